@@ -1,0 +1,169 @@
+// Runs before every npm script: installs what package-lock.json says when node_modules is missing or stale, and makes
+// sure that the scripts will run on a Node that Effect 4.1 supports. It must itself run on Node 20, need no dependency,
+// say nothing and cost nothing noticeable when all is well.
+import { spawnSync } from "node:child_process"
+import { existsSync, lstatSync, readFileSync, realpathSync, rmSync } from "node:fs"
+import { dirname, join, sep } from "node:path"
+import { delimiter } from "node:path"
+import { fileURLToPath } from "node:url"
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
+const modules = join(root, "node_modules")
+const windows = process.platform === "win32"
+const needed = [22, 19]
+
+/** @param {string} line */
+const say = (line) => process.stderr.write(`bootstrap: ${line}\n`)
+
+/** @param {string} line @returns {never} */
+const fail = (line) => {
+  say(line)
+  process.exit(1)
+}
+
+/** @param {string} file */
+const readLock = (file) => {
+  try {
+    return JSON.parse(readFileSync(file, "utf8")).packages ?? {}
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * Why node_modules is not what package-lock.json describes, or undefined when it is. npm leaves a lock file of its own
+ * in node_modules after a complete install only, so an interrupted install counts as missing. Optional packages may be
+ * absent (other platforms, failed installs), but not in a wrong version.
+ */
+const staleness = () => {
+  const wanted = readLock(join(root, "package-lock.json"))
+  if (wanted === undefined) fail("package-lock.json is missing or not JSON; restore it from version control")
+  if (!existsSync(modules)) return "node_modules is missing"
+  const installed = readLock(join(modules, ".package-lock.json"))
+  if (installed === undefined) return "node_modules is incomplete"
+  for (const [path, entry] of Object.entries(wanted)) {
+    // "" is the workspace root; packages/* are the workspaces themselves, reached by their links below.
+    if (!path.includes("node_modules/")) continue
+    const there = installed[path]
+    if (there === undefined) {
+      if (entry.optional || entry.devOptional) continue
+      return `${path} is missing`
+    }
+    if (entry.link ? there.resolved !== entry.resolved : there.version !== entry.version) {
+      return `${path} is not the one of package-lock.json`
+    }
+    try {
+      const stat = lstatSync(join(root, path))
+      if (entry.link && !existsSync(join(root, path, "package.json"))) return `the link ${path} leads nowhere`
+      if (!entry.link && !stat.isDirectory()) return `${path} is not a folder`
+    } catch {
+      return `${path} is missing`
+    }
+  }
+  return undefined
+}
+
+/** PATH without the .bin folders of this workspace: npm must not run on a Node that it is about to delete. */
+const outsidePath = () => (process.env.PATH ?? "").split(delimiter).filter((dir) => !dir.startsWith(modules + sep))
+
+const outsideNode = () => {
+  if (!realpathSync(process.execPath).startsWith(modules + sep)) return process.execPath
+  for (const dir of outsidePath()) {
+    const file = join(dir, windows ? "node.exe" : "node")
+    if (existsSync(file)) return file
+  }
+  return process.execPath
+}
+
+/** npm's own settings come down through the environment; these would make an install partial, global or pretended. */
+const partial =
+  /^npm_config_(workspaces?|include_workspace_root|global|location|json|dry_run|omit|only|production|package_lock_only|os|cpu|libc)$/i
+
+const installEnvironment = () => {
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !partial.test(name)))
+  for (const name of Object.keys(env)) if (name.toUpperCase() === "PATH") delete env[name]
+  return { ...env, PATH: outsidePath().join(delimiter), EFFECT_PREFECT_BOOTSTRAP: "1" }
+}
+
+/** Runs npm, the one that started this script if any. Its output goes to standard error: scripts own standard output. */
+const npm = (/** @type {Array<string>} */ args) => {
+  const cli = process.env.npm_execpath
+  const options = {
+    cwd: root,
+    env: installEnvironment(),
+    stdio: /** @type {const} */ (["ignore", 2, 2])
+  }
+  return cli !== undefined && /npm-cli\.c?js$/.test(cli)
+    ? spawnSync(outsideNode(), [cli, ...args], options)
+    : spawnSync("npm", args, { ...options, shell: windows })
+}
+
+const quiet = ["--no-audit", "--no-fund", "--loglevel=error"]
+
+const install = () => {
+  const result = npm(["ci", "--include=dev", "--include=optional", ...quiet])
+  if (result.error) fail(`npm could not be started (${result.error.message}); install npm 10 or newer`)
+  if (result.status !== 0) {
+    fail(`npm ci failed with ${result.signal ?? `exit code ${result.status}`}; its message is above`)
+  }
+}
+
+/** @param {string} version "v24.1.0" */
+const isFit = (version) => {
+  const [major = 0, minor = 0] = version.replace(/^v/, "").split(".").map(Number)
+  return major > needed[0] || (major === needed[0] && minor >= needed[1])
+}
+
+/**
+ * The version that the optional `node` package provides; undefined when it is not installed, null when it is there and
+ * does not run (a C library that it was not built for).
+ */
+const packagedVersion = () => {
+  const link = join(modules, ".bin", windows ? "node.cmd" : "node")
+  const file = join(modules, "node", "bin", windows ? "node.exe" : "node")
+  if (!existsSync(link) || !existsSync(file)) return undefined
+  if (realpathSync(process.execPath) === realpathSync(file)) return process.version
+  const result = spawnSync(file, ["--version"], { encoding: "utf8" })
+  return result.status === 0 ? result.stdout.trim() : null
+}
+
+/** Installs the binary of the `node` package where npm was told to run no install scripts (ignore-scripts, npm 12). */
+const completeNode = () => {
+  const script = join(modules, "node", "installArchSpecificPackage.js")
+  if (!existsSync(script)) return
+  say("the install script of the package \"node\" was not run: running it now")
+  spawnSync(outsideNode(), [script], {
+    cwd: dirname(script),
+    env: { ...installEnvironment(), npm_config_ignore_scripts: "true", npm_config_loglevel: "error" },
+    stdio: ["ignore", 2, 2]
+  })
+  npm(["rebuild", "node", "--ignore-scripts", ...quiet])
+}
+
+const checkNode = () => {
+  let packaged = packagedVersion()
+  // process.version counts only where no packaged Node comes before it on the PATH of npm scripts.
+  const own = realpathSync(outsideNode()) === realpathSync(process.execPath) ? process.version : undefined
+  if (packaged === undefined && (own === undefined || !isFit(own))) {
+    completeNode()
+    packaged = packagedVersion()
+  }
+  if (packaged === null && own !== undefined && isFit(own)) {
+    say("the Node of the package \"node\" does not run here: using the installed one")
+    rmSync(join(modules, ".bin", "node"), { force: true })
+    return
+  }
+  if (isFit(packaged ?? own ?? "v0.0.0")) return
+  const found = packaged ?? process.version
+  fail(`Node ${needed.join(".")} or newer is needed and ${found} was found; install Node 24 from https://nodejs.org`)
+}
+
+// An install that this script started must not start another one.
+if (process.env.EFFECT_PREFECT_BOOTSTRAP === undefined) {
+  const reason = staleness()
+  if (reason !== undefined) {
+    say(`${reason}: running npm ci`)
+    install()
+  }
+  checkNode()
+}
