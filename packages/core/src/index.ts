@@ -1,1 +1,10 @@
-export {}
+export * as Artifact from "./Artifact.ts"
+export * as FlowRunView from "./FlowRunView.ts"
+export * as FlowView from "./FlowView.ts"
+export * as Ids from "./Ids.ts"
+export * as LogEntry from "./LogEntry.ts"
+export * as Prefect3State from "./Prefect3State.ts"
+export * as ResultDescriptor from "./ResultDescriptor.ts"
+export * as State from "./State.ts"
+export * as StateRecord from "./StateRecord.ts"
+export * as TaskRunView from "./TaskRunView.ts"

@@ -1,0 +1,69 @@
+/**
+ * `FlowRunView`: what a Prefect backend says about one flow run.
+ *
+ * @since 0.1.0
+ */
+import * as Equal from "effect/Equal"
+import * as Hash from "effect/Hash"
+import * as Schema from "effect/Schema"
+import { FlowId, FlowRunId } from "./Ids.ts"
+import * as State from "./State.ts"
+
+const NullableTime = Schema.optionalKey(Schema.NullOr(Schema.String))
+
+/**
+ * An immutable view of a flow run. Two views are equal when their id and state are.
+ *
+ * Times are ISO 8601 text as the backend gave them, microseconds kept.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class FlowRunView extends Schema.Class<FlowRunView>("@effect-prefect/core/FlowRunView")({
+  flowRunId: FlowRunId,
+  /** null on Prefect 3 for a deleted flow. */
+  flowId: Schema.NullOr(FlowId),
+  name: Schema.NullOr(Schema.String),
+  state: State.FromJson,
+  labels: Schema.optionalKey(Schema.NullOr(Schema.Array(Schema.String))),
+  parameters: Schema.optionalKey(Schema.NullOr(Schema.JsonObject)),
+  context: Schema.optionalKey(Schema.NullOr(Schema.JsonObject)),
+  runConfig: Schema.optionalKey(Schema.NullOr(Schema.JsonObject)),
+  scheduledStartTime: NullableTime,
+  startTime: NullableTime,
+  endTime: NullableTime,
+  created: NullableTime,
+  updated: NullableTime
+}) {
+  [Equal.symbol](that: Equal.Equal): boolean {
+    return that instanceof FlowRunView && this.flowRunId === that.flowRunId && Equal.equals(this.state, that.state)
+  }
+  [Hash.symbol](): number {
+    return Hash.combine(Hash.string(this.flowRunId), Hash.hash(this.state))
+  }
+}
+
+/**
+ * `FlowRunView` from and to Prefect's own JSON, a row of the table `flow_run`. Columns that the view does not have are
+ * passed over.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const FromRow = FlowRunView.pipe(Schema.encodeKeys({
+  flowRunId: "id",
+  flowId: "flow_id",
+  state: "serialized_state",
+  runConfig: "run_config",
+  scheduledStartTime: "scheduled_start_time",
+  startTime: "start_time",
+  endTime: "end_time"
+}))
+
+/**
+ * A row of the table `flow_run`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type FlowRunRow = typeof FromRow.Encoded

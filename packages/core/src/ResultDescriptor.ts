@@ -1,0 +1,300 @@
+/**
+ * Where a result was stored: the `_result` object of a Prefect 1 state, or the `data` of a Prefect 3 state.
+ *
+ * A descriptor says where the bytes are, never what they mean: Prefect 1 did not record the serializer.
+ *
+ * @since 0.1.0
+ */
+import * as Schema from "effect/Schema"
+import * as SchemaTransformation from "effect/SchemaTransformation"
+import { type Field, makeReader, makeWriter } from "./internal/fields.ts"
+import { isNullableObject, isNullableString, type JsonObject } from "./internal/json.ts"
+
+const NullableString = Schema.optionalKey(Schema.NullOr(Schema.String))
+
+const common = {
+  /** Where the value is, in the words of its storage; null when nothing was stored. */
+  location: NullableString,
+  /** The Prefect version that wrote the descriptor. */
+  version: NullableString,
+  /** Fields that this library does not know, kept as they were. */
+  extra: Schema.optionalKey(Schema.JsonObject)
+}
+
+/**
+ * A file of the machine that ran the task. `location` is usually absolute, else relative to `dir`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class LocalResult extends Schema.TaggedClass<LocalResult>("@effect-prefect/core/LocalResult")("LocalResult", {
+  ...common,
+  dir: NullableString
+}) {}
+
+/**
+ * An object `location` in the S3 bucket `bucket`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class S3Result extends Schema.TaggedClass<S3Result>("@effect-prefect/core/S3Result")("S3Result", {
+  ...common,
+  bucket: NullableString
+}) {}
+
+/**
+ * A blob `location` in the Google Cloud Storage bucket `bucket`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class GCSResult extends Schema.TaggedClass<GCSResult>("@effect-prefect/core/GCSResult")("GCSResult", {
+  ...common,
+  bucket: NullableString
+}) {}
+
+/**
+ * A blob `location` in the Azure Storage container `container`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class AzureResult extends Schema.TaggedClass<AzureResult>("@effect-prefect/core/AzureResult")("AzureResult", {
+  ...common,
+  container: NullableString
+}) {}
+
+/**
+ * A value kept in the database itself: `location` is its JSON text, or an ISO 8601 datetime.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class PrefectResult extends Schema.TaggedClass<PrefectResult>("@effect-prefect/core/PrefectResult")(
+  "PrefectResult",
+  common
+) {}
+
+/**
+ * A constant of the flow's source. `location` is its `repr`; the value itself was not stored.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class ConstantResult extends Schema.TaggedClass<ConstantResult>("@effect-prefect/core/ConstantResult")(
+  "ConstantResult",
+  common
+) {}
+
+/**
+ * The secret whose name is `location`. Its value is never stored.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class SecretResult extends Schema.TaggedClass<SecretResult>("@effect-prefect/core/SecretResult")(
+  "SecretResult",
+  { ...common, secretType: NullableString }
+) {}
+
+/**
+ * Prefect's base class: nothing was stored.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class Result extends Schema.TaggedClass<Result>("@effect-prefect/core/Result")("Result", common) {}
+
+/**
+ * No result at all.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class NoResultType
+  extends Schema.TaggedClass<NoResultType>("@effect-prefect/core/NoResultType")("NoResultType", common)
+{}
+
+/**
+ * A result class of the user's own, or a descriptor whose fields are not what Prefect writes. `raw` is all of it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class CustomResult extends Schema.TaggedClass<CustomResult>("@effect-prefect/core/CustomResult")(
+  "CustomResult",
+  { raw: Schema.JsonObject }
+) {
+  /** The class name that Prefect recorded. */
+  get type(): string {
+    return typeof this.raw["type"] === "string" ? this.raw["type"] : "(no type)"
+  }
+  /** Where that class says that the value is; null when nothing was stored. */
+  get location(): string | null {
+    return typeof this.raw["location"] === "string" ? this.raw["location"] : null
+  }
+}
+
+/**
+ * A Prefect 3 result record's metadata (`state.data`).
+ *
+ * Without a `storageBlockId`, `storageKey` is an absolute path on the worker; with one it is relative to that block.
+ * It is a claim: the file may never have been written.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class Prefect3Result extends Schema.TaggedClass<Prefect3Result>("@effect-prefect/core/Prefect3Result")(
+  "Prefect3Result",
+  {
+    storageKey: Schema.NullOr(Schema.String),
+    storageBlockId: Schema.optionalKey(Schema.NullOr(Schema.String)),
+    /** ISO 8601; a record past it is readable, and marked. */
+    expiration: Schema.optionalKey(Schema.NullOr(Schema.String)),
+    /** `{ type: "pickle" | "json" | "compressed/…", … }`, sometimes sparse. */
+    serializer: Schema.optionalKey(Schema.NullOr(Schema.JsonObject)),
+    prefectVersion: Schema.optionalKey(Schema.NullOr(Schema.String)),
+    extra: Schema.optionalKey(Schema.JsonObject)
+  }
+) {
+  /** The storage key, under the name that the other descriptors have. */
+  get location(): string | null {
+    return this.storageKey
+  }
+}
+
+/**
+ * Any descriptor. Switch on `_tag`.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const ResultDescriptor = Schema.Union([
+  LocalResult,
+  S3Result,
+  GCSResult,
+  AzureResult,
+  PrefectResult,
+  ConstantResult,
+  SecretResult,
+  Result,
+  NoResultType,
+  CustomResult,
+  Prefect3Result
+]).pipe(Schema.toTaggedUnion("_tag"))
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type ResultDescriptor = typeof ResultDescriptor.Type
+
+const commonFields: ReadonlyArray<Field> = [
+  { name: "location", key: "location", accepts: isNullableString },
+  { name: "version", key: "__version__", accepts: isNullableString }
+]
+const stringField = (name: string, key: string): Field => ({ name, key, accepts: isNullableString })
+
+const ownFields = {
+  LocalResult: [stringField("dir", "dir")],
+  S3Result: [stringField("bucket", "bucket")],
+  GCSResult: [stringField("bucket", "bucket")],
+  AzureResult: [stringField("container", "container")],
+  PrefectResult: [],
+  ConstantResult: [],
+  SecretResult: [stringField("secretType", "secret_type")],
+  Result: [],
+  NoResultType: []
+} satisfies Record<string, ReadonlyArray<Field>>
+
+const classes = {
+  LocalResult,
+  S3Result,
+  GCSResult,
+  AzureResult,
+  PrefectResult,
+  ConstantResult,
+  SecretResult,
+  Result,
+  NoResultType
+}
+
+const codecs = new Map(
+  (Object.keys(classes) as Array<keyof typeof classes>).map((tag) => {
+    const fields = [...commonFields, ...ownFields[tag]]
+    return [tag as string, {
+      read: makeReader<ResultDescriptor>(classes[tag].prototype, tag, fields),
+      write: makeWriter(tag, fields)
+    }]
+  })
+)
+
+const prefect3Fields: ReadonlyArray<Field> = [
+  { name: "storageKey", key: "storage_key", accepts: isNullableString },
+  { name: "storageBlockId", key: "storage_block_id", accepts: isNullableString },
+  { name: "expiration", key: "expiration", accepts: isNullableString },
+  { name: "serializer", key: "serializer", accepts: isNullableObject },
+  { name: "prefectVersion", key: "prefect_version", accepts: isNullableString }
+]
+const readPrefect3 = makeReader<Prefect3Result>(Prefect3Result.prototype, "Prefect3Result", prefect3Fields)
+const writePrefect3 = makeWriter("", prefect3Fields)
+
+/**
+ * The descriptor of a JSON object, whatever it holds: what is not known becomes a `CustomResult` and loses nothing.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const fromJson = (json: JsonObject): ResultDescriptor => {
+  const type = json["type"]
+  if (typeof type === "string") return codecs.get(type)?.read(json) ?? new CustomResult({ raw: json })
+  // A `type` of null or a number would be dropped by the reader, so only its absence is Prefect 3's metadata.
+  if (type === undefined && "storage_key" in json) {
+    const read = readPrefect3(json)
+    if (read !== undefined) return read
+  }
+  return new CustomResult({ raw: json })
+}
+
+/**
+ * The JSON object that Prefect itself would write.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const toJson = (descriptor: ResultDescriptor): JsonObject => {
+  switch (descriptor._tag) {
+    case "CustomResult":
+      return descriptor.raw
+    case "Prefect3Result": {
+      const { type: _, ...json } = writePrefect3(descriptor)
+      return json
+    }
+    default:
+      return codecs.get(descriptor._tag)!.write(descriptor)
+  }
+}
+
+/**
+ * `ResultDescriptor` from and to Prefect's own JSON.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const FromJson = Schema.JsonObject.pipe(
+  Schema.decodeTo(
+    Schema.toType(ResultDescriptor),
+    SchemaTransformation.transform({ decode: fromJson, encode: toJson })
+  )
+)
+
+/**
+ * Whether something was stored: there is a result type, and it has a location.
+ *
+ * @category predicates
+ * @since 0.1.0
+ */
+export const isPersisted = (descriptor: ResultDescriptor | undefined): descriptor is ResultDescriptor =>
+  descriptor !== undefined && descriptor._tag !== "NoResultType" && descriptor.location !== undefined &&
+  descriptor.location !== null
+

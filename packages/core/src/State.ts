@@ -1,0 +1,689 @@
+/**
+ * The 21 states of Prefect 1, and the one that is none of them.
+ *
+ * A state says how far a run has come, and where its result was stored. Fields keep Prefect's meaning under camelCase
+ * names; a field that the stored JSON did not have is absent, one that was null is null.
+ *
+ * @since 0.1.0
+ */
+import * as Equal from "effect/Equal"
+import * as Hash from "effect/Hash"
+import * as Schema from "effect/Schema"
+import * as SchemaTransformation from "effect/SchemaTransformation"
+import { type Field, makeReader, makeWriter } from "./internal/fields.ts"
+import { isNullableObject, isNullableString, isObject, type JsonObject } from "./internal/json.ts"
+import { isPrefect3Json, prefect1Type, Prefect3State } from "./Prefect3State.ts"
+import * as ResultDescriptor from "./ResultDescriptor.ts"
+
+const NullableString = Schema.optionalKey(Schema.NullOr(Schema.String))
+const NullableInt = Schema.optionalKey(Schema.NullOr(Schema.Int))
+const NullableObject = Schema.optionalKey(Schema.NullOr(Schema.JsonObject))
+const Wrapped = Schema.optionalKey(Schema.NullOr(Schema.suspend((): Schema.Codec<State, unknown> => State)))
+
+const common = {
+  /** Written by Prefect or by the task's author. Does not count in equality. */
+  message: NullableString,
+  /** Whatever the run carried along; `tags` lives there. Does not count in equality. */
+  context: NullableObject,
+  /** Where the run's inputs were stored, by parameter name. */
+  cachedInputs: Schema.optionalKey(
+    Schema.NullOr(Schema.Record(Schema.String, ResultDescriptor.ResultDescriptor))
+  ),
+  /** Where the result was stored. Absent on a Mapped state, whose results are its children's. */
+  result: Schema.optionalKey(ResultDescriptor.ResultDescriptor),
+  /** The Prefect version that wrote the state. */
+  version: NullableString,
+  /** Fields that this library does not know, kept as they were. */
+  extra: Schema.optionalKey(Schema.JsonObject),
+  /** The Prefect 3 state that this one stands for. Absent on Prefect 1. */
+  prefect3: Schema.optionalKey(Prefect3State)
+}
+
+/** What does not count when two states are compared, as in Prefect. */
+const notCompared = new Set(["message", "context", "cachedInputs", "version", "extra", "prefect3"])
+
+const comparedKeys = (state: object): Array<string> =>
+  Object.keys(state).filter((key) => !notCompared.has(key) && Reflect.get(state, key) !== undefined)
+
+const equality = {
+  [Equal.symbol](this: object, that: Equal.Equal): boolean {
+    if (Object.getPrototypeOf(this) !== Object.getPrototypeOf(that)) return false
+    const keys = comparedKeys(this)
+    return keys.length === comparedKeys(that).length &&
+      keys.every((key) => Equal.equals(Reflect.get(this, key), Reflect.get(that, key)))
+  },
+  [Hash.symbol](this: object): number {
+    return Hash.structureKeys(this, comparedKeys(this))
+  }
+}
+
+
+/**
+ * Not running yet.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class Pending extends Schema.TaggedClass<Pending>("@effect-prefect/core/Pending")("Pending", common) {}
+
+/**
+ * To run at `startTime`. A run without a stored state is Scheduled. A kind of Pending.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class Scheduled extends Schema.TaggedClass<Scheduled>("@effect-prefect/core/Scheduled")("Scheduled", { ...common, startTime: NullableString }) {}
+
+/**
+ * Waits until somebody resumes it. A kind of Scheduled.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class Paused extends Schema.TaggedClass<Paused>("@effect-prefect/core/Paused")("Paused", { ...common, startTime: NullableString }) {}
+
+/**
+ * Resumed, to run at `startTime`. A kind of Scheduled.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class Resume extends Schema.TaggedClass<Resume>("@effect-prefect/core/Resume")("Resume", { ...common, startTime: NullableString }) {}
+
+/**
+ * Failed `runCount` times so far and is to run again at `startTime`. A kind of Scheduled.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class Retrying extends Schema.TaggedClass<Retrying>("@effect-prefect/core/Retrying")("Retrying", { ...common, startTime: NullableString, runCount: NullableInt }) {}
+
+/**
+ * The client could not set the wrapped `state`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class ClientFailed extends Schema.TaggedClass<ClientFailed>("@effect-prefect/core/ClientFailed")("ClientFailed", { ...common, state: Wrapped }) {}
+
+/**
+ * Handed to an agent; wraps the `state` that it had.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class Submitted extends Schema.TaggedClass<Submitted>("@effect-prefect/core/Submitted")("Submitted", { ...common, state: Wrapped }) {}
+
+/**
+ * Held back by a concurrency limit; wraps the `state` that it had.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class Queued extends Schema.TaggedClass<Queued>("@effect-prefect/core/Queued")("Queued", { ...common, state: Wrapped, startTime: NullableString }) {}
+
+/**
+ * Running.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class Running extends Schema.TaggedClass<Running>("@effect-prefect/core/Running")("Running", common) {}
+
+/**
+ * Being cancelled, still running. A kind of Running.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class Cancelling extends Schema.TaggedClass<Cancelling>("@effect-prefect/core/Cancelling")("Cancelling", common) {}
+
+/**
+ * Finished, neither a success nor a failure.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class Finished extends Schema.TaggedClass<Finished>("@effect-prefect/core/Finished")("Finished", common) {}
+
+/**
+ * One turn of a loop ended; `loopCount` turns so far. A kind of Finished.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class Looped extends Schema.TaggedClass<Looped>("@effect-prefect/core/Looped")("Looped", { ...common, loopCount: NullableInt }) {}
+
+/**
+ * Finished and successful. A kind of Finished.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class Success extends Schema.TaggedClass<Success>("@effect-prefect/core/Success")("Success", common) {}
+
+/**
+ * Successful without running: an earlier result was taken. A kind of Success.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class Cached extends Schema.TaggedClass<Cached>("@effect-prefect/core/Cached")("Cached", { ...common, cachedParameters: NullableObject, cachedResultExpiration: NullableString, hashedInputs: NullableObject }) {}
+
+/**
+ * The parent of `nMapStates` mapped children. Successful at once, while its children still run. A kind of Success.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class Mapped extends Schema.TaggedClass<Mapped>("@effect-prefect/core/Mapped")("Mapped", { ...common, nMapStates: NullableInt }) {}
+
+/**
+ * Skipped, which counts as a success. A kind of Success.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class Skipped extends Schema.TaggedClass<Skipped>("@effect-prefect/core/Skipped")("Skipped", common) {}
+
+/**
+ * Cancelled. A kind of Finished.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class Cancelled extends Schema.TaggedClass<Cancelled>("@effect-prefect/core/Cancelled")("Cancelled", common) {}
+
+/**
+ * Failed. A kind of Finished.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class Failed extends Schema.TaggedClass<Failed>("@effect-prefect/core/Failed")("Failed", common) {}
+
+/**
+ * Ran over its time limit. A kind of Failed.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class TimedOut extends Schema.TaggedClass<TimedOut>("@effect-prefect/core/TimedOut")("TimedOut", common) {}
+
+/**
+ * Never ran: its trigger refused the states upstream. A kind of Failed.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class TriggerFailed extends Schema.TaggedClass<TriggerFailed>("@effect-prefect/core/TriggerFailed")("TriggerFailed", common) {}
+
+/**
+ * Ran, and its result did not pass validation. A kind of Failed.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class ValidationFailed extends Schema.TaggedClass<ValidationFailed>("@effect-prefect/core/ValidationFailed")("ValidationFailed", common) {}
+
+/**
+ * A state of no type that Prefect had, or one whose fields are not what Prefect writes. `raw` is all of it, so nothing
+ * is lost in a round trip. No predicate but `isUnknown` holds for it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class UnknownState extends Schema.TaggedClass<UnknownState>("@effect-prefect/core/UnknownState")("UnknownState", {
+  raw: Schema.Json
+}) {
+  /** The type that was recorded; null when there was none. */
+  get type(): string | null {
+    return isObject(this.raw) && typeof this.raw["type"] === "string" ? this.raw["type"] : null
+  }
+}
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type State =
+  | Pending
+  | Scheduled
+  | Paused
+  | Resume
+  | Retrying
+  | ClientFailed
+  | Submitted
+  | Queued
+  | Running
+  | Cancelling
+  | Finished
+  | Looped
+  | Success
+  | Cached
+  | Mapped
+  | Skipped
+  | Cancelled
+  | Failed
+  | TimedOut
+  | TriggerFailed
+  | ValidationFailed
+  | UnknownState
+
+/**
+ * Any state. Switch on `_tag`, or use the predicates, which follow Prefect's class hierarchy.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const State = Schema.Union([
+  Pending,
+  Scheduled,
+  Paused,
+  Resume,
+  Retrying,
+  ClientFailed,
+  Submitted,
+  Queued,
+  Running,
+  Cancelling,
+  Finished,
+  Looped,
+  Success,
+  Cached,
+  Mapped,
+  Skipped,
+  Cancelled,
+  Failed,
+  TimedOut,
+  TriggerFailed,
+  ValidationFailed,
+  UnknownState
+]).pipe(Schema.toTaggedUnion("_tag"))
+
+/**
+ * The names of the 21 types, and `UnknownState`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type StateType = State["_tag"]
+
+const isNullableInt = (json: Schema.Json): boolean => json === null || Number.isSafeInteger(json)
+
+/** How deep states may be wrapped in states; Prefect itself wraps one or two. */
+const maxWrapping = 32
+
+const readWrapped = (json: JsonObject | null): State | null => json === null ? null : fromJson(json)
+const wrapping = (json: Schema.Json, depth = 0): boolean =>
+  json === null || isObject(json) && depth < maxWrapping && wrapping(json["state"] ?? null, depth + 1)
+
+const readInputs = (json: Schema.Json) => {
+  if (json === null) return null
+  const out: Record<string, ResultDescriptor.ResultDescriptor> = {}
+  for (const [key, value] of Object.entries(json as JsonObject)) {
+    Object.defineProperty(out, key, {
+      value: ResultDescriptor.fromJson(value as JsonObject),
+      enumerable: true,
+      configurable: true,
+      writable: true
+    })
+  }
+  return out
+}
+const writeInputs = (inputs: Record<string, ResultDescriptor.ResultDescriptor> | null) =>
+  inputs === null
+    ? null
+    : Object.fromEntries(Object.entries(inputs).map(([key, value]) => [key, ResultDescriptor.toJson(value)]))
+
+const commonFields: ReadonlyArray<Field> = [
+  { name: "message", key: "message", accepts: isNullableString },
+  { name: "context", key: "context", accepts: isNullableObject },
+  {
+    name: "cachedInputs",
+    key: "cached_inputs",
+    accepts: (json) => json === null || isObject(json) && Object.values(json).every(isObject),
+    read: readInputs,
+    write: writeInputs
+  },
+  {
+    name: "result",
+    key: "_result",
+    accepts: isObject,
+    read: (json) => ResultDescriptor.fromJson(json as JsonObject),
+    write: ResultDescriptor.toJson
+  },
+  { name: "version", key: "__version__", accepts: isNullableString }
+]
+const text = (name: string, key: string): Field => ({ name, key, accepts: isNullableString })
+const int = (name: string, key: string): Field => ({ name, key, accepts: isNullableInt })
+const object = (name: string, key: string): Field => ({ name, key, accepts: isNullableObject })
+const wrapped: Field = {
+  name: "state",
+  key: "state",
+  accepts: (json) => isNullableObject(json) && wrapping(json),
+  read: (json) => readWrapped(json as JsonObject | null),
+  write: (state: State | null) => state === null ? null : toJson(state)
+}
+const startTime = text("startTime", "start_time")
+
+/** A row a type: its class, the type it is a kind of, and the fields of its own. */
+const types = {
+  Pending: { class: Pending, parent: null, fields: [] },
+  Scheduled: { class: Scheduled, parent: "Pending", fields: [startTime] },
+  Paused: { class: Paused, parent: "Scheduled", fields: [startTime] },
+  Resume: { class: Resume, parent: "Scheduled", fields: [startTime] },
+  Retrying: { class: Retrying, parent: "Scheduled", fields: [startTime, int("runCount", "run_count")] },
+  ClientFailed: { class: ClientFailed, parent: null, fields: [wrapped] },
+  Submitted: { class: Submitted, parent: null, fields: [wrapped] },
+  Queued: { class: Queued, parent: null, fields: [wrapped, startTime] },
+  Running: { class: Running, parent: null, fields: [] },
+  Cancelling: { class: Cancelling, parent: "Running", fields: [] },
+  Finished: { class: Finished, parent: null, fields: [] },
+  Looped: { class: Looped, parent: "Finished", fields: [int("loopCount", "loop_count")] },
+  Success: { class: Success, parent: "Finished", fields: [] },
+  Cached: { class: Cached, parent: "Success", fields: [object("cachedParameters", "cached_parameters"), text("cachedResultExpiration", "cached_result_expiration"), object("hashedInputs", "hashed_inputs")] },
+  Mapped: { class: Mapped, parent: "Success", fields: [int("nMapStates", "n_map_states")] },
+  Skipped: { class: Skipped, parent: "Success", fields: [] },
+  Cancelled: { class: Cancelled, parent: "Finished", fields: [] },
+  Failed: { class: Failed, parent: "Finished", fields: [] },
+  TimedOut: { class: TimedOut, parent: "Failed", fields: [] },
+  TriggerFailed: { class: TriggerFailed, parent: "Failed", fields: [] },
+  ValidationFailed: { class: ValidationFailed, parent: "Failed", fields: [] }
+} as const satisfies Record<
+  Exclude<StateType, "UnknownState">,
+  { readonly class: { readonly prototype: State }; readonly parent: string | null; readonly fields: ReadonlyArray<Field> }
+>
+
+type KnownType = keyof typeof types
+
+for (const type of Object.values(types)) Object.assign(type.class.prototype, equality)
+
+const codecs = new Map(
+  (Object.keys(types) as Array<KnownType>).map((type) => {
+    const fields = [...commonFields, ...types[type].fields]
+    return [type as string, {
+      read: makeReader<State>(types[type].class.prototype, type, fields),
+      write: makeWriter(type, fields)
+    }]
+  })
+)
+
+/**
+ * What a null `serialized_state` reads as. Written back it is null again.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const scheduledFromNull: Scheduled = new Scheduled({})
+
+const fromPrefect3 = (raw: JsonObject): State => {
+  const prefect3 = new Prefect3State({ raw })
+  const data = raw["data"]
+  const details = prefect3.details
+  const scheduled = details["scheduled_time"]
+  const type = prefect1Type(prefect3)
+  return codecs.get(type)!.read({
+    type,
+    message: prefect3.message,
+    ...(isObject(data) ? { _result: data } : {}),
+    ...((type === "Scheduled" || type === "Retrying" || type === "Paused") && typeof scheduled === "string"
+      ? { start_time: scheduled }
+      : {})
+  }) ?? new UnknownState({ raw })
+}
+
+/**
+ * The state of a stored JSON value, whatever it holds: null is Scheduled, what is not known becomes an `UnknownState`,
+ * a Prefect 3 state the Prefect 1 state that it stands for (with `prefect3` beside it).
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const fromJson = (json: Schema.Json): State => {
+  if (json === null) return scheduledFromNull
+  if (!isObject(json)) return new UnknownState({ raw: json })
+  const type = json["type"]
+  if (typeof type !== "string") return new UnknownState({ raw: json })
+  const codec = codecs.get(type)
+  if (codec !== undefined) return codec.read(json) ?? new UnknownState({ raw: json })
+  return isPrefect3Json(json) ? fromPrefect3(json) : new UnknownState({ raw: json })
+}
+
+/**
+ * The JSON value that Prefect itself would write.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const toJson = (state: State): Schema.Json => {
+  if (state._tag === "UnknownState") return state.raw
+  if (state.prefect3 !== undefined) return state.prefect3.raw
+  return state === scheduledFromNull ? null : codecs.get(state._tag)!.write(state)
+}
+
+/**
+ * `State` from and to Prefect's own JSON (`serialized_state`).
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const FromJson = Schema.Json.pipe(
+  Schema.decodeTo(Schema.toType(State), SchemaTransformation.transform({ decode: fromJson, encode: toJson }))
+)
+
+const kindsOf = (type: KnownType): ReadonlyArray<string> => {
+  const parent = types[type].parent
+  return parent === null ? [type] : [type, ...kindsOf(parent)]
+}
+const subtypes = (kind: KnownType): ReadonlySet<string> =>
+  new Set((Object.keys(types) as Array<KnownType>).filter((type) => kindsOf(type).includes(kind)))
+const isKind = (kind: KnownType) => {
+  const kinds = subtypes(kind)
+  return (state: State): boolean => kinds.has(state._tag)
+}
+
+/**
+ * Pending, Scheduled and its kinds.
+ *
+ * @category predicates
+ * @since 0.1.0
+ */
+export const isPending: (state: State) => boolean = isKind("Pending")
+
+/**
+ * Scheduled, Paused, Resume, Retrying.
+ *
+ * @category predicates
+ * @since 0.1.0
+ */
+export const isScheduled: (state: State) => boolean = isKind("Scheduled")
+
+/**
+ * Paused.
+ *
+ * @category predicates
+ * @since 0.1.0
+ */
+export const isPaused: (state: State) => boolean = isKind("Paused")
+
+/**
+ * Retrying.
+ *
+ * @category predicates
+ * @since 0.1.0
+ */
+export const isRetrying: (state: State) => boolean = isKind("Retrying")
+
+/**
+ * Queued.
+ *
+ * @category predicates
+ * @since 0.1.0
+ */
+export const isQueued: (state: State) => boolean = isKind("Queued")
+
+/**
+ * Submitted.
+ *
+ * @category predicates
+ * @since 0.1.0
+ */
+export const isSubmitted: (state: State) => boolean = isKind("Submitted")
+
+/**
+ * ClientFailed.
+ *
+ * @category predicates
+ * @since 0.1.0
+ */
+export const isClientFailed: (state: State) => boolean = isKind("ClientFailed")
+
+/**
+ * Running or Cancelling.
+ *
+ * @category predicates
+ * @since 0.1.0
+ */
+export const isRunning: (state: State) => boolean = isKind("Running")
+
+/**
+ * Cancelling.
+ *
+ * @category predicates
+ * @since 0.1.0
+ */
+export const isCancelling: (state: State) => boolean = isKind("Cancelling")
+
+/**
+ * A run that will not change any more (a Mapped parent is finished while its children still run).
+ *
+ * @category predicates
+ * @since 0.1.0
+ */
+export const isFinished: (state: State) => boolean = isKind("Finished")
+
+/**
+ * Looped.
+ *
+ * @category predicates
+ * @since 0.1.0
+ */
+export const isLooped: (state: State) => boolean = isKind("Looped")
+
+/**
+ * Success, Cached, Mapped, Skipped.
+ *
+ * @category predicates
+ * @since 0.1.0
+ */
+export const isSuccessful: (state: State) => boolean = isKind("Success")
+
+/**
+ * Cached.
+ *
+ * @category predicates
+ * @since 0.1.0
+ */
+export const isCached: (state: State) => boolean = isKind("Cached")
+
+/**
+ * The parent of mapped children.
+ *
+ * @category predicates
+ * @since 0.1.0
+ */
+export const isMapped = isKind("Mapped") as (state: State) => state is Mapped
+
+/**
+ * Skipped.
+ *
+ * @category predicates
+ * @since 0.1.0
+ */
+export const isSkipped: (state: State) => boolean = isKind("Skipped")
+
+/**
+ * Cancelled.
+ *
+ * @category predicates
+ * @since 0.1.0
+ */
+export const isCancelled: (state: State) => boolean = isKind("Cancelled")
+
+/**
+ * Failed, TimedOut, TriggerFailed, ValidationFailed.
+ *
+ * @category predicates
+ * @since 0.1.0
+ */
+export const isFailed: (state: State) => boolean = isKind("Failed")
+
+/**
+ * TimedOut.
+ *
+ * @category predicates
+ * @since 0.1.0
+ */
+export const isTimedOut: (state: State) => boolean = isKind("TimedOut")
+
+/**
+ * TriggerFailed.
+ *
+ * @category predicates
+ * @since 0.1.0
+ */
+export const isTriggerFailed: (state: State) => boolean = isKind("TriggerFailed")
+
+/**
+ * ValidationFailed.
+ *
+ * @category predicates
+ * @since 0.1.0
+ */
+export const isValidationFailed: (state: State) => boolean = isKind("ValidationFailed")
+
+/**
+ * A state that wraps another: ClientFailed, Submitted, Queued.
+ *
+ * @category predicates
+ * @since 0.1.0
+ */
+export const isMetaState = (state: State): state is ClientFailed | Submitted | Queued =>
+  state._tag === "ClientFailed" || state._tag === "Submitted" || state._tag === "Queued"
+
+/**
+ * A state that this library does not know.
+ *
+ * @category predicates
+ * @since 0.1.0
+ */
+export const isUnknown = (state: State): state is UnknownState => state._tag === "UnknownState"
+
+/**
+ * A Prefect 3 run whose infrastructure died, which Prefect 1 could not tell from Failed.
+ *
+ * @category predicates
+ * @since 0.1.0
+ */
+export const isCrashed = (state: State): boolean =>
+  state._tag !== "UnknownState" && state.prefect3?.type === "CRASHED"
+
+/**
+ * The name to show: the type that Prefect recorded.
+ *
+ * @category accessors
+ * @since 0.1.0
+ */
+export const typeName = (state: State): string =>
+  state._tag === "UnknownState" ? state.type ?? "UnknownState" : state._tag
+
+/**
+ * Where the result was stored; undefined when the state has none.
+ *
+ * @category accessors
+ * @since 0.1.0
+ */
+export const resultDescriptor = (state: State): ResultDescriptor.ResultDescriptor | undefined =>
+  state._tag === "UnknownState" ? undefined : state.result
+

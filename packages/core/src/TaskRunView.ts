@@ -1,0 +1,169 @@
+/**
+ * `TaskRunView`: what a Prefect backend says about one task run, without its result.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
+import * as Hash from "effect/Hash"
+import * as Schema from "effect/Schema"
+import * as SchemaIssue from "effect/SchemaIssue"
+import * as SchemaTransformation from "effect/SchemaTransformation"
+import { FlowRunId, TaskId, TaskRunId } from "./Ids.ts"
+import { isNullableString, isObject } from "./internal/json.ts"
+import * as State from "./State.ts"
+
+/**
+ * An immutable view of a task run. Two views are equal when their id and state are, as in Prefect.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class TaskRunView extends Schema.Class<TaskRunView>("@effect-prefect/core/TaskRunView")({
+  taskRunId: TaskRunId,
+  /** null where the task itself is gone, and on Prefect 3, which has no task ids. */
+  taskId: Schema.NullOr(TaskId),
+  /** The task's slug in its flow, e.g. `extract-1`; Prefect 3's task key; null where the task itself is gone. */
+  taskSlug: Schema.NullOr(Schema.String),
+  name: Schema.NullOr(Schema.String),
+  state: State.State,
+  /** -1: not a mapped child. */
+  mapIndex: Schema.Int,
+  /** null on Prefect 3 for a task that ran outside a flow. */
+  flowRunId: Schema.NullOr(FlowRunId)
+}) {
+  [Equal.symbol](that: Equal.Equal): boolean {
+    return that instanceof TaskRunView && this.taskRunId === that.taskRunId && Equal.equals(this.state, that.state)
+  }
+  [Hash.symbol](): number {
+    return Hash.combine(Hash.string(this.taskRunId), Hash.hash(this.state))
+  }
+  override toString(): string {
+    return `TaskRunView(${
+      [
+        ["taskRunId", this.taskRunId],
+        ["taskId", this.taskId],
+        ["taskSlug", this.taskSlug],
+        ["name", this.name],
+        ["state", State.typeName(this.state)],
+        ["mapIndex", this.mapIndex],
+        ["flowRunId", this.flowRunId],
+        ["result", "<not loaded>"]
+      ].map(([key, value]) => `${key}=${value}`).join(", ")
+    })`
+  }
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return this.toString()
+  }
+}
+
+/**
+ * A task run as Prefect's GraphQL API gives it: the selection that Prefect's own client makes, and the `task_id` column,
+ * which is there even where the task itself is not.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface TaskRunRow {
+  readonly id: string
+  readonly name: string | null
+  readonly task_id?: string | null
+  readonly task: { readonly id: string; readonly slug: string | null } | null
+  readonly map_index: number
+  readonly serialized_state: Schema.Json
+  readonly flow_run_id: string | null
+}
+
+const isId = (value: unknown): value is string => typeof value === "string" && value.length > 0
+
+/**
+ * What is wrong with a row, in words that name the field and never its value; undefined when it can be decoded.
+ */
+const problemOf = (row: unknown): string | undefined => {
+  if (!isObject(row)) return "the task run is not an object"
+  if (!isId(row["id"])) return "id is not a non-empty string"
+  if (!Number.isSafeInteger(row["map_index"])) return "map_index is not an integer"
+  if (!isNullableString(row["flow_run_id"] ?? null)) return "flow_run_id is not a string"
+  if (!isNullableString(row["name"] ?? null)) return "name is not a string"
+  if (!isNullableString(row["task_id"] ?? null)) return "task_id is not a string"
+  const task = row["task"] ?? null
+  if (task === null) return undefined
+  if (!isObject(task)) return "task is not an object"
+  if (!isId(task["id"])) return "task.id is not a non-empty string"
+  if (!isNullableString(task["slug"] ?? null)) return "task.slug is not a string"
+  return undefined
+}
+
+/**
+ * A row that `fromRow` refuses.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export interface MalformedRow {
+  readonly _tag: "MalformedRow"
+  readonly problem: string
+}
+
+/**
+ * The view of a row, or what is wrong with it. The state is never wrong: an odd one is an `UnknownState`.
+ *
+ * This is the one place where a task run is validated, and it is on the path of every mapped child, so it is a plain
+ * function; `FromRow` is the same as a Schema.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const fromRow = (row: unknown): TaskRunView | MalformedRow => {
+  const problem = problemOf(row)
+  if (problem !== undefined) return { _tag: "MalformedRow", problem }
+  const valid = row as TaskRunRow
+  const task = valid.task ?? null
+  return {
+    __proto__: TaskRunView.prototype,
+    taskRunId: valid.id,
+    taskId: task === null ? valid.task_id ?? null : task.id,
+    taskSlug: task === null ? null : task.slug ?? null,
+    name: valid.name ?? null,
+    state: State.fromJson(valid.serialized_state ?? null),
+    mapIndex: valid.map_index,
+    flowRunId: valid.flow_run_id ?? null
+  } as unknown as TaskRunView
+}
+
+/**
+ * The row of a view.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const toRow = (view: TaskRunView): TaskRunRow => ({
+  id: view.taskRunId,
+  name: view.name,
+  task_id: view.taskId,
+  task: view.taskId === null || view.taskSlug === null ? null : { id: view.taskId, slug: view.taskSlug },
+  map_index: view.mapIndex,
+  serialized_state: State.toJson(view.state),
+  flow_run_id: view.flowRunId
+})
+
+/**
+ * `TaskRunView` from and to Prefect's own JSON.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const FromRow = Schema.Json.pipe(
+  Schema.decodeTo(
+    Schema.toType(TaskRunView),
+    SchemaTransformation.transformEffect<TaskRunView, Schema.Json>({
+      decode: (row, options) => {
+        const view = fromRow(row)
+        return view instanceof TaskRunView
+          ? Effect.succeed(view)
+          : Effect.fail(new SchemaIssue.InvalidValue({ message: view.problem }, row, options))
+      },
+      encode: (view) => Effect.succeed({ ...toRow(view) })
+    })
+  )
+)
