@@ -49,7 +49,7 @@ const added = fix ? missing.filter(({ known }) => known) : []
 for (const { entry, name } of added) lock.packages[`node_modules/${name}`] = entry
 if (added.length > 0) {
   lock.packages = Object.fromEntries(
-    Object.entries(lock.packages).sort(([left], [right]) => left.localeCompare(right, "en"))
+    Object.entries(lock.packages).toSorted(([left], [right]) => left.localeCompare(right, "en"))
   )
   writeFileSync(file, JSON.stringify(lock, null, 2) + "\n")
   console.log(`package-lock.json: ${added.length} optional platform packages added`)

@@ -1,0 +1,94 @@
+/** Pythons beside us: virtual environments with given packages, and those of the Prefects that we are compared with. */
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { homedir } from "node:os"
+import { join } from "node:path"
+import { folder } from "./folder.ts"
+import { type Options, type Output, run } from "./process.ts"
+
+export interface Requirements {
+  /** The folder's name under `.conformance/`. */
+  readonly name: string
+  /** "3.11", or nothing for whatever `python3` is. */
+  readonly python?: string
+  /** As pip takes them. */
+  readonly packages: ReadonlyArray<string>
+}
+
+export interface Venv {
+  /** Its interpreter. */
+  readonly python: string
+  /** A program that its packages installed, such as `moto_server`. */
+  readonly bin: (program: string) => string
+  /** Runs its interpreter to the end. */
+  readonly run: (
+    args: ReadonlyArray<string>,
+    options?: Options & { readonly allowFailure?: boolean }
+  ) => Promise<Output>
+}
+
+/** The interpreter of a Python version: pyenv's newest patch release, else `pythonX.Y` on the path. */
+const interpreter = async (version: string | undefined): Promise<string> => {
+  const pyenv = join(process.env["PYENV_ROOT"] ?? join(homedir(), ".pyenv"), "versions")
+  if (version !== undefined && existsSync(pyenv)) {
+    const [newest] = readdirSync(pyenv)
+      .filter((name) => name === version || name.startsWith(`${version}.`))
+      .toSorted((left, right) => right.localeCompare(left, "en", { numeric: true }))
+    if (newest !== undefined) return join(pyenv, newest, "bin", "python3")
+  }
+  const program = `python${version ?? "3"}`
+  const found = await run(program, ["--version"], { allowFailure: true }).catch(() => undefined)
+  if (found?.code !== 0) throw new Error(`Python ${version ?? "3"} was not found; install it, or pyenv with it`)
+  return program
+}
+
+/** A virtual environment with these packages, made when it is not there yet or was made for others. Kept for later. */
+export const venv = async (requirements: Requirements): Promise<Venv> => {
+  const path = folder(requirements.name)
+  const stamp = join(path, "requirements.json")
+  const wanted = JSON.stringify([requirements.python ?? "3", ...requirements.packages])
+  const python = join(path, "bin", "python")
+  if (!existsSync(stamp) || readFileSync(stamp, "utf8") !== wanted || !existsSync(python)) {
+    console.error(`installing ${requirements.packages.join(" ")} for Python ${requirements.python ?? "3"}`)
+    rmSync(path, { recursive: true, force: true })
+    await run(await interpreter(requirements.python), ["-m", "venv", path])
+    await run(python, ["-m", "pip", "install", "-q", "--disable-pip-version-check", ...requirements.packages])
+    writeFileSync(stamp, wanted)
+  }
+  return {
+    python,
+    bin: (program) => join(path, "bin", program),
+    run: (args, options) => run(python, args, options)
+  }
+}
+
+// Without these bounds the old Prefects import and then fail on the first state.
+const bounds = ["marshmallow<3.20", "marshmallow-oneofschema==3.0.1", "pendulum<3"]
+
+/** Prefect 1.4.1, the last of its line, with pandas and boto3. */
+export const prefect1: Requirements = {
+  name: "prefect-1",
+  python: "3.11",
+  packages: ["prefect==1.4.1", "setuptools<70", ...bounds, "pandas", "pyarrow", "boto3"]
+}
+
+/** Prefect 0.15.13, whose TaskRunView this project is about. */
+export const prefect015: Requirements = {
+  name: "prefect-0.15",
+  python: "3.7",
+  packages: ["prefect==0.15.13", "pandas==1.3.5", "numpy==1.21.6", "pyarrow<13", "setuptools<66", ...bounds]
+}
+
+/** Prefect 3.8.0; its server is `bin("prefect") server start --no-ui`. */
+export const prefect3: Requirements = {
+  name: "prefect-3",
+  python: "3.11",
+  packages: ["prefect==3.8.0", "fastapi==0.139.0"]
+}
+
+/** The environment that points Prefect 0.15 and 1 at a server, and lets their flows store results. */
+export const prefect1Environment = (url: string): Record<string, string> => ({
+  PREFECT__BACKEND: "server",
+  PREFECT__SERVER__ENDPOINT: url,
+  PREFECT__CLOUD__API: url,
+  PREFECT__FLOWS__CHECKPOINTING: "true"
+})

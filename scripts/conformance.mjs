@@ -1,0 +1,69 @@
+// npm run conformance [-- NAME …]: runs conformance/NAME.conformance.{mjs,ts}, all of them in name order by default, each
+// as a process of its own. A script that uses conformance/support/check.ts counts its checks; any other counts as one.
+// Nothing is skipped: what a script needs and cannot get makes it fail.
+import { spawn } from "node:child_process"
+import { once } from "node:events"
+import { readdirSync } from "node:fs"
+import { basename, dirname, join } from "node:path"
+import { fileURLToPath } from "node:url"
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
+const folder = join(root, "conformance")
+const suffix = /\.conformance\.(mjs|ts)$/
+const all = readdirSync(folder).filter((name) => suffix.test(name)).toSorted()
+
+const names = process.argv.slice(2).map((name) => basename(name).replace(suffix, ""))
+const unknown = names.filter((name) => !all.some((file) => file.replace(suffix, "") === name))
+if (unknown.length > 0) {
+  console.error(
+    `no conformance script ${unknown.join(", ")}; there are ${all.map((f) => f.replace(suffix, "")).join(", ")}`
+  )
+  process.exit(2)
+}
+const files = names.length === 0 ? all : all.filter((file) => names.includes(file.replace(suffix, "")))
+if (files.length === 0) {
+  console.error("there is no conformance script")
+  process.exit(1)
+}
+
+/** @param {string} file */
+const runFile = async (file) => {
+  console.log(`\n== ${file}`)
+  const start = performance.now()
+  const child = spawn(process.execPath, ["--conditions=@effect-prefect/source", join(folder, file)], {
+    cwd: root,
+    stdio: ["ignore", "pipe", "inherit"]
+  })
+  let tail = ""
+  child.stdout.setEncoding("utf8").on("data", (text) => {
+    process.stdout.write(text)
+    tail = (tail + text).slice(-1000)
+  })
+  const [code, signal] = await once(child, "close")
+  const counted = /(\d+) passed, (\d+) failed\s*$/.exec(tail)
+  const passed = counted ? Number(counted[1]) : code === 0 ? 1 : 0
+  const failed = Math.max(counted ? Number(counted[2]) : 0, code === 0 ? 0 : 1)
+  const seconds = ((performance.now() - start) / 1000).toFixed(1)
+  return {
+    name: file.replace(suffix, ""),
+    passed,
+    failed,
+    seconds,
+    end: code === 0 ? "" : signal ?? `exit code ${code}`
+  }
+}
+
+const results = []
+for (const file of files) results.push(await runFile(file))
+
+const width = Math.max(...results.map(({ name }) => name.length))
+console.log("")
+for (const { end, failed, name, passed, seconds } of results) {
+  const counts = `${String(passed).padStart(5)} passed ${String(failed).padStart(4)} failed`
+  console.log(
+    `${failed > 0 ? "FAIL" : "pass"}  ${name.padEnd(width)} ${counts} ${seconds.padStart(8)} s  ${end}`.trimEnd()
+  )
+}
+const sum = (/** @type {"passed" | "failed"} */ key) => results.reduce((total, result) => total + result[key], 0)
+console.log(`${sum("passed")} passed, ${sum("failed")} failed`)
+process.exitCode = sum("failed") > 0 ? 1 : 0
