@@ -1,1 +1,2 @@
-export {}
+export * as PrefectApi from "./PrefectApi.ts"
+export * as PrefectApiError from "./PrefectApiError.ts"

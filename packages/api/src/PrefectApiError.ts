@@ -1,0 +1,187 @@
+/**
+ * What can go wrong between this library and a Prefect backend.
+ *
+ * @since 0.1.0
+ */
+import * as Schema from "effect/Schema"
+
+/**
+ * No task run has that id, or none that slug and map index in that flow run.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export class TaskRunNotFound extends Schema.TaggedError<TaskRunNotFound>("@effect-prefect/api/TaskRunNotFound")(
+  "TaskRunNotFound",
+  { wanted: Schema.String }
+) {
+  override get message() {
+    return `no task run ${this.wanted}: check the id, and that this is the backend that ran it`
+  }
+}
+
+/**
+ * No flow run has that id.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export class FlowRunNotFound extends Schema.TaggedError<FlowRunNotFound>("@effect-prefect/api/FlowRunNotFound")(
+  "FlowRunNotFound",
+  { flowRunId: Schema.String }
+) {
+  override get message() {
+    return `no flow run ${this.flowRunId}: check the id, and that this is the backend that ran it`
+  }
+}
+
+/**
+ * No flow has that id.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export class FlowNotFound extends Schema.TaggedError<FlowNotFound>("@effect-prefect/api/FlowNotFound")(
+  "FlowNotFound",
+  { flowId: Schema.String }
+) {
+  override get message() {
+    return `no flow ${this.flowId}: check the id, and that this is the backend that has it`
+  }
+}
+
+/**
+ * More than one task run answers to what was asked for.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export class AmbiguousTaskRun extends Schema.TaggedError<AmbiguousTaskRun>("@effect-prefect/api/AmbiguousTaskRun")(
+  "AmbiguousTaskRun",
+  { wanted: Schema.String, taskRunIds: Schema.Array(Schema.String) }
+) {
+  override get message() {
+    const shown = this.taskRunIds.slice(0, 5).join(", ")
+    const more = this.taskRunIds.length > 5 ? ` and ${this.taskRunIds.length - 5} more` : ""
+    return `${this.taskRunIds.length} task runs are ${this.wanted}: ask for one by its id (${shown}${more})`
+  }
+}
+
+/**
+ * The backend answered with something that is not what Prefect answers.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export class MalformedResponse extends Schema.TaggedError<MalformedResponse>("@effect-prefect/api/MalformedResponse")(
+  "MalformedResponse",
+  { problem: Schema.String }
+) {
+  override get message() {
+    return `the answer is not one of Prefect's: ${this.problem}`
+  }
+}
+
+/**
+ * The backend refused the credentials, or asked for some.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export class Unauthorized extends Schema.TaggedError<Unauthorized>("@effect-prefect/api/Unauthorized")(
+  "Unauthorized",
+  { problem: Schema.String }
+) {
+  override get message() {
+    return `the backend refused the credentials: ${this.problem}`
+  }
+}
+
+/**
+ * The backend asked to be left alone for a while, and went on asking through every retry.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export class RateLimited extends Schema.TaggedError<RateLimited>("@effect-prefect/api/RateLimited")(
+  "RateLimited",
+  { retryAfter: Schema.optionalKey(Schema.Duration) }
+) {
+  override get message() {
+    return "the backend limits the rate of requests: try again later, or ask for less at once"
+  }
+}
+
+/**
+ * The backend could not be reached, or failed, through every retry.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export class Unavailable extends Schema.TaggedError<Unavailable>("@effect-prefect/api/Unavailable")(
+  "Unavailable",
+  { problem: Schema.String, cause: Schema.optionalKey(Schema.Defect()) }
+) {
+  override get message() {
+    return `the backend is not available: ${this.problem}`
+  }
+}
+
+/**
+ * This backend cannot know what was asked for.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export class UnsupportedByBackend
+  extends Schema.TaggedError<UnsupportedByBackend>("@effect-prefect/api/UnsupportedByBackend")(
+    "UnsupportedByBackend",
+    { feature: Schema.String, backend: Schema.String, instead: Schema.optionalKey(Schema.String) }
+  )
+{
+  override get message() {
+    return `${this.backend} has no ${this.feature}${this.instead === undefined ? "" : `: ${this.instead}`}`
+  }
+}
+
+/**
+ * Every reason.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export const Reason = Schema.Union([
+  TaskRunNotFound,
+  FlowRunNotFound,
+  FlowNotFound,
+  AmbiguousTaskRun,
+  MalformedResponse,
+  Unauthorized,
+  RateLimited,
+  Unavailable,
+  UnsupportedByBackend
+])
+/**
+ * @category reasons
+ * @since 0.1.0
+ */
+export type Reason = typeof Reason.Type
+
+/**
+ * The one error of `PrefectApi`. Handle a reason with `Effect.catchReason("PrefectApiError", "TaskRunNotFound", f)`.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class PrefectApiError extends Schema.TaggedError<PrefectApiError>("@effect-prefect/api/PrefectApiError")(
+  "PrefectApiError",
+  { operation: Schema.String, reason: Reason }
+) {
+  override get message() {
+    return this.reason.message
+  }
+  /** Whether the same call may succeed later. It was already retried. */
+  get isRetryable(): boolean {
+    return this.reason._tag === "RateLimited" || this.reason._tag === "Unavailable"
+  }
+}

@@ -1,0 +1,56 @@
+import type { NonEmptyReadonlyArray } from "effect/Array"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import type * as Pull from "effect/Pull"
+import * as Stream from "effect/Stream"
+import type { Cursor, Page, PageRequest } from "../PrefectApi.ts"
+
+/**
+ * A listing as a Stream that asks for nothing before it is pulled, and has one page fetched ahead.
+ *
+ * A page is given in two arrays, and the next one is asked for when the second is pulled: who takes a few elements pays
+ * for one page, who reads on never waits for a page that could have been under way.
+ */
+export const stream = <A, E>(
+  page: (request: PageRequest) => Effect.Effect<Page<A>, E>,
+  limit: number
+): Stream.Stream<A, E> =>
+  Stream.scoped(Stream.fromPull(Effect.map(Effect.scope, (scope) => {
+    let cursor: Cursor | undefined
+    let ended = false
+    let rest: NonEmptyReadonlyArray<A> | undefined
+    let ahead: Fiber.Fiber<Page<A>, E> | undefined
+
+    const emit = ({ items, next }: Page<A>): Pull.Pull<NonEmptyReadonlyArray<A>, E> => {
+      cursor = next
+      ended = next === undefined
+      if (items.length === 0) return pull
+      const all = items as NonEmptyReadonlyArray<A>
+      if (ended || all.length === 1) return Effect.succeed(all)
+      const cut = Math.max(1, all.length >> 3)
+      rest = all.slice(cut) as unknown as NonEmptyReadonlyArray<A>
+      return Effect.succeed(all.slice(0, cut) as unknown as NonEmptyReadonlyArray<A>)
+    }
+
+    const pull: Pull.Pull<NonEmptyReadonlyArray<A>, E> = Effect.suspend(() => {
+      if (rest !== undefined) {
+        const array = rest
+        rest = undefined
+        return Effect.map(
+          Effect.forkIn(Effect.suspend(() => page({ cursor, limit })), scope, { startImmediately: true }),
+          (fiber) => {
+            ahead = fiber
+            return array
+          }
+        )
+      }
+      if (ahead !== undefined) {
+        const fiber = ahead
+        ahead = undefined
+        return Effect.flatMap(Fiber.join(fiber), emit)
+      }
+      return ended ? Cause.done() : Effect.flatMap(page({ cursor, limit }), emit)
+    })
+    return pull
+  })))
