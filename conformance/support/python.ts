@@ -48,10 +48,12 @@ export const venv = async (requirements: Requirements): Promise<Venv> => {
   const wanted = JSON.stringify([requirements.python ?? "3", ...requirements.packages])
   const python = join(path, "bin", "python")
   if (!existsSync(stamp) || readFileSync(stamp, "utf8") !== wanted || !existsSync(python)) {
-    console.error(`installing ${requirements.packages.join(" ")} for Python ${requirements.python ?? "3"}`)
+    console.error(`making .conformance/${requirements.name}: ${requirements.packages.join(" ")}`)
     rmSync(path, { recursive: true, force: true })
     await run(await interpreter(requirements.python), ["-m", "venv", path])
-    await run(python, ["-m", "pip", "install", "-q", "--disable-pip-version-check", ...requirements.packages])
+    if (requirements.packages.length > 0) {
+      await run(python, ["-m", "pip", "install", "-q", "--disable-pip-version-check", ...requirements.packages])
+    }
     writeFileSync(stamp, wanted)
   }
   return {

@@ -297,4 +297,3 @@ export const FromJson = Schema.JsonObject.pipe(
 export const isPersisted = (descriptor: ResultDescriptor | undefined): descriptor is ResultDescriptor =>
   descriptor !== undefined && descriptor._tag !== "NoResultType" && descriptor.location !== undefined &&
   descriptor.location !== null
-

@@ -57,7 +57,6 @@ const equality = {
   }
 }
 
-
 /**
  * Not running yet.
  *
@@ -72,7 +71,10 @@ export class Pending extends Schema.TaggedClass<Pending>("@effect-prefect/core/P
  * @category models
  * @since 0.1.0
  */
-export class Scheduled extends Schema.TaggedClass<Scheduled>("@effect-prefect/core/Scheduled")("Scheduled", { ...common, startTime: NullableString }) {}
+export class Scheduled extends Schema.TaggedClass<Scheduled>("@effect-prefect/core/Scheduled")("Scheduled", {
+  ...common,
+  startTime: NullableString
+}) {}
 
 /**
  * Waits until somebody resumes it. A kind of Scheduled.
@@ -80,7 +82,9 @@ export class Scheduled extends Schema.TaggedClass<Scheduled>("@effect-prefect/co
  * @category models
  * @since 0.1.0
  */
-export class Paused extends Schema.TaggedClass<Paused>("@effect-prefect/core/Paused")("Paused", { ...common, startTime: NullableString }) {}
+export class Paused
+  extends Schema.TaggedClass<Paused>("@effect-prefect/core/Paused")("Paused", { ...common, startTime: NullableString })
+{}
 
 /**
  * Resumed, to run at `startTime`. A kind of Scheduled.
@@ -88,7 +92,9 @@ export class Paused extends Schema.TaggedClass<Paused>("@effect-prefect/core/Pau
  * @category models
  * @since 0.1.0
  */
-export class Resume extends Schema.TaggedClass<Resume>("@effect-prefect/core/Resume")("Resume", { ...common, startTime: NullableString }) {}
+export class Resume
+  extends Schema.TaggedClass<Resume>("@effect-prefect/core/Resume")("Resume", { ...common, startTime: NullableString })
+{}
 
 /**
  * Failed `runCount` times so far and is to run again at `startTime`. A kind of Scheduled.
@@ -96,7 +102,11 @@ export class Resume extends Schema.TaggedClass<Resume>("@effect-prefect/core/Res
  * @category models
  * @since 0.1.0
  */
-export class Retrying extends Schema.TaggedClass<Retrying>("@effect-prefect/core/Retrying")("Retrying", { ...common, startTime: NullableString, runCount: NullableInt }) {}
+export class Retrying extends Schema.TaggedClass<Retrying>("@effect-prefect/core/Retrying")("Retrying", {
+  ...common,
+  startTime: NullableString,
+  runCount: NullableInt
+}) {}
 
 /**
  * The client could not set the wrapped `state`.
@@ -104,7 +114,12 @@ export class Retrying extends Schema.TaggedClass<Retrying>("@effect-prefect/core
  * @category models
  * @since 0.1.0
  */
-export class ClientFailed extends Schema.TaggedClass<ClientFailed>("@effect-prefect/core/ClientFailed")("ClientFailed", { ...common, state: Wrapped }) {}
+export class ClientFailed
+  extends Schema.TaggedClass<ClientFailed>("@effect-prefect/core/ClientFailed")("ClientFailed", {
+    ...common,
+    state: Wrapped
+  })
+{}
 
 /**
  * Handed to an agent; wraps the `state` that it had.
@@ -112,7 +127,9 @@ export class ClientFailed extends Schema.TaggedClass<ClientFailed>("@effect-pref
  * @category models
  * @since 0.1.0
  */
-export class Submitted extends Schema.TaggedClass<Submitted>("@effect-prefect/core/Submitted")("Submitted", { ...common, state: Wrapped }) {}
+export class Submitted
+  extends Schema.TaggedClass<Submitted>("@effect-prefect/core/Submitted")("Submitted", { ...common, state: Wrapped })
+{}
 
 /**
  * Held back by a concurrency limit; wraps the `state` that it had.
@@ -120,7 +137,11 @@ export class Submitted extends Schema.TaggedClass<Submitted>("@effect-prefect/co
  * @category models
  * @since 0.1.0
  */
-export class Queued extends Schema.TaggedClass<Queued>("@effect-prefect/core/Queued")("Queued", { ...common, state: Wrapped, startTime: NullableString }) {}
+export class Queued extends Schema.TaggedClass<Queued>("@effect-prefect/core/Queued")("Queued", {
+  ...common,
+  state: Wrapped,
+  startTime: NullableString
+}) {}
 
 /**
  * Running.
@@ -136,7 +157,9 @@ export class Running extends Schema.TaggedClass<Running>("@effect-prefect/core/R
  * @category models
  * @since 0.1.0
  */
-export class Cancelling extends Schema.TaggedClass<Cancelling>("@effect-prefect/core/Cancelling")("Cancelling", common) {}
+export class Cancelling
+  extends Schema.TaggedClass<Cancelling>("@effect-prefect/core/Cancelling")("Cancelling", common)
+{}
 
 /**
  * Finished, neither a success nor a failure.
@@ -152,7 +175,9 @@ export class Finished extends Schema.TaggedClass<Finished>("@effect-prefect/core
  * @category models
  * @since 0.1.0
  */
-export class Looped extends Schema.TaggedClass<Looped>("@effect-prefect/core/Looped")("Looped", { ...common, loopCount: NullableInt }) {}
+export class Looped
+  extends Schema.TaggedClass<Looped>("@effect-prefect/core/Looped")("Looped", { ...common, loopCount: NullableInt })
+{}
 
 /**
  * Finished and successful. A kind of Finished.
@@ -168,7 +193,12 @@ export class Success extends Schema.TaggedClass<Success>("@effect-prefect/core/S
  * @category models
  * @since 0.1.0
  */
-export class Cached extends Schema.TaggedClass<Cached>("@effect-prefect/core/Cached")("Cached", { ...common, cachedParameters: NullableObject, cachedResultExpiration: NullableString, hashedInputs: NullableObject }) {}
+export class Cached extends Schema.TaggedClass<Cached>("@effect-prefect/core/Cached")("Cached", {
+  ...common,
+  cachedParameters: NullableObject,
+  cachedResultExpiration: NullableString,
+  hashedInputs: NullableObject
+}) {}
 
 /**
  * The parent of `nMapStates` mapped children. Successful at once, while its children still run. A kind of Success.
@@ -176,7 +206,9 @@ export class Cached extends Schema.TaggedClass<Cached>("@effect-prefect/core/Cac
  * @category models
  * @since 0.1.0
  */
-export class Mapped extends Schema.TaggedClass<Mapped>("@effect-prefect/core/Mapped")("Mapped", { ...common, nMapStates: NullableInt }) {}
+export class Mapped
+  extends Schema.TaggedClass<Mapped>("@effect-prefect/core/Mapped")("Mapped", { ...common, nMapStates: NullableInt })
+{}
 
 /**
  * Skipped, which counts as a success. A kind of Success.
@@ -216,7 +248,9 @@ export class TimedOut extends Schema.TaggedClass<TimedOut>("@effect-prefect/core
  * @category models
  * @since 0.1.0
  */
-export class TriggerFailed extends Schema.TaggedClass<TriggerFailed>("@effect-prefect/core/TriggerFailed")("TriggerFailed", common) {}
+export class TriggerFailed
+  extends Schema.TaggedClass<TriggerFailed>("@effect-prefect/core/TriggerFailed")("TriggerFailed", common)
+{}
 
 /**
  * Ran, and its result did not pass validation. A kind of Failed.
@@ -224,7 +258,9 @@ export class TriggerFailed extends Schema.TaggedClass<TriggerFailed>("@effect-pr
  * @category models
  * @since 0.1.0
  */
-export class ValidationFailed extends Schema.TaggedClass<ValidationFailed>("@effect-prefect/core/ValidationFailed")("ValidationFailed", common) {}
+export class ValidationFailed
+  extends Schema.TaggedClass<ValidationFailed>("@effect-prefect/core/ValidationFailed")("ValidationFailed", common)
+{}
 
 /**
  * A state of no type that Prefect had, or one whose fields are not what Prefect writes. `raw` is all of it, so nothing
@@ -233,9 +269,11 @@ export class ValidationFailed extends Schema.TaggedClass<ValidationFailed>("@eff
  * @category models
  * @since 0.1.0
  */
-export class UnknownState extends Schema.TaggedClass<UnknownState>("@effect-prefect/core/UnknownState")("UnknownState", {
-  raw: Schema.Json
-}) {
+export class UnknownState
+  extends Schema.TaggedClass<UnknownState>("@effect-prefect/core/UnknownState")("UnknownState", {
+    raw: Schema.Json
+  })
+{
   /** The type that was recorded; null when there was none. */
   get type(): string | null {
     return isObject(this.raw) && typeof this.raw["type"] === "string" ? this.raw["type"] : null
@@ -382,7 +420,15 @@ const types = {
   Finished: { class: Finished, parent: null, fields: [] },
   Looped: { class: Looped, parent: "Finished", fields: [int("loopCount", "loop_count")] },
   Success: { class: Success, parent: "Finished", fields: [] },
-  Cached: { class: Cached, parent: "Success", fields: [object("cachedParameters", "cached_parameters"), text("cachedResultExpiration", "cached_result_expiration"), object("hashedInputs", "hashed_inputs")] },
+  Cached: {
+    class: Cached,
+    parent: "Success",
+    fields: [
+      object("cachedParameters", "cached_parameters"),
+      text("cachedResultExpiration", "cached_result_expiration"),
+      object("hashedInputs", "hashed_inputs")
+    ]
+  },
   Mapped: { class: Mapped, parent: "Success", fields: [int("nMapStates", "n_map_states")] },
   Skipped: { class: Skipped, parent: "Success", fields: [] },
   Cancelled: { class: Cancelled, parent: "Finished", fields: [] },
@@ -392,7 +438,11 @@ const types = {
   ValidationFailed: { class: ValidationFailed, parent: "Failed", fields: [] }
 } as const satisfies Record<
   Exclude<StateType, "UnknownState">,
-  { readonly class: { readonly prototype: State }; readonly parent: string | null; readonly fields: ReadonlyArray<Field> }
+  {
+    readonly class: { readonly prototype: State }
+    readonly parent: string | null
+    readonly fields: ReadonlyArray<Field>
+  }
 >
 
 type KnownType = keyof typeof types
@@ -666,8 +716,7 @@ export const isUnknown = (state: State): state is UnknownState => state._tag ===
  * @category predicates
  * @since 0.1.0
  */
-export const isCrashed = (state: State): boolean =>
-  state._tag !== "UnknownState" && state.prefect3?.type === "CRASHED"
+export const isCrashed = (state: State): boolean => state._tag !== "UnknownState" && state.prefect3?.type === "CRASHED"
 
 /**
  * The name to show: the type that Prefect recorded.
@@ -686,4 +735,3 @@ export const typeName = (state: State): string =>
  */
 export const resultDescriptor = (state: State): ResultDescriptor.ResultDescriptor | undefined =>
   state._tag === "UnknownState" ? undefined : state.result
-

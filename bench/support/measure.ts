@@ -1,0 +1,76 @@
+/** Runs the contenders of a row in turns and gives the median of each. */
+import type { Contender, Row } from "./row.ts"
+
+export interface Figure {
+  readonly name: string
+  /** The median: milliseconds of a run, or megabytes. */
+  readonly median: number
+  /** The fastest and the slowest run. */
+  readonly range: readonly [number, number]
+}
+
+export interface Result {
+  readonly row: Row
+  readonly ours: Figure
+  readonly peers: ReadonlyArray<Figure>
+  readonly limit?: Figure
+  /** How many times better than each peer we are, in the order of `peers`. */
+  readonly peerRatios: ReadonlyArray<number>
+  /** Which part of the limit we reach: 1 is the limit. */
+  readonly limitRatio?: number
+  /** Whether the row's targets are met; undefined when it has none that this run could compare. */
+  readonly met?: boolean
+}
+
+const once = async (contender: Contender): Promise<number> => {
+  globalThis.gc?.()
+  const start = performance.now()
+  const own = await contender.run()
+  return own?.measured ?? performance.now() - start
+}
+
+const figure = (name: string, values: ReadonlyArray<number>): Figure => {
+  const sorted = values.toSorted((left, right) => left - right)
+  const at = (index: number) => sorted[index] ?? Number.NaN
+  const middle = (sorted.length - 1) / 2
+  return { name, median: (at(Math.floor(middle)) + at(Math.ceil(middle))) / 2, range: [at(0), at(sorted.length - 1)] }
+}
+
+/** Measures a row; `python` includes the contenders that need one. */
+export const measure = async (row: Row, options: { readonly python: boolean }): Promise<Result> => {
+  const peers = (row.peers ?? []).filter((peer) => options.python || peer.python !== true)
+  const contenders = [row.ours, ...peers, ...(row.limit === undefined ? [] : [row.limit])]
+  const values = new Map<Contender, Array<number>>(contenders.map((contender) => [contender, []]))
+  const opened: Array<Contender> = []
+  try {
+    for (const contender of contenders) {
+      opened.push(contender)
+      await contender.open?.()
+      await once(contender)
+    }
+    for (let run = 0; run < (row.runs ?? 5); run++) {
+      for (const [contender, list] of values) list.push(await once(contender))
+    }
+  } finally {
+    for (const contender of opened.toReversed()) await contender.close?.()
+  }
+  const figureOf = (contender: Contender) => figure(contender.name, values.get(contender) ?? [])
+  const ours = figureOf(row.ours)
+  const peerFigures = peers.map(figureOf)
+  const peerRatios = peerFigures.map((peer) => peer.median / ours.median)
+  const limit = row.limit === undefined ? undefined : figureOf(row.limit)
+  const limitRatio = limit === undefined ? undefined : limit.median / ours.median
+  const compared = [
+    row.target?.peer === undefined || peerRatios[0] === undefined ? [] : [peerRatios[0] >= row.target.peer],
+    row.target?.limit === undefined || limitRatio === undefined ? [] : [limitRatio >= row.target.limit]
+  ].flat()
+  return {
+    row,
+    ours,
+    peers: peerFigures,
+    peerRatios,
+    ...(limit === undefined ? {} : { limit }),
+    ...(limitRatio === undefined ? {} : { limitRatio }),
+    ...(compared.length === 0 ? {} : { met: compared.every(Boolean) })
+  }
+}

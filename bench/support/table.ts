@@ -1,0 +1,56 @@
+/** Shows results as an aligned table, and as the plain data that `--json` prints. */
+import type { Figure, Result } from "./measure.ts"
+
+const round = (value: number) =>
+  value >= 100 ? Math.round(value).toLocaleString("en-US").replaceAll(",", " ") : value.toPrecision(value >= 10 ? 3 : 2)
+
+const shown = ({ row }: Result, figure: Figure) =>
+  row.show === "ms"
+    ? `${round(figure.median)} ms`
+    : row.show === "MB"
+    ? `${round(figure.median)} MB`
+    : `${round(row.count / figure.median * 1000)}/s`
+
+const named = (result: Result, figure: Figure) => `${shown(result, figure)} ${figure.name}`
+
+const cells = (result: Result): ReadonlyArray<string> => {
+  const { limit, limitRatio, met, ours, peerRatios, peers, row } = result
+  const { limit: limitTarget, peer: peerTarget } = row.target ?? {}
+  const targets = [
+    ...(peerTarget === undefined ? [] : [`${peerTarget}× peer`]),
+    ...(limitTarget === undefined ? [] : [`${limitTarget} of limit`])
+  ]
+  return [
+    row.work,
+    shown(result, ours),
+    peers.map((peer) => named(result, peer)).join(", "),
+    limit === undefined ? "" : named(result, limit),
+    [
+      ...peerRatios.map((ratio) => `${round(ratio)}×`),
+      ...(limitRatio === undefined ? [] : [`${limitRatio.toFixed(2)} of limit`])
+    ].join(", "),
+    targets.length === 0 ? "" : `${targets.join(", ")} ${met === undefined ? "not compared" : met ? "met" : "MISSED"}`
+  ]
+}
+
+const header = ["work", "ours", "peer", "limit", "ratios", "target"]
+
+/** The table, one line a row. */
+export const table = (results: ReadonlyArray<Result>): string => {
+  const rows = [header, ...results.map(cells)]
+  const widths = header.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
+  const line = (row: ReadonlyArray<string>) =>
+    row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(" | ").trimEnd()
+  return [line(header), widths.map((width) => "-".repeat(width)).join("-|-"), ...results.map(cells).map(line)].join(
+    "\n"
+  )
+}
+
+/** Plain data: medians and ranges in milliseconds of a run (or megabytes), and the ratios. */
+export const json = ({ row, ...rest }: Result) => ({
+  work: row.work,
+  count: row.count,
+  show: row.show ?? "rate",
+  target: row.target,
+  ...rest
+})
