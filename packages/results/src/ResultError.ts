@@ -1,0 +1,248 @@
+/**
+ * Why a result cannot be had. The reasons stand in the order in which they are checked.
+ *
+ * @since 0.1.0
+ */
+import * as Schema from "effect/Schema"
+
+/**
+ * `iterMapped` or `outcomes` of a task run that is not the parent of mapped children.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export class NotMapped extends Schema.TaggedError<NotMapped>("@effect-prefect/results/NotMapped")("NotMapped", {
+  state: Schema.String
+}) {
+  override get message() {
+    return `it is not mapped (its state is ${this.state}): use getResult`
+  }
+}
+
+/**
+ * The run, or a mapped child, has not finished.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export class NotFinished extends Schema.TaggedError<NotFinished>("@effect-prefect/results/NotFinished")("NotFinished", {
+  state: Schema.String
+}) {
+  override get message() {
+    return `it has not finished (its state is ${this.state}): wait for it, then getLatest`
+  }
+}
+
+/**
+ * Nothing was stored: there is no result type, or its location is null.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export class NotPersisted extends Schema.TaggedError<NotPersisted>("@effect-prefect/results/NotPersisted")(
+  "NotPersisted",
+  { state: Schema.String }
+) {
+  override get message() {
+    return `its state ${this.state} has no stored result: ` +
+      "Prefect stores none when the task returned None, failed, was skipped, or ran without checkpointing"
+  }
+}
+
+/**
+ * A result of a class that nothing here can read: a custom one, a constant, a secret.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export class UnsupportedResultType
+  extends Schema.TaggedError<UnsupportedResultType>("@effect-prefect/results/UnsupportedResultType")(
+    "UnsupportedResultType",
+    { type: Schema.String, problem: Schema.String }
+  )
+{
+  override get message() {
+    return `its result type ${this.type} cannot be read: ${this.problem}`
+  }
+}
+
+/**
+ * No reader for that kind of storage is in the layer.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export class StorageNotProvided
+  extends Schema.TaggedError<StorageNotProvided>("@effect-prefect/results/StorageNotProvided")("StorageNotProvided", {
+    type: Schema.String,
+    instead: Schema.String
+  })
+{
+  override get message() {
+    return `no storage for ${this.type} was provided: ${this.instead}`
+  }
+}
+
+/**
+ * A place that was not allowed (the store is then not touched), or a store that refused the credentials.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export class ResultAccessDenied
+  extends Schema.TaggedError<ResultAccessDenied>("@effect-prefect/results/ResultAccessDenied")("ResultAccessDenied", {
+    place: Schema.String,
+    problem: Schema.String
+  })
+{
+  override get message() {
+    return `${this.place} may not be read: ${this.problem}`
+  }
+}
+
+/**
+ * The file, object or bucket is not there.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export class ResultNotFound extends Schema.TaggedError<ResultNotFound>("@effect-prefect/results/ResultNotFound")(
+  "ResultNotFound",
+  { place: Schema.String, problem: Schema.String }
+) {
+  override get message() {
+    return `${this.place} is not there: ${this.problem}`
+  }
+}
+
+/**
+ * The store failed, after retries.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export class StorageUnavailable
+  extends Schema.TaggedError<StorageUnavailable>("@effect-prefect/results/StorageUnavailable")("StorageUnavailable", {
+    place: Schema.String,
+    problem: Schema.String
+  })
+{
+  override get message() {
+    return `${this.place} could not be read: ${this.problem}`
+  }
+}
+
+/**
+ * Over the caller's limit of bytes, or of children.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export class ResultTooLarge extends Schema.TaggedError<ResultTooLarge>("@effect-prefect/results/ResultTooLarge")(
+  "ResultTooLarge",
+  { limit: Schema.Finite, unit: Schema.Literals(["bytes", "children"]), size: Schema.optionalKey(Schema.Finite) }
+) {
+  override get message() {
+    const size = this.size === undefined ? `more than ${this.limit} ${this.unit}` : `${this.size} ${this.unit}`
+    return this.unit === "bytes"
+      ? `it has ${size}, over the limit of ${this.limit}: raise maxBytes, or read getResultBytes elsewhere`
+      : `it has ${size}, over the limit of ${this.limit}: walk them with outcomes, or raise maxChildren`
+  }
+}
+
+/**
+ * The bytes are not what any format takes, or the value is not what the caller's schema takes.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export class ResultDecodeError
+  extends Schema.TaggedError<ResultDecodeError>("@effect-prefect/results/ResultDecodeError")("ResultDecodeError", {
+    problem: Schema.String
+  })
+{
+  override get message() {
+    return `its result cannot be decoded: ${this.problem}`
+  }
+}
+
+/**
+ * The children are fewer or more than `n_map_states`, one is missing between others, or an index is there twice.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export class ChildrenIncomplete
+  extends Schema.TaggedError<ChildrenIncomplete>("@effect-prefect/results/ChildrenIncomplete")("ChildrenIncomplete", {
+    problem: Schema.String,
+    found: Schema.Int,
+    expected: Schema.NullOr(Schema.Int)
+  })
+{
+  override get message() {
+    return `its mapped children are incomplete: ${this.problem}`
+  }
+}
+
+/**
+ * What a storage reader may fail with.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export type StorageReason =
+  | UnsupportedResultType
+  | ResultAccessDenied
+  | ResultNotFound
+  | StorageUnavailable
+  | ResultTooLarge
+
+/**
+ * Every reason.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export const Reason = Schema.Union([
+  NotMapped,
+  NotFinished,
+  NotPersisted,
+  UnsupportedResultType,
+  StorageNotProvided,
+  ResultAccessDenied,
+  ResultNotFound,
+  StorageUnavailable,
+  ResultTooLarge,
+  ResultDecodeError,
+  ChildrenIncomplete
+])
+/**
+ * @category reasons
+ * @since 0.1.0
+ */
+export type Reason = typeof Reason.Type
+
+/**
+ * The one error of results. It names the task run that failed: for a mapped parent, the child at fault.
+ *
+ * Handle a reason with `Effect.catchReason("ResultError", "ResultNotFound", f)`.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class ResultError extends Schema.TaggedError<ResultError>("@effect-prefect/results/ResultError")("ResultError", {
+  taskRunId: Schema.String,
+  taskSlug: Schema.NullOr(Schema.String),
+  /** -1: not a mapped child. */
+  mapIndex: Schema.Int,
+  reason: Reason
+}) {
+  override get message() {
+    const index = this.mapIndex < 0 ? "" : `[${this.mapIndex}]`
+    return `${this.taskSlug ?? "task run"}${index} (${this.taskRunId}): ${this.reason.message}`
+  }
+  /** Whether the same call may succeed later. A store was already retried. */
+  get isRetryable(): boolean {
+    return this.reason._tag === "NotFinished" || this.reason._tag === "StorageUnavailable"
+  }
+}

@@ -1,0 +1,56 @@
+/**
+ * Limits and habits of reading results. All have defaults; change them with `ResultOptions.layer`.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Layer from "effect/Layer"
+import type { FormatHint } from "./ResultFormat.ts"
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /** A stored result larger than this, or one that decompresses to more, is ResultTooLarge. Default 256 MiB. */
+  readonly maxBytes: number
+  /** `getResult` of a mapped parent with more children than this is ResultTooLarge. Default 100 000. */
+  readonly maxChildren: number
+  /** How many results are loaded at once. Default: what each storage says of itself. */
+  readonly concurrency: number | undefined
+  /** Children asked for at once. Default: the backend's. */
+  readonly pageSize: number | undefined
+  /** The format of every result, where the bytes are not to decide. Default: they decide. */
+  readonly format: FormatHint | undefined
+}
+
+/**
+ * @category options
+ * @since 0.1.0
+ */
+export const defaults: Options = {
+  maxBytes: 256 * 1024 * 1024,
+  maxChildren: 100_000,
+  concurrency: undefined,
+  pageSize: undefined,
+  format: undefined
+}
+
+/**
+ * The options in force when a `TaskRun` is made.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export const ResultOptions = Context.Reference<Options>("@effect-prefect/results/ResultOptions", {
+  defaultValue: () => defaults
+})
+
+/**
+ * Changes some of the defaults.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = (options: Partial<Options>): Layer.Layer<never> =>
+  Layer.succeed(ResultOptions, { ...defaults, ...options })
