@@ -1,0 +1,86 @@
+// npm run check [-- STEP …]: all that can be said about the tree without running it, step by step; what a step printed is
+// shown when it fails. The last line is "N passed, N failed".
+import { rmSync } from "node:fs"
+import { join } from "node:path"
+import { packages } from "./packages.mjs"
+import { run } from "./run.mjs"
+import { judge, pack, smoke } from "./tarballs.mjs"
+
+/** @type {ReturnType<typeof pack> | undefined} */
+let packed
+const tarballs = () =>
+  (packed ??= pack()).catch(() => {
+    throw new Error("nothing was packed")
+  })
+
+/** @type {Array<{ name: string, body: () => Promise<unknown> }>} */
+const steps = [
+  { name: "lock file", body: () => run(process.execPath, ["scripts/lockfile.mjs"]) },
+  {
+    name: "types of packages",
+    body: () => {
+      // What was built from files that are gone must not be packed below.
+      for (const { path } of packages) rmSync(join(path, "dist"), { recursive: true, force: true })
+      return run("tsc", ["-b", "tsconfig.packages.json"])
+    }
+  },
+  { name: "types of tests", body: () => run("tsc", ["-p", "tsconfig.tests.json"]) },
+  { name: "lint", body: () => run("oxlint", ["--deny-warnings"]) },
+  { name: "format", body: () => run("dprint", ["check"]) },
+  { name: "indexes", body: () => run(process.execPath, ["scripts/indexes.mjs", "--check"]) },
+  ...[...packages.map(({ folder }) => `packages/${folder}/tsconfig.json`), "tsconfig.tests.json"].map((project) => ({
+    name: `effect ${project.split("/").at(-2) ?? "tests"}`,
+    body: () =>
+      run("effect-tsgo", [
+        "diagnostics",
+        "--strict",
+        "--severity",
+        "error,warning",
+        "--format",
+        "text",
+        "--project",
+        project
+      ])
+  })),
+  { name: "pack", body: () => packed ??= pack() },
+  ...packages.map((one) => ({
+    name: `publish ${one.folder}`,
+    body: async () => judge(one, (await tarballs()).tarballs.get(one) ?? "")
+  })),
+  {
+    name: "install",
+    body: async () => {
+      const { folder, tarballs: all } = await tarballs()
+      return smoke(folder, all)
+    }
+  }
+]
+
+const wanted = process.argv.slice(2)
+const chosen = steps.filter(({ name }) => wanted.length === 0 || wanted.some((part) => name.includes(part)))
+if (chosen.length === 0) {
+  console.error(`no such step; there are ${steps.map(({ name }) => name).join(", ")}`)
+  process.exit(2)
+}
+
+let passed = 0
+let failed = 0
+for (const { body, name } of chosen) {
+  const start = performance.now()
+  const seconds = () => `${((performance.now() - start) / 1000).toFixed(1)} s`
+  try {
+    await body()
+    passed++
+    console.log(`pass  ${name} (${seconds()})`)
+  } catch (error) {
+    failed++
+    console.log(
+      `FAIL  ${name} (${seconds()})\n${
+        (error instanceof Error ? error.message : String(error)).replace(/^/gm, "      ")
+      }`
+    )
+  }
+}
+await packed?.then(({ remove }) => remove(), () => {})
+console.log(`${passed} passed, ${failed} failed`)
+process.exitCode = failed > 0 ? 1 : 0

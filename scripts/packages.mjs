@@ -1,0 +1,33 @@
+// What the scripts know about the packages of the workspace, in the order of their imports.
+import { readdirSync, readFileSync } from "node:fs"
+import { dirname, join } from "node:path"
+import { fileURLToPath } from "node:url"
+
+export const root = dirname(dirname(fileURLToPath(import.meta.url)))
+
+/** @param {string} folder */
+const read = (folder) => {
+  const path = join(root, "packages", folder)
+  const manifest = JSON.parse(readFileSync(join(path, "package.json"), "utf8"))
+  // A file in PascalCase is a concept that users import; others are programs (main.ts) or the index.
+  const modules = readdirSync(join(path, "src"))
+    .filter((name) => name.endsWith(".ts") && name !== "index.ts")
+    .map((name) => name.slice(0, -".ts".length))
+    .toSorted()
+  const { index = "namespaces", ownEntryPoints = [] } = manifest["effect-prefect"] ?? {}
+  return {
+    folder,
+    path,
+    manifest,
+    /** The package's name on npm. */
+    name: /** @type {string} */ (manifest.name),
+    /** All modules of src, without their extension. */
+    modules,
+    /** The modules that an index of namespaces leaves out: they need an optional peer. */
+    ownEntryPoints: /** @type {Array<string>} */ (ownEntryPoints),
+    /** "namespaces", or "flat" for an index that is written by hand. */
+    index: /** @type {string} */ (index)
+  }
+}
+
+export const packages = ["core", "pickle", "api", "results", "server", "cli"].map(read)
