@@ -106,3 +106,34 @@ export const prefect1Type = (state: Prefect3State) => {
       return "Cancelled"
   }
 }
+
+/**
+ * The result metadata of a state in the form that Prefect has written since 3.1; undefined when there is none.
+ *
+ * Prefect 2 and 3.0 wrote `{ "type": "reference" | "literal" | "unpersisted", … }`: a reference becomes such metadata, a
+ * literal a value kept in the state itself. What a RolledBack state once stored is gone, whatever its data says.
+ *
+ * @category conversions
+ * @since 0.1.0
+ */
+export const resultJson = (state: Prefect3State): JsonObject | undefined => {
+  const data = state.raw["data"]
+  if (!isObject(data) || state.type === "COMPLETED" && state.name === "RolledBack") return undefined
+  switch (data["type"]) {
+    case "unpersisted":
+      return undefined
+    case "literal":
+      return { type: "PrefectResult", location: JSON.stringify(data["value"] ?? null) }
+    case "reference": {
+      const serializer = data["serializer_type"]
+      return {
+        storage_key: data["storage_key"] ?? null,
+        storage_block_id: data["storage_block_id"] ?? null,
+        expiration: data["expiration"] ?? null,
+        serializer: typeof serializer === "string" ? { type: serializer } : null
+      }
+    }
+    default:
+      return data
+  }
+}

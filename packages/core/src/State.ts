@@ -12,7 +12,7 @@ import * as Schema from "effect/Schema"
 import * as SchemaTransformation from "effect/SchemaTransformation"
 import { type Field, makeReader, makeWriter } from "./internal/fields.ts"
 import { isNullableObject, isNullableString, isObject, type JsonObject } from "./internal/json.ts"
-import { isPrefect3Json, prefect1Type, Prefect3State } from "./Prefect3State.ts"
+import { isPrefect3Json, prefect1Type, Prefect3State, resultJson } from "./Prefect3State.ts"
 import * as ResultDescriptor from "./ResultDescriptor.ts"
 
 const NullableString = Schema.optionalKey(Schema.NullOr(Schema.String))
@@ -469,18 +469,18 @@ export const scheduledFromNull: Scheduled = new Scheduled({})
 
 const fromPrefect3 = (raw: JsonObject): State => {
   const prefect3 = new Prefect3State({ raw })
-  const data = raw["data"]
-  const details = prefect3.details
-  const scheduled = details["scheduled_time"]
   const type = prefect1Type(prefect3)
-  return codecs.get(type)!.read({
-    type,
-    message: prefect3.message,
-    ...(isObject(data) ? { _result: data } : {}),
-    ...((type === "Scheduled" || type === "Retrying" || type === "Paused") && typeof scheduled === "string"
-      ? { start_time: scheduled }
-      : {})
-  }) ?? new UnknownState({ raw })
+  const scheduled = prefect3.details["scheduled_time"]
+  const state = codecs.get(type)!.read({ type, message: prefect3.message })
+  if (state === undefined) return new UnknownState({ raw })
+  const out = state as unknown as Record<string, unknown>
+  const result = resultJson(prefect3)
+  if (result !== undefined) out["result"] = ResultDescriptor.fromJson(result)
+  if (typeof scheduled === "string" && (type === "Scheduled" || type === "Retrying" || type === "Paused")) {
+    out["startTime"] = scheduled
+  }
+  out["prefect3"] = prefect3
+  return state
 }
 
 /**

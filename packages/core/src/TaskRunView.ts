@@ -132,6 +132,40 @@ export const fromRow = (row: unknown): TaskRunView | MalformedRow => {
 }
 
 /**
+ * The view of a Prefect 3 task run as its REST API gives it, or what is wrong with it.
+ *
+ * The slug is the task key. Prefect 3 has no task ids, and a `.map()` leaves no trace on its server, so the map index is
+ * always -1.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const fromPrefect3 = (row: unknown): TaskRunView | MalformedRow => {
+  const problem = problemOfPrefect3(row)
+  if (problem !== undefined) return { _tag: "MalformedRow", problem }
+  const valid = row as Record<string, Schema.Json>
+  return {
+    __proto__: TaskRunView.prototype,
+    taskRunId: valid["id"],
+    taskId: null,
+    taskSlug: valid["task_key"] ?? null,
+    name: valid["name"] ?? null,
+    state: State.fromJson(valid["state"] ?? null),
+    mapIndex: -1,
+    flowRunId: valid["flow_run_id"] ?? null
+  } as unknown as TaskRunView
+}
+
+const problemOfPrefect3 = (row: unknown): string | undefined => {
+  if (!isObject(row)) return "the task run is not an object"
+  if (!isId(row["id"])) return "id is not a non-empty string"
+  for (const key of ["task_key", "name", "flow_run_id"]) {
+    if (!isNullableString(row[key] ?? null)) return `${key} is not a string`
+  }
+  return undefined
+}
+
+/**
  * The row of a view.
  *
  * @category encoding
