@@ -1,1 +1,6 @@
-export {}
+export * as FlowRun from "./FlowRun.ts"
+export * as ResultError from "./ResultError.ts"
+export * as ResultFormat from "./ResultFormat.ts"
+export * as ResultOptions from "./ResultOptions.ts"
+export * as ResultStorage from "./ResultStorage.ts"
+export * as TaskRun from "./TaskRun.ts"

@@ -1,0 +1,89 @@
+import type { PrefectApiError } from "@effect-prefect/api/PrefectApiError"
+import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as Stream from "effect/Stream"
+import type { Outcome, TaskRunError } from "../TaskRun.ts"
+import * as Children from "./children.ts"
+import type { Env } from "./load.ts"
+import { nonEmpty, outcome, TaskRunImpl } from "./taskRun.ts"
+
+/**
+ * The outcome of every task run of a flow run: by slug in Unicode code point order, each parent before its children.
+ *
+ * Each object is read once: a parent's result is put together from the outcomes of its children, which are held back
+ * until it is known, and follow it. A parent with more children than one result may have fails with ResultTooLarge, and
+ * its children then follow page by page.
+ */
+export const flowRunOutcomes = (env: Env, flowRunId: string): Stream.Stream<Outcome, PrefectApiError> =>
+  Stream.flatMap(
+    Stream.fromIterableEffect(env.api.firstTaskRuns(flowRunId)),
+    (first) => Children.isParent(first) && first.taskId !== null ? ofParent(env, first) : ofTask(env, first)
+  )
+
+const ofTask = (env: Env, first: TaskRunView): Stream.Stream<Outcome, PrefectApiError> => {
+  const own = Stream.fromEffect(outcome(env, first))
+  if (first.taskId === null || first.flowRunId === null) return own
+  return Stream.concat(own, load(env, Children.rows(env, first, first.mapIndex)))
+}
+
+const load = (
+  env: Env,
+  rows: Stream.Stream<TaskRunView, PrefectApiError>
+): Stream.Stream<Outcome, PrefectApiError> =>
+  Stream.mapArrayEffect(
+    rows,
+    (views) => Effect.map(Children.loadAll(env, views, (view) => outcome(env, view)), nonEmpty)
+  )
+
+const failed = (env: Env, view: TaskRunView, failure: TaskRunError): Outcome => ({
+  taskRun: new TaskRunImpl(env, view),
+  result: Result.fail(failure)
+})
+
+const ofParent = (env: Env, parent: TaskRunView): Stream.Stream<Outcome, PrefectApiError> =>
+  Stream.suspend(() => {
+    const tooMany = Children.expectedTooMany(env, parent)
+    if (tooMany !== undefined) {
+      return Stream.concat(Stream.succeed(failed(env, parent, tooMany)), load(env, Children.rows(env, parent, -1)))
+    }
+    const completeness = new Children.Completeness(parent, -1)
+    let held: Array<Outcome> | undefined = []
+    const children = Stream.mapEffect(Stream.chunks(Children.rows(env, parent, -1)), (views) => {
+      for (const view of views) completeness.see(view)
+      return Effect.map(Children.loadAll(env, views, (view) => outcome(env, view)), (outcomes): Array<Outcome> => {
+        if (held === undefined) return outcomes
+        const tooMany = Children.tooMany(env, parent, completeness.seen)
+        if (tooMany === undefined) {
+          for (const outcome of outcomes) held.push(outcome)
+          return []
+        }
+        const all = [failed(env, parent, tooMany), ...held, ...outcomes]
+        held = undefined
+        return all
+      })
+    })
+    return Stream.concat(Stream.flattenIterable(children), Stream.suspend(() => {
+      if (held === undefined) return Stream.empty
+      return Stream.fromArray([parentOutcome(env, parent, completeness, held), ...held])
+    }))
+  })
+
+const parentOutcome = (
+  env: Env,
+  parent: TaskRunView,
+  completeness: Children.Completeness,
+  children: ReadonlyArray<Outcome>
+): Outcome => {
+  const incomplete = completeness.finish()
+  if (incomplete !== undefined) return failed(env, parent, incomplete)
+  const values: Array<unknown> = []
+  for (const { result } of children) {
+    if (Result.isFailure(result)) return failed(env, parent, result.failure)
+    values.push(result.success)
+  }
+  return {
+    taskRun: new TaskRunImpl(env, parent, { result: Effect.succeed(values) }),
+    result: Result.succeed(values)
+  }
+}

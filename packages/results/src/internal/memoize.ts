@@ -1,0 +1,19 @@
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+
+/**
+ * An effect that runs once for any number of callers and keeps its success.
+ *
+ * One caller's interruption does not touch the others; the run is aborted only when the last of them has gone. A
+ * failure goes to everyone who waited for that run, and the next caller starts another. The cell is made at the first
+ * call, because most of a hundred thousand children are never asked twice.
+ */
+export const memoize = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> => {
+  let cell: Effect.Effect<A, E> | undefined
+  return Effect.suspend(() =>
+    cell ??= Effect.runSync(
+      Effect.cachedWithTTL(effect, (exit) => Exit.isSuccess(exit) ? Duration.infinity : Duration.zero)
+    )
+  )
+}
