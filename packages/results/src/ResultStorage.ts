@@ -11,7 +11,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import { ResultAccessDenied, type StorageReason, StorageNotProvided, StorageUnavailable } from "./ResultError.ts"
+import { ResultAccessDenied, StorageNotProvided, type StorageReason, StorageUnavailable } from "./ResultError.ts"
 import type { FormatHint } from "./ResultFormat.ts"
 
 /**
