@@ -1,0 +1,25 @@
+/**
+ * What can be wrong with how a backend is configured.
+ *
+ * @since 0.1.0
+ */
+import * as Schema from "effect/Schema"
+
+/**
+ * An option, an environment variable or a configuration file that cannot be used. It names where the mistake is, and
+ * never the value that was found there.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class PrefectConfigError
+  extends Schema.TaggedError<PrefectConfigError>("@effect-prefect/api/PrefectConfigError")("PrefectConfigError", {
+    /** The option, variable or file. */
+    source: Schema.String,
+    problem: Schema.String
+  })
+{
+  override get message() {
+    return `${this.source}: ${this.problem}`
+  }
+}

@@ -1,0 +1,473 @@
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Data from "effect/Data"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as FetchHttpClient from "effect/http/FetchHttpClient"
+import * as HttpClient from "effect/http/HttpClient"
+import type * as HttpClientError from "effect/http/HttpClientError"
+import * as HttpClientRequest from "effect/http/HttpClientRequest"
+import type * as HttpClientResponse from "effect/http/HttpClientResponse"
+import * as Metric from "effect/Metric"
+import * as Option from "effect/Option"
+import * as Random from "effect/Random"
+import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import * as Semaphore from "effect/Semaphore"
+import * as Stream from "effect/Stream"
+import {
+  MalformedResponse,
+  PrefectApiError,
+  RateLimited,
+  type Reason,
+  Unauthorized,
+  Unavailable
+} from "../PrefectApiError.ts"
+import { PrefectConfigError } from "../PrefectConfigError.ts"
+
+/**
+ * How a backend that is reached over HTTP is asked.
+ */
+export interface HttpOptions {
+  /** Time for one attempt, from the request to the end of its answer's body. Default 30 seconds. */
+  readonly requestTimeout?: Duration.Input | undefined
+  /** Bytes of one answer after decompression; a longer one is not read to its end. Default 64 MiB. */
+  readonly maxResponseBytes?: number | undefined
+  /** Attempts after the first one. Default 5. */
+  readonly retries?: number | undefined
+  /** Wait before the first retry; it doubles with each one and is jittered by a half. Default 200 milliseconds. */
+  readonly retryDelay?: Duration.Input | undefined
+  /** The longest wait between retries that the backend did not ask for. Default 10 seconds. */
+  readonly maxRetryDelay?: Duration.Input | undefined
+  /** The longest wait that a backend's `Retry-After` can ask for. Default 60 seconds. */
+  readonly maxRetryAfter?: Duration.Input | undefined
+  /** Requests under way at once. Default 16. */
+  readonly maxConcurrentRequests?: number | undefined
+  /** Headers for every request, e.g. those of a proxy in front of the backend. Redacted where they are secret. */
+  readonly headers?: Readonly<Record<string, string | Redacted.Redacted>> | undefined
+}
+
+/**
+ * An answer that came to its end within the limits.
+ */
+export interface Answer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string | undefined>>
+  readonly text: string
+  /** Milliseconds since the epoch, which a `Retry-After` date is compared with. */
+  readonly receivedAt: number
+}
+
+/**
+ * An attempt that gave no usable answer.
+ */
+export class Fault extends Data.TaggedError("Fault")<{
+  readonly reason: Reason
+  readonly retryable: boolean
+  readonly retryAfter?: Duration.Duration | undefined
+}> {
+  override get message() {
+    return this.reason.message
+  }
+}
+
+export const malformed = (problem: string) =>
+  new Fault({ reason: new MalformedResponse({ problem }), retryable: false })
+
+export const unauthorized = (problem: string) => new Fault({ reason: new Unauthorized({ problem }), retryable: false })
+
+export const unavailable = (problem: string, retryable: boolean) =>
+  new Fault({ reason: new Unavailable({ problem }), retryable })
+
+/**
+ * A backend over HTTP.
+ */
+export interface HttpBackend {
+  /** Shown in messages instead of the URL, which may carry a secret in its query. */
+  readonly origin: string
+  /** The base URL, without user, password and fragment. */
+  readonly url: URL
+  /**
+   * Sends a request to the backend's own origin until an attempt gives what `read` takes.
+   *
+   * `read` judges the answer whatever its status: `statusFault` knows those that are the same for every backend.
+   * The request must be safe to repeat.
+   */
+  readonly send: <A>(
+    operation: { readonly name: string; readonly attributes?: Readonly<Record<string, string>> | undefined },
+    request: HttpClientRequest.HttpClientRequest,
+    read: (answer: Answer) => Result.Result<A, Fault>
+  ) => Effect.Effect<A, PrefectApiError>
+}
+
+const retryableStatuses = new Set([408, 429, 500, 502, 503, 504])
+
+/**
+ * What a status means by itself; undefined for 2xx.
+ */
+export const statusFault = (answer: Answer): Fault | undefined => {
+  const { status } = answer
+  if (status >= 200 && status < 300) return undefined
+  const retryAfter = parseRetryAfter(answer.headers["retry-after"], answer.receivedAt)
+  if (status === 429) {
+    return new Fault({
+      reason: new RateLimited(retryAfter === undefined ? {} : { retryAfter }),
+      retryable: true,
+      retryAfter
+    })
+  }
+  if (status === 401 || status === 403) return unauthorized(`HTTP status ${status}; check the API key and the tenant`)
+  if (status === 407) return unauthorized("a proxy asks for credentials (HTTP status 407)")
+  if (status === 408 || status >= 500) {
+    return new Fault({
+      reason: new Unavailable({ problem: `HTTP status ${status}${page(answer)}` }),
+      retryable: retryableStatuses.has(status),
+      retryAfter
+    })
+  }
+  if (status === 404 || status === 405) {
+    return malformed(`HTTP status ${status}${page(answer)}; check that the URL is the one of Prefect's API`)
+  }
+  if (status === 413) return malformed("the request is too large for the backend (HTTP status 413)")
+  return malformed(`HTTP status ${status}${page(answer)}`)
+}
+
+/**
+ * Whether an answer is a web page: what proxies, load balancers and login forms answer in place of an API.
+ */
+export const isHtml = (answer: Answer): boolean =>
+  answer.headers["content-type"]?.toLowerCase().includes("html") === true ||
+  /^\s*<(!doctype|html|\?xml)/i.test(answer.text.slice(0, 200))
+
+const page = (answer: Answer) => isHtml(answer) ? " with a web page, perhaps from a proxy" : ""
+
+/**
+ * `Retry-After` as RFC 9110 has it: seconds, or a date.
+ */
+export const parseRetryAfter = (header: string | undefined, now: number): Duration.Duration | undefined => {
+  const value = header?.trim() ?? ""
+  if (/^\d{1,9}(\.\d{1,9})?$/.test(value)) return Duration.seconds(Number(value))
+  if (!/^[A-Za-z]{3,9},? /.test(value)) return undefined
+  const date = Date.parse(value)
+  return Number.isNaN(date) ? undefined : Duration.millis(Math.max(0, date - now))
+}
+
+/**
+ * An answer's body as JSON. Nothing of the text goes into the fault.
+ */
+export const parseJson = (answer: Answer): Result.Result<unknown, Fault> => {
+  if (answer.text === "") return Result.fail(malformed("it is empty"))
+  try {
+    return Result.succeed(JSON.parse(answer.text))
+  } catch {
+    return Result.fail(malformed(
+      isHtml(answer)
+        ? "it is a web page and not JSON, perhaps from a proxy or a login form"
+        : `it is not JSON, or was cut off after ${answer.text.length} characters`
+    ))
+  }
+}
+
+const attempts = Metric.counter("http.client.request.attempts", {
+  description: "Requests sent to Prefect backends, retries included",
+  incremental: true
+})
+
+const durations = Metric.histogram("http.client.request.duration", {
+  description: "Seconds from a request to the end of its answer, retries included",
+  boundaries: [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10]
+})
+
+const maxRedirects = 5
+
+const isRedirect = (status: number) => status >= 300 && status < 400 && status !== 304
+
+const positiveInt = (source: string, value: number): Effect.Effect<number, PrefectConfigError> =>
+  Number.isSafeInteger(value) && value > 0
+    ? Effect.succeed(value)
+    : Effect.fail(new PrefectConfigError({ source, problem: "it is not a positive integer" }))
+
+/**
+ * The base URL, and what its user and password stand for: HTTP basic authentication, as browsers and Python's requests
+ * take them.
+ */
+export const parseUrl = (
+  input: string | URL
+): Effect.Effect<{ readonly url: URL; readonly basic: Redacted.Redacted | undefined }, PrefectConfigError> =>
+  Effect.suspend(() => {
+    const url = URL.canParse(String(input)) ? new URL(String(input)) : undefined
+    if (url === undefined || (url.protocol !== "http:" && url.protocol !== "https:")) {
+      return Effect.fail(
+        new PrefectConfigError({ source: "url", problem: "it is not an http or https URL, e.g. http://localhost:4200" })
+      )
+    }
+    const credentials = url.username === "" && url.password === ""
+      ? undefined
+      : `${percentDecode(url.username)}:${percentDecode(url.password)}`
+    url.username = ""
+    url.password = ""
+    url.hash = ""
+    return Effect.succeed({
+      url,
+      basic: credentials === undefined
+        ? undefined
+        : Redacted.make(`Basic ${btoa(String.fromCharCode(...new TextEncoder().encode(credentials)))}`)
+    })
+  })
+
+const percentDecode = (text: string): string => {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}
+
+const validHeaders = (
+  headers: Readonly<Record<string, string | Redacted.Redacted>>
+): Effect.Effect<Readonly<Record<string, string>>, PrefectConfigError> =>
+  Effect.suspend(() => {
+    const out: Record<string, string> = {}
+    for (const [name, value] of Object.entries(headers)) {
+      const text = Redacted.isRedacted(value) ? Redacted.value(value) : value
+      if (!/^[\w!#$%&'*+.^`|~-]+$/.test(name) || typeof text !== "string" || !/^[\t\x20-\x7e\x80-\xff]*$/.test(text)) {
+        return Effect.fail(
+          new PrefectConfigError({
+            source: name.toLowerCase() === "authorization" ? "apiKey" : "headers",
+            problem: "it has characters that an HTTP header cannot carry, perhaps a line break at its end"
+          })
+        )
+      }
+      out[name.toLowerCase()] = text
+    }
+    return Effect.succeed(out)
+  })
+
+/**
+ * A client for one origin. It uses the `HttpClient` of its context, or `fetch` where there is none.
+ */
+export const make = Effect.fnUntraced(function*(options: {
+  readonly url: URL
+  readonly headers: Readonly<Record<string, string | Redacted.Redacted>>
+  readonly policy: HttpOptions
+}) {
+  const { policy, url } = options
+  const context = yield* Effect.context<never>()
+  const provided = Context.getOption(context as Context.Context<HttpClient.HttpClient>, HttpClient.HttpClient)
+  const client = Option.isSome(provided)
+    ? provided.value
+    : yield* Effect.provide(HttpClient.HttpClient, FetchHttpClient.layer)
+  const requestInit = Context.getOption(
+    context as Context.Context<FetchHttpClient.RequestInit>,
+    FetchHttpClient.RequestInit
+  )
+  const headers = yield* validHeaders({ ...policy.headers, ...options.headers })
+  const maxBytes = yield* positiveInt("maxResponseBytes", policy.maxResponseBytes ?? 64 * 1024 * 1024)
+  const permits = yield* positiveInt("maxConcurrentRequests", policy.maxConcurrentRequests ?? 16)
+  const semaphore = yield* Semaphore.make(permits)
+  const timeout = Duration.fromInputUnsafe(policy.requestTimeout ?? "30 seconds")
+  const retries = policy.retries ?? 5
+  const retryDelay = Duration.toMillis(Duration.fromInputUnsafe(policy.retryDelay ?? "200 millis"))
+  const maxRetryDelay = Duration.toMillis(Duration.fromInputUnsafe(policy.maxRetryDelay ?? "10 seconds"))
+  const maxRetryAfter = Duration.toMillis(Duration.fromInputUnsafe(policy.maxRetryAfter ?? "60 seconds"))
+  const serverAttributes = {
+    "server.address": url.hostname.replace(/^\[|\]$/g, ""),
+    "server.port": url.port === "" ? (url.protocol === "https:" ? "443" : "80") : url.port
+  }
+
+  const once = (
+    request: HttpClientRequest.HttpClientRequest,
+    redirects: number
+  ): Effect.Effect<Answer, Fault> =>
+    Effect.flatMap(
+      Effect.flatMap(
+        Effect.mapError(client.execute(request), (error) => networkFault(error, url.origin, "sent")),
+        (response) =>
+          Effect.zipWith(readBody(response, maxBytes, url.origin), Clock.currentTimeMillis, (text, receivedAt) => ({
+            status: response.status,
+            headers: response.headers,
+            text,
+            receivedAt
+          }))
+      ),
+      (answer) => {
+        // A browser's fetch hides where a redirect goes, and gives status 0.
+        if (answer.status === 0) return Effect.fail(malformed("it redirects; use the URL that it redirects to"))
+        const location = answer.headers["location"]
+        if (!isRedirect(answer.status) || location === undefined) return Effect.succeed(answer)
+        const target = URL.canParse(location, request.url) ? new URL(location, request.url) : undefined
+        if (target === undefined) return Effect.fail(malformed("it redirects to something that is not a URL"))
+        if (target.origin !== url.origin) {
+          return Effect.fail(malformed(
+            `it redirects from ${url.origin} to ${target.origin}, where the credentials are not sent; ` +
+              "if that is the right backend, use its URL"
+          ))
+        }
+        if (redirects >= maxRedirects) return Effect.fail(malformed(`it redirects more than ${maxRedirects} times`))
+        if (answer.status === 303 && request.method !== "GET") {
+          return Effect.fail(malformed("it redirects a query to a page (HTTP status 303)"))
+        }
+        target.username = ""
+        target.password = ""
+        target.hash = ""
+        return once(HttpClientRequest.setUrl(request, target.href), redirects + 1)
+      }
+    )
+
+  const settings = Context.make(HttpClient.TracerDisabledWhen, () => true).pipe(
+    Context.add(FetchHttpClient.RequestInit, { ...Option.getOrUndefined(requestInit), redirect: "manual" })
+  )
+
+  const attempt = (request: HttpClientRequest.HttpClientRequest): Effect.Effect<Answer, Fault> =>
+    once(request, 0).pipe(
+      Effect.timeoutOrElse({
+        duration: timeout,
+        orElse: () =>
+          Effect.fail(unavailable(`no complete answer from ${url.origin} within ${Duration.format(timeout)}`, true))
+      }),
+      Effect.provideContext(settings),
+      semaphore.withPermit
+    )
+
+  const send: HttpBackend["send"] = Effect.fnUntraced(function*<A>(
+    operation: { readonly name: string; readonly attributes?: Readonly<Record<string, string>> | undefined },
+    unsent: HttpClientRequest.HttpClientRequest,
+    read: (answer: Answer) => Result.Result<A, Fault>
+  ) {
+    const request = HttpClientRequest.setHeaders(unsent, headers)
+    if (new URL(request.url).origin !== url.origin) {
+      return yield* Effect.die(new Error(`${operation.name} asks another origin than ${url.origin}`))
+    }
+    const clock = yield* Clock.Clock
+    const start = clock.currentTimeMillisUnsafe()
+    let resent = 0
+    const run = Effect.useSpan(
+      operation.name,
+      {
+        kind: "client",
+        attributes: {
+          "http.request.method": request.method,
+          ...serverAttributes,
+          ...operation.attributes
+        }
+      },
+      Effect.fnUntraced(function*(span): Effect.fn.Return<A, PrefectApiError> {
+        while (true) {
+          yield* Metric.update(attempts, 1)
+          const outcome = yield* Effect.result(attempt(request))
+          let fault: Fault
+          if (Result.isSuccess(outcome)) {
+            span.attribute("http.response.status_code", outcome.success.status)
+            const answer = read(outcome.success)
+            if (Result.isSuccess(answer)) return answer.success
+            fault = answer.failure
+          } else fault = outcome.failure
+          if (!fault.retryable || resent >= retries) {
+            span.attribute("error.type", fault.reason._tag)
+            return yield* new PrefectApiError({ operation: operation.name, reason: fault.reason })
+          }
+          const backOff = Math.min(maxRetryDelay, retryDelay * 2 ** resent) * (0.5 + (yield* Random.next) / 2)
+          const asked = fault.retryAfter === undefined ? 0 : Duration.toMillis(fault.retryAfter)
+          const wait = Math.max(backOff, Math.min(asked, maxRetryAfter))
+          resent++
+          span.attribute("http.request.resend_count", resent)
+          yield* Effect.logDebug("asking again", {
+            operation: operation.name,
+            reason: fault.reason._tag,
+            resent,
+            waitMillis: Math.round(wait)
+          })
+          yield* Effect.sleep(wait)
+        }
+      })
+    )
+    return yield* Effect.ensuring(
+      run,
+      Effect.suspend(() =>
+        Metric.update(
+          Metric.withAttributes(durations, { "http.request.method": request.method, ...serverAttributes }),
+          (clock.currentTimeMillisUnsafe() - start) / 1000
+        )
+      )
+    )
+  })
+
+  return { origin: url.origin, url, send } satisfies HttpBackend
+})
+
+const readBody = (
+  response: HttpClientResponse.HttpClientResponse,
+  maxBytes: number,
+  origin: string
+): Effect.Effect<string, Fault> =>
+  Effect.suspend(() => {
+    const decoder = new TextDecoder()
+    let size = 0
+    let text = ""
+    const tooLarge = malformed(
+      `it is longer than ${maxBytes} bytes; ask for smaller pages, or raise maxResponseBytes`
+    )
+    const declaredTooLarge = Number(response.headers["content-length"] ?? 0) > maxBytes
+    return response.stream.pipe(
+      Stream.runForEach((chunk) => {
+        size += chunk.byteLength
+        if (declaredTooLarge || size > maxBytes) return Effect.fail(tooLarge)
+        text += decoder.decode(chunk, { stream: true })
+        return Effect.void
+      }),
+      Effect.mapError((error) => error._tag === "Fault" ? error : networkFault(error, origin, "answered")),
+      Effect.catchIf((fault) => fault === emptyBody, () => Effect.void),
+      Effect.map(() => text + decoder.decode())
+    )
+  })
+
+const emptyBody = malformed("it is empty")
+
+const knownCodes: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "the connection was refused",
+  ECONNRESET: "the connection was reset",
+  EPIPE: "the connection was closed",
+  ENOTFOUND: "the host name is not known",
+  EAI_AGAIN: "the host name could not be looked up",
+  EHOSTUNREACH: "the host cannot be reached",
+  ENETUNREACH: "the network cannot be reached",
+  ETIMEDOUT: "the connection timed out",
+  UND_ERR_CONNECT_TIMEOUT: "the connection timed out",
+  UND_ERR_SOCKET: "the connection was closed"
+}
+
+const isCertificateCode = (code: string) => /CERT|SELF_SIGNED|UNABLE_TO|ERR_TLS|ERR_SSL/.test(code)
+
+/**
+ * The code of a system error somewhere below. Nothing else of a foreign error is kept: its message may hold a header or
+ * a URL.
+ */
+const codeOf = (error: unknown): string | undefined => {
+  let current: unknown = error
+  for (let depth = 0; depth < 8 && typeof current === "object" && current !== null; depth++) {
+    const code = Reflect.get(current, "code")
+    if (typeof code === "string" && /^[A-Z][A-Z0-9_]{2,60}$/.test(code)) return code
+    const errors = Reflect.get(current, "errors")
+    current = Array.isArray(errors) && errors.length > 0 ? errors[0] : Reflect.get(current, "cause")
+  }
+  return undefined
+}
+
+const networkFault = (
+  error: HttpClientError.HttpClientError,
+  origin: string,
+  stage: "sent" | "answered"
+): Fault => {
+  const tag = error.reason._tag
+  if (tag === "EmptyBodyError") return emptyBody
+  if (tag === "InvalidUrlError" || tag === "EncodeError") {
+    return unavailable(`the request to ${origin} could not be made (${tag})`, false)
+  }
+  const code = codeOf(error.reason)
+  if (code !== undefined && isCertificateCode(code)) {
+    return unavailable(`the certificate of ${origin} is not trusted (${code})`, false)
+  }
+  const what = (code === undefined ? undefined : knownCodes[code]) ??
+    (stage === "sent" ? "the request failed" : "the connection broke in the middle of the answer")
+  return unavailable(`${origin}: ${what}${code === undefined ? "" : ` (${code})`}`, true)
+}
