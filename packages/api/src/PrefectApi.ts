@@ -16,7 +16,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Stream from "effect/Stream"
 import * as Pages from "./internal/pages.ts"
-import type { PrefectApiError } from "./PrefectApiError.ts"
+import { MalformedResponse, PrefectApiError } from "./PrefectApiError.ts"
 
 /**
  * One task run of a task: what Prefect calls a slug, in one flow run, at one map index (-1: not a mapped child).
@@ -255,9 +255,27 @@ export const defaultPageSize = 500
  */
 export const make = (backend: Backend): PrefectApi["Service"] => {
   const stream = <A>(
+    operation: string,
     page: (request: PageRequest) => Effect.Effect<Page<A>, PrefectApiError>,
     options: PageOptions | undefined
-  ) => Pages.stream(page, options?.pageSize ?? defaultPageSize)
+  ) =>
+    Pages.stream(
+      (request) =>
+        Effect.flatMap(
+          page(request),
+          // Whoever asked again would ask forever.
+          (answer) =>
+            answer.next !== undefined && JSON.stringify(answer.next) === JSON.stringify(request.cursor)
+              ? Effect.fail(
+                new PrefectApiError({
+                  operation,
+                  reason: new MalformedResponse({ problem: "a page says that the next one is itself" })
+                })
+              )
+              : Effect.succeed(answer)
+        ),
+      Math.max(1, Math.floor(options?.pageSize ?? defaultPageSize) || defaultPageSize)
+    )
   return PrefectApi.of({
     backendName: backend.name,
     taskRun: backend.taskRun,
@@ -271,16 +289,17 @@ export const make = (backend: Backend): PrefectApi["Service"] => {
     storageBlock: backend.storageBlock,
     mappedChildren: (task, options) =>
       stream(
+        "mappedChildren",
         (page) => backend.taskRunsOfTaskPage({ ...task, after: Math.max(-1, options?.after ?? -1) }, page),
         options
       ),
     taskRunsOfTask: (task, options) =>
-      stream((page) => backend.taskRunsOfTaskPage({ ...task, after: -2 }, page), options),
-    taskRuns: (query, options) => stream((page) => backend.taskRunsPage(query, page), options),
-    siblings: (view, options) => stream((page) => backend.siblingsPage(view, page), options),
-    flowRuns: (query, options) => stream((page) => backend.flowRunsPage(query ?? {}, page), options),
-    flows: (options) => stream(backend.flowsPage, options),
-    logs: (query, options) => stream((page) => backend.logsPage(query, page), options),
-    artifacts: (query, options) => stream((page) => backend.artifactsPage(query, page), options)
+      stream("taskRunsOfTask", (page) => backend.taskRunsOfTaskPage({ ...task, after: -2 }, page), options),
+    taskRuns: (query, options) => stream("taskRuns", (page) => backend.taskRunsPage(query, page), options),
+    siblings: (view, options) => stream("siblings", (page) => backend.siblingsPage(view, page), options),
+    flowRuns: (query, options) => stream("flowRuns", (page) => backend.flowRunsPage(query ?? {}, page), options),
+    flows: (options) => stream("flows", backend.flowsPage, options),
+    logs: (query, options) => stream("logs", (page) => backend.logsPage(query, page), options),
+    artifacts: (query, options) => stream("artifacts", (page) => backend.artifactsPage(query, page), options)
   })
 }

@@ -1,3 +1,5 @@
+export * as ArchiveApi from "./ArchiveApi.ts"
+export * as MemoryApi from "./MemoryApi.ts"
 export * as PrefectApi from "./PrefectApi.ts"
 export * as PrefectApiError from "./PrefectApiError.ts"
 export * as PrefectConfigError from "./PrefectConfigError.ts"

@@ -1,0 +1,302 @@
+/**
+ * `PrefectApi` over an archive: a folder with the tables of a Prefect 1 server as JSON Lines, and the results that its
+ * workers stored.
+ *
+ * ```
+ * DIR/tables/task_run.jsonl   a row a line; so task, flow, flow_run, log, task_run_state, flow_run_state, …
+ * DIR/mounts.json             { "/srv/prefect/results": "results", "s3://bucket": "s3/bucket" }
+ * DIR/results/…               what the workers stored there
+ * ```
+ *
+ * Tables are read once, streamed, when they are first needed; what is kept of a row is what it is found by and where
+ * in its file it is.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import type { FileHandle } from "node:fs/promises"
+import { open, readFile, realpath, stat } from "node:fs/promises"
+import { isAbsolute, join, relative, resolve, sep } from "node:path"
+import * as JsonLines from "./internal/jsonLines.ts"
+import type { Row, Rows, TableName } from "./internal/rowIndex.ts"
+import * as RowsBackend from "./internal/rowsBackend.ts"
+import * as PrefectApi from "./PrefectApi.ts"
+import { MalformedResponse, PrefectApiError, Unavailable } from "./PrefectApiError.ts"
+
+/**
+ * A line of an archive that could not be used, and why. Never what it says.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Problem {
+  /** The file, below the archive's folder: `tables/task_run.jsonl`. */
+  readonly file: string
+  /** Counted from 1. */
+  readonly line: number
+  readonly problem: string
+}
+
+/**
+ * The archive behind the service.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class Archive extends Context.Service<Archive, {
+  /** The archive's folder, absolute. */
+  readonly directory: string
+  /** Every line that could not be used; at most 1 000 for each table. Reads the tables that were not read yet. */
+  readonly problems: Effect.Effect<ReadonlyArray<Problem>, PrefectApiError>
+}>()("@effect-prefect/api/Archive") {}
+
+/**
+ * Every line of the archive that could not be used; at most 1 000 for each table.
+ *
+ * @category accessors
+ * @since 0.1.0
+ */
+export const problems: Effect.Effect<ReadonlyArray<Problem>, PrefectApiError, Archive> = Effect.flatMap(
+  Archive,
+  (archive) => archive.problems
+)
+
+const tableNames: ReadonlyArray<TableName> = [
+  "task",
+  "task_run",
+  "flow",
+  "flow_run",
+  "task_run_state",
+  "flow_run_state",
+  "log",
+  "task_run_artifact"
+]
+const maxProblems = 1000
+const maxWarnings = 10
+
+const unavailable = (problem: string) =>
+  new PrefectApiError({ operation: "archive", reason: new Unavailable({ problem }) })
+const malformed = (problem: string) =>
+  new PrefectApiError({ operation: "archive", reason: new MalformedResponse({ problem }) })
+
+const codeOf = (error: unknown): string =>
+  typeof error === "object" && error !== null && "code" in error && typeof error.code === "string"
+    ? error.code
+    : "an unknown failure"
+
+const notAnArchive = (directory: string, problem: string) =>
+  unavailable(
+    `${directory} is not an archive: ${problem}. An archive is a folder with tables/task_run.jsonl, ` +
+      "tables/flow_run.jsonl and the other tables of a Prefect 1 server beside them, a row a line"
+  )
+
+/**
+ * A place on the worker, or a bucket, and the folder of the archive that holds what was there.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Mount {
+  /** A directory of the worker, `s3://BUCKET`, `gs://BUCKET` or `azure://CONTAINER`. */
+  readonly from: string
+  /** An absolute path inside the archive's folder. It need not exist. */
+  readonly to: string
+}
+
+const maxMountsBytes = 1024 * 1024
+const isInside = (parent: string, path: string) => {
+  const way = relative(parent, path)
+  return way !== ".." && !way.startsWith(`..${sep}`) && !isAbsolute(way)
+}
+
+/**
+ * The mounts that an archive's `mounts.json` names; none when it has no such file.
+ *
+ * A folder that is outside the archive, by its path or through a link, is refused: an archive may come from anywhere.
+ *
+ * @category mounts
+ * @since 0.1.0
+ */
+export const readMounts = Effect.fn("ArchiveApi.readMounts")(function*(
+  directory: string
+): Effect.fn.Return<ReadonlyArray<Mount>, PrefectApiError> {
+  const root = resolve(directory)
+  const path = join(root, "mounts.json")
+  const text = yield* Effect.tryPromise({
+    try: async () => {
+      const stats = await stat(path).catch((error: unknown) => {
+        if (codeOf(error) === "ENOENT") return undefined
+        throw error
+      })
+      if (stats === undefined) return undefined
+      if (!stats.isFile()) throw Object.assign(new Error(), { code: "not a regular file" })
+      if (stats.size > maxMountsBytes) throw Object.assign(new Error(), { code: "larger than 1 MiB" })
+      return readFile(path)
+    },
+    catch: (error) => unavailable(`${path} cannot be read (${codeOf(error)})`)
+  })
+  if (text === undefined) return []
+  const json = JsonLines.parseLine(text)
+  if (typeof json === "string") return yield* unavailable(`${path} is not an object of places and folders: ${json}`)
+  const realRoot = yield* Effect.promise(() => realpath(root))
+  const mounts: Array<Mount> = []
+  for (const [from, folder] of Object.entries(json)) {
+    if (from === "" || typeof folder !== "string" || folder === "") {
+      return yield* unavailable(`${path}: a place or its folder is not a non-empty string`)
+    }
+    const to = resolve(root, folder)
+    const real = yield* Effect.promise(() => realpath(to).catch(() => undefined))
+    if (isAbsolute(folder) || !isInside(root, to) || (real !== undefined && !isInside(realRoot, real))) {
+      return yield* unavailable(`${path}: the folder of ${from} is outside the archive; it must be inside it`)
+    }
+    mounts.push({ from, to })
+  }
+  return mounts
+})
+
+/**
+ * A table of an archive: its file, and where in it its rows are.
+ */
+interface Table {
+  readonly file: string
+  readonly handle: FileHandle
+  readonly path: string
+  places: ReadonlyArray<JsonLines.Extent>
+  problems: ReadonlyArray<Problem>
+}
+
+const openTable = (directory: string, name: TableName) =>
+  Effect.acquireRelease(
+    Effect.tryPromise({
+      try: async (): Promise<Table | undefined> => {
+        const file = `tables/${name}.jsonl`
+        const path = join(directory, "tables", `${name}.jsonl`)
+        const stats = await stat(path).catch((error: unknown) => {
+          if (codeOf(error) === "ENOENT") return undefined
+          throw error
+        })
+        if (stats === undefined) return undefined
+        // Opening a pipe would wait for its writer.
+        if (!stats.isFile()) throw Object.assign(new Error(), { code: "not a regular file" })
+        return {
+          file,
+          path,
+          handle: await open(path, "r"),
+          places: [],
+          problems: []
+        }
+      },
+      catch: (error) => unavailable(`${join(directory, "tables", `${name}.jsonl`)} cannot be read (${codeOf(error)})`)
+    }),
+    (table) => table === undefined ? Effect.void : Effect.promise(() => table.handle.close().catch(() => {}))
+  )
+
+const rowsOf = (tables: ReadonlyMap<TableName, Table>): Rows => {
+  const scan: Rows["scan"] = Effect.fnUntraced(function*(name, use) {
+    const table = tables.get(name)
+    if (table === undefined) return
+    const places: Array<JsonLines.Extent> = []
+    const found: Array<Problem> = []
+    let dropped = 0
+    yield* Effect.tryPromise({
+      try: (signal) =>
+        JsonLines.scan(table.path, signal, (line) => {
+          const row = line.bytes === undefined ? "it is longer than 64 MiB" : JsonLines.parseLine(line.bytes)
+          const problem = typeof row === "string" ? row : use(row, places.length)
+          if (problem === undefined) places.push({ offset: line.offset, length: line.bytes!.length })
+          else if (found.length < maxProblems) found.push({ file: table.file, line: line.number, problem })
+          else dropped++
+        }),
+      catch: (error) => unavailable(`${table.path} cannot be read (${codeOf(error)})`)
+    })
+    table.places = places
+    table.problems = found
+    for (const { file, line, problem } of found.slice(0, maxWarnings)) {
+      yield* Effect.logWarning(`${file}, line ${line} is left out: ${problem}`)
+    }
+    const more = found.length + dropped - maxWarnings
+    if (more > 0) yield* Effect.logWarning(`${table.file}: ${more} more lines are left out`)
+  })
+  return {
+    name: "the archive",
+    scan,
+    read: (name, places) => {
+      const table = tables.get(name)
+      if (table === undefined || places.length === 0) return Effect.succeed([])
+      return Effect.flatMap(
+        Effect.tryPromise({
+          try: () => JsonLines.readExtents(table.handle, places.map((place) => table.places[place]!)),
+          catch: (error) =>
+            unavailable(
+              codeOf(error) === "EBADF"
+                ? "the archive was closed: use it inside the scope of its layer"
+                : `${table.path} cannot be read (${codeOf(error)})`
+            )
+        }),
+        (lines) => {
+          const rows: Array<Row> = []
+          for (const line of lines) {
+            const row = JsonLines.parseLine(line)
+            if (typeof row === "string") return Effect.fail(malformed(`${table.path} changed while it was read`))
+            rows.push(row)
+          }
+          return Effect.succeed(rows)
+        }
+      )
+    }
+  }
+}
+
+/**
+ * Opens an archive for as long as the scope lives.
+ *
+ * It fails with Unavailable when `directory` holds none. A table that is not there is empty; a line that is not a row
+ * is left out, logged as a warning, and told by `problems`.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = Effect.fnUntraced(function*(
+  directory: string
+): Effect.fn.Return<
+  { readonly api: PrefectApi.PrefectApi["Service"]; readonly archive: Archive["Service"] },
+  PrefectApiError,
+  Scope.Scope
+> {
+  const root = resolve(directory)
+  const isFolder = (path: string) =>
+    Effect.promise(() => stat(path).then((stats) => stats.isDirectory(), () => false))
+  if (!(yield* isFolder(root))) return yield* notAnArchive(root, "there is no such folder")
+  if (!(yield* isFolder(join(root, "tables")))) return yield* notAnArchive(root, "it has no folder tables")
+  const tables = new Map<TableName, Table>()
+  for (const name of tableNames) {
+    const table = yield* openTable(root, name)
+    if (table !== undefined) tables.set(name, table)
+  }
+  if (tables.size === 0) return yield* notAnArchive(root, "its folder tables holds none of Prefect's tables")
+  const { backend, readAll } = yield* RowsBackend.make(rowsOf(tables))
+  return {
+    api: PrefectApi.make(backend),
+    archive: Archive.of({
+      directory: root,
+      problems: Effect.map(readAll, () => [...tables.values()].flatMap((table) => table.problems))
+    })
+  }
+})
+
+/**
+ * The service over an archive, and the archive.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = (
+  directory: string
+): Layer.Layer<PrefectApi.PrefectApi | Archive, PrefectApiError> =>
+  Layer.effectContext(
+    Effect.map(make(directory), ({ api, archive }) =>
+      Context.make(PrefectApi.PrefectApi, api).pipe(Context.add(Archive, archive)))
+  )

@@ -1,0 +1,234 @@
+/**
+ * `PrefectApi` over rows in memory: what tests swap in for a Prefect server.
+ *
+ * **Example** (A flow run of two tasks)
+ *
+ * ```ts
+ * import * as MemoryApi from "@effect-prefect/api/MemoryApi"
+ *
+ * const TestApi = MemoryApi.layer({
+ *   flow_run: [{ id: "nightly-1", name: "nightly" }],
+ *   task: [{ id: "t1", slug: "extract-1" }, { id: "t2", slug: "load-1" }],
+ *   task_run: [
+ *     { id: "r1", task_id: "t1", flow_run_id: "nightly-1", serialized_state: { type: "Success" } },
+ *     { id: "r2", task_id: "t2", flow_run_id: "nightly-1" }
+ *   ]
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ */
+import * as FlowRunView from "@effect-prefect/core/FlowRunView"
+import * as FlowView from "@effect-prefect/core/FlowView"
+import * as LogEntry from "@effect-prefect/core/LogEntry"
+import * as TaskRunView from "@effect-prefect/core/TaskRunView"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import type { Row, Rows, TableName } from "./internal/rowIndex.ts"
+import * as RowsBackend from "./internal/rowsBackend.ts"
+import * as PrefectApi from "./PrefectApi.ts"
+
+/**
+ * A row of any table, as Prefect's database or API gives it. Columns that nothing here reads are passed over.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface AnyRow {
+  readonly id: string
+  /** ISO 8601. */
+  readonly created?: string | null
+  readonly [column: string]: unknown
+}
+
+/**
+ * A row of `task_run`. What is left out is null, and `map_index` is -1 (not a mapped child). A null state is Scheduled.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface TaskRunRow extends AnyRow {
+  readonly flow_run_id?: string | null
+  readonly task_id?: string | null
+  /** The task itself, for rows as the GraphQL API gives them; else it is looked up in the table `task`. */
+  readonly task?: { readonly id: string; readonly slug: string | null } | null
+  readonly map_index?: number
+  readonly name?: string | null
+  readonly serialized_state?: unknown
+}
+
+/**
+ * A row of `flow_run`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface FlowRunRow extends AnyRow {
+  readonly flow_id?: string | null
+  readonly name?: string | null
+  readonly serialized_state?: unknown
+}
+
+/**
+ * A row of `task_run_state` or `flow_run_state`; its id may be left out.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface StateRow {
+  readonly id?: string
+  /** ISO 8601. */
+  readonly timestamp?: string | null
+  /** Counts the states of one run from 1. */
+  readonly version?: number | null
+  readonly serialized_state?: unknown
+  readonly [column: string]: unknown
+}
+
+/**
+ * A row of `log`. Lines come in the order of (timestamp, id).
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface LogRow extends AnyRow {
+  readonly flow_run_id?: string | null
+  readonly task_run_id?: string | null
+  /** ISO 8601. */
+  readonly timestamp: string
+  readonly level?: string | null
+  readonly message?: string | null
+}
+
+/**
+ * Prefect's tables. One that is left out is empty.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Tables {
+  readonly task_run?: ReadonlyArray<TaskRunRow>
+  readonly task?: ReadonlyArray<AnyRow & { readonly slug?: string | null }>
+  readonly flow_run?: ReadonlyArray<FlowRunRow>
+  readonly flow?: ReadonlyArray<AnyRow & { readonly name?: string | null }>
+  readonly log?: ReadonlyArray<LogRow>
+  readonly task_run_state?: ReadonlyArray<StateRow & { readonly task_run_id: string }>
+  readonly flow_run_state?: ReadonlyArray<StateRow & { readonly flow_run_id: string }>
+  readonly task_run_artifact?: ReadonlyArray<AnyRow & { readonly task_run_id: string }>
+}
+
+const rowsOf = (tables: Tables): Rows => {
+  const table = (name: TableName): ReadonlyArray<Row> => tables[name] ?? []
+  return {
+    name: "the memory",
+    scan: (name, use) =>
+      Effect.sync(() => {
+        for (const [place, row] of table(name).entries()) {
+          const problem = use(row, place)
+          if (problem !== undefined) throw new TypeError(`row ${place} of the table ${name}: ${problem}`)
+        }
+      }),
+    read: (name, places) => Effect.sync(() => places.map((place) => table(name)[place]!))
+  }
+}
+
+/**
+ * The service over tables. A row that is not one of Prefect's is a defect that names it.
+ *
+ * Given as an Effect, the tables are looked at anew for each request, so a test can let a run go on: change a Ref, or
+ * derive them from the Clock. They are indexed again only when the object is another one.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = Effect.fnUntraced(function*(
+  tables: Tables | Effect.Effect<Tables>
+): Effect.fn.Return<PrefectApi.PrefectApi["Service"]> {
+  if (!Effect.isEffect(tables)) return PrefectApi.make((yield* RowsBackend.make(rowsOf(tables))).backend)
+  const known = new WeakMap<Tables, PrefectApi.Backend>()
+  const current = Effect.flatMap(tables, (now) => {
+    const backend = known.get(now)
+    if (backend !== undefined) return Effect.succeed(backend)
+    return Effect.map(RowsBackend.make(rowsOf(now)), (made) => {
+      known.set(now, made.backend)
+      return made.backend
+    })
+  })
+  const ask = <Args extends ReadonlyArray<unknown>, A, E>(
+    query: (backend: PrefectApi.Backend) => (...args: Args) => Effect.Effect<A, E>
+  ) =>
+  (...args: Args): Effect.Effect<A, E> => Effect.flatMap(current, (backend) => query(backend)(...args))
+  return PrefectApi.make({
+    name: "the memory",
+    taskRun: ask((backend) => backend.taskRun),
+    taskRunBySlug: ask((backend) => backend.taskRunBySlug),
+    firstTaskRuns: ask((backend) => backend.firstTaskRuns),
+    countMappedChildren: ask((backend) => backend.countMappedChildren),
+    flowRun: ask((backend) => backend.flowRun),
+    flow: ask((backend) => backend.flow),
+    flowRunStates: ask((backend) => backend.flowRunStates),
+    taskRunStates: ask((backend) => backend.taskRunStates),
+    storageBlock: ask((backend) => backend.storageBlock),
+    taskRunsOfTaskPage: ask((backend) => backend.taskRunsOfTaskPage),
+    taskRunsPage: ask((backend) => backend.taskRunsPage),
+    siblingsPage: ask((backend) => backend.siblingsPage),
+    flowRunsPage: ask((backend) => backend.flowRunsPage),
+    flowsPage: ask((backend) => backend.flowsPage),
+    logsPage: ask((backend) => backend.logsPage),
+    artifactsPage: ask((backend) => backend.artifactsPage)
+  })
+})
+
+/**
+ * The service over tables, or over an Effect that gives them anew for each request.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = (tables: Tables | Effect.Effect<Tables>): Layer.Layer<PrefectApi.PrefectApi> =>
+  Layer.effect(PrefectApi.PrefectApi, make(tables))
+
+const encodeFlowRun = Schema.encodeSync(FlowRunView.FromRow)
+const encodeFlow = Schema.encodeSync(FlowView.FromRow)
+const encodeLog = Schema.encodeSync(LogEntry.FromRow)
+
+/**
+ * The rows of views. The task of a view that names a slug and no task id is known by its slug.
+ *
+ * @category conversions
+ * @since 0.1.0
+ */
+export const tablesFromViews = (
+  views: Iterable<
+    TaskRunView.TaskRunView | FlowRunView.FlowRunView | FlowView.FlowView | LogEntry.LogEntry
+  >
+): Tables => {
+  const task_run: Array<TaskRunRow> = []
+  const task = new Map<string, AnyRow>()
+  const flow_run: Array<FlowRunRow> = []
+  const flow: Array<AnyRow> = []
+  const log: Array<LogRow> = []
+  for (const view of views) {
+    if (view instanceof TaskRunView.TaskRunView) {
+      const taskId: string | null = view.taskId ?? view.taskSlug
+      task_run.push({ ...TaskRunView.toRow(view), task: null, task_id: taskId })
+      if (taskId !== null && view.taskSlug !== null) task.set(taskId, { id: taskId, slug: view.taskSlug })
+    } else if (view instanceof FlowRunView.FlowRunView) flow_run.push({ ...encodeFlowRun(view) })
+    else if (view instanceof FlowView.FlowView) flow.push({ ...encodeFlow(view) })
+    else log.push({ ...encodeLog(view) })
+  }
+  return { task_run, task: [...task.values()], flow_run, flow, log }
+}
+
+/**
+ * The service over views.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerViews = (
+  views: Iterable<
+    TaskRunView.TaskRunView | FlowRunView.FlowRunView | FlowView.FlowView | LogEntry.LogEntry
+  >
+): Layer.Layer<PrefectApi.PrefectApi> => layer(tablesFromViews(views))

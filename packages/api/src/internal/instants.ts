@@ -1,0 +1,24 @@
+const pattern =
+  /^(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?)? ?(?:Z|([+-])(\d\d):?(\d\d)?)?$/i
+
+/**
+ * The instant of an ISO 8601 text in microseconds since 1970, which is what Postgres keeps; without an offset it is UTC.
+ * NaN for any other text, and for null.
+ */
+export const microseconds = (text: unknown): number => {
+  if (typeof text !== "string") return Number.NaN
+  const parts = pattern.exec(text)
+  if (parts === null) return Number.NaN
+  const [, year, month, day, hour = "0", minute = "0", second = "0", fraction = "", sign, hours = "0", minutes = "0"] =
+    parts
+  const milliseconds = Date.UTC(
+    Number(year),
+    Number(month) - 1,
+    Number(day),
+    Number(hour),
+    Number(minute),
+    Number(second)
+  )
+  const offset = (Number(hours) * 60 + Number(minutes)) * (sign === "-" ? -60_000 : 60_000)
+  return (milliseconds - offset) * 1000 + Number(fraction.padEnd(6, "0").slice(0, 6))
+}
