@@ -1,0 +1,237 @@
+/**
+ * The database that the server reads: one function, which runs a read-only statement with text parameters. Layers
+ * for a Postgres, and for an archive folder, which is loaded into an embedded one.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import type { LoadReport } from "./internal/archive.ts"
+import { PgliteFailure, startPglite } from "./internal/pglite.ts"
+
+/**
+ * Something of an archive that is not served: a line of a file (counted from 1), or a whole column or file.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type { LoadReport }
+
+/**
+ * A statement that was not answered. `reason`: `Refused` when Postgres rejects a value of the request (a text that is
+ * no UUID, …), `TimedOut` when it took longer than allowed, `TooLarge` when its answer is, `Unavailable` when the
+ * database cannot be reached, `Failed` for anything else. `sqlState` is Postgres's own code when it sent one.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class DatabaseError extends Schema.TaggedError<DatabaseError>("@effect-prefect/server/DatabaseError")(
+  "DatabaseError",
+  {
+    reason: Schema.Literals(["Refused", "TimedOut", "TooLarge", "Unavailable", "Failed"]),
+    detail: Schema.String,
+    sqlState: Schema.optional(Schema.String)
+  }
+) {
+  override get message(): string {
+    return this.detail
+  }
+}
+
+/**
+ * A row: its columns, all of them texts, by name.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Row = Readonly<Record<string, string | null>>
+
+/**
+ * Runs statements, each a snapshot of its own, with parameters bound as texts.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class Database extends Context.Service<Database, {
+  readonly query: (
+    sql: string,
+    parameters: ReadonlyArray<string>
+  ) => Effect.Effect<ReadonlyArray<Row>, DatabaseError>
+}>()("@effect-prefect/server/Database") {}
+
+const sqlStateOf = (error: unknown): string | undefined => {
+  let current = error
+  for (let depth = 0; depth < 8 && typeof current === "object" && current !== null; depth++) {
+    if ("code" in current && typeof current.code === "string" && /^[0-9A-Z]{5}$/.test(current.code)) return current.code
+    current = "reason" in current && typeof current.reason === "object"
+      ? current.reason
+      : "cause" in current
+      ? current.cause
+      : undefined
+  }
+  return undefined
+}
+
+/** Postgres quotes the value that it rejects at the end of the message: the part before it is enough. */
+const withoutValue = (message: string): string => message.replace(/: "[\s\S]*$/, "").replace(/"[^"]*"/g, "…")
+
+const fromSqlState = (sqlState: string, message: string): DatabaseError =>
+  new DatabaseError({
+    reason: sqlState.startsWith("22")
+      ? "Refused"
+      : sqlState === "57014"
+      ? "TimedOut"
+      : sqlState === "54000"
+      ? "TooLarge"
+      : /^(08|57|53)/.test(sqlState)
+      ? "Unavailable"
+      : "Failed",
+    detail: sqlState.startsWith("22")
+      ? withoutValue(message)
+      : sqlState === "57014"
+      ? "the statement took longer than the server allows"
+      : sqlState === "42501"
+      ? "the server's role may not read that table"
+      : `the database refused the statement (SQLSTATE ${sqlState})`,
+    sqlState
+  })
+
+/**
+ * Options of {@link layerPostgres}.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface PostgresOptions {
+  /** `postgresql://user:password@host:port/database?sslmode=…`, as libpq takes it. */
+  readonly url: Redacted.Redacted | string
+  /** Connections at most. Default 10. */
+  readonly maxConnections?: number | undefined
+  /** How long Postgres itself works on a statement before it gives up. Default 30 seconds. */
+  readonly statementTimeout?: Duration.Input | undefined
+  /** How long connecting may take. Default 10 seconds. */
+  readonly connectTimeout?: Duration.Input | undefined
+  /** The largest row, so the largest answer of a root field, in bytes. Default 256 MiB. */
+  readonly maxMessageSize?: number | undefined
+}
+
+/**
+ * A real Postgres by `@effect/sql-pg`, in read-only sessions: a restored dump, or what a server left behind, under
+ * any role that may SELECT. Fails when the first connection does.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerPostgres = (options: PostgresOptions): Layer.Layer<Database, DatabaseError> =>
+  Layer.effect(
+    Database,
+    Effect.gen(function*() {
+      const [PgClient, Reactivity] = yield* Effect.tryPromise({
+        try: () => Promise.all([import("@effect/sql-pg/PgClient"), import("effect/reactivity/Reactivity")]),
+        catch: () =>
+          new DatabaseError({
+            reason: "Unavailable",
+            detail: "a Postgres needs the package @effect/sql-pg: install it"
+          })
+      })
+      const toError = (error: { readonly message: string; readonly reason: { readonly _tag: string } }) => {
+        const sqlState = sqlStateOf(error)
+        if (sqlState !== undefined) return fromSqlState(sqlState, error.message)
+        if (/message.*(size|large|exceed)/i.test(error.message)) {
+          return new DatabaseError({ reason: "TooLarge", detail: "the answer is larger than the server allows" })
+        }
+        const isUnavailable = error.reason._tag === "ConnectionError" || error.reason._tag === "AuthenticationError"
+        return new DatabaseError({
+          reason: isUnavailable ? "Unavailable" : "Failed",
+          detail: isUnavailable ? "the database cannot be reached" : "the database driver failed"
+        })
+      }
+      const statementTimeout = Duration.toMillis(Duration.fromInputUnsafe(options.statementTimeout ?? "30 seconds"))
+      const client = yield* PgClient.make({
+        url: typeof options.url === "string" ? Redacted.make(options.url) : options.url,
+        maxConnections: options.maxConnections ?? 10,
+        connectTimeout: options.connectTimeout ?? "10 seconds",
+        maxMessageSize: options.maxMessageSize ?? 256 * 1024 * 1024,
+        applicationName: "effect-prefect serve",
+        startupParameters: {
+          default_transaction_read_only: "on",
+          statement_timeout: String(Math.ceil(statementTimeout)),
+          timezone: "UTC"
+        }
+      }).pipe(Effect.provideServiceEffect(Reactivity.Reactivity, Reactivity.make), Effect.mapError(toError))
+      return Database.of({
+        query: (sql, parameters) => Effect.mapError(client.unsafe<Row>(sql, parameters), toError)
+      })
+    })
+  )
+
+const fromPgliteFailure = (failure: unknown): DatabaseError => {
+  if (!(failure instanceof PgliteFailure)) {
+    return new DatabaseError({ reason: "Failed", detail: "the embedded database failed" })
+  }
+  return failure.sqlState === undefined
+    ? new DatabaseError({ reason: failure.kind === "Refused" ? "Failed" : failure.kind, detail: failure.message })
+    : fromSqlState(failure.sqlState, failure.message)
+}
+
+/**
+ * Options of {@link layerArchive}.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface ArchiveOptions {
+  /** How long a statement may run before its thread is ended. Default 30 seconds. */
+  readonly statementTimeout?: Duration.Input | undefined
+  /** Called for each line, column or file of the archive that is not served. Default: a warning is logged. */
+  readonly onReport?: ((report: LoadReport) => Effect.Effect<void>) | undefined
+}
+
+/**
+ * An archive folder: `tables/<table>.jsonl`, one row a line, loaded into an embedded Postgres (PGlite, in a thread
+ * of its own) when the layer is built. A line that is no row of its table is reported with its number and left out;
+ * all others are served. Fails when the folder has no table.
+ *
+ * **Details**
+ *
+ * The rows are held in memory. A statement beyond the time limit costs a restart of the embedded database: other
+ * statements wait while the folder is loaded again.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerArchive = (directory: string, options: ArchiveOptions = {}): Layer.Layer<Database, DatabaseError> =>
+  Layer.effect(
+    Database,
+    Effect.gen(function*() {
+      const timeout = Duration.toMillis(Duration.fromInputUnsafe(options.statementTimeout ?? "30 seconds"))
+      const host = yield* Effect.acquireRelease(
+        Effect.tryPromise({
+          try: () => startPglite(directory, timeout),
+          catch: (error) =>
+            new DatabaseError({
+              reason: "Unavailable",
+              detail: error instanceof Error ? error.message : "the archive could not be loaded"
+            })
+        }),
+        (host) => Effect.promise(() => host.close())
+      )
+      const onReport = options.onReport ?? ((report: LoadReport) => Effect.logWarning(report.message))
+      yield* Effect.forEach(host.reports, onReport, { discard: true })
+      return Database.of({
+        query: (sql, parameters) =>
+          Effect.callback<ReadonlyArray<Row>, DatabaseError>((resume) => {
+            const { cancel, rows } = host.query({ sql, parameters })
+            rows.then(
+              (rows) => resume(Effect.succeed(rows)),
+              (failure: unknown) => resume(Effect.fail(fromPgliteFailure(failure)))
+            )
+            return Effect.sync(cancel)
+          })
+      })
+    })
+  )

@@ -1,0 +1,274 @@
+/**
+ * The embedded, read-only Prefect 1 backend: a GraphQL server over HTTP that Prefect's own clients, and this
+ * project's, read like a Prefect server.
+ *
+ * **Example** (Serving an archive folder)
+ *
+ * ```ts
+ * import * as Database from "@effect-prefect/server/Database"
+ * import * as Server from "@effect-prefect/server/Server"
+ * import * as Layer from "effect/Layer"
+ *
+ * export const main = Layer.launch(Server.layer({ port: 4200 }).pipe(Layer.provide(Database.layerArchive("./archive"))))
+ * ```
+ *
+ * @since 0.1.0
+ */
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import * as ByteSize from "effect/ByteSize"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as HttpIncomingMessage from "effect/http/HttpIncomingMessage"
+import * as HttpServer from "effect/http/HttpServer"
+import * as HttpServerRequest from "effect/http/HttpServerRequest"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import { createHash, timingSafeEqual } from "node:crypto"
+import { createServer } from "node:http"
+import { Database, type DatabaseError } from "./Database.ts"
+import { QueryError, toJson } from "./internal/queryError.ts"
+import * as QueryEngine from "./QueryEngine.ts"
+
+/**
+ * The server could not listen, or was asked to in a way that makes no sense.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class ServerError extends Schema.TaggedError<ServerError>("@effect-prefect/server/ServerError")("ServerError", {
+  detail: Schema.String
+}) {
+  override get message(): string {
+    return this.detail
+  }
+}
+
+/**
+ * How to serve.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface Options {
+  /** The address to bind. Default `127.0.0.1`: only this machine. */
+  readonly host?: string | undefined
+  /** The port; 0 takes a free one. Default 4200, Prefect's. */
+  readonly port?: number | undefined
+  /** When given, requests must carry it as `Authorization: Bearer KEY`; the health endpoint needs none. */
+  readonly apiKey?: Redacted.Redacted | string | undefined
+  /** What a request may cost. */
+  readonly limits?: QueryEngine.Limits | undefined
+  /** The largest request body in bytes. Default 5 MiB, as Prefect's own gateway had it. */
+  readonly maxBodyBytes?: number | undefined
+  /** Whether each request is logged: its root fields, rows and time, never a value. Default true. */
+  readonly logRequests?: boolean | undefined
+  /** How long requests under way may take to end at shutdown. Default 10 seconds. */
+  readonly shutdownTimeout?: Duration.Input | undefined
+}
+
+/**
+ * A server that listens.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class Server extends Context.Service<Server, {
+  /** Where it listens, as `http://127.0.0.1:4200`: the address and port that were really bound. */
+  readonly url: string
+  readonly port: number
+}>()("@effect-prefect/server/Server") {}
+
+const loopback = /^(localhost|.*\.localhost|127(\.\d+){3}|\[::1\])$/i
+const isLoopbackHost = (host: string) => loopback.test(host.includes(":") && !host.startsWith("[") ? `[${host}]` : host)
+
+const digest = (text: string) => createHash("sha256").update(text).digest()
+
+/** Compares digests, so that the time says nothing of the key, not even its length. */
+const keyCheck = (key: string) => {
+  const expected = digest(key)
+  return (given: string) => timingSafeEqual(digest(given), expected)
+}
+
+const failure = (status: number, error: QueryError, headers: Record<string, string> = {}) =>
+  HttpServerResponse.jsonUnsafe({ errors: [toJson(error)] }, { status, headers })
+
+const unauthenticated = (message: string) => failure(200, new QueryError({ code: "UNAUTHENTICATED", message }))
+
+const badRequest = (message: string) => failure(400, new QueryError({ code: "BAD_REQUEST", message }))
+
+const parseJson = (text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * Answers HTTP requests for an engine: `POST /` and `POST /graphql` take GraphQL, `GET /health` says whether the
+ * database answers.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+const makeHandler = (
+  engine: QueryEngine.QueryEngine,
+  database: Database["Service"],
+  options: Options,
+  isLocal: boolean
+) => {
+  const apiKey = options.apiKey === undefined
+    ? undefined
+    : keyCheck(typeof options.apiKey === "string" ? options.apiKey : Redacted.value(options.apiKey))
+  const maxBodyBytes = options.maxBodyBytes ?? 5 * 1024 * 1024
+  const logRequests = options.logRequests ?? true
+
+  const authenticate = (header: string | undefined): HttpServerResponse.HttpServerResponse | undefined => {
+    if (apiKey === undefined) return undefined
+    if (header === undefined) return unauthenticated("an API key is needed: Authorization: Bearer KEY")
+    const match = /^Bearer +(\S+) *$/i.exec(header)
+    if (match === null) return unauthenticated("Malformed Authorization header")
+    return apiKey(match[1] ?? "") ? undefined : unauthenticated("the API key is not valid")
+  }
+
+  /** Without a key, a web page could have its own name resolve to this machine and read: only local names will do. */
+  const refuseForeignHost = (host: string | undefined): HttpServerResponse.HttpServerResponse | undefined => {
+    if (!isLocal || apiKey !== undefined || host === undefined) return undefined
+    const name = host.replace(/:\d*$/, "")
+    return isLoopbackHost(name)
+      ? undefined
+      : failure(
+        403,
+        new QueryError({
+          code: "FORBIDDEN",
+          message: "this server listens on loopback and answers to localhost: bind another address, or set an API key"
+        })
+      )
+  }
+
+  const graphql = Effect.fnUntraced(function*(request: HttpServerRequest.HttpServerRequest) {
+    const refused = authenticate(request.headers["authorization"])
+    if (refused !== undefined) return refused
+    if (!/^application\/([\w.-]+\+)?json\s*(;|$)/i.test(request.headers["content-type"] ?? "")) {
+      return failure(415, new QueryError({ code: "BAD_REQUEST", message: "send the request as application/json" }))
+    }
+    const text = yield* request.text
+    const body = parseJson(text)
+    if (body === undefined) return badRequest("the body is not JSON")
+    if (typeof body !== "object" || body === null || Array.isArray(body)) {
+      return badRequest("the body must be one JSON object: {\"query\": \"…\", \"variables\": {…}}")
+    }
+    const start = performance.now()
+    const answer = yield* engine.execute(body)
+    if (logRequests) {
+      yield* Effect.logInfo("request").pipe(Effect.annotateLogs({
+        operation: answer.operation,
+        fields: answer.fields.join(","),
+        rows: answer.rows,
+        status: answer.status,
+        ...(answer.codes.length > 0 ? { errors: answer.codes.join(",") } : {}),
+        millis: Math.round(performance.now() - start)
+      }))
+    }
+    return HttpServerResponse.text(answer.body, {
+      status: answer.status,
+      contentType: "application/json; charset=utf-8"
+    })
+  }, (effect) =>
+    effect.pipe(
+      Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.bytes(maxBodyBytes)),
+      Effect.catchTag("HttpServerError", (error) => {
+        const isTooLarge = error.reason._tag === "RequestParseError" && error.reason.reason === "BodyTooLarge"
+        return Effect.succeed(
+          isTooLarge
+            ? failure(
+              413,
+              new QueryError({ code: "BAD_REQUEST", message: `the body is larger than ${maxBodyBytes} bytes` })
+            )
+            : badRequest("the body could not be read")
+        )
+      })
+    ))
+
+  const health = database.query("SELECT 1::text AS one", []).pipe(
+    Effect.timeout("5 seconds"),
+    Effect.as(HttpServerResponse.jsonUnsafe({ status: "pass" })),
+    Effect.orElseSucceed(() => HttpServerResponse.jsonUnsafe({ status: "fail" }, { status: 503 }))
+  )
+
+  return Effect.gen(function*() {
+    const request = yield* HttpServerRequest.HttpServerRequest
+    const refused = refuseForeignHost(request.headers["host"])
+    if (refused !== undefined) return refused
+    const query = request.url.indexOf("?")
+    const path = query === -1 ? request.url : request.url.slice(0, query)
+    switch (path) {
+      case "/":
+      case "/graphql":
+        return request.method === "POST"
+          ? yield* graphql(request)
+          : failure(405, new QueryError({ code: "BAD_REQUEST", message: "send GraphQL queries by POST" }), {
+            allow: "POST"
+          })
+      case "/health":
+      case "/.well-known/apollo/server-health":
+        return request.method === "GET" || request.method === "HEAD"
+          ? yield* health
+          : failure(405, new QueryError({ code: "BAD_REQUEST", message: "ask for health by GET" }), {
+            allow: "GET, HEAD"
+          })
+    }
+    return failure(404, new QueryError({ code: "NOT_FOUND", message: "GraphQL is at / and at /graphql" }))
+  })
+}
+
+/**
+ * Listens until its scope closes; then no connection is taken, and requests under way may end.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = Effect.fnUntraced(function*(options: Options = {}) {
+  const host = options.host ?? "127.0.0.1"
+  const key = typeof options.apiKey === "string" || options.apiKey === undefined
+    ? options.apiKey
+    : Redacted.value(options.apiKey)
+  if (key === "") return yield* new ServerError({ detail: "the API key is empty: give one, or none" })
+  const isLocal = isLoopbackHost(host)
+  if (!isLocal && key === undefined) {
+    yield* Effect.logWarning("the server is open to other machines and asks for no API key")
+  }
+  const database = yield* Database
+  const engine = yield* QueryEngine.make(options.limits)
+  const node = createServer({ requestTimeout: 30_000, headersTimeout: 10_000 })
+  const port = options.port ?? 4200
+  const http = yield* NodeHttpServer.make(() => node, {
+    host,
+    port,
+    gracefulShutdownTimeout: options.shutdownTimeout ?? "10 seconds"
+  }).pipe(
+    Effect.mapError((error) => {
+      const code = typeof error.cause === "object" && error.cause !== null && "code" in error.cause
+        ? String(error.cause.code)
+        : "unknown error"
+      return new ServerError({ detail: `cannot listen on ${host}:${port} (${code})` })
+    })
+  )
+  // Runs after requests have had their time, before the wait for connections to end: none may hold it up.
+  yield* Effect.addFinalizer(() => Effect.sync(() => node.closeAllConnections()))
+  yield* http.serve(makeHandler(engine, database, options, isLocal))
+  const url = HttpServer.formatAddress(http.address)
+  return Server.of({ url, port: Number(new URL(url).port || 80) })
+})
+
+/**
+ * A server on a database: bound when the layer is built, gone when its scope closes.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = (options: Options = {}): Layer.Layer<Server, ServerError | DatabaseError, Database> =>
+  Layer.effect(Server, make(options))

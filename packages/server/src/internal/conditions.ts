@@ -1,0 +1,214 @@
+import type { Catalog, ColumnType, Table } from "../Catalog.ts"
+import { comparisons, isComparable, numericAggregates } from "./dialect.ts"
+import { validationFailed } from "./queryError.ts"
+
+/** How deep boolean expressions may nest. */
+const maxDepth = 30
+
+/** A statement under construction: its bound parameters, and the names given to its tables. */
+export class Builder {
+  readonly parameters: Array<string> = []
+  readonly catalog: Catalog
+  #aliases = 0
+
+  constructor(catalog: Catalog) {
+    this.catalog = catalog
+  }
+
+  /** A placeholder for a text: whatever it is to be, it travels as text and is cast where it is used. */
+  bind(value: string): string {
+    this.parameters.push(value)
+    return `$${this.parameters.length}::text`
+  }
+
+  alias(): string {
+    return `t${this.#aliases++}`
+  }
+
+  table(name: string): Table {
+    const table = this.catalog.get(name)
+    if (table === undefined) throw validationFailed(`table not found: ${name}`)
+    return table
+  }
+}
+
+export const quote = (name: string): string => `"${name}"`
+export const from = (table: string): string => `"public".${quote(table)}`
+
+export const asList = (value: unknown): ReadonlyArray<unknown> => Array.isArray(value) ? value : [value]
+
+const entriesOf = (value: unknown, what: string): ReadonlyArray<readonly [string, unknown]> => {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw validationFailed(`expected an object for type "${what}", but found ${value === null ? "null" : "another"}`)
+  }
+  return Object.entries(value).filter(([, entry]) => entry !== undefined)
+}
+
+/** Hasura 2 refuses a null in a condition: it would silently match everything, or nothing. */
+const refuseNull = (value: unknown, what: string): unknown => {
+  if (value === null || value === undefined) throw validationFailed(`unexpected null value for type "${what}"`)
+  return value
+}
+
+const toText = (type: ColumnType, value: unknown): string =>
+  type.kind === "jsonb" || type.kind === "json" || typeof value === "object" ? JSON.stringify(value) : String(value)
+
+const arrayLiteral = (values: ReadonlyArray<string>): string =>
+  `{${values.map((value) => `"${value.replace(/["\\]/g, "\\$&")}"`).join(",")}}`
+
+const castTo = (builder: Builder, type: string, text: string): string => {
+  const placeholder = builder.bind(text)
+  return type === "text" ? placeholder : `(${placeholder})::${type}`
+}
+
+export const bindTexts = (builder: Builder, values: ReadonlyArray<string>): string =>
+  castTo(builder, "text[]", arrayLiteral(values))
+
+export const bindValue = (builder: Builder, type: ColumnType, value: unknown): string =>
+  castTo(builder, type.cast, toText(type, refuseNull(value, type.scalar)))
+
+const text: ColumnType = { scalar: "String", cast: "text", kind: "text" }
+
+const comparison = (builder: Builder, type: ColumnType, column: string, value: unknown): ReadonlyArray<string> =>
+  entriesOf(value, `${type.scalar}_comparison_exp`).flatMap(([name, operand]) => {
+    refuseNull(operand, name === "_is_null" ? "Boolean" : type.scalar)
+    if (name === "_is_null") return [`${column} IS ${operand === true ? "" : "NOT "}NULL`]
+    if (name === "_cast") {
+      return entriesOf(operand, "jsonb_cast_exp").flatMap(([, inner]) =>
+        comparison(builder, text, `(${column})::text`, inner)
+      )
+    }
+    const known = comparisons(type).get(name)
+    if (known === undefined) {
+      throw validationFailed(`field "${name}" not found in type: "${type.scalar}_comparison_exp"`)
+    }
+    switch (known.takes) {
+      case "one":
+        return [`${column} ${known.operator} ${bindValue(builder, type, operand)}`]
+      case "text":
+        return [`${column} ${known.operator} ${builder.bind(String(operand))}`]
+      case "many": {
+        const items = asList(operand).map((item) => toText(type, refuseNull(item, type.scalar)))
+        return [`${column} ${known.operator} (${castTo(builder, `${type.cast}[]`, arrayLiteral(items))})`]
+      }
+      case "texts": {
+        const items = asList(operand).map((item) => String(refuseNull(item, "String")))
+        return [`${column} ${known.operator} ${bindTexts(builder, items)}`]
+      }
+    }
+  })
+
+const all = (conditions: ReadonlyArray<string>): string =>
+  conditions.length === 0 ? "TRUE" : conditions.length === 1 ? conditions[0]! : conditions.map(bracket).join(" AND ")
+const bracket = (condition: string): string => `(${condition})`
+
+/** A `<table>_bool_exp` as a condition on the row that `alias` names. */
+export const condition = (builder: Builder, table: Table, alias: string, value: unknown, depth = 0): string => {
+  const type = `${table.name}_bool_exp`
+  if (depth > maxDepth) throw validationFailed(`a condition may nest ${maxDepth} levels deep, not deeper`)
+  const inner = (item: unknown) => condition(builder, table, alias, refuseNull(item, type), depth + 1)
+  return all(
+    entriesOf(value, type).map(([name, operand]) => {
+      refuseNull(operand, name)
+      switch (name) {
+        case "_and":
+          return all(asList(operand).map(inner))
+        case "_or": {
+          const options = asList(operand).map(inner)
+          return options.length === 0 ? "FALSE" : options.map(bracket).join(" OR ")
+        }
+        case "_not":
+          return `NOT (${inner(operand)})`
+      }
+      const column = table.columns.get(name)
+      if (column !== undefined) return all(comparison(builder, column.type, `${alias}.${quote(name)}`, operand))
+      const relation = table.relations.get(name)
+      if (relation === undefined) throw validationFailed(`field "${name}" not found in type: "${type}"`)
+      const target = builder.table(relation.table)
+      const other = builder.alias()
+      const joined = `${other}.${quote(relation.remoteColumn)} = ${alias}.${quote(relation.column)}`
+      const matches = condition(builder, target, other, operand, depth + 1)
+      return `EXISTS (SELECT 1 FROM ${from(target.name)} AS ${other} WHERE ${joined} AND (${matches}))`
+    })
+  )
+}
+
+/** One term of an ORDER BY; `column` when it is a column of the table itself. */
+export interface OrderTerm {
+  readonly expression: string
+  readonly direction: string
+  readonly column: string | undefined
+}
+
+const directions: ReadonlyMap<unknown, string> = new Map([
+  ["asc", "ASC"],
+  ["asc_nulls_first", "ASC NULLS FIRST"],
+  ["asc_nulls_last", "ASC NULLS LAST"],
+  ["desc", "DESC"],
+  ["desc_nulls_first", "DESC NULLS FIRST"],
+  ["desc_nulls_last", "DESC NULLS LAST"]
+])
+
+const directionOf = (value: unknown): string => {
+  const direction = directions.get(value)
+  if (direction === undefined) throw validationFailed(`unexpected value for type "order_by"`)
+  return direction
+}
+
+/** A `<table>_order_by`, or a list of them, as the terms of an ORDER BY on the row that `alias` names. */
+export const orderTerms = (
+  builder: Builder,
+  table: Table,
+  alias: string,
+  value: unknown,
+  depth = 0
+): ReadonlyArray<OrderTerm> => {
+  const type = `${table.name}_order_by`
+  if (depth > maxDepth) throw validationFailed(`an order may nest ${maxDepth} levels deep, not deeper`)
+  return asList(value).flatMap((item) => entriesOf(item, type)).flatMap(([name, operand]): ReadonlyArray<OrderTerm> => {
+    const column = table.columns.get(name)
+    if (column !== undefined) {
+      return [{ expression: `${alias}.${quote(name)}`, direction: directionOf(operand), column: name }]
+    }
+    const relation = table.relations.get(name) ?? table.relations.get(name.replace(/_aggregate$/, ""))
+    if (relation === undefined) throw validationFailed(`field "${name}" not found in type: "${type}"`)
+    const target = builder.table(relation.table)
+    const other = builder.alias()
+    const joined = `FROM ${from(target.name)} AS ${other} WHERE ${other}.${quote(relation.remoteColumn)} = ${alias}.${
+      quote(relation.column)
+    }`
+    const terms = relation.kind === "object"
+      ? orderTerms(builder, target, other, operand, depth + 1)
+      : aggregateTerms(target, other, operand)
+    const limit = relation.kind === "object" ? " LIMIT 1" : ""
+    return terms.map(({ direction, expression }) => ({
+      expression: `(SELECT ${expression} ${joined}${limit})`,
+      direction,
+      column: undefined
+    }))
+  })
+}
+
+const aggregateTerms = (table: Table, alias: string, value: unknown): ReadonlyArray<OrderTerm> =>
+  entriesOf(value, `${table.name}_aggregate_order_by`).flatMap(([operation, operand]): ReadonlyArray<OrderTerm> => {
+    if (operation === "count") {
+      return [{ expression: "count(*)", direction: directionOf(operand), column: undefined }]
+    }
+    return entriesOf(operand, `${table.name}_${operation}_order_by`).map(([name, direction]) => ({
+      expression: aggregateCall(table, alias, operation, name),
+      direction: directionOf(direction),
+      column: undefined
+    }))
+  })
+
+/** The call of one of Hasura's aggregate functions on a column. */
+export const aggregateCall = (table: Table, alias: string, operation: string, name: string): string => {
+  const column = table.columns.get(name)
+  const isKnown = column !== undefined && (
+    operation === "max" || operation === "min"
+      ? isComparable(column.type)
+      : numericAggregates.includes(operation) && column.type.kind === "number"
+  )
+  if (!isKnown) throw validationFailed(`field "${name}" not found in type: "${table.name}_${operation}_fields"`)
+  return `${operation}(${alias}.${quote(name)})`
+}
