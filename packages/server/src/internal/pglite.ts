@@ -83,6 +83,7 @@ export const startPglite = async (directory: string, timeoutMillis: number): Pro
     const call = queue.shift()
     if (call === undefined) return
     running = { call, timer: setTimeout(timedOut, timeoutMillis) }
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
     worker.postMessage(call.request)
   }
   const finish = (end: (call: Call) => void) => {
