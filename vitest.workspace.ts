@@ -1,14 +1,24 @@
+import { existsSync, readdirSync } from "node:fs"
 import { defineConfig } from "vitest/config"
 
+// The sources of the packages, without a build.
 const conditions = ["@effect-prefect/source", "module", "node", "import", "default"]
+
+// packages/core is the project "core"; a folder may have no test yet.
+const folders = ["packages", "examples"].filter((parent) => existsSync(parent)).flatMap((parent) =>
+  readdirSync(parent, { withFileTypes: true }).filter((entry) => entry.isDirectory()).map(({ name }) => ({
+    name,
+    root: `${parent}/${name}`
+  }))
+)
 
 export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions, externalConditions: conditions } },
   test: {
-    projects: ["core", "pickle", "api", "results", "server", "cli"].map((name) => ({
+    projects: folders.map(({ name, root }) => ({
       extends: true as const,
-      test: { name, root: `packages/${name}`, include: ["test/**/*.test.ts"], testTimeout: 30_000 }
+      test: { name, root, include: ["test/**/*.test.ts"], testTimeout: 30_000 }
     }))
   }
 })

@@ -3,8 +3,7 @@
 // say nothing and cost nothing noticeable when all is well.
 import { spawnSync } from "node:child_process"
 import { existsSync, lstatSync, readFileSync, realpathSync, rmSync } from "node:fs"
-import { dirname, join, sep } from "node:path"
-import { delimiter } from "node:path"
+import { delimiter, dirname, join, sep } from "node:path"
 import { fileURLToPath } from "node:url"
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
@@ -155,7 +154,10 @@ const checkNode = () => {
   }
   if (isFit(packaged ?? own ?? "v0.0.0")) return
   const found = packaged ?? process.version
-  fail(`Node ${needed.join(".")} or newer is needed and ${found} was found; install Node 24 from https://nodejs.org`)
+  const why = packaged === undefined ? " (the optional package \"node\" could not be installed)" : ""
+  fail(
+    `Node ${needed.join(".")} or newer is needed and ${found} was found${why}; install Node 24 from https://nodejs.org`
+  )
 }
 
 // An install that this script started must not start another one.
