@@ -57,10 +57,18 @@ export interface ResultReader<D extends ResultDescriptor = ResultDescriptor> {
   readonly place: (descriptor: D) => string
   /** Whether that place was allowed. It is asked before anything is touched. */
   readonly allows: (descriptor: D) => boolean
-  /** What to do to have a place allowed. */
-  readonly allowHint: string
+  /** What to do to have that place allowed. */
+  readonly allowHint: (descriptor: D) => string
   readonly read: (descriptor: D, options: ReadOptions) => Effect.Effect<Stored, StorageReason>
 }
+
+/**
+ * A reader of any one type of descriptor.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type AnyReader = ResultReader<never>
 
 /**
  * The service: a descriptor's bytes, or the reason why there are none.
@@ -96,7 +104,9 @@ const providers: Record<string, string> = {
  * @category constructors
  * @since 0.1.0
  */
-export const make = (readers: ReadonlyArray<ResultReader>): ResultStorage["Service"] => {
+export const make = (given: ReadonlyArray<AnyReader>): ResultStorage["Service"] => {
+  // A reader is only asked about descriptors of its own type.
+  const readers = given as ReadonlyArray<ResultReader>
   const byType = new Map<string, Array<ResultReader>>()
   for (const reader of readers) {
     const list = byType.get(reader.type)
@@ -117,7 +127,7 @@ export const make = (readers: ReadonlyArray<ResultReader>): ResultStorage["Servi
       const reader = candidates.find((_) => _.allows(descriptor))
       if (reader !== undefined) return reader.read(descriptor, options)
       const last = candidates[candidates.length - 1]!
-      return Effect.fail(new ResultAccessDenied({ place: last.place(descriptor), problem: last.allowHint }))
+      return Effect.fail(new ResultAccessDenied({ place: last.place(descriptor), problem: last.allowHint(descriptor) }))
     }
   })
 }
@@ -129,13 +139,13 @@ export const make = (readers: ReadonlyArray<ResultReader>): ResultStorage["Servi
  * @since 0.1.0
  */
 export const layer = <E, R>(
-  readers: Effect.Effect<ReadonlyArray<ResultReader>, E, R>
+  readers: Effect.Effect<ReadonlyArray<AnyReader>, E, R>
 ): Layer.Layer<ResultStorage, E, Exclude<R, Scope.Scope>> =>
   Layer.effect(
     ResultStorage,
     Effect.gen(function*() {
       let closed = false
-      const acquired = yield* readers
+      const acquired = (yield* readers) as ReadonlyArray<ResultReader>
       yield* Effect.addFinalizer(() => Effect.sync(() => closed = true))
       return make(acquired.map((reader) => ({
         ...reader,

@@ -1,4 +1,8 @@
 export * as FlowRun from "./FlowRun.ts"
+export * as InlineStorage from "./InlineStorage.ts"
+export * as LocalStorage from "./LocalStorage.ts"
+export * as MemoryStorage from "./MemoryStorage.ts"
+export * as Mount from "./Mount.ts"
 export * as ResultError from "./ResultError.ts"
 export * as ResultFormat from "./ResultFormat.ts"
 export * as ResultOptions from "./ResultOptions.ts"

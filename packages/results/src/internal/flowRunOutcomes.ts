@@ -63,10 +63,13 @@ const ofParent = (env: Env, parent: TaskRunView): Stream.Stream<Outcome, Prefect
         return all
       })
     })
-    return Stream.concat(Stream.flattenIterable(children), Stream.suspend(() => {
-      if (held === undefined) return Stream.empty
-      return Stream.fromArray([parentOutcome(env, parent, completeness, held), ...held])
-    }))
+    return Stream.concat(
+      Stream.flattenIterable(children),
+      Stream.suspend(() => {
+        if (held === undefined) return Stream.empty
+        return Stream.fromArray([parentOutcome(env, parent, completeness, held), ...held])
+      })
+    )
   })
 
 const parentOutcome = (

@@ -37,9 +37,14 @@ export class TaskRunImpl implements TaskRun {
   }
   getResultAs<A, E, RD, RE>(schema: Schema.Codec<A, E, RD, RE>): Effect.Effect<A, TaskRunError, RD> {
     const decode = Schema.decodeUnknownEffect(schema)
-    return Effect.flatMap(this.getResult, (value) =>
-      Effect.mapError(decode(value), (error) =>
-        resultError(this.view, new ResultDecodeError({ problem: describeIssue(error.issue) }))))
+    return Effect.flatMap(
+      this.getResult,
+      (value) =>
+        Effect.mapError(
+          decode(value),
+          (error) => resultError(this.view, new ResultDecodeError({ problem: describeIssue(error.issue) }))
+        )
+    )
   }
   get getResultBytes(): Effect.Effect<Uint8Array, ResultError> {
     return Effect.suspend(() => loadBytes(this.#env, this.view))
@@ -88,7 +93,11 @@ const mapNonEmpty = <A, B>(array: ReadonlyArray<A>, f: (a: A) => B) => nonEmpty(
 /** A view's own result, as data. */
 export const outcome = (env: Env, view: TaskRunView): Effect.Effect<Outcome> =>
   Effect.map(Effect.result(load(env, view)), (result) => ({
-    taskRun: new TaskRunImpl(env, view, Result.isSuccess(result) ? { result: Effect.succeed(result.success) } : undefined),
+    taskRun: new TaskRunImpl(
+      env,
+      view,
+      Result.isSuccess(result) ? { result: Effect.succeed(result.success) } : undefined
+    ),
     result
   }))
 

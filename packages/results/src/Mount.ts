@@ -1,0 +1,116 @@
+/**
+ * `Mount`: a place where workers stored results, and the folder of this machine that holds a copy.
+ *
+ * @since 0.1.0
+ */
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import { isAbsolute, relative, resolve } from "node:path"
+import * as Place from "./internal/place.ts"
+
+/**
+ * A place on a worker, or in a bucket, that is read from a local folder instead.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Mount {
+  /**
+   * What the workers saw: `/srv/prefect/results`, `C:\results`, `s3://bucket`, `s3://bucket/prefix`, `gs://bucket` or
+   * `azure://container`. Where several mounts fit, the longest one counts; a prefix ends at a whole segment.
+   */
+  readonly from: string
+  /** The folder that holds the files. A relative one is in the working directory. */
+  readonly to: string
+  /** `to` must really be in this folder, links followed: for mounts that an archive brings along. */
+  readonly within?: string | undefined
+}
+
+/**
+ * What `--mount FROM[=DIR]` allows: a mounted place, a local root, or a bucket read with the caller's credentials.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Allowed =
+  | { readonly _tag: "Mount"; readonly mount: Mount }
+  | { readonly _tag: "Root"; readonly root: string }
+  | {
+    readonly _tag: "Bucket"
+    readonly scheme: "s3" | "gs" | "azure"
+    /** The bucket, or the container of Azure. */
+    readonly bucket: string
+    /** Only keys below this one are allowed; the empty string allows all. */
+    readonly prefix: string
+  }
+
+/**
+ * A mount that makes no sense, and why.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class MountError extends Schema.TaggedError<MountError>("@effect-prefect/results/MountError")("MountError", {
+  mount: Schema.String,
+  problem: Schema.String
+}) {
+  override get message() {
+    return `the mount ${JSON.stringify(this.mount)} cannot be used: ${this.problem}`
+  }
+}
+
+/**
+ * Reads `FROM[=DIR]` as the command line takes it. It splits at the first `=`; without `=DIR` the place FROM itself is
+ * allowed: a directory of this machine, or a bucket.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const parse = (text: string): Result.Result<Allowed, MountError> => {
+  const fail = (problem: string) => Result.fail(new MountError({ mount: text, problem }))
+  const split = text.indexOf("=")
+  const from = split < 0 ? text : text.slice(0, split)
+  const written = Place.parse(from)
+  if (written._tag === "Invalid") return fail(written.problem)
+  if (split >= 0) {
+    const to = text.slice(split + 1)
+    if (to === "") return fail("there is no folder after the =")
+    if (to.includes("\0")) return fail("it holds a NUL")
+    return Result.succeed({ _tag: "Mount", mount: { from, to } })
+  }
+  if (written._tag === "Bucket") {
+    const { bucket, prefix, scheme } = written
+    return Result.succeed({ _tag: "Bucket", scheme, bucket, prefix })
+  }
+  if (/^[A-Za-z]:[\\/]|^\\\\/.test(from) && !isAbsolute(from)) {
+    return fail(`it is a directory of a Windows machine: add the folder that holds its files, ${from}=DIR`)
+  }
+  return Result.succeed({ _tag: "Root", root: from })
+}
+
+/**
+ * The mounts of an archive's `mounts.json`, `{ "/srv/prefect/results": "results", "s3://bucket": "s3/bucket" }`. Its
+ * folders are inside `directory`: an archive never opens anything else.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const fromJson = (json: unknown, directory: string): Result.Result<ReadonlyArray<Mount>, MountError> => {
+  if (typeof json !== "object" || json === null || Array.isArray(json)) {
+    return Result.fail(new MountError({ mount: "mounts.json", problem: "it is not a JSON object" }))
+  }
+  const mounts: Array<Mount> = []
+  for (const [from, folder] of Object.entries(json)) {
+    const fail = (problem: string) => Result.fail(new MountError({ mount: from, problem }))
+    const written = Place.parse(from)
+    if (written._tag === "Invalid") return fail(written.problem)
+    if (typeof folder !== "string" || folder.includes("\0")) return fail("its folder is not a string")
+    const to = resolve(directory, folder)
+    const inside = relative(resolve(directory), to)
+    if (isAbsolute(folder) || isAbsolute(inside) || /^\.\.([/\\]|$)/.test(inside)) {
+      return fail("its folder is not inside the archive")
+    }
+    mounts.push({ from, to, within: directory })
+  }
+  return Result.succeed(mounts)
+}
