@@ -267,8 +267,7 @@ export const make = Effect.fnUntraced(function*(
   Scope.Scope
 > {
   const root = resolve(directory)
-  const isFolder = (path: string) =>
-    Effect.promise(() => stat(path).then((stats) => stats.isDirectory(), () => false))
+  const isFolder = (path: string) => Effect.promise(() => stat(path).then((stats) => stats.isDirectory(), () => false))
   if (!(yield* isFolder(root))) return yield* notAnArchive(root, "there is no such folder")
   if (!(yield* isFolder(join(root, "tables")))) return yield* notAnArchive(root, "it has no folder tables")
   const tables = new Map<TableName, Table>()

@@ -1,0 +1,4 @@
+import * as MemoryApi from "@effect-prefect/api/MemoryApi"
+import { suite } from "./contract.ts"
+
+suite("MemoryApi", MemoryApi.layer)

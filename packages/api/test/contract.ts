@@ -1,0 +1,424 @@
+/**
+ * What every Prefect 1 backend of `PrefectApi` promises, as one suite. A test file of a backend is
+ * `suite("name", (tables) => layer)`: the function loads the tables of `contractTables.ts` into whatever the backend
+ * reads, and gives the service over it. It is called once.
+ */
+import * as PrefectApi from "@effect-prefect/api/PrefectApi"
+import type { PrefectApiError } from "@effect-prefect/api/PrefectApiError"
+import * as FlowRunView from "@effect-prefect/core/FlowRunView"
+import * as State from "@effect-prefect/core/State"
+import * as TaskRunView from "@effect-prefect/core/TaskRunView"
+import { assert, it as vitestIt } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import type * as Layer from "effect/Layer"
+import * as Stream from "effect/Stream"
+import * as Rows from "./contractTables.ts"
+
+export type Tables = typeof Rows.tables
+
+export interface Options {
+  /** How many requests for rows the backend made so far. With it, laziness is counted too. */
+  readonly requests?: Effect.Effect<number> | undefined
+}
+
+const { flowRuns, flows, nowhere, tables, tasks, uuid } = Rows
+
+const rowById = new Map(tables.task_run.map((row) => [row.id, row]))
+const slugById = new Map<string, string>(Object.values(tasks).map(({ id, slug }) => [id, slug]))
+
+/** What the view of a row must be, spelled out from the row. */
+const expectedRow = (id: string): TaskRunView.TaskRunRow => {
+  const row = rowById.get(id)!
+  const slug = row.task_id === null ? undefined : slugById.get(row.task_id)
+  return {
+    id,
+    name: row.name,
+    task_id: row.task_id,
+    task: row.task_id === null || slug === undefined ? null : { id: row.task_id, slug },
+    map_index: row.map_index,
+    serialized_state: row.serialized_state,
+    flow_run_id: row.flow_run_id
+  }
+}
+const assertIsRow = (view: TaskRunView.TaskRunView, id: string) => {
+  assert.instanceOf(view, TaskRunView.TaskRunView)
+  assert.deepStrictEqual(TaskRunView.toRow(view), expectedRow(id))
+}
+const assertAreRows = (views: ReadonlyArray<TaskRunView.TaskRunView>, ids: ReadonlyArray<string>) => {
+  assert.deepStrictEqual(views.map((view) => view.taskRunId), [...ids])
+  for (const [at, view] of views.entries()) assertIsRow(view, ids[at]!)
+}
+
+const runsOf = (flowRunId: string, taskId: string | null) =>
+  tables.task_run.filter((row) => row.flow_run_id === flowRunId && row.task_id === taskId)
+    .toSorted((left, right) => left.map_index - right.map_index)
+const idsOf = (rows: ReadonlyArray<{ readonly id: string }>) => rows.map(({ id }) => id)
+const fan = runsOf(flowRuns.main, tasks.fan.id)
+const [fanParent, ...fanChildren] = fan
+const large = runsOf(flowRuns.large, tasks.large.id)
+
+const reasonOf = (error: PrefectApiError) => error.reason._tag
+/** Backends write an instant in notations of their own, with all of its microseconds. */
+const microsecondsOf = (text: string) => Number(/\.(\d+)/.exec(text)?.[1]?.padEnd(6, "0") ?? 0)
+const isSameInstant = (left: string | null | undefined, right: string) =>
+  typeof left === "string" && Date.parse(left) === Date.parse(right) && microsecondsOf(left) === microsecondsOf(right)
+
+export const suite = (
+  name: string,
+  layerFromTables: (tables: Tables) => Layer.Layer<PrefectApi.PrefectApi, unknown>,
+  options: Options = {}
+): void => {
+  vitestIt.layer(layerFromTables(tables), { timeout: 60_000 })(name, (it) => {
+    const test = <A, E>(
+      title: string,
+      body: (api: PrefectApi.PrefectApi["Service"]) => Effect.Effect<A, E>
+    ) => it.effect(title, () => Effect.flatMap(PrefectApi.PrefectApi, body))
+    const collect = Stream.runCollect
+
+    test("finds a task run by its id, whatever its state is", (api) =>
+      Effect.forEach(
+        tables.task_run.slice(0, 30),
+        ({ id }) => Effect.map(api.taskRun(id), (view) => assertIsRow(view, id))
+      ))
+
+    test("says that there is no task run of an id", (api) =>
+      Effect.gen(function*() {
+        for (const id of [nowhere, "not-a-uuid", "", "x' or '1'='1"]) {
+          const error = yield* Effect.flip(api.taskRun(id))
+          assert.strictEqual(reasonOf(error), "TaskRunNotFound")
+          assert.strictEqual(error._tag, "PrefectApiError")
+          if (id !== "") assert.include(error.message, id)
+        }
+      }))
+
+    test("finds a task run by slug, flow run and map index", (api) =>
+      Effect.gen(function*() {
+        for (const row of [...fan, ...runsOf(flowRuns.main, tasks.emoji.id)]) {
+          const view = yield* api.taskRunBySlug({
+            taskSlug: slugById.get(row.task_id!)!,
+            flowRunId: row.flow_run_id,
+            mapIndex: row.map_index
+          })
+          assertIsRow(view, row.id)
+        }
+      }))
+
+    test("says that there is no task run of a slug, flow run or map index", (api) =>
+      Effect.gen(function*() {
+        const query = { taskSlug: "fan-1", flowRunId: flowRuns.main, mapIndex: -1 }
+        for (
+          const wrong of [
+            { ...query, mapIndex: 99 },
+            { ...query, taskSlug: "FAN-1" },
+            { ...query, taskSlug: "fan%" },
+            { ...query, flowRunId: flowRuns.large },
+            { ...query, flowRunId: nowhere },
+            { ...query, flowRunId: "not-a-uuid" },
+            { ...query, taskSlug: tasks.orphans.slug }
+          ]
+        ) {
+          const error = yield* Effect.flip(api.taskRunBySlug(wrong))
+          assert.strictEqual(reasonOf(error), "TaskRunNotFound", JSON.stringify(wrong))
+          assert.include(error.message, wrong.taskSlug)
+          assert.include(error.message, wrong.flowRunId)
+        }
+      }))
+
+    test("refuses to choose between two task runs of one slug", (api) =>
+      Effect.gen(function*() {
+        const error = yield* Effect.flip(
+          api.taskRunBySlug({ taskSlug: "twin-1", flowRunId: flowRuns.main, mapIndex: -1 })
+        )
+        if (error.reason._tag !== "AmbiguousTaskRun") return assert.fail(reasonOf(error))
+        assert.deepStrictEqual(
+          error.reason.taskRunIds.toSorted(),
+          idsOf([
+            ...runsOf(flowRuns.main, tasks.twin.id),
+            ...runsOf(flowRuns.main, tasks.otherTwin.id)
+          ]).toSorted()
+        )
+      }))
+
+    test("gives the first task run of each task by slug in code point order, those without a slug last", (api) =>
+      Effect.gen(function*() {
+        const first = yield* api.firstTaskRuns(flowRuns.main)
+        const slugs = ["B-1", "_a-1", "a-1", "fan-1", "orphans-1", "twin-1", "twin-1", "é-1", "\uff01-1", "\u{1f600}-1"]
+        assert.deepStrictEqual(first.map((view) => view.taskSlug), [...slugs, null, null, null])
+        const { accent, emoji, fan, lower, orphans, otherTwin, twin, underscore, upper, wide } = tasks
+        const order = [upper, underscore, lower, fan, orphans, twin, otherTwin, accent, wide, emoji]
+        assertAreRows(first, [
+          ...order.map(({ id }) => runsOf(flowRuns.main, id)[0]!.id),
+          ...idsOf(runsOf(flowRuns.main, Rows.lostTask)),
+          ...idsOf(runsOf(flowRuns.main, null))
+        ])
+        assert.deepStrictEqual(yield* api.firstTaskRuns(nowhere), [])
+      }))
+
+    test("walks mapped children in map order across pages", (api) =>
+      Effect.gen(function*() {
+        const task = { flowRunId: flowRuns.large, taskId: tasks.large.id }
+        for (
+          const pageSize of [1, 2, 7, Rows.largeChildren - 1, Rows.largeChildren, Rows.largeChildren + 1, undefined]
+        ) {
+          const children = yield* collect(api.mappedChildren(task, { pageSize }))
+          assertAreRows(children, idsOf(large.slice(1)))
+        }
+        assert.deepStrictEqual(yield* collect(api.mappedChildren({ ...task, flowRunId: nowhere })), [])
+        assert.deepStrictEqual(yield* collect(api.mappedChildren({ ...task, taskId: nowhere })), [])
+      }))
+
+    test("takes mapped children up again after a map index", (api) =>
+      Effect.gen(function*() {
+        const task = { flowRunId: flowRuns.large, taskId: tasks.large.id }
+        for (const after of [-1, 0, 4, 5, Rows.largeChildren - 2, Rows.largeChildren - 1, 10_000]) {
+          const children = yield* collect(api.mappedChildren(task, { after, pageSize: 5 }))
+          assertAreRows(children, idsOf(large.filter((row) => row.map_index > after)))
+        }
+      }))
+
+    test("gives the same children to two readers, and again to a third", (api) =>
+      Effect.gen(function*() {
+        const children = api.mappedChildren({ flowRunId: flowRuns.large, taskId: tasks.large.id }, { pageSize: 4 })
+        const both = yield* Effect.all([collect(children), collect(children)], { concurrency: 2 })
+        for (const views of [...both, yield* collect(children)]) assertAreRows(views, idsOf(large.slice(1)))
+      }))
+
+    test("gives odd children as they are", (api) =>
+      Effect.gen(function*() {
+        const children = yield* collect(api.mappedChildren({ flowRunId: flowRuns.main, taskId: tasks.fan.id }))
+        assertAreRows(children, idsOf(fanChildren))
+        assert.deepStrictEqual(
+          children.map((view) => State.typeName(view.state)),
+          Rows.fanStates.map((type) => type ?? "Scheduled")
+        )
+        const orphans = yield* collect(api.mappedChildren({ flowRunId: flowRuns.main, taskId: tasks.orphans.id }))
+        assert.deepStrictEqual(orphans.map((view) => view.mapIndex), [2, 3, 4])
+      }))
+
+    test("gives every run of a task: the parent, then its children", (api) =>
+      Effect.gen(function*() {
+        const of = (taskId: string, flowRunId = flowRuns.main) =>
+          collect(api.taskRunsOfTask({ flowRunId, taskId }, { pageSize: 3 }))
+        assertAreRows(yield* of(tasks.fan.id), idsOf([fanParent!, ...fanChildren]))
+        assertAreRows(yield* of(tasks.upper.id), idsOf(runsOf(flowRuns.main, tasks.upper.id)))
+        assertAreRows(yield* of(Rows.lostTask), idsOf(runsOf(flowRuns.main, Rows.lostTask)))
+        assertAreRows(
+          yield* of(tasks.large.id, flowRuns.stateless),
+          idsOf(runsOf(flowRuns.stateless, tasks.large.id))
+        )
+      }))
+
+    test("counts mapped children by state", (api) =>
+      Effect.gen(function*() {
+        const of = (taskId: string, flowRunId: string) => api.countMappedChildren({ flowRunId, taskId })
+        assert.deepStrictEqual({ ...yield* of(tasks.fan.id, flowRuns.main) }, {
+          Success: 3,
+          Failed: 1,
+          Scheduled: 1,
+          Retrying: 1,
+          Levitating: 1
+        })
+        assert.deepStrictEqual({ ...yield* of(tasks.large.id, flowRuns.large) }, { Success: Rows.largeChildren })
+        assert.deepStrictEqual({ ...yield* of(tasks.upper.id, flowRuns.main) }, {})
+        assert.deepStrictEqual({ ...yield* of(tasks.large.id, nowhere) }, {})
+      }))
+
+    test("lists the task runs of a flow run, each once, in pages of any size", (api) =>
+      Effect.gen(function*() {
+        const expected = idsOf(tables.task_run.filter((row) => row.flow_run_id === flowRuns.main)).toSorted()
+        for (const pageSize of [1, 4, 1000]) {
+          const views = yield* collect(api.taskRuns({ flowRunId: flowRuns.main }, { pageSize }))
+          assert.deepStrictEqual(views.map((view) => view.taskRunId).toSorted(), expected)
+          for (const view of views) assertIsRow(view, view.taskRunId)
+        }
+        assert.deepStrictEqual(yield* collect(api.taskRuns({ flowRunId: nowhere })), [])
+      }))
+
+    test("filters task runs by slug, by state and by whether they are mapped children", (api) =>
+      Effect.gen(function*() {
+        const all = tables.task_run.filter((row) => row.flow_run_id === flowRuns.main)
+        const nameOf = (row: (typeof all)[number]) => row.serialized_state?.type ?? "Scheduled"
+        const check = Effect.fnUntraced(function*(
+          query: Omit<PrefectApi.TaskRunsQuery, "flowRunId">,
+          isWanted: (row: (typeof all)[number]) => boolean
+        ) {
+          const views = yield* collect(api.taskRuns({ flowRunId: flowRuns.main, ...query }, { pageSize: 2 }))
+          assert.deepStrictEqual(
+            views.map((view) => view.taskRunId).toSorted(),
+            idsOf(all.filter(isWanted)).toSorted(),
+            JSON.stringify(query)
+          )
+        })
+        yield* check({ taskSlug: "fan-1" }, (row) => row.task_id === tasks.fan.id)
+        yield* check({ taskSlug: "fan-1", mapped: false }, (row) => row.id === fanParent!.id)
+        yield* check({ taskSlug: "fan" }, () => false)
+        yield* check({ mapped: true }, (row) => row.map_index >= 0)
+        yield* check({ mapped: false }, (row) => row.map_index < 0)
+        yield* check({ states: ["Failed"] }, (row) => nameOf(row) === "Failed")
+        yield* check({ states: ["Scheduled"] }, (row) => nameOf(row) === "Scheduled")
+        yield* check(
+          { states: ["TimedOut", "Scheduled"] },
+          (row) => nameOf(row) === "TimedOut" || nameOf(row) === "Scheduled"
+        )
+        yield* check(
+          { states: ["Levitating"], mapped: false },
+          (row) => nameOf(row) === "Levitating" && row.map_index < 0
+        )
+        yield* check({ states: [] }, () => false)
+      }))
+
+    test("gives the siblings of a task run", (api) =>
+      Effect.gen(function*() {
+        const view = yield* api.taskRun(fanChildren[2]!.id)
+        const siblings = yield* collect(api.siblings(view, { pageSize: 3 }))
+        assert.deepStrictEqual(
+          siblings.map((sibling) => sibling.taskRunId).toSorted(),
+          idsOf(fan.filter((row) => row.id !== view.taskRunId)).toSorted()
+        )
+        const [taskless] = runsOf(flowRuns.main, null)
+        assert.deepStrictEqual(yield* collect(api.siblings(yield* api.taskRun(taskless!.id))), [])
+      }))
+
+    test("finds a flow run with what it was given", (api) =>
+      Effect.gen(function*() {
+        const view = yield* api.flowRun(flowRuns.main)
+        assert.instanceOf(view, FlowRunView.FlowRunView)
+        assert.strictEqual(view.flowId, flows.etl1)
+        assert.strictEqual(view.name, "main-run")
+        assert.strictEqual(view.state._tag, "Failed")
+        assert.deepStrictEqual(view.labels, ["a", "b"])
+        assert.deepStrictEqual(view.parameters, { n: 24 })
+        assert.deepStrictEqual(view.context, { who: "me" })
+        assert.isTrue(isSameInstant(view.created, "2022-03-01T12:00:00Z"))
+        assert.strictEqual((yield* api.flowRun(flowRuns.stateless)).state._tag, "Scheduled")
+        assert.strictEqual((yield* api.flowRun(flowRuns.odd)).state._tag, "UnknownState")
+        for (const id of [nowhere, "not-a-uuid"]) {
+          const error = yield* Effect.flip(api.flowRun(id))
+          assert.strictEqual(reasonOf(error), "FlowRunNotFound")
+          assert.include(error.message, id)
+        }
+      }))
+
+    test("lists flow runs newest first, by their id where the time is the same", (api) =>
+      Effect.gen(function*() {
+        const { large, main, odd, stateless, tieHigh, tieLow } = flowRuns
+        const newestFirst = [tieHigh, tieLow, large, main, stateless, odd]
+        for (const pageSize of [1, 2, 3, undefined]) {
+          const views = yield* collect(api.flowRuns({}, { pageSize }))
+          assert.deepStrictEqual(views.map((view) => view.flowRunId), newestFirst as never)
+        }
+        const ids = (query: PrefectApi.FlowRunsQuery) =>
+          Effect.map(collect(api.flowRuns(query, { pageSize: 1 })), (views) =>
+            views.map((view): string => view.flowRunId))
+        assert.deepStrictEqual(yield* ids({ flowName: "etl" }), [large, main, stateless, odd])
+        assert.deepStrictEqual(yield* ids({ flowName: "ETL" }), [])
+        assert.deepStrictEqual(yield* ids({ flowId: flows.etl2 }), [large, stateless])
+        assert.deepStrictEqual(yield* ids({ flowId: nowhere }), [])
+        assert.deepStrictEqual(yield* ids({ states: ["Success"] }), [tieHigh, large])
+        assert.deepStrictEqual(yield* ids({ states: ["Scheduled", "Levitating"] }), [stateless, odd])
+        assert.deepStrictEqual(yield* ids({ flowName: "etl", states: ["Success"] }), [large])
+      }))
+
+    test("finds a flow, and lists them all", (api) =>
+      Effect.gen(function*() {
+        const flow = yield* api.flow(flows.etl2)
+        assert.strictEqual(flow.name, "etl")
+        assert.strictEqual(flow.version, 2)
+        assert.strictEqual(flow.projectId, Rows.project)
+        assert.strictEqual(flow.archived, false)
+        for (const id of [nowhere, "not-a-uuid"]) {
+          assert.strictEqual(reasonOf(yield* Effect.flip(api.flow(id))), "FlowNotFound")
+        }
+        for (const pageSize of [1, 2, undefined]) {
+          const all = yield* collect(api.flows({ pageSize }))
+          assert.deepStrictEqual(all.map((view): string => view.flowId).toSorted(), Object.values(flows).toSorted())
+        }
+      }))
+
+    test("gives logs complete and in the order of (timestamp, id), though timestamps repeat", (api) =>
+      Effect.gen(function*() {
+        const messages = ["first", ...Array.from({ length: 11 }, (_, at) => `line ${at}`), "last"]
+        for (const pageSize of [1, 2, 3, 11, undefined]) {
+          const lines = yield* collect(api.logs({ flowRunId: flowRuns.main }, { pageSize }))
+          assert.deepStrictEqual(lines.map((line) => line.message), messages)
+        }
+        const lines = yield* collect(api.logs({ flowRunId: flowRuns.main }))
+        for (const at of [0, 1, 5, 11, 12]) {
+          const { id, timestamp } = lines[at]!
+          const rest = yield* collect(api.logs({ flowRunId: flowRuns.main, after: { id, timestamp } }, { pageSize: 2 }))
+          assert.deepStrictEqual(rest.map((line) => line.message), messages.slice(at + 1))
+        }
+        assert.strictEqual(lines[5]!.flowRunId, flowRuns.main as never)
+        assert.strictEqual(lines[1]!.taskRunId, Rows.logTaskRun as never)
+        assert.isTrue(isSameInstant(lines[0]!.timestamp, "2022-03-01T12:00:01.749999Z"))
+        assert.deepStrictEqual(yield* collect(api.logs({ flowRunId: nowhere })), [])
+      }))
+
+    test("gives logs from a level up, and those of no known level at every level", (api) =>
+      Effect.gen(function*() {
+        const messages = (query: PrefectApi.LogsQuery) =>
+          Effect.map(collect(api.logs(query, { pageSize: 2 })), (lines) => lines.map((line) => line.message))
+        const of = (...numbers: ReadonlyArray<number>) => numbers.map((at) => `line ${at}`)
+        const flowRunId = flowRuns.main
+        assert.deepStrictEqual(yield* messages({ flowRunId, level: "DEBUG" }), yield* messages({ flowRunId }))
+        assert.deepStrictEqual(yield* messages({ flowRunId, level: "ERROR" }), of(3, 4, 5, 6, 9))
+        assert.deepStrictEqual(yield* messages({ flowRunId, level: "WARNING" }), ["first", ...of(2, 3, 4, 5, 6, 9)])
+        assert.deepStrictEqual(yield* messages({ flowRunId, level: "CRITICAL" }), of(4, 5, 6))
+        assert.deepStrictEqual(yield* messages({ taskRunId: Rows.logTaskRun }), of(0, 3, 6, 9))
+        assert.deepStrictEqual(yield* messages({ taskRunId: Rows.logTaskRun, flowRunId, level: "ERROR" }), of(3, 6, 9))
+        assert.deepStrictEqual(yield* messages({ taskRunId: Rows.logTaskRun, flowRunId: flowRuns.large }), [])
+      }))
+
+    test("gives the states that a run had, oldest first", (api) =>
+      Effect.gen(function*() {
+        const states = yield* api.flowRunStates(flowRuns.main)
+        assert.deepStrictEqual(states.map((record) => State.typeName(record.state)), [
+          "Scheduled",
+          "Submitted",
+          "Running",
+          "Failed"
+        ])
+        assert.deepStrictEqual(states.map((record) => record.version), [1, 2, 3, 4])
+        assert.isTrue(isSameInstant(states[1]!.timestamp, "2022-03-01T12:00:02.5Z"))
+        const ofTask = yield* api.taskRunStates(Rows.logTaskRun)
+        assert.deepStrictEqual(ofTask.map((record) => State.typeName(record.state)), ["Pending", "Levitating"])
+        assert.deepStrictEqual(yield* api.flowRunStates(nowhere), [])
+        assert.deepStrictEqual(yield* api.taskRunStates(nowhere), [])
+      }))
+
+    test("gives the artifacts of a task run and of a flow run", (api) =>
+      Effect.gen(function*() {
+        const ids = (query: { readonly flowRunId?: string; readonly taskRunId?: string }) =>
+          Effect.map(collect(api.artifacts(query, { pageSize: 1 })), (all) => all.map(({ id }) => id).toSorted())
+        const both = [uuid(0xe, 1), uuid(0xe, 2)]
+        assert.deepStrictEqual(yield* ids({ taskRunId: Rows.logTaskRun }), both)
+        assert.deepStrictEqual(yield* ids({ flowRunId: flowRuns.main }), both)
+        assert.deepStrictEqual(yield* ids({ flowRunId: flowRuns.stateless }), [uuid(0xe, 3)])
+        assert.deepStrictEqual(yield* ids({ taskRunId: nowhere }), [])
+        const [link] = yield* collect(api.artifacts({ taskRunId: Rows.logTaskRun }))
+        assert.strictEqual(link!.kind, "link")
+        assert.deepStrictEqual(link!.data, { link: "https://example.org" })
+      }))
+
+    test("has no storage blocks, which are Prefect 3's", (api) =>
+      Effect.gen(function*() {
+        const error = yield* Effect.flip(api.storageBlock(nowhere))
+        assert.strictEqual(reasonOf(error), "UnsupportedByBackend")
+        assert.isFalse(error.isRetryable)
+      }))
+
+    const { requests } = options
+    if (requests !== undefined) {
+      test("asks for nothing before it is pulled, and for one page when few are taken", (api) =>
+        Effect.gen(function*() {
+          const before = yield* requests
+          const children = api.mappedChildren({ flowRunId: flowRuns.large, taskId: tasks.large.id }, { pageSize: 10 })
+          assert.strictEqual(yield* requests, before)
+          yield* collect(Stream.take(children, 1))
+          assert.strictEqual((yield* requests) - before, 1)
+          yield* collect(children)
+          assert.strictEqual((yield* requests) - before, 1 + Math.ceil(Rows.largeChildren / 10))
+        }))
+    }
+  })
+}
