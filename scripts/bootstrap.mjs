@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url"
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const modules = join(root, "node_modules")
 const windows = process.platform === "win32"
-const needed = [22, 19]
+const needed = /** @type {const} */ ([22, 19])
 
 /** @param {string} line */
 const say = (line) => process.stderr.write(`bootstrap: ${line}\n`)
@@ -90,7 +90,7 @@ const npm = (/** @type {Array<string>} */ args) => {
   const options = {
     cwd: root,
     env: installEnvironment(),
-    stdio: /** @type {const} */ (["ignore", 2, 2])
+    stdio: /** @type {import("node:child_process").StdioOptions} */ (["ignore", 2, 2])
   }
   return cli !== undefined && /npm-cli\.c?js$/.test(cli)
     ? spawnSync(outsideNode(), [cli, ...args], options)

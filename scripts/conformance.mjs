@@ -53,6 +53,7 @@ const runFile = async (file) => {
   }
 }
 
+/** @type {Array<Awaited<ReturnType<typeof runFile>>>} */
 const results = []
 for (const file of files) results.push(await runFile(file))
 

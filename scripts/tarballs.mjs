@@ -36,6 +36,7 @@ export const pack = async () => {
   for (const one of packages) {
     const output = await npm(["pack", "--json", "--loglevel=error", "--pack-destination", folder], one.path)
     // npm 12 gives an object by package name, older ones a list.
+    /** @type {{ filename: string, files: Array<{ path: string }> }} */
     const packed = Object.values(JSON.parse(output.slice(output.search(/^[[{]/m))))[0]
     const unexpected = packed.files.map(({ path }) => path).filter((path) =>
       /tsbuildinfo|(^|\/)(test|fixtures)\//.test(path)
