@@ -1,0 +1,98 @@
+import * as MemoryApi from "@effect-prefect/api/MemoryApi"
+import * as PrefectApi from "@effect-prefect/api/PrefectApi"
+import { assert, describe, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Stream from "effect/Stream"
+import { pagesOf } from "./pagesOf.ts"
+
+const task = { flowRunId: "f", taskId: "t" }
+
+describe("listings of PrefectApi", () => {
+  it.effect("ask for nothing before they are pulled", () =>
+    Effect.gen(function*() {
+      const { api, requests } = yield* pagesOf(1000)
+      const children = api.mappedChildren(task)
+      assert.deepStrictEqual(requests, [])
+      yield* Stream.runDrain(Stream.take(children, 0))
+      assert.isAtMost(requests.length, 1)
+    }))
+
+  it.effect("cost one page when a few of a thousand are taken", () =>
+    Effect.gen(function*() {
+      const { api, requests } = yield* pagesOf(1000)
+      const taken = yield* Stream.runCollect(Stream.take(api.mappedChildren(task, { pageSize: 100 }), 3))
+      assert.deepStrictEqual(taken.map((view) => view.mapIndex), [0, 1, 2])
+      assert.deepStrictEqual(requests, [{ cursor: undefined, limit: 100 }])
+    }))
+
+  it.effect("ask for each page once, with the cursor of the one before", () =>
+    Effect.gen(function*() {
+      const { api, requests } = yield* pagesOf(25)
+      const all = yield* Stream.runCollect(api.mappedChildren(task, { pageSize: 10 }))
+      assert.deepStrictEqual(all.map((view) => view.mapIndex), Array.from({ length: 25 }, (_, at) => at))
+      assert.deepStrictEqual(requests.map(({ cursor }) => cursor), [undefined, 10, 20])
+    }))
+
+  it.effect("have the next page under way while this one is used", () =>
+    Effect.gen(function*() {
+      const { api, requests } = yield* pagesOf(30)
+      const halfway = yield* Deferred.make<void>()
+      const go = yield* Deferred.make<void>()
+      const fiber = yield* Effect.forkChild(Stream.runForEach(
+        api.mappedChildren(task, { pageSize: 10 }),
+        (view) =>
+          view.mapIndex === 5 ? Effect.andThen(Deferred.succeed(halfway, undefined), Deferred.await(go)) : Effect.void
+      ))
+      yield* Deferred.await(halfway)
+      assert.strictEqual(requests.length, 2)
+      yield* Deferred.succeed(go, undefined)
+      yield* Fiber.join(fiber)
+      assert.strictEqual(requests.length, 3)
+    }))
+
+  it.effect("go on over pages that are empty, and end only where the backend says so", () =>
+    Effect.gen(function*() {
+      const { api } = yield* pagesOf(30, { keep: (at) => at >= 25 })
+      const all = yield* Stream.runCollect(api.mappedChildren(task, { pageSize: 5 }))
+      assert.deepStrictEqual(all.map((view) => view.mapIndex), [25, 26, 27, 28, 29])
+    }))
+
+  it.effect("fail when a backend sends them in circles", () =>
+    Effect.gen(function*() {
+      const { api, requests } = yield* pagesOf(30, { next: () => 7 })
+      const error = yield* Effect.flip(Stream.runDrain(api.mappedChildren(task, { pageSize: 5 })))
+      assert.strictEqual(error.reason._tag, "MalformedResponse")
+      assert.strictEqual(requests.length, 2)
+    }))
+
+  it.effect("give the rows before a failing page, then fail", () =>
+    Effect.gen(function*() {
+      const { api } = yield* pagesOf(30, { failAt: 10 })
+      const seen: Array<number> = []
+      const error = yield* Effect.flip(Stream.runForEach(
+        api.mappedChildren(task, { pageSize: 5 }),
+        (view) => Effect.sync(() => seen.push(view.mapIndex))
+      ))
+      assert.strictEqual(error.reason._tag, "Unavailable")
+      assert.deepStrictEqual(seen, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+    }))
+
+  it.effect("never ask for a page of nothing", () =>
+    Effect.gen(function*() {
+      for (const pageSize of [0, -3, Number.NaN, 0.5]) {
+        const { api, requests } = yield* pagesOf(3)
+        yield* Stream.runDrain(api.mappedChildren(task, { pageSize }))
+        for (const { limit } of requests) assert.isAtLeast(limit, 1)
+      }
+    }))
+})
+
+describe("a service", () => {
+  it.effect("says what its backend is called", () =>
+    Effect.gen(function*() {
+      const api = yield* PrefectApi.PrefectApi
+      assert.strictEqual(api.backendName, "the memory")
+    }).pipe(Effect.provide(MemoryApi.layer({}))))
+})
