@@ -4,14 +4,30 @@ import { rmSync } from "node:fs"
 import { join } from "node:path"
 import { packages } from "./packages.mjs"
 import { run } from "./run.mjs"
-import { judge, pack, smoke } from "./tarballs.mjs"
+import { examples, install, judge, pack, smoke } from "./tarballs.mjs"
 
-/** @type {ReturnType<typeof pack> | undefined} */
-let packed
-const tarballs = () =>
-  (packed ??= pack()).catch(() => {
-    throw new Error("nothing was packed")
-  })
+/**
+ * The value that several steps need: the first one that asks makes it, and reports when that fails.
+ * @template A
+ * @param {() => Promise<A>} make
+ * @param {string} otherwise what the later ones say
+ */
+const shared = (make, otherwise) => {
+  /** @type {Promise<A> | undefined} */
+  let value
+  const get = () => {
+    if (value === undefined) return value = make()
+    return value.catch(() => {
+      throw new Error(otherwise)
+    })
+  }
+  return { get, made: () => value }
+}
+const packed = shared(pack, "nothing was packed")
+const project = shared(async () => {
+  const { folder, tarballs } = await packed.get()
+  return install(folder, tarballs)
+}, "nothing was installed")
 
 /** @type {Array<{ name: string, body: () => Promise<unknown> }>} */
 const steps = [
@@ -42,18 +58,14 @@ const steps = [
         project
       ])
   })),
-  { name: "pack", body: () => packed ??= pack() },
+  { name: "pack", body: packed.get },
   ...packages.map((one) => ({
     name: `publish ${one.folder}`,
-    body: async () => judge(one, (await tarballs()).tarballs.get(one) ?? "")
+    body: async () => judge(one, (await packed.get()).tarballs.get(one) ?? "")
   })),
-  {
-    name: "install",
-    body: async () => {
-      const { folder, tarballs: all } = await tarballs()
-      return smoke(folder, all)
-    }
-  }
+  { name: "install", body: project.get },
+  { name: "entry points", body: async () => smoke(await project.get()) },
+  { name: "examples", body: async () => examples(await project.get()) }
 ]
 
 const wanted = process.argv.slice(2)
@@ -81,6 +93,6 @@ for (const { body, name } of chosen) {
     )
   }
 }
-await packed?.then(({ remove }) => remove(), () => {})
+await packed.made()?.then(({ remove }) => remove(), () => {})
 console.log(`${passed} passed, ${failed} failed`)
 process.exitCode = failed > 0 ? 1 : 0

@@ -14,6 +14,7 @@ import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { packages, root } from "./packages.mjs"
 import { npm, run } from "./run.mjs"
+import { documents, snippets } from "./snippets.mjs"
 
 /** @typedef {(typeof packages)[number]} Package */
 
@@ -38,13 +39,18 @@ export const pack = async () => {
     // npm 12 gives an object by package name, older ones a list.
     /** @type {{ filename: string, files: Array<{ path: string }> }} */
     const packed = Object.values(JSON.parse(output.slice(output.search(/^[[{]/m))))[0]
+    const packs = (/** @type {string} */ file) => packed.files.some(({ path }) => path === file)
     const unexpected = packed.files.map(({ path }) => path).filter((path) =>
       /tsbuildinfo|(^|\/)(test|fixtures)\//.test(path)
     )
     if (unexpected.length > 0) throw new Error(`${one.name} packs ${unexpected.join(", ")}`)
     for (const needed of ["LICENSE", "README.md", "dist/index.js", "dist/index.d.ts"]) {
-      if (!packed.files.some(({ path }) => path === needed)) throw new Error(`${one.name} does not pack ${needed}`)
+      if (!packs(needed)) throw new Error(`${one.name} does not pack ${needed}`)
     }
+    const stale = packed.files.map(({ path }) => /^dist\/(.+)\.js$/.exec(path)?.[1]).filter((name) =>
+      name && !packs(`src/${name}.ts`)
+    )
+    if (stale.length > 0) throw new Error(`${one.name} packs modules that have no source: ${stale.join(", ")}`)
     tarballs.set(one, join(folder, packed.filename))
   }
   return { folder, tarballs, remove: () => rmSync(folder, { recursive: true, force: true }) }
@@ -98,15 +104,52 @@ const link = (/** @type {string} */ project, /** @type {string} */ name) => {
   symlinkSync(realpathSync(join(root, "node_modules", name)), target, "junction")
 }
 
-/** @param {string} folder @param {Map<Package, string>} tarballs */
-export const smoke = async (folder, tarballs) => {
-  const project = join(folder, "project")
-  mkdirSync(project)
+/**
+ * A new project in which the tarballs and effect are installed and nothing else; its folder.
+ * @param {string} folder
+ * @param {Map<Package, string>} tarballs
+ */
+export const install = async (folder, tarballs) => {
+  const project = mkdtempSync(join(folder, "project-"))
   writeFileSync(join(project, "package.json"), JSON.stringify({ name: "project", private: true, type: "module" }))
   const effect = JSON.parse(readFileSync(join(root, "node_modules/effect/package.json"), "utf8")).version
   const flags = ["--prefer-offline", "--no-audit", "--no-fund", "--loglevel=error"]
   await npm(["install", ...flags, ...tarballs.values(), `effect@${effect}`], project)
+  return project
+}
 
+/** Adds what the own entry points need, so that all of them can be imported. */
+const linkOptionalPeers = (/** @type {string} */ project) => {
+  for (const peer of packages.flatMap(optionalPeers)) link(project, peer)
+}
+
+/**
+ * Type-checks files of the project as a strict user would: the declarations of the packages too.
+ * @param {string} project
+ * @param {ReadonlyArray<string>} files
+ */
+const typeCheck = async (project, files) => {
+  link(project, "@types/node")
+  const compilerOptions = {
+    module: "NodeNext",
+    target: "ES2023",
+    lib: ["ES2023", "DOM", "DOM.AsyncIterable", "ESNext.Disposable"],
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    skipLibCheck: false,
+    allowImportingTsExtensions: true,
+    noEmit: true,
+    types: ["node"]
+  }
+  writeFileSync(join(project, "tsconfig.json"), JSON.stringify({ compilerOptions, files }))
+  await run("tsc", ["-p", "."], { cwd: project })
+}
+
+/**
+ * Imports and type-checks every entry point, and starts the command.
+ * @param {string} project
+ */
+export const smoke = async (project) => {
   // As installed only the own entry points may miss something.
   await importAll(
     project,
@@ -114,29 +157,41 @@ export const smoke = async (folder, tarballs) => {
       entryPoints(one).filter((name) => !one.ownEntryPoints.some((own) => name === `${one.name}/${own}`))
     )
   )
-  for (const peer of packages.flatMap(optionalPeers)) link(project, peer)
+  linkOptionalPeers(project)
   const names = packages.flatMap(entryPoints)
   await importAll(project, names)
 
-  for (const name of ["@types/node"]) link(project, name)
   writeFileSync(
     join(project, "entries.ts"),
     names.map((name, index) => `export * as m${index} from "${name}"\n`).join("")
   )
-  const compilerOptions = {
-    module: "NodeNext",
-    target: "ES2023",
-    lib: ["ES2023", "DOM", "DOM.AsyncIterable", "ESNext.Disposable"],
-    strict: true,
-    exactOptionalPropertyTypes: true,
-    noEmit: true,
-    types: ["node"]
-  }
-  writeFileSync(join(project, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["entries.ts"] }))
-  await run("tsc", ["-p", "."], { cwd: project })
+  await typeCheck(project, ["entries.ts"])
 
   const bin = join(project, "node_modules", ".bin", "effect-prefect")
   const version = await run(bin, ["--version"], { cwd: project })
   const wanted = packages.find(({ folder }) => folder === "cli")?.manifest.version
   if (!version.includes(wanted)) throw new Error(`effect-prefect --version printed ${version}`)
+}
+
+/**
+ * Type-checks every example of the documents in the project, and runs them on the fixtures of the repository.
+ * @param {string} project
+ */
+export const examples = async (project) => {
+  linkOptionalPeers(project)
+  symlinkSync(join(root, "fixtures"), join(project, "fixtures"), "junction")
+  const all = documents().flatMap(snippets).map((snippet) => ({
+    ...snippet,
+    file: `${snippet.document.replaceAll(/[^\w]/g, "-")}-${snippet.line}.ts`
+  }))
+  for (const { code, file } of all) writeFileSync(join(project, file), code)
+  /** @type {Array<string>} */
+  const failed = []
+  if (all.length > 0) await typeCheck(project, all.map(({ file }) => file)).catch(({ message }) => failed.push(message))
+  for (const { document, file, line } of all.filter(({ runs }) => runs)) {
+    await run(process.execPath, [file], { cwd: project, env: { ...process.env, NODE_OPTIONS: "" } }).catch(
+      ({ message }) => failed.push(`${document}:${line} does not run\n${message}`)
+    )
+  }
+  if (failed.length > 0) throw new Error(failed.join("\n"))
 }

@@ -1,0 +1,30 @@
+// The TypeScript examples of Markdown files: every fenced block that is marked ts. "ts no-run" is for one that needs
+// what a reader has and we do not, such as a server: it is type-checked only.
+import { globSync, readFileSync } from "node:fs"
+import { join } from "node:path"
+import { root } from "./packages.mjs"
+
+/** The Markdown files that users read. */
+export const documents = () =>
+  globSync(["*.md", "docs/**/*.md", "packages/*/README.md", "examples/*/README.md"], { cwd: root }).toSorted()
+
+/**
+ * The examples of one file.
+ * @param {string} document relative to the repository
+ */
+export const snippets = (document) => {
+  const lines = readFileSync(join(root, document), "utf8").split("\n")
+  /** @type {Array<{ document: string, line: number, runs: boolean, code: string }>} */
+  const found = []
+  for (let line = 0; line < lines.length; line++) {
+    const fence = /^(\s*)```ts\b(.*)$/.exec(lines[line] ?? "")
+    if (fence === null) continue
+    const indent = fence[1]?.length ?? 0
+    const end = lines.findIndex((text, at) => at > line && text.trim() === "```")
+    if (end < 0) throw new Error(`${document}:${line + 1}: the block is not closed`)
+    const code = lines.slice(line + 1, end).map((text) => text.slice(indent)).join("\n")
+    found.push({ document, line: line + 1, runs: !/\bno-run\b/.test(fence[2] ?? ""), code: `${code}\n` })
+    line = end
+  }
+  return found
+}
