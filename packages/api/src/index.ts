@@ -1,5 +1,7 @@
 export * as ArchiveApi from "./ArchiveApi.ts"
+export * as GraphQLApi from "./GraphQLApi.ts"
 export * as MemoryApi from "./MemoryApi.ts"
+export * as Prefect1Config from "./Prefect1Config.ts"
 export * as PrefectApi from "./PrefectApi.ts"
 export * as PrefectApiError from "./PrefectApiError.ts"
 export * as PrefectConfigError from "./PrefectConfigError.ts"

@@ -182,7 +182,7 @@ const maxRedirects = 5
 
 const isRedirect = (status: number) => status >= 300 && status < 400 && status !== 304
 
-const positiveInt = (source: string, value: number): Effect.Effect<number, PrefectConfigError> =>
+export const positiveInt = (source: string, value: number): Effect.Effect<number, PrefectConfigError> =>
   Number.isSafeInteger(value) && value > 0
     ? Effect.succeed(value)
     : Effect.fail(new PrefectConfigError({ source, problem: "it is not a positive integer" }))

@@ -1,0 +1,117 @@
+/**
+ * `PrefectApi` over the GraphQL API of a Prefect 0.15 or 1.x server, or of what answers like one.
+ *
+ * Lookups of concurrent fibers are asked together, listings by keyset pages. What may pass (network errors, 408, 429,
+ * 500, 502, 503, 504, `API_ERROR`) is asked again; what is left over is a `PrefectApiError` that carries neither the
+ * key nor anything that the server stored.
+ *
+ * Requests are sent by the `HttpClient` of the layer's context, by `fetch` where there is none. Redirects are followed
+ * within the URL's own origin only.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import * as GraphQLBackend from "./internal/graphqlBackend.ts"
+import * as GraphQLClient from "./internal/graphqlClient.ts"
+import * as Http from "./internal/http.ts"
+import { canonicalUuid } from "./internal/uuids.ts"
+import * as Prefect1Config from "./Prefect1Config.ts"
+import * as PrefectApi from "./PrefectApi.ts"
+import { PrefectConfigError } from "./PrefectConfigError.ts"
+
+/**
+ * Where the API is, and how it is asked.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface Options extends Http.HttpOptions {
+  /**
+   * The API's URL, e.g. `http://localhost:4200` or `http://localhost:4200/graphql`. A user and a password in it are
+   * sent as HTTP basic authentication, unless there is an `apiKey`.
+   */
+  readonly url: string | URL
+  /** Sent as `Authorization: Bearer KEY`, to the URL's own origin only. */
+  readonly apiKey?: Redacted.Redacted | undefined
+  /** The tenant to read; a UUID. Default: the server's own default. */
+  readonly tenantId?: string | undefined
+  /** The Prefect version that the server takes this client for. Default `1.4.1`. */
+  readonly coreVersion?: string | undefined
+  /** The most lookups in one query. Default 200. */
+  readonly lookupBatchSize?: number | undefined
+}
+
+/**
+ * The GraphQL API as a `Backend`, for those who wrap it.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const makeBackend = Effect.fnUntraced(function*(
+  options: Options
+): Effect.fn.Return<PrefectApi.Backend, PrefectConfigError> {
+  const { basic, url } = yield* Http.parseUrl(options.url)
+  const tenantId = options.tenantId === undefined ? undefined : canonicalUuid(options.tenantId)
+  if (options.tenantId !== undefined && tenantId === undefined) {
+    return yield* new PrefectConfigError({ source: "tenantId", problem: "it is not a UUID" })
+  }
+  const lookupBatchSize = yield* Http.positiveInt("lookupBatchSize", options.lookupBatchSize ?? 200)
+  const authorization = options.apiKey === undefined
+    ? basic
+    : Redacted.make(`Bearer ${Redacted.value(options.apiKey)}`)
+  const http = yield* Http.make({
+    url,
+    policy: options,
+    headers: {
+      "user-agent": "effect-prefect",
+      "x-prefect-core-version": options.coreVersion ?? "1.4.1",
+      ...(tenantId === undefined ? {} : { "x-prefect-tenant-id": tenantId }),
+      ...(authorization === undefined ? {} : { authorization })
+    }
+  })
+  return GraphQLBackend.make(GraphQLClient.make(http), { lookupBatchSize })
+})
+
+/**
+ * The service. Nothing is sent before it is asked for something.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (options: Options): Effect.Effect<PrefectApi.PrefectApi["Service"], PrefectConfigError> =>
+  Effect.map(makeBackend(options), PrefectApi.make)
+
+/**
+ * `PrefectApi` from options.
+ *
+ * **Example** (Reading a task run of a local server)
+ *
+ * ```ts
+ * import { GraphQLApi, PrefectApi } from "@effect-prefect/api"
+ * import * as Effect from "effect/Effect"
+ *
+ * export const state = Effect.gen(function*() {
+ *   const api = yield* PrefectApi.PrefectApi
+ *   const view = yield* api.taskRun("ea15130c-778a-5c99-bcbe-48be6b89c0e6")
+ *   return view.state
+ * }).pipe(Effect.provide(GraphQLApi.layer({ url: "http://localhost:4200" })))
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = (options: Options): Layer.Layer<PrefectApi.PrefectApi, PrefectConfigError> =>
+  Layer.effect(PrefectApi.PrefectApi, make(options))
+
+/**
+ * `PrefectApi` as the environment and Prefect's own configuration files say, see {@link Prefect1Config.load}.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerConfig: Layer.Layer<PrefectApi.PrefectApi, PrefectConfigError> = Layer.effect(
+  PrefectApi.PrefectApi,
+  Effect.flatMap(Prefect1Config.load, ({ apiKey, tenantId, url }) => make({ url, apiKey, tenantId }))
+)

@@ -1,0 +1,93 @@
+/**
+ * What Prefect's GraphQL API is asked. Arguments are variables of Hasura's own types, so nothing of a caller is ever
+ * part of a query, and selections stay far under the depth of 7 that Prefect's gateway takes.
+ */
+export interface Document {
+  /** The operation's name, which servers log. */
+  readonly name: string
+  readonly query: string
+}
+
+const document = (name: string, variables: string, body: string): Document => ({
+  name,
+  query: `query ${name}(${variables}) { ${body} }`
+})
+
+export const columns = {
+  /** What Prefect's own client selects for a task run view, and `task_id`, which is there even when the task is not. */
+  task_run: "id name task_id task { id slug } map_index serialized_state flow_run_id",
+  flow_run: "id flow_id name serialized_state labels parameters context run_config scheduled_start_time start_time " +
+    "end_time created updated",
+  flow: "id name version version_group_id flow_group_id project_id archived description core_version parameters " +
+    "storage run_config settings serialized_flow created updated",
+  log: "id flow_run_id task_run_id timestamp name level message",
+  task_run_artifact: "id task_run_id kind data created",
+  flow_run_state: "id timestamp version serialized_state",
+  task_run_state: "id timestamp version serialized_state"
+} as const
+
+export type Table = keyof typeof columns
+
+const byIds = (name: string, table: Table): Document =>
+  document(name, "$ids: [uuid!]", `${table}(where: { id: { _in: $ids } }) { ${columns[table]} }`)
+
+export const taskRunsById = byIds("TaskRunsById", "task_run")
+export const flowRunsById = byIds("FlowRunsById", "flow_run")
+export const flowsById = byIds("FlowsById", "flow")
+
+export const taskRunsBySlug = document(
+  "TaskRunsBySlug",
+  "$where: task_run_bool_exp!",
+  `task_run(where: $where) { ${columns.task_run} }`
+)
+
+/**
+ * A mapped parent's children are the rows above -1. Served by the unique index (flow_run_id, task_id, map_index).
+ */
+export const taskRunsOfTask = document(
+  "TaskRunsOfTask",
+  "$flowRunId: uuid!, $taskId: uuid!, $after: Int!, $limit: Int!",
+  "task_run(where: { flow_run_id: { _eq: $flowRunId }, task_id: { _eq: $taskId }, map_index: { _gt: $after } }, " +
+    `order_by: [{ map_index: asc }], limit: $limit) { ${columns.task_run} }`
+)
+
+/**
+ * The first run of each task. Runs without a task id are all distinct, and are asked for by `runsWithoutTask`.
+ */
+export const firstTaskRuns = document(
+  "FirstTaskRuns",
+  "$where: task_run_bool_exp!, $limit: Int!",
+  "task_run(where: $where, distinct_on: [task_id], order_by: [{ task_id: asc }, { map_index: asc }, { id: asc }], " +
+    `limit: $limit) { ${columns.task_run} }`
+)
+
+/**
+ * A page of a table: `orderBy` is one of `keyset.ts`'s orders.
+ */
+export const listing = (name: string, table: Table, orderBy: string): Document =>
+  document(
+    name,
+    `$where: ${table}_bool_exp!, $limit: Int!`,
+    `${table}(where: $where, order_by: ${orderBy}, limit: $limit) { ${columns[table]} }`
+  )
+
+/**
+ * How many rows each of several conditions has, in one request: `count0`, `count1`, …
+ */
+export const counts = (size: number): Document => {
+  const indexes = Array.from({ length: size }, (_, index) => index)
+  return document(
+    "CountTaskRuns",
+    indexes.map((index) => `$where${index}: task_run_bool_exp!`).join(", "),
+    indexes.map((index) => `count${index}: task_run_aggregate(where: $where${index}) { aggregate { count } }`).join(" ")
+  )
+}
+
+/**
+ * The names in the column `state`, one row each.
+ */
+export const stateNames = document(
+  "StateNames",
+  "$where: task_run_bool_exp!",
+  "task_run(where: $where, distinct_on: [state], order_by: [{ state: asc }]) { state }"
+)

@@ -1,0 +1,72 @@
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Request from "effect/Request"
+import * as RequestResolver from "effect/RequestResolver"
+import { MalformedResponse, PrefectApiError, type Reason } from "../PrefectApiError.ts"
+
+interface Lookup<K, A> extends Request.Request<A, PrefectApiError> {
+  readonly key: string
+  readonly wanted: K
+}
+
+/** What an answer holds: a value with the key it answers to, or what is wrong with a row. */
+export type Found<A> = { readonly key: string; readonly value: A } | { readonly problem: string }
+
+/**
+ * One lookup made of many: those of concurrent fibers are asked in one query, and each thing once. Nothing is kept, so
+ * a failure is not, and the next lookup sees the next state.
+ *
+ * A query that was sent belongs to no caller: it goes on when they are all interrupted, and has its limits and retries
+ * itself.
+ */
+export const make = <K, A>(options: {
+  readonly operation: string
+  readonly batchSize: number
+  readonly keyOf: (wanted: K) => string
+  readonly ask: (wanted: ReadonlyArray<K>) => Effect.Effect<ReadonlyArray<Found<A>>, PrefectApiError>
+  readonly notFound: (wanted: K) => Reason
+  readonly ambiguous: (wanted: K, found: ReadonlyArray<A>) => Reason
+}): (wanted: K) => Effect.Effect<A, PrefectApiError> => {
+  const { operation } = options
+  const lookup = Request.of<Lookup<K, A>>()
+
+  const answer = (
+    wanted: K,
+    values: ReadonlyArray<A> | undefined,
+    problem: string | undefined
+  ): Exit.Exit<A, PrefectApiError> => {
+    const [first] = values ?? []
+    if (values !== undefined && values.length > 1) {
+      return Exit.fail(new PrefectApiError({ operation, reason: options.ambiguous(wanted, values) }))
+    }
+    if (first !== undefined) return Exit.succeed(first)
+    return Exit.fail(
+      new PrefectApiError({
+        operation,
+        // A row that could not be read may be the one that was wanted.
+        reason: problem === undefined ? options.notFound(wanted) : new MalformedResponse({ problem })
+      })
+    )
+  }
+
+  const resolver = RequestResolver.make<Lookup<K, A>>(Effect.fnUntraced(function*(entries) {
+    const wanted = new Map(entries.map(({ request }) => [request.key, request.wanted]))
+    const found = yield* options.ask([...wanted.values()])
+    const values = new Map<string, Array<A>>()
+    let problem: string | undefined
+    for (const one of found) {
+      if ("problem" in one) problem ??= one.problem
+      else if (!wanted.has(one.key)) problem ??= "it has a row that was not asked for"
+      else {
+        const same = values.get(one.key)
+        if (same === undefined) values.set(one.key, [one.value])
+        else same.push(one.value)
+      }
+    }
+    for (const entry of entries) {
+      entry.completeUnsafe(answer(entry.request.wanted, values.get(entry.request.key), problem))
+    }
+  })).pipe(RequestResolver.batchN(options.batchSize))
+
+  return (wanted) => Effect.request(lookup({ key: options.keyOf(wanted), wanted }), resolver)
+}
