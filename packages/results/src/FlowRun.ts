@@ -1,17 +1,35 @@
 /**
- * `FlowRun`: a view of a flow run, and the task runs and results in it.
+ * `FlowRun`: a view of a flow run, and the task runs, logs and results in it.
  *
  * @since 0.1.0
  */
-import type { PrefectApi } from "@effect-prefect/api/PrefectApi"
-import type { PrefectApiError } from "@effect-prefect/api/PrefectApiError"
+import type { PrefectApi, TaskRunsQuery } from "@effect-prefect/api/PrefectApi"
+import { PrefectApiError, TaskRunNotFound } from "@effect-prefect/api/PrefectApiError"
+import type { Artifact } from "@effect-prefect/core/Artifact"
 import type { FlowRunView } from "@effect-prefect/core/FlowRunView"
+import type { FlowView } from "@effect-prefect/core/FlowView"
+import type { LogEntry, LogLevel } from "@effect-prefect/core/LogEntry"
+import * as State from "@effect-prefect/core/State"
+import type { StateRecord } from "@effect-prefect/core/StateRecord"
 import * as Effect from "effect/Effect"
-import type * as Stream from "effect/Stream"
+import * as Stream from "effect/Stream"
 import { flowRunOutcomes } from "./internal/flowRunOutcomes.ts"
 import { type Env, env } from "./internal/load.ts"
+import { TaskRunImpl } from "./internal/taskRun.ts"
 import type { ResultStorage } from "./ResultStorage.ts"
-import type { Outcome } from "./TaskRun.ts"
+import type { Outcome, TaskRun } from "./TaskRun.ts"
+import * as Watch from "./Watch.ts"
+
+/**
+ * Which task run is wanted: by its slug, its id, or both, which must then agree. `mapIndex` goes with either; -1, the
+ * default beside a slug, is no mapped child.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type WhichTaskRun =
+  | { readonly taskSlug: string; readonly taskRunId?: string | undefined; readonly mapIndex?: number | undefined }
+  | { readonly taskSlug?: undefined; readonly taskRunId: string; readonly mapIndex?: number | undefined }
 
 /**
  * A flow run. Everything on it is lazy and needs no services: what it needs was taken when it was made.
@@ -22,17 +40,118 @@ import type { Outcome } from "./TaskRun.ts"
 export interface FlowRun {
   /** What the backend said when this was made. */
   readonly view: FlowRunView
+  /** Its parameters; empty when there were none. */
+  readonly parameters: NonNullable<FlowRunView["parameters"]>
+  /** Every state that it had, oldest first, with the times. */
+  readonly states: Effect.Effect<ReadonlyArray<StateRecord>, PrefectApiError>
+  /** The flow that it is a run of. */
+  readonly flow: Effect.Effect<FlowView, PrefectApiError>
+  /** Its task runs, page by page as they are pulled, however many. */
+  readonly taskRuns: (filter?: Omit<TaskRunsQuery, "flowRunId">) => Stream.Stream<TaskRun, PrefectApiError>
+  /** One of its task runs. A finished one is kept, with its result once that was loaded. */
+  readonly getTaskRun: (which: WhichTaskRun) => Effect.Effect<TaskRun, PrefectApiError>
+  /** Its log in the order of (timestamp, id), from a level up. */
+  readonly logs: (options?: { readonly level?: LogLevel | undefined }) => Stream.Stream<LogEntry, PrefectApiError>
+  /** What its tasks left for people to read. */
+  readonly artifacts: Stream.Stream<Artifact, PrefectApiError>
   /**
    * The outcome of every task run: by slug in Unicode code point order, each mapped parent before its children, task
    * runs without a task last. Each stored result is read once.
    */
   readonly results: Stream.Stream<Outcome, PrefectApiError>
+  /**
+   * State changes and log lines as they come. It ends when the run has finished and its late lines are in, outlives a
+   * backend that is gone for a while, and loses and repeats nothing.
+   */
+  readonly watch: (
+    options?: Watch.WatchOptions
+  ) => Stream.Stream<Watch.WatchEvent, PrefectApiError | Watch.WatchTimeout>
+  /** Asks the backend again. */
+  readonly getLatest: Effect.Effect<FlowRun, PrefectApiError>
 }
 
-const make = (services: Env, view: FlowRunView): FlowRun => ({
-  view,
-  results: flowRunOutcomes(services, view.flowRunId)
-})
+/** How many finished task runs are kept; the oldest makes room. */
+const maxKept = 10_000
+
+/**
+ * The finished task runs that were asked for: they will not change any more.
+ */
+class Kept {
+  private readonly byId = new Map<string, TaskRun>()
+  private readonly byPlace = new Map<string, string>()
+
+  private place(taskSlug: string | null, mapIndex: number): string {
+    return `${mapIndex}/${taskSlug}`
+  }
+  get(which: WhichTaskRun): TaskRun | undefined {
+    const id = which.taskRunId ?? this.byPlace.get(this.place(which.taskSlug ?? null, which.mapIndex ?? -1))
+    return id === undefined ? undefined : this.byId.get(id)
+  }
+  keep(taskRun: TaskRun): void {
+    const { view } = taskRun
+    if (!State.isFinished(view.state)) return
+    this.byId.set(view.taskRunId, taskRun)
+    this.byPlace.set(this.place(view.taskSlug, view.mapIndex), view.taskRunId)
+    if (this.byId.size <= maxKept) return
+    const [oldest] = this.byId.values()
+    this.byId.delete(oldest!.view.taskRunId)
+    this.byPlace.delete(this.place(oldest!.view.taskSlug, oldest!.view.mapIndex))
+  }
+}
+
+/** What a task run is not, of all that was asked for; undefined when it is all of it. */
+const disagreement = (taskRun: TaskRun, which: WhichTaskRun, flowRunId: string): string | undefined => {
+  const { view } = taskRun
+  if (view.flowRunId !== flowRunId) return `it belongs to flow run ${view.flowRunId}`
+  if (which.taskSlug !== undefined && view.taskSlug !== which.taskSlug) return `its slug is ${view.taskSlug}`
+  if (which.mapIndex !== undefined && view.mapIndex !== which.mapIndex) return `its map index is ${view.mapIndex}`
+  return undefined
+}
+
+const make = (services: Env, view: FlowRunView, kept: Kept): FlowRun => {
+  const { api } = services
+  const flowRunId = view.flowRunId
+
+  const getTaskRun = Effect.fn("FlowRun.getTaskRun")(function*(
+    which: WhichTaskRun
+  ): Effect.fn.Return<TaskRun, PrefectApiError> {
+    const known = kept.get(which)
+    const taskRun = known ?? new TaskRunImpl(
+      services,
+      which.taskRunId === undefined
+        ? yield* api.taskRunBySlug({ taskSlug: which.taskSlug ?? "", flowRunId, mapIndex: which.mapIndex ?? -1 })
+        : yield* api.taskRun(which.taskRunId)
+    )
+    // Prefect 3 finds a task by its qualified name too, so what a slug found is not held against that slug.
+    const problem = which.taskRunId === undefined ? undefined : disagreement(taskRun, which, flowRunId)
+    if (problem !== undefined) {
+      return yield* new PrefectApiError({
+        operation: "getTaskRun",
+        reason: new TaskRunNotFound({ wanted: `${which.taskRunId} as it was asked for (${problem})` })
+      })
+    }
+    if (known === undefined) kept.keep(taskRun)
+    return taskRun
+  })
+
+  return {
+    view,
+    parameters: view.parameters ?? {},
+    states: api.flowRunStates(flowRunId),
+    flow: Effect.suspend(() => api.flow(view.flowId ?? "")),
+    taskRuns: (filter) =>
+      Stream.map(
+        api.taskRuns({ ...filter, flowRunId }, { pageSize: services.options.pageSize }),
+        (taskRun) => new TaskRunImpl(services, taskRun)
+      ),
+    getTaskRun,
+    logs: (options) => api.logs({ flowRunId, level: options?.level }),
+    artifacts: api.artifacts({ flowRunId }),
+    results: flowRunOutcomes(services, flowRunId),
+    watch: (options) => Watch.watch(api, flowRunId, options),
+    getLatest: Effect.map(api.flowRun(flowRunId), (latest) => make(services, latest, kept))
+  }
+}
 
 /**
  * The flow run of an id.
@@ -44,5 +163,14 @@ export const fromFlowRunId = Effect.fn("FlowRun.fromFlowRunId")(function*(
   flowRunId: string
 ): Effect.fn.Return<FlowRun, PrefectApiError, PrefectApi | ResultStorage> {
   const services = yield* env
-  return make(services, yield* services.api.flowRun(flowRunId))
+  return make(services, yield* services.api.flowRun(flowRunId), new Kept())
 })
+
+/**
+ * The flow run of a view that is already there. Asks nobody.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const fromView = (view: FlowRunView): Effect.Effect<FlowRun, never, PrefectApi | ResultStorage> =>
+  Effect.map(env, (services) => make(services, view, new Kept()))

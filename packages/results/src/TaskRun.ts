@@ -5,12 +5,15 @@
  */
 import type { PrefectApi } from "@effect-prefect/api/PrefectApi"
 import type { PrefectApiError } from "@effect-prefect/api/PrefectApiError"
+import type { LogEntry, LogLevel } from "@effect-prefect/core/LogEntry"
+import type { StateRecord } from "@effect-prefect/core/StateRecord"
 import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
 import * as Effect from "effect/Effect"
 import type * as Result from "effect/Result"
 import type * as Schema from "effect/Schema"
 import type * as Stream from "effect/Stream"
 import { env } from "./internal/load.ts"
+import type { PollOptions } from "./internal/polling.ts"
 import { TaskRunImpl } from "./internal/taskRun.ts"
 import type { ResultError } from "./ResultError.ts"
 import type { ResultStorage } from "./ResultStorage.ts"
@@ -32,6 +35,21 @@ export type TaskRunError = ResultError | PrefectApiError
 export interface Outcome {
   readonly taskRun: TaskRun
   readonly result: Result.Result<unknown, TaskRunError>
+}
+
+/**
+ * How far the children of a mapped task have come.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface MappedProgress {
+  /** `n_map_states`; null where the state does not say. */
+  readonly expected: number | null
+  /** How many children there are. */
+  readonly found: number
+  /** How many are in which state, by the state's name. */
+  readonly states: Readonly<Record<string, number>>
 }
 
 /**
@@ -62,6 +80,17 @@ export interface TaskRun {
   readonly outcomes: Stream.Stream<Outcome, TaskRunError>
   /** As `outcomes`, from the child after this map index on. */
   readonly outcomesAfter: (mapIndex: number) => Stream.Stream<Outcome, TaskRunError>
+  /** How far the mapped children have come, counted by the backend in one query. */
+  readonly mappedProgress: Effect.Effect<MappedProgress, TaskRunError>
+  /**
+   * Waits until it has finished, and for a mapped parent until its children have, then loads its result. When that
+   * takes longer than `timeout` it fails with NotFinished.
+   */
+  readonly awaitResult: (options?: PollOptions) => Effect.Effect<unknown, TaskRunError>
+  /** Every state that it had, oldest first, with the times. */
+  readonly states: Effect.Effect<ReadonlyArray<StateRecord>, PrefectApiError>
+  /** Its log in the order of (timestamp, id), from a level up. */
+  readonly logs: (options?: { readonly level?: LogLevel | undefined }) => Stream.Stream<LogEntry, PrefectApiError>
   /** Asks the backend again. A loaded result is kept while the state, and with it the descriptor, is unchanged. */
   readonly getLatest: Effect.Effect<TaskRun, PrefectApiError>
 }

@@ -1,16 +1,22 @@
 import type { PrefectApiError } from "@effect-prefect/api/PrefectApiError"
+import type { LogEntry, LogLevel } from "@effect-prefect/core/LogEntry"
+import * as State from "@effect-prefect/core/State"
+import type { StateRecord } from "@effect-prefect/core/StateRecord"
 import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import type * as SchemaIssue from "effect/SchemaIssue"
 import * as Stream from "effect/Stream"
-import { ResultDecodeError, type ResultError } from "../ResultError.ts"
-import type { Outcome, TaskRun, TaskRunError } from "../TaskRun.ts"
+import { NotFinished, ResultDecodeError, type ResultError } from "../ResultError.ts"
+import type { MappedProgress, Outcome, TaskRun, TaskRunError } from "../TaskRun.ts"
 import * as Children from "./children.ts"
 import { type Env, load, loadBytes, resultError } from "./load.ts"
 import { memoize } from "./memoize.ts"
+import { pause, type PollOptions, reconnect } from "./polling.ts"
+import { describeIssue } from "./schemaIssue.ts"
 
 export class TaskRunImpl implements TaskRun {
   readonly view: TaskRunView
@@ -68,6 +74,21 @@ export class TaskRunImpl implements TaskRun {
       (views) => Effect.map(Children.loadAll(env, views, (view) => outcome(env, view)), nonEmpty)
     )
   }
+  get mappedProgress(): Effect.Effect<MappedProgress, TaskRunError> {
+    return Effect.suspend(() => {
+      const problem = Children.notAParent(this.#env, this.view)
+      return problem === undefined ? progress(this.#env, this.view) : Effect.fail(problem)
+    })
+  }
+  awaitResult(options?: PollOptions): Effect.Effect<unknown, TaskRunError> {
+    return Effect.flatMap(awaitFinished(this.#env, this, options), (taskRun) => taskRun.getResult)
+  }
+  get states(): Effect.Effect<ReadonlyArray<StateRecord>, PrefectApiError> {
+    return this.#env.api.taskRunStates(this.view.taskRunId)
+  }
+  logs(options?: { readonly level?: LogLevel | undefined }): Stream.Stream<LogEntry, PrefectApiError> {
+    return this.#env.api.logs({ taskRunId: this.view.taskRunId, level: options?.level })
+  }
   get getLatest(): Effect.Effect<TaskRun, PrefectApiError> {
     return Effect.map(this.#env.api.taskRun(this.view.taskRunId), (view) => {
       const same = Equal.equals(view.state, this.view.state)
@@ -86,6 +107,49 @@ export class TaskRunImpl implements TaskRun {
     return this.toString()
   }
 }
+
+const progress = (env: Env, parent: TaskRunView): Effect.Effect<MappedProgress, PrefectApiError> =>
+  Effect.map(
+    env.api.countMappedChildren({ flowRunId: parent.flowRunId ?? "", taskId: parent.taskId ?? "" }),
+    (states) => ({
+      expected: State.isMapped(parent.state) ? parent.state.nMapStates ?? null : null,
+      found: Object.values(states).reduce((sum, count) => sum + count, 0),
+      states
+    })
+  )
+
+/** Whether a view will not change any more, and neither will the children whose results are its own. */
+const isSettled = (env: Env, view: TaskRunView): Effect.Effect<boolean, PrefectApiError> => {
+  if (!State.isFinished(view.state)) return Effect.succeed(false)
+  if (!Children.isParent(view) || Children.notAParent(env, view) !== undefined) return Effect.succeed(true)
+  return Effect.map(progress(env, view), ({ expected, found, states }) =>
+    found >= (expected ?? 0) &&
+    Object.keys(states).every((name) => State.isFinished(State.fromJson({ type: name }))))
+}
+
+const awaitFinished = Effect.fnUntraced(function*(
+  env: Env,
+  taskRun: TaskRun,
+  options: PollOptions | undefined
+): Effect.fn.Return<TaskRun, TaskRunError> {
+  const startedAt = yield* Clock.currentTimeMillis
+  const timeout = options?.timeout === undefined ? undefined : Duration.toMillis(options.timeout)
+  let latest = taskRun
+  for (let quiet = 0;; quiet++) {
+    const next = yield* reconnect(Effect.flatMap(
+      quiet === 0 ? Effect.succeed(latest) : latest.getLatest,
+      (taskRun) => Effect.map(isSettled(env, taskRun.view), (settled) => ({ taskRun, settled }))
+    ))
+    if (next !== undefined) {
+      if (next.settled) return next.taskRun
+      latest = next.taskRun
+    }
+    if (timeout !== undefined && (yield* Clock.currentTimeMillis) - startedAt >= timeout) {
+      return yield* resultError(latest.view, new NotFinished({ state: State.typeName(latest.view.state) }))
+    }
+    yield* pause(options, quiet)
+  }
+})
 
 export const nonEmpty = <A>(array: Array<A>) => array as [A, ...Array<A>]
 const mapNonEmpty = <A, B>(array: ReadonlyArray<A>, f: (a: A) => B) => nonEmpty(array.map(f))
@@ -131,5 +195,3 @@ const loadChildren = (env: Env, parent: TaskRunView): Effect.Effect<Array<unknow
       return problem === undefined ? Effect.succeed(values) : Effect.fail(problem)
     }))
   })
-
-const describeIssue = (issue: SchemaIssue.Issue): string => `the schema refuses it (${issue._tag})`

@@ -1,0 +1,128 @@
+/**
+ * Watching a flow run until it is really over.
+ *
+ * @since 0.1.0
+ */
+import type { PrefectApi } from "@effect-prefect/api/PrefectApi"
+import type { PrefectApiError } from "@effect-prefect/api/PrefectApiError"
+import type { FlowRunView } from "@effect-prefect/core/FlowRunView"
+import type { LogEntry, LogLevel } from "@effect-prefect/core/LogEntry"
+import * as State from "@effect-prefect/core/State"
+import type { StateRecord } from "@effect-prefect/core/StateRecord"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import { LogCursor } from "./internal/logCursor.ts"
+import { pause, type PollOptions, reconnect } from "./internal/polling.ts"
+
+/**
+ * Something that happened to a flow run: a state that was set, or a line of its log.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type WatchEvent =
+  | { readonly _tag: "State"; readonly record: StateRecord }
+  | { readonly _tag: "Log"; readonly entry: LogEntry }
+
+/**
+ * How a live flow run is watched.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface WatchOptions extends PollOptions {
+  /** Log lines of this level and above. Default: all. */
+  readonly level?: LogLevel | undefined
+  /** How far back each poll looks for lines that came late. Default 1 minute. */
+  readonly lookBack?: Duration.Input | undefined
+  /** How long after the end no line may have come for the watch to end. Default 5 seconds. */
+  readonly settle?: Duration.Input | undefined
+}
+
+/**
+ * A watch took longer than it was given. The run itself goes on.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WatchTimeout extends Schema.TaggedError<WatchTimeout>("@effect-prefect/results/WatchTimeout")(
+  "WatchTimeout",
+  { flowRunId: Schema.String, timeout: Schema.Duration }
+) {
+  override get message() {
+    return `flow run ${this.flowRunId} has not finished within ${
+      Duration.format(this.timeout)
+    }: watch it again, or longer`
+  }
+}
+
+const keyOf = (record: StateRecord): string => record.id ?? `${record.timestamp}/${State.typeName(record.state)}`
+
+const timeOf = (event: WatchEvent): number => {
+  const time = Date.parse((event._tag === "State" ? event.record.timestamp : event.entry.timestamp) ?? "")
+  return Number.isNaN(time) ? Number.POSITIVE_INFINITY : time
+}
+
+/**
+ * One poll after another until the run has finished and its log has been still for a while. What a poll finds is given
+ * in the order of its times.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const watch = (
+  api: PrefectApi["Service"],
+  flowRunId: string,
+  options: WatchOptions | undefined
+): Stream.Stream<WatchEvent, PrefectApiError | WatchTimeout> =>
+  Stream.unwrap(Effect.map(Clock.currentTimeMillis, (startedAt) => {
+    const settle = Duration.toMillis(options?.settle ?? Duration.seconds(5))
+    const timeout = options?.timeout === undefined ? undefined : Duration.toMillis(options.timeout)
+    const logs = new LogCursor(
+      api,
+      { flowRunId, level: options?.level },
+      Duration.toMillis(options?.lookBack ?? Duration.minutes(1))
+    )
+    const states = new Set<string>()
+    let quiet = 0
+    let isFirst = true
+    let stillSince: number | undefined
+
+    const poll = Effect.fnUntraced(function*() {
+      // The view is asked for before the history and the log: what they hold is then at least as new as its state.
+      const view: FlowRunView = yield* api.flowRun(flowRunId)
+      const records: ReadonlyArray<StateRecord> = yield* api.flowRunStates(flowRunId)
+      const lines: Array<LogEntry> = yield* Stream.runCollect(logs.next)
+      const fresh = records.filter((record) => !states.has(keyOf(record)))
+      for (const record of fresh) states.add(keyOf(record))
+      const events: Array<WatchEvent> = [
+        ...fresh.map((record) => ({ _tag: "State" as const, record })),
+        ...lines.map((entry) => ({ _tag: "Log" as const, entry }))
+      ]
+      return { view, events: events.toSorted((a, b) => timeOf(a) - timeOf(b)) }
+    })
+
+    const step = Effect.gen(function*() {
+      if (isFirst) isFirst = false
+      else yield* pause(options, quiet)
+      const now = yield* Clock.currentTimeMillis
+      const polled = yield* reconnect(poll())
+      const events = polled?.events ?? []
+      quiet = events.length > 0 ? 0 : quiet + 1
+      if (polled !== undefined) {
+        if (!State.isFinished(polled.view.state)) stillSince = undefined
+        else if (stillSince === undefined || events.length > 0) stillSince = now
+      }
+      // A poll that failed says nothing about the log, so it can never be the one that ends the watch.
+      const ended = polled !== undefined && stillSince !== undefined && now - stillSince >= settle
+      if (!ended && timeout !== undefined && now - startedAt >= timeout) {
+        return yield* new WatchTimeout({ flowRunId, timeout: Duration.millis(timeout) })
+      }
+      return [events, ended ? Option.none<void>() : Option.some<void>(undefined)] as const
+    })
+    return Stream.paginate(undefined as void, () => step)
+  }))

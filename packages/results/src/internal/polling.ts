@@ -1,0 +1,42 @@
+import type { PrefectApiError } from "@effect-prefect/api/PrefectApiError"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Random from "effect/Random"
+
+/**
+ * How often a live run is asked for.
+ */
+export interface PollOptions {
+  /** The shortest pause between two polls; pauses grow while nothing happens. Default 1 second. */
+  readonly minPause?: Duration.Input | undefined
+  /** The longest pause. Default 10 seconds. */
+  readonly maxPause?: Duration.Input | undefined
+  /** How long it may take in all. Default: no limit. */
+  readonly timeout?: Duration.Input | undefined
+}
+
+const growth = 1.5
+
+/**
+ * The pause after `quiet` polls in which nothing happened: it grows, up to a bound, and is spread by a fifth so that
+ * many watchers do not ask at the same moment.
+ */
+export const pause = (options: PollOptions | undefined, quiet: number): Effect.Effect<void> => {
+  const min = Duration.toMillis(options?.minPause ?? Duration.seconds(1))
+  const max = Math.max(min, Duration.toMillis(options?.maxPause ?? Duration.seconds(10)))
+  const base = Math.min(max, min * growth ** quiet)
+  return Effect.flatMap(Random.next, (random) => Effect.sleep(Duration.millis(base * (0.8 + 0.4 * random))))
+}
+
+/**
+ * An answer of a poll; undefined when the backend is not to be had just now. Its own retries are over by then, but a
+ * watch outlives a server's restart: only what will not get better ends it.
+ */
+export const reconnect = <A>(
+  effect: Effect.Effect<A, PrefectApiError>
+): Effect.Effect<A | undefined, PrefectApiError> =>
+  Effect.catchIf(
+    effect,
+    (error) => error.isRetryable,
+    () => Effect.succeed(undefined)
+  )
