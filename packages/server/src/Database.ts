@@ -63,10 +63,13 @@ export class Database extends Context.Service<Database, {
   ) => Effect.Effect<ReadonlyArray<Row>, DatabaseError>
 }>()("@effect-prefect/server/Database") {}
 
-const sqlStateOf = (error: unknown): string | undefined => {
+/** What Postgres itself said, wherever a driver's error has put it. */
+const postgresError = (error: unknown): { readonly sqlState: string; readonly message: string } | undefined => {
   let current = error
   for (let depth = 0; depth < 8 && typeof current === "object" && current !== null; depth++) {
-    if ("code" in current && typeof current.code === "string" && /^[0-9A-Z]{5}$/.test(current.code)) return current.code
+    if ("code" in current && typeof current.code === "string" && /^[0-9A-Z]{5}$/.test(current.code)) {
+      return { sqlState: current.code, message: "message" in current ? String(current.message) : "" }
+    }
     current = "reason" in current && typeof current.reason === "object"
       ? current.reason
       : "cause" in current
@@ -139,8 +142,8 @@ export const layerPostgres = (options: PostgresOptions): Layer.Layer<Database, D
           })
       })
       const toError = (error: { readonly message: string; readonly reason: { readonly _tag: string } }) => {
-        const sqlState = sqlStateOf(error)
-        if (sqlState !== undefined) return fromSqlState(sqlState, error.message)
+        const refusal = postgresError(error)
+        if (refusal !== undefined) return fromSqlState(refusal.sqlState, refusal.message)
         if (/message.*(size|large|exceed)/i.test(error.message)) {
           return new DatabaseError({ reason: "TooLarge", detail: "the answer is larger than the server allows" })
         }

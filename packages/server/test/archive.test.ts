@@ -1,0 +1,119 @@
+import * as Database from "@effect-prefect/server/Database"
+import * as Server from "@effect-prefect/server/Server"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { layerServer, read } from "./support/server.ts"
+
+const id = (n: number) => `00000000-0000-4000-8000-${String(n).padStart(12, "0")}`
+const time = "2022-03-01T12:00:00.123456+00:00"
+const run = (n: number, rest: object = {}) =>
+  JSON.stringify({ id: id(n), created: time, flow_run_id: id(1), task_id: id(2), map_index: n, ...rest })
+
+/** A folder with these files below `tables`, gone with the scope. */
+const folder = (files: Readonly<Record<string, string | Uint8Array>>) =>
+  Effect.acquireRelease(
+    Effect.promise(async () => {
+      const directory = await mkdtemp(join(tmpdir(), "effect-prefect-server-"))
+      await mkdir(join(directory, "tables"))
+      for (const [name, content] of Object.entries(files)) await writeFile(join(directory, "tables", name), content)
+      return directory
+    }),
+    (directory) => Effect.promise(() => rm(directory, { recursive: true }))
+  )
+
+const serve = <A, E>(
+  directory: string,
+  self: (reports: ReadonlyArray<Database.LoadReport>) => Effect.Effect<A, E, Server.Server>
+) => {
+  const reports: Array<Database.LoadReport> = []
+  const onReport = (report: Database.LoadReport) => Effect.sync(() => void reports.push(report))
+  return Effect.provide(
+    Effect.suspend(() => self(reports)),
+    layerServer(Database.layerArchive(directory, { onReport }))
+  )
+}
+
+describe("an archive", () => {
+  it.live(
+    "is served but for the lines that are no rows, which are reported with their numbers",
+    () =>
+      Effect.gen(function*() {
+        const lines = [
+          run(1),
+          "",
+          "{\"id\": ",
+          run(2, { serialized_state: null, name: "a\u2028b\u0085c 🚀" }),
+          "[1, 2]",
+          run(3, { id: "no uuid" }),
+          run(4, { map_index: "x" }),
+          run(5, { serialized_state: { message: "\u0000" } }),
+          run(6, { task_id: id(99), extra: 1 }),
+          run(7, { id: id(6), extra: 2 }),
+          run(8, { serialized_state: "odd", state: 7 }),
+          "null",
+          JSON.stringify({ id: id(9) })
+        ]
+        const directory = yield* folder({ "task_run.jsonl": `\uFEFF${lines.join("\r\n")}` })
+        yield* serve(directory, (reports) =>
+          Effect.gen(function*() {
+            const found = yield* read(
+              "{ task_run(order_by: [{map_index: asc}]) { id map_index name state serialized_state created task { id } } }"
+            )
+            const row = (n: number, rest: object = {}) => ({
+              id: id(n),
+              map_index: n,
+              name: null,
+              state: null,
+              serialized_state: null,
+              created: time,
+              task: null,
+              ...rest
+            })
+            assert.deepStrictEqual(found, [
+              row(1),
+              row(2, { name: "a\u2028b\u0085c 🚀" }),
+              row(6),
+              row(7, { id: id(6) }),
+              row(8, { serialized_state: "odd", state: "7" }),
+              row(9, { map_index: null, created: null })
+            ])
+            assert.deepStrictEqual(yield* read("{ flow_run { id } }"), [])
+            assert.deepStrictEqual(
+              reports.map(({ file, line }) => [file, line]).toSorted((a, b) => Number(a[1]) - Number(b[1])),
+              [3, 5, 6, 7, 8, 9, 12].map((line) => ["tables/task_run.jsonl", line])
+            )
+            assert.include(reports.find(({ line }) => line === 3)?.message, "not JSON")
+            assert.include(reports.find(({ line }) => line === 9)?.message, "\"extra\"")
+            assert.notInclude(reports.map(({ message }) => message).join(" "), "no uuid")
+          }))
+      }),
+    60_000
+  )
+
+  it.live(
+    "may be large: rows are loaded in batches, a bad one among them costs only itself",
+    () =>
+      Effect.gen(function*() {
+        const lines = Array.from({ length: 3_000 }, (_, n) => n === 1_234 ? run(n, { id: "bad" }) : run(n))
+        const directory = yield* folder({ "task_run.jsonl": lines.map((line) => `${line}\n`).join("") })
+        yield* serve(directory, (reports) =>
+          Effect.gen(function*() {
+            const found = yield* read("{ task_run_aggregate { aggregate { count max { map_index } } } }")
+            assert.deepStrictEqual(found, { aggregate: { count: 2_999, max: { map_index: 2_999 } } })
+            assert.deepStrictEqual(reports.map(({ line }) => line), [1_235])
+          }))
+      }),
+    60_000
+  )
+
+  it.live("must have tables", () =>
+    Effect.gen(function*() {
+      const directory = yield* folder({ "notes.txt": "nothing" })
+      const error = yield* Effect.flip(Effect.scoped(Layer.build(Database.layerArchive(directory))))
+      assert.strictEqual(error.message, `${directory} is no archive: it has no tables/*.jsonl of Prefect's tables`)
+    }), 60_000)
+})

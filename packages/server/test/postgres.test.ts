@@ -1,0 +1,75 @@
+import * as Tables from "@effect-prefect/core/Tables"
+import * as Database from "@effect-prefect/server/Database"
+import { assert, describe, it } from "@effect/vitest"
+import { PGlite } from "@electric-sql/pglite"
+import { PGLiteSocketServer } from "@electric-sql/pglite-socket"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { archive } from "./support/archive.ts"
+import { ask, layerServer, read } from "./support/server.ts"
+
+const prefect1 = archive("prefect-1")
+
+/** A database like Prefect's behind Postgres's protocol, for the real driver. */
+const listening = Effect.acquireRelease(
+  Effect.promise(async () => {
+    const database = await PGlite.create()
+    await database.exec(Tables.createTables.join(";"))
+    for (const row of prefect1.rows("task_run")) {
+      await database.query(
+        `INSERT INTO task_run (id, map_index, state, serialized_state, start_time) VALUES ($1, $2, $3, $4, $5)`,
+        ["id", "map_index", "state", "serialized_state", "start_time"].map((name) => row[name])
+      )
+    }
+    const server = new PGLiteSocketServer({ db: database, port: 0, host: "127.0.0.1", maxConnections: 20 })
+    await server.start()
+    return { database, server }
+  }),
+  ({ database, server }) => Effect.promise(() => server.stop().then(() => database.close()))
+)
+
+describe("a Postgres", () => {
+  it.live("is read through its driver", () =>
+    Effect.gen(function*() {
+      const { server } = yield* listening
+      const url = `postgresql://postgres:postgres@${server.getServerConn()}/postgres?sslmode=disable`
+      yield* Effect.gen(function*() {
+        const found = yield* read(
+          "{ task_run(order_by: {id: asc}) { id map_index state serialized_state start_time } }"
+        )
+        const expected = prefect1.rows("task_run").map(({ id, map_index, serialized_state, start_time, state }) => ({
+          id,
+          map_index,
+          state,
+          serialized_state,
+          start_time
+        })).toSorted((a, b) => String(a.id) < String(b.id) ? -1 : 1)
+        assert.deepStrictEqual(found, expected)
+        const refused = yield* ask(`{ task_run_by_pk(id: "x") { id } }`)
+        assert.deepStrictEqual(
+          [refused.errors[0]?.extensions.code, refused.errors[0]?.message],
+          ["data-exception", "invalid input syntax for type uuid"]
+        )
+        const all = yield* Effect.forEach(
+          Array.from({ length: 100 }, (_, index) => index),
+          (index) =>
+            read("query ($i: Int!) { task_run(where: {map_index: {_eq: $i}}) { map_index } }", { i: index % 3 }),
+          { concurrency: "unbounded" }
+        )
+        assert.isTrue(
+          all.every((rows, index) => (rows as ReadonlyArray<{ map_index: number }>)[0]?.map_index === index % 3)
+        )
+      }).pipe(Effect.provide(layerServer(Database.layerPostgres({ url, maxConnections: 4 }))))
+    }).pipe(Effect.scoped), 60_000)
+
+  it.live("that cannot be reached is an error without the URL's secrets", () =>
+    Effect.gen(function*() {
+      const database = Database.layerPostgres({
+        url: "postgresql://user:canary@127.0.0.1:1/db",
+        connectTimeout: "2 seconds"
+      })
+      const error = yield* Effect.flip(Effect.scoped(Layer.build(layerServer(database))))
+      assert.strictEqual(error.message, "the database cannot be reached")
+      assert.notInclude(JSON.stringify(error), "canary")
+    }), 60_000)
+})

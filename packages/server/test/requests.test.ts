@@ -1,0 +1,484 @@
+import * as Catalog from "@effect-prefect/server/Catalog"
+import * as Database from "@effect-prefect/server/Database"
+import * as GraphQLSchema from "@effect-prefect/server/Schema"
+import * as Server from "@effect-prefect/server/Server"
+import { assert, describe, it, layer } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import * as Scope from "effect/Scope"
+import { buildClientSchema, getIntrospectionQuery, printSchema, printType } from "graphql"
+import type { IntrospectionQuery } from "graphql"
+import { archive, byId, ids, sortBy } from "./support/archive.ts"
+import { ask, layerServer, post, read, Statements } from "./support/server.ts"
+
+const prefect1 = archive("prefect-1")
+const runs = prefect1.rows("task_run")
+
+/** A database that knows its columns and answers every other statement in the same way. */
+const layerFake = (answer: () => Effect.Effect<ReadonlyArray<Database.Row>, Database.DatabaseError>) =>
+  Layer.succeed(
+    Database.Database,
+    Database.Database.of({
+      query: (sql) =>
+        sql === Catalog.columnsStatement
+          ? Effect.succeed(
+            Array.from(Catalog.complete.values()).flatMap((table) =>
+              Array.from(table.columns.values(), ({ name, type }) => ({
+                table: table.name,
+                column: name,
+                type: type.cast
+              }))
+            )
+          )
+          : answer()
+    })
+  )
+
+const code = (reply: { readonly errors: ReadonlyArray<{ readonly extensions: { readonly code: string } }> }) =>
+  reply.errors[0]?.extensions.code
+
+const hostile = [
+  "' OR 1=1 --",
+  "'; DROP TABLE task_run; --",
+  "\\'; SELECT pg_sleep(10); --",
+  "$1::text",
+  "{\"a\",\"b\"}",
+  "\") ; --",
+  "%' OR '%'='",
+  "\u0000",
+  "\\",
+  "\"",
+  "}'",
+  "NULL",
+  "\uD800"
+]
+
+layer(layerServer(Database.layerArchive(prefect1.directory)), { timeout: "120 seconds" })("requests", (it) => {
+  it.effect("introspects: graphql's own client builds the schema from the answer", () =>
+    Effect.gen(function*() {
+      const reply = yield* ask(getIntrospectionQuery())
+      const schema = buildClientSchema(reply.data as unknown as IntrospectionQuery)
+      assert.strictEqual(printSchema(schema), printSchema(GraphQLSchema.make(Catalog.complete)))
+      assert.deepStrictEqual([schema.getQueryType()?.name, schema.getMutationType()?.name], [
+        "query_root",
+        "mutation_root"
+      ])
+      const field = schema.getQueryType()?.getFields()["task_run"]
+      assert.strictEqual(String(field?.type), "[task_run!]!")
+      assert.deepStrictEqual(
+        field?.args.map(({ name, type }) => `${name}: ${String(type)}`),
+        [
+          "distinct_on: [task_run_select_column!]",
+          "limit: Int",
+          "offset: Int",
+          "order_by: [task_run_order_by!]",
+          "where: task_run_bool_exp"
+        ]
+      )
+      const byKey = schema.getQueryType()?.getFields()["task_run_by_pk"]
+      assert.strictEqual(`${String(byKey?.args[0]?.type)} ${String(byKey?.type)}`, "uuid! task_run")
+      for (const name of ["uuid", "Int", "String", "Boolean", "jsonb", "timestamptz", "interval"]) {
+        assert.isDefined(schema.getType(`${name}_comparison_exp`), name)
+      }
+      const order = schema.getType("order_by")
+      assert.isDefined(order)
+      assert.include(printType(order!), "desc_nulls_last")
+      const type = yield* read(`{ __type(name: "task_run") { fields { name args { name } } } }`) as Effect.Effect<
+        { readonly fields: ReadonlyArray<{ readonly name: string; readonly args: ReadonlyArray<unknown> }> },
+        never,
+        Server.Server
+      >
+      assert.deepStrictEqual(type.fields.find(({ name }) => name === "serialized_state")?.args, [{ name: "path" }])
+    }))
+
+  it.effect("refuses mutations and subscriptions, and says so", () =>
+    Effect.gen(function*() {
+      for (
+        const query of [
+          "mutation { create_flow(input: {}) { id } }",
+          "mutation ($input: set_task_run_states_input!) { set_task_run_states(input: $input) { states { id } } }",
+          "mutation { no_mutations_available }",
+          "subscription { task_run { id } }"
+        ]
+      ) {
+        const reply = yield* ask(query)
+        assert.deepStrictEqual([reply.status, code(reply), reply.data], [400, "READ_ONLY", undefined])
+        assert.include(reply.errors[0]?.message, "read-only")
+      }
+    }))
+
+  it.effect("tells what is wrong with a request", () =>
+    Effect.gen(function*() {
+      const { url } = yield* Server.Server
+      const cases: ReadonlyArray<readonly [body: string, status: number, code: string]> = [
+        [`{"query": "{ task_run { id "}`, 400, "GRAPHQL_PARSE_FAILED"],
+        [`{"query": "{ task_run { no_such_column } }"}`, 400, "GRAPHQL_VALIDATION_FAILED"],
+        [`{"query": "{ task_run(where: {id: {_like: \\"x\\"}}) { id } }"}`, 400, "GRAPHQL_VALIDATION_FAILED"],
+        [`{"query": "{ pg_catalog { id } }"}`, 400, "GRAPHQL_VALIDATION_FAILED"],
+        [`{"query": "query A { hello } query B { hello }"}`, 400, "validation-failed"],
+        [`{"query": "query A { hello }", "operationName": "B"}`, 400, "validation-failed"],
+        [`{"query": 1}`, 400, "validation-failed"],
+        [`{}`, 400, "validation-failed"],
+        [`[{"query": "{ hello }"}]`, 400, "BAD_REQUEST"],
+        [`{"query"`, 400, "BAD_REQUEST"],
+        [`{"query": "{ task_run_by_pk(id: \\"not a uuid\\") { id } }"}`, 200, "data-exception"],
+        [`{"query": "{ task_run(where: {start_time: {_gt: \\"someday\\"}}) { id } }"}`, 200, "data-exception"],
+        [`{"query": "{ task_run(where: {name: {_regex: \\"(\\"}}) { id } }"}`, 200, "data-exception"],
+        [`{"query": "{ task_run(where: {id: {_eq: null}}) { id } }"}`, 200, "validation-failed"],
+        [`{"query": "{ task_run(where: {id: {_in: [null]}}) { id } }"}`, 400, "GRAPHQL_VALIDATION_FAILED"],
+        [`{"query": "{ task_run(where: {_not: null}) { id } }"}`, 200, "validation-failed"],
+        [`{"query": "{ task_run(where: {task: null}) { id } }"}`, 200, "validation-failed"],
+        [`{"query": "{ task_run(order_by: {id: null}) { id } }"}`, 200, "validation-failed"]
+      ]
+      for (const [body, status, expected] of cases) {
+        const reply = yield* post(url, body)
+        assert.deepStrictEqual([reply.status, code(reply)], [status, expected], body)
+      }
+      const partial = yield* ask(`{ a: task_run_by_pk(id: "x") { id } b: task_run(limit: 1) { id } }`)
+      assert.deepStrictEqual([partial.status, partial.data?.["a"], partial.errors[0]?.path], [200, null, ["a"]])
+      assert.lengthOf(partial.data?.["b"] as [], 1)
+      const whole = yield* ask(`{ a: task_run(where: {id: {_eq: "x"}}) { id } b: hello }`)
+      assert.deepStrictEqual([whole.status, whole.data], [200, null])
+      const named = yield* post(
+        url,
+        JSON.stringify({ query: "query A { a: hello } query B { b: hello }", operationName: "B" })
+      )
+      assert.deepStrictEqual(named.data, { b: "hello" })
+    }))
+
+  it.effect("answers only where GraphQL is, by POST, as JSON", () =>
+    Effect.gen(function*() {
+      const { url } = yield* Server.Server
+      const body = JSON.stringify({ query: "{ hello }" })
+      for (const path of ["", "/", "/graphql", "/graphql?x=1"]) {
+        assert.deepStrictEqual((yield* post(`${url}${path}`, body)).data, { hello: "hello" })
+      }
+      assert.strictEqual((yield* post(`${url}/v1/graphql`, body)).status, 404)
+      assert.strictEqual((yield* post(url, body, { "content-type": "text/plain" })).status, 415)
+      const get = yield* Effect.promise(() => fetch(`${url}/graphql?query={hello}`))
+      assert.deepStrictEqual([get.status, get.headers.get("allow")], [405, "POST"])
+      const health = yield* Effect.promise(() => fetch(`${url}/health`))
+      assert.deepStrictEqual([health.status, yield* Effect.promise(() => health.json())], [200, { status: "pass" }])
+    }))
+
+  it.effect("lets no text of a request into a statement", () =>
+    Effect.gen(function*() {
+      const { sent } = yield* Statements
+      const query = `query ($s: String!, $j: jsonb!, $l: [String!]!) {
+        task_run(where: {_or: [
+          {name: {_eq: $s}}, {name: {_in: $l}}, {name: {_like: $s}}, {serialized_state: {_contains: $j}},
+          {serialized_state: {_has_key: $s}}, {serialized_state: {_has_keys_any: $l}}, {task: {slug: {_eq: $s}}}
+        ]}) { id }
+      }`
+      const statements = new Set<string>()
+      for (const text of hostile) {
+        const before = sent.length
+        const reply = yield* ask(query, { s: text, j: { [text]: text }, l: [text, text] })
+        assert.include([undefined, "data-exception"], code(reply))
+        assert.deepStrictEqual(reply.errors.length === 0 ? reply.data : { task_run: [] }, { task_run: [] }, text)
+        assert.lengthOf(sent, before + 1)
+        statements.add(sent.at(-1)?.sql ?? "")
+      }
+      assert.strictEqual(statements.size, 1)
+      const before = sent.length
+      yield* ask(
+        `{ evil_alias: task_run(limit: 77, offset: 3) { evil_key: id x: serialized_state(path: "$.evil_path") } }`
+      )
+      const [{ parameters, sql } = { sql: "", parameters: [] }] = sent.slice(before)
+      assert.notMatch(sql, /evil|77/)
+      assert.includeMembers([...parameters], ["evil_key", "{\"evil_path\"}", "77", "3"])
+      assert.lengthOf((yield* read("{ task_run { id } }")) as [], runs.length)
+    }))
+
+  it.effect.prop(
+    "finds by any text exactly the rows that have it",
+    [Schema.String],
+    ([text]) =>
+      Effect.gen(function*() {
+        if (text.includes("\u0000") || /\p{Surrogate}/u.test(text)) return
+        const found = yield* read(
+          `query ($text: String!, $json: jsonb!) { task_run(where: {_or: [{name: {_eq: $text}}, {serialized_state: {_eq: $json}}]}) { id } }`,
+          { text, json: { text } }
+        )
+        assert.deepStrictEqual(found, [])
+      }),
+    { arbitrary: { runs: 50 } }
+  )
+
+  it.effect("has limits on depth, fields and tokens, fragments spread", () =>
+    Effect.gen(function*() {
+      const nest = (depth: number): string => depth === 0 ? "id" : `flow_run { ${nestRuns(depth - 1)} }`
+      const nestRuns = (depth: number): string => depth === 0 ? "id" : `task_runs(limit: 1) { ${nest(depth - 1)} }`
+      const seven = yield* ask(`{ task_run(limit: 1) { ${nest(6)} } }`)
+      assert.deepStrictEqual(seven.errors, [])
+      const eight = yield* ask(`{ task_run(limit: 1) { ${nest(7)} } }`)
+      assert.deepStrictEqual([eight.status, eight.errors[0]?.message], [400, "'' exceeds maximum operation depth of 7"])
+      const hidden = yield* ask(
+        `query Deep { task_run(limit: 1) { ...A } } fragment A on task_run { flow_run { ...B } }
+         fragment B on flow_run { task_runs(limit: 1) { ... { ${nest(5)} } } }`
+      )
+      assert.strictEqual(hidden.errors[0]?.message, "'Deep' exceeds maximum operation depth of 7")
+      const cyclic = yield* ask(`{ task_run { ...A } } fragment A on task_run { task { task_runs { ...A } } }`)
+      assert.strictEqual(code(cyclic), "GRAPHQL_VALIDATION_FAILED")
+      const many = yield* ask(`{ ${Array.from({ length: 2001 }, (_, index) => `a${index}: hello`).join(" ")} }`)
+      assert.deepStrictEqual([many.status, code(many)], [400, "limit-exceeded"])
+      const letters = [..."abcdefghij"]
+      const bomb = yield* ask(
+        `{ task_run(limit: 1) { ...F0 } }
+         fragment F0 on task_run { ${letters.map((letter) => `${letter}: flow_run { ...F1 }`).join(" ")} }
+         fragment F1 on flow_run { ${letters.map((letter) => `${letter}: task_runs(limit: 1) { ...F2 }`).join(" ")} }
+         fragment F2 on task_run { ${letters.map((letter) => `${letter}: flow_run { ...F3 }`).join(" ")} }
+         fragment F3 on flow_run { ${letters.map((letter) => `${letter}: id`).join(" ")} }`
+      )
+      assert.deepStrictEqual([bomb.status, code(bomb)], [200, "limit-exceeded"])
+      const tokens = yield* ask(`{ task_run(where: {map_index: {_in: [${"1 ".repeat(200_001)}]}}) { id } }`)
+      assert.deepStrictEqual([tokens.status, code(tokens)], [400, "GRAPHQL_PARSE_FAILED"])
+      const conditions = `${"{_not: ".repeat(40)}{}${"}".repeat(40)}`
+      assert.strictEqual(code(yield* ask(`{ task_run(where: ${conditions}) { id } }`)), "validation-failed")
+    }))
+
+  it.effect("takes long lists of ids", () =>
+    Effect.gen(function*() {
+      const many = Array.from({ length: 20_000 }, (_, index) =>
+        `00000000-0000-0000-0000-${String(index).padStart(12, "0")}`)
+      const [first] = ids(sortBy(runs, byId))
+      const query = "query ($ids: [uuid!]) { task_run(where: {id: {_in: $ids}}) { id } }"
+      assert.deepStrictEqual(yield* read(query, { ids: [...many, first] }), [{ id: first }])
+      assert.deepStrictEqual(
+        yield* read(`{ task_run(where: {id: {_in: ${JSON.stringify([...many, first])}}}) { id } }`),
+        [{ id: first }]
+      )
+    }))
+})
+
+layer(
+  layerServer(Database.layerArchive(prefect1.directory), {
+    limits: { maxRows: 50, maxAnswer: 20_000 },
+    maxBodyBytes: 2_000
+  }),
+  {
+    timeout: "120 seconds"
+  }
+)("limits of an answer", (it) => {
+  it.effect("refuses more rows than allowed, at any level, instead of cutting them off", () =>
+    Effect.gen(function*() {
+      assert.lengthOf((yield* read("{ task_run(limit: 50) { id } }")) as [], 50)
+      for (
+        const query of [
+          "{ task_run { id } }",
+          "{ task_run(limit: 51) { id } }",
+          "{ flow_run { task_runs { id } } }",
+          "{ task_run(limit: 40) { states { id } } }",
+          "{ task_run_aggregate { nodes { id } } }"
+        ]
+      ) {
+        const reply = yield* ask(query)
+        assert.deepStrictEqual([reply.status, code(reply), reply.data], [200, "limit-exceeded", null], query)
+      }
+      const counted = yield* read("{ task_run_aggregate { aggregate { count } } }")
+      assert.deepStrictEqual(counted, { aggregate: { count: runs.length } })
+    }))
+
+  it.effect("refuses a larger answer or body than allowed", () =>
+    Effect.gen(function*() {
+      const large = yield* ask("{ flow { serialized_flow } }")
+      assert.deepStrictEqual([large.status, code(large), large.data], [200, "limit-exceeded", null])
+      const { url } = yield* Server.Server
+      const body = JSON.stringify({ query: "{ hello }", variables: { x: "x".repeat(2_000) } })
+      assert.strictEqual((yield* post(url, body)).status, 413)
+    }))
+})
+
+describe("time", () => {
+  it.live(
+    "ends a statement of the embedded database that takes too long, and serves on",
+    () =>
+      Effect.gen(function*() {
+        const long = yield* ask(
+          "{ task_run { flow_run { task_runs { flow_run { task_runs { flow_run { task_runs { id } } } } } } } }"
+        )
+        assert.deepStrictEqual([long.status, code(long), long.data], [200, "timeout", null])
+        assert.lengthOf((yield* read("{ task_run { id } }")) as [], runs.length)
+      }).pipe(
+        Effect.provide(layerServer(Database.layerArchive(prefect1.directory, { statementTimeout: "3 seconds" })))
+      ),
+    120_000
+  )
+
+  it.live("ends a request that waits too long", () =>
+    Effect.gen(function*() {
+      const reply = yield* ask("{ task_run { id } a: hello }")
+      assert.deepStrictEqual([reply.status, code(reply), reply.data], [200, "timeout", null])
+    }).pipe(Effect.provide(layerServer(layerFake(() => Effect.never), { limits: { timeout: "50 millis" } }))))
+})
+
+describe("an API key", () => {
+  for (const apiKey of ["s3cr3t-key", Redacted.make("s3cr3t-key")]) {
+    it.live(`is asked for when given as ${typeof apiKey}`, () =>
+      Effect.gen(function*() {
+        const { url } = yield* Server.Server
+        const wrong: ReadonlyArray<Readonly<Record<string, string>>> = [
+          {},
+          { authorization: "Bearer wrong" },
+          { authorization: "Bearer s3cr3t-ke" },
+          { authorization: "Bearer s3cr3t-key2" },
+          { authorization: "Basic s3cr3t-key" },
+          { authorization: "s3cr3t-key" }
+        ]
+        for (const headers of wrong) {
+          const reply = yield* ask("{ hello }", undefined, headers)
+          assert.deepStrictEqual([reply.status, code(reply), reply.data], [200, "UNAUTHENTICATED", undefined])
+          assert.notInclude(reply.text, "s3cr3t")
+        }
+        const malformed = yield* ask("{ hello }", undefined, { authorization: "Basic x" })
+        assert.strictEqual(malformed.errors[0]?.message, "Malformed Authorization header")
+        const right = yield* ask("{ hello }", undefined, { authorization: "Bearer s3cr3t-key" })
+        assert.deepStrictEqual(right.data, { hello: "hello" })
+        assert.strictEqual((yield* Effect.promise(() => fetch(`${url}/health`))).status, 200)
+      }).pipe(Effect.provide(layerServer(layerFake(() => Effect.succeed([])), { apiKey }))))
+  }
+
+  it.live("is not empty", () =>
+    Effect.gen(function*() {
+      const exit = yield* Effect.exit(
+        Effect.scoped(Layer.build(layerServer(layerFake(() => Effect.succeed([])), { apiKey: "" })))
+      )
+      assert.isTrue(Exit.isFailure(exit))
+    }))
+})
+
+describe("a server", () => {
+  it.live("answers on loopback only to local names: a web page cannot have its own name resolve here", () =>
+    Effect.gen(function*() {
+      const { url } = yield* Server.Server
+      const { port } = new URL(url)
+      assert.strictEqual(new URL(url).hostname, "127.0.0.1")
+      const ask = (host: string) =>
+        Effect.promise(async () => {
+          const { request } = await import("node:http")
+          return new Promise<number | undefined>((resolve, reject) => {
+            const sent = request(
+              { host: "127.0.0.1", port, method: "POST", headers: { host, "content-type": "application/json" } },
+              (response) => {
+                response.resume()
+                resolve(response.statusCode)
+              }
+            )
+            sent.on("error", reject)
+            sent.end(JSON.stringify({ query: "{ hello }" }))
+          })
+        })
+      assert.strictEqual(yield* ask(`localhost:${port}`), 200)
+      assert.strictEqual(yield* ask(`127.0.0.1:${port}`), 200)
+      assert.strictEqual(yield* ask("[::1]"), 200)
+      assert.strictEqual(yield* ask(`evil.example:${port}`), 403)
+    }).pipe(Effect.provide(layerServer(layerFake(() => Effect.succeed([]))))))
+
+  it.live("says why it cannot listen", () =>
+    Effect.gen(function*() {
+      const { port } = yield* Server.Server
+      const error = yield* Effect.flip(
+        Effect.scoped(Layer.build(layerServer(layerFake(() => Effect.succeed([])), { port })))
+      )
+      assert.strictEqual(error.message, `cannot listen on 127.0.0.1:${port} (EADDRINUSE)`)
+    }).pipe(Effect.provide(layerServer(layerFake(() => Effect.succeed([]))))))
+
+  it.live("lets requests under way end when it shuts down, and takes no new ones", () =>
+    Effect.gen(function*() {
+      const started = yield* Deferred.make<void>()
+      const proceed = yield* Deferred.make<void>()
+      const slow = layerFake(() =>
+        Deferred.succeed(started, undefined).pipe(
+          Effect.andThen(Deferred.await(proceed)),
+          Effect.as([{ root: "[]", rows: "0" }])
+        )
+      )
+      const scope = yield* Scope.make()
+      const context = yield* Layer.buildWithScope(layerServer(slow), scope)
+      const asking = yield* Effect.forkChild(ask("{ task_run { id } }").pipe(Effect.provide(context)))
+      yield* Deferred.await(started)
+      const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void))
+      yield* Effect.sleep("50 millis")
+      const refused = yield* Effect.exit(ask("{ hello }").pipe(Effect.provide(context)))
+      assert.isTrue(Exit.isFailure(refused))
+      yield* Deferred.succeed(proceed, undefined)
+      assert.deepStrictEqual((yield* Fiber.join(asking)).data, { task_run: [] })
+      yield* Fiber.join(closing)
+    }))
+
+  it.live("tells a client to try again when the database is away, and fails its health check", () =>
+    Effect.gen(function*() {
+      const { url } = yield* Server.Server
+      const reply = yield* ask("{ task_run { id } }")
+      assert.deepStrictEqual([reply.status, code(reply), reply.data], [200, "API_ERROR", null])
+      assert.strictEqual((yield* Effect.promise(() => fetch(`${url}/health`))).status, 503)
+    }).pipe(Effect.provide(layerServer(
+      layerFake(() => new Database.DatabaseError({ reason: "Unavailable", detail: "the database cannot be reached" }))
+    ))))
+
+  it.live("logs requests without their values", () =>
+    Effect.gen(function*() {
+      const lines: Array<string> = []
+      const logger = Logger.map(Logger.formatJson, (line) => void lines.push(line))
+      yield* Effect.gen(function*() {
+        yield* ask(
+          `query canary_operation($canary: String) { canary_alias: task_run(where: {name: {_eq: $canary}, state: {_eq: "canary literal"}}) { canary_key: id } }`,
+          { canary: "canary variable" },
+          { authorization: "Bearer canary-key", "x-canary": "canary header" }
+        )
+        yield* ask(`{ task_run_by_pk(id: "canary") { id } }`)
+        yield* ask(`{ canary }`)
+      }).pipe(
+        Effect.provide(
+          layerServer(layerFake(() => Effect.succeed([{ root: `["canary row"]`, rows: "1" }])), {
+            logRequests: true,
+            apiKey: "canary-key"
+          })
+        ),
+        Effect.provide(Logger.layer([logger]))
+      )
+      const requests = lines.filter((line) => line.includes("\"request\""))
+      assert.lengthOf(requests, 1)
+      assert.include(requests[0], "task_run")
+      assert.notInclude(lines.join("\n"), "canary")
+    }))
+})
+
+describe("another version's database", () => {
+  it("is served for the tables, columns and relations that it has", () => {
+    const rows = Array.from(Catalog.complete.values()).flatMap((table) =>
+      Array.from(table.columns.values(), ({ name, type }) => ({ table: table.name, column: name, type: type.cast }))
+    )
+    const some = rows.filter(({ column, table }) =>
+      table !== "agent" && column !== "run_config" && column !== "task_id"
+    )
+    const schema = GraphQLSchema.make(Catalog.fromColumns([
+      ...some,
+      { table: "task_run", column: "run_count", type: "int4" },
+      { table: "task_run", column: "duration", type: "interval" },
+      { table: "task_run", column: "position", type: "point" },
+      { table: "secret", column: "id", type: "uuid" }
+    ]))
+    const printed = printSchema(schema)
+    const fields = (name: string) =>
+      Object.keys((schema.getType(name) as unknown as { getFields: () => object }).getFields())
+    assert.includeMembers(fields("task_run"), ["run_count", "duration", "flow_run"])
+    assert.notIncludeMembers(fields("task_run"), ["task", "task_id", "position"])
+    assert.notIncludeMembers(fields("flow_run"), ["agent", "run_config"])
+    assert.notInclude(fields("task"), "task_runs")
+    assert.notInclude(printed, "secret")
+  })
+
+  it.live("must have task runs", () =>
+    Effect.gen(function*() {
+      const nothing = Layer.succeed(Database.Database, Database.Database.of({ query: () => Effect.succeed([]) }))
+      const error = yield* Effect.flip(Effect.scoped(Layer.build(layerServer(nothing))))
+      assert.include(error.message, "task_run")
+    }))
+})
