@@ -43,6 +43,8 @@ export interface HttpOptions {
   readonly maxRetryAfter?: Duration.Input | undefined
   /** Requests under way at once. Default 16. */
   readonly maxConcurrentRequests?: number | undefined
+  /** Whether a first connection that fails is tried again. Default true; later ones always are. */
+  readonly retryFirstConnection?: boolean | undefined
   /** Headers for every request, e.g. those of a proxy in front of the backend. Redacted where they are secret. */
   readonly headers?: Readonly<Record<string, string | Redacted.Redacted>> | undefined
 }
@@ -65,6 +67,10 @@ export class Fault extends Data.TaggedError("Fault")<{
   readonly reason: Reason
   readonly retryable: boolean
   readonly retryAfter?: Duration.Duration | undefined
+  /** Wait as long as `retryAfter` says and no longer, where a backend's own client does so. Default: back off too. */
+  readonly exactly?: boolean | undefined
+  /** An attempt that does not count: a backend in maintenance. Such waits end after ten minutes. Default: it counts. */
+  readonly uncounted?: boolean | undefined
 }> {
   override get message() {
     return this.reason.message
@@ -180,6 +186,9 @@ const durations = Metric.histogram("http.client.request.duration", {
 
 const maxRedirects = 5
 
+/** How long a backend may say that it is in maintenance. */
+const maxMaintenance = 10 * 60_000
+
 const isRedirect = (status: number) => status >= 300 && status < 400 && status !== 304
 
 export const positiveInt = (source: string, value: number): Effect.Effect<number, PrefectConfigError> =>
@@ -275,20 +284,28 @@ export const make = Effect.fnUntraced(function*(options: {
     "server.port": url.port === "" ? (url.protocol === "https:" ? "443" : "80") : url.port
   }
 
+  let hasConnected = policy.retryFirstConnection ?? true
+
   const once = (
     request: HttpClientRequest.HttpClientRequest,
     redirects: number
   ): Effect.Effect<Answer, Fault> =>
     Effect.flatMap(
       Effect.flatMap(
-        Effect.mapError(client.execute(request), (error) => networkFault(error, url.origin, "sent")),
-        (response) =>
-          Effect.zipWith(readBody(response, maxBytes, url.origin), Clock.currentTimeMillis, (text, receivedAt) => ({
-            status: response.status,
-            headers: response.headers,
-            text,
-            receivedAt
-          }))
+        Effect.mapError(client.execute(request), (error) => networkFault(error, url.origin, "sent", hasConnected)),
+        (response) => {
+          hasConnected = true
+          return Effect.zipWith(
+            readBody(response, maxBytes, url.origin),
+            Clock.currentTimeMillis,
+            (text, receivedAt) => ({
+              status: response.status,
+              headers: response.headers,
+              text,
+              receivedAt
+            })
+          )
+        }
       ),
       (answer) => {
         // A browser's fetch hides where a redirect goes, and gives status 0.
@@ -341,6 +358,8 @@ export const make = Effect.fnUntraced(function*(options: {
     const clock = yield* Clock.Clock
     const start = clock.currentTimeMillisUnsafe()
     let resent = 0
+    let counted = 0
+    let maintained = 0
     const run = Effect.useSpan(
       operation.name,
       {
@@ -362,13 +381,19 @@ export const make = Effect.fnUntraced(function*(options: {
             if (Result.isSuccess(answer)) return answer.success
             fault = answer.failure
           } else fault = outcome.failure
-          if (!fault.retryable || resent >= retries) {
+          const uncounted = fault.uncounted === true && maintained < maxMaintenance
+          if (!fault.retryable || counted >= retries && !uncounted) {
             span.attribute("error.type", fault.reason._tag)
             return yield* new PrefectApiError({ operation: operation.name, reason: fault.reason })
           }
-          const backOff = Math.min(maxRetryDelay, retryDelay * 2 ** resent) * (0.5 + (yield* Random.next) / 2)
-          const asked = fault.retryAfter === undefined ? 0 : Duration.toMillis(fault.retryAfter)
-          const wait = Math.max(backOff, Math.min(asked, maxRetryAfter))
+          const chance = yield* Random.next
+          const backOff = Math.min(maxRetryDelay, retryDelay * 2 ** counted) * (0.5 + chance / 2)
+          const asked = fault.retryAfter === undefined
+            ? 0
+            : Math.min(Duration.toMillis(fault.retryAfter), maxRetryAfter)
+          const wait = fault.exactly === true ? asked * (1 + chance / 5) : Math.max(backOff, asked)
+          if (uncounted) maintained += wait
+          else counted++
           resent++
           span.attribute("http.request.resend_count", resent)
           yield* Effect.logDebug("asking again", {
@@ -436,6 +461,8 @@ const knownCodes: Readonly<Record<string, string>> = {
   UND_ERR_SOCKET: "the connection was closed"
 }
 
+const unconnected = /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH)$/
+
 const isCertificateCode = (code: string) => /CERT|SELF_SIGNED|UNABLE_TO|ERR_TLS|ERR_SSL/.test(code)
 
 /**
@@ -456,7 +483,8 @@ const codeOf = (error: unknown): string | undefined => {
 const networkFault = (
   error: HttpClientError.HttpClientError,
   origin: string,
-  stage: "sent" | "answered"
+  stage: "sent" | "answered",
+  retryConnection = true
 ): Fault => {
   const tag = error.reason._tag
   if (tag === "EmptyBodyError") return emptyBody
@@ -469,5 +497,6 @@ const networkFault = (
   }
   const what = (code === undefined ? undefined : knownCodes[code]) ??
     (stage === "sent" ? "the request failed" : "the connection broke in the middle of the answer")
-  return unavailable(`${origin}: ${what}${code === undefined ? "" : ` (${code})`}`, true)
+  const retryable = retryConnection || code === undefined || !unconnected.test(code)
+  return unavailable(`${origin}: ${what}${code === undefined ? "" : ` (${code})`}`, retryable)
 }

@@ -1,0 +1,405 @@
+/**
+ * The REST API of a live Prefect 3 server, or of a Prefect Cloud workspace, as a `PrefectApi`.
+ *
+ * What Prefect 3 has is given, what it has not is UnsupportedByBackend: it has no task ids, and a `.map()` leaves no
+ * parent, no index and no order on the server. `siblings` gives the runs that share a task key instead.
+ *
+ * Observed on Prefect 3.8.0.
+ *
+ * @since 0.1.0
+ */
+import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
+import * as Cache from "effect/Cache"
+import type * as Config from "effect/Config"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import type * as Redacted from "effect/Redacted"
+import { compareCodePoints } from "./internal/codePoints.ts"
+import * as Block from "./internal/prefect3Block.ts"
+import * as Client from "./internal/prefect3Client.ts"
+import * as Pages from "./internal/prefect3Pages.ts"
+import * as Rows from "./internal/prefect3Rows.ts"
+import * as States from "./internal/prefect3States.ts"
+import * as Prefect3Config from "./Prefect3Config.ts"
+import * as PrefectApi from "./PrefectApi.ts"
+import {
+  AmbiguousTaskRun,
+  FlowNotFound,
+  FlowRunNotFound,
+  MalformedResponse,
+  PrefectApiError,
+  type Reason,
+  TaskRunNotFound,
+  UnsupportedByBackend
+} from "./PrefectApiError.ts"
+import type { PrefectConfigError } from "./PrefectConfigError.ts"
+
+/**
+ * Which server, and how it is asked.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /** As `PREFECT_API_URL` has it: `http://127.0.0.1:4200/api`, or a workspace's address on Prefect Cloud. */
+  readonly url: string | URL
+  /** A key of Prefect Cloud, sent as `Authorization: Bearer`. */
+  readonly apiKey?: Redacted.Redacted | undefined
+  /** `user:password` of a server of one's own, sent as `Authorization: Basic`; comes before `apiKey`. */
+  readonly authString?: Redacted.Redacted | undefined
+  /** Headers for every request, e.g. those of a proxy in front of the server. Redacted where they are secret. */
+  readonly headers?: Readonly<Record<string, string | Redacted.Redacted>> | undefined
+  /**
+   * Whether storage blocks are asked for with their secrets, each then Redacted. Default false: the server masks them,
+   * and readers use credentials of their own.
+   */
+  readonly includeSecrets?: boolean | undefined
+  /** Time for one attempt, from the request to the end of its answer's body. Default 60 seconds. */
+  readonly requestTimeout?: Duration.Input | undefined
+  /** Attempts after the first one. Default 5. */
+  readonly retries?: number | undefined
+  /** Bytes of one answer; a longer one is not read to its end. Default 64 MiB. */
+  readonly maxResponseBytes?: number | undefined
+}
+
+/**
+ * The service itself. The server's version is asked for at the first call, and once.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = Effect.fnUntraced(function*(
+  options: Options
+): Effect.fn.Return<PrefectApi.PrefectApi["Service"], PrefectConfigError> {
+  const client = yield* Client.make(options)
+  return PrefectApi.make(yield* makeBackend(client, options.includeSecrets ?? false))
+})
+
+/**
+ * `PrefectApi` of a Prefect 3 server. Uses the `HttpClient` of its context, or `fetch` where there is none.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = (options: Options): Layer.Layer<PrefectApi.PrefectApi, PrefectConfigError> =>
+  Layer.effect(PrefectApi.PrefectApi, make(options))
+
+/**
+ * As `layer`, with the server that Prefect's own client would use: the one of the environment (`PREFECT_API_URL`,
+ * `PREFECT_API_KEY`, `PREFECT_API_AUTH_STRING`), else that of the active profile of `~/.prefect/profiles.toml`. What is
+ * given here comes first.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerConfig = (
+  options: Partial<Options> = {}
+): Layer.Layer<PrefectApi.PrefectApi, PrefectConfigError | Config.ConfigError> =>
+  Layer.effect(
+    PrefectApi.PrefectApi,
+    Effect.flatMap(Prefect3Config.load(options), make)
+  )
+
+const backendName = "Prefect 3"
+const unmapped = "it keeps no trace of .map(); use siblings for the runs with the same task key, in no order"
+
+const fail = (operation: string, reason: Reason) => Effect.fail(new PrefectApiError({ operation, reason }))
+const unsupported = (operation: string, feature: string) =>
+  fail(operation, new UnsupportedByBackend({ feature, backend: backendName, instead: unmapped }))
+
+/** An id as one segment of a path. `.` and `..` would be taken for something else, and are no ids. */
+const segment = (id: string): string | undefined => /^\.{0,2}$/.test(id) ? undefined : encodeURIComponent(id)
+
+/** Whether a server that refused a query did so because the id in it is not one. */
+const isUuid = (id: string): boolean => /^[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}$/i.test(id)
+
+const makeBackend = Effect.fnUntraced(function*(client: Client.Client, includeSecrets: boolean) {
+  const pages = Pages.make(client)
+
+  const one = <A>(
+    operation: string,
+    path: string,
+    id: string,
+    make: (row: unknown) => A | Rows.Malformed,
+    notFound: () => Reason
+  ): Effect.Effect<A, PrefectApiError> => {
+    const name = segment(id)
+    if (name === undefined) return fail(operation, notFound())
+    return Effect.flatMap(client.get(operation, `${path}/${name}`), (row) => {
+      if (row === undefined) return fail(operation, notFound())
+      const value = make(row)
+      return Rows.isMalformed(value)
+        ? fail(operation, new MalformedResponse({ problem: value.problem }))
+        : Effect.succeed(value)
+    })
+  }
+
+  const taskRun = (taskRunId: string) =>
+    one("taskRun", "/task_runs", taskRunId, Rows.taskRun, () => new TaskRunNotFound({ wanted: taskRunId }))
+  const flowRun = (flowRunId: string) =>
+    one("flowRun", "/flow_runs", flowRunId, Rows.flowRun, () => new FlowRunNotFound({ flowRunId }))
+  const flow = (flowId: string) => one("flow", "/flows", flowId, Rows.flow, () => new FlowNotFound({ flowId }))
+
+  // By id, because the other orders of the server are not total.
+  const ofFlowRun = (operation: string, flowRunId: string, taskRuns?: object): Pages.Filter => ({
+    operation,
+    path: "/task_runs/filter",
+    body: {
+      flow_runs: { id: { any_: [flowRunId] } },
+      ...(taskRuns === undefined ? {} : { task_runs: taskRuns }),
+      sort: "ID_DESC"
+    }
+  })
+
+  const allTaskRuns = (operation: string, flowRunId: string): Effect.Effect<ReadonlyArray<Rows.Row>, PrefectApiError> =>
+    isUuid(flowRunId)
+      ? pages.all(ofFlowRun(operation, flowRunId))
+      : fail(operation, new FlowRunNotFound({ flowRunId }))
+
+  const taskRunBySlug = Effect.fnUntraced(function*(
+    { flowRunId, mapIndex, taskSlug }: PrefectApi.TaskRunBySlug
+  ): Effect.fn.Return<TaskRunView, PrefectApiError> {
+    const operation = "taskRunBySlug"
+    if (mapIndex >= 0) return yield* unsupported(operation, "map index")
+    const rows = yield* allTaskRuns(operation, flowRunId)
+    const exact = rows.filter((row) => row["task_key"] === taskSlug)
+    const found = exact.length > 0 ? exact : rows.filter((row) => isOfTask(row, taskSlug))
+    const wanted = `${taskSlug} in flow run ${flowRunId}`
+    if (found.length === 0) return yield* fail(operation, new TaskRunNotFound({ wanted }))
+    if (found.length > 1) {
+      const taskRunIds = found.map((row) => String(row["id"]))
+      return yield* fail(operation, new AmbiguousTaskRun({ wanted, taskRunIds }))
+    }
+    const [view] = yield* decodeAll(operation, found)
+    return view!
+  })
+
+  const firstTaskRuns = Effect.fnUntraced(function*(
+    flowRunId: string
+  ): Effect.fn.Return<ReadonlyArray<TaskRunView>, PrefectApiError> {
+    const operation = "firstTaskRuns"
+    const rows = yield* allTaskRuns(operation, flowRunId)
+    // An empty flow run and one that is not there look the same.
+    if (rows.length === 0) yield* flowRun(flowRunId)
+    return yield* decodeAll(operation, rows.toSorted(byTaskKey))
+  })
+
+  const taskRunsPage = (
+    operation: string,
+    { flowRunId, mapped, states, taskSlug }: PrefectApi.TaskRunsQuery,
+    request: PrefectApi.PageRequest
+  ): Effect.Effect<PrefectApi.Page<TaskRunView>, PrefectApiError> => {
+    if (mapped === true) return unsupported(operation, "mapped children")
+    if (!isUuid(flowRunId)) return fail(operation, new FlowRunNotFound({ flowRunId }))
+    const state = states === undefined ? undefined : States.filter(states)
+    if (states !== undefined && state === undefined) return Effect.succeed({ items: [], next: undefined })
+    const filter = ofFlowRun(operation, flowRunId, state === undefined ? undefined : { state })
+    return Effect.map(pages.byOffset(filter, request, Rows.taskRun), ({ items, next }) => ({
+      items: items.filter((view) =>
+        (states === undefined || States.matches(states, view.state)) &&
+        (taskSlug === undefined || view.taskSlug === taskSlug || isOfTask({ task_key: view.taskSlug }, taskSlug))
+      ),
+      next
+    }))
+  }
+
+  const blocks = yield* Cache.makeWith(
+    (id: string) =>
+      Effect.flatMap(
+        segment(id) === undefined
+          ? Effect.undefined
+          : client.get(
+            "storageBlock",
+            `/block_documents/${segment(id)}${includeSecrets ? "?include_secrets=true" : ""}`
+          ),
+        (json) => {
+          const block = Block.fromJson(json)
+          return block === undefined
+            ? fail(
+              "storageBlock",
+              new MalformedResponse({
+                problem: json === undefined
+                  ? `${Block.missing} ${id}: it was deleted, or is another server's`
+                  : `what it gives for storage block ${id} is none`
+              })
+            )
+            : Effect.succeed(block)
+        }
+      ),
+    { capacity: 1000, timeToLive: (exit) => Exit.isSuccess(exit) ? "1 hour" : 0 }
+  )
+
+  const states = (
+    operation: string,
+    path: string,
+    exists: Effect.Effect<unknown, PrefectApiError>
+  ) =>
+    Effect.gen(function*() {
+      const rows = yield* client.get(operation, path)
+      if (!Array.isArray(rows)) {
+        yield* exists
+        return yield* fail(operation, new MalformedResponse({ problem: "its states are not a list" }))
+      }
+      // A run that is not there has no states either.
+      if (rows.length === 0) yield* exists
+      const records = []
+      for (const row of rows) {
+        const record = Rows.stateRecord(row)
+        if (Rows.isMalformed(record)) return yield* fail(operation, new MalformedResponse({ problem: record.problem }))
+        records.push(record)
+      }
+      return records
+    })
+
+  const backend: PrefectApi.Backend = {
+    name: backendName,
+    taskRun,
+    taskRunBySlug,
+    firstTaskRuns,
+    countMappedChildren: () => unsupported("countMappedChildren", "mapped children"),
+    flowRun,
+    flow,
+    flowRunStates: (flowRunId) =>
+      states(
+        "flowRunStates",
+        `/flow_run_states/?flow_run_id=${encodeURIComponent(flowRunId)}`,
+        flowRun(flowRunId)
+      ),
+    taskRunStates: (taskRunId) =>
+      states(
+        "taskRunStates",
+        `/task_run_states/?task_run_id=${encodeURIComponent(taskRunId)}`,
+        taskRun(taskRunId)
+      ),
+    storageBlock: (id) => Cache.get(blocks, id),
+    taskRunsOfTaskPage: () => unsupported("taskRunsOfTask", "mapped children"),
+    taskRunsPage: (query, request) => taskRunsPage("taskRuns", query, request),
+    siblingsPage: (view, request) =>
+      // A task outside a flow, or without a key, shares it with nobody.
+      view.flowRunId === null || view.taskSlug === null
+        ? Effect.succeed({ items: [], next: undefined })
+        : Effect.map(
+          taskRunsPage("siblings", { flowRunId: view.flowRunId }, request),
+          ({ items, next }) => ({
+            items: items.filter((other) => other.taskSlug === view.taskSlug && other.taskRunId !== view.taskRunId),
+            next
+          })
+        ),
+    flowRunsPage: ({ flowId, flowName, states }, request) => {
+      const state = states === undefined ? undefined : States.filter(states)
+      if (states !== undefined && state === undefined) return Effect.succeed({ items: [], next: undefined })
+      const flows = {
+        ...(flowId === undefined ? {} : { id: { any_: [flowId] } }),
+        ...(flowName === undefined ? {} : { name: { any_: [flowName] } })
+      }
+      const time = "expected_start_time"
+      const newestFirst = {
+        time,
+        from: (before: string | undefined): Pages.Filter => {
+          const flowRuns = {
+            ...(state === undefined ? {} : { state }),
+            ...(before === undefined ? {} : { [time]: { before_: before } })
+          }
+          return {
+            operation: "flowRuns",
+            path: "/flow_runs/filter",
+            body: {
+              ...(Object.keys(flows).length === 0 ? {} : { flows }),
+              ...(Object.keys(flowRuns).length === 0 ? {} : { flow_runs: flowRuns }),
+              sort: "EXPECTED_START_TIME_DESC"
+            }
+          }
+        }
+      }
+      if (flowId !== undefined && !isUuid(flowId)) return fail("flowRuns", new FlowNotFound({ flowId }))
+      return Effect.map(pages.byTime(newestFirst, request, Rows.flowRun), ({ items, next }) => ({
+        items: states === undefined ? items : items.filter((view) => States.matches(states, view.state)),
+        next
+      }))
+    },
+    flowsPage: (request) =>
+      pages.byOffset(
+        { operation: "flows", path: "/flows/filter", body: { sort: "NAME_ASC" } },
+        request,
+        Rows.flow
+      ),
+    logsPage: ({ after, flowRunId, level, taskRunId }, request) => {
+      const logs = {
+        ...(flowRunId === undefined ? {} : { flow_run_id: { any_: [flowRunId] } }),
+        ...(taskRunId === undefined ? {} : { task_run_id: { any_: [taskRunId] } }),
+        ...(level === undefined ? {} : { level: { ge_: Rows.levelNumber(level) } })
+      }
+      if (flowRunId !== undefined && !isUuid(flowRunId)) return fail("logs", new FlowRunNotFound({ flowRunId }))
+      if (taskRunId !== undefined && !isUuid(taskRunId)) return fail("logs", new TaskRunNotFound({ wanted: taskRunId }))
+      const oldestFirst = {
+        time: "timestamp",
+        start: after?.timestamp,
+        from: (time: string | undefined): Pages.Filter => ({
+          operation: "logs",
+          path: "/logs/filter",
+          body: {
+            logs: time === undefined ? logs : { ...logs, timestamp: { after_: time } },
+            sort: "TIMESTAMP_ASC"
+          }
+        })
+      }
+      return Effect.map(pages.byTime(oldestFirst, request, Rows.logEntry), ({ items, next }) => ({
+        items: items
+          .filter((line) => after === undefined || line.timestamp !== after.timestamp || line.id > after.id)
+          .toSorted((left, right) =>
+            compareCodePoints(left.timestamp, right.timestamp) || compareCodePoints(left.id, right.id)
+          ),
+        next
+      }))
+    },
+    artifactsPage: ({ flowRunId, taskRunId }, request) => {
+      if (flowRunId !== undefined && !isUuid(flowRunId)) return fail("artifacts", new FlowRunNotFound({ flowRunId }))
+      if (taskRunId !== undefined && !isUuid(taskRunId)) {
+        return fail("artifacts", new TaskRunNotFound({ wanted: taskRunId }))
+      }
+      const artifacts = {
+        ...(flowRunId === undefined ? {} : { flow_run_id: { any_: [flowRunId] } }),
+        ...(taskRunId === undefined ? {} : { task_run_id: { any_: [taskRunId] } })
+      }
+      return pages.byOffset(
+        { operation: "artifacts", path: "/artifacts/filter", body: { artifacts, sort: "ID_DESC" } },
+        request,
+        Rows.artifact
+      )
+    }
+  }
+  return backend
+})
+
+/** Whether a task run is of the task of that qualified name. */
+const isOfTask = (row: Rows.Row, name: string): boolean =>
+  typeof row["task_key"] === "string" && Rows.qualifiedName(row["task_key"]) === name
+
+const decodeAll = (
+  operation: string,
+  rows: ReadonlyArray<Rows.Row>
+): Effect.Effect<ReadonlyArray<TaskRunView>, PrefectApiError> => {
+  const views: Array<TaskRunView> = []
+  for (const row of rows) {
+    const view = Rows.taskRun(row)
+    if (Rows.isMalformed(view)) return fail(operation, new MalformedResponse({ problem: view.problem }))
+    views.push(view)
+  }
+  return Effect.succeed(views)
+}
+
+/** By task key, then by when the run was to start, then by id; runs without a key come last. */
+const byTaskKey = (left: Rows.Row, right: Rows.Row): number => {
+  for (const field of ["task_key", "expected_start_time", "id"]) {
+    const [a, b] = [left[field], right[field]]
+    if (typeof a !== "string" || typeof b !== "string") {
+      if (a !== b && (typeof a === "string" || typeof b === "string")) return typeof a === "string" ? -1 : 1
+      continue
+    }
+    const order = compareCodePoints(a, b)
+    if (order !== 0) return order
+  }
+  return 0
+}

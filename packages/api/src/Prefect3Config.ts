@@ -1,0 +1,154 @@
+/**
+ * Where Prefect 3's own client would look for its server: the environment, then the active profile.
+ *
+ * | setting | read from |
+ * |---|---|
+ * | URL, key, auth string | `PREFECT_API_URL`, `PREFECT_API_KEY`, `PREFECT_API_AUTH_STRING`, in the environment or the profile |
+ * | time limit in seconds, retries | `PREFECT_API_REQUEST_TIMEOUT`, `PREFECT_CLIENT_MAX_RETRIES`, likewise |
+ * | headers, a JSON object | `PREFECT_CLIENT_CUSTOM_HEADERS`, likewise |
+ * | the profile's name | `PREFECT_PROFILE`, else `active` of the profiles file |
+ * | the profiles file | `PREFECT_PROFILES_PATH`, else `$PREFECT_HOME/profiles.toml`, else `~/.prefect/profiles.toml` |
+ *
+ * A variable that is empty counts as not set. `.env`, `prefect.toml` and `pyproject.toml` of the working directory are
+ * not read.
+ *
+ * @since 0.1.0
+ */
+import * as Config from "effect/Config"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import { readFile } from "node:fs/promises"
+import { homedir } from "node:os"
+import { join } from "node:path"
+import { parse } from "smol-toml"
+import type { Options } from "./Prefect3Api.ts"
+import { PrefectConfigError } from "./PrefectConfigError.ts"
+
+type Table = { readonly [key: string]: unknown }
+const isTable = (value: unknown): value is Table => typeof value === "object" && value !== null && !Array.isArray(value)
+
+/** What Prefect's own profile template calls `local`. */
+const localUrl = "http://127.0.0.1:4200/api"
+
+const variable = (name: string): Config.Config<string | undefined> =>
+  Config.map(
+    Config.option(Config.String(name)),
+    (value) => Option.getOrUndefined(Option.filter(value, (text) => text.trim() !== ""))
+  )
+
+const withoutHome = (path: string): string =>
+  path === "~" || path.startsWith("~/") || path.startsWith("~\\") ? join(homedir(), path.slice(1)) : path
+
+/**
+ * The settings of the active profile, by the names that their environment variables have. Without a profiles file there
+ * are none.
+ *
+ * @category loading
+ * @since 0.1.0
+ */
+export const loadProfile: Effect.Effect<Table, PrefectConfigError | Config.ConfigError> = Effect.gen(function*() {
+  const given = yield* variable("PREFECT_PROFILES_PATH")
+  const home = (yield* variable("PREFECT_HOME")) ?? "~/.prefect"
+  const path = withoutHome(given ?? join(home, "profiles.toml"))
+  const chosen = yield* variable("PREFECT_PROFILE")
+  const problem = (text: string) => new PrefectConfigError({ source: path, problem: text })
+
+  const text = yield* Effect.tryPromise({
+    try: () => readFile(path, "utf8"),
+    catch: (error) => ({ code: (error as NodeJS.ErrnoException).code ?? "unknown error" })
+  }).pipe(
+    Effect.catchIf(({ code }) => code === "ENOENT" || code === "ENOTDIR", () => Effect.undefined),
+    Effect.mapError(({ code }) => problem(`it cannot be read (${code})`))
+  )
+  if (text === undefined) return chosen === "local" ? { PREFECT_API_URL: localUrl } : {}
+
+  // A message of the parser quotes the file, which holds keys.
+  const file = yield* Effect.try({ try: () => parse(text) as Table, catch: () => problem("it is not valid TOML") })
+  const profiles = isTable(file["profiles"]) ? file["profiles"] : {}
+  const name = chosen ?? file["active"]
+  if (typeof name !== "string" || !Object.hasOwn(profiles, name)) {
+    return chosen === undefined ? {} : yield* problem("it has no profile of the name that PREFECT_PROFILE gives")
+  }
+  const profile = profiles[name]
+  return isTable(profile) ? profile : {}
+})
+
+const number = (name: string, text: string | undefined): Effect.Effect<number | undefined, PrefectConfigError> => {
+  if (text === undefined) return Effect.undefined
+  const value = Number(text)
+  return Number.isFinite(value) && value >= 0
+    ? Effect.succeed(value)
+    : Effect.fail(new PrefectConfigError({ source: name, problem: "it is not a number" }))
+}
+
+const headersOf = (
+  name: string,
+  text: string | undefined
+): Effect.Effect<Readonly<Record<string, Redacted.Redacted>> | undefined, PrefectConfigError> => {
+  if (text === undefined) return Effect.undefined
+  const problem = () => new PrefectConfigError({ source: name, problem: "it is not a JSON object of strings" })
+  return Effect.flatMap(
+    Effect.try({ try: () => JSON.parse(text) as unknown, catch: problem }),
+    (value) =>
+      isTable(value) && Object.values(value).every((header) => typeof header === "string")
+        ? Effect.succeed(
+          Object.fromEntries(Object.entries(value).map(([key, header]) => [key, Redacted.make(header as string)]))
+        )
+        : Effect.fail(problem())
+  )
+}
+
+/**
+ * The options of `Prefect3Api.layer` as Prefect's own client would have them. What is given comes first, then the
+ * environment, then the profile.
+ *
+ * @category loading
+ * @since 0.1.0
+ */
+export const load = Effect.fnUntraced(function*(
+  given: Partial<Options> = {}
+): Effect.fn.Return<Options, PrefectConfigError | Config.ConfigError> {
+  const names = {
+    url: "PREFECT_API_URL",
+    apiKey: "PREFECT_API_KEY",
+    authString: "PREFECT_API_AUTH_STRING",
+    timeout: "PREFECT_API_REQUEST_TIMEOUT",
+    retries: "PREFECT_CLIENT_MAX_RETRIES",
+    headers: "PREFECT_CLIENT_CUSTOM_HEADERS"
+  } as const
+  const profile = yield* loadProfile
+  const setting = Effect.fnUntraced(function*(name: string) {
+    const value = (yield* variable(name)) ?? profile[name]
+    const text = isTable(value) ? JSON.stringify(value) : value === undefined ? undefined : String(value)
+    return text === "" ? undefined : text
+  })
+  const secret = (text: string | undefined) => text === undefined ? undefined : Redacted.make(text)
+
+  const url = given.url ?? (yield* setting(names.url))
+  if (url === undefined) {
+    return yield* new PrefectConfigError({
+      source: names.url,
+      problem: "it is not set, and the active profile has none: set it to the server's URL, which usually ends in /api"
+    })
+  }
+  // Credentials of the environment belong to its server, and are not sent to another.
+  const sameServer = given.url === undefined || sameOrigin(given.url, yield* setting(names.url))
+  const seconds = yield* number(names.timeout, yield* setting(names.timeout))
+  return {
+    ...given,
+    url,
+    apiKey: given.apiKey ?? (sameServer ? secret(yield* setting(names.apiKey)) : undefined),
+    authString: given.authString ?? (sameServer ? secret(yield* setting(names.authString)) : undefined),
+    requestTimeout: given.requestTimeout ?? (seconds === undefined ? undefined : Duration.seconds(seconds)),
+    retries: given.retries ?? (yield* number(names.retries, yield* setting(names.retries))),
+    headers: given.headers ?? (sameServer ? yield* headersOf(names.headers, yield* setting(names.headers)) : undefined)
+  }
+})
+
+const sameOrigin = (left: string | URL, right: string | undefined): boolean => {
+  // Without a server of its own, the environment's credentials can only be for the one that is given.
+  if (right === undefined) return true
+  return URL.canParse(String(left)) && URL.canParse(right) && new URL(String(left)).origin === new URL(right).origin
+}

@@ -1,0 +1,100 @@
+/**
+ * Rows of Prefect 3's REST API as the views of this library. A field that Prefect 3 does not have is absent or null,
+ * never invented.
+ */
+import { Artifact } from "@effect-prefect/core/Artifact"
+import { FlowRunView } from "@effect-prefect/core/FlowRunView"
+import { FlowView } from "@effect-prefect/core/FlowView"
+import type { FlowId, FlowRunId, TaskRunId } from "@effect-prefect/core/Ids"
+import { levels, LogEntry, type LogLevel } from "@effect-prefect/core/LogEntry"
+import * as State from "@effect-prefect/core/State"
+import { StateRecord } from "@effect-prefect/core/StateRecord"
+import * as TaskRunView from "@effect-prefect/core/TaskRunView"
+import type * as Schema from "effect/Schema"
+
+export type Row = { readonly [key: string]: Schema.Json }
+
+/** What is wrong with a row, in words that name the field and never its value. */
+export interface Malformed {
+  readonly _tag: "MalformedRow"
+  readonly problem: string
+}
+
+const isObject = (value: unknown): value is Row => typeof value === "object" && value !== null && !Array.isArray(value)
+const text = (value: unknown): string | null => typeof value === "string" ? value : null
+const object = (value: unknown): Row | null => isObject(value) ? value : null
+
+const withId = <A>(what: string, make: (row: Row, id: string) => A) => (row: unknown): A | Malformed => {
+  const id = isObject(row) ? row["id"] : undefined
+  return typeof id === "string" && id !== ""
+    ? make(row as Row, id)
+    : { _tag: "MalformedRow", problem: `${what} without an id` }
+}
+
+export const isMalformed = <A>(value: A | Malformed): value is Malformed =>
+  isObject(value) && value["_tag"] === "MalformedRow"
+
+export const taskRun = TaskRunView.fromPrefect3
+
+export const flowRun = withId("a flow run", (row, id) =>
+  new FlowRunView({
+    flowRunId: id as FlowRunId,
+    flowId: text(row["flow_id"]) as FlowId | null,
+    name: text(row["name"]),
+    state: State.fromJson(row["state"] ?? null),
+    labels: Array.isArray(row["tags"]) ? row["tags"].filter((tag) => typeof tag === "string") : null,
+    parameters: object(row["parameters"]),
+    context: object(row["context"]),
+    scheduledStartTime: text(row["expected_start_time"]) ?? text(row["next_scheduled_start_time"]),
+    startTime: text(row["start_time"]),
+    endTime: text(row["end_time"]),
+    created: text(row["created"]),
+    updated: text(row["updated"])
+  }, { disableChecks: true }))
+
+export const flow = withId("a flow", (row, id) =>
+  new FlowView({
+    flowId: id as FlowId,
+    name: text(row["name"]),
+    created: text(row["created"]),
+    updated: text(row["updated"])
+  }, { disableChecks: true }))
+
+const levelNames = new Map<unknown, string>(Object.entries(levels).map(([name, level]) => [level, name]))
+
+/** Python's name of a log level; a level of the user's own is called as Python's logging calls it. */
+const levelName = (level: unknown): string | null =>
+  levelNames.get(level) ?? (typeof level === "number" ? `Level ${level}` : null)
+
+export const levelNumber = (level: LogLevel): number => levels[level]
+
+export const logEntry = withId("a log line", (row, id) =>
+  new LogEntry({
+    id,
+    flowRunId: text(row["flow_run_id"]) as FlowRunId | null,
+    taskRunId: text(row["task_run_id"]) as TaskRunId | null,
+    timestamp: text(row["timestamp"]) ?? "",
+    name: text(row["name"]),
+    level: levelName(row["level"]),
+    message: text(row["message"])
+  }, { disableChecks: true }))
+
+export const artifact = withId("an artifact", (row, id) =>
+  new Artifact({
+    id,
+    taskRunId: text(row["task_run_id"]) as TaskRunId | null,
+    kind: text(row["type"]),
+    data: row["data"] ?? null
+  }, { disableChecks: true }))
+
+export const stateRecord = withId(
+  "a state",
+  (row, id) =>
+    new StateRecord({ id, timestamp: text(row["timestamp"]), state: State.fromJson(row) }, { disableChecks: true })
+)
+
+/**
+ * The name of the task's function, which a task key starts with: `extract` of `extract-741b216c`. The end is a hash of
+ * the code, so it changes when the code does.
+ */
+export const qualifiedName = (taskKey: string): string => taskKey.replace(/-(?:[0-9a-f]{8}|unknown)$/, "")

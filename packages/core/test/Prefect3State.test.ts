@@ -1,0 +1,160 @@
+import * as ResultDescriptor from "@effect-prefect/core/ResultDescriptor"
+import * as State from "@effect-prefect/core/State"
+import * as TaskRunView from "@effect-prefect/core/TaskRunView"
+import { assert, describe, it } from "@effect/vitest"
+
+const state = (type: string, name: string | null, rest: object = {}) => ({
+  id: "01a2070f-6044-7d1e-adcb-1709c7428f2c",
+  type,
+  name,
+  timestamp: "2026-11-23T06:19:37.924784Z",
+  message: "All good",
+  data: null,
+  state_details: { scheduled_time: null, retriable: null },
+  ...rest
+})
+const record = {
+  storage_key: "/srv/prefect3/storage/x",
+  expiration: null,
+  serializer: { type: "pickle" },
+  prefect_version: "3.8.0",
+  storage_block_id: null
+}
+
+describe("what a Prefect 3 state stands for", () => {
+  const cases: ReadonlyArray<readonly [string, string | null, State.StateType, boolean, boolean]> = [
+    // type, name, Prefect 1 type, finished, successful
+    ["COMPLETED", "Completed", "Success", true, true],
+    ["COMPLETED", "AllGood", "Success", true, true],
+    ["COMPLETED", null, "Success", true, true],
+    ["COMPLETED", "Cached", "Cached", true, true],
+    ["COMPLETED", "RolledBack", "Finished", true, false],
+    ["COMPLETED", "Failed", "Success", true, true],
+    ["FAILED", "Failed", "Failed", true, false],
+    ["FAILED", "TimedOut", "TimedOut", true, false],
+    ["FAILED", "Completed", "Failed", true, false],
+    ["CRASHED", "Crashed", "Failed", true, false],
+    ["RUNNING", "Running", "Running", false, false],
+    ["RUNNING", "Retrying", "Retrying", false, false],
+    ["PENDING", "Pending", "Pending", false, false],
+    ["PENDING", "NotReady", "Pending", false, false],
+    ["SCHEDULED", "Scheduled", "Scheduled", false, false],
+    ["SCHEDULED", "Late", "Scheduled", false, false],
+    ["SCHEDULED", "AwaitingRetry", "Retrying", false, false],
+    ["PAUSED", "Suspended", "Paused", false, false],
+    ["CANCELLING", "Cancelling", "Cancelling", false, false],
+    ["CANCELLED", "Cancelled", "Cancelled", true, false]
+  ]
+  for (const [type, name, tag, finished, successful] of cases) {
+    it(`${type}/${name} is ${tag}`, () => {
+      const json = state(type, name)
+      const found = State.fromJson(json)
+      assert.strictEqual(found._tag, tag)
+      assert.strictEqual(State.isFinished(found), finished)
+      assert.strictEqual(State.isSuccessful(found), successful)
+      assert.strictEqual(State.isCrashed(found), type === "CRASHED")
+      assert(found._tag !== "UnknownState")
+      assert.strictEqual(found.prefect3?.type, type)
+      assert.strictEqual(found.prefect3?.name, name)
+      assert.strictEqual(found.prefect3?.timestamp, json.timestamp)
+      assert.deepStrictEqual(found.prefect3?.details, json.state_details)
+      assert.strictEqual(found.message, json.message)
+      assert.deepStrictEqual(State.toJson(found), json)
+    })
+  }
+
+  it("when it is scheduled to run", () => {
+    const found = State.fromJson(
+      state("SCHEDULED", "AwaitingRetry", { state_details: { scheduled_time: "2026-11-23T06:19:39Z" } })
+    )
+    assert(found._tag === "Retrying")
+    assert.strictEqual(found.startTime, "2026-11-23T06:19:39Z")
+  })
+
+  it("a type that Prefect 3 does not have is unknown, and kept", () => {
+    for (const type of ["EXPLODED", "completed", "", null, 3]) {
+      const json = state(type as string, "x")
+      const found = State.fromJson(json)
+      assert.strictEqual(found._tag, "UnknownState")
+      assert.deepStrictEqual(State.toJson(found), json)
+    }
+  })
+})
+
+describe("where a Prefect 3 result is", () => {
+  const descriptor = (data: unknown, name = "Completed") =>
+    State.resultDescriptor(State.fromJson(state("COMPLETED", name, { data })))
+
+  it("the record of 3.1 and later", () => {
+    const found = descriptor(record)
+    assert(found?._tag === "Prefect3Result")
+    assert.strictEqual(found.storageKey, record.storage_key)
+    assert.strictEqual(found.location, record.storage_key)
+    assert.deepStrictEqual(found.serializer, record.serializer)
+    assert.deepStrictEqual(ResultDescriptor.toJson(found), record)
+  })
+
+  it("a reference of Prefect 2 and 3.0", () => {
+    const found = descriptor({
+      type: "reference",
+      artifact_type: "result",
+      serializer_type: "json",
+      storage_block_id: "b",
+      storage_key: "k",
+      expiration: null
+    })
+    assert(found?._tag === "Prefect3Result")
+    assert.deepStrictEqual([found.storageKey, found.storageBlockId, found.serializer], ["k", "b", { type: "json" }])
+  })
+
+  it("a literal is a value kept in the state", () => {
+    const found = descriptor({ type: "literal", value: true })
+    assert(found?._tag === "PrefectResult")
+    assert.strictEqual(found.location, "true")
+  })
+
+  it("nothing where nothing was stored, and where it was rolled back", () => {
+    assert.isUndefined(descriptor(null))
+    assert.isUndefined(descriptor({ type: "unpersisted" }))
+    assert.isUndefined(descriptor(record, "RolledBack"))
+    assert.isFalse(ResultDescriptor.isPersisted(descriptor({ ...record, storage_key: null })))
+  })
+
+  it("another class is kept as it is", () => {
+    const found = descriptor({ type: "weird", where: 3 })
+    assert(found?._tag === "CustomResult")
+    assert.deepStrictEqual(found.raw, { type: "weird", where: 3 })
+  })
+})
+
+describe("a task run of the REST API", () => {
+  const row = {
+    id: "01a2070f-5fdf-75e5-ae14-e9576c285730",
+    name: "plain-4cd",
+    flow_run_id: null,
+    task_key: "plain-741b216c",
+    state: state("COMPLETED", "Completed", { data: record })
+  }
+
+  it("has what Prefect 3 has, and nothing invented", () => {
+    const view = TaskRunView.fromPrefect3(row)
+    assert(view instanceof TaskRunView.TaskRunView)
+    const { state: _, ...rest } = view
+    assert.deepStrictEqual({ ...rest }, {
+      taskRunId: row.id,
+      taskId: null,
+      taskSlug: row.task_key,
+      name: row.name,
+      mapIndex: -1,
+      flowRunId: null
+    } as object)
+  })
+
+  it("a row that is none is refused, in words that do not show it", () => {
+    for (const odd of [null, [], "x", {}, { ...row, id: "" }, { ...row, task_key: 1 }, { ...row, flow_run_id: {} }]) {
+      const found = TaskRunView.fromPrefect3(odd)
+      assert(!(found instanceof TaskRunView.TaskRunView))
+      assert.strictEqual(found._tag, "MalformedRow")
+    }
+  })
+})
