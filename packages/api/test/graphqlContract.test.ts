@@ -27,8 +27,7 @@ const archive = (tables: Tables) =>
 const serve = (tables: Tables) =>
   Layer.unwrap(Effect.map(
     archive(tables),
-    (directory) =>
-      Server.layer({ port: 0, logRequests: false }).pipe(Layer.provide(Database.layerArchive(directory)))
+    (directory) => Server.layer({ port: 0, logRequests: false }).pipe(Layer.provide(Database.layerArchive(directory)))
   ))
 
 suite("GraphQLApi over the embedded server", (tables) =>

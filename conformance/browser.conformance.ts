@@ -1,0 +1,59 @@
+/**
+ * core and pickle run in a browser: bundled for one without a Node module in the bundle, they give there what they give
+ * in Node. The sizes of the bundles are printed.
+ */
+import { build } from "esbuild"
+import * as assert from "node:assert/strict"
+import { readFileSync } from "node:fs"
+import { join } from "node:path"
+import { gzipSync } from "node:zlib"
+import * as core from "./browser/core.ts"
+import { check } from "./support/check.ts"
+import { startChromium } from "./support/chromium.ts"
+import { root } from "./support/folder.ts"
+
+/** The bundle of a probe, as a script that sets the global `bundled`. */
+const bundle = async (name: string): Promise<string> => {
+  const result = await build({
+    entryPoints: [join(import.meta.dirname, "browser", `${name}.ts`)],
+    bundle: true,
+    write: false,
+    metafile: true,
+    minify: true,
+    platform: "browser",
+    format: "iife",
+    globalName: "bundled",
+    target: "es2023",
+    conditions: ["@effect-prefect/source"],
+    absWorkingDir: root,
+    logLevel: "silent"
+  })
+  const output = result.outputFiles[0]?.text ?? ""
+  const [parts] = Object.values(result.metafile.outputs)
+  const ours = Object.entries(parts?.inputs ?? {})
+    .filter(([input]) => input.startsWith("packages/"))
+    .reduce((sum, [, { bytesInOutput }]) => sum + bytesInOutput, 0)
+  const kB = (bytes: number) => `${(bytes / 1000).toFixed(1)} kB`
+  console.log(`${name}: ${kB(output.length)} minified, ${kB(gzipSync(output).length)} gzipped, ${kB(ours)} of it ours`)
+  return output
+}
+
+await using browser = await startChromium()
+console.log(`Chromium ${browser.version()}`)
+
+/** Runs a probe in a page of its own. */
+const inBrowser = async (script: string, input: ReadonlyArray<string>): Promise<unknown> => {
+  const page = await browser.newPage()
+  await page.goto("about:blank")
+  return page.evaluate(`${script}; bundled.probe(${JSON.stringify(input)})`)
+}
+
+const coreBundle = await bundle("core")
+for (const archive of ["prefect-0.15", "prefect-1"]) {
+  await check(`core: the task runs of ${archive} are the same in Chromium`, async () => {
+    const rows = readFileSync(join(root, "fixtures", archive, "tables/task_run.jsonl"), "utf8").trimEnd().split("\n")
+    const expected = core.probe(rows)
+    assert.ok(expected.length > 10)
+    assert.deepEqual(await inBrowser(coreBundle, rows), expected)
+  })
+}
