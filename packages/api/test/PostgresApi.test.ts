@@ -1,0 +1,187 @@
+import * as PostgresApi from "@effect-prefect/api/PostgresApi"
+import * as PrefectApi from "@effect-prefect/api/PrefectApi"
+import type { PrefectApiError } from "@effect-prefect/api/PrefectApiError"
+import type { PrefectConfigError } from "@effect-prefect/api/PrefectConfigError"
+import { assert, describe, it } from "@effect/vitest"
+import * as Config from "effect/Config"
+import * as ConfigProvider from "effect/ConfigProvider"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import * as Stream from "effect/Stream"
+import { once } from "node:events"
+import { createServer, type Socket } from "node:net"
+import { suite } from "./contract.ts"
+import { startPglite } from "./pglite.ts"
+
+// PGlite is one session, which several connections would share statement by statement.
+const maxConnections = 1
+
+describe("on PGlite", () => {
+  suite("PostgresApi", (tables) =>
+    Layer.unwrap(
+      Effect.map(startPglite(tables), ({ url }) => PostgresApi.layer({ url: Redacted.make(url), maxConnections }))
+    ))
+
+  it.live(
+    "says which tables it expects where there are none, and is told by the configuration where to look",
+    () =>
+      Effect.gen(function*() {
+        const { database, url } = yield* startPglite({})
+        const services = yield* Layer.build(
+          PostgresApi.layerConfig({ url: Config.Redacted("DATABASE_URL"), maxConnections: Config.succeed(1) }).pipe(
+            Layer.provide(ConfigProvider.layer(ConfigProvider.fromUnknown({ DATABASE_URL: url })))
+          )
+        )
+        const api = Context.get(services, PrefectApi.PrefectApi)
+        assert.deepStrictEqual(yield* Stream.runCollect(api.flowRuns()), [])
+        yield* Effect.promise(() => database.exec("drop table public.flow_run"))
+        const error = yield* Effect.flip(Stream.runCollect(api.flowRuns()))
+        assert.strictEqual(error.reason._tag, "MalformedResponse")
+        assert.include(error.message, "Prefect 1")
+        // Postgres itself refuses to write, whatever a statement does.
+        yield* Effect.promise(() =>
+          database.exec(`create table sneaked (n int);
+          create function sneak() returns int language sql volatile as 'insert into sneaked values (1) returning n';
+          create view public.flow_run as select sneak() as n, null::uuid as id, now() as created, 'x'::text as name`)
+        )
+        assert.include((yield* Effect.flip(Stream.runCollect(api.flowRuns()))).message, "25006")
+        const { rows } = yield* Effect.promise(() => database.query("select * from sneaked"))
+        assert.deepStrictEqual(rows, [])
+      }),
+    60_000
+  )
+})
+
+const password = "correct horse"
+const failureOf = (url: string, options: Partial<PostgresApi.Options> = {}) =>
+  Effect.map(
+    Effect.flip(Effect.scoped(Effect.asVoid(
+      PostgresApi.make({ url: Redacted.make(url), connectTimeout: "2 seconds", ...options })
+    ))),
+    (error) => {
+      for (const text of [error.message, String(error), JSON.stringify(error)]) {
+        assert.notInclude(text, password)
+        assert.notInclude(text, encodeURIComponent(password))
+      }
+      return error
+    }
+  )
+const tagOf = (error: PrefectApiError | PrefectConfigError) =>
+  error._tag === "PrefectApiError" ? error.reason._tag : error._tag
+
+/** A server that answers each connection's first message as `answer` says. */
+const server = (answer: (socket: Socket, message: Buffer) => void) =>
+  Effect.map(
+    Effect.acquireRelease(
+      Effect.promise(async () => {
+        const server = createServer((socket) => {
+          socket.on("error", () => {})
+          socket.on("data", (message: Buffer) => answer(socket, message))
+        }).listen(0, "127.0.0.1")
+        await once(server, "listening")
+        return server
+      }),
+      (server) => Effect.sync(() => server.close())
+    ),
+    (server) => {
+      const address = server.address()
+      if (address === null || typeof address === "string") throw new Error("no TCP address")
+      return `postgresql://reader:${encodeURIComponent(password)}@127.0.0.1:${address.port}/prefect`
+    }
+  )
+
+/** Postgres' ErrorResponse. */
+const errorResponse = (code: string) => {
+  const fields = Buffer.from(`SFATAL\0C${code}\0Mit quotes "${password}"\0\0`)
+  const head = Buffer.from([0x45, 0, 0, 0, 0])
+  head.writeInt32BE(fields.length + 4, 1)
+  return Buffer.concat([head, fields])
+}
+const isSslRequest = (message: Buffer) => message.length === 8 && message.readInt32BE(4) === 80877103
+/** Takes no TLS, and refuses every session with an SQLSTATE. */
+const refusing = (code: string) =>
+  server((socket, message) => {
+    if (isSslRequest(message)) socket.write("N")
+    else socket.end(errorResponse(code))
+  })
+
+describe("what can go wrong with a database", () => {
+  it.live("is told by a reason, and never with the password", () =>
+    Effect.gen(function*() {
+      const reasons = {
+        "28P01": "Unauthorized",
+        "28000": "Unauthorized",
+        "3D000": "Unavailable",
+        "53300": "Unavailable",
+        "57P03": "Unavailable",
+        XX000: "Unavailable"
+      }
+      for (const [code, reason] of Object.entries(reasons)) {
+        assert.strictEqual(tagOf(yield* failureOf(yield* refusing(code))), reason, code)
+      }
+    }))
+
+  it.live("is Unavailable when nobody listens, or nobody answers", () =>
+    Effect.gen(function*() {
+      const refused = yield* failureOf(`postgresql://reader:${encodeURIComponent(password)}@127.0.0.1:1/prefect`)
+      assert.strictEqual(tagOf(refused), "Unavailable")
+      assert.include(refused.message, "ECONNREFUSED")
+      const mute = yield* failureOf(yield* server(() => {}), { connectTimeout: "50 millis" })
+      assert.strictEqual(tagOf(mute), "Unavailable")
+      const nonsense = yield* failureOf(yield* server((socket) => socket.end("HTTP/1.1 400 Bad Request\r\n\r\n")))
+      assert.strictEqual(tagOf(nonsense), "Unavailable")
+    }))
+
+  it.live("is a PrefectConfigError when the URL is none, or asks for what is not there", () =>
+    Effect.gen(function*() {
+      const secret = encodeURIComponent(password)
+      for (
+        const url of [
+          "",
+          secret,
+          `mysql://reader:${secret}@localhost/prefect`,
+          `postgresql://reader:${secret}@local host/prefect`,
+          `postgresql://reader:${secret}@localhost/prefect?sslmode=always`,
+          `postgresql://reader:${secret}@localhost/prefect?sslmode=verify-full&sslrootcert=/nowhere/root.crt`
+        ]
+      ) assert.strictEqual(tagOf(yield* failureOf(url)), "PrefectConfigError", url)
+    }))
+})
+
+describe("sslmode", () => {
+  /** What a server without TLS is asked for in each mode, up to the answer that ends it. */
+  const asked = Effect.fnUntraced(function*(parameters: string) {
+    const messages: Array<"TLS" | "session"> = []
+    const url = yield* server((socket, message) => {
+      messages.push(isSslRequest(message) ? "TLS" : "session")
+      if (isSslRequest(message)) socket.write("N")
+      else socket.end(errorResponse("28P01"))
+    })
+    const error = yield* failureOf(url + parameters)
+    return { messages, error }
+  })
+
+  it.live("disable never asks for TLS", () =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual((yield* asked("?sslmode=disable")).messages, ["session"])
+    }))
+
+  it.live("prefer, allow and no mode at all go on without it", () =>
+    Effect.gen(function*() {
+      for (const parameters of ["?sslmode=prefer", "?sslmode=allow", ""]) {
+        assert.deepStrictEqual((yield* asked(parameters)).messages, ["TLS", "session"], parameters)
+      }
+    }))
+
+  it.live("require, verify-ca and verify-full send nothing without it", () =>
+    Effect.gen(function*() {
+      for (const mode of ["require", "verify-ca", "verify-full"]) {
+        const { error, messages } = yield* asked(`?sslmode=${mode}`)
+        assert.notInclude(messages, "session")
+        assert.strictEqual(tagOf(error), "Unavailable")
+        assert.include(error.message, "TLS")
+      }
+    }))
+})

@@ -1,0 +1,38 @@
+import * as Tables from "@effect-prefect/core/Tables"
+import { PGlite } from "@electric-sql/pglite"
+import { PGLiteSocketServer } from "@electric-sql/pglite-socket"
+import * as Effect from "effect/Effect"
+
+export type TableRows = Readonly<Record<string, ReadonlyArray<object>>>
+
+/** What creates Prefect's tables with these rows in them: statements, each with its parameter. */
+export const statementsOf = (rows: TableRows): ReadonlyArray<readonly [sql: string, parameter?: string]> => [
+  ...Tables.createTables.map((sql) => [sql] as const),
+  ...Object.entries(rows).filter(([, all]) => all.length > 0).map(([name, all]) =>
+    [
+      `insert into public.${name} select * from jsonb_populate_recordset(null::public.${name}, $1::text::jsonb)`,
+      JSON.stringify(all)
+    ] as const
+  ),
+  ...Tables.createIndexes.map((sql) => [sql] as const)
+]
+
+/** An embedded Postgres with Prefect's tables, on a port of 127.0.0.1, for as long as the scope lives. */
+export const startPglite = Effect.fnUntraced(function*(rows: TableRows) {
+  const database = yield* Effect.acquireRelease(
+    Effect.promise(() => PGlite.create()),
+    (database) => Effect.promise(() => database.close())
+  )
+  for (const [sql, parameter] of statementsOf(rows)) {
+    yield* Effect.promise(() => database.query(sql, parameter === undefined ? [] : [parameter]))
+  }
+  const server = yield* Effect.acquireRelease(
+    Effect.promise(async () => {
+      const server = new PGLiteSocketServer({ db: database, host: "127.0.0.1", port: 0, maxConnections: 20 })
+      await server.start()
+      return server
+    }),
+    (server) => Effect.promise(() => server.stop())
+  )
+  return { database, url: `postgresql://postgres@${server.getServerConn()}/postgres` }
+})
