@@ -192,6 +192,7 @@ export class ChildrenIncomplete
  */
 export type StorageReason =
   | UnsupportedResultType
+  | StorageNotProvided
   | ResultAccessDenied
   | ResultNotFound
   | StorageUnavailable

@@ -105,3 +105,14 @@ export const below = (place: Place, prefix: string): string | undefined => {
   if (prefix.endsWith("/")) return name.slice(prefix.length)
   return key.charCodeAt(prefix.length) === 47 ? name.slice(prefix.length + 1) : undefined
 }
+
+/**
+ * A place as messages show it: without the signature of a signed URL, which some tools store as a location, and without
+ * characters that do something to a terminal.
+ */
+export const shown = (name: string): string =>
+  name
+    .replace(/\?.*(?:sig|signature|token|credential|key)=.*$/is, "?(signed)")
+    // eslint-disable-next-line no-control-regex
+    .replace(/[\u0000-\u001f\u007f-\u009f]/g, (character) =>
+      `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`)

@@ -1,0 +1,224 @@
+/**
+ * `S3Storage`: results in S3 and in stores that speak its protocol, through `@aws-sdk/client-s3`.
+ *
+ * @since 0.1.0
+ */
+import type { GetObjectCommandOutput, S3Client } from "@aws-sdk/client-s3"
+import type { S3Result } from "@effect-prefect/core/ResultDescriptor"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import type { Readable } from "node:stream"
+import type { Checksum } from "./internal/remote/checksum.ts"
+import { denied, field, general, notFound, retryAfter, unavailable, word } from "./internal/remote/failure.ts"
+import * as Reader from "./internal/remote/reader.ts"
+import { load } from "./internal/remote/sdk.ts"
+import type { Client, Failure, ObjectName, Rest } from "./internal/remote/store.ts"
+import * as ResultStorage from "./ResultStorage.ts"
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /** The buckets that may be read, each whole or below a prefix. */
+  readonly buckets: ReadonlyArray<string | { readonly bucket: string; readonly prefix?: string | undefined }>
+  /** The store, when it is not AWS: `http://localhost:9000`. Default `AWS_ENDPOINT_URL_S3`, else AWS. */
+  readonly endpoint?: string | undefined
+  /** `http://host/bucket/key` instead of `http://bucket.host/key`. Default true with `endpoint`, else false. */
+  readonly forcePathStyle?: boolean | undefined
+  /** Default: what the AWS configuration says, else `us-east-1`. Buckets of other regions are found by themselves. */
+  readonly region?: string | undefined
+  /** Default: the chain of the AWS SDK, from the environment over the profiles to the machine's role. */
+  readonly credentials?: {
+    readonly accessKeyId: string
+    readonly secretAccessKey: Redacted.Redacted
+    readonly sessionToken?: Redacted.Redacted | undefined
+  } | undefined
+  /** How many objects are read at once; fewer while the store says that they are too many. Default 32. */
+  readonly concurrency?: number | undefined
+  /** How often an object is asked for before it fails. Default 5. */
+  readonly attempts?: number | undefined
+  /** A request that gives no byte for this long has failed. Default 30 seconds. */
+  readonly idleTimeout?: Duration.Input | undefined
+  /** The longest that reading an object may take. Default 15 minutes. */
+  readonly timeout?: Duration.Input | undefined
+}
+
+const versionKeys = ["version_id", "versionId", "VersionId"]
+
+const objectOf = ({ bucket, extra, location }: S3Result): ObjectName => ({
+  bucket: bucket ?? "",
+  key: location ?? "",
+  version: versionKeys.map((key) => extra?.[key]).find((value): value is string => typeof value === "string")
+})
+
+/** Codes of https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html and of the SDK's credential providers. */
+const credentialCodes: Record<string, string> = {
+  InvalidAccessKeyId: "the store does not know the access key",
+  SignatureDoesNotMatch: "the secret access key is wrong",
+  ExpiredToken: "the session token has expired",
+  InvalidToken: "the session token is not valid",
+  TokenRefreshRequired: "the session token has to be renewed",
+  InvalidSecurity: "the credentials are not valid",
+  AuthorizationHeaderMalformed: "the store did not accept the signature; the region may be wrong",
+  CredentialsProviderError: "no AWS credentials were found"
+}
+
+const accessCodes: Record<string, string> = {
+  AccessDenied: "the credentials may not read it, or it does not exist and they may not list the bucket",
+  Forbidden: "the credentials may not read it",
+  AllAccessDisabled: "the bucket is disabled",
+  AccountProblem: "there is a problem with the account"
+}
+
+const slowCodes = new Set([
+  "SlowDown",
+  "ServiceUnavailable",
+  "RequestLimitExceeded",
+  "Throttling",
+  "ThrottlingException",
+  "ThrottledException",
+  "TooManyRequests",
+  "TooManyRequestsException",
+  "BandwidthLimitExceeded"
+])
+
+const failure = (error: unknown, object: ObjectName, place: string): Failure => {
+  const code = word(field(error, "Code")) ?? word(field(error, "name")) ?? ""
+  const status = field(error, "$metadata", "httpStatusCode")
+  const after = retryAfter(field(error, "$response", "headers", "retry-after"))
+  if (code === "NoSuchKey") return notFound(place, "the bucket has no such object (NoSuchKey)")
+  if (code === "NoSuchVersion") return notFound(place, "the object has no such version (NoSuchVersion)")
+  if (code === "NoSuchBucket") {
+    return notFound(place, `there is no bucket ${JSON.stringify(object.bucket)} (NoSuchBucket)`)
+  }
+  if (Object.hasOwn(credentialCodes, code)) return denied(place, `${credentialCodes[code]} (${code})`)
+  if (Object.hasOwn(accessCodes, code)) return denied(place, `${accessCodes[code]} (${code})`)
+  if (slowCodes.has(code)) return unavailable(place, `the store gets too many requests (${code})`, "slower", after)
+  // The SDK corrects its clock by the answer, so that the next request has the right time.
+  if (code === "RequestTimeTooSkewed") return unavailable(place, `the clock of this machine is wrong (${code})`)
+  if (code === "InvalidObjectState") {
+    return unavailable(place, `it is archived and has to be restored first (${code})`, "never")
+  }
+  return general(place, error, typeof status === "number" ? status : undefined, after)
+}
+
+const checksumOf = (output: GetObjectCommandOutput): Checksum | undefined => {
+  const checksums = [
+    ["crc64nvme", output.ChecksumCRC64NVME],
+    ["crc32", output.ChecksumCRC32],
+    ["crc32c", output.ChecksumCRC32C],
+    ["sha256", output.ChecksumSHA256],
+    ["sha1", output.ChecksumSHA1]
+  ] as const
+  for (const [algorithm, base64] of checksums) {
+    // The checksum of checksums of a multipart upload ends in "-" and the number of parts.
+    if (base64 !== undefined && output.ChecksumType !== "COMPOSITE" && !base64.includes("-")) {
+      return { algorithm, base64 }
+    }
+  }
+  return undefined
+}
+
+/** `bytes 5-9/10`, as offset and size. */
+const contentRange = (range: string | undefined): readonly [number, number] | undefined => {
+  const match = /^bytes (\d+)-\d+\/(\d+)$/.exec(range ?? "")
+  return match === null ? undefined : [Number(match[1]), Number(match[2])]
+}
+
+/** A weak ETag cannot be asked for again. */
+const strong = (tag: string | undefined): string | undefined => tag?.startsWith("W/") === true ? undefined : tag
+
+const connect = (options: Options) => (concurrency: number) =>
+  Effect.gen(function*() {
+    const { GetObjectCommand, S3Client } = yield* load(
+      "S3Result",
+      "@aws-sdk/client-s3",
+      () => import("@aws-sdk/client-s3")
+    )
+    const { credentials, endpoint, forcePathStyle, region } = options
+    // One socket more than there are requests: a request that was just aborted may still hold its own.
+    const agent = { keepAlive: true, maxSockets: concurrency + 1 }
+    const make = (region: string | undefined): S3Client =>
+      new S3Client({
+        ...(endpoint === undefined ? {} : { endpoint }),
+        ...(region === undefined ? {} : { region }),
+        ...(credentials === undefined ? {} : {
+          credentials: {
+            accessKeyId: credentials.accessKeyId,
+            secretAccessKey: Redacted.value(credentials.secretAccessKey),
+            ...(credentials.sessionToken === undefined
+              ? {}
+              : { sessionToken: Redacted.value(credentials.sessionToken) })
+          }
+        }),
+        forcePathStyle: forcePathStyle ?? endpoint !== undefined,
+        followRegionRedirects: true,
+        // Retries, limits and verification are done for all stores alike, where throttling is seen.
+        maxAttempts: 1,
+        responseChecksumValidation: "WHEN_REQUIRED",
+        requestHandler: { httpAgent: agent, httpsAgent: agent, connectionTimeout: 10_000 }
+      })
+    const client = yield* Effect.promise(async () => {
+      const configured = make(region)
+      if (region !== undefined) return configured
+      try {
+        await configured.config.region()
+        return configured
+      } catch {
+        configured.destroy()
+        return make("us-east-1")
+      }
+    })
+    // ChecksumMode of the command would also make the SDK verify, by a slower stream and only some algorithms.
+    client.middlewareStack.add(
+      (next) => (args) => {
+        const { headers } = args.request as { readonly headers: Record<string, string> }
+        if (headers["range"] === undefined && headers["Range"] === undefined) headers["x-amz-checksum-mode"] = "ENABLED"
+        return next(args)
+      },
+      { step: "build", name: "askForChecksum" }
+    )
+    const open = async ({ bucket, key, version }: ObjectName, rest: Rest | undefined, abortSignal: AbortSignal) => {
+      const output = await client.send(
+        new GetObjectCommand({
+          Bucket: bucket,
+          Key: key,
+          ...(version === undefined ? {} : { VersionId: version }),
+          ...(rest === undefined ? {} : { Range: `bytes=${rest.offset}-`, IfMatch: rest.tag })
+        }),
+        { abortSignal }
+      )
+      const [offset, size] = contentRange(output.ContentRange) ?? [0, output.ContentLength]
+      return {
+        body: output.Body as Readable,
+        offset,
+        size,
+        tag: strong(output.ETag),
+        checksum: offset === 0 ? checksumOf(output) : undefined
+      }
+    }
+    return { open, failure, close: () => client.destroy() } satisfies Client
+  })
+
+/**
+ * Reads `S3Result`s from the buckets that are named, and from no other. An empty object is None, as in Prefect.
+ *
+ * Needs the package `@aws-sdk/client-s3`, which is loaded when the first object is read.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = (options: Options): Layer.Layer<ResultStorage.ResultStorage> =>
+  ResultStorage.layer(
+    Reader.make({
+      type: "S3Result",
+      scheme: "s3",
+      object: objectOf,
+      buckets: options.buckets,
+      optionName: "S3Storage.layer({ buckets })",
+      connect: connect(options)
+    }, options)
+  )

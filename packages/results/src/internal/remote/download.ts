@@ -1,0 +1,184 @@
+/** Downloads an object under a limit of bytes, goes on where it was cut, and verifies what has come. */
+import * as Effect from "effect/Effect"
+import { ResultTooLarge } from "../../ResultError.ts"
+import { type Checksum, matches } from "./checksum.ts"
+import { unavailable } from "./failure.ts"
+import type { Limiter } from "./limiter.ts"
+import type { Client, Failure, ObjectName, Opened, Rest } from "./store.ts"
+
+export interface Limits {
+  readonly maxBytes: number
+  /** Requests for one object, the first included. */
+  readonly attempts: number
+  /** Milliseconds without a byte after which a request has failed. */
+  readonly idle: number
+}
+
+/** What has come so far, over all attempts. */
+interface Progress {
+  bytes: Uint8Array
+  filled: number
+  size: number | undefined
+  tag: string | undefined
+  checksum: Checksum | undefined
+}
+
+const start = (): Progress => ({
+  bytes: new Uint8Array(0),
+  filled: 0,
+  size: undefined,
+  tag: undefined,
+  checksum: undefined
+})
+
+const tooLarge = (limit: number, size?: number): Failure => ({
+  reason: new ResultTooLarge({ limit, unit: "bytes", ...(size === undefined ? {} : { size }) }),
+  retry: "never"
+})
+
+/** One request: fills `progress` and ends when the body does. */
+const attempt = (
+  client: Client,
+  object: ObjectName,
+  place: string,
+  limits: Limits,
+  progress: Progress
+): Effect.Effect<Uint8Array, Failure> =>
+  Effect.callback<Uint8Array, Failure>((resume) => {
+    const abort = new AbortController()
+    let opened: Opened | undefined
+    let ended = false
+
+    const end = (result: Effect.Effect<Uint8Array, Failure>, complete = false) => {
+      if (ended) return
+      ended = true
+      clearTimeout(timer)
+      if (!complete) stop()
+      resume(result)
+    }
+    const fail = (failure: Failure) => end(Effect.fail(failure))
+    const stop = () => {
+      abort.abort()
+      // What is destroyed may still say that it was.
+      opened?.body.on("error", () => {}).destroy()
+    }
+    const timer = setTimeout(
+      () => fail(unavailable(place, `it sent nothing for ${limits.idle / 1000} seconds`)),
+      limits.idle
+    )
+
+    const onData = (chunk: Uint8Array) => {
+      timer.refresh()
+      const filled = progress.filled + chunk.length
+      if (progress.size !== undefined && filled > progress.size) {
+        return fail(unavailable(place, `it sent more than the ${progress.size} bytes that it announced`, "restart"))
+      }
+      if (filled > limits.maxBytes) return fail(tooLarge(limits.maxBytes))
+      if (filled > progress.bytes.length) {
+        const larger = new Uint8Array(Math.min(limits.maxBytes, Math.max(filled, progress.bytes.length * 2)))
+        larger.set(progress.bytes.subarray(0, progress.filled))
+        progress.bytes = larger
+      }
+      progress.bytes.set(chunk, progress.filled)
+      progress.filled = filled
+    }
+
+    const onEnd = () => {
+      const { bytes, checksum, filled, size } = progress
+      if (size !== undefined && filled < size) return cut()
+      const whole = bytes.length === filled ? bytes : bytes.subarray(0, filled)
+      if (checksum !== undefined && !matches(checksum, whole)) {
+        return fail(unavailable(place, `its bytes do not have the store's ${checksum.algorithm} checksum`, "restart"))
+      }
+      end(Effect.succeed(whole), true)
+    }
+    const cut = () =>
+      fail(unavailable(
+        place,
+        progress.size === undefined
+          ? "it was cut while being read"
+          : `it was cut at ${progress.filled} of ${progress.size} bytes`
+      ))
+
+    const onOpened = (answer: Opened) => {
+      opened = answer
+      if (ended) return stop()
+      timer.refresh()
+      const changed = answer.offset > 0 &&
+        (answer.offset !== progress.filled || answer.size !== progress.size || answer.tag !== progress.tag)
+      if (changed) return fail(unavailable(place, "it was changed while it was read", "restart"))
+      if (answer.size !== undefined && answer.size > limits.maxBytes) {
+        return fail(tooLarge(limits.maxBytes, answer.size))
+      }
+      if (answer.offset === 0) {
+        Object.assign(progress, start(), { size: answer.size, tag: answer.tag, checksum: answer.checksum })
+        if (answer.size !== undefined) progress.bytes = new Uint8Array(answer.size)
+      }
+      answer.body
+        .on("data", onData)
+        .once("end", onEnd)
+        .once("error", (error) => ended ? undefined : fail(bodyFailure(error)))
+        .once("close", () => ended ? undefined : cut())
+    }
+    const bodyFailure = (error: unknown): Failure => {
+      const failure = client.failure(error, object, place)
+      // Once the headers have come, a body that stops was cut, whatever its error is called.
+      return failure.retry === "later" && progress.size !== undefined && progress.filled < progress.size
+        ? unavailable(place, `it was cut at ${progress.filled} of ${progress.size} bytes`)
+        : failure
+    }
+
+    const rest: Rest | undefined = progress.filled > 0 && progress.tag !== undefined && progress.size !== undefined
+      ? { offset: progress.filled, tag: progress.tag }
+      : undefined
+    client.open(object, rest, abort.signal).then(onOpened, (error) => fail(client.failure(error, object, place)))
+
+    return Effect.sync(() => {
+      ended = true
+      clearTimeout(timer)
+      stop()
+    })
+  })
+
+/** Milliseconds before the attempt after `failures` failed ones: 0.1 s, 0.2 s, … up to 5 s, each by half at random. */
+const pause = (failures: number, after: number | undefined): number => {
+  const longest = Math.min(5000, 100 * 2 ** (failures - 1))
+  return Math.max(longest * (0.5 + Math.random() / 2), Math.min(after ?? 0, 30_000))
+}
+
+/** The whole object. Cut and refused requests are made again, slower when the store asks for it. */
+export const download = (
+  client: Client,
+  limiter: Limiter,
+  object: ObjectName,
+  place: string,
+  limits: Limits
+): Effect.Effect<Uint8Array, Failure["reason"]> =>
+  Effect.suspend(() => {
+    let progress = start()
+    let failures = 0
+    const again: Effect.Effect<Uint8Array, Failure["reason"]> = Effect.suspend(() => {
+      let epoch = 0
+      const request = limiter.run(Effect.suspend(() => {
+        epoch = limiter.epoch()
+        return attempt(client, object, place, limits, progress)
+      }))
+      return Effect.matchEffect(request, {
+        onSuccess: (bytes) => {
+          limiter.succeeded()
+          return Effect.succeed(bytes)
+        },
+        onFailure: (failure) => {
+          failures++
+          if (failure.retry === "slower") limiter.throttled(epoch)
+          if (failure.retry === "never" || failures >= limits.attempts) return Effect.fail(failure.reason)
+          if (failure.retry === "restart") progress = start()
+          return Effect.logDebug(`reading again: ${failure.reason.message}`).pipe(
+            Effect.andThen(Effect.sleep(pause(failures, failure.after))),
+            Effect.andThen(again)
+          )
+        }
+      })
+    })
+    return again
+  })

@@ -1,0 +1,92 @@
+/** Errors of stores by their HTTP status or their system code, in words that carry nothing of what was sent. */
+import { ResultAccessDenied, ResultNotFound, StorageUnavailable } from "../../ResultError.ts"
+import type { Failure } from "./store.ts"
+
+/** A field of an error that may be anything. */
+export const field = (error: unknown, ...path: ReadonlyArray<string>): unknown => {
+  let value = error
+  for (const name of path) {
+    if (typeof value !== "object" || value === null) return undefined
+    value = (value as Record<string, unknown>)[name]
+  }
+  return value
+}
+
+/** An error's code, when it is one word: a code is shown to people, and what a store sends may be anything. */
+export const word = (value: unknown): string | undefined =>
+  typeof value === "string" && /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/.test(value) ? value : undefined
+
+export const denied = (place: string, problem: string): Failure => ({
+  reason: new ResultAccessDenied({ place, problem }),
+  retry: "never"
+})
+
+export const notFound = (place: string, problem: string): Failure => ({
+  reason: new ResultNotFound({ place, problem }),
+  retry: "never"
+})
+
+export const unavailable = (
+  place: string,
+  problem: string,
+  retry: Failure["retry"] = "later",
+  after?: number | undefined
+): Failure => ({ reason: new StorageUnavailable({ place, problem }), retry, after })
+
+/** `Retry-After`, in seconds or as a date, as milliseconds. */
+export const retryAfter = (value: unknown): number | undefined => {
+  if (typeof value !== "string" && typeof value !== "number") return undefined
+  const seconds = Number(value)
+  const wait = Number.isFinite(seconds) ? seconds * 1000 : Date.parse(String(value)) - Date.now()
+  return Number.isFinite(wait) ? Math.max(0, wait) : undefined
+}
+
+const network: Record<string, string> = {
+  ECONNREFUSED: "nothing answers there",
+  ECONNRESET: "the connection was cut",
+  EPIPE: "the connection was cut",
+  ERR_STREAM_PREMATURE_CLOSE: "the connection was cut",
+  ETIMEDOUT: "it did not answer in time",
+  ESOCKETTIMEDOUT: "it did not answer in time",
+  TimeoutError: "it did not answer in time",
+  ENOTFOUND: "its host name is not known",
+  EAI_AGAIN: "its host name could not be looked up",
+  EHOSTUNREACH: "its host cannot be reached",
+  ENETUNREACH: "its network cannot be reached"
+}
+
+/** The code of a failed connection, also of one that the SDK wrapped or that tried several addresses. */
+const networkCode = (error: unknown): string | undefined => {
+  const codes = [
+    field(error, "code"),
+    field(error, "cause", "code"),
+    field(error, "errors", "0", "code"),
+    field(error, "name")
+  ]
+  return codes.map(word).find((code) => code !== undefined && Object.hasOwn(network, code))
+}
+
+/** What is left after a store's own codes: the HTTP status, then the network, then only the error's name. */
+export const general = (place: string, error: unknown, status: number | undefined, after?: number): Failure => {
+  const code = word(field(error, "code")) ?? word(field(error, "name"))
+  const named = code === undefined ? "" : ` (${code})`
+  if (status === 429 || status === 503) {
+    return unavailable(place, `the store gets too many requests${named}`, "slower", after)
+  }
+  if (status === 401) return denied(place, `the store did not accept the credentials${named}`)
+  if (status === 403) return denied(place, `the credentials may not read it${named}`)
+  if (status === 404) return notFound(place, `the store has no such object${named}`)
+  if (status === 412 || status === 416) {
+    return unavailable(place, `it was changed while it was read${named}`, "restart")
+  }
+  if (status === 408) return unavailable(place, "it did not answer in time", "later", after)
+  if (status !== undefined && status >= 500) {
+    return unavailable(place, `the store failed with HTTP ${status}${named}`, "later", after)
+  }
+  if (status !== undefined && status >= 300) {
+    return unavailable(place, `the store answered with HTTP ${status}${named}`, "never")
+  }
+  const failed = networkCode(error)
+  if (failed !== undefined) return unavailable(place, `${network[failed]} (${failed})`)
+  return unavailable(place, `the request failed${named}`)
+}

@@ -1,0 +1,25 @@
+/** SDKs are loaded when a result needs them, and are the user's to install. */
+import * as Effect from "effect/Effect"
+import { StorageNotProvided, StorageUnavailable } from "../../ResultError.ts"
+
+const isMissing = (error: unknown, name: string): boolean => {
+  const { code, message } = error as { readonly code?: unknown; readonly message?: unknown }
+  return (code === "ERR_MODULE_NOT_FOUND" || code === "MODULE_NOT_FOUND") && String(message).includes(`'${name}'`)
+}
+
+/** Loads a package, or says how to install it. */
+export const load = <Module>(
+  type: string,
+  name: string,
+  importer: () => Promise<Module>
+): Effect.Effect<Module, StorageNotProvided | StorageUnavailable> =>
+  Effect.tryPromise({
+    try: importer,
+    catch: (error) =>
+      isMissing(error, name)
+        ? new StorageNotProvided({
+          type,
+          instead: `its package is not installed: npm install ${name}, or mount a copy of the files`
+        })
+        : new StorageUnavailable({ place: type, problem: `the package ${name} could not be loaded` })
+  })

@@ -1,0 +1,47 @@
+/** What a store of objects has to say of itself; everything else is the same for all of them. */
+import type { Readable } from "node:stream"
+import type { StorageReason } from "../../ResultError.ts"
+import type { Checksum } from "./checksum.ts"
+
+export interface ObjectName {
+  /** The bucket, or the container of Azure. */
+  readonly bucket: string
+  readonly key: string
+  /** One version of it: S3's version id, Google's generation, Azure's version id. */
+  readonly version: string | undefined
+}
+
+/** Where to go on with an object that was cut: the rest, provided that it is still the same. */
+export interface Rest {
+  readonly offset: number
+  /** The store's own name for the bytes: an ETag, a generation. */
+  readonly tag: string
+}
+
+/** An object whose headers have come. */
+export interface Opened {
+  readonly body: Readable
+  /** Where the body begins: the offset asked for, or 0 from a store that cannot give the rest. */
+  readonly offset: number
+  /** Of the whole object. */
+  readonly size: number | undefined
+  readonly tag: string | undefined
+  /** Of the whole object. */
+  readonly checksum: Checksum | undefined
+}
+
+/** Why a request failed, and whether to ask again. */
+export interface Failure {
+  readonly reason: StorageReason
+  /** `never`, `later`, or `slower`: the store said that it gets too many requests. `restart`: the object has changed. */
+  readonly retry: "never" | "later" | "slower" | "restart"
+  /** Milliseconds that the store asked us to wait. */
+  readonly after?: number | undefined
+}
+
+export interface Client {
+  readonly open: (object: ObjectName, rest: Rest | undefined, signal: AbortSignal) => Promise<Opened>
+  /** What an error of `open`, or of the body, means. */
+  readonly failure: (error: unknown, object: ObjectName, place: string) => Failure
+  readonly close: () => void
+}

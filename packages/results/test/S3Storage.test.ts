@@ -1,0 +1,334 @@
+import { CreateBucketCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3"
+import { S3Result } from "@effect-prefect/core/ResultDescriptor"
+import * as S3Storage from "@effect-prefect/results/S3Storage"
+import { assert, describe, it, vi } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import dns from "node:dns"
+import S3rver from "s3rver"
+import { type Answer, cutAt, endless, httpDouble, inTurn, silent } from "./httpDouble.ts"
+import { readBytes, readReason, storageContract } from "./storageContract.ts"
+import { temporaryFolder } from "./temporaryFolder.ts"
+
+const credentials = { accessKeyId: "S3RVER", secretAccessKey: Redacted.make("S3RVER") }
+const s3 = (bucket: string, location: string, extra?: Record<string, string>) =>
+  new S3Result(extra === undefined ? { bucket, location } : { bucket, location, extra })
+
+/** A real S3 server in this process, with the buckets `data` and `other`. */
+const server = Effect.gen(function*() {
+  const directory = yield* temporaryFolder
+  const rver = new S3rver({ directory, silent: true, configureBuckets: [{ name: "data" }, { name: "other" }] })
+  yield* Effect.promise(() => rver.configureBuckets())
+  const { requests, url } = yield* httpDouble(rver.callback())
+  const client = yield* Effect.acquireRelease(
+    Effect.sync(() =>
+      new S3Client({
+        endpoint: url,
+        region: "us-east-1",
+        forcePathStyle: true,
+        requestChecksumCalculation: "WHEN_REQUIRED",
+        credentials: { accessKeyId: "S3RVER", secretAccessKey: "S3RVER" }
+      })
+    ),
+    (client) => Effect.sync(() => client.destroy())
+  )
+  const put = (bucket: string, key: string, bytes: Uint8Array) =>
+    client.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: bytes }))
+  return { url, requests, put, client }
+})
+
+storageContract(
+  "S3",
+  Effect.map(server, ({ put, requests, url }) => ({
+    layer: S3Storage.layer({ endpoint: url, credentials, buckets: ["data"] }),
+    put: (key, bytes) => put("data", key, bytes),
+    descriptor: (key) => s3("data", key),
+    outside: [s3("other", "x"), s3("", "x"), s3("data", "../other/x"), s3("data/../other", "x"), s3("DATA", "x")],
+    emptyIsNone: true,
+    asked: requests
+  }))
+)
+
+storageContract(
+  "S3 below a prefix",
+  Effect.map(server, ({ put, requests, url }) => ({
+    layer: S3Storage.layer({
+      endpoint: url,
+      credentials,
+      buckets: [{ bucket: "data", prefix: "flows/" }, { bucket: "other", prefix: "a/b" }]
+    }),
+    put: (key, bytes) => put("data", `flows/${key}`, bytes),
+    descriptor: (key) => s3("data", `flows/${key}`),
+    outside: [
+      s3("data", "x"),
+      s3("data", "flows2/x"),
+      s3("data", "flows/../x"),
+      s3("data", "x/../flows/x"),
+      s3("data", "/flows/x"),
+      s3("other", "a/x"),
+      s3("other", "flows/x")
+    ],
+    emptyIsNone: true,
+    asked: requests
+  }))
+)
+
+const bytes = Uint8Array.from({ length: 50_000 }, (_, index) => (index * 7) & 255)
+const read = s3("data", "key")
+
+const at = (url: string, options: Partial<S3Storage.Options> = {}) =>
+  Effect.provide(S3Storage.layer({ endpoint: url, region: "us-east-1", credentials, buckets: ["data"], ...options }))
+
+const errorAnswer = (status: number, code: string, headers: Record<string, string> = {}): Answer => (response) => {
+  response.writeHead(status, { "content-type": "application/xml", ...headers })
+  response.end(
+    `<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>${code}</Code><Message>CANARY-message</Message>` +
+      "<StringToSign>CANARY-string</StringToSign><AWSAccessKeyId>CANARY-key</AWSAccessKeyId></Error>"
+  )
+}
+
+const whole = (body: Uint8Array, headers: Record<string, string> = {}): Answer => (response) => {
+  response.writeHead(200, { "content-length": body.length, etag: "\"one\"", ...headers })
+  response.end(body)
+}
+
+/** Answers a Range request as S3 does. */
+const rest = (body: Uint8Array, etag: string): Answer => (response, request) => {
+  const offset = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? "")?.[1])
+  assert.strictEqual(request.headers["if-match"], "\"one\"")
+  if (etag !== "\"one\"") return errorAnswer(412, "PreconditionFailed")(response, request)
+  response.writeHead(206, {
+    "content-length": body.length - offset,
+    "content-range": `bytes ${offset}-${body.length - 1}/${body.length}`,
+    etag
+  })
+  response.end(body.subarray(offset))
+}
+
+const failing = (answer: Answer, options: Partial<S3Storage.Options> = { attempts: 1 }) =>
+  Effect.gen(function*() {
+    const double = yield* httpDouble(inTurn(answer))
+    const reason = yield* readReason(read).pipe(at(double.url, options))
+    assert.notInclude(JSON.stringify(reason) + reason.message, "CANARY")
+    return { reason, requests: double.requests() }
+  })
+
+describe("S3Storage", () => {
+  for (
+    const [code, status, tag, retried] of [
+      ["NoSuchKey", 404, "ResultNotFound", false],
+      ["NoSuchVersion", 404, "ResultNotFound", false],
+      ["NoSuchBucket", 404, "ResultNotFound", false],
+      ["InvalidAccessKeyId", 403, "ResultAccessDenied", false],
+      ["SignatureDoesNotMatch", 403, "ResultAccessDenied", false],
+      ["ExpiredToken", 400, "ResultAccessDenied", false],
+      ["AccessDenied", 403, "ResultAccessDenied", false],
+      ["SomethingNew", 403, "ResultAccessDenied", false],
+      ["InvalidObjectState", 403, "StorageUnavailable", false],
+      ["SlowDown", 503, "StorageUnavailable", true],
+      ["TooManyRequests", 429, "StorageUnavailable", true],
+      ["InternalError", 500, "StorageUnavailable", true],
+      ["PermanentRedirect", 301, "StorageUnavailable", false],
+      ["SomethingNew", 400, "StorageUnavailable", false]
+    ] as const
+  ) {
+    it.live(`tells ${code} (${status}) apart`, () =>
+      Effect.gen(function*() {
+        const { reason, requests } = yield* failing(errorAnswer(status, code), { attempts: 2 })
+        assert.strictEqual(reason._tag, tag)
+        assert.include(reason.message, code)
+        assert.include(reason.message, "s3://data/key")
+        assert.strictEqual(requests, retried ? 2 : 1)
+      }))
+  }
+
+  it.live("tells a missing bucket from a missing object on a real server", () =>
+    Effect.gen(function*() {
+      const { client, put, url } = yield* server
+      yield* Effect.promise(() => client.send(new CreateBucketCommand({ Bucket: "made" })))
+      yield* Effect.promise(() => put("made", "there", bytes))
+      const provide = at(url, { buckets: ["made", "none"] })
+      assert.strictEqual((yield* readBytes(s3("made", "there")).pipe(provide)).bytes.length, bytes.length)
+      assert.include((yield* readReason(s3("made", "none")).pipe(provide)).message, "NoSuchKey")
+      assert.include((yield* readReason(s3("none", "x")).pipe(provide)).message, "NoSuchBucket")
+    }))
+
+  it.live("tells an unknown access key on a real server", () =>
+    Effect.gen(function*() {
+      const { url } = yield* server
+      const credentials = { accessKeyId: "NOBODY", secretAccessKey: Redacted.make("CANARY") }
+      const reason = yield* readReason(read).pipe(at(url, { credentials }))
+      assert.strictEqual(reason._tag, "ResultAccessDenied")
+      assert.include(reason.message, "InvalidAccessKeyId")
+      assert.notInclude(reason.message, "CANARY")
+    }))
+
+  it.live("goes on where the body was cut, and only when it is still the same object", () =>
+    Effect.gen(function*() {
+      const etag = { etag: "\"one\"" }
+      const resumed = yield* httpDouble(inTurn(cutAt(bytes, 20_000, etag), rest(bytes, "\"one\"")))
+      assert.deepStrictEqual((yield* readBytes(read).pipe(at(resumed.url))).bytes, bytes)
+      assert.strictEqual(resumed.requests(), 2)
+
+      const changed = bytes.map((byte) => byte ^ 1)
+      const restarted = yield* httpDouble(
+        inTurn(cutAt(bytes, 20_000, etag), rest(changed, "\"two\""), whole(changed, { etag: "\"two\"" }))
+      )
+      assert.deepStrictEqual((yield* readBytes(read).pipe(at(restarted.url))).bytes, changed)
+      assert.strictEqual(restarted.requests(), 3)
+
+      const ignored = yield* httpDouble(inTurn(cutAt(bytes, 20_000, etag), whole(changed)))
+      assert.deepStrictEqual((yield* readBytes(read).pipe(at(ignored.url))).bytes, changed)
+
+      const weak = yield* httpDouble(inTurn(cutAt(bytes, 20_000, { etag: "W/\"one\"" }), (response, request) => {
+        assert.isUndefined(request.headers.range)
+        whole(bytes)(response, request)
+      }))
+      assert.deepStrictEqual((yield* readBytes(read).pipe(at(weak.url))).bytes, bytes)
+    }))
+
+  it.live("fails when it is cut again and again", () =>
+    Effect.gen(function*() {
+      const { reason, requests } = yield* failing(cutAt(bytes, 100), { attempts: 3 })
+      assert.strictEqual(reason._tag, "StorageUnavailable")
+      assert.include(reason.message, "it was cut at 100 of 50000 bytes")
+      assert.strictEqual(requests, 3)
+    }))
+
+  it.live("verifies the store's checksum, of every kind that stores give", () =>
+    Effect.gen(function*() {
+      const body = new TextEncoder().encode("123456789")
+      const sums = {
+        "x-amz-checksum-crc32": "y/Q5Jg==",
+        "x-amz-checksum-crc32c": "4waSgw==",
+        "x-amz-checksum-crc64nvme": "rosUhgp5mIg=",
+        "x-amz-checksum-sha1": "98O8HYCOBHMq32eZZczDTKeuNEE=",
+        "x-amz-checksum-sha256": "FeKw08M4keuw8e9gnsQZQgwg4yDOlMZfvIwzEkSOsiU="
+      }
+      for (const [header, sum] of Object.entries(sums)) {
+        const right = yield* httpDouble(inTurn((response, request) => {
+          assert.strictEqual(request.headers["x-amz-checksum-mode"], "ENABLED")
+          whole(body, { [header]: sum })(response, request)
+        }))
+        assert.deepStrictEqual((yield* readBytes(read).pipe(at(right.url))).bytes, body, header)
+        const repaired = yield* httpDouble(
+          inTurn(whole(body.map((byte) => byte + 1), { [header]: sum }), whole(body, { [header]: sum }))
+        )
+        assert.deepStrictEqual((yield* readBytes(read).pipe(at(repaired.url))).bytes, body, header)
+        const { reason } = yield* failing(whole(body.slice(1), { [header]: sum }))
+        assert.strictEqual(reason._tag, "StorageUnavailable", header)
+        assert.include(reason.message, "checksum")
+      }
+      // A checksum of the parts' checksums says nothing about the bytes.
+      const composite = yield* httpDouble(inTurn(whole(body, { "x-amz-checksum-crc32": "AAAAAA==-2" })))
+      assert.deepStrictEqual((yield* readBytes(read).pipe(at(composite.url))).bytes, body)
+    }))
+
+  it.live("verifies the whole after it went on", () =>
+    Effect.gen(function*() {
+      const headers = { etag: "\"one\"", "x-amz-checksum-crc32": "AAAAAA==" }
+      const double = yield* httpDouble(inTurn(cutAt(bytes, 20_000, headers), rest(bytes, "\"one\"")))
+      const reason = yield* readReason(read).pipe(at(double.url, { attempts: 2 }))
+      assert.include(reason.message, "checksum")
+    }))
+
+  it.live("stops reading at the limit where the store announces no length", () =>
+    Effect.gen(function*() {
+      const unannounced = yield* httpDouble(inTurn(endless()))
+      const reason = yield* readReason(read, 300_000).pipe(at(unannounced.url))
+      assert.strictEqual(reason._tag, "ResultTooLarge")
+      assert.strictEqual(unannounced.requests(), 1)
+    }))
+
+  it.live("reads a body of no announced length", () =>
+    Effect.gen(function*() {
+      const double = yield* httpDouble(inTurn((response) => {
+        response.write(bytes.subarray(0, 30_000))
+        response.end(bytes.subarray(30_000))
+      }))
+      assert.deepStrictEqual((yield* readBytes(read).pipe(at(double.url))).bytes, bytes)
+    }))
+
+  it.live("gives up on a store that falls silent", () =>
+    Effect.gen(function*() {
+      for (const answer of [silent({ "content-length": "10" }), () => {}]) {
+        const { reason } = yield* failing(answer, { attempts: 1, idleTimeout: "100 millis" })
+        assert.strictEqual(reason._tag, "StorageUnavailable")
+        assert.include(reason.message, "sent nothing")
+      }
+      const { reason } = yield* failing(silent(), { timeout: "200 millis" })
+      assert.include(reason.message, "longer than 200ms")
+    }))
+
+  it.live("says when nothing answers", () =>
+    Effect.gen(function*() {
+      const gone = yield* Effect.scoped(httpDouble(() => {}))
+      const reason = yield* readReason(read).pipe(at(gone.url, { attempts: 1 }))
+      assert.strictEqual(reason._tag, "StorageUnavailable")
+      assert.include(reason.message, "ECONNREFUSED")
+    }))
+
+  it.live("asks again after throttling, waits as long as it is told, and asks less at once", () =>
+    Effect.gen(function*() {
+      let refused = 0
+      const double = yield* httpDouble((request, response) => {
+        const answer = refused++ < 16 ? errorAnswer(503, "SlowDown", { "retry-after": "0" }) : whole(bytes)
+        setTimeout(() => answer(response, request), 5)
+      })
+      const all = yield* Effect.forEach(
+        Array.from({ length: 40 }, (_, index) => s3("data", `key${index}`)),
+        (one) => readBytes(one),
+        {
+          concurrency: "unbounded"
+        }
+      ).pipe(at(double.url, { concurrency: 8, attempts: 10 }))
+      assert.isTrue(all.every((stored) => stored.bytes.length === bytes.length))
+      assert.isAtMost(double.mostAtOnce(), 8)
+      assert.strictEqual(double.requests(), 56)
+    }))
+
+  it.live("asks for a version where the descriptor has one", () =>
+    Effect.gen(function*() {
+      const urls: Array<string> = []
+      const double = yield* httpDouble((request, response) => {
+        urls.push(request.url ?? "")
+        whole(bytes)(response, request)
+      })
+      yield* readBytes(s3("data", "key", { version_id: "v 1" })).pipe(at(double.url))
+      assert.include(urls[0], "versionId=v%201")
+    }))
+
+  it.live("addresses buckets by path or by host", () =>
+    Effect.gen(function*() {
+      const hosts: Array<string> = []
+      const double = yield* httpDouble((request, response) => {
+        hosts.push(`${request.headers.host?.replace(/:\d+$/, "")}${request.url?.replace(/\?.*/, "")}`)
+        whole(bytes)(response, request)
+      })
+      yield* readBytes(read).pipe(at(double.url))
+      // Not every machine knows the names below localhost.
+      const lookup = vi.spyOn(dns, "lookup").mockImplementation(
+        ((_name: string, _options: unknown, done: (...result: Array<unknown>) => void) =>
+          done(null, [{ address: "127.0.0.1", family: 4 }])) as typeof dns.lookup
+      )
+      yield* Effect.addFinalizer(() => Effect.sync(() => lookup.mockRestore()))
+      const named = double.url.replace("127.0.0.1", "localhost")
+      yield* readBytes(read).pipe(at(named, { forcePathStyle: false }))
+      assert.deepStrictEqual(hosts, ["127.0.0.1/data/key", "data.localhost/key"])
+    }))
+
+  it.live("asks nothing but for the bytes, and leaves no connection behind", () =>
+    Effect.gen(function*() {
+      const methods = new Set<string>()
+      const open = new Set<unknown>()
+      const double = yield* httpDouble((request, response) => {
+        methods.add(`${request.method}`)
+        open.add(request.socket)
+        request.socket.once("close", () => open.delete(request.socket))
+        whole(bytes)(response, request)
+      })
+      yield* Effect.forEach(Array.from({ length: 20 }), () => readBytes(read), { concurrency: 20 }).pipe(at(double.url))
+      assert.deepStrictEqual([...methods], ["GET"])
+      while (open.size > 0) yield* Effect.sleep(5)
+    }))
+})
