@@ -2,7 +2,8 @@ import { existsSync, readdirSync } from "node:fs"
 import { defineConfig } from "vitest/config"
 
 // The sources of the packages, without a build.
-const conditions = ["@effect-prefect/source", "module", "node", "import", "default"]
+// No "module": Node itself loads the other packages, and what they offer bundlers is often not for it.
+const conditions = ["@effect-prefect/source", "node", "import", "default"]
 
 // packages/core is the project "core"; a folder may have no test yet.
 const folders = ["packages", "examples"].filter((parent) => existsSync(parent)).flatMap((parent) =>
