@@ -1,0 +1,389 @@
+/**
+ * Python's `datetime` module: what JavaScript's Date cannot hold (microseconds, fold, a zone, no zone, years 1 to 9999).
+ *
+ * @since 0.1.0
+ */
+import { type EqualityBudget, equalityKey, identityKey, spend } from "./equality.ts"
+import { PyGlobal, PyObject } from "./objects.ts"
+
+const two = (n: number): string => n < 10 ? `0${n}` : `${n}`
+const padded = (n: number, width: number): string => `${n}`.padStart(width, "0")
+
+/** Days from 1970-01-01 to a date of the proleptic Gregorian calendar. */
+const daysFromEpoch = (year: number, month: number, day: number): number => {
+  const date = new Date(0)
+  date.setUTCFullYear(year, month - 1, day)
+  return date.getTime() / 86_400_000
+}
+
+/**
+ * A `datetime.timezone`, or any zone with one fixed offset.
+ *
+ * @category datetime
+ * @since 0.1.0
+ */
+export class Timezone {
+  /** Offset from UTC in microseconds. */
+  readonly offset: number
+  /** The name it was given, `null` for none. */
+  readonly name: string | null
+  constructor(offset: number, name: string | null = null) {
+    this.offset = offset
+    this.name = name
+  }
+  toString(): string {
+    return this.name ?? (this.offset === 0 ? "UTC" : `UTC${offsetText(this.offset)}`)
+  }
+  [equalityKey](): unknown {
+    return `z${this.offset}`
+  }
+}
+
+/**
+ * A `zoneinfo.ZoneInfo`: the key of the IANA data base.
+ *
+ * @category datetime
+ * @since 0.1.0
+ */
+export class ZoneInfo {
+  readonly key: string
+  constructor(key: string) {
+    this.key = key
+  }
+  toString(): string {
+    return this.key
+  }
+}
+
+/**
+ * What a zone of any library comes down to: a fixed offset in microseconds, a key of the IANA data base, or both
+ * (pytz, which keeps one object for each offset of a zone).
+ *
+ * @category datetime
+ * @since 0.1.0
+ */
+export interface Zone {
+  readonly offset: number | null
+  readonly key: string | null
+}
+
+/**
+ * What a `tzinfo` of a pickle means: of `datetime.timezone`, zoneinfo, pytz, dateutil and pendulum; `null` for a class
+ * that is not known and for no zone.
+ *
+ * @category datetime
+ * @since 0.1.0
+ */
+export const zoneOf = (tzinfo: unknown): Zone | null => {
+  if (tzinfo instanceof Timezone) return { offset: tzinfo.offset, key: null }
+  if (tzinfo instanceof ZoneInfo) return { offset: null, key: tzinfo.key }
+  if (!(tzinfo instanceof PyObject) || !(tzinfo.class instanceof PyGlobal)) return null
+  const { module, name } = tzinfo.class
+  const [first, second, third] = tzinfo.args
+  if (module === "pytz") {
+    if (name === "_UTC") return { offset: 0, key: "UTC" }
+    if (name === "_p" && typeof first === "string") {
+      return { offset: typeof second === "number" ? second * 1e6 : null, key: first }
+    }
+    return null
+  }
+  if (module === "pytz._FixedOffset" || (module === "pytz" && name === "_FixedOffset")) {
+    return typeof first === "number" ? { offset: first * 60e6, key: null } : null
+  }
+  if (module.startsWith("dateutil.tz") || module.startsWith("dateutil.zoneinfo")) {
+    if (name === "tzutc") return { offset: 0, key: "UTC" }
+    if (name === "tzoffset") {
+      if (typeof second === "number") return { offset: second * 1e6, key: null }
+      return second instanceof PyTimedelta ? { offset: second.totalMicroseconds, key: null } : null
+    }
+    const file = tzinfo.args.find((arg) => typeof arg === "string")
+    const path = typeof file === "string" ? file : tzinfo.attributes().get("_filename")
+    if (typeof path !== "string") return null
+    const key = /(?:zoneinfo\/)?([A-Z][A-Za-z_]+(?:\/[A-Za-z0-9_+-]+)*)$/.exec(path)?.[1]
+    return key === undefined ? null : { offset: null, key }
+  }
+  if (module.startsWith("pendulum.")) {
+    if (name === "FixedTimezone") return typeof first === "number" ? { offset: first * 1e6, key: null } : null
+    if (typeof first === "string") return { offset: null, key: first }
+    return typeof third === "string" ? { offset: null, key: third } : null
+  }
+  if (module === "pytz_deprecation_shim" || module === "psycopg2.tz") {
+    const minutes = tzinfo.args[0]
+    return typeof minutes === "number" ? { offset: minutes * 60e6, key: null } : null
+  }
+  return null
+}
+
+const formats = new Map<string, Intl.DateTimeFormat | null>()
+const maxFormats = 1_000
+
+const formatOf = (key: string): Intl.DateTimeFormat | null => {
+  let format = formats.get(key)
+  if (format === undefined) {
+    try {
+      format = new Intl.DateTimeFormat("en-US-u-ca-iso8601-nu-latn", {
+        timeZone: key,
+        hourCycle: "h23",
+        year: "numeric",
+        month: "numeric",
+        day: "numeric",
+        hour: "numeric",
+        minute: "numeric",
+        second: "numeric",
+        era: "short"
+      })
+    } catch {
+      format = null
+    }
+    if (formats.size >= maxFormats) formats.clear()
+    formats.set(key, format)
+  }
+  return format
+}
+
+/** Offset in microseconds of a zone at an instant in milliseconds; `null` when this runtime does not know the zone. */
+export const offsetAt = (key: string, instant: number): number | null => {
+  if (key === "UTC" || key === "Etc/UTC" || key === "GMT") return 0
+  const format = formatOf(key)
+  if (format === null) return null
+  const part = { year: 0, month: 0, day: 0, hour: 0, minute: 0, second: 0 }
+  let era = "A"
+  for (const { type, value } of format.formatToParts(instant)) {
+    if (type === "era") era = value
+    else if (type in part) part[type as keyof typeof part] = Number(value)
+  }
+  if (era.startsWith("B")) part.year = 1 - part.year
+  const local = daysFromEpoch(part.year, part.month, part.day) * 86_400 + part.hour * 3_600 + part.minute * 60 +
+    part.second
+  return (local - Math.floor(instant / 1_000)) * 1e6
+}
+
+/** Offset in microseconds of a zone at a local time in milliseconds, as PEP 495 resolves gaps and folds. */
+const offsetOfLocal = (key: string, local: number, fold: number): number | null => {
+  const before = offsetAt(key, local - 86_400_000)
+  const after = offsetAt(key, local + 86_400_000)
+  if (before === null || after === null) return null
+  if (before === after) {
+    // One transition in two days at most, save for rare pairs of them: ask at the instant itself.
+    return offsetAt(key, local - before / 1_000)
+  }
+  const early = offsetAt(key, local - before / 1_000)
+  const late = offsetAt(key, local - after / 1_000)
+  if (early === before && late === before) return before
+  if (early === after && late === after) return after
+  // A fold (both hold) or a gap (neither): the offset before the transition, with `fold` the one after it.
+  return fold === 0 ? before : after
+}
+
+/**
+ * An offset in microseconds as ISO 8601 has it: `+01:00`, `-04:56:02.000001`.
+ *
+ * @category datetime
+ * @since 0.1.0
+ */
+export const offsetText = (offset: number): string => {
+  const size = Math.abs(offset)
+  const seconds = Math.floor(size / 1e6)
+  const micros = size % 1e6
+  const tail = seconds % 60 === 0 && micros === 0
+    ? ""
+    : `:${two(seconds % 60)}${micros === 0 ? "" : `.${padded(micros, 6)}`}`
+  return `${offset < 0 ? "-" : "+"}${two(Math.floor(seconds / 3_600))}:${two(Math.floor(seconds / 60) % 60)}${tail}`
+}
+
+/**
+ * A `datetime.timedelta`, normalized as Python does: `0 <= seconds < 86400`, `0 <= microseconds < 1000000`.
+ *
+ * @category datetime
+ * @since 0.1.0
+ */
+export class PyTimedelta {
+  readonly days: number
+  readonly seconds: number
+  readonly microseconds: number
+  constructor(days: number, seconds: number, microseconds: number) {
+    this.days = days
+    this.seconds = seconds
+    this.microseconds = microseconds
+  }
+  /** The whole length in seconds, as Python's `total_seconds()`. */
+  get totalSeconds(): number {
+    return ((this.days * 86_400 + this.seconds) * 1e6 + this.microseconds) / 1e6
+  }
+  /** The whole length in microseconds; exact up to 285 years. */
+  get totalMicroseconds(): number {
+    return (this.days * 86_400 + this.seconds) * 1e6 + this.microseconds
+  }
+  /** Python's `str`: `1 day, 0:00:02.000003`. */
+  toString(): string {
+    const time = `${Math.floor(this.seconds / 3_600)}:${two(Math.floor(this.seconds / 60) % 60)}:${
+      two(this.seconds % 60)
+    }`
+    const days = this.days === 0 ? "" : `${this.days} day${Math.abs(this.days) === 1 ? "" : "s"}, `
+    return `${days}${time}${this.microseconds === 0 ? "" : `.${padded(this.microseconds, 6)}`}`
+  }
+  [equalityKey](): unknown {
+    return `y${this.days},${this.seconds},${this.microseconds}`
+  }
+}
+
+/**
+ * A `datetime.date`.
+ *
+ * @category datetime
+ * @since 0.1.0
+ */
+export class PyDate {
+  readonly year: number
+  /** 1 to 12. */
+  readonly month: number
+  readonly day: number
+  constructor(year: number, month: number, day: number) {
+    this.year = year
+    this.month = month
+    this.day = day
+  }
+  /** ISO 8601: `2024-02-29`. */
+  toString(): string {
+    return `${padded(this.year, 4)}-${two(this.month)}-${two(this.day)}`
+  }
+  toJSON(): string {
+    return this.toString()
+  }
+  /** The date at midnight UTC. */
+  toDate(): Date {
+    return new Date(daysFromEpoch(this.year, this.month, this.day) * 86_400_000)
+  }
+  [equalityKey](): unknown {
+    return `a${this.toString()}`
+  }
+}
+
+const clock = (hour: number, minute: number, second: number, microsecond: number): string =>
+  `${two(hour)}:${two(minute)}:${two(second)}${microsecond === 0 ? "" : `.${padded(microsecond, 6)}`}`
+
+/**
+ * A `datetime.time`.
+ *
+ * @category datetime
+ * @since 0.1.0
+ */
+export class PyTime {
+  readonly hour: number
+  readonly minute: number
+  readonly second: number
+  readonly microsecond: number
+  /** 1 for the second of two equal local times (PEP 495). */
+  readonly fold: number
+  /** `null` for none, `Timezone`, `ZoneInfo`, or the inert object of another library: see `zoneOf`. */
+  readonly tzinfo: unknown
+  constructor(hour: number, minute: number, second: number, microsecond: number, fold: number, tzinfo: unknown) {
+    this.hour = hour
+    this.minute = minute
+    this.second = second
+    this.microsecond = microsecond
+    this.fold = fold
+    this.tzinfo = tzinfo
+  }
+  /** Offset from UTC in microseconds, `null` for no zone and for one whose offset depends on a date. */
+  utcOffset(): number | null {
+    return zoneOf(this.tzinfo)?.offset ?? null
+  }
+  /** ISO 8601, with the offset when it is fixed: `23:59:59.000001+01:00`. */
+  toString(): string {
+    const offset = this.utcOffset()
+    return `${clock(this.hour, this.minute, this.second, this.microsecond)}${offset === null ? "" : offsetText(offset)}`
+  }
+  toJSON(): string {
+    return this.toString()
+  }
+  [equalityKey](): unknown {
+    const offset = this.utcOffset()
+    if (offset === null) return `m${clock(this.hour, this.minute, this.second, this.microsecond)}`
+    return `mu${(this.hour * 3_600 + this.minute * 60 + this.second) * 1e6 + this.microsecond - offset}`
+  }
+}
+
+/**
+ * A `datetime.datetime`, and pendulum's `DateTime`.
+ *
+ * @category datetime
+ * @since 0.1.0
+ */
+export class PyDateTime {
+  readonly year: number
+  /** 1 to 12. */
+  readonly month: number
+  readonly day: number
+  readonly hour: number
+  readonly minute: number
+  readonly second: number
+  readonly microsecond: number
+  /** 1 for the second of two equal local times (PEP 495). */
+  readonly fold: number
+  /** `null` for none, `Timezone`, `ZoneInfo`, or the inert object of another library: see `zoneOf`. */
+  readonly tzinfo: unknown
+  /** `datetime.datetime`, or the class of pendulum that it was. */
+  readonly className: string
+  constructor(
+    year: number,
+    month: number,
+    day: number,
+    hour: number,
+    minute: number,
+    second: number,
+    microsecond: number,
+    fold: number,
+    tzinfo: unknown,
+    className = "datetime.datetime"
+  ) {
+    this.year = year
+    this.month = month
+    this.day = day
+    this.hour = hour
+    this.minute = minute
+    this.second = second
+    this.microsecond = microsecond
+    this.fold = fold
+    this.tzinfo = tzinfo
+    this.className = className
+  }
+  /** The local time in milliseconds, as if it were UTC. */
+  #local(): number {
+    return daysFromEpoch(this.year, this.month, this.day) * 86_400_000 +
+      (this.hour * 3_600 + this.minute * 60 + this.second) * 1_000
+  }
+  /**
+   * Offset from UTC in microseconds. `null` without a zone, for a zone of a class that is not known, and for a key that
+   * this runtime's time zone data does not have.
+   */
+  utcOffset(): number | null {
+    const zone = zoneOf(this.tzinfo)
+    if (zone === null) return null
+    return zone.offset ?? (zone.key === null ? null : offsetOfLocal(zone.key, this.#local(), this.fold))
+  }
+  /** ISO 8601 with the offset: `2024-01-02T03:04:05.000006+01:00`. */
+  toString(): string {
+    const offset = this.utcOffset()
+    return `${padded(this.year, 4)}-${two(this.month)}-${two(this.day)}T${
+      clock(this.hour, this.minute, this.second, this.microsecond)
+    }${offset === null ? "" : offsetText(offset)}`
+  }
+  toJSON(): string {
+    return this.toString()
+  }
+  /** The instant to the millisecond; without a zone, the local time taken as UTC. */
+  toDate(): Date {
+    return new Date(this.#local() + Math.floor((this.microsecond - (this.utcOffset() ?? 0)) / 1_000))
+  }
+  [equalityKey](budget: EqualityBudget): unknown {
+    spend(budget, 1)
+    if (this.tzinfo === null) return `w${this.#local()},${this.microsecond}`
+    const offset = this.utcOffset()
+    if (offset === null) {
+      const zone = this.tzinfo
+      return `w${this.#local()},${this.microsecond},${typeof zone === "object" ? identityKey(zone!) : ""}`
+    }
+    return `v${(BigInt(this.#local()) * 1_000n) + BigInt(this.microsecond) - BigInt(offset)}`
+  }
+}

@@ -1,0 +1,108 @@
+/**
+ * What the caller of `loads` may ask for, and the limits that hold whatever is asked.
+ *
+ * @since 0.1.0
+ */
+import type { PyGlobal } from "./objects.ts"
+
+/**
+ * Limits on what one pickle may cost. Every one holds by default; a pickle over it fails with `LimitExceeded` and the
+ * limit's name. `Infinity` lifts one.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface Limits {
+  /** Bytes of input. Default 2^31 - 1. */
+  readonly bytes: number
+  /** Instructions in one pickle, and so values. Default 2^30. */
+  readonly values: number
+  /** How deep values may be nested in one another. Default 100 000. */
+  readonly depth: number
+  /** Entries in the memo. Default 2^26. */
+  readonly memo: number
+  /** Bytes of one integer; digits of one in text are limited alike. Default 2^20. */
+  readonly integerBytes: number
+  /**
+   * What is fetched from the memo again and again: characters and bytes fetched, plus items that decoders copy. This
+   * is what stops a few bytes from standing for gigabytes. Default 64 MiB, and 32 times the input where that is more.
+   */
+  readonly repetition: number
+  /** Values and characters visited to compare keys that are tuples, frozensets, bytes and the like. Default 10^7, and 32 times the input where that is more. */
+  readonly equalityWork: number
+}
+
+/**
+ * How a class named in pickles is decoded. Everything is called with data that is already decoded.
+ *
+ * **Details**
+ *
+ * A pickle makes an object first and fills it later, as it may contain itself. `create` gets the arguments of the
+ * constructor; `setState`, `append` and `setItem` get what the pickle does to the object afterwards.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface ClassDecoder<A = unknown> {
+  readonly create: (args: ReadonlyArray<unknown>, kwargs: unknown, cls: PyGlobal) => A
+  readonly setState?: (value: A, state: unknown) => void
+  readonly append?: (value: A, item: unknown) => void
+  readonly setItem?: (value: A, key: unknown, item: unknown) => void
+}
+
+/**
+ * Options of `loads`.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface LoadsOptions {
+  /**
+   * How the 8-bit strings of Python 2 are read, as in Python's `pickle.loads(encoding=)`: text in that encoding, or
+   * `bytes` for Uint8Array. Default `ASCII`, which refuses other bytes; NumPy and datetime pickles of Python 2 need
+   * `latin1`.
+   */
+  readonly encoding?: "ASCII" | "latin1" | "utf-8" | "bytes"
+  /** What to do with bytes that `encoding` does not take, as in Python. Default `strict`. */
+  readonly errors?: "strict" | "ignore" | "replace" | "surrogateescape"
+  /** Renames Python 2's modules to Python 3's in protocols 0 to 2 (`__builtin__` → `builtins`). Default true. */
+  readonly fixImports?: boolean
+  /** `number` where that is exact and bigint beyond ±(2^53-1), or always `bigint`. Default `number`. */
+  readonly integers?: "number" | "bigint"
+  /** `number`, or `typed`: every float is a `PyFloat`, so that `1.0` is told from `1`. Default `number`. */
+  readonly floats?: "number" | "typed"
+  /** `object` where all keys are strings in an order that an object keeps, else a `PyDict`; or always `map`. Default `object`. */
+  readonly dicts?: "object" | "map"
+  /** Whether `bytes` are views of the input or `copy`: a view keeps the whole input in memory. Default `view`. */
+  readonly bytes?: "view" | "copy"
+  /**
+   * Whether text may share memory with its neighbours in the input (`shared`, faster: a string of 13 characters or
+   * more may keep up to 64 KiB of text around it in memory) or is `separate`. Default `shared`.
+   */
+  readonly strings?: "shared" | "separate"
+  /** What to do with a class that is not known: an inert `PyObject`, or refuse the pickle. Default `inert`. */
+  readonly unknown?: "inert" | "refuse"
+  /** Decoders by the class's qualified name, `module.Name`. They come before the package's own. */
+  readonly classes?: Readonly<Record<string, ClassDecoder>> | ReadonlyMap<string, ClassDecoder>
+  /** What a persistent id stands for. Without it a pickle with persistent ids is refused, as in Python. */
+  readonly persistentLoad?: (id: unknown) => unknown
+  /** The extension registry (`copyreg.add_extension`): `module.Name` by code. */
+  readonly extensions?: Readonly<Record<number, string>> | ReadonlyMap<number, string>
+  /** The out-of-band buffers of protocol 5, in order. */
+  readonly buffers?: Iterable<Uint8Array>
+  readonly limits?: Partial<Limits>
+}
+
+/** @internal */
+export const limitsFor = (length: number, given: Partial<Limits> | undefined): Limits => {
+  const proportional = 32 * length
+  return {
+    bytes: given?.bytes ?? 0x7fffffff,
+    values: given?.values ?? 0x40000000,
+    depth: given?.depth ?? 100_000,
+    memo: given?.memo ?? 0x4000000,
+    integerBytes: given?.integerBytes ?? 0x100000,
+    repetition: given?.repetition ?? Math.max(0x4000000, proportional),
+    equalityWork: given?.equalityWork ?? Math.max(10_000_000, proportional)
+  }
+}

@@ -1,0 +1,144 @@
+/**
+ * Which decoder a class has: the one table of everything that this package knows.
+ *
+ * @since 0.1.0
+ */
+import { cloudpickle, instance, namedTuple } from "./cloudpickle.ts"
+import type { NamedTuple } from "./containers.ts"
+import type { Context, Create } from "./context.ts"
+import { DataFrame, NA, NaT, Series } from "./frame.ts"
+import { DType, NdArray } from "./ndarray.ts"
+import { numpy, setArrayState, setDTypeState } from "./numpy.ts"
+import { Opaque, PyEnum, PyGlobal, PyObject, UUID } from "./objects.ts"
+import type { ClassDecoder } from "./options.ts"
+import { finishExtensionArray, finishFrame, pandas, setDataFrameState, setSeriesState } from "./pandas.ts"
+import { setUuidState, stdlib } from "./stdlib.ts"
+import { temporal } from "./temporal.ts"
+
+interface Known {
+  readonly create?: Create
+  /** What a mere reference stands for. */
+  readonly constant?: unknown
+}
+
+const known = new Map<string, Known>()
+for (const table of [stdlib, temporal, numpy, pandas, cloudpickle]) {
+  for (const [name, create] of Object.entries(table)) known.set(name, { create })
+}
+for (const name of ["pandas._libs.missing.NA", "pandas.NA"]) known.set(name, { constant: NA })
+for (const name of ["pandas._libs.tslibs.nattype.NaT", "pandas._libs.tslib.NaT", "pandas.NaT"]) {
+  known.set(name, { constant: NaT })
+}
+
+const ofInstances: Known = { create: instance }
+
+/** @internal */
+export const decoderOf = (callable: PyGlobal | PyObject): Known | undefined =>
+  callable instanceof PyGlobal
+    ? known.get(callable.qualifiedName)
+    : callable instanceof Opaque
+    ? ofInstances
+    : undefined
+
+type StateSetter = (context: Context, value: never, state: unknown) => void
+
+const setters = new Map<unknown, StateSetter>([
+  [NdArray.prototype, setArrayState],
+  [DType.prototype, setDTypeState],
+  [UUID.prototype, setUuidState],
+  [DataFrame.prototype, setDataFrameState],
+  [Series.prototype, setSeriesState]
+])
+
+/** @internal */
+export const stateSetterOf = (
+  value: object
+): ((context: Context, value: unknown, state: unknown) => void) | undefined =>
+  setters.get(Object.getPrototypeOf(value)) as ((context: Context, value: unknown, state: unknown) => void) | undefined
+
+type Finisher = (context: Context, object: PyObject) => unknown
+
+/**
+ * What turns an object into a typed value when its state has come; most have none.
+ *
+ * @internal
+ */
+export const finisherOf = (object: PyObject): Finisher | undefined => {
+  const { state } = object
+  if (typeof state !== "object" || state === null || object instanceof Opaque) return undefined
+  const cls = object.class
+  if (!(cls instanceof PyGlobal)) return undefined
+  if (cls.module.startsWith("pandas.")) return finishExtensionArray
+  // A subclass of DataFrame or Series says so in its state.
+  return "_typ" in state || (state instanceof Map && state.has("_typ")) ? finishFrame : undefined
+}
+
+const referenceTypes = new Set(
+  ("int float str bytes bytearray bool list dict tuple set frozenset object type complex range slice Ellipsis " +
+    "NotImplemented getattr memoryview property super").split(" ")
+)
+
+/**
+ * Whether a name may be in a pickle under `unknown: "refuse"`: what has a decoder, builtin types and exceptions, and
+ * the inner classes of NumPy, pandas and Arrow that their decoders read.
+ *
+ * @internal
+ */
+export const isKnownReference = (global: PyGlobal): boolean => {
+  const { module, name } = global
+  if (known.has(global.qualifiedName)) return true
+  if (module === "builtins") {
+    return referenceTypes.has(name) || /(?:Error|Exception|Warning|Exit|Interrupt|Iteration|Group)$/.test(name)
+  }
+  return module === "pandas" || module.startsWith("pandas.") || module.startsWith("numpy.") || module === "numpy" ||
+    module === "pyarrow.lib" || (module === "functools" && name === "partial") || module === "zoneinfo" ||
+    module === "pytz" || module.startsWith("dateutil.tz") || module.startsWith("pendulum.tz")
+}
+
+const states = new WeakMap<object, unknown>()
+
+/**
+ * Keeps the state of a value whose class has no place for one.
+ *
+ * @internal
+ */
+export const keepState = (value: object, state: unknown): void => {
+  states.set(value, state)
+}
+
+/**
+ * The state that a pickle set on a value whose type here has no place for it: the attributes of an OrderedDict, say.
+ * `undefined` when there is none.
+ *
+ * @category objects
+ * @since 0.1.0
+ */
+export const stateOf = (value: object): unknown => value instanceof PyObject ? value.state : states.get(value)
+
+/**
+ * A decoder for an Enum: `members` is its values by name.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export const enumDecoder = (members: Readonly<Record<string, unknown>>): ClassDecoder<PyEnum> => ({
+  create: (args, _kwargs, cls) => {
+    const value = args[0]
+    const name = Object.keys(members).find((key) => members[key] === value) ?? null
+    return new PyEnum(cls.qualifiedName, name, value)
+  }
+})
+
+/**
+ * A decoder for a named tuple with these fields.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export const namedTupleDecoder = (fields: ReadonlyArray<string>): ClassDecoder<NamedTuple> => ({
+  create: (args, _kwargs, cls) => {
+    const only = args[0]
+    const items: ReadonlyArray<unknown> = args.length === 1 && Array.isArray(only) && fields.length !== 1 ? only : args
+    return namedTuple(cls.qualifiedName, fields, items)
+  }
+})
