@@ -4,10 +4,11 @@
  */
 import { build } from "esbuild"
 import * as assert from "node:assert/strict"
-import { readFileSync } from "node:fs"
+import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { gzipSync } from "node:zlib"
 import * as core from "./browser/core.ts"
+import * as pickle from "./browser/pickle.ts"
 import { check } from "./support/check.ts"
 import { startChromium } from "./support/chromium.ts"
 import { root } from "./support/folder.ts"
@@ -57,3 +58,13 @@ for (const archive of ["prefect-0.15", "prefect-1"]) {
     assert.deepEqual(await inBrowser(coreBundle, rows), expected)
   })
 }
+
+const pickleBundle = await bundle("pickle")
+await check("pickle: every fixture is read as the same value in Chromium", async () => {
+  const folder = join(root, "fixtures/pickle")
+  const files = readdirSync(folder).filter((name) => name.endsWith(".pkl"))
+  const pickles = files.map((name) => readFileSync(join(folder, name)).toString("base64"))
+  const expected = pickle.probe(pickles)
+  assert.ok(expected.length > 100)
+  assert.deepEqual(await inBrowser(pickleBundle, pickles), expected)
+})

@@ -18,10 +18,12 @@ import { documents, snippets } from "./snippets.mjs"
 
 /** @typedef {(typeof packages)[number]} Package */
 
-/** What a user can import: the package, and its modules; main.ts and its like are programs, not entry points. */
-const entryPoints = (/** @type {Package} */ { index, modules, name }) => [
+/** What a user can import: the package and, where it exports them, its modules; main.ts and its like are programs. */
+const entryPoints = (/** @type {Package} */ { manifest, modules, name }) => [
   name,
-  ...modules.filter((module) => index === "flat" || /^[A-Z]/.test(module)).map((module) => `${name}/${module}`)
+  ...modules
+    .filter((module) => "./*" in manifest.exports && /^[A-Z]/.test(module))
+    .map((module) => `${name}/${module}`)
 ]
 
 const optionalPeers = (/** @type {Package} */ { manifest }) =>

@@ -1,0 +1,13 @@
+/** What @effect-prefect/pickle reads from pickles: run in Node and in the browser, where it has to read the same. */
+import { describe, loads } from "@effect-prefect/pickle"
+
+/** Takes pickles in base64; gives a line of text for each, the typed value or why it cannot be read. */
+export const probe = (pickles: ReadonlyArray<string>): ReadonlyArray<string> =>
+  pickles.map((base64) => {
+    const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0))
+    try {
+      return JSON.stringify(describe(loads(bytes)))
+    } catch (error) {
+      return String(error)
+    }
+  })
