@@ -13,14 +13,17 @@
  *
  * @since 0.1.0
  */
+import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
+import type * as Stream from "effect/Stream"
 import type { FileHandle } from "node:fs/promises"
 import { open, readFile, realpath, stat } from "node:fs/promises"
 import { isAbsolute, join, relative, resolve, sep } from "node:path"
 import * as JsonLines from "./internal/jsonLines.ts"
+import * as Pages from "./internal/pages.ts"
 import type { Row, Rows, TableName } from "./internal/rowIndex.ts"
 import * as RowsBackend from "./internal/rowsBackend.ts"
 import * as PrefectApi from "./PrefectApi.ts"
@@ -51,6 +54,8 @@ export class Archive extends Context.Service<Archive, {
   readonly directory: string
   /** Every line that could not be used; at most 1 000 for each table. Reads the tables that were not read yet. */
   readonly problems: Effect.Effect<ReadonlyArray<Problem>, PrefectApiError>
+  /** Every task run of the archive, whatever flow run it is of, in the order of its file. */
+  readonly taskRuns: Stream.Stream<TaskRunView, PrefectApiError>
 }>()("@effect-prefect/api/Archive") {}
 
 /**
@@ -104,6 +109,8 @@ export interface Mount {
   readonly from: string
   /** An absolute path inside the archive's folder. It need not exist. */
   readonly to: string
+  /** The archive's folder, which `to` must be inside of when it is read, too. */
+  readonly within: string
 }
 
 const maxMountsBytes = 1024 * 1024
@@ -152,7 +159,7 @@ export const readMounts = Effect.fn("ArchiveApi.readMounts")(function*(
     if (isAbsolute(folder) || !isInside(root, to) || (real !== undefined && !isInside(realRoot, real))) {
       return yield* unavailable(`${path}: the folder of ${from} is outside the archive; it must be inside it`)
     }
-    mounts.push({ from, to })
+    mounts.push({ from, to, within: root })
   }
   return mounts
 })
@@ -276,11 +283,12 @@ export const make = Effect.fnUntraced(function*(
     if (table !== undefined) tables.set(name, table)
   }
   if (tables.size === 0) return yield* notAnArchive(root, "its folder tables holds none of Prefect's tables")
-  const { backend, readAll } = yield* RowsBackend.make(rowsOf(tables))
+  const { allTaskRuns, backend, readAll } = yield* RowsBackend.make(rowsOf(tables))
   return {
     api: PrefectApi.make(backend),
     archive: Archive.of({
       directory: root,
+      taskRuns: Pages.stream(allTaskRuns, PrefectApi.defaultPageSize),
       problems: Effect.map(readAll, () => [...tables.values()].flatMap((table) => table.problems))
     })
   }

@@ -62,6 +62,15 @@ describe.each(["prefect-1", "prefect-0.15"])("the archive %s", (name) => {
         }
       }))
 
+    it.effect("gives all task runs in the order of their file", () =>
+      Effect.gen(function*() {
+        const archive = yield* ArchiveApi.Archive
+        assert.deepStrictEqual(
+          (yield* Stream.runCollect(archive.taskRuns)).map((view) => view.taskRunId),
+          readFixture(`${name}/tables/task_run.jsonl`).map((row) => row["id"] as never)
+        )
+      }))
+
     it.effect("has no line that cannot be used", () =>
       Effect.map(ArchiveApi.problems, (problems) => assert.deepStrictEqual(problems, [])))
   })
@@ -71,8 +80,8 @@ describe.each(["prefect-1", "prefect-0.15"])("the archive %s", (name) => {
       const mounts = yield* ArchiveApi.readMounts(fixture(name))
       const [local, bucket] = Object.keys(JSON.parse(readFileSync(fixture(`${name}/mounts.json`), "utf8")))
       assert.deepStrictEqual(mounts, [
-        { from: local!, to: fixture(`${name}/results`) },
-        { from: bucket!, to: fixture(`${name}/s3/${bucket!.slice("s3://".length)}`) }
+        { from: local!, to: fixture(`${name}/results`), within: fixture(name) },
+        { from: bucket!, to: fixture(`${name}/s3/${bucket!.slice("s3://".length)}`), within: fixture(name) }
       ])
     }))
 })
@@ -221,8 +230,8 @@ describe("mounts.json", () => {
     Effect.gen(function*() {
       const directory = yield* archiveOf({ "mounts.json": `{ "C:\\\\flows": "./a/../b", "gs://x": "." }` })
       assert.deepStrictEqual(yield* ArchiveApi.readMounts(directory), [
-        { from: "C:\\flows", to: join(directory, "b") },
-        { from: "gs://x", to: directory }
+        { from: "C:\\flows", to: join(directory, "b"), within: directory },
+        { from: "gs://x", to: directory, within: directory }
       ])
     }))
 

@@ -124,7 +124,7 @@ export const make = ({ client: sql, run }: Connection): Api.Backend => {
   }
 
   /** One row more than the page was asked for, to know whether there is another page. */
-  const pageOf = <R, A>(found: ReadonlyArray<R>, limit: number, cursorOf: (last: R) => Api.Cursor) => {
+  const pageOf = <R>(found: ReadonlyArray<R>, limit: number, cursorOf: (last: R) => Api.Cursor) => {
     const rows = found.slice(0, limit)
     const next = found.length > limit ? cursorOf(rows.at(-1)!) : undefined
     return { rows, next }

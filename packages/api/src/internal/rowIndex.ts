@@ -169,6 +169,8 @@ const problemOfIds = (row: Row, ...others: ReadonlyArray<string>): string | unde
 
 export interface TaskRunIndex {
   readonly slugs: ReadonlyMap<string, string | null>
+  /** In the order of the table. */
+  readonly all: ReadonlyArray<TaskRunEntry>
   readonly byId: Groups<TaskRunEntry>
   readonly byFlowRun: Groups<TaskRunEntry>
 }
@@ -209,6 +211,7 @@ export const indexTaskRuns = Effect.fnUntraced(function*(rows: Rows) {
     if (same === undefined) known.set(id, id)
     return same ?? id
   }
+  const all: Array<TaskRunEntry> = []
   const byId = new Groups<TaskRunEntry>(byIdAndPlace)
   const byFlowRun = new Groups<TaskRunEntry>(byTaskAndMapIndex)
   yield* rows.scan("task_run", (row, place) => {
@@ -224,11 +227,12 @@ export const indexTaskRuns = Effect.fnUntraced(function*(rows: Rows) {
       flowRunId: intern(flowRunId),
       state: State.typeName(view.state)
     }
+    all.push(entry)
     byId.add(id, entry)
     if (entry.flowRunId !== null) byFlowRun.add(entry.flowRunId, entry)
     return undefined
   })
-  const index: TaskRunIndex = { slugs, byId, byFlowRun }
+  const index: TaskRunIndex = { slugs, all, byId, byFlowRun }
   return index
 })
 

@@ -71,6 +71,10 @@ export const make = Effect.fnUntraced(function*(rows: Index.Rows): Effect.fn.Ret
   readonly backend: Api.Backend
   /** Reads the tables that were not needed yet. */
   readonly readAll: Effect.Effect<void, Errors.PrefectApiError>
+  /** Every task run, whatever flow run it is of, in the order of the table. */
+  readonly allTaskRuns: (
+    page: Api.PageRequest
+  ) => Effect.Effect<Api.Page<TaskRunView.TaskRunView>, Errors.PrefectApiError>
 }> {
   const taskRuns = yield* cachedSuccess(Index.indexTaskRuns(rows))
   const flowRuns = yield* cachedSuccess(Index.indexFlowRuns(rows))
@@ -344,5 +348,18 @@ export const make = Effect.fnUntraced(function*(rows: Index.Rows): Effect.fn.Ret
     })
   }
   const all = Effect.all([taskRuns, flowRuns, flows, logs, artifacts, taskRunStates, flowRunStates], { discard: true })
-  return { backend, readAll: all }
+  return {
+    backend,
+    readAll: all,
+    allTaskRuns: ({ cursor, limit }) =>
+      Effect.flatMap(taskRuns, (index) => {
+        const start = typeof cursor === "number" ? cursor : 0
+        const entries = index.all.slice(start, start + limit)
+        const end = start + entries.length
+        return Effect.map(
+          views("allTaskRuns", index, entries),
+          (items) => ({ items, next: end < index.all.length ? end : undefined })
+        )
+      })
+  }
 })

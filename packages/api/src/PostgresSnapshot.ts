@@ -1,0 +1,114 @@
+/**
+ * `PostgresSnapshot`: every row of a Prefect 1 server's tables as of one instant, streamed. It needs the package
+ * `@effect/sql-pg`.
+ *
+ * @since 0.1.0
+ */
+import * as Tables from "@effect-prefect/core/Tables"
+import type { NonEmptyReadonlyArray } from "effect/Array"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import { isSqlError, type SqlError } from "effect/sql/SqlError"
+import * as Stream from "effect/Stream"
+import { connect, type Connection, reasonOf } from "./internal/postgresConnection.ts"
+import type { Options } from "./PostgresApi.ts"
+import { MalformedResponse, PrefectApiError } from "./PrefectApiError.ts"
+import type { PrefectConfigError } from "./PrefectConfigError.ts"
+
+/**
+ * A table of the snapshot.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Table {
+  readonly name: string
+  /** What the database thinks of its number of rows, for a progress bar; undefined when it has not counted them. */
+  readonly estimatedRows: number | undefined
+  /**
+   * Its rows, each one JSON object as text on one line: timestamps in UTC with their microseconds, jsonb as it is. They
+   * come a few megabytes at a time, in the order in which the database keeps them.
+   */
+  readonly rows: Stream.Stream<string, PrefectApiError>
+}
+
+const toApiError = (error: SqlError) => new PrefectApiError({ operation: "snapshot", reason: reasonOf(error) })
+
+const bytesAtOnce = 2 * 1024 * 1024
+const rowsAtOnce = 5000
+
+/**
+ * The rows of a table through a cursor, which costs the database no sort and neither side any memory.
+ */
+const rowsOf = ({ client: sql }: Connection, name: string): Stream.Stream<string, PrefectApiError> =>
+  Stream.fromPull(Effect.gen(function*() {
+    const cursor = sql.literal(`export_${name}`)
+    yield* sql`declare ${cursor} no scroll cursor for
+      select to_jsonb(t)::text as line from ${sql.literal(`public."${name}"`)} t`.pipe(Effect.mapError(toApiError))
+    let count = 100
+    return Effect.gen(function*() {
+      const found = yield* Effect.mapError(
+        sql<{ readonly line: string }>`fetch forward ${sql.literal(String(count))} from ${cursor}`,
+        toApiError
+      )
+      if (found.length === 0) {
+        yield* Effect.mapError(sql`close ${cursor}`, toApiError)
+        return yield* Cause.done()
+      }
+      const lines = found.map(({ line }) => line)
+      const bytes = lines.reduce((sum, line) => sum + line.length, 0)
+      count = Math.min(rowsAtOnce, Math.max(1, Math.round(bytesAtOnce / (bytes / lines.length))))
+      return lines as unknown as NonEmptyReadonlyArray<string>
+    })
+  }))
+
+/**
+ * Runs an effect on one consistent snapshot of the database: a read-only transaction (REPEATABLE READ), so a server that
+ * goes on writing changes nothing in it. Read one table after the other: they share a connection.
+ *
+ * It fails with MalformedResponse where the tables of Prefect are not there. A statement may take 10 minutes by default.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const withSnapshot = <A, E, R>(
+  options: Options,
+  use: (tables: ReadonlyArray<Table>) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E | PrefectApiError | PrefectConfigError, R> =>
+  Effect.scoped(Effect.gen(function*() {
+    const connection = yield* connect({ statementTimeout: "10 minutes", ...options, maxConnections: 1 })
+    const { client: sql, settings } = connection
+    const begin = Effect.gen(function*() {
+      // The level must be set before anything is read.
+      yield* sql`set transaction isolation level repeatable read, read only`
+      yield* sql`select set_config('statement_timeout', ${settings.statement_timeout}, true),
+        set_config('timezone', 'UTC', true)`
+      return yield* sql<{ readonly name: string; readonly estimate: number }>`
+        select c.relname as name, c.reltuples::float8 as estimate from pg_catalog.pg_class c
+        join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+        where n.nspname = 'public' and c.relkind in ('r', 'p', 'v', 'm')
+          and c.relname in ${sql.in(Tables.tables.map(({ name }) => name))}`
+    })
+    const body = Effect.gen(function*() {
+      const found = new Map((yield* Effect.mapError(begin, toApiError)).map(({ estimate, name }) => [name, estimate]))
+      if (!found.has("task_run")) {
+        return yield* new PrefectApiError({
+          operation: "snapshot",
+          reason: new MalformedResponse({
+            problem: "the database has no table task_run in its schema public; " +
+              "check that the URL names the database of a Prefect 1 server"
+          })
+        })
+      }
+      return yield* use(
+        Tables.tables.filter(({ name }) => found.has(name)).map(({ name }): Table => {
+          const estimate = found.get(name) ?? -1
+          return { name, estimatedRows: estimate < 0 ? undefined : estimate, rows: rowsOf(connection, name) }
+        })
+      )
+    })
+    return yield* Effect.mapError(
+      sql.withTransaction(body),
+      (error): E | PrefectApiError => isSqlError(error) ? toApiError(error as SqlError) : error as E | PrefectApiError
+    )
+  }))
