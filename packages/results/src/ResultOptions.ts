@@ -5,6 +5,7 @@
  */
 import * as Context from "effect/Context"
 import * as Layer from "effect/Layer"
+import * as ClassRegistry from "./ClassRegistry.ts"
 import type { FormatHint } from "./ResultFormat.ts"
 
 /**
@@ -22,6 +23,8 @@ export interface Options {
   readonly pageSize: number | undefined
   /** The format of every result, where the bytes are not to decide. Default: they decide. */
   readonly format: FormatHint | undefined
+  /** What objects of the flow's own classes become. Default: inert data. */
+  readonly registry: ClassRegistry.ClassRegistry
 }
 
 /**
@@ -33,7 +36,8 @@ export const defaults: Options = {
   maxChildren: 100_000,
   concurrency: undefined,
   pageSize: undefined,
-  format: undefined
+  format: undefined,
+  registry: ClassRegistry.empty
 }
 
 /**

@@ -84,7 +84,8 @@ export const load = (env: Env, view: TaskRunView): Effect.Effect<unknown, Result
       ResultFormat.decode(stored.bytes, {
         name: stored.name,
         format: env.options.format ?? stored.format,
-        maxBytes: env.options.maxBytes
+        maxBytes: env.options.maxBytes,
+        registry: env.options.registry
       }),
       (reason) => resultError(view, reason)
     )

@@ -1,0 +1,210 @@
+/**
+ * JSON as Python's `json` module writes and reads it: NaN and the infinities are numbers, integers have any size, and a
+ * key that is there twice has its last value.
+ */
+import { refuse } from "./refusal.ts"
+
+/** How deep arrays and objects may be nested. */
+export const maxJsonDepth = 10_000
+
+const quote = 0x22
+const backslash = 0x5c
+
+/**
+ * Whether JavaScript's `JSON.parse` reads a text as Python does. It does not when an integer may need more than a
+ * double, when there are NaN and infinities, or when it is nested too deep for anybody.
+ */
+const isPlain = (text: string): boolean => {
+  let digits = 0
+  let depth = 0
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i)
+    if (code >= 0x30 && code <= 0x39) {
+      digits++
+      continue
+    }
+    if (digits > 15 && isLongInteger(text, i - digits, i)) return false
+    digits = 0
+    if (code === quote) {
+      // To the quote that no backslash precedes.
+      for (;;) {
+        i = text.indexOf("\"", i + 1)
+        if (i < 0) return false
+        let before = i - 1
+        while (text.charCodeAt(before) === backslash) before--
+        if ((i - before) % 2 === 1) break
+      }
+    } else if (code === 0x5b || code === 0x7b) {
+      if (++depth > maxJsonDepth) return false
+    } else if (code === 0x5d || code === 0x7d) depth--
+    else if (code === 0x4e || code === 0x49) return false
+    else if (code === 0x2d && text.charCodeAt(i + 1) === 0x30) return false
+  }
+  return digits <= 15
+}
+
+/** Whether digits are all of an integer, rather than the fraction or the exponent of a float or what comes before them. */
+const isLongInteger = (text: string, start: number, end: number): boolean => {
+  const before = text[start - 1]
+  const after = text[end]
+  return before !== "." && after !== "." && after !== "e" && after !== "E"
+}
+
+const space = /[ \t\n\r]*/y
+const number = /-?(?:0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?/y
+const constants: ReadonlyArray<readonly [string, unknown]> = [
+  ["null", null],
+  ["true", true],
+  ["false", false],
+  ["NaN", NaN],
+  ["Infinity", Infinity],
+  ["-Infinity", -Infinity]
+]
+
+/** More digits than any result has, and so many that reading them takes no noticeable time. Python stops at 4300. */
+const maxDigits = 100_000
+
+class NotJson {
+  readonly problem: string
+  constructor(problem: string) {
+    this.problem = problem
+  }
+}
+
+class Parser {
+  readonly text: string
+  at = 0
+  constructor(text: string) {
+    this.text = text
+  }
+  fail(expected: string): never {
+    throw new NotJson(`at character ${this.at} ${expected} was expected`)
+  }
+  skip(): number {
+    space.lastIndex = this.at
+    space.exec(this.text)
+    this.at = space.lastIndex
+    return this.text.charCodeAt(this.at)
+  }
+  string(): string {
+    const start = this.at
+    let end = start
+    for (;;) {
+      end = this.text.indexOf("\"", end + 1)
+      if (end < 0) this.fail("the end of a string")
+      let before = end - 1
+      while (this.text.charCodeAt(before) === backslash) before--
+      if ((end - before) % 2 === 1) break
+    }
+    this.at = end + 1
+    try {
+      return JSON.parse(this.text.slice(start, end + 1)) as string
+    } catch {
+      this.at = start
+      return this.fail("a string")
+    }
+  }
+  scalar(): unknown {
+    const { at, text } = this
+    if (text.charCodeAt(at) === quote) return this.string()
+    for (const [word, value] of constants) {
+      if (text.startsWith(word, at)) {
+        this.at += word.length
+        return value
+      }
+    }
+    number.lastIndex = at
+    const match = number.exec(text)
+    if (match === null) return this.fail("a value")
+    this.at = number.lastIndex
+    const [digits, fraction, exponent] = match
+    if (fraction !== undefined || exponent !== undefined) return Number(digits)
+    const value = Number(digits)
+    if (Number.isSafeInteger(value)) return value === 0 ? 0 : value
+    return digits.length > maxDigits ? this.fail(`an integer of at most ${maxDigits} digits`) : BigInt(digits)
+  }
+  /** Without recursion, so that the depth of the text is not that of the stack. */
+  value(): unknown {
+    const open: Array<{ readonly container: Array<unknown> | Record<string, unknown>; key: string }> = []
+    for (;;) {
+      let value: unknown
+      let code = this.skip()
+      if (code === 0x5b || code === 0x7b) {
+        if (open.length >= maxJsonDepth) refuse(`the JSON is nested more than ${maxJsonDepth} deep`)
+        this.at++
+        const frame = { container: code === 0x5b ? [] as Array<unknown> : {}, key: "" }
+        const first = this.skip()
+        if (first !== (code === 0x5b ? 0x5d : 0x7d)) {
+          if (code === 0x7b) frame.key = this.key()
+          open.push(frame)
+          continue
+        }
+        this.at++
+        value = frame.container
+      } else value = this.scalar()
+      for (;;) {
+        const frame = open[open.length - 1]
+        if (frame === undefined) return value
+        const { container } = frame
+        const isArray = Array.isArray(container)
+        if (isArray) container.push(value)
+        else setKey(container, frame.key, value)
+        code = this.skip()
+        if (code === 0x2c) {
+          this.at++
+          if (!isArray) {
+            this.skip()
+            frame.key = this.key()
+          }
+          break
+        }
+        if (code !== (isArray ? 0x5d : 0x7d)) this.fail(isArray ? "a comma or ]" : "a comma or }")
+        this.at++
+        open.pop()
+        value = container
+      }
+    }
+  }
+  key(): string {
+    if (this.text.charCodeAt(this.at) !== quote) this.fail("a key in double quotes")
+    const key = this.string()
+    if (this.skip() !== 0x3a) this.fail("a colon")
+    this.at++
+    return key
+  }
+}
+
+/** Sets a key of an object as data, whatever it is called. */
+export const setKey = (object: Record<string, unknown>, key: string, value: unknown): void => {
+  if (key === "__proto__") {
+    Object.defineProperty(object, key, { value, enumerable: true, configurable: true, writable: true })
+  } else object[key] = value
+}
+
+/** What is wrong with a text that is not JSON. */
+export interface JsonProblem {
+  readonly problem: string
+}
+
+/**
+ * The value of a JSON text: integers that a number does not hold exactly are bigints. Gives what is wrong when it is not
+ * JSON; throws a `Refusal` when it is JSON that passes a limit.
+ */
+export const parseJson = (text: string): { readonly value: unknown } | JsonProblem => {
+  if (isPlain(text)) {
+    try {
+      return { value: JSON.parse(text) as unknown }
+    } catch {
+      // The parser below says where.
+    }
+  }
+  try {
+    const parser = new Parser(text)
+    const value = parser.value()
+    if (!Number.isNaN(parser.skip())) parser.fail("the end")
+    return { value }
+  } catch (error) {
+    if (error instanceof NotJson) return { problem: error.problem }
+    throw error
+  }
+}

@@ -1,0 +1,72 @@
+/** Stored bytes as text, the way Python's `json.loads` and `open` take them. */
+
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
+
+/** UTF-8 that may encode lone surrogates, as Python's `surrogatepass` writes them; `undefined` when it is not that. */
+const surrogatePass = (bytes: Uint8Array): string | undefined => {
+  const parts: Array<string> = []
+  let start = 0
+  const flush = (end: number) => {
+    if (end > start) parts.push(utf8.decode(bytes.subarray(start, end)))
+  }
+  try {
+    for (let i = 0; i + 2 < bytes.length; i++) {
+      if (bytes[i] !== 0xed || bytes[i + 1]! < 0xa0 || bytes[i + 1]! > 0xbf || (bytes[i + 2]! & 0xc0) !== 0x80) continue
+      flush(i)
+      parts.push(String.fromCharCode(0xd000 | ((bytes[i + 1]! & 0x3f) << 6) | (bytes[i + 2]! & 0x3f)))
+      start = i + 3
+      i += 2
+    }
+    flush(bytes.length)
+  } catch {
+    return undefined
+  }
+  return parts.join("")
+}
+
+/** UTF-8 text without a byte order mark; `undefined` when the bytes are not that. */
+export const decodeUtf8 = (bytes: Uint8Array): string | undefined => {
+  const content = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? bytes.subarray(3) : bytes
+  const buffer = Buffer.from(content.buffer, content.byteOffset, content.length)
+  const text = buffer.toString("utf8")
+  if (!text.includes("\ufffd")) return text
+  try {
+    return utf8.decode(content)
+  } catch {
+    return surrogatePass(content)
+  }
+}
+
+const utf32 = (bytes: Uint8Array, littleEndian: boolean, start: number): string | undefined => {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  if ((bytes.length - start) % 4 !== 0) return undefined
+  const parts: Array<string> = []
+  for (let at = start; at < bytes.length; at += 4) {
+    const code = view.getUint32(at, littleEndian)
+    if (code > 0x10ffff) return undefined
+    parts.push(String.fromCodePoint(code))
+  }
+  return parts.join("")
+}
+
+const utf16 = (bytes: Uint8Array, littleEndian: boolean, start: number): string | undefined => {
+  if ((bytes.length - start) % 2 !== 0) return undefined
+  const copy = Buffer.from(bytes.subarray(start))
+  return (littleEndian ? copy : copy.swap16()).toString("utf16le")
+}
+
+/**
+ * JSON text in any of the encodings that Python's `json.loads(bytes)` tells from the first bytes: UTF-8, UTF-16 or
+ * UTF-32, with or without a byte order mark. `undefined` when the bytes are not that.
+ */
+export const decodeJsonText = (bytes: Uint8Array): string | undefined => {
+  const [a, b, c, d] = bytes
+  if (a !== 0 && b !== 0 && a !== 0xff && a !== 0xfe) return decodeUtf8(bytes)
+  if (a === 0 && b === 0 && c === 0xfe && d === 0xff) return utf32(bytes, false, 4)
+  if (a === 0xff && b === 0xfe && c === 0 && d === 0) return utf32(bytes, true, 4)
+  if (a === 0xfe && b === 0xff) return utf16(bytes, false, 2)
+  if (a === 0xff && b === 0xfe) return utf16(bytes, true, 2)
+  if (a === 0) return b === 0 ? utf32(bytes, false, 0) : utf16(bytes, false, 0)
+  if (b === 0) return bytes.length === 2 || c !== 0 || d !== 0 ? utf16(bytes, true, 0) : utf32(bytes, true, 0)
+  return decodeUtf8(bytes)
+}
