@@ -13,11 +13,13 @@ const folders = ["packages", "examples"].filter((parent) => existsSync(parent)).
   }))
 )
 
+const projects = [...folders, { name: "scripts", root: "scripts" }]
+
 export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions, externalConditions: conditions } },
   test: {
-    projects: folders.map(({ name, root }) => ({
+    projects: projects.map(({ name, root }) => ({
       extends: true as const,
       test: { name, root, include: ["test/**/*.test.ts"], testTimeout: 30_000 }
     }))

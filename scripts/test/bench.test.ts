@@ -1,0 +1,70 @@
+import { assert, describe, it } from "@effect/vitest"
+import { measure } from "../../bench/support/measure.ts"
+import type { Contender, Row } from "../../bench/support/row.ts"
+import { table } from "../../bench/support/table.ts"
+
+/** A contender that reports these milliseconds, one a run, after a first run that must not count. */
+const contender = (name: string, log: Array<string>, ...values: ReadonlyArray<number>): Contender => {
+  let run = 0
+  return {
+    name,
+    open: () => log.push(`open ${name}`),
+    close: () => log.push(`close ${name}`),
+    run: () => {
+      log.push(name)
+      return { measured: values[run++] ?? Number.NaN }
+    }
+  }
+}
+
+describe("bench", () => {
+  it("takes medians of runs in turns and compares them with the targets", async () => {
+    const log: Array<string> = []
+    const row: Row = {
+      work: "read",
+      count: 1000,
+      runs: 3,
+      ours: contender("ours", log, 999, 10, 30, 20),
+      peers: [
+        contender("peer", log, 999, 100, 60, 80),
+        { ...contender("python", log), python: true }
+      ],
+      limit: contender("limit", log, 999, 10, 10, 12),
+      target: { peer: 4, limit: 0.6 }
+    }
+    const result = await measure(row, { python: false })
+    const turn = "ours peer limit"
+    const opened = "open ours ours open peer peer open limit limit"
+    assert.strictEqual(log.join(" "), `${opened} ${turn} ${turn} ${turn} close limit close peer close ours`)
+    assert.deepStrictEqual(result.ours, { name: "ours", median: 20, range: [10, 30] })
+    assert.deepStrictEqual(result.peerRatios, [4])
+    assert.strictEqual(result.limitRatio, 0.5)
+    assert.strictEqual(result.met, false)
+    assert.deepStrictEqual(table([result]).split("\n").map((line) => line.split("|").map((cell) => cell.trim()))[2], [
+      "read",
+      "50 000/s",
+      "12 500/s peer",
+      "100 000/s limit",
+      "4.0×, 0.50 of limit",
+      "4× peer, 0.6 of limit MISSED"
+    ])
+  })
+
+  it("closes what was opened when a run fails", async () => {
+    const log: Array<string> = []
+    const row: Row = {
+      work: "fail",
+      count: 1,
+      ours: contender("ours", log, 1),
+      limit: {
+        ...contender("limit", log),
+        run: () => {
+          throw new Error("broken")
+        }
+      }
+    }
+    const failure = await measure(row, { python: false }).then(() => "none", String)
+    assert.strictEqual(failure, "Error: broken")
+    assert.deepStrictEqual(log.slice(-2), ["close limit", "close ours"])
+  })
+})
