@@ -1,1 +1,3 @@
-export {}
+export * as Cli from "./Cli.ts"
+export * as Flags from "./Flags.ts"
+export * as Services from "./Services.ts"

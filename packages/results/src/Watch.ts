@@ -68,6 +68,14 @@ const timeOf = (event: WatchEvent): number => {
 }
 
 /**
+ * Since when a run that is finished has been still. One that ended long ago is not waited for again.
+ */
+const endedAt = (events: ReadonlyArray<WatchEvent>, now: number, lookBack: number): number => {
+  const last = events.length === 0 ? Number.POSITIVE_INFINITY : timeOf(events[events.length - 1]!)
+  return last < now - lookBack ? last : now
+}
+
+/**
  * One poll after another until the run has finished and its log has been still for a while. What a poll finds is given
  * in the order of its times.
  *
@@ -82,11 +90,8 @@ export const watch = (
   Stream.unwrap(Effect.map(Clock.currentTimeMillis, (startedAt) => {
     const settle = Duration.toMillis(options?.settle ?? Duration.seconds(5))
     const timeout = options?.timeout === undefined ? undefined : Duration.toMillis(options.timeout)
-    const logs = new LogCursor(
-      api,
-      { flowRunId, level: options?.level },
-      Duration.toMillis(options?.lookBack ?? Duration.minutes(1))
-    )
+    const lookBack = Duration.toMillis(options?.lookBack ?? Duration.minutes(1))
+    const logs = new LogCursor(api, { flowRunId, level: options?.level }, lookBack)
     const states = new Set<string>()
     let quiet = 0
     let isFirst = true
@@ -115,7 +120,8 @@ export const watch = (
       quiet = events.length > 0 ? 0 : quiet + 1
       if (polled !== undefined) {
         if (!State.isFinished(polled.view.state)) stillSince = undefined
-        else if (stillSince === undefined || events.length > 0) stillSince = now
+        else if (stillSince === undefined) stillSince = endedAt(polled.events, now, lookBack)
+        else if (events.length > 0) stillSince = now
       }
       // A poll that failed says nothing about the log, so it can never be the one that ends the watch.
       const ended = polled !== undefined && stillSince !== undefined && now - stillSince >= settle

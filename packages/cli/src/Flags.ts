@@ -1,0 +1,62 @@
+/**
+ * The flags that every command has: which backend to ask, and which storages may be read.
+ */
+import * as Flag from "effect/cli/Flag"
+
+export const backend = {
+  archive: Flag.Directory("archive").pipe(
+    Flag.withDescription("Read an archive folder: tables/*.jsonl, and mounts.json where results are"),
+    Flag.optional
+  ),
+  api: Flag.String("api").pipe(
+    Flag.withDescription("Ask a Prefect 1 GraphQL API, e.g. http://localhost:4200"),
+    Flag.withMetavar("URL"),
+    Flag.optional
+  ),
+  database: Flag.Redacted("database").pipe(
+    Flag.withDescription("Read a Prefect 1 server's Postgres, e.g. postgresql://user@host/prefect_server"),
+    Flag.withMetavar("URL"),
+    Flag.optional
+  ),
+  prefect3: Flag.String("prefect3").pipe(
+    Flag.withDescription("Ask a Prefect 3 API, e.g. http://localhost:4200/api"),
+    Flag.withMetavar("URL"),
+    Flag.optional
+  )
+}
+
+export const storage = {
+  mount: Flag.String("mount").pipe(
+    Flag.withDescription(
+      "Allow a place that holds results: a worker's directory, s3://BUCKET, gs://BUCKET or azure://CONTAINER; " +
+        "with =DIR it is read from that local folder (repeatable)"
+    ),
+    Flag.withMetavar("FROM[=DIR]"),
+    Flag.atLeast(0)
+  ),
+  s3Endpoint: Flag.String("s3-endpoint").pipe(
+    Flag.withDescription("Read S3 buckets from this server, e.g. MinIO's"),
+    Flag.withMetavar("URL"),
+    Flag.optional
+  ),
+  maxBytes: Flag.Int("max-bytes").pipe(
+    Flag.withDescription("Refuse results larger than this (default 268435456)"),
+    Flag.withMetavar("N"),
+    Flag.optional
+  ),
+  maxChildren: Flag.Int("max-children").pipe(
+    Flag.withDescription("Refuse to put more mapped children than this into one result (default 100000)"),
+    Flag.withMetavar("N"),
+    Flag.optional
+  ),
+  concurrency: Flag.Int("concurrency").pipe(
+    Flag.withDescription("Load at most this many results at once"),
+    Flag.withMetavar("N"),
+    Flag.optional
+  )
+}
+
+export const json = Flag.Boolean("json").pipe(
+  Flag.withDescription("Print JSON: one object, or one object a line"),
+  Flag.withDefault(false)
+)

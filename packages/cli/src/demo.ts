@@ -1,0 +1,114 @@
+/**
+ * `npm start`: the main job on what a real Prefect 1.4.1 left behind. A flow run's task runs, results of several kinds,
+ * and a mapped task's children, one of which has nothing to give.
+ */
+import * as ArchiveApi from "@effect-prefect/api/ArchiveApi"
+import * as GraphQLApi from "@effect-prefect/api/GraphQLApi"
+import { PrefectApi } from "@effect-prefect/api/PrefectApi"
+import * as State from "@effect-prefect/core/State"
+import * as InlineStorage from "@effect-prefect/results/InlineStorage"
+import * as JsonProjection from "@effect-prefect/results/JsonProjection"
+import * as LocalStorage from "@effect-prefect/results/LocalStorage"
+import * as ResultStorage from "@effect-prefect/results/ResultStorage"
+import * as TaskRun from "@effect-prefect/results/TaskRun"
+import * as Database from "@effect-prefect/server/Database"
+import * as Server from "@effect-prefect/server/Server"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
+import * as Stream from "effect/Stream"
+import { fileURLToPath } from "node:url"
+import { style } from "./internal/colors.ts"
+import * as Output from "./internal/output.ts"
+import { drawProgress } from "./internal/progress.ts"
+import * as Render from "./internal/render.ts"
+
+const archive = fileURLToPath(new URL("../../../fixtures/prefect-1", import.meta.url))
+
+/** A Prefect 1 server over the archive, on a free port of this machine. */
+const server = Server.layer({ port: 0, logRequests: false }).pipe(Layer.provide(Database.layerArchive(archive)))
+
+const services = Layer.mergeAll(
+  Output.layer,
+  Layer.unwrap(Effect.map(Server.Server, ({ url }) => GraphQLApi.layer({ url }))),
+  ResultStorage.layerMerge([
+    InlineStorage.layer,
+    Layer.unwrap(Effect.map(ArchiveApi.readMounts(archive), (mounts) => LocalStorage.layer({ mounts })))
+  ])
+).pipe(Layer.provideMerge(server))
+
+const preview = (value: unknown): Effect.Effect<string> =>
+  Effect.match(JsonProjection.toText(value), {
+    onFailure: (error) => error.message,
+    onSuccess: (json) => json.length > 90 ? `${json.slice(0, 89)}…` : json
+  })
+
+const kinds: ReadonlyArray<readonly [slug: string, what: string]> = [
+  ["extract-1", "a pickle in a file"],
+  ["summary-1", "JSON"],
+  ["finished_at-1", "a datetime"],
+  ["frame-1", "a DataFrame as Parquet"],
+  ["matrix-1", "a pickled NumPy array"],
+  ["big-1", "a gzipped pickle in S3"],
+  ["packed-1", "JSON inside xz"],
+  ["inline-1", "in the database itself"]
+]
+
+const demo = Effect.gen(function*() {
+  const { stdout } = yield* Output.Output
+  const paint = style(stdout.hasColors)
+  const say = (line = "") => stdout.write(`${line}\n`)
+  const api = yield* PrefectApi
+
+  const flowRuns = yield* Stream.runCollect(api.flowRuns({ flowName: "orders-etl" }))
+  const flowRun = flowRuns[0]!
+  yield* say(paint.bold(`Flow run ${flowRun.name} (${flowRun.flowRunId}), recorded from Prefect 1.4.1`))
+  yield* say(paint.dim(`read over GraphQL from the embedded server at ${(yield* Server.Server).url}`))
+  yield* say()
+  yield* Render.table(
+    api.taskRuns({ flowRunId: flowRun.flowRunId, mapped: false }),
+    Render.taskRunHeader,
+    Render.taskRunCells,
+    "no task runs"
+  )
+
+  yield* say()
+  yield* say(paint.bold("Results, each loaded from where its worker stored it"))
+  for (const [taskSlug, what] of kinds) {
+    const taskRun = yield* TaskRun.fromTaskSlug({ taskSlug, flowRunId: flowRun.flowRunId })
+    const result = yield* Effect.result(taskRun.getResult)
+    yield* say(
+      `  ${taskSlug.padEnd(14)}${paint.dim(what.padEnd(24))}` +
+        (Result.isSuccess(result) ? yield* preview(result.success) : paint.red(result.failure.message))
+    )
+  }
+
+  yield* say()
+  const mapped = yield* TaskRun.fromTaskSlug({ taskSlug: "score-1", flowRunId: flowRun.flowRunId })
+  const total = State.isMapped(mapped.view.state) ? mapped.view.state.nMapStates ?? 0 : 0
+  yield* say(paint.bold(`${mapped.view.taskSlug} was mapped over ${total} orders`))
+  const outcomes = yield* Stream.runCollect(mapped.outcomes.pipe(drawProgress(stdout, { label: "  children", total })))
+  for (const { result, taskRun } of outcomes.slice(0, 3)) {
+    yield* say(
+      `  ${Render.slug(taskRun.view).padEnd(14)}${Result.isSuccess(result) ? yield* preview(result.success) : ""}`
+    )
+  }
+  yield* say(paint.dim(`  … and ${outcomes.length - 3} more`))
+  for (const { result, taskRun } of outcomes) {
+    if (Result.isSuccess(result)) continue
+    const view = taskRun.view
+    yield* say(
+      `  ${Render.slug(view).padEnd(14)}${paint.state(view.state, State.typeName(view.state))}: ` +
+        `${result.failure.reason._tag}, as data`
+    )
+  }
+
+  yield* say()
+  yield* say(paint.bold("The same on your own"))
+  yield* say("  npx effect-prefect flow-run list --archive DIR          an archive folder: tables/*.jsonl, mounts.json")
+  yield* say("  npx effect-prefect flow-run results ID --archive DIR --json")
+  yield* say("  in code: TaskRun.fromTaskRunId(id), six lines in README.md")
+})
+
+demo.pipe(Effect.provide(services), NodeRuntime.runMain)

@@ -1,0 +1,72 @@
+import type { FlowRunView } from "@effect-prefect/core/FlowRunView"
+import * as FlowRunViews from "@effect-prefect/core/FlowRunView"
+import type { FlowView } from "@effect-prefect/core/FlowView"
+import * as FlowViews from "@effect-prefect/core/FlowView"
+import * as State from "@effect-prefect/core/State"
+import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
+import * as JsonProjection from "@effect-prefect/results/JsonProjection"
+import type { Outcome } from "@effect-prefect/results/TaskRun"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+
+/** The view as `--json` prints it: Prefect's names, and the state as it was stored. */
+export const taskRun = (view: TaskRunView) => ({
+  task_run_id: view.taskRunId,
+  task_id: view.taskId,
+  task_slug: view.taskSlug,
+  name: view.name,
+  state: State.toJson(view.state),
+  map_index: view.mapIndex,
+  flow_run_id: view.flowRunId
+})
+
+const encodeFlowRun = Schema.encodeSync(FlowRunViews.FromRow)
+export const flowRun = (view: FlowRunView) => {
+  const { id, serialized_state, ...rest } = encodeFlowRun(view)
+  return { flow_run_id: id, ...rest, state: serialized_state }
+}
+
+const encodeFlow = Schema.encodeSync(FlowViews.FromRow)
+export const flow = (view: FlowView) => {
+  const { id, ...rest } = encodeFlow(view)
+  return { flow_id: id, ...rest }
+}
+
+/** How a result ended: its value as JSON text, or why there is none. */
+export type Shown =
+  | { readonly _tag: "Value"; readonly text: string }
+  | { readonly _tag: "Error"; readonly reason: string; readonly message: string }
+
+/** A value that JSON cannot show is a failure like any other. */
+export const shown = ({ result, taskRun }: Outcome): Effect.Effect<Shown> =>
+  Result.match(result, {
+    onFailure: (error): Effect.Effect<Shown> =>
+      Effect.succeed({ _tag: "Error", reason: error.reason._tag, message: error.message }),
+    onSuccess: (value) =>
+      Effect.match(JsonProjection.toText(value), {
+        onSuccess: (text): Shown => ({ _tag: "Value", text }),
+        onFailure: (reason) => ({
+          _tag: "Error",
+          reason: reason._tag,
+          message: `${taskRun.view.taskSlug ?? "task run"} (${taskRun.view.taskRunId}): ${reason.message}`
+        })
+      })
+  })
+
+/** One line of `flow-run results` and `task-run mapped`. */
+export const outcomeLine = (outcome: Outcome): Effect.Effect<string> => {
+  const { view } = outcome.taskRun
+  const head = JSON.stringify({
+    task_run_id: view.taskRunId,
+    task_slug: view.taskSlug,
+    map_index: view.mapIndex,
+    state: State.typeName(view.state)
+  })
+  return Effect.map(shown(outcome), (shown) => {
+    const tail = shown._tag === "Value"
+      ? `{"value":${shown.text}}`
+      : JSON.stringify({ error: { reason: shown.reason, message: shown.message } })
+    return `${head.slice(0, -1)},"outcome":${tail}}\n`
+  })
+}

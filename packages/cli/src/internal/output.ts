@@ -1,0 +1,53 @@
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as tty from "node:tty"
+import { CommandFailed, OutputClosed } from "./errors.ts"
+
+/**
+ * One of the two streams of the process, as far as a command cares.
+ */
+export interface Sink {
+  /** Waits until the text was taken, so a slow reader slows the command down instead of filling memory. */
+  readonly write: (text: string | Uint8Array) => Effect.Effect<void, OutputClosed | CommandFailed>
+  readonly isTerminal: boolean
+  readonly hasColors: boolean
+  /** Columns of the terminal; undefined in a pipe or a file. */
+  readonly columns: number | undefined
+}
+
+/**
+ * Standard output and standard error.
+ */
+export class Output extends Context.Service<Output, {
+  readonly stdout: Sink
+  readonly stderr: Sink
+}>()("effect-prefect/Output") {}
+
+const hasColors = (stream: tty.WriteStream): boolean => {
+  if (process.env["NO_COLOR"] !== undefined && process.env["NO_COLOR"] !== "") return false
+  const force = process.env["FORCE_COLOR"]
+  if (force !== undefined) return force !== "0" && force !== "false"
+  return stream.isTTY === true && process.env["TERM"] !== "dumb"
+}
+
+const sink = (stream: tty.WriteStream): Sink => {
+  // Without a listener a closed pipe would be an uncaught error; each write reports it to its own caller.
+  stream.on("error", () => {})
+  return {
+    isTerminal: stream.isTTY === true,
+    hasColors: hasColors(stream),
+    columns: stream.isTTY === true ? stream.columns : undefined,
+    write: (text) =>
+      text.length === 0 ? Effect.void : Effect.callback<void, OutputClosed | CommandFailed>((resume) => {
+        stream.write(text, (error?: NodeJS.ErrnoException | null) => {
+          if (error === undefined || error === null) resume(Effect.void)
+          else if (error.code === "EPIPE" || error.code === "ERR_STREAM_DESTROYED") {
+            resume(Effect.fail(new OutputClosed()))
+          } else resume(Effect.fail(new CommandFailed({ message: `standard output failed (${error.code})` })))
+        })
+      })
+  }
+}
+
+export const layer = Layer.sync(Output, () => ({ stdout: sink(process.stdout), stderr: sink(process.stderr) }))
