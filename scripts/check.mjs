@@ -44,6 +44,7 @@ const steps = [
   { name: "lint", body: () => run("oxlint", ["--deny-warnings"]) },
   { name: "format", body: () => run("dprint", ["check"]) },
   { name: "indexes", body: () => run(process.execPath, ["scripts/indexes.mjs", "--check"]) },
+  { name: "docstrings", body: () => run(process.execPath, ["scripts/reference.mjs", "--check"]) },
   ...[...packages.map(({ folder }) => `packages/${folder}/tsconfig.json`), "tsconfig.tests.json"].map((project) => ({
     name: `effect ${project.split("/").at(-2) ?? "tests"}`,
     body: () =>

@@ -1,0 +1,180 @@
+// Writes docs/reference from the docstrings of the sources and the signatures of the built declarations, one page for
+// each module. It fails for an export without a docstring, @since or one @category. --check writes nothing, and fails
+// when pages are there and are not what it would write. Needs npm run build.
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { dirname, join, relative } from "node:path"
+import { parseSync } from "oxc-parser"
+import { packages, root } from "./packages.mjs"
+
+/** @typedef {{ doc: string | undefined, text: string, base: string | undefined }} Declaration */
+/** @typedef {{ header: string | undefined, declared: Map<string, Array<Declaration>>, exported: Map<string, { name: string, from?: string }> }} File */
+
+/** @type {Map<string, File>} */
+const files = new Map()
+
+/** The file that a relative import means: beside declarations those of the module. */
+const target = (/** @type {string} */ from, /** @type {string} */ specifier) =>
+  join(dirname(from), from.endsWith(".d.ts") ? specifier.replace(/\.ts$/, ".d.ts") : specifier)
+
+/**
+ * What a file declares and exports; the text of a declaration is as it stands there.
+ * @param {string} path
+ * @returns {File}
+ */
+const read = (path) => {
+  const known = files.get(path)
+  if (known !== undefined) return known
+  const source = readFileSync(path, "utf8")
+  const { comments, errors, program } = parseSync(path, source)
+  if (errors[0] !== undefined) throw new Error(`${path}: ${errors[0].message}`)
+  const blocks = comments.filter(({ type, value }) => type === "Block" && value.startsWith("*"))
+  const docBefore = (/** @type {number} */ start) =>
+    blocks.find(({ end }) => end <= start && source.slice(end, start).trim() === "")?.value
+  /** @type {File} */
+  const file = { header: undefined, declared: new Map(), exported: new Map() }
+  const [first] = blocks
+  if (first !== undefined && source.slice(0, first.start).trim() === "") file.header = first.value
+  for (const node of program.body) {
+    if (node.type === "ExportAllDeclaration") {
+      const from = target(path, node.source.value)
+      if (node.exported === null) {
+        for (const name of read(from).exported.keys()) file.exported.set(name, { name, from })
+      }
+      continue
+    }
+    if (node.type === "ExportNamedDeclaration" && node.declaration === null) {
+      for (const { exported, local } of node.specifiers) {
+        if (exported.type !== "Identifier" || local.type !== "Identifier") continue
+        const from = node.source === null ? {} : { from: target(path, node.source.value) }
+        file.exported.set(exported.name, { name: local.name, ...from })
+      }
+      continue
+    }
+    const isExport = node.type === "ExportNamedDeclaration"
+    const declaration = isExport ? node.declaration : node
+    if (declaration === null || !("id" in declaration || "declarations" in declaration)) continue
+    const ids = "declarations" in declaration ? declaration.declarations.map(({ id }) => id) : [declaration.id]
+    const superClass = "superClass" in declaration ? declaration.superClass : null
+    for (const id of ids) {
+      if (id === null || id.type !== "Identifier") continue
+      const text = source.slice(node.start, node.end).replace(/^export /, "").replace(/^declare /, "").replace(/;$/, "")
+      const list = file.declared.get(id.name) ?? []
+      list.push({
+        doc: docBefore(node.start),
+        text,
+        base: superClass?.type === "Identifier" ? superClass.name : undefined
+      })
+      file.declared.set(id.name, list)
+      if (isExport) file.exported.set(id.name, { name: id.name })
+    }
+  }
+  files.set(path, file)
+  return file
+}
+
+/**
+ * The declarations behind an export, followed through re-exports.
+ * @param {string} path
+ * @param {string} name
+ * @returns {Array<Declaration>}
+ */
+const resolve = (path, name) => {
+  const exported = read(path).exported.get(name)
+  if (exported === undefined) return []
+  if (exported.from !== undefined) return resolve(exported.from, exported.name)
+  const { declared } = read(path)
+  return (declared.get(exported.name) ?? []).flatMap((
+    one
+  ) => [...(one.base === undefined ? [] : declared.get(one.base) ?? []), one])
+}
+
+/** The parts of a docstring. */
+const parts = (/** @type {string} */ doc) => {
+  const lines = doc.replace(/^\*/, "").split("\n").map((line) => line.replace(/^\s*\* ?/, "").trimEnd())
+  const first = lines.findIndex((line) => line.startsWith("@"))
+  const tags = (first < 0 ? [] : lines.slice(first)).filter((line) => line.startsWith("@"))
+  const tagged = (/** @type {string} */ name) =>
+    tags.filter((tag) => tag.startsWith(`@${name} `)).map((tag) => tag.slice(name.length + 2))
+  const text = lines.slice(0, first < 0 ? lines.length : first).join("\n").trim().replaceAll(
+    /\{@link ([^}]+)\}/g,
+    "`$1`"
+  )
+  return { text, since: tagged("since"), categories: tagged("category") }
+}
+
+/** @type {Array<string>} */
+const problems = []
+/** @type {Map<string, string>} */
+const pages = new Map()
+
+/**
+ * The page of one module: what `exports` names, by category.
+ * @param {{ title: string, use: string, path: string, module: string }} options
+ */
+const page = ({ module, path, title, use }) => {
+  const source = join(path, "src", `${module}.ts`)
+  const declarations = join(path, "dist", `${module}.d.ts`)
+  const shown = relative(root, source)
+  const header = read(source).header
+  if (header === undefined) problems.push(`${shown}: the module has no docstring`)
+  /** @type {Map<string, Array<string>>} */
+  const byCategory = new Map()
+  for (const name of read(source).exported.keys()) {
+    // A type and a value of one name may share a text.
+    const docs = resolve(source, name).flatMap(({ doc }) => doc === undefined ? [] : [parts(doc)])
+    const { categories, since, text } = docs.find((doc) => doc.text !== "") ?? docs[0] ?? parts("")
+    const lacks = [
+      ...(text === "" ? ["text in a docstring"] : []),
+      ...(since.length === 1 ? [] : ["@since"]),
+      ...(categories.length === 1 ? [] : ["one @category"])
+    ]
+    if (lacks.length > 0) problems.push(`${shown}: ${name} has no ${lacks.join(", no ")}`)
+    const signature = [...new Set(resolve(declarations, name).map((one) => one.text))].join("\n")
+    const section = byCategory.get(categories[0] ?? "") ?? []
+    section.push(`### ${name}\n\n${text}\n\n\`\`\`typescript\n${signature}\n\`\`\`\n\nSince ${since[0]}.\n`)
+    byCategory.set(categories[0] ?? "", section)
+  }
+  const sections = [...byCategory].toSorted(([left], [right]) => left.localeCompare(right, "en"))
+  return [
+    `# ${title}\n\n${parts(header ?? "").text}\n\n\`\`\`typescript\n${use}\n\`\`\`\n`,
+    ...sections.flatMap(([category, entries]) => [`## ${category}\n`, ...entries])
+  ].join("\n")
+}
+
+const summary = (/** @type {string} */ text) => text.split("\n\n")[1]?.replaceAll("\n", " ") ?? ""
+
+let index = "# Reference\n\nWritten by `npm run docs` from the docstrings.\n"
+for (const { folder, index: kind, manifest, modules, name, path } of packages) {
+  index += `\n## ${name}\n\n${manifest.description}.\n\n`
+  const listed = kind === "flat" ? ["index"] : modules.filter((module) => /^[A-Z]/.test(module))
+  for (const module of listed) {
+    const title = module === "index" ? name : `${name}/${module}`
+    const file = module === "index" ? `${folder}.md` : `${folder}/${module}.md`
+    const use = module === "index"
+      ? `import * as Pickle from "${name}"`
+      : `import * as ${module} from "${name}/${module}"`
+    const text = page({ module, path, title, use })
+    pages.set(file, text)
+    index += `- [${module === "index" ? name : module}](${file}): ${summary(text)}\n`
+  }
+}
+pages.set("README.md", index)
+
+const pagesFolder = join(root, "docs", "reference")
+if (process.argv.includes("--check")) {
+  const there = existsSync(pagesFolder)
+    ? readdirSync(pagesFolder, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".md"))
+    : []
+  const same = there.length === pages.size &&
+    there.every((name) => readFileSync(join(pagesFolder, name), "utf8") === pages.get(name))
+  if (there.length > 0 && !same) problems.push("docs/reference is out of date: run npm run docs")
+} else {
+  rmSync(pagesFolder, { recursive: true, force: true })
+  for (const [name, text] of pages) {
+    mkdirSync(dirname(join(pagesFolder, name)), { recursive: true })
+    writeFileSync(join(pagesFolder, name), text)
+  }
+  console.log(`docs/reference: ${pages.size} pages written`)
+}
+for (const problem of problems) console.error(problem)
+process.exitCode = problems.length > 0 ? 1 : 0
