@@ -1,3 +1,5 @@
+export * as ArchiveExport from "./ArchiveExport.ts"
+export * as ArchiveVerify from "./ArchiveVerify.ts"
 export * as ClassRegistry from "./ClassRegistry.ts"
 export * as FlowRun from "./FlowRun.ts"
 export * as InlineStorage from "./InlineStorage.ts"

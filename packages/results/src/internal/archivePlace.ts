@@ -1,0 +1,65 @@
+import type { ResultDescriptor } from "@effect-prefect/core/ResultDescriptor"
+import * as Place from "./place.ts"
+
+/**
+ * Where an archive keeps what a descriptor names, so that the mount `from` → `folder` finds it again.
+ */
+export interface ArchivePlace {
+  /** A directory of the worker, or a bucket, as `mounts.json` names it. */
+  readonly from: string
+  /** The folder of the archive, `/` between its parts. */
+  readonly folder: string
+  /** The file below it, `/` between its parts. */
+  readonly name: string
+}
+
+const bucketName = /^[A-Za-z0-9][A-Za-z0-9._-]*$/
+
+const object = (scheme: Place.Scheme, bucket: string | null | undefined, key: string): ArchivePlace | undefined => {
+  if (bucket === null || bucket === undefined || !bucketName.test(bucket)) return undefined
+  const from = `${scheme}://${bucket}`
+  const name = Place.below(Place.object(scheme, bucket, key), from)
+  return name === undefined ? undefined : { from, folder: `${scheme}/${bucket}`, name }
+}
+
+/** `/srv/results` → `results/srv/results`; `C:/flows` → `windows/c/flows`; `//server/share` → `windows/unc/server/share`. */
+const folderOf = (place: Place.Place): string => {
+  const { key } = place
+  if (key.startsWith("//")) return `windows/unc/${key.slice(2)}`
+  if (/^[a-z]:/.test(key)) return `windows/${key[0]}${key.slice(2)}`
+  return key === "/" ? "results" : `results${key}`
+}
+const isAbsolute = ({ key }: Place.Place) => key.startsWith("/") || /^[a-z]:(\/|$)/.test(key)
+
+const file = (location: string, dir: string | null | undefined): ArchivePlace | undefined => {
+  const place = Place.file(location, dir)
+  if (!isAbsolute(place)) return undefined
+  const roots = [
+    ...(dir === null || dir === undefined || dir === "" ? [] : [Place.file(dir)]),
+    Place.file(/^[a-z]:/.test(place.key) ? `${place.name.slice(0, 2)}/` : "/")
+  ]
+  for (const root of roots) {
+    const name = isAbsolute(root) ? Place.below(place, root.key) : undefined
+    if (name !== undefined && name !== "") return { from: root.name, folder: folderOf(root), name }
+  }
+  return undefined
+}
+
+const isFileName = (name: string) => name !== "" && !name.endsWith("/") && !name.includes("\0")
+
+/**
+ * The place of what a descriptor names; undefined when it names none that a folder can hold.
+ */
+export const archivePlace = (descriptor: ResultDescriptor): ArchivePlace | undefined => {
+  const location = descriptor.location ?? ""
+  const place = descriptor._tag === "LocalResult"
+    ? file(location, descriptor.dir)
+    : descriptor._tag === "S3Result"
+    ? object("s3", descriptor.bucket, location)
+    : descriptor._tag === "GCSResult"
+    ? object("gs", descriptor.bucket, location)
+    : descriptor._tag === "AzureResult"
+    ? object("azure", descriptor.container, location)
+    : undefined
+  return place !== undefined && isFileName(place.name) ? place : undefined
+}
