@@ -140,6 +140,8 @@ const storedKey = (
 
 const absent = Symbol("absent")
 
+const mapSet = Map.prototype.set
+
 const isPlainKey = (key: unknown): boolean =>
   typeof key === "string" || (typeof key === "number" && key === key && (key !== 0 || 1 / key > 0))
 
@@ -166,7 +168,7 @@ export class PyDict<K = unknown, V = unknown> extends Map<K, V> {
    */
   insert(key: K, value: V, budget: EqualityBudget): void {
     if (typeof key === "string" || (this.#aliases === null && isPlainKey(key))) {
-      super.set(key, value)
+      mapSet.call(this, key, value)
       return
     }
     if (key !== key) {

@@ -35,7 +35,9 @@ export const Dict: DictConstructor = (() => {
  * @internal
  */
 export const isDictObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Dict.prototype
+  typeof value === "object" && value !== null && isDictPrototype(Object.getPrototypeOf(value))
+
+const isDictPrototype = (prototype: unknown): boolean => prototype === Dict.prototype || prototype === null
 
 /**
  * Whether a key is one that an object would move to its front: an array index.

@@ -38,7 +38,7 @@ const lookup = <A>(
 /** @internal */
 export class Machine implements Context {
   readonly bytes: Uint8Array
-  readonly view: DataView
+  private dataView: DataView | null = null
   readonly text: TextReader
   readonly options: LoadsOptions
   readonly limits: Limits
@@ -69,14 +69,16 @@ export class Machine implements Context {
   wraps = 0
   height = 0
   instructions = 0
+  /** Fingerprints of the first keys of dicts, and how many dicts began with a key that was in none before. */
+  firstKeys: Uint32Array | null = null
+  novel = 0
   private repetition: number
   private buffers: Iterator<Uint8Array> | null | undefined
-  private readonly globals = new Map<string, PyGlobal>()
+  private globals: Map<string, PyGlobal> | null = null
   private owners: Map<unknown, ClassDecoder> | null = null
 
   constructor(bytes: Uint8Array, start: number, options: LoadsOptions) {
     this.bytes = bytes
-    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
     this.text = textReader(bytes, options.strings !== "separate")
     this.options = options
     this.limits = limitsFor(bytes.length, options.limits)
@@ -89,6 +91,10 @@ export class Machine implements Context {
     this.p = start
     this.at = start
     if (bytes.length > this.limits.bytes) exceeded("bytes", "a pickle that is too long", this.limits.bytes)
+  }
+
+  get view(): DataView {
+    return this.dataView ??= new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.length)
   }
 
   charge(cost: number): void {
@@ -201,16 +207,30 @@ export class Machine implements Context {
     }
   }
 
+  /** As MEMOIZE. */
+  remember(value: unknown): void {
+    if (this.sparse === null && this.memo.length < this.limits.memo) this.memo.push(value)
+    else this.put(this.memoSize(), value)
+  }
+
   get(index: number): void {
+    this.push(this.fetch(index))
+  }
+
+  /** A value out of the memo. */
+  fetch(index: number): unknown {
     let value: unknown
     if (index < this.memo.length) value = this.memo[index]
     else if (this.sparse?.has(index) === true) value = this.sparse.get(index)
     else fail("MissingMemo", `no memo entry ${index}`, "an entry that was put before")
-    this.fetched(value)
+    if (typeof value !== "string") return this.again(value)
+    if ((this.repetition -= value.length) < 0) this.charge(0)
+    return value
   }
 
-  /** Pushes what came out of the memo. */
-  fetched(value: unknown): void {
+  /** Accounts for a value that is used once more. */
+  again(given: unknown): unknown {
+    let value = given
     if (typeof value === "string") this.charge(value.length)
     else if (typeof value === "object" && value !== null && !(value instanceof PyGlobal)) {
       this.shared++
@@ -220,7 +240,7 @@ export class Machine implements Context {
         for (let next = this.forward.get(value); next !== undefined; next = this.forward.get(value)) value = next
       }
     }
-    this.push(value)
+    return value
   }
 
   /** Says that a value on the stack became another one. */
@@ -235,7 +255,8 @@ export class Machine implements Context {
       ? renamed(module, name)
       : [module, name]
     const key = `${realModule}\n${realName}`
-    let global = this.globals.get(key)
+    const globals = this.globals ??= new Map()
+    let global = globals.get(key)
     if (global === undefined) {
       global = new PyGlobal(realModule, realName)
       if (
@@ -244,7 +265,7 @@ export class Machine implements Context {
       ) {
         fail("Refused", `the unknown class ${global.qualifiedName}`, "a class that the options or this package know")
       }
-      this.globals.set(key, global)
+      globals.set(key, global)
     }
     return global
   }
@@ -411,7 +432,7 @@ export class Machine implements Context {
   slow(opcode: number): void {
     switch (opcode) {
       case 0x46: // FLOAT
-        return this.pushFloat(floatFromText(this.line()))
+        return this.push(this.float(floatFromText(this.line())))
       case 0x49: { // INT
         const value = intFromText(this.line(), this.limits.integerBytes)
         return this.push(typeof value === "boolean" ? value : this.integer(value))
@@ -582,7 +603,7 @@ export class Machine implements Context {
         this.sp = this.mark()
         return
       case 0x32: { // DUP
-        return this.fetched(this.top())
+        return this.push(this.again(this.top()))
       }
       case 0x67: // GET
         return this.get(this.memoIndex())
@@ -618,8 +639,8 @@ export class Machine implements Context {
     return index > 9007199254740991n ? fail("MissingMemo", "a memo index that is too large", "an index") : Number(index)
   }
 
-  pushFloat(value: number): void {
-    this.push(this.typedFloats ? new PyFloat(value) : value)
+  float(value: number): number | PyFloat {
+    return this.typedFloats ? new PyFloat(value) : value
   }
 
   private persistent(id: unknown): void {

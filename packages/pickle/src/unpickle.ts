@@ -6,6 +6,7 @@
 import { PyDict, Tuple } from "./containers.ts"
 import { Dict, isDictObject, isIndexKey } from "./dict.ts"
 import { exceeded, fail, PickleError } from "./errors.ts"
+import { fillDict, fillList, fillMap, scanItems, scanPairs } from "./fill.ts"
 import { longFromBytes } from "./integers.ts"
 import { Machine } from "./machine.ts"
 import { PyFloat } from "./numbers.ts"
@@ -53,13 +54,43 @@ const beginsWithOtherKey = (bytes: Uint8Array, at: number, memo: ReadonlyArray<u
   }
 }
 
+/**
+ * Whether this dict is one of many whose first key is new each time. V8 makes a hidden class for every new list of
+ * keys; for dicts that are all different a hash table is several times faster.
+ */
+const beginsWithNovelKey = (machine: Machine, at: number): boolean => {
+  const { bytes } = machine
+  // Few dicts are not worth looking at.
+  if (machine.novel < 32) {
+    machine.novel++
+    return false
+  }
+  const firstKeys = machine.firstKeys ??= new Uint32Array(256)
+  let p = at
+  const put = bytes[p]
+  if (put === 0x94) p += 1
+  else if (put === 0x71) p += 2
+  else if (put === 0x72) p += 5
+  if (bytes[p] === 0x28) p += 1
+  const opcode = bytes[p]
+  if (opcode === 0x8c) p += 2
+  else if (opcode === 0x58) p += 5
+  else return false
+  const mark =
+    ((bytes[p]! << 24) ^ (bytes[p + 1]! << 16) ^ (bytes[p + 2]! << 8) ^ bytes[p + 3]! ^ (bytes[p - 1]! << 4)) >>> 0
+  const slot = (mark ^ (mark >>> 8) ^ (mark >>> 16) ^ (mark >>> 24)) & 255
+  if (firstKeys[slot] === mark) return false
+  firstKeys[slot] = mark
+  return ++machine.novel > 100
+}
+
 const startsWithDigit = (byte: number | undefined): boolean => byte !== undefined && byte >= 48 && byte <= 57
 
 const isOther = (key: unknown): boolean => typeof key !== "string" || isIndexKey(key)
 
 /** Runs at most `stretch` instructions; true at STOP. */
 const run = (machine: Machine): boolean => {
-  const { bytes, view, text, stack, marks, typedFloats, bigintsOnly, mapsOnly } = machine
+  const { bytes, text, stack, marks, typedFloats, bigintsOnly, mapsOnly } = machine
   const end = bytes.length
   const maxMemo = machine.limits.memo
   const maxCharge = 0x10000000
@@ -74,11 +105,40 @@ const run = (machine: Machine): boolean => {
     machine.at = p
     const opcode = bytes[p++]
     switch (opcode) {
-      case 0x28: // MARK
+      case 0x28: { // MARK
+        if (sp > fence) {
+          const target = stack[sp - 1]
+          if (Array.isArray(target)) {
+            const close = target.constructor === Array ? scanItems(bytes, p) : -1
+            if (close >= 0) {
+              machine.p = p
+              left -= fillList(machine, target, close)
+              p = close + 1
+              continue
+            }
+          } else if (isDictObject(target)) {
+            const close = scanPairs(bytes, p)
+            if (close >= 0) {
+              machine.p = p
+              left -= fillDict(machine, sp - 1, close)
+              p = close + 1
+              continue
+            }
+          } else if (target instanceof PyDict && Object.getPrototypeOf(target) === PyDict.prototype) {
+            const close = scanPairs(bytes, p)
+            if (close >= 0) {
+              machine.p = p
+              left -= fillMap(machine, target, close)
+              p = close + 1
+              continue
+            }
+          }
+        }
         marks.push(sp)
         fence = sp
         if (sp > height) height = sp
         continue
+      }
       case 0x4b: // BININT1
         if (p >= end) break
         stack[sp++] = bigintsOnly ? BigInt(bytes[p]!) : bytes[p]!
@@ -108,7 +168,7 @@ const run = (machine: Machine): boolean => {
       }
       case 0x47: { // BINFLOAT
         if (p + 8 > end) break
-        const value = view.getFloat64(p)
+        const value = machine.view.getFloat64(p)
         stack[sp++] = typedFloats ? new PyFloat(value) : value
         p += 8
         continue
@@ -199,7 +259,11 @@ const run = (machine: Machine): boolean => {
         stack[sp++] = []
         continue
       case 0x7d: // EMPTY_DICT
-        stack[sp++] = mapsOnly || beginsWithOtherKey(bytes, p, memo) ? new PyDict() : new Dict()
+        stack[sp++] = mapsOnly || beginsWithOtherKey(bytes, p, memo)
+          ? new PyDict()
+          : beginsWithNovelKey(machine, p)
+          ? Object.create(null)
+          : new Dict()
         continue
       case 0x29: // EMPTY_TUPLE
         stack[sp++] = new Tuple()
@@ -320,6 +384,9 @@ const run = (machine: Machine): boolean => {
         machine.height = height
         machine.instructions -= left
         machine.charge(charged)
+        if (machine.instructions > machine.limits.values) {
+          exceeded("values", "too many instructions", machine.limits.values)
+        }
         return true
       case undefined:
         machine.at = end
@@ -345,6 +412,7 @@ const run = (machine: Machine): boolean => {
   machine.sp = sp
   machine.fence = fence
   machine.height = height
+  machine.instructions -= Math.min(0, left + 1)
   machine.charge(charged)
   return false
 }

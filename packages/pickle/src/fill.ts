@@ -1,0 +1,283 @@
+/**
+ * Runs of plain values: most of a large pickle is lists and dicts of numbers and strings, and those need no stack.
+ *
+ * **Details**
+ *
+ * At a MARK above a list or dict, `scanItems` looks whether nothing but plain values follows up to the APPENDS or
+ * SETITEMS. If so `fillList` or `fillDict` put them where they belong at once; the result is the same as instruction by
+ * instruction.
+ *
+ * @since 0.1.0
+ */
+import type { PyDict } from "./containers.ts"
+import { isIndexKey } from "./dict.ts"
+import { longFromBytes } from "./integers.ts"
+import type { Machine } from "./machine.ts"
+import { readUtf8 } from "./text.ts"
+
+const skipMemo = (bytes: Uint8Array, p: number): number => {
+  const put = bytes[p]
+  return put === 0x94 ? p + 1 : put === 0x71 ? p + 2 : put === 0x72 ? p + 5 : p
+}
+
+/**
+ * Where the run of plain values that begins at `start` is closed by `closer`; -1 when anything else is in between.
+ *
+ * @internal
+ */
+export const scanItems = (bytes: Uint8Array, start: number): number => {
+  let p = start
+  for (;;) {
+    switch (bytes[p]) {
+      case 0x4b: // BININT1
+        p += 2
+        continue
+      case 0x4d: // BININT2
+        p += 3
+        continue
+      case 0x4a: // BININT
+        p += 5
+        continue
+      case 0x47: // BINFLOAT
+        p += 9
+        continue
+      case 0x4e: // NONE
+      case 0x88: // NEWTRUE
+      case 0x89: // NEWFALSE
+        p += 1
+        continue
+      case 0x8a: // LONG1
+        p += 2 + bytes[p + 1]!
+        continue
+      case 0x8c: // SHORT_BINUNICODE
+        p = skipMemo(bytes, p + 2 + bytes[p + 1]!)
+        continue
+      case 0x58: // BINUNICODE
+        p = skipMemo(bytes, p + 5 + uint32(bytes, p + 1))
+        continue
+      case 0x68: // BINGET
+        p += 2
+        continue
+      case 0x6a: // LONG_BINGET
+        p += 5
+        continue
+      case 0x65: // APPENDS
+        return p
+      default:
+        return -1
+    }
+  }
+}
+
+/**
+ * As `scanItems`, for pairs of which each first one is a string, up to a SETITEMS.
+ *
+ * @internal
+ */
+export const scanPairs = (bytes: Uint8Array, start: number): number => {
+  let p = start
+  for (;;) {
+    switch (bytes[p]) {
+      case 0x8c: // SHORT_BINUNICODE
+        p = skipMemo(bytes, p + 2 + bytes[p + 1]!)
+        break
+      case 0x58: // BINUNICODE
+        p = skipMemo(bytes, p + 5 + uint32(bytes, p + 1))
+        break
+      case 0x68: // BINGET
+        p += 2
+        break
+      case 0x6a: // LONG_BINGET
+        p += 5
+        break
+      case 0x75: // SETITEMS
+        return p
+      default:
+        return -1
+    }
+    switch (bytes[p]) {
+      case 0x4b: // BININT1
+        p += 2
+        continue
+      case 0x4d: // BININT2
+        p += 3
+        continue
+      case 0x4a: // BININT
+        p += 5
+        continue
+      case 0x47: // BINFLOAT
+        p += 9
+        continue
+      case 0x4e: // NONE
+      case 0x88: // NEWTRUE
+      case 0x89: // NEWFALSE
+        p += 1
+        continue
+      case 0x8a: // LONG1
+        p += 2 + bytes[p + 1]!
+        continue
+      case 0x8c: // SHORT_BINUNICODE
+        p = skipMemo(bytes, p + 2 + bytes[p + 1]!)
+        continue
+      case 0x58: // BINUNICODE
+        p = skipMemo(bytes, p + 5 + uint32(bytes, p + 1))
+        continue
+      case 0x68: // BINGET
+        p += 2
+        continue
+      case 0x6a: // LONG_BINGET
+        p += 5
+        continue
+      default:
+        return -1
+    }
+  }
+}
+
+const uint32 = (bytes: Uint8Array, p: number): number =>
+  (bytes[p]! | (bytes[p + 1]! << 8) | (bytes[p + 2]! << 16) | (bytes[p + 3]! << 24)) >>> 0
+
+const int32 = (bytes: Uint8Array, p: number): number =>
+  bytes[p]! | (bytes[p + 1]! << 8) | (bytes[p + 2]! << 16) | (bytes[p + 3]! << 24)
+
+/** A string that may be put into the memo at once; leaves `machine.p` behind both. */
+const readString = (machine: Machine, start: number, end: number): string => {
+  const { bytes } = machine
+  const value = readUtf8(machine.text, start, end)
+  const put = bytes[end]
+  if (put === 0x94) {
+    machine.remember(value)
+    machine.p = end + 1
+  } else if (put === 0x71) {
+    machine.put(bytes[end + 1]!, value)
+    machine.p = end + 2
+  } else if (put === 0x72) {
+    machine.put(uint32(bytes, end + 1), value)
+    machine.p = end + 5
+  } else machine.p = end
+  return value
+}
+
+/** The value of one instruction that `scanItems` has seen, at `machine.p`, which it moves. */
+const readPlain = (machine: Machine): unknown => {
+  const { bytes, p } = machine
+  machine.at = p
+  switch (bytes[p]) {
+    case 0x4b: // BININT1
+      machine.p = p + 2
+      return machine.bigintsOnly ? BigInt(bytes[p + 1]!) : bytes[p + 1]!
+    case 0x4d: { // BININT2
+      machine.p = p + 3
+      const value = bytes[p + 1]! | (bytes[p + 2]! << 8)
+      return machine.bigintsOnly ? BigInt(value) : value
+    }
+    case 0x4a: { // BININT
+      machine.p = p + 5
+      const value = int32(bytes, p + 1)
+      return machine.bigintsOnly ? BigInt(value) : value
+    }
+    case 0x47: { // BINFLOAT
+      machine.p = p + 9
+      const value = machine.view.getFloat64(p + 1)
+      return machine.typedFloats ? machine.float(value) : value
+    }
+    case 0x4e: // NONE
+      machine.p = p + 1
+      return null
+    case 0x88: // NEWTRUE
+      machine.p = p + 1
+      return true
+    case 0x89: // NEWFALSE
+      machine.p = p + 1
+      return false
+    case 0x8a: { // LONG1
+      const length = bytes[p + 1]!
+      machine.p = p + 2 + length
+      const value = longFromBytes(bytes, p + 2, length)
+      return machine.bigintsOnly ? BigInt(value) : value
+    }
+    case 0x8c: // SHORT_BINUNICODE
+      return readString(machine, p + 2, p + 2 + bytes[p + 1]!)
+    case 0x58: // BINUNICODE
+      return readString(machine, p + 5, p + 5 + uint32(bytes, p + 1))
+    case 0x68: // BINGET
+      machine.p = p + 2
+      return machine.fetch(bytes[p + 1]!)
+    default: // LONG_BINGET
+      machine.p = p + 5
+      return machine.fetch(uint32(bytes, p + 1))
+  }
+}
+
+/**
+ * Appends the plain values from `machine.p` up to the APPENDS at `end`. The count is that of the instructions.
+ *
+ * @internal
+ */
+export const fillList = (machine: Machine, list: Array<unknown>, end: number): number => {
+  const { bytes, view } = machine
+  const before = list.length
+  const plain = !machine.bigintsOnly
+  while (machine.p < end) {
+    let p = machine.p
+    if (bytes[p] === 0x47 && !machine.typedFloats) {
+      for (; bytes[p] === 0x47; p += 9) list.push(view.getFloat64(p + 1))
+      machine.p = p
+    } else if (plain && isSmall(bytes[p]!)) {
+      machine.p = pushIntegers(bytes, p, list)
+    } else list.push(readPlain(machine))
+  }
+  return list.length - before
+}
+
+const isSmall = (opcode: number): boolean => opcode === 0x4b || opcode === 0x4d || opcode === 0x4a
+
+const pushIntegers = (bytes: Uint8Array, start: number, list: Array<unknown>): number => {
+  let p = start
+  for (;;) {
+    const opcode = bytes[p]
+    if (opcode === 0x4b) {
+      list.push(bytes[p + 1]!)
+      p += 2
+    } else if (opcode === 0x4d) {
+      list.push(bytes[p + 1]! | (bytes[p + 2]! << 8))
+      p += 3
+    } else if (opcode === 0x4a) {
+      list.push(int32(bytes, p + 1))
+      p += 5
+    } else return p
+  }
+}
+
+/**
+ * Sets the pairs from `machine.p` up to the SETITEMS at `end` on the dict at a place of the stack.
+ *
+ * @internal
+ */
+export const fillDict = (machine: Machine, at: number, end: number): number => {
+  const dict = machine.stack[at] as Record<string, unknown>
+  let count = 0
+  while (machine.p < end) {
+    count += 2
+    const key = readPlain(machine)
+    const value = readPlain(machine)
+    if (typeof key === "string" && !isIndexKey(key)) dict[key] = value
+    else {
+      // From here on a Map.
+      machine.toMap(at).insert(key, value, machine.equality)
+      return count + fillMap(machine, machine.stack[at] as PyDict, end)
+    }
+  }
+  return count
+}
+
+/** @internal */
+export const fillMap = (machine: Machine, map: PyDict, end: number): number => {
+  let count = 0
+  while (machine.p < end) {
+    count += 2
+    const key = readPlain(machine)
+    map.insert(key, readPlain(machine), machine.equality)
+  }
+  return count
+}
