@@ -162,6 +162,10 @@ export class Prefect3Result extends Schema.TaggedClass<Prefect3Result>("@effect-
   get location(): string | null {
     return this.storageKey
   }
+  /** Whether its expiration has passed at a time in milliseconds since the epoch. Prefect still reads such a result. */
+  isExpired(now: number): boolean {
+    return typeof this.expiration === "string" && Date.parse(this.expiration) <= now
+  }
 }
 
 /**

@@ -11,8 +11,16 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import { ResultAccessDenied, StorageNotProvided, type StorageReason, StorageUnavailable } from "./ResultError.ts"
-import type { FormatHint } from "./ResultFormat.ts"
+import {
+  ResultAccessDenied,
+  type ResultDecodeError,
+  type ResultTooLarge,
+  StorageNotProvided,
+  type StorageReason,
+  StorageUnavailable,
+  type UnsupportedResultType
+} from "./ResultError.ts"
+import type { DecodeOptions, FormatHint } from "./ResultFormat.ts"
 
 /**
  * What a storage has for a descriptor: bytes to decode, or a value that needs no decoding.
@@ -30,6 +38,13 @@ export type Stored =
     readonly format?: FormatHint | undefined
     /** Prefect reads empty bytes of S3, GCS and Azure as None. */
     readonly emptyIsNone?: boolean | undefined
+    /** Decodes the bytes, where Prefect recorded how they were written. Default: the bytes tell. */
+    readonly decode?:
+      | ((
+        bytes: Uint8Array,
+        options: DecodeOptions
+      ) => Effect.Effect<unknown, ResultDecodeError | ResultTooLarge | UnsupportedResultType>)
+      | undefined
   }
   | { readonly _tag: "Value"; readonly value: unknown }
 
@@ -59,7 +74,10 @@ export interface ResultReader<D extends ResultDescriptor = ResultDescriptor> {
   readonly allows: (descriptor: D) => boolean
   /** What to do to have that place allowed. */
   readonly allowHint: (descriptor: D) => string
-  readonly read: (descriptor: D, options: ReadOptions) => Effect.Effect<Stored, StorageReason>
+  readonly read: (
+    descriptor: D,
+    options: ReadOptions
+  ) => Effect.Effect<Stored, StorageReason | StorageNotProvided>
 }
 
 /**

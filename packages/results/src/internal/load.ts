@@ -80,15 +80,12 @@ export const load = (env: Env, view: TaskRunView): Effect.Effect<unknown, Result
   Effect.flatMap(readStored(env, view), (stored) => {
     if (stored._tag === "Value") return Effect.succeed(stored.value)
     if (stored.bytes.length === 0 && stored.emptyIsNone === true) return Effect.succeed(null)
-    return Effect.mapError(
-      ResultFormat.decode(stored.bytes, {
-        name: stored.name,
-        format: env.options.format ?? stored.format,
-        maxBytes: env.options.maxBytes,
-        registry: env.options.registry
-      }),
-      (reason) => resultError(view, reason)
-    )
+    const { format, maxBytes, registry } = env.options
+    const { bytes, name } = stored
+    const decoded: Effect.Effect<unknown, Reason> = stored.decode === undefined
+      ? ResultFormat.decode(bytes, { name, format: format ?? stored.format, maxBytes, registry })
+      : stored.decode(bytes, { name, maxBytes, registry })
+    return Effect.mapError(decoded, (reason) => resultError(view, reason))
   })
 
 /**

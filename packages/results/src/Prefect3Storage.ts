@@ -1,0 +1,133 @@
+/**
+ * `Prefect3Storage`: results of Prefect 3, wherever its storage blocks keep them.
+ *
+ * A record of Prefect 3 names a file of the worker, or a key in a storage block of the server. Both are read through
+ * another storage: its roots, buckets and mounts decide what may be opened, and its credentials open it.
+ *
+ * @since 0.1.0
+ */
+import { PrefectApi, type StorageBlock } from "@effect-prefect/api/PrefectApi"
+import type { PrefectApiError } from "@effect-prefect/api/PrefectApiError"
+import type { Prefect3Result } from "@effect-prefect/core/ResultDescriptor"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import * as Prefect3Place from "./internal/prefect3Place.ts"
+import * as Prefect3Record from "./Prefect3Record.ts"
+import {
+  ResultAccessDenied,
+  ResultNotFound,
+  type StorageNotProvided,
+  type StorageReason,
+  StorageUnavailable,
+  UnsupportedResultType
+} from "./ResultError.ts"
+import * as ResultStorage from "./ResultStorage.ts"
+
+/**
+ * Adds results of Prefect 3 to a storage: `LocalStorage.layer({ mounts })`, `S3Storage.layer({ buckets })`, or several
+ * by `ResultStorage.layerMerge`. A storage block is asked for once, and with its key becomes the file or the object to
+ * read there.
+ *
+ * | block | read as |
+ * |---|---|
+ * | none: an absolute path on the worker | LocalResult |
+ * | LocalFileSystem | LocalResult, inside its `basepath` |
+ * | S3Bucket | S3Result |
+ * | GcsBucket | GCSResult |
+ * | AzureBlobStorageContainer | AzureResult |
+ * | RemoteFileSystem on `s3://`, `gs://`, `az://`, `abfs://`, `file://` | the same |
+ *
+ * **Example** (Reading what a worker on another machine stored)
+ *
+ * ```ts
+ * import * as Prefect3Api from "@effect-prefect/api/Prefect3Api"
+ * import * as LocalStorage from "@effect-prefect/results/LocalStorage"
+ * import * as Prefect3Storage from "@effect-prefect/results/Prefect3Storage"
+ * import * as Layer from "effect/Layer"
+ *
+ * const Files = LocalStorage.layer({ mounts: [{ from: "/home/worker/.prefect/storage", to: "./storage" }] })
+ * const Live = Layer.provideMerge(
+ *   Prefect3Storage.layer(Files),
+ *   Prefect3Api.layer({ url: "http://127.0.0.1:4200/api" })
+ * )
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = <E, R>(
+  storage: Layer.Layer<ResultStorage.ResultStorage, E, R>
+): Layer.Layer<ResultStorage.ResultStorage, E, R | PrefectApi> =>
+  ResultStorage.layer(
+    Effect.gen(function*(): Effect.fn.Return<
+      ReadonlyArray<ResultStorage.AnyReader>,
+      E,
+      R | PrefectApi | Scope.Scope
+    > {
+      const api = yield* PrefectApi
+      const inner = Context.get(yield* Layer.build(storage), ResultStorage.ResultStorage)
+      return [...inner.readers, makeReader(api, inner)]
+    })
+  )
+
+const makeReader = (
+  api: PrefectApi["Service"],
+  inner: ResultStorage.ResultStorage["Service"]
+): ResultStorage.ResultReader<Prefect3Result> => {
+  const read = (
+    { serializer, storageBlockId, storageKey }: Prefect3Result,
+    options: ResultStorage.ReadOptions
+  ): Effect.Effect<ResultStorage.Stored, StorageReason | StorageNotProvided> => {
+    const key = storageKey ?? ""
+    const place = storageBlockId === null || storageBlockId === undefined
+      ? Effect.succeed(Prefect3Place.ofKey(key))
+      : Effect.map(
+        Effect.mapError(api.storageBlock(storageBlockId), (error) => blockReason(storageBlockId, error)),
+        (block: StorageBlock) => Prefect3Place.inBlock(block, key)
+      )
+    return Effect.flatMap(place, (descriptor) => {
+      if (descriptor instanceof ResultAccessDenied || descriptor instanceof UnsupportedResultType) {
+        return Effect.fail(descriptor)
+      }
+      return Effect.map(
+        inner.read(descriptor, options),
+        (stored): ResultStorage.Stored =>
+          stored._tag === "Value" ? stored : {
+            ...stored,
+            emptyIsNone: false,
+            decode: (bytes, options) => Prefect3Record.decode(bytes, { serializer: serializer ?? null }, options)
+          }
+      )
+    })
+  }
+  return {
+    type: "Prefect3Result",
+    concurrency: Math.max(1, ...inner.readers.map((reader) => reader.concurrency)),
+    place: ({ storageBlockId, storageKey }) =>
+      storageBlockId === null || storageBlockId === undefined
+        ? storageKey ?? ""
+        : `${storageKey} of storage block ${storageBlockId}`,
+    // What may be opened depends on the block; the storage inside decides when it is known, before anything is opened.
+    allows: () => true,
+    allowHint: () => "",
+    read
+  }
+}
+
+const blockReason = (id: string, { reason }: PrefectApiError): StorageReason => {
+  const place = `storage block ${id}`
+  switch (reason._tag) {
+    case "Unauthorized":
+      return new ResultAccessDenied({ place, problem: reason.message })
+    case "UnsupportedByBackend":
+      return new UnsupportedResultType({ type: "in a storage block of Prefect 3", problem: reason.message })
+    case "MalformedResponse":
+      return reason.problem.startsWith("there is no storage block")
+        ? new ResultNotFound({ place, problem: "the server does not have it (any more)" })
+        : new StorageUnavailable({ place, problem: reason.message })
+    default:
+      return new StorageUnavailable({ place, problem: reason.message })
+  }
+}

@@ -1,0 +1,244 @@
+import * as ClassRegistry from "@effect-prefect/results/ClassRegistry"
+import * as JsonProjection from "@effect-prefect/results/JsonProjection"
+import * as Prefect3Record from "@effect-prefect/results/Prefect3Record"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { readFileSync } from "node:fs"
+import { join } from "node:path"
+import * as zlib from "node:zlib"
+import { fixtures } from "../../api/test/prefect3Server.ts"
+
+const bytes = (text: string) => new TextEncoder().encode(text)
+const options = { name: "x", maxBytes: 1 << 20 }
+const decode = (content: string | Uint8Array, serializer: Prefect3Record.Serializer | null, extra: object = {}) =>
+  Prefect3Record.decode(typeof content === "string" ? bytes(content) : content, { serializer: serializer as never }, {
+    ...options,
+    ...extra
+  })
+const json = { type: "json" }
+const pickle = { type: "pickle" }
+const metadata = { storage_key: "/k", expiration: null, serializer: json, prefect_version: "3.8.0" }
+const base64 = (content: Uint8Array) => Buffer.from(content).toString("base64").replace(/.{76}/g, "$&\n") + "\n"
+
+/** `{"flow": [1, 2]}` */
+const stored = readFileSync(join(fixtures, "files/flow-results/flow_result_raw_pickle"))
+
+describe("which form a record has", () => {
+  const forms: ReadonlyArray<readonly [string, unknown, "A" | "B" | "C"]> = [
+    ["a whole record", { metadata, result: "1" }, "A"],
+    ["without the serializer", { metadata: { storage_key: "/k" }, result: "1" }, "A"],
+    ["Prefect 2", { serializer: pickle, data: "gAVLAS4=", prefect_version: "2.20.0" }, "C"],
+    ["a dict with a result", { result: "IkkgYW0gdGhlIGZsb3cgcmVzdWx0Ig==" }, "B"],
+    ["a dict with data", { data: "x" }, "B"],
+    ["metadata of another kind", { metadata: "x", result: "1" }, "B"],
+    ["metadata of a dataset", { metadata: { author: "me" }, result: "1" }, "B"],
+    ["a result that is no text", { metadata, result: 1 }, "B"],
+    ["more than a record has", { metadata, result: "1", more: 1 }, "B"],
+    ["serializer and data of another kind", { serializer: "x", data: "y", prefect_version: "z" }, "B"],
+    ["a list", [{ metadata, result: "1" }], "B"],
+    ["a number", 3, "B"]
+  ]
+  for (const [what, value, form] of forms) {
+    it(`${what} is ${form}`, () => {
+      const text = JSON.stringify(value)
+      const record = Prefect3Record.parse(bytes(text), json)
+      assert.strictEqual(record.form, form)
+      if (form === "B") assert.strictEqual(new TextDecoder().decode(record.payload), text)
+    })
+    if (form !== "B") continue
+    it.effect(`${what} is read as it is`, () =>
+      Effect.map(decode(JSON.stringify(value), json), (found) => assert.deepStrictEqual(found, value)))
+  }
+
+  it.effect("the file's serializer comes before the state's", () =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual(yield* decode(JSON.stringify({ metadata, result: "[1]" }), pickle), [1])
+    }))
+
+  it.effect("C of Prefect 2, by both serializers", () =>
+    Effect.gen(function*() {
+      const version = { prefect_version: "2.20.0" }
+      assert.strictEqual(yield* decode(JSON.stringify({ serializer: pickle, data: "gAVLAS4=\n", ...version }), json), 1)
+      assert.deepStrictEqual(
+        yield* decode(JSON.stringify({ serializer: json, data: "{\"a\": 1}", ...version }), null),
+        {
+          a: 1
+        }
+      )
+    }))
+
+  it.effect("B by the state's serializer, and by the look of it where there is none", () =>
+    Effect.gen(function*() {
+      const value = { flow: [1, 2] }
+      for (const serializer of [pickle, null]) {
+        assert.deepStrictEqual(yield* JsonProjection.toJson(yield* decode(stored, serializer)), value)
+      }
+      assert.deepStrictEqual(yield* decode(JSON.stringify(value), null), value)
+      assert.deepStrictEqual(yield* decode("1234", null), 1234)
+      assert.deepStrictEqual(yield* decode(base64(zlib.deflateSync(bytes("[3]"))), { type: "compressed" }), [3])
+      assert.deepStrictEqual(
+        yield* JsonProjection.toJson(yield* decode(base64(zlib.gzipSync(stored)), { type: "compressed" })),
+        value
+      )
+    }))
+})
+
+describe("serializers", () => {
+  const wrap = (serializer: object, payload: string) =>
+    JSON.stringify({ metadata: { ...metadata, serializer }, result: payload })
+
+  for (
+    const [library, compress] of [
+      ["zlib", zlib.deflateSync],
+      ["gzip", zlib.gzipSync],
+      ["zstandard", zlib.zstdCompressSync]
+    ] as const
+  ) {
+    it.effect(`compressed by ${library}, around JSON and around a pickle`, () =>
+      Effect.gen(function*() {
+        const around = (serializer: object, payload: Uint8Array) =>
+          decode(wrap({ type: "compressed", serializer, compressionlib: library }, base64(compress(payload))), null)
+        assert.deepStrictEqual(yield* around(json, bytes("{\"a\": NaN}")), { a: NaN })
+        assert.deepStrictEqual(yield* JsonProjection.toJson(yield* around(pickle, stored)), { flow: [1, 2] })
+      }))
+  }
+
+  const refused: ReadonlyArray<readonly [string, string, Prefect3Record.Serializer | null, string]> = [
+    ["an unknown serializer", wrap({ type: "msgpack-x" }, "x"), null, "UnsupportedResultType"],
+    [
+      "an unknown compression",
+      wrap({ type: "compressed", compressionlib: "snappy", serializer: json }, "AAAA"),
+      null,
+      "UnsupportedResultType"
+    ],
+    ["an empty file", "", json, "ResultDecodeError"],
+    ["a record that is cut off", "{\"metadata\": {\"storage_key\": \"/k\"}, \"res", json, "ResultDecodeError"],
+    ["what is no JSON", "{not json}", json, "ResultDecodeError"],
+    ["a pickle that is none", wrap(pickle, "AAAA"), null, "ResultDecodeError"],
+    ["a pickle that is no base64", wrap(pickle, "gAVL*AS4="), null, "ResultDecodeError"],
+    ["a pickle that is cut off", wrap(pickle, "gAWVEwAAAAAAAAB9"), null, "ResultDecodeError"],
+    [
+      "xz that is cut off",
+      wrap({ type: "compressed/json" }, "/Td6WFoAAATm1rRGAgAhARYAAAB0L+Wj"),
+      null,
+      "ResultDecodeError"
+    ],
+    [
+      "zlib that is damaged",
+      wrap({ type: "compressed", compressionlib: "zlib", serializer: json }, "eJwAAAAAAAAAAA=="),
+      null,
+      "ResultDecodeError"
+    ]
+  ]
+  for (const [what, content, serializer, reason] of refused) {
+    it.effect(`${what} is ${reason}`, () =>
+      Effect.map(Effect.flip(decode(content, serializer)), (error) => assert.strictEqual(error._tag, reason)))
+  }
+
+  it.effect("serializers cannot be wrapped without end", () =>
+    Effect.gen(function*() {
+      let payload = "1"
+      let serializer: object = json
+      for (let i = 0; i < 12; i++) {
+        payload = base64(zlib.deflateSync(bytes(payload)))
+        serializer = { type: "compressed", compressionlib: "zlib", serializer }
+      }
+      const error = yield* Effect.flip(decode(wrap(serializer, payload), null))
+      assert.strictEqual(error._tag, "ResultDecodeError")
+    }))
+
+  it.effect("more than the limit after decompression is ResultTooLarge", () =>
+    Effect.gen(function*() {
+      const payload = base64(zlib.deflateSync(new Uint8Array(1 << 16).fill(0x20)))
+      const error = yield* Effect.flip(
+        decode(wrap({ type: "compressed", compressionlib: "zlib", serializer: json }, payload), null, {
+          maxBytes: 1000
+        })
+      )
+      assert.strictEqual(error._tag, "ResultTooLarge")
+    }))
+})
+
+describe("JSON objects that stand for instances", () => {
+  const as = (cls: string, data: unknown) => JSON.stringify({ __class__: cls, data })
+  const project = (text: string, serializer: Prefect3Record.Serializer = json) =>
+    Effect.flatMap(decode(text, serializer), (value) => JsonProjection.toJson(value))
+
+  const values: ReadonlyArray<readonly [string, unknown, JsonProjection.Json]> = [
+    ["datetime.datetime", "2024-02-29T12:34:56", "2024-02-29T12:34:56"],
+    ["datetime.datetime", "2024-02-29T12:34:56.5Z", "2024-02-29T12:34:56.500000+00:00"],
+    ["datetime.datetime", "2024-02-29T12:34:56-05:30", "2024-02-29T12:34:56-05:30"],
+    ["datetime.time", "01:02:03.000004+01:00", "01:02:03.000004+01:00"],
+    ["datetime.timedelta", "P1DT2.000003S", 86402.000003],
+    ["datetime.timedelta", "-PT1.5S", -1.5],
+    ["datetime.timedelta", "PT0S", 0],
+    ["datetime.timedelta", 90.5, 90.5],
+    ["decimal.Decimal", "-1E+50", "-1E+50"],
+    ["decimal.Decimal", "NaN", "NaN"],
+    ["builtins.complex", "3-4.5j", "(3-4.5j)"],
+    ["builtins.complex", "2j", "2j"],
+    ["builtins.frozenset", [1], [1]],
+    ["builtins.tuple", [1, [2]], [1, [2]]],
+    ["builtins.bytes", "raw", "cmF3"],
+    ["pendulum.datetime.DateTime", "2024-02-29T00:00:00Z", "2024-02-29T00:00:00+00:00"],
+    ["models.Outer.Inner", { a: 1 }, { __class__: "models.Outer.Inner", a: 1 }],
+    ["models.Colour", 3, { __class__: "models.Colour", __args__: [3] }]
+  ]
+  for (const [cls, data, expected] of values) {
+    it.effect(`${cls} ${JSON.stringify(data)}`, () =>
+      Effect.map(project(as(cls, data)), (found) => assert.deepStrictEqual(found, expected)))
+  }
+
+  const dicts: ReadonlyArray<string> = [
+    as("os.path", 1),
+    as("not a class", { a: 1 }),
+    as("nodots", { a: 1 }),
+    as("datetime.date", "2024-02-30"),
+    as("datetime.datetime", "yesterday"),
+    as("decimal.Decimal", "x"),
+    as("uuid.UUID", "x"),
+    as("datetime.timedelta", "P"),
+    as("builtins.set", "abc"),
+    JSON.stringify({ __class__: "datetime.date", data: "2024-02-29", more: 1 }),
+    JSON.stringify({ __class__: "datetime.date" }),
+    JSON.stringify({ __class__: 3, data: 1 })
+  ]
+  for (const text of dicts) {
+    it.effect(`${text} is an ordinary dict`, () =>
+      Effect.map(decode(text, json), (found) => assert.deepStrictEqual(found, JSON.parse(text))))
+  }
+
+  it.effect("exceptions, and what is inside of others", () =>
+    Effect.gen(function*() {
+      const inner = JSON.parse(as("decimal.Decimal", "1.10")) as object
+      const text = JSON.stringify([
+        { __exc_type__: "builtins.ValueError", message: "m" },
+        { __class__: "models.Item", data: { amount: inner } }
+      ])
+      assert.deepStrictEqual(yield* project(text), [
+        { __class__: "builtins.ValueError", __args__: ["m"] },
+        { __class__: "models.Item", amount: "1.10" }
+      ])
+    }))
+
+  it.effect("without Prefect's decoder, as Prefect does", () =>
+    Effect.gen(function*() {
+      const text = as("datetime.date", "2024-02-29")
+      for (const object_decoder of [null, "mine.decode"]) {
+        assert.deepStrictEqual(yield* decode(text, { type: "json", object_decoder }), JSON.parse(text))
+      }
+    }))
+
+  it.effect("a class that the caller knows", () =>
+    Effect.gen(function*() {
+      const registry = ClassRegistry.make({ "models.Point": ({ attributes }) => ({ px: attributes["x"] }) })
+      assert.deepStrictEqual(yield* decode(as("models.Point", { x: 3 }), json, { registry }), { px: 3 })
+    }))
+
+  it.effect("a key named __proto__ is data", () =>
+    Effect.gen(function*() {
+      const value = yield* decode("{\"__proto__\": {\"a\": 1}, \"b\": {\"__class__\": \"x\"}}", json)
+      assert.strictEqual(Object.getPrototypeOf(value), Object.prototype)
+      assert.deepStrictEqual(Object.keys(value as object), ["__proto__", "b"])
+    }))
+})
