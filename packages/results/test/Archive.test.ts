@@ -4,6 +4,7 @@ import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
 import * as ArchiveExport from "@effect-prefect/results/ArchiveExport"
 import * as ArchiveVerify from "@effect-prefect/results/ArchiveVerify"
 import * as InlineStorage from "@effect-prefect/results/InlineStorage"
+import * as JsonProjection from "@effect-prefect/results/JsonProjection"
 import * as LocalStorage from "@effect-prefect/results/LocalStorage"
 import * as ResultStorage from "@effect-prefect/results/ResultStorage"
 import * as TaskRun from "@effect-prefect/results/TaskRun"
@@ -68,10 +69,13 @@ const outcomes = (directory: string) =>
     const services = Context.add(storage, PrefectApi, api)
     const entry = Effect.fnUntraced(function*(view: TaskRunView) {
       const taskRun = yield* Effect.provideContext(TaskRun.fromView(view), services)
-      const result = yield* Effect.result(taskRun.getResult)
-      return [view.taskRunId, Result.isSuccess(result) ? result.success : result.failure.reason._tag] as const
+      const result = yield* Effect.result(Effect.flatMap(taskRun.getResult, (value) => JsonProjection.toText(value)))
+      return [
+        view.taskRunId,
+        Result.isSuccess(result) ? result.success : "reason" in result.failure ? result.failure.reason._tag : "Json"
+      ] as const
     })
-    return new Map<string, unknown>(yield* Stream.runCollect(Stream.mapEffect(archive.taskRuns, entry)))
+    return Object.fromEntries(yield* Stream.runCollect(Stream.mapEffect(archive.taskRuns, entry)))
   }))
 
 it.layer(PgliteLive, { timeout: 60_000, excludeTestServices: true })("exporting a database", (it) => {
