@@ -228,8 +228,14 @@ const problemOf = (error: unknown): Problem => {
 const readTable = (bytes: Uint8Array, { format }: Loaded, options: DecodeOptions): Effect.Effect<unknown, Problem> => {
   const read = async () => {
     switch (format) {
-      default:
-        return refuse(`${format} of ${options.name} (${bytes.length} bytes) is not read yet`)
+      case "parquet":
+        return (await import("./internal/formats/parquet.ts")).readParquet(bytes, options.maxBytes)
+      case "feather":
+        return (await import("./internal/formats/feather.ts")).readFeather(bytes, options.maxBytes)
+      case "csv":
+        return (await import("./internal/formats/csv.ts")).readCsv(requireText(decodeUtf8(bytes)))
+      case "pandas-json":
+        return (await import("./internal/formats/pandasJson.ts")).readPandasJson(requireText(decodeUtf8(bytes)))
     }
   }
   return Effect.tryPromise({ try: read, catch: problemOf })

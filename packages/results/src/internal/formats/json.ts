@@ -71,11 +71,16 @@ class NotJson {
   }
 }
 
+type Container = Array<unknown> | Record<string, unknown> | Map<string, unknown>
+
 class Parser {
   readonly text: string
+  /** Objects as Maps, which keep the order of keys that look like numbers. */
+  readonly maps: boolean
   at = 0
-  constructor(text: string) {
+  constructor(text: string, maps: boolean) {
     this.text = text
+    this.maps = maps
   }
   fail(expected: string): never {
     throw new NotJson(`at character ${this.at} ${expected} was expected`)
@@ -125,14 +130,15 @@ class Parser {
   }
   /** Without recursion, so that the depth of the text is not that of the stack. */
   value(): unknown {
-    const open: Array<{ readonly container: Array<unknown> | Record<string, unknown>; key: string }> = []
+    const open: Array<{ readonly container: Container; key: string }> = []
     for (;;) {
       let value: unknown
       let code = this.skip()
       if (code === 0x5b || code === 0x7b) {
         if (open.length >= maxJsonDepth) refuse(`the JSON is nested more than ${maxJsonDepth} deep`)
         this.at++
-        const frame = { container: code === 0x5b ? [] as Array<unknown> : {}, key: "" }
+        const container: Container = code === 0x5b ? [] : this.maps ? new Map<string, unknown>() : {}
+        const frame = { container, key: "" }
         const first = this.skip()
         if (first !== (code === 0x5b ? 0x5d : 0x7d)) {
           if (code === 0x7b) frame.key = this.key()
@@ -148,6 +154,7 @@ class Parser {
         const { container } = frame
         const isArray = Array.isArray(container)
         if (isArray) container.push(value)
+        else if (container instanceof Map) container.set(frame.key, value)
         else setKey(container, frame.key, value)
         code = this.skip()
         if (code === 0x2c) {
@@ -198,8 +205,15 @@ export const parseJson = (text: string): { readonly value: unknown } | JsonProbl
       // The parser below says where.
     }
   }
+  return parse(new Parser(text, false))
+}
+
+/** As `parseJson`, with Maps for objects, in the order of the text. */
+export const parseOrderedJson = (text: string): { readonly value: unknown } | JsonProblem =>
+  parse(new Parser(text, true))
+
+const parse = (parser: Parser): { readonly value: unknown } | JsonProblem => {
   try {
-    const parser = new Parser(text)
     const value = parser.value()
     if (!Number.isNaN(parser.skip())) parser.fail("the end")
     return { value }

@@ -1,0 +1,81 @@
+/** As much of FlatBuffers as the metadata of Arrow and Feather files needs: tables, vectors and strings, read only. */
+
+/** A table. Fields that are not there have their default; what points outside of the bytes throws a RangeError. */
+export class FlatTable {
+  readonly view: DataView
+  readonly at: number
+  readonly #vtable: number
+  readonly #vtableSize: number
+
+  constructor(view: DataView, at: number) {
+    this.view = view
+    this.at = at
+    this.#vtable = at - view.getInt32(at, true)
+    this.#vtableSize = view.getUint16(this.#vtable, true)
+  }
+
+  /** The table at the start of a buffer. */
+  static root(bytes: Uint8Array): FlatTable {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+    return new FlatTable(view, view.getUint32(0, true))
+  }
+
+  /** Where the vtable says where a field is. */
+  slot(field: number): number {
+    return 4 + field * 2 + 2 <= this.#vtableSize ? this.#vtable + 4 + field * 2 : 0
+  }
+  /** Where a field is; 0 when it is not there. */
+  field(field: number): number {
+    const slot = this.slot(field)
+    const offset = slot === 0 ? 0 : this.view.getUint16(slot, true)
+    return offset === 0 ? 0 : this.at + offset
+  }
+  uint8(field: number): number {
+    const at = this.field(field)
+    return at === 0 ? 0 : this.view.getUint8(at)
+  }
+  int16(field: number): number {
+    const at = this.field(field)
+    return at === 0 ? 0 : this.view.getInt16(at, true)
+  }
+  int32(field: number): number {
+    const at = this.field(field)
+    return at === 0 ? 0 : this.view.getInt32(at, true)
+  }
+  int64(field: number): number {
+    const at = this.field(field)
+    return at === 0 ? 0 : Number(this.view.getBigInt64(at, true))
+  }
+  table(field: number): FlatTable | null {
+    const at = this.field(field)
+    return at === 0 ? null : new FlatTable(this.view, at + this.view.getUint32(at, true))
+  }
+  string(field: number): string | null {
+    const at = this.field(field)
+    if (at === 0) return null
+    const start = at + this.view.getUint32(at, true)
+    return textAt(this.view, start)
+  }
+  /** Where a vector's items start, and how many there are. */
+  vector(field: number): { readonly start: number; readonly length: number } {
+    const at = this.field(field)
+    if (at === 0) return { start: 0, length: 0 }
+    const start = at + this.view.getUint32(at, true)
+    const length = this.view.getUint32(start, true)
+    if (start + 4 + length > this.view.byteLength) throw new RangeError("a vector is longer than its buffer")
+    return { start: start + 4, length }
+  }
+  tables(field: number): Array<FlatTable> {
+    const { length, start } = this.vector(field)
+    return Array.from({ length }, (_, i) => {
+      const at = start + i * 4
+      return new FlatTable(this.view, at + this.view.getUint32(at, true))
+    })
+  }
+}
+
+const textAt = (view: DataView, start: number): string => {
+  const length = view.getUint32(start, true)
+  if (start + 4 + length > view.byteLength) throw new RangeError("a string is longer than its buffer")
+  return Buffer.from(view.buffer, view.byteOffset + start + 4, length).toString("utf8")
+}
