@@ -1,0 +1,191 @@
+/**
+ * `AzureStorage`: results in Azure Blob Storage, through `@azure/storage-blob`.
+ *
+ * @since 0.1.0
+ */
+import type { BlobServiceClient } from "@azure/storage-blob"
+import type { AzureResult } from "@effect-prefect/core/ResultDescriptor"
+import * as Config from "effect/Config"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import type { Readable } from "node:stream"
+import { denied, field, general, notFound, retryAfter, unavailable, word } from "./internal/remote/failure.ts"
+import * as Reader from "./internal/remote/reader.ts"
+import { load } from "./internal/remote/sdk.ts"
+import type { Client, Failure, ObjectName, Rest } from "./internal/remote/store.ts"
+import { StorageNotProvided, type StorageReason } from "./ResultError.ts"
+import * as ResultStorage from "./ResultStorage.ts"
+
+/**
+ * The account is found by `connectionString`, else `accountUrl`, else the environment: `AZURE_STORAGE_CONNECTION_STRING`,
+ * as Prefect takes it, then `AZURE_STORAGE_ACCOUNT`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /** The containers that may be read, each whole or below a prefix. */
+  readonly containers: ReadonlyArray<string | { readonly container: string; readonly prefix?: string | undefined }>
+  /** `DefaultEndpointsProtocol=https;AccountName=…`, with a key or a shared access signature. */
+  readonly connectionString?: Redacted.Redacted | undefined
+  /** `https://ACCOUNT.blob.core.windows.net`, read with the default credentials of `@azure/identity`. */
+  readonly accountUrl?: string | undefined
+  /** A shared access signature for `accountUrl`, instead of `@azure/identity`. */
+  readonly sasToken?: Redacted.Redacted | undefined
+  /** How many blobs are read at once; fewer while the store says that they are too many. Default 32. */
+  readonly concurrency?: number | undefined
+  /** How often a blob is asked for before it fails. Default 5. */
+  readonly attempts?: number | undefined
+  /** A request that gives no byte for this long has failed. Default 30 seconds. */
+  readonly idleTimeout?: Duration.Input | undefined
+  /** The longest that reading a blob may take. Default 15 minutes. */
+  readonly timeout?: Duration.Input | undefined
+}
+
+const objectOf = ({ container, extra, location }: AzureResult): ObjectName => ({
+  bucket: container ?? "",
+  key: location ?? "",
+  version: typeof extra?.["version_id"] === "string" ? extra["version_id"] : undefined
+})
+
+/** Codes of https://learn.microsoft.com/rest/api/storageservices/blob-service-error-codes and of `@azure/identity`. */
+const accessCodes: Record<string, string> = {
+  AuthenticationFailed: "the account key or signature is wrong, or has expired",
+  InvalidAuthenticationInfo: "the credentials are not valid",
+  NoAuthenticationInformation: "no credentials were sent",
+  AuthorizationFailure: "the credentials may not read it",
+  AuthorizationPermissionMismatch: "the credentials may not read it",
+  AuthorizationProtocolMismatch: "the signature is for another protocol",
+  AuthorizationResourceTypeMismatch: "the signature is for other resources",
+  AuthorizationServiceMismatch: "the signature is for another service",
+  AuthorizationSourceIPMismatch: "the signature is for other addresses",
+  InsufficientAccountPermissions: "the credentials may not read it",
+  PublicAccessNotPermitted: "the account permits no public access",
+  AccountIsDisabled: "the account is disabled",
+  CredentialUnavailableError: "no Azure credentials were found",
+  AggregateAuthenticationError: "no Azure credentials were found",
+  AuthenticationError: "Azure did not accept the credentials",
+  AuthenticationRequiredError: "Azure asks for a login"
+}
+
+const failure = (error: unknown, object: ObjectName, place: string): Failure => {
+  const name = word(field(error, "name")) ?? ""
+  const code = word(field(error, "code")) ?? name
+  const status = field(error, "statusCode")
+  const headers = field(error, "response", "headers") as { readonly get?: (name: string) => unknown } | undefined
+  const after = retryAfter(headers?.get?.("retry-after"))
+  if (code === "BlobNotFound") return notFound(place, "the container has no such blob (BlobNotFound)")
+  if (code === "ContainerNotFound") {
+    return notFound(place, `there is no container ${JSON.stringify(object.bucket)} (ContainerNotFound)`)
+  }
+  for (const known of [code, name]) {
+    if (Object.hasOwn(accessCodes, known)) return denied(place, `${accessCodes[known]} (${known})`)
+  }
+  if (code === "ServerBusy") return unavailable(place, "the store gets too many requests (ServerBusy)", "slower", after)
+  if (code === "BlobArchived") {
+    return unavailable(place, "it is archived and has to be restored first (BlobArchived)", "never")
+  }
+  return general(place, error, typeof status === "number" ? status : undefined, after)
+}
+
+/** How the account is reached. */
+interface Account {
+  readonly connectionString?: Redacted.Redacted | undefined
+  readonly accountUrl?: string | undefined
+  readonly sasToken?: Redacted.Redacted | undefined
+}
+
+const fromEnvironment = Config.all({
+  connectionString: Config.option(Config.Redacted("AZURE_STORAGE_CONNECTION_STRING")),
+  account: Config.option(Config.String("AZURE_STORAGE_ACCOUNT"))
+}).pipe(
+  Config.map(({ account, connectionString }): Account => ({
+    connectionString: Option.getOrUndefined(connectionString),
+    accountUrl: Option.isSome(account) ? `https://${account.value}.blob.core.windows.net` : undefined
+  }))
+)
+
+const notProvided = (instead: string) => new StorageNotProvided({ type: "AzureResult", instead })
+
+const connect = (account: Account) => (): Effect.Effect<Client, StorageReason> =>
+  Effect.gen(function*() {
+    const { AnonymousCredential, BlobServiceClient } = yield* load(
+      "AzureResult",
+      "@azure/storage-blob",
+      () => import("@azure/storage-blob")
+    )
+    const { accountUrl, connectionString, sasToken } = account
+    // Retries, limits and verification are done for all stores alike, where throttling is seen.
+    const pipeline = { retryOptions: { maxTries: 1 } }
+    const service = (make: () => BlobServiceClient) =>
+      // What the SDK throws here may quote what it was given.
+      Effect.try({ try: make, catch: () => notProvided("its connection string or account URL is not a valid one") })
+
+    let client: BlobServiceClient
+    if (connectionString !== undefined) {
+      client = yield* service(() => BlobServiceClient.fromConnectionString(Redacted.value(connectionString), pipeline))
+    } else if (accountUrl === undefined) {
+      return yield* notProvided("set AZURE_STORAGE_CONNECTION_STRING or AZURE_STORAGE_ACCOUNT, or give accountUrl")
+    } else if (sasToken !== undefined || /[?&]sig=/.test(accountUrl)) {
+      const url = sasToken === undefined ? accountUrl : `${accountUrl}?${Redacted.value(sasToken).replace(/^\?/, "")}`
+      client = yield* service(() => new BlobServiceClient(url, new AnonymousCredential(), pipeline))
+    } else {
+      const { DefaultAzureCredential } = yield* load(
+        "AzureResult",
+        "@azure/identity",
+        () => import("@azure/identity")
+      )
+      client = yield* service(() => new BlobServiceClient(accountUrl, new DefaultAzureCredential(), pipeline))
+    }
+
+    const open = async ({ bucket, key, version }: ObjectName, rest: Rest | undefined, abortSignal: AbortSignal) => {
+      const blob = client.getContainerClient(bucket).getBlobClient(key)
+      const response = await (version === undefined ? blob : blob.withVersion(version)).download(
+        rest?.offset ?? 0,
+        undefined,
+        { abortSignal, maxRetryRequests: 0, ...(rest === undefined ? {} : { conditions: { ifMatch: rest.tag } }) }
+      )
+      const range = /^bytes (\d+)-\d+\/(\d+)$/.exec(response.contentRange ?? "")
+      const md5 = range === null ? response.contentMD5 : undefined
+      return {
+        body: response.readableStreamBody as Readable,
+        offset: range === null ? 0 : Number(range[1]),
+        size: range === null ? response.contentLength : Number(range[2]),
+        tag: response.etag,
+        checksum: md5 === undefined
+          ? undefined
+          : { algorithm: "md5" as const, base64: Buffer.from(md5).toString("base64") }
+      }
+    }
+    return { open, failure, close: () => {} }
+  })
+
+const bucketOf = (allowed: Options["containers"][number]): Reader.Bucket =>
+  typeof allowed === "string" ? allowed : { bucket: allowed.container, prefix: allowed.prefix }
+
+/**
+ * Reads `AzureResult`s from the containers that are named, and from no other. An empty blob is None, as in Prefect.
+ *
+ * Needs the package `@azure/storage-blob`, and `@azure/identity` without a connection string; they are loaded when the
+ * first blob is read.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = (options: Options): Layer.Layer<ResultStorage.ResultStorage, Config.ConfigError> =>
+  ResultStorage.layer(Effect.gen(function*() {
+    const account = options.connectionString === undefined && options.accountUrl === undefined
+      ? yield* fromEnvironment
+      : options
+    return yield* Reader.make({
+      type: "AzureResult",
+      scheme: "azure",
+      object: objectOf,
+      buckets: options.containers.map(bucketOf),
+      optionName: "AzureStorage.layer({ containers })",
+      connect: connect(account)
+    }, options)
+  }))

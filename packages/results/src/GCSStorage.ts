@@ -1,0 +1,204 @@
+/**
+ * `GCSStorage`: results in Google Cloud Storage, through `@google-cloud/storage`.
+ *
+ * @since 0.1.0
+ */
+import type { GCSResult } from "@effect-prefect/core/ResultDescriptor"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Layer from "effect/Layer"
+import * as http from "node:http"
+import * as https from "node:https"
+import type { Checksum } from "./internal/remote/checksum.ts"
+import { denied, field, general, notFound, retryAfter, unavailable, word } from "./internal/remote/failure.ts"
+import * as Reader from "./internal/remote/reader.ts"
+import { load } from "./internal/remote/sdk.ts"
+import type { Client, Failure, ObjectName, Rest } from "./internal/remote/store.ts"
+import * as ResultStorage from "./ResultStorage.ts"
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /** The buckets that may be read, each whole or below a prefix. */
+  readonly buckets: ReadonlyArray<string | { readonly bucket: string; readonly prefix?: string | undefined }>
+  /** Another address of the store, such as an emulator. Default `STORAGE_EMULATOR_HOST`, else Google. */
+  readonly endpoint?: string | undefined
+  /** Whether `endpoint` gets the application default credentials. Default: only when it is an address of Google. */
+  readonly authenticate?: boolean | undefined
+  /** The project that pays for the requests, for buckets whose requester pays. */
+  readonly userProject?: string | undefined
+  /** How many objects are read at once; fewer while the store says that they are too many. Default 32. */
+  readonly concurrency?: number | undefined
+  /** How often an object is asked for before it fails. Default 5. */
+  readonly attempts?: number | undefined
+  /** A request that gives no byte for this long has failed. Default 30 seconds. */
+  readonly idleTimeout?: Duration.Input | undefined
+  /** The longest that reading an object may take. Default 15 minutes. */
+  readonly timeout?: Duration.Input | undefined
+}
+
+const objectOf = ({ bucket, extra, location }: GCSResult): ObjectName => ({
+  bucket: bucket ?? "",
+  key: location ?? "",
+  version: typeof extra?.["generation"] === "string" ? extra["generation"] : undefined
+})
+
+/** What the service answered instead of the object: the error of a download is text, not JSON. */
+class Refused extends Error {
+  readonly status: number
+  readonly text: string
+  readonly headers: http.IncomingHttpHeaders
+  readonly anonymous: boolean
+  constructor(status: number, text: string, headers: http.IncomingHttpHeaders, anonymous: boolean) {
+    super(`HTTP ${status}`)
+    this.status = status
+    this.text = text
+    this.headers = headers
+    this.anonymous = anonymous
+  }
+}
+
+/** The credentials could not be had. */
+class NoCredentials extends Error {
+  constructor(cause: unknown) {
+    super("no credentials", { cause })
+  }
+}
+
+/** By https://cloud.google.com/storage/docs/json_api/v1/status-codes. */
+const failure = (error: unknown, object: ObjectName, place: string): Failure => {
+  if (error instanceof NoCredentials) {
+    const refused = word(field(error.cause, "response", "data", "error"))
+    if (refused !== undefined) return denied(place, `Google did not accept the credentials (${refused})`)
+    const network = general(place, error.cause, undefined)
+    return /the request failed/.test(network.reason.message)
+      ? denied(place, "the Google credentials could not be used")
+      : network
+  }
+  if (!(error instanceof Refused)) return general(place, error, undefined)
+  const { anonymous, headers, status, text } = error
+  const after = retryAfter(headers["retry-after"])
+  if (status === 401 && anonymous) return denied(place, "no Google credentials were found, and it is not public")
+  if (status === 403 && /rateLimitExceeded/i.test(text)) {
+    return unavailable(place, "the store gets too many requests (rateLimitExceeded)", "slower", after)
+  }
+  if (status === 403) return denied(place, "the credentials may not read it (storage.objects.get)")
+  if (status === 404) {
+    return /bucket does not exist/i.test(text)
+      ? notFound(place, `there is no bucket ${JSON.stringify(object.bucket)}`)
+      : notFound(place, "the bucket has no such object")
+  }
+  return general(place, error, status, after)
+}
+
+/** `crc32c=…,md5=…`; composed objects have no MD5. */
+const checksumOf = (headers: http.IncomingHttpHeaders): Checksum | undefined => {
+  const stored = headers["x-goog-stored-content-encoding"]
+  // Google can decompress what it sends; the checksum is of what is stored.
+  if (stored !== undefined && stored !== "identity" && stored !== headers["content-encoding"]) return undefined
+  const base64 = /(?:^|,)\s*crc32c=([A-Za-z0-9+/=]+)/.exec(String(headers["x-goog-hash"] ?? ""))?.[1]
+  return base64 === undefined ? undefined : { algorithm: "crc32c", base64 }
+}
+
+const numberOf = (header: string | undefined): number | undefined => header === undefined ? undefined : Number(header)
+
+/** The first of an error's text: enough to see what it is about. */
+const textOf = async (response: http.IncomingMessage): Promise<string> => {
+  let text = ""
+  try {
+    for await (const chunk of response.setEncoding("utf8")) {
+      text += chunk
+      if (text.length > 4096) break
+    }
+  } catch {
+    // What has come is enough, and the status is what counts.
+  }
+  return text
+}
+
+const isGoogle = (url: URL): boolean => url.protocol === "https:" && url.hostname.endsWith(".googleapis.com")
+
+const connect = (options: Options) => (concurrency: number) =>
+  Effect.gen(function*() {
+    const { Storage } = yield* load("GCSResult", "@google-cloud/storage", () => import("@google-cloud/storage"))
+    const { endpoint, userProject } = options
+    const storage = new Storage(endpoint === undefined ? {} : { apiEndpoint: endpoint })
+    const base = new URL(storage.apiEndpoint)
+    const authenticate = options.authenticate ?? (!storage.customEndpoint || isGoogle(base))
+    // One socket more than there are requests: a request that was just aborted may still hold its own.
+    const agentOptions = { keepAlive: true, maxSockets: concurrency + 1, proxyEnv: process.env }
+    const secure = base.protocol === "https:"
+    const agent = secure ? new https.Agent(agentOptions) : new http.Agent(agentOptions)
+
+    const authorization = async (url: string): Promise<string | undefined> => {
+      if (!authenticate) return undefined
+      try {
+        // Headers, or the plain object of older versions.
+        return new Headers(await storage.authClient.getRequestHeaders(url)).get("authorization") ?? undefined
+      } catch (error) {
+        // As the SDK does it: without any credentials, public objects can still be read.
+        if (/could not load the default credentials/i.test(String(field(error, "message")))) return undefined
+        throw new NoCredentials(error)
+      }
+    }
+
+    // The address and the credentials are the SDK's. The request is not: the SDK's read stream goes through six others,
+    // cannot be given up before it answers, and warns of leaked listeners.
+    const get = (url: URL, headers: http.OutgoingHttpHeaders, signal: AbortSignal) =>
+      new Promise<http.IncomingMessage>((resolve, reject) => {
+        const request = (secure ? https : http).get(url, { agent, headers, signal }, resolve)
+        request.on("error", reject)
+      })
+
+    const open = async ({ bucket, key, version }: ObjectName, rest: Rest | undefined, signal: AbortSignal) => {
+      const path = `/storage/v1/b/${encodeURIComponent(bucket)}/o/${encodeURIComponent(key)}`
+      const url = new URL(`${storage.apiEndpoint}${path}?alt=media`)
+      const generation = rest?.tag ?? version
+      if (generation !== undefined) url.searchParams.set("generation", generation)
+      if (userProject !== undefined) url.searchParams.set("userProject", userProject)
+      const token = await authorization(url.href)
+      const response = await get(url, {
+        "accept-encoding": "gzip",
+        ...(token === undefined ? {} : { authorization: token }),
+        ...(rest === undefined ? {} : { range: `bytes=${rest.offset}-` })
+      }, signal)
+      const { headers, statusCode = 0 } = response
+      if (statusCode < 200 || statusCode > 299) {
+        // The generation that was begun with may be gone: then the object has changed.
+        const status = rest !== undefined && statusCode === 404 ? 412 : statusCode
+        throw new Refused(status, await textOf(response), headers, token === undefined)
+      }
+      const range = /^bytes (\d+)-\d+\/(\d+)$/.exec(headers["content-range"] ?? "")
+      const tag = headers["x-goog-generation"]
+      return {
+        body: response,
+        offset: range === null ? 0 : Number(range[1]),
+        size: range === null ? numberOf(headers["content-length"]) : Number(range[2]),
+        tag: typeof tag === "string" ? tag : undefined,
+        checksum: range === null ? checksumOf(headers) : undefined
+      }
+    }
+    return { open, failure, close: () => agent.destroy() } satisfies Client
+  })
+
+/**
+ * Reads `GCSResult`s from the buckets that are named, and from no other. An empty object is None, as in Prefect.
+ *
+ * Needs the package `@google-cloud/storage`, which is loaded when the first object is read.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = (options: Options): Layer.Layer<ResultStorage.ResultStorage> =>
+  ResultStorage.layer(
+    Reader.make({
+      type: "GCSResult",
+      scheme: "gs",
+      object: objectOf,
+      buckets: options.buckets,
+      optionName: "GCSStorage.layer({ buckets })",
+      connect: connect(options)
+    }, options)
+  )
