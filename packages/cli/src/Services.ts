@@ -146,6 +146,17 @@ export const storage = (flags: StorageFlags & Pick<BackendFlags, "archive">) =>
       const endpoint = Option.getOrUndefined(flags.s3Endpoint)
       remote.push(S3Storage.layer({ buckets: s3, endpoint, concurrency }))
     }
+    const gs = buckets("gs")
+    if (gs.length > 0) {
+      const GCSStorage = yield* load(() => import("@effect-prefect/results/GCSStorage"))
+      remote.push(GCSStorage.layer({ buckets: gs, concurrency }))
+    }
+    const azure = buckets("azure")
+    if (azure.length > 0) {
+      const AzureStorage = yield* load(() => import("@effect-prefect/results/AzureStorage"))
+      const containers = azure.map(({ bucket, prefix }) => ({ container: bucket, prefix }))
+      remote.push(AzureStorage.layer({ containers, concurrency }))
+    }
     return Layer.merge(
       ResultStorage.layerMerge([InlineStorage.layer, local, ...remote]),
       ResultOptions.layer({

@@ -5,7 +5,7 @@
  */
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import { isAbsolute, relative, resolve } from "node:path"
+import { isAbsolute } from "node:path"
 import * as Place from "./internal/place.ts"
 
 /**
@@ -86,31 +86,4 @@ export const parse = (text: string): Result.Result<Allowed, MountError> => {
     return fail(`it is a directory of a Windows machine: add the folder that holds its files, ${from}=DIR`)
   }
   return Result.succeed({ _tag: "Root", root: from })
-}
-
-/**
- * The mounts of an archive's `mounts.json`, `{ "/srv/prefect/results": "results", "s3://bucket": "s3/bucket" }`. Its
- * folders are inside `directory`: an archive never opens anything else.
- *
- * @category constructors
- * @since 0.1.0
- */
-export const fromJson = (json: unknown, directory: string): Result.Result<ReadonlyArray<Mount>, MountError> => {
-  if (typeof json !== "object" || json === null || Array.isArray(json)) {
-    return Result.fail(new MountError({ mount: "mounts.json", problem: "it is not a JSON object" }))
-  }
-  const mounts: Array<Mount> = []
-  for (const [from, folder] of Object.entries(json)) {
-    const fail = (problem: string) => Result.fail(new MountError({ mount: from, problem }))
-    const written = Place.parse(from)
-    if (written._tag === "Invalid") return fail(written.problem)
-    if (typeof folder !== "string" || folder.includes("\0")) return fail("its folder is not a string")
-    const to = resolve(directory, folder)
-    const inside = relative(resolve(directory), to)
-    if (isAbsolute(folder) || isAbsolute(inside) || /^\.\.([/\\]|$)/.test(inside)) {
-      return fail("its folder is not inside the archive")
-    }
-    mounts.push({ from, to, within: directory })
-  }
-  return Result.succeed(mounts)
 }

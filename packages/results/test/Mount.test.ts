@@ -44,20 +44,3 @@ describe("Mount.parse", () => {
     if (process.platform !== "win32") assert.include(problem("C:\\results"), "C:\\results=DIR")
   })
 })
-
-describe("Mount.fromJson", () => {
-  it("keeps the folders inside of the archive", () => {
-    const mounts = Mount.fromJson({ "/srv/results": "results", "s3://bucket": "s3/bucket" }, "/archive")
-    assert.deepStrictEqual(Result.getOrThrow(mounts), [
-      { from: "/srv/results", to: "/archive/results", within: "/archive" },
-      { from: "s3://bucket", to: "/archive/s3/bucket", within: "/archive" }
-    ])
-    for (const folder of ["../x", "/etc", "a/../../x", "..", 1, null, "a\0b"]) {
-      assert.isTrue(Result.isFailure(Mount.fromJson({ "/srv": folder }, "/archive")), String(folder))
-    }
-    for (const json of [null, [], "x", 1, { "ftp://x": "a" }, { "": "a" }]) {
-      assert.isTrue(Result.isFailure(Mount.fromJson(json, "/archive")), JSON.stringify(json))
-    }
-    assert.isTrue(Result.isSuccess(Mount.fromJson({ "/srv": "..results" }, "/archive")))
-  })
-})
