@@ -360,17 +360,20 @@ export const make = Effect.fnUntraced(function*(options: {
     let resent = 0
     let counted = 0
     let maintained = 0
+    let value: Result.Success<A, Fault> | undefined
     const run = Effect.useSpan(
-      operation.name,
+      `PrefectApi.${operation.name}`,
       {
         kind: "client",
         attributes: {
           "http.request.method": request.method,
           ...serverAttributes,
+          "server.port": Number(serverAttributes["server.port"]),
           ...operation.attributes
         }
       },
-      Effect.fnUntraced(function*(span): Effect.fn.Return<A, PrefectApiError> {
+      // A span is handed its effect's value, and this one's is what was stored: it stays outside.
+      Effect.fnUntraced(function*(span): Effect.fn.Return<void, PrefectApiError> {
         while (true) {
           yield* Metric.update(attempts, 1)
           const outcome = yield* Effect.result(attempt(request))
@@ -378,7 +381,10 @@ export const make = Effect.fnUntraced(function*(options: {
           if (Result.isSuccess(outcome)) {
             span.attribute("http.response.status_code", outcome.success.status)
             const answer = read(outcome.success)
-            if (Result.isSuccess(answer)) return answer.success
+            if (Result.isSuccess(answer)) {
+              value = answer
+              return
+            }
             fault = answer.failure
           } else fault = outcome.failure
           const uncounted = fault.uncounted === true && maintained < maxMaintenance
@@ -406,7 +412,7 @@ export const make = Effect.fnUntraced(function*(options: {
         }
       })
     )
-    return yield* Effect.ensuring(
+    yield* Effect.ensuring(
       run,
       Effect.suspend(() =>
         Metric.update(
@@ -415,6 +421,7 @@ export const make = Effect.fnUntraced(function*(options: {
         )
       )
     )
+    return value!.success
   })
 
   return { origin: url.origin, url, send } satisfies HttpBackend
