@@ -258,7 +258,8 @@ const columnCell = (column: ArrowColumn, row: number): unknown => {
     if (offsets[middle]! <= row) low = middle
     else high = middle - 1
   }
-  return data[low] === undefined ? null : cellOf(data[low], row - offsets[low]!)
+  const batch = data[low]
+  return batch === undefined ? null : cellOf(batch, row - offsets[low]!)
 }
 
 const kinds: Readonly<Record<number, ColumnParts["kind"]>> = {
