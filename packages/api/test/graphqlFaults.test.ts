@@ -1,0 +1,189 @@
+import * as GraphQLApi from "@effect-prefect/api/GraphQLApi"
+import * as PrefectApi from "@effect-prefect/api/PrefectApi"
+import type { PrefectApiError } from "@effect-prefect/api/PrefectApiError"
+import * as Server from "@effect-prefect/server/Server"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as Stream from "effect/Stream"
+import { serve } from "./support/embedded.ts"
+import * as Faults from "./support/faultServer.ts"
+import * as Mapped from "./support/mappedTables.ts"
+
+type Api = PrefectApi.PrefectApi["Service"]
+
+const options = { retries: 3, retryDelay: "1 millis", requestTimeout: "5 seconds" } as const
+
+const open = (server: Faults.FaultServer, more: Partial<GraphQLApi.Options> = {}) =>
+  Effect.orDie(GraphQLApi.make({ url: server.url, ...options, ...more }))
+
+const repeated = (rows: Array<Record<string, unknown>>) => [...rows, ...rows.slice(-1)]
+
+interface Case {
+  readonly fault: Faults.Fault
+  /** What comes of a fault that passes; undefined: the right answer. */
+  readonly once?: PrefectApiError["reason"]["_tag"]
+  /** What comes of a fault that stays. */
+  readonly always: PrefectApiError["reason"]["_tag"]
+  readonly options?: Partial<GraphQLApi.Options>
+}
+
+const passing: Record<string, Case> = {
+  "a cut connection": { fault: Faults.cut, always: "Unavailable" },
+  "a connection cut in the body": { fault: Faults.cutInBody, always: "Unavailable" },
+  "no answer in time": { fault: Faults.silence, always: "Unavailable", options: { requestTimeout: "200 millis" } },
+  "an answer that does not end in time": {
+    fault: Faults.stall,
+    always: "Unavailable",
+    options: { requestTimeout: "200 millis" }
+  },
+  "status 408": { fault: Faults.status(408), always: "Unavailable" },
+  "status 429": { fault: Faults.status(429), always: "RateLimited" },
+  "status 429 with seconds": { fault: Faults.status(429, { "retry-after": "0" }), always: "RateLimited" },
+  "status 429 with a date": {
+    fault: Faults.status(429, { "retry-after": "Tue, 01 Mar 2022 12:00:00 GMT" }),
+    always: "RateLimited"
+  },
+  "status 429 with a web page": { fault: Faults.page(429), always: "RateLimited" },
+  "status 500": { fault: Faults.status(500), always: "Unavailable" },
+  "status 502 with a web page": { fault: Faults.page(502), always: "Unavailable" },
+  "status 503": { fault: Faults.status(503, { "retry-after": "nonsense" }), always: "Unavailable" },
+  "status 504 without a body": { fault: Faults.status(504, {}, ""), always: "Unavailable" },
+  "API_ERROR": { fault: Faults.errors("API_ERROR", "try again"), always: "Unavailable" },
+  "API_ERROR with status 400": { fault: Faults.errors("API_ERROR", "try again", null, 400), always: "Unavailable" },
+  "API_ERROR beside partial data": {
+    fault: Faults.errors("API_ERROR", "try again", { task_run: [], log: [] }),
+    always: "Unavailable"
+  }
+}
+
+const followed: Record<string, Case> = {
+  "a redirect within the origin": { fault: Faults.status(308, { location: "/graphql" }), always: "MalformedResponse" }
+}
+
+const staying = (
+  fault: Faults.Fault,
+  reason: PrefectApiError["reason"]["_tag"] = "MalformedResponse",
+  options: Partial<GraphQLApi.Options> = {}
+): Case => ({ fault, once: reason, always: reason, options })
+
+const lasting: Record<string, Case> = {
+  "a web page with status 200": staying(Faults.page(200)),
+  "a web page with status 404": staying(Faults.page(404)),
+  "a web page that says it is JSON": staying(Faults.status(200, {}, "<html><body>Log in</body></html>")),
+  "truncated JSON": staying(Faults.truncated),
+  "an empty body": staying(Faults.status(200, {}, "")),
+  "status 204": staying(Faults.status(204, {}, "")),
+  "an array": staying(Faults.json([])),
+  "no data": staying(Faults.json({})),
+  "null data": staying(Faults.json({ data: null })),
+  "data that is a list": staying(Faults.json({ data: [] })),
+  "no list of rows": staying(Faults.json({ data: { task_run: {}, log: "no" } })),
+  "rows that are not objects": staying(Faults.json({ data: { task_run: [null], log: [7] } })),
+  "errors beside partial data": staying(Faults.errors(undefined, "something broke", { task_run: [], log: [] })),
+  "errors of a server that failed inside": staying(
+    Faults.errors("INTERNAL_SERVER_ERROR", "something broke", { task_run: [], log: [] })
+  ),
+  "errors that are no list": staying(Faults.json({ data: { task_run: [], log: [] }, errors: "no" })),
+  "a query that was not understood": staying(
+    Faults.errors("GRAPHQL_VALIDATION_FAILED", "Cannot query field \"task_id\" on type \"task_run\"", null, 400)
+  ),
+  "UNAUTHENTICATED": staying(Faults.errors("UNAUTHENTICATED", "no"), "Unauthorized"),
+  "UNAUTHENTICATED with status 400": staying(Faults.errors("UNAUTHENTICATED", "no", null, 400), "Unauthorized"),
+  "UNAUTHENTICATED with status 500": staying(Faults.errors("UNAUTHENTICATED", "no", null, 500), "Unauthorized"),
+  "a malformed Authorization header": staying(
+    Faults.errors("INTERNAL_SERVER_ERROR", "Malformed Authorization header", null, 400),
+    "Unauthorized"
+  ),
+  "status 401": staying(Faults.status(401), "Unauthorized"),
+  "status 403 with a web page": staying(Faults.page(403), "Unauthorized"),
+  "status 418": staying(Faults.status(418)),
+  "an endless answer": staying(Faults.endless, "MalformedResponse", { maxResponseBytes: 1_000_000 }),
+  "an answer that says it is too long": staying(
+    Faults.status(200, { "content-length": "2000000" }, " ".repeat(2_000_000)),
+    "MalformedResponse",
+    { maxResponseBytes: 1_000_000 }
+  ),
+  "a row twice": staying(Faults.edited((body) => {
+    for (const [table, rows] of Object.entries(body.data)) body.data[table] = repeated(rows)
+    return body
+  })),
+  "a row without its id": staying(Faults.edited((body) => {
+    for (const rows of Object.values(body.data)) delete rows[0]?.["id"]
+    return body
+  })),
+  "a redirect to another origin": staying(Faults.status(307, { location: "https://elsewhere.example/?token=x" })),
+  "a redirect to a page": staying(Faults.status(303, { location: "/login" })),
+  "a redirect to nothing": staying(Faults.status(307, { location: "http://" }))
+}
+
+interface Walk {
+  readonly run: (api: Api) => Effect.Effect<ReadonlyArray<string>, PrefectApiError>
+  readonly expected: ReadonlyArray<string>
+}
+
+const walks: Record<string, Walk> = {
+  "the children of a mapped task": {
+    run: (api) =>
+      Stream.runCollect(api.mappedChildren(Mapped, { pageSize: 120, after: 699 })).pipe(
+        Effect.map((views) => views.map(({ taskRunId }) => taskRunId))
+      ),
+    expected: Array.from({ length: Mapped.children - 700 }, (_, index) => Mapped.childId(700 + index))
+  },
+  "log lines": {
+    run: (api) =>
+      Stream.runCollect(api.logs({ flowRunId: Mapped.flowRunId }, { pageSize: 25 })).pipe(
+        Effect.map((entries) => entries.map(({ id }) => id))
+      ),
+    expected: Array.from({ length: Mapped.lines }, (_, index) => index)
+      .toSorted((left, right) => left % 7 - right % 7 || left - right).map(Mapped.lineId)
+  },
+  "lookups by id and by slug": {
+    run: (api) =>
+      Effect.gen(function*() {
+        const first = yield* api.taskRun(Mapped.childId(7))
+        const second = yield* api.taskRunBySlug({ ...Mapped, mapIndex: 8 })
+        return [first.taskRunId, second.taskRunId]
+      }),
+    expected: [Mapped.childId(7), Mapped.childId(8)]
+  }
+}
+
+describe("GraphQLApi, when something is wrong with an answer", () => {
+  it.layer(serve(Mapped.tables), { timeout: 60_000, excludeTestServices: true })((it) => {
+    for (const [walkName, walk] of Object.entries(walks)) {
+      for (const [name, { always, fault, once, options }] of Object.entries({ ...passing, ...followed, ...lasting })) {
+        it.effect(
+          `${walkName}: ${name}, at each request, ${once === undefined ? "is asked again" : `is ${once}`}`,
+          () =>
+            Effect.gen(function*() {
+              const { url } = yield* Server.Server
+              const server = yield* Faults.make(url)
+              const expected = yield* Effect.flatMap(open(server), walk.run)
+              assert.deepStrictEqual(expected, [...walk.expected])
+              const requests = server.received.length
+              // Lookups with too many rows have a reason of their own.
+              const reasonOf = (reason: string | undefined) =>
+                name === "a row twice" && walkName.startsWith("lookups") ? "AmbiguousTaskRun" : reason
+              for (let at = 0; at < requests; at++) {
+                server.received.length = 0
+                // The walk before may have left a request of its own behind, which is not counted.
+                server.plan = (index) => index === at ? fault : undefined
+                const outcome = yield* Effect.result(Effect.flatMap(open(server, options), walk.run))
+                const isEmptyPage = name.startsWith("a row") && at === requests - 1 && !walkName.startsWith("lookups")
+                if (Result.isSuccess(outcome)) {
+                  assert.isTrue(once === undefined || isEmptyPage, "a fault was taken for an answer")
+                  assert.deepStrictEqual(outcome.success, [...walk.expected])
+                } else assert.strictEqual(outcome.failure.reason._tag, reasonOf(once))
+              }
+              server.plan = () => fault
+              const error = yield* Effect.flip(Effect.flatMap(open(server, { ...options, retries: 1 }), walk.run))
+              assert.strictEqual(error.reason._tag, reasonOf(always))
+              assert.strictEqual(error.isRetryable, always === "Unavailable" || always === "RateLimited")
+            }),
+          60_000
+        )
+      }
+    }
+  })
+})
