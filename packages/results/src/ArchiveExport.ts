@@ -154,8 +154,7 @@ const begin = Effect.fnUntraced(function*(directory: string) {
   return yield* attempt(directory, Files.startedFile, async () => {
     await rm(join(directory, "partial"), { recursive: true, force: true })
     await mkdir(join(directory, "partial"))
-    // A whole second, as coarse as the times of files may be.
-    const started = found.started ?? Math.floor(Date.now() / 1000) * 1000
+    const started = found.started ?? Date.now()
     const text = `${JSON.stringify({ started: new Date(started).toISOString() })}\n`
     await Files.writeWhole(directory, join(directory, Files.startedFile), text)
     return started
