@@ -7,6 +7,7 @@ import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import * as Runtime from "effect/Runtime"
 import { createRequire } from "node:module"
 import { cli } from "./Cli.ts"
@@ -26,6 +27,14 @@ const presenter = CliOutput.layerPresenter({
       : CliOutput.defaultPresenter.present(event)
 })
 
+/** Warnings are for people: standard output is the answer. */
+const logger = Logger.layer([
+  Logger.make(({ logLevel, message }) => {
+    const text = (Array.isArray(message) ? message : [message]).map(String).join(" ")
+    console.error(`effect-prefect: ${logLevel === "Warn" ? "warning" : logLevel.toLowerCase()}: ${text}`)
+  })
+])
+
 const exitCode = (error: unknown): number =>
   CliError.isCliError(error)
     ? error._tag === "ShowHelp" && error.errors.length === 0 ? 0 : 2
@@ -41,7 +50,7 @@ const report = (cause: Cause.Cause<unknown>) =>
 
 Command.runWith(cli, { version })(process.argv.slice(2)).pipe(
   Effect.tapCause(report),
-  Effect.provide(Layer.mergeAll(NodeServices.layer, Output.layer, presenter)),
+  Effect.provide(Layer.mergeAll(NodeServices.layer, Output.layer, presenter, logger)),
   NodeRuntime.runMain({
     disableErrorReporting: true,
     teardown: (exit, onExit) => {

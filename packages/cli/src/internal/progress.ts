@@ -14,28 +14,45 @@ export interface ProgressOptions {
 }
 
 /**
+ * A line on a terminal that says how far something has come; nothing in a pipe.
+ */
+export const progressLine = (sink: Sink) => {
+  let drawn = 0
+  return {
+    /** Drawn at most twenty times a second. */
+    draw: (label: string, done: number, total: number | undefined): Effect.Effect<void> =>
+      Effect.suspend(() => {
+        const now = Date.now()
+        if (!sink.isTerminal || now - drawn < 50) return Effect.void
+        drawn = now
+        const count = total === undefined ? `${done}` : `${done}/${Math.max(done, total)}`
+        const part = total === undefined || total === 0 ? "" : `${bar(Math.min(1, done / total), 24)} `
+        return Effect.ignore(sink.write(`\r\u001b[2K${label} ${part}${count}`))
+      }),
+    /** Takes the line away. */
+    clear: Effect.suspend(() => {
+      if (drawn === 0) return Effect.void
+      drawn = 0
+      return Effect.ignore(sink.write("\r\u001b[2K"))
+    })
+  }
+}
+
+/**
  * Draws on a terminal how far a stream has come; in a pipe it leaves the stream as it is. The line is taken away at the
  * end, however it ends.
  */
 export const drawProgress =
   (sink: Sink, options: ProgressOptions) => <A, E, R>(self: Stream.Stream<A, E, R>): Stream.Stream<A, E, R> =>
     !sink.isTerminal ? self : Stream.suspend(() => {
+      const line = progressLine(sink)
       let done = 0
-      let drawn = 0
-      const draw = Effect.suspend(() => {
-        const now = Date.now()
-        if (now - drawn < 50) return Effect.void
-        drawn = now
-        const count = options.total === undefined ? `${done}` : `${done}/${options.total}`
-        const part = options.total === undefined || options.total === 0 ? "" : `${bar(done / options.total, 24)} `
-        return Effect.ignore(sink.write(`\r\u001b[2K${options.label} ${part}${count}`))
-      })
       return self.pipe(
         Stream.mapArrayEffect((array) => {
           done += array.length
-          return Effect.as(draw, array)
+          return Effect.as(line.draw(options.label, done, options.total), array)
         }),
-        Stream.ensuring(Effect.ignore(Effect.suspend(() => drawn === 0 ? Effect.void : sink.write("\r\u001b[2K"))))
+        Stream.ensuring(line.clear)
       )
     })
 
