@@ -288,7 +288,7 @@ export const make = Effect.fnUntraced(function*(
     api: PrefectApi.make(backend),
     archive: Archive.of({
       directory: root,
-      taskRuns: Pages.stream(allTaskRuns, PrefectApi.defaultPageSize),
+      taskRuns: Pages.stream(allTaskRuns, PrefectApi.defaultPageSizes),
       problems: Effect.map(readAll, () => [...tables.values()].flatMap((table) => table.problems))
     })
   }

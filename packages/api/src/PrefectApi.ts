@@ -91,7 +91,7 @@ export interface LogsQuery {
  * @since 0.1.0
  */
 export interface PageOptions {
-  /** Rows asked for at once; the backend may give fewer. Default 500. */
+  /** Rows asked for at once; the backend may give fewer. Default: 100 at first, then 2 000. */
   readonly pageSize?: number | undefined
 }
 
@@ -240,12 +240,18 @@ export class PrefectApi extends Context.Service<
 >()("@effect-prefect/api/PrefectApi") {}
 
 /**
- * Rows of a page where nothing else is said.
+ * Rows of the first page, and of those after it, where nothing else is said: the first element is there soon and who
+ * takes a few costs the backend little, and a long walk spends its time on rows rather than on requests.
  *
  * @category options
  * @since 0.1.0
  */
-export const defaultPageSize = 500
+export const defaultPageSizes = { first: 100, next: 2000 } as const
+
+const pageSizes = (size: number | undefined) =>
+  size === undefined || Number.isNaN(size)
+    ? defaultPageSizes
+    : { first: Math.max(1, Math.floor(size)), next: Math.max(1, Math.floor(size)) }
 
 /**
  * The service that a backend makes.
@@ -274,7 +280,7 @@ export const make = (backend: Backend): PrefectApi["Service"] => {
               )
               : Effect.succeed(answer)
         ),
-      Math.max(1, Math.floor(options?.pageSize ?? defaultPageSize) || defaultPageSize)
+      pageSizes(options?.pageSize)
     )
   return PrefectApi.of({
     backendName: backend.name,

@@ -170,7 +170,7 @@ describe("listings", () => {
     withServer((server) =>
       Effect.gen(function*() {
         const api = yield* PrefectApi
-        const views = yield* Stream.runCollect(api.taskRuns({ flowRunId: map250 }))
+        const views = yield* Stream.runCollect(api.taskRuns({ flowRunId: map250 }, { pageSize: 500 }))
         assert.deepStrictEqual(ids(views), allIds)
         const posts = server.received.filter(({ method }) => method === "POST")
         assert.deepStrictEqual(posts.map(({ body }) => body?.["offset"]), [0, 200])

@@ -433,9 +433,9 @@ const readBody = (
   origin: string
 ): Effect.Effect<string, Fault> =>
   Effect.suspend(() => {
-    const decoder = new TextDecoder()
+    // Decoded in one go: a decoder that is fed in pieces is several times slower.
+    const chunks: Array<Uint8Array> = []
     let size = 0
-    let text = ""
     const tooLarge = malformed(
       `it is longer than ${maxBytes} bytes; ask for smaller pages, or raise maxResponseBytes`
     )
@@ -444,14 +444,25 @@ const readBody = (
       Stream.runForEach((chunk) => {
         size += chunk.byteLength
         if (declaredTooLarge || size > maxBytes) return Effect.fail(tooLarge)
-        text += decoder.decode(chunk, { stream: true })
+        chunks.push(chunk)
         return Effect.void
       }),
       Effect.mapError((error) => error._tag === "Fault" ? error : networkFault(error, origin, "answered")),
       Effect.catchIf((fault) => fault === emptyBody, () => Effect.void),
-      Effect.map(() => text + decoder.decode())
+      Effect.map(() => new TextDecoder().decode(joined(chunks, size)))
     )
   })
+
+const joined = (chunks: ReadonlyArray<Uint8Array>, size: number): Uint8Array => {
+  if (chunks.length === 1) return chunks[0]!
+  const bytes = new Uint8Array(size)
+  let at = 0
+  for (const chunk of chunks) {
+    bytes.set(chunk, at)
+    at += chunk.byteLength
+  }
+  return bytes
+}
 
 const emptyBody = malformed("it is empty")
 

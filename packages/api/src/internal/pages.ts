@@ -14,7 +14,7 @@ import type { Cursor, Page, PageRequest } from "../PrefectApi.ts"
  */
 export const stream = <A, E>(
   page: (request: PageRequest) => Effect.Effect<Page<A>, E>,
-  limit: number
+  sizes: { readonly first: number; readonly next: number }
 ): Stream.Stream<A, E> =>
   Stream.scoped(Stream.fromPull(Effect.map(Effect.scope, (scope) => {
     let cursor: Cursor | undefined
@@ -38,7 +38,7 @@ export const stream = <A, E>(
         const array = rest
         rest = undefined
         return Effect.map(
-          Effect.forkIn(Effect.suspend(() => page({ cursor, limit })), scope, { startImmediately: true }),
+          Effect.forkIn(Effect.suspend(() => page({ cursor, limit: sizes.next })), scope, { startImmediately: true }),
           (fiber) => {
             ahead = fiber
             return array
@@ -50,7 +50,7 @@ export const stream = <A, E>(
         ahead = undefined
         return Effect.flatMap(Fiber.join(fiber), emit)
       }
-      return ended ? Cause.done() : Effect.flatMap(page({ cursor, limit }), emit)
+      return ended ? Cause.done() : Effect.flatMap(page({ cursor, limit: cursor === undefined ? sizes.first : sizes.next }), emit)
     })
     return pull
   })))
