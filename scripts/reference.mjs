@@ -1,5 +1,5 @@
 // Writes docs/reference from the docstrings of the sources and the signatures of the built declarations, one page for
-// each module. It fails for an export without a docstring, @since or one @category. --check writes nothing, and fails
+// each module. It fails for an export without text, @since or one @category in its docstring, unless it is @internal. --check writes nothing, and fails
 // when pages are there and are not what it would write. Needs npm run build.
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { dirname, join, relative } from "node:path"
@@ -7,7 +7,7 @@ import { parseSync } from "oxc-parser"
 import { packages, root } from "./packages.mjs"
 
 /** @typedef {{ doc: string | undefined, text: string, base: string | undefined }} Declaration */
-/** @typedef {{ header: string | undefined, declared: Map<string, Array<Declaration>>, exported: Map<string, { name: string, from?: string }> }} File */
+/** @typedef {{ header: string | undefined, declared: Map<string, Array<Declaration>>, exported: Map<string, { name: string, from?: string, doc?: string | undefined }> }} File */
 
 /** @type {Map<string, File>} */
 const files = new Map()
@@ -32,9 +32,21 @@ const read = (path) => {
     blocks.find(({ end }) => end <= start && source.slice(end, start).trim() === "")?.value
   /** @type {File} */
   const file = { header: undefined, declared: new Map(), exported: new Map() }
+  // The docstring of a module comes first and has no category; the one of its first export has one.
   const [first] = blocks
-  if (first !== undefined && source.slice(0, first.start).trim() === "") file.header = first.value
+  const isHeader = first !== undefined && source.slice(0, first.start).trim() === "" &&
+    !first.value.includes("@category")
+  if (isHeader) file.header = blocks.shift()?.value
+  /** @type {Map<string, { name: string, from: string }>} */
+  const imported = new Map()
   for (const node of program.body) {
+    if (node.type === "ImportDeclaration" && node.source.value.startsWith(".")) {
+      for (const one of node.specifiers) {
+        if (one.type !== "ImportSpecifier" || one.imported.type !== "Identifier") continue
+        imported.set(one.local.name, { name: one.imported.name, from: target(path, node.source.value) })
+      }
+      continue
+    }
     if (node.type === "ExportAllDeclaration") {
       const from = target(path, node.source.value)
       if (node.exported === null) {
@@ -45,8 +57,8 @@ const read = (path) => {
     if (node.type === "ExportNamedDeclaration" && node.declaration === null) {
       for (const { exported, local } of node.specifiers) {
         if (exported.type !== "Identifier" || local.type !== "Identifier") continue
-        const from = node.source === null ? {} : { from: target(path, node.source.value) }
-        file.exported.set(exported.name, { name: local.name, ...from })
+        const from = node.source === null ? imported.get(local.name) : { from: target(path, node.source.value) }
+        file.exported.set(exported.name, { name: local.name, ...from, doc: docBefore(node.start) })
       }
       continue
     }
@@ -99,7 +111,7 @@ const parts = (/** @type {string} */ doc) => {
     /\{@link ([^}]+)\}/g,
     "`$1`"
   )
-  return { text, since: tagged("since"), categories: tagged("category") }
+  return { text, since: tagged("since"), categories: tagged("category"), internal: tags.includes("@internal") }
 }
 
 /** @type {Array<string>} */
@@ -119,9 +131,12 @@ const page = ({ module, path, title, use }) => {
   if (header === undefined) problems.push(`${shown}: the module has no docstring`)
   /** @type {Map<string, Array<string>>} */
   const byCategory = new Map()
-  for (const name of read(source).exported.keys()) {
+  for (const [name, { doc: own }] of read(source).exported) {
     // A type and a value of one name may share a text.
-    const docs = resolve(source, name).flatMap(({ doc }) => doc === undefined ? [] : [parts(doc)])
+    const docs = [own, ...resolve(source, name).map(({ doc }) => doc)].flatMap((doc) =>
+      doc === undefined ? [] : [parts(doc)]
+    )
+    if (docs.some(({ internal }) => internal)) continue
     const { categories, since, text } = docs.find((doc) => doc.text !== "") ?? docs[0] ?? parts("")
     const lacks = [
       ...(text === "" ? ["text in a docstring"] : []),
@@ -145,6 +160,8 @@ const summary = (/** @type {string} */ text) => text.split("\n\n")[1]?.replaceAl
 
 let index = "# Reference\n\nWritten by `npm run docs` from the docstrings.\n"
 for (const { folder, index: kind, manifest, modules, name, path } of packages) {
+  // A command is described by its --help.
+  if (manifest.bin !== undefined) continue
   index += `\n## ${name}\n\n${manifest.description}.\n\n`
   const listed = kind === "flat" ? ["index"] : modules.filter((module) => /^[A-Z]/.test(module))
   for (const module of listed) {

@@ -129,6 +129,8 @@ export interface Page<A> {
 export type Cursor = string | number | { readonly [key: string]: unknown }
 
 /**
+ * One page of a listing: the cursor of the page before it, and how many rows it may hold.
+ *
  * @category backends
  * @since 0.1.0
  */

@@ -49,6 +49,8 @@ export type LogRow = typeof FromRow.Encoded
  */
 export const levels = { DEBUG: 10, INFO: 20, WARNING: 30, ERROR: 40, CRITICAL: 50 } as const
 /**
+ * The name of one of Python's log levels.
+ *
  * @category models
  * @since 0.1.0
  */

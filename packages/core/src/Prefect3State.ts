@@ -24,6 +24,8 @@ export const types = [
   "CANCELLING"
 ] as const
 /**
+ * The type of a Prefect 3 state.
+ *
  * @category models
  * @since 0.1.0
  */

@@ -84,6 +84,8 @@ export interface Failure {
 }
 
 /**
+ * What is exported, and where to.
+ *
  * @category options
  * @since 0.1.0
  */
@@ -95,6 +97,8 @@ export interface Options {
 }
 
 /**
+ * How the results are copied.
+ *
  * @category options
  * @since 0.1.0
  */

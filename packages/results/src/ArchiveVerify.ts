@@ -55,6 +55,8 @@ export interface Summary {
 }
 
 /**
+ * How an archive is read.
+ *
  * @category options
  * @since 0.1.0
  */

@@ -57,6 +57,8 @@ export interface Instance {
 export type Decoder = (instance: Instance) => unknown
 
 /**
+ * The decoders of a caller, by `module.Name` of the Python class.
+ *
  * @category models
  * @since 0.1.0
  */

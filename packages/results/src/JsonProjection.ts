@@ -62,12 +62,16 @@ import { ResultDecodeError } from "./ResultError.ts"
 import { Table } from "./Table.ts"
 
 /**
+ * A JSON value.
+ *
  * @category models
  * @since 0.1.0
  */
 export type Json = null | boolean | number | string | ReadonlyArray<Json> | { readonly [key: string]: Json }
 
 /**
+ * The limits of a projection.
+ *
  * @category models
  * @since 0.1.0
  */

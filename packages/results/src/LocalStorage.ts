@@ -21,6 +21,8 @@ import { ResultAccessDenied } from "./ResultError.ts"
 import * as ResultStorage from "./ResultStorage.ts"
 
 /**
+ * What may be read. Nothing else is.
+ *
  * @category models
  * @since 0.1.0
  */

@@ -34,6 +34,8 @@ export type Content = Uint8Array | string | StorageReason | Effect.Effect<Uint8A
 export type Contents = ReadonlyMap<string, Content> | Readonly<Record<string, Content>>
 
 /**
+ * A storage in memory, and the count of its reads.
+ *
  * @category models
  * @since 0.1.0
  */

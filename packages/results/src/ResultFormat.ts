@@ -51,6 +51,8 @@ import { type ResultDecodeError, type ResultTooLarge } from "./ResultError.ts"
 export type FormatHint = "pickle" | "json" | "datetime" | "text" | "parquet" | "feather" | "csv" | "pandas-json"
 
 /**
+ * What is known of the bytes beside themselves, and the limits.
+ *
  * @category models
  * @since 0.1.0
  */

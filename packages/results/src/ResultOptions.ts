@@ -9,6 +9,8 @@ import * as ClassRegistry from "./ClassRegistry.ts"
 import type { FormatHint } from "./ResultFormat.ts"
 
 /**
+ * The limits and habits of reading results.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -28,6 +30,8 @@ export interface Options {
 }
 
 /**
+ * What holds where nothing else was said.
+ *
  * @category options
  * @since 0.1.0
  */

@@ -49,6 +49,8 @@ export type Stored =
   | { readonly _tag: "Value"; readonly value: unknown }
 
 /**
+ * What a reader has to keep to.
+ *
  * @category models
  * @since 0.1.0
  */

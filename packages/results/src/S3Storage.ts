@@ -18,6 +18,8 @@ import type { Client, Failure, ObjectName, Rest } from "./internal/remote/store.
 import * as ResultStorage from "./ResultStorage.ts"
 
 /**
+ * What may be read, and where the store is.
+ *
  * @category models
  * @since 0.1.0
  */
