@@ -395,6 +395,9 @@ function* columnValues(column: Column): IterableIterator<unknown> {
 
 /** The types whose identity Python programs can see: what can be changed or can contain itself. */
 const sharedTypes = (value: object): boolean =>
-  Array.isArray(value) || isDictObject(value) || value instanceof Map || value instanceof PySet ||
-  value instanceof PyObject ||
-  value instanceof NdArray || value instanceof ByteArray || value instanceof DataFrame || value instanceof Series
+  // Python has but one empty tuple and one empty frozenset.
+  !(value instanceof Tuple && value.length === 0) && !(value instanceof FrozenSet && value.size === 0) && (
+    Array.isArray(value) || isDictObject(value) || value instanceof Map || value instanceof PySet ||
+    value instanceof PyObject ||
+    value instanceof NdArray || value instanceof ByteArray || value instanceof DataFrame || value instanceof Series
+  )

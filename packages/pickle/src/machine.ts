@@ -3,16 +3,16 @@
  *
  * @since 0.1.0
  */
-import { ByteArray, Deque, FrozenSet, PyDict, PySet, Tuple } from "./containers.ts"
+import { ByteArray, Counter, Deque, FrozenSet, OrderedDict, PyDict, PySet, Tuple } from "./containers.ts"
 import { type Context, inert } from "./context.ts"
-import { Dict, isDictObject } from "./dict.ts"
+import { Dict } from "./dict.ts"
 import { type EqualityBudget } from "./equality.ts"
 import { exceeded, fail } from "./errors.ts"
 import { renamed } from "./imports.ts"
 import { floatFromText, integerFromText, intFromText, longFromBytes, shrink } from "./integers.ts"
 import type { PyInt } from "./numbers.ts"
 import { PyFloat } from "./numbers.ts"
-import { appendItem, appendPair, appendState, isDict, PyGlobal, PyObject } from "./objects.ts"
+import { appendItem, appendPair, appendState, isDict, PyEnum, PyGlobal, PyObject } from "./objects.ts"
 import { type ClassDecoder, type Limits, limitsFor, type LoadsOptions } from "./options.ts"
 import { decoderOf, finisherOf, isKnownReference, keepState, stateSetterOf } from "./registry.ts"
 import {
@@ -356,9 +356,11 @@ export class Machine implements Context {
         setter(this, target, state)
         return
       }
-      const bare = isDictObject(target) || Object.getPrototypeOf(target) === Array.prototype ||
-        Object.getPrototypeOf(target) === PyDict.prototype
-      if (!bare) {
+      if (
+        target instanceof OrderedDict || target instanceof Counter || target instanceof PyEnum ||
+        target instanceof PyGlobal
+      ) {
+        // These have attributes in Python, and no place for them here.
         if (state !== null) keepState(target, state)
         return
       }
