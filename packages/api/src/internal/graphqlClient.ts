@@ -52,7 +52,7 @@ const read = (answer: Http.Answer, document: Document): Result.Result<Data, Http
   const body = json.success
   const errors = isObject(body) ? body["errors"] ?? undefined : undefined
   if (errors !== undefined && !(Array.isArray(errors) && errors.length === 0)) {
-    return Result.fail(errorsFault(errors, statusFault, document))
+    return Result.fail(errorsFault(errors, answer, statusFault, document))
   }
   if (statusFault !== undefined) return Result.fail(statusFault)
   if (!isObject(body)) return Result.fail(Http.malformed("it is JSON, but not an object with data"))
@@ -101,7 +101,12 @@ const refusals = new Set([
   "invalid-jwt"
 ])
 
-const errorsFault = (errors: unknown, statusFault: Http.Fault | undefined, document: Document): Http.Fault => {
+const errorsFault = (
+  errors: unknown,
+  answer: Http.Answer,
+  statusFault: Http.Fault | undefined,
+  document: Document
+): Http.Fault => {
   const list = (Array.isArray(errors) ? errors : [errors]).filter(isObject)
   const messages = list.map((error) => typeof error["message"] === "string" ? error["message"] : "")
   const found = list.flatMap((error) => {
@@ -125,7 +130,8 @@ const errorsFault = (errors: unknown, statusFault: Http.Fault | undefined, docum
     const fault = Http.unavailable("it answered API_ERROR", true)
     return new Http.Fault({ reason: fault.reason, retryable: true, retryAfter: statusFault?.retryAfter })
   }
-  if (statusFault?.retryable === true) return statusFault
+  // GraphQL answers a query that it refuses with status 400; any other one is HTTP's own.
+  if (statusFault !== undefined && answer.status !== 400) return statusFault
   if (found.includes("timeout")) return Http.unavailable("its database took too long; ask for smaller pages", false)
   if (found.includes("limit-exceeded")) {
     return Http.malformed("the query is over one of the backend's limits; ask for smaller pages")
