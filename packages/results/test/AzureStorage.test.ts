@@ -7,8 +7,8 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import { createHash } from "node:crypto"
 import type { RequestListener } from "node:http"
-import { type Answer, cutAt, endless, httpDouble, inTurn, silent } from "./httpDouble.ts"
 import { readBytes, readReason, storageContract } from "./storageContract.ts"
+import { type Answer, cutAt, endless, httpDouble, inTurn, silent } from "./support/httpDouble.ts"
 
 const azure = (container: string, location: string, extra?: Record<string, string>) =>
   new AzureResult(extra === undefined ? { container, location } : { container, location, extra })

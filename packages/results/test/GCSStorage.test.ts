@@ -7,9 +7,9 @@ import { writeFileSync } from "node:fs"
 import type { RequestListener } from "node:http"
 import { join } from "node:path"
 import { gzipSync } from "node:zlib"
-import { type Answer, cutAt, endless, httpDouble, inTurn, silent } from "./httpDouble.ts"
 import { readBytes, readReason, storageContract } from "./storageContract.ts"
-import { temporaryFolder } from "./temporaryFolder.ts"
+import { type Answer, cutAt, endless, httpDouble, inTurn, silent } from "./support/httpDouble.ts"
+import { temporaryFolder } from "./support/temporaryFolder.ts"
 
 const gs = (bucket: string, location: string, extra?: Record<string, string>) =>
   new GCSResult(extra === undefined ? { bucket, location } : { bucket, location, extra })

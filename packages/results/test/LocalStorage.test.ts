@@ -8,7 +8,7 @@ import { mkdirSync, renameSync, rmSync, symlinkSync, truncateSync } from "node:f
 import { createServer } from "node:net"
 import { join } from "node:path"
 import { readBytes, readReason, storageContract } from "./storageContract.ts"
-import { temporaryFolder, writeFile } from "./temporaryFolder.ts"
+import { temporaryFolder, writeFile } from "./support/temporaryFolder.ts"
 
 const local = (location: string, dir?: string) => new LocalResult(dir === undefined ? { location } : { location, dir })
 

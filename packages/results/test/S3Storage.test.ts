@@ -6,9 +6,9 @@ import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import dns from "node:dns"
 import S3rver from "s3rver"
-import { type Answer, cutAt, endless, httpDouble, inTurn, silent } from "./httpDouble.ts"
 import { readBytes, readReason, storageContract } from "./storageContract.ts"
-import { temporaryFolder } from "./temporaryFolder.ts"
+import { type Answer, cutAt, endless, httpDouble, inTurn, silent } from "./support/httpDouble.ts"
+import { temporaryFolder } from "./support/temporaryFolder.ts"
 
 const credentials = { accessKeyId: "S3RVER", secretAccessKey: Redacted.make("S3RVER") }
 const s3 = (bucket: string, location: string, extra?: Record<string, string>) =>

@@ -1,0 +1,42 @@
+/**
+ * `ConstantStorage`: results that are constants of a flow's source, of which Prefect keeps only the `repr`.
+ *
+ * @since 0.1.0
+ */
+import type { ConstantResult } from "@effect-prefect/core/ResultDescriptor"
+import type * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type * as Layer from "effect/Layer"
+import type { StorageReason } from "./ResultError.ts"
+import * as ResultStorage from "./ResultStorage.ts"
+
+/**
+ * Resolves `ConstantResult`s by what Python's `repr` said of the value, such as `[1, 2]` or `'a'`. Fail with
+ * `UnsupportedResultType` for one that cannot be told.
+ *
+ * Without this layer a constant is UnsupportedResultType.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = <R = never>(
+  resolve: (repr: string) => Effect.Effect<unknown, StorageReason, R>
+): Layer.Layer<ResultStorage.ResultStorage, never, R> =>
+  ResultStorage.layer(
+    Effect.contextWith((context: Context.Context<R>) => {
+      const reader: ResultStorage.ResultReader<ConstantResult> = {
+        type: "ConstantResult",
+        concurrency: 8,
+        // Not its repr, which is the value.
+        place: () => "a constant",
+        allows: () => true,
+        allowHint: () => "resolve it in ConstantStorage.layer",
+        read: ({ location }) =>
+          resolve(location ?? "").pipe(
+            Effect.map((value): ResultStorage.Stored => ({ _tag: "Value", value })),
+            Effect.provideContext(context)
+          )
+      }
+      return Effect.succeed([reader])
+    })
+  )

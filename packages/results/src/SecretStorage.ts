@@ -1,0 +1,46 @@
+/**
+ * `SecretStorage`: results that are secrets, which Prefect never stores, from wherever the caller keeps secrets.
+ *
+ * @since 0.1.0
+ */
+import type { SecretResult } from "@effect-prefect/core/ResultDescriptor"
+import type * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import type { StorageReason } from "./ResultError.ts"
+import * as ResultStorage from "./ResultStorage.ts"
+
+/**
+ * Resolves `SecretResult`s by the name of the secret. The value of such a result is the `Redacted` itself, so that
+ * nothing prints it by accident; fail with `ResultNotFound` for a name that is not known.
+ *
+ * Without this layer a secret is UnsupportedResultType.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = <R = never>(
+  resolve: (name: string) => Effect.Effect<Redacted.Redacted<unknown>, StorageReason, R>
+): Layer.Layer<ResultStorage.ResultStorage, never, R> =>
+  ResultStorage.layer(
+    Effect.contextWith((context: Context.Context<R>) => {
+      const reader: ResultStorage.ResultReader<SecretResult> = {
+        type: "SecretResult",
+        concurrency: 8,
+        place: ({ location }) => `the secret ${JSON.stringify(location ?? "")}`,
+        allows: () => true,
+        allowHint: () => "resolve it in SecretStorage.layer",
+        read: ({ location }) =>
+          resolve(location ?? "").pipe(
+            Effect.map((value): ResultStorage.Stored => ({
+              _tag: "Value",
+              // Without types nothing keeps a caller from giving the bare secret.
+              value: Redacted.isRedacted(value) ? value : Redacted.make(value)
+            })),
+            Effect.provideContext(context)
+          )
+      }
+      return Effect.succeed([reader])
+    })
+  )

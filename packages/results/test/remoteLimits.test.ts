@@ -1,0 +1,88 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import { compute } from "../src/internal/remote/checksum.ts"
+import { retryAfter } from "../src/internal/remote/failure.ts"
+import * as Limiter from "../src/internal/remote/limiter.ts"
+
+describe("the limiter of a store", () => {
+  it.effect("runs no more at once than it may, and all in the end", () =>
+    Effect.gen(function*() {
+      const limiter = Limiter.make(3)
+      let running = 0
+      let most = 0
+      const work = limiter.run(Effect.gen(function*() {
+        most = Math.max(most, ++running)
+        yield* Effect.yieldNow
+        running--
+      }))
+      yield* Effect.forEach(Array.from({ length: 50 }), () => work, { concurrency: "unbounded" })
+      assert.strictEqual(most, 3)
+      assert.strictEqual(running, 0)
+    }))
+
+  it.effect("halves once for all that were under way, and grows back slowly", () =>
+    Effect.sync(() => {
+      const limiter = Limiter.make(16)
+      const started = limiter.epoch()
+      for (let refusal = 0; refusal < 16; refusal++) limiter.throttled(started)
+      assert.strictEqual(limiter.limit(), 8)
+      limiter.throttled(limiter.epoch())
+      assert.strictEqual(limiter.limit(), 4)
+      for (let success = 0; success < 5; success++) limiter.succeeded()
+      assert.isAbove(limiter.limit(), 5)
+      assert.isBelow(limiter.limit(), 6)
+      for (let success = 0; success < 1000; success++) limiter.succeeded()
+      assert.strictEqual(limiter.limit(), 16)
+      for (let time = 0; time < 100; time++) limiter.throttled(limiter.epoch())
+      assert.strictEqual(limiter.limit(), 1)
+    }))
+
+  it.effect("gives the place of one that was interrupted to the next", () =>
+    Effect.gen(function*() {
+      const limiter = Limiter.make(1)
+      const gate = yield* Deferred.make<void>()
+      const first = yield* Effect.forkChild(limiter.run(Deferred.await(gate)), { startImmediately: true })
+      const second = yield* Effect.forkChild(limiter.run(Effect.succeed("second")), { startImmediately: true })
+      const third = yield* Effect.forkChild(limiter.run(Effect.succeed("third")), { startImmediately: true })
+      yield* Fiber.interrupt(second)
+      yield* Fiber.interrupt(first)
+      assert.strictEqual(yield* Fiber.join(third), "third")
+      assert.strictEqual(yield* limiter.run(Effect.succeed("fourth")), "fourth")
+    }))
+
+  it.effect("gives back the place of one that failed or died", () =>
+    Effect.gen(function*() {
+      const limiter = Limiter.make(1)
+      yield* Effect.exit(limiter.run(Effect.fail("no")))
+      yield* Effect.exit(limiter.run(Effect.die("no")))
+      assert.strictEqual(yield* limiter.run(Effect.succeed("yes")), "yes")
+    }))
+})
+
+describe("checksums", () => {
+  // The check values of the CRC catalogue, and RFC 3720 B.4 for 32 zeros.
+  it("are those of the specifications", () => {
+    const digits = new TextEncoder().encode("123456789")
+    const hex = (algorithm: Parameters<typeof compute>[0], bytes: Uint8Array) =>
+      Buffer.from(compute(algorithm, bytes), "base64").toString("hex")
+    assert.strictEqual(hex("crc32", digits), "cbf43926")
+    assert.strictEqual(hex("crc32c", digits), "e3069283")
+    assert.strictEqual(hex("crc64nvme", digits), "ae8b14860a799888")
+    assert.strictEqual(hex("crc32c", new Uint8Array(32)), "8a9136aa")
+    assert.strictEqual(hex("md5", digits), "25f9e794323b453885f5181f1b624d0b")
+    assert.strictEqual(hex("crc64nvme", new Uint8Array(0)), "0000000000000000")
+  })
+})
+
+describe("Retry-After", () => {
+  it("is seconds or a date", () => {
+    assert.strictEqual(retryAfter("2"), 2000)
+    assert.strictEqual(retryAfter("0"), 0)
+    assert.strictEqual(retryAfter("-5"), 0)
+    assert.isAbove(retryAfter(new Date(Date.now() + 60_000).toUTCString()) ?? 0, 50_000)
+    assert.strictEqual(retryAfter("Wed, 21 Oct 2015 07:28:00 GMT"), 0)
+    for (const value of [undefined, "soon", null, {}, ["1"]]) assert.isUndefined(retryAfter(value))
+  })
+})
