@@ -439,9 +439,8 @@ describe("a server", () => {
           layerServer(layerFake(() => Effect.succeed([{ root: `["canary row"]`, rows: "1" }])), {
             logRequests: true,
             apiKey: "canary-key"
-          })
-        ),
-        Effect.provide(Logger.layer([logger]))
+          }).pipe(Layer.provideMerge(Logger.layer([logger])))
+        )
       )
       const requests = lines.filter((line) => line.includes("\"request\""))
       assert.lengthOf(requests, 1)
