@@ -164,6 +164,7 @@ export const make = Effect.fnUntraced(function*(
     taskRun: ask((backend) => backend.taskRun),
     taskRunBySlug: ask((backend) => backend.taskRunBySlug),
     firstTaskRuns: ask((backend) => backend.firstTaskRuns),
+    mappedTaskIds: ask((backend) => backend.mappedTaskIds),
     countMappedChildren: ask((backend) => backend.countMappedChildren),
     flowRun: ask((backend) => backend.flowRun),
     flow: ask((backend) => backend.flow),

@@ -258,6 +258,7 @@ const makeBackend = Effect.fnUntraced(function*(client: Client.Client, includeSe
     taskRun,
     taskRunBySlug,
     firstTaskRuns,
+    mappedTaskIds: () => Effect.succeed(new Set<string>()),
     countMappedChildren: () => unsupported("countMappedChildren", "mapped children"),
     flowRun,
     flow,

@@ -157,6 +157,8 @@ export interface Queries {
    * tasks, every task run of the flow run.
    */
   readonly firstTaskRuns: (flowRunId: string) => Effect.Effect<ReadonlyArray<TaskRunView>, PrefectApiError>
+  /** The ids of the tasks that have mapped children in a flow run. */
+  readonly mappedTaskIds: (flowRunId: string) => Effect.Effect<ReadonlySet<string>, PrefectApiError>
   /** How many mapped children of a task are in which state, by the state's name. */
   readonly countMappedChildren: (
     task: TaskInFlowRun
@@ -289,6 +291,7 @@ export const make = (backend: Backend): PrefectApi["Service"] => {
     taskRun: backend.taskRun,
     taskRunBySlug: backend.taskRunBySlug,
     firstTaskRuns: backend.firstTaskRuns,
+    mappedTaskIds: backend.mappedTaskIds,
     countMappedChildren: backend.countMappedChildren,
     flowRun: backend.flowRun,
     flow: backend.flow,

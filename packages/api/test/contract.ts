@@ -154,6 +154,20 @@ export const suite = (
         assert.deepStrictEqual(yield* api.firstTaskRuns(nowhere), [])
       }))
 
+    test("tells which tasks have mapped children", (api) =>
+      Effect.gen(function*() {
+        const { fan, orphans } = tasks
+        const expected = [fan, orphans].map(({ id }) => id).filter((id) =>
+          runsOf(flowRuns.main, id).some((row) => (row.map_index ?? -1) >= 0)
+        )
+        assert.isAbove(expected.length, 0)
+        assert.includeMembers([...yield* api.mappedTaskIds(flowRuns.main)], expected)
+        for (const id of yield* api.mappedTaskIds(flowRuns.main)) {
+          assert.isTrue(runsOf(flowRuns.main, id).some((row) => (row.map_index ?? -1) >= 0))
+        }
+        assert.strictEqual((yield* api.mappedTaskIds(nowhere)).size, 0)
+      }))
+
     test("walks mapped children in map order across pages", (api) =>
       Effect.gen(function*() {
         const task = { flowRunId: flowRuns.large, taskId: tasks.large.id }

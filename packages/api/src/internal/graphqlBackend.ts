@@ -357,15 +357,15 @@ export const make = (client: GraphQLClient, options: { readonly lookupBatchSize:
       }
     )
 
-  const firstOfTasks = (flowRunId: string) =>
+  /** Rows of which each is another task's, in the order of the task ids. */
+  const distinctTasks = (
+    operation: string,
+    document: Documents.Document,
+    condition: (after: string | undefined) => Condition
+  ) =>
     everyPage(Effect.fnUntraced(function*({ cursor, limit }) {
-      const operation = "firstTaskRuns"
-      const where = {
-        flow_run_id: { _eq: flowRunId },
-        task_id: cursor === undefined ? { _is_null: false } : { _gt: cursor }
-      }
-      const rows = yield* queryRows(operation, Documents.firstTaskRuns, "task_run", { where, limit })
       let last = cursor as string | undefined
+      const rows = yield* queryRows(operation, document, "task_run", { where: condition(last), limit })
       for (const row of rows) {
         const taskId = isObject(row) ? row["task_id"] : undefined
         if (typeof taskId !== "string") return yield* malformed(operation, "a task run lacks its task_id")
@@ -374,9 +374,19 @@ export const make = (client: GraphQLClient, options: { readonly lookupBatchSize:
         }
         last = taskId
       }
-      const items = yield* views(operation, rows)
-      return { items, next: isLast(rows.length, limit) ? undefined : last }
+      return { items: rows as ReadonlyArray<Row>, next: isLast(rows.length, limit) ? undefined : last }
     }))
+
+  const afterTask = (after: string | undefined) => after === undefined ? { _is_null: false } : { _gt: after }
+
+  const firstOfTasks = (flowRunId: string) =>
+    Effect.flatMap(
+      distinctTasks("firstTaskRuns", Documents.firstTaskRuns, (after) => ({
+        flow_run_id: { _eq: flowRunId },
+        task_id: afterTask(after)
+      })),
+      (rows) => views("firstTaskRuns", rows)
+    )
 
   const byTask = (left: TaskRunView.TaskRunView, right: TaskRunView.TaskRunView) =>
     Number(left.taskId === null) - Number(right.taskId === null) ||
@@ -487,6 +497,19 @@ export const make = (client: GraphQLClient, options: { readonly lookupBatchSize:
               ? Number(left.taskSlug === null) - Number(right.taskSlug === null) || byTask(left, right)
               : compareCodePoints(left.taskSlug, right.taskSlug) || byTask(left, right)
           )
+      )
+    },
+
+    mappedTaskIds: (id) => {
+      const flowRunId = canonicalUuid(id)
+      if (flowRunId === undefined) return Effect.succeed(new Set<string>())
+      return Effect.map(
+        distinctTasks("mappedTaskIds", Documents.mappedTasks, (after) => ({
+          flow_run_id: { _eq: flowRunId },
+          map_index: { _gte: 0 },
+          task_id: afterTask(after)
+        })),
+        (rows) => new Set(rows.map((row) => row["task_id"] as string))
       )
     },
 

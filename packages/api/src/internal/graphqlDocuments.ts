@@ -62,6 +62,16 @@ export const firstTaskRuns = document(
 )
 
 /**
+ * The tasks that have mapped children, by one of these each.
+ */
+export const mappedTasks = document(
+  "MappedTasks",
+  "$where: task_run_bool_exp!, $limit: Int!",
+  "task_run(where: $where, distinct_on: [task_id], order_by: [{ task_id: asc }, { map_index: asc }, { id: asc }], " +
+    "limit: $limit) { task_id }"
+)
+
+/**
  * A page of a table: `orderBy` is one of `keyset.ts`'s orders.
  */
 export const listing = (name: string, table: Table, orderBy: string): Document =>

@@ -50,7 +50,9 @@ export const stream = <A, E>(
         ahead = undefined
         return Effect.flatMap(Fiber.join(fiber), emit)
       }
-      return ended ? Cause.done() : Effect.flatMap(page({ cursor, limit: cursor === undefined ? sizes.first : sizes.next }), emit)
+      return ended
+        ? Cause.done()
+        : Effect.flatMap(page({ cursor, limit: cursor === undefined ? sizes.first : sizes.next }), emit)
     })
     return pull
   })))

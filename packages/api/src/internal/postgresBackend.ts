@@ -239,6 +239,23 @@ export const make = ({ client: sql, run }: Connection): Api.Backend => {
       )
     }),
 
+    mappedTaskIds: Effect.fnUntraced(function*(flowRunId) {
+      if (!isUuid(flowRunId)) return new Set<string>()
+      const found = yield* run(
+        "mappedTaskIds",
+        sql<{ readonly task_id: string }>`with recursive heads as (
+            (select t.task_id from public.task_run t where t.flow_run_id = ${flowRunId}::uuid and t.task_id is not null
+              order by t.task_id limit 1)
+            union all
+            select (select t.task_id from public.task_run t
+              where t.flow_run_id = ${flowRunId}::uuid and t.task_id > h.task_id order by t.task_id limit 1)
+            from heads h where h.task_id is not null)
+          select h.task_id from heads h where exists (select 1 from public.task_run t
+            where t.flow_run_id = ${flowRunId}::uuid and t.task_id = h.task_id and t.map_index >= 0)`
+      )
+      return new Set(found.map(({ task_id }) => task_id))
+    }),
+
     countMappedChildren: Effect.fnUntraced(function*({ flowRunId, taskId }) {
       if (!isUuid(flowRunId) || !isUuid(taskId)) return {}
       const counts = yield* run(

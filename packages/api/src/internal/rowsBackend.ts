@@ -201,6 +201,15 @@ export const make = Effect.fnUntraced(function*(rows: Index.Rows): Effect.fn.Ret
         return views("firstTaskRuns", index, bySlug)
       }),
 
+    mappedTaskIds: (flowRunId) =>
+      Effect.map(taskRuns, (index) => {
+        const ids = new Set<string>()
+        for (const { mapIndex, taskId } of index.byFlowRun.get(flowRunId)) {
+          if (mapIndex >= 0 && taskId !== null) ids.add(taskId)
+        }
+        return ids
+      }),
+
     countMappedChildren: ({ flowRunId, taskId }) =>
       Effect.map(taskRuns, (index) => {
         const all = index.byFlowRun.get(flowRunId)

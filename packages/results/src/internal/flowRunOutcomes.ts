@@ -16,10 +16,32 @@ import { nonEmpty, outcome, TaskRunImpl } from "./taskRun.ts"
  * its children then follow page by page.
  */
 export const flowRunOutcomes = (env: Env, flowRunId: string): Stream.Stream<Outcome, PrefectApiError> =>
-  Stream.flatMap(
-    Stream.fromIterableEffect(env.api.firstTaskRuns(flowRunId)),
-    (first) => Children.isParent(first) && first.taskId !== null ? ofParent(env, first) : ofTask(env, first)
-  )
+  Stream.unwrap(Effect.map(
+    Effect.all([env.api.firstTaskRuns(flowRunId), env.api.mappedTaskIds(flowRunId)], { concurrency: 2 }),
+    ([first, mapped]) => {
+      const isAlone = (view: TaskRunView) => !Children.isParent(view) && !mapped.has(view.taskId ?? "")
+      return Stream.flatMap(Stream.fromIterable(groups(first, isAlone)), (group) => {
+        const [view] = group
+        if (isAlone(view)) return load(env, Stream.fromArray(group))
+        return Children.isParent(view) && view.taskId !== null ? ofParent(env, view) : ofTask(env, view)
+      })
+    }
+  ))
+
+/** How many task runs without children are loaded at once, before those after them are looked at. */
+const maxGroup = 64
+
+/** Task runs without children, of which neighbours are loaded together, and each of the others alone. */
+function* groups(
+  views: ReadonlyArray<TaskRunView>,
+  isAlone: (view: TaskRunView) => boolean
+): Generator<readonly [TaskRunView, ...Array<TaskRunView>]> {
+  for (let at = 0; at < views.length;) {
+    const start = at++
+    while (isAlone(views[start]!) && at < views.length && at - start < maxGroup && isAlone(views[at]!)) at++
+    yield views.slice(start, at) as [TaskRunView, ...Array<TaskRunView>]
+  }
+}
 
 const ofTask = (env: Env, first: TaskRunView): Stream.Stream<Outcome, PrefectApiError> => {
   const own = Stream.fromEffect(outcome(env, first))
@@ -27,10 +49,7 @@ const ofTask = (env: Env, first: TaskRunView): Stream.Stream<Outcome, PrefectApi
   return Stream.concat(own, load(env, Children.rows(env, first, first.mapIndex)))
 }
 
-const load = (
-  env: Env,
-  rows: Stream.Stream<TaskRunView, PrefectApiError>
-): Stream.Stream<Outcome, PrefectApiError> =>
+const load = <E>(env: Env, rows: Stream.Stream<TaskRunView, E>): Stream.Stream<Outcome, E> =>
   Stream.mapArrayEffect(
     rows,
     (views) => Effect.map(Children.loadAll(env, views, (view) => outcome(env, view)), nonEmpty)
