@@ -99,17 +99,19 @@ const makeReader = <D extends ResultDescriptor>(
   return {
     type: kind.type,
     concurrency,
-    place: (descriptor) => find(descriptor).place.name,
+    place: (descriptor) => Place.shown(find(descriptor).place.name),
     allows: (descriptor) => find(descriptor).target !== undefined,
     allowHint: kind.allowHint,
     read: (descriptor, options) => {
       const { place, target } = find(descriptor)
       if (target === undefined) {
-        return Effect.fail(new ResultAccessDenied({ place: place.name, problem: kind.allowHint(descriptor) }))
+        return Effect.fail(
+          new ResultAccessDenied({ place: Place.shown(place.name), problem: kind.allowHint(descriptor) })
+        )
       }
       if (place.name.includes("\0")) {
         return Effect.fail(
-          new ResultAccessDenied({ place: shown(place.name), problem: "no file has a NUL in its name" })
+          new ResultAccessDenied({ place: Place.shown(place.name), problem: "no file has a NUL in its name" })
         )
       }
       const { name } = place
@@ -123,8 +125,6 @@ const makeReader = <D extends ResultDescriptor>(
   }
 }
 
-const shown = (name: string): string => name.replaceAll("\0", "\\0")
-
 const localResult: Kind<LocalResult> = {
   type: "LocalResult",
   place: ({ dir, location }) => Place.file(location ?? "", dir),
@@ -132,7 +132,9 @@ const localResult: Kind<LocalResult> = {
     const path = Place.file(location ?? "", dir).name
     const folder = dir ?? path.slice(0, Math.max(path.lastIndexOf("/"), 1))
     return "it is not below an allowed root or mount: " +
-      `add ${shown(folder)} to LocalStorage.layer({ roots }), or mount its copy (--mount ${shown(folder)}=DIR)`
+      `add ${Place.shown(folder)} to LocalStorage.layer({ roots }), or mount its copy (--mount ${
+        Place.shown(folder)
+      }=DIR)`
   },
   emptyIsNone: false
 }
@@ -145,7 +147,7 @@ const objectKind = <D extends S3Result | GCSResult | AzureResult>(
   type,
   place: (descriptor) => Place.object(scheme, bucketOf(descriptor) ?? "", descriptor.location ?? ""),
   allowHint: (descriptor) => {
-    const bucket = `${scheme}://${bucketOf(descriptor) ?? ""}`
+    const bucket = Place.shown(`${scheme}://${bucketOf(descriptor) ?? ""}`)
     return `it is not in an allowed bucket or mount: allow ${bucket} (--mount ${bucket}), or mount its copy ` +
       `(--mount ${bucket}=DIR)`
   },

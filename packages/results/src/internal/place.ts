@@ -107,12 +107,14 @@ export const below = (place: Place, prefix: string): string | undefined => {
 }
 
 /**
- * A place as messages show it: without the signature of a signed URL, which some tools store as a location, and without
- * characters that do something to a terminal.
+ * A place as messages show it: without the signature or password of a URL, which some tools store as a location, and
+ * without characters that do something to a terminal.
  */
 export const shown = (name: string): string =>
   name
-    .replace(/\?.*(?:sig|signature|token|credential|key)=.*$/is, "?(signed)")
+    .replace(/\?.*(?:sig|signature|token|credential|key|password)=.*$/is, "?(signed)")
+    .replace(/(:\/\/?)[^/@\s]*:[^/@\s]*@/g, "$1")
     // eslint-disable-next-line no-control-regex
-    .replace(/[\u0000-\u001f\u007f-\u009f]/g, (character) =>
-      `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`)
+    .replace(/[\u0000-\u001f\u007f-\u009f]/g, (character) => `\\x${hex(character)}`)
+
+const hex = (character: string): string => character.charCodeAt(0).toString(16).padStart(2, "0")

@@ -9,6 +9,7 @@ import {
   type StorageReason,
   StorageUnavailable
 } from "../ResultError.ts"
+import { shown } from "./place.ts"
 
 /** A folder that may be read from, links followed. Its real path is looked up when it is first used. */
 export interface Folder {
@@ -62,15 +63,16 @@ export const readFile = (
     let interrupted = false
 
     const fail = (reason: StorageReason) => resume(Effect.fail(reason))
-    const denied = (problem: string) => fail(new ResultAccessDenied({ place, problem }))
+    const at = (problem: string) => ({ place: shown(place), problem })
+    const denied = (problem: string) => fail(new ResultAccessDenied(at(problem)))
     const failed = (error: NodeJS.ErrnoException) => {
-      if (notThere(error)) return fail(new ResultNotFound({ place, problem: missing }))
+      if (notThere(error)) return fail(new ResultNotFound(at(missing)))
       if (error.code === "EACCES" || error.code === "EPERM") {
-        return denied(`this process may not open ${path} (${error.code})`)
+        return denied(`this process may not open ${shown(path)} (${error.code})`)
       }
       if (error.code === "ENXIO") return denied("it is not a regular file")
       if (error.code === "ELOOP") return denied("its links lead in a circle, or were changed while it was opened")
-      fail(new StorageUnavailable({ place, problem: `${path} failed with ${error.code ?? "an unknown error"}` }))
+      fail(new StorageUnavailable(at(`${shown(path)} failed with ${error.code ?? "an unknown error"}`)))
     }
     const outside = () => denied(`it is really outside of ${folder.path}, which a link leads out of`)
 
@@ -82,7 +84,7 @@ export const readFile = (
         fs.closeSync(fd)
         if (filled < size) {
           fail(
-            new StorageUnavailable({ place, problem: `it was cut from ${size} to ${filled} bytes while being read` })
+            new StorageUnavailable(at(`it was cut from ${size} to ${filled} bytes while being read`))
           )
         } else resume(Effect.succeed(buffer.subarray(0, filled)))
       }
@@ -147,7 +149,7 @@ export const readFile = (
       fs.realpath.native(folder.path, (error, found) => {
         if (error !== null) {
           return notThere(error)
-            ? fail(new ResultNotFound({ place, problem: `the folder ${folder.path} does not exist` }))
+            ? fail(new ResultNotFound(at(`the folder ${folder.path} does not exist`)))
             : failed(error)
         }
         const real = withSeparator(found)

@@ -84,7 +84,7 @@ export const make = <D extends ResultDescriptor>(
     const allowHint = (descriptor: D) => {
       const { bucket } = store.object(descriptor)
       return `it is not in an allowed bucket: add ${JSON.stringify(bucket)} to ${store.optionName}, or mount a copy ` +
-        `(--mount ${store.scheme}://${bucket}=DIR)`
+        `(--mount ${Place.shown(`${store.scheme}://${bucket}`)}=DIR)`
     }
 
     const reader: ResultReader<D> = {
