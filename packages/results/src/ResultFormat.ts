@@ -213,8 +213,11 @@ const byBytes = (bytes: Uint8Array, options: DecodeOptions): unknown => {
   )
 }
 
-const interpret = (bytes: Uint8Array, options: DecodeOptions): unknown =>
-  options.format === undefined ? byBytes(bytes, options) : byHint(bytes, options.format, options)
+const interpret = (stored: Uint8Array, options: DecodeOptions): unknown => {
+  // Not a Buffer, or the bytes of a value would be one too.
+  const bytes = Buffer.isBuffer(stored) ? new Uint8Array(stored.buffer, stored.byteOffset, stored.length) : stored
+  return options.format === undefined ? byBytes(bytes, options) : byHint(bytes, options.format, options)
+}
 
 /** The compression around bytes. A hint is for what is inside of it, and text is text. */
 const layerOf = (bytes: Uint8Array, options: DecodeOptions): Compression | undefined =>

@@ -120,43 +120,11 @@ const floatForm = /^[ \t\v\f]*([+-]?)(?:(\d*)(?:\.(\d*))?(?:[eE]([+-]?\d+))?|(in
 const maxInt64 = 2n ** 63n
 const maxUint64 = 2n ** 64n
 
-/** Powers of ten as the C compiler rounds them. */
-const powers = Array.from({ length: 309 }, (_, i) => Number(`1e${i}`))
-
-/** A float as pandas' default parser makes it: up to 17 digits, then one multiplication or division. */
-const parseFloatLikePandas = (text: string): number | undefined => {
+const toFloat = (text: string): number | undefined => {
   const match = floatForm.exec(text)
   if (match === null) return undefined
-  const negative = match[1] === "-"
-  if (match[5] !== undefined) return negative || match[5].startsWith("-") ? -Infinity : Infinity
-  const whole = match[2] ?? ""
-  const fraction = match[3] ?? ""
-  if (whole === "" && fraction === "") return undefined
-  let number = 0
-  let digits = 0
-  let exponent = 0
-  let decimals = 0
-  for (const digit of whole) {
-    if (digits < 17) {
-      number = number * 10 + Number(digit)
-      if (digits > 0 || digit !== "0") digits++
-    } else exponent++
-  }
-  for (const digit of fraction) {
-    if (digits >= 17) break
-    number = number * 10 + Number(digit)
-    decimals++
-    if (digits > 0 || digit !== "0") digits++
-  }
-  exponent -= decimals
-  if (match[4] !== undefined) exponent += Math.max(-100_000, Math.min(100_000, Number(match[4])))
-  if (exponent > 308) number = number === 0 ? 0 : Infinity
-  else if (exponent > 0) number *= powers[exponent]!
-  else if (exponent < -308) {
-    // Below the smallest normal numbers, in two steps.
-    number = exponent < -616 ? 0 : number / powers[-308 - exponent]! / powers[308]!
-  } else if (exponent < 0) number /= powers[-exponent]!
-  return negative ? -number : number
+  if (match[5] !== undefined) return match[1] === "-" || match[5].startsWith("-") ? -Infinity : Infinity
+  return (match[2] ?? "") === "" && (match[3] ?? "") === "" ? undefined : Number(text)
 }
 
 const booleans: Readonly<Record<string, boolean>> = {
@@ -190,7 +158,7 @@ const inferChunk = (texts: ReadonlyArray<string | undefined>): Typed => {
     return { kind, values }
   }
   if (texts.every(isMissing)) return { kind: texts.length === 0 ? "object" : "float", values: texts.map(() => null) }
-  return inferIntegers(texts, isMissing) ?? all("float", parseFloatLikePandas) ??
+  return inferIntegers(texts, isMissing) ?? all("float", toFloat) ??
     all("bool", (text) => Object.hasOwn(booleans, text) ? booleans[text] : undefined) ??
     { kind: "string", values: texts.map((text) => isMissing(text) ? null : text) }
 }
@@ -222,9 +190,9 @@ const inferIntegers = (
     if (exact > high) high = exact
     values.push(integerCell(exact))
   }
-  const fits = (low >= -maxInt64 && high < maxInt64) || (low >= 0n && high < maxUint64 && !hasMissing)
-  // Beyond 64 bits pandas keeps the text.
-  if (!fits) return { kind: "string", values: texts.map((text) => isMissing(text) ? null : text) }
+  // What no 64 bits hold stays exact, with whatever is missing.
+  const fits = (low >= -maxInt64 && high < maxInt64) || (low >= 0n && high < maxUint64)
+  if (!fits) return { kind: "int", values }
   if (!hasMissing) return { kind: "int", values }
   return { kind: "float", values: values.map((value) => typeof value === "bigint" ? Number(value) : value) }
 }

@@ -61,6 +61,21 @@ const recordBatchOf = (root: FlatTable): FlatTable | null => {
   return kind === 3 ? root.table(2) : kind === 2 ? root.table(2)?.table(1) ?? null : null
 }
 
+/** Before the format had a place for it, pyarrow 0.17 named the compression in the metadata of each message. */
+const earlyCodecs: Readonly<Record<string, number>> = { lz4: 0, lz4_frame: 0, zstd: 1 }
+
+/** How the buffers of a batch are compressed (0 is LZ4, 1 is zstd), `undefined` when they are not. */
+const codecOf = (root: FlatTable, batch: FlatTable): number | undefined => {
+  const compression = batch.table(3)
+  if (compression !== null) return compression.uint8(0)
+  for (const entry of root.tables(4)) {
+    if (entry.string(0) !== "ARROW:experimental_compression") continue
+    return earlyCodecs[(entry.string(1) ?? "").toLowerCase()] ??
+      refuse("the Arrow data uses a compression that is not LZ4 or zstd")
+  }
+  return undefined
+}
+
 const decompressBuffer = (codec: number, bytes: Uint8Array, left: number, maxBytes: number): Uint8Array => {
   if (bytes.length === 0) return bytes
   if (bytes.length < 8) damaged("a compressed buffer breaks off")
@@ -81,12 +96,12 @@ const decompressBuffer = (codec: number, bytes: Uint8Array, left: number, maxByt
 
 /** A message with its buffers as they are; the flatbuffer is patched to say so. */
 const plainMessage = ({ body, head }: Message, budget: { left: number }, maxBytes: number): Message => {
-  const batch = recordBatchOf(FlatTable.root(head))
-  const compression = batch?.table(3)
-  if (batch === null || batch === undefined || compression === null || compression === undefined) return { head, body }
-  const codec = compression.uint8(0)
+  const root = FlatTable.root(head)
+  const batch = recordBatchOf(root)
+  const codec = batch === null ? undefined : codecOf(root, batch)
+  if (batch === null || codec === undefined) return { head, body }
   const { length: count, start } = batch.vector(2)
-  const patched = head.slice()
+  const patched = new Uint8Array(head)
   const view = new DataView(patched.buffer)
   const buffers: Array<Uint8Array> = []
   let offset = 0
@@ -107,19 +122,23 @@ const plainMessage = ({ body, head }: Message, budget: { left: number }, maxByte
     plain.set(buffer, at)
     at += Math.ceil(buffer.length / 8) * 8
   }
-  view.setUint16(batch.slot(3), 0, true)
-  const bodyLength = FlatTable.root(head).field(3)
+  if (batch.slot(3) !== 0) view.setUint16(batch.slot(3), 0, true)
+  const bodyLength = root.field(3)
   if (bodyLength === 0) damaged("a body has no length")
   view.setBigInt64(bodyLength, BigInt(offset), true)
   return { head: patched, body: plain }
 }
 
-const isCompressed = ({ head }: Message): boolean => (recordBatchOf(FlatTable.root(head))?.table(3) ?? null) !== null
+const isCompressed = ({ head }: Message): boolean => {
+  const root = FlatTable.root(head)
+  const batch = recordBatchOf(root)
+  return batch !== null && codecOf(root, batch) !== undefined
+}
 
 /** The bytes as a stream without compression, at an address that typed arrays take. */
 const plainStream = (bytes: Uint8Array, maxBytes: number): Uint8Array => {
   const messages = readMessages(bytes)
-  if (!messages.some(isCompressed)) return bytes.byteOffset % 8 === 0 ? bytes : bytes.slice()
+  if (!messages.some(isCompressed)) return bytes.byteOffset % 8 === 0 ? bytes : new Uint8Array(bytes)
   const budget = { left: maxBytes }
   const plain = messages.map((message) => plainMessage(message, budget, maxBytes))
   const padded = (length: number) => Math.ceil(length / 8) * 8

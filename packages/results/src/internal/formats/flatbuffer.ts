@@ -34,9 +34,9 @@ export class FlatTable {
     const at = this.field(field)
     return at === 0 ? 0 : this.view.getUint8(at)
   }
-  int16(field: number): number {
+  int16(field: number, missing = 0): number {
     const at = this.field(field)
-    return at === 0 ? 0 : this.view.getInt16(at, true)
+    return at === 0 ? missing : this.view.getInt16(at, true)
   }
   int32(field: number): number {
     const at = this.field(field)

@@ -224,11 +224,12 @@ const ofTableSchema = (schema: Dict, data: ReadonlyArray<Dict>): Table => {
     const type = field.get("type")
     const typed: Typed = (type === "datetime" ? timesOfTexts(values) : undefined) ??
       { kind: kindOf(values), values: values.map((value) => isMissing(value) ? null : plain(value)) }
-    const timezone = typeof field.get("tz") === "string" ? field.get("tz") as string : typed.timezone
-    const zone = typed.kind === "datetime" && timezone !== "UTC" ? zoneFromName(timezone ?? null) : null
+    // Old pandas writes local times with a Z as well; only `tz` tells.
+    const timezone = typeof field.get("tz") === "string" ? field.get("tz") as string : null
+    const zone = zoneFromName(timezone)
     const at = (row: number) => {
       const value = typed.values[row]
-      return zone !== null && value instanceof Timestamp ? new Timestamp(value.ns, value.unit, zone) : value
+      return value instanceof Timestamp ? new Timestamp(value.ns, value.unit, zone) : value
     }
     const column = new Column({
       name: primary.has(name) && name === "index" ? "" : name,

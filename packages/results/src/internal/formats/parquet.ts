@@ -107,7 +107,7 @@ const readArrowSchema = (base64: string | undefined): ReadonlyMap<string, ArrowF
       const type = field.table(3)
       out.set(field.string(0) ?? "", {
         timezone: tag === 10 ? type?.string(1) ?? null : null,
-        duration: tag === 18 ? arrowUnits[type?.int16(0) ?? 0] ?? null : null
+        duration: tag === 18 ? arrowUnits[type?.int16(0, 1) ?? 1] ?? null : null
       })
     }
   } catch {
@@ -128,7 +128,7 @@ const convertLeaf = (value: unknown, leaf: Leaf, zone: ReturnType<typeof zoneFro
     case "time":
       return timeCell(BigInt(value as number), leaf.unit)
     case "timestamp":
-      return timestampCell(BigInt(value as number), leaf.unit, zone)
+      return timestampCell(value instanceof Uint8Array ? int96(value) : BigInt(value as number), leaf.unit, zone)
     case "timedelta":
       return timedeltaCell(BigInt(value as number), leaf.unit)
     case "uuid":
@@ -138,6 +138,12 @@ const convertLeaf = (value: unknown, leaf: Leaf, zone: ReturnType<typeof zoneFro
     default:
       return value
   }
+}
+
+/** Nanoseconds since 1970 of an INT96: those of the day, which may be negative, and the Julian day. */
+const int96 = (bytes: Uint8Array): bigint => {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  return BigInt(view.getInt32(8, true) - 2_440_588) * 86_400_000_000_000n + view.getBigInt64(0, true)
 }
 
 const utf8 = (bytes: Uint8Array): string => {
@@ -270,6 +276,15 @@ const read = async (hyparquet: typeof Hyparquet, bytes: Uint8Array, maxBytes: nu
       delete element.converted_type
       delete element.logical_type
     }
+    if (element.type === "INT96") {
+      element.type = "FIXED_LEN_BYTE_ARRAY"
+      element.type_length = 12
+    }
+  }
+  for (const group of metadata.row_groups) {
+    for (const { meta_data: column } of group.columns) {
+      if (column?.type === "INT96") column.type = "FIXED_LEN_BYTE_ARRAY"
+    }
   }
   const chunks = new Map<string, Array<{ readonly start: number; readonly data: ArrayLike<unknown> }>>()
   const raw = (value: unknown) => value
@@ -282,7 +297,6 @@ const read = async (hyparquet: typeof Hyparquet, bytes: Uint8Array, maxBytes: nu
       parsers: {
         stringFromBytes: (value: Uint8Array | undefined) => value === undefined ? value : utf8(value),
         jsonFromBytes: (value: Uint8Array | undefined) => value === undefined ? value : utf8(value),
-        timestampFromNanoseconds: raw,
         geometryFromBytes: raw,
         geographyFromBytes: raw
       },
