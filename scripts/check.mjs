@@ -29,7 +29,10 @@ const project = shared(async () => {
   return install(folder, tarballs)
 }, "nothing was installed")
 
-/** @type {Array<{ name: string, body: () => Promise<unknown> }>} */
+/**
+ * A step that tells something gives it as text.
+ * @type {Array<{ name: string, body: () => Promise<unknown>, tells?: boolean }>}
+ */
 const steps = [
   { name: "lock file", body: () => run(process.execPath, ["scripts/lockfile.mjs"]) },
   {
@@ -66,7 +69,7 @@ const steps = [
   })),
   { name: "install", body: project.get },
   { name: "entry points", body: async () => smoke(await project.get()) },
-  { name: "examples", body: async () => examples(await project.get()) }
+  { name: "examples", body: async () => examples(await project.get()), tells: true }
 ]
 
 const wanted = process.argv.slice(2)
@@ -78,13 +81,13 @@ if (chosen.length === 0) {
 
 let passed = 0
 let failed = 0
-for (const { body, name } of chosen) {
+for (const { body, name, tells } of chosen) {
   const start = performance.now()
   const seconds = () => `${((performance.now() - start) / 1000).toFixed(1)} s`
   try {
-    await body()
+    const told = await body()
     passed++
-    console.log(`pass  ${name} (${seconds()})`)
+    console.log(`pass  ${name} (${seconds()})${tells ? `: ${told}` : ""}`)
   } catch (error) {
     failed++
     console.log(

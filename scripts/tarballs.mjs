@@ -176,7 +176,8 @@ export const smoke = async (project) => {
 }
 
 /**
- * Type-checks every example of the documents in the project, and runs them on the fixtures of the repository.
+ * Type-checks every example of the documents in the project, and runs them on the fixtures of the repository; says how
+ * many there were.
  * @param {string} project
  */
 export const examples = async (project) => {
@@ -196,4 +197,6 @@ export const examples = async (project) => {
     )
   }
   if (failed.length > 0) throw new Error(failed.join("\n"))
+  if (!all.some(({ document }) => document === "README.md")) throw new Error("README.md has no example")
+  return `${all.length} type-checked, ${all.filter(({ runs }) => runs).length} run`
 }
