@@ -7,12 +7,22 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { DocumentNode, GraphQLError, GraphQLSchema, OperationDefinitionNode } from "graphql"
-import { executeSync, getVariableValues, isNonNullType, Kind, OperationTypeNode, parse, validate } from "graphql"
+import {
+  executeSync,
+  getVariableValues,
+  isNonNullType,
+  isScalarType,
+  Kind,
+  OperationTypeNode,
+  parse,
+  validate
+} from "graphql"
 import * as Catalog from "./Catalog.ts"
 import { Database, DatabaseError } from "./Database.ts"
 import { QueryError, toJson, validationFailed } from "./internal/queryError.ts"
 import type { Field, Fragments, Variables } from "./internal/selection.ts"
-import { children, collect, countFields, depthOf, fragmentsOf, valueOf } from "./internal/selection.ts"
+import { argumentsOf, children, collect, countFields, depthOf, fragmentsOf, valueOf } from "./internal/selection.ts"
+import { serverFields } from "./internal/serverFields.ts"
 import * as Schema from "./Schema.ts"
 import * as SqlCompiler from "./SqlCompiler.ts"
 
@@ -159,6 +169,8 @@ export const make = Effect.fnUntraced(function*(
   }
   const schema = Schema.make(catalog)
   const rootFields = SqlCompiler.rootFields(catalog)
+  const uuid = schema.getType("uuid")
+  const extraFields = isScalarType(uuid) ? serverFields(catalog, uuid) : new Map<string, never>()
   const queryFields = schema.getQueryType()?.getFields() ?? {}
 
   const cache = new Map<string, Prepared>()
@@ -232,15 +244,20 @@ export const make = Effect.fnUntraced(function*(
     return JSON.stringify(data?.[field.key] ?? null)
   }
 
+  /** A record whose parts are JSON texts already. */
   const record = (
     field: Field,
     prepared: Prepared,
     variables: Variables,
-    values: Readonly<Record<string, string | null>>
-  ): string =>
-    JSON.stringify(Object.fromEntries(
-      children(field, prepared.fragments, variables).map(({ key, name }) => [key, values[name] ?? null])
-    ))
+    type: string,
+    parts: Readonly<Record<string, string | null>>
+  ): string => {
+    const pairs = children(field, prepared.fragments, variables).map(({ key, name }) => {
+      const value = name === "__typename" ? JSON.stringify(type) : parts[name] ?? "null"
+      return `${JSON.stringify(key)}:${value}`
+    })
+    return `{${pairs.join(",")}}`
+  }
 
   const statement = (root: SqlCompiler.RootField, field: Field, prepared: Prepared, variables: Variables) =>
     Effect.try({
@@ -277,20 +294,20 @@ export const make = Effect.fnUntraced(function*(
       }
       return { json, rows }
     }
-    switch (field.name) {
-      case "__typename":
-        return { json: `"query_root"`, rows: 0 }
-      case "hello":
-        return { json: `"hello"`, rows: 0 }
-      case "api": {
-        const values = { __typename: "api_info", backend: "SERVER", mode: "normal" }
-        return { json: record(field, prepared, variables, values), rows: 0 }
+    if (field.name === "__typename") return { json: `"query_root"`, rows: 0 }
+    if (field.name === "hello") return { json: `"hello"`, rows: 0 }
+    const extra = extraFields.get(field.name)
+    if (extra !== undefined) {
+      const type = String(extra.config.type)
+      const { parts } = extra
+      if ("fixed" in parts) return { json: record(field, prepared, variables, type, parts.fixed), rows: 0 }
+      const { parameters, sql } = parts.statement(argumentsOf(field, variables))
+      const [row] = yield* run(sql, parameters)
+      if (row !== undefined) return { json: record(field, prepared, variables, type, row), rows: 1 }
+      if (parts.missing !== undefined) {
+        return yield* new QueryError({ code: "INTERNAL_SERVER_ERROR", message: parts.missing })
       }
-      case "auth_info": {
-        const [tenant] = yield* run(`SELECT id::text AS id FROM "public"."tenant" ORDER BY created, id LIMIT 1`, [])
-        const values = { __typename: "auth_info", tenant_id: tenant?.["id"] ?? null }
-        return { json: record(field, prepared, variables, values), rows: 1 }
-      }
+      return { json: "null", rows: 0 }
     }
     return { json: introspect(prepared, field, inputs, operation), rows: 0 }
   })

@@ -21,11 +21,11 @@ import type {
   GraphQLFieldConfig,
   GraphQLFieldConfigArgumentMap,
   GraphQLInputFieldConfig,
-  GraphQLNullableOutputType,
-  GraphQLOutputType
+  GraphQLNullableOutputType
 } from "graphql"
 import type { Catalog, Column, ColumnType, Table } from "./Catalog.ts"
 import { comparisons, isComparable, numericAggregates } from "./internal/dialect.ts"
+import { serverFields } from "./internal/serverFields.ts"
 
 type Fields = Record<string, GraphQLFieldConfig<unknown, unknown>>
 type InputFields = Record<string, GraphQLInputFieldConfig>
@@ -80,12 +80,6 @@ interface TableTypes {
   readonly aggregate: GraphQLObjectType
   readonly arguments: GraphQLFieldConfigArgumentMap
 }
-
-const record = (name: string, fields: Record<string, GraphQLOutputType>): GraphQLObjectType =>
-  new GraphQLObjectType({
-    name,
-    fields: Object.fromEntries(Object.entries(fields).map(([field, type]) => [field, { type }]))
-  })
 
 /**
  * The schema of a catalog: for each table `<table>`, `<table>_by_pk` and `<table>_aggregate` at the root, and the
@@ -301,22 +295,7 @@ export const make = (catalog: Catalog): GraphQLSchema => {
   }
   const uuid = scalar({ scalar: "uuid", cast: "uuid", kind: "identifier" })
   query["hello"] = { type: GraphQLString, description: "a greeting, to see whether the server answers" }
-  query["api"] = {
-    type: record("api_info", {
-      backend: GraphQLString,
-      mode: GraphQLString,
-      version: GraphQLString,
-      core_version: GraphQLString,
-      release_timestamp: GraphQLString
-    }),
-    description: "what serves this API"
-  }
-  if (catalog.has("tenant")) {
-    query["auth_info"] = {
-      type: record("auth_info", { tenant_id: uuid }),
-      description: "the tenant that a client works in: the database's first"
-    }
-  }
+  for (const [name, { config }] of serverFields(catalog, uuid)) query[name] = config
 
   return new GraphQLSchema({
     query: new GraphQLObjectType({ name: "query_root", fields: query }),

@@ -26,6 +26,8 @@ const conditions: ReadonlyArray<readonly [where: string | ((archive: Archive) =>
   ["{_or: []}", () => false],
   ["{_not: {}}", () => false],
   ["{state: {}}", () => true],
+  ["{state: {_eq: null}}", () => true],
+  ["{id: {_in: null}, end_time: {_is_null: null}, map_index: {_eq: 2, _gt: null}}", (row) => row["map_index"] === 2],
   ["{state: {_eq: \"Success\"}}", (row) => row["state"] === "Success"],
   ["{state: {_neq: \"Success\"}}", (row) => row["state"] !== "Success"],
   ["{state: {_in: [\"Failed\", \"Skipped\"]}}", (row) => ["Failed", "Skipped"].includes(text(row["state"]))],
@@ -456,6 +458,50 @@ for (const archive of archives) {
         }
         const wrong = yield* ask(`query ($limit: Int!) { task_run(limit: $limit) { id } }`, { limit: "three" })
         assert.deepStrictEqual([wrong.status, wrong.errors[0]?.extensions.code], [400, "BAD_USER_INPUT"])
+      }))
+
+    it.effect("has the fields beside the tables that Prefect's clients read", () =>
+      Effect.gen(function*() {
+        const [tenant] = archive.rows("tenant")
+        const parent = rows.find((row) =>
+          row["map_index"] === -1 && taskOf(row, archive)?.["slug"] === "transform-1"
+        ) ?? {}
+        const mapped = rows.filter((row) =>
+          row["task_id"] === parent["task_id"] && row["flow_run_id"] === parent["flow_run_id"] &&
+          row["map_index"] !== -1
+        )
+        const { data } = yield* ask(
+          `query ($id: UUID!) {
+            hello
+            api { backend version kind: __typename }
+            auth_info { tenant: tenant_id }
+            get_task_run_info(task_run_id: $id) { id version state serialized_state }
+            mapped_children(task_run_id: $id) { min_start_time max_end_time state_counts }
+          }`,
+          { id: parent["id"] }
+        )
+        const times = (name: string) => sortBy(mapped, is(name)).flatMap((row) => row[name] ?? [])
+        assert.deepStrictEqual(data, {
+          hello: "hello",
+          api: { backend: "SERVER", version: null, kind: "api_info" },
+          auth_info: { tenant: tenant?.["id"] },
+          get_task_run_info: {
+            id: parent["id"],
+            version: parent["version"],
+            state: parent["state"],
+            serialized_state: parent["serialized_state"]
+          },
+          mapped_children: {
+            min_start_time: times("start_time")[0],
+            max_end_time: times("end_time").at(-1),
+            state_counts: { Success: mapped.length }
+          }
+        })
+        const none = yield* ask(`{ get_task_run_info(task_run_id: "00000000-0000-0000-0000-000000000000") { id } }`)
+        assert.deepStrictEqual(
+          [none.data, none.errors[0]?.message],
+          [{ get_task_run_info: null }, "Invalid task run ID"]
+        )
       }))
 
     it.effect("sends one statement for each root field, however deep", () =>

@@ -130,7 +130,6 @@ layer(layerServer(Database.layerArchive(prefect1.directory)), { timeout: "120 se
         [`{"query": "{ task_run_by_pk(id: \\"not a uuid\\") { id } }"}`, 200, "data-exception"],
         [`{"query": "{ task_run(where: {start_time: {_gt: \\"someday\\"}}) { id } }"}`, 200, "data-exception"],
         [`{"query": "{ task_run(where: {name: {_regex: \\"(\\"}}) { id } }"}`, 200, "data-exception"],
-        [`{"query": "{ task_run(where: {id: {_eq: null}}) { id } }"}`, 200, "validation-failed"],
         [`{"query": "{ task_run(where: {id: {_in: [null]}}) { id } }"}`, 400, "GRAPHQL_VALIDATION_FAILED"],
         [`{"query": "{ task_run(where: {_not: null}) { id } }"}`, 200, "validation-failed"],
         [`{"query": "{ task_run(where: {task: null}) { id } }"}`, 200, "validation-failed"],
