@@ -159,6 +159,25 @@ describe("GraphQLApi lookups", () => {
         }))
     }
 
+    it.effect("a query that nobody waits for any more is ended", () =>
+      Effect.gen(function*() {
+        const { api, server } = yield* open
+        const asked = yield* Deferred.make<void>()
+        const ended = yield* Deferred.make<void>()
+        server.plan = () => ({ response }) => {
+          response.on("close", () => Deferred.doneUnsafe(ended, Exit.void))
+          Deferred.doneUnsafe(asked, Exit.void)
+        }
+        const fiber = yield* Effect.forkChild(together(numbers(5).map(Mapped.childId), api.taskRun))
+        yield* Deferred.await(asked)
+        yield* Fiber.interrupt(fiber)
+        yield* Deferred.await(ended)
+        assert.strictEqual(server.received.length, 1)
+        // What it was asked for can be asked for again.
+        server.plan = () => undefined
+        assert.strictEqual((yield* api.taskRun(Mapped.childId(1))).taskRunId, Mapped.childId(1))
+      }))
+
     it.effect("takes three of 1 000 children with one query", () =>
       Effect.gen(function*() {
         const { api, server } = yield* open

@@ -101,6 +101,18 @@ describe("GraphQLApi over a client of the user's own", () => {
       assert.deepStrictEqual(reason.retryAfter, Duration.seconds(90))
     }))
 
+  it.effect("takes no answer from another origin, when the client followed a redirect by itself", () =>
+    Effect.gen(function*() {
+      const client = scripted(() =>
+        Object.defineProperty(found(), "url", { value: "https://elsewhere.example/login?token=abc" })
+      )
+      const api = GraphQLApi.layer({ url: "https://prefect.example" }).pipe(Layer.provide(client.layer))
+      const { message, reason } = yield* Effect.flip(Effect.provide(ask, Layer.orDie(api)))
+      assert.strictEqual(reason._tag, "MalformedResponse")
+      assert.include(message, "https://elsewhere.example,")
+      assert.notInclude(message, "token")
+    }))
+
   it.effect("sends Prefect's headers, and the variables as an object", () =>
     Effect.gen(function*() {
       const client = scripted(found)

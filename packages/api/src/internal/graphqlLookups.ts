@@ -1,3 +1,4 @@
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Request from "effect/Request"
@@ -7,6 +8,12 @@ import { MalformedResponse, PrefectApiError, type Reason } from "../PrefectApiEr
 interface Lookup<K, A> extends Request.Request<A, PrefectApiError> {
   readonly key: string
   readonly wanted: K
+  readonly caller: Caller
+}
+
+/** The query that a caller's lookup became a part of; undefined before it was sent. */
+interface Caller {
+  sent: { waiting: number; readonly abandoned: Deferred.Deferred<void> } | undefined
 }
 
 /** What an answer holds: a value with the key it answers to, or what is wrong with a row. */
@@ -16,8 +23,7 @@ export type Found<A> = { readonly key: string; readonly value: A } | { readonly 
  * One lookup made of many: those of concurrent fibers are asked in one query, and each thing once. Nothing is kept, so
  * a failure is not, and the next lookup sees the next state.
  *
- * A query that was sent belongs to no caller: it goes on when they are all interrupted, and has its limits and retries
- * itself.
+ * A query that was sent belongs to no caller. It goes on when one of them is interrupted, and ends with the last.
  */
 export const make = <K, A>(options: {
   readonly operation: string
@@ -51,7 +57,12 @@ export const make = <K, A>(options: {
 
   const resolver = RequestResolver.make<Lookup<K, A>>(Effect.fnUntraced(function*(entries) {
     const wanted = new Map(entries.map(({ request }) => [request.key, request.wanted]))
-    const found = yield* options.ask([...wanted.values()])
+    const sent = { waiting: entries.length, abandoned: Deferred.makeUnsafe<void>() }
+    for (const { request } of entries) request.caller.sent = sent
+    const found = yield* Effect.raceFirst(
+      options.ask([...wanted.values()]),
+      Effect.andThen(Deferred.await(sent.abandoned), Effect.interrupt)
+    )
     const values = new Map<string, Array<A>>()
     let problem: string | undefined
     for (const one of found) {
@@ -68,5 +79,17 @@ export const make = <K, A>(options: {
     }
   })).pipe(RequestResolver.batchN(options.batchSize))
 
-  return (wanted) => Effect.request(lookup({ key: options.keyOf(wanted), wanted }), resolver)
+  return (wanted) =>
+    Effect.suspend(() => {
+      const caller: Caller = { sent: undefined }
+      return Effect.onInterrupt(
+        Effect.request(lookup({ key: options.keyOf(wanted), wanted, caller }), resolver),
+        () =>
+          Effect.sync(() => {
+            if (caller.sent !== undefined && --caller.sent.waiting === 0) {
+              Deferred.doneUnsafe(caller.sent.abandoned, Exit.void)
+            }
+          })
+      )
+    })
 }

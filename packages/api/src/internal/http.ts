@@ -176,6 +176,12 @@ export const make = Effect.fnUntraced(function*(options: {
 
   let hasConnected = policy.retryFirstConnection ?? true
 
+  const foreign = (origin: string) =>
+    malformed(
+      `it redirects from ${url.origin} to ${origin}, where the credentials are not sent; ` +
+        "if that is the right backend, use its URL"
+    )
+
   const once = (
     request: HttpClientRequest.HttpClientRequest,
     redirects: number
@@ -185,6 +191,9 @@ export const make = Effect.fnUntraced(function*(options: {
         Effect.mapError(client.execute(request), (error) => networkFault(error, url.origin, "sent", hasConnected)),
         (response) => {
           hasConnected = true
+          // A client of the user's own may follow redirects by itself.
+          const { origin } = URL.canParse(response.url) ? new URL(response.url) : url
+          if (origin !== url.origin) return Effect.fail(foreign(origin))
           return Effect.zipWith(
             readBody(response, maxBytes, url.origin),
             Clock.currentTimeMillis,
@@ -205,10 +214,7 @@ export const make = Effect.fnUntraced(function*(options: {
         const target = URL.canParse(location, request.url) ? new URL(location, request.url) : undefined
         if (target === undefined) return Effect.fail(malformed("it redirects to something that is not a URL"))
         if (target.origin !== url.origin) {
-          return Effect.fail(malformed(
-            `it redirects from ${url.origin} to ${target.origin}, where the credentials are not sent; ` +
-              "if that is the right backend, use its URL"
-          ))
+          return Effect.fail(foreign(target.origin))
         }
         if (redirects >= maxRedirects) return Effect.fail(malformed(`it redirects more than ${maxRedirects} times`))
         if (answer.status === 303 && request.method !== "GET") {
