@@ -16,11 +16,18 @@ export interface Ran {
   readonly stderr: string
 }
 
+const environment = (env: Record<string, string>) => ({
+  PATH: process.env["PATH"],
+  HOME: "/nonexistent",
+  TZ: "UTC",
+  ...env
+})
+
 /** Runs the command as a user's shell does, in a pipe, with nothing of Prefect's in the environment. */
 export const run = (args: ReadonlyArray<string>, env: Record<string, string> = {}): Promise<Ran> =>
   new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [bin, ...args], {
-      env: { PATH: process.env["PATH"], HOME: "/nonexistent", TZ: "UTC", ...env }
+      env: environment(env)
     })
     const out: Array<Buffer> = []
     const err: Array<Buffer> = []
@@ -31,4 +38,30 @@ export const run = (args: ReadonlyArray<string>, env: Record<string, string> = {
       const bytes = Buffer.concat(out)
       resolve({ code, bytes, stdout: bytes.toString(), stderr: Buffer.concat(err).toString() })
     })
+  })
+
+export interface Serving {
+  readonly url: string
+  /** Ends it as Ctrl-C does. */
+  readonly stop: () => Promise<{ readonly code: number | null; readonly stdout: string; readonly stderr: string }>
+}
+
+/** Starts `effect-prefect serve` and waits until it says where. */
+export const serve = (args: ReadonlyArray<string>): Promise<Serving> =>
+  new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [bin, "serve", ...args], { env: environment({}) })
+    let stdout = ""
+    let stderr = ""
+    const closed = new Promise<number | null>((done) => child.on("close", done))
+    const stop = async () => {
+      child.kill("SIGINT")
+      return { code: await closed, stdout, stderr }
+    }
+    child.stderr.on("data", (chunk: Buffer) => stderr += chunk.toString())
+    child.stdout.on("data", (chunk: Buffer) => {
+      stdout += chunk.toString()
+      const url = /http:\/\/[\w.:[\]]+/.exec(stdout)?.[0]
+      if (url !== undefined) resolve({ url, stop })
+    })
+    void closed.then((code) => reject(new Error(`serve ended with ${code}: ${stderr}`)))
   })

@@ -2,6 +2,7 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import * as Flags from "../Flags.ts"
 import { WrongUsage } from "../internal/errors.ts"
@@ -45,7 +46,7 @@ export const serve = Command.make(
       yield* stdout.write(`Prefect's GraphQL API, read-only, at ${url} (Ctrl-C ends it)\n`)
       return yield* Effect.never
     }))
-  })
+  }, Effect.provide(Logger.layer([Logger.withConsoleError(Logger.formatLogFmt)])))
 ).pipe(
   Command.withDescription("Serve an archive or a Prefect 1 database as Prefect's own read-only GraphQL API"),
   Command.withExamples([
