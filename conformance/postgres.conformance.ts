@@ -16,7 +16,10 @@ import { run } from "./support/process.ts"
 const keys = temporaryFolder()
 await run("openssl", [
   ..."req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost".split(" "),
-  ...["-keyout", join(keys, "server.key"), "-out", join(keys, "server.crt")]
+  "-keyout",
+  join(keys, "server.key"),
+  "-out",
+  join(keys, "server.crt")
 ])
 if (process.getuid?.() === 0) {
   const id = async (flag: string) => Number((await run("id", [flag, "postgres"])).stdout)

@@ -7,6 +7,7 @@
  */
 import * as Schema from "effect/Schema"
 import * as SchemaTransformation from "effect/SchemaTransformation"
+import { equalityWithout } from "./internal/equality.ts"
 import { type Field, makeReader, makeWriter } from "./internal/fields.ts"
 import { isNullableObject, isNullableString, type JsonObject } from "./internal/json.ts"
 
@@ -222,6 +223,11 @@ const classes = {
   Result,
   NoResultType
 }
+
+// Prefect compares results by what they hold, and the version that wrote them is not part of it.
+const equality = equalityWithout(new Set(["version"]))
+for (const { prototype } of Object.values(classes)) Object.assign(prototype, equality)
+Object.assign(Prefect3Result.prototype, equality)
 
 const codecs = new Map(
   (Object.keys(classes) as Array<keyof typeof classes>).map((tag) => {

@@ -6,10 +6,9 @@
  *
  * @since 0.1.0
  */
-import * as Equal from "effect/Equal"
-import * as Hash from "effect/Hash"
 import * as Schema from "effect/Schema"
 import * as SchemaTransformation from "effect/SchemaTransformation"
+import { equalityWithout } from "./internal/equality.ts"
 import { type Field, makeReader, makeWriter } from "./internal/fields.ts"
 import { isNullableObject, isNullableString, isObject, type JsonObject } from "./internal/json.ts"
 import { isPrefect3Json, prefect1Type, Prefect3State, resultJson } from "./Prefect3State.ts"
@@ -40,22 +39,9 @@ const common = {
 }
 
 /** What does not count when two states are compared, as in Prefect. */
-const notCompared = new Set(["message", "context", "cachedInputs", "version", "extra", "prefect3"])
-
-const comparedKeys = (state: object): Array<string> =>
-  Object.keys(state).filter((key) => !notCompared.has(key) && Reflect.get(state, key) !== undefined)
-
-const equality = {
-  [Equal.symbol](this: object, that: Equal.Equal): boolean {
-    if (Object.getPrototypeOf(this) !== Object.getPrototypeOf(that)) return false
-    const keys = comparedKeys(this)
-    return keys.length === comparedKeys(that).length &&
-      keys.every((key) => Equal.equals(Reflect.get(this, key), Reflect.get(that, key)))
-  },
-  [Hash.symbol](this: object): number {
-    return Hash.structureKeys(this, comparedKeys(this))
-  }
-}
+const equality = equalityWithout(
+  new Set(["message", "context", "cachedInputs", "version", "extra", "prefect3"])
+)
 
 /**
  * Not running yet.
