@@ -1,0 +1,144 @@
+/**
+ * The storages on real servers: S3 on moto, Google Cloud Storage on gcp-storage-emulator, Azure Blob Storage on Azurite.
+ * Then the packed packages where no SDK is installed.
+ */
+import * as assert from "node:assert/strict"
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { install, pack } from "../scripts/tarballs.mjs"
+import { type Servers, variable } from "./storages/servers.ts"
+import { check } from "./support/check.ts"
+import { folder, root } from "./support/folder.ts"
+import { freePort, run, startServer } from "./support/process.ts"
+import { venv } from "./support/python.ts"
+
+const scratch = mkdtempSync(join(tmpdir(), "storages-"))
+
+const startMoto = async () => {
+  const { bin } = await venv({ name: "moto", packages: ["moto[s3,server]==5.2.5"] })
+  const port = await freePort()
+  const server = await startServer(bin("moto_server"), ["-H", "127.0.0.1", "-p", String(port)], { port })
+  return { server, url: `http://127.0.0.1:${port}` }
+}
+
+const startGcs = async () => {
+  const { bin } = await venv({ name: "gcs", packages: ["gcp-storage-emulator==2026.7.19", "setuptools<81"] })
+  const port = await freePort()
+  const args = ["start", "--host=127.0.0.1", `--port=${port}`, "--in-memory"]
+  return { server: await startServer(bin("gcp-storage-emulator"), args, { port }), url: `http://127.0.0.1:${port}` }
+}
+
+const startAzurite = async () => {
+  const version = "3.37.0"
+  const home = folder("azurite")
+  const installed = join(home, "node_modules/azurite/package.json")
+  if (!existsSync(installed) || JSON.parse(readFileSync(installed, "utf8")).version !== version) {
+    writeFileSync(join(home, "package.json"), JSON.stringify({ private: true }))
+    await run("npm", ["install", "--no-audit", "--no-fund", "--loglevel=error", `azurite@${version}`], { cwd: home })
+  }
+  const port = await freePort()
+  const server = await startServer(
+    process.execPath,
+    [
+      join(home, "node_modules/azurite/dist/src/blob/main.js"),
+      "--blobHost",
+      "127.0.0.1",
+      "--blobPort",
+      String(port),
+      "--location",
+      scratch,
+      "--skipApiVersionCheck",
+      "--silent"
+    ],
+    { port }
+  )
+  // The account of every Azurite; its key is in Microsoft's documentation.
+  const key = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+  const connectionString = "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;" +
+    `AccountKey=${key};BlobEndpoint=http://127.0.0.1:${port}/devstoreaccount1;`
+  return { server, connectionString }
+}
+
+interface Report {
+  readonly testResults: ReadonlyArray<{
+    readonly message: string
+    readonly assertionResults: ReadonlyArray<{
+      readonly fullName: string
+      readonly status: string
+      readonly failureMessages: ReadonlyArray<string>
+    }>
+  }>
+}
+
+const onServers = async (servers: Servers): Promise<void> => {
+  const report = join(scratch, "report.json")
+  const config = join(import.meta.dirname, "storages/vitest.config.ts")
+  const vitest = join(root, "node_modules/vitest/vitest.mjs")
+  const { stdout } = await run(
+    process.execPath,
+    [vitest, "run", "--config", config, "--reporter=json", `--outputFile=${report}`],
+    { cwd: root, env: { [variable]: JSON.stringify(servers) }, allowFailure: true }
+  )
+  if (!existsSync(report)) throw new Error(stdout)
+  const { testResults } = JSON.parse(readFileSync(report, "utf8")) as Report
+  for (const { assertionResults, message } of testResults) {
+    if (assertionResults.length === 0) await check("the tests load", () => assert.fail(message))
+    for (const { failureMessages, fullName, status } of assertionResults) {
+      await check(fullName, () => assert.equal(status, "passed", failureMessages.join("\n")))
+    }
+  }
+}
+
+try {
+  const moto = await startMoto()
+  const gcs = await startGcs()
+  const azurite = await startAzurite()
+  await onServers({ s3: moto.url, gcs: gcs.url, azure: azurite.connectionString })
+  for (const { server } of [moto, gcs, azurite]) await server.stop()
+
+  const packed = await pack()
+  try {
+    const project = await install(packed.folder, packed.tarballs)
+    await check("the packed packages bring no SDK", () => {
+      for (const name of ["@aws-sdk/client-s3", "@google-cloud/storage", "@azure/storage-blob", "@azure/identity"]) {
+        assert.equal(existsSync(join(project, "node_modules", name)), false, name)
+      }
+    })
+    await check("the packed results read a local file without any SDK, and name the one that is missing", async () => {
+      const source = readFileSync(join(root, "packages/results/test/support/readWithoutSdks.ts"), "utf8")
+      writeFileSync(join(project, "read.mts"), source)
+      writeFileSync(join(project, "file"), "a local result")
+      const { stdout } = await run(process.execPath, ["read.mts", project], { cwd: project, env: { NODE_OPTIONS: "" } })
+      const [local, ...stores] = JSON.parse(stdout) as ReadonlyArray<string>
+      assert.equal(local, "a local result")
+      assert.equal(stores.length, 3)
+      for (const store of stores) assert.match(store, /^StorageNotProvided: .*npm install @/)
+    })
+    await check("their types need no SDK", async () => {
+      writeFileSync(
+        join(project, "tsconfig.json"),
+        JSON.stringify({
+          compilerOptions: {
+            module: "NodeNext",
+            target: "ES2023",
+            lib: ["ES2023", "DOM", "DOM.AsyncIterable", "ESNext.Disposable"],
+            strict: true,
+            noEmit: true,
+            skipLibCheck: false,
+            types: ["node"],
+            typeRoots: [join(root, "node_modules/@types")]
+          },
+          files: ["read.mts"]
+        })
+      )
+      const result = await run(join(root, "node_modules/.bin/tsc"), ["-p", "."], { cwd: project, allowFailure: true })
+      assert.equal(result.stdout, "")
+      assert.equal(result.code, 0)
+    })
+  } finally {
+    packed.remove()
+  }
+} finally {
+  rmSync(scratch, { recursive: true, force: true })
+}
