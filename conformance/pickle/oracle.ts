@@ -9,6 +9,7 @@ export interface Answer {
   readonly form?: unknown
   readonly data?: string
   readonly end?: number
+  readonly literals?: ReadonlyArray<string>
   /** The exception's name. */
   readonly fail?: string
   readonly message?: string
@@ -78,18 +79,17 @@ export const random = (seed: number) => {
  * A form in which two equal values are equal text: ids in order, sets sorted, `-0.0` kept, arrays of the array module
  * alike.
  */
-export const normalize = (form: unknown, options: { readonly unorderedDicts?: boolean } = {}): string =>
-  JSON.stringify(numbered(sorted(form, options.unorderedDicts === true)))
+export const normalize = (form: unknown): string => JSON.stringify(numbered(sorted(form)))
 
-const sorted = (value: unknown, dicts: boolean): unknown => {
-  if (Array.isArray(value)) return value.map((item) => sorted(item, dicts))
+const sorted = (value: unknown): unknown => {
+  if (Array.isArray(value)) return value.map(sorted)
   if (typeof value !== "object" || value === null) return value
   const out: Record<string, unknown> = {}
   for (const key of Object.keys(value).toSorted()) {
-    if (key !== "opaque") out[key] = sorted((value as Readonly<Record<string, unknown>>)[key], dicts)
+    if (key !== "opaque") out[key] = sorted((value as Readonly<Record<string, unknown>>)[key])
   }
   const { t } = out
-  if (t === "set" || t === "frozenset" || (dicts && (t === "dict" || t === "counter" || t === "defaultdict"))) {
+  if (t === "set" || t === "frozenset") {
     const anonymous = (member: unknown) =>
       JSON.stringify(member, (key, inner: unknown) => key === "id" ? undefined : inner)
     const members = (out["v"] as ReadonlyArray<unknown>).map((member) => [anonymous(member), member] as const)

@@ -250,6 +250,14 @@ export class Machine implements Context {
 
   // Classes
 
+  /** The module and the name of GLOBAL and INST, each a line that is not empty. */
+  private globalLines(): PyGlobal {
+    const module = this.utf8Line()
+    const name = module === "" ? "" : this.utf8Line()
+    if (name === "") return fail("Truncated", "an empty line", "the name of a module, and one of a class")
+    return this.findGlobal(module, name)
+  }
+
   findGlobal(module: string, name: string): PyGlobal {
     const [realModule, realName] = this.protocol < 3 && this.options.fixImports !== false
       ? renamed(module, name)
@@ -271,7 +279,10 @@ export class Machine implements Context {
   }
 
   pushGlobal(module: string, name: string): void {
-    const global = this.findGlobal(module, name)
+    this.pushReference(this.findGlobal(module, name))
+  }
+
+  private pushReference(global: PyGlobal): void {
     const own = decoderOf(global)
     this.push(own?.constant === undefined ? global : own.constant)
   }
@@ -361,6 +372,8 @@ export class Machine implements Context {
         target instanceof PyGlobal
       ) {
         // These have attributes in Python, and no place for them here.
+        const isState = isDict(state) || (state instanceof Tuple && state.length === 2)
+        if (!isState && state !== null) fail("BadValue", "a state that is no dict", "a dict, or a tuple of two")
         if (state !== null) keepState(target, state)
         return
       }
@@ -507,10 +520,8 @@ export class Machine implements Context {
         return this.persistent(this.utf8Line())
       case 0x51: // BINPERSID
         return this.persistent(this.pop())
-      case 0x63: { // GLOBAL
-        const module = this.utf8Line()
-        return this.pushGlobal(module, this.utf8Line())
-      }
+      case 0x63: // GLOBAL
+        return this.pushReference(this.globalLines())
       case 0x93: { // STACK_GLOBAL
         const name = this.pop()
         const module = this.pop()
@@ -543,11 +554,11 @@ export class Machine implements Context {
         if (!(args instanceof Tuple)) return fail("BadValue", "arguments that are no tuple", "a tuple")
         if (!isDict(kwargs)) return fail("BadValue", "keyword arguments that are no dict", "a dict")
         this.wraps++
-        return this.push(this.construct(cls, args, kwargs))
+        const isEmpty = kwargs instanceof Map ? kwargs.size === 0 : Object.keys(kwargs).length === 0
+        return this.push(this.construct(cls, args, isEmpty ? null : kwargs))
       }
       case 0x69: { // INST
-        const module = this.utf8Line()
-        const global = this.findGlobal(module, this.utf8Line())
+        const global = this.globalLines()
         const args = this.tupleFrom(this.mark())
         this.wraps++
         return this.push(this.construct(global, args, null))

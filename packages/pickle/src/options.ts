@@ -60,9 +60,9 @@ export interface LoadsOptions {
   /**
    * How the 8-bit strings of Python 2 are read, as in Python's `pickle.loads(encoding=)`: text in that encoding, or
    * `bytes` for Uint8Array. Default `ASCII`, which refuses other bytes; NumPy and datetime pickles of Python 2 need
-   * `latin1`.
+   * `latin1`. Others than those named here are what the runtime's TextDecoder knows.
    */
-  readonly encoding?: "ASCII" | "latin1" | "utf-8" | "bytes"
+  readonly encoding?: "ASCII" | "latin1" | "utf-8" | "bytes" | (string & Record<never, never>)
   /** What to do with bytes that `encoding` does not take, as in Python. Default `strict`. */
   readonly errors?: "strict" | "ignore" | "replace" | "surrogateescape"
   /** Renames Python 2's modules to Python 3's in protocols 0 to 2 (`__builtin__` → `builtins`). Default true. */

@@ -18,7 +18,7 @@ const isInt = (value: unknown): value is PyInt => typeof value === "bigint" || N
 const numberOf = (value: unknown): number | null =>
   typeof value === "number"
     ? value
-    : typeof value === "bigint"
+    : typeof value === "bigint" || typeof value === "boolean"
     ? Number(value)
     : value instanceof PyFloat
     ? value.value
@@ -68,11 +68,21 @@ const fillDict = (context: Context, out: PyDict, source: unknown): PyDict | type
   return out
 }
 
+/** What Python cannot iterate over is refused, as Python does; what only Python can stays inert. */
+const notIterable = (args: ReadonlyArray<unknown>): typeof inert => {
+  const [source] = args
+  const opaque = typeof source === "object" && source !== null && !(source instanceof PyFloat) &&
+    !(source instanceof PyGlobal)
+  return args.length === 1 && opaque
+    ? inert
+    : fail("BadValue", "a collection made of what is none", "one iterable value")
+}
+
 const set = (make: () => PySet): Create => (context, args) => {
   const out = make()
   if (args.length === 0) return out
   const items = itemsOf(context, args[0])
-  if (items === null || args.length > 1) return inert
+  if (items === null || args.length > 1) return notIterable(args)
   for (const item of items) out.insert(item, context.equality)
   return out
 }
@@ -110,11 +120,16 @@ const copyInto = (make: (length: number) => Uint8Array, bytes: Uint8Array): Uint
   return out
 }
 
+const latin1Names = new Set(["latin1", "latin_1", "latin", "l1", "iso_8859_1", "iso8859_1", "8859", "cp819"])
+
 /** `codecs.encode(text, encoding)`: how protocols 0 to 2 hold bytes. */
 const encodeText = (context: Context, text: string, encoding: unknown): Uint8Array | typeof inert => {
   context.charge(text.length)
-  const name = encoding === undefined ? "utf-8" : String(encoding).toLowerCase().replaceAll("_", "-")
-  if (name === "latin1" || name === "latin-1" || name === "iso-8859-1" || name === "ascii") {
+  // Python's own normalization of names: runs of anything else than letters and digits are one underscore.
+  const name = encoding === undefined
+    ? "utf_8"
+    : String(encoding).toLowerCase().replace(/[^a-z0-9]+/g, "_").replace(/^_|_$/g, "")
+  if (latin1Names.has(name)) {
     const out = new Uint8Array(text.length)
     for (let i = 0; i < text.length; i++) {
       const code = text.charCodeAt(i)
@@ -123,8 +138,23 @@ const encodeText = (context: Context, text: string, encoding: unknown): Uint8Arr
     }
     return out
   }
-  if (name === "utf-8" || name === "utf8") return new TextEncoder().encode(text)
+  if (name === "utf_8" || name === "utf8") {
+    // A lone surrogate has no UTF-8, as Python says too.
+    return /[\ud800-\udfff]/u.test(text)
+      ? fail("BadText", "a surrogate in the text of bytes", "UTF-8")
+      : new TextEncoder().encode(text)
+  }
   return inert
+}
+
+const encode: Create = (context, args) => {
+  const [value, encoding] = args
+  if (args.length > 3 || !args.slice(1).every((arg) => typeof arg === "string")) {
+    return fail("BadValue", "an encoding that is no text", "the name of a codec")
+  }
+  if (typeof value === "string") return encodeText(context, value, encoding)
+  // Codecs from bytes to bytes are Python's business; anything else it refuses.
+  return value instanceof Uint8Array ? inert : fail("BadValue", "an encoding of what is no text", "text")
 }
 
 const decimal: Create = (context, args) => {
@@ -191,7 +221,10 @@ const slice: Create = (_context, args) => {
 const deque: Create = (context, args) => {
   const items = args.length === 0 ? [] : itemsOf(context, args[0])
   const maxlen = args[1] ?? null
-  if (items === null || args.length > 2 || (maxlen !== null && !isInt(maxlen))) return inert
+  if (items === null) return notIterable(args.slice(0, 1))
+  if (args.length > 2 || (maxlen !== null && !(isInt(maxlen) && maxlen >= 0))) {
+    return fail("BadValue", "a deque with a bound that is none", "an integer from 0, or None")
+  }
   const out = new Deque()
   out.maxlen = maxlen === null ? null : Number(maxlen)
   const from = out.maxlen === null ? 0 : Math.max(0, items.length - out.maxlen)
@@ -474,8 +507,8 @@ export const stdlib: Readonly<Record<string, Create>> = {
   "builtins.bool": (_context, args) => args.length === 1 && typeof args[0] === "boolean" ? args[0] : inert,
   "builtins.float": (_context, args) =>
     args.length === 1 && (typeof args[0] === "number" || args[0] instanceof PyFloat) ? args[0] : inert,
-  "_codecs.encode": (context, args) => typeof args[0] === "string" ? encodeText(context, args[0], args[1]) : inert,
-  "codecs.encode": (context, args) => typeof args[0] === "string" ? encodeText(context, args[0], args[1]) : inert,
+  "_codecs.encode": encode,
+  "codecs.encode": encode,
   "copyreg._reconstructor": reconstructor,
   "copyreg.__newobj__": newObject,
   "copyreg.__newobj_ex__": newObjectEx,

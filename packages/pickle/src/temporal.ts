@@ -7,7 +7,7 @@ import { type Create, inert } from "./context.ts"
 import { PyDate, PyDateTime, PyTime, PyTimedelta, Timezone, ZoneInfo } from "./datetime.ts"
 import { fail } from "./errors.ts"
 import { PyFloat } from "./numbers.ts"
-import { PyGlobal } from "./objects.ts"
+import { isDict, PyGlobal, PyObject } from "./objects.ts"
 
 /** The packed bytes of a state: bytes, or the latin-1 text that Python 2 and protocols 0 to 2 have. */
 const packed = (value: unknown, length: number): Uint8Array | null => {
@@ -47,7 +47,7 @@ const checkTime = (hour: number, minute: number, second: number, microsecond: nu
 const ints = (args: ReadonlyArray<unknown>): ReadonlyArray<number> | null => {
   const out: Array<number> = []
   for (const arg of args) {
-    if (typeof arg !== "number" && typeof arg !== "bigint") return null
+    if (typeof arg !== "number" && typeof arg !== "bigint" && typeof arg !== "boolean") return null
     out.push(Number(arg))
   }
   return out
@@ -71,18 +71,29 @@ const make = (
   return new PyDateTime(year, month, day, hour, minute, second, microsecond, fold, tzinfo, className)
 }
 
+const noDateTime = () => fail("BadValue", "a datetime without its fields", "10 bytes or 3 integers")
+
+/** A tzinfo: any object but those that cannot be one. */
+const zoneArgument = (value: unknown): unknown => {
+  if (value === undefined || value === null) return null
+  const isObject = value instanceof Timezone || value instanceof ZoneInfo || value instanceof PyObject ||
+    (typeof value === "object" && !Array.isArray(value) && !(value instanceof Map) && !(value instanceof Set) &&
+      !isDict(value) && !(value instanceof PyGlobal))
+  return isObject ? value : fail("BadValue", "a zone that is none", "a tzinfo")
+}
+
 const datetime: Create = (_context, args, kwargs) => {
   const bytes = args.length <= 2 ? packed(args[0], 10) : null
   if (bytes !== null) {
     const [high, low, month, day, hour, minute, second, m1, m2, m3] = bytes as unknown as ReadonlyArray<number>
     const fields = [high! * 256 + low!, month! & 0x7f, day!, hour!, minute!, second!, m1! * 65_536 + m2! * 256 + m3!]
-    return make(fields, month! >> 7, args[1] ?? null)
+    return make(fields, month! >> 7, zoneArgument(args[1]))
   }
   const fields = ints(args.slice(0, 7))
   if (fields === null || fields.length < 3) {
-    return fail("BadValue", "a datetime without its fields", "10 bytes or 3 integers")
+    return noDateTime()
   }
-  return make(fields, foldOf(kwargs), args[7] ?? null)
+  return make(fields, foldOf(kwargs), zoneArgument(args[7]))
 }
 
 const date: Create = (_context, args) => {
@@ -92,7 +103,9 @@ const date: Create = (_context, args) => {
     return fail("BadValue", "a date without its fields", "4 bytes or 3 integers")
   }
   const [year, month, day] = fields as [number, number, number]
-  checkDate(year, month, day)
+  // Of a packed date CPython looks at the month only.
+  if (bytes === null) checkDate(year, month, day)
+  else if (month < 1 || month > 12) return fail("BadValue", "a date without its fields", "4 bytes or 3 integers")
   return new PyDate(year, month, day)
 }
 
@@ -105,11 +118,13 @@ const time: Create = (_context, args, kwargs) => {
   const [hour = 0, minute = 0, second = 0, microsecond = 0] = fields
   checkTime(hour, minute, second, microsecond)
   const fold = bytes === null ? foldOf(kwargs) : bytes[0]! >> 7
-  return new PyTime(hour, minute, second, microsecond, fold, (bytes === null ? args[4] : args[1]) ?? null)
+  return new PyTime(hour, minute, second, microsecond, fold, zoneArgument(bytes === null ? args[4] : args[1]))
 }
 
 const timedelta: Create = (_context, args) => {
-  const values = args.map((arg) => arg instanceof PyFloat ? arg.value : typeof arg === "bigint" ? Number(arg) : arg)
+  const values = args.map((arg) =>
+    arg instanceof PyFloat ? arg.value : typeof arg === "bigint" || typeof arg === "boolean" ? Number(arg) : arg
+  )
   if (args.length > 3 || !values.every((value) => typeof value === "number" && Number.isFinite(value))) return inert
   const [days = 0, seconds = 0, microseconds = 0] = values as ReadonlyArray<number>
   if (![days, seconds, microseconds].every(Number.isSafeInteger)) return inert

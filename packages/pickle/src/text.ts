@@ -327,10 +327,14 @@ export const decodeBytes = (
   encoding: string,
   errors: "strict" | "ignore" | "replace" | "surrogateescape"
 ): string => {
-  if (encoding === "latin1") return latin1Text(bytes, 0, bytes.length)
+  const name = encoding.toLowerCase().replace(/[^a-z0-9]+/g, "")
+  if (name === "latin1" || name === "iso88591") return latin1Text(bytes, 0, bytes.length)
+  if (name !== "ascii" && name !== "usascii" && name !== "utf8") {
+    return foreignText(bytes, encoding, errors !== "strict")
+  }
   if (bytes.every((byte) => byte < 0x80)) return latin1Text(bytes, 0, bytes.length)
   if (errors === "strict") {
-    if (encoding !== "utf-8") {
+    if (name !== "utf8") {
       return fail(
         "BadText",
         "a byte above 127 in a Python 2 string",
@@ -339,12 +343,12 @@ export const decodeBytes = (
     }
     const text = decodeUtf8(bytes, 0, bytes.length)
     // Python's strict UTF-8 refuses the surrogates that its pickles may hold.
-    return /[\ud800-\udfff]/u.test(text) ? fail("BadText", "a surrogate in a Python 2 string", "UTF-8") : text
+    return text.isWellFormed() ? text : fail("BadText", "a surrogate in a Python 2 string", "UTF-8")
   }
   const parts: Array<string> = []
   let at = 0
   while (at < bytes.length) {
-    const size = encoding === "utf-8" ? sequenceLength(bytes, at) : bytes[at]! < 0x80 ? 1 : 0
+    const size = name === "utf8" ? sequenceLength(bytes, at) : bytes[at]! < 0x80 ? 1 : 0
     if (size > 0) {
       parts.push(decodeExactly(bytes, at, at + size))
       at += size
@@ -355,6 +359,24 @@ export const decodeBytes = (
     }
   }
   return parts.join("")
+}
+
+const foreignText = (bytes: Uint8Array, encoding: string, lenient: boolean): string => {
+  let decoder: Decoder
+  try {
+    decoder = new TextDecoder(encoding, { fatal: !lenient, ignoreBOM: true })
+  } catch {
+    return fail(
+      "BadText",
+      "a Python 2 string in an encoding that this runtime does not know",
+      "an encoding of TextDecoder"
+    )
+  }
+  try {
+    return decoder.decode(bytes)
+  } catch {
+    return fail("BadText", "a Python 2 string that is not in the encoding given", "another encoding, or \"bytes\"")
+  }
 }
 
 /** The length of the UTF-8 sequence at a place, 0 when there is no valid one. */
