@@ -11,12 +11,12 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { NotFinished, ResultDecodeError, type ResultError } from "../ResultError.ts"
+import { describeIssue } from "../ResultSchema.ts"
 import type { MappedProgress, Outcome, TaskRun, TaskRunError } from "../TaskRun.ts"
 import * as Children from "./children.ts"
 import { type Env, load, loadBytes, resultError } from "./load.ts"
 import { memoize } from "./memoize.ts"
 import { pause, type PollOptions, reconnect } from "./polling.ts"
-import { describeIssue } from "./schemaIssue.ts"
 
 export class TaskRunImpl implements TaskRun {
   readonly view: TaskRunView
