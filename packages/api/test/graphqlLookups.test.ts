@@ -186,6 +186,20 @@ describe("GraphQLApi lookups", () => {
         assert.strictEqual(server.received.length, 1)
       }))
 
+    it.effect("asks for less when an answer is too large", () =>
+      Effect.gen(function*() {
+        const { url } = yield* Server.Server
+        const server = yield* Faults.make(url)
+        const api = yield* GraphQLApi.make({ url: server.url, maxResponseBytes: 30_000 })
+        const all = numbers(1000).map(Mapped.childId)
+        const walked = yield* Stream.runCollect(api.mappedChildren(Mapped, { pageSize: 500 }))
+        assert.deepStrictEqual(idsOf(walked), all)
+        const limits = server.received.map((request) => variablesOf(request)["limit"])
+        assert.deepStrictEqual(limits.slice(0, 4), [500, 125, 31, 31])
+        assert.deepStrictEqual(idsOf(yield* together(all, api.taskRun)), all)
+        assert.strictEqual((yield* api.firstTaskRuns(Mapped.flowRunId)).length, Mapped.singles + 1)
+      }))
+
     it.effect("asks for pages after the last map index", () =>
       Effect.gen(function*() {
         const { api, server } = yield* open

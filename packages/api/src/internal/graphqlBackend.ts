@@ -16,6 +16,7 @@ import { type Data, type GraphQLClient, isObject } from "./graphqlClient.ts"
 import * as Documents from "./graphqlDocuments.ts"
 import * as Keyset from "./graphqlKeyset.ts"
 import * as Lookups from "./graphqlLookups.ts"
+import { isOversized } from "./http.ts"
 import { microseconds } from "./instants.ts"
 import { canonicalUuid } from "./uuids.ts"
 import { describeBySlug } from "./wanted.ts"
@@ -175,8 +176,6 @@ export const make = (client: GraphQLClient, options: { readonly lookupBatchSize:
     return last
   }
 
-  const limitOf = (limit: number) => Math.min(maxPageSize, Math.max(1, Math.trunc(limit)))
-
   const rowsOf = (operation: string, data: Data, table: string) => {
     const rows = data[table]
     return Array.isArray(rows)
@@ -191,6 +190,25 @@ export const make = (client: GraphQLClient, options: { readonly lookupBatchSize:
     variables: { readonly [name: string]: unknown }
   ) => Effect.flatMap(client.query(operation, document, variables), (data) => rowsOf(operation, data, table))
 
+  /** Rows of a table may be small or huge; what once was too large is not asked for again. */
+  const pageSizes = new Map<string, number>()
+
+  const pagedRows = Effect.fnUntraced(function*(
+    operation: string,
+    document: Documents.Document,
+    table: string,
+    variables: { readonly [name: string]: unknown },
+    limit: number
+  ) {
+    while (true) {
+      const size = Math.min(maxPageSize, Math.max(1, Math.trunc(limit)), pageSizes.get(table) ?? maxPageSize)
+      const answer = yield* Effect.result(queryRows(operation, document, table, { ...variables, limit: size }))
+      if (Result.isSuccess(answer)) return { rows: answer.success, size }
+      if (size === 1 || !isOversized(answer.failure)) return yield* answer.failure
+      pageSizes.set(table, Math.max(1, size >> 2))
+    }
+  })
+
   /** One page of raw rows in the order that was asked for, and the cursor after them. */
   const rawPage = Effect.fnUntraced(function*(
     operation: string,
@@ -198,10 +216,9 @@ export const make = (client: GraphQLClient, options: { readonly lookupBatchSize:
     conditions: ReadonlyArray<Condition>,
     { cursor, limit }: Api.PageRequest
   ) {
-    const size = limitOf(limit)
     const from = cursor === undefined ? undefined : (cursor as unknown as { readonly after: Keyset.Place }).after
     const where = all(from === undefined ? conditions : [...conditions, Keyset.after(order, from)])
-    const rows = yield* queryRows(operation, document, table, { where, limit: size })
+    const { rows, size } = yield* pagedRows(operation, document, table, { where }, limit)
     let place = from
     for (const row of rows) {
       const next = isObject(row) ? Keyset.placeOf(order, row) : undefined
@@ -365,7 +382,7 @@ export const make = (client: GraphQLClient, options: { readonly lookupBatchSize:
   ) =>
     everyPage(Effect.fnUntraced(function*({ cursor, limit }) {
       let last = cursor as string | undefined
-      const rows = yield* queryRows(operation, document, "task_run", { where: condition(last), limit })
+      const { rows, size } = yield* pagedRows(operation, document, "task_run", { where: condition(last) }, limit)
       for (const row of rows) {
         const taskId = isObject(row) ? row["task_id"] : undefined
         if (typeof taskId !== "string") return yield* malformed(operation, "a task run lacks its task_id")
@@ -374,7 +391,7 @@ export const make = (client: GraphQLClient, options: { readonly lookupBatchSize:
         }
         last = taskId
       }
-      return { items: rows as ReadonlyArray<Row>, next: isLast(rows.length, limit) ? undefined : last }
+      return { items: rows as ReadonlyArray<Row>, next: isLast(rows.length, size) ? undefined : last }
     }))
 
   const afterTask = (after: string | undefined) => after === undefined ? { _is_null: false } : { _gt: after }
@@ -542,13 +559,13 @@ export const make = (client: GraphQLClient, options: { readonly lookupBatchSize:
       const taskId = canonicalUuid(task.taskId)
       if (flowRunId === undefined || taskId === undefined) return emptyPage
       const after = cursor === undefined ? task.after : cursor as number
-      const size = limitOf(limit)
-      const rows = yield* queryRows(operation, Documents.taskRunsOfTask, "task_run", {
-        flowRunId,
-        taskId,
-        after: Math.max(-2_147_483_648, Math.min(2_147_483_647, after)),
-        limit: size
-      })
+      const { rows, size } = yield* pagedRows(
+        operation,
+        Documents.taskRunsOfTask,
+        "task_run",
+        { flowRunId, taskId, after: Math.max(-2_147_483_648, Math.min(2_147_483_647, after)) },
+        limit
+      )
       const items: Array<TaskRunView.TaskRunView> = []
       let last: TaskRunView.TaskRunView | undefined
       for (const row of rows) {

@@ -134,7 +134,7 @@ const errorsFault = (
   if (statusFault !== undefined && answer.status !== 400) return statusFault
   if (found.includes("timeout")) return Http.unavailable("its database took too long; ask for smaller pages", false)
   if (found.includes("limit-exceeded")) {
-    return Http.malformed("the query is over one of the backend's limits; ask for smaller pages")
+    return Http.oversized("the query is over one of the backend's limits; ask for smaller pages")
   }
   const unknown = unknownField(messages, document)
   if (unknown !== undefined) {

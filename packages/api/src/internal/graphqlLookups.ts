@@ -4,6 +4,7 @@ import * as Exit from "effect/Exit"
 import * as Request from "effect/Request"
 import * as RequestResolver from "effect/RequestResolver"
 import { MalformedResponse, PrefectApiError, type Reason } from "../PrefectApiError.ts"
+import { isOversized } from "./http.ts"
 
 interface Lookup<K, A> extends Request.Request<A, PrefectApiError> {
   readonly key: string
@@ -55,12 +56,23 @@ export const make = <K, A>(options: {
     )
   }
 
+  /** Rows may be huge: what is too large for one answer is asked for in halves. */
+  const ask = (wanted: ReadonlyArray<K>): Effect.Effect<ReadonlyArray<Found<A>>, PrefectApiError> =>
+    Effect.catchIf(
+      options.ask(wanted),
+      (error) => wanted.length > 1 && isOversized(error),
+      () => {
+        const half = wanted.length >> 1
+        return Effect.zipWith(ask(wanted.slice(0, half)), ask(wanted.slice(half)), (left, right) => [...left, ...right])
+      }
+    )
+
   const resolver = RequestResolver.make<Lookup<K, A>>(Effect.fnUntraced(function*(entries) {
     const wanted = new Map(entries.map(({ request }) => [request.key, request.wanted]))
     const sent = { waiting: entries.length, abandoned: Deferred.makeUnsafe<void>() }
     for (const { request } of entries) request.caller.sent = sent
     const found = yield* Effect.raceFirst(
-      options.ask([...wanted.values()]),
+      ask([...wanted.values()]),
       Effect.andThen(Deferred.await(sent.abandoned), Effect.interrupt)
     )
     const values = new Map<string, Array<A>>()

@@ -15,7 +15,7 @@ import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import { PrefectApiError } from "../PrefectApiError.ts"
 import { PrefectConfigError } from "../PrefectConfigError.ts"
-import { type Answer, emptyBody, Fault, malformed, networkFault, unavailable } from "./httpFaults.ts"
+import { type Answer, emptyBody, Fault, malformed, networkFault, oversized, unavailable } from "./httpFaults.ts"
 
 export * from "./httpFaults.ts"
 
@@ -332,7 +332,7 @@ const readBody = (
     // Decoded in one go: a decoder that is fed in pieces is several times slower.
     const chunks: Array<Uint8Array> = []
     let size = 0
-    const tooLarge = malformed(
+    const tooLarge = oversized(
       `it is longer than ${maxBytes} bytes; ask for smaller pages, or raise maxResponseBytes`
     )
     const declaredTooLarge = Number(response.headers["content-length"] ?? 0) > maxBytes

@@ -2,7 +2,14 @@ import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import type * as HttpClientError from "effect/http/HttpClientError"
 import * as Result from "effect/Result"
-import { MalformedResponse, RateLimited, type Reason, Unauthorized, Unavailable } from "../PrefectApiError.ts"
+import {
+  MalformedResponse,
+  type PrefectApiError,
+  RateLimited,
+  type Reason,
+  Unauthorized,
+  Unavailable
+} from "../PrefectApiError.ts"
 
 /**
  * An answer that came to its end within the limits.
@@ -34,6 +41,17 @@ export class Fault extends Data.TaggedError("Fault")<{
 
 export const malformed = (problem: string) =>
   new Fault({ reason: new MalformedResponse({ problem }), retryable: false })
+
+const tooLarge = new WeakSet<Reason>()
+
+/** An answer that asking for less would make smaller. */
+export const oversized = (problem: string): Fault => {
+  const fault = malformed(problem)
+  tooLarge.add(fault.reason)
+  return fault
+}
+
+export const isOversized = (error: PrefectApiError): boolean => tooLarge.has(error.reason)
 
 export const unauthorized = (problem: string) => new Fault({ reason: new Unauthorized({ problem }), retryable: false })
 
