@@ -5,7 +5,6 @@
  */
 import type { PrefectApi } from "@effect-prefect/api/PrefectApi"
 import type { PrefectApiError } from "@effect-prefect/api/PrefectApiError"
-import type { FlowRunView } from "@effect-prefect/core/FlowRunView"
 import type { LogEntry, LogLevel } from "@effect-prefect/core/LogEntry"
 import * as State from "@effect-prefect/core/State"
 import type { StateRecord } from "@effect-prefect/core/StateRecord"
@@ -60,6 +59,9 @@ export class WatchTimeout extends Schema.TaggedError<WatchTimeout>("@effect-pref
   }
 }
 
+/** Lines of one poll. A longer log is read poll by poll without a pause, so that memory does not grow with it. */
+const maxLines = 5000
+
 const keyOf = (record: StateRecord): string => record.id ?? `${record.timestamp}/${State.typeName(record.state)}`
 
 const timeOf = (event: WatchEvent): number => {
@@ -89,44 +91,46 @@ export const watch = (
 ): Stream.Stream<WatchEvent, PrefectApiError | WatchTimeout> =>
   Stream.unwrap(Effect.map(Clock.currentTimeMillis, (startedAt) => {
     const settle = Duration.toMillis(options?.settle ?? Duration.seconds(5))
-    const timeout = options?.timeout === undefined ? undefined : Duration.toMillis(options.timeout)
+    const deadline = options?.timeout === undefined ? Infinity : startedAt + Duration.toMillis(options.timeout)
     const lookBack = Duration.toMillis(options?.lookBack ?? Duration.minutes(1))
     const logs = new LogCursor(api, { flowRunId, level: options?.level }, lookBack)
     const states = new Set<string>()
     let quiet = 0
-    let isFirst = true
-    let stillSince: number | undefined
+    let atOnce = true
+    let isFinished = false
+    /** Whether the history was read after the end was seen, so that the last state is in it. */
+    let hasHistory = false
+    let stillSince = Infinity
 
-    const poll = Effect.fnUntraced(function*() {
-      // The view is asked for before the history and the log: what they hold is then at least as new as its state.
-      const view: FlowRunView = yield* api.flowRun(flowRunId)
-      const records: ReadonlyArray<StateRecord> = yield* api.flowRunStates(flowRunId)
-      const lines: Array<LogEntry> = yield* Stream.runCollect(logs.next)
-      const fresh = records.filter((record) => !states.has(keyOf(record)))
+    const step = Effect.gen(function*() {
+      if (atOnce) atOnce = false
+      else yield* pause(options, quiet, deadline - (yield* Clock.currentTimeMillis))
+      const now = yield* Clock.currentTimeMillis
+      // The view is asked for before the history and the log: what they hold is then at least as new as its state. Each
+      // may fail by itself, and what the others said is kept.
+      const view = yield* reconnect(api.flowRun(flowRunId))
+      const records = yield* reconnect(api.flowRunStates(flowRunId))
+      const lines = yield* reconnect(logs.next(maxLines))
+      const fresh = (records ?? []).filter((record) => !states.has(keyOf(record)))
       for (const record of fresh) states.add(keyOf(record))
       const events: Array<WatchEvent> = [
         ...fresh.map((record) => ({ _tag: "State" as const, record })),
-        ...lines.map((entry) => ({ _tag: "Log" as const, entry }))
-      ]
-      return { view, events: events.toSorted((a, b) => timeOf(a) - timeOf(b)) }
-    })
+        ...(lines ?? []).map((entry) => ({ _tag: "Log" as const, entry }))
+      ].toSorted((a, b) => timeOf(a) - timeOf(b))
 
-    const step = Effect.gen(function*() {
-      if (isFirst) isFirst = false
-      else yield* pause(options, quiet)
-      const now = yield* Clock.currentTimeMillis
-      const polled = yield* reconnect(poll())
-      const events = polled?.events ?? []
       quiet = events.length > 0 ? 0 : quiet + 1
-      if (polled !== undefined) {
-        if (!State.isFinished(polled.view.state)) stillSince = undefined
-        else if (stillSince === undefined) stillSince = endedAt(polled.events, now, lookBack)
-        else if (events.length > 0) stillSince = now
-      }
-      // A poll that failed says nothing about the log, so it can never be the one that ends the watch.
-      const ended = polled !== undefined && stillSince !== undefined && now - stillSince >= settle
-      if (!ended && timeout !== undefined && now - startedAt >= timeout) {
-        return yield* new WatchTimeout({ flowRunId, timeout: Duration.millis(timeout) })
+      const hasMore = lines !== undefined && lines.length === maxLines
+      atOnce = hasMore
+      if (view !== undefined && isFinished !== State.isFinished(view.state)) {
+        isFinished = !isFinished
+        hasHistory = false
+        stillSince = isFinished ? endedAt(events, now, lookBack) : Infinity
+      } else if (events.length > 0) stillSince = now
+      if (isFinished && records !== undefined) hasHistory = true
+      // A poll that could not read the log says nothing about it, so it can never be the one that ends the watch.
+      const ended = isFinished && hasHistory && lines !== undefined && !hasMore && now - stillSince >= settle
+      if (!ended && now >= deadline) {
+        return yield* new WatchTimeout({ flowRunId, timeout: Duration.millis(deadline - startedAt) })
       }
       return [events, ended ? Option.none<void>() : Option.some<void>(undefined)] as const
     })

@@ -27,27 +27,30 @@ export class LogCursor {
     this.lookBack = lookBackMillis
   }
 
-  /** The lines that were not given before, in the order of (timestamp, id). */
-  get next(): Stream.Stream<LogEntry, PrefectApiError> {
-    return Stream.suspend(() => {
+  /**
+   * The lines that were not given before, in the order of (timestamp, id), at most so many of them. They count as given
+   * when all of them are there: a listing that breaks off is read again.
+   */
+  next(limit: number): Effect.Effect<ReadonlyArray<LogEntry>, PrefectApiError> {
+    return Effect.suspend(() => {
       const from = this.latest === undefined ? undefined : this.latest - this.lookBack
       const after = from === undefined ? this.query.after : { timestamp: new Date(from).toISOString(), id: lowestId }
       return this.api.logs({ ...this.query, after }).pipe(
         Stream.filter((line) => !this.seen.has(line.id)),
-        Stream.tap((line) => Effect.sync(() => this.remember(line))),
-        Stream.ensuring(Effect.sync(() => this.forget()))
+        Stream.take(limit),
+        Stream.runCollect,
+        Effect.tap((lines) => Effect.sync(() => this.remember(lines)))
       )
     })
   }
 
-  private remember(line: LogEntry): void {
-    const time = Date.parse(line.timestamp)
-    const at = Number.isNaN(time) ? this.latest ?? 0 : time
-    this.seen.set(line.id, at)
-    if (this.latest === undefined || at > this.latest) this.latest = at
-  }
-
-  private forget(): void {
+  private remember(lines: ReadonlyArray<LogEntry>): void {
+    for (const line of lines) {
+      const time = Date.parse(line.timestamp)
+      const at = Number.isNaN(time) ? this.latest ?? 0 : time
+      this.seen.set(line.id, at)
+      if (this.latest === undefined || at > this.latest) this.latest = at
+    }
     if (this.latest === undefined) return
     const horizon = this.latest - this.lookBack
     for (const [id, at] of this.seen) if (at < horizon) this.seen.delete(id)

@@ -19,13 +19,16 @@ const growth = 1.5
 
 /**
  * The pause after `quiet` polls in which nothing happened: it grows, up to a bound, and is spread by a fifth so that
- * many watchers do not ask at the same moment.
+ * many watchers do not ask at the same moment. It never lasts longer than the time that is left.
  */
-export const pause = (options: PollOptions | undefined, quiet: number): Effect.Effect<void> => {
+export const pause = (options: PollOptions | undefined, quiet: number, left = Infinity): Effect.Effect<void> => {
   const min = Duration.toMillis(options?.minPause ?? Duration.seconds(1))
   const max = Math.max(min, Duration.toMillis(options?.maxPause ?? Duration.seconds(10)))
   const base = Math.min(max, min * growth ** quiet)
-  return Effect.flatMap(Random.next, (random) => Effect.sleep(Duration.millis(base * (0.8 + 0.4 * random))))
+  return Effect.flatMap(
+    Random.next,
+    (random) => Effect.sleep(Duration.millis(Math.max(0, Math.min(left, base * (0.8 + 0.4 * random)))))
+  )
 }
 
 /**

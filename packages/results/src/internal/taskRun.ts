@@ -144,10 +144,11 @@ const awaitFinished = Effect.fnUntraced(function*(
       if (next.settled) return next.taskRun
       latest = next.taskRun
     }
-    if (timeout !== undefined && (yield* Clock.currentTimeMillis) - startedAt >= timeout) {
+    const left = timeout === undefined ? Infinity : startedAt + timeout - (yield* Clock.currentTimeMillis)
+    if (left <= 0) {
       return yield* resultError(latest.view, new NotFinished({ state: State.typeName(latest.view.state) }))
     }
-    yield* pause(options, quiet)
+    yield* pause(options, quiet, left)
   }
 })
 
