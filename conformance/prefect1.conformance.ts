@@ -1,7 +1,6 @@
 // Prefect 1.4.1's and 0.15.13's own Python clients, unchanged, against `serve`: on a real Postgres that holds an archive,
 // read by a role with SELECT alone, and on the archive folder itself.
 import { PutObjectCommand, S3Client } from "@aws-sdk/client-s3"
-import * as Tables from "@effect-prefect/core/Tables"
 import * as Database from "@effect-prefect/server/Database"
 import * as Server from "@effect-prefect/server/Server"
 import * as Context from "effect/Context"
@@ -30,7 +29,8 @@ import { setTimeout as sleep } from "node:timers/promises"
 import S3rver from "s3rver"
 import { check } from "./support/check.ts"
 import { root } from "./support/folder.ts"
-import { type Postgres, startPostgres } from "./support/postgres.ts"
+import { startPostgres } from "./support/postgres.ts"
+import { fillFromArchive, readerUrl } from "./support/prefectDatabase.ts"
 import { freePort, run } from "./support/process.ts"
 import { prefect015, prefect1, prefect1Environment, type Requirements, venv } from "./support/python.ts"
 
@@ -79,23 +79,6 @@ const settle = (prefect: Prefect, into: string): string => {
     writeFileSync(path, readFileSync(path, "utf8").replaceAll(prefect.results, join(target, "results")))
   }
   return target
-}
-
-const fill = async (postgres: Postgres, archive: string) => {
-  const statements = [...Tables.createTables, "CREATE ROLE reader LOGIN"]
-  for (const table of Tables.tables) {
-    const path = join(archive, "tables", `${table.name}.jsonl`)
-    const lines = existsSync(path) ? readFileSync(path, "utf8").split("\n").filter((line) => line !== "") : []
-    const columns = table.columns.map(({ name, type }) => `"${name}" ${type}`).join(", ")
-    const names = table.columns.map(({ name }) => `"${name}"`).join(", ")
-    statements.push(
-      `INSERT INTO "${table.name}" (${names}) SELECT ${names} FROM json_to_recordset($json$[${
-        lines.join(",")
-      }]$json$) AS r(${columns})`
-    )
-  }
-  statements.push(...Tables.createIndexes, "GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader")
-  await postgres.psql(statements.join(";\n"))
 }
 
 /** An S3 server with the archive's bucket in it, and the environment that leads boto3 there. */
@@ -190,10 +173,9 @@ try {
 
     const postgres = await startPostgres()
     try {
-      await fill(postgres, archive)
+      await fillFromArchive(postgres, archive)
       const running = (await postgres.psql(`SELECT id FROM flow_run WHERE state = 'Running'`)).trim()
-      const url = `postgres://reader@127.0.0.1:${postgres.port}/postgres?sslmode=disable`
-      await serving(Database.layerPostgres({ url }), {}, async (server) => {
+      await serving(Database.layerPostgres({ url: readerUrl(postgres) }), {}, async (server) => {
         await report(`${prefect.name} on Postgres 15`, await client(server, {}), 15)
         const marker = join(home, "watching")
         const end = async () => {

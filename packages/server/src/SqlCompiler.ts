@@ -137,13 +137,13 @@ class Compiler {
     return `(${parts.join(` || ', ' || `)})::json`
   }
 
-  /** The rows that the arguments of a list ask for, as a table of only the columns that are needed. */
+  /** The rows that the arguments ask for, at most `limit`, as a table of only the columns that are needed. */
   rows(
     table: Table,
     alias: string,
     columns: ReadonlySet<string>,
     given: ReadonlyMap<string, unknown>,
-    options: { readonly joined?: string | undefined; readonly isCapped: boolean }
+    options: { readonly joined: string | undefined; readonly limit: number | undefined }
   ): string {
     const where = given.get("where")
     const conditions = [
@@ -164,7 +164,6 @@ class Compiler {
     }
     const limit = size("limit")
     const offset = size("offset")
-    const cap = this.context.maxRows + 1
     const names = columns.size === 0 ? "1" : Array.from(columns, (name) => `${alias}.${quote(name)}`).join(", ")
     return [
       "(SELECT",
@@ -177,10 +176,10 @@ class Compiler {
         ? []
         : [`ORDER BY ${order.map(({ direction, expression }) => `${expression} ${direction}`).join(", ")}`]),
       ...(limit !== undefined
-        ? [`LIMIT (${this.builder.bind(String(options.isCapped ? Math.min(limit, cap) : limit))})::int8`]
-        : options.isCapped
-        ? [`LIMIT ${cap}`]
-        : []),
+        ? [`LIMIT (${this.builder.bind(String(Math.min(limit, options.limit ?? limit)))})::int8`]
+        : options.limit === undefined
+        ? []
+        : [`LIMIT ${options.limit}`]),
       ...(offset === undefined ? [] : [`OFFSET (${this.builder.bind(String(offset))})::int8`])
     ].join(" ") + `) AS ${alias}`
   }
@@ -222,7 +221,7 @@ class Compiler {
 
   one(table: Table, alias: string, field: Field, joined: string): { readonly sql: string; readonly hasRows: boolean } {
     const selected = this.row(table, alias, this.children(field))
-    const rows = this.rows(table, alias, selected.columns, new Map([["limit", 1]]), { joined, isCapped: false })
+    const rows = this.rows(table, alias, selected.columns, new Map(), { joined, limit: 1 })
     const count = selected.counts.map((each) => `coalesce(${each}, 0)`).join(" + ") || "0"
     return {
       sql: [`SELECT ${selected.value} AS root, ${count} AS rows FROM ${rows}`, ...selected.joins].join(" "),
@@ -232,7 +231,10 @@ class Compiler {
 
   list(table: Table, alias: string, field: Field, joined?: string): { readonly sql: string; readonly hasRows: true } {
     const selected = this.row(table, alias, this.children(field))
-    const rows = this.rows(table, alias, selected.columns, this.argumentsOf(field), { joined, isCapped: true })
+    const rows = this.rows(table, alias, selected.columns, this.argumentsOf(field), {
+      joined,
+      limit: this.context.maxRows + 1
+    })
     const count = ["count(*)", ...selected.counts.map((each) => `coalesce(sum(${each}), 0)`)].join(" + ")
     return {
       sql: [
@@ -288,7 +290,10 @@ class Compiler {
       })
       return [this.key(part), this.object(operations)]
     })
-    const rows = this.rows(table, alias, columns, this.argumentsOf(field), { joined, isCapped: counts.length > 0 })
+    const rows = this.rows(table, alias, columns, this.argumentsOf(field), {
+      joined,
+      limit: counts.length > 0 ? this.context.maxRows + 1 : undefined
+    })
     return {
       sql: [`SELECT ${this.object(pairs)} AS root, ${counts.join(" + ") || "0"} AS rows FROM ${rows}`, ...joins].join(
         " "

@@ -1,0 +1,59 @@
+/**
+ * A server process of serve.bench.ts, on the Postgres that the first argument names: `serve` itself, or (second argument
+ * `plain`) the same prepared SQL through the same driver and the same HTTP server, without GraphQL. Prints its URL; answers
+ * `{"memory": true}` on its channel with the megabytes of its heap after a collection.
+ */
+import * as Catalog from "@effect-prefect/server/Catalog"
+import * as Database from "@effect-prefect/server/Database"
+import * as Server from "@effect-prefect/server/Server"
+import * as SqlCompiler from "@effect-prefect/server/SqlCompiler"
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import * as Effect from "effect/Effect"
+import * as HttpServer from "effect/http/HttpServer"
+import * as HttpServerRequest from "effect/http/HttpServerRequest"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import { createServer } from "node:http"
+import { lookup, lookupField } from "./serveLookup.ts"
+
+const [, , url = "", mode = "serve"] = process.argv
+
+process.on("message", () => {
+  globalThis.gc?.()
+  process.send?.({ memory: process.memoryUsage().heapUsed / 1e6 })
+})
+
+const plain = Effect.gen(function*() {
+  const database = yield* Database.Database
+  const root = SqlCompiler.rootFields(Catalog.complete).get("task_run")
+  if (root === undefined) return yield* Effect.die("the catalog has no task_run")
+  const context = { catalog: Catalog.complete, fragments: new Map(), maxRows: 100_000, maxFields: 2_000 }
+  const { sql } = SqlCompiler.compile({ ...context, variables: { id: "" } }, root, lookupField)
+  const handler = Effect.gen(function*() {
+    const request = yield* HttpServerRequest.HttpServerRequest
+    const body = JSON.parse(yield* request.text) as ReturnType<typeof lookup>
+    const [row] = yield* database.query(sql, [body.variables.id])
+    return HttpServerResponse.text(`{"data":{"task_run":${row?.["root"] ?? "null"}}}`, {
+      contentType: "application/json; charset=utf-8"
+    })
+  })
+  const http = yield* NodeHttpServer.make(() => createServer(), { host: "127.0.0.1", port: 0 })
+  yield* http.serve(handler)
+  return HttpServer.formatAddress(http.address)
+})
+
+const database = Database.layerPostgres({ url, maxConnections: 10 })
+const start = mode === "plain"
+  ? plain
+  : Effect.map(
+    Layer.build(Server.layer({ port: 0 }).pipe(Layer.provide(Layer.fresh(database)))),
+    (context) => Effect.runSync(Effect.provideContext(Server.Server, context)).url
+  )
+
+Effect.runFork(
+  Effect.scoped(Effect.gen(function*() {
+    process.stdout.write(`ready ${yield* start}\n`)
+    return yield* Effect.never
+  })).pipe(Effect.provide(database), Effect.provide(Logger.layer([])))
+)
