@@ -133,10 +133,10 @@ interface Walk {
 const walks: Record<string, Walk> = {
   "the children of a mapped task": {
     run: (api) =>
-      Stream.runCollect(api.mappedChildren(Mapped, { pageSize: 120, after: 699 })).pipe(
+      Stream.runCollect(api.mappedChildren(Mapped, { pageSize: 40, after: 899 })).pipe(
         Effect.map((views) => views.map(({ taskRunId }) => taskRunId))
       ),
-    expected: Array.from({ length: Mapped.children - 700 }, (_, index) => Mapped.childId(700 + index))
+    expected: Array.from({ length: Mapped.children - 900 }, (_, index) => Mapped.childId(900 + index))
   },
   "log lines": {
     run: (api) =>

@@ -58,7 +58,7 @@ export const backend = (flags: BackendFlags) =>
     }
     if (Option.isSome(flags.api)) {
       const GraphQLApi = yield* load(() => import("@effect-prefect/api/GraphQLApi"))
-      return GraphQLApi.layer({ url: flags.api.value, ...(yield* prefect1Credentials) })
+      return GraphQLApi.layer({ url: flags.api.value, retryFirstConnection: false, ...(yield* prefect1Credentials) })
     }
     if (Option.isSome(flags.database)) {
       const PostgresApi = yield* load(() => import("@effect-prefect/api/PostgresApi"))
