@@ -7,6 +7,7 @@ import type { PrefectConfigError } from "@effect-prefect/api/PrefectConfigError"
 import * as InlineStorage from "@effect-prefect/results/InlineStorage"
 import * as LocalStorage from "@effect-prefect/results/LocalStorage"
 import * as Mount from "@effect-prefect/results/Mount"
+import * as Prefect3Storage from "@effect-prefect/results/Prefect3Storage"
 import * as ResultOptions from "@effect-prefect/results/ResultOptions"
 import * as ResultStorage from "@effect-prefect/results/ResultStorage"
 import * as Config from "effect/Config"
@@ -140,7 +141,7 @@ export const storage = (flags: StorageFlags & Pick<BackendFlags, "archive">) =>
     if (Option.isSome(flags.s3Endpoint) && s3.length === 0) {
       return yield* new WrongUsage({ message: "--s3-endpoint goes with a bucket to read from it: --mount s3://BUCKET" })
     }
-    const remote: Array<Layer.Layer<ResultStorage.ResultStorage, unknown>> = []
+    const remote: Array<Layer.Layer<ResultStorage.ResultStorage, Config.ConfigError>> = []
     if (s3.length > 0) {
       const S3Storage = yield* load(() => import("@effect-prefect/results/S3Storage"))
       const endpoint = Option.getOrUndefined(flags.s3Endpoint)
@@ -166,3 +167,9 @@ export const storage = (flags: StorageFlags & Pick<BackendFlags, "archive">) =>
       })
     )
   }))
+
+/**
+ * Both. Results of Prefect 3 are read through the storages that were allowed.
+ */
+export const services = (flags: BackendFlags & StorageFlags) =>
+  Layer.provideMerge(Prefect3Storage.layer(storage(flags)), backend(flags))

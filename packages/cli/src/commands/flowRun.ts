@@ -5,7 +5,6 @@ import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as Flags from "../Flags.ts"
@@ -116,7 +115,7 @@ const results = Command.make(
     yield* Render.table(outcomes, Render.outcomeHeader, Render.outcomeCells, "no task runs")
   })
 ).pipe(
-  Command.provide((flags) => Layer.merge(Services.backend(flags), Services.storage(flags))),
+  Command.provide((flags) => Services.services(flags)),
   Command.withDescription("Load the result of every task run of a flow run"),
   Command.withExamples([
     {

@@ -6,7 +6,6 @@ import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Flags from "../Flags.ts"
 import { style } from "../internal/colors.ts"
@@ -58,9 +57,6 @@ const find = Effect.fnUntraced(function*(flags: Which) {
   })
 })
 
-const services = (flags: Services.BackendFlags & Services.StorageFlags) =>
-  Layer.merge(Services.backend(flags), Services.storage(flags))
-
 /** Indented where that helps a reader; a large value is left as it is. */
 const pretty = (text: string): string => text.length > 1_000_000 ? text : JSON.stringify(JSON.parse(text), null, 2)
 
@@ -94,7 +90,7 @@ const show = Command.make(
     )
   })
 ).pipe(
-  Command.provide((flags) => services(flags)),
+  Command.provide((flags) => Services.services(flags)),
   Command.withDescription("Show one task run, without loading its result"),
   Command.withExamples([{
     command: "effect-prefect task-run show --slug extract-1 --flow-run 6cdaa6fd-… --archive ./archive",
@@ -137,7 +133,7 @@ const result = Command.make(
     else yield* stdout.write(content)
   })
 ).pipe(
-  Command.provide((flags) => services(flags)),
+  Command.provide((flags) => Services.services(flags)),
   Command.withDescription("Load and print a task run's result"),
   Command.withExamples([
     {
@@ -167,7 +163,7 @@ const mapped = Command.make(
     yield* Render.table(outcomes, Render.outcomeHeader, Render.outcomeCells, "no mapped children")
   })
 ).pipe(
-  Command.provide((flags) => services(flags)),
+  Command.provide((flags) => Services.services(flags)),
   Command.withDescription("Load the results of a mapped task's children, one by one"),
   Command.withExamples([{
     command: "effect-prefect task-run mapped --slug score-1 --flow-run 6cdaa6fd-… --archive ./archive --json",
