@@ -1,5 +1,6 @@
-import { createReadStream } from "node:fs"
+import { createReadStream, readSync } from "node:fs"
 import type { FileHandle } from "node:fs/promises"
+import { setImmediate } from "node:timers/promises"
 
 /** Longer lines are not rows of Prefect's. */
 export const maxLineBytes = 64 * 1024 * 1024
@@ -82,8 +83,14 @@ export interface Extent {
 const maxGap = 16 * 1024
 const maxRead = 4 * 1024 * 1024
 
+/** Reads between two turns of the event loop. */
+const readsAtOnce = 32
+
 /**
  * Reads parts of a file, in the order asked, with as few reads as their places allow.
+ *
+ * Rows are small and were read before, so the system has them in memory: a read that does not leave the thread takes a
+ * tenth of the time of one that does. Other fibers get their turn after a few of them.
  */
 export const readExtents = async (
   file: FileHandle,
@@ -100,23 +107,22 @@ export const readExtents = async (
       run.members.push(at)
     } else runs.push({ start: offset, end: offset + length, members: [at] })
   }
-  let next = 0
-  const reader = async () => {
-    for (let run = runs[next++]; run !== undefined; run = runs[next++]) {
-      const buffer = Buffer.allocUnsafe(run.end - run.start)
-      let filled = 0
-      while (filled < buffer.length) {
-        const { bytesRead } = await file.read(buffer, filled, buffer.length - filled, run.start + filled)
-        if (bytesRead === 0) break
-        filled += bytesRead
-      }
-      for (const at of run.members) {
-        const { length, offset } = extents[at]!
-        const start = offset - run.start
-        out[at] = buffer.subarray(Math.min(start, filled), Math.min(start + length, filled))
-      }
+  for (const [number, run] of runs.entries()) {
+    if (number > 0 && number % readsAtOnce === 0) await setImmediate()
+    const buffer = Buffer.allocUnsafe(run.end - run.start)
+    let filled = 0
+    while (filled < buffer.length) {
+      // A handle that was closed has no descriptor; the number that it had may be another file's by now.
+      if (file.fd < 0) throw Object.assign(new Error(), { code: "EBADF" })
+      const bytes = readSync(file.fd, buffer, filled, buffer.length - filled, run.start + filled)
+      if (bytes === 0) break
+      filled += bytes
+    }
+    for (const at of run.members) {
+      const { length, offset } = extents[at]!
+      const start = offset - run.start
+      out[at] = buffer.subarray(Math.min(start, filled), Math.min(start + length, filled))
     }
   }
-  await Promise.all(Array.from({ length: Math.min(4, runs.length) }, reader))
   return out
 }
