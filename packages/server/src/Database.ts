@@ -103,6 +103,35 @@ const fromSqlState = (sqlState: string, message: string): DatabaseError =>
     sqlState
   })
 
+/** What a driver of Postgres fails with, told apart; its own words stay here, for they may quote a value or the URL. */
+const fromDriverError = (error: unknown): DatabaseError => {
+  const refusal = postgresError(error)
+  if (refusal !== undefined) return fromSqlState(refusal.sqlState, refusal.message)
+  const text = error instanceof Error ? error.message : ""
+  if (/message.*(size|large|exceed)/i.test(text)) {
+    return new DatabaseError({ reason: "TooLarge", detail: "the answer is larger than the server allows" })
+  }
+  const tag = typeof error === "object" && error !== null && "reason" in error && typeof error.reason === "object" &&
+      error.reason !== null && "_tag" in error.reason
+    ? error.reason._tag
+    : undefined
+  return tag === "ConnectionError" || tag === "AuthenticationError"
+    ? new DatabaseError({ reason: "Unavailable", detail: "the database cannot be reached" })
+    : new DatabaseError({ reason: "Failed", detail: "the database driver failed" })
+}
+
+/**
+ * A Postgres that is reached in a way of the caller's own. `query` runs one statement in a session that may only read
+ * and whose time zone is UTC; whatever it fails with is told apart by the SQLSTATE in it, if there is one.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const fromQuery = (
+  query: (sql: string, parameters: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<Row>, unknown>
+): Database["Service"] =>
+  Database.of({ query: (sql, parameters) => Effect.mapError(query(sql, parameters), fromDriverError) })
+
 /**
  * Options of {@link layerPostgres}.
  *
@@ -124,7 +153,8 @@ export interface PostgresOptions {
 
 /**
  * A real Postgres by `@effect/sql-pg`, in read-only sessions: a restored dump, or what a server left behind, under
- * any role that may SELECT. Fails when the first connection does.
+ * any role that may SELECT. Fails when the first connection does. TLS is what the driver makes of the URL; for libpq's
+ * modes to the letter, and poolers, give {@link fromQuery} a `PostgresSession` of `@effect-prefect/api`.
  *
  * @category layers
  * @since 0.1.0
@@ -141,18 +171,6 @@ export const layerPostgres = (options: PostgresOptions): Layer.Layer<Database, D
             detail: "a Postgres needs the package @effect/sql-pg: install it"
           })
       })
-      const toError = (error: { readonly message: string; readonly reason: { readonly _tag: string } }) => {
-        const refusal = postgresError(error)
-        if (refusal !== undefined) return fromSqlState(refusal.sqlState, refusal.message)
-        if (/message.*(size|large|exceed)/i.test(error.message)) {
-          return new DatabaseError({ reason: "TooLarge", detail: "the answer is larger than the server allows" })
-        }
-        const isUnavailable = error.reason._tag === "ConnectionError" || error.reason._tag === "AuthenticationError"
-        return new DatabaseError({
-          reason: isUnavailable ? "Unavailable" : "Failed",
-          detail: isUnavailable ? "the database cannot be reached" : "the database driver failed"
-        })
-      }
       const statementTimeout = Duration.toMillis(Duration.fromInputUnsafe(options.statementTimeout ?? "30 seconds"))
       const client = yield* PgClient.make({
         url: typeof options.url === "string" ? Redacted.make(options.url) : options.url,
@@ -165,10 +183,11 @@ export const layerPostgres = (options: PostgresOptions): Layer.Layer<Database, D
           statement_timeout: String(Math.ceil(statementTimeout)),
           timezone: "UTC"
         }
-      }).pipe(Effect.provideServiceEffect(Reactivity.Reactivity, Reactivity.make), Effect.mapError(toError))
-      return Database.of({
-        query: (sql, parameters) => Effect.mapError(client.unsafe<Row>(sql, parameters), toError)
-      })
+      }).pipe(
+        Effect.provideServiceEffect(Reactivity.Reactivity, Reactivity.make),
+        Effect.mapError(fromDriverError)
+      )
+      return fromQuery((sql, parameters) => client.unsafe<Row>(sql, parameters))
     })
   )
 

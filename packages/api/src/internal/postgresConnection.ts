@@ -37,6 +37,8 @@ export interface Connection {
    * went wrong without saying what was asked.
    */
   readonly run: <A>(operation: string, statements: Effect.Effect<A, SqlError>) => Effect.Effect<A, PrefectApiError>
+  /** Runs statements in a session that may only read, once, with the driver's own error. */
+  readonly limited: <A>(statements: Effect.Effect<A, SqlError>) => Effect.Effect<A, SqlError>
   /** What a session is set to, for a transaction of the caller's own. */
   readonly settings: Readonly<Record<string, string>>
 }
@@ -258,6 +260,7 @@ export const connect = Effect.fnUntraced(function*(
   const retries = Schedule.exponential("100 millis").pipe(Schedule.jittered)
   return {
     client,
+    limited,
     settings,
     run: (operation, statements) =>
       Effect.retry(limited(statements), {

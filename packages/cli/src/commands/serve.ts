@@ -1,3 +1,6 @@
+import type { PrefectApiError } from "@effect-prefect/api/PrefectApiError"
+import type { PrefectConfigError } from "@effect-prefect/api/PrefectConfigError"
+import type { Database as DatabaseService, DatabaseError } from "@effect-prefect/server/Database"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
@@ -31,9 +34,17 @@ export const serve = Command.make(
     const [Database, Server] = yield* Effect.promise(() =>
       Promise.all([import("@effect-prefect/server/Database"), import("@effect-prefect/server/Server")])
     )
-    const database = Option.isSome(flags.archive)
-      ? Database.layerArchive(flags.archive.value)
-      : Database.layerPostgres({ url: Option.getOrThrow(flags.database) })
+    const database: Layer.Layer<DatabaseService, DatabaseError | PrefectApiError | PrefectConfigError> =
+      Option.isSome(flags.archive)
+        ? Database.layerArchive(flags.archive.value)
+        : Layer.effect(
+          Database.Database,
+          Effect.gen(function*() {
+            const PostgresSession = yield* Effect.promise(() => import("@effect-prefect/api/PostgresSession"))
+            const { query } = yield* PostgresSession.make({ url: Option.getOrThrow(flags.database) })
+            return Database.fromQuery(query)
+          })
+        )
     const server = Server.layer({
       host: flags.host,
       port: flags.port,

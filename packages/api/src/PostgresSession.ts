@@ -1,0 +1,45 @@
+/**
+ * `PostgresSession`: statements of one's own on a Prefect 1 server's database, over the connections that `PostgresApi`
+ * uses: libpq's URLs with their TLS modes, poolers in between, sessions that may only read. It needs the package
+ * `@effect/sql-pg`.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import { connect } from "./internal/postgresConnection.ts"
+import type { Options } from "./PostgresApi.ts"
+import type { PrefectApiError } from "./PrefectApiError.ts"
+import type { PrefectConfigError } from "./PrefectConfigError.ts"
+
+/**
+ * Connections to a database.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface PostgresSession {
+  /**
+   * Runs one statement with bound parameters, read-only, in UTC and within the time limit. The rows are as the driver
+   * decodes them; the error is the driver's own, which may quote what was asked: say something else to others.
+   */
+  readonly query: <Row extends object>(
+    sql: string,
+    parameters: ReadonlyArray<string>
+  ) => Effect.Effect<ReadonlyArray<Row>, Error>
+}
+
+/**
+ * Connects for as long as the scope lives, and fails when that does not succeed: Unauthorized, Unavailable, or a
+ * PrefectConfigError for a URL that is none.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (
+  options: Options
+): Effect.Effect<PostgresSession, PrefectApiError | PrefectConfigError, Scope.Scope> =>
+  Effect.map(connect(options), ({ client, limited }) => ({
+    query: <Row extends object>(sql: string, parameters: ReadonlyArray<string>) =>
+      limited(client.unsafe<Row>(sql, parameters))
+  }))
