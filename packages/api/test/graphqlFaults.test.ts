@@ -5,6 +5,7 @@ import * as Server from "@effect-prefect/server/Server"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { serve } from "./support/embedded.ts"
 import * as Faults from "./support/faultServer.ts"
@@ -203,5 +204,20 @@ describe("GraphQLApi, when something is wrong with an answer", () => {
         )
       }
     }
+
+    const quick = Object.entries(passing).filter(([, { options }]) => options === undefined)
+    it.effect.prop(
+      "nothing is lost or repeated, whatever passes in whatever order",
+      [Schema.Array(Schema.NullOr(Schema.Literals(quick.map(([name]) => name)))).check(Schema.isMaxLength(12))],
+      ([plan]) =>
+        Effect.gen(function*() {
+          const { url } = yield* Server.Server
+          const server = yield* Faults.make(url)
+          server.plan = (index) => passing[plan[index] ?? ""]?.fault
+          const api = yield* open(server, { retries: plan.length })
+          for (const walk of Object.values(walks)) assert.deepStrictEqual(yield* walk.run(api), [...walk.expected])
+        }),
+      { arbitrary: { runs: 15 } }
+    )
   })
 })

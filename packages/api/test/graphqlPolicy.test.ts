@@ -11,6 +11,7 @@ import * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import { TestClock } from "effect/testing"
+import { gzipSync } from "node:zlib"
 import * as Faults from "./support/faultServer.ts"
 
 const id = "0000000c-0000-4000-8000-000000000001"
@@ -199,6 +200,19 @@ describe("GraphQLApi over fetch", () => {
       )
     }))
 
+  it.live("reads no more of a compressed answer than its limit", () =>
+    Effect.gen(function*() {
+      const server = yield* Faults.make()
+      const bomb = gzipSync(Buffer.alloc(64 * 1024 * 1024, " "))
+      server.plan = () => ({ response }) => {
+        response.writeHead(200, { "content-type": "application/json", "content-encoding": "gzip" })
+        response.end(bomb)
+      }
+      const api = yield* open(server, { maxResponseBytes: 1024 * 1024 })
+      const error = yield* Effect.flip(api.taskRun(id))
+      assert.include(error.message, "longer than 1048576 bytes")
+    }))
+
   it.live("has no more requests under way than it may", () =>
     Effect.gen(function*() {
       const server = yield* Faults.make()
@@ -228,7 +242,11 @@ describe("GraphQLApi options", () => {
     [{ headers: { "bad name": "x" } }, "headers"],
     [{ lookupBatchSize: 0 }, "lookupBatchSize"],
     [{ maxResponseBytes: -1 }, "maxResponseBytes"],
-    [{ maxConcurrentRequests: 1.5 }, "maxConcurrentRequests"]
+    [{ maxConcurrentRequests: 1.5 }, "maxConcurrentRequests"],
+    [{ retries: Number.NaN }, "retries"],
+    [{ retries: -1 }, "retries"],
+    [{ requestTimeout: "soon" as "1 second" }, "requestTimeout"],
+    [{ retryDelay: "later" as "1 second" }, "retryDelay"]
   ]
   for (const [options, source] of problems) {
     it.effect(`refuses ${JSON.stringify(options)}`, () =>

@@ -65,6 +65,7 @@ const read = (answer: Http.Answer, document: Document): Result.Result<Data, Http
  */
 const codes = new Set([
   "API_ERROR",
+  "BAD_REQUEST",
   "BAD_USER_INPUT",
   "FORBIDDEN",
   "GRAPHQL_PARSE_FAILED",

@@ -86,6 +86,12 @@ export const positiveInt = (source: string, value: number): Effect.Effect<number
     ? Effect.succeed(value)
     : Effect.fail(new PrefectConfigError({ source, problem: "it is not a positive integer" }))
 
+const duration = (source: string, input: Duration.Input): Effect.Effect<Duration.Duration, PrefectConfigError> =>
+  Option.match(Duration.fromInput(input), {
+    onNone: () => Effect.fail(new PrefectConfigError({ source, problem: "it is not a duration, e.g. \"5 seconds\"" })),
+    onSome: Effect.succeed
+  })
+
 /**
  * The base URL, and what its user and password stand for: HTTP basic authentication, as browsers and Python's requests
  * take them.
@@ -164,11 +170,14 @@ export const make = Effect.fnUntraced(function*(options: {
   const maxBytes = yield* positiveInt("maxResponseBytes", policy.maxResponseBytes ?? 64 * 1024 * 1024)
   const permits = yield* positiveInt("maxConcurrentRequests", policy.maxConcurrentRequests ?? 16)
   const semaphore = yield* Semaphore.make(permits)
-  const timeout = Duration.fromInputUnsafe(policy.requestTimeout ?? "30 seconds")
+  const timeout = yield* duration("requestTimeout", policy.requestTimeout ?? "30 seconds")
   const retries = policy.retries ?? 5
-  const retryDelay = Duration.toMillis(Duration.fromInputUnsafe(policy.retryDelay ?? "200 millis"))
-  const maxRetryDelay = Duration.toMillis(Duration.fromInputUnsafe(policy.maxRetryDelay ?? "10 seconds"))
-  const maxRetryAfter = Duration.toMillis(Duration.fromInputUnsafe(policy.maxRetryAfter ?? "60 seconds"))
+  if (!Number.isSafeInteger(retries) || retries < 0) {
+    return yield* new PrefectConfigError({ source: "retries", problem: "it is not 0 or a positive integer" })
+  }
+  const retryDelay = Duration.toMillis(yield* duration("retryDelay", policy.retryDelay ?? "200 millis"))
+  const maxRetryDelay = Duration.toMillis(yield* duration("maxRetryDelay", policy.maxRetryDelay ?? "10 seconds"))
+  const maxRetryAfter = Duration.toMillis(yield* duration("maxRetryAfter", policy.maxRetryAfter ?? "60 seconds"))
   const serverAttributes = {
     "server.address": url.hostname.replace(/^\[|\]$/g, ""),
     "server.port": url.port === "" ? (url.protocol === "https:" ? "443" : "80") : url.port
