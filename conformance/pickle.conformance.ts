@@ -72,10 +72,8 @@ const compare = async (python: Oracle, bytes: Uint8Array, label: string): Promis
   }
   const form = normalize(describe(mine.value))
   // The oracle's stand-ins for what getattr and the like give are no classes; the real ones are.
-  // And from a file, as here, a frame inside a frame is read once more.
-  if (answer.message?.includes("truncated") === true && bytes.filter((byte) => byte === 0x95).length > 1) {
-    return "skipped"
-  }
+  // And it reads from a file, where Python holds a frame to its length; from bytes it does not.
+  if (answer.message?.includes("truncated") === true && bytes.includes(0x95)) return "skipped"
   if (/Inert|unknown encoding|bad tzinfo/.test(answer.message ?? "")) return "skipped"
   assert.ok(answer.fail === undefined, `${shown}\n  Python: ${answer.message}\n  taken here: ${form.slice(0, 300)}`)
   assertSameForm(form, normalize(answer.form), shown)

@@ -90,7 +90,6 @@ export class Machine implements Context {
     this.copyBytes = options.bytes === "copy"
     this.p = start
     this.at = start
-    if (bytes.length > this.limits.bytes) exceeded("bytes", "a pickle that is too long", this.limits.bytes)
   }
 
   get view(): DataView {
@@ -156,6 +155,13 @@ export class Machine implements Context {
     const text = latin1Text(this.bytes, this.p, end)
     this.p = end + 1
     return text
+  }
+
+  /** A line with a number, which to Python's C is a string that ends at a zero byte. */
+  private numberLine(): string {
+    const text = this.line()
+    const zero = text.indexOf("\0")
+    return zero < 0 ? text : text.slice(0, zero)
   }
 
   utf8Line(): string {
@@ -447,13 +453,13 @@ export class Machine implements Context {
   slow(opcode: number): void {
     switch (opcode) {
       case 0x46: // FLOAT
-        return this.push(this.float(floatFromText(this.line())))
+        return this.push(this.float(floatFromText(this.numberLine())))
       case 0x49: { // INT
-        const value = intFromText(this.line(), this.limits.integerBytes)
+        const value = intFromText(this.numberLine(), this.limits.integerBytes)
         return this.push(typeof value === "boolean" ? value : this.integer(value))
       }
       case 0x4c: { // LONG
-        const text = this.line()
+        const text = this.numberLine()
         const digits = text.endsWith("L") ? text.slice(0, -1) : text
         return this.push(this.integer(shrink(integerFromText(digits, 0, this.limits.integerBytes))))
       }
@@ -647,7 +653,7 @@ export class Machine implements Context {
   }
 
   private memoIndex(): number {
-    const index = integerFromText(this.line(), 10, 1_000)
+    const index = integerFromText(this.numberLine(), 10, 1_000)
     if (index < 0n) fail("MissingMemo", "a negative memo index", "an index from 0")
     return index > 9007199254740991n ? fail("MissingMemo", "a memo index that is too large", "an index") : Number(index)
   }

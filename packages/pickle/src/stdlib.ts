@@ -168,7 +168,32 @@ const decimal: Create = (context, args) => {
     return new Decimal(text)
   }
   if (isInt(value)) return new Decimal(`${value}`)
+  if (value instanceof Tuple || Array.isArray(value)) return decimalOfTuple(context, value)
   return inert
+}
+
+/** `Decimal((sign, digits, exponent))`, in the text that Python prints for it. */
+const decimalOfTuple = (context: Context, parts: ReadonlyArray<unknown>): Decimal => {
+  const [sign, digits, exponent] = parts
+  const valid = parts.length === 3 && (sign === 0 || sign === 1) && Array.isArray(digits) &&
+    digits.every((digit) => Number.isInteger(digit) && (digit as number) >= 0 && (digit as number) <= 9) &&
+    (exponent === "F" || exponent === "n" || exponent === "N" || Number.isSafeInteger(exponent))
+  if (!valid) return fail("BadValue", "a Decimal of what is no sign, digits and exponent", "a tuple of three")
+  context.charge(digits.length)
+  const minus = sign === 1 ? "-" : ""
+  const text = digits.join("").replace(/^0+(?=.)/, "") || (typeof exponent === "string" ? "" : "0")
+  if (exponent === "F") return new Decimal(`${minus}Infinity`)
+  if (typeof exponent === "string") {
+    return new Decimal(`${minus}${exponent === "N" ? "s" : ""}NaN${text === "0" ? "" : text}`)
+  }
+  const power = exponent as number
+  const leading = power + text.length - 1
+  if (power <= 0 && leading >= -6) {
+    const padded = power < 0 ? text.padStart(1 - power, "0") : text
+    return new Decimal(power === 0 ? `${minus}${padded}` : `${minus}${padded.slice(0, power)}.${padded.slice(power)}`)
+  }
+  const mantissa = text.length === 1 ? text : `${text[0]}.${text.slice(1)}`
+  return new Decimal(`${minus}${mantissa}E${leading < 0 ? "-" : "+"}${Math.abs(leading)}`)
 }
 
 const greatestCommonDivisor = (a: bigint, b: bigint): bigint => {

@@ -125,14 +125,15 @@ const timedelta: Create = (_context, args) => {
   const values = args.map((arg) =>
     arg instanceof PyFloat ? arg.value : typeof arg === "bigint" || typeof arg === "boolean" ? Number(arg) : arg
   )
-  if (args.length > 3 || !values.every((value) => typeof value === "number" && Number.isFinite(value))) return inert
-  const [days = 0, seconds = 0, microseconds = 0] = values as ReadonlyArray<number>
-  if (![days, seconds, microseconds].every(Number.isSafeInteger)) return inert
-  const micros = BigInt(seconds) * 1_000_000n + BigInt(microseconds)
+  if (args.length > 7 || !values.every((value) => Number.isSafeInteger(value))) return inert
+  const [days = 0, seconds = 0, microseconds = 0, milliseconds = 0, minutes = 0, hours = 0, weeks = 0] =
+    values as Array<number>
+  const micros = BigInt(microseconds) + BigInt(milliseconds) * 1_000n +
+    (BigInt(seconds) + BigInt(minutes) * 60n + BigInt(hours) * 3_600n) * 1_000_000n
   const day = 86_400_000_000n
   const extra = micros / day - (micros % day < 0n ? 1n : 0n)
   const rest = micros - extra * day
-  const whole = days + Number(extra)
+  const whole = days + weeks * 7 + Number(extra)
   if (Math.abs(whole) > 999_999_999) return fail("BadValue", "a timedelta that is too long", "at most 999999999 days")
   return new PyTimedelta(whole, Number(rest / 1_000_000n), Number(rest % 1_000_000n))
 }

@@ -481,6 +481,7 @@ const load = (
 ): { readonly value: unknown; readonly end: number } => {
   const machine = new Machine(bytes, start, options)
   try {
+    if (bytes.length > machine.limits.bytes) exceeded("bytes", "a pickle that is too long", machine.limits.bytes)
     while (!run(machine));
     let value = machine.pop()
     if (machine.forward !== null && machine.shared > 0) value = substitute(value, machine.forward)
