@@ -82,14 +82,9 @@ const expand = Effect.fnUntraced(function*(text: string): Effect.fn.Return<strin
   return current
 })
 
-const codeOf = (error: unknown): string => {
+const codeOf = (error: unknown): string | undefined => {
   const code = typeof error === "object" && error !== null ? Reflect.get(error, "code") : undefined
-  return typeof code === "string" ? ` (${code})` : ""
-}
-
-const isMissing = (error: unknown) => {
-  const code = typeof error === "object" && error !== null ? Reflect.get(error, "code") : undefined
-  return code === "ENOENT" || code === "ENOTDIR"
+  return typeof code === "string" ? code : undefined
 }
 
 /** The text of a file; undefined when there is none, or no file system. */
@@ -97,23 +92,23 @@ const readText = (path: string): Effect.Effect<string | undefined, PrefectConfig
   Effect.tryPromise({
     try: async () => {
       const fs = await import("node:fs/promises").catch(() => undefined)
-      if (fs === undefined) return undefined
-      try {
-        const { isFile, size } = await fs.stat(path).then((found) => ({ isFile: found.isFile(), size: found.size }))
-        if (!isFile) return undefined
-        if (size > maxFileBytes) {
-          return new PrefectConfigError({ source: path, problem: `it is over ${maxFileBytes} bytes` })
-        }
-        return await fs.readFile(path, "utf8")
-      } catch (error) {
-        if (isMissing(error)) {
-          return undefined
-        }
-        throw error
+      const found = await fs?.stat(path)
+      if (fs === undefined || found === undefined || !found.isFile()) return undefined
+      if (found.size > maxFileBytes) {
+        throw new PrefectConfigError({ source: path, problem: `it is over ${maxFileBytes} bytes` })
       }
+      return await fs.readFile(path, "utf8")
     },
-    catch: (error) => new PrefectConfigError({ source: path, problem: `it cannot be read${codeOf(error)}` })
-  }).pipe(Effect.flatMap((text) => text instanceof PrefectConfigError ? Effect.fail(text) : Effect.succeed(text)))
+    catch: (error) => error
+  }).pipe(Effect.catch((error) => {
+    if (error instanceof PrefectConfigError) return Effect.fail(error)
+    const code = codeOf(error)
+    return code === "ENOENT" || code === "ENOTDIR"
+      ? Effect.undefined
+      : Effect.fail(
+        new PrefectConfigError({ source: path, problem: `it cannot be read${code === undefined ? "" : ` (${code})`}` })
+      )
+  }))
 
 type Table = { readonly [key: string]: unknown }
 

@@ -571,7 +571,7 @@ export const make = (client: GraphQLClient, options: { readonly lookupBatchSize:
       for (const row of rows) {
         const view = TaskRunView.fromRow(row)
         if (!(view instanceof TaskRunView.TaskRunView)) return yield* malformed(operation, view.problem)
-        if (view.flowRunId !== flowRunId || view.taskId !== taskId) {
+        if ((view.flowRunId ?? flowRunId) !== flowRunId || (view.taskId ?? taskId) !== taskId) {
           return yield* malformed(operation, "it has a task run of another task, or of another flow run")
         }
         // Two runs may share an index in a damaged database; whoever counts the children says so.

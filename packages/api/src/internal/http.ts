@@ -87,10 +87,10 @@ export const positiveInt = (source: string, value: number): Effect.Effect<number
     : Effect.fail(new PrefectConfigError({ source, problem: "it is not a positive integer" }))
 
 const duration = (source: string, input: Duration.Input): Effect.Effect<Duration.Duration, PrefectConfigError> =>
-  Option.match(Duration.fromInput(input), {
-    onNone: () => Effect.fail(new PrefectConfigError({ source, problem: "it is not a duration, e.g. \"5 seconds\"" })),
-    onSome: Effect.succeed
-  })
+  Effect.mapError(
+    Effect.fromOption(Duration.fromInput(input)),
+    () => new PrefectConfigError({ source, problem: "it is not a duration, e.g. \"5 seconds\"" })
+  )
 
 /**
  * The base URL, and what its user and password stand for: HTTP basic authentication, as browsers and Python's requests
