@@ -33,7 +33,7 @@ export interface Options {
    * checking its certificate. `verify-full` is right for a server that is reached over a network.
    */
   readonly url: Redacted.Redacted
-  /** Wins over the URL's. Without either it is that of `PGPASSWORD`. */
+  /** Wins over the URL's. Without either it is that of `PGPASSWORD`, or of the password file (`~/.pgpass`). */
   readonly password?: Redacted.Redacted | undefined
   /** How long the database may work on one statement. Default 30 seconds. */
   readonly statementTimeout?: Duration.Input | undefined

@@ -11,7 +11,10 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
 import { once } from "node:events"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { createServer, type Socket } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { suite } from "./contract.ts"
 import { startPglite } from "./pglite.ts"
 
@@ -183,5 +186,82 @@ describe("sslmode", () => {
         assert.strictEqual(tagOf(error), "Unavailable")
         assert.include(error.message, "TLS")
       }
+    }))
+})
+
+describe("a pooler that takes no settings", () => {
+  it.live("is asked again without them", () =>
+    Effect.gen(function*() {
+      const sessions: Array<boolean> = []
+      const url = yield* server((socket, message) => {
+        if (isSslRequest(message)) return socket.write("N")
+        const hasSettings = message.includes("default_transaction_read_only")
+        sessions.push(hasSettings)
+        return socket.end(errorResponse(hasSettings ? "08P01" : "28P01"))
+      })
+      assert.strictEqual(tagOf(yield* failureOf(url)), "Unauthorized")
+      assert.deepStrictEqual(sessions, [true, false])
+    }))
+})
+
+describe("a password that is not in the URL", () => {
+  /** The password that a server is given; undefined when it asks in vain. */
+  const given = Effect.fnUntraced(function*(env: Readonly<Record<string, string>>) {
+    let password: string | undefined
+    const url = yield* server((socket, message) => {
+      if (isSslRequest(message)) return socket.write("N")
+      // AuthenticationCleartextPassword, which PasswordMessage answers.
+      if (message[0] !== 0x70) return socket.write(Buffer.from([0x52, 0, 0, 0, 8, 0, 0, 0, 3]))
+      password = message.subarray(5, -1).toString()
+      return socket.end(errorResponse("28P01"))
+    })
+    const { host } = new URL(url)
+    const error = yield* Effect.flip(Effect.scoped(Effect.asVoid(
+      PostgresApi.make({ url: Redacted.make(`postgresql://reader@${host}/prefect`) }).pipe(
+        Effect.provideService(
+          ConfigProvider.ConfigProvider,
+          ConfigProvider.fromUnknown({ PGPASSFILE: "/nowhere", ...env })
+        )
+      )
+    )))
+    assert.strictEqual(tagOf(error), "Unauthorized")
+    if (password === undefined) assert.include(error.message, "PGPASSWORD")
+    return password
+  })
+  const passwordFile = (text: string, mode: number) =>
+    Effect.map(
+      Effect.acquireRelease(
+        Effect.sync(() => mkdtempSync(join(tmpdir(), "pgpass-"))),
+        (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
+      ),
+      (folder) => {
+        const path = join(folder, "pgpass")
+        writeFileSync(path, text, { mode })
+        return path
+      }
+    )
+
+  it.live("is that of PGPASSWORD, else of the first line of the password file that fits", () =>
+    Effect.gen(function*() {
+      assert.strictEqual(yield* given({}), undefined)
+      assert.strictEqual(yield* given({ PGPASSWORD: password }), password)
+      const PGPASSFILE = yield* passwordFile(
+        [
+          "# host:port:database:user:password",
+          "127.0.0.1:1:prefect:reader:of another port",
+          "*:*:*:writer:of another user",
+          "broken",
+          "127.0.0.1:*:prefect:reader:with\\:colon:and\\\\more",
+          "*:*:*:*:last"
+        ].join("\n"),
+        0o600
+      )
+      assert.strictEqual(yield* given({ PGPASSFILE }), "with:colon:and\\more")
+      assert.strictEqual(yield* given({ PGPASSFILE, PGPASSWORD: password }), password)
+    }))
+
+  it.live("is never that of a file that others may read", () =>
+    Effect.gen(function*() {
+      assert.strictEqual(yield* given({ PGPASSFILE: yield* passwordFile("*:*:*:*:x", 0o644) }), undefined)
     }))
 })

@@ -14,6 +14,7 @@ import { join } from "node:path"
 import type { ConnectionOptions } from "node:tls"
 import { MalformedResponse, PrefectApiError, type Reason, Unauthorized, Unavailable } from "../PrefectApiError.ts"
 import { PrefectConfigError } from "../PrefectConfigError.ts"
+import { readPassword } from "./passwordFile.ts"
 
 /**
  * How a database is connected to.
@@ -111,7 +112,7 @@ export const reasonOf = (error: SqlError): Reason => {
   if (_tag === "AuthenticationError") {
     return new Unauthorized({
       problem: /no password/i.test(message ?? "")
-        ? "the database asks for a password; put it into the URL or the environment variable PGPASSWORD"
+        ? "the database asks for a password; put it into the environment variable PGPASSWORD, the file ~/.pgpass, or the URL"
         : "the database does not take this user and password"
     })
   }
@@ -178,6 +179,29 @@ const tlsOf = Effect.fnUntraced(function*(url: URL) {
 })
 
 /**
+ * The password of a URL that has none, where libpq looks for it: `PGPASSWORD`, then the password file.
+ */
+const passwordOf = Effect.fnUntraced(function*(url: URL) {
+  const password = yield* Effect.orElseSucceed(Config.Redacted("PGPASSWORD"), () => undefined)
+  if (password !== undefined) return password
+  const path = yield* Effect.orElseSucceed(optionalConfig("PGPASSFILE"), () => undefined)
+  const of = (parameter: string, part: string, other: string) =>
+    url.searchParams.get(parameter) ?? (part === "" ? other : decodeURIComponent(part))
+  const user = of("user", url.username, process.env["USER"] ?? process.env["USERNAME"] ?? "")
+  const host = of("host", url.hostname.replace(/^\[|\]$/g, ""), "localhost")
+  const found = yield* Effect.promise(() =>
+    readPassword(path, {
+      // A local socket is written so there.
+      host: host.startsWith("/") ? "localhost" : host,
+      port: of("port", url.port, "5432"),
+      database: of("dbname", url.pathname.replace(/^\//, ""), user),
+      user
+    })
+  )
+  return found === undefined ? undefined : Redacted.make(found)
+})
+
+/**
  * Connects for as long as the scope lives.
  *
  * Sessions are set to read only when they start. A pooler between may not hand such settings on; then each request is a
@@ -205,9 +229,7 @@ export const connect = Effect.fnUntraced(function*(
     () => Effect.fail(configError("PGSSLMODE or PGSSLROOTCERT is not a text"))
   )
   const password = options.password ??
-    (url.password !== "" || url.searchParams.has("password")
-      ? undefined
-      : yield* Effect.orElseSucceed(Config.Redacted("PGPASSWORD"), () => undefined))
+    (url.password !== "" || url.searchParams.has("password") ? undefined : yield* passwordOf(url))
   const milliseconds = Duration.toMillis(Duration.fromInputUnsafe(options.statementTimeout ?? "30 seconds"))
   const settings = {
     default_transaction_read_only: "on",

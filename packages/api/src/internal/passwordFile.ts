@@ -1,0 +1,59 @@
+import { readFile, stat } from "node:fs/promises"
+import { homedir } from "node:os"
+import { join } from "node:path"
+
+/** What a password is looked up by. */
+export interface Login {
+  readonly host: string
+  readonly port: string
+  readonly database: string
+  readonly user: string
+}
+
+/** The fields of a line: `:` separates them, `\` takes the next character as it is. */
+const fieldsOf = (line: string): ReadonlyArray<string> => {
+  const fields: Array<string> = []
+  let field = ""
+  for (let at = 0; at < line.length; at++) {
+    if (line[at] === "\\" && at + 1 < line.length) field += line[++at]
+    // What is after the fourth colon is the password, which may hold more of them.
+    else if (line[at] === ":" && fields.length < 4) {
+      fields.push(field)
+      field = ""
+    } else field += line[at]
+  }
+  return [...fields, field]
+}
+
+/**
+ * The password that a libpq password file has for a login: of the first line `host:port:database:user:password` that
+ * fits, where `*` fits anything.
+ */
+export const findPassword = (text: string, login: Login): string | undefined => {
+  const wanted = [login.host, login.port, login.database, login.user]
+  for (const line of text.split(/\r?\n/)) {
+    if (line === "" || line.startsWith("#")) continue
+    const fields = fieldsOf(line)
+    if (fields.length === 5 && wanted.every((value, at) => fields[at] === "*" || fields[at] === value)) return fields[4]
+  }
+  return undefined
+}
+
+/**
+ * The password of a login in the password file: `path`, else `~/.pgpass`. As with libpq a file that others may read is
+ * passed over.
+ */
+export const readPassword = async (path: string | undefined, login: Login): Promise<string | undefined> => {
+  const file = path ??
+    (process.platform === "win32"
+      ? join(process.env["APPDATA"] ?? homedir(), "postgresql", "pgpass.conf")
+      : join(homedir(), ".pgpass"))
+  try {
+    const stats = await stat(file)
+    if (!stats.isFile() || stats.size > 1024 * 1024) return undefined
+    if (process.platform !== "win32" && (stats.mode & 0o077) !== 0) return undefined
+    return findPassword(await readFile(file, "utf8"), login)
+  } catch {
+    return undefined
+  }
+}
