@@ -55,10 +55,10 @@ const read = (path) => {
       continue
     }
     if (node.type === "ExportNamedDeclaration" && node.declaration === null) {
-      for (const { exported, local } of node.specifiers) {
+      for (const { exported, local, start } of node.specifiers) {
         if (exported.type !== "Identifier" || local.type !== "Identifier") continue
         const from = node.source === null ? imported.get(local.name) : { from: target(path, node.source.value) }
-        file.exported.set(exported.name, { name: local.name, ...from, doc: docBefore(node.start) })
+        file.exported.set(exported.name, { name: local.name, ...from, doc: docBefore(start) ?? docBefore(node.start) })
       }
       continue
     }
