@@ -423,11 +423,11 @@ const nest = (
 export class NdArray {
   dtype: DType
   shape: ReadonlyArray<number>
-  /** `F` for Fortran (column-major) order of `bytes` and `objects`, else `C`. */
+  /** `F` for Fortran (column-major) order of `bytes`, else `C`. */
   order: "C" | "F"
   /** The items' bytes; empty for an array of objects. */
   bytes: Uint8Array
-  /** The items of an array of objects, in `order`; `null` for others. */
+  /** The items of an array of objects, row by row whatever `order` is; `null` for others. */
   objects: ReadonlyArray<unknown> | null
   /** `numpy.ndarray`, or the subclass it was (`numpy.matrix`, `numpy.ma.core.MaskedArray`, …). */
   className: string
@@ -471,7 +471,7 @@ export class NdArray {
   reset(): void {
     this.#values = undefined
   }
-  /** The item at a position in memory (`order`), as NumPy's `item()` gives it. */
+  /** The item at a position in `bytes`, or in `objects`, as NumPy's `item()` gives it. */
   itemAt(position: number): unknown {
     if (this.objects !== null) return this.objects[position]
     const { values } = this
@@ -482,7 +482,9 @@ export class NdArray {
   /** The item at an index of each dimension. */
   get(...index: ReadonlyArray<number>): unknown {
     let position = 0
-    const axes = this.order === "F" ? this.shape.map((_, i) => this.shape.length - 1 - i) : this.shape.map((_, i) => i)
+    const axes = this.order === "F" && this.objects === null
+      ? this.shape.map((_, i) => this.shape.length - 1 - i)
+      : this.shape.map((_, i) => i)
     for (const axis of axes) {
       const at = index[axis] ?? 0
       if (!(at >= 0 && at < this.shape[axis]!)) return undefined
@@ -494,7 +496,7 @@ export class NdArray {
   items(): Array<unknown> {
     const out: Array<unknown> = []
     const { size } = this
-    if (this.order === "C" || this.shape.length < 2) {
+    if (this.order === "C" || this.objects !== null || this.shape.length < 2) {
       for (let i = 0; i < size; i++) out.push(this.itemAt(i))
     } else {
       for (const position of rowMajorPositions(this.shape)) out.push(this.itemAt(position))

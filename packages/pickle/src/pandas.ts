@@ -262,8 +262,8 @@ const categoricalOf = (codes: NdArray, categories: Index, ordered: boolean, row:
 
 /** An extension array of pandas: by the name of its class, whatever module it was in that year. */
 const extensionColumn = (object: PyObject, row: number | null): Column | null => {
-  const isBacked = nameOf(object) === "__pyx_unpickle_NDArrayBacked"
-  const name = isBacked ? nameOf(object.args[0]) : nameOf(object)
+  // `__pyx_unpickle_NDArrayBacked(cls, checksum, state)` and the like make an instance of their first argument.
+  const name = nameOf(object).startsWith("__pyx_unpickle_") ? nameOf(object.args[0]) : nameOf(object)
   const array = ndarrayIn(object)
   const dtype = dtypeIn(object)
   switch (name) {
@@ -300,7 +300,7 @@ const extensionColumn = (object: PyObject, row: number | null): Column | null =>
       const one = rowOf(array, row)
       const freq = dtype instanceof PyObject ? stateEntry(dtype, "freq") ?? dtype.args[0] : dtype
       return new Column({
-        dtype: `period[${typeof freq === "string" ? freq : nameOf(freq)}]`,
+        dtype: periodName(freq),
         kind: "period",
         length: one.shape[0] ?? 0,
         values: () => one.values!,
@@ -366,6 +366,29 @@ const extensionColumn = (object: PyObject, row: number | null): Column | null =>
     default:
       return null
   }
+}
+
+const frequencies: Readonly<Record<string, string>> = {
+  YearEnd: "Y-DEC",
+  QuarterEnd: "Q-DEC",
+  MonthEnd: "M",
+  Week: "W-SUN",
+  Day: "D",
+  BusinessDay: "B",
+  Hour: "h",
+  Minute: "min",
+  Second: "s",
+  Milli: "ms",
+  Micro: "us",
+  Nano: "ns"
+}
+
+/** `period[M]`, of the frequency's text or of pandas' offset object. */
+const periodName = (freq: unknown): string => {
+  if (typeof freq === "string") return freq.startsWith("period[") ? freq : `period[${freq}]`
+  const name = nameOf(freq)
+  const count = freq instanceof PyObject ? freq.args[0] : 1
+  return `period[${typeof count === "number" && count !== 1 ? count : ""}${frequencies[name] ?? name}]`
 }
 
 const intervalColumn = (left: Column, right: Column, closed: unknown): Column => {
@@ -802,6 +825,7 @@ export const pandas: Readonly<Record<string, Create>> = Object.fromEntries([
   ...everywhere(["pandas.core.indexes.datetimes", "pandas.tseries.index"], "_new_DatetimeIndex", newIndex),
   ...everywhere(["pandas.core.indexes.period", "pandas.tseries.period"], "_new_PeriodIndex", newIndex),
   ...everywhere(["pandas.core.indexes.interval"], "_new_IntervalIndex", newIndex),
+  ...everywhere(["pandas.core.indexes.timedeltas"], "_new_TimedeltaIndex", newIndex),
   ...everywhere(["pandas._libs.tslibs.timestamps"], "_unpickle_timestamp", timestamp),
   ...everywhere(
     ["pandas._libs.tslibs.timestamps", "pandas._libs.tslib", "pandas.tslib", "pandas"],
@@ -815,6 +839,6 @@ export const pandas: Readonly<Record<string, Create>> = Object.fromEntries([
     timedelta
   ),
   ...everywhere(["pandas._libs.tslibs.nattype", "pandas._libs.tslib", "pandas.tslib"], "_nat_unpickle", notATimeValue),
-  ...everywhere(["pandas._libs.tslib", "pandas.tslib"], "__nat_unpickle", notATimeValue),
+  ...everywhere(["pandas._libs.tslibs.nattype", "pandas._libs.tslib", "pandas.tslib"], "__nat_unpickle", notATimeValue),
   ...everywhere(["pandas._libs.arrays"], "__pyx_unpickle_NDArrayBacked", backedArray)
 ])
