@@ -27,7 +27,9 @@ const start = () => {
   if (inRepository) {
     module.registerHooks({
       resolve: (specifier, context, next) =>
-        next(specifier, { ...context, conditions: [...context.conditions, "@effect-prefect/source"] })
+        specifier.startsWith("@effect-prefect/")
+          ? next(specifier, { ...context, conditions: [...context.conditions, "@effect-prefect/source"] })
+          : next(specifier, context)
     })
   }
   module.enableCompileCache()

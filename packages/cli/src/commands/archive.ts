@@ -1,80 +1,30 @@
-import * as ArchiveExport from "@effect-prefect/results/ArchiveExport"
-import * as ArchiveVerify from "@effect-prefect/results/ArchiveVerify"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
-import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
-import * as References from "effect/References"
-import * as Stream from "effect/Stream"
 import * as Flags from "../Flags.ts"
-import { style } from "../internal/colors.ts"
-import { CommandFailed } from "../internal/errors.ts"
-import { Output } from "../internal/output.ts"
-import { progressLine } from "../internal/progress.ts"
-import * as Render from "../internal/render.ts"
-import * as Services from "../Services.ts"
+import { lazy } from "../internal/lazy.ts"
 
-const shownFailures = 20
-
-const count = (number: number, one: string, many = `${one}s`): string => `${number} ${number === 1 ? one : many}`
+export const exportArchiveConfig = {
+  directory: Argument.String("dir").pipe(Argument.withDescription("The archive's folder; made when it is not there")),
+  database: Flag.Redacted("database").pipe(
+    Flag.withDescription("The Prefect 1 server's Postgres, e.g. postgresql://user@host/prefect_server"),
+    Flag.withMetavar("URL")
+  ),
+  results: Flag.Boolean("results").pipe(
+    Flag.withDescription("Copy the stored results too: those that --mount allows"),
+    Flag.withDefault(false)
+  ),
+  mount: Flags.storage.mount,
+  s3Endpoint: Flags.storage.s3Endpoint,
+  maxBytes: Flags.storage.maxBytes,
+  concurrency: Flags.storage.concurrency
+}
 
 const exportArchive = Command.make(
   "export",
-  {
-    directory: Argument.String("dir").pipe(Argument.withDescription("The archive's folder; made when it is not there")),
-    database: Flag.Redacted("database").pipe(
-      Flag.withDescription("The Prefect 1 server's Postgres, e.g. postgresql://user@host/prefect_server"),
-      Flag.withMetavar("URL")
-    ),
-    results: Flag.Boolean("results").pipe(
-      Flag.withDescription("Copy the stored results too: those that --mount allows"),
-      Flag.withDefault(false)
-    ),
-    mount: Flags.storage.mount,
-    s3Endpoint: Flags.storage.s3Endpoint,
-    maxBytes: Flags.storage.maxBytes,
-    concurrency: Flags.storage.concurrency
-  },
-  Effect.fnUntraced(function*(flags) {
-    const { stderr, stdout } = yield* Output
-    const progress = progressLine(stderr)
-    const concurrency = yield* Services.positive("concurrency", flags.concurrency)
-    let failures = 0
-    const options = {
-      directory: flags.directory,
-      database: { url: flags.database },
-      concurrency,
-      onProgress: (at: ArchiveExport.Progress) =>
-        at._tag === "Table"
-          ? progress.draw(at.table, at.done, at.estimate)
-          : progress.draw("results of task runs", at.done, at.total),
-      onFailure: ({ message }: ArchiveExport.Failure) =>
-        failures++ < shownFailures
-          ? Effect.ignore(Effect.andThen(progress.clear, stderr.write(`not copied: ${Render.clean(message)}\n`)))
-          : Effect.void
-    }
-    const report = yield* Effect.ensuring(
-      flags.results ? ArchiveExport.exportAll(options) : ArchiveExport.exportTables(options),
-      progress.clear
-    )
-    const paint = style(stdout.hasColors)
-    for (const [table, rows] of Object.entries(report.tables)) {
-      yield* stdout.write(`${table.padEnd(20)} ${paint.dim(count(rows, "row"))}\n`)
-    }
-    if (report.results !== undefined) {
-      yield* stdout.write(`${"results".padEnd(20)} ${paint.dim(count(report.results.files, "file"))}\n`)
-      if (report.results.failures > 0) {
-        yield* stderr.write(
-          `${count(report.results.failures, "result was", "results were")} not copied; ` +
-            `effect-prefect archive verify ${flags.directory} lists them\n`
-        )
-      }
-    }
-    yield* stdout.write(`${paint.bold(report.directory)} is complete; read it with --archive ${flags.directory}\n`)
-  })
+  exportArchiveConfig,
+  lazy(() => import("../handlers/archive.ts").then((_) => _.exportArchive))
 ).pipe(
-  Command.provide((flags) => Services.storage({ ...flags, maxChildren: Option.none(), archive: Option.none() })),
   Command.withDescription("Copy a Prefect 1 database, and the results that its workers stored, into an archive folder"),
   Command.withExamples([
     {
@@ -89,71 +39,16 @@ const exportArchive = Command.make(
   ])
 )
 
+export const verifyConfig = {
+  directory: Argument.String("dir").pipe(Argument.withDescription("The archive's folder")),
+  concurrency: Flags.storage.concurrency,
+  json: Flags.json
+}
+
 const verify = Command.make(
   "verify",
-  {
-    directory: Argument.String("dir").pipe(Argument.withDescription("The archive's folder")),
-    concurrency: Flags.storage.concurrency,
-    json: Flags.json
-  },
-  Effect.fnUntraced(function*(flags) {
-    const { stderr, stdout } = yield* Output
-    const progress = progressLine(stderr)
-    const concurrency = yield* Services.positive("concurrency", flags.concurrency)
-    const findings = ArchiveVerify.verify(flags.directory, {
-      concurrency,
-      onProgress: (done) => progress.draw("task runs", done, undefined)
-    })
-    let summary: ArchiveVerify.Summary | undefined
-    const line = (finding: ArchiveVerify.Finding): string => {
-      switch (finding._tag) {
-        case "Summary":
-          summary = finding
-          return flags.json ? `${JSON.stringify({ type: "summary", ...numbers(finding) })}\n` : ""
-        case "Export":
-          return flags.json
-            ? `${JSON.stringify({ type: "export", file: finding.file, problem: finding.problem })}\n`
-            : `${finding.file}: ${finding.problem}\n`
-        case "Line":
-          return flags.json
-            ? `${JSON.stringify({ type: "line", file: finding.file, line: finding.line, problem: finding.problem })}\n`
-            : `${finding.file}:${finding.line}: ${finding.problem}\n`
-        case "Result": {
-          const { message, reason, view } = finding
-          return flags.json
-            ? `${
-              JSON.stringify({
-                type: "result",
-                task_run_id: view.taskRunId,
-                task_slug: view.taskSlug,
-                map_index: view.mapIndex,
-                reason,
-                message
-              })
-            }\n`
-            : `${view.taskRunId} ${Render.slug(view)}: ${reason}: ${Render.clean(message)}\n`
-        }
-      }
-    }
-    yield* Effect.ensuring(
-      Stream.runForEach(findings, (finding) => Effect.andThen(progress.clear, stdout.write(line(finding)))),
-      progress.clear
-    ).pipe(
-      // What would be warned of is found and printed.
-      Effect.provideService(References.MinimumLogLevel, "Error")
-    )
-    if (summary === undefined) return yield* new CommandFailed({ message: "the archive was not read to its end" })
-    const { failures, problems, results, taskRuns } = summary
-    if (problems > 0) {
-      return yield* new CommandFailed({
-        message: `${flags.directory}: ${failures} of ${count(results, "stored result")} missing or unreadable, ` +
-          `${count(problems - failures, "other problem")}`
-      })
-    }
-    if (!flags.json) {
-      yield* stdout.write(`${count(taskRuns, "task run")}, ${count(results, "stored result")}: nothing is missing\n`)
-    }
-  })
+  verifyConfig,
+  lazy(() => import("../handlers/archive.ts").then((_) => _.verify))
 ).pipe(
   Command.withDescription(
     "Read all of an archive and say which results are missing or unreadable, and why; exit code 1 when some are"
@@ -163,13 +58,6 @@ const verify = Command.make(
     description: "Whether the archive is complete on its own"
   }])
 )
-
-const numbers = ({ failures, problems, results, taskRuns }: ArchiveVerify.Summary) => ({
-  task_runs: taskRuns,
-  results,
-  failures,
-  problems
-})
 
 export const archive = Command.make("archive").pipe(
   Command.withDescription("Archives: a Prefect 1 server's tables and results as a folder"),

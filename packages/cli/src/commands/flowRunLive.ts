@@ -1,21 +1,8 @@
-import { PrefectApi } from "@effect-prefect/api/PrefectApi"
-import type { LogEntry } from "@effect-prefect/core/LogEntry"
-import * as LogEntries from "@effect-prefect/core/LogEntry"
-import * as State from "@effect-prefect/core/State"
-import * as Watch from "@effect-prefect/results/Watch"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
-import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
-import * as Schema from "effect/Schema"
-import * as Stream from "effect/Stream"
 import * as Flags from "../Flags.ts"
-import { type Style, style } from "../internal/colors.ts"
-import { CommandFailed, WrongUsage } from "../internal/errors.ts"
-import { Output } from "../internal/output.ts"
-import * as Render from "../internal/render.ts"
-import * as Services from "../Services.ts"
+import { lazy } from "../internal/lazy.ts"
 
 const id = Argument.String("id").pipe(Argument.withDescription("The flow run's id"))
 
@@ -30,60 +17,24 @@ const timeout = Flag.Int("timeout").pipe(
   Flag.optional
 )
 
-const encodeLog = Schema.encodeSync(LogEntries.FromRow)
-
-const logText = (entry: LogEntry, paint: Style): string => {
-  const level = (entry.level ?? "").padEnd(8)
-  const isBad = entry.level === "ERROR" || entry.level === "CRITICAL"
-  return `${paint.dim(Render.time(entry.timestamp))}  ${isBad ? paint.red(level) : level}  ` +
-    `${Render.clean(entry.message ?? "")}\n`
+export const logsConfig = {
+  id,
+  ...Flags.backend,
+  json: Flags.json,
+  level,
+  timeout,
+  follow: Flag.Boolean("follow").pipe(
+    Flag.withDescription("Go on until the run has finished and its late lines are in"),
+    Flag.withAlias("f"),
+    Flag.withDefault(false)
+  )
 }
-
-const watchOptions = Effect.fnUntraced(function*(flags: {
-  readonly level: Option.Option<LogEntries.LogLevel>
-  readonly timeout: Option.Option<number>
-}) {
-  const seconds = yield* Services.positive("timeout", flags.timeout)
-  return {
-    level: Option.getOrUndefined(flags.level),
-    ...(seconds === undefined ? {} : { timeout: `${seconds} seconds` as const })
-  } satisfies Watch.WatchOptions
-})
 
 export const logs = Command.make(
   "logs",
-  {
-    id,
-    ...Flags.backend,
-    json: Flags.json,
-    level,
-    timeout,
-    follow: Flag.Boolean("follow").pipe(
-      Flag.withDescription("Go on until the run has finished and its late lines are in"),
-      Flag.withAlias("f"),
-      Flag.withDefault(false)
-    )
-  },
-  Effect.fnUntraced(function*(flags) {
-    if (Option.isSome(flags.timeout) && !flags.follow) {
-      return yield* new WrongUsage({ message: "--timeout goes with --follow" })
-    }
-    const api = yield* PrefectApi
-    yield* api.flowRun(flags.id)
-    const { stdout } = yield* Output
-    const paint = style(stdout.hasColors)
-    const options = yield* watchOptions(flags)
-    const entries = flags.follow
-      ? Watch.watch(api, flags.id, options).pipe(
-        Stream.filter((event) => event._tag === "Log"),
-        Stream.map((event) => event.entry)
-      )
-      : api.logs({ flowRunId: flags.id, level: options.level })
-    const line = (entry: LogEntry) => flags.json ? `${JSON.stringify(encodeLog(entry))}\n` : logText(entry, paint)
-    yield* Render.lines(entries, line)
-  })
+  logsConfig,
+  lazy(() => import("../handlers/flowRunLive.ts").then((_) => _.logs))
 ).pipe(
-  Command.provide((flags) => Services.backend(flags)),
   Command.withDescription("Print a flow run's log"),
   Command.withExamples([
     { command: "effect-prefect flow-run logs ID --archive ./archive --level WARNING", description: "What went wrong" },
@@ -91,37 +42,13 @@ export const logs = Command.make(
   ])
 )
 
+export const watchConfig = { id, ...Flags.backend, json: Flags.json, level, timeout }
+
 export const watch = Command.make(
   "watch",
-  { id, ...Flags.backend, json: Flags.json, level, timeout },
-  Effect.fnUntraced(function*(flags) {
-    const api = yield* PrefectApi
-    const { stdout } = yield* Output
-    const paint = style(stdout.hasColors)
-    const options = yield* watchOptions(flags)
-    const text = (event: Watch.WatchEvent): string => {
-      if (event._tag === "Log") return logText(event.entry, paint)
-      const { state, timestamp } = event.record
-      const message = state._tag === "UnknownState" ? null : state.message
-      return `${paint.dim(Render.time(timestamp))}  ${paint.state(state, State.typeName(state).padEnd(8))}  ` +
-        `${Render.clean(message ?? "")}\n`
-    }
-    const json = (event: Watch.WatchEvent): string =>
-      `${
-        JSON.stringify(
-          event._tag === "Log"
-            ? { log: encodeLog(event.entry) }
-            : { timestamp: event.record.timestamp, state: State.toJson(event.record.state) }
-        )
-      }\n`
-    yield* Render.lines(Watch.watch(api, flags.id, options), flags.json ? json : text)
-    const { state } = yield* api.flowRun(flags.id)
-    if (!State.isSuccessful(state)) {
-      return yield* new CommandFailed({ message: `flow run ${flags.id} ended ${State.typeName(state)}` })
-    }
-  })
+  watchConfig,
+  lazy(() => import("../handlers/flowRunLive.ts").then((_) => _.watch))
 ).pipe(
-  Command.provide((flags) => Services.backend(flags)),
   Command.withDescription("Watch a flow run until it has finished; the exit code tells whether it succeeded"),
   Command.withExamples([{
     command: "effect-prefect flow-run watch ID --api http://localhost:4200 --timeout 3600 && deploy",

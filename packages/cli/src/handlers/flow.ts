@@ -1,0 +1,18 @@
+import { PrefectApi } from "@effect-prefect/api/PrefectApi"
+import * as Effect from "effect/Effect"
+import type * as Commands from "../commands/flow.ts"
+import * as Json from "../internal/json.ts"
+import type { Infer } from "../internal/lazy.ts"
+import * as Render from "../internal/render.ts"
+import * as Services from "../Services.ts"
+
+export const list = Effect.fnUntraced(function*(flags: Infer<typeof Commands.listConfig>) {
+  const flows = (yield* PrefectApi).flows()
+  if (flags.json) return yield* Render.lines(flows, (flow) => `${JSON.stringify(Json.flow(flow))}\n`)
+  yield* Render.table(flows, ["FLOW", "NAME", "VERSION", "CREATED"], (flow, paint) => [
+    { text: flow.flowId },
+    { text: flow.name ?? "" },
+    { text: flow.version === undefined || flow.version === null ? "" : String(flow.version) },
+    { text: Render.time(flow.created), paint: paint.dim }
+  ], "no flows")
+}, (effect, flags) => Effect.provide(effect, Services.backend(flags)))

@@ -1,0 +1,100 @@
+import * as ResultDescriptor from "@effect-prefect/core/ResultDescriptor"
+import * as State from "@effect-prefect/core/State"
+import * as JsonProjection from "@effect-prefect/results/JsonProjection"
+import * as TaskRun from "@effect-prefect/results/TaskRun"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type * as Commands from "../commands/taskRun.ts"
+import { style } from "../internal/colors.ts"
+import { CommandFailed, WrongUsage } from "../internal/errors.ts"
+import { writeFileAtomic } from "../internal/files.ts"
+import * as Json from "../internal/json.ts"
+import type { Infer } from "../internal/lazy.ts"
+import { Output } from "../internal/output.ts"
+import { withProgress } from "../internal/progress.ts"
+import * as Render from "../internal/render.ts"
+import * as Services from "../Services.ts"
+
+type Which = {
+  readonly id: Option.Option<string>
+  readonly slug: Option.Option<string>
+  readonly flowRun: Option.Option<string>
+  readonly mapIndex: Option.Option<number>
+}
+
+const find = Effect.fnUntraced(function*(flags: Which) {
+  const bySlug = Option.isSome(flags.slug) || Option.isSome(flags.flowRun) || Option.isSome(flags.mapIndex)
+  if (Option.isSome(flags.id)) {
+    if (bySlug) return yield* new WrongUsage({ message: "give an id, or --slug and --flow-run, not both" })
+    return yield* TaskRun.fromTaskRunId(flags.id.value)
+  }
+  if (Option.isNone(flags.slug) || Option.isNone(flags.flowRun)) {
+    return yield* new WrongUsage({ message: "say which task run: its id, or --slug S and --flow-run F" })
+  }
+  return yield* TaskRun.fromTaskSlug({
+    taskSlug: flags.slug.value,
+    flowRunId: flags.flowRun.value,
+    mapIndex: Option.getOrUndefined(flags.mapIndex)
+  })
+})
+
+/** Indented where that helps a reader; a large value is left as it is. */
+const pretty = (text: string): string => text.length > 1_000_000 ? text : JSON.stringify(JSON.parse(text), null, 2)
+
+export const show = Effect.fnUntraced(function*(flags: Infer<typeof Commands.showConfig>) {
+  const { view } = yield* find(flags)
+  const { stdout } = yield* Output
+  if (flags.json) return yield* stdout.write(`${JSON.stringify(Json.taskRun(view))}\n`)
+  const paint = style(stdout.hasColors)
+  const descriptor = State.resultDescriptor(view.state)
+  const message = view.state._tag === "UnknownState" ? null : view.state.message
+  yield* stdout.write(
+    [
+      ["task run", view.taskRunId],
+      ["name", view.name ?? ""],
+      ["task", Render.slug(view)],
+      ["task id", view.taskId ?? ""],
+      ["flow run", view.flowRunId ?? ""],
+      ["state", paint.state(view.state, State.typeName(view.state)) + (message ? paint.dim(`  ${message}`) : "")],
+      [
+        "result",
+        State.isMapped(view.state)
+          ? `those of ${view.state.nMapStates ?? "its"} mapped children`
+          : ResultDescriptor.isPersisted(descriptor)
+          ? `${descriptor._tag} at ${descriptor.location}`
+          : "none stored"
+      ]
+    ].map(([key, value]) => `${paint.dim(key!.padEnd(10))}${value}\n`).join("")
+  )
+}, (effect, flags) => Effect.provide(effect, Services.services(flags)))
+
+export const result = Effect.fnUntraced(function*(flags: Infer<typeof Commands.resultConfig>) {
+  if (flags.raw && flags.json) return yield* new WrongUsage({ message: "--raw and --json do not go together" })
+  const taskRun = yield* find(flags)
+  const { stdout } = yield* Output
+  let content: string | Uint8Array
+  if (flags.raw) content = yield* taskRun.getResultBytes
+  else {
+    const value = yield* taskRun.getResult
+    const text = yield* Effect.mapError(
+      JsonProjection.toText(value),
+      (reason) => new CommandFailed({ message: `${taskRun.view.taskRunId}: ${reason.message}` })
+    )
+    content = flags.json ? `${text}\n` : `${pretty(text)}\n`
+  }
+  if (Option.isSome(flags.output)) yield* writeFileAtomic(flags.output.value, content)
+  else yield* stdout.write(content)
+}, (effect, flags) => Effect.provide(effect, Services.services(flags)))
+
+export const mapped = Effect.fnUntraced(function*(flags: Infer<typeof Commands.mappedConfig>) {
+  const taskRun = yield* find(flags)
+  const state = taskRun.view.state
+  const outcomes = taskRun.outcomes.pipe(
+    withProgress({
+      label: Render.slug(taskRun.view),
+      total: State.isMapped(state) ? state.nMapStates ?? undefined : undefined
+    })
+  )
+  if (flags.json) return yield* Render.lines(outcomes, Json.outcomeLine)
+  yield* Render.table(outcomes, Render.outcomeHeader, Render.outcomeCells, "no mapped children")
+}, (effect, flags) => Effect.provide(effect, Services.services(flags)))
