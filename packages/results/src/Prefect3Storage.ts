@@ -26,6 +26,18 @@ import {
 import * as ResultStorage from "./ResultStorage.ts"
 
 /**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /**
+   * A storage for the keys of one block, made once; undefined for the storage that was given. `Prefect3S3.forBlock` makes
+   * one with the credentials in the block.
+   */
+  readonly forBlock?: ((block: StorageBlock) => Layer.Layer<ResultStorage.ResultStorage> | undefined) | undefined
+}
+
+/**
  * Adds results of Prefect 3 to a storage: `LocalStorage.layer({ mounts })`, `S3Storage.layer({ buckets })`, or several
  * by `ResultStorage.layerMerge`. A storage block is asked for once, and with its key becomes the file or the object to
  * read there.
@@ -58,7 +70,8 @@ import * as ResultStorage from "./ResultStorage.ts"
  * @since 0.1.0
  */
 export const layer = <E, R>(
-  storage: Layer.Layer<ResultStorage.ResultStorage, E, R>
+  storage: Layer.Layer<ResultStorage.ResultStorage, E, R>,
+  options: Options = {}
 ): Layer.Layer<ResultStorage.ResultStorage, E, R | PrefectApi> =>
   ResultStorage.layer(
     Effect.gen(function*(): Effect.fn.Return<
@@ -68,31 +81,47 @@ export const layer = <E, R>(
     > {
       const api = yield* PrefectApi
       const inner = Context.get(yield* Layer.build(storage), ResultStorage.ResultStorage)
-      return [...inner.readers, makeReader(api, inner)]
+      const scope = yield* Effect.scope
+      const made = new Map<string, Effect.Effect<ResultStorage.ResultStorage["Service"]>>()
+      const storageOf = (block: StorageBlock) => {
+        const known = made.get(block.id)
+        if (known !== undefined) return known
+        const own = options.forBlock?.(block)
+        const service = own === undefined
+          ? Effect.succeed(inner)
+          : Effect.runSync(
+            Effect.cached(Effect.map(Layer.buildWithScope(own, scope), Context.get(ResultStorage.ResultStorage)))
+          )
+        made.set(block.id, service)
+        return service
+      }
+      return [...inner.readers, makeReader(api, inner, storageOf)]
     })
   )
 
 const makeReader = (
   api: PrefectApi["Service"],
-  inner: ResultStorage.ResultStorage["Service"]
+  inner: ResultStorage.ResultStorage["Service"],
+  storageOf: (block: StorageBlock) => Effect.Effect<ResultStorage.ResultStorage["Service"]>
 ): ResultStorage.ResultReader<Prefect3Result> => {
   const read = (
     { serializer, storageBlockId, storageKey }: Prefect3Result,
     options: ResultStorage.ReadOptions
   ): Effect.Effect<ResultStorage.Stored, StorageReason | StorageNotProvided> => {
     const key = storageKey ?? ""
-    const place = storageBlockId === null || storageBlockId === undefined
-      ? Effect.succeed(Prefect3Place.ofKey(key))
-      : Effect.map(
+    const found = storageBlockId === null || storageBlockId === undefined
+      ? Effect.succeed({ descriptor: Prefect3Place.ofKey(key), storage: inner })
+      : Effect.flatMap(
         Effect.mapError(api.storageBlock(storageBlockId), (error) => blockReason(storageBlockId, error)),
-        (block: StorageBlock) => Prefect3Place.inBlock(block, key)
+        (block: StorageBlock) =>
+          Effect.map(storageOf(block), (storage) => ({ descriptor: Prefect3Place.inBlock(block, key), storage }))
       )
-    return Effect.flatMap(place, (descriptor) => {
+    return Effect.flatMap(found, ({ descriptor, storage }) => {
       if (descriptor instanceof ResultAccessDenied || descriptor instanceof UnsupportedResultType) {
         return Effect.fail(descriptor)
       }
       return Effect.map(
-        inner.read(descriptor, options),
+        storage.read(descriptor, options),
         (stored): ResultStorage.Stored =>
           stored._tag === "Value" ? stored : {
             ...stored,

@@ -5,6 +5,7 @@ import * as FlowRun from "@effect-prefect/results/FlowRun"
 import * as JsonProjection from "@effect-prefect/results/JsonProjection"
 import * as LocalStorage from "@effect-prefect/results/LocalStorage"
 import * as MemoryStorage from "@effect-prefect/results/MemoryStorage"
+import * as Prefect3S3 from "@effect-prefect/results/Prefect3S3"
 import * as Prefect3Storage from "@effect-prefect/results/Prefect3Storage"
 import { ResultError } from "@effect-prefect/results/ResultError"
 import * as ResultStorage from "@effect-prefect/results/ResultStorage"
@@ -12,6 +13,7 @@ import * as TaskRun from "@effect-prefect/results/TaskRun"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import { readFileSync } from "node:fs"
@@ -26,6 +28,8 @@ const withServer = <A, E, E2 = never>(
   options: {
     readonly storage?: Layer.Layer<ResultStorage.ResultStorage, E2>
     readonly reply?: Parameters<typeof Recorded.start>[0]
+    readonly forBlock?: Prefect3Storage.Options["forBlock"]
+    readonly includeSecrets?: boolean
   } = {}
 ) =>
   Effect.scoped(Effect.gen(function*() {
@@ -34,7 +38,11 @@ const withServer = <A, E, E2 = never>(
       (server) => Effect.promise(() => server[Symbol.asyncDispose]())
     )
     const storage: Layer.Layer<ResultStorage.ResultStorage, unknown> = options.storage ?? Files
-    const live = Layer.provideMerge(Prefect3Storage.layer(storage), Prefect3Api.layer({ url: server.url }))
+    const { forBlock, includeSecrets } = options
+    const live = Layer.provideMerge(
+      Prefect3Storage.layer(storage, { forBlock }),
+      Prefect3Api.layer({ url: server.url, includeSecrets })
+    )
     return yield* Effect.provide(body(server), Layer.orDie(live))
   }))
 
@@ -323,6 +331,51 @@ describe("storage blocks", () => {
         }), { storage: memory.layer, ...inBlock(id, key, given) })
     })
   }
+
+  it.effect("a storage for one block is made once, and with its secrets where they were asked for", () => {
+    const made: Array<string> = []
+    const memory = MemoryStorage.make({ "s3://study-bucket/results/k": record })
+    return withServer(() =>
+      Effect.gen(function*() {
+        assert.deepStrictEqual(yield* resultOf({ id: "t" }), [1, 2])
+        assert.deepStrictEqual(yield* resultOf({ id: "t" }), [1, 2])
+        assert.deepStrictEqual(made, ["fake-secret-not-real"])
+      }), {
+      includeSecrets: true,
+      forBlock: ({ data }) => {
+        const { aws_secret_access_key: secret } = data["credentials"] as { readonly [key: string]: unknown }
+        assert(Redacted.isRedacted(secret))
+        made.push(Redacted.value(secret) as string)
+        return memory.layer
+      },
+      ...inBlock(blockOf("s3"), "k")
+    })
+  })
+
+  it.effect("Prefect3S3 takes no masked credentials, and asks no endpoint that was not allowed", () =>
+    withServer((server) =>
+      Effect.gen(function*() {
+        const blocks = (includeSecrets: boolean) =>
+          Effect.provide(
+            Effect.flatMap(
+              PrefectApi,
+              (api) =>
+                Effect.forEach(["s3", "s3_inline", "s3_minio", "local"], (name) => api.storageBlock(blockOf(name)))
+            ),
+            Prefect3Api.layer({ url: server.url, includeSecrets })
+          )
+        const opened = (includeSecrets: boolean, options: Partial<Prefect3S3.Options> = {}) =>
+          Effect.map(
+            blocks(includeSecrets),
+            (blocks) =>
+              blocks.map((block) => Prefect3S3.forBlock({ buckets: ["study-bucket"], ...options })(block) !== undefined)
+          )
+        assert.deepStrictEqual(yield* opened(false), [false, false, false, false])
+        assert.deepStrictEqual(yield* opened(true), [true, true, false, false])
+        const allowEndpoint = (endpoint: string) => endpoint === "http://127.0.0.1:9"
+        assert.deepStrictEqual(yield* opened(true, { allowEndpoint }), [true, true, true, false])
+      })
+    ))
 
   it.effect("a bucket without a storage for it is StorageNotProvided", () =>
     withServer(

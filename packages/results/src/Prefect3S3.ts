@@ -1,0 +1,98 @@
+/**
+ * `Prefect3S3`: buckets of Prefect 3's storage blocks, opened with the credentials that the blocks hold.
+ *
+ * Needs `includeSecrets: true` of `Prefect3Api.layer`; without it the server masks the credentials, and the storage that
+ * was given to `Prefect3Storage.layer` reads the bucket with credentials of its own.
+ *
+ * @since 0.1.0
+ */
+import type { StorageBlock } from "@effect-prefect/api/PrefectApi"
+import type * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import type * as ResultStorage from "./ResultStorage.ts"
+import * as S3Storage from "./S3Storage.ts"
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options extends Omit<S3Storage.Options, "credentials" | "endpoint" | "region"> {
+  /** Whether the endpoint of a block may be asked. Default: only AWS itself may. */
+  readonly allowEndpoint?: ((endpoint: string) => boolean) | undefined
+}
+
+type Dict = { readonly [key: string]: unknown }
+
+const dict = (value: unknown): Dict =>
+  typeof value === "object" && value !== null && !Redacted.isRedacted(value) ? value as Dict : {}
+
+/** A text that the server gave; undefined where it masked it. */
+const text = (...values: ReadonlyArray<unknown>): string | undefined => {
+  for (const value of values) {
+    const plain = Redacted.isRedacted(value) ? Redacted.value(value) : value
+    if (typeof plain === "string" && plain !== "" && !/^\*+$/.test(plain)) return plain
+  }
+  return undefined
+}
+
+const access = ({ data, type }: StorageBlock) => {
+  switch (type) {
+    case "s3-bucket": {
+      const credentials = dict(data["credentials"])
+      return {
+        accessKeyId: text(credentials["aws_access_key_id"], credentials["minio_root_user"]),
+        secretAccessKey: text(credentials["aws_secret_access_key"], credentials["minio_root_password"]),
+        sessionToken: text(credentials["aws_session_token"]),
+        region: text(credentials["region_name"]),
+        endpoint: text(dict(credentials["aws_client_parameters"])["endpoint_url"])
+      }
+    }
+    case "s3":
+      return {
+        accessKeyId: text(data["aws_access_key_id"]),
+        secretAccessKey: text(data["aws_secret_access_key"])
+      }
+    case "remote-file-system": {
+      // As fsspec's S3FileSystem takes them.
+      const settings = dict(data["settings"])
+      const client = dict(settings["client_kwargs"])
+      return {
+        accessKeyId: text(settings["key"], client["aws_access_key_id"]),
+        secretAccessKey: text(settings["secret"], client["aws_secret_access_key"]),
+        sessionToken: text(settings["token"], client["aws_session_token"]),
+        region: text(client["region_name"]),
+        endpoint: text(settings["endpoint_url"], client["endpoint_url"])
+      }
+    }
+    default:
+      return {}
+  }
+}
+
+/**
+ * For the option `forBlock` of `Prefect3Storage.layer`: reads the named buckets with the credentials of their block.
+ *
+ * What the server says never opens more than was named here: neither another bucket, nor another host than AWS unless
+ * `allowEndpoint` takes it.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const forBlock =
+  (options: Options) => (block: StorageBlock): Layer.Layer<ResultStorage.ResultStorage> | undefined => {
+    const { accessKeyId, endpoint, region, secretAccessKey, sessionToken } = access(block) as {
+      readonly [key: string]: string | undefined
+    }
+    if (accessKeyId === undefined || secretAccessKey === undefined) return undefined
+    if (endpoint !== undefined && options.allowEndpoint?.(endpoint) !== true) return undefined
+    return S3Storage.layer({
+      ...options,
+      endpoint,
+      region,
+      credentials: {
+        accessKeyId,
+        secretAccessKey: Redacted.make(secretAccessKey),
+        sessionToken: sessionToken === undefined ? undefined : Redacted.make(sessionToken)
+      }
+    })
+  }
