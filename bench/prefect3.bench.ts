@@ -1,0 +1,217 @@
+/**
+ * A flow run of 250 results on a live Prefect 3 server: listing its task runs and reading every result as a program does
+ * that was just started, a client of its own included, and the reads alone. The peer is Prefect 3.8.0 itself with one
+ * `ResultStore` for all of them; with `--peers` the server is a real one too, else it is one of recorded answers. The
+ * limit is the same requests and files without decoding more than JSON.
+ */
+import * as Prefect3Api from "@effect-prefect/api/Prefect3Api"
+import { PrefectApi } from "@effect-prefect/api/PrefectApi"
+import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
+import * as LocalStorage from "@effect-prefect/results/LocalStorage"
+import * as Prefect3Storage from "@effect-prefect/results/Prefect3Storage"
+import type { ResultStorage } from "@effect-prefect/results/ResultStorage"
+import * as TaskRun from "@effect-prefect/results/TaskRun"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as ManagedRuntime from "effect/ManagedRuntime"
+import * as Stream from "effect/Stream"
+import { mkdtempSync, rmSync } from "node:fs"
+import { readFile } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { freePort, type Server, startServer } from "../conformance/support/process.ts"
+import { prefect3, venv } from "../conformance/support/python.ts"
+import * as Recorded from "../packages/api/test/prefect3Server.ts"
+import { type PythonPeer, pythonPeer } from "./support/python.ts"
+import type { Contender, Row } from "./support/row.ts"
+
+const count = 250
+
+interface World {
+  readonly url: string
+  readonly mounts: ReadonlyArray<{ readonly from: string; readonly to: string }>
+  readonly flowRunId: string
+  readonly peer: PythonPeer | undefined
+  readonly close: () => Promise<void>
+}
+
+const recorded = async (): Promise<World> => {
+  const server = await Recorded.start()
+  return {
+    url: server.url,
+    mounts: [{ from: "/srv/prefect3", to: join(Recorded.fixtures, "files") }],
+    flowRunId: Recorded.runs["map250"] ?? "",
+    peer: undefined,
+    close: async () => server[Symbol.asyncDispose]()
+  }
+}
+
+const live = async (): Promise<World> => {
+  const python = await venv(prefect3)
+  const home = mkdtempSync(join(tmpdir(), "prefect3-bench-"))
+  const storage = join(home, "storage")
+  const port = await freePort()
+  const url = `http://127.0.0.1:${port}/api`
+  const env = {
+    PREFECT_HOME: home,
+    PREFECT_PROFILES_PATH: join(home, "profiles.toml"),
+    PREFECT_RESULTS_LOCAL_STORAGE_PATH: storage,
+    PREFECT_SERVER_MEMO_STORE_PATH: join(home, "memo.toml"),
+    PREFECT_SERVER_DATABASE_CONNECTION_URL: `sqlite+aiosqlite:///${join(home, "prefect.db")}`,
+    PREFECT_SERVER_ANALYTICS_ENABLED: "false",
+    PREFECT_LOGGING_LEVEL: "ERROR",
+    PREFECT_API_URL: url
+  }
+  let server: Server | undefined
+  let peer: PythonPeer | undefined
+  const close = async () => {
+    peer?.close()
+    await server?.stop()
+    rmSync(home, { recursive: true, force: true })
+  }
+  try {
+    const args = ["server", "start", "--no-ui", "--host", "127.0.0.1", "--port", String(port)]
+    const probe = async () => (await fetch(`${url}/health`)).ok
+    server = await startServer(python.bin("prefect"), args, { env, cwd: home, probe, timeout: 120_000 })
+    peer = pythonPeer(python, join(import.meta.dirname, "prefect3", "peer.py"), env)
+    await peer.run({ job: "run", count })
+    const flowRunId = await Effect.runPromise(
+      Effect.flatMap(PrefectApi, (api) => Stream.runCollect(api.flowRuns({ flowName: "squares" }))).pipe(
+        Effect.provide(Prefect3Api.layer({ url })),
+        Effect.map((flowRuns) => flowRuns[0]?.flowRunId ?? "")
+      )
+    )
+    return { url, mounts: [{ from: storage, to: storage }], flowRunId, peer, close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+/** The server is shared by the rows of one process. */
+let world: Promise<World> | undefined
+let users = 0
+const open = async (): Promise<World> => {
+  users++
+  return await (world ??= process.argv.includes("--peers") ? live() : recorded())
+}
+const close = async (): Promise<void> => {
+  if (--users > 0) return
+  const closing = world
+  world = undefined
+  await (await closing)?.close()
+}
+
+const all = (given: number) => {
+  if (given !== count) throw new Error(`${given} results instead of ${count}`)
+}
+
+const live3 = ({ mounts, url }: World) =>
+  Layer.provideMerge(Prefect3Storage.layer(LocalStorage.layer({ mounts })), Prefect3Api.layer({ url }))
+
+const readOne = (view: TaskRunView) => Effect.flatMap(TaskRun.fromView(view), (run) => run.getResult)
+
+/** From nothing: a client, the pages of the listing, and the results of a page while the next one is on its way. */
+const listAndRead: Contender = (() => {
+  let opened: World
+  return {
+    name: "effect-prefect",
+    open: async () => {
+      opened = await open()
+    },
+    run: () =>
+      Effect.flatMap(PrefectApi, (api) =>
+        Stream.runCount(
+          Stream.mapEffect(api.taskRuns({ flowRunId: opened.flowRunId }), readOne, { concurrency: 64, unordered: true })
+        )).pipe(Effect.map(all), Effect.provide(live3(opened)), Effect.runPromise),
+    close
+  }
+})()
+
+/** The views are there already. */
+const readAlone: Contender = (() => {
+  let runtime: ManagedRuntime.ManagedRuntime<PrefectApi | ResultStorage, unknown>
+  let views: ReadonlyArray<TaskRunView>
+  return {
+    name: "effect-prefect",
+    open: async () => {
+      const opened = await open()
+      runtime = ManagedRuntime.make(live3(opened))
+      views = await runtime.runPromise(Effect.flatMap(PrefectApi, (api) => api.firstTaskRuns(opened.flowRunId)))
+    },
+    run: () =>
+      runtime.runPromise(
+        Effect.map(Effect.forEach(views, readOne, { concurrency: 64 }), (values) => all(values.length))
+      ),
+    close: async () => {
+      await runtime?.dispose()
+      await close()
+    }
+  }
+})()
+
+const prefect = (job: string): Contender => {
+  let opened: World
+  return {
+    name: "Prefect 3.8.0, one ResultStore",
+    python: true,
+    open: async () => {
+      opened = await open()
+    },
+    run: async () => await opened.peer?.run({ job, flow_run_id: opened.flowRunId }),
+    close
+  }
+}
+
+const limit = (lists: boolean): Contender => {
+  let opened: World
+  let paths: ReadonlyArray<string> = []
+  const fetchAll = async () => {
+    const rows: Array<{ readonly state: { readonly data: { readonly storage_key: string } } }> = []
+    for (let offset = 0; offset < count; offset += 200) {
+      const body = { flow_runs: { id: { any_: [opened.flowRunId] } }, sort: "ID_DESC", limit: 200, offset }
+      const response = await fetch(`${opened.url}/task_runs/filter`, {
+        method: "POST",
+        headers: { "content-type": "application/json", "accept-encoding": "identity" },
+        body: JSON.stringify(body)
+      })
+      rows.push(...await response.json() as typeof rows)
+    }
+    const mount = opened.mounts[0]
+    paths = rows.map((row) => row.state.data.storage_key.replace(mount?.from ?? "", mount?.to ?? ""))
+  }
+  return {
+    name: "fetch, readFile, JSON.parse",
+    open: async () => {
+      opened = await open()
+      await fetchAll()
+    },
+    run: async () => {
+      if (lists) await fetchAll()
+      const values = await Promise.all(paths.map(async (path) => JSON.parse(await readFile(path, "utf8")) as unknown))
+      all(values.length)
+    },
+    close
+  }
+}
+
+export const rows: ReadonlyArray<Row> = [
+  {
+    work: "list 250 task runs of Prefect 3 and read their results",
+    count,
+    ours: listAndRead,
+    peers: [prefect("list and read")],
+    limit: limit(true),
+    target: { peer: 3 },
+    runs: 9
+  },
+  {
+    work: "read 250 results of Prefect 3, cold",
+    count,
+    ours: readAlone,
+    peers: [prefect("read")],
+    limit: limit(false),
+    target: { peer: 3 },
+    runs: 9
+  }
+]
