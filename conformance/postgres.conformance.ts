@@ -150,6 +150,13 @@ await check("a hundred requests at once share a pool", async () => {
   assert.ok("value" in asked && asked.value.every((views) => views.length === 6))
 })
 
+await check("its socket is found by its folder, and spoken to without TLS", async () => {
+  const folder = (await postgres.psql("show unix_socket_directories")).trim()
+  const url = `postgresql://postgres@/contract?host=${encodeURIComponent(folder)}&port=${postgres.port}`
+  const asked = await ask(url, listing)
+  assert.ok("value" in asked && asked.value.length === 6, JSON.stringify(asked))
+})
+
 // ---- TLS
 
 const isEncrypted = async (parameters: string, host = "127.0.0.1") => {

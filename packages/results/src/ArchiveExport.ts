@@ -138,41 +138,49 @@ const attempt = <A>(directory: string, what: string, body: (signal: AbortSignal)
   })
 
 /**
- * Prepares the folder, and says when the export began: now, or when the one began that was cut off.
+ * Whether the folder may be written to; when an export of it began that was cut off, if one was.
  */
-const begin = Effect.fnUntraced(function*(directory: string) {
-  const refuse = (problem: string) => Effect.fail(new ArchiveExportError({ directory, problem }))
+const inspect = Effect.fnUntraced(function*(directory: string) {
   const found = yield* attempt(directory, "the folder", async () => {
-    await mkdir(directory, { recursive: true })
+    if (!(await stat(directory).then((stats) => stats.isDirectory(), () => true))) {
+      throw Object.assign(new Error(), { code: "it is not a folder" })
+    }
     const [finished, started, tables, mounts] = await Promise.all([
       Files.exists(join(directory, Files.finishedFile)),
       Files.readStarted(directory),
       Files.exists(join(directory, "tables")),
       Files.exists(join(directory, "mounts.json"))
     ])
-    return { isOurs: finished || started !== undefined, started, isTaken: tables || mounts }
+    return { isForeign: (tables || mounts) && !finished && started === undefined, started }
   })
-  if (found.isTaken && !found.isOurs) {
-    return yield* refuse("it holds an archive that was not exported by this command; export to an empty folder")
-  }
-  return yield* attempt(directory, Files.startedFile, async () => {
+  if (!found.isForeign) return found.started
+  return yield* new ArchiveExportError({
+    directory,
+    problem: "it holds an archive that was not exported by this command; export to an empty folder"
+  })
+})
+
+/** Makes the folder, with an empty place for what is not whole yet and a note of when the export began. */
+const prepare = (directory: string, cutOff: number | undefined) =>
+  attempt(directory, "the folder", async () => {
+    await mkdir(directory, { recursive: true })
     await rm(join(directory, "partial"), { recursive: true, force: true })
-    await mkdir(join(directory, "partial"))
-    const started = found.started ?? Date.now()
+    await mkdir(join(directory, "partial", "tables"), { recursive: true })
+    const started = cutOff ?? Date.now()
     const text = `${JSON.stringify({ started: new Date(started).toISOString() })}\n`
     await Files.writeWhole(directory, join(directory, Files.startedFile), text)
     return started
   })
-})
 
-const writeTables = Effect.fnUntraced(function*(directory: string, options: Options) {
+const writeTables = Effect.fnUntraced(function*(directory: string, cutOff: number | undefined, options: Options) {
   const onProgress = options.onProgress ?? (() => Effect.void)
   const folder = join(directory, "partial", "tables")
-  yield* attempt(directory, "tables", () => mkdir(folder))
   const PostgresSnapshot = yield* Effect.promise(() => import("@effect-prefect/api/PostgresSnapshot"))
   return yield* PostgresSnapshot.withSnapshot(
     options.database,
     Effect.fnUntraced(function*(tables) {
+      // Only now: a database that cannot be reached leaves no trace.
+      const started = yield* prepare(directory, cutOff)
       const records: Record<string, Files.TableRecord> = {}
       for (const { estimatedRows, name, rows } of tables) {
         const what = `tables/${name}.jsonl`
@@ -199,7 +207,7 @@ const writeTables = Effect.fnUntraced(function*(directory: string, options: Opti
           (file) => Effect.promise(() => file.close())
         )
       }
-      return records
+      return { started, records }
     })
   )
 })
@@ -280,8 +288,7 @@ const exportWith = Effect.fnUntraced(function*<E, R>(
   ) => Effect.Effect<Files.ArchiveRecord["results"], E, R>
 ): Effect.fn.Return<Report, E | ArchiveExportError | PrefectApiError | PrefectConfigError, R> {
   const directory = resolve(options.directory)
-  const started = yield* begin(directory)
-  const tables = yield* writeTables(directory, options)
+  const { records: tables, started } = yield* writeTables(directory, yield* inspect(directory), options)
   yield* attempt(directory, "tables", async () => {
     // From here on until the end it is an export that was cut off.
     await rm(join(directory, Files.finishedFile), { force: true })

@@ -222,7 +222,7 @@ it.layer(PgliteLive, { timeout: 60_000, excludeTestServices: true })("exporting 
       writeFileSync(directory, "")
       const error = yield* Effect.flip(ArchiveExport.exportTables({ directory, database: yield* Database }))
       assert.strictEqual(error._tag, "ArchiveExportError")
-      assert.include(error.message, "EEXIST")
+      assert.include(error.message, "it is not a folder")
     }))
 })
 

@@ -218,7 +218,8 @@ export const connect = Effect.fnUntraced(function*(
         problem: "it needs the package @effect/sql-pg; install it beside @effect-prefect/api"
       })
   })
-  const raw = Redacted.value(options.url)
+  // libpq takes a user without a host, for a socket's folder among the parameters; a URL needs one.
+  const raw = Redacted.value(options.url).replace(/^(postgres(?:ql)?:\/\/[^/?#@]*@)(?=[/?#]|$)/, "$1localhost")
   const url = URL.canParse(raw) ? new URL(raw) : undefined
   if (url === undefined || (url.protocol !== "postgres:" && url.protocol !== "postgresql:")) {
     return yield* configError("it is not postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
@@ -237,7 +238,7 @@ export const connect = Effect.fnUntraced(function*(
     timezone: "UTC"
   }
   const base: PgClient.PgPoolConfig = {
-    url: options.url,
+    url: Redacted.make(raw),
     maxConnections: Math.max(1, options.maxConnections ?? 10),
     applicationName: url.searchParams.get("application_name") ?? "effect-prefect",
     maxMessageSize: options.maxRowBytes ?? 256 * 1024 * 1024,
