@@ -26,6 +26,16 @@ const flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK
 const linux = process.platform === "linux"
 const largestRead = 2 ** 30
 
+/**
+ * Handing a read to another thread costs several times the read of a small file that is in memory, as files often are
+ * that were just opened. So small ones are read at once, until one took longer than memory does: then the disk is asked
+ * by other threads for a while.
+ */
+const smallFile = 32_768
+const slowRead = 1
+const whileSlow = 1000
+let slowReads = 0
+
 const withSeparator = (path: string): string => path.endsWith(sep) ? path : path + sep
 
 const isInside = (real: string, folder: string): boolean => real.startsWith(folder) || real + sep === folder
@@ -48,8 +58,8 @@ const notThere = (error: NodeJS.ErrnoException): boolean =>
  * when it is not there.
  *
  * This is the hot path of mapped results, so it is one callback and not a generator. Only what may wait for a disk
- * leaves the thread: opening and reading. What the file is and where it really is are asked of the open file (fstat,
- * /proc/self/fd), which neither waits nor leaves time to put another one in its place.
+ * leaves the thread: opening, and reading what is large or slow. What the file is and where it really is are asked of
+ * the open file (fstat, /proc/self/fd), which neither waits nor leaves time to put another one in its place.
  */
 export const readFile = (
   folder: Folder,
@@ -108,6 +118,19 @@ export const readFile = (
         next()
       }
       const next = () => fs.read(fd, buffer, filled, Math.min(buffer.length - filled, largestRead), null, onRead)
+      const atOnce = () => {
+        const start = performance.now()
+        let count: number
+        try {
+          count = fs.readSync(fd, buffer, 0, buffer.length, null)
+        } catch (error) {
+          return onRead(error as NodeJS.ErrnoException, 0)
+        }
+        if (performance.now() - start > slowRead) slowReads = whileSlow
+        onRead(null, count)
+      }
+      if (size <= smallFile && slowReads === 0) return atOnce()
+      if (slowReads > 0) slowReads--
       next()
     }
 
