@@ -10,7 +10,16 @@ import type * as Layer from "effect/Layer"
 import * as http from "node:http"
 import * as https from "node:https"
 import type { Checksum } from "./internal/remote/checksum.ts"
-import { denied, field, general, notFound, retryAfter, unavailable, word } from "./internal/remote/failure.ts"
+import {
+  denied,
+  errorText,
+  field,
+  general,
+  notFound,
+  retryAfter,
+  unavailable,
+  word
+} from "./internal/remote/failure.ts"
 import * as Reader from "./internal/remote/reader.ts"
 import { load } from "./internal/remote/sdk.ts"
 import type { Client, Failure, ObjectName, Rest } from "./internal/remote/store.ts"
@@ -106,20 +115,6 @@ const checksumOf = (headers: http.IncomingHttpHeaders): Checksum | undefined => 
 
 const numberOf = (header: string | undefined): number | undefined => header === undefined ? undefined : Number(header)
 
-/** The first of an error's text: enough to see what it is about. */
-const textOf = async (response: http.IncomingMessage): Promise<string> => {
-  let text = ""
-  try {
-    for await (const chunk of response.setEncoding("utf8")) {
-      text += chunk
-      if (text.length > 4096) break
-    }
-  } catch {
-    // What has come is enough, and the status is what counts.
-  }
-  return text
-}
-
 const isGoogle = (url: URL): boolean => url.protocol === "https:" && url.hostname.endsWith(".googleapis.com")
 
 const connect = (options: Options) => (concurrency: number) =>
@@ -170,7 +165,7 @@ const connect = (options: Options) => (concurrency: number) =>
       if (statusCode < 200 || statusCode > 299) {
         // The generation that was begun with may be gone: then the object has changed.
         const status = rest !== undefined && statusCode === 404 ? 412 : statusCode
-        throw new Refused(status, await textOf(response), headers, token === undefined)
+        throw new Refused(status, await errorText(response), headers, token === undefined)
       }
       const range = /^bytes (\d+)-\d+\/(\d+)$/.exec(headers["content-range"] ?? "")
       const tag = headers["x-goog-generation"]

@@ -9,12 +9,25 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
+import * as http from "node:http"
+import type { IncomingMessage } from "node:http"
+import * as https from "node:https"
 import type { Readable } from "node:stream"
 import type { Checksum } from "./internal/remote/checksum.ts"
-import { denied, field, general, notFound, retryAfter, unavailable, word } from "./internal/remote/failure.ts"
+import {
+  denied,
+  errorText,
+  field,
+  general,
+  notFound,
+  retryAfter,
+  unavailable,
+  word
+} from "./internal/remote/failure.ts"
 import * as Reader from "./internal/remote/reader.ts"
 import { load } from "./internal/remote/sdk.ts"
-import type { Client, Failure, ObjectName, Rest } from "./internal/remote/store.ts"
+import * as SignedGet from "./internal/remote/signedGet.ts"
+import type { Client, Failure, ObjectName, Opened, Rest } from "./internal/remote/store.ts"
 import * as ResultStorage from "./ResultStorage.ts"
 
 /**
@@ -107,19 +120,47 @@ const failure = (error: unknown, object: ObjectName, place: string): Failure => 
   return general(place, error, typeof status === "number" ? status : undefined, after)
 }
 
-const checksumOf = (output: GetObjectCommandOutput): Checksum | undefined => {
-  const checksums = [
+/** What the two ways to ask have in common of an answer. */
+interface Headers {
+  readonly contentLength: number | undefined
+  readonly contentRange: string | undefined
+  readonly etag: string | undefined
+  readonly checksumType: string | undefined
+  readonly checksums: ReadonlyArray<readonly [Checksum["algorithm"], string | undefined]>
+}
+
+const sdkHeaders = (output: GetObjectCommandOutput): Headers => ({
+  contentLength: output.ContentLength,
+  contentRange: output.ContentRange,
+  etag: output.ETag,
+  checksumType: output.ChecksumType,
+  checksums: [
     ["crc64nvme", output.ChecksumCRC64NVME],
     ["crc32", output.ChecksumCRC32],
     ["crc32c", output.ChecksumCRC32C],
     ["sha256", output.ChecksumSHA256],
     ["sha1", output.ChecksumSHA1]
-  ] as const
+  ]
+})
+
+const algorithms = ["crc64nvme", "crc32", "crc32c", "sha256", "sha1"] as const
+
+const plainHeaders = ({ headers }: IncomingMessage): Headers => {
+  const one = (name: string) => typeof headers[name] === "string" ? headers[name] : undefined
+  const length = one("content-length")
+  return {
+    contentLength: length === undefined ? undefined : Number(length),
+    contentRange: one("content-range"),
+    etag: one("etag"),
+    checksumType: one("x-amz-checksum-type"),
+    checksums: algorithms.map((algorithm) => [algorithm, one(`x-amz-checksum-${algorithm}`)])
+  }
+}
+
+const checksumOf = ({ checksumType, checksums }: Headers): Checksum | undefined => {
   for (const [algorithm, base64] of checksums) {
     // The checksum of checksums of a multipart upload ends in "-" and the number of parts.
-    if (base64 !== undefined && output.ChecksumType !== "COMPOSITE" && !base64.includes("-")) {
-      return { algorithm, base64 }
-    }
+    if (base64 !== undefined && checksumType !== "COMPOSITE" && !base64.includes("-")) return { algorithm, base64 }
   }
   return undefined
 }
@@ -130,8 +171,31 @@ const contentRange = (range: string | undefined): readonly [number, number] | un
   return match === null ? undefined : [Number(match[1]), Number(match[2])]
 }
 
-/** A weak ETag cannot be asked for again. */
-const strong = (tag: string | undefined): string | undefined => tag?.startsWith("W/") === true ? undefined : tag
+const opened = (body: Readable, headers: Headers): Opened => {
+  const [offset, size] = contentRange(headers.contentRange) ?? [0, headers.contentLength]
+  return {
+    body,
+    offset,
+    size,
+    // A weak ETag cannot be asked for again.
+    tag: headers.etag?.startsWith("W/") === true ? undefined : headers.etag,
+    checksum: offset === 0 ? checksumOf(headers) : undefined
+  }
+}
+
+/** An error as the SDK makes it of an answer. */
+const refused = async (response: IncomingMessage) => ({
+  name: /<Code>([^<]*)<\/Code>/.exec(await errorText(response))?.[1] ?? "",
+  $metadata: { httpStatusCode: response.statusCode },
+  $response: { headers: response.headers }
+})
+
+/** What the SDK can put right: another region, a clock that is wrong, a token to be renewed. */
+const isForSdk = (code: string, status: number): boolean =>
+  status === 301 || status === 307 || code === "AuthorizationHeaderMalformed" || code === "RequestTimeTooSkewed" ||
+  code === "ExpiredToken" || code === "InvalidToken"
+
+const checksumMode = "x-amz-checksum-mode"
 
 const connect = (options: Options) => (concurrency: number) =>
   Effect.gen(function*() {
@@ -178,12 +242,32 @@ const connect = (options: Options) => (concurrency: number) =>
     client.middlewareStack.add(
       (next) => (args) => {
         const { headers } = args.request as { readonly headers: Record<string, string> }
-        if (headers["range"] === undefined && headers["Range"] === undefined) headers["x-amz-checksum-mode"] = "ENABLED"
+        if (headers["range"] === undefined && headers["Range"] === undefined) headers[checksumMode] = "ENABLED"
         return next(args)
       },
       { step: "build", name: "askForChecksum" }
     )
-    const open = async ({ bucket, key, version }: ObjectName, rest: Rest | undefined, abortSignal: AbortSignal) => {
+
+    // The first object of a bucket is asked for through the SDK, which finds the region, the address and the
+    // credentials; the next ones by the same route without its middleware, as long as nothing is refused.
+    const routes = new Map<string, SignedGet.Route>()
+    client.middlewareStack.add(
+      (next) => async (args) => {
+        const result = await next(args)
+        const { Bucket = "", Key = "" } = args.input as { readonly Bucket?: string; readonly Key?: string }
+        const route = SignedGet.routeOf(args.request, Key)
+        if (route !== undefined) routes.set(Bucket, route)
+        return result
+      },
+      { step: "finalizeRequest", priority: "low", name: "learnRoute" }
+    )
+    const agents = { http: new http.Agent(agent), https: new https.Agent(agent) }
+
+    const openBySdk = async (
+      { bucket, key, version }: ObjectName,
+      rest: Rest | undefined,
+      abortSignal: AbortSignal
+    ) => {
       const output = await client.send(
         new GetObjectCommand({
           Bucket: bucket,
@@ -193,16 +277,39 @@ const connect = (options: Options) => (concurrency: number) =>
         }),
         { abortSignal }
       )
-      const [offset, size] = contentRange(output.ContentRange) ?? [0, output.ContentLength]
-      return {
-        body: output.Body as Readable,
-        offset,
-        size,
-        tag: strong(output.ETag),
-        checksum: offset === 0 ? checksumOf(output) : undefined
-      }
+      return opened(output.Body as Readable, sdkHeaders(output))
     }
-    return { open, failure, close: () => client.destroy() } satisfies Client
+
+    const open = async (object: ObjectName, rest: Rest | undefined, signal: AbortSignal): Promise<Opened> => {
+      const route = routes.get(object.bucket)
+      if (route === undefined || object.version !== undefined) return openBySdk(object, rest, signal)
+      const headers: Record<string, string> = rest === undefined
+        ? { [checksumMode]: "ENABLED" }
+        : { range: `bytes=${rest.offset}-`, "if-match": rest.tag }
+      const now = Date.now() + client.config.systemClockOffset
+      const response = await SignedGet.get(
+        route,
+        object.key,
+        headers,
+        await client.config.credentials(),
+        now,
+        agents,
+        signal
+      )
+      const status = response.statusCode ?? 0
+      if (status === 200 || status === 206) return opened(response, plainHeaders(response))
+      const error = await refused(response)
+      if (!isForSdk(error.name, status)) throw error
+      routes.delete(object.bucket)
+      return openBySdk(object, rest, signal)
+    }
+
+    const close = () => {
+      client.destroy()
+      agents.http.destroy()
+      agents.https.destroy()
+    }
+    return { open, failure, close } satisfies Client
   })
 
 /**

@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import dns from "node:dns"
 import S3rver from "s3rver"
+import * as SignedGet from "../src/internal/remote/signedGet.ts"
 import { readBytes, readReason, storageContract } from "./storageContract.ts"
 import { type Answer, cutAt, endless, httpDouble, inTurn, silent } from "./support/httpDouble.ts"
 import { temporaryFolder } from "./support/temporaryFolder.ts"
@@ -139,6 +140,15 @@ describe("S3Storage", () => {
         assert.include(reason.message, code)
         assert.include(reason.message, "s3://data/key")
         assert.strictEqual(requests, retried ? 2 : 1)
+      }))
+
+    it.live(`tells ${code} (${status}) apart once the way to the bucket is known`, () =>
+      Effect.gen(function*() {
+        const double = yield* httpDouble(inTurn(whole(bytes), errorAnswer(status, code)))
+        const reason = yield* Effect.andThen(readBytes(read), readReason(read)).pipe(at(double.url, { attempts: 1 }))
+        assert.strictEqual(reason._tag, tag)
+        assert.include(reason.message, code)
+        assert.notInclude(JSON.stringify(reason) + reason.message, "CANARY")
       }))
   }
 
@@ -315,6 +325,71 @@ describe("S3Storage", () => {
       const named = double.url.replace("127.0.0.1", "localhost")
       yield* readBytes(read).pipe(at(named, { forcePathStyle: false }))
       assert.deepStrictEqual(hosts, ["127.0.0.1/data/key", "data.localhost/key"])
+    }))
+
+  it.live("signs each request as the SDK does", () =>
+    Effect.gen(function*() {
+      const checked: Array<string> = []
+      let bySdk = 0
+      const keys = ["a b", "ü/日本", "a+b&c=d", "it's (a) *star*!", "%2e%2e~-._", "a//b", "x:y@z,[1]{2}|\\\"<>^`", "d/"]
+      const double = yield* httpDouble((request, response) => {
+        if (request.headers["amz-sdk-request"] !== undefined) bySdk++
+        const [path = "", query = ""] = (request.url ?? "").split("?")
+        const given = request.headers.authorization ?? ""
+        const names = /SignedHeaders=([^,]+)/.exec(given)?.[1]?.split(";") ?? []
+        const headers = Object.fromEntries(names.map((name) => [name, String(request.headers[name])]))
+        const expected = SignedGet.authorization(path, query, headers, "eu-west-1", {
+          accessKeyId: "reader",
+          secretAccessKey: "secret"
+        })
+        checked.push(given === expected ? decodeURIComponent(path) : `${given} is not ${expected}`)
+        assert.strictEqual(request.headers["x-amz-security-token"], "token")
+        whole(bytes)(response, request)
+      })
+      const layer = at(double.url, {
+        region: "eu-west-1",
+        credentials: {
+          accessKeyId: "reader",
+          secretAccessKey: Redacted.make("secret"),
+          sessionToken: Redacted.make("token")
+        }
+      })
+      // Each key once through the SDK, which is given a bucket for the first time, and once without it.
+      for (const key of keys) {
+        yield* Effect.andThen(readBytes(s3("data", key)), readBytes(s3("data", key))).pipe(layer)
+      }
+      assert.deepStrictEqual(checked, keys.flatMap((key) => [`/data/${key}`, `/data/${key}`]))
+      assert.strictEqual(bySdk, keys.length)
+    }))
+
+  it.live("follows a bucket to its region, and stays there", () =>
+    Effect.gen(function*() {
+      const regions: Array<string | undefined> = []
+      let home = "eu-west-1"
+      const double = yield* httpDouble((request, response) => {
+        const region = /\/(\w+-\w+-\d)\/s3\//.exec(request.headers.authorization ?? "")?.[1]
+        regions.push(region)
+        const answer = region === home
+          ? whole(bytes)
+          : errorAnswer(301, "PermanentRedirect", { "x-amz-bucket-region": home })
+        answer(response, request)
+      })
+      yield* Effect.gen(function*() {
+        yield* readBytes(read)
+        yield* readBytes(read)
+        home = "ap-south-1"
+        yield* readBytes(read)
+        yield* readBytes(read)
+      }).pipe(at(double.url))
+      assert.deepStrictEqual(regions, [
+        "us-east-1",
+        "eu-west-1",
+        "eu-west-1",
+        "eu-west-1",
+        "us-east-1",
+        "ap-south-1",
+        "ap-south-1"
+      ])
     }))
 
   it.live("asks nothing but for the bytes, and leaves no connection behind", () =>

@@ -1,4 +1,5 @@
 /** Errors of stores by their HTTP status or their system code, in words that carry nothing of what was sent. */
+import type { IncomingMessage } from "node:http"
 import { ResultAccessDenied, ResultNotFound, StorageUnavailable } from "../../ResultError.ts"
 import type { Failure } from "./store.ts"
 
@@ -32,6 +33,20 @@ export const unavailable = (
   retry: Failure["retry"] = "later",
   after?: number | undefined
 ): Failure => ({ reason: new StorageUnavailable({ place, problem }), retry, after })
+
+/** The first of the text of an error's answer: enough to see what it is about. */
+export const errorText = async (response: IncomingMessage): Promise<string> => {
+  let text = ""
+  try {
+    for await (const chunk of response.setEncoding("utf8")) {
+      text += chunk
+      if (text.length > 4096) break
+    }
+  } catch {
+    // What has come is enough, and the status is what counts.
+  }
+  return text
+}
 
 /** `Retry-After`, in seconds or as a date, as milliseconds. */
 export const retryAfter = (value: unknown): number | undefined => {
