@@ -1,163 +1,23 @@
-import * as Artifact from "@effect-prefect/core/Artifact"
-import * as FlowRunView from "@effect-prefect/core/FlowRunView"
-import * as FlowView from "@effect-prefect/core/FlowView"
-import * as LogEntry from "@effect-prefect/core/LogEntry"
 import * as State from "@effect-prefect/core/State"
-import * as StateRecord from "@effect-prefect/core/StateRecord"
 import * as TaskRunView from "@effect-prefect/core/TaskRunView"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
-import * as Schema from "effect/Schema"
-import * as SchemaIssue from "effect/SchemaIssue"
 import type * as Api from "../PrefectApi.ts"
 import * as Errors from "../PrefectApiError.ts"
 import { compareCodePoints } from "./codePoints.ts"
-import { type Data, type GraphQLClient, isObject } from "./graphqlClient.ts"
+import { type GraphQLClient, isObject } from "./graphqlClient.ts"
+import { fromLevel, inStates, slugConditions, slugKey, stateTypes } from "./graphqlConditions.ts"
 import * as Documents from "./graphqlDocuments.ts"
-import * as Keyset from "./graphqlKeyset.ts"
+import type { Condition } from "./graphqlKeyset.ts"
 import * as Lookups from "./graphqlLookups.ts"
-import { isOversized } from "./http.ts"
+import * as Pages from "./graphqlPages.ts"
+import { fail, type Listing, listings, malformed, type Row, views } from "./graphqlPages.ts"
+import * as Rows from "./graphqlRows.ts"
 import { microseconds } from "./instants.ts"
 import { canonicalUuid } from "./uuids.ts"
 import { describeBySlug } from "./wanted.ts"
 
-type Row = { readonly [column: string]: unknown }
-type Condition = Keyset.Condition
-
-const fail = (operation: string, reason: Errors.Reason) =>
-  Effect.fail(new Errors.PrefectApiError({ operation, reason }))
-const malformed = (operation: string, problem: string) => fail(operation, new Errors.MalformedResponse({ problem }))
-
 const emptyPage: Api.Page<never> = { items: [], next: undefined }
-
-/** The most rows that one query asks for. */
-const maxPageSize = 10_000
-
-const pathOf = SchemaIssue.makeFormatterStandardSchemaV1()
-
-/**
- * A row as a model, or what is wrong with it: the column, and never its value.
- */
-const decoder = <S extends Schema.ConstraintDecoder<unknown>>(schema: S) => {
-  const decode = Schema.decodeUnknownResult(schema)
-  return (row: unknown): Result.Result<S["Type"], string> =>
-    Result.mapError(decode(row), ({ issue }) => {
-      const path = pathOf(issue).issues[0]?.path ?? []
-      const column = path[0]
-      const name = typeof column === "object" ? column.key : column
-      return name === undefined
-        ? "a row is not one of Prefect's"
-        : `the column ${String(name)} is not of Prefect's type`
-    })
-}
-
-const decodeFlowRun = decoder(FlowRunView.FromRow)
-const decodeFlow = decoder(FlowView.FromRow)
-const decodeLog = decoder(LogEntry.FromRow)
-const decodeArtifact = decoder(Artifact.FromRow)
-const decodeStateRecord = decoder(StateRecord.FromRow)
-
-const decodeTaskRun = (row: unknown): Result.Result<TaskRunView.TaskRunView, string> => {
-  const view = TaskRunView.fromRow(row)
-  return view instanceof TaskRunView.TaskRunView ? Result.succeed(view) : Result.fail(view.problem)
-}
-
-const listingOf = (name: string, table: Documents.Table, order: Keyset.Order) => ({
-  document: Documents.listing(name, table, Keyset.orderBy(order)),
-  table,
-  order
-})
-
-const listings = {
-  taskRuns: listingOf("TaskRuns", "task_run", Keyset.byTaskAndMapIndex),
-  siblings: listingOf("Siblings", "task_run", Keyset.byMapIndex),
-  flowRuns: listingOf("FlowRuns", "flow_run", Keyset.newestFirst),
-  flows: listingOf("Flows", "flow", Keyset.newestFirst),
-  logs: listingOf("Logs", "log", Keyset.byTimestamp),
-  artifacts: listingOf("Artifacts", "task_run_artifact", Keyset.oldestFirst),
-  flowRunStates: listingOf("FlowRunStates", "flow_run_state", Keyset.byId),
-  taskRunStates: listingOf("TaskRunStates", "task_run_state", Keyset.byId)
-}
-type Listing = (typeof listings)[keyof typeof listings]
-
-const stateTypes = Object.keys(
-  {
-    Pending: 0,
-    Scheduled: 0,
-    Paused: 0,
-    Resume: 0,
-    Retrying: 0,
-    ClientFailed: 0,
-    Submitted: 0,
-    Queued: 0,
-    Running: 0,
-    Cancelling: 0,
-    Finished: 0,
-    Looped: 0,
-    Success: 0,
-    Cached: 0,
-    Mapped: 0,
-    Skipped: 0,
-    Cancelled: 0,
-    Failed: 0,
-    TimedOut: 0,
-    TriggerFailed: 0,
-    ValidationFailed: 0
-  } satisfies Record<Exclude<State.StateType, "UnknownState">, 0>
-)
-
-const all = (conditions: ReadonlyArray<Condition>): Condition =>
-  conditions.length === 1 ? conditions[0]! : { _and: conditions }
-
-/** The stored state itself is asked, since it is what views are made of; no stored state reads as Scheduled. */
-const inStates = (states: ReadonlyArray<string>): Condition => ({
-  _or: [
-    ...states.map((type) => ({ serialized_state: { _contains: { type } } })),
-    ...(states.includes("Scheduled") ? [{ serialized_state: { _is_null: true } }] : [])
-  ]
-})
-
-/** Lines whose level is not one of Python's are given at every level. */
-const fromLevel = (level: LogEntry.LogLevel): Condition => {
-  const names = Object.keys(LogEntry.levels) as Array<LogEntry.LogLevel>
-  const below = names.filter((name) => LogEntry.levels[name] < LogEntry.levels[level])
-  return { _or: [{ level: { _nin: below } }, { level: { _is_null: true } }] }
-}
-
-/**
- * The conditions of several slugs, map indexes and flow runs. Map indexes which are wanted for the same slugs share a
- * branch, so a thousand children of one task, or the parents of a whole flow run, are one branch.
- */
-const slugConditions = (wanted: ReadonlyArray<Api.TaskRunBySlug>): Condition => {
-  const flowRuns = new Map<string, Map<number, Set<string>>>()
-  for (const { flowRunId, mapIndex, taskSlug } of wanted) {
-    const byIndex = flowRuns.get(flowRunId) ?? new Map<number, Set<string>>()
-    const slugs = byIndex.get(mapIndex) ?? new Set<string>()
-    flowRuns.set(flowRunId, byIndex.set(mapIndex, slugs.add(taskSlug)))
-  }
-  const branches: Array<Condition> = []
-  for (const [flowRunId, byIndex] of flowRuns) {
-    const bySlugs = new Map<string, { readonly slugs: ReadonlyArray<string>; readonly indexes: Array<number> }>()
-    for (const [mapIndex, set] of byIndex) {
-      const slugs = [...set].toSorted(compareCodePoints)
-      const key = JSON.stringify(slugs)
-      const same = bySlugs.get(key)
-      if (same === undefined) bySlugs.set(key, { slugs, indexes: [mapIndex] })
-      else same.indexes.push(mapIndex)
-    }
-    for (const { indexes, slugs } of bySlugs.values()) {
-      branches.push({
-        flow_run_id: { _eq: flowRunId },
-        task: { slug: slugs.length === 1 ? { _eq: slugs[0] } : { _in: slugs } },
-        map_index: indexes.length === 1 ? { _eq: indexes[0] } : { _in: indexes }
-      })
-    }
-  }
-  return branches.length === 1 ? branches[0]! : { _or: branches }
-}
-
-const slugKey = (flowRunId: string | null, taskSlug: string | null, mapIndex: number) =>
-  JSON.stringify([flowRunId, taskSlug, mapIndex])
 
 /**
  * The Prefect 1 GraphQL API as a backend.
@@ -165,139 +25,7 @@ const slugKey = (flowRunId: string | null, taskSlug: string | null, mapIndex: nu
 export const make = (client: GraphQLClient, options: { readonly lookupBatchSize: number }): Api.Backend => {
   const name = "the Prefect 1 API"
 
-  /**
-   * A server may give fewer rows than were asked for, so a short page is the last one only when this server has shown
-   * that it gives longer ones.
-   */
-  let longestPage = 0
-  const isLast = (length: number, limit: number): boolean => {
-    const last = length === 0 || (length < limit && length < longestPage)
-    longestPage = Math.max(longestPage, length)
-    return last
-  }
-
-  const rowsOf = (operation: string, data: Data, table: string) => {
-    const rows = data[table]
-    return Array.isArray(rows)
-      ? Effect.succeed(rows as ReadonlyArray<unknown>)
-      : malformed(operation, `it has no list of ${table}`)
-  }
-
-  const queryRows = (
-    operation: string,
-    document: Documents.Document,
-    table: string,
-    variables: { readonly [name: string]: unknown }
-  ) => Effect.flatMap(client.query(operation, document, variables), (data) => rowsOf(operation, data, table))
-
-  /** Rows of a table may be small or huge; what once was too large is not asked for again. */
-  const pageSizes = new Map<string, number>()
-
-  const pagedRows = Effect.fnUntraced(function*(
-    operation: string,
-    document: Documents.Document,
-    table: string,
-    variables: { readonly [name: string]: unknown },
-    limit: number
-  ) {
-    while (true) {
-      const size = Math.min(maxPageSize, Math.max(1, Math.trunc(limit)), pageSizes.get(table) ?? maxPageSize)
-      const answer = yield* Effect.result(queryRows(operation, document, table, { ...variables, limit: size }))
-      if (Result.isSuccess(answer)) return { rows: answer.success, size }
-      if (size === 1 || !isOversized(answer.failure)) return yield* answer.failure
-      pageSizes.set(table, Math.max(1, size >> 2))
-    }
-  })
-
-  /** One page of raw rows in the order that was asked for, and the cursor after them. */
-  const rawPage = Effect.fnUntraced(function*(
-    operation: string,
-    { document, order, table }: Listing,
-    conditions: ReadonlyArray<Condition>,
-    { cursor, limit }: Api.PageRequest
-  ) {
-    const from = cursor === undefined ? undefined : (cursor as unknown as { readonly after: Keyset.Place }).after
-    const where = all(from === undefined ? conditions : [...conditions, Keyset.after(order, from)])
-    const { rows, size } = yield* pagedRows(operation, document, table, { where }, limit)
-    let place = from
-    for (const row of rows) {
-      const next = isObject(row) ? Keyset.placeOf(order, row) : undefined
-      if (next === undefined) return yield* malformed(operation, `a row of ${table} lacks what it is sorted by`)
-      if (place !== undefined && !Keyset.isBefore(order, place, next)) {
-        return yield* malformed(operation, `rows of ${table} are repeated, or not in the order that was asked for`)
-      }
-      place = next
-    }
-    const next: Api.Cursor | undefined = isLast(rows.length, size) || place === undefined ? undefined : { after: place }
-    return { rows: rows as ReadonlyArray<Row>, next }
-  })
-
-  /** A row that is not one of Prefect's is left out, and said so: it must not hide the others. */
-  const models = Effect.fnUntraced(function*<A>(
-    table: string,
-    rows: ReadonlyArray<Row>,
-    decode: (row: unknown) => Result.Result<A, string>
-  ) {
-    const items: Array<A> = []
-    for (const row of rows) {
-      const model = decode(row)
-      if (Result.isSuccess(model)) items.push(model.success)
-      else {
-        const id = typeof row["id"] === "string" ? canonicalUuid(row["id"]) : undefined
-        yield* Effect.logWarning(`left out a row of ${table} (${id ?? "without an id"}): ${model.failure}`)
-      }
-    }
-    return items
-  })
-
-  const modelsPage = <A>(
-    operation: string,
-    listing: Listing,
-    conditions: ReadonlyArray<Condition>,
-    page: Api.PageRequest,
-    decode: (row: unknown) => Result.Result<A, string>
-  ): Effect.Effect<Api.Page<A>, Errors.PrefectApiError> =>
-    Effect.flatMap(
-      rawPage(operation, listing, conditions, page),
-      ({ next, rows }) => Effect.map(models(listing.table, rows, decode), (items) => ({ items, next }))
-    )
-
-  const views = (
-    operation: string,
-    rows: ReadonlyArray<unknown>
-  ): Effect.Effect<ReadonlyArray<TaskRunView.TaskRunView>, Errors.PrefectApiError> => {
-    const items: Array<TaskRunView.TaskRunView> = []
-    for (const row of rows) {
-      const view = TaskRunView.fromRow(row)
-      if (!(view instanceof TaskRunView.TaskRunView)) return malformed(operation, view.problem)
-      items.push(view)
-    }
-    return Effect.succeed(items)
-  }
-
-  const viewsPage = (
-    operation: string,
-    listing: Listing,
-    conditions: ReadonlyArray<Condition>,
-    page: Api.PageRequest
-  ): Effect.Effect<Api.Page<TaskRunView.TaskRunView>, Errors.PrefectApiError> =>
-    Effect.flatMap(
-      rawPage(operation, listing, conditions, page),
-      ({ next, rows }) => Effect.map(views(operation, rows), (items) => ({ items, next }))
-    )
-
-  const everyPage = Effect.fnUntraced(function*<A>(
-    page: (request: Api.PageRequest) => Effect.Effect<Api.Page<A>, Errors.PrefectApiError>
-  ) {
-    const items: Array<A> = []
-    let cursor: Api.Cursor | undefined
-    do {
-      const answer: Api.Page<A> = yield* page({ cursor, limit: 1000 })
-      for (const item of answer.items) items.push(item)
-      cursor = answer.next
-    } while (cursor !== undefined)
-    return items
-  })
+  const { everyPage, isLast, models, modelsPage, pagedRows, queryRows, rawPage, viewsPage } = Pages.make(client)
 
   const lookupById = <A>(
     operation: string,
@@ -339,7 +67,7 @@ export const make = (client: GraphQLClient, options: { readonly lookupBatchSize:
         queryRows("taskRunBySlug", Documents.taskRunsBySlug, "task_run", { where: slugConditions(wanted) }),
         (rows) =>
           rows.map((row): Lookups.Found<TaskRunView.TaskRunView> => {
-            const view = decodeTaskRun(row)
+            const view = Rows.decodeTaskRun(row)
             if (Result.isFailure(view)) return { problem: view.failure }
             const { flowRunId, mapIndex, taskSlug } = view.success
             return { key: slugKey(flowRunId, taskSlug, mapIndex), value: view.success }
@@ -370,7 +98,7 @@ export const make = (client: GraphQLClient, options: { readonly lookupBatchSize:
         const sorted = rows.toSorted((left, right) =>
           timeOf(left) - timeOf(right) || versionOf(left) - versionOf(right) || 0
         )
-        return models(listing.table, sorted, decodeStateRecord)
+        return models(listing.table, sorted, Rows.decodeStateRecord)
       }
     )
 
@@ -464,7 +192,7 @@ export const make = (client: GraphQLClient, options: { readonly lookupBatchSize:
       "taskRun",
       Documents.taskRunsById,
       "task_run",
-      decodeTaskRun,
+      Rows.decodeTaskRun,
       ({ taskRunId }) => taskRunId,
       (id) => new Errors.TaskRunNotFound({ wanted: id }),
       (id, taskRunIds) => new Errors.AmbiguousTaskRun({ wanted: id, taskRunIds })
@@ -481,7 +209,7 @@ export const make = (client: GraphQLClient, options: { readonly lookupBatchSize:
       "flowRun",
       Documents.flowRunsById,
       "flow_run",
-      decodeFlowRun,
+      Rows.decodeFlowRun,
       ({ flowRunId }) => flowRunId,
       (flowRunId) => new Errors.FlowRunNotFound({ flowRunId })
     ),
@@ -490,7 +218,7 @@ export const make = (client: GraphQLClient, options: { readonly lookupBatchSize:
       "flow",
       Documents.flowsById,
       "flow",
-      decodeFlow,
+      Rows.decodeFlow,
       ({ flowId }) => flowId,
       (flowId) => new Errors.FlowNotFound({ flowId })
     ),
@@ -626,13 +354,13 @@ export const make = (client: GraphQLClient, options: { readonly lookupBatchSize:
           ...(query.states === undefined ? [] : [inStates(query.states)])
         ],
         page,
-        decodeFlowRun
+        Rows.decodeFlowRun
       )
     },
 
     // Flows carry their whole source graph.
     flowsPage: (page) =>
-      modelsPage("flows", listings.flows, [{}], { ...page, limit: Math.min(page.limit, 100) }, decodeFlow),
+      modelsPage("flows", listings.flows, [{}], { ...page, limit: Math.min(page.limit, 100) }, Rows.decodeFlow),
 
     logsPage: (query, page) => {
       const flowRunId = query.flowRunId === undefined ? undefined : canonicalUuid(query.flowRunId)
@@ -655,7 +383,7 @@ export const make = (client: GraphQLClient, options: { readonly lookupBatchSize:
           ...(query.level === undefined ? [] : [fromLevel(query.level)])
         ],
         { ...page, cursor: page.cursor ?? known },
-        decodeLog
+        Rows.decodeLog
       )
     },
 
@@ -674,7 +402,7 @@ export const make = (client: GraphQLClient, options: { readonly lookupBatchSize:
           ...(flowRunId === undefined ? {} : { task_run: { flow_run_id: { _eq: flowRunId } } })
         }],
         page,
-        decodeArtifact
+        Rows.decodeArtifact
       )
     }
   }
