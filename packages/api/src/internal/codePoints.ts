@@ -1,4 +1,5 @@
 const isHighSurrogate = (unit: number) => unit >= 0xd800 && unit <= 0xdbff
+const isLowSurrogate = (unit: number) => unit >= 0xdc00 && unit <= 0xdfff
 
 /**
  * Compares two texts by their Unicode code points, as Python and Postgres' `C` collation do. JavaScript's `<` compares
@@ -10,6 +11,7 @@ export const compareCodePoints = (left: string, right: string): number => {
   while (at < length && left.charCodeAt(at) === right.charCodeAt(at)) at++
   if (at === length) return left.length - right.length
   // The first unit that differs may be the second half of a pair.
-  if (at > 0 && isHighSurrogate(left.charCodeAt(at - 1))) at--
+  const isHalf = isLowSurrogate(left.charCodeAt(at)) || isLowSurrogate(right.charCodeAt(at))
+  if (isHalf && at > 0 && isHighSurrogate(left.charCodeAt(at - 1))) at--
   return left.codePointAt(at)! - right.codePointAt(at)!
 }

@@ -11,14 +11,9 @@ export const microseconds = (text: unknown): number => {
   if (parts === null) return Number.NaN
   const [, year, month, day, hour = "0", minute = "0", second = "0", fraction = "", sign, hours = "0", minutes = "0"] =
     parts
-  const milliseconds = Date.UTC(
-    Number(year),
-    Number(month) - 1,
-    Number(day),
-    Number(hour),
-    Number(minute),
-    Number(second)
-  )
+  // Date.UTC takes the years 0 to 99 for those of the 20th century.
+  const milliseconds = new Date(0).setUTCFullYear(Number(year), Number(month) - 1, Number(day)) +
+    ((Number(hour) * 60 + Number(minute)) * 60 + Number(second)) * 1000
   const offset = (Number(hours) * 60 + Number(minutes)) * (sign === "-" ? -60_000 : 60_000)
   return (milliseconds - offset) * 1000 + Number(fraction.padEnd(6, "0").slice(0, 6))
 }

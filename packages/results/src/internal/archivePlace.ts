@@ -31,21 +31,33 @@ const folderOf = (place: Place.Place): string => {
 }
 const isAbsolute = ({ key }: Place.Place) => key.startsWith("/") || /^[a-z]:(\/|$)/.test(key)
 
+/** The root that an absolute place is below in any case: `/`, a drive, or a share. */
+const rootOf = ({ key, name }: Place.Place): Place.Place | undefined => {
+  if (!key.startsWith("//")) return /^[a-z]:/.test(key) ? { key: key.slice(0, 2), name: `${name.slice(0, 2)}/` } : slash
+  const share = /^\/\/[^/]+\/[^/]+/.exec(key)?.[0]
+  return share === undefined ? undefined : { key: share, name: name.slice(0, share.length) }
+}
+const slash: Place.Place = { key: "/", name: "/" }
+
 const file = (location: string, dir: string | null | undefined): ArchivePlace | undefined => {
   const place = Place.file(location, dir)
   if (!isAbsolute(place)) return undefined
-  const roots = [
-    ...(dir === null || dir === undefined || dir === "" ? [] : [Place.file(dir)]),
-    Place.file(/^[a-z]:/.test(place.key) ? `${place.name.slice(0, 2)}/` : "/")
-  ]
-  for (const root of roots) {
-    const name = isAbsolute(root) ? Place.below(place, root.key) : undefined
-    if (name !== undefined && name !== "") return { from: root.name, folder: folderOf(root), name }
+  const own = dir === null || dir === undefined || dir === "" ? undefined : Place.file(dir)
+  for (const root of [own, rootOf(place)]) {
+    // Of a share `//server/share/x`, the server alone is no folder.
+    if (root === undefined || !isAbsolute(root) || root.key.startsWith("//") !== place.key.startsWith("//")) continue
+    const name = Place.below(place, root.key)
+    if (name === undefined || name === "") continue
+    // With slashes a share would be read as a path of this system.
+    const from = root.name.startsWith("//") ? root.name.replaceAll("/", "\\") : root.name
+    return { from: /^[A-Za-z]:$/.test(from) ? `${from}/` : from, folder: folderOf(root), name }
   }
   return undefined
 }
 
-const isFileName = (name: string) => name !== "" && !name.endsWith("/") && !name.includes("\0")
+/** Whether every part is a name: none leads elsewhere, or nowhere. */
+const isPath = (path: string) =>
+  !path.includes("\0") && path.split("/").every((part) => part !== "" && part !== "." && part !== "..")
 
 /**
  * The place of what a descriptor names; undefined when it names none that a folder can hold.
@@ -61,5 +73,5 @@ export const archivePlace = (descriptor: ResultDescriptor): ArchivePlace | undef
     : descriptor._tag === "AzureResult"
     ? object("azure", descriptor.container, location)
     : undefined
-  return place !== undefined && isFileName(place.name) ? place : undefined
+  return place !== undefined && isPath(`${place.folder}/${place.name}`) ? place : undefined
 }

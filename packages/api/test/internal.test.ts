@@ -1,0 +1,122 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Schema from "effect/Schema"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { open } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { compareCodePoints } from "../src/internal/codePoints.ts"
+import { microseconds } from "../src/internal/instants.ts"
+import * as JsonLines from "../src/internal/jsonLines.ts"
+
+/** What Python's `<` does. */
+const compareNaively = (left: string, right: string): number => {
+  const [one, other] = [[...left], [...right]].map((all) => all.map((character) => character.codePointAt(0)!))
+  for (let at = 0; at < Math.min(one!.length, other!.length); at++) {
+    if (one![at] !== other![at]) return one![at]! - other![at]!
+  }
+  return one!.length - other!.length
+}
+
+describe("compareCodePoints", () => {
+  const Characters = Schema.Array(
+    Schema.Literals(["a", "B", "é", "\uff01", "\u{1f600}", "\u{1f601}", "\u{10000}", "\ud83d", "\ude00", "\ue000"])
+  )
+  it.prop("agrees with comparing code point by code point", [Characters, Characters], ([left, right]) => {
+    const [one, other] = [left.join(""), right.join("")]
+    assert.strictEqual(Math.sign(compareCodePoints(one, other)), Math.sign(compareNaively(one, other)))
+  }, { arbitrary: { runs: 3000 } })
+
+  it("differs from UTF-16 above U+FFFF", () => {
+    assert.isBelow(compareCodePoints("\uff01", "\u{1f600}"), 0)
+    assert.isTrue("\uff01" > "\u{1f600}")
+  })
+})
+
+describe("microseconds", () => {
+  it("reads the notations of Postgres, Python and JavaScript", () => {
+    const noon = Date.UTC(2022, 2, 1, 12) * 1000
+    const texts = {
+      "2022-03-01T12:00:00+00:00": 0,
+      "2022-03-01T12:00:00Z": 0,
+      "2022-03-01 12:00:00+00": 0,
+      "2022-03-01T12:00:00": 0,
+      "2022-03-01T12:00": 0,
+      "2022-03-01T13:30:00+01:30": 0,
+      "2022-03-01T04:00:00-0800": 0,
+      "2022-03-01T12:00:00.000001+00:00": 1,
+      "2022-03-01T12:00:00.75+00:00": 750_000,
+      "2022-03-01T12:00:00.123456789Z": 123_456,
+      "2022-03-01": -12 * 3600 * 1_000_000
+    }
+    assert.strictEqual(microseconds("0001-01-01T00:00:00Z"), Date.parse("0001-01-01T00:00:00Z") * 1000)
+    for (const [text, offset] of Object.entries(texts)) assert.strictEqual(microseconds(text) - noon, offset, text)
+  })
+  it("is NaN for what is no time", () => {
+    for (const text of [null, undefined, 7, "", "yesterday", "2022-03-01T12:00:00+0", "infinity"]) {
+      assert.isNaN(microseconds(text))
+    }
+  })
+  it.prop(
+    "agrees with Date on milliseconds",
+    [Schema.Int.check(Schema.isBetween({ minimum: -9e12, maximum: 9e12 }))],
+    ([
+      time
+    ]) => {
+      const iso = new Date(time).toISOString()
+      if (/^\d{4}-/.test(iso)) assert.strictEqual(microseconds(iso), time * 1000)
+    }
+  )
+})
+
+describe("lines of a file", () => {
+  const withFile = async (text: string | Uint8Array, body: (path: string) => Promise<void>) => {
+    const folder = mkdtempSync(join(tmpdir(), "lines-"))
+    try {
+      writeFileSync(join(folder, "lines"), text)
+      await body(join(folder, "lines"))
+    } finally {
+      rmSync(folder, { recursive: true, force: true })
+    }
+  }
+  const signal = new AbortController().signal
+
+  it("are where they say, with or without a newline at the end, whatever their length", async () => {
+    const rows = [1, 10, 100_000, 1_048_575, 1_048_576, 5, 2_500_000, 0].map((length, at) => ({
+      at,
+      text: "é".repeat(length)
+    }))
+    for (const end of ["", "\n", "\r\n\n  \n"]) {
+      await withFile(rows.map((row) => JSON.stringify(row)).join("\n") + end, async (path) => {
+        const extents: Array<JsonLines.Extent> = []
+        await JsonLines.scan(path, signal, ({ bytes, number, offset }) => {
+          assert.strictEqual(number, extents.length + 1)
+          assert.deepStrictEqual(JsonLines.parseLine(bytes!), rows[number - 1]!)
+          extents.push({ offset, length: bytes!.length })
+        })
+        assert.strictEqual(extents.length, rows.length)
+        await using file = await open(path)
+        const order = [7, 0, 3, 3, 6, 1]
+        const read = await JsonLines.readExtents(file, order.map((at) => extents[at]!))
+        assert.deepStrictEqual(read.map(JsonLines.parseLine), order.map((at) => rows[at]!))
+      })
+    }
+  })
+
+  it("longer than the limit are told, and do not hide those after them", async () => {
+    const long = Buffer.alloc(JsonLines.maxLineBytes + 1, "x")
+    await withFile(Buffer.concat([Buffer.from("{}\n"), long, Buffer.from("\n{}\n")]), async (path) => {
+      const seen: Array<number | undefined> = []
+      await JsonLines.scan(path, signal, ({ bytes }) => seen.push(bytes?.length))
+      assert.deepStrictEqual(seen, [2, undefined, 2])
+    })
+  })
+
+  it("are an object each, or a problem that does not quote them", () => {
+    assert.deepStrictEqual(JsonLines.parseLine(Buffer.from(`{"a": 1}`)), { a: 1 })
+    for (const text of ["hunter2", `"hunter2"`, `["hunter2"]`, `{"hunter2": `, "null"]) {
+      const problem = JsonLines.parseLine(Buffer.from(text))
+      if (typeof problem !== "string") return assert.fail(text)
+      assert.notInclude(problem, "hunter2")
+    }
+  })
+})
