@@ -112,8 +112,24 @@ const unsupported = (operation: string, feature: string) =>
 /** An id as one segment of a path. `.` and `..` would be taken for something else, and are no ids. */
 const segment = (id: string): string | undefined => /^\.{0,2}$/.test(id) ? undefined : encodeURIComponent(id)
 
-/** Whether a server that refused a query did so because the id in it is not one. */
 const isUuid = (id: string): boolean => /^[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}$/i.test(id)
+
+/** The server refuses a query with an id that is no UUID: nothing has such an id. */
+const orNotFound = <A>(
+  effect: Effect.Effect<A, PrefectApiError>,
+  operation: string,
+  id: string | undefined,
+  notFound: (id: string) => Reason
+): Effect.Effect<A, PrefectApiError> =>
+  id === undefined || isUuid(id) ? effect : Effect.catchIf(
+    effect,
+    ({ reason }) => reason._tag === "MalformedResponse",
+    () => fail(operation, notFound(id))
+  )
+
+const noFlowRun = (flowRunId: string) => new FlowRunNotFound({ flowRunId })
+const noTaskRun = (wanted: string) => new TaskRunNotFound({ wanted })
+const noFlow = (flowId: string) => new FlowNotFound({ flowId })
 
 const makeBackend = Effect.fnUntraced(function*(client: Client.Client, includeSecrets: boolean) {
   const pages = Pages.make(client)
@@ -137,10 +153,10 @@ const makeBackend = Effect.fnUntraced(function*(client: Client.Client, includeSe
   }
 
   const taskRun = (taskRunId: string) =>
-    one("taskRun", "/task_runs", taskRunId, Rows.taskRun, () => new TaskRunNotFound({ wanted: taskRunId }))
+    one("taskRun", "/task_runs", taskRunId, Rows.taskRun, () => noTaskRun(taskRunId))
   const flowRun = (flowRunId: string) =>
-    one("flowRun", "/flow_runs", flowRunId, Rows.flowRun, () => new FlowRunNotFound({ flowRunId }))
-  const flow = (flowId: string) => one("flow", "/flows", flowId, Rows.flow, () => new FlowNotFound({ flowId }))
+    one("flowRun", "/flow_runs", flowRunId, Rows.flowRun, () => noFlowRun(flowRunId))
+  const flow = (flowId: string) => one("flow", "/flows", flowId, Rows.flow, () => noFlow(flowId))
 
   // By id, because the other orders of the server are not total.
   const ofFlowRun = (operation: string, flowRunId: string, taskRuns?: object): Pages.Filter => ({
@@ -154,9 +170,7 @@ const makeBackend = Effect.fnUntraced(function*(client: Client.Client, includeSe
   })
 
   const allTaskRuns = (operation: string, flowRunId: string): Effect.Effect<ReadonlyArray<Rows.Row>, PrefectApiError> =>
-    isUuid(flowRunId)
-      ? pages.all(ofFlowRun(operation, flowRunId))
-      : fail(operation, new FlowRunNotFound({ flowRunId }))
+    orNotFound(pages.all(ofFlowRun(operation, flowRunId)), operation, flowRunId, noFlowRun)
 
   const taskRunBySlug = Effect.fnUntraced(function*(
     { flowRunId, mapIndex, taskSlug }: PrefectApi.TaskRunBySlug
@@ -192,11 +206,11 @@ const makeBackend = Effect.fnUntraced(function*(client: Client.Client, includeSe
     request: PrefectApi.PageRequest
   ): Effect.Effect<PrefectApi.Page<TaskRunView>, PrefectApiError> => {
     if (mapped === true) return unsupported(operation, "mapped children")
-    if (!isUuid(flowRunId)) return fail(operation, new FlowRunNotFound({ flowRunId }))
     const state = states === undefined ? undefined : States.filter(states)
     if (states !== undefined && state === undefined) return Effect.succeed({ items: [], next: undefined })
     const filter = ofFlowRun(operation, flowRunId, state === undefined ? undefined : { state })
-    return Effect.map(pages.byOffset(filter, request, Rows.taskRun), ({ items, next }) => ({
+    const page = orNotFound(pages.byOffset(filter, request, Rows.taskRun), operation, flowRunId, noFlowRun)
+    return Effect.map(page, ({ items, next }) => ({
       items: items.filter((view) =>
         (states === undefined || States.matches(states, view.state)) &&
         (taskSlug === undefined || view.taskSlug === taskSlug || isOfTask({ task_key: view.taskSlug }, taskSlug))
@@ -263,16 +277,26 @@ const makeBackend = Effect.fnUntraced(function*(client: Client.Client, includeSe
     flowRun,
     flow,
     flowRunStates: (flowRunId) =>
-      states(
+      orNotFound(
+        states(
+          "flowRunStates",
+          `/flow_run_states/?flow_run_id=${encodeURIComponent(flowRunId)}`,
+          flowRun(flowRunId)
+        ),
         "flowRunStates",
-        `/flow_run_states/?flow_run_id=${encodeURIComponent(flowRunId)}`,
-        flowRun(flowRunId)
+        flowRunId,
+        noFlowRun
       ),
     taskRunStates: (taskRunId) =>
-      states(
+      orNotFound(
+        states(
+          "taskRunStates",
+          `/task_run_states/?task_run_id=${encodeURIComponent(taskRunId)}`,
+          taskRun(taskRunId)
+        ),
         "taskRunStates",
-        `/task_run_states/?task_run_id=${encodeURIComponent(taskRunId)}`,
-        taskRun(taskRunId)
+        taskRunId,
+        noTaskRun
       ),
     storageBlock: (id) => Cache.get(blocks, id),
     taskRunsOfTaskPage: () => unsupported("taskRunsOfTask", "mapped children"),
@@ -314,8 +338,8 @@ const makeBackend = Effect.fnUntraced(function*(client: Client.Client, includeSe
           }
         }
       }
-      if (flowId !== undefined && !isUuid(flowId)) return fail("flowRuns", new FlowNotFound({ flowId }))
-      return Effect.map(pages.byTime(newestFirst, request, Rows.flowRun), ({ items, next }) => ({
+      const page = orNotFound(pages.byTime(newestFirst, request, Rows.flowRun), "flowRuns", flowId, noFlow)
+      return Effect.map(page, ({ items, next }) => ({
         items: states === undefined ? items : items.filter((view) => States.matches(states, view.state)),
         next
       }))
@@ -332,8 +356,6 @@ const makeBackend = Effect.fnUntraced(function*(client: Client.Client, includeSe
         ...(taskRunId === undefined ? {} : { task_run_id: { any_: [taskRunId] } }),
         ...(level === undefined ? {} : { level: { ge_: Rows.levelNumber(level) } })
       }
-      if (flowRunId !== undefined && !isUuid(flowRunId)) return fail("logs", new FlowRunNotFound({ flowRunId }))
-      if (taskRunId !== undefined && !isUuid(taskRunId)) return fail("logs", new TaskRunNotFound({ wanted: taskRunId }))
       const oldestFirst = {
         time: "timestamp",
         start: after?.timestamp,
@@ -346,7 +368,8 @@ const makeBackend = Effect.fnUntraced(function*(client: Client.Client, includeSe
           }
         })
       }
-      return Effect.map(pages.byTime(oldestFirst, request, Rows.logEntry), ({ items, next }) => ({
+      const ofFlowRun = orNotFound(pages.byTime(oldestFirst, request, Rows.logEntry), "logs", flowRunId, noFlowRun)
+      return Effect.map(orNotFound(ofFlowRun, "logs", taskRunId, noTaskRun), ({ items, next }) => ({
         items: items
           .filter((line) => after === undefined || line.timestamp !== after.timestamp || line.id > after.id)
           .toSorted((left, right) =>
@@ -356,18 +379,20 @@ const makeBackend = Effect.fnUntraced(function*(client: Client.Client, includeSe
       }))
     },
     artifactsPage: ({ flowRunId, taskRunId }, request) => {
-      if (flowRunId !== undefined && !isUuid(flowRunId)) return fail("artifacts", new FlowRunNotFound({ flowRunId }))
-      if (taskRunId !== undefined && !isUuid(taskRunId)) {
-        return fail("artifacts", new TaskRunNotFound({ wanted: taskRunId }))
-      }
       const artifacts = {
         ...(flowRunId === undefined ? {} : { flow_run_id: { any_: [flowRunId] } }),
         ...(taskRunId === undefined ? {} : { task_run_id: { any_: [taskRunId] } })
       }
-      return pages.byOffset(
+      const page = pages.byOffset(
         { operation: "artifacts", path: "/artifacts/filter", body: { artifacts, sort: "ID_DESC" } },
         request,
         Rows.artifact
+      )
+      return orNotFound(
+        orNotFound(page, "artifacts", flowRunId, noFlowRun),
+        "artifacts",
+        taskRunId,
+        noTaskRun
       )
     }
   }

@@ -1,5 +1,6 @@
 import * as Prefect3Api from "@effect-prefect/api/Prefect3Api"
 import { PrefectApi } from "@effect-prefect/api/PrefectApi"
+import type { PrefectApiError } from "@effect-prefect/api/PrefectApiError"
 import * as State from "@effect-prefect/core/State"
 import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
 import { assert, describe, it } from "@effect/vitest"
@@ -433,6 +434,25 @@ describe("flow runs, flows, logs, artifacts, histories", () => {
       })
     ))
 })
+
+it.effect("an id that is no UUID is nobody's", () =>
+  withServer(() =>
+    Effect.gen(function*() {
+      const api = yield* PrefectApi
+      const asked: ReadonlyArray<readonly [string, Effect.Effect<unknown, PrefectApiError>]> = [
+        ["FlowRunNotFound", Stream.runCollect(api.taskRuns({ flowRunId: "nope" }))],
+        ["FlowRunNotFound", Stream.runCollect(api.logs({ flowRunId: "nope" }))],
+        ["TaskRunNotFound", Stream.runCollect(api.logs({ taskRunId: "nope" }))],
+        ["FlowRunNotFound", Stream.runCollect(api.artifacts({ flowRunId: "nope" }))],
+        ["TaskRunNotFound", Stream.runCollect(api.artifacts({ taskRunId: "nope" }))],
+        ["FlowNotFound", Stream.runCollect(api.flowRuns({ flowId: "nope" }))],
+        ["FlowRunNotFound", api.flowRunStates("nope")],
+        ["TaskRunNotFound", api.taskRunStates("nope")],
+        ["FlowRunNotFound", api.taskRunBySlug({ taskSlug: "x", flowRunId: "nope", mapIndex: -1 })]
+      ]
+      for (const [reason, effect] of asked) assert.strictEqual((yield* Effect.flip(effect)).reason._tag, reason)
+    })
+  ))
 
 describe("storage blocks", () => {
   const blockId = (name: string) => (Recorded.exchange(`blocks/${name}`).response as Recorded.Row)["id"] as string

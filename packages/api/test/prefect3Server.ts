@@ -212,7 +212,11 @@ export const answer = ({ body, method, path }: Received, maxLimit = 200): Reply 
     const [, kind, id] = /^\/(task_runs|flow_runs|flows)\/([^/?]+)$/.exec(path) ?? []
     const row = { task_runs: taskRuns, flow_runs: flowRuns, flows }[kind ?? ""]?.find((row) => row["id"] === id)
     if (row !== undefined) return { status: 200, body: row }
-    if (/^\/(task|flow)_run_states\//.test(path)) return { status: 200, body: [] }
+    if (/^\/(task|flow)_run_states\//.test(path)) {
+      return path.endsWith("=nope")
+        ? { status: 422, body: { exception_message: "Invalid request received." } }
+        : { status: 200, body: [] }
+    }
     return { status: 404, body: { detail: "Not Found" } }
   }
   const table = tables[path]
@@ -226,6 +230,11 @@ export const answer = ({ body, method, path }: Received, maxLimit = 200): Reply 
         exception_detail: unknown.map((place) => ({ type: "extra_forbidden", loc: ["body", ...place.split(".")] }))
       }
     }
+  }
+  const ids = JSON.stringify(body).match(/(?<="(?:id|flow_run_id|task_run_id)":\{"any_":\[")[^"]*/g) ?? []
+  if (!ids.every((id) => /^[0-9a-f-]{36}$/.test(id))) {
+    const problem = { type: "uuid_parsing", msg: "Input should be a valid UUID, invalid length" }
+    return { status: 422, body: { exception_message: "Invalid request received.", exception_detail: [problem] } }
   }
   const { limit = maxLimit, offset = 0, sort = table.defaultSort } = body
   if (Number(limit) > maxLimit) {
