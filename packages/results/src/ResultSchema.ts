@@ -233,22 +233,18 @@ export const Decimal = from(
   (value) => new PyDecimal(BigDecimal.format(value))
 )
 
-const BigInt_ = from(
+/**
+ * An int as bigint, of any size.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Integer = from(
   Schema.BigInt,
   "an integer",
   (value) => typeof value === "bigint" ? value : Number.isSafeInteger(value) ? BigInt(value as number) : undefined,
   (value) => Number.isSafeInteger(Number(value)) ? Number(value) : value
 )
-
-export {
-  /**
-   * An int as bigint, of any size.
-   *
-   * @category schemas
-   * @since 0.1.0
-   */
-  BigInt_ as BigInt
-}
 
 const uuidForm = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 

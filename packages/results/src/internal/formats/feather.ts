@@ -1,11 +1,12 @@
 /**
- * Arrow: IPC files (Feather 2), IPC streams, and the Feather 1 files of pyarrow before 0.17. flechette reads the types;
- * the compression that pyarrow writes by default, which it does not know, is taken off before.
+ * Arrow IPC, as Columnar.rst, Schema.fbs and Message.fbs of Apache Arrow describe it: files (Feather 2), streams, and the
+ * Feather 1 files of pyarrow before 0.17. Buffers may be compressed with LZ4 or zstd, which is what pyarrow does.
+ *
+ * Every length that a file states is checked against the bytes that are there before anything is read or made.
  */
-import type * as Flechette from "@uwdata/flechette"
 import * as zlib from "node:zlib"
 import { type ColumnParts, type Table, type TimeUnit } from "../../Table.ts"
-import { dateCell, decimalCell, integerCell, timeCell, timedeltaCell, timestampCell, zoneFromName } from "./cells.ts"
+import { buildVector, type Field, readField, type Vector } from "./arrowVector.ts"
 import { readFeather1 } from "./feather1.ts"
 import { FlatTable } from "./flatbuffer.ts"
 import { unlz4Frame } from "./lz4.ts"
@@ -13,14 +14,6 @@ import { arrange, readPandasMetadata } from "./pandasMetadata.ts"
 import { Refusal, refuse, tooLarge } from "./refusal.ts"
 
 const damaged = (what: string): never => refuse(`the Arrow data is damaged: ${what}`)
-
-const loadFlechette = async (): Promise<typeof Flechette> => {
-  try {
-    return await import("@uwdata/flechette")
-  } catch {
-    return refuse("it is Feather or Arrow: install @uwdata/flechette to read it (npm install @uwdata/flechette)")
-  }
-}
 
 const isFile = (bytes: Uint8Array): boolean => Buffer.from(bytes.subarray(0, 6)).toString("latin1") === "ARROW1"
 
@@ -94,191 +87,94 @@ const decompressBuffer = (codec: number, bytes: Uint8Array, left: number, maxByt
   return out.length === length ? out : damaged("a compressed buffer is shorter than it says")
 }
 
-/** A message with its buffers as they are; the flatbuffer is patched to say so. */
-const plainMessage = ({ body, head }: Message, budget: { left: number }, maxBytes: number): Message => {
-  const root = FlatTable.root(head)
-  const batch = recordBatchOf(root)
-  const codec = batch === null ? undefined : codecOf(root, batch)
-  if (batch === null || codec === undefined) return { head, body }
-  const { length: count, start } = batch.vector(2)
-  const patched = new Uint8Array(head)
-  const view = new DataView(patched.buffer)
-  const buffers: Array<Uint8Array> = []
-  let offset = 0
-  for (let i = 0; i < count; i++) {
-    const at = start + i * 16
-    const [from, length] = [Number(view.getBigInt64(at, true)), Number(view.getBigInt64(at + 8, true))]
-    if (from < 0 || length < 0 || from + length > body.length) damaged("a buffer lies outside of its body")
-    const buffer = decompressBuffer(codec, body.subarray(from, from + length), budget.left, maxBytes)
-    budget.left -= buffer.length
-    view.setBigInt64(at, BigInt(offset), true)
-    view.setBigInt64(at + 8, BigInt(buffer.length), true)
-    buffers.push(buffer)
-    offset += Math.ceil(buffer.length / 8) * 8
-  }
-  const plain = new Uint8Array(offset)
-  let at = 0
-  for (const buffer of buffers) {
-    plain.set(buffer, at)
-    at += Math.ceil(buffer.length / 8) * 8
-  }
-  if (batch.slot(3) !== 0) view.setUint16(batch.slot(3), 0, true)
-  const bodyLength = root.field(3)
-  if (bodyLength === 0) damaged("a body has no length")
-  view.setBigInt64(bodyLength, BigInt(offset), true)
-  return { head: patched, body: plain }
+interface Batch {
+  readonly batch: FlatTable
+  readonly codec: number | undefined
+  readonly body: Uint8Array
 }
 
-const isCompressed = ({ head }: Message): boolean => {
-  const root = FlatTable.root(head)
-  const batch = recordBatchOf(root)
-  return batch !== null && codecOf(root, batch) !== undefined
+/** What is left of the limits: bytes of decompressed buffers, and values, which may take no bytes at all. */
+interface Budget {
+  bytes: number
+  values: number
+  readonly max: number
 }
 
-/** The bytes as a stream without compression, at an address that typed arrays take. */
-const plainStream = (bytes: Uint8Array, maxBytes: number): Uint8Array => {
-  const messages = readMessages(bytes)
-  if (!messages.some(isCompressed)) return bytes.byteOffset % 8 === 0 ? bytes : new Uint8Array(bytes)
-  const budget = { left: maxBytes }
-  const plain = messages.map((message) => plainMessage(message, budget, maxBytes))
-  const padded = (length: number) => Math.ceil(length / 8) * 8
-  const out = new Uint8Array(plain.reduce((sum, { body, head }) => sum + 8 + padded(head.length) + body.length, 8))
-  const view = new DataView(out.buffer)
-  let at = 0
-  for (const { body, head } of plain) {
-    view.setInt32(at, -1, true)
-    view.setInt32(at + 4, padded(head.length), true)
-    out.set(head, at + 8)
-    at += 8 + padded(head.length)
-    out.set(body, at)
-    at += body.length
+/** Gives the vectors of some fields the nodes and buffers of a batch, in order. */
+const readVectors = (
+  { batch, body, codec }: Batch,
+  fields: ReadonlyArray<Field>,
+  dictionaries: ReadonlyMap<number, Vector>,
+  budget: Budget
+): Array<Vector> => {
+  const { view } = batch
+  const nodes = batch.vector(1, 16)
+  const buffers = batch.vector(2, 16)
+  const variadic = batch.vector(4, 8)
+  const next = { node: 0, buffer: 0, variadic: 0 }
+  const cursor = {
+    dictionaries,
+    node: () => {
+      if (next.node >= nodes.length) damaged("a batch has too few nodes")
+      const at = nodes.start + next.node++ * 16
+      const node = { length: Number(view.getBigInt64(at, true)), nullCount: Number(view.getBigInt64(at + 8, true)) }
+      if (!(node.length >= 0)) damaged("a column has no length")
+      if ((budget.values -= node.length) < 0) tooLarge(budget.max)
+      return node
+    },
+    buffer: () => {
+      if (next.buffer >= buffers.length) damaged("a batch has too few buffers")
+      const at = buffers.start + next.buffer++ * 16
+      const [from, length] = [Number(view.getBigInt64(at, true)), Number(view.getBigInt64(at + 8, true))]
+      if (!(from >= 0 && length >= 0 && from + length <= body.length)) damaged("a buffer lies outside of its body")
+      const stored = body.subarray(from, from + length)
+      if (codec === undefined) return stored
+      const plain = decompressBuffer(codec, stored, budget.bytes, budget.max)
+      budget.bytes -= plain.length
+      return plain
+    },
+    variadic: () => {
+      if (next.variadic >= variadic.length) damaged("a batch has too few buffers")
+      return Number(view.getBigInt64(variadic.start + next.variadic++ * 8, true))
+    }
   }
-  view.setInt32(at, -1, true)
+  return fields.map((field) => buildVector(field, cursor))
+}
+
+/** Several vectors as one. */
+const concat = (vectors: ReadonlyArray<Vector>): Vector => {
+  const [only] = vectors
+  if (only !== undefined && vectors.length === 1) return only
+  const ends: Array<number> = []
+  let length = 0
+  for (const vector of vectors) ends.push(length += vector.length)
+  return {
+    length,
+    at: (row) => {
+      let low = 0
+      let high = ends.length
+      while (low < high) {
+        const middle = (low + high) >> 1
+        if (ends[middle]! <= row) low = middle + 1
+        else high = middle
+      }
+      return vectors[low]?.at(row - (ends[low - 1] ?? 0)) ?? null
+    }
+  }
+}
+
+/** The fields below some fields that are dictionaries, by the id of the dictionary. */
+const dictionaryFields = (fields: ReadonlyArray<Field>, out = new Map<number, Field>()): Map<number, Field> => {
+  for (const field of fields) {
+    if (field.dictionary !== null) out.set(field.dictionary.id, { ...field, dictionary: null })
+    dictionaryFields(field.children, out)
+  }
   return out
 }
 
-const units: ReadonlyArray<TimeUnit> = ["s", "ms", "us", "ns"]
-
-/** What is used of flechette's types; see Arrow's Schema.fbs. */
-interface ArrowType {
-  readonly typeId: number
-  readonly unit?: number
-  readonly timezone?: string | null
-  readonly bitWidth?: number
-  readonly scale?: number
-  readonly stride?: number
-  readonly ordered?: boolean
-  readonly dictionary?: ArrowType
-  readonly children?: ReadonlyArray<{ readonly name: string; readonly type: ArrowType }>
-}
-
-interface ArrowBatch {
-  readonly type: ArrowType
-  readonly length: number
-  readonly nullCount: number
-  readonly validity: Uint8Array | undefined
-  readonly values: ArrayLike<number | bigint>
-  readonly offsets: ArrayLike<number | bigint>
-  readonly children: ReadonlyArray<ArrowBatch>
-  readonly dictionary?: ArrowColumn
-  isValid(index: number): boolean
-  at(index: number): unknown
-}
-
-interface ArrowColumn {
-  readonly type: ArrowType
-  readonly length: number
-  readonly data: ReadonlyArray<ArrowBatch>
-  readonly offsets: ArrayLike<number>
-}
-
-const decimalWords = (batch: ArrowBatch, index: number): bigint => {
-  const { bitWidth } = batch.type
-  if (bitWidth === 32) return BigInt(batch.values[index] ?? 0)
-  const words = (bitWidth ?? 128) / 64
-  let value = 0n
-  for (let word = words - 1; word >= 0; word--) {
-    value = (value << 64n) | BigInt.asUintN(64, BigInt(batch.values[index * words + word] ?? 0))
-  }
-  return BigInt.asIntN(words * 64, value)
-}
-
-const range = (batch: ArrowBatch, start: number, end: number): Array<unknown> => {
-  const out: Array<unknown> = []
-  if (!(start >= 0 && end >= start && end <= batch.length)) damaged("a list lies outside of its items")
-  for (let i = start; i < end; i++) out.push(cellOf(batch, i))
-  return out
-}
-
-const big = (value: number | bigint | undefined): bigint => BigInt(value ?? 0)
-
-/** A cell of a batch, with nothing of times and decimals lost. */
-const cellOf = (batch: ArrowBatch, index: number): unknown => {
-  const { type } = batch
-  if (batch.nullCount > 0 && batch.validity !== undefined && batch.validity.length > 0 && !batch.isValid(index)) {
-    return null
-  }
-  switch (type.typeId) {
-    case -1: // Dictionary
-      return batch.dictionary === undefined ? null : columnCell(batch.dictionary, Number(batch.values[index]))
-    case 2: { // Int
-      const value = batch.values[index]
-      return typeof value === "bigint" ? integerCell(value) : value
-    }
-    case 7: // Decimal
-      return decimalCell(decimalWords(batch, index), type.scale ?? 0)
-    case 8: // Date
-      return dateCell(
-        type.unit === 0 ? Number(batch.values[index]) : Math.floor(Number(batch.values[index]) / 86_400_000)
-      )
-    case 9: // Time
-      return timeCell(big(batch.values[index]), units[type.unit ?? 0]!)
-    case 10: // Timestamp
-      return timestampCell(big(batch.values[index]), units[type.unit ?? 0]!, zoneFromName(type.timezone ?? null))
-    case 12: // List
-    case 21: // LargeList
-      return range(batch.children[0]!, Number(batch.offsets[index]), Number(batch.offsets[index + 1]))
-    case 13: { // Struct
-      const out: Record<string, unknown> = {}
-      type.children?.forEach(({ name }, i) =>
-        Object.defineProperty(out, name, {
-          value: cellOf(batch.children[i]!, index),
-          enumerable: true,
-          configurable: true,
-          writable: true
-        })
-      )
-      return out
-    }
-    case 16: { // FixedSizeList
-      const stride = type.stride ?? 0
-      return range(batch.children[0]!, index * stride, (index + 1) * stride)
-    }
-    case 17: { // Map
-      const [keys, values] = batch.children[0]!.children
-      if (keys === undefined || values === undefined) return damaged("a map has no keys or no values")
-      const [start, end] = [Number(batch.offsets[index]), Number(batch.offsets[index + 1])]
-      return range(keys, start, end).map((key, i) => [key, cellOf(values, start + i)])
-    }
-    case 18: // Duration
-      return timedeltaCell(big(batch.values[index]), units[type.unit ?? 0]!)
-    default:
-      return batch.at(index)
-  }
-}
-
-const columnCell = (column: ArrowColumn, row: number): unknown => {
-  const { data, offsets } = column
-  if (data.length === 1) return row >= 0 && row < data[0]!.length ? cellOf(data[0]!, row) : null
-  let low = 0
-  let high = data.length - 1
-  while (low < high) {
-    const middle = (low + high + 1) >> 1
-    if (offsets[middle]! <= row) low = middle
-    else high = middle - 1
-  }
-  const batch = data[low]
-  return batch === undefined ? null : cellOf(batch, row - offsets[low]!)
+const metadataOf = (table: FlatTable, field: number, key: string): string | null => {
+  for (const entry of table.tables(field)) if (entry.string(0) === key) return entry.string(1)
+  return null
 }
 
 const kinds: Readonly<Record<number, ColumnParts["kind"]>> = {
@@ -299,38 +195,73 @@ const kinds: Readonly<Record<number, ColumnParts["kind"]>> = {
   24: "string"
 }
 
-const partsOf = (name: string, column: ArrowColumn): ColumnParts => {
-  const type = column.type.dictionary ?? column.type
-  const dictionary = column.data[0]?.dictionary
-  const hasUnit = type.typeId === 9 || type.typeId === 10 || type.typeId === 18
+const partsOf = (field: Field, column: Vector, dictionaries: ReadonlyMap<number, Vector>): ColumnParts => {
+  const dictionary = field.dictionary === null ? undefined : dictionaries.get(field.dictionary.id)
   return {
-    name,
-    kind: kinds[type.typeId] ?? "object",
+    name: field.name,
+    kind: kinds[field.type] ?? "object",
     length: column.length,
-    at: (row) => columnCell(column, row),
-    unit: hasUnit ? units[type.unit ?? 0] : null,
-    timezone: type.typeId === 10 ? type.timezone : null,
-    categories: dictionary === undefined
-      ? null
-      : Array.from({ length: dictionary.length }, (_, i) => columnCell(dictionary, i)),
-    isOrdered: column.type.ordered
+    at: column.at,
+    unit: field.unit as TimeUnit | null,
+    timezone: field.timezone,
+    categories: dictionary === undefined ? null : Array.from({ length: dictionary.length }, (_, i) => dictionary.at(i)),
+    isOrdered: field.dictionary?.isOrdered
   }
 }
 
+const readIpc = (bytes: Uint8Array, maxBytes: number): Table => {
+  const budget: Budget = { bytes: maxBytes, values: maxBytes, max: maxBytes }
+  const dictionaries = new Map<number, Vector>()
+  const chunks: Array<Array<Vector>> = []
+  let schema: FlatTable | null = null
+  let fields: ReadonlyArray<Field> = []
+  let dictionaryTypes = new Map<number, Field>()
+  let numRows = 0
+  for (const { body, head } of readMessages(bytes)) {
+    const root = FlatTable.root(head)
+    const kind = root.uint8(1)
+    if (kind === 1) {
+      if (schema !== null) continue
+      schema = root.table(2) ?? damaged("it has no schema")
+      if (schema.int16(0) !== 0) refuse("the Arrow data is big endian, which is not read")
+      fields = schema.tables(1).map((field) => readField(field))
+      dictionaryTypes = dictionaryFields(fields)
+      continue
+    }
+    const batch = recordBatchOf(root)
+    if (batch === null) continue
+    if (schema === null) damaged("a batch comes before the schema")
+    const codec = codecOf(root, batch)
+    if (kind === 3) {
+      const vectors = readVectors({ batch, codec, body }, fields, dictionaries, budget)
+      const length = batch.int64(0)
+      if (vectors.some((vector) => vector.length !== length)) damaged("its columns differ in length")
+      if (!(length >= 0 && (numRows += length) <= maxBytes)) tooLarge(maxBytes)
+      chunks.push(vectors)
+    } else {
+      const dictionary = root.table(2)!
+      const id = dictionary.int64(0)
+      const field = dictionaryTypes.get(id) ?? damaged("a dictionary is of no column")
+      const values = readVectors({ batch, codec, body }, [field], dictionaries, budget)[0]!
+      const before = dictionary.uint8(2) === 1 ? dictionaries.get(id) : undefined
+      dictionaries.set(id, before === undefined ? values : concat([before, values]))
+    }
+  }
+  if (schema === null) return damaged("it has no schema")
+  const parts = fields.map((field, i) =>
+    partsOf(field, concat(chunks.map((chunk) => chunk[i] ?? damaged("a column is missing"))), dictionaries)
+  )
+  return arrange(parts, numRows, readPandasMetadata(metadataOf(schema, 2, "pandas")))
+}
+
 /** The table of Arrow bytes of any of the three kinds. */
-export const readFeather = async (bytes: Uint8Array, maxBytes: number): Promise<Table> => {
+export const readFeather = (bytes: Uint8Array, maxBytes: number): Table => {
   try {
     if (Buffer.from(bytes.subarray(0, 4)).toString("latin1") === "FEA1") return readFeather1(bytes, maxBytes)
-    const flechette = await loadFlechette()
-    const arrow = flechette.tableFromIPC(plainStream(bytes, maxBytes), { useBigInt: true, useDecimalInt: true })
-    const columns = arrow.children as unknown as ReadonlyArray<ArrowColumn>
-    const numRows = columns.length === 0 ? 0 : Math.max(...columns.map(({ length }) => length))
-    if (!(numRows * Math.max(columns.length, 1) <= maxBytes)) return tooLarge(maxBytes)
-    if (columns.some(({ length }) => length !== numRows)) return damaged("its columns differ in length")
-    const parts = columns.map((column, i) => partsOf(arrow.names[i]!, column))
-    return arrange(parts, numRows, readPandasMetadata(arrow.schema.metadata?.get("pandas")))
+    return readIpc(bytes, maxBytes)
   } catch (error) {
     if (error instanceof Refusal) throw error
+    // What points outside of the bytes is a RangeError of a DataView.
     return damaged("it breaks off or contradicts itself")
   }
 }

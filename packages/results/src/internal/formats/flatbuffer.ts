@@ -38,9 +38,9 @@ export class FlatTable {
     const at = this.field(field)
     return at === 0 ? missing : this.view.getInt16(at, true)
   }
-  int32(field: number): number {
+  int32(field: number, missing = 0): number {
     const at = this.field(field)
-    return at === 0 ? 0 : this.view.getInt32(at, true)
+    return at === 0 ? missing : this.view.getInt32(at, true)
   }
   int64(field: number): number {
     const at = this.field(field)
@@ -56,17 +56,17 @@ export class FlatTable {
     const start = at + this.view.getUint32(at, true)
     return textAt(this.view, start)
   }
-  /** Where a vector's items start, and how many there are. */
-  vector(field: number): { readonly start: number; readonly length: number } {
+  /** Where a vector's items start, and how many of `width` bytes there are. */
+  vector(field: number, width: number): { readonly start: number; readonly length: number } {
     const at = this.field(field)
     if (at === 0) return { start: 0, length: 0 }
     const start = at + this.view.getUint32(at, true)
     const length = this.view.getUint32(start, true)
-    if (start + 4 + length > this.view.byteLength) throw new RangeError("a vector is longer than its buffer")
+    if (start + 4 + length * width > this.view.byteLength) throw new RangeError("a vector is longer than its buffer")
     return { start: start + 4, length }
   }
   tables(field: number): Array<FlatTable> {
-    const { length, start } = this.vector(field)
+    const { length, start } = this.vector(field, 4)
     return Array.from({ length }, (_, i) => {
       const at = start + i * 4
       return new FlatTable(this.view, at + this.view.getUint32(at, true))

@@ -238,6 +238,24 @@ const join = (chunks: ReadonlyArray<ArrayLike<unknown>>): ArrayLike<unknown> => 
   return out
 }
 
+/**
+ * Runs a read whose slices come only when it waits for all of them. When hyparquet finds at once that a schema
+ * contradicts itself it leaves the columns that it began to read alone, and the failure of one would end the process.
+ */
+const gated = async (read: (slice: <A>(take: () => A) => Promise<A>) => Promise<void>): Promise<void> => {
+  let open = () => {}
+  const gate = new Promise<void>((resolve) => open = resolve)
+  let failed = false
+  const reading = read((take) => gate.then(take)).catch((error: unknown) => {
+    failed = true
+    throw error
+  })
+  reading.catch(() => {})
+  await new Promise((resolve) => setImmediate(resolve))
+  if (!failed) open()
+  await reading
+}
+
 const damaged = (error: unknown): never => {
   if (error instanceof Refusal) throw error
   return refuse("the Parquet file is damaged: it breaks off or contradicts itself")
@@ -289,23 +307,25 @@ const read = async (hyparquet: typeof Hyparquet, bytes: Uint8Array, maxBytes: nu
   const chunks = new Map<string, Array<{ readonly start: number; readonly data: ArrayLike<unknown> }>>()
   const raw = (value: unknown) => value
   if (numRows > 0 && tree.children.length > 0) {
-    await hyparquet.parquetRead({
-      file: { byteLength: buffer.byteLength, slice: (start, end) => buffer.slice(start, end) },
-      metadata,
-      utf8: false,
-      compressors: makeCompressors(hyparquet.snappyUncompress, maxBytes),
-      parsers: {
-        stringFromBytes: (value: Uint8Array | undefined) => value === undefined ? value : utf8(value),
-        jsonFromBytes: (value: Uint8Array | undefined) => value === undefined ? value : utf8(value),
-        geometryFromBytes: raw,
-        geographyFromBytes: raw
-      },
-      onChunk: ({ columnData, columnName, rowStart }) => {
-        const list = chunks.get(columnName)
-        if (list === undefined) chunks.set(columnName, [{ start: rowStart, data: columnData }])
-        else list.push({ start: rowStart, data: columnData })
-      }
-    })
+    await gated((slice) =>
+      hyparquet.parquetRead({
+        file: { byteLength: buffer.byteLength, slice: (start, end) => slice(() => buffer.slice(start, end)) },
+        metadata,
+        utf8: false,
+        compressors: makeCompressors(hyparquet.snappyUncompress, maxBytes),
+        parsers: {
+          stringFromBytes: (value: Uint8Array | undefined) => value === undefined ? value : utf8(value),
+          jsonFromBytes: (value: Uint8Array | undefined) => value === undefined ? value : utf8(value),
+          geometryFromBytes: raw,
+          geographyFromBytes: raw
+        },
+        onChunk: ({ columnData, columnName, rowStart }) => {
+          const list = chunks.get(columnName)
+          if (list === undefined) chunks.set(columnName, [{ start: rowStart, data: columnData }])
+          else list.push({ start: rowStart, data: columnData })
+        }
+      })
+    )
   }
   const values = new Map((metadata.key_value_metadata ?? []).map(({ key, value }) => [key, value]))
   const pandas = readPandasMetadata(values.get("pandas"))
