@@ -14,6 +14,7 @@ import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import { resolve } from "node:path"
+import { atLeastOne } from "./internal/atLeastOne.ts"
 import * as Place from "./internal/place.ts"
 import { type Folder, readFile } from "./internal/readFile.ts"
 import { type Mount, MountError } from "./Mount.ts"
@@ -165,7 +166,7 @@ const azureResult = objectKind<AzureResult>("AzureResult", "azure", (descriptor)
  * @since 0.1.0
  */
 export const readers = (options: Options): Result.Result<ReadonlyArray<ResultStorage.AnyReader>, MountError> => {
-  const concurrency = options.concurrency ?? 64
+  const concurrency = atLeastOne(options.concurrency ?? 64)
   const files = (options.roots ?? []).map(allowRoot)
   const objects: Record<Place.Scheme, Array<Allowed>> = { s3: [], gs: [], azure: [] }
   for (const mount of options.mounts ?? []) {

@@ -1,12 +1,15 @@
 import { AzureResult, GCSResult, LocalResult, S3Result } from "@effect-prefect/core/ResultDescriptor"
 import * as LocalStorage from "@effect-prefect/results/LocalStorage"
+import { ResultStorage } from "@effect-prefect/results/ResultStorage"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { execFileSync } from "node:child_process"
-import { mkdirSync, renameSync, rmSync, symlinkSync, truncateSync } from "node:fs"
+import { mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, truncateSync } from "node:fs"
 import { createServer } from "node:net"
-import { join } from "node:path"
+import { join, posix } from "node:path"
 import { readBytes, readReason, storageContract } from "./storageContract.ts"
 import { temporaryFolder, writeFile } from "./support/temporaryFolder.ts"
 
@@ -305,6 +308,64 @@ describe("LocalStorage", () => {
         assert.strictEqual((yield* readReason(local("/proc/self/status"), 50))._tag, "ResultTooLarge")
       }).pipe(Effect.provide(LocalStorage.layer({ roots: [`/proc/${process.pid}`, "/proc/self"] })))
   )
+
+  it.live.runIf(process.platform === "linux")(
+    "closes every file, also those of reads that were interrupted or refused",
+    () =>
+      withFolder((folder) =>
+        Effect.gen(function*() {
+          const names = Array.from({ length: 40 }, (_, index) => `${index}`)
+          for (const [index, name] of names.entries()) writeFile(join(folder, name), "x".repeat(index * 2000))
+          mkdirSync(join(folder, "directory"))
+          symlinkSync("/etc/passwd", join(folder, "out"))
+          const open = () => readdirSync("/proc/self/fd").length
+          const readAll = Effect.forEach(
+            [...names, "directory", "out", "none"],
+            (name) => Effect.exit(readBytes(local(join(folder, name)), 60_000)),
+            { concurrency: 16 }
+          )
+          yield* readAll
+          const before = open()
+          for (let turn = 0; turn < 20; turn++) {
+            const fiber = yield* Effect.forkChild(readAll, { startImmediately: true })
+            if (turn % 2 === 1) {
+              yield* Effect.sleep(1)
+            }
+            yield* Fiber.interrupt(fiber)
+          }
+          yield* readAll
+          // Files of interrupted reads are closed when their opening has ended.
+          while (open() > before) yield* Effect.sleep(5)
+        }).pipe(Effect.provide(LocalStorage.layer({ roots: [folder] })))
+      )
+  )
+
+  it.live("reads one at a time when told to read none at once", () =>
+    withFolder((folder) =>
+      Effect.gen(function*() {
+        writeFile(join(folder, "x"), "x")
+        const storage = yield* ResultStorage
+        assert.strictEqual(storage.concurrency(local(join(folder, "x"))), 1)
+      }).pipe(Effect.provide(LocalStorage.layer({ roots: [folder], concurrency: 0 })))
+    ))
+
+  it.effect.prop("allows no place that is not below its root, however it is spelled", [
+    Schema.Array(Schema.Literals(["a", "b", "..", ".", "", "root", "\\", "%2e%2e", "ü", "..a", "a..", " ", "\n"])),
+    Schema.Literals(["/root/", "/root", "", "/", "file:///root/", "C:/root/", "C:\\root\\", "\\\\host\\root\\"]),
+    Schema.Literals(["/", "\\", "//"]),
+    Schema.Literals(["/root", "/root/a", "/", "C:\\root", "root", ""])
+  ], ([segments, start, separator, dir]) =>
+    Effect.gen(function*() {
+      const storage = yield* ResultStorage
+      const [reader] = storage.readers
+      const location = start + segments.join(separator)
+      if (reader?.allows(local(location, dir)) !== true) return
+      const absolute = location.startsWith("/") ? location : location.startsWith("file:")
+        ? decodeURIComponent(location.slice(7))
+        : `${dir}/${location}`
+      const real = posix.normalize(absolute)
+      assert.isTrue(real === "/root" || real.startsWith("/root/"), JSON.stringify([location, dir]))
+    }).pipe(Effect.provide(LocalStorage.layer({ roots: ["/root"] }))), { arbitrary: { runs: 2000 } })
 
   it.effect("names a mount that makes no sense", () =>
     Effect.gen(function*() {

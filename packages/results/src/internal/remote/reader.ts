@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { ResultAccessDenied, type StorageReason, StorageUnavailable } from "../../ResultError.ts"
 import type { AnyReader, ResultReader, Stored } from "../../ResultStorage.ts"
+import { atLeastOne } from "../atLeastOne.ts"
 import * as Place from "../place.ts"
 import { download } from "./download.ts"
 import * as Limiter from "./limiter.ts"
@@ -55,9 +56,9 @@ export const make = <D extends ResultDescriptor>(
   options: Options
 ): Effect.Effect<ReadonlyArray<AnyReader>, never, Scope.Scope> =>
   Effect.gen(function*() {
-    const concurrency = options.concurrency ?? 32
+    const concurrency = atLeastOne(options.concurrency ?? 32)
     const limits = {
-      attempts: options.attempts ?? 5,
+      attempts: atLeastOne(options.attempts ?? 5),
       idle: Duration.toMillis(options.idleTimeout ?? "30 seconds")
     }
     const timeout = Duration.fromInputUnsafe(options.timeout ?? "15 minutes")
