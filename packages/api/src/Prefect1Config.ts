@@ -99,16 +99,16 @@ const readText = (path: string): Effect.Effect<string | undefined, PrefectConfig
       }
       return await fs.readFile(path, "utf8")
     },
-    catch: (error) => error
-  }).pipe(Effect.catch((error) => {
-    if (error instanceof PrefectConfigError) return Effect.fail(error)
-    const code = codeOf(error)
-    return code === "ENOENT" || code === "ENOTDIR"
-      ? Effect.undefined
-      : Effect.fail(
-        new PrefectConfigError({ source: path, problem: `it cannot be read${code === undefined ? "" : ` (${code})`}` })
-      )
-  }))
+    catch: (error) => {
+      if (error instanceof PrefectConfigError) return error
+      const code = codeOf(error)
+      if (code === "ENOENT" || code === "ENOTDIR") return undefined
+      return new PrefectConfigError({
+        source: path,
+        problem: `it cannot be read${code === undefined ? "" : ` (${code})`}`
+      })
+    }
+  }).pipe(Effect.catch((error) => error === undefined ? Effect.undefined : Effect.fail(error)))
 
 type Table = { readonly [key: string]: unknown }
 

@@ -131,9 +131,14 @@ export class CustomResult extends Schema.TaggedClass<CustomResult>("@effect-pref
   get type(): string {
     return typeof this.raw["type"] === "string" ? this.raw["type"] : "(no type)"
   }
+  /** Whether it names a class of Prefect's own, so that it is its fields which are not what Prefect writes. */
+  get isMalformed(): boolean {
+    return this.raw["type"] === undefined || codecs.has(this.type)
+  }
   /** Where that class says that the value is; null when nothing was stored. */
   get location(): string | null {
-    return typeof this.raw["location"] === "string" ? this.raw["location"] : null
+    const location = this.raw["location"] ?? null
+    return location === null || typeof location === "string" ? location : JSON.stringify(location)
   }
 }
 

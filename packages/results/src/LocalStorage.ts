@@ -131,7 +131,8 @@ const localResult: Kind<LocalResult> = {
   place: ({ dir, location }) => Place.file(location ?? "", dir),
   allowHint: ({ dir, location }) => {
     const path = Place.file(location ?? "", dir).name
-    const folder = dir ?? path.slice(0, Math.max(path.lastIndexOf("/"), 1))
+    const isBelow = typeof dir === "string" && path.startsWith(dir.endsWith("/") ? dir : `${dir}/`)
+    const folder = isBelow ? dir : path.slice(0, Math.max(path.lastIndexOf("/"), 1))
     return "it is not below an allowed root or mount: " +
       `add ${Place.shown(folder)} to LocalStorage.layer({ roots }), or mount its copy (--mount ${
         Place.shown(folder)

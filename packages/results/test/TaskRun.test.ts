@@ -115,6 +115,11 @@ describe("reasons", () => {
     [
       "UnsupportedResultType",
       run.pipe(Effect.flatMap((_) => reasonOf(_.getResult))),
+      single({ type: "Success", _result: { type: "LocalResult", location: 5 } })
+    ],
+    [
+      "UnsupportedResultType",
+      run.pipe(Effect.flatMap((_) => reasonOf(_.getResult))),
       single({ type: "Success", _result: { type: "MyResult", location: "x" } })
     ],
     [

@@ -45,7 +45,10 @@ const descriptorOf = (view: TaskRunView): ResultDescriptor | Reason => {
   const state = view.state
   if (!State.isFinished(state)) return new NotFinished({ state: State.typeName(state) })
   const descriptor = State.resultDescriptor(state)
-  return isPersisted(descriptor) ? descriptor : new NotPersisted({ state: State.typeName(state) })
+  if (!isPersisted(descriptor)) return new NotPersisted({ state: State.typeName(state) })
+  return descriptor._tag === "CustomResult" && descriptor.isMalformed
+    ? new UnsupportedResultType({ type: descriptor.type, problem: "its fields are not those that Prefect writes" })
+    : descriptor
 }
 
 const isReason = (value: ResultDescriptor | Reason): value is Reason => value instanceof Error
