@@ -342,69 +342,81 @@ export const make = Effect.fnUntraced(function*(
     }
   }
 
-  const execute = Effect.fn("QueryEngine.execute")(function*(request: Request): Effect.fn.Return<Answer> {
-    if (typeof request.query !== "string") {
-      return refusal([validationFailed("the request needs a query: {\"query\": \"…\", \"variables\": {…}}")])
-    }
-    const prepared = prepare(request.query)
-    if (!("document" in prepared)) return refusal(prepared)
-    const name = request.operationName ?? undefined
-    const operation = name === undefined
-      ? prepared.operations.length === 1 ? prepared.operations[0] : undefined
-      : prepared.operations.find((node) => node.name?.value === name)
-    if (operation === undefined) {
-      return refusal([
-        validationFailed(
-          name === undefined
-            ? "the query has several operations, or none: name one with operationName"
-            : "the query has no operation with the name that operationName gives"
-        )
-      ])
-    }
-    if (operation.operation !== OperationTypeNode.QUERY) {
-      const message = `this server is read-only: a ${operation.operation} is refused`
-      return refusal([new QueryError({ code: "READ_ONLY", message })], operation.operation)
-    }
-    const inputs = variablesOf(request.variables)
-    if (inputs instanceof QueryError) return refusal([inputs], "query")
-    const variables = variablesFor(operation, inputs)
-    if (Array.isArray(variables)) return refusal(variables, "query")
-    const fields = collect([operation.selectionSet], prepared.fragments, variables as Variables)
-    const resolved = yield* Effect.forEach(
-      fields,
-      (field) =>
-        read(prepared, operation, field, variables as Variables, inputs).pipe(
-          Effect.map(({ json, rows }): Resolved => ({ field, rows, json, error: undefined })),
-          Effect.catch((error) =>
-            Effect.succeed<Resolved>({
-              field,
-              rows: 0,
-              json: undefined,
-              error: new QueryError({ ...error, message: error.message, path: [field.key] })
-            })
+  const execute = Effect.fn("QueryEngine.execute")(
+    function*(request: Request): Effect.fn.Return<Answer> {
+      if (typeof request.query !== "string") {
+        return refusal([validationFailed("the request needs a query: {\"query\": \"…\", \"variables\": {…}}")])
+      }
+      const prepared = prepare(request.query)
+      if (!("document" in prepared)) return refusal(prepared)
+      const name = request.operationName ?? undefined
+      const operation = name === undefined
+        ? prepared.operations.length === 1 ? prepared.operations[0] : undefined
+        : prepared.operations.find((node) => node.name?.value === name)
+      if (operation === undefined) {
+        return refusal([
+          validationFailed(
+            name === undefined
+              ? "the query has several operations, or none: name one with operationName"
+              : "the query has no operation with the name that operationName gives"
           )
-        ),
-      { concurrency: 4 }
-    ).pipe(
-      Effect.timeoutOrElse({
-        duration: timeout,
-        orElse: () =>
-          Effect.succeed(
-            fields.map((field): Resolved => ({
-              field,
-              rows: 0,
-              json: undefined,
-              error: new QueryError({
-                code: "timeout",
-                message: `the request took longer than ${Duration.format(timeout)}`,
-                path: [field.key]
+        ])
+      }
+      if (operation.operation !== OperationTypeNode.QUERY) {
+        const message = operation.operation === OperationTypeNode.MUTATION
+          ? "this server is read-only: mutations are refused"
+          : "this server is read-only and has no subscriptions: ask again instead"
+        return refusal([new QueryError({ code: "READ_ONLY", message })], operation.operation)
+      }
+      const inputs = variablesOf(request.variables)
+      if (inputs instanceof QueryError) return refusal([inputs], "query")
+      const variables = variablesFor(operation, inputs)
+      if (Array.isArray(variables)) return refusal(variables, "query")
+      const fields = collect([operation.selectionSet], prepared.fragments, variables as Variables)
+      const resolved = yield* Effect.forEach(
+        fields,
+        (field) =>
+          read(prepared, operation, field, variables as Variables, inputs).pipe(
+            Effect.map(({ json, rows }): Resolved => ({ field, rows, json, error: undefined })),
+            Effect.catch((error) =>
+              Effect.succeed<Resolved>({
+                field,
+                rows: 0,
+                json: undefined,
+                error: new QueryError({ ...error, message: error.message, path: [field.key] })
               })
-            }))
-          )
-      })
-    )
-    return answer(resolved)
-  })
+            )
+          ),
+        { concurrency: 4 }
+      ).pipe(
+        Effect.timeoutOrElse({
+          duration: timeout,
+          orElse: () =>
+            Effect.succeed(
+              fields.map((field): Resolved => ({
+                field,
+                rows: 0,
+                json: undefined,
+                error: new QueryError({
+                  code: "timeout",
+                  message: `the request took longer than ${Duration.format(timeout)}`,
+                  path: [field.key]
+                })
+              }))
+            )
+        })
+      )
+      return answer(resolved)
+    },
+    Effect.catchDefect((defect) => {
+      const error = new QueryError({ code: "INTERNAL_SERVER_ERROR", message: "the server failed" })
+      const name = defect instanceof Error ? defect.name : typeof defect
+      return Effect.as(
+        Effect.logError(`a request ended with ${name}`),
+        { ...refusal([error]), status: 200, body: `{"errors":${JSON.stringify([toJson(error)])},"data":null}` } as const
+      )
+    })
+  )
 
   return { schema, execute }
 })

@@ -11,17 +11,7 @@
  * @since 0.1.0
  */
 import type { Catalog, Table } from "./Catalog.ts"
-import {
-  aggregateCall,
-  asList,
-  bindTexts,
-  bindValue,
-  Builder,
-  condition,
-  from,
-  orderTerms,
-  quote
-} from "./internal/conditions.ts"
+import { aggregateCall, asList, bindValue, Builder, condition, from, orderTerms, quote } from "./internal/conditions.ts"
 import { parseJsonPath } from "./internal/jsonPath.ts"
 import { QueryError, validationFailed } from "./internal/queryError.ts"
 import type { Field, Fragments, Variables } from "./internal/selection.ts"
@@ -198,7 +188,7 @@ class Compiler {
         const path = this.argumentsOf(field).get("path")
         const steps = path === undefined ? [] : parseJsonPath(String(path))
         const value = `${alias}.${quote(name)}`
-        return [this.key(field), steps.length === 0 ? value : `${value} #> ${bindTexts(this.builder, steps)}`]
+        return [this.key(field), steps.length === 0 ? value : `${value} #> ${this.builder.bindArray("text", steps)}`]
       }
       const relation = table.relations.get(name) ?? table.relations.get(name.replace(/_aggregate$/, ""))
       if (relation === undefined) throw validationFailed(`field "${name}" not found in type: "${table.name}"`)

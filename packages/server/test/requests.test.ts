@@ -238,6 +238,23 @@ layer(layerServer(Database.layerArchive(prefect1.directory)), { timeout: "120 se
       assert.deepStrictEqual([bomb.status, code(bomb)], [200, "limit-exceeded"])
       const tokens = yield* ask(`{ task_run(where: {map_index: {_in: [${"1 ".repeat(200_001)}]}}) { id } }`)
       assert.deepStrictEqual([tokens.status, code(tokens)], [400, "GRAPHQL_PARSE_FAILED"])
+      const nested = (depth: number) => [
+        `{ ${"... { ".repeat(depth)} hello ${"}".repeat(depth)} }`,
+        `{ task_run(where: ${"{_not: ".repeat(depth)}{}${"}".repeat(depth)}) { id } }`,
+        `{ task_run(where: {serialized_state: {_eq: ${"[".repeat(depth)}${"]".repeat(depth)}}}) { id } }`,
+        `query ($x: jsonb = ${"{a: ".repeat(depth)}1${
+          "}".repeat(depth)
+        }) { task_run(where: {serialized_state: {_eq: $x}}) { id } }`
+      ]
+      for (const query of [...nested(1_000), ...nested(5_000), ...nested(20_000)]) {
+        const reply = yield* ask(query)
+        assert.include([200, 400], reply.status, query.slice(0, 60))
+      }
+      const deepVariable = JSON.parse(`${"[".repeat(2_000)}${"]".repeat(2_000)}`) as unknown
+      const variable = yield* ask("query ($x: jsonb) { task_run(where: {serialized_state: {_eq: $x}}) { id } }", {
+        x: deepVariable
+      })
+      assert.include([200, 400], variable.status)
       const conditions = `${"{_not: ".repeat(40)}{}${"}".repeat(40)}`
       assert.strictEqual(code(yield* ask(`{ task_run(where: ${conditions}) { id } }`)), "validation-failed")
     }))
@@ -420,6 +437,20 @@ describe("a server", () => {
     }).pipe(Effect.provide(layerServer(
       layerFake(() => new Database.DatabaseError({ reason: "Unavailable", detail: "the database cannot be reached" }))
     ))))
+
+  it.live("answers when it fails itself, and says no more of it than its kind", () =>
+    Effect.gen(function*() {
+      const lines: Array<string> = []
+      const logger = Logger.map(Logger.formatJson, (line) => void lines.push(line))
+      const broken = layerFake(() => Effect.die(new TypeError("canary")))
+      const reply = yield* ask("{ task_run { id } }").pipe(
+        Effect.provide(layerServer(broken)),
+        Effect.provide(Logger.layer([logger]))
+      )
+      assert.deepStrictEqual([reply.status, code(reply), reply.data], [200, "INTERNAL_SERVER_ERROR", null])
+      assert.include(lines.join("\n"), "TypeError")
+      assert.notInclude(`${reply.text}${lines.join("\n")}`, "canary")
+    }))
 
   it.live("logs requests without their values", () =>
     Effect.gen(function*() {

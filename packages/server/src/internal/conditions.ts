@@ -17,8 +17,21 @@ export class Builder {
 
   /** A placeholder for a text: whatever it is to be, it travels as text and is cast where it is used. */
   bind(value: string): string {
+    return this.#bind(value, "text")
+  }
+
+  /**
+   * A placeholder for an array, written as Postgres writes one. It is an array from the start: cast from a text it would
+   * be parsed again for each row that it is compared with.
+   */
+  bindArray(type: string, values: ReadonlyArray<string>): string {
+    const elements = values.map((value) => `"${value.replace(/["\\]/g, "\\$&")}"`)
+    return this.#bind(`{${elements.join(",")}}`, `${type}[]`)
+  }
+
+  #bind(value: string, type: string): string {
     this.parameters.push(value)
-    return `$${this.parameters.length}::text`
+    return `$${this.parameters.length}::${type}`
   }
 
   alias(): string {
@@ -53,19 +66,10 @@ const refuseNull = (value: unknown, what: string): unknown => {
 const toText = (type: ColumnType, value: unknown): string =>
   type.kind === "jsonb" || type.kind === "json" || typeof value === "object" ? JSON.stringify(value) : String(value)
 
-const arrayLiteral = (values: ReadonlyArray<string>): string =>
-  `{${values.map((value) => `"${value.replace(/["\\]/g, "\\$&")}"`).join(",")}}`
-
-const castTo = (builder: Builder, type: string, text: string): string => {
-  const placeholder = builder.bind(text)
-  return type === "text" ? placeholder : `(${placeholder})::${type}`
+export const bindValue = (builder: Builder, type: ColumnType, value: unknown): string => {
+  const placeholder = builder.bind(toText(type, refuseNull(value, type.scalar)))
+  return type.cast === "text" ? placeholder : `(${placeholder})::${type.cast}`
 }
-
-export const bindTexts = (builder: Builder, values: ReadonlyArray<string>): string =>
-  castTo(builder, "text[]", arrayLiteral(values))
-
-export const bindValue = (builder: Builder, type: ColumnType, value: unknown): string =>
-  castTo(builder, type.cast, toText(type, refuseNull(value, type.scalar)))
 
 const text: ColumnType = { scalar: "String", cast: "text", kind: "text" }
 
@@ -90,11 +94,11 @@ const comparison = (builder: Builder, type: ColumnType, column: string, value: u
         return [`${column} ${known.operator} ${builder.bind(String(operand))}`]
       case "many": {
         const items = asList(operand).map((item) => toText(type, refuseNull(item, type.scalar)))
-        return [`${column} ${known.operator} (${castTo(builder, `${type.cast}[]`, arrayLiteral(items))})`]
+        return [`${column} ${known.operator} (${builder.bindArray(type.cast, items)})`]
       }
       case "texts": {
         const items = asList(operand).map((item) => String(refuseNull(item, "String")))
-        return [`${column} ${known.operator} ${bindTexts(builder, items)}`]
+        return [`${column} ${known.operator} ${builder.bindArray("text", items)}`]
       }
     }
   })
