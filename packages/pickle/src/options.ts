@@ -44,10 +44,11 @@ export interface Limits {
  * @since 0.1.0
  */
 export interface ClassDecoder<A = unknown> {
-  readonly create: (args: ReadonlyArray<unknown>, kwargs: unknown, cls: PyGlobal) => A
-  readonly setState?: (value: A, state: unknown) => void
-  readonly append?: (value: A, item: unknown) => void
-  readonly setItem?: (value: A, key: unknown, item: unknown) => void
+  create(args: ReadonlyArray<unknown>, kwargs: unknown, cls: PyGlobal): A
+  // Methods, so that a decoder of one class fits where decoders of any class are taken.
+  setState?(value: A, state: unknown): void
+  append?(value: A, item: unknown): void
+  setItem?(value: A, key: unknown, item: unknown): void
 }
 
 /**

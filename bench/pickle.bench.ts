@@ -1,0 +1,209 @@
+/**
+ * Pickles: read here, by CPython's C unpickler (`--peers`), by the packages of npm, and the same values by `JSON.parse`
+ * and `v8.deserialize`.
+ */
+import { loads, type LoadsOptions } from "@effect-prefect/pickle"
+import jpickle from "jpickle"
+import { execFileSync } from "node:child_process"
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { deserialize, serialize } from "node:v8"
+import { Parser } from "pickleparser"
+import { folder } from "../conformance/support/folder.ts"
+import { type Requirements, venv } from "../conformance/support/python.ts"
+import { dumps, plain, values } from "./pickle/values.ts"
+import { type PythonPeer, pythonPeer } from "./support/python.ts"
+import type { Contender, Row } from "./support/row.ts"
+
+const place = folder("pickle-bench-data")
+const script = join(import.meta.dirname, "pickle", "peer.py")
+const bare: Requirements = { name: "pickle-bench", packages: [] }
+const withPandas3: Requirements = {
+  name: "pandas-3",
+  python: "3.11",
+  packages: ["pandas>=3,<4", "numpy>=2", "pyarrow"]
+}
+const withPandas1: Requirements = { name: "pandas-1.3", python: "3.7", packages: ["pandas==1.3.5", "numpy==1.21.6"] }
+
+const pickled = (name: keyof typeof values): string => {
+  const path = join(place, `${name}.pkl`)
+  if (!existsSync(path)) {
+    mkdirSync(place, { recursive: true })
+    const value = values[name]()
+    writeFileSync(
+      path,
+      name === "small" ? framed((value as ReadonlyArray<unknown>).map((one) => dumps(one))) : dumps(value)
+    )
+  }
+  return path
+}
+
+/** Each behind its length in four bytes. */
+const framed = (pickles: ReadonlyArray<Buffer>): Buffer =>
+  Buffer.concat(pickles.flatMap((one) => {
+    const head = Buffer.alloc(4)
+    head.writeUInt32LE(one.length)
+    return [head, one]
+  }))
+
+const unframed = (bytes: Buffer): ReadonlyArray<Buffer> => {
+  const out: Array<Buffer> = []
+  for (let at = 0; at < bytes.length;) {
+    const size = bytes.readUInt32LE(at)
+    out.push(bytes.subarray(at + 4, at + 4 + size))
+    at += 4 + size
+  }
+  return out
+}
+
+/** Reads pickles that are made, or read from disk, before the first run. */
+const reader = (name: string, open: () => ReadonlyArray<Buffer>, read: (bytes: Buffer) => unknown): Contender => {
+  let pickles: ReadonlyArray<Buffer> = []
+  return {
+    name,
+    open: () => {
+      pickles = open()
+    },
+    run: () => {
+      for (const one of pickles) read(one)
+    },
+    close: () => {
+      pickles = []
+    }
+  }
+}
+
+const cpython = (requirements: Requirements, job: () => object, name = "CPython"): Contender => {
+  let peer: PythonPeer | undefined
+  return {
+    name,
+    python: true,
+    open: async () => {
+      peer = pythonPeer(await venv(requirements), script)
+    },
+    run: () => peer!.run(job()),
+    close: () => peer?.close()
+  }
+}
+
+const ours = (open: () => ReadonlyArray<Buffer>, options: LoadsOptions = {}): Contender =>
+  reader("ours", open, (bytes) => loads(bytes, options))
+
+const row = (
+  name: keyof typeof values,
+  work: string,
+  target: number,
+  options: { readonly read?: LoadsOptions; readonly jpickle?: boolean } = {}
+): Row => {
+  const many = name === "small"
+  const open = () => {
+    const bytes = readFileSync(pickled(name))
+    return many ? unframed(bytes) : [bytes]
+  }
+  const each = (encode: (value: unknown) => Buffer) => () => {
+    const value = values[name]()
+    return many ? (value as ReadonlyArray<unknown>).map((one) => encode(plain(one))) : [encode(plain(value))]
+  }
+  const old = () => {
+    const value = values[name]()
+    return many ? (value as ReadonlyArray<unknown>).map((one) => dumps(one, 2)) : [dumps(value, 2)]
+  }
+  return {
+    work,
+    count: 1,
+    show: "ms",
+    ours: ours(open, options.read),
+    peers: [
+      cpython(bare, () => ({ path: pickled(name), many })),
+      reader("pickleparser", open, (bytes) => new Parser().parse(bytes)),
+      reader("jpickle", old, (bytes) => jpickle.loads(bytes.toString("binary"))),
+      reader(
+        "JSON.parse",
+        each((value) => Buffer.from(JSON.stringify(value))),
+        (bytes) => JSON.parse(bytes.toString("utf8"))
+      ),
+      reader("v8.deserialize", each(serialize), (bytes) => deserialize(bytes))
+    ],
+    target: { peer: target },
+    runs: 7
+  }
+}
+
+/** What only Python can make: it is made when `--peers` lets one run. */
+const made = (kind: "array" | "frame", requirements: Requirements, work: string): Row => {
+  const path = join(place, `${kind}-${requirements.name}.pkl`)
+  let bytes: Buffer = Buffer.alloc(0)
+  return {
+    work,
+    count: 1,
+    show: "ms",
+    ours: {
+      name: "ours",
+      open: async () => {
+        mkdirSync(place, { recursive: true })
+        const peer = pythonPeer(await venv(requirements), script)
+        if (!existsSync(path)) await peer.run({ make: kind, path })
+        peer.close()
+        bytes = readFileSync(path)
+      },
+      run: () => {
+        loads(bytes)
+      }
+    },
+    peers: [cpython(requirements, () => ({ path }))],
+    target: { peer: 1 },
+    runs: 7
+  }
+}
+
+const memory = (reader: string, file: () => string): Contender => ({
+  name: reader,
+  run: () => {
+    const args = [
+      "--conditions=@effect-prefect/source",
+      join(import.meta.dirname, "pickle", "memory.ts"),
+      reader,
+      file()
+    ]
+    return { measured: Number(execFileSync(process.execPath, args, { encoding: "utf8" })) }
+  }
+})
+
+const nestedAs = (name: string, encode: (value: unknown) => Uint8Array | string) => () => {
+  const path = join(place, name)
+  if (!existsSync(path)) writeFileSync(path, encode(plain(values.nested())))
+  return path
+}
+
+export const rows: ReadonlyArray<Row> = [
+  row("integers", "pickle: 1 000 000 ints", 0.8),
+  row("floats", "pickle: 1 000 000 floats", 0.8),
+  row("records", "pickle: 100 000 records of 6 fields", 1),
+  row("strings", "pickle: 100 000 strings", 0.8),
+  row("stringsToFloats", "pickle: dict of 100 000 str to float, as an object", 0.2),
+  row("stringsToFloats", "pickle: dict of 100 000 str to float, as a Map", 0.8, { read: { dicts: "map" } }),
+  row("nested", "pickle: a nested document of 12 MB", 1),
+  row("nestedRandomKeys", "pickle: the same with random keys, as objects", 1),
+  row("nestedRandomKeys", "pickle: the same with random keys, as Maps", 1, { read: { dicts: "map" } }),
+  row("small", "pickle: 10 000 small pickles", 0.5),
+  ...(process.argv.includes("--peers")
+    ? [
+      made("array", withPandas3, "pickle: a float64 array of 40 MB"),
+      made("frame", withPandas1, "pickle: a DataFrame of 100 000 × 6, pandas 1.3"),
+      made("frame", withPandas3, "pickle: a DataFrame of 100 000 × 6, pandas 3")
+    ]
+    : []),
+  {
+    work: "pickle: peak memory of the nested document",
+    count: 1,
+    show: "MB",
+    ours: memory("ours", () => pickled("nested")),
+    peers: [
+      memory("pickleparser", () => pickled("nested")),
+      memory("JSON.parse", nestedAs("nested.json", JSON.stringify)),
+      memory("v8.deserialize", nestedAs("nested.v8", serialize))
+    ],
+    target: { peer: 1 },
+    runs: 3
+  }
+]
