@@ -36,20 +36,33 @@ export const flow = (view: FlowView) => {
 /** How a result ended: its value as JSON text, or why there is none. */
 export type Shown =
   | { readonly _tag: "Value"; readonly text: string }
-  | { readonly _tag: "Error"; readonly reason: string; readonly message: string }
+  | {
+    readonly _tag: "Error"
+    readonly reason: string
+    /** What went wrong, and with which task run. */
+    readonly message: string
+    /** What went wrong alone, for a table that names the task run anyway. */
+    readonly problem: string
+  }
 
 /** A value that JSON cannot show is a failure like any other. */
 export const shown = ({ result, taskRun }: Outcome): Effect.Effect<Shown> =>
   Result.match(result, {
     onFailure: (error): Effect.Effect<Shown> =>
-      Effect.succeed({ _tag: "Error", reason: error.reason._tag, message: error.message }),
+      Effect.succeed({
+        _tag: "Error",
+        reason: error.reason._tag,
+        message: error.message,
+        problem: error.reason.message
+      }),
     onSuccess: (value) =>
       Effect.match(JsonProjection.toText(value), {
         onSuccess: (text): Shown => ({ _tag: "Value", text }),
         onFailure: (reason) => ({
           _tag: "Error",
           reason: reason._tag,
-          message: `${taskRun.view.taskSlug ?? "task run"} (${taskRun.view.taskRunId}): ${reason.message}`
+          message: `${taskRun.view.taskSlug ?? "task run"} (${taskRun.view.taskRunId}): ${reason.message}`,
+          problem: reason.message
         })
       })
   })

@@ -74,7 +74,7 @@ export const outcomeCells = (outcome: Outcome, paint: Style): Effect.Effect<Read
     state(outcome.taskRun.view.state, paint),
     shown._tag === "Value"
       ? { text: shown.text }
-      : { text: `${shown.reason}: ${shown.message}`, paint: paint.dim }
+      : { text: `${shown.reason}: ${shown.problem}`, paint: paint.dim }
   ])
 
 /** `2022-03-01 12:00:08` in the machine's time zone; the text itself where it is no time. */

@@ -23,24 +23,51 @@ const cut = (text: string, columns: number): string => {
   return `${out}…`
 }
 
+const gap = 2
+const narrowest = 8
+
 /**
- * Rows as lines of aligned columns, streamed: the widths are settled by the header and the first rows, and the last
- * column takes what the terminal has left.
+ * Widths that fit into so many columns: the widest give way first, the first one (an id, to be copied) last, and when
+ * all are as narrow as they get, the rightmost go.
+ */
+export const fit = (widths: ReadonlyArray<number>, columns: number): Array<number> => {
+  const fitted = [...widths]
+  const excess = () => fitted.reduce((sum, width) => sum + width + gap, -gap) - columns
+  const shrink = (candidates: ReadonlyArray<number>) => {
+    for (let over = excess(); over > 0; over = excess()) {
+      const widest = Math.max(...candidates.map((at) => fitted[at]!))
+      if (widest <= narrowest) return
+      for (const at of candidates) {
+        if (fitted[at] === widest && excess() > 0) fitted[at] = widest - 1
+      }
+    }
+  }
+  do shrink(fitted.map((_, at) => at).slice(1))
+  while (excess() > 0 && fitted.length > 2 && fitted.pop() !== undefined)
+  shrink([0])
+  return fitted
+}
+
+/**
+ * Rows as lines of aligned columns, streamed: the widths are settled by the header and the first rows, so that they fit
+ * the terminal; the last column takes what is left of it, and in a pipe all of its text.
  */
 export const makeTable = (header: ReadonlyArray<string>, columns: number | undefined) => {
   let widths: Array<number> | undefined
-  const settle = (rows: ReadonlyArray<ReadonlyArray<Cell>>): Array<number> =>
-    header.map((title, index) =>
+  const settle = (rows: ReadonlyArray<ReadonlyArray<Cell>>): Array<number> => {
+    const wanted = header.map((title, index) =>
       Math.max(width(title), ...rows.map((row) => Math.min(60, width(clean(row[index]?.text ?? "")))))
     )
+    return columns === undefined ? wanted : fit(wanted, columns)
+  }
   const line = (cells: ReadonlyArray<Cell>, widths: ReadonlyArray<number>): string => {
     let used = 0
-    return cells.map((cell, index) => {
-      const isLast = index === cells.length - 1
-      const room = isLast ? (columns === undefined ? undefined : Math.max(8, columns - used)) : widths[index]!
-      const text = room === undefined ? clean(cell.text) : cut(clean(cell.text), room)
-      used += widths[index]! + 2
-      const padding = isLast ? "" : " ".repeat(Math.max(0, widths[index]! - width(text)) + 2)
+    return cells.slice(0, widths.length).map((cell, index) => {
+      const isLast = index === widths.length - 1
+      const room = !isLast ? widths[index]! : columns === undefined ? Infinity : Math.max(narrowest, columns - used)
+      const text = cut(clean(cell.text), room)
+      used += widths[index]! + gap
+      const padding = isLast ? "" : " ".repeat(Math.max(0, widths[index]! - width(text)) + gap)
       return (cell.paint === undefined ? text : cell.paint(text)) + padding
     }).join("").trimEnd() + "\n"
   }
