@@ -155,9 +155,9 @@ suite("attacks", () => {
       assert.strictEqual(refusal(attack).limit, "depth")
       const value = loads(attack, { limits: { depth: Infinity } })
       assert.isTrue(Array.isArray(value))
-      // Neither does describing it overflow the stack.
-      assert.isObject(describe(value))
     }
+    // Neither does describing overflow the stack.
+    assert.isObject(describe(loads(repeat(["N", 1], ["\x85", 90_000], [".", 1]))))
   })
   it("a graph of 2^60 paths costs what its 60 nodes cost", () => {
     const value = loads(repeat(["N", 1], ["2\x86", 60], [".", 1]))
@@ -219,7 +219,7 @@ suite("broken pickles of the corpus", () => {
     const rng = random(20_261_123)
     let taken = 0
     let refused = 0
-    for (let i = 0; i < 8_000; i++) {
+    for (let i = 0; i < 5_000; i++) {
       const source = rng.pick(corpus)
       let broken = Uint8Array.from(source)
       for (let j = 1 + rng.below(4); j > 0; j--) {
@@ -243,7 +243,7 @@ suite("broken pickles of the corpus", () => {
         refused++
       }
     }
-    assert.isAbove(taken, 500)
+    assert.isAbove(taken, 300)
     assert.isAbove(refused, 1_000)
     assert.strictEqual(pristine(), before)
   }, 60_000)
