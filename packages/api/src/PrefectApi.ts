@@ -258,22 +258,12 @@ const pageSizes = (size: number | undefined) =>
     : { first: Math.max(1, Math.floor(size)), next: Math.max(1, Math.floor(size)) }
 
 /**
- * The service that a backend makes. Each question, and each page of a listing, is a span `PrefectApi.<operation>` with
- * the ids that it asks for; never with what was answered.
+ * The service that a backend makes.
  *
  * @category constructors
  * @since 0.1.0
  */
 export const make = (backend: Backend): PrefectApi["Service"] => {
-  const traced = <A>(
-    operation: string,
-    attributes: Readonly<Record<string, unknown>>,
-    query: Effect.Effect<A, PrefectApiError>
-  ): Effect.Effect<A, PrefectApiError> =>
-    Effect.withSpan(query, `PrefectApi.${operation}`, {
-      attributes: { "prefect.backend": backend.name, ...attributes },
-      captureStackTrace: false
-    })
   const stream = <A>(
     operation: string,
     page: (request: PageRequest) => Effect.Effect<Page<A>, PrefectApiError>,
@@ -282,7 +272,7 @@ export const make = (backend: Backend): PrefectApi["Service"] => {
     Pages.stream(
       (request) =>
         Effect.flatMap(
-          traced(operation, { "prefect.page_size": request.limit }, page(request)),
+          page(request),
           // Whoever asked again would ask forever.
           (answer) =>
             answer.next !== undefined && JSON.stringify(answer.next) === JSON.stringify(request.cursor)
@@ -298,30 +288,16 @@ export const make = (backend: Backend): PrefectApi["Service"] => {
     )
   return PrefectApi.of({
     backendName: backend.name,
-    taskRun: (id) => traced("taskRun", { "prefect.task_run_id": id }, backend.taskRun(id)),
-    taskRunBySlug: (query) =>
-      traced(
-        "taskRunBySlug",
-        {
-          "prefect.task_slug": query.taskSlug,
-          "prefect.flow_run_id": query.flowRunId,
-          "prefect.map_index": query.mapIndex
-        },
-        backend.taskRunBySlug(query)
-      ),
-    firstTaskRuns: (id) => traced("firstTaskRuns", { "prefect.flow_run_id": id }, backend.firstTaskRuns(id)),
-    mappedTaskIds: (id) => traced("mappedTaskIds", { "prefect.flow_run_id": id }, backend.mappedTaskIds(id)),
-    countMappedChildren: (task) =>
-      traced(
-        "countMappedChildren",
-        { "prefect.flow_run_id": task.flowRunId, "prefect.task_id": task.taskId },
-        backend.countMappedChildren(task)
-      ),
-    flowRun: (id) => traced("flowRun", { "prefect.flow_run_id": id }, backend.flowRun(id)),
-    flow: (id) => traced("flow", { "prefect.flow_id": id }, backend.flow(id)),
-    flowRunStates: (id) => traced("flowRunStates", { "prefect.flow_run_id": id }, backend.flowRunStates(id)),
-    taskRunStates: (id) => traced("taskRunStates", { "prefect.task_run_id": id }, backend.taskRunStates(id)),
-    storageBlock: (id) => traced("storageBlock", { "prefect.block_id": id }, backend.storageBlock(id)),
+    taskRun: backend.taskRun,
+    taskRunBySlug: backend.taskRunBySlug,
+    firstTaskRuns: backend.firstTaskRuns,
+    mappedTaskIds: backend.mappedTaskIds,
+    countMappedChildren: backend.countMappedChildren,
+    flowRun: backend.flowRun,
+    flow: backend.flow,
+    flowRunStates: backend.flowRunStates,
+    taskRunStates: backend.taskRunStates,
+    storageBlock: backend.storageBlock,
     mappedChildren: (task, options) =>
       stream(
         "mappedChildren",

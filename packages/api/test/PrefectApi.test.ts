@@ -90,18 +90,6 @@ describe("listings of PrefectApi", () => {
 })
 
 describe("a service", () => {
-  it.effect("makes a span of each question and each page, with ids and never with answers", () =>
-    Effect.gen(function*() {
-      const spans: Array<readonly [string, Record<string, unknown>]> = []
-      const note = Effect.map(Effect.orDie(Effect.currentSpan), (span) => {
-        spans.push([span.name, Object.fromEntries(span.attributes)])
-      })
-      const { api } = yield* pagesOf(12, { onRequest: note })
-      yield* Stream.runDrain(api.mappedChildren(task, { pageSize: 10 }))
-      const page = ["PrefectApi.mappedChildren", { "prefect.backend": "a test", "prefect.page_size": 10 }] as const
-      assert.deepStrictEqual(spans, [page, page])
-    }))
-
   it.effect("says what its backend is called", () =>
     Effect.gen(function*() {
       const api = yield* PrefectApi.PrefectApi

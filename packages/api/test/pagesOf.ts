@@ -11,8 +11,6 @@ export interface Options {
   readonly next?: () => PrefectApi.Cursor
   /** The child whose page fails. */
   readonly failAt?: number
-  /** Runs where a page is asked for. */
-  readonly onRequest?: Effect.Effect<void>
 }
 
 /**
@@ -42,7 +40,7 @@ export const pagesOf = Effect.fnUntraced(function*(count: number, options: Optio
     logsPage: unexpected,
     artifactsPage: unexpected,
     taskRunsOfTaskPage: (_, request) =>
-      Effect.flatMap(options.onRequest ?? Effect.void, () => {
+      Effect.suspend(() => {
         requests.push(request)
         const start = request.cursor === undefined ? 0 : Number(request.cursor)
         const end = Math.min(count, start + request.limit)

@@ -286,10 +286,17 @@ export const connect = Effect.fnUntraced(function*(
     limited,
     settings,
     run: (operation, statements) =>
-      Effect.retry(limited(statements), {
-        schedule: retries,
-        times: 3,
-        while: (error) => error.reason._tag === "ConnectionError"
-      }).pipe(Effect.mapError(toApiError(operation)))
+      Effect.withSpan(
+        Effect.mapError(
+          Effect.retry(limited(statements), {
+            schedule: retries,
+            times: 3,
+            while: (error) => error.reason._tag === "ConnectionError"
+          }),
+          toApiError(operation)
+        ),
+        `PrefectApi.${operation}`,
+        { kind: "client", attributes: { "db.system.name": "postgresql" } }
+      )
   }
 })
