@@ -10,7 +10,7 @@
  * | the profiles file | `PREFECT_PROFILES_PATH`, else `$PREFECT_HOME/profiles.toml`, else `~/.prefect/profiles.toml` |
  *
  * A variable that is empty counts as not set. `.env`, `prefect.toml` and `pyproject.toml` of the working directory are
- * not read.
+ * not read. A certificate authority of one's own is given to Node.js itself: `NODE_EXTRA_CA_CERTS`.
  *
  * @since 0.1.0
  */

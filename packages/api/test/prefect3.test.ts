@@ -347,6 +347,26 @@ describe("flow runs, flows, logs, artifacts, histories", () => {
       })
     ))
 
+  it.effect("flow runs at the same time, and without one, each once", () => {
+    const ids = Array.from({ length: 7 }, (_, index) => `${index}`.repeat(8))
+    const rows = ids.map((id, index) => ({
+      ...Recorded.flowRuns[0],
+      id,
+      expected_start_time: index < 2 ? null : "2026-11-23T00:00:00Z"
+    }))
+    return withServer(() =>
+      Effect.gen(function*() {
+        const api = yield* PrefectApi
+        const views = yield* Stream.runCollect(api.flowRuns({}, { pageSize: 2 }))
+        assert.deepStrictEqual(views.map((view) => view.flowRunId as string), ids)
+      }), ({ body, path }) => {
+      if (path !== "/flow_runs/filter") return undefined
+      const { flow_runs: filter, limit, offset } = body as { readonly [key: string]: unknown }
+      const timed = filter === undefined ? rows : rows.slice(2)
+      return { status: 200, body: timed.slice(Number(offset), Number(offset) + Number(limit)) }
+    })
+  })
+
   it.effect("flows", () =>
     withServer(() =>
       Effect.gen(function*() {
