@@ -41,6 +41,10 @@ def project(value):
         return None
     if isinstance(value, (bool, np.bool_)):
         return bool(value)
+    if isinstance(value, np.datetime64):
+        return project(pd.Timestamp(value))
+    if isinstance(value, np.timedelta64):
+        return project(pd.Timedelta(value))
     if isinstance(value, (int, np.integer)):
         number = int(value)
         return number if -LIMIT <= number <= LIMIT else str(number)
@@ -52,10 +56,6 @@ def project(value):
     if isinstance(value, (pd.Timedelta, datetime.timedelta)):
         return value.value / 1e9 if isinstance(value, pd.Timedelta) and hasattr(value, "value") and VERSION < (2, 0) \
             else value / pd.Timedelta("1s") if isinstance(value, pd.Timedelta) else value.total_seconds()
-    if isinstance(value, np.datetime64):
-        return project(pd.Timestamp(value))
-    if isinstance(value, np.timedelta64):
-        return project(pd.Timedelta(value))
     if isinstance(value, (datetime.date, datetime.time)):
         return value.isoformat()
     if isinstance(value, (decimal.Decimal, uuid.UUID)):
