@@ -28,8 +28,12 @@ import {
   isSmall,
   type Limits
 } from "./internal/formats/compression.ts"
+import { readCsv } from "./internal/formats/csv.ts"
 import { maxDateTimeLength, parseDateTime } from "./internal/formats/datetime.ts"
+import { readFeather } from "./internal/formats/feather.ts"
 import { parseJson } from "./internal/formats/json.ts"
+import { readPandasJson } from "./internal/formats/pandasJson.ts"
+import { readParquet } from "./internal/formats/parquet.ts"
 import { fromBase64, isBinaryPickle, mayBeOldPickle, readPickle } from "./internal/formats/pickle.ts"
 import { Refusal, refuse } from "./internal/formats/refusal.ts"
 import { decodeJsonText, decodeUtf8 } from "./internal/formats/text.ts"
@@ -80,14 +84,15 @@ const limitsOf = (options: DecodeOptions): Limits => ({
   maxRatio: options.maxRatio ?? 1_000
 })
 
-const compressionEndings = /\.(?:gz|gzip|z|zlib|zz|bz2|bzip2|xz|lzma|zst|zstd)$/i
+const compressionEndings = /\.(?:gz|gzip|z|zlib|zz|bz2|bzip2|xz|lzma|zst|zstd)$/
 
 const isCsvName = (name: string): boolean => {
-  let base = name
+  let base = name.toLowerCase()
+  if (!base.includes(".csv")) return false
   for (let layer = 0; layer < maxLayers && compressionEndings.test(base); layer++) {
     base = base.replace(compressionEndings, "")
   }
-  return /\.csv$/i.test(base)
+  return base.endsWith(".csv")
 }
 
 const startsWith = (bytes: Uint8Array, text: string): boolean => {
@@ -123,21 +128,8 @@ const pickleOf = (bytes: Uint8Array, options: DecodeOptions): unknown => {
   return readPickle(decoded ?? bytes, registry)
 }
 
-/** A format that needs a decoder of its own to be loaded. */
-type Loaded = { readonly _tag: "Load"; readonly format: "parquet" | "feather" | "csv" | "pandas-json" }
-
-const load = (format: Loaded["format"]): Loaded => ({ _tag: "Load", format })
-
-const isLoaded = (value: unknown): value is Loaded =>
-  typeof value === "object" && value !== null && loads.has(value as Loaded)
-
-/** The four of them, by identity: a decoded value can look like anything. */
-const loads = new Set<Loaded>()
-const [parquet, feather, csv, pandasJson] = (["parquet", "feather", "csv", "pandas-json"] as const).map((format) => {
-  const loaded = load(format)
-  loads.add(loaded)
-  return loaded
-}) as [Loaded, Loaded, Loaded, Loaded]
+/** What is Parquet is read by a package that is loaded when it is first needed; everything else is read at once. */
+const parquet = Symbol("Parquet")
 
 const byHint = (bytes: Uint8Array, hint: FormatHint, options: DecodeOptions): unknown => {
   switch (hint) {
@@ -152,11 +144,11 @@ const byHint = (bytes: Uint8Array, hint: FormatHint, options: DecodeOptions): un
     case "parquet":
       return parquet
     case "feather":
-      return feather
+      return readFeather(bytes, options.maxBytes)
     case "csv":
-      return csv
+      return readCsv(requireText(decodeUtf8(bytes)))
     case "pandas-json":
-      return pandasJson
+      return readPandasJson(requireText(decodeUtf8(bytes)))
   }
 }
 
@@ -174,10 +166,10 @@ const byBytes = (bytes: Uint8Array, options: DecodeOptions): unknown => {
   const registry = options.registry ?? ClassRegistry.empty
   if (isBinaryPickle(bytes)) return readPickle(bytes, registry)
   if (isParquet(bytes)) return parquet
-  if (isArrow(bytes)) return feather
-  if (isCsvName(options.name)) return csv
+  if (isArrow(bytes)) return readFeather(bytes, options.maxBytes)
+  if (isCsvName(options.name)) return readCsv(requireText(decodeUtf8(bytes)))
   if (bytes.length === 0) return refuse("it is empty")
-  const tried = ["Parquet, Arrow and pickle by their first bytes"]
+  const tried: Array<string> = []
   if (mayBeJson(bytes)) {
     const text = decodeJsonText(bytes)
     if (text !== undefined) {
@@ -209,7 +201,9 @@ const byBytes = (bytes: Uint8Array, options: DecodeOptions): unknown => {
     }
   } else tried.push("base64 of a pickle")
   return refuse(
-    `no format takes its ${bytes.length} bytes; tried ${tried.join(", ")}. A format may be given in the options`
+    `no format takes its ${bytes.length} bytes; tried Parquet, Arrow and pickle by their first bytes, ${
+      tried.join(", ")
+    }. A format may be given in the options`
   )
 }
 
@@ -230,21 +224,8 @@ const problemOf = (error: unknown): Problem => {
   throw error
 }
 
-const readTable = (bytes: Uint8Array, { format }: Loaded, options: DecodeOptions): Effect.Effect<unknown, Problem> => {
-  const read = async () => {
-    switch (format) {
-      case "parquet":
-        return (await import("./internal/formats/parquet.ts")).readParquet(bytes, options.maxBytes)
-      case "feather":
-        return (await import("./internal/formats/feather.ts")).readFeather(bytes, options.maxBytes)
-      case "csv":
-        return (await import("./internal/formats/csv.ts")).readCsv(requireText(decodeUtf8(bytes)))
-      case "pandas-json":
-        return (await import("./internal/formats/pandasJson.ts")).readPandasJson(requireText(decodeUtf8(bytes)))
-    }
-  }
-  return Effect.tryPromise({ try: read, catch: problemOf })
-}
+const loadParquet = (bytes: Uint8Array, options: DecodeOptions): Effect.Effect<unknown, Problem> =>
+  Effect.tryPromise({ try: () => readParquet(bytes, options.maxBytes), catch: problemOf })
 
 /** Peels compressions off and gives way between and inside of them. */
 const decodeLarge = (bytes: Uint8Array, options: DecodeOptions, layer: number): Effect.Effect<unknown, Problem> => {
@@ -261,7 +242,7 @@ const decodeLarge = (bytes: Uint8Array, options: DecodeOptions, layer: number): 
 const decodeInner = (bytes: Uint8Array, options: DecodeOptions): Effect.Effect<unknown, Problem> => {
   try {
     const value = interpret(bytes, options)
-    return isLoaded(value) ? readTable(bytes, value, options) : Effect.succeed(value)
+    return value === parquet ? loadParquet(bytes, options) : Effect.succeed(value)
   } catch (error) {
     return Effect.fail(problemOf(error))
   }
@@ -270,8 +251,8 @@ const decodeInner = (bytes: Uint8Array, options: DecodeOptions): Effect.Effect<u
 /**
  * The value of some bytes.
  *
- * Small pickles and JSON, compressed or not, are decoded at once; what is large gives way to others while it is
- * decompressed, and decoders of tables are loaded when they are first needed.
+ * All is decoded at once, without a promise, but for two: what is large gives way to others while it is decompressed,
+ * and Parquet is read by hyparquet, an optional peer that is loaded when it is first needed.
  *
  * @category decoding
  * @since 0.1.0

@@ -40,14 +40,26 @@ export const fromBase64 = (bytes: Uint8Array): Uint8Array | undefined => {
 
 /** Whether the bytes hold, or by chance seem to hold, a float without a fraction. */
 const mayHoldIntegralFloat = (bytes: Uint8Array): boolean => {
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
-  for (let at = buffer.indexOf(0x47); at >= 0 && at + 9 <= buffer.length; at = buffer.indexOf(0x47, at + 1)) {
-    if (Number.isInteger(buffer.readDoubleBE(at + 1))) return true
+  let view: DataView | undefined
+  for (let at = bytes.indexOf(0x47); at >= 0 && at + 9 <= bytes.length; at = bytes.indexOf(0x47, at + 1)) {
+    view ??= new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+    if (Number.isInteger(view.getFloat64(at + 1))) return true
   }
-  return !isBinaryPickle(bytes) && /(?:^|[^A-Za-z])F-?\d+(?:\.0*)?\n/.test(buffer.toString("latin1"))
+  return !isBinaryPickle(bytes) && /(?:^|[^A-Za-z])F-?\d+(?:\.0*)?\n/.test(Buffer.from(bytes).toString("latin1"))
 }
 
 const isAmbiguous = (key: unknown): boolean => Number.isInteger(key) || (key instanceof Tuple && key.some(isAmbiguous))
+
+/** Whether the bytes hold the name of pandas: only then can a DataFrame be inside. */
+const namesPandas = (bytes: Uint8Array): boolean => {
+  for (let at = bytes.indexOf(0x70); at >= 0; at = bytes.indexOf(0x70, at + 1)) {
+    if (
+      bytes[at + 1] === 0x61 && bytes[at + 2] === 0x6e && bytes[at + 3] === 0x64 && bytes[at + 4] === 0x61 &&
+      bytes[at + 5] === 0x73
+    ) return true
+  }
+  return false
+}
 
 /** Whether a dict has a key that may have been a float: `1.0` is the number 1 as well, but as text it is not. */
 const hasAmbiguousKey = (root: unknown): boolean => {
@@ -85,8 +97,7 @@ export const readPickle = (bytes: Uint8Array, registry: ClassRegistry): unknown 
   if (mayHoldIntegralFloat(bytes) && hasAmbiguousKey(value)) value = plainFloats(load(bytes, { floats: "typed" }))
   if (value instanceof DataFrame) return fromDataFrame(value)
   if (typeof value !== "object" || value === null) return value
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
-  if (buffer.includes("pandas")) {
+  if (namesPandas(bytes)) {
     value = rewrite(value, (inner) => inner instanceof DataFrame ? fromDataFrame(inner) : inner)
   }
   return registry.decoders.size === 0 ? value : resolve(value, registry)

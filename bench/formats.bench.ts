@@ -1,0 +1,148 @@
+/** Decoding: many small results, large ones, and the decompressors beside those of npm. */
+import { loads } from "@effect-prefect/pickle"
+import * as JsonProjection from "@effect-prefect/results/JsonProjection"
+import * as ResultFormat from "@effect-prefect/results/ResultFormat"
+import { Table } from "@effect-prefect/results/Table"
+import * as Flechette from "@uwdata/flechette"
+import * as Effect from "effect/Effect"
+import { readFileSync } from "node:fs"
+import { createRequire } from "node:module"
+import { fileURLToPath } from "node:url"
+import { bunzip2 } from "../packages/results/src/internal/formats/bzip2.ts"
+import { Output } from "../packages/results/src/internal/formats/output.ts"
+import { unxz } from "../packages/results/src/internal/formats/xz.ts"
+import type { Row } from "./support/row.ts"
+
+const require = createRequire(import.meta.url)
+const fixture = (path: string) => readFileSync(fileURLToPath(new URL(`../fixtures/${path}`, import.meta.url)))
+
+const decode = (bytes: Uint8Array, name = "result") =>
+  Effect.runSync(ResultFormat.decode(bytes, { name, maxBytes: 1 << 28 }))
+
+const pickle = new Uint8Array(fixture("prefect-1/results/orders-etl/transform-1/0.prefect"))
+const json = new Uint8Array(fixture("prefect-1/results/orders-etl/score-1/0.json"))
+const small = 10_000
+
+const each = (bytes: Uint8Array) =>
+  Effect.runSync(
+    Effect.forEach(Array.from({ length: small }), () =>
+      ResultFormat.decode(bytes, { name: "result", maxBytes: 1 << 28 }), { discard: true })
+  )
+
+const records = Array.from({ length: 100_000 }, (_, id) => ({
+  id,
+  customer: `customer-${id % 500}`,
+  total: id / 7,
+  items: [{ sku: `SKU-${id % 10_000}`, quantity: id % 5 }]
+}))
+const recordsJson = new TextEncoder().encode(JSON.stringify(records))
+
+const bz2 = new Uint8Array(fixture("formats/orders.csv.bz2"))
+const xz = new Uint8Array(fixture("formats/orders.csv.xz"))
+const csvBytes = 717_064
+
+const toEnd = (steps: Generator<void, Uint8Array>) => {
+  while (steps.next().done !== true) { /* the next block */ }
+}
+const output = () =>
+  new Output(1 << 20, 1 << 28, () => {
+    throw new Error("it is too large")
+  })
+
+const unbzip = (require("seek-bzip") as { readonly decode: (bytes: Uint8Array) => Uint8Array }).decode
+const { XzReadableStream } = require("xz-decompress") as {
+  readonly XzReadableStream: new(stream: ReadableStream<Uint8Array>) => ReadableStream<Uint8Array>
+}
+const unxzByWasm = async (bytes: Uint8Array) => {
+  const stream = new ReadableStream<Uint8Array>({
+    start: (controller) => {
+      controller.enqueue(bytes)
+      controller.close()
+    }
+  })
+  for await (const _ of new XzReadableStream(stream)) { /* to the end */ }
+}
+
+const arrowRows = 200_000
+let arrow: Uint8Array = new Uint8Array(0)
+const makeArrow = () => {
+  const ids = Int32Array.from({ length: arrowRows }, (_, i) => i)
+  const totals = Float64Array.from({ length: arrowRows }, (_, i) => i / 7)
+  const names = Array.from({ length: arrowRows }, (_, i) => `customer-${i % 500}`)
+  arrow = Flechette.tableToIPC(Flechette.tableFromArrays({ ids, totals, names }), { format: "stream" })!
+}
+
+export const rows: ReadonlyArray<Row> = [
+  {
+    work: "decode small pickles (a dict of a datetime, a set and text)",
+    count: small,
+    ours: { name: "ResultFormat.decode", run: () => each(pickle) },
+    limit: {
+      name: "the pickle decoder alone",
+      run: () => {
+        for (let i = 0; i < small; i++) loads(pickle)
+      }
+    },
+    target: { limit: 0.5 }
+  },
+  {
+    work: "decode small JSON",
+    count: small,
+    ours: { name: "ResultFormat.decode", run: () => each(json) },
+    limit: {
+      name: "JSON.parse of the text",
+      run: () => {
+        const decoder = new TextDecoder()
+        for (let i = 0; i < small; i++) JSON.parse(decoder.decode(json))
+      }
+    }
+  },
+  {
+    work: "decode a JSON text of 100 000 records",
+    count: records.length,
+    ours: { name: "ResultFormat.decode", run: () => void decode(recordsJson) },
+    limit: {
+      name: "JSON.parse of the text",
+      run: () => void JSON.parse(new TextDecoder().decode(recordsJson))
+    },
+    target: { limit: 0.4 }
+  },
+  {
+    work: "show 100 000 records as JSON text",
+    count: records.length,
+    ours: { name: "JsonProjection.toText", run: () => void Effect.runSync(JsonProjection.toText(records)) },
+    limit: { name: "JSON.stringify", run: () => void JSON.stringify(records) }
+  },
+  {
+    work: "decompress bz2 (bytes)",
+    count: csvBytes,
+    ours: { name: "ours", run: () => toEnd(bunzip2(bz2, output())) },
+    peers: [{ name: "seek-bzip", run: () => void unbzip(bz2) }]
+  },
+  {
+    work: "decompress xz (bytes)",
+    count: csvBytes,
+    ours: { name: "ours", run: () => toEnd(unxz(xz, output())) },
+    peers: [{ name: "xz-decompress (WebAssembly)", run: () => unxzByWasm(xz) }]
+  },
+  {
+    work: "read an Arrow stream and every cell of it (rows)",
+    count: arrowRows,
+    ours: {
+      name: "Table",
+      open: makeArrow,
+      run: () => {
+        const table = decode(arrow)
+        if (!(table instanceof Table)) throw new Error("it is a table")
+        for (const column of table.columns) for (let row = 0; row < table.numRows; row++) column.at(row)
+      }
+    },
+    peers: [{
+      name: "flechette",
+      run: () => {
+        const table = Flechette.tableFromIPC(arrow)
+        for (const column of table.children) for (let row = 0; row < arrowRows; row++) column.at(row)
+      }
+    }]
+  }
+]
