@@ -3,6 +3,7 @@ import * as JsonProjection from "@effect-prefect/results/JsonProjection"
 import * as Prefect3Record from "@effect-prefect/results/Prefect3Record"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import * as zlib from "node:zlib"
@@ -81,6 +82,26 @@ describe("which form a record has", () => {
         value
       )
     }))
+})
+
+describe("any JSON value", () => {
+  it.effect.prop("comes back from each form as it was", [Schema.Json], ([generated]) =>
+    Effect.gen(function*() {
+      const text = JSON.stringify(generated)
+      const value = JSON.parse(text) as unknown
+      const plain = { type: "json", object_decoder: null }
+      const forms = [
+        text,
+        JSON.stringify({ metadata: { ...metadata, serializer: plain }, result: text }),
+        JSON.stringify({ serializer: plain, data: text, prefect_version: "2.20.0" })
+      ]
+      // An integer beyond 2^53 is a bigint, which JSON.parse rounds.
+      const rounded = (found: unknown): unknown =>
+        JSON.parse(JSON.stringify(found, (_, item: unknown) => typeof item === "bigint" ? Number(item) : item))
+      for (const form of forms) assert.deepStrictEqual(rounded(yield* decode(form, plain)), value)
+      const compressed = base64(zlib.gzipSync(bytes(text)))
+      assert.deepStrictEqual(rounded(yield* decode(compressed, { type: "compressed", serializer: plain })), value)
+    }), { arbitrary: { runs: 200 } })
 })
 
 describe("serializers", () => {

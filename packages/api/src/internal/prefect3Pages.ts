@@ -14,8 +14,8 @@ import { isMalformed, type Malformed, type Row } from "./prefect3Rows.ts"
 /** The most rows that a server gives at once unless its administrator set another limit. */
 const serverLimit = 200
 
-/** Pages in a row that bring nothing new before the server counts as ignoring the offset. */
-const staleLimit = 3
+/** Rows in a row that bring nothing new before the server counts as ignoring the offset: so many runs hardly come between. */
+const staleLimit = 3 * serverLimit
 
 export interface Filter {
   /** What errors and spans call it. */
@@ -81,11 +81,11 @@ export const make = (client: Client) => {
         // A page may be asked for twice: what counts is whether an earlier page has the row.
         const fresh = rows.filter((row) => (seen.get(row["id"]) ?? offset) >= offset)
         for (const row of fresh) seen.set(row["id"], offset)
-        const isStale = isFull && fresh.length === 0
-        if (isStale && stale + 1 >= staleLimit) {
+        const staleRows = isFull && fresh.length === 0 ? stale + rows.length : 0
+        if (staleRows >= staleLimit) {
           return malformed(filter, `${filter.path} gives the same rows again, whatever the offset`)
         }
-        const next = { offset: offset + rows.length, seen, stale: isStale ? stale + 1 : 0 }
+        const next = { offset: offset + rows.length, seen, stale: staleRows }
         return Effect.succeed({ rows: fresh, next: isFull ? next : undefined })
       })
     })
@@ -162,6 +162,7 @@ interface OffsetCursor {
   readonly offset: number
   /** By id, the offset of the page that gave the row. */
   readonly seen: Map<unknown, number>
+  /** Rows since one was new. */
   readonly stale: number
 }
 

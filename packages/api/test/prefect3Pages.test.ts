@@ -1,0 +1,96 @@
+import type { PageRequest } from "@effect-prefect/api/PrefectApi"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import * as Pages from "../src/internal/prefect3Pages.ts"
+
+const row = (id: string, time: number) => ({ id, time: new Date(time).toISOString() })
+type Row = ReturnType<typeof row>
+
+/** A table that grows while it is paged, behind a limit that its administrator chose. */
+const table = (
+  rows: ReadonlyArray<Row>,
+  newcomers: ReadonlyArray<Row>,
+  maxLimit: number,
+  sort: (rows: Array<Row>) => Array<Row>
+) => {
+  let current = [...rows]
+  let asked = 0
+  const pages = Pages.make({
+    get: () => Effect.undefined,
+    post: (_operation, _path, body) =>
+      Effect.sync(() => {
+        const { from, limit = maxLimit, offset } = body as { from?: string; limit?: number; offset: number }
+        if (limit > maxLimit) return { _tag: "Refused", detail: "Invalid limit: must be less than or equal to it." }
+        if (asked++ > 2000) throw new Error("paged without end")
+        const all = sort(current).filter((row) => from === undefined || row.time >= from)
+        const newcomer = newcomers[asked % (newcomers.length + 1)]
+        if (newcomer !== undefined && !current.includes(newcomer)) current = [...current, newcomer]
+        return { _tag: "Json", json: all.slice(offset, offset + limit) }
+      })
+  })
+  const walk = (page: (request: PageRequest) => ReturnType<typeof pages.byOffset<Row>>, limit: number) =>
+    Effect.gen(function*() {
+      const out: Array<Row> = []
+      let cursor: PageRequest["cursor"]
+      do {
+        const { items, next } = yield* page({ cursor, limit })
+        out.push(...items)
+        cursor = next
+      } while (cursor !== undefined)
+      return out
+    })
+  return { pages, walk }
+}
+
+const make = (value: unknown) => value as Row
+const ids = (rows: ReadonlyArray<Row>) => rows.map(({ id }) => id).toSorted()
+const Limit = Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 1, maximum: 9 })))
+const Times = Schema.Array(Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 0, maximum: 5 })))).pipe(
+  Schema.check(Schema.isMaxLength(40))
+)
+
+describe("every row comes once, whatever comes and goes", () => {
+  it.effect.prop(
+    "by offset, newest id first",
+    [Times, Times, Limit, Limit],
+    ([old, recent, limit, maxLimit]) =>
+      Effect.gen(function*() {
+        const rows = old.map((time, index) => row(`a${String(index).padStart(3, "0")}`, time))
+        const newcomers = recent.map((time, index) => row(`b${String(index).padStart(3, "0")}`, time))
+        const { pages, walk } = table(rows, newcomers, maxLimit, (rows) =>
+          rows.toSorted((left, right) =>
+            left.id < right.id ? 1 : -1
+          ))
+        const filter = { operation: "t", path: "/t", body: {} }
+        const found = yield* walk((request) =>
+          pages.byOffset(filter, request, make), limit)
+        assert.strictEqual(new Set(ids(found)).size, found.length)
+        assert.deepStrictEqual(ids(found.filter(({ id }) => id.startsWith("a"))), ids(rows))
+      }),
+    { arbitrary: { runs: 150 } }
+  )
+
+  it.effect.prop(
+    "by time, oldest first, with many rows of one time",
+    [Times, Limit, Limit],
+    ([times, limit, maxLimit]) =>
+      Effect.gen(function*() {
+        const rows = times.map((time, index) => row(`a${index}`, time))
+        const { pages, walk } = table(rows, [], maxLimit, (rows) =>
+          rows.toSorted((left, right) =>
+            left.time < right.time ? -1 : left.time > right.time ? 1 : 0
+          ))
+        const options = {
+          time: "time",
+          from: (from: string | undefined) => ({ operation: "t", path: "/t", body: from === undefined ? {} : { from } })
+        }
+        const found = yield* walk((request) =>
+          pages.byTime(options, request, make), limit)
+        assert.deepStrictEqual(ids(found), ids(rows))
+        const order = found.map(({ time }) => time)
+        assert.deepStrictEqual(order, order.toSorted())
+      }),
+    { arbitrary: { runs: 150 } }
+  )
+})
