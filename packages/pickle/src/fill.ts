@@ -61,6 +61,9 @@ export const scanItems = (bytes: Uint8Array, start: number): number => {
       case 0x6a: // LONG_BINGET
         p += 5
         continue
+      case 0x95: // FRAME
+        p += 9
+        continue
       case 0x65: // APPENDS
         return p
       default:
@@ -90,11 +93,15 @@ export const scanPairs = (bytes: Uint8Array, start: number): number => {
       case 0x6a: // LONG_BINGET
         p += 5
         break
+      case 0x95: // FRAME
+        p += 9
+        continue
       case 0x75: // SETITEMS
         return p
       default:
         return -1
     }
+    while (bytes[p] === 0x95) p += 9
     switch (bytes[p]) {
       case 0x4b: // BININT1
         p += 2
@@ -160,7 +167,9 @@ const readString = (machine: Machine, start: number, end: number): string => {
 
 /** The value of one instruction that `scanItems` has seen, at `machine.p`, which it moves. */
 const readPlain = (machine: Machine): unknown => {
-  const { bytes, p } = machine
+  const { bytes } = machine
+  while (bytes[machine.p] === 0x95) skipFrame(machine)
+  const { p } = machine
   machine.at = p
   switch (bytes[p]) {
     case 0x4b: // BININT1
@@ -209,25 +218,126 @@ const readPlain = (machine: Machine): unknown => {
   }
 }
 
+const skipFrame = (machine: Machine): void => {
+  machine.at = machine.p
+  machine.p++
+  machine.frame()
+}
+
 /**
  * Appends the plain values from `machine.p` up to the APPENDS at `end`. The count is that of the instructions.
  *
  * @internal
  */
 export const fillList = (machine: Machine, list: Array<unknown>, end: number): number => {
-  const { bytes, view } = machine
+  const { bytes } = machine
   const before = list.length
   const plain = !machine.bigintsOnly
   while (machine.p < end) {
-    let p = machine.p
-    if (bytes[p] === 0x47 && !machine.typedFloats) {
-      for (; bytes[p] === 0x47; p += 9) list.push(view.getFloat64(p + 1))
-      machine.p = p
-    } else if (plain && isSmall(bytes[p]!)) {
-      machine.p = pushIntegers(bytes, p, list)
-    } else list.push(readPlain(machine))
+    const opcode = bytes[machine.p]!
+    if (opcode === 0x95) skipFrame(machine)
+    else if (opcode === 0x47 && !machine.typedFloats) machine.p = pushFloats(bytes, machine.view, machine.p, list)
+    else if (plain && isSmall(opcode)) machine.p = pushIntegers(bytes, machine.p, list)
+    else list.push(readPlain(machine))
   }
   return list.length - before
+}
+
+/**
+ * Where the last of the batches of numbers ends that follow one another at `start`, for the list that was just
+ * appended to, and how many numbers they are.
+ *
+ * @internal
+ */
+export const scanNumbers = (bytes: Uint8Array, start: number): { readonly end: number; readonly count: number } => {
+  let end = start
+  let total = 0
+  let count = 0
+  let p = start
+  if (bytes[p] !== 0x28) return { end, count: total }
+  for (p++;;) {
+    switch (bytes[p]) {
+      case 0x4b: // BININT1
+        p += 2
+        count++
+        continue
+      case 0x4d: // BININT2
+        p += 3
+        count++
+        continue
+      case 0x4a: // BININT
+        p += 5
+        count++
+        continue
+      case 0x47: // BINFLOAT
+        p += 9
+        count++
+        continue
+      case 0x95: // FRAME
+        p += 9
+        continue
+      case 0x65: // APPENDS
+        p += 1
+        total += count
+        count = 0
+        end = p
+        while (bytes[p] === 0x95) p += 9
+        if (bytes[p] !== 0x28) return { end, count: total }
+        p += 1
+        continue
+      default:
+        return { end, count: total }
+    }
+  }
+}
+
+/**
+ * Appends the batches of numbers that `scanNumbers` has counted: the list is made as long as it will be first, as
+ * growing it step by step is what takes most of the time.
+ *
+ * @internal
+ */
+export const fillNumbers = (machine: Machine, list: Array<unknown>, end: number, count: number): void => {
+  const { bytes, view } = machine
+  let at = list.length
+  list.length = at + count
+  let p = machine.p
+  while (p < end) {
+    switch (bytes[p]) {
+      case 0x4b: // BININT1
+        list[at++] = bytes[p + 1]!
+        p += 2
+        continue
+      case 0x4d: // BININT2
+        list[at++] = bytes[p + 1]! | (bytes[p + 2]! << 8)
+        p += 3
+        continue
+      case 0x4a: // BININT
+        list[at++] = int32(bytes, p + 1)
+        p += 5
+        continue
+      case 0x47: // BINFLOAT
+        do {
+          list[at++] = view.getFloat64(p + 1)
+          p += 9
+        } while (bytes[p] === 0x47)
+        continue
+      case 0x95: // FRAME
+        machine.p = p
+        skipFrame(machine)
+        p = machine.p
+        continue
+      default: // MARK, APPENDS
+        p += 1
+    }
+  }
+  machine.p = p
+}
+
+const pushFloats = (bytes: Uint8Array, view: DataView, start: number, list: Array<unknown>): number => {
+  let p = start
+  for (; bytes[p] === 0x47; p += 9) list.push(view.getFloat64(p + 1))
+  return p
 }
 
 const isSmall = (opcode: number): boolean => opcode === 0x4b || opcode === 0x4d || opcode === 0x4a
@@ -256,8 +366,13 @@ const pushIntegers = (bytes: Uint8Array, start: number, list: Array<unknown>): n
  */
 export const fillDict = (machine: Machine, at: number, end: number): number => {
   const dict = machine.stack[at] as Record<string, unknown>
+  const { bytes } = machine
   let count = 0
   while (machine.p < end) {
+    if (bytes[machine.p] === 0x95) {
+      skipFrame(machine)
+      continue
+    }
     count += 2
     const key = readPlain(machine)
     const value = readPlain(machine)
@@ -273,8 +388,13 @@ export const fillDict = (machine: Machine, at: number, end: number): number => {
 
 /** @internal */
 export const fillMap = (machine: Machine, map: PyDict, end: number): number => {
+  const { bytes } = machine
   let count = 0
   while (machine.p < end) {
+    if (bytes[machine.p] === 0x95) {
+      skipFrame(machine)
+      continue
+    }
     count += 2
     const key = readPlain(machine)
     map.insert(key, readPlain(machine), machine.equality)

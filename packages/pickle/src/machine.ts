@@ -636,13 +636,8 @@ export class Machine implements Context {
         this.protocol = protocol
         return
       }
-      case 0x95: { // FRAME
-        const length = this.length8()
-        if (this.p + length > this.bytes.length) {
-          fail("BadFrame", "a frame that is longer than the input", "a whole frame")
-        }
-        return
-      }
+      case 0x95: // FRAME
+        return this.frame()
       default:
         return fail(
           "UnknownOpcode",
@@ -650,6 +645,12 @@ export class Machine implements Context {
           "an instruction of a pickle"
         )
     }
+  }
+
+  /** Reads the length of a frame: it has to be there in full. Instructions may cross its end, as in CPython's C. */
+  frame(): void {
+    const length = this.length8()
+    if (this.p + length > this.bytes.length) fail("BadFrame", "a frame that is longer than the input", "a whole frame")
   }
 
   private memoIndex(): number {

@@ -6,7 +6,7 @@
 import { PyDict, Tuple } from "./containers.ts"
 import { Dict, isDictObject, isIndexKey } from "./dict.ts"
 import { exceeded, fail, PickleError } from "./errors.ts"
-import { fillDict, fillList, fillMap, scanItems, scanPairs } from "./fill.ts"
+import { fillDict, fillList, fillMap, fillNumbers, scanItems, scanNumbers, scanPairs } from "./fill.ts"
 import { longFromBytes } from "./integers.ts"
 import { Machine } from "./machine.ts"
 import { PyFloat } from "./numbers.ts"
@@ -112,8 +112,19 @@ const run = (machine: Machine): boolean => {
             const close = target.constructor === Array ? scanItems(bytes, p) : -1
             if (close >= 0) {
               machine.p = p
-              left -= fillList(machine, target, close)
+              const count = fillList(machine, target, close)
+              left -= count
               p = close + 1
+              if (count >= 1_000 && !typedFloats && !bigintsOnly) {
+                // A full batch: the rest of a long list may be numbers too.
+                const more = scanNumbers(bytes, p)
+                if (more.count >= 1_000 && more.count < 0x1000000) {
+                  machine.p = p
+                  fillNumbers(machine, target, more.end, more.count)
+                  left -= more.count
+                  p = machine.p
+                }
+              }
               continue
             }
           } else if (isDictObject(target)) {
