@@ -1,7 +1,7 @@
 /**
  * LocalStorage alone: 10 000 small files, 64 at once. The limit is what a good engineer would write without us, with the
  * same checks on every file: callbacks, the real path, the kind and the size. The other contenders are ways that were
- * not taken; bench/README.md says why.
+ * not taken; bench/storage.md says what each gave.
  */
 import { LocalResult } from "@effect-prefect/core/ResultDescriptor"
 import * as LocalStorage from "@effect-prefect/results/LocalStorage"

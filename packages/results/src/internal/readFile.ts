@@ -33,7 +33,7 @@ const largestRead = 2 ** 30
  */
 const smallFile = 32_768
 const slowRead = 1
-const whileSlow = 1000
+const whileSlow = 100
 let slowReads = 0
 
 const withSeparator = (path: string): string => path.endsWith(sep) ? path : path + sep
