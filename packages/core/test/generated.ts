@@ -56,11 +56,15 @@ export const ObjectLikePrefects = Schema.Struct({
   __version__: Schema.optionalKey(Schema.Union([Schema.String, Schema.Json]))
 })
 
-/** Whether a value is one that stored JSON can give: not the raw JSON of something that is known. */
-export const isFromJson = (value: State | ResultDescriptor): boolean => {
+/**
+ * Whether a value is one that stored JSON can give: not the raw JSON of something that is known, nor a state that wraps
+ * what is no object.
+ */
+export const isFromJson = (value: State | ResultDescriptor, isNested = false): boolean => {
   if (value._tag === "CustomResult" || value._tag === "UnknownState") {
     const json: Schema.Json = value.raw
-    return isObject(json) ? typeof json["type"] === "string" : value._tag === "UnknownState" && json !== null
+    if (isObject(json)) return typeof json["type"] === "string"
+    return value._tag === "UnknownState" && json !== null && !isNested
   }
   if ("prefect3" in value) return false
   const nested = [
@@ -68,5 +72,5 @@ export const isFromJson = (value: State | ResultDescriptor): boolean => {
     "state" in value ? value.state : undefined,
     ...("cachedInputs" in value && value.cachedInputs ? Object.values(value.cachedInputs) : [])
   ]
-  return nested.every((inner) => inner === undefined || inner === null || isFromJson(inner as State))
+  return nested.every((inner) => inner === undefined || inner === null || isFromJson(inner as State, true))
 }
