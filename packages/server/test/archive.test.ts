@@ -91,7 +91,7 @@ describe("an archive", () => {
             assert.notInclude(reports.map(({ message }) => message).join(" "), "no uuid")
           }))
       }),
-    60_000
+    120_000
   )
 
   it.live(
@@ -107,7 +107,7 @@ describe("an archive", () => {
             assert.deepStrictEqual(reports.map(({ line }) => line), [1_235])
           }))
       }),
-    60_000
+    120_000
   )
 
   it.live("must have tables", () =>
@@ -115,5 +115,5 @@ describe("an archive", () => {
       const directory = yield* folder({ "notes.txt": "nothing" })
       const error = yield* Effect.flip(Effect.scoped(Layer.build(Database.layerArchive(directory))))
       assert.strictEqual(error.message, `${directory} is no archive: it has no tables/*.jsonl of Prefect's tables`)
-    }), 60_000)
+    }), 120_000)
 })

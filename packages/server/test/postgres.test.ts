@@ -60,7 +60,7 @@ describe("a Postgres", () => {
           all.every((rows, index) => (rows as ReadonlyArray<{ map_index: number }>)[0]?.map_index === index % 3)
         )
       }).pipe(Effect.provide(layerServer(Database.layerPostgres({ url, maxConnections: 4 }))))
-    }).pipe(Effect.scoped), 60_000)
+    }).pipe(Effect.scoped), 120_000)
 
   it.live("that cannot be reached is an error without the URL's secrets", () =>
     Effect.gen(function*() {
@@ -71,5 +71,5 @@ describe("a Postgres", () => {
       const error = yield* Effect.flip(Effect.scoped(Layer.build(layerServer(database))))
       assert.strictEqual(error.message, "the database cannot be reached")
       assert.notInclude(JSON.stringify(error), "canary")
-    }), 60_000)
+    }), 120_000)
 })

@@ -322,7 +322,11 @@ describe("time", () => {
         assert.deepStrictEqual([long.status, code(long), long.data], [200, "timeout", null])
         assert.lengthOf((yield* read("{ task_run { id } }")) as [], runs.length)
       }).pipe(
-        Effect.provide(layerServer(Database.layerArchive(prefect1.directory, { statementTimeout: "3 seconds" })))
+        Effect.provide(
+          layerServer(Database.layerArchive(prefect1.directory, { statementTimeout: "8 seconds" }), {
+            limits: { timeout: "110 seconds" }
+          })
+        )
       ),
     120_000
   )

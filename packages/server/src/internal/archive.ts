@@ -133,28 +133,35 @@ const loadTable = async (
   }
 }
 
-/**
- * Loads `tables/<table>.jsonl` of an archive folder, in the order of the tables. What cannot be loaded is reported;
- * the rest is loaded. Fails when the folder holds no table at all.
- */
-export const loadArchive = async (
-  database: Loader,
+/** A table of an archive folder, and the file that holds its rows. */
+export interface TableFile {
+  readonly table: Table
+  readonly path: string
+  /** Its path inside the folder. */
+  readonly file: string
+}
+
+/** The files `tables/<table>.jsonl` of an archive folder, in the order of the tables. Fails when there is none. */
+export const findTables = async (
   tables: ReadonlyArray<Table>,
-  directory: string,
-  report: (report: LoadReport) => void
-): Promise<void> => {
-  let found = 0
+  directory: string
+): Promise<ReadonlyArray<TableFile>> => {
+  const found: Array<TableFile> = []
   for (const table of tables) {
     const file = `tables/${table.name}.jsonl`
     const path = join(directory, file)
     const status = await stat(path).catch(() => undefined)
-    if (status === undefined) continue
-    if (!status.isFile()) {
-      report({ file, line: undefined, message: `${file}: not loaded, it is not a file` })
-      continue
-    }
-    found++
-    await loadTable(database, table, path, file, report)
+    if (status?.isFile() === true) found.push({ table, path, file })
   }
-  if (found === 0) throw new Error(`${directory} is no archive: it has no tables/*.jsonl of Prefect's tables`)
+  if (found.length === 0) throw new Error(`${directory} is no archive: it has no tables/*.jsonl of Prefect's tables`)
+  return found
+}
+
+/** Loads files of an archive. What cannot be loaded is reported; the rest is loaded. */
+export const loadArchive = async (
+  database: Loader,
+  files: ReadonlyArray<TableFile>,
+  report: (report: LoadReport) => void
+): Promise<void> => {
+  for (const { file, path, table } of files) await loadTable(database, table, path, file, report)
 }

@@ -1,10 +1,9 @@
 // The thread of the embedded database: loads an archive folder, then answers statements, one at a time.
 // Imports nothing of this workspace by package name: a thread does not always inherit the conditions that resolve it.
 import type { Table } from "@effect-prefect/core/Tables"
-import { PGlite } from "@electric-sql/pglite"
 import { parentPort, workerData } from "node:worker_threads"
 import type { LoadReport } from "./archive.ts"
-import { loadArchive } from "./archive.ts"
+import { findTables, loadArchive } from "./archive.ts"
 
 export interface WorkerInput {
   readonly directory: string
@@ -27,6 +26,9 @@ const post = (message: WorkerMessage) => port.postMessage(message)
 
 const input = workerData as WorkerInput
 try {
+  // First what is quick to fail: starting the database takes seconds.
+  const files = await findTables(input.tables, input.directory)
+  const { PGlite } = await import("@electric-sql/pglite")
   const database = await PGlite.create()
   await database.exec(input.createTables.join(";"))
   const reports: Array<LoadReport> = []
@@ -43,7 +45,7 @@ try {
       await database.exec("RELEASE SAVEPOINT batch")
     }
   }
-  await loadArchive(loader, input.tables, input.directory, (report) => reports.push(report))
+  await loadArchive(loader, files, (report) => reports.push(report))
   await database.exec("COMMIT")
   await database.exec(input.createIndexes.join(";"))
   await database.exec("ANALYZE; SET default_transaction_read_only = on; SET timezone = 'UTC'")
