@@ -257,9 +257,21 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
       return new ServerError({ detail: `cannot listen on ${host}:${port} (${code})` })
     })
   )
+  let sweeping: NodeJS.Timeout | undefined
   // Runs after requests have had their time, before the wait for connections to end: none may hold it up.
-  yield* Effect.addFinalizer(() => Effect.sync(() => node.closeAllConnections()))
+  yield* Effect.addFinalizer(() =>
+    Effect.sync(() => {
+      clearInterval(sweeping)
+      node.closeAllConnections()
+    })
+  )
   yield* http.serve(makeHandler(engine, database, options, isLocal))
+  // Runs first: a connection whose request has ended is kept alive by Node, and would be waited for.
+  yield* Effect.addFinalizer(() =>
+    Effect.sync(() => {
+      sweeping = setInterval(() => node.closeIdleConnections(), 50)
+    })
+  )
   const url = HttpServer.formatAddress(http.address)
   return Server.of({ url, port: Number(new URL(url).port || 80) })
 })
