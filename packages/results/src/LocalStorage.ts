@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import type { PrefectApiError } from "@effect-prefect/api/PrefectApiError"
 import type {
   AzureResult,
   GCSResult,
@@ -202,3 +203,19 @@ export const readers = (options: Options): Result.Result<ReadonlyArray<ResultSto
  */
 export const layer = (options: Options): Layer.Layer<ResultStorage.ResultStorage, MountError> =>
   ResultStorage.layer(Effect.suspend(() => Effect.fromResult(readers(options))))
+
+/**
+ * Reads what an archive's own `mounts.json` names, in folders of the archive: the storage that goes with
+ * `ArchiveApi.layer(directory)`. Results that Prefect kept in its database need `InlineStorage.layer` beside it.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerArchive = (
+  directory: string
+): Layer.Layer<ResultStorage.ResultStorage, MountError | PrefectApiError> =>
+  ResultStorage.layer(Effect.gen(function*() {
+    const { readMounts } = yield* Effect.promise(() => import("@effect-prefect/api/ArchiveApi"))
+    const mounts = yield* readMounts(directory)
+    return yield* Effect.fromResult(readers({ mounts }))
+  }))

@@ -13,6 +13,8 @@ import type * as ResultStorage from "./ResultStorage.ts"
 import * as S3Storage from "./S3Storage.ts"
 
 /**
+ * Which buckets may be read, and how. Credentials, endpoint and region come from the block.
+ *
  * @category models
  * @since 0.1.0
  */

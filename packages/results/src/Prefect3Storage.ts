@@ -26,6 +26,8 @@ import {
 import * as ResultStorage from "./ResultStorage.ts"
 
 /**
+ * What may be set beside the storage.
+ *
  * @category models
  * @since 0.1.0
  */

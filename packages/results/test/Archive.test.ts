@@ -51,9 +51,7 @@ const PgliteLive = Layer.effect(
   Database,
   Effect.map(startPglite(tables), ({ url }) => ({ url: Redacted.make(url) }))
 )
-const WorkerFiles = Layer.unwrap(
-  Effect.map(ArchiveApi.readMounts(fixture), (mounts) => LocalStorage.layer({ mounts }))
-)
+const WorkerFiles = LocalStorage.layerArchive(fixture)
 
 const findings = (directory: string) => Stream.runCollect(ArchiveVerify.verify(directory))
 const problemsOf = (all: ReadonlyArray<ArchiveVerify.Finding>) => all.filter(({ _tag }) => _tag !== "Summary")
