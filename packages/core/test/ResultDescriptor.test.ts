@@ -54,7 +54,9 @@ describe("fromJson", () => {
     assert.strictEqual(custom.location, "x")
     const nameless = read({ location: 3 })
     assert.strictEqual(nameless._tag === "CustomResult" && nameless.type, "(no type)")
-    assert.strictEqual(nameless.location, null)
+    assert.strictEqual(nameless.location, "3")
+    assert.isTrue(ResultDescriptor.isPersisted(nameless))
+    assert.strictEqual(read({ type: "MyResult", location: null }).location, null)
   })
 
   it("reads Prefect 3's record, which has no type", () => {
