@@ -180,7 +180,7 @@ export const layerPostgres = (options: PostgresOptions): Layer.Layer<Database, D
         applicationName: "effect-prefect serve",
         startupParameters: {
           default_transaction_read_only: "on",
-          statement_timeout: String(Math.ceil(statementTimeout)),
+          statement_timeout: Number.isFinite(statementTimeout) ? String(Math.max(1, Math.ceil(statementTimeout))) : "0",
           timezone: "UTC"
         }
       }).pipe(

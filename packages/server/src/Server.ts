@@ -237,6 +237,16 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
     ? options.apiKey
     : Redacted.value(options.apiKey)
   if (key === "") return yield* new ServerError({ detail: "the API key is empty: give one, or none" })
+  const port = options.port ?? 4200
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
+    return yield* new ServerError({ detail: `the port is ${port}: give one from 1 to 65535, or 0 for a free one` })
+  }
+  const limits = Object.entries({ ...options.limits, maxBodyBytes: options.maxBodyBytes })
+  for (const [name, value] of limits) {
+    if (name !== "timeout" && value !== undefined && !(Number.isSafeInteger(value) && Number(value) > 0)) {
+      return yield* new ServerError({ detail: `${name} must be a whole number above 0` })
+    }
+  }
   const isLocal = isLoopbackHost(host)
   if (!isLocal && key === undefined) {
     yield* Effect.logWarning("the server is open to other machines and asks for no API key")
@@ -244,7 +254,6 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
   const database = yield* Database
   const engine = yield* QueryEngine.make(options.limits)
   const node = createServer({ requestTimeout: 30_000, headersTimeout: 10_000 })
-  const port = options.port ?? 4200
   const http = yield* NodeHttpServer.make(() => node, {
     host,
     port,

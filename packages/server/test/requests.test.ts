@@ -400,6 +400,23 @@ describe("a server", () => {
       assert.strictEqual(yield* ask(`evil.example:${port}`), 403)
     }).pipe(Effect.provide(layerServer(layerFake(() => Effect.succeed([]))))))
 
+  it.live("refuses options that make no sense", () =>
+    Effect.gen(function*() {
+      const wrong: ReadonlyArray<readonly [Server.Options, string]> = [
+        [{ port: 65_536 }, "port"],
+        [{ port: 1.5 }, "port"],
+        [{ limits: { maxRows: 0 } }, "maxRows"],
+        [{ limits: { maxAnswer: Number.POSITIVE_INFINITY } }, "maxAnswer"],
+        [{ limits: { maxDepth: Number.NaN } }, "maxDepth"],
+        [{ maxBodyBytes: -1 }, "maxBodyBytes"]
+      ]
+      for (const [options, name] of wrong) {
+        const server = layerServer(layerFake(() => Effect.succeed([])), options)
+        const error = yield* Effect.flip(Effect.scoped(Layer.build(server)))
+        assert.include(error.message, name)
+      }
+    }))
+
   it.live("says why it cannot listen", () =>
     Effect.gen(function*() {
       const { port } = yield* Server.Server

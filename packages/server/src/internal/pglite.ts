@@ -75,14 +75,15 @@ export const startPglite = async (directory: string, timeoutMillis: number): Pro
   const first = await startWorker(directory)
   const queue: Array<Call> = []
   let worker: Worker | undefined
-  let running: { readonly call: Call; readonly timer: NodeJS.Timeout } | undefined
+  let running: { readonly call: Call; readonly timer: NodeJS.Timeout | undefined } | undefined
   let isClosed = false
 
   const next = () => {
     if (worker === undefined || running !== undefined) return
     const call = queue.shift()
     if (call === undefined) return
-    running = { call, timer: setTimeout(timedOut, timeoutMillis) }
+    // A timer counts to 2³¹ ms: beyond that there is no limit.
+    running = { call, timer: timeoutMillis < 2 ** 31 ? setTimeout(timedOut, timeoutMillis) : undefined }
     // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
     worker.postMessage(call.request)
   }
