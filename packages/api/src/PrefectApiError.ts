@@ -180,6 +180,10 @@ export class PrefectApiError extends Schema.TaggedError<PrefectApiError>("@effec
   override get message() {
     return this.reason.message
   }
+  /** What `console.log`, loggers and `JSON.stringify` show: the fields, and the sentence that they make. */
+  override toJSON(): unknown {
+    return { message: this.message, ...super.toJSON() as object }
+  }
   /** Whether the same call may succeed later. It was already retried. */
   get isRetryable(): boolean {
     return this.reason._tag === "RateLimited" || this.reason._tag === "Unavailable"

@@ -242,6 +242,10 @@ export class ResultError extends Schema.TaggedError<ResultError>("@effect-prefec
     const index = this.mapIndex < 0 ? "" : `[${this.mapIndex}]`
     return `${this.taskSlug ?? "task run"}${index} (${this.taskRunId}): ${this.reason.message}`
   }
+  /** What `console.log`, loggers and `JSON.stringify` show: the fields, and the sentence that they make. */
+  override toJSON(): unknown {
+    return { message: this.message, ...super.toJSON() as object }
+  }
   /** Whether the same call may succeed later. A store was already retried. */
   get isRetryable(): boolean {
     return this.reason._tag === "NotFinished" || this.reason._tag === "StorageUnavailable"

@@ -210,4 +210,12 @@ export class Table implements Iterable<Row> {
   [Symbol.iterator](): IterableIterator<Row> {
     return this.rows()
   }
+
+  /** Its shape, and never its values: `Table(24 rows: id int, day datetime)`. */
+  toString(): string {
+    return `Table(${this.numRows} rows: ${this.columns.map(({ kind, name }) => `${name} ${kind}`).join(", ")})`
+  }
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return this.toString()
+  }
 }
