@@ -25,10 +25,10 @@ export interface Limits {
   readonly integerBytes: number
   /**
    * What is fetched from the memo again and again: characters and bytes fetched, plus items that decoders copy. This
-   * is what stops a few bytes from standing for gigabytes. Default 64 MiB, and 32 times the input where that is more.
+   * is what stops a few bytes from standing for gigabytes. Default 16 MiB, and 32 times the input where that is more.
    */
   readonly repetition: number
-  /** Values and characters visited to compare keys that are tuples, frozensets, bytes and the like. Default 10^7, and 32 times the input where that is more. */
+  /** Values and characters visited to compare keys that are tuples, frozensets, bytes and the like. Default 2 000 000, and 32 times the input where that is more. */
   readonly equalityWork: number
 }
 
@@ -103,7 +103,7 @@ export const limitsFor = (length: number, given: Partial<Limits> | undefined): L
     depth: given?.depth ?? 100_000,
     memo: given?.memo ?? 0x4000000,
     integerBytes: given?.integerBytes ?? 0x100000,
-    repetition: given?.repetition ?? Math.max(0x4000000, proportional),
-    equalityWork: given?.equalityWork ?? Math.max(10_000_000, proportional)
+    repetition: given?.repetition ?? Math.max(0x1000000, proportional),
+    equalityWork: given?.equalityWork ?? Math.max(2_000_000, proportional)
   }
 }
