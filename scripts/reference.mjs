@@ -95,9 +95,12 @@ const resolve = (path, name) => {
   if (exported === undefined) return []
   if (exported.from !== undefined) return resolve(exported.from, exported.name)
   const { declared } = read(path)
-  return (declared.get(exported.name) ?? []).flatMap((
-    one
-  ) => [...(one.base === undefined ? [] : declared.get(one.base) ?? []), one])
+  return (declared.get(exported.name) ?? []).map((one) => {
+    // The compiler gives the superclass of a schema class a name of its own, as a constant.
+    const base = one.base === undefined ? undefined : declared.get(one.base)?.[0]?.text
+    const type = base === undefined ? null : /^const \w+: ([^]*)$/.exec(base)
+    return type === null ? one : { ...one, text: one.text.replace(`extends ${one.base}`, `extends ${type[1]}`) }
+  })
 }
 
 /** The parts of a docstring. */
@@ -129,7 +132,8 @@ const page = ({ module, path, title, use }) => {
   const shown = relative(root, source)
   const header = read(source).header
   if (header === undefined) problems.push(`${shown}: the module has no docstring`)
-  /** @type {Map<string, Array<string>>} */
+  const { since: [moduleSince], text: about } = parts(header ?? "")
+  /** @type {Map<string, Array<{ name: string, entry: string }>>} */
   const byCategory = new Map()
   for (const [name, { doc: own }] of read(source).exported) {
     // A type and a value of one name may share a text.
@@ -145,14 +149,29 @@ const page = ({ module, path, title, use }) => {
     ]
     if (lacks.length > 0) problems.push(`${shown}: ${name} has no ${lacks.join(", no ")}`)
     const signature = [...new Set(resolve(declarations, name).map((one) => one.text))].join("\n")
+      .replaceAll(/import\("[^"]+"\)\./g, "")
     const section = byCategory.get(categories[0] ?? "") ?? []
-    section.push(`### ${name}\n\n${text}\n\n\`\`\`typescript\n${signature}\n\`\`\`\n\nSince ${since[0]}.\n`)
+    const added = since[0] === moduleSince ? "" : `\nSince ${since[0]}.\n`
+    section.push({ name, entry: `### ${name}\n\n${text}\n\n\`\`\`typescript\n${signature}\n\`\`\`\n${added}` })
     byCategory.set(categories[0] ?? "", section)
   }
   const sections = [...byCategory].toSorted(([left], [right]) => left.localeCompare(right, "en"))
+  // Of headings that differ by nothing but their case, the later ones get a number.
+  /** @type {Map<string, number>} */
+  const anchors = new Map()
+  const anchor = (/** @type {string} */ heading) => {
+    const plain = heading.toLowerCase()
+    const times = anchors.get(plain) ?? 0
+    anchors.set(plain, times + 1)
+    return times === 0 ? plain : `${plain}-${times}`
+  }
+  const contents = sections.map(([category, entries]) => {
+    anchor(category)
+    return `- ${category}: ${entries.map(({ name }) => `[${name}](#${anchor(name)})`).join(", ")}`
+  })
   return [
-    `# ${title}\n\n${parts(header ?? "").text}\n\n\`\`\`typescript\n${use}\n\`\`\`\n`,
-    ...sections.flatMap(([category, entries]) => [`## ${category}\n`, ...entries])
+    `# ${title}\n\n${about}\n\n\`\`\`typescript\n${use}\n\`\`\`\n\nSince ${moduleSince}.\n\n${contents.join("\n")}\n`,
+    ...sections.flatMap(([category, entries]) => [`## ${category}\n`, ...entries.map(({ entry }) => entry)])
   ].join("\n")
 }
 
