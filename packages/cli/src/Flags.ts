@@ -60,3 +60,12 @@ export const json = Flag.Boolean("json").pipe(
   Flag.withDescription("Print JSON: one object, or one object a line"),
   Flag.withDefault(false)
 )
+
+/** The storage flags on commands that read no result: one line of flags then does for all commands. */
+export const unusedStorage = {
+  mount: Flag.withHidden(storage.mount),
+  s3Endpoint: Flag.withHidden(storage.s3Endpoint),
+  maxBytes: Flag.withHidden(storage.maxBytes),
+  maxChildren: Flag.withHidden(storage.maxChildren),
+  concurrency: Flag.withHidden(storage.concurrency)
+}

@@ -2,7 +2,7 @@ import * as Command from "effect/cli/Command"
 import * as Flags from "../Flags.ts"
 import { lazy } from "../internal/lazy.ts"
 
-export const listConfig = { ...Flags.backend, json: Flags.json }
+export const listConfig = { ...Flags.backend, ...Flags.unusedStorage, json: Flags.json }
 
 const list = Command.make(
   "list",

@@ -9,6 +9,7 @@ const id = Argument.String("id").pipe(Argument.withDescription("The flow run's i
 
 export const listConfig = {
   ...Flags.backend,
+  ...Flags.unusedStorage,
   json: Flags.json,
   flow: Flag.String("flow").pipe(Flag.withDescription("Only runs of the flow of this name"), Flag.optional),
   state: Flag.String("state").pipe(
@@ -30,7 +31,7 @@ const list = Command.make(
   }])
 )
 
-export const showConfig = { id, ...Flags.backend, json: Flags.json }
+export const showConfig = { id, ...Flags.backend, ...Flags.unusedStorage, json: Flags.json }
 
 const show = Command.make(
   "show",
@@ -44,7 +45,7 @@ const show = Command.make(
   }])
 )
 
-export const taskRunsConfig = { id, ...Flags.backend, json: Flags.json }
+export const taskRunsConfig = { id, ...Flags.backend, ...Flags.unusedStorage, json: Flags.json }
 
 const taskRuns = Command.make(
   "task-runs",

@@ -20,6 +20,7 @@ const timeout = Flag.Int("timeout").pipe(
 export const logsConfig = {
   id,
   ...Flags.backend,
+  ...Flags.unusedStorage,
   json: Flags.json,
   level,
   timeout,
@@ -42,7 +43,7 @@ export const logs = Command.make(
   ])
 )
 
-export const watchConfig = { id, ...Flags.backend, json: Flags.json, level, timeout }
+export const watchConfig = { id, ...Flags.backend, ...Flags.unusedStorage, json: Flags.json, level, timeout }
 
 export const watch = Command.make(
   "watch",
