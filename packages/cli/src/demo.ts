@@ -88,7 +88,7 @@ const demo = Effect.gen(function*() {
   const mapped = yield* TaskRun.fromTaskSlug({ taskSlug: "score-1", flowRunId: flowRun.flowRunId })
   const total = State.isMapped(mapped.view.state) ? mapped.view.state.nMapStates ?? 0 : 0
   yield* say(paint.bold(`${mapped.view.taskSlug} was mapped over ${total} orders`))
-  const outcomes = yield* Stream.runCollect(mapped.outcomes.pipe(drawProgress(stdout, { label: "  children", total })))
+  const outcomes = yield* Stream.runCollect(mapped.outcomes.pipe(drawProgress(stdout, "  children")))
   for (const { result, taskRun } of outcomes.slice(0, 3)) {
     yield* say(
       `  ${Render.slug(taskRun.view).padEnd(14)}${Result.isSuccess(result) ? yield* preview(result.success) : ""}`

@@ -102,8 +102,8 @@ export class ResultStorage extends Context.Service<ResultStorage, {
     descriptor: ResultDescriptor,
     options: ReadOptions
   ) => Effect.Effect<Stored, StorageReason | StorageNotProvided>
-  /** How many reads of this descriptor's storage may run at once. */
-  readonly concurrency: (descriptor: ResultDescriptor) => number
+  /** The reader that is asked for a descriptor, which says how many reads it does at once; undefined when none is. */
+  readonly reader: (descriptor: ResultDescriptor) => ResultReader | undefined
 }>()("@effect-prefect/results/ResultStorage") {}
 
 const typeOf = (descriptor: ResultDescriptor): string =>
@@ -135,7 +135,10 @@ export const make = (given: ReadonlyArray<AnyReader>): ResultStorage["Service"] 
   }
   return ResultStorage.of({
     readers,
-    concurrency: (descriptor) => byType.get(typeOf(descriptor))?.find((_) => _.allows(descriptor))?.concurrency ?? 1,
+    reader: (descriptor) => {
+      const candidates = byType.get(typeOf(descriptor))
+      return candidates?.length === 1 ? candidates[0] : candidates?.find((_) => _.allows(descriptor))
+    },
     read: (descriptor, options) => {
       const type = typeOf(descriptor)
       const candidates = byType.get(type)

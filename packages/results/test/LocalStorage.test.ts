@@ -345,7 +345,7 @@ describe("LocalStorage", () => {
       Effect.gen(function*() {
         writeFile(join(folder, "x"), "x")
         const storage = yield* ResultStorage
-        assert.strictEqual(storage.concurrency(local(join(folder, "x"))), 1)
+        assert.strictEqual(storage.reader(local(join(folder, "x")))?.concurrency, 1)
       }).pipe(Effect.provide(LocalStorage.layer({ roots: [folder], concurrency: 0 })))
     ))
 

@@ -58,9 +58,7 @@ export const taskRuns = Effect.fnUntraced(function*(flags: Infer<typeof Commands
 }, (effect, flags) => Effect.provide(effect, Services.backend(flags)))
 
 export const results = Effect.fnUntraced(function*(flags: Infer<typeof Commands.resultsConfig>) {
-  const outcomes = (yield* FlowRun.fromFlowRunId(flags.id)).results.pipe(
-    withProgress({ label: "results", total: undefined })
-  )
+  const outcomes = (yield* FlowRun.fromFlowRunId(flags.id)).results.pipe(withProgress("results"))
   if (flags.json) return yield* Render.lines(outcomes, Json.outcomeLine)
   yield* Render.table(outcomes, Render.outcomeHeader, Render.outcomeCells, "no task runs")
 }, (effect, flags) => Effect.provide(effect, Services.services(flags)))

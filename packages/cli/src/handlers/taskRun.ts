@@ -88,13 +88,7 @@ export const result = Effect.fnUntraced(function*(flags: Infer<typeof Commands.r
 
 export const mapped = Effect.fnUntraced(function*(flags: Infer<typeof Commands.mappedConfig>) {
   const taskRun = yield* find(flags)
-  const state = taskRun.view.state
-  const outcomes = taskRun.outcomes.pipe(
-    withProgress({
-      label: Render.slug(taskRun.view),
-      total: State.isMapped(state) ? state.nMapStates ?? undefined : undefined
-    })
-  )
+  const outcomes = taskRun.outcomes.pipe(withProgress(Render.slug(taskRun.view)))
   if (flags.json) return yield* Render.lines(outcomes, Json.outcomeLine)
   yield* Render.table(outcomes, Render.outcomeHeader, Render.outcomeCells, "no mapped children")
 }, (effect, flags) => Effect.provide(effect, Services.services(flags)))

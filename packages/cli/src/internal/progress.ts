@@ -1,3 +1,4 @@
+import * as Progress from "@effect-prefect/results/Progress"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { Output, type Sink } from "./output.ts"
@@ -7,11 +8,21 @@ const bar = (part: number, columns: number): string => {
   return "█".repeat(filled) + "░".repeat(columns - filled)
 }
 
-export interface ProgressOptions {
-  readonly label: string
-  /** How many elements there will be, where that is known. */
-  readonly total: number | undefined
+const units = ["B", "kB", "MB", "GB", "TB"]
+
+const size = (bytes: number): string => {
+  let unit = 0
+  for (; bytes >= 999.5 && unit < units.length - 1; unit++) bytes /= 1000
+  return `${unit === 0 || bytes >= 99.95 ? Math.round(bytes) : bytes.toFixed(1)} ${units[unit]}`
 }
+
+/** What a snapshot says beside the count: `3 failed, 1.2 MB, 840/s`. */
+export const details = ({ bytes, failed, rate }: Progress.Snapshot): string =>
+  [
+    ...(failed === 0 ? [] : [`${failed} failed`]),
+    ...(bytes === 0 ? [] : [size(bytes)]),
+    ...(rate === 0 ? [] : [`${rate < 9.5 ? rate.toFixed(1) : Math.round(rate)}/s`])
+  ].join(", ")
 
 /**
  * A line on a terminal that says how far something has come; nothing in a pipe.
@@ -20,14 +31,14 @@ export const progressLine = (sink: Sink) => {
   let drawn = 0
   return {
     /** Drawn at most twenty times a second. */
-    draw: (label: string, done: number, total: number | undefined): Effect.Effect<void> =>
+    draw: (label: string, done: number, total: number | undefined, detail = ""): Effect.Effect<void> =>
       Effect.suspend(() => {
         const now = Date.now()
         if (!sink.isTerminal || now - drawn < 50) return Effect.void
         drawn = now
         const count = total === undefined ? `${done}` : `${done}/${Math.max(done, total)}`
         const part = total === undefined || total === 0 ? "" : `${bar(Math.min(1, done / total), 24)} `
-        return Effect.ignore(sink.write(`\r\u001b[2K${label} ${part}${count}`))
+        return Effect.ignore(sink.write(`\r\u001b[2K${label} ${part}${count}${detail === "" ? "" : ` (${detail})`}`))
       }),
     /** Takes the line away. */
     clear: Effect.suspend(() => {
@@ -39,28 +50,29 @@ export const progressLine = (sink: Sink) => {
 }
 
 /**
- * Draws on a terminal how far a stream has come; in a pipe it leaves the stream as it is. The line is taken away at the
- * end, however it ends.
+ * Draws on a terminal how far the results that a stream loads have come; in a pipe it leaves the stream as it is. The
+ * line is taken away at the end, however it ends.
  */
 export const drawProgress =
-  (sink: Sink, options: ProgressOptions) => <A, E, R>(self: Stream.Stream<A, E, R>): Stream.Stream<A, E, R> =>
-    !sink.isTerminal ? self : Stream.suspend(() => {
+  (sink: Sink, label: string) => <A, E, R>(self: Stream.Stream<A, E, R>): Stream.Stream<A, E, R> =>
+    !sink.isTerminal ? self : Stream.unwrap(Effect.map(Progress.make, (progress) => {
       const line = progressLine(sink)
-      let done = 0
+      const draw = Effect.flatMap(
+        progress.snapshot,
+        (now) => line.draw(label, now.done, now.expected ?? undefined, details(now))
+      )
       return self.pipe(
-        Stream.mapArrayEffect((array) => {
-          done += array.length
-          return Effect.as(line.draw(options.label, done, options.total), array)
-        }),
+        Stream.mapArrayEffect((array) => Effect.as(draw, array)),
+        Stream.provideService(Progress.Listener, progress),
         Stream.ensuring(line.clear)
       )
-    })
+    }))
 
 /**
  * Progress on standard error, unless the rows themselves go to the same terminal: a bar between them would flicker.
  */
 export const withProgress =
-  (options: ProgressOptions) => <A, E, R>(self: Stream.Stream<A, E, R>): Stream.Stream<A, E, R | Output> =>
+  (label: string) => <A, E, R>(self: Stream.Stream<A, E, R>): Stream.Stream<A, E, R | Output> =>
     Stream.unwrap(
-      Effect.map(Output, ({ stderr, stdout }) => stdout.isTerminal ? self : drawProgress(stderr, options)(self))
+      Effect.map(Output, ({ stderr, stdout }) => stdout.isTerminal ? self : drawProgress(stderr, label)(self))
     )

@@ -4,6 +4,7 @@ import * as State from "@effect-prefect/core/State"
 import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
+import * as Progress from "../Progress.ts"
 import { ChildrenIncomplete, NotMapped, type ResultError, ResultTooLarge } from "../ResultError.ts"
 import { type Env, resultError } from "./load.ts"
 
@@ -13,7 +14,8 @@ import { type Env, resultError } from "./load.ts"
 export const isParent = (view: TaskRunView): view is TaskRunView & { readonly state: Mapped } =>
   State.isMapped(view.state) && view.mapIndex < 0
 
-const expectedOf = (parent: TaskRunView): number | null =>
+/** `n_map_states`, where the state says it. */
+export const expectedOf = (parent: TaskRunView): number | null =>
   State.isMapped(parent.state) ? parent.state.nMapStates ?? null : null
 
 /**
@@ -36,6 +38,11 @@ export class Completeness {
   /** The children seen so far. */
   get seen(): number {
     return this.found
+  }
+
+  /** The map index of the child that was seen last. */
+  get last(): number {
+    return this.next - 1
   }
 
   see(child: TaskRunView): void {
@@ -75,13 +82,22 @@ export const childViews = (
     const problem = notAParent(env, parent)
     if (problem !== undefined) return Stream.fail(problem)
     const completeness = new Completeness(parent, after)
-    return rows(env, parent, after).pipe(
+    const views = rows(env, parent, after).pipe(
       Stream.mapArray((views) => {
         for (const view of views) completeness.see(view)
         return views
       }),
       Stream.concat(ending(completeness))
     )
+    return Stream.unwrap(Effect.as(tell(parent, after), views))
+  })
+
+/** Tells whoever listens how many children are left to come. */
+export const tell = (parent: TaskRunView, after: number): Effect.Effect<void> =>
+  Effect.map(Progress.Listener, (observer) => {
+    if (observer === undefined) return
+    const expected = expectedOf(parent)
+    observer.expect(expected === null ? null : Math.max(0, expected - after - 1))
   })
 
 /** What ends a walk: nothing, or ChildrenIncomplete. */
@@ -132,18 +148,3 @@ export const tooMany = (env: Env, parent: TaskRunView, count: number): ResultErr
 
 export const expectedTooMany = (env: Env, parent: TaskRunView): ResultError | undefined =>
   tooMany(env, parent, expectedOf(parent) ?? 0)
-
-/**
- * Loads an array of children at once, in order, each to a success or a failure.
- */
-export const loadAll = <A>(
-  env: Env,
-  views: ReadonlyArray<TaskRunView>,
-  load: (view: TaskRunView) => Effect.Effect<A>
-): Effect.Effect<Array<A>> => {
-  const first = views.find((view) => State.resultDescriptor(view.state) !== undefined)
-  const descriptor = first === undefined ? undefined : State.resultDescriptor(first.state)
-  return Effect.forEach(views, load, {
-    concurrency: env.options.concurrency ?? (descriptor === undefined ? 1 : env.storage.concurrency(descriptor))
-  })
-}

@@ -3,10 +3,12 @@ import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
+import * as Progress from "../Progress.ts"
 import type { Outcome, TaskRunError } from "../TaskRun.ts"
 import * as Children from "./children.ts"
 import type { Env } from "./load.ts"
-import { nonEmpty, outcome, TaskRunImpl } from "./taskRun.ts"
+import { outcome, TaskRunImpl } from "./taskRun.ts"
+import * as Window from "./window.ts"
 
 /**
  * The outcome of every task run of a flow run: by slug in Unicode code point order, each parent before its children.
@@ -20,13 +22,28 @@ export const flowRunOutcomes = (env: Env, flowRunId: string): Stream.Stream<Outc
     Effect.all([env.api.firstTaskRuns(flowRunId), env.api.mappedTaskIds(flowRunId)], { concurrency: 2 }),
     ([first, mapped]) => {
       const isAlone = (view: TaskRunView) => !Children.isParent(view) && !mapped.has(view.taskId ?? "")
-      return Stream.flatMap(Stream.fromIterable(groups(first, isAlone)), (group) => {
+      const outcomes = Stream.flatMap(Stream.fromIterable(groups(first, isAlone)), (group) => {
         const [view] = group
         if (isAlone(view)) return load(env, Stream.fromArray(group))
         return Children.isParent(view) && view.taskId !== null ? ofParent(env, view) : ofTask(env, view)
       })
+      return Stream.unwrap(Effect.map(Progress.Listener, (observer) => {
+        observer?.expect(expected(first, isAlone))
+        return outcomes
+      }))
     }
   ))
+
+/** How many results will be loaded: those of parents are put together. */
+const expected = (views: ReadonlyArray<TaskRunView>, isAlone: (view: TaskRunView) => boolean): number | null => {
+  let sum = 0
+  for (const view of views) {
+    const own = isAlone(view) ? 1 : Children.isParent(view) ? Children.expectedOf(view) : null
+    if (own === null) return null
+    sum += own
+  }
+  return sum
+}
 
 /** How many task runs without children are loaded at once, before those after them are looked at. */
 const maxGroup = 64
@@ -50,10 +67,7 @@ const ofTask = (env: Env, first: TaskRunView): Stream.Stream<Outcome, PrefectApi
 }
 
 const load = <E>(env: Env, rows: Stream.Stream<TaskRunView, E>): Stream.Stream<Outcome, E> =>
-  Stream.mapArrayEffect(
-    rows,
-    (views) => Effect.map(Children.loadAll(env, views, (view) => outcome(env, view)), nonEmpty)
-  )
+  Window.load(env, rows, (view) => outcome(env, view))
 
 const failed = (env: Env, view: TaskRunView, failure: TaskRunError): Outcome => ({
   taskRun: new TaskRunImpl(env, view),
@@ -68,20 +82,22 @@ const ofParent = (env: Env, parent: TaskRunView): Stream.Stream<Outcome, Prefect
     }
     const completeness = new Children.Completeness(parent, -1)
     let held: Array<Outcome> | undefined = []
-    const children = Stream.mapEffect(Stream.chunks(Children.rows(env, parent, -1)), (views) => {
+    const rows = Stream.mapArray(Children.rows(env, parent, -1), (views) => {
       for (const view of views) completeness.see(view)
-      return Effect.map(Children.loadAll(env, views, (view) => outcome(env, view)), (outcomes): Array<Outcome> => {
-        if (held === undefined) return outcomes
-        const tooMany = Children.tooMany(env, parent, completeness.seen)
-        if (tooMany === undefined) {
-          for (const outcome of outcomes) held.push(outcome)
-          return []
-        }
-        const all = [failed(env, parent, tooMany), ...held, ...outcomes]
-        held = undefined
-        return all
-      })
+      return views
     })
+    const children = Stream.mapEffect(
+      Stream.chunks(load(env, rows)),
+      (outcomes): Effect.Effect<ReadonlyArray<Outcome>> => {
+        if (held === undefined) return Effect.succeed(outcomes)
+        for (const outcome of outcomes) held.push(outcome)
+        const tooMany = Children.tooMany(env, parent, held.length)
+        if (tooMany === undefined) return Effect.succeed([])
+        const all = [failed(env, parent, tooMany), ...held]
+        held = undefined
+        return Effect.succeed(all)
+      }
+    )
     return Stream.concat(
       Stream.flattenIterable(children),
       Stream.suspend(() => {

@@ -3,6 +3,7 @@ import { isPersisted, type ResultDescriptor } from "@effect-prefect/core/ResultD
 import * as State from "@effect-prefect/core/State"
 import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
 import * as Effect from "effect/Effect"
+import * as Progress from "../Progress.ts"
 import {
   NotFinished,
   NotPersisted,
@@ -80,16 +81,29 @@ const unsupported = (descriptor: ResultDescriptor, reason: Reason): Reason => {
  * A view's own result: read and decoded. Mapped parents have none.
  */
 export const load = (env: Env, view: TaskRunView): Effect.Effect<unknown, ResultError> =>
-  Effect.flatMap(readStored(env, view), (stored) => {
-    if (stored._tag === "Value") return Effect.succeed(stored.value)
-    if (stored.bytes.length === 0 && stored.emptyIsNone === true) return Effect.succeed(null)
-    const { format, maxBytes, registry } = env.options
-    const { bytes, name } = stored
-    const decoded: Effect.Effect<unknown, Reason> = stored.decode === undefined
-      ? ResultFormat.decode(bytes, { name, format: format ?? stored.format, maxBytes, registry })
-      : stored.decode(bytes, { name, maxBytes, registry })
-    return Effect.mapError(decoded, (reason) => resultError(view, reason))
+  Effect.withFiber((fiber) => {
+    const observer = fiber.getRef(Progress.Listener)
+    if (observer === undefined) return Effect.flatMap(readStored(env, view), (stored) => decode(env, view, stored))
+    let bytes = 0
+    return Effect.flatMap(readStored(env, view), (stored) => {
+      if (stored._tag === "Bytes") bytes = stored.bytes.length
+      return decode(env, view, stored)
+    }).pipe(
+      Effect.tap(() => Effect.sync(() => observer.settled(false, bytes))),
+      Effect.tapError(() => Effect.sync(() => observer.settled(true, bytes)))
+    )
   })
+
+const decode = (env: Env, view: TaskRunView, stored: Stored): Effect.Effect<unknown, ResultError> => {
+  if (stored._tag === "Value") return Effect.succeed(stored.value)
+  if (stored.bytes.length === 0 && stored.emptyIsNone === true) return Effect.succeed(null)
+  const { format, maxBytes, registry } = env.options
+  const { bytes, name } = stored
+  const decoded: Effect.Effect<unknown, Reason> = stored.decode === undefined
+    ? ResultFormat.decode(bytes, { name, format: format ?? stored.format, maxBytes, registry })
+    : stored.decode(bytes, { name, maxBytes, registry })
+  return Effect.mapError(decoded, (reason) => resultError(view, reason))
+}
 
 /**
  * A view's own result as it was stored.

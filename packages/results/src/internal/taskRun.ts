@@ -17,6 +17,7 @@ import * as Children from "./children.ts"
 import { type Env, load, loadBytes, resultError } from "./load.ts"
 import { memoize } from "./memoize.ts"
 import { pause, type PollOptions, reconnect } from "./polling.ts"
+import * as Window from "./window.ts"
 
 export class TaskRunImpl implements TaskRun {
   readonly view: TaskRunView
@@ -69,10 +70,7 @@ export class TaskRunImpl implements TaskRun {
   }
   outcomesAfter(mapIndex: number): Stream.Stream<Outcome, TaskRunError> {
     const env = this.#env
-    return Stream.mapArrayEffect(
-      Children.childViews(env, this.view, mapIndex),
-      (views) => Effect.map(Children.loadAll(env, views, (view) => outcome(env, view)), nonEmpty)
-    )
+    return Window.load(env, Children.childViews(env, this.view, mapIndex), (view) => outcome(env, view))
   }
   get mappedProgress(): Effect.Effect<MappedProgress, TaskRunError> {
     return Effect.suspend(() => {
@@ -152,8 +150,7 @@ const awaitFinished = Effect.fnUntraced(function*(
   }
 })
 
-export const nonEmpty = <A>(array: Array<A>) => array as [A, ...Array<A>]
-const mapNonEmpty = <A, B>(array: ReadonlyArray<A>, f: (a: A) => B) => nonEmpty(array.map(f))
+const mapNonEmpty = <A, B>(array: ReadonlyArray<A>, f: (a: A) => B) => array.map(f) as [B, ...Array<B>]
 
 /** A view's own result, as data. */
 export const outcome = (env: Env, view: TaskRunView): Effect.Effect<Outcome> =>
@@ -175,24 +172,27 @@ const loadChildren = (env: Env, parent: TaskRunView): Effect.Effect<Array<unknow
     const problem = Children.notAParent(env, parent) ?? Children.expectedTooMany(env, parent)
     if (problem !== undefined) return Effect.fail(problem)
     const completeness = new Children.Completeness(parent, -1)
+    const rows = (after: number) =>
+      Stream.mapArrayEffect(Children.rows(env, parent, after), (views) => {
+        for (const view of views) completeness.see(view)
+        const problem = Children.tooMany(env, parent, completeness.seen)
+        return problem === undefined ? Effect.succeed(views) : Effect.fail(problem)
+      })
     const values: Array<unknown> = []
     let failure: ResultError | undefined
-    return Stream.runForEachArray(Children.rows(env, parent, -1), (views) => {
-      for (const view of views) completeness.see(view)
-      const problem = Children.tooMany(env, parent, completeness.seen)
-      if (problem !== undefined) return Effect.fail(problem)
-      if (failure !== undefined) return Effect.void
-      return Effect.map(Children.loadAll(env, views, (view) => Effect.result(load(env, view))), (results) => {
-        for (const result of results) {
-          if (Result.isSuccess(result)) values.push(result.success)
-          else {
-            failure = result.failure
-            break
-          }
-        }
+    const results = Window.load(env, rows(-1), (view) => Effect.result(load(env, view)))
+    const walk = Stream.runForEachArray(results, (results) => {
+      for (const result of results) {
+        if (Result.isSuccess(result)) values.push(result.success)
+        else return Effect.fail(failure = result.failure)
+      }
+      return Effect.void
+    })
+    return Effect.andThen(Children.tell(parent, -1), walk).pipe(
+      Effect.catchIf((error) => error === failure, () => Stream.runDrain(rows(completeness.last))),
+      Effect.flatMap(() => {
+        const problem = completeness.finish() ?? failure
+        return problem === undefined ? Effect.succeed(values) : Effect.fail(problem)
       })
-    }).pipe(Effect.flatMap(() => {
-      const problem = completeness.finish() ?? failure
-      return problem === undefined ? Effect.succeed(values) : Effect.fail(problem)
-    }))
+    )
   })
