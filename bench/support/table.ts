@@ -18,7 +18,7 @@ const cells = (result: Result): ReadonlyArray<string> => {
   const { limit: limitTarget, peer: peerTarget } = row.target ?? {}
   const targets = [
     ...(peerTarget === undefined ? [] : [`${peerTarget}× peer`]),
-    ...(limitTarget === undefined ? [] : [`${limitTarget} of limit`])
+    ...(limitTarget === undefined ? [] : [`${Number(limitTarget.toFixed(2))} of limit`])
   ]
   return [
     row.work,
