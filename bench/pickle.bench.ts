@@ -202,7 +202,7 @@ export const rows: ReadonlyArray<Row> = [
   row("nested", "pickle: a nested document of 12 MB", 1),
   row("nestedRandomKeys", "pickle: the same with random keys, as objects", 1),
   row("nestedRandomKeys", "pickle: the same with random keys, as Maps", 1, { read: { dicts: "map" } }),
-  row("small", "pickle: 10 000 small pickles", 0.5),
+  row("small", "pickle: 10 000 small pickles", 0.4),
   ...(process.argv.includes("--peers")
     ? [
       made("array", withPandas3, "pickle: a float64 array of 40 MB"),

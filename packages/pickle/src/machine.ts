@@ -51,7 +51,24 @@ export class Machine implements Context {
   p: number
   /** Where the instruction that runs began. */
   at: number
-  readonly stack: Array<unknown> = [null, null, null, null, null, null, null, null]
+  readonly stack: Array<unknown> = [
+    null,
+    null,
+    null,
+    null,
+    null,
+    null,
+    null,
+    null,
+    null,
+    null,
+    null,
+    null,
+    null,
+    null,
+    null,
+    null
+  ]
   sp = 0
   readonly marks: Array<number> = []
   /** The stack's height at the innermost mark: nothing below it can be taken. */

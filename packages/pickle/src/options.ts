@@ -95,7 +95,10 @@ export interface LoadsOptions {
 }
 
 /** @internal */
-export const limitsFor = (length: number, given: Partial<Limits> | undefined): Limits => {
+export const limitsFor = (length: number, given: Partial<Limits> | undefined): Limits =>
+  given === undefined && length < 0x10000 ? smallLimits : computedLimits(length, given)
+
+const computedLimits = (length: number, given: Partial<Limits> | undefined): Limits => {
   const proportional = 32 * length
   return {
     bytes: given?.bytes ?? 0x7fffffff,
@@ -107,3 +110,6 @@ export const limitsFor = (length: number, given: Partial<Limits> | undefined): L
     equalityWork: given?.equalityWork ?? Math.max(2_000_000, proportional)
   }
 }
+
+/** Those of every pickle below 64 KiB: the proportional ones do not come into play. */
+const smallLimits: Limits = computedLimits(0, undefined)
