@@ -31,9 +31,9 @@ const beginsWithOtherKey = (bytes: Uint8Array, at: number, memo: ReadonlyArray<u
   if (bytes[p] === 0x28) p += 1
   switch (bytes[p]) {
     case 0x8c: // SHORT_BINUNICODE
-      return startsWithDigit(bytes[p + 2])
+      return isIndexAt(bytes, p + 2, bytes[p + 1]!)
     case 0x58: // BINUNICODE
-      return startsWithDigit(bytes[p + 5])
+      return bytes[p + 2] === 0 && isIndexAt(bytes, p + 5, bytes[p + 1]!)
     case 0x68: // BINGET
       return isOther(memo[bytes[p + 1]!])
     case 0x6a: { // LONG_BINGET
@@ -84,7 +84,15 @@ const beginsWithNovelKey = (machine: Machine, at: number): boolean => {
   return ++machine.novel > 100
 }
 
-const startsWithDigit = (byte: number | undefined): boolean => byte !== undefined && byte >= 48 && byte <= 57
+/** Whether the text at a place is an array index, which an object would move to its front. */
+const isIndexAt = (bytes: Uint8Array, start: number, length: number): boolean => {
+  if (length === 0 || length > 10 || (bytes[start] === 48 && length > 1)) return false
+  for (let at = start; at < start + length; at++) {
+    const byte = bytes[at]
+    if (byte === undefined || byte < 48 || byte > 57) return false
+  }
+  return true
+}
 
 const isOther = (key: unknown): boolean => typeof key !== "string" || isIndexKey(key)
 

@@ -239,6 +239,12 @@ suite("keys and members, as Python compares them", () => {
     assert.strictEqual(late[0], late[2])
     assert.strictEqual(late[0]!.get("a"), late[0])
     assert.strictEqual(late[0]!.get(5), 6)
+    for (const key of ["0k", "3fa85f64-5717", "007", "12345678901", "1.5"]) {
+      const short = `}(\x8c${String.fromCharCode(key.length)}${key}Nu.`
+      const long = `}(X${String.fromCharCode(key.length)}\x00\x00\x00${key}Nu.`
+      for (const pickle of [short, long]) assert.deepStrictEqual(Object.keys(read(pickle) as object), [key])
+    }
+    assert.instanceOf(read("}(\x8c\x0212Nu."), PyDict)
     assert.deepStrictEqual([...(read("}(Vb\nK\x01V10\nK\x02u.") as PyDict).keys()], ["b", "10"])
   })
 })
