@@ -30,10 +30,11 @@ const optionalPeers = (/** @type {Package} */ { manifest }) =>
   Object.keys(manifest.peerDependencies ?? {}).filter((peer) => manifest.peerDependenciesMeta?.[peer]?.optional)
 
 /**
- * Packs every package into a new temporary folder; `remove` deletes it.
+ * Builds and packs every package into a new temporary folder; `remove` deletes it.
  * @returns {Promise<{ folder: string, tarballs: Map<Package, string>, remove: () => void }>}
  */
 export const pack = async () => {
+  await run("tsc", ["-b", "tsconfig.packages.json"])
   const folder = realpathSync(mkdtempSync(join(tmpdir(), "effect-prefect-")))
   const tarballs = new Map()
   for (const one of packages) {
@@ -130,7 +131,7 @@ const linkOptionalPeers = (/** @type {string} */ project) => {
  * @param {string} project
  * @param {ReadonlyArray<string>} files
  */
-const typeCheck = async (project, files) => {
+export const typeCheck = async (project, files) => {
   link(project, "@types/node")
   const compilerOptions = {
     module: "NodeNext",

@@ -1,0 +1,34 @@
+/**
+ * The packages as strangers get them: packed, judged by publint and are-the-types-wrong, installed into an empty project
+ * beside effect alone. There every entry point is imported and type-checked, what a new user does first works, and every
+ * example of the documents is type-checked and run; declarations are checked too (skipLibCheck is off).
+ */
+import { copyFileSync, symlinkSync } from "node:fs"
+import { join } from "node:path"
+import { examples, install, judge, pack, smoke, typeCheck } from "../scripts/tarballs.mjs"
+import { check } from "./support/check.ts"
+import { root } from "./support/folder.ts"
+import { run } from "./support/process.ts"
+
+const { folder, remove, tarballs } = await pack()
+try {
+  for (const [one, tarball] of tarballs) {
+    await check(`${one.name}: publint and are-the-types-wrong have nothing to say`, () => judge(one, tarball))
+  }
+
+  const first = await install(folder, tarballs)
+  await check("what a new user does first, with nothing else installed", async () => {
+    symlinkSync(join(root, "fixtures"), join(first, "fixtures"), "junction")
+    copyFileSync(join(import.meta.dirname, "packages", "user.ts"), join(first, "user.ts"))
+    await typeCheck(first, ["user.ts"])
+    await run(process.execPath, ["user.ts"], { cwd: first, env: { NODE_OPTIONS: "" } })
+  })
+
+  const project = await install(folder, tarballs)
+  await check("every entry point is imported and type-checked, and the command starts", () => smoke(project))
+  await check("every example of the documents is type-checked and run", async () => {
+    console.log(`        ${await examples(project)}`)
+  })
+} finally {
+  remove()
+}
