@@ -133,7 +133,9 @@ const localResult: Kind<LocalResult> = {
   allowHint: ({ dir, location }) => {
     const path = Place.file(location ?? "", dir).name
     const isBelow = typeof dir === "string" && path.startsWith(dir.endsWith("/") ? dir : `${dir}/`)
-    const folder = isBelow ? dir : path.slice(0, Math.max(path.lastIndexOf("/"), 1))
+    const cut = path.lastIndexOf("/")
+    if (cut < 0) return "it is relative, and its folder was not recorded"
+    const folder = isBelow ? dir : path.slice(0, Math.max(cut, 1))
     return "it is not below an allowed root or mount: " +
       `add ${Place.shown(folder)} to LocalStorage.layer({ roots }), or mount its copy (--mount ${
         Place.shown(folder)

@@ -1,0 +1,154 @@
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { join } from "node:path"
+import * as Recorded from "../../api/test/prefect3Server.ts"
+import { run } from "./support.ts"
+
+let server: Recorded.Prefect3Server
+beforeAll(async () => {
+  server = await Recorded.start()
+})
+afterAll(() => server[Symbol.asyncDispose]())
+
+const flowRunId = Recorded.runs["structure"]!
+const completed = Recorded.exchange("task_runs/get_Completed_data").response as Recorded.Row
+const taskRunId = completed["id"] as string
+const ask = (...args: ReadonlyArray<string>) => run([...args, "--prefect3", server.url])
+const mount = ["--mount", `/srv/prefect3=${join(Recorded.fixtures, "files")}`]
+const lines = (text: string) => text.trimEnd().split("\n")
+
+interface Line {
+  readonly task_run_id: string
+  readonly task_slug: string
+  readonly map_index: number
+  readonly state: string
+  readonly outcome: { readonly value?: Recorded.Json; readonly error?: { readonly reason: string } }
+}
+
+const boom = { __class__: "builtins.ValueError", __args__: ["boom: expected failure"] }
+const nothing = { reason: "NotPersisted" }
+
+/** The flow run of fixtures/prefect-3, by task key: the states and the values or reasons of its runs, in their order. */
+const structure: ReadonlyArray<
+  readonly [slug: string, state: string, value: Recorded.Json] | readonly [
+    slug: string,
+    state: string,
+    value: undefined,
+    reason: string
+  ]
+> = [
+  ["cached-09b75c91", "Success", { x: 1, at: 1795414778.079866 }],
+  ["cached-09b75c91", "Cached", { x: 1, at: 1795414778.079866 }],
+  ["child-83247e40", "Success", 7],
+  ["downstream-c02921b7", "Success", [2, 0, [10, 20]]],
+  ["downstream-c02921b7", "Pending", undefined, "NotFinished"],
+  ["duplicated-0f748cc1", "Failed", undefined, "NotPersisted"],
+  ["duplicated-0f748cc1", "Failed", undefined, "NotPersisted"],
+  ["duplicated-0f748cc1", "Failed", undefined, "NotPersisted"],
+  ["failing-8a05f9fc", "Failed", boom],
+  ["failing-8a05f9fc", "Failed", boom],
+  ["failing_unpersisted-1557a8e7", "Failed", undefined, "NotPersisted"],
+  ["flaky-29addc47", "Success", "ok at 3"],
+  ["inner_task-7daa8860", "Success", 101],
+  ["keyed-e0e31e52", "Success", { x: 3 }],
+  ...[0, 10, 30, 20, 40, 50, 60, 990, 200].map((value) => ["mapped5-abe10713", "Success", value] as const),
+  ["mapped5-abe10713", "Cached", 0],
+  ...[100, 300, 400].map((value) => ["mapped5-abe10713", "Success", value] as const),
+  ["mapped_fail-b39b5d07", "Success", 0],
+  ["mapped_fail-b39b5d07", "Failed", { __class__: "builtins.ValueError", __args__: ["child 1"] }],
+  ["mapped_fail-b39b5d07", "Success", 2],
+  ["not_persisted-d2f08503", "Success", undefined, "NotPersisted"],
+  ["outer_task-b491e829", "Success", 102],
+  ["plain-741b216c", "Success", 2],
+  ["returns_failed_state-41dc00e6", "Failed", undefined, "NotPersisted"],
+  ["returns_state-2ec85437", "Success", undefined, "NotPersisted"],
+  ["slow-932f55c5", "TimedOut", undefined, "NotPersisted"]
+]
+
+describe("--prefect3", () => {
+  it("flow-run results: every task run with its value or the reason why there is none", async () => {
+    const { code, stderr, stdout } = await ask("flow-run", "results", flowRunId, ...mount, "--json")
+    assert.strictEqual(stderr, "")
+    assert.strictEqual(code, 0)
+    const given = lines(stdout).map((line) => JSON.parse(line) as Line)
+    assert.deepStrictEqual(
+      given.map(({ map_index, outcome, state, task_slug }) => [
+        task_slug,
+        map_index,
+        state,
+        outcome.error === undefined ? outcome : { error: outcome.error.reason }
+      ]),
+      structure.map(([slug, state, value, reason]) => [slug, -1, state, reason === undefined ? { value } : { error: reason }])
+    )
+    const rows = Recorded.taskRuns.filter((row) => row["flow_run_id"] === flowRunId)
+    assert.sameMembers(given.map((line) => line.task_run_id), rows.map((row) => row["id"] as string))
+  })
+
+  it("a place that was not mounted is refused, and the run is still listed", async () => {
+    const { code, stderr, stdout } = await ask("flow-run", "results", flowRunId, "--json")
+    assert.strictEqual(stderr, "")
+    assert.strictEqual(code, 0)
+    const reasons = lines(stdout).map((line) => (JSON.parse(line) as Line).outcome.error?.reason)
+    assert.deepStrictEqual(
+      reasons,
+      structure.map(([, , , reason]) => reason ?? "ResultAccessDenied")
+    )
+  })
+
+  it("task-run show: the state as Prefect 3 keeps it", async () => {
+    const { code, stderr, stdout } = await ask("task-run", "show", taskRunId, "--json")
+    assert.strictEqual(stderr, "")
+    assert.strictEqual(code, 0)
+    assert.deepStrictEqual(JSON.parse(stdout), {
+      task_run_id: taskRunId,
+      task_id: null,
+      task_slug: "plain-741b216c",
+      name: "plain-4cd",
+      state: completed["state"],
+      map_index: -1,
+      flow_run_id: flowRunId
+    })
+  })
+
+  it("task-run show, for people, and result", async () => {
+    const shown = await ask("task-run", "show", taskRunId)
+    assert.strictEqual(
+      shown.stdout,
+      [
+        `task run  ${taskRunId}`,
+        "name      plain-4cd",
+        "task      plain-741b216c",
+        `flow run  ${flowRunId}`,
+        "state     Success",
+        "result    Prefect3Result at /srv/prefect3/storage/8f986ce4fc359a84468d836634c751ef\n"
+      ].join("\n")
+    )
+    const value = await ask("task-run", "result", "--slug", "plain-741b216c", "--flow-run", flowRunId, ...mount, "--json")
+    assert.strictEqual(value.stdout, "2\n")
+    assert.strictEqual(value.code, 0)
+  })
+
+  it("task-run mapped: Prefect 3 keeps no trace of .map(), and says so", async () => {
+    const { code, stderr, stdout } = await ask("task-run", "mapped", taskRunId, "--json")
+    assert.strictEqual(code, 1)
+    assert.strictEqual(stdout, "")
+    assert.strictEqual(
+      stderr,
+      "effect-prefect: Prefect 3 has no mapped children: it keeps no trace of .map(); " +
+        "use siblings for the runs with the same task key\n"
+    )
+  })
+
+  it("flow-run logs: every line in order, and from a level up", async () => {
+    const { code, stderr, stdout } = await ask("flow-run", "logs", flowRunId, "--json")
+    assert.strictEqual(stderr, "")
+    assert.strictEqual(code, 0)
+    const messages = (from: number) =>
+      Recorded.logs.filter((row) => row["flow_run_id"] === flowRunId && Number(row["level"]) >= from)
+        .toSorted((left, right) => String(left["timestamp"]) < String(right["timestamp"]) ? -1 : 1)
+        .map((row) => row["message"])
+    const said = (text: string) => lines(text).map((line) => (JSON.parse(line) as Recorded.Row)["message"] ?? null)
+    assert.deepStrictEqual(said(stdout), messages(0))
+    const errors = await ask("flow-run", "logs", flowRunId, "--json", "--level", "ERROR")
+    assert.deepStrictEqual(said(errors.stdout), messages(40))
+  })
+})
