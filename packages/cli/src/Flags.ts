@@ -6,6 +6,7 @@ import * as Flag from "effect/cli/Flag"
 export const backend = {
   archive: Flag.Directory("archive").pipe(
     Flag.withDescription("Read an archive folder: tables/*.jsonl, and mounts.json where results are"),
+    Flag.withMetavar("DIR"),
     Flag.optional
   ),
   api: Flag.String("api").pipe(

@@ -8,15 +8,24 @@ import { logs, watch } from "./flowRunLive.ts"
 const id = Argument.String("id").pipe(Argument.withDescription("The flow run's id"))
 
 export const listConfig = {
-  ...Flags.backend,
-  ...Flags.unusedStorage,
-  json: Flags.json,
-  flow: Flag.String("flow").pipe(Flag.withDescription("Only runs of the flow of this name"), Flag.optional),
-  state: Flag.String("state").pipe(
-    Flag.withDescription("Only runs in this state, e.g. Failed"),
+  flow: Flag.String("flow").pipe(
+    Flag.withDescription("Only runs of the flow of this name"),
+    Flag.withMetavar("NAME"),
     Flag.optional
   ),
-  limit: Flag.Int("limit").pipe(Flag.withDescription("At most this many, newest first"), Flag.optional)
+  state: Flag.String("state").pipe(
+    Flag.withDescription("Only runs in this state, e.g. Failed"),
+    Flag.withMetavar("STATE"),
+    Flag.optional
+  ),
+  limit: Flag.Int("limit").pipe(
+    Flag.withDescription("At most this many, newest first (default: all)"),
+    Flag.withMetavar("N"),
+    Flag.optional
+  ),
+  ...Flags.backend,
+  ...Flags.unusedStorage,
+  json: Flags.json
 }
 
 const list = Command.make(

@@ -8,6 +8,7 @@ const id = Argument.String("id").pipe(Argument.withDescription("The flow run's i
 
 const level = Flag.Literals("level", ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]).pipe(
   Flag.withDescription("Only lines of this level and above"),
+  Flag.withMetavar("LEVEL"),
   Flag.optional
 )
 
@@ -19,16 +20,16 @@ const timeout = Flag.Int("timeout").pipe(
 
 export const logsConfig = {
   id,
-  ...Flags.backend,
-  ...Flags.unusedStorage,
-  json: Flags.json,
   level,
-  timeout,
   follow: Flag.Boolean("follow").pipe(
     Flag.withDescription("Go on until the run has finished and its late lines are in"),
     Flag.withAlias("f"),
     Flag.withDefault(false)
-  )
+  ),
+  timeout,
+  ...Flags.backend,
+  ...Flags.unusedStorage,
+  json: Flags.json
 }
 
 export const logs = Command.make(
@@ -43,7 +44,7 @@ export const logs = Command.make(
   ])
 )
 
-export const watchConfig = { id, ...Flags.backend, ...Flags.unusedStorage, json: Flags.json, level, timeout }
+export const watchConfig = { id, level, timeout, ...Flags.backend, ...Flags.unusedStorage, json: Flags.json }
 
 export const watch = Command.make(
   "watch",

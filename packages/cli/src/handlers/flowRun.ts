@@ -1,5 +1,4 @@
 import { PrefectApi } from "@effect-prefect/api/PrefectApi"
-import * as State from "@effect-prefect/core/State"
 import * as FlowRun from "@effect-prefect/results/FlowRun"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -35,18 +34,15 @@ export const show = Effect.fnUntraced(function*(flags: Infer<typeof Commands.sho
   const { stdout } = yield* Output
   if (flags.json) return yield* stdout.write(`${JSON.stringify(Json.flowRun(view))}\n`)
   const paint = style(stdout.hasColors)
-  const message = view.state._tag === "UnknownState" ? null : view.state.message
-  yield* stdout.write(
-    [
-      ["flow run", view.flowRunId],
-      ["name", view.name ?? ""],
-      ["flow", view.flowId ?? ""],
-      ["state", paint.state(view.state, State.typeName(view.state)) + (message ? paint.dim(`  ${message}`) : "")],
-      ["started", Render.time(view.startTime)],
-      ["ended", Render.time(view.endTime)],
-      ["parameters", JSON.stringify(view.parameters ?? {})]
-    ].map(([key, value]) => `${paint.dim(key!.padEnd(12))}${value}\n`).join("")
-  )
+  yield* stdout.write(Render.fields([
+    ["flow run", view.flowRunId],
+    ["name", Render.clean(view.name ?? "")],
+    ["flow", view.flowId ?? ""],
+    ["state", Render.stateLine(view.state, paint)],
+    ["started", Render.time(view.startTime)],
+    ["ended", Render.time(view.endTime)],
+    ["parameters", JSON.stringify(view.parameters ?? {})]
+  ], paint))
 }, (effect, flags) => Effect.provide(effect, Services.backend(flags)))
 
 export const taskRuns = Effect.fnUntraced(function*(flags: Infer<typeof Commands.taskRunsConfig>) {

@@ -47,25 +47,20 @@ export const show = Effect.fnUntraced(function*(flags: Infer<typeof Commands.sho
   if (flags.json) return yield* stdout.write(`${JSON.stringify(Json.taskRun(view))}\n`)
   const paint = style(stdout.hasColors)
   const descriptor = State.resultDescriptor(view.state)
-  const message = view.state._tag === "UnknownState" ? null : view.state.message
-  yield* stdout.write(
-    [
-      ["task run", view.taskRunId],
-      ["name", view.name ?? ""],
-      ["task", Render.slug(view)],
-      ["task id", view.taskId ?? ""],
-      ["flow run", view.flowRunId ?? ""],
-      ["state", paint.state(view.state, State.typeName(view.state)) + (message ? paint.dim(`  ${message}`) : "")],
-      [
-        "result",
-        State.isMapped(view.state)
-          ? `those of ${view.state.nMapStates ?? "its"} mapped children`
-          : ResultDescriptor.isPersisted(descriptor)
-          ? `${descriptor._tag} at ${descriptor.location}`
-          : "none stored"
-      ]
-    ].map(([key, value]) => `${paint.dim(key!.padEnd(10))}${value}\n`).join("")
-  )
+  const result = State.isMapped(view.state)
+    ? `those of ${view.state.nMapStates ?? "its"} mapped children`
+    : ResultDescriptor.isPersisted(descriptor)
+    ? Render.clean(`${descriptor._tag} at ${descriptor.location}`)
+    : "none stored"
+  yield* stdout.write(Render.fields([
+    ["task run", Render.clean(view.taskRunId)],
+    ["name", Render.clean(view.name ?? "")],
+    ["task", Render.clean(Render.slug(view))],
+    ["task id", view.taskId ?? ""],
+    ["flow run", view.flowRunId ?? ""],
+    ["state", Render.stateLine(view.state, paint)],
+    ["result", result]
+  ], paint))
 }, (effect, flags) => Effect.provide(effect, Services.services(flags)))
 
 export const result = Effect.fnUntraced(function*(flags: Infer<typeof Commands.resultConfig>) {

@@ -51,6 +51,19 @@ export const lines = <A, E, R>(
       ))
   })
 
+/** What is known of one thing, a line each: `state     Success`. What is not known has no line. */
+export const fields = (rows: ReadonlyArray<readonly [name: string, value: string]>, paint: Style): string => {
+  const known = rows.filter(([, value]) => value !== "")
+  const width = Math.max(...known.map(([name]) => name.length)) + 2
+  return known.map(([name, value]) => `${paint.dim(name.padEnd(width))}${value}\n`).join("")
+}
+
+/** A state and its message. */
+export const stateLine = (of: State.State, paint: Style): string => {
+  const message = of._tag === "UnknownState" ? null : of.message
+  return paint.state(of, State.typeName(of)) + (message ? paint.dim(`  ${clean(message)}`) : "")
+}
+
 export const state = (of: State.State, paint: Style): Cell => ({
   text: State.typeName(of),
   paint: (text) => paint.state(of, text)
