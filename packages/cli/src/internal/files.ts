@@ -12,10 +12,12 @@ const failed = (path: string) => (cause: unknown) =>
  */
 export const writeFileAtomic = (path: string, content: string | Uint8Array): Effect.Effect<void, CommandFailed> => {
   const partial = `${path}.${randomUUID()}.partial`
-  return Effect.tryPromise({
-    try: (signal) => fs.writeFile(partial, content, { signal, flag: "wx" }),
-    catch: failed(path)
-  }).pipe(
+  // Opened and closed without interruption: a file that is still being opened could appear after it was taken away.
+  return Effect.acquireUseRelease(
+    Effect.tryPromise({ try: () => fs.open(partial, "wx"), catch: failed(path) }),
+    (file) => Effect.tryPromise({ try: (signal) => file.writeFile(content, { signal }), catch: failed(path) }),
+    (file) => Effect.tryPromise({ try: () => file.close(), catch: failed(path) })
+  ).pipe(
     Effect.andThen(Effect.tryPromise({ try: () => fs.rename(partial, path), catch: failed(path) })),
     Effect.onError(() => Effect.promise(() => fs.rm(partial, { force: true })))
   )
