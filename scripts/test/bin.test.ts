@@ -17,24 +17,24 @@ const installed = (folder: string) => {
   write(`${folder}/package.json`, JSON.stringify({ type: "module" }))
   write(
     `${folder}/src/main.ts`,
-    `import { from } from "dependency"
+    `import { from } from "@effect-prefect/dependency"
      const what: string = "sources"
      console.log(what, from, ...process.argv.slice(2))`
   )
   write(
     `${folder}/dist/main.js`,
-    `import { from } from "dependency"
+    `import { from } from "@effect-prefect/dependency"
      console.log("dist", from, ...process.argv.slice(2))`
   )
   write(
-    "node_modules/dependency/package.json",
+    "node_modules/@effect-prefect/dependency/package.json",
     JSON.stringify({
       type: "module",
       exports: { ".": { "@effect-prefect/source": "./source.js", default: "./default.js" } }
     })
   )
-  write("node_modules/dependency/source.js", `export const from = "source"`)
-  write("node_modules/dependency/default.js", `export const from = "default"`)
+  write("node_modules/@effect-prefect/dependency/source.js", `export const from = "source"`)
+  write("node_modules/@effect-prefect/dependency/default.js", `export const from = "default"`)
   const run = (args: ReadonlyArray<string>, version?: string) => {
     // Makes the process believe that it is a Node of that version.
     const pretend = `data:text/javascript,Object.defineProperty(process.versions,"node",{value:"${version}"});` +
