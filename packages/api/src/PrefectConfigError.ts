@@ -22,4 +22,8 @@ export class PrefectConfigError
   override get message() {
     return `${this.source}: ${this.problem}`
   }
+  /** What `console.log`, loggers and `JSON.stringify` show: the fields, and the sentence that they make. */
+  override toJSON(): unknown {
+    return { message: this.message, ...super.toJSON() as object }
+  }
 }

@@ -108,6 +108,15 @@ const disagreement = (taskRun: TaskRun, which: WhichTaskRun, flowRunId: string):
   return undefined
 }
 
+/** What `console.log` and templates show of it. Its parameters may hold anything, so they are not shown. */
+const printed = (view: FlowRunView) => {
+  const toString = () =>
+    `FlowRun(flowRunId=${view.flowRunId}, name=${view.name}, flowId=${view.flowId}, state=${
+      State.typeName(view.state)
+    })`
+  return { toString, [Symbol.for("nodejs.util.inspect.custom")]: toString }
+}
+
 const make = (services: Env, view: FlowRunView, kept: Kept): FlowRun => {
   const { api } = services
   const flowRunId = view.flowRunId
@@ -135,6 +144,7 @@ const make = (services: Env, view: FlowRunView, kept: Kept): FlowRun => {
   })
 
   return {
+    ...printed(view),
     view,
     parameters: view.parameters ?? {},
     states: api.flowRunStates(flowRunId),

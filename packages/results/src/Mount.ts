@@ -57,6 +57,10 @@ export class MountError extends Schema.TaggedError<MountError>("@effect-prefect/
   override get message() {
     return `the mount ${JSON.stringify(this.mount)} cannot be used: ${this.problem}`
   }
+  /** What `console.log`, loggers and `JSON.stringify` show: the fields, and the sentence that they make. */
+  override toJSON(): unknown {
+    return { message: this.message, ...super.toJSON() as object }
+  }
 }
 
 /**

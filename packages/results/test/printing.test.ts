@@ -1,5 +1,6 @@
 /** What people see who print what they have. */
 import * as MemoryApi from "@effect-prefect/api/MemoryApi"
+import * as FlowRun from "@effect-prefect/results/FlowRun"
 import * as MemoryStorage from "@effect-prefect/results/MemoryStorage"
 import * as Table from "@effect-prefect/results/Table"
 import * as TaskRun from "@effect-prefect/results/TaskRun"
@@ -10,7 +11,10 @@ import * as Logger from "effect/Logger"
 import { inspect } from "node:util"
 
 const Empty = Layer.merge(
-  MemoryApi.layer({ task_run: [{ id: "r1", serialized_state: { type: "Running" } }] }),
+  MemoryApi.layer({
+    task_run: [{ id: "r1", serialized_state: { type: "Running" } }],
+    flow_run: [{ id: "f1", name: "nightly", parameters: { a: "CANARY" }, serialized_state: { type: "Running" } }]
+  }),
   MemoryStorage.layer({})
 )
 
@@ -33,6 +37,13 @@ describe("printing", () => {
       }
       assert.lengthOf(logged, 2)
       for (const [at, line] of logged.entries()) assert.include(line, errors[at]!.message)
+    }).pipe(Effect.provide(Empty)))
+
+  it.effect("a flow run shows what it is, and nothing of its parameters", () =>
+    Effect.gen(function*() {
+      const run = yield* FlowRun.fromFlowRunId("f1")
+      assert.strictEqual(inspect(run), "FlowRun(flowRunId=f1, name=nightly, flowId=null, state=Running)")
+      assert.strictEqual(`${run}`, inspect(run))
     }).pipe(Effect.provide(Empty)))
 
   it("a table shows its shape and none of its values", () => {
