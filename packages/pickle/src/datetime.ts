@@ -222,6 +222,9 @@ export class PyTimedelta {
     const days = this.days === 0 ? "" : `${this.days} day${Math.abs(this.days) === 1 ? "" : "s"}, `
     return `${days}${time}${this.microseconds === 0 ? "" : `.${padded(this.microseconds, 6)}`}`
   }
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return `PyTimedelta(${this.toString()})`
+  }
   [equalityKey](): unknown {
     return `y${this.days},${this.seconds},${this.microseconds}`
   }
@@ -246,6 +249,9 @@ export class PyDate {
   /** ISO 8601: `2024-02-29`. */
   toString(): string {
     return `${padded(this.year, 4)}-${two(this.month)}-${two(this.day)}`
+  }
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return `PyDate(${this.toString()})`
   }
   toJSON(): string {
     return this.toString()
@@ -293,6 +299,9 @@ export class PyTime {
   toString(): string {
     const offset = this.utcOffset()
     return `${clock(this.hour, this.minute, this.second, this.microsecond)}${offset === null ? "" : offsetText(offset)}`
+  }
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return `PyTime(${this.toString()})`
   }
   toJSON(): string {
     return this.toString()
@@ -368,6 +377,9 @@ export class PyDateTime {
     return `${padded(this.year, 4)}-${two(this.month)}-${two(this.day)}T${
       clock(this.hour, this.minute, this.second, this.microsecond)
     }${offset === null ? "" : offsetText(offset)}`
+  }
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return `PyDateTime(${this.toString()})`
   }
   toJSON(): string {
     return this.toString()

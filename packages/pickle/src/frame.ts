@@ -98,6 +98,9 @@ export class Timestamp {
     if (offset === null) return nanosecondsText(this.ns)
     return `${nanosecondsText(this.ns + BigInt(offset) * 1_000n)}${offsetText(offset)}`
   }
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return `Timestamp(${this.toString()})`
+  }
   toJSON(): string {
     return this.toString()
   }
@@ -152,6 +155,9 @@ export class Timedelta {
     const rest = this.ns - days * day
     const text = nanosecondsText(rest).slice(11)
     return `${days} days ${days < 0n ? "+" : ""}${text}`
+  }
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return `Timedelta(${this.toString()})`
   }
   toJSON(): number {
     return this.totalSeconds

@@ -76,6 +76,9 @@ export class Decimal {
   toString(): string {
     return this.value
   }
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return `Decimal(${this.toString()})`
+  }
   toJSON(): string {
     return this.value
   }
@@ -148,6 +151,9 @@ export class Fraction {
   toString(): string {
     return this.denominator === 1n ? `${this.numerator}` : `${this.numerator}/${this.denominator}`
   }
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return `Fraction(${this.toString()})`
+  }
   toJSON(): string {
     return this.toString()
   }
@@ -176,6 +182,9 @@ export class Complex {
     if (this.re === 0 && !Object.is(this.re, -0)) return `${short(this.im)}j`
     const im = short(this.im)
     return `(${short(this.re)}${im.startsWith("-") ? im : `+${im}`}j)`
+  }
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return `Complex(${this.toString()})`
   }
   toJSON(): string {
     return this.toString()

@@ -213,6 +213,9 @@ export class UUID {
   toString(): string {
     return this.value
   }
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return `UUID(${this.toString()})`
+  }
   toJSON(): string {
     return this.value
   }
@@ -237,6 +240,9 @@ export class Path {
   }
   toString(): string {
     return this.value
+  }
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return `Path(${this.toString()})`
   }
   toJSON(): string {
     return this.value

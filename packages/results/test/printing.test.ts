@@ -1,5 +1,6 @@
 /** What people see who print what they have. */
 import * as MemoryApi from "@effect-prefect/api/MemoryApi"
+import { Decimal, PyDate, Timestamp, UUID } from "@effect-prefect/pickle"
 import * as FlowRun from "@effect-prefect/results/FlowRun"
 import * as MemoryStorage from "@effect-prefect/results/MemoryStorage"
 import * as Table from "@effect-prefect/results/Table"
@@ -45,6 +46,14 @@ describe("printing", () => {
       assert.strictEqual(inspect(run), "FlowRun(flowRunId=f1, name=nightly, flowId=null, state=Running)")
       assert.strictEqual(`${run}`, inspect(run))
     }).pipe(Effect.provide(Empty)))
+
+  it("values of Python show what they are, in one line", () => {
+    const value = [new Decimal("198.72"), new PyDate(2022, 2, 1), new Timestamp(0n, "s", null), new UUID("0-1")]
+    assert.strictEqual(
+      inspect(value, { breakLength: Infinity }),
+      "[ Decimal(198.72), PyDate(2022-02-01), Timestamp(1970-01-01T00:00:00), UUID(0-1) ]"
+    )
+  })
 
   it("a table shows its shape and none of its values", () => {
     const column = (name: string, kind: Table.ColumnKind, value: unknown) =>
