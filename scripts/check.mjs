@@ -4,6 +4,7 @@ import { rmSync } from "node:fs"
 import { join } from "node:path"
 import { packages } from "./packages.mjs"
 import { run } from "./run.mjs"
+import { links } from "./snippets.mjs"
 import { examples, install, judge, pack, smoke } from "./tarballs.mjs"
 
 /**
@@ -48,6 +49,7 @@ const steps = [
   { name: "format", body: () => run("dprint", ["check"]) },
   { name: "indexes", body: () => run(process.execPath, ["scripts/indexes.mjs", "--check"]) },
   { name: "docstrings", body: () => run(process.execPath, ["scripts/reference.mjs", "--check"]) },
+  { name: "links", body: async () => links() },
   ...[...packages.map(({ folder }) => `packages/${folder}/tsconfig.json`), "tsconfig.tests.json"].map((project) => ({
     name: `effect ${project.split("/").at(-2) ?? "tests"}`,
     body: () =>

@@ -1,7 +1,7 @@
 // The TypeScript examples of Markdown files: every fenced block that is marked ts. "ts no-run" is for one that needs
-// what a reader has and we do not, such as a server: it is type-checked only.
-import { globSync, readFileSync } from "node:fs"
-import { join } from "node:path"
+// what a reader has and we do not, such as a server: it is type-checked only. And their links.
+import { existsSync, globSync, readFileSync } from "node:fs"
+import { dirname, join } from "node:path"
 import { root } from "./packages.mjs"
 
 /** The Markdown files that users read. */
@@ -27,4 +27,28 @@ export const snippets = (document) => {
     line = end
   }
   return found
+}
+
+/** The anchor that a heading gets. */
+const anchor = (/** @type {string} */ heading) =>
+  heading.toLowerCase().replaceAll(/[^\p{L}\p{N}\s_-]/gu, "").trim().replaceAll(" ", "-")
+
+/** Fails for links between the documents that lead nowhere. docs/reference counts once it is written. */
+export const links = () => {
+  const broken = documents().flatMap((document) => {
+    const text = readFileSync(join(root, document), "utf8").replaceAll(/^\s*```[^]*?^\s*```/gm, "")
+    const anchors = new Set([...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = ""]) => anchor(heading)))
+    return [...text.matchAll(/\]\(([^()\s]+)\)/g)].flatMap(([, link = ""]) => {
+      if (/^\w+:/.test(link)) return []
+      const [path = "", hash = ""] = link.split("#")
+      const target = join(dirname(document), path)
+      if (target.startsWith(join("docs", "reference")) && !existsSync(join(root, "docs", "reference"))) return []
+      // Headings of the reference that differ in case only have numbers behind them.
+      const isThere = path === ""
+        ? anchors.has(hash.replace(/-\d+$/, "")) || anchors.has(hash)
+        : existsSync(join(root, target))
+      return isThere ? [] : [`${document}: ${link}`]
+    })
+  })
+  if (broken.length > 0) throw new Error(`links that lead nowhere:\n${broken.join("\n")}`)
 }
