@@ -36,6 +36,31 @@ const slowRead = 1
 const whileSlow = 100
 let slowReads = 0
 
+/**
+ * So it is with opening, which costs a tenth at once of what it does by another thread. An open asks a file system and
+ * no disk's contents, so it is slow much earlier: over a network each one is a round trip, and threads do several.
+ */
+const slowOpen = 0.2
+const whileOpensSlow = 64
+let slowOpens = 0
+
+const openFile = (path: string, then: (error: NodeJS.ErrnoException | null, fd: number) => void): void => {
+  if (slowOpens > 0) {
+    slowOpens--
+    return fs.open(path, flags, then)
+  }
+  const start = performance.now()
+  let fd = -1
+  let failure: NodeJS.ErrnoException | null = null
+  try {
+    fd = fs.openSync(path, flags)
+  } catch (error) {
+    failure = error as NodeJS.ErrnoException
+  }
+  if (performance.now() - start > slowOpen) slowOpens = whileOpensSlow
+  then(failure, fd)
+}
+
 const withSeparator = (path: string): string => path.endsWith(sep) ? path : path + sep
 
 const isInside = (real: string, folder: string): boolean => real.startsWith(folder) || real + sep === folder
@@ -58,7 +83,7 @@ const notThere = (error: NodeJS.ErrnoException): boolean =>
  * when it is not there.
  *
  * This is the hot path of mapped results, so it is one callback and not a generator. Only what may wait for a disk
- * leaves the thread: opening, and reading what is large or slow. What the file is and where it really is are asked of
+ * leaves the thread: the first open in a folder, and later opens and reads of what is slow or large. What the file is and where it really is are asked of
  * the open file (fstat, /proc/self/fd), which neither waits nor leaves time to put another one in its place.
  */
 export const readFile = (
@@ -193,7 +218,7 @@ export const readFile = (
 
     if (!linux || folder.real === undefined) follow()
     else {
-      fs.open(path, flags, (error, fd) => {
+      openFile(path, (error, fd) => {
         if (error !== null) return error.code === "ELOOP" ? follow() : failed(error)
         const opened = realPathOf(fd)
         if (opened === undefined || !isInside(opened, folder.real!)) {

@@ -1,0 +1,63 @@
+/**
+ * What the spans and metrics of a walk cost where nobody collects them: the same walk over HTTP with tracing off. Pages
+ * of 100 children, twenty times smaller than the default, so that there are twenty times as many spans. The figures are
+ * processor time of this process, which other programs disturb less than the time on the clock.
+ */
+import * as GraphQLApi from "@effect-prefect/api/GraphQLApi"
+import type { PrefectApi } from "@effect-prefect/api/PrefectApi"
+import * as LocalStorage from "@effect-prefect/results/LocalStorage"
+import * as ResultOptions from "@effect-prefect/results/ResultOptions"
+import type { ResultStorage } from "@effect-prefect/results/ResultStorage"
+import * as TaskRun from "@effect-prefect/results/TaskRun"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as ManagedRuntime from "effect/ManagedRuntime"
+import * as Stream from "effect/Stream"
+import { pickleFolder, stubApi } from "./support/mappedWorld.ts"
+import type { Contender, Row } from "./support/row.ts"
+import { parentId } from "./support/stubApi.ts"
+
+const count = 10_000
+
+let runtime: ManagedRuntime.ManagedRuntime<PrefectApi | ResultStorage, unknown> | undefined
+let closing: Array<() => unknown> = []
+
+const walk = (name: string, tracing: boolean, lifecycle: Pick<Contender, "open" | "close"> = {}): Contender => ({
+  name,
+  ...lifecycle,
+  run: async () => {
+    const before = process.cpuUsage()
+    const outcomes = Effect.flatMap(
+      TaskRun.fromTaskRunId(parentId),
+      (taskRun) => Stream.runCount(taskRun.outcomes)
+    )
+    const seen = await runtime!.runPromise(Effect.withTracerEnabled(outcomes, tracing))
+    if (seen !== count) throw new Error(`${seen} children instead of ${count}`)
+    const { system, user } = process.cpuUsage(before)
+    return { measured: (user + system) / 1000 }
+  }
+})
+
+export const rows: ReadonlyArray<Row> = [{
+  work: `outcomes of ${count} local pickles, pages of 100, with spans`,
+  count,
+  show: "ms",
+  ours: walk("no tracer", true, {
+    open: async () => {
+      const folder = pickleFolder(count)
+      const api = await stubApi({ count, delay: 0, root: folder.root })
+      runtime = ManagedRuntime.make(Layer.mergeAll(
+        GraphQLApi.layer({ url: api.url }),
+        LocalStorage.layer({ roots: [folder.root] }),
+        ResultOptions.layer({ pageSize: 100 })
+      ))
+      closing = [() => runtime?.dispose(), api.close, folder.close]
+    },
+    close: async () => {
+      for (const close of closing) await close()
+    }
+  }),
+  limit: walk("tracing off", false),
+  target: { limit: 0.95 },
+  runs: 9
+}]
