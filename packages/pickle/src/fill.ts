@@ -187,7 +187,7 @@ const readPlain = (machine: Machine): unknown => {
     }
     case 0x47: { // BINFLOAT
       machine.p = p + 9
-      const value = machine.view.getFloat64(p + 1)
+      const value = machine.float64(p + 1)
       return machine.typedFloats ? machine.float(value) : value
     }
     case 0x4e: // NONE

@@ -35,8 +35,17 @@ const lookup = <A>(
   return Object.hasOwn(record, key) ? record[key] : undefined
 }
 
+const scratch = new Float64Array([2])
+const scratchBytes = new Uint8Array(scratch.buffer)
+const littleEndian = scratchBytes[7] === 0x40
+
 /** @internal */
 export class Machine implements Context {
+  /**
+   * One of each object whose hidden class the compiled code of a hot loop has in it. V8 throws such code away when a
+   * collection finds none of them alive, which between two pickles is usual: the next ones would run interpreted.
+   */
+  static readonly shapes: Array<object> = []
   readonly bytes: Uint8Array
   private dataView: DataView | null = null
   readonly text: TextReader
@@ -111,6 +120,15 @@ export class Machine implements Context {
 
   get view(): DataView {
     return this.dataView ??= new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.length)
+  }
+
+  /** Eight bytes, big endian. */
+  float64(at: number): number {
+    const { bytes } = this
+    // A DataView takes longer to make than a few floats take to read.
+    if (this.dataView !== null || bytes.length > 2_048) return this.view.getFloat64(at)
+    for (let i = 0; i < 8; i++) scratchBytes[littleEndian ? 7 - i : i] = bytes[at + i]!
+    return scratch[0]!
   }
 
   charge(cost: number): void {

@@ -187,7 +187,7 @@ const run = (machine: Machine): boolean => {
       }
       case 0x47: { // BINFLOAT
         if (p + 8 > end) break
-        const value = machine.view.getFloat64(p)
+        const value = machine.float64(p)
         stack[sp++] = typedFloats ? new PyFloat(value) : value
         p += 8
         continue
@@ -491,6 +491,14 @@ const rare = (machine: Machine, opcode: number): void => {
       machine.slow(opcode)
   }
 }
+
+Machine.shapes.push(
+  new Machine(new Uint8Array(0), 0, {}),
+  new PyDict(),
+  new Dict(),
+  new Tuple(1),
+  new Tuple(1, 2)
+)
 
 /** One value and where its pickle ends. */
 const load = (
