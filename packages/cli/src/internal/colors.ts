@@ -1,21 +1,21 @@
 import * as State from "@effect-prefect/core/State"
 
-/** The colours of Prefect's own UI, by state; its kinds share their parent's where it gave them none. */
+/** The colours that Prefect 1 gives its states. */
 const palette: Record<string, string> = {
   Pending: "7ebdff",
   Scheduled: "ffab00",
-  Resume: "ffab00",
-  Submitted: "ffab00",
-  Queued: "ffab00",
+  Resume: "f58c0c",
+  Submitted: "ffdf5d",
+  Queued: "ffea7f",
   ClientFailed: "eb0000",
   Running: "3d67ff",
-  Cancelling: "bdbdbd",
-  Finished: "28a745",
-  Looped: "28a745",
+  Cancelling: "e8e8e8",
+  Finished: "003ccb",
+  Looped: "003ccb",
   Success: "28a745",
   Cached: "34d058",
   Failed: "eb0000",
-  ValidationFailed: "eb0000",
+  ValidationFailed: "ff5131",
   TimedOut: "ff4e33",
   TriggerFailed: "ff5131",
   Cancelled: "bdbdbd",

@@ -12,7 +12,7 @@ export interface Sink {
   readonly write: (text: string | Uint8Array) => Effect.Effect<void, OutputClosed | CommandFailed>
   readonly isTerminal: boolean
   readonly hasColors: boolean
-  /** Columns of the terminal; undefined in a pipe or a file. */
+  /** Columns of the terminal as it is now; undefined in a pipe or a file, and where the terminal does not know. */
   readonly columns: number | undefined
 }
 
@@ -37,7 +37,10 @@ const sink = (stream: tty.WriteStream): Sink => {
   return {
     isTerminal: stream.isTTY === true,
     hasColors: hasColors(stream),
-    columns: stream.isTTY === true ? stream.columns : undefined,
+    get columns() {
+      // A terminal that nobody told its size says 0.
+      return stream.isTTY === true && stream.columns > 0 ? stream.columns : undefined
+    },
     write: (text) =>
       text.length === 0 ? Effect.void : Effect.callback<void, OutputClosed | CommandFailed>((resume) => {
         stream.write(text, (error?: NodeJS.ErrnoException | null) => {

@@ -2,6 +2,7 @@ import * as Progress from "@effect-prefect/results/Progress"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { Output, type Sink } from "./output.ts"
+import { cut } from "./table.ts"
 
 const bar = (part: number, columns: number): string => {
   const filled = Math.round(part * columns)
@@ -38,7 +39,9 @@ export const progressLine = (sink: Sink) => {
         drawn = now
         const count = total === undefined ? `${done}` : `${done}/${Math.max(done, total)}`
         const part = total === undefined || total === 0 ? "" : `${bar(Math.min(1, done / total), 24)} `
-        return Effect.ignore(sink.write(`\r\u001b[2K${label} ${part}${count}${detail === "" ? "" : ` (${detail})`}`))
+        // A line that wraps could not be taken away whole.
+        const text = cut(`${label} ${part}${count}${detail === "" ? "" : ` (${detail})`}`, (sink.columns ?? 80) - 1)
+        return Effect.ignore(sink.write(`\r\u001b[2K${text}`))
       }),
     /** Takes the line away. */
     clear: Effect.suspend(() => {

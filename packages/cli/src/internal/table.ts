@@ -13,7 +13,8 @@ export const clean = (text: string): string => text.replace(/[\p{Cc}\p{Cf}]+/gu,
 
 const width = (text: string): number => CliOutput.displayWidth(text)
 
-const cut = (text: string, columns: number): string => {
+/** The text, or as much of it as fits into so many columns. */
+export const cut = (text: string, columns: number): string => {
   if (width(text) <= columns) return text
   let out = ""
   for (const character of text) {
