@@ -92,22 +92,25 @@ assert.ok([...others, prefect3].every(Layer.isLayer))
 // was not provided.
 export const wrong = () => {
   const program = Effect.flatMap(TaskRun.fromTaskRunId(taskRunId), (taskRun) => taskRun.getResult)
-  // @ts-expect-error roots
-  LocalStorage.layer({ root: ["/srv"] })
-  // @ts-expect-error url
-  GraphQLApi.layer({ uri: "http://localhost:4200" })
-  // @ts-expect-error maxBytes
-  ResultOptions.layer({ maxByte: 1 })
-  // @ts-expect-error flowRunId is missing
-  TaskRun.fromTaskSlug({ taskSlug: "summary-1" })
-  // @ts-expect-error mapIndex
-  TaskRun.fromTaskSlug({ taskSlug: "summary-1", flowRunId, index: 3 })
-  // @ts-expect-error bytes, text or a failure
-  MemoryStorage.layer({ "/srv/x": 3 })
-  // @ts-expect-error ResultNotFound
-  program.pipe(Effect.catchReason("ResultError", "NotFound", () => Effect.void))
-  // @ts-expect-error a layer of another service
-  ResultStorage.layerMerge([InlineStorage.layer, GraphQLApi.layer({ url: "http://localhost:4200" })])
-  // @ts-expect-error ResultStorage is missing
-  Effect.runPromise(Effect.provide(program, GraphQLApi.layer({ url: "http://localhost:4200" })))
+  return [
+    // @ts-expect-error roots
+    LocalStorage.layer({ root: ["/srv"] }),
+    // @ts-expect-error url
+    GraphQLApi.layer({ uri: "http://localhost:4200" }),
+    // @ts-expect-error maxBytes
+    ResultOptions.layer({ maxByte: 1 }),
+    // @ts-expect-error flowRunId is missing
+    TaskRun.fromTaskSlug({ taskSlug: "summary-1" }),
+    // @ts-expect-error mapIndex
+    TaskRun.fromTaskSlug({ taskSlug: "summary-1", flowRunId, index: 3 }),
+    // @ts-expect-error bytes, text or a failure
+    MemoryStorage.layer({ "/srv/x": 3 }),
+    // @ts-expect-error ResultNotFound
+    program.pipe(Effect.catchReason("ResultError", "NotFound", () => Effect.void)),
+    // @ts-expect-error a layer of another service
+    ResultStorage.layerMerge([InlineStorage.layer, GraphQLApi.layer({ url: "http://localhost:4200" })]),
+    // @ts-expect-error ResultStorage is missing
+    // @effect-diagnostics-next-line missingEffectContext:off
+    Effect.runPromise(Effect.provide(program, GraphQLApi.layer({ url: "http://localhost:4200" })))
+  ]
 }
