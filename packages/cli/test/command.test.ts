@@ -25,7 +25,7 @@ describe("listings", () => {
     assert.notInclude(runs.stdout, "\u001b")
     const limited = await run(["flow-run", "list", "--limit", "1", "--archive", archive, "--json"])
     assert.strictEqual(limited.stdout.trim().split("\n").length, 1)
-    const failed = await run(["flow-run", "list", "--state", "Failed", "--archive", archive, "--json"])
+    const failed = await run(["flow-run", "list", "--state", "failed", "--archive", archive, "--json"])
     assert.strictEqual((JSON.parse(failed.stdout) as { readonly flow_run_id: string }).flow_run_id, flowRunId)
   })
 

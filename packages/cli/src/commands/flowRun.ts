@@ -14,7 +14,7 @@ export const listConfig = {
     Flag.optional
   ),
   state: Flag.String("state").pipe(
-    Flag.withDescription("Only runs in this state, e.g. Failed"),
+    Flag.withDescription("Only runs in this state, e.g. Failed; of Prefect 3 also by its own types, e.g. CRASHED"),
     Flag.withMetavar("STATE"),
     Flag.optional
   ),

@@ -1,4 +1,5 @@
 import { PrefectApi } from "@effect-prefect/api/PrefectApi"
+import * as State from "@effect-prefect/core/State"
 import * as FlowRun from "@effect-prefect/results/FlowRun"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -12,11 +13,16 @@ import { withProgress } from "../internal/progress.ts"
 import * as Render from "../internal/render.ts"
 import * as Services from "../Services.ts"
 
+/** A type's name however it was typed. Names in capitals are Prefect 3's types; any other may be a state of its own. */
+const stateName = (text: string): string =>
+  State.State.discriminants.find((type) => type.toLowerCase() === text.toLowerCase() && text !== text.toUpperCase()) ??
+    text
+
 export const list = Effect.fnUntraced(function*(flags: Infer<typeof Commands.listConfig>) {
   const limit = yield* Services.positive("limit", flags.limit)
   const all = (yield* PrefectApi).flowRuns({
     flowName: Option.getOrUndefined(flags.flow),
-    states: Option.match(flags.state, { onNone: () => undefined, onSome: (state) => [state] })
+    states: Option.match(flags.state, { onNone: () => undefined, onSome: (state) => [stateName(state)] })
   }, { pageSize: limit === undefined ? undefined : Math.min(limit, 200) })
   const flowRuns = limit === undefined ? all : Stream.take(all, limit)
   if (flags.json) return yield* Render.lines(flowRuns, (run) => `${JSON.stringify(Json.flowRun(run))}\n`)

@@ -17,8 +17,11 @@ import * as Services from "../Services.ts"
 
 const encodeLog = Schema.encodeSync(LogEntries.FromRow)
 
+/** So wide that levels and the usual states end alike. */
+const labelWidth = "Scheduled".length
+
 const logText = (entry: LogEntry, paint: Style): string => {
-  const level = (entry.level ?? "").padEnd(8)
+  const level = (entry.level ?? "").padEnd(labelWidth)
   const isBad = entry.level === "ERROR" || entry.level === "CRITICAL"
   return `${paint.dim(Render.time(entry.timestamp))}  ${isBad ? paint.red(level) : level}  ` +
     `${Render.clean(entry.message ?? "")}\n`
@@ -63,7 +66,7 @@ export const watch = Effect.fnUntraced(function*(flags: Infer<typeof Commands.wa
     if (event._tag === "Log") return logText(event.entry, paint)
     const { state, timestamp } = event.record
     const message = state._tag === "UnknownState" ? null : state.message
-    return `${paint.dim(Render.time(timestamp))}  ${paint.state(state, State.typeName(state).padEnd(8))}  ` +
+    return `${paint.dim(Render.time(timestamp))}  ${paint.state(state, State.typeName(state).padEnd(labelWidth))}  ` +
       `${Render.clean(message ?? "")}\n`
   }
   const json = (event: Watch.WatchEvent): string =>
