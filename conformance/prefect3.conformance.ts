@@ -5,6 +5,7 @@
 import * as Prefect3Api from "@effect-prefect/api/Prefect3Api"
 import { PrefectApi } from "@effect-prefect/api/PrefectApi"
 import * as State from "@effect-prefect/core/State"
+import * as FlowRun from "@effect-prefect/results/FlowRun"
 import * as JsonProjection from "@effect-prefect/results/JsonProjection"
 import * as LocalStorage from "@effect-prefect/results/LocalStorage"
 import * as Prefect3S3 from "@effect-prefect/results/Prefect3S3"
@@ -14,6 +15,7 @@ import * as S3Storage from "@effect-prefect/results/S3Storage"
 import * as TaskRun from "@effect-prefect/results/TaskRun"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
@@ -266,6 +268,58 @@ await check("buckets with the credentials of their blocks, when they were asked 
       compare(outcome, isOpen ? lines[index]!.outcome : { reason: "StorageNotProvided" })
     }
   }
+})
+
+/** A POST to the server, as somebody else makes it. */
+const post = async (path: string, body: object): Promise<{ readonly id: string }> => {
+  const headers = { authorization: `Basic ${Buffer.from(authString).toString("base64")}` }
+  const token = await (await fetch(`${world.url}/csrf-token?client=conformance`, { headers })).json() as {
+    token: string
+  }
+  const response = await fetch(`${world.url}${path}`, {
+    method: "POST",
+    headers: {
+      ...headers,
+      "content-type": "application/json",
+      "prefect-csrf-token": token.token,
+      "prefect-csrf-client": "conformance"
+    },
+    body: JSON.stringify(body)
+  })
+  assert.ok(response.ok, `${path} answers ${response.status}`)
+  return await response.json() as { id: string }
+}
+
+await check("the events of a run that goes on, and a watch of it", async () => {
+  const flow = await post("/flows/", { name: "live" })
+  const create = () => post("/flow_runs/", { flow_id: flow.id, state: { type: "RUNNING", name: "Running" } })
+  const [live, other] = [await create(), await create()]
+  const end = ({ id }: { readonly id: string }) =>
+    Effect.promise(() => post(`/flow_runs/${id}/set_state`, { state: { type: "COMPLETED", name: "Completed" } }))
+  let hints = 0
+  const heard = (count: number) =>
+    Effect.gen(function*() {
+      while (hints < count) yield* Effect.sleep("20 millis")
+    }).pipe(Effect.timeout("60 seconds"))
+  const states = await run(Effect.gen(function*() {
+    const api = yield* PrefectApi
+    const flowRun = yield* FlowRun.fromFlowRunId(live.id)
+    const watching = yield* Effect.forkChild(Stream.runCollect(flowRun.watch({ settle: 0 })))
+    yield* Effect.forkChild(Stream.runForEach(api.changes(live.id), () =>
+      Effect.sync(() => {
+        hints++
+      })))
+    // The server listens, and what happened before is not repeated.
+    yield* heard(1)
+    yield* end(other)
+    yield* Effect.sleep("5 seconds")
+    assert.equal(hints, 1)
+    yield* end(live)
+    yield* heard(2)
+    const events = yield* Fiber.join(watching)
+    return events.flatMap((event) => event._tag === "State" ? [event.record.state._tag] : [])
+  }))
+  assert.deepEqual(states, ["Running", "Success"])
 })
 
 await check("credentials: none, wrong ones, and another kind", async () => {

@@ -19,6 +19,7 @@ import type * as Redacted from "effect/Redacted"
 import { compareCodePoints } from "./internal/codePoints.ts"
 import * as Block from "./internal/prefect3Block.ts"
 import * as Client from "./internal/prefect3Client.ts"
+import * as Events from "./internal/prefect3Events.ts"
 import * as Pages from "./internal/prefect3Pages.ts"
 import * as Rows from "./internal/prefect3Rows.ts"
 import * as States from "./internal/prefect3States.ts"
@@ -56,6 +57,12 @@ export interface Options {
    * and readers use credentials of their own.
    */
   readonly includeSecrets?: boolean | undefined
+  /**
+   * Whether who watches a flow run also listens to the server's events over a WebSocket, and so hears of its states at
+   * once instead of at the next poll. Where that is refused, or there is no global `WebSocket`, polling goes on alone.
+   * The credentials are sent over it; `headers` are not, which no WebSocket can. Default true.
+   */
+  readonly events?: boolean | undefined
   /** Time for one attempt, from the request to the end of its answer's body. Default 60 seconds. */
   readonly requestTimeout?: Duration.Input | undefined
   /** Attempts after the first one. Default 5. */
@@ -74,7 +81,7 @@ export const make = Effect.fnUntraced(function*(
   options: Options
 ): Effect.fn.Return<PrefectApi.PrefectApi["Service"], PrefectConfigError> {
   const client = yield* Client.make(options)
-  return PrefectApi.make(yield* makeBackend(client, options.includeSecrets ?? false))
+  return PrefectApi.make(yield* makeBackend(client, options))
 })
 
 /**
@@ -131,7 +138,10 @@ const noFlowRun = (flowRunId: string) => new FlowRunNotFound({ flowRunId })
 const noTaskRun = (wanted: string) => new TaskRunNotFound({ wanted })
 const noFlow = (flowId: string) => new FlowNotFound({ flowId })
 
-const makeBackend = Effect.fnUntraced(function*(client: Client.Client, includeSecrets: boolean) {
+const makeBackend = Effect.fnUntraced(function*(
+  client: Client.Client,
+  { events = true, includeSecrets = false }: Options
+) {
   const pages = Pages.make(client)
 
   const one = <A>(
@@ -269,6 +279,7 @@ const makeBackend = Effect.fnUntraced(function*(client: Client.Client, includeSe
 
   const backend: PrefectApi.Backend = {
     name: backendName,
+    changes: events ? (flowRunId) => Events.changes(client, flowRunId) : undefined,
     taskRun,
     taskRunBySlug,
     firstTaskRuns,

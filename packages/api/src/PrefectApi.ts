@@ -14,7 +14,7 @@ import type { StateRecord } from "@effect-prefect/core/StateRecord"
 import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import type * as Stream from "effect/Stream"
+import * as Stream from "effect/Stream"
 import * as Pages from "./internal/pages.ts"
 import { MalformedResponse, PrefectApiError } from "./PrefectApiError.ts"
 
@@ -182,6 +182,12 @@ export interface Queries {
 export interface Backend extends Queries {
   /** What it is called in messages: `the archive`, `Prefect 3`, … */
   readonly name: string
+  /**
+   * Emits when something may have happened to a flow run, so that who watches it asks at once. A hint and nothing more:
+   * it may come late, twice or never, and says nothing itself. Its connection lasts as long as the Stream is pulled.
+   * Left out where the backend has no such thing.
+   */
+  readonly changes?: ((flowRunId: string) => Stream.Stream<void>) | undefined
   /** The runs of one task in the order of their map index, from above `after` on (children alone: -1). */
   readonly taskRunsOfTaskPage: (
     task: TaskInFlowRun & { readonly after: number },
@@ -220,6 +226,11 @@ export class PrefectApi extends Context.Service<
   Queries & {
     /** What the backend is called in messages. */
     readonly backendName: string
+    /**
+     * Emits when something may have happened to a flow run: a hint to ask sooner, never all there is to know. It neither
+     * fails nor ends, and never emits on a backend that gives no hints.
+     */
+    readonly changes: (flowRunId: string) => Stream.Stream<void>
     /** The mapped children of a task in map order; those after `after` only, when it is given. */
     readonly mappedChildren: (
       task: TaskInFlowRun,
@@ -288,6 +299,7 @@ export const make = (backend: Backend): PrefectApi["Service"] => {
     )
   return PrefectApi.of({
     backendName: backend.name,
+    changes: backend.changes ?? (() => Stream.never),
     taskRun: backend.taskRun,
     taskRunBySlug: backend.taskRunBySlug,
     firstTaskRuns: backend.firstTaskRuns,

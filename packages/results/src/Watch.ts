@@ -11,6 +11,7 @@ import type { StateRecord } from "@effect-prefect/core/StateRecord"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
@@ -79,7 +80,8 @@ const endedAt = (events: ReadonlyArray<WatchEvent>, now: number, lookBack: numbe
 
 /**
  * One poll after another until the run has finished and its log has been still for a while. What a poll finds is given
- * in the order of its times.
+ * in the order of its times. A backend's hint that something happened brings the next poll forward; what is given comes
+ * from polls alone.
  *
  * @category constructors
  * @since 0.1.0
@@ -89,7 +91,9 @@ export const watch = (
   flowRunId: string,
   options: WatchOptions | undefined
 ): Stream.Stream<WatchEvent, PrefectApiError | WatchTimeout> =>
-  Stream.unwrap(Effect.map(Clock.currentTimeMillis, (startedAt) => {
+  Stream.unwrap(Effect.gen(function*() {
+    const startedAt = yield* Clock.currentTimeMillis
+    const scope = yield* Effect.scope
     const settle = Duration.toMillis(options?.settle ?? Duration.seconds(5))
     const deadline = options?.timeout === undefined ? Infinity : startedAt + Duration.toMillis(options.timeout)
     const lookBack = Duration.toMillis(options?.lookBack ?? Duration.minutes(1))
@@ -101,10 +105,23 @@ export const watch = (
     /** Whether the history was read after the end was seen, so that the last state is in it. */
     let hasHistory = false
     let stillSince = Infinity
+    /** Open when there was a hint after the last poll began. */
+    const hinted = Latch.makeUnsafe(false)
+    let isListening = false
+
+    const rest = Effect.gen(function*() {
+      // A run that is over at the first poll needs no hints.
+      if (!isListening) {
+        isListening = true
+        yield* Effect.forkIn(Stream.runForEach(api.changes(flowRunId), () => hinted.open), scope)
+      }
+      yield* pause(options, quiet, deadline - (yield* Clock.currentTimeMillis), hinted.await)
+      yield* hinted.close
+    })
 
     const step = Effect.gen(function*() {
       if (atOnce) atOnce = false
-      else yield* pause(options, quiet, deadline - (yield* Clock.currentTimeMillis))
+      else yield* rest
       const now = yield* Clock.currentTimeMillis
       // The view is asked for before the history and the log: what they hold is then at least as new as its state. Each
       // may fail by itself, and what the others said is kept.

@@ -1,4 +1,6 @@
 import { PrefectApi } from "@effect-prefect/api/PrefectApi"
+import { FlowRunView } from "@effect-prefect/core/FlowRunView"
+import * as State from "@effect-prefect/core/State"
 import * as FlowRun from "@effect-prefect/results/FlowRun"
 import * as TaskRun from "@effect-prefect/results/TaskRun"
 import type * as Watch from "@effect-prefect/results/Watch"
@@ -7,6 +9,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Random from "effect/Random"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
 import * as Live from "./support/liveRun.ts"
@@ -117,6 +120,114 @@ describe("watch", () => {
       )
       const error = yield* Effect.flip(Stream.runDrain(gone.watch()))
       assert.strictEqual(error._tag === "PrefectApiError" ? error.reason._tag : error._tag, "FlowRunNotFound")
+    }).pipe(provide(never)))
+})
+
+describe("watch, with hints", () => {
+  const finishes = 1_000_000
+
+  /** A run that ends long after anything else happened, on a backend that gives these hints. */
+  const late = (hints: Stream.Stream<void>, options?: Watch.WatchOptions) =>
+    Effect.gen(function*() {
+      const api = yield* PrefectApi
+      yield* TestClock.adjust("1 second")
+      const running = yield* FlowRun.fromFlowRunId(Live.flowRunId)
+      const [scheduled, started] = yield* api.flowRunStates(Live.flowRunId)
+      const failed = State.fromJson({ type: "Failed" })
+      const isOver = Effect.map(Clock.currentTimeMillis, (now) => now >= finishes)
+      const polls: Array<number> = []
+      const hinting = {
+        ...api,
+        changes: () => hints,
+        logs: () => Stream.empty,
+        flowRunStates: () =>
+          Effect.map(isOver, (over) => [
+            scheduled!,
+            started!,
+            ...(over ? [{ ...started!, id: "last", state: failed, timestamp: new Date(finishes).toISOString() }] : [])
+          ]),
+        flowRun: () =>
+          Effect.gen(function*() {
+            polls.push(yield* Clock.currentTimeMillis)
+            return (yield* isOver) ? new FlowRunView({ ...running.view, state: failed }) : running.view
+          })
+      }
+      const run = yield* Effect.provideService(FlowRun.fromView(running.view), PrefectApi, hinting)
+      let seen = 0
+      const fiber = yield* Effect.forkChild(
+        Stream.runForEach(run.watch({ maxPause: "1 hour", ...options }), (event) =>
+          Effect.map(Clock.currentTimeMillis, (now) => {
+            if (event._tag === "State" && event.record.id === "last") {
+              seen = now
+            }
+          })),
+        { startImmediately: true }
+      )
+      while (fiber.pollUnsafe() === undefined) {
+        yield* TestClock.adjust("1 second")
+      }
+      yield* Fiber.join(fiber)
+      return { seen, polls }
+    }).pipe(Random.withSeed("watch"), provide(never), Effect.provide(TestClock.layer()))
+
+  const atEnd = Stream.concat(Stream.fromEffect(Effect.sleep(finishes - 1000)), Stream.never)
+
+  it.effect("hears of the end at once, which it would have found much later", () =>
+    Effect.gen(function*() {
+      const hinted = yield* late(atEnd)
+      assert.strictEqual(hinted.seen, finishes)
+      assert.isAbove((yield* late(Stream.never)).seen, finishes + 5000)
+    }))
+
+  it.effect("asks no more often than the shortest pause allows, however many there are", () =>
+    Effect.gen(function*() {
+      const { polls, seen } = yield* late(Stream.forever(Stream.fromEffect(Effect.sleep("100 millis"))), {
+        minPause: "50 seconds"
+      })
+      assert.isAtMost(seen, finishes + 61_000)
+      assert.isAtLeast(polls.length, 15)
+      for (const [index, at] of polls.entries()) if (index > 0) assert.isAtLeast(at - polls[index - 1]!, 40_000)
+    }))
+
+  it.effect("goes on without them when they end or break", () =>
+    Effect.gen(function*() {
+      const without = yield* late(Stream.never)
+      assert.deepStrictEqual(yield* late(Stream.empty), without)
+      assert.deepStrictEqual(yield* late(Stream.die("broken")), without)
+    }))
+
+  it.effect("listens only while it watches, and not at all to a run that is over", () =>
+    Effect.gen(function*() {
+      const api = yield* PrefectApi
+      let listeners = 0
+      let all = 0
+      const changes = () =>
+        Stream.unwrap(Effect.as(
+          Effect.acquireRelease(
+            Effect.sync(() => {
+              listeners++
+              all++
+            }),
+            () =>
+              Effect.sync(() => {
+                listeners--
+              })
+          ),
+          Stream.never
+        ))
+      const run = yield* FlowRun.fromFlowRunId(Live.flowRunId).pipe(
+        Effect.provideService(PrefectApi, { ...api, changes })
+      )
+      const fiber = yield* Effect.forkChild(Stream.runDrain(run.watch()), { startImmediately: true })
+      yield* TestClock.adjust("10 seconds")
+      assert.strictEqual(listeners, 1)
+      yield* Fiber.interrupt(fiber)
+      assert.strictEqual(listeners, 0)
+      yield* running(Stream.runDrain(run.watch()))
+      assert.deepStrictEqual([listeners, all], [0, 2])
+      yield* TestClock.adjust("10 minutes")
+      yield* Stream.runDrain(run.watch())
+      assert.strictEqual(all, 2)
     }).pipe(provide(never)))
 })
 

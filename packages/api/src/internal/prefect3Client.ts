@@ -29,6 +29,10 @@ export interface Settings extends Http.HttpOptions {
 }
 
 export interface Client {
+  /** The server's base URL, without a slash at its end, once it has said that it is of version 3. */
+  readonly base: Effect.Effect<string, PrefectApiError>
+  /** What authorizes a request, as it is before it becomes a header. */
+  readonly credential: Redacted.Redacted | undefined
   /** The JSON of a 200; undefined for a 404. */
   readonly get: (operation: string, path: string) => Effect.Effect<unknown, PrefectApiError>
   readonly post: (operation: string, path: string, body: object) => Effect.Effect<Posted, PrefectApiError>
@@ -52,9 +56,10 @@ interface Token {
 
 export const make = Effect.fnUntraced(function*(settings: Settings) {
   const { basic, url } = yield* Http.parseUrl(settings.url)
+  const authorized = authorization(settings, basic)
   const backend = yield* Http.make({
     url,
-    headers: { accept: "application/json", ...identity(url), ...authorization(settings, basic) },
+    headers: { accept: "application/json", ...identity(url), ...authorized },
     policy: {
       ...settings,
       requestTimeout: settings.requestTimeout ?? "60 seconds",
@@ -173,7 +178,7 @@ export const make = Effect.fnUntraced(function*(settings: Settings) {
     })
   })
 
-  return { get, post } satisfies Client
+  return { base, credential: credentialOf(authorized["authorization"]), get, post } satisfies Client
 })
 
 /** Compressing costs a server on this machine more than sending does. */
@@ -193,6 +198,12 @@ const authorization = (
     return { authorization: Redacted.make(`Bearer ${Redacted.value(apiKey)}`) }
   }
   return inUrl === undefined ? {} : { authorization: inUrl }
+}
+
+const credentialOf = (header: Redacted.Redacted | undefined): Redacted.Redacted | undefined => {
+  if (header === undefined) return undefined
+  const [, scheme, value = ""] = /^(\S+) (.*)$/s.exec(Redacted.value(header)) ?? []
+  return Redacted.make(scheme === "Basic" ? Buffer.from(value, "base64").toString("utf8") : value)
 }
 
 const parse = (text: string): unknown => {

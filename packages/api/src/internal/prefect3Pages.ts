@@ -33,7 +33,7 @@ interface Fetched {
 const malformed = (filter: Filter, problem: string) =>
   Effect.fail(new PrefectApiError({ operation: filter.operation, reason: new MalformedResponse({ problem }) }))
 
-export const make = (client: Client) => {
+export const make = (client: Pick<Client, "get" | "post">) => {
   // Set once the server has refused our limit: it then gives as many as it will.
   let isLimitRefused = false
 

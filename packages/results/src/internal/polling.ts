@@ -19,16 +19,27 @@ const growth = 1.5
 
 /**
  * The pause after `quiet` polls in which nothing happened: it grows, up to a bound, and is spread by a fifth so that
- * many watchers do not ask at the same moment. It never lasts longer than the time that is left.
+ * many watchers do not ask at the same moment. It never lasts longer than the time that is left. `woken` ends it early,
+ * but never before the shortest pause is over.
  */
-export const pause = (options: PollOptions | undefined, quiet: number, left = Infinity): Effect.Effect<void> => {
+export const pause = (
+  options: PollOptions | undefined,
+  quiet: number,
+  left = Infinity,
+  woken: Effect.Effect<unknown> = Effect.never
+): Effect.Effect<void> => {
   const min = Duration.toMillis(options?.minPause ?? Duration.seconds(1))
   const max = Math.max(min, Duration.toMillis(options?.maxPause ?? Duration.seconds(10)))
   const base = Math.min(max, min * growth ** quiet)
-  return Effect.flatMap(
-    Random.next,
-    (random) => Effect.sleep(Duration.millis(Math.max(0, Math.min(left, base * (0.8 + 0.4 * random)))))
-  )
+  return Effect.flatMap(Random.next, (random) => {
+    const spread = (millis: number) => Math.max(0, Math.min(left, millis * (0.8 + 0.4 * random)))
+    const shortest = spread(min)
+    const rest = spread(base) - shortest
+    return Effect.andThen(
+      Effect.sleep(Duration.millis(shortest)),
+      rest > 0 ? Effect.raceFirst(Effect.sleep(Duration.millis(rest)), Effect.asVoid(woken)) : Effect.void
+    )
+  })
 }
 
 /**
