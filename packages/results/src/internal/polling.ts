@@ -32,7 +32,8 @@ export const pause = (
   const max = Math.max(min, Duration.toMillis(options?.maxPause ?? Duration.seconds(10)))
   const base = Math.min(max, min * growth ** quiet)
   return Effect.flatMap(Random.next, (random) => {
-    const spread = (millis: number) => Math.max(0, Math.min(left, millis * (0.8 + 0.4 * random)))
+    // Whole milliseconds: fractions need not add up to the time that is left.
+    const spread = (millis: number) => Math.max(0, Math.min(left, Math.ceil(millis * (0.8 + 0.4 * random))))
     const shortest = spread(min)
     const rest = spread(base) - shortest
     return Effect.andThen(
