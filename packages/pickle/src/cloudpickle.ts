@@ -46,6 +46,24 @@ const sameValue = (a: unknown, b: unknown): boolean => {
   return a.every((item, i) => item === b[i])
 }
 
+const maxBases = 20
+
+/** The fields of a named tuple: its own or of the first base that has some. */
+const fieldsOf = (cls: PyObject): unknown => {
+  let at: PyObject | undefined = cls
+  for (let depth = 0; at !== undefined && depth < maxBases; depth++) {
+    const bases: ReadonlyArray<unknown> = Array.isArray(at.args[2]) ? at.args[2] : []
+    // The base of a class statement, `typing.NamedTuple`, is a function; its classes extend tuple.
+    const extendsTuple = bases.some((base) =>
+      base instanceof PyGlobal &&
+      (base.qualifiedName === "builtins.tuple" || base.qualifiedName === "typing.NamedTuple")
+    )
+    if (extendsTuple) return entry(attributesOf(at), "_fields")
+    at = bases.find((base): base is Opaque => base instanceof Opaque)
+  }
+  return undefined
+}
+
 /**
  * An instance of a class that the pickle carries: an Enum member or named tuple as such, any other stays inert.
  *
@@ -65,11 +83,8 @@ export const instance: Create = (context, args, _kwargs, cls) => {
     return new PyEnum(classNameOf(cls), typeof name === "string" ? name : null, value)
   }
   if (cls.class.name === "_make_skeleton_class" || cls.class.name === "_make_class_skeleton") {
-    const bases = cls.args[2]
-    const fields = entry(attributesOf(cls), "_fields")
-    const extendsTuple = Array.isArray(bases) &&
-      bases.some((base) => base instanceof PyGlobal && base.qualifiedName === "builtins.tuple")
-    if (!extendsTuple || !(fields instanceof Tuple) || !fields.every((field) => typeof field === "string")) return inert
+    const fields = fieldsOf(cls)
+    if (!(fields instanceof Tuple) || !fields.every((field) => typeof field === "string")) return inert
     const items: ReadonlyArray<unknown> = args.length === 1 && args[0] instanceof Tuple && fields.length !== 1
       ? args[0]
       : args

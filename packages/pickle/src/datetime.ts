@@ -85,16 +85,16 @@ export const zoneOf = (tzinfo: unknown): Zone | null => {
     if (name === "_p" && typeof first === "string") {
       return { offset: typeof second === "number" ? second * 1e6 : null, key: first }
     }
-    return null
+    const isFixed = name === "FixedOffset" || name === "_FixedOffset"
+    return isFixed && typeof first === "number" ? { offset: first * 60e6, key: null } : null
   }
-  if (module === "pytz._FixedOffset" || (module === "pytz" && name === "_FixedOffset")) {
-    return typeof first === "number" ? { offset: first * 60e6, key: null } : null
-  }
+  if (module === "pytz._FixedOffset") return typeof first === "number" ? { offset: first * 60e6, key: null } : null
   if (module.startsWith("dateutil.tz") || module.startsWith("dateutil.zoneinfo")) {
     if (name === "tzutc") return { offset: 0, key: "UTC" }
     if (name === "tzoffset") {
       if (typeof second === "number") return { offset: second * 1e6, key: null }
-      return second instanceof PyTimedelta ? { offset: second.totalMicroseconds, key: null } : null
+      const length = second instanceof PyTimedelta ? second : tzinfo.attributes().get("_offset")
+      return length instanceof PyTimedelta ? { offset: length.totalMicroseconds, key: null } : null
     }
     const file = tzinfo.args.find((arg) => typeof arg === "string")
     const path = typeof file === "string" ? file : tzinfo.attributes().get("_filename")
@@ -191,6 +191,12 @@ export const offsetText = (offset: number): string => {
   return `${offset < 0 ? "-" : "+"}${two(Math.floor(seconds / 3_600))}:${two(Math.floor(seconds / 60) % 60)}${tail}`
 }
 
+/** Microseconds as seconds, rounded once. */
+const longSeconds = (micros: bigint): number => {
+  const size = micros < 0n ? -micros : micros
+  return Number(`${micros < 0n ? "-" : ""}${size / 1_000_000n}.${padded(Number(size % 1_000_000n), 6)}`)
+}
+
 /**
  * A `datetime.timedelta`, normalized as Python does: `0 <= seconds < 86400`, `0 <= microseconds < 1000000`.
  *
@@ -208,7 +214,12 @@ export class PyTimedelta {
   }
   /** The whole length in seconds, as Python's `total_seconds()`. */
   get totalSeconds(): number {
-    return ((this.days * 86_400 + this.seconds) * 1e6 + this.microseconds) / 1e6
+    const seconds = this.days * 86_400 + this.seconds
+    const micros = seconds * 1e6 + this.microseconds
+    // Python divides the integers; beyond the safe ones that takes text.
+    return Number.isSafeInteger(micros)
+      ? micros / 1e6
+      : longSeconds(BigInt(seconds) * 1_000_000n + BigInt(this.microseconds))
   }
   /** The whole length in microseconds; exact up to 285 years. */
   get totalMicroseconds(): number {

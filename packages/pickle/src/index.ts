@@ -28,6 +28,7 @@ export {
 } from "./datetime.ts"
 export { describe, type DescribeOptions } from "./describe.ts"
 export { PickleError, type PickleErrorDetails, type PickleErrorReason } from "./errors.ts"
+export { exceptionOf } from "./exceptions.ts"
 export {
   Categorical,
   Column,
@@ -50,4 +51,5 @@ export { Complex, Decimal, floatText, Fraction, PyFloat, type PyInt, Range, Slic
 export { isDict, Opaque, Path, PyArray, PyEnum, PyGlobal, PyObject, UUID } from "./objects.ts"
 export type { ClassDecoder, Limits, LoadsOptions } from "./options.ts"
 export { enumDecoder, namedTupleDecoder, stateOf } from "./registry.ts"
+export { pendulumOf } from "./temporal.ts"
 export { loads, loadsAll, loadsAt } from "./unpickle.ts"

@@ -240,6 +240,8 @@ export const setArrayState = (context: Context, value: NdArray, state: unknown):
     if (data.length !== sizeOf(dims)) {
       return fail("BadValue", `an array of ${data.length} objects`, `${sizeOf(dims)} objects`)
     }
+    // NumPy lists objects in row-major order, also of an array whose flag says Fortran.
+    value.order = "C"
     value.objects = data
     value.bytes = emptyBytes
   } else {

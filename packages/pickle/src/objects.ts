@@ -100,6 +100,31 @@ const addEntries = (out: Map<string, unknown>, dict: object): void => {
   for (const [key, value] of entries) if (typeof key === "string") out.set(key, value)
 }
 
+/** The name of a class that cloudpickle stored by value, or of a type of the interpreter that it named. */
+const carriedClassName = (cls: Opaque): string => {
+  const call = cls.class instanceof PyGlobal ? cls.class.name : ""
+  if (call === "_builtin_type") return `types.${textOr(cls.args[0], "object")}`
+  const dicts = [cls.args[3], Array.isArray(cls.state) ? cls.state[0] : cls.state]
+  // `_make_skeleton_class(type, name, bases, {"__module__"}, …)`, `_make_skeleton_enum(bases, name, qualname, members, module, …)`
+  const isEnum = call === "_make_skeleton_enum"
+  const module = isEnum ? cls.args[4] : dicts.map((dict) => entryOf(dict, "__module__")).find(isText)
+  const qualname = isEnum ? cls.args[2] : dicts.map((dict) => entryOf(dict, "__qualname__")).find(isText)
+  return `${textOr(module, "__main__")}.${textOr(qualname ?? cls.args[1], "object")}`
+}
+
+const isText = (value: unknown): value is string => typeof value === "string"
+
+const textOr = (value: unknown, fallback: string): string => isText(value) ? value : fallback
+
+const entryOf = (dict: unknown, key: string): unknown =>
+  !isDict(dict)
+    ? undefined
+    : dict instanceof Map
+    ? dict.get(key)
+    : Object.hasOwn(dict, key)
+    ? dict[key]
+    : undefined
+
 const maxClassDepth = 100
 
 const classNameOf = (cls: unknown): string => {
@@ -107,6 +132,7 @@ const classNameOf = (cls: unknown): string => {
   for (let depth = 0; depth < maxClassDepth; depth++) {
     if (at instanceof PyGlobal) return at.qualifiedName
     if (!(at instanceof PyObject)) break
+    if (at instanceof Opaque && at.kind === "class") return carriedClassName(at)
     const [first, second] = at.args
     if (at.class instanceof PyGlobal && at.class.name === "getattr" && first instanceof PyGlobal) {
       return typeof second === "string" ? `${first.qualifiedName}.${second}` : first.qualifiedName

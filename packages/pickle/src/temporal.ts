@@ -159,6 +159,31 @@ const pendulum: Create = (_context, args, kwargs, cls) => {
   return make(fields, foldOf(kwargs), args[7] ?? null, cls.qualifiedName)
 }
 
+/** pendulum's Period: from one moment to another. Its length is that of the two as datetimes or dates. */
+const period = (args: ReadonlyArray<unknown>): PyTimedelta | null => {
+  const [start, end, absolute] = args
+  const from = moment(start)
+  const to = moment(end)
+  if (from === null || to === null) return null
+  const length = to - from
+  return ofMicros(absolute === true && length < 0n ? -length : length)
+}
+
+/** Microseconds since 1970: of a datetime with an offset in UTC, of another as it stands. */
+const moment = (given: unknown): bigint | null => {
+  const isDate = given instanceof PyObject && given.class instanceof PyGlobal && given.class.name === "Date"
+  const value = isDate ? pendulumOf(given) : given
+  if (value instanceof PyDateTime) {
+    return fieldMicros(value.year, value.month, value.day) +
+      BigInt((value.hour * 60 + value.minute) * 60 + value.second) * 1_000_000n + BigInt(value.microsecond) -
+      BigInt(value.utcOffset() ?? 0)
+  }
+  return value instanceof PyDate ? fieldMicros(value.year, value.month, value.day) : null
+}
+
+const fieldMicros = (year: number, month: number, day: number): bigint =>
+  BigInt(new Date(0).setUTCFullYear(year, month - 1, day)) * 1_000n
+
 /** @internal */
 export const temporal: Readonly<Record<string, Create>> = {
   "datetime.datetime": datetime,
@@ -176,4 +201,50 @@ export const temporal: Readonly<Record<string, Create>> = {
   "zoneinfo._zoneinfo.ZoneInfo._unpickle": zoneInfo,
   "backports.zoneinfo.ZoneInfo._unpickle": zoneInfo,
   "pendulum.datetime.DateTime": pendulum
+}
+
+/**
+ * What an object of pendulum stands for: its Date, Time, Duration and Period, which are subclasses of those of the
+ * datetime module. `null` for any other object and for arguments that are none.
+ *
+ * @category datetime
+ * @since 0.1.0
+ */
+export const pendulumOf = (object: PyObject): PyDate | PyTime | PyTimedelta | null => {
+  if (!(object.class instanceof PyGlobal) || object.kwargs !== null) return null
+  const { args } = object
+  const fields = ints(args.slice(0, 7))
+  switch (object.class.qualifiedName) {
+    case "pendulum.date.Date": {
+      const bytes = args.length === 1 ? packed(args[0], 4) : null
+      const [year, month, day] = bytes === null ? fields ?? [] : [bytes[0]! * 256 + bytes[1]!, bytes[2]!, bytes[3]!]
+      if (year === undefined || month === undefined || day === undefined) return null
+      return year >= 1 && year <= 9999 && month >= 1 && month <= 12 && day >= 1 && day <= daysInMonth(year, month)
+        ? new PyDate(year, month, day)
+        : null
+    }
+    case "pendulum.time.Time": {
+      const [hour = 0, minute = 0, second = 0, microsecond = 0] = ints(args.slice(0, 4)) ?? [24]
+      const isTime = hour >= 0 && hour < 24 && minute >= 0 && minute < 60 && second >= 0 && second < 60 &&
+        microsecond >= 0 && microsecond < 1_000_000
+      return isTime ? new PyTime(hour, minute, second, microsecond, 0, args[4] ?? null) : null
+    }
+    case "pendulum.duration.Duration": {
+      const [days = 0, seconds = 0, microseconds = 0] = fields ?? []
+      return fields === null || !fields.every(Number.isSafeInteger)
+        ? null
+        : ofMicros((BigInt(days) * 86_400n + BigInt(seconds)) * 1_000_000n + BigInt(microseconds))
+    }
+    case "pendulum.period.Period":
+      return period(args)
+    default:
+      return null
+  }
+}
+
+const ofMicros = (micros: bigint): PyTimedelta => {
+  const day = 86_400_000_000n
+  const days = micros / day - (micros % day < 0n ? 1n : 0n)
+  const rest = micros - days * day
+  return new PyTimedelta(Number(days), Number(rest / 1_000_000n), Number(rest % 1_000_000n))
 }

@@ -26,6 +26,8 @@ import {
   Complex,
   DataFrame,
   Decimal,
+  type DType,
+  exceptionOf,
   Fraction,
   Index,
   NA,
@@ -35,6 +37,7 @@ import {
   NpTime,
   Opaque,
   Path,
+  pendulumOf,
   PyArray,
   PyDate,
   PyDateTime,
@@ -149,7 +152,7 @@ class Slab implements Iterable<unknown> {
 /** The item of an array at a position in row-major order. */
 const itemAt = (array: NdArray, position: number): unknown => {
   if (array.mask !== null && array.mask[position] === 1) return null
-  if (array.order === "C" || array.shape.length < 2) return array.itemAt(position)
+  if (array.order === "C" || array.shape.length < 2) return record(array.dtype, array.itemAt(position))
   let rest = position
   let memory = 0
   let stride = array.size
@@ -159,7 +162,14 @@ const itemAt = (array: NdArray, position: number): unknown => {
     memory += (rest % length) * stride
     rest = Math.floor(rest / length)
   }
-  return array.itemAt(memory)
+  return record(array.dtype, array.itemAt(memory))
+}
+
+/** A record of a structured array is a tuple in Python. */
+const record = (dtype: DType, value: unknown): unknown => {
+  if (dtype.fields === null || typeof value !== "object" || value === null) return value
+  const fields = value as Readonly<Record<string, unknown>>
+  return dtype.fields.map((field) => record(field.dtype, fields[field.name]))
 }
 
 const arrayFrame = (array: NdArray): Frame => iterate(new Slab(array, 0, 0, array.size))
@@ -227,7 +237,7 @@ const project = (value: unknown): null | boolean | number | string | Frame => {
   if (value instanceof DataFrame) return iterate(fromDataFrame(value).rows())
   if (value instanceof Slab) return iterate(value)
   if (value instanceof NdArray) return value.shape.length === 0 ? project(itemAt(value, 0)) : arrayFrame(value)
-  if (value instanceof NpScalar) return project(value.value)
+  if (value instanceof NpScalar) return project(record(value.dtype, value.value))
   if (value instanceof NpTime) return numpyTime(value)
   if (value === NaT || value === NA) return null
   if (value instanceof PyEnum) return project(value.value)
@@ -235,7 +245,10 @@ const project = (value: unknown): null | boolean | number | string | Frame => {
     value instanceof Series || value instanceof Index || value instanceof PyColumn || value instanceof Categorical ||
     value instanceof Range || value instanceof PyArray
   ) return iterate(value)
-  if (value instanceof PyObject) return objectFrame(value)
+  if (value instanceof PyObject) {
+    const temporal = pendulumOf(value)
+    return temporal === null ? objectFrame(exceptionOf(value)) : project(temporal)
+  }
   if (value instanceof Slice) {
     return entriesOf([["__class__", "builtins.slice"], ["__args__", [value.start, value.stop, value.step]]])
   }
@@ -331,15 +344,21 @@ class ValueSink implements Sink {
   }
 }
 
+/**
+ * A number past 2^53 - 1 is a float, as an int is a string there. Its shortest digits with zeros after them would be read
+ * as another integer by who knows integers of any length; with an exponent they are read as the float.
+ */
+const numberText = (value: number): string =>
+  Math.abs(value) > Number.MAX_SAFE_INTEGER ? value.toExponential() : JSON.stringify(value)
+
 class TextSink implements Sink {
   text = ""
   /** What comes before the next value. */
   #separator = ""
   readonly #ends: Array<string> = []
   scalar(value: null | boolean | number | string): void {
-    // JSON.stringify knows -0, 1e21 and lone surrogates.
     this.text += this.#separator +
-      (typeof value === "string" || typeof value === "number" ? JSON.stringify(value) : `${value}`)
+      (typeof value === "string" ? JSON.stringify(value) : typeof value === "number" ? numberText(value) : `${value}`)
     this.#separator = ","
   }
   key(key: string): void {

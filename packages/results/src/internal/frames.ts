@@ -5,6 +5,7 @@ import {
   type Index,
   isMissing,
   offsetText,
+  PyFloat,
   zoneOf
 } from "@effect-prefect/pickle"
 import { Column, type ColumnKind, Table } from "../Table.ts"
@@ -77,9 +78,15 @@ const indexColumns = (index: Index): ReadonlyArray<Column> => {
   })
 }
 
+/** Python's `str` of a column's name; a float has its point. */
+const columnName = (columns: Index, i: number): string => {
+  const name = columns.at(i)
+  return pythonStr(typeof name === "number" && columns.column.kind === "float" ? new PyFloat(name) : name)
+}
+
 export const fromDataFrame = (frame: DataFrame): Table =>
   new Table(
-    frame.data.map((column, i) => convert(column, pythonStr(frame.columns.at(i)))),
+    frame.data.map((column, i) => convert(column, columnName(frame.columns, i))),
     frame.length,
     indexColumns(frame.index)
   )
