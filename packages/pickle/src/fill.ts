@@ -238,9 +238,31 @@ export const fillList = (machine: Machine, list: Array<unknown>, end: number): n
     if (opcode === 0x95) skipFrame(machine)
     else if (opcode === 0x47 && !machine.typedFloats) machine.p = pushFloats(bytes, machine.view, machine.p, list)
     else if (plain && isSmall(opcode)) machine.p = pushIntegers(bytes, machine.p, list)
-    else list.push(readPlain(machine))
+    else if (opcode === 0x8c) pushStrings(machine, list)
+    else if (opcode !== 0x6a || !pushFetched(machine, list)) list.push(readPlain(machine))
   }
   return list.length - before
+}
+
+/** Strings that follow one another, as `readPlain` reads each. */
+const pushStrings = (machine: Machine, list: Array<unknown>): void => {
+  const { bytes, memo, text } = machine
+  const room = machine.sparse === null ? machine.limits.memo : 0
+  let { p } = machine
+  while (bytes[p] === 0x8c) {
+    machine.at = p
+    const end = p + 2 + bytes[p + 1]!
+    if (bytes[end] === 0x94 && memo.length < room) {
+      const value = readUtf8(text, p + 2, end)
+      memo.push(value)
+      list.push(value)
+      p = end + 1
+    } else {
+      list.push(readString(machine, p + 2, end))
+      p = machine.p
+    }
+  }
+  machine.p = p
 }
 
 /**
@@ -386,11 +408,54 @@ export const fillDict = (machine: Machine, at: number, end: number): number => {
   return count
 }
 
+/** Strings out of the memo that follow one another, as `readPlain` reads each; false when there is none. */
+const pushFetched = (machine: Machine, list: Array<unknown>): boolean => {
+  const { bytes, memo } = machine
+  const start = machine.p
+  let p = start
+  let characters = 0
+  while (bytes[p] === 0x6a && characters < 0x100000) {
+    const index = uint32(bytes, p + 1)
+    const value = index < memo.length ? memo[index] : undefined
+    if (typeof value !== "string") break
+    machine.at = p
+    characters += value.length
+    list.push(value)
+    p += 5
+  }
+  machine.p = p
+  machine.charge(characters)
+  return p > start
+}
+
+/** Short strings to floats that follow one another, as `readPlain` reads each. */
+const insertFloats = (machine: Machine, map: PyDict): number => {
+  const { bytes, equality, memo, text } = machine
+  const room = machine.sparse === null ? machine.limits.memo : 0
+  let { p } = machine
+  let count = 0
+  while (bytes[p] === 0x8c) {
+    const end = p + 2 + bytes[p + 1]!
+    if (bytes[end] !== 0x94 || bytes[end + 1] !== 0x47 || memo.length >= room) break
+    machine.at = p
+    const key = readUtf8(text, p + 2, end)
+    memo.push(key)
+    map.insert(key, machine.float64(end + 2), equality)
+    p = end + 10
+    count += 2
+  }
+  machine.p = p
+  return count
+}
+
 /** @internal */
 export const fillMap = (machine: Machine, map: PyDict, end: number): number => {
   const { bytes } = machine
+  const floats = !machine.typedFloats
   let count = 0
   while (machine.p < end) {
+    if (floats) count += insertFloats(machine, map)
+    if (machine.p >= end) break
     if (bytes[machine.p] === 0x95) {
       skipFrame(machine)
       continue

@@ -95,14 +95,9 @@ const rowOf = (array: NdArray, row: number | null): NdArray => {
   }
   const rows = shape[0]!
   if (objects !== null) {
-    return new NdArray(
-      dtype,
-      [length],
-      "C",
-      bytes,
-      Array.from({ length }, (_, i) => objects[i * rows + row]),
-      className
-    )
+    const out: Array<unknown> = []
+    for (let i = 0; i < length; i++) out.push(objects[i * rows + row])
+    return new NdArray(dtype, [length], "C", bytes, out, className)
   }
   const width = dtype.itemsize
   const out = new Uint8Array(length * width)
