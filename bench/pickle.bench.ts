@@ -197,12 +197,12 @@ export const rows: ReadonlyArray<Row> = [
   row("floats", "pickle: 1 000 000 floats", 0.8),
   row("records", "pickle: 100 000 records of 6 fields", 1),
   row("strings", "pickle: 100 000 strings", 0.8),
-  row("stringsToFloats", "pickle: dict of 100 000 str to float, as an object", 0.2),
+  row("stringsToFloats", "pickle: dict of 100 000 str to float, as an object", 0.3),
   row("stringsToFloats", "pickle: dict of 100 000 str to float, as a Map", 0.8, { read: { dicts: "map" } }),
   row("nested", "pickle: a nested document of 12 MB", 1),
   row("nestedRandomKeys", "pickle: the same with random keys, as objects", 1),
   row("nestedRandomKeys", "pickle: the same with random keys, as Maps", 1, { read: { dicts: "map" } }),
-  row("small", "pickle: 10 000 small pickles", 0.4),
+  row("small", "pickle: 10 000 small pickles", 1),
   ...(process.argv.includes("--peers")
     ? [
       made("array", withPandas3, "pickle: a float64 array of 40 MB"),

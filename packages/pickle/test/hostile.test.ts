@@ -33,6 +33,10 @@ suite("errors", () => {
     const error = refusal(bytes(`\x80\x04](${"K\x01".repeat(50)}K`))
     assert.deepStrictEqual([error.reason, error.position, error.opcode], ["Truncated", 104, "BININT1"])
   })
+  it("say which string of a long run is not in the memo", () => {
+    const error = refusal(bytes("](\x8c\x01a\x94j\x00\x00\x00\x00j\x01\x00\x00\x00e."))
+    assert.deepStrictEqual([error.reason, error.position, error.opcode], ["MissingMemo", 11, "LONG_BINGET"])
+  })
   const refused: ReadonlyArray<readonly [what: string, pickle: string, reason: string]> = [
     ["nothing at all", "", "Truncated"],
     ["no STOP", "N", "Truncated"],
@@ -117,12 +121,19 @@ suite("limits", () => {
     ["depth", { depth: 50 }, repeat(["}K\x01", 60], ["N", 1], ["s", 60], [".", 1])],
     ["memo", { memo: 10 }, repeat(["N\x94", 11], [".", 1])],
     ["memo", { memo: 10 }, repeat(["(", 1], ["\x8c\x01a\x94", 11], ["l.", 1])],
+    ["memo", { memo: 10 }, repeat(["](", 1], ["\x8c\x01a\x94", 11], ["e.", 1])],
+    ["memo", { memo: 10 }, repeat(["}(", 1], [`\x8c\x011\x94G${"\0".repeat(8)}`, 11], ["u.", 1])],
     ["integerBytes", { integerBytes: 100 }, repeat(["\x8b\xff\x00\x00\x00", 1], ["\x01", 255], [".", 1])],
     ["integerBytes", { integerBytes: 100 }, repeat(["L", 1], ["1", 300], ["\n.", 1])],
     [
       "repetition",
       { repetition: 1_000 },
       repeat(["X\xc8\x00\x00\x00", 1], ["x", 200], ["\x940", 1], ["h\x000", 6], ["N.", 1])
+    ],
+    [
+      "repetition",
+      { repetition: 1_000 },
+      repeat(["X\xc8\x00\x00\x00", 1], ["x", 200], ["\x940](", 1], ["j\x00\x00\x00\x00", 6], ["e.", 1])
     ],
     ["equalityWork", { equalityWork: 1_000 }, repeat(["}(", 1], ["K\x01", 2_000], ["tNs.", 1])]
   ]

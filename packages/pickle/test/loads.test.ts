@@ -87,6 +87,16 @@ suite("options", () => {
   it("dicts: always a Map", () => {
     assert.instanceOf(read("}X\x01\x00\x00\x00aNs.", { dicts: "map" }), PyDict)
   })
+  it("a run of strings of every kind: memoized, by number, not at all, fetched", () => {
+    const text = (one: string) => Uint8Array.from(Buffer.from(one, "latin1"))
+    const put = "]\x94(\x8c\x01a\x94\x8c\x01bj\x01\0\0\0j\0\0\0\0\x8c\x01cq\x01j\x01\0\0\0\x8c\x02\xc3\xa9\x94e."
+    const list = loads(text(put)) as Array<unknown>
+    assert.strictEqual(list[3], list)
+    assert.deepStrictEqual(list.filter((one) => one !== list), ["a", "b", "a", "c", "c", "\u00e9"])
+    const one = "G?\xf0\0\0\0\0\0\0"
+    const pairs = `}\x94(\x8c\x011\x94${one}\x8c\x01b${one}\x8c\x01dq\x02N\x8c\x01e\x94j\x02\0\0\0u.`
+    assert.deepStrictEqual([...loads(text(pairs)) as PyDict], [["1", 1], ["b", 1], ["d", null], ["e", "d"]])
+  })
   it("encoding of Python 2 strings", () => {
     assert.strictEqual(read("U\x02\xe9A.", { encoding: "latin1" }), "éA")
     assert.deepStrictEqual(read("U\x02\xe9A.", { encoding: "bytes" }), Uint8Array.of(0xe9, 0x41))
