@@ -4,11 +4,19 @@
  * Make one and provide it as the `Listener` of whatever loads; then look at it as often as you like. Loading without a
  * listener does no work for it.
  *
+ * **Example** (Logging how far a mapped task has come)
+ *
  * ```ts
- * const progress = yield* Progress.make
- * yield* Effect.forkScoped(Stream.runForEach(progress.changes("1 second"), (now) =>
- *   Effect.logInfo(`${now.done} of ${now.expected}, ${now.failed} failed, ${Math.round(now.rate)}/s`)))
- * const results = yield* taskRun.getResult.pipe(Effect.provideService(Progress.Listener, progress))
+ * import { Progress, type TaskRun } from "@effect-prefect/results"
+ * import * as Effect from "effect/Effect"
+ * import * as Stream from "effect/Stream"
+ *
+ * export const load = Effect.fnUntraced(function*(taskRun: TaskRun.TaskRun) {
+ *   const progress = yield* Progress.make
+ *   yield* Effect.forkScoped(Stream.runForEach(progress.changes("1 second"), (now) =>
+ *     Effect.logInfo(`${now.done} of ${now.expected}, ${now.failed} failed, ${Math.round(now.rate)}/s`)))
+ *   return yield* Effect.provideService(taskRun.getResult, Progress.Listener, progress)
+ * })
  * ```
  *
  * @since 0.1.0
