@@ -2,7 +2,6 @@
  * `npm start`: the main job on what a real Prefect 1.4.1 left behind. A flow run's task runs, results of several kinds,
  * and a mapped task's children, one of which has nothing to give.
  */
-import * as ArchiveApi from "@effect-prefect/api/ArchiveApi"
 import * as GraphQLApi from "@effect-prefect/api/GraphQLApi"
 import { PrefectApi } from "@effect-prefect/api/PrefectApi"
 import * as State from "@effect-prefect/core/State"
@@ -32,10 +31,7 @@ const server = Server.layer({ port: 0, logRequests: false }).pipe(Layer.provide(
 const services = Layer.mergeAll(
   Output.layer,
   Layer.unwrap(Effect.map(Server.Server, ({ url }) => GraphQLApi.layer({ url }))),
-  ResultStorage.layerMerge([
-    InlineStorage.layer,
-    Layer.unwrap(Effect.map(ArchiveApi.readMounts(archive), (mounts) => LocalStorage.layer({ mounts })))
-  ])
+  ResultStorage.layerMerge([InlineStorage.layer, LocalStorage.layerArchive(archive)])
 ).pipe(Layer.provideMerge(server))
 
 const preview = (value: unknown): Effect.Effect<string> =>
