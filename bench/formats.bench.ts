@@ -1,16 +1,16 @@
 /** Decoding: many small results, large ones, and the decompressors beside those of npm. */
+import * as JsonProjection from "@effect-prefect/formats/JsonProjection"
+import * as ResultFormat from "@effect-prefect/formats/ResultFormat"
+import { Table } from "@effect-prefect/formats/Table"
 import { loads } from "@effect-prefect/pickle"
-import * as JsonProjection from "@effect-prefect/results/JsonProjection"
-import * as ResultFormat from "@effect-prefect/results/ResultFormat"
-import { Table } from "@effect-prefect/results/Table"
 import * as Flechette from "@uwdata/flechette"
 import * as Effect from "effect/Effect"
 import { readFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { fileURLToPath } from "node:url"
-import { bunzip2 } from "../packages/results/src/internal/formats/bzip2.ts"
-import { Output } from "../packages/results/src/internal/formats/output.ts"
-import { unxz } from "../packages/results/src/internal/formats/xz.ts"
+import { bunzip2 } from "../packages/formats/src/internal/compression/bzip2.ts"
+import { Output } from "../packages/formats/src/internal/compression/output.ts"
+import { unxz } from "../packages/formats/src/internal/compression/xz.ts"
 import type { Row } from "./support/row.ts"
 
 const require = createRequire(import.meta.url)

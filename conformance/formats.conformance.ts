@@ -2,8 +2,8 @@
  * Every format, as pandas 0.25 to 3, pyarrow 0.17 to the newest and the serializers of Prefect 0.15 and 1.4 write it,
  * against what they read themselves. The files are written anew each time.
  */
-import * as JsonProjection from "@effect-prefect/results/JsonProjection"
-import * as ResultFormat from "@effect-prefect/results/ResultFormat"
+import * as JsonProjection from "@effect-prefect/formats/JsonProjection"
+import * as ResultFormat from "@effect-prefect/formats/ResultFormat"
 import * as Effect from "effect/Effect"
 import { deepStrictEqual, fail, ok } from "node:assert"
 import { readFileSync, rmSync } from "node:fs"

@@ -7,14 +7,19 @@ import { packages } from "./packages.mjs"
 const check = process.argv.includes("--check")
 let wrong = 0
 
-for (const { folder, index, modules, ownEntryPoints, path } of packages) {
+for (const { folder, index, modules, ownEntryPoints, path, reexports } of packages) {
   for (const name of ownEntryPoints.filter((name) => !modules.includes(name))) {
     console.error(`packages/${folder}/package.json: there is no src/${name}.ts for the own entry point ${name}`)
     wrong++
   }
   if (index === "flat") continue
   const names = modules.filter((name) => /^[A-Z]/.test(name) && !ownEntryPoints.includes(name))
-  const wanted = names.map((name) => `export * as ${name} from "./${name}.ts"\n`).join("") || "export {}\n"
+  const lines = names.map((name) => ({ name, from: `./${name}.ts` }))
+  for (const [from, modules] of Object.entries(reexports)) {
+    lines.push(...modules.map((name) => ({ name, from: `${from}/${name}` })))
+  }
+  lines.sort((a, b) => a.name < b.name ? -1 : 1)
+  const wanted = lines.map(({ from, name }) => `export * as ${name} from "${from}"\n`).join("") || "export {}\n"
   const file = join(path, "src", "index.ts")
   if (readFileSync(file, "utf8") === wanted) continue
   if (check) {

@@ -14,7 +14,7 @@ const read = (folder) => {
     .filter((name) => name.endsWith(".ts") && name !== "index.ts")
     .map((name) => name.slice(0, -".ts".length))
     .toSorted()
-  const { index = "namespaces", ownEntryPoints = [] } = manifest["effect-prefect"] ?? {}
+  const { index = "namespaces", ownEntryPoints = [], reexports = {} } = manifest["effect-prefect"] ?? {}
   return {
     folder,
     path,
@@ -25,9 +25,11 @@ const read = (folder) => {
     modules,
     /** The modules that an index of namespaces leaves out: they need an optional peer. */
     ownEntryPoints: /** @type {Array<string>} */ (ownEntryPoints),
+    /** Modules of other packages that the index exports too, by package. */
+    reexports: /** @type {Record<string, Array<string>>} */ (reexports),
     /** "namespaces", or "flat" for an index that is written by hand. */
     index: /** @type {string} */ (index)
   }
 }
 
-export const packages = ["core", "pickle", "api", "results", "server", "cli"].map(read)
+export const packages = ["core", "pickle", "formats", "api", "results", "server", "cli"].map(read)

@@ -3,10 +3,8 @@
  * `plain`) the same prepared SQL through the same driver and the same HTTP server, without GraphQL. Prints its URL; answers
  * `{"memory": true}` on its channel with the megabytes of its heap after a collection.
  */
-import * as Catalog from "@effect-prefect/server/Catalog"
 import * as Database from "@effect-prefect/server/Database"
 import * as Server from "@effect-prefect/server/Server"
-import * as SqlCompiler from "@effect-prefect/server/SqlCompiler"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as Effect from "effect/Effect"
 import * as HttpServer from "effect/http/HttpServer"
@@ -15,6 +13,8 @@ import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import { createServer } from "node:http"
+import * as Catalog from "../../packages/server/src/internal/catalog.ts"
+import * as SqlCompiler from "../../packages/server/src/internal/compiler.ts"
 import { lookup, lookupField } from "./serveLookup.ts"
 
 const [, , url = "", mode = "serve"] = process.argv

@@ -2,7 +2,7 @@
  * What the API does. It asks for `PrefectApi` and `ResultStorage`, and knows nothing of what they are made of.
  */
 import { PrefectApi } from "@effect-prefect/api/PrefectApi"
-import * as JsonProjection from "@effect-prefect/results/JsonProjection"
+import * as JsonProjection from "@effect-prefect/formats/JsonProjection"
 import { ResultError } from "@effect-prefect/results/ResultError"
 import { ResultStorage } from "@effect-prefect/results/ResultStorage"
 import * as TaskRun from "@effect-prefect/results/TaskRun"

@@ -25,8 +25,8 @@ import * as TaskRunView from "@effect-prefect/core/TaskRunView"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
-import type { Row, Rows, TableName } from "./internal/rowIndex.ts"
-import * as RowsBackend from "./internal/rowsBackend.ts"
+import * as RowsBackend from "./internal/tables/backend.ts"
+import type { Row, Rows, TableName } from "./internal/tables/rowIndex.ts"
 import * as PrefectApi from "./PrefectApi.ts"
 
 /**

@@ -7,7 +7,7 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import { connect } from "./internal/postgresConnection.ts"
+import { connect } from "./internal/postgres/connection.ts"
 import type { Options } from "./PostgresApi.ts"
 import type { PrefectApiError } from "./PrefectApiError.ts"
 import type { PrefectConfigError } from "./PrefectConfigError.ts"

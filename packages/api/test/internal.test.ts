@@ -5,8 +5,8 @@ import { open } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { compareCodePoints } from "../src/internal/codePoints.ts"
-import { microseconds } from "../src/internal/instants.ts"
-import * as JsonLines from "../src/internal/jsonLines.ts"
+import * as JsonLines from "../src/internal/tables/jsonLines.ts"
+import { microseconds } from "../src/internal/timestamps.ts"
 
 /** What Python's `<` does. */
 const compareNaively = (left: string, right: string): number => {

@@ -2,7 +2,7 @@ import type { PageRequest } from "@effect-prefect/api/PrefectApi"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import * as Pages from "../src/internal/prefect3Pages.ts"
+import * as Pages from "../src/internal/prefect3/pages.ts"
 
 const row = (id: string, time: number) => ({ id, time: new Date(time).toISOString() })
 type Row = ReturnType<typeof row>

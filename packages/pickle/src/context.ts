@@ -3,9 +3,9 @@
  *
  * @since 0.1.0
  */
-import type { EqualityBudget } from "./equality.ts"
-import type { PyInt } from "./numbers.ts"
-import type { PyGlobal, PyObject } from "./objects.ts"
+import type { EqualityBudget } from "./values/equality.ts"
+import type { PyInt } from "./values/numbers.ts"
+import type { PyGlobal, PyObject } from "./values/objects.ts"
 
 /** @internal */
 export interface Context {

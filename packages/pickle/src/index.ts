@@ -3,6 +3,13 @@
  *
  * @since 0.1.0
  */
+export { pendulumOf } from "./classes/datetime.ts"
+export { exceptionOf } from "./classes/exceptions.ts"
+export { PickleError, type PickleErrorDetails, type PickleErrorReason } from "./errors.ts"
+export { loads, loadsAll, loadsAt } from "./machine/unpickle.ts"
+export type { ClassDecoder, Limits, LoadsOptions } from "./options.ts"
+export { enumDecoder, namedTupleDecoder, stateOf } from "./registry.ts"
+export { describe, type DescribeOptions } from "./typedForm.ts"
 export {
   ByteArray,
   Counter,
@@ -14,21 +21,7 @@ export {
   PyDict,
   PySet,
   Tuple
-} from "./containers.ts"
-export {
-  offsetText,
-  PyDate,
-  PyDateTime,
-  PyTime,
-  PyTimedelta,
-  Timezone,
-  type Zone,
-  ZoneInfo,
-  zoneOf
-} from "./datetime.ts"
-export { describe, type DescribeOptions } from "./describe.ts"
-export { PickleError, type PickleErrorDetails, type PickleErrorReason } from "./errors.ts"
-export { exceptionOf } from "./exceptions.ts"
+} from "./values/containers.ts"
 export {
   Categorical,
   Column,
@@ -45,11 +38,18 @@ export {
   Timedelta,
   Timestamp,
   type TimeUnit
-} from "./frame.ts"
-export { DType, type DTypeField, NdArray, NpScalar, NpTime, type TypedArray } from "./ndarray.ts"
-export { Complex, Decimal, floatText, Fraction, PyFloat, type PyInt, Range, Slice } from "./numbers.ts"
-export { isDict, Opaque, Path, PyArray, PyEnum, PyGlobal, PyObject, UUID } from "./objects.ts"
-export type { ClassDecoder, Limits, LoadsOptions } from "./options.ts"
-export { enumDecoder, namedTupleDecoder, stateOf } from "./registry.ts"
-export { pendulumOf } from "./temporal.ts"
-export { loads, loadsAll, loadsAt } from "./unpickle.ts"
+} from "./values/dataframe.ts"
+export {
+  offsetText,
+  PyDate,
+  PyDateTime,
+  PyTime,
+  PyTimedelta,
+  Timezone,
+  type Zone,
+  ZoneInfo,
+  zoneOf
+} from "./values/datetime.ts"
+export { DType, type DTypeField, NdArray, NpScalar, NpTime, type TypedArray } from "./values/ndarray.ts"
+export { Complex, Decimal, floatText, Fraction, PyFloat, type PyInt, Range, Slice } from "./values/numbers.ts"
+export { isDict, Opaque, Path, PyArray, PyEnum, PyGlobal, PyObject, UUID } from "./values/objects.ts"

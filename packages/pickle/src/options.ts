@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import type { PyGlobal } from "./objects.ts"
+import type { PyGlobal } from "./values/objects.ts"
 
 /**
  * Limits on what one pickle may cost. Every one holds by default; a pickle over it fails with `LimitExceeded` and the

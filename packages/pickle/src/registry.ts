@@ -3,17 +3,17 @@
  *
  * @since 0.1.0
  */
-import { cloudpickle, instance, namedTuple } from "./cloudpickle.ts"
-import type { NamedTuple } from "./containers.ts"
+import { setUuidState, stdlib } from "./classes/builtins.ts"
+import { cloudpickle, instance, namedTuple } from "./classes/cloudpickle.ts"
+import { temporal } from "./classes/datetime.ts"
+import { numpy, setArrayState, setDTypeState } from "./classes/numpy.ts"
+import { finishExtensionArray, finishFrame, pandas, setDataFrameState, setSeriesState } from "./classes/pandas.ts"
 import type { Context, Create } from "./context.ts"
-import { DataFrame, NA, NaT, Series } from "./frame.ts"
-import { DType, NdArray } from "./ndarray.ts"
-import { numpy, setArrayState, setDTypeState } from "./numpy.ts"
-import { Opaque, PyEnum, PyGlobal, PyObject, UUID } from "./objects.ts"
 import type { ClassDecoder } from "./options.ts"
-import { finishExtensionArray, finishFrame, pandas, setDataFrameState, setSeriesState } from "./pandas.ts"
-import { setUuidState, stdlib } from "./stdlib.ts"
-import { temporal } from "./temporal.ts"
+import type { NamedTuple } from "./values/containers.ts"
+import { DataFrame, NA, NaT, Series } from "./values/dataframe.ts"
+import { DType, NdArray } from "./values/ndarray.ts"
+import { Opaque, PyEnum, PyGlobal, PyObject, UUID } from "./values/objects.ts"
 
 interface Known {
   readonly create?: Create

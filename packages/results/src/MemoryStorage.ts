@@ -12,7 +12,7 @@ import type {
 } from "@effect-prefect/core/ResultDescriptor"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
-import * as Place from "./internal/place.ts"
+import * as Place from "./internal/location.ts"
 import { ResultNotFound, ResultTooLarge, type StorageReason } from "./ResultError.ts"
 import * as ResultStorage from "./ResultStorage.ts"
 

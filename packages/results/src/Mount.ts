@@ -6,7 +6,7 @@
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { isAbsolute } from "node:path"
-import * as Place from "./internal/place.ts"
+import * as Place from "./internal/location.ts"
 
 /**
  * A place on a worker, or in a bucket, that is read from a local folder instead.

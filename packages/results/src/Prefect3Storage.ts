@@ -13,8 +13,8 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import * as Prefect3Place from "./internal/prefect3Place.ts"
-import * as Prefect3Record from "./Prefect3Record.ts"
+import * as Prefect3Place from "./internal/prefect3/location.ts"
+import * as Prefect3Record from "./internal/prefect3/record.ts"
 import {
   ResultAccessDenied,
   ResultNotFound,

@@ -5,8 +5,8 @@
  */
 import * as Context from "effect/Context"
 import * as Layer from "effect/Layer"
-import * as ClassRegistry from "./ClassRegistry.ts"
-import type { FormatHint } from "./ResultFormat.ts"
+import * as ClassRegistry from "../../formats/src/ClassRegistry.ts"
+import type { FormatHint } from "../../formats/src/ResultFormat.ts"
 
 /**
  * The limits and habits of reading results.

@@ -11,6 +11,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
+import type { DecodeOptions, FormatHint } from "../../formats/src/ResultFormat.ts"
 import {
   ResultAccessDenied,
   type ResultDecodeError,
@@ -20,7 +21,6 @@ import {
   StorageUnavailable,
   type UnsupportedResultType
 } from "./ResultError.ts"
-import type { DecodeOptions, FormatHint } from "./ResultFormat.ts"
 
 /**
  * What a storage has for a descriptor: bytes to decode, or a value that needs no decoding.

@@ -15,8 +15,8 @@ import * as Latch from "effect/Latch"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import { LogCursor } from "./internal/logCursor.ts"
-import { pause, type PollOptions, reconnect } from "./internal/polling.ts"
+import { LogCursor } from "./internal/run/logCursor.ts"
+import { pause, type PollOptions, reconnect } from "./internal/run/polling.ts"
 
 /**
  * Something that happened to a flow run: a state that was set, or a line of its log.

@@ -2,8 +2,8 @@ import * as ResultDescriptor from "@effect-prefect/core/ResultDescriptor"
 import { assert, describe, it } from "@effect/vitest"
 import * as Schema from "effect/Schema"
 import { posix } from "node:path"
-import { archivePlace } from "../src/internal/archivePlace.ts"
-import * as Place from "../src/internal/place.ts"
+import { archivePlace } from "../src/internal/archive/location.ts"
+import * as Place from "../src/internal/location.ts"
 
 const of = (json: Schema.JsonObject) => {
   const place = archivePlace(ResultDescriptor.fromJson(json))

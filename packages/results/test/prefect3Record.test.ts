@@ -1,6 +1,5 @@
-import * as ClassRegistry from "@effect-prefect/results/ClassRegistry"
-import * as JsonProjection from "@effect-prefect/results/JsonProjection"
-import * as Prefect3Record from "@effect-prefect/results/Prefect3Record"
+import * as ClassRegistry from "@effect-prefect/formats/ClassRegistry"
+import * as JsonProjection from "@effect-prefect/formats/JsonProjection"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
@@ -8,6 +7,7 @@ import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import * as zlib from "node:zlib"
 import { fixtures } from "../../api/test/prefect3Server.ts"
+import * as Prefect3Record from "../src/internal/prefect3/record.ts"
 
 const bytes = (text: string) => new TextEncoder().encode(text)
 const options = { name: "x", maxBytes: 1 << 20 }

@@ -1,9 +1,9 @@
 /** What people see who print what they have. */
 import * as MemoryApi from "@effect-prefect/api/MemoryApi"
+import * as Table from "@effect-prefect/formats/Table"
 import { Decimal, PyDate, Timestamp, UUID } from "@effect-prefect/pickle"
 import * as FlowRun from "@effect-prefect/results/FlowRun"
 import * as MemoryStorage from "@effect-prefect/results/MemoryStorage"
-import * as Table from "@effect-prefect/results/Table"
 import * as TaskRun from "@effect-prefect/results/TaskRun"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"

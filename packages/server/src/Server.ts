@@ -29,8 +29,8 @@ import * as Schema from "effect/Schema"
 import { createHash, timingSafeEqual } from "node:crypto"
 import { createServer } from "node:http"
 import { Database, type DatabaseError } from "./Database.ts"
+import * as QueryEngine from "./internal/engine.ts"
 import { QueryError, toJson } from "./internal/queryError.ts"
-import * as QueryEngine from "./QueryEngine.ts"
 
 /**
  * The server could not listen, or was asked to in a way that makes no sense.

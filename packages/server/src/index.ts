@@ -1,6 +1,2 @@
-export * as Catalog from "./Catalog.ts"
 export * as Database from "./Database.ts"
-export * as QueryEngine from "./QueryEngine.ts"
-export * as Schema from "./Schema.ts"
 export * as Server from "./Server.ts"
-export * as SqlCompiler from "./SqlCompiler.ts"

@@ -1,6 +1,6 @@
 import * as ResultDescriptor from "@effect-prefect/core/ResultDescriptor"
 import * as State from "@effect-prefect/core/State"
-import * as JsonProjection from "@effect-prefect/results/JsonProjection"
+import * as JsonProjection from "@effect-prefect/formats/JsonProjection"
 import * as TaskRun from "@effect-prefect/results/TaskRun"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"

@@ -1,4 +1,4 @@
-import type { Catalog, ColumnType, Table } from "../Catalog.ts"
+import type { Catalog, ColumnType, Table } from "./catalog.ts"
 import { comparisons, isComparable, numericAggregates } from "./dialect.ts"
 import { validationFailed } from "./queryError.ts"
 

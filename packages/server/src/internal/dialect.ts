@@ -1,4 +1,4 @@
-import type { ColumnType } from "../Catalog.ts"
+import type { ColumnType } from "./catalog.ts"
 
 /** A comparison: what it takes (`one` value of the column's type, `many` of them, a text, texts), and its operator. */
 export interface Comparison {

@@ -1,7 +1,7 @@
 import { GraphQLInt, GraphQLNonNull, GraphQLObjectType, GraphQLScalarType, GraphQLString } from "graphql"
 import type { GraphQLFieldConfig, GraphQLOutputType } from "graphql"
-import type { Catalog } from "../Catalog.ts"
-import type { Statement } from "../SqlCompiler.ts"
+import type { Catalog } from "./catalog.ts"
+import type { Statement } from "./compiler.ts"
 
 /**
  * A root field beside the tables. Its answer is a record whose parts a statement gives as JSON texts, in one row with a

@@ -1,0 +1,414 @@
+import * as State from "@effect-prefect/core/State"
+import * as TaskRunView from "@effect-prefect/core/TaskRunView"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import type * as Api from "../../PrefectApi.ts"
+import * as Errors from "../../PrefectApiError.ts"
+import { compareCodePoints } from "../codePoints.ts"
+import * as Rows from "../rows.ts"
+import { describeBySlug } from "../taskRunText.ts"
+import { microseconds } from "../timestamps.ts"
+import { canonicalUuid } from "../uuids.ts"
+import { type GraphQLClient, isObject } from "./client.ts"
+import { fromLevel, inStates, slugConditions, slugKey, stateTypes } from "./conditions.ts"
+import * as Documents from "./documents.ts"
+import type { Condition } from "./keyset.ts"
+import * as Lookups from "./lookups.ts"
+import * as Pages from "./pages.ts"
+import { fail, type Listing, listings, malformed, type Row, views } from "./pages.ts"
+
+const emptyPage: Api.Page<never> = { items: [], next: undefined }
+
+/**
+ * The Prefect 1 GraphQL API as a backend.
+ */
+export const make = (client: GraphQLClient, options: { readonly lookupBatchSize: number }): Api.Backend => {
+  const name = "the Prefect 1 API"
+
+  const { everyPage, isLast, models, modelsPage, pagedRows, queryRows, rawPage, viewsPage } = Pages.make(client)
+
+  const lookupById = <A>(
+    operation: string,
+    document: Documents.Document,
+    table: string,
+    decode: (row: unknown) => Result.Result<A, string>,
+    idOf: (value: A) => string,
+    notFound: (id: string) => Errors.Reason,
+    ambiguous: (id: string, found: ReadonlyArray<string>) => Errors.Reason = (id, { length }) =>
+      new Errors.MalformedResponse({ problem: `it has ${length} rows of ${table} with the id ${id}` })
+  ) => {
+    const lookup = Lookups.make<string, A>({
+      operation,
+      batchSize: options.lookupBatchSize,
+      keyOf: (id) => id,
+      ask: (ids) =>
+        Effect.map(queryRows(operation, document, table, { ids }), (rows) =>
+          rows.map((row): Lookups.Found<A> => {
+            const value = decode(row)
+            return Result.isSuccess(value)
+              ? { key: canonicalUuid(idOf(value.success)) ?? "", value: value.success }
+              : { problem: value.failure }
+          })),
+      notFound,
+      ambiguous: (id, found) => ambiguous(id, found.map(idOf))
+    })
+    return (id: string): Effect.Effect<A, Errors.PrefectApiError> => {
+      const uuid = canonicalUuid(id)
+      return uuid === undefined ? fail(operation, notFound(id)) : lookup(uuid)
+    }
+  }
+
+  const lookupBySlug = Lookups.make<Api.TaskRunBySlug, TaskRunView.TaskRunView>({
+    operation: "taskRunBySlug",
+    batchSize: options.lookupBatchSize,
+    keyOf: ({ flowRunId, mapIndex, taskSlug }) => slugKey(flowRunId, taskSlug, mapIndex),
+    ask: (wanted) =>
+      Effect.map(
+        queryRows("taskRunBySlug", Documents.taskRunsBySlug, "task_run", { where: slugConditions(wanted) }),
+        (rows) =>
+          rows.map((row): Lookups.Found<TaskRunView.TaskRunView> => {
+            const view = Rows.decodeTaskRun(row)
+            if (Result.isFailure(view)) return { problem: view.failure }
+            const { flowRunId, mapIndex, taskSlug } = view.success
+            return { key: slugKey(flowRunId, taskSlug, mapIndex), value: view.success }
+          })
+      ),
+    notFound: (query) => new Errors.TaskRunNotFound({ wanted: describeBySlug(query) }),
+    ambiguous: (query, found) =>
+      new Errors.AmbiguousTaskRun({
+        wanted: describeBySlug(query),
+        taskRunIds: found.map(({ taskRunId }) => taskRunId)
+      })
+  })
+
+  const statesOf = (operation: string, listing: Listing, condition: Condition) =>
+    Effect.flatMap(
+      everyPage((page) =>
+        rawPage(operation, listing, [condition], page).pipe(
+          Effect.map(({ next, rows }): Api.Page<Row> => ({ items: rows, next }))
+        )
+      ),
+      (rows) => {
+        const timeOf = (row: Row) => {
+          const time = microseconds(row["timestamp"])
+          return Number.isNaN(time) ? Infinity : time
+        }
+        const versionOf = (row: Row) => typeof row["version"] === "number" ? row["version"] : Infinity
+        // `|| 0`: two that are infinite are equal.
+        const sorted = rows.toSorted((left, right) =>
+          timeOf(left) - timeOf(right) || versionOf(left) - versionOf(right) || 0
+        )
+        return models(listing.table, sorted, Rows.decodeStateRecord)
+      }
+    )
+
+  /** Rows of which each is another task's, in the order of the task ids. */
+  const distinctTasks = (
+    operation: string,
+    document: Documents.Document,
+    condition: (after: string | undefined) => Condition
+  ) =>
+    everyPage(Effect.fnUntraced(function*({ cursor, limit }) {
+      let last = cursor as string | undefined
+      const { rows, size } = yield* pagedRows(operation, document, "task_run", { where: condition(last) }, limit)
+      for (const row of rows) {
+        const taskId = isObject(row) ? row["task_id"] : undefined
+        if (typeof taskId !== "string") return yield* malformed(operation, "a task run lacks its task_id")
+        if (last !== undefined && taskId <= last) {
+          return yield* malformed(operation, "rows of task_run are repeated, or not in the order that was asked for")
+        }
+        last = taskId
+      }
+      return { items: rows as ReadonlyArray<Row>, next: isLast(rows.length, size) ? undefined : last }
+    }))
+
+  const afterTask = (after: string | undefined) => after === undefined ? { _is_null: false } : { _gt: after }
+
+  const firstOfTasks = (flowRunId: string) =>
+    Effect.flatMap(
+      distinctTasks("firstTaskRuns", Documents.firstTaskRuns, (after) => ({
+        flow_run_id: { _eq: flowRunId },
+        task_id: afterTask(after)
+      })),
+      (rows) => views("firstTaskRuns", rows)
+    )
+
+  const byTask = (left: TaskRunView.TaskRunView, right: TaskRunView.TaskRunView) =>
+    Number(left.taskId === null) - Number(right.taskId === null) ||
+    compareCodePoints(left.taskId ?? "", right.taskId ?? "") ||
+    left.mapIndex - right.mapIndex ||
+    compareCodePoints(left.taskRunId, right.taskRunId)
+
+  const countChildren = Effect.fnUntraced(function*(flowRunId: string, taskId: string) {
+    const operation = "countMappedChildren"
+    const children: Condition = {
+      flow_run_id: { _eq: flowRunId },
+      task_id: { _eq: taskId },
+      map_index: { _gte: 0 }
+    }
+    const conditions = [
+      children,
+      { ...children, serialized_state: { _is_null: true } },
+      ...stateTypes.map((state) => ({ ...children, state: { _eq: state }, serialized_state: { _is_null: false } }))
+    ]
+    const data = yield* client.query(
+      operation,
+      countDocument,
+      Object.fromEntries(conditions.map((condition, index) => [`where${index}`, condition]))
+    )
+    const numbers: Array<number> = []
+    for (const index of conditions.keys()) {
+      const answer = data[`count${index}`]
+      const aggregate = isObject(answer) ? answer["aggregate"] : undefined
+      const count = isObject(aggregate) ? aggregate["count"] : undefined
+      if (!Number.isSafeInteger(count)) return yield* malformed(operation, "a count is not an integer")
+      numbers.push(count as number)
+    }
+    const [total = 0, withoutState = 0, ...counted] = numbers
+    const counts = new Map<string, number>()
+    const add = (state: string, count: number) => {
+      if (count > 0) counts.set(state, (counts.get(state) ?? 0) + count)
+    }
+    add("Scheduled", withoutState)
+    for (const [index, count] of counted.entries()) add(stateTypes[index]!, count)
+    const known = counted.reduce((sum, count) => sum + count, withoutState)
+    if (known < total) {
+      const others: Condition = {
+        ...children,
+        serialized_state: { _is_null: false },
+        _or: [{ state: { _nin: stateTypes } }, { state: { _is_null: true } }]
+      }
+      for (const view of yield* everyPage((page) => viewsPage(operation, listings.taskRuns, [others], page))) {
+        add(State.typeName(view.state), 1)
+      }
+    }
+    return Object.fromEntries(counts)
+  })
+
+  return {
+    name,
+
+    taskRun: lookupById(
+      "taskRun",
+      Documents.taskRunsById,
+      "task_run",
+      Rows.decodeTaskRun,
+      ({ taskRunId }) => taskRunId,
+      (id) => new Errors.TaskRunNotFound({ wanted: id }),
+      (id, taskRunIds) => new Errors.AmbiguousTaskRun({ wanted: id, taskRunIds })
+    ),
+
+    taskRunBySlug: (query) => {
+      const flowRunId = canonicalUuid(query.flowRunId)
+      return flowRunId === undefined || !isPostgresInt(query.mapIndex)
+        ? fail("taskRunBySlug", new Errors.TaskRunNotFound({ wanted: describeBySlug(query) }))
+        : lookupBySlug({ ...query, flowRunId })
+    },
+
+    flowRun: lookupById(
+      "flowRun",
+      Documents.flowRunsById,
+      "flow_run",
+      Rows.decodeFlowRun,
+      ({ flowRunId }) => flowRunId,
+      (flowRunId) => new Errors.FlowRunNotFound({ flowRunId })
+    ),
+
+    flow: lookupById(
+      "flow",
+      Documents.flowsById,
+      "flow",
+      Rows.decodeFlow,
+      ({ flowId }) => flowId,
+      (flowId) => new Errors.FlowNotFound({ flowId })
+    ),
+
+    firstTaskRuns: (id) => {
+      const flowRunId = canonicalUuid(id)
+      if (flowRunId === undefined) return Effect.succeed([])
+      const withoutTask = everyPage((page) =>
+        viewsPage(
+          "firstTaskRuns",
+          listings.taskRuns,
+          [{ flow_run_id: { _eq: flowRunId }, task_id: { _is_null: true } }],
+          page
+        )
+      )
+      return Effect.map(
+        Effect.all([firstOfTasks(flowRunId), withoutTask], { concurrency: 2 }),
+        (found) =>
+          found.flat().sort((left, right) =>
+            left.taskSlug === null || right.taskSlug === null
+              ? Number(left.taskSlug === null) - Number(right.taskSlug === null) || byTask(left, right)
+              : compareCodePoints(left.taskSlug, right.taskSlug) || byTask(left, right)
+          )
+      )
+    },
+
+    mappedTaskIds: (id) => {
+      const flowRunId = canonicalUuid(id)
+      if (flowRunId === undefined) return Effect.succeed(new Set<string>())
+      return Effect.map(
+        distinctTasks("mappedTaskIds", Documents.mappedTasks, (after) => ({
+          flow_run_id: { _eq: flowRunId },
+          map_index: { _gte: 0 },
+          task_id: afterTask(after)
+        })),
+        (rows) => new Set(rows.map((row) => row["task_id"] as string))
+      )
+    },
+
+    countMappedChildren: (task) => {
+      const flowRunId = canonicalUuid(task.flowRunId)
+      const taskId = canonicalUuid(task.taskId)
+      return flowRunId === undefined || taskId === undefined ? Effect.succeed({}) : countChildren(flowRunId, taskId)
+    },
+
+    flowRunStates: (id) => {
+      const flowRunId = canonicalUuid(id)
+      return flowRunId === undefined
+        ? Effect.succeed([])
+        : statesOf("flowRunStates", listings.flowRunStates, { flow_run_id: { _eq: flowRunId } })
+    },
+
+    taskRunStates: (id) => {
+      const taskRunId = canonicalUuid(id)
+      return taskRunId === undefined
+        ? Effect.succeed([])
+        : statesOf("taskRunStates", listings.taskRunStates, { task_run_id: { _eq: taskRunId } })
+    },
+
+    storageBlock: () =>
+      fail("storageBlock", new Errors.UnsupportedByBackend({ feature: "storage blocks", backend: name })),
+
+    taskRunsOfTaskPage: Effect.fnUntraced(function*(task, { cursor, limit }) {
+      const operation = "taskRunsOfTask"
+      const flowRunId = canonicalUuid(task.flowRunId)
+      const taskId = canonicalUuid(task.taskId)
+      if (flowRunId === undefined || taskId === undefined) return emptyPage
+      const after = cursor === undefined ? task.after : cursor as number
+      const { rows, size } = yield* pagedRows(
+        operation,
+        Documents.taskRunsOfTask,
+        "task_run",
+        { flowRunId, taskId, after: Math.max(-2_147_483_648, Math.min(2_147_483_647, after)) },
+        limit
+      )
+      const items: Array<TaskRunView.TaskRunView> = []
+      let last: TaskRunView.TaskRunView | undefined
+      for (const row of rows) {
+        const view = TaskRunView.fromRow(row)
+        if (!(view instanceof TaskRunView.TaskRunView)) return yield* malformed(operation, view.problem)
+        if ((view.flowRunId ?? flowRunId) !== flowRunId || (view.taskId ?? taskId) !== taskId) {
+          return yield* malformed(operation, "it has a task run of another task, or of another flow run")
+        }
+        // Two runs may share an index in a damaged database; whoever counts the children says so.
+        if (
+          last === undefined
+            ? view.mapIndex <= after
+            : view.mapIndex < last.mapIndex || view.taskRunId === last.taskRunId
+        ) {
+          return yield* malformed(operation, "task runs are repeated, or not in the order that was asked for")
+        }
+        items.push(view)
+        last = view
+      }
+      return { items, next: isLast(rows.length, size) ? undefined : last?.mapIndex }
+    }),
+
+    taskRunsPage: (query, page) => {
+      const flowRunId = canonicalUuid(query.flowRunId)
+      if (flowRunId === undefined || query.states?.length === 0) return Effect.succeed(emptyPage)
+      return viewsPage("taskRuns", listings.taskRuns, [
+        {
+          flow_run_id: { _eq: flowRunId },
+          ...(query.taskSlug === undefined ? {} : { task: { slug: { _eq: query.taskSlug } } }),
+          ...(query.mapped === undefined ? {} : { map_index: query.mapped ? { _gte: 0 } : { _lt: 0 } })
+        },
+        ...(query.states === undefined ? [] : [inStates(query.states)])
+      ], page)
+    },
+
+    siblingsPage: ({ flowRunId, taskId, taskRunId }, page) =>
+      flowRunId === null || taskId === null
+        ? Effect.succeed(emptyPage)
+        : viewsPage("siblings", listings.siblings, [{
+          flow_run_id: { _eq: flowRunId },
+          task_id: { _eq: taskId },
+          id: { _neq: taskRunId }
+        }], page),
+
+    flowRunsPage: (query, page) => {
+      const flowId = query.flowId === undefined ? undefined : canonicalUuid(query.flowId)
+      if ((query.flowId !== undefined && flowId === undefined) || query.states?.length === 0) {
+        return Effect.succeed(emptyPage)
+      }
+      return modelsPage(
+        "flowRuns",
+        listings.flowRuns,
+        [
+          {
+            ...(flowId === undefined ? {} : { flow_id: { _eq: flowId } }),
+            ...(query.flowName === undefined ? {} : { flow: { name: { _eq: query.flowName } } })
+          },
+          ...(query.states === undefined ? [] : [inStates(query.states)])
+        ],
+        page,
+        Rows.decodeFlowRun
+      )
+    },
+
+    // Flows carry their whole source graph.
+    flowsPage: (page) =>
+      modelsPage("flows", listings.flows, [{}], { ...page, limit: Math.min(page.limit, 100) }, Rows.decodeFlow),
+
+    logsPage: (query, page) => {
+      const flowRunId = query.flowRunId === undefined ? undefined : canonicalUuid(query.flowRunId)
+      const taskRunId = query.taskRunId === undefined ? undefined : canonicalUuid(query.taskRunId)
+      if (
+        (query.flowRunId !== undefined && flowRunId === undefined) ||
+        (query.taskRunId !== undefined && taskRunId === undefined)
+      ) return Effect.succeed(emptyPage)
+      const known = query.after === undefined
+        ? undefined
+        : { after: [query.after.timestamp, canonicalUuid(query.after.id) ?? "ffffffff-ffff-ffff-ffff-ffffffffffff"] }
+      return modelsPage(
+        "logs",
+        listings.logs,
+        [
+          {
+            ...(flowRunId === undefined ? {} : { flow_run_id: { _eq: flowRunId } }),
+            ...(taskRunId === undefined ? {} : { task_run_id: { _eq: taskRunId } })
+          },
+          ...(query.level === undefined ? [] : [fromLevel(query.level)])
+        ],
+        { ...page, cursor: page.cursor ?? known },
+        Rows.decodeLog
+      )
+    },
+
+    artifactsPage: (query, page) => {
+      const flowRunId = query.flowRunId === undefined ? undefined : canonicalUuid(query.flowRunId)
+      const taskRunId = query.taskRunId === undefined ? undefined : canonicalUuid(query.taskRunId)
+      if (
+        (query.flowRunId !== undefined && flowRunId === undefined) ||
+        (query.taskRunId !== undefined && taskRunId === undefined)
+      ) return Effect.succeed(emptyPage)
+      return modelsPage(
+        "artifacts",
+        listings.artifacts,
+        [{
+          ...(taskRunId === undefined ? {} : { task_run_id: { _eq: taskRunId } }),
+          ...(flowRunId === undefined ? {} : { task_run: { flow_run_id: { _eq: flowRunId } } })
+        }],
+        page,
+        Rows.decodeArtifact
+      )
+    }
+  }
+}
+
+const isPostgresInt = (value: number) => Number.isInteger(value) && Math.abs(value) <= 2_147_483_647
+
+/** The total, the runs without a stored state, and each type. */
+const countDocument = Documents.counts(stateTypes.length + 2)

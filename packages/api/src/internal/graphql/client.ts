@@ -1,0 +1,158 @@
+import * as Effect from "effect/Effect"
+import * as HttpClientRequest from "effect/http/HttpClientRequest"
+import * as Result from "effect/Result"
+import type { PrefectApiError } from "../../PrefectApiError.ts"
+import { RateLimited, Unauthorized } from "../../PrefectApiError.ts"
+import * as Http from "../http/client.ts"
+import type { Document } from "./documents.ts"
+
+export type Variables = { readonly [name: string]: unknown }
+export type Data = { readonly [field: string]: unknown }
+
+export interface GraphQLClient {
+  readonly query: (
+    operation: string,
+    document: Document,
+    variables: Variables
+  ) => Effect.Effect<Data, PrefectApiError>
+}
+
+export const isObject = (value: unknown): value is { readonly [key: string]: unknown } =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+export const make = (http: Http.HttpBackend): GraphQLClient => {
+  const url = http.url.href
+  return {
+    query: (operation, document, variables) =>
+      Effect.suspend(() =>
+        http.send(
+          {
+            name: operation,
+            attributes: { "graphql.operation.type": "query", "graphql.operation.name": document.name }
+          },
+          HttpClientRequest.post(url, { headers: { accept: "application/json" } }).pipe(
+            HttpClientRequest.bodyText(
+              JSON.stringify({ query: document.query, operationName: document.name, variables }),
+              "application/json"
+            )
+          ),
+          (answer) => read(answer, document)
+        )
+      )
+  }
+}
+
+/**
+ * The `data` of an answer. Partial data beside errors is no answer: what is missing in it looks like what is not there.
+ */
+const read = (answer: Http.Answer, document: Document): Result.Result<Data, Http.Fault> => {
+  const statusFault = Http.statusFault(answer)
+  const json = Http.parseJson(answer)
+  if (Result.isFailure(json)) return Result.fail(statusFault ?? json.failure)
+  const body = json.success
+  const errors = isObject(body) ? body["errors"] ?? undefined : undefined
+  if (errors !== undefined && !(Array.isArray(errors) && errors.length === 0)) {
+    return Result.fail(errorsFault(errors, answer, statusFault, document))
+  }
+  if (statusFault !== undefined) return Result.fail(statusFault)
+  if (!isObject(body)) return Result.fail(Http.malformed("it is JSON, but not an object with data"))
+  const data = body["data"]
+  return isObject(data) ? Result.succeed(data) : Result.fail(Http.malformed("it has no data"))
+}
+
+/**
+ * Codes that Prefect's gateway and Hasura give. Any other text of an error may quote what was sent, or stored.
+ */
+const codes = new Set([
+  "API_ERROR",
+  "BAD_REQUEST",
+  "BAD_USER_INPUT",
+  "FORBIDDEN",
+  "GRAPHQL_PARSE_FAILED",
+  "GRAPHQL_VALIDATION_FAILED",
+  "INTERNAL_SERVER_ERROR",
+  "UNAUTHENTICATED",
+  "UNAUTHORIZED",
+  "access-denied",
+  "bad-request",
+  "constraint-violation",
+  "data-exception",
+  "invalid-headers",
+  "invalid-jwt",
+  "limit-exceeded",
+  "not-exists",
+  "not-found",
+  "not-supported",
+  "parse-failed",
+  "permission-denied",
+  "permission-error",
+  "postgres-error",
+  "remote-schema-error",
+  "timeout",
+  "unexpected",
+  "validation-failed"
+])
+
+const refusals = new Set([
+  "UNAUTHENTICATED",
+  "UNAUTHORIZED",
+  "FORBIDDEN",
+  "access-denied",
+  "invalid-headers",
+  "invalid-jwt"
+])
+
+const errorsFault = (
+  errors: unknown,
+  answer: Http.Answer,
+  statusFault: Http.Fault | undefined,
+  document: Document
+): Http.Fault => {
+  const list = (Array.isArray(errors) ? errors : [errors]).filter(isObject)
+  const messages = list.map((error) => typeof error["message"] === "string" ? error["message"] : "")
+  const found = list.flatMap((error) => {
+    const extensions = error["extensions"]
+    const code = isObject(extensions) ? extensions["code"] : undefined
+    return typeof code === "string" && codes.has(code) ? [code] : []
+  })
+  const says = (text: string) => found.includes(text) || messages.some((message) => message.includes(text))
+
+  if (
+    found.some((code) => refusals.has(code)) || says("UNAUTHENTICATED") || says("Malformed Authorization header")
+  ) {
+    return Http.unauthorized(
+      says("Malformed Authorization header")
+        ? "it takes the Authorization header for malformed; check the API key"
+        : `${found.find((code) => refusals.has(code)) ?? "UNAUTHENTICATED"}; check the API key and the tenant`
+    )
+  }
+  if (statusFault?.reason instanceof RateLimited || statusFault?.reason instanceof Unauthorized) return statusFault
+  if (says("API_ERROR")) {
+    const fault = Http.unavailable("it answered API_ERROR", true)
+    return new Http.Fault({ reason: fault.reason, retryable: true, retryAfter: statusFault?.retryAfter })
+  }
+  // GraphQL answers a query that it refuses with status 400; any other one is HTTP's own.
+  if (statusFault !== undefined && answer.status !== 400) return statusFault
+  if (found.includes("timeout")) return Http.unavailable("its database took too long; ask for smaller pages", false)
+  if (found.includes("limit-exceeded")) {
+    return Http.oversized("the query is over one of the backend's limits; ask for smaller pages")
+  }
+  const unknown = unknownField(messages, document)
+  if (unknown !== undefined) {
+    return Http.malformed(`the backend has no field ${unknown}; check that it is a Prefect 1 API`)
+  }
+  const first = found[0] === undefined ? "" : ` (${found[0]})`
+  return Http.malformed(`it has ${list.length === 1 ? "an error" : "errors"}${first} in place of, or beside, the data`)
+}
+
+/**
+ * The field of our own query that the backend's schema does not have.
+ */
+const unknownField = (messages: ReadonlyArray<string>, document: Document): string | undefined => {
+  for (const message of messages) {
+    const name = /Cannot query field ["'](\w+)["']/.exec(message)?.[1] ??
+      /field ["']?(\w+)["']? not found in type/.exec(message)?.[1]
+    if (name !== undefined && new RegExp(`\\b${name}\\b`).test(document.query)) return name
+  }
+  return undefined
+}

@@ -1,0 +1,180 @@
+import * as TaskRunView from "@effect-prefect/core/TaskRunView"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import type * as Api from "../../PrefectApi.ts"
+import * as Errors from "../../PrefectApiError.ts"
+import { isOversized } from "../http/client.ts"
+import { canonicalUuid } from "../uuids.ts"
+import { type Data, type GraphQLClient, isObject } from "./client.ts"
+import { all } from "./conditions.ts"
+import * as Documents from "./documents.ts"
+import * as Keyset from "./keyset.ts"
+
+export type Row = { readonly [column: string]: unknown }
+
+export const fail = (operation: string, reason: Errors.Reason) =>
+  Effect.fail(new Errors.PrefectApiError({ operation, reason }))
+export const malformed = (operation: string, problem: string) =>
+  fail(operation, new Errors.MalformedResponse({ problem }))
+
+/** The most rows that one query asks for. */
+const maxPageSize = 10_000
+
+const listingOf = (name: string, table: Documents.Table, order: Keyset.Order) => ({
+  document: Documents.listing(name, table, Keyset.orderBy(order)),
+  table,
+  order
+})
+
+export const listings = {
+  taskRuns: listingOf("TaskRuns", "task_run", Keyset.byTaskAndMapIndex),
+  siblings: listingOf("Siblings", "task_run", Keyset.byMapIndex),
+  flowRuns: listingOf("FlowRuns", "flow_run", Keyset.newestFirst),
+  flows: listingOf("Flows", "flow", Keyset.newestFirst),
+  logs: listingOf("Logs", "log", Keyset.byTimestamp),
+  artifacts: listingOf("Artifacts", "task_run_artifact", Keyset.oldestFirst),
+  flowRunStates: listingOf("FlowRunStates", "flow_run_state", Keyset.byId),
+  taskRunStates: listingOf("TaskRunStates", "task_run_state", Keyset.byId)
+}
+export type Listing = (typeof listings)[keyof typeof listings]
+
+export const views = (
+  operation: string,
+  rows: ReadonlyArray<unknown>
+): Effect.Effect<ReadonlyArray<TaskRunView.TaskRunView>, Errors.PrefectApiError> => {
+  const items: Array<TaskRunView.TaskRunView> = []
+  for (const row of rows) {
+    const view = TaskRunView.fromRow(row)
+    if (!(view instanceof TaskRunView.TaskRunView)) return malformed(operation, view.problem)
+    items.push(view)
+  }
+  return Effect.succeed(items)
+}
+
+/**
+ * Rows of a server in pages, and as views and models.
+ */
+export const make = (client: GraphQLClient) => {
+  /**
+   * A server may give fewer rows than were asked for, so a short page is the last one only when this server has shown
+   * that it gives longer ones.
+   */
+  let longestPage = 0
+  const isLast = (length: number, limit: number): boolean => {
+    const last = length === 0 || (length < limit && length < longestPage)
+    longestPage = Math.max(longestPage, length)
+    return last
+  }
+
+  const rowsOf = (operation: string, data: Data, table: string) => {
+    const rows = data[table]
+    return Array.isArray(rows)
+      ? Effect.succeed(rows as ReadonlyArray<unknown>)
+      : malformed(operation, `it has no list of ${table}`)
+  }
+
+  const queryRows = (
+    operation: string,
+    document: Documents.Document,
+    table: string,
+    variables: { readonly [name: string]: unknown }
+  ) => Effect.flatMap(client.query(operation, document, variables), (data) => rowsOf(operation, data, table))
+
+  /** Rows of a table may be small or huge; what once was too large is not asked for again. */
+  const pageSizes = new Map<string, number>()
+
+  const pagedRows = Effect.fnUntraced(function*(
+    operation: string,
+    document: Documents.Document,
+    table: string,
+    variables: { readonly [name: string]: unknown },
+    limit: number
+  ) {
+    while (true) {
+      const size = Math.min(maxPageSize, Math.max(1, Math.trunc(limit)), pageSizes.get(table) ?? maxPageSize)
+      const answer = yield* Effect.result(queryRows(operation, document, table, { ...variables, limit: size }))
+      if (Result.isSuccess(answer)) return { rows: answer.success, size }
+      if (size === 1 || !isOversized(answer.failure)) return yield* answer.failure
+      pageSizes.set(table, Math.max(1, size >> 2))
+    }
+  })
+
+  /** One page of raw rows in the order that was asked for, and the cursor after them. */
+  const rawPage = Effect.fnUntraced(function*(
+    operation: string,
+    { document, order, table }: Listing,
+    conditions: ReadonlyArray<Keyset.Condition>,
+    { cursor, limit }: Api.PageRequest
+  ) {
+    const from = cursor === undefined ? undefined : (cursor as unknown as { readonly after: Keyset.Place }).after
+    const where = all(from === undefined ? conditions : [...conditions, Keyset.after(order, from)])
+    const { rows, size } = yield* pagedRows(operation, document, table, { where }, limit)
+    let place = from
+    for (const row of rows) {
+      const next = isObject(row) ? Keyset.placeOf(order, row) : undefined
+      if (next === undefined) return yield* malformed(operation, `a row of ${table} lacks what it is sorted by`)
+      if (place !== undefined && !Keyset.isBefore(order, place, next)) {
+        return yield* malformed(operation, `rows of ${table} are repeated, or not in the order that was asked for`)
+      }
+      place = next
+    }
+    const next: Api.Cursor | undefined = isLast(rows.length, size) || place === undefined ? undefined : { after: place }
+    return { rows: rows as ReadonlyArray<Row>, next }
+  })
+
+  /** A row that is not one of Prefect's is left out, and said so: it must not hide the others. */
+  const models = Effect.fnUntraced(function*<A>(
+    table: string,
+    rows: ReadonlyArray<Row>,
+    decode: (row: unknown) => Result.Result<A, string>
+  ) {
+    const items: Array<A> = []
+    for (const row of rows) {
+      const model = decode(row)
+      if (Result.isSuccess(model)) items.push(model.success)
+      else {
+        const id = typeof row["id"] === "string" ? canonicalUuid(row["id"]) : undefined
+        yield* Effect.logWarning(`left out a row of ${table} (${id ?? "without an id"}): ${model.failure}`)
+      }
+    }
+    return items
+  })
+
+  const modelsPage = <A>(
+    operation: string,
+    listing: Listing,
+    conditions: ReadonlyArray<Keyset.Condition>,
+    page: Api.PageRequest,
+    decode: (row: unknown) => Result.Result<A, string>
+  ): Effect.Effect<Api.Page<A>, Errors.PrefectApiError> =>
+    Effect.flatMap(
+      rawPage(operation, listing, conditions, page),
+      ({ next, rows }) => Effect.map(models(listing.table, rows, decode), (items) => ({ items, next }))
+    )
+
+  const viewsPage = (
+    operation: string,
+    listing: Listing,
+    conditions: ReadonlyArray<Keyset.Condition>,
+    page: Api.PageRequest
+  ): Effect.Effect<Api.Page<TaskRunView.TaskRunView>, Errors.PrefectApiError> =>
+    Effect.flatMap(
+      rawPage(operation, listing, conditions, page),
+      ({ next, rows }) => Effect.map(views(operation, rows), (items) => ({ items, next }))
+    )
+
+  const everyPage = Effect.fnUntraced(function*<A>(
+    page: (request: Api.PageRequest) => Effect.Effect<Api.Page<A>, Errors.PrefectApiError>
+  ) {
+    const items: Array<A> = []
+    let cursor: Api.Cursor | undefined
+    do {
+      const answer: Api.Page<A> = yield* page({ cursor, limit: 1000 })
+      for (const item of answer.items) items.push(item)
+      cursor = answer.next
+    } while (cursor !== undefined)
+    return items
+  })
+
+  return { everyPage, isLast, models, modelsPage, pagedRows, queryRows, rawPage, viewsPage }
+}

@@ -1,0 +1,370 @@
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as FetchHttpClient from "effect/http/FetchHttpClient"
+import * as HttpClient from "effect/http/HttpClient"
+import * as HttpClientRequest from "effect/http/HttpClientRequest"
+import type * as HttpClientResponse from "effect/http/HttpClientResponse"
+import * as Metric from "effect/Metric"
+import * as Option from "effect/Option"
+import * as Random from "effect/Random"
+import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import * as Semaphore from "effect/Semaphore"
+import * as Stream from "effect/Stream"
+import { PrefectApiError } from "../../PrefectApiError.ts"
+import { PrefectConfigError } from "../../PrefectConfigError.ts"
+import { type Answer, emptyBody, Fault, malformed, networkFault, oversized, unavailable } from "./failure.ts"
+
+export * from "./failure.ts"
+
+/**
+ * How a backend that is reached over HTTP is asked.
+ */
+export interface HttpOptions {
+  /** Time for one attempt, from the request to the end of its answer's body. Default 30 seconds. */
+  readonly requestTimeout?: Duration.Input | undefined
+  /** Bytes of one answer after decompression; a longer one is not read to its end. Default 64 MiB. */
+  readonly maxResponseBytes?: number | undefined
+  /** Attempts after the first one. Default 5. */
+  readonly retries?: number | undefined
+  /** Wait before the first retry; it doubles with each one and is jittered by a half. Default 200 milliseconds. */
+  readonly retryDelay?: Duration.Input | undefined
+  /** The longest wait between retries that the backend did not ask for. Default 10 seconds. */
+  readonly maxRetryDelay?: Duration.Input | undefined
+  /** The longest wait that a backend's `Retry-After` can ask for. Default 60 seconds. */
+  readonly maxRetryAfter?: Duration.Input | undefined
+  /** Requests under way at once. Default 16. */
+  readonly maxConcurrentRequests?: number | undefined
+  /** Whether a first connection that fails is tried again. Default true; later ones always are. */
+  readonly retryFirstConnection?: boolean | undefined
+  /** Headers for every request, e.g. those of a proxy in front of the backend. Redacted where they are secret. */
+  readonly headers?: Readonly<Record<string, string | Redacted.Redacted>> | undefined
+}
+
+/**
+ * A backend over HTTP.
+ */
+export interface HttpBackend {
+  /** Shown in messages instead of the URL, which may carry a secret in its query. */
+  readonly origin: string
+  /** The base URL, without user, password and fragment. */
+  readonly url: URL
+  /**
+   * Sends a request to the backend's own origin until an attempt gives what `read` takes.
+   *
+   * `read` judges the answer whatever its status: `statusFault` knows those that are the same for every backend.
+   * The request must be safe to repeat.
+   */
+  readonly send: <A>(
+    operation: { readonly name: string; readonly attributes?: Readonly<Record<string, string>> | undefined },
+    request: HttpClientRequest.HttpClientRequest,
+    read: (answer: Answer) => Result.Result<A, Fault>
+  ) => Effect.Effect<A, PrefectApiError>
+}
+
+const attempts = Metric.counter("http.client.request.attempts", {
+  description: "Requests sent to Prefect backends, retries included",
+  incremental: true
+})
+
+const durations = Metric.histogram("http.client.request.duration", {
+  description: "Seconds from a request to the end of its answer, retries included",
+  boundaries: [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10]
+})
+
+const maxRedirects = 5
+
+/** How long a backend may say that it is in maintenance. */
+const maxMaintenance = 10 * 60_000
+
+const isRedirect = (status: number) => status >= 300 && status < 400 && status !== 304
+
+export const positiveInt = (source: string, value: number): Effect.Effect<number, PrefectConfigError> =>
+  Number.isSafeInteger(value) && value > 0
+    ? Effect.succeed(value)
+    : Effect.fail(new PrefectConfigError({ source, problem: "it is not a positive integer" }))
+
+const duration = (source: string, input: Duration.Input): Effect.Effect<Duration.Duration, PrefectConfigError> =>
+  Effect.mapError(
+    Effect.fromOption(Duration.fromInput(input)),
+    () => new PrefectConfigError({ source, problem: "it is not a duration, e.g. \"5 seconds\"" })
+  )
+
+/**
+ * The base URL, and what its user and password stand for: HTTP basic authentication, as browsers and Python's requests
+ * take them.
+ */
+export const parseUrl = (
+  input: string | URL
+): Effect.Effect<{ readonly url: URL; readonly basic: Redacted.Redacted | undefined }, PrefectConfigError> =>
+  Effect.suspend(() => {
+    const url = URL.canParse(String(input)) ? new URL(String(input)) : undefined
+    if (url === undefined || (url.protocol !== "http:" && url.protocol !== "https:")) {
+      return Effect.fail(
+        new PrefectConfigError({ source: "url", problem: "it is not an http or https URL, e.g. http://localhost:4200" })
+      )
+    }
+    const credentials = url.username === "" && url.password === ""
+      ? undefined
+      : `${percentDecode(url.username)}:${percentDecode(url.password)}`
+    url.username = ""
+    url.password = ""
+    url.hash = ""
+    return Effect.succeed({
+      url,
+      basic: credentials === undefined
+        ? undefined
+        : Redacted.make(`Basic ${btoa(String.fromCharCode(...new TextEncoder().encode(credentials)))}`)
+    })
+  })
+
+const percentDecode = (text: string): string => {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}
+
+const validHeaders = (
+  headers: Readonly<Record<string, string | Redacted.Redacted>>
+): Effect.Effect<Readonly<Record<string, string>>, PrefectConfigError> =>
+  Effect.suspend(() => {
+    const out: Record<string, string> = {}
+    for (const [name, value] of Object.entries(headers)) {
+      const text = Redacted.isRedacted(value) ? Redacted.value(value) : value
+      if (!/^[\w!#$%&'*+.^`|~-]+$/.test(name) || typeof text !== "string" || !/^[\t\x20-\x7e\x80-\xff]*$/.test(text)) {
+        return Effect.fail(
+          new PrefectConfigError({
+            source: name.toLowerCase() === "authorization" ? "apiKey" : "headers",
+            problem: "it has characters that an HTTP header cannot carry, perhaps a line break at its end"
+          })
+        )
+      }
+      out[name.toLowerCase()] = text
+    }
+    return Effect.succeed(out)
+  })
+
+/**
+ * A client for one origin. It uses the `HttpClient` of its context, or `fetch` where there is none.
+ */
+export const make = Effect.fnUntraced(function*(options: {
+  readonly url: URL
+  readonly headers: Readonly<Record<string, string | Redacted.Redacted>>
+  readonly policy: HttpOptions
+}) {
+  const { policy, url } = options
+  const context = yield* Effect.context<never>()
+  const provided = Context.getOption(context as Context.Context<HttpClient.HttpClient>, HttpClient.HttpClient)
+  const client = Option.isSome(provided)
+    ? provided.value
+    : yield* Effect.provide(HttpClient.HttpClient, FetchHttpClient.layer)
+  const requestInit = Context.getOption(
+    context as Context.Context<FetchHttpClient.RequestInit>,
+    FetchHttpClient.RequestInit
+  )
+  const headers = yield* validHeaders({ ...policy.headers, ...options.headers })
+  const maxBytes = yield* positiveInt("maxResponseBytes", policy.maxResponseBytes ?? 64 * 1024 * 1024)
+  const permits = yield* positiveInt("maxConcurrentRequests", policy.maxConcurrentRequests ?? 16)
+  const semaphore = yield* Semaphore.make(permits)
+  const timeout = yield* duration("requestTimeout", policy.requestTimeout ?? "30 seconds")
+  const retries = policy.retries ?? 5
+  if (!Number.isSafeInteger(retries) || retries < 0) {
+    return yield* new PrefectConfigError({ source: "retries", problem: "it is not 0 or a positive integer" })
+  }
+  const retryDelay = Duration.toMillis(yield* duration("retryDelay", policy.retryDelay ?? "200 millis"))
+  const maxRetryDelay = Duration.toMillis(yield* duration("maxRetryDelay", policy.maxRetryDelay ?? "10 seconds"))
+  const maxRetryAfter = Duration.toMillis(yield* duration("maxRetryAfter", policy.maxRetryAfter ?? "60 seconds"))
+  const serverAttributes = {
+    "server.address": url.hostname.replace(/^\[|\]$/g, ""),
+    "server.port": url.port === "" ? (url.protocol === "https:" ? "443" : "80") : url.port
+  }
+
+  let hasConnected = policy.retryFirstConnection ?? true
+
+  const foreign = (origin: string) =>
+    malformed(
+      `it redirects from ${url.origin} to ${origin}, where the credentials are not sent; ` +
+        "if that is the right backend, use its URL"
+    )
+
+  const once = (
+    request: HttpClientRequest.HttpClientRequest,
+    redirects: number
+  ): Effect.Effect<Answer, Fault> =>
+    Effect.flatMap(
+      Effect.flatMap(
+        Effect.mapError(client.execute(request), (error) => networkFault(error, url.origin, "sent", hasConnected)),
+        (response) => {
+          hasConnected = true
+          // A client of the user's own may follow redirects by itself.
+          const { origin } = URL.canParse(response.url) ? new URL(response.url) : url
+          if (origin !== url.origin) return Effect.fail(foreign(origin))
+          return Effect.zipWith(
+            readBody(response, maxBytes, url.origin),
+            Clock.currentTimeMillis,
+            (text, receivedAt) => ({
+              status: response.status,
+              headers: response.headers,
+              text,
+              receivedAt
+            })
+          )
+        }
+      ),
+      (answer) => {
+        // A browser's fetch hides where a redirect goes, and gives status 0.
+        if (answer.status === 0) return Effect.fail(malformed("it redirects; use the URL that it redirects to"))
+        const location = answer.headers["location"]
+        if (!isRedirect(answer.status) || location === undefined) return Effect.succeed(answer)
+        const target = URL.canParse(location, request.url) ? new URL(location, request.url) : undefined
+        if (target === undefined) return Effect.fail(malformed("it redirects to something that is not a URL"))
+        if (target.origin !== url.origin) {
+          return Effect.fail(foreign(target.origin))
+        }
+        if (redirects >= maxRedirects) return Effect.fail(malformed(`it redirects more than ${maxRedirects} times`))
+        if (answer.status === 303 && request.method !== "GET") {
+          return Effect.fail(malformed("it redirects a query to a page (HTTP status 303)"))
+        }
+        target.username = ""
+        target.password = ""
+        target.hash = ""
+        return once(HttpClientRequest.setUrl(request, target.href), redirects + 1)
+      }
+    )
+
+  const settings = Context.make(HttpClient.TracerDisabledWhen, () => true).pipe(
+    Context.add(FetchHttpClient.RequestInit, { ...Option.getOrUndefined(requestInit), redirect: "manual" })
+  )
+
+  const attempt = (request: HttpClientRequest.HttpClientRequest): Effect.Effect<Answer, Fault> =>
+    once(request, 0).pipe(
+      Effect.timeoutOrElse({
+        duration: timeout,
+        orElse: () =>
+          Effect.fail(unavailable(`no complete answer from ${url.origin} within ${Duration.format(timeout)}`, true))
+      }),
+      Effect.provideContext(settings),
+      semaphore.withPermit
+    )
+
+  const send: HttpBackend["send"] = Effect.fnUntraced(function*<A>(
+    operation: { readonly name: string; readonly attributes?: Readonly<Record<string, string>> | undefined },
+    unsent: HttpClientRequest.HttpClientRequest,
+    read: (answer: Answer) => Result.Result<A, Fault>
+  ) {
+    const request = HttpClientRequest.setHeaders(unsent, headers)
+    if (new URL(request.url).origin !== url.origin) {
+      return yield* Effect.die(new Error(`${operation.name} asks another origin than ${url.origin}`))
+    }
+    const clock = yield* Clock.Clock
+    const start = clock.currentTimeMillisUnsafe()
+    let resent = 0
+    let counted = 0
+    let maintained = 0
+    let value: Result.Success<A, Fault> | undefined
+    const run = Effect.useSpan(
+      `PrefectApi.${operation.name}`,
+      {
+        kind: "client",
+        attributes: {
+          "http.request.method": request.method,
+          ...serverAttributes,
+          "server.port": Number(serverAttributes["server.port"]),
+          ...operation.attributes
+        }
+      },
+      // A span is handed its effect's value, and this one's is what was stored: it stays outside.
+      Effect.fnUntraced(function*(span): Effect.fn.Return<void, PrefectApiError> {
+        while (true) {
+          yield* Metric.update(attempts, 1)
+          const outcome = yield* Effect.result(attempt(request))
+          let fault: Fault
+          if (Result.isSuccess(outcome)) {
+            span.attribute("http.response.status_code", outcome.success.status)
+            const answer = read(outcome.success)
+            if (Result.isSuccess(answer)) {
+              value = answer
+              return
+            }
+            fault = answer.failure
+          } else fault = outcome.failure
+          const uncounted = fault.uncounted === true && maintained < maxMaintenance
+          if (!fault.retryable || counted >= retries && !uncounted) {
+            span.attribute("error.type", fault.reason._tag)
+            return yield* new PrefectApiError({ operation: operation.name, reason: fault.reason })
+          }
+          const chance = yield* Random.next
+          const backOff = Math.min(maxRetryDelay, retryDelay * 2 ** counted) * (0.5 + chance / 2)
+          const asked = fault.retryAfter === undefined
+            ? 0
+            : Math.min(Duration.toMillis(fault.retryAfter), maxRetryAfter)
+          const wait = fault.exactly === true ? asked * (1 + chance / 5) : Math.max(backOff, asked)
+          if (uncounted) maintained += wait
+          else counted++
+          resent++
+          span.attribute("http.request.resend_count", resent)
+          yield* Effect.logDebug("asking again", {
+            operation: operation.name,
+            reason: fault.reason._tag,
+            resent,
+            waitMillis: Math.round(wait)
+          })
+          yield* Effect.sleep(wait)
+        }
+      })
+    )
+    yield* Effect.ensuring(
+      run,
+      Effect.suspend(() =>
+        Metric.update(
+          Metric.withAttributes(durations, { "http.request.method": request.method, ...serverAttributes }),
+          (clock.currentTimeMillisUnsafe() - start) / 1000
+        )
+      )
+    )
+    return value!.success
+  })
+
+  return { origin: url.origin, url, send } satisfies HttpBackend
+})
+
+const readBody = (
+  response: HttpClientResponse.HttpClientResponse,
+  maxBytes: number,
+  origin: string
+): Effect.Effect<string, Fault> =>
+  Effect.suspend(() => {
+    // Decoded in one go: a decoder that is fed in pieces is several times slower.
+    const chunks: Array<Uint8Array> = []
+    let size = 0
+    const tooLarge = oversized(
+      `it is longer than ${maxBytes} bytes; ask for smaller pages, or raise maxResponseBytes`
+    )
+    const declaredTooLarge = Number(response.headers["content-length"] ?? 0) > maxBytes
+    return response.stream.pipe(
+      Stream.runForEach((chunk) => {
+        size += chunk.byteLength
+        if (declaredTooLarge || size > maxBytes) return Effect.fail(tooLarge)
+        chunks.push(chunk)
+        return Effect.void
+      }),
+      Effect.mapError((error) => error._tag === "Fault" ? error : networkFault(error, origin, "answered")),
+      Effect.catchIf((fault) => fault === emptyBody, () => Effect.void),
+      Effect.map(() => new TextDecoder().decode(joined(chunks, size)))
+    )
+  })
+
+const joined = (chunks: ReadonlyArray<Uint8Array>, size: number): Uint8Array => {
+  if (chunks.length === 1) return chunks[0]!
+  const bytes = new Uint8Array(size)
+  let at = 0
+  for (const chunk of chunks) {
+    bytes.set(chunk, at)
+    at += chunk.byteLength
+  }
+  return bytes
+}

@@ -1,0 +1,413 @@
+import * as Artifact from "@effect-prefect/core/Artifact"
+import * as FlowRunView from "@effect-prefect/core/FlowRunView"
+import * as FlowView from "@effect-prefect/core/FlowView"
+import * as LogEntry from "@effect-prefect/core/LogEntry"
+import * as StateRecord from "@effect-prefect/core/StateRecord"
+import * as TaskRunView from "@effect-prefect/core/TaskRunView"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import type { Fragment } from "effect/sql/Statement"
+import type * as Api from "../../PrefectApi.ts"
+import * as Errors from "../../PrefectApiError.ts"
+import { compareCodePoints } from "../codePoints.ts"
+import { describeBySlug } from "../taskRunText.ts"
+import type { Connection } from "./connection.ts"
+
+const decodeFlowRun = Schema.decodeUnknownOption(FlowRunView.FromRow)
+const decodeFlow = Schema.decodeUnknownOption(FlowView.FromRow)
+const decodeLog = Schema.decodeUnknownOption(LogEntry.FromRow)
+const decodeArtifact = Schema.decodeUnknownOption(Artifact.FromRow)
+const decodeState = Schema.decodeUnknownOption(StateRecord.FromRow)
+
+/** Every statement gives one JSON object a row, so a column that an older server lacks is absent, not an error. */
+interface Found {
+  readonly row: unknown
+}
+interface Keyed extends Found {
+  /** What the row is sorted by, as text. */
+  readonly key: string
+  readonly id: string
+}
+
+const fail = (operation: string, reason: Errors.Reason) =>
+  Effect.fail(new Errors.PrefectApiError({ operation, reason }))
+
+const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
+/** Anything else would be an error of the database; it is the id of nothing. */
+const isUuid = (text: string): boolean => uuid.test(text)
+
+const noPage: Api.Page<never> = { items: [], next: undefined }
+const maxMapIndex = 2_147_483_647
+const maxAmbiguous = 100
+
+/** Where a listing of task runs goes on; `taskId` null: among those without a task. */
+interface TaskRunCursor {
+  readonly taskId: string | null
+  readonly mapIndex: number
+  readonly id: string
+}
+
+/**
+ * The queries of a backend as SQL over the tables of a Prefect 1 server. Values are always bound.
+ */
+export const make = ({ client: sql, run }: Connection): Api.Backend => {
+  const taskRun = sql.literal(
+    `jsonb_build_object('id', t.id, 'name', t.name, 'task_id', t.task_id, 'map_index', t.map_index,
+      'serialized_state', t.serialized_state, 'flow_run_id', t.flow_run_id,
+      'task', case when k.id is null then null else jsonb_build_object('id', k.id, 'slug', k.slug) end) as row`
+  )
+  const withTask = sql.literal("public.task_run t left join public.task k on k.id = t.task_id")
+  /** The name of a state as `State.typeName` gives it. */
+  const stateName = (table: string) =>
+    sql.literal(
+      `(case when ${table}.serialized_state is null or jsonb_typeof(${table}.serialized_state) = 'null' then 'Scheduled'
+        when jsonb_typeof(${table}.serialized_state -> 'type') = 'string' then ${table}.serialized_state ->> 'type'
+        else 'UnknownState' end)`
+    )
+  const isState = (table: string, states: ReadonlyArray<string>): Fragment =>
+    states.length === 0 ? sql.literal("false") : sql`${stateName(table)} in ${sql.in(states)}`
+
+  const views = (operation: string, found: ReadonlyArray<Found>) => {
+    const out: Array<TaskRunView.TaskRunView> = []
+    for (const { row } of found) {
+      const view = TaskRunView.fromRow(row)
+      if (!(view instanceof TaskRunView.TaskRunView)) {
+        return fail(operation, new Errors.MalformedResponse({ problem: view.problem }))
+      }
+      out.push(view)
+    }
+    return Effect.succeed(out)
+  }
+
+  const one = (operation: string, wanted: string, found: ReadonlyArray<Found>) =>
+    Effect.flatMap(views(operation, found), (all) => {
+      const [view] = all
+      if (view === undefined) return fail(operation, new Errors.TaskRunNotFound({ wanted }))
+      return all.length === 1 ? Effect.succeed(view) : fail(
+        operation,
+        new Errors.AmbiguousTaskRun({ wanted, taskRunIds: all.map(({ taskRunId }) => taskRunId) })
+      )
+    })
+
+  /** Rows of a listing as models. A row that is none is left out, and said so: it must not hide the others. */
+  const models = Effect.fnUntraced(function*<A>(
+    table: string,
+    decode: (row: unknown) => Option.Option<A>,
+    found: ReadonlyArray<Found>
+  ) {
+    const out: Array<A> = []
+    for (const { row } of found) {
+      const model = decode(row)
+      if (Option.isSome(model)) out.push(model.value)
+      else yield* Effect.logWarning(`left out a row of ${table} that is not one of Prefect's`)
+    }
+    return out
+  })
+
+  const single = <A>(
+    operation: string,
+    table: string,
+    decode: (row: unknown) => Option.Option<A>,
+    found: ReadonlyArray<Found>,
+    missing: Errors.Reason
+  ) => {
+    const [first] = found
+    if (first === undefined) return fail(operation, missing)
+    const model = decode(first.row)
+    return Option.isSome(model)
+      ? Effect.succeed(model.value)
+      : fail(
+        operation,
+        new Errors.MalformedResponse({ problem: `a column of the table ${table} is not of Prefect's type` })
+      )
+  }
+
+  /** One row more than the page was asked for, to know whether there is another page. */
+  const pageOf = <R>(found: ReadonlyArray<R>, limit: number, cursorOf: (last: R) => Api.Cursor) => {
+    const rows = found.slice(0, limit)
+    const next = found.length > limit ? cursorOf(rows.at(-1)!) : undefined
+    return { rows, next }
+  }
+
+  const taskRunCursor = ({ row }: Found): Api.Cursor => {
+    const { id, map_index, task_id } = row as { id: string; map_index: number; task_id: string | null }
+    return { taskId: task_id, mapIndex: map_index, id } satisfies TaskRunCursor
+  }
+
+  const taskRunPage = Effect.fnUntraced(function*(
+    operation: string,
+    found: ReadonlyArray<Found>,
+    limit: number
+  ) {
+    const { next, rows } = pageOf(found, limit, taskRunCursor)
+    return { items: yield* views(operation, rows), next }
+  })
+
+  const taskRunsOfTask = (
+    operation: string,
+    task: Api.TaskInFlowRun & { readonly after: number; readonly except?: string },
+    { cursor, limit }: Api.PageRequest
+  ) => {
+    if (!isUuid(task.flowRunId) || !isUuid(task.taskId) || task.after >= maxMapIndex) return Effect.succeed(noPage)
+    const from = cursor as TaskRunCursor | undefined
+    return Effect.flatMap(
+      run(
+        operation,
+        sql<Found>`select ${taskRun} from ${withTask}
+          where t.flow_run_id = ${task.flowRunId}::uuid and t.task_id = ${task.taskId}::uuid
+            and ${
+          from === undefined
+            ? sql`t.map_index > ${task.after}::int`
+            : sql`(t.map_index, t.id) > (${from.mapIndex}::int, ${from.id}::uuid)`
+        } and ${task.except === undefined ? sql.literal("true") : sql`t.id <> ${task.except}::uuid`}
+          order by t.map_index, t.id limit ${limit + 1}`
+      ),
+      (found) => taskRunPage(operation, found, limit)
+    )
+  }
+
+  const states = Effect.fnUntraced(function*(operation: string, table: "flow_run" | "task_run", id: string) {
+    if (!isUuid(id)) return []
+    const found = yield* run(
+      operation,
+      sql<Found>`select to_jsonb(s) as row from ${sql.literal(`public.${table}_state`)} s
+        where ${sql.literal(`s.${table}_id`)} = ${id}::uuid order by s.timestamp, s.version, s.id`
+    )
+    return yield* models(`${table}_state`, decodeState, found)
+  })
+
+  /** Rows by (time, id), from the start or after a key. */
+  const keyOf = ({ id, key }: Keyed): Api.Cursor => ({ key, id })
+  const keyed = (cursor: Api.Cursor | undefined) => cursor as { readonly key: string; readonly id: string } | undefined
+  // As text, and not as the driver's Date, which has no microseconds.
+  const textOf = (expression: string) => sql.literal(`(${expression})::text as key`)
+
+  return {
+    name: "the database",
+
+    taskRun: (taskRunId) =>
+      isUuid(taskRunId)
+        ? Effect.flatMap(
+          run(
+            "taskRun",
+            sql<Found>`select ${taskRun} from ${withTask} where t.id = ${taskRunId}::uuid limit ${maxAmbiguous}`
+          ),
+          (found) => one("taskRun", taskRunId, found)
+        )
+        : fail("taskRun", new Errors.TaskRunNotFound({ wanted: taskRunId })),
+
+    taskRunBySlug: (query) =>
+      isUuid(query.flowRunId) && Math.abs(query.mapIndex) <= maxMapIndex
+        ? Effect.flatMap(
+          run(
+            "taskRunBySlug",
+            sql<Found>`select ${taskRun} from ${withTask}
+              where t.flow_run_id = ${query.flowRunId}::uuid and k.slug = ${query.taskSlug}
+                and t.map_index = ${query.mapIndex}::int order by t.id limit ${maxAmbiguous}`
+          ),
+          (found) => one("taskRunBySlug", describeBySlug(query), found)
+        )
+        : fail("taskRunBySlug", new Errors.TaskRunNotFound({ wanted: describeBySlug(query) })),
+
+    // Step by step through the index on (flow_run_id, task_id, map_index): a task with 100 000 children costs as much
+    // as one with none.
+    firstTaskRuns: Effect.fnUntraced(function*(flowRunId) {
+      if (!isUuid(flowRunId)) return []
+      const found = yield* run(
+        "firstTaskRuns",
+        sql<Found>`with recursive heads as (
+            (select t.task_id from public.task_run t where t.flow_run_id = ${flowRunId}::uuid and t.task_id is not null
+              order by t.task_id limit 1)
+            union all
+            select (select t.task_id from public.task_run t
+              where t.flow_run_id = ${flowRunId}::uuid and t.task_id > h.task_id order by t.task_id limit 1)
+            from heads h where h.task_id is not null)
+          select ${taskRun} from heads h
+            cross join lateral (select * from public.task_run t
+              where t.flow_run_id = ${flowRunId}::uuid and t.task_id = h.task_id order by t.map_index, t.id limit 1) t
+            left join public.task k on k.id = t.task_id
+          union all
+          select ${taskRun} from ${withTask} where t.flow_run_id = ${flowRunId}::uuid and t.task_id is null`
+      )
+      const all = yield* views("firstTaskRuns", found)
+      const compare = (left: string | null, right: string | null) =>
+        left === right ? 0 : left === null ? 1 : right === null ? -1 : compareCodePoints(left, right)
+      return all.toSorted((left, right) =>
+        compare(left.taskSlug, right.taskSlug) || compare(left.taskId, right.taskId) ||
+        left.mapIndex - right.mapIndex || compare(left.taskRunId, right.taskRunId)
+      )
+    }),
+
+    mappedTaskIds: Effect.fnUntraced(function*(flowRunId) {
+      if (!isUuid(flowRunId)) return new Set<string>()
+      const found = yield* run(
+        "mappedTaskIds",
+        sql<{ readonly task_id: string }>`with recursive heads as (
+            (select t.task_id from public.task_run t where t.flow_run_id = ${flowRunId}::uuid and t.task_id is not null
+              order by t.task_id limit 1)
+            union all
+            select (select t.task_id from public.task_run t
+              where t.flow_run_id = ${flowRunId}::uuid and t.task_id > h.task_id order by t.task_id limit 1)
+            from heads h where h.task_id is not null)
+          select h.task_id from heads h where exists (select 1 from public.task_run t
+            where t.flow_run_id = ${flowRunId}::uuid and t.task_id = h.task_id and t.map_index >= 0)`
+      )
+      return new Set(found.map(({ task_id }) => task_id))
+    }),
+
+    countMappedChildren: Effect.fnUntraced(function*({ flowRunId, taskId }) {
+      if (!isUuid(flowRunId) || !isUuid(taskId)) return {}
+      const counts = yield* run(
+        "countMappedChildren",
+        sql<{ readonly state: string; readonly count: number }>`
+          select ${stateName("t")} as state, count(*)::int as count from public.task_run t
+          where t.flow_run_id = ${flowRunId}::uuid and t.task_id = ${taskId}::uuid and t.map_index > -1 group by 1`
+      )
+      return Object.fromEntries(counts.map(({ count, state }) => [state, count]))
+    }),
+
+    flowRun: (flowRunId) =>
+      isUuid(flowRunId)
+        ? Effect.flatMap(
+          run("flowRun", sql<Found>`select to_jsonb(r) as row from public.flow_run r where r.id = ${flowRunId}::uuid`),
+          (found) => single("flowRun", "flow_run", decodeFlowRun, found, new Errors.FlowRunNotFound({ flowRunId }))
+        )
+        : fail("flowRun", new Errors.FlowRunNotFound({ flowRunId })),
+
+    flow: (flowId) =>
+      isUuid(flowId)
+        ? Effect.flatMap(
+          run("flow", sql<Found>`select to_jsonb(f) as row from public.flow f where f.id = ${flowId}::uuid`),
+          (found) => single("flow", "flow", decodeFlow, found, new Errors.FlowNotFound({ flowId }))
+        )
+        : fail("flow", new Errors.FlowNotFound({ flowId })),
+
+    flowRunStates: (flowRunId) => states("flowRunStates", "flow_run", flowRunId),
+    taskRunStates: (taskRunId) => states("taskRunStates", "task_run", taskRunId),
+
+    storageBlock: () =>
+      fail(
+        "storageBlock",
+        new Errors.UnsupportedByBackend({ feature: "storage blocks", backend: "the database of a Prefect 1 server" })
+      ),
+
+    taskRunsOfTaskPage: (task, page) => taskRunsOfTask("taskRunsOfTask", task, page),
+
+    siblingsPage: ({ flowRunId, taskId, taskRunId }, page) =>
+      flowRunId === null || taskId === null || !isUuid(taskRunId)
+        ? Effect.succeed(noPage)
+        : taskRunsOfTask("siblings", { flowRunId, taskId, after: -maxMapIndex, except: taskRunId }, page),
+
+    // Two listings, one after the other: the index has no place for a null task in a comparison of keys.
+    taskRunsPage: Effect.fnUntraced(function*({ flowRunId, mapped, states, taskSlug }, { cursor, limit }) {
+      if (!isUuid(flowRunId)) return noPage
+      const from = cursor as TaskRunCursor | { readonly taskless: true } | undefined
+      const isTaskless = from !== undefined && ("taskless" in from || from.taskId === null)
+      const wanted = sql.and([
+        sql`t.flow_run_id = ${flowRunId}::uuid`,
+        isTaskless ? sql`t.task_id is null` : sql`t.task_id is not null`,
+        ...(from === undefined || "taskless" in from ? [] : [
+          from.taskId === null
+            ? sql`(t.map_index, t.id) > (${from.mapIndex}::int, ${from.id}::uuid)`
+            : sql`(t.task_id, t.map_index, t.id) > (${from.taskId}::uuid, ${from.mapIndex}::int, ${from.id}::uuid)`
+        ]),
+        ...(mapped === undefined ? [] : [sql.literal(mapped ? "t.map_index > -1" : "t.map_index < 0")]),
+        ...(states === undefined ? [] : [isState("t", states)]),
+        ...(taskSlug === undefined ? [] : [sql`k.slug = ${taskSlug}`])
+      ])
+      const found = yield* run(
+        "taskRuns",
+        sql<Found>`select ${taskRun} from ${withTask} where ${wanted}
+          order by t.task_id, t.map_index, t.id limit ${limit + 1}`
+      )
+      const page = yield* taskRunPage("taskRuns", found, limit)
+      return page.next === undefined && !isTaskless && taskSlug === undefined
+        ? { items: page.items, next: { taskless: true } }
+        : page
+    }),
+
+    flowRunsPage: Effect.fnUntraced(function*({ flowId, flowName, states }, { cursor, limit }) {
+      if (flowId !== undefined && !isUuid(flowId)) return noPage
+      const from = keyed(cursor)
+      const created = "coalesce(r.created, '-infinity'::timestamptz)"
+      const wanted = sql.and([
+        ...(from === undefined
+          ? []
+          : [sql`(${sql.literal(created)}, r.id) < (${from.key}::text::timestamptz, ${from.id}::uuid)`]),
+        ...(flowId === undefined ? [] : [sql`r.flow_id = ${flowId}::uuid`]),
+        ...(flowName === undefined
+          ? []
+          : [sql`r.flow_id in (select f.id from public.flow f where f.name = ${flowName})`]),
+        ...(states === undefined ? [] : [isState("r", states)])
+      ])
+      const found = yield* run(
+        "flowRuns",
+        sql<Keyed>`select to_jsonb(r) as row, ${textOf(created)}, r.id from public.flow_run r where ${wanted}
+          order by ${sql.literal(created)} desc, r.id desc limit ${limit + 1}`
+      )
+      const { next, rows } = pageOf(found, limit, keyOf)
+      return { items: yield* models("flow_run", decodeFlowRun, rows), next }
+    }),
+
+    flowsPage: Effect.fnUntraced(function*({ cursor, limit }) {
+      const from = keyed(cursor)
+      const created = "coalesce(f.created, '-infinity'::timestamptz)"
+      const found = yield* run(
+        "flows",
+        sql<Keyed>`select to_jsonb(f) as row, ${textOf(created)}, f.id from public.flow f where ${
+          from === undefined
+            ? sql.literal("true")
+            : sql`(${sql.literal(created)}, f.id) < (${from.key}::text::timestamptz, ${from.id}::uuid)`
+        } order by ${sql.literal(created)} desc, f.id desc limit ${limit + 1}`
+      )
+      const { next, rows } = pageOf(found, limit, keyOf)
+      return { items: yield* models("flow", decodeFlow, rows), next }
+    }),
+
+    logsPage: Effect.fnUntraced(function*({ after, flowRunId, level, taskRunId }, { cursor, limit }) {
+      if (flowRunId !== undefined && !isUuid(flowRunId) || taskRunId !== undefined && !isUuid(taskRunId)) return noPage
+      const from = keyed(cursor) ?? (after === undefined ? undefined : { key: after.timestamp, id: after.id })
+      const lower = level === undefined
+        ? []
+        : Object.entries(LogEntry.levels).filter(([, number]) => number < LogEntry.levels[level]).map(([name]) => name)
+      const wanted = sql.and([
+        ...(flowRunId === undefined ? [] : [sql`l.flow_run_id = ${flowRunId}::uuid`]),
+        ...(taskRunId === undefined ? [] : [sql`l.task_run_id = ${taskRunId}::uuid`]),
+        ...(from === undefined
+          ? []
+          : [sql`(l.timestamp, l.id) > (${from.key}::text::timestamptz, ${from.id}::uuid)`]),
+        ...(lower.length === 0 ? [] : [sql`(l.level is null or not (l.level in ${sql.in(lower)}))`])
+      ])
+      const found = yield* run(
+        "logs",
+        sql<Keyed>`select to_jsonb(l) as row, ${textOf("l.timestamp")}, l.id from public.log l where ${wanted}
+          order by l.timestamp, l.id limit ${limit + 1}`
+      )
+      const { next, rows } = pageOf(found, limit, keyOf)
+      return { items: yield* models("log", decodeLog, rows), next }
+    }),
+
+    artifactsPage: Effect.fnUntraced(function*({ flowRunId, taskRunId }, { cursor, limit }) {
+      if (flowRunId !== undefined && !isUuid(flowRunId) || taskRunId !== undefined && !isUuid(taskRunId)) return noPage
+      const from = keyed(cursor)
+      const created = "coalesce(a.created, '-infinity'::timestamptz)"
+      const wanted = sql.and([
+        ...(taskRunId === undefined ? [] : [sql`a.task_run_id = ${taskRunId}::uuid`]),
+        ...(flowRunId === undefined ? [] : [
+          sql`exists (select from public.task_run t where t.id = a.task_run_id and t.flow_run_id = ${flowRunId}::uuid)`
+        ]),
+        ...(from === undefined
+          ? []
+          : [sql`(${sql.literal(created)}, a.id) > (${from.key}::text::timestamptz, ${from.id}::uuid)`])
+      ])
+      const found = yield* run(
+        "artifacts",
+        sql<Keyed>`select to_jsonb(a) as row, ${textOf(created)}, a.id from public.task_run_artifact a where ${wanted}
+          order by ${sql.literal(created)}, a.id limit ${limit + 1}`
+      )
+      const { next, rows } = pageOf(found, limit, keyOf)
+      return { items: yield* models("task_run_artifact", decodeArtifact, rows), next }
+    })
+  }
+}

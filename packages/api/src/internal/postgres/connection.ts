@@ -1,0 +1,302 @@
+import type * as PgClient from "@effect/sql-pg/PgClient"
+import * as Config from "effect/Config"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
+import type { SqlClient } from "effect/sql/SqlClient"
+import type { SqlError } from "effect/sql/SqlError"
+import { readFile } from "node:fs/promises"
+import { homedir } from "node:os"
+import { join } from "node:path"
+import type { ConnectionOptions } from "node:tls"
+import { MalformedResponse, PrefectApiError, type Reason, Unauthorized, Unavailable } from "../../PrefectApiError.ts"
+import { PrefectConfigError } from "../../PrefectConfigError.ts"
+import { readPassword } from "./passwordFile.ts"
+
+/**
+ * How a database is connected to.
+ */
+export interface ConnectionSettings {
+  readonly url: Redacted.Redacted
+  readonly password?: Redacted.Redacted | undefined
+  readonly statementTimeout?: Duration.Input | undefined
+  readonly connectTimeout?: Duration.Input | undefined
+  readonly maxConnections?: number | undefined
+  readonly maxRowBytes?: number | undefined
+}
+
+/**
+ * A client whose statements can only read, for a limited time.
+ */
+export interface Connection {
+  readonly client: SqlClient
+  /**
+   * Runs statements in a session that may only read. Connections that were lost are tried again; an error says what
+   * went wrong without saying what was asked.
+   */
+  readonly run: <A>(operation: string, statements: Effect.Effect<A, SqlError>) => Effect.Effect<A, PrefectApiError>
+  /** Runs statements in a session that may only read, once, with the driver's own error. */
+  readonly limited: <A>(statements: Effect.Effect<A, SqlError>) => Effect.Effect<A, SqlError>
+  /** What a session is set to, for a transaction of the caller's own. */
+  readonly settings: Readonly<Record<string, string>>
+}
+
+const sqlStateOf = (error: unknown): string | undefined => {
+  let current = error
+  for (let depth = 0; depth < 8 && typeof current === "object" && current !== null; depth++) {
+    if ("code" in current && typeof current.code === "string" && /^[0-9A-Z]{5}$/.test(current.code)) return current.code
+    current = "reason" in current ? current.reason : "cause" in current ? current.cause : undefined
+  }
+  return undefined
+}
+/** The code of a system error, e.g. `ECONNREFUSED`, wherever in the error it is. */
+const systemCodeOf = (error: unknown): string | undefined => {
+  let current = error
+  for (let depth = 0; depth < 8 && typeof current === "object" && current !== null; depth++) {
+    if (
+      "code" in current && typeof current.code === "string" &&
+      /^(E|CERT|DEPTH|SELF|UNABLE)[A-Z_0-9]+$/.test(current.code)
+    ) {
+      return current.code
+    }
+    if ("errors" in current && Array.isArray(current.errors)) current = current.errors[0]
+    else current = "reason" in current ? current.reason : "cause" in current ? current.cause : undefined
+  }
+  return undefined
+}
+
+const reasonOfSqlState = (sqlState: string): Reason => {
+  switch (sqlState) {
+    case "28P01":
+    case "28000":
+      return new Unauthorized({ problem: "the database does not take this user and password" })
+    case "42501":
+      return new Unauthorized({ problem: "the role may not read Prefect's tables; grant it SELECT on them" })
+    case "3D000":
+      return new Unavailable({ problem: "the server has no database of that name" })
+    case "42P01":
+    case "3F000":
+      return new MalformedResponse({
+        problem: "the database lacks a table of Prefect's in its schema public; " +
+          "check that the URL names the database of a Prefect 1 server, not another one beside it"
+      })
+    case "42703":
+      return new MalformedResponse({ problem: "a table lacks a column that Prefect 1 has; was it restored in full?" })
+    case "57014":
+      return new Unavailable({
+        problem: "a statement took longer than the time limit; are the indexes of the dump restored?"
+      })
+    case "53300":
+      return new Unavailable({ problem: "the database has no connection left; ask with fewer at once" })
+    case "57P01":
+    case "57P02":
+    case "57P03":
+      return new Unavailable({ problem: "the database is shutting down or starting up" })
+    default:
+      return sqlState.startsWith("42") || sqlState.startsWith("22")
+        ? new MalformedResponse({ problem: `the database refused a statement (SQLSTATE ${sqlState})` })
+        : new Unavailable({ problem: `the database failed (SQLSTATE ${sqlState})` })
+  }
+}
+
+/**
+ * What a driver's error means. Its own message is left out: it may quote a value, or the URL.
+ */
+export const reasonOf = (error: SqlError): Reason => {
+  const sqlState = sqlStateOf(error)
+  if (sqlState !== undefined) return reasonOfSqlState(sqlState)
+  const { _tag, message } = error.reason
+  if (_tag === "AuthenticationError") {
+    return new Unauthorized({
+      problem: /no password/i.test(message ?? "")
+        ? "the database asks for a password; put it into the environment variable PGPASSWORD, the file ~/.pgpass, or the URL"
+        : "the database does not take this user and password"
+    })
+  }
+  if (_tag !== "ConnectionError") return new Unavailable({ problem: "the database driver failed" })
+  if (/refused TLS|does not support TLS/i.test(message ?? "")) {
+    return new Unavailable({ problem: "the database does not offer TLS, and the URL's sslmode asks for it" })
+  }
+  if (/timed out/i.test(message ?? "")) return new Unavailable({ problem: "the database did not answer in time" })
+  if (/URL|username/.test(message ?? "")) {
+    return new Unavailable({ problem: "the database's URL is not postgresql://USER:PASSWORD@HOST:PORT/DATABASE" })
+  }
+  const code = systemCodeOf(error)
+  return new Unavailable({ problem: `the database cannot be reached${code === undefined ? "" : ` (${code})`}` })
+}
+
+const toApiError = (operation: string) => (error: SqlError) =>
+  new PrefectApiError({ operation, reason: reasonOf(error) })
+
+const configError = (problem: string) => new PrefectConfigError({ source: "the database's URL", problem })
+
+const modes = new Set(["disable", "allow", "prefer", "require", "verify-ca", "verify-full"])
+const optionalConfig = (name: string) => Config.String(name).pipe(Config.option, Config.map(Option.getOrUndefined))
+
+const fileOf = (path: string, what: string) =>
+  Effect.tryPromise({
+    try: () => readFile(path),
+    catch: () => configError(`${what} ${path} cannot be read`)
+  })
+/** A file that libpq would take from the user's home when it is there. */
+const homeFile = (name: string) =>
+  Effect.promise(() => readFile(join(homedir(), ".postgresql", name)).catch(() => undefined))
+
+/**
+ * How to speak TLS, in the order to try, as libpq takes it from the URL and from `PGSSLMODE`: `prefer` (the default)
+ * and `allow` use it when the server offers it, `require` insists, `verify-ca` also checks the certificate and
+ * `verify-full` the host name. `require` with a root certificate checks it, as there.
+ */
+const tlsOf = Effect.fnUntraced(function*(url: URL) {
+  const host = url.searchParams.get("host") ?? decodeURIComponent(url.hostname)
+  if (host.startsWith("/")) return [false] as const
+  const mode = url.searchParams.get("sslmode") ?? (yield* optionalConfig("PGSSLMODE")) ?? "prefer"
+  if (!modes.has(mode)) return yield* configError(`sslmode is none of ${[...modes].join(", ")}`)
+  if (mode === "disable") return [false] as const
+  const rootPath = url.searchParams.get("sslrootcert") ?? (yield* optionalConfig("PGSSLROOTCERT"))
+  const root = rootPath === "system"
+    ? undefined
+    : rootPath === undefined
+    ? yield* homeFile("root.crt")
+    : yield* fileOf(rootPath, "sslrootcert")
+  const certificatePath = url.searchParams.get("sslcert")
+  const keyPath = url.searchParams.get("sslkey")
+  const certificate = certificatePath === null
+    ? yield* homeFile("postgresql.crt")
+    : yield* fileOf(certificatePath, "sslcert")
+  const key = keyPath === null ? yield* homeFile("postgresql.key") : yield* fileOf(keyPath, "sslkey")
+  const isChecked = mode.startsWith("verify") || (mode === "require" && root !== undefined)
+  const tls: ConnectionOptions = {
+    rejectUnauthorized: isChecked,
+    ...(root === undefined ? {} : { ca: root }),
+    ...(certificate === undefined || key === undefined ? {} : { cert: certificate, key }),
+    ...(mode === "verify-full" || rootPath === "system" ? {} : { checkServerIdentity: () => undefined })
+  }
+  return mode === "prefer" || mode === "allow" ? [tls, false] as const : [tls] as const
+})
+
+/**
+ * The password of a URL that has none, where libpq looks for it: `PGPASSWORD`, then the password file.
+ */
+const passwordOf = Effect.fnUntraced(function*(url: URL) {
+  const password = yield* Effect.orElseSucceed(Config.Redacted("PGPASSWORD"), () => undefined)
+  if (password !== undefined) return password
+  const path = yield* Effect.orElseSucceed(optionalConfig("PGPASSFILE"), () => undefined)
+  const of = (parameter: string, part: string, other: string) =>
+    url.searchParams.get(parameter) ?? (part === "" ? other : decodeURIComponent(part))
+  const user = of("user", url.username, process.env["USER"] ?? process.env["USERNAME"] ?? "")
+  const host = of("host", url.hostname.replace(/^\[|\]$/g, ""), "localhost")
+  const found = yield* Effect.promise(() =>
+    readPassword(path, {
+      // A local socket is written so there.
+      host: host.startsWith("/") ? "localhost" : host,
+      port: of("port", url.port, "5432"),
+      database: of("dbname", url.pathname.replace(/^\//, ""), user),
+      user
+    })
+  )
+  return found === undefined ? undefined : Redacted.make(found)
+})
+
+/**
+ * Connects for as long as the scope lives.
+ *
+ * Sessions are set to read only when they start. A pooler between may not hand such settings on; then each request is a
+ * transaction that begins with them.
+ */
+export const connect = Effect.fnUntraced(function*(
+  options: ConnectionSettings
+): Effect.fn.Return<Connection, PrefectApiError | PrefectConfigError, Scope.Scope> {
+  const [Client, Reactivity] = yield* Effect.tryPromise({
+    try: () => Promise.all([import("@effect/sql-pg/PgClient"), import("effect/reactivity/Reactivity")]),
+    catch: () =>
+      new PrefectConfigError({
+        source: "the Postgres backend",
+        problem: "it needs the package @effect/sql-pg; install it beside @effect-prefect/api"
+      })
+  })
+  // libpq takes a user without a host, for a socket's folder among the parameters; a URL needs one.
+  const raw = Redacted.value(options.url).replace(/^(postgres(?:ql)?:\/\/[^/?#@]*@)(?=[/?#]|$)/, "$1localhost")
+  const url = URL.canParse(raw) ? new URL(raw) : undefined
+  if (url === undefined || (url.protocol !== "postgres:" && url.protocol !== "postgresql:")) {
+    return yield* configError("it is not postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
+  }
+  const candidates = yield* Effect.catchTag(
+    tlsOf(url),
+    "ConfigError",
+    () => Effect.fail(configError("PGSSLMODE or PGSSLROOTCERT is not a text"))
+  )
+  const password = options.password ??
+    (url.password !== "" || url.searchParams.has("password") ? undefined : yield* passwordOf(url))
+  const milliseconds = Duration.toMillis(Duration.fromInputUnsafe(options.statementTimeout ?? "30 seconds"))
+  const settings = {
+    default_transaction_read_only: "on",
+    statement_timeout: Number.isFinite(milliseconds) ? String(Math.max(1, Math.ceil(milliseconds))) : "0",
+    timezone: "UTC"
+  }
+  const base: PgClient.PgPoolConfig = {
+    url: Redacted.make(raw),
+    maxConnections: Math.max(1, options.maxConnections ?? 10),
+    applicationName: url.searchParams.get("application_name") ?? "effect-prefect",
+    maxMessageSize: options.maxRowBytes ?? 256 * 1024 * 1024,
+    ...(password === undefined ? {} : { password }),
+    ...(options.connectTimeout !== undefined
+      ? { connectTimeout: options.connectTimeout }
+      : url.searchParams.has("connect_timeout")
+      ? {}
+      : { connectTimeout: "10 seconds" })
+  }
+  const open = (config: PgClient.PgPoolConfig) =>
+    Effect.gen(function*() {
+      const client = yield* Client.make(config).pipe(
+        Effect.provideServiceEffect(Reactivity.Reactivity, Reactivity.make)
+      )
+      const [found] = yield* client.unsafe<{ readonly read_only: string; readonly timeout: string }>(
+        `select current_setting('default_transaction_read_only') as read_only,
+                (select setting from pg_catalog.pg_settings where name = 'statement_timeout') as timeout`
+      )
+      const isSet = found?.read_only === "on" && found.timeout === settings.statement_timeout
+      return { client, isSet }
+    })
+  const openWith = (ssl: boolean | ConnectionOptions) =>
+    Effect.catchIf(
+      open({ ...base, ssl, startupParameters: settings }),
+      // What poolers answer to a setting that they cannot hand on; they cannot keep prepared statements either.
+      (error) => sqlStateOf(error) === "08P01" || /unsupported startup parameter/i.test(error.message),
+      () => open({ ...base, ssl, prepare: false })
+    )
+  const [first, second] = candidates
+  const { client, isSet } = yield* (second === undefined ? openWith(first) : Effect.catchIf(
+    openWith(first),
+    (error) => error.reason._tag === "ConnectionError" && /refused TLS|does not support TLS/i.test(error.message),
+    () => openWith(second)
+  )).pipe(Effect.mapError(toApiError("connect")))
+  const limited = <A>(statements: Effect.Effect<A, SqlError>): Effect.Effect<A, SqlError> =>
+    isSet ? statements : client.withTransaction(Effect.andThen(
+      client`select set_config('transaction_read_only', 'on', true),
+        set_config('statement_timeout', ${settings.statement_timeout}, true), set_config('timezone', 'UTC', true)`,
+      statements
+    ))
+  const retries = Schedule.exponential("100 millis").pipe(Schedule.jittered)
+  return {
+    client,
+    limited,
+    settings,
+    run: (operation, statements) =>
+      Effect.withSpan(
+        Effect.mapError(
+          Effect.retry(limited(statements), {
+            schedule: retries,
+            times: 3,
+            while: (error) => error.reason._tag === "ConnectionError"
+          }),
+          toApiError(operation)
+        ),
+        `PrefectApi.${operation}`,
+        { kind: "client", attributes: { "db.system.name": "postgresql" } }
+      )
+  }
+})

@@ -1,0 +1,267 @@
+/**
+ * A Prefect 3 server as it is asked: at which base URL, with which credentials, with a CSRF token when it wants one, and
+ * as patiently as its own client asks it (observed on 3.8.0: 408, 429, 502 and 503 are tried again five times, 500 is
+ * not, `Retry-After` is the least wait, and `Prefect-Maintenance: true` does not count).
+ */
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as HttpClientRequest from "effect/http/HttpClientRequest"
+import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import * as Semaphore from "effect/Semaphore"
+import {
+  MalformedResponse,
+  PrefectApiError,
+  RateLimited,
+  type Reason,
+  Unauthorized,
+  Unavailable,
+  UnsupportedByBackend
+} from "../../PrefectApiError.ts"
+import { cachedSuccess } from "../cachedSuccess.ts"
+import * as Http from "../http/client.ts"
+
+export interface Settings extends Http.HttpOptions {
+  readonly url: string | URL
+  readonly apiKey?: Redacted.Redacted | undefined
+  readonly authString?: Redacted.Redacted | undefined
+}
+
+export interface Client {
+  /** The server's base URL, without a slash at its end, once it has said that it is of version 3. */
+  readonly base: Effect.Effect<string, PrefectApiError>
+  /** What authorizes a request, as it is before it becomes a header. */
+  readonly credential: Redacted.Redacted | undefined
+  /** The JSON of a 200; undefined for a 404. */
+  readonly get: (operation: string, path: string) => Effect.Effect<unknown, PrefectApiError>
+  readonly post: (operation: string, path: string, body: object) => Effect.Effect<Posted, PrefectApiError>
+}
+
+export type Posted = { readonly _tag: "Json"; readonly json: unknown } | Refused
+
+/** The server understood the request and will not have it (422). */
+export interface Refused {
+  readonly _tag: "Refused"
+  readonly detail: string
+}
+
+/** The major version whose API this speaks. */
+const major = 3
+
+interface Token {
+  readonly value: string
+  readonly expires: number
+}
+
+export const make = Effect.fnUntraced(function*(settings: Settings) {
+  const { basic, url } = yield* Http.parseUrl(settings.url)
+  const authorized = authorization(settings, basic)
+  const backend = yield* Http.make({
+    url,
+    headers: { accept: "application/json", ...identity(url), ...authorized },
+    policy: {
+      ...settings,
+      requestTimeout: settings.requestTimeout ?? "60 seconds",
+      retryDelay: "2 seconds",
+      maxRetryDelay: "32 seconds",
+      retryFirstConnection: false
+    }
+  })
+  const { origin } = backend
+  const clientId = globalThis.crypto.randomUUID()
+  const oneAtATime = Semaphore.makeUnsafe(1)
+  let token: Token | undefined
+
+  const request = (base: string, method: "GET" | "POST", path: string, body?: object) => {
+    const bare = HttpClientRequest.make(method)(`${base}${path}`)
+    if (body === undefined) return bare
+    const csrf = token === undefined
+      ? bare
+      : HttpClientRequest.setHeaders(bare, { "prefect-csrf-token": token.value, "prefect-csrf-client": clientId })
+    return HttpClientRequest.bodyText(csrf, JSON.stringify(body), "application/json")
+  }
+
+  /** Gets a token in place of the one that was used, unless somebody else has. */
+  const refresh = (base: string, used: Token | undefined) =>
+    oneAtATime.withPermit(Effect.suspend(() =>
+      token !== used ? Effect.void : Effect.map(
+        backend.send(
+          { name: "Prefect3Api.csrfToken" },
+          request(base, "GET", `/csrf-token?client=${clientId}`),
+          (answer) => Result.fromNullishOr(readToken(answer), () => faultOf(answer, origin) ?? noToken(origin))
+        ),
+        (fresh) => {
+          token = fresh
+        }
+      )
+    ))
+
+  const version = (base: string) =>
+    backend.send(
+      { name: "Prefect3Api.version" },
+      request(base, "GET", "/admin/version"),
+      (answer): Result.Result<string | undefined, Http.Fault> => {
+        // Another kind of server answers with a page, or knows no such path.
+        if (answer.status === 404 || answer.status === 405) return Result.succeed(undefined)
+        const fault = faultOf(answer, origin)
+        if (fault !== undefined) return Result.fail(fault)
+        const value = parse(answer.text)
+        return Result.succeed(typeof value === "string" && /^\d+\.\d/.test(value) ? value : undefined)
+      }
+    )
+
+  /** The base URL at which the server says that it is of version 3; asked once. */
+  const base = yield* cachedSuccess(Effect.gen(function*() {
+    const path = url.pathname.replace(/\/+$/, "")
+    const given = `${url.origin}${path}`
+    // Prefect Cloud has no version and is always current.
+    if (/\/accounts\/[^/]+\/workspaces\/[^/]+$/.test(path)) return given
+    for (const candidate of path.endsWith("/api") ? [given] : [given, `${given}/api`]) {
+      const found = yield* version(candidate)
+      if (found === undefined) continue
+      if (Number.parseInt(found, 10) === major) return candidate
+      return yield* new PrefectApiError({
+        operation: "Prefect3Api.version",
+        reason: new UnsupportedByBackend({
+          feature: `Prefect ${major} API`,
+          backend: `the Prefect ${found} server at ${origin}`,
+          instead: `point it at a server of version ${major}`
+        })
+      })
+    }
+    return yield* new PrefectApiError({
+      operation: "Prefect3Api.version",
+      reason: new MalformedResponse({
+        problem: `there is no Prefect ${major} API at ${origin}${path}: its URL usually ends in /api`
+      })
+    })
+  }))
+
+  const get: Client["get"] = (operation, path) =>
+    Effect.flatMap(base, (base) =>
+      backend.send({ name: operation }, request(base, "GET", path), (answer) => {
+        if (answer.status === 404) return Result.succeed(undefined)
+        const fault = faultOf(answer, origin)
+        return fault === undefined ? Http.parseJson(answer) : Result.fail(fault)
+      }))
+
+  const postOnce = (base: string, operation: string, path: string, body: object) =>
+    backend.send(
+      { name: operation },
+      request(base, "POST", path, body),
+      (answer): Result.Result<Posted | { readonly _tag: "TokenWanted"; readonly problem: string }, Http.Fault> => {
+        if (answer.status === 422) return Result.succeed({ _tag: "Refused", detail: detailOf(answer.text) })
+        if (answer.status === 403 && /csrf token|client identifier/i.test(detailOf(answer.text))) {
+          return Result.succeed({ _tag: "TokenWanted", problem: detailOf(answer.text) })
+        }
+        const fault = faultOf(answer, origin)
+        return fault === undefined
+          ? Result.map(Http.parseJson(answer), (json) => ({ _tag: "Json", json }))
+          : Result.fail(fault)
+      }
+    )
+
+  const post: Client["post"] = Effect.fnUntraced(function*(operation: string, path: string, body: object) {
+    const url = yield* base
+    const known = token
+    if (known !== undefined && known.expires <= (yield* Clock.currentTimeMillis)) yield* refresh(url, known)
+    const used = token
+    const first = yield* postOnce(url, operation, path, body)
+    if (first._tag !== "TokenWanted") return first
+    yield* refresh(url, used)
+    const second = yield* postOnce(url, operation, path, body)
+    if (second._tag !== "TokenWanted") return second
+    return yield* new PrefectApiError({
+      operation,
+      reason: new Unauthorized({ problem: `${origin}: ${second.problem}` })
+    })
+  })
+
+  return { base, credential: credentialOf(authorized["authorization"]), get, post } satisfies Client
+})
+
+/** Compressing costs a server on this machine more than sending does. */
+const identity = (url: URL): Record<string, string> =>
+  /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url.hostname) ? { "accept-encoding": "identity" } : {}
+
+/** As Prefect's client has it: the auth string comes before the key. */
+const authorization = (
+  { apiKey, authString }: Settings,
+  inUrl: Redacted.Redacted | undefined
+): Record<string, Redacted.Redacted> => {
+  if (authString !== undefined && Redacted.value(authString) !== "") {
+    const encoded = Buffer.from(Redacted.value(authString), "utf8").toString("base64")
+    return { authorization: Redacted.make(`Basic ${encoded}`) }
+  }
+  if (apiKey !== undefined && Redacted.value(apiKey) !== "") {
+    return { authorization: Redacted.make(`Bearer ${Redacted.value(apiKey)}`) }
+  }
+  return inUrl === undefined ? {} : { authorization: inUrl }
+}
+
+const credentialOf = (header: Redacted.Redacted | undefined): Redacted.Redacted | undefined => {
+  if (header === undefined) return undefined
+  const [, scheme, value = ""] = /^(\S+) (.*)$/s.exec(Redacted.value(header)) ?? []
+  return Redacted.make(scheme === "Basic" ? Buffer.from(value, "base64").toString("utf8") : value)
+}
+
+const parse = (text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+const readToken = (answer: Http.Answer): Token | undefined => {
+  const json = answer.status === 200 ? parse(answer.text) : undefined
+  const { expiration, token } = (json ?? {}) as { readonly [key: string]: unknown }
+  if (typeof token !== "string" || token === "") return undefined
+  const expires = typeof expiration === "string" ? Date.parse(expiration) : Number.NaN
+  return { value: token, expires: Number.isNaN(expires) ? Number.POSITIVE_INFINITY : expires }
+}
+
+const noToken = (origin: string) => Http.unauthorized(`${origin} wants a CSRF token and gives none`)
+
+/** What the server says is wrong, in one line. What it quotes from the request is left out. */
+const detailOf = (body: string): string => {
+  const value = parse(body)
+  if (typeof value !== "object" || value === null) return ""
+  const { detail, exception_detail: list, exception_message: message } = value as { readonly [key: string]: unknown }
+  const first: unknown = Array.isArray(list) ? list[0] : undefined
+  const more = typeof first === "object" && first !== null && "msg" in first ? first.msg : undefined
+  return [detail, message, more].filter((part) => typeof part === "string").join(" ").replace(/\s+/g, " ").slice(0, 200)
+}
+
+/** What a status other than 2xx means. */
+const faultOf = (answer: Http.Answer, origin: string): Http.Fault | undefined => {
+  const { status } = answer
+  if (status >= 200 && status < 300) return undefined
+  const detail = detailOf(answer.text)
+  const said = `${origin} answers ${status}${detail === "" ? "" : `, ${detail}`}`
+  const asked = Http.parseRetryAfter(answer.headers["retry-after"], answer.receivedAt)
+  const isMaintenance = answer.headers["prefect-maintenance"] === "true"
+  const retried = (reason: Reason) =>
+    new Http.Fault({
+      reason,
+      retryable: true,
+      retryAfter: asked ?? (isMaintenance ? Duration.seconds(1) : undefined),
+      exactly: asked !== undefined || isMaintenance,
+      uncounted: isMaintenance
+    })
+  switch (status) {
+    case 401:
+      return Http.unauthorized(`${said}: set PREFECT_API_KEY, or PREFECT_API_AUTH_STRING for a server of your own`)
+    case 403:
+      return Http.unauthorized(said)
+    case 429:
+      return retried(new RateLimited(asked === undefined ? {} : { retryAfter: asked }))
+    case 408:
+    case 502:
+    case 503:
+      return retried(new Unavailable({ problem: isMaintenance ? `${said}: it is in maintenance` : said }))
+    default:
+      return status >= 500 ? Http.unavailable(said, false) : Http.malformed(said)
+  }
+}

@@ -1,0 +1,128 @@
+/**
+ * The events of a Prefect 3 server (observed on 3.8.0): a WebSocket at `/events/out`, of the subprotocol `prefect`. The
+ * client sends `auth`, is told `auth_success`, sends a `filter`, and then gets an `event` for each that passes it.
+ *
+ * An event says no more here than that it may be worth asking the server. So whatever goes wrong is only worth a line of
+ * the debug log and another connection later.
+ */
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Queue from "effect/Queue"
+import * as Random from "effect/Random"
+import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import * as Stream from "effect/Stream"
+import { canonicalUuid } from "../uuids.ts"
+import type { Client } from "./client.ts"
+
+/** UTF-16 units of a message; a longer one is not looked at. */
+const maxMessage = 1024 * 1024
+
+/** How long the server may take to let a client in. */
+const patience = Duration.seconds(30)
+
+/** Milliseconds before the next connection: twice as many after each that did not last this long. */
+const firstRetry = 1000
+const lastRetry = 60_000
+
+/**
+ * The flow run's own events, and those of its task runs. Without `until` the server would leave out what happens after
+ * the connection; without `backfill: false` it would repeat what happened before.
+ */
+const filterOf = (flowRunId: string, now: number) => ({
+  type: "filter",
+  backfill: false,
+  filter: {
+    occurred: {
+      since: new Date(now - 60_000).toISOString(),
+      until: new Date(now + 365 * 86_400_000).toISOString()
+    },
+    any_resource: { id: [`prefect.flow-run.${flowRunId}`] }
+  }
+})
+
+const typeOf = (message: unknown): unknown => {
+  if (typeof message !== "string" || message.length > maxMessage) return undefined
+  try {
+    const value: unknown = JSON.parse(message)
+    return typeof value === "object" && value !== null && "type" in value ? value.type : undefined
+  } catch {
+    return undefined
+  }
+}
+
+interface Connection {
+  readonly url: string
+  readonly credential: Redacted.Redacted | undefined
+  readonly flowRunId: string
+  readonly onChange: () => void
+}
+
+/** One connection, until it ends; how it ended. */
+const listen = ({ credential, flowRunId, onChange, url }: Connection): Effect.Effect<string> => {
+  let isLetIn = false
+  const connected = Effect.callback<string>((resume) => {
+    let socket: WebSocket
+    try {
+      socket = new WebSocket(url, "prefect")
+    } catch {
+      // A browser's page may not connect to everything.
+      return resume(Effect.succeed("it is not allowed here"))
+    }
+    const send = (message: object) => socket.send(JSON.stringify(message))
+    const controller = new AbortController()
+    const { signal } = controller
+    socket.addEventListener("open", () => {
+      send({ type: "auth", token: credential === undefined ? null : Redacted.value(credential) })
+    }, { signal })
+    socket.addEventListener("message", ({ data }) => {
+      const type = typeOf(data)
+      if (type === "auth_success" && !isLetIn) {
+        isLetIn = true
+        send(filterOf(flowRunId, Date.now()))
+        // For what happened while nobody listened.
+        onChange()
+      } else if (type === "event" && isLetIn) onChange()
+    }, { signal })
+    // An error is always followed by a close.
+    socket.addEventListener("error", () => {})
+    socket.addEventListener("close", ({ code }) => resume(Effect.succeed(`it was closed with ${code}`)), { signal })
+    return Effect.sync(() => {
+      controller.abort()
+      socket.close()
+    })
+  })
+  const late = Effect.andThen(
+    Effect.sleep(patience),
+    Effect.suspend(() => isLetIn ? Effect.never : Effect.succeed("the server does not answer"))
+  )
+  return Effect.raceFirst(connected, late)
+}
+
+/**
+ * Emits when something happened to a flow run, and at each connection, of which there is one while the Stream is pulled.
+ * Hints that nobody took yet are one.
+ */
+export const changes = (client: Client, flowRunId: string): Stream.Stream<void> => {
+  const id = canonicalUuid(flowRunId)
+  if (id === undefined || typeof globalThis.WebSocket !== "function") return Stream.never
+  return Stream.callback<void>((queue) =>
+    Effect.gen(function*() {
+      for (let failures = 0;; failures++) {
+        const base = yield* Effect.result(client.base)
+        const startedAt = yield* Clock.currentTimeMillis
+        const problem = Result.isFailure(base) ? base.failure.message : yield* listen({
+          // Its origin is the server's own: http becomes ws, https wss.
+          url: `${base.success.replace(/^http/, "ws")}/events/out`,
+          credential: client.credential,
+          flowRunId: id,
+          onChange: () => Queue.offerUnsafe(queue, undefined)
+        })
+        if ((yield* Clock.currentTimeMillis) - startedAt >= lastRetry) failures = 0
+        const pause = Math.min(lastRetry, firstRetry * 2 ** failures) * (0.8 + 0.4 * (yield* Random.next))
+        yield* Effect.logDebug("no events of a flow run", { flowRunId: id, problem, pause: Math.round(pause) })
+        yield* Effect.sleep(Duration.millis(pause))
+      }
+    }), { bufferSize: 1, strategy: "sliding" })
+}

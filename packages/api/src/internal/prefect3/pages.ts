@@ -1,0 +1,174 @@
+/**
+ * Pages of Prefect 3's `POST …/filter`, which knows only `limit` and `offset`.
+ *
+ * Rows come and go while they are paged, and its sorts by time have no second key. So task runs, flows and artifacts are
+ * paged by offset in an order that is total, and rows that were given before are left out; flow runs and logs, which
+ * are sorted by time, are paged from the last time on, and what has that time is asked for again.
+ */
+import * as Effect from "effect/Effect"
+import type { Cursor, Page, PageRequest } from "../../PrefectApi.ts"
+import { MalformedResponse, PrefectApiError } from "../../PrefectApiError.ts"
+import type { Client } from "./client.ts"
+import { isMalformed, type Malformed, type Row } from "./rows.ts"
+
+/** The most rows that a server gives at once unless its administrator set another limit. */
+const serverLimit = 200
+
+/** Rows in a row that bring nothing new before the server counts as ignoring the offset: so many runs hardly come between. */
+const staleLimit = 3 * serverLimit
+
+export interface Filter {
+  /** What errors and spans call it. */
+  readonly operation: string
+  readonly path: string
+  readonly body: { readonly [key: string]: unknown }
+}
+
+interface Fetched {
+  readonly rows: ReadonlyArray<Row>
+  /** Whether more rows may follow. */
+  readonly isFull: boolean
+}
+
+const malformed = (filter: Filter, problem: string) =>
+  Effect.fail(new PrefectApiError({ operation: filter.operation, reason: new MalformedResponse({ problem }) }))
+
+export const make = (client: Pick<Client, "get" | "post">) => {
+  // Set once the server has refused our limit: it then gives as many as it will.
+  let isLimitRefused = false
+
+  const fetch = (filter: Filter, limit: number, offset: number): Effect.Effect<Fetched, PrefectApiError> =>
+    Effect.suspend(() => {
+      const asked = isLimitRefused ? undefined : Math.min(limit, serverLimit)
+      const body = asked === undefined ? { ...filter.body, offset } : { ...filter.body, limit: asked, offset }
+      return Effect.flatMap(client.post(filter.operation, filter.path, body), (posted) => {
+        if (posted._tag === "Refused") {
+          if (asked !== undefined && /\blimit\b/i.test(posted.detail)) {
+            isLimitRefused = true
+            return fetch(filter, limit, offset)
+          }
+          return malformed(filter, `it refuses ${filter.path}: ${posted.detail}`)
+        }
+        const rows = posted.json
+        return Array.isArray(rows)
+          ? Effect.succeed({ rows, isFull: asked === undefined ? rows.length > 0 : rows.length >= asked })
+          : malformed(filter, `${filter.path} gave no list`)
+      })
+    })
+
+  const decode = <A>(
+    filter: Filter,
+    rows: ReadonlyArray<Row>,
+    make: (row: unknown) => A | Malformed
+  ): Effect.Effect<Array<A>, PrefectApiError> => {
+    const out: Array<A> = []
+    for (const row of rows) {
+      const value = make(row)
+      if (isMalformed(value)) return malformed(filter, value.problem)
+      out.push(value)
+    }
+    return Effect.succeed(out)
+  }
+
+  const rowsByOffset = (
+    filter: Filter,
+    request: PageRequest
+  ): Effect.Effect<{ readonly rows: ReadonlyArray<Row>; readonly next: Cursor | undefined }, PrefectApiError> =>
+    Effect.suspend(() => {
+      const { offset, seen, stale } =
+        (request.cursor ?? { offset: 0, seen: new Map(), stale: 0 }) as unknown as OffsetCursor
+      return Effect.flatMap(fetch(filter, request.limit, offset), ({ isFull, rows }) => {
+        // A page may be asked for twice: what counts is whether an earlier page has the row.
+        const fresh = rows.filter((row) => (seen.get(row["id"]) ?? offset) >= offset)
+        for (const row of fresh) seen.set(row["id"], offset)
+        const staleRows = isFull && fresh.length === 0 ? stale + rows.length : 0
+        if (staleRows >= staleLimit) {
+          return malformed(filter, `${filter.path} gives the same rows again, whatever the offset`)
+        }
+        const next = { offset: offset + rows.length, seen, stale: staleRows }
+        return Effect.succeed({ rows: fresh, next: isFull ? next : undefined })
+      })
+    })
+
+  const byOffset = <A>(
+    filter: Filter,
+    request: PageRequest,
+    make: (row: unknown) => A | Malformed
+  ): Effect.Effect<Page<A>, PrefectApiError> =>
+    Effect.flatMap(
+      rowsByOffset(filter, request),
+      ({ next, rows }) => Effect.map(decode(filter, rows, make), (items) => ({ items, next }))
+    )
+
+  /** All rows, page after page. */
+  const all = (filter: Filter): Effect.Effect<ReadonlyArray<Row>, PrefectApiError> =>
+    Effect.gen(function*() {
+      const out: Array<Row> = []
+      let cursor: Cursor | undefined
+      do {
+        const page = yield* rowsByOffset(filter, { cursor, limit: serverLimit })
+        for (const row of page.rows) out.push(row)
+        cursor = page.next
+      } while (cursor !== undefined)
+      return out
+    })
+
+  const byTime = <A>(
+    options: {
+      readonly time: string
+      /** The filter with rows from that time on; from the first when it is undefined. */
+      readonly from: (time: string | undefined) => Filter
+      readonly start?: string | undefined
+    },
+    request: PageRequest,
+    make: (row: unknown) => A | Malformed
+  ): Effect.Effect<Page<A>, PrefectApiError> =>
+    Effect.suspend(() => {
+      const cursor = (request.cursor ?? { from: options.start, seen: [], offset: 0 }) as unknown as TimeCursor
+      const filter = options.from(cursor.from)
+      return Effect.flatMap(
+        fetch(filter, request.limit, cursor.offset),
+        ({ isFull, rows }): Effect.Effect<Page<A>, PrefectApiError> => {
+          const seen = new Set(cursor.seen)
+          const fresh = rows.filter((row) => !seen.has(row["id"]))
+          if (!isFull) return Effect.map(decode(filter, fresh, make), (items) => ({ items, next: undefined }))
+          const last = rows[rows.length - 1]?.[options.time]
+          // A row without a time cannot be gone on from, so the same time is asked for again, further on.
+          if (typeof last === "string" && last !== cursor.from) {
+            return Effect.map(
+              decode(filter, fresh.filter((row) => row[options.time] !== last), make),
+              (items) => ({ items, next: { from: last, seen: [], offset: 0 } })
+            )
+          }
+          if (fresh.length === 0) {
+            return malformed(filter, `${filter.path} gives the same rows again, whatever the offset`)
+          }
+          return Effect.map(decode(filter, fresh, make), (items) => ({
+            items,
+            next: {
+              from: cursor.from,
+              seen: [...cursor.seen, ...fresh.map((row) => row["id"])],
+              offset: cursor.offset + rows.length
+            }
+          }))
+        }
+      )
+    })
+
+  return { byOffset, byTime, all }
+}
+
+interface OffsetCursor {
+  readonly offset: number
+  /** By id, the offset of the page that gave the row. */
+  readonly seen: Map<unknown, number>
+  /** Rows since one was new. */
+  readonly stale: number
+}
+
+interface TimeCursor {
+  readonly from: string | undefined
+  /** The ids of rows of that time that were given. */
+  readonly seen: ReadonlyArray<unknown>
+  readonly offset: number
+}

@@ -1,0 +1,374 @@
+import * as Artifact from "@effect-prefect/core/Artifact"
+import * as FlowRunView from "@effect-prefect/core/FlowRunView"
+import * as FlowView from "@effect-prefect/core/FlowView"
+import * as LogEntry from "@effect-prefect/core/LogEntry"
+import * as StateRecord from "@effect-prefect/core/StateRecord"
+import * as TaskRunView from "@effect-prefect/core/TaskRunView"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as Api from "../../PrefectApi.ts"
+import * as Errors from "../../PrefectApiError.ts"
+import { cachedSuccess } from "../cachedSuccess.ts"
+import { compareCodePoints } from "../codePoints.ts"
+import { describeBySlug } from "../taskRunText.ts"
+import { microseconds } from "../timestamps.ts"
+import * as Index from "./rowIndex.ts"
+
+const decoders = {
+  flow_run: Schema.decodeUnknownOption(FlowRunView.FromRow),
+  flow: Schema.decodeUnknownOption(FlowView.FromRow),
+  log: Schema.decodeUnknownOption(LogEntry.FromRow),
+  task_run_artifact: Schema.decodeUnknownOption(Artifact.FromRow),
+  state: Schema.decodeUnknownOption(StateRecord.FromRow)
+}
+
+const fail = (operation: string, reason: Errors.Reason) =>
+  Effect.fail(new Errors.PrefectApiError({ operation, reason }))
+const malformed = (operation: string, problem: string) => fail(operation, new Errors.MalformedResponse({ problem }))
+
+/**
+ * One page of a sorted list: the entries that are wanted, from `start` on.
+ */
+const pageOf = <E extends Index.Entry>(
+  sorted: ReadonlyArray<E>,
+  start: number,
+  limit: number,
+  isWanted: (entry: E) => boolean,
+  isEnd: (entry: E) => boolean = () => false
+): { readonly entries: ReadonlyArray<E>; readonly next: E | undefined } => {
+  const entries: Array<E> = []
+  for (let at = start; at < sorted.length; at++) {
+    const entry = sorted[at]!
+    if (isEnd(entry)) break
+    if (!isWanted(entry)) continue
+    if (entries.length === limit) return { entries, next: entries.at(-1) }
+    entries.push(entry)
+  }
+  return { entries, next: undefined }
+}
+
+/** A cursor is the last entry of the page before, which says all that the list is sorted by. */
+const startOf = <E extends Index.Entry>(
+  sorted: ReadonlyArray<E>,
+  cursor: Api.Cursor | undefined,
+  order: (left: E, right: E) => number
+): number => cursor === undefined ? 0 : Index.positionAfter(sorted, cursor as unknown as E, order)
+const cursorOf = (entry: Index.Entry | undefined) => entry === undefined ? undefined : { ...entry }
+
+const isLevelFrom = (wanted: LogEntry.LogLevel) => {
+  const least = LogEntry.levels[wanted]
+  return (level: string | null): boolean => {
+    const known = level === null ? undefined : (LogEntry.levels as Record<string, number>)[level]
+    return known === undefined || known >= least
+  }
+}
+
+/**
+ * A backend over the rows of Prefect's tables, wherever they are kept. Each table is read when it is first needed.
+ */
+export const make = Effect.fnUntraced(function*(rows: Index.Rows): Effect.fn.Return<{
+  readonly backend: Api.Backend
+  /** Reads the tables that were not needed yet. */
+  readonly readAll: Effect.Effect<void, Errors.PrefectApiError>
+  /** Every task run, whatever flow run it is of, in the order of the table. */
+  readonly allTaskRuns: (
+    page: Api.PageRequest
+  ) => Effect.Effect<Api.Page<TaskRunView.TaskRunView>, Errors.PrefectApiError>
+}> {
+  const taskRuns = yield* cachedSuccess(Index.indexTaskRuns(rows))
+  const flowRuns = yield* cachedSuccess(Index.indexFlowRuns(rows))
+  const flows = yield* cachedSuccess(Index.indexFlows(rows))
+  const logs = yield* cachedSuccess(Index.indexLogs(rows))
+  const artifacts = yield* cachedSuccess(Index.indexArtifacts(rows))
+  const taskRunStates = yield* cachedSuccess(Index.indexStates(rows, "task_run_state", "task_run_id"))
+  const flowRunStates = yield* cachedSuccess(Index.indexStates(rows, "flow_run_state", "flow_run_id"))
+
+  const read = (table: Index.TableName, entries: ReadonlyArray<Index.Entry>) =>
+    Effect.map(
+      rows.read(table, entries.map((entry) => entry.place)),
+      (found) => found.map((row) => Index.complete(table, row))
+    )
+
+  const views = (operation: string, index: Index.TaskRunIndex, entries: ReadonlyArray<Index.TaskRunEntry>) =>
+    Effect.flatMap(read("task_run", entries), (found) => {
+      const out: Array<TaskRunView.TaskRunView> = []
+      for (const [at, row] of found.entries()) {
+        const { id, taskId } = entries[at]!
+        const view = TaskRunView.fromRow(
+          taskId !== null && index.slugs.has(taskId)
+            ? { ...row, task: { id: taskId, slug: index.slugs.get(taskId) } }
+            : row
+        )
+        if (!(view instanceof TaskRunView.TaskRunView)) return malformed(operation, `task run ${id}: ${view.problem}`)
+        if (view.taskRunId !== id) return malformed(operation, `the row of task run ${id} is another one by now`)
+        out.push(view)
+      }
+      return Effect.succeed(out)
+    })
+
+  /** Rows of a listing as models. A row that is none is left out, and said so: it must not hide the others. */
+  const models = <A>(
+    table: Index.TableName,
+    decode: (row: unknown) => Option.Option<A>,
+    entries: ReadonlyArray<Index.Entry>
+  ) =>
+    Effect.flatMap(
+      read(table, entries),
+      Effect.fnUntraced(function*(found) {
+        const out: Array<A> = []
+        for (const [at, row] of found.entries()) {
+          const model = decode(row)
+          if (Option.isSome(model)) out.push(model.value)
+          else yield* Effect.logWarning(`left out a row of ${table} that is not one of Prefect's: ${entries[at]!.id}`)
+        }
+        return out
+      })
+    )
+
+  const single = <A>(
+    operation: string,
+    table: Index.TableName,
+    decode: (row: unknown) => Option.Option<A>,
+    entries: ReadonlyArray<Index.Entry>,
+    missing: Errors.Reason
+  ) => {
+    const entry = entries[0]
+    if (entry === undefined) return fail(operation, missing)
+    return Effect.flatMap(read(table, [entry]), ([row]) => {
+      const model = decode(row)
+      return Option.isSome(model)
+        ? Effect.succeed(model.value)
+        : malformed(operation, `a column of ${table} ${entry.id} is not of Prefect's type`)
+    })
+  }
+
+  const one = (
+    operation: string,
+    wanted: string,
+    index: Index.TaskRunIndex,
+    entries: ReadonlyArray<Index.TaskRunEntry>
+  ) => {
+    if (entries.length === 0) return fail(operation, new Errors.TaskRunNotFound({ wanted }))
+    if (entries.length > 1) {
+      return fail(operation, new Errors.AmbiguousTaskRun({ wanted, taskRunIds: entries.map((entry) => entry.id) }))
+    }
+    return Effect.map(views(operation, index, entries), (found) => found[0]!)
+  }
+
+  const statesOf = (table: "task_run_state" | "flow_run_state", entries: ReadonlyArray<Index.Entry>) =>
+    models(table, decoders.state, entries)
+
+  /** The entries of one task in a flow run are neighbours, in map order. */
+  const firstOf = (entries: ReadonlyArray<Index.TaskRunEntry>, taskId: string, after: number) =>
+    Index.positionAfter(
+      entries,
+      { place: Infinity, id: "\uffff", taskId, mapIndex: after, flowRunId: null, state: "" },
+      Index.byTaskAndMapIndex
+    )
+
+  const backend: Api.Backend = {
+    name: rows.name,
+
+    taskRun: (id) => Effect.flatMap(taskRuns, (index) => one("taskRun", id, index, index.byId.get(id))),
+
+    taskRunBySlug: (query) =>
+      Effect.flatMap(taskRuns, (index) =>
+        one(
+          "taskRunBySlug",
+          describeBySlug(query),
+          index,
+          index.byFlowRun.get(query.flowRunId).filter((entry) =>
+            entry.mapIndex === query.mapIndex && entry.taskId !== null &&
+            index.slugs.get(entry.taskId) === query.taskSlug
+          )
+        )),
+
+    firstTaskRuns: (flowRunId) =>
+      Effect.flatMap(taskRuns, (index) => {
+        const all = index.byFlowRun.get(flowRunId)
+        const first = all.filter((entry, at) => entry.taskId === null || entry.taskId !== all[at - 1]?.taskId)
+        const slugOf = (entry: Index.TaskRunEntry) =>
+          entry.taskId === null ? null : index.slugs.get(entry.taskId) ?? null
+        const bySlug = first.toSorted((left, right) => {
+          const leftSlug = slugOf(left)
+          const rightSlug = slugOf(right)
+          if (leftSlug === null || rightSlug === null) {
+            return Number(leftSlug === null) - Number(rightSlug === null) || Index.byTaskAndMapIndex(left, right)
+          }
+          return compareCodePoints(leftSlug, rightSlug) || Index.byTaskAndMapIndex(left, right)
+        })
+        return views("firstTaskRuns", index, bySlug)
+      }),
+
+    mappedTaskIds: (flowRunId) =>
+      Effect.map(taskRuns, (index) => {
+        const ids = new Set<string>()
+        for (const { mapIndex, taskId } of index.byFlowRun.get(flowRunId)) {
+          if (mapIndex >= 0 && taskId !== null) ids.add(taskId)
+        }
+        return ids
+      }),
+
+    countMappedChildren: ({ flowRunId, taskId }) =>
+      Effect.map(taskRuns, (index) => {
+        const all = index.byFlowRun.get(flowRunId)
+        const counts = new Map<string, number>()
+        for (let at = firstOf(all, taskId, -1); all[at]?.taskId === taskId; at++) {
+          counts.set(all[at]!.state, (counts.get(all[at]!.state) ?? 0) + 1)
+        }
+        return Object.fromEntries(counts)
+      }),
+
+    flowRun: (flowRunId) =>
+      Effect.flatMap(flowRuns, ({ byId }) =>
+        single(
+          "flowRun",
+          "flow_run",
+          decoders.flow_run,
+          byId.get(flowRunId),
+          new Errors.FlowRunNotFound({ flowRunId })
+        )),
+
+    flow: (flowId) =>
+      Effect.flatMap(
+        flows,
+        ({ byId }) => single("flow", "flow", decoders.flow, byId.get(flowId), new Errors.FlowNotFound({ flowId }))
+      ),
+
+    flowRunStates: (flowRunId) =>
+      Effect.flatMap(flowRunStates, (byRun) => statesOf("flow_run_state", byRun.get(flowRunId))),
+
+    taskRunStates: (taskRunId) =>
+      Effect.flatMap(taskRunStates, (byRun) => statesOf("task_run_state", byRun.get(taskRunId))),
+
+    storageBlock: () =>
+      fail(
+        "storageBlock",
+        new Errors.UnsupportedByBackend({ feature: "storage blocks", backend: rows.name })
+      ),
+
+    taskRunsOfTaskPage: ({ after, flowRunId, taskId }, { cursor, limit }) =>
+      Effect.flatMap(taskRuns, (index) => {
+        const all = index.byFlowRun.get(flowRunId)
+        const start = cursor === undefined ? firstOf(all, taskId, after) : startOf(all, cursor, Index.byTaskAndMapIndex)
+        const page = pageOf(all, start, limit, () => true, (entry) => entry.taskId !== taskId)
+        return Effect.map(
+          views("taskRunsOfTask", index, page.entries),
+          (items) => ({ items, next: cursorOf(page.next) })
+        )
+      }),
+
+    taskRunsPage: ({ flowRunId, mapped, states, taskSlug }, { cursor, limit }) =>
+      Effect.flatMap(taskRuns, (index) => {
+        const all = index.byFlowRun.get(flowRunId)
+        const page = pageOf(
+          all,
+          startOf(all, cursor, Index.byTaskAndMapIndex),
+          limit,
+          (entry) =>
+            (states === undefined || states.includes(entry.state)) &&
+            (mapped === undefined || mapped === (entry.mapIndex >= 0)) &&
+            (taskSlug === undefined || entry.taskId !== null && index.slugs.get(entry.taskId) === taskSlug)
+        )
+        return Effect.map(views("taskRuns", index, page.entries), (items) => ({ items, next: cursorOf(page.next) }))
+      }),
+
+    siblingsPage: ({ flowRunId, taskId, taskRunId }, { cursor, limit }) =>
+      Effect.flatMap(taskRuns, (index) => {
+        if (taskId === null || flowRunId === null) return Effect.succeed({ items: [], next: undefined })
+        const all = index.byFlowRun.get(flowRunId)
+        const start = cursor === undefined
+          ? firstOf(all, taskId, -Infinity)
+          : startOf(all, cursor, Index.byTaskAndMapIndex)
+        const page = pageOf(
+          all,
+          start,
+          limit,
+          (entry) => entry.id !== taskRunId,
+          (entry) => entry.taskId !== taskId
+        )
+        return Effect.map(views("siblings", index, page.entries), (items) => ({ items, next: cursorOf(page.next) }))
+      }),
+
+    flowRunsPage: Effect.fnUntraced(function*({ flowId, flowName, states }, { cursor, limit }) {
+      const { sorted } = yield* flowRuns
+      let named: ReadonlySet<string> | undefined
+      if (flowName !== undefined) {
+        const all = yield* flows
+        named = new Set(all.sorted.filter((flow) => flow.name === flowName).map((flow) => flow.id))
+      }
+      const page = pageOf(
+        sorted,
+        startOf(sorted, cursor, Index.newestFirst),
+        limit,
+        (entry) =>
+          (flowId === undefined || entry.flowId === flowId) &&
+          (named === undefined || entry.flowId !== null && named.has(entry.flowId)) &&
+          (states === undefined || states.includes(entry.state))
+      )
+      const items = yield* models("flow_run", decoders.flow_run, page.entries)
+      return { items, next: cursorOf(page.next) }
+    }),
+
+    flowsPage: ({ cursor, limit }) =>
+      Effect.flatMap(flows, ({ sorted }) => {
+        const page = pageOf(sorted, startOf(sorted, cursor, Index.newestFirst), limit, () => true)
+        return Effect.map(models("flow", decoders.flow, page.entries), (items) => ({
+          items,
+          next: cursorOf(page.next)
+        }))
+      }),
+
+    logsPage: ({ after, flowRunId, level, taskRunId }, { cursor, limit }) =>
+      Effect.flatMap(logs, (index) => {
+        const list = taskRunId !== undefined
+          ? index.byTaskRun.get(taskRunId)
+          : flowRunId !== undefined
+          ? index.byFlowRun.get(flowRunId)
+          : index.sorted
+        const known: Api.Cursor | undefined = cursor ??
+          (after === undefined
+            ? undefined
+            : { time: microseconds(after.timestamp), id: after.id, place: Infinity })
+        const isWantedLevel = level === undefined ? () => true : isLevelFrom(level)
+        const page = pageOf(
+          list,
+          startOf(list, known, Index.byTime),
+          limit,
+          (entry) => isWantedLevel(entry.level) && (flowRunId === undefined || entry.flowRunId === flowRunId)
+        )
+        return Effect.map(models("log", decoders.log, page.entries), (items) => ({ items, next: cursorOf(page.next) }))
+      }),
+
+    artifactsPage: Effect.fnUntraced(function*({ flowRunId, taskRunId }, { cursor, limit }) {
+      const index = yield* artifacts
+      const list = taskRunId === undefined ? index.sorted : index.byTaskRun.get(taskRunId)
+      const runs = flowRunId === undefined ? undefined : yield* taskRuns
+      const page = pageOf(
+        list,
+        startOf(list, cursor, Index.oldestFirst),
+        limit,
+        (entry) =>
+          runs === undefined || runs.byId.get(entry.taskRunId).some((taskRun) => taskRun.flowRunId === flowRunId)
+      )
+      const items = yield* models("task_run_artifact", decoders.task_run_artifact, page.entries)
+      return { items, next: cursorOf(page.next) }
+    })
+  }
+  const all = Effect.all([taskRuns, flowRuns, flows, logs, artifacts, taskRunStates, flowRunStates], { discard: true })
+  return {
+    backend,
+    readAll: all,
+    allTaskRuns: ({ cursor, limit }) =>
+      Effect.flatMap(taskRuns, (index) => {
+        const start = typeof cursor === "number" ? cursor : 0
+        const entries = index.all.slice(start, start + limit)
+        const end = start + entries.length
+        return Effect.map(
+          views("allTaskRuns", index, entries),
+          (items) => ({ items, next: end < index.all.length ? end : undefined })
+        )
+      })
+  }
+})

@@ -1,0 +1,351 @@
+import * as State from "@effect-prefect/core/State"
+import * as TaskRunView from "@effect-prefect/core/TaskRunView"
+import * as Effect from "effect/Effect"
+import type { PrefectApiError } from "../../PrefectApiError.ts"
+import { microseconds } from "../timestamps.ts"
+
+export type TableName =
+  | "task"
+  | "task_run"
+  | "flow"
+  | "flow_run"
+  | "task_run_state"
+  | "flow_run_state"
+  | "log"
+  | "task_run_artifact"
+
+export type Row = { readonly [column: string]: unknown }
+
+/**
+ * Where the rows of tables come from. A row is known by its place in its table, counted from 0.
+ */
+export interface Rows {
+  /** What the backend is called in messages. */
+  readonly name: string
+  /** Gives every row of a table in order. `use` says what is wrong with a row that it cannot take. */
+  readonly scan: (
+    table: TableName,
+    use: (row: Row, place: number) => string | undefined
+  ) => Effect.Effect<void, PrefectApiError>
+  /** The rows at these places, in that order. */
+  readonly read: (
+    table: TableName,
+    places: ReadonlyArray<number>
+  ) => Effect.Effect<ReadonlyArray<Row>, PrefectApiError>
+}
+
+/**
+ * What is remembered of a row: what it is found and sorted by, and its place.
+ */
+export interface Entry {
+  readonly place: number
+  readonly id: string
+}
+export interface TaskRunEntry extends Entry {
+  readonly taskId: string | null
+  readonly mapIndex: number
+  readonly flowRunId: string | null
+  readonly state: string
+}
+export interface FlowRunEntry extends Entry {
+  readonly created: number
+  readonly flowId: string | null
+  readonly state: string
+}
+export interface FlowEntry extends Entry {
+  readonly created: number
+  readonly name: string | null
+}
+export interface StateEntry extends Entry {
+  readonly time: number
+  readonly version: number
+}
+export interface LogEntry extends Entry {
+  readonly time: number
+  readonly level: string | null
+  readonly flowRunId: string | null
+  readonly taskRunId: string | null
+}
+export interface ArtifactEntry extends Entry {
+  readonly created: number
+  readonly taskRunId: string
+}
+
+export const compare = <A extends string | number>(left: A, right: A): number =>
+  left < right ? -1 : left > right ? 1 : 0
+const compareNullsLast = (left: string | null, right: string | null) =>
+  left === right ? 0 : left === null ? 1 : right === null ? -1 : compare(left, right)
+
+/** The place makes every order total: rows that repeat an id are all kept. */
+const byIdAndPlace = (left: Entry, right: Entry) => compare(left.id, right.id) || compare(left.place, right.place)
+export const byTaskAndMapIndex = (left: TaskRunEntry, right: TaskRunEntry) =>
+  compareNullsLast(left.taskId, right.taskId) || compare(left.mapIndex, right.mapIndex) || byIdAndPlace(left, right)
+export const newestFirst = (
+  left: Entry & { readonly created: number },
+  right: Entry & { readonly created: number }
+) => compare(right.created, left.created) || -byIdAndPlace(left, right)
+export const oldestFirst = (
+  left: Entry & { readonly created: number },
+  right: Entry & { readonly created: number }
+) => compare(left.created, right.created) || byIdAndPlace(left, right)
+export const byTime = (left: Entry & { readonly time: number }, right: Entry & { readonly time: number }) =>
+  compare(left.time, right.time) || byIdAndPlace(left, right)
+const byTimeAndVersion = (left: StateEntry, right: StateEntry) =>
+  compare(left.time, right.time) || compare(left.version, right.version) || byIdAndPlace(left, right)
+
+/**
+ * Lists by a key. A list is sorted when it is first asked for.
+ */
+export class Groups<E> {
+  readonly lists = new Map<string, Array<E>>()
+  readonly sorted = new Set<string>()
+  readonly order: (left: E, right: E) => number
+  constructor(order: (left: E, right: E) => number) {
+    this.order = order
+  }
+  add(key: string, entry: E): void {
+    const list = this.lists.get(key)
+    if (list === undefined) this.lists.set(key, [entry])
+    else list.push(entry)
+  }
+  get(key: string): ReadonlyArray<E> {
+    const list = this.lists.get(key)
+    if (list === undefined) return []
+    if (!this.sorted.has(key)) {
+      list.sort(this.order)
+      this.sorted.add(key)
+    }
+    return list
+  }
+}
+
+/**
+ * The first position in a sorted list whose entry is after `key`.
+ */
+export const positionAfter = <E>(sorted: ReadonlyArray<E>, key: E, order: (left: E, right: E) => number): number => {
+  let low = 0
+  let high = sorted.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (order(sorted[middle]!, key) <= 0) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
+const defaults: Readonly<Record<TableName, Row>> = {
+  task: { slug: null },
+  task_run: { map_index: -1 },
+  flow: { name: null },
+  flow_run: { flow_id: null, name: null, serialized_state: null },
+  task_run_state: { timestamp: null, serialized_state: null },
+  flow_run_state: { timestamp: null, serialized_state: null },
+  log: { flow_run_id: null, message: null },
+  task_run_artifact: { kind: null, data: null }
+}
+
+/**
+ * A row with what its columns are in Prefect's database when nothing is said about them.
+ */
+export const complete = (table: TableName, row: Row): Row => {
+  const missing = Object.entries(defaults[table]).filter(([column]) => row[column] === undefined)
+  return missing.length === 0 ? row : { ...row, ...Object.fromEntries(missing) }
+}
+
+const isId = (value: unknown): value is string => typeof value === "string" && value !== ""
+const isOptionalId = (value: unknown) => value === undefined || value === null || isId(value)
+const idOrNull = (value: unknown) => isId(value) ? value : null
+const orElse = (value: number, other: number) => Number.isNaN(value) ? other : value
+const stateName = (row: Row) => State.typeName(State.fromJson((row["serialized_state"] ?? null) as never))
+
+/**
+ * What is wrong with the ids of a row; undefined when nothing is.
+ */
+const problemOfIds = (row: Row, ...others: ReadonlyArray<string>): string | undefined => {
+  if (!isId(row["id"])) return "id is not a non-empty string"
+  const wrong = others.find((column) => !isOptionalId(row[column]))
+  return wrong === undefined ? undefined : `${wrong} is not a non-empty string`
+}
+
+export interface TaskRunIndex {
+  readonly slugs: ReadonlyMap<string, string | null>
+  /** In the order of the table. */
+  readonly all: ReadonlyArray<TaskRunEntry>
+  readonly byId: Groups<TaskRunEntry>
+  readonly byFlowRun: Groups<TaskRunEntry>
+}
+export interface FlowRunIndex {
+  readonly byId: Groups<FlowRunEntry>
+  readonly sorted: ReadonlyArray<FlowRunEntry>
+}
+export interface FlowIndex {
+  readonly byId: Groups<FlowEntry>
+  readonly sorted: ReadonlyArray<FlowEntry>
+}
+export interface LogIndex {
+  readonly byFlowRun: Groups<LogEntry>
+  readonly byTaskRun: Groups<LogEntry>
+  readonly sorted: ReadonlyArray<LogEntry>
+}
+export interface ArtifactIndex {
+  readonly byTaskRun: Groups<ArtifactEntry>
+  readonly sorted: ReadonlyArray<ArtifactEntry>
+}
+
+export const indexTaskRuns = Effect.fnUntraced(function*(rows: Rows) {
+  const slugs = new Map<string, string | null>()
+  yield* rows.scan("task", (row) => {
+    const problem = problemOfIds(row)
+    if (problem !== undefined) return problem
+    const slug = row["slug"] ?? null
+    if (slug !== null && typeof slug !== "string") return "slug is not a string"
+    const id = row["id"] as string
+    if (!slugs.has(id)) slugs.set(id, slug)
+    return undefined
+  })
+  // Thousands of rows repeat one id of a task or flow run: one string is enough.
+  const known = new Map<string, string>()
+  const intern = (id: string | null) => {
+    if (id === null) return null
+    const same = known.get(id)
+    if (same === undefined) known.set(id, id)
+    return same ?? id
+  }
+  const all: Array<TaskRunEntry> = []
+  const byId = new Groups<TaskRunEntry>(byIdAndPlace)
+  const byFlowRun = new Groups<TaskRunEntry>(byTaskAndMapIndex)
+  yield* rows.scan("task_run", (row, place) => {
+    const view = TaskRunView.fromRow(complete("task_run", row))
+    if (!(view instanceof TaskRunView.TaskRunView)) return view.problem
+    const { flowRunId, mapIndex, taskId, taskRunId: id, taskSlug } = view
+    if (taskId !== null && taskSlug !== null && !slugs.has(taskId)) slugs.set(taskId, taskSlug)
+    const entry: TaskRunEntry = {
+      place,
+      id,
+      taskId: intern(taskId),
+      mapIndex,
+      flowRunId: intern(flowRunId),
+      state: State.typeName(view.state)
+    }
+    all.push(entry)
+    byId.add(id, entry)
+    if (entry.flowRunId !== null) byFlowRun.add(entry.flowRunId, entry)
+    return undefined
+  })
+  const index: TaskRunIndex = { slugs, all, byId, byFlowRun }
+  return index
+})
+
+export const indexFlowRuns = Effect.fnUntraced(function*(rows: Rows) {
+  const byId = new Groups<FlowRunEntry>(byIdAndPlace)
+  const sorted: Array<FlowRunEntry> = []
+  yield* rows.scan("flow_run", (row, place) => {
+    const problem = problemOfIds(row, "flow_id")
+    if (problem !== undefined) return problem
+    const entry: FlowRunEntry = {
+      place,
+      id: row["id"] as string,
+      created: orElse(microseconds(row["created"]), -Infinity),
+      flowId: idOrNull(row["flow_id"]),
+      state: stateName(row)
+    }
+    byId.add(entry.id, entry)
+    sorted.push(entry)
+    return undefined
+  })
+  sorted.sort(newestFirst)
+  const index: FlowRunIndex = { byId, sorted }
+  return index
+})
+
+export const indexFlows = Effect.fnUntraced(function*(rows: Rows) {
+  const byId = new Groups<FlowEntry>(byIdAndPlace)
+  const sorted: Array<FlowEntry> = []
+  yield* rows.scan("flow", (row, place) => {
+    const problem = problemOfIds(row)
+    if (problem !== undefined) return problem
+    const entry: FlowEntry = {
+      place,
+      id: row["id"] as string,
+      created: orElse(microseconds(row["created"]), -Infinity),
+      name: typeof row["name"] === "string" ? row["name"] : null
+    }
+    byId.add(entry.id, entry)
+    sorted.push(entry)
+    return undefined
+  })
+  sorted.sort(newestFirst)
+  const index: FlowIndex = { byId, sorted }
+  return index
+})
+
+export const indexStates = Effect.fnUntraced(function*(
+  rows: Rows,
+  table: "task_run_state" | "flow_run_state",
+  column: string
+) {
+  const byRun = new Groups<StateEntry>(byTimeAndVersion)
+  yield* rows.scan(table, (row, place) => {
+    const run = row[column]
+    if (!isId(run)) return `${column} is not a non-empty string`
+    const version = row["version"]
+    byRun.add(run, {
+      place,
+      id: idOrNull(row["id"]) ?? "",
+      time: orElse(microseconds(row["timestamp"]), Infinity),
+      version: typeof version === "number" ? version : Infinity
+    })
+    return undefined
+  })
+  return byRun
+})
+
+export const indexLogs = Effect.fnUntraced(function*(rows: Rows) {
+  const byFlowRun = new Groups<LogEntry>(byTime)
+  const byTaskRun = new Groups<LogEntry>(byTime)
+  const sorted: Array<LogEntry> = []
+  yield* rows.scan("log", (row, place) => {
+    const problem = problemOfIds(row, "flow_run_id", "task_run_id")
+    if (problem !== undefined) return problem
+    const time = microseconds(row["timestamp"])
+    if (Number.isNaN(time)) return "timestamp is not a time"
+    const entry: LogEntry = {
+      place,
+      id: row["id"] as string,
+      time,
+      level: typeof row["level"] === "string" ? row["level"] : null,
+      flowRunId: idOrNull(row["flow_run_id"]),
+      taskRunId: idOrNull(row["task_run_id"])
+    }
+    if (entry.flowRunId !== null) byFlowRun.add(entry.flowRunId, entry)
+    if (entry.taskRunId !== null) byTaskRun.add(entry.taskRunId, entry)
+    sorted.push(entry)
+    return undefined
+  })
+  sorted.sort(byTime)
+  const index: LogIndex = { byFlowRun, byTaskRun, sorted }
+  return index
+})
+
+export const indexArtifacts = Effect.fnUntraced(function*(rows: Rows) {
+  const byTaskRun = new Groups<ArtifactEntry>(oldestFirst)
+  const sorted: Array<ArtifactEntry> = []
+  yield* rows.scan("task_run_artifact", (row, place) => {
+    const problem = problemOfIds(row)
+    if (problem !== undefined) return problem
+    const taskRunId = row["task_run_id"]
+    if (!isId(taskRunId)) return "task_run_id is not a non-empty string"
+    const entry: ArtifactEntry = {
+      place,
+      id: row["id"] as string,
+      created: orElse(microseconds(row["created"]), Infinity),
+      taskRunId
+    }
+    byTaskRun.add(taskRunId, entry)
+    sorted.push(entry)
+    return undefined
+  })
+  sorted.sort(oldestFirst)
+  const index: ArtifactIndex = { byTaskRun, sorted }
+  return index
+})

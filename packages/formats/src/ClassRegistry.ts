@@ -1,0 +1,146 @@
+/**
+ * `ClassRegistry`: the caller's own types for classes of the flow's code that a pickle names.
+ *
+ * A pickle says only which class an object was of, and what it held. Without a registry such an object is an inert
+ * `PyObject`; nothing of the class is imported or run, and nothing is with a registry but the functions given to it.
+ *
+ * **Example** (Decoding an order)
+ *
+ * ```ts
+ * import * as ClassRegistry from "@effect-prefect/formats/ClassRegistry"
+ * import * as Schema from "effect/Schema"
+ *
+ * class Order extends Schema.Class<Order>("Order")({ id: Schema.Int, customer: Schema.String }) {}
+ *
+ * const registry = ClassRegistry.make({
+ *   "mypkg.Order": ClassRegistry.schema(Order),
+ *   "mypkg.Money": ({ args }) => `${args[0]} ${args[1]}`
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ */
+import { PyEnum, PyObject } from "@effect-prefect/pickle"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import { rewrite } from "./internal/python/rewrite.ts"
+import { Refusal, refuse } from "./internal/refusal.ts"
+import { describeIssue } from "./ResultSchema.ts"
+
+/**
+ * An object of a pickle, ready to be made something of: what is inside of it has been decoded already.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Instance {
+  /** `module.Name` of the class. */
+  readonly className: string
+  /** What the constructor was given, if the pickle says so. */
+  readonly args: ReadonlyArray<unknown>
+  /** The attributes by name. */
+  readonly attributes: Readonly<Record<string, unknown>>
+  /** The items of a subclass of list. */
+  readonly items: ReadonlyArray<unknown>
+  /** The entries of a subclass of dict. */
+  readonly pairs: ReadonlyArray<readonly [unknown, unknown]>
+  /** What `__setstate__` would have been given; `undefined` when there was nothing. */
+  readonly state: unknown
+}
+
+/**
+ * Makes a value of an object. What it throws is a ResultDecodeError that names the class.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Decoder = (instance: Instance) => unknown
+
+/**
+ * The decoders of a caller, by `module.Name` of the Python class.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ClassRegistry {
+  readonly decoders: ReadonlyMap<string, Decoder>
+}
+
+/**
+ * A registry by `module.Name` of the Python classes.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (decoders: Readonly<Record<string, Decoder>>): ClassRegistry => ({
+  decoders: new Map(Object.entries(decoders))
+})
+
+/**
+ * A registry without any class.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const empty: ClassRegistry = make({})
+
+/**
+ * All classes of several registries; of a class that is in more than one, the last decoder.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const merge = (...registries: ReadonlyArray<ClassRegistry>): ClassRegistry => ({
+  decoders: new Map(registries.flatMap((registry) => [...registry.decoders]))
+})
+
+/**
+ * A decoder that gives an object's attributes to a schema, which must need no services and no asynchronous work.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const schema = <S extends Schema.ConstraintDecoder<unknown>>(self: S): Decoder => {
+  const decode = Schema.decodeUnknownResult(self)
+  return ({ attributes, className }) => {
+    const result = decode(attributes)
+    return Result.isSuccess(result)
+      ? result.success
+      : refuse(`the schema for ${className} refuses an object of it: ${describeIssue(result.failure.issue)}`)
+  }
+}
+
+/**
+ * A decoder of an Enum whose class the pickle only names: gives the member's value.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const enumValue: Decoder = ({ args, className }) => new PyEnum(className, null, args[0])
+
+const instanceOf = (value: PyObject): Instance => ({
+  className: value.className,
+  args: value.args,
+  attributes: Object.fromEntries(value.attributes()),
+  items: value.items,
+  pairs: value.pairs,
+  state: value.state
+})
+
+/**
+ * Puts the registry's values for the objects inside of a decoded pickle.
+ *
+ * @internal
+ */
+export const resolve = (root: unknown, { decoders }: ClassRegistry): unknown =>
+  rewrite(root, (value) => {
+    if (!(value instanceof PyObject)) return value
+    const decoder = decoders.get(value.className)
+    if (decoder === undefined) return value
+    try {
+      return decoder(instanceOf(value))
+    } catch (error) {
+      if (error instanceof Refusal) throw error
+      return refuse(`the registry's decoder of ${value.className} failed`)
+    }
+  })

@@ -1,0 +1,277 @@
+/**
+ * From stored bytes to a plain value.
+ *
+ * Prefect 1 never recorded which serializer wrote a result, so the format is told from the bytes, in this order; the
+ * first that fits is the one:
+ *
+ * 1. a compression around the rest: gzip, zlib, bz2, xz, zstd, legacy `.lzma` (up to four, one inside the other)
+ * 2. Parquet (`PAR1` at both ends), Arrow and Feather files (`ARROW1`, `FEA1`) and Arrow streams
+ * 3. a pickle of protocol 2 to 5, by its header
+ * 4. CSV, when the name ends in `.csv` (before the ending of a compression)
+ * 5. JSON as Python writes it
+ * 6. an ISO 8601 datetime
+ * 7. a pickle of protocol 0 or 1, which has no header
+ * 8. base64 text of a pickle, as very old versions of Prefect stored it
+ *
+ * A hint takes the place of steps 2 to 8. Steps 2 and 3 come before the name because no text begins so; pandas JSON
+ * cannot be told from other JSON and plain text can be anything, so both need the hint.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import { type ResultDecodeError, type ResultTooLarge } from "../../results/src/ResultError.ts"
+import * as ClassRegistry from "./ClassRegistry.ts"
+import { readFeather } from "./internal/arrow/feather.ts"
+import {
+  type Compression,
+  compressionOf,
+  decompress,
+  decompressSync,
+  isSmall,
+  type Limits
+} from "./internal/compression/compression.ts"
+import { parseJson } from "./internal/json.ts"
+import { maxDateTimeLength, parseDateTime } from "./internal/python/datetime.ts"
+import { readCsv } from "./internal/readers/csv.ts"
+import { readPandasJson } from "./internal/readers/pandasJson.ts"
+import { readParquet } from "./internal/readers/parquet.ts"
+import { fromBase64, isBinaryPickle, mayBeOldPickle, readPickle } from "./internal/readers/pickle.ts"
+import { Refusal, refuse } from "./internal/refusal.ts"
+import { decodeJsonText, decodeUtf8 } from "./internal/text.ts"
+
+/**
+ * A format that overrides what the bytes look like.
+ *
+ * - `pickle`: a pickle, or base64 text of one
+ * - `json`: JSON as Python writes it
+ * - `datetime`: an ISO 8601 datetime
+ * - `text`: UTF-8 text, as a string
+ * - `parquet`, `feather` (Arrow files and streams too), `csv`: a `Table`
+ * - `pandas-json`: a `Table` from what `DataFrame.to_json` writes
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type FormatHint = "pickle" | "json" | "datetime" | "text" | "parquet" | "feather" | "csv" | "pandas-json"
+
+/**
+ * What is known of the bytes beside themselves, and the limits.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface DecodeOptions {
+  /** What the file or object is called. */
+  readonly name: string
+  readonly format?: FormatHint | undefined
+  /** How large the decompressed bytes may be. */
+  readonly maxBytes: number
+  /**
+   * How many times larger than the compressed bytes the decompressed may be, once they are over 64 MiB. Default 1 000.
+   */
+  readonly maxRatio?: number | undefined
+  /** What to make of objects of the caller's classes. Default: they are inert. */
+  readonly registry?: ClassRegistry.ClassRegistry | undefined
+}
+
+/** How many compressions may be around a value. */
+const maxLayers = 4
+
+type Problem = ResultDecodeError | ResultTooLarge
+
+const limitsOf = (options: DecodeOptions): Limits => ({
+  maxBytes: options.maxBytes,
+  maxRatio: options.maxRatio ?? 1_000
+})
+
+const compressionEndings = /\.(?:gz|gzip|z|zlib|zz|bz2|bzip2|xz|lzma|zst|zstd)$/
+
+const isCsvName = (name: string): boolean => {
+  let base = name.toLowerCase()
+  if (!base.includes(".csv")) return false
+  for (let layer = 0; layer < maxLayers && compressionEndings.test(base); layer++) {
+    base = base.replace(compressionEndings, "")
+  }
+  return base.endsWith(".csv")
+}
+
+const startsWith = (bytes: Uint8Array, text: string): boolean => {
+  for (let i = 0; i < text.length; i++) if (bytes[i] !== text.charCodeAt(i)) return false
+  return true
+}
+
+const isParquet = (bytes: Uint8Array): boolean =>
+  bytes.length >= 12 && startsWith(bytes, "PAR1") && startsWith(bytes.subarray(bytes.length - 4), "PAR1")
+
+const isArrow = (bytes: Uint8Array): boolean =>
+  startsWith(bytes, "ARROW1") || startsWith(bytes, "FEA1") ||
+  // A stream: the continuation marker and the length of the schema, which is a multiple of eight.
+  (bytes.length >= 16 && startsWith(bytes, "\xff\xff\xff\xff") && bytes[7] === 0 && bytes[4]! % 8 === 0)
+
+const requireText = (text: string | undefined): string =>
+  text ?? refuse("it is read as text, but its bytes are not UTF-8")
+
+const datetimeOf = (bytes: Uint8Array): unknown =>
+  parseDateTime(decodeUtf8(bytes) ?? "") ?? refuse("it is read as a datetime, but it is not an ISO 8601 datetime")
+
+const jsonOf = (bytes: Uint8Array): unknown => {
+  const text = decodeJsonText(bytes)
+  if (text === undefined) return refuse("it is read as JSON, but its bytes are not text")
+  const parsed = parseJson(text)
+  return "value" in parsed ? parsed.value : refuse(`it is read as JSON, but it is not: ${parsed.problem}`)
+}
+
+const pickleOf = (bytes: Uint8Array, options: DecodeOptions): unknown => {
+  const registry = options.registry ?? ClassRegistry.empty
+  if (isBinaryPickle(bytes)) return readPickle(bytes, registry)
+  const decoded = fromBase64(bytes)
+  return readPickle(decoded ?? bytes, registry)
+}
+
+/** What is Parquet is read by a package that is loaded when it is first needed; everything else is read at once. */
+const parquet = Symbol("Parquet")
+
+const byHint = (bytes: Uint8Array, hint: FormatHint, options: DecodeOptions): unknown => {
+  switch (hint) {
+    case "pickle":
+      return pickleOf(bytes, options)
+    case "json":
+      return jsonOf(bytes)
+    case "datetime":
+      return datetimeOf(bytes)
+    case "text":
+      return requireText(decodeUtf8(bytes))
+    case "parquet":
+      return parquet
+    case "feather":
+      return readFeather(bytes, options.maxBytes)
+    case "csv":
+      return readCsv(requireText(decodeUtf8(bytes)))
+    case "pandas-json":
+      return readPandasJson(requireText(decodeUtf8(bytes)))
+  }
+}
+
+/** What JSON may begin with, after white space or a byte order mark. */
+const mayBeJson = (bytes: Uint8Array): boolean => {
+  let at = 0
+  while (bytes[at] === 0x20 || bytes[at] === 0x0a || bytes[at] === 0x0d || bytes[at] === 0x09) at++
+  const first = bytes[at]
+  if (first === undefined) return false
+  return (first >= 0x30 && first <= 0x39) || "{[\"-tfnNI\xef\xfe\xff\0".includes(String.fromCharCode(first))
+}
+
+/** The value of bytes that are not compressed, or which decoder to load for it. */
+const byBytes = (bytes: Uint8Array, options: DecodeOptions): unknown => {
+  const registry = options.registry ?? ClassRegistry.empty
+  if (isBinaryPickle(bytes)) return readPickle(bytes, registry)
+  if (isParquet(bytes)) return parquet
+  if (isArrow(bytes)) return readFeather(bytes, options.maxBytes)
+  if (isCsvName(options.name)) return readCsv(requireText(decodeUtf8(bytes)))
+  if (bytes.length === 0) return refuse("it is empty")
+  const tried: Array<string> = []
+  if (mayBeJson(bytes)) {
+    const text = decodeJsonText(bytes)
+    if (text !== undefined) {
+      const parsed = parseJson(text)
+      if ("value" in parsed) return parsed.value
+      tried.push(`JSON (${parsed.problem})`)
+    }
+  } else tried.push("JSON")
+  if (bytes.length <= maxDateTimeLength) {
+    const datetime = parseDateTime(decodeUtf8(bytes) ?? "")
+    if (datetime !== undefined) return datetime
+  }
+  tried.push("an ISO datetime")
+  if (mayBeOldPickle(bytes)) {
+    try {
+      return readPickle(bytes, registry)
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error
+      tried.push(`a pickle without a header (${error.reason._tag === "ResultDecodeError" ? error.reason.problem : ""})`)
+    }
+  } else tried.push("a pickle without a header")
+  const decoded = fromBase64(bytes)
+  if (decoded !== undefined) {
+    try {
+      return readPickle(decoded, registry)
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error
+      tried.push(`base64 of a pickle (${error.reason._tag === "ResultDecodeError" ? error.reason.problem : ""})`)
+    }
+  } else tried.push("base64 of a pickle")
+  return refuse(
+    `no format takes its ${bytes.length} bytes; tried Parquet, Arrow and pickle by their first bytes, ${
+      tried.join(", ")
+    }. A format may be given in the options`
+  )
+}
+
+const interpret = (stored: Uint8Array, options: DecodeOptions): unknown => {
+  // Not a Buffer, or the bytes of a value would be one too.
+  const bytes = Buffer.isBuffer(stored) ? new Uint8Array(stored.buffer, stored.byteOffset, stored.length) : stored
+  return options.format === undefined ? byBytes(bytes, options) : byHint(bytes, options.format, options)
+}
+
+/** The compression around bytes. A hint is for what is inside of it, and text is text. */
+const layerOf = (bytes: Uint8Array, options: DecodeOptions): Compression | undefined =>
+  options.format === "text" ? undefined : compressionOf(bytes)
+
+const tooManyLayers = () => refuse(`it is compressed more than ${maxLayers} times over`)
+
+const problemOf = (error: unknown): Problem => {
+  if (error instanceof Refusal) return error.reason
+  throw error
+}
+
+const loadParquet = (bytes: Uint8Array, options: DecodeOptions): Effect.Effect<unknown, Problem> =>
+  Effect.tryPromise({ try: () => readParquet(bytes, options.maxBytes), catch: problemOf })
+
+/** Peels compressions off and gives way between and inside of them. */
+const decodeLarge = (bytes: Uint8Array, options: DecodeOptions, layer: number): Effect.Effect<unknown, Problem> => {
+  const compression = layerOf(bytes, options)
+  if (compression === undefined) return decodeInner(bytes, options)
+  return layer >= maxLayers
+    ? Effect.try({ try: tooManyLayers, catch: problemOf })
+    : Effect.flatMap(
+      decompress(compression, bytes, limitsOf(options)),
+      (inner) => decodeLarge(inner, options, layer + 1)
+    )
+}
+
+const decodeInner = (bytes: Uint8Array, options: DecodeOptions): Effect.Effect<unknown, Problem> => {
+  try {
+    const value = interpret(bytes, options)
+    return value === parquet ? loadParquet(bytes, options) : Effect.succeed(value)
+  } catch (error) {
+    return Effect.fail(problemOf(error))
+  }
+}
+
+/**
+ * The value of some bytes.
+ *
+ * All is decoded at once, without a promise, but for two: what is large gives way to others while it is decompressed,
+ * and Parquet is read by hyparquet, an optional peer that is loaded when it is first needed.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const decode = (
+  bytes: Uint8Array,
+  options: DecodeOptions
+): Effect.Effect<unknown, ResultDecodeError | ResultTooLarge> =>
+  Effect.suspend(() => {
+    let inner = bytes
+    for (let layer = 0;; layer++) {
+      const compression = layerOf(inner, options)
+      if (compression === undefined) return decodeInner(inner, options)
+      if (!isSmall(inner)) return decodeLarge(inner, options, layer)
+      try {
+        if (layer >= maxLayers) tooManyLayers()
+        inner = decompressSync(compression, inner, limitsOf(options))
+      } catch (error) {
+        return Effect.fail(problemOf(error))
+      }
+    }
+  })

@@ -1,0 +1,521 @@
+/**
+ * Schemas for what Python stores, to be given to `getResultAs`. Each takes every form in which Prefect may have stored
+ * such a value: a pickled object, JSON text, a cell of a table.
+ *
+ * **Example** (Reading orders)
+ *
+ * ```ts
+ * import * as ResultSchema from "@effect-prefect/formats/ResultSchema"
+ * import * as Schema from "effect/Schema"
+ *
+ * const Order = Schema.Struct({
+ *   id: Schema.Int,
+ *   placed: ResultSchema.DateTime,
+ *   amount: ResultSchema.Decimal,
+ *   tags: ResultSchema.set(Schema.String)
+ * })
+ *
+ * const Orders = ResultSchema.table(Order)
+ * ```
+ *
+ * @since 0.1.0
+ */
+import {
+  DataFrame,
+  Decimal as PyDecimal,
+  Index,
+  isDict,
+  NdArray,
+  NpScalar,
+  NpTime,
+  Path as PyPath,
+  PyArray,
+  PyDate,
+  PyDateTime,
+  PyEnum,
+  PyFloat,
+  PyObject,
+  PyTimedelta,
+  Range,
+  Series,
+  Timedelta,
+  Timestamp,
+  Timezone,
+  UUID as PyUUID,
+  zoneOf
+} from "@effect-prefect/pickle"
+import * as BigDecimal from "effect/BigDecimal"
+import * as DateTimes from "effect/DateTime"
+import * as Durations from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as SchemaIssue from "effect/SchemaIssue"
+import * as SchemaTransformation from "effect/SchemaTransformation"
+import { parseDateTime } from "./internal/python/datetime.ts"
+import { fromDataFrame } from "./internal/python/frames.ts"
+import * as JsonProjection from "./JsonProjection.ts"
+import { Table } from "./Table.ts"
+
+/** A scalar of NumPy or a typed float as the plain value that it holds. */
+const plain = (value: unknown): unknown => value instanceof NpScalar || value instanceof PyFloat ? value.value : value
+
+const expected = (what: string) => Effect.fail(new SchemaIssue.InvalidValue({ expected: what }))
+
+/** A schema of `to` that decodes what `decode` makes something of; `undefined` is a value that it does not take. */
+const from = <S extends Schema.Constraint>(
+  to: S,
+  what: string,
+  decode: (value: unknown) => S["Encoded"] | undefined,
+  encode: (value: S["Encoded"]) => unknown
+) =>
+  Schema.Unknown.pipe(
+    Schema.decodeTo(
+      to,
+      SchemaTransformation.transformEffect<S["Encoded"], unknown>({
+        decode: (value) => {
+          const decoded = decode(plain(value))
+          return decoded === undefined ? expected(what) : Effect.succeed(decoded)
+        },
+        encode: (value) => Effect.succeed(encode(value))
+      })
+    )
+  )
+
+/** A datetime of any kind: the instant in milliseconds, what is finer than that in microseconds, and the zone. */
+interface Instant {
+  readonly millis: number
+  /** 0 to 999, beyond the millisecond. */
+  readonly micros: number
+  readonly zone: DateTimes.TimeZone
+}
+
+const utc = DateTimes.zoneMakeOffset(0)
+
+const zoneFor = (tzinfo: unknown, offset: number | null): DateTimes.TimeZone => {
+  const key = tzinfo === null || tzinfo === undefined ? null : zoneOf(tzinfo)?.key ?? null
+  const named = key === null || key === "UTC" ? Option.none() : DateTimes.zoneMakeNamed(key)
+  return Option.getOrElse(named, () => offset === null || offset === 0 ? utc : DateTimes.zoneMakeOffset(offset / 1_000))
+}
+
+const instantOf = (value: unknown): Instant | undefined => {
+  if (typeof value === "string") return instantOf(parseDateTime(value))
+  if (value instanceof PyDateTime) {
+    const offset = value.utcOffset()
+    const micros = value.microsecond - (offset ?? 0)
+    return {
+      millis: value.toDate().getTime(),
+      micros: ((micros % 1_000) + 1_000) % 1_000,
+      zone: zoneFor(value.tzinfo, offset)
+    }
+  }
+  if (value instanceof Timestamp) {
+    const micros = Number(((value.ns / 1_000n) % 1_000n + 1_000n) % 1_000n)
+    return { millis: value.toDate().getTime(), micros, zone: zoneFor(value.tzinfo, value.utcOffset()) }
+  }
+  if (value instanceof NpTime && value.kind === "datetime64" && value.nanoseconds !== null) {
+    return instantOf(new Timestamp(value.nanoseconds, "ns", null))
+  }
+  if (value instanceof Date && !Number.isNaN(value.getTime())) return { millis: value.getTime(), micros: 0, zone: utc }
+  return undefined
+}
+
+const zoned = ({ millis, zone }: Instant): DateTimes.Zoned => DateTimes.makeZonedUnsafe(millis, { timeZone: zone })
+
+const pythonDateTime = (value: DateTimes.Zoned, micros: number): PyDateTime => {
+  const { day, hour, millisecond, minute, month, second, year } = DateTimes.toParts(value)
+  const zone = new Timezone(DateTimes.zonedOffset(value) * 1_000)
+  return new PyDateTime(year, month, day, hour, minute, second, millisecond * 1_000 + micros, 0, zone)
+}
+
+/**
+ * A datetime as `DateTime.Zoned`: of a datetime, a pendulum DateTime, a Timestamp, a datetime64 or ISO 8601 text.
+ *
+ * `DateTime` counts milliseconds: what is finer is cut off, and kept by `DateTimeMicros`. A datetime without a zone is
+ * taken to be in UTC.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const DateTime = from(
+  Schema.DateTimeZoned,
+  "a datetime",
+  (value) => {
+    const instant = instantOf(value)
+    return instant === undefined ? undefined : zoned(instant)
+  },
+  (value) => pythonDateTime(value, 0)
+)
+
+/**
+ * As `DateTime`, with the microseconds that Python kept: `microsecond` is 0 to 999, beyond the milliseconds of
+ * `dateTime`.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const DateTimeMicros = from(
+  Schema.toType(Schema.Struct({ dateTime: Schema.DateTimeZoned, microsecond: Schema.Int })),
+  "a datetime",
+  (value) => {
+    const instant = instantOf(value)
+    return instant === undefined ? undefined : { dateTime: zoned(instant), microsecond: instant.micros }
+  },
+  ({ dateTime, microsecond }) => pythonDateTime(dateTime, microsecond)
+)
+
+/**
+ * A date as `DateTime.Utc` at its midnight: of a date or its ISO 8601 text.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const LocalDate = from(
+  Schema.DateTimeUtc,
+  "a date",
+  (value) => {
+    if (value instanceof PyDate) return DateTimes.fromDateUnsafe(value.toDate())
+    if (typeof value !== "string" || !/^\d{4}-\d\d-\d\d$/.test(value)) return undefined
+    const date = parseDateTime(value)
+    return date === undefined ? undefined : DateTimes.fromDateUnsafe(date.toDate())
+  },
+  (value) => {
+    const { day, month, year } = DateTimes.toPartsUtc(value)
+    return new PyDate(year, month, day)
+  }
+)
+
+/**
+ * A timedelta as `Duration`: of a timedelta, a Timedelta, a timedelta64 or a number of seconds.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Duration = from(
+  Schema.Duration,
+  "a timedelta",
+  (value) => {
+    if (value instanceof Timedelta) return Durations.nanos(value.ns)
+    if (value instanceof PyTimedelta) {
+      return Durations.nanos(
+        (BigInt(value.days * 86_400 + value.seconds) * 1_000_000n + BigInt(value.microseconds)) * 1_000n
+      )
+    }
+    if (value instanceof NpTime && value.kind === "timedelta64" && value.nanoseconds !== null) {
+      return Durations.nanos(value.nanoseconds)
+    }
+    return typeof value === "number" && Number.isFinite(value) ? Durations.seconds(value) : undefined
+  },
+  (value) => {
+    const nanos = Option.getOrElse(Durations.toNanos(value), () => 0n)
+    const micros = nanos / 1_000n
+    const days = micros / 86_400_000_000n - (micros % 86_400_000_000n < 0n ? 1n : 0n)
+    const rest = Number(micros - days * 86_400_000_000n)
+    return new PyTimedelta(Number(days), Math.floor(rest / 1e6), rest % 1e6)
+  }
+)
+
+/**
+ * A Decimal as `BigDecimal`, exact: of a Decimal, an int, a finite float or their text. NaN and Infinity are refused.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Decimal = from(
+  Schema.BigDecimal,
+  "a decimal number",
+  (value) => {
+    if (typeof value === "bigint") return BigDecimal.fromBigInt(value)
+    if (typeof value === "number") return Option.getOrUndefined(BigDecimal.fromNumber(value))
+    const text = value instanceof PyDecimal ? value.value : value
+    return typeof text === "string" && text !== "" ? Option.getOrUndefined(BigDecimal.fromString(text)) : undefined
+  },
+  (value) => new PyDecimal(BigDecimal.format(value))
+)
+
+/**
+ * An int as bigint, of any size.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Integer = from(
+  Schema.BigInt,
+  "an integer",
+  (value) => typeof value === "bigint" ? value : Number.isSafeInteger(value) ? BigInt(value as number) : undefined,
+  (value) => Number.isSafeInteger(Number(value)) ? Number(value) : value
+)
+
+const uuidForm = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
+
+/**
+ * A UUID as text in lower case: of a UUID or of its text.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const UUID = from(
+  Schema.String,
+  "a UUID",
+  (value) => {
+    const text = (value instanceof PyUUID ? value.value : typeof value === "string" ? value : "").toLowerCase()
+    return uuidForm.test(text) ? text : undefined
+  },
+  (value) => new PyUUID(value)
+)
+
+/**
+ * bytes, a bytearray or a memoryview as Uint8Array.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Bytes = from(
+  Schema.Uint8Array,
+  "bytes",
+  (value) => value instanceof Uint8Array ? value : undefined,
+  (value) => value
+)
+
+/**
+ * A pathlib path as text.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Path = from(
+  Schema.String,
+  "a path",
+  (value) => value instanceof PyPath ? value.value : typeof value === "string" ? value : undefined,
+  (value) => new PyPath("pathlib.PurePosixPath", value)
+)
+
+/** The items of anything that Python iterates over and whose items are values; not of text and dicts. */
+const itemsOf = (value: unknown): ReadonlyArray<unknown> | undefined => {
+  if (Array.isArray(value)) return value
+  if (value instanceof Set) return [...value]
+  if (value instanceof NdArray) {
+    const list = value.toList()
+    return Array.isArray(list) ? list : undefined
+  }
+  if (value instanceof Range && typeof value.length !== "bigint" && value.length <= 10_000_000) return [...value]
+  if (value instanceof Series || value instanceof Index || value instanceof PyArray) return [...value]
+  return undefined
+}
+
+/**
+ * A list of items: of a list, tuple, deque, set, range, array, Series or Index.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const list = <S extends Schema.Constraint>(item: S) =>
+  from(
+    Schema.Array(item),
+    "a list",
+    (value) => itemsOf(value) as ReadonlyArray<S["Encoded"]> | undefined,
+    (value) => value
+  )
+
+/**
+ * A set of items: of a set, a frozenset, or a list that stands for one in JSON.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const set = <S extends Schema.Constraint>(item: S) =>
+  from(
+    Schema.ReadonlySet(item),
+    "a set",
+    (value) => {
+      const items = value instanceof Set || Array.isArray(value) ? [...value as Iterable<S["Encoded"]>] : undefined
+      return items === undefined ? undefined : new Set(items)
+    },
+    (value) => value
+  )
+
+/**
+ * A dict as a Map, with keys that need not be text.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const dict = <K extends Schema.Constraint, V extends Schema.Constraint>(key: K, value: V) =>
+  from(
+    Schema.ReadonlyMap(key, value),
+    "a dict",
+    (input) => {
+      if (input instanceof Map) return new Map(input as Map<K["Encoded"], V["Encoded"]>)
+      const isPlain = isDict(input) ||
+        (typeof input === "object" && input !== null && Object.getPrototypeOf(input) === Object.prototype)
+      return isPlain ? new Map(Object.entries(input)) as Map<K["Encoded"], V["Encoded"]> : undefined
+    },
+    (map) => map
+  )
+
+/**
+ * A table as its rows: of a `Table`, wherever it was stored, or of a list of dicts.
+ *
+ * A value that is missing is `null` in its row.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const table = <S extends Schema.Constraint>(row: S) =>
+  from(
+    Schema.Array(row),
+    "a table",
+    (value) => {
+      const rows = value instanceof Table
+        ? value.toRows()
+        : value instanceof DataFrame
+        ? fromDataFrame(value).toRows()
+        : value
+      return Array.isArray(rows) ? rows as ReadonlyArray<S["Encoded"]> : undefined
+    },
+    (rows) => rows
+  )
+
+/**
+ * The value of an Enum's member, whether the pickle carries the class or only names it.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const enumValue = <S extends Schema.Constraint>(value: S) =>
+  from(
+    value,
+    "a member of an Enum",
+    (input) =>
+      (input instanceof PyEnum
+        ? input.value
+        : input instanceof PyObject && input.args.length === 1
+        ? input.args[0]
+        : input) as
+          | S["Encoded"]
+          | undefined,
+    (encoded) => encoded
+  )
+
+/**
+ * The attributes of an object of the Python class `module.Name`.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const instance = <S extends Schema.Constraint>(className: string, attributes: S) =>
+  from(
+    attributes,
+    `an object of ${className}`,
+    (value) =>
+      value instanceof PyObject && value.className === className
+        ? Object.fromEntries(value.attributes()) as S["Encoded"]
+        : undefined,
+    (encoded) => encoded
+  )
+
+/**
+ * The JSON projection of any value, given to a schema.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const projected = <S extends Schema.Constraint>(schema: S) =>
+  Schema.Unknown.pipe(
+    Schema.decodeTo(
+      schema,
+      SchemaTransformation.transformEffect<S["Encoded"], unknown>({
+        decode: (value) =>
+          Effect.mapError(
+            JsonProjection.toJson(value),
+            () => new SchemaIssue.InvalidValue({ expected: "a value that has a JSON projection" })
+          ) as Effect.Effect<S["Encoded"], SchemaIssue.Issue>,
+        encode: (value) => Effect.succeed(value)
+      })
+    )
+  )
+
+const identifier = /^[A-Za-z_$][\w$]*$/
+
+const pathText = (path: ReadonlyArray<PropertyKey>): string =>
+  path.map((key, i) =>
+    typeof key === "number" || /^\d+$/.test(String(key))
+      ? `[${String(key)}]`
+      : identifier.test(String(key))
+      ? `${i === 0 ? "" : "."}${String(key)}`
+      : `[${JSON.stringify(String(key))}]`
+  ).join("")
+
+const maxProblems = 5
+
+const text = (annotation: unknown): string | undefined => typeof annotation === "string" ? annotation : undefined
+
+/** What was expected, from what the schema says of itself. Messages made at run time may quote the value. */
+const expectation = (issue: SchemaIssue.Issue): string => {
+  switch (issue._tag) {
+    case "InvalidType":
+    case "AnyOf":
+      return text(issue.ast.annotations?.["message"]) ??
+        SchemaIssue.defaultLeafHook(new SchemaIssue.InvalidType(issue.ast)).replace(/^Expected /, "expected ")
+    case "OneOf":
+      return "expected exactly one member of a union to match"
+    case "MissingKey":
+      return "it is missing"
+    case "UnexpectedKey":
+      return "no such key was expected"
+    case "Forbidden":
+      return "the schema cannot be used here"
+    case "InvalidValue": {
+      const expected = text(issue.annotations?.["expected"])
+      return expected === undefined ? "expected a valid value" : `expected ${expected}`
+    }
+    case "Filter": {
+      const message = text(issue.filter.annotations?.["message"])
+      const expected = text(issue.filter.annotations?.["expected"])
+      return message ??
+        (expected === undefined ? "expected a value that the schema's check takes" : `expected ${expected}`)
+    }
+    default:
+      return "expected another value"
+  }
+}
+
+const problemsOf = (
+  issue: SchemaIssue.Issue,
+  path: ReadonlyArray<PropertyKey>,
+  out: Array<string>,
+  because?: string
+): void => {
+  switch (issue._tag) {
+    case "Pointer":
+      return problemsOf(issue.issue, [...path, ...issue.path], out, because)
+    case "Encoding":
+      return problemsOf(issue.issue, path, out, because)
+    case "Filter":
+      return problemsOf(issue.issue, path, out, because ?? expectation(issue))
+    case "Composite":
+    case "AnyOf":
+      if (issue.issues.length > 0) {
+        for (const inner of issue.issues) problemsOf(inner, path, out, because)
+        return
+      }
+  }
+  const at = pathText(path)
+  const problem = because ?? expectation(issue)
+  const line = at === "" ? problem : `${at}: ${problem}`
+  if (!out.includes(line)) out.push(line)
+}
+
+/**
+ * What a schema did not take: each place and what was expected there. Never the value that was there, and so never a
+ * secret.
+ *
+ * @category formatting
+ * @since 0.1.0
+ */
+export const describeIssue = (issue: SchemaIssue.Issue): string => {
+  const problems: Array<string> = []
+  problemsOf(issue, [], problems)
+  const shown = problems.slice(0, maxProblems).join("; ")
+  return problems.length > maxProblems ? `${shown}; and ${problems.length - maxProblems} more` : shown
+}

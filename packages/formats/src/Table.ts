@@ -1,0 +1,221 @@
+/**
+ * `Table`: the one value of every tabular result, whether it was a pickled DataFrame of any pandas, Parquet, Feather,
+ * CSV or pandas JSON.
+ *
+ * @since 0.1.0
+ */
+
+/**
+ * What the values of a column are.
+ *
+ * - `bool`: booleans
+ * - `int`: numbers, and bigints beyond ±(2^53-1)
+ * - `float`: numbers
+ * - `string`: strings
+ * - `bytes`: Uint8Array
+ * - `decimal`: `Decimal` of `@effect-prefect/pickle`
+ * - `datetime`: `Timestamp`, to the nanosecond, of an instant when the column has a time zone
+ * - `date`, `time`: `PyDate`, `PyTime`
+ * - `timedelta`: `Timedelta`, to the nanosecond
+ * - `object`: anything, for example lists or values of several kinds
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type ColumnKind =
+  | "bool"
+  | "int"
+  | "float"
+  | "string"
+  | "bytes"
+  | "decimal"
+  | "datetime"
+  | "date"
+  | "time"
+  | "timedelta"
+  | "object"
+
+/**
+ * What pandas keeps times in.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type TimeUnit = "s" | "ms" | "us" | "ns"
+
+/**
+ * What a column is made of.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ColumnParts {
+  readonly name: string
+  readonly kind: ColumnKind
+  readonly length: number
+  /** The value at a row; `null`, `undefined` and NaN are all no value. */
+  readonly at: (row: number) => unknown
+  readonly unit?: TimeUnit | null | undefined
+  readonly timezone?: string | null | undefined
+  readonly categories?: ReadonlyArray<unknown> | null | undefined
+  readonly isOrdered?: boolean | undefined
+}
+
+/**
+ * A column: values of one kind, of which any may be missing. The values are made when they are asked for.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class Column implements Iterable<unknown> {
+  /** Its label as text, as Python's `str` gives it: `a`, `0`, `('a', 'b')`. */
+  readonly name: string
+  readonly kind: ColumnKind
+  readonly length: number
+  /** The unit that times and timedeltas were kept in, else `null`. */
+  readonly unit: TimeUnit | null
+  /** The time zone of a `datetime` column (`UTC`, `Europe/Berlin`, `+01:00`), `null` for local times and other kinds. */
+  readonly timezone: string | null
+  /** The categories of a categorical column, in their order; else `null`. */
+  readonly categories: ReadonlyArray<unknown> | null
+  /** Whether the categories are ordered. */
+  readonly isOrdered: boolean
+  readonly #at: (row: number) => unknown
+
+  constructor(parts: ColumnParts) {
+    this.name = parts.name
+    this.kind = parts.kind
+    this.length = parts.length
+    this.unit = parts.unit ?? null
+    this.timezone = parts.timezone ?? null
+    this.categories = parts.categories ?? null
+    this.isOrdered = parts.isOrdered ?? false
+    this.#at = parts.at
+  }
+
+  /** The value at a row, `null` where there is none: Python's None, NaN, NaT and NA. */
+  at(row: number): unknown {
+    const value = this.#at(row)
+    return value === undefined || value !== value ? null : value
+  }
+
+  /** Whether there is no value at a row. */
+  isNull(row: number): boolean {
+    return this.at(row) === null
+  }
+
+  /** How many rows have no value. */
+  get nullCount(): number {
+    let count = 0
+    for (let row = 0; row < this.length; row++) if (this.at(row) === null) count++
+    return count
+  }
+
+  toArray(): Array<unknown> {
+    return Array.from({ length: this.length }, (_, row) => this.at(row))
+  }
+
+  *[Symbol.iterator](): IterableIterator<unknown> {
+    for (let row = 0; row < this.length; row++) yield this.at(row)
+  }
+}
+
+/**
+ * A row: the values by the names of their columns. Of columns with the same name, the last.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Row = Record<string, unknown>
+
+/** What makes the rows of a table: plain objects that all have the same shape. */
+const rowMaker = (columns: ReadonlyArray<Column>): (row: number) => Row => {
+  const last = new Map(columns.map((column) => [column.name, column]))
+  const names = [...last.keys()]
+  const sources = [...last.values()]
+  const isPlain = !last.has("__proto__")
+  return (row) => {
+    const out: Row = {}
+    for (let i = 0; i < names.length; i++) {
+      const value = sources[i]!.at(row)
+      if (isPlain) out[names[i]!] = value
+      else Object.defineProperty(out, names[i]!, { value, enumerable: true, configurable: true, writable: true })
+    }
+    return out
+  }
+}
+
+/**
+ * A table of typed columns. Its index, when it is not just the row numbers, is kept apart from the columns and is not
+ * part of the rows, as in pandas' `to_dict("records")`.
+ *
+ * **Example** (Reading a table)
+ *
+ * ```ts
+ * import * as Table from "@effect-prefect/formats/Table"
+ *
+ * const total = (table: Table.Table) => {
+ *   let sum = 0
+ *   for (const row of table.rows()) sum += Number(row["total"])
+ *   return sum
+ * }
+ * ```
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class Table implements Iterable<Row> {
+  /** The columns, in order. Names may occur more than once. */
+  readonly columns: ReadonlyArray<Column>
+  /** The columns of the index; none when it is only the row numbers. */
+  readonly index: ReadonlyArray<Column>
+  readonly numRows: number
+
+  constructor(columns: ReadonlyArray<Column>, numRows: number, index: ReadonlyArray<Column> = []) {
+    this.columns = columns
+    this.numRows = numRows
+    this.index = index
+  }
+
+  get numColumns(): number {
+    return this.columns.length
+  }
+
+  get columnNames(): ReadonlyArray<string> {
+    return this.columns.map((column) => column.name)
+  }
+
+  /** The column of that name, the last of several; `undefined` when there is none. */
+  column(name: string): Column | undefined {
+    return this.columns.findLast((column) => column.name === name)
+  }
+
+  /** The row at a place, counted from 0; `undefined` when there is none. */
+  row(at: number): Row | undefined {
+    return at >= 0 && at < this.numRows ? rowMaker(this.columns)(at) : undefined
+  }
+
+  /** The rows one by one, each made when it is asked for. */
+  *rows(): IterableIterator<Row> {
+    const make = rowMaker(this.columns)
+    for (let row = 0; row < this.numRows; row++) yield make(row)
+  }
+
+  /** All rows at once. */
+  toRows(): Array<Row> {
+    const make = rowMaker(this.columns)
+    return Array.from({ length: this.numRows }, (_, row) => make(row))
+  }
+
+  [Symbol.iterator](): IterableIterator<Row> {
+    return this.rows()
+  }
+
+  /** Its shape, and never its values: `Table(24 rows: id int, day datetime)`. */
+  toString(): string {
+    return `Table(${this.numRows} rows: ${this.columns.map(({ kind, name }) => `${name} ${kind}`).join(", ")})`
+  }
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return this.toString()
+  }
+}

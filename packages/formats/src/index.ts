@@ -1,0 +1,5 @@
+export * as ClassRegistry from "./ClassRegistry.ts"
+export * as JsonProjection from "./JsonProjection.ts"
+export * as ResultFormat from "./ResultFormat.ts"
+export * as ResultSchema from "./ResultSchema.ts"
+export * as Table from "./Table.ts"

@@ -1,0 +1,267 @@
+/**
+ * Arrow IPC, as Columnar.rst, Schema.fbs and Message.fbs of Apache Arrow describe it: files (Feather 2), streams, and the
+ * Feather 1 files of pyarrow before 0.17. Buffers may be compressed with LZ4 or zstd, which is what pyarrow does.
+ *
+ * Every length that a file states is checked against the bytes that are there before anything is read or made.
+ */
+import * as zlib from "node:zlib"
+import { type ColumnParts, type Table, type TimeUnit } from "../../Table.ts"
+import { unlz4Frame } from "../compression/lz4.ts"
+import { FlatTable } from "../flatbuffer.ts"
+import { arrange, readPandasMetadata } from "../pandasMetadata.ts"
+import { Refusal, refuse, tooLarge } from "../refusal.ts"
+import { readFeather1 } from "./feather1.ts"
+import { buildVector, type Field, readField, type Vector } from "./vector.ts"
+
+const damaged = (what: string): never => refuse(`the Arrow data is damaged: ${what}`)
+
+const isFile = (bytes: Uint8Array): boolean => Buffer.from(bytes.subarray(0, 6)).toString("latin1") === "ARROW1"
+
+interface Message {
+  /** The flatbuffer that describes the body. */
+  readonly head: Uint8Array
+  readonly body: Uint8Array
+}
+
+/** The messages of a stream. A file is one too, after its magic and before its footer. */
+const readMessages = (bytes: Uint8Array): Array<Message> => {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  const out: Array<Message> = []
+  let at = isFile(bytes) ? 8 : 0
+  while (at + 4 <= bytes.length) {
+    let length = view.getInt32(at, true)
+    at += 4
+    if (length === -1) {
+      if (at + 4 > bytes.length) damaged("a message breaks off")
+      length = view.getInt32(at, true)
+      at += 4
+    }
+    if (length === 0) break
+    if (length < 0 || at + length > bytes.length) damaged("a message breaks off")
+    const head = bytes.subarray(at, at + length)
+    at += length
+    const bodyLength = FlatTable.root(head).int64(3)
+    if (bodyLength < 0 || at + bodyLength > bytes.length) damaged("a body breaks off")
+    out.push({ head, body: bytes.subarray(at, at + bodyLength) })
+    at += bodyLength
+  }
+  return out
+}
+
+/** The record batch of a message, directly or as a dictionary. */
+const recordBatchOf = (root: FlatTable): FlatTable | null => {
+  const kind = root.uint8(1)
+  return kind === 3 ? root.table(2) : kind === 2 ? root.table(2)?.table(1) ?? null : null
+}
+
+/** Before the format had a place for it, pyarrow 0.17 named the compression in the metadata of each message. */
+const earlyCodecs: Readonly<Record<string, number>> = { lz4: 0, lz4_frame: 0, zstd: 1 }
+
+/** How the buffers of a batch are compressed (0 is LZ4, 1 is zstd), `undefined` when they are not. */
+const codecOf = (root: FlatTable, batch: FlatTable): number | undefined => {
+  const compression = batch.table(3)
+  if (compression !== null) return compression.uint8(0)
+  for (const entry of root.tables(4)) {
+    if (entry.string(0) !== "ARROW:experimental_compression") continue
+    return earlyCodecs[(entry.string(1) ?? "").toLowerCase()] ??
+      refuse("the Arrow data uses a compression that is not LZ4 or zstd")
+  }
+  return undefined
+}
+
+const decompressBuffer = (codec: number, bytes: Uint8Array, left: number, maxBytes: number): Uint8Array => {
+  if (bytes.length === 0) return bytes
+  if (bytes.length < 8) damaged("a compressed buffer breaks off")
+  const length = Number(new DataView(bytes.buffer, bytes.byteOffset, 8).getBigInt64(0, true))
+  const content = bytes.subarray(8)
+  if (length === -1) return content
+  if (length < 0) damaged("a compressed buffer has no length")
+  if (length > left) tooLarge(maxBytes)
+  if (length === 0) return new Uint8Array(0)
+  if (codec === 0) return unlz4Frame(content, length)
+  if (codec !== 1) refuse("the Arrow data uses a compression that is not LZ4 or zstd")
+  if (zlib.zstdDecompressSync === undefined) {
+    refuse("the Arrow data uses zstd, which this Node.js cannot read: use Node.js 22.15 or later")
+  }
+  const out = zlib.zstdDecompressSync(content, { maxOutputLength: length })
+  return out.length === length ? out : damaged("a compressed buffer is shorter than it says")
+}
+
+interface Batch {
+  readonly batch: FlatTable
+  readonly codec: number | undefined
+  readonly body: Uint8Array
+}
+
+/** What is left of the limits: bytes of decompressed buffers, and values, which may take no bytes at all. */
+interface Budget {
+  bytes: number
+  values: number
+  readonly max: number
+}
+
+/** Gives the vectors of some fields the nodes and buffers of a batch, in order. */
+const readVectors = (
+  { batch, body, codec }: Batch,
+  fields: ReadonlyArray<Field>,
+  dictionaries: ReadonlyMap<number, Vector>,
+  budget: Budget
+): Array<Vector> => {
+  const { view } = batch
+  const nodes = batch.vector(1, 16)
+  const buffers = batch.vector(2, 16)
+  const variadic = batch.vector(4, 8)
+  const next = { node: 0, buffer: 0, variadic: 0 }
+  const cursor = {
+    dictionaries,
+    node: () => {
+      if (next.node >= nodes.length) damaged("a batch has too few nodes")
+      const at = nodes.start + next.node++ * 16
+      const node = { length: Number(view.getBigInt64(at, true)), nullCount: Number(view.getBigInt64(at + 8, true)) }
+      if (!(node.length >= 0)) damaged("a column has no length")
+      if ((budget.values -= node.length) < 0) tooLarge(budget.max)
+      return node
+    },
+    buffer: () => {
+      if (next.buffer >= buffers.length) damaged("a batch has too few buffers")
+      const at = buffers.start + next.buffer++ * 16
+      const [from, length] = [Number(view.getBigInt64(at, true)), Number(view.getBigInt64(at + 8, true))]
+      if (!(from >= 0 && length >= 0 && from + length <= body.length)) damaged("a buffer lies outside of its body")
+      const stored = body.subarray(from, from + length)
+      if (codec === undefined) return stored
+      const plain = decompressBuffer(codec, stored, budget.bytes, budget.max)
+      budget.bytes -= plain.length
+      return plain
+    },
+    variadic: () => {
+      if (next.variadic >= variadic.length) damaged("a batch has too few buffers")
+      return Number(view.getBigInt64(variadic.start + next.variadic++ * 8, true))
+    }
+  }
+  return fields.map((field) => buildVector(field, cursor))
+}
+
+/** Several vectors as one. */
+const concat = (vectors: ReadonlyArray<Vector>): Vector => {
+  const [only] = vectors
+  if (only !== undefined && vectors.length === 1) return only
+  const ends: Array<number> = []
+  let length = 0
+  for (const vector of vectors) ends.push(length += vector.length)
+  return {
+    length,
+    at: (row) => {
+      let low = 0
+      let high = ends.length
+      while (low < high) {
+        const middle = (low + high) >> 1
+        if (ends[middle]! <= row) low = middle + 1
+        else high = middle
+      }
+      return vectors[low]?.at(row - (ends[low - 1] ?? 0)) ?? null
+    }
+  }
+}
+
+/** The fields below some fields that are dictionaries, by the id of the dictionary. */
+const dictionaryFields = (fields: ReadonlyArray<Field>, out = new Map<number, Field>()): Map<number, Field> => {
+  for (const field of fields) {
+    if (field.dictionary !== null) out.set(field.dictionary.id, { ...field, dictionary: null })
+    dictionaryFields(field.children, out)
+  }
+  return out
+}
+
+const metadataOf = (table: FlatTable, field: number, key: string): string | null => {
+  for (const entry of table.tables(field)) if (entry.string(0) === key) return entry.string(1)
+  return null
+}
+
+const kinds: Readonly<Record<number, ColumnParts["kind"]>> = {
+  2: "int",
+  3: "float",
+  4: "bytes",
+  5: "string",
+  6: "bool",
+  7: "decimal",
+  8: "date",
+  9: "time",
+  10: "datetime",
+  15: "bytes",
+  18: "timedelta",
+  19: "bytes",
+  20: "string",
+  23: "bytes",
+  24: "string"
+}
+
+const partsOf = (field: Field, column: Vector, dictionaries: ReadonlyMap<number, Vector>): ColumnParts => {
+  const dictionary = field.dictionary === null ? undefined : dictionaries.get(field.dictionary.id)
+  return {
+    name: field.name,
+    kind: kinds[field.type] ?? "object",
+    length: column.length,
+    at: column.at,
+    unit: field.unit as TimeUnit | null,
+    timezone: field.timezone,
+    categories: dictionary === undefined ? null : Array.from({ length: dictionary.length }, (_, i) => dictionary.at(i)),
+    isOrdered: field.dictionary?.isOrdered
+  }
+}
+
+const readIpc = (bytes: Uint8Array, maxBytes: number): Table => {
+  const budget: Budget = { bytes: maxBytes, values: maxBytes, max: maxBytes }
+  const dictionaries = new Map<number, Vector>()
+  const chunks: Array<Array<Vector>> = []
+  let schema: FlatTable | null = null
+  let fields: ReadonlyArray<Field> = []
+  let dictionaryTypes = new Map<number, Field>()
+  let numRows = 0
+  for (const { body, head } of readMessages(bytes)) {
+    const root = FlatTable.root(head)
+    const kind = root.uint8(1)
+    if (kind === 1) {
+      if (schema !== null) continue
+      schema = root.table(2) ?? damaged("it has no schema")
+      if (schema.int16(0) !== 0) refuse("the Arrow data is big endian, which is not read")
+      fields = schema.tables(1).map((field) => readField(field))
+      dictionaryTypes = dictionaryFields(fields)
+      continue
+    }
+    const batch = recordBatchOf(root)
+    if (batch === null) continue
+    if (schema === null) damaged("a batch comes before the schema")
+    const codec = codecOf(root, batch)
+    if (kind === 3) {
+      const vectors = readVectors({ batch, codec, body }, fields, dictionaries, budget)
+      const length = batch.int64(0)
+      if (vectors.some((vector) => vector.length !== length)) damaged("its columns differ in length")
+      if (!(length >= 0 && (numRows += length) <= maxBytes)) tooLarge(maxBytes)
+      chunks.push(vectors)
+    } else {
+      const dictionary = root.table(2)!
+      const id = dictionary.int64(0)
+      const field = dictionaryTypes.get(id) ?? damaged("a dictionary is of no column")
+      const values = readVectors({ batch, codec, body }, [field], dictionaries, budget)[0]!
+      const before = dictionary.uint8(2) === 1 ? dictionaries.get(id) : undefined
+      dictionaries.set(id, before === undefined ? values : concat([before, values]))
+    }
+  }
+  if (schema === null) return damaged("it has no schema")
+  const parts = fields.map((field, i) =>
+    partsOf(field, concat(chunks.map((chunk) => chunk[i] ?? damaged("a column is missing"))), dictionaries)
+  )
+  return arrange(parts, numRows, readPandasMetadata(metadataOf(schema, 2, "pandas")))
+}
+
+/** The table of Arrow bytes of any of the three kinds. */
+export const readFeather = (bytes: Uint8Array, maxBytes: number): Table => {
+  try {
+    if (Buffer.from(bytes.subarray(0, 4)).toString("latin1") === "FEA1") return readFeather1(bytes, maxBytes)
+    return readIpc(bytes, maxBytes)
+  } catch (error) {
+    if (error instanceof Refusal) throw error
+    // What points outside of the bytes is a RangeError of a DataView.
+    return damaged("it breaks off or contradicts itself")
+  }
+}

@@ -1,0 +1,408 @@
+/** The columns of an Arrow record batch: the layouts of the Arrow columnar format, one for each type. */
+import type { TimeUnit } from "../../Table.ts"
+import { dateCell, decimalCell, integerCell, timeCell, timedeltaCell, timestampCell, zoneFromName } from "../cells.ts"
+import type { FlatTable } from "../flatbuffer.ts"
+import { refuse } from "../refusal.ts"
+
+const damaged = (what: string): never => refuse(`the Arrow data is damaged: ${what}`)
+
+/** The values of one column in one batch. */
+export interface Vector {
+  readonly length: number
+  readonly at: (row: number) => unknown
+}
+
+export interface Field {
+  readonly name: string
+  /** The number of the type in Schema.fbs: of the values, for a dictionary. */
+  readonly type: number
+  readonly unit: TimeUnit | null
+  readonly timezone: string | null
+  /** Bits of an integer, a time or a decimal; bytes of a fixed size binary; items of a fixed size list. */
+  readonly size: number
+  readonly isSigned: boolean
+  /** Digits after the point of a decimal; precision of a float; mode of a union; unit of a date or an interval. */
+  readonly scale: number
+  readonly typeIds: ReadonlyArray<number>
+  readonly children: ReadonlyArray<Field>
+  readonly dictionary: { readonly id: number; readonly index: Field; readonly isOrdered: boolean } | null
+}
+
+const units: ReadonlyArray<TimeUnit> = ["s", "ms", "us", "ns"]
+
+const maxDepth = 64
+
+const plainField = (name: string, type: number): Field => ({
+  name,
+  type,
+  unit: null,
+  timezone: null,
+  size: 0,
+  isSigned: true,
+  scale: 0,
+  typeIds: [],
+  children: [],
+  dictionary: null
+})
+
+const integerField = (table: FlatTable | null): Field => ({
+  ...plainField("", 2),
+  size: table?.int32(0) ?? 32,
+  isSigned: table === null ? true : table.uint8(1) === 1
+})
+
+const unitOf = (table: FlatTable, missing: number): TimeUnit =>
+  units[table.int16(0, missing)] ?? damaged("a time has no unit")
+
+const typed = (field: Field, table: FlatTable): Field => {
+  switch (field.type) {
+    case 2:
+      return { ...integerField(table), name: field.name }
+    case 3:
+      return { ...field, scale: table.int16(0) }
+    case 7:
+      return { ...field, scale: table.int32(1), size: table.int32(2, 128) }
+    case 8:
+      return { ...field, scale: table.int16(0, 1) }
+    case 9:
+      return { ...field, unit: unitOf(table, 1), size: table.int32(1, 32) }
+    case 10:
+      return { ...field, unit: unitOf(table, 0), timezone: table.string(1) }
+    case 11:
+      return { ...field, scale: table.int16(0) }
+    case 14: {
+      const ids = table.vector(1, 4)
+      const typeIds = Array.from({ length: ids.length }, (_, i) => table.view.getInt32(ids.start + i * 4, true))
+      return { ...field, scale: table.int16(0), typeIds }
+    }
+    case 15:
+    case 16:
+      return { ...field, size: table.int32(0) }
+    case 18:
+      return { ...field, unit: unitOf(table, 1) }
+    default:
+      return field
+  }
+}
+
+/** A field of the schema. */
+export const readField = (table: FlatTable, depth = 0): Field => {
+  if (depth > maxDepth) return damaged("its types are nested too deep")
+  const plain = plainField(table.string(0) ?? "", table.uint8(2))
+  const type = table.table(3)
+  const children = table.tables(5).map((child) => readField(child, depth + 1))
+  const encoding = table.table(4)
+  return {
+    ...(type === null ? plain : typed(plain, type)),
+    children,
+    dictionary: encoding === null
+      ? null
+      : { id: encoding.int64(0), index: integerField(encoding.table(1)), isOrdered: encoding.uint8(2) === 1 }
+  }
+}
+
+/** Where the next of what a batch has comes from. */
+export interface Cursor {
+  readonly dictionaries: ReadonlyMap<number, Vector>
+  readonly node: () => { readonly length: number; readonly nullCount: number }
+  readonly buffer: () => Uint8Array
+  readonly variadic: () => number
+}
+
+const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+
+/** Whether a row has a value, by the bitmap. */
+const validityOf = (bitmap: Uint8Array, length: number, nullCount: number): (row: number) => boolean => {
+  if (nullCount === 0 || bitmap.length === 0) return () => true
+  if (bitmap.length * 8 < length) damaged("a bitmap is too short")
+  return (row) => (bitmap[row >> 3]! >> (row & 7) & 1) === 1
+}
+
+const need = (bytes: Uint8Array, size: number): void => {
+  if (!(size >= 0 && size <= bytes.length)) damaged("a column is too short")
+}
+
+const half = (bits: number): number => {
+  const sign = (bits & 0x8000) === 0 ? 1 : -1
+  const exponent = (bits >> 10) & 31
+  const fraction = bits & 1_023
+  if (exponent === 31) return fraction === 0 ? sign * Infinity : Number.NaN
+  return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1 + fraction / 1_024) * 2 ** (exponent - 15)
+}
+
+/** Bytes of one value of a type whose values all have the same size; 0 for others. */
+const widthOf = (field: Field): number => {
+  switch (field.type) {
+    case 2:
+    case 7:
+    case 9:
+      return field.size / 8
+    case 3:
+      return 2 ** (field.scale + 1)
+    case 8:
+      return field.scale === 0 ? 4 : 8
+    case 10:
+    case 18:
+      return 8
+    case 11:
+      return [4, 8, 16][field.scale] ?? 0
+    case 15:
+      return field.size
+    default:
+      return 0
+  }
+}
+
+const integers = (view: DataView, width: number, isSigned: boolean): (row: number) => number | bigint => {
+  switch (width) {
+    case 1:
+      return isSigned ? (row) => view.getInt8(row) : (row) => view.getUint8(row)
+    case 2:
+      return isSigned ? (row) => view.getInt16(row * 2, true) : (row) => view.getUint16(row * 2, true)
+    case 4:
+      return isSigned ? (row) => view.getInt32(row * 4, true) : (row) => view.getUint32(row * 4, true)
+    case 8:
+      return isSigned ? (row) => view.getBigInt64(row * 8, true) : (row) => view.getBigUint64(row * 8, true)
+    default:
+      return damaged("an integer has an unknown size")
+  }
+}
+
+const decimals = (view: DataView, width: number, scale: number) => (row: number) => {
+  if (width === 4) return decimalCell(BigInt(view.getInt32(row * 4, true)), scale)
+  let value = 0n
+  for (let at = width - 8; at >= 0; at -= 8) value = (value << 64n) | view.getBigUint64(row * width + at, true)
+  return decimalCell(BigInt.asIntN(width * 8, value), scale)
+}
+
+/** The value of a row, for the types whose values all have the same size. */
+const fixedReader = (field: Field, values: Uint8Array, width: number): (row: number) => unknown => {
+  const view = viewOf(values)
+  const unit = field.unit ?? "ns"
+  switch (field.type) {
+    case 2: {
+      const read = integers(view, width, field.isSigned)
+      return width < 8 ? read : (row) => integerCell(read(row) as bigint)
+    }
+    case 3:
+      return width === 2
+        ? (row) => half(view.getUint16(row * 2, true))
+        : width === 4
+        ? (row) => view.getFloat32(row * 4, true)
+        : (row) => view.getFloat64(row * 8, true)
+    case 7:
+      return decimals(view, width, field.scale)
+    case 8:
+      return width === 4
+        ? (row) => dateCell(view.getInt32(row * 4, true))
+        : (row) => dateCell(Math.floor(Number(view.getBigInt64(row * 8, true)) / 86_400_000))
+    case 9: {
+      const read = integers(view, width, true)
+      return (row) => timeCell(BigInt(read(row)), unit)
+    }
+    case 10: {
+      const zone = zoneFromName(field.timezone)
+      return (row) => timestampCell(view.getBigInt64(row * 8, true), unit, zone)
+    }
+    case 18:
+      return (row) => timedeltaCell(view.getBigInt64(row * 8, true), unit)
+    case 11: // A calendar interval: months, or days and milliseconds, or months, days and nanoseconds.
+      return width === 4
+        ? (row) => view.getInt32(row * 4, true)
+        : width === 8
+        ? (row) => [view.getInt32(row * 8, true), view.getInt32(row * 8 + 4, true)]
+        : (row) => [
+          view.getInt32(row * 16, true),
+          view.getInt32(row * 16 + 4, true),
+          integerCell(view.getBigInt64(row * 16 + 8, true))
+        ]
+    default:
+      return (row) => values.slice(row * width, (row + 1) * width)
+  }
+}
+
+/** Where a row of variable size starts and ends; checked when it is asked for. */
+const rangesOf = (offsets: Uint8Array, length: number, isLarge: boolean, limit: number) => {
+  const view = viewOf(offsets)
+  const width = isLarge ? 8 : 4
+  if (length > 0) need(offsets, (length + 1) * width)
+  const read = isLarge
+    ? (at: number) => Number(view.getBigInt64(at * 8, true))
+    : (at: number) => view.getInt32(at * 4, true)
+  return (row: number): readonly [start: number, end: number] => {
+    const [start, end] = [read(row), read(row + 1)]
+    return start >= 0 && end >= start && end <= limit ? [start, end] : damaged("a value lies outside of its column")
+  }
+}
+
+const textOf = (bytes: Uint8Array, start: number, end: number): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString("utf8")
+
+const itemsOf = (child: Vector, start: number, end: number): Array<unknown> => {
+  const out: Array<unknown> = []
+  if (!(start >= 0 && end <= child.length)) damaged("a list lies outside of its items")
+  for (let i = start; i < end; i++) out.push(child.at(i))
+  return out
+}
+
+const struct = (children: ReadonlyArray<Field>, vectors: ReadonlyArray<Vector>) => (row: number) => {
+  const out: Record<string, unknown> = {}
+  children.forEach(({ name }, i) =>
+    Object.defineProperty(out, name, {
+      value: vectors[i]!.at(row),
+      enumerable: true,
+      configurable: true,
+      writable: true
+    })
+  )
+  return out
+}
+
+/** The value of a row of a type without a size of its own, once its nulls are out of the way. */
+const variableReader = (field: Field, length: number, cursor: Cursor): (row: number) => unknown => {
+  const children = () => field.children.map((child) => buildVector(child, cursor))
+  const child = () => buildVector(field.children[0] ?? damaged("a list has no type of items"), cursor)
+  switch (field.type) {
+    case 4:
+    case 5:
+    case 19:
+    case 20: {
+      const offsets = cursor.buffer()
+      const data = cursor.buffer()
+      const range = rangesOf(offsets, length, field.type >= 19, data.length)
+      const isText = field.type === 5 || field.type === 20
+      return (row) => {
+        const [start, end] = range(row)
+        return isText ? textOf(data, start, end) : data.slice(start, end)
+      }
+    }
+    case 6: {
+      const bits = cursor.buffer()
+      need(bits, Math.ceil(length / 8))
+      return (row) => (bits[row >> 3]! >> (row & 7) & 1) === 1
+    }
+    case 12:
+    case 21: {
+      const offsets = cursor.buffer()
+      const items = child()
+      const range = rangesOf(offsets, length, field.type === 21, items.length)
+      return (row) => itemsOf(items, ...range(row))
+    }
+    case 13: {
+      const vectors = children()
+      if (vectors.some((vector) => vector.length < length)) damaged("a struct is longer than its fields")
+      return struct(field.children, vectors)
+    }
+    case 16: {
+      const items = child()
+      return (row) => itemsOf(items, row * field.size, (row + 1) * field.size)
+    }
+    case 17: {
+      const offsets = cursor.buffer()
+      const entries = field.children[0] ?? damaged("a map has no entries")
+      const vectors = (cursor.node(), cursor.buffer(), entries.children.map((each) => buildVector(each, cursor)))
+      const [keys, values] = vectors
+      if (keys === undefined || values === undefined) return damaged("a map has no keys or no values")
+      const range = rangesOf(offsets, length, false, Math.min(keys.length, values.length))
+      return (row) => {
+        const [start, end] = range(row)
+        return itemsOf(keys, start, end).map((key, i) => [key, values.at(start + i)])
+      }
+    }
+    case 23:
+    case 24: {
+      const views = cursor.buffer()
+      const count = cursor.variadic()
+      need(views, length * 16)
+      const data: Array<Uint8Array> = []
+      for (let i = 0; i < count; i++) data.push(cursor.buffer())
+      const view = viewOf(views)
+      return (row) => {
+        const size = view.getInt32(row * 16, true)
+        const source = size <= 12 ? views : data[view.getInt32(row * 16 + 8, true)] ?? damaged("a text has no data")
+        const start = size <= 12 ? row * 16 + 4 : view.getInt32(row * 16 + 12, true)
+        if (!(size >= 0 && start >= 0 && start + size <= source.length)) damaged("a value lies outside of its column")
+        return field.type === 24 ? textOf(source, start, start + size) : source.slice(start, start + size)
+      }
+    }
+    case 25:
+    case 26: {
+      const isLarge = field.type === 26
+      const [offsets, sizes] = [cursor.buffer(), cursor.buffer()]
+      const width = isLarge ? 8 : 4
+      need(offsets, length * width)
+      need(sizes, length * width)
+      const items = child()
+      const [start, size] = [integers(viewOf(offsets), width, true), integers(viewOf(sizes), width, true)]
+      return (row) => itemsOf(items, Number(start(row)), Number(start(row)) + Number(size(row)))
+    }
+    default:
+      return refuse("the Arrow data has a column of a type that is not read")
+  }
+}
+
+const union = (field: Field, length: number, cursor: Cursor): (row: number) => unknown => {
+  const ids = cursor.buffer()
+  need(ids, length)
+  const isDense = field.scale === 1
+  const offsets = isDense ? cursor.buffer() : new Uint8Array(0)
+  if (isDense) need(offsets, length * 4)
+  const view = viewOf(offsets)
+  const vectors = field.children.map((child) => buildVector(child, cursor))
+  const positions = new Map(vectors.map((vector, i) => [field.typeIds[i] ?? i, vector]))
+  return (row) => {
+    const vector = positions.get(ids[row]!) ?? damaged("a union has no such type")
+    const at = isDense ? view.getInt32(row * 4, true) : row
+    return at >= 0 && at < vector.length ? vector.at(at) : damaged("a value lies outside of its column")
+  }
+}
+
+const runEnds = (field: Field, cursor: Cursor): (row: number) => unknown => {
+  const [ends, values] = field.children.map((child) => buildVector(child, cursor))
+  if (ends === undefined || values === undefined) return damaged("a run has no end or no value")
+  return (row) => {
+    let low = 0
+    let high = ends.length
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if (Number(ends.at(middle)) <= row) low = middle + 1
+      else high = middle
+    }
+    return low < values.length ? values.at(low) : damaged("a value lies outside of its column")
+  }
+}
+
+/** Takes what a field needs from a batch. */
+export const buildVector = (field: Field, cursor: Cursor): Vector => {
+  const { length, nullCount } = cursor.node()
+  if (field.dictionary !== null) {
+    const { id, index } = field.dictionary
+    const isValid = validityOf(cursor.buffer(), length, nullCount)
+    const indices = cursor.buffer()
+    const width = index.size / 8
+    need(indices, length * width)
+    const read = integers(viewOf(indices), width, index.isSigned)
+    const { dictionaries } = cursor
+    return {
+      length,
+      at: (row) => {
+        if (!isValid(row)) return null
+        const dictionary = dictionaries.get(id)
+        const at = Number(read(row))
+        return dictionary !== undefined && at >= 0 && at < dictionary.length ? dictionary.at(at) : null
+      }
+    }
+  }
+  if (field.type === 1) return { length, at: () => null }
+  if (field.type === 14) return { length, at: union(field, length, cursor) }
+  if (field.type === 22) return { length, at: runEnds(field, cursor) }
+  const isValid = validityOf(cursor.buffer(), length, nullCount)
+  const width = widthOf(field)
+  let read: (row: number) => unknown
+  if (width > 0) {
+    const values = cursor.buffer()
+    need(values, length * width)
+    read = fixedReader(field, values, width)
+  } else read = variableReader(field, length, cursor)
+  return { length, at: nullCount === 0 ? read : (row) => isValid(row) ? read(row) : null }
+}

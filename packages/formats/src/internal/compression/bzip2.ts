@@ -1,0 +1,284 @@
+/**
+ * bzip2, as Julian Seward's bzip2 1.0 writes it: a stream of blocks, each Huffman coded, moved to front and
+ * Burrows–Wheeler transformed, with a CRC of every block and of the stream.
+ */
+import { refuse } from "../refusal.ts"
+import type { Output } from "./output.ts"
+
+const damaged = (what: string): never => refuse(`the bzip2 stream is damaged: ${what}`)
+
+const maxCodeLength = 20
+const groupSize = 50
+
+const crcTable = Uint32Array.from({ length: 256 }, (_, i) => {
+  let crc = i << 24
+  for (let bit = 0; bit < 8; bit++) crc = crc & 0x80000000 ? (crc << 1) ^ 0x04c11db7 : crc << 1
+  return crc
+})
+
+class BitReader {
+  readonly bytes: Uint8Array
+  position: number
+  bits = 0
+  count = 0
+
+  constructor(bytes: Uint8Array, position: number) {
+    this.bytes = bytes
+    this.position = position
+  }
+  /** At most 24 bits at once. */
+  read(n: number): number {
+    while (this.count < n) {
+      if (this.position >= this.bytes.length) damaged("it ends early")
+      this.bits = (this.bits << 8) | this.bytes[this.position++]!
+      this.count += 8
+    }
+    this.count -= n
+    return (this.bits >>> this.count) & ((1 << n) - 1)
+  }
+  read32(): number {
+    const high = this.read(16)
+    return ((high << 16) | this.read(16)) >>> 0
+  }
+  align(): void {
+    this.count -= this.count % 8
+    this.position -= this.count / 8
+    this.count = 0
+  }
+}
+
+interface Code {
+  readonly min: number
+  /** For each length, the largest code of that length or shorter, aligned left to 20 bits; -1 where there is none. */
+  readonly limit: Int32Array
+  readonly base: Int32Array
+  readonly symbols: Uint16Array
+}
+
+const makeCode = (lengths: Uint8Array): Code => {
+  const counts = new Int32Array(maxCodeLength + 2)
+  for (const length of lengths) counts[length]!++
+  const symbols = new Uint16Array(lengths.length)
+  let filled = 0
+  let min = 0
+  const limit = new Int32Array(maxCodeLength + 1).fill(-1)
+  const base = new Int32Array(maxCodeLength + 1)
+  let code = 0
+  for (let length = 1; length <= maxCodeLength; length++) {
+    const count = counts[length]!
+    if (count > 0) {
+      if (min === 0) min = length
+      base[length] = filled - code
+      for (let symbol = 0; symbol < lengths.length; symbol++) if (lengths[symbol] === length) symbols[filled++] = symbol
+      code += count
+      if (code > 1 << length) damaged("a Huffman code is over-full")
+    }
+    if (min !== 0) limit[length] = (code << (maxCodeLength - length)) - 1
+    code <<= 1
+  }
+  return { min, limit, base, symbols }
+}
+
+const readCode = (reader: BitReader, symbolCount: number): Code => {
+  const lengths = new Uint8Array(symbolCount)
+  let length = reader.read(5)
+  for (let symbol = 0; symbol < symbolCount; symbol++) {
+    for (;;) {
+      if (length < 1 || length > maxCodeLength) damaged("a Huffman code is out of range")
+      if (reader.read(1) === 0) break
+      length += reader.read(1) === 0 ? 1 : -1
+    }
+    lengths[symbol] = length
+  }
+  return makeCode(lengths)
+}
+
+const readUsedBytes = (reader: BitReader): Uint8Array => {
+  const rows = reader.read(16)
+  const used = new Uint8Array(256)
+  let count = 0
+  for (let row = 0; row < 16; row++) {
+    if ((rows & (0x8000 >> row)) === 0) continue
+    const columns = reader.read(16)
+    for (let column = 0; column < 16; column++) if (columns & (0x8000 >> column)) used[count++] = row * 16 + column
+  }
+  if (count === 0) damaged("a block uses no byte")
+  return used.subarray(0, count)
+}
+
+const readSelectors = (reader: BitReader, groups: number): Uint8Array => {
+  const count = reader.read(15)
+  if (count === 0) damaged("a block has no selectors")
+  const order = Uint8Array.from({ length: groups }, (_, i) => i)
+  const selectors = new Uint8Array(count)
+  for (let i = 0; i < count; i++) {
+    let at = 0
+    while (reader.read(1) === 1) if (++at >= groups) damaged("a selector is out of range")
+    const selected = order[at]!
+    order.copyWithin(1, 0, at)
+    order[0] = selected
+    selectors[i] = selected
+  }
+  return selectors
+}
+
+/** Reads the symbols of a block into `block` as bytes before the Burrows–Wheeler transform; gives how many. */
+const readSymbols = (reader: BitReader, block: Uint32Array, used: Uint8Array, counts: Int32Array): number => {
+  const groups = reader.read(3)
+  if (groups < 2 || groups > 6) damaged("a block has the wrong number of Huffman codes")
+  const selectors = readSelectors(reader, groups)
+  const codes: Array<Code> = []
+  for (let i = 0; i < groups; i++) codes.push(readCode(reader, used.length + 2))
+  const endOfBlock = used.length + 1
+  const front = used.slice()
+  const { bytes } = reader
+  let { bits, count, position } = reader
+  let length = 0
+  let run = 0
+  let runWeight = 1
+  for (let group = 0;; group++) {
+    const code = group < selectors.length ? codes[selectors[group]!]! : damaged("a block has too few selectors")
+    const { base, limit, symbols } = code
+    for (let left = groupSize; left > 0; left--) {
+      while (count < maxCodeLength) {
+        // Past the end the code is looked up with zeros, and whoever uses them is told so below.
+        bits = (bits << 8) | (position < bytes.length ? bytes[position]! : 0)
+        position++
+        count += 8
+      }
+      const window = (bits >>> (count - maxCodeLength)) & ((1 << maxCodeLength) - 1)
+      let size = code.min
+      while (size <= maxCodeLength && window > limit[size]!) size++
+      if (size > maxCodeLength) damaged("a Huffman code is unknown")
+      const symbol = symbols[base[size]! + (window >>> (maxCodeLength - size))]
+      count -= size
+      if (symbol === undefined) return damaged("a Huffman code is unknown")
+      if (symbol <= 1) {
+        run += runWeight << symbol
+        runWeight <<= 1
+        // Checked at every step: the weight doubles, and unchecked it would wrap around.
+        if (run > block.length - length) damaged("a run is longer than its block")
+        continue
+      }
+      if (run > 0) {
+        const byte = front[0]!
+        counts[byte]! += run
+        block.fill(byte, length, length + run)
+        length += run
+        run = 0
+        runWeight = 1
+      }
+      if (symbol === endOfBlock) {
+        if (position - (count >> 3) > bytes.length) damaged("it ends early")
+        reader.bits = bits
+        reader.count = count
+        reader.position = position
+        return length
+      }
+      if (length >= block.length) damaged("a block is longer than it says")
+      let at = symbol - 1
+      const byte = front[at]!
+      if (at > 32) front.copyWithin(1, 0, at)
+      else for (; at > 0; at--) front[at] = front[at - 1]!
+      front[0] = byte
+      counts[byte]!++
+      block[length++] = byte
+    }
+    if (position > bytes.length + 8) damaged("it ends early")
+  }
+}
+
+/** Undoes the transform and the run lengths of a block, writes its bytes, and gives their CRC. */
+const writeBlock = (block: Uint32Array, length: number, origin: number, counts: Int32Array, output: Output): number => {
+  let sum = 0
+  for (let byte = 0; byte < 256; byte++) {
+    const count = counts[byte]!
+    counts[byte] = sum
+    sum += count
+  }
+  for (let i = 0; i < length; i++) {
+    const byte = block[i]! & 0xff
+    block[counts[byte]!++]! |= i << 8
+  }
+  let crc = 0xffffffff
+  let next = block[origin]! >>> 8
+  let same = 0
+  let previous = -1
+  let buffer = output.reserve(Math.min(length, output.limit - output.length))
+  let at = output.length
+  let room = buffer.length
+  for (let left = length; left > 0; left--) {
+    const entry = block[next]!
+    const byte = entry & 0xff
+    next = entry >>> 8
+    let copies = 1
+    let value = byte
+    if (same === 4) {
+      copies = byte
+      value = previous
+      same = 0
+      previous = -1
+    } else if (byte === previous) same++
+    else {
+      same = 1
+      previous = byte
+    }
+    if (at + copies > room) {
+      output.length = at
+      buffer = output.reserve(copies)
+      room = buffer.length
+    }
+    for (; copies > 0; copies--) {
+      buffer[at++] = value
+      crc = (crc << 8) ^ crcTable[(crc >>> 24) ^ value]!
+    }
+  }
+  output.length = at
+  return ~crc >>> 0
+}
+
+/**
+ * Decompresses all streams of `bytes`; what follows the last one is ignored, as Python's `bz2.decompress` does. Yields
+ * after each block, which is a good place to give way.
+ */
+export function* bunzip2(bytes: Uint8Array, output: Output): Generator<void, Uint8Array> {
+  let position = 0
+  while (position === 0 || isBzip2(bytes, position)) {
+    const level = bytes[position + 3]! - 0x30
+    const block = new Uint32Array(level * 100_000)
+    const reader = new BitReader(bytes, position + 4)
+    let streamCrc = 0
+    for (;;) {
+      const magic = reader.read(24) * 0x1000000 + reader.read(24)
+      const crc = reader.read32()
+      if (magic === 0x177245385090) {
+        if (crc !== streamCrc) damaged("its checksum is wrong")
+        break
+      }
+      if (magic !== 0x314159265359) damaged("a block does not start where it should")
+      if (reader.read(1) === 1) {
+        refuse("the bzip2 stream was written by a bzip2 before 0.9.5, whose blocks are randomised")
+      }
+      const origin = reader.read(24)
+      const counts = new Int32Array(256)
+      const used = readUsedBytes(reader)
+      const length = readSymbols(reader, block, used, counts)
+      if (origin >= length) damaged("a block starts outside of itself")
+      if (writeBlock(block, length, origin, counts, output) !== crc) damaged("the checksum of a block is wrong")
+      yield
+      streamCrc = (((streamCrc << 1) | (streamCrc >>> 31)) ^ crc) >>> 0
+    }
+    reader.align()
+    position = reader.position
+  }
+  return output.result()
+}
+
+/** Whether a bzip2 stream starts at a position. */
+export const isBzip2 = (bytes: Uint8Array, at = 0): boolean => {
+  if (bytes[at] !== 0x42 || bytes[at + 1] !== 0x5a || bytes[at + 2] !== 0x68) return false
+  const level = bytes[at + 3] ?? 0
+  if (level < 0x31 || level > 0x39) return false
+  const [first, second] = [bytes[at + 4], bytes[at + 5]]
+  return (first === 0x31 && second === 0x41) || (first === 0x17 && second === 0x72)
+}

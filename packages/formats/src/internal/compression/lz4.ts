@@ -1,0 +1,108 @@
+/** LZ4: the block format, and the frame format around it that Arrow writes. */
+import { refuse } from "../refusal.ts"
+
+const damaged = (what: string): never => refuse(`LZ4 data is damaged: ${what}`)
+
+/**
+ * Decompresses one block into `out` from `at` on and gives where it ends. Matches may go back into what is in `out`
+ * already, as the blocks of a frame allow.
+ */
+export const unlz4Block = (input: Uint8Array, out: Uint8Array, at: number): number => {
+  let p = 0
+  let o = at
+  while (p < input.length) {
+    const token = input[p++]!
+    let literals = token >> 4
+    if (literals === 15) {
+      for (let byte = 255; byte === 255;) {
+        if (p >= input.length) damaged("it ends early")
+        byte = input[p++]!
+        literals += byte
+      }
+    }
+    if (p + literals > input.length) damaged("it ends early")
+    if (o + literals > out.length) damaged("it is longer than it says")
+    out.set(input.subarray(p, p + literals), o)
+    p += literals
+    o += literals
+    if (p >= input.length) break
+    if (p + 2 > input.length) damaged("it ends early")
+    const distance = input[p]! | (input[p + 1]! << 8)
+    p += 2
+    if (distance === 0 || distance > o) damaged("a match goes back too far")
+    let length = token & 15
+    if (length === 15) {
+      for (let byte = 255; byte === 255;) {
+        if (p >= input.length) damaged("it ends early")
+        byte = input[p++]!
+        length += byte
+      }
+    }
+    length += 4
+    if (o + length > out.length) damaged("it is longer than it says")
+    if (distance >= length) {
+      out.copyWithin(o, o - distance, o - distance + length)
+      o += length
+    } else for (const end = o + length; o < end; o++) out[o] = out[o - distance]!
+  }
+  return o
+}
+
+const frameMagic = 0x184d2204
+
+/** Whether a frame starts here. */
+export const isLz4Frame = (input: Uint8Array): boolean =>
+  input.length >= 7 && new DataView(input.buffer, input.byteOffset, input.length).getUint32(0, true) === frameMagic
+
+/** Decompresses a frame to exactly `length` bytes. */
+export const unlz4Frame = (input: Uint8Array, length: number): Uint8Array => {
+  if (!isLz4Frame(input)) damaged("it does not start as a frame")
+  const view = new DataView(input.buffer, input.byteOffset, input.length)
+  const flags = input[4]!
+  if (flags >> 6 !== 1) damaged("its version is unknown")
+  const hasBlockChecksums = (flags & 0x10) !== 0
+  let p = 6 + ((flags & 0x08) === 0 ? 0 : 8) + ((flags & 0x01) === 0 ? 0 : 4) + 1
+  const out = new Uint8Array(length)
+  let o = 0
+  for (;;) {
+    if (p + 4 > input.length) damaged("it ends early")
+    const header = view.getUint32(p, true)
+    p += 4
+    if (header === 0) break
+    const size = header & 0x7fffffff
+    if (p + size > input.length) damaged("it ends early")
+    const block = input.subarray(p, p + size)
+    if (header >>> 31 === 1) {
+      if (o + size > length) damaged("it is longer than it says")
+      out.set(block, o)
+      o += size
+    } else o = unlz4Block(block, out, o)
+    p += size + (hasBlockChecksums ? 4 : 0)
+  }
+  return o === length ? out : damaged("it is shorter than it says")
+}
+
+/** Decompresses what Parquet calls LZ4: a frame, blocks with Hadoop's lengths before them, or a bare block. */
+export const unlz4Parquet = (input: Uint8Array, length: number): Uint8Array => {
+  if (isLz4Frame(input)) return unlz4Frame(input, length)
+  const out = new Uint8Array(length)
+  const view = new DataView(input.buffer, input.byteOffset, input.length)
+  let p = 0
+  let o = 0
+  while (p + 8 <= input.length) {
+    const [uncompressed, compressed] = [view.getUint32(p), view.getUint32(p + 4)]
+    if (compressed > input.length - p - 8 || uncompressed > length - o) break
+    const end = unlz4Block(input.subarray(p + 8, p + 8 + compressed), out.subarray(0, o + uncompressed), o)
+    if (end !== o + uncompressed) break
+    p += 8 + compressed
+    o = end
+  }
+  if (p === input.length && o === length) return out
+  return unlz4Raw(input, length)
+}
+
+/** Decompresses a bare block to exactly `length` bytes. */
+export const unlz4Raw = (input: Uint8Array, length: number): Uint8Array => {
+  const out = new Uint8Array(length)
+  return unlz4Block(input, out, 0) === length ? out : damaged("it is shorter than it says")
+}

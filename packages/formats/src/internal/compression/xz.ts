@@ -1,0 +1,247 @@
+/** The .xz container, version 1.2 of the xz file format: streams of blocks of LZMA2, each with a check. */
+import { createHash } from "node:crypto"
+import { crc32 } from "node:zlib"
+import { refuse } from "../refusal.ts"
+import { LzmaDecoder } from "./lzma.ts"
+import type { Output } from "./output.ts"
+
+const damaged = (what: string): never => refuse(`the xz stream is damaged: ${what}`)
+
+/** Whether an xz stream starts at a position. */
+export const isXz = (bytes: Uint8Array, at = 0): boolean =>
+  bytes[at] === 0xfd && bytes[at + 1] === 0x37 && bytes[at + 2] === 0x7a && bytes[at + 3] === 0x58 &&
+  bytes[at + 4] === 0x5a && bytes[at + 5] === 0x00
+
+const crc64Table = (() => {
+  // The reflected polynomial of ECMA-182, as pairs of 32 bits.
+  const table = new Uint32Array(512)
+  for (let i = 0; i < 256; i++) {
+    let [low, high] = [i, 0]
+    for (let bit = 0; bit < 8; bit++) {
+      const carry = low & 1
+      low = ((low >>> 1) | (high << 31)) >>> 0
+      high >>>= 1
+      if (carry === 1) {
+        low = (low ^ 0xd7870f42) >>> 0
+        high = (high ^ 0xc96c5795) >>> 0
+      }
+    }
+    table[i * 2] = low
+    table[i * 2 + 1] = high
+  }
+  return table
+})()
+
+const crc64 = (bytes: Uint8Array): readonly [low: number, high: number] => {
+  let low = -1
+  let high = -1
+  for (let i = 0; i < bytes.length; i++) {
+    const at = ((low ^ bytes[i]!) & 0xff) * 2
+    low = ((low >>> 8) | (high << 24)) ^ crc64Table[at]!
+    high = (high >>> 8) ^ crc64Table[at + 1]!
+  }
+  return [~low >>> 0, ~high >>> 0]
+}
+
+const checkSizes = [0, 4, 4, 4, 8, 8, 8, 16, 16, 16, 32, 32, 32, 64, 64, 64]
+
+class Reader {
+  readonly bytes: Uint8Array
+  readonly view: DataView
+  at: number
+  constructor(bytes: Uint8Array, at: number) {
+    this.bytes = bytes
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+    this.at = at
+  }
+  need(count: number): void {
+    if (this.at + count > this.bytes.length) damaged("it ends early")
+  }
+  byte(): number {
+    this.need(1)
+    return this.bytes[this.at++]!
+  }
+  uint16(): number {
+    this.need(2)
+    this.at += 2
+    return this.view.getUint16(this.at - 2)
+  }
+  uint32(): number {
+    this.need(4)
+    this.at += 4
+    return this.view.getUint32(this.at - 4, true)
+  }
+  /** A number of up to 63 bits, seven a byte. */
+  number(): number {
+    let value = 0
+    for (let i = 0; i < 9; i++) {
+      const byte = this.byte()
+      value += (byte & 0x7f) * 2 ** (7 * i)
+      if ((byte & 0x80) === 0) return value
+    }
+    return damaged("a number is too long")
+  }
+}
+
+interface Block {
+  readonly dictionarySize: number
+  /** Distance of the delta filter; 0 for none. */
+  readonly delta: number
+  readonly compressedSize: number | undefined
+  readonly uncompressedSize: number | undefined
+}
+
+const dictionarySizeOf = (bits: number): number => {
+  if (bits > 40) damaged("a dictionary is too large")
+  return bits === 40 ? 0xffffffff : (2 | (bits & 1)) * 2 ** (Math.floor(bits / 2) + 11)
+}
+
+const readBlockHeader = (reader: Reader, size: number): Block => {
+  const start = reader.at - 1
+  const end = start + size - 4
+  reader.need(size - 1)
+  if (crc32(reader.bytes.subarray(start, end)) !== reader.view.getUint32(end, true)) {
+    damaged("the checksum of a block header is wrong")
+  }
+  const flags = reader.byte()
+  const compressedSize = (flags & 0x40) === 0 ? undefined : reader.number()
+  const uncompressedSize = (flags & 0x80) === 0 ? undefined : reader.number()
+  let dictionarySize: number | undefined
+  let delta = 0
+  for (let left = (flags & 3) + 1; left > 0; left--) {
+    const id = reader.number()
+    const length = reader.number()
+    reader.need(length)
+    if (id === 0x21 && length === 1 && left === 1) dictionarySize = dictionarySizeOf(reader.bytes[reader.at]! & 0x3f)
+    else if (id === 0x03 && length === 1 && delta === 0 && left > 1) delta = reader.bytes[reader.at]! + 1
+    else refuse(`the xz stream uses the filter 0x${id.toString(16)}; LZMA2 and delta are read`)
+    reader.at += length
+  }
+  reader.at = end + 4
+  return {
+    dictionarySize: dictionarySize ?? damaged("a block has no LZMA2 filter"),
+    delta,
+    compressedSize,
+    uncompressedSize
+  }
+}
+
+function* readLzma2(reader: Reader, dictionarySize: number, output: Output): Generator<void, void> {
+  const decoder = new LzmaDecoder(output, dictionarySize)
+  let needsDictionary = true
+  let needsProperties = true
+  let needsState = true
+  for (;;) {
+    const control = reader.byte()
+    if (control === 0) return
+    yield
+    if (control === 1 || control >= 0xe0) {
+      decoder.resetDictionary()
+      needsDictionary = false
+    } else if (needsDictionary) damaged("its first chunk does not reset the dictionary")
+    if (control >= 0x80) {
+      const size = ((control & 0x1f) << 16) + reader.uint16() + 1
+      const compressed = reader.uint16() + 1
+      if (control >= 0xc0) {
+        decoder.setProperties(reader.byte())
+        needsProperties = needsState = false
+      } else if (needsProperties) damaged("a chunk comes before its properties")
+      else if (control >= 0xa0) {
+        decoder.resetState()
+        needsState = false
+      } else if (needsState) damaged("a chunk comes before its state")
+      reader.need(compressed)
+      const end = reader.at + compressed
+      decoder.startRange(reader.bytes, reader.at, end)
+      if (decoder.decode(size, false) || decoder.position !== end || !decoder.isFinished) damaged("a chunk ends early")
+      reader.at = end
+    } else if (control <= 2) {
+      const size = reader.uint16() + 1
+      reader.need(size)
+      output.reserve(size).set(reader.bytes.subarray(reader.at, reader.at + size), output.length)
+      output.length += size
+      reader.at += size
+    } else damaged("a chunk has an unknown kind")
+  }
+}
+
+const undoDelta = (bytes: Uint8Array, distance: number): void => {
+  for (let i = distance; i < bytes.length; i++) bytes[i]! += bytes[i - distance]!
+}
+
+const verify = (kind: number, bytes: Uint8Array, expected: Uint8Array): void => {
+  const view = new DataView(expected.buffer, expected.byteOffset, expected.length)
+  const isRight = () => {
+    switch (kind) {
+      case 1:
+        return crc32(bytes) === view.getUint32(0, true)
+      case 4: {
+        const [low, high] = crc64(bytes)
+        return low === view.getUint32(0, true) && high === view.getUint32(4, true)
+      }
+      case 10:
+        return createHash("sha256").update(bytes).digest().equals(expected)
+      default:
+        return true
+    }
+  }
+  if (!isRight()) damaged("the checksum of its data is wrong")
+}
+
+const pad = (reader: Reader, start: number): void => {
+  while ((reader.at - start) % 4 !== 0) if (reader.byte() !== 0) damaged("its padding is not zero")
+}
+
+function* readStream(reader: Reader, output: Output): Generator<void, void> {
+  const start = reader.at
+  reader.need(12)
+  const flags = reader.bytes.subarray(start + 6, start + 8)
+  reader.at = start + 8
+  if (crc32(flags) !== reader.uint32()) damaged("the checksum of its header is wrong")
+  const check = flags[1]!
+  if (flags[0] !== 0 || check > 15) refuse("the xz stream has flags of a later version of the format")
+  let blocks = 0
+  for (;; blocks++) {
+    const size = reader.byte()
+    if (size === 0) break
+    const header = readBlockHeader(reader, (size + 1) * 4)
+    const [from, to] = [reader.at, output.length]
+    yield* readLzma2(reader, header.dictionarySize, output)
+    if ((header.compressedSize ?? reader.at - from) !== reader.at - from) damaged("a block has the wrong size")
+    if ((header.uncompressedSize ?? output.length - to) !== output.length - to) damaged("a block has the wrong size")
+    const data = output.bytes.subarray(to, output.length)
+    if (header.delta > 0) undoDelta(data, header.delta)
+    pad(reader, from)
+    const checkSize = checkSizes[check]!
+    reader.need(checkSize)
+    verify(check, data, reader.bytes.subarray(reader.at, reader.at + checkSize))
+    reader.at += checkSize
+  }
+  const index = reader.at - 1
+  if (reader.number() !== blocks) damaged("its index does not count its blocks")
+  for (let i = 0; i < blocks * 2; i++) reader.number()
+  pad(reader, index)
+  const indexEnd = reader.at
+  if (crc32(reader.bytes.subarray(index, indexEnd)) !== reader.uint32()) damaged("the checksum of its index is wrong")
+  reader.need(12)
+  const footer = reader.at
+  if (
+    crc32(reader.bytes.subarray(footer + 4, footer + 10)) !== reader.uint32() ||
+    (reader.uint32() + 1) * 4 !== indexEnd + 4 - index || reader.uint16() !== check ||
+    reader.uint16() !== 0x595a
+  ) damaged("its footer is wrong")
+}
+
+/**
+ * Decompresses all streams; what follows the last one is ignored, as Python's `lzma.decompress` does. Yields after each
+ * chunk, of which none holds more than 2 MiB.
+ */
+export function* unxz(bytes: Uint8Array, output: Output): Generator<void, Uint8Array> {
+  const reader = new Reader(bytes, 0)
+  do {
+    yield* readStream(reader, output)
+    // Streams may be followed by padding, four zeros at a time.
+    while (reader.at + 4 <= bytes.length && reader.view.getUint32(reader.at) === 0) reader.at += 4
+  } while (isXz(bytes, reader.at))
+  return output.result()
+}

@@ -1,0 +1,101 @@
+/** What pandas writes beside its columns into Parquet and Feather files: which of them are the index. */
+import { Column, type ColumnParts, Table } from "../Table.ts"
+
+interface PandasColumn {
+  /** What the column is called in the file. */
+  readonly field: string
+  readonly name: string | null
+  readonly numpyType: string
+  readonly timezone: string | null
+}
+
+interface RangeIndex {
+  readonly name: string | null
+  readonly start: number
+  readonly stop: number
+  readonly step: number
+}
+
+export interface PandasMetadata {
+  readonly index: ReadonlyArray<string | RangeIndex>
+  readonly columns: ReadonlyMap<string, PandasColumn>
+}
+
+const none: PandasMetadata = { index: [], columns: new Map() }
+
+const record = (value: unknown): Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null ? value as Readonly<Record<string, unknown>> : {}
+
+const text = (value: unknown): string | null => typeof value === "string" ? value : null
+
+const list = (value: unknown): ReadonlyArray<unknown> => Array.isArray(value) ? value : []
+
+/** Reads the value of the key `pandas`. Without one, or with one that is damaged, every column is just a column. */
+export const readPandasMetadata = (json: string | null | undefined): PandasMetadata => {
+  if (json === null || json === undefined) return none
+  let parsed: Readonly<Record<string, unknown>>
+  try {
+    parsed = record(JSON.parse(json))
+  } catch {
+    return none
+  }
+  const columns = new Map<string, PandasColumn>()
+  for (const item of list(parsed["columns"])) {
+    const column = record(item)
+    const name = text(column["name"])
+    const field = text(column["field_name"]) ?? name
+    if (field === null) continue
+    columns.set(field, {
+      field,
+      name,
+      numpyType: text(column["numpy_type"]) ?? "",
+      timezone: text(record(column["metadata"])["timezone"])
+    })
+  }
+  const index: Array<string | RangeIndex> = []
+  for (const item of list(parsed["index_columns"])) {
+    if (typeof item === "string") index.push(item)
+    else {
+      const range = record(item)
+      const [start, stop, step] = [range["start"], range["stop"], range["step"]].map(Number) as [number, number, number]
+      if (
+        range["kind"] === "range" && Number.isSafeInteger(start) && Number.isSafeInteger(stop) &&
+        Number.isSafeInteger(step)
+      ) {
+        index.push({ name: text(range["name"]), start, stop, step })
+      }
+    }
+  }
+  return { index, columns }
+}
+
+/** The unit of a NumPy dtype that pandas kept times in; `null` for other dtypes. */
+export const timedeltaUnit = (numpyType: string | undefined): "s" | "ms" | "us" | "ns" | null =>
+  (/^timedelta64\[(s|ms|us|ns)\]$/.exec(numpyType ?? "")?.[1] ?? null) as "s" | "ms" | "us" | "ns" | null
+
+/** A table of a file's columns, its index apart. */
+export const arrange = (parts: ReadonlyArray<ColumnParts>, numRows: number, metadata: PandasMetadata): Table => {
+  const index: Array<Column> = []
+  const used = new Set<string>()
+  for (const entry of metadata.index) {
+    if (typeof entry === "string") {
+      const part = parts.find(({ name }) => name === entry)
+      if (part === undefined) continue
+      used.add(entry)
+      index.push(new Column({ ...part, name: indexName(entry, metadata) }))
+    } else if (entry.start !== 0 || entry.step !== 1 || entry.name !== null) {
+      index.push(
+        new Column({
+          name: entry.name ?? "",
+          kind: "int",
+          length: numRows,
+          at: (row) => entry.start + row * entry.step
+        })
+      )
+    }
+  }
+  return new Table(parts.filter(({ name }) => !used.has(name)).map((part) => new Column(part)), numRows, index)
+}
+
+const indexName = (field: string, metadata: PandasMetadata): string =>
+  metadata.columns.get(field)?.name ?? (/^__index_level_\d+__$/.test(field) ? "" : field)

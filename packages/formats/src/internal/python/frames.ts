@@ -1,0 +1,92 @@
+/** pandas' DataFrames of a pickle as `Table`s. */
+import {
+  type Column as PyColumn,
+  type DataFrame,
+  type Index,
+  isMissing,
+  offsetText,
+  PyFloat,
+  zoneOf
+} from "@effect-prefect/pickle"
+import { Column, type ColumnKind, Table } from "../../Table.ts"
+import { pythonStr } from "./text.ts"
+
+const kinds: Readonly<Record<string, ColumnKind>> = {
+  bool: "bool",
+  int: "int",
+  uint: "int",
+  float: "float",
+  string: "string",
+  bytes: "bytes",
+  datetime: "datetime",
+  date: "date",
+  time: "time",
+  timedelta: "timedelta",
+  decimal: "decimal"
+}
+
+/** The name of a time zone as every table has it: `UTC`, a key of the IANA data base, or an offset. */
+export const timezoneName = (tzinfo: unknown): string | null => {
+  if (tzinfo === null || tzinfo === undefined) return null
+  if (typeof tzinfo === "string") return tzinfo
+  const zone = zoneOf(tzinfo)
+  if (zone === null) return "unknown"
+  return zone.key ?? (zone.offset === 0 ? "UTC" : offsetText(zone.offset ?? 0))
+}
+
+const convert = (column: PyColumn, name: string): Column => {
+  const { categories } = column
+  const source = categories === null ? column : categories.column
+  return new Column({
+    name,
+    kind: kinds[source.kind] ?? "object",
+    length: column.length,
+    at: (row) => {
+      const value = column.at(row)
+      return isMissing(value) ? null : value
+    },
+    unit: source.unit,
+    timezone: timezoneName(source.tzinfo),
+    categories: categories?.toArray() ?? null,
+    isOrdered: column.ordered
+  })
+}
+
+/** A default index counts the rows from 0 and has no name. */
+const isDefaultIndex = (index: Index): boolean =>
+  index.range !== null && index.range.start === 0 && index.range.step === 1 && index.name === null
+
+const indexColumns = (index: Index): ReadonlyArray<Column> => {
+  if (isDefaultIndex(index)) return []
+  const nameOf = (level: number) =>
+    index.names[level] === null || index.names[level] === undefined
+      ? ""
+      : pythonStr(index.names[level])
+  const { codes, levels } = index
+  if (levels === null || codes === null) return [convert(index.column, nameOf(0))]
+  return levels.map((level, i) => {
+    const inner = convert(level.column, nameOf(i))
+    const positions = codes[i]!
+    return new Column({
+      name: inner.name,
+      kind: inner.kind,
+      length: index.length,
+      at: (row) => positions[row]! < 0 ? null : inner.at(positions[row]!),
+      unit: inner.unit,
+      timezone: inner.timezone
+    })
+  })
+}
+
+/** Python's `str` of a column's name; a float has its point. */
+const columnName = (columns: Index, i: number): string => {
+  const name = columns.at(i)
+  return pythonStr(typeof name === "number" && columns.column.kind === "float" ? new PyFloat(name) : name)
+}
+
+export const fromDataFrame = (frame: DataFrame): Table =>
+  new Table(
+    frame.data.map((column, i) => convert(column, columnName(frame.columns, i))),
+    frame.length,
+    indexColumns(frame.index)
+  )

@@ -1,0 +1,254 @@
+/** CSV as `pandas.read_csv` reads it when it is told nothing: its C tokenizer, its names, its order of types. */
+import { Column, type ColumnKind, Table } from "../../Table.ts"
+import { integerCell } from "../cells.ts"
+import { refuse } from "../refusal.ts"
+
+/** What pandas takes for a missing value. */
+const missing = new Set([
+  "",
+  "#N/A",
+  "#N/A N/A",
+  "#NA",
+  "-1.#IND",
+  "-1.#QNAN",
+  "-NaN",
+  "-nan",
+  "1.#IND",
+  "1.#QNAN",
+  "<NA>",
+  "N/A",
+  "NA",
+  "NULL",
+  "NaN",
+  "None",
+  "n/a",
+  "nan",
+  "null"
+])
+
+const comma = 0x2c
+const quote = 0x22
+const newline = 0x0a
+const carriageReturn = 0x0d
+
+/** Fields of rows, one after the other; `ends` says after how many fields each row ends. */
+interface Cells {
+  readonly fields: Array<string>
+  readonly ends: Array<number>
+}
+
+/**
+ * Splits a text into rows of fields. A quote counts at the start of a field only, two in a quoted field are one, and
+ * lines of nothing but blanks are skipped.
+ */
+const tokenize = (text: string): Cells => {
+  const fields: Array<string> = []
+  const ends: Array<number> = []
+  const { length } = text
+  let at = 0
+  const isEnd = (code: number) => code === newline || code === carriageReturn
+  while (at < length) {
+    // At the start of a line.
+    let blank = at
+    while (blank < length && (text.charCodeAt(blank) === 0x20 || text.charCodeAt(blank) === 0x09)) blank++
+    if (blank >= length && blank > at) break
+    if (isEnd(text.charCodeAt(blank))) {
+      at = blank + 1
+      continue
+    }
+    for (;;) {
+      // At the start of a field.
+      let field: string
+      if (text.charCodeAt(at) === quote) {
+        field = ""
+        at++
+        for (;;) {
+          const close = text.indexOf("\"", at)
+          if (close < 0) return refuse(`the CSV ends inside of a quoted field, in row ${ends.length}`)
+          field += text.slice(at, close)
+          at = close + 1
+          if (text.charCodeAt(at) !== quote) break
+          field += "\""
+          at++
+        }
+        // What follows the closing quote belongs to the field.
+        const start = at
+        while (at < length && text.charCodeAt(at) !== comma && !isEnd(text.charCodeAt(at))) at++
+        field += text.slice(start, at)
+      } else {
+        const start = at
+        while (at < length && text.charCodeAt(at) !== comma && !isEnd(text.charCodeAt(at))) at++
+        field = text.slice(start, at)
+      }
+      fields.push(field)
+      if (text.charCodeAt(at) !== comma) break
+      at++
+    }
+    if (text.charCodeAt(at) === carriageReturn && text.charCodeAt(at + 1) === newline) at++
+    at++
+    ends.push(fields.length)
+  }
+  return { fields, ends }
+}
+
+/** Column names as pandas makes them: `Unnamed: 3` for one without a name, `a.1` for the second `a`. */
+const columnNames = (header: ReadonlyArray<string>): Array<string> => {
+  const names = header.map((name, i) => name === "" ? `Unnamed: ${i}` : name)
+  const order = [...names.keys()].filter((i) => header[i] !== "").concat(
+    [...names.keys()].filter((i) => header[i] === "")
+  )
+  const counts = new Map<string, number>()
+  for (const i of order) {
+    const original = names[i]!
+    let name = original
+    let count = counts.get(name) ?? 0
+    while (count > 0) {
+      counts.set(original, count + 1)
+      name = `${original}.${count}`
+      if (names.includes(name)) count++
+      else count = counts.get(name) ?? 0
+    }
+    names[i] = name
+    counts.set(name, count + 1)
+  }
+  return names
+}
+
+const integerForm = /^[ \t]*[+-]?\d+[ \t]*$/
+const floatForm = /^[ \t\v\f]*([+-]?)(?:(\d*)(?:\.(\d*))?(?:[eE]([+-]?\d+))?|(inf|infinity|\+inf|-inf))[ \t\v\f]*$/i
+
+const maxInt64 = 2n ** 63n
+const maxUint64 = 2n ** 64n
+
+const toFloat = (text: string): number | undefined => {
+  const match = floatForm.exec(text)
+  if (match === null) return undefined
+  if (match[5] !== undefined) return match[1] === "-" || match[5].startsWith("-") ? -Infinity : Infinity
+  return (match[2] ?? "") === "" && (match[3] ?? "") === "" ? undefined : Number(text)
+}
+
+const booleans: Readonly<Record<string, boolean>> = {
+  True: true,
+  TRUE: true,
+  true: true,
+  False: false,
+  FALSE: false,
+  false: false
+}
+
+interface Typed {
+  readonly kind: ColumnKind
+  readonly values: Array<unknown>
+}
+
+/** Turns the texts of a column, or of one chunk of it, into values of the first type that takes them all. */
+const inferChunk = (texts: ReadonlyArray<string | undefined>): Typed => {
+  const isMissing = (text: string | undefined): text is undefined => text === undefined || missing.has(text)
+  const all = <A>(kind: ColumnKind, convert: (text: string) => A | undefined): Typed | undefined => {
+    const values: Array<unknown> = []
+    for (const text of texts) {
+      if (isMissing(text)) {
+        values.push(null)
+        continue
+      }
+      const value = convert(text)
+      if (value === undefined) return undefined
+      values.push(value)
+    }
+    return { kind, values }
+  }
+  if (texts.every(isMissing)) return { kind: texts.length === 0 ? "object" : "float", values: texts.map(() => null) }
+  return inferIntegers(texts, isMissing) ?? all("float", toFloat) ??
+    all("bool", (text) => Object.hasOwn(booleans, text) ? booleans[text] : undefined) ??
+    { kind: "string", values: texts.map((text) => isMissing(text) ? null : text) }
+}
+
+/** Integers that fit 64 bits, signed or not; with a missing value among them pandas makes them floats. */
+const inferIntegers = (
+  texts: ReadonlyArray<string | undefined>,
+  isMissing: (text: string | undefined) => text is undefined
+): Typed | undefined => {
+  const values: Array<unknown> = []
+  let hasMissing = false
+  let low = 0n
+  let high = 0n
+  for (const text of texts) {
+    if (isMissing(text)) {
+      hasMissing = true
+      values.push(null)
+      continue
+    }
+    if (!integerForm.test(text)) return undefined
+    const value = Number(text)
+    if (Number.isSafeInteger(value)) {
+      values.push(value === 0 ? 0 : value)
+      if (value < 0) low = -1n
+      continue
+    }
+    const exact = BigInt(text.trim().replace("+", ""))
+    if (exact < low) low = exact
+    if (exact > high) high = exact
+    values.push(integerCell(exact))
+  }
+  // What no 64 bits hold stays exact, with whatever is missing.
+  const fits = (low >= -maxInt64 && high < maxInt64) || (low >= 0n && high < maxUint64)
+  if (!fits) return { kind: "int", values }
+  if (!hasMissing) return { kind: "int", values }
+  return { kind: "float", values: values.map((value) => typeof value === "bigint" ? Number(value) : value) }
+}
+
+/**
+ * How many rows pandas reads at a time when a table has that many columns; it tells the types of each such chunk by
+ * itself, so that a large column can hold numbers in one and strings in the next.
+ */
+const chunkRows = (columns: number): number => {
+  const heuristic = Math.floor(2 ** 20 / Math.max(columns, 1))
+  let rows = 1
+  while (rows * 2 < heuristic) rows *= 2
+  return rows
+}
+
+const infer = (texts: ReadonlyArray<string | undefined>, columns: number): Typed => {
+  const size = chunkRows(columns)
+  if (texts.length <= size) return inferChunk(texts)
+  const chunks: Array<Typed> = []
+  for (let start = 0; start < texts.length; start += size) chunks.push(inferChunk(texts.slice(start, start + size)))
+  const kinds = new Set(chunks.map(({ kind }) => kind))
+  const values = chunks.flatMap((chunk) => chunk.values)
+  if (kinds.size === 1) return { kind: chunks[0]!.kind, values }
+  if (kinds.size === 2 && kinds.has("int") && kinds.has("float")) {
+    return { kind: "float", values: values.map((value) => typeof value === "bigint" ? Number(value) : value) }
+  }
+  return { kind: "object", values }
+}
+
+/** The table of a CSV text. The first row is the header; rows that are longer than it make the first columns the index. */
+export const readCsv = (text: string): Table => {
+  const { ends, fields } = tokenize(text)
+  if (ends.length === 0) return refuse("the CSV is empty: it has no header")
+  const header = columnNames(fields.slice(0, ends[0]))
+  const first = ends[0]!
+  const leading = ends.length > 1 ? Math.max(ends[1]! - first - header.length, 0) : 0
+  const width = header.length + leading
+  const numRows = ends.length - 1
+  const columns: Array<Array<string | undefined>> = Array.from({ length: width }, () => [])
+  for (let row = 0; row < numRows; row++) {
+    const [start, end] = [ends[row]!, ends[row + 1]!]
+    if (end - start > width) {
+      refuse(`the CSV has ${end - start} fields in row ${row + 1}, where ${width} are expected`)
+    }
+    for (let column = 0; column < width; column++) {
+      columns[column]!.push(start + column < end ? fields[start + column] : undefined)
+    }
+  }
+  const typed = columns.map((texts, i) => {
+    const { kind, values } = infer(texts, width)
+    return new Column({
+      name: i < leading ? "" : header[i - leading]!,
+      kind,
+      length: numRows,
+      at: (row) => values[row]
+    })
+  })
+  return new Table(typed.slice(leading), numRows, typed.slice(0, leading))
+}

@@ -1,0 +1,272 @@
+/** What `DataFrame.to_json` writes, in any orientation, with the types that `pandas.read_json` tells by default. */
+import { Timestamp } from "@effect-prefect/pickle"
+import { Column, type ColumnKind, type ColumnParts, Table, type TimeUnit } from "../../Table.ts"
+import { zoneFromName } from "../cells.ts"
+import { parseOrderedJson } from "../json.ts"
+import { parseDateTime } from "../python/datetime.ts"
+import { pythonStr } from "../python/text.ts"
+import { refuse } from "../refusal.ts"
+
+type Dict = ReadonlyMap<string, unknown>
+
+const isDict = (value: unknown): value is Dict => value instanceof Map
+
+interface Typed {
+  readonly kind: ColumnKind
+  readonly values: ReadonlyArray<unknown>
+  readonly unit?: TimeUnit
+  readonly timezone?: string | null
+}
+
+/** One year in seconds: below it a number is no time. */
+const minStamp = 31_536_000
+
+const scales = [["s", 1_000_000_000n], ["ms", 1_000_000n], ["us", 1_000n], ["ns", 1n]] as const
+
+const isMissing = (value: unknown): boolean => value === null || value === undefined || value !== value
+
+/** Numbers as times since 1970, in the first unit in which all of them fit 64 bits of nanoseconds. */
+const timesOfNumbers = (values: ReadonlyArray<unknown>): Typed | undefined => {
+  const isNumber = (value: unknown): value is number | bigint => typeof value === "number" || typeof value === "bigint"
+  if (values.every(isMissing)) return undefined
+  if (!values.every((value) => isMissing(value) || (isNumber(value) && value > minStamp))) return undefined
+  for (const [, scale] of scales) {
+    const times = values.map((value) => {
+      if (isMissing(value)) return null
+      const number = value as number | bigint
+      if (typeof number === "bigint") return number * scale
+      const whole = Math.floor(number)
+      return BigInt(whole) * scale + BigInt(Math.round((number - whole) * Number(scale)))
+    })
+    if (times.some((time) => time !== null && time >= 2n ** 63n)) continue
+    return {
+      kind: "datetime",
+      values: times.map((ns) => ns === null ? null : new Timestamp(ns, "ns", null)),
+      unit: "ns"
+    }
+  }
+  return undefined
+}
+
+const isoForm = /^\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d)?)?$/
+
+/** Texts as times, when all are ISO 8601 and all, or none, have an offset. */
+const timesOfTexts = (values: ReadonlyArray<unknown>): Typed | undefined => {
+  let offsets: boolean | undefined
+  const out: Array<Timestamp | null> = []
+  const utc = zoneFromName("UTC")
+  for (const value of values) {
+    if (isMissing(value)) {
+      out.push(null)
+      continue
+    }
+    const match = typeof value === "string" ? isoForm.exec(value) : null
+    const datetime = match === null ? undefined : parseDateTime(value as string)
+    if (match === null || datetime === undefined) return undefined
+    const hasOffset = match[1] !== undefined
+    if (offsets !== undefined && offsets !== hasOffset) return undefined
+    offsets = hasOffset
+    const fraction = /\.(\d{7,9})/.exec(value as string)?.[1]
+    const beyond = fraction === undefined ? 0n : BigInt(fraction.slice(6).padEnd(3, "0"))
+    const micros = BigInt(datetime.toDate().getTime()) * 1_000n + BigInt(datetime.microsecond % 1_000)
+    out.push(new Timestamp(micros * 1_000n + beyond, "ns", hasOffset ? utc : null))
+  }
+  return offsets === undefined
+    ? undefined
+    : { kind: "datetime", values: out, unit: "ns", timezone: offsets ? "UTC" : null }
+}
+
+const numberForm = /^\s*[+-]?(?:\d+\.?\d*(?:e[+-]?\d+)?|\.\d+(?:e[+-]?\d+)?|inf(?:inity)?|nan)\s*$/i
+
+const toFloat = (value: unknown): number | undefined => {
+  if (isMissing(value)) return Number.NaN
+  if (typeof value === "number") return value
+  if (typeof value === "bigint") return Number(value)
+  if (typeof value === "boolean") return value ? 1 : 0
+  if (typeof value !== "string" || !numberForm.test(value)) return undefined
+  const text = value.trim().toLowerCase()
+  if (text.endsWith("nan")) return Number.NaN
+  return text.includes("inf") ? (text.startsWith("-") ? -Infinity : Infinity) : Number(text)
+}
+
+const kindOf = (values: ReadonlyArray<unknown>): ColumnKind => {
+  const kinds = new Set<ColumnKind>()
+  for (const value of values) {
+    if (isMissing(value)) continue
+    kinds.add(
+      typeof value === "boolean"
+        ? "bool"
+        : typeof value === "string"
+        ? "string"
+        : typeof value === "bigint" || Number.isInteger(value)
+        ? "int"
+        : typeof value === "number"
+        ? "float"
+        : "object"
+    )
+  }
+  if (kinds.size === 2 && kinds.has("int") && kinds.has("float")) return "float"
+  const [first] = kinds
+  return kinds.size === 1 && first !== undefined ? first : kinds.size === 0 ? "float" : "object"
+}
+
+/** The type of a column, told as pandas tells it: times by the column's name, texts that are all numbers are numbers. */
+const infer = (values: ReadonlyArray<unknown>, isTime: boolean): Typed => {
+  const kind = kindOf(values)
+  if (isTime && values.length > 0) {
+    const times = kind === "int" || kind === "float" ? timesOfNumbers(values) : timesOfTexts(values)
+    if (times !== undefined) return times
+  }
+  if (kind === "bool" && !values.some(isMissing)) return { kind, values }
+  if (kind === "int" && !values.some(isMissing)) return { kind, values }
+  const floats: Array<number> = []
+  for (const value of values) {
+    const float = toFloat(value)
+    if (float === undefined) return { kind, values: values.map((each) => isMissing(each) ? null : plain(each)) }
+    floats.push(float)
+  }
+  return { kind: floats.length > 0 && floats.every(Number.isInteger) ? "int" : "float", values: floats }
+}
+
+/** Nested objects as plain ones. */
+const plain = (root: unknown): unknown => {
+  if (Array.isArray(root)) return root.map(plain)
+  if (!isDict(root)) return root
+  return Object.fromEntries([...root].map(([key, value]) => [key, plain(value)]))
+}
+
+const isTimeName = (name: string): boolean => /(?:_at|_time)$|^(?:modified|date|datetime)$|^timestamp/i.test(name)
+
+/** Labels of an axis, which are numbers or times when all of them are. */
+const labelsOf = (labels: ReadonlyArray<unknown>): Typed => {
+  const numbers = labels.map((label) => typeof label === "string" && /^-?\d+$/.test(label) ? Number(label) : label)
+  if (numbers.length > 0 && numbers.every((label) => typeof label === "number")) {
+    return timesOfNumbers(numbers) ?? { kind: "int", values: numbers }
+  }
+  return infer(labels, true)
+}
+
+const namesOf = (labels: ReadonlyArray<unknown>): Array<string> =>
+  labelsOf(labels).values.map((label) => pythonStr(Array.isArray(label) ? plain(label) : label))
+
+const tableOf = (
+  labels: ReadonlyArray<unknown>,
+  index: ReadonlyArray<unknown> | null,
+  columns: ReadonlyArray<ReadonlyArray<unknown>>,
+  numRows: number
+): Table => {
+  const names = namesOf(labels)
+  const column = (name: string, typed: Typed): ColumnParts => ({
+    name,
+    kind: typed.kind,
+    length: numRows,
+    at: (row) => typed.values[row],
+    unit: typed.unit,
+    timezone: typed.timezone
+  })
+  const rowLabels = index === null ? null : labelsOf(index)
+  const isDefault = rowLabels === null || rowLabels.values.every((label, row) => label === row)
+  return new Table(
+    columns.map((values, i) =>
+      new Column(column(names[i]!, infer(values, typeof labels[i] === "string" && isTimeName(labels[i]))))
+    ),
+    numRows,
+    isDefault ? [] : [new Column(column("", rowLabels))]
+  )
+}
+
+const ofColumns = (root: Dict): Table => {
+  const index = new Map<string, number>()
+  for (const column of root.values()) {
+    if (isDict(column)) { for (const label of column.keys()) if (!index.has(label)) index.set(label, index.size) }
+  }
+  const rows = [...index.keys()]
+  const columns = [...root.values()].map((column) => {
+    if (isDict(column)) return rows.map((label) => column.get(label))
+    if (Array.isArray(column)) return column
+    return refuse("it is read as pandas JSON, but a column of it is neither an object nor an array")
+  })
+  const length = Math.max(rows.length, ...columns.map((column) => column.length))
+  if (columns.some((column) => column.length !== length)) {
+    refuse("it is read as pandas JSON, but its columns differ in length")
+  }
+  return tableOf([...root.keys()], index.size === 0 ? null : rows, columns, length)
+}
+
+const ofRecords = (rows: ReadonlyArray<Dict>): Table => {
+  const names = [...new Set(rows.flatMap((row) => [...row.keys()]))]
+  return tableOf(names, null, names.map((name) => rows.map((row) => row.get(name))), rows.length)
+}
+
+const ofRows = (
+  labels: ReadonlyArray<unknown> | null,
+  index: ReadonlyArray<unknown> | null,
+  rows: ReadonlyArray<ReadonlyArray<unknown>>
+): Table => {
+  const width = labels?.length ?? rows.reduce((max, row) => Math.max(max, row.length), 0)
+  if (rows.some((row) => row.length > width)) {
+    refuse("it is read as pandas JSON, but a row of it is longer than its columns")
+  }
+  const names = labels ?? Array.from({ length: width }, (_, i) => i)
+  return tableOf(names, index, names.map((_, i) => rows.map((row) => row[i])), rows.length)
+}
+
+/** The orientation that says its types itself: a table schema of Frictionless Data, and records. */
+const ofTableSchema = (schema: Dict, data: ReadonlyArray<Dict>): Table => {
+  const keys = schema.get("primaryKey")
+  const primary = new Set(Array.isArray(keys) ? keys : [])
+  const columns: Array<Column> = []
+  const index: Array<Column> = []
+  for (const field of schema.get("fields") as ReadonlyArray<unknown>) {
+    if (!isDict(field)) continue
+    const name = pythonStr(field.get("name"))
+    const values = data.map((row) => row.get(name))
+    const type = field.get("type")
+    const typed: Typed = (type === "datetime" ? timesOfTexts(values) : undefined) ??
+      { kind: kindOf(values), values: values.map((value) => isMissing(value) ? null : plain(value)) }
+    // Old pandas writes local times with a Z as well; only `tz` tells.
+    const timezone = typeof field.get("tz") === "string" ? field.get("tz") as string : null
+    const zone = zoneFromName(timezone)
+    const at = (row: number) => {
+      const value = typed.values[row]
+      return value instanceof Timestamp ? new Timestamp(value.ns, value.unit, zone) : value
+    }
+    const column = new Column({
+      name: primary.has(name) && name === "index" ? "" : name,
+      kind: typed.kind,
+      length: data.length,
+      at,
+      unit: typed.unit,
+      timezone
+    })
+    if (!primary.has(name)) columns.push(column)
+    else if (name !== "index" || !typed.values.every((value, row) => value === row)) index.push(column)
+  }
+  return new Table(columns, data.length, index)
+}
+
+const splitKeys = new Set(["columns", "index", "data"])
+
+/** The table of a pandas JSON text. An object of objects is read as pandas does by default: by columns. */
+export const readPandasJson = (text: string): Table => {
+  const parsed = parseOrderedJson(text)
+  if (!("value" in parsed)) return refuse(`it is read as pandas JSON, but it is not JSON: ${parsed.problem}`)
+  const root = parsed.value
+  if (Array.isArray(root)) {
+    if (root.every(isDict)) return ofRecords(root)
+    if (root.every(Array.isArray)) return ofRows(null, null, root)
+    return refuse("it is read as pandas JSON, but its items are neither all objects nor all arrays")
+  }
+  if (!isDict(root)) return refuse("it is read as pandas JSON, but it is neither an object nor an array")
+  const [schema, data, labels, index] = [root.get("schema"), root.get("data"), root.get("columns"), root.get("index")]
+  if (isDict(schema) && Array.isArray(schema.get("fields")) && Array.isArray(data) && data.every(isDict)) {
+    return ofTableSchema(schema, data)
+  }
+  if (
+    Array.isArray(labels) && Array.isArray(data) && data.every(Array.isArray) &&
+    [...root.keys()].every((key) => splitKeys.has(key))
+  ) {
+    return ofRows(labels, Array.isArray(index) ? index : null, data)
+  }
+  return ofColumns(root)
+}

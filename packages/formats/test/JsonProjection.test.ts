@@ -1,0 +1,188 @@
+import * as JsonProjection from "@effect-prefect/formats/JsonProjection"
+import * as ResultFormat from "@effect-prefect/formats/ResultFormat"
+import * as Pickle from "@effect-prefect/pickle"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+
+const python = (module: string, name: string, args: ReadonlyArray<unknown> = [], state?: object) => {
+  const object = new Pickle.PyObject(new Pickle.PyGlobal(module, name), args)
+  if (state !== undefined) object.states = [Object.assign(Object.create(null) as object, state)]
+  return object
+}
+
+const f8 = (values: ReadonlyArray<number>) => new Uint8Array(new Float64Array(values).buffer)
+const float64 = new Pickle.DType("f", 8, "<")
+
+describe("toJson", () => {
+  it.effect.each<readonly [string, unknown, unknown]>([
+    ["None", null, null],
+    ["a bool", true, true],
+    ["text with a lone surrogate", "a\ud800", "a\ud800"],
+    ["the largest number", 9007199254740991, 9007199254740991],
+    ["a larger integer", 9007199254740992n, "9007199254740992"],
+    ["a large negative integer", -(2n ** 70n), "-1180591620717411303424"],
+    ["a small bigint", 7n, 7],
+    ["a large float", 1e300, 1e300],
+    ["NaN and the infinities", [Number.NaN, Infinity, -Infinity, new Pickle.PyFloat(Number.NaN)], [
+      null,
+      null,
+      null,
+      null
+    ]],
+    ["a Decimal", new Pickle.Decimal("1.10"), "1.10"],
+    ["a UUID", new Pickle.UUID("0f8fad5b-d9cb-469f-a165-70867728950e"), "0f8fad5b-d9cb-469f-a165-70867728950e"],
+    ["a Fraction", new Pickle.Fraction(1n, 3n), "1/3"],
+    ["a complex", new Pickle.Complex(1.5, -2), "(1.5-2j)"],
+    ["a Path", new Pickle.Path("pathlib.PosixPath", "/a"), "/a"],
+    ["bytes", Uint8Array.of(255, 0, 1, 2), "/wABAg=="],
+    ["a date", new Pickle.PyDate(2022, 1, 2), "2022-01-02"],
+    ["a time", new Pickle.PyTime(1, 2, 3, 0, 0, null), "01:02:03"],
+    [
+      "a datetime",
+      new Pickle.PyDateTime(2022, 3, 1, 13, 30, 0, 5, 0, new Pickle.Timezone(3600e6)),
+      "2022-03-01T13:30:00.000005+01:00"
+    ],
+    ["a Timestamp", new Pickle.Timestamp(1n, "ns", null), "1970-01-01T00:00:00.000000001"],
+    ["a timedelta", new Pickle.PyTimedelta(1, 1, 500_000), 86401.5],
+    ["a Timedelta", new Pickle.Timedelta(-1_500_000_000n, "ns"), -1.5],
+    ["NaT and NA", [Pickle.NaT, Pickle.NA], [null, null]],
+    ["a tuple and a deque", [new Pickle.Tuple<unknown>(1, 2), Object.assign(new Pickle.Deque<unknown>(), { 0: 1 })], [[
+      1,
+      2
+    ], [
+      1
+    ]]],
+    ["a range", new Pickle.Range(0, 6, 2), [0, 2, 4]],
+    ["a set", new Pickle.PySet(["a", 1]), ["a", 1]],
+    ["an Enum", new Pickle.PyEnum("mypkg.Color", "RED", 1), 1],
+    ["a scalar of NumPy", new Pickle.NpScalar(float64, f8([1.5]), 1.5), 1.5],
+    ["a datetime64", new Pickle.NpTime("datetime64", 0n, "s"), "1970-01-01T00:00:00"],
+    ["a timedelta64", new Pickle.NpTime("timedelta64", 1500n, "ms"), 1.5],
+    ["an array", new Pickle.NdArray(float64, [2, 2], "C", f8([1, 2, 3, 4]), null), [[1, 2], [3, 4]]],
+    ["an array by columns", new Pickle.NdArray(float64, [2, 3], "F", f8([1, 4, 2, 5, 3, 6]), null), [[1, 2, 3], [
+      4,
+      5,
+      6
+    ]]],
+    ["an array without items", new Pickle.NdArray(float64, [2, 0], "C", f8([]), null), [[], []]],
+    ["an array without dimensions", new Pickle.NdArray(float64, [], "C", f8([7]), null), 7],
+    ["a class", new Pickle.PyGlobal("mypkg", "Order"), "mypkg.Order"],
+    ["an object", python("mypkg", "Order", [], { id: 1, at: new Pickle.PyDate(2022, 1, 1) }), {
+      __class__: "mypkg.Order",
+      id: 1,
+      at: "2022-01-01"
+    }],
+    ["an exception", python("builtins", "ValueError", ["no"]), { __class__: "builtins.ValueError", __args__: ["no"] }],
+    ["a dict", { a: 1, b: { c: [] } }, { a: 1, b: { c: [] } }],
+    ["what a registry made", new Date(0), "1970-01-01T00:00:00.000Z"]
+  ])("shows %s", ([, value, expected]) =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual(yield* JsonProjection.toJson(value), expected as JsonProjection.Json)
+      assert.deepStrictEqual(JSON.parse(yield* JsonProjection.toText(value)), JSON.parse(JSON.stringify(expected)))
+    }))
+
+  it.effect("writes keys as Python's str does, and keeps the last of equal ones", () =>
+    Effect.gen(function*() {
+      const keys: ReadonlyArray<readonly [unknown, string]> = [
+        [1, "1"],
+        [true, "True"],
+        [null, "None"],
+        [1.5, "1.5"],
+        [new Pickle.PyFloat(2), "2.0"],
+        [1e22, "1e+22"],
+        [-(2n ** 64n), "-18446744073709551616"],
+        [new Pickle.Tuple<unknown>(1, "a", new Pickle.Tuple<unknown>("it's")), "(1, 'a', (\"it's\",))"],
+        [new Pickle.Tuple<unknown>(), "()"],
+        [Uint8Array.of(120, 0, 39), "b\"x\\x00'\""],
+        [new Pickle.PyDateTime(2022, 1, 1, 0, 0, 0, 0, 0, null), "2022-01-01 00:00:00"],
+        [new Pickle.PyDateTime(2022, 1, 1, 0, 0, 0, 0, 0, new Pickle.Timezone(0)), "2022-01-01 00:00:00+00:00"],
+        [new Pickle.PyDate(2022, 1, 2), "2022-01-02"],
+        [new Pickle.Tuple<unknown>(new Pickle.PyDate(2022, 1, 2)), "(datetime.date(2022, 1, 2),)"],
+        [new Pickle.Timestamp(0n, "ns", null), "1970-01-01 00:00:00"],
+        [
+          new Pickle.Tuple<unknown>(new Pickle.Timestamp(0n, "ns", new Pickle.Timezone(0))),
+          "(Timestamp('1970-01-01 00:00:00+0000', tz='UTC'),)"
+        ],
+        [new Pickle.PyTimedelta(1, 2, 0), "1 day, 0:00:02"],
+        [new Pickle.Timedelta(90_000_000_000_000n, "ns"), "1 days 01:00:00"],
+        [new Pickle.Decimal("1.10"), "1.10"],
+        [new Pickle.Tuple<unknown>(new Pickle.Decimal("1.10")), "(Decimal('1.10'),)"],
+        [new Pickle.FrozenSet([1]), "frozenset({1})"],
+        [new Pickle.PyGlobal("mypkg", "Order"), "<class 'mypkg.Order'>"],
+        ["text\n", "text\n"],
+        [new Pickle.Tuple<unknown>("\n\u00e9\u200b"), "('\\n\u00e9\\u200b',)"]
+      ]
+      const dict = new Map(keys.map(([key], i) => [key, i]))
+      assert.deepStrictEqual(Object.entries((yield* JsonProjection.toJson(dict)) as object), [
+        ["1", 0],
+        ...keys.slice(1).map(([, text], i) => [text, i + 1] as [string, number])
+      ])
+      const equal = new Map<unknown, unknown>([[1, "first"], ["1", "last"]])
+      assert.deepStrictEqual(yield* JsonProjection.toJson(equal), { "1": "last" })
+    }))
+
+  it.effect("tells float keys without a fraction from integers", () =>
+    Effect.gen(function*() {
+      // pickle.dumps({1.0: [2.0], 0.5: 1, (1.0, 2): {}}, 4)
+      const bytes = Buffer.from(
+        "80049530000000000000007d9428473ff00000000000005d9447400000000000000061473fe00000000000004b01473ff00000000000004b0286947d94752e",
+        "hex"
+      )
+      const value = yield* ResultFormat.decode(bytes, { name: "a", maxBytes: 1_000 })
+      assert.deepStrictEqual(yield* JsonProjection.toJson(value), { "1.0": [2], "0.5": 1, "(1.0, 2)": {} })
+    }))
+
+  it.effect("keeps __proto__ as a key", () =>
+    Effect.gen(function*() {
+      const json = yield* JsonProjection.toJson(new Map([["__proto__", { polluted: true }]]))
+      assert.deepStrictEqual(Object.entries(json as object), [["__proto__", { polluted: true }]])
+      assert.isUndefined(({} as Record<string, unknown>)["polluted"])
+    }))
+
+  it.effect("goes 1000 deep and no deeper", () =>
+    Effect.gen(function*() {
+      const nested = (depth: number) => {
+        let value: unknown = 1
+        for (let i = 0; i < depth; i++) value = [value]
+        return value
+      }
+      let json = yield* JsonProjection.toJson(nested(1_000))
+      for (let i = 0; i < 1_000; i++) json = (json as ReadonlyArray<JsonProjection.Json>)[0]!
+      assert.strictEqual(json, 1)
+      const error = yield* Effect.flip(JsonProjection.toJson(nested(1_001)))
+      assert.strictEqual(error._tag, "ResultDecodeError")
+      assert.include(error.problem, "nested more than 1000 deep")
+      yield* Effect.flip(JsonProjection.toText(nested(100_000)))
+    }))
+
+  it.effect("refuses a cycle", () =>
+    Effect.gen(function*() {
+      const list: Array<unknown> = []
+      list.push(list, list)
+      assert.include((yield* Effect.flip(JsonProjection.toJson(list))).problem, "contains itself")
+      const object = python("mypkg", "Node", [], {})
+      object.states = [Object.assign(Object.create(null) as object, { self: object })]
+      assert.include((yield* Effect.flip(JsonProjection.validate(object))).problem, "contains itself")
+    }))
+
+  it.effect("refuses few bytes that stand for endless values", () =>
+    Effect.gen(function*() {
+      let value: unknown = []
+      for (let i = 0; i < 60; i++) value = [value, value]
+      assert.include((yield* Effect.flip(JsonProjection.validate(value, { maxValues: 100_000 }))).problem, "too much")
+      const endless = new Pickle.Range(0, 10n ** 20n, 1)
+      yield* Effect.flip(JsonProjection.validate(endless, { maxValues: 100_000 }))
+      let key: unknown = new Pickle.Tuple<unknown>("x")
+      for (let i = 0; i < 60; i++) key = new Pickle.Tuple<unknown>(key, key)
+      assert.include((yield* Effect.flip(JsonProjection.toJson(new Map([[key, 1]])))).problem, "a key of a dict")
+    }))
+})
+
+describe("toChunks", () => {
+  it("gives the text in pieces", () => {
+    const value = Array.from({ length: 50_000 }, (_, i) => ({ id: i, name: `n${i}` }))
+    const chunks = [...JsonProjection.toChunks(value)]
+    assert.isAbove(chunks.length, 5)
+    assert.deepStrictEqual(JSON.parse(chunks.join("")), value)
+  })
+})

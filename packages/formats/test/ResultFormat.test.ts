@@ -1,0 +1,67 @@
+import * as JsonProjection from "@effect-prefect/formats/JsonProjection"
+import * as ResultFormat from "@effect-prefect/formats/ResultFormat"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { readFileSync } from "node:fs"
+import { fileURLToPath } from "node:url"
+
+const fixtures = fileURLToPath(new URL("../../../fixtures/", import.meta.url))
+const maxBytes = 64 * 1024 * 1024
+
+const lines = (path: string): Array<Record<string, unknown>> =>
+  readFileSync(path, "utf8").split("\n").filter((line) => line !== "").map((line) => JSON.parse(line))
+
+interface Stored {
+  readonly slug: string
+  readonly mapIndex: number
+  readonly file: string
+  readonly expected: unknown
+}
+
+/** Every stored file of an archive whose value `expected.jsonl` knows. */
+const storedIn = (archive: string): Array<Stored> => {
+  const mounts = Object.entries(
+    JSON.parse(readFileSync(`${fixtures}${archive}/mounts.json`, "utf8")) as Record<string, string>
+  )
+  const places = new Map<unknown, string>()
+  for (const row of lines(`${fixtures}${archive}/tables/task_run.jsonl`)) {
+    const state = row["serialized_state"] as { readonly _result?: Record<string, string | null> } | null
+    const result = state?._result
+    if (result?.["location"] == null) continue
+    const place = result["bucket"] === undefined ? result["location"] : `s3://${result["bucket"]}/${result["location"]}`
+    const mount = mounts.find(([from]) => place.startsWith(`${from}/`))
+    if (mount !== undefined) places.set(row["id"], `${fixtures}${archive}/${mount[1]}${place.slice(mount[0].length)}`)
+  }
+  return lines(`${fixtures}${archive}/expected.jsonl`).flatMap((line) => {
+    const outcome = line["outcome"] as { readonly value?: unknown }
+    const file = places.get(line["task_run_id"])
+    return file === undefined || !("value" in outcome)
+      ? []
+      : [{ slug: line["task_slug"] as string, mapIndex: line["map_index"] as number, file, expected: outcome.value }]
+  })
+}
+
+/** Datetimes as instants and sets (`skus` of the flow's transform task) in any order. */
+const normal = (value: unknown): unknown => {
+  if (typeof value === "string" && /^\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)$/.test(value)) return Date.parse(value)
+  if (Array.isArray(value)) return value.map(normal)
+  if (typeof value !== "object" || value === null) return value
+  return Object.fromEntries(
+    Object.entries(value).map(([key, item]) => [
+      key,
+      key === "skus" && Array.isArray(item) ? item.toSorted() : normal(item)
+    ])
+  )
+}
+
+describe.each(["prefect-1", "prefect-0.15"])("the archive %s", (archive) => {
+  const stored = storedIn(archive)
+  it("has stored files of many formats", () => {
+    assert.isAbove(stored.length, 60)
+  })
+  it.effect.each(stored)("$slug[$mapIndex]", ({ expected, file }) =>
+    Effect.gen(function*() {
+      const value = yield* ResultFormat.decode(readFileSync(file), { name: file, maxBytes })
+      assert.deepStrictEqual(normal(yield* JsonProjection.toJson(value)), normal(expected))
+    }))
+})

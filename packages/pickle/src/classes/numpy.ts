@@ -1,0 +1,316 @@
+/**
+ * Decoders of NumPy's pickles, of numpy.core (1.x) and numpy._core (2.x).
+ *
+ * @since 0.1.0
+ */
+import { type Context, type Create, inert } from "../context.ts"
+import { fail } from "../errors.ts"
+import { isDictObject } from "../values/dict.ts"
+import { DType, type DTypeField, itemAt, littleEndianBytes, NdArray, NpScalar } from "../values/ndarray.ts"
+import { PyGlobal } from "../values/objects.ts"
+
+const bytesOf = (value: unknown): Uint8Array | null => {
+  if (value instanceof Uint8Array) return value
+  if (typeof value !== "string") return null
+  const out = new Uint8Array(value.length)
+  for (let i = 0; i < value.length; i++) {
+    const code = value.charCodeAt(i)
+    if (code > 255) return null
+    out[i] = code
+  }
+  return out
+}
+
+const textOf = (value: unknown): string | null =>
+  typeof value === "string"
+    ? value
+    : value instanceof Uint8Array
+    ? String.fromCharCode(...value.subarray(0, 1_000))
+    : null
+
+const shapeOf = (value: unknown): ReadonlyArray<number> => {
+  const list: ReadonlyArray<unknown> = Array.isArray(value) ? value : [value]
+  const shape = list.map((n) => typeof n === "bigint" ? Number(n) : n)
+  if (shape.length > 64 || !shape.every((n) => Number.isSafeInteger(n) && (n as number) >= 0)) {
+    return fail("BadValue", "a shape that is none", "at most 64 sizes from 0")
+  }
+  return shape as ReadonlyArray<number>
+}
+
+const sizeOf = (shape: ReadonlyArray<number>): number => shape.reduce((product, n) => product * n, 1)
+
+const codes: Readonly<Record<string, string>> = {
+  "?": "b1",
+  b: "i1",
+  B: "u1",
+  h: "i2",
+  H: "u2",
+  i: "i4",
+  I: "u4",
+  l: "i8",
+  L: "u8",
+  q: "i8",
+  Q: "u8",
+  e: "f2",
+  f: "f4",
+  d: "f8",
+  g: "f16",
+  F: "c8",
+  D: "c16",
+  G: "c32",
+  O: "O8",
+  U: "U0",
+  S: "S0",
+  a: "S0",
+  V: "V0",
+  M: "M8",
+  m: "m8",
+  T: "T16"
+}
+
+const named: Readonly<Record<string, string>> = {
+  bool: "b1",
+  bool_: "b1",
+  int8: "i1",
+  uint8: "u1",
+  int16: "i2",
+  uint16: "u2",
+  int32: "i4",
+  uint32: "u4",
+  int64: "i8",
+  int_: "i8",
+  int: "i8",
+  intp: "i8",
+  longlong: "i8",
+  uint64: "u8",
+  uint: "u8",
+  uintp: "u8",
+  float16: "f2",
+  float32: "f4",
+  float64: "f8",
+  float: "f8",
+  float_: "f8",
+  longdouble: "f16",
+  float128: "f16",
+  complex64: "c8",
+  complex128: "c16",
+  complex: "c16",
+  complex256: "c32",
+  object: "O8",
+  object_: "O8",
+  str: "U0",
+  str_: "U0",
+  unicode_: "U0",
+  bytes: "S0",
+  bytes_: "S0",
+  string_: "S0",
+  void: "V0",
+  record: "V0",
+  datetime64: "M8",
+  timedelta64: "m8"
+}
+
+/** A dtype of its text: `f8`, `<i4`, `float64`, `M8[ns]`. */
+const parseDType = (text: string): DType | null => {
+  const match = /^([<>|=]?)([a-zA-Z?])(\d*)(?:\[(\w+)\])?$/.exec(text)
+  if (match === null || (match[3] === "" && match[2]!.length === 1 && !Object.hasOwn(codes, match[2]!))) {
+    const name = /^(\w+?)(?:\[(\w+)\])?$/.exec(text)
+    if (name === null || !Object.hasOwn(named, name[1]!)) return null
+    return parseDType(`${named[name[1]!]}${name[2] === undefined ? "" : `[${name[2]}]`}`)
+  }
+  const [, order, letter, digits, unit] = match
+  if (digits === "" && codes[letter!]![1] !== "") {
+    const full = codes[letter!]!
+    return makeDType(full[0]!, Number(full.slice(1)), order!, unit ?? null)
+  }
+  const kind = letter === "a" ? "S" : letter === "?" ? "b" : letter!
+  return "biufcOUSVMmT".includes(kind) ? makeDType(kind, Number(digits), order!, unit ?? null) : null
+}
+
+const makeDType = (kind: string, size: number, order: string, unit: string | null): DType => {
+  const itemsize = kind === "U" ? size * 4 : kind === "O" && size === 0 ? 8 : size
+  const swappable = itemsize > 1 && kind !== "S" && kind !== "V" && kind !== "O" && kind !== "b" && kind !== "T"
+  return new DType(kind, itemsize, swappable || kind === "U" ? (order === ">" ? ">" : "<") : "|", { unit })
+}
+
+const dtypeFrom = (value: unknown): DType | null => {
+  if (value instanceof DType) return value
+  if (value instanceof PyGlobal) {
+    return value.module === "builtins" || value.module.startsWith("numpy") ? parseDType(value.name) : null
+  }
+  const text = textOf(value)
+  return text === null ? null : parseDType(text)
+}
+
+const dtype: Create = (_context, args) => {
+  const parsed = args.length >= 1 && args.length <= 3 ? dtypeFrom(args[0]) : null
+  if (parsed === null) return inert
+  // BUILD fills this one in; a DType that is shared must not change.
+  const { base, byteOrder, fields, itemsize, kind, shape, unit } = parsed
+  return new DType(kind, itemsize, byteOrder, { base, fields, shape, unit })
+}
+
+/** The state of a dtype: (version, byte order, subdtype, names, fields, size, alignment, flags, metadata). */
+export const setDTypeState = (_context: Context, value: DType, state: unknown): void => {
+  if (!Array.isArray(state) || state.length < 5) return fail("BadValue", "a dtype without its state", "a tuple")
+  // Before version 1 there was no version.
+  const parts: ReadonlyArray<unknown> = typeof state[0] === "number" || typeof state[0] === "bigint"
+    ? state.slice(1)
+    : state
+  const [order, subdtype, names, fields, size] = parts
+  const target = value as { -readonly [K in keyof DType]: DType[K] }
+  const byteOrder = textOf(order)
+  if (byteOrder === ">" || byteOrder === "<") {
+    if (value.byteOrder !== "|" || value.kind === "U") target.byteOrder = byteOrder
+  }
+  if (Array.isArray(subdtype)) {
+    const base = dtypeFrom(subdtype[0])
+    if (base === null) return fail("BadValue", "a sub-array of no dtype", "a dtype")
+    target.base = base
+    target.shape = shapeOf(subdtype[1])
+  }
+  const bytes = Number(size)
+  if (Number.isSafeInteger(bytes) && bytes >= 0 && bytes < 0x80000000) target.itemsize = bytes
+  if (Array.isArray(names)) {
+    const out: Array<DTypeField> = []
+    for (const name of names) {
+      const key = textOf(name)
+      const field: unknown = fields instanceof Map
+        ? fields.get(name)
+        : isDictObject(fields) && key !== null
+        ? fields[key]
+        : undefined
+      const [fieldType, offset] = Array.isArray(field) ? field as ReadonlyArray<unknown> : []
+      const type = dtypeFrom(fieldType)
+      const at = Number(offset)
+      if (
+        key === null || type === null || !Number.isSafeInteger(at) || at < 0 || at + type.itemsize > target.itemsize
+      ) {
+        return fail("BadValue", "a field of a dtype without its place", "a dtype and an offset inside the item")
+      }
+      out.push({ name: key, dtype: type, offset: at })
+    }
+    target.fields = out
+  }
+  const metadata: unknown = parts[parts.length - 1]
+  if ((value.kind === "M" || value.kind === "m") && Array.isArray(metadata)) {
+    const [, unit] = metadata as ReadonlyArray<unknown>
+    if (Array.isArray(unit)) {
+      const name = textOf(unit[0])
+      const count = Number(unit[1])
+      target.unit = name === null || name === "generic" ? null : count === 1 ? name : `${count}${name}`
+    }
+  }
+}
+
+const emptyBytes = new Uint8Array(0)
+
+/** `_reconstruct(subtype, (0,), b"b")`: an array that BUILD fills. */
+const reconstruct: Create = (_context, args) => {
+  const [cls] = args
+  const name = cls instanceof PyGlobal ? cls.qualifiedName : "numpy.ndarray"
+  return new NdArray(new DType("i", 1, "|"), [0], "C", emptyBytes, null, name)
+}
+
+const checkedBytes = (dtype: DType, shape: ReadonlyArray<number>, bytes: Uint8Array): Uint8Array => {
+  const size = sizeOf(shape) * dtype.itemsize
+  if (bytes.length !== size) {
+    return fail("BadValue", `an array of ${bytes.length} bytes`, `${size} bytes, as its shape and dtype say`)
+  }
+  return bytes
+}
+
+/** The state of an array: (version, shape, dtype, is Fortran, data). */
+export const setArrayState = (context: Context, value: NdArray, state: unknown): void => {
+  if (!Array.isArray(state)) return fail("BadValue", "an array without its state", "a tuple")
+  if (state.length === 2 && Array.isArray(state[0])) {
+    // Subclasses that add a state of their own: (ndarray's, the other).
+    return setArrayState(context, value, state[0])
+  }
+  const parts: ReadonlyArray<unknown> = state.length === 4 ? [1, ...state as ReadonlyArray<unknown>] : state
+  const [, shape, type, fortran, data, mask] = parts
+  const dtype = dtypeFrom(type)
+  if (dtype === null) return fail("BadValue", "an array without its dtype", "a dtype")
+  const dims = shapeOf(shape)
+  value.dtype = dtype
+  value.shape = dims
+  value.order = (fortran === true || fortran === 1) && dims.length > 1 ? "F" : "C"
+  value.reset()
+  if (Array.isArray(data)) {
+    if (data.length !== sizeOf(dims)) {
+      return fail("BadValue", `an array of ${data.length} objects`, `${sizeOf(dims)} objects`)
+    }
+    // NumPy lists objects in row-major order, also of an array whose flag says Fortran.
+    value.order = "C"
+    value.objects = data
+    value.bytes = emptyBytes
+  } else {
+    const bytes = bytesOf(data)
+    if (bytes === null || dtype.kind === "O") {
+      return fail("BadValue", "an array without its data", "bytes, or a list of objects")
+    }
+    value.objects = null
+    value.bytes = checkedBytes(dtype, dims, bytes)
+    if (dtype.byteOrder === ">" && dtype.fields === null && dtype.base === null) {
+      // NumPy too swaps the bytes here, and the array's dtype with them.
+      context.charge(bytes.length)
+      value.bytes = littleEndianBytes(dtype, bytes)
+      value.dtype = new DType(dtype.kind, dtype.itemsize, "<", { unit: dtype.unit })
+    }
+  }
+  const maskBytes = mask === undefined ? null : bytesOf(mask)
+  if (maskBytes !== null) value.mask = maskBytes.length === sizeOf(dims) ? maskBytes : null
+}
+
+/** `_frombuffer(buffer, dtype, shape, order)` of protocol 5. */
+const fromBuffer: Create = (_context, args) => {
+  const [buffer, type, shape, order] = args
+  const dtype = dtypeFrom(type)
+  const bytes = buffer instanceof NdArray ? buffer.bytes : bytesOf(buffer)
+  if (dtype === null || bytes === null || args.length < 3) return inert
+  const dims = shapeOf(shape)
+  return new NdArray(dtype, dims, order === "F" && dims.length > 1 ? "F" : "C", checkedBytes(dtype, dims, bytes), null)
+}
+
+const scalar: Create = (_context, args) => {
+  const dtype = dtypeFrom(args[0])
+  if (dtype === null || args.length > 2) return inert
+  if (dtype.kind === "O") return args[1]
+  const bytes = args.length === 1 ? new Uint8Array(dtype.itemsize) : bytesOf(args[1])
+  if (bytes === null || bytes.length < dtype.itemsize) {
+    return fail("BadValue", "a scalar without its bytes", `${dtype.itemsize} bytes`)
+  }
+  const item = bytes.subarray(0, dtype.itemsize)
+  return new NpScalar(dtype, item, itemAt(dtype, item, 0))
+}
+
+/** `_mareconstruct(cls, base, (0,), "b")` of masked arrays. */
+const maskedReconstruct: Create = (_context, args) => {
+  const [cls] = args
+  return new NdArray(
+    new DType("i", 1, "|"),
+    [0],
+    "C",
+    emptyBytes,
+    null,
+    cls instanceof PyGlobal ? cls.qualifiedName : "numpy.ma.core.MaskedArray"
+  )
+}
+
+/** Both names of each module: numpy.core until 1.26, numpy._core since 2.0. */
+const both = (module: string, name: string, create: Create): ReadonlyArray<readonly [string, Create]> => [
+  [`numpy.core.${module}.${name}`, create],
+  [`numpy._core.${module}.${name}`, create]
+]
+
+/** @internal */
+export const numpy: Readonly<Record<string, Create>> = {
+  "numpy.dtype": dtype,
+  "numpy.ma.core._mareconstruct": maskedReconstruct,
+  "numpy.core.multiarray.dtype": dtype,
+  ...Object.fromEntries([
+    ...both("multiarray", "_reconstruct", reconstruct),
+    ...both("multiarray", "scalar", scalar),
+    ...both("numeric", "_frombuffer", fromBuffer)
+  ])
+}

@@ -1,0 +1,730 @@
+/**
+ * The state of one run of the pickle machine, and every instruction that need not be fast.
+ *
+ * @since 0.1.0
+ */
+import { type Context, inert } from "../context.ts"
+import { exceeded, fail } from "../errors.ts"
+import { type ClassDecoder, type Limits, limitsFor, type LoadsOptions } from "../options.ts"
+import { decoderOf, finisherOf, isKnownReference, keepState, stateSetterOf } from "../registry.ts"
+import { ByteArray, Counter, Deque, FrozenSet, OrderedDict, PyDict, PySet, Tuple } from "../values/containers.ts"
+import { Dict } from "../values/dict.ts"
+import { type EqualityBudget } from "../values/equality.ts"
+import { floatFromText, integerFromText, intFromText, longFromBytes, shrink } from "../values/integers.ts"
+import type { PyInt } from "../values/numbers.ts"
+import { PyFloat } from "../values/numbers.ts"
+import { appendItem, appendPair, appendState, isDict, PyEnum, PyGlobal, PyObject } from "../values/objects.ts"
+import {
+  decodeBytes,
+  latin1Text,
+  rawUnicodeEscape,
+  readUtf8,
+  stringEscape,
+  type TextReader,
+  textReader
+} from "../values/text.ts"
+import { renamed } from "./python2Names.ts"
+
+const lookup = <A>(
+  from: Readonly<Record<string | number, A>> | ReadonlyMap<string | number, A> | undefined,
+  key: string | number
+): A | undefined => {
+  if (from === undefined) return undefined
+  if (from instanceof Map) return (from as ReadonlyMap<string | number, A>).get(key)
+  const record = from as Readonly<Record<string | number, A>>
+  return Object.hasOwn(record, key) ? record[key] : undefined
+}
+
+const scratch = new Float64Array([2])
+const scratchBytes = new Uint8Array(scratch.buffer)
+const littleEndian = scratchBytes[7] === 0x40
+
+/** @internal */
+export class Machine implements Context {
+  /**
+   * One of each object whose hidden class the compiled code of a hot loop has in it. V8 throws such code away when a
+   * collection finds none of them alive, which between two pickles is usual: the next ones would run interpreted.
+   */
+  static readonly shapes: Array<object> = []
+  readonly bytes: Uint8Array
+  private dataView: DataView | null = null
+  readonly text: TextReader
+  readonly options: LoadsOptions
+  readonly limits: Limits
+  readonly equality: EqualityBudget
+  readonly typedFloats: boolean
+  readonly bigintsOnly: boolean
+  readonly mapsOnly: boolean
+  readonly copyBytes: boolean
+  /** Where the next instruction is. */
+  p: number
+  /** Where the instruction that runs began. */
+  at: number
+  readonly stack: Array<unknown> = [
+    null,
+    null,
+    null,
+    null,
+    null,
+    null,
+    null,
+    null,
+    null,
+    null,
+    null,
+    null,
+    null,
+    null,
+    null,
+    null
+  ]
+  sp = 0
+  readonly marks: Array<number> = []
+  /** The stack's height at the innermost mark: nothing below it can be taken. */
+  fence = 0
+  /** The memo while its indexes have no gaps. */
+  memo: Array<unknown> = []
+  /** The memo's entries beyond a gap. */
+  sparse: Map<number, unknown> | null = null
+  protocol = 0
+  /** What became another object after it was memoized: a dict whose keys turned out not to be strings. */
+  forward: Map<unknown, unknown> | null = null
+  /** How often a container came out of the memo: only then can an object that was replaced be anywhere else. */
+  shared = 0
+  /** An upper bound of how deep anything nests that is not seen in the stack's height. */
+  wraps = 0
+  height = 0
+  instructions = 0
+  /** Fingerprints of the first keys of dicts, and how many dicts began with a key that was in none before. */
+  firstKeys: Uint32Array | null = null
+  novel = 0
+  private repetition: number
+  private buffers: Iterator<Uint8Array> | null | undefined
+  private globals: Map<string, PyGlobal> | null = null
+  private owners: Map<unknown, ClassDecoder> | null = null
+
+  constructor(bytes: Uint8Array, start: number, options: LoadsOptions) {
+    this.bytes = bytes
+    this.text = textReader(bytes, options.strings !== "separate")
+    this.options = options
+    this.limits = limitsFor(bytes.length, options.limits)
+    this.repetition = this.limits.repetition
+    this.equality = { left: this.limits.equalityWork, max: this.limits.equalityWork }
+    this.typedFloats = options.floats === "typed"
+    this.bigintsOnly = options.integers === "bigint"
+    this.mapsOnly = options.dicts === "map"
+    this.copyBytes = options.bytes === "copy"
+    this.p = start
+    this.at = start
+  }
+
+  get view(): DataView {
+    return this.dataView ??= new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.length)
+  }
+
+  /** Eight bytes, big endian. */
+  float64(at: number): number {
+    const { bytes } = this
+    // A DataView takes longer to make than a few floats take to read.
+    if (this.dataView !== null || bytes.length > 2_048) return this.view.getFloat64(at)
+    for (let i = 0; i < 8; i++) scratchBytes[littleEndian ? 7 - i : i] = bytes[at + i]!
+    return scratch[0]!
+  }
+
+  charge(cost: number): void {
+    if ((this.repetition -= cost) < 0) {
+      exceeded("repetition", "too much fetched from the memo or copied", this.limits.repetition)
+    }
+  }
+
+  integer(value: PyInt): PyInt {
+    return this.bigintsOnly ? BigInt(value) : value
+  }
+
+  push(value: unknown): void {
+    this.stack[this.sp++] = value
+  }
+
+  underflow(): never {
+    return this.marks.length > 0 && this.sp > 0
+      ? fail("StackUnderflow", "a MARK where a value should be", "a value")
+      : fail("StackUnderflow", "nothing on the stack", "a value")
+  }
+
+  pop(): unknown {
+    if (this.sp <= this.fence) this.underflow()
+    return this.stack[--this.sp]
+  }
+
+  top(): unknown {
+    if (this.sp <= this.fence) this.underflow()
+    return this.stack[this.sp - 1]
+  }
+
+  /** Removes the innermost mark and says where it was. */
+  mark(): number {
+    const { marks } = this
+    if (marks.length === 0) fail("MissingMark", "no MARK on the stack", "a MARK")
+    const at = marks.pop()!
+    this.fence = marks.length === 0 ? 0 : marks[marks.length - 1]!
+    return at
+  }
+
+  need(size: number): number {
+    const at = this.p
+    if (at + size > this.bytes.length) fail("Truncated", "the end of the input", `${size} more bytes`)
+    this.p = at + size
+    return at
+  }
+
+  /** Eight bytes of length; a length beyond 2^53 cannot be there anyway. */
+  length8(): number {
+    const at = this.need(8)
+    return this.view.getUint32(at, true) + this.view.getUint32(at + 4, true) * 4294967296
+  }
+
+  /** A line without its newline. */
+  line(): string {
+    const end = this.bytes.indexOf(10, this.p)
+    if (end < 0) return fail("Truncated", "the end of the input", "a newline")
+    const text = latin1Text(this.bytes, this.p, end)
+    this.p = end + 1
+    return text
+  }
+
+  /** A line with a number, which to Python's C is a string that ends at a zero byte. */
+  private numberLine(): string {
+    const text = this.line()
+    const zero = text.indexOf("\0")
+    return zero < 0 ? text : text.slice(0, zero)
+  }
+
+  utf8Line(): string {
+    const start = this.p
+    const end = this.bytes.indexOf(10, start)
+    if (end < 0) return fail("Truncated", "the end of the input", "a newline")
+    this.p = end + 1
+    return readUtf8(this.text, start, end)
+  }
+
+  bytesAt(start: number, length: number): Uint8Array {
+    // `Uint8Array.prototype.subarray` would make another Buffer of a Buffer.
+    const { bytes } = this
+    return this.copyBytes
+      ? new Uint8Array(bytes.buffer.slice(bytes.byteOffset + start, bytes.byteOffset + start + length))
+      : new Uint8Array(bytes.buffer, bytes.byteOffset + start, length)
+  }
+
+  /** A Python 2 string as the options want it. */
+  string2(bytes: Uint8Array): unknown {
+    const { encoding = "ASCII", errors = "strict" } = this.options
+    return encoding === "bytes" ? bytes : decodeBytes(bytes, encoding, errors)
+  }
+
+  memoSize(): number {
+    return this.memo.length + (this.sparse?.size ?? 0)
+  }
+
+  put(index: number, value: unknown): void {
+    const { memo, limits } = this
+    if (index < memo.length) {
+      memo[index] = value
+      return
+    }
+    if (this.memoSize() >= limits.memo && this.sparse?.has(index) !== true) {
+      exceeded("memo", "too many memo entries", limits.memo)
+    }
+    if (index > memo.length) {
+      ;(this.sparse ??= new Map()).set(index, value)
+      return
+    }
+    memo.push(value)
+    // The gap may have closed.
+    while (this.sparse !== null && this.sparse.has(memo.length)) {
+      const next = memo.length
+      memo.push(this.sparse.get(next))
+      this.sparse.delete(next)
+      if (this.sparse.size === 0) this.sparse = null
+    }
+  }
+
+  /** As MEMOIZE. */
+  remember(value: unknown): void {
+    if (this.sparse === null && this.memo.length < this.limits.memo) this.memo.push(value)
+    else this.put(this.memoSize(), value)
+  }
+
+  get(index: number): void {
+    this.push(this.fetch(index))
+  }
+
+  /** A value out of the memo. */
+  fetch(index: number): unknown {
+    let value: unknown
+    if (index < this.memo.length) value = this.memo[index]
+    else if (this.sparse?.has(index) === true) value = this.sparse.get(index)
+    else fail("MissingMemo", `no memo entry ${index}`, "an entry that was put before")
+    if (typeof value !== "string") return this.again(value)
+    if ((this.repetition -= value.length) < 0) this.charge(0)
+    return value
+  }
+
+  /** Accounts for a value that is used once more. */
+  again(given: unknown): unknown {
+    let value = given
+    if (typeof value === "string") this.charge(value.length)
+    else if (typeof value === "object" && value !== null && !(value instanceof PyGlobal)) {
+      this.shared++
+      this.wraps++
+      if (value instanceof Uint8Array) this.charge(value.length)
+      if (this.forward !== null) {
+        for (let next = this.forward.get(value); next !== undefined; next = this.forward.get(value)) value = next
+      }
+    }
+    return value
+  }
+
+  /** Says that a value on the stack became another one. */
+  replace(old: unknown, value: unknown): void {
+    ;(this.forward ??= new Map()).set(old, value)
+  }
+
+  // Classes
+
+  /** The module and the name of GLOBAL and INST, each a line that is not empty. */
+  private globalLines(): PyGlobal {
+    const module = this.utf8Line()
+    const name = module === "" ? "" : this.utf8Line()
+    if (name === "") return fail("Truncated", "an empty line", "the name of a module, and one of a class")
+    return this.findGlobal(module, name)
+  }
+
+  findGlobal(module: string, name: string): PyGlobal {
+    const [realModule, realName] = this.protocol < 3 && this.options.fixImports !== false
+      ? renamed(module, name)
+      : [module, name]
+    const key = `${realModule}\n${realName}`
+    const globals = this.globals ??= new Map()
+    let global = globals.get(key)
+    if (global === undefined) {
+      global = new PyGlobal(realModule, realName)
+      if (
+        this.options.unknown === "refuse" && lookup(this.options.classes, global.qualifiedName) === undefined &&
+        !isKnownReference(global)
+      ) {
+        fail("Refused", `the unknown class ${global.qualifiedName}`, "a class that the options or this package know")
+      }
+      globals.set(key, global)
+    }
+    return global
+  }
+
+  pushGlobal(module: string, name: string): void {
+    this.pushReference(this.findGlobal(module, name))
+  }
+
+  private pushReference(global: PyGlobal): void {
+    const own = decoderOf(global)
+    this.push(own?.constant === undefined ? global : own.constant)
+  }
+
+  /** What a call of a class or function stands for. */
+  construct(callable: unknown, args: ReadonlyArray<unknown>, kwargs: unknown): unknown {
+    if (callable instanceof PyGlobal) {
+      const given = lookup(this.options.classes, callable.qualifiedName)
+      if (given !== undefined) {
+        const value = given.create(args, kwargs, callable)
+        if (typeof value === "object" && value !== null) (this.owners ??= new Map()).set(value, given)
+        return value
+      }
+      const create = decoderOf(callable)?.create
+      if (create !== undefined) {
+        const value = create(this, args, kwargs, callable)
+        if (value !== inert) return value
+      }
+      return new PyObject(callable, args, kwargs)
+    }
+    if (callable instanceof PyObject) {
+      const global = this.computed(callable)
+      if (global !== null) {
+        const create = decoderOf(global)?.create
+        const value = create === undefined ? inert : create(this, args, kwargs, global)
+        if (value !== inert) return value
+      }
+      const create = decoderOf(callable)?.create
+      if (create !== undefined) {
+        const value = create(this, args, kwargs, callable)
+        if (value !== inert) return value
+      }
+      this.wraps++
+      return new PyObject(callable, args, kwargs)
+    }
+    return fail("BadValue", "a call of what is no class or function", "a class or function")
+  }
+
+  /** `getattr(Class, "name")`, which is how the older protocols name what is inside a class. */
+  private computed(callable: PyObject): PyGlobal | null {
+    const [owner, name] = callable.args
+    if (
+      callable.class instanceof PyGlobal && callable.class.qualifiedName === "builtins.getattr" &&
+      owner instanceof PyGlobal && typeof name === "string" && callable.args.length === 2
+    ) return new PyGlobal(owner.module, `${owner.name}.${name}`)
+    return null
+  }
+
+  reduce(): void {
+    const args = this.pop()
+    const callable = this.pop()
+    if (!(args instanceof Tuple)) return fail("BadValue", "arguments that are no tuple", "a tuple")
+    this.wraps++
+    this.push(this.construct(callable, args, null))
+  }
+
+  build(): void {
+    const state = this.pop()
+    const target = this.top()
+    this.wraps++
+    const owner = this.owners?.get(target)
+    if (owner !== undefined) {
+      if (owner.setState === undefined) keepState(target as object, state)
+      else owner.setState(target, state)
+      return
+    }
+    if (target instanceof PyObject) {
+      appendState(target, state)
+      const finish = finisherOf(target)
+      if (finish !== undefined) {
+        const value = finish(this, target)
+        if (value !== inert) {
+          this.stack[this.sp - 1] = value
+          this.replace(target, value)
+        }
+      }
+      return
+    }
+    if (typeof target === "object" && target !== null) {
+      const setter = stateSetterOf(target)
+      if (setter !== undefined) {
+        setter(this, target, state)
+        return
+      }
+      if (
+        target instanceof OrderedDict || target instanceof Counter || target instanceof PyEnum ||
+        target instanceof PyGlobal
+      ) {
+        // These have attributes in Python, and no place for them here.
+        const isState = isDict(state) || (state instanceof Tuple && state.length === 2)
+        if (!isState && state !== null) fail("BadValue", "a state that is no dict", "a dict, or a tuple of two")
+        if (state !== null) keepState(target, state)
+        return
+      }
+    }
+    if (state !== null) fail("BadValue", "a state for a value that has no attributes", "an object")
+  }
+
+  append(target: unknown, item: unknown): void {
+    if (Array.isArray(target) && !(target instanceof Tuple)) {
+      target.push(item)
+      if (target instanceof Deque && target.maxlen !== null && target.length > target.maxlen) target.shift()
+      return
+    }
+    const owner = this.owners?.get(target)
+    if (owner?.append !== undefined) owner.append(target, item)
+    else if (target instanceof PyObject) appendItem(target, item)
+    else fail("BadValue", "items for a value that is no list", "a list")
+  }
+
+  setItem(target: unknown, key: unknown, value: unknown): void {
+    const owner = this.owners?.get(target)
+    if (owner?.setItem !== undefined) owner.setItem(target, key, value)
+    else if (target instanceof PyDict) target.insert(key, value, this.equality)
+    else if (target instanceof PyObject) appendPair(target, key, value)
+    else if (
+      Array.isArray(target) && !(target instanceof Tuple) && typeof key === "number" && key >= -target.length &&
+      key < target.length
+    ) {
+      target[key < 0 ? key + target.length : key] = value
+    } else if (
+      target instanceof ByteArray && typeof key === "number" && key >= 0 && key < target.length &&
+      typeof value === "number"
+    ) {
+      target[key] = value
+    } else fail("BadValue", "entries for a value that is no dict", "a dict")
+  }
+
+  /** The dict object at a place of the stack becomes a PyDict. */
+  toMap(at: number): PyDict {
+    const old = this.stack[at] as Record<string, unknown>
+    const map = new PyDict()
+    for (const key of Object.keys(old)) map.insert(key, old[key], this.equality)
+    this.stack[at] = map
+    this.replace(old, map)
+    return map
+  }
+
+  addItems(): void {
+    const start = this.mark()
+    if (start <= this.fence) this.underflow()
+    const target = this.stack[start - 1]
+    const members = this.stack.slice(start, this.sp)
+    this.sp = start
+    if (members.length === 0) return
+    const owner = this.owners?.get(target)
+    if (owner?.append !== undefined) { for (const member of members) owner.append(target, member) }
+    else if (target instanceof PySet && !(target instanceof FrozenSet)) {
+      for (const member of members) target.insert(member, this.equality)
+    } else if (target instanceof PyObject) { for (const member of members) appendItem(target, member) }
+    else fail("BadValue", "members for a value that is no set", "a set")
+  }
+
+  tupleFrom(start: number): Tuple {
+    const out = new Tuple()
+    for (let i = start; i < this.sp; i++) out.push(this.stack[i])
+    this.sp = start
+    return out
+  }
+
+  /** The instructions that the fast loop leaves to this: those of protocol 0, of classes, of large sizes. */
+  slow(opcode: number): void {
+    switch (opcode) {
+      case 0x46: // FLOAT
+        return this.push(this.float(floatFromText(this.numberLine())))
+      case 0x49: { // INT
+        const value = intFromText(this.numberLine(), this.limits.integerBytes)
+        return this.push(typeof value === "boolean" ? value : this.integer(value))
+      }
+      case 0x4c: { // LONG
+        const text = this.numberLine()
+        const digits = text.endsWith("L") ? text.slice(0, -1) : text
+        return this.push(this.integer(shrink(integerFromText(digits, 0, this.limits.integerBytes))))
+      }
+      case 0x8b: { // LONG4
+        const length = this.view.getInt32(this.need(4), true)
+        if (length < 0) fail("BadNumber", "an integer of negative length", "a length")
+        if (length > this.limits.integerBytes) {
+          exceeded("integerBytes", `an integer of ${length} bytes`, this.limits.integerBytes)
+        }
+        const at = this.need(length)
+        return this.push(this.integer(longFromBytes(this.bytes, at, length)))
+      }
+      case 0x53: { // STRING
+        const text = this.line()
+        const quote = text[0]
+        if (text.length < 2 || (quote !== "'" && quote !== "\"") || !text.endsWith(quote)) {
+          fail("BadText", "a string without its quotes", "a quoted string")
+        }
+        return this.push(this.string2(stringEscape(text.slice(1, -1))))
+      }
+      case 0x54: { // BINSTRING
+        const length = this.view.getInt32(this.need(4), true)
+        if (length < 0) fail("BadText", "a string of negative length", "a length")
+        const at = this.need(length)
+        return this.push(this.string2(this.bytesAt(at, length)))
+      }
+      case 0x55: { // SHORT_BINSTRING
+        const length = this.bytes[this.need(1)]!
+        const at = this.need(length)
+        return this.push(this.string2(this.bytesAt(at, length)))
+      }
+      case 0x56: // UNICODE
+        return this.push(rawUnicodeEscape(this.line()))
+      case 0x8d: { // BINUNICODE8
+        const length = this.length8()
+        const at = this.need(length)
+        return this.push(readUtf8(this.text, at, at + length))
+      }
+      case 0x42: { // BINBYTES
+        const length = this.view.getUint32(this.need(4), true)
+        return this.push(this.bytesAt(this.need(length), length))
+      }
+      case 0x8e: { // BINBYTES8
+        const length = this.length8()
+        return this.push(this.bytesAt(this.need(length), length))
+      }
+      case 0x96: { // BYTEARRAY8
+        const length = this.length8()
+        const at = this.need(length)
+        const { buffer, byteOffset } = this.bytes
+        return this.push(
+          this.copyBytes
+            ? new ByteArray(buffer.slice(byteOffset + at, byteOffset + at + length))
+            : new ByteArray(buffer, byteOffset + at, length)
+        )
+      }
+      case 0x97: // NEXT_BUFFER
+        return this.nextBuffer()
+      case 0x98: { // READONLY_BUFFER
+        if (!(this.top() instanceof Uint8Array)) fail("BadValue", "a value that is no buffer", "a buffer")
+        return
+      }
+      case 0x50: // PERSID
+        return this.persistent(this.utf8Line())
+      case 0x51: // BINPERSID
+        return this.persistent(this.pop())
+      case 0x63: // GLOBAL
+        return this.pushReference(this.globalLines())
+      case 0x93: { // STACK_GLOBAL
+        const name = this.pop()
+        const module = this.pop()
+        if (typeof module !== "string" || typeof name !== "string") {
+          return fail("BadValue", "a class whose name is no string", "two strings")
+        }
+        return this.pushGlobal(module, name)
+      }
+      case 0x82: // EXT1
+        return this.extension(this.bytes[this.need(1)]!)
+      case 0x83: // EXT2
+        return this.extension(this.view.getUint16(this.need(2), true))
+      case 0x84: // EXT4
+        return this.extension(this.view.getInt32(this.need(4), true))
+      case 0x52: // REDUCE
+        return this.reduce()
+      case 0x62: // BUILD
+        return this.build()
+      case 0x81: { // NEWOBJ
+        const args = this.pop()
+        const cls = this.pop()
+        if (!(args instanceof Tuple)) return fail("BadValue", "arguments that are no tuple", "a tuple")
+        this.wraps++
+        return this.push(this.construct(cls, args, null))
+      }
+      case 0x92: { // NEWOBJ_EX
+        const kwargs = this.pop()
+        const args = this.pop()
+        const cls = this.pop()
+        if (!(args instanceof Tuple)) return fail("BadValue", "arguments that are no tuple", "a tuple")
+        if (!isDict(kwargs)) return fail("BadValue", "keyword arguments that are no dict", "a dict")
+        this.wraps++
+        const isEmpty = kwargs instanceof Map ? kwargs.size === 0 : Object.keys(kwargs).length === 0
+        return this.push(this.construct(cls, args, isEmpty ? null : kwargs))
+      }
+      case 0x69: { // INST
+        const global = this.globalLines()
+        const args = this.tupleFrom(this.mark())
+        this.wraps++
+        return this.push(this.construct(global, args, null))
+      }
+      case 0x6f: { // OBJ
+        const start = this.mark()
+        if (this.sp <= start) this.underflow()
+        const args = this.tupleFrom(start + 1)
+        this.wraps++
+        const cls = this.stack[this.sp = start]
+        return this.push(this.construct(cls, args, null))
+      }
+      case 0x6c: { // LIST
+        const start = this.mark()
+        const list = this.stack.slice(start, this.sp)
+        this.sp = start
+        return this.push(list)
+      }
+      case 0x64: { // DICT
+        const start = this.mark()
+        const { sp } = this
+        if ((sp - start) % 2 !== 0) fail("BadValue", "a key without a value", "an even number of values")
+        const items = this.stack.slice(start, sp)
+        const plain = !this.mapsOnly &&
+          items.every((key, i) => i % 2 === 1 || (typeof key === "string" && !isIndex(key)))
+        this.sp = start
+        if (plain) {
+          const dict = new Dict()
+          for (let i = 0; i < items.length; i += 2) dict[items[i] as string] = items[i + 1]
+          return this.push(dict)
+        }
+        const map = new PyDict()
+        for (let i = 0; i < items.length; i += 2) map.insert(items[i], items[i + 1], this.equality)
+        return this.push(map)
+      }
+      case 0x8f: // EMPTY_SET
+        return this.push(new PySet())
+      case 0x90: // ADDITEMS
+        return this.addItems()
+      case 0x91: { // FROZENSET
+        const start = this.mark()
+        const out = new FrozenSet()
+        for (let i = start; i < this.sp; i++) out.insert(this.stack[i], this.equality)
+        this.sp = start
+        this.wraps++
+        return this.push(out)
+      }
+      case 0x30: { // POP
+        const { marks } = this
+        if (marks.length > 0 && marks[marks.length - 1] === this.sp) this.mark()
+        else this.pop()
+        return
+      }
+      case 0x31: // POP_MARK
+        this.sp = this.mark()
+        return
+      case 0x32: { // DUP
+        return this.push(this.again(this.top()))
+      }
+      case 0x67: // GET
+        return this.get(this.memoIndex())
+      case 0x70: { // PUT
+        const value = this.top()
+        return this.put(this.memoIndex(), value)
+      }
+      case 0x80: { // PROTO
+        const protocol = this.bytes[this.need(1)]!
+        if (protocol > 5) fail("UnknownOpcode", `a pickle of protocol ${protocol}`, "a protocol from 0 to 5")
+        this.protocol = protocol
+        return
+      }
+      case 0x95: // FRAME
+        return this.frame()
+      default:
+        return fail(
+          "UnknownOpcode",
+          `the byte 0x${opcode.toString(16).padStart(2, "0")}`,
+          "an instruction of a pickle"
+        )
+    }
+  }
+
+  /** Reads the length of a frame: it has to be there in full. Instructions may cross its end, as in CPython's C. */
+  frame(): void {
+    const length = this.length8()
+    if (this.p + length > this.bytes.length) fail("BadFrame", "a frame that is longer than the input", "a whole frame")
+  }
+
+  private memoIndex(): number {
+    const index = integerFromText(this.numberLine(), 10, 1_000)
+    if (index < 0n) fail("MissingMemo", "a negative memo index", "an index from 0")
+    return index > 9007199254740991n ? fail("MissingMemo", "a memo index that is too large", "an index") : Number(index)
+  }
+
+  float(value: number): number | PyFloat {
+    return this.typedFloats ? new PyFloat(value) : value
+  }
+
+  private persistent(id: unknown): void {
+    const { persistentLoad } = this.options
+    if (persistentLoad === undefined) {
+      return fail("Unresolved", "a persistent id", "the option persistentLoad, which says what it stands for")
+    }
+    this.push(persistentLoad(id))
+  }
+
+  private extension(code: number): void {
+    if (code <= 0) fail("Unresolved", "an extension code of 0 or less", "a code from 1")
+    const name = lookup(this.options.extensions, code)
+    if (name === undefined) {
+      return fail("Unresolved", `the extension code ${code}`, "its class in the option extensions")
+    }
+    const dot = name.lastIndexOf(".")
+    this.pushGlobal(name.slice(0, Math.max(0, dot)), name.slice(dot + 1))
+  }
+
+  private nextBuffer(): void {
+    if (this.buffers === undefined) this.buffers = this.options.buffers?.[Symbol.iterator]() ?? null
+    if (this.buffers === null) {
+      return fail("Unresolved", "a reference to an out-of-band buffer", "the option buffers")
+    }
+    const next = this.buffers.next()
+    if (next.done === true) return fail("Unresolved", "one more out-of-band buffer", "enough buffers in the options")
+    this.push(next.value)
+  }
+}
+
+const isIndex = (key: string): boolean => /^(?:0|[1-9][0-9]{0,9})$/.test(key)

@@ -1,0 +1,337 @@
+/**
+ * Python's containers: as close to a JavaScript Array, Map and Set as they can be, with Python's equality of keys.
+ *
+ * @since 0.1.0
+ */
+import { fail } from "../errors.ts"
+import {
+  type Aliases,
+  canonicalKey,
+  defaultEqualityBudget,
+  type EqualityBudget,
+  equalityKey,
+  identityKey,
+  keyPart,
+  spend
+} from "./equality.ts"
+import { PyFloat } from "./numbers.ts"
+
+/**
+ * A `tuple`: an Array in every respect, told from a list by its class. Methods such as `map` return plain arrays.
+ *
+ * @category containers
+ * @since 0.1.0
+ */
+export class Tuple<A = unknown> extends Array<A> {
+  static override get [Symbol.species](): ArrayConstructor {
+    return Array
+  }
+  [equalityKey](budget: EqualityBudget): unknown {
+    return sequenceKey(this, budget)
+  }
+}
+
+const maxKeyDepth = 1_000
+
+const sequenceKey = (tuple: Tuple, budget: EqualityBudget): string => {
+  // By hand, so that a tuple nested a million deep is an error and not a stack overflow.
+  let out = ""
+  const stack: Array<{ readonly items: ReadonlyArray<unknown>; next: number }> = [{ items: tuple, next: 0 }]
+  spend(budget, 1 + tuple.length)
+  out += `t${tuple.length}(`
+  while (stack.length > 0) {
+    const top = stack[stack.length - 1]!
+    if (top.next === top.items.length) {
+      stack.pop()
+      out += ")"
+      continue
+    }
+    const item = top.items[top.next++]
+    if (item instanceof Tuple) {
+      if (stack.length >= maxKeyDepth) {
+        fail("LimitExceeded", "a tuple key nested too deep", `at most ${maxKeyDepth} tuples in one another`)
+      }
+      spend(budget, 1 + item.length)
+      out += `t${item.length}(`
+      stack.push({ items: item, next: 0 })
+    } else if (Number.isNaN(item)) {
+      // Two NaNs are equal in Python only when they are one object, which a JavaScript number cannot tell.
+      out += identityKey(tuple)
+    } else {
+      const key = canonicalKey(item, budget)
+      out += typeof key === "string" && typeof item !== "string" ? `k${keyPart(key, budget)}` : keyPart(key, budget)
+    }
+  }
+  return out
+}
+
+/**
+ * An instance of a named tuple whose class the pickle carries or the options name: a tuple with field names.
+ *
+ * @category containers
+ * @since 0.1.0
+ */
+export class NamedTuple<A = unknown> extends Tuple<A> {
+  /** `module.Name` of the Python class. */
+  className = ""
+  /** The names of the fields, in order. */
+  fields: ReadonlyArray<string> = []
+  /** The value of a field, `undefined` when there is none of that name. */
+  field(name: string): A | undefined {
+    const at = this.fields.indexOf(name)
+    return at < 0 ? undefined : this[at]
+  }
+  /** The fields as an object without a prototype. */
+  toObject(): Record<string, A> {
+    const out: Record<string, A> = Object.create(null) as Record<string, A>
+    this.fields.forEach((name, i) => out[name] = this[i]!)
+    return out
+  }
+}
+
+/**
+ * A `collections.deque`: an Array with the `maxlen` it was made with.
+ *
+ * @category containers
+ * @since 0.1.0
+ */
+export class Deque<A = unknown> extends Array<A> {
+  static override get [Symbol.species](): ArrayConstructor {
+    return Array
+  }
+  /** The bound, `null` for none. */
+  maxlen: number | null = null
+}
+
+/**
+ * A `bytearray`: a Uint8Array told from `bytes` by its class.
+ *
+ * @category containers
+ * @since 0.1.0
+ */
+export class ByteArray extends Uint8Array<ArrayBufferLike> {
+  static get [Symbol.species](): Uint8ArrayConstructor {
+    return Uint8Array
+  }
+  [equalityKey](): unknown {
+    return fail("Unhashable", "a bytearray as a key", "a hashable key")
+  }
+}
+
+/**
+ * The key under which a Map or Set stores `key`, so that what Python calls equal is one key.
+ *
+ * A JavaScript Map is right for strings and ordinary numbers. The others go through `aliases`, which is made when the
+ * first of them is stored.
+ */
+const storedKey = (
+  collection: { has(key: unknown): boolean },
+  aliases: Aliases | null,
+  key: unknown,
+  budget: EqualityBudget
+): unknown => {
+  const canonical = canonicalKey(key, budget)
+  if (canonical === key && typeof canonical === "object") return key
+  if (aliases?.has(canonical) === true) return aliases.get(canonical)
+  // A canonical string is no Python str, except for a str itself.
+  if ((typeof canonical === "number" || typeof key === "string") && collection.has(canonical)) return canonical
+  return absent
+}
+
+const absent = Symbol("absent")
+
+const mapSet = Map.prototype.set
+
+const isPlainKey = (key: unknown): boolean =>
+  typeof key === "string" || (typeof key === "number" && key === key && (key !== 0 || 1 / key > 0))
+
+/**
+ * A `dict` whose keys are not all strings, or any dict under `dicts: "map"`: a Map in insertion order in which `1`,
+ * `True` and `1.0` are one key, equal tuples are one key, and so on. `get`, `has`, `set` and `delete` compare as Python
+ * does.
+ *
+ * @category containers
+ * @since 0.1.0
+ */
+export class PyDict<K = unknown, V = unknown> extends Map<K, V> {
+  #aliases: Aliases | null = null
+
+  constructor(entries?: Iterable<readonly [K, V]> | null) {
+    super()
+    if (entries != null) { for (const [key, value] of entries) this.set(key, value) }
+  }
+
+  /**
+   * As `set`, within a budget for comparing.
+   *
+   * @internal
+   */
+  insert(key: K, value: V, budget: EqualityBudget): void {
+    if (typeof key === "string" || (this.#aliases === null && isPlainKey(key))) {
+      mapSet.call(this, key, value)
+      return
+    }
+    if (key !== key) {
+      // Every NaN that is met is a key of its own.
+      super.set(super.has(key) ? new PyFloat(NaN) as K : key, value)
+      return
+    }
+    const stored = storedKey({ has: (k) => super.has(k as K) }, this.#aliases, key, budget)
+    if (stored !== absent) {
+      super.set(stored as K, value)
+      return
+    }
+    const kept = (key === 0 && !isPlainKey(key) ? new PyFloat(-0) : key) as K
+    if (!isPlainKey(kept)) (this.#aliases ??= new Map()).set(canonicalKey(key, budget), kept)
+    super.set(kept, value)
+  }
+
+  override set(key: K, value: V): this {
+    // The Map constructor would call this before the fields exist; it is given nothing.
+    this.insert(key, value, defaultEqualityBudget())
+    return this
+  }
+  #find(key: K): unknown {
+    if (typeof key === "string" || (this.#aliases === null && typeof key === "number")) return key
+    return storedKey({ has: (k) => super.has(k as K) }, this.#aliases, key, defaultEqualityBudget())
+  }
+  override get(key: K): V | undefined {
+    const stored = this.#find(key)
+    return stored === absent ? undefined : super.get(stored as K)
+  }
+  override has(key: K): boolean {
+    const stored = this.#find(key)
+    return stored !== absent && super.has(stored as K)
+  }
+  override delete(key: K): boolean {
+    const stored = this.#find(key)
+    if (stored === absent) return false
+    if (this.#aliases !== null) this.#aliases.delete(canonicalKey(key, defaultEqualityBudget()))
+    return super.delete(stored as K)
+  }
+  override clear(): void {
+    this.#aliases = null
+    super.clear()
+  }
+  [equalityKey](): unknown {
+    return fail("Unhashable", "a dict as a key", "a hashable key")
+  }
+}
+
+/**
+ * A `collections.OrderedDict`.
+ *
+ * @category containers
+ * @since 0.1.0
+ */
+export class OrderedDict<K = unknown, V = unknown> extends PyDict<K, V> {}
+
+/**
+ * A `collections.defaultdict`, with the reference to its factory, which is never called.
+ *
+ * @category containers
+ * @since 0.1.0
+ */
+export class DefaultDict<K = unknown, V = unknown> extends PyDict<K, V> {
+  /** What Python calls for a missing key: a `PyGlobal`, `null`, or any callable's inert form. */
+  factory: unknown = null
+}
+
+/**
+ * A `collections.Counter`.
+ *
+ * @category containers
+ * @since 0.1.0
+ */
+export class Counter<K = unknown> extends PyDict<K, unknown> {}
+
+/**
+ * A `set`: a Set in insertion order whose members are equal as Python says.
+ *
+ * @category containers
+ * @since 0.1.0
+ */
+export class PySet<A = unknown> extends Set<A> {
+  #aliases: Aliases | null = null
+
+  constructor(members?: Iterable<A> | null) {
+    super()
+    if (members != null) { for (const member of members) this.add(member) }
+  }
+
+  /**
+   * As `add`, within a budget for comparing.
+   *
+   * @internal
+   */
+  insert(member: A, budget: EqualityBudget): void {
+    if (typeof member === "string" || (this.#aliases === null && isPlainKey(member))) {
+      super.add(member)
+      return
+    }
+    if (member !== member) {
+      super.add(super.has(member) ? new PyFloat(NaN) as A : member)
+      return
+    }
+    const stored = storedKey({ has: (k) => super.has(k as A) }, this.#aliases, member, budget)
+    if (stored !== absent) {
+      super.add(stored as A)
+      return
+    }
+    const kept = (member === 0 && !isPlainKey(member) ? new PyFloat(-0) : member) as A
+    if (!isPlainKey(kept)) (this.#aliases ??= new Map()).set(canonicalKey(member, budget), kept)
+    super.add(kept)
+  }
+
+  override add(member: A): this {
+    this.insert(member, defaultEqualityBudget())
+    return this
+  }
+  #find(member: A): unknown {
+    if (typeof member === "string" || (this.#aliases === null && typeof member === "number")) return member
+    return storedKey({ has: (k) => super.has(k as A) }, this.#aliases, member, defaultEqualityBudget())
+  }
+  override has(member: A): boolean {
+    const stored = this.#find(member)
+    return stored !== absent && super.has(stored as A)
+  }
+  override delete(member: A): boolean {
+    const stored = this.#find(member)
+    if (stored === absent) return false
+    if (this.#aliases !== null) this.#aliases.delete(canonicalKey(member, defaultEqualityBudget()))
+    return super.delete(stored as A)
+  }
+  override clear(): void {
+    this.#aliases = null
+    super.clear()
+  }
+  [equalityKey](_budget: EqualityBudget): unknown {
+    return fail("Unhashable", "a set as a key", "a hashable key")
+  }
+}
+
+/**
+ * A `frozenset`.
+ *
+ * @category containers
+ * @since 0.1.0
+ */
+export class FrozenSet<A = unknown> extends PySet<A> {
+  #key: string | null = null
+
+  override [equalityKey](budget: EqualityBudget): unknown {
+    if (this.#key !== null) {
+      spend(budget, 1 + this.#key.length)
+      return this.#key
+    }
+    spend(budget, 1 + this.size)
+    const parts: Array<string> = []
+    for (const member of this) {
+      const key = canonicalKey(member, budget)
+      parts.push(
+        typeof key === "string" && typeof member !== "string" ? `k${keyPart(key, budget)}` : keyPart(key, budget)
+      )
+    }
+    return this.#key = `f{${parts.sort().join(",")}}`
+  }
+}

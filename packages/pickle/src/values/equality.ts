@@ -1,0 +1,147 @@
+/**
+ * Python's equality of dict keys and set members, told by one canonical key per value.
+ *
+ * Two hashable Python values are equal exactly when their canonical keys are the same: `1`, `True`, `1.0`,
+ * `Decimal("1")` and `Fraction(1)` share one, so do equal tuples, bytes and frozensets. A value whose class is unknown
+ * is equal to itself only.
+ *
+ * @since 0.1.0
+ */
+import { exceeded, fail } from "../errors.ts"
+
+/**
+ * A value class says under this symbol what its canonical key is: a number for what equals a number, a string that no
+ * other class makes, the value itself for identity.
+ *
+ * @internal
+ */
+export const equalityKey: unique symbol = Symbol("@effect-prefect/pickle/equalityKey")
+
+/**
+ * How much comparing one `loads` may do, counted in values and characters.
+ *
+ * @internal
+ */
+export interface EqualityBudget {
+  left: number
+  readonly max: number
+}
+
+/** @internal */
+export interface HasEquality {
+  [equalityKey](budget: EqualityBudget): unknown
+}
+
+const identities = new WeakMap<object, string>()
+let identityCount = 0
+
+/** @internal */
+export const identityKey = (value: object): string => {
+  let key = identities.get(value)
+  if (key === undefined) identities.set(value, key = `@${++identityCount}`)
+  return key
+}
+
+/** @internal */
+export const spend = (budget: EqualityBudget, cost: number): void => {
+  if ((budget.left -= cost) < 0) exceeded("equalityWork", "keys that cost too much to compare", budget.max)
+}
+
+/** @internal */
+export const defaultEqualityBudget = (): EqualityBudget => ({ left: 10_000_000, max: 10_000_000 })
+
+/**
+ * The canonical key of a bigint: the number itself when a number can hold it.
+ *
+ * @internal
+ */
+export const integerKey = (value: bigint): number | string => {
+  const short = Number(value)
+  return Number.isFinite(short) && BigInt(short) === value ? short : `i${value.toString(16)}`
+}
+
+/**
+ * The canonical key of a rational number in lowest terms with a positive denominator.
+ *
+ * @internal
+ */
+export const rationalKey = (numerator: bigint, denominator: bigint): number | string => {
+  if (denominator === 1n) return integerKey(numerator)
+  if ((denominator & (denominator - 1n)) === 0n) {
+    // A power of two below: a double may hold it exactly.
+    const value = Number(numerator) / Number(denominator)
+    if (Number.isFinite(value) && value !== 0 && BigInt(Number(numerator)) === numerator) return value
+  }
+  return `q${numerator.toString(16)}/${denominator.toString(16)}`
+}
+
+const latin1 = (bytes: Uint8Array): string => {
+  let out = ""
+  for (let i = 0; i < bytes.length; i++) out += String.fromCharCode(bytes[i]!)
+  return out
+}
+
+/**
+ * The canonical key of any value; fails with `Unhashable` where Python's `hash` raises TypeError.
+ *
+ * @internal
+ */
+export const canonicalKey = (value: unknown, budget: EqualityBudget): unknown => {
+  switch (typeof value) {
+    case "number":
+      return value
+    case "boolean":
+      return value ? 1 : 0
+    case "bigint":
+      spend(budget, 1 + bigintCost(value))
+      return integerKey(value)
+    case "string":
+      return value
+    case "object":
+      break
+    default:
+      return value
+  }
+  if (value === null) return value
+  const own = (value as Partial<HasEquality>)[equalityKey]
+  if (typeof own === "function") return own.call(value, budget)
+  if (value instanceof Uint8Array) {
+    spend(budget, 1 + value.length)
+    return `b${latin1(value)}`
+  }
+  if (Array.isArray(value)) return fail("Unhashable", "a list as a key", "a hashable key")
+  if (value instanceof Map) return fail("Unhashable", "a dict as a key", "a hashable key")
+  const prototype: unknown = Object.getPrototypeOf(value)
+  if (prototype === null || Object.getPrototypeOf(prototype) === null) {
+    return fail("Unhashable", "a dict as a key", "a hashable key")
+  }
+  return value
+}
+
+const bigintCost = (value: bigint): number =>
+  // Only huge integers are worth measuring: below 2^63 the cost is one.
+  BigInt.asIntN(64, value) === value ? 0 : value.toString(16).length >> 2
+
+/**
+ * A canonical key as a part of a larger one (of a tuple or a frozenset).
+ *
+ * @internal
+ */
+export const keyPart = (key: unknown, budget: EqualityBudget): string => {
+  if (typeof key === "string") {
+    spend(budget, key.length)
+    return `s${key.length}:${key}`
+  }
+  if (typeof key === "number") return `n${key}`
+  if (key === null) return "z"
+  if (typeof key === "object") return identityKey(key)
+  return String(key)
+}
+
+/**
+ * The keys of one dict or set that a JavaScript Map would tell apart although Python does not, or the other way round:
+ * from canonical key to the key that is stored.
+ *
+ * @internal
+ */
+export type Aliases = Map<unknown, unknown>

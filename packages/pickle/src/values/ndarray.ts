@@ -1,0 +1,574 @@
+/**
+ * NumPy's dtypes, arrays and scalars over the bytes that the pickle holds.
+ *
+ * @since 0.1.0
+ */
+import { fail } from "../errors.ts"
+import { type EqualityBudget, equalityKey, integerKey } from "./equality.ts"
+import { Complex, type PyInt } from "./numbers.ts"
+
+/**
+ * A field of a structured dtype.
+ *
+ * @category numpy
+ * @since 0.1.0
+ */
+export interface DTypeField {
+  readonly name: string
+  readonly dtype: DType
+  /** Offset in bytes inside an item. */
+  readonly offset: number
+}
+
+/**
+ * A `numpy.dtype`.
+ *
+ * @category numpy
+ * @since 0.1.0
+ */
+export class DType {
+  /** `b` bool, `i` `u` integers, `f` float, `c` complex, `M` datetime64, `m` timedelta64, `U` `S` text, `V` void, `O` objects, `T` StringDType. */
+  readonly kind: string
+  /** Bytes of one item, 0 for `U0` and the like. */
+  readonly itemsize: number
+  /** `<` little, `>` big endian, `|` where it has no meaning. */
+  readonly byteOrder: "<" | ">" | "|"
+  /** The unit of `M` and `m` as NumPy writes it (`ns`, `D`, `25s`), `null` for a generic one and for other kinds. */
+  readonly unit: string | null
+  /** The fields of a structured dtype, in order; `null` for others. */
+  readonly fields: ReadonlyArray<DTypeField> | null
+  /** The dtype and shape of a sub-array dtype; `null` for others. */
+  readonly base: DType | null
+  readonly shape: ReadonlyArray<number>
+
+  constructor(
+    kind: string,
+    itemsize: number,
+    byteOrder: "<" | ">" | "|",
+    options: {
+      readonly unit?: string | null
+      readonly fields?: ReadonlyArray<DTypeField> | null
+      readonly base?: DType | null
+      readonly shape?: ReadonlyArray<number>
+    } = {}
+  ) {
+    this.kind = kind
+    this.itemsize = itemsize
+    this.byteOrder = byteOrder
+    this.unit = options.unit ?? null
+    this.fields = options.fields ?? null
+    this.base = options.base ?? null
+    this.shape = options.shape ?? []
+  }
+  /** NumPy's `dtype.str`: `<f8`, `|b1`, `<M8[ns]`, `<U4`, `|V12`. */
+  get str(): string {
+    if (this.kind === "O") return "|O"
+    if (this.kind === "T") return "|T16"
+    const size = this.kind === "U" ? this.itemsize / 4 : this.itemsize
+    return `${this.byteOrder}${this.kind}${size}${this.unit === null ? "" : `[${this.unit}]`}`
+  }
+  /** NumPy's `dtype.name`: `float64`, `bool`, `datetime64[ns]`, `str128`, `object`. */
+  get name(): string {
+    const bits = this.itemsize * 8
+    switch (this.kind) {
+      case "b":
+        return "bool"
+      case "i":
+        return `int${bits}`
+      case "u":
+        return `uint${bits}`
+      case "f":
+        return `float${bits}`
+      case "c":
+        return `complex${bits}`
+      case "M":
+      case "m":
+        return `${this.kind === "M" ? "datetime64" : "timedelta64"}${this.unit === null ? "" : `[${this.unit}]`}`
+      case "U":
+        return `str${bits}`
+      case "S":
+        return `bytes${bits}`
+      case "O":
+        return "object"
+      case "T":
+        return `StringDType${bits}`
+      default:
+        return `void${bits}`
+    }
+  }
+  toString(): string {
+    return this.name
+  }
+  [equalityKey](): unknown {
+    return `T${this.str}`
+  }
+}
+
+/**
+ * The typed arrays that an array's numbers may come in.
+ *
+ * @category numpy
+ * @since 0.1.0
+ */
+export type TypedArray =
+  | Int8Array
+  | Uint8Array
+  | Int16Array
+  | Uint16Array
+  | Int32Array
+  | Uint32Array
+  | Float32Array
+  | Float64Array
+  | BigInt64Array
+  | BigUint64Array
+
+const littleEndianMachine = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1
+
+/** Bytes of one primitive of a dtype: half of a complex, four of a `U` character. */
+const wordSize = (dtype: DType): number =>
+  dtype.kind === "c" ? dtype.itemsize / 2 : dtype.kind === "U" ? 4 : dtype.itemsize
+
+const swap = (bytes: Uint8Array, word: number): Uint8Array => {
+  const out = new Uint8Array(bytes.length)
+  for (let at = 0; at + word <= bytes.length; at += word) {
+    for (let i = 0; i < word; i++) out[at + i] = bytes[at + word - 1 - i]!
+  }
+  return out
+}
+
+/** The bytes in this machine's order, at an offset that a typed array of `word` bytes takes. */
+const aligned = (dtype: DType, bytes: Uint8Array, word: number): Uint8Array => {
+  const foreign = dtype.byteOrder !== "|" && word > 1 && (dtype.byteOrder === "<") !== littleEndianMachine
+  if (foreign) return swap(bytes, word)
+  return bytes.byteOffset % word === 0 ? bytes : bytes.slice()
+}
+
+const half = (bits: number): number => {
+  const sign = bits & 0x8000 ? -1 : 1
+  const exponent = (bits >> 10) & 31
+  const fraction = bits & 1023
+  if (exponent === 0) return sign * fraction * 2 ** -24
+  if (exponent === 31) return fraction === 0 ? sign * Infinity : NaN
+  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15)
+}
+
+/** x87 extended (`f16`, `f12`) as x86 stores it: 64 bits of mantissa, then 15 of exponent and the sign. */
+const extended = (view: DataView, at: number, size: number): number => {
+  const low = view.getBigUint64(at, true)
+  const high = view.getUint16(at + 8, true)
+  if (size === 16 && view.getUint16(at + 10, true) !== 0) return NaN
+  const sign = high & 0x8000 ? -1 : 1
+  const exponent = high & 0x7fff
+  if (exponent === 0x7fff) return (low & 0x7fffffffffffffffn) === 0n ? sign * Infinity : NaN
+  return sign * Number(low) * 2 ** (exponent - 16383 - 63)
+}
+
+/**
+ * The numbers in `bytes` as a typed array: a view of them when they are aligned and in this machine's order, else a
+ * copy. bool gives 0 and 1, datetime64 and timedelta64 counts of their unit (`NaT` is -2^63), complex pairs, float16
+ * and long double their nearest Float32 and Float64. `null` for dtypes that are not numbers.
+ *
+ * @internal
+ */
+export const typedArray = (dtype: DType, bytes: Uint8Array): TypedArray | null => {
+  const word = wordSize(dtype)
+  const view = <A>(make: new(buffer: ArrayBuffer, offset: number, length: number) => A): A => {
+    const source = aligned(dtype, bytes, word)
+    return new make(source.buffer as ArrayBuffer, source.byteOffset, Math.floor(source.length / word))
+  }
+  switch (`${dtype.kind}${dtype.itemsize}`) {
+    case "b1":
+    case "u1":
+      return view(Uint8Array)
+    case "i1":
+      return view(Int8Array)
+    case "i2":
+      return view(Int16Array)
+    case "u2":
+      return view(Uint16Array)
+    case "i4":
+      return view(Int32Array)
+    case "u4":
+      return view(Uint32Array)
+    case "i8":
+    case "M8":
+    case "m8":
+      return view(BigInt64Array)
+    case "u8":
+      return view(BigUint64Array)
+    case "f4":
+    case "c8":
+      return view(Float32Array)
+    case "f8":
+    case "c16":
+      return view(Float64Array)
+    case "f2":
+      return Float32Array.from(view(Uint16Array), half)
+    case "f12":
+    case "f16":
+    case "c24":
+    case "c32": {
+      const little = dtype.byteOrder === ">" ? swap(bytes, word) : bytes
+      const source = new DataView(little.buffer, little.byteOffset, little.length)
+      return Float64Array.from({ length: Math.floor(little.length / word) }, (_, i) => extended(source, i * word, word))
+    }
+    default:
+      return null
+  }
+}
+
+/**
+ * The bytes in little endian order, whatever the order they have: of every word of a structured dtype too.
+ *
+ * @internal
+ */
+export const littleEndianBytes = (dtype: DType, bytes: Uint8Array): Uint8Array => {
+  if (dtype.fields === null && dtype.base === null) {
+    return dtype.byteOrder === ">" ? swap(bytes, wordSize(dtype)) : bytes
+  }
+  if (!hasBigEndian(dtype)) return bytes
+  const out = bytes.slice()
+  for (let at = 0; dtype.itemsize > 0 && at + dtype.itemsize <= bytes.length; at += dtype.itemsize) {
+    if (dtype.base !== null) {
+      out.set(littleEndianBytes(dtype.base, bytes.subarray(at, at + dtype.itemsize)), at)
+    }
+    for (const field of dtype.fields ?? []) {
+      const start = at + field.offset
+      out.set(littleEndianBytes(field.dtype, bytes.subarray(start, start + field.dtype.itemsize)), start)
+    }
+  }
+  return out
+}
+
+const hasBigEndian = (dtype: DType): boolean =>
+  dtype.byteOrder === ">" || (dtype.base !== null && hasBigEndian(dtype.base)) ||
+  (dtype.fields?.some((field) => hasBigEndian(field.dtype)) ?? false)
+
+/**
+ * A `datetime64` or `timedelta64` item: a count of units, or `null` for NaT. `unit` is as in the dtype.
+ *
+ * @category numpy
+ * @since 0.1.0
+ */
+export class NpTime {
+  readonly kind: "datetime64" | "timedelta64"
+  /** The count since 1970 or of the length; `null` for NaT. */
+  readonly count: bigint | null
+  readonly unit: string | null
+  constructor(kind: "datetime64" | "timedelta64", count: bigint | null, unit: string | null) {
+    this.kind = kind
+    this.count = count
+    this.unit = unit
+  }
+  /** Nanoseconds, `null` for NaT and for units without a fixed length (months, years of a timedelta). */
+  get nanoseconds(): bigint | null {
+    return this.count === null ? null : unitToNanoseconds(this.count, this.unit, this.kind === "datetime64")
+  }
+  /** ISO 8601 of a datetime64, nanoseconds of a timedelta64, `NaT`. */
+  toString(): string {
+    if (this.count === null) return "NaT"
+    const ns = this.nanoseconds
+    if (this.kind === "timedelta64" || ns === null) return `${this.count}${this.unit === null ? "" : ` ${this.unit}`}`
+    return nanosecondsText(ns)
+  }
+  toJSON(): string | null {
+    return this.count === null ? null : this.toString()
+  }
+}
+
+const unitNanoseconds: Readonly<Record<string, bigint>> = {
+  W: 604_800_000_000_000n,
+  D: 86_400_000_000_000n,
+  h: 3_600_000_000_000n,
+  m: 60_000_000_000n,
+  s: 1_000_000_000n,
+  ms: 1_000_000n,
+  us: 1_000n,
+  ns: 1n
+}
+
+/**
+ * A count of a NumPy unit (`ns`, `25s`, `D`, …) in nanoseconds; finer units are rounded down.
+ *
+ * @internal
+ */
+export const unitToNanoseconds = (count: bigint, unit: string | null, isInstant: boolean): bigint | null => {
+  const match = /^(\d*)([A-Za-z]+)$/.exec(unit ?? "")
+  if (match === null) return null
+  const total = count * BigInt(match[1] === "" ? "1" : match[1]!)
+  const scale = unitNanoseconds[match[2]!]
+  if (scale !== undefined) return total * scale
+  const finer = { ps: 1_000n, fs: 1_000_000n, as: 1_000_000_000n }[match[2]!]
+  if (finer !== undefined) {
+    const quotient = total / finer
+    return total < 0n && quotient * finer !== total ? quotient - 1n : quotient
+  }
+  if (isInstant && (match[2] === "Y" || match[2] === "M")) {
+    const months = match[2] === "Y" ? total * 12n : total
+    if (months < -3_000_000n || months > 3_000_000n) return null
+    const date = new Date(0)
+    date.setUTCFullYear(1970, Number(months), 1)
+    return Number.isNaN(date.getTime()) ? null : BigInt(date.getTime()) * 1_000_000n
+  }
+  return null
+}
+
+/**
+ * Nanoseconds since 1970 as ISO 8601, with as many digits as they need.
+ *
+ * @internal
+ */
+export const nanosecondsText = (ns: bigint): string => {
+  const second = ns / 1_000_000_000n - (ns % 1_000_000_000n < 0n ? 1n : 0n)
+  const rest = ns - second * 1_000_000_000n
+  const millis = Number(second) * 1_000
+  if (Math.abs(millis) > 8.64e15) return `${ns} ns`
+  const text = new Date(millis).toISOString().slice(0, -5)
+  if (rest === 0n) return text
+  const digits = rest.toString().padStart(9, "0")
+  return `${text}.${digits.endsWith("000") ? digits.slice(0, 6) : digits}`
+}
+
+const safe = (value: bigint): PyInt =>
+  BigInt.asIntN(54, value) === value && value !== -9007199254740992n ? Number(value) : value
+
+const notATime = -9223372036854775808n
+
+const utf32 = (bytes: Uint8Array, bigEndian: boolean): string => {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  let out = ""
+  let zeros = 0
+  for (let at = 0; at + 4 <= bytes.length; at += 4) {
+    const code = view.getUint32(at, !bigEndian)
+    if (code === 0) {
+      zeros++
+      continue
+    }
+    // NumPy strips trailing zeros only.
+    for (; zeros > 0; zeros--) out += "\0"
+    if (code > 0x10ffff) return fail("BadText", "a character beyond U+10FFFF in an array of text", "Unicode")
+    out += String.fromCodePoint(code)
+  }
+  return out
+}
+
+const withoutTrailingZeros = (bytes: Uint8Array): Uint8Array => {
+  let end = bytes.length
+  while (end > 0 && bytes[end - 1] === 0) end--
+  return bytes.subarray(0, end)
+}
+
+/**
+ * One item of an array as the value that NumPy's `item()` gives: number or bigint, boolean, string, Uint8Array,
+ * `Complex`, `NpTime`, an object of its fields for a structured dtype, an array for a sub-array.
+ *
+ * @internal
+ */
+export const itemAt = (dtype: DType, bytes: Uint8Array, at: number): unknown => {
+  const item = bytes.subarray(at, at + dtype.itemsize)
+  if (dtype.fields !== null) {
+    const out: Record<string, unknown> = Object.create(null) as Record<string, unknown>
+    for (const field of dtype.fields) out[field.name] = itemAt(field.dtype, item, field.offset)
+    return out
+  }
+  if (dtype.base !== null) {
+    const { base } = dtype
+    return nest(dtype.shape, 0, (i) => itemAt(base, item, i * base.itemsize), { at: 0 })
+  }
+  switch (dtype.kind) {
+    case "U":
+      return utf32(item, dtype.byteOrder === ">")
+    case "S":
+      return withoutTrailingZeros(item)
+    case "V":
+      return item
+  }
+  const values = typedArray(dtype, item)
+  return values === null ? item : valueAt(dtype, values, 0)
+}
+
+const valueAt = (dtype: DType, values: TypedArray, i: number): unknown => {
+  if (dtype.kind === "c") return new Complex(values[2 * i] as number, values[2 * i + 1] as number)
+  const value = values[i]
+  if (value === undefined) return fail("BadValue", "an item outside its array", "an index within the shape")
+  if (dtype.kind === "b") return value !== 0
+  if (dtype.kind === "M" || dtype.kind === "m") {
+    const count = value as bigint
+    return new NpTime(dtype.kind === "M" ? "datetime64" : "timedelta64", count === notATime ? null : count, dtype.unit)
+  }
+  return typeof value === "bigint" ? safe(value) : value
+}
+
+const nest = (
+  shape: ReadonlyArray<number>,
+  depth: number,
+  item: (i: number) => unknown,
+  cursor: { at: number }
+): unknown => {
+  if (depth === shape.length) return item(cursor.at++)
+  const out: Array<unknown> = []
+  for (let i = 0; i < shape[depth]!; i++) out.push(nest(shape, depth + 1, item, cursor))
+  return out
+}
+
+/**
+ * A `numpy.ndarray`.
+ *
+ * `bytes` are those of the pickle (a view when the pickle holds them as bytes), in the array's own order and byte
+ * order; `values` gives them as a typed array. An array of objects has `objects` instead.
+ *
+ * @category numpy
+ * @since 0.1.0
+ */
+export class NdArray {
+  dtype: DType
+  shape: ReadonlyArray<number>
+  /** `F` for Fortran (column-major) order of `bytes`, else `C`. */
+  order: "C" | "F"
+  /** The items' bytes; empty for an array of objects. */
+  bytes: Uint8Array
+  /** The items of an array of objects, row by row whatever `order` is; `null` for others. */
+  objects: ReadonlyArray<unknown> | null
+  /** `numpy.ndarray`, or the subclass it was (`numpy.matrix`, `numpy.ma.core.MaskedArray`, …). */
+  className: string
+  /** True where a masked array has no value, in C order; `null` for others. */
+  mask: Uint8Array | null = null
+  #values: TypedArray | null | undefined
+
+  constructor(
+    dtype: DType,
+    shape: ReadonlyArray<number>,
+    order: "C" | "F",
+    bytes: Uint8Array,
+    objects: ReadonlyArray<unknown> | null,
+    className = "numpy.ndarray"
+  ) {
+    this.dtype = dtype
+    this.shape = shape
+    this.order = order
+    this.bytes = bytes
+    this.objects = objects
+    this.className = className
+  }
+  /** How many items it has: the product of `shape`. */
+  get size(): number {
+    return this.shape.reduce((product, n) => product * n, 1)
+  }
+  /**
+   * The numbers as a typed array, in `order`, made once: a view of the pickle's bytes when they are aligned for it and
+   * in this machine's byte order. bool is 0 and 1, datetime64 and timedelta64 are counts of their unit with -2^63 for
+   * NaT, complex are pairs. `null` for text, structured items and objects.
+   */
+  get values(): TypedArray | null {
+    if (this.#values === undefined) {
+      this.#values = this.objects === null && this.dtype.fields === null && this.dtype.base === null
+        ? typedArray(this.dtype, this.bytes)
+        : null
+    }
+    return this.#values
+  }
+  /** Forgets what was made of the bytes; for a state that is set once more. */
+  reset(): void {
+    this.#values = undefined
+  }
+  /** The item at a position in `bytes`, or in `objects`, as NumPy's `item()` gives it. */
+  itemAt(position: number): unknown {
+    if (this.objects !== null) return this.objects[position]
+    const { values } = this
+    return values === null
+      ? itemAt(this.dtype, this.bytes, position * this.dtype.itemsize)
+      : valueAt(this.dtype, values, position)
+  }
+  /** The item at an index of each dimension. */
+  get(...index: ReadonlyArray<number>): unknown {
+    let position = 0
+    const axes = this.order === "F" && this.objects === null
+      ? this.shape.map((_, i) => this.shape.length - 1 - i)
+      : this.shape.map((_, i) => i)
+    for (const axis of axes) {
+      const at = index[axis] ?? 0
+      if (!(at >= 0 && at < this.shape[axis]!)) return undefined
+      position = position * this.shape[axis]! + at
+    }
+    return this.itemAt(position)
+  }
+  /** All items in C (row-major) order, whatever the order in memory. */
+  items(): Array<unknown> {
+    const out: Array<unknown> = []
+    const { size } = this
+    if (this.order === "C" || this.objects !== null || this.shape.length < 2) {
+      for (let i = 0; i < size; i++) out.push(this.itemAt(i))
+    } else {
+      for (const position of rowMajorPositions(this.shape)) out.push(this.itemAt(position))
+    }
+    return out
+  }
+  /** As NumPy's `tolist()`: nested arrays, the bare item for an array without dimensions. */
+  toList(): unknown {
+    const items = this.items()
+    return nest(this.shape, 0, (i) => items[i], { at: 0 })
+  }
+  [equalityKey](): unknown {
+    return fail("Unhashable", "a NumPy array as a key", "a hashable key")
+  }
+}
+
+/**
+ * For each item in row-major order, its position in column-major memory.
+ *
+ * @internal
+ */
+export function* rowMajorPositions(shape: ReadonlyArray<number>): IterableIterator<number> {
+  const size = shape.reduce((product, n) => product * n, 1)
+  const index = shape.map(() => 0)
+  const strides: Array<number> = []
+  let stride = 1
+  for (const n of shape) {
+    strides.push(stride)
+    stride *= n
+  }
+  let position = 0
+  for (let i = 0; i < size; i++) {
+    yield position
+    for (let axis = shape.length - 1; axis >= 0; axis--) {
+      position += strides[axis]!
+      if (++index[axis]! < shape[axis]!) break
+      position -= strides[axis]! * shape[axis]!
+      index[axis] = 0
+    }
+  }
+}
+
+/**
+ * A NumPy scalar (`numpy.float64(1.5)`): its dtype and the value that `item()` gives.
+ *
+ * @category numpy
+ * @since 0.1.0
+ */
+export class NpScalar {
+  readonly dtype: DType
+  /** The item's bytes; empty for an object. */
+  readonly bytes: Uint8Array
+  readonly value: unknown
+  constructor(dtype: DType, bytes: Uint8Array, value: unknown) {
+    this.dtype = dtype
+    this.bytes = bytes
+    this.value = value
+  }
+  valueOf(): unknown {
+    return this.value
+  }
+  toString(): string {
+    return String(this.value)
+  }
+  toJSON(): unknown {
+    return typeof this.value === "bigint" ? `${this.value}` : this.value
+  }
+  [equalityKey](_budget: EqualityBudget): unknown {
+    const { value } = this
+    if (typeof value === "bigint") return integerKey(value)
+    if (typeof value === "boolean") return value ? 1 : 0
+    if (typeof value === "number") return Number.isNaN(value) ? this : value
+    return typeof value === "string" ? value : value instanceof Complex ? value[equalityKey]() : this
+  }
+}

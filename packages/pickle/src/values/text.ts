@@ -1,0 +1,399 @@
+/**
+ * The text in a pickle: UTF-8 as Python writes it (lone surrogates included), the escapes of protocol 0, Python 2's
+ * encodings.
+ *
+ * @since 0.1.0
+ */
+import { fail } from "../errors.ts"
+
+interface Slicer {
+  latin1Slice(this: Uint8Array, start: number, end: number): string
+  utf8Slice(this: Uint8Array, start: number, end: number): string
+}
+
+// Where there is Node's Buffer its slices are the fastest way to a string; elsewhere TextDecoder.
+const slicer = (globalThis as { readonly Buffer?: { readonly prototype: Partial<Slicer> } }).Buffer?.prototype
+const latin1Slice = typeof slicer?.latin1Slice === "function" ? slicer.latin1Slice : null
+const utf8Slice = typeof slicer?.utf8Slice === "function" ? slicer.utf8Slice : null
+
+interface Decoder {
+  decode(bytes: Uint8Array): string
+}
+const decoderOf = (label: string): Decoder | null => {
+  const make = (globalThis as { readonly TextDecoder?: new(label: string, options: object) => Decoder }).TextDecoder
+  // ignoreBOM keeps a leading U+FEFF, which is text like any other.
+  return make === undefined ? null : new make(label, { ignoreBOM: true })
+}
+let utf8Decoder: Decoder | null | undefined
+let byteDecoder: Decoder | null | undefined
+
+const chunk = 8_192
+
+const fromUnits = (units: ArrayLike<number>, length: number): string => {
+  if (length <= chunk) return String.fromCharCode.apply(null, takeUnits(units, 0, length))
+  let out = ""
+  for (let at = 0; at < length; at += chunk) {
+    out += String.fromCharCode.apply(null, takeUnits(units, at, Math.min(length, at + chunk)))
+  }
+  return out
+}
+
+const takeUnits = (units: ArrayLike<number>, start: number, end: number): Array<number> =>
+  (units as Uint16Array).subarray(start, end) as unknown as Array<number>
+
+/**
+ * Bytes as text, one character for each (latin-1).
+ *
+ * @internal
+ */
+export const latin1Text = (bytes: Uint8Array, start: number, end: number): string =>
+  latin1Slice !== null && end - start > 16
+    ? latin1Slice.call(bytes, start, end)
+    : fromUnits(bytes.subarray(start, end), end - start)
+
+/** One byte to one UTF-16 unit, exact for ASCII only: the decoders' latin-1 is windows-1252. */
+const asciiWindow = (bytes: Uint8Array, start: number, end: number): string => {
+  if (latin1Slice !== null) return latin1Slice.call(bytes, start, end)
+  if (byteDecoder === undefined) byteDecoder = decoderOf("latin1")
+  return byteDecoder === null
+    ? fromUnits(bytes.subarray(start, end), end - start)
+    : byteDecoder.decode(bytes.subarray(start, end))
+}
+
+/**
+ * UTF-8 decoded by hand, as Python's `surrogatepass` takes it: lone surrogates are kept, all else that is no UTF-8
+ * fails.
+ */
+const decodeExactly = (bytes: Uint8Array, start: number, end: number): string => {
+  const units = new Uint16Array(end - start)
+  let length = 0
+  let at = start
+  const invalid = () => fail("BadText", `invalid UTF-8 in byte ${at - start} of a string`, "UTF-8")
+  while (at < end) {
+    const first = bytes[at]!
+    if (first < 0x80) {
+      units[length++] = first
+      at++
+      continue
+    }
+    const size = first >= 0xc2 && first < 0xe0
+      ? 2
+      : first >= 0xe0 && first < 0xf0
+      ? 3
+      : first >= 0xf0 && first < 0xf5
+      ? 4
+      : 0
+    if (size === 0 || at + size > end) return invalid()
+    let code = first & (0xff >> (size + 1))
+    for (let i = 1; i < size; i++) {
+      const next = bytes[at + i]!
+      if ((next & 0xc0) !== 0x80) return invalid()
+      code = (code << 6) | (next & 0x3f)
+    }
+    if ((size === 3 && code < 0x800) || (size === 4 && (code < 0x10000 || code > 0x10ffff))) return invalid()
+    if (code > 0xffff) {
+      units[length++] = 0xd800 + ((code - 0x10000) >> 10)
+      units[length++] = 0xdc00 + ((code - 0x10000) & 0x3ff)
+    } else {
+      units[length++] = code
+    }
+    at += size
+  }
+  return fromUnits(units, length)
+}
+
+const decodeUtf8 = (bytes: Uint8Array, start: number, end: number): string => {
+  let text: string
+  if (utf8Slice !== null) text = utf8Slice.call(bytes, start, end)
+  else {
+    if (utf8Decoder === undefined) utf8Decoder = decoderOf("utf-8")
+    if (utf8Decoder === null) return decodeExactly(bytes, start, end)
+    text = utf8Decoder.decode(bytes.subarray(start, end))
+  }
+  // A replacement character is either in the input or says that something is not plain UTF-8.
+  return text.includes("\ufffd") ? decodeExactly(bytes, start, end) : text
+}
+
+/**
+ * A reader of the strings of one pickle. Short ASCII strings are cut from a window of text that is made once for many:
+ * one call into the runtime for each string is what makes a reader slow.
+ *
+ * @internal
+ */
+export interface TextReader {
+  readonly bytes: Uint8Array
+  /** Largest window in bytes; 0 for none. */
+  readonly maxWindow: number
+  window: string
+  start: number
+  end: number
+  /** How many bytes of the window became strings. */
+  used: number
+  size: number
+}
+
+/** @internal */
+export const textReader = (bytes: Uint8Array, shared: boolean): TextReader => ({
+  bytes,
+  maxWindow: shared ? 65_536 : 0,
+  window: "",
+  start: 0,
+  end: 0,
+  used: 0,
+  size: 1_024
+})
+
+const moveWindow = (reader: TextReader, start: number): void => {
+  // A window that was mostly strings is followed by a larger one, others by a smaller: text that is kept then never
+  // keeps much else with it.
+  const whole = reader.end - reader.start
+  if (reader.used * 2 > whole) reader.size = Math.min(reader.maxWindow, reader.size * 2)
+  else if (reader.used * 8 < whole) reader.size = Math.max(512, reader.size >> 1)
+  reader.start = start
+  reader.end = Math.min(reader.bytes.length, start + reader.size)
+  reader.window = asciiWindow(reader.bytes, reader.start, reader.end)
+  reader.used = 0
+}
+
+/**
+ * The UTF-8 text between two offsets.
+ *
+ * @internal
+ */
+export const readUtf8 = (reader: TextReader, start: number, end: number): string => {
+  const { bytes } = reader
+  const length = end - start
+  if (length <= 8) return readShort(bytes, start, length)
+  if (length <= 200 && reader.maxWindow !== 0) {
+    let high = 0
+    for (let at = start; at < end; at++) high |= bytes[at]!
+    if (high < 0x80) {
+      if (start < reader.start || end > reader.end) moveWindow(reader, start)
+      reader.used += length
+      return reader.window.substring(start - reader.start, end - reader.start)
+    }
+  }
+  return decodeUtf8(bytes, start, end)
+}
+
+const readShort = (bytes: Uint8Array, at: number, length: number): string => {
+  switch (length) {
+    case 0:
+      return ""
+    case 1: {
+      const a = bytes[at]!
+      if (a < 0x80) return String.fromCharCode(a)
+      break
+    }
+    case 2: {
+      const a = bytes[at]!, b = bytes[at + 1]!
+      if ((a | b) < 0x80) return String.fromCharCode(a, b)
+      break
+    }
+    case 3: {
+      const a = bytes[at]!, b = bytes[at + 1]!, c = bytes[at + 2]!
+      if ((a | b | c) < 0x80) return String.fromCharCode(a, b, c)
+      break
+    }
+    case 4: {
+      const a = bytes[at]!, b = bytes[at + 1]!, c = bytes[at + 2]!, d = bytes[at + 3]!
+      if ((a | b | c | d) < 0x80) return String.fromCharCode(a, b, c, d)
+      break
+    }
+    case 5: {
+      const a = bytes[at]!, b = bytes[at + 1]!, c = bytes[at + 2]!, d = bytes[at + 3]!, e = bytes[at + 4]!
+      if ((a | b | c | d | e) < 0x80) return String.fromCharCode(a, b, c, d, e)
+      break
+    }
+    case 6: {
+      const a = bytes[at]!, b = bytes[at + 1]!, c = bytes[at + 2]!, d = bytes[at + 3]!, e = bytes[at + 4]!
+      const f = bytes[at + 5]!
+      if ((a | b | c | d | e | f) < 0x80) return String.fromCharCode(a, b, c, d, e, f)
+      break
+    }
+    case 7: {
+      const a = bytes[at]!, b = bytes[at + 1]!, c = bytes[at + 2]!, d = bytes[at + 3]!, e = bytes[at + 4]!
+      const f = bytes[at + 5]!, g = bytes[at + 6]!
+      if ((a | b | c | d | e | f | g) < 0x80) return String.fromCharCode(a, b, c, d, e, f, g)
+      break
+    }
+    case 8: {
+      const a = bytes[at]!, b = bytes[at + 1]!, c = bytes[at + 2]!, d = bytes[at + 3]!, e = bytes[at + 4]!
+      const f = bytes[at + 5]!, g = bytes[at + 6]!, h = bytes[at + 7]!
+      if ((a | b | c | d | e | f | g | h) < 0x80) return String.fromCharCode(a, b, c, d, e, f, g, h)
+      break
+    }
+  }
+  return decodeExactly(bytes, at, at + length)
+}
+
+const hexDigits = /^[0-9a-fA-F]+$/
+
+/**
+ * Python's `raw-unicode-escape`, the text of UNICODE in protocol 0: latin-1 with `\uXXXX` and `\UXXXXXXXX`.
+ *
+ * @internal
+ */
+export const rawUnicodeEscape = (text: string): string => {
+  if (!text.includes("\\")) return text
+  const parts: Array<string> = []
+  let from = 0
+  for (let at = text.indexOf("\\"); at >= 0; at = text.indexOf("\\", at)) {
+    const kind = text[at + 1]
+    const width = kind === "u" ? 4 : kind === "U" ? 8 : 0
+    if (width === 0) {
+      // The backslash and what follows it stand for themselves, a second backslash too.
+      at += 2
+      continue
+    }
+    const digits = text.slice(at + 2, at + 2 + width)
+    const code = digits.length === width && hexDigits.test(digits) ? Number.parseInt(digits, 16) : -1
+    if (code < 0 || code > 0x10ffff) {
+      return fail("BadText", "a broken \\u escape", `${width} hexadecimal digits of a character`)
+    }
+    parts.push(text.slice(from, at), code > 0xffff ? String.fromCodePoint(code) : String.fromCharCode(code))
+    at += 2 + width
+    from = at
+  }
+  parts.push(text.slice(from))
+  return parts.join("")
+}
+
+const simpleEscapes: Readonly<Record<string, number>> = {
+  "\\": 0x5c,
+  "'": 0x27,
+  "\"": 0x22,
+  a: 7,
+  b: 8,
+  f: 12,
+  n: 10,
+  r: 13,
+  t: 9,
+  v: 11
+}
+
+/**
+ * The bytes of a quoted Python 2 string literal without its quotes (STRING of protocol 0).
+ *
+ * @internal
+ */
+export const stringEscape = (text: string): Uint8Array => {
+  const out = new Uint8Array(text.length)
+  let length = 0
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (code !== 0x5c) {
+      out[length++] = code
+      continue
+    }
+    at++
+    if (at >= text.length) return fail("BadText", "a string that ends in a backslash", "an escape")
+    const kind = text[at]!
+    const simple = Object.hasOwn(simpleEscapes, kind) ? simpleEscapes[kind] : undefined
+    if (simple !== undefined) {
+      out[length++] = simple
+    } else if (kind === "x") {
+      const digits = text.slice(at + 1, at + 3)
+      if (digits.length !== 2 || !hexDigits.test(digits)) {
+        return fail("BadText", "a broken \\x escape", "two hexadecimal digits")
+      }
+      out[length++] = Number.parseInt(digits, 16)
+      at += 2
+    } else if (kind >= "0" && kind <= "7") {
+      let value = 0
+      let digits = 0
+      for (; digits < 3 && at + digits < text.length; digits++) {
+        const digit = text.charCodeAt(at + digits) - 48
+        if (digit < 0 || digit > 7) break
+        value = value * 8 + digit
+      }
+      out[length++] = value & 0xff
+      at += digits - 1
+    } else if (kind !== "\n") {
+      out[length++] = 0x5c
+      out[length++] = text.charCodeAt(at)
+    }
+  }
+  return out.subarray(0, length)
+}
+
+/**
+ * The text of a Python 2 string under an encoding and error handling of Python.
+ *
+ * @internal
+ */
+export const decodeBytes = (
+  bytes: Uint8Array,
+  encoding: string,
+  errors: "strict" | "ignore" | "replace" | "surrogateescape"
+): string => {
+  const name = encoding.toLowerCase().replace(/[^a-z0-9]+/g, "")
+  if (name === "latin1" || name === "iso88591") return latin1Text(bytes, 0, bytes.length)
+  if (name !== "ascii" && name !== "usascii" && name !== "utf8") {
+    return foreignText(bytes, encoding, errors !== "strict")
+  }
+  if (bytes.every((byte) => byte < 0x80)) return latin1Text(bytes, 0, bytes.length)
+  if (errors === "strict") {
+    if (name !== "utf8") {
+      return fail(
+        "BadText",
+        "a byte above 127 in a Python 2 string",
+        "ASCII; pass encoding \"latin1\" or \"bytes\" for others"
+      )
+    }
+    const text = decodeUtf8(bytes, 0, bytes.length)
+    // Python's strict UTF-8 refuses the surrogates that its pickles may hold.
+    return text.isWellFormed() ? text : fail("BadText", "a surrogate in a Python 2 string", "UTF-8")
+  }
+  const parts: Array<string> = []
+  let at = 0
+  while (at < bytes.length) {
+    const size = name === "utf8" ? sequenceLength(bytes, at) : bytes[at]! < 0x80 ? 1 : 0
+    if (size > 0) {
+      parts.push(decodeExactly(bytes, at, at + size))
+      at += size
+    } else {
+      if (errors === "replace") parts.push("\ufffd")
+      if (errors === "surrogateescape") parts.push(String.fromCharCode(0xdc00 + bytes[at]!))
+      at++
+    }
+  }
+  return parts.join("")
+}
+
+const foreignText = (bytes: Uint8Array, encoding: string, lenient: boolean): string => {
+  let decoder: Decoder
+  try {
+    decoder = new TextDecoder(encoding, { fatal: !lenient, ignoreBOM: true })
+  } catch {
+    return fail(
+      "BadText",
+      "a Python 2 string in an encoding that this runtime does not know",
+      "an encoding of TextDecoder"
+    )
+  }
+  try {
+    return decoder.decode(bytes)
+  } catch {
+    return fail("BadText", "a Python 2 string that is not in the encoding given", "another encoding, or \"bytes\"")
+  }
+}
+
+/** The length of the UTF-8 sequence at a place, 0 when there is no valid one. */
+const sequenceLength = (bytes: Uint8Array, at: number): number => {
+  const first = bytes[at]!
+  if (first < 0x80) return 1
+  const size = first >= 0xc2 && first < 0xe0
+    ? 2
+    : first >= 0xe0 && first < 0xf0
+    ? 3
+    : first >= 0xf0 && first < 0xf5
+    ? 4
+    : 0
+  if (size === 0 || at + size > bytes.length) return 0
+  for (let i = 1; i < size; i++) if ((bytes[at + i]! & 0xc0) !== 0x80) return 0
+  const second = bytes[at + 1]!
+  if ((first === 0xe0 && second < 0xa0) || (first === 0xed && second > 0x9f)) return 0
+  if ((first === 0xf0 && second < 0x90) || (first === 0xf4 && second > 0x8f)) return 0
+  return size
+}

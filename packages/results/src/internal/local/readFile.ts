@@ -1,0 +1,235 @@
+/** Reads one regular file that is really inside a folder. */
+import * as Effect from "effect/Effect"
+import * as fs from "node:fs"
+import { join, sep } from "node:path"
+import {
+  ResultAccessDenied,
+  ResultNotFound,
+  ResultTooLarge,
+  type StorageReason,
+  StorageUnavailable
+} from "../../ResultError.ts"
+import { shown } from "../location.ts"
+
+/** A folder that may be read from, links followed. Its real path is looked up when it is first used. */
+export interface Folder {
+  readonly path: string
+  /** The folder that it must really be inside of. */
+  readonly within?: string | undefined
+  /** Its real path with a separator at the end. */
+  real?: string | undefined
+}
+
+const { O_NOFOLLOW = 0, O_NONBLOCK = 0, O_RDONLY } = fs.constants
+// A FIFO without O_NONBLOCK would wait for a writer for ever.
+const flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK
+const linux = process.platform === "linux"
+const largestRead = 2 ** 30
+
+/**
+ * Handing a read to another thread costs several times the read of a small file that is in memory, as files often are
+ * that were just opened. So small ones are read at once, until one took longer than memory does: then the disk is asked
+ * by other threads for a while.
+ */
+const smallFile = 32_768
+const slowRead = 1
+const whileSlow = 100
+let slowReads = 0
+
+/**
+ * So it is with opening, which costs a tenth at once of what it does by another thread. An open asks a file system and
+ * no disk's contents, so it is slow much earlier: over a network each one is a round trip, and threads do several.
+ */
+const slowOpen = 0.2
+const whileOpensSlow = 64
+let slowOpens = 0
+
+const openFile = (path: string, then: (error: NodeJS.ErrnoException | null, fd: number) => void): void => {
+  if (slowOpens > 0) {
+    slowOpens--
+    return fs.open(path, flags, then)
+  }
+  const start = performance.now()
+  let fd = -1
+  let failure: NodeJS.ErrnoException | null = null
+  try {
+    fd = fs.openSync(path, flags)
+  } catch (error) {
+    failure = error as NodeJS.ErrnoException
+  }
+  if (performance.now() - start > slowOpen) slowOpens = whileOpensSlow
+  then(failure, fd)
+}
+
+const withSeparator = (path: string): string => path.endsWith(sep) ? path : path + sep
+
+const isInside = (real: string, folder: string): boolean => real.startsWith(folder) || real + sep === folder
+
+/** The real path of an open file, or undefined where the system does not tell. */
+const realPathOf = (fd: number): string | undefined => {
+  if (!linux) return undefined
+  try {
+    return fs.readlinkSync(`/proc/self/fd/${fd}`)
+  } catch {
+    return undefined
+  }
+}
+
+const notThere = (error: NodeJS.ErrnoException): boolean =>
+  error.code === "ENOENT" || error.code === "ENOTDIR" || error.code === "ENAMETOOLONG"
+
+/**
+ * The bytes of the file `name` in `folder`, at most `maxBytes`. `place` is what messages call it, `missing` what to do
+ * when it is not there.
+ *
+ * This is the hot path of mapped results, so it is one callback and not a generator. Only what may wait for a disk
+ * leaves the thread: the first open in a folder, and later opens and reads of what is slow or large. What the file is and where it really is are asked of
+ * the open file (fstat, /proc/self/fd), which neither waits nor leaves time to put another one in its place.
+ */
+export const readFile = (
+  folder: Folder,
+  name: string,
+  place: string,
+  maxBytes: number,
+  missing: string
+): Effect.Effect<Uint8Array, StorageReason> =>
+  Effect.callback<Uint8Array, StorageReason>((resume) => {
+    const path = join(folder.path, name)
+    let interrupted = false
+
+    const fail = (reason: StorageReason) => resume(Effect.fail(reason))
+    const at = (problem: string) => ({ place: shown(place), problem })
+    const denied = (problem: string) => fail(new ResultAccessDenied(at(problem)))
+    const failed = (error: NodeJS.ErrnoException) => {
+      if (notThere(error)) return fail(new ResultNotFound(at(missing)))
+      if (error.code === "EACCES" || error.code === "EPERM") {
+        return denied(`this process may not open ${shown(path)} (${error.code})`)
+      }
+      if (error.code === "ENXIO") return denied("it is not a regular file")
+      if (error.code === "ELOOP") return denied("its links lead in a circle, or were changed while it was opened")
+      fail(new StorageUnavailable(at(`${shown(path)} failed with ${error.code ?? "an unknown error"}`)))
+    }
+    const outside = () => denied(`it is really outside of ${folder.path}, which a link leads out of`)
+
+    const read = (fd: number, size: number) => {
+      // One byte more than it has shows, in the same call, whether it has grown.
+      let buffer = new Uint8Array(size + 1)
+      let filled = 0
+      const end = () => {
+        fs.closeSync(fd)
+        if (filled < size) {
+          fail(
+            new StorageUnavailable(at(`it was cut from ${size} to ${filled} bytes while being read`))
+          )
+        } else resume(Effect.succeed(buffer.subarray(0, filled)))
+      }
+      const onRead = (error: NodeJS.ErrnoException | null, count: number) => {
+        if (error !== null) {
+          fs.closeSync(fd)
+          return failed(error)
+        }
+        filled += count
+        if (count === 0 || (filled === size && size > 0)) return end()
+        if (filled > maxBytes) {
+          fs.closeSync(fd)
+          return fail(new ResultTooLarge({ limit: maxBytes, unit: "bytes" }))
+        }
+        if (interrupted) return fs.closeSync(fd)
+        if (filled === buffer.length) {
+          const larger = new Uint8Array(Math.min(Math.max(filled * 2, 65_536), maxBytes + 1))
+          larger.set(buffer)
+          buffer = larger
+        }
+        next()
+      }
+      const next = () => fs.read(fd, buffer, filled, Math.min(buffer.length - filled, largestRead), null, onRead)
+      const atOnce = () => {
+        const start = performance.now()
+        let count: number
+        try {
+          count = fs.readSync(fd, buffer, 0, buffer.length, null)
+        } catch (error) {
+          return onRead(error as NodeJS.ErrnoException, 0)
+        }
+        if (performance.now() - start > slowRead) slowReads = whileSlow
+        onRead(null, count)
+      }
+      if (size <= smallFile && slowReads === 0) return atOnce()
+      if (slowReads > 0) slowReads--
+      next()
+    }
+
+    const check = (fd: number) => {
+      const stat = fs.fstatSync(fd)
+      const problem = stat.isFile() ? undefined : stat.isDirectory() ? "it is a directory" : "it is not a regular file"
+      if (problem !== undefined || stat.size > maxBytes || interrupted) {
+        fs.closeSync(fd)
+        if (problem !== undefined) return denied(problem)
+        return fail(new ResultTooLarge({ limit: maxBytes, unit: "bytes", size: stat.size }))
+      }
+      read(fd, stat.size)
+    }
+
+    /** Opens a path whose links have been followed, and makes sure that it was not changed since. */
+    const openReal = (real: string) => {
+      fs.open(real, flags, (error, fd) => {
+        if (error !== null) return failed(error)
+        const opened = realPathOf(fd)
+        if (opened !== undefined && !isInside(opened, folder.real!)) {
+          fs.closeSync(fd)
+          return outside()
+        }
+        check(fd)
+      })
+    }
+
+    /** The way with links followed first: for links, for systems without /proc, and for a folder that has moved. */
+    const follow = () =>
+      realFolder((real) => {
+        fs.realpath.native(path, (error, target) => {
+          if (error !== null) return failed(error)
+          if (!isInside(target, real)) return outside()
+          openReal(target)
+        })
+      })
+
+    const realFolder = (then: (real: string) => void) => {
+      fs.realpath.native(folder.path, (error, found) => {
+        if (error !== null) {
+          return notThere(error)
+            ? fail(new ResultNotFound(at(`the folder ${folder.path} does not exist`)))
+            : failed(error)
+        }
+        const real = withSeparator(found)
+        if (folder.within === undefined) {
+          folder.real = real
+          return then(real)
+        }
+        fs.realpath.native(folder.within, (error, within) => {
+          if (error !== null) return failed(error)
+          if (!isInside(found, withSeparator(within))) {
+            return denied(`${folder.path} is really outside of ${folder.within}`)
+          }
+          folder.real = real
+          then(real)
+        })
+      })
+    }
+
+    if (!linux || folder.real === undefined) follow()
+    else {
+      openFile(path, (error, fd) => {
+        if (error !== null) return error.code === "ELOOP" ? follow() : failed(error)
+        const opened = realPathOf(fd)
+        if (opened === undefined || !isInside(opened, folder.real!)) {
+          fs.closeSync(fd)
+          return follow()
+        }
+        check(fd)
+      })
+    }
+
+    return Effect.sync(() => {
+      interrupted = true
+    })
+  })

@@ -1,0 +1,226 @@
+/**
+ * JSON as Prefect's JSONSerializer writes it: Python's JSON, and `{"__class__": "module.Name", "data": …}` or
+ * `{"__exc_type__": "module.Name", "message": "…"}` for what JSON has no form for.
+ *
+ * Prefect imports the class and hands it the data. Here the classes of Python's own library become the values that a
+ * pickle of them would, and any other class the same inert object; nothing is imported or called.
+ */
+import {
+  Complex,
+  Decimal,
+  Deque,
+  FrozenSet,
+  Path,
+  PyDate,
+  PyDateTime,
+  PyDict,
+  PyGlobal,
+  PyObject,
+  PySet,
+  PyTime,
+  PyTimedelta,
+  Timezone,
+  Tuple,
+  UUID
+} from "@effect-prefect/pickle"
+import { parseJson, setKey } from "../../../../formats/src/internal/json.ts"
+import { refuse } from "../../../../formats/src/internal/refusal.ts"
+
+type Dict = { readonly [key: string]: unknown }
+
+const isDict = (value: unknown): value is Dict =>
+  typeof value === "object" && value !== null && !Array.isArray(value) &&
+  Object.getPrototypeOf(value) === Object.prototype
+
+const maxDepth = 10_000
+
+/**
+ * The value of a JSON text; with `revive`, of the objects in it that stand for instances of classes too. Throws a
+ * `Refusal` for what is not JSON.
+ */
+export const decodeJson = (text: string, revive: boolean): unknown => {
+  const parsed = parseJson(text)
+  if ("problem" in parsed) return refuse(`it is not JSON: ${parsed.problem}`)
+  return revive && (text.includes("__class__") || text.includes("__exc_type__"))
+    ? reviveAll(parsed.value)
+    : parsed.value
+}
+
+/** From the inside out, as Python's `object_hook` is called. */
+const reviveAll = (root: unknown): unknown => {
+  const walk = (value: unknown, depth: number): unknown => {
+    if (typeof value !== "object" || value === null) return value
+    if (depth > maxDepth) return refuse(`the JSON is nested more than ${maxDepth} deep`)
+    if (Array.isArray(value)) return value.map((item) => walk(item, depth + 1))
+    if (!isDict(value)) return value
+    const out: Record<string, unknown> = {}
+    for (const key of Object.keys(value)) setKey(out, key, walk(value[key], depth + 1))
+    return instanceOf(out)
+  }
+  return walk(root, 0)
+}
+
+const dotted = /^[A-Za-z_]\w*(?:\.(?:[A-Za-z_]\w*|<locals>))+$/
+
+const instanceOf = (dict: Dict): unknown => {
+  const keys = Object.keys(dict)
+  if (keys.length !== 2) return dict
+  const { __class__: cls, __exc_type__: exception, data, message } = dict
+  if (typeof exception === "string" && "message" in dict && dotted.test(exception)) {
+    return new PyObject(globalOf(exception), [message])
+  }
+  if (typeof cls !== "string" || !("data" in dict) || !dotted.test(cls)) return dict
+  const known = decoders[cls]
+  if (known !== undefined) return known(data, cls) ?? dict
+  // A dict of the user's own may have such keys: what cannot be the name of a class is left as it is.
+  if (!isDict(data) && !/(?:^|\.)[A-Z_][^.]*$/.test(cls)) return dict
+  if (typeof data === "string" && /\bDateTime$/.test(cls)) return dateTimeOf(data, cls) ?? inert(cls, data)
+  return inert(cls, data)
+}
+
+/** An object of a class that is not known: its attributes, or what it is made from. */
+const inert = (cls: string, data: unknown): PyObject => {
+  if (!isDict(data)) return new PyObject(globalOf(cls), [data])
+  const object = new PyObject(globalOf(cls), [])
+  object.states = [new PyDict(Object.entries(data))]
+  return object
+}
+
+const globalOf = (name: string): PyGlobal => {
+  // The module is what comes before the first capital letter; the rest is a class, and classes inside of it.
+  const parts = name.split(".")
+  const first = parts.findIndex((part, index) => index > 0 && /^[A-Z_]/.test(part))
+  const cut = first < 0 ? parts.length - 1 : first
+  return new PyGlobal(parts.slice(0, cut).join("."), parts.slice(cut).join("."))
+}
+
+/** What a decoder does not take stays as it was: it gives undefined. */
+type Decode = (data: unknown, cls: string) => unknown
+
+const fromText = (decode: (text: string, cls: string) => unknown): Decode => (data, cls) =>
+  typeof data === "string" ? decode(data, cls) : undefined
+const fromList = (decode: (items: ReadonlyArray<unknown>) => unknown): Decode => (data) =>
+  Array.isArray(data) ? decode(data) : undefined
+
+const clock = "(\\d\\d):(\\d\\d)(?::(\\d\\d)(?:[.,](\\d{1,9}))?)?(Z|[+-]\\d\\d(?::?\\d\\d(?::?\\d\\d)?)?)?"
+const dateForm = /^(\d{4})-(\d\d)-(\d\d)$/
+const timeForm = new RegExp(`^${clock}$`, "i")
+const dateTimeForm = new RegExp(`^(\\d{4})-(\\d\\d)-(\\d\\d)[T ]${clock}$`, "i")
+
+const zoneOf = (text: string | undefined): Timezone | null => {
+  if (text === undefined) return null
+  const [, sign, hours, minutes, seconds] = /^([+-])(\d\d):?(\d\d)?:?(\d\d)?$/.exec(text) ?? []
+  const offset = (Number(hours ?? 0) * 3600 + Number(minutes ?? 0) * 60 + Number(seconds ?? 0)) * 1_000_000
+  return new Timezone(offset === 0 ? 0 : sign === "-" ? -offset : offset)
+}
+
+const micros = (fraction: string | undefined): number => Number((fraction ?? "").slice(0, 6).padEnd(6, "0"))
+
+const isDate = (year: number, month: number, day: number): boolean => {
+  const date = new Date(Date.UTC(2000, month - 1, day))
+  date.setUTCFullYear(year)
+  return year > 0 && month >= 1 && month <= 12 && day >= 1 &&
+    day <= new Date(Date.UTC(year < 100 ? year + 400 : year, month, 0)).getUTCDate()
+}
+
+const dateOf = (text: string): PyDate | undefined => {
+  const match = dateForm.exec(text)
+  if (match === null) return undefined
+  const [year, month, day] = match.slice(1).map(Number) as [number, number, number]
+  return isDate(year, month, day) ? new PyDate(year, month, day) : undefined
+}
+
+const timeOf = (text: string): PyTime | undefined => {
+  const match = timeForm.exec(text)
+  if (match === null) return undefined
+  const [, hour, minute, second, fraction, zone] = match
+  const parts = [Number(hour), Number(minute), Number(second ?? 0)] as const
+  if (parts[0] > 23 || parts[1] > 59 || parts[2] > 59) return undefined
+  return new PyTime(...parts, micros(fraction), 0, zoneOf(zone))
+}
+
+const dateTimeOf = (text: string, cls: string): PyDateTime | undefined => {
+  const match = dateTimeForm.exec(text)
+  if (match === null) return undefined
+  const [year, month, day] = match.slice(1, 4).map(Number) as [number, number, number]
+  const time = timeOf(text.slice(11))
+  if (time === undefined || !isDate(year, month, day)) return undefined
+  const { hour, microsecond, minute, second, tzinfo } = time
+  return new PyDateTime(year, month, day, hour, minute, second, microsecond, 0, tzinfo, cls)
+}
+
+const durationForm =
+  /^([+-])?P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)(?:[.,](\d{1,9}))?S)?)?$/
+
+/** ISO 8601 as pydantic writes and reads it: a year is 365 days, a month 30. */
+const timedeltaOf = (text: string): PyTimedelta | undefined => {
+  const match = durationForm.exec(text)
+  if (match === null || match[0].length < 3) return undefined
+  const [years, months, weeks, days, hours, minutes, seconds] = match.slice(2, 9).map((part) => BigInt(part ?? 0))
+  const wholeDays = years! * 365n + months! * 30n + weeks! * 7n + days!
+  const total = ((wholeDays * 24n + hours!) * 60n + minutes!) * 60n + seconds!
+  const micro = total * 1_000_000n + BigInt(micros(match[9]))
+  return timedelta(match[1] === "-" ? -micro : micro)
+}
+
+const timedelta = (micro: bigint): PyTimedelta => {
+  const perDay = 86_400_000_000n
+  const days = micro / perDay - (micro % perDay < 0n ? 1n : 0n)
+  const rest = Number(micro - days * perDay)
+  return new PyTimedelta(Number(days), Math.floor(rest / 1_000_000), rest % 1_000_000)
+}
+
+const complexForm =
+  /^\(?(?:([+-]?(?:\d[\d_]*\.?\d*|\.\d+|inf|nan)(?:e[+-]?\d+)?)(?=[+-]|\)?$))?(?:([+-]?(?:\d[\d_]*\.?\d*|\.\d+|inf|nan)?(?:e[+-]?\d+)?)j)?\)?$/i
+
+const floatOf = (text: string): number => {
+  const bare = text.replace(/^\+/, "").toLowerCase()
+  if (/inf/.test(bare)) return bare.startsWith("-") ? -Infinity : Infinity
+  return /nan/.test(bare) ? NaN : bare === "" ? 1 : bare === "-" ? -1 : Number(bare)
+}
+
+const complexOf = (text: string): Complex | undefined => {
+  const match = complexForm.exec(text)
+  if (match === null || match[1] === undefined && match[2] === undefined) return undefined
+  return new Complex(match[1] === undefined ? 0 : floatOf(match[1]), match[2] === undefined ? 0 : floatOf(match[2]))
+}
+
+const decimalForm = /^[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|inf(?:inity)?|s?nan\d*)$/i
+const uuidForm = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
+
+const path: Decode = fromText((text, cls) => new Path(cls.replace("pathlib._local", "pathlib"), text))
+const textBytes: Decode = fromText((text) => new TextEncoder().encode(text))
+
+const decoders: { readonly [cls: string]: Decode } = Object.assign(Object.create(null) as object, {
+  "datetime.datetime": fromText(dateTimeOf),
+  "datetime.date": fromText(dateOf),
+  "datetime.time": fromText(timeOf),
+  "datetime.timedelta": (data: unknown) =>
+    typeof data === "number" && Number.isFinite(data)
+      ? timedelta(BigInt(Math.round(data * 1_000_000)))
+      : typeof data === "string"
+      ? timedeltaOf(data)
+      : undefined,
+  "pandas.Timestamp": fromText(dateTimeOf),
+  "pandas._libs.tslibs.timestamps.Timestamp": fromText(dateTimeOf),
+  "decimal.Decimal": (data: unknown) => {
+    const text = typeof data === "string" ? data.trim() : String(data)
+    return decimalForm.test(text) ? new Decimal(text) : undefined
+  },
+  "uuid.UUID": fromText((text) => uuidForm.test(text) ? new UUID(text.toLowerCase()) : undefined),
+  "builtins.complex": fromText(complexOf),
+  "builtins.set": fromList((items) => new PySet(items)),
+  "builtins.frozenset": fromList((items) => new FrozenSet(items)),
+  "builtins.tuple": fromList((items) => Tuple.from(items)),
+  "collections.deque": fromList((items) => Deque.from(items)),
+  "builtins.bytes": textBytes,
+  "builtins.bytearray": textBytes,
+  "pathlib.Path": path,
+  "pathlib.PosixPath": path,
+  "pathlib.WindowsPath": path,
+  "pathlib.PurePath": path,
+  "pathlib.PurePosixPath": path,
+  "pathlib.PureWindowsPath": path,
+  "pathlib._local.Path": path,
+  "pathlib._local.PosixPath": path
+})

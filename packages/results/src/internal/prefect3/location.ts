@@ -1,0 +1,150 @@
+/**
+ * Where a storage block of Prefect 3 keeps a key: as the descriptor of Prefect 1 for the same place, so that the same
+ * readers, roots, buckets and mounts serve both. Joined as the blocks of Prefect 3.8.0, prefect-aws 0.7, prefect-gcp 0.6
+ * and prefect-azure 0.4 join them.
+ */
+import type { StorageBlock } from "@effect-prefect/api/PrefectApi"
+import {
+  AzureResult,
+  GCSResult,
+  LocalResult,
+  type ResultDescriptor,
+  S3Result
+} from "@effect-prefect/core/ResultDescriptor"
+import { posix } from "node:path"
+import { ResultAccessDenied, UnsupportedResultType } from "../../ResultError.ts"
+import * as Place from "../location.ts"
+
+export type Resolved = ResultDescriptor | ResultAccessDenied | UnsupportedResultType
+
+const unsupported = (type: string, problem: string) => new UnsupportedResultType({ type, problem })
+
+const text = (block: StorageBlock, ...keys: ReadonlyArray<string>): string => {
+  for (const key of keys) {
+    const value = block.data[key]
+    if (typeof value === "string" && value !== "") return value
+  }
+  return ""
+}
+
+/** As Python joins paths: an absolute one replaces the folder. */
+const join = (folder: string, key: string): string => {
+  const path = folder === "" || key.startsWith("/") ? key : `${folder.replace(/\/+$/, "")}/${key}`
+  return posix.normalize(path).replace(/^\.\//, "")
+}
+
+/** A key that already has its folder in front is not put into it again. */
+const joinOnce = (folder: string, key: string): string => {
+  const bare = folder.replace(/\/+$/, "")
+  return bare !== "" && (key === bare || key.startsWith(`${bare}/`)) ? key : join(folder, key)
+}
+
+const escapes = (place: string, base: string) =>
+  new ResultAccessDenied({ place, problem: `its block keeps results in ${base}, and its key leads out of there` })
+
+const local = (location: string, version?: string | null) =>
+  new LocalResult(version === null || version === undefined ? { location } : { location, version })
+
+const inFolder = (basepath: string, key: string): Resolved => {
+  const base = Place.file(basepath)
+  const place = Place.file(key, basepath)
+  return Place.below(place, base.key) === undefined ? escapes(place.name, base.name) : local(place.name)
+}
+
+/** `s3://bucket/key` and the like: what Prefect gives to fsspec. undefined for what is no such URL. */
+const inBucket = (url: string): Resolved | undefined => {
+  const match = /^([a-z][a-z0-9+.-]*):\/\/([^/]*)\/*(.*)$/is.exec(url)
+  if (match === null) return undefined
+  const scheme = match[1]!.toLowerCase()
+  // abfs://container@account.dfs.core.windows.net/key
+  const bucket = match[2]!.split("@")[0]!
+  const location = match[3]!
+  switch (scheme) {
+    case "s3":
+    case "s3a":
+      return new S3Result({ bucket, location })
+    case "gs":
+    case "gcs":
+      return new GCSResult({ bucket, location })
+    case "az":
+    case "azure":
+    case "abfs":
+    case "abfss":
+    case "adl":
+      return new AzureResult({ container: bucket, location })
+    case "file":
+    case "local":
+      return bucket === ""
+        ? local(`/${location}`)
+        : new ResultAccessDenied({ place: url, problem: "it is relative to where the worker ran" })
+    default:
+      return unsupported(`on ${scheme}://`, "s3, gs, az, abfs and file can be read")
+  }
+}
+
+const inRemote = (basepath: string, key: string): Resolved => {
+  const full = /^[a-z][a-z0-9+.-]*:\/\//i.test(key) ? key : `${basepath.replace(/\/+$/, "")}/${key.replace(/^\/+/, "")}`
+  const found = inBucket(full)
+  if (found === undefined) return inFolder(basepath, key)
+  const base = `${basepath.replace(/\/+$/, "")}/`
+  const path = posix.normalize(full.replace(/^[a-z][a-z0-9+.-]*:\/\//i, "/"))
+  const inside = posix.normalize(base.replace(/^[a-z][a-z0-9+.-]*:\/\//i, "/"))
+  return path.startsWith(inside) ? found : escapes(full, basepath)
+}
+
+/** `bucket/folder`, as the blocks of Prefect 2 had it. */
+const inBucketPath = (scheme: string, bucketPath: string, key: string): Resolved =>
+  inRemote(`${scheme}://${bucketPath.replace(/^[a-z0-9]+:\/\//i, "")}`, key)
+
+/**
+ * The place of a key in a block.
+ */
+export const inBlock = (block: StorageBlock, key: string): Resolved => {
+  switch (block.type) {
+    case "local-file-system": {
+      const basepath = text(block, "basepath")
+      return basepath === ""
+        ? new ResultAccessDenied({
+          place: key,
+          problem: "its block names no folder, so it depends on where the worker ran"
+        })
+        : inFolder(basepath, key)
+    }
+    case "remote-file-system":
+      return inRemote(text(block, "basepath"), key)
+    case "s3-bucket":
+      return new S3Result({ bucket: text(block, "bucket_name"), location: joinOnce(text(block, "bucket_folder"), key) })
+    case "gcs-bucket":
+      return new GCSResult({ bucket: text(block, "bucket"), location: joinOnce(text(block, "bucket_folder"), key) })
+    case "azure-blob-storage-container":
+      return new AzureResult({
+        container: text(block, "container_name"),
+        location: join(text(block, "base_folder"), key)
+      })
+    case "s3":
+      return inBucketPath("s3", text(block, "bucket_path"), key)
+    case "gcs":
+      return inBucketPath("gs", text(block, "bucket_path"), key)
+    case "azure":
+      return inBucketPath("azure", text(block, "bucket_path"), key)
+    default:
+      return unsupported(
+        `in a storage block of the type ${block.type}`,
+        "local-file-system, remote-file-system, s3-bucket, gcs-bucket and azure-blob-storage-container can be read"
+      )
+  }
+}
+
+/**
+ * The place of a key that no block goes with: an absolute path on the worker, or the URL of an object.
+ */
+export const ofKey = (key: string): Resolved => {
+  const url = /^[a-z]:[\\/]/i.test(key) ? undefined : inBucket(key)
+  if (url !== undefined) return url
+  return /^(?:\/|~|[A-Za-z]:[\\/]|\\\\)/.test(key)
+    ? local(key)
+    : new ResultAccessDenied({
+      place: key,
+      problem: "Prefect recorded a key without its storage: the block that the flow used was not saved"
+    })
+}

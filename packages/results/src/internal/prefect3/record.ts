@@ -1,0 +1,244 @@
+/**
+ * What Prefect 2 and 3 write where a result is stored, and its value.
+ *
+ * | form | content | written by |
+ * |---|---|---|
+ * | A | `{"metadata": {…}, "result": "text"}` | tasks of Prefect 3 |
+ * | B | what the serializer wrote, as it is | flows, and tasks whose metadata is kept in a second file |
+ * | C | `{"serializer": {…}, "data": "text", "prefect_version": "…"}` | Prefect 2 |
+ *
+ * Prefect takes any JSON object with a `result` or a `data` for A or C; here it has to be a whole record, so a value that
+ * merely has such a key is itself. The serializer is the one of the file, else that of the state.
+ *
+ * Observed on Prefect 3.8.0.
+ *
+ * @since 0.1.0
+ */
+import type { Prefect3Result } from "@effect-prefect/core/ResultDescriptor"
+import * as Effect from "effect/Effect"
+import * as ClassRegistry from "../../../../formats/src/ClassRegistry.ts"
+import {
+  type Compression,
+  compressionOf,
+  decompress
+} from "../../../../formats/src/internal/compression/compression.ts"
+import { Refusal } from "../../../../formats/src/internal/refusal.ts"
+import * as ResultFormat from "../../../../formats/src/ResultFormat.ts"
+import { ResultDecodeError, type ResultTooLarge, UnsupportedResultType } from "../../ResultError.ts"
+import { decodeJson } from "./json.ts"
+
+type Dict = { readonly [key: string]: unknown }
+const isDict = (value: unknown): value is Dict => typeof value === "object" && value !== null && !Array.isArray(value)
+
+/**
+ * A serializer as Prefect records it; sometimes only its type.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Serializer {
+  /** `pickle`, `json`, `compressed/pickle`, …; a name of the user's own for their classes. */
+  readonly type: string
+  readonly [option: string]: unknown
+}
+
+/**
+ * The contents of a result file, told apart from what wraps them.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Prefect3Record {
+  readonly form: "A" | "B" | "C"
+  /** What the serializer wrote. */
+  readonly payload: Uint8Array
+  /** undefined where neither the file nor the state names one: the payload has to tell. */
+  readonly serializer: Serializer | undefined
+}
+
+const isSerializer = (value: unknown): value is Serializer => isDict(value) && typeof value["type"] === "string"
+
+const orUndefined = (value: unknown): Serializer | undefined => isSerializer(value) ? value : undefined
+
+const parseObject = (bytes: Uint8Array): Dict | undefined => {
+  // A record is an object, so most of what is none need not be parsed.
+  const first = bytes.findIndex((byte) => byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09)
+  if (bytes[first] !== 0x7b) return undefined
+  try {
+    const value: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes))
+    return isDict(value) ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+const hasOnly = (object: Dict, ...keys: ReadonlyArray<string>): boolean =>
+  Object.keys(object).length === keys.length && keys.every((key) => Object.hasOwn(object, key))
+
+/**
+ * Takes the record of a file apart. `recorded` is the serializer that the state names.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const parse = (bytes: Uint8Array, recorded?: Prefect3Result["serializer"]): Prefect3Record => {
+  const fallback = orUndefined(recorded)
+  const object = parseObject(bytes)
+  if (object !== undefined) {
+    const { data, metadata, result, serializer } = object
+    if (
+      hasOnly(object, "metadata", "result") && isDict(metadata) && typeof result === "string" &&
+      (isSerializer(metadata["serializer"]) || Object.hasOwn(metadata, "storage_key"))
+    ) {
+      return { form: "A", payload: encode(result), serializer: orUndefined(metadata["serializer"]) ?? fallback }
+    }
+    if (
+      hasOnly(object, "serializer", "data", "prefect_version") && isSerializer(serializer) && typeof data === "string"
+    ) {
+      return { form: "C", payload: encode(data), serializer }
+    }
+  }
+  return { form: "B", payload: bytes, serializer: fallback }
+}
+
+const encode = (text: string): Uint8Array => new TextEncoder().encode(text)
+
+/**
+ * The value of a result file.
+ *
+ * A serializer that Prefect does not come with is UnsupportedResultType, bytes that a serializer did not write
+ * ResultDecodeError.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const decode = (
+  bytes: Uint8Array,
+  descriptor: Pick<Prefect3Result, "serializer">,
+  options: ResultFormat.DecodeOptions
+): Effect.Effect<unknown, ResultDecodeError | ResultTooLarge | UnsupportedResultType> =>
+  Effect.suspend(() => {
+    const { payload, serializer } = parse(bytes, descriptor.serializer)
+    if (payload.length === 0) return Effect.fail(new ResultDecodeError({ problem: "the file is empty" }))
+    return deserialize(payload, serializer, options, 0)
+  })
+
+/** Serializers that wrap serializers; Prefect itself wraps one. */
+const maxWrapping = 8
+
+const deserialize = (
+  payload: Uint8Array,
+  serializer: Serializer | undefined,
+  options: ResultFormat.DecodeOptions,
+  depth: number
+): Effect.Effect<unknown, ResultDecodeError | ResultTooLarge | UnsupportedResultType> => {
+  if (depth > maxWrapping) {
+    return Effect.fail(new ResultDecodeError({ problem: `it is wrapped in more than ${maxWrapping} serializers` }))
+  }
+  const type = serializer?.type ?? typeOf(payload)
+  if (type === "json") return json(payload, serializer, options)
+  if (type === "pickle") return pickle(payload, options)
+  if (type === "compressed" || type.startsWith("compressed/")) {
+    return compressed(payload, type, serializer, options, depth)
+  }
+  return Effect.fail(
+    new UnsupportedResultType({
+      type: `of the serializer ${JSON.stringify(type)}`,
+      problem: "Prefect has no serializer of that name; read getResultBytes"
+    })
+  )
+}
+
+const looksLikeBase64 = /^[A-Za-z0-9+/\r\n]+={0,2}\s*$/
+
+/** The serializer of a payload that nothing names: base64 of a pickle or of something compressed, else JSON. */
+const typeOf = (payload: Uint8Array): "json" | "pickle" | "compressed" => {
+  const text = Buffer.from(payload.buffer, payload.byteOffset, payload.length).toString("latin1")
+  if (!looksLikeBase64.test(text)) return "json"
+  const bytes = Buffer.from(text, "base64")
+  if (bytes[0] === 0x80 && bytes[1]! <= 5) return "pickle"
+  return compressionOf(bytes) === undefined ? "json" : "compressed"
+}
+
+const refused = (error: unknown): ResultDecodeError | ResultTooLarge => {
+  if (error instanceof Refusal) return error.reason
+  throw error
+}
+
+const defaultDecoder = "prefect.serializers.prefect_json_object_decoder"
+
+const json = (
+  payload: Uint8Array,
+  serializer: Serializer | undefined,
+  { registry }: ResultFormat.DecodeOptions
+) =>
+  Effect.try({
+    try: () => {
+      // Without a decoder, or with one of the user's own, Prefect does not make instances of classes either.
+      const decoder = serializer?.["object_decoder"]
+      const value = decodeJson(utf8(payload), decoder === undefined || decoder === defaultDecoder)
+      return registry === undefined || registry.decoders.size === 0 ? value : ClassRegistry.resolve(value, registry)
+    },
+    catch: refused
+  })
+
+const utf8 = (bytes: Uint8Array): string => {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes)
+  } catch {
+    throw new Refusal(new ResultDecodeError({ problem: "it is not UTF-8 text" }))
+  }
+}
+
+/** Base64 as Python's `base64.encodebytes` writes it, in lines of 76 characters. */
+const base64 = (payload: Uint8Array): Effect.Effect<Uint8Array, ResultDecodeError> => {
+  const text = Buffer.from(payload.buffer, payload.byteOffset, payload.length).toString("latin1")
+  const bytes = Buffer.from(text, "base64")
+  // Buffer stops at nothing: what it passed over would not come out again.
+  const characters = text.replace(/[\s=]+/g, "").length
+  return looksLikeBase64.test(text) && Math.floor(characters * 3 / 4) === bytes.length
+    ? Effect.succeed(bytes)
+    : Effect.fail(new ResultDecodeError({ problem: "it is not the base64 text that its serializer writes" }))
+}
+
+const pickle = (payload: Uint8Array, options: ResultFormat.DecodeOptions) =>
+  Effect.flatMap(base64(payload), (bytes) => ResultFormat.decode(bytes, { ...options, format: "pickle" }))
+
+const compressions: { readonly [library: string]: Compression | undefined } = {
+  zlib: "zlib",
+  gzip: "gzip",
+  bz2: "bz2",
+  lzma: "xz",
+  zstandard: "zstd",
+  zstd: "zstd"
+}
+
+const compressed = (
+  payload: Uint8Array,
+  type: string,
+  serializer: Serializer | undefined,
+  options: ResultFormat.DecodeOptions,
+  depth: number
+): Effect.Effect<unknown, ResultDecodeError | ResultTooLarge | UnsupportedResultType> =>
+  Effect.flatMap(base64(payload), (bytes) => {
+    // The library is not always recorded, and `lzma` writes two forms: the bytes tell.
+    const library = serializer?.["compressionlib"]
+    const compression = compressionOf(bytes) ?? (typeof library === "string" ? compressions[library] : undefined)
+    if (compression === undefined) {
+      return Effect.fail(
+        typeof library === "string" && !Object.hasOwn(compressions, library)
+          ? new UnsupportedResultType({
+            type: `compressed by ${JSON.stringify(library)}`,
+            problem: "zlib, gzip, bz2, lzma and zstd can be read; read getResultBytes"
+          })
+          : new ResultDecodeError({ problem: "it is not compressed in a way that is known, or is cut off" })
+      )
+    }
+    const inner = serializer?.["serializer"]
+    const named = type.slice("compressed/".length)
+    return Effect.flatMap(
+      decompress(compression, bytes, { maxBytes: options.maxBytes, maxRatio: options.maxRatio ?? 1000 }),
+      (plain) =>
+        deserialize(plain, orUndefined(inner) ?? (named === "" ? undefined : { type: named }), options, depth + 1)
+    )
+  })

@@ -1,0 +1,150 @@
+import { PrefectApiError, UnsupportedByBackend } from "@effect-prefect/api/PrefectApiError"
+import type { Mapped } from "@effect-prefect/core/State"
+import * as State from "@effect-prefect/core/State"
+import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import * as Progress from "../../Progress.ts"
+import { ChildrenIncomplete, NotMapped, type ResultError, ResultTooLarge } from "../../ResultError.ts"
+import { type Env, resultError } from "./load.ts"
+
+/**
+ * Whether a view is the parent of mapped children. A child whose own state is Mapped is not.
+ */
+export const isParent = (view: TaskRunView): view is TaskRunView & { readonly state: Mapped } =>
+  State.isMapped(view.state) && view.mapIndex < 0
+
+/** `n_map_states`, where the state says it. */
+export const expectedOf = (parent: TaskRunView): number | null =>
+  State.isMapped(parent.state) ? parent.state.nMapStates ?? null : null
+
+/**
+ * Watches the map indices of a walk. A gap, a duplicate or a surplus does not stop the walk: the children that exist
+ * are given, then the problem is.
+ */
+export class Completeness {
+  private next: number
+  private found = 0
+  private problem: string | undefined
+  private readonly expected: number | null
+  private readonly parent: TaskRunView
+
+  constructor(parent: TaskRunView, after: number) {
+    this.parent = parent
+    this.next = after + 1
+    this.expected = expectedOf(parent)
+  }
+
+  /** The children seen so far. */
+  get seen(): number {
+    return this.found
+  }
+
+  /** The map index of the child that was seen last. */
+  get last(): number {
+    return this.next - 1
+  }
+
+  see(child: TaskRunView): void {
+    this.found++
+    if (this.problem === undefined && this.expected !== null) {
+      if (child.mapIndex >= this.expected) {
+        this.problem = `there is a child ${child.mapIndex}, and n_map_states is ${this.expected}`
+      } else if (child.mapIndex > this.next) this.problem = `child ${this.next} is missing`
+    }
+    if (this.problem === undefined && child.mapIndex < this.next) {
+      this.problem = `there are two children ${child.mapIndex}`
+    }
+    this.next = child.mapIndex + 1
+  }
+
+  /** The error to end the walk with. */
+  finish(): ResultError | undefined {
+    if (this.problem === undefined && this.expected !== null && this.next < this.expected) {
+      this.problem = `child ${this.next} is missing, and n_map_states is ${this.expected}`
+    }
+    return this.problem === undefined ? undefined : resultError(
+      this.parent,
+      new ChildrenIncomplete({ problem: this.problem, found: this.found, expected: this.expected })
+    )
+  }
+}
+
+/**
+ * The rows of the mapped children, and at the end whether they were all there.
+ */
+export const childViews = (
+  env: Env,
+  parent: TaskRunView,
+  after: number
+): Stream.Stream<TaskRunView, ResultError | PrefectApiError> =>
+  Stream.suspend((): Stream.Stream<TaskRunView, ResultError | PrefectApiError> => {
+    const problem = notAParent(env, parent)
+    if (problem !== undefined) return Stream.fail(problem)
+    const completeness = new Completeness(parent, after)
+    const views = rows(env, parent, after).pipe(
+      Stream.mapArray((views) => {
+        for (const view of views) completeness.see(view)
+        return views
+      }),
+      Stream.concat(ending(completeness))
+    )
+    return Stream.unwrap(Effect.as(tell(parent, after), views))
+  })
+
+/** Tells whoever listens how many children are left to come. */
+export const tell = (parent: TaskRunView, after: number): Effect.Effect<void> =>
+  Effect.map(Progress.Listener, (observer) => {
+    if (observer === undefined) return
+    const expected = expectedOf(parent)
+    observer.expect(expected === null ? null : Math.max(0, expected - after - 1))
+  })
+
+/** What ends a walk: nothing, or ChildrenIncomplete. */
+export const ending = (completeness: Completeness): Stream.Stream<never, ResultError> =>
+  Stream.suspend(() => {
+    const problem = completeness.finish()
+    return problem === undefined ? Stream.empty : Stream.fail(problem)
+  })
+
+/** The rows as the backend gives them, page by page. */
+export const rows = (env: Env, parent: TaskRunView, after: number): Stream.Stream<TaskRunView, PrefectApiError> =>
+  env.api.mappedChildren(
+    { flowRunId: parent.flowRunId ?? "", taskId: parent.taskId ?? "" },
+    { after, pageSize: env.options.pageSize }
+  )
+
+/**
+ * Why a task run has no mapped children to walk.
+ */
+export const notAParent = (env: Env, view: TaskRunView): ResultError | PrefectApiError | undefined => {
+  const unsupported = (instead: string) =>
+    new PrefectApiError({
+      operation: "iterMapped",
+      reason: new UnsupportedByBackend({ feature: "mapped children", backend: env.api.backendName, instead })
+    })
+  if (view.state._tag !== "UnknownState" && view.state.prefect3 !== undefined) {
+    return unsupported("it keeps no trace of .map(); use siblings for the runs with the same task key")
+  }
+  if (!isParent(view)) return resultError(view, new NotMapped({ state: State.typeName(view.state) }))
+  if (view.taskId === null || view.flowRunId === null) {
+    return unsupported("this task run names no task or no flow run, so its children cannot be told")
+  }
+  return undefined
+}
+
+/**
+ * Refuses a parent with more children than fit in one result.
+ */
+export const tooMany = (env: Env, parent: TaskRunView, count: number): ResultError | undefined =>
+  count <= env.options.maxChildren ? undefined : resultError(
+    parent,
+    new ResultTooLarge({
+      limit: env.options.maxChildren,
+      unit: "children",
+      ...(expectedOf(parent) === count ? { size: count } : {})
+    })
+  )
+
+export const expectedTooMany = (env: Env, parent: TaskRunView): ResultError | undefined =>
+  tooMany(env, parent, expectedOf(parent) ?? 0)

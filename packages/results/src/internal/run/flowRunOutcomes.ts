@@ -1,0 +1,127 @@
+import type { PrefectApiError } from "@effect-prefect/api/PrefectApiError"
+import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as Stream from "effect/Stream"
+import * as Progress from "../../Progress.ts"
+import type { Outcome, TaskRunError } from "../../TaskRun.ts"
+import * as Children from "./children.ts"
+import type { Env } from "./load.ts"
+import { outcome, TaskRunImpl } from "./taskRun.ts"
+import * as Window from "./window.ts"
+
+/**
+ * The outcome of every task run of a flow run: by slug in Unicode code point order, each parent before its children.
+ *
+ * Each object is read once: a parent's result is put together from the outcomes of its children, which are held back
+ * until it is known, and follow it. A parent with more children than one result may have fails with ResultTooLarge, and
+ * its children then follow page by page.
+ */
+export const flowRunOutcomes = (env: Env, flowRunId: string): Stream.Stream<Outcome, PrefectApiError> =>
+  Stream.unwrap(Effect.map(
+    Effect.all([env.api.firstTaskRuns(flowRunId), env.api.mappedTaskIds(flowRunId)], { concurrency: 2 }),
+    ([first, mapped]) => {
+      const isAlone = (view: TaskRunView) => !Children.isParent(view) && !mapped.has(view.taskId ?? "")
+      const outcomes = Stream.flatMap(Stream.fromIterable(groups(first, isAlone)), (group) => {
+        const [view] = group
+        if (isAlone(view)) return load(env, Stream.fromArray(group))
+        return Children.isParent(view) && view.taskId !== null ? ofParent(env, view) : ofTask(env, view)
+      })
+      return Stream.unwrap(Effect.map(Progress.Listener, (observer) => {
+        observer?.expect(expected(first, isAlone))
+        return outcomes
+      }))
+    }
+  ))
+
+/** How many results will be loaded: those of parents are put together. */
+const expected = (views: ReadonlyArray<TaskRunView>, isAlone: (view: TaskRunView) => boolean): number | null => {
+  let sum = 0
+  for (const view of views) {
+    const own = isAlone(view) ? 1 : Children.isParent(view) ? Children.expectedOf(view) : null
+    if (own === null) return null
+    sum += own
+  }
+  return sum
+}
+
+/** How many task runs without children are loaded at once, before those after them are looked at. */
+const maxGroup = 64
+
+/** Task runs without children, of which neighbours are loaded together, and each of the others alone. */
+function* groups(
+  views: ReadonlyArray<TaskRunView>,
+  isAlone: (view: TaskRunView) => boolean
+): Generator<readonly [TaskRunView, ...Array<TaskRunView>]> {
+  for (let at = 0; at < views.length;) {
+    const start = at++
+    while (isAlone(views[start]!) && at < views.length && at - start < maxGroup && isAlone(views[at]!)) at++
+    yield views.slice(start, at) as [TaskRunView, ...Array<TaskRunView>]
+  }
+}
+
+const ofTask = (env: Env, first: TaskRunView): Stream.Stream<Outcome, PrefectApiError> => {
+  const own = Stream.fromEffect(outcome(env, first))
+  if (first.taskId === null || first.flowRunId === null) return own
+  return Stream.concat(own, load(env, Children.rows(env, first, first.mapIndex)))
+}
+
+const load = <E>(env: Env, rows: Stream.Stream<TaskRunView, E>): Stream.Stream<Outcome, E> =>
+  Window.load(env, rows, (view) => outcome(env, view))
+
+const failed = (env: Env, view: TaskRunView, failure: TaskRunError): Outcome => ({
+  taskRun: new TaskRunImpl(env, view),
+  result: Result.fail(failure)
+})
+
+const ofParent = (env: Env, parent: TaskRunView): Stream.Stream<Outcome, PrefectApiError> =>
+  Stream.suspend(() => {
+    const tooMany = Children.expectedTooMany(env, parent)
+    if (tooMany !== undefined) {
+      return Stream.concat(Stream.succeed(failed(env, parent, tooMany)), load(env, Children.rows(env, parent, -1)))
+    }
+    const completeness = new Children.Completeness(parent, -1)
+    let held: Array<Outcome> | undefined = []
+    const rows = Stream.mapArray(Children.rows(env, parent, -1), (views) => {
+      for (const view of views) completeness.see(view)
+      return views
+    })
+    const children = Stream.mapEffect(
+      Stream.chunks(load(env, rows)),
+      (outcomes): Effect.Effect<ReadonlyArray<Outcome>> => {
+        if (held === undefined) return Effect.succeed(outcomes)
+        for (const outcome of outcomes) held.push(outcome)
+        const tooMany = Children.tooMany(env, parent, held.length)
+        if (tooMany === undefined) return Effect.succeed([])
+        const all = [failed(env, parent, tooMany), ...held]
+        held = undefined
+        return Effect.succeed(all)
+      }
+    )
+    return Stream.concat(
+      Stream.flattenIterable(children),
+      Stream.suspend(() => {
+        if (held === undefined) return Stream.empty
+        return Stream.fromArray([parentOutcome(env, parent, completeness, held), ...held])
+      })
+    )
+  })
+
+const parentOutcome = (
+  env: Env,
+  parent: TaskRunView,
+  completeness: Children.Completeness,
+  children: ReadonlyArray<Outcome>
+): Outcome => {
+  const incomplete = completeness.finish()
+  if (incomplete !== undefined) return failed(env, parent, incomplete)
+  const values: Array<unknown> = []
+  for (const { result } of children) {
+    if (Result.isFailure(result)) return failed(env, parent, result.failure)
+    values.push(result.success)
+  }
+  return {
+    taskRun: new TaskRunImpl(env, parent, { result: Effect.succeed(values) }),
+    result: Result.succeed(values)
+  }
+}

@@ -1,0 +1,198 @@
+import type { PrefectApiError } from "@effect-prefect/api/PrefectApiError"
+import type { LogEntry, LogLevel } from "@effect-prefect/core/LogEntry"
+import * as State from "@effect-prefect/core/State"
+import type { StateRecord } from "@effect-prefect/core/StateRecord"
+import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import { describeIssue } from "../../../../formats/src/ResultSchema.ts"
+import { NotFinished, ResultDecodeError, type ResultError } from "../../ResultError.ts"
+import type { MappedProgress, Outcome, TaskRun, TaskRunError } from "../../TaskRun.ts"
+import * as Children from "./children.ts"
+import { type Env, load, loadBytes, resultError } from "./load.ts"
+import { memoize } from "./memoize.ts"
+import { pause, type PollOptions, reconnect } from "./polling.ts"
+import * as Window from "./window.ts"
+
+export class TaskRunImpl implements TaskRun {
+  readonly view: TaskRunView
+  readonly #env: Env
+  readonly #memo: { result: Effect.Effect<unknown, TaskRunError> }
+  #loaded: boolean
+
+  constructor(env: Env, view: TaskRunView, memo?: { result: Effect.Effect<unknown, TaskRunError> }) {
+    this.#env = env
+    this.view = view
+    this.#loaded = memo !== undefined
+    this.#memo = memo ?? {
+      result: memoize(Effect.tap(
+        Effect.suspend((): Effect.Effect<unknown, TaskRunError> =>
+          Children.isParent(view) ? loadChildren(env, view) : load(env, view)
+        ),
+        () => Effect.sync(() => this.#loaded = true)
+      ))
+    }
+  }
+
+  get getResult(): Effect.Effect<unknown, TaskRunError> {
+    return this.#memo.result
+  }
+  getResultAs<A, E, RD, RE>(schema: Schema.Codec<A, E, RD, RE>): Effect.Effect<A, TaskRunError, RD> {
+    const decode = Schema.decodeUnknownEffect(schema)
+    return Effect.flatMap(
+      this.getResult,
+      (value) =>
+        Effect.mapError(
+          decode(value),
+          (error) => resultError(this.view, new ResultDecodeError({ problem: describeIssue(error.issue) }))
+        )
+    )
+  }
+  get getResultBytes(): Effect.Effect<Uint8Array, ResultError> {
+    return Effect.suspend(() => loadBytes(this.#env, this.view))
+  }
+  get iterMapped(): Stream.Stream<TaskRun, TaskRunError> {
+    return this.iterMappedAfter(-1)
+  }
+  iterMappedAfter(mapIndex: number): Stream.Stream<TaskRun, TaskRunError> {
+    return Stream.mapArray(
+      Children.childViews(this.#env, this.view, mapIndex),
+      (views) => mapNonEmpty(views, (view) => new TaskRunImpl(this.#env, view))
+    )
+  }
+  get outcomes(): Stream.Stream<Outcome, TaskRunError> {
+    return this.outcomesAfter(-1)
+  }
+  outcomesAfter(mapIndex: number): Stream.Stream<Outcome, TaskRunError> {
+    const env = this.#env
+    return Window.load(env, Children.childViews(env, this.view, mapIndex), (view) => outcome(env, view))
+  }
+  get mappedProgress(): Effect.Effect<MappedProgress, TaskRunError> {
+    return Effect.suspend(() => {
+      const problem = Children.notAParent(this.#env, this.view)
+      return problem === undefined ? progress(this.#env, this.view) : Effect.fail(problem)
+    })
+  }
+  awaitResult(options?: PollOptions): Effect.Effect<unknown, TaskRunError> {
+    return Effect.flatMap(awaitFinished(this.#env, this, options), (taskRun) => taskRun.getResult)
+  }
+  get states(): Effect.Effect<ReadonlyArray<StateRecord>, PrefectApiError> {
+    return this.#env.api.taskRunStates(this.view.taskRunId)
+  }
+  logs(options?: { readonly level?: LogLevel | undefined }): Stream.Stream<LogEntry, PrefectApiError> {
+    return this.#env.api.logs({ taskRunId: this.view.taskRunId, level: options?.level })
+  }
+  get getLatest(): Effect.Effect<TaskRun, PrefectApiError> {
+    return Effect.map(this.#env.api.taskRun(this.view.taskRunId), (view) => {
+      const same = Equal.equals(view.state, this.view.state)
+      const latest = new TaskRunImpl(this.#env, view, same ? this.#memo : undefined)
+      latest.#loaded = same && this.#loaded
+      return latest
+    })
+  }
+  toString(): string {
+    return this.view.toString().replace("TaskRunView(", "TaskRun(").replace(
+      "<not loaded>",
+      this.#loaded ? "<loaded>" : "<not loaded>"
+    )
+  }
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return this.toString()
+  }
+}
+
+const progress = (env: Env, parent: TaskRunView): Effect.Effect<MappedProgress, PrefectApiError> =>
+  Effect.map(
+    env.api.countMappedChildren({ flowRunId: parent.flowRunId ?? "", taskId: parent.taskId ?? "" }),
+    (states) => ({
+      expected: State.isMapped(parent.state) ? parent.state.nMapStates ?? null : null,
+      found: Object.values(states).reduce((sum, count) => sum + count, 0),
+      states
+    })
+  )
+
+/** Whether a view will not change any more, and neither will the children whose results are its own. */
+const isSettled = (env: Env, view: TaskRunView): Effect.Effect<boolean, PrefectApiError> => {
+  if (!State.isFinished(view.state)) return Effect.succeed(false)
+  if (!Children.isParent(view) || Children.notAParent(env, view) !== undefined) return Effect.succeed(true)
+  return Effect.map(progress(env, view), ({ expected, found, states }) =>
+    found >= (expected ?? 0) &&
+    Object.keys(states).every((name) => State.isFinished(State.fromJson({ type: name }))))
+}
+
+const awaitFinished = Effect.fnUntraced(function*(
+  env: Env,
+  taskRun: TaskRun,
+  options: PollOptions | undefined
+): Effect.fn.Return<TaskRun, TaskRunError> {
+  const startedAt = yield* Clock.currentTimeMillis
+  const timeout = options?.timeout === undefined ? undefined : Duration.toMillis(options.timeout)
+  let latest = taskRun
+  for (let quiet = 0;; quiet++) {
+    const next = yield* reconnect(Effect.flatMap(
+      quiet === 0 ? Effect.succeed(latest) : latest.getLatest,
+      (taskRun) => Effect.map(isSettled(env, taskRun.view), (settled) => ({ taskRun, settled }))
+    ))
+    if (next !== undefined) {
+      if (next.settled) return next.taskRun
+      latest = next.taskRun
+    }
+    const left = timeout === undefined ? Infinity : startedAt + timeout - (yield* Clock.currentTimeMillis)
+    if (left <= 0) {
+      return yield* resultError(latest.view, new NotFinished({ state: State.typeName(latest.view.state) }))
+    }
+    yield* pause(options, quiet, left)
+  }
+})
+
+const mapNonEmpty = <A, B>(array: ReadonlyArray<A>, f: (a: A) => B) => array.map(f) as [B, ...Array<B>]
+
+/** A view's own result, as data. */
+export const outcome = (env: Env, view: TaskRunView): Effect.Effect<Outcome> =>
+  Effect.map(Effect.result(load(env, view)), (result) => ({
+    taskRun: new TaskRunImpl(
+      env,
+      view,
+      Result.isSuccess(result) ? { result: Effect.succeed(result.success) } : undefined
+    ),
+    result
+  }))
+
+/**
+ * The results of all children. Their completeness is judged before any child's own failure, so after a failure the rows
+ * are still walked to the end, but nothing more is read.
+ */
+const loadChildren = (env: Env, parent: TaskRunView): Effect.Effect<Array<unknown>, TaskRunError> =>
+  Effect.suspend(() => {
+    const problem = Children.notAParent(env, parent) ?? Children.expectedTooMany(env, parent)
+    if (problem !== undefined) return Effect.fail(problem)
+    const completeness = new Children.Completeness(parent, -1)
+    const rows = (after: number) =>
+      Stream.mapArrayEffect(Children.rows(env, parent, after), (views) => {
+        for (const view of views) completeness.see(view)
+        const problem = Children.tooMany(env, parent, completeness.seen)
+        return problem === undefined ? Effect.succeed(views) : Effect.fail(problem)
+      })
+    const values: Array<unknown> = []
+    let failure: ResultError | undefined
+    const results = Window.load(env, rows(-1), (view) => Effect.result(load(env, view)))
+    const walk = Stream.runForEachArray(results, (results) => {
+      for (const result of results) {
+        if (Result.isSuccess(result)) values.push(result.success)
+        else return Effect.fail(failure = result.failure)
+      }
+      return Effect.void
+    })
+    return Effect.andThen(Children.tell(parent, -1), walk).pipe(
+      Effect.catchIf((error) => error === failure, () => Stream.runDrain(rows(completeness.last))),
+      Effect.flatMap(() => {
+        const problem = completeness.finish() ?? failure
+        return problem === undefined ? Effect.succeed(values) : Effect.fail(problem)
+      })
+    )
+  })

@@ -1,0 +1,223 @@
+/** Loads children in a window that slides over them: as many at once as their storages take, given in their order. */
+import * as State from "@effect-prefect/core/State"
+import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
+import type { NonEmptyReadonlyArray } from "effect/Array"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Pull from "effect/Pull"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type { ResultReader } from "../../ResultStorage.ts"
+import type { Env } from "./load.ts"
+
+/**
+ * How many children are under way or wait for an earlier one. A slow child holds up the others only when so many came
+ * after it, and no more results than these are in memory.
+ */
+const most = 2048
+
+/** A child from when it is let into the window until it is given. */
+interface Slot<A> {
+  readonly view: TaskRunView
+  loaded: { readonly value: A } | undefined
+  /** The next child. */
+  next: Slot<A> | undefined
+  /** The next child of the same storage. */
+  nextOfLanes: Slot<A> | undefined
+}
+
+/** What waits for one storage, and how many of its lanes are running. */
+interface Lanes<A> {
+  readonly limit: number
+  running: number
+  first: Slot<A> | undefined
+  last: Slot<A> | undefined
+}
+
+class Window<A, E> {
+  private readonly env: Env
+  private readonly source: Pull.Pull<NonEmptyReadonlyArray<TaskRunView>, E>
+  private readonly load: (view: TaskRunView) => Effect.Effect<A>
+  private readonly scope: Scope.Scope
+  private readonly lanes = new Map<ResultReader | undefined, Lanes<A>>()
+  /** The children in the window. */
+  private first: Slot<A> | undefined
+  private last: Slot<A> | undefined
+  private size = 0
+  /** The rows that came last, of which those from `at` on wait for room. */
+  private rows: ReadonlyArray<TaskRunView> = []
+  private at = 0
+  private pulls = 0
+  private end: Cause.Cause<E | Cause.Done> | undefined
+  private defect: Cause.Cause<never> | undefined
+  private wakeFeeder: (() => void) | undefined
+  private wakeConsumer: (() => void) | undefined
+
+  constructor(
+    env: Env,
+    source: Pull.Pull<NonEmptyReadonlyArray<TaskRunView>, E>,
+    load: (view: TaskRunView) => Effect.Effect<A>,
+    scope: Scope.Scope
+  ) {
+    this.env = env
+    this.source = source
+    this.load = load
+    this.scope = scope
+  }
+
+  readonly pull: Pull.Pull<NonEmptyReadonlyArray<A>, E> = Effect.suspend(() =>
+    this.pulls++ === 0
+      ? Effect.flatMap(Effect.forkIn(this.feed, this.scope, { startImmediately: true }), () => this.take)
+      : this.wantsRows()
+      ? Effect.suspend(() => {
+        this.wakeFeeder?.()
+        return this.take
+      })
+      : this.take
+  )
+
+  private readonly take: Pull.Pull<NonEmptyReadonlyArray<A>, E> = Effect.suspend(() => {
+    if (this.first?.loaded !== undefined) return this.give()
+    if (this.defect !== undefined) return Effect.failCause(this.defect)
+    if (this.size === 0 && this.end !== undefined) return Effect.failCause(this.end)
+    return Effect.flatMap(this.untilReady, () => this.take)
+  })
+
+  private isReady(): boolean {
+    return this.first?.loaded !== undefined || this.defect !== undefined || (this.size === 0 && this.end !== undefined)
+  }
+
+  /** Yields once more, so that what is loaded in the same turn is given as one array. */
+  private readonly untilReady = Effect.andThen(
+    Effect.callback<void>((resume) => {
+      if (this.isReady()) return resume(Effect.void)
+      this.wakeConsumer = () => {
+        this.wakeConsumer = undefined
+        resume(Effect.void)
+      }
+    }),
+    Effect.yieldNow
+  )
+
+  private give(): Pull.Pull<NonEmptyReadonlyArray<A>, E> {
+    const values: Array<A> = []
+    let slot = this.first
+    for (; slot?.loaded !== undefined; slot = slot.next) values.push(slot.loaded.value)
+    this.first = slot
+    if (slot === undefined) this.last = undefined
+    this.size -= values.length
+    return Effect.as(this.admit, values as unknown as NonEmptyReadonlyArray<A>)
+  }
+
+  /** Lets in rows while there is room, and has each storage load those that are its own. */
+  private readonly admit: Effect.Effect<void> = Effect.suspend(() => {
+    let idle: Array<Lanes<A>> | undefined
+    for (; this.size < most && this.at < this.rows.length; this.at++, this.size++) {
+      const slot: Slot<A> = { view: this.rows[this.at]!, loaded: undefined, next: undefined, nextOfLanes: undefined }
+      if (this.last === undefined) this.first = slot
+      else this.last.next = slot
+      this.last = slot
+      const lanes = this.lanesOf(slot.view)
+      if (lanes.last === undefined) lanes.first = slot
+      else lanes.last.nextOfLanes = slot
+      lanes.last = slot
+      if (lanes.running < lanes.limit) {
+        lanes.running++
+        idle ??= []
+        idle.push(lanes)
+      }
+    }
+    if (this.wantsRows()) this.wakeFeeder?.()
+    if (idle === undefined) return Effect.void
+    return Effect.forEach(
+      idle,
+      (lanes) => Effect.forkIn(this.lane(lanes), this.scope, { startImmediately: true }),
+      { discard: true }
+    )
+  })
+
+  private lanesOf(view: TaskRunView): Lanes<A> {
+    const { options, storage } = this.env
+    const descriptor = options.concurrency === undefined ? State.resultDescriptor(view.state) : undefined
+    const reader = descriptor === undefined ? undefined : storage.reader(descriptor)
+    let lanes = this.lanes.get(reader)
+    if (lanes === undefined) {
+      const limit = Math.max(1, options.concurrency ?? reader?.concurrency ?? 1)
+      this.lanes.set(reader, lanes = { limit, running: 0, first: undefined, last: undefined })
+    }
+    return lanes
+  }
+
+  /** Loads one child after the other until none waits. */
+  private lane(lanes: Lanes<A>): Effect.Effect<void> {
+    let slot: Slot<A>
+    return Effect.onExit(
+      Effect.whileLoop({
+        while: () => {
+          if (lanes.first === undefined) {
+            lanes.running--
+            return false
+          }
+          slot = lanes.first
+          lanes.first = slot.nextOfLanes
+          if (lanes.first === undefined) lanes.last = undefined
+          return true
+        },
+        body: () => this.load(slot.view),
+        step: (value) => {
+          slot.loaded = { value }
+          if (slot === this.first) this.wakeConsumer?.()
+        }
+      }),
+      (exit) =>
+        Exit.isSuccess(exit) ? Effect.void : Effect.sync(() => {
+          this.defect ??= exit.cause
+          this.wakeConsumer?.()
+        })
+    )
+  }
+
+  /**
+   * Whether the next rows are to be asked for: not those after the first before somebody comes back for more, so that
+   * who takes a few pays for few.
+   */
+  private wantsRows(): boolean {
+    return this.at >= this.rows.length && (this.pulls > 1 || this.size === 0)
+  }
+
+  private readonly untilWanted = Effect.callback<void>((resume) => {
+    if (this.wantsRows()) return resume(Effect.void)
+    this.wakeFeeder = () => {
+      this.wakeFeeder = undefined
+      resume(Effect.void)
+    }
+  })
+
+  private readonly feed: Effect.Effect<void> = Effect.suspend(() => this.source).pipe(
+    Effect.flatMap((rows) => {
+      this.rows = rows
+      this.at = 0
+      return this.admit
+    }),
+    Effect.andThen(this.untilWanted),
+    Effect.forever,
+    Effect.catchCause((cause) =>
+      Effect.sync(() => {
+        this.end = cause
+        this.wakeConsumer?.()
+      })
+    )
+  )
+}
+
+/**
+ * Loads each view, in their order, each storage with its own bound. What comes after a slow one is loaded meanwhile;
+ * nothing is loaded before it is pulled, and no more than a window ahead.
+ */
+export const load = <A, E>(
+  env: Env,
+  views: Stream.Stream<TaskRunView, E>,
+  load: (view: TaskRunView) => Effect.Effect<A>
+): Stream.Stream<A, E> =>
+  Stream.transformPull(views, (pull, scope) => Effect.sync(() => new Window(env, pull, load, scope).pull))

@@ -1,0 +1,422 @@
+/**
+ * Answers GraphQL requests from a database: parses, validates, compiles each root field into one SQL statement, and
+ * puts the JSON that Postgres wrote into the answer as it is.
+ *
+ * @since 0.1.0
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type { DocumentNode, GraphQLError, GraphQLSchema, OperationDefinitionNode } from "graphql"
+import {
+  executeSync,
+  getVariableValues,
+  isNonNullType,
+  isScalarType,
+  Kind,
+  OperationTypeNode,
+  parse,
+  validate
+} from "graphql"
+import { Database, DatabaseError } from "../Database.ts"
+import * as Catalog from "./catalog.ts"
+import * as SqlCompiler from "./compiler.ts"
+import { QueryError, toJson, validationFailed } from "./queryError.ts"
+import * as Schema from "./schema.ts"
+import type { Field, Fragments, Variables } from "./selection.ts"
+import { argumentsOf, children, collect, countFields, depthOf, fragmentsOf, valueOf } from "./selection.ts"
+import { serverFields } from "./serverFields.ts"
+
+/**
+ * What a request may cost.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface Limits {
+  /** How deep selected fields may nest below a root field. Default 7, as Prefect's own gateway had it. */
+  readonly maxDepth?: number | undefined
+  /** Fields of a query, and of each root field once its fragments are spread. Default 2 000. */
+  readonly maxFields?: number | undefined
+  /** Lexical tokens of a query: a list of ids that is written out costs one each. Default 200 000. */
+  readonly maxTokens?: number | undefined
+  /** Rows of an answer, lists at all levels together. More is an error, never a silent cut. Default 100 000. */
+  readonly maxRows?: number | undefined
+  /** Characters of the answer. Default 128 Mi. */
+  readonly maxAnswer?: number | undefined
+  /** How long the root fields of a request may take together. Default 30 seconds. */
+  readonly timeout?: Duration.Input | undefined
+}
+
+/**
+ * A GraphQL request as it comes in a JSON body. `variables` may be a JSON text, as Prefect's Python client sends it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Request {
+  readonly query?: unknown
+  readonly variables?: unknown
+  readonly operationName?: unknown
+}
+
+/**
+ * An answer: the HTTP status (400 when nothing was run), the JSON body, and what a log may say of the request: no
+ * value, no name that the client made up.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Answer {
+  readonly status: 200 | 400
+  readonly body: string
+  readonly operation: "query" | "mutation" | "subscription" | "unknown"
+  readonly fields: ReadonlyArray<string>
+  readonly rows: number
+  readonly codes: ReadonlyArray<string>
+}
+
+/**
+ * The engine: never fails, an error is an answer with `errors`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface QueryEngine {
+  readonly schema: GraphQLSchema
+  readonly execute: (request: Request) => Effect.Effect<Answer>
+}
+
+interface Prepared {
+  readonly document: DocumentNode
+  readonly fragments: Fragments
+  readonly operations: ReadonlyArray<OperationDefinitionNode>
+}
+
+interface Resolved {
+  readonly field: Field
+  readonly rows: number
+  readonly json: string | undefined
+  readonly error: QueryError | undefined
+}
+
+const maxCachedQueries = 500
+const maxCachedCharacters = 16_384
+
+const fromGraphQL = (code: string) => (error: GraphQLError): QueryError =>
+  new QueryError({ code, message: error.message, locations: error.locations, path: error.path })
+
+const refusal = (errors: ReadonlyArray<QueryError>, operation: Answer["operation"] = "unknown"): Answer => ({
+  status: 400,
+  body: JSON.stringify({ errors: errors.map((error) => toJson(error)) }),
+  operation,
+  fields: [],
+  rows: 0,
+  codes: errors.map(({ code }) => code)
+})
+
+const codes: Record<DatabaseError["reason"], string> = {
+  Refused: "data-exception",
+  TimedOut: "timeout",
+  TooLarge: "limit-exceeded",
+  Unavailable: "API_ERROR",
+  Failed: "unexpected"
+}
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+/** Variables as an object: absent, null, an object, or any of these as a JSON text. */
+const variablesOf = (given: unknown): Readonly<Record<string, unknown>> | QueryError => {
+  let value = given
+  if (typeof value === "string") {
+    try {
+      value = value.trim() === "" ? null : JSON.parse(value)
+    } catch {
+      return validationFailed("variables must be an object, or JSON text of one")
+    }
+  }
+  if (value === undefined || value === null) return {}
+  return isRecord(value) ? value : validationFailed("variables must be an object, or JSON text of one")
+}
+
+/**
+ * An engine for the database, whose tables are looked up once, now. Fails when the database cannot be read, or has
+ * no table `task_run`.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = Effect.fnUntraced(function*(
+  limits: Limits = {}
+): Effect.fn.Return<QueryEngine, DatabaseError, Database> {
+  const database = yield* Database
+  const maxDepth = limits.maxDepth ?? 7
+  const maxFields = limits.maxFields ?? 2_000
+  const maxLexicalTokens = limits.maxTokens ?? 200_000
+  const maxRows = limits.maxRows ?? 100_000
+  const maxAnswer = limits.maxAnswer ?? 128 * 1024 * 1024
+  const timeout = Duration.fromInputUnsafe(limits.timeout ?? "30 seconds")
+
+  const columns = yield* database.query(Catalog.columnsStatement, [])
+  const catalog = Catalog.fromColumns(
+    columns.map((row) => ({ table: row["table"] ?? "", column: row["column"] ?? "", type: row["type"] ?? "" }))
+  )
+  if (!catalog.has("task_run")) {
+    return yield* new DatabaseError({
+      reason: "Failed",
+      detail: "the database has no table task_run that its role may read: is it a Prefect 1 server's?"
+    })
+  }
+  const schema = Schema.make(catalog)
+  const rootFields = SqlCompiler.rootFields(catalog)
+  const uuid = schema.getType("uuid")
+  const extraFields = isScalarType(uuid) ? serverFields(catalog, uuid) : new Map<string, never>()
+  const queryFields = schema.getQueryType()?.getFields() ?? {}
+
+  const cache = new Map<string, Prepared>()
+  const prepare = (query: string): Prepared | ReadonlyArray<QueryError> => {
+    const known = cache.get(query)
+    if (known !== undefined) {
+      cache.delete(query)
+      cache.set(query, known)
+      return known
+    }
+    let document: DocumentNode
+    try {
+      document = parse(query, { maxLexicalTokens })
+    } catch (error) {
+      return [fromGraphQL("GRAPHQL_PARSE_FAILED")(error as GraphQLError)]
+    }
+    if (countFields(document) > maxFields) {
+      return [new QueryError({ code: "limit-exceeded", message: `a query may have ${maxFields} fields, not more` })]
+    }
+    const operations = document.definitions.filter((node) => node.kind === Kind.OPERATION_DEFINITION)
+    const prepared = { document, fragments: fragmentsOf(document), operations }
+    // A mutation is refused as such, whatever it would have called.
+    if (operations.some((operation) => operation.operation !== OperationTypeNode.QUERY)) return prepared
+    const errors = validate(schema, document, undefined, { maxErrors: 20 })
+    if (errors.length > 0) return errors.map(fromGraphQL("GRAPHQL_VALIDATION_FAILED"))
+    const deep = operations.find((operation) => depthOf(operation.selectionSet, prepared.fragments) > maxDepth)
+    if (deep !== undefined) {
+      const message = `'${deep.name?.value ?? ""}' exceeds maximum operation depth of ${maxDepth}`
+      return [new QueryError({ code: "GRAPHQL_VALIDATION_FAILED", message })]
+    }
+    if (query.length <= maxCachedCharacters) {
+      cache.set(query, prepared)
+      if (cache.size > maxCachedQueries) cache.delete(cache.keys().next().value ?? "")
+    }
+    return prepared
+  }
+
+  /** The values of an operation's variables, checked against their types, objects in the order they were given. */
+  const variablesFor = (
+    operation: OperationDefinitionNode,
+    inputs: Readonly<Record<string, unknown>>
+  ): Variables | ReadonlyArray<QueryError> => {
+    const definitions = operation.variableDefinitions ?? []
+    if (definitions.length === 0) return {}
+    const { errors } = getVariableValues(schema, definitions, inputs, { maxErrors: 20 })
+    if (errors !== undefined) return errors.map(fromGraphQL("BAD_USER_INPUT"))
+    return Object.fromEntries(definitions.flatMap((definition): ReadonlyArray<readonly [string, unknown]> => {
+      const name = definition.variable.name.value
+      if (Object.hasOwn(inputs, name)) return [[name, inputs[name]]]
+      return definition.defaultValue === undefined ? [] : [[name, valueOf(definition.defaultValue, {})]]
+    }))
+  }
+
+  const introspect = (
+    prepared: Prepared,
+    field: Field,
+    inputs: Readonly<Record<string, unknown>>,
+    operation: OperationDefinitionNode
+  ) => {
+    const only: OperationDefinitionNode = {
+      ...operation,
+      selectionSet: { kind: Kind.SELECTION_SET, selections: field.nodes }
+    }
+    const definitions = [only, ...prepared.fragments.values()]
+    const { data, errors } = executeSync({
+      schema,
+      document: { kind: Kind.DOCUMENT, definitions },
+      variableValues: inputs
+    })
+    if (errors !== undefined && errors[0] !== undefined) throw fromGraphQL("unexpected")(errors[0])
+    return JSON.stringify(data?.[field.key] ?? null)
+  }
+
+  /** A record whose parts are JSON texts already. */
+  const record = (
+    field: Field,
+    prepared: Prepared,
+    variables: Variables,
+    type: string,
+    parts: Readonly<Record<string, string | null>>
+  ): string => {
+    const pairs = children(field, prepared.fragments, variables).map(({ key, name }) => {
+      const value = name === "__typename" ? JSON.stringify(type) : parts[name] ?? "null"
+      return `${JSON.stringify(key)}:${value}`
+    })
+    return `{${pairs.join(",")}}`
+  }
+
+  const statement = (root: SqlCompiler.RootField, field: Field, prepared: Prepared, variables: Variables) =>
+    Effect.try({
+      try: () =>
+        SqlCompiler.compile({ catalog, fragments: prepared.fragments, variables, maxRows, maxFields }, root, field),
+      catch: (error) =>
+        error instanceof QueryError
+          ? error
+          : new QueryError({ code: "unexpected", message: "the query was not understood" })
+    })
+
+  const run = (sql: string, parameters: ReadonlyArray<string>) =>
+    Effect.mapError(
+      database.query(sql, parameters),
+      (error) => new QueryError({ code: codes[error.reason], message: error.message })
+    )
+
+  const read = Effect.fnUntraced(function*(
+    prepared: Prepared,
+    operation: OperationDefinitionNode,
+    field: Field,
+    variables: Variables,
+    inputs: Readonly<Record<string, unknown>>
+  ): Effect.fn.Return<{ readonly json: string; readonly rows: number }, QueryError> {
+    const root = rootFields.get(field.name)
+    if (root !== undefined) {
+      const { parameters, sql } = yield* statement(root, field, prepared, variables)
+      const [row] = yield* run(sql, parameters)
+      const json = row?.["root"] ?? "null"
+      const rows = Number(row?.["rows"] ?? 0)
+      if (rows > maxRows) {
+        const message = `the answer has more than ${maxRows} rows: ask for fewer with limit, or page`
+        return yield* new QueryError({ code: "limit-exceeded", message })
+      }
+      return { json, rows }
+    }
+    if (field.name === "__typename") return { json: `"query_root"`, rows: 0 }
+    if (field.name === "hello") return { json: `"hello"`, rows: 0 }
+    const extra = extraFields.get(field.name)
+    if (extra !== undefined) {
+      const type = String(extra.config.type)
+      const { parts } = extra
+      if ("fixed" in parts) return { json: record(field, prepared, variables, type, parts.fixed), rows: 0 }
+      const { parameters, sql } = parts.statement(argumentsOf(field, variables))
+      const [row] = yield* run(sql, parameters)
+      if (row !== undefined) return { json: record(field, prepared, variables, type, row), rows: 1 }
+      if (parts.missing !== undefined) {
+        return yield* new QueryError({ code: "INTERNAL_SERVER_ERROR", message: parts.missing })
+      }
+      return { json: "null", rows: 0 }
+    }
+    return { json: introspect(prepared, field, inputs, operation), rows: 0 }
+  })
+
+  const answer = (resolved: ReadonlyArray<Resolved>): Answer => {
+    const errors: Array<QueryError> = []
+    let isNull = false
+    for (const { error, field } of resolved) {
+      if (error === undefined) continue
+      errors.push(error)
+      const type = queryFields[field.name]?.type
+      if (type === undefined || isNonNullType(type)) isNull = true
+    }
+    const length = resolved.reduce((sum, { json }) => sum + (json?.length ?? 0), 0)
+    if (length > maxAnswer) {
+      isNull = true
+      errors.push(
+        new QueryError({ code: "limit-exceeded", message: `the answer has more than ${maxAnswer} characters` })
+      )
+    }
+    const data = isNull
+      ? "null"
+      : `{${resolved.map(({ field, json }) => `${JSON.stringify(field.key)}:${json ?? "null"}`).join(",")}}`
+    const errorsJson = errors.length === 0 ? "" : `"errors":${JSON.stringify(errors.map((error) => toJson(error)))},`
+    return {
+      status: 200,
+      body: `{${errorsJson}"data":${data}}`,
+      operation: "query",
+      fields: resolved.map(({ field }) => field.name),
+      rows: resolved.reduce((sum, { rows }) => sum + rows, 0),
+      codes: errors.map(({ code }) => code)
+    }
+  }
+
+  const execute = Effect.fn("QueryEngine.execute")(
+    function*(request: Request): Effect.fn.Return<Answer> {
+      if (typeof request.query !== "string") {
+        return refusal([validationFailed("the request needs a query: {\"query\": \"…\", \"variables\": {…}}")])
+      }
+      const prepared = prepare(request.query)
+      if (!("document" in prepared)) return refusal(prepared)
+      const name = request.operationName ?? undefined
+      const operation = name === undefined
+        ? prepared.operations.length === 1 ? prepared.operations[0] : undefined
+        : prepared.operations.find((node) => node.name?.value === name)
+      if (operation === undefined) {
+        return refusal([
+          validationFailed(
+            name === undefined
+              ? "the query has several operations, or none: name one with operationName"
+              : "the query has no operation with the name that operationName gives"
+          )
+        ])
+      }
+      if (operation.operation !== OperationTypeNode.QUERY) {
+        const message = operation.operation === OperationTypeNode.MUTATION
+          ? "this server is read-only: mutations are refused"
+          : "this server is read-only and has no subscriptions: ask again instead"
+        return refusal([new QueryError({ code: "READ_ONLY", message })], operation.operation)
+      }
+      const inputs = variablesOf(request.variables)
+      if (inputs instanceof QueryError) return refusal([inputs], "query")
+      const variables = variablesFor(operation, inputs)
+      if (Array.isArray(variables)) return refusal(variables, "query")
+      const fields = collect([operation.selectionSet], prepared.fragments, variables as Variables)
+      const resolved = yield* Effect.forEach(
+        fields,
+        (field) =>
+          read(prepared, operation, field, variables as Variables, inputs).pipe(
+            Effect.map(({ json, rows }): Resolved => ({ field, rows, json, error: undefined })),
+            Effect.catch((error) =>
+              Effect.succeed<Resolved>({
+                field,
+                rows: 0,
+                json: undefined,
+                error: new QueryError({ ...error, message: error.message, path: [field.key] })
+              })
+            )
+          ),
+        { concurrency: 4 }
+      ).pipe(
+        Effect.timeoutOrElse({
+          duration: timeout,
+          orElse: () =>
+            Effect.succeed(
+              fields.map((field): Resolved => ({
+                field,
+                rows: 0,
+                json: undefined,
+                error: new QueryError({
+                  code: "timeout",
+                  message: `the request took longer than ${Duration.format(timeout)}`,
+                  path: [field.key]
+                })
+              }))
+            )
+        })
+      )
+      return answer(resolved)
+    },
+    Effect.catchDefect((defect) => {
+      const error = new QueryError({ code: "INTERNAL_SERVER_ERROR", message: "the server failed" })
+      const name = defect instanceof Error ? defect.name : typeof defect
+      return Effect.as(
+        Effect.logError(`a request ended with ${name}`),
+        { ...refusal([error]), status: 200, body: `{"errors":${JSON.stringify([toJson(error)])},"data":null}` } as const
+      )
+    })
+  )
+
+  return { schema, execute }
+})
