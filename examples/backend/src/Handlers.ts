@@ -3,7 +3,7 @@
  */
 import { PrefectApi } from "@effect-prefect/api/PrefectApi"
 import * as JsonProjection from "@effect-prefect/formats/JsonProjection"
-import { ResultError } from "@effect-prefect/results/ResultError"
+import { fromFormatError, ResultError } from "@effect-prefect/results/ResultError"
 import { ResultStorage } from "@effect-prefect/results/ResultStorage"
 import * as TaskRun from "@effect-prefect/results/TaskRun"
 import * as Effect from "effect/Effect"
@@ -15,9 +15,9 @@ import { fromError, orProblem } from "./Problem.ts"
 
 /** A value that JSON cannot show fails as a value that cannot be decoded does. */
 const toJson = (taskRun: TaskRun.TaskRun, value: unknown) =>
-  Effect.mapError(JsonProjection.toJson(value), (reason) => {
+  Effect.mapError(JsonProjection.toJson(value), (error) => {
     const { mapIndex, taskRunId, taskSlug } = taskRun.view
-    return new ResultError({ mapIndex, taskRunId, taskSlug, reason })
+    return new ResultError({ mapIndex, taskRunId, taskSlug, reason: fromFormatError(error) })
   })
 
 const child = ({ result, taskRun }: TaskRun.Outcome): Effect.Effect<Child> => {

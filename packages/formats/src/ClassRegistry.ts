@@ -23,9 +23,9 @@
 import { PyEnum, PyObject } from "@effect-prefect/pickle"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import { FormatError, undecodable } from "./FormatError.ts"
 import { rewrite } from "./internal/python/rewrite.ts"
-import { Refusal, refuse } from "./internal/refusal.ts"
-import { describeIssue } from "./ResultSchema.ts"
+import { describeIssue } from "./internal/schemaIssue.ts"
 
 /**
  * An object of a pickle, ready to be made something of: what is inside of it has been decoded already.
@@ -49,7 +49,7 @@ export interface Instance {
 }
 
 /**
- * Makes a value of an object. What it throws is a ResultDecodeError that names the class.
+ * Makes a value of an object. An exception becomes a FormatError that names the class.
  *
  * @category models
  * @since 0.1.0
@@ -104,9 +104,8 @@ export const schema = <S extends Schema.ConstraintDecoder<unknown>>(self: S): De
   const decode = Schema.decodeUnknownResult(self)
   return ({ attributes, className }) => {
     const result = decode(attributes)
-    return Result.isSuccess(result)
-      ? result.success
-      : refuse(`the schema for ${className} refuses an object of it: ${describeIssue(result.failure.issue)}`)
+    if (Result.isSuccess(result)) return result.success
+    throw undecodable(`the schema for ${className} refuses an object of it: ${describeIssue(result.failure.issue)}`)
   }
 }
 
@@ -140,7 +139,7 @@ export const resolve = (root: unknown, { decoders }: ClassRegistry): unknown =>
     try {
       return decoder(instanceOf(value))
     } catch (error) {
-      if (error instanceof Refusal) throw error
-      return refuse(`the registry's decoder of ${value.className} failed`)
+      if (error instanceof FormatError) throw error
+      throw undecodable(`the registry's decoder of ${value.className} failed`)
     }
   })

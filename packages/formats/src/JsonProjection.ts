@@ -57,7 +57,7 @@ import {
   ZoneInfo
 } from "@effect-prefect/pickle"
 import * as Effect from "effect/Effect"
-import { ResultDecodeError } from "../../results/src/ResultError.ts"
+import { FormatError, undecodable } from "./FormatError.ts"
 import { setKey } from "./internal/json.ts"
 import { fromDataFrame } from "./internal/python/frames.ts"
 import { pythonStr } from "./internal/python/text.ts"
@@ -381,13 +381,11 @@ class TextSink implements Sink {
   }
 }
 
-const failure = (error: unknown): ResultDecodeError => {
-  if (error instanceof Refusal && error.reason instanceof ResultDecodeError) return error.reason
-  // What a registry made may throw when it is asked for its JSON.
-  return new ResultDecodeError({
-    problem: "it cannot be shown as JSON: a value of it failed when it was asked for its own"
-  })
-}
+const failure = (error: unknown): FormatError =>
+  error instanceof Refusal
+    ? new FormatError({ reason: error.reason })
+    // A value made by a registry may throw when its own toJSON is called.
+    : undecodable("it cannot be shown as JSON: a value of it failed when it was asked for its own")
 
 /**
  * The projection of a value, as plain JavaScript data.
@@ -395,7 +393,7 @@ const failure = (error: unknown): ResultDecodeError => {
  * @category projecting
  * @since 0.1.0
  */
-export const toJson = (value: unknown, options?: Options): Effect.Effect<Json, ResultDecodeError> =>
+export const toJson = (value: unknown, options?: Options): Effect.Effect<Json, FormatError> =>
   Effect.suspend(() => {
     const sink = new ValueSink()
     try {
@@ -412,7 +410,7 @@ export const toJson = (value: unknown, options?: Options): Effect.Effect<Json, R
  * @category projecting
  * @since 0.1.0
  */
-export const toText = (value: unknown, options?: Options): Effect.Effect<string, ResultDecodeError> =>
+export const toText = (value: unknown, options?: Options): Effect.Effect<string, FormatError> =>
   Effect.suspend(() => {
     const sink = new TextSink()
     try {
@@ -425,7 +423,7 @@ export const toText = (value: unknown, options?: Options): Effect.Effect<string,
 
 /**
  * The projection of a value as pieces of JSON text, made as they are asked for, so that a large table never is in memory
- * twice. Throws a `ResultDecodeError` where `toText` fails with one: give it to `Stream.fromIterable` behind
+ * twice. Throws a `FormatError` where `toText` fails with one: give it to `Stream.fromIterable` behind
  * `Effect.try`, or use `validate` first when nothing may be written of a value that cannot be shown.
  *
  * @category projecting
@@ -453,7 +451,7 @@ const nowhere: Sink = { scalar: () => {}, key: () => {}, openArray: () => {}, op
  * @category projecting
  * @since 0.1.0
  */
-export const validate = (value: unknown, options?: Options): Effect.Effect<void, ResultDecodeError> =>
+export const validate = (value: unknown, options?: Options): Effect.Effect<void, FormatError> =>
   Effect.suspend(() => {
     try {
       for (const _ of walk(value, nowhere, options)) { /* to the end */ }

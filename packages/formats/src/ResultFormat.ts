@@ -19,24 +19,17 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
-import { type ResultDecodeError, type ResultTooLarge } from "../../results/src/ResultError.ts"
 import * as ClassRegistry from "./ClassRegistry.ts"
+import type { FormatError } from "./FormatError.ts"
 import { readFeather } from "./internal/arrow/feather.ts"
-import {
-  type Compression,
-  compressionOf,
-  decompress,
-  decompressSync,
-  isSmall,
-  type Limits
-} from "./internal/compression/compression.ts"
+import * as Compressions from "./internal/compression/compression.ts"
 import { parseJson } from "./internal/json.ts"
 import { maxDateTimeLength, parseDateTime } from "./internal/python/datetime.ts"
 import { readCsv } from "./internal/readers/csv.ts"
 import { readPandasJson } from "./internal/readers/pandasJson.ts"
 import { readParquet } from "./internal/readers/parquet.ts"
 import { fromBase64, isBinaryPickle, mayBeOldPickle, readPickle } from "./internal/readers/pickle.ts"
-import { Refusal, refuse } from "./internal/refusal.ts"
+import { formatError, Refusal, refuse } from "./internal/refusal.ts"
 import { decodeJsonText, decodeUtf8 } from "./internal/text.ts"
 
 /**
@@ -74,12 +67,38 @@ export interface DecodeOptions {
   readonly registry?: ClassRegistry.ClassRegistry | undefined
 }
 
+/**
+ * A compression that is recognised by its first bytes.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Compression = Compressions.Compression
+
+/**
+ * The compression that bytes begin with, or undefined.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const compressionOf: (bytes: Uint8Array) => Compression | undefined = Compressions.compressionOf
+
+/**
+ * Removes one layer of compression and yields to other fibers while it works.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const decompress = (
+  compression: Compression,
+  bytes: Uint8Array,
+  options: Pick<DecodeOptions, "maxBytes" | "maxRatio">
+): Effect.Effect<Uint8Array, FormatError> => Compressions.decompress(compression, bytes, limitsOf(options))
+
 /** How many compressions may be around a value. */
 const maxLayers = 4
 
-type Problem = ResultDecodeError | ResultTooLarge
-
-const limitsOf = (options: DecodeOptions): Limits => ({
+const limitsOf = (options: Pick<DecodeOptions, "maxBytes" | "maxRatio">): Compressions.Limits => ({
   maxBytes: options.maxBytes,
   maxRatio: options.maxRatio ?? 1_000
 })
@@ -188,7 +207,7 @@ const byBytes = (bytes: Uint8Array, options: DecodeOptions): unknown => {
       return readPickle(bytes, registry)
     } catch (error) {
       if (!(error instanceof Refusal)) throw error
-      tried.push(`a pickle without a header (${error.reason._tag === "ResultDecodeError" ? error.reason.problem : ""})`)
+      tried.push(`a pickle without a header (${error.reason._tag === "Undecodable" ? error.reason.detail : ""})`)
     }
   } else tried.push("a pickle without a header")
   const decoded = fromBase64(bytes)
@@ -197,7 +216,7 @@ const byBytes = (bytes: Uint8Array, options: DecodeOptions): unknown => {
       return readPickle(decoded, registry)
     } catch (error) {
       if (!(error instanceof Refusal)) throw error
-      tried.push(`base64 of a pickle (${error.reason._tag === "ResultDecodeError" ? error.reason.problem : ""})`)
+      tried.push(`base64 of a pickle (${error.reason._tag === "Undecodable" ? error.reason.detail : ""})`)
     }
   } else tried.push("base64 of a pickle")
   return refuse(
@@ -215,36 +234,31 @@ const interpret = (stored: Uint8Array, options: DecodeOptions): unknown => {
 
 /** The compression around bytes. A hint is for what is inside of it, and text is text. */
 const layerOf = (bytes: Uint8Array, options: DecodeOptions): Compression | undefined =>
-  options.format === "text" ? undefined : compressionOf(bytes)
+  options.format === "text" ? undefined : Compressions.compressionOf(bytes)
 
 const tooManyLayers = () => refuse(`it is compressed more than ${maxLayers} times over`)
 
-const problemOf = (error: unknown): Problem => {
-  if (error instanceof Refusal) return error.reason
-  throw error
-}
-
-const loadParquet = (bytes: Uint8Array, options: DecodeOptions): Effect.Effect<unknown, Problem> =>
-  Effect.tryPromise({ try: () => readParquet(bytes, options.maxBytes), catch: problemOf })
+const loadParquet = (bytes: Uint8Array, options: DecodeOptions): Effect.Effect<unknown, FormatError> =>
+  Effect.tryPromise({ try: () => readParquet(bytes, options.maxBytes), catch: formatError })
 
 /** Peels compressions off and gives way between and inside of them. */
-const decodeLarge = (bytes: Uint8Array, options: DecodeOptions, layer: number): Effect.Effect<unknown, Problem> => {
+const decodeLarge = (bytes: Uint8Array, options: DecodeOptions, layer: number): Effect.Effect<unknown, FormatError> => {
   const compression = layerOf(bytes, options)
   if (compression === undefined) return decodeInner(bytes, options)
   return layer >= maxLayers
-    ? Effect.try({ try: tooManyLayers, catch: problemOf })
+    ? Effect.try({ try: tooManyLayers, catch: formatError })
     : Effect.flatMap(
-      decompress(compression, bytes, limitsOf(options)),
+      Compressions.decompress(compression, bytes, limitsOf(options)),
       (inner) => decodeLarge(inner, options, layer + 1)
     )
 }
 
-const decodeInner = (bytes: Uint8Array, options: DecodeOptions): Effect.Effect<unknown, Problem> => {
+const decodeInner = (bytes: Uint8Array, options: DecodeOptions): Effect.Effect<unknown, FormatError> => {
   try {
     const value = interpret(bytes, options)
     return value === parquet ? loadParquet(bytes, options) : Effect.succeed(value)
   } catch (error) {
-    return Effect.fail(problemOf(error))
+    return Effect.fail(formatError(error))
   }
 }
 
@@ -260,18 +274,18 @@ const decodeInner = (bytes: Uint8Array, options: DecodeOptions): Effect.Effect<u
 export const decode = (
   bytes: Uint8Array,
   options: DecodeOptions
-): Effect.Effect<unknown, ResultDecodeError | ResultTooLarge> =>
+): Effect.Effect<unknown, FormatError> =>
   Effect.suspend(() => {
     let inner = bytes
     for (let layer = 0;; layer++) {
       const compression = layerOf(inner, options)
       if (compression === undefined) return decodeInner(inner, options)
-      if (!isSmall(inner)) return decodeLarge(inner, options, layer)
+      if (!Compressions.isSmall(inner)) return decodeLarge(inner, options, layer)
       try {
         if (layer >= maxLayers) tooManyLayers()
-        inner = decompressSync(compression, inner, limitsOf(options))
+        inner = Compressions.decompressSync(compression, inner, limitsOf(options))
       } catch (error) {
-        return Effect.fail(problemOf(error))
+        return Effect.fail(formatError(error))
       }
     }
   })

@@ -1,5 +1,7 @@
 export * as ClassRegistry from "./ClassRegistry.ts"
+export * as FormatError from "./FormatError.ts"
 export * as JsonProjection from "./JsonProjection.ts"
+export * as PythonJson from "./PythonJson.ts"
 export * as ResultFormat from "./ResultFormat.ts"
 export * as ResultSchema from "./ResultSchema.ts"
 export * as Table from "./Table.ts"

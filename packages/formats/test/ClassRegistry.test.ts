@@ -42,7 +42,7 @@ describe("ClassRegistry", () => {
         "mypkg.Order": ClassRegistry.schema(Schema.Struct({ customer: Schema.Int }))
       })
       const error = yield* Effect.flip(decode(registry))
-      assert.strictEqual(error._tag, "ResultDecodeError")
+      assert.strictEqual(error.reason._tag, "Undecodable")
       assert.include(error.message, "mypkg.Order")
       assert.include(error.message, "customer: expected")
       assert.notInclude(error.message, "zoe")

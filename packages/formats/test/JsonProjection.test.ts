@@ -150,8 +150,8 @@ describe("toJson", () => {
       for (let i = 0; i < 1_000; i++) json = (json as ReadonlyArray<JsonProjection.Json>)[0]!
       assert.strictEqual(json, 1)
       const error = yield* Effect.flip(JsonProjection.toJson(nested(1_001)))
-      assert.strictEqual(error._tag, "ResultDecodeError")
-      assert.include(error.problem, "nested more than 1000 deep")
+      assert.strictEqual(error.reason._tag, "Undecodable")
+      assert.include(error.message, "nested more than 1000 deep")
       yield* Effect.flip(JsonProjection.toText(nested(100_000)))
     }))
 
@@ -159,22 +159,22 @@ describe("toJson", () => {
     Effect.gen(function*() {
       const list: Array<unknown> = []
       list.push(list, list)
-      assert.include((yield* Effect.flip(JsonProjection.toJson(list))).problem, "contains itself")
+      assert.include((yield* Effect.flip(JsonProjection.toJson(list))).message, "contains itself")
       const object = python("mypkg", "Node", [], {})
       object.states = [Object.assign(Object.create(null) as object, { self: object })]
-      assert.include((yield* Effect.flip(JsonProjection.validate(object))).problem, "contains itself")
+      assert.include((yield* Effect.flip(JsonProjection.validate(object))).message, "contains itself")
     }))
 
   it.effect("refuses few bytes that stand for endless values", () =>
     Effect.gen(function*() {
       let value: unknown = []
       for (let i = 0; i < 60; i++) value = [value, value]
-      assert.include((yield* Effect.flip(JsonProjection.validate(value, { maxValues: 100_000 }))).problem, "too much")
+      assert.include((yield* Effect.flip(JsonProjection.validate(value, { maxValues: 100_000 }))).message, "too much")
       const endless = new Pickle.Range(0, 10n ** 20n, 1)
       yield* Effect.flip(JsonProjection.validate(endless, { maxValues: 100_000 }))
       let key: unknown = new Pickle.Tuple<unknown>("x")
       for (let i = 0; i < 60; i++) key = new Pickle.Tuple<unknown>(key, key)
-      assert.include((yield* Effect.flip(JsonProjection.toJson(new Map([[key, 1]])))).problem, "a key of a dict")
+      assert.include((yield* Effect.flip(JsonProjection.toJson(new Map([[key, 1]])))).message, "a key of a dict")
     }))
 })
 

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import type { FormatError } from "@effect-prefect/formats/FormatError"
 import * as Schema from "effect/Schema"
 
 /**
@@ -251,3 +252,18 @@ export class ResultError extends Schema.TaggedError<ResultError>("@effect-prefec
     return this.reason._tag === "NotFinished" || this.reason._tag === "StorageUnavailable"
   }
 }
+
+/**
+ * The reason for a result whose bytes, or whose value, `@effect-prefect/formats` refused.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const fromFormatError = ({ reason }: FormatError): ResultDecodeError | ResultTooLarge =>
+  reason._tag === "Undecodable"
+    ? new ResultDecodeError({ problem: reason.detail })
+    : new ResultTooLarge({
+      limit: reason.limit,
+      unit: "bytes",
+      ...(reason.size === undefined ? {} : { size: reason.size })
+    })

@@ -3,10 +3,10 @@
  *
  * @since 0.1.0
  */
+import * as ClassRegistry from "@effect-prefect/formats/ClassRegistry"
+import type { FormatHint } from "@effect-prefect/formats/ResultFormat"
 import * as Context from "effect/Context"
 import * as Layer from "effect/Layer"
-import * as ClassRegistry from "../../formats/src/ClassRegistry.ts"
-import type { FormatHint } from "../../formats/src/ResultFormat.ts"
 
 /**
  * The limits and habits of reading results.

@@ -7,15 +7,14 @@
  * @since 0.1.0
  */
 import type { CustomResult, ResultDescriptor } from "@effect-prefect/core/ResultDescriptor"
+import type { FormatError } from "@effect-prefect/formats/FormatError"
+import type { DecodeOptions, FormatHint } from "@effect-prefect/formats/ResultFormat"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import type { DecodeOptions, FormatHint } from "../../formats/src/ResultFormat.ts"
 import {
   ResultAccessDenied,
-  type ResultDecodeError,
-  type ResultTooLarge,
   StorageNotProvided,
   type StorageReason,
   StorageUnavailable,
@@ -43,7 +42,7 @@ export type Stored =
       | ((
         bytes: Uint8Array,
         options: DecodeOptions
-      ) => Effect.Effect<unknown, ResultDecodeError | ResultTooLarge | UnsupportedResultType>)
+      ) => Effect.Effect<unknown, FormatError | UnsupportedResultType>)
       | undefined
   }
   | { readonly _tag: "Value"; readonly value: unknown }

@@ -1,6 +1,7 @@
 import * as ResultDescriptor from "@effect-prefect/core/ResultDescriptor"
 import * as State from "@effect-prefect/core/State"
 import * as JsonProjection from "@effect-prefect/formats/JsonProjection"
+import { fromFormatError } from "@effect-prefect/results/ResultError"
 import * as TaskRun from "@effect-prefect/results/TaskRun"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -73,7 +74,7 @@ export const result = Effect.fnUntraced(function*(flags: Infer<typeof Commands.r
     const value = yield* taskRun.getResult
     const text = yield* Effect.mapError(
       JsonProjection.toText(value),
-      (reason) => new CommandFailed({ message: `${taskRun.view.taskRunId}: ${reason.message}` })
+      (error) => new CommandFailed({ message: `${taskRun.view.taskRunId}: ${fromFormatError(error).message}` })
     )
     content = flags.json ? `${text}\n` : `${pretty(text)}\n`
   }

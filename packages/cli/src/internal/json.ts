@@ -5,6 +5,7 @@ import * as FlowViews from "@effect-prefect/core/FlowView"
 import * as State from "@effect-prefect/core/State"
 import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
 import * as JsonProjection from "@effect-prefect/formats/JsonProjection"
+import { fromFormatError } from "@effect-prefect/results/ResultError"
 import type { Outcome } from "@effect-prefect/results/TaskRun"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
@@ -58,12 +59,15 @@ export const shown = ({ result, taskRun }: Outcome): Effect.Effect<Shown> =>
     onSuccess: (value) =>
       Effect.match(JsonProjection.toText(value), {
         onSuccess: (text): Shown => ({ _tag: "Value", text }),
-        onFailure: (reason) => ({
-          _tag: "Error",
-          reason: reason._tag,
-          message: `${taskRun.view.taskSlug ?? "task run"} (${taskRun.view.taskRunId}): ${reason.message}`,
-          problem: reason.message
-        })
+        onFailure: (error) => {
+          const reason = fromFormatError(error)
+          return {
+            _tag: "Error",
+            reason: reason._tag,
+            message: `${taskRun.view.taskSlug ?? "task run"} (${taskRun.view.taskRunId}): ${reason.message}`,
+            problem: reason.message
+          }
+        }
       })
   })
 

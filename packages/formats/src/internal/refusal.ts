@@ -1,11 +1,11 @@
-/** How decoders say no: thrown inside of them, a typed failure outside. */
-import { ResultDecodeError, ResultTooLarge } from "../../../results/src/ResultError.ts"
+/** How a decoder refuses its input: by a throw inside the package, which becomes a typed failure at its edge. */
+import { FormatError, type Reason, TooLarge, Undecodable } from "../FormatError.ts"
 
-/** Bytes that a decoder does not take. The problem names what is wrong and where, never a value. */
+/** Thrown when a decoder cannot read its bytes. The detail names what is wrong and where, never a value. */
 export class Refusal extends Error {
   override readonly name = "Refusal"
-  readonly reason: ResultDecodeError | ResultTooLarge
-  constructor(reason: ResultDecodeError | ResultTooLarge) {
+  readonly reason: Reason
+  constructor(reason: Reason) {
     super()
     this.reason = reason
   }
@@ -14,10 +14,17 @@ export class Refusal extends Error {
   }
 }
 
-export const refuse = (problem: string): never => {
-  throw new Refusal(new ResultDecodeError({ problem }))
+export const refuse = (detail: string): never => {
+  throw new Refusal(new Undecodable({ detail }))
 }
 
 export const tooLarge = (limit: number): never => {
-  throw new Refusal(new ResultTooLarge({ limit, unit: "bytes" }))
+  throw new Refusal(new TooLarge({ limit }))
+}
+
+/** The typed error of a refusal. Anything else is a defect and is thrown again. */
+export const formatError = (error: unknown): FormatError => {
+  if (error instanceof FormatError) return error
+  if (error instanceof Refusal) return new FormatError({ reason: error.reason })
+  throw error
 }

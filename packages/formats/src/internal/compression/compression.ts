@@ -9,8 +9,8 @@
 import * as Effect from "effect/Effect"
 import { promisify } from "node:util"
 import * as zlib from "node:zlib"
-import type { ResultDecodeError, ResultTooLarge } from "../../../../results/src/ResultError.ts"
-import { Refusal, refuse, tooLarge } from "../refusal.ts"
+import type { FormatError } from "../../FormatError.ts"
+import { formatError, Refusal, refuse, tooLarge } from "../refusal.ts"
 import { bunzip2, isBzip2 } from "./bzip2.ts"
 import { isLzmaAlone, unlzmaAlone } from "./lzma.ts"
 import { Output } from "./output.ts"
@@ -121,15 +121,14 @@ export const decompress = (
   compression: Compression,
   bytes: Uint8Array,
   limits: Limits
-): Effect.Effect<Uint8Array, ResultDecodeError | ResultTooLarge> => {
+): Effect.Effect<Uint8Array, FormatError> => {
   const limit = outputLimit(bytes, limits)
   const exceeded = exceededBy(compression, limit, limits)
   const failed = (error: unknown) => {
     try {
       return zlibProblem(compression, error, exceeded)
     } catch (refusal) {
-      if (refusal instanceof Refusal) return refusal.reason
-      throw refusal
+      return formatError(refusal)
     }
   }
   const options = { maxOutputLength: Math.max(limit, 1) }

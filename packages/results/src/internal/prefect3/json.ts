@@ -5,6 +5,8 @@
  * Prefect imports the class and hands it the data. Here the classes of Python's own library become the values that a
  * pickle of them would, and any other class the same inert object; nothing is imported or called.
  */
+import { undecodable } from "@effect-prefect/formats/FormatError"
+import * as PythonJson from "@effect-prefect/formats/PythonJson"
 import {
   Complex,
   Decimal,
@@ -23,8 +25,7 @@ import {
   Tuple,
   UUID
 } from "@effect-prefect/pickle"
-import { parseJson, setKey } from "../../../../formats/src/internal/json.ts"
-import { refuse } from "../../../../formats/src/internal/refusal.ts"
+import * as Result from "effect/Result"
 
 type Dict = { readonly [key: string]: unknown }
 
@@ -36,21 +37,21 @@ const maxDepth = 10_000
 
 /**
  * The value of a JSON text; with `revive`, of the objects in it that stand for instances of classes too. Throws a
- * `Refusal` for what is not JSON.
+ * `FormatError` for what is not JSON.
  */
 export const decodeJson = (text: string, revive: boolean): unknown => {
-  const parsed = parseJson(text)
-  if ("problem" in parsed) return refuse(`it is not JSON: ${parsed.problem}`)
+  const parsed = PythonJson.parse(text)
+  if (Result.isFailure(parsed)) throw parsed.failure
   return revive && (text.includes("__class__") || text.includes("__exc_type__"))
-    ? reviveAll(parsed.value)
-    : parsed.value
+    ? reviveAll(parsed.success)
+    : parsed.success
 }
 
 /** From the inside out, as Python's `object_hook` is called. */
 const reviveAll = (root: unknown): unknown => {
   const walk = (value: unknown, depth: number): unknown => {
     if (typeof value !== "object" || value === null) return value
-    if (depth > maxDepth) return refuse(`the JSON is nested more than ${maxDepth} deep`)
+    if (depth > maxDepth) throw undecodable(`the JSON is nested more than ${maxDepth} deep`)
     if (Array.isArray(value)) return value.map((item) => walk(item, depth + 1))
     if (!isDict(value)) return value
     const out: Record<string, unknown> = {}
@@ -58,6 +59,12 @@ const reviveAll = (root: unknown): unknown => {
     return instanceOf(out)
   }
   return walk(root, 0)
+}
+
+const setKey = (object: Record<string, unknown>, key: string, value: unknown): void => {
+  if (key === "__proto__") {
+    Object.defineProperty(object, key, { value, enumerable: true, configurable: true, writable: true })
+  } else object[key] = value
 }
 
 const dotted = /^[A-Za-z_]\w*(?:\.(?:[A-Za-z_]\w*|<locals>))+$/

@@ -15,16 +15,11 @@
  * @since 0.1.0
  */
 import type { Prefect3Result } from "@effect-prefect/core/ResultDescriptor"
+import * as ClassRegistry from "@effect-prefect/formats/ClassRegistry"
+import { FormatError, undecodable } from "@effect-prefect/formats/FormatError"
+import * as ResultFormat from "@effect-prefect/formats/ResultFormat"
 import * as Effect from "effect/Effect"
-import * as ClassRegistry from "../../../../formats/src/ClassRegistry.ts"
-import {
-  type Compression,
-  compressionOf,
-  decompress
-} from "../../../../formats/src/internal/compression/compression.ts"
-import { Refusal } from "../../../../formats/src/internal/refusal.ts"
-import * as ResultFormat from "../../../../formats/src/ResultFormat.ts"
-import { ResultDecodeError, type ResultTooLarge, UnsupportedResultType } from "../../ResultError.ts"
+import { UnsupportedResultType } from "../../ResultError.ts"
 import { decodeJson } from "./json.ts"
 
 type Dict = { readonly [key: string]: unknown }
@@ -107,7 +102,7 @@ const encode = (text: string): Uint8Array => new TextEncoder().encode(text)
  * The value of a result file.
  *
  * A serializer that Prefect does not come with is UnsupportedResultType, bytes that a serializer did not write
- * ResultDecodeError.
+ * FormatError.
  *
  * @category decoding
  * @since 0.1.0
@@ -116,10 +111,10 @@ export const decode = (
   bytes: Uint8Array,
   descriptor: Pick<Prefect3Result, "serializer">,
   options: ResultFormat.DecodeOptions
-): Effect.Effect<unknown, ResultDecodeError | ResultTooLarge | UnsupportedResultType> =>
+): Effect.Effect<unknown, FormatError | UnsupportedResultType> =>
   Effect.suspend(() => {
     const { payload, serializer } = parse(bytes, descriptor.serializer)
-    if (payload.length === 0) return Effect.fail(new ResultDecodeError({ problem: "the file is empty" }))
+    if (payload.length === 0) return Effect.fail(undecodable("the file is empty"))
     return deserialize(payload, serializer, options, 0)
   })
 
@@ -131,9 +126,9 @@ const deserialize = (
   serializer: Serializer | undefined,
   options: ResultFormat.DecodeOptions,
   depth: number
-): Effect.Effect<unknown, ResultDecodeError | ResultTooLarge | UnsupportedResultType> => {
+): Effect.Effect<unknown, FormatError | UnsupportedResultType> => {
   if (depth > maxWrapping) {
-    return Effect.fail(new ResultDecodeError({ problem: `it is wrapped in more than ${maxWrapping} serializers` }))
+    return Effect.fail(undecodable(`it is wrapped in more than ${maxWrapping} serializers`))
   }
   const type = serializer?.type ?? typeOf(payload)
   if (type === "json") return json(payload, serializer, options)
@@ -157,11 +152,11 @@ const typeOf = (payload: Uint8Array): "json" | "pickle" | "compressed" => {
   if (!looksLikeBase64.test(text)) return "json"
   const bytes = Buffer.from(text, "base64")
   if (bytes[0] === 0x80 && bytes[1]! <= 5) return "pickle"
-  return compressionOf(bytes) === undefined ? "json" : "compressed"
+  return ResultFormat.compressionOf(bytes) === undefined ? "json" : "compressed"
 }
 
-const refused = (error: unknown): ResultDecodeError | ResultTooLarge => {
-  if (error instanceof Refusal) return error.reason
+const formatError = (error: unknown): FormatError => {
+  if (error instanceof FormatError) return error
   throw error
 }
 
@@ -179,32 +174,32 @@ const json = (
       const value = decodeJson(utf8(payload), decoder === undefined || decoder === defaultDecoder)
       return registry === undefined || registry.decoders.size === 0 ? value : ClassRegistry.resolve(value, registry)
     },
-    catch: refused
+    catch: formatError
   })
 
 const utf8 = (bytes: Uint8Array): string => {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes)
   } catch {
-    throw new Refusal(new ResultDecodeError({ problem: "it is not UTF-8 text" }))
+    throw undecodable("it is not UTF-8 text")
   }
 }
 
 /** Base64 as Python's `base64.encodebytes` writes it, in lines of 76 characters. */
-const base64 = (payload: Uint8Array): Effect.Effect<Uint8Array, ResultDecodeError> => {
+const base64 = (payload: Uint8Array): Effect.Effect<Uint8Array, FormatError> => {
   const text = Buffer.from(payload.buffer, payload.byteOffset, payload.length).toString("latin1")
   const bytes = Buffer.from(text, "base64")
   // Buffer stops at nothing: what it passed over would not come out again.
   const characters = text.replace(/[\s=]+/g, "").length
   return looksLikeBase64.test(text) && Math.floor(characters * 3 / 4) === bytes.length
     ? Effect.succeed(bytes)
-    : Effect.fail(new ResultDecodeError({ problem: "it is not the base64 text that its serializer writes" }))
+    : Effect.fail(undecodable("it is not the base64 text that its serializer writes"))
 }
 
 const pickle = (payload: Uint8Array, options: ResultFormat.DecodeOptions) =>
   Effect.flatMap(base64(payload), (bytes) => ResultFormat.decode(bytes, { ...options, format: "pickle" }))
 
-const compressions: { readonly [library: string]: Compression | undefined } = {
+const compressions: { readonly [library: string]: ResultFormat.Compression | undefined } = {
   zlib: "zlib",
   gzip: "gzip",
   bz2: "bz2",
@@ -219,11 +214,12 @@ const compressed = (
   serializer: Serializer | undefined,
   options: ResultFormat.DecodeOptions,
   depth: number
-): Effect.Effect<unknown, ResultDecodeError | ResultTooLarge | UnsupportedResultType> =>
+): Effect.Effect<unknown, FormatError | UnsupportedResultType> =>
   Effect.flatMap(base64(payload), (bytes) => {
     // The library is not always recorded, and `lzma` writes two forms: the bytes tell.
     const library = serializer?.["compressionlib"]
-    const compression = compressionOf(bytes) ?? (typeof library === "string" ? compressions[library] : undefined)
+    const compression = ResultFormat.compressionOf(bytes) ??
+      (typeof library === "string" ? compressions[library] : undefined)
     if (compression === undefined) {
       return Effect.fail(
         typeof library === "string" && !Object.hasOwn(compressions, library)
@@ -231,13 +227,13 @@ const compressed = (
             type: `compressed by ${JSON.stringify(library)}`,
             problem: "zlib, gzip, bz2, lzma and zstd can be read; read getResultBytes"
           })
-          : new ResultDecodeError({ problem: "it is not compressed in a way that is known, or is cut off" })
+          : undecodable("it is not compressed in a way that is known, or is cut off")
       )
     }
     const inner = serializer?.["serializer"]
     const named = type.slice("compressed/".length)
     return Effect.flatMap(
-      decompress(compression, bytes, { maxBytes: options.maxBytes, maxRatio: options.maxRatio ?? 1000 }),
+      ResultFormat.decompress(compression, bytes, options),
       (plain) =>
         deserialize(plain, orUndefined(inner) ?? (named === "" ? undefined : { type: named }), options, depth + 1)
     )

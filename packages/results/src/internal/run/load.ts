@@ -2,10 +2,12 @@ import { PrefectApi } from "@effect-prefect/api/PrefectApi"
 import { isPersisted, type ResultDescriptor } from "@effect-prefect/core/ResultDescriptor"
 import * as State from "@effect-prefect/core/State"
 import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
+import { FormatError } from "@effect-prefect/formats/FormatError"
+import * as ResultFormat from "@effect-prefect/formats/ResultFormat"
 import * as Effect from "effect/Effect"
-import * as ResultFormat from "../../../../formats/src/ResultFormat.ts"
 import * as Progress from "../../Progress.ts"
 import {
+  fromFormatError,
   NotFinished,
   NotPersisted,
   type Reason,
@@ -99,10 +101,13 @@ const decode = (env: Env, view: TaskRunView, stored: Stored): Effect.Effect<unkn
   if (stored.bytes.length === 0 && stored.emptyIsNone === true) return Effect.succeed(null)
   const { format, maxBytes, registry } = env.options
   const { bytes, name } = stored
-  const decoded: Effect.Effect<unknown, Reason> = stored.decode === undefined
+  const decoded: Effect.Effect<unknown, FormatError | Reason> = stored.decode === undefined
     ? ResultFormat.decode(bytes, { name, format: format ?? stored.format, maxBytes, registry })
     : stored.decode(bytes, { name, maxBytes, registry })
-  return Effect.mapError(decoded, (reason) => resultError(view, reason))
+  return Effect.mapError(
+    decoded,
+    (error) => resultError(view, error instanceof FormatError ? fromFormatError(error) : error)
+  )
 }
 
 /**

@@ -1,0 +1,23 @@
+/**
+ * JSON as Python's `json` module writes it: `NaN`, `Infinity` and `-Infinity` are numbers, and integers of any size are
+ * exact.
+ *
+ * @since 0.1.0
+ */
+import * as Result from "effect/Result"
+import { type FormatError, undecodable } from "./FormatError.ts"
+import { parseJson } from "./internal/json.ts"
+
+/**
+ * Parses a text. Integers beyond ±(2^53-1) are bigints, a key `__proto__` is an ordinary key, and the last of equal keys
+ * wins.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const parse = (text: string): Result.Result<unknown, FormatError> => {
+  const parsed = parseJson(text)
+  return "value" in parsed
+    ? Result.succeed(parsed.value)
+    : Result.fail(undecodable(`it is not JSON: ${parsed.problem}`))
+}
