@@ -1,5 +1,7 @@
 import * as ClassRegistry from "@effect-prefect/formats/ClassRegistry"
+import { FormatError } from "@effect-prefect/formats/FormatError"
 import * as JsonProjection from "@effect-prefect/formats/JsonProjection"
+import { fromFormatError } from "@effect-prefect/results/ResultError"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
@@ -12,10 +14,13 @@ import * as Prefect3Record from "../src/internal/prefect3/record.ts"
 const bytes = (text: string) => new TextEncoder().encode(text)
 const options = { name: "x", maxBytes: 1 << 20 }
 const decode = (content: string | Uint8Array, serializer: Prefect3Record.Serializer | null, extra: object = {}) =>
-  Prefect3Record.decode(typeof content === "string" ? bytes(content) : content, { serializer: serializer as never }, {
-    ...options,
-    ...extra
-  })
+  Effect.mapError(
+    Prefect3Record.decode(typeof content === "string" ? bytes(content) : content, { serializer: serializer as never }, {
+      ...options,
+      ...extra
+    }),
+    (error) => error instanceof FormatError ? fromFormatError(error) : error
+  )
 const json = { type: "json" }
 const pickle = { type: "pickle" }
 const metadata = { storage_key: "/k", expiration: null, serializer: json, prefect_version: "3.8.0" }
