@@ -48,6 +48,7 @@ const steps = [
   { name: "lint", body: () => run("oxlint", ["--deny-warnings"]) },
   { name: "format", body: () => run("dprint", ["check"]) },
   { name: "indexes", body: () => run(process.execPath, ["scripts/indexes.mjs", "--check"]) },
+  { name: "imports", body: () => run(process.execPath, ["scripts/imports.mjs", "--check"]) },
   { name: "docstrings", body: () => run(process.execPath, ["scripts/reference.mjs", "--check"]) },
   { name: "links", body: async () => links() },
   ...[...packages.map(({ folder }) => `packages/${folder}/tsconfig.json`), "tsconfig.tests.json"].map((project) => ({

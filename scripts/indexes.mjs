@@ -18,7 +18,9 @@ for (const { folder, index, modules, ownEntryPoints, path, reexports } of packag
   for (const [from, modules] of Object.entries(reexports)) {
     lines.push(...modules.map((name) => ({ name, from: `${from}/${name}` })))
   }
-  lines.sort((a, b) => a.name < b.name ? -1 : 1)
+  // As dprint orders them: other packages first.
+  const key = (/** @type {{ from: string }} */ { from }) => from.startsWith(".") ? `1${from}` : `0${from}`
+  lines.sort((a, b) => key(a) < key(b) ? -1 : 1)
   const wanted = lines.map(({ from, name }) => `export * as ${name} from "${from}"\n`).join("") || "export {}\n"
   const file = join(path, "src", "index.ts")
   if (readFileSync(file, "utf8") === wanted) continue

@@ -1,7 +1,8 @@
 // What the scripts know about the packages of the workspace, in the order of their imports.
-import { readdirSync, readFileSync } from "node:fs"
+import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { rooms } from "./rooms.mjs"
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
@@ -32,4 +33,6 @@ const read = (folder) => {
   }
 }
 
-export const packages = ["core", "pickle", "formats", "api", "results", "server", "cli"].map(read)
+export const packages = rooms.map(({ name }) => name)
+  .filter((name) => existsSync(join(root, "packages", name, "package.json")))
+  .map(read)
