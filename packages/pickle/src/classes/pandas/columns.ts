@@ -3,9 +3,9 @@
  *
  * @since 0.1.0
  */
-import { type Context, type Create, inert } from "../context.ts"
-import { exceeded, fail } from "../errors.ts"
-import { Tuple } from "../values/containers.ts"
+import { type Context, type Create, inert } from "../../context.ts"
+import { exceeded, fail } from "../../errors.ts"
+import { Tuple } from "../../values/containers.ts"
 import {
   Categorical,
   Column,
@@ -20,13 +20,13 @@ import {
   Timestamp,
   type TimeUnit,
   zoneName
-} from "../values/dataframe.ts"
-import { isDictObject } from "../values/dict.ts"
-import { shrink } from "../values/integers.ts"
-import { DType, NdArray } from "../values/ndarray.ts"
-import { PyFloat, Range, Slice } from "../values/numbers.ts"
-import { PyGlobal, PyObject } from "../values/objects.ts"
-import { arrowColumn, nanosecondsIn } from "./arrow.ts"
+} from "../../values/dataframe.ts"
+import { isDictObject } from "../../values/dict.ts"
+import { shrink } from "../../values/integers.ts"
+import { DType, NdArray } from "../../values/ndarray.ts"
+import { PyFloat, Range, Slice } from "../../values/numbers.ts"
+import { PyGlobal, PyObject } from "../../values/objects.ts"
+import { arrowColumn, nanosecondsIn } from "../arrow.ts"
 
 const entry = (dict: unknown, ...keys: ReadonlyArray<string>): unknown => {
   for (const key of keys) {
