@@ -1,17 +1,14 @@
 /**
- * Decoders of pandas' pickles, of 0.25 to 3: block managers of all ages, indexes, extension arrays, scalars.
+ * Columns of pandas: NumPy arrays, rows of blocks, and the extension arrays of 0.25 to 3.
  *
  * @since 0.1.0
  */
-import { type Context, type Create, inert } from "../../context.ts"
 import { exceeded, fail } from "../../errors.ts"
-import { Tuple } from "../../values/containers.ts"
 import {
   Categorical,
   Column,
   type ColumnKind,
   type ColumnParts,
-  DataFrame,
   Index,
   NA,
   NaT,
@@ -24,11 +21,12 @@ import {
 import { isDictObject } from "../../values/dict.ts"
 import { shrink } from "../../values/integers.ts"
 import { DType, NdArray } from "../../values/ndarray.ts"
-import { PyFloat, Range, Slice } from "../../values/numbers.ts"
+import { PyFloat } from "../../values/numbers.ts"
 import { PyGlobal, PyObject } from "../../values/objects.ts"
 import { arrowColumn, nanosecondsIn } from "../arrow.ts"
 
-const entry = (dict: unknown, ...keys: ReadonlyArray<string>): unknown => {
+/** @internal */
+export const entry = (dict: unknown, ...keys: ReadonlyArray<string>): unknown => {
   for (const key of keys) {
     if (dict instanceof Map) {
       if (dict.has(key)) return dict.get(key)
@@ -37,8 +35,12 @@ const entry = (dict: unknown, ...keys: ReadonlyArray<string>): unknown => {
   return undefined
 }
 
-/** Everything that the states of an object say by name; what comes later wins. */
-const stateEntry = (object: PyObject, ...keys: ReadonlyArray<string>): unknown => {
+/**
+ * Everything that the states of an object say by name; what comes later wins.
+ *
+ * @internal
+ */
+export const stateEntry = (object: PyObject, ...keys: ReadonlyArray<string>): unknown => {
   for (let i = object.states.length - 1; i >= 0; i--) {
     const state = object.states[i]
     for (const part of Array.isArray(state) ? state : [state]) {
@@ -49,17 +51,20 @@ const stateEntry = (object: PyObject, ...keys: ReadonlyArray<string>): unknown =
   return undefined
 }
 
-const nameOf = (value: unknown): string =>
+/** @internal */
+export const nameOf = (value: unknown): string =>
   value instanceof PyGlobal
     ? value.name
     : value instanceof PyObject && value.class instanceof PyGlobal
     ? value.class.name
     : ""
 
-const notATime = -9223372036854775808n
+/** @internal */
+export const notATime = -9223372036854775808n
 const units: ReadonlyArray<string> = ["s", "ms", "us", "ns"]
 
-const instantGetter = (unit: TimeUnit, tzinfo: unknown): (values: ArrayLike<unknown>, i: number) => unknown => {
+/** @internal */
+export const instantGetter = (unit: TimeUnit, tzinfo: unknown): (values: ArrayLike<unknown>, i: number) => unknown => {
   const scale = nanosecondsIn(unit)
   return (values, i) => {
     const count = values[i] as bigint
@@ -183,7 +188,8 @@ const columnOfArray = (array: NdArray, row: number | null): Column => {
 /** A dtype object of pandas' own: its name as pandas prints it, and what it says. */
 const timezoneOf = (dtype: PyObject): unknown => stateEntry(dtype, "tz") ?? dtype.args[1] ?? null
 
-const unitOf = (value: unknown): TimeUnit => units.includes(value as string) ? value as TimeUnit : "ns"
+/** @internal */
+export const unitOf = (value: unknown): TimeUnit => units.includes(value as string) ? value as TimeUnit : "ns"
 
 const toLabel = (text: string): string => `${text[0]!.toUpperCase()}${text.slice(1)}`
 
@@ -191,7 +197,8 @@ const toLabel = (text: string): string => `${text[0]!.toUpperCase()}${text.slice
 const nullableName = (dtype: DType): string =>
   dtype.kind === "b" ? "boolean" : dtype.kind === "u" ? `UInt${dtype.itemsize * 8}` : toLabel(dtype.name)
 
-const ndarrayIn = (object: PyObject): NdArray | null => {
+/** @internal */
+export const ndarrayIn = (object: PyObject): NdArray | null => {
   for (const state of object.states) {
     const parts: ReadonlyArray<unknown> = Array.isArray(state) ? state : [state]
     for (const part of parts) {
@@ -255,8 +262,12 @@ const categoricalOf = (codes: NdArray, categories: Index, ordered: boolean, row:
   })
 }
 
-/** An extension array of pandas: by the name of its class, whatever module it was in that year. */
-const extensionColumn = (object: PyObject, row: number | null): Column | null => {
+/**
+ * An extension array of pandas: by the name of its class, whatever module it was in that year.
+ *
+ * @internal
+ */
+export const extensionColumn = (object: PyObject, row: number | null): Column | null => {
   // `__pyx_unpickle_NDArrayBacked(cls, checksum, state)` and the like make an instance of their first argument.
   const name = nameOf(object).startsWith("__pyx_unpickle_") ? nameOf(object.args[0]) : nameOf(object)
   const array = ndarrayIn(object)
@@ -386,7 +397,8 @@ const periodName = (freq: unknown): string => {
   return `period[${typeof count === "number" && count !== 1 ? count : ""}${frequencies[name] ?? name}]`
 }
 
-const intervalColumn = (left: Column, right: Column, closed: unknown): Column => {
+/** @internal */
+export const intervalColumn = (left: Column, right: Column, closed: unknown): Column => {
   const cls = new PyGlobal("pandas", "Interval")
   return new Column({
     dtype: `interval[${left.dtype}, ${String(closed)}]`,
@@ -428,11 +440,16 @@ const sparseColumn = (object: PyObject): Column | null => {
   })
 }
 
-const emptyIndex = (): Index =>
+/** @internal */
+export const emptyIndex = (): Index =>
   new Index("Index", null, new Column({ dtype: "object", kind: "object", length: 0, values: () => [] }))
 
-/** The column of whatever pandas keeps values in. */
-const anyColumn = (value: unknown, row: number | null): Column | null => {
+/**
+ * The column of whatever pandas keeps values in.
+ *
+ * @internal
+ */
+export const anyColumn = (value: unknown, row: number | null): Column | null => {
   if (value instanceof Column) return value
   if (value instanceof NdArray) return columnOfArray(value, row)
   if (value instanceof Index) return value.column
@@ -448,392 +465,3 @@ const anyColumn = (value: unknown, row: number | null): Column | null => {
   }
   return null
 }
-
-// Indexes
-
-const rangeIndex = (dict: unknown): Index => {
-  const number = (key: string, fallback: number): number => {
-    const value = entry(dict, key)
-    return typeof value === "number" || typeof value === "bigint" ? Number(value) : fallback
-  }
-  const [start, stop, step] = [number("start", 0), number("stop", 0), number("step", 1)]
-  const range = new Range(start, stop, step)
-  if (step === 0) return fail("BadValue", "a RangeIndex with step 0", "a step")
-  const length = Number(range.length)
-  const index = new Index(
-    "RangeIndex",
-    entry(dict, "name") ?? null,
-    new Column({
-      dtype: "int64",
-      kind: "int",
-      length,
-      values: () => {
-        if (length > 0x10000000) return exceeded("values", "a RangeIndex of too many labels", 0x10000000)
-        return Float64Array.from({ length }, (_, i) => start + i * step)
-      }
-    })
-  )
-  index.range = { start, stop, step }
-  return index
-}
-
-const multiIndex = (context: Context, dict: unknown): Index | null => {
-  const levels = entry(dict, "levels")
-  const codes = entry(dict, "codes", "labels")
-  const names = entry(dict, "names")
-  if (!Array.isArray(levels) || !Array.isArray(codes) || levels.length !== codes.length) return null
-  context.charge(levels.length)
-  const realLevels: Array<Index> = []
-  const realCodes: Array<ArrayLike<number>> = []
-  for (let i = 0; i < levels.length; i++) {
-    const level: unknown = levels[i]
-    const code: unknown = codes[i]
-    const column = anyColumn(level, null)
-    if (level instanceof Index) realLevels.push(level)
-    else if (column !== null) realLevels.push(new Index("Index", null, column))
-    else return null
-    if (code instanceof NdArray && code.values !== null) {
-      const { values } = code
-      realCodes.push(
-        values instanceof BigInt64Array || values instanceof BigUint64Array ? Array.from(values, Number) : values
-      )
-    } else if (Array.isArray(code)) realCodes.push(code as ReadonlyArray<number>)
-    else return null
-  }
-  const length = realCodes[0]?.length ?? 0
-  const labels: ReadonlyArray<unknown> = Array.isArray(names) ? names : realLevels.map((level) => level.name)
-  const index = new Index(
-    "MultiIndex",
-    null,
-    new Column({
-      dtype: "object",
-      kind: "object",
-      length,
-      values: () =>
-        Array.from({ length }, (_, i) => {
-          const tuple = new Tuple()
-          realLevels.forEach((level, j) => {
-            const code = realCodes[j]![i]!
-            const { kind } = level.column
-            tuple.push(
-              code >= 0 && code < level.length
-                ? level.at(code)
-                : kind === "datetime" || kind === "timedelta"
-                ? NaT
-                : NaN
-            )
-          })
-          return tuple
-        })
-    })
-  )
-  index.levels = realLevels
-  index.codes = realCodes
-  index.names = labels
-  return index
-}
-
-/** The data of a DatetimeIndex of pandas before 1.0 is an array of instants, its zone is beside it. */
-const zoned = (column: Column, tzinfo: unknown): Column => {
-  if (tzinfo === null || tzinfo === undefined || column.tzinfo !== null || column.kind !== "datetime") return column
-  const unit = column.unit ?? "ns"
-  return new Column({
-    dtype: `datetime64[${unit}, ${zoneName(tzinfo)}]`,
-    kind: "datetime",
-    length: column.length,
-    values: () => column.values,
-    unit,
-    tzinfo,
-    get: instantGetter(unit, tzinfo)
-  })
-}
-
-/** `_new_Index(cls, {data, name, …})` and its sisters for the other kinds. */
-const newIndex: Create = (context, args) => {
-  const [cls, dict] = args
-  const kind = nameOf(cls)
-  if (!(cls instanceof PyGlobal)) return inert
-  if (kind === "RangeIndex" && entry(dict, "data") === undefined) return rangeIndex(dict)
-  if (kind === "MultiIndex") return multiIndex(context, dict) ?? inert
-  let column = anyColumn(entry(dict, "data", "values", "ordinal"), null)
-  if (column === null && kind === "IntervalIndex") {
-    const [left, right] = [anyColumn(entry(dict, "left"), null), anyColumn(entry(dict, "right"), null)]
-    if (left !== null && right !== null) column = intervalColumn(left, right, entry(dict, "closed") ?? "right")
-  }
-  if (column === null) return inert
-  const name = entry(dict, "name") ?? null
-  const index = new Index(kind, name, zoned(column, entry(dict, "tz")))
-  return index
-}
-
-// Block managers
-
-/** Where the rows of a block stand among the columns. */
-const placesOf = (context: Context, placement: unknown, count: number): ReadonlyArray<number> | null => {
-  if (placement instanceof Slice) {
-    const start = Number(placement.start ?? 0)
-    const stop = Number(placement.stop ?? count)
-    const step = Number(placement.step ?? 1)
-    const out: Array<number> = []
-    if (!Number.isSafeInteger(start) || !Number.isSafeInteger(stop) || !Number.isSafeInteger(step) || step === 0) {
-      return null
-    }
-    for (let at = start; step > 0 ? at < stop : at > stop; at += step) {
-      if (at < 0 || at >= count) return null
-      out.push(at)
-    }
-    context.charge(out.length)
-    return out
-  }
-  const values: ReadonlyArray<unknown> | null = placement instanceof NdArray
-    ? placement.items()
-    : Array.isArray(placement)
-    ? placement
-    : typeof placement === "number"
-    ? [placement]
-    : null
-  if (values === null) return null
-  context.charge(values.length)
-  const out = values.map(Number)
-  return out.every((at) => Number.isSafeInteger(at) && at >= 0 && at < count) ? out : null
-}
-
-interface Block {
-  readonly values: unknown
-  readonly placement: unknown
-}
-
-const blockOf = (value: unknown): Block | null => {
-  if (value instanceof PyObject) {
-    // `_unpickle_block(values, placement, ndim)`, `partial(new_block, ndim=2)(values, placement)`, or a Block class.
-    const [values, placement] = value.args
-    return value.args.length >= 2 ? { values, placement } : null
-  }
-  const values = entry(value, "values")
-  return values === undefined ? null : { values, placement: entry(value, "mgr_locs") }
-}
-
-interface Manager {
-  readonly axes: ReadonlyArray<Index>
-  readonly blocks: ReadonlyArray<Block>
-}
-
-const managerOf = (value: unknown): Manager | null => {
-  if (!(value instanceof PyObject)) return null
-  let blocks: unknown
-  let axes: unknown
-  if (value.args.length >= 2) [blocks, axes] = value.args
-  const state = value.state
-  if (Array.isArray(state)) {
-    const extra = entry(state[3], "0.14.1")
-    axes = entry(extra, "axes") ?? state[0]
-    blocks = entry(extra, "blocks") ?? (Array.isArray(state[1]) ? state[1].map((values) => ({ values })) : undefined)
-  }
-  const axisList = axes instanceof Index ? [axes] : axes
-  const blockList: unknown = Array.isArray(blocks) ? blocks : [blocks]
-  if (!Array.isArray(axisList) || !Array.isArray(blockList) || !axisList.every((axis) => axis instanceof Index)) {
-    return null
-  }
-  const out: Array<Block> = []
-  for (const block of blockList) {
-    const parsed = blockOf(block)
-    if (parsed === null) return null
-    out.push(parsed)
-  }
-  return { axes: axisList as ReadonlyArray<Index>, blocks: out }
-}
-
-const missingState = () =>
-  fail("BadValue", "a DataFrame or Series whose state is none that pandas writes", "a block manager")
-
-const notReadable = (values: unknown): never =>
-  fail(
-    "BadValue",
-    `a column of pandas' ${values instanceof PyObject ? values.className : typeof values}, which is not read`,
-    "an array that pandas 0.25 to 3 has"
-  )
-
-const fillFrame = (context: Context, frame: DataFrame, state: unknown): boolean => {
-  const manager = managerOf(entry(state, "_mgr", "_data"))
-  const [columns, index] = manager?.axes ?? []
-  if (manager === null || columns === undefined || index === undefined) return false
-  const { length } = columns
-  context.charge(length)
-  if (length > 0x1000000) exceeded("values", "a DataFrame of too many columns", 0x1000000)
-  const data: Array<Column | undefined> = []
-  let filled = 0
-  for (const block of manager.blocks) {
-    const places = placesOf(context, block.placement, length)
-    if (places === null) return false
-    for (let row = 0; row < places.length; row++) {
-      const column = anyColumn(block.values, row) ?? notReadable(block.values)
-      if (column.length !== index.length) {
-        return fail("BadValue", `a column of ${column.length} values`, `${index.length} values, as the index has`)
-      }
-      const place = places[row]!
-      if (data[place] === undefined) filled++
-      data[place] = column
-    }
-  }
-  if (filled !== length) {
-    return fail("BadValue", `a DataFrame with ${filled} of its ${length} columns`, "every column once")
-  }
-  frame.columns = columns
-  frame.index = index
-  frame.data = data as Array<Column>
-  frame.attrs = entry(state, "attrs") ?? null
-  return true
-}
-
-const fillSeries = (context: Context, series: Series, state: unknown): boolean => {
-  const manager = managerOf(entry(state, "_mgr", "_data"))
-  const index = manager?.axes[0]
-  const block = manager?.blocks[0]
-  if (index === undefined || block === undefined) return false
-  context.charge(1)
-  const values = block.values
-  // A Series of old pandas may keep a block of one row.
-  const row = values instanceof NdArray && values.shape.length === 2 ? 0 : null
-  const column = anyColumn(values, row) ?? notReadable(values)
-  if (column.length !== index.length) {
-    return fail("BadValue", `a Series of ${column.length} values`, `${index.length} values, as the index has`)
-  }
-  series.index = index
-  series.column = column
-  series.name = entry(state, "_name", "name") ?? null
-  series.attrs = entry(state, "attrs") ?? null
-  return true
-}
-
-/** @internal */
-export const setDataFrameState = (context: Context, frame: DataFrame, state: unknown): void => {
-  if (!fillFrame(context, frame, state)) missingState()
-}
-
-/** @internal */
-export const setSeriesState = (context: Context, series: Series, state: unknown): void => {
-  if (!fillSeries(context, series, state)) missingState()
-}
-
-/**
- * An instance of a class of one's own below DataFrame or Series.
- *
- * @internal
- */
-export const finishFrame = (context: Context, object: PyObject): unknown => {
-  const { state } = object
-  const type = entry(state, "_typ")
-  if (type === "dataframe") {
-    const frame = newFrame(object.className)
-    return fillFrame(context, frame, state) ? frame : inert
-  }
-  if (type === "series") {
-    const series = newSeries(object.className)
-    return fillSeries(context, series, state) ? series : inert
-  }
-  return inert
-}
-
-/**
- * An extension array, as soon as its state has come; those of a block of several rows wait for the block.
- *
- * @internal
- */
-export const finishExtensionArray = (context: Context, object: PyObject): unknown => {
-  const framed = finishFrame(context, object)
-  if (framed !== inert) return framed
-  const array = ndarrayIn(object)
-  if (array !== null && array.shape.length > 1) return inert
-  return extensionColumn(object, null) ?? inert
-}
-
-const newFrame = (className: string): DataFrame => {
-  const frame = new DataFrame(emptyIndex(), emptyIndex(), [])
-  frame.className = className
-  return frame
-}
-
-const newSeries = (className: string): Series => {
-  const index = emptyIndex()
-  const series = new Series(null, index, index.column)
-  series.className = className
-  return series
-}
-
-const dataFrame: Create = (_context, args, _kwargs, cls) =>
-  args.length > 0 ? inert : newFrame((cls as PyGlobal).qualifiedName)
-const series: Create = (_context, args, _kwargs, cls) =>
-  args.length > 0 ? inert : newSeries((cls as PyGlobal).qualifiedName)
-
-// Scalars
-
-/** NumPy's numbers of the units (`NPY_DATETIMEUNIT`). */
-const resolutions: Readonly<Record<number, TimeUnit>> = { 7: "s", 8: "ms", 9: "us", 10: "ns" }
-
-const integerOf = (value: unknown): bigint | null =>
-  typeof value === "bigint" ? value : Number.isSafeInteger(value) ? BigInt(value as number) : null
-
-const timestamp: Create = (_context, args) => {
-  const value = integerOf(args[0])
-  const [, , tz, resolution] = args
-  if (value === null || args.length > 4) return inert
-  const unit = resolutions[Number(resolution ?? 10)] ?? "ns"
-  return value === notATime ? NaT : new Timestamp(value * nanosecondsIn(unit), unit, tz ?? null)
-}
-
-const timedelta: Create = (_context, args) => {
-  const value = integerOf(args[0])
-  const [, second] = args
-  if (value === null || args.length > 2) return inert
-  const unit = typeof second === "number" || typeof second === "bigint"
-    ? resolutions[Number(second)] ?? "ns"
-    : typeof second === "string"
-    ? unitOf(second)
-    : "ns"
-  return value === notATime ? NaT : new Timedelta(value * nanosecondsIn(unit), unit)
-}
-
-const notATimeValue: Create = () => NaT
-
-/** `__pyx_unpickle_NDArrayBacked(cls, checksum, state)`: the state comes with BUILD, or at once. */
-const backedArray: Create = (_context, args, kwargs, cls) => {
-  const object = new PyObject(cls, args, kwargs)
-  const state = args[2]
-  if (state === null || state === undefined) return object
-  object.states = [state]
-  const array = ndarrayIn(object)
-  return array !== null && array.shape.length === 1 ? extensionColumn(object, null) ?? object : object
-}
-
-/** Where a class was, over the years. */
-const everywhere = (
-  modules: ReadonlyArray<string>,
-  name: string,
-  create: Create
-): ReadonlyArray<readonly [string, Create]> => modules.map((module) => [`${module}.${name}`, create] as const)
-
-/** @internal */
-export const pandas: Readonly<Record<string, Create>> = Object.fromEntries([
-  ...everywhere(["pandas", "pandas.core.frame"], "DataFrame", dataFrame),
-  ...everywhere(["pandas", "pandas.core.series"], "Series", series),
-  ...everywhere(["pandas.core.indexes.base", "pandas.indexes.base", "pandas.core.index"], "_new_Index", newIndex),
-  ...everywhere(["pandas.core.indexes.datetimes", "pandas.tseries.index"], "_new_DatetimeIndex", newIndex),
-  ...everywhere(["pandas.core.indexes.period", "pandas.tseries.period"], "_new_PeriodIndex", newIndex),
-  ...everywhere(["pandas.core.indexes.interval"], "_new_IntervalIndex", newIndex),
-  ...everywhere(["pandas.core.indexes.timedeltas"], "_new_TimedeltaIndex", newIndex),
-  ...everywhere(["pandas._libs.tslibs.timestamps"], "_unpickle_timestamp", timestamp),
-  ...everywhere(
-    ["pandas._libs.tslibs.timestamps", "pandas._libs.tslib", "pandas.tslib", "pandas"],
-    "Timestamp",
-    timestamp
-  ),
-  ...everywhere(["pandas._libs.tslibs.timedeltas"], "_timedelta_unpickle", timedelta),
-  ...everywhere(
-    ["pandas._libs.tslibs.timedeltas", "pandas._libs.tslib", "pandas.tslib", "pandas"],
-    "Timedelta",
-    timedelta
-  ),
-  ...everywhere(["pandas._libs.tslibs.nattype", "pandas._libs.tslib", "pandas.tslib"], "_nat_unpickle", notATimeValue),
-  ...everywhere(["pandas._libs.tslibs.nattype", "pandas._libs.tslib", "pandas.tslib"], "__nat_unpickle", notATimeValue),
-  ...everywhere(["pandas._libs.arrays"], "__pyx_unpickle_NDArrayBacked", backedArray)
-])

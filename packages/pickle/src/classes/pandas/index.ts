@@ -1,0 +1,42 @@
+/**
+ * Where the classes of pandas were over the years, and the decoder of each.
+ *
+ * @since 0.1.0
+ */
+import type { Create } from "../../context.ts"
+import { backedArray, dataFrame, series } from "./blocks.ts"
+import { newIndex } from "./indexes.ts"
+import { notATimeValue, timedelta, timestamp } from "./scalars.ts"
+
+/** Where a class was, over the years. */
+const everywhere = (
+  modules: ReadonlyArray<string>,
+  name: string,
+  create: Create
+): ReadonlyArray<readonly [string, Create]> => modules.map((module) => [`${module}.${name}`, create] as const)
+
+/** @internal */
+export const pandas: Readonly<Record<string, Create>> = Object.fromEntries([
+  ...everywhere(["pandas", "pandas.core.frame"], "DataFrame", dataFrame),
+  ...everywhere(["pandas", "pandas.core.series"], "Series", series),
+  ...everywhere(["pandas.core.indexes.base", "pandas.indexes.base", "pandas.core.index"], "_new_Index", newIndex),
+  ...everywhere(["pandas.core.indexes.datetimes", "pandas.tseries.index"], "_new_DatetimeIndex", newIndex),
+  ...everywhere(["pandas.core.indexes.period", "pandas.tseries.period"], "_new_PeriodIndex", newIndex),
+  ...everywhere(["pandas.core.indexes.interval"], "_new_IntervalIndex", newIndex),
+  ...everywhere(["pandas.core.indexes.timedeltas"], "_new_TimedeltaIndex", newIndex),
+  ...everywhere(["pandas._libs.tslibs.timestamps"], "_unpickle_timestamp", timestamp),
+  ...everywhere(
+    ["pandas._libs.tslibs.timestamps", "pandas._libs.tslib", "pandas.tslib", "pandas"],
+    "Timestamp",
+    timestamp
+  ),
+  ...everywhere(["pandas._libs.tslibs.timedeltas"], "_timedelta_unpickle", timedelta),
+  ...everywhere(
+    ["pandas._libs.tslibs.timedeltas", "pandas._libs.tslib", "pandas.tslib", "pandas"],
+    "Timedelta",
+    timedelta
+  ),
+  ...everywhere(["pandas._libs.tslibs.nattype", "pandas._libs.tslib", "pandas.tslib"], "_nat_unpickle", notATimeValue),
+  ...everywhere(["pandas._libs.tslibs.nattype", "pandas._libs.tslib", "pandas.tslib"], "__nat_unpickle", notATimeValue),
+  ...everywhere(["pandas._libs.arrays"], "__pyx_unpickle_NDArrayBacked", backedArray)
+])
