@@ -2,7 +2,8 @@
  * What pandas and NumPy pickle, of the oldest to the newest version that is read: every dtype, index, layout of blocks
  * and scalar, in every protocol, compared value for value with what that pandas loads.
  */
-import { describe, loads } from "@effect-prefect/pickle"
+import { loads } from "@effect-prefect/pickle"
+import { describe } from "@effect-prefect/pickle/testing"
 import { join } from "node:path"
 import { assertSameForm, normalize } from "./pickle/oracle.ts"
 import { check } from "./support/check.ts"

@@ -4,7 +4,8 @@
  * `PICKLE_ROUNDS` sets how many (default 300 values for each Python, 10 times as many broken ones), `PICKLE_SEED` where
  * they start.
  */
-import { describe, loads, loadsAt, PickleError } from "@effect-prefect/pickle"
+import { loads, loadsAt, PickleError } from "@effect-prefect/pickle"
+import { describe } from "@effect-prefect/pickle/testing"
 import assert from "node:assert/strict"
 import { readdirSync, readFileSync } from "node:fs"
 import { assertSameForm, interpreters, normalize, type Oracle, oracle, random } from "./pickle/oracle.ts"

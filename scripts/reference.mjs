@@ -182,7 +182,9 @@ for (const { folder, index: kind, manifest, modules, name, path } of packages) {
   // A command is described by its --help.
   if (manifest.bin !== undefined) continue
   index += `\n## ${name}\n\n${manifest.description}.\n\n`
-  const listed = kind === "flat" ? ["index"] : modules.filter((module) => /^[A-Z]/.test(module))
+  const listed = kind === "flat"
+    ? ["index", ...modules.filter((module) => `./${module}` in manifest.exports)]
+    : modules.filter((module) => /^[A-Z]/.test(module))
   for (const module of listed) {
     const title = module === "index" ? name : `${name}/${module}`
     const file = module === "index" ? `${folder}.md` : `${folder}/${module}.md`

@@ -22,7 +22,7 @@ import { documents, snippets } from "./snippets.mjs"
 const entryPoints = (/** @type {Package} */ { manifest, modules, name }) => [
   name,
   ...modules
-    .filter((module) => "./*" in manifest.exports && /^[A-Z]/.test(module))
+    .filter((module) => `./${module}` in manifest.exports || ("./*" in manifest.exports && /^[A-Z]/.test(module)))
     .map((module) => `${name}/${module}`)
 ]
 

@@ -1,5 +1,6 @@
 /** What @effect-prefect/pickle reads from pickles: run in Node and in the browser, where it has to read the same. */
-import { describe, loads } from "@effect-prefect/pickle"
+import { loads } from "@effect-prefect/pickle"
+import { describe } from "@effect-prefect/pickle/testing"
 
 /** Takes pickles in base64; gives a line of text for each, the typed value or why it cannot be read. */
 export const probe = (pickles: ReadonlyArray<string>): ReadonlyArray<string> =>

@@ -9,7 +9,6 @@ export { PickleError, type PickleErrorDetails, type PickleErrorReason } from "./
 export { loads, loadsAll, loadsAt } from "./machine/unpickle.ts"
 export type { ClassDecoder, Limits, LoadsOptions } from "./options.ts"
 export { enumDecoder, namedTupleDecoder, stateOf } from "./registry.ts"
-export { describe, type DescribeOptions } from "./typedForm.ts"
 export {
   ByteArray,
   Counter,

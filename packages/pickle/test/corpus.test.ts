@@ -1,4 +1,5 @@
-import { describe, loads, PickleError } from "@effect-prefect/pickle"
+import { loads, PickleError } from "@effect-prefect/pickle"
+import { describe } from "@effect-prefect/pickle/testing"
 import { assert, describe as suite, it } from "@effect/vitest"
 import { readFileSync } from "node:fs"
 

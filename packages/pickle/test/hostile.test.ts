@@ -1,4 +1,5 @@
-import { describe, loads, loadsAll, PickleError, PyDict, PyObject, Tuple } from "@effect-prefect/pickle"
+import { loads, loadsAll, PickleError, PyDict, PyObject, Tuple } from "@effect-prefect/pickle"
+import { describe } from "@effect-prefect/pickle/testing"
 import { assert, describe as suite, it } from "@effect/vitest"
 import { readdirSync, readFileSync } from "node:fs"
 import { random } from "./writer.ts"

@@ -5,7 +5,6 @@ import {
   DataFrame,
   Decimal,
   Deque,
-  describe,
   enumDecoder,
   Fraction,
   loads,
@@ -34,6 +33,7 @@ import {
   ZoneInfo,
   zoneOf
 } from "@effect-prefect/pickle"
+import { describe } from "@effect-prefect/pickle/testing"
 import { assert, describe as suite, it } from "@effect/vitest"
 import { readFileSync } from "node:fs"
 

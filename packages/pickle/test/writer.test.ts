@@ -1,4 +1,5 @@
-import { describe, floatText, loads, type LoadsOptions } from "@effect-prefect/pickle"
+import { floatText, loads, type LoadsOptions } from "@effect-prefect/pickle"
+import { describe } from "@effect-prefect/pickle/testing"
 import { assert, describe as suite, it } from "@effect/vitest"
 import { anyModel, type Model, random, write } from "./writer.ts"
 

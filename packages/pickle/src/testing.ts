@@ -1,0 +1,6 @@
+/**
+ * The typed form of values, in which the fixtures and conformance scripts of this package state what they expect.
+ *
+ * @since 0.1.0
+ */
+export { describe, type DescribeOptions } from "./typedForm.ts"
