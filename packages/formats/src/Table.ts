@@ -4,6 +4,7 @@
  *
  * @since 0.1.0
  */
+import type { TimeUnit } from "@effect-prefect/pickle"
 
 /**
  * What the values of a column are.
@@ -34,14 +35,6 @@ export type ColumnKind =
   | "time"
   | "timedelta"
   | "object"
-
-/**
- * What pandas keeps times in.
- *
- * @category models
- * @since 0.1.0
- */
-export type TimeUnit = "s" | "ms" | "us" | "ns"
 
 /**
  * What a column is made of.

@@ -1,6 +1,14 @@
 /** Cells of columnar files as the values that a pickled DataFrame would have. */
-import { Decimal, PyDate, PyTime, Timedelta, Timestamp, Timezone, ZoneInfo } from "@effect-prefect/pickle"
-import type { TimeUnit } from "../Table.ts"
+import {
+  Decimal,
+  PyDate,
+  PyTime,
+  Timedelta,
+  Timestamp,
+  type TimeUnit,
+  Timezone,
+  ZoneInfo
+} from "@effect-prefect/pickle"
 
 const nanoseconds: Readonly<Record<TimeUnit, bigint>> = { s: 1_000_000_000n, ms: 1_000_000n, us: 1_000n, ns: 1n }
 

@@ -4,8 +4,9 @@
  *
  * Every length that a file states is checked against the bytes that are there before anything is read or made.
  */
+import type { TimeUnit } from "@effect-prefect/pickle"
 import * as zlib from "node:zlib"
-import { type ColumnParts, type Table, type TimeUnit } from "../../Table.ts"
+import { type ColumnParts, type Table } from "../../Table.ts"
 import { unlz4Frame } from "../compression/lz4.ts"
 import { FlatTable } from "../flatbuffer.ts"
 import { arrange, readPandasMetadata } from "../pandasMetadata.ts"

@@ -2,7 +2,8 @@
  * Feather 1, which pandas wrote with feather-format and with pyarrow before 0.17: bare arrays, and a flatbuffer at the
  * end (Feather's metadata.fbs) that says where each column's array is.
  */
-import { type ColumnParts, type Table, type TimeUnit } from "../../Table.ts"
+import type { TimeUnit } from "@effect-prefect/pickle"
+import { type ColumnParts, type Table } from "../../Table.ts"
 import { dateCell, integerCell, timeCell, timestampCell, zoneFromName } from "../cells.ts"
 import { FlatTable } from "../flatbuffer.ts"
 import { arrange, readPandasMetadata } from "../pandasMetadata.ts"

@@ -1,5 +1,5 @@
 /** The columns of an Arrow record batch: the layouts of the Arrow columnar format, one for each type. */
-import type { TimeUnit } from "../../Table.ts"
+import type { TimeUnit } from "@effect-prefect/pickle"
 import { dateCell, decimalCell, integerCell, timeCell, timedeltaCell, timestampCell, zoneFromName } from "../cells.ts"
 import type { FlatTable } from "../flatbuffer.ts"
 import { refuse } from "../refusal.ts"

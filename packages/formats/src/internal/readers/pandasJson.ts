@@ -1,6 +1,6 @@
 /** What `DataFrame.to_json` writes, in any orientation, with the types that `pandas.read_json` tells by default. */
-import { Timestamp } from "@effect-prefect/pickle"
-import { Column, type ColumnKind, type ColumnParts, Table, type TimeUnit } from "../../Table.ts"
+import { Timestamp, type TimeUnit } from "@effect-prefect/pickle"
+import { Column, type ColumnKind, type ColumnParts, Table } from "../../Table.ts"
 import { zoneFromName } from "../cells.ts"
 import { parseOrderedJson } from "../json.ts"
 import { parseDateTime } from "../python/datetime.ts"

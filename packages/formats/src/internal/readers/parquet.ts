@@ -1,8 +1,8 @@
 /** Parquet, by hyparquet: what it converts with loss (times, decimals) is taken from it raw and converted here. */
-import { UUID } from "@effect-prefect/pickle"
+import { type TimeUnit, UUID } from "@effect-prefect/pickle"
 import type * as Hyparquet from "hyparquet"
 import * as zlib from "node:zlib"
-import { type ColumnParts, type Table, type TimeUnit } from "../../Table.ts"
+import { type ColumnParts, type Table } from "../../Table.ts"
 import {
   bigEndianInteger,
   dateCell,
