@@ -1,13 +1,11 @@
 import * as Command from "effect/cli/Command"
-import * as Flags from "../Flags.ts"
-import { lazy } from "../internal/lazy.ts"
-
-export const listConfig = { ...Flags.backend, ...Flags.unusedStorage, json: Flags.json }
+import * as Inputs from "../inputs/flow.ts"
+import { lazyHandler } from "../internal/lazyHandler.ts"
 
 const list = Command.make(
   "list",
-  listConfig,
-  lazy(() => import("../handlers/flow.ts").then((_) => _.list))
+  Inputs.list,
+  lazyHandler(() => import("../handlers/flow.ts").then((_) => _.list))
 ).pipe(
   Command.withDescription("List the flows that the backend has"),
   Command.withExamples([{

@@ -1,37 +1,11 @@
-import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
-import * as Flag from "effect/cli/Flag"
-import * as Flags from "../Flags.ts"
-import { lazy } from "../internal/lazy.ts"
-import { logs, watch } from "./flowRunLive.ts"
-
-const id = Argument.String("id").pipe(Argument.withDescription("The flow run's id"))
-
-export const listConfig = {
-  flow: Flag.String("flow").pipe(
-    Flag.withDescription("Only runs of the flow of this name"),
-    Flag.withMetavar("NAME"),
-    Flag.optional
-  ),
-  state: Flag.String("state").pipe(
-    Flag.withDescription("Only runs in this state, e.g. Failed; of Prefect 3 also by its own types, e.g. CRASHED"),
-    Flag.withMetavar("STATE"),
-    Flag.optional
-  ),
-  limit: Flag.Int("limit").pipe(
-    Flag.withDescription("At most this many, newest first (default: all)"),
-    Flag.withMetavar("N"),
-    Flag.optional
-  ),
-  ...Flags.backend,
-  ...Flags.unusedStorage,
-  json: Flags.json
-}
+import * as Inputs from "../inputs/flowRun.ts"
+import { lazyHandler } from "../internal/lazyHandler.ts"
 
 const list = Command.make(
   "list",
-  listConfig,
-  lazy(() => import("../handlers/flowRun.ts").then((_) => _.list))
+  Inputs.list,
+  lazyHandler(() => import("../handlers/flowRun.ts").then((_) => _.list))
 ).pipe(
   Command.withDescription("List flow runs, newest first"),
   Command.withExamples([{
@@ -40,12 +14,10 @@ const list = Command.make(
   }])
 )
 
-export const showConfig = { id, ...Flags.backend, ...Flags.unusedStorage, json: Flags.json }
-
 const show = Command.make(
   "show",
-  showConfig,
-  lazy(() => import("../handlers/flowRun.ts").then((_) => _.show))
+  Inputs.show,
+  lazyHandler(() => import("../handlers/flowRun.ts").then((_) => _.show))
 ).pipe(
   Command.withDescription("Show one flow run"),
   Command.withExamples([{
@@ -54,12 +26,10 @@ const show = Command.make(
   }])
 )
 
-export const taskRunsConfig = { id, ...Flags.backend, ...Flags.unusedStorage, json: Flags.json }
-
 const taskRuns = Command.make(
   "task-runs",
-  taskRunsConfig,
-  lazy(() => import("../handlers/flowRun.ts").then((_) => _.taskRuns))
+  Inputs.taskRuns,
+  lazyHandler(() => import("../handlers/flowRun.ts").then((_) => _.taskRuns))
 ).pipe(
   Command.withDescription("List the task runs of a flow run"),
   Command.withExamples([{
@@ -68,12 +38,10 @@ const taskRuns = Command.make(
   }])
 )
 
-export const resultsConfig = { id, ...Flags.backend, ...Flags.storage, json: Flags.json }
-
 const results = Command.make(
   "results",
-  resultsConfig,
-  lazy(() => import("../handlers/flowRun.ts").then((_) => _.results))
+  Inputs.results,
+  lazyHandler(() => import("../handlers/flowRun.ts").then((_) => _.results))
 ).pipe(
   Command.withDescription("Load the result of every task run of a flow run"),
   Command.withExamples([
@@ -86,6 +54,30 @@ const results = Command.make(
       description: "Results that a worker stored under /srv/prefect/results, from a local copy"
     }
   ])
+)
+
+const logs = Command.make(
+  "logs",
+  Inputs.logs,
+  lazyHandler(() => import("../handlers/flowRun.ts").then((_) => _.logs))
+).pipe(
+  Command.withDescription("Print a flow run's log"),
+  Command.withExamples([
+    { command: "effect-prefect flow-run logs ID --archive ./archive --level WARNING", description: "What went wrong" },
+    { command: "effect-prefect flow-run logs ID --api http://localhost:4200 --follow", description: "As it is written" }
+  ])
+)
+
+const watch = Command.make(
+  "watch",
+  Inputs.watch,
+  lazyHandler(() => import("../handlers/flowRun.ts").then((_) => _.watch))
+).pipe(
+  Command.withDescription("Watch a flow run until it has finished; the exit code tells whether it succeeded"),
+  Command.withExamples([{
+    command: "effect-prefect flow-run watch ID --api http://localhost:4200 --timeout 3600 && deploy",
+    description: "Go on when it has succeeded within an hour"
+  }])
 )
 
 export const flowRun = Command.make("flow-run").pipe(

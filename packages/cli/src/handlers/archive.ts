@@ -4,14 +4,14 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as References from "effect/References"
 import * as Stream from "effect/Stream"
-import type * as Commands from "../commands/archive.ts"
+import type * as Inputs from "../inputs/archive.ts"
 import { style } from "../internal/colors.ts"
 import { CommandFailed } from "../internal/errors.ts"
-import type { Infer } from "../internal/lazy.ts"
+import type { InputsOf } from "../internal/lazyHandler.ts"
 import { Output } from "../internal/output.ts"
 import { progressLine } from "../internal/progress.ts"
 import * as Render from "../internal/render.ts"
-import * as Services from "../Services.ts"
+import * as Services from "../services.ts"
 
 const shownFailures = 20
 
@@ -25,7 +25,7 @@ const numbers = ({ failures, problems, results, taskRuns }: ArchiveVerify.Summar
 })
 
 export const exportArchive = Effect.fnUntraced(
-  function*(flags: Infer<typeof Commands.exportArchiveConfig>) {
+  function*(flags: InputsOf<typeof Inputs.exportArchive>) {
     const { stderr, stdout } = yield* Output
     const progress = progressLine(stderr)
     const concurrency = yield* Services.positive("concurrency", flags.concurrency)
@@ -40,7 +40,9 @@ export const exportArchive = Effect.fnUntraced(
           : progress.draw("results of task runs", at.done, at.total),
       onFailure: ({ message }: ArchiveExport.Failure) =>
         failures++ < shownFailures
-          ? Effect.ignore(Effect.andThen(progress.clear, stderr.write(`not copied: ${Render.clean(message)}\n`)))
+          ? Effect.ignore(
+            Effect.andThen(progress.clear, stderr.write(`not copied: ${Render.stripControls(message)}\n`))
+          )
           : Effect.void
     }
     const report = yield* Effect.ensuring(
@@ -66,7 +68,7 @@ export const exportArchive = Effect.fnUntraced(
     Effect.provide(effect, Services.storage({ ...flags, maxChildren: Option.none(), archive: Option.none() }))
 )
 
-export const verify = Effect.fnUntraced(function*(flags: Infer<typeof Commands.verifyConfig>) {
+export const verify = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.verify>) {
   const { stderr, stdout } = yield* Output
   const progress = progressLine(stderr)
   const concurrency = yield* Services.positive("concurrency", flags.concurrency)
@@ -101,7 +103,7 @@ export const verify = Effect.fnUntraced(function*(flags: Infer<typeof Commands.v
               message
             })
           }\n`
-          : `${view.taskRunId} ${Render.slug(view)}: ${reason}: ${Render.clean(message)}\n`
+          : `${view.taskRunId} ${Render.slug(view)}: ${reason}: ${Render.stripControls(message)}\n`
       }
     }
   }

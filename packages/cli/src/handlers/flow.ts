@@ -1,12 +1,12 @@
 import { PrefectApi } from "@effect-prefect/api/PrefectApi"
 import * as Effect from "effect/Effect"
-import type * as Commands from "../commands/flow.ts"
+import type * as Inputs from "../inputs/flow.ts"
 import * as Json from "../internal/json.ts"
-import type { Infer } from "../internal/lazy.ts"
+import type { InputsOf } from "../internal/lazyHandler.ts"
 import * as Render from "../internal/render.ts"
-import * as Services from "../Services.ts"
+import * as Services from "../services.ts"
 
-export const list = Effect.fnUntraced(function*(flags: Infer<typeof Commands.listConfig>) {
+export const list = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.list>) {
   const flows = (yield* PrefectApi).flows()
   if (flags.json) return yield* Render.lines(flows, (flow) => `${JSON.stringify(Json.flow(flow))}\n`)
   yield* Render.table(flows, ["FLOW", "NAME", "VERSION", "CREATED"], (flow, paint) => [

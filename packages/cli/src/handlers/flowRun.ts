@@ -1,24 +1,29 @@
 import { PrefectApi } from "@effect-prefect/api/PrefectApi"
+import type { LogEntry } from "@effect-prefect/core/LogEntry"
+import * as LogEntries from "@effect-prefect/core/LogEntry"
 import * as State from "@effect-prefect/core/State"
 import * as FlowRun from "@effect-prefect/results/FlowRun"
+import * as Watch from "@effect-prefect/results/Watch"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import type * as Commands from "../commands/flowRun.ts"
-import { style } from "../internal/colors.ts"
+import type * as Inputs from "../inputs/flowRun.ts"
+import { type Style, style } from "../internal/colors.ts"
+import { CommandFailed, UsageError } from "../internal/errors.ts"
 import * as Json from "../internal/json.ts"
-import type { Infer } from "../internal/lazy.ts"
+import type { InputsOf } from "../internal/lazyHandler.ts"
 import { Output } from "../internal/output.ts"
 import { withProgress } from "../internal/progress.ts"
 import * as Render from "../internal/render.ts"
-import * as Services from "../Services.ts"
+import * as Services from "../services.ts"
 
 /** A type's name however it was typed. Names in capitals are Prefect 3's types; any other may be a state of its own. */
 const stateName = (text: string): string =>
   State.State.discriminants.find((type) => type.toLowerCase() === text.toLowerCase() && text !== text.toUpperCase()) ??
     text
 
-export const list = Effect.fnUntraced(function*(flags: Infer<typeof Commands.listConfig>) {
+export const list = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.list>) {
   const limit = yield* Services.positive("limit", flags.limit)
   const all = (yield* PrefectApi).flowRuns({
     flowName: Option.getOrUndefined(flags.flow),
@@ -35,14 +40,14 @@ export const list = Effect.fnUntraced(function*(flags: Infer<typeof Commands.lis
   ], "no flow runs")
 }, (effect, flags) => Effect.provide(effect, Services.backend(flags)))
 
-export const show = Effect.fnUntraced(function*(flags: Infer<typeof Commands.showConfig>) {
+export const show = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.show>) {
   const view = yield* (yield* PrefectApi).flowRun(flags.id)
   const { stdout } = yield* Output
   if (flags.json) return yield* stdout.write(`${JSON.stringify(Json.flowRun(view))}\n`)
   const paint = style(stdout.hasColors)
   yield* stdout.write(Render.fields([
     ["flow run", view.flowRunId],
-    ["name", Render.clean(view.name ?? "")],
+    ["name", Render.stripControls(view.name ?? "")],
     ["flow", view.flowId ?? ""],
     ["state", Render.stateLine(view.state, paint)],
     ["started", Render.time(view.startTime)],
@@ -51,7 +56,7 @@ export const show = Effect.fnUntraced(function*(flags: Infer<typeof Commands.sho
   ], paint))
 }, (effect, flags) => Effect.provide(effect, Services.backend(flags)))
 
-export const taskRuns = Effect.fnUntraced(function*(flags: Infer<typeof Commands.taskRunsConfig>) {
+export const taskRuns = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.taskRuns>) {
   const api = yield* PrefectApi
   yield* api.flowRun(flags.id)
   const views = api.taskRuns({ flowRunId: flags.id })
@@ -59,8 +64,77 @@ export const taskRuns = Effect.fnUntraced(function*(flags: Infer<typeof Commands
   yield* Render.table(views, Render.taskRunHeader, Render.taskRunCells, "no task runs")
 }, (effect, flags) => Effect.provide(effect, Services.backend(flags)))
 
-export const results = Effect.fnUntraced(function*(flags: Infer<typeof Commands.resultsConfig>) {
+export const results = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.results>) {
   const outcomes = (yield* FlowRun.fromFlowRunId(flags.id)).results.pipe(withProgress("results"))
   if (flags.json) return yield* Render.lines(outcomes, Json.outcomeLine)
   yield* Render.table(outcomes, Render.outcomeHeader, Render.outcomeCells, "no task runs")
 }, (effect, flags) => Effect.provide(effect, Services.services(flags)))
+
+const encodeLog = Schema.encodeSync(LogEntries.FromRow)
+
+/** So wide that levels and the usual states end alike. */
+const labelWidth = "Scheduled".length
+
+const logText = (entry: LogEntry, paint: Style): string => {
+  const level = (entry.level ?? "").padEnd(labelWidth)
+  const isBad = entry.level === "ERROR" || entry.level === "CRITICAL"
+  return `${paint.dim(Render.time(entry.timestamp))}  ${isBad ? paint.red(level) : level}  ` +
+    `${Render.stripControls(entry.message ?? "")}\n`
+}
+
+const watchOptions = Effect.fnUntraced(function*(flags: {
+  readonly level: Option.Option<LogEntries.LogLevel>
+  readonly timeout: Option.Option<number>
+}) {
+  const seconds = yield* Services.positive("timeout", flags.timeout)
+  return {
+    level: Option.getOrUndefined(flags.level),
+    ...(seconds === undefined ? {} : { timeout: `${seconds} seconds` as const })
+  } satisfies Watch.WatchOptions
+})
+
+export const logs = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.logs>) {
+  if (Option.isSome(flags.timeout) && !flags.follow) {
+    return yield* new UsageError({ message: "--timeout goes with --follow" })
+  }
+  const api = yield* PrefectApi
+  yield* api.flowRun(flags.id)
+  const { stdout } = yield* Output
+  const paint = style(stdout.hasColors)
+  const options = yield* watchOptions(flags)
+  const entries = flags.follow
+    ? Watch.watch(api, flags.id, options).pipe(
+      Stream.filter((event) => event._tag === "Log"),
+      Stream.map((event) => event.entry)
+    )
+    : api.logs({ flowRunId: flags.id, level: options.level })
+  const line = (entry: LogEntry) => flags.json ? `${JSON.stringify(encodeLog(entry))}\n` : logText(entry, paint)
+  yield* Render.lines(entries, line)
+}, (effect, flags) => Effect.provide(effect, Services.backend(flags)))
+
+export const watch = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.watch>) {
+  const api = yield* PrefectApi
+  const { stdout } = yield* Output
+  const paint = style(stdout.hasColors)
+  const options = yield* watchOptions(flags)
+  const text = (event: Watch.WatchEvent): string => {
+    if (event._tag === "Log") return logText(event.entry, paint)
+    const { state, timestamp } = event.record
+    const message = state._tag === "UnknownState" ? null : state.message
+    return `${paint.dim(Render.time(timestamp))}  ${paint.state(state, State.typeName(state).padEnd(labelWidth))}  ` +
+      `${Render.stripControls(message ?? "")}\n`
+  }
+  const json = (event: Watch.WatchEvent): string =>
+    `${
+      JSON.stringify(
+        event._tag === "Log"
+          ? { log: encodeLog(event.entry) }
+          : { timestamp: event.record.timestamp, state: State.toJson(event.record.state) }
+      )
+    }\n`
+  yield* Render.lines(Watch.watch(api, flags.id, options), flags.json ? json : text)
+  const { state } = yield* api.flowRun(flags.id)
+  if (!State.isSuccessful(state)) {
+    return yield* new CommandFailed({ message: `flow run ${flags.id} ended ${State.typeName(state)}` })
+  }
+}, (effect, flags) => Effect.provide(effect, Services.backend(flags)))

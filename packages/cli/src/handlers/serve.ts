@@ -5,14 +5,14 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
-import type * as Commands from "../commands/serve.ts"
-import { WrongUsage } from "../internal/errors.ts"
-import type { Infer } from "../internal/lazy.ts"
+import type * as Inputs from "../inputs/serve.ts"
+import { UsageError } from "../internal/errors.ts"
+import type { InputsOf } from "../internal/lazyHandler.ts"
 import { Output } from "../internal/output.ts"
 
-export const serve = Effect.fnUntraced(function*(flags: Infer<typeof Commands.serveConfig>) {
+export const serve = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.serve>) {
   if (Option.isSome(flags.archive) === Option.isSome(flags.database)) {
-    return yield* new WrongUsage({ message: "say what to serve: --archive DIR or --database URL" })
+    return yield* new UsageError({ message: "say what to serve: --archive DIR or --database URL" })
   }
   const [Database, Server] = yield* Effect.promise(() =>
     Promise.all([import("@effect-prefect/server/Database"), import("@effect-prefect/server/Server")])

@@ -5,16 +5,16 @@ import { fromFormatError } from "@effect-prefect/results/ResultError"
 import * as TaskRun from "@effect-prefect/results/TaskRun"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import type * as Commands from "../commands/taskRun.ts"
+import type * as Inputs from "../inputs/taskRun.ts"
 import { style } from "../internal/colors.ts"
-import { CommandFailed, WrongUsage } from "../internal/errors.ts"
+import { CommandFailed, UsageError } from "../internal/errors.ts"
 import { writeFileAtomic } from "../internal/files.ts"
 import * as Json from "../internal/json.ts"
-import type { Infer } from "../internal/lazy.ts"
+import type { InputsOf } from "../internal/lazyHandler.ts"
 import { Output } from "../internal/output.ts"
 import { withProgress } from "../internal/progress.ts"
 import * as Render from "../internal/render.ts"
-import * as Services from "../Services.ts"
+import * as Services from "../services.ts"
 
 type Which = {
   readonly id: Option.Option<string>
@@ -26,11 +26,11 @@ type Which = {
 const find = Effect.fnUntraced(function*(flags: Which) {
   const bySlug = Option.isSome(flags.slug) || Option.isSome(flags.flowRun) || Option.isSome(flags.mapIndex)
   if (Option.isSome(flags.id)) {
-    if (bySlug) return yield* new WrongUsage({ message: "give an id, or --slug and --flow-run, not both" })
+    if (bySlug) return yield* new UsageError({ message: "give an id, or --slug and --flow-run, not both" })
     return yield* TaskRun.fromTaskRunId(flags.id.value)
   }
   if (Option.isNone(flags.slug) || Option.isNone(flags.flowRun)) {
-    return yield* new WrongUsage({ message: "say which task run: its id, or --slug S and --flow-run F" })
+    return yield* new UsageError({ message: "say which task run: its id, or --slug S and --flow-run F" })
   }
   return yield* TaskRun.fromTaskSlug({
     taskSlug: flags.slug.value,
@@ -42,7 +42,7 @@ const find = Effect.fnUntraced(function*(flags: Which) {
 /** Indented where that helps a reader; a large value is left as it is. */
 const pretty = (text: string): string => text.length > 1_000_000 ? text : JSON.stringify(JSON.parse(text), null, 2)
 
-export const show = Effect.fnUntraced(function*(flags: Infer<typeof Commands.showConfig>) {
+export const show = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.show>) {
   const { view } = yield* find(flags)
   const { stdout } = yield* Output
   if (flags.json) return yield* stdout.write(`${JSON.stringify(Json.taskRun(view))}\n`)
@@ -51,12 +51,12 @@ export const show = Effect.fnUntraced(function*(flags: Infer<typeof Commands.sho
   const result = State.isMapped(view.state)
     ? `those of ${view.state.nMapStates ?? "its"} mapped children`
     : ResultDescriptor.isPersisted(descriptor)
-    ? Render.clean(`${descriptor._tag} at ${descriptor.location}`)
+    ? Render.stripControls(`${descriptor._tag} at ${descriptor.location}`)
     : "none stored"
   yield* stdout.write(Render.fields([
-    ["task run", Render.clean(view.taskRunId)],
-    ["name", Render.clean(view.name ?? "")],
-    ["task", Render.clean(Render.slug(view))],
+    ["task run", Render.stripControls(view.taskRunId)],
+    ["name", Render.stripControls(view.name ?? "")],
+    ["task", Render.stripControls(Render.slug(view))],
     ["task id", view.taskId ?? ""],
     ["flow run", view.flowRunId ?? ""],
     ["state", Render.stateLine(view.state, paint)],
@@ -64,8 +64,8 @@ export const show = Effect.fnUntraced(function*(flags: Infer<typeof Commands.sho
   ], paint))
 }, (effect, flags) => Effect.provide(effect, Services.services(flags)))
 
-export const result = Effect.fnUntraced(function*(flags: Infer<typeof Commands.resultConfig>) {
-  if (flags.raw && flags.json) return yield* new WrongUsage({ message: "--raw and --json do not go together" })
+export const result = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.result>) {
+  if (flags.raw && flags.json) return yield* new UsageError({ message: "--raw and --json do not go together" })
   const taskRun = yield* find(flags)
   const { stdout } = yield* Output
   let content: string | Uint8Array
@@ -82,7 +82,7 @@ export const result = Effect.fnUntraced(function*(flags: Infer<typeof Commands.r
   else yield* stdout.write(content)
 }, (effect, flags) => Effect.provide(effect, Services.services(flags)))
 
-export const mapped = Effect.fnUntraced(function*(flags: Infer<typeof Commands.mappedConfig>) {
+export const mapped = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.mapped>) {
   const taskRun = yield* find(flags)
   const outcomes = taskRun.outcomes.pipe(withProgress(Render.slug(taskRun.view)))
   if (flags.json) return yield* Render.lines(outcomes, Json.outcomeLine)

@@ -4,7 +4,7 @@ import * as Runtime from "effect/Runtime"
 /**
  * The command was given words that do not go together. Ends with exit code 2.
  */
-export class WrongUsage extends Data.TaggedError("WrongUsage")<{ readonly message: string }> {
+export class UsageError extends Data.TaggedError("UsageError")<{ readonly message: string }> {
   override readonly [Runtime.errorExitCode] = 2
 }
 

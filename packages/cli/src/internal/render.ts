@@ -6,9 +6,9 @@ import * as Stream from "effect/Stream"
 import { type Style, style } from "./colors.ts"
 import * as Json from "./json.ts"
 import { Output } from "./output.ts"
-import { type Cell, clean, makeTable } from "./table.ts"
+import { type Cell, makeTable, stripControls } from "./table.ts"
 
-export { clean }
+export { stripControls }
 
 const lifted = <A>(value: A | Effect.Effect<A>): Effect.Effect<A> =>
   Effect.isEffect(value) ? value as Effect.Effect<A> : Effect.succeed(value)
@@ -61,7 +61,7 @@ export const fields = (rows: ReadonlyArray<readonly [name: string, value: string
 /** A state and its message. */
 export const stateLine = (of: State.State, paint: Style): string => {
   const message = of._tag === "UnknownState" ? null : of.message
-  return paint.state(of, State.typeName(of)) + (message ? paint.dim(`  ${clean(message)}`) : "")
+  return paint.state(of, State.typeName(of)) + (message ? paint.dim(`  ${stripControls(message)}`) : "")
 }
 
 export const state = (of: State.State, paint: Style): Cell => ({

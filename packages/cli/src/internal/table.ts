@@ -9,7 +9,7 @@ export interface Cell {
 }
 
 /** Control characters would move the cursor, or worse: what was stored may hold any. */
-export const clean = (text: string): string => text.replace(/[\p{Cc}\p{Cf}]+/gu, " ")
+export const stripControls = (text: string): string => text.replace(/[\p{Cc}\p{Cf}]+/gu, " ")
 
 const width = (text: string): number => CliOutput.displayWidth(text)
 
@@ -57,7 +57,7 @@ export const makeTable = (header: ReadonlyArray<string>, columns: number | undef
   let widths: Array<number> | undefined
   const settle = (rows: ReadonlyArray<ReadonlyArray<Cell>>): Array<number> => {
     const wanted = header.map((title, index) =>
-      Math.max(width(title), ...rows.map((row) => Math.min(60, width(clean(row[index]?.text ?? "")))))
+      Math.max(width(title), ...rows.map((row) => Math.min(60, width(stripControls(row[index]?.text ?? "")))))
     )
     return columns === undefined ? wanted : fit(wanted, columns)
   }
@@ -66,7 +66,7 @@ export const makeTable = (header: ReadonlyArray<string>, columns: number | undef
     return cells.slice(0, widths.length).map((cell, index) => {
       const isLast = index === widths.length - 1
       const room = !isLast ? widths[index]! : columns === undefined ? Infinity : Math.max(narrowest, columns - used)
-      const text = cut(clean(cell.text), room)
+      const text = cut(stripControls(cell.text), room)
       used += widths[index]! + gap
       const padding = isLast ? "" : " ".repeat(Math.max(0, widths[index]! - width(text)) + gap)
       return (cell.paint === undefined ? text : cell.paint(text)) + padding

@@ -18,7 +18,7 @@ import type * as Redacted from "effect/Redacted"
 import { existsSync } from "node:fs"
 import { homedir } from "node:os"
 import { join } from "node:path"
-import { WrongUsage } from "./internal/errors.ts"
+import { UsageError } from "./internal/errors.ts"
 
 export interface BackendFlags {
   readonly archive: Option.Option<string>
@@ -45,11 +45,11 @@ const backendNames = ["archive", "api", "database", "prefect3"] as const
 export const backend = (flags: BackendFlags) =>
   Layer.unwrap(Effect.gen(function*(): Effect.fn.Return<
     Layer.Layer<PrefectApi, PrefectApiError | PrefectConfigError | Config.ConfigError>,
-    WrongUsage | Config.ConfigError
+    UsageError | Config.ConfigError
   > {
     const named = backendNames.filter((name) => Option.isSome(flags[name] as Option.Option<unknown>))
     if (named.length > 1) {
-      return yield* new WrongUsage({
+      return yield* new UsageError({
         message: `give one backend, not ${named.map((name) => `--${name}`).join(" and ")}`
       })
     }
@@ -71,7 +71,7 @@ export const backend = (flags: BackendFlags) =>
     }
     if (yield* hasPrefect3Config) return (yield* load(() => import("@effect-prefect/api/Prefect3Api"))).layerConfig()
     if (yield* hasPrefect1Config) return (yield* load(() => import("@effect-prefect/api/GraphQLApi"))).layerConfig
-    return yield* new WrongUsage({
+    return yield* new UsageError({
       message: "say which backend to ask: --archive DIR, --api URL, --database URL or --prefect3 URL"
     })
   }))
@@ -109,11 +109,11 @@ const prefect3Credentials = Config.all({
 export const positive = (
   name: string,
   value: Option.Option<number>
-): Effect.Effect<number | undefined, WrongUsage> => {
+): Effect.Effect<number | undefined, UsageError> => {
   if (Option.isNone(value)) return Effect.succeed(undefined)
   return value.value > 0
     ? Effect.succeed(value.value)
-    : Effect.fail(new WrongUsage({ message: `--${name} takes a number above 0` }))
+    : Effect.fail(new UsageError({ message: `--${name} takes a number above 0` }))
 }
 
 /**
@@ -124,7 +124,7 @@ export const storage = (flags: StorageFlags & Pick<BackendFlags, "archive">) =>
     const allowed = yield* Effect.forEach(flags.mount, (text) =>
       Effect.mapError(
         Effect.fromResult(Mount.parse(text)),
-        (error) => new WrongUsage({ message: error.message })
+        (error) => new UsageError({ message: error.message })
       ))
     const own = Option.isSome(flags.archive)
       ? yield* (yield* load(() => import("@effect-prefect/api/ArchiveApi"))).readMounts(flags.archive.value)
@@ -139,7 +139,7 @@ export const storage = (flags: StorageFlags & Pick<BackendFlags, "archive">) =>
       allowed.flatMap((_) => _._tag === "Bucket" && _.scheme === scheme ? [{ bucket: _.bucket, prefix: _.prefix }] : [])
     const s3 = buckets("s3")
     if (Option.isSome(flags.s3Endpoint) && s3.length === 0) {
-      return yield* new WrongUsage({ message: "--s3-endpoint goes with a bucket to read from it: --mount s3://BUCKET" })
+      return yield* new UsageError({ message: "--s3-endpoint goes with a bucket to read from it: --mount s3://BUCKET" })
     }
     const remote: Array<Layer.Layer<ResultStorage.ResultStorage, Config.ConfigError>> = []
     if (s3.length > 0) {

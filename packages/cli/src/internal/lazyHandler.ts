@@ -1,12 +1,12 @@
 import type * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
 
-/** What a handler is given: the values of a command's arguments and flags. */
-export type Infer<Config extends Command.Command.Config> = Command.Command.Config.Infer<Config>
+/** The values of a command's arguments and flags. */
+export type InputsOf<Config extends Command.Command.Config> = Command.Command.Config.Infer<Config>
 
 /**
  * A handler that is loaded when its command runs, so that help, completions and wrong usage load none.
  */
-export const lazy =
+export const lazyHandler =
   <Flags, A, E, R>(load: () => Promise<(flags: Flags) => Effect.Effect<A, E, R>>) =>
   (flags: Flags): Effect.Effect<A, E, R> => Effect.flatMap(Effect.promise(load), (run) => run(flags))

@@ -1,10 +1,11 @@
 /**
- * `npm start`: the main job on what a real Prefect 1.4.1 left behind. A flow run's task runs, results of several kinds,
- * and a mapped task's children, one of which has nothing to give.
+ * `npm start`: the task runs of a flow run that a real Prefect 1.4.1 recorded, results of several kinds, and the children
+ * of a mapped task, one of which failed.
  */
 import * as GraphQLApi from "@effect-prefect/api/GraphQLApi"
 import { PrefectApi } from "@effect-prefect/api/PrefectApi"
 import * as State from "@effect-prefect/core/State"
+import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
 import * as JsonProjection from "@effect-prefect/formats/JsonProjection"
 import * as InlineStorage from "@effect-prefect/results/InlineStorage"
 import * as LocalStorage from "@effect-prefect/results/LocalStorage"
@@ -18,10 +19,7 @@ import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import { fileURLToPath } from "node:url"
-import { style } from "./internal/colors.ts"
-import * as Output from "./internal/output.ts"
-import { drawProgress } from "./internal/progress.ts"
-import * as Render from "./internal/render.ts"
+import { styleText } from "node:util"
 
 const archive = fileURLToPath(new URL("../../../fixtures/prefect-1", import.meta.url))
 
@@ -29,7 +27,6 @@ const archive = fileURLToPath(new URL("../../../fixtures/prefect-1", import.meta
 const server = Server.layer({ port: 0, logRequests: false }).pipe(Layer.provide(Database.layerArchive(archive)))
 
 const services = Layer.mergeAll(
-  Output.layer,
   Layer.unwrap(Effect.map(Server.Server, ({ url }) => GraphQLApi.layer({ url }))),
   ResultStorage.layerMerge([InlineStorage.layer, LocalStorage.layerArchive(archive)])
 ).pipe(Layer.provideMerge(server))
@@ -51,57 +48,59 @@ const kinds: ReadonlyArray<readonly [slug: string, what: string]> = [
   ["inline-1", "in the database itself"]
 ]
 
+const say = (line = ""): Effect.Effect<void> => Effect.sync(() => console.log(line))
+const bold = (text: string): string => styleText("bold", text)
+const dim = (text: string): string => styleText("dim", text)
+const red = (text: string): string => styleText("red", text)
+
+const slug = ({ mapIndex, taskSlug }: TaskRunView): string => `${taskSlug ?? ""}${mapIndex < 0 ? "" : `[${mapIndex}]`}`
+
 const demo = Effect.gen(function*() {
-  const { stdout } = yield* Output.Output
-  const paint = style(stdout.hasColors)
-  const say = (line = "") => stdout.write(`${line}\n`)
   const api = yield* PrefectApi
 
   const flowRuns = yield* Stream.runCollect(api.flowRuns({ flowName: "orders-etl" }))
   const flowRun = flowRuns[0]!
-  yield* say(paint.bold(`Flow run ${flowRun.name} (${flowRun.flowRunId}), recorded from Prefect 1.4.1`))
-  yield* say(paint.dim(`read over GraphQL from the embedded server at ${(yield* Server.Server).url}`))
+  yield* say(bold(`Flow run ${flowRun.name} (${flowRun.flowRunId}), recorded from Prefect 1.4.1`))
+  yield* say(dim(`read over GraphQL from the embedded server at ${(yield* Server.Server).url}`))
   yield* say()
-  yield* Render.table(
-    api.taskRuns({ flowRunId: flowRun.flowRunId, mapped: false }),
-    Render.taskRunHeader,
-    Render.taskRunCells,
-    "no task runs"
-  )
+  yield* Stream.runForEach(api.taskRuns({ flowRunId: flowRun.flowRunId, mapped: false }), (view) => {
+    const name = State.typeName(view.state).padEnd(14)
+    return say(`  ${slug(view).padEnd(20)}${State.isFailed(view.state) ? red(name) : name}${dim(view.taskRunId)}`)
+  })
 
   yield* say()
-  yield* say(paint.bold("Results, each loaded from where its worker stored it"))
+  yield* say(bold("Results, each loaded from where its worker stored it"))
   for (const [taskSlug, what] of kinds) {
     const taskRun = yield* TaskRun.fromTaskSlug({ taskSlug, flowRunId: flowRun.flowRunId })
     const result = yield* Effect.result(taskRun.getResult)
     yield* say(
-      `  ${taskSlug.padEnd(14)}${paint.dim(what.padEnd(24))}` +
-        (Result.isSuccess(result) ? yield* preview(result.success) : paint.red(result.failure.message))
+      `  ${taskSlug.padEnd(14)}${dim(what.padEnd(24))}` +
+        (Result.isSuccess(result) ? yield* preview(result.success) : red(result.failure.message))
     )
   }
 
   yield* say()
   const mapped = yield* TaskRun.fromTaskSlug({ taskSlug: "score-1", flowRunId: flowRun.flowRunId })
   const total = State.isMapped(mapped.view.state) ? mapped.view.state.nMapStates ?? 0 : 0
-  yield* say(paint.bold(`${mapped.view.taskSlug} was mapped over ${total} orders`))
-  const outcomes = yield* Stream.runCollect(mapped.outcomes.pipe(drawProgress(stdout, "  children")))
+  yield* say(bold(`${mapped.view.taskSlug} was mapped over ${total} orders`))
+  const outcomes = yield* Stream.runCollect(mapped.outcomes)
   for (const { result, taskRun } of outcomes.slice(0, 3)) {
     yield* say(
-      `  ${Render.slug(taskRun.view).padEnd(14)}${Result.isSuccess(result) ? yield* preview(result.success) : ""}`
+      `  ${slug(taskRun.view).padEnd(14)}${Result.isSuccess(result) ? yield* preview(result.success) : ""}`
     )
   }
-  yield* say(paint.dim(`  … and ${outcomes.length - 3} more`))
+  yield* say(dim(`  … and ${outcomes.length - 3} more`))
   for (const { result, taskRun } of outcomes) {
     if (Result.isSuccess(result)) continue
     const view = taskRun.view
     yield* say(
-      `  ${Render.slug(view).padEnd(14)}${paint.state(view.state, State.typeName(view.state))}: ` +
+      `  ${slug(view).padEnd(14)}${State.typeName(view.state)}: ` +
         `${result.failure.reason._tag}, as data`
     )
   }
 
   yield* say()
-  yield* say(paint.bold("The same on your own"))
+  yield* say(bold("The same on your own"))
   yield* say("  npx effect-prefect flow-run list --archive DIR          an archive folder: tables/*.jsonl, mounts.json")
   yield* say("  npx effect-prefect flow-run results ID --archive DIR --json")
   yield* say("  in code: TaskRun.fromTaskRunId(id), six lines in README.md")

@@ -1,0 +1,25 @@
+import * as Argument from "effect/cli/Argument"
+import * as Flag from "effect/cli/Flag"
+import * as Flags from "./flags.ts"
+
+export const exportArchive = {
+  directory: Argument.String("dir").pipe(Argument.withDescription("The archive's folder; made when it is not there")),
+  database: Flag.Redacted("database").pipe(
+    Flag.withDescription("The Prefect 1 server's Postgres, e.g. postgresql://user@host/prefect_server"),
+    Flag.withMetavar("URL")
+  ),
+  results: Flag.Boolean("results").pipe(
+    Flag.withDescription("Copy the stored results too: those that --mount allows"),
+    Flag.withDefault(false)
+  ),
+  mount: Flags.storage.mount,
+  s3Endpoint: Flags.storage.s3Endpoint,
+  maxBytes: Flags.storage.maxBytes,
+  concurrency: Flags.storage.concurrency
+}
+
+export const verify = {
+  directory: Argument.String("dir").pipe(Argument.withDescription("The archive's folder")),
+  concurrency: Flags.storage.concurrency,
+  json: Flags.json
+}

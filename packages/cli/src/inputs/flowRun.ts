@@ -1,0 +1,60 @@
+import * as Argument from "effect/cli/Argument"
+import * as Flag from "effect/cli/Flag"
+import * as Flags from "./flags.ts"
+
+const id = Argument.String("id").pipe(Argument.withDescription("The flow run's id"))
+
+export const list = {
+  flow: Flag.String("flow").pipe(
+    Flag.withDescription("Only runs of the flow of this name"),
+    Flag.withMetavar("NAME"),
+    Flag.optional
+  ),
+  state: Flag.String("state").pipe(
+    Flag.withDescription("Only runs in this state, e.g. Failed; of Prefect 3 also by its own types, e.g. CRASHED"),
+    Flag.withMetavar("STATE"),
+    Flag.optional
+  ),
+  limit: Flag.Int("limit").pipe(
+    Flag.withDescription("At most this many, newest first (default: all)"),
+    Flag.withMetavar("N"),
+    Flag.optional
+  ),
+  ...Flags.backend,
+  ...Flags.unusedStorage,
+  json: Flags.json
+}
+
+export const show = { id, ...Flags.backend, ...Flags.unusedStorage, json: Flags.json }
+
+export const taskRuns = { id, ...Flags.backend, ...Flags.unusedStorage, json: Flags.json }
+
+export const results = { id, ...Flags.backend, ...Flags.storage, json: Flags.json }
+
+const level = Flag.Literals("level", ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]).pipe(
+  Flag.withDescription("Only lines of this level and above"),
+  Flag.withMetavar("LEVEL"),
+  Flag.optional
+)
+
+const timeout = Flag.Int("timeout").pipe(
+  Flag.withDescription("Give up after this many seconds; the run itself goes on"),
+  Flag.withMetavar("SECONDS"),
+  Flag.optional
+)
+
+export const logs = {
+  id,
+  level,
+  follow: Flag.Boolean("follow").pipe(
+    Flag.withDescription("Go on until the run has finished and its late lines are in"),
+    Flag.withAlias("f"),
+    Flag.withDefault(false)
+  ),
+  timeout,
+  ...Flags.backend,
+  ...Flags.unusedStorage,
+  json: Flags.json
+}
+
+export const watch = { id, level, timeout, ...Flags.backend, ...Flags.unusedStorage, json: Flags.json }

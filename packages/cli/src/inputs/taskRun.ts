@@ -1,0 +1,44 @@
+import * as Argument from "effect/cli/Argument"
+import * as Flag from "effect/cli/Flag"
+import * as Flags from "./flags.ts"
+
+const which = {
+  id: Argument.String("id").pipe(Argument.withDescription("The task run's id"), Argument.optional),
+  slug: Flag.String("slug").pipe(
+    Flag.withDescription("Instead of an id: the task's slug, e.g. extract-1 (Prefect 3: its task key)"),
+    Flag.withMetavar("SLUG"),
+    Flag.optional
+  ),
+  flowRun: Flag.String("flow-run").pipe(
+    Flag.withDescription("With --slug: the id of the flow run"),
+    Flag.withMetavar("ID"),
+    Flag.withAlias("F"),
+    Flag.optional
+  ),
+  mapIndex: Flag.Int("map-index").pipe(
+    Flag.withDescription("With --slug: the index of a mapped child (default -1: none)"),
+    Flag.withMetavar("N"),
+    Flag.optional
+  )
+}
+
+export const show = { ...which, ...Flags.backend, ...Flags.storage, json: Flags.json }
+
+export const result = {
+  ...which,
+  raw: Flag.Boolean("raw").pipe(
+    Flag.withDescription("Print the bytes as they were stored"),
+    Flag.withDefault(false)
+  ),
+  output: Flag.Path("output").pipe(
+    Flag.withDescription("Write to this file instead; it is there whole or not at all"),
+    Flag.withAlias("o"),
+    Flag.withMetavar("FILE"),
+    Flag.optional
+  ),
+  ...Flags.backend,
+  ...Flags.storage,
+  json: Flags.json
+}
+
+export const mapped = { ...which, ...Flags.backend, ...Flags.storage, json: Flags.json }
