@@ -231,10 +231,13 @@ export class PrefectApi extends Context.Service<
      * fails nor ends, and never emits on a backend that gives no hints.
      */
     readonly changes: (flowRunId: string) => Stream.Stream<void>
-    /** The mapped children of a task in map order; those after `after` only, when it is given. */
+    /**
+     * The mapped children of a task in map order: those with a map index above `after` and below `until`, where these
+     * are given. Rows at or beyond `until` are not asked for, except for the one that shows that the range has ended.
+     */
     readonly mappedChildren: (
       task: TaskInFlowRun,
-      options?: PageOptions & { readonly after?: number | undefined }
+      options?: PageOptions & { readonly after?: number | undefined; readonly until?: number | undefined }
     ) => Stream.Stream<TaskRunView, PrefectApiError>
     /** Every run of one task: the parent, then its children in map order. */
     readonly taskRunsOfTask: (
@@ -310,12 +313,33 @@ export const make = (backend: Backend): PrefectApi["Service"] => {
     flowRunStates: backend.flowRunStates,
     taskRunStates: backend.taskRunStates,
     storageBlock: backend.storageBlock,
-    mappedChildren: (task, options) =>
-      stream(
-        "mappedChildren",
-        (page) => backend.taskRunsOfTaskPage({ ...task, after: Math.max(-1, options?.after ?? -1) }, page),
-        options
-      ),
+    mappedChildren: (task, { after, pageSize, until } = {}) => {
+      const range = { ...task, after: Math.max(-1, after ?? -1) }
+      if (until === undefined) {
+        return stream("mappedChildren", (page) => backend.taskRunsOfTaskPage(range, page), { pageSize })
+      }
+      return Stream.suspend(() => {
+        let last = range.after
+        if (until <= last + 1) return Stream.empty
+        return stream(
+          "mappedChildren",
+          ({ cursor, limit }) =>
+            // One row more than the range has left: an index that is there twice is known by what follows it.
+            Effect.map(
+              backend.taskRunsOfTaskPage(range, { cursor, limit: Math.min(limit, until - last) }),
+              ({ items, next }) => {
+                last = Math.max(last, items.at(-1)?.mapIndex ?? last)
+                return last < until ? { items, next } : {
+                  items: items.filter((view) => view.mapIndex < until),
+                  next: undefined
+                }
+              }
+            ),
+          // The size of the range is known, so there is no need for a small page to begin with.
+          { pageSize: pageSize ?? defaultPageSizes.next }
+        )
+      })
+    },
     taskRunsOfTask: (task, options) =>
       stream("taskRunsOfTask", (page) => backend.taskRunsOfTaskPage({ ...task, after: -2 }, page), options),
     taskRuns: (query, options) => stream("taskRuns", (page) => backend.taskRunsPage(query, page), options),

@@ -11,10 +11,11 @@ import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
 import * as Effect from "effect/Effect"
 import type * as Result from "effect/Result"
 import type * as Schema from "effect/Schema"
-import type * as Stream from "effect/Stream"
+import * as Stream from "effect/Stream"
 import { env } from "./internal/run/load.ts"
 import type { PollOptions } from "./internal/run/polling.ts"
-import { TaskRunImpl } from "./internal/run/taskRun.ts"
+import { outcome, TaskRunImpl } from "./internal/run/taskRun.ts"
+import * as Window from "./internal/run/window.ts"
 import type { ResultError } from "./ResultError.ts"
 import type { ResultStorage } from "./ResultStorage.ts"
 
@@ -80,6 +81,11 @@ export interface TaskRun {
   readonly outcomes: Stream.Stream<Outcome, TaskRunError>
   /** As `outcomes`, from the child after this map index on. */
   readonly outcomesAfter: (mapIndex: number) => Stream.Stream<Outcome, TaskRunError>
+  /**
+   * As `outcomes`, of the children with a map index above `after` and below `until` (null: no end). It reads no rows and
+   * no results beyond the range, and does not judge whether the children in it are complete.
+   */
+  readonly outcomesBetween: (after: number, until: number | null) => Stream.Stream<Outcome, TaskRunError>
   /** How far the mapped children have come, counted by the backend in one query. */
   readonly mappedProgress: Effect.Effect<MappedProgress, TaskRunError>
   /**
@@ -135,3 +141,16 @@ export const fromTaskSlug = Effect.fn("TaskRun.fromTaskSlug")(function*(options:
  */
 export const fromView = (view: TaskRunView): Effect.Effect<TaskRun, never, PrefectApi | ResultStorage> =>
   Effect.map(env, (services) => new TaskRunImpl(services, view))
+
+/**
+ * Each view's own result in the order of the views, a failure as data; loaded concurrently as they are pulled.
+ *
+ * A mapped parent has no result of its own here: its children are loaded only where their views are given too.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const outcomesOf = <E, R>(
+  views: Stream.Stream<TaskRunView, E, R>
+): Stream.Stream<Outcome, E, R | PrefectApi | ResultStorage> =>
+  Stream.unwrap(Effect.map(env, (services) => Window.load(services, views, (view) => outcome(services, view))))

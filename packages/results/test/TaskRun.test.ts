@@ -357,6 +357,80 @@ describe("mapped children", () => {
       assert.deepStrictEqual(rest.map(({ result }) => Result.getOrThrow(result)), [7, 8, 9])
     }).pipe(provide(MemoryApi.layer(mappedTables(10)), undefined, { pageSize: 2 })))
 
+  it.effect("a range of map indices ends the rows and the reads, whatever the page size", () =>
+    Effect.gen(function*() {
+      for (const pageSize of [undefined, 1, 2, 3, 50]) {
+        for (
+          const [after, until, expected] of [
+            [-1, 0, []],
+            [-1, 1, [0]],
+            [2, 6, [3, 4, 5]],
+            [8, 10, [9]],
+            [8, 25, [9]],
+            [5, 6, []],
+            [7, 3, []],
+            [7, null, [8, 9]]
+          ] as const
+        ) {
+          const storage = numbers()
+          const rows = yield* Effect.flatMap(parent, (taskRun) =>
+            Stream.runCollect(taskRun.outcomesBetween(after, until))).pipe(
+              provide(MemoryApi.layer(mappedTables(10)), storage.layer, { pageSize })
+            )
+          assert.deepStrictEqual(
+            rows.map(({ result }) =>
+              Result.getOrThrow(result)
+            ),
+            [...expected]
+          )
+          assert.strictEqual(storage.reads.length, expected.length)
+        }
+      }
+    }))
+
+  it.effect("a range asks for no page beyond its end", () => {
+    const api = countingApi(mappedTables(10_000))
+    return Effect.gen(function*() {
+      const taskRun = yield* parent
+      const before = api.requests()
+      yield* Stream.runDrain(taskRun.outcomesBetween(999, 4000))
+      assert.strictEqual(api.requests() - before, 2)
+    }).pipe(provide(api.layer))
+  })
+
+  it.effect("a range gives what is there: gaps, and both children of one index", () =>
+    Effect.gen(function*() {
+      for (const pageSize of [1, 2, 3, 4, undefined]) {
+        const rows = yield* Effect.flatMap(parent, (taskRun) => Stream.runCollect(taskRun.outcomesBetween(1, 5))).pipe(
+          provide(
+            MemoryApi.layer(mappedTables(8, {
+              change: (index) => index === 3 ? { map_index: 4 } : undefined,
+              nMapStates: 20
+            })),
+            undefined,
+            { pageSize }
+          )
+        )
+        assert.deepStrictEqual(rows.map(({ taskRun }) => taskRun.view.mapIndex), [2, 4, 4])
+      }
+    }))
+
+  it.effect("a range of a task run that is not mapped is NotMapped", () =>
+    Effect.gen(function*() {
+      const taskRun = yield* run
+      assert.strictEqual(yield* reasonOf(Stream.runDrain(taskRun.outcomesBetween(-1, 5))), "NotMapped")
+    }).pipe(provide(MemoryApi.layer(single(success("/srv/1.json"))))))
+
+  it.effect("views are loaded in the order in which they are given", () =>
+    Effect.gen(function*() {
+      const taskRun = yield* parent
+      const views = Stream.fromIterable(
+        (yield* Stream.runCollect(taskRun.iterMapped)).map(({ view }) => view).reverse()
+      )
+      const outcomes = yield* Stream.runCollect(TaskRun.outcomesOf(views))
+      assert.deepStrictEqual(outcomes.map(({ result }) => Result.getOrThrow(result)), [4, 3, 2, 1, 0])
+    }).pipe(provide(MemoryApi.layer(mappedTables(5)))))
+
   it.effect("failures are data, and lose no earlier child", () =>
     Effect.gen(function*() {
       const outcomes = yield* Stream.runCollect((yield* parent).outcomes)

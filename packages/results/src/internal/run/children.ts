@@ -92,6 +92,24 @@ export const childViews = (
     return Stream.unwrap(Effect.as(tell(parent, after), views))
   })
 
+/**
+ * The rows of the mapped children in a range of map indices. Whether they are all there is not judged.
+ */
+export const viewsBetween = (
+  env: Env,
+  parent: TaskRunView,
+  after: number,
+  until: number | null
+): Stream.Stream<TaskRunView, ResultError | PrefectApiError> =>
+  Stream.suspend(() => {
+    const problem = notAParent(env, parent)
+    if (problem !== undefined) return Stream.fail(problem)
+    return env.api.mappedChildren(
+      { flowRunId: parent.flowRunId ?? "", taskId: parent.taskId ?? "" },
+      { after, until: until ?? undefined, pageSize: env.options.pageSize }
+    )
+  })
+
 /** Tells whoever listens how many children are left to come. */
 export const tell = (parent: TaskRunView, after: number): Effect.Effect<void> =>
   Effect.map(Progress.Listener, (observer) => {

@@ -72,6 +72,10 @@ export class TaskRunImpl implements TaskRun {
     const env = this.#env
     return Window.load(env, Children.childViews(env, this.view, mapIndex), (view) => outcome(env, view))
   }
+  outcomesBetween(after: number, until: number | null): Stream.Stream<Outcome, TaskRunError> {
+    const env = this.#env
+    return Window.load(env, Children.viewsBetween(env, this.view, after, until), (view) => outcome(env, view))
+  }
   get mappedProgress(): Effect.Effect<MappedProgress, TaskRunError> {
     return Effect.suspend(() => {
       const problem = Children.notAParent(this.#env, this.view)

@@ -215,9 +215,9 @@ class Window<A, E> {
  * Loads each view, in their order, each storage with its own bound. What comes after a slow one is loaded meanwhile;
  * nothing is loaded before it is pulled, and no more than a window ahead.
  */
-export const load = <A, E>(
+export const load = <A, E, R = never>(
   env: Env,
-  views: Stream.Stream<TaskRunView, E>,
+  views: Stream.Stream<TaskRunView, E, R>,
   load: (view: TaskRunView) => Effect.Effect<A>
-): Stream.Stream<A, E> =>
+): Stream.Stream<A, E, R> =>
   Stream.transformPull(views, (pull, scope) => Effect.sync(() => new Window(env, pull, load, scope).pull))
