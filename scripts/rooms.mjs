@@ -39,7 +39,7 @@ export const rooms = [
   {
     name: "ui-server",
     is: "the page's handlers, as a layer",
-    imports: ["core", "api", "results", "formats", "ui-api"],
+    imports: ["core", "pickle", "api", "results", "formats", "ui-api"],
     runs: "node",
     program: true
   },
