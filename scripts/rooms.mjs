@@ -36,14 +36,14 @@ export const rooms = [
   },
   { name: "server", is: "the embedded read-only Prefect 1 server", imports: ["core"], runs: "node", program: true },
   { name: "ui-api", is: "the page's HttpApi: routes and schemas", imports: ["core"], runs: "browser" },
+  { name: "ui", is: "the page's client, built for browsers", imports: ["core", "ui-api"], runs: "browser" },
   {
     name: "ui-server",
     is: "the page's handlers, as a layer",
-    imports: ["core", "pickle", "api", "results", "formats", "ui-api"],
+    imports: ["core", "pickle", "api", "results", "formats", "ui-api", "ui"],
     runs: "node",
     program: true
   },
-  { name: "ui", is: "the page's client, built for browsers", imports: ["core", "ui-api"], runs: "browser" },
   {
     name: "cli",
     is: "the `effect-prefect` command",
