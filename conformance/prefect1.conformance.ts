@@ -3,11 +3,13 @@
 import { PutObjectCommand, S3Client } from "@aws-sdk/client-s3"
 import * as Database from "@effect-prefect/server/Database"
 import * as Server from "@effect-prefect/server/Server"
+import { Cli } from "effect-prefect"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
+import * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
 import assert from "node:assert/strict"
 import { once } from "node:events"
@@ -117,8 +119,8 @@ const startS3 = async (prefect: Prefect, archive: string, directory: string) => 
 }
 
 /** Runs `serve` for as long as `body` takes. */
-const serving = async (
-  database: Layer.Layer<Database.Database, Database.DatabaseError>,
+const serving = async <E>(
+  database: Layer.Layer<Database.Database, E>,
   options: Server.Options,
   body: (url: string) => Promise<void>
 ) => {
@@ -175,7 +177,7 @@ try {
     try {
       await fillFromArchive(postgres, archive)
       const running = (await postgres.psql(`SELECT id FROM flow_run WHERE state = 'Running'`)).trim()
-      await serving(Database.layerPostgres({ url: readerUrl(postgres) }), {}, async (server) => {
+      await serving(Cli.serveDatabase({ url: Redacted.make(readerUrl(postgres)) }), {}, async (server) => {
         await report(`${prefect.name} on Postgres 15`, await client(server, {}), 15)
         const marker = join(home, "watching")
         const end = async () => {

@@ -6,12 +6,14 @@
 import * as Database from "@effect-prefect/server/Database"
 import * as Server from "@effect-prefect/server/Server"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import { Cli } from "effect-prefect"
 import * as Effect from "effect/Effect"
 import * as HttpServer from "effect/http/HttpServer"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
+import * as Redacted from "effect/Redacted"
 import { createServer } from "node:http"
 import * as Catalog from "../../packages/server/src/internal/catalog.ts"
 import * as SqlCompiler from "../../packages/server/src/internal/compiler.ts"
@@ -43,7 +45,7 @@ const plain = Effect.gen(function*() {
   return HttpServer.formatAddress(http.address)
 })
 
-const database = Database.layerPostgres({ url, maxConnections: 10 })
+const database = Cli.serveDatabase({ url: Redacted.make(url), maxConnections: 10 })
 const start = mode === "plain"
   ? plain
   : Effect.map(

@@ -8,6 +8,8 @@ import { flowRun } from "./commands/flowRun.ts"
 import { serve } from "./commands/serve.ts"
 import { taskRun } from "./commands/taskRun.ts"
 
+export { serveDatabase } from "./internal/serveDatabase.ts"
+
 export const cli = Command.make("effect-prefect").pipe(
   Command.withDescription("Prefect task runs and their results, from a server, its database, or an archive"),
   Command.withExamples([

@@ -1,6 +1,6 @@
 /**
- * The database that the server reads: one function, which runs a read-only statement with text parameters. Layers
- * for a Postgres, and for an archive folder, which is loaded into an embedded one.
+ * The database that the server reads: one function, which runs a read-only statement with text parameters. There is a
+ * layer for an archive folder, which is loaded into an embedded Postgres, and a constructor for a real one.
  *
  * @since 0.1.0
  */
@@ -8,7 +8,6 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import type { LoadReport } from "./internal/archive.ts"
 import { PgliteFailure, startPglite } from "./internal/pglite.ts"
@@ -121,8 +120,25 @@ const fromDriverError = (error: unknown): DatabaseError => {
 }
 
 /**
- * A Postgres that is reached in a way of the caller's own. `query` runs one statement in a session that may only read
- * and whose time zone is UTC; whatever it fails with is told apart by the SQLSTATE in it, if there is one.
+ * A Postgres, by a function that runs one statement in a session that may only read and whose time zone is UTC. Its
+ * errors are told apart by the SQLSTATE in them, if there is one.
+ *
+ * **Example** (A Postgres over the connections of `@effect-prefect/api`)
+ *
+ * ```ts no-run
+ * import * as PostgresSession from "@effect-prefect/api/PostgresSession"
+ * import * as Database from "@effect-prefect/server/Database"
+ * import * as Effect from "effect/Effect"
+ * import * as Layer from "effect/Layer"
+ * import * as Redacted from "effect/Redacted"
+ *
+ * const url = Redacted.make("postgresql://reader@db/prefect_server?sslmode=verify-full")
+ *
+ * export const layer = Layer.effect(
+ *   Database.Database,
+ *   Effect.map(PostgresSession.make({ url }), ({ query }) => Database.fromQuery(query))
+ * )
+ * ```
  *
  * @category constructors
  * @since 0.1.0
@@ -131,65 +147,6 @@ export const fromQuery = (
   query: (sql: string, parameters: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<Row>, unknown>
 ): Database["Service"] =>
   Database.of({ query: (sql, parameters) => Effect.mapError(query(sql, parameters), fromDriverError) })
-
-/**
- * Options of {@link layerPostgres}.
- *
- * @category options
- * @since 0.1.0
- */
-export interface PostgresOptions {
-  /** `postgresql://user:password@host:port/database?sslmode=…`, as libpq takes it. */
-  readonly url: Redacted.Redacted | string
-  /** Connections at most. Default 10. */
-  readonly maxConnections?: number | undefined
-  /** How long Postgres itself works on a statement before it gives up. Default 30 seconds. */
-  readonly statementTimeout?: Duration.Input | undefined
-  /** How long connecting may take. Default 10 seconds. */
-  readonly connectTimeout?: Duration.Input | undefined
-  /** The largest row, so the largest answer of a root field, in bytes. Default 256 MiB. */
-  readonly maxMessageSize?: number | undefined
-}
-
-/**
- * A real Postgres by `@effect/sql-pg`, in read-only sessions: a restored dump, or what a server left behind, under
- * any role that may SELECT. Fails when the first connection does. TLS is what the driver makes of the URL; for libpq's
- * modes to the letter, and poolers, give {@link fromQuery} a `PostgresSession` of `@effect-prefect/api`.
- *
- * @category layers
- * @since 0.1.0
- */
-export const layerPostgres = (options: PostgresOptions): Layer.Layer<Database, DatabaseError> =>
-  Layer.effect(
-    Database,
-    Effect.gen(function*() {
-      const [PgClient, Reactivity] = yield* Effect.tryPromise({
-        try: () => Promise.all([import("@effect/sql-pg/PgClient"), import("effect/reactivity/Reactivity")]),
-        catch: () =>
-          new DatabaseError({
-            reason: "Unavailable",
-            detail: "a Postgres needs the package @effect/sql-pg: install it"
-          })
-      })
-      const statementTimeout = Duration.toMillis(Duration.fromInputUnsafe(options.statementTimeout ?? "30 seconds"))
-      const client = yield* PgClient.make({
-        url: typeof options.url === "string" ? Redacted.make(options.url) : options.url,
-        maxConnections: options.maxConnections ?? 10,
-        connectTimeout: options.connectTimeout ?? "10 seconds",
-        maxMessageSize: options.maxMessageSize ?? 256 * 1024 * 1024,
-        applicationName: "effect-prefect serve",
-        startupParameters: {
-          default_transaction_read_only: "on",
-          statement_timeout: Number.isFinite(statementTimeout) ? String(Math.max(1, Math.ceil(statementTimeout))) : "0",
-          timezone: "UTC"
-        }
-      }).pipe(
-        Effect.provideServiceEffect(Reactivity.Reactivity, Reactivity.make),
-        Effect.mapError(fromDriverError)
-      )
-      return fromQuery((sql, parameters) => client.unsafe<Row>(sql, parameters))
-    })
-  )
 
 const fromPgliteFailure = (failure: unknown): DatabaseError => {
   if (!(failure instanceof PgliteFailure)) {

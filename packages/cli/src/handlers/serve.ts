@@ -9,6 +9,7 @@ import type * as Inputs from "../inputs/serve.ts"
 import { UsageError } from "../internal/errors.ts"
 import type { InputsOf } from "../internal/lazyHandler.ts"
 import { Output } from "../internal/output.ts"
+import { serveDatabase } from "../internal/serveDatabase.ts"
 
 export const serve = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.serve>) {
   if (Option.isSome(flags.archive) === Option.isSome(flags.database)) {
@@ -20,14 +21,7 @@ export const serve = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.s
   const database: Layer.Layer<DatabaseService, DatabaseError | PrefectApiError | PrefectConfigError> =
     Option.isSome(flags.archive)
       ? Database.layerArchive(flags.archive.value)
-      : Layer.effect(
-        Database.Database,
-        Effect.gen(function*() {
-          const PostgresSession = yield* Effect.promise(() => import("@effect-prefect/api/PostgresSession"))
-          const { query } = yield* PostgresSession.make({ url: Option.getOrThrow(flags.database) })
-          return Database.fromQuery(query)
-        })
-      )
+      : serveDatabase({ url: Option.getOrThrow(flags.database) })
   const server = Server.layer({
     host: flags.host,
     port: flags.port,

@@ -60,8 +60,8 @@ const recorded = Layer.effect(
 )
 
 /** A server on an archive folder, on a free port, and what it asks its database. */
-export const layerServer = (
-  database: Layer.Layer<Database.Database, Database.DatabaseError>,
+export const layerServer = <E>(
+  database: Layer.Layer<Database.Database, E>,
   options: Server.Options = {}
 ) =>
   Server.layer({ port: 0, logRequests: false, ...options }).pipe(
