@@ -1,3 +1,4 @@
+// Measured: bench/mapped.bench.ts
 /**
  * `TaskRunView`: what a Prefect backend says about one task run, without its result.
  *

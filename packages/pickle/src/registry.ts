@@ -1,3 +1,4 @@
+// Measured: bench/pickle.bench.ts
 /**
  * Which decoder a class has: the one table of everything that this package knows.
  *

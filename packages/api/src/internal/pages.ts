@@ -1,3 +1,4 @@
+// Measured: bench/mapped.bench.ts
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"

@@ -1,3 +1,4 @@
+// Measured: bench/mapped.bench.ts
 import type * as Schema from "effect/Schema"
 import { isObject, type JsonObject, setKey } from "./json.ts"
 

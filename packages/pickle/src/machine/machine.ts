@@ -1,3 +1,4 @@
+// Measured: bench/pickle.bench.ts
 /**
  * The state of one run of the pickle machine, and every instruction that need not be fast.
  *

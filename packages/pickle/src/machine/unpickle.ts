@@ -1,3 +1,4 @@
+// Measured: bench/pickle.bench.ts
 /**
  * The pickle machine: reads instructions and makes values. Nothing is called, imported or looked up.
  *

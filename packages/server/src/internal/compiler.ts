@@ -1,3 +1,4 @@
+// Measured: bench/serve.bench.ts
 /**
  * Turns a root field of a GraphQL query into one SQL statement whose single row is the answer, written as JSON by
  * Postgres itself.

@@ -1,3 +1,4 @@
+// Measured: bench/serve.bench.ts
 /**
  * Answers GraphQL requests from a database: parses, validates, compiles each root field into one SQL statement, and
  * puts the JSON that Postgres wrote into the answer as it is.

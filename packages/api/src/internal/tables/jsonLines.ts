@@ -1,3 +1,4 @@
+// Measured: bench/archive.bench.ts
 import { createReadStream, readSync } from "node:fs"
 import type { FileHandle } from "node:fs/promises"
 import { setImmediate } from "node:timers/promises"

@@ -1,3 +1,4 @@
+// Measured: bench/formats.bench.ts
 /**
  * Arrow IPC, as Columnar.rst, Schema.fbs and Message.fbs of Apache Arrow describe it: files (Feather 2), streams, and the
  * Feather 1 files of pyarrow before 0.17. Buffers may be compressed with LZ4 or zstd, which is what pyarrow does.

@@ -1,3 +1,4 @@
+// Measured: bench/formats.bench.ts
 /** The columns of an Arrow record batch: the layouts of the Arrow columnar format, one for each type. */
 import type { TimeUnit } from "@effect-prefect/pickle"
 import { dateCell, decimalCell, integerCell, timeCell, timedeltaCell, timestampCell, zoneFromName } from "../cells.ts"

@@ -1,3 +1,4 @@
+// Measured: bench/formats.bench.ts
 /**
  * bzip2, as Julian Seward's bzip2 1.0 writes it: a stream of blocks, each Huffman coded, moved to front and
  * Burrows–Wheeler transformed, with a CRC of every block and of the stream.

@@ -1,10 +1,7 @@
 /**
  * The compressions that a result may be wrapped in, told by their first bytes.
  *
- * Node's zlib has gzip, zlib and zstd. bz2, xz and legacy `.lzma` are decoded here, in plain steps, so that a small result
- * needs no promise, a large one gives way, every growth is checked against the limit before it happens, and who reads
- * local files installs nothing. bench/formats.bench.ts has the packages beside them: `seek-bzip` is as fast, the
- * WebAssembly of `xz-decompress` is two to three times faster but asynchronous, and neither knows `.lzma`.
+ * Node's zlib has gzip, zlib and zstd; bz2, xz and legacy `.lzma` are decoded here (docs/decisions/decompressors.md).
  */
 import * as Effect from "effect/Effect"
 import { promisify } from "node:util"

@@ -1,3 +1,4 @@
+// Measured: bench/formats.bench.ts
 /**
  * LZMA: the range coded Lempel–Ziv of the LZMA SDK's specification, inside the legacy `.lzma` container and inside the
  * LZMA2 chunks of xz.

@@ -1,3 +1,4 @@
+// Measured: bench/storage-local.bench.ts
 /** Reads one regular file that is really inside a folder. */
 import * as Effect from "effect/Effect"
 import * as fs from "node:fs"

@@ -1,3 +1,4 @@
+// Measured: bench/storage-s3.bench.ts
 /** Downloads an object under a limit of bytes, goes on where it was cut, and verifies what has come. */
 import * as Effect from "effect/Effect"
 import { ResultTooLarge } from "../../ResultError.ts"

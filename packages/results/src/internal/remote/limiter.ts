@@ -1,3 +1,4 @@
+// Measured: bench/storage-s3.bench.ts
 /** How many requests a store gets at once: fewer when it says that they are too many, then slowly more again. */
 import * as Effect from "effect/Effect"
 

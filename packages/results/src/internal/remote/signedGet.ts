@@ -1,6 +1,7 @@
+// Measured: bench/storage-s3.bench.ts
 /**
- * GET requests to S3, signed here by Signature Version 4: a tenth of what a request through the SDK's middleware costs.
- * Where a bucket is and who asks is still the SDK's to say.
+ * GET requests to S3, signed here by Signature Version 4 (docs/decisions/s3-signing.md). The SDK still says where a bucket
+ * is and whose credentials are used.
  * https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
  */
 import { createHash, createHmac } from "node:crypto"

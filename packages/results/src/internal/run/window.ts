@@ -1,3 +1,4 @@
+// Measured: bench/mapped.bench.ts
 /** Loads children in a window that slides over them: as many at once as their storages take, given in their order. */
 import * as State from "@effect-prefect/core/State"
 import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
