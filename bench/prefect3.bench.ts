@@ -137,7 +137,9 @@ const readAlone: Contender = (() => {
     open: async () => {
       const opened = await open()
       runtime = ManagedRuntime.make(live3(opened))
-      views = await runtime.runPromise(Effect.flatMap(PrefectApi, (api) => api.firstTaskRuns(opened.flowRunId)))
+      views = await runtime.runPromise(
+        Effect.flatMap(PrefectApi, (api) => api.firstTaskRunOfEachTask(opened.flowRunId))
+      )
     },
     run: () =>
       runtime.runPromise(

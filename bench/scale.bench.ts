@@ -51,7 +51,7 @@ const api = (count: number) =>
     name: "the benchmark",
     taskRun: () => Effect.succeed(view(-1, { type: "Mapped", n_map_states: count })),
     taskRunBySlug: unsupported,
-    firstTaskRuns: unsupported,
+    firstTaskRunOfEachTask: unsupported,
     mappedTaskIds: unsupported,
     countMappedChildren: unsupported,
     flowRun: unsupported,

@@ -142,7 +142,7 @@ for (const flow of Object.keys(flowRuns)) {
 
 await check("every task run of a flow run, with a page limit of 30", async () => {
   for (const [flow, id] of Object.entries(flowRuns)) {
-    const views = await run(Effect.flatMap(PrefectApi, (api) => api.firstTaskRuns(id)))
+    const views = await run(Effect.flatMap(PrefectApi, (api) => api.firstTaskRunOfEachTask(id)))
     assert.deepEqual(
       views.map((view) => view.taskRunId as string).toSorted(),
       of(flow).map((line) => line.task_run_id).toSorted()
@@ -305,7 +305,7 @@ await check("the events of a run that goes on, and a watch of it", async () => {
     const api = yield* PrefectApi
     const flowRun = yield* FlowRun.fromFlowRunId(live.id)
     const watching = yield* Effect.forkChild(Stream.runCollect(flowRun.watch({ settle: 0 })))
-    yield* Effect.forkChild(Stream.runForEach(api.changes(live.id), () =>
+    yield* Effect.forkChild(Stream.runForEach(api.flowRunSignals(live.id), () =>
       Effect.sync(() => {
         hints++
       })))

@@ -6,5 +6,5 @@ import * as TaskRunView from "@effect-prefect/core/TaskRunView"
 export const probe = (lines: ReadonlyArray<string>): ReadonlyArray<string> =>
   lines.map((line) => {
     const view = TaskRunView.fromRow(JSON.parse(line))
-    return "problem" in view ? view.problem : `${view} ${JSON.stringify(State.toJson(view.state))}`
+    return "detail" in view ? view.detail : `${view} ${JSON.stringify(State.toJson(view.state))}`
   })

@@ -37,6 +37,7 @@ const byReason: Record<Reason, (typeof problems)[number]> = {
   TaskRunNotFound: NotFound,
   FlowRunNotFound: NotFound,
   FlowNotFound: NotFound,
+  StorageBlockNotFound: NotFound,
   AmbiguousTaskRun: Unreadable,
   MalformedResponse: BadGateway,
   Unauthorized: BadGateway,

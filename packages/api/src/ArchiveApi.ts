@@ -22,6 +22,7 @@ import type * as Stream from "effect/Stream"
 import type { FileHandle } from "node:fs/promises"
 import { open, readFile, realpath, stat } from "node:fs/promises"
 import { isAbsolute, join, relative, resolve, sep } from "node:path"
+import { errorCode } from "./internal/errorCode.ts"
 import * as Pages from "./internal/pages.ts"
 import * as RowsBackend from "./internal/tables/backend.ts"
 import * as JsonLines from "./internal/tables/jsonLines.ts"
@@ -30,7 +31,7 @@ import * as PrefectApi from "./PrefectApi.ts"
 import { MalformedResponse, PrefectApiError, Unavailable } from "./PrefectApiError.ts"
 
 /**
- * A line of an archive that could not be used, and why. Never what it says.
+ * A line that was skipped, and why. Never contains the line itself.
  *
  * @category models
  * @since 0.1.0
@@ -82,19 +83,16 @@ const tableNames: ReadonlyArray<TableName> = [
 const maxProblems = 1000
 const maxWarnings = 10
 
-const unavailable = (problem: string) =>
-  new PrefectApiError({ operation: "archive", reason: new Unavailable({ problem }) })
-const malformed = (problem: string) =>
-  new PrefectApiError({ operation: "archive", reason: new MalformedResponse({ problem }) })
+const unavailable = (detail: string) =>
+  new PrefectApiError({ operation: "archive", reason: new Unavailable({ detail }) })
+const malformed = (detail: string) =>
+  new PrefectApiError({ operation: "archive", reason: new MalformedResponse({ detail }) })
 
-const codeOf = (error: unknown): string =>
-  typeof error === "object" && error !== null && "code" in error && typeof error.code === "string"
-    ? error.code
-    : "an unknown failure"
+const codeOf = (error: unknown): string => errorCode(error) ?? "an unknown failure"
 
-const notAnArchive = (directory: string, problem: string) =>
+const notAnArchive = (directory: string, detail: string) =>
   unavailable(
-    `${directory} is not an archive: ${problem}. An archive is a folder with tables/task_run.jsonl, ` +
+    `${directory} is not an archive: ${detail}. An archive is a folder with tables/task_run.jsonl, ` +
       "tables/flow_run.jsonl and the other tables of a Prefect 1 server beside them, a row a line"
   )
 

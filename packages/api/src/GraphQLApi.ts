@@ -13,6 +13,7 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
+import type * as Backend from "./Backend.ts"
 import * as GraphQLBackend from "./internal/graphql/backend.ts"
 import * as GraphQLClient from "./internal/graphql/client.ts"
 import * as Http from "./internal/http/client.ts"
@@ -51,11 +52,11 @@ export interface Options extends Http.HttpOptions {
  */
 export const makeBackend = Effect.fnUntraced(function*(
   options: Options
-): Effect.fn.Return<PrefectApi.Backend, PrefectConfigError> {
+): Effect.fn.Return<Backend.Backend, PrefectConfigError> {
   const { basic, url } = yield* Http.parseUrl(options.url)
   const tenantId = options.tenantId === undefined ? undefined : canonicalUuid(options.tenantId)
   if (options.tenantId !== undefined && tenantId === undefined) {
-    return yield* new PrefectConfigError({ source: "tenantId", problem: "it is not a UUID" })
+    return yield* new PrefectConfigError({ source: "tenantId", detail: "it is not a UUID" })
   }
   const lookupBatchSize = yield* Http.positiveInt("lookupBatchSize", options.lookupBatchSize ?? 200)
   const authorization = options.apiKey === undefined

@@ -25,6 +25,7 @@ import * as TaskRunView from "@effect-prefect/core/TaskRunView"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
+import type * as Backend from "./Backend.ts"
 import * as RowsBackend from "./internal/tables/backend.ts"
 import type { Row, Rows, TableName } from "./internal/tables/rowIndex.ts"
 import * as PrefectApi from "./PrefectApi.ts"
@@ -125,8 +126,8 @@ const rowsOf = (tables: Tables): Rows => {
     scan: (name, use) =>
       Effect.sync(() => {
         for (const [place, row] of table(name).entries()) {
-          const problem = use(row, place)
-          if (problem !== undefined) throw new TypeError(`row ${place} of the table ${name}: ${problem}`)
+          const detail = use(row, place)
+          if (detail !== undefined) throw new TypeError(`row ${place} of the table ${name}: ${detail}`)
         }
       }),
     read: (name, places) => Effect.sync(() => places.map((place) => table(name)[place]!))
@@ -146,7 +147,7 @@ export const make = Effect.fnUntraced(function*(
   tables: Tables | Effect.Effect<Tables>
 ): Effect.fn.Return<PrefectApi.PrefectApi["Service"]> {
   if (!Effect.isEffect(tables)) return PrefectApi.make((yield* RowsBackend.make(rowsOf(tables))).backend)
-  const known = new WeakMap<Tables, PrefectApi.Backend>()
+  const known = new WeakMap<Tables, Backend.Backend>()
   const current = Effect.flatMap(tables, (now) => {
     const backend = known.get(now)
     if (backend !== undefined) return Effect.succeed(backend)
@@ -156,14 +157,14 @@ export const make = Effect.fnUntraced(function*(
     })
   })
   const ask = <Args extends ReadonlyArray<unknown>, A, E>(
-    query: (backend: PrefectApi.Backend) => (...args: Args) => Effect.Effect<A, E>
+    query: (backend: Backend.Backend) => (...args: Args) => Effect.Effect<A, E>
   ) =>
   (...args: Args): Effect.Effect<A, E> => Effect.flatMap(current, (backend) => query(backend)(...args))
   return PrefectApi.make({
     name: "the memory",
     taskRun: ask((backend) => backend.taskRun),
     taskRunBySlug: ask((backend) => backend.taskRunBySlug),
-    firstTaskRuns: ask((backend) => backend.firstTaskRuns),
+    firstTaskRunOfEachTask: ask((backend) => backend.firstTaskRunOfEachTask),
     mappedTaskIds: ask((backend) => backend.mappedTaskIds),
     countMappedChildren: ask((backend) => backend.countMappedChildren),
     flowRun: ask((backend) => backend.flowRun),

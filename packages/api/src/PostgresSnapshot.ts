@@ -95,7 +95,7 @@ export const withSnapshot = <A, E, R>(
         return yield* new PrefectApiError({
           operation: "snapshot",
           reason: new MalformedResponse({
-            problem: "the database has no table task_run in its schema public; " +
+            detail: "the database has no table task_run in its schema public; " +
               "check that the URL names the database of a Prefect 1 server"
           })
         })

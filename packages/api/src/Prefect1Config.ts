@@ -54,7 +54,7 @@ const maxInterpolations = 10
 
 const variable = (name: string): Effect.Effect<string | undefined, PrefectConfigError> =>
   Effect.mapBoth(Config.option(Config.String(name)), {
-    onFailure: () => new PrefectConfigError({ source: name, problem: "it cannot be read as text" }),
+    onFailure: () => new PrefectConfigError({ source: name, detail: "it cannot be read as text" }),
     onSuccess: Option.getOrUndefined
   })
 
@@ -95,7 +95,7 @@ const readText = (path: string): Effect.Effect<string | undefined, PrefectConfig
       const found = await fs?.stat(path)
       if (fs === undefined || found === undefined || !found.isFile()) return undefined
       if (found.size > maxFileBytes) {
-        throw new PrefectConfigError({ source: path, problem: `it is over ${maxFileBytes} bytes` })
+        throw new PrefectConfigError({ source: path, detail: `it is over ${maxFileBytes} bytes` })
       }
       return await fs.readFile(path, "utf8")
     },
@@ -105,7 +105,7 @@ const readText = (path: string): Effect.Effect<string | undefined, PrefectConfig
       if (code === "ENOENT" || code === "ENOTDIR") return undefined
       return new PrefectConfigError({
         source: path,
-        problem: `it cannot be read${code === undefined ? "" : ` (${code})`}`
+        detail: `it cannot be read${code === undefined ? "" : ` (${code})`}`
       })
     }
   }).pipe(Effect.catch((error) => error === undefined ? Effect.undefined : Effect.fail(error)))
@@ -124,7 +124,7 @@ const readToml = Effect.fnUntraced(function*(path: string): Effect.fn.Return<Tab
     catch: (error) =>
       new PrefectConfigError({
         source: path,
-        problem: `it is not TOML${error instanceof TomlError ? ` (line ${error.line}, column ${error.column})` : ""}`
+        detail: `it is not TOML${error instanceof TomlError ? ` (line ${error.line}, column ${error.column})` : ""}`
       })
   })
 })
@@ -220,7 +220,7 @@ export const load: Effect.Effect<Prefect1Config, PrefectConfigError> = Effect.ge
       settings.get("backend")?.source ?? "PREFECT__CLOUD__API"
     return yield* new PrefectConfigError({
       source: from,
-      problem: "it gives no http or https URL for Prefect's API; set PREFECT__CLOUD__API, e.g. to http://localhost:4200"
+      detail: "it gives no http or https URL for Prefect's API; set PREFECT__CLOUD__API, e.g. to http://localhost:4200"
     })
   }
   const apiKey = credential("api_key", url)

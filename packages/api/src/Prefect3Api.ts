@@ -11,11 +11,10 @@
 import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
 import * as Cache from "effect/Cache"
 import type * as Config from "effect/Config"
-import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
-import type * as Redacted from "effect/Redacted"
+import type * as Backend from "./Backend.ts"
 import { compareCodePoints } from "./internal/codePoints.ts"
 import * as Block from "./internal/prefect3/block.ts"
 import * as Client from "./internal/prefect3/client.ts"
@@ -23,6 +22,7 @@ import * as Events from "./internal/prefect3/events.ts"
 import * as Pages from "./internal/prefect3/pages.ts"
 import * as Rows from "./internal/prefect3/rows.ts"
 import * as States from "./internal/prefect3/states.ts"
+import { isUuidLoose } from "./internal/uuids.ts"
 import * as Prefect3Config from "./Prefect3Config.ts"
 import * as PrefectApi from "./PrefectApi.ts"
 import {
@@ -32,44 +32,19 @@ import {
   MalformedResponse,
   PrefectApiError,
   type Reason,
+  StorageBlockNotFound,
   TaskRunNotFound,
   UnsupportedByBackend
 } from "./PrefectApiError.ts"
 import type { PrefectConfigError } from "./PrefectConfigError.ts"
 
 /**
- * Which server, and how it is asked.
+ * The server and how it is requested: the options of `layer`.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Options {
-  /** As `PREFECT_API_URL` has it: `http://127.0.0.1:4200/api`, or a workspace's address on Prefect Cloud. */
-  readonly url: string | URL
-  /** A key of Prefect Cloud, sent as `Authorization: Bearer`. */
-  readonly apiKey?: Redacted.Redacted | undefined
-  /** `user:password` of a server of one's own, sent as `Authorization: Basic`; comes before `apiKey`. */
-  readonly authString?: Redacted.Redacted | undefined
-  /** Headers for every request, e.g. those of a proxy in front of the server. Redacted where they are secret. */
-  readonly headers?: Readonly<Record<string, string | Redacted.Redacted>> | undefined
-  /**
-   * Whether storage blocks are asked for with their secrets, each then Redacted. Default false: the server masks them,
-   * and readers use credentials of their own.
-   */
-  readonly includeSecrets?: boolean | undefined
-  /**
-   * Whether who watches a flow run also listens to the server's events over a WebSocket, and so hears of its states at
-   * once instead of at the next poll. Where that is refused, or there is no global `WebSocket`, polling goes on alone.
-   * The credentials are sent over it; `headers` are not, which no WebSocket can. Default true.
-   */
-  readonly events?: boolean | undefined
-  /** Time for one attempt, from the request to the end of its answer's body. Default 60 seconds. */
-  readonly requestTimeout?: Duration.Input | undefined
-  /** Attempts after the first one. Default 5. */
-  readonly retries?: number | undefined
-  /** Bytes of one answer; a longer one is not read to its end. Default 64 MiB. */
-  readonly maxResponseBytes?: number | undefined
-}
+export type Options = Prefect3Config.Options
 
 /**
  * The service itself. The server's version is asked for at the first call, and once.
@@ -114,12 +89,10 @@ const unmapped = "it keeps no trace of .map(); use siblings for the runs with th
 
 const fail = (operation: string, reason: Reason) => Effect.fail(new PrefectApiError({ operation, reason }))
 const unsupported = (operation: string, feature: string) =>
-  fail(operation, new UnsupportedByBackend({ feature, backend: backendName, instead: unmapped }))
+  fail(operation, new UnsupportedByBackend({ feature, backend: backendName, hint: unmapped }))
 
 /** An id as one segment of a path. `.` and `..` would be taken for something else, and are no ids. */
 const segment = (id: string): string | undefined => /^\.{0,2}$/.test(id) ? undefined : encodeURIComponent(id)
-
-const isUuid = (id: string): boolean => /^[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}$/i.test(id)
 
 /** The server refuses a query with an id that is no UUID: nothing has such an id. */
 const orNotFound = <A>(
@@ -128,14 +101,14 @@ const orNotFound = <A>(
   id: string | undefined,
   notFound: (id: string) => Reason
 ): Effect.Effect<A, PrefectApiError> =>
-  id === undefined || isUuid(id) ? effect : Effect.catchIf(
+  id === undefined || isUuidLoose(id) ? effect : Effect.catchIf(
     effect,
     ({ reason }) => reason._tag === "MalformedResponse",
     () => fail(operation, notFound(id))
   )
 
 const noFlowRun = (flowRunId: string) => new FlowRunNotFound({ flowRunId })
-const noTaskRun = (wanted: string) => new TaskRunNotFound({ wanted })
+const noTaskRun = (query: string) => new TaskRunNotFound({ query })
 const noFlow = (flowId: string) => new FlowNotFound({ flowId })
 
 const makeBackend = Effect.fnUntraced(function*(
@@ -157,7 +130,7 @@ const makeBackend = Effect.fnUntraced(function*(
       if (row === undefined) return fail(operation, notFound())
       const value = make(row)
       return Rows.isMalformed(value)
-        ? fail(operation, new MalformedResponse({ problem: value.problem }))
+        ? fail(operation, new MalformedResponse({ detail: value.detail }))
         : Effect.succeed(value)
     })
   }
@@ -183,27 +156,27 @@ const makeBackend = Effect.fnUntraced(function*(
     orNotFound(pages.all(ofFlowRun(operation, flowRunId)), operation, flowRunId, noFlowRun)
 
   const taskRunBySlug = Effect.fnUntraced(function*(
-    { flowRunId, mapIndex, taskSlug }: PrefectApi.TaskRunBySlug
+    { flowRunId, mapIndex, taskSlug }: Backend.TaskRunBySlug
   ): Effect.fn.Return<TaskRunView, PrefectApiError> {
     const operation = "taskRunBySlug"
     if (mapIndex >= 0) return yield* unsupported(operation, "map index")
     const rows = yield* allTaskRuns(operation, flowRunId)
     const exact = rows.filter((row) => row["task_key"] === taskSlug)
     const found = exact.length > 0 ? exact : rows.filter((row) => isOfTask(row, taskSlug))
-    const wanted = `${taskSlug} in flow run ${flowRunId}`
-    if (found.length === 0) return yield* fail(operation, new TaskRunNotFound({ wanted }))
+    const query = `${taskSlug} in flow run ${flowRunId}`
+    if (found.length === 0) return yield* fail(operation, new TaskRunNotFound({ query }))
     if (found.length > 1) {
       const taskRunIds = found.map((row) => String(row["id"]))
-      return yield* fail(operation, new AmbiguousTaskRun({ wanted, taskRunIds }))
+      return yield* fail(operation, new AmbiguousTaskRun({ query, taskRunIds }))
     }
     const [view] = yield* decodeAll(operation, found)
     return view!
   })
 
-  const firstTaskRuns = Effect.fnUntraced(function*(
+  const firstTaskRunOfEachTask = Effect.fnUntraced(function*(
     flowRunId: string
   ): Effect.fn.Return<ReadonlyArray<TaskRunView>, PrefectApiError> {
-    const operation = "firstTaskRuns"
+    const operation = "firstTaskRunOfEachTask"
     const rows = yield* allTaskRuns(operation, flowRunId)
     // An empty flow run and one that is not there look the same.
     if (rows.length === 0) yield* flowRun(flowRunId)
@@ -212,9 +185,9 @@ const makeBackend = Effect.fnUntraced(function*(
 
   const taskRunsPage = (
     operation: string,
-    { flowRunId, mapped, states, taskSlug }: PrefectApi.TaskRunsQuery,
-    request: PrefectApi.PageRequest
-  ): Effect.Effect<PrefectApi.Page<TaskRunView>, PrefectApiError> => {
+    { flowRunId, mapped, states, taskSlug }: Backend.TaskRunsQuery,
+    request: Backend.PageRequest
+  ): Effect.Effect<Backend.Page<TaskRunView>, PrefectApiError> => {
     if (mapped === true) return unsupported(operation, "mapped children")
     const state = states === undefined ? undefined : States.filter(states)
     if (states !== undefined && state === undefined) return Effect.succeed({ items: [], next: undefined })
@@ -239,16 +212,10 @@ const makeBackend = Effect.fnUntraced(function*(
             `/block_documents/${segment(id)}${includeSecrets ? "?include_secrets=true" : ""}`
           ),
         (json) => {
+          if (json === undefined) return fail("storageBlock", new StorageBlockNotFound({ id }))
           const block = Block.fromJson(json)
           return block === undefined
-            ? fail(
-              "storageBlock",
-              new MalformedResponse({
-                problem: json === undefined
-                  ? `${Block.missing} ${id}: it was deleted, or is another server's`
-                  : `what it gives for storage block ${id} is none`
-              })
-            )
+            ? fail("storageBlock", new MalformedResponse({ detail: `storage block ${id} is not a block document` }))
             : Effect.succeed(block)
         }
       ),
@@ -264,25 +231,25 @@ const makeBackend = Effect.fnUntraced(function*(
       const rows = yield* client.get(operation, path)
       if (!Array.isArray(rows)) {
         yield* exists
-        return yield* fail(operation, new MalformedResponse({ problem: "its states are not a list" }))
+        return yield* fail(operation, new MalformedResponse({ detail: "its states are not a list" }))
       }
       // A run that is not there has no states either.
       if (rows.length === 0) yield* exists
       const records = []
       for (const row of rows) {
         const record = Rows.stateRecord(row)
-        if (Rows.isMalformed(record)) return yield* fail(operation, new MalformedResponse({ problem: record.problem }))
+        if (Rows.isMalformed(record)) return yield* fail(operation, new MalformedResponse({ detail: record.detail }))
         records.push(record)
       }
       return records
     })
 
-  const backend: PrefectApi.Backend = {
+  const backend: Backend.Backend = {
     name: backendName,
-    changes: events ? (flowRunId) => Events.changes(client, flowRunId) : undefined,
+    flowRunSignals: events ? (flowRunId) => Events.flowRunSignals(client, flowRunId) : undefined,
     taskRun,
     taskRunBySlug,
-    firstTaskRuns,
+    firstTaskRunOfEachTask,
     mappedTaskIds: () => Effect.succeed(new Set<string>()),
     countMappedChildren: () => unsupported("countMappedChildren", "mapped children"),
     flowRun,
@@ -421,7 +388,7 @@ const decodeAll = (
   const views: Array<TaskRunView> = []
   for (const row of rows) {
     const view = Rows.taskRun(row)
-    if (Rows.isMalformed(view)) return fail(operation, new MalformedResponse({ problem: view.problem }))
+    if (Rows.isMalformed(view)) return fail(operation, new MalformedResponse({ detail: view.detail }))
     views.push(view)
   }
   return Effect.succeed(views)

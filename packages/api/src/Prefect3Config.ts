@@ -23,11 +23,44 @@ import { readFile } from "node:fs/promises"
 import { homedir } from "node:os"
 import { join } from "node:path"
 import { parse } from "smol-toml"
-import type { Options } from "./Prefect3Api.ts"
+import { errorCode } from "./internal/errorCode.ts"
+import { isObject } from "./internal/isObject.ts"
 import { PrefectConfigError } from "./PrefectConfigError.ts"
 
+/**
+ * The server and how it is requested: the options of `Prefect3Api.layer`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /** The value of `PREFECT_API_URL`: `http://127.0.0.1:4200/api`, or a workspace's address on Prefect Cloud. */
+  readonly url: string | URL
+  /** A key of Prefect Cloud, sent as `Authorization: Bearer`. */
+  readonly apiKey?: Redacted.Redacted | undefined
+  /** `user:password` of a self-hosted server, sent as `Authorization: Basic`; comes before `apiKey`. */
+  readonly authString?: Redacted.Redacted | undefined
+  /** Headers for every request, e.g. those of a proxy in front of the server. Redacted where they are secret. */
+  readonly headers?: Readonly<Record<string, string | Redacted.Redacted>> | undefined
+  /**
+   * Whether storage blocks are requested with their secrets, each then Redacted. Default false: the server masks them,
+   * and readers use credentials of their own.
+   */
+  readonly includeSecrets?: boolean | undefined
+  /**
+   * Whether `Watch` also subscribes to the server's events over a WebSocket. Falls back to polling where that is
+   * refused, or where there is no global `WebSocket`. Credentials are sent; custom `headers` cannot be. Default true.
+   */
+  readonly events?: boolean | undefined
+  /** Time for one attempt, from the request to the end of its answer's body. Default 60 seconds. */
+  readonly requestTimeout?: Duration.Input | undefined
+  /** Attempts after the first one. Default 5. */
+  readonly retries?: number | undefined
+  /** Bytes of one answer; a longer one is not read to its end. Default 64 MiB. */
+  readonly maxResponseBytes?: number | undefined
+}
+
 type Table = { readonly [key: string]: unknown }
-const isTable = (value: unknown): value is Table => typeof value === "object" && value !== null && !Array.isArray(value)
 
 /** What Prefect's own profile template calls `local`. */
 const localUrl = "http://127.0.0.1:4200/api"
@@ -53,26 +86,26 @@ export const loadProfile: Effect.Effect<Table, PrefectConfigError | Config.Confi
   const home = (yield* variable("PREFECT_HOME")) ?? "~/.prefect"
   const path = withoutHome(given ?? join(home, "profiles.toml"))
   const chosen = yield* variable("PREFECT_PROFILE")
-  const problem = (text: string) => new PrefectConfigError({ source: path, problem: text })
+  const detail = (text: string) => new PrefectConfigError({ source: path, detail: text })
 
   const text = yield* Effect.tryPromise({
     try: () => readFile(path, "utf8"),
-    catch: (error) => ({ code: (error as NodeJS.ErrnoException).code ?? "unknown error" })
+    catch: (error) => ({ code: errorCode(error) ?? "unknown error" })
   }).pipe(
     Effect.catchIf(({ code }) => code === "ENOENT" || code === "ENOTDIR", () => Effect.undefined),
-    Effect.mapError(({ code }) => problem(`it cannot be read (${code})`))
+    Effect.mapError(({ code }) => detail(`it cannot be read (${code})`))
   )
   if (text === undefined) return chosen === "local" ? { PREFECT_API_URL: localUrl } : {}
 
   // A message of the parser quotes the file, which holds keys.
-  const file = yield* Effect.try({ try: () => parse(text) as Table, catch: () => problem("it is not valid TOML") })
-  const profiles = isTable(file["profiles"]) ? file["profiles"] : {}
+  const file = yield* Effect.try({ try: () => parse(text) as Table, catch: () => detail("it is not valid TOML") })
+  const profiles = isObject(file["profiles"]) ? file["profiles"] : {}
   const name = chosen ?? file["active"]
   if (typeof name !== "string" || !Object.hasOwn(profiles, name)) {
-    return chosen === undefined ? {} : yield* problem("it has no profile of the name that PREFECT_PROFILE gives")
+    return chosen === undefined ? {} : yield* detail("it has no profile of the name that PREFECT_PROFILE gives")
   }
   const profile = profiles[name]
-  return isTable(profile) ? profile : {}
+  return isObject(profile) ? profile : {}
 })
 
 const number = (name: string, text: string | undefined): Effect.Effect<number | undefined, PrefectConfigError> => {
@@ -80,7 +113,7 @@ const number = (name: string, text: string | undefined): Effect.Effect<number | 
   const value = Number(text)
   return Number.isFinite(value) && value >= 0
     ? Effect.succeed(value)
-    : Effect.fail(new PrefectConfigError({ source: name, problem: "it is not a number" }))
+    : Effect.fail(new PrefectConfigError({ source: name, detail: "it is not a number" }))
 }
 
 const headersOf = (
@@ -88,15 +121,15 @@ const headersOf = (
   text: string | undefined
 ): Effect.Effect<Readonly<Record<string, Redacted.Redacted>> | undefined, PrefectConfigError> => {
   if (text === undefined) return Effect.undefined
-  const problem = () => new PrefectConfigError({ source: name, problem: "it is not a JSON object of strings" })
+  const detail = () => new PrefectConfigError({ source: name, detail: "it is not a JSON object of strings" })
   return Effect.flatMap(
-    Effect.try({ try: () => JSON.parse(text) as unknown, catch: problem }),
+    Effect.try({ try: () => JSON.parse(text) as unknown, catch: detail }),
     (value) =>
-      isTable(value) && Object.values(value).every((header) => typeof header === "string")
+      isObject(value) && Object.values(value).every((header) => typeof header === "string")
         ? Effect.succeed(
           Object.fromEntries(Object.entries(value).map(([key, header]) => [key, Redacted.make(header as string)]))
         )
-        : Effect.fail(problem())
+        : Effect.fail(detail())
   )
 }
 
@@ -121,7 +154,7 @@ export const load = Effect.fnUntraced(function*(
   const profile = yield* loadProfile
   const setting = Effect.fnUntraced(function*(name: string) {
     const value = (yield* variable(name)) ?? profile[name]
-    const text = isTable(value) ? JSON.stringify(value) : value === undefined ? undefined : String(value)
+    const text = isObject(value) ? JSON.stringify(value) : value === undefined ? undefined : String(value)
     return text === "" ? undefined : text
   })
   const secret = (text: string | undefined) => text === undefined ? undefined : Redacted.make(text)
@@ -130,7 +163,7 @@ export const load = Effect.fnUntraced(function*(
   if (url === undefined) {
     return yield* new PrefectConfigError({
       source: names.url,
-      problem: "it is not set, and the active profile has none: set it to the server's URL, which usually ends in /api"
+      detail: "it is not set, and the active profile has none: set it to the server's URL, which usually ends in /api"
     })
   }
   // Credentials of the environment belong to its server, and are not sent to another.

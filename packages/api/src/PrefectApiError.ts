@@ -1,5 +1,5 @@
 /**
- * What can go wrong between this library and a Prefect backend.
+ * `PrefectApiError`: the failures of a Prefect backend, as tagged reasons.
  *
  * @since 0.1.0
  */
@@ -13,10 +13,10 @@ import * as Schema from "effect/Schema"
  */
 export class TaskRunNotFound extends Schema.TaggedError<TaskRunNotFound>("@effect-prefect/api/TaskRunNotFound")(
   "TaskRunNotFound",
-  { wanted: Schema.String }
+  { query: Schema.String }
 ) {
   override get message() {
-    return `no task run ${this.wanted}: check the id, and that this is the backend that ran it`
+    return `no task run ${this.query}: check the id, and that this is the backend that ran it`
   }
 }
 
@@ -51,54 +51,71 @@ export class FlowNotFound extends Schema.TaggedError<FlowNotFound>("@effect-pref
 }
 
 /**
- * More than one task run answers to what was asked for.
+ * No storage block has that id. It was deleted, or belongs to another server.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export class StorageBlockNotFound
+  extends Schema.TaggedError<StorageBlockNotFound>("@effect-prefect/api/StorageBlockNotFound")(
+    "StorageBlockNotFound",
+    { id: Schema.String }
+  )
+{
+  override get message() {
+    return `no storage block ${this.id}: it was deleted, or belongs to another server`
+  }
+}
+
+/**
+ * More than one task run matches the query.
  *
  * @category reasons
  * @since 0.1.0
  */
 export class AmbiguousTaskRun extends Schema.TaggedError<AmbiguousTaskRun>("@effect-prefect/api/AmbiguousTaskRun")(
   "AmbiguousTaskRun",
-  { wanted: Schema.String, taskRunIds: Schema.Array(Schema.String) }
+  { query: Schema.String, taskRunIds: Schema.Array(Schema.String) }
 ) {
   override get message() {
     const shown = this.taskRunIds.slice(0, 5).join(", ")
     const more = this.taskRunIds.length > 5 ? ` and ${this.taskRunIds.length - 5} more` : ""
-    return `${this.taskRunIds.length} task runs are ${this.wanted}: ask for one by its id (${shown}${more})`
+    return `${this.taskRunIds.length} task runs are ${this.query}: ask for one by its id (${shown}${more})`
   }
 }
 
 /**
- * The backend answered with something that is not what Prefect answers.
+ * A response that Prefect would not give.
  *
  * @category reasons
  * @since 0.1.0
  */
 export class MalformedResponse extends Schema.TaggedError<MalformedResponse>("@effect-prefect/api/MalformedResponse")(
   "MalformedResponse",
-  { problem: Schema.String }
+  { detail: Schema.String }
 ) {
   override get message() {
-    return `the answer is not one of Prefect's: ${this.problem}`
+    return `unexpected response from the backend: ${this.detail}`
   }
 }
 
 /**
- * The backend refused the credentials, or asked for some.
+ * The backend refused the credentials, or requires some.
  *
  * @category reasons
  * @since 0.1.0
  */
 export class Unauthorized extends Schema.TaggedError<Unauthorized>("@effect-prefect/api/Unauthorized")(
   "Unauthorized",
-  { problem: Schema.String }
+  { detail: Schema.String }
 ) {
   override get message() {
-    return `the backend refused the credentials: ${this.problem}`
+    return `the backend refused the credentials: ${this.detail}`
   }
 }
 
 /**
- * The backend asked to be left alone for a while, and went on asking through every retry.
+ * The backend rate-limited the request and all of its retries.
  *
  * @category reasons
  * @since 0.1.0
@@ -108,27 +125,27 @@ export class RateLimited extends Schema.TaggedError<RateLimited>("@effect-prefec
   { retryAfter: Schema.optionalKey(Schema.Duration) }
 ) {
   override get message() {
-    return "the backend limits the rate of requests: try again later, or ask for less at once"
+    return "the backend limits the rate of requests: try again later, or make fewer requests at once"
   }
 }
 
 /**
- * The backend could not be reached, or failed, through every retry.
+ * The backend could not be reached or failed, and so did every retry.
  *
  * @category reasons
  * @since 0.1.0
  */
 export class Unavailable extends Schema.TaggedError<Unavailable>("@effect-prefect/api/Unavailable")(
   "Unavailable",
-  { problem: Schema.String, cause: Schema.optionalKey(Schema.Defect()) }
+  { detail: Schema.String, cause: Schema.optionalKey(Schema.Defect()) }
 ) {
   override get message() {
-    return `the backend is not available: ${this.problem}`
+    return `the backend is not available: ${this.detail}`
   }
 }
 
 /**
- * This backend cannot know what was asked for.
+ * A query that this backend cannot answer.
  *
  * @category reasons
  * @since 0.1.0
@@ -136,11 +153,11 @@ export class Unavailable extends Schema.TaggedError<Unavailable>("@effect-prefec
 export class UnsupportedByBackend
   extends Schema.TaggedError<UnsupportedByBackend>("@effect-prefect/api/UnsupportedByBackend")(
     "UnsupportedByBackend",
-    { feature: Schema.String, backend: Schema.String, instead: Schema.optionalKey(Schema.String) }
+    { feature: Schema.String, backend: Schema.String, hint: Schema.optionalKey(Schema.String) }
   )
 {
   override get message() {
-    return `${this.backend} has no ${this.feature}${this.instead === undefined ? "" : `: ${this.instead}`}`
+    return `${this.backend} has no ${this.feature}${this.hint === undefined ? "" : `: ${this.hint}`}`
   }
 }
 
@@ -154,6 +171,7 @@ export const Reason = Schema.Union([
   TaskRunNotFound,
   FlowRunNotFound,
   FlowNotFound,
+  StorageBlockNotFound,
   AmbiguousTaskRun,
   MalformedResponse,
   Unauthorized,

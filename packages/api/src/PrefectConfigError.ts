@@ -16,11 +16,11 @@ export class PrefectConfigError
   extends Schema.TaggedError<PrefectConfigError>("@effect-prefect/api/PrefectConfigError")("PrefectConfigError", {
     /** The option, variable or file. */
     source: Schema.String,
-    problem: Schema.String
+    detail: Schema.String
   })
 {
   override get message() {
-    return `${this.source}: ${this.problem}`
+    return `${this.source}: ${this.detail}`
   }
   /** What `console.log`, loggers and `JSON.stringify` show: the fields, and the sentence that they make. */
   override toJSON(): unknown {

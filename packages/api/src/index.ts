@@ -1,4 +1,5 @@
 export * as ArchiveApi from "./ArchiveApi.ts"
+export * as Backend from "./Backend.ts"
 export * as GraphQLApi from "./GraphQLApi.ts"
 export * as MemoryApi from "./MemoryApi.ts"
 export * as Prefect1Config from "./Prefect1Config.ts"

@@ -45,7 +45,7 @@ describe.each(["prefect-1", "prefect-0.15"])("the archive %s", (name) => {
         const expected = readFixture(`${name}/expected.jsonl`)
         for (const flowRun of yield* Stream.runCollect(api.flowRuns())) {
           const lines: Array<object> = []
-          for (const { taskId } of yield* api.firstTaskRuns(flowRun.flowRunId)) {
+          for (const { taskId } of yield* api.firstTaskRunOfEachTask(flowRun.flowRunId)) {
             const runs = yield* Stream.runCollect(
               api.taskRunsOfTask({ flowRunId: flowRun.flowRunId, taskId: taskId! }, { pageSize: 10 })
             )

@@ -3,6 +3,7 @@
  * `suite("name", (tables) => layer)`: the function loads the tables of `contractTables.ts` into whatever the backend
  * reads, and gives the service over it. It is called once.
  */
+import type * as Backend from "@effect-prefect/api/Backend"
 import * as PrefectApi from "@effect-prefect/api/PrefectApi"
 import type { PrefectApiError } from "@effect-prefect/api/PrefectApiError"
 import * as FlowRunView from "@effect-prefect/core/FlowRunView"
@@ -141,7 +142,7 @@ export const suite = (
 
     test("gives the first task run of each task by slug in code point order, those without a slug last", (api) =>
       Effect.gen(function*() {
-        const first = yield* api.firstTaskRuns(flowRuns.main)
+        const first = yield* api.firstTaskRunOfEachTask(flowRuns.main)
         const slugs = ["B-1", "_a-1", "a-1", "fan-1", "orphans-1", "twin-1", "twin-1", "é-1", "\uff01-1", "\u{1f600}-1"]
         assert.deepStrictEqual(first.map((view) => view.taskSlug), [...slugs, null, null, null])
         const { accent, emoji, fan, lower, orphans, otherTwin, twin, underscore, upper, wide } = tasks
@@ -151,7 +152,7 @@ export const suite = (
           ...idsOf(runsOf(flowRuns.main, Rows.lostTask)),
           ...idsOf(runsOf(flowRuns.main, null))
         ])
-        assert.deepStrictEqual(yield* api.firstTaskRuns(nowhere), [])
+        assert.deepStrictEqual(yield* api.firstTaskRunOfEachTask(nowhere), [])
       }))
 
     test("tells which tasks have mapped children", (api) =>
@@ -253,7 +254,7 @@ export const suite = (
         const all = tables.task_run.filter((row) => row.flow_run_id === flowRuns.main)
         const nameOf = (row: (typeof all)[number]) => row.serialized_state?.type ?? "Scheduled"
         const check = Effect.fnUntraced(function*(
-          query: Omit<PrefectApi.TaskRunsQuery, "flowRunId">,
+          query: Omit<Backend.TaskRunsQuery, "flowRunId">,
           isWanted: (row: (typeof all)[number]) => boolean
         ) {
           const views = yield* collect(api.taskRuns({ flowRunId: flowRuns.main, ...query }, { pageSize: 2 }))
@@ -321,7 +322,7 @@ export const suite = (
           const views = yield* collect(api.flowRuns({}, { pageSize }))
           assert.deepStrictEqual(views.map((view) => view.flowRunId), newestFirst as never)
         }
-        const ids = (query: PrefectApi.FlowRunsQuery) =>
+        const ids = (query: Backend.FlowRunsQuery) =>
           Effect.map(collect(api.flowRuns(query, { pageSize: 1 })), (views) =>
             views.map((view): string => view.flowRunId))
         assert.deepStrictEqual(yield* ids({ flowName: "etl" }), [large, main, stateless, odd])
@@ -370,7 +371,7 @@ export const suite = (
 
     test("gives logs from a level up, and those of no known level at every level", (api) =>
       Effect.gen(function*() {
-        const messages = (query: PrefectApi.LogsQuery) =>
+        const messages = (query: Backend.LogsQuery) =>
           Effect.map(collect(api.logs(query, { pageSize: 2 })), (lines) => lines.map((line) => line.message))
         const of = (...numbers: ReadonlyArray<number>) => numbers.map((at) => `line ${at}`)
         const flowRunId = flowRuns.main

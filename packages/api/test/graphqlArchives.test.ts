@@ -28,7 +28,7 @@ const readAll = Effect.fnUntraced(function*(api: Api) {
   const perFlowRun = yield* Effect.forEach(
     flowRuns,
     Effect.fnUntraced(function*({ flowRunId }) {
-      const first = yield* api.firstTaskRuns(flowRunId)
+      const first = yield* api.firstTaskRunOfEachTask(flowRunId)
       return {
         first: first.map(toRow),
         children: yield* Effect.forEach(

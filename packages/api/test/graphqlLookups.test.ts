@@ -1,5 +1,5 @@
+import type * as Backend from "@effect-prefect/api/Backend"
 import * as GraphQLApi from "@effect-prefect/api/GraphQLApi"
-import type * as PrefectApi from "@effect-prefect/api/PrefectApi"
 import { TaskRunView } from "@effect-prefect/core/TaskRunView"
 import * as Server from "@effect-prefect/server/Server"
 import { assert, describe, it } from "@effect/vitest"
@@ -24,7 +24,7 @@ const together = <A, B, E>(wanted: ReadonlyArray<A>, lookup: (wanted: A) => Effe
 
 const numbers = (length: number) => Array.from({ length }, (_, index) => index)
 const idsOf = (views: ReadonlyArray<TaskRunView>) => views.map(({ taskRunId }) => taskRunId as string)
-const bySlug = (mapIndex: number): PrefectApi.TaskRunBySlug => ({ ...Mapped, mapIndex })
+const bySlug = (mapIndex: number): Backend.TaskRunBySlug => ({ ...Mapped, mapIndex })
 
 /** Values of the queries that a server received, so that nothing is pasted into them. */
 const variablesOf = (received: Faults.Received): Record<string, unknown> => {
@@ -56,7 +56,7 @@ describe("GraphQLApi lookups", () => {
     it.effect("finds slugs of several tasks, map indexes and flow runs at once, and none that was not asked for", () =>
       Effect.gen(function*() {
         const { api, server } = yield* open
-        const wanted: ReadonlyArray<PrefectApi.TaskRunBySlug> = [
+        const wanted: ReadonlyArray<Backend.TaskRunBySlug> = [
           bySlug(-1),
           bySlug(3),
           bySlug(5),
@@ -197,7 +197,7 @@ describe("GraphQLApi lookups", () => {
         const limits = server.received.map((request) => variablesOf(request)["limit"])
         assert.deepStrictEqual(limits.slice(0, 4), [500, 125, 31, 31])
         assert.deepStrictEqual(idsOf(yield* together(all, api.taskRun)), all)
-        assert.strictEqual((yield* api.firstTaskRuns(Mapped.flowRunId)).length, Mapped.singles + 1)
+        assert.strictEqual((yield* api.firstTaskRunOfEachTask(Mapped.flowRunId)).length, Mapped.singles + 1)
       }))
 
     it.effect("asks for pages after the last map index", () =>

@@ -1,3 +1,4 @@
+import type * as Backend from "@effect-prefect/api/Backend"
 import * as MemoryApi from "@effect-prefect/api/MemoryApi"
 import * as PrefectApi from "@effect-prefect/api/PrefectApi"
 import { PrefectApiError, Unavailable } from "@effect-prefect/api/PrefectApiError"
@@ -8,7 +9,7 @@ export interface Options {
   /** Which children a page keeps; all by default. */
   readonly keep?: (at: number) => boolean
   /** The cursor that every page gives, in place of the right one. */
-  readonly next?: () => PrefectApi.Cursor
+  readonly next?: () => Backend.Cursor
   /** The child whose page fails. */
   readonly failAt?: number
 }
@@ -18,7 +19,7 @@ export interface Options {
  * a defect.
  */
 export const pagesOf = Effect.fnUntraced(function*(count: number, options: Options = {}) {
-  const requests: Array<PrefectApi.PageRequest> = []
+  const requests: Array<Backend.PageRequest> = []
   const child = (at: number) =>
     TaskRunView.fromRow({
       id: `r${at}`,
@@ -30,7 +31,7 @@ export const pagesOf = Effect.fnUntraced(function*(count: number, options: Optio
     }) as TaskRunView.TaskRunView
   const nothing = yield* MemoryApi.make({})
   const unexpected = () => Effect.die(new Error("nobody should ask for this"))
-  const backend: PrefectApi.Backend = {
+  const backend: Backend.Backend = {
     ...nothing,
     name: "a test",
     taskRunsPage: unexpected,
@@ -46,7 +47,7 @@ export const pagesOf = Effect.fnUntraced(function*(count: number, options: Optio
         const end = Math.min(count, start + request.limit)
         if (options.failAt !== undefined && options.failAt >= start && options.failAt < end) {
           return Effect.fail(
-            new PrefectApiError({ operation: "test", reason: new Unavailable({ problem: "it was unplugged" }) })
+            new PrefectApiError({ operation: "test", reason: new Unavailable({ detail: "it was unplugged" }) })
           )
         }
         const items = Array.from({ length: end - start }, (_, at) => start + at)
@@ -54,5 +55,5 @@ export const pagesOf = Effect.fnUntraced(function*(count: number, options: Optio
         return Effect.succeed({ items, next: options.next?.() ?? (end < count ? end : undefined) })
       })
   }
-  return { api: PrefectApi.make(backend), requests: requests as ReadonlyArray<PrefectApi.PageRequest> }
+  return { api: PrefectApi.make(backend), requests: requests as ReadonlyArray<Backend.PageRequest> }
 })

@@ -202,7 +202,7 @@ describe("listings", () => {
         (server) =>
           Effect.gen(function*() {
             const api = yield* PrefectApi
-            assert.deepStrictEqual(ids(yield* api.firstTaskRuns(map250)), allIds)
+            assert.deepStrictEqual(ids(yield* api.firstTaskRunOfEachTask(map250)), allIds)
             const limits = server.received.flatMap(({ body }) => body === null ? [] : [body["limit"]])
             assert.strictEqual(limits[0], 200)
             assert.isTrue(limits.slice(1).every((limit) => limit === undefined))
@@ -248,7 +248,7 @@ describe("listings", () => {
         const api = yield* PrefectApi
         const flowRunId = Recorded.runs["structure"]!
         const rows = Recorded.taskRuns.filter((row) => row["flow_run_id"] === flowRunId)
-        const views = yield* api.firstTaskRuns(flowRunId)
+        const views = yield* api.firstTaskRunOfEachTask(flowRunId)
         const key = (row: Recorded.Row) => `${row["task_key"]} ${row["expected_start_time"]} ${row["id"]}`
         const sorted = rows.toSorted((left, right) => key(left) < key(right) ? -1 : 1)
         assert.deepStrictEqual(views.map((view) => view.taskRunId as string), sorted.map((row) => row["id"] as string))
@@ -261,9 +261,9 @@ describe("listings", () => {
       () =>
         Effect.gen(function*() {
           const api = yield* PrefectApi
-          assert.deepStrictEqual(yield* api.firstTaskRuns("11111111-1111-4111-8111-111111111111"), [])
+          assert.deepStrictEqual(yield* api.firstTaskRunOfEachTask("11111111-1111-4111-8111-111111111111"), [])
           for (const id of ["00000000-0000-4000-8000-000000000000", "nope"]) {
-            const { reason } = yield* Effect.flip(api.firstTaskRuns(id))
+            const { reason } = yield* Effect.flip(api.firstTaskRunOfEachTask(id))
             assert.strictEqual(reason._tag, "FlowRunNotFound")
           }
         }),
@@ -525,7 +525,7 @@ describe("storage blocks", () => {
           yield* Effect.all(Array.from({ length: 10 }, () => api.storageBlock(id)), { concurrency: "unbounded" })
           assert.lengthOf(server.received.filter(({ path }) => path.includes("/block_documents/")), 2)
           const gone = yield* Effect.flip(api.storageBlock("00000000-0000-4000-8000-000000000000"))
-          assert.include(gone.message, "there is no storage block")
+          assert.deepInclude(gone.reason, { _tag: "StorageBlockNotFound" })
         }),
       ({ path }) =>
         path.includes("/block_documents/") && failures-- > 0

@@ -21,7 +21,7 @@ const listening = (url: string, options: Partial<Prefect3Api.Options> = {}, id =
   Effect.gen(function*() {
     const api = yield* Prefect3Api.make({ url, ...options })
     const heard = { count: 0 }
-    const fiber = yield* Effect.forkChild(Stream.runForEach(api.changes(id), () =>
+    const fiber = yield* Effect.forkChild(Stream.runForEach(api.flowRunSignals(id), () =>
       Effect.sync(() => {
         heard.count++
       })))

@@ -219,7 +219,7 @@ describe("answers that are not Prefect's", () => {
     Effect.gen(function*() {
       const { error } = yield* ask(
         ({ path }) => path === "/task_runs/filter" ? json({ results: [] }) : undefined,
-        (api) => api.firstTaskRuns(flowRunId)
+        (api) => api.firstTaskRunOfEachTask(flowRunId)
       )
       assert.strictEqual(error?.reason._tag, "MalformedResponse")
     }))
@@ -242,7 +242,7 @@ describe("answers that are not Prefect's", () => {
           path === "/task_runs/filter"
             ? json(odd.map((state, index) => ({ ...completed, id: `${index}`, state })))
             : undefined,
-        (api) => Effect.map(api.firstTaskRuns(flowRunId), (views) => views.map((view) => view.state._tag))
+        (api) => Effect.map(api.firstTaskRunOfEachTask(flowRunId), (views) => views.map((view) => view.state._tag))
       )
       assert.deepStrictEqual(yield* exit, ["Scheduled", "UnknownState", "UnknownState", "Success"])
     }))
@@ -252,7 +252,7 @@ describe("answers that are not Prefect's", () => {
       const { request, response, status } = Recorded.exchange("task_runs/sort_ID_ASC")
       const { error } = yield* ask(
         ({ path }) => path === request.path ? json(response, status) : undefined,
-        (api) => api.firstTaskRuns(flowRunId)
+        (api) => api.firstTaskRunOfEachTask(flowRunId)
       )
       assert.strictEqual(error?.reason._tag, "MalformedResponse")
       assert.notInclude(error?.message, flowRunId)
@@ -314,7 +314,7 @@ describe("credentials", () => {
       yield* TestClock.setTime(Date.parse("2026-11-23T06:30:00Z"))
       const { exit, sent } = yield* ask(
         csrf,
-        (api) => Effect.all([1, 2, 3, 4].map(() => api.firstTaskRuns(flowRunId)), { concurrency: 2 })
+        (api) => Effect.all([1, 2, 3, 4].map(() => api.firstTaskRunOfEachTask(flowRunId)), { concurrency: 2 })
       )
       assert.isTrue(Exit.isSuccess(exit))
       const tokens = sent.filter(({ path }) => path.startsWith("/csrf-token"))
@@ -328,7 +328,7 @@ describe("credentials", () => {
     Effect.gen(function*() {
       yield* TestClock.setTime(Date.parse("2026-11-23T08:00:00Z"))
       const { exit, sent } = yield* ask(csrf, (api) =>
-        Effect.andThen(api.firstTaskRuns(flowRunId), api.firstTaskRuns(flowRunId)))
+        Effect.andThen(api.firstTaskRunOfEachTask(flowRunId), api.firstTaskRunOfEachTask(flowRunId)))
       assert.isTrue(Exit.isSuccess(exit))
       assert.lengthOf(
         sent.filter(({ path }) =>
@@ -343,14 +343,14 @@ describe("credentials", () => {
       const { error, sent } = yield* ask((request) => {
         const bad = Recorded.exchange("auth/csrf_bad")
         return request.method === "POST" ? json(bad.response, bad.status) : csrf(request)
-      }, (api) => api.firstTaskRuns(flowRunId))
+      }, (api) => api.firstTaskRunOfEachTask(flowRunId))
       assert.strictEqual(error?.reason._tag, "Unauthorized")
       assert.lengthOf(sent.filter(({ method }) => method === "POST"), 2)
     }))
 
   it.effect("no token is asked for where CSRF is off", () =>
     Effect.gen(function*() {
-      const { sent } = yield* ask(() => undefined, (api) => api.firstTaskRuns(flowRunId))
+      const { sent } = yield* ask(() => undefined, (api) => api.firstTaskRunOfEachTask(flowRunId))
       assert.isFalse(sent.some(({ path }) => path.startsWith("/csrf-token")))
     }))
 })

@@ -1,4 +1,4 @@
-import type { PageRequest } from "@effect-prefect/api/PrefectApi"
+import type { PageRequest } from "@effect-prefect/api/Backend"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"

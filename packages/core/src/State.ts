@@ -1,5 +1,5 @@
 /**
- * The 21 states of Prefect 1, and the one that is none of them.
+ * The 21 states of Prefect 1, and `UnknownState` for anything else.
  *
  * A state says how far a run has come, and where its result was stored. Fields keep Prefect's meaning under camelCase
  * names; a field that the stored JSON did not have is absent, one that was null is null.
@@ -9,8 +9,8 @@
 import * as Schema from "effect/Schema"
 import * as SchemaTransformation from "effect/SchemaTransformation"
 import { equalityWithout } from "./internal/equality.ts"
-import { type Field, makeReader, makeWriter } from "./internal/fields.ts"
-import { isNullableObject, isNullableString, isObject, type JsonObject } from "./internal/json.ts"
+import { isObject, type JsonObject } from "./internal/json.ts"
+import * as Codec from "./internal/stateCodec.ts"
 import { isPrefect3Json, prefect1Type, Prefect3State, resultJson } from "./Prefect3State.ts"
 import * as ResultDescriptor from "./ResultDescriptor.ts"
 
@@ -333,117 +333,36 @@ export const State = Schema.Union([
  */
 export type StateType = State["_tag"]
 
-const isNullableInt = (json: Schema.Json): boolean => json === null || Number.isSafeInteger(json)
-
-/** How deep states may be wrapped in states; Prefect itself wraps one or two. */
-const maxWrapping = 32
-
-const readWrapped = (json: JsonObject | null): State | null => json === null ? null : fromJson(json)
-const wrapping = (json: Schema.Json, depth = 0): boolean =>
-  json === null || isObject(json) && depth < maxWrapping && wrapping(json["state"] ?? null, depth + 1)
-
-const readInputs = (json: Schema.Json) => {
-  if (json === null) return null
-  const out: Record<string, ResultDescriptor.ResultDescriptor> = {}
-  for (const [key, value] of Object.entries(json as JsonObject)) {
-    Object.defineProperty(out, key, {
-      value: ResultDescriptor.fromJson(value as JsonObject),
-      enumerable: true,
-      configurable: true,
-      writable: true
-    })
-  }
-  return out
+const classes = {
+  Pending,
+  Scheduled,
+  Paused,
+  Resume,
+  Retrying,
+  ClientFailed,
+  Submitted,
+  Queued,
+  Running,
+  Cancelling,
+  Finished,
+  Looped,
+  Success,
+  Cached,
+  Mapped,
+  Skipped,
+  Cancelled,
+  Failed,
+  TimedOut,
+  TriggerFailed,
+  ValidationFailed
 }
-const writeInputs = (inputs: Record<string, ResultDescriptor.ResultDescriptor> | null) =>
-  inputs === null
-    ? null
-    : Object.fromEntries(Object.entries(inputs).map(([key, value]) => [key, ResultDescriptor.toJson(value)]))
 
-const commonFields: ReadonlyArray<Field> = [
-  { name: "message", key: "message", accepts: isNullableString },
-  { name: "context", key: "context", accepts: isNullableObject },
-  {
-    name: "cachedInputs",
-    key: "cached_inputs",
-    accepts: (json) => json === null || isObject(json) && Object.values(json).every(isObject),
-    read: readInputs,
-    write: writeInputs
-  },
-  {
-    name: "result",
-    key: "_result",
-    accepts: isObject,
-    read: (json) => ResultDescriptor.fromJson(json as JsonObject),
-    write: ResultDescriptor.toJson
-  },
-  { name: "version", key: "__version__", accepts: isNullableString }
-]
-const text = (name: string, key: string): Field => ({ name, key, accepts: isNullableString })
-const int = (name: string, key: string): Field => ({ name, key, accepts: isNullableInt })
-const object = (name: string, key: string): Field => ({ name, key, accepts: isNullableObject })
-const wrapped: Field = {
-  name: "state",
-  key: "state",
-  accepts: (json) => isNullableObject(json) && wrapping(json),
-  read: (json) => readWrapped(json as JsonObject | null),
-  write: (state: State | null) => state === null ? null : toJson(state)
-}
-const startTime = text("startTime", "start_time")
+for (const { prototype } of Object.values(classes)) Object.assign(prototype, equality)
 
-/** A row a type: its class, the type it is a kind of, and the fields of its own. */
-const types = {
-  Pending: { class: Pending, parent: null, fields: [] },
-  Scheduled: { class: Scheduled, parent: "Pending", fields: [startTime] },
-  Paused: { class: Paused, parent: "Scheduled", fields: [startTime] },
-  Resume: { class: Resume, parent: "Scheduled", fields: [startTime] },
-  Retrying: { class: Retrying, parent: "Scheduled", fields: [startTime, int("runCount", "run_count")] },
-  ClientFailed: { class: ClientFailed, parent: null, fields: [wrapped] },
-  Submitted: { class: Submitted, parent: null, fields: [wrapped] },
-  Queued: { class: Queued, parent: null, fields: [wrapped, startTime] },
-  Running: { class: Running, parent: null, fields: [] },
-  Cancelling: { class: Cancelling, parent: "Running", fields: [] },
-  Finished: { class: Finished, parent: null, fields: [] },
-  Looped: { class: Looped, parent: "Finished", fields: [int("loopCount", "loop_count")] },
-  Success: { class: Success, parent: "Finished", fields: [] },
-  Cached: {
-    class: Cached,
-    parent: "Success",
-    fields: [
-      object("cachedParameters", "cached_parameters"),
-      text("cachedResultExpiration", "cached_result_expiration"),
-      object("hashedInputs", "hashed_inputs")
-    ]
-  },
-  Mapped: { class: Mapped, parent: "Success", fields: [int("nMapStates", "n_map_states")] },
-  Skipped: { class: Skipped, parent: "Success", fields: [] },
-  Cancelled: { class: Cancelled, parent: "Finished", fields: [] },
-  Failed: { class: Failed, parent: "Finished", fields: [] },
-  TimedOut: { class: TimedOut, parent: "Failed", fields: [] },
-  TriggerFailed: { class: TriggerFailed, parent: "Failed", fields: [] },
-  ValidationFailed: { class: ValidationFailed, parent: "Failed", fields: [] }
-} as const satisfies Record<
-  Exclude<StateType, "UnknownState">,
-  {
-    readonly class: { readonly prototype: State }
-    readonly parent: string | null
-    readonly fields: ReadonlyArray<Field>
-  }
->
-
-type KnownType = keyof typeof types
-
-for (const type of Object.values(types)) Object.assign(type.class.prototype, equality)
-
-const codecs = new Map(
-  (Object.keys(types) as Array<KnownType>).map((type) => {
-    const fields = [...commonFields, ...types[type].fields]
-    return [type as string, {
-      read: makeReader<State>(types[type].class.prototype, type, fields),
-      write: makeWriter(type, fields)
-    }]
-  })
-)
+const codecs = Codec.make<State>(classes, {
+  fromJson: (json) => fromJson(json),
+  toJson: (state) => toJson(state)
+})
 
 /**
  * What a null `serialized_state` reads as. Written back it is null again.
@@ -508,14 +427,8 @@ export const FromJson = Schema.Json.pipe(
   Schema.decodeTo(Schema.toType(State), SchemaTransformation.transform({ decode: fromJson, encode: toJson }))
 )
 
-const kindsOf = (type: KnownType): ReadonlyArray<string> => {
-  const parent = types[type].parent
-  return parent === null ? [type] : [type, ...kindsOf(parent)]
-}
-const subtypes = (kind: KnownType): ReadonlySet<string> =>
-  new Set((Object.keys(types) as Array<KnownType>).filter((type) => kindsOf(type).includes(kind)))
-const isKind = (kind: KnownType) => {
-  const kinds = subtypes(kind)
+const isKind = (kind: Codec.KnownType) => {
+  const kinds = Codec.subtypes(kind)
   return (state: State): boolean => kinds.has(state._tag)
 }
 

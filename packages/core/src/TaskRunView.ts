@@ -103,7 +103,7 @@ const problemOf = (row: unknown): string | undefined => {
  */
 export interface MalformedRow {
   readonly _tag: "MalformedRow"
-  readonly problem: string
+  readonly detail: string
 }
 
 /**
@@ -116,8 +116,8 @@ export interface MalformedRow {
  * @since 0.1.0
  */
 export const fromRow = (row: unknown): TaskRunView | MalformedRow => {
-  const problem = problemOf(row)
-  if (problem !== undefined) return { _tag: "MalformedRow", problem }
+  const detail = problemOf(row)
+  if (detail !== undefined) return { _tag: "MalformedRow", detail }
   const valid = row as TaskRunRow
   const task = valid.task ?? null
   return {
@@ -130,40 +130,6 @@ export const fromRow = (row: unknown): TaskRunView | MalformedRow => {
     mapIndex: valid.map_index,
     flowRunId: valid.flow_run_id ?? null
   } as unknown as TaskRunView
-}
-
-/**
- * The view of a Prefect 3 task run as its REST API gives it, or what is wrong with it.
- *
- * The slug is the task key. Prefect 3 has no task ids, and a `.map()` leaves no trace on its server, so the map index is
- * always -1.
- *
- * @category decoding
- * @since 0.1.0
- */
-export const fromPrefect3 = (row: unknown): TaskRunView | MalformedRow => {
-  const problem = problemOfPrefect3(row)
-  if (problem !== undefined) return { _tag: "MalformedRow", problem }
-  const valid = row as Record<string, Schema.Json>
-  return {
-    __proto__: TaskRunView.prototype,
-    taskRunId: valid["id"],
-    taskId: null,
-    taskSlug: valid["task_key"] ?? null,
-    name: valid["name"] ?? null,
-    state: State.fromJson(valid["state"] ?? null),
-    mapIndex: -1,
-    flowRunId: valid["flow_run_id"] ?? null
-  } as unknown as TaskRunView
-}
-
-const problemOfPrefect3 = (row: unknown): string | undefined => {
-  if (!isObject(row)) return "the task run is not an object"
-  if (!isId(row["id"])) return "id is not a non-empty string"
-  for (const key of ["task_key", "name", "flow_run_id"]) {
-    if (!isNullableString(row[key] ?? null)) return `${key} is not a string`
-  }
-  return undefined
 }
 
 /**
@@ -196,7 +162,7 @@ export const FromRow = Schema.Json.pipe(
         const view = fromRow(row)
         return view instanceof TaskRunView
           ? Effect.succeed(view)
-          : Effect.fail(new SchemaIssue.InvalidValue({ message: view.problem }, row, options))
+          : Effect.fail(new SchemaIssue.InvalidValue({ message: view.detail }, row, options))
       },
       encode: (view) => Effect.succeed({ ...toRow(view) })
     })

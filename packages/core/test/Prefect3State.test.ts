@@ -1,6 +1,5 @@
 import * as ResultDescriptor from "@effect-prefect/core/ResultDescriptor"
 import * as State from "@effect-prefect/core/State"
-import * as TaskRunView from "@effect-prefect/core/TaskRunView"
 import { assert, describe, it } from "@effect/vitest"
 
 const state = (type: string, name: string | null, rest: object = {}) => ({
@@ -124,37 +123,5 @@ describe("where a Prefect 3 result is", () => {
     const found = descriptor({ type: "weird", where: 3 })
     assert(found?._tag === "CustomResult")
     assert.deepStrictEqual(found.raw, { type: "weird", where: 3 })
-  })
-})
-
-describe("a task run of the REST API", () => {
-  const row = {
-    id: "01a2070f-5fdf-75e5-ae14-e9576c285730",
-    name: "plain-4cd",
-    flow_run_id: null,
-    task_key: "plain-741b216c",
-    state: state("COMPLETED", "Completed", { data: record })
-  }
-
-  it("has what Prefect 3 has, and nothing invented", () => {
-    const view = TaskRunView.fromPrefect3(row)
-    assert(view instanceof TaskRunView.TaskRunView)
-    const { state: _, ...rest } = view
-    assert.deepStrictEqual({ ...rest }, {
-      taskRunId: row.id,
-      taskId: null,
-      taskSlug: row.task_key,
-      name: row.name,
-      mapIndex: -1,
-      flowRunId: null
-    } as object)
-  })
-
-  it("a row that is none is refused, in words that do not show it", () => {
-    for (const odd of [null, [], "x", {}, { ...row, id: "" }, { ...row, task_key: 1 }, { ...row, flow_run_id: {} }]) {
-      const found = TaskRunView.fromPrefect3(odd)
-      assert(!(found instanceof TaskRunView.TaskRunView))
-      assert.strictEqual(found._tag, "MalformedRow")
-    }
   })
 })

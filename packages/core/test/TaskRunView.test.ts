@@ -18,7 +18,7 @@ const row: TaskRunView.TaskRunRow = {
 }
 const view = (of: unknown): TaskRunView.TaskRunView => {
   const found = TaskRunView.fromRow(of)
-  if (!(found instanceof TaskRunView.TaskRunView)) throw new Error(found.problem)
+  if (!(found instanceof TaskRunView.TaskRunView)) throw new Error(found.detail)
   return found
 }
 
@@ -70,8 +70,8 @@ describe("fromRow", () => {
     for (const [of, field] of wrong) {
       const found = TaskRunView.fromRow(of)
       if (found instanceof TaskRunView.TaskRunView) return assert.fail(`${field} was taken`)
-      assert.include(found.problem, field)
-      assert.notInclude(found.problem, secret)
+      assert.include(found.detail, field)
+      assert.notInclude(found.detail, secret)
       assert.throws(() => Schema.decodeUnknownSync(TaskRunView.FromRow)(of))
     }
   })

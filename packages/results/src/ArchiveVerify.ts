@@ -106,7 +106,7 @@ const checkExport = Effect.fnUntraced(
       catch: () =>
         new PrefectApiError({
           operation: "verify",
-          reason: new Unavailable({ problem: `a file of ${directory} cannot be read` })
+          reason: new Unavailable({ detail: `a file of ${directory} cannot be read` })
         })
     })
   }

@@ -3,7 +3,8 @@
  *
  * @since 0.1.0
  */
-import type { PrefectApi, TaskRunsQuery } from "@effect-prefect/api/PrefectApi"
+import type { TaskRunsQuery } from "@effect-prefect/api/Backend"
+import type { PrefectApi } from "@effect-prefect/api/PrefectApi"
 import { PrefectApiError, TaskRunNotFound } from "@effect-prefect/api/PrefectApiError"
 import type { Artifact } from "@effect-prefect/core/Artifact"
 import type { FlowRunView } from "@effect-prefect/core/FlowRunView"
@@ -21,13 +22,13 @@ import type { Outcome, TaskRun } from "./TaskRun.ts"
 import * as Watch from "./Watch.ts"
 
 /**
- * Which task run is wanted: by its slug, its id, or both, which must then agree. `mapIndex` goes with either; -1, the
- * default beside a slug, is no mapped child.
+ * Selects a task run by its slug, its id, or both, which must then agree. `mapIndex` goes with either; -1, the default
+ * beside a slug, is not a mapped child.
  *
  * @category models
  * @since 0.1.0
  */
-export type WhichTaskRun =
+export type TaskRunSelector =
   | { readonly taskSlug: string; readonly taskRunId?: string | undefined; readonly mapIndex?: number | undefined }
   | { readonly taskSlug?: undefined; readonly taskRunId: string; readonly mapIndex?: number | undefined }
 
@@ -49,7 +50,7 @@ export interface FlowRun {
   /** Its task runs, page by page as they are pulled, however many. */
   readonly taskRuns: (filter?: Omit<TaskRunsQuery, "flowRunId">) => Stream.Stream<TaskRun, PrefectApiError>
   /** One of its task runs. A finished one is kept, with its result once that was loaded. */
-  readonly getTaskRun: (which: WhichTaskRun) => Effect.Effect<TaskRun, PrefectApiError>
+  readonly getTaskRun: (selector: TaskRunSelector) => Effect.Effect<TaskRun, PrefectApiError>
   /** Its log in the order of (timestamp, id), from a level up. */
   readonly logs: (options?: { readonly level?: LogLevel | undefined }) => Stream.Stream<LogEntry, PrefectApiError>
   /** What its tasks left for people to read. */
@@ -83,8 +84,8 @@ class Kept {
   private place(taskSlug: string | null, mapIndex: number): string {
     return `${mapIndex}/${taskSlug}`
   }
-  get(which: WhichTaskRun): TaskRun | undefined {
-    const id = which.taskRunId ?? this.byPlace.get(this.place(which.taskSlug ?? null, which.mapIndex ?? -1))
+  get(selector: TaskRunSelector): TaskRun | undefined {
+    const id = selector.taskRunId ?? this.byPlace.get(this.place(selector.taskSlug ?? null, selector.mapIndex ?? -1))
     return id === undefined ? undefined : this.byId.get(id)
   }
   keep(taskRun: TaskRun): void {
@@ -100,11 +101,11 @@ class Kept {
 }
 
 /** What a task run is not, of all that was asked for; undefined when it is all of it. */
-const disagreement = (taskRun: TaskRun, which: WhichTaskRun, flowRunId: string): string | undefined => {
+const disagreement = (taskRun: TaskRun, selector: TaskRunSelector, flowRunId: string): string | undefined => {
   const { view } = taskRun
   if (view.flowRunId !== flowRunId) return `it belongs to flow run ${view.flowRunId}`
-  if (which.taskSlug !== undefined && view.taskSlug !== which.taskSlug) return `its slug is ${view.taskSlug}`
-  if (which.mapIndex !== undefined && view.mapIndex !== which.mapIndex) return `its map index is ${view.mapIndex}`
+  if (selector.taskSlug !== undefined && view.taskSlug !== selector.taskSlug) return `its slug is ${view.taskSlug}`
+  if (selector.mapIndex !== undefined && view.mapIndex !== selector.mapIndex) return `its map index is ${view.mapIndex}`
   return undefined
 }
 
@@ -122,21 +123,21 @@ const make = (services: Env, view: FlowRunView, kept: Kept): FlowRun => {
   const flowRunId = view.flowRunId
 
   const getTaskRun = Effect.fn("FlowRun.getTaskRun")(function*(
-    which: WhichTaskRun
+    selector: TaskRunSelector
   ): Effect.fn.Return<TaskRun, PrefectApiError> {
-    const known = kept.get(which)
+    const known = kept.get(selector)
     const taskRun = known ?? new TaskRunImpl(
       services,
-      which.taskRunId === undefined
-        ? yield* api.taskRunBySlug({ taskSlug: which.taskSlug ?? "", flowRunId, mapIndex: which.mapIndex ?? -1 })
-        : yield* api.taskRun(which.taskRunId)
+      selector.taskRunId === undefined
+        ? yield* api.taskRunBySlug({ taskSlug: selector.taskSlug ?? "", flowRunId, mapIndex: selector.mapIndex ?? -1 })
+        : yield* api.taskRun(selector.taskRunId)
     )
     // Prefect 3 finds a task by its qualified name too, so what a slug found is not held against that slug.
-    const problem = which.taskRunId === undefined ? undefined : disagreement(taskRun, which, flowRunId)
+    const problem = selector.taskRunId === undefined ? undefined : disagreement(taskRun, selector, flowRunId)
     if (problem !== undefined) {
       return yield* new PrefectApiError({
         operation: "getTaskRun",
-        reason: new TaskRunNotFound({ wanted: `${which.taskRunId} as it was asked for (${problem})` })
+        reason: new TaskRunNotFound({ query: `${selector.taskRunId} as it was asked for (${problem})` })
       })
     }
     if (known === undefined) kept.keep(taskRun)

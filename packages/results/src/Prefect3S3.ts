@@ -6,7 +6,7 @@
  *
  * @since 0.1.0
  */
-import type { StorageBlock } from "@effect-prefect/api/PrefectApi"
+import type { StorageBlock } from "@effect-prefect/api/Backend"
 import type * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import type * as ResultStorage from "./ResultStorage.ts"

@@ -6,7 +6,8 @@
  *
  * @since 0.1.0
  */
-import { PrefectApi, type StorageBlock } from "@effect-prefect/api/PrefectApi"
+import type { StorageBlock } from "@effect-prefect/api/Backend"
+import { PrefectApi } from "@effect-prefect/api/PrefectApi"
 import type { PrefectApiError } from "@effect-prefect/api/PrefectApiError"
 import type { Prefect3Result } from "@effect-prefect/core/ResultDescriptor"
 import * as Context from "effect/Context"
@@ -154,10 +155,8 @@ const blockReason = (id: string, { reason }: PrefectApiError): StorageReason => 
       return new ResultAccessDenied({ place, problem: reason.message })
     case "UnsupportedByBackend":
       return new UnsupportedResultType({ type: "in a storage block of Prefect 3", problem: reason.message })
-    case "MalformedResponse":
-      return reason.problem.startsWith("there is no storage block")
-        ? new ResultNotFound({ place, problem: "the server does not have it (any more)" })
-        : new StorageUnavailable({ place, problem: reason.message })
+    case "StorageBlockNotFound":
+      return new ResultNotFound({ place, problem: "the server does not have it (any more)" })
     default:
       return new StorageUnavailable({ place, problem: reason.message })
   }

@@ -113,7 +113,7 @@ export const watch = (
       // A run that is over at the first poll needs no hints.
       if (!isListening) {
         isListening = true
-        yield* Effect.forkIn(Stream.runForEach(api.changes(flowRunId), () => hinted.open), scope)
+        yield* Effect.forkIn(Stream.runForEach(api.flowRunSignals(flowRunId), () => hinted.open), scope)
       }
       yield* pause(options, quiet, deadline - (yield* Clock.currentTimeMillis), hinted.await)
       yield* hinted.close

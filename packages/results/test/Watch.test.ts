@@ -138,7 +138,7 @@ describe("watch, with hints", () => {
       const polls: Array<number> = []
       const hinting = {
         ...api,
-        changes: () => hints,
+        flowRunSignals: () => hints,
         logs: () => Stream.empty,
         flowRunStates: () =>
           Effect.map(isOver, (over) => [
@@ -216,7 +216,7 @@ describe("watch, with hints", () => {
           Stream.never
         ))
       const run = yield* FlowRun.fromFlowRunId(Live.flowRunId).pipe(
-        Effect.provideService(PrefectApi, { ...api, changes })
+        Effect.provideService(PrefectApi, { ...api, flowRunSignals: changes })
       )
       const fiber = yield* Effect.forkChild(Stream.runDrain(run.watch()), { startImmediately: true })
       yield* TestClock.adjust("10 seconds")

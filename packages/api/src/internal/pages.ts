@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type * as Pull from "effect/Pull"
 import * as Stream from "effect/Stream"
-import type { Cursor, Page, PageRequest } from "../PrefectApi.ts"
+import type { Cursor, Page, PageRequest } from "../Backend.ts"
 
 /**
  * A listing as a Stream that asks for nothing before it is pulled, and has one page fetched ahead.

@@ -1,21 +1,26 @@
+/**
+ * Decoders for the rows of Prefect 1's tables, one for each model, shared by all backends that have such rows.
+ */
 import * as Artifact from "@effect-prefect/core/Artifact"
 import * as FlowRunView from "@effect-prefect/core/FlowRunView"
 import * as FlowView from "@effect-prefect/core/FlowView"
 import * as LogEntry from "@effect-prefect/core/LogEntry"
 import * as StateRecord from "@effect-prefect/core/StateRecord"
 import * as TaskRunView from "@effect-prefect/core/TaskRunView"
+import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
+import { MalformedResponse, PrefectApiError, type Reason } from "../PrefectApiError.ts"
+
+/** A model, or a sentence that names the column that is wrong and never its value. */
+export type Decoder<A> = (row: unknown) => Result.Result<A, string>
 
 const pathOf = SchemaIssue.makeFormatterStandardSchemaV1()
 
-/**
- * A row as a model, or what is wrong with it: the column, and never its value.
- */
-const decoder = <S extends Schema.ConstraintDecoder<unknown>>(schema: S) => {
+const decoder = <S extends Schema.ConstraintDecoder<unknown>>(schema: S): Decoder<S["Type"]> => {
   const decode = Schema.decodeUnknownResult(schema)
-  return (row: unknown): Result.Result<S["Type"], string> =>
+  return (row) =>
     Result.mapError(decode(row), ({ issue }) => {
       const path = pathOf(issue).issues[0]?.path ?? []
       const column = path[0]
@@ -32,7 +37,45 @@ export const decodeLog = decoder(LogEntry.FromRow)
 export const decodeArtifact = decoder(Artifact.FromRow)
 export const decodeStateRecord = decoder(StateRecord.FromRow)
 
-export const decodeTaskRun = (row: unknown): Result.Result<TaskRunView.TaskRunView, string> => {
+export const decodeTaskRun: Decoder<TaskRunView.TaskRunView> = (row) => {
   const view = TaskRunView.fromRow(row)
-  return view instanceof TaskRunView.TaskRunView ? Result.succeed(view) : Result.fail(view.problem)
+  return view instanceof TaskRunView.TaskRunView ? Result.succeed(view) : Result.fail(view.detail)
+}
+
+/**
+ * The rows of a listing as models. A row that cannot be decoded is left out with a warning: it must not hide the others.
+ */
+export const decodeAll = Effect.fnUntraced(function*<A>(
+  table: string,
+  decode: Decoder<A>,
+  rows: ReadonlyArray<unknown>,
+  /** The id of a row in messages; it may be of any form, so the caller says which it trusts. */
+  idOf: (row: unknown, index: number) => string | undefined
+) {
+  const models: Array<A> = []
+  for (const [index, row] of rows.entries()) {
+    const model = decode(row)
+    if (Result.isSuccess(model)) models.push(model.success)
+    else {
+      const id = idOf(row, index) ?? "without an id"
+      yield* Effect.logWarning(`left out a row of ${table} (${id}): ${model.failure}`)
+    }
+  }
+  return models
+})
+
+/** The row of a lookup as a model. */
+export const decodeOne = <A>(
+  operation: string,
+  decode: Decoder<A>,
+  rows: ReadonlyArray<unknown>,
+  notFound: Reason
+): Effect.Effect<A, PrefectApiError> => {
+  const [row] = rows
+  const failure = (reason: Reason) => Effect.fail(new PrefectApiError({ operation, reason }))
+  if (row === undefined) return failure(notFound)
+  const model = decode(row)
+  return Result.isSuccess(model)
+    ? Effect.succeed(model.success)
+    : failure(new MalformedResponse({ detail: model.failure }))
 }

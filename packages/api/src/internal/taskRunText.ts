@@ -1,4 +1,4 @@
-import type { TaskRunBySlug } from "../PrefectApi.ts"
+import type { TaskRunBySlug } from "../Backend.ts"
 
 /**
  * A task run that was asked for by its slug, in the words of messages.

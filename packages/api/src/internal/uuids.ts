@@ -1,10 +1,15 @@
-const pattern = /^[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}$/i
+const dashed = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
+const loose = /^[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}$/i
 
-/**
- * A UUID as Postgres writes it; undefined for text that it would refuse, which therefore no row can have.
- */
+/** Whether a text is a UUID with its dashes. */
+export const isUuid = (text: string): boolean => dashed.test(text)
+
+/** Whether a text is a UUID, with or without dashes, as Prefect 2 and 3 accept it. */
+export const isUuidLoose = (text: string): boolean => loose.test(text)
+
+/** A UUID as Postgres writes it; undefined for a text that is not one, and so is the id of no row. */
 export const canonicalUuid = (text: string): string | undefined => {
-  if (!pattern.test(text)) return undefined
+  if (!loose.test(text)) return undefined
   const hex = text.replaceAll("-", "").toLowerCase()
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
 }

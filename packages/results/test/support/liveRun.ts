@@ -112,7 +112,7 @@ export const parentId = id(3, 0)
 export const childId = (index: number): string => id(3, index + 1)
 
 const faults = [
-  () => new Unavailable({ problem: "the connection was reset" }),
+  () => new Unavailable({ detail: "the connection was reset" }),
   () => new RateLimited({})
 ]
 

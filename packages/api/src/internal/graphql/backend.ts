@@ -2,27 +2,29 @@ import * as State from "@effect-prefect/core/State"
 import * as TaskRunView from "@effect-prefect/core/TaskRunView"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
-import type * as Api from "../../PrefectApi.ts"
+import type * as Backend from "../../Backend.ts"
 import * as Errors from "../../PrefectApiError.ts"
 import { compareCodePoints } from "../codePoints.ts"
+import { toApiError } from "../http/failure.ts"
+import { isObject } from "../isObject.ts"
 import * as Rows from "../rows.ts"
 import { describeBySlug } from "../taskRunText.ts"
 import { microseconds } from "../timestamps.ts"
 import { canonicalUuid } from "../uuids.ts"
-import { type GraphQLClient, isObject } from "./client.ts"
+import * as Batcher from "./batcher.ts"
+import type { GraphQLClient } from "./client.ts"
 import { fromLevel, inStates, slugConditions, slugKey, stateTypes } from "./conditions.ts"
 import * as Documents from "./documents.ts"
 import type { Condition } from "./keyset.ts"
-import * as Lookups from "./lookups.ts"
 import * as Pages from "./pages.ts"
 import { fail, type Listing, listings, malformed, type Row, views } from "./pages.ts"
 
-const emptyPage: Api.Page<never> = { items: [], next: undefined }
+const emptyPage: Backend.Page<never> = { items: [], next: undefined }
 
 /**
  * The Prefect 1 GraphQL API as a backend.
  */
-export const make = (client: GraphQLClient, options: { readonly lookupBatchSize: number }): Api.Backend => {
+export const make = (client: GraphQLClient, options: { readonly lookupBatchSize: number }): Backend.Backend => {
   const name = "the Prefect 1 API"
 
   const { everyPage, isLast, models, modelsPage, pagedRows, queryRows, rawPage, viewsPage } = Pages.make(client)
@@ -31,23 +33,23 @@ export const make = (client: GraphQLClient, options: { readonly lookupBatchSize:
     operation: string,
     document: Documents.Document,
     table: string,
-    decode: (row: unknown) => Result.Result<A, string>,
+    decode: Rows.Decoder<A>,
     idOf: (value: A) => string,
     notFound: (id: string) => Errors.Reason,
     ambiguous: (id: string, found: ReadonlyArray<string>) => Errors.Reason = (id, { length }) =>
-      new Errors.MalformedResponse({ problem: `it has ${length} rows of ${table} with the id ${id}` })
+      new Errors.MalformedResponse({ detail: `it has ${length} rows of ${table} with the id ${id}` })
   ) => {
-    const lookup = Lookups.make<string, A>({
+    const lookup = Batcher.make<string, A>({
       operation,
       batchSize: options.lookupBatchSize,
       keyOf: (id) => id,
-      ask: (ids) =>
+      request: (ids) =>
         Effect.map(queryRows(operation, document, table, { ids }), (rows) =>
-          rows.map((row): Lookups.Found<A> => {
+          rows.map((row): Batcher.Found<A> => {
             const value = decode(row)
             return Result.isSuccess(value)
               ? { key: canonicalUuid(idOf(value.success)) ?? "", value: value.success }
-              : { problem: value.failure }
+              : { detail: value.failure }
           })),
       notFound,
       ambiguous: (id, found) => ambiguous(id, found.map(idOf))
@@ -58,25 +60,25 @@ export const make = (client: GraphQLClient, options: { readonly lookupBatchSize:
     }
   }
 
-  const lookupBySlug = Lookups.make<Api.TaskRunBySlug, TaskRunView.TaskRunView>({
+  const lookupBySlug = Batcher.make<Backend.TaskRunBySlug, TaskRunView.TaskRunView>({
     operation: "taskRunBySlug",
     batchSize: options.lookupBatchSize,
     keyOf: ({ flowRunId, mapIndex, taskSlug }) => slugKey(flowRunId, taskSlug, mapIndex),
-    ask: (wanted) =>
+    request: (queries) =>
       Effect.map(
-        queryRows("taskRunBySlug", Documents.taskRunsBySlug, "task_run", { where: slugConditions(wanted) }),
+        queryRows("taskRunBySlug", Documents.taskRunsBySlug, "task_run", { where: slugConditions(queries) }),
         (rows) =>
-          rows.map((row): Lookups.Found<TaskRunView.TaskRunView> => {
+          rows.map((row): Batcher.Found<TaskRunView.TaskRunView> => {
             const view = Rows.decodeTaskRun(row)
-            if (Result.isFailure(view)) return { problem: view.failure }
+            if (Result.isFailure(view)) return { detail: view.failure }
             const { flowRunId, mapIndex, taskSlug } = view.success
             return { key: slugKey(flowRunId, taskSlug, mapIndex), value: view.success }
           })
       ),
-    notFound: (query) => new Errors.TaskRunNotFound({ wanted: describeBySlug(query) }),
+    notFound: (query) => new Errors.TaskRunNotFound({ query: describeBySlug(query) }),
     ambiguous: (query, found) =>
       new Errors.AmbiguousTaskRun({
-        wanted: describeBySlug(query),
+        query: describeBySlug(query),
         taskRunIds: found.map(({ taskRunId }) => taskRunId)
       })
   })
@@ -85,7 +87,7 @@ export const make = (client: GraphQLClient, options: { readonly lookupBatchSize:
     Effect.flatMap(
       everyPage((page) =>
         rawPage(operation, listing, [condition], page).pipe(
-          Effect.map(({ next, rows }): Api.Page<Row> => ({ items: rows, next }))
+          Effect.map(({ next, rows }): Backend.Page<Row> => ({ items: rows, next }))
         )
       ),
       (rows) => {
@@ -126,11 +128,11 @@ export const make = (client: GraphQLClient, options: { readonly lookupBatchSize:
 
   const firstOfTasks = (flowRunId: string) =>
     Effect.flatMap(
-      distinctTasks("firstTaskRuns", Documents.firstTaskRuns, (after) => ({
+      distinctTasks("firstTaskRunOfEachTask", Documents.firstTaskRunOfEachTask, (after) => ({
         flow_run_id: { _eq: flowRunId },
         task_id: afterTask(after)
       })),
-      (rows) => views("firstTaskRuns", rows)
+      (rows) => views("firstTaskRunOfEachTask", rows)
     )
 
   const byTask = (left: TaskRunView.TaskRunView, right: TaskRunView.TaskRunView) =>
@@ -151,10 +153,13 @@ export const make = (client: GraphQLClient, options: { readonly lookupBatchSize:
       { ...children, serialized_state: { _is_null: true } },
       ...stateTypes.map((state) => ({ ...children, state: { _eq: state }, serialized_state: { _is_null: false } }))
     ]
-    const data = yield* client.query(
-      operation,
-      countDocument,
-      Object.fromEntries(conditions.map((condition, index) => [`where${index}`, condition]))
+    const data = yield* Effect.mapError(
+      client.query(
+        operation,
+        countDocument,
+        Object.fromEntries(conditions.map((condition, index) => [`where${index}`, condition]))
+      ),
+      toApiError(operation)
     )
     const numbers: Array<number> = []
     for (const index of conditions.keys()) {
@@ -194,14 +199,14 @@ export const make = (client: GraphQLClient, options: { readonly lookupBatchSize:
       "task_run",
       Rows.decodeTaskRun,
       ({ taskRunId }) => taskRunId,
-      (id) => new Errors.TaskRunNotFound({ wanted: id }),
-      (id, taskRunIds) => new Errors.AmbiguousTaskRun({ wanted: id, taskRunIds })
+      (id) => new Errors.TaskRunNotFound({ query: id }),
+      (id, taskRunIds) => new Errors.AmbiguousTaskRun({ query: id, taskRunIds })
     ),
 
     taskRunBySlug: (query) => {
       const flowRunId = canonicalUuid(query.flowRunId)
       return flowRunId === undefined || !isPostgresInt(query.mapIndex)
-        ? fail("taskRunBySlug", new Errors.TaskRunNotFound({ wanted: describeBySlug(query) }))
+        ? fail("taskRunBySlug", new Errors.TaskRunNotFound({ query: describeBySlug(query) }))
         : lookupBySlug({ ...query, flowRunId })
     },
 
@@ -223,12 +228,12 @@ export const make = (client: GraphQLClient, options: { readonly lookupBatchSize:
       (flowId) => new Errors.FlowNotFound({ flowId })
     ),
 
-    firstTaskRuns: (id) => {
+    firstTaskRunOfEachTask: (id) => {
       const flowRunId = canonicalUuid(id)
       if (flowRunId === undefined) return Effect.succeed([])
       const withoutTask = everyPage((page) =>
         viewsPage(
-          "firstTaskRuns",
+          "firstTaskRunOfEachTask",
           listings.taskRuns,
           [{ flow_run_id: { _eq: flowRunId }, task_id: { _is_null: true } }],
           page
@@ -298,7 +303,7 @@ export const make = (client: GraphQLClient, options: { readonly lookupBatchSize:
       let last: TaskRunView.TaskRunView | undefined
       for (const row of rows) {
         const view = TaskRunView.fromRow(row)
-        if (!(view instanceof TaskRunView.TaskRunView)) return yield* malformed(operation, view.problem)
+        if (!(view instanceof TaskRunView.TaskRunView)) return yield* malformed(operation, view.detail)
         if ((view.flowRunId ?? flowRunId) !== flowRunId || (view.taskId ?? taskId) !== taskId) {
           return yield* malformed(operation, "it has a task run of another task, or of another flow run")
         }

@@ -1,9 +1,9 @@
 import * as Effect from "effect/Effect"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as Result from "effect/Result"
-import type { PrefectApiError } from "../../PrefectApiError.ts"
 import { RateLimited, Unauthorized } from "../../PrefectApiError.ts"
 import * as Http from "../http/client.ts"
+import { isObject } from "../isObject.ts"
 import type { Document } from "./documents.ts"
 
 export type Variables = { readonly [name: string]: unknown }
@@ -14,11 +14,8 @@ export interface GraphQLClient {
     operation: string,
     document: Document,
     variables: Variables
-  ) => Effect.Effect<Data, PrefectApiError>
+  ) => Effect.Effect<Data, Http.HttpFailure>
 }
-
-export const isObject = (value: unknown): value is { readonly [key: string]: unknown } =>
-  typeof value === "object" && value !== null && !Array.isArray(value)
 
 export const make = (http: Http.HttpBackend): GraphQLClient => {
   const url = http.url.href
@@ -45,16 +42,16 @@ export const make = (http: Http.HttpBackend): GraphQLClient => {
 /**
  * The `data` of an answer. Partial data beside errors is no answer: what is missing in it looks like what is not there.
  */
-const read = (answer: Http.Answer, document: Document): Result.Result<Data, Http.Fault> => {
-  const statusFault = Http.statusFault(answer)
+const read = (answer: Http.Answer, document: Document): Result.Result<Data, Http.HttpFailure> => {
+  const statusFailure = Http.statusFailure(answer)
   const json = Http.parseJson(answer)
-  if (Result.isFailure(json)) return Result.fail(statusFault ?? json.failure)
+  if (Result.isFailure(json)) return Result.fail(statusFailure ?? json.failure)
   const body = json.success
   const errors = isObject(body) ? body["errors"] ?? undefined : undefined
   if (errors !== undefined && !(Array.isArray(errors) && errors.length === 0)) {
-    return Result.fail(errorsFault(errors, answer, statusFault, document))
+    return Result.fail(errorsFailure(errors, answer, statusFailure, document))
   }
-  if (statusFault !== undefined) return Result.fail(statusFault)
+  if (statusFailure !== undefined) return Result.fail(statusFailure)
   if (!isObject(body)) return Result.fail(Http.malformed("it is JSON, but not an object with data"))
   const data = body["data"]
   return isObject(data) ? Result.succeed(data) : Result.fail(Http.malformed("it has no data"))
@@ -102,12 +99,12 @@ const refusals = new Set([
   "invalid-jwt"
 ])
 
-const errorsFault = (
+const errorsFailure = (
   errors: unknown,
   answer: Http.Answer,
-  statusFault: Http.Fault | undefined,
+  statusFailure: Http.HttpFailure | undefined,
   document: Document
-): Http.Fault => {
+): Http.HttpFailure => {
   const list = (Array.isArray(errors) ? errors : [errors]).filter(isObject)
   const messages = list.map((error) => typeof error["message"] === "string" ? error["message"] : "")
   const found = list.flatMap((error) => {
@@ -122,17 +119,19 @@ const errorsFault = (
   ) {
     return Http.unauthorized(
       says("Malformed Authorization header")
-        ? "it takes the Authorization header for malformed; check the API key"
+        ? "the server rejected the Authorization header as malformed; check the API key"
         : `${found.find((code) => refusals.has(code)) ?? "UNAUTHENTICATED"}; check the API key and the tenant`
     )
   }
-  if (statusFault?.reason instanceof RateLimited || statusFault?.reason instanceof Unauthorized) return statusFault
+  if (statusFailure?.reason instanceof RateLimited || statusFailure?.reason instanceof Unauthorized) {
+    return statusFailure
+  }
   if (says("API_ERROR")) {
-    const fault = Http.unavailable("it answered API_ERROR", true)
-    return new Http.Fault({ reason: fault.reason, retryable: true, retryAfter: statusFault?.retryAfter })
+    const failure = Http.unavailable("it answered API_ERROR", true)
+    return new Http.HttpFailure({ reason: failure.reason, retryable: true, retryAfter: statusFailure?.retryAfter })
   }
   // GraphQL answers a query that it refuses with status 400; any other one is HTTP's own.
-  if (statusFault !== undefined && answer.status !== 400) return statusFault
+  if (statusFailure !== undefined && answer.status !== 400) return statusFailure
   if (found.includes("timeout")) return Http.unavailable("its database took too long; ask for smaller pages", false)
   if (found.includes("limit-exceeded")) {
     return Http.oversized("the query is over one of the backend's limits; ask for smaller pages")

@@ -1,6 +1,6 @@
 import * as LogEntry from "@effect-prefect/core/LogEntry"
 import type * as State from "@effect-prefect/core/State"
-import type * as Api from "../../PrefectApi.ts"
+import type * as Backend from "../../Backend.ts"
 import { compareCodePoints } from "../codePoints.ts"
 import type { Condition } from "./keyset.ts"
 
@@ -49,12 +49,12 @@ export const fromLevel = (level: LogEntry.LogLevel): Condition => {
 }
 
 /**
- * The conditions of several slugs, map indexes and flow runs. Map indexes which are wanted for the same slugs share a
+ * The conditions of several slugs, map indexes and flow runs. Map indexes that are looked up for the same slugs share a
  * branch, so a thousand children of one task, or the parents of a whole flow run, are one branch.
  */
-export const slugConditions = (wanted: ReadonlyArray<Api.TaskRunBySlug>): Condition => {
+export const slugConditions = (queries: ReadonlyArray<Backend.TaskRunBySlug>): Condition => {
   const flowRuns = new Map<string, Map<number, Set<string>>>()
-  for (const { flowRunId, mapIndex, taskSlug } of wanted) {
+  for (const { flowRunId, mapIndex, taskSlug } of queries) {
     const byIndex = flowRuns.get(flowRunId) ?? new Map<number, Set<string>>()
     const slugs = byIndex.get(mapIndex) ?? new Set<string>()
     flowRuns.set(flowRunId, byIndex.set(mapIndex, slugs.add(taskSlug)))

@@ -1,5 +1,5 @@
 /**
- * What Prefect's GraphQL API is asked. Arguments are variables of Hasura's own types, so nothing of a caller is ever
+ * The queries of Prefect's GraphQL API. Arguments are variables of Hasura's own types, so nothing of a caller is ever
  * part of a query, and selections stay far under the depth of 7 that Prefect's gateway takes.
  */
 export interface Document {
@@ -52,9 +52,9 @@ export const taskRunsOfTask = document(
 )
 
 /**
- * The first run of each task. Runs without a task id are all distinct, and are asked for by `runsWithoutTask`.
+ * The first run of each task. Runs without a task are requested by a listing instead.
  */
-export const firstTaskRuns = document(
+export const firstTaskRunOfEachTask = document(
   "FirstTaskRuns",
   "$where: task_run_bool_exp!, $limit: Int!",
   "task_run(where: $where, distinct_on: [task_id], order_by: [{ task_id: asc }, { map_index: asc }, { id: asc }], " +
@@ -72,7 +72,7 @@ export const mappedTasks = document(
 )
 
 /**
- * A page of a table: `orderBy` is one of `keyset.ts`'s orders.
+ * A page of a table: `orderBy` is an order of `keyset`.
  */
 export const listing = (name: string, table: Table, orderBy: string): Document =>
   document(
@@ -92,12 +92,3 @@ export const counts = (size: number): Document => {
     indexes.map((index) => `count${index}: task_run_aggregate(where: $where${index}) { aggregate { count } }`).join(" ")
   )
 }
-
-/**
- * The names in the column `state`, one row each.
- */
-export const stateNames = document(
-  "StateNames",
-  "$where: task_run_bool_exp!",
-  "task_run(where: $where, distinct_on: [state], order_by: [{ state: asc }]) { state }"
-)

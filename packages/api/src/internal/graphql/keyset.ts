@@ -41,17 +41,17 @@ export const orderBy = (order: Order): string =>
 export type Condition = { readonly [name: string]: unknown }
 
 /** A row's values in the columns of an order: where the next page begins. */
-export type Place = ReadonlyArray<string | number | null>
+export type Position = ReadonlyArray<string | number | null>
 
 /**
- * The rows after a place.
+ * The rows after a position.
  */
-export const after = (order: Order, place: Place): Condition => {
+export const after = (order: Order, position: Position): Condition => {
   const at = order.length - 1
   const last = order[at]!
   return order.slice(0, at).reduceRight<Condition>(
     (rest, current, index) => {
-      const value = place[index] ?? null
+      const value = position[index] ?? null
       if (value === null) return { _and: [{ [current.name]: { _is_null: true } }, rest] }
       const beyond: ReadonlyArray<Condition> = [
         { [current.name]: { [current.direction === "asc" ? "_gt" : "_lt"]: value } },
@@ -61,31 +61,31 @@ export const after = (order: Order, place: Place): Condition => {
       // The outer bound is implied, but an index can use it.
       return { [current.name]: { [current.direction === "asc" ? "_gte" : "_lte"]: value }, _or: beyond }
     },
-    { [last.name]: { [last.direction === "asc" ? "_gt" : "_lt"]: place[at] } }
+    { [last.name]: { [last.direction === "asc" ? "_gt" : "_lt"]: position[at] } }
   )
 }
 
 /**
- * The place of a row; undefined when a column is not of its type.
+ * The position of a row; undefined when a column is not of its type.
  */
-export const placeOf = (order: Order, row: { readonly [column: string]: unknown }): Place | undefined => {
-  const place: Array<string | number | null> = []
+export const positionOf = (order: Order, row: { readonly [column: string]: unknown }): Position | undefined => {
+  const position: Array<string | number | null> = []
   for (const { kind, name, nullable } of order) {
     const value = row[name] ?? null
     if (value === null ? !nullable : kind === "int" ? !Number.isSafeInteger(value) : typeof value !== "string") {
       return undefined
     }
-    place.push(value as string | number | null)
+    position.push(value as string | number | null)
   }
-  return place
+  return position
 }
 
 const comparable = (kind: Column["kind"], value: string | number) => kind === "time" ? microseconds(value) : value
 
 /**
- * Whether one place is before another. Times that cannot be read are not judged.
+ * Whether one position is before another. Times that cannot be read are not judged.
  */
-export const isBefore = (order: Order, left: Place, right: Place): boolean => {
+export const isBefore = (order: Order, left: Position, right: Position): boolean => {
   for (const [index, { direction, kind }] of order.entries()) {
     const leftValue = left[index] ?? null
     const rightValue = right[index] ?? null

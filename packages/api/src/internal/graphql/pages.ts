@@ -1,11 +1,13 @@
 import * as TaskRunView from "@effect-prefect/core/TaskRunView"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
-import type * as Api from "../../PrefectApi.ts"
+import type * as Backend from "../../Backend.ts"
 import * as Errors from "../../PrefectApiError.ts"
-import { isOversized } from "../http/client.ts"
+import * as Http from "../http/failure.ts"
+import { isObject } from "../isObject.ts"
+import * as Rows from "../rows.ts"
 import { canonicalUuid } from "../uuids.ts"
-import { type Data, type GraphQLClient, isObject } from "./client.ts"
+import type { Data, GraphQLClient } from "./client.ts"
 import { all } from "./conditions.ts"
 import * as Documents from "./documents.ts"
 import * as Keyset from "./keyset.ts"
@@ -14,8 +16,8 @@ export type Row = { readonly [column: string]: unknown }
 
 export const fail = (operation: string, reason: Errors.Reason) =>
   Effect.fail(new Errors.PrefectApiError({ operation, reason }))
-export const malformed = (operation: string, problem: string) =>
-  fail(operation, new Errors.MalformedResponse({ problem }))
+export const malformed = (operation: string, detail: string) =>
+  fail(operation, new Errors.MalformedResponse({ detail }))
 
 /** The most rows that one query asks for. */
 const maxPageSize = 10_000
@@ -45,7 +47,7 @@ export const views = (
   const items: Array<TaskRunView.TaskRunView> = []
   for (const row of rows) {
     const view = TaskRunView.fromRow(row)
-    if (!(view instanceof TaskRunView.TaskRunView)) return malformed(operation, view.problem)
+    if (!(view instanceof TaskRunView.TaskRunView)) return malformed(operation, view.detail)
     items.push(view)
   }
   return Effect.succeed(items)
@@ -66,11 +68,11 @@ export const make = (client: GraphQLClient) => {
     return last
   }
 
-  const rowsOf = (operation: string, data: Data, table: string) => {
+  const rowsOf = (data: Data, table: string): Effect.Effect<ReadonlyArray<unknown>, Http.HttpFailure> => {
     const rows = data[table]
     return Array.isArray(rows)
       ? Effect.succeed(rows as ReadonlyArray<unknown>)
-      : malformed(operation, `it has no list of ${table}`)
+      : Effect.fail(Http.malformed(`it has no list of ${table}`))
   }
 
   const queryRows = (
@@ -78,7 +80,7 @@ export const make = (client: GraphQLClient) => {
     document: Documents.Document,
     table: string,
     variables: { readonly [name: string]: unknown }
-  ) => Effect.flatMap(client.query(operation, document, variables), (data) => rowsOf(operation, data, table))
+  ) => Effect.flatMap(client.query(operation, document, variables), (data) => rowsOf(data, table))
 
   /** Rows of a table may be small or huge; what once was too large is not asked for again. */
   const pageSizes = new Map<string, number>()
@@ -94,7 +96,7 @@ export const make = (client: GraphQLClient) => {
       const size = Math.min(maxPageSize, Math.max(1, Math.trunc(limit)), pageSizes.get(table) ?? maxPageSize)
       const answer = yield* Effect.result(queryRows(operation, document, table, { ...variables, limit: size }))
       if (Result.isSuccess(answer)) return { rows: answer.success, size }
-      if (size === 1 || !isOversized(answer.failure)) return yield* answer.failure
+      if (size === 1 || answer.failure.isTooLarge !== true) return yield* Http.toApiError(operation)(answer.failure)
       pageSizes.set(table, Math.max(1, size >> 2))
     }
   })
@@ -104,49 +106,39 @@ export const make = (client: GraphQLClient) => {
     operation: string,
     { document, order, table }: Listing,
     conditions: ReadonlyArray<Keyset.Condition>,
-    { cursor, limit }: Api.PageRequest
+    { cursor, limit }: Backend.PageRequest
   ) {
-    const from = cursor === undefined ? undefined : (cursor as unknown as { readonly after: Keyset.Place }).after
+    const from = cursor === undefined ? undefined : (cursor as unknown as { readonly after: Keyset.Position }).after
     const where = all(from === undefined ? conditions : [...conditions, Keyset.after(order, from)])
     const { rows, size } = yield* pagedRows(operation, document, table, { where }, limit)
-    let place = from
+    let position = from
     for (const row of rows) {
-      const next = isObject(row) ? Keyset.placeOf(order, row) : undefined
+      const next = isObject(row) ? Keyset.positionOf(order, row) : undefined
       if (next === undefined) return yield* malformed(operation, `a row of ${table} lacks what it is sorted by`)
-      if (place !== undefined && !Keyset.isBefore(order, place, next)) {
+      if (position !== undefined && !Keyset.isBefore(order, position, next)) {
         return yield* malformed(operation, `rows of ${table} are repeated, or not in the order that was asked for`)
       }
-      place = next
+      position = next
     }
-    const next: Api.Cursor | undefined = isLast(rows.length, size) || place === undefined ? undefined : { after: place }
+    const next: Backend.Cursor | undefined = isLast(rows.length, size) || position === undefined
+      ? undefined
+      : { after: position }
     return { rows: rows as ReadonlyArray<Row>, next }
   })
 
-  /** A row that is not one of Prefect's is left out, and said so: it must not hide the others. */
-  const models = Effect.fnUntraced(function*<A>(
-    table: string,
-    rows: ReadonlyArray<Row>,
-    decode: (row: unknown) => Result.Result<A, string>
-  ) {
-    const items: Array<A> = []
-    for (const row of rows) {
-      const model = decode(row)
-      if (Result.isSuccess(model)) items.push(model.success)
-      else {
-        const id = typeof row["id"] === "string" ? canonicalUuid(row["id"]) : undefined
-        yield* Effect.logWarning(`left out a row of ${table} (${id ?? "without an id"}): ${model.failure}`)
-      }
-    }
-    return items
-  })
+  const idOf = (row: unknown): string | undefined =>
+    isObject(row) && typeof row["id"] === "string" ? canonicalUuid(row["id"]) : undefined
+
+  const models = <A>(table: string, rows: ReadonlyArray<Row>, decode: Rows.Decoder<A>) =>
+    Rows.decodeAll(table, decode, rows, idOf)
 
   const modelsPage = <A>(
     operation: string,
     listing: Listing,
     conditions: ReadonlyArray<Keyset.Condition>,
-    page: Api.PageRequest,
-    decode: (row: unknown) => Result.Result<A, string>
-  ): Effect.Effect<Api.Page<A>, Errors.PrefectApiError> =>
+    page: Backend.PageRequest,
+    decode: Rows.Decoder<A>
+  ): Effect.Effect<Backend.Page<A>, Errors.PrefectApiError> =>
     Effect.flatMap(
       rawPage(operation, listing, conditions, page),
       ({ next, rows }) => Effect.map(models(listing.table, rows, decode), (items) => ({ items, next }))
@@ -156,20 +148,20 @@ export const make = (client: GraphQLClient) => {
     operation: string,
     listing: Listing,
     conditions: ReadonlyArray<Keyset.Condition>,
-    page: Api.PageRequest
-  ): Effect.Effect<Api.Page<TaskRunView.TaskRunView>, Errors.PrefectApiError> =>
+    page: Backend.PageRequest
+  ): Effect.Effect<Backend.Page<TaskRunView.TaskRunView>, Errors.PrefectApiError> =>
     Effect.flatMap(
       rawPage(operation, listing, conditions, page),
       ({ next, rows }) => Effect.map(views(operation, rows), (items) => ({ items, next }))
     )
 
   const everyPage = Effect.fnUntraced(function*<A>(
-    page: (request: Api.PageRequest) => Effect.Effect<Api.Page<A>, Errors.PrefectApiError>
+    page: (request: Backend.PageRequest) => Effect.Effect<Backend.Page<A>, Errors.PrefectApiError>
   ) {
     const items: Array<A> = []
-    let cursor: Api.Cursor | undefined
+    let cursor: Backend.Cursor | undefined
     do {
-      const answer: Api.Page<A> = yield* page({ cursor, limit: 1000 })
+      const answer: Backend.Page<A> = yield* page({ cursor, limit: 1000 })
       for (const item of answer.items) items.push(item)
       cursor = answer.next
     } while (cursor !== undefined)

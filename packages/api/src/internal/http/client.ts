@@ -13,9 +13,8 @@ import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
-import { PrefectApiError } from "../../PrefectApiError.ts"
 import { PrefectConfigError } from "../../PrefectConfigError.ts"
-import { type Answer, emptyBody, Fault, malformed, networkFault, oversized, unavailable } from "./failure.ts"
+import { type Answer, emptyBody, HttpFailure, malformed, networkFailure, oversized, unavailable } from "./failure.ts"
 
 export * from "./failure.ts"
 
@@ -54,14 +53,14 @@ export interface HttpBackend {
   /**
    * Sends a request to the backend's own origin until an attempt gives what `read` takes.
    *
-   * `read` judges the answer whatever its status: `statusFault` knows those that are the same for every backend.
+   * `read` judges the answer whatever its status: `statusFailure` knows those that are the same for every backend.
    * The request must be safe to repeat.
    */
   readonly send: <A>(
     operation: { readonly name: string; readonly attributes?: Readonly<Record<string, string>> | undefined },
     request: HttpClientRequest.HttpClientRequest,
-    read: (answer: Answer) => Result.Result<A, Fault>
-  ) => Effect.Effect<A, PrefectApiError>
+    read: (answer: Answer) => Result.Result<A, HttpFailure>
+  ) => Effect.Effect<A, HttpFailure>
 }
 
 const attempts = Metric.counter("http.client.request.attempts", {
@@ -84,12 +83,12 @@ const isRedirect = (status: number) => status >= 300 && status < 400 && status !
 export const positiveInt = (source: string, value: number): Effect.Effect<number, PrefectConfigError> =>
   Number.isSafeInteger(value) && value > 0
     ? Effect.succeed(value)
-    : Effect.fail(new PrefectConfigError({ source, problem: "it is not a positive integer" }))
+    : Effect.fail(new PrefectConfigError({ source, detail: "it is not a positive integer" }))
 
 const duration = (source: string, input: Duration.Input): Effect.Effect<Duration.Duration, PrefectConfigError> =>
   Effect.mapError(
     Effect.fromOption(Duration.fromInput(input)),
-    () => new PrefectConfigError({ source, problem: "it is not a duration, e.g. \"5 seconds\"" })
+    () => new PrefectConfigError({ source, detail: "it is not a duration, e.g. \"5 seconds\"" })
   )
 
 /**
@@ -103,7 +102,7 @@ export const parseUrl = (
     const url = URL.canParse(String(input)) ? new URL(String(input)) : undefined
     if (url === undefined || (url.protocol !== "http:" && url.protocol !== "https:")) {
       return Effect.fail(
-        new PrefectConfigError({ source: "url", problem: "it is not an http or https URL, e.g. http://localhost:4200" })
+        new PrefectConfigError({ source: "url", detail: "it is not an http or https URL, e.g. http://localhost:4200" })
       )
     }
     const credentials = url.username === "" && url.password === ""
@@ -139,7 +138,7 @@ const validHeaders = (
         return Effect.fail(
           new PrefectConfigError({
             source: name.toLowerCase() === "authorization" ? "apiKey" : "headers",
-            problem: "it has characters that an HTTP header cannot carry, perhaps a line break at its end"
+            detail: "it has characters that an HTTP header cannot carry, perhaps a line break at its end"
           })
         )
       }
@@ -173,7 +172,7 @@ export const make = Effect.fnUntraced(function*(options: {
   const timeout = yield* duration("requestTimeout", policy.requestTimeout ?? "30 seconds")
   const retries = policy.retries ?? 5
   if (!Number.isSafeInteger(retries) || retries < 0) {
-    return yield* new PrefectConfigError({ source: "retries", problem: "it is not 0 or a positive integer" })
+    return yield* new PrefectConfigError({ source: "retries", detail: "it is not 0 or a positive integer" })
   }
   const retryDelay = Duration.toMillis(yield* duration("retryDelay", policy.retryDelay ?? "200 millis"))
   const maxRetryDelay = Duration.toMillis(yield* duration("maxRetryDelay", policy.maxRetryDelay ?? "10 seconds"))
@@ -194,10 +193,10 @@ export const make = Effect.fnUntraced(function*(options: {
   const once = (
     request: HttpClientRequest.HttpClientRequest,
     redirects: number
-  ): Effect.Effect<Answer, Fault> =>
+  ): Effect.Effect<Answer, HttpFailure> =>
     Effect.flatMap(
       Effect.flatMap(
-        Effect.mapError(client.execute(request), (error) => networkFault(error, url.origin, "sent", hasConnected)),
+        Effect.mapError(client.execute(request), (error) => networkFailure(error, url.origin, "sent", hasConnected)),
         (response) => {
           hasConnected = true
           // A client of the user's own may follow redirects by itself.
@@ -240,7 +239,7 @@ export const make = Effect.fnUntraced(function*(options: {
     Context.add(FetchHttpClient.RequestInit, { ...Option.getOrUndefined(requestInit), redirect: "manual" })
   )
 
-  const attempt = (request: HttpClientRequest.HttpClientRequest): Effect.Effect<Answer, Fault> =>
+  const attempt = (request: HttpClientRequest.HttpClientRequest): Effect.Effect<Answer, HttpFailure> =>
     once(request, 0).pipe(
       Effect.timeoutOrElse({
         duration: timeout,
@@ -254,7 +253,7 @@ export const make = Effect.fnUntraced(function*(options: {
   const send: HttpBackend["send"] = Effect.fnUntraced(function*<A>(
     operation: { readonly name: string; readonly attributes?: Readonly<Record<string, string>> | undefined },
     unsent: HttpClientRequest.HttpClientRequest,
-    read: (answer: Answer) => Result.Result<A, Fault>
+    read: (answer: Answer) => Result.Result<A, HttpFailure>
   ) {
     const request = HttpClientRequest.setHeaders(unsent, headers)
     if (new URL(request.url).origin !== url.origin) {
@@ -265,7 +264,7 @@ export const make = Effect.fnUntraced(function*(options: {
     let resent = 0
     let counted = 0
     let maintained = 0
-    let value: Result.Success<A, Fault> | undefined
+    let value: Result.Success<A, HttpFailure> | undefined
     const run = Effect.useSpan(
       `PrefectApi.${operation.name}`,
       {
@@ -278,11 +277,11 @@ export const make = Effect.fnUntraced(function*(options: {
         }
       },
       // A span is handed its effect's value, and this one's is what was stored: it stays outside.
-      Effect.fnUntraced(function*(span): Effect.fn.Return<void, PrefectApiError> {
+      Effect.fnUntraced(function*(span): Effect.fn.Return<void, HttpFailure> {
         while (true) {
           yield* Metric.update(attempts, 1)
           const outcome = yield* Effect.result(attempt(request))
-          let fault: Fault
+          let failure: HttpFailure
           if (Result.isSuccess(outcome)) {
             span.attribute("http.response.status_code", outcome.success.status)
             const answer = read(outcome.success)
@@ -290,26 +289,26 @@ export const make = Effect.fnUntraced(function*(options: {
               value = answer
               return
             }
-            fault = answer.failure
-          } else fault = outcome.failure
-          const uncounted = fault.uncounted === true && maintained < maxMaintenance
-          if (!fault.retryable || counted >= retries && !uncounted) {
-            span.attribute("error.type", fault.reason._tag)
-            return yield* new PrefectApiError({ operation: operation.name, reason: fault.reason })
+            failure = answer.failure
+          } else failure = outcome.failure
+          const isUncounted = failure.isMaintenance === true && maintained < maxMaintenance
+          if (!failure.retryable || counted >= retries && !isUncounted) {
+            span.attribute("error.type", failure.reason._tag)
+            return yield* failure
           }
           const chance = yield* Random.next
           const backOff = Math.min(maxRetryDelay, retryDelay * 2 ** counted) * (0.5 + chance / 2)
-          const asked = fault.retryAfter === undefined
+          const asked = failure.retryAfter === undefined
             ? 0
-            : Math.min(Duration.toMillis(fault.retryAfter), maxRetryAfter)
-          const wait = fault.exactly === true ? asked * (1 + chance / 5) : Math.max(backOff, asked)
-          if (uncounted) maintained += wait
+            : Math.min(Duration.toMillis(failure.retryAfter), maxRetryAfter)
+          const wait = failure.honourRetryAfter === true ? asked * (1 + chance / 5) : Math.max(backOff, asked)
+          if (isUncounted) maintained += wait
           else counted++
           resent++
           span.attribute("http.request.resend_count", resent)
-          yield* Effect.logDebug("asking again", {
+          yield* Effect.logDebug("retrying a request", {
             operation: operation.name,
-            reason: fault.reason._tag,
+            reason: failure.reason._tag,
             resent,
             waitMillis: Math.round(wait)
           })
@@ -336,7 +335,7 @@ const readBody = (
   response: HttpClientResponse.HttpClientResponse,
   maxBytes: number,
   origin: string
-): Effect.Effect<string, Fault> =>
+): Effect.Effect<string, HttpFailure> =>
   Effect.suspend(() => {
     // Decoded in one go: a decoder that is fed in pieces is several times slower.
     const chunks: Array<Uint8Array> = []
@@ -352,8 +351,8 @@ const readBody = (
         chunks.push(chunk)
         return Effect.void
       }),
-      Effect.mapError((error) => error._tag === "Fault" ? error : networkFault(error, origin, "answered")),
-      Effect.catchIf((fault) => fault === emptyBody, () => Effect.void),
+      Effect.mapError((error) => error._tag === "HttpFailure" ? error : networkFailure(error, origin, "answered")),
+      Effect.catchIf((failure) => failure === emptyBody, () => Effect.void),
       Effect.map(() => new TextDecoder().decode(joined(chunks, size)))
     )
   })

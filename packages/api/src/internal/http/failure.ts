@@ -4,15 +4,16 @@ import type * as HttpClientError from "effect/http/HttpClientError"
 import * as Result from "effect/Result"
 import {
   MalformedResponse,
-  type PrefectApiError,
+  PrefectApiError,
   RateLimited,
   type Reason,
   Unauthorized,
   Unavailable
 } from "../../PrefectApiError.ts"
+import { errorCode } from "../errorCode.ts"
 
 /**
- * An answer that came to its end within the limits.
+ * A response that was received in full within the limits.
  */
 export interface Answer {
   readonly status: number
@@ -23,52 +24,52 @@ export interface Answer {
 }
 
 /**
- * An attempt that gave no usable answer.
+ * An attempt without a usable response.
  */
-export class Fault extends Data.TaggedError("Fault")<{
+export class HttpFailure extends Data.TaggedError("HttpFailure")<{
   readonly reason: Reason
   readonly retryable: boolean
   readonly retryAfter?: Duration.Duration | undefined
-  /** Wait as long as `retryAfter` says and no longer, where a backend's own client does so. Default: back off too. */
-  readonly exactly?: boolean | undefined
-  /** An attempt that does not count: a backend in maintenance. Such waits end after ten minutes. Default: it counts. */
-  readonly uncounted?: boolean | undefined
+  /** Whether to wait as long as `retryAfter` says and no longer, as the backend's own client does. Default: back off too. */
+  readonly honourRetryAfter?: boolean | undefined
+  /** Whether the backend is in maintenance: such attempts do not count, and end after ten minutes. */
+  readonly isMaintenance?: boolean | undefined
+  /** Whether a smaller request would have a small enough response. */
+  readonly isTooLarge?: boolean | undefined
 }> {
   override get message() {
     return this.reason.message
   }
 }
 
-export const malformed = (problem: string) =>
-  new Fault({ reason: new MalformedResponse({ problem }), retryable: false })
+export const malformed = (detail: string) =>
+  new HttpFailure({ reason: new MalformedResponse({ detail }), retryable: false })
 
-const tooLarge = new WeakSet<Reason>()
+/** A response that a smaller request would make smaller. */
+export const oversized = (detail: string): HttpFailure =>
+  new HttpFailure({ reason: new MalformedResponse({ detail }), retryable: false, isTooLarge: true })
 
-/** An answer that asking for less would make smaller. */
-export const oversized = (problem: string): Fault => {
-  const fault = malformed(problem)
-  tooLarge.add(fault.reason)
-  return fault
-}
+/** The failure as callers of `PrefectApi` see it. */
+export const toApiError = (operation: string) => ({ reason }: HttpFailure): PrefectApiError =>
+  new PrefectApiError({ operation, reason })
 
-export const isOversized = (error: PrefectApiError): boolean => tooLarge.has(error.reason)
+export const unauthorized = (detail: string) =>
+  new HttpFailure({ reason: new Unauthorized({ detail }), retryable: false })
 
-export const unauthorized = (problem: string) => new Fault({ reason: new Unauthorized({ problem }), retryable: false })
-
-export const unavailable = (problem: string, retryable: boolean) =>
-  new Fault({ reason: new Unavailable({ problem }), retryable })
+export const unavailable = (detail: string, retryable: boolean) =>
+  new HttpFailure({ reason: new Unavailable({ detail }), retryable })
 
 const retryableStatuses = new Set([408, 429, 500, 502, 503, 504])
 
 /**
- * What a status means by itself; undefined for 2xx.
+ * The failure that a status stands for; undefined for 2xx.
  */
-export const statusFault = (answer: Answer): Fault | undefined => {
+export const statusFailure = (answer: Answer): HttpFailure | undefined => {
   const { status } = answer
   if (status >= 200 && status < 300) return undefined
   const retryAfter = parseRetryAfter(answer.headers["retry-after"], answer.receivedAt)
   if (status === 429) {
-    return new Fault({
+    return new HttpFailure({
       reason: new RateLimited(retryAfter === undefined ? {} : { retryAfter }),
       retryable: true,
       retryAfter
@@ -77,8 +78,8 @@ export const statusFault = (answer: Answer): Fault | undefined => {
   if (status === 401 || status === 403) return unauthorized(`HTTP status ${status}; check the API key and the tenant`)
   if (status === 407) return unauthorized("a proxy asks for credentials (HTTP status 407)")
   if (status === 408 || status >= 500) {
-    return new Fault({
-      reason: new Unavailable({ problem: `HTTP status ${status}${page(answer)}` }),
+    return new HttpFailure({
+      reason: new Unavailable({ detail: `HTTP status ${status}${page(answer)}` }),
       retryable: retryableStatuses.has(status),
       retryAfter
     })
@@ -111,9 +112,9 @@ export const parseRetryAfter = (header: string | undefined, now: number): Durati
 }
 
 /**
- * An answer's body as JSON. Nothing of the text goes into the fault.
+ * An answer's body as JSON. The failure quotes nothing of it.
  */
-export const parseJson = (answer: Answer): Result.Result<unknown, Fault> => {
+export const parseJson = (answer: Answer): Result.Result<unknown, HttpFailure> => {
   if (answer.text === "") return Result.fail(malformed("it is empty"))
   try {
     return Result.succeed(JSON.parse(answer.text))
@@ -145,33 +146,20 @@ const unconnected = /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH
 
 const isCertificateCode = (code: string) => /CERT|SELF_SIGNED|UNABLE_TO|ERR_TLS|ERR_SSL/.test(code)
 
-/**
- * The code of a system error somewhere below. Nothing else of a foreign error is kept: its message may hold a header or
- * a URL.
- */
-const codeOf = (error: unknown): string | undefined => {
-  let current: unknown = error
-  for (let depth = 0; depth < 8 && typeof current === "object" && current !== null; depth++) {
-    const code = Reflect.get(current, "code")
-    if (typeof code === "string" && /^[A-Z][A-Z0-9_]{2,60}$/.test(code)) return code
-    const errors = Reflect.get(current, "errors")
-    current = Array.isArray(errors) && errors.length > 0 ? errors[0] : Reflect.get(current, "cause")
-  }
-  return undefined
-}
+const isCode = /^[A-Z][A-Z0-9_]{2,60}$/
 
-export const networkFault = (
+export const networkFailure = (
   error: HttpClientError.HttpClientError,
   origin: string,
   stage: "sent" | "answered",
   retryConnection = true
-): Fault => {
+): HttpFailure => {
   const tag = error.reason._tag
   if (tag === "EmptyBodyError") return emptyBody
   if (tag === "InvalidUrlError" || tag === "EncodeError") {
     return unavailable(`the request to ${origin} could not be made (${tag})`, false)
   }
-  const code = codeOf(error.reason)
+  const code = errorCode(error.reason, isCode)
   if (code !== undefined && isCertificateCode(code)) {
     return unavailable(`the certificate of ${origin} is not trusted (${code})`, false)
   }

@@ -1,24 +1,14 @@
-import * as Artifact from "@effect-prefect/core/Artifact"
-import * as FlowRunView from "@effect-prefect/core/FlowRunView"
-import * as FlowView from "@effect-prefect/core/FlowView"
 import * as LogEntry from "@effect-prefect/core/LogEntry"
-import * as StateRecord from "@effect-prefect/core/StateRecord"
 import * as TaskRunView from "@effect-prefect/core/TaskRunView"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
-import * as Schema from "effect/Schema"
 import type { Fragment } from "effect/sql/Statement"
-import type * as Api from "../../PrefectApi.ts"
+import type * as Backend from "../../Backend.ts"
 import * as Errors from "../../PrefectApiError.ts"
 import { compareCodePoints } from "../codePoints.ts"
+import * as Rows from "../rows.ts"
 import { describeBySlug } from "../taskRunText.ts"
+import { isUuid } from "../uuids.ts"
 import type { Connection } from "./connection.ts"
-
-const decodeFlowRun = Schema.decodeUnknownOption(FlowRunView.FromRow)
-const decodeFlow = Schema.decodeUnknownOption(FlowView.FromRow)
-const decodeLog = Schema.decodeUnknownOption(LogEntry.FromRow)
-const decodeArtifact = Schema.decodeUnknownOption(Artifact.FromRow)
-const decodeState = Schema.decodeUnknownOption(StateRecord.FromRow)
 
 /** Every statement gives one JSON object a row, so a column that an older server lacks is absent, not an error. */
 interface Found {
@@ -33,11 +23,7 @@ interface Keyed extends Found {
 const fail = (operation: string, reason: Errors.Reason) =>
   Effect.fail(new Errors.PrefectApiError({ operation, reason }))
 
-const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
-/** Anything else would be an error of the database; it is the id of nothing. */
-const isUuid = (text: string): boolean => uuid.test(text)
-
-const noPage: Api.Page<never> = { items: [], next: undefined }
+const noPage: Backend.Page<never> = { items: [], next: undefined }
 const maxMapIndex = 2_147_483_647
 const maxAmbiguous = 100
 
@@ -51,7 +37,7 @@ interface TaskRunCursor {
 /**
  * The queries of a backend as SQL over the tables of a Prefect 1 server. Values are always bound.
  */
-export const make = ({ client: sql, run }: Connection): Api.Backend => {
+export const make = ({ client: sql, run }: Connection): Backend.Backend => {
   const taskRun = sql.literal(
     `jsonb_build_object('id', t.id, 'name', t.name, 'task_id', t.task_id, 'map_index', t.map_index,
       'serialized_state', t.serialized_state, 'flow_run_id', t.flow_run_id,
@@ -73,64 +59,43 @@ export const make = ({ client: sql, run }: Connection): Api.Backend => {
     for (const { row } of found) {
       const view = TaskRunView.fromRow(row)
       if (!(view instanceof TaskRunView.TaskRunView)) {
-        return fail(operation, new Errors.MalformedResponse({ problem: view.problem }))
+        return fail(operation, new Errors.MalformedResponse({ detail: view.detail }))
       }
       out.push(view)
     }
     return Effect.succeed(out)
   }
 
-  const one = (operation: string, wanted: string, found: ReadonlyArray<Found>) =>
+  const one = (operation: string, query: string, found: ReadonlyArray<Found>) =>
     Effect.flatMap(views(operation, found), (all) => {
       const [view] = all
-      if (view === undefined) return fail(operation, new Errors.TaskRunNotFound({ wanted }))
+      if (view === undefined) return fail(operation, new Errors.TaskRunNotFound({ query }))
       return all.length === 1 ? Effect.succeed(view) : fail(
         operation,
-        new Errors.AmbiguousTaskRun({ wanted, taskRunIds: all.map(({ taskRunId }) => taskRunId) })
+        new Errors.AmbiguousTaskRun({ query, taskRunIds: all.map(({ taskRunId }) => taskRunId) })
       )
     })
 
-  /** Rows of a listing as models. A row that is none is left out, and said so: it must not hide the others. */
-  const models = Effect.fnUntraced(function*<A>(
-    table: string,
-    decode: (row: unknown) => Option.Option<A>,
-    found: ReadonlyArray<Found>
-  ) {
-    const out: Array<A> = []
-    for (const { row } of found) {
-      const model = decode(row)
-      if (Option.isSome(model)) out.push(model.value)
-      else yield* Effect.logWarning(`left out a row of ${table} that is not one of Prefect's`)
-    }
-    return out
-  })
+  const idOf = (row: unknown) => (row as { readonly id?: string | null }).id ?? undefined
+
+  const models = <A>(table: string, decode: Rows.Decoder<A>, found: ReadonlyArray<Found>) =>
+    Rows.decodeAll(table, decode, found.map(({ row }) => row), idOf)
 
   const single = <A>(
     operation: string,
-    table: string,
-    decode: (row: unknown) => Option.Option<A>,
+    decode: Rows.Decoder<A>,
     found: ReadonlyArray<Found>,
     missing: Errors.Reason
-  ) => {
-    const [first] = found
-    if (first === undefined) return fail(operation, missing)
-    const model = decode(first.row)
-    return Option.isSome(model)
-      ? Effect.succeed(model.value)
-      : fail(
-        operation,
-        new Errors.MalformedResponse({ problem: `a column of the table ${table} is not of Prefect's type` })
-      )
-  }
+  ) => Rows.decodeOne(operation, decode, found.map(({ row }) => row), missing)
 
   /** One row more than the page was asked for, to know whether there is another page. */
-  const pageOf = <R>(found: ReadonlyArray<R>, limit: number, cursorOf: (last: R) => Api.Cursor) => {
+  const pageOf = <R>(found: ReadonlyArray<R>, limit: number, cursorOf: (last: R) => Backend.Cursor) => {
     const rows = found.slice(0, limit)
     const next = found.length > limit ? cursorOf(rows.at(-1)!) : undefined
     return { rows, next }
   }
 
-  const taskRunCursor = ({ row }: Found): Api.Cursor => {
+  const taskRunCursor = ({ row }: Found): Backend.Cursor => {
     const { id, map_index, task_id } = row as { id: string; map_index: number; task_id: string | null }
     return { taskId: task_id, mapIndex: map_index, id } satisfies TaskRunCursor
   }
@@ -146,8 +111,8 @@ export const make = ({ client: sql, run }: Connection): Api.Backend => {
 
   const taskRunsOfTask = (
     operation: string,
-    task: Api.TaskInFlowRun & { readonly after: number; readonly except?: string },
-    { cursor, limit }: Api.PageRequest
+    task: Backend.TaskInFlowRun & { readonly after: number; readonly except?: string },
+    { cursor, limit }: Backend.PageRequest
   ) => {
     if (!isUuid(task.flowRunId) || !isUuid(task.taskId) || task.after >= maxMapIndex) return Effect.succeed(noPage)
     const from = cursor as TaskRunCursor | undefined
@@ -174,12 +139,13 @@ export const make = ({ client: sql, run }: Connection): Api.Backend => {
       sql<Found>`select to_jsonb(s) as row from ${sql.literal(`public.${table}_state`)} s
         where ${sql.literal(`s.${table}_id`)} = ${id}::uuid order by s.timestamp, s.version, s.id`
     )
-    return yield* models(`${table}_state`, decodeState, found)
+    return yield* models(`${table}_state`, Rows.decodeStateRecord, found)
   })
 
   /** Rows by (time, id), from the start or after a key. */
-  const keyOf = ({ id, key }: Keyed): Api.Cursor => ({ key, id })
-  const keyed = (cursor: Api.Cursor | undefined) => cursor as { readonly key: string; readonly id: string } | undefined
+  const keyOf = ({ id, key }: Keyed): Backend.Cursor => ({ key, id })
+  const keyed = (cursor: Backend.Cursor | undefined) =>
+    cursor as { readonly key: string; readonly id: string } | undefined
   // As text, and not as the driver's Date, which has no microseconds.
   const textOf = (expression: string) => sql.literal(`(${expression})::text as key`)
 
@@ -195,7 +161,7 @@ export const make = ({ client: sql, run }: Connection): Api.Backend => {
           ),
           (found) => one("taskRun", taskRunId, found)
         )
-        : fail("taskRun", new Errors.TaskRunNotFound({ wanted: taskRunId })),
+        : fail("taskRun", new Errors.TaskRunNotFound({ query: taskRunId })),
 
     taskRunBySlug: (query) =>
       isUuid(query.flowRunId) && Math.abs(query.mapIndex) <= maxMapIndex
@@ -208,14 +174,14 @@ export const make = ({ client: sql, run }: Connection): Api.Backend => {
           ),
           (found) => one("taskRunBySlug", describeBySlug(query), found)
         )
-        : fail("taskRunBySlug", new Errors.TaskRunNotFound({ wanted: describeBySlug(query) })),
+        : fail("taskRunBySlug", new Errors.TaskRunNotFound({ query: describeBySlug(query) })),
 
     // Step by step through the index on (flow_run_id, task_id, map_index): a task with 100 000 children costs as much
     // as one with none.
-    firstTaskRuns: Effect.fnUntraced(function*(flowRunId) {
+    firstTaskRunOfEachTask: Effect.fnUntraced(function*(flowRunId) {
       if (!isUuid(flowRunId)) return []
       const found = yield* run(
-        "firstTaskRuns",
+        "firstTaskRunOfEachTask",
         sql<Found>`with recursive heads as (
             (select t.task_id from public.task_run t where t.flow_run_id = ${flowRunId}::uuid and t.task_id is not null
               order by t.task_id limit 1)
@@ -230,7 +196,7 @@ export const make = ({ client: sql, run }: Connection): Api.Backend => {
           union all
           select ${taskRun} from ${withTask} where t.flow_run_id = ${flowRunId}::uuid and t.task_id is null`
       )
-      const all = yield* views("firstTaskRuns", found)
+      const all = yield* views("firstTaskRunOfEachTask", found)
       const compare = (left: string | null, right: string | null) =>
         left === right ? 0 : left === null ? 1 : right === null ? -1 : compareCodePoints(left, right)
       return all.toSorted((left, right) =>
@@ -271,7 +237,7 @@ export const make = ({ client: sql, run }: Connection): Api.Backend => {
       isUuid(flowRunId)
         ? Effect.flatMap(
           run("flowRun", sql<Found>`select to_jsonb(r) as row from public.flow_run r where r.id = ${flowRunId}::uuid`),
-          (found) => single("flowRun", "flow_run", decodeFlowRun, found, new Errors.FlowRunNotFound({ flowRunId }))
+          (found) => single("flowRun", Rows.decodeFlowRun, found, new Errors.FlowRunNotFound({ flowRunId }))
         )
         : fail("flowRun", new Errors.FlowRunNotFound({ flowRunId })),
 
@@ -279,7 +245,7 @@ export const make = ({ client: sql, run }: Connection): Api.Backend => {
       isUuid(flowId)
         ? Effect.flatMap(
           run("flow", sql<Found>`select to_jsonb(f) as row from public.flow f where f.id = ${flowId}::uuid`),
-          (found) => single("flow", "flow", decodeFlow, found, new Errors.FlowNotFound({ flowId }))
+          (found) => single("flow", Rows.decodeFlow, found, new Errors.FlowNotFound({ flowId }))
         )
         : fail("flow", new Errors.FlowNotFound({ flowId })),
 
@@ -304,7 +270,7 @@ export const make = ({ client: sql, run }: Connection): Api.Backend => {
       if (!isUuid(flowRunId)) return noPage
       const from = cursor as TaskRunCursor | { readonly taskless: true } | undefined
       const isTaskless = from !== undefined && ("taskless" in from || from.taskId === null)
-      const wanted = sql.and([
+      const where = sql.and([
         sql`t.flow_run_id = ${flowRunId}::uuid`,
         isTaskless ? sql`t.task_id is null` : sql`t.task_id is not null`,
         ...(from === undefined || "taskless" in from ? [] : [
@@ -318,7 +284,7 @@ export const make = ({ client: sql, run }: Connection): Api.Backend => {
       ])
       const found = yield* run(
         "taskRuns",
-        sql<Found>`select ${taskRun} from ${withTask} where ${wanted}
+        sql<Found>`select ${taskRun} from ${withTask} where ${where}
           order by t.task_id, t.map_index, t.id limit ${limit + 1}`
       )
       const page = yield* taskRunPage("taskRuns", found, limit)
@@ -331,7 +297,7 @@ export const make = ({ client: sql, run }: Connection): Api.Backend => {
       if (flowId !== undefined && !isUuid(flowId)) return noPage
       const from = keyed(cursor)
       const created = "coalesce(r.created, '-infinity'::timestamptz)"
-      const wanted = sql.and([
+      const where = sql.and([
         ...(from === undefined
           ? []
           : [sql`(${sql.literal(created)}, r.id) < (${from.key}::text::timestamptz, ${from.id}::uuid)`]),
@@ -343,11 +309,11 @@ export const make = ({ client: sql, run }: Connection): Api.Backend => {
       ])
       const found = yield* run(
         "flowRuns",
-        sql<Keyed>`select to_jsonb(r) as row, ${textOf(created)}, r.id from public.flow_run r where ${wanted}
+        sql<Keyed>`select to_jsonb(r) as row, ${textOf(created)}, r.id from public.flow_run r where ${where}
           order by ${sql.literal(created)} desc, r.id desc limit ${limit + 1}`
       )
       const { next, rows } = pageOf(found, limit, keyOf)
-      return { items: yield* models("flow_run", decodeFlowRun, rows), next }
+      return { items: yield* models("flow_run", Rows.decodeFlowRun, rows), next }
     }),
 
     flowsPage: Effect.fnUntraced(function*({ cursor, limit }) {
@@ -362,7 +328,7 @@ export const make = ({ client: sql, run }: Connection): Api.Backend => {
         } order by ${sql.literal(created)} desc, f.id desc limit ${limit + 1}`
       )
       const { next, rows } = pageOf(found, limit, keyOf)
-      return { items: yield* models("flow", decodeFlow, rows), next }
+      return { items: yield* models("flow", Rows.decodeFlow, rows), next }
     }),
 
     logsPage: Effect.fnUntraced(function*({ after, flowRunId, level, taskRunId }, { cursor, limit }) {
@@ -371,7 +337,7 @@ export const make = ({ client: sql, run }: Connection): Api.Backend => {
       const lower = level === undefined
         ? []
         : Object.entries(LogEntry.levels).filter(([, number]) => number < LogEntry.levels[level]).map(([name]) => name)
-      const wanted = sql.and([
+      const where = sql.and([
         ...(flowRunId === undefined ? [] : [sql`l.flow_run_id = ${flowRunId}::uuid`]),
         ...(taskRunId === undefined ? [] : [sql`l.task_run_id = ${taskRunId}::uuid`]),
         ...(from === undefined
@@ -381,18 +347,18 @@ export const make = ({ client: sql, run }: Connection): Api.Backend => {
       ])
       const found = yield* run(
         "logs",
-        sql<Keyed>`select to_jsonb(l) as row, ${textOf("l.timestamp")}, l.id from public.log l where ${wanted}
+        sql<Keyed>`select to_jsonb(l) as row, ${textOf("l.timestamp")}, l.id from public.log l where ${where}
           order by l.timestamp, l.id limit ${limit + 1}`
       )
       const { next, rows } = pageOf(found, limit, keyOf)
-      return { items: yield* models("log", decodeLog, rows), next }
+      return { items: yield* models("log", Rows.decodeLog, rows), next }
     }),
 
     artifactsPage: Effect.fnUntraced(function*({ flowRunId, taskRunId }, { cursor, limit }) {
       if (flowRunId !== undefined && !isUuid(flowRunId) || taskRunId !== undefined && !isUuid(taskRunId)) return noPage
       const from = keyed(cursor)
       const created = "coalesce(a.created, '-infinity'::timestamptz)"
-      const wanted = sql.and([
+      const where = sql.and([
         ...(taskRunId === undefined ? [] : [sql`a.task_run_id = ${taskRunId}::uuid`]),
         ...(flowRunId === undefined ? [] : [
           sql`exists (select from public.task_run t where t.id = a.task_run_id and t.flow_run_id = ${flowRunId}::uuid)`
@@ -403,11 +369,11 @@ export const make = ({ client: sql, run }: Connection): Api.Backend => {
       ])
       const found = yield* run(
         "artifacts",
-        sql<Keyed>`select to_jsonb(a) as row, ${textOf(created)}, a.id from public.task_run_artifact a where ${wanted}
+        sql<Keyed>`select to_jsonb(a) as row, ${textOf(created)}, a.id from public.task_run_artifact a where ${where}
           order by ${sql.literal(created)}, a.id limit ${limit + 1}`
       )
       const { next, rows } = pageOf(found, limit, keyOf)
-      return { items: yield* models("task_run_artifact", decodeArtifact, rows), next }
+      return { items: yield* models("task_run_artifact", Rows.decodeArtifact, rows), next }
     })
   }
 }

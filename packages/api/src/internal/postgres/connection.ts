@@ -14,6 +14,7 @@ import { join } from "node:path"
 import type { ConnectionOptions } from "node:tls"
 import { MalformedResponse, PrefectApiError, type Reason, Unauthorized, Unavailable } from "../../PrefectApiError.ts"
 import { PrefectConfigError } from "../../PrefectConfigError.ts"
+import { errorCode } from "../errorCode.ts"
 import { readPassword } from "./passwordFile.ts"
 
 /**
@@ -44,61 +45,40 @@ export interface Connection {
   readonly settings: Readonly<Record<string, string>>
 }
 
-const sqlStateOf = (error: unknown): string | undefined => {
-  let current = error
-  for (let depth = 0; depth < 8 && typeof current === "object" && current !== null; depth++) {
-    if ("code" in current && typeof current.code === "string" && /^[0-9A-Z]{5}$/.test(current.code)) return current.code
-    current = "reason" in current ? current.reason : "cause" in current ? current.cause : undefined
-  }
-  return undefined
-}
-/** The code of a system error, e.g. `ECONNREFUSED`, wherever in the error it is. */
-const systemCodeOf = (error: unknown): string | undefined => {
-  let current = error
-  for (let depth = 0; depth < 8 && typeof current === "object" && current !== null; depth++) {
-    if (
-      "code" in current && typeof current.code === "string" &&
-      /^(E|CERT|DEPTH|SELF|UNABLE)[A-Z_0-9]+$/.test(current.code)
-    ) {
-      return current.code
-    }
-    if ("errors" in current && Array.isArray(current.errors)) current = current.errors[0]
-    else current = "reason" in current ? current.reason : "cause" in current ? current.cause : undefined
-  }
-  return undefined
-}
+const isSqlState = /^[0-9A-Z]{5}$/
+const isSystemCode = /^(E|CERT|DEPTH|SELF|UNABLE)[A-Z_0-9]+$/
 
 const reasonOfSqlState = (sqlState: string): Reason => {
   switch (sqlState) {
     case "28P01":
     case "28000":
-      return new Unauthorized({ problem: "the database does not take this user and password" })
+      return new Unauthorized({ detail: "the database does not take this user and password" })
     case "42501":
-      return new Unauthorized({ problem: "the role may not read Prefect's tables; grant it SELECT on them" })
+      return new Unauthorized({ detail: "the role may not read Prefect's tables; grant it SELECT on them" })
     case "3D000":
-      return new Unavailable({ problem: "the server has no database of that name" })
+      return new Unavailable({ detail: "the server has no database of that name" })
     case "42P01":
     case "3F000":
       return new MalformedResponse({
-        problem: "the database lacks a table of Prefect's in its schema public; " +
+        detail: "the database lacks a table of Prefect's in its schema public; " +
           "check that the URL names the database of a Prefect 1 server, not another one beside it"
       })
     case "42703":
-      return new MalformedResponse({ problem: "a table lacks a column that Prefect 1 has; was it restored in full?" })
+      return new MalformedResponse({ detail: "a table lacks a column that Prefect 1 has; was it restored in full?" })
     case "57014":
       return new Unavailable({
-        problem: "a statement took longer than the time limit; are the indexes of the dump restored?"
+        detail: "a statement took longer than the time limit; are the indexes of the dump restored?"
       })
     case "53300":
-      return new Unavailable({ problem: "the database has no connection left; ask with fewer at once" })
+      return new Unavailable({ detail: "the database has no connection left; ask with fewer at once" })
     case "57P01":
     case "57P02":
     case "57P03":
-      return new Unavailable({ problem: "the database is shutting down or starting up" })
+      return new Unavailable({ detail: "the database is shutting down or starting up" })
     default:
       return sqlState.startsWith("42") || sqlState.startsWith("22")
-        ? new MalformedResponse({ problem: `the database refused a statement (SQLSTATE ${sqlState})` })
-        : new Unavailable({ problem: `the database failed (SQLSTATE ${sqlState})` })
+        ? new MalformedResponse({ detail: `the database refused a statement (SQLSTATE ${sqlState})` })
+        : new Unavailable({ detail: `the database failed (SQLSTATE ${sqlState})` })
   }
 }
 
@@ -106,32 +86,32 @@ const reasonOfSqlState = (sqlState: string): Reason => {
  * What a driver's error means. Its own message is left out: it may quote a value, or the URL.
  */
 export const reasonOf = (error: SqlError): Reason => {
-  const sqlState = sqlStateOf(error)
+  const sqlState = errorCode(error, isSqlState)
   if (sqlState !== undefined) return reasonOfSqlState(sqlState)
   const { _tag, message } = error.reason
   if (_tag === "AuthenticationError") {
     return new Unauthorized({
-      problem: /no password/i.test(message ?? "")
+      detail: /no password/i.test(message ?? "")
         ? "the database asks for a password; put it into the environment variable PGPASSWORD, the file ~/.pgpass, or the URL"
         : "the database does not take this user and password"
     })
   }
-  if (_tag !== "ConnectionError") return new Unavailable({ problem: "the database driver failed" })
+  if (_tag !== "ConnectionError") return new Unavailable({ detail: "the database driver failed" })
   if (/refused TLS|does not support TLS/i.test(message ?? "")) {
-    return new Unavailable({ problem: "the database does not offer TLS, and the URL's sslmode asks for it" })
+    return new Unavailable({ detail: "the database does not offer TLS, and the URL's sslmode asks for it" })
   }
-  if (/timed out/i.test(message ?? "")) return new Unavailable({ problem: "the database did not answer in time" })
+  if (/timed out/i.test(message ?? "")) return new Unavailable({ detail: "the database did not answer in time" })
   if (/URL|username/.test(message ?? "")) {
-    return new Unavailable({ problem: "the database's URL is not postgresql://USER:PASSWORD@HOST:PORT/DATABASE" })
+    return new Unavailable({ detail: "the database's URL is not postgresql://USER:PASSWORD@HOST:PORT/DATABASE" })
   }
-  const code = systemCodeOf(error)
-  return new Unavailable({ problem: `the database cannot be reached${code === undefined ? "" : ` (${code})`}` })
+  const code = errorCode(error, isSystemCode)
+  return new Unavailable({ detail: `the database cannot be reached${code === undefined ? "" : ` (${code})`}` })
 }
 
 const toApiError = (operation: string) => (error: SqlError) =>
   new PrefectApiError({ operation, reason: reasonOf(error) })
 
-const configError = (problem: string) => new PrefectConfigError({ source: "the database's URL", problem })
+const configError = (detail: string) => new PrefectConfigError({ source: "the database's URL", detail })
 
 const modes = new Set(["disable", "allow", "prefer", "require", "verify-ca", "verify-full"])
 const optionalConfig = (name: string) => Config.String(name).pipe(Config.option, Config.map(Option.getOrUndefined))
@@ -215,7 +195,7 @@ export const connect = Effect.fnUntraced(function*(
     catch: () =>
       new PrefectConfigError({
         source: "the Postgres backend",
-        problem: "it needs the package @effect/sql-pg; install it beside @effect-prefect/api"
+        detail: "it needs the package @effect/sql-pg; install it beside @effect-prefect/api"
       })
   })
   // libpq takes a user without a host, for a socket's folder among the parameters; a URL needs one.
@@ -265,7 +245,7 @@ export const connect = Effect.fnUntraced(function*(
     Effect.catchIf(
       open({ ...base, ssl, startupParameters: settings }),
       // What poolers answer to a setting that they cannot hand on; they cannot keep prepared statements either.
-      (error) => sqlStateOf(error) === "08P01" || /unsupported startup parameter/i.test(error.message),
+      (error) => errorCode(error, isSqlState) === "08P01" || /unsupported startup parameter/i.test(error.message),
       () => open({ ...base, ssl, prepare: false })
     )
   const [first, second] = candidates

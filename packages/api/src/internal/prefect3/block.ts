@@ -4,13 +4,8 @@
  * Redacted always.
  */
 import * as Redacted from "effect/Redacted"
-import type { StorageBlock } from "../../PrefectApi.ts"
-
-/** How the problem of a block that is gone begins. */
-export const missing = "there is no storage block"
-
-const isObject = (value: unknown): value is { readonly [key: string]: unknown } =>
-  typeof value === "object" && value !== null && !Array.isArray(value)
+import type { StorageBlock } from "../../Backend.ts"
+import { isObject } from "../isObject.ts"
 
 const mask = /^\*+$/
 const suspicious =

@@ -69,6 +69,11 @@ export const make = Effect.fnUntraced(function*(settings: Settings) {
     }
   })
   const { origin } = backend
+  const send = <A>(
+    operation: { readonly name: string },
+    request: HttpClientRequest.HttpClientRequest,
+    read: (answer: Http.Answer) => Result.Result<A, Http.HttpFailure>
+  ) => Effect.mapError(backend.send(operation, request, read), Http.toApiError(operation.name))
   const clientId = globalThis.crypto.randomUUID()
   const oneAtATime = Semaphore.makeUnsafe(1)
   let token: Token | undefined
@@ -86,10 +91,10 @@ export const make = Effect.fnUntraced(function*(settings: Settings) {
   const refresh = (base: string, used: Token | undefined) =>
     oneAtATime.withPermit(Effect.suspend(() =>
       token !== used ? Effect.void : Effect.map(
-        backend.send(
+        send(
           { name: "Prefect3Api.csrfToken" },
           request(base, "GET", `/csrf-token?client=${clientId}`),
-          (answer) => Result.fromNullishOr(readToken(answer), () => faultOf(answer, origin) ?? noToken(origin))
+          (answer) => Result.fromNullishOr(readToken(answer), () => failureOf(answer, origin) ?? noToken(origin))
         ),
         (fresh) => {
           token = fresh
@@ -98,14 +103,14 @@ export const make = Effect.fnUntraced(function*(settings: Settings) {
     ))
 
   const version = (base: string) =>
-    backend.send(
+    send(
       { name: "Prefect3Api.version" },
       request(base, "GET", "/admin/version"),
-      (answer): Result.Result<string | undefined, Http.Fault> => {
+      (answer): Result.Result<string | undefined, Http.HttpFailure> => {
         // Another kind of server answers with a page, or knows no such path.
         if (answer.status === 404 || answer.status === 405) return Result.succeed(undefined)
-        const fault = faultOf(answer, origin)
-        if (fault !== undefined) return Result.fail(fault)
+        const failure = failureOf(answer, origin)
+        if (failure !== undefined) return Result.fail(failure)
         const value = parse(answer.text)
         return Result.succeed(typeof value === "string" && /^\d+\.\d/.test(value) ? value : undefined)
       }
@@ -126,39 +131,39 @@ export const make = Effect.fnUntraced(function*(settings: Settings) {
         reason: new UnsupportedByBackend({
           feature: `Prefect ${major} API`,
           backend: `the Prefect ${found} server at ${origin}`,
-          instead: `point it at a server of version ${major}`
+          hint: `point it at a server of version ${major}`
         })
       })
     }
     return yield* new PrefectApiError({
       operation: "Prefect3Api.version",
       reason: new MalformedResponse({
-        problem: `there is no Prefect ${major} API at ${origin}${path}: its URL usually ends in /api`
+        detail: `there is no Prefect ${major} API at ${origin}${path}: its URL usually ends in /api`
       })
     })
   }))
 
   const get: Client["get"] = (operation, path) =>
     Effect.flatMap(base, (base) =>
-      backend.send({ name: operation }, request(base, "GET", path), (answer) => {
+      send({ name: operation }, request(base, "GET", path), (answer) => {
         if (answer.status === 404) return Result.succeed(undefined)
-        const fault = faultOf(answer, origin)
-        return fault === undefined ? Http.parseJson(answer) : Result.fail(fault)
+        const failure = failureOf(answer, origin)
+        return failure === undefined ? Http.parseJson(answer) : Result.fail(failure)
       }))
 
   const postOnce = (base: string, operation: string, path: string, body: object) =>
-    backend.send(
+    send(
       { name: operation },
       request(base, "POST", path, body),
-      (answer): Result.Result<Posted | { readonly _tag: "TokenWanted"; readonly problem: string }, Http.Fault> => {
+      (answer): Result.Result<Posted | { readonly _tag: "TokenWanted"; readonly detail: string }, Http.HttpFailure> => {
         if (answer.status === 422) return Result.succeed({ _tag: "Refused", detail: detailOf(answer.text) })
         if (answer.status === 403 && /csrf token|client identifier/i.test(detailOf(answer.text))) {
-          return Result.succeed({ _tag: "TokenWanted", problem: detailOf(answer.text) })
+          return Result.succeed({ _tag: "TokenWanted", detail: detailOf(answer.text) })
         }
-        const fault = faultOf(answer, origin)
-        return fault === undefined
+        const failure = failureOf(answer, origin)
+        return failure === undefined
           ? Result.map(Http.parseJson(answer), (json) => ({ _tag: "Json", json }))
-          : Result.fail(fault)
+          : Result.fail(failure)
       }
     )
 
@@ -174,7 +179,7 @@ export const make = Effect.fnUntraced(function*(settings: Settings) {
     if (second._tag !== "TokenWanted") return second
     return yield* new PrefectApiError({
       operation,
-      reason: new Unauthorized({ problem: `${origin}: ${second.problem}` })
+      reason: new Unauthorized({ detail: `${origin}: ${second.detail}` })
     })
   })
 
@@ -235,7 +240,7 @@ const detailOf = (body: string): string => {
 }
 
 /** What a status other than 2xx means. */
-const faultOf = (answer: Http.Answer, origin: string): Http.Fault | undefined => {
+const failureOf = (answer: Http.Answer, origin: string): Http.HttpFailure | undefined => {
   const { status } = answer
   if (status >= 200 && status < 300) return undefined
   const detail = detailOf(answer.text)
@@ -243,12 +248,12 @@ const faultOf = (answer: Http.Answer, origin: string): Http.Fault | undefined =>
   const asked = Http.parseRetryAfter(answer.headers["retry-after"], answer.receivedAt)
   const isMaintenance = answer.headers["prefect-maintenance"] === "true"
   const retried = (reason: Reason) =>
-    new Http.Fault({
+    new Http.HttpFailure({
       reason,
       retryable: true,
       retryAfter: asked ?? (isMaintenance ? Duration.seconds(1) : undefined),
-      exactly: asked !== undefined || isMaintenance,
-      uncounted: isMaintenance
+      honourRetryAfter: asked !== undefined || isMaintenance,
+      isMaintenance
     })
   switch (status) {
     case 401:
@@ -260,7 +265,7 @@ const faultOf = (answer: Http.Answer, origin: string): Http.Fault | undefined =>
     case 408:
     case 502:
     case 503:
-      return retried(new Unavailable({ problem: isMaintenance ? `${said}: it is in maintenance` : said }))
+      return retried(new Unavailable({ detail: isMaintenance ? `${said}: it is in maintenance` : said }))
     default:
       return status >= 500 ? Http.unavailable(said, false) : Http.malformed(said)
   }

@@ -102,9 +102,9 @@ const listen = ({ credential, flowRunId, onChange, url }: Connection): Effect.Ef
 
 /**
  * Emits when something happened to a flow run, and at each connection, of which there is one while the Stream is pulled.
- * Hints that nobody took yet are one.
+ * Signals that were not taken yet are one.
  */
-export const changes = (client: Client, flowRunId: string): Stream.Stream<void> => {
+export const flowRunSignals = (client: Client, flowRunId: string): Stream.Stream<void> => {
   const id = canonicalUuid(flowRunId)
   if (id === undefined || typeof globalThis.WebSocket !== "function") return Stream.never
   return Stream.callback<void>((queue) =>
@@ -112,7 +112,7 @@ export const changes = (client: Client, flowRunId: string): Stream.Stream<void> 
       for (let failures = 0;; failures++) {
         const base = yield* Effect.result(client.base)
         const startedAt = yield* Clock.currentTimeMillis
-        const problem = Result.isFailure(base) ? base.failure.message : yield* listen({
+        const detail = Result.isFailure(base) ? base.failure.message : yield* listen({
           // Its origin is the server's own: http becomes ws, https wss.
           url: `${base.success.replace(/^http/, "ws")}/events/out`,
           credential: client.credential,
@@ -121,7 +121,7 @@ export const changes = (client: Client, flowRunId: string): Stream.Stream<void> 
         })
         if ((yield* Clock.currentTimeMillis) - startedAt >= lastRetry) failures = 0
         const pause = Math.min(lastRetry, firstRetry * 2 ** failures) * (0.8 + 0.4 * (yield* Random.next))
-        yield* Effect.logDebug("no events of a flow run", { flowRunId: id, problem, pause: Math.round(pause) })
+        yield* Effect.logDebug("no events of a flow run", { flowRunId: id, detail, pause: Math.round(pause) })
         yield* Effect.sleep(Duration.millis(pause))
       }
     }), { bufferSize: 1, strategy: "sliding" })

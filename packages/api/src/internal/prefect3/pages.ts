@@ -6,7 +6,7 @@
  * are sorted by time, are paged from the last time on, and what has that time is asked for again.
  */
 import * as Effect from "effect/Effect"
-import type { Cursor, Page, PageRequest } from "../../PrefectApi.ts"
+import type { Cursor, Page, PageRequest } from "../../Backend.ts"
 import { MalformedResponse, PrefectApiError } from "../../PrefectApiError.ts"
 import type { Client } from "./client.ts"
 import { isMalformed, type Malformed, type Row } from "./rows.ts"
@@ -30,8 +30,8 @@ interface Fetched {
   readonly isFull: boolean
 }
 
-const malformed = (filter: Filter, problem: string) =>
-  Effect.fail(new PrefectApiError({ operation: filter.operation, reason: new MalformedResponse({ problem }) }))
+const malformed = (filter: Filter, detail: string) =>
+  Effect.fail(new PrefectApiError({ operation: filter.operation, reason: new MalformedResponse({ detail }) }))
 
 export const make = (client: Pick<Client, "get" | "post">) => {
   // Set once the server has refused our limit: it then gives as many as it will.
@@ -64,7 +64,7 @@ export const make = (client: Pick<Client, "get" | "post">) => {
     const out: Array<A> = []
     for (const row of rows) {
       const value = make(row)
-      if (isMalformed(value)) return malformed(filter, value.problem)
+      if (isMalformed(value)) return malformed(filter, value.detail)
       out.push(value)
     }
     return Effect.succeed(out)

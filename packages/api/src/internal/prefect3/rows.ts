@@ -9,32 +9,61 @@ import type { FlowId, FlowRunId, TaskRunId } from "@effect-prefect/core/Ids"
 import { levels, LogEntry, type LogLevel } from "@effect-prefect/core/LogEntry"
 import * as State from "@effect-prefect/core/State"
 import { StateRecord } from "@effect-prefect/core/StateRecord"
-import * as TaskRunView from "@effect-prefect/core/TaskRunView"
+import { TaskRunView } from "@effect-prefect/core/TaskRunView"
 import type * as Schema from "effect/Schema"
+import { isObject } from "../isObject.ts"
 
 export type Row = { readonly [key: string]: Schema.Json }
 
 /** What is wrong with a row, in words that name the field and never its value. */
 export interface Malformed {
   readonly _tag: "MalformedRow"
-  readonly problem: string
+  readonly detail: string
 }
 
-const isObject = (value: unknown): value is Row => typeof value === "object" && value !== null && !Array.isArray(value)
 const text = (value: unknown): string | null => typeof value === "string" ? value : null
-const object = (value: unknown): Row | null => isObject(value) ? value : null
+const object = (value: unknown): Row | null => isObject(value) ? value as Row : null
 
 const withId = <A>(what: string, make: (row: Row, id: string) => A) => (row: unknown): A | Malformed => {
   const id = isObject(row) ? row["id"] : undefined
   return typeof id === "string" && id !== ""
     ? make(row as Row, id)
-    : { _tag: "MalformedRow", problem: `${what} without an id` }
+    : { _tag: "MalformedRow", detail: `${what} without an id` }
 }
 
 export const isMalformed = <A>(value: A | Malformed): value is Malformed =>
   isObject(value) && value["_tag"] === "MalformedRow"
 
-export const taskRun = TaskRunView.fromPrefect3
+/**
+ * The view of a task run. The slug is the task key. Prefect 3 has no task ids, and a `.map()` leaves no trace on its
+ * server, so the map index is always -1.
+ */
+export const taskRun = (row: unknown): TaskRunView | Malformed => {
+  const detail = problemOfTaskRun(row)
+  if (detail !== undefined) return { _tag: "MalformedRow", detail }
+  const valid = row as Row
+  // Not through the constructor, which checks every field again.
+  return {
+    __proto__: TaskRunView.prototype,
+    taskRunId: valid["id"],
+    taskId: null,
+    taskSlug: valid["task_key"] ?? null,
+    name: valid["name"] ?? null,
+    state: State.fromJson(valid["state"] ?? null),
+    mapIndex: -1,
+    flowRunId: valid["flow_run_id"] ?? null
+  } as unknown as TaskRunView
+}
+
+const problemOfTaskRun = (row: unknown): string | undefined => {
+  if (!isObject(row)) return "the task run is not an object"
+  if (typeof row["id"] !== "string" || row["id"] === "") return "id is not a non-empty string"
+  for (const key of ["task_key", "name", "flow_run_id"]) {
+    const value = row[key] ?? null
+    if (value !== null && typeof value !== "string") return `${key} is not a string`
+  }
+  return undefined
+}
 
 export const flowRun = withId("a flow run", (row, id) =>
   new FlowRunView({

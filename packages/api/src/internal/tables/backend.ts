@@ -1,31 +1,18 @@
-import * as Artifact from "@effect-prefect/core/Artifact"
-import * as FlowRunView from "@effect-prefect/core/FlowRunView"
-import * as FlowView from "@effect-prefect/core/FlowView"
 import * as LogEntry from "@effect-prefect/core/LogEntry"
-import * as StateRecord from "@effect-prefect/core/StateRecord"
 import * as TaskRunView from "@effect-prefect/core/TaskRunView"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
-import * as Schema from "effect/Schema"
-import * as Api from "../../PrefectApi.ts"
+import type * as Backend from "../../Backend.ts"
 import * as Errors from "../../PrefectApiError.ts"
 import { cachedSuccess } from "../cachedSuccess.ts"
 import { compareCodePoints } from "../codePoints.ts"
+import * as Decoders from "../rows.ts"
 import { describeBySlug } from "../taskRunText.ts"
 import { microseconds } from "../timestamps.ts"
 import * as Index from "./rowIndex.ts"
 
-const decoders = {
-  flow_run: Schema.decodeUnknownOption(FlowRunView.FromRow),
-  flow: Schema.decodeUnknownOption(FlowView.FromRow),
-  log: Schema.decodeUnknownOption(LogEntry.FromRow),
-  task_run_artifact: Schema.decodeUnknownOption(Artifact.FromRow),
-  state: Schema.decodeUnknownOption(StateRecord.FromRow)
-}
-
 const fail = (operation: string, reason: Errors.Reason) =>
   Effect.fail(new Errors.PrefectApiError({ operation, reason }))
-const malformed = (operation: string, problem: string) => fail(operation, new Errors.MalformedResponse({ problem }))
+const malformed = (operation: string, detail: string) => fail(operation, new Errors.MalformedResponse({ detail }))
 
 /**
  * One page of a sorted list: the entries that are wanted, from `start` on.
@@ -51,15 +38,15 @@ const pageOf = <E extends Index.Entry>(
 /** A cursor is the last entry of the page before, which says all that the list is sorted by. */
 const startOf = <E extends Index.Entry>(
   sorted: ReadonlyArray<E>,
-  cursor: Api.Cursor | undefined,
+  cursor: Backend.Cursor | undefined,
   order: (left: E, right: E) => number
 ): number => cursor === undefined ? 0 : Index.positionAfter(sorted, cursor as unknown as E, order)
 const cursorOf = (entry: Index.Entry | undefined) => entry === undefined ? undefined : { ...entry }
 
-const isLevelFrom = (wanted: LogEntry.LogLevel) => {
-  const least = LogEntry.levels[wanted]
-  return (level: string | null): boolean => {
-    const known = level === null ? undefined : (LogEntry.levels as Record<string, number>)[level]
+const isLevelFrom = (level: LogEntry.LogLevel) => {
+  const least = LogEntry.levels[level]
+  return (name: string | null): boolean => {
+    const known = name === null ? undefined : (LogEntry.levels as Record<string, number>)[name]
     return known === undefined || known >= least
   }
 }
@@ -68,13 +55,13 @@ const isLevelFrom = (wanted: LogEntry.LogLevel) => {
  * A backend over the rows of Prefect's tables, wherever they are kept. Each table is read when it is first needed.
  */
 export const make = Effect.fnUntraced(function*(rows: Index.Rows): Effect.fn.Return<{
-  readonly backend: Api.Backend
+  readonly backend: Backend.Backend
   /** Reads the tables that were not needed yet. */
   readonly readAll: Effect.Effect<void, Errors.PrefectApiError>
   /** Every task run, whatever flow run it is of, in the order of the table. */
   readonly allTaskRuns: (
-    page: Api.PageRequest
-  ) => Effect.Effect<Api.Page<TaskRunView.TaskRunView>, Errors.PrefectApiError>
+    page: Backend.PageRequest
+  ) => Effect.Effect<Backend.Page<TaskRunView.TaskRunView>, Errors.PrefectApiError>
 }> {
   const taskRuns = yield* cachedSuccess(Index.indexTaskRuns(rows))
   const flowRuns = yield* cachedSuccess(Index.indexFlowRuns(rows))
@@ -100,64 +87,43 @@ export const make = Effect.fnUntraced(function*(rows: Index.Rows): Effect.fn.Ret
             ? { ...row, task: { id: taskId, slug: index.slugs.get(taskId) } }
             : row
         )
-        if (!(view instanceof TaskRunView.TaskRunView)) return malformed(operation, `task run ${id}: ${view.problem}`)
+        if (!(view instanceof TaskRunView.TaskRunView)) return malformed(operation, `task run ${id}: ${view.detail}`)
         if (view.taskRunId !== id) return malformed(operation, `the row of task run ${id} is another one by now`)
         out.push(view)
       }
       return Effect.succeed(out)
     })
 
-  /** Rows of a listing as models. A row that is none is left out, and said so: it must not hide the others. */
-  const models = <A>(
-    table: Index.TableName,
-    decode: (row: unknown) => Option.Option<A>,
-    entries: ReadonlyArray<Index.Entry>
-  ) =>
+  const models = <A>(table: Index.TableName, decode: Decoders.Decoder<A>, entries: ReadonlyArray<Index.Entry>) =>
     Effect.flatMap(
       read(table, entries),
-      Effect.fnUntraced(function*(found) {
-        const out: Array<A> = []
-        for (const [at, row] of found.entries()) {
-          const model = decode(row)
-          if (Option.isSome(model)) out.push(model.value)
-          else yield* Effect.logWarning(`left out a row of ${table} that is not one of Prefect's: ${entries[at]!.id}`)
-        }
-        return out
-      })
+      (found) => Decoders.decodeAll(table, decode, found, (_, at) => entries[at]!.id)
     )
 
   const single = <A>(
     operation: string,
     table: Index.TableName,
-    decode: (row: unknown) => Option.Option<A>,
+    decode: Decoders.Decoder<A>,
     entries: ReadonlyArray<Index.Entry>,
     missing: Errors.Reason
-  ) => {
-    const entry = entries[0]
-    if (entry === undefined) return fail(operation, missing)
-    return Effect.flatMap(read(table, [entry]), ([row]) => {
-      const model = decode(row)
-      return Option.isSome(model)
-        ? Effect.succeed(model.value)
-        : malformed(operation, `a column of ${table} ${entry.id} is not of Prefect's type`)
-    })
-  }
+  ) =>
+    Effect.flatMap(read(table, entries.slice(0, 1)), (found) => Decoders.decodeOne(operation, decode, found, missing))
 
   const one = (
     operation: string,
-    wanted: string,
+    query: string,
     index: Index.TaskRunIndex,
     entries: ReadonlyArray<Index.TaskRunEntry>
   ) => {
-    if (entries.length === 0) return fail(operation, new Errors.TaskRunNotFound({ wanted }))
+    if (entries.length === 0) return fail(operation, new Errors.TaskRunNotFound({ query }))
     if (entries.length > 1) {
-      return fail(operation, new Errors.AmbiguousTaskRun({ wanted, taskRunIds: entries.map((entry) => entry.id) }))
+      return fail(operation, new Errors.AmbiguousTaskRun({ query, taskRunIds: entries.map((entry) => entry.id) }))
     }
     return Effect.map(views(operation, index, entries), (found) => found[0]!)
   }
 
   const statesOf = (table: "task_run_state" | "flow_run_state", entries: ReadonlyArray<Index.Entry>) =>
-    models(table, decoders.state, entries)
+    models(table, Decoders.decodeStateRecord, entries)
 
   /** The entries of one task in a flow run are neighbours, in map order. */
   const firstOf = (entries: ReadonlyArray<Index.TaskRunEntry>, taskId: string, after: number) =>
@@ -167,7 +133,7 @@ export const make = Effect.fnUntraced(function*(rows: Index.Rows): Effect.fn.Ret
       Index.byTaskAndMapIndex
     )
 
-  const backend: Api.Backend = {
+  const backend: Backend.Backend = {
     name: rows.name,
 
     taskRun: (id) => Effect.flatMap(taskRuns, (index) => one("taskRun", id, index, index.byId.get(id))),
@@ -184,7 +150,7 @@ export const make = Effect.fnUntraced(function*(rows: Index.Rows): Effect.fn.Ret
           )
         )),
 
-    firstTaskRuns: (flowRunId) =>
+    firstTaskRunOfEachTask: (flowRunId) =>
       Effect.flatMap(taskRuns, (index) => {
         const all = index.byFlowRun.get(flowRunId)
         const first = all.filter((entry, at) => entry.taskId === null || entry.taskId !== all[at - 1]?.taskId)
@@ -198,7 +164,7 @@ export const make = Effect.fnUntraced(function*(rows: Index.Rows): Effect.fn.Ret
           }
           return compareCodePoints(leftSlug, rightSlug) || Index.byTaskAndMapIndex(left, right)
         })
-        return views("firstTaskRuns", index, bySlug)
+        return views("firstTaskRunOfEachTask", index, bySlug)
       }),
 
     mappedTaskIds: (flowRunId) =>
@@ -225,7 +191,7 @@ export const make = Effect.fnUntraced(function*(rows: Index.Rows): Effect.fn.Ret
         single(
           "flowRun",
           "flow_run",
-          decoders.flow_run,
+          Decoders.decodeFlowRun,
           byId.get(flowRunId),
           new Errors.FlowRunNotFound({ flowRunId })
         )),
@@ -233,7 +199,7 @@ export const make = Effect.fnUntraced(function*(rows: Index.Rows): Effect.fn.Ret
     flow: (flowId) =>
       Effect.flatMap(
         flows,
-        ({ byId }) => single("flow", "flow", decoders.flow, byId.get(flowId), new Errors.FlowNotFound({ flowId }))
+        ({ byId }) => single("flow", "flow", Decoders.decodeFlow, byId.get(flowId), new Errors.FlowNotFound({ flowId }))
       ),
 
     flowRunStates: (flowRunId) =>
@@ -307,14 +273,14 @@ export const make = Effect.fnUntraced(function*(rows: Index.Rows): Effect.fn.Ret
           (named === undefined || entry.flowId !== null && named.has(entry.flowId)) &&
           (states === undefined || states.includes(entry.state))
       )
-      const items = yield* models("flow_run", decoders.flow_run, page.entries)
+      const items = yield* models("flow_run", Decoders.decodeFlowRun, page.entries)
       return { items, next: cursorOf(page.next) }
     }),
 
     flowsPage: ({ cursor, limit }) =>
       Effect.flatMap(flows, ({ sorted }) => {
         const page = pageOf(sorted, startOf(sorted, cursor, Index.newestFirst), limit, () => true)
-        return Effect.map(models("flow", decoders.flow, page.entries), (items) => ({
+        return Effect.map(models("flow", Decoders.decodeFlow, page.entries), (items) => ({
           items,
           next: cursorOf(page.next)
         }))
@@ -327,7 +293,7 @@ export const make = Effect.fnUntraced(function*(rows: Index.Rows): Effect.fn.Ret
           : flowRunId !== undefined
           ? index.byFlowRun.get(flowRunId)
           : index.sorted
-        const known: Api.Cursor | undefined = cursor ??
+        const known: Backend.Cursor | undefined = cursor ??
           (after === undefined
             ? undefined
             : { time: microseconds(after.timestamp), id: after.id, place: Infinity })
@@ -338,7 +304,10 @@ export const make = Effect.fnUntraced(function*(rows: Index.Rows): Effect.fn.Ret
           limit,
           (entry) => isWantedLevel(entry.level) && (flowRunId === undefined || entry.flowRunId === flowRunId)
         )
-        return Effect.map(models("log", decoders.log, page.entries), (items) => ({ items, next: cursorOf(page.next) }))
+        return Effect.map(
+          models("log", Decoders.decodeLog, page.entries),
+          (items) => ({ items, next: cursorOf(page.next) })
+        )
       }),
 
     artifactsPage: Effect.fnUntraced(function*({ flowRunId, taskRunId }, { cursor, limit }) {
@@ -352,7 +321,7 @@ export const make = Effect.fnUntraced(function*(rows: Index.Rows): Effect.fn.Ret
         (entry) =>
           runs === undefined || runs.byId.get(entry.taskRunId).some((taskRun) => taskRun.flowRunId === flowRunId)
       )
-      const items = yield* models("task_run_artifact", decoders.task_run_artifact, page.entries)
+      const items = yield* models("task_run_artifact", Decoders.decodeArtifact, page.entries)
       return { items, next: cursorOf(page.next) }
     })
   }

@@ -2,14 +2,13 @@
 import { createReadStream, readSync } from "node:fs"
 import type { FileHandle } from "node:fs/promises"
 import { setImmediate } from "node:timers/promises"
+import { isObject } from "../isObject.ts"
 
 /** Longer lines are not rows of Prefect's. */
 export const maxLineBytes = 64 * 1024 * 1024
 
 const newline = 0x0a
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
-const isObject = (value: unknown): value is { readonly [key: string]: unknown } =>
-  typeof value === "object" && value !== null && !Array.isArray(value)
 
 /**
  * The object that a line is, or what is wrong with the line. The words of the parser are left out: they quote the line.

@@ -195,8 +195,8 @@ export interface ArtifactIndex {
 export const indexTaskRuns = Effect.fnUntraced(function*(rows: Rows) {
   const slugs = new Map<string, string | null>()
   yield* rows.scan("task", (row) => {
-    const problem = problemOfIds(row)
-    if (problem !== undefined) return problem
+    const detail = problemOfIds(row)
+    if (detail !== undefined) return detail
     const slug = row["slug"] ?? null
     if (slug !== null && typeof slug !== "string") return "slug is not a string"
     const id = row["id"] as string
@@ -216,7 +216,7 @@ export const indexTaskRuns = Effect.fnUntraced(function*(rows: Rows) {
   const byFlowRun = new Groups<TaskRunEntry>(byTaskAndMapIndex)
   yield* rows.scan("task_run", (row, place) => {
     const view = TaskRunView.fromRow(complete("task_run", row))
-    if (!(view instanceof TaskRunView.TaskRunView)) return view.problem
+    if (!(view instanceof TaskRunView.TaskRunView)) return view.detail
     const { flowRunId, mapIndex, taskId, taskRunId: id, taskSlug } = view
     if (taskId !== null && taskSlug !== null && !slugs.has(taskId)) slugs.set(taskId, taskSlug)
     const entry: TaskRunEntry = {
@@ -240,8 +240,8 @@ export const indexFlowRuns = Effect.fnUntraced(function*(rows: Rows) {
   const byId = new Groups<FlowRunEntry>(byIdAndPlace)
   const sorted: Array<FlowRunEntry> = []
   yield* rows.scan("flow_run", (row, place) => {
-    const problem = problemOfIds(row, "flow_id")
-    if (problem !== undefined) return problem
+    const detail = problemOfIds(row, "flow_id")
+    if (detail !== undefined) return detail
     const entry: FlowRunEntry = {
       place,
       id: row["id"] as string,
@@ -262,8 +262,8 @@ export const indexFlows = Effect.fnUntraced(function*(rows: Rows) {
   const byId = new Groups<FlowEntry>(byIdAndPlace)
   const sorted: Array<FlowEntry> = []
   yield* rows.scan("flow", (row, place) => {
-    const problem = problemOfIds(row)
-    if (problem !== undefined) return problem
+    const detail = problemOfIds(row)
+    if (detail !== undefined) return detail
     const entry: FlowEntry = {
       place,
       id: row["id"] as string,
@@ -305,8 +305,8 @@ export const indexLogs = Effect.fnUntraced(function*(rows: Rows) {
   const byTaskRun = new Groups<LogEntry>(byTime)
   const sorted: Array<LogEntry> = []
   yield* rows.scan("log", (row, place) => {
-    const problem = problemOfIds(row, "flow_run_id", "task_run_id")
-    if (problem !== undefined) return problem
+    const detail = problemOfIds(row, "flow_run_id", "task_run_id")
+    if (detail !== undefined) return detail
     const time = microseconds(row["timestamp"])
     if (Number.isNaN(time)) return "timestamp is not a time"
     const entry: LogEntry = {
@@ -331,8 +331,8 @@ export const indexArtifacts = Effect.fnUntraced(function*(rows: Rows) {
   const byTaskRun = new Groups<ArtifactEntry>(oldestFirst)
   const sorted: Array<ArtifactEntry> = []
   yield* rows.scan("task_run_artifact", (row, place) => {
-    const problem = problemOfIds(row)
-    if (problem !== undefined) return problem
+    const detail = problemOfIds(row)
+    if (detail !== undefined) return detail
     const taskRunId = row["task_run_id"]
     if (!isId(taskRunId)) return "task_run_id is not a non-empty string"
     const entry: ArtifactEntry = {

@@ -3,7 +3,7 @@
  * readers, roots, buckets and mounts serve both. Joined as the blocks of Prefect 3.8.0, prefect-aws 0.7, prefect-gcp 0.6
  * and prefect-azure 0.4 join them.
  */
-import type { StorageBlock } from "@effect-prefect/api/PrefectApi"
+import type { StorageBlock } from "@effect-prefect/api/Backend"
 import {
   AzureResult,
   GCSResult,

@@ -136,10 +136,10 @@ export const rows = (env: Env, parent: TaskRunView, after: number): Stream.Strea
  * Why a task run has no mapped children to walk.
  */
 export const notAParent = (env: Env, view: TaskRunView): ResultError | PrefectApiError | undefined => {
-  const unsupported = (instead: string) =>
+  const unsupported = (hint: string) =>
     new PrefectApiError({
       operation: "iterMapped",
-      reason: new UnsupportedByBackend({ feature: "mapped children", backend: env.api.backendName, instead })
+      reason: new UnsupportedByBackend({ feature: "mapped children", backend: env.api.backendName, hint })
     })
   if (view.state._tag !== "UnknownState" && view.state.prefect3 !== undefined) {
     return unsupported("it keeps no trace of .map(); use siblings for the runs with the same task key")

@@ -19,7 +19,7 @@ import * as Window from "./window.ts"
  */
 export const flowRunOutcomes = (env: Env, flowRunId: string): Stream.Stream<Outcome, PrefectApiError> =>
   Stream.unwrap(Effect.map(
-    Effect.all([env.api.firstTaskRuns(flowRunId), env.api.mappedTaskIds(flowRunId)], { concurrency: 2 }),
+    Effect.all([env.api.firstTaskRunOfEachTask(flowRunId), env.api.mappedTaskIds(flowRunId)], { concurrency: 2 }),
     ([first, mapped]) => {
       const isAlone = (view: TaskRunView) => !Children.isParent(view) && !mapped.has(view.taskId ?? "")
       const outcomes = Stream.flatMap(Stream.fromIterable(groups(first, isAlone)), (group) => {

@@ -1,5 +1,5 @@
+import type { LogsQuery } from "@effect-prefect/api/Backend"
 import type { PrefectApi } from "@effect-prefect/api/PrefectApi"
-import type { LogsQuery } from "@effect-prefect/api/PrefectApi"
 import type { PrefectApiError } from "@effect-prefect/api/PrefectApiError"
 import type { LogEntry } from "@effect-prefect/core/LogEntry"
 import * as Effect from "effect/Effect"

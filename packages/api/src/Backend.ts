@@ -1,0 +1,208 @@
+/**
+ * The interface that a Prefect backend implements: lookups, and listings one page at a time.
+ *
+ * `PrefectApi.make` turns a `Backend` into the service, whose listings are lazy Streams.
+ *
+ * @since 0.1.0
+ */
+import type { Artifact } from "@effect-prefect/core/Artifact"
+import type { FlowRunView } from "@effect-prefect/core/FlowRunView"
+import type { FlowView } from "@effect-prefect/core/FlowView"
+import type { LogEntry, LogLevel } from "@effect-prefect/core/LogEntry"
+import type { StateRecord } from "@effect-prefect/core/StateRecord"
+import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
+import type * as Effect from "effect/Effect"
+import type * as Stream from "effect/Stream"
+import type { PrefectApiError } from "./PrefectApiError.ts"
+
+/**
+ * A task run by its task's slug, its flow run and its map index (-1: not a mapped child).
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface TaskRunBySlug {
+  readonly taskSlug: string
+  readonly flowRunId: string
+  readonly mapIndex: number
+}
+
+/**
+ * All runs of one task in one flow run: a mapped parent and its children.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface TaskInFlowRun {
+  readonly flowRunId: string
+  readonly taskId: string
+}
+
+/**
+ * A filter for the task runs of a flow run. Omitted fields match everything.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface TaskRunsQuery {
+  readonly flowRunId: string
+  readonly taskSlug?: string | undefined
+  /** Names of states, e.g. `["Failed", "TimedOut"]`; `Scheduled` includes runs without a stored state. */
+  readonly states?: ReadonlyArray<string> | undefined
+  /** true: only mapped children; false: none of them. */
+  readonly mapped?: boolean | undefined
+}
+
+/**
+ * A filter for flow runs, which are listed newest first. Omitted fields match everything.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface FlowRunsQuery {
+  readonly flowName?: string | undefined
+  readonly flowId?: string | undefined
+  /** Names of states, e.g. `["Running"]`. */
+  readonly states?: ReadonlyArray<string> | undefined
+}
+
+/**
+ * A filter for log lines, which are listed in the order of (timestamp, id). Omitted fields match everything.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface LogsQuery {
+  readonly flowRunId?: string | undefined
+  readonly taskRunId?: string | undefined
+  /** Lines of this level and above; lines without a known level match every level. */
+  readonly level?: LogLevel | undefined
+  /** Only lines after this one. */
+  readonly after?: { readonly timestamp: string; readonly id: string } | undefined
+}
+
+/**
+ * A filter for artifacts. Omitted fields match everything.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ArtifactsQuery {
+  readonly flowRunId?: string | undefined
+  readonly taskRunId?: string | undefined
+}
+
+/**
+ * A storage block of Prefect 3: where results were written, and with what.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface StorageBlock {
+  readonly id: string
+  /** The slug of its type: `local-file-system`, `remote-file-system`, `s3-bucket`, `gcs-bucket`, … */
+  readonly type: string
+  /** Its document as the server gave it, with the secret fields masked. */
+  readonly data: { readonly [key: string]: unknown }
+}
+
+/**
+ * A page of a listing. `next` is the cursor of the page after it; undefined on the last page.
+ *
+ * @category backends
+ * @since 0.1.0
+ */
+export interface Page<A> {
+  readonly items: ReadonlyArray<A>
+  readonly next: Cursor | undefined
+}
+
+/**
+ * A position in a listing, in a form that only its backend understands.
+ *
+ * @category backends
+ * @since 0.1.0
+ */
+export type Cursor = string | number | { readonly [key: string]: unknown }
+
+/**
+ * A request for one page: the cursor that the previous page returned, and the largest number of rows to return.
+ *
+ * @category backends
+ * @since 0.1.0
+ */
+export interface PageRequest {
+  readonly cursor: Cursor | undefined
+  readonly limit: number
+}
+
+/**
+ * Lookups that every backend implements. They neither retry nor paginate.
+ *
+ * @category backends
+ * @since 0.1.0
+ */
+export interface Queries {
+  /** The task run of that id. */
+  readonly taskRun: (taskRunId: string) => Effect.Effect<TaskRunView, PrefectApiError>
+  /** The task run of that slug in that flow run. On Prefect 3 the slug is a task key, or its qualified name. */
+  readonly taskRunBySlug: (query: TaskRunBySlug) => Effect.Effect<TaskRunView, PrefectApiError>
+  /**
+   * For each task of a flow run its first task run (a parent, or one that is not mapped; else the child of the lowest
+   * map index), sorted by slug in Unicode code point order; runs without a task come last. On Prefect 3, which has no
+   * tasks, every task run of the flow run.
+   */
+  readonly firstTaskRunOfEachTask: (flowRunId: string) => Effect.Effect<ReadonlyArray<TaskRunView>, PrefectApiError>
+  /** The ids of the tasks that have mapped children in a flow run. */
+  readonly mappedTaskIds: (flowRunId: string) => Effect.Effect<ReadonlySet<string>, PrefectApiError>
+  /** The number of mapped children of a task by state name. */
+  readonly countMappedChildren: (
+    task: TaskInFlowRun
+  ) => Effect.Effect<Readonly<Record<string, number>>, PrefectApiError>
+  readonly flowRun: (flowRunId: string) => Effect.Effect<FlowRunView, PrefectApiError>
+  readonly flow: (flowId: string) => Effect.Effect<FlowView, PrefectApiError>
+  /** Every state that a flow run had, oldest first. */
+  readonly flowRunStates: (flowRunId: string) => Effect.Effect<ReadonlyArray<StateRecord>, PrefectApiError>
+  /** Every state that a task run had, oldest first. */
+  readonly taskRunStates: (taskRunId: string) => Effect.Effect<ReadonlyArray<StateRecord>, PrefectApiError>
+  /** A storage block of Prefect 3. UnsupportedByBackend on Prefect 1; StorageBlockNotFound for a deleted block. */
+  readonly storageBlock: (id: string) => Effect.Effect<StorageBlock, PrefectApiError>
+}
+
+/**
+ * A Prefect backend.
+ *
+ * @category backends
+ * @since 0.1.0
+ */
+export interface Backend extends Queries {
+  /** Its name in messages: `the archive`, `Prefect 3`, … */
+  readonly name: string
+  /**
+   * Emits when a flow run may have changed, so that a watcher can poll immediately. Signals carry no data and may be
+   * late, duplicated or missing. The connection lasts as long as the Stream is pulled. Omitted by backends that have no
+   * such signals.
+   */
+  readonly flowRunSignals?: ((flowRunId: string) => Stream.Stream<void>) | undefined
+  /** The runs of one task in the order of their map index, from above `after` on (children alone: -1). */
+  readonly taskRunsOfTaskPage: (
+    task: TaskInFlowRun & { readonly after: number },
+    page: PageRequest
+  ) => Effect.Effect<Page<TaskRunView>, PrefectApiError>
+  /** In an order of the backend's own that does not change between pages. */
+  readonly taskRunsPage: (
+    query: TaskRunsQuery,
+    page: PageRequest
+  ) => Effect.Effect<Page<TaskRunView>, PrefectApiError>
+  readonly siblingsPage: (
+    view: TaskRunView,
+    page: PageRequest
+  ) => Effect.Effect<Page<TaskRunView>, PrefectApiError>
+  readonly flowRunsPage: (
+    query: FlowRunsQuery,
+    page: PageRequest
+  ) => Effect.Effect<Page<FlowRunView>, PrefectApiError>
+  readonly flowsPage: (page: PageRequest) => Effect.Effect<Page<FlowView>, PrefectApiError>
+  readonly logsPage: (query: LogsQuery, page: PageRequest) => Effect.Effect<Page<LogEntry>, PrefectApiError>
+  readonly artifactsPage: (query: ArtifactsQuery, page: PageRequest) => Effect.Effect<Page<Artifact>, PrefectApiError>
+}
