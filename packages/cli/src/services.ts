@@ -14,18 +14,13 @@ import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import type * as Redacted from "effect/Redacted"
+import * as Redacted from "effect/Redacted"
 import { existsSync } from "node:fs"
+import { stat } from "node:fs/promises"
 import { homedir } from "node:os"
 import { join } from "node:path"
-import { UsageError } from "./internal/errors.ts"
-
-export interface BackendFlags {
-  readonly archive: Option.Option<string>
-  readonly api: Option.Option<string>
-  readonly database: Option.Option<Redacted.Redacted>
-  readonly prefect3: Option.Option<string>
-}
+import { CommandFailed, UsageError } from "./internal/errors.ts"
+import * as Settings from "./internal/settings.ts"
 
 export interface StorageFlags {
   readonly mount: ReadonlyArray<string>
@@ -37,42 +32,76 @@ export interface StorageFlags {
 
 const load = <A>(module: () => Promise<A>): Effect.Effect<A> => Effect.promise(module)
 
-const backendNames = ["archive", "api", "database", "prefect3"] as const
+/** A URL as people type it: without a scheme it is taken as http, as `localhost:4200` is meant. */
+const httpUrl = ({ source, value }: Settings.Backend): Effect.Effect<string, UsageError> => {
+  const text = Redacted.value(value)
+  if (/^https?:\/\//i.test(text)) return Effect.succeed(text)
+  return /^[a-z][a-z0-9+.-]*:\/\//i.test(text)
+    ? Effect.fail(new UsageError({ message: `${source} takes an http or https URL, e.g. http://localhost:4200` }))
+    : Effect.succeed(`http://${text}`)
+}
+
+/** An archive's folder, which must exist. */
+const archiveFolder = ({ source, value }: Settings.Backend): Effect.Effect<string, UsageError | CommandFailed> => {
+  const folder = Redacted.value(value)
+  return Effect.flatMap(
+    Effect.tryPromise({
+      try: () => stat(folder),
+      catch: (error) => (error as NodeJS.ErrnoException).code ?? "unknown error"
+    }),
+    (stats) =>
+      stats.isDirectory()
+        ? Effect.succeed(folder)
+        : Effect.fail(
+          new UsageError({
+            message: `${source}: ${folder} is a file; an archive is the folder that holds tables/ and mounts.json`
+          })
+        )
+  ).pipe(
+    Effect.catchIf((error) => typeof error === "string", (code) =>
+      Effect.fail(
+        new CommandFailed({
+          message: code === "ENOENT"
+            ? `${source}: there is no folder ${folder}`
+            : `${source}: the folder ${folder} cannot be read (${code})`
+        })
+      ))
+  )
+}
 
 /**
- * The backend that was named; else the one that the environment and Prefect's own config files name.
+ * The backend that was configured: by a flag, a variable or a profile; else the one that Prefect's own client would use.
  */
-export const backend = (flags: BackendFlags) =>
+export const backend = (flags: Settings.BackendFlags) =>
   Layer.unwrap(Effect.gen(function*(): Effect.fn.Return<
     Layer.Layer<PrefectApi, PrefectApiError | PrefectConfigError | Config.ConfigError>,
-    UsageError | Config.ConfigError
+    UsageError | CommandFailed | Config.ConfigError
   > {
-    const named = backendNames.filter((name) => Option.isSome(flags[name] as Option.Option<unknown>))
-    if (named.length > 1) {
-      return yield* new UsageError({
-        message: `give one backend, not ${named.map((name) => `--${name}`).join(" and ")}`
-      })
-    }
-    if (Option.isSome(flags.archive)) {
-      const ArchiveApi = yield* load(() => import("@effect-prefect/api/ArchiveApi"))
-      return ArchiveApi.layer(flags.archive.value)
-    }
-    if (Option.isSome(flags.api)) {
-      const GraphQLApi = yield* load(() => import("@effect-prefect/api/GraphQLApi"))
-      return GraphQLApi.layer({ url: flags.api.value, retryFirstConnection: false, ...(yield* prefect1Credentials) })
-    }
-    if (Option.isSome(flags.database)) {
-      const PostgresApi = yield* load(() => import("@effect-prefect/api/PostgresApi"))
-      return PostgresApi.layer({ url: flags.database.value })
-    }
-    if (Option.isSome(flags.prefect3)) {
-      const Prefect3Api = yield* load(() => import("@effect-prefect/api/Prefect3Api"))
-      return Prefect3Api.layer({ url: flags.prefect3.value, ...(yield* prefect3Credentials) })
+    const { backend } = yield* Settings.resolve(flags)
+    switch (backend?.kind) {
+      case "archive": {
+        const ArchiveApi = yield* load(() => import("@effect-prefect/api/ArchiveApi"))
+        return ArchiveApi.layer(yield* archiveFolder(backend))
+      }
+      case "api": {
+        const GraphQLApi = yield* load(() => import("@effect-prefect/api/GraphQLApi"))
+        const url = yield* httpUrl(backend)
+        return GraphQLApi.layer({ url, retryFirstConnection: false, ...(yield* prefect1Credentials) })
+      }
+      case "database": {
+        const PostgresApi = yield* load(() => import("@effect-prefect/api/PostgresApi"))
+        return PostgresApi.layer({ url: backend.value })
+      }
+      case "prefect3": {
+        const Prefect3Api = yield* load(() => import("@effect-prefect/api/Prefect3Api"))
+        return Prefect3Api.layer({ url: yield* httpUrl(backend), ...(yield* prefect3Credentials) })
+      }
     }
     if (yield* hasPrefect3Config) return (yield* load(() => import("@effect-prefect/api/Prefect3Api"))).layerConfig()
     if (yield* hasPrefect1Config) return (yield* load(() => import("@effect-prefect/api/GraphQLApi"))).layerConfig
     return yield* new UsageError({
-      message: "say which backend to ask: --archive DIR, --api URL, --database URL or --prefect3 URL"
+      message: "say which backend to ask: --archive DIR, --api URL, --database URL or --prefect3 URL; " +
+        "effect-prefect profile set keeps one, so that it is typed once"
     })
   }))
 
@@ -116,27 +145,41 @@ export const positive = (
     : Effect.fail(new UsageError({ message: `--${name} takes a number above 0` }))
 }
 
+/** A `--mount` that was given or configured, checked while its source can still be named. */
+const allowed = ({ source, value }: Settings.Setting<string>) =>
+  Effect.gen(function*() {
+    const location = yield* Effect.mapError(
+      Effect.fromResult(Mount.parse(value)),
+      (error) => new UsageError({ message: `${source}: ${error.message}` })
+    )
+    const folder = location._tag === "Mount" ? location.mount.to : location._tag === "Root" ? location.root : undefined
+    if (folder !== undefined && !existsSync(folder)) {
+      return yield* new UsageError({ message: `${source}: there is no folder ${folder} for ${value}` })
+    }
+    return location
+  })
+
 /**
  * The storages that were allowed: what `--mount` names, an archive's own mounts, and what needs no permission.
  */
-export const storage = (flags: StorageFlags & Pick<BackendFlags, "archive">) =>
+export const storage = (flags: StorageFlags & Settings.BackendFlags) =>
   Layer.unwrap(Effect.gen(function*() {
-    const allowed = yield* Effect.forEach(flags.mount, (text) =>
-      Effect.mapError(
-        Effect.fromResult(Mount.parse(text)),
-        (error) => new UsageError({ message: error.message })
-      ))
-    const own = Option.isSome(flags.archive)
-      ? yield* (yield* load(() => import("@effect-prefect/api/ArchiveApi"))).readMounts(flags.archive.value)
+    const { backend, mounts, profile } = yield* Settings.resolve(flags)
+    const flagged = flags.mount.map((value): Settings.Setting<string> => ({ value, source: "--mount" }))
+    const locations = yield* Effect.forEach([...flagged, ...mounts], allowed)
+    const own = backend?.kind === "archive"
+      ? yield* (yield* load(() => import("@effect-prefect/api/ArchiveApi"))).readMounts(yield* archiveFolder(backend))
       : []
     const concurrency = yield* positive("concurrency", flags.concurrency)
     const local = LocalStorage.layer({
-      roots: allowed.flatMap((_) => _._tag === "Root" ? [_.root] : []),
-      mounts: [...own, ...allowed.flatMap((_) => _._tag === "Mount" ? [_.mount] : [])],
+      roots: locations.flatMap((_) => _._tag === "Root" ? [_.root] : []),
+      mounts: [...own, ...locations.flatMap((_) => _._tag === "Mount" ? [_.mount] : [])],
       concurrency
     })
     const buckets = (scheme: "s3" | "gs" | "azure") =>
-      allowed.flatMap((_) => _._tag === "Bucket" && _.scheme === scheme ? [{ bucket: _.bucket, prefix: _.prefix }] : [])
+      locations.flatMap((_) =>
+        _._tag === "Bucket" && _.scheme === scheme ? [{ bucket: _.bucket, prefix: _.prefix }] : []
+      )
     const s3 = buckets("s3")
     if (Option.isSome(flags.s3Endpoint) && s3.length === 0) {
       return yield* new UsageError({ message: "--s3-endpoint goes with a bucket to read from it: --mount s3://BUCKET" })
@@ -144,7 +187,7 @@ export const storage = (flags: StorageFlags & Pick<BackendFlags, "archive">) =>
     const remote: Array<Layer.Layer<ResultStorage.ResultStorage, Config.ConfigError>> = []
     if (s3.length > 0) {
       const S3Storage = yield* load(() => import("@effect-prefect/results/S3Storage"))
-      const endpoint = Option.getOrUndefined(flags.s3Endpoint)
+      const endpoint = Option.getOrUndefined(flags.s3Endpoint) ?? profile?.profile.s3Endpoint
       remote.push(S3Storage.layer({ buckets: s3, endpoint, concurrency }))
     }
     const gs = buckets("gs")
@@ -171,5 +214,5 @@ export const storage = (flags: StorageFlags & Pick<BackendFlags, "archive">) =>
 /**
  * Both. Results of Prefect 3 are read through the storages that were allowed.
  */
-export const services = (flags: BackendFlags & StorageFlags) =>
+export const services = (flags: Settings.BackendFlags & StorageFlags) =>
   Layer.provideMerge(Prefect3Storage.layer(storage(flags)), backend(flags))

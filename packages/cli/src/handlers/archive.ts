@@ -11,6 +11,7 @@ import type { InputsOf } from "../internal/lazyHandler.ts"
 import { Output } from "../internal/output.ts"
 import { progressLine } from "../internal/progress.ts"
 import * as Render from "../internal/render.ts"
+import * as Settings from "../internal/settings.ts"
 import * as Services from "../services.ts"
 
 const shownFailures = 20
@@ -65,7 +66,7 @@ export const exportArchive = Effect.fnUntraced(
     yield* stdout.write(`${paint.bold(report.directory)} is complete; read it with --archive ${flags.directory}\n`)
   },
   (effect, flags) =>
-    Effect.provide(effect, Services.storage({ ...flags, maxChildren: Option.none(), archive: Option.none() }))
+    Effect.provide(effect, Services.storage({ ...flags, ...Settings.none, maxChildren: Option.none() }))
 )
 
 export const verify = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.verify>) {

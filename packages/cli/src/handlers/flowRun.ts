@@ -15,19 +15,18 @@ import * as Json from "../internal/json.ts"
 import type { InputsOf } from "../internal/lazyHandler.ts"
 import { Output } from "../internal/output.ts"
 import { withProgress } from "../internal/progress.ts"
+import * as References from "../internal/references.ts"
 import * as Render from "../internal/render.ts"
+import { stateName } from "../internal/stateName.ts"
 import * as Services from "../services.ts"
-
-/** A type's name however it was typed. Names in capitals are Prefect 3's types; any other may be a state of its own. */
-const stateName = (text: string): string =>
-  State.State.discriminants.find((type) => type.toLowerCase() === text.toLowerCase() && text !== text.toUpperCase()) ??
-    text
 
 export const list = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.list>) {
   const limit = yield* Services.positive("limit", flags.limit)
+  const states = flags.state.length === 0 ? undefined : yield* Effect.forEach(flags.state, stateName)
+  if (Option.isSome(flags.flow)) yield* References.requireFlow(flags.flow.value)
   const all = (yield* PrefectApi).flowRuns({
     flowName: Option.getOrUndefined(flags.flow),
-    states: Option.match(flags.state, { onNone: () => undefined, onSome: (state) => [stateName(state)] })
+    states
   }, { pageSize: limit === undefined ? undefined : Math.min(limit, 200) })
   const flowRuns = limit === undefined ? all : Stream.take(all, limit)
   if (flags.json) return yield* Render.lines(flowRuns, (run) => `${JSON.stringify(Json.flowRun(run))}\n`)
@@ -41,7 +40,7 @@ export const list = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.li
 }, (effect, flags) => Effect.provide(effect, Services.backend(flags)))
 
 export const show = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.show>) {
-  const view = yield* (yield* PrefectApi).flowRun(flags.id)
+  const view = yield* References.flowRunOrChoice(flags.run)
   const { stdout } = yield* Output
   if (flags.json) return yield* stdout.write(`${JSON.stringify(Json.flowRun(view))}\n`)
   const paint = style(stdout.hasColors)
@@ -58,14 +57,16 @@ export const show = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.sh
 
 export const taskRuns = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.taskRuns>) {
   const api = yield* PrefectApi
-  yield* api.flowRun(flags.id)
-  const views = api.taskRuns({ flowRunId: flags.id })
+  const { flowRunId } = yield* References.flowRunOrChoice(flags.run)
+  const views = api.taskRuns({ flowRunId })
   if (flags.json) return yield* Render.lines(views, (view) => `${JSON.stringify(Json.taskRun(view))}\n`)
   yield* Render.table(views, Render.taskRunHeader, Render.taskRunCells, "no task runs")
 }, (effect, flags) => Effect.provide(effect, Services.backend(flags)))
 
 export const results = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.results>) {
-  const outcomes = (yield* FlowRun.fromFlowRunId(flags.id)).results.pipe(withProgress("results"))
+  const outcomes = (yield* FlowRun.fromView(yield* References.flowRunOrChoice(flags.run))).results.pipe(
+    withProgress("results")
+  )
   if (flags.json) return yield* Render.lines(outcomes, Json.outcomeLine)
   yield* Render.table(outcomes, Render.outcomeHeader, Render.outcomeCells, "no task runs")
 }, (effect, flags) => Effect.provide(effect, Services.services(flags)))
@@ -98,22 +99,23 @@ export const logs = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.lo
     return yield* new UsageError({ message: "--timeout goes with --follow" })
   }
   const api = yield* PrefectApi
-  yield* api.flowRun(flags.id)
+  const { flowRunId } = yield* References.flowRunOrChoice(flags.run)
   const { stdout } = yield* Output
   const paint = style(stdout.hasColors)
   const options = yield* watchOptions(flags)
   const entries = flags.follow
-    ? Watch.watch(api, flags.id, options).pipe(
+    ? Watch.watch(api, flowRunId, options).pipe(
       Stream.filter((event) => event._tag === "Log"),
       Stream.map((event) => event.entry)
     )
-    : api.logs({ flowRunId: flags.id, level: options.level })
+    : api.logs({ flowRunId, level: options.level })
   const line = (entry: LogEntry) => flags.json ? `${JSON.stringify(encodeLog(entry))}\n` : logText(entry, paint)
   yield* Render.lines(entries, line)
 }, (effect, flags) => Effect.provide(effect, Services.backend(flags)))
 
 export const watch = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.watch>) {
   const api = yield* PrefectApi
+  const { flowRunId } = yield* References.flowRunOrChoice(flags.run)
   const { stdout } = yield* Output
   const paint = style(stdout.hasColors)
   const options = yield* watchOptions(flags)
@@ -132,9 +134,9 @@ export const watch = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.w
           : { timestamp: event.record.timestamp, state: State.toJson(event.record.state) }
       )
     }\n`
-  yield* Render.lines(Watch.watch(api, flags.id, options), flags.json ? json : text)
-  const { state } = yield* api.flowRun(flags.id)
+  yield* Render.lines(Watch.watch(api, flowRunId, options), flags.json ? json : text)
+  const { state } = yield* api.flowRun(flowRunId)
   if (!State.isSuccessful(state)) {
-    return yield* new CommandFailed({ message: `flow run ${flags.id} ended ${State.typeName(state)}` })
+    return yield* new CommandFailed({ message: `flow run ${flowRunId} ended ${State.typeName(state)}` })
   }
 }, (effect, flags) => Effect.provide(effect, Services.backend(flags)))

@@ -13,37 +13,15 @@ import * as Json from "../internal/json.ts"
 import type { InputsOf } from "../internal/lazyHandler.ts"
 import { Output } from "../internal/output.ts"
 import { withProgress } from "../internal/progress.ts"
+import * as References from "../internal/references.ts"
 import * as Render from "../internal/render.ts"
 import * as Services from "../services.ts"
-
-type Which = {
-  readonly id: Option.Option<string>
-  readonly slug: Option.Option<string>
-  readonly flowRun: Option.Option<string>
-  readonly mapIndex: Option.Option<number>
-}
-
-const find = Effect.fnUntraced(function*(flags: Which) {
-  const bySlug = Option.isSome(flags.slug) || Option.isSome(flags.flowRun) || Option.isSome(flags.mapIndex)
-  if (Option.isSome(flags.id)) {
-    if (bySlug) return yield* new UsageError({ message: "give an id, or --slug and --flow-run, not both" })
-    return yield* TaskRun.fromTaskRunId(flags.id.value)
-  }
-  if (Option.isNone(flags.slug) || Option.isNone(flags.flowRun)) {
-    return yield* new UsageError({ message: "say which task run: its id, or --slug S and --flow-run F" })
-  }
-  return yield* TaskRun.fromTaskSlug({
-    taskSlug: flags.slug.value,
-    flowRunId: flags.flowRun.value,
-    mapIndex: Option.getOrUndefined(flags.mapIndex)
-  })
-})
 
 /** Indented where that helps a reader; a large value is left as it is. */
 const pretty = (text: string): string => text.length > 1_000_000 ? text : JSON.stringify(JSON.parse(text), null, 2)
 
 export const show = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.show>) {
-  const { view } = yield* find(flags)
+  const view = yield* References.taskRunOfFlags(flags)
   const { stdout } = yield* Output
   if (flags.json) return yield* stdout.write(`${JSON.stringify(Json.taskRun(view))}\n`)
   const paint = style(stdout.hasColors)
@@ -66,7 +44,7 @@ export const show = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.sh
 
 export const result = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.result>) {
   if (flags.raw && flags.json) return yield* new UsageError({ message: "--raw and --json do not go together" })
-  const taskRun = yield* find(flags)
+  const taskRun = yield* TaskRun.fromView(yield* References.taskRunOfFlags(flags))
   const { stdout } = yield* Output
   let content: string | Uint8Array
   if (flags.raw) content = yield* taskRun.getResultBytes
@@ -83,7 +61,7 @@ export const result = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.
 }, (effect, flags) => Effect.provide(effect, Services.services(flags)))
 
 export const mapped = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.mapped>) {
-  const taskRun = yield* find(flags)
+  const taskRun = yield* TaskRun.fromView(yield* References.taskRunOfFlags(flags))
   const outcomes = taskRun.outcomes.pipe(withProgress(Render.slug(taskRun.view)))
   if (flags.json) return yield* Render.lines(outcomes, Json.outcomeLine)
   yield* Render.table(outcomes, Render.outcomeHeader, Render.outcomeCells, "no mapped children")

@@ -4,7 +4,7 @@
 import * as Flag from "effect/cli/Flag"
 
 export const backend = {
-  archive: Flag.Directory("archive").pipe(
+  archive: Flag.String("archive").pipe(
     Flag.withDescription("Read an archive folder: tables/*.jsonl, and mounts.json where results are"),
     Flag.withMetavar("DIR"),
     Flag.optional
@@ -20,8 +20,13 @@ export const backend = {
     Flag.optional
   ),
   prefect3: Flag.String("prefect3").pipe(
-    Flag.withDescription("Ask a Prefect 3 API, e.g. http://localhost:4200/api"),
+    Flag.withDescription("Ask a Prefect 2 or 3 API, e.g. http://localhost:4200/api"),
     Flag.withMetavar("URL"),
+    Flag.optional
+  ),
+  profile: Flag.String("profile").pipe(
+    Flag.withDescription("Use a profile of the configuration file: effect-prefect profile list shows them"),
+    Flag.withMetavar("NAME"),
     Flag.optional
   )
 }

@@ -2,7 +2,13 @@ import * as Argument from "effect/cli/Argument"
 import * as Flag from "effect/cli/Flag"
 import * as Flags from "./flags.ts"
 
-const id = Argument.String("id").pipe(Argument.withDescription("The flow run's id"))
+/** A flow run as a person names it; left out, the command offers the newest on a terminal. */
+const run = Argument.String("run").pipe(
+  Argument.withDescription(
+    "The flow run: its id, the first 6 or more digits of it, its name, FLOW/latest or FLOW/latest:STATE"
+  ),
+  Argument.optional
+)
 
 export const list = {
   flow: Flag.String("flow").pipe(
@@ -11,9 +17,11 @@ export const list = {
     Flag.optional
   ),
   state: Flag.String("state").pipe(
-    Flag.withDescription("Only runs in this state, e.g. Failed; of Prefect 3 also by its own types, e.g. CRASHED"),
+    Flag.withDescription(
+      "Only runs in this state, e.g. Failed; of Prefect 2 and 3 also by their types, e.g. CRASHED (repeatable)"
+    ),
     Flag.withMetavar("STATE"),
-    Flag.optional
+    Flag.atLeast(0)
   ),
   limit: Flag.Int("limit").pipe(
     Flag.withDescription("At most this many, newest first (default: all)"),
@@ -25,11 +33,11 @@ export const list = {
   json: Flags.json
 }
 
-export const show = { id, ...Flags.backend, ...Flags.unusedStorage, json: Flags.json }
+export const show = { run, ...Flags.backend, ...Flags.unusedStorage, json: Flags.json }
 
-export const taskRuns = { id, ...Flags.backend, ...Flags.unusedStorage, json: Flags.json }
+export const taskRuns = { run, ...Flags.backend, ...Flags.unusedStorage, json: Flags.json }
 
-export const results = { id, ...Flags.backend, ...Flags.storage, json: Flags.json }
+export const results = { run, ...Flags.backend, ...Flags.storage, json: Flags.json }
 
 const level = Flag.Literals("level", ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]).pipe(
   Flag.withDescription("Only lines of this level and above"),
@@ -44,7 +52,7 @@ const timeout = Flag.Int("timeout").pipe(
 )
 
 export const logs = {
-  id,
+  run,
   level,
   follow: Flag.Boolean("follow").pipe(
     Flag.withDescription("Go on until the run has finished and its late lines are in"),
@@ -57,4 +65,4 @@ export const logs = {
   json: Flags.json
 }
 
-export const watch = { id, level, timeout, ...Flags.backend, ...Flags.unusedStorage, json: Flags.json }
+export const watch = { run, level, timeout, ...Flags.backend, ...Flags.unusedStorage, json: Flags.json }

@@ -3,15 +3,18 @@ import * as Flag from "effect/cli/Flag"
 import * as Flags from "./flags.ts"
 
 const which = {
-  id: Argument.String("id").pipe(Argument.withDescription("The task run's id"), Argument.optional),
+  id: Argument.String("id").pipe(
+    Argument.withDescription("The task run: its id, or the first 6 or more digits of it"),
+    Argument.optional
+  ),
   slug: Flag.String("slug").pipe(
     Flag.withDescription("Instead of an id: the task's slug, e.g. extract-1 (Prefect 3: its task key)"),
     Flag.withMetavar("SLUG"),
     Flag.optional
   ),
   flowRun: Flag.String("flow-run").pipe(
-    Flag.withDescription("With --slug: the id of the flow run"),
-    Flag.withMetavar("ID"),
+    Flag.withDescription("With --slug: the flow run, as flow-run commands take it"),
+    Flag.withMetavar("RUN"),
     Flag.withAlias("F"),
     Flag.optional
   ),

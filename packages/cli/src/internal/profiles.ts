@@ -1,0 +1,113 @@
+/**
+ * The profiles of the user's configuration file: named backends with their storages, so that their flags are typed once.
+ */
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import { randomUUID } from "node:crypto"
+import * as fs from "node:fs/promises"
+import { dirname } from "node:path"
+import { parse, stringify, TomlError } from "smol-toml"
+import { CommandFailed } from "./errors.ts"
+
+/** The flags of one profile. */
+export interface Profile {
+  readonly archive?: Redacted.Redacted | undefined
+  readonly api?: Redacted.Redacted | undefined
+  readonly database?: Redacted.Redacted | undefined
+  readonly prefect3?: Redacted.Redacted | undefined
+  readonly mount: ReadonlyArray<string>
+  readonly s3Endpoint?: string | undefined
+}
+
+export interface Profiles {
+  readonly active: string | undefined
+  readonly profiles: ReadonlyMap<string, Profile>
+}
+
+const texts = ["archive", "api", "database", "prefect3"] as const
+
+/** Larger than any configuration that a person writes. */
+const maxBytes = 1024 * 1024
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+const invalid = (file: string, detail: string) => new CommandFailed({ message: `${file}: ${detail}` })
+
+const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? "unknown error"
+
+const toProfile = (file: string, name: string, value: unknown): Profile => {
+  if (!isObject(value)) throw invalid(file, `profiles.${name} must be a table`)
+  const profile: { -readonly [Key in keyof Profile]: Profile[Key] } = { mount: [] }
+  for (const [key, setting] of Object.entries(value)) {
+    if ((texts as ReadonlyArray<string>).includes(key)) {
+      if (typeof setting !== "string") throw invalid(file, `profiles.${name}.${key} must be a string`)
+      profile[key as (typeof texts)[number]] = Redacted.make(setting)
+    } else if (key === "mount") {
+      if (!Array.isArray(setting) || !setting.every((item) => typeof item === "string")) {
+        throw invalid(file, `profiles.${name}.mount must be an array of strings`)
+      }
+      profile.mount = setting as ReadonlyArray<string>
+    } else if (key === "s3-endpoint") {
+      if (typeof setting !== "string") throw invalid(file, `profiles.${name}.s3-endpoint must be a string`)
+      profile.s3Endpoint = setting
+    } else {
+      throw invalid(file, `profiles.${name} has the unknown key ${JSON.stringify(key)}`)
+    }
+  }
+  return profile
+}
+
+/** The profiles of a file; none when the file does not exist. */
+export const read = (file: string): Effect.Effect<Profiles, CommandFailed> =>
+  Effect.tryPromise({
+    try: async () => {
+      let text: string
+      try {
+        const { size } = await fs.stat(file)
+        if (size > maxBytes) throw invalid(file, `it has ${size} bytes, more than a configuration file may have`)
+        text = await fs.readFile(file, "utf8")
+      } catch (error) {
+        if (codeOf(error) === "ENOENT" || codeOf(error) === "ENOTDIR") return { active: undefined, profiles: new Map() }
+        throw error
+      }
+      const root = parse(text)
+      const { active, profiles = {} } = root
+      if (active !== undefined && typeof active !== "string") {
+        throw invalid(file, "active must be the name of a profile")
+      }
+      if (!isObject(profiles)) throw invalid(file, "profiles must be a table")
+      return {
+        active,
+        profiles: new Map(Object.entries(profiles).map(([name, value]) => [name, toProfile(file, name, value)]))
+      }
+    },
+    catch: (error) =>
+      error instanceof CommandFailed
+        ? error
+        : error instanceof TomlError
+        ? invalid(file, `it is not valid TOML (line ${error.line})`)
+        : invalid(file, `it cannot be read (${codeOf(error)})`)
+  })
+
+/** Writes the file whole, for its owner alone: a database's URL may hold a password. */
+export const write = (file: string, { active, profiles }: Profiles): Effect.Effect<void, CommandFailed> =>
+  Effect.tryPromise({
+    try: async () => {
+      const tables = [...profiles].map(([name, { mount, s3Endpoint, ...backend }]) =>
+        [name, {
+          ...Object.fromEntries(
+            texts.flatMap((key) => backend[key] === undefined ? [] : [[key, Redacted.value(backend[key])]])
+          ),
+          ...(mount.length === 0 ? {} : { mount: [...mount] }),
+          ...(s3Endpoint === undefined ? {} : { "s3-endpoint": s3Endpoint })
+        }] as const
+      )
+      const text = stringify({ ...(active === undefined ? {} : { active }), profiles: Object.fromEntries(tables) })
+      await fs.mkdir(dirname(file), { recursive: true, mode: 0o700 })
+      const partial = `${file}.${randomUUID()}.partial`
+      await fs.writeFile(partial, `${text}\n`, { mode: 0o600, flag: "wx" })
+      await fs.rename(partial, file)
+    },
+    catch: (error) => new CommandFailed({ message: `cannot write ${file} (${codeOf(error)})` })
+  })
