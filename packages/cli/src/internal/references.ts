@@ -166,7 +166,7 @@ export interface TaskRunFlags {
 const noSlug = Effect.fnUntraced(function*(slug: string, flowRunId: string, mapIndex: number, error: PrefectApiError) {
   if (error.reason._tag !== "TaskRunNotFound") return yield* error
   const api = yield* PrefectApi
-  const views = yield* api.firstTaskRuns(flowRunId)
+  const views = yield* api.firstTaskRunOfEachTask(flowRunId)
   const slugs = views.flatMap((view) => view.taskSlug === null ? [] : [view.taskSlug])
   if (slugs.includes(slug)) {
     return yield* failure(
