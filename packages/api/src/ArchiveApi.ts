@@ -13,10 +13,13 @@
  *
  * @since 0.1.0
  */
+import * as ArchiveFormat from "@effect-prefect/core/ArchiveFormat"
 import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type { FileHandle } from "node:fs/promises"
@@ -111,7 +114,7 @@ export interface Mount {
   readonly within: string
 }
 
-const maxMountsBytes = 1024 * 1024
+const decodeMounts = Schema.decodeUnknownOption(ArchiveFormat.Mounts)
 const isInside = (parent: string, path: string) => {
   const way = relative(parent, path)
   return way !== ".." && !way.startsWith(`..${sep}`) && !isAbsolute(way)
@@ -129,7 +132,7 @@ export const readMounts = Effect.fn("ArchiveApi.readMounts")(function*(
   directory: string
 ): Effect.fn.Return<ReadonlyArray<Mount>, PrefectApiError> {
   const root = resolve(directory)
-  const path = join(root, "mounts.json")
+  const path = join(root, ArchiveFormat.mountsFile)
   const text = yield* Effect.tryPromise({
     try: async () => {
       const stats = await stat(path).catch((error: unknown) => {
@@ -138,20 +141,22 @@ export const readMounts = Effect.fn("ArchiveApi.readMounts")(function*(
       })
       if (stats === undefined) return undefined
       if (!stats.isFile()) throw Object.assign(new Error(), { code: "not a regular file" })
-      if (stats.size > maxMountsBytes) throw Object.assign(new Error(), { code: "larger than 1 MiB" })
+      if (stats.size > ArchiveFormat.maxMountsBytes) throw Object.assign(new Error(), { code: "larger than 1 MiB" })
       return readFile(path)
     },
     catch: (error) => unavailable(`${path} cannot be read (${codeOf(error)})`)
   })
   if (text === undefined) return []
-  const json = JsonLines.parseLine(text)
-  if (typeof json === "string") return yield* unavailable(`${path} is not an object of places and folders: ${json}`)
+  const parsed = ArchiveFormat.parseLine(text)
+  const json = typeof parsed === "string" ? Option.none() : decodeMounts(parsed.row)
+  if (Option.isNone(json)) {
+    return yield* unavailable(
+      `${path} is not a JSON object of places and folders, each a non-empty string`
+    )
+  }
   const realRoot = yield* Effect.promise(() => realpath(root))
   const mounts: Array<Mount> = []
-  for (const [from, folder] of Object.entries(json)) {
-    if (from === "" || typeof folder !== "string" || folder === "") {
-      return yield* unavailable(`${path}: a place or its folder is not a non-empty string`)
-    }
+  for (const [from, folder] of Object.entries(json.value)) {
     const to = resolve(root, folder)
     const real = yield* Effect.promise(() => realpath(to).catch(() => undefined))
     if (isAbsolute(folder) || !isInside(root, to) || (real !== undefined && !isInside(realRoot, real))) {
@@ -177,8 +182,8 @@ const openTable = (directory: string, name: TableName) =>
   Effect.acquireRelease(
     Effect.tryPromise({
       try: async (): Promise<Table | undefined> => {
-        const file = `tables/${name}.jsonl`
-        const path = join(directory, "tables", `${name}.jsonl`)
+        const file = ArchiveFormat.tableFile(name)
+        const path = join(directory, file)
         const stats = await stat(path).catch((error: unknown) => {
           if (codeOf(error) === "ENOENT") return undefined
           throw error
@@ -194,7 +199,8 @@ const openTable = (directory: string, name: TableName) =>
           problems: []
         }
       },
-      catch: (error) => unavailable(`${join(directory, "tables", `${name}.jsonl`)} cannot be read (${codeOf(error)})`)
+      catch: (error) =>
+        unavailable(`${join(directory, ArchiveFormat.tableFile(name))} cannot be read (${codeOf(error)})`)
     }),
     (table) => table === undefined ? Effect.void : Effect.promise(() => table.handle.close().catch(() => {}))
   )
@@ -209,8 +215,8 @@ const rowsOf = (tables: ReadonlyMap<TableName, Table>): Rows => {
     yield* Effect.tryPromise({
       try: (signal) =>
         JsonLines.scan(table.path, signal, (line) => {
-          const row = line.bytes === undefined ? "it is longer than 64 MiB" : JsonLines.parseLine(line.bytes)
-          const problem = typeof row === "string" ? row : use(row, places.length)
+          const parsed = line.bytes === undefined ? ArchiveFormat.tooLong : ArchiveFormat.parseLine(line.bytes)
+          const problem = typeof parsed === "string" ? parsed : use(parsed.row, places.length)
           if (problem === undefined) places.push({ offset: line.offset, length: line.bytes!.length })
           else if (found.length < maxProblems) found.push({ file: table.file, line: line.number, problem })
           else dropped++
@@ -244,9 +250,9 @@ const rowsOf = (tables: ReadonlyMap<TableName, Table>): Rows => {
         (lines) => {
           const rows: Array<Row> = []
           for (const line of lines) {
-            const row = JsonLines.parseLine(line)
-            if (typeof row === "string") return Effect.fail(malformed(`${table.path} changed while it was read`))
-            rows.push(row)
+            const parsed = ArchiveFormat.parseLine(line)
+            if (typeof parsed === "string") return Effect.fail(malformed(`${table.path} changed while it was read`))
+            rows.push(parsed.row)
           }
           return Effect.succeed(rows)
         }
@@ -274,7 +280,9 @@ export const make = Effect.fnUntraced(function*(
   const root = resolve(directory)
   const isFolder = (path: string) => Effect.promise(() => stat(path).then((stats) => stats.isDirectory(), () => false))
   if (!(yield* isFolder(root))) return yield* notAnArchive(root, "there is no such folder")
-  if (!(yield* isFolder(join(root, "tables")))) return yield* notAnArchive(root, "it has no folder tables")
+  if (!(yield* isFolder(join(root, ArchiveFormat.tablesFolder)))) {
+    return yield* notAnArchive(root, "it has no folder tables")
+  }
   const tables = new Map<TableName, Table>()
   for (const name of tableNames) {
     const table = yield* openTable(root, name)

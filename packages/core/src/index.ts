@@ -1,3 +1,4 @@
+export * as ArchiveFormat from "./ArchiveFormat.ts"
 export * as Artifact from "./Artifact.ts"
 export * as FlowRunView from "./FlowRunView.ts"
 export * as FlowView from "./FlowView.ts"

@@ -16,6 +16,7 @@ import * as ArchiveApi from "@effect-prefect/api/ArchiveApi"
 import type * as PostgresApi from "@effect-prefect/api/PostgresApi"
 import type { PrefectApiError } from "@effect-prefect/api/PrefectApiError"
 import type { PrefectConfigError } from "@effect-prefect/api/PrefectConfigError"
+import * as ArchiveFormat from "@effect-prefect/core/ArchiveFormat"
 import { isPersisted, type ResultDescriptor } from "@effect-prefect/core/ResultDescriptor"
 import * as State from "@effect-prefect/core/State"
 import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
@@ -146,10 +147,10 @@ const inspect = Effect.fnUntraced(function*(directory: string) {
       throw Object.assign(new Error(), { code: "it is not a folder" })
     }
     const [finished, started, tables, mounts] = await Promise.all([
-      Files.exists(join(directory, Files.finishedFile)),
+      Files.exists(join(directory, ArchiveFormat.finishedFile)),
       Files.readStarted(directory),
-      Files.exists(join(directory, "tables")),
-      Files.exists(join(directory, "mounts.json"))
+      Files.exists(join(directory, ArchiveFormat.tablesFolder)),
+      Files.exists(join(directory, ArchiveFormat.mountsFile))
     ])
     return { isForeign: (tables || mounts) && !finished && started === undefined, started }
   })
@@ -168,7 +169,7 @@ const prepare = (directory: string, cutOff: number | undefined) =>
     await mkdir(join(directory, "partial", "tables"), { recursive: true })
     const started = cutOff ?? Date.now()
     const text = `${JSON.stringify({ started: new Date(started).toISOString() })}\n`
-    await Files.writeWhole(directory, join(directory, Files.startedFile), text)
+    await Files.writeWhole(directory, join(directory, ArchiveFormat.startedFile), text)
     return started
   })
 
@@ -183,7 +184,7 @@ const writeTables = Effect.fnUntraced(function*(directory: string, cutOff: numbe
       const started = yield* prepare(directory, cutOff)
       const records: Record<string, Files.TableRecord> = {}
       for (const { estimatedRows, name, rows } of tables) {
-        const what = `tables/${name}.jsonl`
+        const what = ArchiveFormat.tableFile(name)
         records[name] = yield* Effect.acquireUseRelease(
           attempt(directory, what, () => open(join(folder, `${name}.jsonl`), "wx")),
           Effect.fnUntraced(function*(file) {
@@ -275,7 +276,11 @@ const copyResults = Effect.fnUntraced(function*(
     )
   }))
   const text = `${JSON.stringify(Object.fromEntries([...mounts].toSorted()), null, 2)}\n`
-  yield* attempt(directory, "mounts.json", () => Files.writeWhole(directory, join(directory, "mounts.json"), text))
+  yield* attempt(
+    directory,
+    ArchiveFormat.mountsFile,
+    () => Files.writeWhole(directory, join(directory, ArchiveFormat.mountsFile), text)
+  )
   return { files, failures }
 })
 
@@ -291,14 +296,18 @@ const exportWith = Effect.fnUntraced(function*<E, R>(
   const { records: tables, started } = yield* writeTables(directory, yield* inspect(directory), options)
   yield* attempt(directory, "tables", async () => {
     // From here on until the end it is an export that was cut off.
-    await rm(join(directory, Files.finishedFile), { force: true })
-    await Files.replaceFolder(join(directory, "partial", "tables"), join(directory, "tables"))
+    await rm(join(directory, ArchiveFormat.finishedFile), { force: true })
+    await Files.replaceFolder(join(directory, "partial", "tables"), join(directory, ArchiveFormat.tablesFolder))
   })
   const copied = yield* results(directory, started, tables["task_run"]?.rows ?? 0)
-  yield* attempt(directory, Files.finishedFile, async () => {
+  yield* attempt(directory, ArchiveFormat.finishedFile, async () => {
     const record: Files.ArchiveRecord = { format: 1, exported: new Date().toISOString(), tables, results: copied }
-    await Files.writeWhole(directory, join(directory, Files.finishedFile), `${JSON.stringify(record, null, 2)}\n`)
-    await rm(join(directory, Files.startedFile), { force: true })
+    await Files.writeWhole(
+      directory,
+      join(directory, ArchiveFormat.finishedFile),
+      `${JSON.stringify(record, null, 2)}\n`
+    )
+    await rm(join(directory, ArchiveFormat.startedFile), { force: true })
     await rm(join(directory, "partial"), { recursive: true, force: true })
   })
   return {

@@ -6,6 +6,7 @@
 import * as ArchiveApi from "@effect-prefect/api/ArchiveApi"
 import { PrefectApi } from "@effect-prefect/api/PrefectApi"
 import { PrefectApiError, Unavailable } from "@effect-prefect/api/PrefectApiError"
+import * as ArchiveFormat from "@effect-prefect/core/ArchiveFormat"
 import * as State from "@effect-prefect/core/State"
 import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
 import * as Context from "effect/Context"
@@ -80,16 +81,16 @@ const checkExport = Effect.fnUntraced(
         if ((await Files.readStarted(directory)) !== undefined) {
           found.push({
             _tag: "Export",
-            file: Files.startedFile,
+            file: ArchiveFormat.startedFile,
             problem: "the export did not come to its end; run it again"
           })
         }
         const record = await Files.readFinished(directory)
         if (record === null) {
-          found.push({ _tag: "Export", file: Files.finishedFile, problem: "it is not what an export writes" })
+          found.push({ _tag: "Export", file: ArchiveFormat.finishedFile, problem: "it is not what an export writes" })
         }
         for (const [name, { sha256 }] of Object.entries(record?.tables ?? {})) {
-          const file = `tables/${name}.jsonl`
+          const file = ArchiveFormat.tableFile(name)
           const now = await Files.hashOf(join(directory, file), signal).catch((error: NodeJS.ErrnoException) => {
             if (error.code === "ENOENT") return undefined
             throw error

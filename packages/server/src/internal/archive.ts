@@ -1,4 +1,5 @@
-// Runs in the thread of the embedded database: imports nothing of this workspace by package name.
+// Runs in the thread of the embedded database.
+import * as ArchiveFormat from "@effect-prefect/core/ArchiveFormat"
 import type { Table } from "@effect-prefect/core/Tables"
 import { createReadStream } from "node:fs"
 import { stat } from "node:fs/promises"
@@ -16,40 +17,33 @@ export interface Loader {
   readonly query: (sql: string, parameters: Array<string>) => Promise<unknown>
 }
 
+interface ReadLine {
+  readonly number: number
+  readonly parsed: ArchiveFormat.Row | string
+}
+
 interface Line {
   readonly number: number
   readonly text: string
 }
 
-const maxLineBytes = 256 * 1024 * 1024
 const maxBatchLines = 500
 const maxBatchCharacters = 1 << 20
 const maxReportsPerFile = 100
 
-/** The lines of a file, split at line feeds alone: JSON may hold every other separator as it is. */
-const linesOf = async function*(path: string): AsyncGenerator<Line | { readonly number: number; readonly text: null }> {
-  let parts: Array<Buffer> = []
-  let size = 0
-  let number = 0
-  const take = () => {
-    const line = size > maxLineBytes ? null : Buffer.concat(parts).toString("utf8")
-    parts = []
-    size = 0
-    return line
-  }
+/** The lines of a file, as many at once as one read gives. */
+const linesOf = async function*(path: string): AsyncGenerator<ReadonlyArray<ReadLine>> {
+  let found: Array<ReadLine> = []
+  const lines = ArchiveFormat.splitLines(({ bytes, number }) => {
+    found.push({ number, parsed: bytes === undefined ? ArchiveFormat.tooLong : ArchiveFormat.parseLine(bytes) })
+  })
   for await (const chunk of createReadStream(path, { highWaterMark: 1 << 18 })) {
-    const bytes = chunk as Buffer
-    let start = 0
-    for (let end = bytes.indexOf(10); end !== -1; end = bytes.indexOf(10, start)) {
-      size += end - start
-      if (size <= maxLineBytes) parts.push(bytes.subarray(start, end))
-      start = end + 1
-      yield { number: ++number, text: take() }
-    }
-    size += bytes.length - start
-    if (size <= maxLineBytes) parts.push(bytes.subarray(start))
+    lines.push(chunk as Buffer)
+    yield found
+    found = []
   }
-  if (size > 0) yield { number: ++number, text: take() }
+  lines.end()
+  yield found
 }
 
 const reasonOf = (error: unknown): string =>
@@ -92,25 +86,9 @@ const loadTable = async (
 
   let batch: Array<Line> = []
   let characters = 0
-  for await (const { number, text } of linesOf(path)) {
-    if (text === null) {
-      skip(number, `it is longer than ${maxLineBytes} bytes`)
-      continue
-    }
-    const source = text.startsWith("\uFEFF") ? text.slice(1) : text
-    if (source.trim() === "") continue
-    let row: unknown
-    try {
-      row = JSON.parse(source)
-    } catch {
-      skip(number, "it is not JSON")
-      continue
-    }
-    if (typeof row !== "object" || row === null || Array.isArray(row)) {
-      skip(number, "it is not a JSON object")
-      continue
-    }
-    for (const key in row) {
+  const add = async ({ number, parsed }: ReadLine): Promise<void> => {
+    if (typeof parsed === "string") return skip(number, parsed)
+    for (const key in parsed.row) {
       if (names.has(key) || unknown.has(key)) continue
       unknown.add(key)
       report({
@@ -119,13 +97,16 @@ const loadTable = async (
         message: `${file}, line ${number}: table ${table.name} has no column "${key}": ignored`
       })
     }
-    batch.push({ number, text: source })
-    characters += source.length
+    batch.push({ number, text: parsed.text })
+    characters += parsed.text.length
     if (batch.length >= maxBatchLines || characters >= maxBatchCharacters) {
       await insert(batch)
       batch = []
       characters = 0
     }
+  }
+  for await (const lines of linesOf(path)) {
+    for (const line of lines) await add(line)
   }
   await insert(batch)
   if (skipped > maxReportsPerFile) {
@@ -148,7 +129,7 @@ export const findTables = async (
 ): Promise<ReadonlyArray<TableFile>> => {
   const found: Array<TableFile> = []
   for (const table of tables) {
-    const file = `tables/${table.name}.jsonl`
+    const file = ArchiveFormat.tableFile(table.name)
     const path = join(directory, file)
     const status = await stat(path).catch(() => undefined)
     if (status?.isFile() === true) found.push({ table, path, file })

@@ -31,7 +31,10 @@ export interface PgliteHost {
   readonly close: () => Promise<void>
 }
 
-const entry = new URL(`./pgliteWorker.${import.meta.url.endsWith(".ts") ? "ts" : "js"}`, import.meta.url)
+const isSource = import.meta.url.endsWith(".ts")
+const entry = new URL(`./pgliteWorker.${isSource ? "ts" : "js"}`, import.meta.url)
+/** A thread does not always inherit the condition that resolves this workspace's packages to their sources. */
+const execArgv = isSource ? [...process.execArgv, "--conditions=@effect-prefect/source"] : undefined
 
 const startWorker = (
   directory: string
@@ -43,7 +46,7 @@ const startWorker = (
       createTables: Tables.createTables,
       createIndexes: Tables.createIndexes
     }
-    const worker = new Worker(entry, { workerData })
+    const worker = new Worker(entry, { workerData, ...(execArgv === undefined ? {} : { execArgv }) })
     const settle = () => {
       worker.off("error", failed)
       worker.off("exit", exited)

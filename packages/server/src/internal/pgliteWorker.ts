@@ -1,5 +1,4 @@
 // The thread of the embedded database: loads an archive folder, then answers statements, one at a time.
-// Imports nothing of this workspace by package name: a thread does not always inherit the conditions that resolve it.
 import type { Table } from "@effect-prefect/core/Tables"
 import { parentPort, workerData } from "node:worker_threads"
 import type { LoadReport } from "./archive.ts"

@@ -1,77 +1,20 @@
 // Measured: bench/archive.bench.ts
+import * as ArchiveFormat from "@effect-prefect/core/ArchiveFormat"
 import { createReadStream, readSync } from "node:fs"
 import type { FileHandle } from "node:fs/promises"
 import { setImmediate } from "node:timers/promises"
-import { isObject } from "../isObject.ts"
 
-/** Longer lines are not rows of Prefect's. */
-export const maxLineBytes = 64 * 1024 * 1024
-
-const newline = 0x0a
-const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
-
-/**
- * The object that a line is, or what is wrong with the line. The words of the parser are left out: they quote the line.
- */
-export const parseLine = (line: Uint8Array): { readonly [key: string]: unknown } | string => {
-  let value: unknown
-  try {
-    value = JSON.parse(decoder.decode(line))
-  } catch {
-    return "it is not JSON in UTF-8"
-  }
-  return isObject(value) ? value : "it is not a JSON object"
-}
-
-export interface Line {
-  /** Counted from 1. */
-  readonly number: number
-  readonly offset: number
-  /** undefined: longer than `maxLineBytes`. */
-  readonly bytes: Uint8Array | undefined
-}
-
-const isBlank = (bytes: Uint8Array) => bytes.every((byte) => byte === 0x20 || byte === 0x0d || byte === 0x09)
-const hasMark = (bytes: Uint8Array) => bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf
-
-/**
- * Gives every line of a file that is not blank, without its newline and without a byte order mark at the start.
- */
-export const scan = async (path: string, signal: AbortSignal, use: (line: Line) => void): Promise<void> => {
-  let number = 0
-  let offset = 0
-  let carried: Array<Uint8Array> = []
-  let carriedBytes = 0
-  const emit = (bytes: Uint8Array | undefined, length: number) => {
-    number++
-    if (bytes === undefined) use({ number, offset, bytes })
-    else {
-      const mark = number === 1 && hasMark(bytes) ? 3 : 0
-      const text = mark === 0 ? bytes : bytes.subarray(mark)
-      if (text.length > 200 || !isBlank(text)) use({ number, offset: offset + mark, bytes: text })
-    }
-    offset += length
-  }
+/** Gives every line of a file that is not blank. */
+export const scan = async (
+  path: string,
+  signal: AbortSignal,
+  use: (line: ArchiveFormat.Line) => void
+): Promise<void> => {
+  const lines = ArchiveFormat.splitLines(use)
   for await (const chunk of createReadStream(path, { signal, highWaterMark: 1 << 20 }) as AsyncIterable<Buffer>) {
-    let start = 0
-    for (let end = chunk.indexOf(newline); end >= 0; end = chunk.indexOf(newline, start)) {
-      const part = chunk.subarray(start, end)
-      const length = carriedBytes + part.length
-      emit(
-        length > maxLineBytes ? undefined : carriedBytes === 0 ? part : Buffer.concat([...carried, part]),
-        length + 1
-      )
-      carried = []
-      carriedBytes = 0
-      start = end + 1
-    }
-    if (start < chunk.length) {
-      carriedBytes += chunk.length - start
-      if (carriedBytes > maxLineBytes) carried = []
-      else carried.push(Buffer.from(chunk.subarray(start)))
-    }
+    lines.push(chunk)
   }
-  if (carriedBytes > 0) emit(carriedBytes > maxLineBytes ? undefined : Buffer.concat(carried), carriedBytes)
+  lines.end()
 }
 
 export interface Extent {

@@ -1,3 +1,4 @@
+import * as ArchiveFormat from "@effect-prefect/core/ArchiveFormat"
 import { createHash, randomUUID } from "node:crypto"
 import { createReadStream } from "node:fs"
 import { mkdir, open, readFile, realpath, rename, rm, stat } from "node:fs/promises"
@@ -23,10 +24,6 @@ export interface ArchiveRecord {
   /** null: the results were not asked for. */
   readonly results: { readonly files: number; readonly failures: number } | null
 }
-
-export const finishedFile = "archive.json"
-/** There while an export is under way, or after it was cut off. Its time is when the first attempt began. */
-export const startedFile = "export.json"
 
 export const exists = (path: string): Promise<boolean> => stat(path).then(() => true, () => false)
 
@@ -71,7 +68,7 @@ const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
 
 /** When the export that is under way began, in milliseconds since 1970; undefined when none is. */
 export const readStarted = async (root: string): Promise<number | undefined> => {
-  const json = await readJson(join(root, startedFile))
+  const json = await readJson(join(root, ArchiveFormat.startedFile))
   if (json === undefined) return undefined
   const started = isRecord(json) && typeof json["started"] === "string" ? Date.parse(json["started"]) : Number.NaN
   return Number.isNaN(started) ? Date.now() : started
@@ -79,7 +76,7 @@ export const readStarted = async (root: string): Promise<number | undefined> => 
 
 /** The record of a finished export; undefined when there is none, null when it is not one. */
 export const readFinished = async (root: string): Promise<ArchiveRecord | undefined | null> => {
-  const json = await readJson(join(root, finishedFile))
+  const json = await readJson(join(root, ArchiveFormat.finishedFile))
   if (json === undefined) return undefined
   return isRecord(json) && json["format"] === 1 && isRecord(json["tables"]) &&
       Object.values(json["tables"]).every((table) =>

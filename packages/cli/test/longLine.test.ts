@@ -1,0 +1,45 @@
+import * as ArchiveApi from "@effect-prefect/api/ArchiveApi"
+import * as PrefectApi from "@effect-prefect/api/PrefectApi"
+import * as Database from "@effect-prefect/server/Database"
+import { assert, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+
+const length = 70 * 1024 * 1024
+
+const archive = Effect.acquireRelease(
+  Effect.sync(() => {
+    const directory = mkdtempSync(join(tmpdir(), "long-line-"))
+    mkdirSync(join(directory, "tables"))
+    const row = { id: "00000000-0000-4000-8000-000000000001", name: "f", description: "" }
+    const [before, after] = JSON.stringify(row).split(`"description":"`)
+    const path = join(directory, "tables/flow.jsonl")
+    writeFileSync(path, `${before}"description":"`)
+    writeFileSync(path, Buffer.alloc(length, "x"), { flag: "a" })
+    writeFileSync(path, `${after}\n`, { flag: "a" })
+    return directory
+  }),
+  (directory) => Effect.sync(() => rmSync(directory, { recursive: true, force: true }))
+)
+
+it.live("a row of 70 MiB is read from an archive and served from it", () =>
+  Effect.gen(function*() {
+    const directory = yield* archive
+    const flow = yield* Effect.provide(
+      Effect.flatMap(PrefectApi.PrefectApi, (api) => api.flow("00000000-0000-4000-8000-000000000001")),
+      ArchiveApi.layer(directory)
+    )
+    assert.strictEqual(flow.description?.length, length)
+    const reports: Array<Database.LoadReport> = []
+    const rows = yield* Effect.provide(
+      Effect.flatMap(
+        Database.Database,
+        (database) => database.query(`select length(description)::text as length from public.flow`, [])
+      ),
+      Database.layerArchive(directory, { onReport: (report) => Effect.sync(() => void reports.push(report)) })
+    )
+    assert.deepStrictEqual(reports, [])
+    assert.deepStrictEqual(rows, [{ length: String(length) }])
+  }), 120_000)

@@ -1,0 +1,208 @@
+/**
+ * `ArchiveFormat`: the names, limits and rules that every reader and writer of an archive folder follows.
+ *
+ * ```
+ * DIR/tables/task_run.jsonl   the rows of a table, a JSON object a line; the other tables beside it
+ * DIR/mounts.json             the folders of DIR that hold what workers and buckets held
+ * DIR/archive.json            the record of a finished export, written last
+ * DIR/export.json             the record of an export that is under way, or was cut off
+ * ```
+ *
+ * It reads no file itself, so it works wherever the bytes come from.
+ *
+ * @since 0.1.0
+ */
+import * as Schema from "effect/Schema"
+import { isObject } from "./internal/json.ts"
+
+/**
+ * The folder of the tables, below the archive's own.
+ *
+ * @category names
+ * @since 0.1.0
+ */
+export const tablesFolder = "tables"
+
+/**
+ * The file that maps places on workers and in buckets to folders of the archive.
+ *
+ * @category names
+ * @since 0.1.0
+ */
+export const mountsFile = "mounts.json"
+
+/**
+ * The record of a finished export.
+ *
+ * @category names
+ * @since 0.1.0
+ */
+export const finishedFile = "archive.json"
+
+/**
+ * The record of an export that has not ended.
+ *
+ * @category names
+ * @since 0.1.0
+ */
+export const startedFile = "export.json"
+
+/**
+ * The file of a table, relative to the archive's folder, `/` between its parts.
+ *
+ * @category names
+ * @since 0.1.0
+ */
+export const tableFile = (table: string): string => `${tablesFolder}/${table}.jsonl`
+
+/**
+ * The longest line of a table in bytes, its line feed not counted: 256 MiB. Longer lines are no rows.
+ *
+ * @category limits
+ * @since 0.1.0
+ */
+export const maxLineBytes = 256 * 1024 * 1024
+
+/**
+ * The largest `mounts.json` in bytes: 1 MiB.
+ *
+ * @category limits
+ * @since 0.1.0
+ */
+export const maxMountsBytes = 1024 * 1024
+
+/**
+ * The content of `mounts.json`: a place (a directory of a worker, `s3://BUCKET`, `gs://BUCKET` or `azure://CONTAINER`)
+ * to the folder of the archive that holds its files, relative to the archive's own.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Mounts = Schema.Record(Schema.NonEmptyString, Schema.NonEmptyString)
+
+/**
+ * A line of a table that is not blank.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Line {
+  /** Counted from 1; blank lines count. */
+  readonly number: number
+  /** The position of its first byte in the file. */
+  readonly offset: number
+  /** Its bytes without the line feed, valid until the next chunk is given; undefined when there are too many. */
+  readonly bytes: Uint8Array | undefined
+}
+
+/**
+ * A row of a table and the text of its line.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Row {
+  readonly text: string
+  readonly row: { readonly [column: string]: unknown }
+}
+
+/**
+ * The problem of a line that is longer than {@link maxLineBytes}.
+ *
+ * @category lines
+ * @since 0.1.0
+ */
+export const tooLong = "it is longer than 256 MiB"
+
+// Part of every runtime, though not of the language's own types.
+declare const TextDecoder: new(encoding: string, options: object) => { readonly decode: (bytes: Uint8Array) => string }
+
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
+
+/**
+ * Reads the row of a line: a JSON object in UTF-8. Returns the problem as a string when it is not one. The problem never
+ * quotes the line.
+ *
+ * @category lines
+ * @since 0.1.0
+ */
+export const parseLine = (bytes: Uint8Array): Row | string => {
+  let text: string
+  let row: unknown
+  try {
+    text = decoder.decode(bytes)
+    row = JSON.parse(text)
+  } catch {
+    return "it is not JSON in UTF-8"
+  }
+  return isObject(row) ? { text, row } : "it is not a JSON object"
+}
+
+const lineFeed = 0x0a
+const longestBlank = 200
+
+const isBlank = (bytes: Uint8Array) =>
+  bytes.length <= longestBlank && bytes.every((byte) => byte === 0x20 || byte === 0x0d || byte === 0x09)
+const hasByteOrderMark = (bytes: Uint8Array) => bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf
+
+const join = (parts: ReadonlyArray<Uint8Array>, length: number): Uint8Array => {
+  const whole = new Uint8Array(length)
+  let at = 0
+  for (const part of parts) {
+    whole.set(part, at)
+    at += part.length
+  }
+  return whole
+}
+
+/**
+ * Splits the bytes of a table into its lines: `push` takes them in chunks of any size, `end` gives a last line without
+ * a line feed. Lines end at line feeds alone, for JSON may hold every other separator. Blank lines are omitted, and so
+ * is a byte order mark at the start of the file.
+ *
+ * At most {@link maxLineBytes} and one chunk are kept in memory.
+ *
+ * @category lines
+ * @since 0.1.0
+ */
+export const splitLines = (
+  use: (line: Line) => void
+): { readonly push: (chunk: Uint8Array) => void; readonly end: () => void } => {
+  let number = 0
+  let offset = 0
+  let carried: Array<Uint8Array> = []
+  let carriedBytes = 0
+
+  const emit = (last: Uint8Array, terminator: number) => {
+    const length = carriedBytes + last.length
+    number++
+    if (length > maxLineBytes) use({ number, offset, bytes: undefined })
+    else {
+      const whole = carriedBytes === 0 ? last : join([...carried, last], length)
+      const mark = number === 1 && hasByteOrderMark(whole) ? 3 : 0
+      const bytes = mark === 0 ? whole : whole.subarray(mark)
+      if (!isBlank(bytes)) use({ number, offset: offset + mark, bytes })
+    }
+    offset += length + terminator
+    carried = []
+    carriedBytes = 0
+  }
+
+  return {
+    push: (chunk) => {
+      let start = 0
+      for (let end = chunk.indexOf(lineFeed); end >= 0; end = chunk.indexOf(lineFeed, start)) {
+        emit(chunk.subarray(start, end), 1)
+        start = end + 1
+      }
+      if (start === chunk.length) return
+      carriedBytes += chunk.length - start
+      if (carriedBytes > maxLineBytes) carried = []
+      // A copy: whoever reads the file may use its buffer again.
+      else carried.push(new Uint8Array(chunk.subarray(start)))
+    },
+    end: () => {
+      if (carriedBytes > 0) emit(new Uint8Array(0), 0)
+    }
+  }
+}

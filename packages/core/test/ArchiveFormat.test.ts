@@ -1,0 +1,72 @@
+import * as ArchiveFormat from "@effect-prefect/core/ArchiveFormat"
+import { assert, describe, it } from "@effect/vitest"
+import * as Schema from "effect/Schema"
+
+const encoder = new TextEncoder()
+
+const split = (chunks: Iterable<Uint8Array>) => {
+  const found: Array<{ readonly number: number; readonly offset: number; readonly text: string | undefined }> = []
+  const lines = ArchiveFormat.splitLines(({ bytes, number, offset }) =>
+    found.push({
+      number,
+      offset,
+      text: bytes === undefined ? undefined : new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes)
+    })
+  )
+  for (const chunk of chunks) {
+    // A reader may use its buffer again.
+    const buffer = Uint8Array.from(chunk)
+    lines.push(buffer)
+    buffer.fill(0x21)
+  }
+  lines.end()
+  return found
+}
+
+describe("the lines of a table", () => {
+  it.prop(
+    "are the same however the file is cut",
+    [Schema.Array(Schema.Literals(["\n", "\r\n", " ", "é", "{}", "\ufeff", "a\u2028b"])), Schema.Int],
+    ([parts, seed]) => {
+      const bytes = encoder.encode(parts.join(""))
+      const step = 1 + Math.abs(seed % 5)
+      const chunks: Array<Uint8Array> = []
+      for (let at = 0; at < bytes.length; at += step) chunks.push(bytes.subarray(at, at + step))
+      const whole = split([bytes])
+      assert.deepStrictEqual(split(chunks), whole)
+      for (const { number, offset, text } of whole) {
+        const length = encoder.encode(text).length
+        assert.strictEqual(
+          new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes.subarray(offset, offset + length)),
+          text
+        )
+        assert.strictEqual(bytes.subarray(0, offset).filter((byte) => byte === 10).length, number - 1)
+        assert.isFalse(/^[ \r\t]*$/.test(text!))
+      }
+    }
+  )
+
+  it("longer than the limit are told, and do not hide those after them", () => {
+    const mebibyte = new Uint8Array(1024 * 1024).fill(0x78)
+    const parts = function*() {
+      yield encoder.encode("{}\n")
+      for (let count = 0; count < 256; count++) yield mebibyte
+      yield encoder.encode("x\n{}")
+    }
+    assert.deepStrictEqual(split(parts()), [
+      { number: 1, offset: 0, text: "{}" },
+      { number: 2, offset: 3, text: undefined },
+      { number: 3, offset: 3 + ArchiveFormat.maxLineBytes + 2, text: "{}" }
+    ])
+  })
+
+  it("are an object each, or a problem that does not quote them", () => {
+    assert.deepStrictEqual(ArchiveFormat.parseLine(encoder.encode(`{"a": 1}`)), { text: `{"a": 1}`, row: { a: 1 } })
+    for (const text of ["hunter2", `"hunter2"`, `["hunter2"]`, `{"hunter2": `, "null"]) {
+      const problem = ArchiveFormat.parseLine(encoder.encode(text))
+      if (typeof problem !== "string") return assert.fail(text)
+      assert.notInclude(problem, "hunter2")
+    }
+    assert.strictEqual(ArchiveFormat.parseLine(Uint8Array.of(0x22, 0xff, 0x22)), "it is not JSON in UTF-8")
+  })
+})
