@@ -77,15 +77,16 @@ const api = (count: number) =>
 const storage = ResultStorage.layer(Effect.succeed([{
   type: "LocalResult",
   concurrency: 64,
-  place: () => "/made/up",
-  allows: () => true,
-  allowHint: () => "",
-  read: ({ location }) =>
-    Effect.sync(() => ({
-      _tag: "Bytes" as const,
-      bytes: smallPickle(Number(String(location).slice("/made/up/".length))),
-      name: "made up"
-    }))
+  resolve: ({ location }) => ({
+    _tag: "Allowed",
+    location: "/made/up",
+    read: () =>
+      Effect.sync(() => ({
+        _tag: "Bytes" as const,
+        bytes: smallPickle(Number(String(location).slice("/made/up/".length))),
+        name: "made up"
+      }))
+  })
 }]))
 
 const walk = (count: number, use: (seen: number) => void) =>

@@ -34,7 +34,7 @@ const pandas: ReadonlyArray<readonly [version: string, requirements: Requirement
 
 interface Line {
   readonly file: string
-  readonly format: ResultFormat.FormatHint | null
+  readonly format: ResultFormat.Format | null
   readonly value: unknown
 }
 

@@ -37,8 +37,8 @@ const undecodable = (message: string): Outcome => error("ResultDecodeError", `it
 const unfinished = (state: string): Outcome =>
   error("NotFinished", `it has not finished (its state is ${state}): wait for it, then getLatest`)
 const outside = (folder: string): string =>
-  `it is not below an allowed root or mount: add ${folder} to LocalStorage.layer({ roots }), ` +
-  `or mount its copy (--mount ${folder}=DIR)`
+  `it is not below an allowed root or mount: add "${folder}" to LocalStorage.layer({ roots }), ` +
+  "or its copy to { mounts }"
 
 /** An archive of rows that no healthy server writes, and what is to be said of each. */
 class Odd {
@@ -139,7 +139,7 @@ const single: Record<string, (odd: Odd) => readonly [state: Json, said: string, 
     return [
       at("/w/link"),
       "Success",
-      denied("/w/link", "it is really outside of DIR/results, which a link leads out of")
+      denied("/w/link", "a symbolic link leads out of DIR/results")
     ]
   },
   "directory": (odd) => {
@@ -149,7 +149,7 @@ const single: Record<string, (odd: Odd) => readonly [state: Json, said: string, 
   "missing": () => [
     at("/w/missing"),
     "Success",
-    error("ResultNotFound", "/w/missing is not there: DIR/results, which /w is mounted from, does not have it")
+    error("ResultNotFound", "/w/missing does not exist: DIR/results, which /w is mounted from, does not have it")
   ],
   "empty": (odd) => [odd.stored("empty", opcodes("")), "Success", undecodable("it is empty")],
   "relative": (odd) => {
@@ -212,8 +212,8 @@ const single: Record<string, (odd: Odd) => readonly [state: Json, said: string, 
     "Success",
     denied(
       "s3://other/k",
-      "it is not in an allowed bucket or mount: allow s3://other (--mount s3://other), " +
-        "or mount its copy (--mount s3://other=DIR)"
+      "it is not in an allowed bucket or mount: allow \"s3://other\", " +
+        "or add its copy to LocalStorage.layer({ mounts })"
     )
   ],
   "gcs-no-reader": () => [
@@ -221,7 +221,7 @@ const single: Record<string, (odd: Odd) => readonly [state: Json, said: string, 
     "Success",
     error(
       "StorageNotProvided",
-      "no storage for GCSResult was provided: add GCSStorage.layer({ buckets }) or a mount"
+      "no storage for GCSResult was provided: add GCSStorage.layer({ buckets }), or LocalStorage.layer({ mounts }) with a copy of the bucket"
     )
   ],
   "inline-null": () => [success({ type: "PrefectResult", location: "null" }), "Success", value(null)],

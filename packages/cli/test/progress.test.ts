@@ -12,11 +12,11 @@ const sinkOf = (isTerminal: boolean) => {
 }
 
 /** Four results of which one fails, told as a walk tells them. */
-const results = Stream.unwrap(Effect.map(Progress.Listener, (observer) => {
-  observer?.expect(4)
+const results = Stream.unwrap(Effect.map(Progress.Current, (callbacks) => {
+  callbacks?.onStart(4)
   return Stream.mapEffect(Stream.make(1, 2, 3, 4), (value) =>
     Effect.sync(() => {
-      observer?.settled(value === 2, 1_000_000)
+      callbacks?.onSettled(value === 2, 1_000_000)
       return value
     }))
 }))

@@ -45,7 +45,7 @@ import { decodeJsonText, decodeUtf8 } from "./internal/text.ts"
  * @category models
  * @since 0.1.0
  */
-export type FormatHint = "pickle" | "json" | "datetime" | "text" | "parquet" | "feather" | "csv" | "pandas-json"
+export type Format = "pickle" | "json" | "datetime" | "text" | "parquet" | "feather" | "csv" | "pandas-json"
 
 /**
  * What is known of the bytes beside themselves, and the limits.
@@ -56,7 +56,7 @@ export type FormatHint = "pickle" | "json" | "datetime" | "text" | "parquet" | "
 export interface DecodeOptions {
   /** What the file or object is called. */
   readonly name: string
-  readonly format?: FormatHint | undefined
+  readonly format?: Format | undefined
   /** How large the decompressed bytes may be. */
   readonly maxBytes: number
   /**
@@ -150,7 +150,7 @@ const pickleOf = (bytes: Uint8Array, options: DecodeOptions): unknown => {
 /** What is Parquet is read by a package that is loaded when it is first needed; everything else is read at once. */
 const parquet = Symbol("Parquet")
 
-const byHint = (bytes: Uint8Array, hint: FormatHint, options: DecodeOptions): unknown => {
+const byHint = (bytes: Uint8Array, hint: Format, options: DecodeOptions): unknown => {
   switch (hint) {
     case "pickle":
       return pickleOf(bytes, options)

@@ -10,7 +10,7 @@ const fixtures = fileURLToPath(new URL("../../../fixtures/formats/", import.meta
 
 interface Line {
   readonly file: string
-  readonly format: ResultFormat.FormatHint | null
+  readonly format: ResultFormat.Format | null
   readonly value: unknown
 }
 

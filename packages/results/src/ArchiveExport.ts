@@ -28,7 +28,7 @@ import { createHash } from "node:crypto"
 import { mkdir, open, rm, stat } from "node:fs/promises"
 import { dirname, join, resolve } from "node:path"
 import * as Files from "./internal/archive/files.ts"
-import { archivePlace } from "./internal/archive/location.ts"
+import { archiveLocation } from "./internal/archive/location.ts"
 import type { StorageReason } from "./ResultError.ts"
 import { ResultOptions } from "./ResultOptions.ts"
 import { ResultStorage } from "./ResultStorage.ts"
@@ -42,11 +42,11 @@ import { ResultStorage } from "./ResultStorage.ts"
 export class ArchiveExportError
   extends Schema.TaggedError<ArchiveExportError>("@effect-prefect/results/ArchiveExportError")("ArchiveExportError", {
     directory: Schema.String,
-    problem: Schema.String
+    detail: Schema.String
   })
 {
   override get message() {
-    return `${this.directory}: ${this.problem}`
+    return `${this.directory}: ${this.detail}`
   }
 }
 
@@ -135,7 +135,7 @@ const codeOf = (error: unknown): string =>
 const attempt = <A>(directory: string, what: string, body: (signal: AbortSignal) => Promise<A>) =>
   Effect.tryPromise({
     try: body,
-    catch: (error) => new ArchiveExportError({ directory, problem: `${what} cannot be written (${codeOf(error)})` })
+    catch: (error) => new ArchiveExportError({ directory, detail: `${what} cannot be written (${codeOf(error)})` })
   })
 
 /**
@@ -157,7 +157,7 @@ const inspect = Effect.fnUntraced(function*(directory: string) {
   if (!found.isForeign) return found.started
   return yield* new ArchiveExportError({
     directory,
-    problem: "it holds an archive that was not exported by this command; export to an empty folder"
+    detail: "it holds an archive that was not exported by this command; export to an empty folder"
   })
 })
 
@@ -216,7 +216,7 @@ const writeTables = Effect.fnUntraced(function*(directory: string, cutOff: numbe
 /** The descriptor of a result that is in a store of its own, and that an archive can hold. */
 const storedDescriptor = (view: TaskRunView): ResultDescriptor | undefined => {
   const descriptor = State.isFinished(view.state) ? State.resultDescriptor(view.state) : undefined
-  return isPersisted(descriptor) && archivePlace(descriptor) !== undefined ? descriptor : undefined
+  return isPersisted(descriptor) && archiveLocation(descriptor) !== undefined ? descriptor : undefined
 }
 
 const copyResults = Effect.fnUntraced(function*(
@@ -241,7 +241,7 @@ const copyResults = Effect.fnUntraced(function*(
 
   const copy = Effect.fnUntraced(function*(view: TaskRunView) {
     const descriptor = storedDescriptor(view)
-    const place = descriptor === undefined ? undefined : archivePlace(descriptor)
+    const place = descriptor === undefined ? undefined : archiveLocation(descriptor)
     if (descriptor === undefined || place === undefined) return
     const path = join(directory, place.folder, place.name)
     const isThere = yield* Effect.promise(() =>
@@ -259,7 +259,7 @@ const copyResults = Effect.fnUntraced(function*(
         await folder
         await Files.writeWhole(directory, path, bytes)
       }))
-      if (Result.isFailure(written)) return yield* failed(view, "Unwritable", written.failure.problem)
+      if (Result.isFailure(written)) return yield* failed(view, "Unwritable", written.failure.detail)
     }
     files++
     mounts.set(place.from, place.folder)

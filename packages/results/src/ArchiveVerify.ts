@@ -29,7 +29,7 @@ import * as TaskRun from "./TaskRun.ts"
  * @category models
  * @since 0.1.0
  */
-export type Finding =
+export type VerificationIssue =
   /** The export did not come to its end, or a table is not what it wrote. */
   | { readonly _tag: "Export"; readonly file: string; readonly problem: string }
   /** A line of a table that cannot be used. */
@@ -74,10 +74,10 @@ const nothingStored = new Set<Reason["_tag"]>(["NotFinished", "NotPersisted"])
 const neverStored = new Set(["ConstantResult", "SecretResult"])
 
 const checkExport = Effect.fnUntraced(
-  function*(directory: string): Effect.fn.Return<ReadonlyArray<Finding>, PrefectApiError> {
+  function*(directory: string): Effect.fn.Return<ReadonlyArray<VerificationIssue>, PrefectApiError> {
     return yield* Effect.tryPromise({
       try: async (signal) => {
-        const found: Array<Finding> = []
+        const found: Array<VerificationIssue> = []
         if ((await Files.readStarted(directory)) !== undefined) {
           found.push({
             _tag: "Export",
@@ -125,7 +125,7 @@ const checkExport = Effect.fnUntraced(
 export const verify = (
   directory: string,
   options: Options = {}
-): Stream.Stream<Finding, PrefectApiError | MountError> =>
+): Stream.Stream<VerificationIssue, PrefectApiError | MountError> =>
   Stream.unwrap(Effect.gen(function*() {
     const root = resolve(directory)
     const { api, archive } = yield* ArchiveApi.make(root)
@@ -135,12 +135,12 @@ export const verify = (
     )
     const services = Context.add(storage, PrefectApi, api)
     const exported = yield* checkExport(root)
-    const lines = (yield* archive.problems).map((problem): Finding => ({ _tag: "Line", ...problem }))
+    const lines = (yield* archive.problems).map((problem): VerificationIssue => ({ _tag: "Line", ...problem }))
     let taskRuns = 0
     let results = 0
     let failures = 0
 
-    const check = Effect.fnUntraced(function*(view: TaskRunView): Effect.fn.Return<ReadonlyArray<Finding>> {
+    const check = Effect.fnUntraced(function*(view: TaskRunView): Effect.fn.Return<ReadonlyArray<VerificationIssue>> {
       taskRuns++
       const descriptor = State.resultDescriptor(view.state)
       if (State.isMapped(view.state) || neverStored.has(descriptor?._tag ?? "")) return []
@@ -154,7 +154,7 @@ export const verify = (
       return [{ _tag: "Result", view, reason: reason._tag as Reason["_tag"], message }]
     })
 
-    const summary = Effect.sync((): Finding => ({
+    const summary = Effect.sync((): VerificationIssue => ({
       _tag: "Summary",
       taskRuns,
       results,

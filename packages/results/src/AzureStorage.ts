@@ -6,13 +6,13 @@
 import type { BlobServiceClient } from "@azure/storage-blob"
 import type { AzureResult } from "@effect-prefect/core/ResultDescriptor"
 import * as Config from "effect/Config"
-import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type { Readable } from "node:stream"
 import { denied, field, general, notFound, retryAfter, unavailable, word } from "./internal/remote/failure.ts"
+import type { Bucket, RemoteOptions } from "./internal/remote/options.ts"
 import * as Reader from "./internal/remote/reader.ts"
 import { load } from "./internal/remote/sdk.ts"
 import type { Client, Failure, ObjectName, Rest } from "./internal/remote/store.ts"
@@ -26,7 +26,7 @@ import * as ResultStorage from "./ResultStorage.ts"
  * @category models
  * @since 0.1.0
  */
-export interface Options {
+export interface Options extends RemoteOptions {
   /** The containers that may be read, each whole or below a prefix. */
   readonly containers: ReadonlyArray<string | { readonly container: string; readonly prefix?: string | undefined }>
   /** `DefaultEndpointsProtocol=https;AccountName=…`, with a key or a shared access signature. */
@@ -35,14 +35,6 @@ export interface Options {
   readonly accountUrl?: string | undefined
   /** A shared access signature for `accountUrl`, instead of `@azure/identity`. */
   readonly sasToken?: Redacted.Redacted | undefined
-  /** How many blobs are read at once; fewer while the store says that they are too many. Default 32. */
-  readonly concurrency?: number | undefined
-  /** How often a blob is asked for before it fails. Default 5. */
-  readonly attempts?: number | undefined
-  /** A request that gives no byte for this long has failed. Default 30 seconds. */
-  readonly idleTimeout?: Duration.Input | undefined
-  /** The longest that reading a blob may take. Default 15 minutes. */
-  readonly timeout?: Duration.Input | undefined
 }
 
 const objectOf = ({ container, extra, location }: AzureResult): ObjectName => ({
@@ -71,24 +63,26 @@ const accessCodes: Record<string, string> = {
   AuthenticationRequiredError: "Azure asks for a login"
 }
 
-const failure = (error: unknown, object: ObjectName, place: string): Failure => {
+const failure = (error: unknown, object: ObjectName, location: string): Failure => {
   const name = word(field(error, "name")) ?? ""
   const code = word(field(error, "code")) ?? name
   const status = field(error, "statusCode")
   const headers = field(error, "response", "headers") as { readonly get?: (name: string) => unknown } | undefined
   const after = retryAfter(headers?.get?.("retry-after"))
-  if (code === "BlobNotFound") return notFound(place, "the container has no such blob (BlobNotFound)")
+  if (code === "BlobNotFound") return notFound(location, "the container has no such blob (BlobNotFound)")
   if (code === "ContainerNotFound") {
-    return notFound(place, `there is no container ${JSON.stringify(object.bucket)} (ContainerNotFound)`)
+    return notFound(location, `there is no container ${JSON.stringify(object.bucket)} (ContainerNotFound)`)
   }
   for (const known of [code, name]) {
-    if (Object.hasOwn(accessCodes, known)) return denied(place, `${accessCodes[known]} (${known})`)
+    if (Object.hasOwn(accessCodes, known)) return denied(location, `${accessCodes[known]} (${known})`)
   }
-  if (code === "ServerBusy") return unavailable(place, "the store gets too many requests (ServerBusy)", "slower", after)
+  if (code === "ServerBusy") {
+    return unavailable(location, "the store gets too many requests (ServerBusy)", "slower", after)
+  }
   if (code === "BlobArchived") {
-    return unavailable(place, "it is archived and has to be restored first (BlobArchived)", "never")
+    return unavailable(location, "it is archived and has to be restored first (BlobArchived)", "never")
   }
-  return general(place, error, typeof status === "number" ? status : undefined, after)
+  return general(location, error, typeof status === "number" ? status : undefined, after)
 }
 
 /** How the account is reached. */
@@ -108,7 +102,7 @@ const fromEnvironment = Config.all({
   }))
 )
 
-const notProvided = (instead: string) => new StorageNotProvided({ type: "AzureResult", instead })
+const notProvided = (hint: string) => new StorageNotProvided({ type: "AzureResult", hint })
 
 const connect = (account: Account) => (): Effect.Effect<Client, StorageReason> =>
   Effect.gen(function*() {
@@ -163,7 +157,7 @@ const connect = (account: Account) => (): Effect.Effect<Client, StorageReason> =
     return { open, failure, close: () => {} }
   })
 
-const bucketOf = (allowed: Options["containers"][number]): Reader.Bucket =>
+const bucketOf = (allowed: Options["containers"][number]): Bucket =>
   typeof allowed === "string" ? allowed : { bucket: allowed.container, prefix: allowed.prefix }
 
 /**
@@ -186,6 +180,7 @@ export const layer = (options: Options): Layer.Layer<ResultStorage.ResultStorage
       object: objectOf,
       buckets: options.containers.map(bucketOf),
       optionName: "AzureStorage.layer({ containers })",
+      emptyIsNone: true,
       connect: connect(account)
     }, options)
   }))

@@ -24,18 +24,19 @@ export const layer = <R = never>(
 ): Layer.Layer<ResultStorage.ResultStorage, never, R> =>
   ResultStorage.layer(
     Effect.contextWith((context: Context.Context<R>) => {
-      const reader: ResultStorage.ResultReader<ConstantResult> = {
+      const reader: ResultStorage.StorageReader<ConstantResult> = {
         type: "ConstantResult",
         concurrency: 8,
-        // Not its repr, which is the value.
-        place: () => "a constant",
-        allows: () => true,
-        allowHint: () => "resolve it in ConstantStorage.layer",
-        read: ({ location }) =>
-          resolve(location ?? "").pipe(
-            Effect.map((value): ResultStorage.Stored => ({ _tag: "Value", value })),
-            Effect.provideContext(context)
-          )
+        resolve: ({ location }) => ({
+          _tag: "Allowed",
+          // Not the repr: it is the value.
+          location: "a constant",
+          read: () =>
+            resolve(location ?? "").pipe(
+              Effect.map((value): ResultStorage.StoredResult => ({ _tag: "Value", value })),
+              Effect.provideContext(context)
+            )
+        })
       }
       return Effect.succeed([reader])
     })

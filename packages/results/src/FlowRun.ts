@@ -15,7 +15,7 @@ import type { StateRecord } from "@effect-prefect/core/StateRecord"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { flowRunOutcomes } from "./internal/run/flowRunOutcomes.ts"
-import { type Env, env } from "./internal/run/load.ts"
+import { type Services, services } from "./internal/run/load.ts"
 import { TaskRunImpl } from "./internal/run/taskRun.ts"
 import type { ResultStorage } from "./ResultStorage.ts"
 import type { Outcome, TaskRun } from "./TaskRun.ts"
@@ -23,7 +23,7 @@ import * as Watch from "./Watch.ts"
 
 /**
  * Selects a task run by its slug, its id, or both, which must then agree. `mapIndex` goes with either; -1, the default
- * beside a slug, is not a mapped child.
+ * with a slug, means that it is not a mapped child.
  *
  * @category models
  * @since 0.1.0
@@ -33,36 +33,36 @@ export type TaskRunSelector =
   | { readonly taskSlug?: undefined; readonly taskRunId: string; readonly mapIndex?: number | undefined }
 
 /**
- * A flow run. Everything on it is lazy and needs no services: what it needs was taken when it was made.
+ * A flow run. Every member is lazy and requires no services: they were captured when it was made.
  *
  * @category models
  * @since 0.1.0
  */
 export interface FlowRun {
-  /** What the backend said when this was made. */
+  /** The view that the backend returned when this was made. */
   readonly view: FlowRunView
-  /** Its parameters; empty when there were none. */
+  /** The parameters; empty when there were none. */
   readonly parameters: NonNullable<FlowRunView["parameters"]>
-  /** Every state that it had, oldest first, with the times. */
+  /** The states that it went through, oldest first. */
   readonly states: Effect.Effect<ReadonlyArray<StateRecord>, PrefectApiError>
-  /** The flow that it is a run of. */
+  /** The flow. */
   readonly flow: Effect.Effect<FlowView, PrefectApiError>
-  /** Its task runs, page by page as they are pulled, however many. */
+  /** The task runs, page by page as they are pulled. */
   readonly taskRuns: (filter?: Omit<TaskRunsQuery, "flowRunId">) => Stream.Stream<TaskRun, PrefectApiError>
-  /** One of its task runs. A finished one is kept, with its result once that was loaded. */
+  /** One of its task runs. A finished one is cached, with its result once that was loaded. */
   readonly getTaskRun: (selector: TaskRunSelector) => Effect.Effect<TaskRun, PrefectApiError>
-  /** Its log in the order of (timestamp, id), from a level up. */
+  /** The log in the order of (timestamp, id), from a level up. */
   readonly logs: (options?: { readonly level?: LogLevel | undefined }) => Stream.Stream<LogEntry, PrefectApiError>
-  /** What its tasks left for people to read. */
+  /** The artifacts that its tasks created. */
   readonly artifacts: Stream.Stream<Artifact, PrefectApiError>
   /**
-   * The outcome of every task run: by slug in Unicode code point order, each mapped parent before its children, task
+   * The outcome of each task run: by slug in Unicode code point order, each mapped parent before its children, task
    * runs without a task last. Each stored result is read once.
    */
   readonly results: Stream.Stream<Outcome, PrefectApiError>
   /**
-   * State changes and log lines as they come. It ends when the run has finished and its late lines are in, outlives a
-   * backend that is gone for a while, and loses and repeats nothing.
+   * State changes and log lines as they happen. Ends when the run has finished and its late lines have arrived, survives
+   * outages of the backend, and neither loses nor repeats an event.
    */
   readonly watch: (
     options?: Watch.WatchOptions
@@ -71,13 +71,13 @@ export interface FlowRun {
   readonly getLatest: Effect.Effect<FlowRun, PrefectApiError>
 }
 
-/** How many finished task runs are kept; the oldest makes room. */
-const maxKept = 10_000
+/** The number of finished task runs in the cache; the oldest one is evicted. */
+const maxCached = 10_000
 
 /**
- * The finished task runs that were asked for: they will not change any more.
+ * The finished task runs that were requested: they do not change any more.
  */
-class Kept {
+class TaskRunCache {
   private readonly byId = new Map<string, TaskRun>()
   private readonly byPlace = new Map<string, string>()
 
@@ -93,14 +93,14 @@ class Kept {
     if (!State.isFinished(view.state)) return
     this.byId.set(view.taskRunId, taskRun)
     this.byPlace.set(this.place(view.taskSlug, view.mapIndex), view.taskRunId)
-    if (this.byId.size <= maxKept) return
+    if (this.byId.size <= maxCached) return
     const [oldest] = this.byId.values()
     this.byId.delete(oldest!.view.taskRunId)
     this.byPlace.delete(this.place(oldest!.view.taskSlug, oldest!.view.mapIndex))
   }
 }
 
-/** What a task run is not, of all that was asked for; undefined when it is all of it. */
+/** The part of the request that a task run does not match; undefined when it matches all of it. */
 const disagreement = (taskRun: TaskRun, selector: TaskRunSelector, flowRunId: string): string | undefined => {
   const { view } = taskRun
   if (view.flowRunId !== flowRunId) return `it belongs to flow run ${view.flowRunId}`
@@ -109,7 +109,7 @@ const disagreement = (taskRun: TaskRun, selector: TaskRunSelector, flowRunId: st
   return undefined
 }
 
-/** What `console.log` and templates show of it. Its parameters may hold anything, so they are not shown. */
+/** The text for `console.log` and templates. Parameters may hold anything, so they are not shown. */
 const printed = (view: FlowRunView) => {
   const toString = () =>
     `FlowRun(flowRunId=${view.flowRunId}, name=${view.name}, flowId=${view.flowId}, state=${
@@ -118,16 +118,16 @@ const printed = (view: FlowRunView) => {
   return { toString, [Symbol.for("nodejs.util.inspect.custom")]: toString }
 }
 
-const make = (services: Env, view: FlowRunView, kept: Kept): FlowRun => {
-  const { api } = services
+const make = (captured: Services, view: FlowRunView, cache: TaskRunCache): FlowRun => {
+  const { api } = captured
   const flowRunId = view.flowRunId
 
   const getTaskRun = Effect.fn("FlowRun.getTaskRun")(function*(
     selector: TaskRunSelector
   ): Effect.fn.Return<TaskRun, PrefectApiError> {
-    const known = kept.get(selector)
+    const known = cache.get(selector)
     const taskRun = known ?? new TaskRunImpl(
-      services,
+      captured,
       selector.taskRunId === undefined
         ? yield* api.taskRunBySlug({ taskSlug: selector.taskSlug ?? "", flowRunId, mapIndex: selector.mapIndex ?? -1 })
         : yield* api.taskRun(selector.taskRunId)
@@ -137,10 +137,10 @@ const make = (services: Env, view: FlowRunView, kept: Kept): FlowRun => {
     if (problem !== undefined) {
       return yield* new PrefectApiError({
         operation: "getTaskRun",
-        reason: new TaskRunNotFound({ query: `${selector.taskRunId} as it was asked for (${problem})` })
+        reason: new TaskRunNotFound({ query: `${selector.taskRunId} as requested (${problem})` })
       })
     }
-    if (known === undefined) kept.keep(taskRun)
+    if (known === undefined) cache.keep(taskRun)
     return taskRun
   })
 
@@ -152,20 +152,20 @@ const make = (services: Env, view: FlowRunView, kept: Kept): FlowRun => {
     flow: Effect.suspend(() => api.flow(view.flowId ?? "")),
     taskRuns: (filter) =>
       Stream.map(
-        api.taskRuns({ ...filter, flowRunId }, { pageSize: services.options.pageSize }),
-        (taskRun) => new TaskRunImpl(services, taskRun)
+        api.taskRuns({ ...filter, flowRunId }, { pageSize: captured.options.pageSize }),
+        (taskRun) => new TaskRunImpl(captured, taskRun)
       ),
     getTaskRun,
     logs: (options) => api.logs({ flowRunId, level: options?.level }),
     artifacts: api.artifacts({ flowRunId }),
-    results: flowRunOutcomes(services, flowRunId),
+    results: flowRunOutcomes(captured, flowRunId),
     watch: (options) => Watch.watch(api, flowRunId, options),
-    getLatest: Effect.map(api.flowRun(flowRunId), (latest) => make(services, latest, kept))
+    getLatest: Effect.map(api.flowRun(flowRunId), (latest) => make(captured, latest, cache))
   }
 }
 
 /**
- * The flow run of an id.
+ * Fetches a flow run by its id.
  *
  * @category constructors
  * @since 0.1.0
@@ -173,15 +173,15 @@ const make = (services: Env, view: FlowRunView, kept: Kept): FlowRun => {
 export const fromFlowRunId = Effect.fn("FlowRun.fromFlowRunId")(function*(
   flowRunId: string
 ): Effect.fn.Return<FlowRun, PrefectApiError, PrefectApi | ResultStorage> {
-  const services = yield* env
-  return make(services, yield* services.api.flowRun(flowRunId), new Kept())
+  const captured = yield* services
+  return make(captured, yield* captured.api.flowRun(flowRunId), new TaskRunCache())
 })
 
 /**
- * The flow run of a view that is already there. Asks nobody.
+ * Wraps a view that you already have. Makes no request.
  *
  * @category constructors
  * @since 0.1.0
  */
 export const fromView = (view: FlowRunView): Effect.Effect<FlowRun, never, PrefectApi | ResultStorage> =>
-  Effect.map(env, (services) => make(services, view, new Kept()))
+  Effect.map(services, (captured) => make(captured, view, new TaskRunCache()))

@@ -4,7 +4,6 @@
  * @since 0.1.0
  */
 import type { GCSResult } from "@effect-prefect/core/ResultDescriptor"
-import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import * as http from "node:http"
@@ -20,18 +19,19 @@ import {
   unavailable,
   word
 } from "./internal/remote/failure.ts"
+import type { RemoteOptions } from "./internal/remote/options.ts"
 import * as Reader from "./internal/remote/reader.ts"
 import { load } from "./internal/remote/sdk.ts"
 import type { Client, Failure, ObjectName, Rest } from "./internal/remote/store.ts"
 import * as ResultStorage from "./ResultStorage.ts"
 
 /**
- * What may be read, and where the store is.
+ * The buckets that may be read, and how to reach the store.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Options {
+export interface Options extends RemoteOptions {
   /** The buckets that may be read, each whole or below a prefix. */
   readonly buckets: ReadonlyArray<string | { readonly bucket: string; readonly prefix?: string | undefined }>
   /** Another address of the store, such as an emulator. Default `STORAGE_EMULATOR_HOST`, else Google. */
@@ -40,14 +40,6 @@ export interface Options {
   readonly authenticate?: boolean | undefined
   /** The project that pays for the requests, for buckets whose requester pays. */
   readonly userProject?: string | undefined
-  /** How many objects are read at once; fewer while the store says that they are too many. Default 32. */
-  readonly concurrency?: number | undefined
-  /** How often an object is asked for before it fails. Default 5. */
-  readonly attempts?: number | undefined
-  /** A request that gives no byte for this long has failed. Default 30 seconds. */
-  readonly idleTimeout?: Duration.Input | undefined
-  /** The longest that reading an object may take. Default 15 minutes. */
-  readonly timeout?: Duration.Input | undefined
 }
 
 const objectOf = ({ bucket, extra, location }: GCSResult): ObjectName => ({
@@ -79,29 +71,29 @@ class NoCredentials extends Error {
 }
 
 /** By https://cloud.google.com/storage/docs/json_api/v1/status-codes. */
-const failure = (error: unknown, object: ObjectName, place: string): Failure => {
+const failure = (error: unknown, object: ObjectName, location: string): Failure => {
   if (error instanceof NoCredentials) {
     const refused = word(field(error.cause, "response", "data", "error"))
-    if (refused !== undefined) return denied(place, `Google did not accept the credentials (${refused})`)
-    const network = general(place, error.cause, undefined)
+    if (refused !== undefined) return denied(location, `Google did not accept the credentials (${refused})`)
+    const network = general(location, error.cause, undefined)
     return /the request failed/.test(network.reason.message)
-      ? denied(place, "the Google credentials could not be used")
+      ? denied(location, "the Google credentials could not be used")
       : network
   }
-  if (!(error instanceof Refused)) return general(place, error, undefined)
+  if (!(error instanceof Refused)) return general(location, error, undefined)
   const { anonymous, headers, status, text } = error
   const after = retryAfter(headers["retry-after"])
-  if (status === 401 && anonymous) return denied(place, "no Google credentials were found, and it is not public")
+  if (status === 401 && anonymous) return denied(location, "no Google credentials were found, and it is not public")
   if (status === 403 && /rateLimitExceeded/i.test(text)) {
-    return unavailable(place, "the store gets too many requests (rateLimitExceeded)", "slower", after)
+    return unavailable(location, "the store gets too many requests (rateLimitExceeded)", "slower", after)
   }
-  if (status === 403) return denied(place, "the credentials may not read it (storage.objects.get)")
+  if (status === 403) return denied(location, "the credentials may not read it (storage.objects.get)")
   if (status === 404) {
     return /bucket does not exist/i.test(text)
-      ? notFound(place, `there is no bucket ${JSON.stringify(object.bucket)}`)
-      : notFound(place, "the bucket has no such object")
+      ? notFound(location, `there is no bucket ${JSON.stringify(object.bucket)}`)
+      : notFound(location, "the bucket has no such object")
   }
-  return general(place, error, status, after)
+  return general(location, error, status, after)
 }
 
 /** `crc32c=…,md5=…`; composed objects have no MD5. */
@@ -196,6 +188,7 @@ export const layer = (options: Options): Layer.Layer<ResultStorage.ResultStorage
       object: objectOf,
       buckets: options.buckets,
       optionName: "GCSStorage.layer({ buckets })",
+      emptyIsNone: true,
       connect: connect(options)
     }, options)
   )

@@ -14,24 +14,25 @@ const encoder = new TextEncoder()
 // No JSON text begins so: a number would end after the year.
 const datetime = /^\d{4}-\d\d-\d\d/
 
-const reader: ResultStorage.ResultReader<PrefectResult> = {
+const reader: ResultStorage.StorageReader<PrefectResult> = {
   type: "PrefectResult",
   concurrency: 64,
-  place: () => "the database",
-  allows: () => true,
-  allowHint: () => "it is in the database, which needs no permission",
-  read: ({ location }, { maxBytes }) => {
-    const text = location ?? ""
-    const bytes = encoder.encode(text)
-    return bytes.length > maxBytes
-      ? Effect.fail(new ResultTooLarge({ limit: maxBytes, unit: "bytes", size: bytes.length }))
-      : Effect.succeed({
-        _tag: "Bytes",
-        bytes,
-        name: "PrefectResult",
-        format: datetime.test(text) ? "datetime" : "json"
-      })
-  }
+  resolve: ({ location }) => ({
+    _tag: "Allowed",
+    location: "the database",
+    read: ({ maxBytes }) => {
+      const text = location ?? ""
+      const bytes = encoder.encode(text)
+      return bytes.length > maxBytes
+        ? Effect.fail(new ResultTooLarge({ limit: maxBytes, unit: "bytes", size: bytes.length }))
+        : Effect.succeed({
+          _tag: "Bytes",
+          bytes,
+          name: "PrefectResult",
+          format: datetime.test(text) ? "datetime" : "json"
+        })
+    }
+  })
 }
 
 /**

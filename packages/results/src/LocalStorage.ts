@@ -1,5 +1,5 @@
 /**
- * `LocalStorage`: results in files of this machine, and in folders that hold what workers and buckets once held.
+ * `LocalStorage`: results in files of this machine, and in folders that hold copies of what workers and buckets stored.
  *
  * @since 0.1.0
  */
@@ -17,13 +17,12 @@ import * as Result from "effect/Result"
 import { resolve } from "node:path"
 import { atLeastOne } from "./internal/atLeastOne.ts"
 import { type Folder, readFile } from "./internal/local/readFile.ts"
-import * as Place from "./internal/location.ts"
+import * as Location from "./internal/location.ts"
 import { type Mount, MountError } from "./Mount.ts"
-import { ResultAccessDenied } from "./ResultError.ts"
 import * as ResultStorage from "./ResultStorage.ts"
 
 /**
- * What may be read. Nothing else is.
+ * The locations that may be read. Nothing else is.
  *
  * @category models
  * @since 0.1.0
@@ -31,9 +30,9 @@ import * as ResultStorage from "./ResultStorage.ts"
 export interface Options {
   /** Directories whose files may be read, under the path by which the descriptors name them. */
   readonly roots?: ReadonlyArray<string> | undefined
-  /** Places on workers or in buckets, and the folders to read instead. */
+  /** Locations on workers or in buckets, and the folders that are read in their place. */
   readonly mounts?: ReadonlyArray<Mount> | undefined
-  /** How many files are read at once. Default 64. */
+  /** The number of files that are read at once. Default 64. */
   readonly concurrency?: number | undefined
 }
 
@@ -53,35 +52,35 @@ interface Target {
 const allowRoot = (root: string): Allowed => {
   const path = resolve(root)
   return {
-    prefix: Place.file(path).key,
+    prefix: Location.file(path).key,
     folder: { path },
     missing: "there is no such file on this machine; " +
-      "if a worker on another one wrote it, mount the folder that holds its files (--mount FROM=DIR)"
+      "if a worker on another one wrote it, mount a copy of the folder that holds its files"
   }
 }
 
-const allowMount = (mount: Mount, place: Place.Place): Allowed => {
+const allowMount = (mount: Mount, location: Location.Location): Allowed => {
   const path = resolve(mount.to)
   return {
-    prefix: place.key,
+    prefix: location.key,
     folder: { path, within: mount.within === undefined ? undefined : resolve(mount.within) },
     missing: `${path}, which ${mount.from} is mounted from, does not have it`
   }
 }
 
-const findTarget = (allowed: ReadonlyArray<Allowed>, place: Place.Place): Target | undefined => {
+const findTarget = (allowed: ReadonlyArray<Allowed>, location: Location.Location): Target | undefined => {
   for (const candidate of allowed) {
-    const name = Place.below(place, candidate.prefix)
+    const name = Location.below(location, candidate.prefix)
     if (name !== undefined) return { folder: candidate.folder, name, missing: candidate.missing }
   }
   return undefined
 }
 
-/** What a reader of files needs to know of a type of descriptor. */
+/** How a type of descriptor names its files, and what to say about those that are not allowed. */
 interface Kind<D> {
   readonly type: string
-  readonly place: (descriptor: D) => Place.Place
-  readonly allowHint: (descriptor: D) => string
+  readonly locationOf: (descriptor: D) => Location.Location
+  readonly hintOf: (descriptor: D) => string
   readonly emptyIsNone: boolean
 }
 
@@ -89,72 +88,53 @@ const makeReader = <D extends ResultDescriptor>(
   kind: Kind<D>,
   allowed: ReadonlyArray<Allowed>,
   concurrency: number
-): ResultStorage.ResultReader<D> => {
-  // A descriptor is asked about twice in a row: whether it is allowed, and for its bytes.
-  let asked: { readonly descriptor: D; readonly place: Place.Place; readonly target: Target | undefined } | undefined
-  const find = (descriptor: D) => {
-    if (asked?.descriptor === descriptor) return asked
-    const place = kind.place(descriptor)
-    asked = { descriptor, place, target: findTarget(allowed, place) }
-    return asked
-  }
-  return {
-    type: kind.type,
-    concurrency,
-    place: (descriptor) => Place.shown(find(descriptor).place.name),
-    allows: (descriptor) => find(descriptor).target !== undefined,
-    allowHint: kind.allowHint,
-    read: (descriptor, options) => {
-      const { place, target } = find(descriptor)
-      if (target === undefined) {
-        return Effect.fail(
-          new ResultAccessDenied({ place: Place.shown(place.name), problem: kind.allowHint(descriptor) })
-        )
-      }
-      if (place.name.includes("\0")) {
-        return Effect.fail(
-          new ResultAccessDenied({ place: Place.shown(place.name), problem: "no file has a NUL in its name" })
-        )
-      }
-      const { name } = place
-      return Effect.map(
-        readFile(target.folder, target.name, name, options.maxBytes, target.missing),
-        kind.emptyIsNone
-          ? (bytes): ResultStorage.Stored => ({ _tag: "Bytes", bytes, name, emptyIsNone: true })
-          : (bytes): ResultStorage.Stored => ({ _tag: "Bytes", bytes, name })
-      )
+): ResultStorage.StorageReader<D> => ({
+  type: kind.type,
+  concurrency,
+  resolve: (descriptor) => {
+    const found = kind.locationOf(descriptor)
+    const target = findTarget(allowed, found)
+    const location = Location.shown(found.name)
+    if (target === undefined) return { _tag: "Denied", location, hint: kind.hintOf(descriptor) }
+    const { name } = found
+    if (name.includes("\0")) return { _tag: "Denied", location, hint: "no file has a NUL in its name" }
+    const stored = kind.emptyIsNone
+      ? (bytes: Uint8Array): ResultStorage.StoredResult => ({ _tag: "Bytes", bytes, name, emptyIsNone: true })
+      : (bytes: Uint8Array): ResultStorage.StoredResult => ({ _tag: "Bytes", bytes, name })
+    return {
+      _tag: "Allowed",
+      location,
+      read: ({ maxBytes }) =>
+        Effect.map(readFile(target.folder, target.name, location, maxBytes, target.missing), stored)
     }
   }
-}
+})
 
 const localResult: Kind<LocalResult> = {
   type: "LocalResult",
-  place: ({ dir, location }) => Place.file(location ?? "", dir),
-  allowHint: ({ dir, location }) => {
-    const path = Place.file(location ?? "", dir).name
+  locationOf: ({ dir, location }) => Location.file(location ?? "", dir),
+  hintOf: ({ dir, location }) => {
+    const path = Location.file(location ?? "", dir).name
     const isBelow = typeof dir === "string" && path.startsWith(dir.endsWith("/") ? dir : `${dir}/`)
     const cut = path.lastIndexOf("/")
     if (cut < 0) return "it is relative, and its folder was not recorded"
     const folder = isBelow ? dir : path.slice(0, Math.max(cut, 1))
     return "it is not below an allowed root or mount: " +
-      `add ${Place.shown(folder)} to LocalStorage.layer({ roots }), or mount its copy (--mount ${
-        Place.shown(folder)
-      }=DIR)`
+      `add ${JSON.stringify(Location.shown(folder))} to LocalStorage.layer({ roots }), or its copy to { mounts }`
   },
   emptyIsNone: false
 }
 
 const objectKind = <D extends S3Result | GCSResult | AzureResult>(
   type: D["_tag"],
-  scheme: Place.Scheme,
+  scheme: Location.Scheme,
   bucketOf: (descriptor: D) => string | null | undefined
 ): Kind<D> => ({
   type,
-  place: (descriptor) => Place.object(scheme, bucketOf(descriptor) ?? "", descriptor.location ?? ""),
-  allowHint: (descriptor) => {
-    const bucket = Place.shown(`${scheme}://${bucketOf(descriptor) ?? ""}`)
-    return `it is not in an allowed bucket or mount: allow ${bucket} (--mount ${bucket}), or mount its copy ` +
-      `(--mount ${bucket}=DIR)`
+  locationOf: (descriptor) => Location.object(scheme, bucketOf(descriptor) ?? "", descriptor.location ?? ""),
+  hintOf: (descriptor) => {
+    const bucket = JSON.stringify(Location.shown(`${scheme}://${bucketOf(descriptor) ?? ""}`))
+    return `it is not in an allowed bucket or mount: allow ${bucket}, or add its copy to LocalStorage.layer({ mounts })`
   },
   emptyIsNone: true
 })
@@ -172,15 +152,15 @@ const azureResult = objectKind<AzureResult>("AzureResult", "azure", (descriptor)
 export const readers = (options: Options): Result.Result<ReadonlyArray<ResultStorage.AnyReader>, MountError> => {
   const concurrency = atLeastOne(options.concurrency ?? 64)
   const files = (options.roots ?? []).map(allowRoot)
-  const objects: Record<Place.Scheme, Array<Allowed>> = { s3: [], gs: [], azure: [] }
+  const objects: Record<Location.Scheme, Array<Allowed>> = { s3: [], gs: [], azure: [] }
   for (const mount of options.mounts ?? []) {
-    const written = Place.parse(mount.from)
+    const written = Location.parse(mount.from)
     if (written._tag === "Invalid") {
-      return Result.fail(new MountError({ mount: mount.from, problem: written.problem }))
+      return Result.fail(new MountError({ mount: mount.from, detail: written.detail }))
     }
     const list = written._tag === "Directory" ? files : objects[written.scheme]
     // A mount goes before a root of the same name, and a later mount before an earlier one.
-    list.unshift(allowMount(mount, written.place))
+    list.unshift(allowMount(mount, written.location))
   }
   for (const list of [files, ...Object.values(objects)]) {
     list.sort((left, right) => right.prefix.length - left.prefix.length)
@@ -197,8 +177,8 @@ export const readers = (options: Options): Result.Result<ReadonlyArray<ResultSto
  * Reads `LocalResult`s from files below the roots and mounts, and `S3Result`s, `GCSResult`s and `AzureResult`s of
  * mounted buckets. Only regular files that are really there, links followed, are opened.
  *
- * A location is absolute, or else relative to the descriptor's `dir`. It may be one of another system: a mount of
- * `C:\results` works anywhere.
+ * A location is absolute, or relative to the descriptor's `dir`. It may be a path of another operating system: a mount
+ * of `C:\results` works anywhere.
  *
  * @category layers
  * @since 0.1.0

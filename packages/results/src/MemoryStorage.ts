@@ -12,12 +12,12 @@ import type {
 } from "@effect-prefect/core/ResultDescriptor"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
-import * as Place from "./internal/location.ts"
+import * as Location from "./internal/location.ts"
 import { ResultNotFound, ResultTooLarge, type StorageReason } from "./ResultError.ts"
 import * as ResultStorage from "./ResultStorage.ts"
 
 /**
- * What a place holds: bytes, text (stored as UTF-8), a failure, or an effect that gives bytes or fails.
+ * The content of a location: bytes, text (stored as UTF-8), a failure, or an effect that gives bytes or fails.
  *
  * @category models
  * @since 0.1.0
@@ -25,7 +25,7 @@ import * as ResultStorage from "./ResultStorage.ts"
 export type Content = Uint8Array | string | StorageReason | Effect.Effect<Uint8Array, StorageReason>
 
 /**
- * Results by place: `/srv/results/x.prefect`, `s3://bucket/key`, `gs://bucket/key`, `azure://container/key`. A `Map` may
+ * Results by location: `/srv/results/x.prefect`, `s3://bucket/key`, `gs://bucket/key`, `azure://container/key`. A `Map` may
  * change between reads.
  *
  * @category models
@@ -34,21 +34,21 @@ export type Content = Uint8Array | string | StorageReason | Effect.Effect<Uint8A
 export type Contents = ReadonlyMap<string, Content> | Readonly<Record<string, Content>>
 
 /**
- * A storage in memory, and the count of its reads.
+ * A storage in memory that counts its reads.
  *
  * @category models
  * @since 0.1.0
  */
 export interface MemoryStorage {
   readonly layer: Layer.Layer<ResultStorage.ResultStorage>
-  /** How often a place was read; without one, how often any was. */
-  readonly reads: (place?: string) => number
+  /** The number of reads of a location; without an argument, of all locations. */
+  readonly reads: (location?: string) => number
 }
 
 const encoder = new TextEncoder()
 
 /**
- * A storage that counts its reads.
+ * Makes a storage that counts its reads.
  *
  * @category constructors
  * @since 0.1.0
@@ -58,62 +58,68 @@ export const make = (
   options: { readonly concurrency?: number | undefined } = {}
 ): MemoryStorage => {
   const counts = new Map<string, number>()
-  const contentOf = (place: string) =>
+  const contentOf = (location: string) =>
     contents instanceof Map
-      ? (contents as ReadonlyMap<string, Content>).get(place)
-      : Object.hasOwn(contents, place)
-      ? (contents as Readonly<Record<string, Content>>)[place]
+      ? (contents as ReadonlyMap<string, Content>).get(location)
+      : Object.hasOwn(contents, location)
+      ? (contents as Readonly<Record<string, Content>>)[location]
       : undefined
+
+  const read = (name: string, maxBytes: number, emptyIsNone: boolean) =>
+    Effect.suspend((): Effect.Effect<ResultStorage.StoredResult, StorageReason> => {
+      counts.set(name, (counts.get(name) ?? 0) + 1)
+      const content = contentOf(name)
+      if (content === undefined) {
+        return Effect.fail(new ResultNotFound({ location: name, detail: "MemoryStorage does not hold it" }))
+      }
+      const bytes = typeof content === "string"
+        ? Effect.succeed(encoder.encode(content))
+        : content instanceof Uint8Array
+        ? Effect.succeed(content)
+        : Effect.isEffect(content)
+        ? content
+        : Effect.fail(content)
+      return Effect.flatMap(bytes, (bytes) =>
+        bytes.length > maxBytes
+          ? Effect.fail(new ResultTooLarge({ limit: maxBytes, unit: "bytes", size: bytes.length }))
+          : Effect.succeed({ _tag: "Bytes", bytes, name, emptyIsNone }))
+    })
 
   const reader = <D extends ResultDescriptor>(
     type: D["_tag"],
     emptyIsNone: boolean,
-    placeOf: (descriptor: D) => Place.Place
-  ): ResultStorage.ResultReader<D> => ({
+    locationOf: (descriptor: D) => Location.Location
+  ): ResultStorage.StorageReader<D> => ({
     type,
     concurrency: options.concurrency ?? 16,
-    place: (descriptor) => placeOf(descriptor).name,
-    allows: () => true,
-    allowHint: () => "add it to what MemoryStorage holds",
-    read: (descriptor, { maxBytes }) =>
-      Effect.suspend((): Effect.Effect<ResultStorage.Stored, StorageReason> => {
-        const name = placeOf(descriptor).name
-        counts.set(name, (counts.get(name) ?? 0) + 1)
-        const content = contentOf(name)
-        if (content === undefined) {
-          return Effect.fail(new ResultNotFound({ place: name, problem: "MemoryStorage does not hold it" }))
-        }
-        const bytes = typeof content === "string"
-          ? Effect.succeed(encoder.encode(content))
-          : content instanceof Uint8Array
-          ? Effect.succeed(content)
-          : Effect.isEffect(content)
-          ? content
-          : Effect.fail(content)
-        return Effect.flatMap(bytes, (bytes) =>
-          bytes.length > maxBytes
-            ? Effect.fail(new ResultTooLarge({ limit: maxBytes, unit: "bytes", size: bytes.length }))
-            : Effect.succeed({ _tag: "Bytes", bytes, name, emptyIsNone }))
-      })
+    resolve: (descriptor) => {
+      const location = locationOf(descriptor).name
+      return { _tag: "Allowed", location, read: ({ maxBytes }) => read(location, maxBytes, emptyIsNone) }
+    }
   })
 
   return {
     layer: ResultStorage.layer(Effect.succeed([
-      reader<LocalResult>("LocalResult", false, ({ dir, location }) => Place.file(location ?? "", dir)),
-      reader<S3Result>("S3Result", true, ({ bucket, location }) => Place.object("s3", bucket ?? "", location ?? "")),
-      reader<GCSResult>("GCSResult", true, ({ bucket, location }) => Place.object("gs", bucket ?? "", location ?? "")),
+      reader<LocalResult>("LocalResult", false, ({ dir, location }) => Location.file(location ?? "", dir)),
+      reader<S3Result>("S3Result", true, ({ bucket, location }) => Location.object("s3", bucket ?? "", location ?? "")),
+      reader<GCSResult>(
+        "GCSResult",
+        true,
+        ({ bucket, location }) => Location.object("gs", bucket ?? "", location ?? "")
+      ),
       reader<AzureResult>(
         "AzureResult",
         true,
-        ({ container, location }) => Place.object("azure", container ?? "", location ?? "")
+        ({ container, location }) => Location.object("azure", container ?? "", location ?? "")
       )
     ])),
-    reads: (place) => place === undefined ? [...counts.values()].reduce((sum, n) => sum + n, 0) : counts.get(place) ?? 0
+    reads: (location) =>
+      location === undefined ? [...counts.values()].reduce((sum, n) => sum + n, 0) : counts.get(location) ?? 0
   }
 }
 
 /**
- * A storage of what is given.
+ * A storage backed by the given values.
  *
  * @category layers
  * @since 0.1.0

@@ -1,23 +1,23 @@
 /**
- * `Mount`: a place where workers stored results, and the folder of this machine that holds a copy.
+ * `Mount`: a location where workers stored results, and the folder of this machine that holds a copy.
  *
  * @since 0.1.0
  */
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { isAbsolute } from "node:path"
-import * as Place from "./internal/location.ts"
+import * as Location from "./internal/location.ts"
 
 /**
- * A place on a worker, or in a bucket, that is read from a local folder instead.
+ * A location on a worker or in a bucket, and the local folder that is read in its place.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Mount {
   /**
-   * What the workers saw: `/srv/prefect/results`, `C:\results`, `s3://bucket`, `s3://bucket/prefix`, `gs://bucket` or
-   * `azure://container`. Where several mounts fit, the longest one counts; a prefix ends at a whole segment.
+   * The location as the workers named it: `/srv/prefect/results`, `C:\results`, `s3://bucket`, `s3://bucket/prefix`, `gs://bucket` or
+   * `azure://container`. When several mounts match, the longest one is used; a prefix ends at a whole segment.
    */
   readonly from: string
   /** The folder that holds the files. A relative one is in the working directory. */
@@ -27,12 +27,12 @@ export interface Mount {
 }
 
 /**
- * What `--mount FROM[=DIR]` allows: a mounted place, a local root, or a bucket read with the caller's credentials.
+ * The location that `FROM[=DIR]` allows: a mounted one, a local root, or a bucket read with the caller's credentials.
  *
  * @category models
  * @since 0.1.0
  */
-export type Allowed =
+export type AllowedLocation =
   | { readonly _tag: "Mount"; readonly mount: Mount }
   | { readonly _tag: "Root"; readonly root: string }
   | {
@@ -45,37 +45,37 @@ export type Allowed =
   }
 
 /**
- * A mount that makes no sense, and why.
+ * An invalid mount.
  *
  * @category errors
  * @since 0.1.0
  */
 export class MountError extends Schema.TaggedError<MountError>("@effect-prefect/results/MountError")("MountError", {
   mount: Schema.String,
-  problem: Schema.String
+  detail: Schema.String
 }) {
   override get message() {
-    return `the mount ${JSON.stringify(this.mount)} cannot be used: ${this.problem}`
+    return `the mount ${JSON.stringify(this.mount)} cannot be used: ${this.detail}`
   }
-  /** What `console.log`, loggers and `JSON.stringify` show: the fields, and the sentence that they make. */
+  /** The fields and the message, for `console.log`, loggers and `JSON.stringify`. */
   override toJSON(): unknown {
     return { message: this.message, ...super.toJSON() as object }
   }
 }
 
 /**
- * Reads `FROM[=DIR]` as the command line takes it. It splits at the first `=`; without `=DIR` the place FROM itself is
+ * Reads `FROM[=DIR]` as the command line takes it. It splits at the first `=`; without `=DIR` the location FROM itself is
  * allowed: a directory of this machine, or a bucket.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const parse = (text: string): Result.Result<Allowed, MountError> => {
-  const fail = (problem: string) => Result.fail(new MountError({ mount: text, problem }))
+export const parse = (text: string): Result.Result<AllowedLocation, MountError> => {
+  const fail = (detail: string) => Result.fail(new MountError({ mount: text, detail }))
   const split = text.indexOf("=")
   const from = split < 0 ? text : text.slice(0, split)
-  const written = Place.parse(from)
-  if (written._tag === "Invalid") return fail(written.problem)
+  const written = Location.parse(from)
+  if (written._tag === "Invalid") return fail(written.detail)
   if (split >= 0) {
     const to = text.slice(split + 1)
     if (to === "") return fail("there is no folder after the =")

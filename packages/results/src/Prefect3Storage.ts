@@ -14,7 +14,8 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import * as Prefect3Place from "./internal/prefect3/location.ts"
+import * as Location from "./internal/location.ts"
+import * as Prefect3Location from "./internal/prefect3/location.ts"
 import * as Prefect3Record from "./internal/prefect3/record.ts"
 import {
   ResultAccessDenied,
@@ -106,18 +107,18 @@ const makeReader = (
   api: PrefectApi["Service"],
   inner: ResultStorage.ResultStorage["Service"],
   storageOf: (block: StorageBlock) => Effect.Effect<ResultStorage.ResultStorage["Service"]>
-): ResultStorage.ResultReader<Prefect3Result> => {
+): ResultStorage.StorageReader<Prefect3Result> => {
   const read = (
     { serializer, storageBlockId, storageKey }: Prefect3Result,
     options: ResultStorage.ReadOptions
-  ): Effect.Effect<ResultStorage.Stored, StorageReason | StorageNotProvided> => {
+  ): Effect.Effect<ResultStorage.StoredResult, StorageReason | StorageNotProvided> => {
     const key = storageKey ?? ""
     const found = storageBlockId === null || storageBlockId === undefined
-      ? Effect.succeed({ descriptor: Prefect3Place.ofKey(key), storage: inner })
+      ? Effect.succeed({ descriptor: Prefect3Location.ofKey(key), storage: inner })
       : Effect.flatMap(
         Effect.mapError(api.storageBlock(storageBlockId), (error) => blockReason(storageBlockId, error)),
         (block: StorageBlock) =>
-          Effect.map(storageOf(block), (storage) => ({ descriptor: Prefect3Place.inBlock(block, key), storage }))
+          Effect.map(storageOf(block), (storage) => ({ descriptor: Prefect3Location.inBlock(block, key), storage }))
       )
     return Effect.flatMap(found, ({ descriptor, storage }) => {
       if (descriptor instanceof ResultAccessDenied || descriptor instanceof UnsupportedResultType) {
@@ -125,7 +126,7 @@ const makeReader = (
       }
       return Effect.map(
         storage.read(descriptor, options),
-        (stored): ResultStorage.Stored =>
+        (stored): ResultStorage.StoredResult =>
           stored._tag === "Value" ? stored : {
             ...stored,
             emptyIsNone: false,
@@ -137,27 +138,30 @@ const makeReader = (
   return {
     type: "Prefect3Result",
     concurrency: Math.max(1, ...inner.readers.map((reader) => reader.concurrency)),
-    place: ({ storageBlockId, storageKey }) =>
-      storageBlockId === null || storageBlockId === undefined
-        ? storageKey ?? ""
-        : `${storageKey} of storage block ${storageBlockId}`,
-    // What may be opened depends on the block; the storage inside decides when it is known, before anything is opened.
-    allows: () => true,
-    allowHint: () => "",
-    read
+    // The file or object depends on the block: the storage inside decides whether it may be read, before it is opened.
+    resolve: (descriptor) => ({
+      _tag: "Allowed",
+      location: locationOf(descriptor),
+      read: (options) => read(descriptor, options)
+    })
   }
 }
 
+const locationOf = ({ storageBlockId, storageKey }: Prefect3Result): string =>
+  storageBlockId === null || storageBlockId === undefined
+    ? Location.shown(storageKey ?? "")
+    : `${Location.shown(storageKey ?? "")} of storage block ${storageBlockId}`
+
 const blockReason = (id: string, { reason }: PrefectApiError): StorageReason => {
-  const place = `storage block ${id}`
+  const location = `storage block ${id}`
   switch (reason._tag) {
     case "Unauthorized":
-      return new ResultAccessDenied({ place, problem: reason.message })
+      return new ResultAccessDenied({ location, detail: reason.message })
     case "UnsupportedByBackend":
-      return new UnsupportedResultType({ type: "in a storage block of Prefect 3", problem: reason.message })
+      return new UnsupportedResultType({ type: "in a storage block of Prefect 3", detail: reason.message })
     case "StorageBlockNotFound":
-      return new ResultNotFound({ place, problem: "the server does not have it (any more)" })
+      return new ResultNotFound({ location, detail: "the server does not have it" })
     default:
-      return new StorageUnavailable({ place, problem: reason.message })
+      return new StorageUnavailable({ location, detail: reason.message })
   }
 }

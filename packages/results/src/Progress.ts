@@ -1,8 +1,8 @@
 /**
  * `Progress`: how far the loading of results has come, for a bar or a log line.
  *
- * Make one and provide it as the `Listener` of whatever loads; then look at it as often as you like. Loading without a
- * listener does no work for it.
+ * Make one, provide it as `Progress.Current` to whatever loads results, and read its snapshots. Loading without it does
+ * no work for it.
  *
  * **Example** (Logging how far a mapped task has come)
  *
@@ -15,7 +15,7 @@
  *   const progress = yield* Progress.make
  *   yield* Effect.forkScoped(Stream.runForEach(progress.changes("1 second"), (now) =>
  *     Effect.logInfo(`${now.done} of ${now.expected}, ${now.failed} failed, ${Math.round(now.rate)}/s`)))
- *   return yield* Effect.provideService(taskRun.getResult, Progress.Listener, progress)
+ *   return yield* Effect.provideService(taskRun.getResult, Progress.Current, progress)
  * })
  * ```
  *
@@ -29,49 +29,49 @@ import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 
 /**
- * Is told of each result as its loading ends. Its functions are called in the middle of it, so they must be quick.
+ * Callbacks for each result that loads or fails. They run synchronously while results load, so keep them fast.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Observer {
+export interface Callbacks {
   /**
-   * A walk begins that will give so many more results: what is left of `n_map_states`, or null where the parent's state
-   * does not say.
+   * Called when a traversal of mapped children starts, with the number of results still expected, or `null` when
+   * unknown.
    */
-  readonly expect: (children: number | null) => void
-  /** A result was loaded, or its loading failed, after so many stored bytes were read. */
-  readonly settled: (failed: boolean, bytes: number) => void
+  readonly onStart: (expected: number | null) => void
+  /** Called when a result was loaded or its loading failed, with the number of stored bytes that were read. */
+  readonly onSettled: (failed: boolean, bytes: number) => void
 }
 
 /**
- * The observer of the results that an effect or a stream loads. Default: none.
+ * The callbacks for the results that an effect or a stream loads. Default: none.
  *
- * A result that was loaded before is not loaded again, and so is not told.
+ * Results that are already cached are not reported.
  *
  * @category services
  * @since 0.1.0
  */
-export const Listener = Context.Reference<Observer | undefined>("@effect-prefect/results/Progress/Listener", {
+export const Current = Context.Reference<Callbacks | undefined>("@effect-prefect/results/Progress/Current", {
   defaultValue: () => undefined
 })
 
 /**
- * How far it has come at one moment.
+ * The progress at one moment.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Snapshot {
-  /** How many results were loaded or have failed, in whatever order. */
+  /** The number of results that were loaded or have failed, in any order. */
   readonly done: number
-  /** How many of those have failed. */
+  /** The number of those that failed. */
   readonly failed: number
-  /** How many bytes were read, as they are stored. */
+  /** The number of stored bytes that were read. */
   readonly bytes: number
-  /** How many results there will be: `n_map_states`, or what is left of it in a resumed walk. Null: nobody knows. */
+  /** The number of results in total: `n_map_states`, or the rest of it in a resumed traversal. Null when unknown. */
   readonly expected: number | null
-  /** Milliseconds since the first walk, or the first result, began to be told. */
+  /** Milliseconds since the first traversal or result was reported. */
   readonly elapsed: number
   /** Results a second since then. */
   readonly rate: number
@@ -80,19 +80,19 @@ export interface Snapshot {
 }
 
 /**
- * An observer that counts.
+ * Callbacks that count, and snapshots of the counts.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Progress extends Observer {
+export interface Progress extends Callbacks {
   readonly snapshot: Effect.Effect<Snapshot>
-  /** A snapshot now and then one each interval, but only when something has changed. It does not end by itself. */
+  /** A snapshot at once, then one per interval (default 200 ms) when something has changed. It does not end. */
   readonly changes: (interval?: Duration.Input) => Stream.Stream<Snapshot>
 }
 
 /**
- * Starts to count at nothing. Provided to several walks, it counts them together.
+ * Creates a counter that starts at zero. Share one between traversals to count them together.
  *
  * @category constructors
  * @since 0.1.0
@@ -122,12 +122,12 @@ export const make: Effect.Effect<Progress> = Clock.clockWith((clock) =>
       }
     })
     return {
-      expect: (children) => {
+      onStart: (children) => {
         start()
         walks++
         expected = expected === null || children === null ? null : expected + children
       },
-      settled: (hasFailed, read) => {
+      onSettled: (hasFailed, read) => {
         start()
         done++
         if (hasFailed) failed++

@@ -59,11 +59,11 @@ export class NotPersisted extends Schema.TaggedError<NotPersisted>("@effect-pref
 export class UnsupportedResultType
   extends Schema.TaggedError<UnsupportedResultType>("@effect-prefect/results/UnsupportedResultType")(
     "UnsupportedResultType",
-    { type: Schema.String, problem: Schema.String }
+    { type: Schema.String, detail: Schema.String }
   )
 {
   override get message() {
-    return `its result type ${this.type} cannot be read: ${this.problem}`
+    return `its result type ${this.type} cannot be read: ${this.detail}`
   }
 }
 
@@ -76,11 +76,11 @@ export class UnsupportedResultType
 export class StorageNotProvided
   extends Schema.TaggedError<StorageNotProvided>("@effect-prefect/results/StorageNotProvided")("StorageNotProvided", {
     type: Schema.String,
-    instead: Schema.String
+    hint: Schema.String
   })
 {
   override get message() {
-    return `no storage for ${this.type} was provided: ${this.instead}`
+    return `no storage for ${this.type} was provided: ${this.hint}`
   }
 }
 
@@ -92,12 +92,12 @@ export class StorageNotProvided
  */
 export class ResultAccessDenied
   extends Schema.TaggedError<ResultAccessDenied>("@effect-prefect/results/ResultAccessDenied")("ResultAccessDenied", {
-    place: Schema.String,
-    problem: Schema.String
+    location: Schema.String,
+    detail: Schema.String
   })
 {
   override get message() {
-    return `${this.place} may not be read: ${this.problem}`
+    return `${this.location} may not be read: ${this.detail}`
   }
 }
 
@@ -109,10 +109,10 @@ export class ResultAccessDenied
  */
 export class ResultNotFound extends Schema.TaggedError<ResultNotFound>("@effect-prefect/results/ResultNotFound")(
   "ResultNotFound",
-  { place: Schema.String, problem: Schema.String }
+  { location: Schema.String, detail: Schema.String }
 ) {
   override get message() {
-    return `${this.place} is not there: ${this.problem}`
+    return `${this.location} does not exist: ${this.detail}`
   }
 }
 
@@ -124,12 +124,12 @@ export class ResultNotFound extends Schema.TaggedError<ResultNotFound>("@effect-
  */
 export class StorageUnavailable
   extends Schema.TaggedError<StorageUnavailable>("@effect-prefect/results/StorageUnavailable")("StorageUnavailable", {
-    place: Schema.String,
-    problem: Schema.String
+    location: Schema.String,
+    detail: Schema.String
   })
 {
   override get message() {
-    return `${this.place} could not be read: ${this.problem}`
+    return `${this.location} could not be read: ${this.detail}`
   }
 }
 
@@ -159,11 +159,11 @@ export class ResultTooLarge extends Schema.TaggedError<ResultTooLarge>("@effect-
  */
 export class ResultDecodeError
   extends Schema.TaggedError<ResultDecodeError>("@effect-prefect/results/ResultDecodeError")("ResultDecodeError", {
-    problem: Schema.String
+    detail: Schema.String
   })
 {
   override get message() {
-    return `its result cannot be decoded: ${this.problem}`
+    return `its result cannot be decoded: ${this.detail}`
   }
 }
 
@@ -175,13 +175,13 @@ export class ResultDecodeError
  */
 export class ChildrenIncomplete
   extends Schema.TaggedError<ChildrenIncomplete>("@effect-prefect/results/ChildrenIncomplete")("ChildrenIncomplete", {
-    problem: Schema.String,
+    detail: Schema.String,
     found: Schema.Int,
     expected: Schema.NullOr(Schema.Int)
   })
 {
   override get message() {
-    return `its mapped children are incomplete: ${this.problem}`
+    return `its mapped children are incomplete: ${this.detail}`
   }
 }
 
@@ -243,7 +243,7 @@ export class ResultError extends Schema.TaggedError<ResultError>("@effect-prefec
     const index = this.mapIndex < 0 ? "" : `[${this.mapIndex}]`
     return `${this.taskSlug ?? "task run"}${index} (${this.taskRunId}): ${this.reason.message}`
   }
-  /** What `console.log`, loggers and `JSON.stringify` show: the fields, and the sentence that they make. */
+  /** The fields and the message, for `console.log`, loggers and `JSON.stringify`. */
   override toJSON(): unknown {
     return { message: this.message, ...super.toJSON() as object }
   }
@@ -261,7 +261,7 @@ export class ResultError extends Schema.TaggedError<ResultError>("@effect-prefec
  */
 export const fromFormatError = ({ reason }: FormatError): ResultDecodeError | ResultTooLarge =>
   reason._tag === "Undecodable"
-    ? new ResultDecodeError({ problem: reason.detail })
+    ? new ResultDecodeError({ detail: reason.detail })
     : new ResultTooLarge({
       limit: reason.limit,
       unit: "bytes",

@@ -1,15 +1,15 @@
 /**
- * Limits and habits of reading results. All have defaults; change them with `ResultOptions.layer`.
+ * Limits and concurrency for reading results. All have defaults; change them with `ResultOptions.layer`.
  *
  * @since 0.1.0
  */
 import * as ClassRegistry from "@effect-prefect/formats/ClassRegistry"
-import type { FormatHint } from "@effect-prefect/formats/ResultFormat"
+import type { Format } from "@effect-prefect/formats/ResultFormat"
 import * as Context from "effect/Context"
 import * as Layer from "effect/Layer"
 
 /**
- * The limits and habits of reading results.
+ * Limits and concurrency for reading results.
  *
  * @category models
  * @since 0.1.0
@@ -19,18 +19,18 @@ export interface Options {
   readonly maxBytes: number
   /** `getResult` of a mapped parent with more children than this is ResultTooLarge. Default 100 000. */
   readonly maxChildren: number
-  /** How many results are loaded at once. Default: what each storage says of itself. */
+  /** How many results are loaded at once. Default: the `concurrency` of each storage. */
   readonly concurrency: number | undefined
-  /** Children asked for at once. Default: the backend's. */
+  /** The number of children per request. Default: the backend's. */
   readonly pageSize: number | undefined
-  /** The format of every result, where the bytes are not to decide. Default: they decide. */
-  readonly format: FormatHint | undefined
-  /** What objects of the flow's own classes become. Default: inert data. */
+  /** The format of every result. Default: detected from the bytes. */
+  readonly format: Format | undefined
+  /** Decoders for the flow's own classes. Default: none, and their instances stay inert data. */
   readonly registry: ClassRegistry.ClassRegistry
 }
 
 /**
- * What holds where nothing else was said.
+ * The default options.
  *
  * @category options
  * @since 0.1.0

@@ -5,7 +5,6 @@
  */
 import type { GetObjectCommandOutput, S3Client } from "@aws-sdk/client-s3"
 import type { S3Result } from "@effect-prefect/core/ResultDescriptor"
-import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
@@ -24,6 +23,7 @@ import {
   unavailable,
   word
 } from "./internal/remote/failure.ts"
+import type { RemoteOptions } from "./internal/remote/options.ts"
 import * as Reader from "./internal/remote/reader.ts"
 import { load } from "./internal/remote/sdk.ts"
 import * as SignedGet from "./internal/remote/signedGet.ts"
@@ -31,19 +31,19 @@ import type { Client, Failure, ObjectName, Opened, Rest } from "./internal/remot
 import * as ResultStorage from "./ResultStorage.ts"
 
 /**
- * What may be read, and where the store is.
+ * The buckets that may be read, and how to reach the store.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Options {
+export interface Options extends RemoteOptions {
   /** The buckets that may be read, each whole or below a prefix. */
   readonly buckets: ReadonlyArray<string | { readonly bucket: string; readonly prefix?: string | undefined }>
   /** The store, when it is not AWS: `http://localhost:9000`. Default `AWS_ENDPOINT_URL_S3`, else AWS. */
   readonly endpoint?: string | undefined
   /** `http://host/bucket/key` instead of `http://bucket.host/key`. Default true with `endpoint`, else false. */
   readonly forcePathStyle?: boolean | undefined
-  /** Default: what the AWS configuration says, else `us-east-1`. Buckets of other regions are found by themselves. */
+  /** Default: what the AWS configuration says, else `us-east-1`. The region of each bucket is detected automatically. */
   readonly region?: string | undefined
   /** Default: the chain of the AWS SDK, from the environment over the profiles to the machine's role. */
   readonly credentials?: {
@@ -51,14 +51,6 @@ export interface Options {
     readonly secretAccessKey: Redacted.Redacted
     readonly sessionToken?: Redacted.Redacted | undefined
   } | undefined
-  /** How many objects are read at once; fewer while the store says that they are too many. Default 32. */
-  readonly concurrency?: number | undefined
-  /** How often an object is asked for before it fails. Default 5. */
-  readonly attempts?: number | undefined
-  /** A request that gives no byte for this long has failed. Default 30 seconds. */
-  readonly idleTimeout?: Duration.Input | undefined
-  /** The longest that reading an object may take. Default 15 minutes. */
-  readonly timeout?: Duration.Input | undefined
 }
 
 const versionKeys = ["version_id", "versionId", "VersionId"]
@@ -100,24 +92,24 @@ const slowCodes = new Set([
   "BandwidthLimitExceeded"
 ])
 
-const failure = (error: unknown, object: ObjectName, place: string): Failure => {
+const failure = (error: unknown, object: ObjectName, location: string): Failure => {
   const code = word(field(error, "Code")) ?? word(field(error, "name")) ?? ""
   const status = field(error, "$metadata", "httpStatusCode")
   const after = retryAfter(field(error, "$response", "headers", "retry-after"))
-  if (code === "NoSuchKey") return notFound(place, "the bucket has no such object (NoSuchKey)")
-  if (code === "NoSuchVersion") return notFound(place, "the object has no such version (NoSuchVersion)")
+  if (code === "NoSuchKey") return notFound(location, "the bucket has no such object (NoSuchKey)")
+  if (code === "NoSuchVersion") return notFound(location, "the object has no such version (NoSuchVersion)")
   if (code === "NoSuchBucket") {
-    return notFound(place, `there is no bucket ${JSON.stringify(object.bucket)} (NoSuchBucket)`)
+    return notFound(location, `there is no bucket ${JSON.stringify(object.bucket)} (NoSuchBucket)`)
   }
-  if (Object.hasOwn(credentialCodes, code)) return denied(place, `${credentialCodes[code]} (${code})`)
-  if (Object.hasOwn(accessCodes, code)) return denied(place, `${accessCodes[code]} (${code})`)
-  if (slowCodes.has(code)) return unavailable(place, `the store gets too many requests (${code})`, "slower", after)
+  if (Object.hasOwn(credentialCodes, code)) return denied(location, `${credentialCodes[code]} (${code})`)
+  if (Object.hasOwn(accessCodes, code)) return denied(location, `${accessCodes[code]} (${code})`)
+  if (slowCodes.has(code)) return unavailable(location, `the store gets too many requests (${code})`, "slower", after)
   // The SDK corrects its clock by the answer, so that the next request has the right time.
-  if (code === "RequestTimeTooSkewed") return unavailable(place, `the clock of this machine is wrong (${code})`)
+  if (code === "RequestTimeTooSkewed") return unavailable(location, `the clock of this machine is wrong (${code})`)
   if (code === "InvalidObjectState") {
-    return unavailable(place, `it is archived and has to be restored first (${code})`, "never")
+    return unavailable(location, `it is archived and has to be restored first (${code})`, "never")
   }
-  return general(place, error, typeof status === "number" ? status : undefined, after)
+  return general(location, error, typeof status === "number" ? status : undefined, after)
 }
 
 /** What the two ways to ask have in common of an answer. */
@@ -328,6 +320,7 @@ export const layer = (options: Options): Layer.Layer<ResultStorage.ResultStorage
       object: objectOf,
       buckets: options.buckets,
       optionName: "S3Storage.layer({ buckets })",
+      emptyIsNone: true,
       connect: connect(options)
     }, options)
   )

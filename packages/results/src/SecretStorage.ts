@@ -25,21 +25,22 @@ export const layer = <R = never>(
 ): Layer.Layer<ResultStorage.ResultStorage, never, R> =>
   ResultStorage.layer(
     Effect.contextWith((context: Context.Context<R>) => {
-      const reader: ResultStorage.ResultReader<SecretResult> = {
+      const reader: ResultStorage.StorageReader<SecretResult> = {
         type: "SecretResult",
         concurrency: 8,
-        place: ({ location }) => `the secret ${JSON.stringify(location ?? "")}`,
-        allows: () => true,
-        allowHint: () => "resolve it in SecretStorage.layer",
-        read: ({ location }) =>
-          resolve(location ?? "").pipe(
-            Effect.map((value): ResultStorage.Stored => ({
-              _tag: "Value",
-              // Without types nothing keeps a caller from giving the bare secret.
-              value: Redacted.isRedacted(value) ? value : Redacted.make(value)
-            })),
-            Effect.provideContext(context)
-          )
+        resolve: ({ location }) => ({
+          _tag: "Allowed",
+          location: `the secret ${JSON.stringify(location ?? "")}`,
+          read: () =>
+            resolve(location ?? "").pipe(
+              Effect.map((value): ResultStorage.StoredResult => ({
+                _tag: "Value",
+                // Without types nothing keeps a caller from returning the bare secret.
+                value: Redacted.isRedacted(value) ? value : Redacted.make(value)
+              })),
+              Effect.provideContext(context)
+            )
+        })
       }
       return Effect.succeed([reader])
     })

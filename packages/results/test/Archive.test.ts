@@ -54,7 +54,7 @@ const PgliteLive = Layer.effect(
 const WorkerFiles = LocalStorage.layerArchive(fixture)
 
 const findings = (directory: string) => Stream.runCollect(ArchiveVerify.verify(directory))
-const problemsOf = (all: ReadonlyArray<ArchiveVerify.Finding>) => all.filter(({ _tag }) => _tag !== "Summary")
+const problemsOf = (all: ReadonlyArray<ArchiveVerify.VerificationIssue>) => all.filter(({ _tag }) => _tag !== "Summary")
 
 /** What every task run of an archive gives: a value, or a reason. */
 const outcomes = (directory: string) =>

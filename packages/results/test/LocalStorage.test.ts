@@ -218,7 +218,8 @@ describe("LocalStorage", () => {
       Effect.gen(function*() {
         const denied = yield* readReason(local("flow/x.prefect", "/home/worker/.prefect/results"))
         assert.strictEqual(denied._tag, "ResultAccessDenied")
-        assert.include(denied.message, "--mount /home/worker/.prefect/results=DIR")
+        assert.include(denied.message, "\"/home/worker/.prefect/results\" to LocalStorage.layer({ roots })")
+        assert.include(denied.message, "{ mounts }")
         const missing = yield* readReason(local(join(folder, "flow/x.prefect")))
         assert.strictEqual(missing._tag, "ResultNotFound")
         assert.include(missing.message, "mount")
@@ -345,7 +346,7 @@ describe("LocalStorage", () => {
       Effect.gen(function*() {
         writeFile(join(folder, "x"), "x")
         const storage = yield* ResultStorage
-        assert.strictEqual(storage.reader(local(join(folder, "x")))?.concurrency, 1)
+        assert.strictEqual(storage.resolve(local(join(folder, "x")))?.reader.concurrency, 1)
       }).pipe(Effect.provide(LocalStorage.layer({ roots: [folder], concurrency: 0 })))
     ))
 
@@ -359,7 +360,7 @@ describe("LocalStorage", () => {
       const storage = yield* ResultStorage
       const [reader] = storage.readers
       const location = start + segments.join(separator)
-      if (reader?.allows(local(location, dir)) !== true) return
+      if (reader?.resolve(local(location, dir))._tag !== "Allowed") return
       const absolute = location.startsWith("/") ? location : location.startsWith("file:")
         ? decodeURIComponent(location.slice(7))
         : `${dir}/${location}`

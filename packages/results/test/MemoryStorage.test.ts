@@ -7,7 +7,7 @@ import { readBytes, readReason } from "./storageContract.ts"
 
 describe("MemoryStorage", () => {
   it.effect("gives bytes, text and failures by place, and counts reads", () => {
-    const failure = new StorageUnavailable({ place: "/srv/broken", problem: "the disk is on fire" })
+    const failure = new StorageUnavailable({ location: "/srv/broken", detail: "the disk is on fire" })
     const memory = MemoryStorage.make({
       "/srv/a": new Uint8Array([1, 2]),
       "s3://bucket/a/b": "text",

@@ -22,7 +22,7 @@ const failing = (index: number) =>
 const counted = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.gen(function*() {
     const progress = yield* Progress.make
-    yield* Effect.exit(Effect.provideService(effect, Progress.Listener, progress))
+    yield* Effect.exit(Effect.provideService(effect, Progress.Current, progress))
     const { bytes, done, expected, failed } = yield* progress.snapshot
     return { done, failed, bytes, expected }
   })
@@ -83,7 +83,7 @@ describe("Progress", () => {
       const watching = yield* Effect.forkChild(
         Stream.runForEach(progress.changes("1 second"), (now) => Effect.sync(() => seen.push(now)))
       )
-      const loading = yield* Effect.forkChild(Effect.provideService(taskRun.getResult, Progress.Listener, progress))
+      const loading = yield* Effect.forkChild(Effect.provideService(taskRun.getResult, Progress.Current, progress))
       yield* TestClock.adjust("20 seconds")
       yield* Fiber.join(loading)
       yield* Fiber.interrupt(watching)

@@ -25,7 +25,7 @@ class Vault extends Context.Service<Vault, { readonly secrets: Record<string, st
 const secrets = SecretStorage.layer((name) =>
   Effect.flatMap(Vault, ({ secrets }) =>
     secrets[name] === undefined
-      ? Effect.fail(new ResultNotFound({ place: name, problem: "the vault does not have it" }))
+      ? Effect.fail(new ResultNotFound({ location: name, detail: "the vault does not have it" }))
       : Effect.succeed(Redacted.make(secrets[name])))
 ).pipe(Layer.provide(Layer.succeed(Vault, { secrets: { TOKEN: "CANARY" } })))
 

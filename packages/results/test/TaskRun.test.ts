@@ -176,12 +176,11 @@ describe("reasons", () => {
   ]
   const store = () =>
     storageOf((location) => {
-      const place = location
       switch (location) {
         case "/srv/missing":
-          return Effect.fail(new ResultError.ResultNotFound({ place, problem: "no such file" }))
+          return Effect.fail(new ResultError.ResultNotFound({ location, detail: "no such file" }))
         case "/srv/broken":
-          return Effect.fail(new ResultError.StorageUnavailable({ place, problem: "it failed" }))
+          return Effect.fail(new ResultError.StorageUnavailable({ location, detail: "it failed" }))
         case "/srv/large":
           return Effect.fail(new ResultError.ResultTooLarge({ limit: 1, unit: "bytes" }))
         case "/srv/garbage":
@@ -263,7 +262,7 @@ describe("loaded once", () => {
   it.effect("a failure is not kept", () => {
     let attempts = 0
     const storage = storageOf((place) =>
-      ++attempts === 1 ? Effect.fail(new ResultError.StorageUnavailable({ place, problem: "busy" })) : json(7)
+      ++attempts === 1 ? Effect.fail(new ResultError.StorageUnavailable({ location: place, detail: "busy" })) : json(7)
     )
     return Effect.gen(function*() {
       const taskRun = yield* run

@@ -261,19 +261,19 @@ describe("awaitResult", () => {
     }).pipe(provide(never)))
 })
 
-describe("mappedProgress", () => {
+describe("mappedStateCounts", () => {
   it.effect("counts the children by state against n_map_states", () =>
     Effect.gen(function*() {
       yield* TestClock.adjust("5 seconds")
       const parent = yield* TaskRun.fromTaskRunId(Live.parentId)
-      assert.deepStrictEqual(yield* parent.mappedProgress, { expected: 3, found: 1, states: { Running: 1 } })
+      assert.deepStrictEqual(yield* parent.mappedStateCounts, { expected: 3, found: 1, states: { Running: 1 } })
       yield* TestClock.adjust("4 seconds")
-      assert.deepStrictEqual(yield* parent.mappedProgress, {
+      assert.deepStrictEqual(yield* parent.mappedStateCounts, {
         expected: 3,
         found: 3,
         states: { Success: 1, Retrying: 1, Running: 1 }
       })
       const child = yield* TaskRun.fromTaskRunId(Live.childId(0))
-      assert.strictEqual((yield* Effect.flip(child.mappedProgress)).reason._tag, "NotMapped")
+      assert.strictEqual((yield* Effect.flip(child.mappedStateCounts)).reason._tag, "NotMapped")
     }).pipe(provide(never)))
 })

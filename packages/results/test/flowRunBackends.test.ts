@@ -99,7 +99,7 @@ const suite = <E>(name: string, api: Layer.Layer<PrefectApi, E>) =>
     it.effect("its progress: mapped children counted by state", () =>
       Effect.gen(function*() {
         const run = yield* FlowRun.fromFlowRunId(flowRunId)
-        const progress = yield* (yield* run.getTaskRun({ taskSlug: "score-1" })).mappedProgress
+        const progress = yield* (yield* run.getTaskRun({ taskSlug: "score-1" })).mappedStateCounts
         assert.deepStrictEqual(progress, { expected: 24, found: 24, states: { Failed: 1, Skipped: 1, Success: 22 } })
       }))
 

@@ -152,7 +152,7 @@ export const storageContract = <E>(name: string, make: Effect.Effect<Subject, E,
     test("says how much it reads at once", (subject) =>
       Effect.gen(function*() {
         const storage = yield* ResultStorage
-        assert.isAbove(storage.reader(subject.descriptor("any"))?.concurrency ?? 0, 1)
+        assert.isAbove(storage.resolve(subject.descriptor("any"))?.reader.concurrency ?? 0, 1)
       }))
 
     it.live("fails clearly once its layer has closed", () =>

@@ -26,7 +26,7 @@ const provide = (
 ) => Effect.provide(Layer.mergeAll(api, storage, ResultOptions.layer(options)))
 
 const parent = TaskRun.fromTaskRunId("parent")
-const notFound = (place: string) => Effect.fail(new ResultNotFound({ place, problem: "it is not there" }))
+const notFound = (place: string) => Effect.fail(new ResultNotFound({ location: place, detail: "it is not there" }))
 
 const shown = ({ result, taskRun }: TaskRun.Outcome) => [
   taskRun.view.mapIndex,
@@ -186,15 +186,16 @@ describe("storages", () => {
     const reader = {
       type,
       concurrency,
-      place: (descriptor: ResultDescriptor) => String(descriptor.location),
-      allows: () => true,
-      allowHint: () => "allow it",
-      read: (descriptor: ResultDescriptor) =>
-        Effect.suspend(() => {
-          reads++
-          most = Math.max(most, ++running)
-          return Effect.andThen(Effect.yieldNow, json(numberOf(String(descriptor.location))))
-        }).pipe(Effect.ensuring(Effect.sync(() => running--)))
+      resolve: (descriptor: ResultDescriptor) => ({
+        _tag: "Allowed" as const,
+        location: String(descriptor.location),
+        read: () =>
+          Effect.suspend(() => {
+            reads++
+            most = Math.max(most, ++running)
+            return Effect.andThen(Effect.yieldNow, json(numberOf(String(descriptor.location))))
+          }).pipe(Effect.ensuring(Effect.sync(() => running--)))
+      })
     }
     return { reader, most: () => most, reads: () => reads }
   }
@@ -238,11 +239,17 @@ describe("storages", () => {
       { reader }
     ) => ({
       ...reader,
-      read: (descriptor: ResultDescriptor) =>
-        Effect.suspend(() => {
-          most = Math.max(most, ++running)
-          return reader.read(descriptor)
-        }).pipe(Effect.ensuring(Effect.sync(() => running--)))
+      resolve: (descriptor: ResultDescriptor) => {
+        const resolved = reader.resolve(descriptor)
+        return {
+          ...resolved,
+          read: () =>
+            Effect.suspend(() => {
+              most = Math.max(most, ++running)
+              return resolved.read()
+            }).pipe(Effect.ensuring(Effect.sync(() => running--)))
+        }
+      }
     }))
     return Effect.gen(function*() {
       yield* (yield* parent).getResult

@@ -73,26 +73,26 @@ export const verify = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.
   const { stderr, stdout } = yield* Output
   const progress = progressLine(stderr)
   const concurrency = yield* Services.positive("concurrency", flags.concurrency)
-  const findings = ArchiveVerify.verify(flags.directory, {
+  const issues = ArchiveVerify.verify(flags.directory, {
     concurrency,
     onProgress: (done) => progress.draw("task runs", done, undefined)
   })
   let summary: ArchiveVerify.Summary | undefined
-  const line = (finding: ArchiveVerify.Finding): string => {
-    switch (finding._tag) {
+  const line = (issue: ArchiveVerify.VerificationIssue): string => {
+    switch (issue._tag) {
       case "Summary":
-        summary = finding
-        return flags.json ? `${JSON.stringify({ type: "summary", ...numbers(finding) })}\n` : ""
+        summary = issue
+        return flags.json ? `${JSON.stringify({ type: "summary", ...numbers(issue) })}\n` : ""
       case "Export":
         return flags.json
-          ? `${JSON.stringify({ type: "export", file: finding.file, problem: finding.problem })}\n`
-          : `${finding.file}: ${finding.problem}\n`
+          ? `${JSON.stringify({ type: "export", file: issue.file, problem: issue.problem })}\n`
+          : `${issue.file}: ${issue.problem}\n`
       case "Line":
         return flags.json
-          ? `${JSON.stringify({ type: "line", file: finding.file, line: finding.line, problem: finding.problem })}\n`
-          : `${finding.file}:${finding.line}: ${finding.problem}\n`
+          ? `${JSON.stringify({ type: "line", file: issue.file, line: issue.line, problem: issue.problem })}\n`
+          : `${issue.file}:${issue.line}: ${issue.problem}\n`
       case "Result": {
-        const { message, reason, view } = finding
+        const { message, reason, view } = issue
         return flags.json
           ? `${
             JSON.stringify({
@@ -109,7 +109,7 @@ export const verify = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.
     }
   }
   yield* Effect.ensuring(
-    Stream.runForEach(findings, (finding) => Effect.andThen(progress.clear, stdout.write(line(finding)))),
+    Stream.runForEach(issues, (issue) => Effect.andThen(progress.clear, stdout.write(line(issue)))),
     progress.clear
   ).pipe(
     // What would be warned of is found and printed.

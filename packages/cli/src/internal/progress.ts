@@ -66,7 +66,7 @@ export const drawProgress =
       )
       return self.pipe(
         Stream.mapArrayEffect((array) => Effect.as(draw, array)),
-        Stream.provideService(Progress.Listener, progress),
+        Stream.provideService(Progress.Current, progress),
         Stream.ensuring(line.clear)
       )
     }))

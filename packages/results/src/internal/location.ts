@@ -1,8 +1,8 @@
-/** Places as workers name them, in one normal form, so that a prefix can be compared by whole segments. */
+/** Locations as workers name them, in one normal form, so that a prefix can be compared by whole segments. */
 import { posix, win32 } from "node:path"
 
-/** Where a result was stored. `key` compares; `name` has the same length and is what people read. */
-export interface Place {
+/** The location of a stored result. `key` is for comparing; `name` has the same length and is for people. */
+export interface Location {
   readonly key: string
   readonly name: string
 }
@@ -12,14 +12,21 @@ const windowsPath = /^(?:[A-Za-z]:[\\/]|\\\\)/
 /** Windows does not tell capitals from small letters. Only ASCII is folded: other letters may change their length. */
 const foldCase = (path: string): string => path.replace(/[A-Z]/g, (letter) => letter.toLowerCase())
 
+/** A text without the slashes at its end, in linear time: `/\/+$/` starts again at each slash. */
+export const withoutEndSlashes = (text: string): string => {
+  let end = text.length
+  while (end > 0 && text.charCodeAt(end - 1) === 47) end--
+  return text.slice(0, end)
+}
+
 const withoutEndSlash = (path: string): string => path.length > 1 && path.endsWith("/") ? path.slice(0, -1) : path
 
-const posixPlace = (path: string): Place => {
+const posixLocation = (path: string): Location => {
   const normal = withoutEndSlash(posix.normalize(path))
   return { key: normal, name: normal }
 }
 
-const windowsPlace = (path: string): Place => {
+const windowsLocation = (path: string): Location => {
   const normal = withoutEndSlash(win32.normalize(path).replaceAll("\\", "/"))
   return { key: foldCase(normal), name: normal }
 }
@@ -38,19 +45,19 @@ const fromFileUrl = (url: string): string => {
 const withoutScheme = (path: string): string => path.startsWith("file://") ? fromFileUrl(path) : path
 
 /** The file `location` of a worker, whose system may not be ours; a relative one is in `dir`. */
-export const file = (location: string, dir?: string | null): Place => {
+export const file = (location: string, dir?: string | null): Location => {
   const path = withoutScheme(location)
-  if (windowsPath.test(path)) return windowsPlace(path)
-  if (path.startsWith("/") || dir === undefined || dir === null || dir === "") return posixPlace(path)
+  if (windowsPath.test(path)) return windowsLocation(path)
+  if (path.startsWith("/") || dir === undefined || dir === null || dir === "") return posixLocation(path)
   const folder = withoutScheme(dir)
-  return windowsPath.test(folder) ? windowsPlace(`${folder}\\${path}`) : posixPlace(`${folder}/${path}`)
+  return windowsPath.test(folder) ? windowsLocation(`${folder}\\${path}`) : posixLocation(`${folder}/${path}`)
 }
 
-/** How a bucket or container is written before its keys. */
+/** The URL schemes of buckets and containers that a mount may name. */
 export type Scheme = "s3" | "gs" | "azure"
 
-/** The object `key` of a bucket. A key that climbs out of its bucket has a place that no prefix matches. */
-export const object = (scheme: Scheme, bucket: string, key: string): Place => {
+/** The object `key` of a bucket. A key that climbs out of its bucket has a location that no prefix matches. */
+export const object = (scheme: string, bucket: string, key: string): Location => {
   const normal = posix.normalize(`/${key}`)
   // posix.normalize drops the climbing segments at the root, so they are looked for before.
   const climbs = /^\.\.(\/|$)/.test(posix.normalize(`./${key}`))
@@ -60,46 +67,46 @@ export const object = (scheme: Scheme, bucket: string, key: string): Place => {
 
 const bucketUrl = /^([A-Za-z][A-Za-z0-9+.-]*):\/\/([^/]*)(?:\/(.*))?$/s
 
-/** A place that a person wrote: a directory, or `s3://bucket/prefix`, `gs://…`, `azure://…`. */
+/** A location that a person wrote: a directory, or `s3://bucket/prefix`, `gs://…`, `azure://…`. */
 export type Written =
-  | { readonly _tag: "Directory"; readonly place: Place }
+  | { readonly _tag: "Directory"; readonly location: Location }
   | {
     readonly _tag: "Bucket"
     readonly scheme: Scheme
     readonly bucket: string
     readonly prefix: string
-    readonly place: Place
+    readonly location: Location
   }
-  | { readonly _tag: "Invalid"; readonly problem: string }
+  | { readonly _tag: "Invalid"; readonly detail: string }
 
-const invalid = (problem: string): Written => ({ _tag: "Invalid", problem })
+const invalid = (detail: string): Written => ({ _tag: "Invalid", detail })
 
-/** Reads a place as people write it. */
+/** Reads a location as people write it. */
 export const parse = (text: string): Written => {
   if (text === "") return invalid("it is empty")
   if (text.includes("\0")) return invalid("it holds a NUL")
   const url = text.startsWith("file://") ? null : bucketUrl.exec(text)
-  if (url === null) return { _tag: "Directory", place: file(text) }
+  if (url === null) return { _tag: "Directory", location: file(text) }
   const [, scheme, bucket = "", prefix = ""] = url
   if (scheme !== "s3" && scheme !== "gs" && scheme !== "azure") {
     return invalid(`${scheme}:// is not a storage; s3://, gs:// and azure:// are`)
   }
   if (bucket === "") return invalid(`it names no ${scheme === "azure" ? "container" : "bucket"}`)
-  const place = object(scheme, bucket, prefix)
-  if (!place.key.startsWith(`${scheme}://`)) return invalid("its prefix climbs out of the bucket")
-  const key = withoutEndSlash(place.key)
+  const location = object(scheme, bucket, prefix)
+  if (!location.key.startsWith(`${scheme}://`)) return invalid("its prefix climbs out of the bucket")
+  const key = withoutEndSlash(location.key)
   return {
     _tag: "Bucket",
     scheme,
     bucket,
-    prefix: prefix.replace(/^\/+|\/+$/g, ""),
-    place: { key: key === `${scheme}://${bucket}/` ? key.slice(0, -1) : key, name: text }
+    prefix: withoutEndSlashes(prefix).replace(/^\/+/, ""),
+    location: { key: key === `${scheme}://${bucket}/` ? key.slice(0, -1) : key, name: text }
   }
 }
 
-/** The part of `place` below `prefix`, undefined when it is not below it. */
-export const below = (place: Place, prefix: string): string | undefined => {
-  const { key, name } = place
+/** The part of `location` below `prefix`, undefined when it is not below it. */
+export const below = (location: Location, prefix: string): string | undefined => {
+  const { key, name } = location
   if (!key.startsWith(prefix)) return undefined
   if (key.length === prefix.length) return ""
   if (prefix.endsWith("/")) return name.slice(prefix.length)
@@ -107,14 +114,24 @@ export const below = (place: Place, prefix: string): string | undefined => {
 }
 
 /**
- * A place as messages show it: without the signature or password of a URL, which some tools store as a location, and
+ * A location as messages show it: without the signature or password of a URL, which some tools store as a location, and
  * without characters that do something to a terminal.
  */
-export const shown = (name: string): string =>
-  name
-    .replace(/\?.*(?:sig|signature|token|credential|key|password)=.*$/is, "?(signed)")
-    .replace(/(:\/\/?)[^/@\s]*:[^/@\s]*@/g, "$1")
-    // eslint-disable-next-line no-control-regex
-    .replace(/[\u0000-\u001f\u007f-\u009f]/g, (character) => `\\x${hex(character)}`)
+export const shown = (name: string): string => {
+  if (!unusual.test(name)) return name
+  const query = name.indexOf("?")
+  const isSigned = query >= 0 && signature.test(name.slice(query))
+  return (isSigned ? `${name.slice(0, query)}?(signed)` : name)
+    .replace(userInfo, (whole: string, start: string, user: string) => user.includes(":") ? start : whole)
+    .replace(controls, (character) => `\\x${hex(character)}`)
+}
+
+// eslint-disable-next-line no-control-regex
+const unusual = /[?@\u0000-\u001f\u007f-\u009f]/
+// None of these may run over a part of the text twice: a location is whatever was stored.
+const signature = /(?:sig|signature|token|credential|key|password)=/i
+const userInfo = /(:\/\/?)([^/@\s]*)@/g
+// eslint-disable-next-line no-control-regex
+const controls = /[\u0000-\u001f\u007f-\u009f]/g
 
 const hex = (character: string): string => character.charCodeAt(0).toString(16).padStart(2, "0")

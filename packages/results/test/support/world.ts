@@ -49,22 +49,27 @@ export const single = (serialized_state: unknown): MemoryApi.Tables => ({
 })
 
 /** A storage for LocalResult under `/srv/`, and what was asked of it. */
-export const storageOf = (read: (location: string) => ReturnType<ResultStorage.ResultReader["read"]>) => {
+export const storageOf = (read: (location: string) => ReturnType<ResultStorage.ResultStorage["Service"]["read"]>) => {
   const reads: Array<string> = []
   let running = 0
   let most = 0
   const layer = ResultStorage.layer(Effect.succeed([{
     type: "LocalResult",
     concurrency: 8,
-    place: (descriptor: ResultDescriptor) => String(descriptor.location),
-    allows: (descriptor: ResultDescriptor) => String(descriptor.location).startsWith("/srv/"),
-    allowHint: () => "allow it",
-    read: (descriptor: ResultDescriptor) =>
-      Effect.suspend(() => {
-        reads.push(String(descriptor.location))
-        most = Math.max(most, ++running)
-        return read(String(descriptor.location))
-      }).pipe(Effect.ensuring(Effect.sync(() => running--)))
+    resolve: (descriptor: ResultDescriptor): ResultStorage.ResolvedLocation => {
+      const location = String(descriptor.location)
+      if (!location.startsWith("/srv/")) return { _tag: "Denied", location, hint: "allow it" }
+      return {
+        _tag: "Allowed",
+        location,
+        read: () =>
+          Effect.suspend(() => {
+            reads.push(location)
+            most = Math.max(most, ++running)
+            return read(location)
+          }).pipe(Effect.ensuring(Effect.sync(() => running--)))
+      }
+    }
   }]))
   return { layer, reads, most: () => most }
 }

@@ -80,17 +80,17 @@ const notThere = (error: NodeJS.ErrnoException): boolean =>
   error.code === "ENOENT" || error.code === "ENOTDIR" || error.code === "ENAMETOOLONG"
 
 /**
- * The bytes of the file `name` in `folder`, at most `maxBytes`. `place` is what messages call it, `missing` what to do
- * when it is not there.
+ * The bytes of the file `name` in `folder`, at most `maxBytes`. `location` is how messages
+ * name it, `missing` what to do when it does not exist.
  *
  * This is the hot path of mapped results, so it is one callback and not a generator. Only what may wait for a disk
  * leaves the thread: the first open in a folder, and later opens and reads of what is slow or large. What the file is and where it really is are asked of
- * the open file (fstat, /proc/self/fd), which neither waits nor leaves time to put another one in its place.
+ * the open file (fstat, /proc/self/fd), which neither waits nor leaves time to put another one in its location.
  */
 export const readFile = (
   folder: Folder,
   name: string,
-  place: string,
+  location: string,
   maxBytes: number,
   missing: string
 ): Effect.Effect<Uint8Array, StorageReason> =>
@@ -99,18 +99,18 @@ export const readFile = (
     let interrupted = false
 
     const fail = (reason: StorageReason) => resume(Effect.fail(reason))
-    const at = (problem: string) => ({ place: shown(place), problem })
-    const denied = (problem: string) => fail(new ResultAccessDenied(at(problem)))
+    const at = (detail: string) => ({ location, detail })
+    const denied = (detail: string) => fail(new ResultAccessDenied(at(detail)))
     const failed = (error: NodeJS.ErrnoException) => {
       if (notThere(error)) return fail(new ResultNotFound(at(missing)))
       if (error.code === "EACCES" || error.code === "EPERM") {
         return denied(`this process may not open ${shown(path)} (${error.code})`)
       }
       if (error.code === "ENXIO") return denied("it is not a regular file")
-      if (error.code === "ELOOP") return denied("its links lead in a circle, or were changed while it was opened")
+      if (error.code === "ELOOP") return denied("its symbolic links form a loop, or changed while it was opened")
       fail(new StorageUnavailable(at(`${shown(path)} failed with ${error.code ?? "an unknown error"}`)))
     }
-    const outside = () => denied(`it is really outside of ${folder.path}, which a link leads out of`)
+    const outside = () => denied(`a symbolic link leads out of ${folder.path}`)
 
     const read = (fd: number, size: number) => {
       // One byte more than it has shows, in the same call, whether it has grown.
@@ -162,10 +162,10 @@ export const readFile = (
 
     const check = (fd: number) => {
       const stat = fs.fstatSync(fd)
-      const problem = stat.isFile() ? undefined : stat.isDirectory() ? "it is a directory" : "it is not a regular file"
-      if (problem !== undefined || stat.size > maxBytes || interrupted) {
+      const detail = stat.isFile() ? undefined : stat.isDirectory() ? "it is a directory" : "it is not a regular file"
+      if (detail !== undefined || stat.size > maxBytes || interrupted) {
         fs.closeSync(fd)
-        if (problem !== undefined) return denied(problem)
+        if (detail !== undefined) return denied(detail)
         return fail(new ResultTooLarge({ limit: maxBytes, unit: "bytes", size: stat.size }))
       }
       read(fd, stat.size)
@@ -209,7 +209,7 @@ export const readFile = (
         fs.realpath.native(folder.within, (error, within) => {
           if (error !== null) return failed(error)
           if (!isInside(found, withSeparator(within))) {
-            return denied(`${folder.path} is really outside of ${folder.within}`)
+            return denied(`${folder.path} is outside of ${folder.within}: a symbolic link leads out of it`)
           }
           folder.real = real
           then(real)

@@ -13,11 +13,11 @@ import {
 } from "@effect-prefect/core/ResultDescriptor"
 import { posix } from "node:path"
 import { ResultAccessDenied, UnsupportedResultType } from "../../ResultError.ts"
-import * as Place from "../location.ts"
+import * as Location from "../location.ts"
 
 export type Resolved = ResultDescriptor | ResultAccessDenied | UnsupportedResultType
 
-const unsupported = (type: string, problem: string) => new UnsupportedResultType({ type, problem })
+const unsupported = (type: string, detail: string) => new UnsupportedResultType({ type, detail })
 
 const text = (block: StorageBlock, ...keys: ReadonlyArray<string>): string => {
   for (const key of keys) {
@@ -40,15 +40,18 @@ const joinOnce = (folder: string, key: string): string => {
 }
 
 const escapes = (place: string, base: string) =>
-  new ResultAccessDenied({ place, problem: `its block keeps results in ${base}, and its key leads out of there` })
+  new ResultAccessDenied({
+    location: place,
+    detail: `its block keeps results in ${base}, and its key leads out of there`
+  })
 
 const local = (location: string, version?: string | null) =>
   new LocalResult(version === null || version === undefined ? { location } : { location, version })
 
 const inFolder = (basepath: string, key: string): Resolved => {
-  const base = Place.file(basepath)
-  const place = Place.file(key, basepath)
-  return Place.below(place, base.key) === undefined ? escapes(place.name, base.name) : local(place.name)
+  const base = Location.file(basepath)
+  const place = Location.file(key, basepath)
+  return Location.below(place, base.key) === undefined ? escapes(place.name, base.name) : local(place.name)
 }
 
 /** `s3://bucket/key` and the like: what Prefect gives to fsspec. undefined for what is no such URL. */
@@ -76,7 +79,7 @@ const inBucket = (url: string): Resolved | undefined => {
     case "local":
       return bucket === ""
         ? local(`/${location}`)
-        : new ResultAccessDenied({ place: url, problem: "it is relative to where the worker ran" })
+        : new ResultAccessDenied({ location: url, detail: "it is relative to where the worker ran" })
     default:
       return unsupported(`on ${scheme}://`, "s3, gs, az, abfs and file can be read")
   }
@@ -105,8 +108,8 @@ export const inBlock = (block: StorageBlock, key: string): Resolved => {
       const basepath = text(block, "basepath")
       return basepath === ""
         ? new ResultAccessDenied({
-          place: key,
-          problem: "its block names no folder, so it depends on where the worker ran"
+          location: key,
+          detail: "its block names no folder, so it depends on where the worker ran"
         })
         : inFolder(basepath, key)
     }
@@ -144,7 +147,7 @@ export const ofKey = (key: string): Resolved => {
   return /^(?:\/|~|[A-Za-z]:[\\/]|\\\\)/.test(key)
     ? local(key)
     : new ResultAccessDenied({
-      place: key,
-      problem: "Prefect recorded a key without its storage: the block that the flow used was not saved"
+      location: key,
+      detail: "Prefect recorded a key without its storage: the block that the flow used was not saved"
     })
 }

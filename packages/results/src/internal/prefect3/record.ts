@@ -139,7 +139,7 @@ const deserialize = (
   return Effect.fail(
     new UnsupportedResultType({
       type: `of the serializer ${JSON.stringify(type)}`,
-      problem: "Prefect has no serializer of that name; read getResultBytes"
+      detail: "Prefect has no serializer of that name; read getResultBytes"
     })
   )
 }
@@ -225,7 +225,7 @@ const compressed = (
         typeof library === "string" && !Object.hasOwn(compressions, library)
           ? new UnsupportedResultType({
             type: `compressed by ${JSON.stringify(library)}`,
-            problem: "zlib, gzip, bz2, lzma and zstd can be read; read getResultBytes"
+            detail: "zlib, gzip, bz2, lzma and zstd can be read; read getResultBytes"
           })
           : undecodable("it is not compressed in a way that is known, or is cut off")
       )

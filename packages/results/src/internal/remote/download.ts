@@ -41,7 +41,7 @@ const tooLarge = (limit: number, size?: number): Failure => ({
 const attempt = (
   client: Client,
   object: ObjectName,
-  place: string,
+  location: string,
   limits: Limits,
   progress: Progress
 ): Effect.Effect<Uint8Array, Failure> =>
@@ -64,7 +64,7 @@ const attempt = (
       opened?.body.on("error", () => {}).destroy()
     }
     const timer = setTimeout(
-      () => fail(unavailable(place, `it sent nothing for ${limits.idle / 1000} seconds`)),
+      () => fail(unavailable(location, `it sent nothing for ${limits.idle / 1000} seconds`)),
       limits.idle
     )
 
@@ -72,7 +72,7 @@ const attempt = (
       timer.refresh()
       const filled = progress.filled + chunk.length
       if (progress.size !== undefined && filled > progress.size) {
-        return fail(unavailable(place, `it sent more than the ${progress.size} bytes that it announced`, "restart"))
+        return fail(unavailable(location, `it sent more than the ${progress.size} bytes that it announced`, "restart"))
       }
       if (filled > limits.maxBytes) return fail(tooLarge(limits.maxBytes))
       if (filled > progress.bytes.length) {
@@ -89,13 +89,15 @@ const attempt = (
       if (size !== undefined && filled < size) return cut()
       const whole = bytes.length === filled ? bytes : bytes.subarray(0, filled)
       if (checksum !== undefined && !matches(checksum, whole)) {
-        return fail(unavailable(place, `its bytes do not have the store's ${checksum.algorithm} checksum`, "restart"))
+        return fail(
+          unavailable(location, `its bytes do not have the store's ${checksum.algorithm} checksum`, "restart")
+        )
       }
       end(Effect.succeed(whole), true)
     }
     const cut = () =>
       fail(unavailable(
-        place,
+        location,
         progress.size === undefined
           ? "it was cut while being read"
           : `it was cut at ${progress.filled} of ${progress.size} bytes`
@@ -107,7 +109,7 @@ const attempt = (
       timer.refresh()
       const changed = answer.offset > 0 &&
         (answer.offset !== progress.filled || answer.size !== progress.size || answer.tag !== progress.tag)
-      if (changed) return fail(unavailable(place, "it was changed while it was read", "restart"))
+      if (changed) return fail(unavailable(location, "it was changed while it was read", "restart"))
       if (answer.size !== undefined && answer.size > limits.maxBytes) {
         return fail(tooLarge(limits.maxBytes, answer.size))
       }
@@ -122,17 +124,17 @@ const attempt = (
         .once("close", () => ended ? undefined : cut())
     }
     const bodyFailure = (error: unknown): Failure => {
-      const failure = client.failure(error, object, place)
+      const failure = client.failure(error, object, location)
       // Once the headers have come, a body that stops was cut, whatever its error is called.
       return failure.retry === "later" && progress.size !== undefined && progress.filled < progress.size
-        ? unavailable(place, `it was cut at ${progress.filled} of ${progress.size} bytes`)
+        ? unavailable(location, `it was cut at ${progress.filled} of ${progress.size} bytes`)
         : failure
     }
 
     const rest: Rest | undefined = progress.filled > 0 && progress.tag !== undefined && progress.size !== undefined
       ? { offset: progress.filled, tag: progress.tag }
       : undefined
-    client.open(object, rest, abort.signal).then(onOpened, (error) => fail(client.failure(error, object, place)))
+    client.open(object, rest, abort.signal).then(onOpened, (error) => fail(client.failure(error, object, location)))
 
     return Effect.sync(() => {
       ended = true
@@ -152,7 +154,7 @@ export const download = (
   client: Client,
   limiter: Limiter,
   object: ObjectName,
-  place: string,
+  location: string,
   limits: Limits
 ): Effect.Effect<Uint8Array, Failure["reason"]> =>
   Effect.suspend(() => {
@@ -162,7 +164,7 @@ export const download = (
       let epoch = 0
       const request = limiter.run(Effect.suspend(() => {
         epoch = limiter.epoch()
-        return attempt(client, object, place, limits, progress)
+        return attempt(client, object, location, limits, progress)
       }))
       return Effect.matchEffect(request, {
         onSuccess: (bytes) => {

@@ -17,22 +17,22 @@ export const field = (error: unknown, ...path: ReadonlyArray<string>): unknown =
 export const word = (value: unknown): string | undefined =>
   typeof value === "string" && /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/.test(value) ? value : undefined
 
-export const denied = (place: string, problem: string): Failure => ({
-  reason: new ResultAccessDenied({ place, problem }),
+export const denied = (location: string, detail: string): Failure => ({
+  reason: new ResultAccessDenied({ location, detail }),
   retry: "never"
 })
 
-export const notFound = (place: string, problem: string): Failure => ({
-  reason: new ResultNotFound({ place, problem }),
+export const notFound = (location: string, detail: string): Failure => ({
+  reason: new ResultNotFound({ location, detail }),
   retry: "never"
 })
 
 export const unavailable = (
-  place: string,
-  problem: string,
+  location: string,
+  detail: string,
   retry: Failure["retry"] = "later",
   after?: number | undefined
-): Failure => ({ reason: new StorageUnavailable({ place, problem }), retry, after })
+): Failure => ({ reason: new StorageUnavailable({ location, detail }), retry, after })
 
 /** The first of the text of an error's answer: enough to see what it is about. */
 export const errorText = async (response: IncomingMessage): Promise<string> => {
@@ -82,26 +82,26 @@ const networkCode = (error: unknown): string | undefined => {
 }
 
 /** What is left after a store's own codes: the HTTP status, then the network, then only the error's name. */
-export const general = (place: string, error: unknown, status: number | undefined, after?: number): Failure => {
+export const general = (location: string, error: unknown, status: number | undefined, after?: number): Failure => {
   const code = word(field(error, "code")) ?? word(field(error, "name"))
   const named = code === undefined ? "" : ` (${code})`
   if (status === 429 || status === 503) {
-    return unavailable(place, `the store gets too many requests${named}`, "slower", after)
+    return unavailable(location, `the store gets too many requests${named}`, "slower", after)
   }
-  if (status === 401) return denied(place, `the store did not accept the credentials${named}`)
-  if (status === 403) return denied(place, `the credentials may not read it${named}`)
-  if (status === 404) return notFound(place, `the store has no such object${named}`)
+  if (status === 401) return denied(location, `the store did not accept the credentials${named}`)
+  if (status === 403) return denied(location, `the credentials may not read it${named}`)
+  if (status === 404) return notFound(location, `the store has no such object${named}`)
   if (status === 412 || status === 416) {
-    return unavailable(place, `it was changed while it was read${named}`, "restart")
+    return unavailable(location, `it was changed while it was read${named}`, "restart")
   }
-  if (status === 408) return unavailable(place, "it did not answer in time", "later", after)
+  if (status === 408) return unavailable(location, "it did not answer in time", "later", after)
   if (status !== undefined && status >= 500) {
-    return unavailable(place, `the store failed with HTTP ${status}${named}`, "later", after)
+    return unavailable(location, `the store failed with HTTP ${status}${named}`, "later", after)
   }
   if (status !== undefined && status >= 300) {
-    return unavailable(place, `the store answered with HTTP ${status}${named}`, "never")
+    return unavailable(location, `the store answered with HTTP ${status}${named}`, "never")
   }
   const failed = networkCode(error)
-  if (failed !== undefined) return unavailable(place, `${network[failed]} (${failed})`)
-  return unavailable(place, `the request failed${named}`)
+  if (failed !== undefined) return unavailable(location, `${network[failed]} (${failed})`)
+  return unavailable(location, `the request failed${named}`)
 }

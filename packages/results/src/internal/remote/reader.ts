@@ -1,69 +1,61 @@
-/** A reader of a store of objects: only allowed buckets, the SDK loaded at the first read, one client until it closes. */
+/** A reader of an object store: only allowed buckets, the client made at the first read and closed with the layer. */
 import type { ResultDescriptor } from "@effect-prefect/core/ResultDescriptor"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import { ResultAccessDenied, type StorageReason, StorageUnavailable } from "../../ResultError.ts"
-import type { AnyReader, ResultReader, Stored } from "../../ResultStorage.ts"
-import { atLeastOne } from "../atLeastOne.ts"
-import * as Place from "../location.ts"
+import { type StorageReason, StorageUnavailable } from "../../ResultError.ts"
+import type { AnyReader, StorageReader, StoredResult } from "../../ResultStorage.ts"
+import * as Location from "../location.ts"
 import { download } from "./download.ts"
 import * as Limiter from "./limiter.ts"
+import { type Bucket, limitsOf, type RemoteOptions } from "./options.ts"
 import type { Client, ObjectName } from "./store.ts"
 
-/** A bucket whose objects may be read, or only those below a prefix of whole segments. */
-export type Bucket = string | { readonly bucket: string; readonly prefix?: string | undefined }
-
-/** The options that all stores have. */
-export interface Options {
-  readonly concurrency?: number | undefined
-  readonly attempts?: number | undefined
-  readonly idleTimeout?: Duration.Input | undefined
-  readonly timeout?: Duration.Input | undefined
-}
-
+/** A store whose objects are named by a bucket and a key. */
 export interface Store<D extends ResultDescriptor> {
-  readonly type: D["_tag"]
-  readonly scheme: Place.Scheme
+  /** The descriptor type: `S3Result`, … or the name of a custom class. */
+  readonly type: string
+  /** The URL scheme that locations are shown with: `s3`, `gs`, `https`, … */
+  readonly scheme: string
+  /** The object that a descriptor names. Its parts are shown in messages. */
   readonly object: (descriptor: D) => ObjectName
   readonly buckets: ReadonlyArray<Bucket>
-  /** How the option that allows a bucket is written in a message. */
+  /** The option that allows a bucket, as messages name it: `S3Storage.layer({ buckets })`. */
   readonly optionName: string
+  /** Whether empty bytes are None, as Prefect reads them from its own object stores. Default false. */
+  readonly emptyIsNone?: boolean | undefined
+  /** Makes the client. Run at the first read; a failure is not kept. */
   readonly connect: (concurrency: number) => Effect.Effect<Client, StorageReason>
 }
 
 interface Allowed {
   readonly bucket: string
   readonly prefix: string
-  readonly place: string
+  readonly location: string
 }
 
-const allow = (scheme: Place.Scheme, allowed: Bucket): Allowed => {
+const allow = (scheme: string, allowed: Bucket): Allowed => {
   const { bucket, prefix = "" } = typeof allowed === "string" ? { bucket: allowed } : allowed
-  const key = prefix.replace(/\/+$/, "")
-  const place = Place.object(scheme, bucket, key).key
-  return { bucket, prefix: key, place: key === "" ? `${scheme}://${bucket}` : place }
+  const key = Location.withoutEndSlashes(prefix)
+  const location = Location.object(scheme, bucket, key).key
+  return { bucket, prefix: key, location: key === "" ? `${scheme}://${bucket}` : location }
 }
 
 /** Both the key as it is sent and the key as a server might simplify it must be below the prefix. */
-const isBelow = (allowed: Allowed, object: ObjectName, place: Place.Place): boolean =>
+const isBelow = (allowed: Allowed, object: ObjectName, location: Location.Location): boolean =>
   object.bucket === allowed.bucket &&
   (allowed.prefix === "" || object.key === allowed.prefix || object.key.startsWith(`${allowed.prefix}/`)) &&
-  Place.below(place, allowed.place) !== undefined
+  Location.below(location, allowed.location) !== undefined
 
 export const make = <D extends ResultDescriptor>(
   store: Store<D>,
-  options: Options
+  options: RemoteOptions
 ): Effect.Effect<ReadonlyArray<AnyReader>, never, Scope.Scope> =>
   Effect.gen(function*() {
-    const concurrency = atLeastOne(options.concurrency ?? 32)
-    const limits = {
-      attempts: atLeastOne(options.attempts ?? 5),
-      idle: Duration.toMillis(options.idleTimeout ?? "30 seconds")
-    }
-    const timeout = Duration.fromInputUnsafe(options.timeout ?? "15 minutes")
+    const { attempts, concurrency, idle, timeout } = limitsOf(options)
     const limiter = Limiter.make(concurrency)
     const allowed = store.buckets.map((bucket) => allow(store.scheme, bucket))
+    const emptyIsNone = store.emptyIsNone ?? false
 
     let client: Client | undefined
     const connect = yield* Effect.cachedWithTTL(
@@ -75,42 +67,33 @@ export const make = <D extends ResultDescriptor>(
     )
     yield* Effect.addFinalizer(() => Effect.sync(() => client?.close()))
 
-    const placeOf = (object: ObjectName) => Place.object(store.scheme, object.bucket, object.key)
-    const shownPlace = (descriptor: D) => Place.shown(placeOf(store.object(descriptor)).name)
-    const allows = (descriptor: D) => {
-      const object = store.object(descriptor)
-      const place = placeOf(object)
-      return allowed.some((one) => isBelow(one, object, place))
-    }
-    const allowHint = (descriptor: D) => {
-      const { bucket } = store.object(descriptor)
-      return `it is not in an allowed bucket: add ${JSON.stringify(bucket)} to ${store.optionName}, or mount a copy ` +
-        `(--mount ${Place.shown(`${store.scheme}://${bucket}`)}=DIR)`
-    }
+    const read = (object: ObjectName, location: string, maxBytes: number) =>
+      connect.pipe(
+        Effect.flatMap((client) => download(client, limiter, object, location, { attempts, idle, maxBytes })),
+        Effect.timeoutOrElse({
+          duration: timeout,
+          orElse: () =>
+            Effect.fail(new StorageUnavailable({ location, detail: `it took longer than ${Duration.format(timeout)}` }))
+        }),
+        Effect.map((bytes): StoredResult => ({ _tag: "Bytes", bytes, name: object.key, emptyIsNone }))
+      )
 
-    const reader: ResultReader<D> = {
+    const reader: StorageReader<D> = {
       type: store.type,
       concurrency,
-      place: shownPlace,
-      allows,
-      allowHint,
-      read: (descriptor, { maxBytes }): Effect.Effect<Stored, StorageReason> => {
-        const place = shownPlace(descriptor)
-        if (!allows(descriptor)) {
-          return Effect.fail(new ResultAccessDenied({ place, problem: allowHint(descriptor) }))
-        }
+      resolve: (descriptor) => {
         const object = store.object(descriptor)
-        return connect.pipe(
-          Effect.flatMap((client) => download(client, limiter, object, place, { ...limits, maxBytes })),
-          Effect.timeoutOrElse({
-            duration: timeout,
-            orElse: () =>
-              Effect.fail(
-                new StorageUnavailable({ place, problem: `it took longer than ${Duration.format(timeout)}` })
-              )
-          }),
-          Effect.map((bytes): Stored => ({ _tag: "Bytes", bytes, name: object.key, emptyIsNone: true }))
-        )
+        const found = Location.object(store.scheme, object.bucket, object.key)
+        const location = Location.shown(found.name)
+        if (allowed.some((one) => isBelow(one, object, found))) {
+          return { _tag: "Allowed", location, read: ({ maxBytes }) => read(object, location, maxBytes) }
+        }
+        const bucket = JSON.stringify(Location.shown(object.bucket))
+        return {
+          _tag: "Denied",
+          location,
+          hint: `it is not in an allowed bucket: add ${bucket} to ${store.optionName}`
+        }
       }
     }
     return [reader]

@@ -19,7 +19,7 @@ export const load = <Module>(
       isMissing(error, name)
         ? new StorageNotProvided({
           type,
-          instead: `its package is not installed: npm install ${name}, or mount a copy of the files`
+          hint: `its package is not installed: npm install ${name}, or mount a copy of the files`
         })
-        : new StorageUnavailable({ place: type, problem: `the package ${name} could not be loaded` })
+        : new StorageUnavailable({ location: type, detail: `the package ${name} could not be loaded` })
   })

@@ -42,6 +42,6 @@ export interface Failure {
 export interface Client {
   readonly open: (object: ObjectName, rest: Rest | undefined, signal: AbortSignal) => Promise<Opened>
   /** What an error of `open`, or of the body, means. */
-  readonly failure: (error: unknown, object: ObjectName, place: string) => Failure
+  readonly failure: (error: unknown, object: ObjectName, location: string) => Failure
   readonly close: () => void
 }

@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as Progress from "../../Progress.ts"
 import { ChildrenIncomplete, NotMapped, type ResultError, ResultTooLarge } from "../../ResultError.ts"
-import { type Env, resultError } from "./load.ts"
+import { resultError, type Services } from "./load.ts"
 
 /**
  * Whether a view is the parent of mapped children. A child whose own state is Mapped is not.
@@ -65,7 +65,7 @@ export class Completeness {
     }
     return this.problem === undefined ? undefined : resultError(
       this.parent,
-      new ChildrenIncomplete({ problem: this.problem, found: this.found, expected: this.expected })
+      new ChildrenIncomplete({ detail: this.problem, found: this.found, expected: this.expected })
     )
   }
 }
@@ -74,15 +74,15 @@ export class Completeness {
  * The rows of the mapped children, and at the end whether they were all there.
  */
 export const childViews = (
-  env: Env,
+  services: Services,
   parent: TaskRunView,
   after: number
 ): Stream.Stream<TaskRunView, ResultError | PrefectApiError> =>
   Stream.suspend((): Stream.Stream<TaskRunView, ResultError | PrefectApiError> => {
-    const problem = notAParent(env, parent)
+    const problem = notAParent(services, parent)
     if (problem !== undefined) return Stream.fail(problem)
     const completeness = new Completeness(parent, after)
-    const views = rows(env, parent, after).pipe(
+    const views = rows(services, parent, after).pipe(
       Stream.mapArray((views) => {
         for (const view of views) completeness.see(view)
         return views
@@ -96,26 +96,26 @@ export const childViews = (
  * The rows of the mapped children in a range of map indices. Whether they are all there is not judged.
  */
 export const viewsBetween = (
-  env: Env,
+  services: Services,
   parent: TaskRunView,
   after: number,
   until: number | null
 ): Stream.Stream<TaskRunView, ResultError | PrefectApiError> =>
   Stream.suspend(() => {
-    const problem = notAParent(env, parent)
+    const problem = notAParent(services, parent)
     if (problem !== undefined) return Stream.fail(problem)
-    return env.api.mappedChildren(
+    return services.api.mappedChildren(
       { flowRunId: parent.flowRunId ?? "", taskId: parent.taskId ?? "" },
-      { after, until: until ?? undefined, pageSize: env.options.pageSize }
+      { after, until: until ?? undefined, pageSize: services.options.pageSize }
     )
   })
 
 /** Tells whoever listens how many children are left to come. */
 export const tell = (parent: TaskRunView, after: number): Effect.Effect<void> =>
-  Effect.map(Progress.Listener, (observer) => {
-    if (observer === undefined) return
+  Effect.map(Progress.Current, (callbacks) => {
+    if (callbacks === undefined) return
     const expected = expectedOf(parent)
-    observer.expect(expected === null ? null : Math.max(0, expected - after - 1))
+    callbacks.onStart(expected === null ? null : Math.max(0, expected - after - 1))
   })
 
 /** What ends a walk: nothing, or ChildrenIncomplete. */
@@ -126,20 +126,24 @@ export const ending = (completeness: Completeness): Stream.Stream<never, ResultE
   })
 
 /** The rows as the backend gives them, page by page. */
-export const rows = (env: Env, parent: TaskRunView, after: number): Stream.Stream<TaskRunView, PrefectApiError> =>
-  env.api.mappedChildren(
+export const rows = (
+  services: Services,
+  parent: TaskRunView,
+  after: number
+): Stream.Stream<TaskRunView, PrefectApiError> =>
+  services.api.mappedChildren(
     { flowRunId: parent.flowRunId ?? "", taskId: parent.taskId ?? "" },
-    { after, pageSize: env.options.pageSize }
+    { after, pageSize: services.options.pageSize }
   )
 
 /**
  * Why a task run has no mapped children to walk.
  */
-export const notAParent = (env: Env, view: TaskRunView): ResultError | PrefectApiError | undefined => {
+export const notAParent = (services: Services, view: TaskRunView): ResultError | PrefectApiError | undefined => {
   const unsupported = (hint: string) =>
     new PrefectApiError({
       operation: "iterMapped",
-      reason: new UnsupportedByBackend({ feature: "mapped children", backend: env.api.backendName, hint })
+      reason: new UnsupportedByBackend({ feature: "mapped children", backend: services.api.backendName, hint })
     })
   if (view.state._tag !== "UnknownState" && view.state.prefect3 !== undefined) {
     return unsupported("it keeps no trace of .map(); use siblings for the runs with the same task key")
@@ -154,15 +158,15 @@ export const notAParent = (env: Env, view: TaskRunView): ResultError | PrefectAp
 /**
  * Refuses a parent with more children than fit in one result.
  */
-export const tooMany = (env: Env, parent: TaskRunView, count: number): ResultError | undefined =>
-  count <= env.options.maxChildren ? undefined : resultError(
+export const tooMany = (services: Services, parent: TaskRunView, count: number): ResultError | undefined =>
+  count <= services.options.maxChildren ? undefined : resultError(
     parent,
     new ResultTooLarge({
-      limit: env.options.maxChildren,
+      limit: services.options.maxChildren,
       unit: "children",
       ...(expectedOf(parent) === count ? { size: count } : {})
     })
   )
 
-export const expectedTooMany = (env: Env, parent: TaskRunView): ResultError | undefined =>
-  tooMany(env, parent, expectedOf(parent) ?? 0)
+export const expectedTooMany = (services: Services, parent: TaskRunView): ResultError | undefined =>
+  tooMany(services, parent, expectedOf(parent) ?? 0)

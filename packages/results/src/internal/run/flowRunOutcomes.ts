@@ -4,9 +4,9 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import * as Progress from "../../Progress.ts"
-import type { Outcome, TaskRunError } from "../../TaskRun.ts"
 import * as Children from "./children.ts"
-import type { Env } from "./load.ts"
+import type { Services } from "./load.ts"
+import type { Outcome, TaskRunError } from "./model.ts"
 import { outcome, TaskRunImpl } from "./taskRun.ts"
 import * as Window from "./window.ts"
 
@@ -17,18 +17,20 @@ import * as Window from "./window.ts"
  * until it is known, and follow it. A parent with more children than one result may have fails with ResultTooLarge, and
  * its children then follow page by page.
  */
-export const flowRunOutcomes = (env: Env, flowRunId: string): Stream.Stream<Outcome, PrefectApiError> =>
+export const flowRunOutcomes = (services: Services, flowRunId: string): Stream.Stream<Outcome, PrefectApiError> =>
   Stream.unwrap(Effect.map(
-    Effect.all([env.api.firstTaskRunOfEachTask(flowRunId), env.api.mappedTaskIds(flowRunId)], { concurrency: 2 }),
+    Effect.all([services.api.firstTaskRunOfEachTask(flowRunId), services.api.mappedTaskIds(flowRunId)], {
+      concurrency: 2
+    }),
     ([first, mapped]) => {
       const isAlone = (view: TaskRunView) => !Children.isParent(view) && !mapped.has(view.taskId ?? "")
       const outcomes = Stream.flatMap(Stream.fromIterable(groups(first, isAlone)), (group) => {
         const [view] = group
-        if (isAlone(view)) return load(env, Stream.fromArray(group))
-        return Children.isParent(view) && view.taskId !== null ? ofParent(env, view) : ofTask(env, view)
+        if (isAlone(view)) return load(services, Stream.fromArray(group))
+        return Children.isParent(view) && view.taskId !== null ? ofParent(services, view) : ofTask(services, view)
       })
-      return Stream.unwrap(Effect.map(Progress.Listener, (observer) => {
-        observer?.expect(expected(first, isAlone))
+      return Stream.unwrap(Effect.map(Progress.Current, (callbacks) => {
+        callbacks?.onStart(expected(first, isAlone))
         return outcomes
       }))
     }
@@ -60,40 +62,43 @@ function* groups(
   }
 }
 
-const ofTask = (env: Env, first: TaskRunView): Stream.Stream<Outcome, PrefectApiError> => {
-  const own = Stream.fromEffect(outcome(env, first))
+const ofTask = (services: Services, first: TaskRunView): Stream.Stream<Outcome, PrefectApiError> => {
+  const own = Stream.fromEffect(outcome(services, first))
   if (first.taskId === null || first.flowRunId === null) return own
-  return Stream.concat(own, load(env, Children.rows(env, first, first.mapIndex)))
+  return Stream.concat(own, load(services, Children.rows(services, first, first.mapIndex)))
 }
 
-const load = <E>(env: Env, rows: Stream.Stream<TaskRunView, E>): Stream.Stream<Outcome, E> =>
-  Window.load(env, rows, (view) => outcome(env, view))
+const load = <E>(services: Services, rows: Stream.Stream<TaskRunView, E>): Stream.Stream<Outcome, E> =>
+  Window.load(services, rows, (view, resolution) => outcome(services, view, resolution))
 
-const failed = (env: Env, view: TaskRunView, failure: TaskRunError): Outcome => ({
-  taskRun: new TaskRunImpl(env, view),
+const failed = (services: Services, view: TaskRunView, failure: TaskRunError): Outcome => ({
+  taskRun: new TaskRunImpl(services, view),
   result: Result.fail(failure)
 })
 
-const ofParent = (env: Env, parent: TaskRunView): Stream.Stream<Outcome, PrefectApiError> =>
+const ofParent = (services: Services, parent: TaskRunView): Stream.Stream<Outcome, PrefectApiError> =>
   Stream.suspend(() => {
-    const tooMany = Children.expectedTooMany(env, parent)
+    const tooMany = Children.expectedTooMany(services, parent)
     if (tooMany !== undefined) {
-      return Stream.concat(Stream.succeed(failed(env, parent, tooMany)), load(env, Children.rows(env, parent, -1)))
+      return Stream.concat(
+        Stream.succeed(failed(services, parent, tooMany)),
+        load(services, Children.rows(services, parent, -1))
+      )
     }
     const completeness = new Children.Completeness(parent, -1)
     let held: Array<Outcome> | undefined = []
-    const rows = Stream.mapArray(Children.rows(env, parent, -1), (views) => {
+    const rows = Stream.mapArray(Children.rows(services, parent, -1), (views) => {
       for (const view of views) completeness.see(view)
       return views
     })
     const children = Stream.mapEffect(
-      Stream.chunks(load(env, rows)),
+      Stream.chunks(load(services, rows)),
       (outcomes): Effect.Effect<ReadonlyArray<Outcome>> => {
         if (held === undefined) return Effect.succeed(outcomes)
         for (const outcome of outcomes) held.push(outcome)
-        const tooMany = Children.tooMany(env, parent, held.length)
+        const tooMany = Children.tooMany(services, parent, held.length)
         if (tooMany === undefined) return Effect.succeed([])
-        const all = [failed(env, parent, tooMany), ...held]
+        const all = [failed(services, parent, tooMany), ...held]
         held = undefined
         return Effect.succeed(all)
       }
@@ -102,26 +107,26 @@ const ofParent = (env: Env, parent: TaskRunView): Stream.Stream<Outcome, Prefect
       Stream.flattenIterable(children),
       Stream.suspend(() => {
         if (held === undefined) return Stream.empty
-        return Stream.fromArray([parentOutcome(env, parent, completeness, held), ...held])
+        return Stream.fromArray([parentOutcome(services, parent, completeness, held), ...held])
       })
     )
   })
 
 const parentOutcome = (
-  env: Env,
+  services: Services,
   parent: TaskRunView,
   completeness: Children.Completeness,
   children: ReadonlyArray<Outcome>
 ): Outcome => {
   const incomplete = completeness.finish()
-  if (incomplete !== undefined) return failed(env, parent, incomplete)
+  if (incomplete !== undefined) return failed(services, parent, incomplete)
   const values: Array<unknown> = []
   for (const { result } of children) {
-    if (Result.isFailure(result)) return failed(env, parent, result.failure)
+    if (Result.isFailure(result)) return failed(services, parent, result.failure)
     values.push(result.success)
   }
   return {
-    taskRun: new TaskRunImpl(env, parent, { result: Effect.succeed(values) }),
+    taskRun: new TaskRunImpl(services, parent, { result: Effect.succeed(values) }),
     result: Result.succeed(values)
   }
 }

@@ -1,5 +1,5 @@
 import { PrefectApi } from "@effect-prefect/api/PrefectApi"
-import { isPersisted, type ResultDescriptor } from "@effect-prefect/core/ResultDescriptor"
+import { type CustomResult, isPersisted, type ResultDescriptor } from "@effect-prefect/core/ResultDescriptor"
 import * as State from "@effect-prefect/core/State"
 import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
 import { FormatError } from "@effect-prefect/formats/FormatError"
@@ -17,19 +17,19 @@ import {
   UnsupportedResultType
 } from "../../ResultError.ts"
 import { type Options, ResultOptions } from "../../ResultOptions.ts"
-import { ResultStorage, type Stored } from "../../ResultStorage.ts"
+import { type Resolution, ResultStorage, type StoredResult } from "../../ResultStorage.ts"
 
 /**
- * What a task run took from its layers when it was made, so that everything on it needs no services.
+ * The services that a task run captured when it was made, so that its members require none.
  */
-export interface Env {
+export interface Services {
   readonly api: PrefectApi["Service"]
   readonly storage: ResultStorage["Service"]
   readonly options: Options
 }
 
-/** Takes them. */
-export const env: Effect.Effect<Env, never, PrefectApi | ResultStorage> = Effect.gen(function*() {
+/** Captures them. */
+export const services: Effect.Effect<Services, never, PrefectApi | ResultStorage> = Effect.gen(function*() {
   return { api: yield* PrefectApi, storage: yield* ResultStorage, options: yield* ResultOptions }
 })
 
@@ -41,29 +41,46 @@ const unreadable: Record<string, string> = {
   SecretResult: "a secret is never stored; add SecretStorage.layer to resolve it yourself"
 }
 
+/** The descriptor to read a view's own result with; undefined when there is none. */
+export const readableDescriptor = (view: TaskRunView): ResultDescriptor | undefined => {
+  if (!State.isFinished(view.state)) return undefined
+  const descriptor = State.resultDescriptor(view.state)
+  return isPersisted(descriptor) && !isMalformed(descriptor) ? descriptor : undefined
+}
+
+const isMalformed = (descriptor: ResultDescriptor): descriptor is CustomResult =>
+  descriptor._tag === "CustomResult" && descriptor.isMalformed
+
 /**
- * Why a view's own result cannot be asked for, or the descriptor to ask with.
+ * The descriptor to read a view's own result with, or the reason why there is none.
  */
 const descriptorOf = (view: TaskRunView): ResultDescriptor | Reason => {
   const state = view.state
   if (!State.isFinished(state)) return new NotFinished({ state: State.typeName(state) })
   const descriptor = State.resultDescriptor(state)
   if (!isPersisted(descriptor)) return new NotPersisted({ state: State.typeName(state) })
-  return descriptor._tag === "CustomResult" && descriptor.isMalformed
-    ? new UnsupportedResultType({ type: descriptor.type, problem: "its fields are not those that Prefect writes" })
+  return isMalformed(descriptor)
+    ? new UnsupportedResultType({ type: descriptor.type, detail: "its fields are not those that Prefect writes" })
     : descriptor
 }
 
 const isReason = (value: ResultDescriptor | Reason): value is Reason => value instanceof Error
 
 /**
- * What a store has for a view's own result.
+ * Reads a view's own result. A traversal has resolved the location before, and passes it on.
  */
-export const readStored = (env: Env, view: TaskRunView): Effect.Effect<Stored, ResultError> => {
+export const readStored = (
+  services: Services,
+  view: TaskRunView,
+  resolution?: Resolution | undefined
+): Effect.Effect<StoredResult, ResultError> => {
   const descriptor = descriptorOf(view)
   if (isReason(descriptor)) return Effect.fail(resultError(view, descriptor))
+  const resolved = resolution?.resolved
   return Effect.mapError(
-    env.storage.read(descriptor, env.options),
+    resolved?._tag === "Allowed"
+      ? resolved.read(services.options)
+      : services.storage.read(descriptor, services.options),
     (reason) => resultError(view, unsupported(descriptor, reason))
   )
 }
@@ -73,33 +90,39 @@ export const readStored = (env: Env, view: TaskRunView): Effect.Effect<Stored, R
  */
 const unsupported = (descriptor: ResultDescriptor, reason: Reason): Reason => {
   if (!(reason instanceof StorageNotProvided)) return reason
-  const problem = descriptor._tag === "CustomResult"
+  const detail = descriptor._tag === "CustomResult"
     ? "it is a custom class; give ResultStorage a reader for that type"
     : unreadable[descriptor._tag]
-  return problem === undefined ? reason : new UnsupportedResultType({ type: reason.type, problem })
+  return detail === undefined ? reason : new UnsupportedResultType({ type: reason.type, detail })
 }
 
 /**
  * A view's own result: read and decoded. Mapped parents have none.
  */
-export const load = (env: Env, view: TaskRunView): Effect.Effect<unknown, ResultError> =>
+export const load = (
+  services: Services,
+  view: TaskRunView,
+  resolution?: Resolution | undefined
+): Effect.Effect<unknown, ResultError> =>
   Effect.withFiber((fiber) => {
-    const observer = fiber.getRef(Progress.Listener)
-    if (observer === undefined) return Effect.flatMap(readStored(env, view), (stored) => decode(env, view, stored))
+    const callbacks = fiber.getRef(Progress.Current)
+    if (callbacks === undefined) {
+      return Effect.flatMap(readStored(services, view, resolution), (stored) => decode(services, view, stored))
+    }
     let bytes = 0
-    return Effect.flatMap(readStored(env, view), (stored) => {
+    return Effect.flatMap(readStored(services, view, resolution), (stored) => {
       if (stored._tag === "Bytes") bytes = stored.bytes.length
-      return decode(env, view, stored)
+      return decode(services, view, stored)
     }).pipe(
-      Effect.tap(() => Effect.sync(() => observer.settled(false, bytes))),
-      Effect.tapError(() => Effect.sync(() => observer.settled(true, bytes)))
+      Effect.tap(() => Effect.sync(() => callbacks.onSettled(false, bytes))),
+      Effect.tapError(() => Effect.sync(() => callbacks.onSettled(true, bytes)))
     )
   })
 
-const decode = (env: Env, view: TaskRunView, stored: Stored): Effect.Effect<unknown, ResultError> => {
+const decode = (services: Services, view: TaskRunView, stored: StoredResult): Effect.Effect<unknown, ResultError> => {
   if (stored._tag === "Value") return Effect.succeed(stored.value)
   if (stored.bytes.length === 0 && stored.emptyIsNone === true) return Effect.succeed(null)
-  const { format, maxBytes, registry } = env.options
+  const { format, maxBytes, registry } = services.options
   const { bytes, name } = stored
   const decoded: Effect.Effect<unknown, FormatError | Reason> = stored.decode === undefined
     ? ResultFormat.decode(bytes, { name, format: format ?? stored.format, maxBytes, registry })
@@ -113,10 +136,10 @@ const decode = (env: Env, view: TaskRunView, stored: Stored): Effect.Effect<unkn
 /**
  * A view's own result as it was stored.
  */
-export const loadBytes = (env: Env, view: TaskRunView): Effect.Effect<Uint8Array, ResultError> =>
-  Effect.flatMap(readStored(env, view), (stored) =>
+export const loadBytes = (services: Services, view: TaskRunView): Effect.Effect<Uint8Array, ResultError> =>
+  Effect.flatMap(readStored(services, view), (stored) =>
     stored._tag === "Bytes"
       ? Effect.succeed(stored.bytes)
       : Effect.fail(
-        resultError(view, new ResultDecodeError({ problem: "its storage gives a value, which has no stored bytes" }))
+        resultError(view, new ResultDecodeError({ detail: "its storage gives a value, which has no stored bytes" }))
       ))

@@ -12,27 +12,28 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { NotFinished, ResultDecodeError, type ResultError } from "../../ResultError.ts"
-import type { MappedProgress, Outcome, TaskRun, TaskRunError } from "../../TaskRun.ts"
+import type { Resolution } from "../../ResultStorage.ts"
 import * as Children from "./children.ts"
-import { type Env, load, loadBytes, resultError } from "./load.ts"
+import { load, loadBytes, resultError, type Services } from "./load.ts"
 import { memoize } from "./memoize.ts"
+import type { MappedStateCounts, Outcome, TaskRun, TaskRunError } from "./model.ts"
 import { pause, type PollOptions, reconnect } from "./polling.ts"
 import * as Window from "./window.ts"
 
 export class TaskRunImpl implements TaskRun {
   readonly view: TaskRunView
-  readonly #env: Env
+  readonly #services: Services
   readonly #memo: { result: Effect.Effect<unknown, TaskRunError> }
   #loaded: boolean
 
-  constructor(env: Env, view: TaskRunView, memo?: { result: Effect.Effect<unknown, TaskRunError> }) {
-    this.#env = env
+  constructor(services: Services, view: TaskRunView, memo?: { result: Effect.Effect<unknown, TaskRunError> }) {
+    this.#services = services
     this.view = view
     this.#loaded = memo !== undefined
     this.#memo = memo ?? {
       result: memoize(Effect.tap(
         Effect.suspend((): Effect.Effect<unknown, TaskRunError> =>
-          Children.isParent(view) ? loadChildren(env, view) : load(env, view)
+          Children.isParent(view) ? loadChildren(services, view) : load(services, view)
         ),
         () => Effect.sync(() => this.#loaded = true)
       ))
@@ -49,52 +50,60 @@ export class TaskRunImpl implements TaskRun {
       (value) =>
         Effect.mapError(
           decode(value),
-          (error) => resultError(this.view, new ResultDecodeError({ problem: describeIssue(error.issue) }))
+          (error) => resultError(this.view, new ResultDecodeError({ detail: describeIssue(error.issue) }))
         )
     )
   }
   get getResultBytes(): Effect.Effect<Uint8Array, ResultError> {
-    return Effect.suspend(() => loadBytes(this.#env, this.view))
+    return Effect.suspend(() => loadBytes(this.#services, this.view))
   }
   get iterMapped(): Stream.Stream<TaskRun, TaskRunError> {
     return this.iterMappedAfter(-1)
   }
   iterMappedAfter(mapIndex: number): Stream.Stream<TaskRun, TaskRunError> {
     return Stream.mapArray(
-      Children.childViews(this.#env, this.view, mapIndex),
-      (views) => mapNonEmpty(views, (view) => new TaskRunImpl(this.#env, view))
+      Children.childViews(this.#services, this.view, mapIndex),
+      (views) => mapNonEmpty(views, (view) => new TaskRunImpl(this.#services, view))
     )
   }
   get outcomes(): Stream.Stream<Outcome, TaskRunError> {
     return this.outcomesAfter(-1)
   }
   outcomesAfter(mapIndex: number): Stream.Stream<Outcome, TaskRunError> {
-    const env = this.#env
-    return Window.load(env, Children.childViews(env, this.view, mapIndex), (view) => outcome(env, view))
+    const services = this.#services
+    return Window.load(
+      services,
+      Children.childViews(services, this.view, mapIndex),
+      (view, resolution) => outcome(services, view, resolution)
+    )
   }
   outcomesBetween(after: number, until: number | null): Stream.Stream<Outcome, TaskRunError> {
-    const env = this.#env
-    return Window.load(env, Children.viewsBetween(env, this.view, after, until), (view) => outcome(env, view))
+    const services = this.#services
+    return Window.load(
+      services,
+      Children.viewsBetween(services, this.view, after, until),
+      (view, resolution) => outcome(services, view, resolution)
+    )
   }
-  get mappedProgress(): Effect.Effect<MappedProgress, TaskRunError> {
+  get mappedStateCounts(): Effect.Effect<MappedStateCounts, TaskRunError> {
     return Effect.suspend(() => {
-      const problem = Children.notAParent(this.#env, this.view)
-      return problem === undefined ? progress(this.#env, this.view) : Effect.fail(problem)
+      const problem = Children.notAParent(this.#services, this.view)
+      return problem === undefined ? progress(this.#services, this.view) : Effect.fail(problem)
     })
   }
   awaitResult(options?: PollOptions): Effect.Effect<unknown, TaskRunError> {
-    return Effect.flatMap(awaitFinished(this.#env, this, options), (taskRun) => taskRun.getResult)
+    return Effect.flatMap(awaitFinished(this.#services, this, options), (taskRun) => taskRun.getResult)
   }
   get states(): Effect.Effect<ReadonlyArray<StateRecord>, PrefectApiError> {
-    return this.#env.api.taskRunStates(this.view.taskRunId)
+    return this.#services.api.taskRunStates(this.view.taskRunId)
   }
   logs(options?: { readonly level?: LogLevel | undefined }): Stream.Stream<LogEntry, PrefectApiError> {
-    return this.#env.api.logs({ taskRunId: this.view.taskRunId, level: options?.level })
+    return this.#services.api.logs({ taskRunId: this.view.taskRunId, level: options?.level })
   }
   get getLatest(): Effect.Effect<TaskRun, PrefectApiError> {
-    return Effect.map(this.#env.api.taskRun(this.view.taskRunId), (view) => {
+    return Effect.map(this.#services.api.taskRun(this.view.taskRunId), (view) => {
       const same = Equal.equals(view.state, this.view.state)
-      const latest = new TaskRunImpl(this.#env, view, same ? this.#memo : undefined)
+      const latest = new TaskRunImpl(this.#services, view, same ? this.#memo : undefined)
       latest.#loaded = same && this.#loaded
       return latest
     })
@@ -110,9 +119,9 @@ export class TaskRunImpl implements TaskRun {
   }
 }
 
-const progress = (env: Env, parent: TaskRunView): Effect.Effect<MappedProgress, PrefectApiError> =>
+const progress = (services: Services, parent: TaskRunView): Effect.Effect<MappedStateCounts, PrefectApiError> =>
   Effect.map(
-    env.api.countMappedChildren({ flowRunId: parent.flowRunId ?? "", taskId: parent.taskId ?? "" }),
+    services.api.countMappedChildren({ flowRunId: parent.flowRunId ?? "", taskId: parent.taskId ?? "" }),
     (states) => ({
       expected: State.isMapped(parent.state) ? parent.state.nMapStates ?? null : null,
       found: Object.values(states).reduce((sum, count) => sum + count, 0),
@@ -121,16 +130,16 @@ const progress = (env: Env, parent: TaskRunView): Effect.Effect<MappedProgress, 
   )
 
 /** Whether a view will not change any more, and neither will the children whose results are its own. */
-const isSettled = (env: Env, view: TaskRunView): Effect.Effect<boolean, PrefectApiError> => {
+const isSettled = (services: Services, view: TaskRunView): Effect.Effect<boolean, PrefectApiError> => {
   if (!State.isFinished(view.state)) return Effect.succeed(false)
-  if (!Children.isParent(view) || Children.notAParent(env, view) !== undefined) return Effect.succeed(true)
-  return Effect.map(progress(env, view), ({ expected, found, states }) =>
+  if (!Children.isParent(view) || Children.notAParent(services, view) !== undefined) return Effect.succeed(true)
+  return Effect.map(progress(services, view), ({ expected, found, states }) =>
     found >= (expected ?? 0) &&
     Object.keys(states).every((name) => State.isFinished(State.fromJson({ type: name }))))
 }
 
 const awaitFinished = Effect.fnUntraced(function*(
-  env: Env,
+  services: Services,
   taskRun: TaskRun,
   options: PollOptions | undefined
 ): Effect.fn.Return<TaskRun, TaskRunError> {
@@ -140,7 +149,7 @@ const awaitFinished = Effect.fnUntraced(function*(
   for (let quiet = 0;; quiet++) {
     const next = yield* reconnect(Effect.flatMap(
       quiet === 0 ? Effect.succeed(latest) : latest.getLatest,
-      (taskRun) => Effect.map(isSettled(env, taskRun.view), (settled) => ({ taskRun, settled }))
+      (taskRun) => Effect.map(isSettled(services, taskRun.view), (settled) => ({ taskRun, settled }))
     ))
     if (next !== undefined) {
       if (next.settled) return next.taskRun
@@ -157,10 +166,14 @@ const awaitFinished = Effect.fnUntraced(function*(
 const mapNonEmpty = <A, B>(array: ReadonlyArray<A>, f: (a: A) => B) => array.map(f) as [B, ...Array<B>]
 
 /** A view's own result, as data. */
-export const outcome = (env: Env, view: TaskRunView): Effect.Effect<Outcome> =>
-  Effect.map(Effect.result(load(env, view)), (result) => ({
+export const outcome = (
+  services: Services,
+  view: TaskRunView,
+  resolution?: Resolution | undefined
+): Effect.Effect<Outcome> =>
+  Effect.map(Effect.result(load(services, view, resolution)), (result) => ({
     taskRun: new TaskRunImpl(
-      env,
+      services,
       view,
       Result.isSuccess(result) ? { result: Effect.succeed(result.success) } : undefined
     ),
@@ -171,20 +184,24 @@ export const outcome = (env: Env, view: TaskRunView): Effect.Effect<Outcome> =>
  * The results of all children. Their completeness is judged before any child's own failure, so after a failure the rows
  * are still walked to the end, but nothing more is read.
  */
-const loadChildren = (env: Env, parent: TaskRunView): Effect.Effect<Array<unknown>, TaskRunError> =>
+const loadChildren = (services: Services, parent: TaskRunView): Effect.Effect<Array<unknown>, TaskRunError> =>
   Effect.suspend(() => {
-    const problem = Children.notAParent(env, parent) ?? Children.expectedTooMany(env, parent)
+    const problem = Children.notAParent(services, parent) ?? Children.expectedTooMany(services, parent)
     if (problem !== undefined) return Effect.fail(problem)
     const completeness = new Children.Completeness(parent, -1)
     const rows = (after: number) =>
-      Stream.mapArrayEffect(Children.rows(env, parent, after), (views) => {
+      Stream.mapArrayEffect(Children.rows(services, parent, after), (views) => {
         for (const view of views) completeness.see(view)
-        const problem = Children.tooMany(env, parent, completeness.seen)
+        const problem = Children.tooMany(services, parent, completeness.seen)
         return problem === undefined ? Effect.succeed(views) : Effect.fail(problem)
       })
     const values: Array<unknown> = []
     let failure: ResultError | undefined
-    const results = Window.load(env, rows(-1), (view) => Effect.result(load(env, view)))
+    const results = Window.load(
+      services,
+      rows(-1),
+      (view, resolution) => Effect.result(load(services, view, resolution))
+    )
     const walk = Stream.runForEachArray(results, (results) => {
       for (const result of results) {
         if (Result.isSuccess(result)) values.push(result.success)

@@ -1,6 +1,5 @@
 // Measured: bench/mapped.bench.ts
 /** Loads children in a window that slides over them: as many at once as their storages take, given in their order. */
-import * as State from "@effect-prefect/core/State"
 import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Cause from "effect/Cause"
@@ -9,18 +8,20 @@ import * as Exit from "effect/Exit"
 import type * as Pull from "effect/Pull"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import type { ResultReader } from "../../ResultStorage.ts"
-import type { Env } from "./load.ts"
+import type { Resolution, StorageReader } from "../../ResultStorage.ts"
+import { readableDescriptor, type Services } from "./load.ts"
 
 /**
  * How many children are under way or wait for an earlier one. A slow child holds up the others only when so many came
  * after it, and no more results than these are in memory.
  */
-const most = 2048
+const windowSize = 2048
 
 /** A child from when it is let into the window until it is given. */
 interface Slot<A> {
   readonly view: TaskRunView
+  /** The reader and the location, which are found once. Undefined where the reader does not matter. */
+  readonly resolution: Resolution | undefined
   loaded: { readonly value: A } | undefined
   /** The next child. */
   next: Slot<A> | undefined
@@ -36,12 +37,15 @@ interface Lanes<A> {
   last: Slot<A> | undefined
 }
 
+/** Loads a view, whose location may have been resolved before. */
+type Load<A> = (view: TaskRunView, resolution: Resolution | undefined) => Effect.Effect<A>
+
 class Window<A, E> {
-  private readonly env: Env
+  private readonly services: Services
   private readonly source: Pull.Pull<NonEmptyReadonlyArray<TaskRunView>, E>
-  private readonly load: (view: TaskRunView) => Effect.Effect<A>
+  private readonly load: Load<A>
   private readonly scope: Scope.Scope
-  private readonly lanes = new Map<ResultReader | undefined, Lanes<A>>()
+  private readonly lanes = new Map<StorageReader | undefined, Lanes<A>>()
   /** The children in the window. */
   private first: Slot<A> | undefined
   private last: Slot<A> | undefined
@@ -56,12 +60,12 @@ class Window<A, E> {
   private wakeConsumer: (() => void) | undefined
 
   constructor(
-    env: Env,
+    services: Services,
     source: Pull.Pull<NonEmptyReadonlyArray<TaskRunView>, E>,
-    load: (view: TaskRunView) => Effect.Effect<A>,
+    load: Load<A>,
     scope: Scope.Scope
   ) {
-    this.env = env
+    this.services = services
     this.source = source
     this.load = load
     this.scope = scope
@@ -114,12 +118,14 @@ class Window<A, E> {
   /** Lets in rows while there is room, and has each storage load those that are its own. */
   private readonly admit: Effect.Effect<void> = Effect.suspend(() => {
     let idle: Array<Lanes<A>> | undefined
-    for (; this.size < most && this.at < this.rows.length; this.at++, this.size++) {
-      const slot: Slot<A> = { view: this.rows[this.at]!, loaded: undefined, next: undefined, nextOfLanes: undefined }
+    for (; this.size < windowSize && this.at < this.rows.length; this.at++, this.size++) {
+      const view = this.rows[this.at]!
+      const resolution = this.resolve(view)
+      const slot: Slot<A> = { view, resolution, loaded: undefined, next: undefined, nextOfLanes: undefined }
       if (this.last === undefined) this.first = slot
       else this.last.next = slot
       this.last = slot
-      const lanes = this.lanesOf(slot.view)
+      const lanes = this.lanesOf(resolution?.reader)
       if (lanes.last === undefined) lanes.first = slot
       else lanes.last.nextOfLanes = slot
       lanes.last = slot
@@ -138,10 +144,14 @@ class Window<A, E> {
     )
   })
 
-  private lanesOf(view: TaskRunView): Lanes<A> {
-    const { options, storage } = this.env
-    const descriptor = options.concurrency === undefined ? State.resultDescriptor(view.state) : undefined
-    const reader = descriptor === undefined ? undefined : storage.reader(descriptor)
+  private resolve(view: TaskRunView): Resolution | undefined {
+    const { options, storage } = this.services
+    const descriptor = options.concurrency === undefined ? readableDescriptor(view) : undefined
+    return descriptor === undefined ? undefined : storage.resolve(descriptor)
+  }
+
+  private lanesOf(reader: StorageReader | undefined): Lanes<A> {
+    const { options } = this.services
     let lanes = this.lanes.get(reader)
     if (lanes === undefined) {
       const limit = Math.max(1, options.concurrency ?? reader?.concurrency ?? 1)
@@ -165,7 +175,7 @@ class Window<A, E> {
           if (lanes.first === undefined) lanes.last = undefined
           return true
         },
-        body: () => this.load(slot.view),
+        body: () => this.load(slot.view, slot.resolution),
         step: (value) => {
           slot.loaded = { value }
           if (slot === this.first) this.wakeConsumer?.()
@@ -217,8 +227,8 @@ class Window<A, E> {
  * nothing is loaded before it is pulled, and no more than a window ahead.
  */
 export const load = <A, E, R = never>(
-  env: Env,
+  services: Services,
   views: Stream.Stream<TaskRunView, E, R>,
-  load: (view: TaskRunView) => Effect.Effect<A>
+  load: Load<A>
 ): Stream.Stream<A, E, R> =>
-  Stream.transformPull(views, (pull, scope) => Effect.sync(() => new Window(env, pull, load, scope).pull))
+  Stream.transformPull(views, (pull, scope) => Effect.sync(() => new Window(services, pull, load, scope).pull))

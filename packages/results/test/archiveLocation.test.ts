@@ -2,11 +2,11 @@ import * as ResultDescriptor from "@effect-prefect/core/ResultDescriptor"
 import { assert, describe, it } from "@effect/vitest"
 import * as Schema from "effect/Schema"
 import { posix } from "node:path"
-import { archivePlace } from "../src/internal/archive/location.ts"
-import * as Place from "../src/internal/location.ts"
+import { archiveLocation } from "../src/internal/archive/location.ts"
+import * as Location from "../src/internal/location.ts"
 
 const of = (json: Schema.JsonObject) => {
-  const place = archivePlace(ResultDescriptor.fromJson(json))
+  const place = archiveLocation(ResultDescriptor.fromJson(json))
   return place === undefined ? undefined : [place.from, place.folder, place.name]
 }
 const local = (location: string, dir: string | null = null) => of({ type: "LocalResult", location, dir })
@@ -93,18 +93,18 @@ describe("the place of a result in an archive", () => {
         ResultDescriptor.fromJson({ type: "S3Result", location, bucket })
       ]
     ) {
-      const place = archivePlace(descriptor)
+      const place = archiveLocation(descriptor)
       if (place === undefined) continue
       const path = `${place.folder}/${place.name}`
       assert.strictEqual(posix.normalize(path), path)
       assert.match(path, /^(results|windows|s3)\//)
       assert.notInclude(path.split("/"), "..")
-      const mount = Place.parse(place.from)
-      if (mount._tag === "Invalid") return assert.fail(mount.problem)
+      const mount = Location.parse(place.from)
+      if (mount._tag === "Invalid") return assert.fail(mount.detail)
       const asked = descriptor._tag === "LocalResult"
-        ? Place.file(descriptor.location ?? "", descriptor.dir)
-        : Place.object("s3", bucket, location)
-      assert.strictEqual(Place.below(asked, mount.place.key), place.name)
+        ? Location.file(descriptor.location ?? "", descriptor.dir)
+        : Location.object("s3", bucket, location)
+      assert.strictEqual(Location.below(asked, mount.location.key), place.name)
     }
   }, { arbitrary: { runs: 3000 } })
 })

@@ -1,0 +1,33 @@
+/** The options that all object stores share, and their defaults. */
+import * as Duration from "effect/Duration"
+import { atLeastOne } from "../atLeastOne.ts"
+
+/** A bucket whose objects may be read, or only those below a prefix of whole segments. */
+export type Bucket = string | { readonly bucket: string; readonly prefix?: string | undefined }
+
+export interface RemoteOptions {
+  /** The number of objects that are read at once; fewer while the store reports too many requests. Default 32. */
+  readonly concurrency?: number | undefined
+  /** The number of requests for one object before it fails. Default 5. */
+  readonly attempts?: number | undefined
+  /** The time without a byte after which a request has failed. Default 30 seconds. */
+  readonly idleTimeout?: Duration.Input | undefined
+  /** The longest time that reading one object may take, retries included. Default 15 minutes. */
+  readonly timeout?: Duration.Input | undefined
+}
+
+/** The same options with their defaults. */
+export interface RemoteLimits {
+  readonly concurrency: number
+  readonly attempts: number
+  /** Milliseconds. */
+  readonly idle: number
+  readonly timeout: Duration.Duration
+}
+
+export const limitsOf = (options: RemoteOptions): RemoteLimits => ({
+  concurrency: atLeastOne(options.concurrency ?? 32),
+  attempts: atLeastOne(options.attempts ?? 5),
+  idle: Duration.toMillis(options.idleTimeout ?? "30 seconds"),
+  timeout: Duration.fromInputUnsafe(options.timeout ?? "15 minutes")
+})

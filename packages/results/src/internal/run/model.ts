@@ -1,0 +1,94 @@
+/** The types of a task run: TaskRun.ts re-exports them, and the modules beside this one implement them. */
+import type { PrefectApiError } from "@effect-prefect/api/PrefectApiError"
+import type { LogEntry, LogLevel } from "@effect-prefect/core/LogEntry"
+import type { StateRecord } from "@effect-prefect/core/StateRecord"
+import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
+import type * as Effect from "effect/Effect"
+import type * as Result from "effect/Result"
+import type * as Schema from "effect/Schema"
+import type * as Stream from "effect/Stream"
+import type { ResultError } from "../../ResultError.ts"
+import type { PollOptions } from "./polling.ts"
+
+/**
+ * The errors of loading a result. The backend is asked only for the children of a mapped parent.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export type TaskRunError = ResultError | PrefectApiError
+
+/**
+ * The outcome of loading one result, as data.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Outcome {
+  readonly taskRun: TaskRun
+  readonly result: Result.Result<unknown, TaskRunError>
+}
+
+/**
+ * The number of mapped children in each state.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface MappedStateCounts {
+  /** `n_map_states`; null when the state does not have it. */
+  readonly expected: number | null
+  /** The number of children that exist. */
+  readonly found: number
+  /** The number of children by the name of their state. */
+  readonly states: Readonly<Record<string, number>>
+}
+
+/**
+ * A task run. Every member is lazy and requires no services: they were captured when it was made.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface TaskRun {
+  /** The view that the backend returned when this was made. */
+  readonly view: TaskRunView
+  /**
+   * The result, as plain data. It is loaded at the first call, once for any number of concurrent callers; a success is
+   * kept, a failure is not. A mapped parent gives the results of its children in map order, or fails with the error of
+   * the first child that failed.
+   */
+  readonly getResult: Effect.Effect<unknown, TaskRunError>
+  /** The result, decoded by a schema. A value that does not fit is ResultDecodeError, which never shows the value. */
+  readonly getResultAs: <A, E, RD, RE>(
+    schema: Schema.Codec<A, E, RD, RE>
+  ) => Effect.Effect<A, TaskRunError, RD>
+  /** The stored bytes. They are not kept. */
+  readonly getResultBytes: Effect.Effect<Uint8Array, ResultError>
+  /** The mapped children in map order, page by page as they are pulled. */
+  readonly iterMapped: Stream.Stream<TaskRun, TaskRunError>
+  /** As `iterMapped`, starting after this map index. */
+  readonly iterMappedAfter: (mapIndex: number) => Stream.Stream<TaskRun, TaskRunError>
+  /** The outcome of each mapped child in map order, loaded concurrently as they are pulled. Failures are data. */
+  readonly outcomes: Stream.Stream<Outcome, TaskRunError>
+  /** As `outcomes`, starting after this map index. */
+  readonly outcomesAfter: (mapIndex: number) => Stream.Stream<Outcome, TaskRunError>
+  /**
+   * As `outcomes`, for the children with a map index above `after` and below `until` (null: no end). It reads no rows and
+   * no results beyond the range, and does not check that the children in it are complete.
+   */
+  readonly outcomesBetween: (after: number, until: number | null) => Stream.Stream<Outcome, TaskRunError>
+  /** The number of mapped children in each state, counted by the backend in one query. */
+  readonly mappedStateCounts: Effect.Effect<MappedStateCounts, TaskRunError>
+  /**
+   * Waits until the run, and for a mapped parent its children, have finished, then loads the result. Fails with
+   * NotFinished after `timeout`.
+   */
+  readonly awaitResult: (options?: PollOptions) => Effect.Effect<unknown, TaskRunError>
+  /** The states that it went through, oldest first. */
+  readonly states: Effect.Effect<ReadonlyArray<StateRecord>, PrefectApiError>
+  /** The log in the order of (timestamp, id), from a level up. */
+  readonly logs: (options?: { readonly level?: LogLevel | undefined }) => Stream.Stream<LogEntry, PrefectApiError>
+  /** Asks the backend again. A loaded result is kept while the state, and with it the descriptor, is unchanged. */
+  readonly getLatest: Effect.Effect<TaskRun, PrefectApiError>
+}
