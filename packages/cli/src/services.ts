@@ -97,26 +97,42 @@ export const backend = (flags: Settings.BackendFlags) =>
         return Prefect3Api.layer({ url: yield* httpUrl(backend), ...(yield* prefect3Credentials) })
       }
     }
-    if (yield* hasPrefect3Config) return (yield* load(() => import("@effect-prefect/api/Prefect3Api"))).layerConfig()
-    if (yield* hasPrefect1Config) return (yield* load(() => import("@effect-prefect/api/GraphQLApi"))).layerConfig
+    switch ((yield* prefectConfiguration)?.prefect) {
+      case 3:
+        return (yield* load(() => import("@effect-prefect/api/Prefect3Api"))).layerConfig()
+      case 1:
+        return (yield* load(() => import("@effect-prefect/api/GraphQLApi"))).layerConfig
+    }
     return yield* new UsageError({
       message: "say which backend to ask: --archive DIR, --api URL, --database URL or --prefect3 URL; " +
         "effect-prefect profile set keeps one, so that it is typed once"
     })
   }))
 
-const isThere = (file: string): boolean => existsSync(join(homedir(), ".prefect", file))
+const prefectFile = (name: string): string | undefined => {
+  const file = join(homedir(), ".prefect", name)
+  return existsSync(file) ? file : undefined
+}
 
-/** Whether Prefect 3's client is configured: by its variable, or by its profiles where no variable is Prefect 1's. */
-const hasPrefect3Config = Effect.sync(() =>
-  process.env["PREFECT_API_URL"] !== undefined || process.env["PREFECT_PROFILE"] !== undefined ||
-  isThere("profiles.toml") && !hasPrefect1Variables()
+/** The first variable with a name of Prefect 1's own. */
+const prefect1Variable = (): string | undefined => Object.keys(process.env).find((name) => name.startsWith("PREFECT__"))
+
+/**
+ * Which Prefect's client is configured on this machine, and by which variable or file. Prefect 3's profiles do not count
+ * where a variable is Prefect 1's.
+ */
+export const prefectConfiguration = Effect.sync(
+  (): { readonly prefect: 1 | 3; readonly source: string } | undefined => {
+    const variable3 = ["PREFECT_API_URL", "PREFECT_PROFILE"].find((name) => process.env[name] !== undefined)
+    if (variable3 !== undefined) return { prefect: 3, source: variable3 }
+    const variable1 = prefect1Variable()
+    if (variable1 !== undefined) return { prefect: 1, source: variable1 }
+    const profiles = prefectFile("profiles.toml")
+    if (profiles !== undefined) return { prefect: 3, source: profiles }
+    const file1 = prefectFile("auth.toml") ?? prefectFile("config.toml")
+    return file1 === undefined ? undefined : { prefect: 1, source: file1 }
+  }
 )
-
-const hasPrefect1Variables = (): boolean => Object.keys(process.env).some((name) => name.startsWith("PREFECT__"))
-
-/** Whether Prefect 1's client is configured: by a variable of its own, or one of its files. */
-const hasPrefect1Config = Effect.sync(() => hasPrefect1Variables() || isThere("auth.toml") || isThere("config.toml"))
 
 /**
  * The key and tenant for an API that was named. They are taken from the environment alone: those in Prefect's files

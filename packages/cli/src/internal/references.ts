@@ -108,9 +108,14 @@ const latest = Effect.fnUntraced(function*(flowName: string, state: string | und
 
 const digits = (id: string): string => id.replaceAll("-", "").toLowerCase()
 
+/** A UUID as every backend writes it. */
+const canonical = (text: string): string =>
+  uuid.test(text) ? digits(text).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5") : text
+
 /** The flow run that a text names. */
-export const flowRun = Effect.fnUntraced(function*(text: string) {
+export const flowRun = Effect.fnUntraced(function*(given: string) {
   const api = yield* PrefectApi
+  const text = canonical(given)
   if (uuid.test(text)) return yield* Effect.catch(api.flowRun(text), (error) => otherKind(text, "flow run", error))
   const [, flowName, state] = latestForm.exec(text) ?? []
   if (flowName !== undefined) return yield* latest(flowName, state)
@@ -190,8 +195,9 @@ const bySlug = Effect.fnUntraced(function*(taskSlug: string, run: string, mapInd
 })
 
 /** The task run that a text names. */
-export const taskRun = Effect.fnUntraced(function*(text: string) {
+export const taskRun = Effect.fnUntraced(function*(given: string) {
   const api = yield* PrefectApi
+  const text = canonical(given)
   return yield* Effect.catch(api.taskRun(text), (error) => otherKind(text, "task run", error))
 })
 

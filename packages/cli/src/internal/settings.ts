@@ -134,3 +134,19 @@ const mountVariable = Effect.map(
         .map((value) => ({ value, source: "EFFECT_PREFECT_MOUNT" }))
   })
 )
+
+/** A backend's address without its secrets: user names, passwords and query strings are left out. */
+export const shown = (value: Redacted.Redacted): string => {
+  const text = Redacted.value(value)
+  if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) return text.includes("=") ? "(connection parameters)" : text
+  try {
+    const url = new URL(text)
+    url.username = ""
+    url.password = ""
+    url.search = ""
+    url.hash = ""
+    return url.toString()
+  } catch {
+    return text.slice(0, text.indexOf("://") + 3) + "…"
+  }
+}
