@@ -81,7 +81,8 @@ const tableNames: ReadonlyArray<TableName> = [
   "task_run_state",
   "flow_run_state",
   "log",
-  "task_run_artifact"
+  "task_run_artifact",
+  "edge"
 ]
 const maxProblems = 1000
 const maxWarnings = 10

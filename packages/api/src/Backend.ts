@@ -64,6 +64,8 @@ export interface FlowRunsQuery {
   readonly flowId?: string | undefined
   /** Names of states, e.g. `["Running"]`. */
   readonly states?: ReadonlyArray<string> | undefined
+  /** A part of the flow run's name, in upper or lower case. Runs without a name do not match. */
+  readonly nameContains?: string | undefined
 }
 
 /**
@@ -90,6 +92,57 @@ export interface LogsQuery {
 export interface ArtifactsQuery {
   readonly flowRunId?: string | undefined
   readonly taskRunId?: string | undefined
+}
+
+/**
+ * A filter for summaries of the task runs of one flow run.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface TaskRunSummariesQuery {
+  readonly flowRunId: string
+  /** Only the runs of this task: the parent and its mapped children. */
+  readonly taskId?: string | undefined
+  /** With `taskId`, only the runs with a larger map index: -1 leaves out the parent. */
+  readonly after?: number | undefined
+}
+
+/**
+ * A task run without its stored state: enough to draw 100 000 of them.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface TaskRunSummary {
+  readonly taskRunId: string
+  /** null where the task itself is gone, and on Prefect 3, which has no task ids. */
+  readonly taskId: string | null
+  /** -1: not a mapped child. */
+  readonly mapIndex: number
+  /** The name of its state, as `State.typeName` gives it. */
+  readonly state: string
+  /** ISO 8601; null when it has not started. */
+  readonly startTime: string | null
+  /** ISO 8601; null when it has not finished. */
+  readonly endTime: string | null
+}
+
+/**
+ * An edge of a flow's graph: the result of one task is an argument of another, or must be there before it.
+ *
+ * On Prefect 3, which has no tasks, both ids are those of task runs.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Edge {
+  readonly upstreamTaskId: string
+  readonly downstreamTaskId: string
+  /** The name of the downstream task's parameter; null when no data is passed. */
+  readonly key: string | null
+  /** Whether the downstream task is mapped over this argument. */
+  readonly mapped: boolean
 }
 
 /**
@@ -161,6 +214,8 @@ export interface Queries {
   ) => Effect.Effect<Readonly<Record<string, number>>, PrefectApiError>
   readonly flowRun: (flowRunId: string) => Effect.Effect<FlowRunView, PrefectApiError>
   readonly flow: (flowId: string) => Effect.Effect<FlowView, PrefectApiError>
+  /** The edges of the graph that a flow run ran, in no order. */
+  readonly edges: (flowRunId: string) => Effect.Effect<ReadonlyArray<Edge>, PrefectApiError>
   /** Every state that a flow run had, oldest first. */
   readonly flowRunStates: (flowRunId: string) => Effect.Effect<ReadonlyArray<StateRecord>, PrefectApiError>
   /** Every state that a task run had, oldest first. */
@@ -194,6 +249,11 @@ export interface Backend extends Queries {
     query: TaskRunsQuery,
     page: PageRequest
   ) => Effect.Effect<Page<TaskRunView>, PrefectApiError>
+  /** In the order of (task id, map index, id); runs without a task come last. */
+  readonly taskRunSummariesPage: (
+    query: TaskRunSummariesQuery,
+    page: PageRequest
+  ) => Effect.Effect<Page<TaskRunSummary>, PrefectApiError>
   readonly siblingsPage: (
     view: TaskRunView,
     page: PageRequest

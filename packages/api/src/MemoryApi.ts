@@ -103,6 +103,22 @@ export interface LogRow extends AnyRow {
 }
 
 /**
+ * A row of `edge`; its id may be left out.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface EdgeRow {
+  readonly flow_id: string
+  readonly upstream_task_id: string
+  readonly downstream_task_id: string
+  /** The name of the downstream task's parameter. */
+  readonly key?: string | null
+  readonly mapped?: boolean
+  readonly [column: string]: unknown
+}
+
+/**
  * Prefect's tables. One that is left out is empty.
  *
  * @category models
@@ -117,6 +133,7 @@ export interface Tables {
   readonly task_run_state?: ReadonlyArray<StateRow & { readonly task_run_id: string }>
   readonly flow_run_state?: ReadonlyArray<StateRow & { readonly flow_run_id: string }>
   readonly task_run_artifact?: ReadonlyArray<AnyRow & { readonly task_run_id: string }>
+  readonly edge?: ReadonlyArray<EdgeRow>
 }
 
 const rowsOf = (tables: Tables): Rows => {
@@ -169,11 +186,13 @@ export const make = Effect.fnUntraced(function*(
     countMappedChildren: ask((backend) => backend.countMappedChildren),
     flowRun: ask((backend) => backend.flowRun),
     flow: ask((backend) => backend.flow),
+    edges: ask((backend) => backend.edges),
     flowRunStates: ask((backend) => backend.flowRunStates),
     taskRunStates: ask((backend) => backend.taskRunStates),
     storageBlock: ask((backend) => backend.storageBlock),
     taskRunsOfTaskPage: ask((backend) => backend.taskRunsOfTaskPage),
     taskRunsPage: ask((backend) => backend.taskRunsPage),
+    taskRunSummariesPage: ask((backend) => backend.taskRunSummariesPage),
     siblingsPage: ask((backend) => backend.siblingsPage),
     flowRunsPage: ask((backend) => backend.flowRunsPage),
     flowsPage: ask((backend) => backend.flowsPage),

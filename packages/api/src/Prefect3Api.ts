@@ -16,6 +16,7 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import type * as Backend from "./Backend.ts"
 import { compareCodePoints } from "./internal/codePoints.ts"
+import { nameContains } from "./internal/nameContains.ts"
 import * as Block from "./internal/prefect3/block.ts"
 import * as Client from "./internal/prefect3/client.ts"
 import * as Events from "./internal/prefect3/events.ts"
@@ -254,6 +255,11 @@ const makeBackend = Effect.fnUntraced(function*(
     countMappedChildren: () => unsupported("countMappedChildren", "mapped children"),
     flowRun,
     flow,
+    edges: Effect.fnUntraced(function*(flowRunId) {
+      const rows = yield* allTaskRuns("edges", flowRunId)
+      if (rows.length === 0) yield* flowRun(flowRunId)
+      return Rows.edges(rows)
+    }),
     flowRunStates: (flowRunId) =>
       orNotFound(
         states(
@@ -279,6 +285,15 @@ const makeBackend = Effect.fnUntraced(function*(
     storageBlock: (id) => Cache.get(blocks, id),
     taskRunsOfTaskPage: () => unsupported("taskRunsOfTask", "mapped children"),
     taskRunsPage: (query, request) => taskRunsPage("taskRuns", query, request),
+    taskRunSummariesPage: ({ flowRunId, taskId }, request) =>
+      taskId !== undefined
+        ? unsupported("taskRunSummaries", "task ids")
+        : orNotFound(
+          pages.byOffset(ofFlowRun("taskRunSummaries", flowRunId), request, Rows.taskRunSummary),
+          "taskRunSummaries",
+          flowRunId,
+          noFlowRun
+        ),
     siblingsPage: (view, request) =>
       // A task outside a flow, or without a key, shares it with nobody.
       view.flowRunId === null || view.taskSlug === null
@@ -290,7 +305,7 @@ const makeBackend = Effect.fnUntraced(function*(
             next
           })
         ),
-    flowRunsPage: ({ flowId, flowName, states }, request) => {
+    flowRunsPage: ({ flowId, flowName, nameContains: part, states }, request) => {
       const state = states === undefined ? undefined : States.filter(states)
       if (states !== undefined && state === undefined) return Effect.succeed({ items: [], next: undefined })
       const flows = {
@@ -303,6 +318,8 @@ const makeBackend = Effect.fnUntraced(function*(
         from: (before: string | undefined): Pages.Filter => {
           const flowRuns = {
             ...(state === undefined ? {} : { state }),
+            // The server takes % and _ for wildcards, so it may give more than matches; a backslash could make it give less.
+            ...(part === undefined || part.includes("\\") ? {} : { name: { like_: part } }),
             ...(before === undefined ? {} : { [time]: { before_: before } })
           }
           return {
@@ -318,7 +335,10 @@ const makeBackend = Effect.fnUntraced(function*(
       }
       const page = orNotFound(pages.byTime(newestFirst, request, Rows.flowRun), "flowRuns", flowId, noFlow)
       return Effect.map(page, ({ items, next }) => ({
-        items: states === undefined ? items : items.filter((view) => States.matches(states, view.state)),
+        items: items.filter((view) =>
+          (states === undefined || States.matches(states, view.state)) &&
+          (part === undefined || nameContains(view.name, part))
+        ),
         next
       }))
     },

@@ -23,7 +23,9 @@ import type {
   PageRequest,
   Queries,
   TaskInFlowRun,
-  TaskRunsQuery
+  TaskRunsQuery,
+  TaskRunSummariesQuery,
+  TaskRunSummary
 } from "./Backend.ts"
 import * as Pages from "./internal/pages.ts"
 import { MalformedResponse, PrefectApiError } from "./PrefectApiError.ts"
@@ -70,6 +72,15 @@ export class PrefectApi extends Context.Service<
       options?: PageOptions
     ) => Stream.Stream<TaskRunView, PrefectApiError>
     readonly taskRuns: (query: TaskRunsQuery, options?: PageOptions) => Stream.Stream<TaskRunView, PrefectApiError>
+    /**
+     * The id, state and times of each task run of a flow run, without the stored states, in the order of (task id, map
+     * index); runs without a task come last. Default page size: 1 000 at first, then 10 000. Prefect 3 has neither tasks
+     * nor map indexes, and gives them in an order of its own.
+     */
+    readonly taskRunSummaries: (
+      query: TaskRunSummariesQuery,
+      options?: PageOptions
+    ) => Stream.Stream<TaskRunSummary, PrefectApiError>
     /** The other runs of the same task in the same flow run, in no order. Prefect 3's nearest thing to children. */
     readonly siblings: (view: TaskRunView, options?: PageOptions) => Stream.Stream<TaskRunView, PrefectApiError>
     readonly flowRuns: (query?: FlowRunsQuery, options?: PageOptions) => Stream.Stream<FlowRunView, PrefectApiError>
@@ -88,9 +99,12 @@ export class PrefectApi extends Context.Service<
  */
 export const defaultPageSizes = { first: 100, next: 2000 } as const
 
-const pageSizes = (size: number | undefined) =>
+/** Summaries are small. */
+const summaryPageSizes = { first: 1000, next: 10_000 } as const
+
+const pageSizes = (size: number | undefined, defaults: Pages.Sizes) =>
   size === undefined || Number.isNaN(size)
-    ? defaultPageSizes
+    ? defaults
     : { first: Math.max(1, Math.floor(size)), next: Math.max(1, Math.floor(size)) }
 
 /**
@@ -110,12 +124,14 @@ export const make = (backend: Backend): PrefectApi["Service"] => {
     siblingsPage,
     taskRunsOfTaskPage,
     taskRunsPage,
+    taskRunSummariesPage,
     ...queries
   } = backend
   const stream = <A>(
     operation: string,
     page: (request: PageRequest) => Effect.Effect<Page<A>, PrefectApiError>,
-    options: PageOptions | undefined
+    options: PageOptions | undefined,
+    defaults: Pages.Sizes = defaultPageSizes
   ) =>
     Pages.stream(
       (request) =>
@@ -134,7 +150,7 @@ export const make = (backend: Backend): PrefectApi["Service"] => {
               )
               : Effect.succeed(answer)
         ),
-      pageSizes(options?.pageSize)
+      pageSizes(options?.pageSize, defaults)
     )
   return PrefectApi.of({
     ...queries,
@@ -170,6 +186,8 @@ export const make = (backend: Backend): PrefectApi["Service"] => {
     taskRunsOfTask: (task, options) =>
       stream("taskRunsOfTask", (page) => taskRunsOfTaskPage({ ...task, after: -2 }, page), options),
     taskRuns: (query, options) => stream("taskRuns", (page) => taskRunsPage(query, page), options),
+    taskRunSummaries: (query, options) =>
+      stream("taskRunSummaries", (page) => taskRunSummariesPage(query, page), options, summaryPageSizes),
     siblings: (view, options) => stream("siblings", (page) => siblingsPage(view, page), options),
     flowRuns: (query, options) => stream("flowRuns", (page) => flowRunsPage(query ?? {}, page), options),
     flows: (options) => stream("flows", flowsPage, options),

@@ -282,6 +282,89 @@ export const suite = (
         yield* check({ states: [] }, () => false)
       }))
 
+    test("summarizes the task runs of a flow run by task and map index, in pages of any size", (api) =>
+      Effect.gen(function*() {
+        const nullLast = (id: string | null) => id ?? "~"
+        const expected = (rows: ReadonlyArray<(typeof tables.task_run)[number]>) =>
+          rows.toSorted((left, right) =>
+            nullLast(left.task_id) < nullLast(right.task_id)
+              ? -1
+              : nullLast(left.task_id) > nullLast(right.task_id)
+              ? 1
+              : left.map_index - right.map_index || (left.id < right.id ? -1 : 1)
+          ).map((row) => ({
+            taskRunId: row.id,
+            taskId: row.task_id,
+            mapIndex: row.map_index,
+            state: row.serialized_state?.type ?? "Scheduled",
+            startTime: row.start_time,
+            endTime: row.end_time
+          }))
+        const of = (query: Omit<Backend.TaskRunSummariesQuery, "flowRunId">, pageSize?: number) =>
+          Effect.map(
+            collect(api.taskRunSummaries({ flowRunId: flowRuns.main, ...query }, { pageSize })),
+            (all) => all.map((summary) => ({ ...summary }))
+          )
+        const all = tables.task_run.filter((row) => row.flow_run_id === flowRuns.main)
+        for (const pageSize of [1, 3, undefined]) assert.deepStrictEqual(yield* of({}, pageSize), expected(all))
+        const ofFan = all.filter((row) => row.task_id === tasks.fan.id)
+        assert.deepStrictEqual(yield* of({ taskId: tasks.fan.id }, 2), expected(ofFan))
+        for (const after of [-1, 3, 99]) {
+          assert.deepStrictEqual(
+            yield* of({ taskId: tasks.fan.id, after }, 2),
+            expected(ofFan.filter((row) => row.map_index > after))
+          )
+        }
+        assert.deepStrictEqual(yield* of({ taskId: nowhere }), [])
+        assert.deepStrictEqual(yield* collect(api.taskRunSummaries({ flowRunId: nowhere })), [])
+      }))
+
+    test("gives the edges of a flow run's graph, from its flow's description where there are no rows", (api) =>
+      Effect.gen(function*() {
+        const sorted = (edges: ReadonlyArray<Backend.Edge>) =>
+          edges.map((edge) => ({ ...edge })).toSorted((left, right) =>
+            left.upstreamTaskId < right.upstreamTaskId ? -1 : 1
+          )
+        const { fan, large, lower, upper } = tasks
+        assert.deepStrictEqual(sorted(yield* api.edges(flowRuns.main)), [
+          { upstreamTaskId: fan.id, downstreamTaskId: lower.id, key: null, mapped: false },
+          { upstreamTaskId: upper.id, downstreamTaskId: fan.id, key: "x", mapped: true }
+        ])
+        assert.deepStrictEqual(sorted(yield* api.edges(flowRuns.large)), [
+          { upstreamTaskId: large.id, downstreamTaskId: large.id, key: "x", mapped: true }
+        ])
+        assert.deepStrictEqual(yield* api.edges(flowRuns.tieLow), [])
+        for (const id of [nowhere, "not-a-uuid"]) {
+          assert.strictEqual(reasonOf(yield* Effect.flip(api.edges(id))), "FlowRunNotFound")
+        }
+      }))
+
+    test("finds flow runs by a part of their name, which is no pattern", (api) =>
+      Effect.gen(function*() {
+        const names = (nameContains: string) =>
+          Effect.map(collect(api.flowRuns({ nameContains }, { pageSize: 1 })), (all) => all.map(({ name }) => name))
+        assert.deepStrictEqual(yield* names("TIE-"), ["tie-high", "tie-low"])
+        assert.deepStrictEqual(yield* names("_run"), ["large_run 100%"])
+        assert.deepStrictEqual(yield* names("0%"), ["large_run 100%"])
+        for (const none of ["%", "m_in", "\\", "null", "0%0"]) {
+          assert.deepStrictEqual(yield* names(none), none === "%" ? ["large_run 100%"] : [], none)
+        }
+        assert.lengthOf(yield* names(""), 5)
+      }))
+
+    test("lets timers run between pages", (api) =>
+      Effect.gen(function*() {
+        let turns = 0
+        const timer = setInterval(() => turns++, 0)
+        const pages = api.mappedChildren({ flowRunId: flowRuns.large, taskId: tasks.large.id }, { pageSize: 1 })
+        const seen: Array<number> = []
+        yield* Effect.ensuring(
+          Stream.runForEach(pages, () => Effect.sync(() => seen.push(turns))),
+          Effect.sync(() => clearInterval(timer))
+        )
+        assert.isAbove(new Set(seen).size, 3)
+      }))
+
     test("gives the siblings of a task run", (api) =>
       Effect.gen(function*() {
         const view = yield* api.taskRun(fanChildren[2]!.id)

@@ -51,7 +51,19 @@ const common = { tenant_id: tenant, created: "2022-03-01T12:00:00+00:00", update
 
 const flow = [
   { id: flows.etl1, name: "etl", version: 1, created: "2022-01-01T00:00:00+00:00" },
-  { id: flows.etl2, name: "etl", version: 2, created: "2022-02-01T00:00:00.5+00:00" },
+  {
+    id: flows.etl2,
+    name: "etl",
+    version: 2,
+    created: "2022-02-01T00:00:00.5+00:00",
+    // Its edges are known from its description alone.
+    serialized_flow: {
+      edges: [
+        { upstream_task: { slug: "large-1" }, downstream_task: { slug: "large-1" }, key: "x", mapped: true },
+        { upstream_task: { slug: "gone-1" }, downstream_task: { slug: "large-1" }, key: null, mapped: false }
+      ]
+    }
+  },
   { id: flows.other, name: "other", version: 1, created: "2022-02-01T00:00:00.5+00:00" }
 ].map((row) => ({
   ...common,
@@ -81,7 +93,7 @@ const flow_run = [
   {
     id: flowRuns.large,
     flow_id: flows.etl2,
-    name: "large-run",
+    name: "large_run 100%",
     // The same day in a longer notation: later by 1 microsecond.
     created: "2022-03-01T12:00:00.000001+00:00",
     serialized_state: state("Success"),
@@ -175,7 +187,9 @@ const taskRun = (
   version: 1,
   name,
   state: serialized_state === null ? null : serialized_state.type,
-  serialized_state
+  serialized_state,
+  start_time: map_index === 1 ? null : "2022-03-01T12:00:02.75+00:00",
+  end_time: map_index >= 0 ? "2022-03-01T12:00:03.000001+00:00" : null
 })
 
 export const fanStates = ["Success", "Failed", null, "Success", "Retrying", "Levitating", "Success"]
@@ -244,12 +258,26 @@ const history = (
   serialized_state: { readonly type: string }
 ) => ({ ...common, id: uuid(0xd, id), timestamp, version, state: serialized_state.type, serialized_state })
 
+const edge = (number: number, upstream: string, downstream: string, key: string | null, isMapped: boolean) => ({
+  ...common,
+  id: uuid(0x9, number),
+  flow_id: flows.etl1,
+  upstream_task_id: upstream,
+  downstream_task_id: downstream,
+  key,
+  mapped: isMapped
+})
+
 export const tables = {
   tenant: [{ id: tenant, created: common.created, updated: common.updated, name: "t", slug: "t", settings: {} }],
   project: [{ ...common, id: project, name: "p" }],
   flow_group: [{ ...common, id: uuid(0x3, 1), name: "g", settings: {}, default_parameters: {} }],
   flow,
   task,
+  edge: [
+    edge(1, tasks.upper.id, tasks.fan.id, "x", true),
+    edge(2, tasks.fan.id, tasks.lower.id, null, false)
+  ],
   flow_run,
   task_run,
   // Backwards, and two of one instant.

@@ -35,6 +35,7 @@ export const pagesOf = Effect.fnUntraced(function*(count: number, options: Optio
     ...nothing,
     name: "a test",
     taskRunsPage: unexpected,
+    taskRunSummariesPage: unexpected,
     siblingsPage: unexpected,
     flowRunsPage: unexpected,
     flowsPage: unexpected,

@@ -256,6 +256,75 @@ describe("listings", () => {
       })
     ))
 
+  it.effect("summaries are of every task run, and a task cannot be asked for", () =>
+    withServer(() =>
+      Effect.gen(function*() {
+        const api = yield* PrefectApi
+        const flowRunId = Recorded.runs["structure"]!
+        const rows = Recorded.taskRuns.filter((row) => row["flow_run_id"] === flowRunId)
+        const summaries = yield* Stream.runCollect(api.taskRunSummaries({ flowRunId }, { pageSize: 3 }))
+        const byId = new Map(summaries.map((summary) => [summary.taskRunId, summary]))
+        assert.strictEqual(byId.size, rows.length)
+        assert.lengthOf(summaries, rows.length)
+        for (const view of yield* api.firstTaskRunOfEachTask(flowRunId)) {
+          const row = rows.find(({ id }) => id === view.taskRunId)!
+          assert.deepStrictEqual({ ...byId.get(view.taskRunId)! }, {
+            taskRunId: view.taskRunId as string,
+            taskId: null,
+            mapIndex: -1,
+            state: State.typeName(view.state),
+            startTime: row["start_time"] as string | null,
+            endTime: row["end_time"] as string | null
+          })
+        }
+        const { reason } = yield* Effect.flip(
+          Stream.runCollect(api.taskRunSummaries({ flowRunId, taskId: "11111111-1111-4111-8111-111111111111" }))
+        )
+        assert.strictEqual(reason._tag, "UnsupportedByBackend")
+      })
+    ))
+
+  it.effect("edges are those of the inputs of task runs", () =>
+    withServer(() =>
+      Effect.gen(function*() {
+        const api = yield* PrefectApi
+        const flowRunId = Recorded.runs["structure"]!
+        const rows = Recorded.taskRuns.filter((row) => row["flow_run_id"] === flowRunId)
+        const ids = new Set(rows.map(({ id }) => id))
+        const expected = rows.flatMap((row) =>
+          Object.entries(row["task_inputs"] as Record<string, ReadonlyArray<{ id: string; input_type: string }>>)
+            .filter(([key]) => !key.startsWith("__"))
+            .flatMap(([key, inputs]) =>
+              inputs.filter((input) => ids.has(input.id)).map(({ id }) =>
+                `${id} ${row["id"] as string} ${key === "wait_for" ? null : key}`
+              )
+            )
+        )
+        assert.isAbove(expected.length, 2)
+        const edges = yield* api.edges(flowRunId)
+        assert.deepStrictEqual(
+          edges.map(({ downstreamTaskId, key, upstreamTaskId }) => `${upstreamTaskId} ${downstreamTaskId} ${key}`)
+            .toSorted(),
+          [...new Set(expected)].toSorted()
+        )
+        assert.isTrue(edges.every(({ mapped }) => !mapped))
+      })
+    ))
+
+  it.effect("flow runs are found by a part of their name", () =>
+    withServer((server) =>
+      Effect.gen(function*() {
+        const api = yield* PrefectApi
+        const name = Recorded.flowRuns[0]!["name"] as string
+        const part = name.slice(1, -1).toUpperCase()
+        const found = yield* Stream.runCollect(api.flowRuns({ nameContains: part }))
+        assert.isAbove(found.length, 0)
+        assert.isTrue(found.every((view) => view.name!.toUpperCase().includes(part)))
+        assert.deepInclude(server.received.at(-1)!.body!["flow_runs"], { name: { like_: part } })
+        assert.lengthOf(yield* Stream.runCollect(api.flowRuns({ nameContains: "%" })), 0)
+      })
+    ))
+
   it.effect("an empty flow run is empty, one that is not there is FlowRunNotFound", () =>
     withServer(
       () =>

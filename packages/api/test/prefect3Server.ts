@@ -83,6 +83,7 @@ const unrecorded: Readonly<Record<string, ReadonlyArray<string>>> = {
   "/flow_runs/filter": [
     "flows.id.any_",
     "flows.name.any_",
+    "flow_runs.name.like_",
     "flow_runs.state.type.any_",
     "flow_runs.state.name.any_",
     "flow_runs.expected_start_time.before_",
@@ -143,7 +144,12 @@ const tables: Readonly<Record<string, Table>> = {
     keeps: (body, row) => {
       const before = at(body, "flow_runs", "expected_start_time", "before_")
       const flow = flows.find((flow) => flow["id"] === row["flow_id"])
-      return stateMatches(at(body, "flow_runs", "state"), row) &&
+      // A pattern of SQL's ILIKE.
+      const like = at(body, "flow_runs", "name", "like_")
+      const pattern = typeof like === "string"
+        ? new RegExp(like.replace(/[.*+?^${}()|[\]\\]/g, "\\$&").replaceAll("%", ".*").replaceAll("_", "."), "i")
+        : /(?:)/
+      return pattern.test(String(row["name"])) && stateMatches(at(body, "flow_runs", "state"), row) &&
         any(at(body, "flows", "id"), row["flow_id"]) && any(at(body, "flows", "name"), flow?.["name"]) &&
         (typeof before !== "string" || String(row["expected_start_time"]) <= before)
     }

@@ -7,15 +7,23 @@ import type * as Pull from "effect/Pull"
 import * as Stream from "effect/Stream"
 import type { Cursor, Page, PageRequest } from "../Backend.ts"
 
+/** The number of rows to request for the first page, and for those after it. */
+export interface Sizes {
+  readonly first: number
+  readonly next: number
+}
+
 /**
  * A listing as a Stream that asks for nothing before it is pulled, and has one page fetched ahead.
+ *
+ * Timers and other requests run between two pages, even where a backend answers without waiting.
  *
  * A page is given in two arrays, and the next one is asked for when the second is pulled: who takes a few elements pays
  * for one page, who reads on never waits for a page that could have been under way.
  */
 export const stream = <A, E>(
   page: (request: PageRequest) => Effect.Effect<Page<A>, E>,
-  sizes: { readonly first: number; readonly next: number }
+  sizes: Sizes
 ): Stream.Stream<A, E> =>
   Stream.scoped(Stream.fromPull(Effect.map(Effect.scope, (scope) => {
     let cursor: Cursor | undefined
@@ -49,11 +57,16 @@ export const stream = <A, E>(
       if (ahead !== undefined) {
         const fiber = ahead
         ahead = undefined
-        return Effect.flatMap(Fiber.join(fiber), emit)
+        return Effect.flatMap(Effect.andThen(Effect.yieldNow, Fiber.join(fiber)), emit)
       }
       return ended
         ? Cause.done()
-        : Effect.flatMap(page({ cursor, limit: cursor === undefined ? sizes.first : sizes.next }), emit)
+        : Effect.flatMap(
+          cursor === undefined
+            ? page({ cursor, limit: sizes.first })
+            : Effect.andThen(Effect.yieldNow, page({ cursor, limit: sizes.next })),
+          emit
+        )
     })
     return pull
   })))

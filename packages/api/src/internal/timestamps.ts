@@ -17,3 +17,15 @@ export const microseconds = (text: unknown): number => {
   const offset = (Number(hours) * 60 + Number(minutes)) * (sign === "-" ? -60_000 : 60_000)
   return (milliseconds - offset) * 1000 + Number(fraction.padEnd(6, "0").slice(0, 6))
 }
+
+/**
+ * The text of an instant in microseconds since 1970 as Postgres gives it in JSON: `2022-03-01T12:00:02.75+00:00`. null for
+ * NaN.
+ */
+export const isoText = (instant: number): string | null => {
+  const date = new Date(Math.floor(instant / 1000))
+  if (Number.isNaN(date.getTime())) return null
+  const [seconds, milliseconds] = date.toISOString().slice(0, -1).split(".")
+  const fraction = `${milliseconds}${String(((instant % 1000) + 1000) % 1000).padStart(3, "0")}`.replace(/0+$/, "")
+  return `${seconds}${fraction === "" ? "" : `.${fraction}`}+00:00`
+}

@@ -5,6 +5,7 @@ import * as Result from "effect/Result"
 import type * as Backend from "../../Backend.ts"
 import * as Errors from "../../PrefectApiError.ts"
 import { compareCodePoints } from "../codePoints.ts"
+import { ofSerializedFlow } from "../edges.ts"
 import { toApiError } from "../http/failure.ts"
 import { isObject } from "../isObject.ts"
 import * as Rows from "../rows.ts"
@@ -269,6 +270,42 @@ export const make = (client: GraphQLClient, options: { readonly lookupBatchSize:
       return flowRunId === undefined || taskId === undefined ? Effect.succeed({}) : countChildren(flowRunId, taskId)
     },
 
+    edges: Effect.fnUntraced(function*(id) {
+      const operation = "edges"
+      const flowRunId = canonicalUuid(id)
+      const request = (document: Documents.Document, variables: { readonly [name: string]: unknown }) =>
+        Effect.mapError(client.query(operation, document, variables), toApiError(operation))
+      const list = (data: { readonly [field: string]: unknown }, table: string): ReadonlyArray<Row> => {
+        const rows = data[table]
+        return Array.isArray(rows) ? rows.filter(isObject) : []
+      }
+      const [flowRun] = flowRunId === undefined
+        ? []
+        : list(yield* request(Documents.flowOfRun, { ids: [flowRunId] }), "flow_run")
+      if (flowRun === undefined) return yield* fail(operation, new Errors.FlowRunNotFound({ flowRunId: id }))
+      const flowId = flowRun["flow_id"]
+      if (typeof flowId !== "string") return []
+      const edges: Array<Backend.Edge> = []
+      for (const row of list(yield* request(Documents.edges, { flowId }), "edge")) {
+        const { downstream_task_id: downstreamTaskId, key, mapped, upstream_task_id: upstreamTaskId } = row
+        if (typeof upstreamTaskId !== "string" || typeof downstreamTaskId !== "string") {
+          return yield* malformed(operation, "an edge lacks one of its tasks")
+        }
+        edges.push({
+          upstreamTaskId,
+          downstreamTaskId,
+          key: typeof key === "string" ? key : null,
+          mapped: mapped === true
+        })
+      }
+      if (edges.length > 0) return edges
+      const data = yield* request(Documents.serializedFlow, { ids: [flowId], flowId })
+      const taskIds = list(data, "task").flatMap(({ id, slug }): ReadonlyArray<readonly [string, string]> =>
+        typeof id === "string" && typeof slug === "string" ? [[slug, id]] : []
+      )
+      return ofSerializedFlow(list(data, "flow")[0]?.["serialized_flow"], new Map(taskIds))
+    }),
+
     flowRunStates: (id) => {
       const flowRunId = canonicalUuid(id)
       return flowRunId === undefined
@@ -334,6 +371,44 @@ export const make = (client: GraphQLClient, options: { readonly lookupBatchSize:
       ], page)
     },
 
+    taskRunSummariesPage: Effect.fnUntraced(function*(query, page) {
+      const operation = "taskRunSummaries"
+      const flowRunId = canonicalUuid(query.flowRunId)
+      const taskId = query.taskId === undefined ? undefined : canonicalUuid(query.taskId)
+      if (flowRunId === undefined || query.taskId !== undefined && taskId === undefined) return emptyPage
+      const { next, rows } = yield* rawPage(operation, listings.summaries, [{
+        flow_run_id: { _eq: flowRunId },
+        ...(taskId === undefined ? {} : { task_id: { _eq: taskId } }),
+        ...(taskId === undefined || query.after === undefined
+          ? {}
+          : { map_index: { _gt: Math.max(-2_147_483_648, Math.min(2_147_483_647, query.after)) } })
+      }], page)
+      // The column is null where no state was stored, and where it was not written for one that was.
+      const unnamed = rows.flatMap(({ id, state }) => typeof state === "string" ? [] : [id as string])
+      const stored = unnamed.length === 0
+        ? []
+        : (yield* Effect.mapError(
+          queryRows(operation, Documents.statesById, "task_run", { ids: unnamed }),
+          toApiError(operation)
+        )).filter(isObject)
+      const names = new Map(stored.map((row) => [
+        row["id"],
+        State.typeName(State.fromJson((row["serialized_state"] ?? null) as never))
+      ]))
+      const text = (value: unknown) => typeof value === "string" ? value : null
+      return {
+        items: rows.map((row): Backend.TaskRunSummary => ({
+          taskRunId: row["id"] as string,
+          taskId: row["task_id"] as string | null,
+          mapIndex: row["map_index"] as number,
+          state: text(row["state"]) ?? names.get(row["id"]) ?? "Scheduled",
+          startTime: text(row["start_time"]),
+          endTime: text(row["end_time"])
+        })),
+        next
+      }
+    }),
+
     siblingsPage: ({ flowRunId, taskId, taskRunId }, page) =>
       flowRunId === null || taskId === null
         ? Effect.succeed(emptyPage)
@@ -354,7 +429,8 @@ export const make = (client: GraphQLClient, options: { readonly lookupBatchSize:
         [
           {
             ...(flowId === undefined ? {} : { flow_id: { _eq: flowId } }),
-            ...(query.flowName === undefined ? {} : { flow: { name: { _eq: query.flowName } } })
+            ...(query.flowName === undefined ? {} : { flow: { name: { _eq: query.flowName } } }),
+            ...(query.nameContains === undefined ? {} : { name: { _ilike: containing(query.nameContains) } })
           },
           ...(query.states === undefined ? [] : [inStates(query.states)])
         ],
@@ -412,6 +488,9 @@ export const make = (client: GraphQLClient, options: { readonly lookupBatchSize:
     }
   }
 }
+
+/** The pattern of Postgres' `ilike` for a text anywhere in another. */
+const containing = (text: string) => `%${text.replace(/[\\%_]/g, "\\$&")}%`
 
 const isPostgresInt = (value: number) => Number.isInteger(value) && Math.abs(value) <= 2_147_483_647
 

@@ -74,12 +74,43 @@ export const mappedTasks = document(
 /**
  * A page of a table: `orderBy` is an order of `keyset`.
  */
-export const listing = (name: string, table: Table, orderBy: string): Document =>
+export const listing = (
+  name: string,
+  table: Table,
+  orderBy: string,
+  selection: string = columns[table]
+): Document =>
   document(
     name,
     `$where: ${table}_bool_exp!, $limit: Int!`,
-    `${table}(where: $where, order_by: ${orderBy}, limit: $limit) { ${columns[table]} }`
+    `${table}(where: $where, order_by: ${orderBy}, limit: $limit) { ${selection} }`
   )
+
+/** The columns of a summary. `state` holds the type of the stored state, which is many times as large. */
+export const summaryColumns = "id task_id map_index state start_time end_time"
+
+/** The stored states of some task runs. */
+export const statesById = document(
+  "StatesById",
+  "$ids: [uuid!]",
+  "task_run(where: { id: { _in: $ids } }) { id serialized_state }"
+)
+
+/** The flow of a flow run. */
+export const flowOfRun = document("FlowOfRun", "$ids: [uuid!]", "flow_run(where: { id: { _in: $ids } }) { flow_id }")
+
+export const edges = document(
+  "Edges",
+  "$flowId: uuid!",
+  "edge(where: { flow_id: { _eq: $flowId } }) { upstream_task_id downstream_task_id key mapped }"
+)
+
+/** The graph of a flow as its own description has it, for a server that kept no edges. */
+export const serializedFlow = document(
+  "SerializedFlow",
+  "$ids: [uuid!], $flowId: uuid!",
+  "flow(where: { id: { _in: $ids } }) { serialized_flow } task(where: { flow_id: { _eq: $flowId } }) { id slug }"
+)
 
 /**
  * How many rows each of several conditions has, in one request: `count0`, `count1`, …

@@ -22,14 +22,15 @@ export const malformed = (operation: string, detail: string) =>
 /** The most rows that one query asks for. */
 const maxPageSize = 10_000
 
-const listingOf = (name: string, table: Documents.Table, order: Keyset.Order) => ({
-  document: Documents.listing(name, table, Keyset.orderBy(order)),
+const listingOf = (name: string, table: Documents.Table, order: Keyset.Order, selection?: string) => ({
+  document: Documents.listing(name, table, Keyset.orderBy(order), selection),
   table,
   order
 })
 
 export const listings = {
   taskRuns: listingOf("TaskRuns", "task_run", Keyset.byTaskAndMapIndex),
+  summaries: listingOf("TaskRunSummaries", "task_run", Keyset.byTaskAndMapIndex, Documents.summaryColumns),
   siblings: listingOf("Siblings", "task_run", Keyset.byMapIndex),
   flowRuns: listingOf("FlowRuns", "flow_run", Keyset.newestFirst),
   flows: listingOf("Flows", "flow", Keyset.newestFirst),

@@ -5,6 +5,7 @@ import type { Fragment } from "effect/sql/Statement"
 import type * as Backend from "../../Backend.ts"
 import * as Errors from "../../PrefectApiError.ts"
 import { compareCodePoints } from "../codePoints.ts"
+import { ofSerializedFlow } from "../edges.ts"
 import * as Rows from "../rows.ts"
 import { describeBySlug } from "../taskRunText.ts"
 import { isUuid } from "../uuids.ts"
@@ -249,6 +250,30 @@ export const make = ({ client: sql, run }: Connection): Backend.Backend => {
         )
         : fail("flow", new Errors.FlowNotFound({ flowId })),
 
+    edges: Effect.fnUntraced(function*(flowRunId) {
+      const notFound = new Errors.FlowRunNotFound({ flowRunId })
+      if (!isUuid(flowRunId)) return yield* fail("edges", notFound)
+      const [flowRun] = yield* run(
+        "edges",
+        sql<{ readonly flow_id: string | null; readonly edges: ReadonlyArray<Backend.Edge> }>`
+          select r.flow_id, coalesce((select jsonb_agg(jsonb_build_object('upstreamTaskId', e.upstream_task_id,
+            'downstreamTaskId', e.downstream_task_id, 'key', e.key, 'mapped', coalesce(e.mapped, false)))
+            from public.edge e where e.flow_id = r.flow_id), '[]'::jsonb) as edges
+          from public.flow_run r where r.id = ${flowRunId}::uuid`
+      )
+      if (flowRun === undefined) return yield* fail("edges", notFound)
+      if (flowRun.edges.length > 0 || flowRun.flow_id === null) return flowRun.edges
+      const [flow] = yield* run(
+        "edges",
+        sql<{ readonly serialized: unknown; readonly tasks: ReadonlyArray<readonly [slug: string, id: string]> }>`
+          select jsonb_build_object('edges', f.serialized_flow -> 'edges') as serialized,
+            coalesce((select jsonb_agg(jsonb_build_array(k.slug, k.id)) from public.task k
+              where k.flow_id = f.id and k.slug is not null), '[]'::jsonb) as tasks
+          from public.flow f where f.id = ${flowRun.flow_id}::uuid`
+      )
+      return flow === undefined ? [] : ofSerializedFlow(flow.serialized, new Map(flow.tasks))
+    }),
+
     flowRunStates: (flowRunId) => states("flowRunStates", "flow_run", flowRunId),
     taskRunStates: (taskRunId) => states("taskRunStates", "task_run", taskRunId),
 
@@ -264,6 +289,44 @@ export const make = ({ client: sql, run }: Connection): Backend.Backend => {
       flowRunId === null || taskId === null || !isUuid(taskRunId)
         ? Effect.succeed(noPage)
         : taskRunsOfTask("siblings", { flowRunId, taskId, after: -maxMapIndex, except: taskRunId }, page),
+
+    taskRunSummariesPage: Effect.fnUntraced(function*({ after, flowRunId, taskId }, { cursor, limit }) {
+      if (!isUuid(flowRunId) || taskId !== undefined && !isUuid(taskId)) return noPage
+      const from = cursor as TaskRunCursor | { readonly taskless: true } | undefined
+      const isTaskless = from !== undefined && ("taskless" in from || from.taskId === null)
+      const where = sql.and([
+        sql`t.flow_run_id = ${flowRunId}::uuid`,
+        taskId !== undefined
+          ? sql`t.task_id = ${taskId}::uuid`
+          : sql.literal(isTaskless ? "t.task_id is null" : "t.task_id is not null"),
+        ...(taskId === undefined || after === undefined
+          ? []
+          : [sql`t.map_index > ${Math.max(-maxMapIndex, Math.min(maxMapIndex, after))}::int`]),
+        ...(from === undefined || "taskless" in from ? [] : [
+          from.taskId === null
+            ? sql`(t.map_index, t.id) > (${from.mapIndex}::int, ${from.id}::uuid)`
+            : sql`(t.task_id, t.map_index, t.id) > (${from.taskId}::uuid, ${from.mapIndex}::int, ${from.id}::uuid)`
+        ])
+      ])
+      // The column says the same as the stored state, which is many times as large.
+      const found = yield* run(
+        "taskRunSummaries",
+        sql<Backend.TaskRunSummary>`select t.id as "taskRunId", t.task_id as "taskId", t.map_index as "mapIndex",
+            case when t.serialized_state is null then 'Scheduled' else coalesce(t.state, ${
+          stateName("t")
+        }) end as state,
+            to_jsonb(t.start_time) #>> '{}' as "startTime", to_jsonb(t.end_time) #>> '{}' as "endTime"
+          from public.task_run t where ${where} order by t.task_id, t.map_index, t.id limit ${limit + 1}`
+      )
+      const { next, rows } = pageOf(found, limit, ({ mapIndex, taskId, taskRunId }): Backend.Cursor => ({
+        taskId,
+        mapIndex,
+        id: taskRunId
+      }))
+      return next === undefined && !isTaskless && taskId === undefined
+        ? { items: rows, next: { taskless: true } }
+        : { items: rows, next }
+    }),
 
     // Two listings, one after the other: the index has no place for a null task in a comparison of keys.
     taskRunsPage: Effect.fnUntraced(function*({ flowRunId, mapped, states, taskSlug }, { cursor, limit }) {
@@ -293,7 +356,7 @@ export const make = ({ client: sql, run }: Connection): Backend.Backend => {
         : page
     }),
 
-    flowRunsPage: Effect.fnUntraced(function*({ flowId, flowName, states }, { cursor, limit }) {
+    flowRunsPage: Effect.fnUntraced(function*({ flowId, flowName, nameContains, states }, { cursor, limit }) {
       if (flowId !== undefined && !isUuid(flowId)) return noPage
       const from = keyed(cursor)
       const created = "coalesce(r.created, '-infinity'::timestamptz)"
@@ -305,6 +368,7 @@ export const make = ({ client: sql, run }: Connection): Backend.Backend => {
         ...(flowName === undefined
           ? []
           : [sql`r.flow_id in (select f.id from public.flow f where f.name = ${flowName})`]),
+        ...(nameContains === undefined ? [] : [sql`strpos(lower(r.name), lower(${nameContains}::text)) > 0`]),
         ...(states === undefined ? [] : [isState("r", states)])
       ])
       const found = yield* run(

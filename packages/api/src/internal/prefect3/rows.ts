@@ -11,6 +11,7 @@ import * as State from "@effect-prefect/core/State"
 import { StateRecord } from "@effect-prefect/core/StateRecord"
 import { TaskRunView } from "@effect-prefect/core/TaskRunView"
 import type * as Schema from "effect/Schema"
+import type { Edge, TaskRunSummary } from "../../Backend.ts"
 import { isObject } from "../isObject.ts"
 
 export type Row = { readonly [key: string]: Schema.Json }
@@ -53,6 +54,44 @@ export const taskRun = (row: unknown): TaskRunView | Malformed => {
     mapIndex: -1,
     flowRunId: valid["flow_run_id"] ?? null
   } as unknown as TaskRunView
+}
+
+/** What a summary has, of a task run. */
+export const taskRunSummary = withId("a task run", (row, id): TaskRunSummary => ({
+  taskRunId: id,
+  taskId: null,
+  mapIndex: -1,
+  state: State.typeName(State.fromJson(row["state"] ?? null)),
+  startTime: text(row["start_time"]),
+  endTime: text(row["end_time"])
+}))
+
+/**
+ * The edges between some task runs, each once. `task_inputs` names, for each parameter, the task runs that its argument
+ * came from; `wait_for` those that were only waited for. Names that begin with two underscores are Prefect's own.
+ */
+export const edges = (rows: ReadonlyArray<Row>): ReadonlyArray<Edge> => {
+  const known = new Set(rows.map((row) => row["id"]))
+  const found = new Map<string, Edge>()
+  for (const row of rows) {
+    const downstreamTaskId = row["id"]
+    for (const [key, inputs] of Object.entries(object(row["task_inputs"]) ?? {})) {
+      if (key.startsWith("__")) continue
+      for (const input of Array.isArray(inputs) ? inputs : []) {
+        const upstreamTaskId = isObject(input) && input["input_type"] === "task_run" ? input["id"] : undefined
+        if (typeof upstreamTaskId !== "string" || typeof downstreamTaskId !== "string" || !known.has(upstreamTaskId)) {
+          continue
+        }
+        found.set(JSON.stringify([upstreamTaskId, downstreamTaskId, key]), {
+          upstreamTaskId,
+          downstreamTaskId,
+          key: key === "wait_for" ? null : key,
+          mapped: false
+        })
+      }
+    }
+  }
+  return [...found.values()]
 }
 
 const problemOfTaskRun = (row: unknown): string | undefined => {

@@ -5,9 +5,11 @@ import type * as Backend from "../../Backend.ts"
 import * as Errors from "../../PrefectApiError.ts"
 import { cachedSuccess } from "../cachedSuccess.ts"
 import { compareCodePoints } from "../codePoints.ts"
+import { ofSerializedFlow } from "../edges.ts"
+import { nameContains } from "../nameContains.ts"
 import * as Decoders from "../rows.ts"
 import { describeBySlug } from "../taskRunText.ts"
-import { microseconds } from "../timestamps.ts"
+import { isoText, microseconds } from "../timestamps.ts"
 import * as Index from "./rowIndex.ts"
 
 const fail = (operation: string, reason: Errors.Reason) =>
@@ -67,6 +69,7 @@ export const make = Effect.fnUntraced(function*(rows: Index.Rows): Effect.fn.Ret
   const flowRuns = yield* cachedSuccess(Index.indexFlowRuns(rows))
   const flows = yield* cachedSuccess(Index.indexFlows(rows))
   const logs = yield* cachedSuccess(Index.indexLogs(rows))
+  const edges = yield* cachedSuccess(Index.indexEdges(rows))
   const artifacts = yield* cachedSuccess(Index.indexArtifacts(rows))
   const taskRunStates = yield* cachedSuccess(Index.indexStates(rows, "task_run_state", "task_run_id"))
   const flowRunStates = yield* cachedSuccess(Index.indexStates(rows, "flow_run_state", "flow_run_id"))
@@ -129,7 +132,16 @@ export const make = Effect.fnUntraced(function*(rows: Index.Rows): Effect.fn.Ret
   const firstOf = (entries: ReadonlyArray<Index.TaskRunEntry>, taskId: string, after: number) =>
     Index.positionAfter(
       entries,
-      { place: Infinity, id: "\uffff", taskId, mapIndex: after, flowRunId: null, state: "" },
+      {
+        place: Infinity,
+        id: "\uffff",
+        taskId,
+        mapIndex: after,
+        flowRunId: null,
+        state: "",
+        startTime: Number.NaN,
+        endTime: Number.NaN
+      },
       Index.byTaskAndMapIndex
     )
 
@@ -202,6 +214,18 @@ export const make = Effect.fnUntraced(function*(rows: Index.Rows): Effect.fn.Ret
         ({ byId }) => single("flow", "flow", Decoders.decodeFlow, byId.get(flowId), new Errors.FlowNotFound({ flowId }))
       ),
 
+    edges: Effect.fnUntraced(function*(flowRunId) {
+      const { byId } = yield* flowRuns
+      const [flowRun] = byId.get(flowRunId)
+      if (flowRun === undefined) return yield* fail("edges", new Errors.FlowRunNotFound({ flowRunId }))
+      const { flowId } = flowRun
+      if (flowId === null) return []
+      const stored = (yield* edges).get(flowId)
+      if (stored !== undefined) return stored
+      const [flow] = yield* read("flow", (yield* flows).byId.get(flowId).slice(0, 1))
+      return ofSerializedFlow(flow?.["serialized_flow"], yield* Index.taskIdsOf(rows, flowId))
+    }),
+
     flowRunStates: (flowRunId) =>
       Effect.flatMap(flowRunStates, (byRun) => statesOf("flow_run_state", byRun.get(flowRunId))),
 
@@ -240,6 +264,28 @@ export const make = Effect.fnUntraced(function*(rows: Index.Rows): Effect.fn.Ret
         return Effect.map(views("taskRuns", index, page.entries), (items) => ({ items, next: cursorOf(page.next) }))
       }),
 
+    taskRunSummariesPage: ({ after, flowRunId, taskId }, { cursor, limit }) =>
+      Effect.map(taskRuns, (index) => {
+        const all = index.byFlowRun.get(flowRunId)
+        const start = cursor !== undefined
+          ? startOf(all, cursor, Index.byTaskAndMapIndex)
+          : taskId === undefined
+          ? 0
+          : firstOf(all, taskId, after ?? -Infinity)
+        const page = pageOf(all, start, limit, () => true, (entry) => taskId !== undefined && entry.taskId !== taskId)
+        return {
+          items: page.entries.map((entry) => ({
+            taskRunId: entry.id,
+            taskId: entry.taskId,
+            mapIndex: entry.mapIndex,
+            state: entry.state,
+            startTime: isoText(entry.startTime),
+            endTime: isoText(entry.endTime)
+          })),
+          next: cursorOf(page.next)
+        }
+      }),
+
     siblingsPage: ({ flowRunId, taskId, taskRunId }, { cursor, limit }) =>
       Effect.flatMap(taskRuns, (index) => {
         if (taskId === null || flowRunId === null) return Effect.succeed({ items: [], next: undefined })
@@ -257,7 +303,7 @@ export const make = Effect.fnUntraced(function*(rows: Index.Rows): Effect.fn.Ret
         return Effect.map(views("siblings", index, page.entries), (items) => ({ items, next: cursorOf(page.next) }))
       }),
 
-    flowRunsPage: Effect.fnUntraced(function*({ flowId, flowName, states }, { cursor, limit }) {
+    flowRunsPage: Effect.fnUntraced(function*({ flowId, flowName, nameContains: part, states }, { cursor, limit }) {
       const { sorted } = yield* flowRuns
       let named: ReadonlySet<string> | undefined
       if (flowName !== undefined) {
@@ -271,6 +317,7 @@ export const make = Effect.fnUntraced(function*(rows: Index.Rows): Effect.fn.Ret
         (entry) =>
           (flowId === undefined || entry.flowId === flowId) &&
           (named === undefined || entry.flowId !== null && named.has(entry.flowId)) &&
+          (part === undefined || nameContains(entry.name, part)) &&
           (states === undefined || states.includes(entry.state))
       )
       const items = yield* models("flow_run", Decoders.decodeFlowRun, page.entries)
@@ -325,7 +372,9 @@ export const make = Effect.fnUntraced(function*(rows: Index.Rows): Effect.fn.Ret
       return { items, next: cursorOf(page.next) }
     })
   }
-  const all = Effect.all([taskRuns, flowRuns, flows, logs, artifacts, taskRunStates, flowRunStates], { discard: true })
+  const all = Effect.all([taskRuns, flowRuns, flows, logs, artifacts, taskRunStates, flowRunStates, edges], {
+    discard: true
+  })
   return {
     backend,
     readAll: all,

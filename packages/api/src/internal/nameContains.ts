@@ -1,0 +1,3 @@
+/** Whether a name contains a text, in upper or lower case. */
+export const nameContains = (name: string | null, part: string): boolean =>
+  name !== null && name.toLowerCase().includes(part.toLowerCase())
