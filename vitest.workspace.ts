@@ -1,4 +1,5 @@
 import { existsSync, readdirSync } from "node:fs"
+import { availableParallelism } from "node:os"
 import { defineConfig } from "vitest/config"
 
 // The sources of the packages, without a build.
@@ -13,15 +14,29 @@ const folders = ["packages", "examples"].filter((parent) => existsSync(parent)).
   }))
 )
 
+// A module that is mocked must not be met by the file that runs next in the same process.
+const mocks = new Set(["formats"])
+
+// No machine is so busy that a test which is not stuck reaches it.
+const timeout = 5 * 60_000
+
 const projects = [...folders, { name: "scripts", root: "scripts" }]
 
 export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions, externalConditions: conditions } },
   test: {
+    maxWorkers: availableParallelism(),
     projects: projects.map(({ name, root }) => ({
       extends: true as const,
-      test: { name, root, include: ["test/**/*.test.ts"], testTimeout: 30_000 }
+      test: {
+        name,
+        root,
+        include: ["test/**/*.test.ts"],
+        isolate: mocks.has(name),
+        testTimeout: timeout,
+        hookTimeout: timeout
+      }
     }))
   }
 })

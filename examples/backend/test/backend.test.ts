@@ -165,5 +165,5 @@ describe("on the embedded server", () => {
       const parent = { id: "9e660003-7e8c-53f4-bd50-60a839a87860" }
       const children = yield* Stream.runCollect(yield* prefect.children({ params: parent, query: {} }))
       assert.strictEqual(children.length, 24)
-    }).pipe(serving(Prefect, Storage)), 60_000)
+    }).pipe(serving(Prefect, Storage)))
 })

@@ -52,8 +52,7 @@ describe("on PGlite", () => {
         assert.include((yield* Effect.flip(Stream.runCollect(api.flowRuns()))).message, "25006")
         const { rows } = yield* Effect.promise(() => database.query("select * from sneaked"))
         assert.deepStrictEqual(rows, [])
-      }),
-    60_000
+      })
   )
 })
 

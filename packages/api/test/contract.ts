@@ -69,7 +69,7 @@ export const suite = (
   layerFromTables: (tables: Tables) => Layer.Layer<PrefectApi.PrefectApi, unknown>,
   options: Options = {}
 ): void => {
-  vitestIt.layer(layerFromTables(tables), { timeout: 60_000, excludeTestServices: true })(name, (it) => {
+  vitestIt.layer(layerFromTables(tables), { excludeTestServices: true })(name, (it) => {
     const test = <A, E>(
       title: string,
       body: (api: PrefectApi.PrefectApi["Service"]) => Effect.Effect<A, E>

@@ -61,7 +61,7 @@ const readAll = Effect.fnUntraced(function*(api: Api) {
 describe("GraphQLApi says of an archive what ArchiveApi says", () => {
   for (const name of ["prefect-1", "prefect-0.15"]) {
     const directory = fileURLToPath(new URL(`../../../fixtures/${name}`, import.meta.url))
-    it.layer(serveArchive(directory), { timeout: 60_000, excludeTestServices: true })((it) => {
+    it.layer(serveArchive(directory), { excludeTestServices: true })((it) => {
       it.effect(name, () =>
         Effect.gen(function*() {
           const { url } = yield* Server.Server

@@ -159,7 +159,7 @@ const walks: Record<string, Walk> = {
 }
 
 describe("GraphQLApi, when something is wrong with an answer", () => {
-  it.layer(serve(Mapped.tables), { timeout: 60_000, excludeTestServices: true })((it) => {
+  it.layer(serve(Mapped.tables), { excludeTestServices: true })((it) => {
     for (const [walkName, walk] of Object.entries(walks)) {
       for (
         const [name, { always, fault, once, options }] of Object.entries({
@@ -199,8 +199,7 @@ describe("GraphQLApi, when something is wrong with an answer", () => {
               const error = yield* Effect.flip(Effect.flatMap(open(server, { ...options, retries: 1 }), walk.run))
               assert.strictEqual(error.reason._tag, reasonOf(always))
               assert.strictEqual(error.isRetryable, always === "Unavailable" || always === "RateLimited")
-            }),
-          60_000
+            })
         )
       }
     }

@@ -34,7 +34,7 @@ const variablesOf = (received: Faults.Received): Record<string, unknown> => {
 }
 
 describe("GraphQLApi lookups", () => {
-  it.layer(serve(Mapped.tables), { timeout: 60_000, excludeTestServices: true })((it) => {
+  it.layer(serve(Mapped.tables), { excludeTestServices: true })((it) => {
     it.effect("asks for 1 000 task runs by id in at most 10 queries", () =>
       Effect.gen(function*() {
         const { api, server } = yield* open

@@ -96,7 +96,7 @@ describe("the events of Prefect 3", () => {
       assert.isTrue(server.clients[0]!.isClosed)
       server.clients[1]!.socket.send(EventServer.event(flowRunId))
       yield* until(() => heard.count === 3)
-    }).pipe(Effect.scoped), 20_000)
+    }).pipe(Effect.scoped))
 
   it.live("are none before the server lets a client in, in what is garbled, and in what is too long", () =>
     Effect.gen(function*() {

@@ -31,7 +31,7 @@ describe.each(Object.entries(archives))("serve --archive %s", (_, archive) => {
     }
     assert.include(ended.stderr, "task_run")
     assert.strictEqual(ended.code, 130)
-  }, 120_000)
+  })
 })
 
 describe("a key", () => {
@@ -52,5 +52,5 @@ describe("a key", () => {
       const { stderr, stdout } = await server.stop()
       assert.notInclude(stdout + stderr, "canary")
     }
-  }, 120_000)
+  })
 })

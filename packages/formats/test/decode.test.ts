@@ -454,7 +454,7 @@ describe("a seeded fuzz", () => {
       }
       // 64 times the limit would be a decoder that believes what a damaged file says of its size.
       assert.isBelow(process.memoryUsage().rss - before, 64 * maxBytes)
-    }), 60_000)
+    }))
   it.effect.prop(
     "bytes of no format",
     [Schema.Uint8Array],

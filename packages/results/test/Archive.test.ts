@@ -76,7 +76,7 @@ const outcomes = (directory: string) =>
     return Object.fromEntries(yield* Stream.runCollect(Stream.mapEffect(archive.taskRuns, entry)))
   }))
 
-it.layer(PgliteLive, { timeout: 60_000, excludeTestServices: true })("exporting a database", (it) => {
+it.layer(PgliteLive, { excludeTestServices: true })("exporting a database", (it) => {
   it.effect("gives every row of its tables as it is", () =>
     Effect.gen(function*() {
       const directory = join(yield* temporary, "new")

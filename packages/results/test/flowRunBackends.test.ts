@@ -47,7 +47,7 @@ const suite = <E>(name: string, api: Layer.Layer<PrefectApi, E>) =>
       api,
       Layer.unwrap(Effect.map(ArchiveApi.readMounts(archive), (mounts) => LocalStorage.layer({ mounts })))
     ),
-    { timeout: "120 seconds", excludeTestServices: true }
+    { excludeTestServices: true }
   )(name, (it) => {
     it.effect("its states with their times, its flow and parameters", () =>
       Effect.gen(function*() {

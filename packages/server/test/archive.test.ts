@@ -90,8 +90,7 @@ describe("an archive", () => {
             assert.include(reports.find(({ line }) => line === 9)?.message, "\"extra\"")
             assert.notInclude(reports.map(({ message }) => message).join(" "), "no uuid")
           }))
-      }),
-    120_000
+      })
   )
 
   it.live(
@@ -106,8 +105,7 @@ describe("an archive", () => {
             assert.deepStrictEqual(found, { aggregate: { count: 2_999, max: { map_index: 2_999 } } })
             assert.deepStrictEqual(reports.map(({ line }) => line), [1_235])
           }))
-      }),
-    120_000
+      })
   )
 
   it.live("must have tables", () =>
@@ -115,5 +113,5 @@ describe("an archive", () => {
       const directory = yield* folder({ "notes.txt": "nothing" })
       const error = yield* Effect.flip(Effect.scoped(Layer.build(Database.layerArchive(directory))))
       assert.strictEqual(error.message, `${directory} is no archive: it has no tables/*.jsonl of Prefect's tables`)
-    }), 120_000)
+    }))
 })

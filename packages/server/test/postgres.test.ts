@@ -64,7 +64,7 @@ describe("a Postgres", () => {
           all.every((rows, index) => (rows as ReadonlyArray<{ map_index: number }>)[0]?.map_index === index % 3)
         )
       }).pipe(Effect.provide(layerServer(Cli.serveDatabase({ url: Redacted.make(url), maxConnections: 4 }))))
-    }).pipe(Effect.scoped), 120_000)
+    }).pipe(Effect.scoped))
 
   it.live("that cannot be reached is an error without the URL's secrets", () =>
     Effect.gen(function*() {
@@ -75,5 +75,5 @@ describe("a Postgres", () => {
       const error = yield* Effect.flip(Effect.scoped(Layer.build(layerServer(database))))
       assert.include(error.message, "the database cannot be reached")
       assert.notInclude(JSON.stringify(error), "canary")
-    }), 120_000)
+    }))
 })

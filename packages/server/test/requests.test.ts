@@ -59,7 +59,7 @@ const hostile = [
   "\uD800"
 ]
 
-layer(layerServer(Database.layerArchive(prefect1.directory)), { timeout: "120 seconds" })("requests", (it) => {
+layer(layerServer(Database.layerArchive(prefect1.directory)))("requests", (it) => {
   it.effect("introspects: graphql's own client builds the schema from the answer", () =>
     Effect.gen(function*() {
       const reply = yield* ask(getIntrospectionQuery())
@@ -277,10 +277,7 @@ layer(
   layerServer(Database.layerArchive(prefect1.directory), {
     limits: { maxRows: 50, maxAnswer: 20_000 },
     maxBodyBytes: 2_000
-  }),
-  {
-    timeout: "120 seconds"
-  }
+  })
 )("limits of an answer", (it) => {
   it.effect("refuses more rows than allowed, at any level, instead of cutting them off", () =>
     Effect.gen(function*() {
@@ -327,8 +324,7 @@ describe("time", () => {
             limits: { timeout: "110 seconds" }
           })
         )
-      ),
-    120_000
+      )
   )
 
   it.live("ends a request that waits too long", () =>
