@@ -152,7 +152,9 @@ class Slab implements Iterable<unknown> {
 /** The item of an array at a position in row-major order. */
 const itemAt = (array: NdArray, position: number): unknown => {
   if (array.mask !== null && array.mask[position] === 1) return null
-  if (array.order === "C" || array.shape.length < 2) return record(array.dtype, array.itemAt(position))
+  if (array.order === "C" || array.objects !== null || array.shape.length < 2) {
+    return record(array.dtype, array.itemAt(position))
+  }
   let rest = position
   let memory = 0
   let stride = array.size

@@ -46,9 +46,11 @@ export {
   PyTimedelta,
   Timezone,
   type Zone,
+  zoneFromName,
   ZoneInfo,
   zoneOf
 } from "./values/datetime.ts"
 export { DType, type DTypeField, NdArray, NpScalar, NpTime, type TypedArray } from "./values/ndarray.ts"
 export { Complex, Decimal, floatText, Fraction, PyFloat, type PyInt, Range, Slice } from "./values/numbers.ts"
 export { isDict, Opaque, Path, PyArray, PyEnum, PyGlobal, PyObject, UUID } from "./values/objects.ts"
+export { Interval, Period } from "./values/period.ts"

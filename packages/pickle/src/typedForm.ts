@@ -22,6 +22,7 @@ import { isDictObject } from "./values/dict.ts"
 import { DType, NdArray, NpScalar, NpTime, rowMajorPositions } from "./values/ndarray.ts"
 import { Complex, Decimal, floatText, Fraction, PyFloat, Range, Slice } from "./values/numbers.ts"
 import { Opaque, Path, PyArray, PyEnum, PyGlobal, PyObject, UUID } from "./values/objects.ts"
+import { Interval, Period } from "./values/period.ts"
 
 /**
  * Options of `describe`.
@@ -267,7 +268,7 @@ export const describe = (value: unknown, options: DescribeOptions = {}): unknown
       form["shape"] = [...item.shape]
       form["order"] = item.order
       if (item.objects === null) form["data"] = base64(plainBytes(item))
-      else form["items"] = list(item.items())
+      else form["items"] = list(item.objects)
     } else if (item instanceof NpScalar) {
       form["t"] = "npscalar"
       form["dtype"] = dtypeForm(item.dtype)
@@ -310,6 +311,14 @@ export const describe = (value: unknown, options: DescribeOptions = {}): unknown
     } else if (item instanceof Timedelta) {
       form["t"] = "pdtimedelta"
       form["ns"] = `${item.ns}`
+    } else if (item instanceof Period) {
+      form["t"] = "object"
+      form["class"] = "pandas.Period"
+      form["args"] = list([null, item.offset, item.ordinal])
+    } else if (item instanceof Interval) {
+      form["t"] = "object"
+      form["class"] = "pandas.Interval"
+      form["args"] = list([item.left, item.right, item.closed])
     } else {
       form["t"] = "opaque"
     }

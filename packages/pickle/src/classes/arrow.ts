@@ -5,12 +5,14 @@
  * @since 0.1.0
  */
 import { fail } from "../errors.ts"
+import { Tuple } from "../values/containers.ts"
 import { type ColumnKind, NaT, Timedelta, Timestamp, type TimeUnit } from "../values/dataframe.ts"
-import { PyDate, PyTime } from "../values/datetime.ts"
+import { PyDate, PyTime, zoneFromName } from "../values/datetime.ts"
+import { Dict } from "../values/dict.ts"
 import { bigFromBytes, shrink } from "../values/integers.ts"
 import { DType, type TypedArray, typedArray } from "../values/ndarray.ts"
 import { Decimal } from "../values/numbers.ts"
-import { PyGlobal, PyObject } from "../values/objects.ts"
+import { PyGlobal, PyObject, UUID } from "../values/objects.ts"
 import { readUtf8, textReader } from "../values/text.ts"
 
 /**
@@ -27,40 +29,47 @@ export interface ArrowColumn {
   readonly nulls: Uint8Array | null
   readonly values: () => ArrayLike<unknown>
   readonly unit: TimeUnit | null
-  readonly tz: string | null
+  /** The zone of timestamps, `null` for none. */
+  readonly tz: unknown
   readonly get: ((values: ArrayLike<unknown>, i: number) => unknown) | null
 }
 
+/** A type of Arrow, as a pickle tells it. */
+interface Type {
+  /** Arrow's own name of it: `int64`, `timestamp[ns, tz=UTC]`, `list<item: int64>`. */
+  readonly name: string
+  /** The name without parameters. */
+  readonly id: string
+  /** The fields of a list, map or struct; the indices and values of a dictionary; the ends and values of runs. */
+  readonly children: ReadonlyArray<Field>
+  readonly unit: TimeUnit | null
+  readonly tz: string | null
+  /** Items of a fixed-size list, bytes of a fixed-size binary or decimal. */
+  readonly size: number
+  /** Digits after the point of a decimal. */
+  readonly scale: number
+  /** The codes of a union's types, in the order of its children. */
+  readonly codes: ReadonlyArray<number>
+}
+
+interface Field {
+  readonly name: string
+  readonly type: Type
+}
+
 interface Chunk {
-  readonly type: string
+  readonly type: Type
   readonly length: number
   readonly offset: number
   readonly buffers: ReadonlyArray<Uint8Array | null>
+  readonly children: ReadonlyArray<Chunk>
   readonly dictionary: Chunk | null
 }
 
+const maxDepth = 64
+
 const isCall = (value: unknown, name: string): value is PyObject =>
   value instanceof PyObject && value.class instanceof PyGlobal && value.class.name === name
-
-/** The name of a type, from `type_for_alias("int64")`, `timestamp("ns", "UTC")` and the like. */
-const typeName = (value: unknown): string | null => {
-  if (typeof value === "string") return value
-  if (!(value instanceof PyObject) || !(value.class instanceof PyGlobal)) return null
-  const { name } = value.class
-  const { args } = value
-  if (name === "type_for_alias") return typeof args[0] === "string" ? aliases[args[0]] ?? args[0] : null
-  if (name === "timestamp" || name === "duration" || name === "time32" || name === "time64") {
-    const [unit, tz] = args
-    if (typeof unit !== "string") return null
-    return `${name}[${unit}${typeof tz === "string" ? `, tz=${tz}` : ""}]`
-  }
-  if (name.startsWith("decimal")) return `${name}(${args.map(String).join(", ")})`
-  if (name === "dictionary") {
-    const [index, values] = [typeName(args[0]), typeName(args[1])]
-    return index === null || values === null ? null : `dictionary<values=${values}, indices=${index}>`
-  }
-  return args.length === 0 ? aliases[name] ?? name : null
-}
 
 const aliases: Readonly<Record<string, string>> = {
   utf8: "string",
@@ -70,7 +79,166 @@ const aliases: Readonly<Record<string, string>> = {
   float32: "float",
   float64: "double",
   f8: "double",
-  f4: "float"
+  f4: "float",
+  date32: "date32[day]",
+  date64: "date64[ms]",
+  list_: "list",
+  map_: "map",
+  json_: "string"
+}
+
+const timeUnits: ReadonlyArray<unknown> = ["s", "ms", "us", "ns"]
+
+const type = (id: string, parts: Partial<Type> = {}): Type => ({
+  name: id,
+  id,
+  children: [],
+  unit: null,
+  tz: null,
+  size: 0,
+  scale: 0,
+  codes: [],
+  ...parts
+})
+
+/** `field("a", type, nullable, metadata)`, or a type alone. */
+const fieldOf = (value: unknown, name: string, depth: number): Field | null => {
+  if (isCall(value, "field")) {
+    const inner = typeOf(value.args[1], depth + 1)
+    return inner === null ? null : { name: String(value.args[0]), type: inner }
+  }
+  const inner = typeOf(value, depth + 1)
+  return inner === null ? null : { name, type: inner }
+}
+
+const fieldsOf = (values: unknown, depth: number): ReadonlyArray<Field> | null => {
+  if (!Array.isArray(values)) return null
+  const out: Array<Field> = []
+  for (const value of values) {
+    const field = fieldOf(value, "", depth)
+    if (field === null) return null
+    out.push(field)
+  }
+  return out
+}
+
+const listNames: Readonly<Record<string, string>> = {
+  list_: "list",
+  large_list: "large_list",
+  list_view: "list_view",
+  large_list_view: "large_list_view"
+}
+
+const fieldText = (field: Field): string => `${field.name}: ${field.type.name}`
+
+/** A type from `type_for_alias("int64")`, `timestamp("ns", "UTC")`, `list_(field)` and the like; `null` for no type. */
+const typeOf = (value: unknown, depth = 0): Type | null => {
+  if (typeof value === "string") return type(aliases[value] ?? value)
+  if (!(value instanceof PyObject) || depth > maxDepth) return null
+  const { args } = value
+  const [first, second, third] = args
+  const name = value.class instanceof PyGlobal ? value.class.name : ""
+  switch (name) {
+    case "type_for_alias":
+      return typeof first === "string" ? aliasType(aliases[first] ?? first) : null
+    case "timestamp":
+    case "duration":
+    case "time32":
+    case "time64": {
+      if (!timeUnits.includes(first)) return null
+      const tz = name === "timestamp" && typeof second === "string" ? second : null
+      return type(name, {
+        name: `${name}[${String(first)}${tz === null ? "" : `, tz=${tz}`}]`,
+        unit: first as TimeUnit,
+        tz
+      })
+    }
+    case "decimal32":
+    case "decimal64":
+    case "decimal128":
+    case "decimal256":
+    case "decimal": {
+      const bits = Number(name.slice("decimal".length) || "128")
+      return type("decimal", {
+        name: `${name}(${args.map(String).join(", ")})`,
+        size: bits / 8,
+        scale: Number(second ?? 0)
+      })
+    }
+    case "binary":
+      return typeof first === "number" && first >= 0
+        ? type("fixed_size_binary", { name: `fixed_size_binary[${first}]`, size: first })
+        : type("binary")
+    case "uuid":
+      return type("uuid", { name: "extension<arrow.uuid>", size: 16 })
+    case "bool8":
+      return type("bool8")
+    case "dictionary": {
+      const [indices, values] = [fieldOf(first, "indices", depth), fieldOf(second, "values", depth)]
+      return indices === null || values === null ? null : type("dictionary", {
+        name: `dictionary<values=${values.type.name}, indices=${indices.type.name}, ordered=${third === true ? 1 : 0}>`,
+        children: [indices, values]
+      })
+    }
+    case "list_":
+    case "large_list":
+    case "list_view":
+    case "large_list_view": {
+      const item = fieldOf(first, "item", depth)
+      if (item === null) return null
+      const isFixed = name === "list_" && typeof second === "number" && second >= 0
+      return isFixed
+        ? type("fixed_size_list", {
+          name: `fixed_size_list<${fieldText(item)}>[${second}]`,
+          children: [item],
+          size: second
+        })
+        : type(listNames[name]!, { name: `${listNames[name]}<${fieldText(item)}>`, children: [item] })
+    }
+    case "map_": {
+      const [key, item] = [fieldOf(first, "key", depth), fieldOf(second, "value", depth)]
+      return key === null || item === null
+        ? null
+        : type("map", { name: `map<${key.type.name}, ${item.type.name}>`, children: [key, item] })
+    }
+    case "struct": {
+      const fields = fieldsOf(first, depth)
+      return fields === null
+        ? null
+        : type("struct", { name: `struct<${fields.map(fieldText).join(", ")}>`, children: fields })
+    }
+    case "run_end_encoded": {
+      const [ends, values] = [fieldOf(first, "run_ends", depth), fieldOf(second, "values", depth)]
+      return ends === null || values === null
+        ? null
+        : type("run_end_encoded", {
+          name: `run_end_encoded<run_ends: ${ends.type.name}, values: ${values.type.name}>`,
+          children: [ends, values]
+        })
+    }
+    case "union":
+    case "sparse_union":
+    case "dense_union": {
+      const fields = fieldsOf(first, depth)
+      const isDense = name === "dense_union" || second === "dense"
+      const codes = Array.isArray(third) ? third : Array.isArray(second) ? second : []
+      return fields === null ? null : type(isDense ? "dense_union" : "sparse_union", {
+        name: `${isDense ? "dense" : "sparse"}_union<${fields.map(fieldText).join(", ")}>`,
+        children: fields,
+        codes: fields.map((_, i) => Number(codes[i] ?? i))
+      })
+    }
+    default:
+      if (args.length === 0) return name === "" ? null : type(aliases[name] ?? name)
+      // An extension type is made again from the type that it is stored as.
+      return typeOf(first, depth + 1)
+  }
+}
+
+/** `timestamp[ms]`, `duration[us]` and the like by their name alone. */
+const aliasType = (name: string): Type => {
+  const time = /^(timestamp|duration|time32|time64)\[(s|ms|us|ns)\]$/.exec(name)
+  return time === null ? type(name) : type(time[1]!, { name, unit: time[2] as TimeUnit })
 }
 
 const bufferOf = (value: unknown): Uint8Array | null => {
@@ -80,20 +248,37 @@ const bufferOf = (value: unknown): Uint8Array | null => {
   return fail("BadValue", "an Arrow buffer without its bytes", "bytes")
 }
 
-const chunkOf = (value: unknown): Chunk | null => {
-  if (!isCall(value, "_restore_array")) return null
-  const data = value.args.length === 1 ? value.args[0] : value.args
+/** `_restore_array((type, length, null count, offset, buffers, children, dictionary))`, or that tuple. */
+const chunkOf = (value: unknown, depth = 0): Chunk | null => {
+  if (depth > maxDepth) return null
+  const data = isCall(value, "_restore_array") ? (value.args.length === 1 ? value.args[0] : value.args) : value
   if (!Array.isArray(data) || data.length < 6) return null
-  const [type, length, , offset, buffers, , dictionary] = data as ReadonlyArray<unknown>
-  const name = typeName(type)
-  if (name === null || typeof length !== "number" || typeof offset !== "number" || !Array.isArray(buffers)) return null
+  const [kind, length, , offset, buffers, children, dictionary] = data as ReadonlyArray<unknown>
+  const own = typeOf(kind)
+  if (own === null || typeof length !== "number" || typeof offset !== "number" || !Array.isArray(buffers)) return null
   if (!(length >= 0 && offset >= 0)) return fail("BadValue", "an Arrow array of negative length", "a length")
-  return {
-    type: name,
+  const inner = Array.isArray(children) ? children.map((child) => chunkOf(child, depth + 1)) : []
+  if (inner.includes(null)) return null
+  const chunk = {
+    type: own,
     length,
     offset,
     buffers: buffers.map(bufferOf),
-    dictionary: dictionary === undefined || dictionary === null ? null : chunkOf(dictionary)
+    children: inner as ReadonlyArray<Chunk>,
+    dictionary: dictionary === undefined || dictionary === null ? null : chunkOf(dictionary, depth + 1)
+  }
+  checkLength(chunk)
+  return chunk
+}
+
+/** What the data cannot hold is refused before anything of that length is made. */
+const checkLength = ({ buffers, length, type: { id, size } }: Chunk): void => {
+  const isWithoutData = id === "null" || id === "struct" || id === "run_end_encoded" || id === "fixed_size_list" ||
+    (id === "fixed_size_binary" && size === 0)
+  if (isWithoutData) {
+    if (length > 0x1000000) fail("LimitExceeded", "an Arrow array of too many values without data", "at most 16777216")
+  } else if (length > 0 && length > (buffers[1]?.length ?? 0) * 8) {
+    fail("BadValue", "an Arrow array longer than its data", "its length")
   }
 }
 
@@ -101,11 +286,11 @@ const chunksOf = (value: unknown): ReadonlyArray<Chunk> | null => {
   if (isCall(value, "chunked_array")) {
     const list = value.args[0]
     if (!Array.isArray(list)) return null
-    const chunks = list.map(chunkOf)
+    const chunks = list.map((chunk) => chunkOf(chunk))
     if (chunks.includes(null)) return null
     if (chunks.length > 0) return chunks as ReadonlyArray<Chunk>
-    const type = typeName(value.args[1])
-    return type === null ? null : [{ type, length: 0, offset: 0, buffers: [], dictionary: null }]
+    const own = typeOf(value.args[1])
+    return own === null ? null : [{ type: own, length: 0, offset: 0, buffers: [], children: [], dictionary: null }]
   }
   const chunk = chunkOf(value)
   return chunk === null ? null : [chunk]
@@ -120,13 +305,17 @@ const need = (bytes: Uint8Array | null | undefined, size: number): Uint8Array =>
   return bytes.length < size ? fail("BadValue", "an Arrow buffer that is too short", `${size} bytes`) : bytes
 }
 
+/** The bitmap of what is there; unions and runs have none. */
+const validityOf = ({ buffers, type: { id } }: Chunk): Uint8Array | null =>
+  id === "run_end_encoded" || id.endsWith("_union") ? null : buffers[0] ?? null
+
 const nullsOf = (chunks: ReadonlyArray<Chunk>, length: number): Uint8Array | null => {
-  if (chunks.every((chunk) => chunk.type !== "null" && (chunk.buffers[0] ?? null) === null)) return null
+  if (chunks.every((chunk) => chunk.type.id !== "null" && validityOf(chunk) === null)) return null
   const out = new Uint8Array(length)
   let at = 0
   for (const chunk of chunks) {
-    const validity = chunk.buffers[0] ?? null
-    if (chunk.type === "null") out.fill(1, at, at + chunk.length)
+    const validity = validityOf(chunk)
+    if (chunk.type.id === "null") out.fill(1, at, at + chunk.length)
     else if (validity !== null) {
       need(validity, Math.ceil((chunk.offset + chunk.length) / 8))
       for (let i = 0; i < chunk.length; i++) out[at + i] = 1 - bit(validity, chunk.offset + i)
@@ -136,14 +325,13 @@ const nullsOf = (chunks: ReadonlyArray<Chunk>, length: number): Uint8Array | nul
   return out
 }
 
-/** The start of every text or binary value, and the end of the last. */
-const offsetsOf = (chunk: Chunk, large: boolean): ArrayLike<number> => {
+/** The start of every text, binary value or list, and the end of the last, of at most `size`. */
+const offsetsOf = (chunk: Chunk, large: boolean, size: number): ArrayLike<number> => {
   const width = large ? 8 : 4
   if (chunk.length === 0) return [0]
   const end = (chunk.offset + chunk.length + 1) * width
   const bytes = need(chunk.buffers[1], end).subarray(chunk.offset * width, end)
   const raw = typedArray(new DType("i", width, "<"), bytes)!
-  const size = chunk.buffers[2]?.length ?? 0
   const out = large ? Array.from(raw as BigInt64Array, Number) : raw as Int32Array
   let last = 0
   for (let i = 0; i < out.length; i++) {
@@ -156,7 +344,7 @@ const offsetsOf = (chunk: Chunk, large: boolean): ArrayLike<number> => {
 }
 
 const texts = (chunk: Chunk, large: boolean): Array<string | null> => {
-  const offsets = offsetsOf(chunk, large)
+  const offsets = offsetsOf(chunk, large, chunk.buffers[2]?.length ?? 0)
   const data = chunk.buffers[2] ?? new Uint8Array(0)
   const validity = chunk.buffers[0] ?? null
   const reader = textReader(data, true)
@@ -169,7 +357,7 @@ const texts = (chunk: Chunk, large: boolean): Array<string | null> => {
 }
 
 const binaries = (chunk: Chunk, large: boolean): Array<Uint8Array | null> => {
-  const offsets = offsetsOf(chunk, large)
+  const offsets = offsetsOf(chunk, large, chunk.buffers[2]?.length ?? 0)
   const data = chunk.buffers[2] ?? new Uint8Array(0)
   return Array.from({ length: chunk.length }, (_, i) => data.subarray(offsets[i], offsets[i + 1]))
 }
@@ -185,13 +373,25 @@ const booleans = (chunk: Chunk): Uint8Array => {
   return Uint8Array.from({ length: chunk.length }, (_, i) => bit(bytes, chunk.offset + i))
 }
 
+/** The text that Python's `str` gives a decimal of so many digits after the point. */
+const decimalText = (unscaled: bigint, scale: number): string => {
+  const sign = unscaled < 0n ? "-" : ""
+  const digits = (unscaled < 0n ? -unscaled : unscaled).toString()
+  if (scale === 0) return `${sign}${digits}`
+  const exponent = digits.length - 1 - scale
+  if (scale < 0 || exponent < -6) {
+    const fraction = digits.length > 1 ? `.${digits.slice(1)}` : ""
+    return `${sign}${digits[0]}${fraction}E${exponent < 0 ? "-" : "+"}${Math.abs(exponent)}`
+  }
+  const padded = digits.padStart(scale + 1, "0")
+  return `${sign}${padded.slice(0, -scale)}.${padded.slice(-scale)}`
+}
+
 const decimals = (chunk: Chunk, width: number, scale: number): Array<Decimal> => {
   const bytes = need(chunk.buffers[1], (chunk.offset + chunk.length) * width)
   return Array.from({ length: chunk.length }, (_, i) => {
     const value = bigFromBytes(bytes, (chunk.offset + i) * width, width)
-    const digits = (value < 0n ? -value : value).toString().padStart(scale + 1, "0")
-    const text = scale > 0 ? `${digits.slice(0, -scale)}.${digits.slice(-scale)}` : digits
-    return new Decimal(value < 0n ? `-${text}` : text)
+    return new Decimal(decimalText(value, scale))
   })
 }
 
@@ -234,7 +434,7 @@ interface Layout {
   readonly read: (chunk: Chunk) => ArrayLike<unknown>
   readonly get?: (values: ArrayLike<unknown>, i: number) => unknown
   readonly unit?: TimeUnit
-  readonly tz?: string | null
+  readonly tz?: unknown
 }
 
 const perSecond: Readonly<Record<TimeUnit, bigint>> = { s: 1n, ms: 1_000n, us: 1_000_000n, ns: 1_000_000_000n }
@@ -246,109 +446,280 @@ const perSecond: Readonly<Record<TimeUnit, bigint>> = { s: 1n, ms: 1_000n, us: 1
  */
 export const nanosecondsIn = (unit: TimeUnit): bigint => 1_000_000_000n / perSecond[unit]
 
-const layoutOf = (type: string): Layout | null => {
-  if (Object.hasOwn(numeric, type)) {
-    const [letter, size, kind] = numeric[type]!
-    const dtype = new DType(letter, size, size > 1 ? "<" : "|")
+const dateOf = (value: number, perDay: number): PyDate => {
+  const date = new Date(Math.floor(value / perDay) * 86_400_000)
+  return new PyDate(date.getUTCFullYear(), date.getUTCMonth() + 1, date.getUTCDate())
+}
+
+const timeOf = (value: number | bigint, unit: TimeUnit): PyTime => {
+  const micros = Number(BigInt(value) * 1_000_000n / perSecond[unit])
+  const seconds = Math.floor(micros / 1e6)
+  return new PyTime(Math.floor(seconds / 3_600), Math.floor(seconds / 60) % 60, seconds % 60, micros % 1e6, 0, null)
+}
+
+/** How a type that is not nested is laid out; `null` for one that is not read. */
+const leafLayout = ({ id, scale, size, tz, unit }: Type): Layout | null => {
+  if (Object.hasOwn(numeric, id)) {
+    const [letter, width, kind] = numeric[id]!
+    const dtype = new DType(letter, width, width > 1 ? "<" : "|")
     return {
       kind,
       read: (chunk) => numbers(chunk, dtype),
       get: (values, i) => typeof values[i] === "bigint" ? shrink(values[i]) : values[i]
     }
   }
-  if (type === "string" || type === "large_string") {
-    return {
-      kind: "string",
-      read: (chunk) => texts(chunk, type !== "string")
-    }
-  }
-  if (type === "binary" || type === "large_binary") {
-    return {
-      kind: "bytes",
-      read: (chunk) => binaries(chunk, type !== "binary")
-    }
-  }
-  if (type === "bool") return { kind: "bool", read: booleans, get: (values, i) => values[i] !== 0 }
-  if (type === "null") return { kind: "object", read: (chunk) => Array.from({ length: chunk.length }, () => null) }
-  const time = /^(timestamp|duration)\[(s|ms|us|ns)(?:, tz=(.+))?\]$/.exec(type)
-  if (time !== null) {
-    const unit = time[2] as TimeUnit
-    const scale = nanosecondsIn(unit)
-    const tz = time[3] ?? null
-    const dtype = new DType("i", 8, "<")
-    const instant = time[1] === "timestamp"
-    return {
-      kind: instant ? "datetime" : "timedelta",
-      read: (chunk) => numbers(chunk, dtype),
-      unit,
-      tz,
-      get: (values, i) => {
-        const count = values[i] as bigint
-        if (count === -9223372036854775808n) return NaT
-        return instant ? new Timestamp(count * scale, unit, tz) : new Timedelta(count * scale, unit)
+  switch (id) {
+    case "string":
+    case "large_string":
+      return { kind: "string", read: (chunk) => texts(chunk, id !== "string") }
+    case "binary":
+    case "large_binary":
+      return { kind: "bytes", read: (chunk) => binaries(chunk, id !== "binary") }
+    case "string_view":
+      return {
+        kind: "string",
+        read: (chunk) => views(chunk, (bytes) => readUtf8(textReader(bytes, false), 0, bytes.length))
       }
+    case "binary_view":
+      return { kind: "bytes", read: (chunk) => views(chunk, (bytes) => bytes) }
+    case "fixed_size_binary":
+      return { kind: "bytes", read: (chunk) => slices(chunk, size) }
+    case "uuid":
+      return { kind: "object", read: (chunk) => slices(chunk, 16).map(uuidOf) }
+    case "bool":
+      return { kind: "bool", read: booleans, get: (values, i) => values[i] !== 0 }
+    case "bool8": {
+      const dtype = new DType("i", 1, "|")
+      return { kind: "bool", read: (chunk) => numbers(chunk, dtype), get: (values, i) => values[i] !== 0 }
     }
-  }
-  if (type === "date32" || type === "date32[day]" || type === "date64" || type === "date64[ms]") {
-    const days = type.startsWith("date32")
-    const dtype = new DType("i", days ? 4 : 8, "<")
-    return {
-      kind: "date",
-      read: (chunk) => numbers(chunk, dtype),
-      get: (values, i) => {
-        const date = new Date(days ? (values[i] as number) * 86_400_000 : Number(values[i] as bigint))
-        return new PyDate(date.getUTCFullYear(), date.getUTCMonth() + 1, date.getUTCDate())
-      }
-    }
-  }
-  const clock = /^time(32|64)\[(s|ms|us|ns)\]$/.exec(type)
-  if (clock !== null) {
-    const dtype = new DType("i", clock[1] === "32" ? 4 : 8, "<")
-    const scale = 1_000_000n
-    const unit = perSecond[clock[2] as TimeUnit]
-    return {
-      kind: "time",
-      read: (chunk) => numbers(chunk, dtype),
-      get: (values, i) => {
-        const micros = Number(BigInt(values[i] as number | bigint) * scale / unit)
-        const seconds = Math.floor(micros / 1e6)
-        return new PyTime(
-          Math.floor(seconds / 3_600),
-          Math.floor(seconds / 60) % 60,
-          seconds % 60,
-          micros % 1e6,
-          0,
-          null
-        )
-      }
-    }
-  }
-  const decimal = /^decimal(32|64|128|256)?\((\d+), (-?\d+)\)$/.exec(type)
-  if (decimal !== null) {
-    const width = Number(decimal[1] ?? "128") / 8
-    const scale = Number(decimal[3])
-    return scale < 0 || scale > 100 ? null : { kind: "decimal", read: (chunk) => decimals(chunk, width, scale) }
-  }
-  const dictionary = /^dictionary<values=(\w+), indices=(\w+)/.exec(type)
-  if (dictionary !== null) {
-    const values = layoutOf(dictionary[1]!)
-    const indices = layoutOf(dictionary[2]!)
-    if (values === null || indices === null) return null
-    return {
-      kind: values.kind,
-      read: (chunk) => {
-        const codes = indices.read(chunk)
-        if (chunk.dictionary === null) {
-          return fail("BadValue", "an Arrow dictionary array without its dictionary", "one")
+    case "null":
+      return { kind: "object", read: (chunk) => Array.from({ length: chunk.length }, () => null) }
+    case "timestamp":
+    case "duration": {
+      if (unit === null) return null
+      const scaleOf = nanosecondsIn(unit)
+      const tzinfo = tz === null ? null : zoneFromName(tz)
+      const dtype = new DType("i", 8, "<")
+      const instant = id === "timestamp"
+      return {
+        kind: instant ? "datetime" : "timedelta",
+        read: (chunk) => numbers(chunk, dtype),
+        unit,
+        tz: tzinfo,
+        get: (values, i) => {
+          const count = values[i] as bigint
+          if (count === -9223372036854775808n) return NaT
+          return instant ? new Timestamp(count * scaleOf, unit, tzinfo) : new Timedelta(count * scaleOf, unit)
         }
-        const words = values.read(chunk.dictionary)
-        return Array.from({ length: codes.length }, (_, i) => words[Number(codes[i])] ?? null)
-      },
-      ...(values.get === undefined ? {} : { get: values.get })
+      }
     }
+    case "date32[day]":
+    case "date64[ms]": {
+      const days = id === "date32[day]"
+      const dtype = new DType("i", days ? 4 : 8, "<")
+      return {
+        kind: "date",
+        read: (chunk) => numbers(chunk, dtype),
+        get: (values, i) => dateOf(Number(values[i]), days ? 1 : 86_400_000)
+      }
+    }
+    case "time32":
+    case "time64": {
+      if (unit === null) return null
+      const dtype = new DType("i", id === "time32" ? 4 : 8, "<")
+      return {
+        kind: "time",
+        read: (chunk) => numbers(chunk, dtype),
+        get: (values, i) => timeOf(values[i] as number | bigint, unit)
+      }
+    }
+    case "month_day_nano_interval":
+      return {
+        kind: "object",
+        read: (chunk) =>
+          slices(chunk, 16).map((bytes) => {
+            const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+            return new Tuple(view.getInt32(0, true), view.getInt32(4, true), shrink(view.getBigInt64(8, true)))
+          })
+      }
+    case "decimal":
+      return scale >= -100 && scale <= 100 ? { kind: "decimal", read: (chunk) => decimals(chunk, size, scale) } : null
+    default:
+      return null
   }
-  return null
 }
+
+const slices = (chunk: Chunk, width: number): Array<Uint8Array> => {
+  const bytes = need(chunk.buffers[1], (chunk.offset + chunk.length) * width)
+  return Array.from(
+    { length: chunk.length },
+    (_, i) => bytes.subarray((chunk.offset + i) * width, (chunk.offset + i + 1) * width)
+  )
+}
+
+const uuidOf = (bytes: Uint8Array): UUID => {
+  const digits = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")
+  return new UUID(digits.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5"))
+}
+
+/** Text and binary views: up to 12 bytes are in the view, more are in one of the buffers that follow. */
+const views = <A>(chunk: Chunk, make: (bytes: Uint8Array) => A): Array<A | null> => {
+  const bytes = need(chunk.buffers[1], (chunk.offset + chunk.length) * 16)
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  const validity = chunk.buffers[0] ?? null
+  return Array.from({ length: chunk.length }, (_, i) => {
+    const at = (chunk.offset + i) * 16
+    if (validity !== null && bit(validity, chunk.offset + i) === 0) return null
+    const size = view.getInt32(at, true)
+    if (size <= 12) return make(bytes.subarray(at + 4, at + 4 + Math.max(0, size)))
+    const data = chunk.buffers[2 + view.getInt32(at + 8, true)]
+    const start = view.getInt32(at + 12, true)
+    if (data == null || start < 0 || start + size > data.length) {
+      return fail("BadValue", "an Arrow view beyond its data", "a buffer that holds it")
+    }
+    return make(data.subarray(start, start + size))
+  })
+}
+
+const childOf = (chunk: Chunk, i: number): Chunk =>
+  chunk.children[i] ?? fail("BadValue", "a nested Arrow array without its children", "one for each field")
+
+const itemsOf = (at: Getter, start: number, end: number): Array<unknown> => {
+  const out: Array<unknown> = []
+  for (let i = start; i < end; i++) out.push(at(i))
+  return out
+}
+
+type Getter = (i: number) => unknown
+
+/** The values of a nested chunk by their place, nulls not looked at. */
+const nestedGetter = (chunk: Chunk): Getter => {
+  const { length, offset, type: { children, codes, id, size } } = chunk
+  switch (id) {
+    case "list":
+    case "large_list":
+    case "map": {
+      const child = childOf(chunk, 0)
+      const offsets = offsetsOf(chunk, id === "large_list", child.length)
+      if (id !== "map") {
+        const at = getterOf(child)
+        return (i) => itemsOf(at, offsets[i]!, offsets[i + 1]!)
+      }
+      const [keys, items] = [getterOf(childOf(child, 0)), getterOf(childOf(child, 1))]
+      const shift = child.offset
+      return (i) => itemsOf((j) => new Tuple(keys(shift + j), items(shift + j)), offsets[i]!, offsets[i + 1]!)
+    }
+    case "list_view":
+    case "large_list_view": {
+      const child = childOf(chunk, 0)
+      const at = getterOf(child)
+      const dtype = new DType("i", id === "list_view" ? 4 : 8, "<")
+      const starts = numbers(chunk, dtype)
+      const sizes = numbers({ ...chunk, buffers: [null, chunk.buffers[2] ?? null] }, dtype)
+      return (i) => {
+        const [start, count] = [Number(starts[i]), Number(sizes[i])]
+        return start >= 0 && count >= 0 && start + count <= child.length
+          ? itemsOf(at, start, start + count)
+          : fail("BadValue", "an Arrow list beyond its items", "offsets within them")
+      }
+    }
+    case "fixed_size_list": {
+      const child = childOf(chunk, 0)
+      if ((offset + length) * size > child.length) fail("BadValue", "an Arrow list beyond its items", "enough items")
+      const at = getterOf(child)
+      return (i) => itemsOf(at, (offset + i) * size, (offset + i + 1) * size)
+    }
+    case "struct": {
+      const getters = children.map((_, i) => {
+        const child = childOf(chunk, i)
+        if (offset + length > child.length) fail("BadValue", "an Arrow struct beyond its fields", "enough items")
+        return getterOf(child)
+      })
+      return (i) => {
+        const out = new Dict()
+        children.forEach(({ name }, j) => out[name] = getters[j]!(offset + i))
+        return out
+      }
+    }
+    case "dictionary": {
+      const codesOf = layoutOf(children[0]!.type).read({ ...chunk, type: children[0]!.type })
+      if (chunk.dictionary === null) return fail("BadValue", "an Arrow dictionary array without its dictionary", "one")
+      // Each word is made once, however often it is meant.
+      const words = itemsOf(getterOf(chunk.dictionary), 0, chunk.dictionary.length)
+      return (i) => words[Number(codesOf[i])] ?? null
+    }
+    case "run_end_encoded": {
+      const [ends, values] = [childOf(chunk, 0), childOf(chunk, 1)]
+      const [endAt, valueAt] = [getterOf(ends), getterOf(values)]
+      return (i) => {
+        let low = 0
+        let high = ends.length
+        while (low < high) {
+          const middle = (low + high) >> 1
+          if (Number(endAt(middle)) <= offset + i) low = middle + 1
+          else high = middle
+        }
+        return low < values.length ? valueAt(low) : fail("BadValue", "an Arrow run beyond its values", "a value")
+      }
+    }
+    case "sparse_union":
+    case "dense_union": {
+      const isDense = id === "dense_union"
+      const ids = need(chunk.buffers[1], offset + length)
+      const places = isDense
+        ? numbers({ ...chunk, buffers: [null, chunk.buffers[2] ?? null] }, new DType("i", 4, "<"))
+        : null
+      const getters = new Map(codes.map((code, i) => [code, [getterOf(childOf(chunk, i)), childOf(chunk, i).length]]))
+      return (i) => {
+        const [at, count] = (getters.get(ids[offset + i]!) ?? []) as [Getter?, number?]
+        const place = places === null ? offset + i : Number(places[i])
+        return at !== undefined && place >= 0 && place < count!
+          ? at(place)
+          : fail("BadValue", "an Arrow union beyond its types or values", "a value of one of its types")
+      }
+    }
+    default:
+      return fail("BadValue", `an Arrow array of type ${id}, which is not read`, "a type of Arrow 21 or before")
+  }
+}
+
+const isNested = ({ id }: Type): boolean =>
+  id === "struct" || id === "map" || id === "dictionary" || id === "run_end_encoded" || id.includes("list") ||
+  id.endsWith("_union")
+
+/** The values of a chunk by their place, `null` where one is missing. */
+const getterOf = (chunk: Chunk): Getter => {
+  const { length, offset } = chunk
+  const validity = chunk.type.id === "null" ? null : validityOf(chunk)
+  if (validity !== null) need(validity, Math.ceil((offset + length) / 8))
+  let at: Getter
+  if (isNested(chunk.type)) at = nestedGetter(chunk)
+  else {
+    const { get, read } = layoutOf(chunk.type)
+    const values = read(chunk)
+    at = get === undefined ? (i) => values[i] : (i) => get(values, i)
+  }
+  const within: Getter = (i) =>
+    i >= 0 && i < length ? at(i) : fail("BadValue", "a place beyond an Arrow array", "a place within it")
+  return validity === null ? within : (i) => i < length && bit(validity, offset + i) === 0 ? null : within(i)
+}
+
+/** Whether a type and all inside of it are read. */
+const isRead = (own: Type): boolean =>
+  isNested(own) ? own.children.every((field) => isRead(field.type)) : leafLayout(own) !== null
+
+const layoutOf = (own: Type): Layout => {
+  if (!isNested(own)) {
+    return leafLayout(own) ?? fail("BadValue", `an Arrow array of type ${own.id}, which is not read`, "another type")
+  }
+  if (own.id === "dictionary") {
+    const { kind, tz, unit } = layoutOf(own.children[1]!.type)
+    return { kind, tz, ...(unit === undefined ? {} : { unit }), read: nestedValues }
+  }
+  return { kind: "object", read: nestedValues }
+}
+
+const nestedValues = (chunk: Chunk): ReadonlyArray<unknown> => itemsOf(getterOf(chunk), 0, chunk.length)
 
 /**
  * The column that a pickled `pyarrow` array or chunked array is; `null` for a type that is not read.
@@ -357,28 +728,14 @@ const layoutOf = (type: string): Layout | null => {
  */
 export const arrowColumn = (value: unknown): ArrowColumn | null => {
   const chunks = chunksOf(value)
-  const type = chunks?.[0]?.type
-  if (chunks === null || type === undefined) return null
-  const layout = layoutOf(type)
-  if (layout === null) return null
-  let length = 0
-  for (const chunk of chunks) {
-    if (chunk.type !== "null") {
-      // What the data cannot hold is refused before anything of that length is made.
-      const bytes = chunk.buffers[1]?.length ?? 0
-      if (chunk.length > 0 && chunk.length > bytes * 8) {
-        return fail("BadValue", "an Arrow array longer than its data", "its length")
-      }
-    } else if (chunk.length > 0x1000000) {
-      return fail("LimitExceeded", "an Arrow array of too many nulls", "at most 16777216")
-    }
-    length += chunk.length
-  }
+  const own = chunks?.[0]?.type
+  if (chunks === null || own === undefined || !isRead(own)) return null
+  const layout = layoutOf(own)
   return {
-    type,
+    type: own.name,
     kind: layout.kind,
-    length,
-    nulls: nullsOf(chunks, length),
+    length: chunks.reduce((sum, chunk) => sum + chunk.length, 0),
+    nulls: nullsOf(chunks, chunks.reduce((sum, chunk) => sum + chunk.length, 0)),
     values: () => joined(chunks.map(layout.read)),
     unit: layout.unit ?? null,
     tz: layout.tz ?? null,

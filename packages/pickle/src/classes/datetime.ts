@@ -236,6 +236,7 @@ export const pendulumOf = (object: PyObject): PyDate | PyTime | PyTimedelta | nu
         : ofMicros((BigInt(days) * 86_400n + BigInt(seconds)) * 1_000_000n + BigInt(microseconds))
     }
     case "pendulum.period.Period":
+    case "pendulum.interval.Interval":
       return period(args)
     default:
       return null

@@ -6,7 +6,16 @@
 import { type Context, type Create, inert } from "../context.ts"
 import { fail } from "../errors.ts"
 import { isDictObject } from "../values/dict.ts"
-import { DType, type DTypeField, itemAt, littleEndianBytes, NdArray, NpScalar } from "../values/ndarray.ts"
+import {
+  DType,
+  type DTypeField,
+  itemAt,
+  littleEndianBytes,
+  NdArray,
+  NpScalar,
+  recordOf,
+  rowMajorPositions
+} from "../values/ndarray.ts"
 import { PyGlobal } from "../values/objects.ts"
 
 const bytesOf = (value: unknown): Uint8Array | null => {
@@ -220,6 +229,21 @@ const checkedBytes = (dtype: DType, shape: ReadonlyArray<number>, bytes: Uint8Ar
   return bytes
 }
 
+/** The mask of a masked array in row-major order: one byte for each item, or for each field of each item. */
+const rowMajorMask = (array: NdArray, mask: Uint8Array): Uint8Array | null => {
+  const { size } = array
+  const width = Math.max(1, array.dtype.fields?.length ?? 1)
+  if (mask.length !== size * width) return null
+  if (array.order === "C") return mask
+  const out = new Uint8Array(mask.length)
+  let at = 0
+  for (const position of rowMajorPositions(array.shape)) {
+    out.set(mask.subarray(position * width, (position + 1) * width), at)
+    at += width
+  }
+  return out
+}
+
 /** The state of an array: (version, shape, dtype, is Fortran, data). */
 export const setArrayState = (context: Context, value: NdArray, state: unknown): void => {
   if (!Array.isArray(state)) return fail("BadValue", "an array without its state", "a tuple")
@@ -241,7 +265,6 @@ export const setArrayState = (context: Context, value: NdArray, state: unknown):
       return fail("BadValue", `an array of ${data.length} objects`, `${sizeOf(dims)} objects`)
     }
     // NumPy lists objects in row-major order, also of an array whose flag says Fortran.
-    value.order = "C"
     value.objects = data
     value.bytes = emptyBytes
   } else {
@@ -259,7 +282,7 @@ export const setArrayState = (context: Context, value: NdArray, state: unknown):
     }
   }
   const maskBytes = mask === undefined ? null : bytesOf(mask)
-  if (maskBytes !== null) value.mask = maskBytes.length === sizeOf(dims) ? maskBytes : null
+  if (maskBytes !== null) value.mask = rowMajorMask(value, maskBytes)
 }
 
 /** `_frombuffer(buffer, dtype, shape, order)` of protocol 5. */
@@ -276,6 +299,7 @@ const scalar: Create = (_context, args) => {
   const dtype = dtypeFrom(args[0])
   if (dtype === null || args.length > 2) return inert
   if (dtype.kind === "O") return args[1]
+  if (Array.isArray(args[1])) return new NpScalar(dtype, emptyBytes, recordOf(dtype, args[1]))
   const bytes = args.length === 1 ? new Uint8Array(dtype.itemsize) : bytesOf(args[1])
   if (bytes === null || bytes.length < dtype.itemsize) {
     return fail("BadValue", "a scalar without its bytes", `${dtype.itemsize} bytes`)
@@ -297,6 +321,12 @@ const maskedReconstruct: Create = (_context, args) => {
   )
 }
 
+/** `_convert_to_stringdtype_kwargs(coerce, na_object)`: NumPy 2's dtype of text of any length. */
+const stringDType: Create = (_context, args) => args.length > 2 ? inert : new DType("T", 16, "|")
+
+/** `numpy.ma.masked`, the one item that stands for no value. */
+const maskedConstant: Create = (_context, args) => args.length === 0 ? null : inert
+
 /** Both names of each module: numpy.core until 1.26, numpy._core since 2.0. */
 const both = (module: string, name: string, create: Create): ReadonlyArray<readonly [string, Create]> => [
   [`numpy.core.${module}.${name}`, create],
@@ -308,6 +338,10 @@ export const numpy: Readonly<Record<string, Create>> = {
   "numpy.dtype": dtype,
   "numpy.ma.core._mareconstruct": maskedReconstruct,
   "numpy.core.multiarray.dtype": dtype,
+  "numpy.dtypes.StringDType": stringDType,
+  "numpy._core._internal._convert_to_stringdtype_kwargs": stringDType,
+  "numpy.ma.core.MaskedConstant": maskedConstant,
+  "numpy.ma.MaskedConstant": maskedConstant,
   ...Object.fromEntries([
     ...both("multiarray", "_reconstruct", reconstruct),
     ...both("multiarray", "scalar", scalar),

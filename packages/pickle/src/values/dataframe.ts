@@ -4,8 +4,7 @@
  * @since 0.1.0
  */
 import { fail } from "../errors.ts"
-import { zoneOf } from "./datetime.ts"
-import { offsetAt, offsetText } from "./datetime.ts"
+import { offsetAt, offsetText, unknownZoneText, zoneOf } from "./datetime.ts"
 import { equalityKey } from "./equality.ts"
 import { nanosecondsText } from "./ndarray.ts"
 
@@ -92,10 +91,15 @@ export class Timestamp {
     if (zone === null) return null
     return zone.key === null ? zone.offset : offsetAt(zone.key, Number(this.ns / 1_000_000n)) ?? zone.offset
   }
-  /** ISO 8601 with the offset: `2024-01-01T01:02:03.000000004+01:00`. */
+  /** Whether it has a zone whose offset cannot be told. */
+  get hasUnknownZone(): boolean {
+    return this.tzinfo !== null && this.utcOffset() === null
+  }
+  /** ISO 8601 with the offset: `2024-01-01T01:02:03.000000004+01:00`; in UTC with `[module.Zone]` for an unknown zone. */
   toString(): string {
+    if (this.tzinfo === null) return nanosecondsText(this.ns)
     const offset = this.utcOffset()
-    if (offset === null) return nanosecondsText(this.ns)
+    if (offset === null) return `${nanosecondsText(this.ns)}+00:00[${unknownZoneText(this.tzinfo)}]`
     return `${nanosecondsText(this.ns + BigInt(offset) * 1_000n)}${offsetText(offset)}`
   }
   [Symbol.for("nodejs.util.inspect.custom")](): string {

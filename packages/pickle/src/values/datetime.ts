@@ -68,8 +68,41 @@ export interface Zone {
 }
 
 /**
- * What a `tzinfo` of a pickle means: of `datetime.timezone`, zoneinfo, pytz, dateutil and pendulum; `null` for a class
- * that is not known and for no zone.
+ * The zone of a name as Arrow and pandas write it: `UTC`, a key of the IANA data base, `+01:00`.
+ *
+ * @category datetime
+ * @since 0.1.0
+ */
+export const zoneFromName = (name: string): Timezone | ZoneInfo => {
+  if (name === "UTC" || name === "utc" || name === "Z") return utc
+  const match = /^(?:UTC|GMT|pytz\.FixedOffset\()?([+-])?(\d{1,2}):?(\d\d)$/.exec(name)
+  if (match !== null) return fixedZone(match[1] === "-" ? -1 : 1, Number(match[2]) * 60 + Number(match[3]))
+  const minutes = /^pytz\.FixedOffset\((-?)(\d{1,4})\)$/.exec(name)
+  return minutes === null ? new ZoneInfo(name) : fixedZone(minutes[1] === "-" ? -1 : 1, Number(minutes[2]))
+}
+
+const utc = new Timezone(0)
+
+const fixedZone = (sign: number, minutes: number): Timezone => minutes === 0 ? utc : new Timezone(sign * minutes * 60e6)
+
+/** An offset in seconds or as a timedelta, in microseconds; `null` for anything else and for a day or more. */
+const offsetIn = (value: unknown): number | null => {
+  const micros = value instanceof PyTimedelta
+    ? value.totalMicroseconds
+    : typeof value === "number"
+    ? value * 1e6
+    : NaN
+  return Math.abs(micros) < 86_400e6 ? micros : null
+}
+
+/** `(key, from cache)`, the arguments that a ZoneInfo and every subclass of it are made from again. */
+const isZoneKey = (args: ReadonlyArray<unknown>): boolean =>
+  typeof args[0] === "string" && (args[1] === undefined || typeof args[1] === "boolean" || args[1] === 0 ||
+    args[1] === 1)
+
+/**
+ * What a `tzinfo` of a pickle means: of `datetime.timezone`, zoneinfo and subclasses of its class, pytz, dateutil and
+ * pendulum; `null` for a class that is not known, for rules that the pickle does not tell, and for no zone.
  *
  * @category datetime
  * @since 0.1.0
@@ -77,9 +110,14 @@ export interface Zone {
 export const zoneOf = (tzinfo: unknown): Zone | null => {
   if (tzinfo instanceof Timezone) return { offset: tzinfo.offset, key: null }
   if (tzinfo instanceof ZoneInfo) return { offset: null, key: tzinfo.key }
-  if (!(tzinfo instanceof PyObject) || !(tzinfo.class instanceof PyGlobal)) return null
-  const { module, name } = tzinfo.class
+  if (!(tzinfo instanceof PyObject)) return null
   const [first, second, third] = tzinfo.args
+  if (tzinfo.className.endsWith("._unpickle") && isZoneKey(tzinfo.args)) {
+    // `getattr(Class, "_unpickle")(key, from cache)`: only zoneinfo's class and its subclasses have that method.
+    return { offset: null, key: first as string }
+  }
+  if (!(tzinfo.class instanceof PyGlobal)) return null
+  const { module, name } = tzinfo.class
   if (module === "pytz") {
     if (name === "_UTC") return { offset: 0, key: "UTC" }
     if (name === "_p" && typeof first === "string") {
@@ -92,9 +130,15 @@ export const zoneOf = (tzinfo: unknown): Zone | null => {
   if (module.startsWith("dateutil.tz") || module.startsWith("dateutil.zoneinfo")) {
     if (name === "tzutc") return { offset: 0, key: "UTC" }
     if (name === "tzoffset") {
-      if (typeof second === "number") return { offset: second * 1e6, key: null }
-      const length = second instanceof PyTimedelta ? second : tzinfo.attributes().get("_offset")
-      return length instanceof PyTimedelta ? { offset: length.totalMicroseconds, key: null } : null
+      const offset = offsetIn(second) ?? offsetIn(tzinfo.attributes().get("_offset"))
+      return offset === null ? null : { offset, key: null }
+    }
+    if (name === "tzlocal" || name === "tzrange" || name === "tzstr") {
+      // When summer time begins is a matter of the machine, or of rules that are code.
+      const attributes = tzinfo.attributes()
+      const [standard, summer] = [offsetIn(attributes.get("_std_offset")), offsetIn(attributes.get("_dst_offset"))]
+      const isFixed = standard !== null && (attributes.get("hasdst") ?? attributes.get("_hasdst")) === false
+      return isFixed || (standard !== null && standard === summer) ? { offset: standard, key: null } : null
     }
     const file = tzinfo.args.find((arg) => typeof arg === "string")
     const path = typeof file === "string" ? file : tzinfo.attributes().get("_filename")
@@ -325,6 +369,14 @@ export class PyTime {
 }
 
 /**
+ * How text names a zone whose offset is not known.
+ *
+ * @internal
+ */
+export const unknownZoneText = (tzinfo: unknown): string =>
+  tzinfo instanceof PyObject ? tzinfo.className : zoneOf(tzinfo)?.key ?? "unknown"
+
+/**
  * A `datetime.datetime`, and pendulum's `DateTime`.
  *
  * @category datetime
@@ -382,12 +434,21 @@ export class PyDateTime {
     if (zone === null) return null
     return zone.offset ?? (zone.key === null ? null : offsetOfLocal(zone.key, this.#local(), this.fold))
   }
-  /** ISO 8601 with the offset: `2024-01-02T03:04:05.000006+01:00`. */
-  toString(): string {
-    const offset = this.utcOffset()
+  /** Whether it has a zone whose offset cannot be told: see `utcOffset`. */
+  get hasUnknownZone(): boolean {
+    return this.tzinfo !== null && this.utcOffset() === null
+  }
+  /** ISO 8601 of the local time, without an offset: `2024-01-02T03:04:05.000006`. */
+  get localText(): string {
     return `${padded(this.year, 4)}-${two(this.month)}-${two(this.day)}T${
       clock(this.hour, this.minute, this.second, this.microsecond)
-    }${offset === null ? "" : offsetText(offset)}`
+    }`
+  }
+  /** ISO 8601 with the offset: `2024-01-02T03:04:05.000006+01:00`; `…05[module.Zone]` when the zone is not known. */
+  toString(): string {
+    if (this.tzinfo === null) return this.localText
+    const offset = this.utcOffset()
+    return `${this.localText}${offset === null ? `[${unknownZoneText(this.tzinfo)}]` : offsetText(offset)}`
   }
   [Symbol.for("nodejs.util.inspect.custom")](): string {
     return `PyDateTime(${this.toString()})`
@@ -395,9 +456,10 @@ export class PyDateTime {
   toJSON(): string {
     return this.toString()
   }
-  /** The instant to the millisecond; without a zone, the local time taken as UTC. */
+  /** The instant to the millisecond; without a zone, the local time taken as UTC; an invalid Date for an unknown zone. */
   toDate(): Date {
-    return new Date(this.#local() + Math.floor((this.microsecond - (this.utcOffset() ?? 0)) / 1_000))
+    const offset = this.tzinfo === null ? 0 : this.utcOffset() ?? NaN
+    return new Date(this.#local() + Math.floor((this.microsecond - offset) / 1_000))
   }
   [equalityKey](budget: EqualityBudget): unknown {
     spend(budget, 1)

@@ -152,15 +152,18 @@ const half = (bits: number): number => {
   return sign * (1 + fraction / 1024) * 2 ** (exponent - 15)
 }
 
-/** x87 extended (`f16`, `f12`) as x86 stores it: 64 bits of mantissa, then 15 of exponent and the sign. */
-const extended = (view: DataView, at: number, size: number): number => {
+/**
+ * x87 extended (`f16`, `f12`) as x86 stores it: 64 bits of mantissa, then 15 of exponent and the sign. What follows is
+ * padding, and holds whatever was in memory.
+ */
+const extended = (view: DataView, at: number): number => {
   const low = view.getBigUint64(at, true)
   const high = view.getUint16(at + 8, true)
-  if (size === 16 && view.getUint16(at + 10, true) !== 0) return NaN
   const sign = high & 0x8000 ? -1 : 1
   const exponent = high & 0x7fff
   if (exponent === 0x7fff) return (low & 0x7fffffffffffffffn) === 0n ? sign * Infinity : NaN
-  return sign * Number(low) * 2 ** (exponent - 16383 - 63)
+  // In two steps, as the one power of two may be below what a double holds.
+  return sign * (Number(low) * 2 ** -63) * 2 ** (exponent - 16383)
 }
 
 /**
@@ -210,7 +213,7 @@ export const typedArray = (dtype: DType, bytes: Uint8Array): TypedArray | null =
     case "c32": {
       const little = dtype.byteOrder === ">" ? swap(bytes, word) : bytes
       const source = new DataView(little.buffer, little.byteOffset, little.length)
-      return Float64Array.from({ length: Math.floor(little.length / word) }, (_, i) => extended(source, i * word, word))
+      return Float64Array.from({ length: Math.floor(little.length / word) }, (_, i) => extended(source, i * word))
     }
     default:
       return null
@@ -399,6 +402,18 @@ const valueAt = (dtype: DType, values: TypedArray, i: number): unknown => {
   return typeof value === "bigint" ? safe(value) : value
 }
 
+/**
+ * A record of a structured dtype with objects among its fields, which NumPy lists as a tuple, by its fields.
+ *
+ * @internal
+ */
+export const recordOf = (dtype: DType, item: unknown): unknown => {
+  if (dtype.fields === null || !Array.isArray(item)) return item
+  const out: Record<string, unknown> = Object.create(null) as Record<string, unknown>
+  dtype.fields.forEach((field, i) => out[field.name] = recordOf(field.dtype, item[i]))
+  return out
+}
+
 const nest = (
   shape: ReadonlyArray<number>,
   depth: number,
@@ -471,9 +486,9 @@ export class NdArray {
   reset(): void {
     this.#values = undefined
   }
-  /** The item at a position in `bytes`, or in `objects`, as NumPy's `item()` gives it. */
+  /** The item at a position in `bytes`, or in `objects`, as NumPy's `item()` gives it; of a structured dtype, its fields. */
   itemAt(position: number): unknown {
-    if (this.objects !== null) return this.objects[position]
+    if (this.objects !== null) return recordOf(this.dtype, this.objects[position])
     const { values } = this
     return values === null
       ? itemAt(this.dtype, this.bytes, position * this.dtype.itemsize)

@@ -9,7 +9,7 @@ import { type Column, DataFrame, Index, Series } from "../../values/dataframe.ts
 import { NdArray } from "../../values/ndarray.ts"
 import { Slice } from "../../values/numbers.ts"
 import { type PyGlobal, PyObject } from "../../values/objects.ts"
-import { anyColumn, emptyIndex, entry, extensionColumn, ndarrayIn } from "./columns.ts"
+import { anyColumn, emptyIndex, entry, extensionColumn, ndarrayIn, unreadColumn } from "./columns.ts"
 
 /** Where the rows of a block stand among the columns. */
 const placesOf = (context: Context, placement: unknown, count: number): ReadonlyArray<number> | null => {
@@ -89,12 +89,11 @@ const managerOf = (value: unknown): Manager | null => {
 const missingState = () =>
   fail("BadValue", "a DataFrame or Series whose state is none that pandas writes", "a block manager")
 
-const notReadable = (values: unknown): never =>
-  fail(
-    "BadValue",
-    `a column of pandas' ${values instanceof PyObject ? values.className : typeof values}, which is not read`,
-    "an array that pandas 0.25 to 3 has"
-  )
+/** One column that cannot be read does not refuse the others. */
+const unread = (values: unknown, length: number): Column =>
+  values instanceof PyObject
+    ? unreadColumn(values, length)
+    : fail("BadValue", `a column of pandas' that is a ${typeof values}`, "an array that pandas 0.25 to 3 has")
 
 const fillFrame = (context: Context, frame: DataFrame, state: unknown): boolean => {
   const manager = managerOf(entry(state, "_mgr", "_data"))
@@ -109,7 +108,7 @@ const fillFrame = (context: Context, frame: DataFrame, state: unknown): boolean 
     const places = placesOf(context, block.placement, length)
     if (places === null) return false
     for (let row = 0; row < places.length; row++) {
-      const column = anyColumn(block.values, row) ?? notReadable(block.values)
+      const column = anyColumn(block.values, row) ?? unread(block.values, index.length)
       if (column.length !== index.length) {
         return fail("BadValue", `a column of ${column.length} values`, `${index.length} values, as the index has`)
       }
@@ -137,7 +136,7 @@ const fillSeries = (context: Context, series: Series, state: unknown): boolean =
   const values = block.values
   // A Series of old pandas may keep a block of one row.
   const row = values instanceof NdArray && values.shape.length === 2 ? 0 : null
-  const column = anyColumn(values, row) ?? notReadable(values)
+  const column = anyColumn(values, row) ?? unread(values, index.length)
   if (column.length !== index.length) {
     return fail("BadValue", `a Series of ${column.length} values`, `${index.length} values, as the index has`)
   }

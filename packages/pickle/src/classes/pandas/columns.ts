@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import { exceeded, fail } from "../../errors.ts"
+import { Tuple } from "../../values/containers.ts"
 import {
   Categorical,
   Column,
@@ -23,7 +24,9 @@ import { shrink } from "../../values/integers.ts"
 import { DType, NdArray } from "../../values/ndarray.ts"
 import { PyFloat } from "../../values/numbers.ts"
 import { PyGlobal, PyObject } from "../../values/objects.ts"
+import { frequencyOf, Interval, Period } from "../../values/period.ts"
 import { arrowColumn, nanosecondsIn } from "../arrow.ts"
+import { geoJson, geometryOf } from "../wkb.ts"
 
 /** @internal */
 export const entry = (dict: unknown, ...keys: ReadonlyArray<string>): unknown => {
@@ -92,18 +95,14 @@ const rowOf = (array: NdArray, row: number | null): NdArray => {
   if (row < 0 || row >= shape[0]! || shape.length !== 2) {
     return fail("BadValue", "a block without that row", "a row of the block")
   }
-  if (order === "C") {
+  // Objects are listed row by row in either order.
+  if (order === "C" || objects !== null) {
     const size = length * dtype.itemsize
     return objects === null
       ? new NdArray(dtype, [length], "C", bytes.subarray(row * size, (row + 1) * size), null, className)
       : new NdArray(dtype, [length], "C", bytes, objects.slice(row * length, (row + 1) * length), className)
   }
   const rows = shape[0]!
-  if (objects !== null) {
-    const out: Array<unknown> = []
-    for (let i = 0; i < length; i++) out.push(objects[i * rows + row])
-    return new NdArray(dtype, [length], "C", bytes, out, className)
-  }
   const width = dtype.itemsize
   const out = new Uint8Array(length * width)
   if (width === 8 && bytes.byteOffset % 8 === 0) {
@@ -128,6 +127,7 @@ const kinds: Readonly<Record<string, ColumnKind>> = {
   c: "complex",
   O: "object",
   U: "string",
+  T: "string",
   S: "bytes"
 }
 
@@ -235,14 +235,8 @@ const arrowParts = (value: unknown, dtype: unknown, isString: boolean): ColumnPa
   const arrow = arrowColumn(value)
   if (arrow === null) return null
   const { get, kind, length, nulls, type, tz, unit, values } = arrow
-  const label = isString ? missingOfString(dtype) : { dtype: `${arrowLabels[type] ?? type}[pyarrow]`, missing: NA }
+  const label = isString ? missingOfString(dtype) : { dtype: `${type}[pyarrow]`, missing: NA }
   return { ...label, kind, length, nulls, values, unit, tzinfo: tz, get }
-}
-
-const arrowLabels: Readonly<Record<string, string>> = {
-  large_string: "large_string",
-  date32: "date32[day]",
-  date64: "date64[ms]"
 }
 
 const categoricalOf = (codes: NdArray, categories: Index, ordered: boolean, row: number | null): Categorical => {
@@ -304,16 +298,17 @@ export const extensionColumn = (object: PyObject, row: number | null): Column | 
     case "PeriodArray": {
       if (array === null) return null
       const one = rowOf(array, row)
-      const freq = dtype instanceof PyObject ? stateEntry(dtype, "freq") ?? dtype.args[0] : dtype
+      const given = dtype instanceof PyObject ? stateEntry(dtype, "freq") ?? dtype.args[0] : dtype
+      const freq = periodFrequency(given ?? stateEntry(object, "_freq", "freq"))
       return new Column({
-        dtype: periodName(freq),
+        dtype: `period[${freq}]`,
         kind: "period",
         length: one.shape[0] ?? 0,
         values: () => one.values!,
         get: (values, i) =>
           values[i] === notATime
             ? NaT
-            : new PyObject(new PyGlobal("pandas", "Period"), [null, freq, shrink(values[i] as bigint)])
+            : new Period(shrink(values[i] as bigint), freq)
       })
     }
     case "IntegerArray":
@@ -369,37 +364,37 @@ export const extensionColumn = (object: PyObject, row: number | null): Column | 
     }
     case "SparseArray":
       return sparseColumn(object)
+    case "GeometryArray":
+    case "GeometryDtype":
+      return geometryColumn(object, array)
     default:
       return null
   }
 }
 
-const frequencies: Readonly<Record<string, string>> = {
-  YearEnd: "Y-DEC",
-  QuarterEnd: "Q-DEC",
-  MonthEnd: "M",
-  Week: "W-SUN",
-  Day: "D",
-  BusinessDay: "B",
-  Hour: "h",
-  Minute: "min",
-  Second: "s",
-  Milli: "ms",
-  Micro: "us",
-  Nano: "ns"
-}
-
-/** `period[M]`, of the frequency's text or of pandas' offset object. */
-const periodName = (freq: unknown): string => {
-  if (typeof freq === "string") return freq.startsWith("period[") ? freq : `period[${freq}]`
+/**
+ * pandas' text of a frequency, of the text itself or of pandas' offset object.
+ *
+ * @internal
+ */
+export const periodFrequency = (freq: unknown): string => {
+  if (typeof freq === "string") return /^period\[(.*)\]$/.exec(freq)?.[1] ?? freq
+  if (!(freq instanceof PyObject)) return "unknown"
+  const attributes = freq.attributes()
+  const [count = attributes.get("n"), , anchor] = freq.args
   const name = nameOf(freq)
-  const count = freq instanceof PyObject ? freq.args[0] : 1
-  return `period[${typeof count === "number" && count !== 1 ? count : ""}${frequencies[name] ?? name}]`
+  const month = anchor ?? attributes.get("startingMonth") ?? attributes.get("month")
+  const weekday = anchor ?? attributes.get("weekday")
+  return frequencyOf(name, { month, weekday }, count ?? 1) ?? name
 }
 
-/** @internal */
+/**
+ * The values between two columns of ends.
+ *
+ * @internal
+ */
 export const intervalColumn = (left: Column, right: Column, closed: unknown): Column => {
-  const cls = new PyGlobal("pandas", "Interval")
+  const isFloat = left.kind === "float"
   return new Column({
     dtype: `interval[${left.dtype}, ${String(closed)}]`,
     kind: "interval",
@@ -407,10 +402,80 @@ export const intervalColumn = (left: Column, right: Column, closed: unknown): Co
     values: () =>
       Array.from(
         { length: left.length },
-        (_, i) => left.isNull(i) ? NaN : new PyObject(cls, [left.at(i), right.at(i), closed])
+        (_, i) => left.isNull(i) ? NaN : new Interval(left.at(i), right.at(i), String(closed), isFloat)
       )
   })
 }
+
+/** geopandas' array: of well-known binary, or of objects of shapely. */
+const geometryColumn = (object: PyObject, array: NdArray | null): Column | null => {
+  const one = array ?? stateEntry(object, "data")
+  if (!(one instanceof NdArray)) return null
+  const items = one.objects ?? one.items()
+  return new Column({
+    dtype: "geometry",
+    kind: "object",
+    length: items.length,
+    values: () =>
+      items.map((item) =>
+        item instanceof Uint8Array ? geoJson(item) : item instanceof PyObject ? geometryOf(item) ?? item : null
+      )
+  })
+}
+
+/**
+ * A column of an array that nothing here reads: each cell is an object of the array's class, with the item that the
+ * array keeps at its place, when it keeps one list of items only.
+ *
+ * @internal
+ */
+export const unreadColumn = (array: PyObject, length: number): Column => {
+  const cls = array.class instanceof PyGlobal ? array.class : new PyGlobal("builtins", "object")
+  const parts = array.states.flatMap((state) => Array.isArray(state) && !hasLength(state, length) ? state : [state])
+    .flatMap((part) => hasLength(part, length) ? [part] : entriesOf(part))
+  const lists = [...array.args, ...parts].filter((part) => hasLength(part, length))
+  const items = lists.length === 1 ? anyColumn(lists[0], null) : null
+  return new Column({
+    dtype: array.className,
+    kind: "object",
+    length,
+    values: () =>
+      Array.from(
+        { length },
+        (_, i) => new PyObject(cls, items === null || items.length !== length ? [] : [items.at(i)])
+      )
+  })
+}
+
+/** How long an array that nothing here reads is, by what it keeps; `null` when that does not tell. */
+const unreadLength = (array: PyObject): number | null => {
+  const parts = array.states.flatMap((state) => [state, ...entriesOf(state), ...(Array.isArray(state) ? state : [])])
+  const lengths = new Set<number>()
+  for (const part of parts) {
+    if (part instanceof NdArray && part.shape.length === 1) lengths.add(part.shape[0]!)
+    else if (part instanceof Column) lengths.add(part.length)
+  }
+  return lengths.size === 1 ? [...lengths][0]! : null
+}
+
+/**
+ * The column of what an Index keeps its labels in, when nothing here reads that.
+ *
+ * @internal
+ */
+export const unreadLabels = (array: unknown): Column | null => {
+  if (!(array instanceof PyObject)) return null
+  const length = unreadLength(array)
+  return length === null ? null : unreadColumn(array, length)
+}
+
+const entriesOf = (value: unknown): ReadonlyArray<unknown> =>
+  value instanceof Map ? [...value.values()] : isDictObject(value) ? Object.values(value) : []
+
+const hasLength = (value: unknown, length: number): boolean =>
+  value instanceof NdArray
+    ? value.shape.length === 1 && value.shape[0] === length
+    : (value instanceof Column || (Array.isArray(value) && !(value instanceof Tuple))) && value.length === length
 
 const sparseColumn = (object: PyObject): Column | null => {
   const values = stateEntry(object, "_sparse_values", "sp_values")

@@ -6,7 +6,7 @@
 import type { Create } from "../../context.ts"
 import { backedArray, dataFrame, series } from "./blocks.ts"
 import { newIndex } from "./indexes.ts"
-import { notATimeValue, timedelta, timestamp } from "./scalars.ts"
+import { interval, notATimeValue, period, timedelta, timestamp } from "./scalars.ts"
 
 /** Where a class was, over the years. */
 const everywhere = (
@@ -36,6 +36,8 @@ export const pandas: Readonly<Record<string, Create>> = Object.fromEntries([
     "Timedelta",
     timedelta
   ),
+  ...everywhere(["pandas", "pandas._libs.tslibs.period", "pandas._libs.period", "pandas._period"], "Period", period),
+  ...everywhere(["pandas", "pandas._libs.interval"], "Interval", interval),
   ...everywhere(["pandas._libs.tslibs.nattype", "pandas._libs.tslib", "pandas.tslib"], "_nat_unpickle", notATimeValue),
   ...everywhere(["pandas._libs.tslibs.nattype", "pandas._libs.tslib", "pandas.tslib"], "__nat_unpickle", notATimeValue),
   ...everywhere(["pandas._libs.arrays"], "__pyx_unpickle_NDArrayBacked", backedArray)

@@ -10,7 +10,7 @@ import { Column, Index, NaT, zoneName } from "../../values/dataframe.ts"
 import { NdArray } from "../../values/ndarray.ts"
 import { Range } from "../../values/numbers.ts"
 import { PyGlobal } from "../../values/objects.ts"
-import { anyColumn, entry, instantGetter, intervalColumn, nameOf } from "./columns.ts"
+import { anyColumn, entry, instantGetter, intervalColumn, nameOf, unreadLabels } from "./columns.ts"
 
 const rangeIndex = (dict: unknown): Index => {
   const number = (key: string, fallback: number): number => {
@@ -125,6 +125,7 @@ export const newIndex: Create = (context, args) => {
     const [left, right] = [anyColumn(entry(dict, "left"), null), anyColumn(entry(dict, "right"), null)]
     if (left !== null && right !== null) column = intervalColumn(left, right, entry(dict, "closed") ?? "right")
   }
+  column ??= unreadLabels(entry(dict, "data"))
   if (column === null) return inert
   const name = entry(dict, "name") ?? null
   const index = new Index(kind, name, zoned(column, entry(dict, "tz")))
