@@ -20,48 +20,12 @@
  *
  * @since 0.1.0
  */
-import {
-  Categorical,
-  Column as PyColumn,
-  Complex,
-  DataFrame,
-  Decimal,
-  type DType,
-  exceptionOf,
-  Fraction,
-  Index,
-  NA,
-  NaT,
-  NdArray,
-  NpScalar,
-  NpTime,
-  Opaque,
-  Path,
-  pendulumOf,
-  PyArray,
-  PyDate,
-  PyDateTime,
-  PyEnum,
-  PyFloat,
-  PyGlobal,
-  PyObject,
-  PyTime,
-  PyTimedelta,
-  Range,
-  Series,
-  Slice,
-  Timedelta,
-  Timestamp,
-  Timezone,
-  UUID,
-  ZoneInfo
-} from "@effect-prefect/pickle"
+import { type JsonContainer, jsonForm, PickleError } from "@effect-prefect/pickle"
 import * as Effect from "effect/Effect"
 import { FormatError, undecodable } from "./FormatError.ts"
 import { setKey } from "./internal/json.ts"
-import { fromDataFrame } from "./internal/python/frames.ts"
-import { pythonStr } from "./internal/python/text.ts"
 import { Refusal, refuse } from "./internal/refusal.ts"
+import { pathText } from "./internal/schemaIssue.ts"
 import { Table } from "./Table.ts"
 
 /**
@@ -97,182 +61,42 @@ interface Sink {
   close(): void
 }
 
-/** A container that is being walked. `next` is where it goes on. */
-interface Frame {
-  readonly keys: ReadonlyArray<string> | null
-  readonly items: ReadonlyArray<unknown> | null
-  readonly iterator: Iterator<unknown> | null
-  next: number
+/** One level of a value: its JSON when it is no container, else what is inside of it. */
+const project = (value: unknown): null | boolean | number | string | JsonContainer =>
+  typeof value === "object" && value !== null && !Array.isArray(value) && value instanceof Table
+    ? { keys: null, items: null, iterator: value.rows(), next: 0 }
+    : jsonForm(value)
+
+/** How many steps of a path a message shows. */
+const maxSteps = 12
+
+/** The way to a value through the containers above it: `[3].parent.children`. */
+const pathOf = (frames: ReadonlyArray<JsonContainer>): string => {
+  const steps = frames.map(({ keys, next }) => keys === null ? next - 1 : keys[next - 1] ?? "")
+  const text = pathText(steps.slice(0, maxSteps))
+  return steps.length > maxSteps ? `${text}…` : text
 }
 
-const isPlainObject = (value: object): value is Record<string, unknown> => {
-  const prototype: unknown = Object.getPrototypeOf(value)
-  // A null prototype, one above such (how pickled dicts are made), or an ordinary object.
-  return prototype === null || prototype === Object.prototype || Object.getPrototypeOf(prototype) === null
-}
-
-const entriesOf = (entries: Iterable<readonly [unknown, unknown]>): Frame => {
-  const last = new Map<string, unknown>()
-  for (const [key, value] of entries) last.set(pythonStr(key), value)
-  return { keys: [...last.keys()], items: [...last.values()], iterator: null, next: 0 }
-}
-
-const itemsOf = (items: ReadonlyArray<unknown>): Frame => ({ keys: null, items, iterator: null, next: 0 })
-
-const iterate = (values: Iterable<unknown>): Frame => ({
-  keys: null,
-  items: null,
-  iterator: values[Symbol.iterator](),
-  next: 0
-})
-
-/** One dimension of a NumPy array: `start` counts items in row-major order. */
-class Slab implements Iterable<unknown> {
-  readonly array: NdArray
-  readonly axis: number
-  readonly start: number
-  readonly size: number
-  constructor(array: NdArray, axis: number, start: number, size: number) {
-    this.array = array
-    this.axis = axis
-    this.start = start
-    this.size = size
-  }
-  *[Symbol.iterator](): IterableIterator<unknown> {
-    const { array, axis, size, start } = this
-    const count = array.shape[axis]!
-    const isLast = axis === array.shape.length - 1
-    const step = count === 0 ? 0 : size / count
-    for (let i = 0; i < count; i++) {
-      yield isLast ? itemAt(array, start + i) : new Slab(array, axis + 1, start + i * step, step)
+/** Says where a value contains itself or is nested too deep. */
+const refuseDepth = (values: ReadonlyArray<unknown>, frames: ReadonlyArray<JsonContainer>, maxDepth: number): never => {
+  const places = new Map<unknown, number>()
+  for (const [at, value] of values.entries()) {
+    const first = places.get(value)
+    if (first !== undefined) {
+      const outer = first === 0 ? "the whole value" : pathOf(frames.slice(0, first))
+      return refuse(`it contains itself: ${pathOf(frames.slice(0, at))} is ${outer} again`)
     }
+    places.set(value, at)
   }
-}
-
-/** The item of an array at a position in row-major order. */
-const itemAt = (array: NdArray, position: number): unknown => {
-  if (array.mask !== null && array.mask[position] === 1) return null
-  if (array.order === "C" || array.objects !== null || array.shape.length < 2) {
-    return record(array.dtype, array.itemAt(position))
-  }
-  let rest = position
-  let memory = 0
-  let stride = array.size
-  for (let axis = array.shape.length - 1; axis >= 0; axis--) {
-    const length = array.shape[axis]!
-    stride /= length
-    memory += (rest % length) * stride
-    rest = Math.floor(rest / length)
-  }
-  return record(array.dtype, array.itemAt(memory))
-}
-
-/** A record of a structured array is a tuple in Python. */
-const record = (dtype: DType, value: unknown): unknown => {
-  if (dtype.fields === null || typeof value !== "object" || value === null) return value
-  const fields = value as Readonly<Record<string, unknown>>
-  return dtype.fields.map((field) => record(field.dtype, fields[field.name]))
-}
-
-const arrayFrame = (array: NdArray): Frame => iterate(new Slab(array, 0, 0, array.size))
-
-const objectFrame = (value: PyObject): Frame => {
-  const out = new Map<string, unknown>([["__class__", value.className]])
-  // Byte code and what goes with it says nothing to anybody.
-  if (value instanceof Opaque) return { keys: [...out.keys()], items: [...out.values()], iterator: null, next: 0 }
-  if (value.args.length > 0) out.set("__args__", value.args)
-  if (value.kwargs !== null && value.kwargs !== undefined) out.set("__kwargs__", value.kwargs)
-  if (value.items.length > 0) out.set("__items__", value.items)
-  if (value.pairs.length > 0) out.set("__pairs__", value.pairs)
-  const attributes = value.attributes()
-  for (const [name, attribute] of attributes) if (name !== "__class__") out.set(name, attribute)
-  if (attributes.size === 0 && value.state !== undefined && !isEmptyState(value.state)) {
-    out.set("__state__", value.state)
-  }
-  return { keys: [...out.keys()], items: [...out.values()], iterator: null, next: 0 }
-}
-
-const isEmptyState = (state: unknown): boolean =>
-  state === null || (Array.isArray(state) && state.every(isEmptyState)) ||
-  (typeof state === "object" && isPlainObject(state) && Object.keys(state).length === 0) ||
-  (state instanceof Map && state.size === 0)
-
-const base64 = (bytes: Uint8Array): string =>
-  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("base64")
-
-/** What a time of NumPy shows as: ISO 8601 or seconds. */
-const numpyTime = (value: NpTime): null | string | number => {
-  const { nanoseconds } = value
-  if (nanoseconds === null) return value.count === null ? null : value.toString()
-  return value.kind === "datetime64" ? value.toString() : Number(nanoseconds) / 1e9
-}
-
-/** A value that is not a container as JSON, or the frame of one that is. */
-const project = (value: unknown): null | boolean | number | string | Frame => {
-  switch (typeof value) {
-    case "string":
-    case "boolean":
-      return value
-    case "number":
-      return Number.isFinite(value) ? value : null
-    case "bigint":
-      return value >= -9007199254740991n && value <= 9007199254740991n ? Number(value) : `${value}`
-    case "object":
-      break
-    default:
-      return null
-  }
-  if (value === null) return null
-  if (Array.isArray(value)) return itemsOf(value)
-  if (isPlainObject(value)) return { keys: Object.keys(value), items: Object.values(value), iterator: null, next: 0 }
-  if (value instanceof Map) return entriesOf(value)
-  if (value instanceof Set) return iterate(value)
-  if (value instanceof Uint8Array) return base64(value)
-  if (value instanceof PyFloat) return Number.isFinite(value.value) ? value.value : null
-  if (value instanceof PyTimedelta || value instanceof Timedelta) return value.totalSeconds
-  if (
-    value instanceof Decimal || value instanceof UUID || value instanceof Fraction || value instanceof Complex ||
-    value instanceof Path || value instanceof PyDateTime || value instanceof PyDate || value instanceof PyTime ||
-    value instanceof Timestamp || value instanceof Timezone || value instanceof ZoneInfo || value instanceof PyGlobal
-  ) return value.toString()
-  if (value instanceof Table) return iterate(value.rows())
-  if (value instanceof DataFrame) return iterate(fromDataFrame(value).rows())
-  if (value instanceof Slab) return iterate(value)
-  if (value instanceof NdArray) return value.shape.length === 0 ? project(itemAt(value, 0)) : arrayFrame(value)
-  if (value instanceof NpScalar) return project(record(value.dtype, value.value))
-  if (value instanceof NpTime) return numpyTime(value)
-  if (value === NaT || value === NA) return null
-  if (value instanceof PyEnum) return project(value.value)
-  if (
-    value instanceof Series || value instanceof Index || value instanceof PyColumn || value instanceof Categorical ||
-    value instanceof Range || value instanceof PyArray
-  ) return iterate(value)
-  if (value instanceof PyObject) {
-    const temporal = pendulumOf(value)
-    return temporal === null ? objectFrame(exceptionOf(value)) : project(temporal)
-  }
-  if (value instanceof Slice) {
-    return entriesOf([["__class__", "builtins.slice"], ["__args__", [value.start, value.stop, value.step]]])
-  }
-  return foreign(value)
-}
-
-/** A value that is no Python value: what a class registry made of one. */
-const foreign = (value: object): null | boolean | number | string | Frame => {
-  const { toJSON } = value as { readonly toJSON?: unknown }
-  if (typeof toJSON === "function") {
-    const json: unknown = toJSON.call(value)
-    return json === value ? null : project(json)
-  }
-  if (ArrayBuffer.isView(value) && Symbol.iterator in value) return iterate(value as unknown as Iterable<unknown>)
-  return { keys: Object.keys(value), items: Object.values(value), iterator: null, next: 0 }
+  return refuse(`it is nested more than ${maxDepth} deep, at ${pathOf(frames)}`)
 }
 
 /** Walks a value without recursion. Yields now and then, which is when text may be taken and others may work. */
 function* walk(root: unknown, sink: Sink, options: Options | undefined): Generator<void, void> {
   const maxDepth = options?.maxDepth ?? 1_000
   const maxValues = options?.maxValues ?? 2 ** 26
-  const stack: Array<Frame> = []
+  const stack: Array<JsonContainer> = []
+  const parents: Array<unknown> = []
   let left = maxValues
   let steps = 0
   let value = root
@@ -282,8 +106,9 @@ function* walk(root: unknown, sink: Sink, options: Options | undefined): Generat
       sink.scalar(projected)
       left -= typeof projected === "string" ? 1 + (projected.length >> 4) : 1
     } else {
-      if (stack.length >= maxDepth) refuse(`it is nested more than ${maxDepth} deep, or contains itself`)
+      if (stack.length >= maxDepth) refuseDepth([...parents, value], [...stack], maxDepth)
       stack.push(projected)
+      parents.push(value)
       if (projected.keys === null) sink.openArray()
       else sink.openObject()
       left -= 8
@@ -301,12 +126,14 @@ function* walk(root: unknown, sink: Sink, options: Options | undefined): Generat
         }
       } else {
         const next = frame.iterator!.next()
+        frame.next++
         if (next.done !== true) {
           value = next.value
           break
         }
       }
       stack.pop()
+      parents.pop()
       sink.close()
     }
   }
@@ -386,6 +213,8 @@ class TextSink implements Sink {
 const failure = (error: unknown): FormatError =>
   error instanceof Refusal
     ? new FormatError({ reason: error.reason })
+    : error instanceof PickleError
+    ? undecodable(`it cannot be shown as JSON: ${error.message}`)
     // A value made by a registry may throw when its own toJSON is called.
     : undecodable("it cannot be shown as JSON: a value of it failed when it was asked for its own")
 

@@ -6,7 +6,7 @@
  *
  * 1. a compression around the rest: gzip, zlib, bz2, xz, zstd, legacy `.lzma` (up to four, one inside the other)
  * 2. Parquet (`PAR1` at both ends), Arrow and Feather files (`ARROW1`, `FEA1`) and Arrow streams
- * 3. a pickle of protocol 2 to 5, by its header
+ * 3. a pickle of protocol 2 to 5, by its header, and the archives of `torch.save`
  * 4. CSV, when the name ends in `.csv` (before the ending of a compression)
  * 5. JSON as Python writes it
  * 6. an ISO 8601 datetime
@@ -28,9 +28,10 @@ import { maxDateTimeLength, parseDateTime } from "./internal/python/datetime.ts"
 import { readCsv } from "./internal/readers/csv.ts"
 import { readPandasJson } from "./internal/readers/pandasJson.ts"
 import { readParquet } from "./internal/readers/parquet.ts"
-import { fromBase64, isBinaryPickle, mayBeOldPickle, readPickle } from "./internal/readers/pickle.ts"
+import { fromBase64, isBinaryPickle, mayBeOldPickle, readPickle, readTorch } from "./internal/readers/pickle.ts"
 import { formatError, Refusal, refuse } from "./internal/refusal.ts"
 import { decodeJsonText, decodeUtf8 } from "./internal/text.ts"
+import { isZip } from "./internal/zip.ts"
 
 /**
  * A format that overrides what the bytes look like.
@@ -142,10 +143,14 @@ const jsonOf = (bytes: Uint8Array): unknown => {
 
 const pickleOf = (bytes: Uint8Array, options: DecodeOptions): unknown => {
   const registry = options.registry ?? ClassRegistry.empty
-  if (isBinaryPickle(bytes)) return readPickle(bytes, registry)
+  if (isBinaryPickle(bytes)) return readPickle(bytes, registry, options.maxBytes)
+  if (isZip(bytes)) return torchOf(bytes, options) ?? refuse("it is a ZIP archive, and not one that torch.save wrote")
   const decoded = fromBase64(bytes)
-  return readPickle(decoded ?? bytes, registry)
+  return readPickle(decoded ?? bytes, registry, options.maxBytes)
 }
+
+const torchOf = (bytes: Uint8Array, options: DecodeOptions): unknown =>
+  readTorch(bytes, options.registry ?? ClassRegistry.empty, options.maxBytes)
 
 /** What is Parquet is read by a package that is loaded when it is first needed; everything else is read at once. */
 const parquet = Symbol("Parquet")
@@ -183,7 +188,8 @@ const mayBeJson = (bytes: Uint8Array): boolean => {
 /** The value of bytes that are not compressed, or which decoder to load for it. */
 const byBytes = (bytes: Uint8Array, options: DecodeOptions): unknown => {
   const registry = options.registry ?? ClassRegistry.empty
-  if (isBinaryPickle(bytes)) return readPickle(bytes, registry)
+  if (isBinaryPickle(bytes)) return readPickle(bytes, registry, options.maxBytes)
+  if (isZip(bytes)) return torchOf(bytes, options) ?? refuse("it is a ZIP archive, and not one that torch.save wrote")
   if (isParquet(bytes)) return parquet
   if (isArrow(bytes)) return readFeather(bytes, options.maxBytes)
   if (isCsvName(options.name)) return readCsv(requireText(decodeUtf8(bytes)))
@@ -204,7 +210,7 @@ const byBytes = (bytes: Uint8Array, options: DecodeOptions): unknown => {
   tried.push("an ISO datetime")
   if (mayBeOldPickle(bytes)) {
     try {
-      return readPickle(bytes, registry)
+      return readPickle(bytes, registry, options.maxBytes)
     } catch (error) {
       if (!(error instanceof Refusal)) throw error
       tried.push(`a pickle without a header (${error.reason._tag === "Undecodable" ? error.reason.detail : ""})`)
@@ -213,7 +219,7 @@ const byBytes = (bytes: Uint8Array, options: DecodeOptions): unknown => {
   const decoded = fromBase64(bytes)
   if (decoded !== undefined) {
     try {
-      return readPickle(decoded, registry)
+      return readPickle(decoded, registry, options.maxBytes)
     } catch (error) {
       if (!(error instanceof Refusal)) throw error
       tried.push(`base64 of a pickle (${error.reason._tag === "Undecodable" ? error.reason.detail : ""})`)

@@ -4,7 +4,7 @@
  *
  * @since 0.1.0
  */
-import type { TimeUnit } from "@effect-prefect/pickle"
+import { type TimeUnit, toJson } from "@effect-prefect/pickle"
 
 /**
  * What the values of a column are.
@@ -108,6 +108,18 @@ export class Column implements Iterable<unknown> {
     return Array.from({ length: this.length }, (_, row) => this.at(row))
   }
 
+  /** The JSON projection: the values as an array. */
+  toJSON(): unknown {
+    return toJson(this.toArray())
+  }
+
+  toString(): string {
+    return `Column(${this.name} ${this.kind}, ${this.length})`
+  }
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return this.toString()
+  }
+
   *[Symbol.iterator](): IterableIterator<unknown> {
     for (let row = 0; row < this.length; row++) yield this.at(row)
   }
@@ -202,6 +214,11 @@ export class Table implements Iterable<Row> {
 
   [Symbol.iterator](): IterableIterator<Row> {
     return this.rows()
+  }
+
+  /** The JSON projection: the rows as objects. */
+  toJSON(): unknown {
+    return toJson(this.toRows())
   }
 
   /** Its shape, and never its values: `Table(24 rows: id int, day datetime)`. */

@@ -8,6 +8,9 @@ export { exceptionOf } from "./classes/exceptions.ts"
 export { PickleError, type PickleErrorDetails, type PickleErrorReason } from "./errors.ts"
 export { loads, loadsAll, loadsAt } from "./machine/unpickle.ts"
 export type { ClassDecoder, Limits, LoadsOptions } from "./options.ts"
+export { plainOf } from "./plain.ts"
+export { type JsonContainer, jsonForm, toJson } from "./projection.ts"
+export { pythonRepr, pythonStr } from "./pythonText.ts"
 export { enumDecoder, namedTupleDecoder, stateOf } from "./registry.ts"
 export {
   ByteArray,
@@ -54,3 +57,4 @@ export { DType, type DTypeField, NdArray, NpScalar, NpTime, type TypedArray } fr
 export { Complex, Decimal, floatText, Fraction, PyFloat, type PyInt, Range, Slice } from "./values/numbers.ts"
 export { isDict, Opaque, Path, PyArray, PyEnum, PyGlobal, PyObject, UUID } from "./values/objects.ts"
 export { Interval, Period } from "./values/period.ts"
+export { SparseMatrix } from "./values/sparse.ts"

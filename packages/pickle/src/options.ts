@@ -85,6 +85,8 @@ export interface LoadsOptions {
   readonly unknown?: "inert" | "refuse"
   /** Decoders by the class's qualified name, `module.Name`. They come before the package's own. */
   readonly classes?: Readonly<Record<string, ClassDecoder>> | ReadonlyMap<string, ClassDecoder>
+  /** Called with each class or function that the pickle names, once for each name, before anything is made of it. */
+  readonly onGlobal?: (global: PyGlobal) => void
   /** What a persistent id stands for. Without it a pickle with persistent ids is refused, as in Python. */
   readonly persistentLoad?: (id: unknown) => unknown
   /** The extension registry (`copyreg.add_extension`): `module.Name` by code. */

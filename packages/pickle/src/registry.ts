@@ -12,8 +12,10 @@ import { finishExtensionArray, finishFrame, setDataFrameState, setSeriesState } 
 import { pandas } from "./classes/pandas/index.ts"
 import type { Context, Create } from "./context.ts"
 import type { ClassDecoder } from "./options.ts"
+import { toJson } from "./projection.ts"
 import type { NamedTuple } from "./values/containers.ts"
 import { DataFrame, NA, NaT, Series } from "./values/dataframe.ts"
+import { bindProjection } from "./values/json.ts"
 import { DType, NdArray } from "./values/ndarray.ts"
 import { Opaque, PyEnum, PyGlobal, PyObject, UUID } from "./values/objects.ts"
 
@@ -31,6 +33,9 @@ for (const name of ["pandas._libs.missing.NA", "pandas.NA"]) known.set(name, { c
 for (const name of ["pandas._libs.tslibs.nattype.NaT", "pandas._libs.tslib.NaT", "pandas.NaT"]) {
   known.set(name, { constant: NaT })
 }
+
+// A class of a value cannot import what is made of all of them.
+bindProjection(toJson)
 
 const ofInstances: Known = { create: instance }
 

@@ -3,7 +3,8 @@ import * as SchemaIssue from "effect/SchemaIssue"
 
 const identifier = /^[A-Za-z_$][\w$]*$/
 
-const pathText = (path: ReadonlyArray<PropertyKey>): string =>
+/** The way to a value as JavaScript writes it: `[3].amount`, `["a b"]`. */
+export const pathText = (path: ReadonlyArray<PropertyKey>): string =>
   path.map((key, i) =>
     typeof key === "number" || /^\d+$/.test(String(key))
       ? `[${String(key)}]`

@@ -19,7 +19,7 @@ import {
 import { Dict, isDictObject, isIndexKey } from "../values/dict.ts"
 import { bigFromBytes, integerFromText, shrink } from "../values/integers.ts"
 import { Complex, Decimal, Fraction, isDecimalText, PyFloat, type PyInt, Range, Slice } from "../values/numbers.ts"
-import { isDict, Path, PyArray, PyGlobal, UUID } from "../values/objects.ts"
+import { isDict, Path, PyArray, PyGlobal, PyObject, UUID } from "../values/objects.ts"
 import { decodeBytes, latin1Text } from "../values/text.ts"
 
 const isInt = (value: unknown): value is PyInt => typeof value === "bigint" || Number.isSafeInteger(value)
@@ -445,12 +445,25 @@ const arrayReconstructor: Create = (context, args) => {
     : inert
 }
 
+const bases = new WeakMap<object, "list" | "dict">()
+
+/**
+ * The builtin type that an object of protocol 0 or 1 was made from; `undefined` for others.
+ *
+ * @internal
+ */
+export const baseOf = (object: object): "list" | "dict" | undefined => bases.get(object)
+
 /** `copyreg._reconstructor(cls, base, state)`: how protocols 0 and 1 make an object without its constructor. */
 const reconstructor: Create = (context, args) => {
   const [cls, base, state] = args
   if (args.length !== 3) return fail("BadValue", "an object without its class and base", "three arguments")
   const plain = base instanceof PyGlobal && base.qualifiedName === "builtins.object"
-  return context.construct(cls, plain ? [] : [state], null)
+  const value = context.construct(cls, plain ? [] : [state], null)
+  if (value instanceof PyObject && base instanceof PyGlobal && base.module === "builtins") {
+    if (base.name === "list" || base.name === "dict") bases.set(value, base.name)
+  }
+  return value
 }
 
 const newObject: Create = (context, args) => {

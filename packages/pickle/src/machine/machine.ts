@@ -315,6 +315,7 @@ export class Machine implements Context {
       ) {
         fail("Refused", `the unknown class ${global.qualifiedName}`, "a class that the options or this package know")
       }
+      this.options.onGlobal?.(global)
       globals.set(key, global)
     }
     return global

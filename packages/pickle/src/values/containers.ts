@@ -14,6 +14,7 @@ import {
   keyPart,
   spend
 } from "./equality.ts"
+import { projected } from "./json.ts"
 import { PyFloat } from "./numbers.ts"
 
 /**
@@ -25,6 +26,9 @@ import { PyFloat } from "./numbers.ts"
 export class Tuple<A = unknown> extends Array<A> {
   static override get [Symbol.species](): ArrayConstructor {
     return Array
+  }
+  toJSON(): unknown {
+    return projected(this)
   }
   [equalityKey](budget: EqualityBudget): unknown {
     return sequenceKey(this, budget)
@@ -101,6 +105,9 @@ export class Deque<A = unknown> extends Array<A> {
   }
   /** The bound, `null` for none. */
   maxlen: number | null = null
+  toJSON(): unknown {
+    return projected(this)
+  }
 }
 
 /**
@@ -112,6 +119,10 @@ export class Deque<A = unknown> extends Array<A> {
 export class ByteArray extends Uint8Array<ArrayBufferLike> {
   static get [Symbol.species](): Uint8ArrayConstructor {
     return Uint8Array
+  }
+  /** Base64 with padding. */
+  toJSON(): unknown {
+    return projected(this)
   }
   [equalityKey](): unknown {
     return fail("Unhashable", "a bytearray as a key", "a hashable key")
@@ -213,6 +224,10 @@ export class PyDict<K = unknown, V = unknown> extends Map<K, V> {
     this.#aliases = null
     super.clear()
   }
+  /** An object, with Python's `str` of the keys; of equal texts the last. */
+  toJSON(): unknown {
+    return projected(this)
+  }
   [equalityKey](): unknown {
     return fail("Unhashable", "a dict as a key", "a hashable key")
   }
@@ -304,6 +319,10 @@ export class PySet<A = unknown> extends Set<A> {
   override clear(): void {
     this.#aliases = null
     super.clear()
+  }
+  /** An array of the members, in order. */
+  toJSON(): unknown {
+    return projected(this)
   }
   [equalityKey](_budget: EqualityBudget): unknown {
     return fail("Unhashable", "a set as a key", "a hashable key")

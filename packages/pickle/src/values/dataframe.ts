@@ -6,6 +6,7 @@
 import { fail } from "../errors.ts"
 import { offsetAt, offsetText, unknownZoneText, zoneOf } from "./datetime.ts"
 import { equalityKey } from "./equality.ts"
+import { type Inspect, inspected, projected } from "./json.ts"
 import { nanosecondsText } from "./ndarray.ts"
 
 /**
@@ -91,6 +92,10 @@ export class Timestamp {
     if (zone === null) return null
     return zone.key === null ? zone.offset : offsetAt(zone.key, Number(this.ns / 1_000_000n)) ?? zone.offset
   }
+  /** The instant in UTC as ISO 8601: `2024-01-01T00:02:03.000000004+00:00`. */
+  get utcText(): string {
+    return `${nanosecondsText(this.ns)}+00:00`
+  }
   /** Whether it has a zone whose offset cannot be told. */
   get hasUnknownZone(): boolean {
     return this.tzinfo !== null && this.utcOffset() === null
@@ -99,14 +104,14 @@ export class Timestamp {
   toString(): string {
     if (this.tzinfo === null) return nanosecondsText(this.ns)
     const offset = this.utcOffset()
-    if (offset === null) return `${nanosecondsText(this.ns)}+00:00[${unknownZoneText(this.tzinfo)}]`
+    if (offset === null) return `${this.utcText}[${unknownZoneText(this.tzinfo)}]`
     return `${nanosecondsText(this.ns + BigInt(offset) * 1_000n)}${offsetText(offset)}`
   }
   [Symbol.for("nodejs.util.inspect.custom")](): string {
     return `Timestamp(${this.toString()})`
   }
-  toJSON(): string {
-    return this.toString()
+  toJSON(): unknown {
+    return projected(this)
   }
   /** The instant to the millisecond; without a zone, the local time taken as UTC. */
   toDate(): Date {
@@ -221,6 +226,16 @@ export interface ColumnParts {
   readonly get?: ((values: ArrayLike<unknown>, i: number) => unknown) | null
 }
 
+const maxShown = 100
+
+/** The first values, for a printer that shows no more anyway. */
+const shown = (values: { readonly length: number; at(i: number): unknown }): ReadonlyArray<unknown> => {
+  const out: Array<unknown> = Array.from({ length: Math.min(values.length, maxShown) }, (_, i) => values.at(i))
+  // Places that are not filled, so that the printer counts what is left.
+  out.length = values.length
+  return out
+}
+
 /**
  * One column of a DataFrame, the values of a Series or of an Index, or a pandas extension array by itself.
  *
@@ -293,6 +308,15 @@ export class Column {
   *[Symbol.iterator](): IterableIterator<unknown> {
     for (let i = 0; i < this.length; i++) yield this.at(i)
   }
+  toString(): string {
+    return `Column(${this.dtype}, ${this.length})`
+  }
+  toJSON(): unknown {
+    return projected(this)
+  }
+  [Symbol.for("nodejs.util.inspect.custom")](depth: number, options: object, inspect?: Inspect): string {
+    return inspected(this.toString(), shown(this), depth, options, inspect)
+  }
   [equalityKey](): unknown {
     return fail("Unhashable", "a pandas array as a key", "a hashable key")
   }
@@ -362,6 +386,15 @@ export class Index {
   *[Symbol.iterator](): IterableIterator<unknown> {
     yield* this.column
   }
+  toString(): string {
+    return `Index(${this.kind}, ${this.dtype}, ${this.length})`
+  }
+  toJSON(): unknown {
+    return projected(this)
+  }
+  [Symbol.for("nodejs.util.inspect.custom")](depth: number, options: object, inspect?: Inspect): string {
+    return inspected(this.toString(), shown(this), depth, options, inspect)
+  }
   [equalityKey](): unknown {
     return fail("Unhashable", "a pandas Index as a key", "a hashable key")
   }
@@ -401,6 +434,15 @@ export class Series {
   }
   *[Symbol.iterator](): IterableIterator<unknown> {
     yield* this.column
+  }
+  toString(): string {
+    return `Series(${this.name === null ? "" : `${String(this.name)}, `}${this.dtype}, ${this.length})`
+  }
+  toJSON(): unknown {
+    return projected(this)
+  }
+  [Symbol.for("nodejs.util.inspect.custom")](depth: number, options: object, inspect?: Inspect): string {
+    return inspected(this.toString(), shown(this), depth, options, inspect)
   }
   [equalityKey](): unknown {
     return fail("Unhashable", "a pandas Series as a key", "a hashable key")
@@ -448,6 +490,16 @@ export class DataFrame {
       labels.forEach((label, j) => row[label] = this.data[j]!.at(i))
       yield row
     }
+  }
+  toString(): string {
+    const columns = this.columns.toArray().map((label, i) => `${String(label)} ${this.data[i]?.dtype ?? ""}`)
+    return `DataFrame(${this.length} rows: ${columns.join(", ")})`
+  }
+  toJSON(): unknown {
+    return projected(this)
+  }
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return this.toString()
   }
   [equalityKey](): unknown {
     return fail("Unhashable", "a DataFrame as a key", "a hashable key")

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import { type EqualityBudget, equalityKey, identityKey, spend } from "./equality.ts"
+import { projected } from "./json.ts"
 import { PyGlobal, PyObject } from "./objects.ts"
 
 const two = (n: number): string => n < 10 ? `0${n}` : `${n}`
@@ -34,6 +35,12 @@ export class Timezone {
   toString(): string {
     return this.name ?? (this.offset === 0 ? "UTC" : `UTC${offsetText(this.offset)}`)
   }
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return `Timezone(${this.toString()})`
+  }
+  toJSON(): string {
+    return this.toString()
+  }
   [equalityKey](): unknown {
     return `z${this.offset}`
   }
@@ -51,6 +58,12 @@ export class ZoneInfo {
     this.key = key
   }
   toString(): string {
+    return this.key
+  }
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return `ZoneInfo(${this.key})`
+  }
+  toJSON(): string {
     return this.key
   }
 }
@@ -146,7 +159,7 @@ export const zoneOf = (tzinfo: unknown): Zone | null => {
     const key = /(?:zoneinfo\/)?([A-Z][A-Za-z_]+(?:\/[A-Za-z0-9_+-]+)*)$/.exec(path)?.[1]
     return key === undefined ? null : { offset: null, key }
   }
-  if (module.startsWith("pendulum.")) {
+  if (module.startsWith("pendulum.tz")) {
     if (name === "FixedTimezone") return typeof first === "number" ? { offset: first * 1e6, key: null } : null
     if (typeof first === "string") return { offset: null, key: first }
     return typeof third === "string" ? { offset: null, key: third } : null
@@ -280,6 +293,9 @@ export class PyTimedelta {
   [Symbol.for("nodejs.util.inspect.custom")](): string {
     return `PyTimedelta(${this.toString()})`
   }
+  toJSON(): number {
+    return this.totalSeconds
+  }
   [equalityKey](): unknown {
     return `y${this.days},${this.seconds},${this.microseconds}`
   }
@@ -350,16 +366,25 @@ export class PyTime {
   utcOffset(): number | null {
     return zoneOf(this.tzinfo)?.offset ?? null
   }
-  /** ISO 8601, with the offset when it is fixed: `23:59:59.000001+01:00`. */
+  /** Whether it has a zone of a class that is not known. */
+  get hasUnknownZone(): boolean {
+    return this.tzinfo !== null && zoneOf(this.tzinfo) === null
+  }
+  /** ISO 8601 without an offset: `23:59:59.000001`. */
+  get localText(): string {
+    return clock(this.hour, this.minute, this.second, this.microsecond)
+  }
+  /** ISO 8601, with the offset when it is fixed: `23:59:59.000001+01:00`; `…01[module.Zone]` for an unknown zone. */
   toString(): string {
     const offset = this.utcOffset()
-    return `${clock(this.hour, this.minute, this.second, this.microsecond)}${offset === null ? "" : offsetText(offset)}`
+    if (offset !== null) return `${this.localText}${offsetText(offset)}`
+    return this.hasUnknownZone ? `${this.localText}[${unknownZoneText(this.tzinfo)}]` : this.localText
   }
   [Symbol.for("nodejs.util.inspect.custom")](): string {
     return `PyTime(${this.toString()})`
   }
-  toJSON(): string {
-    return this.toString()
+  toJSON(): unknown {
+    return projected(this)
   }
   [equalityKey](): unknown {
     const offset = this.utcOffset()
@@ -453,8 +478,8 @@ export class PyDateTime {
   [Symbol.for("nodejs.util.inspect.custom")](): string {
     return `PyDateTime(${this.toString()})`
   }
-  toJSON(): string {
-    return this.toString()
+  toJSON(): unknown {
+    return projected(this)
   }
   /** The instant to the millisecond; without a zone, the local time taken as UTC; an invalid Date for an unknown zone. */
   toDate(): Date {

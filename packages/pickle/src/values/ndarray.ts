@@ -5,6 +5,7 @@
  */
 import { fail } from "../errors.ts"
 import { type EqualityBudget, equalityKey, integerKey } from "./equality.ts"
+import { type Inspect, inspected, projected } from "./json.ts"
 import { Complex, type PyInt } from "./numbers.ts"
 
 /**
@@ -97,7 +98,15 @@ export class DType {
     }
   }
   toString(): string {
-    return this.name
+    return this.fields === null
+      ? this.name
+      : `[${this.fields.map(({ dtype, name }) => `${name}: ${dtype}`).join(", ")}]`
+  }
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return `DType(${this.toString()})`
+  }
+  toJSON(): string {
+    return this.toString()
   }
   [equalityKey](): unknown {
     return `T${this.str}`
@@ -274,8 +283,11 @@ export class NpTime {
     if (this.kind === "timedelta64" || ns === null) return `${this.count}${this.unit === null ? "" : ` ${this.unit}`}`
     return nanosecondsText(ns)
   }
-  toJSON(): string | null {
-    return this.count === null ? null : this.toString()
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return `NpTime(${this.kind}, ${this.toString()})`
+  }
+  toJSON(): unknown {
+    return projected(this)
   }
 }
 
@@ -331,6 +343,8 @@ export const nanosecondsText = (ns: bigint): string => {
   const digits = rest.toString().padStart(9, "0")
   return `${text}.${digits.endsWith("000") ? digits.slice(0, 6) : digits}`
 }
+
+const maxShown = 100
 
 const safe = (value: bigint): PyInt =>
   BigInt.asIntN(54, value) === value && value !== -9007199254740992n ? Number(value) : value
@@ -523,6 +537,21 @@ export class NdArray {
     const items = this.items()
     return nest(this.shape, 0, (i) => items[i], { at: 0 })
   }
+  toString(): string {
+    return `NdArray(${this.dtype.toString()}, ${this.shape.length === 0 ? "()" : this.shape.join("x")})`
+  }
+  toJSON(): unknown {
+    return projected(this)
+  }
+  [Symbol.for("nodejs.util.inspect.custom")](depth: number, options: object, inspect?: Inspect): string {
+    return inspected(this.toString(), this.size <= maxShown ? this.toList() : this.#first(), depth, options, inspect)
+  }
+  /** The first items in a flat list, for a printer that shows no more anyway. */
+  #first(): ReadonlyArray<unknown> {
+    const out: Array<unknown> = Array.from({ length: maxShown }, (_, i) => this.itemAt(i))
+    if (this.size < 0xffffffff) out.length = this.size
+    return out
+  }
   [equalityKey](): unknown {
     return fail("Unhashable", "a NumPy array as a key", "a hashable key")
   }
@@ -576,8 +605,11 @@ export class NpScalar {
   toString(): string {
     return String(this.value)
   }
+  [Symbol.for("nodejs.util.inspect.custom")](depth: number, options: object, inspect?: Inspect): string {
+    return inspected(`NpScalar(${this.dtype.toString()})`, this.value, depth, options, inspect)
+  }
   toJSON(): unknown {
-    return typeof this.value === "bigint" ? `${this.value}` : this.value
+    return projected(this)
   }
   [equalityKey](_budget: EqualityBudget): unknown {
     const { value } = this

@@ -5,6 +5,7 @@
  */
 import { fail } from "../errors.ts"
 import { canonicalKey, type EqualityBudget, equalityKey, integerKey, keyPart, rationalKey, spend } from "./equality.ts"
+import { projected } from "./json.ts"
 
 /**
  * A Python float told apart from an int: made under `floats: "typed"`, and for the dict keys `-0.0` and a second NaN,
@@ -25,8 +26,11 @@ export class PyFloat {
   toString(): string {
     return floatText(this.value)
   }
-  toJSON(): number {
-    return this.value
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return `PyFloat(${this.toString()})`
+  }
+  toJSON(): number | null {
+    return Number.isFinite(this.value) ? this.value : null
   }
   [equalityKey](): unknown {
     return Number.isNaN(this.value) ? this : this.value === 0 ? 0 : this.value
@@ -231,6 +235,12 @@ export class Range {
       yield BigInt.asIntN(54, at) === at ? Number(at) : at
     }
   }
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return this.toString()
+  }
+  toJSON(): unknown {
+    return projected(this)
+  }
   toString(): string {
     return `range(${this.start}, ${this.stop}${BigInt(this.step) === 1n ? "" : `, ${this.step}`})`
   }
@@ -256,6 +266,17 @@ export class Slice {
     this.start = start
     this.stop = stop
     this.step = step
+  }
+  toString(): string {
+    return `slice(${
+      [this.start, this.stop, this.step].map((part) => part === null ? "None" : String(part)).join(", ")
+    })`
+  }
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return this.toString()
+  }
+  toJSON(): unknown {
+    return projected(this)
   }
   [equalityKey](budget: EqualityBudget): unknown {
     // Hashable since Python 3.12. A slice of other things than integers is compared by identity.

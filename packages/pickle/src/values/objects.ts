@@ -5,6 +5,7 @@
  */
 import { fail } from "../errors.ts"
 import { canonicalKey, type EqualityBudget, equalityKey, keyPart, spend } from "./equality.ts"
+import { type Inspect, inspected, projected } from "./json.ts"
 
 /**
  * A reference to a class or function by name, as a pickle makes it. Nothing was imported.
@@ -25,6 +26,12 @@ export class PyGlobal {
     return `${this.module}.${this.name}`
   }
   toString(): string {
+    return this.qualifiedName
+  }
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return `PyGlobal(${this.qualifiedName})`
+  }
+  toJSON(): string {
     return this.qualifiedName
   }
   [equalityKey](budget: EqualityBudget): unknown {
@@ -92,6 +99,23 @@ export class PyObject {
       }
     }
     return out
+  }
+  /** Its JSON projection: `{"__class__": "module.Name", …}` with its arguments, items and attributes. */
+  toJSON(): unknown {
+    return projected(this)
+  }
+  [Symbol.for("nodejs.util.inspect.custom")](depth: number, options: object, inspect?: Inspect): string {
+    const content: Record<string, unknown> = {}
+    if (this.args.length > 0) content["__args__"] = this.args
+    if (this.kwargs !== null) content["__kwargs__"] = this.kwargs
+    if (this.items.length > 0) content["__items__"] = this.items
+    if (this.pairs.length > 0) content["__pairs__"] = this.pairs
+    const attributes = this.attributes()
+    for (const [name, value] of attributes) {
+      Object.defineProperty(content, name, { value, enumerable: true, configurable: true, writable: true })
+    }
+    if (attributes.size === 0 && this.state !== undefined) content["__state__"] = this.state
+    return inspected(this.className, content, depth, options, inspect)
   }
 }
 
@@ -216,8 +240,11 @@ export class PyEnum {
   toString(): string {
     return `${this.className.slice(this.className.lastIndexOf(".") + 1)}.${this.name ?? String(this.value)}`
   }
+  [Symbol.for("nodejs.util.inspect.custom")](depth: number, options: object, inspect?: Inspect): string {
+    return inspected(this.toString(), this.value, depth, options, inspect)
+  }
   toJSON(): unknown {
-    return this.value
+    return projected(this)
   }
   [equalityKey](budget: EqualityBudget): unknown {
     if (typeof this.value === "object" && this.value !== null) return this
@@ -307,6 +334,15 @@ export class PyArray {
   }
   *[Symbol.iterator](): IterableIterator<unknown> {
     for (let i = 0; i < this.values.length; i++) yield this.values[i]
+  }
+  toString(): string {
+    return `PyArray(${this.typecode}, ${this.length})`
+  }
+  toJSON(): unknown {
+    return projected(this)
+  }
+  [Symbol.for("nodejs.util.inspect.custom")](depth: number, options: object, inspect?: Inspect): string {
+    return inspected(this.toString(), this.values, depth, options, inspect)
   }
   [equalityKey](): unknown {
     return fail("Unhashable", "an array as a key", "a hashable key")

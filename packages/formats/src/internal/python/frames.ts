@@ -5,11 +5,13 @@ import {
   type Index,
   isMissing,
   offsetText,
+  plainOf,
   PyFloat,
+  PyObject,
+  pythonStr,
   zoneOf
 } from "@effect-prefect/pickle"
 import { Column, type ColumnKind, Table } from "../../Table.ts"
-import { pythonStr } from "./text.ts"
 
 const kinds: Readonly<Record<string, ColumnKind>> = {
   bool: "bool",
@@ -43,7 +45,7 @@ const convert = (column: PyColumn, name: string): Column => {
     length: column.length,
     at: (row) => {
       const value = column.at(row)
-      return isMissing(value) ? null : value
+      return isMissing(value) ? null : value instanceof PyObject ? plainOf(value) : value
     },
     unit: source.unit,
     timezone: timezoneName(source.tzinfo),

@@ -82,6 +82,30 @@ export const rewrite = (root: unknown, replace: (value: object) => unknown): unk
   return current(root)
 }
 
+/**
+ * Puts `replace(value)` for every value inside of `root` and for `root` itself, the outermost first: what takes the place
+ * of a value is looked into, and not what was inside of the value before.
+ */
+export const rewriteDown = (root: unknown, replace: (value: object) => unknown): unknown => {
+  const replaced = new Map<object, unknown>()
+  const stack: Array<object> = []
+  const visit = (value: unknown): unknown => {
+    if (!isContainer(value)) return value
+    const known = replaced.get(value)
+    if (known !== undefined) return known
+    const now = replace(value)
+    replaced.set(value, now)
+    if (isContainer(now) && (now === value || !replaced.has(now))) {
+      replaced.set(now, now)
+      stack.push(now)
+    }
+    return now
+  }
+  const out = visit(root)
+  while (stack.length > 0) mapChildren(stack.pop()!, visit)
+  return out
+}
+
 /** Makes floats numbers again, except those without a fraction that are keys: as text they differ from integers. */
 export const plainFloats = (root: unknown): unknown => {
   const plain = (value: unknown): unknown => value instanceof PyFloat ? value.value : value

@@ -1,10 +1,9 @@
 /** What `DataFrame.to_json` writes, in any orientation, with the types that `pandas.read_json` tells by default. */
-import { Timestamp, type TimeUnit } from "@effect-prefect/pickle"
+import { pythonStr, Timestamp, type TimeUnit } from "@effect-prefect/pickle"
 import { Column, type ColumnKind, type ColumnParts, Table } from "../../Table.ts"
 import { zoneFromName } from "../cells.ts"
 import { parseOrderedJson } from "../json.ts"
 import { parseDateTime } from "../python/datetime.ts"
-import { pythonStr } from "../python/text.ts"
 import { refuse } from "../refusal.ts"
 
 type Dict = ReadonlyMap<string, unknown>

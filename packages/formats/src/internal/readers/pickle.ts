@@ -1,9 +1,11 @@
 /** Pickles, in the forms in which Prefect stored them: as they are, or as base64 text. */
-import { DataFrame, loads, type LoadsOptions, PickleError, Tuple } from "@effect-prefect/pickle"
+import { Interval, loads, PickleError, type PyGlobal, PyObject, Tuple } from "@effect-prefect/pickle"
 import { type ClassRegistry, resolve } from "../../ClassRegistry.ts"
-import { fromDataFrame } from "../python/frames.ts"
-import { plainFloats, rewrite } from "../python/rewrite.ts"
+import { nativeOf } from "../python/libraries.ts"
+import { plainFloats, rewriteDown } from "../python/rewrite.ts"
+import { isLegacyTorch, readLegacyTorch, readTorchArchive, torchArchive } from "../python/torch.ts"
 import { refuse } from "../refusal.ts"
+import { openZip } from "../zip.ts"
 
 const protoOpcode = 0x80
 const stopOpcode = 0x2e
@@ -50,25 +52,19 @@ const mayHoldIntegralFloat = (bytes: Uint8Array): boolean => {
 
 const isAmbiguous = (key: unknown): boolean => Number.isInteger(key) || (key instanceof Tuple && key.some(isAmbiguous))
 
-/** Whether the bytes hold the name of pandas: only then can a DataFrame be inside. */
-const namesPandas = (bytes: Uint8Array): boolean => {
-  for (let at = bytes.indexOf(0x70); at >= 0; at = bytes.indexOf(0x70, at + 1)) {
-    if (
-      bytes[at + 1] === 0x61 && bytes[at + 2] === 0x6e && bytes[at + 3] === 0x64 && bytes[at + 4] === 0x61 &&
-      bytes[at + 5] === 0x73
-    ) return true
-  }
-  return false
-}
-
-/** Whether a dict has a key that may have been a float: `1.0` is the number 1 as well, but as text it is not. */
+/**
+ * Whether a dict has a key, or an interval an end, that may have been a float: `1.0` is the number 1 as well, but as
+ * text it is not.
+ */
 const hasAmbiguousKey = (root: unknown): boolean => {
   const seen = new Set<object>()
   const stack: Array<unknown> = [root]
   while (stack.length > 0) {
     const value = stack.pop()
     if (typeof value !== "object" || value === null) continue
-    if (Array.isArray(value)) {
+    if (value instanceof Interval) {
+      if (Number.isInteger(value.left) || Number.isInteger(value.right)) return true
+    } else if (Array.isArray(value)) {
       if (seen.has(value)) continue
       seen.add(value)
       for (const item of value) if (typeof item === "object" && item !== null) stack.push(item)
@@ -88,24 +84,70 @@ const hasAmbiguousKey = (root: unknown): boolean => {
   return false
 }
 
+/** Modules whose classes and functions all become values as they are read. */
+const plainModules = new Set(["datetime", "decimal", "_decimal", "uuid", "fractions", "_codecs", "codecs", "pathlib"])
+
+/** Classes and functions of other modules that do. */
+const plainNames = new Set([
+  ...["set", "frozenset", "bytes", "bytearray", "complex", "range", "slice", "int", "str", "list", "tuple", "dict"].map(
+    (name) => `builtins.${name}`
+  ),
+  ...["OrderedDict", "Counter", "defaultdict", "deque"].map((name) => `collections.${name}`),
+  ...["numpy.core", "numpy._core"].flatMap((module) => [
+    `${module}.multiarray._reconstruct`,
+    `${module}.multiarray.scalar`,
+    `${module}.numeric._frombuffer`
+  ]),
+  "numpy.dtype",
+  "numpy.ndarray"
+])
+
 /**
- * The value of a pickle. Nothing in it is executed: what is no plain value is inert, tables are `Table`s, and objects of
- * the registry's classes are what it makes of them. Throws a `Refusal`.
+ * The value of a pickle. Nothing in it is executed: tables are `Table`s, objects of libraries that are known are the
+ * values that they stand for, objects of the registry's classes are what it makes of them, and any other is inert.
+ * Throws a `Refusal`.
  */
-export const readPickle = (bytes: Uint8Array, registry: ClassRegistry): unknown => {
-  let value = load(bytes, {})
-  if (mayHoldIntegralFloat(bytes) && hasAmbiguousKey(value)) value = plainFloats(load(bytes, { floats: "typed" }))
-  if (value instanceof DataFrame) return fromDataFrame(value)
-  if (typeof value !== "object" || value === null) return value
-  if (namesPandas(bytes)) {
-    value = rewrite(value, (inner) => inner instanceof DataFrame ? fromDataFrame(inner) : inner)
-  }
-  return registry.decoders.size === 0 ? value : resolve(value, registry)
+export const readPickle = (bytes: Uint8Array, registry: ClassRegistry, maxBytes = defaultMaxBytes): unknown =>
+  isLegacyTorch(bytes)
+    ? finish(guarded(() => readLegacyTorch(bytes, {})), true, registry, maxBytes)
+    : readPlain(bytes, registry, maxBytes)
+
+/** What `torch.save` wrote into a ZIP archive; `undefined` for an archive of something else. */
+export const readTorch = (bytes: Uint8Array, registry: ClassRegistry, maxBytes: number): unknown => {
+  const zip = openZip(bytes, maxBytes)
+  const name = torchArchive(zip)
+  return name === undefined
+    ? undefined
+    : finish(guarded(() => readTorchArchive(zip, name, {})), true, registry, maxBytes)
 }
 
-const load = (bytes: Uint8Array, options: LoadsOptions): unknown => {
+const defaultMaxBytes = 0x10000000
+
+const readPlain = (bytes: Uint8Array, registry: ClassRegistry, maxBytes: number): unknown => {
+  let hasObjects = false
+  const onGlobal = (global: PyGlobal) => {
+    hasObjects ||= !plainModules.has(global.module) && !plainNames.has(global.qualifiedName)
+  }
+  let value = guarded(() => loads(bytes, { onGlobal }))
+  if (mayHoldIntegralFloat(bytes) && hasAmbiguousKey(value)) {
+    value = plainFloats(guarded(() => loads(bytes, { floats: "typed" })))
+  }
+  return finish(value, hasObjects, registry, maxBytes)
+}
+
+const finish = (root: unknown, hasObjects: boolean, registry: ClassRegistry, maxBytes: number): unknown => {
+  if (typeof root !== "object" || root === null || !hasObjects) return root
+  const { decoders } = registry
+  const value = rewriteDown(
+    root,
+    (inner) => inner instanceof PyObject && decoders.has(inner.className) ? inner : nativeOf(inner, maxBytes)
+  )
+  return decoders.size === 0 ? value : resolve(value, registry)
+}
+
+const guarded = (read: () => unknown): unknown => {
   try {
-    return loads(bytes, options)
+    return read()
   } catch (error) {
     if (error instanceof PickleError) return refuse(`the pickle was refused: ${error.message}`)
     throw error

@@ -1,36 +1,16 @@
-/** Python's `str` and `repr` of the values that a pickle may hold as keys of a dict. */
-import {
-  Complex,
-  Decimal,
-  floatText,
-  Fraction,
-  FrozenSet,
-  NA,
-  NamedTuple,
-  NaT,
-  NpScalar,
-  NpTime,
-  offsetText,
-  Path,
-  PyDate,
-  PyDateTime,
-  PyEnum,
-  PyFloat,
-  PyGlobal,
-  PyObject,
-  PyTime,
-  PyTimedelta,
-  Range,
-  Slice,
-  Timedelta,
-  Timestamp,
-  Timezone,
-  Tuple,
-  UUID,
-  ZoneInfo,
-  zoneOf
-} from "@effect-prefect/pickle"
-import { refuse } from "../refusal.ts"
+/**
+ * Python's `str` and `repr` of the values that a pickle may hold as keys of a dict.
+ *
+ * @since 0.1.0
+ */
+import { exceeded } from "./errors.ts"
+import { FrozenSet, NamedTuple, Tuple } from "./values/containers.ts"
+import { NA, NaT, Timedelta, Timestamp } from "./values/dataframe.ts"
+import { offsetText, PyDate, PyDateTime, PyTime, PyTimedelta, Timezone, ZoneInfo, zoneOf } from "./values/datetime.ts"
+import { NpScalar, NpTime } from "./values/ndarray.ts"
+import { Complex, Decimal, floatText, Fraction, PyFloat, Range, Slice } from "./values/numbers.ts"
+import { Path, PyEnum, PyGlobal, PyObject, UUID } from "./values/objects.ts"
+import { Interval, Period } from "./values/period.ts"
 
 /** What one key may cost: a tuple of few bytes can stand for endless text. */
 const maxLength = 1_000_000
@@ -174,6 +154,7 @@ const leafRepr = (value: unknown): string | undefined => {
   if (value === NA) return "<NA>"
   if (value instanceof PyGlobal) return classText(value)
   if (value instanceof NpTime) return `np.${value.kind}('${value.toString()}')`
+  if (value instanceof Period) return `Period('${value.toString()}', '${value.freq}')`
   if (value instanceof PyObject) return `<${value.className} object>`
   return undefined
 }
@@ -199,6 +180,14 @@ const compound = (value: unknown): Pieces | undefined => {
   if (value instanceof Slice) {
     return { open: "slice(", items: [value.start, value.stop, value.step], prefixes: null, close: ")" }
   }
+  if (value instanceof Interval) {
+    return {
+      open: "Interval(",
+      items: [value.left, value.right, value.closed],
+      prefixes: ["", "", "closed="],
+      close: ")"
+    }
+  }
   if (value instanceof PyEnum) {
     const name = value.className.slice(value.className.lastIndexOf(".") + 1)
     return { open: `<${name}.${value.name ?? "None"}: `, items: [value.value], prefixes: null, close: ">" }
@@ -215,13 +204,19 @@ const compound = (value: unknown): Pieces | undefined => {
 const numpyValue = (value: NpScalar): unknown =>
   value.dtype.kind === "f" && typeof value.value === "number" ? new PyFloat(value.value) : value.value
 
-/** Python's `repr`. */
+/**
+ * Python's `repr` of a value that can be a key of a dict.
+ *
+ * @throws PickleError of reason LimitExceeded when the text is longer than a million characters
+ * @category projecting
+ * @since 0.1.0
+ */
 export const pythonRepr = (root: unknown): string => {
   const parts: Array<string> = []
   let length = 0
   const add = (text: string) => {
     length += text.length
-    if (length > maxLength) refuse(`a key of a dict is longer than ${maxLength} characters as text`)
+    if (length > maxLength) exceeded("characters", "a key of a dict that is too long as text", maxLength)
     parts.push(text)
   }
   const stack: Array<{ readonly pieces: Pieces; next: number }> = []
@@ -233,7 +228,7 @@ export const pythonRepr = (root: unknown): string => {
       const pieces = compound(current)
       if (pieces === undefined) add("<object>")
       else {
-        if (stack.length > 1_000) refuse("a key of a dict is nested more than 1000 deep")
+        if (stack.length > 1_000) exceeded("depth", "a key of a dict that is nested too deep", 1_000)
         add(pieces.open)
         stack.push({ pieces, next: 0 })
       }
@@ -253,14 +248,20 @@ export const pythonRepr = (root: unknown): string => {
   }
 }
 
-/** Python's `str`, which is what a key of a dict becomes in JSON. */
+/**
+ * Python's `str` of a value that can be a key of a dict, which is what the key becomes in JSON.
+ *
+ * @throws PickleError of reason LimitExceeded when the text is longer than a million characters
+ * @category projecting
+ * @since 0.1.0
+ */
 export const pythonStr = (value: unknown): string => {
   if (typeof value === "string") return value
   if (typeof value !== "object" || value === null) return pythonRepr(value)
   if (
     value instanceof Decimal || value instanceof UUID || value instanceof Fraction || value instanceof Path ||
     value instanceof PyDate || value instanceof PyTime || value instanceof PyTimedelta || value instanceof Timezone ||
-    value instanceof ZoneInfo || value instanceof PyEnum
+    value instanceof ZoneInfo || value instanceof PyEnum || value instanceof Period || value instanceof Interval
   ) return value.toString()
   if (value instanceof PyDateTime) {
     // pendulum's own class shows the T, Python's does not.

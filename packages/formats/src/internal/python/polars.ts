@@ -1,0 +1,194 @@
+/** Frames and series of polars, whose pickles hold Arrow streams, or CBOR before 0.20. */
+import {
+  Column as PyColumn,
+  Index,
+  isDict,
+  PyDate,
+  PyObject,
+  PyTime,
+  Series,
+  type TimeUnit,
+  zoneFromName
+} from "@effect-prefect/pickle"
+import { Column, type ColumnKind, Table } from "../../Table.ts"
+import { readFeather } from "../arrow/feather.ts"
+import { timeCell, timedeltaCell, timestampCell } from "../cells.ts"
+import { refuse } from "../refusal.ts"
+import { readCbor } from "./cbor.ts"
+
+/** Where the Arrow stream begins: some versions write flags before it. */
+const streamStart = (bytes: Uint8Array): number => {
+  for (let at = 0; at <= Math.min(16, bytes.length - 8); at++) {
+    if (bytes[at] === 0xff && bytes[at + 1] === 0xff && bytes[at + 2] === 0xff && bytes[at + 3] === 0xff) return at
+  }
+  return -1
+}
+
+const units: Readonly<Record<string, TimeUnit>> = { Milliseconds: "ms", Microseconds: "us", Nanoseconds: "ns" }
+
+interface Reader {
+  readonly kind: ColumnKind
+  readonly unit?: TimeUnit
+  readonly timezone?: string | null
+  readonly read: (value: unknown) => unknown
+}
+
+const same = (kind: ColumnKind): Reader => ({ kind, read: (value) => value })
+
+const integer = (value: unknown): bigint => BigInt(value as number | bigint)
+
+const isInteger = (value: unknown): boolean => typeof value === "bigint" || Number.isSafeInteger(value)
+
+const entry = (value: unknown, key: string): unknown => value instanceof Map ? value.get(key) : undefined
+
+/** How the values of a type are stored in CBOR. */
+const readerOf = (type: unknown): Reader => {
+  if (typeof type === "string") {
+    if (/^U?Int\d+$/.test(type)) return same("int")
+    if (/^Float\d+$/.test(type)) return same("float")
+    switch (type) {
+      case "Boolean":
+        return same("bool")
+      case "Utf8":
+      case "String":
+        return same("string")
+      case "Binary":
+        return {
+          kind: "bytes",
+          read: (value) => Array.isArray(value) ? Uint8Array.from(value as Array<number>) : value
+        }
+      case "Date":
+        return { kind: "date", read: (value) => dateOf(value) }
+      case "Time":
+        return {
+          kind: "time",
+          read: (value): PyTime | null => isInteger(value) ? timeCell(integer(value), "ns") : null
+        }
+      case "Null":
+      case "Unknown":
+        return same("object")
+    }
+  }
+  const datetime = entry(type, "Datetime")
+  if (Array.isArray(datetime)) {
+    const unit = units[String(datetime[0])] ?? "us"
+    const name: unknown = datetime[1]
+    const timezone = typeof name === "string" ? name : null
+    const zone = timezone === null ? null : zoneFromName(timezone)
+    return {
+      kind: "datetime",
+      unit,
+      timezone,
+      read: (value) => isInteger(value) ? timestampCell(integer(value), unit, zone) : null
+    }
+  }
+  const duration = entry(type, "Duration")
+  if (typeof duration === "string") {
+    const unit = units[duration] ?? "us"
+    return { kind: "timedelta", unit, read: (value) => isInteger(value) ? timedeltaCell(integer(value), unit) : null }
+  }
+  if (entry(type, "List") !== undefined || entry(type, "Array") !== undefined) {
+    return { kind: "object", read: (value) => value instanceof Map ? cborValues(value).values : null }
+  }
+  return refuse("a polars Series in it has a type that is not read")
+}
+
+const dateOf = (value: unknown): PyDate | null => {
+  if (!Number.isSafeInteger(value)) return null
+  const date = new Date((value as number) * 86_400_000)
+  return new PyDate(date.getUTCFullYear(), date.getUTCMonth() + 1, date.getUTCDate())
+}
+
+const cborValues = (series: Map<unknown, unknown>): { readonly reader: Reader; readonly values: Array<unknown> } => {
+  const values = series.get("values")
+  const type = series.get("datatype")
+  if (!Array.isArray(values)) return refuse("a polars Series in it has a type that is not read")
+  if (entry(type, "Struct") === undefined) {
+    const reader = readerOf(type)
+    return { reader, values: values.map((value: unknown) => value === null ? null : reader.read(value)) }
+  }
+  const fields = values.filter((field) => field instanceof Map)
+    .map((field) => [String(field.get("name")), cborValues(field).values] as const)
+  const length = fields[0]?.[1].length ?? 0
+  const rows = Array.from(
+    { length },
+    (_, row) => Object.fromEntries(fields.map(([name, items]) => [name, items[row] ?? null]))
+  )
+  return { reader: same("object"), values: rows }
+}
+
+const fromCbor = (bytes: Uint8Array): Column => {
+  const series = readCbor(bytes)
+  if (!(series instanceof Map)) return refuse("a polars Series in it is damaged")
+  const { reader, values } = cborValues(series)
+  return new Column({
+    name: String(series.get("name") ?? ""),
+    kind: reader.kind,
+    length: values.length,
+    at: (row) => values[row],
+    unit: reader.unit,
+    timezone: reader.timezone
+  })
+}
+
+const stateOf = (object: PyObject): unknown => {
+  const { state } = object
+  // Before 0.18 the state was that of the wrapped object.
+  return isDict(state) ? object.attributes().get("_s") ?? object.attributes().get("_df") ?? state : state
+}
+
+/** Bytes of a state, as they are or as the list of integers that some versions gave. */
+const seriesColumn = (object: PyObject, maxBytes: number): Column | undefined => {
+  const state = stateOf(object)
+  if (!(state instanceof Uint8Array)) return undefined
+  const start = streamStart(state)
+  if (start < 0) return fromCbor(state)
+  const [column] = readFeather(state.subarray(start), maxBytes).columns
+  return column
+}
+
+const rowNumbers = (length: number): Index => {
+  const index = new Index(
+    "RangeIndex",
+    null,
+    new PyColumn({ dtype: "int64", kind: "int", length, values: () => Float64Array.from({ length }, (_, i) => i) })
+  )
+  index.range = { start: 0, stop: length, step: 1 }
+  return index
+}
+
+/** A polars Series; `undefined` when its state is none that is read. */
+export const polarsSeries = (object: PyObject, maxBytes: number): Series | undefined => {
+  const column = seriesColumn(object, maxBytes)
+  if (column === undefined) return undefined
+  const { kind, length, name, timezone, unit } = column
+  return new Series(
+    name,
+    rowNumbers(length),
+    new PyColumn({
+      dtype: kind,
+      kind: "object",
+      length,
+      values: () => column.toArray(),
+      unit,
+      tzinfo: timezone === null ? null : zoneFromName(timezone)
+    })
+  )
+}
+
+/** A polars DataFrame: one Arrow stream, or a list of Series. */
+export const polarsFrame = (object: PyObject, maxBytes: number): Table | undefined => {
+  const state = stateOf(object)
+  if (state instanceof Uint8Array) {
+    const start = streamStart(state)
+    return start < 0 ? undefined : readFeather(state.subarray(start), maxBytes)
+  }
+  if (!Array.isArray(state)) return undefined
+  const columns: Array<Column> = []
+  for (const series of state) {
+    const column = series instanceof PyObject ? seriesColumn(series, maxBytes) : undefined
+    if (column === undefined || column.length !== (columns[0]?.length ?? column.length)) return undefined
+    columns.push(column)
+  }
+  return new Table(columns, columns[0]?.length ?? 0)
+}

@@ -1,0 +1,119 @@
+/** The files in a ZIP archive, as far as libraries write results in one: stored or deflated, without encryption. */
+import * as zlib from "node:zlib"
+import { refuse, tooLarge } from "./refusal.ts"
+
+const damaged = (): never => refuse("the ZIP archive is damaged")
+
+/** Whether bytes begin as a ZIP archive does. */
+export const isZip = (bytes: Uint8Array): boolean =>
+  bytes.length >= 22 && bytes[0] === 0x50 && bytes[1] === 0x4b && bytes[2] === 0x03 && bytes[3] === 0x04
+
+const maxEntries = 1_000_000
+
+interface Entry {
+  readonly method: number
+  readonly checksum: number
+  readonly stored: number
+  readonly size: number
+  readonly offset: number
+}
+
+const endSignature = 0x06054b50
+const directorySignature = 0x02014b50
+const end64Signature = 0x06064b50
+
+const number = (view: DataView, at: number): number => Number(view.getBigUint64(at, true))
+
+/** Reads the directory; what points outside of the bytes throws a RangeError. */
+const entriesOf = (bytes: Uint8Array): Map<string, Entry> => {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  let end = bytes.length - 22
+  while (end >= 0 && end >= bytes.length - 22 - 0xffff && view.getUint32(end, true) !== endSignature) end--
+  if (end < 0 || view.getUint32(end, true) !== endSignature) damaged()
+  let [count, at] = [view.getUint16(end + 10, true), view.getUint32(end + 16, true)]
+  if (at === 0xffffffff || count === 0xffff) {
+    const end64 = number(view, end - 20 + 8)
+    if (view.getUint32(end64, true) !== end64Signature) damaged()
+    ;[count, at] = [number(view, end64 + 32), number(view, end64 + 48)]
+  }
+  if (count > maxEntries) damaged()
+  const out = new Map<string, Entry>()
+  for (let i = 0; i < count; i++) {
+    if (view.getUint32(at, true) !== directorySignature) damaged()
+    const [nameLength, extraLength, commentLength] = [28, 30, 32].map((field) => view.getUint16(at + field, true)) as [
+      number,
+      number,
+      number
+    ]
+    let [stored, size] = [view.getUint32(at + 20, true), view.getUint32(at + 24, true)]
+    let offset = view.getUint32(at + 42, true)
+    const name = Buffer.from(bytes.buffer, bytes.byteOffset + at + 46, nameLength).toString("utf8")
+    const extraEnd = at + 46 + nameLength + extraLength
+    for (let extra = at + 46 + nameLength; extra + 4 <= extraEnd;) {
+      const [id, length] = [view.getUint16(extra, true), view.getUint16(extra + 2, true)]
+      if (id === 1) {
+        let field = extra + 4
+        const next = () => {
+          field += 8
+          return number(view, field - 8)
+        }
+        if (size === 0xffffffff) size = next()
+        if (stored === 0xffffffff) stored = next()
+        if (offset === 0xffffffff) offset = next()
+      }
+      extra += 4 + length
+    }
+    out.set(name, {
+      method: view.getUint16(at + 10, true),
+      checksum: view.getUint32(at + 16, true),
+      stored,
+      size,
+      offset
+    })
+    at = extraEnd + commentLength
+  }
+  return out
+}
+
+const content = (bytes: Uint8Array, entry: Entry, maxBytes: number): Uint8Array => {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  const start = entry.offset + 30 + view.getUint16(entry.offset + 26, true) + view.getUint16(entry.offset + 28, true)
+  if (start + entry.stored > bytes.length) damaged()
+  if (entry.size > maxBytes) tooLarge(maxBytes)
+  const stored = bytes.subarray(start, start + entry.stored)
+  let out = stored
+  if (entry.method === 8) {
+    try {
+      out = zlib.inflateRawSync(stored, { maxOutputLength: Math.max(1, entry.size) })
+    } catch {
+      damaged()
+    }
+  } else if (entry.method !== 0) refuse("the ZIP archive uses a compression that is not read")
+  if (out.length !== entry.size || zlib.crc32?.(out) !== undefined && zlib.crc32(out) !== entry.checksum) damaged()
+  return out
+}
+
+/** A ZIP archive whose files are read when they are asked for. */
+export interface Zip {
+  readonly names: ReadonlyArray<string>
+  /** The content of a file, `undefined` when there is none of that name. */
+  readonly read: (name: string) => Uint8Array | undefined
+}
+
+/** Opens an archive. Throws a `Refusal` for one that is damaged. */
+export const openZip = (bytes: Uint8Array, maxBytes: number): Zip => {
+  let entries: Map<string, Entry>
+  try {
+    entries = entriesOf(bytes)
+  } catch (error) {
+    if (error instanceof RangeError) return damaged()
+    throw error
+  }
+  return {
+    names: [...entries.keys()],
+    read: (name) => {
+      const entry = entries.get(name)
+      return entry === undefined ? undefined : content(bytes, entry, maxBytes)
+    }
+  }
+}

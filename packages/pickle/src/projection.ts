@@ -1,0 +1,341 @@
+/**
+ * The JSON projection of values, one level at a time: what each is as JSON, or the values directly inside of it.
+ *
+ * @since 0.1.0
+ */
+import { PickleError } from "./errors.ts"
+import { plainOf } from "./plain.ts"
+import { pythonStr } from "./pythonText.ts"
+import { Column, DataFrame, Index, isMissing, NA, NaT, Series, Timedelta, Timestamp } from "./values/dataframe.ts"
+import { offsetText, PyDate, PyDateTime, PyTime, PyTimedelta, Timezone, ZoneInfo } from "./values/datetime.ts"
+import { isDictObject } from "./values/dict.ts"
+import { DType, nanosecondsText, NdArray, NpScalar, NpTime } from "./values/ndarray.ts"
+import { Complex, Decimal, Fraction, PyFloat, Range, Slice } from "./values/numbers.ts"
+import { Opaque, Path, PyArray, PyEnum, PyGlobal, PyObject, UUID } from "./values/objects.ts"
+import { Interval, Period } from "./values/period.ts"
+import { SparseMatrix } from "./values/sparse.ts"
+
+/**
+ * A value that is an array or an object as JSON: its `items`, or an iterator of them when they are made one by one, and
+ * the `keys` of an object.
+ *
+ * @category projecting
+ * @since 0.1.0
+ */
+export interface JsonContainer {
+  readonly keys: ReadonlyArray<string> | null
+  readonly items: ReadonlyArray<unknown> | null
+  readonly iterator: Iterator<unknown> | null
+  /** How many items were taken; for whoever walks over them. */
+  next: number
+}
+
+const entriesOf = (entries: Iterable<readonly [unknown, unknown]>): JsonContainer => {
+  const last = new Map<string, unknown>()
+  for (const [key, value] of entries) last.set(pythonStr(key), value)
+  return { keys: [...last.keys()], items: [...last.values()], iterator: null, next: 0 }
+}
+
+const itemsOf = (items: ReadonlyArray<unknown>): JsonContainer => ({ keys: null, items, iterator: null, next: 0 })
+
+const iterate = (values: Iterable<unknown>): JsonContainer => ({
+  keys: null,
+  items: null,
+  iterator: values[Symbol.iterator](),
+  next: 0
+})
+
+/** One dimension of a NumPy array: `start` counts items in row-major order. */
+class Slab implements Iterable<unknown> {
+  readonly array: NdArray
+  readonly axis: number
+  readonly start: number
+  readonly size: number
+  constructor(array: NdArray, axis: number, start: number, size: number) {
+    this.array = array
+    this.axis = axis
+    this.start = start
+    this.size = size
+  }
+  *[Symbol.iterator](): IterableIterator<unknown> {
+    const { array, axis, size, start } = this
+    const count = array.shape[axis]!
+    const isLast = axis === array.shape.length - 1
+    const step = count === 0 ? 0 : size / count
+    for (let i = 0; i < count; i++) {
+      yield isLast ? itemAt(array, start + i) : new Slab(array, axis + 1, start + i * step, step)
+    }
+  }
+}
+
+/** The item of an array at a position in row-major order. */
+const itemAt = (array: NdArray, position: number): unknown => {
+  const { mask } = array
+  if (mask === null) return record(array.dtype, array.itemAt(memoryPosition(array, position)))
+  const fields = array.dtype.fields?.length ?? 1
+  if (mask.length === array.size) {
+    return mask[position] === 1 ? null : record(array.dtype, array.itemAt(memoryPosition(array, position)))
+  }
+  // One byte for each field of each item.
+  const values = record(array.dtype, array.itemAt(memoryPosition(array, position)))
+  return Array.isArray(values) ? values.map((value, i) => mask[position * fields + i] === 1 ? null : value) : values
+}
+
+const memoryPosition = (array: NdArray, position: number): number => {
+  if (array.order === "C" || array.objects !== null || array.shape.length < 2) return position
+  let rest = position
+  let memory = 0
+  let stride = array.size
+  for (let axis = array.shape.length - 1; axis >= 0; axis--) {
+    const length = array.shape[axis]!
+    stride /= length
+    memory += (rest % length) * stride
+    rest = Math.floor(rest / length)
+  }
+  return memory
+}
+
+/** A record of a structured array is a tuple in Python. */
+const record = (dtype: DType, value: unknown): unknown => {
+  if (dtype.fields === null || typeof value !== "object" || value === null) return value
+  const fields = value as Readonly<Record<string, unknown>>
+  return dtype.fields.map((field) => record(field.dtype, fields[field.name]))
+}
+
+const objectForm = (value: PyObject): JsonContainer => {
+  const out = new Map<string, unknown>([["__class__", value.className]])
+  // Byte code and what goes with it says nothing to anybody.
+  if (value instanceof Opaque) return { keys: [...out.keys()], items: [...out.values()], iterator: null, next: 0 }
+  if (value.args.length > 0) out.set("__args__", value.args)
+  if (value.kwargs !== null && value.kwargs !== undefined) out.set("__kwargs__", value.kwargs)
+  if (value.items.length > 0) out.set("__items__", value.items)
+  if (value.pairs.length > 0) out.set("__pairs__", value.pairs)
+  const attributes = value.attributes()
+  for (const [name, attribute] of attributes) if (name !== "__class__") out.set(name, attribute)
+  if (attributes.size === 0 && value.state !== undefined && !isEmptyState(value.state)) {
+    out.set("__state__", value.state)
+  }
+  return { keys: [...out.keys()], items: [...out.values()], iterator: null, next: 0 }
+}
+
+const isEmptyState = (state: unknown): boolean =>
+  state === null || (Array.isArray(state) && state.every(isEmptyState)) ||
+  (isDictObject(state) && Object.keys(state).length === 0) || (state instanceof Map && state.size === 0)
+
+/** A datetime whose offset is not known is never shown as if it had no zone. */
+const unknownZone = (className: string, value: string, tzinfo: unknown): JsonContainer => ({
+  keys: ["__class__", "value", "tzinfo"],
+  items: [className, value, tzinfo],
+  iterator: null,
+  next: 0
+})
+
+/** What a time of NumPy shows as: ISO 8601 or seconds. */
+const numpyTime = (value: NpTime): null | string | number => {
+  const { nanoseconds } = value
+  if (nanoseconds === null) return value.count === null ? null : value.toString()
+  return value.kind === "datetime64" ? value.toString() : Number(nanoseconds) / 1e9
+}
+
+/** The rows of a frame; of columns with the same name, the last. */
+function* rowsOf(frame: DataFrame): IterableIterator<Map<string, unknown>> {
+  const isFloat = frame.columns.column.kind === "float"
+  const names = Array.from({ length: frame.columns.length }, (_, i) => {
+    const name = frame.columns.at(i)
+    return pythonStr(typeof name === "number" && isFloat ? new PyFloat(name) : name)
+  })
+  for (let row = 0; row < frame.length; row++) {
+    const out = new Map<string, unknown>()
+    names.forEach((name, i) => {
+      const value = frame.data[i]!.at(row)
+      out.set(name, isMissing(value) ? null : value)
+    })
+    yield out
+  }
+}
+
+const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+
+interface WithBase64 {
+  toBase64(): string
+}
+
+/** Bytes as base64, by the engine where it can. */
+const base64 = (bytes: Uint8Array): string => {
+  if (typeof (bytes as Partial<WithBase64>).toBase64 === "function") return (bytes as unknown as WithBase64).toBase64()
+  const { Buffer } = globalThis as {
+    readonly Buffer?: {
+      from(buffer: ArrayBufferLike, offset: number, length: number): { toString(encoding: string): string }
+    }
+  }
+  if (Buffer !== undefined) return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("base64")
+  const parts: Array<string> = []
+  for (let at = 0; at < bytes.length; at += 3) {
+    const word = (bytes[at]! << 16) | ((bytes[at + 1] ?? 0) << 8) | (bytes[at + 2] ?? 0)
+    const left = bytes.length - at
+    parts.push(
+      alphabet[word >> 18]! + alphabet[(word >> 12) & 63]! + (left > 1 ? alphabet[(word >> 6) & 63]! : "=") +
+        (left > 2 ? alphabet[word & 63]! : "=")
+    )
+  }
+  return parts.join("")
+}
+
+const isPlainObject = (value: object): value is Record<string, unknown> => {
+  const prototype: unknown = Object.getPrototypeOf(value)
+  // A null prototype, one above such (how pickled dicts are made), or an ordinary object.
+  return prototype === null || prototype === Object.prototype || Object.getPrototypeOf(prototype) === null
+}
+
+/**
+ * One level of the JSON projection of a value: the JSON of what is no container, else what is directly inside of it.
+ *
+ * @throws PickleError when a key of a dict is too long as text
+ * @category projecting
+ * @since 0.1.0
+ */
+export const jsonForm = (value: unknown): null | boolean | number | string | JsonContainer => {
+  switch (typeof value) {
+    case "string":
+    case "boolean":
+      return value
+    case "number":
+      return Number.isFinite(value) ? value : null
+    case "bigint":
+      return value >= -9007199254740991n && value <= 9007199254740991n ? Number(value) : `${value}`
+    case "object":
+      break
+    default:
+      return null
+  }
+  if (value === null) return null
+  if (Array.isArray(value)) return itemsOf(value)
+  if (isPlainObject(value)) return { keys: Object.keys(value), items: Object.values(value), iterator: null, next: 0 }
+  if (value instanceof Map) return entriesOf(value)
+  if (value instanceof Set) return iterate(value)
+  if (value instanceof Uint8Array) return base64(value)
+  if (value instanceof PyFloat) return Number.isFinite(value.value) ? value.value : null
+  if (value instanceof PyTimedelta || value instanceof Timedelta) return value.totalSeconds
+  if (value instanceof PyDateTime) {
+    const { localText, tzinfo } = value
+    if (tzinfo === null) return localText
+    const offset = value.utcOffset()
+    return offset === null
+      ? unknownZone("datetime.datetime", localText, tzinfo)
+      : `${localText}${offsetText(offset)}`
+  }
+  if (value instanceof Timestamp) {
+    const { ns, tzinfo, utcText } = value
+    if (tzinfo === null) return nanosecondsText(ns)
+    const offset = value.utcOffset()
+    // Of a Timestamp the instant is known, and the local time is not.
+    return offset === null
+      ? unknownZone("datetime.datetime", utcText, tzinfo)
+      : `${nanosecondsText(ns + BigInt(offset) * 1_000n)}${offsetText(offset)}`
+  }
+  if (value instanceof PyTime) {
+    return value.hasUnknownZone ? unknownZone("datetime.time", value.localText, value.tzinfo) : value.toString()
+  }
+  if (
+    value instanceof Decimal || value instanceof UUID || value instanceof Fraction || value instanceof Complex ||
+    value instanceof Path || value instanceof PyDate || value instanceof Timezone || value instanceof ZoneInfo ||
+    value instanceof PyGlobal || value instanceof Period || value instanceof Interval || value instanceof DType
+  ) return value.toString()
+  if (value instanceof DataFrame) return iterate(rowsOf(value))
+  if (value instanceof Slab) return iterate(value)
+  if (value instanceof NdArray) {
+    return value.shape.length === 0 ? jsonForm(itemAt(value, 0)) : iterate(new Slab(value, 0, 0, value.size))
+  }
+  if (value instanceof NpScalar) return jsonForm(record(value.dtype, value.value))
+  if (value instanceof NpTime) return numpyTime(value)
+  if (value === NaT || value === NA) return null
+  if (value instanceof PyEnum) return jsonForm(value.value)
+  if (
+    value instanceof Series || value instanceof Index || value instanceof Column || value instanceof Range ||
+    value instanceof PyArray
+  ) return iterate(value)
+  if (value instanceof PyObject) {
+    const plain = plainOf(value)
+    return plain instanceof PyObject ? objectForm(plain) : jsonForm(plain)
+  }
+  if (value instanceof Slice) {
+    return entriesOf([["__class__", "builtins.slice"], ["__args__", [value.start, value.stop, value.step]]])
+  }
+  if (value instanceof SparseMatrix) {
+    return entriesOf([["shape", value.shape], ["format", value.format], ...value.parts])
+  }
+  return foreign(value)
+}
+
+/** A value that is no Python value: what a class registry made of one. */
+const foreign = (value: object): null | boolean | number | string | JsonContainer => {
+  const { toJSON } = value as { readonly toJSON?: unknown }
+  if (typeof toJSON === "function") {
+    const json: unknown = toJSON.call(value)
+    return json === value ? null : jsonForm(json)
+  }
+  if (ArrayBuffer.isView(value) && Symbol.iterator in value) return iterate(value as unknown as Iterable<unknown>)
+  return { keys: Object.keys(value), items: Object.values(value), iterator: null, next: 0 }
+}
+
+const maxDepth = 1_000
+const maxValues = 2 ** 26
+
+/**
+ * The JSON projection of a whole value as plain data: what `toJSON` of every class of this package gives.
+ *
+ * @throws PickleError of reason LimitExceeded when the value contains itself, is nested more than 1 000 deep or holds
+ * more than 2^26 values
+ * @category projecting
+ * @since 0.1.0
+ */
+export const toJson = (value: unknown): unknown => {
+  let left = maxValues
+  const root: { value: unknown } = { value: null }
+  const stack: Array<{ readonly form: JsonContainer; readonly out: Array<unknown> | Record<string, unknown> }> = []
+  let current = value
+  let key = ""
+  for (;;) {
+    const form = jsonForm(current)
+    if (--left < 0) tooMuch("values", "more values than can be shown as JSON", maxValues)
+    const isContainer = typeof form === "object" && form !== null
+    const shown = !isContainer ? form : form.keys === null ? [] : {}
+    const top = stack[stack.length - 1]
+    if (top === undefined) root.value = shown
+    else if (Array.isArray(top.out)) top.out.push(shown)
+    else setKey(top.out, key, shown)
+    if (isContainer) {
+      if (stack.length >= maxDepth) tooMuch("depth", "a value that is nested too deep, or contains itself", maxDepth)
+      stack.push({ form, out: shown as Array<unknown> | Record<string, unknown> })
+    }
+    for (;;) {
+      const frame = stack[stack.length - 1]
+      if (frame === undefined) return root.value
+      const { items, iterator, keys } = frame.form
+      if (items !== null) {
+        if (frame.form.next < items.length) {
+          if (keys !== null) key = keys[frame.form.next]!
+          current = items[frame.form.next++]
+          break
+        }
+      } else {
+        const next = iterator!.next()
+        if (next.done !== true) {
+          current = next.value
+          break
+        }
+      }
+      stack.pop()
+    }
+  }
+}
+
+const tooMuch = (limit: string, found: string, max: number): never => {
+  throw new PickleError({ reason: "LimitExceeded", found, expected: `at most ${max}`, limit })
+}
+
+const setKey = (object: Record<string, unknown>, key: string, value: unknown): void => {
+  if (key === "__proto__") {
+    Object.defineProperty(object, key, { value, enumerable: true, configurable: true, writable: true })
+  } else object[key] = value
+}
