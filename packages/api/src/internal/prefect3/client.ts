@@ -118,7 +118,7 @@ export const make = Effect.fnUntraced(function*(settings: Settings) {
 
   /** The base URL at which the server says that it is of version 3; asked once. */
   const base = yield* cachedSuccess(Effect.gen(function*() {
-    const path = url.pathname.replace(/\/+$/, "")
+    const path = url.pathname.replace(/(?<!\/)\/+$/, "")
     const given = `${url.origin}${path}`
     // Prefect Cloud has no version and is always current.
     if (/\/accounts\/[^/]+\/workspaces\/[^/]+$/.test(path)) return given
