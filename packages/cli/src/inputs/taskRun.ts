@@ -33,12 +33,7 @@ export const result = {
     Flag.withDescription("Print the bytes as they were stored"),
     Flag.withDefault(false)
   ),
-  output: Flag.Path("output").pipe(
-    Flag.withDescription("Write to this file instead; it is there whole or not at all"),
-    Flag.withAlias("o"),
-    Flag.withMetavar("FILE"),
-    Flag.optional
-  ),
+  ...Flags.result,
   ...Flags.backend,
   ...Flags.storage,
   json: Flags.json
