@@ -9,11 +9,11 @@ import {
   DataFrame,
   Index,
   NdArray,
+  pythonStr,
   Series,
   type TimeUnit
 } from "@effect-prefect/pickle"
 import { convert, fromDataFrame, indexColumns } from "./internal/python/frames.ts"
-import { pythonStr } from "./internal/python/text.ts"
 import { Column, type ColumnKind, Table } from "./Table.ts"
 
 /**
