@@ -3,7 +3,7 @@ import type { LogEntry, LogLevel } from "@effect-prefect/core/LogEntry"
 import * as State from "@effect-prefect/core/State"
 import type { StateRecord } from "@effect-prefect/core/StateRecord"
 import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
-import { describeIssue } from "@effect-prefect/formats/ResultSchema"
+import * as ResultSchema from "@effect-prefect/formats/ResultSchema"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -11,7 +11,7 @@ import * as Equal from "effect/Equal"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import { NotFinished, ResultDecodeError, type ResultError } from "../../ResultError.ts"
+import { fromFormatError, NotFinished, type ResultError } from "../../ResultError.ts"
 import type { Resolution } from "../../ResultStorage.ts"
 import * as Children from "./children.ts"
 import { load, loadBytes, resultError, type Services } from "./load.ts"
@@ -44,14 +44,10 @@ export class TaskRunImpl implements TaskRun {
     return this.#memo.result
   }
   getResultAs<A, E, RD, RE>(schema: Schema.Codec<A, E, RD, RE>): Effect.Effect<A, TaskRunError, RD> {
-    const decode = Schema.decodeUnknownEffect(schema)
+    const decode = ResultSchema.decode(schema)
     return Effect.flatMap(
       this.getResult,
-      (value) =>
-        Effect.mapError(
-          decode(value),
-          (error) => resultError(this.view, new ResultDecodeError({ detail: describeIssue(error.issue) }))
-        )
+      (value) => Effect.mapError(decode(value), (error) => resultError(this.view, fromFormatError(error)))
     )
   }
   get getResultBytes(): Effect.Effect<Uint8Array, ResultError> {
