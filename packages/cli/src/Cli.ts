@@ -3,6 +3,7 @@
  */
 import * as Command from "effect/cli/Command"
 import { archive } from "./commands/archive.ts"
+import { collect } from "./commands/collect.ts"
 import { doctor } from "./commands/doctor.ts"
 import { flow } from "./commands/flow.ts"
 import { flowRun } from "./commands/flowRun.ts"
@@ -26,5 +27,5 @@ export const cli = Command.make("effect-prefect").pipe(
     },
     { command: "source <(effect-prefect --completions bash)", description: "Completions for this shell" }
   ]),
-  Command.withSubcommands([flow, flowRun, taskRun, archive, serve, profile, doctor])
+  Command.withSubcommands([flow, flowRun, taskRun, archive, collect, serve, profile, doctor])
 )
