@@ -10,6 +10,7 @@ import { flowRun } from "./commands/flowRun.ts"
 import { profile } from "./commands/profile.ts"
 import { serve } from "./commands/serve.ts"
 import { taskRun } from "./commands/taskRun.ts"
+import { ui } from "./commands/ui.ts"
 
 export { serveDatabase } from "./internal/serveDatabase.ts"
 
@@ -27,5 +28,5 @@ export const cli = Command.make("effect-prefect").pipe(
     },
     { command: "source <(effect-prefect --completions bash)", description: "Completions for this shell" }
   ]),
-  Command.withSubcommands([flow, flowRun, taskRun, archive, collect, serve, profile, doctor])
+  Command.withSubcommands([flow, flowRun, taskRun, archive, collect, serve, ui, profile, doctor])
 )

@@ -6,7 +6,7 @@
  */
 import { PrefectApi } from "@effect-prefect/api/PrefectApi"
 import type { PrefectApiError } from "@effect-prefect/api/PrefectApiError"
-import { isPersisted } from "@effect-prefect/core/ResultDescriptor"
+import { isPersisted, type ResultDescriptor } from "@effect-prefect/core/ResultDescriptor"
 import * as State from "@effect-prefect/core/State"
 import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
 import { FormatError, TooLarge, undecodable } from "@effect-prefect/formats/FormatError"
@@ -47,6 +47,30 @@ export interface StoredInfo {
   readonly formats: ReadonlyArray<string>
 }
 
+/** Where a result was stored as its state says: a path, `s3://bucket/key`, … */
+export const placeOf = (view: TaskRunView): StoredInfo => {
+  const descriptor = State.resultDescriptor(view.state)
+  const location = descriptor === undefined || !isPersisted(descriptor) ? null : locationOf(descriptor)
+  return { storage: descriptor?._tag ?? null, location, stored_bytes: null, formats: [] }
+}
+
+const locationOf = (descriptor: ResultDescriptor): string | null => {
+  const key = descriptor.location?.replace(/^\//, "") ?? ""
+  switch (descriptor._tag) {
+    case "S3Result":
+      return `s3://${descriptor.bucket}/${key}`
+    case "GCSResult":
+      return `gs://${descriptor.bucket}/${key}`
+    case "AzureResult":
+      return `azure://${descriptor.container}/${key}`
+    case "PrefectResult":
+      // The value itself stands there.
+      return null
+    default:
+      return descriptor.location ?? null
+  }
+}
+
 type Ask = Exclude<Question, { readonly op: "load" | "drop" }>
 
 /** A value that is loaded. */
@@ -77,8 +101,6 @@ export interface Limits {
 export interface ResultCache {
   /** The result of a task run, loaded once for everyone who asks while it loads. */
   readonly load: (view: TaskRunView) => Effect.Effect<Handle, LoadError>
-  /** Where a result was stored, as far as its state says. */
-  readonly place: (view: TaskRunView) => StoredInfo
   readonly nextStream: () => number
 }
 
@@ -131,20 +153,6 @@ export const make = Effect.fnUntraced(function*(limits: Limits) {
       catch: (error) => fromFailure(view, error instanceof HostFailure ? error.failure : { _tag: "Fault" })
     })
 
-  const place = (view: TaskRunView): StoredInfo => {
-    const descriptor = State.resultDescriptor(view.state)
-    return descriptor === undefined
-      ? { storage: null, location: null, stored_bytes: null, formats: [] }
-      : {
-        storage: descriptor._tag,
-        location: isPersisted(descriptor) && typeof descriptor.location === "string" && "location" in descriptor
-          ? descriptor.location
-          : null,
-        stored_bytes: null,
-        formats: []
-      }
-  }
-
   const here = (view: TaskRunView, value: unknown, stored: StoredInfo): Handle => {
     const loaded = new LoadedValue(value)
     const open: Streams = new Map()
@@ -163,7 +171,7 @@ export const make = Effect.fnUntraced(function*(limits: Limits) {
     view: TaskRunView,
     entry: Entry
   ): Effect.fn.Return<Handle, LoadError> {
-    const info = place(view)
+    const info = placeOf(view)
     const taskRun = yield* TaskRun.fromView(view).pipe(
       Effect.provideService(PrefectApi, api),
       Effect.provideService(ResultStorage, storage),
@@ -268,5 +276,5 @@ export const make = Effect.fnUntraced(function*(limits: Limits) {
   sweep.unref()
   yield* Effect.addFinalizer(() => Effect.sync(() => clearInterval(sweep)))
 
-  return { load, place, nextStream: () => streams++ } satisfies ResultCache
+  return { load, nextStream: () => streams++ } satisfies ResultCache
 })
