@@ -1,10 +1,10 @@
 /** The states of mapped children as run lengths: 100 000 children in a few kilobytes. */
+import type { TaskRunSummary } from "@effect-prefect/api/Backend"
 import * as State from "@effect-prefect/core/State"
 import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
 import { ChildrenIncomplete, ResultError } from "@effect-prefect/results/ResultError"
 import type * as Models from "@effect-prefect/ui-api/Models"
 import * as Stream from "effect/Stream"
-import type { Summary } from "./summaries.ts"
 
 const missing = -1
 
@@ -74,7 +74,7 @@ export class RunLengths {
 }
 
 export const childStates = <E>(
-  summaries: Stream.Stream<Summary, E>,
+  summaries: Stream.Stream<TaskRunSummary, E>,
   parent: TaskRunView,
   after: number
 ): Stream.Stream<Models.ChildStates, E> =>
@@ -93,7 +93,7 @@ export const childStates = <E>(
         taskRunId: parent.taskRunId,
         taskSlug: parent.taskSlug,
         mapIndex: parent.mapIndex,
-        reason: new ChildrenIncomplete({ problem, found: runs.found, expected })
+        reason: new ChildrenIncomplete({ detail: problem, found: runs.found, expected })
       }).message
       return Stream.succeed(sentence === undefined ? part : { ...part, problem: sentence })
     })
@@ -105,7 +105,7 @@ const millis = (iso: string | null): number | null => {
   return Number.isNaN(value) ? null : value
 }
 
-export const childTimes = <E>(summaries: Stream.Stream<Summary, E>): Stream.Stream<Models.ChildTimes, E> =>
+export const childTimes = <E>(summaries: Stream.Stream<TaskRunSummary, E>): Stream.Stream<Models.ChildTimes, E> =>
   Stream.suspend(() => {
     const names: Array<string> = []
     const codes = new Map<string, number>()

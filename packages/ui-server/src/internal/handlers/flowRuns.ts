@@ -1,5 +1,5 @@
 import type { PrefectApi } from "@effect-prefect/api/PrefectApi"
-import { PrefectApiError, UnsupportedByBackend } from "@effect-prefect/api/PrefectApiError"
+import type { PrefectApiError } from "@effect-prefect/api/PrefectApiError"
 import type { LogEntry } from "@effect-prefect/core/LogEntry"
 import * as State from "@effect-prefect/core/State"
 import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
@@ -19,11 +19,20 @@ import { started } from "../streams.ts"
 import * as Summaries from "../summaries.ts"
 import { defaultLimit, isParent, nonEmpty, pageOf, skipOf, take } from "./services.ts"
 
-/** Up to how many tasks have their times taken from their states. */
-const maxTimed = 500
 const concurrency = 8
 
 type Api = PrefectApi["Service"]
+
+/** The tasks of a flow run, each with its mapped children counted. */
+const countedTasks = Effect.fnUntraced(function*(api: Api, flowRunId: string) {
+  const views = yield* api.firstTaskRunOfEachTask(flowRunId)
+  const mappedIds = yield* Effect.orElseSucceed(api.mappedTaskIds(flowRunId), () => new Set<string>())
+  return yield* Effect.forEach(
+    views,
+    (view) => Effect.map(mappedOf(api, view, mappedIds), (mapped) => ({ view, mapped })),
+    { concurrency }
+  )
+})
 
 /** The children of a mapped task, counted; null for a task that is not mapped. */
 const mappedOf = (
@@ -31,18 +40,13 @@ const mappedOf = (
   view: TaskRunView,
   mappedIds: ReadonlySet<string>
 ): Effect.Effect<Models.MappedCounts | null, PrefectApiError> => {
-  if (!isParent(view) && !(view.taskId !== null && view.mapIndex < 0 && mappedIds.has(view.taskId))) {
-    return Effect.succeed(null)
-  }
-  if (view.taskId === null || view.flowRunId === null) return Effect.succeed(null)
-  return Effect.map(
-    api.countMappedChildren({ flowRunId: view.flowRunId, taskId: view.taskId }),
-    (states) => ({
-      expected: State.isMapped(view.state) ? view.state.nMapStates ?? null : null,
-      found: Object.values(states).reduce((sum, count) => sum + count, 0),
-      states
-    })
-  )
+  const { flowRunId, taskId } = view
+  if (taskId === null || flowRunId === null || !(isParent(view) || mappedIds.has(taskId))) return Effect.succeed(null)
+  return Effect.map(api.countMappedChildren({ flowRunId, taskId }), (states) => ({
+    expected: State.isMapped(view.state) ? view.state.nMapStates ?? null : null,
+    found: Object.values(states).reduce((sum, count) => sum + count, 0),
+    states
+  }))
 }
 
 export const FlowRunHandlers = (options: { readonly isStatic: boolean; readonly pollMillis: number }) =>
@@ -67,32 +71,21 @@ export const FlowRunHandlers = (options: { readonly isStatic: boolean; readonly 
             )
           )
 
-      const tasksOf = (flowRunId: string) =>
-        Stream.unwrap(Effect.gen(function*() {
-          const views = yield* api.firstTaskRunOfEachTask(flowRunId)
-          const mappedIds = yield* Effect.orElseSucceed(api.mappedTaskIds(flowRunId), () => new Set<string>())
-          return Stream.fromIterable(views).pipe(
-            Stream.mapEffect(
-              Effect.fnUntraced(function*(view) {
-                const mapped = yield* mappedOf(api, view, mappedIds)
-                const times = views.length > maxTimed
-                  ? { start_time: null, end_time: null }
-                  : yield* Summaries.timesOf(api, view)
-                return {
-                  task_run_id: view.taskRunId,
-                  task_id: view.taskId,
-                  task_slug: view.taskSlug,
-                  name: view.name,
-                  state: State.typeName(view.state),
-                  ...times,
-                  message: Json.messageOf(view.state),
-                  mapped
-                } satisfies Models.Task
-              }),
-              { concurrency }
-            )
-          )
+      const tasksOf = Effect.fnUntraced(function*(flowRunId: string) {
+        const tasks = yield* countedTasks(api, flowRunId)
+        const children = new Map(tasks.map(({ mapped, view }) => [view.taskRunId, mapped?.found ?? 0]))
+        const times = yield* Summaries.ofTasks(api, flowRunId, tasks.map(({ view }) => view), children)
+        return tasks.map(({ mapped, view }): Models.Task => ({
+          task_run_id: view.taskRunId,
+          task_id: view.taskId,
+          task_slug: view.taskSlug,
+          name: view.name,
+          state: State.typeName(view.state),
+          ...(times.get(view.taskRunId) ?? Summaries.noTimes),
+          message: Json.messageOf(view.state),
+          mapped
         }))
+      })
 
       const logs = (query: { readonly flowRunId: string }, options: {
         readonly level?: "DEBUG" | "INFO" | "WARNING" | "ERROR" | "CRITICAL" | undefined
@@ -106,15 +99,12 @@ export const FlowRunHandlers = (options: { readonly isStatic: boolean; readonly 
           const skip = yield* skipOf(query.cursor)
           const limit = query.limit ?? defaultLimit
           const states = query.state?.filter((state) => state !== "") ?? []
-          const wanted = nonEmpty(query.q)?.toLowerCase()
-          const all = api.flowRuns({
+          const runs = api.flowRuns({
             flowName: nonEmpty(query.flow),
             flowId: nonEmpty(query.flow_id),
+            nameContains: nonEmpty(query.q),
             states: states.length === 0 ? undefined : states
-          }, { pageSize: wanted === undefined ? Math.min(500, skip + limit + 1) : undefined })
-          const runs = wanted === undefined
-            ? all
-            : Stream.filter(all, ({ name }) => name?.toLowerCase().includes(wanted) === true)
+          }, { pageSize: Math.min(500, skip + limit + 1) })
           const page = yield* orProblem(pageOf(runs, skip, limit))
           const flowIds = [...new Set(page.items.flatMap(({ flowId }) => flowId === null ? [] : [flowId]))]
           const names = yield* Effect.forEach(
@@ -127,12 +117,12 @@ export const FlowRunHandlers = (options: { readonly isStatic: boolean; readonly 
         show: ({ params }) => Effect.map(orProblem(api.flowRun(params.id)), Json.flowRun),
         counts: ({ params }) =>
           orProblem(Effect.gen(function*() {
-            const tasks = yield* Stream.runCollect(tasksOf(params.id))
+            const tasks = yield* countedTasks(api, params.id)
             const states: Record<string, number> = {}
             let total = 0
-            for (const { mapped, state } of tasks) {
+            for (const { mapped, view } of tasks) {
               const entries = mapped === null || mapped.found === 0
-                ? [[state, 1] as const]
+                ? [[State.typeName(view.state), 1] as const]
                 : Object.entries(mapped.states)
               for (const [name, count] of entries) {
                 states[name] = (Object.hasOwn(states, name) ? states[name]! : 0) + count
@@ -144,15 +134,32 @@ export const FlowRunHandlers = (options: { readonly isStatic: boolean; readonly 
         tasks: ({ params }) =>
           orProblem(Effect.gen(function*() {
             yield* api.flowRun(params.id)
-            return Stream.mapError(yield* started(tasksOf(params.id)), fromError)
+            return Stream.fromIterable(yield* tasksOf(params.id))
           })),
-        graph: () =>
-          orProblem(Effect.fail(
-            new PrefectApiError({
-              operation: "edges",
-              reason: new UnsupportedByBackend({ feature: "edges between tasks", backend: api.backendName })
-            })
-          )),
+        graph: ({ params }) =>
+          orProblem(Effect.gen(function*() {
+            const views = yield* api.firstTaskRunOfEachTask(params.id)
+            const edges = yield* api.edges(params.id)
+            const mappedIds = yield* Effect.orElseSucceed(api.mappedTaskIds(params.id), () => new Set<string>())
+            const places = new Map<string, number>()
+            for (const [place, view] of views.entries()) {
+              // On Prefect 3, which has no tasks, an edge leads from task run to task run.
+              places.set(view.taskRunId, place)
+              if (view.taskId !== null) places.set(view.taskId, place)
+            }
+            return {
+              tasks: views.map((view) => ({
+                task_id: view.taskId,
+                task_slug: view.taskSlug,
+                mapped: isParent(view) || (view.taskId !== null && mappedIds.has(view.taskId))
+              })),
+              edges: edges.flatMap(({ downstreamTaskId, key, mapped, upstreamTaskId }) => {
+                const up = places.get(upstreamTaskId)
+                const down = places.get(downstreamTaskId)
+                return up === undefined || down === undefined ? [] : [[up, down, key, mapped] as const]
+              })
+            }
+          })),
         states: ({ params }) =>
           Effect.map(orProblem(api.flowRunStates(params.id)), (records) => records.map(Json.stateRecord)),
         logs: ({ params, query }) =>

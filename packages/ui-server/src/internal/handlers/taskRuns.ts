@@ -16,14 +16,13 @@ import * as Summaries from "../summaries.ts"
 import { logLines } from "./flowRuns.ts"
 import { defaultLimit, take } from "./services.ts"
 
-const child = (view: TaskRunView): Models.Child => ({
+const child = (view: TaskRunView, times: Summaries.Times): Models.Child => ({
   task_run_id: view.taskRunId,
   map_index: view.mapIndex,
   name: view.name,
   state: State.typeName(view.state),
   message: Json.messageOf(view.state),
-  start_time: null,
-  end_time: null
+  ...times
 })
 
 export const TaskRunHandlers = HttpApiBuilder.group(
@@ -33,7 +32,7 @@ export const TaskRunHandlers = HttpApiBuilder.group(
     const { api, provide } = yield* take
 
     const show = (view: TaskRunView) =>
-      Effect.map(Summaries.timesOf(api, view), (times): Models.TaskRun => ({
+      Effect.map(Summaries.ofTaskRun(api, view), (times): Models.TaskRun => ({
         ...Json.taskRun(view),
         state_name: State.typeName(view.state),
         ...times
@@ -48,7 +47,7 @@ export const TaskRunHandlers = HttpApiBuilder.group(
     > {
       const run = yield* provide(TaskRun.fromTaskRunId(id))
       // The library says why a run has no children.
-      yield* Effect.asVoid(run.mappedProgress as Effect.Effect<unknown, PrefectApiError | ResultError>)
+      yield* Effect.asVoid(run.mappedStateCounts as Effect.Effect<unknown, PrefectApiError | ResultError>)
       const { view } = run
       return { view, task: { flowRunId: view.flowRunId ?? "", taskId: view.taskId ?? "" } }
     })
@@ -82,14 +81,25 @@ export const TaskRunHandlers = HttpApiBuilder.group(
           const { task } = yield* parentOf(params.id)
           const limit = query.limit ?? defaultLimit
           const states = new Set(query.state?.filter((state) => state !== "") ?? [])
-          const all = api.mappedChildren(task, {
-            after: query.after ?? -1,
-            pageSize: states.size === 0 ? limit + 1 : undefined
-          })
-          const fitting = states.size === 0 ? all : Stream.filter(all, ({ state }) => states.has(State.typeName(state)))
+          const after = query.after ?? -1
+          const all = Summaries.ofChildren(api, task, after)
+          const fitting = states.size === 0 ? all : Stream.filter(all, ({ state }) => states.has(state))
           const rows = yield* Stream.runCollect(Stream.take(fitting, limit + 1))
-          const items = rows.slice(0, limit).map(child)
-          return { items, next: rows.length > limit ? items.at(-1)!.map_index : null }
+          const shown = rows.slice(0, limit)
+          const last = shown.at(-1)
+          const views = last === undefined
+            ? []
+            : states.size === 0
+            ? yield* Stream.runCollect(
+              api.mappedChildren(task, { after, until: last.mapIndex + 1, pageSize: limit + 1 })
+            )
+            : yield* Effect.forEach(shown, ({ taskRunId }) => api.taskRun(taskRunId), { concurrency: 16 })
+          const times = new Map(shown.map((row) => [
+            row.taskRunId,
+            { start_time: row.startTime, end_time: row.endTime }
+          ]))
+          const items = views.map((view) => child(view, times.get(view.taskRunId) ?? Summaries.noTimes))
+          return { items, next: rows.length > limit ? last!.mapIndex : null }
         })),
       childStates: ({ params, query }) =>
         orProblem(Effect.gen(function*() {

@@ -1,5 +1,5 @@
 /** What the server's thread and the thread of large results say to each other. */
-import type { FormatHint } from "@effect-prefect/formats/ResultFormat"
+import type { Format } from "@effect-prefect/formats/ResultFormat"
 import type { RowsQuery } from "./loadedValue.ts"
 
 export type Question =
@@ -7,7 +7,7 @@ export type Question =
     readonly op: "load"
     readonly bytes: Uint8Array
     readonly name: string
-    readonly format: FormatHint | undefined
+    readonly format: Format | undefined
     readonly maxBytes: number
   }
   | { readonly op: "describe" }

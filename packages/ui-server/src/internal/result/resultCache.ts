@@ -12,7 +12,7 @@ import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
 import { FormatError, TooLarge, undecodable } from "@effect-prefect/formats/FormatError"
 import { fromFormatError, type Reason, ResultDecodeError, ResultError } from "@effect-prefect/results/ResultError"
 import { ResultOptions } from "@effect-prefect/results/ResultOptions"
-import { ResultStorage, type Stored } from "@effect-prefect/results/ResultStorage"
+import { ResultStorage, type StoredResult } from "@effect-prefect/results/ResultStorage"
 import * as TaskRun from "@effect-prefect/results/TaskRun"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -142,7 +142,7 @@ export const make = Effect.fnUntraced(function*(limits: Limits) {
       case "Fault":
         return resultError(
           view,
-          new ResultDecodeError({ problem: "it needs more memory than this server gives to one value" })
+          new ResultDecodeError({ detail: "it needs more memory than this server gives to one value" })
         )
     }
   }
@@ -182,7 +182,7 @@ export const make = Effect.fnUntraced(function*(limits: Limits) {
     if (isMapped(view) || !State.isFinished(view.state) || !isPersisted(descriptor)) {
       return here(view, yield* taskRun.getResult, info)
     }
-    const stored: Stored | undefined = yield* storage.read(descriptor, options).pipe(
+    const stored: StoredResult | undefined = yield* storage.read(descriptor, options).pipe(
       Effect.catch(() => Effect.succeed(undefined))
     )
     // The library says why there is none.
