@@ -208,13 +208,11 @@ export const FlowRunHandlers = (options: { readonly isStatic: boolean; readonly 
   )
 
 /** `2020-01-01T00:00:00.5+00:00 INFO    prefect.Flow: message`, without what a terminal would take for commands. */
-const logText = ({ level, message, name, timestamp }: LogEntry): string =>
-  `${timestamp} ${(level ?? "").padEnd(8)}${name === null || name === undefined ? "" : `${name}: `}${message ?? ""}\n`
-    // oxlint-disable-next-line no-control-regex -- these are what is taken out
-    .replace(/\u001b\[[0-9;?]{0,32}[ -/]{0,8}[@-~]/g, "").replace(
-      /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g,
-      "\ufffd"
-    )
+const logText = ({ level, message, name, timestamp }: LogEntry): string => {
+  const logger = name === null || name === undefined ? "" : `${name}: `
+  const line = `${timestamp} ${(level ?? "").padEnd(8)}${logger}${message ?? ""}`
+  return `${line.replace(/\p{Cc}\[[0-9;?]{0,32}[ -/]{0,8}[@-~]/gu, "").replace(/(?![\n\t])\p{Cc}/gu, "\ufffd")}\n`
+}
 
 const parseAfter = (after: string | undefined) => {
   if (after === undefined || after === "") return Effect.succeed(undefined)
