@@ -1,7 +1,7 @@
 import * as Tables from "@effect-prefect/core/Tables"
-import { PGlite } from "@electric-sql/pglite"
 import { PGLiteSocketServer } from "@electric-sql/pglite-socket"
 import * as Effect from "effect/Effect"
+import { scopedPglite } from "../../server/test/support/pglite.ts"
 
 export type TableRows = Readonly<Record<string, ReadonlyArray<object>>>
 
@@ -19,10 +19,7 @@ export const statementsOf = (rows: TableRows): ReadonlyArray<readonly [sql: stri
 
 /** An embedded Postgres with Prefect's tables, on a port of 127.0.0.1, for as long as the scope lives. */
 export const startPglite = Effect.fnUntraced(function*(rows: TableRows) {
-  const database = yield* Effect.acquireRelease(
-    Effect.promise(() => PGlite.create()),
-    (database) => Effect.promise(() => database.close())
-  )
+  const database = yield* scopedPglite
   for (const [sql, parameter] of statementsOf(rows)) {
     yield* Effect.promise(() => database.query(sql, parameter === undefined ? [] : [parameter]))
   }

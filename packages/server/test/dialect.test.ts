@@ -1,9 +1,9 @@
 import * as Tables from "@effect-prefect/core/Tables"
-import * as Database from "@effect-prefect/server/Database"
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type { Archive, Row } from "./support/archive.ts"
 import { archives, byId, ids, sortBy } from "./support/archive.ts"
+import * as Pglite from "./support/pglite.ts"
 import { ask, layerServer, read, Statements } from "./support/server.ts"
 
 type Predicate = (row: Row, archive: Archive) => boolean
@@ -146,7 +146,7 @@ for (const archive of archives) {
   const rows = archive.rows("task_run")
   const is = (name: string) => ({ of: (row: Row) => row[name] })
 
-  layer(layerServer(Database.layerArchive(archive.directory)))(archive.name, (it) => {
+  layer(layerServer(Pglite.layerArchive(archive.directory)))(archive.name, (it) => {
     it.effect("gives every column of every row as the archive has it", () =>
       Effect.gen(function*() {
         for (const table of Tables.tables) {

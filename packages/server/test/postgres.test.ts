@@ -1,12 +1,12 @@
 import * as Tables from "@effect-prefect/core/Tables"
 import { assert, describe, it } from "@effect/vitest"
-import { PGlite } from "@electric-sql/pglite"
 import { PGLiteSocketServer } from "@electric-sql/pglite-socket"
 import { Cli } from "effect-prefect"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import { archive } from "./support/archive.ts"
+import { createPglite } from "./support/pglite.ts"
 import { ask, layerServer, read } from "./support/server.ts"
 
 const prefect1 = archive("prefect-1")
@@ -14,7 +14,7 @@ const prefect1 = archive("prefect-1")
 /** A database like Prefect's behind Postgres's protocol, for the real driver. */
 const listening = Effect.acquireRelease(
   Effect.promise(async () => {
-    const database = await PGlite.create()
+    const database = await createPglite()
     await database.exec(Tables.createTables.join(";"))
     for (const row of prefect1.rows("task_run")) {
       await database.query(

@@ -15,6 +15,7 @@ import type { IntrospectionQuery } from "graphql"
 import * as Catalog from "../src/internal/catalog.ts"
 import * as GraphQLSchema from "../src/internal/schema.ts"
 import { archive, byId, ids, sortBy } from "./support/archive.ts"
+import * as Pglite from "./support/pglite.ts"
 import { ask, layerServer, post, read, Statements } from "./support/server.ts"
 
 const prefect1 = archive("prefect-1")
@@ -59,7 +60,7 @@ const hostile = [
   "\uD800"
 ]
 
-layer(layerServer(Database.layerArchive(prefect1.directory)))("requests", (it) => {
+layer(layerServer(Pglite.layerArchive(prefect1.directory)))("requests", (it) => {
   it.effect("introspects: graphql's own client builds the schema from the answer", () =>
     Effect.gen(function*() {
       const reply = yield* ask(getIntrospectionQuery())
@@ -274,7 +275,7 @@ layer(layerServer(Database.layerArchive(prefect1.directory)))("requests", (it) =
 })
 
 layer(
-  layerServer(Database.layerArchive(prefect1.directory), {
+  layerServer(Pglite.layerArchive(prefect1.directory), {
     limits: { maxRows: 50, maxAnswer: 20_000 },
     maxBodyBytes: 2_000
   })
@@ -317,10 +318,12 @@ describe("time", () => {
           "{ task_run { flow_run { task_runs { flow_run { task_runs { flow_run { task_runs { id } } } } } } } }"
         )
         assert.deepStrictEqual([long.status, code(long), long.data], [200, "timeout", null])
-        assert.lengthOf((yield* read("{ task_run { id } }")) as [], runs.length)
+        // On a busy machine a quick statement may take too long as well.
+        const again = yield* Effect.repeat(ask("{ task_run { id } }"), { until: (reply) => code(reply) !== "timeout" })
+        assert.lengthOf(again.data?.["task_run"] as [], runs.length, again.text)
       }).pipe(
         Effect.provide(
-          layerServer(Database.layerArchive(prefect1.directory, { statementTimeout: "8 seconds" }), {
+          layerServer(Database.layerArchive(prefect1.directory, { statementTimeout: "500 millis" }), {
             limits: { timeout: "110 seconds" }
           })
         )

@@ -1,13 +1,13 @@
 /**
  * The embedded server over rows, or over an archive folder.
  */
-import * as Database from "@effect-prefect/server/Database"
 import * as Server from "@effect-prefect/server/Server"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { layerArchive } from "../../../server/test/support/pglite.ts"
 
 export type Tables = { readonly [table: string]: ReadonlyArray<object> }
 
@@ -27,6 +27,6 @@ const archive = (tables: Tables) =>
   )
 
 export const serveArchive = (directory: string) =>
-  Server.layer({ port: 0, logRequests: false }).pipe(Layer.provide(Database.layerArchive(directory)))
+  Server.layer({ port: 0, logRequests: false }).pipe(Layer.provide(layerArchive(directory)))
 
 export const serve = (tables: Tables) => Layer.unwrap(Effect.map(archive(tables), serveArchive))
