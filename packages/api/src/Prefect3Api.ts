@@ -1,10 +1,18 @@
 /**
- * The REST API of a live Prefect 3 server, or of a Prefect Cloud workspace, as a `PrefectApi`.
+ * `PrefectApi` over the REST API of a Prefect 2 or Prefect 3 server (2.0 and later), or of a Prefect Cloud workspace.
  *
- * What Prefect 3 has is given, what it has not is UnsupportedByBackend: it has no task ids, and a `.map()` leaves no
- * parent, no index and no order on the server. `siblings` gives the runs that share a task key instead.
+ * Operations that the server cannot answer fail with `UnsupportedByBackend`, which names its version: Prefect 2 and 3 have
+ * no task ids, and `.map()` records no parent and no index.
  *
- * Observed on Prefect 3.8.0.
+ * **Details**
+ *
+ * `siblings` gives the runs that share a task key. On Prefect 2 they come in the order in which the flow called the task,
+ * and a map index in `taskRunBySlug` is a place in that order: it counts all calls of the task in the flow run, so where
+ * one `.map()` ends and the next begins is not known. Prefect 3 records no order at all.
+ *
+ * A slug is a task key (`extract-741b216c`, up to 2.10 `__main__.extract`), or the name of the task's function.
+ *
+ * Observed on Prefect 2.4, 2.6, 2.10, 2.20, 3.0, 3.8 and 3.9. A newer major version is tried, with a warning in the log.
  *
  * @since 0.1.0
  */
@@ -23,6 +31,7 @@ import * as Events from "./internal/prefect3/events.ts"
 import * as Pages from "./internal/prefect3/pages.ts"
 import * as Rows from "./internal/prefect3/rows.ts"
 import * as States from "./internal/prefect3/states.ts"
+import { describeBySlug } from "./internal/taskRunText.ts"
 import { isUuidLoose } from "./internal/uuids.ts"
 import * as Prefect3Config from "./Prefect3Config.ts"
 import * as PrefectApi from "./PrefectApi.ts"
@@ -61,7 +70,7 @@ export const make = Effect.fnUntraced(function*(
 })
 
 /**
- * `PrefectApi` of a Prefect 3 server. Uses the `HttpClient` of its context, or `fetch` where there is none.
+ * `PrefectApi` of a Prefect 2 or 3 server. Uses the `HttpClient` of its context, or `fetch` where there is none.
  *
  * @category layers
  * @since 0.1.0
@@ -85,12 +94,9 @@ export const layerConfig = (
     Effect.flatMap(Prefect3Config.load(options), make)
   )
 
-const backendName = "Prefect 3"
-const unmapped = "it keeps no trace of .map(); use siblings for the runs with the same task key, in no order"
+const unmapped = "it records neither parent nor index of .map(); use siblings for the runs with the same task key"
 
 const fail = (operation: string, reason: Reason) => Effect.fail(new PrefectApiError({ operation, reason }))
-const unsupported = (operation: string, feature: string) =>
-  fail(operation, new UnsupportedByBackend({ feature, backend: backendName, hint: unmapped }))
 
 /** An id as one segment of a path. `.` and `..` would be taken for something else, and are no ids. */
 const segment = (id: string): string | undefined => /^\.{0,2}$/.test(id) ? undefined : encodeURIComponent(id)
@@ -117,6 +123,16 @@ const makeBackend = Effect.fnUntraced(function*(
   { events = true, includeSecrets = false }: Options
 ) {
   const pages = Pages.make(client)
+
+  const unsupported = (operation: string, feature: string, hint = unmapped) =>
+    Effect.andThen(
+      // The message names the version.
+      Effect.ignore(client.base),
+      Effect.suspend(() => fail(operation, new UnsupportedByBackend({ feature, backend: client.name(), hint })))
+    )
+
+  /** Whether the server numbers the calls of a task within a flow run: Prefect 2 does, Prefect 3 draws a UUID for each. */
+  const isCounting = Effect.map(client.version, (version) => version?.startsWith("2.") === true)
 
   const one = <A>(
     operation: string,
@@ -160,11 +176,12 @@ const makeBackend = Effect.fnUntraced(function*(
     { flowRunId, mapIndex, taskSlug }: Backend.TaskRunBySlug
   ): Effect.fn.Return<TaskRunView, PrefectApiError> {
     const operation = "taskRunBySlug"
-    if (mapIndex >= 0) return yield* unsupported(operation, "map index")
+    if (mapIndex >= 0 && !(yield* isCounting)) return yield* unsupported(operation, "map index")
     const rows = yield* allTaskRuns(operation, flowRunId)
     const exact = rows.filter((row) => row["task_key"] === taskSlug)
-    const found = exact.length > 0 ? exact : rows.filter((row) => isOfTask(row, taskSlug))
-    const query = `${taskSlug} in flow run ${flowRunId}`
+    const ofTask = exact.length > 0 ? exact : rows.filter((row) => isOfTask(row, taskSlug))
+    const found = mapIndex < 0 ? ofTask : ofTask.filter((row) => Rows.callNumber(row) === mapIndex)
+    const query = describeBySlug({ flowRunId, mapIndex, taskSlug })
     if (found.length === 0) return yield* fail(operation, new TaskRunNotFound({ query }))
     if (found.length > 1) {
       const taskRunIds = found.map((row) => String(row["id"]))
@@ -246,7 +263,9 @@ const makeBackend = Effect.fnUntraced(function*(
     })
 
   const backend: Backend.Backend = {
-    name: backendName,
+    get name() {
+      return client.name()
+    },
     flowRunSignals: events ? (flowRunId) => Events.flowRunSignals(client, flowRunId) : undefined,
     taskRun,
     taskRunBySlug,
@@ -294,17 +313,20 @@ const makeBackend = Effect.fnUntraced(function*(
           flowRunId,
           noFlowRun
         ),
-    siblingsPage: (view, request) =>
+    siblingsPage: Effect.fnUntraced(function*({ flowRunId, taskRunId, taskSlug }, request) {
       // A task outside a flow, or without a key, shares it with nobody.
-      view.flowRunId === null || view.taskSlug === null
-        ? Effect.succeed({ items: [], next: undefined })
-        : Effect.map(
-          taskRunsPage("siblings", { flowRunId: view.flowRunId }, request),
-          ({ items, next }) => ({
-            items: items.filter((other) => other.taskSlug === view.taskSlug && other.taskRunId !== view.taskRunId),
-            next
-          })
-        ),
+      if (flowRunId === null || taskSlug === null) return { items: [], next: undefined }
+      if (!(yield* isCounting)) {
+        const { items, next } = yield* taskRunsPage("siblings", { flowRunId }, request)
+        return {
+          items: items.filter((other) => other.taskSlug === taskSlug && other.taskRunId !== taskRunId),
+          next
+        }
+      }
+      const rows = yield* allTaskRuns("siblings", flowRunId)
+      const siblings = rows.filter((row) => row["task_key"] === taskSlug && row["id"] !== taskRunId)
+      return { items: yield* decodeAll("siblings", siblings.toSorted(byTaskKey)), next: undefined }
+    }),
     flowRunsPage: ({ flowId, flowName, nameContains: part, states }, request) => {
       const state = states === undefined ? undefined : States.filter(states)
       if (states !== undefined && state === undefined) return Effect.succeed({ items: [], next: undefined })
@@ -397,9 +419,13 @@ const makeBackend = Effect.fnUntraced(function*(
   return backend
 })
 
-/** Whether a task run is of the task of that qualified name. */
-const isOfTask = (row: Rows.Row, name: string): boolean =>
-  typeof row["task_key"] === "string" && Rows.qualifiedName(row["task_key"]) === name
+/** Whether a task run is of the task of that name: the qualified name, or its last part where the key has a module. */
+const isOfTask = (row: Rows.Row, name: string): boolean => {
+  const key = row["task_key"]
+  if (typeof key !== "string") return false
+  const qualifiedName = Rows.qualifiedName(key)
+  return qualifiedName === name || qualifiedName === key && key.endsWith(`.${name}`)
+}
 
 const decodeAll = (
   operation: string,
@@ -414,16 +440,17 @@ const decodeAll = (
   return Effect.succeed(views)
 }
 
-/** By task key, then by when the run was to start, then by id; runs without a key come last. */
-const byTaskKey = (left: Rows.Row, right: Rows.Row): number => {
-  for (const field of ["task_key", "expected_start_time", "id"]) {
-    const [a, b] = [left[field], right[field]]
-    if (typeof a !== "string" || typeof b !== "string") {
-      if (a !== b && (typeof a === "string" || typeof b === "string")) return typeof a === "string" ? -1 : 1
-      continue
-    }
-    const order = compareCodePoints(a, b)
-    if (order !== 0) return order
-  }
-  return 0
-}
+/**
+ * By task key, then by the number of the call, then by the time at which the run was to start, then by id; runs without a
+ * key, a number or a time come last.
+ */
+const byTaskKey = (left: Rows.Row, right: Rows.Row): number =>
+  compareTexts(left["task_key"], right["task_key"]) ||
+  (Rows.callNumber(left) ?? Infinity) - (Rows.callNumber(right) ?? Infinity) ||
+  compareTexts(left["expected_start_time"], right["expected_start_time"]) ||
+  compareTexts(left["id"], right["id"])
+
+const compareTexts = (left: unknown, right: unknown): number =>
+  typeof left === "string" && typeof right === "string"
+    ? compareCodePoints(left, right)
+    : Number(typeof right === "string") - Number(typeof left === "string")

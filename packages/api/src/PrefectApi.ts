@@ -120,7 +120,7 @@ export const make = (backend: Backend): PrefectApi["Service"] => {
     flowRunsPage,
     flowsPage,
     logsPage,
-    name,
+    name: _,
     siblingsPage,
     taskRunsOfTaskPage,
     taskRunsPage,
@@ -154,7 +154,10 @@ export const make = (backend: Backend): PrefectApi["Service"] => {
     )
   return PrefectApi.of({
     ...queries,
-    backendName: name,
+    // Some backends learn their name with the first answer.
+    get backendName() {
+      return backend.name
+    },
     flowRunSignals,
     mappedChildren: (task, { after, pageSize, until } = {}) => {
       const range = { ...task, after: Math.max(-1, after ?? -1) }

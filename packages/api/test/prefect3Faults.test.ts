@@ -11,6 +11,7 @@ import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientError from "effect/http/HttpClientError"
 import * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import * as Redacted from "effect/Redacted"
 import * as TestClock from "effect/testing/TestClock"
 import * as Recorded from "./prefect3Server.ts"
@@ -356,13 +357,28 @@ describe("credentials", () => {
 })
 
 describe("which server it is", () => {
-  for (const version of ["2.20.25", "1.0.0", "4.0.0"]) {
-    it.effect(`${version} is refused, and named`, () =>
+  it.effect("1.0.0 is refused, and named", () =>
+    Effect.gen(function*() {
+      const { error, sent } = yield* ask(({ path }) => path === "/admin/version" ? json("1.0.0") : undefined)
+      assert.strictEqual(error?.reason._tag, "UnsupportedByBackend")
+      assert.include(error?.message, "1.0.0")
+      assert.lengthOf(sent, 1)
+    }))
+
+  for (const [version, warnings] of [["2.0.0", 0], ["2.20.27", 0], ["3.9.1", 0], ["4.0.0", 1], ["12.1", 1]] as const) {
+    it.effect(`${version} is read${warnings === 0 ? "" : ", with a warning"}`, () =>
       Effect.gen(function*() {
-        const { error, sent } = yield* ask(({ path }) => path === "/admin/version" ? json(version) : undefined)
-        assert.strictEqual(error?.reason._tag, "UnsupportedByBackend")
-        assert.include(error?.message, version)
-        assert.lengthOf(sent, 1)
+        const logged: Array<string> = []
+        const logger = Logger.make(({ logLevel, message }) => {
+          if (logLevel === "Warn") logged.push(String(message))
+        })
+        const { exit } = yield* Effect.provide(
+          ask(({ path }) => path === "/admin/version" ? json(version) : undefined),
+          Logger.layer([logger])
+        )
+        assert.isTrue(Exit.isSuccess(exit))
+        assert.lengthOf(logged, warnings)
+        for (const line of logged) assert.include(line, version)
       }))
   }
 

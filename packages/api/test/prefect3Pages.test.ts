@@ -17,7 +17,7 @@ const table = (
   let current = [...rows]
   let asked = 0
   const pages = Pages.make({
-    get: () => Effect.undefined,
+    name: () => "a test",
     post: (_operation, _path, body) =>
       Effect.sync(() => {
         const { from, limit = maxLimit, offset } = body as { from?: string; limit?: number; offset: number }

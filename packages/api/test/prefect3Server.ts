@@ -250,6 +250,31 @@ export const answer = ({ body, method, path }: Received, maxLimit = 200): Reply 
   return { status: 200, body: rows.slice(Number(offset), Number(offset) + Number(limit)) }
 }
 
+/**
+ * Answers with the exchanges that were recorded in a folder, and with 404 to anything else. Lists were recorded whole.
+ */
+export const replay = (folder: string) => {
+  interface Recording {
+    readonly request: { readonly method: string; readonly path: string; readonly body: Row | null }
+    readonly status: number
+    readonly response: Json
+  }
+  const recordings = readdirSync(join(folder, "http")).map((name) =>
+    JSON.parse(readFileSync(join(folder, "http", name), "utf8")) as Recording
+  )
+  const subject = (body: Row | null) =>
+    JSON.stringify([at(body, "flow_runs", "id"), at(body, "logs", "flow_run_id"), at(body, "artifacts", "flow_run_id")])
+  return ({ body, method, path }: Received): Reply => {
+    const found = recordings.find(({ request }) =>
+      request.method === method && request.path === `/api${path.replace("?include_secrets=true", "")}` &&
+      subject(request.body) === subject(body)
+    )
+    if (found === undefined) return { status: 404, body: { detail: "Not Found" } }
+    const isLater = Number(body?.["offset"] ?? 0) > 0
+    return { status: found.status, body: Array.isArray(found.response) && isLater ? [] : found.response }
+  }
+}
+
 export interface Prefect3Server extends AsyncDisposable {
   /** Ends in `/api`. */
   readonly url: string

@@ -166,8 +166,8 @@ const single: Record<string, (odd: Odd) => readonly [state: Json, said: string, 
     "Success",
     error(
       "NotPersisted",
-      "its state Success has no stored result: Prefect stores none when the task returned None, failed, was skipped, " +
-        "or ran without checkpointing"
+      "its state Success has no stored result: Prefect 1 stores a value other than None, and only with checkpointing on " +
+        "(PREFECT__FLOWS__CHECKPOINTING=true) and a result for the task or flow"
     )
   ],
   "location-number": () => [

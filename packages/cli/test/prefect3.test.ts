@@ -1,5 +1,6 @@
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { join } from "node:path"
+import { fileURLToPath } from "node:url"
 import * as Recorded from "../../api/test/prefect3Server.ts"
 import { run } from "./support.ts"
 
@@ -144,9 +145,29 @@ describe("--prefect3", () => {
     assert.strictEqual(stdout, "")
     assert.strictEqual(
       stderr,
-      "effect-prefect: Prefect 3 has no mapped children: it keeps no trace of .map(); " +
+      "effect-prefect: Prefect 3.8.0 has no mapped children: it keeps no trace of .map(); " +
         "use siblings for the runs with the same task key\n"
     )
+  })
+
+  it("flow-run result: what the flow returned, or why there is nothing", async () => {
+    const folder = fileURLToPath(new URL("../../../fixtures/prefect-3.9/flow-result", import.meta.url))
+    const server = await Recorded.start(Recorded.replay(folder))
+    try {
+      const result = (id: string, ...args: ReadonlyArray<string>) =>
+        run(["flow-run", "result", id, "--prefect3", server.url, ...args])
+      const id = "23920252-5ce0-47b3-801c-4387d713574f"
+      const files = ["--mount", `/srv/prefect2=${join(folder, "files")}`]
+      const value = await result(id, "--json", ...files)
+      assert.deepStrictEqual([value.code, value.stdout], [0, "{\"result\":5,\"other\":[1]}\n"])
+      const raw = await result(id, "--raw", ...files)
+      assert.deepStrictEqual([raw.code, JSON.parse(raw.stdout)], [0, { result: 5, other: [1] }])
+      const denied = await result(id, "--json")
+      assert.deepStrictEqual([denied.code, denied.stdout], [1, ""])
+      assert.include(denied.stderr, `flow run ${id}`)
+    } finally {
+      await server[Symbol.asyncDispose]()
+    }
   })
 
   it("flow-run logs: every line in order, and from a level up", async () => {

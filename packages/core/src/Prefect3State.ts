@@ -1,13 +1,14 @@
 /**
- * A state as a Prefect 3 server gives it, kept whole beside the Prefect 1 state it stands for.
+ * A state as a Prefect 2 or 3 server gives it, kept whole beside the Prefect 1 state that it stands for.
  *
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
 import { isObject, type JsonObject } from "./internal/json.ts"
+import * as ResultDescriptor from "./ResultDescriptor.ts"
 
 /**
- * The state types of Prefect 3. State names are free text; types are not.
+ * The state types of Prefect 2 and 3. State names are free text; types are not.
  *
  * @category models
  * @since 0.1.0
@@ -24,7 +25,7 @@ export const types = [
   "CANCELLING"
 ] as const
 /**
- * The type of a Prefect 3 state.
+ * The type of a Prefect 2 or 3 state.
  *
  * @category models
  * @since 0.1.0
@@ -32,7 +33,7 @@ export const types = [
 export type Prefect3StateType = (typeof types)[number]
 
 /**
- * Prefect 3's own view of a state.
+ * A state of Prefect 2 or 3.
  *
  * @category models
  * @since 0.1.0
@@ -109,33 +110,80 @@ export const prefect1Type = (state: Prefect3State) => {
   }
 }
 
+const inState = (value: Schema.Json): ResultDescriptor.PrefectResult =>
+  new ResultDescriptor.PrefectResult({ location: JSON.stringify(value) })
+
+const isText = (value: unknown): value is string => typeof value === "string"
+
+/** A document of Prefect 2.0 to 2.5: a text and how it was encoded. */
+const ofDocument = (data: JsonObject, encoding: string, blob: string): ResultDescriptor.ResultDescriptor => {
+  switch (encoding) {
+    case "result": {
+      const stored = parseObject(blob)
+      if (!isText(stored?.["key"])) break
+      const block = stored["filesystem_document_id"]
+      return new ResultDescriptor.Prefect3Result({
+        storageKey: stored["key"],
+        storageBlockId: isText(block) ? block : null
+      })
+    }
+    case "json":
+      return new ResultDescriptor.PrefectResult({ location: blob })
+    case "text":
+      return inState(blob)
+    case "cloudpickle":
+    case "pickle":
+      return new ResultDescriptor.Prefect3Result({ storageKey: null, serializer: { type: "pickle" }, payload: blob })
+  }
+  return new ResultDescriptor.CustomResult({ raw: data })
+}
+
+const parseObject = (text: string): JsonObject | undefined => {
+  try {
+    const value: unknown = JSON.parse(text)
+    return isObject(value) ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
 /**
- * The result metadata of a state in the form that Prefect has written since 3.1; undefined when there is none.
+ * The descriptor of a state's result; undefined when there is none.
  *
- * Prefect 2 and 3.0 wrote `{ "type": "reference" | "literal" | "unpersisted", … }`: a reference becomes such metadata, a
- * literal a value kept in the state itself. What a RolledBack state once stored is gone, whatever its data says.
+ * | `data` of the state | written by | descriptor |
+ * |---|---|---|
+ * | null, `{ type: "unpersisted" }` | all versions | undefined |
+ * | `{ encoding, blob }` | 2.0 to 2.5 | where the result is, or the value |
+ * | `{ type: "reference" \| "literal" \| "unknown", … }` | 2.6 to 3.0 | where the result is, or the value |
+ * | `{ storage_key, … }` | 3 | where the result is |
+ * | any other JSON | a client that set the state itself | the value |
+ *
+ * What a RolledBack state once stored is gone, whatever its data says.
  *
  * @category conversions
  * @since 0.1.0
  */
-export const resultJson = (state: Prefect3State): JsonObject | undefined => {
-  const data = state.raw["data"]
-  if (!isObject(data) || state.type === "COMPLETED" && state.name === "RolledBack") return undefined
-  switch (data["type"]) {
-    case "unpersisted":
-      return undefined
-    case "literal":
-      return { type: "PrefectResult", location: JSON.stringify(data["value"] ?? null) }
-    case "reference": {
-      const serializer = data["serializer_type"]
-      return {
-        storage_key: data["storage_key"] ?? null,
-        storage_block_id: data["storage_block_id"] ?? null,
-        expiration: data["expiration"] ?? null,
-        serializer: typeof serializer === "string" ? { type: serializer } : null
-      }
-    }
-    default:
-      return data
+export const resultDescriptor = (state: Prefect3State): ResultDescriptor.ResultDescriptor | undefined => {
+  const data = state.raw["data"] ?? null
+  if (data === null || state.type === "COMPLETED" && state.name === "RolledBack") return undefined
+  if (!isObject(data)) return inState(data)
+  const { blob, encoding, type } = data
+  if (isText(encoding) && isText(blob)) return ofDocument(data, encoding, blob)
+  if (type === "unpersisted") return undefined
+  if ((type === "literal" || type === "unknown") && "value" in data) return inState(data["value"] ?? null)
+  if (type === "reference" && "storage_key" in data) {
+    const serializer = data["serializer_type"]
+    return ResultDescriptor.fromJson({
+      storage_key: data["storage_key"] ?? null,
+      storage_block_id: data["storage_block_id"] ?? null,
+      expiration: data["expiration"] ?? null,
+      serializer: isText(serializer) ? { type: serializer } : null
+    })
   }
+  if (type === undefined && "storage_key" in data) {
+    const found = ResultDescriptor.fromJson(data)
+    // A value that has such a key by chance.
+    if (found._tag === "Prefect3Result") return found
+  }
+  return inState(data)
 }

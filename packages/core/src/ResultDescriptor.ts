@@ -9,7 +9,7 @@ import * as Schema from "effect/Schema"
 import * as SchemaTransformation from "effect/SchemaTransformation"
 import { equalityWithout } from "./internal/equality.ts"
 import { type Field, makeReader, makeWriter } from "./internal/fields.ts"
-import { isNullableObject, isNullableString, type JsonObject } from "./internal/json.ts"
+import { isNullableObject, isNullableString, isObject, type JsonObject } from "./internal/json.ts"
 
 const NullableString = Schema.optionalKey(Schema.NullOr(Schema.String))
 
@@ -127,23 +127,32 @@ export class CustomResult extends Schema.TaggedClass<CustomResult>("@effect-pref
   "CustomResult",
   { raw: Schema.JsonObject }
 ) {
-  /** The class name that Prefect recorded. */
+  /** The class name that Prefect recorded; for a document of Prefect 2.0 to 2.5, its encoding. */
   get type(): string {
-    return typeof this.raw["type"] === "string" ? this.raw["type"] : "(no type)"
+    const { encoding, type } = this.raw
+    return typeof type === "string"
+      ? type
+      : this.isDocument
+      ? `document with the encoding ${JSON.stringify(encoding)}`
+      : "(no type)"
+  }
+  /** Whether it is a document of Prefect 2.0 to 2.5: a text and how it was encoded. */
+  get isDocument(): boolean {
+    return this.raw["type"] === undefined && typeof this.raw["encoding"] === "string"
   }
   /** Whether it names a class of Prefect's own, so that it is its fields which are not what Prefect writes. */
   get isMalformed(): boolean {
-    return this.raw["type"] === undefined || codecs.has(this.type)
+    return !this.isDocument && (this.raw["type"] === undefined || codecs.has(this.type))
   }
   /** Where that class says that the value is; null when nothing was stored. */
   get location(): string | null {
-    const location = this.raw["location"] ?? null
+    const location = this.raw["location"] ?? (this.isDocument ? "the state itself" : null)
     return location === null || typeof location === "string" ? location : JSON.stringify(location)
   }
 }
 
 /**
- * A Prefect 3 result record's metadata (`state.data`).
+ * A result of Prefect 2 or 3 (`state.data`): where a result record is stored, or the record itself.
  *
  * Without a `storageBlockId`, `storageKey` is an absolute path on the worker; with one it is relative to that block.
  * It is a claim: the file may never have been written.
@@ -161,12 +170,14 @@ export class Prefect3Result extends Schema.TaggedClass<Prefect3Result>("@effect-
     /** `{ type: "pickle" | "json" | "compressed/…", … }`, sometimes sparse. */
     serializer: Schema.optionalKey(Schema.NullOr(Schema.JsonObject)),
     prefectVersion: Schema.optionalKey(Schema.NullOr(Schema.String)),
+    /** What the serializer wrote, where Prefect 2 kept it in the state itself; `storageKey` is then null. */
+    payload: Schema.optionalKey(Schema.NullOr(Schema.String)),
     extra: Schema.optionalKey(Schema.JsonObject)
   }
 ) {
   /** The storage key, under the name that the other descriptors have. */
   get location(): string | null {
-    return this.storageKey
+    return this.storageKey ?? (typeof this.payload === "string" ? "the state itself" : null)
   }
   /** Whether its expiration has passed at a time in milliseconds since the epoch. Prefect still reads such a result. */
   isExpired(now: number): boolean {
@@ -249,7 +260,8 @@ const prefect3Fields: ReadonlyArray<Field> = [
   { name: "storageBlockId", key: "storage_block_id", accepts: isNullableString },
   { name: "expiration", key: "expiration", accepts: isNullableString },
   { name: "serializer", key: "serializer", accepts: isNullableObject },
-  { name: "prefectVersion", key: "prefect_version", accepts: isNullableString }
+  { name: "prefectVersion", key: "prefect_version", accepts: isNullableString },
+  { name: "payload", key: "payload", accepts: isNullableString }
 ]
 const readPrefect3 = makeReader<Prefect3Result>(Prefect3Result.prototype, "Prefect3Result", prefect3Fields)
 const writePrefect3 = makeWriter("", prefect3Fields)
@@ -288,6 +300,43 @@ export const toJson = (descriptor: ResultDescriptor): JsonObject => {
     default:
       return codecs.get(descriptor._tag)!.write(descriptor)
   }
+}
+
+/** What a result handler of Prefect 0.10 left as the value of a `SafeResult`. */
+const ofHandler = (handler: JsonObject, value: string): ResultDescriptor | undefined => {
+  const text = (key: string): string | null => typeof handler[key] === "string" ? handler[key] : null
+  switch (handler["type"]) {
+    case "JSONResultHandler":
+      return new PrefectResult({ location: value })
+    case "LocalResultHandler":
+      return new LocalResult({ location: value, dir: text("dir") })
+    case "S3ResultHandler":
+      return new S3Result({ location: value, bucket: text("bucket") })
+    case "GCSResultHandler":
+      return new GCSResult({ location: value, bucket: text("bucket") })
+    case "AzureResultHandler":
+      return new AzureResult({ location: value, container: text("container") })
+    case "ConstantResultHandler":
+      return new ConstantResult({ location: value })
+    case "SecretResultHandler":
+      return new SecretResult({ location: value })
+    default:
+      return undefined
+  }
+}
+
+/**
+ * The descriptor to read a result with. It is the given one, except for a `SafeResult`: Prefect 0.10 and earlier recorded
+ * the handler that had stored the value, which later versions call a result of that type.
+ *
+ * @category conversions
+ * @since 0.1.0
+ */
+export const readable = (descriptor: ResultDescriptor): ResultDescriptor => {
+  if (descriptor._tag !== "CustomResult" || descriptor.raw["type"] !== "SafeResult") return descriptor
+  const { result_handler: handler, value } = descriptor.raw
+  if (value === undefined || value === null) return new NoResultType({})
+  return (isObject(handler) && typeof value === "string" ? ofHandler(handler, value) : undefined) ?? descriptor
 }
 
 /**

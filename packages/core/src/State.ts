@@ -11,7 +11,7 @@ import * as SchemaTransformation from "effect/SchemaTransformation"
 import { equalityWithout } from "./internal/equality.ts"
 import { isObject, type JsonObject } from "./internal/json.ts"
 import * as Codec from "./internal/stateCodec.ts"
-import { isPrefect3Json, prefect1Type, Prefect3State, resultJson } from "./Prefect3State.ts"
+import { isPrefect3Json, prefect1Type, Prefect3State, resultDescriptor as prefect3Result } from "./Prefect3State.ts"
 import * as ResultDescriptor from "./ResultDescriptor.ts"
 
 const NullableString = Schema.optionalKey(Schema.NullOr(Schema.String))
@@ -379,8 +379,8 @@ const fromPrefect3 = (raw: JsonObject): State => {
   const state = codecs.get(type)!.read({ type, message: prefect3.message })
   if (state === undefined) return new UnknownState({ raw })
   const out = state as unknown as Record<string, unknown>
-  const result = resultJson(prefect3)
-  if (result !== undefined) out["result"] = ResultDescriptor.fromJson(result)
+  const result = prefect3Result(prefect3)
+  if (result !== undefined) out["result"] = result
   if (typeof scheduled === "string" && (type === "Scheduled" || type === "Retrying" || type === "Paused")) {
     out["startTime"] = scheduled
   }
@@ -627,10 +627,11 @@ export const typeName = (state: State): string =>
   state._tag === "UnknownState" ? state.type ?? "UnknownState" : state._tag
 
 /**
- * Where the result was stored; undefined when the state has none.
+ * The descriptor to read the state's result with; undefined when it has none. It is the state's own, except for results of
+ * Prefect 0.10 (see `ResultDescriptor.readable`).
  *
  * @category accessors
  * @since 0.1.0
  */
 export const resultDescriptor = (state: State): ResultDescriptor.ResultDescriptor | undefined =>
-  state._tag === "UnknownState" ? undefined : state.result
+  state._tag === "UnknownState" || state.result === undefined ? undefined : ResultDescriptor.readable(state.result)

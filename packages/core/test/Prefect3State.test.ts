@@ -119,9 +119,43 @@ describe("where a Prefect 3 result is", () => {
     assert.isFalse(ResultDescriptor.isPersisted(descriptor({ ...record, storage_key: null })))
   })
 
-  it("another class is kept as it is", () => {
-    const found = descriptor({ type: "weird", where: 3 })
-    assert(found?._tag === "CustomResult")
-    assert.deepStrictEqual(found.raw, { type: "weird", where: 3 })
+  it("a document of Prefect 2.0 to 2.5 is stored elsewhere, or is the value", () => {
+    const stored = descriptor({ encoding: "result", blob: "{\"key\": \"k\", \"filesystem_document_id\": \"b\"}" })
+    assert(stored?._tag === "Prefect3Result")
+    assert.deepStrictEqual([stored.storageKey, stored.storageBlockId], ["k", "b"])
+    const pickled = descriptor({ encoding: "cloudpickle", blob: "gASVAwAAAAAAAABLKi4=\n" })
+    assert(pickled?._tag === "Prefect3Result")
+    assert.deepStrictEqual([pickled.payload, pickled.serializer], ["gASVAwAAAAAAAABLKi4=\n", { type: "pickle" }])
+    assert.isTrue(ResultDescriptor.isPersisted(pickled))
+    for (const [encoding, blob, json] of [["json", "[1, 2]", "[1, 2]"], ["text", "a", "\"a\""]] as const) {
+      const found = descriptor({ encoding, blob })
+      assert(found?._tag === "PrefectResult")
+      assert.strictEqual(found.location, json)
+    }
+    for (const data of [{ encoding: "orjson+zip", blob: "x" }, { encoding: "result", blob: "[]" }]) {
+      const unknown = descriptor(data)
+      assert(unknown?._tag === "CustomResult")
+      assert.include(unknown.type, JSON.stringify(data.encoding))
+      assert.isFalse(unknown.isMalformed)
+      assert.isTrue(ResultDescriptor.isPersisted(unknown))
+    }
+  })
+
+  it("a result that was forced is None", () => {
+    const found = descriptor({ type: "unknown", artifact_type: null, artifact_description: null, value: null })
+    assert(found?._tag === "PrefectResult")
+    assert.strictEqual(found.location, "null")
+  })
+
+  it("any other JSON is the value, and is never taken for a descriptor of Prefect 1", () => {
+    const values = [0, 1.5, false, true, "", "text", [], [1, [2]], {}, { rows: 3 }, { type: "weird", where: 3 }]
+    const odd = [{ type: "LocalResult", location: "/etc/passwd" }, { type: "reference" }, { storage_key: 3 }, {
+      encoding: "utf-8"
+    }]
+    for (const value of [...values, ...odd]) {
+      const found = descriptor(value)
+      assert(found?._tag === "PrefectResult", JSON.stringify(value))
+      assert.strictEqual(found.location, JSON.stringify(value))
+    }
   })
 })

@@ -103,6 +103,35 @@ describe("equality", () => {
   })
 })
 
+describe("readable", () => {
+  const safe = (handler: object | undefined, value: unknown) =>
+    read({ type: "SafeResult", value, ...(handler === undefined ? {} : { result_handler: handler }) } as never)
+
+  it("is what a handler of Prefect 0.10 had stored", () => {
+    const cases = [
+      [{ type: "JSONResultHandler" }, "{\"a\": 1}", { _tag: "PrefectResult", location: "{\"a\": 1}" }],
+      [{ type: "LocalResultHandler", dir: "/srv" }, "/srv/x", { _tag: "LocalResult", location: "/srv/x", dir: "/srv" }],
+      [{ type: "S3ResultHandler", bucket: "b" }, "k", { _tag: "S3Result", location: "k", bucket: "b" }],
+      [{ type: "GCSResultHandler", bucket: "b" }, "k", { _tag: "GCSResult", location: "k", bucket: "b" }],
+      [{ type: "AzureResultHandler", container: "c" }, "k", { _tag: "AzureResult", location: "k", container: "c" }],
+      [{ type: "ConstantResultHandler" }, "24", { _tag: "ConstantResult", location: "24" }],
+      [{ type: "SecretResultHandler" }, "KEY", { _tag: "SecretResult", location: "KEY" }]
+    ] as const
+    for (const [handler, value, expected] of cases) {
+      assert.deepStrictEqual({ ...ResultDescriptor.readable(safe(handler, value)) }, expected as object)
+    }
+  })
+
+  it("is not stored without a value, and is itself with a handler that is not known", () => {
+    assert.isFalse(ResultDescriptor.isPersisted(ResultDescriptor.readable(safe({ type: "JSONResultHandler" }, null))))
+    for (const odd of [safe({ type: "MyHandler" }, "x"), safe(undefined, "x"), safe({ type: "S3ResultHandler" }, 3)]) {
+      assert.strictEqual(ResultDescriptor.readable(odd), odd)
+    }
+    const local = read({ type: "LocalResult", location: "/srv/a" })
+    assert.strictEqual(ResultDescriptor.readable(local), local)
+  })
+})
+
 describe("round trips", () => {
   it.each([...everyRow("task_run"), ...everyRow("task_run_state")])("%s", (_, row) => {
     const json = (row["serialized_state"] as Schema.JsonObject)["_result"]

@@ -13,10 +13,15 @@ import type { LogEntry, LogLevel } from "@effect-prefect/core/LogEntry"
 import * as State from "@effect-prefect/core/State"
 import type { StateRecord } from "@effect-prefect/core/StateRecord"
 import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
+import type * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { flowRunOutcomes } from "./internal/run/flowRunOutcomes.ts"
-import { type Services, services } from "./internal/run/load.ts"
+import { decodeAs, load, loadBytes, resultError, type Services, services } from "./internal/run/load.ts"
+import { memoize } from "./internal/run/memoize.ts"
+import { awaitSettled, type PollOptions } from "./internal/run/polling.ts"
 import { TaskRunImpl } from "./internal/run/taskRun.ts"
+import { NotFinished, type ResultError } from "./ResultError.ts"
 import type { ResultStorage } from "./ResultStorage.ts"
 import type { Outcome, TaskRun } from "./TaskRun.ts"
 import * as Watch from "./Watch.ts"
@@ -56,6 +61,20 @@ export interface FlowRun {
   /** The artifacts that its tasks created. */
   readonly artifacts: Stream.Stream<Artifact, PrefectApiError>
   /**
+   * The flow run's own result: what its function returned, which Prefect 2 and 3 store. Cached as a task run's: loaded once
+   * for any number of callers, a failure is not kept. On Prefect 1 it is that of the final state, which hardly any flow
+   * has; else the error is NotPersisted.
+   */
+  readonly getResult: Effect.Effect<unknown, ResultError>
+  /** `getResult`, decoded by a schema. */
+  readonly getResultAs: <A, E, RD, RE>(
+    schema: Schema.Codec<A, E, RD, RE>
+  ) => Effect.Effect<A, ResultError, RD>
+  /** The flow run's own result as it was stored. */
+  readonly getResultBytes: Effect.Effect<Uint8Array, ResultError>
+  /** `getResult`, once the flow run has finished. Polls until then, and survives outages of the backend. */
+  readonly awaitResult: (options?: PollOptions) => Effect.Effect<unknown, ResultError | PrefectApiError>
+  /**
    * The outcome of each task run: by slug in Unicode code point order, each mapped parent before its children, task
    * runs without a task last. Each stored result is read once.
    */
@@ -92,6 +111,8 @@ class TaskRunCache {
     const { view } = taskRun
     if (!State.isFinished(view.state)) return
     this.byId.set(view.taskRunId, taskRun)
+    // Many task runs of Prefect 2 and 3 have the same slug and no map index.
+    if (isPrefect3(view.state)) return
     this.byPlace.set(this.place(view.taskSlug, view.mapIndex), view.taskRunId)
     if (this.byId.size <= maxCached) return
     const [oldest] = this.byId.values()
@@ -99,6 +120,8 @@ class TaskRunCache {
     this.byPlace.delete(this.place(oldest!.view.taskSlug, oldest!.view.mapIndex))
   }
 }
+
+const isPrefect3 = (state: State.State): boolean => state._tag !== "UnknownState" && state.prefect3 !== undefined
 
 /** The part of the request that a task run does not match; undefined when it matches all of it. */
 const disagreement = (taskRun: TaskRun, selector: TaskRunSelector, flowRunId: string): string | undefined => {
@@ -118,7 +141,10 @@ const printed = (view: FlowRunView) => {
   return { toString, [Symbol.for("nodejs.util.inspect.custom")]: toString }
 }
 
-const make = (captured: Services, view: FlowRunView, cache: TaskRunCache): FlowRun => {
+type Loading = Effect.Effect<unknown, ResultError>
+
+/** `loading` is the cached result of an earlier view in the same state. */
+const make = (captured: Services, view: FlowRunView, cache: TaskRunCache, loading?: Loading): FlowRun => {
   const { api } = captured
   const flowRunId = view.flowRunId
 
@@ -144,7 +170,13 @@ const make = (captured: Services, view: FlowRunView, cache: TaskRunCache): FlowR
     return taskRun
   })
 
-  return {
+  const getResult = loading ?? memoize(load(captured, view))
+  const getLatest = Effect.map(
+    api.flowRun(flowRunId),
+    (latest) => make(captured, latest, cache, Equal.equals(latest.state, view.state) ? getResult : undefined)
+  )
+
+  const flowRun: FlowRun = {
     ...printed(view),
     view,
     parameters: view.parameters ?? {},
@@ -158,10 +190,23 @@ const make = (captured: Services, view: FlowRunView, cache: TaskRunCache): FlowR
     getTaskRun,
     logs: (options) => api.logs({ flowRunId, level: options?.level }),
     artifacts: api.artifacts({ flowRunId }),
+    getResult,
+    getResultAs: (schema) => decodeAs(view, getResult, schema),
+    getResultBytes: Effect.suspend(() => loadBytes(captured, view)),
+    awaitResult: (options) =>
+      Effect.flatMap(
+        awaitSettled<FlowRun, ResultError>(flowRun, {
+          getLatest: (latest) => latest.getLatest,
+          isSettled: ({ view }) => Effect.succeed(State.isFinished(view.state)),
+          timedOut: ({ view }) => resultError(view, new NotFinished({ state: State.typeName(view.state) }))
+        }, options),
+        (finished) => finished.getResult
+      ),
     results: flowRunOutcomes(captured, flowRunId),
     watch: (options) => Watch.watch(api, flowRunId, options),
-    getLatest: Effect.map(api.flowRun(flowRunId), (latest) => make(captured, latest, cache))
+    getLatest
   }
+  return flowRun
 }
 
 /**

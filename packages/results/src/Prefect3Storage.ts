@@ -1,7 +1,7 @@
 /**
- * `Prefect3Storage`: results of Prefect 3, wherever its storage blocks keep them.
+ * `Prefect3Storage`: results of Prefect 2 and 3, wherever their storage blocks keep them.
  *
- * A record of Prefect 3 names a file of the worker, or a key in a storage block of the server. Both are read through
+ * A record of Prefect 2 or 3 names a file of the worker, or a key in a storage block of the server. Both are read through
  * another storage: its roots, buckets and mounts decide what may be opened, and its credentials open it.
  *
  * @since 0.1.0
@@ -14,12 +14,14 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
+import * as InlineStorage from "./InlineStorage.ts"
 import * as Location from "./internal/location.ts"
 import * as Prefect3Location from "./internal/prefect3/location.ts"
 import * as Prefect3Record from "./internal/prefect3/record.ts"
 import {
   ResultAccessDenied,
   ResultNotFound,
+  ResultTooLarge,
   type StorageNotProvided,
   type StorageReason,
   StorageUnavailable,
@@ -42,7 +44,7 @@ export interface Options {
 }
 
 /**
- * Adds results of Prefect 3 to a storage: `LocalStorage.layer({ mounts })`, `S3Storage.layer({ buckets })`, or several
+ * Adds results of Prefect 2 and 3 to a storage: `LocalStorage.layer({ mounts })`, `S3Storage.layer({ buckets })`, or several
  * by `ResultStorage.layerMerge`. A storage block is asked for once, and with its key becomes the file or the object to
  * read there.
  *
@@ -99,7 +101,11 @@ export const layer = <E, R>(
         made.set(block.id, service)
         return service
       }
-      return [...inner.readers, makeReader(api, inner, storageOf)]
+      // Values may be in the state itself, whatever else the storage reads.
+      const inline = inner.readers.some(({ type }) => type === "PrefectResult")
+        ? []
+        : Context.get(yield* Layer.build(InlineStorage.layer), ResultStorage.ResultStorage).readers
+      return [...inner.readers, ...inline, makeReader(api, inner, storageOf)]
     })
   )
 
@@ -109,9 +115,19 @@ const makeReader = (
   storageOf: (block: StorageBlock) => Effect.Effect<ResultStorage.ResultStorage["Service"]>
 ): ResultStorage.StorageReader<Prefect3Result> => {
   const read = (
-    { serializer, storageBlockId, storageKey }: Prefect3Result,
+    { payload, serializer, storageBlockId, storageKey }: Prefect3Result,
     options: ResultStorage.ReadOptions
   ): Effect.Effect<ResultStorage.StoredResult, StorageReason | StorageNotProvided> => {
+    const decode: NonNullable<Extract<ResultStorage.StoredResult, { readonly _tag: "Bytes" }>["decode"]> = (
+      bytes,
+      options
+    ) => Prefect3Record.decode(bytes, { serializer: serializer ?? null }, options)
+    if (storageKey === null && typeof payload === "string") {
+      const bytes = new TextEncoder().encode(payload)
+      return bytes.length > options.maxBytes
+        ? Effect.fail(new ResultTooLarge({ limit: options.maxBytes, unit: "bytes", size: bytes.length }))
+        : Effect.succeed({ _tag: "Bytes", bytes, name: "the state itself", decode })
+    }
     const key = storageKey ?? ""
     const found = storageBlockId === null || storageBlockId === undefined
       ? Effect.succeed({ descriptor: Prefect3Location.ofKey(key), storage: inner })
@@ -130,7 +146,7 @@ const makeReader = (
           stored._tag === "Value" ? stored : {
             ...stored,
             emptyIsNone: false,
-            decode: (bytes, options) => Prefect3Record.decode(bytes, { serializer: serializer ?? null }, options)
+            decode
           }
       )
     })
@@ -147,8 +163,10 @@ const makeReader = (
   }
 }
 
-const locationOf = ({ storageBlockId, storageKey }: Prefect3Result): string =>
-  storageBlockId === null || storageBlockId === undefined
+const locationOf = ({ payload, storageBlockId, storageKey }: Prefect3Result): string =>
+  storageKey === null && typeof payload === "string"
+    ? "the state itself"
+    : storageBlockId === null || storageBlockId === undefined
     ? Location.shown(storageKey ?? "")
     : `${Location.shown(storageKey ?? "")} of storage block ${storageBlockId}`
 

@@ -42,11 +42,14 @@ export class NotFinished extends Schema.TaggedError<NotFinished>("@effect-prefec
  */
 export class NotPersisted extends Schema.TaggedError<NotPersisted>("@effect-prefect/results/NotPersisted")(
   "NotPersisted",
-  { state: Schema.String }
+  {
+    state: Schema.String,
+    /** Why, in the words of the Prefect that ran it; a run that failed has its state's own message here. */
+    detail: Schema.optionalKey(Schema.String)
+  }
 ) {
   override get message() {
-    return `its state ${this.state} has no stored result: ` +
-      "Prefect stores none when the task returned None, failed, was skipped, or ran without checkpointing"
+    return `its state ${this.state} has no stored result${this.detail === undefined ? "" : `: ${this.detail}`}`
   }
 }
 
@@ -225,7 +228,8 @@ export const Reason = Schema.Union([
 export type Reason = typeof Reason.Type
 
 /**
- * The one error of results. It names the task run that failed: for a mapped parent, the child at fault.
+ * The one error of results. It names the task run that failed (for a mapped parent, the child at fault), or the flow run
+ * whose own result it is.
  *
  * Handle a reason with `Effect.catchReason("ResultError", "ResultNotFound", f)`.
  *
@@ -233,7 +237,10 @@ export type Reason = typeof Reason.Type
  * @since 0.1.0
  */
 export class ResultError extends Schema.TaggedError<ResultError>("@effect-prefect/results/ResultError")("ResultError", {
-  taskRunId: Schema.String,
+  /** null for the result of a flow run. */
+  taskRunId: Schema.NullOr(Schema.String),
+  /** The flow run whose own result it is; absent for a task run's. */
+  flowRunId: Schema.optionalKey(Schema.String),
   taskSlug: Schema.NullOr(Schema.String),
   /** -1: not a mapped child. */
   mapIndex: Schema.Int,
@@ -241,7 +248,10 @@ export class ResultError extends Schema.TaggedError<ResultError>("@effect-prefec
 }) {
   override get message() {
     const index = this.mapIndex < 0 ? "" : `[${this.mapIndex}]`
-    return `${this.taskSlug ?? "task run"}${index} (${this.taskRunId}): ${this.reason.message}`
+    const subject = this.flowRunId === undefined
+      ? `${this.taskSlug ?? "task run"}${index} (${this.taskRunId})`
+      : `flow run ${this.flowRunId}`
+    return `${subject}: ${this.reason.message}`
   }
   /** The fields and the message, for `console.log`, loggers and `JSON.stringify`. */
   override toJSON(): unknown {

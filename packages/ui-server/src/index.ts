@@ -1,1 +1,1 @@
-export * as UiServer from "./UiServer.ts"
+export {}

@@ -1,2 +1,2 @@
-document.title = "x"
+/** The page. */
 export {}

@@ -38,6 +38,18 @@ const taskRuns = Command.make(
   }])
 )
 
+const result = Command.make(
+  "result",
+  Inputs.result,
+  lazyHandler(() => import("../handlers/flowRun.ts").then((_) => _.result))
+).pipe(
+  Command.withDescription("Load and print a flow run's own result: what a flow of Prefect 2 or 3 returned"),
+  Command.withExamples([{
+    command: "effect-prefect flow-run result nightly/latest --prefect3 http://127.0.0.1:4200/api --json",
+    description: "What the newest run of a flow returned"
+  }])
+)
+
 const results = Command.make(
   "results",
   Inputs.results,
@@ -82,5 +94,5 @@ const watch = Command.make(
 
 export const flowRun = Command.make("flow-run").pipe(
   Command.withDescription("Flow runs, their task runs and results"),
-  Command.withSubcommands([list, show, taskRuns, results, logs, watch])
+  Command.withSubcommands([list, show, taskRuns, result, results, logs, watch])
 )

@@ -18,6 +18,7 @@ import { withProgress } from "../internal/progress.ts"
 import * as References from "../internal/references.ts"
 import * as Render from "../internal/render.ts"
 import { stateName } from "../internal/stateName.ts"
+import { writeResult } from "../internal/writeResult.ts"
 import * as Services from "../services.ts"
 
 export const list = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.list>) {
@@ -62,6 +63,11 @@ export const taskRuns = Effect.fnUntraced(function*(flags: InputsOf<typeof Input
   if (flags.json) return yield* Render.lines(views, (view) => `${JSON.stringify(Json.taskRun(view))}\n`)
   yield* Render.table(views, Render.taskRunHeader, Render.taskRunCells, "no task runs")
 }, (effect, flags) => Effect.provide(effect, Services.backend(flags)))
+
+export const result = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.result>) {
+  const { getResult, getResultBytes, view } = yield* FlowRun.fromView(yield* References.flowRunOrChoice(flags.run))
+  yield* writeResult({ id: view.flowRunId, getResult, getResultBytes }, flags)
+}, (effect, flags) => Effect.provide(effect, Services.services(flags)))
 
 export const results = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.results>) {
   const outcomes = (yield* FlowRun.fromView(yield* References.flowRunOrChoice(flags.run))).results.pipe(

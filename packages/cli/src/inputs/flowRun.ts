@@ -37,6 +37,15 @@ export const show = { run, ...Flags.backend, ...Flags.unusedStorage, json: Flags
 
 export const taskRuns = { run, ...Flags.backend, ...Flags.unusedStorage, json: Flags.json }
 
+export const result = {
+  run,
+  raw: Flags.raw,
+  output: Flags.output,
+  ...Flags.backend,
+  ...Flags.storage,
+  json: Flags.json
+}
+
 export const results = { run, ...Flags.backend, ...Flags.storage, json: Flags.json }
 
 const level = Flag.Literals("level", ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]).pipe(

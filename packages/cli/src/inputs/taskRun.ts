@@ -29,11 +29,8 @@ export const show = { ...which, ...Flags.backend, ...Flags.storage, json: Flags.
 
 export const result = {
   ...which,
-  raw: Flag.Boolean("raw").pipe(
-    Flag.withDescription("Print the bytes as they were stored"),
-    Flag.withDefault(false)
-  ),
-  ...Flags.result,
+  raw: Flags.raw,
+  output: Flags.output,
   ...Flags.backend,
   ...Flags.storage,
   json: Flags.json

@@ -1,6 +1,5 @@
-/** Messages for schema failures that name places, expectations and types, and never a value. */
+/** Messages for schema failures that name places and expectations, and never a value. */
 import * as SchemaIssue from "effect/SchemaIssue"
-import { foundText } from "./found.ts"
 
 const identifier = /^[A-Za-z_$][\w$]*$/
 
@@ -48,10 +47,6 @@ const expectation = (issue: SchemaIssue.Issue): string => {
   }
 }
 
-/** What was found, when the schema was told to report it and the message speaks of a type. */
-const finding = (issue: SchemaIssue.Issue, problem: string): string =>
-  problem.startsWith("expected ") && SchemaIssue.hasInput(issue) ? `, found ${foundText(issue.input)}` : ""
-
 const problemsOf = (
   issue: SchemaIssue.Issue,
   path: ReadonlyArray<PropertyKey>,
@@ -73,8 +68,7 @@ const problemsOf = (
       }
   }
   const at = pathText(path)
-  const expected = because ?? expectation(issue)
-  const problem = `${expected}${because === undefined ? finding(issue, expected) : ""}`
+  const problem = because ?? expectation(issue)
   const line = at === "" ? problem : `${at}: ${problem}`
   if (!out.includes(line)) out.push(line)
 }

@@ -1,6 +1,6 @@
 /**
- * A Prefect 3 server as it is asked: at which base URL, with which credentials, with a CSRF token when it wants one, and
- * as patiently as its own client asks it (observed on 3.8.0: 408, 429, 502 and 503 are tried again five times, 500 is
+ * Requests to a Prefect 2 or 3 server: its base URL, credentials, a CSRF token when it requires one, and the patience of
+ * its own client (observed on 3.8.0: 408, 429, 502 and 503 are tried again five times, 500 is
  * not, `Retry-After` is the least wait, and `Prefect-Maintenance: true` does not count).
  */
 import * as Clock from "effect/Clock"
@@ -29,8 +29,12 @@ export interface Settings extends Http.HttpOptions {
 }
 
 export interface Client {
-  /** The server's base URL, without a slash at its end, once it has said that it is of version 3. */
+  /** The server's base URL, without a slash at its end, once it has told its version. */
   readonly base: Effect.Effect<string, PrefectApiError>
+  /** The server's version, e.g. `2.20.27`; undefined on Prefect Cloud, which has none. */
+  readonly version: Effect.Effect<string | undefined, PrefectApiError>
+  /** Its name in messages: `Prefect 2.20.27` once it has told its version, `Prefect Cloud`; `Prefect 3` before. */
+  readonly name: () => string
   /** What authorizes a request, as it is before it becomes a header. */
   readonly credential: Redacted.Redacted | undefined
   /** The JSON of a 200; undefined for a 404. */
@@ -38,7 +42,7 @@ export interface Client {
   readonly post: (operation: string, path: string, body: object) => Effect.Effect<Posted, PrefectApiError>
 }
 
-export type Posted = { readonly _tag: "Json"; readonly json: unknown } | Refused
+export type Posted = { readonly _tag: "Json"; readonly json: unknown } | Refused | { readonly _tag: "NoSuchPath" }
 
 /** The server understood the request and will not have it (422). */
 export interface Refused {
@@ -46,8 +50,13 @@ export interface Refused {
   readonly detail: string
 }
 
-/** The major version whose API this speaks. */
-const major = 3
+/** The major versions whose API this speaks. */
+const majors = [2, 3]
+
+interface Server {
+  readonly base: string
+  readonly version: string | undefined
+}
 
 interface Token {
   readonly value: string
@@ -116,32 +125,48 @@ export const make = Effect.fnUntraced(function*(settings: Settings) {
       }
     )
 
-  /** The base URL at which the server says that it is of version 3; asked once. */
-  const base = yield* cachedSuccess(Effect.gen(function*() {
-    const path = url.pathname.replace(/(?<!\/)\/+$/, "")
+  let name = "Prefect 3"
+
+  /** The base URL at which the server tells its version, and that version; requested once. */
+  const server = yield* cachedSuccess(Effect.gen(function*(): Effect.fn.Return<Server, PrefectApiError> {
+    const path = url.pathname.replace(/\/+$/, "")
     const given = `${url.origin}${path}`
     // Prefect Cloud has no version and is always current.
-    if (/\/accounts\/[^/]+\/workspaces\/[^/]+$/.test(path)) return given
+    if (/\/accounts\/[^/]+\/workspaces\/[^/]+$/.test(path)) {
+      name = "Prefect Cloud"
+      return { base: given, version: undefined }
+    }
     for (const candidate of path.endsWith("/api") ? [given] : [given, `${given}/api`]) {
       const found = yield* version(candidate)
       if (found === undefined) continue
-      if (Number.parseInt(found, 10) === major) return candidate
-      return yield* new PrefectApiError({
-        operation: "Prefect3Api.version",
-        reason: new UnsupportedByBackend({
-          feature: `Prefect ${major} API`,
-          backend: `the Prefect ${found} server at ${origin}`,
-          hint: `point it at a server of version ${major}`
+      name = `Prefect ${found}`
+      const major = Number.parseInt(found, 10)
+      if (major < majors[0]!) {
+        return yield* new PrefectApiError({
+          operation: "Prefect3Api.version",
+          reason: new UnsupportedByBackend({
+            feature: "API of Prefect 2 or 3",
+            backend: `the Prefect ${found} server at ${origin}`,
+            hint: "read Prefect 1 through its GraphQL API or its database"
+          })
         })
-      })
+      }
+      if (!majors.includes(major)) {
+        yield* Effect.logWarning(
+          `${origin} runs Prefect ${found}, which is newer than this library knows; it is read as Prefect 3`
+        )
+      }
+      return { base: candidate, version: found }
     }
     return yield* new PrefectApiError({
       operation: "Prefect3Api.version",
       reason: new MalformedResponse({
-        detail: `there is no Prefect ${major} API at ${origin}${path}: its URL usually ends in /api`
+        detail: `there is no API of Prefect 2 or 3 at ${origin}${path}: its URL usually ends in /api`
       })
     })
   }))
+
+  const base = Effect.map(server, ({ base }) => base)
 
   const get: Client["get"] = (operation, path) =>
     Effect.flatMap(base, (base) =>
@@ -157,6 +182,7 @@ export const make = Effect.fnUntraced(function*(settings: Settings) {
       request(base, "POST", path, body),
       (answer): Result.Result<Posted | { readonly _tag: "TokenWanted"; readonly detail: string }, Http.HttpFailure> => {
         if (answer.status === 422) return Result.succeed({ _tag: "Refused", detail: detailOf(answer.text) })
+        if (answer.status === 404) return Result.succeed({ _tag: "NoSuchPath" })
         if (answer.status === 403 && /csrf token|client identifier/i.test(detailOf(answer.text))) {
           return Result.succeed({ _tag: "TokenWanted", detail: detailOf(answer.text) })
         }
@@ -183,7 +209,14 @@ export const make = Effect.fnUntraced(function*(settings: Settings) {
     })
   })
 
-  return { base, credential: credentialOf(authorized["authorization"]), get, post } satisfies Client
+  return {
+    base,
+    version: Effect.map(server, ({ version }) => version),
+    name: () => name,
+    credential: credentialOf(authorized["authorization"]),
+    get,
+    post
+  } satisfies Client
 })
 
 /** Compressing costs a server on this machine more than sending does. */

@@ -7,7 +7,7 @@
  */
 import * as Effect from "effect/Effect"
 import type { Cursor, Page, PageRequest } from "../../Backend.ts"
-import { MalformedResponse, PrefectApiError } from "../../PrefectApiError.ts"
+import { MalformedResponse, PrefectApiError, UnsupportedByBackend } from "../../PrefectApiError.ts"
 import type { Client } from "./client.ts"
 import { isMalformed, type Malformed, type Row } from "./rows.ts"
 
@@ -33,7 +33,7 @@ interface Fetched {
 const malformed = (filter: Filter, detail: string) =>
   Effect.fail(new PrefectApiError({ operation: filter.operation, reason: new MalformedResponse({ detail }) }))
 
-export const make = (client: Pick<Client, "get" | "post">) => {
+export const make = (client: Pick<Client, "name" | "post">) => {
   // Set once the server has refused our limit: it then gives as many as it will.
   let isLimitRefused = false
 
@@ -42,6 +42,18 @@ export const make = (client: Pick<Client, "get" | "post">) => {
       const asked = isLimitRefused ? undefined : Math.min(limit, serverLimit)
       const body = asked === undefined ? { ...filter.body, offset } : { ...filter.body, limit: asked, offset }
       return Effect.flatMap(client.post(filter.operation, filter.path, body), (posted) => {
+        if (posted._tag === "NoSuchPath") {
+          return Effect.fail(
+            new PrefectApiError({
+              operation: filter.operation,
+              reason: new UnsupportedByBackend({
+                feature: filter.operation,
+                backend: client.name(),
+                hint: `it answers ${filter.path} with 404; a later version may have it`
+              })
+            })
+          )
+        }
         if (posted._tag === "Refused") {
           if (asked !== undefined && /\blimit\b/i.test(posted.detail)) {
             isLimitRefused = true

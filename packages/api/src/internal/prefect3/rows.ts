@@ -1,6 +1,6 @@
 /**
- * Rows of Prefect 3's REST API as the views of this library. A field that Prefect 3 does not have is absent or null,
- * never invented.
+ * Rows of Prefect 2's and 3's REST API as the views of this library. A field that the server does not have is absent or
+ * null, never invented.
  */
 import { Artifact } from "@effect-prefect/core/Artifact"
 import { FlowRunView } from "@effect-prefect/core/FlowRunView"
@@ -163,6 +163,16 @@ export const stateRecord = withId(
 
 /**
  * The name of the task's function, which a task key starts with: `extract` of `extract-741b216c`. The end is a hash of
- * the code, so it changes when the code does.
+ * the code, so it changes when the code does. Up to Prefect 2.10 a key has no hash, and begins with the module:
+ * `__main__.extract`.
  */
 export const qualifiedName = (taskKey: string): string => taskKey.replace(/-(?:[0-9a-f]{8}|unknown)$/, "")
+
+/**
+ * The number of a task run among the calls of its task in the flow run, which Prefect 2 counts from 0; undefined where
+ * the server drew a UUID instead.
+ */
+export const callNumber = (row: Row): number | undefined => {
+  const key = row["dynamic_key"]
+  return typeof key === "string" && /^\d{1,15}$/.test(key) ? Number(key) : undefined
+}

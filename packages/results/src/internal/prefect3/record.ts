@@ -5,12 +5,13 @@
  * |---|---|---|
  * | A | `{"metadata": {…}, "result": "text"}` | tasks of Prefect 3 |
  * | B | what the serializer wrote, as it is | flows, and tasks whose metadata is kept in a second file |
- * | C | `{"serializer": {…}, "data": "text", "prefect_version": "…"}` | Prefect 2 |
+ * | C | `{"serializer": {…}, "data": "text", "prefect_version": "…"}` | Prefect 2.6 and later |
+ * | D | `{"encoding": "cloudpickle", "blob": "text"}` | Prefect 2.0 to 2.5 |
  *
  * Prefect takes any JSON object with a `result` or a `data` for A or C; here it has to be a whole record, so a value that
  * merely has such a key is itself. The serializer is the one of the file, else that of the state.
  *
- * Observed on Prefect 3.8.0.
+ * Observed on Prefect 2.4, 2.6, 2.10, 2.20, 3.0, 3.8 and 3.9.
  *
  * @since 0.1.0
  */
@@ -44,7 +45,7 @@ export interface Serializer {
  * @since 0.1.0
  */
 export interface Prefect3Record {
-  readonly form: "A" | "B" | "C"
+  readonly form: "A" | "B" | "C" | "D"
   /** What the serializer wrote. */
   readonly payload: Uint8Array
   /** undefined where neither the file nor the state names one: the payload has to tell. */
@@ -92,6 +93,14 @@ export const parse = (bytes: Uint8Array, recorded?: Prefect3Result["serializer"]
     ) {
       return { form: "C", payload: encode(data), serializer }
     }
+    const { blob, encoding } = object
+    if (hasOnly(object, "encoding", "blob") && typeof encoding === "string" && typeof blob === "string") {
+      return {
+        form: "D",
+        payload: encode(blob),
+        serializer: { type: encoding === "cloudpickle" ? "pickle" : encoding }
+      }
+    }
   }
   return { form: "B", payload: bytes, serializer: fallback }
 }
@@ -133,6 +142,7 @@ const deserialize = (
   const type = serializer?.type ?? typeOf(payload)
   if (type === "json") return json(payload, serializer, options)
   if (type === "pickle") return pickle(payload, options)
+  if (type === "text") return Effect.try({ try: () => utf8(payload), catch: formatError })
   if (type === "compressed" || type.startsWith("compressed/")) {
     return compressed(payload, type, serializer, options, depth)
   }
@@ -144,12 +154,12 @@ const deserialize = (
   )
 }
 
-const looksLikeBase64 = /^[A-Za-z0-9+/\r\n]+={0,2}$/
+const looksLikeBase64 = /^[A-Za-z0-9+/\r\n]+={0,2}\s*$/
 
 /** The serializer of a payload that nothing names: base64 of a pickle or of something compressed, else JSON. */
 const typeOf = (payload: Uint8Array): "json" | "pickle" | "compressed" => {
   const text = Buffer.from(payload.buffer, payload.byteOffset, payload.length).toString("latin1")
-  if (!looksLikeBase64.test(text.trimEnd())) return "json"
+  if (!looksLikeBase64.test(text)) return "json"
   const bytes = Buffer.from(text, "base64")
   if (bytes[0] === 0x80 && bytes[1]! <= 5) return "pickle"
   return ResultFormat.compressionOf(bytes) === undefined ? "json" : "compressed"
@@ -191,7 +201,7 @@ const base64 = (payload: Uint8Array): Effect.Effect<Uint8Array, FormatError> => 
   const bytes = Buffer.from(text, "base64")
   // Buffer stops at nothing: what it passed over would not come out again.
   const characters = text.replace(/[\s=]+/g, "").length
-  return looksLikeBase64.test(text.trimEnd()) && Math.floor(characters * 3 / 4) === bytes.length
+  return looksLikeBase64.test(text) && Math.floor(characters * 3 / 4) === bytes.length
     ? Effect.succeed(bytes)
     : Effect.fail(undecodable("it is not the base64 text that its serializer writes"))
 }

@@ -1,15 +1,17 @@
 import { PrefectApi } from "@effect-prefect/api/PrefectApi"
+import { FlowRunView } from "@effect-prefect/core/FlowRunView"
 import { type CustomResult, isPersisted, type ResultDescriptor } from "@effect-prefect/core/ResultDescriptor"
 import * as State from "@effect-prefect/core/State"
 import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
 import { FormatError } from "@effect-prefect/formats/FormatError"
 import * as ResultFormat from "@effect-prefect/formats/ResultFormat"
+import { describeIssue } from "@effect-prefect/formats/ResultSchema"
 import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
 import * as Progress from "../../Progress.ts"
 import {
   fromFormatError,
   NotFinished,
-  NotPersisted,
   type Reason,
   ResultDecodeError,
   ResultError,
@@ -18,6 +20,7 @@ import {
 } from "../../ResultError.ts"
 import { type Options, ResultOptions } from "../../ResultOptions.ts"
 import { type Resolution, ResultStorage, type StoredResult } from "../../ResultStorage.ts"
+import { notPersisted } from "./notPersisted.ts"
 
 /**
  * The services that a task run captured when it was made, so that its members require none.
@@ -33,8 +36,13 @@ export const services: Effect.Effect<Services, never, PrefectApi | ResultStorage
   return { api: yield* PrefectApi, storage: yield* ResultStorage, options: yield* ResultOptions }
 })
 
-export const resultError = (view: TaskRunView, reason: Reason): ResultError =>
-  new ResultError({ taskRunId: view.taskRunId, taskSlug: view.taskSlug, mapIndex: view.mapIndex, reason })
+/** A run that may have a result of its own. */
+export type RunView = TaskRunView | FlowRunView
+
+export const resultError = (view: RunView, reason: Reason): ResultError =>
+  view instanceof FlowRunView
+    ? new ResultError({ taskRunId: null, flowRunId: view.flowRunId, taskSlug: null, mapIndex: -1, reason })
+    : new ResultError({ taskRunId: view.taskRunId, taskSlug: view.taskSlug, mapIndex: view.mapIndex, reason })
 
 const unreadable: Record<string, string> = {
   ConstantResult: "a constant of the flow's source was not stored; add ConstantStorage.layer to resolve it yourself",
@@ -42,7 +50,7 @@ const unreadable: Record<string, string> = {
 }
 
 /** The descriptor to read a view's own result with; undefined when there is none. */
-export const readableDescriptor = (view: TaskRunView): ResultDescriptor | undefined => {
+export const readableDescriptor = (view: RunView): ResultDescriptor | undefined => {
   if (!State.isFinished(view.state)) return undefined
   const descriptor = State.resultDescriptor(view.state)
   return isPersisted(descriptor) && !isMalformed(descriptor) ? descriptor : undefined
@@ -54,11 +62,11 @@ const isMalformed = (descriptor: ResultDescriptor): descriptor is CustomResult =
 /**
  * The descriptor to read a view's own result with, or the reason why there is none.
  */
-const descriptorOf = (view: TaskRunView): ResultDescriptor | Reason => {
+const descriptorOf = (view: RunView): ResultDescriptor | Reason => {
   const state = view.state
   if (!State.isFinished(state)) return new NotFinished({ state: State.typeName(state) })
   const descriptor = State.resultDescriptor(state)
-  if (!isPersisted(descriptor)) return new NotPersisted({ state: State.typeName(state) })
+  if (!isPersisted(descriptor)) return notPersisted(state, view instanceof FlowRunView)
   return isMalformed(descriptor)
     ? new UnsupportedResultType({ type: descriptor.type, detail: "its fields are not those that Prefect writes" })
     : descriptor
@@ -71,7 +79,7 @@ const isReason = (value: ResultDescriptor | Reason): value is Reason => value in
  */
 export const readStored = (
   services: Services,
-  view: TaskRunView,
+  view: RunView,
   resolution?: Resolution | undefined
 ): Effect.Effect<StoredResult, ResultError> => {
   const descriptor = descriptorOf(view)
@@ -91,7 +99,9 @@ export const readStored = (
 const unsupported = (descriptor: ResultDescriptor, reason: Reason): Reason => {
   if (!(reason instanceof StorageNotProvided)) return reason
   const detail = descriptor._tag === "CustomResult"
-    ? "it is a custom class; give ResultStorage a reader for that type"
+    ? descriptor.isDocument
+      ? "Prefect 2.0 to 2.5 come with the encodings result, json, text and cloudpickle"
+      : "it is a custom class; give ResultStorage a reader for that type"
     : unreadable[descriptor._tag]
   return detail === undefined ? reason : new UnsupportedResultType({ type: reason.type, detail })
 }
@@ -101,7 +111,7 @@ const unsupported = (descriptor: ResultDescriptor, reason: Reason): Reason => {
  */
 export const load = (
   services: Services,
-  view: TaskRunView,
+  view: RunView,
   resolution?: Resolution | undefined
 ): Effect.Effect<unknown, ResultError> =>
   Effect.withFiber((fiber) => {
@@ -119,7 +129,7 @@ export const load = (
     )
   })
 
-const decode = (services: Services, view: TaskRunView, stored: StoredResult): Effect.Effect<unknown, ResultError> => {
+const decode = (services: Services, view: RunView, stored: StoredResult): Effect.Effect<unknown, ResultError> => {
   if (stored._tag === "Value") return Effect.succeed(stored.value)
   if (stored.bytes.length === 0 && stored.emptyIsNone === true) return Effect.succeed(null)
   const { format, maxBytes, registry } = services.options
@@ -136,10 +146,26 @@ const decode = (services: Services, view: TaskRunView, stored: StoredResult): Ef
 /**
  * A view's own result as it was stored.
  */
-export const loadBytes = (services: Services, view: TaskRunView): Effect.Effect<Uint8Array, ResultError> =>
+export const loadBytes = (services: Services, view: RunView): Effect.Effect<Uint8Array, ResultError> =>
   Effect.flatMap(readStored(services, view), (stored) =>
     stored._tag === "Bytes"
       ? Effect.succeed(stored.bytes)
       : Effect.fail(
         resultError(view, new ResultDecodeError({ detail: "its storage gives a value, which has no stored bytes" }))
       ))
+
+/**
+ * A run's result, decoded by a schema of the caller's.
+ */
+export const decodeAs = <A, E, RD, RE, E2>(
+  view: RunView,
+  result: Effect.Effect<unknown, E2>,
+  schema: Schema.Codec<A, E, RD, RE>
+): Effect.Effect<A, E2 | ResultError, RD> => {
+  const decode = Schema.decodeUnknownEffect(schema)
+  return Effect.flatMap(result, (value) =>
+    Effect.mapError(
+      decode(value),
+      (error) => resultError(view, new ResultDecodeError({ detail: describeIssue(error.issue) }))
+    ))
+}

@@ -1,4 +1,5 @@
 import type { PrefectApiError } from "@effect-prefect/api/PrefectApiError"
+import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
@@ -55,3 +56,34 @@ export const reconnect = <A>(
     (error) => error.isRetryable,
     () => Effect.succeed(undefined)
   )
+
+/**
+ * Polls a run until it will not change any more, and gives the latest of it. Outages of the backend are waited out; after
+ * the timeout it fails with `timedOut`.
+ */
+export const awaitSettled = Effect.fnUntraced(function*<A, E>(
+  first: A,
+  run: {
+    readonly getLatest: (latest: A) => Effect.Effect<A, PrefectApiError>
+    readonly isSettled: (latest: A) => Effect.Effect<boolean, PrefectApiError>
+    readonly timedOut: (latest: A) => E
+  },
+  options: PollOptions | undefined
+): Effect.fn.Return<A, E | PrefectApiError> {
+  const startedAt = yield* Clock.currentTimeMillis
+  const timeout = options?.timeout === undefined ? undefined : Duration.toMillis(options.timeout)
+  let latest = first
+  for (let quiet = 0;; quiet++) {
+    const next = yield* reconnect(Effect.flatMap(
+      quiet === 0 ? Effect.succeed(latest) : run.getLatest(latest),
+      (value) => Effect.map(run.isSettled(value), (settled) => ({ value, settled }))
+    ))
+    if (next !== undefined) {
+      if (next.settled) return next.value
+      latest = next.value
+    }
+    const left = timeout === undefined ? Infinity : startedAt + timeout - (yield* Clock.currentTimeMillis)
+    if (left <= 0) return yield* Effect.fail(run.timedOut(latest))
+    yield* pause(options, quiet, left)
+  }
+})

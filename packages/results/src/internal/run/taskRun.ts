@@ -3,21 +3,18 @@ import type { LogEntry, LogLevel } from "@effect-prefect/core/LogEntry"
 import * as State from "@effect-prefect/core/State"
 import type { StateRecord } from "@effect-prefect/core/StateRecord"
 import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
-import * as ResultSchema from "@effect-prefect/formats/ResultSchema"
-import * as Clock from "effect/Clock"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
 import * as Result from "effect/Result"
-import * as Schema from "effect/Schema"
+import type * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import { fromFormatError, NotFinished, type ResultError } from "../../ResultError.ts"
+import { NotFinished, type ResultError } from "../../ResultError.ts"
 import type { Resolution } from "../../ResultStorage.ts"
 import * as Children from "./children.ts"
-import { load, loadBytes, resultError, type Services } from "./load.ts"
+import { decodeAs, load, loadBytes, resultError, type Services } from "./load.ts"
 import { memoize } from "./memoize.ts"
 import type { MappedStateCounts, Outcome, TaskRun, TaskRunError } from "./model.ts"
-import { pause, type PollOptions, reconnect } from "./polling.ts"
+import { awaitSettled, type PollOptions } from "./polling.ts"
 import * as Window from "./window.ts"
 
 export class TaskRunImpl implements TaskRun {
@@ -44,11 +41,7 @@ export class TaskRunImpl implements TaskRun {
     return this.#memo.result
   }
   getResultAs<A, E, RD, RE>(schema: Schema.Codec<A, E, RD, RE>): Effect.Effect<A, TaskRunError, RD> {
-    const decode = ResultSchema.decode(schema)
-    return Effect.flatMap(
-      this.getResult,
-      (value) => Effect.mapError(decode(value), (error) => resultError(this.view, fromFormatError(error)))
-    )
+    return decodeAs(this.view, this.getResult, schema)
   }
   get getResultBytes(): Effect.Effect<Uint8Array, ResultError> {
     return Effect.suspend(() => loadBytes(this.#services, this.view))
@@ -134,30 +127,16 @@ const isSettled = (services: Services, view: TaskRunView): Effect.Effect<boolean
     Object.keys(states).every((name) => State.isFinished(State.fromJson({ type: name }))))
 }
 
-const awaitFinished = Effect.fnUntraced(function*(
+const awaitFinished = (
   services: Services,
   taskRun: TaskRun,
   options: PollOptions | undefined
-): Effect.fn.Return<TaskRun, TaskRunError> {
-  const startedAt = yield* Clock.currentTimeMillis
-  const timeout = options?.timeout === undefined ? undefined : Duration.toMillis(options.timeout)
-  let latest = taskRun
-  for (let quiet = 0;; quiet++) {
-    const next = yield* reconnect(Effect.flatMap(
-      quiet === 0 ? Effect.succeed(latest) : latest.getLatest,
-      (taskRun) => Effect.map(isSettled(services, taskRun.view), (settled) => ({ taskRun, settled }))
-    ))
-    if (next !== undefined) {
-      if (next.settled) return next.taskRun
-      latest = next.taskRun
-    }
-    const left = timeout === undefined ? Infinity : startedAt + timeout - (yield* Clock.currentTimeMillis)
-    if (left <= 0) {
-      return yield* resultError(latest.view, new NotFinished({ state: State.typeName(latest.view.state) }))
-    }
-    yield* pause(options, quiet, left)
-  }
-})
+): Effect.Effect<TaskRun, TaskRunError> =>
+  awaitSettled<TaskRun, ResultError>(taskRun, {
+    getLatest: (latest) => latest.getLatest,
+    isSettled: ({ view }) => isSettled(services, view),
+    timedOut: ({ view }) => resultError(view, new NotFinished({ state: State.typeName(view.state) }))
+  }, options)
 
 const mapNonEmpty = <A, B>(array: ReadonlyArray<A>, f: (a: A) => B) => array.map(f) as [B, ...Array<B>]
 
