@@ -71,7 +71,7 @@ const expand = Effect.fnUntraced(function*(text: string): Effect.fn.Return<strin
   let current = text
   for (let round = 0; round < maxInterpolations; round++) {
     let next = current
-    for (const [reference, braced, bare] of current.matchAll(/\$(?:\{([^}]*)\}|([A-Za-z0-9_]+))/g)) {
+    for (const [reference, braced, bare] of current.matchAll(/\$(?:\{([^${}]*)\}|([A-Za-z0-9_]+))/g)) {
       const value = yield* variable((braced ?? bare) as string)
       if (value !== undefined) next = next.replace(reference, () => value)
     }
@@ -199,7 +199,7 @@ export const load: Effect.Effect<Prefect1Config, PrefectConfigError> = Effect.ge
   }
   for (const [key, { source, value }] of settings) settings.set(key, { value: yield* expand(value), source })
 
-  const auth = yield* readToml(`${resolve(settings, "home_dir").replace(/[\\/]+$/, "")}/auth.toml`)
+  const auth = yield* readToml(`${resolve(settings, "home_dir").replace(/(?<![\\/])[\\/]+$/, "")}/auth.toml`)
   const credential = (key: "api_key" | "tenant_id", url: string) => {
     const configured = resolve(settings, `cloud.${key}`).trim()
     return configured !== "" ? configured : textIn(auth?.[authSection(url)], key) ?? textIn(auth, key)

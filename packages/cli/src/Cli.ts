@@ -3,12 +3,14 @@
  */
 import * as Command from "effect/cli/Command"
 import { archive } from "./commands/archive.ts"
+import { collect } from "./commands/collect.ts"
 import { doctor } from "./commands/doctor.ts"
 import { flow } from "./commands/flow.ts"
 import { flowRun } from "./commands/flowRun.ts"
 import { profile } from "./commands/profile.ts"
 import { serve } from "./commands/serve.ts"
 import { taskRun } from "./commands/taskRun.ts"
+import { ui } from "./commands/ui.ts"
 
 export { serveDatabase } from "./internal/serveDatabase.ts"
 
@@ -26,5 +28,5 @@ export const cli = Command.make("effect-prefect").pipe(
     },
     { command: "source <(effect-prefect --completions bash)", description: "Completions for this shell" }
   ]),
-  Command.withSubcommands([flow, flowRun, taskRun, archive, serve, profile, doctor])
+  Command.withSubcommands([flow, flowRun, taskRun, archive, collect, serve, ui, profile, doctor])
 )

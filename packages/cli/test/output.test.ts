@@ -1,14 +1,27 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import { spawn } from "node:child_process"
+import * as Stream from "effect/Stream"
+import { execFileSync, spawn } from "node:child_process"
 import { once } from "node:events"
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import {
+  chmodSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync
+} from "node:fs"
+import { readFile } from "node:fs/promises"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { writeFileAtomic } from "../src/internal/files.ts"
+import { writeFile } from "../src/internal/files.ts"
 import { root } from "./support.ts"
 
 const folder = Effect.acquireRelease(
@@ -30,7 +43,7 @@ describe("a file that is written whole or not at all", () => {
       const place = yield* folder
       const file = join(place, "out")
       writeFileSync(file, "before")
-      yield* writeFileAtomic(file, "after")
+      yield* writeFile(file, Stream.make("af", "ter"))
       assert.deepStrictEqual(readdirSync(place), ["out"])
       assert.strictEqual(readFileSync(file, "utf8"), "after")
     }))
@@ -39,9 +52,11 @@ describe("a file that is written whole or not at all", () => {
     Effect.gen(function*() {
       const place = yield* folder
       // Written in pieces of half a megabyte, between which the interruption comes.
-      const writing = yield* Effect.forkChild(writeFileAtomic(join(place, "out"), new Uint8Array(64 * 1024 * 1024)))
+      const writing = yield* Effect.forkChild(
+        writeFile(join(place, "out"), Stream.make(new Uint8Array(64 * 1024 * 1024)))
+      )
       yield* appears(place)
-      assert.match(readdirSync(place).join(), /^out\..*\.partial$/)
+      assert.match(readdirSync(place).join(), /^\.out\..*\.partial$/)
       yield* Fiber.interrupt(writing)
       assert.deepStrictEqual(readdirSync(place), [])
     }))
@@ -49,7 +64,9 @@ describe("a file that is written whole or not at all", () => {
   it.live("interrupted before it was opened, it leaves nothing", () =>
     Effect.gen(function*() {
       const place = yield* folder
-      const writing = yield* Effect.forkChild(writeFileAtomic(join(place, "out"), "never"), { startImmediately: true })
+      const writing = yield* Effect.forkChild(writeFile(join(place, "out"), Stream.make("never")), {
+        startImmediately: true
+      })
       yield* Fiber.interrupt(writing)
       assert.deepStrictEqual(readdirSync(place), [])
     }))
@@ -58,11 +75,67 @@ describe("a file that is written whole or not at all", () => {
     Effect.gen(function*() {
       const place = yield* folder
       mkdirSync(join(place, "taken"))
-      const taken = yield* Effect.flip(writeFileAtomic(join(place, "taken"), "x"))
-      assert.match(taken.message, /^cannot write .*taken \(E[A-Z]+\)$/)
+      const taken = yield* Effect.flip(writeFile(join(place, "taken"), Stream.make("x")))
+      assert.match(taken.message, /^cannot write .*taken \(it is a folder\)$/)
       assert.deepStrictEqual(readdirSync(place), ["taken"])
-      const nowhere = yield* Effect.flip(writeFileAtomic(join(place, "none", "out"), "x"))
-      assert.strictEqual(nowhere.message, `cannot write ${join(place, "none", "out")} (ENOENT)`)
+      const nowhere = yield* Effect.flip(writeFile(join(place, "none", "out"), Stream.make("x")))
+      assert.strictEqual(nowhere.message, `cannot write ${join(place, "none", "out")} (its folder does not exist)`)
+    }))
+})
+
+describe("a file that is there already", () => {
+  it.live("keeps its mode, and a link to it stays a link", () =>
+    Effect.gen(function*() {
+      const place = yield* folder
+      const file = join(place, "file")
+      const link = join(place, "link")
+      writeFileSync(file, "before", { mode: 0o640 })
+      chmodSync(file, 0o640)
+      symlinkSync("file", link)
+      yield* writeFile(link, Stream.make("after"))
+      assert.isTrue(lstatSync(link).isSymbolicLink())
+      assert.strictEqual(readFileSync(file, "utf8"), "after")
+      assert.strictEqual(statSync(file).mode & 0o777, 0o640)
+      assert.sameMembers(readdirSync(place), ["file", "link"])
+    }))
+
+  it.live("that fails half way is as it was", () =>
+    Effect.gen(function*() {
+      const place = yield* folder
+      const file = join(place, "file")
+      writeFileSync(file, "before")
+      const error = yield* Effect.flip(writeFile(file, Stream.concat(Stream.make("half"), Stream.fail("no"))))
+      assert.strictEqual(error, "no")
+      assert.strictEqual(readFileSync(file, "utf8"), "before")
+      assert.deepStrictEqual(readdirSync(place), ["file"])
+    }))
+
+  it.live("through a link to nothing it is made where the link points", () =>
+    Effect.gen(function*() {
+      const place = yield* folder
+      symlinkSync("made", join(place, "link"))
+      yield* writeFile(join(place, "link"), Stream.make("x"))
+      assert.strictEqual(readFileSync(join(place, "made"), "utf8"), "x")
+    }))
+
+  it.live("a device and a pipe are written through and stay what they are", () =>
+    Effect.gen(function*() {
+      yield* writeFile("/dev/null", Stream.make("x"))
+      assert.isTrue(statSync("/dev/null").isCharacterDevice())
+      const place = yield* folder
+      const fifo = join(place, "fifo")
+      execFileSync("mkfifo", [fifo])
+      const reading = Effect.promise(() => readFile(fifo, "utf8"))
+      const [text] = yield* Effect.all([reading, writeFile(fifo, Stream.make("a", "b"))], { concurrency: 2 })
+      assert.strictEqual(text, "ab")
+      assert.isTrue(statSync(fifo).isFIFO())
+    }))
+
+  it.live("a full device is an error of one line, and stays a device", () =>
+    Effect.gen(function*() {
+      const full = yield* Effect.flip(writeFile("/dev/full", Stream.make("x")))
+      assert.strictEqual(full.message, "cannot write /dev/full (the disk is full)")
+      assert.isTrue(statSync("/dev/full").isCharacterDevice())
     }))
 })
 

@@ -274,6 +274,36 @@ export function* toChunks(value: unknown, options?: Options): Generator<string, 
   yield sink.text
 }
 
+/**
+ * One level of a projection: a value that is no container, or the items or entries of one, which are not projected yet.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Level =
+  | { readonly _tag: "Scalar"; readonly value: null | boolean | number | string }
+  | { readonly _tag: "Array"; readonly items: ReadonlyArray<unknown> | Iterable<unknown> }
+  | { readonly _tag: "Object"; readonly keys: ReadonlyArray<string>; readonly items: ReadonlyArray<unknown> }
+
+/**
+ * The first level of a value's projection, for those who show a large value as it is opened. The items may be given to
+ * `level` in turn. Throws a `FormatError` where a value fails when it is asked for its own JSON.
+ *
+ * @category projecting
+ * @since 0.1.0
+ */
+export const level = (value: unknown): Level => {
+  try {
+    const projected = project(value)
+    if (typeof projected !== "object" || projected === null) return { _tag: "Scalar", value: projected }
+    const { items, iterator, keys } = projected
+    if (keys !== null) return { _tag: "Object", keys, items: items ?? [] }
+    return { _tag: "Array", items: items ?? { [Symbol.iterator]: () => iterator! } }
+  } catch (error) {
+    throw failure(error)
+  }
+}
+
 const nowhere: Sink = { scalar: () => {}, key: () => {}, openArray: () => {}, openObject: () => {}, close: () => {} }
 
 /**

@@ -21,6 +21,7 @@
  * @since 0.1.0
  */
 import {
+  Column as PyColumn,
   DataFrame,
   Decimal as PyDecimal,
   Index,
@@ -50,18 +51,25 @@ import * as Durations from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import type * as SchemaAST from "effect/SchemaAST"
 import * as SchemaIssue from "effect/SchemaIssue"
 import * as SchemaTransformation from "effect/SchemaTransformation"
+import { type FormatError, undecodable } from "./FormatError.ts"
 import { parseDateTime } from "./internal/python/datetime.ts"
 import { fromDataFrame } from "./internal/python/frames.ts"
+import { originalOf, plainer } from "./internal/python/plainer.ts"
 import * as SchemaIssues from "./internal/schemaIssue.ts"
 import * as JsonProjection from "./JsonProjection.ts"
 import { Table } from "./Table.ts"
 
 /** A scalar of NumPy or a typed float as the plain value that it holds. */
-const plain = (value: unknown): unknown => value instanceof NpScalar || value instanceof PyFloat ? value.value : value
+const plain = (value: unknown): unknown => {
+  const original = originalOf(value)
+  return original instanceof NpScalar || original instanceof PyFloat ? original.value : original
+}
 
-const expected = (what: string) => Effect.fail(new SchemaIssue.InvalidValue({ expected: what }))
+const expected = (what: string, value: unknown, options: SchemaAST.ParseOptions) =>
+  Effect.fail(new SchemaIssue.InvalidValue({ expected: what }, value, options))
 
 /** A schema of `to` that decodes what `decode` makes something of; `undefined` is a value that it does not take. */
 const from = <S extends Schema.Constraint>(
@@ -74,9 +82,9 @@ const from = <S extends Schema.Constraint>(
     Schema.decodeTo(
       to,
       SchemaTransformation.transformEffect<S["Encoded"], unknown>({
-        decode: (value) => {
+        decode: (value, options) => {
           const decoded = decode(plain(value))
-          return decoded === undefined ? expected(what) : Effect.succeed(decoded)
+          return decoded === undefined ? expected(what, originalOf(value), options) : Effect.succeed(decoded)
         },
         encode: (value) => Effect.succeed(encode(value))
       })
@@ -103,6 +111,7 @@ const instantOf = (value: unknown): Instant | undefined => {
   if (typeof value === "string") return instantOf(parseDateTime(value))
   if (value instanceof PyDateTime) {
     const offset = value.utcOffset()
+    if (value.tzinfo !== null && offset === null) return undefined
     const micros = value.microsecond - (offset ?? 0)
     return {
       millis: value.toDate().getTime(),
@@ -111,6 +120,7 @@ const instantOf = (value: unknown): Instant | undefined => {
     }
   }
   if (value instanceof Timestamp) {
+    if (value.hasUnknownZone) return undefined
     const micros = Number(((value.ns / 1_000n) % 1_000n + 1_000n) % 1_000n)
     return { millis: value.toDate().getTime(), micros, zone: zoneFor(value.tzinfo, value.utcOffset()) }
   }
@@ -133,14 +143,14 @@ const pythonDateTime = (value: DateTimes.Zoned, micros: number): PyDateTime => {
  * A datetime as `DateTime.Zoned`: of a datetime, a pendulum DateTime, a Timestamp, a datetime64 or ISO 8601 text.
  *
  * `DateTime` counts milliseconds: what is finer is cut off, and kept by `DateTimeMicros`. A datetime without a zone is
- * taken to be in UTC.
+ * taken to be in UTC, and one whose zone is not known is refused.
  *
  * @category schemas
  * @since 0.1.0
  */
 export const DateTime = from(
   Schema.DateTimeZoned,
-  "a datetime",
+  "datetime",
   (value) => {
     const instant = instantOf(value)
     return instant === undefined ? undefined : zoned(instant)
@@ -157,7 +167,7 @@ export const DateTime = from(
  */
 export const DateTimeMicros = from(
   Schema.toType(Schema.Struct({ dateTime: Schema.DateTimeZoned, microsecond: Schema.Int })),
-  "a datetime",
+  "datetime",
   (value) => {
     const instant = instantOf(value)
     return instant === undefined ? undefined : { dateTime: zoned(instant), microsecond: instant.micros }
@@ -173,7 +183,7 @@ export const DateTimeMicros = from(
  */
 export const LocalDate = from(
   Schema.DateTimeUtc,
-  "a date",
+  "date",
   (value) => {
     if (value instanceof PyDate) return DateTimes.fromDateUnsafe(value.toDate())
     if (typeof value !== "string" || !/^\d{4}-\d\d-\d\d$/.test(value)) return undefined
@@ -194,7 +204,7 @@ export const LocalDate = from(
  */
 export const Duration = from(
   Schema.Duration,
-  "a timedelta",
+  "timedelta",
   (value) => {
     if (value instanceof Timedelta) return Durations.nanos(value.ns)
     if (value instanceof PyTimedelta) {
@@ -224,7 +234,7 @@ export const Duration = from(
  */
 export const Decimal = from(
   Schema.BigDecimal,
-  "a decimal number",
+  "Decimal",
   (value) => {
     if (typeof value === "bigint") return BigDecimal.fromBigInt(value)
     if (typeof value === "number") return Option.getOrUndefined(BigDecimal.fromNumber(value))
@@ -242,7 +252,7 @@ export const Decimal = from(
  */
 export const Integer = from(
   Schema.BigInt,
-  "an integer",
+  "int",
   (value) => typeof value === "bigint" ? value : Number.isSafeInteger(value) ? BigInt(value as number) : undefined,
   (value) => Number.isSafeInteger(Number(value)) ? Number(value) : value
 )
@@ -257,7 +267,7 @@ const uuidForm = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$
  */
 export const UUID = from(
   Schema.String,
-  "a UUID",
+  "UUID",
   (value) => {
     const text = (value instanceof PyUUID ? value.value : typeof value === "string" ? value : "").toLowerCase()
     return uuidForm.test(text) ? text : undefined
@@ -286,7 +296,7 @@ export const Bytes = from(
  */
 export const Path = from(
   Schema.String,
-  "a path",
+  "Path",
   (value) => value instanceof PyPath ? value.value : typeof value === "string" ? value : undefined,
   (value) => new PyPath("pathlib.PurePosixPath", value)
 )
@@ -300,7 +310,9 @@ const itemsOf = (value: unknown): ReadonlyArray<unknown> | undefined => {
     return Array.isArray(list) ? list : undefined
   }
   if (value instanceof Range && typeof value.length !== "bigint" && value.length <= 10_000_000) return [...value]
-  if (value instanceof Series || value instanceof Index || value instanceof PyArray) return [...value]
+  if (value instanceof Series || value instanceof Index || value instanceof PyArray || value instanceof PyColumn) {
+    return [...value]
+  }
   return undefined
 }
 
@@ -428,13 +440,48 @@ export const projected = <S extends Schema.Constraint>(schema: S) =>
       SchemaTransformation.transformEffect<S["Encoded"], unknown>({
         decode: (value) =>
           Effect.mapError(
-            JsonProjection.toJson(value),
+            JsonProjection.toJson(originalOf(value)),
             () => new SchemaIssue.InvalidValue({ expected: "a value that has a JSON projection" })
           ) as Effect.Effect<S["Encoded"], SchemaIssue.Issue>,
         encode: (value) => Effect.succeed(value)
       })
     )
   )
+
+const decodeOptions = { reportInput: true } as const
+
+/**
+ * Decodes a result with a schema.
+ *
+ * **Details**
+ *
+ * The schema is given the value as it is. When it does not take that, it is given a copy in which objects of Python
+ * classes are plain objects of their attributes, so that `Schema.Struct({ x, y })` reads an object that has `x` and `y`,
+ * tables are their rows, members of Enums and scalars of NumPy their value, and named tuples objects of their fields.
+ *
+ * Fails with a `FormatError` that says for each place what was expected there and of what type the value was, as in
+ * `[3].amount: expected Decimal, found a string`. It never contains the value.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const decode = <S extends Schema.ConstraintDecoder<unknown, unknown>>(
+  schema: S
+): (value: unknown) => Effect.Effect<S["Type"], FormatError, S["DecodingServices"]> => {
+  const attempt = Schema.decodeUnknownEffect(schema, decodeOptions)
+  return (value) =>
+    Effect.catch(attempt(value), (error) => {
+      const objects = plainer(value, false)
+      const fields = plainer(value, true)
+      const failed = (issue: SchemaIssue.Issue) => Effect.fail(undecodable(describeIssue(issue)))
+      if (fields === undefined) return failed(error.issue)
+      if (objects === undefined) return Effect.catch(attempt(fields.value), () => failed(error.issue))
+      return Effect.catch(
+        attempt(objects.value),
+        (second) => Effect.catch(attempt(fields.value), () => failed(second.issue))
+      )
+    })
+}
 
 /**
  * A sentence that names each place a schema refused and what was expected there. It never contains the value.

@@ -54,7 +54,7 @@ describe("DateTime", () => {
       assert.strictEqual(String(encoded), "2022-06-01T12:30:15.123456+02:00")
     }))
   it("refuses what is none, without showing it", () => {
-    assert.strictEqual(refusal(ResultSchema.DateTime, "hunter2"), "expected a datetime")
+    assert.strictEqual(refusal(ResultSchema.DateTime, "hunter2"), "expected datetime")
   })
 })
 
@@ -65,7 +65,7 @@ describe("the others", () => {
       assert.isTrue(Equal.equals(big, BigDecimal.make(-1_234_567_890_123_456_789_010n, 2)))
       assert.strictEqual(BigDecimal.format(yield* decode(ResultSchema.Decimal, "198.72")), "198.72")
       assert.strictEqual(BigDecimal.format(yield* decode(ResultSchema.Decimal, new Pickle.Decimal("1E+3"))), "1000")
-      assert.strictEqual(refusal(ResultSchema.Decimal, new Pickle.Decimal("NaN")), "expected a decimal number")
+      assert.strictEqual(refusal(ResultSchema.Decimal, new Pickle.Decimal("NaN")), "expected Decimal")
     }))
   it.effect("Duration is exact and may be negative", () =>
     Effect.gen(function*() {
@@ -82,11 +82,11 @@ describe("the others", () => {
       const id = "0f8fad5b-d9cb-469f-a165-70867728950e"
       assert.strictEqual(yield* decode(ResultSchema.UUID, new Pickle.UUID(id)), id)
       assert.strictEqual(yield* decode(ResultSchema.UUID, id.toUpperCase()), id)
-      assert.strictEqual(refusal(ResultSchema.UUID, "secret"), "expected a UUID")
+      assert.strictEqual(refusal(ResultSchema.UUID, "secret"), "expected UUID")
       assert.deepStrictEqual(yield* decode(ResultSchema.Bytes, Uint8Array.of(1, 2)), Uint8Array.of(1, 2))
       assert.strictEqual(yield* decode(ResultSchema.Integer, 7), 7n)
       assert.strictEqual(yield* decode(ResultSchema.Integer, 2n ** 70n), 2n ** 70n)
-      assert.strictEqual(refusal(ResultSchema.Integer, 1.5), "expected an integer")
+      assert.strictEqual(refusal(ResultSchema.Integer, 1.5), "expected int")
       const day = yield* decode(ResultSchema.LocalDate, new Pickle.PyDate(2022, 2, 3))
       assert.strictEqual(DateTime.formatIsoDateUtc(day), "2022-02-03")
       assert.strictEqual(yield* decode(ResultSchema.Path, new Pickle.Path("pathlib.PosixPath", "/a/b")), "/a/b")
@@ -164,4 +164,95 @@ describe("describeIssue", () => {
     const strict = Schema.String.pipe(Schema.check(Schema.makeFilter((text: string) => `${text} is not right`)))
     assert.notInclude(refusal(strict, secret), secret)
   })
+})
+
+describe("decode", () => {
+  const object = (name: string, attributes: object) => {
+    const out = new Pickle.PyObject(new Pickle.PyGlobal("mypkg", name), [])
+    out.states = [Object.assign(Object.create(null) as object, attributes)]
+    return out
+  }
+  const read = <S extends Schema.ConstraintDecoder<unknown>>(schema: S, value: unknown) =>
+    ResultSchema.decode(schema)(value)
+  const reason = (schema: Schema.ConstraintDecoder<unknown>, value: unknown) =>
+    Effect.map(Effect.flip(read(schema, value)), (error) => error.message)
+  const Point = Schema.Struct({ x: Schema.Number, y: Schema.Number })
+
+  it.effect("reads an object that has the fields of a struct, wherever it is", () =>
+    Effect.gen(function*() {
+      const point = object("Point", { x: 1, y: 2, hidden: 3 })
+      assert.deepStrictEqual(yield* read(Point, point), { x: 1, y: 2 })
+      const schema = Schema.Struct({ points: Schema.Array(Point), corner: ResultSchema.instance("mypkg.Point", Point) })
+      const value = { points: [point, point], corner: point }
+      assert.deepStrictEqual(yield* read(schema, value), {
+        points: [{ x: 1, y: 2 }, { x: 1, y: 2 }],
+        corner: { x: 1, y: 2 }
+      })
+    }))
+  it.effect("gives objects as they are to a schema that takes them", () =>
+    Effect.gen(function*() {
+      const point = object("Point", { x: 1 })
+      assert.strictEqual(yield* read(Schema.Unknown, point), point)
+      const same = yield* read(Schema.Array(Schema.instanceOf(Pickle.PyObject)), [point])
+      assert.strictEqual(same[0], point)
+    }))
+  it.effect("reads rows of a table, members of an Enum, scalars of NumPy and named tuples", () =>
+    Effect.gen(function*() {
+      const table = new Table([new Column({ name: "x", kind: "int", length: 2, at: (row) => row })], 2)
+      assert.deepStrictEqual(yield* read(Schema.Array(Schema.Struct({ x: Schema.Int })), table), [{ x: 0 }, { x: 1 }])
+      assert.strictEqual(yield* read(Schema.String, new Pickle.PyEnum("mypkg.Color", "RED", "red")), "red")
+      const scalar = new Pickle.NpScalar(new Pickle.DType("f", 8, "<"), new Uint8Array(8), 1.5)
+      assert.strictEqual(yield* read(Schema.Number, scalar), 1.5)
+      const pair = Object.assign(Pickle.NamedTuple.from([1, 2]), { className: "mypkg.Point", fields: ["x", "y"] })
+      assert.deepStrictEqual(yield* read(Point, pair), { x: 1, y: 2 })
+      assert.deepStrictEqual(yield* read(Schema.Array(Schema.Number), pair), [1, 2])
+    }))
+  it.effect("says where what was expected and of what type the value was, and never the value", () =>
+    Effect.gen(function*() {
+      const Rows = Schema.Array(
+        Schema.Struct({ amount: ResultSchema.Decimal, at: Schema.NullOr(ResultSchema.DateTime) })
+      )
+      const good = { amount: new Pickle.Decimal("1.5"), at: null }
+      const message = yield* reason(Rows, [good, good, good, { amount: "hunter2", at: null }])
+      assert.include(message, "[3].amount: expected Decimal, found a string")
+      assert.notInclude(message, "hunter2")
+      assert.include(yield* reason(Point, object("Point", { x: 1 })), "y: it is missing")
+      assert.include(
+        yield* reason(Point, object("Point", { x: 1, y: new Set([1]) })),
+        "y: expected number, found a set"
+      )
+      const zone = object("Zone", {})
+      const unknown = new Pickle.PyDateTime(2020, 7, 1, 0, 0, 0, 0, 0, zone)
+      assert.include(
+        yield* reason(ResultSchema.DateTime, unknown),
+        "expected datetime, found a datetime whose zone is not known"
+      )
+      assert.include(
+        yield* reason(ResultSchema.DateTimeMicros, new Pickle.Timestamp(0n, "ns", zone)),
+        "found a Timestamp whose zone is not known"
+      )
+    }))
+  it.effect.each(
+    [
+      [null, "null"],
+      [true, "a boolean"],
+      [NaN, "NaN"],
+      [Infinity, "an infinity"],
+      [2n ** 70n, "an integer beyond"],
+      [new Pickle.Tuple(1, 2), "a tuple"],
+      [new Pickle.FrozenSet([1]), "a frozenset"],
+      [new Pickle.PyDict([[1, 2]]), "a dict"],
+      [new Uint8Array(2), "bytes"],
+      [new Pickle.ByteArray(new ArrayBuffer(2)), "a bytearray"],
+      [new Pickle.PyDate(2020, 1, 2), "a date"],
+      [new Pickle.Deque(), "a deque"],
+      [new Pickle.Period(1, "M"), "a Period"],
+      [new Pickle.PyGlobal("a", "B"), "a class or function"],
+      [Pickle.NaT, "NaT"],
+      [object("Point", {}), "an object of mypkg.Point"]
+    ] as const
+  )("names the type of %s", ([value, found]) =>
+    Effect.gen(function*() {
+      assert.include(yield* reason(Schema.String, value), `found ${found}`)
+    }))
 })

@@ -107,7 +107,7 @@ const fromDriverError = (error: unknown): DatabaseError => {
   const refusal = postgresError(error)
   if (refusal !== undefined) return fromSqlState(refusal.sqlState, refusal.message)
   const text = error instanceof Error ? error.message : ""
-  if (/message.*(size|large|exceed)/i.test(text)) {
+  if (/message/i.test(text) && /size|large|exceed/i.test(text)) {
     return new DatabaseError({ reason: "TooLarge", detail: "the answer is larger than the server allows" })
   }
   const tag = typeof error === "object" && error !== null && "reason" in error && typeof error.reason === "object" &&

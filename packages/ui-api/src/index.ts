@@ -1,1 +1,3 @@
-export {}
+export * as Api from "./Api.ts"
+export * as Models from "./Models.ts"
+export * as Problem from "./Problem.ts"

@@ -1,1 +1,1 @@
-export {}
+export * as UiServer from "./UiServer.ts"

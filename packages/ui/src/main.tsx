@@ -1,2 +1,2 @@
-/** The page. */
+document.title = "x"
 export {}

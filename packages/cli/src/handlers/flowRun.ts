@@ -66,7 +66,10 @@ export const taskRuns = Effect.fnUntraced(function*(flags: InputsOf<typeof Input
 
 export const result = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.result>) {
   const { getResult, getResultBytes, view } = yield* FlowRun.fromView(yield* References.flowRunOrChoice(flags.run))
-  yield* writeResult({ id: view.flowRunId, getResult, getResultBytes }, flags)
+  yield* writeResult(
+    { id: view.flowRunId, name: `flow run ${view.flowRunId}`, getResult, getResultBytes },
+    flags
+  )
 }, (effect, flags) => Effect.provide(effect, Services.services(flags)))
 
 export const results = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.results>) {

@@ -38,7 +38,12 @@ export const show = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.sh
 export const result = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.result>) {
   const taskRun = yield* TaskRun.fromView(yield* References.taskRunOfFlags(flags))
   const { getResult, getResultBytes, view } = taskRun
-  yield* writeResult({ id: view.taskRunId, getResult, getResultBytes }, flags)
+  yield* writeResult({
+    id: view.taskRunId,
+    name: `${Render.stripControls(Render.slug(view))} (${view.taskRunId})`,
+    getResult,
+    getResultBytes
+  }, flags)
 }, (effect, flags) => Effect.provide(effect, Services.services(flags)))
 
 export const mapped = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.mapped>) {

@@ -76,14 +76,28 @@ export const unusedStorage = {
   concurrency: Flag.withHidden(storage.concurrency)
 }
 
+/** In which format, and where to, for commands that print results. */
+export const result = {
+  format: Flag.Literals("format", ["json", "jsonl", "csv", "parquet", "arrow"]).pipe(
+    Flag.withDescription("json, jsonl, csv, parquet or arrow; else by the ending of --output (tables in any of them)"),
+    Flag.withMetavar("FORMAT"),
+    Flag.optional
+  ),
+  output: Flag.String("output").pipe(
+    Flag.withDescription("Write to this file instead; a regular file is there whole or not at all"),
+    Flag.withAlias("o"),
+    Flag.withMetavar("FILE"),
+    Flag.optional
+  ),
+  fields: Flag.String("fields").pipe(
+    Flag.withDescription("Only these columns, in this order"),
+    Flag.withMetavar("A,B"),
+    Flag.optional
+  )
+}
+
+/** Instead of a format: the stored bytes. */
 export const raw = Flag.Boolean("raw").pipe(
   Flag.withDescription("Print the bytes as they were stored"),
   Flag.withDefault(false)
-)
-
-export const output = Flag.Path("output").pipe(
-  Flag.withDescription("Write to this file instead; it is there whole or not at all"),
-  Flag.withAlias("o"),
-  Flag.withMetavar("FILE"),
-  Flag.optional
 )

@@ -40,7 +40,7 @@ export const taskRuns = { run, ...Flags.backend, ...Flags.unusedStorage, json: F
 export const result = {
   run,
   raw: Flags.raw,
-  output: Flags.output,
+  ...Flags.result,
   ...Flags.backend,
   ...Flags.storage,
   json: Flags.json

@@ -30,7 +30,7 @@ export const show = { ...which, ...Flags.backend, ...Flags.storage, json: Flags.
 export const result = {
   ...which,
   raw: Flags.raw,
-  output: Flags.output,
+  ...Flags.result,
   ...Flags.backend,
   ...Flags.storage,
   json: Flags.json

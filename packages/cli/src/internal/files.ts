@@ -1,24 +1,117 @@
 import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
 import { randomUUID } from "node:crypto"
+import type { Stats } from "node:fs"
 import * as fs from "node:fs/promises"
+import { basename, dirname, join, resolve } from "node:path"
 import { CommandFailed } from "./errors.ts"
 
-const failed = (path: string) => (cause: unknown) =>
-  new CommandFailed({ message: `cannot write ${path} (${(cause as NodeJS.ErrnoException).code ?? "unknown error"})` })
+const codeOf = (cause: unknown): string => (cause as NodeJS.ErrnoException).code ?? "unknown error"
+
+const explained: { readonly [code: string]: string } = {
+  EISDIR: "it is a folder",
+  ENOENT: "its folder does not exist",
+  EACCES: "no permission",
+  ENOSPC: "the disk is full",
+  ELOOP: "its symbolic links form a loop"
+}
+
+const failed = (path: string) => (cause: unknown) => {
+  const code = codeOf(cause)
+  return new CommandFailed({ message: `cannot write ${path} (${explained[code] ?? code})` })
+}
+
+const attempt = <A>(path: string, body: (signal: AbortSignal) => Promise<A>): Effect.Effect<A, CommandFailed> =>
+  Effect.tryPromise({ try: body, catch: failed(path) })
+
+const statOf = async (path: string): Promise<Stats | undefined> => {
+  try {
+    return await fs.stat(path)
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return undefined
+    throw error
+  }
+}
+
+const maxLinks = 40
+
+/** Where a path leads to, links followed, also when nothing is there yet. */
+const targetOf = async (path: string): Promise<string> => {
+  let target = resolve(path)
+  for (let links = 0; links < maxLinks; links++) {
+    let next: string
+    try {
+      next = await fs.readlink(target)
+    } catch (error) {
+      // EINVAL: it is not a link.
+      if (codeOf(error) === "EINVAL" || codeOf(error) === "ENOENT") return target
+      throw error
+    }
+    target = resolve(dirname(target), next)
+  }
+  throw Object.assign(new Error(), { code: "ELOOP" })
+}
+
+const sliceBytes = 512 * 1024
+
+const pour = <E, R>(
+  path: string,
+  file: fs.FileHandle,
+  chunks: Stream.Stream<string | Uint8Array, E, R>
+): Effect.Effect<void, E | CommandFailed, R> =>
+  Stream.runForEach(chunks, (chunk) =>
+    attempt(path, async (signal) => {
+      const bytes = typeof chunk === "string" ? Buffer.from(chunk) : chunk
+      // In slices, so that an interruption does not wait for a large value; a pipe takes a part at a time anyway.
+      for (let at = 0; at < bytes.length && !signal.aborted;) {
+        at += (await file.write(bytes, at, Math.min(sliceBytes, bytes.length - at))).bytesWritten
+      }
+    }))
+
+const withFile = <A, E, R>(
+  path: string,
+  open: () => Promise<fs.FileHandle>,
+  use: (file: fs.FileHandle) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E | CommandFailed, R> =>
+  // Opened and closed without interruption: a file that is still being opened could appear after it was taken away.
+  Effect.acquireUseRelease(attempt(path, open), use, (file) => attempt(path, () => file.close()))
+
+/** A new file beside the target takes its name when it is complete, and is removed when it does not come to that. */
+const replace = <E, R>(
+  path: string,
+  target: string,
+  mode: number | undefined,
+  chunks: Stream.Stream<string | Uint8Array, E, R>
+): Effect.Effect<void, E | CommandFailed, R> => {
+  const partial = join(dirname(target), `.${basename(target).slice(0, 100)}.${randomUUID()}.partial`)
+  return withFile(path, () => fs.open(partial, "wx", mode ?? 0o666), (file) =>
+    Effect.andThen(
+      pour(path, file, chunks),
+      // The mode of open is cut by the umask.
+      mode === undefined ? Effect.void : attempt(path, () => file.chmod(mode))
+    )).pipe(
+      Effect.andThen(attempt(path, () => fs.rename(partial, target))),
+      Effect.onError(() => Effect.promise(() => fs.rm(partial, { force: true })))
+    )
+}
 
 /**
- * Writes a file that is there whole or not at all: a new one beside it takes its name when it is complete, and is taken
- * away when it does not come to that, Ctrl-C included.
+ * Writes a file. A regular file, or one that does not exist yet, is there whole or not at all, and keeps its mode; what a
+ * symbolic link points to is replaced, and the link stays. Pipes and devices are written through.
  */
-export const writeFileAtomic = (path: string, content: string | Uint8Array): Effect.Effect<void, CommandFailed> => {
-  const partial = `${path}.${randomUUID()}.partial`
-  // Opened and closed without interruption: a file that is still being opened could appear after it was taken away.
-  return Effect.acquireUseRelease(
-    Effect.tryPromise({ try: () => fs.open(partial, "wx"), catch: failed(path) }),
-    (file) => Effect.tryPromise({ try: (signal) => file.writeFile(content, { signal }), catch: failed(path) }),
-    (file) => Effect.tryPromise({ try: () => file.close(), catch: failed(path) })
-  ).pipe(
-    Effect.andThen(Effect.tryPromise({ try: () => fs.rename(partial, path), catch: failed(path) })),
-    Effect.onError(() => Effect.promise(() => fs.rm(partial, { force: true })))
+export const writeFile = <E, R>(
+  path: string,
+  chunks: Stream.Stream<string | Uint8Array, E, R>
+): Effect.Effect<void, E | CommandFailed, R> =>
+  Effect.flatMap(
+    attempt(path, async () => {
+      const target = await targetOf(path)
+      const stats = await statOf(target)
+      if (stats?.isDirectory()) throw Object.assign(new Error(), { code: "EISDIR" })
+      return { target, stats }
+    }),
+    ({ stats, target }) =>
+      stats === undefined || stats.isFile()
+        ? replace(path, target, stats === undefined ? undefined : stats.mode & 0o7777, chunks)
+        : withFile(path, () => fs.open(target, "w"), (file) => pour(path, file, chunks))
   )
-}

@@ -1,5 +1,6 @@
-/** Messages for schema failures that name places and expectations, and never a value. */
+/** Messages for schema failures that name places, expectations and types, and never a value. */
 import * as SchemaIssue from "effect/SchemaIssue"
+import { foundText } from "./found.ts"
 
 const identifier = /^[A-Za-z_$][\w$]*$/
 
@@ -47,6 +48,10 @@ const expectation = (issue: SchemaIssue.Issue): string => {
   }
 }
 
+/** What was found, when the schema was told to report it and the message speaks of a type. */
+const finding = (issue: SchemaIssue.Issue, problem: string): string =>
+  problem.startsWith("expected ") && SchemaIssue.hasInput(issue) ? `, found ${foundText(issue.input)}` : ""
+
 const problemsOf = (
   issue: SchemaIssue.Issue,
   path: ReadonlyArray<PropertyKey>,
@@ -68,7 +73,8 @@ const problemsOf = (
       }
   }
   const at = pathText(path)
-  const problem = because ?? expectation(issue)
+  const expected = because ?? expectation(issue)
+  const problem = `${expected}${because === undefined ? finding(issue, expected) : ""}`
   const line = at === "" ? problem : `${at}: ${problem}`
   if (!out.includes(line)) out.push(line)
 }

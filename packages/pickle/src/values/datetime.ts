@@ -80,6 +80,23 @@ export interface Zone {
   readonly key: string | null
 }
 
+/** More characters than the name of any zone has. */
+const longestKey = 255
+
+/** The name of the zone that a file of the zone database holds: what follows `zoneinfo/`, else its last segments. */
+const zoneKey = (path: string): string | undefined => {
+  const end = path.slice(-longestKey)
+  const at = end.lastIndexOf("zoneinfo/")
+  const segments = end.slice(at < 0 ? 0 : at + "zoneinfo/".length).split("/")
+  // From the back, so that each segment is looked at once.
+  let first: number | undefined
+  for (let index = segments.length - 1; index >= 0; index--) {
+    if (/^[A-Z][A-Za-z_]+$/.test(segments[index]!)) first = index
+    else if (!/^[A-Za-z0-9_+-]+$/.test(segments[index]!)) break
+  }
+  return first === undefined ? undefined : segments.slice(first).join("/")
+}
+
 /**
  * The zone of a name as Arrow and pandas write it: `UTC`, a key of the IANA data base, `+01:00`.
  *
@@ -156,7 +173,7 @@ export const zoneOf = (tzinfo: unknown): Zone | null => {
     const file = tzinfo.args.find((arg) => typeof arg === "string")
     const path = typeof file === "string" ? file : tzinfo.attributes().get("_filename")
     if (typeof path !== "string") return null
-    const key = /(?:zoneinfo\/)?([A-Z][A-Za-z_]+(?:\/[A-Za-z0-9_+-]+)*)$/.exec(path)?.[1]
+    const key = zoneKey(path)
     return key === undefined ? null : { offset: null, key }
   }
   if (module.startsWith("pendulum.tz")) {

@@ -93,7 +93,7 @@ export const intFromText = (text: string, maxBytes: number): PyInt | boolean => 
  * @internal
  */
 export const floatFromText = (text: string): number => {
-  if (/^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$/.test(text)) {
+  if (/^[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$/.test(text)) {
     const value = Number(text)
     return Number.isFinite(value)
       ? value

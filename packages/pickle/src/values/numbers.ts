@@ -64,6 +64,13 @@ export const floatText = (value: number): string => {
   return negative ? `-${text}` : text
 }
 
+/** Digits without the zeros at their end, in linear time: `/0+$/` starts again at each zero. */
+const withoutEndZeros = (digits: string): string => {
+  let end = digits.length
+  while (end > 0 && digits.charCodeAt(end - 1) === 48) end--
+  return digits.slice(0, end)
+}
+
 const decimalForm = /^([+-]?)(?:(\d*)(?:\.(\d*))?(?:[eE]([+-]?\d+))?|(inf(?:inity)?)|(s?nan)(\d*))$/i
 
 /**
@@ -104,10 +111,13 @@ export class Decimal {
     const fraction = match[3] ?? ""
     const digits = `${match[2] ?? ""}${fraction}`.replace(/^0+/, "")
     if (digits === "") return 0
-    const significant = digits.replace(/0+$/, "")
+    const significant = withoutEndZeros(digits)
     const exponent = Number(match[4] ?? 0) - fraction.length + (digits.length - significant.length)
-    // Far exponents cannot equal a float, and the integer they could equal has thousands of digits.
-    if (Math.abs(exponent) > 5_000) return `d${sign}${significant}e${exponent}`
+    // Far exponents and long fractions cannot equal a float, and an integer they could equal has thousands of digits.
+    const isFraction = exponent < 0
+    if (Math.abs(exponent) > 5_000 || (isFraction && significant.length > 5_000)) {
+      return `d${sign}${significant}e${exponent}`
+    }
     const mantissa = BigInt(`${sign}${significant}` as `${number}`)
     if (exponent >= 0) return integerKey(mantissa * 10n ** BigInt(exponent))
     let numerator = mantissa

@@ -129,7 +129,7 @@ export const make = Effect.fnUntraced(function*(settings: Settings) {
 
   /** The base URL at which the server tells its version, and that version; requested once. */
   const server = yield* cachedSuccess(Effect.gen(function*(): Effect.fn.Return<Server, PrefectApiError> {
-    const path = url.pathname.replace(/\/+$/, "")
+    const path = url.pathname.replace(/(?<!\/)\/+$/, "")
     const given = `${url.origin}${path}`
     // Prefect Cloud has no version and is always current.
     if (/\/accounts\/[^/]+\/workspaces\/[^/]+$/.test(path)) {

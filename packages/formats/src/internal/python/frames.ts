@@ -36,7 +36,7 @@ export const timezoneName = (tzinfo: unknown): string | null => {
   return zone.key ?? (zone.offset === 0 ? "UTC" : offsetText(zone.offset ?? 0))
 }
 
-const convert = (column: PyColumn, name: string): Column => {
+export const convert = (column: PyColumn, name: string): Column => {
   const { categories } = column
   const source = categories === null ? column : categories.column
   return new Column({
@@ -58,7 +58,7 @@ const convert = (column: PyColumn, name: string): Column => {
 const isDefaultIndex = (index: Index): boolean =>
   index.range !== null && index.range.start === 0 && index.range.step === 1 && index.name === null
 
-const indexColumns = (index: Index): ReadonlyArray<Column> => {
+export const indexColumns = (index: Index): ReadonlyArray<Column> => {
   if (isDefaultIndex(index)) return []
   const nameOf = (level: number) =>
     index.names[level] === null || index.names[level] === undefined

@@ -98,6 +98,7 @@ const columnNames = (header: ReadonlyArray<string>): Array<string> => {
     [...names.keys()].filter((i) => header[i] === "")
   )
   const counts = new Map<string, number>()
+  const taken = new Set(names)
   for (const i of order) {
     const original = names[i]!
     let name = original
@@ -105,17 +106,18 @@ const columnNames = (header: ReadonlyArray<string>): Array<string> => {
     while (count > 0) {
       counts.set(original, count + 1)
       name = `${original}.${count}`
-      if (names.includes(name)) count++
+      if (taken.has(name)) count++
       else count = counts.get(name) ?? 0
     }
     names[i] = name
+    taken.add(name)
     counts.set(name, count + 1)
   }
   return names
 }
 
 const integerForm = /^[ \t]*[+-]?\d+[ \t]*$/
-const floatForm = /^[ \t\v\f]*([+-]?)(?:(\d*)(?:\.(\d*))?(?:[eE]([+-]?\d+))?|(inf|infinity|\+inf|-inf))[ \t\v\f]*$/i
+const floatForm = /^[ \t\v\f]*([+-]?)(?:(\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?|(inf|infinity|\+inf|-inf))[ \t\v\f]*$/i
 
 const maxInt64 = 2n ** 63n
 const maxUint64 = 2n ** 64n
@@ -123,8 +125,8 @@ const maxUint64 = 2n ** 64n
 const toFloat = (text: string): number | undefined => {
   const match = floatForm.exec(text)
   if (match === null) return undefined
-  if (match[5] !== undefined) return match[1] === "-" || match[5].startsWith("-") ? -Infinity : Infinity
-  return (match[2] ?? "") === "" && (match[3] ?? "") === "" ? undefined : Number(text)
+  if (match[3] !== undefined) return match[1] === "-" || match[3].startsWith("-") ? -Infinity : Infinity
+  return Number(text)
 }
 
 const booleans: Readonly<Record<string, boolean>> = {

@@ -75,7 +75,7 @@ const timesOfTexts = (values: ReadonlyArray<unknown>): Typed | undefined => {
     : { kind: "datetime", values: out, unit: "ns", timezone: offsets ? "UTC" : null }
 }
 
-const numberForm = /^\s*[+-]?(?:\d+\.?\d*(?:e[+-]?\d+)?|\.\d+(?:e[+-]?\d+)?|inf(?:inity)?|nan)\s*$/i
+const numberForm = /^\s*[+-]?(?:\d+(?:\.\d*)?(?:e[+-]?\d+)?|\.\d+(?:e[+-]?\d+)?|inf(?:inity)?|nan)\s*$/i
 
 const toFloat = (value: unknown): number | undefined => {
   if (isMissing(value)) return Number.NaN

@@ -21,7 +21,7 @@ const oldOpcodes = new Set(Buffer.from("(]}).NIJKMLFGSTUVXcilstdp\x88\x89\x8a"))
 export const mayBeOldPickle = (bytes: Uint8Array): boolean =>
   bytes.length >= 2 && oldOpcodes.has(bytes[0]!) && bytes.lastIndexOf(stopOpcode) > 0
 
-const base64Form = /^[A-Za-z0-9+/\s]+={0,2}\s*$/
+const base64Form = /^[A-Za-z0-9+/\s]+(?:={1,2}\s*)?$/
 
 /**
  * The pickle in a base64 text, as very old Prefects stored it; `undefined` when the bytes are not base64 of something

@@ -178,7 +178,7 @@ const timedelta = (micro: bigint): PyTimedelta => {
 }
 
 const complexForm =
-  /^\(?(?:([+-]?(?:\d[\d_]*\.?\d*|\.\d+|inf|nan)(?:e[+-]?\d+)?)(?=[+-]|\)?$))?(?:([+-]?(?:\d[\d_]*\.?\d*|\.\d+|inf|nan)?(?:e[+-]?\d+)?)j)?\)?$/i
+  /^\(?(?:([+-]?(?:\d[\d_]*(?:\.\d*)?|\.\d+|inf|nan)(?:e[+-]?\d+)?)(?=[+-]|\)?$))?(?:([+-]?(?:\d[\d_]*(?:\.\d*)?|\.\d+|inf|nan)?(?:e[+-]?\d+)?)j)?\)?$/i
 
 const floatOf = (text: string): number => {
   const bare = text.replace(/^\+/, "").toLowerCase()
@@ -192,7 +192,7 @@ const complexOf = (text: string): Complex | undefined => {
   return new Complex(match[1] === undefined ? 0 : floatOf(match[1]), match[2] === undefined ? 0 : floatOf(match[2]))
 }
 
-const decimalForm = /^[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|inf(?:inity)?|s?nan\d*)$/i
+const decimalForm = /^[+-]?(?:(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?|inf(?:inity)?|s?nan\d*)$/i
 const uuidForm = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
 const path: Decode = fromText((text, cls) => new Path(cls.replace("pathlib._local", "pathlib"), text))

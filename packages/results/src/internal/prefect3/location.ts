@@ -29,13 +29,13 @@ const text = (block: StorageBlock, ...keys: ReadonlyArray<string>): string => {
 
 /** As Python joins paths: an absolute one replaces the folder. */
 const join = (folder: string, key: string): string => {
-  const path = folder === "" || key.startsWith("/") ? key : `${folder.replace(/\/+$/, "")}/${key}`
+  const path = folder === "" || key.startsWith("/") ? key : `${Location.withoutEndSlashes(folder)}/${key}`
   return posix.normalize(path).replace(/^\.\//, "")
 }
 
 /** A key that already has its folder in front is not put into it again. */
 const joinOnce = (folder: string, key: string): string => {
-  const bare = folder.replace(/\/+$/, "")
+  const bare = Location.withoutEndSlashes(folder)
   return bare !== "" && (key === bare || key.startsWith(`${bare}/`)) ? key : join(folder, key)
 }
 
@@ -86,10 +86,12 @@ const inBucket = (url: string): Resolved | undefined => {
 }
 
 const inRemote = (basepath: string, key: string): Resolved => {
-  const full = /^[a-z][a-z0-9+.-]*:\/\//i.test(key) ? key : `${basepath.replace(/\/+$/, "")}/${key.replace(/^\/+/, "")}`
+  const full = /^[a-z][a-z0-9+.-]*:\/\//i.test(key)
+    ? key
+    : `${Location.withoutEndSlashes(basepath)}/${key.replace(/^\/+/, "")}`
   const found = inBucket(full)
   if (found === undefined) return inFolder(basepath, key)
-  const base = `${basepath.replace(/\/+$/, "")}/`
+  const base = `${Location.withoutEndSlashes(basepath)}/`
   const path = posix.normalize(full.replace(/^[a-z][a-z0-9+.-]*:\/\//i, "/"))
   const inside = posix.normalize(base.replace(/^[a-z][a-z0-9+.-]*:\/\//i, "/"))
   return path.startsWith(inside) ? found : escapes(full, basepath)

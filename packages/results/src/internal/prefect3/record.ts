@@ -154,12 +154,12 @@ const deserialize = (
   )
 }
 
-const looksLikeBase64 = /^[A-Za-z0-9+/\r\n]+={0,2}\s*$/
+const looksLikeBase64 = /^[A-Za-z0-9+/\r\n]+={0,2}$/
 
 /** The serializer of a payload that nothing names: base64 of a pickle or of something compressed, else JSON. */
 const typeOf = (payload: Uint8Array): "json" | "pickle" | "compressed" => {
   const text = Buffer.from(payload.buffer, payload.byteOffset, payload.length).toString("latin1")
-  if (!looksLikeBase64.test(text)) return "json"
+  if (!looksLikeBase64.test(text.trimEnd())) return "json"
   const bytes = Buffer.from(text, "base64")
   if (bytes[0] === 0x80 && bytes[1]! <= 5) return "pickle"
   return ResultFormat.compressionOf(bytes) === undefined ? "json" : "compressed"
@@ -201,7 +201,7 @@ const base64 = (payload: Uint8Array): Effect.Effect<Uint8Array, FormatError> => 
   const bytes = Buffer.from(text, "base64")
   // Buffer stops at nothing: what it passed over would not come out again.
   const characters = text.replace(/[\s=]+/g, "").length
-  return looksLikeBase64.test(text) && Math.floor(characters * 3 / 4) === bytes.length
+  return looksLikeBase64.test(text.trimEnd()) && Math.floor(characters * 3 / 4) === bytes.length
     ? Effect.succeed(bytes)
     : Effect.fail(undecodable("it is not the base64 text that its serializer writes"))
 }

@@ -5,9 +5,9 @@ import * as State from "@effect-prefect/core/State"
 import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
 import { FormatError } from "@effect-prefect/formats/FormatError"
 import * as ResultFormat from "@effect-prefect/formats/ResultFormat"
-import { describeIssue } from "@effect-prefect/formats/ResultSchema"
+import * as ResultSchema from "@effect-prefect/formats/ResultSchema"
 import * as Effect from "effect/Effect"
-import * as Schema from "effect/Schema"
+import type * as Schema from "effect/Schema"
 import * as Progress from "../../Progress.ts"
 import {
   fromFormatError,
@@ -162,10 +162,9 @@ export const decodeAs = <A, E, RD, RE, E2>(
   result: Effect.Effect<unknown, E2>,
   schema: Schema.Codec<A, E, RD, RE>
 ): Effect.Effect<A, E2 | ResultError, RD> => {
-  const decode = Schema.decodeUnknownEffect(schema)
-  return Effect.flatMap(result, (value) =>
-    Effect.mapError(
-      decode(value),
-      (error) => resultError(view, new ResultDecodeError({ detail: describeIssue(error.issue) }))
-    ))
+  const decode = ResultSchema.decode(schema)
+  return Effect.flatMap(
+    result,
+    (value) => Effect.mapError(decode(value), (error) => resultError(view, fromFormatError(error)))
+  )
 }

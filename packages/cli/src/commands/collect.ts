@@ -1,0 +1,50 @@
+import * as Command from "effect/cli/Command"
+import * as Inputs from "../inputs/collect.ts"
+import { lazyHandler } from "../internal/lazyHandler.ts"
+
+const status = Command.make(
+  "status",
+  Inputs.status,
+  lazyHandler(() => import("../handlers/collect.ts").then((_) => _.status))
+).pipe(
+  Command.withDescription("Show how far a collection has come"),
+  Command.withExamples([{ command: "effect-prefect collect status ./table", description: "By what the folder holds" }])
+)
+
+const verify = Command.make(
+  "verify",
+  Inputs.verify,
+  lazyHandler(() => import("../handlers/collect.ts").then((_) => _.verify))
+).pipe(
+  Command.withDescription(
+    "Read all parts of a collection and compare them with its plan, records and manifest; exit code 1 when something is " +
+      "missing or was changed"
+  ),
+  Command.withExamples([{
+    command: "effect-prefect collect verify ./table",
+    description: "Whether all of it is there"
+  }])
+)
+
+export const collect = Command.make(
+  "collect",
+  Inputs.collect,
+  lazyHandler(() => import("../handlers/collect.ts").then((_) => _.collect))
+).pipe(
+  Command.withDescription(
+    "Collect stored results of any number as Parquet or JSON Lines parts; an interrupted collection goes on where it was " +
+      "when the same command is run again"
+  ),
+  Command.withExamples([
+    {
+      command: "effect-prefect collect --flow-run ID --archive ./archive --output ./table",
+      description: "All results of a flow run as Parquet"
+    },
+    {
+      command: "effect-prefect collect --flow nightly --database postgresql://reader@db/prefect_server " +
+        "--mount /srv/prefect/results=./results --output ./table --format jsonl --compression zstd",
+      description: "All runs of a flow as JSON Lines"
+    }
+  ]),
+  Command.withSubcommands([status, verify])
+)

@@ -1,0 +1,122 @@
+import * as UiServer from "@effect-prefect/ui-server/UiServer"
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as HttpRouter from "effect/http/HttpRouter"
+import * as HttpServer from "effect/http/HttpServer"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import { spawn } from "node:child_process"
+import { randomBytes } from "node:crypto"
+import { createServer } from "node:http"
+import type * as Inputs from "../inputs/ui.ts"
+import { CommandFailed, UsageError } from "../internal/errors.ts"
+import type { InputsOf } from "../internal/lazyHandler.ts"
+import { Output } from "../internal/output.ts"
+import * as Settings from "../internal/settings.ts"
+import * as Services from "../services.ts"
+
+const isLoopback = (host: string): boolean => /^(?:localhost|127(?:\.\d{1,3}){3}|::1|\[::1\])$/i.test(host)
+
+const withBrackets = (host: string): string => host.includes(":") && !host.startsWith("[") ? `[${host}]` : host
+
+/** Opens an address in the system's browser. Where there is none the line on standard output has to do. */
+const openBrowser = (url: string): Effect.Effect<void> =>
+  Effect.sync(() => {
+    const [program, ...words] = process.platform === "darwin"
+      ? ["open", url]
+      : process.platform === "win32"
+      ? ["cmd", "/c", "start", "", url]
+      : ["xdg-open", url]
+    const child = spawn(program!, words, { stdio: "ignore", detached: true })
+    child.on("error", () => console.error("effect-prefect: warning: no browser could be started: open the address"))
+    child.unref()
+  })
+
+/** What the page says of the backend and of what may be read. */
+const aboutOf = Effect.fnUntraced(function*(
+  flags: InputsOf<typeof Inputs.ui>,
+  context: Context.Context<never>
+): Effect.fn.Return<UiServer.About, unknown> {
+  const { backend, mounts } = yield* Settings.resolve(flags)
+  const named = [...flags.mount, ...mounts.map(({ value }) => value)].map((text) => {
+    const split = text.indexOf("=")
+    return split < 0 ? { from: text, to: null } : { from: text.slice(0, split), to: text.slice(split + 1) }
+  })
+  if (backend?.kind !== "archive") return { kind: backend?.kind ?? "other", mounts: named }
+  const ArchiveApi = yield* Effect.promise(() => import("@effect-prefect/api/ArchiveApi"))
+  const archive = Context.getOrUndefined(context as Context.Context<ArchiveApiService>, ArchiveApi.Archive)
+  if (archive === undefined) return { kind: "archive", mounts: named }
+  const own = yield* ArchiveApi.readMounts(archive.directory)
+  return {
+    kind: "archive",
+    // Where the archive itself is says more of this machine than the page needs.
+    mounts: [...own.map(({ from, to, within }) => ({ from, to: to.slice(within.length + 1) })), ...named],
+    problems: archive.problems.pipe(
+      Effect.map((problems) =>
+        problems.map(({ file, line, ...rest }) => ({
+          place: `${file}, line ${line}`,
+          problem: String(Object.values(rest)[0] ?? "")
+        }))
+      ),
+      Effect.orElseSucceed(() => [])
+    )
+  }
+})
+
+type ArchiveApiService = typeof import("@effect-prefect/api/ArchiveApi").Archive extends
+  { readonly Identifier: infer I } ? I : never
+
+export const ui = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.ui>) {
+  const { host, port } = flags
+  if (port < 0 || port > 65_535) {
+    return yield* new UsageError({ message: "--port takes a number from 1 to 65535, or 0 for a free port" })
+  }
+  const { stdout } = yield* Output
+  return yield* Effect.scoped(Effect.gen(function*() {
+    const context = yield* Layer.build(Services.services(flags))
+    const about = yield* aboutOf(flags, context as Context.Context<never>)
+    const node = createServer({ requestTimeout: 30_000, headersTimeout: 10_000 })
+    const http = yield* NodeHttpServer.make(() => node, { host, port, gracefulShutdownTimeout: "100 millis" }).pipe(
+      Effect.mapError((error) => {
+        const code = typeof error.cause === "object" && error.cause !== null && "code" in error.cause
+          ? String(error.cause.code)
+          : "unknown error"
+        return new CommandFailed({
+          message: `cannot listen on ${withBrackets(host)}:${port} (${code})${
+            code === "EADDRINUSE" ? ": end what listens there, or take another --port" : ""
+          }`
+        })
+      })
+    )
+    // Streams that are still open do not hold up the end.
+    yield* Effect.addFinalizer(() => Effect.sync(() => node.closeAllConnections()))
+    const bound = new URL(HttpServer.formatAddress(http.address))
+    const realPort = bound.port === "" ? "80" : bound.port
+    const names = isLoopback(host) ? ["localhost", "127.0.0.1", "[::1]"] : [withBrackets(host)]
+    if (!isLoopback(host)) {
+      yield* Effect.logWarning("the page is open to other machines: whoever has its address may read the results")
+    }
+    const token = randomBytes(32).toString("base64url")
+    const page = UiServer.layer({
+      authorize: UiServer.bearer(token),
+      hosts: [
+        ...names.map((name) => `${name}:${realPort}`),
+        ...(realPort === "80" ? names : []),
+        ...flags.allowHost
+      ],
+      about,
+      logRequests: flags.logRequests
+    }).pipe(Layer.provide(Layer.succeedContext(context)))
+    const app = yield* HttpRouter.toHttpEffect(page)
+    yield* http.serve(app)
+    yield* Effect.addFinalizer(() => Effect.sync(() => node.closeAllConnections()))
+    const shown = isLoopback(host)
+      ? withBrackets(host)
+      : withBrackets(host === "0.0.0.0" || host === "::" ? bound.hostname : host)
+    const url = `http://${shown}:${realPort}/#token=${token}`
+    yield* stdout.write(`The page is at ${url} (Ctrl-C ends it)\n`)
+    if (flags.open) yield* openBrowser(url)
+    return yield* Effect.never
+  }))
+}, Effect.provide(Logger.layer([Logger.withConsoleError(Logger.formatLogFmt)])))

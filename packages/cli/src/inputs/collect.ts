@@ -1,0 +1,77 @@
+import * as Argument from "effect/cli/Argument"
+import * as Flag from "effect/cli/Flag"
+import * as Flags from "./flags.ts"
+
+const selection = {
+  flowRun: Flag.String("flow-run").pipe(
+    Flag.withDescription("Collect this flow run (repeatable)"),
+    Flag.withMetavar("RUN"),
+    Flag.atLeast(0)
+  ),
+  slug: Flag.String("slug").pipe(
+    Flag.withDescription("Of the flow runs only the task of this slug"),
+    Flag.withMetavar("S"),
+    Flag.optional
+  ),
+  flow: Flag.String("flow").pipe(
+    Flag.withDescription("Collect all runs of the flow of this name"),
+    Flag.withMetavar("NAME"),
+    Flag.optional
+  ),
+  all: Flag.Boolean("all").pipe(Flag.withDescription("Collect all flow runs"), Flag.withDefault(false))
+}
+
+export const collect = {
+  ...selection,
+  output: Flag.String("output").pipe(
+    Flag.withDescription(
+      "Where the parts go: a folder, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or azure://CONTAINER/PREFIX"
+    ),
+    Flag.withMetavar("PLACE"),
+    Flag.optional
+  ),
+  format: Flag.Literals("format", ["parquet", "jsonl"]).pipe(
+    Flag.withDescription("The format of the parts (default parquet)"),
+    Flag.withDefault("parquet" as const)
+  ),
+  compression: Flag.Literals("compression", ["zstd", "gzip", "none"]).pipe(
+    Flag.withDescription("The compression of the parts (default zstd for Parquet, none for JSON Lines)"),
+    Flag.optional
+  ),
+  partRows: Flag.Int("part-rows").pipe(
+    Flag.withDescription("Rows of a part, 1 to 1000000 (default 20000)"),
+    Flag.withMetavar("N"),
+    Flag.optional
+  ),
+  slots: Flag.Int("slots").pipe(
+    Flag.withDescription("Parts that a process works on at once (default 2)"),
+    Flag.withMetavar("N"),
+    Flag.optional
+  ),
+  maxAttempts: Flag.Int("max-attempts").pipe(
+    Flag.withDescription("Attempts at a part before it has failed (default 10)"),
+    Flag.withMetavar("N"),
+    Flag.optional
+  ),
+  allowFailed: Flag.Boolean("allow-failed").pipe(
+    Flag.withDescription("End with a manifest that lists the parts that failed, and exit code 0"),
+    Flag.withDefault(false)
+  ),
+  allowUnfinished: Flag.Boolean("allow-unfinished").pipe(
+    Flag.withDescription("Collect flow runs that have not finished as they are"),
+    Flag.withDefault(false)
+  ),
+  ...Flags.backend,
+  ...Flags.storage,
+  json: Flags.json
+}
+
+const place = Argument.String("place").pipe(
+  Argument.withDescription(
+    "Where the parts are: a folder, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or azure://CONTAINER/PREFIX"
+  )
+)
+
+export const status = { place, json: Flags.json }
+
+export const verify = { place, json: Flags.json }

@@ -1,0 +1,93 @@
+/**
+ * `--format`, `--output` and `--fields`: in which format an answer is written, and where to.
+ */
+import { Table } from "@effect-prefect/formats/Table"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import { basename } from "node:path"
+import { CommandFailed, UsageError } from "./errors.ts"
+import { writeFile } from "./files.ts"
+import { Output } from "./output.ts"
+import { nearest } from "./suggest.ts"
+
+export const formats = ["json", "jsonl", "csv", "parquet", "arrow"] as const
+export type Format = (typeof formats)[number]
+
+const endings: { readonly [ending: string]: Format } = {
+  json: "json",
+  jsonl: "jsonl",
+  ndjson: "jsonl",
+  csv: "csv",
+  parquet: "parquet",
+  arrow: "arrow",
+  feather: "arrow"
+}
+
+const isBinary = (format: Format | undefined): boolean => format === "parquet" || format === "arrow"
+
+export interface OutputFlags {
+  readonly format: Option.Option<Format>
+  readonly output: Option.Option<string>
+  readonly json: boolean
+}
+
+/** The format that was asked for: by its flag, else by the ending of the file; undefined when neither says one. */
+export const formatOf = Effect.fnUntraced(function*(flags: OutputFlags) {
+  const output = Option.getOrUndefined(flags.output)
+  if (output !== undefined && output in endings && basename(output) === output) {
+    return yield* new UsageError({
+      message: `--output ${output} would write a file named ${output}; for the format, use --format ${endings[
+        output
+      ]!} (or ./${output} for the file)`
+    })
+  }
+  const ending = output === undefined ? undefined : /\.([a-z]+)$/i.exec(output)?.[1]?.toLowerCase()
+  const named = Option.getOrUndefined(flags.format)
+  if (flags.json && named !== undefined && named !== "json" && named !== "jsonl") {
+    return yield* new UsageError({ message: `--json and --format ${named} do not go together` })
+  }
+  const format = named ?? (flags.json ? undefined : ending === undefined ? undefined : endings[ending])
+  if (isBinary(format) && output === undefined && (yield* Output).stdout.isTerminal) {
+    return yield* new UsageError({
+      message: `${format} is binary: write it to a file with --output FILE, or into a pipe`
+    })
+  }
+  return format
+})
+
+/** Writes to the file of `--output`, else to standard output. */
+export const write = <E, R>(
+  output: Option.Option<string>,
+  chunks: Stream.Stream<string | Uint8Array, E, R>
+) =>
+  Option.isSome(output)
+    ? writeFile(output.value, chunks)
+    : Effect.flatMap(Output, ({ stdout }) => Stream.runForEach(chunks, stdout.write))
+
+/** The names of `--fields a,b`; undefined when all are wanted. */
+export const fieldsOf = (fields: Option.Option<string>): ReadonlyArray<string> | undefined =>
+  Option.match(fields, {
+    onNone: () => undefined,
+    onSome: (text) => text.split(",").map((name) => name.trim()).filter((name) => name !== "")
+  })
+
+/** Fails for a field that does not exist, and names those that do. */
+export const requireFields = (wanted: ReadonlyArray<string>, names: ReadonlyArray<string>) => {
+  const missing = wanted.find((name) => !names.includes(name))
+  return missing === undefined ? Effect.void : Effect.fail(
+    new CommandFailed({
+      message: `there is no field ${JSON.stringify(missing)}; there are ${
+        nearest(missing, names).slice(0, 10).join(", ")
+      }`
+    })
+  )
+}
+
+/** A table's columns by name, in the order of the names; those of the index count too. */
+export const select = Effect.fnUntraced(function*(table: Table, wanted: ReadonlyArray<string> | undefined) {
+  if (wanted === undefined) return table
+  const columns = [...table.index, ...table.columns]
+  yield* requireFields(wanted, columns.map(({ name }) => name))
+  return new Table(wanted.map((name) => columns.findLast((column) => column.name === name)!), table.numRows)
+})

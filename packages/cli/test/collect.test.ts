@@ -1,0 +1,98 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as fs from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { afterAll } from "vitest"
+import { archives, run } from "./support.ts"
+
+const folder = fs.mkdtempSync(join(tmpdir(), "effect-prefect-collect-"))
+afterAll(() => fs.rmSync(folder, { recursive: true, force: true }))
+
+const flowRun = "6cdaa6fd-f2a5-5ffe-bdc4-8a5c3feb73d3"
+const backend = ["--archive", archives["prefect-1"]]
+
+interface Line {
+  readonly task_run_id: string
+  readonly mapped_children?: number
+  readonly outcome?: unknown
+}
+const lines = (text: string) => text.trimEnd().split("\n").map((line) => JSON.parse(line) as Line)
+
+describe("collect", () => {
+  it("writes what flow-run results prints, and goes on where it was", async () => {
+    const place = join(folder, "jsonl")
+    const args = [
+      "collect",
+      "--flow-run",
+      flowRun,
+      ...backend,
+      "--output",
+      place,
+      "--format",
+      "jsonl",
+      "--part-rows",
+      "10"
+    ]
+    const first = await run(args)
+    assert.strictEqual(first.code, 0)
+    assert.match(first.stdout, /96 rows in (1\d) parts \(8 NotPersisted\)/)
+    const parts = () => fs.readdirSync(place).filter((name) => name.startsWith("part-")).sort()
+    const all = () => parts().map((name) => fs.readFileSync(join(place, name), "utf8")).join("")
+    const collected = lines(all())
+    const printed = lines((await run(["flow-run", "results", flowRun, ...backend, "--json"])).stdout)
+    assert.deepStrictEqual(collected.map((row) => row.task_run_id), printed.map((row) => row.task_run_id))
+    for (const [at, row] of collected.entries()) {
+      if (row.mapped_children === undefined) assert.deepStrictEqual(row.outcome, printed[at]!.outcome)
+    }
+    const before = all()
+    for (
+      const name of ["_manifest.json", "part-000003.jsonl", "_records/part-000003.json", "_records/part-000007.json"]
+    ) {
+      fs.rmSync(join(place, name))
+    }
+    const status = await run(["collect", "status", place, "--json"])
+    assert.strictEqual(
+      (JSON.parse(status.stdout) as { published_parts: number }).published_parts,
+      Number(/in (\d+) parts/.exec(first.stdout)![1]) - 2
+    )
+    assert.strictEqual((await run(["collect", "verify", place])).code, 1)
+    assert.strictEqual((await run(args)).code, 0)
+    assert.strictEqual(all(), before)
+    const verified = await run(["collect", "verify", place])
+    assert.strictEqual(verified.code, 0, verified.stderr)
+  }, 60_000)
+
+  it("prints one object a line with --json", async () => {
+    const place = join(folder, "parquet")
+    const args = ["collect", "--flow-run", flowRun, ...backend, "--output", place, "--json"]
+    const ran = await run(args)
+    const last = lines(ran.stdout).at(-1) as unknown as Record<string, unknown>
+    assert.deepInclude(last, { type: "collection", complete: true, parts: 1, rows: 96, results: 84 })
+    assert.isTrue(fs.existsSync(join(place, "part-000000.parquet")))
+    const other = await run([...args.slice(0, -1), "--compression", "gzip"])
+    assert.strictEqual(other.code, 1)
+    assert.match(other.stderr, /^effect-prefect: .*holds another collection: .*zstd.*\n$/)
+  })
+
+  it("says what is wrong with its words", async () => {
+    const output = ["--output", join(folder, "none")]
+    for (
+      const [args, message] of [
+        [["--flow-run", flowRun], /--output PLACE/],
+        [[...output], /--flow-run RUN, --flow NAME or --all/],
+        [["--all", "--flow", "x", ...output], /give one of/],
+        [["--all", "--slug", "x", ...output], /--slug goes with --flow-run/],
+        [["--all", "--part-rows", "0", ...output], /1 to 1000000/],
+        [["--all", "--output", "ftp://host/x"], /ftp/]
+      ] as const
+    ) {
+      const ran = await run(["collect", ...args, ...backend])
+      assert.strictEqual(ran.code, 2, ran.stderr)
+      assert.match(ran.stderr, message)
+    }
+    const unfinished = await run(["collect", "--all", ...backend, ...output])
+    assert.strictEqual(unfinished.code, 1)
+    assert.match(unfinished.stderr, /has not finished/)
+    assert.isFalse(fs.existsSync(join(folder, "none")))
+  }, 60_000)
+})

@@ -1,0 +1,383 @@
+/**
+ * `Collect`: results of any number into Parquet or JSON Lines parts.
+ *
+ * A plan cuts the selection into parts, each with a fixed number, range and name. A part is read, encoded and published
+ * once. The manifest, written last, says that the collection is complete. A collection that was interrupted goes on
+ * where it was when it is run again.
+ *
+ * **Example** (Collecting a flow run into a folder)
+ *
+ * ```ts
+ * import { Collect, CollectOutput } from "@effect-prefect/collect"
+ * import * as Effect from "effect/Effect"
+ * import * as Layer from "effect/Layer"
+ * import * as PersistedQueue from "effect/persistence/PersistedQueue"
+ *
+ * export const collect = (flowRunId: string) =>
+ *   Collect.run({
+ *     selection: { flowRunIds: [flowRunId] },
+ *     output: { format: "jsonl" }
+ *   }).pipe(
+ *     Effect.provide(CollectOutput.layerLocal("results")),
+ *     Effect.provide(PersistedQueue.layer.pipe(Layer.provide(PersistedQueue.layerStoreMemory)))
+ *   )
+ * ```
+ *
+ * @since 0.1.0
+ */
+import { PrefectApi } from "@effect-prefect/api/PrefectApi"
+import type { PrefectApiError } from "@effect-prefect/api/PrefectApiError"
+import { ResultOptions } from "@effect-prefect/results/ResultOptions"
+import { ResultStorage } from "@effect-prefect/results/ResultStorage"
+import * as Effect from "effect/Effect"
+import type { PersistedQueueFactory } from "effect/persistence/PersistedQueue"
+import { CollectError, NothingToCollect, OtherCollection, PartsFailed, PlaceNotAllowed } from "./CollectError.ts"
+import { CollectOutput } from "./CollectOutput.ts"
+import * as Plan from "./CollectPlan.ts"
+import * as FlowRuns from "./internal/flowRuns.ts"
+import * as Manifests from "./internal/manifest.ts"
+import { firstDenied } from "./internal/needs.ts"
+import * as Planner from "./internal/planner.ts"
+import { publish } from "./internal/publish.ts"
+import { drain } from "./internal/work.ts"
+
+/**
+ * What to collect, and as what.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface PlanOptions {
+  readonly selection: Plan.Selection
+  readonly output: {
+    readonly format: Plan.OutputFormat["format"]
+    /** Default: zstd for Parquet, none for JSON Lines. */
+    readonly compression?: Plan.OutputFormat["compression"] | undefined
+    /** Rows of a part, 1 to 1 000 000. Default 20 000. */
+    readonly partRows?: number | undefined
+    /** Typed columns beside those that every collection has. Default: none. */
+    readonly columns?: ReadonlyArray<Plan.Column> | undefined
+  }
+  /** Whether flow runs that have not finished are collected as they are. Default false: they are refused. */
+  readonly allowUnfinished?: boolean | undefined
+}
+
+/**
+ * Callbacks for the progress of a collection. They run synchronously while results load, so keep them fast.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Observer {
+  /** The plan is there, and so many of its parts, with so many rows, were published before. */
+  readonly onStart?: ((plan: Plan.Plan, done: { readonly parts: number; readonly rows: number }) => void) | undefined
+  /** Rows were read and encoded. */
+  readonly onRows?: ((rows: number) => void) | undefined
+  /** A part was published. */
+  readonly onPart?: ((record: Plan.PartRecord) => void) | undefined
+  /** An attempt at a part failed. */
+  readonly onFailure?:
+    | ((part: Plan.Part, error: CollectError, attempts: number, isLast: boolean) => void)
+    | undefined
+}
+
+/**
+ * How parts are worked on.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface WorkOptions {
+  /** Parts at once, so that the end of one overlaps the start of the next. Default 2. */
+  readonly slots?: number | undefined
+  /** Attempts at one part before it has failed. Default 10. */
+  readonly maxAttempts?: number | undefined
+  /** Whether a collection whose parts have failed gets a manifest that lists them. Default false: it fails. */
+  readonly allowFailed?: boolean | undefined
+  readonly observer?: Observer | undefined
+}
+
+/**
+ * The collection after a run.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Collection {
+  readonly plan: Plan.Plan
+  readonly manifest: Plan.Manifest
+}
+
+/**
+ * The output options with their defaults.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export const outputFormat = ({ columns, compression, format, partRows }: PlanOptions["output"]): Plan.OutputFormat => ({
+  format,
+  compression: compression ?? (format === "parquet" ? "zstd" : "none"),
+  partRows: partRows ?? 20_000,
+  columns: columns ?? []
+})
+
+const createdBy = "effect-prefect"
+
+/**
+ * Plans a collection: asks the backend for counts and reads no result. Nothing is written.
+ *
+ * @category planning
+ * @since 0.1.0
+ */
+export const plan = Effect.fn("Collect.plan")(function*(
+  options: PlanOptions
+): Effect.fn.Return<Plan.Plan, CollectError | PrefectApiError, PrefectApi | ResultStorage> {
+  const { maxBytes } = yield* ResultOptions
+  return yield* Planner.make(yield* PrefectApi, yield* ResultStorage, {
+    selection: options.selection,
+    output: outputFormat(options.output),
+    maxBytes,
+    createdBy,
+    allowUnfinished: options.allowUnfinished ?? false
+  })
+})
+
+/** Whether the backend has what a plan by name or of everything was made from. */
+const checkBackend = Effect.fnUntraced(function*(name: string, { parts, selection }: Plan.Plan) {
+  const [first] = parts
+  if ("flowRunIds" in selection || first === undefined) return
+  const flowRunId = first._tag === "FlowRuns" ? first.flowRunIds[0] : first.flowRunId
+  const api = yield* PrefectApi
+  yield* Effect.catchReason(api.flowRun(flowRunId), "PrefectApiError", "FlowRunNotFound", () =>
+    Effect.fail(
+      new CollectError({
+        reason: new OtherCollection({
+          output: name,
+          detail: `${Plan.describeSelection(selection)} of another backend`
+        })
+      })
+    ))
+})
+
+/**
+ * The plan that the output holds, or a new one, which is then stored there. Of several starters at once one stores its
+ * plan, and the others go on with it.
+ *
+ * It fails with OtherCollection when the output holds a plan of another selection or format.
+ *
+ * @category planning
+ * @since 0.1.0
+ */
+export const start = Effect.fn("Collect.start")(function*(
+  options: PlanOptions
+): Effect.fn.Return<
+  { readonly plan: Plan.Plan; readonly manifest: Plan.Manifest | undefined },
+  CollectError | PrefectApiError,
+  PrefectApi | ResultStorage | CollectOutput
+> {
+  const output = yield* CollectOutput
+  const wanted = { selection: options.selection, output: outputFormat(options.output) }
+  let known = yield* Manifests.readPlan(output)
+  if (known === undefined) {
+    const made = yield* plan(options)
+    yield* output.prepare(made.job)
+    known = yield* Manifests.createPlan(output, made)
+  } else {
+    yield* Manifests.checkPlan(output, known, wanted)
+    yield* checkBackend(output.name, known)
+    const newest = yield* Manifests.readManifest(output)
+    if (newest?.manifest.complete === true) return { plan: known, manifest: newest.manifest }
+    yield* output.prepare(known.job)
+  }
+  yield* Manifests.checkPlan(output, known, wanted)
+  return { plan: known, manifest: undefined }
+})
+
+/**
+ * Publishes one part and gives its record, or that of the writer that was first.
+ *
+ * @category working
+ * @since 0.1.0
+ */
+export const makeWorker = Effect.fn("Collect.makeWorker")(function*(
+  plan: Plan.Plan,
+  options?: { readonly onRows?: ((rows: number) => void) | undefined }
+): Effect.fn.Return<
+  (part: Plan.Part) => Effect.Effect<Plan.PartRecord, CollectError>,
+  CollectError,
+  PrefectApi | ResultStorage | CollectOutput
+> {
+  const storage = yield* ResultStorage
+  const denied = firstDenied(storage, plan.needs)
+  if (denied !== undefined) {
+    return yield* new CollectError({ reason: new PlaceNotAllowed({ location: denied }) })
+  }
+  const output = yield* CollectOutput
+  const api = yield* PrefectApi
+  const reader = yield* FlowRuns.makeReader(api, plan)
+  const resultOptions = yield* ResultOptions
+  return (part) =>
+    publish(output, plan, part, reader, options?.onRows ?? (() => {})).pipe(
+      Effect.provideService(PrefectApi, api),
+      Effect.provideService(ResultStorage, storage),
+      Effect.provideService(ResultOptions, { ...resultOptions, maxBytes: plan.limits.maxBytes })
+    )
+})
+
+/**
+ * Writes the manifest of a collection whose parts are all published, or have failed.
+ *
+ * @category working
+ * @since 0.1.0
+ */
+export const finish = Effect.fn("Collect.finish")(function*(
+  plan: Plan.Plan,
+  failed: ReadonlyArray<Plan.FailedPart>,
+  options?: { readonly allowFailed?: boolean | undefined }
+): Effect.fn.Return<Plan.Manifest, CollectError, CollectOutput> {
+  if (failed.length > 0 && options?.allowFailed !== true) {
+    return yield* new CollectError({
+      reason: new PartsFailed({
+        failed: failed.length,
+        parts: plan.parts.length,
+        examples: failed.slice(0, 3).map(({ error, part, range }) => `part ${part} (${range}): ${error}`)
+      })
+    })
+  }
+  return yield* Manifests.createManifest(yield* CollectOutput, plan, failed)
+})
+
+/**
+ * Collects: plans, or goes on with the plan that the output holds, works on its parts in this process, and writes the
+ * manifest. On a collection that is complete it does nothing.
+ *
+ * A result that cannot be read is a row that says why. A store or a backend that is gone fails the part, which is tried
+ * again after 1 s, 2 s, 4 s, … up to 60 s. It fails with PartsFailed when parts have failed after all of their attempts.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const run = Effect.fn("Collect.run")(function*(
+  options: PlanOptions & WorkOptions & {
+    /** What publishes a part. Default: a worker in this process. */
+    readonly execute?: ((part: Plan.Part) => Effect.Effect<Plan.PartRecord, CollectError>) | undefined
+  }
+): Effect.fn.Return<
+  Collection,
+  CollectError | PrefectApiError,
+  PrefectApi | ResultStorage | CollectOutput | PersistedQueueFactory
+> {
+  const output = yield* CollectOutput
+  const { observer } = options
+  const { manifest, plan } = yield* start(options)
+  if (manifest !== undefined) return { plan, manifest }
+  const recorded = yield* Manifests.recordedParts(output)
+  const pending = plan.parts.map(({ part }) => part).filter((part) => !recorded.has(part))
+  if (observer?.onStart !== undefined) {
+    const records = yield* Manifests.readRecords(output, recorded)
+    observer.onStart(plan, { parts: records.length, rows: records.reduce((rows, record) => rows + record.rows, 0) })
+  }
+  const execute = pending.length === 0
+    ? undefined
+    : options.execute ?? (yield* makeWorker(plan, { onRows: observer?.onRows }))
+  const failed = execute === undefined ? [] : yield* drain(plan, pending, {
+    slots: Math.max(1, options.slots ?? 2),
+    maxAttempts: Math.max(1, options.maxAttempts ?? 10),
+    execute,
+    observer: {
+      onPart: observer?.onPart ?? (() => {}),
+      onFailure: observer?.onFailure ?? (() => {})
+    }
+  })
+  return { plan, manifest: yield* finish(plan, failed, options) }
+})
+
+/**
+ * How far a collection has come, by what its output holds.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Status {
+  readonly job: string
+  readonly selection: Plan.Selection
+  readonly isComplete: boolean
+  readonly parts: number
+  readonly publishedParts: number
+  readonly rows: number
+  /** Rows that the plan expects; null when it does not know. */
+  readonly expectedRows: number | null
+  readonly bytes: number
+  readonly failures: Readonly<Record<string, number>>
+}
+
+const openPlan = Effect.fnUntraced(function*(output: CollectOutput["Service"]) {
+  const plan = yield* Manifests.readPlan(output)
+  if (plan !== undefined) return plan
+  return yield* new CollectError({
+    reason: new NothingToCollect({ selection: `${output.name}, which holds no ${Plan.planName},` })
+  })
+})
+
+/**
+ * How far the collection of the output has come: it counts the records.
+ *
+ * @category inspecting
+ * @since 0.1.0
+ */
+export const status: Effect.Effect<Status, CollectError, CollectOutput> = Effect.gen(function*() {
+  const output = yield* CollectOutput
+  const plan = yield* openPlan(output)
+  const records = yield* Manifests.readRecords(output, yield* Manifests.recordedParts(output))
+  const { manifest } = Manifests.manifestOf(plan, records, [])
+  return {
+    job: plan.job,
+    selection: plan.selection,
+    isComplete: (yield* Manifests.readManifest(output))?.manifest.complete === true,
+    parts: plan.parts.length,
+    publishedParts: records.length,
+    rows: manifest.rows,
+    expectedRows: plan.expected,
+    bytes: records.reduce((bytes, record) => bytes + record.bytes, 0),
+    failures: manifest.failures
+  }
+}).pipe(Effect.withSpan("Collect.status"))
+
+/**
+ * Something that is wrong with a collection.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface VerificationIssue {
+  /** The file's name. */
+  readonly name: string
+  readonly problem: string
+}
+
+/**
+ * What verifying a collection found.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Verification {
+  readonly parts: number
+  readonly rows: number
+  readonly bytes: number
+  /** The first 1 000 issues. */
+  readonly issues: ReadonlyArray<VerificationIssue>
+  readonly issueCount: number
+}
+
+/**
+ * Reads every part of the output's collection and compares it with plan, records and manifest.
+ *
+ * @category inspecting
+ * @since 0.1.0
+ */
+export const verify: Effect.Effect<Verification, CollectError, CollectOutput> = Effect.gen(function*() {
+  const output = yield* CollectOutput
+  const plan = yield* openPlan(output)
+  return yield* Manifests.verify(output, plan)
+}).pipe(Effect.withSpan("Collect.verify"))

@@ -1,0 +1,214 @@
+/**
+ * `CollectFormat`: rows to the bytes of a part, and back to what its record says of them.
+ *
+ * @since 0.1.0
+ */
+import * as State from "@effect-prefect/core/State"
+import * as JsonProjection from "@effect-prefect/formats/JsonProjection"
+import { fromFormatError } from "@effect-prefect/results/ResultError"
+import type { Outcome } from "@effect-prefect/results/TaskRun"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as Stream from "effect/Stream"
+import { CollectError, Unsupported } from "./CollectError.ts"
+import type { OutputFormat } from "./CollectPlan.ts"
+import * as Blocks from "./internal/blocks.ts"
+import * as JsonLines from "./internal/jsonLines.ts"
+
+/**
+ * One row of a part.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Row {
+  readonly flowRunId: string
+  readonly taskRunId: string
+  readonly taskSlug: string | null
+  /** The name of the state's type. */
+  readonly state: string
+  /** -1: not a mapped child. */
+  readonly mapIndex: number
+  readonly outcome: RowOutcome
+}
+
+/**
+ * What a row holds: the value as JSON text, why there is none, or, for a mapped parent, how many children follow.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type RowOutcome =
+  | { readonly _tag: "Value"; readonly json: string }
+  | { readonly _tag: "Failure"; readonly reason: string; readonly message: string }
+  | { readonly _tag: "Mapped"; readonly children: number }
+
+/**
+ * What a part's rows come to.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Summary {
+  readonly rows: number
+  readonly results: number
+  readonly failures: Readonly<Record<string, number>>
+  readonly firstMapIndex: number | null
+  readonly lastMapIndex: number | null
+}
+
+/**
+ * The row of an outcome. A value that has no JSON projection is a failure like any other.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const rowOf = ({ result, taskRun: { view } }: Outcome): Effect.Effect<Row> => {
+  const row = (outcome: RowOutcome): Row => ({
+    flowRunId: view.flowRunId ?? "",
+    taskRunId: view.taskRunId,
+    taskSlug: view.taskSlug,
+    state: State.typeName(view.state),
+    mapIndex: view.mapIndex,
+    outcome
+  })
+  if (Result.isFailure(result)) {
+    const { message, reason } = result.failure
+    return Effect.succeed(row({ _tag: "Failure", reason: reason._tag, message }))
+  }
+  return Effect.match(JsonProjection.toText(result.success), {
+    onSuccess: (json) => row({ _tag: "Value", json }),
+    onFailure: (error) => {
+      const reason = fromFormatError(error)
+      return row({
+        _tag: "Failure",
+        reason: reason._tag,
+        message: `${view.taskSlug ?? "task run"} (${view.taskRunId}): ${reason.message}`
+      })
+    }
+  })
+}
+
+/**
+ * The row of a mapped parent. Its value is that of its children, which follow it.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const parentRow = ({ taskRun: { view } }: Outcome, children: number): Row => ({
+  flowRunId: view.flowRunId ?? "",
+  taskRunId: view.taskRunId,
+  taskSlug: view.taskSlug,
+  state: State.typeName(view.state),
+  mapIndex: view.mapIndex,
+  outcome: { _tag: "Mapped", children }
+})
+
+/**
+ * Counts rows as they are encoded.
+ *
+ * @category counting
+ * @since 0.1.0
+ */
+export class Counter {
+  rows = 0
+  results = 0
+  readonly failures: Record<string, number> = {}
+  firstMapIndex: number | null = null
+  lastMapIndex: number | null = null
+
+  add(mapIndex: number, failure: string | undefined, isValue: boolean): void {
+    this.rows++
+    if (isValue) this.results++
+    if (failure !== undefined) this.failures[failure] = (this.failures[failure] ?? 0) + 1
+    if (mapIndex < 0) return
+    this.firstMapIndex ??= mapIndex
+    this.lastMapIndex = mapIndex
+  }
+
+  addRow({ mapIndex, outcome }: Row): void {
+    this.add(mapIndex, outcome._tag === "Failure" ? outcome.reason : undefined, outcome._tag === "Value")
+  }
+
+  get summary(): Summary {
+    return {
+      rows: this.rows,
+      results: this.results,
+      failures: Object.fromEntries(Object.entries(this.failures).sort(([left], [right]) => left < right ? -1 : 1)),
+      firstMapIndex: this.firstMapIndex,
+      lastMapIndex: this.lastMapIndex
+    }
+  }
+}
+
+/**
+ * The columns that every part has, with the names of their types.
+ *
+ * @category columns
+ * @since 0.1.0
+ */
+export const columnsOf = (output: OutputFormat): ReadonlyArray<{ readonly name: string; readonly type: string }> => [
+  { name: "flow_run_id", type: "string" },
+  { name: "task_run_id", type: "string" },
+  { name: "task_slug", type: "string" },
+  { name: "map_index", type: "int32" },
+  { name: "state", type: "string" },
+  ...(output.format === "jsonl"
+    ? [{ name: "mapped_children", type: "int32" }, { name: "outcome", type: "object" }]
+    : [
+      { name: "mapped_children", type: "int32" },
+      { name: "value", type: "json" },
+      { name: "error_reason", type: "string" },
+      { name: "error_message", type: "string" }
+    ]),
+  ...output.columns.map(({ name, type }) => ({ name: `v.${name}`, type }))
+]
+
+const parquet = Effect.tryPromise({
+  try: () => import("./internal/parquet.ts"),
+  catch: () =>
+    new CollectError({
+      reason: new Unsupported({
+        detail: "Parquet needs the package hyparquet-writer: install it, or write JSON Lines (--format jsonl)"
+      })
+    })
+})
+
+/**
+ * Encodes the rows of one part. Equal rows give equal bytes, however the stream cuts them into arrays.
+ *
+ * At most one row group of Parquet (50 000 rows or 64 MiB of values), or one block of JSON Lines, is in memory.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const encode = <E, R>(
+  rows: Stream.Stream<Row, E, R>,
+  output: OutputFormat
+): Stream.Stream<Uint8Array, E | CollectError, R> =>
+  output.format === "jsonl"
+    ? Blocks.compress(JsonLines.encode(rows, output.columns), output.compression)
+    : Stream.unwrap(Effect.map(parquet, (module) => module.encode(rows, output)))
+
+/**
+ * What the rows of a part that is there come to.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const summarize = (bytes: Uint8Array, output: OutputFormat): Effect.Effect<Summary, CollectError> =>
+  Effect.gen(function*() {
+    const counter = new Counter()
+    const unreadable = () =>
+      new CollectError({ reason: new Unsupported({ detail: "a part that is there is not one of this collection" }) })
+    if (output.format === "jsonl") {
+      yield* Effect.tryPromise({
+        try: async () => JsonLines.count(await Blocks.decompress(bytes, output.compression), counter),
+        catch: unreadable
+      })
+    } else {
+      const module = yield* parquet
+      yield* Effect.tryPromise({ try: () => module.count(bytes, counter), catch: unreadable })
+    }
+    return counter.summary
+  })

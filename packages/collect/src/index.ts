@@ -1,0 +1,5 @@
+export * as Collect from "./Collect.ts"
+export * as CollectError from "./CollectError.ts"
+export * as CollectFormat from "./CollectFormat.ts"
+export * as CollectOutput from "./CollectOutput.ts"
+export * as CollectPlan from "./CollectPlan.ts"

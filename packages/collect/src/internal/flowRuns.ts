@@ -1,0 +1,109 @@
+/** The task runs of a flow run in the order in which they are collected. */
+import type { PrefectApi } from "@effect-prefect/api/PrefectApi"
+import type { PrefectApiError } from "@effect-prefect/api/PrefectApiError"
+import * as State from "@effect-prefect/core/State"
+import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
+import * as Cache from "effect/Cache"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Stream from "effect/Stream"
+import type { Cursor, Part, Plan } from "../CollectPlan.ts"
+
+type Api = PrefectApi["Service"]
+
+/** Whether a view is the parent of mapped children. */
+export const isParent = (view: TaskRunView): boolean => State.isMapped(view.state) && view.mapIndex < 0
+
+/** The first task run of each task of a flow run, in order, and the tasks that have mapped children. */
+export interface Tasks {
+  readonly first: ReadonlyArray<TaskRunView>
+  readonly mapped: ReadonlySet<string>
+}
+
+export const tasksOf = (api: Api, flowRunId: string): Effect.Effect<Tasks, PrefectApiError> =>
+  Effect.map(
+    Effect.all([api.firstTaskRunOfEachTask(flowRunId), api.mappedTaskIds(flowRunId)], { concurrency: 2 }),
+    ([first, mapped]) => ({ first, mapped })
+  )
+
+/** The task id of a task whose children are to be walked. */
+export const childrenOf = (view: TaskRunView, { mapped }: Tasks): string | undefined =>
+  view.taskId !== null && (isParent(view) || mapped.has(view.taskId)) ? view.taskId : undefined
+
+export const cursorOf = ({ taskRunId, taskSlug }: TaskRunView): Cursor => ({ taskRunId, taskSlug })
+
+/**
+ * Reads the views of parts. What a flow run's tasks are is asked once for neighbouring parts.
+ */
+export const makeReader = Effect.fnUntraced(function*(api: Api, plan: Plan) {
+  const tasks = yield* Cache.makeWith((flowRunId: string) => tasksOf(api, flowRunId), {
+    capacity: 4,
+    timeToLive: (exit) => Exit.isSuccess(exit) ? "10 minutes" : 0
+  })
+  /** Tasks whose children have parts of their own. */
+  const apart = new Set<string>()
+  const taskKey = (flowRunId: string, taskId: string) => `${flowRunId}/${taskId}`
+  for (const part of plan.parts) if (part._tag === "Children") apart.add(taskKey(part.flowRunId, part.taskId))
+
+  const children = (flowRunId: string, taskId: string, after: number, until?: number) =>
+    api.mappedChildren({ flowRunId, taskId }, { after, until })
+
+  const ofTasks = (
+    flowRunId: string,
+    all: Tasks,
+    views: ReadonlyArray<TaskRunView>
+  ): Stream.Stream<TaskRunView, PrefectApiError> => {
+    const groups: Array<Stream.Stream<TaskRunView, PrefectApiError>> = []
+    let alone: Array<TaskRunView> = []
+    for (const view of views) {
+      const taskId = childrenOf(view, all)
+      const isApart = taskId !== undefined && apart.has(taskKey(flowRunId, taskId))
+      // A task without a parent begins with its first child.
+      if (isApart && view.mapIndex >= 0) continue
+      alone.push(view)
+      if (taskId === undefined || isApart) continue
+      groups.push(Stream.fromArray(alone), children(flowRunId, taskId, view.mapIndex))
+      alone = []
+    }
+    groups.push(Stream.fromArray(alone))
+    return Stream.flatten(Stream.fromArray(groups))
+  }
+
+  const isOfSelection = (view: TaskRunView): boolean =>
+    !("flowRunIds" in plan.selection) || plan.selection.taskSlug === undefined ||
+    plan.selection.taskSlug === view.taskSlug
+
+  const slice = (all: Tasks, from: Cursor | null, until: Cursor | null): ReadonlyArray<TaskRunView> => {
+    const at = (cursor: Cursor) => all.first.findIndex((view) => view.taskRunId === cursor.taskRunId)
+    const start = from === null ? 0 : at(from)
+    const end = until === null ? all.first.length : at(until)
+    return start < 0 || end < 0 ? [] : all.first.slice(start, end).filter(isOfSelection)
+  }
+
+  const flowRun = (flowRunId: string, from: Cursor | null, until: Cursor | null) =>
+    Stream.unwrap(Effect.map(Cache.get(tasks, flowRunId), (all) => ofTasks(flowRunId, all, slice(all, from, until))))
+
+  const views = (part: Part): Stream.Stream<TaskRunView, PrefectApiError> => {
+    switch (part._tag) {
+      case "Children":
+        return children(part.flowRunId, part.taskId, part.after, part.until ?? undefined)
+      case "TaskRuns":
+        return flowRun(part.flowRunId, part.from, part.until)
+      case "FlowRuns":
+        return Stream.flatMap(Stream.fromIterable(part.flowRunIds), (flowRunId) => flowRun(flowRunId, null, null))
+    }
+  }
+
+  /** How many children follow a parent: as its state says, else as many as there are. */
+  const childCount = (parent: TaskRunView): Effect.Effect<number, PrefectApiError> => {
+    const expected = State.isMapped(parent.state) ? parent.state.nMapStates ?? undefined : undefined
+    if (expected !== undefined) return Effect.succeed(expected)
+    if (parent.taskId === null || parent.flowRunId === null) return Effect.succeed(0)
+    return Effect.map(
+      api.countMappedChildren({ flowRunId: parent.flowRunId, taskId: parent.taskId }),
+      (states) => Object.values(states).reduce((sum, count) => sum + count, 0)
+    )
+  }
+
+  return { views, childCount }
+})

@@ -1,0 +1,161 @@
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import { createHash, randomUUID } from "node:crypto"
+import * as fs from "node:fs/promises"
+import { dirname, join } from "node:path"
+import { CollectError, OutputUnavailable } from "../CollectError.ts"
+import type { Output } from "../CollectOutput.ts"
+
+const codeOf = (cause: unknown): string | undefined =>
+  typeof cause === "object" && cause !== null && "code" in cause && typeof cause.code === "string"
+    ? cause.code
+    : undefined
+
+const day = 24 * 60 * 60 * 1000
+
+/** The system's answers that a user can do something about, in words. */
+const sentences: Record<string, string> = {
+  EACCES: "permission denied",
+  EROFS: "the file system is read-only",
+  ENOSPC: "the disk is full",
+  EDQUOT: "the disk quota is used up",
+  EPERM: "the file system does not allow it (a collection needs hard links)",
+  ENOTSUP: "the file system has no hard links, which a collection needs",
+  ENOTDIR: "it is not a folder"
+}
+
+export const make = (directory: string): Output => {
+  const partial = join(directory, "_partial")
+  const fail = (detail: string) => new CollectError({ reason: new OutputUnavailable({ output: directory, detail }) })
+  const failed = (verb: string) => (cause: unknown): CollectError => {
+    if (cause instanceof CollectError) return cause
+    const code = codeOf(cause) ?? "unknown error"
+    return fail(`cannot ${verb} (${code}${sentences[code] === undefined ? "" : `: ${sentences[code]}`})`)
+  }
+  const attempt = <A>(verb: string, run: () => Promise<A>) => Effect.tryPromise({ try: run, catch: failed(verb) })
+
+  /** Brings a folder's entries to the disk. Not every system can. */
+  const syncFolder = async (path: string) => {
+    try {
+      const folder = await fs.open(path, "r")
+      try {
+        await folder.sync()
+      } finally {
+        await folder.close()
+      }
+    } catch {
+      // Windows opens no folders.
+    }
+  }
+
+  const openPartial = async () => {
+    await fs.mkdir(partial, { recursive: true })
+    const path = join(partial, randomUUID())
+    return { path, file: await fs.open(path, "wx") }
+  }
+
+  /** Whether the file took the name: false when it is taken. */
+  const publish = async (path: string, name: string): Promise<boolean> => {
+    const final = join(directory, name)
+    const folder = dirname(final)
+    await fs.mkdir(folder, { recursive: true })
+    try {
+      await fs.link(path, final)
+    } catch (cause) {
+      if (codeOf(cause) === "EEXIST") return false
+      // Whoever finished the collection meanwhile has taken the partial file away.
+      if (codeOf(cause) === "ENOENT" && await isFile(final)) return false
+      throw cause
+    }
+    await syncFolder(folder)
+    return true
+  }
+
+  const isFile = (path: string) => fs.stat(path).then((_) => _.isFile(), () => false)
+
+  const create: Output["create"] = (name, body) =>
+    Effect.acquireUseRelease(
+      attempt(`write ${name}`, openPartial),
+      ({ file, path }) =>
+        Effect.gen(function*() {
+          const hash = createHash("sha256")
+          let bytes = 0
+          yield* Stream.runForEach(body, (chunk) =>
+            attempt(`write ${name}`, async () => {
+              hash.update(chunk)
+              bytes += chunk.length
+              await file.writeFile(chunk)
+            }))
+          yield* attempt(`write ${name}`, () => file.sync())
+          const isNew = yield* attempt(`publish ${name}`, () => publish(path, name))
+          return { isNew, bytes, sha256: hash.digest("hex") }
+        }),
+      ({ file, path }) =>
+        Effect.promise(async () => {
+          await file.close().catch(() => {})
+          await fs.rm(path, { force: true }).catch(() => {})
+        })
+    )
+
+  const orUndefined = <A>(verb: string, run: () => Promise<A>): Effect.Effect<A | undefined, CollectError> =>
+    attempt(verb, () =>
+      run().catch((cause: unknown) => {
+        if (codeOf(cause) === "ENOENT") return undefined
+        throw cause
+      }))
+
+  const partials = () => fs.readdir(partial).catch((): Array<string> => [])
+
+  return {
+    name: directory,
+    prepare: () =>
+      attempt("use this folder", async () => {
+        await fs.mkdir(directory, { recursive: true })
+        const probe = await openPartial()
+        await probe.file.close()
+        await fs.rm(probe.path, { force: true })
+        for (const name of await partials()) {
+          const path = join(partial, name)
+          const stat = await fs.stat(path).catch(() => undefined)
+          if (stat !== undefined && Date.now() - stat.mtimeMs > day) await fs.rm(path, { force: true })
+        }
+      }),
+    create,
+    read: (name) => orUndefined(`read ${name}`, () => fs.readFile(join(directory, name))),
+    digest: (name) =>
+      orUndefined(`read ${name}`, async () => {
+        const hash = createHash("sha256")
+        let bytes = 0
+        const file = await fs.open(join(directory, name), "r")
+        try {
+          for await (const chunk of file.createReadStream({ autoClose: false, highWaterMark: 1024 * 1024 })) {
+            hash.update(chunk as Buffer)
+            bytes += (chunk as Buffer).length
+          }
+        } finally {
+          await file.close()
+        }
+        return { bytes, sha256: hash.digest("hex") }
+      }),
+    list: (folder) =>
+      Stream.unwrap(Effect.map(
+        attempt("list this folder", () =>
+          fs.readdir(join(directory, folder), { withFileTypes: true }).catch((cause: unknown) => {
+            if (codeOf(cause) === "ENOENT") {
+              return []
+            }
+            throw cause
+          })),
+        (entries) =>
+          Stream.fromIterable(
+            entries.filter((_) =>
+              _.isFile()
+            ).map((entry) => folder + entry.name)
+          )
+      )),
+    finish: attempt("remove _partial", async () => {
+      for (const name of await partials()) await fs.rm(join(partial, name), { force: true })
+      await fs.rmdir(partial).catch(() => {})
+    })
+  }
+}

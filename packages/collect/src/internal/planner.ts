@@ -1,0 +1,252 @@
+/** Cuts a selection into parts. It asks for counts, not for rows. */
+import type { PrefectApi } from "@effect-prefect/api/PrefectApi"
+import type { PrefectApiError } from "@effect-prefect/api/PrefectApiError"
+import type { FlowRunView } from "@effect-prefect/core/FlowRunView"
+import * as State from "@effect-prefect/core/State"
+import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
+import type { ResultStorage } from "@effect-prefect/results/ResultStorage"
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import { CollectError, FlowRunUnfinished, NothingToCollect, Unsupported } from "../CollectError.ts"
+import * as Plan from "../CollectPlan.ts"
+import { childrenOf, cursorOf, isParent, type Tasks, tasksOf } from "./flowRuns.ts"
+import { Needs } from "./needs.ts"
+
+/** A task and how many mapped children it has. */
+interface Task {
+  readonly view: TaskRunView
+  readonly taskId: string | undefined
+  readonly found: number
+  /** Children that the range must reach: as many as are expected, or found. */
+  readonly span: number
+}
+
+/** A flow run and its tasks, in order. */
+interface Counted {
+  readonly flowRunId: string
+  readonly tasks: ReadonlyArray<Task>
+  readonly rows: number
+}
+
+/** Distributes over the members of a union, which Omit alone does not. */
+type WithoutNumber<A> = A extends unknown ? Omit<A, "part"> : never
+type Piece = WithoutNumber<Plan.Part>
+
+/** Tasks without children whose places are looked at. */
+const maxSample = 1000
+
+const rowsOf = ({ found, view }: Task): number => found + (view.mapIndex < 0 || found === 0 ? 1 : 0)
+
+const sum = (tasks: ReadonlyArray<Task>): number => tasks.reduce((rows, task) => rows + rowsOf(task), 0)
+
+/** The ranges of map indices of one task, each of `size` indices; the last has no end. */
+const ranges = (flowRunId: string, task: Task, size: number): Array<Piece> => {
+  const out: Array<Piece> = []
+  const count = Math.max(1, Math.ceil(task.span / size))
+  for (let at = 0; at < count; at++) {
+    const isLast = at === count - 1
+    out.push({
+      _tag: "Children",
+      flowRunId,
+      taskId: task.taskId!,
+      taskRunId: task.view.taskRunId,
+      taskSlug: task.view.taskSlug,
+      after: at * size - 1,
+      until: isLast ? null : (at + 1) * size,
+      rows: task.found !== task.span ? null : isLast ? task.span - at * size : size
+    })
+  }
+  return out
+}
+
+/**
+ * Cuts one flow run: neighbouring small tasks go together. The children of a large one are cut by ranges of map indices,
+ * and its parent goes with what comes before it.
+ */
+const cut = ({ flowRunId, tasks }: Counted, partRows: number): Array<Piece> => {
+  const out: Array<Piece> = []
+  let first: Task | undefined
+  let packed = 0
+  const flush = (next: Task | undefined) => {
+    if (first === undefined) return
+    out.push({
+      _tag: "TaskRuns",
+      flowRunId,
+      from: cursorOf(first.view),
+      until: next === undefined ? null : cursorOf(next.view),
+      rows: packed
+    })
+    first = undefined
+    packed = 0
+  }
+  const pack = (task: Task, rows: number) => {
+    if (packed + rows > partRows) flush(task)
+    first ??= task
+    packed += rows
+  }
+  for (const [at, task] of tasks.entries()) {
+    const rows = rowsOf(task)
+    if (task.taskId === undefined || Math.max(rows, task.span) <= partRows) {
+      pack(task, rows)
+      continue
+    }
+    if (task.view.mapIndex < 0) {
+      pack(task, 1)
+      flush(tasks[at + 1])
+    } else flush(task)
+    out.push(...ranges(flowRunId, task, partRows))
+  }
+  flush(undefined)
+  return out
+}
+
+/** Cuts flow runs in their order; those that are smaller than a part are packed into one. */
+const pieces = (flowRuns: ReadonlyArray<Counted>, partRows: number): Array<Piece> => {
+  const out: Array<Piece> = []
+  let packed: Array<Counted> = []
+  let rows = 0
+  const flush = () => {
+    const [first, ...rest] = packed
+    if (first === undefined) return
+    out.push(
+      rest.length === 0
+        ? { _tag: "TaskRuns", flowRunId: first.flowRunId, from: null, until: null, rows }
+        : { _tag: "FlowRuns", flowRunIds: [first.flowRunId, ...rest.map(({ flowRunId }) => flowRunId)], rows }
+    )
+    packed = []
+    rows = 0
+  }
+  for (const flowRun of flowRuns) {
+    const isSmall = flowRun.rows <= partRows && flowRun.tasks.every(({ span }) => span <= partRows)
+    if (!isSmall || rows + flowRun.rows > partRows) flush()
+    if (!isSmall) out.push(...cut(flowRun, partRows))
+    else if (flowRun.rows > 0) {
+      packed.push(flowRun)
+      rows += flowRun.rows
+    }
+  }
+  flush()
+  return out
+}
+
+/** Flow runs from the first that was created on. Times of different offsets are compared as times. */
+const byCreation = (left: FlowRunView, right: FlowRunView): number =>
+  timeOf(left) - timeOf(right) || (left.created ?? "").length - (right.created ?? "").length ||
+  compare(left.created ?? "", right.created ?? "") || compare(left.flowRunId, right.flowRunId)
+
+const timeOf = ({ created }: FlowRunView): number =>
+  Option.match(created === undefined || created === null ? Option.none() : DateTime.make(created), {
+    onNone: () => 0,
+    onSome: DateTime.toEpochMillis
+  })
+
+const compare = (left: string, right: string): number => left < right ? -1 : left > right ? 1 : 0
+
+export interface Options {
+  readonly selection: Plan.Selection
+  readonly output: Plan.OutputFormat
+  readonly maxBytes: number
+  readonly createdBy: string
+  readonly allowUnfinished: boolean
+}
+
+export const make = Effect.fnUntraced(function*(
+  api: PrefectApi["Service"],
+  storage: ResultStorage["Service"],
+  { allowUnfinished, createdBy, maxBytes, output, selection }: Options
+): Effect.fn.Return<Plan.Plan, CollectError | PrefectApiError> {
+  const fail = (reason: CollectError["reason"]) => Effect.fail(new CollectError({ reason }))
+  const flowRuns = "flowRunIds" in selection
+    ? yield* Effect.forEach(new Set(selection.flowRunIds), api.flowRun, { concurrency: 8 })
+    : yield* Stream.runCollect(api.flowRuns("flowName" in selection ? { flowName: selection.flowName } : {}))
+  const sorted = [...flowRuns].sort(byCreation)
+  if (!allowUnfinished) {
+    const unfinished = sorted.find(({ state }) => !State.isFinished(state))
+    if (unfinished !== undefined) {
+      return yield* fail(
+        new FlowRunUnfinished({ flowRunId: unfinished.flowRunId, state: State.typeName(unfinished.state) })
+      )
+    }
+  }
+
+  const needs = new Needs(storage)
+  let sampled = 0
+  const incomplete: Array<Plan.Incomplete> = []
+  const taskSlug = "flowRunIds" in selection ? selection.taskSlug : undefined
+
+  const countTask = (flowRunId: string, tasks: Tasks) =>
+    Effect.fnUntraced(function*(view: TaskRunView): Effect.fn.Return<Task, PrefectApiError> {
+      const taskId = childrenOf(view, tasks)
+      if (taskId === undefined) {
+        if (sampled++ < maxSample) needs.add(view)
+        return { view, taskId, found: 0, span: 0 }
+      }
+      const states = yield* api.countMappedChildren({ flowRunId, taskId })
+      const found = Object.values(states).reduce((all, count) => all + count, 0)
+      const expected = isParent(view) && State.isMapped(view.state) ? view.state.nMapStates ?? null : null
+      const one = (after: number) =>
+        Stream.runForEach(
+          Stream.take(api.mappedChildren({ flowRunId, taskId }, { after, pageSize: 1 }), 1),
+          (child) => Effect.sync(() => needs.add(child))
+        )
+      if (found > 0) yield* one(-1)
+      if (found > 1) yield* one(found - 2)
+      if (!isParent(view)) needs.add(view)
+      return { view, taskId, found, span: Math.max(found, expected ?? 0) }
+    })
+
+  const countFlowRun = Effect.fnUntraced(function*({ flowRunId }: FlowRunView): Effect.fn.Return<
+    Counted,
+    PrefectApiError
+  > {
+    const all = yield* tasksOf(api, flowRunId)
+    const views = taskSlug === undefined ? all.first : all.first.filter((view) => view.taskSlug === taskSlug)
+    const tasks = yield* Effect.forEach(views, countTask(flowRunId, all), { concurrency: 4 })
+    return { flowRunId, tasks, rows: sum(tasks) }
+  })
+
+  const counted = yield* Effect.forEach(sorted, countFlowRun, { concurrency: 4 })
+  for (const { flowRunId, tasks } of counted) {
+    for (const { found, view } of tasks) {
+      const expected = isParent(view) && State.isMapped(view.state) ? view.state.nMapStates ?? found : found
+      if (expected === found) continue
+      incomplete.push({
+        flowRunId,
+        taskRunId: view.taskRunId,
+        taskSlug: view.taskSlug,
+        expected,
+        found,
+        problem: found < expected
+          ? `${expected - found} of ${expected} mapped children are missing`
+          : `${found - expected} more mapped children than n_map_states says`
+      })
+    }
+  }
+  const cutPieces = pieces(counted, output.partRows)
+  if (cutPieces.length === 0) {
+    return yield* fail(new NothingToCollect({ selection: Plan.describeSelection(selection) }))
+  }
+  if (cutPieces.length > Plan.maxParts) {
+    return yield* fail(
+      new Unsupported({
+        detail: `${cutPieces.length} parts are more than ${Plan.maxParts}: choose larger parts (--part-rows)`
+      })
+    )
+  }
+  const parts = cutPieces.map((piece, part): Plan.Part => ({ ...piece, part }))
+  return {
+    format: 1,
+    job: Plan.jobOf({ selection, output, parts }),
+    createdBy,
+    created: DateTime.formatIso(yield* DateTime.now),
+    selection,
+    output,
+    needs: needs.list,
+    limits: { maxBytes },
+    expected: incomplete.length > 0 ? null : counted.reduce((rows, flowRun) => rows + flowRun.rows, 0),
+    incomplete,
+    parts
+  }
+})

@@ -1,0 +1,112 @@
+/** Reads a part, publishes it once, and records it. */
+import { PrefectApiError } from "@effect-prefect/api/PrefectApiError"
+import * as TaskRun from "@effect-prefect/results/TaskRun"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import { CollectError, NotACollection, PartUnreadable, PlaceNotAllowed } from "../CollectError.ts"
+import * as Format from "../CollectFormat.ts"
+import type { Output } from "../CollectOutput.ts"
+import * as Plan from "../CollectPlan.ts"
+import { isParent, type makeReader } from "./flowRuns.ts"
+
+const RecordJson = Schema.fromJsonString(Plan.PartRecord)
+const encodeRecord = Schema.encodeSync(RecordJson)
+const decodeRecord = Schema.decodeUnknownEffect(RecordJson)
+
+/** Writes small data under a name that is not taken. */
+export const createText = (output: Output, name: string, text: string) =>
+  output.create(name, Stream.make(Buffer.from(text)))
+
+/** A record that is there; undefined when there is none. */
+export const readRecord = (output: Output, part: number): Effect.Effect<Plan.PartRecord | undefined, CollectError> =>
+  Effect.flatMap(output.read(Plan.recordName(part)), (bytes) =>
+    bytes === undefined
+      ? Effect.undefined
+      : Effect.mapError(decodeRecord(Buffer.from(bytes).toString("utf8")), () =>
+        new CollectError({
+          reason: new NotACollection({ output: output.name, detail: `${Plan.recordName(part)} is not a record` })
+        })))
+
+const unreadable = (part: Plan.Part, detail: string) =>
+  new CollectError({ reason: new PartUnreadable({ part: part.part, detail }) })
+
+/** A failure of a result that is not data: the store or the backend may give it later, or the worker never can. */
+const failureOf = (part: Plan.Part, outcome: TaskRun.Outcome): CollectError | undefined => {
+  if (Result.isSuccess(outcome.result)) return undefined
+  const error = outcome.result.failure
+  if (error instanceof PrefectApiError || error.reason._tag === "StorageUnavailable") {
+    return unreadable(part, error.message)
+  }
+  return error.reason._tag === "StorageNotProvided"
+    ? new CollectError({ reason: new PlaceNotAllowed({ location: error.reason.type }) })
+    : undefined
+}
+
+export type Reader = Effect.Success<ReturnType<typeof makeReader>>
+
+export const publish = Effect.fnUntraced(function*(
+  output: Output,
+  plan: Plan.Plan,
+  part: Plan.Part,
+  reader: Reader,
+  onRows: (rows: number) => void
+) {
+  const startedAt = yield* Clock.currentTimeMillis
+  const counter = new Format.Counter()
+  const row = (outcome: TaskRun.Outcome): Effect.Effect<Format.Row, CollectError | PrefectApiError> => {
+    if (isParent(outcome.taskRun.view)) {
+      return Effect.map(reader.childCount(outcome.taskRun.view), (children) => Format.parentRow(outcome, children))
+    }
+    const failure = failureOf(part, outcome)
+    return failure === undefined ? Format.rowOf(outcome) : Effect.fail(failure)
+  }
+  const rows = TaskRun.outcomesOf(reader.views(part)).pipe(
+    Stream.mapArrayEffect((outcomes) =>
+      Effect.map(Effect.forEach(outcomes, row), (rows) => {
+        for (const row of rows) counter.addRow(row)
+        onRows(rows.length)
+        return rows as [Format.Row, ...Array<Format.Row>]
+      })
+    ),
+    Stream.mapError((error) => error instanceof PrefectApiError ? unreadable(part, error.message) : error)
+  )
+  const name = Plan.partName(part.part, plan.output)
+  const created = yield* output.create(name, Format.encode(rows, plan.output))
+  const seconds = () => Effect.map(Clock.currentTimeMillis, (now) => Math.round(now - startedAt) / 1000)
+  const own = { part: part.part, name, bytes: created.bytes, sha256: created.sha256, ...counter.summary }
+  if (created.isNew) return yield* keep(output, { ...own, seconds: yield* seconds(), differed: false })
+
+  // An answer that was lost, a part that was given to two, or a worker that slept: what is there counts.
+  const there = yield* output.digest(name)
+  if (there === undefined) return yield* unreadable(part, `${name} was there and is gone`)
+  if (there.sha256 === created.sha256) {
+    return yield* keep(output, { ...own, seconds: yield* seconds(), differed: false })
+  }
+  const known = yield* readRecord(output, part.part)
+  if (known !== undefined) return known
+  yield* Effect.logWarning(
+    `${name} was there already, with other bytes: the source has changed meanwhile, and the part that was first counts`
+  )
+  const bytes = yield* output.read(name)
+  if (bytes === undefined) return yield* unreadable(part, `${name} was there and is gone`)
+  const summary = yield* Format.summarize(bytes, plan.output)
+  return yield* keep(output, {
+    part: part.part,
+    name,
+    ...there,
+    ...summary,
+    seconds: yield* seconds(),
+    differed: true
+  })
+})
+
+/** Creates the record; one that is there counts. */
+const keep = (output: Output, record: Plan.PartRecord): Effect.Effect<Plan.PartRecord, CollectError> =>
+  Effect.flatMap(
+    createText(output, Plan.recordName(record.part), encodeRecord(record)),
+    ({ isNew }) =>
+      isNew ? Effect.succeed(record) : Effect.map(readRecord(output, record.part), (known) => known ?? record)
+  )

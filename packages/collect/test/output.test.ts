@@ -1,0 +1,70 @@
+import * as CollectOutput from "@effect-prefect/collect/CollectOutput"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import * as fs from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { afterAll } from "vitest"
+import { outputContract } from "./outputContract.ts"
+
+const folders: Array<string> = []
+const folder = () => {
+  const path = fs.mkdtempSync(join(tmpdir(), "effect-prefect-collect-"))
+  folders.push(path)
+  return path
+}
+afterAll(() => {
+  for (const path of folders) fs.rmSync(path, { recursive: true, force: true })
+})
+
+outputContract("memory", () => Effect.sync(() => CollectOutput.layerMemory()))
+outputContract("a local folder", () => Effect.sync(() => CollectOutput.layerLocal(join(folder(), "new", "table"))))
+
+describe("a local folder", () => {
+  const body = Stream.make(Buffer.from("x"))
+
+  it.live("has no unfinished file once the collection is finished, and keeps young ones until then", () => {
+    const path = folder()
+    const partial = join(path, "_partial")
+    return Effect.gen(function*() {
+      const output = yield* CollectOutput.CollectOutput
+      fs.mkdirSync(partial)
+      fs.writeFileSync(join(partial, "young"), "")
+      fs.writeFileSync(join(partial, "old"), "")
+      fs.utimesSync(join(partial, "old"), 0, 0)
+      yield* output.prepare("job")
+      assert.deepStrictEqual(fs.readdirSync(partial), ["young"])
+      yield* output.create("part-000000.jsonl", body)
+      assert.deepStrictEqual(fs.readdirSync(partial), ["young"])
+      yield* output.finish
+      assert.isFalse(fs.existsSync(partial))
+    }).pipe(Effect.provide(CollectOutput.layerLocal(path)))
+  })
+
+  it.live("a writer whose unfinished file was taken away finds the file that is there", () => {
+    const path = folder()
+    return Effect.gen(function*() {
+      const output = yield* CollectOutput.CollectOutput
+      const created = yield* output.create(
+        "part-000000.jsonl",
+        Stream.concat(
+          body,
+          Stream.fromEffectDrain(Effect.andThen(output.create("part-000000.jsonl", body), output.finish))
+        )
+      )
+      assert.isFalse(created.isNew)
+    }).pipe(Effect.provide(CollectOutput.layerLocal(path)))
+  })
+
+  it.live("says what is wrong with it", () => {
+    const file = join(folder(), "file")
+    fs.writeFileSync(file, "")
+    return Effect.gen(function*() {
+      const output = yield* CollectOutput.CollectOutput
+      const error = yield* Effect.flip(output.prepare("job"))
+      assert.strictEqual(error.reason._tag, "OutputUnavailable")
+      assert.include(error.message, file)
+    }).pipe(Effect.provide(CollectOutput.layerLocal(file)))
+  })
+})

@@ -1,0 +1,108 @@
+import { CollectOutput, digestOf } from "@effect-prefect/collect/CollectOutput"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import type * as Layer from "effect/Layer"
+import * as Stream from "effect/Stream"
+
+const bytes = (text: string) => Buffer.from(text)
+const body = (...texts: ReadonlyArray<string>) => Stream.fromIterable(texts.map(bytes))
+
+/** What every output does. Each call of `fresh` gives a layer over an empty place. */
+export const outputContract = (
+  name: string,
+  fresh: () => Effect.Effect<Layer.Layer<CollectOutput>>
+) => {
+  const test = (title: string, run: (output: CollectOutput["Service"]) => Effect.Effect<void, unknown>) =>
+    it.live(title, () =>
+      Effect.flatMap(fresh(), (layer) =>
+        Effect.provide(
+          Effect.gen(function*() {
+            const output = yield* CollectOutput
+            yield* output.prepare("job")
+            yield* run(output)
+          }),
+          layer
+        )))
+
+  describe(`${name}`, () => {
+    test("creates a file whole, and says what it wrote", (output) =>
+      Effect.gen(function*() {
+        const created = yield* output.create("part-000000.jsonl", body("a", "", "bc"))
+        assert.deepStrictEqual(created, { isNew: true, ...digestOf(bytes("abc")) })
+        assert.deepStrictEqual(Buffer.from((yield* output.read("part-000000.jsonl"))!), bytes("abc"))
+        assert.deepStrictEqual(yield* output.digest("part-000000.jsonl"), digestOf(bytes("abc")))
+      }))
+
+    test("leaves a file of that name as it is", (output) =>
+      Effect.gen(function*() {
+        yield* output.create("_records/part-000000.json", body("first"))
+        const second = yield* output.create("_records/part-000000.json", body("second"))
+        assert.deepStrictEqual(second, { isNew: false, ...digestOf(bytes("second")) })
+        assert.strictEqual(String(yield* output.read("_records/part-000000.json")), "first")
+      }))
+
+    test("lets one of many writers win", (output) =>
+      Effect.gen(function*() {
+        const created = yield* Effect.all(
+          Array.from({ length: 20 }, (_, index) => output.create("_manifest.json", body(`writer ${index}`))),
+          { concurrency: "unbounded" }
+        )
+        const winners = created.filter(({ isNew }) => isNew)
+        assert.strictEqual(winners.length, 1)
+        assert.strictEqual((yield* output.digest("_manifest.json"))?.sha256, winners[0]!.sha256)
+      }))
+
+    test("leaves nothing of a body that fails or is interrupted", (output) =>
+      Effect.gen(function*() {
+        const error = yield* Effect.flip(
+          output.create("part-000000.jsonl", Stream.concat(body("a"), Stream.fail("broken" as const)))
+        )
+        assert.strictEqual(error, "broken")
+        yield* Effect.timeoutOption(
+          output.create("part-000001.jsonl", Stream.concat(body("a"), Stream.never)),
+          "20 millis"
+        )
+        assert.deepStrictEqual(yield* Stream.runCollect(output.list("")), [])
+        assert.isTrue((yield* output.create("part-000001.jsonl", body("b"))).isNew)
+      }))
+
+    test("knows what is not there", (output) =>
+      Effect.gen(function*() {
+        assert.isUndefined(yield* output.read("_plan.json"))
+        assert.isUndefined(yield* output.digest("_plan.json"))
+        assert.deepStrictEqual(yield* Stream.runCollect(output.list("_records/")), [])
+      }))
+
+    test("lists the files of a folder, without those of others", (output) =>
+      Effect.gen(function*() {
+        for (
+          const name of ["_plan.json", "part-000000.jsonl", "_records/part-000000.json", "_records/part-000001.json"]
+        ) {
+          yield* output.create(name, body("x"))
+        }
+        assert.deepStrictEqual([...yield* Stream.runCollect(output.list(""))].sort(), [
+          "_plan.json",
+          "part-000000.jsonl"
+        ])
+        assert.deepStrictEqual([...yield* Stream.runCollect(output.list("_records/"))].sort(), [
+          "_records/part-000000.json",
+          "_records/part-000001.json"
+        ])
+        yield* output.finish
+        assert.deepStrictEqual([...yield* Stream.runCollect(output.list(""))].sort(), [
+          "_plan.json",
+          "part-000000.jsonl"
+        ])
+      }))
+
+    test("takes bodies of any size", (output) =>
+      Effect.gen(function*() {
+        const large = Buffer.alloc(3 * 1024 * 1024, "0123456789")
+        const created = yield* output.create("part-000000.jsonl", Stream.make(large, large, Buffer.alloc(0)))
+        assert.deepStrictEqual(created, { isNew: true, ...digestOf(Buffer.concat([large, large])) })
+        assert.deepStrictEqual(yield* output.digest("part-000000.jsonl"), digestOf(Buffer.concat([large, large])))
+        assert.isTrue((yield* output.create("part-000001.jsonl", Stream.empty)).isNew)
+        assert.strictEqual((yield* output.digest("part-000001.jsonl"))?.bytes, 0)
+      }))
+  })
+}

@@ -1,0 +1,294 @@
+/**
+ * `UiServer`: effect-prefect's page as a layer over `PrefectApi` and `ResultStorage`.
+ *
+ * The layer adds the page, its files and its HTTP API to an `HttpRouter`, below a prefix of your choice. It reads
+ * nothing beyond what the given layers allow.
+ *
+ * **Example** (The page in a backend of your own)
+ *
+ * ```ts
+ * import * as UiServer from "@effect-prefect/ui-server/UiServer"
+ * import * as Effect from "effect/Effect"
+ *
+ * export const Page = UiServer.layer({
+ *   prefix: "/prefect",
+ *   hosts: ["internal.example.com"],
+ *   authorize: (request) => Effect.succeed(request.headers["x-user"] !== undefined)
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ */
+import type { PrefectApi } from "@effect-prefect/api/PrefectApi"
+import type { ResultStorage } from "@effect-prefect/results/ResultStorage"
+import { UiApi } from "@effect-prefect/ui-api/Api"
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import * as Cause from "effect/Cause"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
+import { HttpApiSchemaError } from "effect/http-api/HttpApiError"
+import * as HttpRouter from "effect/http/HttpRouter"
+import * as HttpServerRequest from "effect/http/HttpServerRequest"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Layer from "effect/Layer"
+import type * as Redacted from "effect/Redacted"
+import * as SchemaIssue from "effect/SchemaIssue"
+import * as Scope from "effect/Scope"
+import * as Semaphore from "effect/Semaphore"
+import * as Assets from "./internal/assets.ts"
+import * as Guard from "./internal/guard.ts"
+import { BackendHandlers } from "./internal/handlers/backend.ts"
+import { FlowRunHandlers } from "./internal/handlers/flowRuns.ts"
+import { FlowHandlers } from "./internal/handlers/flows.ts"
+import { ResultHandlers } from "./internal/handlers/results.ts"
+import { TaskRunHandlers } from "./internal/handlers/taskRuns.ts"
+import type * as Internal from "./internal/options.ts"
+
+/**
+ * Bounds of what the server keeps and does at once.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface Limits extends Internal.Limits {}
+
+/**
+ * What the page "About" says of the backend.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface About extends Internal.About {}
+
+/**
+ * Decides whether a request to the API may be answered. Files of the page hold no data and are not asked about.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export type Authorize = Internal.Authorize
+
+/**
+ * The page's files are missing.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export const AssetsError = Assets.AssetsError
+/**
+ * @category errors
+ * @since 0.1.0
+ */
+export type AssetsError = Assets.AssetsError
+
+/**
+ * How the page is served.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface Options {
+  /** The path below which the page lies, e.g. `/prefect`. Default: the root. */
+  readonly prefix?: `/${string}` | undefined
+  /** Whether a request may be answered: `bearer(token)`, or a check of your own. */
+  readonly authorize: Authorize
+  /**
+   * The names that the `Host` header may give, with a port or for every port. Default: `localhost`, `127.0.0.1` and
+   * `[::1]`, so that no other page can reach the server by a name of its own.
+   */
+  readonly hosts?: ReadonlyArray<string> | undefined
+  /** What the page says of the backend. */
+  readonly about?: About | undefined
+  /** Bounds; each has a default. */
+  readonly limits?: Limits | undefined
+  /** Whether each request is logged: method, route, status and milliseconds. Default false. */
+  readonly logRequests?: boolean | undefined
+  /** How often a run that has not finished is looked at. Default 2 seconds. */
+  readonly pollInterval?: Duration.Input | undefined
+}
+
+/**
+ * Lets requests pass that carry a token as `Authorization: Bearer TOKEN`. The page takes the token from the fragment of
+ * the address that it is opened with: `#token=TOKEN`.
+ *
+ * @category authorization
+ * @since 0.1.0
+ */
+export const bearer: (token: Redacted.Redacted | string) => Authorize = Guard.bearer
+
+const formatIssue = SchemaIssue.makeFormatterStandardSchemaV1()
+
+/** A request that the API's schemas refuse: the parameter is named, what it holds is not. */
+const refusedBy = (error: HttpApiSchemaError): HttpServerResponse.HttpServerResponse => {
+  const [issue] = formatIssue(error.cause.issue).issues
+  const first = issue?.path?.[0]
+  const parameter = String(typeof first === "object" && first !== null ? first.key : first ?? "request")
+  return Guard.problemResponse(400, "BadRequest", parameter, `${parameter} is not what this route takes`)
+}
+
+const fault = Guard.problemResponse(500, "ServerFault", "ServerFault", "this server failed: see its log")
+
+const notFound = Guard.problemResponse(
+  404,
+  "NotFound",
+  "RouteNotFound",
+  "there is no such route: see /api/openapi.json"
+)
+
+/** What went wrong beyond the problems of the API. The cause is logged by its kind alone. */
+const fromCause = (cause: Cause.Cause<unknown>): Effect.Effect<HttpServerResponse.HttpServerResponse> => {
+  const defect = cause.reasons.find((reason) => reason._tag === "Die")?.defect
+  if (HttpApiSchemaError.is(defect)) return Effect.succeed(refusedBy(defect))
+  const error = cause.reasons.find((reason) => reason._tag === "Fail")?.error
+  if (
+    typeof error === "object" && error !== null && "reason" in error && typeof error.reason === "object" &&
+    error.reason !== null && "_tag" in error.reason && error.reason._tag === "RouteNotFound"
+  ) return Effect.succeed(notFound)
+  const name = defect instanceof Error ? defect.name : typeof defect
+  return Effect.as(Effect.logError("a request of the page failed", { kind: name }), fault)
+}
+
+/** The header by which the page asks for failures as answers: a browser writes others into its console. */
+const quietHeader = "x-effect-prefect-quiet"
+/** The status that such an answer would have had. */
+const statusHeader = "x-effect-prefect-status"
+
+/**
+ * Adds the page to the router: its address, its files, and its API below `/api`.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = (
+  options: Options
+): Layer.Layer<never, AssetsError, HttpRouter.HttpRouter | PrefectApi | ResultStorage> => {
+  const prefix = (options.prefix ?? "").replace(/\/+$/, "")
+  const limits = options.limits ?? {}
+  const about = options.about ?? {}
+  const live = {
+    isStatic: about.kind === "archive",
+    pollMillis: Duration.toMillis(options.pollInterval ?? "2 seconds")
+  }
+  const api = HttpApiBuilder.layer(UiApi, { openapiPath: "/api/openapi.json" }).pipe(
+    Layer.provide([
+      BackendHandlers(about),
+      FlowHandlers,
+      FlowRunHandlers(live),
+      TaskRunHandlers,
+      ResultHandlers(limits)
+    ]),
+    Layer.provide(NodeHttpServer.layerHttpServices)
+  )
+  return HttpRouter.use(Effect.fnUntraced(function*(router) {
+    const assets = yield* Assets.make(prefix)
+    const routes = yield* HttpRouter.toHttpEffect(api)
+    const guard = Guard.makeGuard({ hosts: options.hosts, authorize: options.authorize })
+    const permits = yield* Semaphore.make(limits.requests ?? 64)
+
+    const busy = Guard.problemResponse(503, "Unavailable", "Busy", "this server is busy: try again in a moment", {
+      "retry-after": "5"
+    })
+    /** Holds a permit for as long as the answer is sent. Whoever follows a run holds none. */
+    const limited = <E, R>(
+      effect: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>,
+      path: string
+    ): Effect.Effect<HttpServerResponse.HttpServerResponse, E, R | Scope.Scope> =>
+      path.endsWith("/changes") ? effect : Effect.gen(function*() {
+        const scope = yield* Effect.scope
+        const isFree = yield* Effect.timeoutOrElse(Effect.as(Semaphore.take(permits, 1), true), {
+          duration: limits.wait ?? "10 seconds",
+          orElse: () => Effect.succeed(false)
+        })
+        if (!isFree) return busy
+        yield* Scope.addFinalizer(scope, Semaphore.release(permits, 1))
+        return yield* effect
+      })
+
+    const handle = Effect.fnUntraced(function*(request: HttpServerRequest.HttpServerRequest) {
+      const url = request.url.startsWith(prefix) ? request.url.slice(prefix.length) : request.url
+      const query = url.indexOf("?")
+      const path = query < 0 ? url : url.slice(0, query)
+      const isApi = path === "/api" || path.startsWith("/api/")
+      const refused = yield* guard(request, isApi)
+      if (refused !== undefined) return Guard.secured(refused, isApi)
+      if (!isApi) {
+        const acceptsGzip = /\bgzip\b/.test(request.headers["accept-encoding"] ?? "")
+        return Guard.secured(assets(path === "" ? "/" : path, acceptsGzip), false)
+      }
+      const answered = yield* limited(
+        Effect.provideService(routes, HttpServerRequest.HttpServerRequest, request.modify({ url })),
+        path
+      ).pipe(
+        Effect.catchCause((cause) =>
+          Cause.hasInterruptsOnly(cause) ? Effect.failCause(cause as Cause.Cause<never>) : fromCause(cause)
+        )
+      )
+      const response = Guard.secured(answered, true)
+      return response.status >= 400 && request.headers[quietHeader] === "1"
+        ? HttpServerResponse.setHeader(
+          HttpServerResponse.setStatus(response, 200),
+          statusHeader,
+          String(response.status)
+        )
+        : response
+    })
+
+    const logged = (request: HttpServerRequest.HttpServerRequest) => {
+      if (options.logRequests !== true) return handle(request)
+      const startedAt = performance.now()
+      return Effect.tap(handle(request), (response) =>
+        Effect.logInfo("request", {
+          method: request.method,
+          route: routeOf(request.url.slice(prefix.length)),
+          status: response.status,
+          millis: Math.round(performance.now() - startedAt)
+        }))
+    }
+    const handler = Effect.flatMap(HttpServerRequest.HttpServerRequest, logged)
+    yield* router.add("*", `${prefix}/*` as `/${string}`, handler)
+    if (prefix !== "") yield* router.add("*", prefix as `/${string}`, handler)
+  })) as Layer.Layer<never, AssetsError, HttpRouter.HttpRouter | PrefectApi | ResultStorage>
+}
+
+/** The pattern of a path: what may be an id, a slug or an index is left out. */
+const routeOf = (url: string): string => {
+  const path = url.split("?")[0] ?? ""
+  return path.split("/").map((part) =>
+    /^[a-z][a-z-]*(?:\.(?:json|csv|txt))?$/.test(part) && words.has(part) ? part : part === "" ? "" : ":id"
+  ).join("/")
+}
+
+const words: ReadonlySet<string> = new Set([
+  "api",
+  "assets",
+  "about",
+  "artifacts",
+  "backend",
+  "bytes",
+  "changes",
+  "children",
+  "columns",
+  "counts",
+  "flow-names",
+  "flow-runs",
+  "flows",
+  "graph",
+  "logs",
+  "logs.txt",
+  "mapped",
+  "openapi.json",
+  "outcomes",
+  "result",
+  "result.csv",
+  "result.json",
+  "results",
+  "rows",
+  "states",
+  "stored",
+  "task-runs",
+  "tasks",
+  "timeline",
+  "times",
+  "value"
+])

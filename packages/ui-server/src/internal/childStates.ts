@@ -1,0 +1,124 @@
+/** The states of mapped children as run lengths: 100 000 children in a few kilobytes. */
+import type { TaskRunSummary } from "@effect-prefect/api/Backend"
+import * as State from "@effect-prefect/core/State"
+import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
+import { ChildrenIncomplete, ResultError } from "@effect-prefect/results/ResultError"
+import type * as Models from "@effect-prefect/ui-api/Models"
+import * as Stream from "effect/Stream"
+
+const missing = -1
+
+/** Puts the states of children, which come in map order, into runs. */
+export class RunLengths {
+  readonly names: Array<string> = []
+  readonly #codes = new Map<string, number>()
+  #runs: Array<[number, number]> = []
+  #start: number
+  /** The next map index that is due. */
+  next: number
+  found = 0
+  problem: string | undefined
+  readonly #expected: number | null
+
+  constructor(after: number, expected: number | null) {
+    this.#start = after
+    this.next = after + 1
+    this.#expected = expected
+  }
+
+  #push(code: number, count: number): void {
+    const last = this.#runs.at(-1)
+    if (last !== undefined && last[0] === code) last[1] += count
+    else this.#runs.push([code, count])
+  }
+
+  see(mapIndex: number, state: string): void {
+    this.found++
+    if (mapIndex < this.next) {
+      this.problem ??= `child ${mapIndex} is there more than once`
+      return
+    }
+    if (mapIndex > this.next) {
+      this.problem ??= `child ${this.next} is missing, and child ${mapIndex} is there`
+      this.#push(missing, mapIndex - this.next)
+    }
+    if (this.#expected !== null && mapIndex >= this.#expected) {
+      this.problem ??= `child ${mapIndex} is there, and n_map_states is ${this.#expected}`
+    }
+    let code = this.#codes.get(state)
+    if (code === undefined) {
+      code = this.names.length
+      this.names.push(state)
+      this.#codes.set(state, code)
+    }
+    this.#push(code, 1)
+    this.next = mapIndex + 1
+  }
+
+  /** The runs since the last part. */
+  take(): Models.ChildStates {
+    const part = { after: this.#start, names: [...this.names], runs: this.#runs }
+    this.#start = this.next - 1
+    this.#runs = []
+    return part
+  }
+
+  /** What is missing at the end. */
+  finish(): void {
+    if (this.#expected !== null && this.next < this.#expected) {
+      this.problem ??= `child ${this.next} is missing, and n_map_states is ${this.#expected}`
+      this.#push(missing, this.#expected - this.next)
+      this.next = this.#expected
+    }
+  }
+}
+
+export const childStates = <E>(
+  summaries: Stream.Stream<TaskRunSummary, E>,
+  parent: TaskRunView,
+  after: number
+): Stream.Stream<Models.ChildStates, E> =>
+  Stream.suspend(() => {
+    const expected = State.isMapped(parent.state) ? parent.state.nMapStates ?? null : null
+    const runs = new RunLengths(after, expected)
+    const parts = Stream.mapArray(summaries, (array): [Models.ChildStates] => {
+      for (const { mapIndex, state } of array) runs.see(mapIndex, state)
+      return [runs.take()]
+    })
+    const last = Stream.suspend(() => {
+      runs.finish()
+      const { problem } = runs
+      const part = runs.take()
+      const sentence = problem === undefined ? undefined : new ResultError({
+        taskRunId: parent.taskRunId,
+        taskSlug: parent.taskSlug,
+        mapIndex: parent.mapIndex,
+        reason: new ChildrenIncomplete({ detail: problem, found: runs.found, expected })
+      }).message
+      return Stream.succeed(sentence === undefined ? part : { ...part, problem: sentence })
+    })
+    return Stream.concat(parts, last)
+  })
+
+const millis = (iso: string | null): number | null => {
+  const value = iso === null ? NaN : Date.parse(iso)
+  return Number.isNaN(value) ? null : value
+}
+
+export const childTimes = <E>(summaries: Stream.Stream<TaskRunSummary, E>): Stream.Stream<Models.ChildTimes, E> =>
+  Stream.suspend(() => {
+    const names: Array<string> = []
+    const codes = new Map<string, number>()
+    return Stream.mapArray(summaries, (array): [Models.ChildTimes] => {
+      const rows = array.map(({ endTime, mapIndex, startTime, state }) => {
+        let code = codes.get(state)
+        if (code === undefined) {
+          code = names.length
+          names.push(state)
+          codes.set(state, code)
+        }
+        return [mapIndex, code, millis(startTime), millis(endTime)] as const
+      })
+      return [{ names: [...names], rows }]
+    })
+  })

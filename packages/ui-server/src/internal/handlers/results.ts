@@ -1,0 +1,131 @@
+import * as TaskRun from "@effect-prefect/results/TaskRun"
+import { UiApi } from "@effect-prefect/ui-api/Api"
+import type * as Models from "@effect-prefect/ui-api/Models"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
+import * as Stream from "effect/Stream"
+import { attachment, fileName } from "../attachment.ts"
+import type { Limits } from "../options.ts"
+import { type Failure, orProblem } from "../problem.ts"
+import { type Handle, make, placeOf } from "../result/resultCache.ts"
+import { started } from "../streams.ts"
+import { defaultLimit, nonEmpty, take } from "./services.ts"
+
+export const ResultHandlers = (limits: Limits) =>
+  HttpApiBuilder.group(
+    UiApi,
+    "results",
+    Effect.fnUntraced(function*(handlers) {
+      const { api, provide } = yield* take
+      const cache = yield* make({
+        cacheBytes: limits.cacheBytes ?? 512 * 2 ** 20,
+        cacheMillis: Duration.toMillis(limits.cacheTime ?? "10 minutes"),
+        loads: limits.loads ?? 8,
+        threadBytes: limits.threadBytes ?? 2 ** 20
+      })
+
+      const load = (id: string) =>
+        Effect.flatMap(api.taskRun(id), (view) => Effect.map(cache.load(view), (handle) => ({ view, handle })))
+
+      /** The pieces of a value's text, made as the client takes them. */
+      const pieces = (handle: Handle, kind: "json" | "csv"): Stream.Stream<Uint8Array, Failure> =>
+        Stream.unwrap(Effect.sync(() => {
+          const stream = cache.nextStream()
+          const next = handle.ask({ op: "chunk", stream, kind })
+          return Stream.fromEffectRepeat(next).pipe(
+            Stream.takeWhile((piece) => piece !== null),
+            Stream.map(String),
+            Stream.encodeText,
+            Stream.ensuring(Effect.ignore(handle.ask({ op: "close", stream })))
+          )
+        }))
+
+      const download = (id: string, kind: "json" | "csv") =>
+        orProblem(Effect.gen(function*() {
+          const { handle, view } = yield* load(id)
+          const body = yield* started(pieces(handle, kind))
+          const index = view.mapIndex < 0 ? "" : `-${view.mapIndex}`
+          return attachment(
+            body,
+            fileName(`${view.taskSlug ?? view.taskRunId}${index}`, `.${kind}`),
+            kind === "csv" ? "text/csv" : "application/octet-stream"
+          )
+        }))
+
+      return handlers.handleAll({
+        show: ({ params }) =>
+          orProblem(Effect.gen(function*() {
+            const { handle } = yield* load(params.id)
+            const description = yield* handle.ask({ op: "describe" })
+            return { ...description as object, ...handle.stored } as Models.Result
+          })),
+        stored: ({ params }) => orProblem(Effect.map(api.taskRun(params.id), placeOf)),
+        value: ({ params, query }) =>
+          orProblem(Effect.gen(function*() {
+            const { handle } = yield* load(params.id)
+            const level = yield* handle.ask({
+              op: "level",
+              path: query.path ?? "",
+              offset: query.offset ?? 0,
+              limit: query.limit ?? defaultLimit
+            })
+            return level as Models.ValueLevel
+          })),
+        rows: ({ params, query }) =>
+          orProblem(Effect.gen(function*() {
+            const { handle } = yield* load(params.id)
+            const rows = yield* handle.ask({
+              op: "rows",
+              query: {
+                offset: query.offset ?? 0,
+                limit: query.limit ?? defaultLimit,
+                columns: columnsOf(query.columns),
+                sort: nonEmpty(query.sort),
+                where: query.where?.filter((text) => text !== "") ?? []
+              }
+            })
+            return rows as Models.Rows
+          })),
+        column: ({ params, query }) =>
+          orProblem(Effect.gen(function*() {
+            const { handle } = yield* load(params.id)
+            const where = query.where?.filter((text) => text !== "") ?? []
+            const summary = yield* handle.ask({ op: "column", index: params.index, where })
+            return summary as Models.ColumnSummary
+          })),
+        json: ({ params }) => download(params.id, "json"),
+        csv: ({ params }) => download(params.id, "csv"),
+        bytes: ({ params }) =>
+          orProblem(Effect.gen(function*() {
+            const run = yield* provide(TaskRun.fromTaskRunId(params.id))
+            const bytes = yield* run.getResultBytes
+            const { mapIndex, taskRunId, taskSlug } = run.view
+            return attachment(
+              Stream.fromIterable(pieceBytes(bytes)),
+              fileName(`${taskSlug ?? taskRunId}${mapIndex < 0 ? "" : `-${mapIndex}`}`, ".stored"),
+              "application/octet-stream"
+            )
+          }))
+      })
+    })
+  )
+
+/** Names of columns with commas between them; a JSON array of names where a name holds a comma. */
+const columnsOf = (text: string | undefined): ReadonlyArray<string> | undefined => {
+  if (text === undefined || text === "") return undefined
+  if (text.startsWith("[")) {
+    try {
+      const names: unknown = JSON.parse(text)
+      if (Array.isArray(names)) return names.map(String)
+    } catch {
+      // It is a name that begins so.
+    }
+  }
+  return text.split(",")
+}
+
+function* pieceBytes(bytes: Uint8Array): Generator<Uint8Array, void> {
+  const size = 256 * 1024
+  for (let start = 0; start < bytes.length; start += size) yield bytes.subarray(start, start + size)
+}

@@ -1,0 +1,54 @@
+/** Answers a question about a loaded value, in whichever thread the value lives. */
+import { FormatError } from "@effect-prefect/formats/FormatError"
+import { LoadedValue, NotTabular } from "./loadedValue.ts"
+import type { Failure, Question } from "./protocol.ts"
+import { PathNotFound, QueryError } from "./queryError.ts"
+
+/** The streams of one value that are being read, by number. */
+export type Streams = Map<number, Generator<string, void>>
+
+/** The answer, as data that another thread can be sent. */
+export const answer = (
+  loaded: LoadedValue,
+  streams: Streams,
+  question: Exclude<Question, { readonly op: "load" | "drop" }>
+): unknown => {
+  switch (question.op) {
+    case "describe":
+      return loaded.describe()
+    case "level":
+      return loaded.level(question.path, question.offset, question.limit)
+    case "rows":
+      return loaded.rows(question.query)
+    case "column":
+      return loaded.column(question.index, question.where)
+    case "close":
+      return streams.delete(question.stream)
+    case "chunk": {
+      let stream = streams.get(question.stream)
+      if (stream === undefined) {
+        stream = question.kind === "csv" ? loaded.csv() : loaded.json()
+        streams.set(question.stream, stream)
+      }
+      const next = stream.next()
+      if (next.done === true) {
+        streams.delete(question.stream)
+        return null
+      }
+      return next.value
+    }
+  }
+}
+
+export const failureOf = (error: unknown): Failure => {
+  if (error instanceof FormatError) {
+    const { reason } = error
+    return reason._tag === "Undecodable"
+      ? { _tag: "Undecodable", detail: reason.detail }
+      : { _tag: "TooLarge", limit: reason.limit, size: reason.size }
+  }
+  if (error instanceof QueryError) return { _tag: "Query", parameter: error.parameter, message: error.message }
+  if (error instanceof PathNotFound) return { _tag: "Path", message: error.message }
+  if (error instanceof NotTabular) return { _tag: "NotTabular", message: error.message }
+  return { _tag: "Fault" }
+}

@@ -1,0 +1,84 @@
+/** Single values of a table: as JSON, as the text of a cell, and as a number that sorts and counts. */
+import * as JsonProjection from "@effect-prefect/formats/JsonProjection"
+import {
+  Decimal,
+  NpScalar,
+  NpTime,
+  PyDate,
+  PyDateTime,
+  PyFloat,
+  PyTimedelta,
+  Timedelta,
+  Timestamp
+} from "@effect-prefect/pickle"
+import * as Effect from "effect/Effect"
+
+/** The JSON projection of a cell. A cell that has none is null: the other cells stay readable. */
+export const cellJson = (value: unknown): JsonProjection.Json => {
+  switch (typeof value) {
+    case "string":
+    case "boolean":
+      return value
+    case "number":
+      return Number.isFinite(value) ? value : null
+    case "undefined":
+      return null
+  }
+  if (value === null) return null
+  const level = JsonProjection.level(value)
+  return level._tag === "Scalar"
+    ? level.value
+    : Effect.runSync(Effect.orElseSucceed(JsonProjection.toJson(value, { maxValues: 2 ** 18 }), () => null))
+}
+
+/** The text of a cell: that of its JSON, a string without its quotes. */
+export const cellText = (value: unknown): string => {
+  const json = cellJson(value)
+  return typeof json === "string" ? json : JSON.stringify(json)
+}
+
+/** Milliseconds since 1970 of an ISO text; a time without an offset counts as UTC. */
+const millisOf = (iso: string): number => {
+  const cut = iso.replace(/(\.\d{3})\d+/, "$1")
+  return Date.parse(/(?:[zZ]|[+-]\d\d:?\d\d)$/.test(cut) || !cut.includes("T") ? cut : `${cut}Z`)
+}
+
+/** A number that a value sorts by; NaN for values that have none. Times are milliseconds since 1970, lengths seconds. */
+export const toNumber = (value: unknown): number => {
+  switch (typeof value) {
+    case "number":
+      return value
+    case "bigint":
+      return Number(value)
+    case "boolean":
+      return value ? 1 : 0
+    case "object":
+      break
+    default:
+      return NaN
+  }
+  if (value instanceof Timestamp) return Number(value.ns) / 1e6
+  if (value instanceof PyFloat) return value.value
+  if (value instanceof PyTimedelta || value instanceof Timedelta) return value.totalSeconds
+  if (value instanceof Decimal) return Number(value.value)
+  if (value instanceof NpScalar) return toNumber(value.value)
+  if (value instanceof NpTime) {
+    const { nanoseconds } = value
+    return nanoseconds === null ? NaN : Number(nanoseconds) / (value.kind === "datetime64" ? 1e6 : 1e9)
+  }
+  if (value instanceof PyDate || value instanceof PyDateTime) return millisOf(value.toString())
+  return NaN
+}
+
+/** The number that a text of a comparison means, in the same measure as `toNumber` of the column's values. */
+export const parseOperand = (text: string, isTime: boolean): number =>
+  isTime ? millisOf(text.trim()) : text.trim() === "" ? NaN : Number(text)
+
+/** A number of `toNumber` as the JSON that the column's own values have. */
+export const fromNumber = (value: number, isTime: boolean): JsonProjection.Json =>
+  !Number.isFinite(value) ? null : isTime ? isoOf(value) : value
+
+const isoOf = (millis: number): string | null => {
+  const date = new Date(millis)
+  return Number.isNaN(date.getTime()) ? null : date.toISOString().replace("Z", "")
+}

@@ -1,0 +1,52 @@
+/** Stored bytes as a value, with the compressions and the format that were recognised. */
+import type { FormatError } from "@effect-prefect/formats/FormatError"
+import * as ResultFormat from "@effect-prefect/formats/ResultFormat"
+import * as Table from "@effect-prefect/formats/Table"
+import { PyDateTime } from "@effect-prefect/pickle"
+import * as Effect from "effect/Effect"
+
+/** A decoded value, and what its bytes were, the outermost first: `["gzip", "pickle"]`. */
+export interface Decoded {
+  readonly value: unknown
+  readonly formats: ReadonlyArray<string>
+  /** How large the bytes were once they were decompressed. */
+  readonly size: number
+}
+
+const maxLayers = 4
+
+const startsWith = (bytes: Uint8Array, text: string): boolean => {
+  for (let i = 0; i < text.length; i++) if (bytes[i] !== text.charCodeAt(i)) return false
+  return true
+}
+
+/** Whether bytes are a Parquet file, which is slow enough to decode to be given to a thread whatever its size. */
+export const isParquet = (bytes: Uint8Array): boolean => bytes.length >= 12 && startsWith(bytes, "PAR1")
+
+const formatOf = (bytes: Uint8Array, name: string, value: unknown): string => {
+  if (isParquet(bytes)) return "parquet"
+  if (startsWith(bytes, "ARROW1") || startsWith(bytes, "FEA1")) return "feather"
+  if (bytes[0] === 0x80) return "pickle"
+  if (value instanceof Table.Table) return startsWith(bytes, "\xff\xff\xff\xff") ? "arrow" : "csv"
+  if (value instanceof PyDateTime) return "datetime"
+  const first = bytes.find((byte) => byte > 0x20)
+  const isJson = first !== undefined && "{[\"-0123456789tfnNI".includes(String.fromCharCode(first))
+  return isJson ? "json" : /\.json$/i.test(name) ? "json" : "pickle"
+}
+
+export const decode = Effect.fnUntraced(function*(
+  stored: Uint8Array,
+  options: ResultFormat.DecodeOptions
+): Effect.fn.Return<Decoded, FormatError> {
+  const formats: Array<string> = []
+  let bytes = stored
+  while (options.format !== "text" && formats.length < maxLayers) {
+    const compression = ResultFormat.compressionOf(bytes)
+    if (compression === undefined) break
+    bytes = yield* ResultFormat.decompress(compression, bytes, options)
+    formats.push(compression)
+  }
+  const value = yield* ResultFormat.decode(bytes, options)
+  formats.push(options.format ?? formatOf(bytes, options.name, value))
+  return { value, formats, size: bytes.length }
+})

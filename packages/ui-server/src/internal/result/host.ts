@@ -1,0 +1,79 @@
+/** The thread of large results, seen from the server: started when it is first needed, and again when it has ended. */
+import { Worker } from "node:worker_threads"
+import type { Failure, Question, Reply, Request } from "./protocol.ts"
+
+const isSource = import.meta.url.endsWith(".ts")
+const entry = new URL(`./worker.${isSource ? "ts" : "js"}`, import.meta.url)
+
+/** A question that the thread could not answer. */
+export class HostFailure extends Error {
+  readonly failure: Failure
+  constructor(failure: Failure) {
+    super(failure._tag)
+    this.failure = failure
+  }
+}
+
+interface Call {
+  readonly resolve: (answer: unknown) => void
+  readonly reject: (failure: HostFailure) => void
+}
+
+export interface Host {
+  /** Changes when a thread ended: values of an earlier one are gone. */
+  readonly generation: () => number
+  readonly ask: (key: number, question: Question) => Promise<unknown>
+  readonly close: () => Promise<void>
+}
+
+/** `memoryMb`: how much of the heap the thread may use before it is ended. */
+export const makeHost = (memoryMb: number): Host => {
+  let worker: Worker | undefined
+  let generation = 0
+  let nextId = 0
+  const calls = new Map<number, Call>()
+
+  const ended = (old: Worker) => {
+    if (worker !== old) return
+    worker = undefined
+    generation++
+    for (const call of calls.values()) call.reject(new HostFailure({ _tag: "Fault" }))
+    calls.clear()
+  }
+  const start = (): Worker => {
+    const started = new Worker(entry, {
+      // A thread does not inherit the hooks by which the command finds its sources.
+      ...(isSource ? { execArgv: ["--conditions=@effect-prefect/source"] } : {}),
+      resourceLimits: { maxOldGenerationSizeMb: memoryMb }
+    })
+    started.unref()
+    started.on("message", (reply: Reply) => {
+      const call = calls.get(reply.id)
+      calls.delete(reply.id)
+      if ("failure" in reply) call?.reject(new HostFailure(reply.failure))
+      else call?.resolve(reply.answer)
+    })
+    started.on("error", () => ended(started))
+    started.on("exit", () => ended(started))
+    return started
+  }
+  return {
+    generation: () => generation,
+    ask: (key, question) =>
+      new Promise((resolve, reject) => {
+        worker ??= start()
+        const id = nextId++
+        calls.set(id, { resolve, reject })
+        const request: Request = { ...question, id, key }
+        const bytes = question.op === "load" ? question.bytes : undefined
+        const whole = bytes !== undefined && bytes.buffer instanceof ArrayBuffer && !Buffer.isBuffer(bytes) &&
+          bytes.byteLength === bytes.buffer.byteLength
+        worker.postMessage(request, whole ? [bytes.buffer as ArrayBuffer] : [])
+      }),
+    close: async () => {
+      const old = worker
+      worker = undefined
+      if (old !== undefined) await old.terminate()
+    }
+  }
+}

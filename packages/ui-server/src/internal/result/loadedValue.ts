@@ -1,0 +1,128 @@
+/** A decoded result, and the questions that the page asks it. It lives in the server's own thread or in the worker's. */
+import * as JsonProjection from "@effect-prefect/formats/JsonProjection"
+import type { Table } from "@effect-prefect/formats/Table"
+import * as Tabular from "@effect-prefect/formats/Tabular"
+import { cellJson } from "./cells.ts"
+import { columnsOf, filterRows, page, sortRows, summarise } from "./tableQuery.ts"
+import { glance, levelAt } from "./tree.ts"
+
+/** Texts longer than this, or of several lines, are shown as text rather than in a tree. */
+const shortText = 200
+const maxText = 1024 * 1024
+/** Orders of rows that are kept; the oldest leaves. */
+const maxOrders = 4
+
+export interface RowsQuery {
+  readonly offset: number
+  readonly limit: number
+  readonly columns: ReadonlyArray<string> | undefined
+  readonly sort: string | undefined
+  readonly where: ReadonlyArray<string>
+}
+
+export class LoadedValue {
+  readonly value: unknown
+  readonly table: Table | undefined
+  readonly #orders = new Map<string, Uint32Array | undefined>()
+
+  constructor(value: unknown) {
+    this.value = value
+    this.table = Tabular.fromValue(value)
+  }
+
+  describe() {
+    const { table, value } = this
+    if (table !== undefined) {
+      return {
+        kind: "table" as const,
+        rows: table.numRows,
+        columns: columnsOf(table).map(({ column, isIndex }) => ({
+          name: column.name,
+          kind: column.kind,
+          unit: column.unit,
+          timezone: column.timezone,
+          is_index: isIndex
+        })),
+        as_value: Tabular.isRecords(value)
+      }
+    }
+    const { kind, preview, size } = glance(value)
+    const isText = typeof value === "string" && (value.length > shortText || value.includes("\n"))
+    return {
+      kind: isText ? "text" as const : "value" as const,
+      value_kind: kind,
+      preview,
+      size: typeof value === "string" ? value.length : kind === "object" || kind === "array" ? size : null,
+      text: isText ? value.slice(0, maxText) : null
+    }
+  }
+
+  level(path: string, offset: number, limit: number) {
+    return levelAt(this.value, path, offset, limit)
+  }
+
+  rows({ columns, limit, offset, sort, where }: RowsQuery) {
+    return page(this.requireTable(), this.#order(sort, where), offset, limit, columns)
+  }
+
+  column(index: number, where: ReadonlyArray<string>) {
+    return summarise(this.requireTable(), index, this.#order(undefined, where))
+  }
+
+  requireTable(): Table {
+    if (this.table === undefined) throw new NotTabular("its result is no table: ask for its value")
+    return this.table
+  }
+
+  /** The rows of a sort and of filters; undefined for all rows in their order. */
+  #order(sort: string | undefined, where: ReadonlyArray<string>): Uint32Array | undefined {
+    if (sort === undefined && where.length === 0) return undefined
+    const key = JSON.stringify([sort ?? null, where])
+    if (this.#orders.has(key)) return this.#orders.get(key)
+    const table = this.requireTable()
+    const filtered = filterRows(table, where)
+    const order = sort === undefined ? filtered : sortRows(table, sort, filtered)
+    this.#orders.set(key, order)
+    if (this.#orders.size > maxOrders) this.#orders.delete(this.#orders.keys().next().value!)
+    return order
+  }
+
+  json(): Generator<string, void> {
+    return JsonProjection.toChunks(this.value)
+  }
+
+  *csv(): Generator<string, void> {
+    const columns = columnsOf(this.requireTable()).map(({ column }) => column)
+    const rows = this.requireTable().numRows
+    let text = `${columns.map((column) => csvText(column.name)).join(",")}\r\n`
+    for (let row = 0; row < rows; row++) {
+      let line = ""
+      for (let i = 0; i < columns.length; i++) {
+        if (i > 0) line += ","
+        const json = cellJson(columns[i]!.at(row))
+        line += json === null
+          ? ""
+          : typeof json === "number" || typeof json === "boolean"
+          ? String(json)
+          : csvText(typeof json === "string" ? json : JSON.stringify(json))
+      }
+      text += `${line}\r\n`
+      if (text.length >= 65_536) {
+        yield text
+        text = ""
+      }
+    }
+    yield text
+  }
+}
+
+/** The value is asked for rows and has none. */
+export class NotTabular extends Error {}
+
+/** Spreadsheets take some texts for formulas: they are told apart by an apostrophe. */
+export const csvText = (text: string): string => {
+  const safe = /^[=+\-@\t\r]/.test(text) && !isNumberText(text) ? `'${text}` : text
+  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll("\"", "\"\"")}"` : safe
+}
+
+const isNumberText = (text: string): boolean => /^[+-]?\d{1,400}(?:\.\d{1,400})?(?:e[+-]?\d{1,4})?$/i.test(text)

@@ -1,0 +1,34 @@
+/** What the server's thread and the thread of large results say to each other. */
+import type { Format } from "@effect-prefect/formats/ResultFormat"
+import type { RowsQuery } from "./loadedValue.ts"
+
+export type Question =
+  | {
+    readonly op: "load"
+    readonly bytes: Uint8Array
+    readonly name: string
+    readonly format: Format | undefined
+    readonly maxBytes: number
+  }
+  | { readonly op: "describe" }
+  | { readonly op: "level"; readonly path: string; readonly offset: number; readonly limit: number }
+  | { readonly op: "rows"; readonly query: RowsQuery }
+  | { readonly op: "column"; readonly index: number; readonly where: ReadonlyArray<string> }
+  | { readonly op: "chunk"; readonly stream: number; readonly kind: "json" | "csv" }
+  | { readonly op: "close"; readonly stream: number }
+  | { readonly op: "drop" }
+
+export type Request = Question & { readonly id: number; readonly key: number }
+
+/** How a question failed: by the value, by the query, or by the path. */
+export type Failure =
+  | { readonly _tag: "Undecodable"; readonly detail: string }
+  | { readonly _tag: "TooLarge"; readonly limit: number; readonly size: number | undefined }
+  | { readonly _tag: "Query"; readonly parameter: string; readonly message: string }
+  | { readonly _tag: "Path"; readonly message: string }
+  | { readonly _tag: "NotTabular"; readonly message: string }
+  | { readonly _tag: "Fault" }
+
+export type Reply =
+  | { readonly id: number; readonly answer: unknown }
+  | { readonly id: number; readonly failure: Failure }

@@ -1,0 +1,280 @@
+/**
+ * Decoded results, kept for a while so that paging, sorting and plots do not load them again.
+ *
+ * Values over 1 MiB and every Parquet file live in a thread of their own, the others here. A result is kept under its
+ * task run and where it was stored; a failure is not kept.
+ */
+import { PrefectApi } from "@effect-prefect/api/PrefectApi"
+import type { PrefectApiError } from "@effect-prefect/api/PrefectApiError"
+import { isPersisted, type ResultDescriptor } from "@effect-prefect/core/ResultDescriptor"
+import * as State from "@effect-prefect/core/State"
+import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
+import { FormatError, TooLarge, undecodable } from "@effect-prefect/formats/FormatError"
+import { fromFormatError, type Reason, ResultDecodeError, ResultError } from "@effect-prefect/results/ResultError"
+import { ResultOptions } from "@effect-prefect/results/ResultOptions"
+import { ResultStorage, type StoredResult } from "@effect-prefect/results/ResultStorage"
+import * as TaskRun from "@effect-prefect/results/TaskRun"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Semaphore from "effect/Semaphore"
+import { answer, failureOf, type Streams } from "./answer.ts"
+import { decode, isParquet } from "./decode.ts"
+import { type Host, HostFailure, makeHost } from "./host.ts"
+import { LoadedValue } from "./loadedValue.ts"
+import type { Failure, Question } from "./protocol.ts"
+
+/** A question that does not fit the value. */
+export class ValueQueryError {
+  readonly _tag = "ValueQueryError"
+  readonly kind: "Query" | "Path" | "NotTabular" | "Fault"
+  readonly parameter: string
+  readonly message: string
+  constructor(kind: ValueQueryError["kind"], parameter: string, message: string) {
+    this.kind = kind
+    this.parameter = parameter
+    this.message = message
+  }
+}
+
+export type LoadError = PrefectApiError | ResultError | ValueQueryError
+
+/** Where a result was stored and what its bytes were. */
+export interface StoredInfo {
+  readonly storage: string | null
+  readonly location: string | null
+  readonly stored_bytes: number | null
+  readonly formats: ReadonlyArray<string>
+}
+
+/** Where a result was stored as its state says: a path, `s3://bucket/key`, … */
+export const placeOf = (view: TaskRunView): StoredInfo => {
+  const descriptor = State.resultDescriptor(view.state)
+  const location = descriptor === undefined || !isPersisted(descriptor) ? null : locationOf(descriptor)
+  return { storage: descriptor?._tag ?? null, location, stored_bytes: null, formats: [] }
+}
+
+const locationOf = (descriptor: ResultDescriptor): string | null => {
+  const key = descriptor.location?.replace(/^\//, "") ?? ""
+  switch (descriptor._tag) {
+    case "S3Result":
+      return `s3://${descriptor.bucket}/${key}`
+    case "GCSResult":
+      return `gs://${descriptor.bucket}/${key}`
+    case "AzureResult":
+      return `azure://${descriptor.container}/${key}`
+    case "PrefectResult":
+      // The value itself stands there.
+      return null
+    default:
+      return descriptor.location ?? null
+  }
+}
+
+type Ask = Exclude<Question, { readonly op: "load" | "drop" }>
+
+/** A value that is loaded. */
+export interface Handle {
+  readonly stored: StoredInfo
+  readonly ask: (question: Ask) => Effect.Effect<unknown, LoadError>
+}
+
+interface Entry {
+  readonly handle: Deferred.Deferred<Handle, LoadError>
+  usedAt: number
+  cost: number
+  drop: () => void
+  isStale: () => boolean
+}
+
+export interface Limits {
+  /** Bytes of decoded values that are kept, estimated. */
+  readonly cacheBytes: number
+  /** How long a value is kept after it was last asked for. */
+  readonly cacheMillis: number
+  /** How many results load at once. */
+  readonly loads: number
+  /** Stored bytes from which on a value is given to the thread. */
+  readonly threadBytes: number
+}
+
+export interface ResultCache {
+  /** The result of a task run, loaded once for everyone who asks while it loads. */
+  readonly load: (view: TaskRunView) => Effect.Effect<Handle, LoadError>
+  readonly nextStream: () => number
+}
+
+const isMapped = (view: TaskRunView): boolean => State.isMapped(view.state) && view.mapIndex < 0
+
+export const make = Effect.fnUntraced(function*(limits: Limits) {
+  const api = yield* PrefectApi
+  const storage = yield* ResultStorage
+  const options = yield* ResultOptions
+  const host: Host = yield* Effect.acquireRelease(
+    Effect.sync(() => makeHost(Math.max(512, Math.ceil(limits.cacheBytes / 2 ** 20) * 4))),
+    (host) => Effect.promise(() => host.close())
+  )
+  const permits = yield* Semaphore.make(limits.loads)
+  const entries = new Map<string, Entry>()
+  let keys = 0
+  let streams = 0
+
+  const resultError = (view: TaskRunView, reason: Reason) =>
+    new ResultError({ taskRunId: view.taskRunId, taskSlug: view.taskSlug, mapIndex: view.mapIndex, reason })
+
+  const fromFailure = (view: TaskRunView, failure: Failure): LoadError => {
+    switch (failure._tag) {
+      case "Undecodable":
+        return resultError(view, fromFormatError(undecodable(failure.detail)))
+      case "TooLarge": {
+        const { limit, size } = failure
+        return resultError(
+          view,
+          fromFormatError(new FormatError({ reason: new TooLarge({ limit, ...(size === undefined ? {} : { size }) }) }))
+        )
+      }
+      case "Query":
+        return new ValueQueryError("Query", failure.parameter, failure.message)
+      case "Path":
+        return new ValueQueryError("Path", "path", failure.message)
+      case "NotTabular":
+        return new ValueQueryError("NotTabular", "", failure.message)
+      case "Fault":
+        return resultError(
+          view,
+          new ResultDecodeError({ detail: "it needs more memory than this server gives to one value" })
+        )
+    }
+  }
+
+  const askHost = (view: TaskRunView, key: number, question: Question) =>
+    Effect.tryPromise({
+      try: () => host.ask(key, question),
+      catch: (error) => fromFailure(view, error instanceof HostFailure ? error.failure : { _tag: "Fault" })
+    })
+
+  const here = (view: TaskRunView, value: unknown, stored: StoredInfo): Handle => {
+    const loaded = new LoadedValue(value)
+    const open: Streams = new Map()
+    return {
+      stored,
+      ask: (question) =>
+        Effect.try({
+          try: () => answer(loaded, open, question),
+          catch: (error) => fromFailure(view, failureOf(error))
+        })
+    }
+  }
+
+  /** Reads and decodes, here or in the thread. */
+  const fetch = Effect.fnUntraced(function*(
+    view: TaskRunView,
+    entry: Entry
+  ): Effect.fn.Return<Handle, LoadError> {
+    const info = placeOf(view)
+    const taskRun = yield* TaskRun.fromView(view).pipe(
+      Effect.provideService(PrefectApi, api),
+      Effect.provideService(ResultStorage, storage),
+      Effect.provideService(ResultOptions, options)
+    )
+    const descriptor = State.resultDescriptor(view.state)
+    // What has no bytes of its own fails, or is put together, as the library does it.
+    if (isMapped(view) || !State.isFinished(view.state) || !isPersisted(descriptor)) {
+      return here(view, yield* taskRun.getResult, info)
+    }
+    const stored: StoredResult | undefined = yield* storage.read(descriptor, options).pipe(
+      Effect.catch(() => Effect.succeed(undefined))
+    )
+    // The library says why there is none.
+    if (
+      stored === undefined || stored._tag === "Value" || stored.decode !== undefined ||
+      options.registry.decoders.size > 0
+    ) {
+      const value = yield* taskRun.getResult
+      const size = stored?._tag === "Bytes" ? stored.bytes.length : null
+      entry.cost = (size ?? 1024) * 4
+      return here(view, value, { ...info, stored_bytes: size })
+    }
+    if (stored.bytes.length === 0 && stored.emptyIsNone === true) return here(view, null, { ...info, stored_bytes: 0 })
+    const { bytes, name } = stored
+    const size = bytes.length
+    const format = options.format ?? stored.format
+    if (size <= limits.threadBytes && !isParquet(bytes)) {
+      const decoded = yield* Effect.mapError(
+        decode(bytes, { name, format, maxBytes: options.maxBytes, registry: options.registry }),
+        (error) => resultError(view, fromFormatError(error))
+      )
+      entry.cost = decoded.size * 4
+      return here(view, decoded.value, { ...info, stored_bytes: size, formats: decoded.formats })
+    }
+    const key = keys++
+    const generation = host.generation()
+    const answered = yield* askHost(view, key, { op: "load", bytes, name, format, maxBytes: options.maxBytes })
+    const { formats, size: decodedSize } = answered as { formats: ReadonlyArray<string>; size: number }
+    entry.cost = decodedSize * 3
+    entry.isStale = () => host.generation() !== generation
+    entry.drop = () => {
+      if (host.generation() === generation) void host.ask(key, { op: "drop" }).catch(() => {})
+    }
+    return {
+      stored: { ...info, stored_bytes: size, formats },
+      ask: (question) => askHost(view, key, question)
+    }
+  })
+
+  const evict = (now: number) => {
+    let total = 0
+    for (const [key, entry] of entries) {
+      if (now - entry.usedAt > limits.cacheMillis) {
+        entries.delete(key)
+        entry.drop()
+      } else total += entry.cost
+    }
+    for (const [key, entry] of entries) {
+      if (total <= limits.cacheBytes || entries.size === 1) break
+      entries.delete(key)
+      entry.drop()
+      total -= entry.cost
+    }
+  }
+
+  const load = (view: TaskRunView): Effect.Effect<Handle, LoadError> =>
+    Effect.suspend(() => {
+      const descriptor = State.resultDescriptor(view.state)
+      const key = `${view.taskRunId} ${State.typeName(view.state)} ${JSON.stringify(descriptor ?? null)}`
+      const now = Date.now()
+      const known = entries.get(key)
+      if (known !== undefined && !known.isStale()) {
+        known.usedAt = now
+        // The most recently used is the last one.
+        entries.delete(key)
+        entries.set(key, known)
+        return Deferred.await(known.handle)
+      }
+      const entry: Entry = {
+        handle: Deferred.makeUnsafe(),
+        usedAt: now,
+        cost: 0,
+        drop: () => {},
+        isStale: () => false
+      }
+      entries.set(key, entry)
+      const run = Semaphore.withPermit(permits)(fetch(view, entry)).pipe(
+        Effect.onExit((exit) =>
+          Effect.suspend(() => {
+            if (Exit.isSuccess(exit)) evict(Date.now())
+            else if (entries.get(key) === entry) entries.delete(key)
+            return Deferred.done(entry.handle, exit)
+          })
+        )
+      )
+      // Whoever leaves early does not take the value from the others.
+      return Effect.andThen(Effect.forkDetach(run), Deferred.await(entry.handle))
+    })
+
+  const sweep = setInterval(() => evict(Date.now()), 60_000)
+  sweep.unref()
+  yield* Effect.addFinalizer(() => Effect.sync(() => clearInterval(sweep)))
+
+  return { load, nextStream: () => streams++ } satisfies ResultCache
+})

@@ -1,0 +1,88 @@
+// Builds the page into dist/: scripts, style and worker under names of their contents, index.html, the licences of what
+// is bundled, and a manifest of the files. Says how large they are.
+import { build as bundle } from "esbuild"
+import { createHash } from "node:crypto"
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { dirname, join } from "node:path"
+import { fileURLToPath, pathToFileURL } from "node:url"
+import { gzipSync } from "node:zlib"
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
+const dist = join(root, "dist")
+
+/** @param {string} name @param {string} ending @param {Uint8Array} contents */
+const hashed = (name, ending, contents) =>
+  `assets/${name}-${createHash("sha256").update(contents).digest("hex").slice(0, 10)}.${ending}`
+
+/** The licences of the packages whose sources are in the bundles. @param {ReadonlyArray<string>} inputs */
+const licences = (inputs) => {
+  const names = new Set(
+    inputs.flatMap((input) => {
+      const match = /.*node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(input)
+      return match === null ? [] : [match[1] ?? ""]
+    })
+  )
+  const workspace = join(root, "..", "..")
+  return [...names].toSorted().map((name) => {
+    const folder = join(workspace, "node_modules", name)
+    const file = ["LICENSE", "LICENSE.md", "license"].map((one) => join(folder, one)).find(existsSync)
+    return `${name}\n\n${file === undefined ? "" : readFileSync(file, "utf8").trim()}\n`
+  }).join("\n----\n\n")
+}
+
+/** Makes dist/ anew and gives the size of each file, compressed. */
+export const build = async () => {
+  const common = /** @type {const} */ ({
+    bundle: true,
+    write: false,
+    metafile: true,
+    minify: true,
+    platform: "browser",
+    format: "esm",
+    target: "es2022",
+    conditions: ["@effect-prefect/source"],
+    absWorkingDir: root,
+    jsx: "automatic",
+    jsxImportSource: "preact",
+    legalComments: "none",
+    logLevel: "silent",
+    define: { "process.env.NODE_ENV": "\"production\"" }
+  })
+  const worker = await bundle({ ...common, entryPoints: ["src/worker.ts"], outdir: "dist" })
+  const workerCode = worker.outputFiles[0]?.contents ?? new Uint8Array()
+  const workerName = hashed("worker", "js", workerCode)
+  const main = await bundle({
+    ...common,
+    entryPoints: ["src/main.tsx"],
+    outdir: "dist",
+    define: { ...common.define, WORKER_FILE: JSON.stringify(workerName) }
+  })
+  /** @type {Map<string, Uint8Array>} */
+  const files = new Map([[workerName, workerCode]])
+  let script = ""
+  let style = ""
+  for (const { contents, path } of main.outputFiles) {
+    const ending = path.endsWith(".css") ? "css" : "js"
+    const name = hashed("main", ending, contents)
+    files.set(name, contents)
+    if (ending === "css") style = name
+    else script = name
+  }
+  const page = readFileSync(join(root, "src", "index.html"), "utf8")
+    .replace("%SCRIPT%", `%BASE%/${script}`).replace("%STYLE%", `%BASE%/${style}`)
+  files.set("index.html", Buffer.from(page))
+  files.set("icon.svg", readFileSync(join(root, "src", "icon.svg")))
+  const inputs = [...Object.keys(main.metafile.inputs), ...Object.keys(worker.metafile.inputs)]
+  files.set("LICENSES.txt", Buffer.from(licences(inputs)))
+  const sizes = Object.fromEntries([...files].map(([name, contents]) => [name, gzipSync(contents).length]))
+  rmSync(dist, { recursive: true, force: true })
+  mkdirSync(join(dist, "assets"), { recursive: true })
+  for (const [name, contents] of files) writeFileSync(join(dist, name), contents)
+  writeFileSync(join(dist, "manifest.json"), `${JSON.stringify({ files: [...files.keys()] }, null, 2)}\n`)
+  return sizes
+}
+
+if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  const sizes = await build()
+  for (const [name, bytes] of Object.entries(sizes)) console.log(`${(bytes / 1000).toFixed(1).padStart(8)} kB  ${name}`)
+}
