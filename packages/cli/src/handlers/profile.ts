@@ -18,7 +18,7 @@ const absolute = (mount: string): string => {
   return split < 0 ? mount : `${mount.slice(0, split + 1)}${resolve(mount.slice(split + 1))}`
 }
 
-const hasPassword = (url: string): boolean => /^[^:/?#]+:\/\/[^/?#@]*:[^/?#@]+@/.test(url)
+const hasPassword = (url: string): boolean => /^[^:/?#]+:\/\/[^/?#@:]*:[^/?#@]+@/.test(url)
 
 export const set = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.set>) {
   if (!/^[\w.-]+$/.test(flags.name)) {

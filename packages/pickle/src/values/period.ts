@@ -20,7 +20,7 @@ const floorDivide = (value: bigint, divisor: bigint): bigint => {
 
 const dayText = (days: bigint): string => {
   const millis = Number(days) * 86_400_000
-  return Math.abs(millis) > 8.64e15 ? `${days} days` : new Date(millis).toISOString().replace(/T.*$/, "")
+  return Math.abs(millis) > 8.64e15 ? `${days} days` : new Date(millis).toISOString().split("T")[0]!
 }
 
 /** Nanoseconds in one of the units below a day, and the digits that pandas prints after the second. */
