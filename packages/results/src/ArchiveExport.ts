@@ -29,6 +29,7 @@ import { mkdir, open, rm, stat } from "node:fs/promises"
 import { dirname, join, resolve } from "node:path"
 import * as Files from "./internal/archive/files.ts"
 import { archiveLocation } from "./internal/archive/location.ts"
+import { optionsOf } from "./internal/run/load.ts"
 import type { StorageReason } from "./ResultError.ts"
 import { ResultOptions } from "./ResultOptions.ts"
 import { ResultStorage } from "./ResultStorage.ts"
@@ -226,7 +227,7 @@ const copyResults = Effect.fnUntraced(function*(
   options: Options & ResultsOptions
 ) {
   const storage = yield* ResultStorage
-  const { maxBytes } = yield* ResultOptions
+  const { maxBytes } = optionsOf(storage, yield* ResultOptions)
   const onProgress = options.onProgress ?? (() => Effect.void)
   const mounts = new Map<string, string>()
   const folders = new Map<string, Promise<string>>()

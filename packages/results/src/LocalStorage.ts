@@ -47,6 +47,7 @@ interface Target {
   /** The path in the folder. */
   readonly name: string
   readonly missing: string
+  readonly specificity: number
 }
 
 const allowRoot = (root: string): Allowed => {
@@ -71,7 +72,9 @@ const allowMount = (mount: Mount, location: Location.Location): Allowed => {
 const findTarget = (allowed: ReadonlyArray<Allowed>, location: Location.Location): Target | undefined => {
   for (const candidate of allowed) {
     const name = Location.below(location, candidate.prefix)
-    if (name !== undefined) return { folder: candidate.folder, name, missing: candidate.missing }
+    if (name !== undefined) {
+      return { folder: candidate.folder, name, missing: candidate.missing, specificity: candidate.prefix.length }
+    }
   }
   return undefined
 }
@@ -104,6 +107,7 @@ const makeReader = <D extends ResultDescriptor>(
     return {
       _tag: "Allowed",
       location,
+      specificity: target.specificity,
       read: ({ maxBytes }) =>
         Effect.map(readFile(target.folder, target.name, location, maxBytes, target.missing), stored)
     }

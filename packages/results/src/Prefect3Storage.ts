@@ -27,6 +27,7 @@ import {
   StorageUnavailable,
   UnsupportedResultType
 } from "./ResultError.ts"
+import * as ResultOptions from "./ResultOptions.ts"
 import * as ResultStorage from "./ResultStorage.ts"
 
 /**
@@ -44,8 +45,13 @@ export interface Options {
 }
 
 /**
+<<<<<<< HEAD
  * Adds results of Prefect 2 and 3 to a storage: `LocalStorage.layer({ mounts })`, `S3Storage.layer({ buckets })`, or several
  * by `ResultStorage.layerMerge`. A storage block is asked for once, and with its key becomes the file or the object to
+=======
+ * Adds results of Prefect 3 to a storage: `LocalStorage.layer({ mounts })`, `S3Storage.layer({ buckets })`, or several
+ * by `Layer.mergeAll`. A storage block is asked for once, and with its key becomes the file or the object to
+>>>>>>> 21ab582 (Join the storages that are built together, with their options)
  * read there.
  *
  * | block | read as |
@@ -79,14 +85,15 @@ export const layer = <E, R>(
   storage: Layer.Layer<ResultStorage.ResultStorage, E, R>,
   options: Options = {}
 ): Layer.Layer<ResultStorage.ResultStorage, E, R | PrefectApi> =>
-  ResultStorage.layer(
+  Layer.unwrap(
     Effect.gen(function*(): Effect.fn.Return<
-      ReadonlyArray<ResultStorage.AnyReader>,
+      Layer.Layer<ResultStorage.ResultStorage>,
       E,
       R | PrefectApi | Scope.Scope
     > {
       const api = yield* PrefectApi
-      const inner = Context.get(yield* Layer.build(storage), ResultStorage.ResultStorage)
+      const built = yield* Layer.build(storage)
+      const inner = Context.get(built, ResultStorage.ResultStorage)
       const scope = yield* Effect.scope
       const made = new Map<string, Effect.Effect<ResultStorage.ResultStorage["Service"]>>()
       const storageOf = (block: StorageBlock) => {
@@ -105,7 +112,15 @@ export const layer = <E, R>(
       const inline = inner.readers.some(({ type }) => type === "PrefectResult")
         ? []
         : Context.get(yield* Layer.build(InlineStorage.layer), ResultStorage.ResultStorage).readers
-      return [...inner.readers, ...inline, makeReader(api, inner, storageOf)]
+      // Options that were merged into the storage are those of its results.
+      const limits = ResultOptions.override(
+        inner.options ?? ResultOptions.defaults,
+        Context.get(built, ResultOptions.ResultOptions)
+      )
+      return Layer.provide(
+        ResultStorage.layer(Effect.succeed([...inner.readers, ...inline, makeReader(api, inner, storageOf)])),
+        Layer.succeed(ResultOptions.ResultOptions, limits)
+      )
     })
   )
 
@@ -140,8 +155,10 @@ const makeReader = (
       if (descriptor instanceof ResultAccessDenied || descriptor instanceof UnsupportedResultType) {
         return Effect.fail(descriptor)
       }
+      // The storage of a block may have limits of its own.
+      const maxBytes = Math.min(options.maxBytes, storage.options?.maxBytes ?? Infinity)
       return Effect.map(
-        storage.read(descriptor, options),
+        storage.read(descriptor, { ...options, maxBytes }),
         (stored): ResultStorage.StoredResult =>
           stored._tag === "Value" ? stored : {
             ...stored,

@@ -55,6 +55,18 @@ export const ResultOptions = Context.Reference<Options>("@effect-prefect/results
 })
 
 /**
+ * Options of which those that differ from the defaults override others.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export const override = (options: Options, by: Options): Options => {
+  if (by === defaults) return options
+  const changed = Object.entries(by).filter(([key, value]) => value !== defaults[key as keyof Options])
+  return { ...options, ...Object.fromEntries(changed) }
+}
+
+/**
  * Changes some of the defaults.
  *
  * @category layers

@@ -12,7 +12,7 @@ import type { DecodeOptions, Format } from "@effect-prefect/formats/ResultFormat
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import {
   ResultAccessDenied,
   StorageNotProvided,
@@ -20,6 +20,7 @@ import {
   StorageUnavailable,
   type UnsupportedResultType
 } from "./ResultError.ts"
+import { defaults, type Options, override, ResultOptions } from "./ResultOptions.ts"
 
 /**
  * A stored result: bytes to decode, or a value that needs no decoding.
@@ -76,6 +77,11 @@ export type ResolvedLocation =
     readonly _tag: "Allowed"
     /** The location as messages show it. */
     readonly location: string
+    /**
+     * The length of the root, mount or prefix that allows it. When several readers allow a location, the one with the
+     * longest is used. Default 0.
+     */
+    readonly specificity?: number | undefined
     /** Reads the stored result. */
     readonly read: (options: ReadOptions) => Effect.Effect<StoredResult, StorageReason | StorageNotProvided>
   }
@@ -122,9 +128,11 @@ export interface Resolution {
  */
 export class ResultStorage extends Context.Service<ResultStorage, {
   readonly readers: ReadonlyArray<StorageReader>
+  /** The options that were in force when its layers were built; a `TaskRun` takes those that its own leave open. */
+  readonly options?: Options | undefined
   /**
-   * The first reader of the descriptor's type that allows the location, else the last one of that type. Undefined when
-   * no reader takes that type. The store is not touched.
+   * The reader of the descriptor's type that allows the location most specifically, else the last one of that type.
+   * Undefined when no reader takes that type. The store is not touched.
    */
   readonly resolve: (descriptor: ResultDescriptor) => Resolution | undefined
   /** Resolves the descriptor and reads what it names. */
@@ -164,7 +172,8 @@ const readResolved = (
 }
 
 /**
- * Makes a `ResultStorage` from readers. If several handle the same type, the first that allows the location is used.
+ * Makes a `ResultStorage` from readers. If several handle the same type, the one that allows the location most
+ * specifically is used, and of equals the first.
  *
  * @category constructors
  * @since 0.1.0
@@ -179,12 +188,18 @@ export const make = (given: ReadonlyArray<AnyReader>): ResultStorage["Service"] 
     else list.push(reader)
   }
   const resolve = (descriptor: ResultDescriptor): Resolution | undefined => {
-    let resolution: Resolution | undefined
-    for (const reader of byType.get(typeOf(descriptor)) ?? []) {
-      resolution = { reader, resolved: reader.resolve(descriptor) }
-      if (resolution.resolved._tag === "Allowed") break
+    const candidates = byType.get(typeOf(descriptor))
+    if (candidates === undefined) return undefined
+    let best: Resolution | undefined
+    let most = -1
+    for (const reader of candidates) {
+      const resolved = reader.resolve(descriptor)
+      const specificity = resolved._tag === "Denied" ? -1 : resolved.specificity ?? 0
+      if (best !== undefined && specificity <= most && most >= 0) continue
+      best = { reader, resolved }
+      most = specificity
     }
-    return resolution
+    return best
   }
   return ResultStorage.of({
     readers,
@@ -199,10 +214,11 @@ const closable = (reader: StorageReader, isClosed: () => boolean): StorageReader
   resolve: (descriptor) => {
     const resolved = reader.resolve(descriptor)
     if (resolved._tag === "Denied") return resolved
-    const { location, read } = resolved
+    const { location, read, specificity } = resolved
     return {
       _tag: "Allowed",
       location,
+      specificity,
       read: (options) =>
         isClosed()
           ? Effect.fail(
@@ -213,42 +229,120 @@ const closable = (reader: StorageReader, isClosed: () => boolean): StorageReader
   }
 })
 
+/** The readers of all storage layers that are built together, of which each layer's service is a view. */
+class Registry {
+  private readonly entries = new Set<
+    { readonly order: number; readonly readers: ReadonlyArray<StorageReader>; readonly options: Options | undefined }
+  >()
+  private current: ResultStorage["Service"] = make([])
+  readonly view: ResultStorage["Service"]
+
+  constructor() {
+    const current = () => this.current
+    this.view = {
+      get readers() {
+        return current().readers
+      },
+      get options() {
+        return current().options
+      },
+      resolve: (descriptor) => this.current.resolve(descriptor),
+      read: (descriptor, options) => this.current.read(descriptor, options)
+    }
+  }
+
+  /** Adds readers, in the order in which their layers were written, for as long as the scope is open. */
+  add(
+    order: number,
+    readers: ReadonlyArray<StorageReader>,
+    options: Options | undefined
+  ): Effect.Effect<void, never, Scope.Scope> {
+    const entry = { order, readers, options }
+    return Effect.acquireRelease(
+      Effect.sync(() => {
+        this.entries.add(entry)
+        this.update()
+      }),
+      () =>
+        Effect.sync(() => {
+          // The last ones stay, closed, and say so.
+          if (this.entries.size === 1) return
+          this.entries.delete(entry)
+          this.update()
+        })
+    )
+  }
+
+  private update(): void {
+    const entries = [...this.entries].toSorted((left, right) => left.order - right.order)
+    let options: Options | undefined
+    for (const entry of entries) {
+      if (entry.options !== undefined) {
+        options = options === undefined
+          ? entry.options
+          : override(options, entry.options)
+      }
+    }
+    this.current = { ...make(entries.flatMap(({ readers }) => readers)), options }
+  }
+}
+
+/** By the memo map that their layers share: those of another program, or of a nested `Effect.provide`, are apart. */
+const registries = new WeakMap<Layer.MemoMap, Registry>()
+
+const registryOf = (memoMap: Layer.MemoMap | undefined): Registry => {
+  const known = memoMap === undefined ? undefined : registries.get(memoMap)
+  if (known !== undefined) return known
+  const registry = new Registry()
+  if (memoMap !== undefined) registries.set(memoMap, registry)
+  return registry
+}
+
+let layers = 0
+
 /**
  * A layer of the readers that an effect acquires. Once the layer has closed, every read fails with StorageUnavailable.
+ *
+ * Storages that are built together, as by `Layer.mergeAll`, are one: each of their layers gives a `ResultStorage` with the
+ * readers of all. The most specific root, mount or bucket that allows a location is read.
  *
  * @category layers
  * @since 0.1.0
  */
 export const layer = <E, R>(
   readers: Effect.Effect<ReadonlyArray<AnyReader>, E, R>
-): Layer.Layer<ResultStorage, E, Exclude<R, Scope.Scope>> =>
-  Layer.effect(
+): Layer.Layer<ResultStorage, E, Exclude<R, Scope.Scope>> => {
+  const order = layers++
+  return Layer.effect(
     ResultStorage,
     Effect.gen(function*() {
       let closed = false
+      const memoMap = Context.getOrUndefined(yield* Effect.context<never>(), Layer.CurrentMemoMap)
+      const options = yield* ResultOptions
       const acquired = (yield* readers) as ReadonlyArray<StorageReader>
       yield* Effect.addFinalizer(() => Effect.sync(() => closed = true))
-      return make(acquired.map((reader) => closable(reader, () => closed)))
+      const registry = registryOf(memoMap)
+      yield* registry.add(
+        order,
+        acquired.map((reader) => closable(reader, () => closed)),
+        options === defaults ? undefined : options
+      )
+      return registry.view
     })
   )
+}
 
 /**
- * Several storages as one. If several read the same type of descriptor, the first that allows the location is used.
+ * Several storages as one: what `Layer.mergeAll` makes of them, for a list of any length.
  *
  * @category layers
  * @since 0.1.0
  */
 export const layerMerge = <const Layers extends ReadonlyArray<Layer.Layer<ResultStorage, unknown, unknown>>>(
   layers: Layers
-): Layer.Layer<ResultStorage, Layer.Error<Layers[number]>, Layer.Services<Layers[number]>> =>
-  Layer.effect(
-    ResultStorage,
-    Effect.map(
-      Effect.forEach(layers, (storage) => Effect.map(Layer.build(storage), Context.get(ResultStorage))),
-      (storages) => make(storages.flatMap((storage) => storage.readers))
-    ) as Effect.Effect<
-      ResultStorage["Service"],
-      Layer.Error<Layers[number]>,
-      Layer.Services<Layers[number]> | Scope.Scope
-    >
-  ) as Layer.Layer<ResultStorage, Layer.Error<Layers[number]>, Layer.Services<Layers[number]>>
+): Layer.Layer<ResultStorage, Layer.Error<Layers[number]>, Layer.Services<Layers[number]>> => {
+  const [first, ...rest] = layers as ReadonlyArray<
+    Layer.Layer<ResultStorage, Layer.Error<Layers[number]>, Layer.Services<Layers[number]>>
+  >
+  return first === undefined ? layer(Effect.succeed([])) : Layer.mergeAll(first, ...rest)
+}

@@ -26,6 +26,9 @@ export const isoText = (instant: number): string | null => {
   const date = new Date(Math.floor(instant / 1000))
   if (Number.isNaN(date.getTime())) return null
   const [seconds, milliseconds] = date.toISOString().slice(0, -1).split(".")
-  const fraction = `${milliseconds}${String(((instant % 1000) + 1000) % 1000).padStart(3, "0")}`.replace(/(?<!0)0+$/, "")
+  const fraction = `${milliseconds}${String(((instant % 1000) + 1000) % 1000).padStart(3, "0")}`.replace(
+    /(?<!0)0+$/,
+    ""
+  )
   return `${seconds}${fraction === "" ? "" : `.${fraction}`}+00:00`
 }

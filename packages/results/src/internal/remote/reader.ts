@@ -85,8 +85,12 @@ export const make = <D extends ResultDescriptor>(
         const object = store.object(descriptor)
         const found = Location.object(store.scheme, object.bucket, object.key)
         const location = Location.shown(found.name)
-        if (allowed.some((one) => isBelow(one, object, found))) {
-          return { _tag: "Allowed", location, read: ({ maxBytes }) => read(object, location, maxBytes) }
+        let specificity = -1
+        for (const one of allowed) {
+          if (one.location.length > specificity && isBelow(one, object, found)) specificity = one.location.length
+        }
+        if (specificity >= 0) {
+          return { _tag: "Allowed", location, specificity, read: ({ maxBytes }) => read(object, location, maxBytes) }
         }
         const bucket = JSON.stringify(Location.shown(object.bucket))
         return {

@@ -18,7 +18,7 @@ import {
   StorageNotProvided,
   UnsupportedResultType
 } from "../../ResultError.ts"
-import { type Options, ResultOptions } from "../../ResultOptions.ts"
+import { type Options, override, ResultOptions } from "../../ResultOptions.ts"
 import { type Resolution, ResultStorage, type StoredResult } from "../../ResultStorage.ts"
 import { notPersisted } from "./notPersisted.ts"
 
@@ -33,8 +33,14 @@ export interface Services {
 
 /** Captures them. */
 export const services: Effect.Effect<Services, never, PrefectApi | ResultStorage> = Effect.gen(function*() {
-  return { api: yield* PrefectApi, storage: yield* ResultStorage, options: yield* ResultOptions }
+  const api = yield* PrefectApi
+  const storage = yield* ResultStorage
+  return { api, storage, options: optionsOf(storage, yield* ResultOptions) }
 })
+
+/** The options in force: those of the program, and where it has none, those that the storage was built with. */
+export const optionsOf = (storage: ResultStorage["Service"], options: Options): Options =>
+  storage.options === undefined ? options : override(storage.options, options)
 
 /** A run that may have a result of its own. */
 export type RunView = TaskRunView | FlowRunView
