@@ -45,13 +45,8 @@ export interface Options {
 }
 
 /**
-<<<<<<< HEAD
  * Adds results of Prefect 2 and 3 to a storage: `LocalStorage.layer({ mounts })`, `S3Storage.layer({ buckets })`, or several
- * by `ResultStorage.layerMerge`. A storage block is asked for once, and with its key becomes the file or the object to
-=======
- * Adds results of Prefect 3 to a storage: `LocalStorage.layer({ mounts })`, `S3Storage.layer({ buckets })`, or several
  * by `Layer.mergeAll`. A storage block is asked for once, and with its key becomes the file or the object to
->>>>>>> 21ab582 (Join the storages that are built together, with their options)
  * read there.
  *
  * | block | read as |
