@@ -50,7 +50,7 @@ export const exportArchive = Effect.fnUntraced(
       flags.results ? ArchiveExport.exportAll(options) : ArchiveExport.exportTables(options),
       progress.clear
     )
-    const paint = style(stdout.hasColors)
+    const paint = style(stdout.colors)
     for (const [table, rows] of Object.entries(report.tables)) {
       yield* stdout.write(`${table.padEnd(20)} ${paint.dim(count(rows, "row"))}\n`)
     }
