@@ -289,7 +289,7 @@ describe("what decode takes has a projection", () => {
         const rng = random(seed)
         const bytes = write(rng, rng.below(6), anyModel(rng, 4, { count: 0 }))
         const value = yield* decode(bytes, { format: "pickle" })
-        const text = yield* Effect.result(JsonProjection.toText(value))
+        const text = yield* Effect.result(JsonProjection.toText(value, { maxValues: 100_000 }))
         if (Result.isSuccess(text)) JSON.parse(text.success)
         else {assert.match(
             text.failure.message,
