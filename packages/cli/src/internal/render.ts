@@ -73,7 +73,7 @@ export const state = (of: State.State, paint: Style): Cell => ({
   paint: (text) => paint.state(of, text)
 })
 
-export const slug = (view: TaskRunView): string =>
+export const slug = (view: Pick<TaskRunView, "taskSlug" | "mapIndex">): string =>
   (view.taskSlug ?? "(no task)") + (view.mapIndex < 0 ? "" : `[${view.mapIndex}]`)
 
 /** A task run and, where the backend knows them, its times. */
