@@ -10,6 +10,10 @@ export interface Postgres extends AsyncDisposable {
   readonly port: number
   /** Runs SQL by psql and gives what it printed, unaligned and without headers. */
   readonly psql: (sql: string, database?: string) => Promise<string>
+  /** Stops the server at once, as a crash does, and keeps its data. */
+  readonly halt: () => Promise<void>
+  /** Starts the server again after `halt`. */
+  readonly resume: () => Promise<void>
   readonly stop: () => Promise<void>
 }
 
@@ -51,21 +55,23 @@ export const startPostgres = async (
       ...as,
       cwd: data
     })
-    const server = await startServer(
-      join(bin, "postgres"),
-      [
-        "-D",
-        data,
-        "-k",
-        data,
-        "-h",
-        "127.0.0.1",
-        "-p",
-        String(port),
-        ...settings.flatMap(([k, v]) => ["-c", `${k}=${v}`])
-      ],
-      { ...as, cwd: data, port, ready: /ready to accept connections/ }
-    )
+    const start = () =>
+      startServer(
+        join(bin, "postgres"),
+        [
+          "-D",
+          data,
+          "-k",
+          data,
+          "-h",
+          "127.0.0.1",
+          "-p",
+          String(port),
+          ...settings.flatMap(([k, v]) => ["-c", `${k}=${v}`])
+        ],
+        { ...as, cwd: data, port, ready: /ready to accept connections/ }
+      )
+    let server = await start()
     const stop = async () => {
       await server.stop()
       remove()
@@ -78,6 +84,13 @@ export const startPostgres = async (
         (await run(join(bin, "psql"), [...connection, "-d", database, "-v", "ON_ERROR_STOP=1", "-XqAt"], {
           input: sql
         })).stdout,
+      halt: async () => {
+        await run(join(bin, "pg_ctl"), ["-D", data, "-m", "immediate", "stop"], { ...as, cwd: data })
+        await server.stop()
+      },
+      resume: async () => {
+        server = await start()
+      },
       stop,
       [Symbol.asyncDispose]: stop
     }

@@ -102,6 +102,19 @@ export const defaultPageSizes = { first: 100, next: 2000 } as const
 /** Summaries are small. */
 const summaryPageSizes = { first: 1000, next: 10_000 } as const
 
+/**
+ * An effect that runs before each page of a listing is requested, for example to keep to a rate. Default: none.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export const BeforePage = Context.Reference<Effect.Effect<void> | undefined>(
+  "@effect-prefect/api/PrefectApi/BeforePage",
+  {
+    defaultValue: () => undefined
+  }
+)
+
 const pageSizes = (size: number | undefined, defaults: Pages.Sizes) =>
   size === undefined || Number.isNaN(size)
     ? defaults
@@ -136,7 +149,10 @@ export const make = (backend: Backend): PrefectApi["Service"] => {
     Pages.stream(
       (request) =>
         Effect.flatMap(
-          page(request),
+          Effect.flatMap(
+            BeforePage,
+            (before) => before === undefined ? page(request) : Effect.andThen(before, page(request))
+          ),
           // Following it would never end.
           (answer) =>
             answer.next !== undefined && JSON.stringify(answer.next) === JSON.stringify(request.cursor)

@@ -80,13 +80,8 @@ describe.each(["prefect-1", "prefect-0.15"])("the archive %s", (name) => {
       const mounts = yield* ArchiveApi.readMounts(fixture(name))
       const [local, bucket] = Object.keys(JSON.parse(readFileSync(fixture(`${name}/mounts.json`), "utf8")))
       assert.deepStrictEqual(mounts, [
-        { from: local!, to: fixture(`${name}/results`), within: fixture(name), names: "plain" },
-        {
-          from: bucket!,
-          to: fixture(`${name}/s3/${bucket!.slice("s3://".length)}`),
-          within: fixture(name),
-          names: "plain"
-        }
+        { from: local!, to: fixture(`${name}/results`), within: fixture(name) },
+        { from: bucket!, to: fixture(`${name}/s3/${bucket!.slice("s3://".length)}`), within: fixture(name) }
       ])
     }))
 })
@@ -233,12 +228,10 @@ describe("mounts.json", () => {
 
   it.effect("takes folders of the archive that are not there yet", () =>
     Effect.gen(function*() {
-      const directory = yield* archiveOf({
-        "mounts.json": `{ "C:\\\\flows": "./a/../b", "gs://x": { "folder": ".", "names": "encoded" } }`
-      })
+      const directory = yield* archiveOf({ "mounts.json": `{ "C:\\\\flows": "./a/../b", "gs://x": "." }` })
       assert.deepStrictEqual(yield* ArchiveApi.readMounts(directory), [
-        { from: "C:\\flows", to: join(directory, "b"), within: directory, names: "plain" },
-        { from: "gs://x", to: directory, within: directory, names: "encoded" }
+        { from: "C:\\flows", to: join(directory, "b"), within: directory },
+        { from: "gs://x", to: directory, within: directory }
       ])
     }))
 

@@ -36,8 +36,7 @@ const cellText = (value: unknown): string | null => {
   return json === null || typeof json === "string" ? json : JSON.stringify(json)
 }
 
-/** A field of CSV, quoted where RFC 4180 requires it. @internal */
-export const quoted = (text: string): string => /[",\r\n]/.test(text) ? `"${text.replaceAll("\"", "\"\"")}"` : text
+const quoted = (text: string): string => /[",\r\n]/.test(text) ? `"${text.replaceAll("\"", "\"\"")}"` : text
 
 const chunkLength = 65_536
 

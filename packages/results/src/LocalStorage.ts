@@ -15,12 +15,9 @@ import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import { resolve } from "node:path"
-import { parseEncodedBucket } from "./internal/archive/location.ts"
-import { encodeKey } from "./internal/archive/names.ts"
 import { atLeastOne } from "./internal/atLeastOne.ts"
 import { type Folder, readFile } from "./internal/local/readFile.ts"
 import * as Location from "./internal/location.ts"
-import { objectVersion } from "./internal/objectVersion.ts"
 import { type Mount, MountError } from "./Mount.ts"
 import * as ResultStorage from "./ResultStorage.ts"
 
@@ -39,20 +36,10 @@ export interface Options {
   readonly concurrency?: number | undefined
 }
 
-/** An object by the exact bytes of its names. */
-interface ObjectName {
-  readonly bucket: string
-  readonly key: string
-  readonly version?: string | undefined
-}
-
 interface Allowed {
   readonly prefix: string
   readonly folder: Folder
   readonly missing: string
-  readonly names: "plain" | "encoded"
-  /** The bucket of objects with encoded names. */
-  readonly bucket?: string | undefined
 }
 
 interface Target {
@@ -69,82 +56,33 @@ const allowRoot = (root: string): Allowed => {
     prefix: Location.file(path).key,
     folder: { path },
     missing: "there is no such file on this machine; " +
-      "if a worker on another one wrote it, mount a copy of the folder that holds its files",
-    names: "plain"
+      "if a worker on another one wrote it, mount a copy of the folder that holds its files"
   }
 }
 
-const allowMount = (mount: Mount, prefix: string, bucket?: string): Allowed => {
+const allowMount = (mount: Mount, location: Location.Location): Allowed => {
   const path = resolve(mount.to)
-  const names = mount.names ?? "plain"
   return {
-    prefix,
-    folder: {
-      path,
-      within: mount.within === undefined ? undefined : resolve(mount.within),
-      // Windows itself does not tell capitals from small letters.
-      isExact: names === "plain" && !/^(?:[a-z]:|\/\/)/.test(prefix)
-    },
-    missing: `${path}, which ${mount.from} is mounted from, does not have it`,
-    names,
-    bucket
+    prefix: location.key,
+    folder: { path, within: mount.within === undefined ? undefined : resolve(mount.within) },
+    missing: `${path}, which ${mount.from} is mounted from, does not have it`
   }
 }
 
-/**
- * Whether a plain folder has one file for this object and for no other: another key, or another version, would be the
- * same file.
- */
-const isPlain = ({ bucket, key, version }: ObjectName, { name }: Location.Location): boolean =>
-  version === undefined && name.endsWith(`://${bucket}/${key}`) && !key.endsWith("/") &&
-  !(process.platform === "win32" && /[\\:*?"<>|]|[. ](?:\/|$)/.test(key))
-
-/** The file that a candidate has for a location; a hint when it cannot say which; undefined when it is elsewhere. */
-const targetIn = (
-  candidate: Allowed,
-  location: Location.Location,
-  object: ObjectName | undefined
-): Target | string | undefined => {
-  const { folder, missing } = candidate
-  const specificity = candidate.prefix.length
-  if (candidate.bucket !== undefined) {
-    return object?.bucket === candidate.bucket
-      ? { folder, name: encodeKey(object.key, object.version), missing, specificity }
-      : undefined
-  }
-  if (candidate.names === "encoded") {
-    // A path of Windows is compared, and so named, without its case.
-    const key = Location.below({ key: location.key, name: location.key }, candidate.prefix)
-    return key === undefined ? undefined : { folder, name: encodeKey(key), missing, specificity }
-  }
-  const name = Location.below(location, candidate.prefix)
-  if (name === undefined) return undefined
-  if (location.name.includes("\0")) return "no file has a NUL in its name"
-  return object === undefined || isPlain(object, location)
-    ? { folder, name, missing, specificity }
-    : `a plain folder has one file for several such ${object.version === undefined ? "keys" : "versions"}: ` +
-      "copy the results with archive export, or read the bucket itself"
-}
-
-const findTarget = (
-  allowed: ReadonlyArray<Allowed>,
-  location: Location.Location,
-  object: ObjectName | undefined
-): Target | string | undefined => {
-  let hint: string | undefined
+const findTarget = (allowed: ReadonlyArray<Allowed>, location: Location.Location): Target | undefined => {
   for (const candidate of allowed) {
-    const found = targetIn(candidate, location, object)
-    if (typeof found === "object") return found
-    hint ??= found
+    const name = Location.below(location, candidate.prefix)
+    if (name !== undefined) {
+      return { folder: candidate.folder, name, missing: candidate.missing, specificity: candidate.prefix.length }
+    }
   }
-  return hint
+  return undefined
 }
 
 /** How a type of descriptor names its files, and what to say about those that are not allowed. */
 interface Kind<D> {
   readonly type: string
   readonly locationOf: (descriptor: D) => Location.Location
-  readonly objectOf: (descriptor: D) => ObjectName | undefined
   readonly hintOf: (descriptor: D) => string
   readonly emptyIsNone: boolean
 }
@@ -158,10 +96,11 @@ const makeReader = <D extends ResultDescriptor>(
   concurrency,
   resolve: (descriptor) => {
     const found = kind.locationOf(descriptor)
-    const target = findTarget(allowed, found, kind.objectOf(descriptor))
+    const target = findTarget(allowed, found)
     const location = Location.shown(found.name)
-    if (typeof target !== "object") return { _tag: "Denied", location, hint: target ?? kind.hintOf(descriptor) }
+    if (target === undefined) return { _tag: "Denied", location, hint: kind.hintOf(descriptor) }
     const { name } = found
+    if (name.includes("\0")) return { _tag: "Denied", location, hint: "no file has a NUL in its name" }
     const stored = kind.emptyIsNone
       ? (bytes: Uint8Array): ResultStorage.StoredResult => ({ _tag: "Bytes", bytes, name, emptyIsNone: true })
       : (bytes: Uint8Array): ResultStorage.StoredResult => ({ _tag: "Bytes", bytes, name })
@@ -178,7 +117,6 @@ const makeReader = <D extends ResultDescriptor>(
 const localResult: Kind<LocalResult> = {
   type: "LocalResult",
   locationOf: ({ dir, location }) => Location.file(location ?? "", dir),
-  objectOf: () => undefined,
   hintOf: ({ dir, location }) => {
     const path = Location.file(location ?? "", dir).name
     const isBelow = typeof dir === "string" && path.startsWith(dir.endsWith("/") ? dir : `${dir}/`)
@@ -198,11 +136,6 @@ const objectKind = <D extends S3Result | GCSResult | AzureResult>(
 ): Kind<D> => ({
   type,
   locationOf: (descriptor) => Location.object(scheme, bucketOf(descriptor) ?? "", descriptor.location ?? ""),
-  objectOf: (descriptor) => ({
-    bucket: bucketOf(descriptor) ?? "",
-    key: descriptor.location ?? "",
-    version: objectVersion(descriptor)
-  }),
   hintOf: (descriptor) => {
     const bucket = JSON.stringify(Location.shown(`${scheme}://${bucketOf(descriptor) ?? ""}`))
     return `it is not in an allowed bucket or mount: allow ${bucket}, or add its copy to LocalStorage.layer({ mounts })`
@@ -225,18 +158,13 @@ export const readers = (options: Options): Result.Result<ReadonlyArray<ResultSto
   const files = (options.roots ?? []).map(allowRoot)
   const objects: Record<Location.Scheme, Array<Allowed>> = { s3: [], gs: [], azure: [] }
   for (const mount of options.mounts ?? []) {
-    const encoded = mount.names === "encoded" ? parseEncodedBucket(mount.from) : undefined
-    if (encoded !== undefined) {
-      objects[encoded.scheme].unshift(allowMount(mount, mount.from, encoded.bucket))
-      continue
-    }
     const written = Location.parse(mount.from)
     if (written._tag === "Invalid") {
       return Result.fail(new MountError({ mount: mount.from, detail: written.detail }))
     }
     const list = written._tag === "Directory" ? files : objects[written.scheme]
     // A mount goes before a root of the same name, and a later mount before an earlier one.
-    list.unshift(allowMount(mount, written.location.key))
+    list.unshift(allowMount(mount, written.location))
   }
   for (const list of [files, ...Object.values(objects)]) {
     list.sort((left, right) => right.prefix.length - left.prefix.length)

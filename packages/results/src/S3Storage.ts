@@ -12,7 +12,6 @@ import * as http from "node:http"
 import type { IncomingMessage } from "node:http"
 import * as https from "node:https"
 import type { Readable } from "node:stream"
-import { objectVersion } from "./internal/objectVersion.ts"
 import type { Checksum } from "./internal/remote/checksum.ts"
 import {
   denied,
@@ -54,10 +53,12 @@ export interface Options extends RemoteOptions {
   } | undefined
 }
 
-const objectOf = (descriptor: S3Result): ObjectName => ({
-  bucket: descriptor.bucket ?? "",
-  key: descriptor.location ?? "",
-  version: objectVersion(descriptor)
+const versionKeys = ["version_id", "versionId", "VersionId"]
+
+const objectOf = ({ bucket, extra, location }: S3Result): ObjectName => ({
+  bucket: bucket ?? "",
+  key: location ?? "",
+  version: versionKeys.map((key) => extra?.[key]).find((value): value is string => typeof value === "string")
 })
 
 /** Codes of https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html and of the SDK's credential providers. */

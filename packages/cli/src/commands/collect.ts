@@ -2,13 +2,34 @@ import * as Command from "effect/cli/Command"
 import * as Inputs from "../inputs/collect.ts"
 import { lazyHandler } from "../internal/lazyHandler.ts"
 
+const worker = Command.make(
+  "worker",
+  Inputs.worker,
+  lazyHandler(() => import("../handlers/collect.ts").then((_) => _.worker))
+).pipe(
+  Command.withDescription(
+    "Work on the parts that collect --cluster enqueues, until SIGTERM; parts under way are then given back at once"
+  ),
+  Command.withExamples([{
+    command: "effect-prefect collect worker --cluster postgresql://collect@db/collect --database " +
+      "postgresql://reader@db/prefect_server --mount s3://prefect-results",
+    description: "One worker a core, on as many machines as there are"
+  }])
+)
+
 const status = Command.make(
   "status",
   Inputs.status,
   lazyHandler(() => import("../handlers/collect.ts").then((_) => _.status))
 ).pipe(
   Command.withDescription("Show how far a collection has come"),
-  Command.withExamples([{ command: "effect-prefect collect status ./table", description: "By what the folder holds" }])
+  Command.withExamples([
+    { command: "effect-prefect collect status ./table", description: "By what the folder holds" },
+    {
+      command: "effect-prefect collect status --cluster postgresql://collect@db/collect",
+      description: "The jobs of a cluster and its workers"
+    }
+  ])
 )
 
 const verify = Command.make(
@@ -44,7 +65,12 @@ export const collect = Command.make(
       command: "effect-prefect collect --flow nightly --database postgresql://reader@db/prefect_server " +
         "--mount /srv/prefect/results=./results --output ./table --format jsonl --compression zstd",
       description: "All runs of a flow as JSON Lines"
+    },
+    {
+      command: "effect-prefect collect --flow nightly --database postgresql://reader@db/prefect_server " +
+        "--mount s3://prefect-results --output /shared/table --cluster postgresql://collect@db/collect",
+      description: "By all workers of a cluster"
     }
   ]),
-  Command.withSubcommands([status, verify])
+  Command.withSubcommands([worker, status, verify])
 )

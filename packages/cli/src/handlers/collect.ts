@@ -1,15 +1,19 @@
 import * as Collect from "@effect-prefect/collect/Collect"
+import { CollectError, Unsupported } from "@effect-prefect/collect/CollectError"
 import * as Plan from "@effect-prefect/collect/CollectPlan"
+import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as PersistedQueue from "effect/persistence/PersistedQueue"
+import * as Redacted from "effect/Redacted"
 import type * as Inputs from "../inputs/collect.ts"
 import { collectProgress } from "../internal/collectProgress.ts"
 import { CommandFailed, UsageError } from "../internal/errors.ts"
 import type { InputsOf } from "../internal/lazyHandler.ts"
 import { Output } from "../internal/output.ts"
-import { outputOf } from "../internal/place.ts"
+import { outputOf, sharedPlace } from "../internal/place.ts"
 import * as References from "../internal/references.ts"
 import * as Render from "../internal/render.ts"
 import * as Services from "../services.ts"
@@ -57,6 +61,18 @@ const partRowsOf = (flags: Flags): Effect.Effect<number | undefined, UsageError>
 
 const memoryQueue = PersistedQueue.layer.pipe(Layer.provide(PersistedQueue.layerStoreMemory))
 
+const clusterOf = Effect.fnUntraced(function*(flag: Option.Option<Redacted.Redacted>) {
+  const url = Option.isSome(flag)
+    ? flag.value
+    : Option.getOrUndefined(yield* Config.option(Config.Redacted("EFFECT_PREFECT_CLUSTER")))
+  if (url !== undefined && !/^postgres(ql)?:\/\//i.test(Redacted.value(url))) {
+    return yield* usage("--cluster takes the URL of a Postgres, e.g. postgresql://user@host/database")
+  }
+  return url
+})
+
+const loadCluster = Effect.promise(() => import("@effect-prefect/collect/CollectCluster"))
+
 export const collect = Effect.fnUntraced(function*(flags: Flags) {
   if (Option.isNone(flags.output)) return yield* usage("say where the parts go: --output PLACE")
   const { stdout } = yield* Output
@@ -64,23 +80,37 @@ export const collect = Effect.fnUntraced(function*(flags: Flags) {
   const partRows = yield* partRowsOf(flags)
   const slots = yield* Services.positive("slots", flags.slots)
   const maxAttempts = yield* Services.positive("max-attempts", flags.maxAttempts)
-  const run = Effect.gen(function*() {
-    const selection = yield* selectionOf(flags)
-    const progress = yield* collectProgress(flags.json)
-    return yield* Collect.run({
-      selection,
-      output: { format: flags.format, compression: Option.getOrUndefined(flags.compression), partRows },
-      allowUnfinished: flags.allowUnfinished,
-      allowFailed: flags.allowFailed,
-      slots,
-      maxAttempts,
-      observer: progress.observer
-    }).pipe(progress.shown)
-  })
-  const { manifest, plan } = yield* run.pipe(
-    Effect.provide(Layer.mergeAll(Services.services(flags), outputOf(place), memoryQueue)),
-    Effect.scoped
-  )
+  const cluster = yield* clusterOf(flags.cluster)
+  const progress = yield* collectProgress(flags.json)
+  const planned = Effect.map(selectionOf(flags), (selection) => ({
+    selection,
+    output: { format: flags.format, compression: Option.getOrUndefined(flags.compression), partRows },
+    allowUnfinished: flags.allowUnfinished,
+    allowFailed: flags.allowFailed,
+    maxAttempts
+  }))
+  const embedded = Effect.flatMap(planned, (options) => Collect.run({ ...options, slots, observer: progress.observer }))
+    .pipe(
+      Effect.provide(Layer.mergeAll(Services.services(flags), outputOf(place), memoryQueue))
+    )
+  const clustered = (url: Redacted.Redacted) =>
+    Effect.flatMap(loadCluster, (CollectCluster) =>
+      CollectCluster.outlive(
+        Effect.flatMap(planned, (options) =>
+          CollectCluster.start({
+            ...options,
+            place: sharedPlace(place),
+            onStart: (plan) => progress.observer.onStart?.(plan, { parts: 0, rows: 0 }),
+            onProgress: ({ failures, parts, publishedParts, rows, workers }) =>
+              Object.assign(progress.counts, { failures, parts, partsDone: publishedParts, rows, workers })
+          })).pipe(
+            Effect.provide(
+              Layer.mergeAll(Services.services(flags), outputOf(place), CollectCluster.layer({ url }))
+            )
+          ),
+        progress.say
+      ))
+  const { manifest, plan } = yield* progress.shown(cluster === undefined ? embedded : clustered(cluster))
   const { failed, failures, results, rows } = manifest
   if (flags.json) {
     return yield* stdout.write(`${
@@ -112,9 +142,91 @@ export const collect = Effect.fnUntraced(function*(flags: Flags) {
   )
 })
 
+/** What a worker tells people. */
+const tell = (text: string) => console.error(`effect-prefect: ${Render.stripControls(text)}`)
+
+/** A worker that is told to end gives its parts back; a queue that is away must not keep it from ending. */
+const graceMilliseconds = 8000
+
+export const worker = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.worker>) {
+  const url = yield* clusterOf(flags.cluster)
+  if (url === undefined) return yield* usage("say which Postgres hands out the parts: --cluster URL")
+  const slots = yield* Services.positive("slots", flags.slots)
+  const apiRate = yield* Services.positive("api-rate", flags.apiRate)
+  const storeRate = yield* Services.positive("store-rate", flags.storeRate)
+  const CollectCluster = yield* loadCluster
+  const working = CollectCluster.outlive(
+    CollectCluster.work({
+      open: (place) =>
+        Layer.catch(outputOf(place), (error) =>
+          Layer.effectDiscard(Effect.fail(
+            new CollectError({ reason: new Unsupported({ detail: error.message }) })
+          )) as never),
+      slots,
+      apiRate,
+      storeRate,
+      untilDone: flags.untilDone,
+      onMessage: tell
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(Layer.mergeAll(Services.services(flags), CollectCluster.layer({ url })))
+    ),
+    tell
+  )
+  const fiber = yield* Effect.forkDetach(working)
+  const signals = ["SIGTERM", "SIGINT"] as const
+  const end = () => {
+    setTimeout(() => process.exit(0), graceMilliseconds).unref()
+    Effect.runFork(Effect.andThen(Fiber.interrupt(fiber), Effect.sync(() => process.exit(0))))
+  }
+  for (const signal of signals) process.once(signal, end)
+  // The fiber of the command is interrupted by the same signals; `end` is what ends the process then.
+  yield* Effect.onInterrupt(Fiber.join(fiber), () => Effect.never)
+  for (const signal of signals) process.off(signal, end)
+})
+
+const clusterStatus = Effect.fnUntraced(function*(url: Redacted.Redacted, json: boolean) {
+  const { stdout } = yield* Output
+  const CollectCluster = yield* loadCluster
+  const jobs = yield* CollectCluster.status.pipe(
+    Effect.provide(CollectCluster.layer({ url })),
+    Effect.sandbox,
+    Effect.mapError(() => new CommandFailed({ message: "the cluster's Postgres does not answer, or refuses" }))
+  )
+  for (const { failedParts, failures, isFinished, job, parts, place, publishedParts, rows, workers } of jobs) {
+    yield* stdout.write(
+      json
+        ? `${
+          JSON.stringify({
+            job,
+            output: place,
+            finished: isFinished,
+            parts,
+            published_parts: publishedParts,
+            failed_parts: failedParts,
+            rows,
+            failures,
+            workers
+          })
+        }\n`
+        : `${Render.stripControls(place)}: ${publishedParts} of ${count(parts, "part")}, ${count(rows, "row")}, ${
+          isFinished ? failedParts > 0 ? `${count(failedParts, "part")} failed` : "finished" : count(workers, "worker")
+        }\n`
+    )
+  }
+  if (jobs.length === 0 && !json) yield* stdout.write("no jobs\n")
+})
+
 export const status = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.status>) {
   const { stdout } = yield* Output
-  const status = yield* Effect.provide(Collect.status, outputOf(flags.place))
+  if (Option.isNone(flags.place)) {
+    const url = yield* clusterOf(flags.cluster)
+    if (url === undefined) {
+      return yield* usage("say which collection: PLACE, or --cluster URL for the jobs of a cluster")
+    }
+    return yield* clusterStatus(url, flags.json)
+  }
+  const status = yield* Effect.provide(Collect.status, outputOf(flags.place.value))
   if (flags.json) {
     return yield* stdout.write(`${
       JSON.stringify({

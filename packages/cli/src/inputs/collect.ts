@@ -21,6 +21,20 @@ const selection = {
   all: Flag.Boolean("all").pipe(Flag.withDescription("Collect all flow runs"), Flag.withDefault(false))
 }
 
+const cluster = Flag.Redacted("cluster").pipe(
+  Flag.withDescription(
+    "The Postgres that hands parts to workers, e.g. postgresql://user@host/database (else EFFECT_PREFECT_CLUSTER)"
+  ),
+  Flag.withMetavar("URL"),
+  Flag.optional
+)
+
+const slots = Flag.Int("slots").pipe(
+  Flag.withDescription("Parts that a process works on at once (default 2)"),
+  Flag.withMetavar("N"),
+  Flag.optional
+)
+
 export const collect = {
   ...selection,
   output: Flag.String("output").pipe(
@@ -43,11 +57,8 @@ export const collect = {
     Flag.withMetavar("N"),
     Flag.optional
   ),
-  slots: Flag.Int("slots").pipe(
-    Flag.withDescription("Parts that a process works on at once (default 2)"),
-    Flag.withMetavar("N"),
-    Flag.optional
-  ),
+  cluster,
+  slots,
   maxAttempts: Flag.Int("max-attempts").pipe(
     Flag.withDescription("Attempts at a part before it has failed (default 10)"),
     Flag.withMetavar("N"),
@@ -72,6 +83,32 @@ const place = Argument.String("place").pipe(
   )
 )
 
-export const status = { place, json: Flags.json }
+export const worker = {
+  cluster,
+  slots,
+  apiRate: Flag.Int("api-rate").pipe(
+    Flag.withDescription("Requests a second to the backend, of all workers of the cluster together"),
+    Flag.withMetavar("N"),
+    Flag.optional
+  ),
+  storeRate: Flag.Int("store-rate").pipe(
+    Flag.withDescription("Results a second from the storages, of all workers of the cluster together"),
+    Flag.withMetavar("N"),
+    Flag.optional
+  ),
+  untilDone: Flag.Boolean("until-done").pipe(
+    Flag.withDescription("End once no job is open; without it the worker waits for the next"),
+    Flag.withDefault(false)
+  ),
+  // One line of flags then does for the starter and for the workers.
+  flowRun: Flag.withHidden(selection.flowRun),
+  slug: Flag.withHidden(selection.slug),
+  flow: Flag.withHidden(selection.flow),
+  all: Flag.withHidden(selection.all),
+  ...Flags.backend,
+  ...Flags.storage
+}
+
+export const status = { place: Argument.optional(place), cluster, json: Flags.json }
 
 export const verify = { place, json: Flags.json }

@@ -1,6 +1,7 @@
 import * as CollectOutput from "@effect-prefect/collect/CollectOutput"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { resolve } from "node:path"
 import { UsageError } from "./errors.ts"
 
 const schemes = /^([a-z][a-z0-9+.-]+):\/\//i
@@ -14,3 +15,6 @@ export const outputOf = (place: string): Layer.Layer<CollectOutput.CollectOutput
 }
 
 const refused = (message: string) => Layer.effectDiscard(Effect.fail(new UsageError({ message }))) as never
+
+/** A place as others are told it, who work in other folders. */
+export const sharedPlace = (place: string): string => schemes.test(place) ? place : resolve(place)

@@ -1,0 +1,339 @@
+/**
+ * `effect-prefect collect` against what happens to it: processes that are killed, a Postgres that goes away, a worker that
+ * sleeps past its lock, two starters. Then DuckDB and pyarrow read what was written.
+ *
+ * `COLLECT_SEEDS=10` runs ten seeds instead of two.
+ */
+import * as assert from "node:assert/strict"
+import { type ChildProcess, spawn } from "node:child_process"
+import { once } from "node:events"
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { setTimeout as sleep } from "node:timers/promises"
+import { flowRunId, writeArchive } from "./collect/archive.ts"
+import { check } from "./support/check.ts"
+import { root } from "./support/folder.ts"
+import { type Postgres, startPostgres } from "./support/postgres.ts"
+import { venv } from "./support/python.ts"
+
+const scratch = mkdtempSync(join(tmpdir(), "collect-"))
+const archive = join(scratch, "archive")
+const command = [
+  "--conditions=@effect-prefect/source",
+  join(root, "packages/cli/src/main.ts")
+]
+
+interface Running {
+  readonly child: ChildProcess
+  readonly output: () => string
+  /** Its exit code, or the signal that ended it. */
+  readonly ended: Promise<number | string>
+}
+
+const alive = new Set<ChildProcess>()
+process.on("exit", () => {
+  for (const child of alive) child.kill("SIGKILL")
+})
+
+/** Starts the command as a process of its own, without anything between this script and it. */
+const start = (...args: ReadonlyArray<string>): Running => {
+  const child = spawn(process.execPath, [...command, ...args], { stdio: ["ignore", "pipe", "pipe"] })
+  alive.add(child)
+  let output = ""
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (part: Buffer) => output += part.toString())
+  const ended = once(child, "exit").then(([code, signal]) => {
+    alive.delete(child)
+    return (code ?? signal) as number | string
+  })
+  return { child, output: () => output, ended }
+}
+
+const run = async (...args: ReadonlyArray<string>) => {
+  const running = start(...args)
+  return { code: await running.ended, output: running.output() }
+}
+
+const succeed = async (running: Running, milliseconds: number) => {
+  const timer = new AbortController()
+  const code = await Promise.race([running.ended, sleep(milliseconds, "too late", { signal: timer.signal })])
+  timer.abort()
+  assert.equal(code, 0, `${String(code)}: ${running.output()}`)
+}
+
+const parts = (place: string): Record<string, string> =>
+  Object.fromEntries(
+    readdirSync(place).filter((name) => name.startsWith("part-") || name.startsWith("_manifest")).sort().map((name) => [
+      name,
+      readFileSync(join(place, name), "base64")
+    ])
+  )
+
+/** A random number generator with a seed (mulberry32), so that a run can be repeated. */
+const random = (seed: number) => () => {
+  seed = (seed + 0x6d2b79f5) | 0
+  let t = Math.imul(seed ^ (seed >>> 15), 1 | seed)
+  t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
+  return ((t ^ (t >>> 14)) >>> 0) / 4294967296
+}
+
+writeArchive(archive, [
+  { tasks: [{ slug: "extract-1", children: 0 }, { slug: "score-1", children: 4000 }, { slug: "load-1", children: 0 }] },
+  { tasks: [{ slug: "extract-1", children: 0 }] },
+  { tasks: [{ slug: "extract-1", children: 0 }, { slug: "score-1", children: 30 }] }
+])
+const backend = ["--archive", archive]
+const cut = ["--part-rows", "100"]
+const quiet: Record<string, string> = {}
+
+await check("one quiet process collects everything, and verify finds nothing wrong", async () => {
+  for (const format of ["jsonl", "parquet"]) {
+    quiet[format] = join(scratch, `quiet-${format}`)
+    const { code, output } = await run(
+      "collect",
+      "--all",
+      ...backend,
+      ...cut,
+      "--output",
+      quiet[format],
+      "--format",
+      format
+    )
+    assert.equal(code, 0, output)
+    assert.equal((await run("collect", "verify", quiet[format])).code, 0)
+  }
+})
+
+await check("one process that is killed again and again goes on where it was", async () => {
+  const place = join(scratch, "killed")
+  const args = ["collect", "--all", ...backend, ...cut, "--output", place, "--format", "parquet", "--concurrency", "2"]
+  const next = random(1)
+  for (let attempt = 0; attempt < 6; attempt++) {
+    const running = start(...args)
+    await Promise.race([running.ended, sleep(600 + next() * 700)])
+    running.child.kill("SIGKILL")
+    await running.ended
+  }
+  await succeed(start(...args), 60_000)
+  assert.deepEqual(parts(place), parts(quiet["parquet"]!))
+  assert.equal(existsSync(join(place, "_partial")), false)
+})
+
+const seeds = Number(process.env["COLLECT_SEEDS"] ?? 2)
+const format = (seed: number) => seed % 2 === 0 ? "jsonl" : "parquet"
+
+/** Workers that read so slowly that something can happen to each of them. */
+const worker = (db: Postgres, ...args: ReadonlyArray<string>) =>
+  start("collect", "worker", "--cluster", db.url, ...backend, "--store-rate", "250", ...args)
+
+for (let seed = 1; seed <= seeds; seed++) {
+  await check(
+    `seed ${seed}: kill -9, a Postgres that goes away, a frozen worker, two starters, a late worker`,
+    async () => {
+      await using db = await startPostgres()
+      const place = join(scratch, `seed-${seed}`)
+      const next = random(seed)
+      const args = [
+        "collect",
+        "--all",
+        ...backend,
+        ...cut,
+        "--output",
+        place,
+        "--format",
+        format(seed),
+        "--cluster",
+        db.url
+      ]
+      const workers = [worker(db), worker(db), worker(db)]
+      const starters = [start(...args), start(...args)]
+      let isOver = false
+      const frozen = worker(db)
+      const freeze = (async () => {
+        await sleep(2500 + next() * 1500)
+        frozen.child.kill("SIGSTOP")
+        await sleep(33_000)
+        frozen.child.kill("SIGCONT")
+      })()
+      const kills = (async () => {
+        while (!isOver) {
+          await sleep(1500 + next() * 2000)
+          if (isOver) return
+          const at = Math.floor(next() * workers.length)
+          workers[at]!.child.kill("SIGKILL")
+          await sleep(next() * 500)
+          workers[at] = worker(db)
+        }
+      })()
+      const outage = (async () => {
+        await sleep(5000 + next() * 3000)
+        await db.halt()
+        await sleep(10_000)
+        await db.resume()
+      })()
+      // One starter dies; the same command again finds the job.
+      await sleep(3000 + next() * 1000)
+      starters[0]!.child.kill("SIGKILL")
+      const again = start(...args)
+      try {
+        await succeed(starters[1]!, 180_000)
+        await succeed(again, 30_000)
+      } finally {
+        isOver = true
+        await Promise.all([outage, freeze, kills])
+      }
+      assert.deepEqual(parts(place), parts(quiet[format(seed)]!))
+      const verified = await run("collect", "verify", place)
+      assert.equal(verified.code, 0, verified.output)
+      for (const { child, ended, output } of [...workers, frozen]) {
+        child.kill("SIGTERM")
+        const code = await Promise.race([ended, sleep(10_000, "too late")])
+        // A worker that was killed a moment ago has said nothing of its end.
+        assert.ok(code === 0 || code === "SIGKILL", `${String(code)}: ${output()}`)
+      }
+    }
+  )
+}
+
+await check("a worker that is told to end gives its parts back without using an attempt", async () => {
+  await using db = await startPostgres()
+  const place = join(scratch, "term")
+  const starter = start(
+    "collect",
+    "--all",
+    ...backend,
+    ...cut,
+    "--output",
+    place,
+    "--format",
+    "jsonl",
+    "--cluster",
+    db.url
+  )
+  const first = worker(db)
+  while (!/parts to/.test(first.output())) await sleep(100)
+  await sleep(1500)
+  first.child.kill("SIGTERM")
+  assert.equal(await Promise.race([first.ended, sleep(10_000, "too late")]), 0)
+  assert.equal((await db.psql("select count(*) from effect_prefect_queue where acquired_by is not null")).trim(), "0")
+  assert.equal((await db.psql("select max(attempts) from effect_prefect_queue where state = 'pending'")).trim(), "0")
+  const second = start("collect", "worker", "--cluster", db.url, ...backend, "--until-done")
+  await succeed(starter, 60_000)
+  await succeed(second, 20_000)
+  assert.deepEqual(parts(place), parts(quiet["jsonl"]!))
+})
+
+await check("a worker that may not read what the plan needs names the place and takes no part", async () => {
+  await using db = await startPostgres()
+  const place = join(scratch, "refused")
+  const bare = join(scratch, "bare")
+  cpSync(join(archive, "tables"), join(bare, "tables"), { recursive: true })
+  writeFileSync(join(bare, "mounts.json"), "{}")
+  const starter = start(
+    "collect",
+    "--all",
+    ...backend,
+    ...cut,
+    "--output",
+    place,
+    "--format",
+    "jsonl",
+    "--cluster",
+    db.url
+  )
+  const refused = await run("collect", "worker", "--cluster", db.url, "--archive", bare)
+  assert.equal(refused.code, 1, refused.output)
+  assert.match(refused.output, /\/srv\/results/)
+  assert.equal((await db.psql("select max(attempts) from effect_prefect_queue")).trim(), "0")
+  const able = start("collect", "worker", "--cluster", db.url, ...backend, "--until-done")
+  await succeed(starter, 60_000)
+  await succeed(able, 20_000)
+})
+
+await check("workers start before Postgres does, and say once that they wait", async () => {
+  await using db = await startPostgres()
+  await db.halt()
+  const early = start("collect", "worker", "--cluster", db.url, ...backend, "--until-done")
+  const place = join(scratch, "early")
+  const starter = start(
+    "collect",
+    "--all",
+    ...backend,
+    ...cut,
+    "--output",
+    place,
+    "--format",
+    "jsonl",
+    "--cluster",
+    db.url
+  )
+  await sleep(6000)
+  await db.resume()
+  await succeed(starter, 60_000)
+  await succeed(early, 40_000)
+  assert.equal(early.output().split("does not answer").length - 1, 1, early.output())
+  assert.deepEqual(parts(place), parts(quiet["jsonl"]!))
+})
+
+await check("no credential is in the cluster's database, the plan or the manifest", async () => {
+  await using db = await startPostgres()
+  await db.psql("create role collector login superuser password 'hunter2-secret'")
+  const url = db.url.replace("postgres@", "collector:hunter2-secret@")
+  const place = join(scratch, "secret")
+  const starter = start(
+    "collect",
+    "--all",
+    ...backend,
+    ...cut,
+    "--output",
+    place,
+    "--format",
+    "jsonl",
+    "--cluster",
+    url
+  )
+  const able = start("collect", "worker", "--cluster", url, ...backend, "--until-done")
+  await succeed(starter, 60_000)
+  await succeed(able, 20_000)
+  const tables = (await db.psql("select tablename from pg_tables where schemaname = 'public'")).trim().split("\n")
+  assert.ok(tables.length >= 6, tables.join())
+  for (const table of tables) assert.doesNotMatch(await db.psql(`select * from "${table}"`), /hunter2/)
+  for (const name of ["_plan.json", "_manifest.json"]) {
+    assert.doesNotMatch(readFileSync(join(place, name), "utf8"), /hunter2/)
+  }
+})
+
+await check("DuckDB and pyarrow agree with flow-run results", async () => {
+  const { run: python } = await venv({ name: "collect", packages: ["pyarrow", "duckdb"] })
+  const due: Array<unknown> = []
+  for (const at of [0, 1, 2]) {
+    const { output } = await run("flow-run", "results", flowRunId(at), ...backend, "--json")
+    for (const line of output.trimEnd().split("\n")) {
+      const row = JSON.parse(line) as {
+        task_run_id: string
+        task_slug: string
+        map_index: number
+        state: string
+        outcome: { value?: unknown; error?: { reason: string; message: string } }
+      }
+      const isParent = row.state === "Mapped" && row.map_index < 0
+      due.push([
+        flowRunId(at),
+        row.task_run_id,
+        row.task_slug,
+        row.map_index,
+        row.state,
+        isParent || row.outcome.error !== undefined ? null : row.outcome.value,
+        isParent ? null : row.outcome.error?.reason ?? null,
+        isParent ? null : row.outcome.error?.message ?? null
+      ])
+    }
+  }
+  const file = join(scratch, "due.json")
+  writeFileSync(file, JSON.stringify(due))
+  const script = join(import.meta.dirname, "collect/read.py")
+  const { stdout } = await python([script, file, quiet["parquet"]!, quiet["jsonl"]!])
+  assert.equal(stdout.trim(), "equal")
+})
+
+rmSync(scratch, { recursive: true, force: true })
