@@ -54,6 +54,8 @@ export const makeBackend = Effect.fnUntraced(function*(
   options: Options
 ): Effect.fn.Return<Backend.Backend, PrefectConfigError> {
   const { basic, url } = yield* Http.parseUrl(options.url)
+  const page = pageHint(url)
+  if (page !== undefined) return yield* new PrefectConfigError({ source: "url", detail: page })
   const tenantId = options.tenantId === undefined ? undefined : canonicalUuid(options.tenantId)
   if (options.tenantId !== undefined && tenantId === undefined) {
     return yield* new PrefectConfigError({ source: "tenantId", detail: "it is not a UUID" })
@@ -65,6 +67,7 @@ export const makeBackend = Effect.fnUntraced(function*(
   const http = yield* Http.make({
     url,
     policy: options,
+    addressHint: "the API of a Prefect 1 server is usually http://HOST:4200/graphql, beside the page at port 8080",
     headers: {
       "user-agent": "effect-prefect",
       "x-prefect-core-version": options.coreVersion ?? "1.4.1",
@@ -74,6 +77,19 @@ export const makeBackend = Effect.fnUntraced(function*(
   })
   return GraphQLBackend.make(GraphQLClient.make(http), { lookupBatchSize })
 })
+
+/** What to use in place of an address of Prefect's web pages; undefined for any other address. */
+const pageHint = ({ hostname }: URL): string | undefined => {
+  switch (hostname) {
+    case "cloud.prefect.io":
+      return "it is the address of Prefect 1's web page; its API was https://api.prefect.io/graphql"
+    case "app.prefect.cloud":
+    case "api.prefect.cloud":
+      return "it is an address of Prefect Cloud, which runs Prefect 3: read it with Prefect3Api (--prefect3)"
+    default:
+      return undefined
+  }
+}
 
 /**
  * The service. Nothing is sent before it is asked for something.

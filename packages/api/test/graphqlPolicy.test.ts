@@ -105,13 +105,65 @@ describe("GraphQLApi over a client of the user's own", () => {
   it.effect("takes no answer from another origin, when the client followed a redirect by itself", () =>
     Effect.gen(function*() {
       const client = scripted(() =>
-        Object.defineProperty(found(), "url", { value: "https://elsewhere.example/login?token=abc" })
+        Object.defineProperty(found(), "url", { value: "https://elsewhere.example/graphql?token=abc" })
       )
       const api = GraphQLApi.layer({ url: "https://prefect.example" }).pipe(Layer.provide(client.layer))
       const { message, reason } = yield* Effect.flip(Effect.provide(ask, Layer.orDie(api)))
       assert.strictEqual(reason._tag, "MalformedResponse")
       assert.include(message, "https://elsewhere.example,")
       assert.notInclude(message, "token")
+    }))
+
+  it.effect("knows a page to log in at, wherever it is", () =>
+    Effect.gen(function*() {
+      for (const location of ["https://sso.example/saml2/idp?token=abc", "/login?next=/graphql&token=abc"]) {
+        const client = scripted(refused(302, { location }), () => new Response("<!doctype html><p>Log in"))
+        const api = GraphQLApi.layer({ url: "https://prefect.example" }).pipe(Layer.provide(client.layer))
+        const { message, reason } = yield* Effect.flip(Effect.provide(ask, Layer.orDie(api)))
+        assert.strictEqual(reason._tag, "MalformedResponse")
+        assert.include(message, "log in")
+        assert.include(message, "4200/graphql")
+        assert.notInclude(message, "token")
+        assert.lengthOf(client.requests, 1)
+      }
+    }))
+
+  it.effect("repeats the backend's own words for what failed", () =>
+    Effect.gen(function*() {
+      const failed = (status: number, code: string, message: string) => () =>
+        Response.json({ errors: [{ message, extensions: { code } }], data: null }, { status })
+      const messageOf = (...answers: ReadonlyArray<() => Response>) => {
+        const client = scripted(...answers)
+        const api = GraphQLApi.layer({ url: "https://prefect.example", retries: 0 }).pipe(Layer.provide(client.layer))
+        return Effect.map(Effect.flip(Effect.provide(ask, Layer.orDie(api))), ({ message }) => message)
+      }
+      assert.include(yield* messageOf(failed(200, "API_ERROR", "Operation timed out")), ": Operation timed out")
+      assert.include(yield* messageOf(failed(500, "X", "Operation timed out")), "HTTP status 500: Operation timed out")
+      assert.include(
+        yield* messageOf(failed(200, "postgres-error", "canceling statement due to statement timeout")),
+        "canceling statement due to statement timeout"
+      )
+      const text = () =>
+        new Response("upstream request timeout", { status: 504, headers: { "content-type": "text/plain" } })
+      assert.include(yield* messageOf(text), "HTTP status 504: upstream request timeout")
+      const quoted = yield* messageOf(
+        failed(200, "data-exception", "invalid input syntax for type uuid: \"customer 7\" at 4f2c9a1e77b0")
+      )
+      assert.include(quoted, "invalid input syntax for type uuid")
+      assert.notMatch(quoted, /customer|4f2c/)
+    }))
+
+  it.effect("names the API in place of Prefect's web pages", () =>
+    Effect.gen(function*() {
+      for (
+        const [url, api] of [
+          ["https://cloud.prefect.io/acme/flow-run/x", "https://api.prefect.io/graphql"],
+          ["https://app.prefect.cloud/account/a/workspace/b", "Prefect3Api"]
+        ] as const
+      ) {
+        const { message } = yield* Effect.flip(GraphQLApi.make({ url }))
+        assert.include(message, api)
+      }
     }))
 
   it.effect("sends Prefect's headers, and the variables as an object", () =>

@@ -382,6 +382,69 @@ describe("which server it is", () => {
       }))
   }
 
+  it.effect("an address of Prefect Cloud's pages is refused, and the API's is named", () =>
+    Effect.gen(function*() {
+      const [account, workspace] = ["11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"]
+      const api = `https://api.prefect.cloud/api/accounts/${account}/workspaces/${workspace}`
+      for (
+        const url of [
+          `https://app.prefect.cloud/account/${account}/workspace/${workspace}`,
+          `https://app.prefect.cloud/account/${account}/workspace/${workspace}/runs/flow-run/x?tab=logs`
+        ]
+      ) {
+        const { message } = yield* Effect.flip(Prefect3Api.make({ url }))
+        assert.include(message, api)
+      }
+      for (const url of ["https://app.prefect.cloud", "https://api.prefect.cloud/api"]) {
+        const { message } = yield* Effect.flip(Prefect3Api.make({ url }))
+        assert.include(message, "/api/accounts/ACCOUNT/workspaces/WORKSPACE")
+      }
+    }))
+
+  it.effect("an address of a server's own pages is refused, and the API's is named", () =>
+    Effect.gen(function*() {
+      const { error } = yield* ask(
+        ({ url }) =>
+          url.startsWith("http://prefect.test/runs/")
+            ? new Response("<!doctype html>", { headers: { "content-type": "text/html" } })
+            : undefined,
+        undefined,
+        { url: "http://prefect.test/runs/flow-run/x" }
+      )
+      assert.strictEqual(error?.reason._tag, "MalformedResponse")
+      assert.include(error?.message, "it is at http://prefect.test/api")
+    }))
+
+  it.effect("a page to log in at is known, and the API is named", () =>
+    Effect.gen(function*() {
+      const { error, sent } = yield* ask(() =>
+        new Response(null, { status: 302, headers: { location: "https://sso.example/oauth2/start?rd=secret" } })
+      )
+      assert.strictEqual(error?.reason._tag, "MalformedResponse")
+      assert.include(error?.message, "https://sso.example")
+      assert.include(error?.message, "/api")
+      assert.notInclude(error?.message, "secret")
+      assert.lengthOf(sent, 1)
+    }))
+
+  it.effect("the server's own words are in the error, without credentials", () =>
+    Effect.gen(function*() {
+      const { error } = yield* ask(
+        ({ path }) =>
+          path === "/admin/version"
+            ? undefined
+            : json({
+              detail:
+                "Operation timed out for pnu_abcdef0123 at https://u:p@db.example/x?sig=1 with api_key=xyz and Bearer zzz"
+            }, 500),
+        undefined,
+        { apiKey: Redacted.make("pnu_abcdef0123") }
+      )
+      assert.strictEqual(error?.reason._tag, "Unavailable")
+      assert.include(error?.message, "Operation timed out")
+      assert.notMatch(error!.message, /pnu_abcdef0123|u:p|sig=1|xyz|zzz/)
+    }))
+
   it.effect("a URL without /api is completed", () =>
     Effect.gen(function*() {
       const { exit, sent } = yield* ask(

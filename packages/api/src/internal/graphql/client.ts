@@ -3,6 +3,7 @@ import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as Result from "effect/Result"
 import { RateLimited, Unauthorized } from "../../PrefectApiError.ts"
 import * as Http from "../http/client.ts"
+import { plainWords } from "../http/words.ts"
 import { isObject } from "../isObject.ts"
 import type { Document } from "./documents.ts"
 
@@ -126,13 +127,16 @@ const errorsFailure = (
   if (statusFailure?.reason instanceof RateLimited || statusFailure?.reason instanceof Unauthorized) {
     return statusFailure
   }
+  const said = words(messages)
   if (says("API_ERROR")) {
-    const failure = Http.unavailable("it answered API_ERROR", true)
+    const failure = Http.unavailable(`it answered API_ERROR${said}`, true)
     return new Http.HttpFailure({ reason: failure.reason, retryable: true, retryAfter: statusFailure?.retryAfter })
   }
   // GraphQL answers a query that it refuses with status 400; any other one is HTTP's own.
-  if (statusFailure !== undefined && answer.status !== 400) return statusFailure
-  if (found.includes("timeout")) return Http.unavailable("its database took too long; ask for smaller pages", false)
+  if (statusFailure !== undefined && answer.status !== 400) return Http.withWords(statusFailure, said)
+  if (found.includes("timeout")) {
+    return Http.unavailable(`its database took too long${said}; ask for smaller pages`, false)
+  }
   if (found.includes("limit-exceeded")) {
     return Http.oversized("the query is over one of the backend's limits; ask for smaller pages")
   }
@@ -141,7 +145,18 @@ const errorsFailure = (
     return Http.malformed(`the backend has no field ${unknown}; check that it is a Prefect 1 API`)
   }
   const first = found[0] === undefined ? "" : ` (${found[0]})`
-  return Http.malformed(`it has ${list.length === 1 ? "an error" : "errors"}${first} in place of, or beside, the data`)
+  return Http.malformed(
+    `it has ${list.length === 1 ? "an error" : "errors"}${first} in place of, or beside, the data${said}`
+  )
+}
+
+/** The first message that can be repeated, as the end of a sentence. */
+const words = (messages: ReadonlyArray<string>): string => {
+  for (const message of messages.slice(0, 10)) {
+    const plain = plainWords(message)
+    if (plain !== "") return `: ${plain.replace(/[.:;,]$/, "")}`
+  }
+  return ""
 }
 
 /**

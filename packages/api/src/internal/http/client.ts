@@ -14,7 +14,16 @@ import * as Result from "effect/Result"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import { PrefectConfigError } from "../../PrefectConfigError.ts"
-import { type Answer, emptyBody, HttpFailure, malformed, networkFailure, oversized, unavailable } from "./failure.ts"
+import {
+  type Answer,
+  emptyBody,
+  HttpFailure,
+  isLogin,
+  malformed,
+  networkFailure,
+  oversized,
+  unavailable
+} from "./failure.ts"
 
 export * from "./failure.ts"
 
@@ -154,6 +163,8 @@ export const make = Effect.fnUntraced(function*(options: {
   readonly url: URL
   readonly headers: Readonly<Record<string, string | Redacted.Redacted>>
   readonly policy: HttpOptions
+  /** Where the API usually is, for messages: `the API's address usually ends in /api`. */
+  readonly addressHint: string
 }) {
   const { policy, url } = options
   const context = yield* Effect.context<never>()
@@ -184,10 +195,17 @@ export const make = Effect.fnUntraced(function*(options: {
 
   let hasConnected = policy.retryFirstConnection ?? true
 
-  const foreign = (origin: string) =>
+  const foreign = ({ origin }: URL) =>
     malformed(
       `it redirects from ${url.origin} to ${origin}, where the credentials are not sent; ` +
         "if that is the right backend, use its URL"
+    )
+
+  /** A page to log in at, in place of an API. */
+  const login = (target: URL) =>
+    malformed(
+      `${url.origin} redirects to a page to log in at (${target.origin}); ` +
+        `${options.addressHint}, and credentials for programs`
     )
 
   const once = (
@@ -200,8 +218,8 @@ export const make = Effect.fnUntraced(function*(options: {
         (response) => {
           hasConnected = true
           // A client of the user's own may follow redirects by itself.
-          const { origin } = URL.canParse(response.url) ? new URL(response.url) : url
-          if (origin !== url.origin) return Effect.fail(foreign(origin))
+          const final = URL.canParse(response.url) ? new URL(response.url) : url
+          if (final.origin !== url.origin) return Effect.fail(isLogin(final) ? login(final) : foreign(final))
           return Effect.zipWith(
             readBody(response, maxBytes, url.origin),
             Clock.currentTimeMillis,
@@ -221,9 +239,8 @@ export const make = Effect.fnUntraced(function*(options: {
         if (!isRedirect(answer.status) || location === undefined) return Effect.succeed(answer)
         const target = URL.canParse(location, request.url) ? new URL(location, request.url) : undefined
         if (target === undefined) return Effect.fail(malformed("it redirects to something that is not a URL"))
-        if (target.origin !== url.origin) {
-          return Effect.fail(foreign(target.origin))
-        }
+        if (isLogin(target) && !isLogin(new URL(request.url))) return Effect.fail(login(target))
+        if (target.origin !== url.origin) return Effect.fail(foreign(target))
         if (redirects >= maxRedirects) return Effect.fail(malformed(`it redirects more than ${maxRedirects} times`))
         if (answer.status === 303 && request.method !== "GET") {
           return Effect.fail(malformed("it redirects a query to a page (HTTP status 303)"))

@@ -11,6 +11,7 @@ import {
   Unavailable
 } from "../../PrefectApiError.ts"
 import { errorCode } from "../errorCode.ts"
+import { plainWords } from "./words.ts"
 
 /**
  * A response that was received in full within the limits.
@@ -52,6 +53,17 @@ export const oversized = (detail: string): HttpFailure =>
 /** The failure as callers of `PrefectApi` see it. */
 export const toApiError = (operation: string) => ({ reason }: HttpFailure): PrefectApiError =>
   new PrefectApiError({ operation, reason })
+
+/** The same failure, with the server's own words for it. */
+export const withWords = (failure: HttpFailure, words: string): HttpFailure => {
+  const { reason } = failure
+  if (words === "" || reason._tag !== "Unavailable" && reason._tag !== "MalformedResponse") return failure
+  const detail = `${reason.detail}${words}`
+  return new HttpFailure({
+    ...failure,
+    reason: reason._tag === "Unavailable" ? new Unavailable({ detail }) : new MalformedResponse({ detail })
+  })
+}
 
 export const unauthorized = (detail: string) =>
   new HttpFailure({ reason: new Unauthorized({ detail }), retryable: false })
@@ -98,7 +110,20 @@ export const isHtml = (answer: Answer): boolean =>
   answer.headers["content-type"]?.toLowerCase().includes("html") === true ||
   /^\s*<(!doctype|html|\?xml)/i.test(answer.text.slice(0, 200))
 
-const page = (answer: Answer) => isHtml(answer) ? " with a web page, perhaps from a proxy" : ""
+/** What is known of a body that is not an API's: that it is a page, or the words of a text. */
+const page = (answer: Answer) => {
+  if (isHtml(answer)) return " with a web page, perhaps from a proxy"
+  const words = answer.headers["content-type"]?.toLowerCase().startsWith("text/plain") === true
+    ? plainWords(answer.text)
+    : ""
+  return words === "" ? "" : `: ${words}`
+}
+
+/** Whether an address is one to log in at. */
+export const isLogin = (url: URL): boolean =>
+  /(?:^|[/._-])(?:log-?in|sign-?in|sso|saml2?|oauth2?|authorize|auth|cas|accounts)(?:$|[/._-])/i.test(
+    `${url.hostname}${url.pathname}`
+  )
 
 /**
  * `Retry-After` as RFC 9110 has it: seconds, or a date.

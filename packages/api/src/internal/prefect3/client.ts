@@ -19,8 +19,10 @@ import {
   Unavailable,
   UnsupportedByBackend
 } from "../../PrefectApiError.ts"
+import { PrefectConfigError } from "../../PrefectConfigError.ts"
 import { cachedSuccess } from "../cachedSuccess.ts"
 import * as Http from "../http/client.ts"
+import { plainWords, withoutSecrets } from "../http/words.ts"
 
 export interface Settings extends Http.HttpOptions {
   readonly url: string | URL
@@ -65,9 +67,12 @@ interface Token {
 
 export const make = Effect.fnUntraced(function*(settings: Settings) {
   const { basic, url } = yield* Http.parseUrl(settings.url)
+  const page = pageHint(url)
+  if (page !== undefined) return yield* new PrefectConfigError({ source: "url", detail: page })
   const authorized = authorization(settings, basic)
   const backend = yield* Http.make({
     url,
+    addressHint: "the API's address usually ends in /api",
     headers: { accept: "application/json", ...identity(url), ...authorized },
     policy: {
       ...settings,
@@ -83,6 +88,8 @@ export const make = Effect.fnUntraced(function*(settings: Settings) {
     request: HttpClientRequest.HttpClientRequest,
     read: (answer: Http.Answer) => Result.Result<A, Http.HttpFailure>
   ) => Effect.mapError(backend.send(operation, request, read), Http.toApiError(operation.name))
+  const credential = credentialOf(authorized["authorization"])
+  const failureOf = failureAt(origin, credential === undefined ? [] : secretsOf(credential))
   const clientId = globalThis.crypto.randomUUID()
   const oneAtATime = Semaphore.makeUnsafe(1)
   let token: Token | undefined
@@ -103,7 +110,7 @@ export const make = Effect.fnUntraced(function*(settings: Settings) {
         send(
           { name: "Prefect3Api.csrfToken" },
           request(base, "GET", `/csrf-token?client=${clientId}`),
-          (answer) => Result.fromNullishOr(readToken(answer), () => failureOf(answer, origin) ?? noToken(origin))
+          (answer) => Result.fromNullishOr(readToken(answer), () => failureOf(answer) ?? noToken(origin))
         ),
         (fresh) => {
           token = fresh
@@ -111,17 +118,22 @@ export const make = Effect.fnUntraced(function*(settings: Settings) {
       )
     ))
 
-  const version = (base: string) =>
+  /** The version that a server tells; whether it is a web page instead. */
+  const probe = (base: string) =>
     send(
       { name: "Prefect3Api.version" },
       request(base, "GET", "/admin/version"),
-      (answer): Result.Result<string | undefined, Http.HttpFailure> => {
+      (answer): Result.Result<{ readonly version: string | undefined; readonly isPage: boolean }, Http.HttpFailure> => {
+        const isPage = Http.isHtml(answer)
         // Another kind of server answers with a page, or knows no such path.
-        if (answer.status === 404 || answer.status === 405) return Result.succeed(undefined)
-        const failure = failureOf(answer, origin)
+        if (answer.status === 404 || answer.status === 405) return Result.succeed({ version: undefined, isPage })
+        const failure = failureOf(answer)
         if (failure !== undefined) return Result.fail(failure)
         const value = parse(answer.text)
-        return Result.succeed(typeof value === "string" && /^\d+\.\d/.test(value) ? value : undefined)
+        return Result.succeed({
+          version: typeof value === "string" && /^\d+\.\d/.test(value) ? value : undefined,
+          isPage
+        })
       }
     )
 
@@ -136,8 +148,11 @@ export const make = Effect.fnUntraced(function*(settings: Settings) {
       name = "Prefect Cloud"
       return { base: given, version: undefined }
     }
+    let isPage = false
     for (const candidate of path.endsWith("/api") ? [given] : [given, `${given}/api`]) {
-      const found = yield* version(candidate)
+      const answer = yield* probe(candidate)
+      isPage ||= answer.isPage
+      const found = answer.version
       if (found === undefined) continue
       name = `Prefect ${found}`
       const major = Number.parseInt(found, 10)
@@ -158,10 +173,17 @@ export const make = Effect.fnUntraced(function*(settings: Settings) {
       }
       return { base: candidate, version: found }
     }
+    // An address of one of the server's own pages.
+    const api = `${url.origin}/api`
+    const beside = path === "" || path === "/api"
+      ? undefined
+      : yield* Effect.orElseSucceed(probe(api), () => undefined)
     return yield* new PrefectApiError({
       operation: "Prefect3Api.version",
       reason: new MalformedResponse({
-        detail: `there is no API of Prefect 2 or 3 at ${origin}${path}: its URL usually ends in /api`
+        detail: `there is ${isPage ? "a web page and " : ""}no API of Prefect 2 or 3 at ${origin}${path}: ${
+          beside?.version === undefined ? "its URL usually ends in /api" : `it is at ${api}`
+        }`
       })
     })
   }))
@@ -172,7 +194,7 @@ export const make = Effect.fnUntraced(function*(settings: Settings) {
     Effect.flatMap(base, (base) =>
       send({ name: operation }, request(base, "GET", path), (answer) => {
         if (answer.status === 404) return Result.succeed(undefined)
-        const failure = failureOf(answer, origin)
+        const failure = failureOf(answer)
         return failure === undefined ? Http.parseJson(answer) : Result.fail(failure)
       }))
 
@@ -186,7 +208,7 @@ export const make = Effect.fnUntraced(function*(settings: Settings) {
         if (answer.status === 403 && /csrf token|client identifier/i.test(detailOf(answer.text))) {
           return Result.succeed({ _tag: "TokenWanted", detail: detailOf(answer.text) })
         }
-        const failure = failureOf(answer, origin)
+        const failure = failureOf(answer)
         return failure === undefined
           ? Result.map(Http.parseJson(answer), (json) => ({ _tag: "Json", json }))
           : Result.fail(failure)
@@ -244,6 +266,24 @@ const credentialOf = (header: Redacted.Redacted | undefined): Redacted.Redacted 
   return Redacted.make(scheme === "Basic" ? Buffer.from(value, "base64").toString("utf8") : value)
 }
 
+/** A credential, and the password in it. */
+const secretsOf = (credential: Redacted.Redacted): ReadonlyArray<string> => {
+  const value = Redacted.value(credential)
+  const colon = value.indexOf(":")
+  return colon < 0 ? [value] : [value, value.slice(colon + 1), Buffer.from(value, "utf8").toString("base64")]
+}
+
+/** What to use in place of an address of Prefect Cloud that is not its API's; undefined for any other address. */
+const pageHint = ({ hostname, pathname }: URL): string | undefined => {
+  const isApi = /\/accounts\/[^/]+\/workspaces\/[^/]+\/?$/.test(pathname)
+  if (hostname !== "app.prefect.cloud" && !(hostname === "api.prefect.cloud" && !isApi)) return undefined
+  const [, account, workspace] = /\/accounts?\/([0-9a-f-]{36})(?:\/workspaces?\/([0-9a-f-]{36}))?/i.exec(pathname) ?? []
+  return `it is ${hostname === "app.prefect.cloud" ? "a page" : "not the address of a workspace"} of Prefect Cloud: ` +
+    `the API's address is https://api.prefect.cloud/api/accounts/${account ?? "ACCOUNT"}/workspaces/${
+      workspace ?? "WORKSPACE"
+    }`
+}
+
 const parse = (text: string): unknown => {
   try {
     return JSON.parse(text)
@@ -265,7 +305,7 @@ const noToken = (origin: string) => Http.unauthorized(`${origin} wants a CSRF to
 /** What the server says is wrong, in one line. What it quotes from the request is left out. */
 const detailOf = (body: string): string => {
   const value = parse(body)
-  if (typeof value !== "object" || value === null) return ""
+  if (typeof value !== "object" || value === null) return /^\s*</.test(body) ? "" : plainWords(body)
   const { detail, exception_detail: list, exception_message: message } = value as { readonly [key: string]: unknown }
   const first: unknown = Array.isArray(list) ? list[0] : undefined
   const more = typeof first === "object" && first !== null && "msg" in first ? first.msg : undefined
@@ -273,33 +313,34 @@ const detailOf = (body: string): string => {
 }
 
 /** What a status other than 2xx means. */
-const failureOf = (answer: Http.Answer, origin: string): Http.HttpFailure | undefined => {
-  const { status } = answer
-  if (status >= 200 && status < 300) return undefined
-  const detail = detailOf(answer.text)
-  const said = `${origin} answers ${status}${detail === "" ? "" : `, ${detail}`}`
-  const asked = Http.parseRetryAfter(answer.headers["retry-after"], answer.receivedAt)
-  const isMaintenance = answer.headers["prefect-maintenance"] === "true"
-  const retried = (reason: Reason) =>
-    new Http.HttpFailure({
-      reason,
-      retryable: true,
-      retryAfter: asked ?? (isMaintenance ? Duration.seconds(1) : undefined),
-      honourRetryAfter: asked !== undefined || isMaintenance,
-      isMaintenance
-    })
-  switch (status) {
-    case 401:
-      return Http.unauthorized(`${said}: set PREFECT_API_KEY, or PREFECT_API_AUTH_STRING for a server of your own`)
-    case 403:
-      return Http.unauthorized(said)
-    case 429:
-      return retried(new RateLimited(asked === undefined ? {} : { retryAfter: asked }))
-    case 408:
-    case 502:
-    case 503:
-      return retried(new Unavailable({ detail: isMaintenance ? `${said}: it is in maintenance` : said }))
-    default:
-      return status >= 500 ? Http.unavailable(said, false) : Http.malformed(said)
+const failureAt =
+  (origin: string, secrets: ReadonlyArray<string>) => (answer: Http.Answer): Http.HttpFailure | undefined => {
+    const { status } = answer
+    if (status >= 200 && status < 300) return undefined
+    const detail = withoutSecrets(detailOf(answer.text), secrets)
+    const said = `${origin} answers ${status}${detail === "" ? "" : `, ${detail}`}`
+    const asked = Http.parseRetryAfter(answer.headers["retry-after"], answer.receivedAt)
+    const isMaintenance = answer.headers["prefect-maintenance"] === "true"
+    const retried = (reason: Reason) =>
+      new Http.HttpFailure({
+        reason,
+        retryable: true,
+        retryAfter: asked ?? (isMaintenance ? Duration.seconds(1) : undefined),
+        honourRetryAfter: asked !== undefined || isMaintenance,
+        isMaintenance
+      })
+    switch (status) {
+      case 401:
+        return Http.unauthorized(`${said}: set PREFECT_API_KEY, or PREFECT_API_AUTH_STRING for a server of your own`)
+      case 403:
+        return Http.unauthorized(said)
+      case 429:
+        return retried(new RateLimited(asked === undefined ? {} : { retryAfter: asked }))
+      case 408:
+      case 502:
+      case 503:
+        return retried(new Unavailable({ detail: isMaintenance ? `${said}: it is in maintenance` : said }))
+      default:
+        return status >= 500 ? Http.unavailable(said, false) : Http.malformed(said)
+    }
   }
-}

@@ -1,0 +1,44 @@
+/** Characters of a server's text that a message repeats. */
+const maxWords = 160
+const maxRead = 2000
+
+/** A word of ordinary prose, a name in capitals, a short number: nothing that a key, an id or a path looks like. */
+const isPlain = (word: string): boolean =>
+  /^[("]?(?:[A-Z]?[a-z]{1,20}(?:['-][a-z]{1,20})?|[A-Z]{1,20}(?:_[A-Z]{1,20})*|\d{1,5})[)".,:;!?]*$/.test(word)
+
+/**
+ * The words of a server's own text that can be repeated in an error. What it quotes (values, ids, addresses, keys) becomes
+ * an ellipsis, since it may be secret or stored.
+ */
+export const plainWords = (text: string): string => {
+  const unquoted = text.slice(0, maxRead).replace(/"[^"]*"|'[^' ][^']*'|`[^`]*`/g, " … ")
+  const words: Array<string> = []
+  for (const word of unquoted.split(/\s+/)) {
+    if (word === "") continue
+    if (isPlain(word)) words.push(word)
+    else if (words.at(-1) !== "…") words.push("…")
+  }
+  while (words.at(-1) === "…") words.pop()
+  const kept = words.filter((word) => word !== "…")
+  // A few words between ellipses say nothing.
+  if (kept.length < 2 || kept.length * 2 < words.length) return ""
+  const joined = words.join(" ")
+  return joined.length > maxWords ? `${joined.slice(0, maxWords)}…` : joined
+}
+
+const secretWords = /\b(bearer|basic)\s+\S+/gi
+const secretPairs =
+  /\b([\w-]{0,40}(?:key|token|secret|password|passwd|signature|credential)[\w-]{0,40})(["']?\s*[=:]\s*["']?)[^\s"'&,;]+/gi
+
+/**
+ * A server's sentence about a request, without the credentials that were sent and whatever else looks like one.
+ */
+export const withoutSecrets = (text: string, secrets: ReadonlyArray<string> = []): string => {
+  let clean = text.slice(0, maxRead)
+    .replace(/([a-z][a-z0-9+.-]*:\/\/)[^\s/@"']*@/gi, "$1")
+    .replace(/([a-z][a-z0-9+.-]*:\/\/[^\s?"']*)\?[^\s"']*/gi, "$1")
+    .replace(secretWords, "$1 …")
+    .replace(secretPairs, "$1$2…")
+  for (const secret of secrets) if (secret.length > 3) clean = clean.replaceAll(secret, "…")
+  return clean.replace(/\s+/g, " ").trim()
+}
