@@ -8,6 +8,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { install, pack } from "../scripts/tarballs.mjs"
 import { type Servers, variable } from "./storages/servers.ts"
+import { against } from "./support/against.ts"
 import { check } from "./support/check.ts"
 import { folder, root } from "./support/folder.ts"
 import { freePort, run, startServer } from "./support/process.ts"
@@ -31,6 +32,7 @@ const startGcs = async () => {
 
 const startAzurite = async () => {
   const version = "3.37.0"
+  against(`azurite ${version}`)
   const home = folder("azurite")
   const installed = join(home, "node_modules/azurite/package.json")
   if (!existsSync(installed) || JSON.parse(readFileSync(installed, "utf8")).version !== version) {

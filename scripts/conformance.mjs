@@ -1,11 +1,13 @@
 // npm run conformance [-- NAME …]: runs conformance/NAME.conformance.{mjs,ts}, all of them in name order by default, each
 // as a process of its own. A script that uses conformance/support/check.ts counts its checks; any other counts as one.
-// Nothing is skipped: what a script needs and cannot get makes it fail.
+// Nothing is skipped: what a script needs and cannot get makes it fail. The table at the end, with the versions of what
+// the scripts ran against, is kept in conformance/RESULTS.md.
 import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { readdirSync } from "node:fs"
 import { basename, dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { now, record } from "./results.mjs"
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const folder = join(root, "conformance")
@@ -35,9 +37,14 @@ const runFile = async (file) => {
     stdio: ["ignore", "pipe", "inherit"]
   })
   let tail = ""
+  let line = ""
+  const against = new Set([`Node ${process.versions.node}`])
   child.stdout.setEncoding("utf8").on("data", (text) => {
     process.stdout.write(text)
     tail = (tail + text).slice(-1000)
+    const lines = (line + text).split("\n")
+    line = lines.pop() ?? ""
+    for (const one of lines) if (one.startsWith("  against ")) against.add(one.slice("  against ".length))
   })
   const [code, signal] = await once(child, "close")
   const counted = /(\d+) passed, (\d+) failed\s*$/.exec(tail)
@@ -49,6 +56,7 @@ const runFile = async (file) => {
     passed,
     failed,
     seconds,
+    against: [...against].join(", "),
     end: code === 0 ? "" : signal ?? `exit code ${code}`
   }
 }
@@ -59,12 +67,19 @@ for (const file of files) results.push(await runFile(file))
 
 const width = Math.max(...results.map(({ name }) => name.length))
 console.log("")
-for (const { end, failed, name, passed, seconds } of results) {
+for (const { against, end, failed, name, passed, seconds } of results) {
   const counts = `${String(passed).padStart(5)} passed ${String(failed).padStart(4)} failed`
   console.log(
-    `${failed > 0 ? "FAIL" : "pass"}  ${name.padEnd(width)} ${counts} ${seconds.padStart(8)} s  ${end}`.trimEnd()
+    `${failed > 0 ? "FAIL" : "pass"}  ${name.padEnd(width)} ${counts} ${seconds.padStart(8)} s  ${against}  ${end}`
+      .trimEnd()
   )
 }
 const sum = (/** @type {"passed" | "failed"} */ key) => results.reduce((total, result) => total + result[key], 0)
 console.log(`${sum("passed")} passed, ${sum("failed")} failed`)
+const { commit, date } = await now()
+record(
+  "conformance",
+  results.map(({ against, failed, name, passed, seconds }) => [name, date, commit, passed, failed, seconds, against]),
+  (name) => all.some((file) => file.replace(suffix, "") === name)
+)
 process.exitCode = sum("failed") > 0 ? 1 : 0

@@ -3,6 +3,7 @@ import { existsSync, writeFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { join } from "node:path"
 import { pathToFileURL } from "node:url"
+import { against } from "./against.ts"
 import { folder } from "./folder.ts"
 import { run } from "./process.ts"
 
@@ -44,6 +45,7 @@ export const startChromium = async (): Promise<Chromium> => {
     executablePath: await binary.executablePath(),
     args: ["--no-sandbox", "--no-zygote", "--single-process", "--disable-gpu"]
   })
+  against(`Chromium ${browser.version()}`)
   return {
     version: () => browser.version(),
     newPage: () => browser.newPage(),

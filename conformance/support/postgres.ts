@@ -2,6 +2,7 @@
 import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { against } from "./against.ts"
 import { freePort, run, startServer } from "./process.ts"
 
 export interface Postgres extends AsyncDisposable {
@@ -43,6 +44,7 @@ export const startPostgres = async (
   options: { readonly version?: string; readonly locale?: string; readonly settings?: Record<string, string> } = {}
 ): Promise<Postgres> => {
   const bin = await programs(options.version)
+  against((await run(join(bin, "postgres"), ["--version"])).stdout.trim().replace(/^.*\) (\S+).*$/, "Postgres $1"))
   const as = await user()
   const data = mkdtempSync(join(tmpdir(), "postgres-"))
   if (as !== undefined) chownSync(data, as.uid, as.gid)

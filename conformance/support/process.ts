@@ -116,7 +116,7 @@ export const startServer = async (
     readonly host?: string
     readonly ready?: RegExp
     readonly probe?: () => Promise<boolean>
-    /** Milliseconds until it counts as failed; 60 000 by default. */
+    /** Milliseconds until it counts as failed; 300 000 by default: no machine is so busy. */
     readonly timeout?: number
   } = {}
 ): Promise<Server> => {
@@ -140,12 +140,12 @@ export const startServer = async (
     (options.ready === undefined || options.ready.test(kept.stdout + kept.stderr)) &&
     (options.port === undefined || await accepts(options.port, options.host ?? "127.0.0.1")) &&
     (options.probe === undefined || await options.probe().catch(() => false))
-  const deadline = performance.now() + (options.timeout ?? 60_000)
+  const deadline = performance.now() + (options.timeout ?? 300_000)
   while (!(await isReady())) {
     if (ended !== undefined) throw new Error(`${command} ended early with ${ended}\n${lastLines(kept)}`)
     if (performance.now() > deadline) {
       await stop()
-      throw new Error(`${command} was not ready in ${options.timeout ?? 60_000} ms\n${lastLines(kept)}`)
+      throw new Error(`${command} was not ready in ${options.timeout ?? 300_000} ms\n${lastLines(kept)}`)
     }
     await sleep(50)
   }

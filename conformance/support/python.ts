@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { homedir } from "node:os"
 import { join } from "node:path"
+import { against } from "./against.ts"
 import { folder } from "./folder.ts"
 import { type Options, type Output, run } from "./process.ts"
 
@@ -41,6 +42,20 @@ const interpreter = async (version: string | undefined): Promise<string> => {
   return program
 }
 
+/** What is really installed of the packages that were asked for: pip leaves a folder for each, with its version. */
+const installed = (path: string, { packages, python }: Requirements): ReadonlyArray<string> => {
+  const normal = (name: string) => name.toLowerCase().replace(/[-_.]+/g, "-")
+  const wanted = new Set(packages.map((name) => normal(/^[\w.-]+/.exec(name)?.[0] ?? "")))
+  const lib = join(path, "lib")
+  const [version = python ?? ""] = existsSync(lib) ? readdirSync(lib) : []
+  const site = join(lib, version, "site-packages")
+  const found = (existsSync(site) ? readdirSync(site) : []).flatMap((name) => {
+    const [, distribution = "", number = ""] = /^(.+)-([^-]+)\.dist-info$/.exec(name) ?? []
+    return wanted.has(normal(distribution)) ? [`${normal(distribution)} ${number}`] : []
+  })
+  return [version.replace("python", "Python "), ...found]
+}
+
 /** A virtual environment with these packages, made when it is not there yet or was made for others. Kept for later. */
 export const venv = async (requirements: Requirements): Promise<Venv> => {
   const path = folder(requirements.name)
@@ -56,6 +71,7 @@ export const venv = async (requirements: Requirements): Promise<Venv> => {
     }
     writeFileSync(stamp, wanted)
   }
+  for (const program of installed(path, requirements)) against(program)
   return {
     python,
     bin: (program) => join(path, "bin", program),
