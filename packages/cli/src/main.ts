@@ -41,11 +41,12 @@ const exitCode = (error: unknown): number =>
     : Runtime.getErrorExitCode(error)
 
 const report = (cause: Cause.Cause<unknown>) =>
-  Effect.sync(() => {
+  Effect.gen(function*() {
     if (Cause.hasInterruptsOnly(cause)) return
     const error = Cause.squash(cause)
     if (CliError.isCliError(error) || error instanceof OutputClosed) return
-    console.error(`effect-prefect: ${error instanceof Error ? error.message : String(error)}`)
+    const { messageOf } = yield* Effect.promise(() => import("./internal/hints.ts"))
+    console.error(`effect-prefect: ${messageOf(error)}`)
   })
 
 Command.runWith(cli, { version })(process.argv.slice(2)).pipe(

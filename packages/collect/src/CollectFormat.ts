@@ -5,7 +5,7 @@
  */
 import * as State from "@effect-prefect/core/State"
 import * as JsonProjection from "@effect-prefect/formats/JsonProjection"
-import { fromFormatError } from "@effect-prefect/results/ResultError"
+import { fromFormatError, summaryOf } from "@effect-prefect/results/ResultError"
 import type { Outcome } from "@effect-prefect/results/TaskRun"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
@@ -73,8 +73,8 @@ export const rowOf = ({ result, taskRun: { view } }: Outcome): Effect.Effect<Row
     outcome
   })
   if (Result.isFailure(result)) {
-    const { message, reason } = result.failure
-    return Effect.succeed(row({ _tag: "Failure", reason: reason._tag, message }))
+    const message = summaryOf(result.failure)
+    return Effect.succeed(row({ _tag: "Failure", reason: result.failure.reason._tag, message }))
   }
   return Effect.match(JsonProjection.toText(result.success), {
     onSuccess: (json) => row({ _tag: "Value", json }),
@@ -83,7 +83,7 @@ export const rowOf = ({ result, taskRun: { view } }: Outcome): Effect.Effect<Row
       return row({
         _tag: "Failure",
         reason: reason._tag,
-        message: `${view.taskSlug ?? "task run"} (${view.taskRunId}): ${reason.message}`
+        message: `${view.taskSlug ?? "task run"} (${view.taskRunId}): ${reason.summary}`
       })
     }
   })

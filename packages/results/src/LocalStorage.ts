@@ -83,7 +83,7 @@ const findTarget = (allowed: ReadonlyArray<Allowed>, location: Location.Location
 interface Kind<D> {
   readonly type: string
   readonly locationOf: (descriptor: D) => Location.Location
-  readonly hintOf: (descriptor: D) => string
+  readonly deniedOf: (descriptor: D) => { readonly detail?: string; readonly hint?: string }
   readonly emptyIsNone: boolean
 }
 
@@ -98,9 +98,9 @@ const makeReader = <D extends ResultDescriptor>(
     const found = kind.locationOf(descriptor)
     const target = findTarget(allowed, found)
     const location = Location.shown(found.name)
-    if (target === undefined) return { _tag: "Denied", location, hint: kind.hintOf(descriptor) }
+    if (target === undefined) return { _tag: "Denied", location, ...kind.deniedOf(descriptor) }
     const { name } = found
-    if (name.includes("\0")) return { _tag: "Denied", location, hint: "no file has a NUL in its name" }
+    if (name.includes("\0")) return { _tag: "Denied", location, detail: "no file has a NUL in its name" }
     const stored = kind.emptyIsNone
       ? (bytes: Uint8Array): ResultStorage.StoredResult => ({ _tag: "Bytes", bytes, name, emptyIsNone: true })
       : (bytes: Uint8Array): ResultStorage.StoredResult => ({ _tag: "Bytes", bytes, name })
@@ -117,14 +117,15 @@ const makeReader = <D extends ResultDescriptor>(
 const localResult: Kind<LocalResult> = {
   type: "LocalResult",
   locationOf: ({ dir, location }) => Location.file(location ?? "", dir),
-  hintOf: ({ dir, location }) => {
+  deniedOf: ({ dir, location }) => {
     const path = Location.file(location ?? "", dir).name
     const isBelow = typeof dir === "string" && path.startsWith(dir.endsWith("/") ? dir : `${dir}/`)
     const cut = path.lastIndexOf("/")
-    if (cut < 0) return "it is relative, and its folder was not recorded"
+    if (cut < 0) return { detail: "it is relative, and its folder was not recorded" }
     const folder = isBelow ? dir : path.slice(0, Math.max(cut, 1))
-    return "it is not below an allowed root or mount: " +
-      `add ${JSON.stringify(Location.shown(folder))} to LocalStorage.layer({ roots }), or its copy to { mounts }`
+    return {
+      hint: `add ${JSON.stringify(Location.shown(folder))} to LocalStorage.layer({ roots }), or its copy to { mounts }`
+    }
   },
   emptyIsNone: false
 }
@@ -136,9 +137,9 @@ const objectKind = <D extends S3Result | GCSResult | AzureResult>(
 ): Kind<D> => ({
   type,
   locationOf: (descriptor) => Location.object(scheme, bucketOf(descriptor) ?? "", descriptor.location ?? ""),
-  hintOf: (descriptor) => {
+  deniedOf: (descriptor) => {
     const bucket = JSON.stringify(Location.shown(`${scheme}://${bucketOf(descriptor) ?? ""}`))
-    return `it is not in an allowed bucket or mount: allow ${bucket}, or add its copy to LocalStorage.layer({ mounts })`
+    return { hint: `allow ${bucket}, or add its copy to LocalStorage.layer({ mounts })` }
   },
   emptyIsNone: true
 })

@@ -6,6 +6,10 @@
 import type { FormatError } from "@effect-prefect/formats/FormatError"
 import * as Schema from "effect/Schema"
 
+/** What is wrong, then what to do about it in code. */
+const advised = (summary: string, hint: string | undefined): string =>
+  hint === undefined ? summary : `${summary}: ${hint}`
+
 /**
  * `iterMapped` or `outcomes` of a task run that is not the parent of mapped children.
  *
@@ -15,8 +19,14 @@ import * as Schema from "effect/Schema"
 export class NotMapped extends Schema.TaggedError<NotMapped>("@effect-prefect/results/NotMapped")("NotMapped", {
   state: Schema.String
 }) {
+  get summary() {
+    return `it is not mapped (its state is ${this.state})`
+  }
+  get hint() {
+    return "use getResult"
+  }
   override get message() {
-    return `it is not mapped (its state is ${this.state}): use getResult`
+    return advised(this.summary, this.hint)
   }
 }
 
@@ -29,8 +39,14 @@ export class NotMapped extends Schema.TaggedError<NotMapped>("@effect-prefect/re
 export class NotFinished extends Schema.TaggedError<NotFinished>("@effect-prefect/results/NotFinished")("NotFinished", {
   state: Schema.String
 }) {
+  get summary() {
+    return `it has not finished (its state is ${this.state})`
+  }
+  get hint() {
+    return "wait for it, then getLatest"
+  }
   override get message() {
-    return `it has not finished (its state is ${this.state}): wait for it, then getLatest`
+    return advised(this.summary, this.hint)
   }
 }
 
@@ -48,8 +64,11 @@ export class NotPersisted extends Schema.TaggedError<NotPersisted>("@effect-pref
     detail: Schema.optionalKey(Schema.String)
   }
 ) {
-  override get message() {
+  get summary() {
     return `its state ${this.state} has no stored result${this.detail === undefined ? "" : `: ${this.detail}`}`
+  }
+  override get message() {
+    return this.summary
   }
 }
 
@@ -62,11 +81,14 @@ export class NotPersisted extends Schema.TaggedError<NotPersisted>("@effect-pref
 export class UnsupportedResultType
   extends Schema.TaggedError<UnsupportedResultType>("@effect-prefect/results/UnsupportedResultType")(
     "UnsupportedResultType",
-    { type: Schema.String, detail: Schema.String }
+    { type: Schema.String, detail: Schema.String, hint: Schema.optionalKey(Schema.String) }
   )
 {
-  override get message() {
+  get summary() {
     return `its result type ${this.type} cannot be read: ${this.detail}`
+  }
+  override get message() {
+    return advised(this.summary, this.hint)
   }
 }
 
@@ -82,8 +104,11 @@ export class StorageNotProvided
     hint: Schema.String
   })
 {
+  get summary() {
+    return `no storage for ${this.type} was provided`
+  }
   override get message() {
-    return `no storage for ${this.type} was provided: ${this.hint}`
+    return advised(this.summary, this.hint)
   }
 }
 
@@ -96,11 +121,16 @@ export class StorageNotProvided
 export class ResultAccessDenied
   extends Schema.TaggedError<ResultAccessDenied>("@effect-prefect/results/ResultAccessDenied")("ResultAccessDenied", {
     location: Schema.String,
-    detail: Schema.String
+    detail: Schema.String,
+    /** How to allow the location; absent when the store itself refused. */
+    hint: Schema.optionalKey(Schema.String)
   })
 {
-  override get message() {
+  get summary() {
     return `${this.location} may not be read: ${this.detail}`
+  }
+  override get message() {
+    return advised(this.summary, this.hint)
   }
 }
 
@@ -114,8 +144,11 @@ export class ResultNotFound extends Schema.TaggedError<ResultNotFound>("@effect-
   "ResultNotFound",
   { location: Schema.String, detail: Schema.String }
 ) {
-  override get message() {
+  get summary() {
     return `${this.location} does not exist: ${this.detail}`
+  }
+  override get message() {
+    return this.summary
   }
 }
 
@@ -131,8 +164,11 @@ export class StorageUnavailable
     detail: Schema.String
   })
 {
-  override get message() {
+  get summary() {
     return `${this.location} could not be read: ${this.detail}`
+  }
+  override get message() {
+    return this.summary
   }
 }
 
@@ -146,11 +182,17 @@ export class ResultTooLarge extends Schema.TaggedError<ResultTooLarge>("@effect-
   "ResultTooLarge",
   { limit: Schema.Finite, unit: Schema.Literals(["bytes", "children"]), size: Schema.optionalKey(Schema.Finite) }
 ) {
-  override get message() {
+  get summary() {
     const size = this.size === undefined ? `more than ${this.limit} ${this.unit}` : `${this.size} ${this.unit}`
+    return `it has ${size}, over the limit of ${this.limit}`
+  }
+  get hint() {
     return this.unit === "bytes"
-      ? `it has ${size}, over the limit of ${this.limit}: raise maxBytes, or read getResultBytes elsewhere`
-      : `it has ${size}, over the limit of ${this.limit}: walk them with outcomes, or raise maxChildren`
+      ? "raise maxBytes, or read getResultBytes elsewhere"
+      : "walk them with outcomes, or raise maxChildren"
+  }
+  override get message() {
+    return advised(this.summary, this.hint)
   }
 }
 
@@ -165,8 +207,11 @@ export class ResultDecodeError
     detail: Schema.String
   })
 {
-  override get message() {
+  get summary() {
     return `its result cannot be decoded: ${this.detail}`
+  }
+  override get message() {
+    return this.summary
   }
 }
 
@@ -183,8 +228,11 @@ export class ChildrenIncomplete
     expected: Schema.NullOr(Schema.Int)
   })
 {
-  override get message() {
+  get summary() {
     return `its mapped children are incomplete: ${this.detail}`
+  }
+  override get message() {
+    return this.summary
   }
 }
 
@@ -247,11 +295,17 @@ export class ResultError extends Schema.TaggedError<ResultError>("@effect-prefec
   reason: Reason
 }) {
   override get message() {
+    return `${this.#subject}: ${this.reason.message}`
+  }
+  /** The message without advice for code: for the users of a program that was built on this. */
+  get summary(): string {
+    return `${this.#subject}: ${this.reason.summary}`
+  }
+  get #subject(): string {
     const index = this.mapIndex < 0 ? "" : `[${this.mapIndex}]`
-    const subject = this.flowRunId === undefined
+    return this.flowRunId === undefined
       ? `${this.taskSlug ?? "task run"}${index} (${this.taskRunId})`
       : `flow run ${this.flowRunId}`
-    return `${subject}: ${this.reason.message}`
   }
   /** The fields and the message, for `console.log`, loggers and `JSON.stringify`. */
   override toJSON(): unknown {
@@ -277,3 +331,11 @@ export const fromFormatError = ({ reason }: FormatError): ResultDecodeError | Re
       unit: "bytes",
       ...(reason.size === undefined ? {} : { size: reason.size })
     })
+
+/**
+ * The message of an error for the users of a program: `summary` of a `ResultError`, and the whole message of any other.
+ *
+ * @category formatting
+ * @since 0.1.0
+ */
+export const summaryOf = (error: Error): string => error instanceof ResultError ? error.summary : error.message

@@ -70,8 +70,10 @@ export type ResolvedLocation =
     readonly _tag: "Denied"
     /** The location as messages show it: a path, `s3://bucket/key`, … Never a credential or a signed URL. */
     readonly location: string
-    /** What to change so that the location is allowed. */
-    readonly hint: string
+    /** Why it is not allowed. Default: `it is not in an allowed place`. */
+    readonly detail?: string | undefined
+    /** What to change in code so that the location is allowed. */
+    readonly hint?: string | undefined
   }
   | {
     readonly _tag: "Allowed"
@@ -168,7 +170,13 @@ const readResolved = (
   const { resolved } = resolution
   return resolved._tag === "Allowed"
     ? resolved.read(options)
-    : Effect.fail(new ResultAccessDenied({ location: resolved.location, detail: resolved.hint }))
+    : Effect.fail(
+      new ResultAccessDenied({
+        location: resolved.location,
+        detail: resolved.detail ?? "it is not in an allowed place",
+        ...(resolved.hint === undefined ? {} : { hint: resolved.hint })
+      })
+    )
 }
 
 /**

@@ -5,11 +5,12 @@ import * as FlowViews from "@effect-prefect/core/FlowView"
 import * as State from "@effect-prefect/core/State"
 import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
 import * as JsonProjection from "@effect-prefect/formats/JsonProjection"
-import { fromFormatError } from "@effect-prefect/results/ResultError"
+import { fromFormatError, ResultError, summaryOf } from "@effect-prefect/results/ResultError"
 import type { Outcome } from "@effect-prefect/results/TaskRun"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import { advised } from "./hints.ts"
 
 /** The view as `--json` prints it: Prefect's names, and the state as it was stored. */
 export const taskRun = (view: TaskRunView) => ({
@@ -53,8 +54,8 @@ export const shown = ({ result, taskRun }: Outcome): Effect.Effect<Shown> =>
       Effect.succeed({
         _tag: "Error",
         reason: error.reason._tag,
-        message: error.message,
-        problem: error.reason.message
+        message: summaryOf(error),
+        problem: error instanceof ResultError ? advised(error.reason) : error.reason.message
       }),
     onSuccess: (value) =>
       Effect.match(JsonProjection.toText(value), {
@@ -64,8 +65,8 @@ export const shown = ({ result, taskRun }: Outcome): Effect.Effect<Shown> =>
           return {
             _tag: "Error",
             reason: reason._tag,
-            message: `${taskRun.view.taskSlug ?? "task run"} (${taskRun.view.taskRunId}): ${reason.message}`,
-            problem: reason.message
+            message: `${taskRun.view.taskSlug ?? "task run"} (${taskRun.view.taskRunId}): ${reason.summary}`,
+            problem: advised(reason)
           }
         }
       })

@@ -41,7 +41,7 @@ const tableOf = Effect.fnUntraced(function*(run: Run, value: unknown, format: st
 const jsonText = (run: Run, value: unknown) =>
   Effect.mapError(
     JsonProjection.toText(value),
-    (error) => new CommandFailed({ message: `${run.id}: ${fromFormatError(error).message}` })
+    (error) => new CommandFailed({ message: `${run.id}: ${fromFormatError(error).summary}` })
   )
 
 /** The rows of a table or the items of a list, one a line; any other value is one line. */
@@ -63,7 +63,7 @@ const encoded = Effect.fnUntraced(function*(
   if (format === "csv" || format === "parquet" || format === "arrow") {
     const table = yield* select(yield* tableOf(run, value, format), fields)
     const failed = (error: FormatError) =>
-      new CommandFailed({ message: `${run.id}: ${fromFormatError(error).message}` })
+      new CommandFailed({ message: `${run.id}: ${fromFormatError(error).summary}` })
     if (format === "csv") {
       return Stream.fromIterable(
         yield* Effect.try({

@@ -11,7 +11,7 @@ import type { StateRecord } from "@effect-prefect/core/StateRecord"
 import * as StateRecords from "@effect-prefect/core/StateRecord"
 import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
 import * as JsonProjection from "@effect-prefect/formats/JsonProjection"
-import { fromFormatError } from "@effect-prefect/results/ResultError"
+import { fromFormatError, summaryOf } from "@effect-prefect/results/ResultError"
 import type * as TaskRun from "@effect-prefect/results/TaskRun"
 import type * as Models from "@effect-prefect/ui-api/Models"
 import * as Effect from "effect/Effect"
@@ -98,8 +98,8 @@ export const outcome = ({ result, taskRun }: TaskRun.Outcome): Effect.Effect<Mod
     state: State.typeName(view.state)
   }
   if (Result.isFailure(result)) {
-    const { message, reason } = result.failure
-    return Effect.succeed({ ...head, outcome: { error: { reason: reason._tag, message } } })
+    const message = summaryOf(result.failure)
+    return Effect.succeed({ ...head, outcome: { error: { reason: result.failure.reason._tag, message } } })
   }
   return Effect.match(valueText(result.success), {
     onSuccess: ({ bytes, text }): Models.Outcome => ({
@@ -115,7 +115,7 @@ export const outcome = ({ result, taskRun }: TaskRun.Outcome): Effect.Effect<Mod
         outcome: {
           error: {
             reason: reason._tag,
-            message: `${view.taskSlug ?? "task run"} (${view.taskRunId}): ${reason.message}`
+            message: `${view.taskSlug ?? "task run"} (${view.taskRunId}): ${reason.summary}`
           }
         }
       }

@@ -1,6 +1,6 @@
 /** The failures of the library as answers of the API. */
 import type { PrefectApiError } from "@effect-prefect/api/PrefectApiError"
-import type { ResultError } from "@effect-prefect/results/ResultError"
+import { type ResultError, summaryOf } from "@effect-prefect/results/ResultError"
 import {
   BadGateway,
   BadRequest,
@@ -61,7 +61,7 @@ export const fromError = (error: Failure): Problem => {
     }
   }
   const reason = error.reason._tag
-  return new byReason[reason]({ reason, message: error.message })
+  return new byReason[reason]({ reason, message: summaryOf(error) })
 }
 
 export const orProblem = <A, R>(effect: Effect.Effect<A, Failure, R>): Effect.Effect<A, Problem, R> =>

@@ -149,7 +149,8 @@ const deserialize = (
   return Effect.fail(
     new UnsupportedResultType({
       type: `of the serializer ${JSON.stringify(type)}`,
-      detail: "Prefect has no serializer of that name; read getResultBytes"
+      detail: "Prefect has no serializer of that name",
+      hint: "read getResultBytes"
     })
   )
 }
@@ -235,7 +236,8 @@ const compressed = (
         typeof library === "string" && !Object.hasOwn(compressions, library)
           ? new UnsupportedResultType({
             type: `compressed by ${JSON.stringify(library)}`,
-            detail: "zlib, gzip, bz2, lzma and zstd can be read; read getResultBytes"
+            detail: "zlib, gzip, bz2, lzma and zstd can be read",
+            hint: "read getResultBytes"
           })
           : undecodable("it is not compressed in a way that is known, or is cut off")
       )

@@ -96,7 +96,7 @@ export const make = <D extends ResultDescriptor>(
         return {
           _tag: "Denied",
           location,
-          hint: `it is not in an allowed bucket: add ${bucket} to ${store.optionName}`
+          hint: `add ${bucket} to ${store.optionName}`
         }
       }
     }

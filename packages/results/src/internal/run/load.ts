@@ -50,9 +50,12 @@ export const resultError = (view: RunView, reason: Reason): ResultError =>
     ? new ResultError({ taskRunId: null, flowRunId: view.flowRunId, taskSlug: null, mapIndex: -1, reason })
     : new ResultError({ taskRunId: view.taskRunId, taskSlug: view.taskSlug, mapIndex: view.mapIndex, reason })
 
-const unreadable: Record<string, string> = {
-  ConstantResult: "a constant of the flow's source was not stored; add ConstantStorage.layer to resolve it yourself",
-  SecretResult: "a secret is never stored; add SecretStorage.layer to resolve it yourself"
+const unreadable: Record<string, { readonly detail: string; readonly hint?: string }> = {
+  ConstantResult: {
+    detail: "a constant of the flow's source was not stored",
+    hint: "add ConstantStorage.layer to resolve it yourself"
+  },
+  SecretResult: { detail: "a secret is never stored", hint: "add SecretStorage.layer to resolve it yourself" }
 }
 
 /** The descriptor to read a view's own result with; undefined when there is none. */
@@ -104,12 +107,12 @@ export const readStored = (
  */
 const unsupported = (descriptor: ResultDescriptor, reason: Reason): Reason => {
   if (!(reason instanceof StorageNotProvided)) return reason
-  const detail = descriptor._tag === "CustomResult"
+  const why = descriptor._tag === "CustomResult"
     ? descriptor.isDocument
-      ? "Prefect 2.0 to 2.5 come with the encodings result, json, text and cloudpickle"
-      : "it is a custom class; give ResultStorage a reader for that type"
+      ? { detail: "Prefect 2.0 to 2.5 come with the encodings result, json, text and cloudpickle" }
+      : { detail: "it is a custom class", hint: "give ResultStorage a reader for that type" }
     : unreadable[descriptor._tag]
-  return detail === undefined ? reason : new UnsupportedResultType({ type: reason.type, detail })
+  return why === undefined ? reason : new UnsupportedResultType({ type: reason.type, ...why })
 }
 
 /**
