@@ -1,1 +1,12 @@
-export {}
+/** The page's worker: lays graphs out beside the page. */
+import { layout } from "./graphLayout.ts"
+
+interface Job {
+  readonly count: number
+  readonly edges: ReadonlyArray<readonly [number, number]>
+}
+
+addEventListener("message", (event: MessageEvent<Job>) => {
+  const { count, edges } = event.data
+  postMessage(layout(count, edges))
+})

@@ -1,0 +1,118 @@
+/** The client of the API, derived from it, and the token that it sends. */
+import { UiApi } from "@effect-prefect/ui-api/Api"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as HttpApiClient from "effect/http-api/HttpApiClient"
+import * as FetchHttpClient from "effect/http/FetchHttpClient"
+import * as HttpClient from "effect/http/HttpClient"
+import * as HttpClientRequest from "effect/http/HttpClientRequest"
+import { base } from "./router.ts"
+
+const storageKey = `effect-prefect token ${base}`
+
+const stored = (): string => {
+  try {
+    return localStorage.getItem(storageKey) ?? ""
+  } catch {
+    return ""
+  }
+}
+
+/** Takes the token out of the address, so that it is in no history, and keeps it for other tabs and reloads. */
+export const takeToken = (): void => {
+  const match = /^#token=([\w.~+/=-]+)$/.exec(location.hash)
+  if (match === null) return
+  token = match[1] ?? ""
+  try {
+    localStorage.setItem(storageKey, token)
+  } catch {
+    // The token lasts as long as this page.
+  }
+  history.replaceState(null, "", `${location.pathname}${location.search}`)
+}
+
+let token = stored()
+addEventListener("storage", () => token = stored())
+
+/** Failures come as answers with their status in a header, or the browser would write them into its console. */
+const fetchQuietly: typeof globalThis.fetch = async (input, init) => {
+  const response = await fetch(input, init)
+  const status = response.headers.get("x-effect-prefect-status")
+  if (status === null) return response
+  return new Response(response.body, { status: Number(status), headers: response.headers })
+}
+
+const withToken = HttpClient.mapRequest((request: HttpClientRequest.HttpClientRequest) =>
+  HttpClientRequest.setHeaders(request, {
+    ...(token === "" ? {} : { authorization: `Bearer ${token}` }),
+    "x-effect-prefect-quiet": "1"
+  })
+)
+
+const make = HttpApiClient.make(UiApi, { baseUrl: `${location.origin}${base}`, transformClient: withToken })
+
+export const client = Effect.runSync(
+  make.pipe(Effect.provide(FetchHttpClient.layer), Effect.provideService(FetchHttpClient.Fetch, fetchQuietly))
+)
+
+/** A failure as the page shows it. */
+export interface Failure {
+  readonly tag: string
+  readonly reason: string
+  readonly message: string
+}
+
+const gone: Failure = {
+  tag: "Unreachable",
+  reason: "Unreachable",
+  message: "The server does not answer: start effect-prefect ui again, then open the address that it prints."
+}
+
+export const failureOf = (error: unknown): Failure => {
+  if (typeof error === "object" && error !== null && "_tag" in error && "message" in error) {
+    const { _tag, message } = error as { readonly _tag: string; readonly message: unknown }
+    if ("reason" in error && typeof error.reason === "string") {
+      return { tag: _tag, reason: error.reason, message: String(message) }
+    }
+    if (_tag === "HttpClientError") return gone
+    if (_tag === "SchemaError") {
+      return { tag: _tag, reason: "Mismatch", message: "The server's answer is not one that this page knows: reload it." }
+    }
+  }
+  return { tag: "Unknown", reason: "Unknown", message: "This part of the page failed: reload it." }
+}
+
+/** Runs a request. The promise never rejects; an aborted request never settles. */
+export const run = <A, E>(
+  effect: Effect.Effect<A, E>,
+  signal: AbortSignal,
+  onSuccess: (value: A) => void,
+  onFailure: (failure: Failure) => void
+): void => {
+  void Effect.runPromiseExit(effect, { signal }).then((exit) => {
+    if (signal.aborted) return
+    if (Exit.isSuccess(exit)) onSuccess(exit.value)
+    else if (!Cause.hasInterruptsOnly(exit.cause)) onFailure(failureOf(Cause.squash(exit.cause)))
+  })
+}
+
+/** Fetches a file with the token and hands it over. Gives a failure where there is one. */
+export const download = async (path: string, name: string): Promise<Failure | undefined> => {
+  try {
+    const response = await fetchQuietly(`${base}/api${path}`, {
+      headers: { ...(token === "" ? {} : { authorization: `Bearer ${token}` }), "x-effect-prefect-quiet": "1" }
+    })
+    if (!response.ok) return failureOf(await response.json())
+    const match = /filename="([^"]+)"/.exec(response.headers.get("content-disposition") ?? "")
+    const url = URL.createObjectURL(await response.blob())
+    const link = document.createElement("a")
+    link.href = url
+    link.download = match?.[1] ?? name
+    link.click()
+    setTimeout(() => URL.revokeObjectURL(url), 60_000)
+    return undefined
+  } catch {
+    return gone
+  }
+}

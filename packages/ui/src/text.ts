@@ -1,0 +1,75 @@
+/** Stored text, times and numbers as the page shows them. */
+
+const invisible = /[\p{Cc}\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/u
+const invisibleAll = new RegExp(invisible.source, "gu")
+
+/**
+ * Text with control and bidirectional characters made visible: they would hide or reorder what stands there. Line ends
+ * and tabs stay where `multiline` says so.
+ */
+export const visible = (text: string, multiline = false): string =>
+  !invisible.test(text) ? text : text.replace(invisibleAll, (character) => {
+    if (multiline && (character === "\n" || character === "\t")) return character
+    const code = character.codePointAt(0) ?? 0
+    return code < 0x20 ? String.fromCodePoint(0x2400 + code) : code === 0x7f ? "\u2421" : `\u2039U+${code.toString(16).toUpperCase().padStart(4, "0")}\u203a`
+  })
+
+/** Text without the colours and movements that it has for terminals. */
+export const withoutAnsi = (text: string): string => text.replace(/\p{Cc}\[[0-9;?]{0,32}[ -/]{0,8}[@-~]/gu, "")
+
+const two = (n: number): string => String(n).padStart(2, "0")
+
+export type Zone = "UTC" | "local"
+
+/** `2022-03-01 12:00:08` in a zone; the text itself where it is no time. */
+export const timeText = (iso: string, zone: Zone): string => {
+  const date = new Date(iso)
+  if (Number.isNaN(date.getTime())) return visible(iso)
+  const [y, mo, d, h, mi, s] = zone === "UTC"
+    ? [date.getUTCFullYear(), date.getUTCMonth(), date.getUTCDate(), date.getUTCHours(), date.getUTCMinutes(), date.getUTCSeconds()]
+    : [date.getFullYear(), date.getMonth(), date.getDate(), date.getHours(), date.getMinutes(), date.getSeconds()]
+  return `${y}-${two(mo! + 1)}-${two(d!)} ${two(h!)}:${two(mi!)}:${two(s!)}`
+}
+
+/** `1.2 s`, `3 min 4 s`, `2 h 5 min`, `3 d 4 h`. */
+export const durationText = (millis: number): string => {
+  if (!Number.isFinite(millis) || millis < 0) return ""
+  if (millis < 1000) return `${Math.round(millis)} ms`
+  const seconds = millis / 1000
+  if (seconds < 59.95) return `${seconds < 10 ? seconds.toFixed(1) : Math.round(seconds)} s`
+  const s = Math.round(seconds)
+  if (s < 3600) return `${Math.floor(s / 60)} min ${s % 60} s`
+  const m = Math.round(s / 60)
+  if (m < 24 * 60) return `${Math.floor(m / 60)} h ${m % 60} min`
+  const h = Math.round(m / 60)
+  return `${Math.floor(h / 24)} d ${h % 24} h`
+}
+
+/** How long something took, or has taken so far; empty where it has not started. */
+export const between = (start: string | null | undefined, end: string | null | undefined): string => {
+  if (!start || !end) return ""
+  return durationText(Date.parse(end) - Date.parse(start))
+}
+
+const units = ["B", "kB", "MB", "GB", "TB"]
+
+export const bytesText = (bytes: number): string => {
+  let unit = 0
+  let value = bytes
+  for (; value >= 999.5 && unit < units.length - 1; unit++) value /= 1000
+  return `${unit === 0 || value >= 99.95 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`
+}
+
+/** `12 rows`, `1 row`. */
+export const plural = (count: number, one: string, many = `${one}s`): string =>
+  `${count.toLocaleString("en")} ${count === 1 ? one : many}`
+
+/** The text of a value in JSON's projection as a cell shows it. */
+export const cellText = (json: unknown): string =>
+  typeof json === "string" ? visible(json) : visible(JSON.stringify(json) ?? "null")
+
+/** A slug with the index of a mapped child: `score-1[7]`. */
+export const slugText = (slug: string | null | undefined, mapIndex: number): string =>
+  `${slug === null || slug === undefined ? "(no task)" : visible(slug)}${mapIndex < 0 ? "" : `[${mapIndex}]`}`
+
+export const short = (text: string, length: number): string => text.length > length ? `${text.slice(0, length - 1)}\u2026` : text
