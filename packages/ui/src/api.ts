@@ -77,7 +77,11 @@ export const failureOf = (error: unknown): Failure => {
     }
     if (_tag === "HttpClientError") return gone
     if (_tag === "SchemaError") {
-      return { tag: _tag, reason: "Mismatch", message: "The server's answer is not one that this page knows: reload it." }
+      return {
+        tag: _tag,
+        reason: "Mismatch",
+        message: "The server's answer is not one that this page knows: reload it."
+      }
     }
   }
   return { tag: "Unknown", reason: "Unknown", message: "This part of the page failed: reload it." }

@@ -18,7 +18,14 @@ export const prepare = (canvas: HTMLCanvasElement, width: number, height: number
 export const colours = () => {
   const style = getComputedStyle(document.documentElement)
   const read = (name: string) => style.getPropertyValue(name).trim()
-  return { text: read("--text"), dim: read("--dim"), line: read("--line"), panel: read("--panel"), page: read("--page"), accent: read("--accent") }
+  return {
+    text: read("--text"),
+    dim: read("--dim"),
+    line: read("--line"),
+    panel: read("--panel"),
+    page: read("--page"),
+    accent: read("--accent")
+  }
 }
 
 /** The text cut to a width. */

@@ -85,7 +85,13 @@ export const useStream = <A, B, E>(
   const auto = options.auto !== false
   const [, redraw] = useState(0)
   const [generation, begin] = useState(auto ? 1 : 0)
-  const state = useRef({ key: "", value: initial(), failure: undefined as Failure | undefined, isRunning: false, isDone: false })
+  const state = useRef({
+    key: "",
+    value: initial(),
+    failure: undefined as Failure | undefined,
+    isRunning: false,
+    isDone: false
+  })
   const controller = useRef<AbortController | undefined>(undefined)
   if (key !== null && state.current.key !== key) {
     state.current = { key, value: initial(), failure: undefined, isRunning: auto, isDone: false }
@@ -106,7 +112,9 @@ export const useStream = <A, B, E>(
       })
     }
     const made = make()
-    const stream = Effect.isEffect(made) ? Stream.unwrap(made as Effect.Effect<Stream.Stream<B, E>, E>) : made as Stream.Stream<B, E>
+    const stream = Effect.isEffect(made)
+      ? Stream.unwrap(made as Effect.Effect<Stream.Stream<B, E>, E>)
+      : made as Stream.Stream<B, E>
     run(
       Stream.runForEachArray(stream, (elements) =>
         Effect.sync(() => {

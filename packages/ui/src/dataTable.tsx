@@ -16,7 +16,8 @@ const numbers = new Set(["int", "float", "decimal", "timedelta"])
 const kindText = ({ kind, timezone, unit }: ColumnModel): string =>
   [kind, ...(unit === null ? [] : [unit]), ...(timezone === null ? [] : [timezone])].join(" · ")
 
-const nameOf = ({ is_index, name }: ColumnModel): string => name === "" ? is_index ? "index" : "(no name)" : visible(name)
+const nameOf = ({ is_index, name }: ColumnModel): string =>
+  name === "" ? is_index ? "index" : "(no name)" : visible(name)
 
 const numberText = (value: unknown): string =>
   typeof value === "number" && !Number.isInteger(value) ? String(Number(value.toPrecision(6))) : cellText(value)
@@ -30,7 +31,9 @@ export const summaryText = (name: string, summary: ColumnSummary): string => {
       : `Histogram of ${name}: ${numberText(summary.min)} to ${numberText(summary.max)}${missing}`
   }
   const top = summary.top.map(([value, count]) => `${short(cellText(value), 60)} ${count}`).join(", ")
-  return `Values of ${name}: ${top === "" ? "none" : top}${summary.distinct > summary.top.length ? ", …" : ""}${missing}`
+  return `Values of ${name}: ${top === "" ? "none" : top}${
+    summary.distinct > summary.top.length ? ", …" : ""
+  }${missing}`
 }
 
 const Plot = ({ column, id, index, where }: {
@@ -58,7 +61,11 @@ const Plot = ({ column, id, index, where }: {
         </svg>
         <figcaption>
           <span class="number">{numberText(data.min)}</span>
-          <span>{nameOf(column)}{data.mean === null ? "" : ` · mean ${numberText(data.mean)}`}{data.nulls === 0 ? "" : ` · ${data.nulls.toLocaleString("en")} missing`}</span>
+          <span>
+            {nameOf(column)}
+            {data.mean === null ? "" : ` · mean ${numberText(data.mean)}`}
+            {data.nulls === 0 ? "" : ` · ${data.nulls.toLocaleString("en")} missing`}
+          </span>
           <span class="number">{numberText(data.max)}</span>
         </figcaption>
       </figure>
@@ -79,7 +86,10 @@ const Plot = ({ column, id, index, where }: {
         ))}
       </div>
       <figcaption>
-        <span>{nameOf(column)} · {plural(data.distinct, "distinct value")}{data.nulls === 0 ? "" : ` · ${data.nulls.toLocaleString("en")} missing`}</span>
+        <span>
+          {nameOf(column)} · {plural(data.distinct, "distinct value")}
+          {data.nulls === 0 ? "" : ` · ${data.nulls.toLocaleString("en")} missing`}
+        </span>
       </figcaption>
     </figure>
   )
@@ -104,7 +114,13 @@ export const DataTable = ({ columns, id, rows, visibleRows = 16 }: {
   const given = query.get("row")
   const wanted = Number(given ?? "0")
   const isGiven = given !== null && Number.isInteger(wanted) && wanted >= 0 && wanted < total
-  const active = given === null ? undefined : isGiven ? wanted : Number.isFinite(wanted) && wanted >= total ? Math.max(0, total - 1) : 0
+  const active = given === null
+    ? undefined
+    : isGiven
+    ? wanted
+    : Number.isFinite(wanted) && wanted >= total
+    ? Math.max(0, total - 1)
+    : 0
   const columnName = query.get("column")
   const chosen = columnName === null ? undefined : columns.findIndex((column) => column.name === columnName)
   const plotted = chosen !== undefined && chosen >= 0 ? chosen : columns.findIndex(({ is_index }) => !is_index)
@@ -156,19 +172,34 @@ export const DataTable = ({ columns, id, rows, visibleRows = 16 }: {
     const page = pages.current.get(offset)
     return page === undefined ? undefined : page.columns.map((cells) => cells[index - offset])
   }
-  const widths = useMemo(() => columns.map((column) => Math.min(320, Math.max(110, nameOf(column).length * 8 + 48, column.kind === "datetime" ? 210 : 0))), [columns])
+  const widths = useMemo(
+    () =>
+      columns.map((column) =>
+        Math.min(320, Math.max(110, nameOf(column).length * 8 + 48, column.kind === "datetime" ? 210 : 0))
+      ),
+    [columns]
+  )
   const gridColumns = columns.map((column, i): Column<ReadonlyArray<unknown>> => ({
     key: String(i),
     title: nameOf(column),
     width: widths[i]!,
     isNumber: numbers.has(column.kind),
     sort: sort === column.name ? "ascending" : sort === `-${column.name}` ? "descending" : "none",
-    onSort: () => setQuery({ sort: sort === column.name ? `-${column.name}` : sort === `-${column.name}` ? null : column.name, row: null, column: column.name }, {}),
+    onSort: () =>
+      setQuery({
+        sort: sort === column.name ? `-${column.name}` : sort === `-${column.name}` ? null : column.name,
+        row: null,
+        column: column.name
+      }, {}),
     detail: <span class="kind">{kindText(column)}</span>,
     render: (row) => {
       const value = row[i]
       const shown = value === undefined ? "" : cellText(value)
-      return <span class={value === null ? "none" : ""} title={shown.length > 20 ? short(shown, 2000) : undefined}>{short(shown, 300)}</span>
+      return (
+        <span class={value === null ? "none" : ""} title={shown.length > 20 ? short(shown, 2000) : undefined}>
+          {short(shown, 300)}
+        </span>
+      )
     }
   }))
   const addFilter = (event: Event) => {
@@ -180,16 +211,26 @@ export const DataTable = ({ columns, id, rows, visibleRows = 16 }: {
   return (
     <div class="data-table">
       {given !== null && !isGiven && !(Number.isInteger(wanted) && wanted >= total)
-        ? <p class="note" role="status">The address names row {visible(short(given, 40))}, which is no row: the first one is shown.</p>
+        ? (
+          <p class="note" role="status">
+            The address names row {visible(short(given, 40))}, which is no row: the first one is shown.
+          </p>
+        )
         : null}
       {columnName !== null && chosen === -1
-        ? <p class="note" role="status">The address names column {visible(short(columnName, 80))}, which the table does not have.</p>
+        ? (
+          <p class="note" role="status">
+            The address names column {visible(short(columnName, 80))}, which the table does not have.
+          </p>
+        )
         : null}
       <form class="filters" onSubmit={addFilter}>
         <input
           type="search"
           aria-label="Filter rows"
-          placeholder={`Filter rows, e.g. ${columns.find(({ kind }) => numbers.has(kind))?.name ?? columns[0]?.name ?? "score"}>100`}
+          placeholder={`Filter rows, e.g. ${
+            columns.find(({ kind }) => numbers.has(kind))?.name ?? columns[0]?.name ?? "score"
+          }>100`}
           value={text}
           onInput={(event) => setText(event.currentTarget.value)}
         />
@@ -205,12 +246,20 @@ export const DataTable = ({ columns, id, rows, visibleRows = 16 }: {
             {visible(one)} ×
           </button>
         ))}
-        <span class="dim">{plural(total, "row")}{total === rows ? "" : ` of ${rows.toLocaleString("en")}`} · {plural(columns.length, "column")}</span>
+        <span class="dim">
+          {plural(total, "row")}
+          {total === rows ? "" : ` of ${rows.toLocaleString("en")}`} · {plural(columns.length, "column")}
+        </span>
       </form>
-      {failure === undefined ? null : <Alert failure={failure} onRetry={() => {
-        fail(undefined)
-        ask(0)
-      }} />}
+      {failure === undefined ? null : (
+        <Alert
+          failure={failure}
+          onRetry={() => {
+            fail(undefined)
+            ask(0)
+          }}
+        />
+      )}
       <Grid
         label="Table"
         wide

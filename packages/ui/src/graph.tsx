@@ -121,7 +121,9 @@ export const GraphView = ({ graph, id, tasks }: {
       const ax = x1 + nodeWidth
       const ay = y1 + nodeHeight / 2
       const by = y2 + nodeHeight / 2
-      if (Math.max(ax, x2) < left || Math.min(ax, x2) > right || Math.max(ay, by) < top || Math.min(ay, by) > bottom) continue
+      if (Math.max(ax, x2) < left || Math.min(ax, x2) > right || Math.max(ay, by) < top || Math.min(ay, by) > bottom) {
+        continue
+      }
       const near = up === active || down === active
       context.strokeStyle = near ? c.accent : c.dim
       context.globalAlpha = near ? 1 : 0.45
@@ -161,7 +163,15 @@ export const GraphView = ({ graph, id, tasks }: {
       context.fill()
       if (scale >= 0.4) {
         context.fillStyle = c.text
-        context.fillText(fitText(context, `${familyOf(stateOf(i)) === "failed" ? "✕ " : ""}${label(i)}${mappedText(i)}`, nodeWidth - 22), x + 14, y + nodeHeight / 2)
+        context.fillText(
+          fitText(
+            context,
+            `${familyOf(stateOf(i)) === "failed" ? "✕ " : ""}${label(i)}${mappedText(i)}`,
+            nodeWidth - 22
+          ),
+          x + 14,
+          y + nodeHeight / 2
+        )
       }
     }
   }
@@ -172,7 +182,9 @@ export const GraphView = ({ graph, id, tasks }: {
     if (view === null) return
     const [x, y] = position(i).map((n) => n * scale) as [number, number]
     if (x < view.scrollLeft + 10) view.scrollLeft = x - 30
-    else if (x + nodeWidth * scale > view.scrollLeft + view.clientWidth) view.scrollLeft = x + nodeWidth * scale - view.clientWidth + 30
+    else if (x + nodeWidth * scale > view.scrollLeft + view.clientWidth) {
+      view.scrollLeft = x + nodeWidth * scale - view.clientWidth + 30
+    }
     if (y < view.scrollTop + 10) view.scrollTop = y - 20
     else if (y + nodeHeight * scale > view.scrollTop + height) view.scrollTop = y + nodeHeight * scale - height + 20
   }
@@ -190,7 +202,9 @@ export const GraphView = ({ graph, id, tasks }: {
       const found = laid.layer.findIndex((one, i) => one === layer && laid.place[i] === place)
       return found < 0 ? undefined : found
     }
-    const linked = graph.edges.flatMap(([up, down]) => dx > 0 ? up === active ? [down] : [] : down === active ? [up] : [])
+    const linked = graph.edges.flatMap(([up, down]) =>
+      dx > 0 ? up === active ? [down] : [] : down === active ? [up] : []
+    )
     if (linked[0] !== undefined) return linked[0]
     const y = position(active)[1]
     let best: number | undefined
@@ -258,12 +272,27 @@ export const GraphView = ({ graph, id, tasks }: {
     <section class="panel">
       <div class="filters">
         <button type="button" aria-label="Smaller" disabled={zoom === 0} onClick={() => setZoom(zoom - 1)}>−</button>
-        <button type="button" aria-label="Larger" disabled={zoom === zooms.length - 1} onClick={() => setZoom(zoom + 1)}>+</button>
+        <button
+          type="button"
+          aria-label="Larger"
+          disabled={zoom === zooms.length - 1}
+          onClick={() => setZoom(zoom + 1)}
+        >
+          +
+        </button>
         <a href={href(["flow-runs", id, "tasks"])}>As a table</a>
-        <span class="dim">{count.toLocaleString("en")} tasks, {edges.toLocaleString("en")} edges{edges === 0 ? ": none was recorded" : ""}</span>
+        <span class="dim">
+          {count.toLocaleString("en")} tasks, {edges.toLocaleString("en")}{" "}
+          edges{edges === 0 ? ": none was recorded" : ""}
+        </span>
       </div>
       {laid === undefined ? <Loading label="Laying the graph out" /> : null}
-      <div class="graph" role="application" aria-label={`Graph of ${count} tasks, ${edges} edges`} onKeyDown={onKeyDown}>
+      <div
+        class="graph"
+        role="application"
+        aria-label={`Graph of ${count} tasks, ${edges} edges`}
+        onKeyDown={onKeyDown}
+      >
         <div
           ref={box}
           class="graph-scroll"
@@ -288,7 +317,12 @@ export const GraphView = ({ graph, id, tasks }: {
                 type="button"
                 class="graph-active"
                 aria-label={`${label(active)} ${stateOf(active)}`}
-                style={{ left: `${x * scale}px`, top: `${y * scale}px`, width: `${nodeWidth * scale}px`, height: `${nodeHeight * scale}px` }}
+                style={{
+                  left: `${x * scale}px`,
+                  top: `${y * scale}px`,
+                  width: `${nodeWidth * scale}px`,
+                  height: `${nodeHeight * scale}px`
+                }}
                 onClick={(event) => {
                   event.stopPropagation()
                   open(active)

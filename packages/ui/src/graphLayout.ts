@@ -64,7 +64,7 @@ export const layout = (count: number, edges: ReadonlyArray<readonly [number, num
   }
   for (let sweep = 0; sweep < sweeps; sweep++) {
     if (sweep % 2 === 0) { for (let i = 1; i < layers; i++) order(rows[i]!, up) }
-    else { for (let i = layers - 2; i >= 0; i--) order(rows[i]!, down) }
+    else for (let i = layers - 2; i >= 0; i--) order(rows[i]!, down)
   }
   return {
     layer: [...layer],

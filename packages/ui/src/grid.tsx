@@ -47,7 +47,7 @@ export interface GridProps<Row> {
 const headHeight = 34
 const overscan = 3
 
-export const Grid = <Row,>(props: GridProps<Row>) => {
+export const Grid = <Row>(props: GridProps<Row>) => {
   const { columns, label, onActive, onColumn, onOpen, onRange, row, rowCount, wide = false } = props
   const rowHeight = props.rowHeight ?? 38
   const id = useId()
@@ -99,14 +99,19 @@ export const Grid = <Row,>(props: GridProps<Row>) => {
   }, [props.active, rowCount])
 
   const move = (rowTo: number, columnTo: number) => {
-    const to = { row: Math.max(0, Math.min(rowCount - 1, rowTo)), column: Math.max(0, Math.min(shown.length - 1, columnTo)) }
+    const to = {
+      row: Math.max(0, Math.min(rowCount - 1, rowTo)),
+      column: Math.max(0, Math.min(shown.length - 1, columnTo))
+    }
     setCell(to)
     bring(to.row)
     if (wide && box.current !== null) {
       const x = widths.slice(0, to.column).reduce((sum, one) => sum + one, 0)
       const end = x + widths[to.column]!
       if (x < box.current.scrollLeft) box.current.scrollLeft = x
-      else if (end > box.current.scrollLeft + box.current.clientWidth) box.current.scrollLeft = end - box.current.clientWidth
+      else if (end > box.current.scrollLeft + box.current.clientWidth) {
+        box.current.scrollLeft = end - box.current.clientWidth
+      }
     }
     if (to.row !== activeRow) {
       brought.current = to.row
@@ -178,7 +183,10 @@ export const Grid = <Row,>(props: GridProps<Row>) => {
       <div
         class="grid-spacer"
         role="presentation"
-        style={{ height: `${scrollHeight(extent) + headTall}px`, width: innerWidth === undefined ? undefined : `${innerWidth}px` }}
+        style={{
+          height: `${scrollHeight(extent) + headTall}px`,
+          width: innerWidth === undefined ? undefined : `${innerWidth}px`
+        }}
       >
         <div
           class="grid-window"
@@ -189,13 +197,19 @@ export const Grid = <Row,>(props: GridProps<Row>) => {
             class="grid-head"
             role="row"
             aria-rowindex={1}
-            style={{ gridTemplateColumns: template, paddingLeft: leftPad > 0 ? `${leftPad}px` : undefined, height: `${headTall}px` }}
+            style={{
+              gridTemplateColumns: template,
+              paddingLeft: leftPad > 0 ? `${leftPad}px` : undefined,
+              height: `${headTall}px`
+            }}
           >
             {inSight.map((column, i) => (
               <div
                 key={column.key}
                 role="columnheader"
-                class={`${column.isNumber === true ? "number-cell" : ""}${props.selectedColumn === firstColumn + i ? " selected" : ""}`}
+                class={`${column.isNumber === true ? "number-cell" : ""}${
+                  props.selectedColumn === firstColumn + i ? " selected" : ""
+                }`}
                 aria-colindex={columns.indexOf(column) + 1}
                 aria-sort={column.sort === undefined ? undefined : column.sort}
                 aria-label={column.onSort === undefined ? undefined : column.title}
@@ -203,7 +217,13 @@ export const Grid = <Row,>(props: GridProps<Row>) => {
                 {column.onSort === undefined
                   ? column.title
                   : (
-                    <button type="button" class="sort" tabIndex={-1} aria-label={`Sort by ${column.title}`} onClick={column.onSort}>
+                    <button
+                      type="button"
+                      class="sort"
+                      tabIndex={-1}
+                      aria-label={`Sort by ${column.title}`}
+                      onClick={column.onSort}
+                    >
                       {column.title}
                       <span aria-hidden="true" class="arrow">
                         {column.sort === "ascending" ? " ▲" : column.sort === "descending" ? " ▼" : ""}

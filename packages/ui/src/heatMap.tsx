@@ -3,9 +3,19 @@ import type { TaskRun } from "@effect-prefect/ui-api/Models"
 import { useEffect, useId, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks"
 import { client } from "./api.ts"
 import { useSetting, useStream } from "./data.ts"
-import { addStates, countStates, emptyHeat, fitCells, type HeatData, missingCode, nameAt, nextFailed, unknownCode } from "./heatMapData.ts"
+import {
+  addStates,
+  countStates,
+  emptyHeat,
+  fitCells,
+  type HeatData,
+  missingCode,
+  nameAt,
+  nextFailed,
+  unknownCode
+} from "./heatMapData.ts"
 import { type Changes, useGrown } from "./live.tsx"
-import { Outcomes, type OutcomeColours } from "./outcomes.tsx"
+import { type OutcomeColours, Outcomes } from "./outcomes.tsx"
 import { Alert, Empty, Glyph, useWidth } from "./parts.tsx"
 import { href, navigate, setQuery, useAddress } from "./router.ts"
 import { colourOf, familyOf, mappedCount, sortNames } from "./states.ts"
@@ -238,7 +248,11 @@ export const HeatMap = ({ changes, run }: { readonly run: TaskRun; readonly chan
               }}
             >
               {contrast === "on"
-                ? <svg width="14" height="14" aria-hidden="true"><rect width="14" height="14" rx="2" fill={colourOf(name, true)} stroke="#888" /></svg>
+                ? (
+                  <svg width="14" height="14" aria-hidden="true">
+                    <rect width="14" height="14" rx="2" fill={colourOf(name, true)} stroke="#888" />
+                  </svg>
+                )
                 : <Glyph name={name} />}
               {name} <span class="number">{counts.states.get(name)!.toLocaleString("en")}</span>
             </button>
@@ -263,8 +277,19 @@ export const HeatMap = ({ changes, run }: { readonly run: TaskRun; readonly chan
           <button type="button" onClick={() => toFailed(-1)}>Previous failed</button>
           <button type="button" onClick={() => toFailed(1)}>Next failed</button>
           <button type="button" aria-label="Smaller" disabled={zoom === 0} onClick={() => setZoom(zoom - 1)}>−</button>
-          <button type="button" aria-label="Larger" disabled={zoom === zooms.length - 1} onClick={() => setZoom(zoom + 1)}>+</button>
-          <button type="button" aria-pressed={contrast === "on" ? "true" : "false"} onClick={() => setContrast(contrast === "on" ? "off" : "on")}>
+          <button
+            type="button"
+            aria-label="Larger"
+            disabled={zoom === zooms.length - 1}
+            onClick={() => setZoom(zoom + 1)}
+          >
+            +
+          </button>
+          <button
+            type="button"
+            aria-pressed={contrast === "on" ? "true" : "false"}
+            onClick={() => setContrast(contrast === "on" ? "off" : "on")}
+          >
             High contrast
           </button>
         </div>
@@ -288,7 +313,9 @@ export const HeatMap = ({ changes, run }: { readonly run: TaskRun; readonly chan
             ref={scroller}
             class="heat-scroll"
             role="presentation"
-            style={{ height: `${Math.min(mapHeight, Math.max(cell, rows * cell)) + (columns * cell > width ? 16 : 0)}px` }}
+            style={{
+              height: `${Math.min(mapHeight, Math.max(cell, rows * cell)) + (columns * cell > width ? 16 : 0)}px`
+            }}
             onScroll={redraw}
             onMouseMove={(event) => setHover(indexAt(event))}
             onMouseLeave={() => setHover(undefined)}
@@ -301,7 +328,11 @@ export const HeatMap = ({ changes, run }: { readonly run: TaskRun; readonly chan
               if (index !== undefined && nameAt(data, index) !== "missing") navigate(childHref(index))
             }}
           >
-            <div class="heat-inner" role="presentation" style={{ width: `${columns * cell}px`, height: `${rows * cell}px` }}>
+            <div
+              class="heat-inner"
+              role="presentation"
+              style={{ width: `${columns * cell}px`, height: `${rows * cell}px` }}
+            >
               <canvas ref={canvas} class="heat-canvas" aria-hidden="true" />
               {isReady
                 ? (
@@ -336,11 +367,15 @@ export const HeatMap = ({ changes, run }: { readonly run: TaskRun; readonly chan
           <p class="heat-status">
             {hover === undefined ? null : <Glyph name={nameAt(data, shownIndex)} />}
             {name(shownIndex)}
-            {nameAt(data, shownIndex) === "missing" ? null : <a href={childHref(shownIndex)}>Open {slug}[{shownIndex}]</a>}
+            {nameAt(data, shownIndex) === "missing"
+              ? null
+              : <a href={childHref(shownIndex)}>Open {slug}[{shownIndex}]</a>}
             {heat.isRunning ? <span class="dim">{data.known.toLocaleString("en")} loaded</span> : null}
           </p>
         )
-        : heat.isRunning ? null : <Empty>It was mapped over nothing: there are no children.</Empty>}
+        : heat.isRunning
+        ? null
+        : <Empty>It was mapped over nothing: there are no children.</Empty>}
       {isReady ? <Outcomes run={run} total={total} onColours={setOutcome} /> : null}
     </section>
   )

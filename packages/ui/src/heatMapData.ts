@@ -51,7 +51,9 @@ export const nameAt = (data: HeatData, index: number): string => {
 }
 
 /** How many children are in which state; those that are missing apart. */
-export const countStates = (data: HeatData): { readonly states: ReadonlyMap<string, number>; readonly missing: number } => {
+export const countStates = (
+  data: HeatData
+): { readonly states: ReadonlyMap<string, number>; readonly missing: number } => {
   const counts = new Uint32Array(256)
   for (let i = 0; i < data.known; i++) counts[data.codes[i]!] = counts[data.codes[i]!]! + 1
   const states = new Map<string, number>()
@@ -72,7 +74,11 @@ const maxCell = 22
 const minCell = 2
 
 /** The columns and the size of a cell, so that all children fit into a box where they can. */
-export const fitCells = (total: number, width: number, height: number): { readonly columns: number; readonly cell: number } => {
+export const fitCells = (
+  total: number,
+  width: number,
+  height: number
+): { readonly columns: number; readonly cell: number } => {
   if (total === 0 || width <= 0) return { columns: 1, cell: maxCell }
   for (let cell = maxCell; cell > minCell; cell--) {
     const columns = Math.max(1, Math.floor(width / cell))

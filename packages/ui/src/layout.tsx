@@ -50,7 +50,9 @@ export const KeyList = () => (
         <dl>
           {rows.map(([key, what]) => (
             <div key={key}>
-              <dt><kbd>{key}</kbd></dt>
+              <dt>
+                <kbd>{key}</kbd>
+              </dt>
               <dd>{what}</dd>
             </div>
           ))}
@@ -108,10 +110,14 @@ export const Shell = ({ children }: { readonly children: ComponentChildren }) =>
   )
   return (
     <>
-      <a class="skip" href="#main" onClick={(event) => {
-        event.preventDefault()
-        document.getElementById("main")?.focus()
-      }}>
+      <a
+        class="skip"
+        href="#main"
+        onClick={(event) => {
+          event.preventDefault()
+          document.getElementById("main")?.focus()
+        }}
+      >
         Skip to content
       </a>
       <header class="banner" role="banner">
@@ -153,18 +159,20 @@ export const Shell = ({ children }: { readonly children: ComponentChildren }) =>
 const BrandMark = () => (
   <svg viewBox="0 0 32 32" width="24" height="24" aria-hidden="true">
     <rect width="32" height="32" rx="7" fill="#2b56c6" />
-    {[0, 1, 2].flatMap((y) => [0, 1, 2].map((x) => (
-      <rect
-        key={`${x}${y}`}
-        x={7 + x * 6.5}
-        y={7 + y * 6.5}
-        width="5"
-        height="5"
-        rx="1"
-        fill={x === 1 && y === 1 ? "#ff9d94" : "#fff"}
-        opacity={(x + 2 * y) % 4 === 2 ? 0.55 : 1}
-      />
-    )))}
+    {[0, 1, 2].flatMap((y) =>
+      [0, 1, 2].map((x) => (
+        <rect
+          key={`${x}${y}`}
+          x={7 + x * 6.5}
+          y={7 + y * 6.5}
+          width="5"
+          height="5"
+          rx="1"
+          fill={x === 1 && y === 1 ? "#ff9d94" : "#fff"}
+          opacity={(x + 2 * y) % 4 === 2 ? 0.55 : 1}
+        />
+      ))
+    )}
   </svg>
 )
 

@@ -1,8 +1,8 @@
 /** Following a run that has not finished. */
+import type { Change } from "@effect-prefect/ui-api/Models"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { useEffect, useRef, useState } from "preact/hooks"
-import type { Change } from "@effect-prefect/ui-api/Models"
 import { client } from "./api.ts"
 
 export interface Changes {
@@ -102,7 +102,11 @@ export const LiveStatus = ({ changes, isLive }: { readonly changes: Changes; rea
   !isLive ? null : (
     <div class="live" role="status">
       <span class={`live-dot${changes.isLost ? " lost" : ""}`} aria-hidden="true" />
-      {changes.isLost ? "The connection is lost: trying again" : changes.said === "" ? "Following the run" : changes.said}
+      {changes.isLost
+        ? "The connection is lost: trying again"
+        : changes.said === ""
+        ? "Following the run"
+        : changes.said}
     </div>
   )
 

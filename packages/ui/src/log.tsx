@@ -69,7 +69,9 @@ export const LogView = ({ grown, isLive, load, names, source, tools }: {
   const wanted = Number(query.get("line") ?? "")
   const lines = useRef<Array<LogLine>>([])
   const texts = useRef<Array<string>>([])
-  const [state, set] = useState<{ readonly count: number; readonly isRunning: boolean; readonly failure: Failure | undefined }>(
+  const [state, set] = useState<
+    { readonly count: number; readonly isRunning: boolean; readonly failure: Failure | undefined }
+  >(
     { count: 0, isRunning: true, failure: undefined }
   )
   const controller = useRef<AbortController | undefined>(undefined)
@@ -190,7 +192,12 @@ export const LogView = ({ grown, isLive, load, names, source, tools }: {
     <>
       <div class="filters" role="group" aria-label="Filters">
         <Search label="Search the log" />
-        <Select label="Level" name="level" value={level} options={[["", "All levels"], ...levels.map((name) => [name, `${name} and above`] as const)]} />
+        <Select
+          label="Level"
+          name="level"
+          value={level}
+          options={[["", "All levels"], ...levels.map((name) => [name, `${name} and above`] as const)]}
+        />
         {taskIds.length < 2 && task === "" ? null : (
           <Select
             label="Task"
@@ -253,7 +260,12 @@ export const LogView = ({ grown, isLive, load, names, source, tools }: {
       </div>
       {shown.length === 0 && !state.isRunning && state.failure === undefined
         ? <Empty>{state.count === 0 ? "The log is empty." : "No line fits these filters."}</Empty>
-        : <p class="below">{plural(shown.length, "line")}{shown.length === state.count ? "" : ` of ${state.count.toLocaleString("en")}`}</p>}
+        : (
+          <p class="below">
+            {plural(shown.length, "line")}
+            {shown.length === state.count ? "" : ` of ${state.count.toLocaleString("en")}`}
+          </p>
+        )}
     </>
   )
 }

@@ -15,7 +15,9 @@ import "./style.css"
 const NotFound = () => (
   <>
     <Heading text="Not found" />
-    <p>There is no page at this address. <a href={href(["flow-runs"])}>All flow runs</a></p>
+    <p>
+      There is no page at this address. <a href={href(["flow-runs"])}>All flow runs</a>
+    </p>
   </>
 )
 
@@ -45,14 +47,18 @@ const Routes = () => {
   if (first === "flow-runs") {
     if (id === undefined) return <FlowRunsPage />
     if (parts.length === 2) return <FlowRunPage key={id} id={id} view="overview" />
-    if (parts.length === 3 && view !== "overview" && isFlowRunView(view ?? "")) return <FlowRunPage key={id} id={id} view={view ?? ""} />
+    if (parts.length === 3 && view !== "overview" && isFlowRunView(view ?? "")) {
+      return <FlowRunPage key={id} id={id} view={view ?? ""} />
+    }
     if (view === "tasks" && slug !== undefined && parts.length <= 5) {
       return <TaskRunBySlug key={parts.join("/")} flowRunId={id} slug={slug} mapIndex={index} />
     }
   }
   if (first === "task-runs" && id !== undefined) {
     if (parts.length === 2) return <TaskRunPage key={id} id={id} view="overview" />
-    if (parts.length === 3 && view !== "overview" && isTaskRunView(view ?? "")) return <TaskRunPage key={id} id={id} view={view ?? ""} />
+    if (parts.length === 3 && view !== "overview" && isTaskRunView(view ?? "")) {
+      return <TaskRunPage key={id} id={id} view={view ?? ""} />
+    }
   }
   const old = prefectAddress(parts)
   return old === undefined ? <NotFound /> : <Go to={old} />

@@ -17,7 +17,8 @@ const maxBlocks = 600
 
 const inline = (text: string): ComponentChildren => {
   const out: Array<ComponentChildren> = []
-  const pattern = /`([^`\n]{1,2000})`|\*\*([^*\n]{1,2000})\*\*|\*([^*\n]{1,2000})\*|!?\[([^\]\n]{0,500})\]\(([^()\s]{1,2000})\)|<(https?:\/\/[^\s<>]{1,2000})>/g
+  const pattern =
+    /`([^`\n]{1,2000})`|\*\*([^*\n]{1,2000})\*\*|\*([^*\n]{1,2000})\*|!?\[([^\]\n]{0,500})\]\(([^()\s]{1,2000})\)|<(https?:\/\/[^\s<>]{1,2000})>/g
   let at = 0
   for (const match of text.matchAll(pattern)) {
     if (match.index > at) out.push(visible(text.slice(at, match.index)))
@@ -34,7 +35,9 @@ const inline = (text: string): ComponentChildren => {
           ? visible(whole)
           : (
             <a href={link} rel="noopener noreferrer" target="_blank" title="Leaves this page">
-              {label === undefined || label === "" || label === address ? visible(address) : `${visible(label)} (${visible(address)})`}
+              {label === undefined || label === "" || label === address
+                ? visible(address)
+                : `${visible(label)} (${visible(address)})`}
             </a>
           )
       )
@@ -76,8 +79,12 @@ const blocks = (text: string): Array<ComponentChildren> => {
       for (i += 2; i < lines.length && lines[i]!.includes("|") && rows.length < 200; i++) rows.push(cells(lines[i]!))
       out.push(
         <table class="md-table">
-          <thead><tr>{head.map((cell, j) => <th key={j} scope="col">{inline(cell)}</th>)}</tr></thead>
-          <tbody>{rows.map((row, j) => <tr key={j}>{head.map((_, k) => <td key={k}>{inline(row[k] ?? "")}</td>)}</tr>)}</tbody>
+          <thead>
+            <tr>{head.map((cell, j) => <th key={j} scope="col">{inline(cell)}</th>)}</tr>
+          </thead>
+          <tbody>
+            {rows.map((row, j) => <tr key={j}>{head.map((_, k) => <td key={k}>{inline(row[k] ?? "")}</td>)}</tr>)}
+          </tbody>
         </table>
       )
       continue
@@ -95,7 +102,9 @@ const blocks = (text: string): Array<ComponentChildren> => {
       continue
     }
     const paragraph: Array<string> = []
-    for (; i < lines.length && lines[i]!.trim() !== "" && !/^(?:```|#{1,6} )/.test(lines[i]!); i++) paragraph.push(lines[i]!)
+    for (; i < lines.length && lines[i]!.trim() !== "" && !/^(?:```|#{1,6} )/.test(lines[i]!); i++) {
+      paragraph.push(lines[i]!)
+    }
     out.push(<p>{inline(paragraph.join(" "))}</p>)
   }
   return out

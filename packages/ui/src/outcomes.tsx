@@ -16,7 +16,11 @@ const reasonColours = ["#eb0000", "#f58c0c", "#9b51e0", "#62757f", "#b5179e", "#
 
 /** From blue over yellow to red: even in lightness steps, and told apart by those who do not see green. */
 const scale = (part: number): string => {
-  const stops: ReadonlyArray<readonly [number, number, number]> = [[44, 75, 160], [88, 160, 190], [235, 215, 110], [230, 120, 50], [165, 20, 60]]
+  const stops: ReadonlyArray<readonly [number, number, number]> = [[44, 75, 160], [88, 160, 190], [235, 215, 110], [
+    230,
+    120,
+    50
+  ], [165, 20, 60]]
   const at = Math.min(0.9999, Math.max(0, part)) * (stops.length - 1)
   const low = stops[Math.floor(at)]!
   const high = stops[Math.floor(at) + 1]!
@@ -91,7 +95,13 @@ export const Outcomes = ({ onColours, run, total }: {
       colourAt: (index) => {
         const reason = reasons.get(index)
         const value = values.get(index) as Readonly<Record<string, number>> | undefined
-        if (by === "outcome") return reason !== undefined ? reasonColour(reason) : value === undefined ? undefined : valueColour
+        if (by === "outcome") {
+          return reason !== undefined
+            ? reasonColour(reason)
+            : value === undefined
+            ? undefined
+            : valueColour
+        }
         const number = value?.[by.slice(7)]
         return number === undefined ? undefined : scale((number - range.min) / (range.max - range.min || 1))
       }
@@ -127,7 +137,11 @@ export const Outcomes = ({ onColours, run, total }: {
           <ul class="outcome-legend">
             <Swatch colour={valueColour} text={`value ${values.size}`} />
             {reasonNames.map((reason) => (
-              <Swatch key={reason} colour={reasonColour(reason)} text={`${reason} ${[...reasons.values()].filter((one) => one === reason).length}`} />
+              <Swatch
+                key={reason}
+                colour={reasonColour(reason)}
+                text={`${reason} ${[...reasons.values()].filter((one) => one === reason).length}`}
+              />
             ))}
           </ul>
         )
@@ -136,7 +150,10 @@ export const Outcomes = ({ onColours, run, total }: {
           <span class="scale">
             <span class="number">{range.min}</span>
             <svg width="120" height="12" aria-hidden="true">
-              {Array.from({ length: 24 }, (_, i) => <rect key={i} x={i * 5} width="5" height="12" fill={scale(i / 23)} />)}
+              {Array.from(
+                { length: 24 },
+                (_, i) => <rect key={i} x={i * 5} width="5" height="12" fill={scale(i / 23)} />
+              )}
             </svg>
             <span class="number">{range.max}</span>
           </span>
@@ -149,7 +166,9 @@ export const Outcomes = ({ onColours, run, total }: {
 
 const Swatch = ({ colour, text }: { readonly colour: string; readonly text: string }) => (
   <li>
-    <svg width="12" height="12" aria-hidden="true"><rect width="12" height="12" rx="2" fill={colour} /></svg>
+    <svg width="12" height="12" aria-hidden="true">
+      <rect width="12" height="12" rx="2" fill={colour} />
+    </svg>
     {text}
   </li>
 )

@@ -46,7 +46,9 @@ export const StateText = ({ name }: { readonly name: string }) => (
 )
 
 /** A bar of counts by state, and the counts as text for those who do not see it. */
-export const CountsBar = ({ states, total }: { readonly states: Readonly<Record<string, number>>; readonly total: number }) => {
+export const CountsBar = (
+  { states, total }: { readonly states: Readonly<Record<string, number>>; readonly total: number }
+) => {
   const entries = Object.entries(states).filter(([, count]) => count > 0)
     .sort(([left], [right]) => order(left) - order(right))
   return (
@@ -55,7 +57,16 @@ export const CountsBar = ({ states, total }: { readonly states: Readonly<Record<
         {entries.map(([name, count], i) => {
           const before = entries.slice(0, i).reduce((sum, [, n]) => sum + n, 0)
           const width = Math.max(count / total * 100, 0.8)
-          return <rect key={name} x={before / total * 100} y="0" width={width} height="8" fill={palette[name] ?? "#8a8f98"} />
+          return (
+            <rect
+              key={name}
+              x={before / total * 100}
+              y="0"
+              width={width}
+              height="8"
+              fill={palette[name] ?? "#8a8f98"}
+            />
+          )
         })}
       </svg>
       <span class="visually-hidden">{entries.map(([name, count]) => `${name} ${count}`).join(", ")}</span>
@@ -68,7 +79,10 @@ const order = (name: string): number => families.indexOf(familyOf(name))
 
 export const useZone = (): readonly [Zone, (zone: Zone) => void] => {
   const fromQuery = new URLSearchParams(location.search).get("tz")
-  return useSetting<Zone>("zone", fromQuery === "local" || fromQuery === "UTC" ? fromQuery : readSetting<Zone>("zone", "UTC"))
+  return useSetting<Zone>(
+    "zone",
+    fromQuery === "local" || fromQuery === "UTC" ? fromQuery : readSetting<Zone>("zone", "UTC")
+  )
 }
 
 export const Time = ({ value }: { readonly value: string | null | undefined }) => {
@@ -95,7 +109,9 @@ export const Duration = ({ end, start, isOver }: {
   return <span class="number">{durationText(millis)}{isRunning ? " so far" : ""}</span>
 }
 
-export const Alert = ({ failure, onRetry }: { readonly failure: Failure; readonly onRetry?: (() => void) | undefined }) => (
+export const Alert = (
+  { failure, onRetry }: { readonly failure: Failure; readonly onRetry?: (() => void) | undefined }
+) => (
   <div class="alert" role="alert">
     <strong>{titleOf(failure)}</strong>
     <p>{failure.message}</p>

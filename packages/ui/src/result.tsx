@@ -6,8 +6,8 @@ import { useQuery } from "./data.ts"
 import { DataTable } from "./dataTable.tsx"
 import { Alert, Copy, Facts, Loading, Size } from "./parts.tsx"
 import { setQuery, useAddress } from "./router.ts"
-import { Tree } from "./tree.tsx"
 import { plural, visible } from "./text.ts"
+import { Tree } from "./tree.tsx"
 
 const storageNames: Readonly<Record<string, string>> = {
   LocalResult: "local file",
@@ -25,12 +25,20 @@ export const Place = ({ stored }: { readonly stored: Stored }) => (
     rows={[
       ["Format", stored.formats.length === 0 ? null : <span>{stored.formats.join(" › ")}</span>],
       ["Stored size", <Size bytes={stored.stored_bytes} />],
-      ["Storage", stored.storage === null || stored.storage === "NoResultType" ? null : storageNames[stored.storage] ?? stored.storage],
-      ["Place", stored.location === null ? null : (
-        <span class="place">
-          <code>{visible(stored.location)}</code> <Copy label="Copy" text={stored.location} />
-        </span>
-      )]
+      [
+        "Storage",
+        stored.storage === null || stored.storage === "NoResultType"
+          ? null
+          : storageNames[stored.storage] ?? stored.storage
+      ],
+      [
+        "Place",
+        stored.location === null ? null : (
+          <span class="place">
+            <code>{visible(stored.location)}</code> <Copy label="Copy" text={stored.location} />
+          </span>
+        )
+      ]
     ]}
   />
 )
@@ -52,7 +60,9 @@ const Reason = ({ failure, reload, stored }: {
   readonly stored: Stored | undefined
   readonly reload: () => void
 }) => {
-  const isRetryable = ["StorageUnavailable", "Unavailable", "Unreachable", "RateLimited", "Busy"].includes(failure.reason)
+  const isRetryable = ["StorageUnavailable", "Unavailable", "Unreachable", "RateLimited", "Busy"].includes(
+    failure.reason
+  )
   const mount = failure.reason === "ResultAccessDenied" && stored?.location ? mountFor(stored.location) : undefined
   return (
     <div class={calm.has(failure.reason) ? "reason" : "alert"} role={calm.has(failure.reason) ? "status" : "alert"}>
@@ -79,15 +89,24 @@ const typescript = (id: string): string =>
     "})"
   ].join("\n")
 
-const Downloads = ({ canBytes, id, result }: { readonly id: string; readonly result: Result | undefined; readonly canBytes: boolean }) => {
+const Downloads = (
+  { canBytes, id, result }: { readonly id: string; readonly result: Result | undefined; readonly canBytes: boolean }
+) => {
   const [failure, fail] = useState<Failure | undefined>(undefined)
-  const get = (path: string, name: string) => void download(`/task-runs/${encodeURIComponent(id)}/${path}`, name).then(fail)
+  const get = (path: string, name: string) =>
+    void download(`/task-runs/${encodeURIComponent(id)}/${path}`, name).then(fail)
   return (
     <>
       <div class="downloads">
-        {canBytes ? <button type="button" onClick={() => get("result/bytes", "result.stored")}>Download stored bytes</button> : null}
-        {result === undefined ? null : <button type="button" onClick={() => get("result.json", "result.json")}>Download as JSON</button>}
-        {result?.kind === "table" ? <button type="button" onClick={() => get("result.csv", "result.csv")}>Download as CSV</button> : null}
+        {canBytes
+          ? <button type="button" onClick={() => get("result/bytes", "result.stored")}>Download stored bytes</button>
+          : null}
+        {result === undefined
+          ? null
+          : <button type="button" onClick={() => get("result.json", "result.json")}>Download as JSON</button>}
+        {result?.kind === "table"
+          ? <button type="button" onClick={() => get("result.csv", "result.csv")}>Download as CSV</button>
+          : null}
         <Copy label="Copy as TypeScript" text={typescript(id)} />
       </div>
       {failure === undefined ? null : <Alert failure={failure} />}
@@ -95,7 +114,9 @@ const Downloads = ({ canBytes, id, result }: { readonly id: string; readonly res
   )
 }
 
-const Text = ({ id, result }: { readonly id: string; readonly result: Extract<Result, { readonly kind: "value" | "text" }> }) => (
+const Text = (
+  { id, result }: { readonly id: string; readonly result: Extract<Result, { readonly kind: "value" | "text" }> }
+) => (
   <>
     <div role="document" aria-label="Text" class="text-block" tabIndex={0}>
       <pre>{visible(result.text ?? "", true)}</pre>
@@ -103,15 +124,32 @@ const Text = ({ id, result }: { readonly id: string; readonly result: Extract<Re
     {(result.size ?? 0) > (result.text ?? "").length
       ? (
         <p class="note">
-          The first {(result.text ?? "").length.toLocaleString("en")} of {plural(result.size ?? 0, "character")} are shown.{" "}
-          <button type="button" onClick={() => void download(`/task-runs/${encodeURIComponent(id)}/result.json`, "result.json")}>Download</button>
+          The first {(result.text ?? "").length.toLocaleString("en")} of {plural(result.size ?? 0, "character")}{" "}
+          are shown.{" "}
+          <button
+            type="button"
+            onClick={() => void download(`/task-runs/${encodeURIComponent(id)}/result.json`, "result.json")}
+          >
+            Download
+          </button>
         </p>
       )
       : null}
   </>
 )
 
-const withoutBytes = new Set(["NotPersisted", "NotFinished", "ResultAccessDenied", "ResultNotFound", "StorageNotProvided", "UnsupportedResultType", "StorageUnavailable", "NotFound", "NotMapped", "ChildrenIncomplete"])
+const withoutBytes = new Set([
+  "NotPersisted",
+  "NotFinished",
+  "ResultAccessDenied",
+  "ResultNotFound",
+  "StorageNotProvided",
+  "UnsupportedResultType",
+  "StorageUnavailable",
+  "NotFound",
+  "NotMapped",
+  "ChildrenIncomplete"
+])
 
 export const ResultView = ({ full = false, run }: { readonly run: TaskRun; readonly full?: boolean }) => {
   const { query } = useAddress()
@@ -136,12 +174,26 @@ export const ResultView = ({ full = false, run }: { readonly run: TaskRun; reado
             {data.as_value
               ? (
                 <div class="switch" role="group" aria-label="Shown as">
-                  <button type="button" aria-pressed={asValue ? "false" : "true"} onClick={() => setQuery({ as: null })}>As a table</button>
-                  <button type="button" aria-pressed={asValue ? "true" : "false"} onClick={() => setQuery({ as: "value" })}>As a value</button>
+                  <button
+                    type="button"
+                    aria-pressed={asValue ? "false" : "true"}
+                    onClick={() => setQuery({ as: null })}
+                  >
+                    As a table
+                  </button>
+                  <button
+                    type="button"
+                    aria-pressed={asValue ? "true" : "false"}
+                    onClick={() => setQuery({ as: "value" })}
+                  >
+                    As a value
+                  </button>
                 </div>
               )
               : null}
-            {asValue && data.as_value ? <Tree id={id} scalar={undefined} /> : <DataTable id={id} rows={data.rows} columns={data.columns} visibleRows={rows} />}
+            {asValue && data.as_value
+              ? <Tree id={id} scalar={undefined} />
+              : <DataTable id={id} rows={data.rows} columns={data.columns} visibleRows={rows} />}
           </>
         )
         : data.kind === "text"
@@ -155,9 +207,17 @@ export const ResultView = ({ full = false, run }: { readonly run: TaskRun; reado
             visibleRows={full ? Math.max(12, Math.floor((innerHeight - 380) / 26)) : 16}
           />
         )}
-      {data === undefined && failure === undefined ? null : (
-        <Downloads id={id} result={data} canBytes={data !== undefined ? data.storage !== null : failure !== undefined && !withoutBytes.has(failure.reason)} />
-      )}
+      {data === undefined && failure === undefined ?
+        null :
+        (
+          <Downloads
+            id={id}
+            result={data}
+            canBytes={data !== undefined
+              ? data.storage !== null
+              : failure !== undefined && !withoutBytes.has(failure.reason)}
+          />
+        )}
     </section>
   )
 }

@@ -2,7 +2,10 @@
 import { useEffect, useState } from "preact/hooks"
 
 /** The path below which the page is mounted. */
-export const base = (document.querySelector("meta[name=effect-prefect-base]")?.getAttribute("content") ?? "").replace(/\/$/, "")
+export const base = (document.querySelector("meta[name=effect-prefect-base]")?.getAttribute("content") ?? "").replace(
+  /\/$/,
+  ""
+)
 
 export interface Address {
   /** The parts of the path, decoded. */
@@ -35,9 +38,14 @@ const changed = () => {
 addEventListener("popstate", changed)
 
 /** An address of the page, as a link has it. */
-export const href = (parts: ReadonlyArray<string | number>, query: Readonly<Record<string, string | number | undefined>> = {}): string => {
+export const href = (
+  parts: ReadonlyArray<string | number>,
+  query: Readonly<Record<string, string | number | undefined>> = {}
+): string => {
   const params = new URLSearchParams()
-  for (const [key, value] of Object.entries(query)) if (value !== undefined && value !== "") params.set(key, String(value))
+  for (const [key, value] of Object.entries(query)) {
+    if (value !== undefined && value !== "") params.set(key, String(value))
+  }
   const search = params.toString()
   return `${base}/${parts.map((part) => encodeURIComponent(part)).join("/")}${search === "" ? "" : `?${search}`}`
 }
@@ -60,7 +68,7 @@ export const setQuery = (
   for (const [key, value] of Object.entries(changes)) {
     params.delete(key)
     if (value === null || value === "") continue
-    if (Array.isArray(value)) for (const one of value) params.append(key, one)
+    if (Array.isArray(value)) { for (const one of value) params.append(key, one) }
     else params.set(key, String(value))
   }
   const search = params.toString()
@@ -81,7 +89,9 @@ export const useAddress = (): Address => {
 /** Follows links of this page without loading it anew. */
 export const followLinks = (): void => {
   document.addEventListener("click", (event) => {
-    if (event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return
+    if (
+      event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey
+    ) return
     const link = (event.target as Element | null)?.closest?.("a")
     if (!link || link.target !== "" || link.hasAttribute("download")) return
     const to = new URL(link.href, location.href)

@@ -11,7 +11,11 @@ export const visible = (text: string, multiline = false): string =>
   !invisible.test(text) ? text : text.replace(invisibleAll, (character) => {
     if (multiline && (character === "\n" || character === "\t")) return character
     const code = character.codePointAt(0) ?? 0
-    return code < 0x20 ? String.fromCodePoint(0x2400 + code) : code === 0x7f ? "\u2421" : `\u2039U+${code.toString(16).toUpperCase().padStart(4, "0")}\u203a`
+    return code < 0x20
+      ? String.fromCodePoint(0x2400 + code)
+      : code === 0x7f
+      ? "\u2421"
+      : `\u2039U+${code.toString(16).toUpperCase().padStart(4, "0")}\u203a`
   })
 
 /** Text without the colours and movements that it has for terminals. */
@@ -26,7 +30,14 @@ export const timeText = (iso: string, zone: Zone): string => {
   const date = new Date(iso)
   if (Number.isNaN(date.getTime())) return visible(iso)
   const [y, mo, d, h, mi, s] = zone === "UTC"
-    ? [date.getUTCFullYear(), date.getUTCMonth(), date.getUTCDate(), date.getUTCHours(), date.getUTCMinutes(), date.getUTCSeconds()]
+    ? [
+      date.getUTCFullYear(),
+      date.getUTCMonth(),
+      date.getUTCDate(),
+      date.getUTCHours(),
+      date.getUTCMinutes(),
+      date.getUTCSeconds()
+    ]
     : [date.getFullYear(), date.getMonth(), date.getDate(), date.getHours(), date.getMinutes(), date.getSeconds()]
   return `${y}-${two(mo! + 1)}-${two(d!)} ${two(h!)}:${two(mi!)}:${two(s!)}`
 }
@@ -72,4 +83,5 @@ export const cellText = (json: unknown): string =>
 export const slugText = (slug: string | null | undefined, mapIndex: number): string =>
   `${slug === null || slug === undefined ? "(no task)" : visible(slug)}${mapIndex < 0 ? "" : `[${mapIndex}]`}`
 
-export const short = (text: string, length: number): string => text.length > length ? `${text.slice(0, length - 1)}\u2026` : text
+export const short = (text: string, length: number): string =>
+  text.length > length ? `${text.slice(0, length - 1)}\u2026` : text

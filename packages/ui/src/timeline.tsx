@@ -33,7 +33,9 @@ const millis = (iso: string | null): number | null => {
   return Number.isNaN(value) ? null : value
 }
 
-export const Timeline = ({ id, run, tasks }: { readonly id: string; readonly run: FlowRun; readonly tasks: ReadonlyArray<Task> }) => {
+export const Timeline = (
+  { id, run, tasks }: { readonly id: string; readonly run: FlowRun; readonly tasks: ReadonlyArray<Task> }
+) => {
   const [opened, setOpened] = useState<ReadonlyMap<string, Opened>>(new Map())
   const [failure, fail] = useState<Failure | undefined>(undefined)
   const [active, setActive] = useState(0)
@@ -54,15 +56,18 @@ export const Timeline = ({ id, run, tasks }: { readonly id: string; readonly run
     return own.flatMap((bar) => {
       const children = opened.get(bar.task!.task_run_id)
       if (children === undefined) return [bar]
-      return [bar, ...children.rows.map(([index, code, start, end]): Bar => ({
-        name: `${bar.name}[${index}]`,
-        state: children.names[code] ?? "Pending",
-        start,
-        end,
-        to: href(["flow-runs", id, "tasks", bar.task!.task_slug ?? "", index]),
-        task: undefined,
-        depth: 1
-      }))]
+      return [
+        bar,
+        ...children.rows.map(([index, code, start, end]): Bar => ({
+          name: `${bar.name}[${index}]`,
+          state: children.names[code] ?? "Pending",
+          start,
+          end,
+          to: href(["flow-runs", id, "tasks", bar.task!.task_slug ?? "", index]),
+          task: undefined,
+          depth: 1
+        }))
+      ]
     })
   }, [tasks, tasks.length, opened, openedRows])
   const range = useMemo(() => {
@@ -144,7 +149,9 @@ export const Timeline = ({ id, run, tasks }: { readonly id: string; readonly run
           if (bar.end !== null) {
             const text = durationText(bar.end - bar.start)
             context.fillStyle = c.dim
-            if (start + length + 6 + context.measureText(text).width < w) context.fillText(text, start + length + 6, y + rowHeight / 2)
+            if (start + length + 6 + context.measureText(text).width < w) {
+              context.fillText(text, start + length + 6, y + rowHeight / 2)
+            }
           }
         }
       }
@@ -163,7 +170,11 @@ export const Timeline = ({ id, run, tasks }: { readonly id: string; readonly run
       context.fillStyle = c.text
       const isMapped = bar.task !== undefined && bar.task.mapped !== null
       const mark = isMapped ? opened.has(bar.task!.task_run_id) ? "▾ " : "▸ " : ""
-      context.fillText(fitText(context, `${mark}${bar.name}`, named - 34 - bar.depth * 12), 22 + bar.depth * 12, y + rowHeight / 2)
+      context.fillText(
+        fitText(context, `${mark}${bar.name}`, named - 34 - bar.depth * 12),
+        22 + bar.depth * 12,
+        y + rowHeight / 2
+      )
     }
     context.restore()
   }
@@ -176,11 +187,14 @@ export const Timeline = ({ id, run, tasks }: { readonly id: string; readonly run
     if (next.delete(task.task_run_id)) return setOpened(next)
     const children: Opened = { names: [], rows: [] }
     request(
-      Stream.runForEach(Stream.unwrap(client.taskRuns.childTimes({ params: { id: task.task_run_id } })), ({ names, rows }) =>
-        Effect.sync(() => {
-          children.names = names
-          for (const row of rows) children.rows.push(row)
-        })),
+      Stream.runForEach(
+        Stream.unwrap(client.taskRuns.childTimes({ params: { id: task.task_run_id } })),
+        ({ names, rows }) =>
+          Effect.sync(() => {
+            children.names = names
+            for (const row of rows) children.rows.push(row)
+          })
+      ),
       new AbortController().signal,
       () => setOpened(new Map(opened).set(task.task_run_id, children)),
       fail
@@ -256,7 +270,14 @@ export const Timeline = ({ id, run, tasks }: { readonly id: string; readonly run
       {failure === undefined ? null : <Alert failure={failure} />}
       <div class="filters">
         <button type="button" aria-label="Smaller" disabled={zoom === 0} onClick={() => setZoom(zoom - 1)}>−</button>
-        <button type="button" aria-label="Larger" disabled={zoom === zooms.length - 1} onClick={() => setZoom(zoom + 1)}>+</button>
+        <button
+          type="button"
+          aria-label="Larger"
+          disabled={zoom === zooms.length - 1}
+          onClick={() => setZoom(zoom + 1)}
+        >
+          +
+        </button>
         <button type="button" disabled={!isMapped} onClick={() => toggle(bar)}>
           {isMapped && opened.has(bar!.task!.task_run_id) ? "Close children" : "Open children"}
         </button>
@@ -284,14 +305,24 @@ export const Timeline = ({ id, run, tasks }: { readonly id: string; readonly run
             if (row !== undefined) navigate(bars[row]!.to)
           }}
         >
-          <div class="graph-inner" style={{ width: `${zoom === 0 ? width - 2 : named + room + 12}px`, height: `${bars.length * rowHeight + 24}px` }}>
+          <div
+            class="graph-inner"
+            style={{
+              width: `${zoom === 0 ? width - 2 : named + room + 12}px`,
+              height: `${bars.length * rowHeight + 24}px`
+            }}
+          >
             <canvas ref={canvas} class="graph-canvas" aria-hidden="true" />
             {bar === undefined ? null : (
               <button
                 type="button"
                 class="timeline-active"
                 aria-label={`${bar.name} ${bar.state}`}
-                style={{ top: `${24 + active * rowHeight}px`, width: `${Math.max(100, width - 4)}px`, height: `${rowHeight}px` }}
+                style={{
+                  top: `${24 + active * rowHeight}px`,
+                  width: `${Math.max(100, width - 4)}px`,
+                  height: `${rowHeight}px`
+                }}
                 onClick={(event) => {
                   event.stopPropagation()
                   navigate(bar.to)
@@ -305,7 +336,11 @@ export const Timeline = ({ id, run, tasks }: { readonly id: string; readonly run
         {bar === undefined ? null : (
           <>
             <a href={bar.to}>{bar.name}</a> {bar.state}
-            {bar.start !== null && bar.end !== null ? `, ${durationText(bar.end - bar.start)}` : bar.start === null ? ", no times" : ""}
+            {bar.start !== null && bar.end !== null
+              ? `, ${durationText(bar.end - bar.start)}`
+              : bar.start === null
+              ? ", no times"
+              : ""}
           </>
         )}
       </p>

@@ -5,8 +5,8 @@ import { client, type Failure, run } from "./api.ts"
 import { Alert, Empty, Loading } from "./parts.tsx"
 import { setQuery, useAddress } from "./router.ts"
 import { reveal, rowAt, scrollHeight } from "./scroll.ts"
-import { entryAt, type OpenNode, pointer, rowOf, segmentsOf } from "./treeRows.ts"
 import { short, visible } from "./text.ts"
+import { entryAt, type OpenNode, pointer, rowOf, segmentsOf } from "./treeRows.ts"
 
 type Item = ValueLevel["items"][number]
 
@@ -109,7 +109,12 @@ export const Tree = ({ id, scalar, visibleRows = 22 }: {
   }
 
   const { rows, segments } = useMemo(
-    () => scalar !== undefined ? { rows: 1, segments: [] } : root.current === undefined ? { rows: 0, segments: [] } : segmentsOf(root.current),
+    () =>
+      scalar !== undefined
+        ? { rows: 1, segments: [] }
+        : root.current === undefined
+        ? { rows: 0, segments: [] }
+        : segmentsOf(root.current),
     [version, scalar, root.current]
   )
   const view = Math.min(rows, visibleRows) * rowHeight
@@ -118,21 +123,29 @@ export const Tree = ({ id, scalar, visibleRows = 22 }: {
   const first = Math.max(0, Math.floor(top) - 3)
   const last = Math.min(rows, Math.ceil(top + visibleRows) + 3)
   const bring = (row: number) => {
-    if (box.current !== null) box.current.scrollTop = reveal({ rows, rowHeight, view: box.current.clientHeight }, box.current.scrollTop, row)
+    if (box.current !== null) {
+      box.current.scrollTop = reveal({ rows, rowHeight, view: box.current.clientHeight }, box.current.scrollTop, row)
+    }
   }
   useLayoutEffect(() => {
     for (let row = first; row < last; row++) {
       const entry = entryAt(segments, row)
       if (entry === undefined) continue
       const level = levels.current.get(entry.node.path)
-      if (level !== undefined && !level.items.has(entry.place)) load(entry.node.path, Math.floor(entry.place / pageSize) * pageSize)
+      if (level !== undefined && !level.items.has(entry.place)) {
+        load(entry.node.path, Math.floor(entry.place / pageSize) * pageSize)
+      }
     }
   }, [first, last, version])
 
   const at = Math.min(active, Math.max(0, rows - 1))
-  const itemAt = (row: number): { readonly node: OpenNode; readonly place: number; readonly item: Item | undefined } | undefined => {
+  const itemAt = (
+    row: number
+  ): { readonly node: OpenNode; readonly place: number; readonly item: Item | undefined } | undefined => {
     const entry = entryAt(segments, row)
-    return entry === undefined ? undefined : { ...entry, item: levels.current.get(entry.node.path)?.items.get(entry.place) }
+    return entry === undefined
+      ? undefined
+      : { ...entry, item: levels.current.get(entry.node.path)?.items.get(entry.place) }
   }
   const select = (row: number) => {
     const to = Math.max(0, Math.min(rows - 1, row))
@@ -213,10 +226,15 @@ export const Tree = ({ id, scalar, visibleRows = 22 }: {
   }
   return (
     <>
-      {failure === undefined ? null : <Alert failure={failure} onRetry={() => {
-        fail(undefined)
-        redraw((n) => n + 1)
-      }} />}
+      {failure === undefined ? null : (
+        <Alert
+          failure={failure}
+          onRetry={() => {
+            fail(undefined)
+            redraw((n) => n + 1)
+          }}
+        />
+      )}
       <div
         ref={box}
         class="tree"
@@ -232,7 +250,15 @@ export const Tree = ({ id, scalar, visibleRows = 22 }: {
           <div role="presentation" class="tree-window" style={{ height: `${view}px` }}>
             {scalar !== undefined
               ? (
-                <div id={`${domId}-0`} role="treeitem" aria-level={1} aria-setsize={1} aria-posinset={1} aria-label={`value: ${visible(scalar.preview)}`} class="tree-row active">
+                <div
+                  id={`${domId}-0`}
+                  role="treeitem"
+                  aria-level={1}
+                  aria-setsize={1}
+                  aria-posinset={1}
+                  aria-label={`value: ${visible(scalar.preview)}`}
+                  class="tree-row active"
+                >
                   <span class={`preview preview-${scalar.kind}`}>{visible(scalar.preview)}</span>
                 </div>
               )
@@ -242,7 +268,9 @@ export const Tree = ({ id, scalar, visibleRows = 22 }: {
                 if (entry === undefined) return null
                 const { item, node, place } = entry
                 const isOpen = node.open.has(place)
-                const label = item === undefined ? `${place}: loading` : `${nameOf(node, item)}: ${visible(item.preview)}`
+                const label = item === undefined
+                  ? `${place}: loading`
+                  : `${nameOf(node, item)}: ${visible(item.preview)}`
                 return (
                   <div
                     key={`${node.path} ${place}`}
@@ -255,17 +283,25 @@ export const Tree = ({ id, scalar, visibleRows = 22 }: {
                     aria-expanded={item !== undefined && item.size > 0 ? isOpen ? "true" : "false" : undefined}
                     aria-selected={row === at ? "true" : "false"}
                     class={`tree-row${row === at ? " active" : ""}`}
-                    style={{ transform: `translateY(${(row - top) * rowHeight}px)`, paddingLeft: `${Math.min(node.level, 24) * 16 - 6}px` }}
+                    style={{
+                      transform: `translateY(${(row - top) * rowHeight}px)`,
+                      paddingLeft: `${Math.min(node.level, 24) * 16 - 6}px`
+                    }}
                     onClick={() => {
                       select(row)
                       toggle(row)
                     }}
                   >
-                    <span class={`twist${item !== undefined && item.size > 0 ? isOpen ? " open" : " closed" : ""}`} aria-hidden="true" />
+                    <span
+                      class={`twist${item !== undefined && item.size > 0 ? isOpen ? " open" : " closed" : ""}`}
+                      aria-hidden="true"
+                    />
                     {item === undefined ? <span class="skeleton" /> : (
                       <>
                         <span class="tree-key">{nameOf(node, item)}:</span>
-                        <span class={`preview preview-${item.kind}`} title={visible(item.preview)}>{short(visible(item.preview), 400)}</span>
+                        <span class={`preview preview-${item.kind}`} title={visible(item.preview)}>
+                          {short(visible(item.preview), 400)}
+                        </span>
                       </>
                     )}
                   </div>

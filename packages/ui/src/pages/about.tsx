@@ -27,30 +27,43 @@ export const AboutPage = () => {
                 ["Read from", kinds[data.kind] ?? data.kind],
                 ["Called", visible(data.name)],
                 ["effect-prefect", data.version],
-                ["Changes", data.can.changes ? "followed while a run is not finished" : "none: an archive stays as it is"]
+                [
+                  "Changes",
+                  data.can.changes ? "followed while a run is not finished" : "none: an archive stays as it is"
+                ]
               ]}
             />
           </section>
           <section class="panel" aria-label="What may be read">
             <h2>What may be read</h2>
-            <p class="dim">Results are read from these places and from no other. Add one with <code>--mount FROM[=DIR]</code>.</p>
-            {data.mounts.length === 0 ? <p>No place is allowed: only results that stand in the backend itself are shown.</p> : (
-              <ul class="plain mounts">
-                {data.mounts.map(({ from, to }, i) => (
-                  <li key={i}>
-                    <code>{visible(from)}</code>
-                    {to === null ? null : <> read from <code>{visible(to)}</code></>}
-                  </li>
-                ))}
-              </ul>
-            )}
+            <p class="dim">
+              Results are read from these places and from no other. Add one with <code>--mount FROM[=DIR]</code>.
+            </p>
+            {data.mounts.length === 0 ?
+              <p>No place is allowed: only results that stand in the backend itself are shown.</p> :
+              (
+                <ul class="plain mounts">
+                  {data.mounts.map(({ from, to }, i) => (
+                    <li key={i}>
+                      <code>{visible(from)}</code>
+                      {to === null ? null : (
+                        <>
+                          read from <code>{visible(to)}</code>
+                        </>
+                      )}
+                    </li>
+                  ))}
+                </ul>
+              )}
           </section>
           {data.problems.length === 0 ? null : (
             <section class="panel" aria-label="Lines that could not be used">
               <h2>{plural(data.problems.length, "line")} that could not be used</h2>
               <ul class="plain">
                 {data.problems.slice(0, 200).map(({ place, problem }, i) => (
-                  <li key={i}><code>{visible(place)}</code> {visible(problem)}</li>
+                  <li key={i}>
+                    <code>{visible(place)}</code> {visible(problem)}
+                  </li>
                 ))}
               </ul>
               {data.problems.length > 200 ? <p class="dim">The first 200 are shown.</p> : null}

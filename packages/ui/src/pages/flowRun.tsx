@@ -17,7 +17,8 @@ import { Timeline } from "../timeline.tsx"
 import { runName, Search, Select } from "./flowRuns.tsx"
 
 export const failedFamily = (task: Task): boolean =>
-  familyOf(task.state) === "failed" || Object.keys(task.mapped?.states ?? {}).some((name) => familyOf(name) === "failed")
+  familyOf(task.state) === "failed" ||
+  Object.keys(task.mapped?.states ?? {}).some((name) => familyOf(name) === "failed")
 
 const viewNames = ["overview", "tasks", "graph", "timeline", "results", "logs", "artifacts", "states"] as const
 type View = (typeof viewNames)[number]
@@ -69,7 +70,9 @@ const taskColumns: ReadonlyArray<Column<Task>> = [
     title: "Task",
     width: "2fr",
     render: (task) => (
-      <a tabIndex={-1} href={href(["task-runs", task.task_run_id])} title={visible(task.name ?? "")}>{slugText(task.task_slug, -1)}</a>
+      <a tabIndex={-1} href={href(["task-runs", task.task_run_id])} title={visible(task.name ?? "")}>
+        {slugText(task.task_slug, -1)}
+      </a>
     )
   },
   { key: "state", title: "State", width: 150, render: (task) => <StateText name={task.state} /> },
@@ -103,16 +106,25 @@ const TasksView = ({ changes, id }: { readonly id: string; readonly changes: Cha
   const tasks = useTasks(id, changes)
   const q = (query.get("q") ?? "").toLowerCase()
   const state = query.get("state") ?? ""
-  const names = sortNames(new Set(tasks.value.flatMap((task) => [task.state, ...Object.keys(task.mapped?.states ?? {})])))
-  const shown = q === "" && state === "" ? tasks.value : tasks.value.filter((task) =>
-    (q === "" || (task.task_slug ?? "").toLowerCase().includes(q) || (task.name ?? "").toLowerCase().includes(q)) &&
-    (state === "" || task.state === state || (task.mapped?.states[state] ?? 0) > 0)
+  const names = sortNames(
+    new Set(tasks.value.flatMap((task) => [task.state, ...Object.keys(task.mapped?.states ?? {})]))
   )
+  const shown = q === "" && state === "" ?
+    tasks.value :
+    tasks.value.filter((task) =>
+      (q === "" || (task.task_slug ?? "").toLowerCase().includes(q) || (task.name ?? "").toLowerCase().includes(q)) &&
+      (state === "" || task.state === state || (task.mapped?.states[state] ?? 0) > 0)
+    )
   return (
     <>
       <div class="filters" role="group" aria-label="Filters">
         <Search label="Search tasks" />
-        <Select label="State" name="state" value={state} options={[["", "All states"], ...names.map((name) => [name, name] as const)]} />
+        <Select
+          label="State"
+          name="state"
+          value={state}
+          options={[["", "All states"], ...names.map((name) => [name, name] as const)]}
+        />
       </div>
       {tasks.failure === undefined ? null : <Alert failure={tasks.failure} onRetry={tasks.start} />}
       {tasks.value.length === 0 && tasks.isRunning ? <Loading label="Loading tasks" onStop={tasks.stop} /> : (
@@ -126,9 +138,9 @@ const TasksView = ({ changes, id }: { readonly id: string; readonly changes: Cha
             isBusy={tasks.isRunning}
             visibleRows={Math.max(10, Math.floor((innerHeight - 320) / 38))}
           />
-          {shown.length > 0 || tasks.failure !== undefined ? <p class="below">{plural(shown.length, "task")}</p> : (
-            <Empty>{tasks.value.length === 0 ? "This run has no task runs." : "No task fits these filters."}</Empty>
-          )}
+          {shown.length > 0 || tasks.failure !== undefined ?
+            <p class="below">{plural(shown.length, "task")}</p> :
+            <Empty>{tasks.value.length === 0 ? "This run has no task runs." : "No task fits these filters."}</Empty>}
         </>
       )}
     </>
@@ -138,7 +150,10 @@ const TasksView = ({ changes, id }: { readonly id: string; readonly changes: Cha
 const Overview = ({ changes, run }: { readonly run: FlowRun; readonly changes: Changes }) => {
   const id = run.flow_run_id
   const tasks = useTasks(id, changes)
-  const flow = useQuery(run.flow_id === null ? null : `flow ${run.flow_id}`, () => client.flows.show({ params: { id: run.flow_id ?? "" } }))
+  const flow = useQuery(
+    run.flow_id === null ? null : `flow ${run.flow_id}`,
+    () => client.flows.show({ params: { id: run.flow_id ?? "" } })
+  )
   const counts: Record<string, number> = {}
   for (const { mapped, state } of tasks.value) {
     const entries = mapped === null || mapped.found === 0 ? [[state, 1] as const] : Object.entries(mapped.states)
@@ -155,24 +170,33 @@ const Overview = ({ changes, run }: { readonly run: FlowRun; readonly changes: C
       <section class="panel" aria-label="Run">
         <Facts
           rows={[
-            ["Flow", run.flow_id === null ? null : (
-              <a href={href(["flows", run.flow_id])}>{visible(flow.data?.name ?? run.flow_id)}</a>
-            )],
+            [
+              "Flow",
+              run.flow_id === null ?
+                null :
+                <a href={href(["flows", run.flow_id])}>{visible(flow.data?.name ?? run.flow_id)}</a>
+            ],
             ["Started", <Time value={run.start_time} />],
             ["Ended", <Time value={run.end_time} />],
             ["Duration", <Duration start={run.start_time} end={run.end_time} isOver={isFinished(run.state)} />],
             ["Scheduled", run.scheduled_start_time ? <Time value={run.scheduled_start_time} /> : null],
-            ["Labels", run.labels && run.labels.length > 0
-              ? run.labels.map((label) => <span key={label} class="label">{visible(label)}</span>)
-              : null],
+            [
+              "Labels",
+              run.labels && run.labels.length > 0
+                ? run.labels.map((label) => <span key={label} class="label">{visible(label)}</span>)
+                : null
+            ],
             ["Id", <code>{visible(id)}</code>]
           ]}
         />
       </section>
       {tasks.failure === undefined ? null : <Alert failure={tasks.failure} onRetry={tasks.start} />}
       {total === 0
-        ? tasks.isRunning ? <Loading label="Counting task runs" onStop={tasks.stop} />
-          : tasks.failure === undefined ? <Empty>This run has no task runs.</Empty> : null
+        ? tasks.isRunning ?
+          <Loading label="Counting task runs" onStop={tasks.stop} />
+          : tasks.failure === undefined
+          ? <Empty>This run has no task runs.</Empty>
+          : null
         : (
           <section class="panel" aria-label="Task runs">
             <h2>{plural(total, "task run")} of {plural(tasks.value.length, "task")}</h2>
@@ -197,25 +221,39 @@ const Overview = ({ changes, run }: { readonly run: FlowRun; readonly changes: C
               return (
                 <li key={task.task_run_id}>
                   <a href={href(["task-runs", task.task_run_id])}>{slugText(task.task_slug, -1)}</a>
-                  {bad.length === 0 ? <StateText name={task.state} /> : bad.map(([name, count]) => (
-                    <a key={name} class="state-link" href={href(["task-runs", task.task_run_id, "children"], { view: "list", state: name })}>
-                      <StateText name={name} /> {count} of {task.mapped?.found}
-                    </a>
-                  ))}
+                  {bad.length === 0 ?
+                    <StateText name={task.state} /> :
+                    bad.map(([name, count]) => (
+                      <a
+                        key={name}
+                        class="state-link"
+                        href={href(["task-runs", task.task_run_id, "children"], { view: "list", state: name })}
+                      >
+                        <StateText name={name} /> {count} of {task.mapped?.found}
+                      </a>
+                    ))}
                   {bad.length === 0 && task.message ? <p class="message">{visible(task.message, true)}</p> : null}
                 </li>
               )
             })}
           </ul>
-          {failed.length > 20 ? <p class="below"><a href={href(["flow-runs", id, "tasks"])}>All {failed.length}</a></p> : null}
+          {failed.length > 20
+            ? (
+              <p class="below">
+                <a href={href(["flow-runs", id, "tasks"])}>All {failed.length}</a>
+              </p>
+            )
+            : null}
         </section>
       )}
-      {hasParameters ? (
-        <section class="panel" aria-label="Parameters">
-          <h2>Parameters</h2>
-          <JsonBlock value={parameters} />
-        </section>
-      ) : null}
+      {hasParameters ?
+        (
+          <section class="panel" aria-label="Parameters">
+            <h2>Parameters</h2>
+            <JsonBlock value={parameters} />
+          </section>
+        ) :
+        null}
     </>
   )
 }
@@ -255,7 +293,9 @@ export const StatesView = ({ failure, isLoading, records, reload }: {
 const RunStates = ({ changes, id }: { readonly id: string; readonly changes: Changes }) => {
   const states = useQuery(`states ${id}`, () => client.flowRuns.states({ params: { id } }))
   useGrown(changes.states, states.reload)
-  return <StatesView records={states.data} failure={states.failure} isLoading={states.isLoading} reload={states.reload} />
+  return (
+    <StatesView records={states.data} failure={states.failure} isLoading={states.isLoading} reload={states.reload} />
+  )
 }
 
 export const outcomeText = (outcome: Outcome): string => {
@@ -271,7 +311,9 @@ export const outcomeColumns: ReadonlyArray<Column<Outcome>> = [
     title: "Task",
     width: "1.2fr",
     render: (outcome) => (
-      <a tabIndex={-1} href={href(["task-runs", outcome.task_run_id])}>{slugText(outcome.task_slug, outcome.map_index)}</a>
+      <a tabIndex={-1} href={href(["task-runs", outcome.task_run_id])}>
+        {slugText(outcome.task_slug, outcome.map_index)}
+      </a>
     )
   },
   { key: "state", title: "State", width: 150, render: (outcome) => <StateText name={outcome.state} /> },
@@ -283,7 +325,9 @@ export const outcomeColumns: ReadonlyArray<Column<Outcome>> = [
     render: (outcome) => {
       const text = outcomeText(outcome)
       const isError = "error" in outcome.outcome
-      return <span class={isError ? "dim" : "mono"} title={visible(short(text, 2000))}>{visible(short(text, 400))}</span>
+      return (
+        <span class={isError ? "dim" : "mono"} title={visible(short(text, 2000))}>{visible(short(text, 400))}</span>
+      )
     }
   }
 ]
@@ -313,8 +357,11 @@ const ResultsView = ({ id }: { readonly id: string }) => {
         <span role="status">
           {outcomes.isRunning
             ? `${plural(count, "result")} so far`
-            : outcomes.isDone ? plural(count, "result")
-            : count > 0 ? `Stopped after ${plural(count, "result")}` : "Every task run's result is read from its storage."}
+            : outcomes.isDone ?
+            plural(count, "result")
+            : count > 0
+            ? `Stopped after ${plural(count, "result")}`
+            : "Every task run's result is read from its storage."}
         </span>
       </div>
       {outcomes.failure === undefined ? null : <Alert failure={outcomes.failure} onRetry={outcomes.start} />}
@@ -333,8 +380,11 @@ const ResultsView = ({ id }: { readonly id: string }) => {
 
 const ArtifactView = ({ artifact }: { readonly artifact: Artifact }) => {
   const { data } = artifact
-  const record = typeof data === "object" && data !== null && !Array.isArray(data) ? data as Readonly<Record<string, unknown>> : {}
-  const address = record["link"] ?? record["url"] ?? (artifact.kind === "link" && typeof data === "string" ? data : undefined)
+  const record = typeof data === "object" && data !== null && !Array.isArray(data)
+    ? data as Readonly<Record<string, unknown>>
+    : {}
+  const address = record["link"] ?? record["url"] ??
+    (artifact.kind === "link" && typeof data === "string" ? data : undefined)
   const text = record["markdown"] ?? (artifact.kind === "markdown" && typeof data === "string" ? data : undefined)
   if (typeof text === "string") return <Markdown text={text} />
   if (typeof address === "string") {
@@ -365,9 +415,13 @@ const ArtifactsView = ({ id }: { readonly id: string }) => {
             {data.items.map((artifact, index) => (
               <div role="row" key={artifact.id} class="artifact" aria-rowindex={index + 2}>
                 <span role="cell" class="label">{visible(artifact.kind ?? "unknown")}</span>
-                <div role="cell" class="artifact-body"><ArtifactView artifact={artifact} /></div>
+                <div role="cell" class="artifact-body">
+                  <ArtifactView artifact={artifact} />
+                </div>
                 <span role="cell">
-                  {artifact.task_run_id === null ? "–" : <a href={href(["task-runs", artifact.task_run_id])}>its task run</a>}
+                  {artifact.task_run_id === null
+                    ? "–"
+                    : <a href={href(["task-runs", artifact.task_run_id])}>its task run</a>}
                 </span>
               </div>
             ))}
@@ -383,24 +437,33 @@ const ArtifactsView = ({ id }: { readonly id: string }) => {
 const GraphPage = ({ changes, id }: { readonly id: string; readonly changes: Changes }) => {
   const graph = useQuery(`graph ${id}`, () => client.flowRuns.graph({ params: { id } }))
   const tasks = useTasks(id, changes)
-  const byId = useMemo(() => new Map(tasks.value.map((task) => [task.task_id ?? task.task_run_id, task])), [tasks.value.length, tasks.isDone])
+  const byId = useMemo(() => new Map(tasks.value.map((task) => [task.task_id ?? task.task_run_id, task])), [
+    tasks.value.length,
+    tasks.isDone
+  ])
   return (
     <>
       {graph.failure === undefined ? null : <Alert failure={graph.failure} onRetry={graph.reload} />}
-      {graph.data === undefined ? graph.isLoading ? <Loading label="Loading the graph" /> : null
-        : graph.data.tasks.length === 0 ? <Empty>This run has no task runs.</Empty>
+      {graph.data === undefined ?
+        graph.isLoading ? <Loading label="Loading the graph" /> : null
+        : graph.data.tasks.length === 0 ?
+        <Empty>This run has no task runs.</Empty>
         : <GraphView id={id} graph={graph.data} tasks={tasks.value} byId={byId} />}
     </>
   )
 }
 
-const TimelinePage = ({ changes, id, run }: { readonly id: string; readonly changes: Changes; readonly run: FlowRun }) => {
+const TimelinePage = (
+  { changes, id, run }: { readonly id: string; readonly changes: Changes; readonly run: FlowRun }
+) => {
   const tasks = useTasks(id, changes)
   return (
     <>
       {tasks.failure === undefined ? null : <Alert failure={tasks.failure} onRetry={tasks.start} />}
       {tasks.value.length === 0
-        ? tasks.isRunning ? <Loading label="Loading times" onStop={tasks.stop} /> : <Empty>This run has no task runs.</Empty>
+        ? tasks.isRunning
+          ? <Loading label="Loading times" onStop={tasks.stop} />
+          : <Empty>This run has no task runs.</Empty>
         : <Timeline id={id} tasks={tasks.value} run={run} />}
     </>
   )
@@ -422,7 +485,11 @@ const LogsPage = ({ changes, id, isLive, run }: {
         grown={changes.logs}
         isLive={isLive}
         tools={
-          <button type="button" onClick={() => void download(`/flow-runs/${encodeURIComponent(id)}/logs.txt`, `${runName(run)}.log`).then(fail)}>
+          <button
+            type="button"
+            onClick={() =>
+              void download(`/flow-runs/${encodeURIComponent(id)}/logs.txt`, `${runName(run)}.log`).then(fail)}
+          >
             Download
           </button>
         }
@@ -439,10 +506,13 @@ export const FlowRunPage = ({ id, view }: { readonly id: string; readonly view: 
   if (run.data === undefined) {
     return (
       <>
-        <Heading text={run.failure?.tag === "NotFound" ? "Not found" : "Flow run"} above={<a href={href(["flow-runs"])}>Flow runs</a>} />
-        {run.failure === undefined ? <Loading label="Loading the flow run" /> : (
-          <Alert failure={run.failure} onRetry={run.failure.tag === "NotFound" ? undefined : run.reload} />
-        )}
+        <Heading
+          text={run.failure?.tag === "NotFound" ? "Not found" : "Flow run"}
+          above={<a href={href(["flow-runs"])}>Flow runs</a>}
+        />
+        {run.failure === undefined ?
+          <Loading label="Loading the flow run" /> :
+          <Alert failure={run.failure} onRetry={run.failure.tag === "NotFound" ? undefined : run.reload} />}
       </>
     )
   }
@@ -465,12 +535,16 @@ export const FlowRunPage = ({ id, view }: { readonly id: string; readonly view: 
         above={<a href={href(["flow-runs"])}>Flow runs</a>}
         beside={<StateText name={name} />}
       />
-      {message === null || message === "" ? null : <p class={`message message-${familyOf(name)}`}>{visible(message, true)}</p>}
+      {message === null || message === ""
+        ? null
+        : <p class={`message message-${familyOf(name)}`}>{visible(message, true)}</p>}
       {run.failure === undefined ? null : <Alert failure={run.failure} onRetry={run.reload} />}
       <LiveStatus isLive={isLive} changes={changes} />
       <Views
         current={view}
-        views={viewNames.map((name) => [name, href(name === "overview" ? ["flow-runs", id] : ["flow-runs", id, name]), viewTitles[name]])}
+        views={viewNames.map((
+          name
+        ) => [name, href(name === "overview" ? ["flow-runs", id] : ["flow-runs", id, name]), viewTitles[name]])}
       />
       {body[view as View]()}
     </>

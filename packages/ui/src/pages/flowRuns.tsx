@@ -26,14 +26,19 @@ const RunCounts = ({ run }: { readonly run: FlowRun }) => {
     : <CountsBar states={data.states} total={data.total} />
 }
 
-export const runName = (run: FlowRun): string => run.name === null || run.name === "" ? run.flow_run_id : visible(run.name)
+export const runName = (run: FlowRun): string =>
+  run.name === null || run.name === "" ? run.flow_run_id : visible(run.name)
 
-export const flowRunColumns = (flowNames: Readonly<Record<string, string | null>> | undefined): ReadonlyArray<Column<FlowRun>> => [
+export const flowRunColumns = (
+  flowNames: Readonly<Record<string, string | null>> | undefined
+): ReadonlyArray<Column<FlowRun>> => [
   {
     key: "name",
     title: "Name",
     width: "2.2fr",
-    render: (run) => <a tabIndex={-1} href={href(["flow-runs", run.flow_run_id])} title={runName(run)}>{runName(run)}</a>
+    render: (run) => (
+      <a tabIndex={-1} href={href(["flow-runs", run.flow_run_id])} title={runName(run)}>{runName(run)}</a>
+    )
   },
   { key: "state", title: "State", width: 140, render: (run) => <StateText name={nameOf(run.state)} /> },
   ...(flowNames === undefined ? [] : [{
@@ -45,7 +50,11 @@ export const flowRunColumns = (flowNames: Readonly<Record<string, string | null>
       const name = run.flow_id === null ? null : flowNames[run.flow_id]
       return run.flow_id === null
         ? <span class="none">–</span>
-        : <a tabIndex={-1} href={href(["flows", run.flow_id])} title={visible(name ?? run.flow_id)}>{visible(name ?? run.flow_id)}</a>
+        : (
+          <a tabIndex={-1} href={href(["flows", run.flow_id])} title={visible(name ?? run.flow_id)}>
+            {visible(name ?? run.flow_id)}
+          </a>
+        )
     }
   }]),
   { key: "started", title: "Started", width: 170, from: 520, render: (run) => <Time value={run.start_time} /> },
@@ -63,7 +72,12 @@ export const flowRunColumns = (flowNames: Readonly<Record<string, string | null>
 /** The page of that number: cursors lead from one page to the next. */
 const pageAt = (
   number: number,
-  query: { readonly flow?: string; readonly state?: ReadonlyArray<string>; readonly q?: string; readonly flow_id?: string }
+  query: {
+    readonly flow?: string
+    readonly state?: ReadonlyArray<string>
+    readonly q?: string
+    readonly flow_id?: string
+  }
 ) =>
   Effect.gen(function*() {
     let page: FlowRunPage = yield* client.flowRuns.list({ query: { ...query, limit: pageSize } })
@@ -103,7 +117,11 @@ export const Select = ({ label, name, options, value }: {
 }) => (
   <label class="field">
     <span>{label}</span>
-    <select aria-label={label} value={value} onChange={(event) => setQuery({ [name]: event.currentTarget.value, page: null }, {})}>
+    <select
+      aria-label={label}
+      value={value}
+      onChange={(event) => setQuery({ [name]: event.currentTarget.value, page: null }, {})}
+    >
       {options.map(([value, text]) => <option key={value} value={value}>{text}</option>)}
     </select>
   </label>
@@ -151,7 +169,11 @@ export const FlowRunList = ({ flowId, flowNames }: {
           {number > 1 || data.next !== null
             ? (
               <div class="pager">
-                <button type="button" disabled={number === 1} onClick={() => setQuery({ page: number === 2 ? null : number - 1 }, {})}>
+                <button
+                  type="button"
+                  disabled={number === 1}
+                  onClick={() => setQuery({ page: number === 2 ? null : number - 1 }, {})}
+                >
                   Newer
                 </button>
                 <span>Page {number}</span>
@@ -160,7 +182,9 @@ export const FlowRunList = ({ flowId, flowNames }: {
                 </button>
               </div>
             )
-            : items.length > 0 ? <p class="below">{plural(items.length, "flow run")}, newest first</p> : null}
+            : items.length > 0
+            ? <p class="below">{plural(items.length, "flow run")}, newest first</p>
+            : null}
         </>
       )}
     </>
@@ -180,10 +204,28 @@ export const FlowRunsPage = () => {
       <Heading text="Flow runs" />
       <div class="filters" role="group" aria-label="Filters">
         <Search label="Search flow runs" />
-        <Select label="Flow" name="flow" value={flow} options={[["", "All flows"], ...flows.map((name) => [name, visible(name)] as const)]} />
-        <Select label="State" name="state" value={state} options={[["", "All states"], ...states.map((name) => [name, name] as const)]} />
+        <Select
+          label="Flow"
+          name="flow"
+          value={flow}
+          options={[["", "All flows"], ...flows.map((name) => [name, visible(name)] as const)]}
+        />
+        <Select
+          label="State"
+          name="state"
+          value={state}
+          options={[["", "All states"], ...states.map((name) => [name, name] as const)]}
+        />
         {flow !== "" || state !== "" || query.get("q") !== null
-          ? <button type="button" class="quiet" onClick={() => setQuery({ flow: null, state: null, q: null, page: null }, {})}>Clear</button>
+          ? (
+            <button
+              type="button"
+              class="quiet"
+              onClick={() => setQuery({ flow: null, state: null, q: null, page: null }, {})}
+            >
+              Clear
+            </button>
+          )
           : null}
       </div>
       <FlowRunList flowNames={true} />

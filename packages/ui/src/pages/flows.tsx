@@ -46,7 +46,9 @@ export const FlowsPage = () => {
   )
 }
 
-const parameterRows = (parameters: unknown): ReadonlyArray<{ readonly name: string; readonly required: boolean; readonly value: unknown }> =>
+const parameterRows = (
+  parameters: unknown
+): ReadonlyArray<{ readonly name: string; readonly required: boolean; readonly value: unknown }> =>
   Array.isArray(parameters)
     ? parameters.flatMap((one: unknown) =>
       typeof one === "object" && one !== null && "name" in one
@@ -80,7 +82,11 @@ const Details = ({ flow }: { readonly flow: Flow }) => {
             <ul class="plain">
               {parameters.map(({ name, required, value }) => (
                 <li key={name}>
-                  <code>{visible(name)}</code> {required ? "required" : <>= <code>{visible(JSON.stringify(value) ?? "null")}</code></>}
+                  <code>{visible(name)}</code> {required ? "required" : (
+                    <>
+                      = <code>{visible(JSON.stringify(value) ?? "null")}</code>
+                    </>
+                  )}
                 </li>
               ))}
             </ul>

@@ -13,8 +13,8 @@ import { ResultView } from "../result.tsx"
 import { href, navigate, setQuery, useAddress } from "../router.ts"
 import { familyOf, isFinished, isFinishedName, isMapped, mappedCount, messageOf, sortNames } from "../states.ts"
 import { plural, slugText, visible } from "../text.ts"
-import { Select } from "./flowRuns.tsx"
 import { StatesView } from "./flowRun.tsx"
+import { Select } from "./flowRuns.tsx"
 
 const pageSize = 100
 
@@ -82,10 +82,17 @@ const ChildList = ({ changes, run }: { readonly run: TaskRun; readonly changes: 
   const childHref = (index: number) => {
     const child = rows.current.get(index)
     if (child !== undefined) return href(["task-runs", child.task_run_id])
-    return run.flow_run_id === null || slug === null ? href(["task-runs", id]) : href(["flow-runs", run.flow_run_id, "tasks", slug, index])
+    return run.flow_run_id === null || slug === null
+      ? href(["task-runs", id])
+      : href(["flow-runs", run.flow_run_id, "tasks", slug, index])
   }
   const columns: ReadonlyArray<Column<number>> = [
-    { key: "child", title: "Child", width: "1.4fr", render: (index) => <a tabIndex={-1} href={childHref(index)}>{slugText(slug, index)}</a> },
+    {
+      key: "child",
+      title: "Child",
+      width: "1.4fr",
+      render: (index) => <a tabIndex={-1} href={childHref(index)}>{slugText(slug, index)}</a>
+    },
     { key: "state", title: "State", width: 150, render: (index) => <StateText name={nameAt(data, index)} /> },
     {
       key: "name",
@@ -94,7 +101,13 @@ const ChildList = ({ changes, run }: { readonly run: TaskRun; readonly changes: 
       from: 900,
       render: (index) => <span class="dim">{visible(rows.current.get(index)?.name ?? "")}</span>
     },
-    { key: "started", title: "Started", width: 170, from: 720, render: (index) => <Time value={rows.current.get(index)?.start_time} /> },
+    {
+      key: "started",
+      title: "Started",
+      width: 170,
+      from: 720,
+      render: (index) => <Time value={rows.current.get(index)?.start_time} />
+    },
     {
       key: "duration",
       title: "Duration",
@@ -130,7 +143,12 @@ const ChildList = ({ changes, run }: { readonly run: TaskRun; readonly changes: 
         </div>
       )}
       <div class="filters">
-        <Select label="State" name="state" value={pressed[0] ?? ""} options={[["", "All states"], ...names.map((name) => [name, name] as const)]} />
+        <Select
+          label="State"
+          name="state"
+          value={pressed[0] ?? ""}
+          options={[["", "All states"], ...names.map((name) => [name, name] as const)]}
+        />
         <span class="dim">{plural(indices.length, "child", "children")}</span>
       </div>
       <Grid
@@ -146,7 +164,11 @@ const ChildList = ({ changes, run }: { readonly run: TaskRun; readonly changes: 
         visibleRows={Math.max(10, Math.floor((innerHeight - 360) / 38))}
       />
       {indices.length === 0 && heat.isDone
-        ? <Empty>{pressed.length > 0 ? "No child is in that state." : "It was mapped over nothing: there are no children."}</Empty>
+        ? (
+          <Empty>
+            {pressed.length > 0 ? "No child is in that state." : "It was mapped over nothing: there are no children."}
+          </Empty>
+        )
         : null}
     </>
   )
@@ -158,8 +180,12 @@ const Children = ({ changes, run }: { readonly run: TaskRun; readonly changes: C
   return (
     <>
       <div class="switch" role="group" aria-label="Shown as">
-        <button type="button" aria-pressed={isList ? "false" : "true"} onClick={() => setQuery({ view: null }, {})}>Map</button>
-        <button type="button" aria-pressed={isList ? "true" : "false"} onClick={() => setQuery({ view: "list" }, {})}>List</button>
+        <button type="button" aria-pressed={isList ? "false" : "true"} onClick={() => setQuery({ view: null }, {})}>
+          Map
+        </button>
+        <button type="button" aria-pressed={isList ? "true" : "false"} onClick={() => setQuery({ view: "list" }, {})}>
+          List
+        </button>
       </div>
       {isList ? <ChildList run={run} changes={changes} /> : <HeatMap run={run} changes={changes} />}
     </>
@@ -167,7 +193,10 @@ const Children = ({ changes, run }: { readonly run: TaskRun; readonly changes: C
 }
 
 const RunFacts = ({ run }: { readonly run: TaskRun }) => {
-  const flowRun = useQuery(run.flow_run_id === null ? null : `flow-run ${run.flow_run_id}`, () => client.flowRuns.show({ params: { id: run.flow_run_id ?? "" } }))
+  const flowRun = useQuery(
+    run.flow_run_id === null ? null : `flow-run ${run.flow_run_id}`,
+    () => client.flowRuns.show({ params: { id: run.flow_run_id ?? "" } })
+  )
   const parent = run.map_index >= 0 && run.flow_run_id !== null && run.task_slug !== null
     ? href(["flow-runs", run.flow_run_id, "tasks", run.task_slug])
     : undefined
@@ -175,9 +204,12 @@ const RunFacts = ({ run }: { readonly run: TaskRun }) => {
     <section class="panel" aria-label="Task run">
       <Facts
         rows={[
-          ["Flow run", run.flow_run_id === null ? null : (
-            <a href={href(["flow-runs", run.flow_run_id])}>{visible(flowRun.data?.name ?? run.flow_run_id)}</a>
-          )],
+          [
+            "Flow run",
+            run.flow_run_id === null ?
+              null :
+              <a href={href(["flow-runs", run.flow_run_id])}>{visible(flowRun.data?.name ?? run.flow_run_id)}</a>
+          ],
           ["Mapped by", parent === undefined ? null : <a href={parent}>{slugText(run.task_slug, -1)}</a>],
           ["Name", run.name === null || run.name === run.task_slug ? null : visible(run.name)],
           ["Started", <Time value={run.start_time} />],
@@ -194,25 +226,34 @@ const MappedResult = ({ run }: { readonly run: TaskRun }) => (
   <section class="panel result" role="region" aria-label="Result">
     <h2>Result</h2>
     <p role="status" class="reason">
-      The result of a mapped task is the list of its {plural(mappedCount(run.state) ?? 0, "child", "children").replace(/^0 children$/, "children")}&rsquo;s results.{" "}
+      The result of a mapped task is the list of its{" "}
+      {plural(mappedCount(run.state) ?? 0, "child", "children").replace(/^0 children$/, "children")}&rsquo;s results.
+      {" "}
       <a href={href(["task-runs", run.task_run_id, "result"])}>Load it as one value</a>
     </p>
   </section>
 )
 
 const StatesPage = ({ id }: { readonly id: string }) => {
-  const { data, failure, isLoading, reload } = useQuery(`task states ${id}`, () => client.taskRuns.states({ params: { id } }))
+  const { data, failure, isLoading, reload } = useQuery(
+    `task states ${id}`,
+    () => client.taskRuns.states({ params: { id } })
+  )
   return <StatesView records={data} failure={failure} isLoading={isLoading} reload={reload} />
 }
 
-export const isTaskRunView = (name: string): boolean => ["overview", "children", "result", "logs", "states"].includes(name)
+export const isTaskRunView = (name: string): boolean =>
+  ["overview", "children", "result", "logs", "states"].includes(name)
 
 export const TaskRunPage = ({ id, view }: { readonly id: string; readonly view: string }) => {
   const run = useQuery(`task-run ${id}`, () => client.taskRuns.show({ params: { id } }))
   const mapped = run.data !== undefined && run.data.map_index < 0 && isMapped(run.data.state)
   const flowRunId = run.data?.flow_run_id ?? null
   // A mapped parent is finished while its children still run: its flow run tells.
-  const flowRun = useQuery(flowRunId === null ? null : `flow-run ${flowRunId}`, () => client.flowRuns.show({ params: { id: flowRunId ?? "" } }))
+  const flowRun = useQuery(
+    flowRunId === null ? null : `flow-run ${flowRunId}`,
+    () => client.flowRuns.show({ params: { id: flowRunId ?? "" } })
+  )
   const isLive = run.data !== undefined && flowRun.data !== undefined && !isFinished(flowRun.data.state) &&
     (mapped || !isFinished(run.data.state))
   const changes = useChanges(isLive ? flowRunId : null)
@@ -220,16 +261,21 @@ export const TaskRunPage = ({ id, view }: { readonly id: string; readonly view: 
   if (run.data === undefined) {
     return (
       <>
-        <Heading text={run.failure?.tag === "NotFound" ? "Not found" : "Task run"} above={<a href={href(["flow-runs"])}>Flow runs</a>} />
-        {run.failure === undefined ? <Loading label="Loading the task run" /> : (
-          <Alert failure={run.failure} onRetry={run.failure.tag === "NotFound" ? undefined : run.reload} />
-        )}
+        <Heading
+          text={run.failure?.tag === "NotFound" ? "Not found" : "Task run"}
+          above={<a href={href(["flow-runs"])}>Flow runs</a>}
+        />
+        {run.failure === undefined ?
+          <Loading label="Loading the task run" /> :
+          <Alert failure={run.failure} onRetry={run.failure.tag === "NotFound" ? undefined : run.reload} />}
       </>
     )
   }
   const data = run.data
   const message = messageOf(data.state)
-  const title = data.task_slug === null ? data.name === null || data.name === "" ? data.task_run_id : visible(data.name) : slugText(data.task_slug, data.map_index)
+  const title = data.task_slug === null
+    ? data.name === null || data.name === "" ? data.task_run_id : visible(data.name)
+    : slugText(data.task_slug, data.map_index)
   const to = (name: string) => href(name === "overview" ? ["task-runs", id] : ["task-runs", id, name])
   return (
     <>
@@ -238,12 +284,18 @@ export const TaskRunPage = ({ id, view }: { readonly id: string; readonly view: 
         above={
           <>
             <a href={href(["flow-runs"])}>Flow runs</a>
-            {flowRunId === null ? null : <> › <a href={href(["flow-runs", flowRunId])}>{visible(flowRun.data?.name ?? flowRunId)}</a></>}
+            {flowRunId === null ? null : (
+              <>
+                › <a href={href(["flow-runs", flowRunId])}>{visible(flowRun.data?.name ?? flowRunId)}</a>
+              </>
+            )}
           </>
         }
         beside={<StateText name={data.state_name} />}
       />
-      {message === null || message === "" ? null : <p class={`message message-${familyOf(data.state_name)}`}>{visible(message, true)}</p>}
+      {message === null || message === ""
+        ? null
+        : <p class={`message message-${familyOf(data.state_name)}`}>{visible(message, true)}</p>}
       {run.failure === undefined ? null : <Alert failure={run.failure} onRetry={run.reload} />}
       <LiveStatus isLive={isLive} changes={changes} />
       <Views
@@ -257,11 +309,20 @@ export const TaskRunPage = ({ id, view }: { readonly id: string; readonly view: 
         ]}
       />
       {view === "children"
-        ? mapped ? <Children run={data} changes={changes} /> : <Empty>This task run is not mapped: it has no children.</Empty>
+        ? mapped
+          ? <Children run={data} changes={changes} />
+          : <Empty>This task run is not mapped: it has no children.</Empty>
         : view === "result"
         ? <ResultView run={data} full />
         : view === "logs"
-        ? <LogView source={`task-run ${id}`} load={(query) => client.taskRuns.logs({ params: { id }, query })} grown={changes.logs} isLive={isLive} />
+        ? (
+          <LogView
+            source={`task-run ${id}`}
+            load={(query) => client.taskRuns.logs({ params: { id }, query })}
+            grown={changes.logs}
+            isLive={isLive}
+          />
+        )
         : view === "states"
         ? <StatesPage id={id} />
         : (
@@ -283,8 +344,10 @@ export const TaskRunBySlug = ({ flowRunId, mapIndex, slug }: {
 }) => {
   const index = mapIndex === undefined ? -1 : Number(mapIndex)
   const isIndex = Number.isInteger(index) && index >= -1
-  const found = useQuery(isIndex ? `slug ${flowRunId} ${slug} ${index}` : null, () =>
-    client.taskRuns.bySlug({ query: { flow_run: flowRunId, slug, map_index: index } }))
+  const found = useQuery(
+    isIndex ? `slug ${flowRunId} ${slug} ${index}` : null,
+    () => client.taskRuns.bySlug({ query: { flow_run: flowRunId, slug, map_index: index } })
+  )
   useEffect(() => {
     if (found.data !== undefined) navigate(href(["task-runs", found.data.task_run_id]), { replace: true })
   }, [found.data])
@@ -292,7 +355,9 @@ export const TaskRunBySlug = ({ flowRunId, mapIndex, slug }: {
     return (
       <>
         <Heading text="Not found" above={<a href={href(["flow-runs", flowRunId])}>The flow run</a>} />
-        {found.failure === undefined ? <Empty>A map index is a whole number.</Empty> : <Alert failure={found.failure} />}
+        {found.failure === undefined
+          ? <Empty>A map index is a whole number.</Empty>
+          : <Alert failure={found.failure} />}
       </>
     )
   }
