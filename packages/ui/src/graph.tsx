@@ -34,15 +34,16 @@ const layOut = (count: number, edges: ReadonlyArray<readonly [number, number]>, 
   new Promise((resolve) => {
     try {
       const worker = new Worker(workerUrl(), { type: "module" })
-      worker.onmessage = (event: MessageEvent<Layout>) => {
+      worker.addEventListener("message", (event: MessageEvent<Layout>) => {
         worker.terminate()
         resolve(event.data)
-      }
-      worker.onerror = () => {
+      })
+      worker.addEventListener("error", () => {
         worker.terminate()
         resolve(layout(count, edges))
-      }
+      })
       signal.addEventListener("abort", () => worker.terminate())
+      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker has no origin
       worker.postMessage({ count, edges })
     } catch {
       resolve(layout(count, edges))

@@ -47,7 +47,7 @@ export interface GridProps<Row> {
 const headHeight = 34
 const overscan = 3
 
-export const Grid = <Row>(props: GridProps<Row>) => {
+export function Grid<Row>(props: GridProps<Row>) {
   const { columns, label, onActive, onColumn, onOpen, onRange, row, rowCount, wide = false } = props
   const rowHeight = props.rowHeight ?? 38
   const id = useId()

@@ -10,6 +10,7 @@ import { FlowRunsPage } from "./pages/flowRuns.tsx"
 import { FlowPage, FlowsPage } from "./pages/flows.tsx"
 import { isTaskRunView, TaskRunBySlug, TaskRunPage } from "./pages/taskRun.tsx"
 import { followLinks, href, navigate, useAddress } from "./router.ts"
+// oxlint-disable-next-line import/no-unassigned-import -- a style has nothing to give
 import "./style.css"
 
 const NotFound = () => (

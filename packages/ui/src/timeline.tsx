@@ -108,7 +108,8 @@ export const Timeline = (
       context.lineTo(at, view)
       context.stroke()
       const text = i === 0 ? "0" : durationText((range.end - range.start) * i / steps)
-      context.fillText(text, Math.min(at + 3, w - context.measureText(text).width - 4), 10)
+      const isRoom = at + 6 + context.measureText(text).width < w || i < steps
+      if (isRoom) context.fillText(text, at + 3, 10)
     }
     const first = Math.floor(scroller.scrollTop / rowHeight)
     const last = Math.min(bars.length, first + Math.ceil(view / rowHeight) + 1)

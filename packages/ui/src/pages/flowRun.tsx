@@ -83,11 +83,11 @@ const taskColumns: ReadonlyArray<Column<Task>> = [
     from: 640,
     render: (task) => task.mapped === null ? "" : <MappedCounts mapped={task.mapped} />
   },
-  { key: "started", title: "Started", width: 170, from: 860, render: (task) => <Time value={task.start_time} /> },
+  { key: "started", title: "Started", width: 188, from: 860, render: (task) => <Time value={task.start_time} /> },
   {
     key: "duration",
     title: "Duration",
-    width: 100,
+    width: 126,
     from: 520,
     isNumber: true,
     render: (task) => <Duration start={task.start_time} end={task.end_time} isOver={isFinishedName(task.state)} />
@@ -260,7 +260,7 @@ const Overview = ({ changes, run }: { readonly run: FlowRun; readonly changes: C
 
 export const stateRecordColumns: ReadonlyArray<Column<StateRecord>> = [
   { key: "state", title: "State", width: 160, render: (record) => <StateText name={nameOf(record.state)} /> },
-  { key: "time", title: "Time", width: 180, render: (record) => <Time value={record.timestamp} /> },
+  { key: "time", title: "Time", width: 190, render: (record) => <Time value={record.timestamp} /> },
   {
     key: "message",
     title: "Message",

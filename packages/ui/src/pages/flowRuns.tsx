@@ -57,11 +57,11 @@ export const flowRunColumns = (
         )
     }
   }]),
-  { key: "started", title: "Started", width: 170, from: 520, render: (run) => <Time value={run.start_time} /> },
+  { key: "started", title: "Started", width: 188, from: 520, render: (run) => <Time value={run.start_time} /> },
   {
     key: "duration",
     title: "Duration",
-    width: 110,
+    width: 126,
     from: 640,
     isNumber: true,
     render: (run) => <Duration start={run.start_time} end={run.end_time} isOver={isFinished(run.state)} />

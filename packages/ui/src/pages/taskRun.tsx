@@ -104,14 +104,14 @@ const ChildList = ({ changes, run }: { readonly run: TaskRun; readonly changes: 
     {
       key: "started",
       title: "Started",
-      width: 170,
+      width: 188,
       from: 720,
       render: (index) => <Time value={rows.current.get(index)?.start_time} />
     },
     {
       key: "duration",
       title: "Duration",
-      width: 100,
+      width: 126,
       from: 560,
       isNumber: true,
       render: (index) => {
