@@ -14,7 +14,8 @@ import type {
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
-import { resolve } from "node:path"
+import { homedir } from "node:os"
+import { isAbsolute, join, resolve } from "node:path"
 import { atLeastOne } from "./internal/atLeastOne.ts"
 import { type Folder, readFile } from "./internal/local/readFile.ts"
 import * as Location from "./internal/location.ts"
@@ -50,23 +51,35 @@ interface Target {
   readonly specificity: number
 }
 
-const allowRoot = (root: string): Allowed => {
-  const path = resolve(root)
-  return {
-    prefix: Location.file(path).key,
+/**
+ * The names under which workers may have recorded a directory of the reader's machine: its path, one below `~`, and the
+ * relative path that was given. A shell has made a path of `~` before it comes here.
+ */
+const prefixesOf = (given: string, path: string): ReadonlyArray<string> => {
+  const below = Location.below(Location.file(path), Location.file(homedir()).key)
+  const names = [path, ...(below === undefined ? [] : [below === "" ? "~" : `~/${below}`])]
+  if (!isAbsolute(given) && !given.startsWith("~")) names.push(given)
+  return [...new Set(names.map((name) => Location.file(name).key))]
+}
+
+const allowRoot = (root: string): ReadonlyArray<Allowed> => {
+  const path = resolve(/^~(?:\/|$)/.test(root) ? join(homedir(), root.slice(1)) : root)
+  return prefixesOf(root, path).map((prefix) => ({
+    prefix,
     folder: { path },
     missing: "there is no such file on this machine; " +
       "if a worker on another one wrote it, mount a copy of the folder that holds its files"
-  }
+  }))
 }
 
-const allowMount = (mount: Mount, location: Location.Location): Allowed => {
+const allowMount = (mount: Mount, location: Location.Location): ReadonlyArray<Allowed> => {
   const path = resolve(mount.to)
-  return {
-    prefix: location.key,
+  const prefixes = isAbsolute(mount.from) ? [location.key, ...prefixesOf(mount.from, mount.from)] : [location.key]
+  return [...new Set(prefixes)].map((prefix) => ({
+    prefix,
     folder: { path, within: mount.within === undefined ? undefined : resolve(mount.within) },
     missing: `${path}, which ${mount.from} is mounted from, does not have it`
-  }
+  }))
 }
 
 const findTarget = (allowed: ReadonlyArray<Allowed>, location: Location.Location): Target | undefined => {
@@ -121,7 +134,12 @@ const localResult: Kind<LocalResult> = {
     const path = Location.file(location ?? "", dir).name
     const isBelow = typeof dir === "string" && path.startsWith(dir.endsWith("/") ? dir : `${dir}/`)
     const cut = path.lastIndexOf("/")
-    if (cut < 0) return { detail: "it is relative, and its folder was not recorded" }
+    if (cut < 0) {
+      return {
+        detail: "it is relative, and its folder was not recorded",
+        hint: "mount the folder that the worker ran in, from \".\""
+      }
+    }
     const folder = isBelow ? dir : path.slice(0, Math.max(cut, 1))
     return {
       hint: `add ${JSON.stringify(Location.shown(folder))} to LocalStorage.layer({ roots }), or its copy to { mounts }`
@@ -156,7 +174,7 @@ const azureResult = objectKind<AzureResult>("AzureResult", "azure", (descriptor)
  */
 export const readers = (options: Options): Result.Result<ReadonlyArray<ResultStorage.AnyReader>, MountError> => {
   const concurrency = atLeastOne(options.concurrency ?? 64)
-  const files = (options.roots ?? []).map(allowRoot)
+  const files = (options.roots ?? []).flatMap(allowRoot)
   const objects: Record<Location.Scheme, Array<Allowed>> = { s3: [], gs: [], azure: [] }
   for (const mount of options.mounts ?? []) {
     const written = Location.parse(mount.from)
@@ -165,7 +183,7 @@ export const readers = (options: Options): Result.Result<ReadonlyArray<ResultSto
     }
     const list = written._tag === "Directory" ? files : objects[written.scheme]
     // A mount goes before a root of the same name, and a later mount before an earlier one.
-    list.unshift(allowMount(mount, written.location))
+    list.unshift(...allowMount(mount, written.location))
   }
   for (const list of [files, ...Object.values(objects)]) {
     list.sort((left, right) => right.prefix.length - left.prefix.length)

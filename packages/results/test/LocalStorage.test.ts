@@ -9,7 +9,8 @@ import type * as Scope from "effect/Scope"
 import { execFileSync } from "node:child_process"
 import { mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, truncateSync } from "node:fs"
 import { createServer } from "node:net"
-import { join, posix } from "node:path"
+import { homedir } from "node:os"
+import { join, posix, relative } from "node:path"
 import { readBytes, readReason, storageContract } from "./storageContract.ts"
 import { temporaryFolder, writeFile } from "./support/temporaryFolder.ts"
 
@@ -46,6 +47,42 @@ storageContract(
     put: async (key, bytes) => writeFile(join(folder, key), bytes),
     descriptor: (key) => local(`/srv/prefect/results/${key}`, "/srv/prefect/results"),
     outside: [local("/srv/prefect/results2/x"), local("/srv/prefect/results/../x"), local("/srv/prefect")],
+    emptyIsNone: false
+  }))
+)
+
+for (const [from, inside] of [["~/results", "~/results/"], ["out/results", "out/results/"], [".", ""]] as const) {
+  storageContract(
+    `files that a worker recorded below ${from}, mounted`,
+    Effect.map(temporaryFolder, (folder) => ({
+      layer: LocalStorage.layer({ mounts: [{ from, to: folder }] }),
+      put: async (key, bytes) => writeFile(join(folder, key), bytes),
+      descriptor: (key) => local(`${inside}${key}`),
+      outside: [local("/etc/passwd"), local("../x"), local("~/x"), local("~/results/../x"), local("/")],
+      emptyIsNone: false
+    }))
+  )
+}
+
+storageContract(
+  "files below the home of a worker on this machine",
+  Effect.map(temporaryFolder, (folder) => ({
+    // As a shell gives what was typed as ~/results=DIR.
+    layer: LocalStorage.layer({ mounts: [{ from: join(homedir(), "results"), to: folder }] }),
+    put: async (key, bytes) => writeFile(join(folder, key), bytes),
+    descriptor: (key) => local(`~/results/${key}`),
+    outside: [local("~/x"), local("~/results/../x"), local(join(homedir(), "x"))],
+    emptyIsNone: false
+  }))
+)
+
+storageContract(
+  "a relative root",
+  Effect.map(temporaryFolder, (folder) => ({
+    layer: LocalStorage.layer({ roots: [relative(process.cwd(), folder)] }),
+    put: async (key, bytes) => writeFile(join(folder, key), bytes),
+    descriptor: (key) => local(`${relative(process.cwd(), folder)}/${key}`),
+    outside: [local("/etc/passwd"), local("x"), local("~/x")],
     emptyIsNone: false
   }))
 )

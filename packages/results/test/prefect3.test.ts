@@ -258,6 +258,9 @@ describe("storage blocks", () => {
       "/srv/prefect3/blockstore/k",
       undefined
     ],
+    ["LocalFileSystem in a home", "l", "a/k", "~/results/a/k", block("local-file-system", { basepath: "~/results/" })],
+    ["LocalFileSystem, relative", "l", "a/k", "out/a/k", block("local-file-system", { basepath: "./out" })],
+    ["LocalFileSystem without a folder", "l", "a/k", "a/k", block("local-file-system", { basepath: null })],
     ["S3Bucket with a folder", blockOf("s3"), "a/k", "s3://study-bucket/results/a/k", undefined],
     ["S3Bucket, key with its folder", blockOf("s3"), "results/k", "s3://study-bucket/results/k", undefined],
     ["S3Bucket without a folder", blockOf("s3_minio"), "k", "s3://study-bucket3/k", undefined],
@@ -310,13 +313,8 @@ describe("storage blocks", () => {
       block("remote-file-system", { basepath: "s3://b/dir" })
     ],
     ["a URL that climbs", "r", "../k", "ResultAccessDenied", block("remote-file-system", { basepath: "s3://b/dir" })],
-    [
-      "a folder that depends on the worker",
-      "l",
-      "k",
-      "ResultAccessDenied",
-      block("local-file-system", { basepath: null })
-    ],
+    ["a key that leads out of a relative folder", "l", "../k", "ResultAccessDenied", block("local-file-system", {})],
+    ["a block of a repository", "g", "k", "UnsupportedResultType", block("github", { repository: "a/b" })],
     ["a storage in memory", blockOf("remote"), "k", "UnsupportedResultType", undefined],
     ["a block of another type", "x", "k", "UnsupportedResultType", block("smb", {})],
     ["a block that is gone", "00000000-0000-4000-8000-000000000000", "k", "ResultNotFound", undefined]

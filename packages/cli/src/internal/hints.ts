@@ -1,12 +1,16 @@
 /** What a person at a command line does about a result that could not be read. */
 import { type Reason, ResultError } from "@effect-prefect/results/ResultError"
 
+/** A path as a shell takes it: it would make another of `~/results`, or two words of one with a space. */
+const quoted = (path: string): string => /^[\w./:@%+,-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`
+
 /** `--mount` for the bucket or the folder of a location. */
 const mountOf = (location: string): string => {
   const [bucket] = /^(?:s3|gs|azure):\/\/[^/]+/.exec(location) ?? []
   if (bucket !== undefined) return `--mount ${bucket}, or --mount ${bucket}=DIR with a copy of it`
   const cut = Math.max(location.lastIndexOf("/"), location.lastIndexOf("\\"))
-  const folder = cut < 0 ? location : location.slice(0, Math.max(cut, 1))
+  // A file that was recorded without a folder was in the one that the worker ran in.
+  const folder = quoted(cut < 0 ? "." : location.slice(0, Math.max(cut, 1)))
   return `--mount ${folder}=DIR with a copy of that folder, or --mount ${folder} on the machine that has it`
 }
 

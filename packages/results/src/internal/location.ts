@@ -27,7 +27,9 @@ const posixLocation = (path: string): Location => {
 }
 
 const windowsLocation = (path: string): Location => {
-  const normal = withoutEndSlash(win32.normalize(path).replaceAll("\\", "/"))
+  const slashed = withoutEndSlash(win32.normalize(path).replaceAll("\\", "/"))
+  // A host without a share loses one of its slashes, and would be a path of this machine.
+  const normal = path.startsWith("\\\\") && !slashed.startsWith("//") ? `/${slashed}` : slashed
   return { key: foldCase(normal), name: normal }
 }
 
@@ -107,6 +109,8 @@ export const parse = (text: string): Written => {
 /** The part of `location` below `prefix`, undefined when it is not below it. */
 export const below = (location: Location, prefix: string): string | undefined => {
   const { key, name } = location
+  // The folder that a relative path is in, which no path begins with.
+  if (prefix === ".") return /^(?:\/|~(?:\/|$)|\.\.(?:\/|$)|[a-z][a-z0-9+.-]*:)/i.test(key) ? undefined : name
   if (!key.startsWith(prefix)) return undefined
   if (key.length === prefix.length) return ""
   if (prefix.endsWith("/")) return name.slice(prefix.length)

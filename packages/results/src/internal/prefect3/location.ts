@@ -107,13 +107,8 @@ const inBucketPath = (scheme: string, bucketPath: string, key: string): Resolved
 export const inBlock = (block: StorageBlock, key: string): Resolved => {
   switch (block.type) {
     case "local-file-system": {
-      const basepath = text(block, "basepath")
-      return basepath === ""
-        ? new ResultAccessDenied({
-          location: key,
-          detail: "its block names no folder, so it depends on where the worker ran"
-        })
-        : inFolder(basepath, key)
+      // Without a folder it is the one that the worker ran in.
+      return inFolder(text(block, "basepath") || ".", key)
     }
     case "remote-file-system":
       return inRemote(text(block, "basepath"), key)
@@ -132,6 +127,14 @@ export const inBlock = (block: StorageBlock, key: string): Resolved => {
       return inBucketPath("gs", text(block, "bucket_path"), key)
     case "azure":
       return inBucketPath("azure", text(block, "bucket_path"), key)
+    case "github":
+    case "github-repository":
+    case "gitlab-repository":
+    case "bitbucket-repository":
+      return unsupported(
+        `in a storage block of the type ${block.type}`,
+        "such a block only reads from a repository, so Prefect cannot have stored a result there"
+      )
     default:
       return unsupported(
         `in a storage block of the type ${block.type}`,
