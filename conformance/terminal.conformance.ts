@@ -10,7 +10,7 @@ import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { style } from "../packages/cli/src/internal/colors.ts"
+import { shades, style } from "../packages/cli/src/internal/colors.ts"
 import { check } from "./support/check.ts"
 import { root } from "./support/folder.ts"
 import { run } from "./support/process.ts"
@@ -96,7 +96,23 @@ const screen = (text: string): ReadonlyArray<string> => {
 
 const { run: python } = await venv(prefect1)
 
-await check("the colours of states are Prefect's", async () => {
+/** Hue in degrees and saturation of a colour, and its relative luminance as WCAG 2 defines it. */
+const measured = (hex: string) => {
+  const [red = 0, green = 0, blue = 0] = [0, 2, 4].map((at) => Number.parseInt(hex.slice(at, at + 2), 16) / 255)
+  const most = Math.max(red, green, blue)
+  const spread = most - Math.min(red, green, blue)
+  const hue = spread === 0
+    ? 0
+    : most === red
+    ? ((green - blue) / spread + 6) % 6
+    : most === green
+    ? (blue - red) / spread + 2
+    : (red - green) / spread + 4
+  const linear = [red, green, blue].map((part) => part <= 0.03928 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4)
+  return { hue: hue * 60, spread, luminance: 0.2126 * linear[0]! + 0.7152 * linear[1]! + 0.0722 * linear[2]! }
+}
+
+await check("the colours of states have Prefect's hues, and a contrast of 4.5:1 on black and on white", async () => {
   const probe = `
 import json, prefect.engine.state as states
 print(json.dumps({name: of.color for name, of in vars(states).items()
@@ -109,21 +125,31 @@ print(json.dumps({name: of.color for name, of in vars(states).items()
   assert.ok(Object.keys(theirs).length >= 20)
   for (const [type, colour] of Object.entries(theirs)) {
     if (type.startsWith("_")) continue
-    const [red, green, blue] = [1, 3, 5].map((start) => Number.parseInt(colour.slice(start, start + 2), 16))
     const state = State.fromJson({ type, message: null })
     assert.equal(state._tag, type)
-    assert.equal(style(true).state(state, "x"), `\u001b[38;2;${red};${green};${blue}mx\u001b[0m`, type)
+    const shade = shades[type]
+    assert.ok(shade !== undefined, type)
+    const [red, green, blue] = [0, 2, 4].map((at) => Number.parseInt(shade.slice(at, at + 2), 16))
+    assert.equal(style("full").state(state, "x"), `\u001b[38;2;${red};${green};${blue}mx\u001b[39m`, type)
+    const [ours, prefects] = [measured(shade), measured(colour.slice(1))]
+    assert.ok((ours.luminance + 0.05) / 0.05 >= 4.5, type)
+    assert.ok(1.05 / (ours.luminance + 0.05) >= 4.5, type)
+    const apart = Math.abs(ours.hue - prefects.hue)
+    assert.ok(prefects.spread === 0 || Math.min(apart, 360 - apart) < 3, type)
   }
 })
 
 await check("states are in colour on a terminal, and each line ends without one", async () => {
-  const { code, text } = await effectPrefect(["flow-run", "task-runs", flowRunId, "--archive", archive])
-  assert.equal(code, 0)
-  assert.ok(text.includes("\u001b[38;2;40;167;69mSuccess"))
-  assert.ok(text.includes("\u001b[38;2;235;0;0mFailed"))
-  assert.ok(text.includes("\u001b[38;2;0;60;203mMapped"))
-  for (const line of text.split("\r\n")) {
-    assert.ok(["0m", undefined].includes(sequences(line).rest.at(-1)?.code), JSON.stringify(line))
+  const list = ["flow-run", "task-runs", flowRunId, "--archive", archive]
+  const basic = await effectPrefect(list)
+  assert.equal(basic.code, 0)
+  for (const cell of ["\u001b[32mSuccess", "\u001b[31mFailed", "\u001b[34mMapped"]) assert.ok(basic.text.includes(cell))
+  const full = await effectPrefect(list, { env: { COLORTERM: "truecolor" } })
+  assert.ok(full.text.includes("\u001b[38;2;32;135;56mSuccess"))
+  for (const text of [basic.text, full.text]) {
+    for (const line of text.split("\r\n")) {
+      assert.ok(["39m", "22m", undefined].includes(sequences(line).rest.at(-1)?.code), JSON.stringify(line))
+    }
   }
 })
 

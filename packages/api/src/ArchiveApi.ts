@@ -14,14 +14,15 @@
  * @since 0.1.0
  */
 import * as ArchiveFormat from "@effect-prefect/core/ArchiveFormat"
-import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
+import * as TaskRunView from "@effect-prefect/core/TaskRunView"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import type * as Stream from "effect/Stream"
+import * as Stream from "effect/Stream"
+import { createReadStream } from "node:fs"
 import type { FileHandle } from "node:fs/promises"
 import { open, readFile, realpath, stat } from "node:fs/promises"
 import { isAbsolute, join, relative, resolve, sep } from "node:path"
@@ -29,7 +30,7 @@ import { errorCode } from "./internal/errorCode.ts"
 import * as Pages from "./internal/pages.ts"
 import * as RowsBackend from "./internal/tables/backend.ts"
 import * as JsonLines from "./internal/tables/jsonLines.ts"
-import type { Row, Rows, TableName } from "./internal/tables/rowIndex.ts"
+import { complete, type Row, type Rows, type TableName } from "./internal/tables/rowIndex.ts"
 import * as PrefectApi from "./PrefectApi.ts"
 import { MalformedResponse, PrefectApiError, Unavailable } from "./PrefectApiError.ts"
 
@@ -59,7 +60,7 @@ export class Archive extends Context.Service<Archive, {
   /** Every line that could not be used; at most 1 000 for each table. Reads the tables that were not read yet. */
   readonly problems: Effect.Effect<ReadonlyArray<Problem>, PrefectApiError>
   /** Every task run of the archive, whatever flow run it is of, in the order of its file. */
-  readonly taskRuns: Stream.Stream<TaskRunView, PrefectApiError>
+  readonly taskRuns: Stream.Stream<TaskRunView.TaskRunView, PrefectApiError>
 }>()("@effect-prefect/api/Archive") {}
 
 /**
@@ -113,6 +114,8 @@ export interface Mount {
   readonly to: string
   /** The archive's folder, which `to` must be inside of when it is read, too. */
   readonly within: string
+  /** How the files in `to` are named: as the keys are, or each key by a name of its own. */
+  readonly names: "plain" | "encoded"
 }
 
 const decodeMounts = Schema.decodeUnknownOption(ArchiveFormat.Mounts)
@@ -152,18 +155,19 @@ export const readMounts = Effect.fn("ArchiveApi.readMounts")(function*(
   const json = typeof parsed === "string" ? Option.none() : decodeMounts(parsed.row)
   if (Option.isNone(json)) {
     return yield* unavailable(
-      `${path} is not a JSON object of places and folders, each a non-empty string`
+      `${path} is not a JSON object of locations and folders, each a non-empty string`
     )
   }
   const realRoot = yield* Effect.promise(() => realpath(root))
   const mounts: Array<Mount> = []
-  for (const [from, folder] of Object.entries(json.value)) {
+  for (const [from, value] of Object.entries(json.value)) {
+    const folder = typeof value === "string" ? value : value.folder
     const to = resolve(root, folder)
     const real = yield* Effect.promise(() => realpath(to).catch(() => undefined))
     if (isAbsolute(folder) || !isInside(root, to) || (real !== undefined && !isInside(realRoot, real))) {
       return yield* unavailable(`${path}: the folder of ${from} is outside the archive; it must be inside it`)
     }
-    mounts.push({ from, to, within: root })
+    mounts.push({ from, to, within: root, names: typeof value === "string" ? "plain" : value.names })
   }
   return mounts
 })
@@ -260,6 +264,59 @@ const rowsOf = (tables: ReadonlyMap<TableName, Table>): Rows => {
       )
     }
   }
+}
+
+const readTaskRuns = async function*(root: string): AsyncGenerator<ReadonlyArray<TaskRunView.TaskRunView | Problem>> {
+  const slugs = new Map<string, unknown>()
+  const noTable = (error: unknown) => {
+    if (codeOf(error) !== "ENOENT") throw error
+  }
+  await JsonLines.scan(join(root, ArchiveFormat.tableFile("task")), new AbortController().signal, ({ bytes }) => {
+    const parsed = bytes === undefined ? ArchiveFormat.tooLong : ArchiveFormat.parseLine(bytes)
+    if (typeof parsed !== "string" && typeof parsed.row["id"] === "string" && !slugs.has(parsed.row["id"])) {
+      slugs.set(parsed.row["id"], parsed.row["slug"] ?? null)
+    }
+  }).catch(noTable)
+  const file = ArchiveFormat.tableFile("task_run")
+  let found: Array<TaskRunView.TaskRunView | Problem> = []
+  const lines = ArchiveFormat.splitLines(({ bytes, number: line }) => {
+    const parsed = bytes === undefined ? ArchiveFormat.tooLong : ArchiveFormat.parseLine(bytes)
+    if (typeof parsed === "string") return void found.push({ file, line, problem: parsed })
+    const row = complete("task_run", parsed.row)
+    const id = row["task_id"]
+    const view = TaskRunView.fromRow(
+      typeof id === "string" && slugs.has(id) ? { ...row, task: { id, slug: slugs.get(id) } } : row
+    )
+    found.push(view instanceof TaskRunView.TaskRunView ? view : { file, line, problem: view.detail })
+  })
+  try {
+    for await (const chunk of createReadStream(join(root, file), { highWaterMark: 1 << 18 })) {
+      lines.push(chunk as Buffer)
+      if (found.length > 0) yield found
+      found = []
+    }
+  } catch (error) {
+    noTable(error)
+  }
+  lines.end()
+  if (found.length > 0) yield found
+}
+
+/**
+ * Every task run of an archive in the order of its file, and the lines in between that are none. It reads the file as
+ * it goes, and so holds neither the rows nor an index of them in memory.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const scanTaskRuns = (
+  directory: string
+): Stream.Stream<TaskRunView.TaskRunView | Problem, PrefectApiError> => {
+  const root = resolve(directory)
+  return Stream.fromAsyncIterable(
+    readTaskRuns(root),
+    (error) => unavailable(`the task runs of ${root} cannot be read (${codeOf(error)})`)
+  ).pipe(Stream.flattenIterable)
 }
 
 /**

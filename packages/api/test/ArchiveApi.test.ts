@@ -80,8 +80,13 @@ describe.each(["prefect-1", "prefect-0.15"])("the archive %s", (name) => {
       const mounts = yield* ArchiveApi.readMounts(fixture(name))
       const [local, bucket] = Object.keys(JSON.parse(readFileSync(fixture(`${name}/mounts.json`), "utf8")))
       assert.deepStrictEqual(mounts, [
-        { from: local!, to: fixture(`${name}/results`), within: fixture(name) },
-        { from: bucket!, to: fixture(`${name}/s3/${bucket!.slice("s3://".length)}`), within: fixture(name) }
+        { from: local!, to: fixture(`${name}/results`), within: fixture(name), names: "plain" },
+        {
+          from: bucket!,
+          to: fixture(`${name}/s3/${bucket!.slice("s3://".length)}`),
+          within: fixture(name),
+          names: "plain"
+        }
       ])
     }))
 })
@@ -228,10 +233,12 @@ describe("mounts.json", () => {
 
   it.effect("takes folders of the archive that are not there yet", () =>
     Effect.gen(function*() {
-      const directory = yield* archiveOf({ "mounts.json": `{ "C:\\\\flows": "./a/../b", "gs://x": "." }` })
+      const directory = yield* archiveOf({
+        "mounts.json": `{ "C:\\\\flows": "./a/../b", "gs://x": { "folder": ".", "names": "encoded" } }`
+      })
       assert.deepStrictEqual(yield* ArchiveApi.readMounts(directory), [
-        { from: "C:\\flows", to: join(directory, "b"), within: directory },
-        { from: "gs://x", to: directory, within: directory }
+        { from: "C:\\flows", to: join(directory, "b"), within: directory, names: "plain" },
+        { from: "gs://x", to: directory, within: directory, names: "encoded" }
       ])
     }))
 

@@ -1,9 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import { spawn } from "node:child_process"
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { archives, root, run } from "./support.ts"
+import { archives, run, start } from "./support.ts"
 
 const archive = archives["prefect-1"]
 const flowRunId = "6cdaa6fd-f2a5-5ffe-bdc4-8a5c3feb73d3"
@@ -138,24 +137,20 @@ describe("usage", () => {
   })
 
   it("a reader that closes the pipe ends it quietly", async () => {
-    const child = spawn(
-      process.execPath,
-      [
-        join(root, "packages/cli/bin/effect-prefect.js"),
-        "flow-run",
-        "results",
-        flowRunId,
-        "--archive",
-        archive,
-        "--json"
-      ],
-      { stdio: ["ignore", "pipe", "pipe"], env: { PATH: process.env["PATH"], HOME: "/nonexistent" } }
-    )
-    child.stdout.destroy()
-    let stderr = ""
-    child.stderr.on("data", (chunk: Buffer) => stderr += chunk.toString())
-    const code = await new Promise((resolve) => child.on("close", resolve))
-    assert.strictEqual(stderr, "")
-    assert.strictEqual(code, 0)
+    await using child = start(["flow-run", "results", flowRunId, "--archive", archive, "--json"])
+    child.closeOutput()
+    assert.strictEqual(await child.closed, 0)
+    assert.strictEqual(child.said.stderr, "")
+  })
+
+  it("ends the process with the exit code", async () => {
+    await using right = start(["flow", "list", "--archive", archive, "--json"])
+    await using failed = start(["task-run", "result", ...broken, "--json"])
+    await using wrong = start(["flow", "nothing"])
+    assert.deepStrictEqual([await right.closed, await failed.closed, await wrong.closed], [0, 1, 2])
+    assert.notStrictEqual(right.said.stdout, "")
+    assert.deepStrictEqual([failed.said.stdout, wrong.said.stdout], ["", ""])
+    assert.include(failed.said.stderr, "no stored result")
+    assert.include(wrong.said.stderr, "effect-prefect: ")
   })
 })

@@ -223,7 +223,7 @@ const single: Record<string, (odd: Odd) => readonly [state: Json, said: string, 
   "deep": (odd) => [
     odd.stored("deep", nested(1200)),
     "Success",
-    undecodable("it is nested more than 1000 deep, or contains itself")
+    undecodable(`it is nested more than 1000 deep, at ${"[0]".repeat(12)}…`)
   ],
   "deep-enough": (odd) => [
     odd.stored("deep-enough", nested(900)),
@@ -233,7 +233,7 @@ const single: Record<string, (odd: Odd) => readonly [state: Json, said: string, 
   "cycle": (odd) => [
     odd.stored("cycle", pickle("]q\0h\0a")),
     "Success",
-    undecodable("it is nested more than 1000 deep, or contains itself")
+    undecodable("it contains itself: [0] is the whole value again")
   ],
   "executes": (odd) => [
     odd.stored("executes", opcodes("cos\nsystem\n(S'touch /tmp/never'\ntR.")),

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
-import { execFileSync, spawn } from "node:child_process"
+import { execFileSync } from "node:child_process"
 import { once } from "node:events"
 import {
   chmodSync,
@@ -22,7 +22,7 @@ import type { AddressInfo } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { writeFile } from "../src/internal/files.ts"
-import { root } from "./support.ts"
+import { start } from "./support.ts"
 
 const folder = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "output-"))),
@@ -156,27 +156,15 @@ it.live("Ctrl-C before the answer: exit 130, nothing said, no file", () =>
         })
     )
     const asked = once(server, "request")
-    const child = spawn(
-      process.execPath,
-      [
-        join(root, "packages/cli/bin/effect-prefect.js"),
-        "task-run",
-        "result",
-        "6cdaa6fd-f2a5-5ffe-bdc4-8a5c3feb73d3",
-        "--api",
-        `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-        "--output",
-        join(place, "out")
-      ],
-      { env: { PATH: process.env["PATH"], HOME: "/nonexistent" } }
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    const run = "6cdaa6fd-f2a5-5ffe-bdc4-8a5c3feb73d3"
+    const child = yield* Effect.acquireRelease(
+      Effect.sync(() => start(["task-run", "result", run, "--api", url, "--output", join(place, "out")])),
+      (child) => Effect.promise(() => child[Symbol.asyncDispose]())
     )
-    let said = ""
-    child.stdout.on("data", (chunk: Buffer) => said += chunk.toString())
-    child.stderr.on("data", (chunk: Buffer) => said += chunk.toString())
-    const closed = once(child, "close")
-    yield* Effect.promise(() => Promise.race([asked, closed]))
+    yield* Effect.promise(() => Promise.race([asked, child.closed]))
     child.kill("SIGINT")
-    assert.deepStrictEqual(yield* Effect.promise(() => closed), [130, null])
-    assert.strictEqual(said, "")
+    assert.strictEqual(yield* Effect.promise(() => child.closed), 130)
+    assert.deepStrictEqual(child.said, { stdout: "", stderr: "" })
     assert.deepStrictEqual(readdirSync(place), [])
   }))

@@ -6,39 +6,38 @@ import { archives, run, serve } from "./support.ts"
 const parsed = (lines: string): ReadonlyArray<unknown> =>
   lines.trim().split("\n").map((line) => JSON.parse(line) as unknown)
 
-describe.each(Object.entries(archives))("serve --archive %s", (_, archive) => {
-  it("says over HTTP what the archive says, line by line", async () => {
-    const server = await serve(["--archive", archive, "--port", "0"])
-    let ended
-    try {
-      const mounts = JSON.parse(readFileSync(join(archive, "mounts.json"), "utf8")) as Record<string, string>
-      const flags = Object.entries(mounts).flatMap(([from, to]) => ["--mount", `${from}=${join(archive, to)}`])
-      const flowRuns = (await run(["flow-run", "list", "--archive", archive, "--json"])).stdout
-      // Postgres's jsonb has an order of keys of its own.
-      const overApi = (await run(["flow-run", "list", "--api", server.url, "--json"])).stdout
-      assert.deepStrictEqual(parsed(overApi), parsed(flowRuns))
-      for (const line of flowRuns.trim().split("\n")) {
-        const id = (JSON.parse(line) as { readonly flow_run_id: string }).flow_run_id
-        const overHttp = await run(["flow-run", "results", id, "--api", server.url, "--json", ...flags])
-        assert.strictEqual(overHttp.stderr, "")
-        const direct = await run(["flow-run", "results", id, "--archive", archive, "--json"])
-        assert.strictEqual(overHttp.stdout, direct.stdout)
-        const logs = await run(["flow-run", "logs", id, "--api", server.url, "--json"])
-        assert.strictEqual(logs.stdout, (await run(["flow-run", "logs", id, "--archive", archive, "--json"])).stdout)
-      }
-    } finally {
-      ended = await server.stop()
-    }
-    assert.include(ended.stderr, "task_run")
-    assert.strictEqual(ended.code, 130)
-  })
-})
+const served: ReadonlyArray<readonly [name: keyof typeof archives, apiKey: string | undefined]> = [
+  ["prefect-1", undefined],
+  ["prefect-0.15", "canary-key"]
+]
 
-describe("a key", () => {
-  it("is asked for, taken from the environment, and never shown", async () => {
-    const archive = archives["prefect-1"]
-    const server = await serve(["--archive", archive, "--port", "0", "--api-key", "canary-key"])
-    try {
+describe.each(served)("serve --archive %s", (name, apiKey) => {
+  it("says over HTTP what the archive says, line by line, to those who have the key", async () => {
+    const archive = archives[name]
+    await using server = await serve([
+      "--archive",
+      archive,
+      "--port",
+      "0",
+      ...apiKey === undefined ? [] : ["--api-key", apiKey]
+    ])
+    const env: Record<string, string> = apiKey === undefined ? {} : { PREFECT__CLOUD__API_KEY: apiKey }
+    const mounts = JSON.parse(readFileSync(join(archive, "mounts.json"), "utf8")) as Record<string, string>
+    const flags = Object.entries(mounts).flatMap(([from, to]) => ["--mount", `${from}=${join(archive, to)}`])
+    const flowRuns = (await run(["flow-run", "list", "--archive", archive, "--json"])).stdout
+    // Postgres's jsonb has an order of keys of its own.
+    const overApi = (await run(["flow-run", "list", "--api", server.url, "--json"], env)).stdout
+    assert.deepStrictEqual(parsed(overApi), parsed(flowRuns))
+    for (const line of flowRuns.trim().split("\n")) {
+      const id = (JSON.parse(line) as { readonly flow_run_id: string }).flow_run_id
+      const overHttp = await run(["flow-run", "results", id, "--api", server.url, "--json", ...flags], env)
+      assert.strictEqual(overHttp.stderr, "")
+      const direct = await run(["flow-run", "results", id, "--archive", archive, "--json"])
+      assert.strictEqual(overHttp.stdout, direct.stdout)
+      const logs = await run(["flow-run", "logs", id, "--api", server.url, "--json"], env)
+      assert.strictEqual(logs.stdout, (await run(["flow-run", "logs", id, "--archive", archive, "--json"])).stdout)
+    }
+    if (apiKey !== undefined) {
       const refused = await run(["flow", "list", "--api", server.url])
       assert.strictEqual(refused.code, 1)
       assert.strictEqual(refused.stderr.trim().split("\n").length, 1)
@@ -46,11 +45,12 @@ describe("a key", () => {
       const wrong = await run(["flow", "list", "--api", server.url], { PREFECT__CLOUD__API_KEY: "canary-wrong" })
       assert.strictEqual(wrong.code, 1)
       assert.notInclude(wrong.stderr, "canary")
-      const right = await run(["flow", "list", "--api", server.url], { PREFECT__CLOUD__API_KEY: "canary-key" })
+      const right = await run(["flow", "list", "--api", server.url], env)
       assert.strictEqual(right.code, 0, right.stderr)
-    } finally {
-      const { stderr, stdout } = await server.stop()
-      assert.notInclude(stdout + stderr, "canary")
     }
+    const ended = await server.stop()
+    assert.include(ended.stderr, "task_run")
+    assert.strictEqual(ended.code, 130)
+    assert.notInclude(ended.stdout + ended.stderr, "canary")
   })
 })

@@ -4,6 +4,8 @@
  * ```
  * DIR/tables/task_run.jsonl   the rows of a table, a JSON object a line; the other tables beside it
  * DIR/mounts.json             the folders of DIR that hold what workers and buckets held
+ * DIR/manifest.jsonl          the size and SHA-256 of each result
+ * DIR/incomplete.jsonl        what an export could not have, if anything
  * DIR/archive.json            the record of a finished export, written last
  * DIR/export.json             the record of an export that is under way, or was cut off
  * ```
@@ -48,6 +50,30 @@ export const finishedFile = "archive.json"
 export const startedFile = "export.json"
 
 /**
+ * The lock of an export that is under way. The system releases it when the process ends, however it ends.
+ *
+ * @category names
+ * @since 0.1.0
+ */
+export const lockFile = "export.lock"
+
+/**
+ * The size and SHA-256 of each result, a JSON object a line: `{ "file", "bytes", "sha256" }`.
+ *
+ * @category names
+ * @since 0.1.0
+ */
+export const manifestFile = "manifest.jsonl"
+
+/**
+ * The results and rows that an export could not have, a JSON object a line. It is there only when there are any.
+ *
+ * @category names
+ * @since 0.1.0
+ */
+export const incompleteFile = "incomplete.jsonl"
+
+/**
  * The file of a table, relative to the archive's folder, `/` between its parts.
  *
  * @category names
@@ -72,13 +98,25 @@ export const maxLineBytes = 256 * 1024 * 1024
 export const maxMountsBytes = 1024 * 1024
 
 /**
- * The content of `mounts.json`: a place (a directory of a worker, `s3://BUCKET`, `gs://BUCKET` or `azure://CONTAINER`)
- * to the folder of the archive that holds its files, relative to the archive's own.
+ * The content of `mounts.json`: a location (a directory of a worker, `s3://BUCKET`, `gs://BUCKET` or
+ * `azure://CONTAINER`) to the folder that holds its files, relative to the archive's own.
+ *
+ * **Details**
+ *
+ * In a folder that is given as a string, files are named as the keys are: it is a copy that any tool may have made. In
+ * one with `names: "encoded"` each key has a file of its own whatever it holds, so that no file system takes one key for
+ * another; there the bucket of `from` is percent-encoded as in a URL.
  *
  * @category schemas
  * @since 0.1.0
  */
-export const Mounts = Schema.Record(Schema.NonEmptyString, Schema.NonEmptyString)
+export const Mounts = Schema.Record(
+  Schema.NonEmptyString,
+  Schema.Union([
+    Schema.NonEmptyString,
+    Schema.Struct({ folder: Schema.NonEmptyString, names: Schema.Literal("encoded") })
+  ])
+)
 
 /**
  * A line of a table that is not blank.

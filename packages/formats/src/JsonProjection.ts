@@ -215,6 +215,8 @@ const failure = (error: unknown): FormatError =>
     ? new FormatError({ reason: error.reason })
     : error instanceof PickleError
     ? undecodable(`it cannot be shown as JSON: ${error.message}`)
+    : error instanceof RangeError
+    ? undecodable("its JSON is longer than a string can be: take it in pieces with JsonProjection.toChunks")
     // A value made by a registry may throw when its own toJSON is called.
     : undecodable("it cannot be shown as JSON: a value of it failed when it was asked for its own")
 

@@ -36,7 +36,8 @@ const cellText = (value: unknown): string | null => {
   return json === null || typeof json === "string" ? json : JSON.stringify(json)
 }
 
-const quoted = (text: string): string => /[",\r\n]/.test(text) ? `"${text.replaceAll("\"", "\"\"")}"` : text
+/** A field of CSV, quoted where RFC 4180 requires it. @internal */
+export const quoted = (text: string): string => /[",\r\n]/.test(text) ? `"${text.replaceAll("\"", "\"\"")}"` : text
 
 const chunkLength = 65_536
 

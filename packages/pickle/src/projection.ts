@@ -250,6 +250,9 @@ export const jsonForm = (value: unknown): null | boolean | number | string | Jso
   if (value instanceof NpTime) return numpyTime(value)
   if (value === NaT || value === NA) return null
   if (value instanceof PyEnum) return jsonForm(value.value)
+  if (value instanceof Range && value.length > maxValues) {
+    return tooMuch("values", "a range of more integers than can be shown as JSON", maxValues)
+  }
   if (
     value instanceof Series || value instanceof Index || value instanceof Column || value instanceof Range ||
     value instanceof PyArray

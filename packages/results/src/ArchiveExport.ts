@@ -2,13 +2,16 @@
  * `ArchiveExport`: makes an archive folder of a Prefect 1 server's database and of the results that its workers stored.
  *
  * ```
- * DIR/tables/*.jsonl   every row, from one snapshot
- * DIR/mounts.json      where the workers saw the results, and where they are in DIR
- * DIR/results/…        files of workers; s3/…, gs/…, azure/…: objects of buckets
- * DIR/archive.json     written last: what was exported, when, and the SHA-256 of each table
+ * DIR/tables/*.jsonl    every row, from one snapshot
+ * DIR/mounts.json       the folders of DIR by what they hold: a directory of workers, a bucket
+ * DIR/results/…         files of workers; s3/…, gs/…, azure/…: objects of buckets, a file for each key
+ * DIR/manifest.jsonl    the size and SHA-256 of each result
+ * DIR/incomplete.jsonl  what the archive does not have, if anything, by task run
+ * DIR/archive.json      written last: what was exported, when, and the SHA-256 of each of the files above
  * ```
  *
- * It can be cut off at any moment and run again: nothing half-written ever has its final name.
+ * It can be cut off at any moment and run again: nothing half-written ever has its final name, and what was copied is
+ * known from the export's own record. An export locks its folder.
  *
  * @since 0.1.0
  */
@@ -19,16 +22,22 @@ import type { PrefectConfigError } from "@effect-prefect/api/PrefectConfigError"
 import * as ArchiveFormat from "@effect-prefect/core/ArchiveFormat"
 import { isPersisted, type ResultDescriptor } from "@effect-prefect/core/ResultDescriptor"
 import * as State from "@effect-prefect/core/State"
-import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
+import { TaskRunView } from "@effect-prefect/core/TaskRunView"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { createHash } from "node:crypto"
-import { mkdir, open, rm, stat } from "node:fs/promises"
-import { dirname, join, resolve } from "node:path"
+import { createHash, randomUUID } from "node:crypto"
+import { mkdir, rename, rm, stat } from "node:fs/promises"
+import { join, posix, relative, resolve, sep } from "node:path"
+import * as Journal from "./internal/archive/copied.ts"
+import * as Digest from "./internal/archive/digest.ts"
 import * as Files from "./internal/archive/files.ts"
-import { archiveLocation } from "./internal/archive/location.ts"
+import { type ArchiveLocation, archiveLocation, resultFolders, rootsOf } from "./internal/archive/location.ts"
+import * as Lock from "./internal/archive/lock.ts"
+import { shown } from "./internal/location.ts"
 import { optionsOf } from "./internal/run/load.ts"
 import type { StorageReason } from "./ResultError.ts"
 import { ResultOptions } from "./ResultOptions.ts"
@@ -74,14 +83,15 @@ export type Progress =
   }
 
 /**
- * A result that could not be copied.
+ * A result or a row that the archive does not have.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Failure {
-  readonly view: TaskRunView
-  readonly reason: "Unwritable" | StorageReason["_tag"] | "StorageNotProvided"
+  /** The task run whose result it is; undefined for a row that is no task run. */
+  readonly view: TaskRunView | undefined
+  readonly reason: "Unwritable" | "Row" | StorageReason["_tag"] | "StorageNotProvided"
   readonly message: string
 }
 
@@ -96,6 +106,8 @@ export interface Options {
   readonly directory: string
   readonly database: PostgresApi.Options
   readonly onProgress?: ((progress: Progress) => Effect.Effect<void>) | undefined
+  /** Called for each result and row that the archive does not have. They are in `incomplete.jsonl` too. */
+  readonly onFailure?: ((failure: Failure) => Effect.Effect<void>) | undefined
 }
 
 /**
@@ -105,89 +117,133 @@ export interface Options {
  * @since 0.1.0
  */
 export interface ResultsOptions {
-  /** How many results are copied at once. Default 16. */
+  /** The number of results that are copied at once. Default 16. */
   readonly concurrency?: number | undefined
-  readonly onFailure?: ((failure: Failure) => Effect.Effect<void>) | undefined
+  /**
+   * Directories of workers, as their results name them: their files keep readable folders. It does not decide what is
+   * copied.
+   */
+  readonly directories?: ReadonlyArray<string> | undefined
 }
 
 /**
- * What an export wrote.
+ * The outcome of an export.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Report {
   readonly directory: string
+  /** Whether the archive has everything that was asked for. */
+  readonly complete: boolean
   /** Rows by table. */
   readonly tables: Readonly<Record<string, number>>
   /** undefined: they were not asked for. */
   readonly results: {
     /** Files that the archive holds for its task runs. */
     readonly files: number
+    /** Results that it does not hold, of which `incomplete.jsonl` has each. */
     readonly failures: number
+    /** Results that only an earlier export of the same folder could copy, and that were kept. */
+    readonly kept: number
   } | undefined
+  /** Rows that are no task runs, though they are in that table. */
+  readonly rows: number
+  /** Files among the results that no export wrote: `archive verify` names them. */
+  readonly foreign: number
 }
-
-const codeOf = (error: unknown): string =>
-  typeof error === "object" && error !== null && "code" in error && typeof error.code === "string"
-    ? error.code
-    : "an unknown failure"
 
 const attempt = <A>(directory: string, what: string, body: (signal: AbortSignal) => Promise<A>) =>
   Effect.tryPromise({
     try: body,
-    catch: (error) => new ArchiveExportError({ directory, detail: `${what} cannot be written (${codeOf(error)})` })
+    catch: (error) =>
+      new ArchiveExportError({ directory, detail: `${what} cannot be written (${Files.codeOf(error)})` })
   })
 
-/**
- * Whether the folder may be written to; when an export of it began that was cut off, if one was.
- */
+/** A disk that takes nothing more takes no other result either. */
+const isFatal = (code: string) => /^(ENOSPC|EDQUOT|EROFS|EIO|EMFILE)$/.test(code)
+
+/** Whether the folder may be written to. Fails when it holds something that this command did not write. */
 const inspect = Effect.fnUntraced(function*(directory: string) {
-  const found = yield* attempt(directory, "the folder", async () => {
+  const problem = yield* attempt(directory, "the folder", async () => {
     if (!(await stat(directory).then((stats) => stats.isDirectory(), () => true))) {
       throw Object.assign(new Error(), { code: "it is not a folder" })
     }
     const [finished, started, tables, mounts] = await Promise.all([
-      Files.exists(join(directory, ArchiveFormat.finishedFile)),
+      Files.readFinished(directory),
       Files.readStarted(directory),
       Files.exists(join(directory, ArchiveFormat.tablesFolder)),
       Files.exists(join(directory, ArchiveFormat.mountsFile))
     ])
-    return { isForeign: (tables || mounts) && !finished && started === undefined, started }
+    if (finished?.format === 1) return "it holds an archive of an earlier format; export to an empty folder"
+    return (tables || mounts) && finished === undefined && started === undefined
+      ? "it holds an archive that was not exported by this command; export to an empty folder"
+      : undefined
   })
-  if (!found.isForeign) return found.started
-  return yield* new ArchiveExportError({
-    directory,
-    detail: "it holds an archive that was not exported by this command; export to an empty folder"
-  })
+  if (problem !== undefined) return yield* new ArchiveExportError({ directory, detail: problem })
 })
 
-/** Makes the folder, with an empty place for what is not whole yet and a note of when the export began. */
-const prepare = (directory: string, cutOff: number | undefined) =>
+/** The folder, made and locked for as long as the scope lives. */
+const lock = Effect.fnUntraced(function*(directory: string) {
+  const taken = yield* Effect.acquireRelease(
+    attempt(directory, "the folder", async () => {
+      await mkdir(directory, { recursive: true })
+      return Lock.take(join(directory, ArchiveFormat.lockFile))
+    }),
+    (taken) => Effect.sync(() => taken._tag === "Held" && taken.release())
+  )
+  if (taken._tag === "Taken") {
+    return yield* new ArchiveExportError({
+      directory,
+      detail: "another export is writing to it; wait until that has ended"
+    })
+  }
+  if (taken._tag === "Unsupported") {
+    yield* Effect.logWarning(
+      `${directory} is on a file system without locks: make sure that no other export writes to it`
+    )
+  }
+})
+
+/** Makes an empty place for what is not whole yet and notes that an export is under way. Returns whether one was cut off. */
+const prepare = (directory: string) =>
   attempt(directory, "the folder", async () => {
-    await mkdir(directory, { recursive: true })
-    await rm(join(directory, "partial"), { recursive: true, force: true })
-    await mkdir(join(directory, "partial", "tables"), { recursive: true })
-    const started = cutOff ?? Date.now()
-    const text = `${JSON.stringify({ started: new Date(started).toISOString() })}\n`
-    await Files.writeWhole(directory, join(directory, ArchiveFormat.startedFile), text)
-    return started
+    const cutOff = await Files.readStarted(directory)
+    const journal = cutOff === undefined || cutOff === "" ? [] : [Files.journalFile, Files.previousManifestFile]
+    await Files.preparePartial(directory, journal)
+    if (cutOff === undefined || cutOff === "") {
+      const started = { started: new Date().toISOString(), id: randomUUID() }
+      await Files.writeWhole(
+        directory,
+        join(directory, ArchiveFormat.startedFile),
+        `${JSON.stringify(started)}\n`
+      )
+    }
   })
 
-const writeTables = Effect.fnUntraced(function*(directory: string, cutOff: number | undefined, options: Options) {
+interface Tables {
+  readonly records: Record<string, Files.TableRecord>
+  /** Rows that are longer than the lines of an archive may be, by table. */
+  readonly tooLong: Record<string, number>
+}
+
+const writeTables = Effect.fnUntraced(function*(directory: string, options: Options) {
   const onProgress = options.onProgress ?? (() => Effect.void)
-  const folder = join(directory, "partial", "tables")
+  const folder = join(directory, Files.partialFolder, ArchiveFormat.tablesFolder)
   const PostgresSnapshot = yield* Effect.promise(() => import("@effect-prefect/api/PostgresSnapshot"))
-  return yield* PostgresSnapshot.withSnapshot(
+  const scope = yield* Effect.scope
+  const written = yield* PostgresSnapshot.withSnapshot(
     options.database,
     Effect.fnUntraced(function*(tables) {
       // Only now: a database that cannot be reached leaves no trace.
-      const started = yield* prepare(directory, cutOff)
-      const records: Record<string, Files.TableRecord> = {}
+      yield* Scope.provide(lock(directory), scope)
+      yield* inspect(directory)
+      yield* prepare(directory)
+      const out: Tables = { records: {}, tooLong: {} }
       for (const { estimatedRows, name, rows } of tables) {
         const what = ArchiveFormat.tableFile(name)
-        records[name] = yield* Effect.acquireUseRelease(
-          attempt(directory, what, () => open(join(folder, `${name}.jsonl`), "wx")),
+        out.records[name] = yield* Effect.acquireUseRelease(
+          attempt(directory, what, () => Files.createFile(join(folder, `${name}.jsonl`))),
           Effect.fnUntraced(function*(file) {
             const hash = createHash("sha256")
             let count = 0
@@ -195,11 +251,18 @@ const writeTables = Effect.fnUntraced(function*(directory: string, cutOff: numbe
             yield* Stream.runForEachArray(
               rows,
               Effect.fnUntraced(function*(lines) {
-                const text = Buffer.from(`${lines.join("\n")}\n`)
+                const fitting = lines.filter((line) =>
+                  line.length * 3 <= ArchiveFormat.maxLineBytes || Buffer.byteLength(line) <= ArchiveFormat.maxLineBytes
+                )
+                if (fitting.length < lines.length) {
+                  out.tooLong[name] = (out.tooLong[name] ?? 0) + lines.length - fitting.length
+                }
+                if (fitting.length === 0) return
+                const text = Buffer.from(`${fitting.join("\n")}\n`)
                 yield* attempt(directory, what, () => file.writeFile(text))
                 hash.update(text)
                 bytes += text.length
-                count += lines.length
+                count += fitting.length
                 yield* onProgress({ _tag: "Table", table: name, done: count, estimate: estimatedRows })
               })
             )
@@ -209,113 +272,336 @@ const writeTables = Effect.fnUntraced(function*(directory: string, cutOff: numbe
           (file) => Effect.promise(() => file.close())
         )
       }
-      return { started, records }
+      return out
     })
   )
+  yield* attempt(directory, ArchiveFormat.tablesFolder, async () => {
+    await Files.syncFolder(folder)
+    // From here on until the end it is an export that was cut off.
+    await rm(join(directory, ArchiveFormat.finishedFile), { force: true })
+    await rm(join(directory, ArchiveFormat.incompleteFile), { force: true })
+    await Files.replaceFolder(folder, join(directory, ArchiveFormat.tablesFolder))
+    await Files.syncFolder(directory)
+  })
+  return written
 })
 
-/** The descriptor of a result that is in a store of its own, and that an archive can hold. */
-const storedDescriptor = (view: TaskRunView): ResultDescriptor | undefined => {
-  const descriptor = State.isFinished(view.state) ? State.resultDescriptor(view.state) : undefined
-  return isPersisted(descriptor) && archiveLocation(descriptor) !== undefined ? descriptor : undefined
+/** The writer of `incomplete.jsonl`, which is there only when it has a line. */
+const incompleteWriter = (directory: string) => {
+  const path = join(directory, Files.partialFolder, "incomplete.jsonl")
+  let writer: Awaited<ReturnType<typeof Files.lineWriter>> | undefined
+  return {
+    write: async (entry: Files.IncompleteEntry) => {
+      writer ??= await Files.lineWriter(path)
+      await writer.write([entry])
+    },
+    end: async () => {
+      if (writer === undefined) return null
+      const digest = await writer.end()
+      await rename(path, join(directory, ArchiveFormat.incompleteFile))
+      return digest
+    },
+    close: () => writer?.close()
+  }
 }
+
+const idOf = (view: TaskRunView) => `task run ${view.taskRunId}`
+
+const failureOf = (reason: Failure["reason"], view: TaskRunView, message: string): Failure => ({
+  view,
+  reason,
+  message: `${idOf(view)}: ${message}`
+})
+
+/** Nothing was stored, or nothing that an archive could hold beside its tables. */
+const isInTables = (descriptor: ResultDescriptor) => archiveLocation(descriptor) === undefined
+
+type Copied =
+  | { readonly _tag: "Copied"; readonly entry: Files.ManifestEntry; readonly location: ArchiveLocation }
+  | { readonly _tag: "Kept"; readonly entry: Files.ManifestEntry; readonly location: ArchiveLocation }
+  | { readonly _tag: "Failed"; readonly failure: Failure }
+  | undefined
 
 const copyResults = Effect.fnUntraced(function*(
   directory: string,
-  started: number,
   total: number,
-  options: Options & ResultsOptions
+  options: Options & ResultsOptions,
+  onFailure: (failure: Failure) => Effect.Effect<void, ArchiveExportError>
 ) {
   const storage = yield* ResultStorage
   const { maxBytes } = optionsOf(storage, yield* ResultOptions)
   const onProgress = options.onProgress ?? (() => Effect.void)
+  const roots = rootsOf(options.directories ?? [])
+  const makeFolder = Files.folderMaker(directory)
   const mounts = new Map<string, string>()
-  const folders = new Map<string, Promise<string>>()
-  let files = 0
-  let failures = 0
-  let done = 0
+  const underWay = new Map<string, Deferred.Deferred<Copied, ArchiveExportError>>()
+  const counts = { files: 0, bytes: 0, failures: 0, kept: 0, rows: 0, foreign: 0, done: 0 }
 
-  const failed = (view: TaskRunView, reason: Failure["reason"], message: string) => {
-    failures++
-    return options.onFailure?.({ view, reason, message }) ?? Effect.void
-  }
-
-  const copy = Effect.fnUntraced(function*(view: TaskRunView) {
-    const descriptor = storedDescriptor(view)
-    const place = descriptor === undefined ? undefined : archiveLocation(descriptor)
-    if (descriptor === undefined || place === undefined) return
-    const path = join(directory, place.folder, place.name)
-    const isThere = yield* Effect.promise(() =>
-      stat(path).then((stats) => stats.isFile() && stats.mtimeMs >= started, () => false)
+  const openJournal = (name: string) =>
+    Effect.acquireRelease(
+      attempt(directory, name, async () => Journal.openJournal(join(directory, name))),
+      (journal) => Effect.sync(() => journal.close())
     )
-    if (!isThere) {
+  yield* attempt(directory, ArchiveFormat.manifestFile, async () => {
+    const manifest = join(directory, ArchiveFormat.manifestFile)
+    const previous = join(directory, Files.previousManifestFile)
+    if (await Files.exists(manifest) && !(await Files.exists(previous))) await rename(manifest, previous)
+  })
+  const journal = yield* openJournal(Files.journalFile)
+  const previous = yield* openJournal(Files.previousManifestFile)
+
+  /** Whether the file still is what an entry says. */
+  const isIntact = (entry: Files.ManifestEntry) =>
+    Effect.promise(() =>
+      Digest.digestOf(join(directory, entry.file)).then((digest) => Digest.sameDigest(digest, entry), () => false)
+    )
+
+  const fetch = Effect.fnUntraced(
+    function*(
+      view: TaskRunView,
+      descriptor: ResultDescriptor,
+      location: ArchiveLocation
+    ): Effect.fn.Return<Copied, ArchiveExportError> {
+      const file = `${location.folder}/${location.name}`
+      const known = journal.get(file)
+      if (known !== undefined && (known.isChecked || (yield* isIntact(known.entry)))) {
+        journal.check(file)
+        return { _tag: "Copied", entry: known.entry, location }
+      }
       const stored = yield* Effect.result(storage.read(descriptor, { maxBytes }))
-      if (Result.isFailure(stored)) return yield* failed(view, stored.failure._tag, stored.failure.message)
-      if (stored.success._tag === "Value") return
+      if (Result.isFailure(stored)) {
+        // What an earlier export of this folder copied is not given up because the store has lost it.
+        const earlier = previous.get(file)
+        if (earlier !== undefined && (yield* isIntact(earlier.entry))) {
+          yield* attempt(directory, Files.journalFile, async () => journal.add(earlier.entry))
+          return { _tag: "Kept", entry: earlier.entry, location }
+        }
+        return { _tag: "Failed", failure: failureOf(stored.failure._tag, view, stored.failure.message) }
+      }
+      if (stored.success._tag === "Value") return undefined
       const { bytes } = stored.success
-      const written = yield* Effect.result(attempt(directory, `${place.folder}/${place.name}`, async () => {
-        const parent = dirname(join(place.folder, place.name))
-        let folder = folders.get(parent)
-        if (folder === undefined) folders.set(parent, folder = Files.makeFolder(directory, parent))
-        await folder
-        await Files.writeWhole(directory, path, bytes)
+      const written = yield* Effect.result(Effect.tryPromise({
+        try: async () => {
+          await makeFolder(posix.dirname(file))
+          await Files.writeWhole(directory, join(directory, file), bytes)
+        },
+        catch: Files.codeOf
       }))
-      if (Result.isFailure(written)) return yield* failed(view, "Unwritable", written.failure.detail)
+      if (Result.isFailure(written)) {
+        const problem = `${file} cannot be written (${written.failure})`
+        if (isFatal(written.failure)) return yield* new ArchiveExportError({ directory, detail: problem })
+        return { _tag: "Failed", failure: failureOf("Unwritable", view, problem) }
+      }
+      const entry = { file, bytes: bytes.length, sha256: createHash("sha256").update(bytes).digest("hex") }
+      yield* attempt(directory, Files.journalFile, async () => journal.add(entry))
+      return { _tag: "Copied", entry, location }
     }
-    files++
-    mounts.set(place.from, place.folder)
+  )
+
+  const copy = Effect.fnUntraced(function*(
+    view: TaskRunView | ArchiveApi.Problem
+  ): Effect.fn.Return<Copied, ArchiveExportError> {
+    if (!(view instanceof TaskRunView)) {
+      return {
+        _tag: "Failed",
+        failure: { view: undefined, reason: "Row", message: `${view.file}, line ${view.line}: ${view.problem}` }
+      }
+    }
+    if (!State.isFinished(view.state) || State.isMapped(view.state)) return undefined
+    const descriptor = State.resultDescriptor(view.state)
+    if (!isPersisted(descriptor) || isInTables(descriptor)) return undefined
+    const location = archiveLocation(descriptor, roots)
+    if (typeof location !== "object") {
+      const reason = descriptor._tag === "CustomResult" ? "UnsupportedResultType" : "ResultAccessDenied"
+      return {
+        _tag: "Failed",
+        failure: failureOf(reason, view, `${location}: ${JSON.stringify(shown(descriptor.location ?? ""))}`)
+      }
+    }
+    const file = `${location.folder}/${location.name}`
+    // Two task runs may have one result: it is copied once.
+    const other = underWay.get(file)
+    if (other !== undefined) {
+      const copied = yield* Deferred.await(other)
+      return copied?._tag === "Failed"
+        ? {
+          _tag: "Failed",
+          failure: failureOf(copied.failure.reason, view, copied.failure.message.replace(/^.*?: /, ""))
+        }
+        : copied
+    }
+    const deferred = yield* Deferred.make<Copied, ArchiveExportError>()
+    underWay.set(file, deferred)
+    const exit = yield* Effect.exit(fetch(view, descriptor, location))
+    underWay.delete(file)
+    yield* Deferred.done(deferred, exit)
+    return yield* exit
   })
 
-  yield* Effect.scoped(Effect.gen(function*() {
-    const { archive } = yield* ArchiveApi.make(directory)
-    yield* archive.taskRuns.pipe(
-      Stream.mapEffect(copy, { concurrency: Math.max(1, options.concurrency ?? 16), unordered: true }),
-      Stream.runForEachArray((array) => {
-        done += array.length
-        return onProgress({ _tag: "Results", done, total })
-      })
-    )
-  }))
-  const text = `${JSON.stringify(Object.fromEntries([...mounts].toSorted()), null, 2)}\n`
+  const manifestPath = join(directory, Files.partialFolder, "manifest.jsonl")
+  const manifest = yield* Effect.acquireRelease(
+    attempt(directory, ArchiveFormat.manifestFile, () => Files.lineWriter(manifestPath)),
+    (writer) => Effect.promise(() => writer.close())
+  )
+  const list = (entries: ReadonlyArray<Files.ManifestEntry>) =>
+    attempt(directory, ArchiveFormat.manifestFile, () => manifest.write(entries))
+
+  yield* ArchiveApi.scanTaskRuns(directory).pipe(
+    // In order, so that the manifest of one export is the manifest of any other of the same rows.
+    Stream.mapEffect(copy, { concurrency: Math.max(1, options.concurrency ?? 16) }),
+    Stream.runForEachArray(Effect.fnUntraced(function*(array) {
+      const entries: Array<Files.ManifestEntry> = []
+      for (const copied of array) {
+        counts.done++
+        if (copied === undefined) continue
+        if (copied._tag === "Failed") {
+          if (copied.failure.reason === "Row") counts.rows++
+          else counts.failures++
+          yield* onFailure(copied.failure)
+          continue
+        }
+        mounts.set(copied.location.from, copied.location.folder)
+        if (!journal.list(copied.entry.file)) continue
+        entries.push(copied.entry)
+        counts.files++
+        counts.bytes += copied.entry.bytes
+        if (copied._tag === "Kept") counts.kept++
+      }
+      yield* list(entries)
+      return yield* onProgress({ _tag: "Results", done: counts.done, total })
+    }))
+  )
+
+  // What else is there: results of an earlier export, which are kept, and files that no export wrote.
+  yield* Stream.fromAsyncIterable(
+    Files.walk(directory, resultFolders),
+    (error) => new ArchiveExportError({ directory, detail: `its results cannot be listed (${Files.codeOf(error)})` })
+  ).pipe(Stream.runForEach(Effect.fnUntraced(function*(found) {
+    if ("folder" in found) {
+      return yield* attempt(directory, found.folder, () => Files.syncFolder(join(directory, found.folder)))
+    }
+    if (found.isFile && journal.isListed(found.file)) return
+    const entry = found.isFile ? (journal.get(found.file) ?? previous.get(found.file))?.entry : undefined
+    if (entry === undefined || !(yield* isIntact(entry))) {
+      counts.foreign++
+      return
+    }
+    yield* list([entry])
+  })))
+
+  const digest = yield* attempt(directory, ArchiveFormat.manifestFile, async () => {
+    const { bytes, sha256 } = await manifest.end()
+    await rename(manifestPath, join(directory, ArchiveFormat.manifestFile))
+    return { bytes, sha256 }
+  })
+  // A folder that only an earlier export used is still found.
+  for (const mount of yield* Effect.orElseSucceed(ArchiveApi.readMounts(directory), () => [])) {
+    const folder = relative(directory, mount.to).split(sep).join("/")
+    if (mount.names === "encoded" && !mounts.has(mount.from)) mounts.set(mount.from, folder)
+  }
+  const content: typeof ArchiveFormat.Mounts.Type = Object.fromEntries(
+    [...mounts].toSorted().map(([from, folder]) => [from, { folder, names: "encoded" as const }])
+  )
   yield* attempt(
     directory,
     ArchiveFormat.mountsFile,
-    () => Files.writeWhole(directory, join(directory, ArchiveFormat.mountsFile), text)
+    () =>
+      Files.writeWhole(
+        directory,
+        join(directory, ArchiveFormat.mountsFile),
+        `${JSON.stringify(content, null, 2)}\n`
+      )
   )
-  return { files, failures }
+  return { manifest: digest, counts }
 })
+
+/** The manifest of an export without results: that of an earlier one, or an empty one. */
+const keepManifest = (directory: string) =>
+  attempt(directory, ArchiveFormat.manifestFile, async () => {
+    const path = join(directory, ArchiveFormat.manifestFile)
+    const previous = join(directory, Files.previousManifestFile)
+    if (!(await Files.exists(path))) {
+      if (await Files.exists(previous)) await rename(previous, path)
+      else await Files.writeWhole(directory, path, "")
+    }
+    return Digest.digestOf(path)
+  })
+
+type Copying = Effect.Success<ReturnType<typeof copyResults>>
 
 const exportWith = Effect.fnUntraced(function*<E, R>(
   options: Options,
   results: (
     directory: string,
-    started: number,
-    taskRuns: number
-  ) => Effect.Effect<Files.ArchiveRecord["results"], E, R>
-): Effect.fn.Return<Report, E | ArchiveExportError | PrefectApiError | PrefectConfigError, R> {
+    taskRuns: number,
+    onFailure: (failure: Failure) => Effect.Effect<void, ArchiveExportError>
+  ) => Effect.Effect<Copying | undefined, E, R>
+): Effect.fn.Return<
+  Report,
+  E | ArchiveExportError | PrefectApiError | PrefectConfigError,
+  Exclude<R, Scope.Scope>
+> {
   const directory = resolve(options.directory)
-  const { records: tables, started } = yield* writeTables(directory, yield* inspect(directory), options)
-  yield* attempt(directory, "tables", async () => {
-    // From here on until the end it is an export that was cut off.
-    await rm(join(directory, ArchiveFormat.finishedFile), { force: true })
-    await Files.replaceFolder(join(directory, "partial", "tables"), join(directory, ArchiveFormat.tablesFolder))
-  })
-  const copied = yield* results(directory, started, tables["task_run"]?.rows ?? 0)
-  yield* attempt(directory, ArchiveFormat.finishedFile, async () => {
-    const record: Files.ArchiveRecord = { format: 1, exported: new Date().toISOString(), tables, results: copied }
-    await Files.writeWhole(
+  const body = Effect.gen(function*() {
+    yield* inspect(directory)
+    const { records: tables, tooLong } = yield* writeTables(directory, options)
+    const incomplete = incompleteWriter(directory)
+    yield* Effect.addFinalizer(() => Effect.promise(async () => incomplete.close()))
+    const onFailure = Effect.fnUntraced(function*(failure: Failure) {
+      const { message, reason, view } = failure
+      const entry = {
+        task_run_id: view?.taskRunId ?? null,
+        task_slug: view?.taskSlug ?? null,
+        map_index: view?.mapIndex ?? null,
+        reason,
+        message
+      }
+      yield* attempt(directory, ArchiveFormat.incompleteFile, () => incomplete.write(entry))
+      yield* options.onFailure?.(failure) ?? Effect.void
+    })
+    let rows = 0
+    for (const [table, count] of Object.entries(tooLong)) {
+      rows += count
+      const message = `${count} rows of ${table} are longer than 256 MiB`
+      yield* onFailure({ view: undefined, reason: "Row", message })
+    }
+    const copying = yield* results(directory, tables["task_run"]?.rows ?? 0, onFailure)
+    const manifest = copying?.manifest ?? (yield* keepManifest(directory))
+    const { failures = 0, files = 0, foreign = 0, kept = 0, bytes = 0 } = copying?.counts ?? {}
+    rows += copying?.counts.rows ?? 0
+    const complete = failures === 0 && rows === 0
+    yield* attempt(directory, ArchiveFormat.finishedFile, async () => {
+      const mounts = join(directory, ArchiveFormat.mountsFile)
+      const record: Files.ArchiveRecord = {
+        format: 2,
+        exported: new Date().toISOString(),
+        complete,
+        tables,
+        results: copying === undefined ? null : { files, bytes, failures },
+        manifest,
+        mounts: await Files.exists(mounts) ? await Digest.digestOf(mounts) : null,
+        incomplete: await incomplete.end()
+      }
+      await Files.syncFolder(directory)
+      await Files.writeWhole(
+        directory,
+        join(directory, ArchiveFormat.finishedFile),
+        Files.writeRecord(record)
+      )
+      await rm(join(directory, ArchiveFormat.startedFile), { force: true })
+      await rm(join(directory, Files.partialFolder), { recursive: true, force: true })
+      await Files.syncFolder(directory)
+    })
+    return {
       directory,
-      join(directory, ArchiveFormat.finishedFile),
-      `${JSON.stringify(record, null, 2)}\n`
-    )
-    await rm(join(directory, ArchiveFormat.startedFile), { force: true })
-    await rm(join(directory, "partial"), { recursive: true, force: true })
+      complete,
+      tables: Object.fromEntries(Object.entries(tables).map(([name, { rows }]) => [name, rows])),
+      results: copying === undefined ? undefined : { files, failures, kept },
+      rows,
+      foreign
+    }
   })
-  return {
-    directory,
-    tables: Object.fromEntries(Object.entries(tables).map(([name, { rows }]) => [name, rows])),
-    results: copied ?? undefined
-  }
+  return yield* Effect.scoped(body)
 })
 
 /**
@@ -327,11 +613,12 @@ const exportWith = Effect.fnUntraced(function*<E, R>(
 export const exportTables = (
   options: Options
 ): Effect.Effect<Report, ArchiveExportError | PrefectApiError | PrefectConfigError> =>
-  exportWith(options, () => Effect.succeed(null))
+  exportWith(options, () => Effect.undefined)
 
 /**
  * Exports the tables of a database, and copies the results that its finished task runs stored: those that the
- * `ResultStorage` may read. A result that cannot be copied is told to `onFailure` and does not end the export.
+ * `ResultStorage` may read. A result that cannot be copied does not end the export: it is told to `onFailure`, and the
+ * archive is not complete.
  *
  * Results that an export which was cut off has copied are not copied again.
  *
@@ -341,4 +628,4 @@ export const exportTables = (
 export const exportAll = (
   options: Options & ResultsOptions
 ): Effect.Effect<Report, ArchiveExportError | PrefectApiError | PrefectConfigError, ResultStorage> =>
-  exportWith(options, (directory, started, taskRuns) => copyResults(directory, started, taskRuns, options))
+  exportWith(options, (directory, taskRuns, onFailure) => copyResults(directory, taskRuns, options, onFailure))

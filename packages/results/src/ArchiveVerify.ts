@@ -1,5 +1,5 @@
 /**
- * `ArchiveVerify`: whether an archive is complete on its own, and what it lacks.
+ * `ArchiveVerify`: whether an archive is complete, and still what was exported.
  *
  * @since 0.1.0
  */
@@ -8,15 +8,21 @@ import { PrefectApi } from "@effect-prefect/api/PrefectApi"
 import { PrefectApiError, Unavailable } from "@effect-prefect/api/PrefectApiError"
 import * as ArchiveFormat from "@effect-prefect/core/ArchiveFormat"
 import * as State from "@effect-prefect/core/State"
-import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
+import { TaskRunView } from "@effect-prefect/core/TaskRunView"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import { createReadStream } from "node:fs"
+import { readdir } from "node:fs/promises"
 import { join, resolve } from "node:path"
 import * as InlineStorage from "./InlineStorage.ts"
+import * as Journal from "./internal/archive/copied.ts"
+import * as Digest from "./internal/archive/digest.ts"
 import * as Files from "./internal/archive/files.ts"
+import { resultFolders } from "./internal/archive/location.ts"
 import * as LocalStorage from "./LocalStorage.ts"
 import type { MountError } from "./Mount.ts"
 import type { Reason } from "./ResultError.ts"
@@ -30,16 +36,25 @@ import * as TaskRun from "./TaskRun.ts"
  * @since 0.1.0
  */
 export type VerificationIssue =
-  /** The export did not come to its end, or a table is not what it wrote. */
+  /** The export did not come to its end, or a file of its own is not what it wrote. */
   | { readonly _tag: "Export"; readonly file: string; readonly problem: string }
   /** A line of a table that cannot be used. */
   | { readonly _tag: "Line"; readonly file: string; readonly line: number; readonly problem: string }
-  /** A stored result that is missing or cannot be read. */
-  | { readonly _tag: "Result"; readonly view: TaskRunView; readonly reason: Reason["_tag"]; readonly message: string }
+  /** The file of a result that was changed, removed or added since the export. */
+  | { readonly _tag: "File"; readonly file: string; readonly problem: string }
+  /** A stored result that the archive does not have, or that cannot be read. */
+  | {
+    readonly _tag: "Result"
+    readonly taskRunId: string
+    readonly taskSlug: string | null
+    readonly mapIndex: number
+    readonly reason: string
+    readonly message: string
+  }
   | Summary
 
 /**
- * What was looked at; always the last finding.
+ * What was looked at; always the last issue.
  *
  * @category models
  * @since 0.1.0
@@ -49,10 +64,27 @@ export interface Summary {
   readonly taskRuns: number
   /** Results that were stored. */
   readonly results: number
-  /** Those of them that are missing or cannot be read. */
+  /** Those of them that are missing, changed or cannot be read. */
   readonly failures: number
   /** Everything that is wrong, failures included. */
   readonly problems: number
+  /** Bytes of tables and results that were compared with the SHA-256 that the export recorded. */
+  readonly bytes: number
+  /** What could not be checked because the archive has no record of it, a sentence each. */
+  readonly unchecked: ReadonlyArray<string>
+}
+
+/**
+ * How far verifying has come.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface VerificationProgress {
+  readonly unit: "bytes" | "task runs"
+  readonly done: number
+  /** undefined when it is not known. */
+  readonly total: number | undefined
 }
 
 /**
@@ -62,62 +94,300 @@ export interface Summary {
  * @since 0.1.0
  */
 export interface Options {
-  /** How many results are read at once. Default 16. */
+  /** The number of results that are decoded at once, in an archive without hashes. Default 16. */
   readonly concurrency?: number | undefined
-  /** Called with the number of task runs looked at so far. */
-  readonly onProgress?: ((done: number) => Effect.Effect<void>) | undefined
+  readonly onProgress?: ((progress: VerificationProgress) => Effect.Effect<void>) | undefined
 }
 
+type Issues = Stream.Stream<VerificationIssue, PrefectApiError | MountError, Scope.Scope>
+
+const unreadable = (directory: string) => (error: unknown) =>
+  new PrefectApiError({
+    operation: "verify",
+    reason: new Unavailable({ detail: `a file of ${directory} cannot be read (${Files.codeOf(error)})` })
+  })
+
+const changed = "it was changed since it was exported (its SHA-256 is another)"
+const isMissing = (error: NodeJS.ErrnoException) => error.code === "ENOENT" || error.code === "ENOTDIR"
+
+/** The problem of a file, compared with what was recorded of it. */
+const problemOf = (
+  now: Digest.Digest | NodeJS.ErrnoException,
+  expected: { readonly bytes?: number; readonly sha256: string }
+): string | undefined => {
+  if (now instanceof Error) return isMissing(now) ? "it is gone" : `it cannot be read (${Files.codeOf(now)})`
+  if (now.sha256 === expected.sha256) return undefined
+  return expected.bytes === undefined || expected.bytes === now.bytes
+    ? changed
+    : `it was changed since it was exported (it has ${now.bytes} bytes instead of ${expected.bytes})`
+}
+
+const issue = (file: string, problem: string): VerificationIssue => ({ _tag: "Export", file, problem })
+
+interface Counts {
+  taskRuns: number
+  results: number
+  failures: number
+  problems: number
+  bytes: number
+}
+
+/** The files beside the results: the tables, and what the export wrote about itself. */
+const checkOwnFiles = async (
+  root: string,
+  record: Files.ArchiveRecord | Files.EarlierRecord,
+  counts: Counts
+): Promise<ReadonlyArray<VerificationIssue>> => {
+  const found: Array<VerificationIssue> = []
+  const expected = new Map<string, { readonly bytes?: number; readonly sha256: string }>(
+    Object.entries(record.tables).map(([name, table]) => [ArchiveFormat.tableFile(name), table])
+  )
+  const absent: Array<string> = []
+  if (record.format === 2) {
+    for (
+      const [file, digest] of [
+        [ArchiveFormat.manifestFile, record.manifest],
+        [ArchiveFormat.mountsFile, record.mounts],
+        [ArchiveFormat.incompleteFile, record.incomplete]
+      ] as const
+    ) {
+      if (digest === null) absent.push(file)
+      else expected.set(file, digest)
+    }
+    const tables = await readdir(join(root, ArchiveFormat.tablesFolder)).catch(() => [])
+    for (const name of tables) {
+      const file = `${ArchiveFormat.tablesFolder}/${name}`
+      if (!expected.has(file)) found.push(issue(file, "it was added since the export"))
+    }
+  }
+  for (const file of absent) {
+    if (await Files.exists(join(root, file))) found.push(issue(file, "it was added since the export"))
+  }
+  const files = [...expected]
+  const digests = await Digest.digestsOf(files.map(([file]) => join(root, file)))
+  for (const [index, [file, digest]] of files.entries()) {
+    const now = digests[index]!
+    if (!(now instanceof Error)) counts.bytes += now.bytes
+    const problem = problemOf(now, digest)
+    if (problem !== undefined) found.push(issue(file, problem))
+  }
+  return found
+}
+
+/** The results, compared with the manifest; then what is there and not in it. */
+const checkResults = async function*(
+  root: string,
+  counts: Counts
+): AsyncGenerator<ReadonlyArray<VerificationIssue>> {
+  const path = join(root, ArchiveFormat.manifestFile)
+  if (!(await Files.exists(path))) return
+  if (!(await Files.isRegular(path))) {
+    yield [issue(ArchiveFormat.manifestFile, "it is no file, so the results were not compared with it")]
+    return
+  }
+  for await (const lines of Files.readManifest(path)) {
+    const found: Array<VerificationIssue> = []
+    const digests = await Digest.digestsOf(
+      lines.flatMap(({ entry }) => entry === undefined ? [] : [join(root, entry.file)])
+    )
+    let at = 0
+    for (const { entry, line } of lines) {
+      if (entry === undefined) {
+        found.push({ _tag: "Line", file: ArchiveFormat.manifestFile, line, problem: "it is no entry of a manifest" })
+        continue
+      }
+      counts.results++
+      const now = digests[at++]!
+      if (!(now instanceof Error)) counts.bytes += now.bytes
+      const problem = problemOf(now, entry)
+      if (problem === undefined) continue
+      counts.failures++
+      found.push({ _tag: "File", file: entry.file, problem })
+    }
+    yield found
+  }
+  const manifest = Journal.openJournal(path, "read")
+  try {
+    let found: Array<VerificationIssue> = []
+    for await (const entry of Files.walk(root, resultFolders)) {
+      if ("folder" in entry || manifest.get(entry.file) !== undefined) continue
+      found.push({ _tag: "File", file: entry.file, problem: "it was added since the export" })
+      if (found.length < 100) continue
+      yield found
+      found = []
+    }
+    yield found
+  } finally {
+    manifest.close()
+  }
+}
+
+/** What the export itself said that the archive does not have. */
+const readIncomplete = async function*(
+  root: string,
+  counts: Counts
+): AsyncGenerator<ReadonlyArray<VerificationIssue>> {
+  const file = ArchiveFormat.incompleteFile
+  let found: Array<VerificationIssue> = []
+  const lines = ArchiveFormat.splitLines(({ bytes, number: line }) => {
+    const parsed = bytes === undefined ? ArchiveFormat.tooLong : ArchiveFormat.parseLine(bytes)
+    if (typeof parsed === "string") return void found.push({ _tag: "Line", file, line, problem: parsed })
+    const { map_index, message, reason, task_run_id, task_slug } = parsed.row
+    if (typeof task_run_id !== "string") return void found.push(issue(file, String(message)))
+    counts.results++
+    counts.failures++
+    found.push({
+      _tag: "Result",
+      taskRunId: task_run_id,
+      taskSlug: typeof task_slug === "string" ? task_slug : null,
+      mapIndex: typeof map_index === "number" ? map_index : -1,
+      reason: String(reason),
+      message: String(message)
+    })
+  })
+  for await (const chunk of createReadStream(join(root, file), { highWaterMark: 1 << 18 })) {
+    lines.push(chunk as Buffer)
+    yield found
+    found = []
+  }
+  lines.end()
+  yield found
+}
+
+const fromGenerator = (
+  root: string,
+  issues: AsyncIterable<ReadonlyArray<VerificationIssue>>,
+  progress: Effect.Effect<void>
+): Issues =>
+  Stream.fromAsyncIterable(issues, unreadable(root)).pipe(
+    Stream.tap(() => progress),
+    Stream.flattenIterable
+  )
+
 /** Nothing was stored, so nothing is missing. */
-const nothingStored = new Set<Reason["_tag"]>(["NotFinished", "NotPersisted"])
+const nothingStored = new Set<string>(["NotFinished", "NotPersisted"] satisfies ReadonlyArray<Reason["_tag"]>)
 /** Prefect itself never stores these. */
 const neverStored = new Set(["ConstantResult", "SecretResult"])
 
-const checkExport = Effect.fnUntraced(
-  function*(directory: string): Effect.fn.Return<ReadonlyArray<VerificationIssue>, PrefectApiError> {
-    return yield* Effect.tryPromise({
-      try: async (signal) => {
-        const found: Array<VerificationIssue> = []
-        if ((await Files.readStarted(directory)) !== undefined) {
-          found.push({
-            _tag: "Export",
-            file: ArchiveFormat.startedFile,
-            problem: "the export did not come to its end; run it again"
-          })
-        }
-        const record = await Files.readFinished(directory)
-        if (record === null) {
-          found.push({ _tag: "Export", file: ArchiveFormat.finishedFile, problem: "it is not what an export writes" })
-        }
-        for (const [name, { sha256 }] of Object.entries(record?.tables ?? {})) {
-          const file = ArchiveFormat.tableFile(name)
-          const now = await Files.hashOf(join(directory, file), signal).catch((error: NodeJS.ErrnoException) => {
-            if (error.code === "ENOENT") return undefined
-            throw error
-          })
-          if (now === sha256) continue
-          found.push({
-            _tag: "Export",
-            file,
-            problem: now === undefined ? "it is gone" : "it was changed since it was exported (its SHA-256 is another)"
-          })
-        }
-        return found
-      },
-      catch: () =>
-        new PrefectApiError({
-          operation: "verify",
-          reason: new Unavailable({ detail: `a file of ${directory} cannot be read` })
-        })
-    })
+/** Reads and decodes every result: what can be done for an archive without hashes of them. */
+const decodeResults = (root: string, options: Options, counts: Counts): Issues =>
+  Stream.unwrap(Effect.gen(function*() {
+    const { api, archive } = yield* ArchiveApi.make(root)
+    const mounts = yield* ArchiveApi.readMounts(root)
+    const storage = yield* Layer.build(
+      ResultStorage.layerMerge([InlineStorage.layer, LocalStorage.layer({ mounts })])
+    )
+    const services = Context.add(storage, PrefectApi, api)
+    const lines = (yield* archive.problems).map((problem): VerificationIssue => ({ _tag: "Line", ...problem }))
+
+    const check = Effect.fnUntraced(
+      function*(view: TaskRunView | ArchiveApi.Problem): Effect.fn.Return<ReadonlyArray<VerificationIssue>> {
+        // The lines that are no task runs are among those of all tables.
+        if (!(view instanceof TaskRunView)) return []
+        counts.taskRuns++
+        const descriptor = State.resultDescriptor(view.state)
+        if (State.isMapped(view.state) || neverStored.has(descriptor?._tag ?? "")) return []
+        const taskRun = yield* Effect.provideContext(TaskRun.fromView(view), services)
+        const outcome = yield* Effect.result(taskRun.getResult)
+        if (Result.isFailure(outcome) && nothingStored.has(outcome.failure.reason._tag)) return []
+        counts.results++
+        if (Result.isSuccess(outcome)) return []
+        counts.failures++
+        const { message, reason } = outcome.failure
+        const { mapIndex, taskRunId, taskSlug } = view
+        return [{ _tag: "Result", taskRunId, taskSlug, mapIndex, reason: reason._tag, message }]
+      }
+    )
+    return Stream.fromIterable(lines).pipe(
+      Stream.concat(
+        ArchiveApi.scanTaskRuns(root).pipe(
+          Stream.mapEffect(check, { concurrency: Math.max(1, options.concurrency ?? 16) }),
+          Stream.tap(() =>
+            options.onProgress?.({ unit: "task runs", done: counts.taskRuns, total: undefined }) ?? Effect.void
+          ),
+          Stream.flattenIterable
+        )
+      )
+    )
+  }))
+
+/** Whether an export of this format made it, though its record may be gone. */
+const isOfManifest = Effect.fnUntraced(function*(root: string) {
+  if (yield* Effect.promise(() => Files.exists(join(root, ArchiveFormat.manifestFile)))) return true
+  const mounts = yield* Effect.orElseSucceed(ArchiveApi.readMounts(root), () => [])
+  return mounts.some(({ names }) => names === "encoded")
+})
+
+const withoutHashes = (record: Files.EarlierRecord | undefined): string =>
+  record === undefined
+    ? "it has no record of an export: whether a table or a result was changed cannot be seen, " +
+      "only that each result is there and can be decoded"
+    : "its export recorded no hashes of results: whether one was changed cannot be seen, " +
+      "only that it is there and can be decoded"
+
+const verifyIn = Effect.fnUntraced(function*(root: string, options: Options) {
+  const counts: Counts = { taskRuns: 0, results: 0, failures: 0, problems: 0, bytes: 0 }
+  const isWithManifest = yield* isOfManifest(root)
+  const { record, started } = yield* Effect.tryPromise({
+    try: async () => ({ record: await Files.readFinished(root), started: await Files.readStarted(root) }),
+    catch: unreadable(root)
+  })
+  // Fails when there is no archive.
+  yield* Effect.scoped(ArchiveApi.make(root))
+  const first: Array<VerificationIssue> = []
+  const unchecked: Array<string> = []
+  if (started !== undefined) {
+    first.push(issue(ArchiveFormat.startedFile, "the export did not come to its end; run it again"))
   }
-)
+  if (record === null) first.push(issue(ArchiveFormat.finishedFile, "it was changed, or is not what an export writes"))
+  if (record === undefined && isWithManifest && started === undefined) {
+    first.push(issue(ArchiveFormat.finishedFile, "it is gone: whether the tables were changed cannot be seen"))
+  }
+  if (record?.format === 2 && record.results === null) {
+    unchecked.push("the results were not exported, only the tables")
+  }
+  const isCurrent = record?.format === 2 || isWithManifest
+  if (isCurrent && !(yield* Effect.promise(() => Files.exists(join(root, ArchiveFormat.manifestFile))))) {
+    if (record?.format !== 2) first.push(issue(ArchiveFormat.manifestFile, "it is gone"))
+  }
+  const total = record?.format === 2
+    ? Object.values(record.tables).reduce((sum, table) => sum + table.bytes, record.results?.bytes ?? 0)
+    : undefined
+  const progress = Effect.suspend(() =>
+    options.onProgress?.({ unit: "bytes", done: counts.bytes, total }) ?? Effect.void
+  )
+  const own: Issues = record === undefined || record === null
+    ? Stream.empty
+    : Stream.fromIterableEffect(
+      Effect.tryPromise({ try: () => checkOwnFiles(root, record, counts), catch: unreadable(root) })
+    )
+  let results: Issues
+  if (isCurrent) {
+    counts.taskRuns = record?.format === 2 ? record.tables["task_run"]?.rows ?? 0 : 0
+    const isIncomplete = yield* Effect.promise(() => Files.exists(join(root, ArchiveFormat.incompleteFile)))
+    results = Stream.concat(
+      isIncomplete ? fromGenerator(root, readIncomplete(root, counts), Effect.void) : Stream.empty,
+      fromGenerator(root, checkResults(root, counts), progress)
+    )
+  } else {
+    if (record !== null) unchecked.push(withoutHashes(record))
+    results = decodeResults(root, options, counts)
+  }
+  return Stream.fromIterable(first).pipe(
+    Stream.concat(own),
+    Stream.concat(results),
+    Stream.tap(() => Effect.sync(() => counts.problems++)),
+    Stream.concat(Stream.fromEffect(Effect.sync((): VerificationIssue => ({ _tag: "Summary", ...counts, unchecked }))))
+  )
+})
 
 /**
- * Reads all of an archive: its tables line by line, and every result that a finished task run stored, which it decodes.
- * Only the archive's own mounts are used, so what it finds is what a reader elsewhere would find.
+ * Compares an archive with what its export recorded: the size and SHA-256 of each table and of each result, that
+ * nothing is missing and nothing was added. What the export could not copy is among the issues.
  *
- * The findings come as they are made; the last one is the Summary. It fails when there is no archive.
+ * An archive without such a record is read whole, every result decoded; the Summary says what could not be seen. Only the archive's own mounts are used.
+ *
+ * The issues come as they are found; the last one is the Summary. It fails when there is no archive.
  *
  * @category constructors
  * @since 0.1.0
@@ -126,49 +396,4 @@ export const verify = (
   directory: string,
   options: Options = {}
 ): Stream.Stream<VerificationIssue, PrefectApiError | MountError> =>
-  Stream.unwrap(Effect.gen(function*() {
-    const root = resolve(directory)
-    const { api, archive } = yield* ArchiveApi.make(root)
-    const mounts = yield* ArchiveApi.readMounts(root)
-    const storage = yield* Layer.build(
-      ResultStorage.layerMerge([InlineStorage.layer, LocalStorage.layer({ mounts })])
-    )
-    const services = Context.add(storage, PrefectApi, api)
-    const exported = yield* checkExport(root)
-    const lines = (yield* archive.problems).map((problem): VerificationIssue => ({ _tag: "Line", ...problem }))
-    let taskRuns = 0
-    let results = 0
-    let failures = 0
-
-    const check = Effect.fnUntraced(function*(view: TaskRunView): Effect.fn.Return<ReadonlyArray<VerificationIssue>> {
-      taskRuns++
-      const descriptor = State.resultDescriptor(view.state)
-      if (State.isMapped(view.state) || neverStored.has(descriptor?._tag ?? "")) return []
-      const taskRun = yield* Effect.provideContext(TaskRun.fromView(view), services)
-      const outcome = yield* Effect.result(taskRun.getResult)
-      if (Result.isFailure(outcome) && nothingStored.has(outcome.failure.reason._tag as Reason["_tag"])) return []
-      results++
-      if (Result.isSuccess(outcome)) return []
-      failures++
-      const { message, reason } = outcome.failure
-      return [{ _tag: "Result", view, reason: reason._tag as Reason["_tag"], message }]
-    })
-
-    const summary = Effect.sync((): VerificationIssue => ({
-      _tag: "Summary",
-      taskRuns,
-      results,
-      failures,
-      problems: exported.length + lines.length + failures
-    }))
-    return Stream.fromIterable([...exported, ...lines]).pipe(
-      Stream.concat(
-        archive.taskRuns.pipe(
-          Stream.mapEffect(check, { concurrency: Math.max(1, options.concurrency ?? 16) }),
-          Stream.tap(() => options.onProgress?.(taskRuns) ?? Effect.void),
-          Stream.flatMap((found) => Stream.fromIterable(found))
-        )
-      ),
-      Stream.concat(Stream.fromEffect(summary))
-    )
-  }))
+  Stream.scoped(Stream.unwrap(verifyIn(resolve(directory), options)))

@@ -16,9 +16,12 @@ import type * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import { homedir } from "node:os"
 import { isAbsolute, join, resolve } from "node:path"
+import { parseEncodedBucket } from "./internal/archive/location.ts"
+import { encodeKey } from "./internal/archive/names.ts"
 import { atLeastOne } from "./internal/atLeastOne.ts"
 import { type Folder, readFile } from "./internal/local/readFile.ts"
 import * as Location from "./internal/location.ts"
+import { objectVersion } from "./internal/objectVersion.ts"
 import { type Mount, MountError } from "./Mount.ts"
 import * as ResultStorage from "./ResultStorage.ts"
 
@@ -37,10 +40,20 @@ export interface Options {
   readonly concurrency?: number | undefined
 }
 
+/** An object by the exact bytes of its names. */
+interface ObjectName {
+  readonly bucket: string
+  readonly key: string
+  readonly version?: string | undefined
+}
+
 interface Allowed {
   readonly prefix: string
   readonly folder: Folder
   readonly missing: string
+  readonly names: "plain" | "encoded"
+  /** The bucket of objects with encoded names. */
+  readonly bucket?: string | undefined
 }
 
 interface Target {
@@ -68,34 +81,87 @@ const allowRoot = (root: string): ReadonlyArray<Allowed> => {
     prefix,
     folder: { path },
     missing: "there is no such file on this machine; " +
-      "if a worker on another one wrote it, mount a copy of the folder that holds its files"
+      "if a worker on another one wrote it, mount a copy of the folder that holds its files",
+    names: "plain" as const
   }))
 }
 
 const allowMount = (mount: Mount, location: Location.Location): ReadonlyArray<Allowed> => {
-  const path = resolve(mount.to)
   const prefixes = isAbsolute(mount.from) ? [location.key, ...prefixesOf(mount.from, mount.from)] : [location.key]
-  return [...new Set(prefixes)].map((prefix) => ({
-    prefix,
-    folder: { path, within: mount.within === undefined ? undefined : resolve(mount.within) },
-    missing: `${path}, which ${mount.from} is mounted from, does not have it`
-  }))
+  return [...new Set(prefixes)].map((prefix) => allowPrefix(mount, prefix))
 }
 
-const findTarget = (allowed: ReadonlyArray<Allowed>, location: Location.Location): Target | undefined => {
-  for (const candidate of allowed) {
-    const name = Location.below(location, candidate.prefix)
-    if (name !== undefined) {
-      return { folder: candidate.folder, name, missing: candidate.missing, specificity: candidate.prefix.length }
-    }
+const allowPrefix = (mount: Mount, prefix: string, bucket?: string): Allowed => {
+  const path = resolve(mount.to)
+  const names = mount.names ?? "plain"
+  return {
+    prefix,
+    folder: {
+      path,
+      within: mount.within === undefined ? undefined : resolve(mount.within),
+      // Windows itself does not tell capitals from small letters.
+      isExact: names === "plain" && !/^(?:[a-z]:|\/\/)/.test(prefix)
+    },
+    missing: `${path}, which ${mount.from} is mounted from, does not have it`,
+    names,
+    bucket
   }
-  return undefined
+}
+
+/**
+ * Whether a plain folder has one file for this object and for no other: another key, or another version, would be the
+ * same file.
+ */
+const isPlain = ({ bucket, key, version }: ObjectName, { name }: Location.Location): boolean =>
+  version === undefined && name.endsWith(`://${bucket}/${key}`) && !key.endsWith("/") &&
+  !(process.platform === "win32" && /[\\:*?"<>|]|[. ](?:\/|$)/.test(key))
+
+/** The file that a candidate has for a location; a hint when it cannot say which; undefined when it is elsewhere. */
+const targetIn = (
+  candidate: Allowed,
+  location: Location.Location,
+  object: ObjectName | undefined
+): Target | string | undefined => {
+  const { folder, missing } = candidate
+  const specificity = candidate.prefix.length
+  if (candidate.bucket !== undefined) {
+    return object?.bucket === candidate.bucket
+      ? { folder, name: encodeKey(object.key, object.version), missing, specificity }
+      : undefined
+  }
+  if (candidate.names === "encoded") {
+    // A path of Windows is compared, and so named, without its case.
+    const key = Location.below({ key: location.key, name: location.key }, candidate.prefix)
+    return key === undefined ? undefined : { folder, name: encodeKey(key), missing, specificity }
+  }
+  const name = Location.below(location, candidate.prefix)
+  if (name === undefined) return undefined
+  if (location.name.includes("\0")) return "no file has a NUL in its name"
+  return object === undefined || isPlain(object, location)
+    ? { folder, name, missing, specificity }
+    : `a plain folder has one file for several such ${object.version === undefined ? "keys" : "versions"}: ` +
+      "copy the results with archive export, or read the bucket itself"
+}
+
+const findTarget = (
+  allowed: ReadonlyArray<Allowed>,
+  location: Location.Location,
+  object: ObjectName | undefined
+): Target | string | undefined => {
+  let hint: string | undefined
+  for (const candidate of allowed) {
+    const found = targetIn(candidate, location, object)
+    if (typeof found === "object") return found
+    hint ??= found
+  }
+  return hint
 }
 
 /** How a type of descriptor names its files, and what to say about those that are not allowed. */
 interface Kind<D> {
   readonly type: string
   readonly locationOf: (descriptor: D) => Location.Location
+  readonly objectOf: (descriptor: D) => ObjectName | undefined
   readonly deniedOf: (descriptor: D) => { readonly detail?: string; readonly hint?: string }
   readonly emptyIsNone: boolean
 }
@@ -109,11 +175,11 @@ const makeReader = <D extends ResultDescriptor>(
   concurrency,
   resolve: (descriptor) => {
     const found = kind.locationOf(descriptor)
-    const target = findTarget(allowed, found)
+    const target = findTarget(allowed, found, kind.objectOf(descriptor))
     const location = Location.shown(found.name)
+    if (typeof target === "string") return { _tag: "Denied", location, detail: target }
     if (target === undefined) return { _tag: "Denied", location, ...kind.deniedOf(descriptor) }
     const { name } = found
-    if (name.includes("\0")) return { _tag: "Denied", location, detail: "no file has a NUL in its name" }
     const stored = kind.emptyIsNone
       ? (bytes: Uint8Array): ResultStorage.StoredResult => ({ _tag: "Bytes", bytes, name, emptyIsNone: true })
       : (bytes: Uint8Array): ResultStorage.StoredResult => ({ _tag: "Bytes", bytes, name })
@@ -130,6 +196,7 @@ const makeReader = <D extends ResultDescriptor>(
 const localResult: Kind<LocalResult> = {
   type: "LocalResult",
   locationOf: ({ dir, location }) => Location.file(location ?? "", dir),
+  objectOf: () => undefined,
   deniedOf: ({ dir, location }) => {
     const path = Location.file(location ?? "", dir).name
     const isBelow = typeof dir === "string" && path.startsWith(dir.endsWith("/") ? dir : `${dir}/`)
@@ -155,6 +222,11 @@ const objectKind = <D extends S3Result | GCSResult | AzureResult>(
 ): Kind<D> => ({
   type,
   locationOf: (descriptor) => Location.object(scheme, bucketOf(descriptor) ?? "", descriptor.location ?? ""),
+  objectOf: (descriptor) => ({
+    bucket: bucketOf(descriptor) ?? "",
+    key: descriptor.location ?? "",
+    version: objectVersion(descriptor)
+  }),
   deniedOf: (descriptor) => {
     const bucket = JSON.stringify(Location.shown(`${scheme}://${bucketOf(descriptor) ?? ""}`))
     return { hint: `allow ${bucket}, or add its copy to LocalStorage.layer({ mounts })` }
@@ -177,6 +249,11 @@ export const readers = (options: Options): Result.Result<ReadonlyArray<ResultSto
   const files = (options.roots ?? []).flatMap(allowRoot)
   const objects: Record<Location.Scheme, Array<Allowed>> = { s3: [], gs: [], azure: [] }
   for (const mount of options.mounts ?? []) {
+    const encoded = mount.names === "encoded" ? parseEncodedBucket(mount.from) : undefined
+    if (encoded !== undefined) {
+      objects[encoded.scheme].unshift(allowPrefix(mount, mount.from, encoded.bucket))
+      continue
+    }
     const written = Location.parse(mount.from)
     if (written._tag === "Invalid") {
       return Result.fail(new MountError({ mount: mount.from, detail: written.detail }))

@@ -24,6 +24,12 @@ export interface Mount {
   readonly to: string
   /** `to` must really be in this folder, links followed: for mounts that an archive brings along. */
   readonly within?: string | undefined
+  /**
+   * How the files in `to` are named. `plain` (default): as the keys are; a key is read only where it names exactly one
+   * file, so not `a//b` or `a/../b` of a bucket. `encoded`: each key by a name of its own, as `archive export` writes
+   * them.
+   */
+  readonly names?: "plain" | "encoded" | undefined
 }
 
 /**

@@ -12,6 +12,7 @@ import * as http from "node:http"
 import type { IncomingMessage } from "node:http"
 import * as https from "node:https"
 import type { Readable } from "node:stream"
+import { objectVersion } from "./internal/objectVersion.ts"
 import type { Checksum } from "./internal/remote/checksum.ts"
 import {
   denied,
@@ -53,12 +54,10 @@ export interface Options extends RemoteOptions {
   } | undefined
 }
 
-const versionKeys = ["version_id", "versionId", "VersionId"]
-
-const objectOf = ({ bucket, extra, location }: S3Result): ObjectName => ({
-  bucket: bucket ?? "",
-  key: location ?? "",
-  version: versionKeys.map((key) => extra?.[key]).find((value): value is string => typeof value === "string")
+const objectOf = (descriptor: S3Result): ObjectName => ({
+  bucket: descriptor.bucket ?? "",
+  key: descriptor.location ?? "",
+  version: objectVersion(descriptor)
 })
 
 /** Codes of https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html and of the SDK's credential providers. */

@@ -208,6 +208,16 @@ describe("JSON objects that stand for instances", () => {
     ["builtins.bytes", "raw", "cmF3"],
     ["pendulum.datetime.DateTime", "2024-02-29T00:00:00Z", "2024-02-29T00:00:00+00:00"],
     ["models.Outer.Inner", { a: 1 }, { __class__: "models.Outer.Inner", a: 1 }],
+    ["fractions.Fraction", "-6/14", "-3/7"],
+    ["fractions.Fraction", 2, "2"],
+    ["ipaddress.IPv4Address", "10.0.0.1", "10.0.0.1"],
+    ["ipaddress.IPv6Network", "2001:db8::/32", "2001:db8::/32"],
+    ["zoneinfo.ZoneInfo", "Europe/Berlin", "Europe/Berlin"],
+    ["models.Api[str]", { a: "b" }, { __class__: "models.Api[str]", a: "b" }],
+    ["models.Outer.Page[models.Item, Union[int, NoneType]]", { a: 1 }, {
+      __class__: "models.Outer.Page[models.Item, Union[int, NoneType]]",
+      a: 1
+    }],
     ["models.Colour", 3, { __class__: "models.Colour", __args__: [3] }]
   ]
   for (const [cls, data, expected] of values) {
@@ -219,6 +229,9 @@ describe("JSON objects that stand for instances", () => {
     as("os.path", 1),
     as("not a class", { a: 1 }),
     as("nodots", { a: 1 }),
+    as("nodots[str]", { a: 1 }),
+    as("models.Api[str] and more", { a: 1 }),
+    as("fractions.Fraction", "1/0"),
     as("datetime.date", "2024-02-30"),
     as("datetime.datetime", "yesterday"),
     as("decimal.Decimal", "x"),

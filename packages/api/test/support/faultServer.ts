@@ -49,7 +49,7 @@ const bodyOf = async (request: IncomingMessage): Promise<string> => {
   return Buffer.concat(chunks).toString("utf8")
 }
 
-const forwardTo = (upstream: string, received: Received): Promise<Answered> =>
+const ask = (upstream: string, received: Received): Promise<Answered> =>
   new Promise((resolve, reject) => {
     const { port } = new URL(upstream)
     const headers = { "content-type": "application/json", "content-length": Buffer.byteLength(received.body) }
@@ -57,6 +57,16 @@ const forwardTo = (upstream: string, received: Received): Promise<Answered> =>
       bodyOf(answer).then((text) => resolve({ status: answer.statusCode ?? 0, text }), reject)
     }).on("error", reject).end(received.body)
   })
+
+const answers = new Map<string, Promise<Answered>>()
+
+/** The backend is only read, so what it answers to a request stays the same. */
+const forwardTo = (upstream: string, received: Received): Promise<Answered> => {
+  const key = `${upstream} ${received.body}`
+  const answer = answers.get(key) ?? ask(upstream, received)
+  answers.set(key, answer)
+  return answer
+}
 
 export const make = (upstream?: string) =>
   Effect.acquireRelease(

@@ -92,7 +92,31 @@ const watch = Command.make(
   }])
 )
 
+const states = Command.make(
+  "states",
+  Inputs.states,
+  lazyHandler(() => import("../handlers/flowRun.ts").then((_) => _.states))
+).pipe(
+  Command.withDescription("List every state that a flow run had, oldest first"),
+  Command.withExamples([{
+    command: "effect-prefect flow-run states nightly/latest --archive ./archive",
+    description: "What the newest run of a flow went through"
+  }])
+)
+
+const artifacts = Command.make(
+  "artifacts",
+  Inputs.artifacts,
+  lazyHandler(() => import("../handlers/flowRun.ts").then((_) => _.artifacts))
+).pipe(
+  Command.withDescription("List the artifacts that the task runs of a flow run left"),
+  Command.withExamples([{
+    command: "effect-prefect flow-run artifacts nightly/latest --archive ./archive --json",
+    description: "Links and Markdown, one object a line"
+  }])
+)
+
 export const flowRun = Command.make("flow-run").pipe(
   Command.withDescription("Flow runs, their task runs and results"),
-  Command.withSubcommands([list, show, taskRuns, result, results, logs, watch])
+  Command.withSubcommands([list, show, taskRuns, result, results, logs, states, artifacts, watch])
 )

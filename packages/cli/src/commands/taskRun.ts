@@ -44,7 +44,43 @@ const mapped = Command.make(
   }])
 )
 
+const list = Command.make(
+  "list",
+  Inputs.list,
+  lazyHandler(() => import("../handlers/taskRun.ts").then((_) => _.list))
+).pipe(
+  Command.withDescription("List task runs, of one flow run or of many"),
+  Command.withExamples([{
+    command: "effect-prefect task-run list --flow nightly --state Failed --limit 20 --archive ./archive",
+    description: "The last task runs of a flow that failed, across its runs"
+  }])
+)
+
+const logs = Command.make(
+  "logs",
+  Inputs.logs,
+  lazyHandler(() => import("../handlers/taskRun.ts").then((_) => _.logs))
+).pipe(
+  Command.withDescription("Print a task run's log"),
+  Command.withExamples([{
+    command: "effect-prefect task-run logs --slug extract-1 --flow-run nightly/latest --level warn --archive ./archive",
+    description: "What a task warned of"
+  }])
+)
+
+const states = Command.make(
+  "states",
+  Inputs.states,
+  lazyHandler(() => import("../handlers/taskRun.ts").then((_) => _.states))
+).pipe(
+  Command.withDescription("List every state that a task run had, oldest first"),
+  Command.withExamples([{
+    command: "effect-prefect task-run states --slug flaky-1 --flow-run nightly/latest --archive ./archive",
+    description: "What a task run went through"
+  }])
+)
+
 export const taskRun = Command.make("task-run").pipe(
   Command.withDescription("Task runs, their results and mapped children"),
-  Command.withSubcommands([show, result, mapped])
+  Command.withSubcommands([list, show, result, mapped, logs, states])
 )

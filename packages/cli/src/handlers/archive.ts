@@ -14,16 +14,32 @@ import * as Render from "../internal/render.ts"
 import * as Settings from "../internal/settings.ts"
 import * as Services from "../services.ts"
 
-const shownFailures = 20
+const shownFailures = 1000
 
 const count = (number: number, one: string, many = `${one}s`): string => `${number} ${number === 1 ? one : many}`
 
-const numbers = ({ failures, problems, results, taskRuns }: ArchiveVerify.Summary) => ({
+const numbers = ({ bytes, failures, problems, results, taskRuns, unchecked }: ArchiveVerify.Summary) => ({
   task_runs: taskRuns,
   results,
   failures,
-  problems
+  problems,
+  bytes,
+  unchecked
 })
+
+/** What the archive lacks, as a sentence; undefined when it has everything. */
+const lacking = ({ directory, foreign, results, rows }: ArchiveExport.Report): string | undefined => {
+  const missing = [
+    ...(results === undefined || results.failures === 0 ? [] : [count(results.failures, "result")]),
+    ...(rows === 0 ? [] : [count(rows, "row")])
+  ].join(" and ")
+  if (missing !== "") {
+    return `${directory} is not complete: ${missing} could not be copied; its incomplete.jsonl names each ` +
+      "(--allow-incomplete takes it as it is)"
+  }
+  return foreign === 0 ? undefined : `${directory} holds ${count(foreign, "file")} among its results that no export ` +
+    "wrote; archive verify names them"
+}
 
 export const exportArchive = Effect.fnUntraced(
   function*(flags: InputsOf<typeof Inputs.exportArchive>) {
@@ -39,6 +55,8 @@ export const exportArchive = Effect.fnUntraced(
         at._tag === "Table"
           ? progress.draw(at.table, at.done, at.estimate)
           : progress.draw("results of task runs", at.done, at.total),
+      // The folders of the workers whose files are copied keep their names in the archive.
+      directories: flags.mount.map((mount) => mount.split("=")[0]!),
       onFailure: ({ message }: ArchiveExport.Failure) =>
         failures++ < shownFailures
           ? Effect.ignore(
@@ -50,20 +68,32 @@ export const exportArchive = Effect.fnUntraced(
       flags.results ? ArchiveExport.exportAll(options) : ArchiveExport.exportTables(options),
       progress.clear
     )
-    const paint = style(stdout.hasColors)
+    const paint = style(stdout.colors)
     for (const [table, rows] of Object.entries(report.tables)) {
       yield* stdout.write(`${table.padEnd(20)} ${paint.dim(count(rows, "row"))}\n`)
     }
     if (report.results !== undefined) {
-      yield* stdout.write(`${"results".padEnd(20)} ${paint.dim(count(report.results.files, "file"))}\n`)
-      if (report.results.failures > 0) {
+      const { files, kept } = report.results
+      yield* stdout.write(`${"results".padEnd(20)} ${paint.dim(count(files, "file"))}\n`)
+      if (kept > 0) {
         yield* stderr.write(
-          `${count(report.results.failures, "result was", "results were")} not copied; ` +
-            `effect-prefect archive verify ${flags.directory} lists them\n`
+          `${count(kept, "result")} could not be read any more, and ${kept === 1 ? "was" : "were"} kept from an ` +
+            "earlier export\n"
         )
       }
+      if (report.results.failures > shownFailures) {
+        yield* stderr.write(`${report.results.failures - shownFailures} more results were not copied\n`)
+      }
     }
-    yield* stdout.write(`${paint.bold(report.directory)} is complete; read it with --archive ${flags.directory}\n`)
+    const problem = lacking(report)
+    if (problem !== undefined && !(flags.allowIncomplete && report.foreign === 0)) {
+      return yield* new CommandFailed({ message: problem })
+    }
+    if (problem !== undefined) yield* stderr.write(`${problem}\n`)
+    yield* stdout.write(
+      `${paint.bold(report.directory)} is ${report.complete ? "complete" : "exported"}; ` +
+        `read it with --archive ${flags.directory}\n`
+    )
   },
   (effect, flags) =>
     Effect.provide(effect, Services.storage({ ...flags, ...Settings.none, maxChildren: Option.none() }))
@@ -75,7 +105,7 @@ export const verify = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.
   const concurrency = yield* Services.positive("concurrency", flags.concurrency)
   const issues = ArchiveVerify.verify(flags.directory, {
     concurrency,
-    onProgress: (done) => progress.draw("task runs", done, undefined)
+    onProgress: ({ done, total, unit }) => progress.draw(unit, done, total)
   })
   let summary: ArchiveVerify.Summary | undefined
   const line = (issue: ArchiveVerify.VerificationIssue): string => {
@@ -91,20 +121,24 @@ export const verify = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.
         return flags.json
           ? `${JSON.stringify({ type: "line", file: issue.file, line: issue.line, problem: issue.problem })}\n`
           : `${issue.file}:${issue.line}: ${issue.problem}\n`
+      case "File":
+        return flags.json
+          ? `${JSON.stringify({ type: "file", file: issue.file, problem: issue.problem })}\n`
+          : `${Render.stripControls(issue.file)}: ${issue.problem}\n`
       case "Result": {
-        const { message, reason, view } = issue
+        const { mapIndex, message, reason, taskRunId, taskSlug } = issue
         return flags.json
           ? `${
             JSON.stringify({
               type: "result",
-              task_run_id: view.taskRunId,
-              task_slug: view.taskSlug,
-              map_index: view.mapIndex,
+              task_run_id: taskRunId,
+              task_slug: taskSlug,
+              map_index: mapIndex,
               reason,
               message
             })
           }\n`
-          : `${view.taskRunId} ${Render.slug(view)}: ${reason}: ${Render.stripControls(message)}\n`
+          : `${taskRunId} ${Render.slug({ taskSlug, mapIndex })}: ${reason}: ${Render.stripControls(message)}\n`
       }
     }
   }
@@ -116,10 +150,14 @@ export const verify = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.
     Effect.provideService(References.MinimumLogLevel, "Error")
   )
   if (summary === undefined) return yield* new CommandFailed({ message: "the archive was not read to its end" })
-  const { failures, problems, results, taskRuns } = summary
+  const { failures, problems, results, taskRuns, unchecked } = summary
+  if (!flags.json) {
+    yield* Effect.forEach(unchecked, (text) => stdout.write(`not checked: ${text}\n`), { discard: true })
+  }
   if (problems > 0) {
     return yield* new CommandFailed({
-      message: `${flags.directory}: ${failures} of ${count(results, "stored result")} missing or unreadable, ` +
+      message:
+        `${flags.directory}: ${failures} of ${count(results, "stored result")} missing or unreadable or changed, ` +
         `${count(problems - failures, "other problem")}`
     })
   }

@@ -151,7 +151,7 @@ export const doctor = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.
       ).join("")
     )
   } else {
-    const paint = style(stdout.hasColors)
+    const paint = style(stdout.colors)
     const width = Math.max(...findings.map(({ what }) => what.length)) + 2
     yield* stdout.write(
       findings.map(({ isFine, source, value, what }) => {

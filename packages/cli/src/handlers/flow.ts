@@ -4,15 +4,17 @@ import type * as Inputs from "../inputs/flow.ts"
 import * as Json from "../internal/json.ts"
 import type { InputsOf } from "../internal/lazyHandler.ts"
 import * as Render from "../internal/render.ts"
+import * as Times from "../internal/times.ts"
 import * as Services from "../services.ts"
 
 export const list = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.list>) {
   const flows = (yield* PrefectApi).flows()
   if (flags.json) return yield* Render.lines(flows, (flow) => `${JSON.stringify(Json.flow(flow))}\n`)
-  yield* Render.table(flows, ["FLOW", "NAME", "VERSION", "CREATED"], (flow, paint) => [
+  const times = Times.make(flags)
+  yield* Render.table(flows, ["FLOW", "NAME", "VERSION", `CREATED (${times.zone})`], (flow, paint) => [
     { text: flow.flowId },
     { text: flow.name ?? "" },
     { text: flow.version === undefined || flow.version === null ? "" : String(flow.version) },
-    { text: Render.time(flow.created), paint: paint.dim }
+    { text: times.time(flow.created), paint: paint.dim }
   ], "no flows")
 }, (effect, flags) => Effect.provide(effect, Services.backend(flags)))

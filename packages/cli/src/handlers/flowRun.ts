@@ -1,67 +1,215 @@
 import { PrefectApi } from "@effect-prefect/api/PrefectApi"
-import type { LogEntry } from "@effect-prefect/core/LogEntry"
-import * as LogEntries from "@effect-prefect/core/LogEntry"
+import type { FlowRunView } from "@effect-prefect/core/FlowRunView"
 import * as State from "@effect-prefect/core/State"
+import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
 import * as FlowRun from "@effect-prefect/results/FlowRun"
 import * as Watch from "@effect-prefect/results/Watch"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type * as Inputs from "../inputs/flowRun.ts"
 import { type Style, style } from "../internal/colors.ts"
 import { CommandFailed, UsageError } from "../internal/errors.ts"
+import { flowNames } from "../internal/flowNames.ts"
 import * as Json from "../internal/json.ts"
 import type { InputsOf } from "../internal/lazyHandler.ts"
+import * as Logs from "../internal/logs.ts"
 import { Output } from "../internal/output.ts"
+import * as OutputFormat from "../internal/outputFormat.ts"
 import { withProgress } from "../internal/progress.ts"
 import * as References from "../internal/references.ts"
 import * as Render from "../internal/render.ts"
 import { stateName } from "../internal/stateName.ts"
+import * as TimeFlag from "../internal/timeFlag.ts"
+import * as Times from "../internal/times.ts"
 import { writeResult } from "../internal/writeResult.ts"
 import * as Services from "../services.ts"
 
-export const list = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.list>) {
+/** Rows on a terminal, where nothing limits them. */
+const terminalRows = 50
+/** How far the rows that are not shown are counted. */
+const maxCounted = 10_000
+
+const startOf = (run: FlowRunView): string | null => run.startTime ?? run.scheduledStartTime ?? run.created ?? null
+
+const lengthOf = (run: FlowRunView): number =>
+  run.startTime && run.endTime ? Date.parse(run.endTime) - Date.parse(run.startTime) : -1
+
+const orders: { readonly [order: string]: (a: FlowRunView, b: FlowRunView) => number } = {
+  oldest: (a, b) => (Date.parse(startOf(a) ?? "") || 0) - (Date.parse(startOf(b) ?? "") || 0),
+  longest: (a, b) => lengthOf(b) - lengthOf(a),
+  name: (a, b) => (a.name ?? "") < (b.name ?? "") ? -1 : (a.name ?? "") > (b.name ?? "") ? 1 : 0
+}
+
+/** The flow runs that the flags select, in their order. */
+const selected = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.list>) {
+  const now = yield* Clock.currentTimeMillis
+  const since = yield* TimeFlag.parse("since", flags.since, now)
+  const until = yield* TimeFlag.parse("until", flags.until, now)
   const limit = yield* Services.positive("limit", flags.limit)
   const states = flags.state.length === 0 ? undefined : yield* Effect.forEach(flags.state, stateName)
   if (Option.isSome(flags.flow)) yield* References.requireFlow(flags.flow.value)
-  const all = (yield* PrefectApi).flowRuns({
-    flowName: Option.getOrUndefined(flags.flow),
-    states
-  }, { pageSize: limit === undefined ? undefined : Math.min(limit, 200) })
-  const flowRuns = limit === undefined ? all : Stream.take(all, limit)
+  const isSelected = (run: FlowRunView): boolean => {
+    const start = Date.parse(startOf(run) ?? "")
+    return (since === undefined || start >= since) && (until === undefined || start < until) &&
+      flags.label.every((label) => run.labels?.includes(label) === true)
+  }
+  const isFiltered = since !== undefined || until !== undefined || flags.label.length > 0
+  const all = (yield* PrefectApi).flowRuns(
+    { flowName: Option.getOrUndefined(flags.flow), states },
+    {
+      pageSize: limit === undefined || isFiltered || flags.sort !== "newest" ? undefined : Math.min(limit, 200)
+    }
+  )
+  const filtered = isFiltered ? Stream.filter(all, isSelected) : all
+  const order = orders[flags.sort]
+  const sorted = order === undefined
+    ? filtered
+    : Stream.unwrap(
+      Effect.map(Stream.runCollect(filtered), (runs) => Stream.fromIterable([...runs].sort(order)))
+    )
+  return { flowRuns: limit === undefined ? sorted : Stream.take(sorted, limit), limit }
+})
+
+export const list = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.list>) {
+  const { flowRuns, limit } = yield* selected(flags)
   if (flags.json) return yield* Render.lines(flowRuns, (run) => `${JSON.stringify(Json.flowRun(run))}\n`)
-  yield* Render.table(flowRuns, ["FLOW RUN", "STATE", "NAME", "STARTED", "ENDED"], (run, paint) => [
-    { text: run.flowRunId },
-    Render.state(run.state, paint),
-    { text: run.name ?? "" },
-    { text: Render.time(run.startTime), paint: paint.dim },
-    { text: Render.time(run.endTime), paint: paint.dim }
-  ], "no flow runs")
+  const { stdout } = yield* Output
+  const times = Times.make(flags)
+  const nameOf = yield* flowNames
+  const now = yield* Clock.currentTimeMillis
+  const isCut = stdout.isTerminal && limit === undefined
+  let count = 0
+  // One walk: what comes after the last row that is shown is only counted.
+  const counted = Stream.takeWhile(flowRuns, () => ++count <= terminalRows + maxCounted)
+  const shown = isCut ? Stream.filter(counted, () => count <= terminalRows) : flowRuns
+  yield* Render.table(
+    shown,
+    ["FLOW RUN", "STATE", "FLOW", "NAME", `STARTED (${times.zone})`, "DURATION"],
+    (run, paint) =>
+      Effect.map(nameOf(run.flowId), (flow) => [
+        { text: run.flowRunId },
+        Render.state(run.state, paint),
+        { text: flow },
+        { text: run.name ?? "" },
+        { text: times.time(run.startTime), paint: paint.dim },
+        { text: Times.between(run.startTime, run.endTime, now), paint: paint.dim }
+      ]),
+    "no flow runs"
+  )
+  if (isCut && count > terminalRows) {
+    const more = Math.min(count - terminalRows, maxCounted)
+    const paint = style(stdout.colors)
+    yield* stdout.write(
+      paint.dim(`… and ${count - terminalRows > maxCounted ? "more than " : ""}${more} more; --limit N shows more\n`)
+    )
+  }
 }, (effect, flags) => Effect.provide(effect, Services.backend(flags)))
+
+const worstFirst: ReadonlyArray<string> = ["Failed", "TimedOut", "ValidationFailed", "ClientFailed", "TriggerFailed"]
+
+const shownFailures = 5
+
+const failureLines = (views: ReadonlyArray<TaskRunView>, total: number, paint: Style): string => {
+  if (total === 0) return ""
+  const lines = views.map((view) =>
+    `  ${Render.stripControls(Render.slug(view))}  ${Render.stateLine(view.state, paint)}\n`
+  )
+  const more = total > views.length ? paint.dim(`  … and ${total - views.length} more\n`) : ""
+  return `\n${paint.bold("Task runs that failed")}\n${lines.join("")}${more}`
+}
+
+/** A value's JSON in one line of at most so many characters. */
+const folded = (value: unknown, columns: number): string => {
+  const text = Render.stripControls(JSON.stringify(value))
+  return text.length > columns ? `${text.slice(0, columns - 1)}…` : text
+}
+
+/** Task runs by state, and those that failed, the causes before what followed from them. */
+const digest = Effect.fnUntraced(function*(flowRunId: string) {
+  const api = yield* PrefectApi
+  const counts = new Map<string, number>()
+  yield* Stream.runForEachArray(api.taskRunSummaries({ flowRunId }), (array) =>
+    Effect.sync(() => {
+      for (const { state } of array) counts.set(state, (counts.get(state) ?? 0) + 1)
+    }))
+  const failures: Array<TaskRunView> = []
+  let total = 0
+  for (const state of worstFirst) {
+    const count = counts.get(state) ?? 0
+    total += count
+    if (count === 0 || failures.length >= shownFailures) continue
+    const some = yield* Stream.runCollect(
+      Stream.take(
+        api.taskRuns({ flowRunId, states: [state] }, { pageSize: shownFailures }),
+        shownFailures - failures.length
+      )
+    )
+    failures.push(...some)
+  }
+  return { counts, failures, total }
+})
 
 export const show = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.show>) {
   const view = yield* References.flowRunOrChoice(flags.run)
   const { stdout } = yield* Output
   if (flags.json) return yield* stdout.write(`${JSON.stringify(Json.flowRun(view))}\n`)
-  const paint = style(stdout.hasColors)
+  const paint = style(stdout.colors)
+  const times = Times.make(flags)
+  const now = yield* Clock.currentTimeMillis
+  const flow = yield* Effect.flatMap(flowNames, (nameOf) => nameOf(view.flowId))
+  const { counts, failures, total } = yield* digest(view.flowRunId)
+  const at = (iso: string | null | undefined) =>
+    iso === null || iso === undefined ? "" : `${times.time(iso)} ${times.zone}  ${paint.dim(Times.relative(iso, now))}`
+  const id = view.flowRunId
+  const parameters = view.parameters ?? {}
+  const byCount = [...counts].sort((a, b) => b[1] - a[1])
   yield* stdout.write(Render.fields([
-    ["flow run", view.flowRunId],
+    ["flow run", id],
     ["name", Render.stripControls(view.name ?? "")],
-    ["flow", view.flowId ?? ""],
+    ["flow", Render.stripControls(flow)],
     ["state", Render.stateLine(view.state, paint)],
-    ["started", Render.time(view.startTime)],
-    ["ended", Render.time(view.endTime)],
-    ["parameters", JSON.stringify(view.parameters ?? {})]
+    ["started", at(view.startTime)],
+    ["ended", at(view.endTime)],
+    ["duration", Times.between(view.startTime, view.endTime, State.isFinished(view.state) ? undefined : now)],
+    ["parameters", Object.keys(parameters).length === 0 ? "" : folded(parameters, (stdout.columns ?? 120) - 14)],
+    ["labels", Render.stripControls((view.labels ?? []).join(", "))],
+    ["task runs", byCount.map(([name, count]) => `${count} ${paint.stateName(name, name)}`).join(", ")]
   ], paint))
+  yield* stdout.write(failureLines(failures, total, paint))
+  const [first] = failures
+  const next = [
+    ...(first === undefined ? [] : [
+      [`effect-prefect task-run show ${first.taskRunId}`, "the first failure"],
+      [`effect-prefect flow-run logs ${id} --level error`, "what was logged about them"]
+    ]),
+    [`effect-prefect flow-run task-runs ${id}`, "every task run"],
+    [`effect-prefect flow-run results ${id}`, "what they returned"]
+  ] as const
+  const width = Math.max(...next.map(([command]) => command.length)) + 2
+  yield* stdout.write(
+    `\n${paint.bold("Next")}\n${
+      next.map(([command, what]) => `  ${command.padEnd(width)}${paint.dim(what)}\n`).join("")
+    }`
+  )
 }, (effect, flags) => Effect.provide(effect, Services.backend(flags)))
 
 export const taskRuns = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.taskRuns>) {
   const api = yield* PrefectApi
   const { flowRunId } = yield* References.flowRunOrChoice(flags.run)
-  const views = api.taskRuns({ flowRunId })
+  const states = flags.state.length === 0 ? undefined : yield* Effect.forEach(flags.state, stateName)
+  const taskSlug = Option.getOrUndefined(flags.slug)
+  const views = api.taskRuns({ flowRunId, states, taskSlug, mapped: Option.getOrUndefined(flags.mapped) })
   if (flags.json) return yield* Render.lines(views, (view) => `${JSON.stringify(Json.taskRun(view))}\n`)
-  yield* Render.table(views, Render.taskRunHeader, Render.taskRunCells, "no task runs")
+  const times = Times.make(flags)
+  const now = yield* Clock.currentTimeMillis
+  yield* Render.table(
+    yield* Render.inOrder(api, flowRunId, views),
+    Render.taskRunHeader(times),
+    Render.taskRunCells(times, now),
+    "no task runs"
+  )
 }, (effect, flags) => Effect.provide(effect, Services.backend(flags)))
 
 export const result = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.result>) {
@@ -73,29 +221,31 @@ export const result = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.
 }, (effect, flags) => Effect.provide(effect, Services.services(flags)))
 
 export const results = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.results>) {
-  const outcomes = (yield* FlowRun.fromView(yield* References.flowRunOrChoice(flags.run))).results.pipe(
-    withProgress("results")
-  )
-  if (flags.json) return yield* Render.lines(outcomes, Json.outcomeLine)
-  yield* Render.table(outcomes, Render.outcomeHeader, Render.outcomeCells, "no task runs")
+  const format = yield* OutputFormat.formatOf(flags)
+  const flowRun = yield* FlowRun.fromView(yield* References.flowRunOrChoice(flags.run))
+  yield* OutputFormat.outcomes(flowRun.results.pipe(withProgress("results")), format, flags, "no task runs")
 }, (effect, flags) => Effect.provide(effect, Services.services(flags)))
 
-const encodeLog = Schema.encodeSync(LogEntries.FromRow)
+export const states = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.states>) {
+  const api = yield* PrefectApi
+  const { flowRunId } = yield* References.flowRunOrChoice(flags.run)
+  yield* Render.stateRecords(yield* api.flowRunStates(flowRunId), flags)
+}, (effect, flags) => Effect.provide(effect, Services.backend(flags)))
 
-/** So wide that levels and the usual states end alike. */
-const labelWidth = "Scheduled".length
+export const artifacts = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.artifacts>) {
+  const api = yield* PrefectApi
+  const { flowRunId } = yield* References.flowRunOrChoice(flags.run)
+  const found = api.artifacts({ flowRunId })
+  if (flags.json) return yield* Render.lines(found, (artifact) => `${JSON.stringify(Json.artifact(artifact))}\n`)
+  yield* Render.table(found, ["ARTIFACT", "TASK RUN", "KIND", "DATA"], (artifact, paint) => [
+    { text: artifact.id },
+    { text: artifact.taskRunId ?? "", paint: paint.dim },
+    { text: artifact.kind ?? "" },
+    { text: typeof artifact.data === "string" ? artifact.data : JSON.stringify(artifact.data) }
+  ], "no artifacts")
+}, (effect, flags) => Effect.provide(effect, Services.backend(flags)))
 
-const logText = (entry: LogEntry, paint: Style): string => {
-  const level = (entry.level ?? "").padEnd(labelWidth)
-  const isBad = entry.level === "ERROR" || entry.level === "CRITICAL"
-  return `${paint.dim(Render.time(entry.timestamp))}  ${isBad ? paint.red(level) : level}  ` +
-    `${Render.stripControls(entry.message ?? "")}\n`
-}
-
-const watchOptions = Effect.fnUntraced(function*(flags: {
-  readonly level: Option.Option<LogEntries.LogLevel>
-  readonly timeout: Option.Option<number>
-}) {
+const watchOptions = Effect.fnUntraced(function*(flags: Pick<InputsOf<typeof Inputs.watch>, "level" | "timeout">) {
   const seconds = yield* Services.positive("timeout", flags.timeout)
   return {
     level: Option.getOrUndefined(flags.level),
@@ -107,39 +257,41 @@ export const logs = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.lo
   if (Option.isSome(flags.timeout) && !flags.follow) {
     return yield* new UsageError({ message: "--timeout goes with --follow" })
   }
+  if (flags.follow && (flags.reverse || Option.isSome(flags.tail))) {
+    return yield* new UsageError({ message: "--follow prints as lines are written: it takes no --tail or --reverse" })
+  }
   const api = yield* PrefectApi
   const { flowRunId } = yield* References.flowRunOrChoice(flags.run)
-  const { stdout } = yield* Output
-  const paint = style(stdout.hasColors)
   const options = yield* watchOptions(flags)
   const entries = flags.follow
     ? Watch.watch(api, flowRunId, options).pipe(
       Stream.filter((event) => event._tag === "Log"),
       Stream.map((event) => event.entry)
     )
-    : api.logs({ flowRunId, level: options.level })
-  const line = (entry: LogEntry) => flags.json ? `${JSON.stringify(encodeLog(entry))}\n` : logText(entry, paint)
-  yield* Render.lines(entries, line)
+    : yield* Logs.arranged(api.logs({ flowRunId, level: options.level }), flags)
+  yield* Logs.print(entries, flags)
 }, (effect, flags) => Effect.provide(effect, Services.backend(flags)))
 
 export const watch = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.watch>) {
   const api = yield* PrefectApi
   const { flowRunId } = yield* References.flowRunOrChoice(flags.run)
   const { stdout } = yield* Output
-  const paint = style(stdout.hasColors)
+  const paint = style(stdout.colors)
+  const times = Times.make(flags)
   const options = yield* watchOptions(flags)
   const text = (event: Watch.WatchEvent): string => {
-    if (event._tag === "Log") return logText(event.entry, paint)
+    if (event._tag === "Log") return Logs.text(event.entry, times, paint)
     const { state, timestamp } = event.record
     const message = state._tag === "UnknownState" ? null : state.message
-    return `${paint.dim(Render.time(timestamp))}  ${paint.state(state, State.typeName(state).padEnd(labelWidth))}  ` +
-      `${Render.stripControls(message ?? "")}\n`
+    return `${paint.dim(times.time(timestamp))}  ${
+      paint.state(state, State.typeName(state).padEnd(Logs.labelWidth))
+    }  ${Render.stripControls(message ?? "")}\n`
   }
   const json = (event: Watch.WatchEvent): string =>
     `${
       JSON.stringify(
         event._tag === "Log"
-          ? { log: encodeLog(event.entry) }
+          ? { log: Json.logEntry(event.entry) }
           : { timestamp: event.record.timestamp, state: State.toJson(event.record.state) }
       )
     }\n`

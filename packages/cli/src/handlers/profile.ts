@@ -69,7 +69,7 @@ export const list = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.li
   const file = yield* Settings.configFile
   const { active, profiles } = yield* Profiles.read(file)
   const { stdout } = yield* Output
-  const paint = style(stdout.hasColors)
+  const paint = style(stdout.colors)
   const rows = [...profiles].map(([name, profile]) => {
     const kind = Settings.backendKinds.find((kind) => profile[kind] !== undefined)
     return {

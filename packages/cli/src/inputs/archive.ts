@@ -12,6 +12,10 @@ export const exportArchive = {
     Flag.withDescription("Copy the stored results too: those that --mount allows"),
     Flag.withDefault(false)
   ),
+  allowIncomplete: Flag.Boolean("allow-incomplete").pipe(
+    Flag.withDescription("Exit with 0 also when some results could not be copied"),
+    Flag.withDefault(false)
+  ),
   mount: Flags.storage.mount,
   s3Endpoint: Flags.storage.s3Endpoint,
   maxBytes: Flags.storage.maxBytes,

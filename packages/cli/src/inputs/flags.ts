@@ -101,3 +101,44 @@ export const raw = Flag.Boolean("raw").pipe(
   Flag.withDescription("Print the bytes as they were stored"),
   Flag.withDefault(false)
 )
+export const utc = Flag.Boolean("utc").pipe(
+  Flag.withDescription("Print times in UTC instead of this machine's zone"),
+  Flag.withDefault(false)
+)
+
+export const states = Flag.String("state").pipe(
+  Flag.withDescription(
+    "Only those in this state, e.g. Failed; of Prefect 2 and 3 also by type, e.g. CRASHED (repeatable)"
+  ),
+  Flag.withMetavar("STATE"),
+  Flag.atLeast(0)
+)
+
+/** Log levels in any case, with the short names that loggers have for them. */
+export const level = Flag.ChoiceWithValue(
+  "level",
+  [
+    ["debug", "DEBUG"],
+    ["info", "INFO"],
+    ["warning", "WARNING"],
+    ["warn", "WARNING"],
+    ["error", "ERROR"],
+    ["critical", "CRITICAL"],
+    ["DEBUG", "DEBUG"],
+    ["INFO", "INFO"],
+    ["WARNING", "WARNING"],
+    ["WARN", "WARNING"],
+    ["ERROR", "ERROR"],
+    ["CRITICAL", "CRITICAL"]
+  ] as const
+).pipe(
+  Flag.withDescription("Only lines of this level and above: debug, info, warning, error or critical"),
+  Flag.withMetavar("LEVEL"),
+  Flag.optional
+)
+
+export const limit = Flag.Int("limit").pipe(
+  Flag.withDescription("At most this many"),
+  Flag.withMetavar("N"),
+  Flag.optional
+)

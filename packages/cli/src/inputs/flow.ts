@@ -1,3 +1,3 @@
 import * as Flags from "./flags.ts"
 
-export const list = { ...Flags.backend, ...Flags.unusedStorage, json: Flags.json }
+export const list = { ...Flags.backend, ...Flags.unusedStorage, utc: Flags.utc, json: Flags.json }

@@ -36,4 +36,48 @@ export const result = {
   json: Flags.json
 }
 
-export const mapped = { ...which, ...Flags.backend, ...Flags.storage, json: Flags.json }
+export const mapped = { ...which, ...Flags.result, ...Flags.backend, ...Flags.storage, json: Flags.json }
+
+export const list = {
+  flowRun: Flag.String("flow-run").pipe(
+    Flag.withDescription("The flow run, as flow-run commands take it"),
+    Flag.withMetavar("RUN"),
+    Flag.withAlias("F"),
+    Flag.optional
+  ),
+  flow: Flag.String("flow").pipe(
+    Flag.withDescription("Without --flow-run: only runs of the flow of this name"),
+    Flag.withMetavar("NAME"),
+    Flag.optional
+  ),
+  slug: Flag.String("slug").pipe(
+    Flag.withDescription("Only runs of the task with this slug"),
+    Flag.withMetavar("SLUG"),
+    Flag.optional
+  ),
+  state: Flags.states,
+  limit: Flags.limit,
+  ...Flags.backend,
+  ...Flags.unusedStorage,
+  json: Flags.json
+}
+
+export const logs = {
+  ...which,
+  level: Flags.level,
+  tail: Flag.Int("tail").pipe(
+    Flag.withDescription("Only the last lines"),
+    Flag.withMetavar("N"),
+    Flag.optional
+  ),
+  reverse: Flag.Boolean("reverse").pipe(
+    Flag.withDescription("Newest line first"),
+    Flag.withDefault(false)
+  ),
+  ...Flags.backend,
+  ...Flags.unusedStorage,
+  utc: Flags.utc,
+  json: Flags.json
+}
+
+export const states = { ...which, ...Flags.backend, ...Flags.unusedStorage, utc: Flags.utc, json: Flags.json }

@@ -1,52 +1,101 @@
-import * as State from "@effect-prefect/core/State"
+import type * as State from "@effect-prefect/core/State"
+import { styleText } from "node:util"
 
-/** The colours that Prefect 1 gives its states. */
-const palette: Record<string, string> = {
-  Pending: "7ebdff",
-  Scheduled: "ffab00",
-  Resume: "f58c0c",
-  Submitted: "ffdf5d",
-  Queued: "ffea7f",
-  ClientFailed: "eb0000",
+/**
+ * Prefect 1's colours of states, each in the shade that has a contrast of at least 4.5:1 on black and on white: a
+ * terminal does not say which it is.
+ */
+export const shades: { readonly [state: string]: string } = {
+  Pending: "0072e9",
+  Scheduled: "9f6b00",
+  Resume: "ae6307",
+  Submitted: "8e7200",
+  Queued: "8a7400",
+  ClientFailed: "ec0000",
   Running: "3d67ff",
-  Cancelling: "e8e8e8",
-  Finished: "003ccb",
-  Looped: "003ccb",
-  Success: "28a745",
-  Cached: "34d058",
-  Failed: "eb0000",
-  ValidationFailed: "ff5131",
-  TimedOut: "ff4e33",
-  TriggerFailed: "ff5131",
-  Cancelled: "bdbdbd",
-  Skipped: "62757f",
-  Mapped: "003ccb",
-  Retrying: "f66a0a",
-  Paused: "99a8e8"
+  Cancelling: "757575",
+  Finished: "2a69ff",
+  Looped: "2a69ff",
+  Success: "208738",
+  Cached: "1f8737",
+  Failed: "ec0000",
+  ValidationFailed: "e52400",
+  TimedOut: "e71f00",
+  TriggerFailed: "e52400",
+  Cancelled: "757575",
+  Skipped: "657883",
+  Mapped: "2a69ff",
+  Retrying: "c35407",
+  Paused: "546dd9"
 }
 
-const rgb = (hex: string): string =>
-  [0, 2, 4].map((start) => Number.parseInt(hex.slice(start, start + 2), 16)).join(";")
+type Basic = "green" | "red" | "blue" | "yellow" | "gray"
+
+/** The nearest of the 16 colours that every terminal has and that its user chose. */
+const basics: { readonly [state: string]: Basic } = {
+  Pending: "blue",
+  Scheduled: "yellow",
+  Resume: "yellow",
+  Submitted: "yellow",
+  Queued: "yellow",
+  ClientFailed: "red",
+  Running: "blue",
+  Cancelling: "gray",
+  Finished: "blue",
+  Looped: "blue",
+  Success: "green",
+  Cached: "green",
+  Failed: "red",
+  ValidationFailed: "red",
+  TimedOut: "red",
+  TriggerFailed: "red",
+  Cancelled: "gray",
+  Skipped: "gray",
+  Mapped: "blue",
+  Retrying: "yellow",
+  Paused: "blue"
+}
+
+/** How many colours a stream shows: none, the 16 of every terminal, or those of 24 bits. */
+export type Colors = "none" | "basic" | "full"
 
 export interface Style {
   readonly state: (state: State.State, text: string) => string
+  /** The same for a state's name alone. */
+  readonly stateName: (name: string, text: string) => string
   readonly dim: (text: string) => string
   readonly bold: (text: string) => string
   readonly red: (text: string) => string
 }
 
-const plain: Style = { state: (_, text) => text, dim: (text) => text, bold: (text) => text, red: (text) => text }
-
-const sgr = (code: string) => (text: string) => `\u001b[${code}m${text}\u001b[0m`
-
-const coloured: Style = {
-  state: (state, text) => {
-    const hex = palette[state._tag]
-    return hex === undefined ? text : sgr(`38;2;${rgb(hex)}`)(text)
-  },
-  dim: sgr("2"),
-  bold: sgr("1"),
-  red: sgr("31")
+const plain: Style = {
+  state: (_, text) => text,
+  stateName: (_, text) => text,
+  dim: (text) => text,
+  bold: (text) => text,
+  red: (text) => text
 }
 
-export const style = (hasColors: boolean): Style => hasColors ? coloured : plain
+const paint = (format: "dim" | "bold" | Basic) => (text: string): string =>
+  styleText(format, text, { validateStream: false })
+
+const rgb = (hex: string, text: string): string =>
+  `\u001b[38;2;${[0, 2, 4].map((at) => Number.parseInt(hex.slice(at, at + 2), 16)).join(";")}m${text}\u001b[39m`
+
+const coloured = (colors: "basic" | "full"): Style => {
+  const stateName = (name: string, text: string): string => {
+    if (colors === "full") return shades[name] === undefined ? text : rgb(shades[name], text)
+    return basics[name] === undefined ? text : paint(basics[name])(text)
+  }
+  return {
+    state: (state, text) => stateName(state._tag, text),
+    stateName,
+    dim: paint("dim"),
+    bold: paint("bold"),
+    red: paint("red")
+  }
+}
+
+const styles = { none: plain, basic: coloured("basic"), full: coloured("full") }
+
+export const style = (colors: Colors): Style => styles[colors]

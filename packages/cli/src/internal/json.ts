@@ -1,8 +1,12 @@
+import type { Artifact } from "@effect-prefect/core/Artifact"
+import * as Artifacts from "@effect-prefect/core/Artifact"
 import type { FlowRunView } from "@effect-prefect/core/FlowRunView"
 import * as FlowRunViews from "@effect-prefect/core/FlowRunView"
 import type { FlowView } from "@effect-prefect/core/FlowView"
 import * as FlowViews from "@effect-prefect/core/FlowView"
+import * as LogEntries from "@effect-prefect/core/LogEntry"
 import * as State from "@effect-prefect/core/State"
+import type { StateRecord } from "@effect-prefect/core/StateRecord"
 import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
 import * as JsonProjection from "@effect-prefect/formats/JsonProjection"
 import { fromFormatError, ResultError, summaryOf } from "@effect-prefect/results/ResultError"
@@ -34,6 +38,17 @@ export const flow = (view: FlowView) => {
   const { id, ...rest } = encodeFlow(view)
   return { flow_id: id, ...rest }
 }
+
+export const logEntry = Schema.encodeSync(LogEntries.FromRow)
+
+export const artifact: (artifact: Artifact) => object = Schema.encodeSync(Artifacts.FromRow)
+
+/** One state of a run's history, its state as it was stored. */
+export const stateRecord = ({ state, timestamp, version }: StateRecord) => ({
+  timestamp,
+  ...(version === undefined ? {} : { version }),
+  state: State.toJson(state)
+})
 
 /** How a result ended: its value as JSON text, or why there is none. */
 export type Shown =

@@ -2,6 +2,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as tty from "node:tty"
+import type { Colors } from "./colors.ts"
 import { CommandFailed, OutputClosed } from "./errors.ts"
 
 /**
@@ -11,7 +12,7 @@ export interface Sink {
   /** Waits until the text was taken, so a slow reader slows the command down instead of filling memory. */
   readonly write: (text: string | Uint8Array) => Effect.Effect<void, OutputClosed | CommandFailed>
   readonly isTerminal: boolean
-  readonly hasColors: boolean
+  readonly colors: Colors
   /** Columns of the terminal as it is now; undefined in a pipe or a file, and where the terminal does not know. */
   readonly columns: number | undefined
 }
@@ -24,11 +25,13 @@ export class Output extends Context.Service<Output, {
   readonly stderr: Sink
 }>()("effect-prefect/Output") {}
 
-const hasColors = (stream: tty.WriteStream): boolean => {
-  if (process.env["NO_COLOR"] !== undefined && process.env["NO_COLOR"] !== "") return false
+/** As most programs decide it: NO_COLOR, FORCE_COLOR, what the terminal says of itself. */
+const colorsOf = (stream: tty.WriteStream): Colors => {
+  if (process.env["NO_COLOR"] !== undefined && process.env["NO_COLOR"] !== "") return "none"
   const force = process.env["FORCE_COLOR"]
-  if (force !== undefined) return force !== "0" && force !== "false"
-  return stream.isTTY === true && process.env["TERM"] !== "dumb"
+  if (force === "0" || force === "false") return "none"
+  if (force === undefined && (stream.isTTY !== true || process.env["TERM"] === "dumb")) return "none"
+  return force === "3" || /^(?:truecolor|24bit)$/i.test(process.env["COLORTERM"] ?? "") ? "full" : "basic"
 }
 
 const sink = (stream: tty.WriteStream): Sink => {
@@ -36,7 +39,7 @@ const sink = (stream: tty.WriteStream): Sink => {
   stream.on("error", () => {})
   return {
     isTerminal: stream.isTTY === true,
-    hasColors: hasColors(stream),
+    colors: colorsOf(stream),
     get columns() {
       // A terminal that nobody told its size says 0.
       return stream.isTTY === true && stream.columns > 0 ? stream.columns : undefined

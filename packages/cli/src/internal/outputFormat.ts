@@ -2,13 +2,16 @@
  * `--format`, `--output` and `--fields`: in which format an answer is written, and where to.
  */
 import { Table } from "@effect-prefect/formats/Table"
+import type { Outcome } from "@effect-prefect/results/TaskRun"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { basename } from "node:path"
 import { CommandFailed, UsageError } from "./errors.ts"
 import { writeFile } from "./files.ts"
+import * as Json from "./json.ts"
 import { Output } from "./output.ts"
+import * as Render from "./render.ts"
 import { nearest } from "./suggest.ts"
 
 export const formats = ["json", "jsonl", "csv", "parquet", "arrow"] as const
@@ -91,3 +94,37 @@ export const select = Effect.fnUntraced(function*(table: Table, wanted: Readonly
   yield* requireFields(wanted, columns.map(({ name }) => name))
   return new Table(wanted.map((name) => columns.findLast((column) => column.name === name)!), table.numRows)
 })
+
+/** The rows of `flow-run results` and `task-run mapped` in any format that holds rows. */
+export const outcomes = Effect.fnUntraced(function*<E, R>(
+  rows: Stream.Stream<Outcome, E, R>,
+  format: Format | undefined,
+  flags: OutputFlags & { readonly fields: Option.Option<string> },
+  nothing: string
+) {
+  const fields = fieldsOf(flags.fields)
+  switch (format) {
+    case "csv":
+    case "parquet": {
+      const { outcomeRows } = yield* Effect.promise(() => import("./outcomeRows.ts"))
+      return yield* write(flags.output, yield* outcomeRows(rows, format, fields))
+    }
+    case "arrow":
+      return yield* new UsageError({ message: "rows of results are written as jsonl, csv or parquet, not as arrow" })
+    case undefined:
+      if (!flags.json && fields === undefined && Option.isNone(flags.output)) {
+        return yield* Render.table(rows, Render.outcomeHeader, Render.outcomeCells, nothing)
+      }
+  }
+  if (fields !== undefined) yield* requireFields(fields, outcomeFields)
+  const line = fields === undefined ?
+    Json.outcomeLine :
+    (outcome: Outcome) =>
+      Effect.map(Json.outcomeLine(outcome), (text) => {
+        const row = JSON.parse(text) as Readonly<Record<string, unknown>>
+        return `${JSON.stringify(Object.fromEntries(fields.map((name) => [name, row[name]])))}\n`
+      })
+  yield* write(flags.output, Stream.mapEffect(rows, line))
+})
+
+const outcomeFields = ["task_run_id", "task_slug", "map_index", "state", "outcome"]

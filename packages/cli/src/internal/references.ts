@@ -16,6 +16,7 @@ import { Output } from "./output.ts"
 import * as Render from "./render.ts"
 import { stateName } from "./stateName.ts"
 import { nearest } from "./suggest.ts"
+import * as Times from "./times.ts"
 
 const uuid = /^[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}$/i
 
@@ -23,6 +24,8 @@ const uuid = /^[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}$
 const prefix = /^(?=(?:-?[0-9a-f]){6,}$)[0-9a-f-]+$/i
 
 const shown = 5
+
+const times = Times.make({ utc: false })
 
 const plain = (text: string): string => Render.stripControls(text)
 
@@ -73,7 +76,7 @@ const ambiguous = (text: string, what: string, lines: ReadonlyArray<string>) =>
   )
 
 const flowRunLine = (view: FlowRunView): string =>
-  [view.flowRunId, State.typeName(view.state), view.name ?? "", Render.time(view.startTime ?? view.created)]
+  [view.flowRunId, State.typeName(view.state), view.name ?? "", times.time(view.startTime ?? view.created)]
     .map(plain).join("  ")
 
 const noFlow = Effect.fnUntraced(function*(name: string) {
@@ -150,12 +153,12 @@ export const flowRunOrChoice = Effect.fnUntraced(function*(text: Option.Option<s
   const api = yield* PrefectApi
   const newest = yield* Stream.runCollect(Stream.take(api.flowRuns({}, { pageSize: 20 }), 20))
   if (newest.length === 0) return yield* failure("there are no flow runs")
-  const paint = style(stderr.hasColors)
+  const paint = style(stderr.colors)
   return yield* Prompt.run(Prompt.Select({
     message: "Which flow run?",
     choices: newest.map((view) => ({
       title: `${paint.state(view.state, State.typeName(view.state).padEnd(10))} ${plain(view.name ?? view.flowRunId)}` +
-        `  ${Render.time(view.startTime ?? view.created)}`,
+        `  ${times.time(view.startTime ?? view.created)}`,
       value: view
     }))
   }))

@@ -1,4 +1,7 @@
+import type { TaskRunSummary } from "@effect-prefect/api/Backend"
+import type { PrefectApi } from "@effect-prefect/api/PrefectApi"
 import * as State from "@effect-prefect/core/State"
+import type { StateRecord } from "@effect-prefect/core/StateRecord"
 import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
 import type { Outcome } from "@effect-prefect/results/TaskRun"
 import * as Effect from "effect/Effect"
@@ -7,6 +10,7 @@ import { type Style, style } from "./colors.ts"
 import * as Json from "./json.ts"
 import { Output } from "./output.ts"
 import { type Cell, makeTable, stripControls } from "./table.ts"
+import * as Times from "./times.ts"
 
 export { stripControls }
 
@@ -22,7 +26,7 @@ export const table = <A, E, R>(
 ) =>
   Effect.gen(function*() {
     const { stdout } = yield* Output
-    const paint = style(stdout.hasColors)
+    const paint = style(stdout.colors)
     const asLines = makeTable(header, stdout.columns)
     let any = false
     // The first rows settle the widths, so a few are awaited, for as long as nobody minds.
@@ -69,16 +73,70 @@ export const state = (of: State.State, paint: Style): Cell => ({
   paint: (text) => paint.state(of, text)
 })
 
-export const slug = (view: TaskRunView): string =>
+export const slug = (view: Pick<TaskRunView, "taskSlug" | "mapIndex">): string =>
   (view.taskSlug ?? "(no task)") + (view.mapIndex < 0 ? "" : `[${view.mapIndex}]`)
 
-export const taskRunHeader = ["TASK RUN", "STATE", "TASK", "NAME"]
-export const taskRunCells = (view: TaskRunView, paint: Style): ReadonlyArray<Cell> => [
-  { text: view.taskRunId },
-  state(view.state, paint),
-  { text: slug(view) },
-  { text: view.name ?? "", paint: paint.dim }
-]
+/** A task run and, where the backend knows them, its times. */
+export interface Timed {
+  readonly view: TaskRunView
+  readonly startTime: string | null
+  readonly endTime: string | null
+}
+
+/** Task runs in the order in which they started; those that never did come last. */
+export const inOrder = Effect.fnUntraced(function*<E, R>(
+  api: PrefectApi["Service"],
+  flowRunId: string,
+  views: Stream.Stream<TaskRunView, E, R>
+) {
+  const summaries = new Map<string, TaskRunSummary>()
+  yield* Stream.runForEachArray(api.taskRunSummaries({ flowRunId }), (array) =>
+    Effect.sync(() => {
+      for (const summary of array) summaries.set(summary.taskRunId, summary)
+    }))
+  const timed = Array.from(yield* Stream.runCollect(views), (view): Timed => {
+    const { endTime = null, startTime = null } = summaries.get(view.taskRunId) ?? {}
+    return { view, startTime, endTime }
+  })
+  const starts = new Map(timed.map((row) => [row, row.startTime === null ? Infinity : Date.parse(row.startTime)]))
+  // Stable, so that runs that started together stay in the backend's order.
+  timed.sort((a, b) => {
+    const [left, right] = [starts.get(a)!, starts.get(b)!]
+    return left === right ? 0 : left - right
+  })
+  return Stream.fromIterable(timed)
+})
+
+export const taskRunHeader = (
+  times: Times.Times
+) => ["TASK RUN", "STATE", "TASK", `STARTED (${times.zone})`, "DURATION", "NAME"]
+export const taskRunCells =
+  (times: Times.Times, now: number) => ({ endTime, startTime, view }: Timed, paint: Style): ReadonlyArray<Cell> => [
+    { text: view.taskRunId },
+    state(view.state, paint),
+    { text: slug(view) },
+    { text: times.time(startTime), paint: paint.dim },
+    {
+      text: Times.between(startTime, endTime, State.isFinished(view.state) ? undefined : now),
+      paint: paint.dim
+    },
+    { text: view.name ?? "", paint: paint.dim }
+  ]
+
+/** The history of a run, oldest first. */
+export const stateRecords = (
+  records: ReadonlyArray<StateRecord>,
+  flags: { readonly json: boolean; readonly utc: boolean }
+) => {
+  const stream = Stream.fromIterable(records)
+  if (flags.json) return lines(stream, (record) => `${JSON.stringify(Json.stateRecord(record))}\n`)
+  const times = Times.make(flags)
+  return table(stream, [`TIME (${times.zone})`, "STATE", "MESSAGE"], (record, paint) => [
+    { text: times.time(record.timestamp), paint: paint.dim },
+    state(record.state, paint),
+    { text: record.state._tag === "UnknownState" ? "" : record.state.message ?? "" }
+  ], "no states")
+}
 
 export const outcomeHeader = ["TASK", "STATE", "RESULT"]
 export const outcomeCells = (outcome: Outcome, paint: Style): Effect.Effect<ReadonlyArray<Cell>> =>
@@ -89,13 +147,3 @@ export const outcomeCells = (outcome: Outcome, paint: Style): Effect.Effect<Read
       ? { text: shown.text }
       : { text: `${shown.reason}: ${shown.problem}`, paint: paint.dim }
   ])
-
-/** `2022-03-01 12:00:08` in the machine's time zone; the text itself where it is no time. */
-export const time = (iso: string | null | undefined): string => {
-  if (iso === null || iso === undefined) return ""
-  const date = new Date(iso)
-  if (Number.isNaN(date.getTime())) return iso
-  const two = (n: number) => String(n).padStart(2, "0")
-  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ` +
-    `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`
-}

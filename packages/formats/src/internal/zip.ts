@@ -77,6 +77,7 @@ const entriesOf = (bytes: Uint8Array): Map<string, Entry> => {
 
 const content = (bytes: Uint8Array, entry: Entry, maxBytes: number): Uint8Array => {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  if (entry.offset + 30 > bytes.length) damaged()
   const start = entry.offset + 30 + view.getUint16(entry.offset + 26, true) + view.getUint16(entry.offset + 28, true)
   if (start + entry.stored > bytes.length) damaged()
   if (entry.size > maxBytes) tooLarge(maxBytes)

@@ -1,5 +1,5 @@
 /** What objects of Python libraries in a pickle become: tables, arrays and plain values. */
-import { DataFrame, plainOf, PyObject } from "@effect-prefect/pickle"
+import { DataFrame, PickleError, plainOf, PyObject } from "@effect-prefect/pickle"
 import { Refusal } from "../refusal.ts"
 import { fromDataFrame } from "./frames.ts"
 import { pillowImage } from "./image.ts"
@@ -25,7 +25,7 @@ export const nativeOf = (value: object, maxBytes: number): unknown => {
     native = fromLibrary(value, maxBytes)
   } catch (error) {
     // One value that cannot be read leaves the others as they are.
-    if (!(error instanceof Refusal)) throw error
+    if (!(error instanceof Refusal) && !(error instanceof PickleError)) throw error
   }
   const plain = native ?? plainOf(value)
   return plain instanceof DataFrame ? fromDataFrame(plain) : plain

@@ -1,97 +1,276 @@
 import * as ArchiveFormat from "@effect-prefect/core/ArchiveFormat"
 import { createHash, randomUUID } from "node:crypto"
-import { createReadStream } from "node:fs"
-import { mkdir, open, readFile, realpath, rename, rm, stat } from "node:fs/promises"
-import { dirname, join, sep } from "node:path"
+import { constants, createReadStream } from "node:fs"
+import { lstat, mkdir, open, readdir, rename, rm } from "node:fs/promises"
+import { dirname, join } from "node:path"
+import type { Digest } from "./digest.ts"
 
-/**
- * What is written about one table, for whoever checks it later.
- */
-export interface TableRecord {
+/** A table, for whoever checks it later. */
+export interface TableRecord extends Digest {
   readonly rows: number
-  readonly bytes: number
-  readonly sha256: string
 }
 
 /**
- * `archive.json`: written last, so that its presence says that the export came to its end.
+ * `archive.json`: written last, so that its presence says that the export came to its end. Its own last field is the
+ * SHA-256 of the rest.
  */
 export interface ArchiveRecord {
-  readonly format: 1
+  readonly format: 2
   /** ISO 8601. */
   readonly exported: string
+  /** Whether everything that was asked for is in the archive. */
+  readonly complete: boolean
   readonly tables: Readonly<Record<string, TableRecord>>
   /** null: the results were not asked for. */
-  readonly results: { readonly files: number; readonly failures: number } | null
+  readonly results: {
+    /** Files that the archive holds for its task runs. */
+    readonly files: number
+    readonly bytes: number
+    /** Results that it does not hold. */
+    readonly failures: number
+  } | null
+  readonly manifest: Digest
+  readonly mounts: Digest | null
+  readonly incomplete: Digest & { readonly lines: number } | null
 }
 
-export const exists = (path: string): Promise<boolean> => stat(path).then(() => true, () => false)
+/** The record of an export before format 2, which knows its tables alone. */
+export interface EarlierRecord {
+  readonly format: 1
+  readonly tables: Readonly<Record<string, Pick<TableRecord, "sha256">>>
+}
 
-/** Writes a file so that it is there as a whole or not at all. */
+/** A line of the manifest. */
+export interface ManifestEntry extends Digest {
+  /** Relative to the archive's folder, `/` between its parts. */
+  readonly file: string
+}
+
+/** A line of `incomplete.jsonl`: a result, or a row, that the archive does not have. */
+export interface IncompleteEntry {
+  readonly task_run_id: string | null
+  readonly task_slug: string | null
+  readonly map_index: number | null
+  readonly reason: string
+  readonly message: string
+}
+
+export const partialFolder = "partial"
+export const journalFile = `${partialFolder}/copied.jsonl`
+export const previousManifestFile = `${partialFolder}/previous.jsonl`
+
+const { O_CREAT, O_EXCL, O_NOFOLLOW = 0, O_RDONLY, O_WRONLY } = constants
+
+const fail = (code: string) => Object.assign(new Error(), { code })
+
+export const codeOf = (error: unknown): string =>
+  typeof error === "object" && error !== null && "code" in error && typeof error.code === "string"
+    ? error.code
+    : "an unknown failure"
+
+const isMissing = (error: unknown) => codeOf(error) === "ENOENT" || codeOf(error) === "ENOTDIR"
+
+/** Whether something has that name, a link that leads nowhere included. */
+export const exists = (path: string): Promise<boolean> => lstat(path).then(() => true, () => false)
+
+/** Whether it is a file, and neither a link nor anything else. */
+export const isRegular = (path: string): Promise<boolean> => lstat(path).then((stats) => stats.isFile(), () => false)
+
+/** Opens a file to read that is neither a link nor anything but a file. */
+export const openFile = async (path: string) => {
+  const file = await open(path, O_RDONLY | O_NOFOLLOW)
+  if ((await file.stat()).isFile()) return file
+  await file.close()
+  throw fail("it is not a regular file")
+}
+
+/** Creates a file that was not there. */
+export const createFile = (path: string) => open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW)
+
+/** Writes a file so that it is there as a whole, on the disk, or not at all. */
 export const writeWhole = async (root: string, path: string, bytes: Uint8Array | string): Promise<void> => {
-  const temporary = join(root, "partial", randomUUID())
-  const file = await open(temporary, "wx")
+  const temporary = join(root, partialFolder, randomUUID())
+  const file = await createFile(temporary)
   try {
     await file.writeFile(bytes)
-  } finally {
+    await file.datasync()
+  } catch (error) {
     await file.close()
+    await rm(temporary, { force: true })
+    throw error
   }
+  await file.close()
   await rename(temporary, path)
 }
 
-/** A folder of the archive. One that a link leads out of is refused. */
-export const makeFolder = async (root: string, folder: string): Promise<string> => {
-  const path = join(root, folder)
-  await mkdir(path, { recursive: true })
-  const [realRoot, real] = await Promise.all([realpath(root), realpath(path)])
-  if (real !== realRoot && !real.startsWith(realRoot + sep)) {
-    throw Object.assign(new Error(), { code: "a link leads out of the archive" })
+/** Makes the names in a folder last, where the system can. */
+export const syncFolder = async (path: string): Promise<void> => {
+  if (process.platform === "win32") return
+  const folder = await open(path, O_RDONLY)
+  try {
+    await folder.sync()
+  } finally {
+    await folder.close()
   }
-  return path
 }
 
-const readJson = async (path: string): Promise<unknown> => {
-  const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return undefined
-    throw error
-  })
-  if (text === undefined) return undefined
+const isFolder = async (path: string): Promise<boolean> => {
   try {
-    return JSON.parse(text)
-  } catch {
-    return null
+    return (await lstat(path)).isDirectory()
+  } catch (error) {
+    if (isMissing(error)) return false
+    throw error
   }
+}
+
+/** Makes the folders of an archive, one part after the other, and never through a link. */
+export const folderMaker = (root: string) => {
+  const made = new Map<string, Promise<void>>()
+  const make = async (folder: string): Promise<void> => {
+    const parent = dirname(folder)
+    if (parent !== ".") await known(parent)
+    const path = join(root, folder)
+    try {
+      await mkdir(path)
+    } catch (error) {
+      if (codeOf(error) !== "EEXIST") throw error
+      if (!(await isFolder(path))) throw fail(`${folder} is there already and is no folder of its own`)
+    }
+  }
+  const known = (folder: string): Promise<void> => {
+    let promise = made.get(folder)
+    if (promise === undefined) {
+      if (made.size > 10_000) made.clear()
+      promise = make(folder)
+      made.set(folder, promise)
+      promise.catch(() => made.delete(folder))
+    }
+    return promise
+  }
+  return known
+}
+
+/** Empties the folder of what is not whole yet, but for `keep`. One that is a link is replaced. */
+export const preparePartial = async (root: string, keep: ReadonlyArray<string>): Promise<void> => {
+  const path = join(root, partialFolder)
+  if (!(await isFolder(path))) await rm(path, { force: true })
+  await mkdir(path, { recursive: true })
+  const old = join(path, "old")
+  // An export was cut off between the two renames that put new tables in the place of old ones.
+  if (await isFolder(old) && !(await exists(join(root, ArchiveFormat.tablesFolder)))) {
+    await rename(old, join(root, ArchiveFormat.tablesFolder))
+  }
+  for (const name of await readdir(path)) {
+    if (!keep.includes(`${partialFolder}/${name}`)) await rm(join(path, name), { recursive: true, force: true })
+  }
+  await mkdir(join(path, ArchiveFormat.tablesFolder))
 }
 
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 
-/** When the export that is under way began, in milliseconds since 1970; undefined when none is. */
-export const readStarted = async (root: string): Promise<number | undefined> => {
-  const json = await readJson(join(root, ArchiveFormat.startedFile))
-  if (json === undefined) return undefined
-  const started = isRecord(json) && typeof json["started"] === "string" ? Date.parse(json["started"]) : Number.NaN
-  return Number.isNaN(started) ? Date.now() : started
+const readText = async (path: string): Promise<string | undefined> => {
+  try {
+    const file = await openFile(path)
+    try {
+      return await file.readFile("utf8")
+    } finally {
+      await file.close()
+    }
+  } catch (error) {
+    if (isMissing(error)) return undefined
+    throw error
+  }
 }
 
-/** The record of a finished export; undefined when there is none, null when it is not one. */
-export const readFinished = async (root: string): Promise<ArchiveRecord | undefined | null> => {
-  const json = await readJson(join(root, ArchiveFormat.finishedFile))
-  if (json === undefined) return undefined
-  return isRecord(json) && json["format"] === 1 && isRecord(json["tables"]) &&
-      Object.values(json["tables"]).every((table) =>
-        isRecord(table) && typeof table["rows"] === "number" && typeof table["sha256"] === "string"
-      )
-    ? json as unknown as ArchiveRecord
-    : null
+const parse = (text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
 }
 
-/** The SHA-256 of a file, in hexadecimal. */
-export const hashOf = async (path: string, signal: AbortSignal): Promise<string> => {
+/** The id of the export that is under way or was cut off; undefined when there is none. */
+export const readStarted = async (root: string): Promise<string | undefined> => {
+  const text = await readText(join(root, ArchiveFormat.startedFile)).catch(() => "")
+  if (text === undefined) return undefined
+  const json = parse(text)
+  return isRecord(json) && typeof json["id"] === "string" ? json["id"] : ""
+}
+
+/** The text of a record, which ends in the SHA-256 of what stands before it. */
+export const writeRecord = (record: ArchiveRecord): string => {
+  const sha256 = createHash("sha256").update(JSON.stringify(record)).digest("hex")
+  return `${JSON.stringify({ ...record, sha256 }, null, 2)}\n`
+}
+
+const isDigest = (value: unknown): value is Digest =>
+  isRecord(value) && typeof value["bytes"] === "number" && typeof value["sha256"] === "string"
+
+const isTables = (value: unknown): boolean =>
+  isRecord(value) && Object.values(value).every((table) => isRecord(table) && typeof table["sha256"] === "string")
+
+/** The record of a finished export; undefined when there is none, null when it is not what an export wrote. */
+export const readFinished = async (root: string): Promise<ArchiveRecord | EarlierRecord | undefined | null> => {
+  const text = await readText(join(root, ArchiveFormat.finishedFile)).catch(() => "")
+  if (text === undefined) return undefined
+  const json = parse(text)
+  if (!isRecord(json) || !isTables(json["tables"])) return null
+  if (json["format"] === 1) return json as unknown as EarlierRecord
+  const { sha256: _, ...rest } = json
+  const record = rest as unknown as ArchiveRecord
+  return json["format"] === 2 && isDigest(record.manifest) && writeRecord(record) === text ? record : null
+}
+
+/** Writes a file of JSON Lines and hashes it on the way. */
+export const lineWriter = async (path: string) => {
+  const file = await createFile(path)
   const hash = createHash("sha256")
-  for await (const chunk of createReadStream(path, { signal, highWaterMark: 1 << 20 })) hash.update(chunk as Buffer)
-  return hash.digest("hex")
+  let bytes = 0
+  let lines = 0
+  return {
+    write: async (values: ReadonlyArray<object>): Promise<void> => {
+      if (values.length === 0) return
+      const text = Buffer.from(values.map((value) => `${JSON.stringify(value)}\n`).join(""))
+      await file.writeFile(text)
+      hash.update(text)
+      bytes += text.length
+      lines += values.length
+    },
+    end: async (): Promise<Digest & { readonly lines: number }> => {
+      await file.datasync()
+      await file.close()
+      return { bytes, sha256: hash.digest("hex"), lines }
+    },
+    close: () => file.close().catch(() => {})
+  }
 }
+
+/** The lines of a manifest, many at once. A line that is none is given as undefined. */
+export const readManifest = async function*(
+  path: string
+): AsyncGenerator<ReadonlyArray<{ readonly line: number; readonly entry: ManifestEntry | undefined }>> {
+  let found: Array<{ readonly line: number; readonly entry: ManifestEntry | undefined }> = []
+  const lines = ArchiveFormat.splitLines(({ bytes, number }) => {
+    const parsed = bytes === undefined ? ArchiveFormat.tooLong : ArchiveFormat.parseLine(bytes)
+    const row = typeof parsed === "string" ? undefined : parsed.row
+    const isEntry = isDigest(row) && "file" in row && typeof row.file === "string" && isInside(row.file)
+    found.push({ line: number, entry: isEntry ? row as unknown as ManifestEntry : undefined })
+  })
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 18 })) {
+    lines.push(chunk as Buffer)
+    if (found.length > 0) yield found
+    found = []
+  }
+  lines.end()
+  if (found.length > 0) yield found
+}
+
+/** Whether a name in a manifest stays in the archive's folder. */
+const isInside = (file: string): boolean =>
+  !file.includes("\0") && !file.includes("\\") &&
+  file.split("/").every((part) => part !== "" && part !== "." && part !== "..")
 
 /** Puts the new tables in the place of those that an earlier export left. */
 export const replaceFolder = async (from: string, to: string): Promise<void> => {
@@ -99,4 +278,25 @@ export const replaceFolder = async (from: string, to: string): Promise<void> => 
   if (await exists(to)) await rename(to, old)
   await rename(from, to)
   await rm(old, { recursive: true, force: true })
+}
+
+/** Every file in the given folders of an archive, links and other things included, relative to the archive's folder. */
+export const walk = async function*(
+  root: string,
+  folders: ReadonlyArray<string>
+): AsyncGenerator<{ readonly file: string; readonly isFile: boolean } | { readonly folder: string }> {
+  const waiting = [...folders]
+  for (let folder = waiting.pop(); folder !== undefined; folder = waiting.pop()) {
+    const entries = await readdir(join(root, folder), { withFileTypes: true }).catch((error: unknown) => {
+      if (isMissing(error)) return undefined
+      throw error
+    })
+    if (entries === undefined) continue
+    yield { folder }
+    for (const entry of entries) {
+      const name = `${folder}/${entry.name}`
+      if (entry.isDirectory()) waiting.push(name)
+      else yield { file: name, isFile: entry.isFile() }
+    }
+  }
 }

@@ -1,5 +1,7 @@
 import type { ResultDescriptor } from "@effect-prefect/core/ResultDescriptor"
 import * as Location from "../location.ts"
+import { objectVersion } from "../objectVersion.ts"
+import { encodeBucket, encodeKey, encodeRoot } from "./names.ts"
 
 /**
  * The location in an archive of what a descriptor names: the mount `from` → `folder` finds it again.
@@ -13,69 +15,133 @@ export interface ArchiveLocation {
   readonly name: string
 }
 
-const bucketName = /^[A-Za-z0-9][A-Za-z0-9._-]*$/
+/** The folders at the top of an archive that hold results. */
+export const resultFolders = ["results", "files", "windows", "s3", "gs", "azure"] as const
 
-const object = (
+const encodedBucket = /^(s3|gs|azure):\/\/([^/]*)$/
+
+/** The bucket of a mount whose names are encoded; undefined for a mount of files. */
+export const parseEncodedBucket = (
+  from: string
+): { readonly scheme: Location.Scheme; readonly bucket: string } | undefined => {
+  const match = encodedBucket.exec(from)
+  if (match === null) return undefined
+  try {
+    return { scheme: match[1] as Location.Scheme, bucket: decodeURIComponent(match[2]!) }
+  } catch {
+    return undefined
+  }
+}
+
+const inBucket = (
   scheme: Location.Scheme,
   bucket: string | null | undefined,
-  key: string
-): ArchiveLocation | undefined => {
-  if (bucket === null || bucket === undefined || !bucketName.test(bucket)) return undefined
-  const from = `${scheme}://${bucket}`
-  const name = Location.below(Location.object(scheme, bucket, key), from)
-  return name === undefined ? undefined : { from, folder: `${scheme}/${bucket}`, name }
-}
-
-/** `/srv/results` → `results/srv/results`; `C:/flows` → `windows/c/flows`; `//server/share` → `windows/unc/server/share`. */
-const folderOf = (place: Location.Location): string => {
-  const { key } = place
-  if (key.startsWith("//")) return `windows/unc/${key.slice(2)}`
-  if (/^[a-z]:/.test(key)) return `windows/${key[0]}${key.slice(2)}`
-  return key === "/" ? "results" : `results${key}`
-}
-const isAbsolute = ({ key }: Location.Location) => key.startsWith("/") || /^[a-z]:(\/|$)/.test(key)
-
-/** The root that an absolute place is below in any case: `/`, a drive, or a share. */
-const rootOf = ({ key, name }: Location.Location): Location.Location | undefined => {
-  if (!key.startsWith("//")) return /^[a-z]:/.test(key) ? { key: key.slice(0, 2), name: `${name.slice(0, 2)}/` } : slash
-  const share = /^\/\/[^/]+\/[^/]+/.exec(key)?.[0]
-  return share === undefined ? undefined : { key: share, name: name.slice(0, share.length) }
-}
-const slash: Location.Location = { key: "/", name: "/" }
-
-const file = (location: string, dir: string | null | undefined): ArchiveLocation | undefined => {
-  const place = Location.file(location, dir)
-  if (!isAbsolute(place)) return undefined
-  const own = dir === null || dir === undefined || dir === "" ? undefined : Location.file(dir)
-  for (const root of [own, rootOf(place)]) {
-    // Of a share `//server/share/x`, the server alone is no folder.
-    if (root === undefined || !isAbsolute(root) || root.key.startsWith("//") !== place.key.startsWith("//")) continue
-    const name = Location.below(place, root.key)
-    if (name === undefined || name === "") continue
-    // With slashes a share would be read as a path of this system.
-    const from = root.name.startsWith("//") ? root.name.replaceAll("/", "\\") : root.name
-    return { from: /^[A-Za-z]:$/.test(from) ? `${from}/` : from, folder: folderOf(root), name }
+  key: string,
+  version: string | undefined
+): ArchiveLocation | string => {
+  if (bucket === null || bucket === undefined || bucket === "") {
+    return `its descriptor names no ${scheme === "azure" ? "container" : "bucket"}`
   }
-  return undefined
+  if (key === "") return "its descriptor names no object"
+  if (/\p{Surrogate}/u.test(bucket)) return "its bucket's name is not Unicode"
+  return {
+    from: `${scheme}://${encodeURIComponent(bucket)}`,
+    folder: `${scheme}/${encodeBucket(bucket)}`,
+    name: encodeKey(key, version)
+  }
 }
 
-/** Whether every part is a name: none leads elsewhere, or nowhere. */
-const isPath = (path: string) =>
-  !path.includes("\0") && path.split("/").every((part) => part !== "" && part !== "." && part !== "..")
+/** A directory that the caller named, and the folder that is as readable as its path. */
+export interface Root {
+  readonly key: string
+  readonly from: string
+  readonly folder: string
+}
+
+const segmentsBelow = (path: string, prefix: string): boolean =>
+  prefix === "" || path === prefix || path.startsWith(`${prefix}/`)
 
 /**
- * The location of what a descriptor names; undefined when no folder can hold it.
+ * The directories of this kind of system that keep their path as the name of their folder. Of those that are inside of
+ * one another, or that some file system takes for one another, only the first does.
  */
-export const archiveLocation = (descriptor: ResultDescriptor): ArchiveLocation | undefined => {
+export const rootsOf = (paths: ReadonlyArray<string>): ReadonlyArray<Root> => {
+  const found: Array<Root & { readonly folded: string }> = []
+  const places = paths.flatMap((path) => {
+    const written = path === "" ? undefined : Location.parse(path)
+    return written?._tag === "Directory" && /^\/(?!\/)/.test(written.location.key) ? [written.location.key] : []
+  })
+  for (const key of places.toSorted((left, right) => left.length - right.length || (left < right ? -1 : 1))) {
+    const name = encodeRoot(key)
+    if (name === undefined) continue
+    const folded = name.toLowerCase()
+    if (found.some((other) => segmentsBelow(folded, other.folded) || segmentsBelow(other.folded, folded))) continue
+    found.push({ key, from: key, folder: name === "" ? "results" : `results/${name}`, folded })
+  }
+  return found
+}
+
+const windowsOf = (
+  key: string
+): { readonly from: string; readonly folder: string; readonly rest: string } | undefined => {
+  const drive = /^([a-z]):\/(.*)$/s.exec(key)
+  if (drive !== null) return { from: `${drive[1]}:/`, folder: `windows/${drive[1]}`, rest: drive[2]! }
+  const share = /^\/\/([^/]+)\/([^/]+)\/(.*)$/s.exec(key)
+  if (share === null) return undefined
+  const [, server = "", name = "", rest = ""] = share
+  // With slashes a share would be read as a path of this system.
+  return {
+    from: `\\\\${server}\\${name}`,
+    folder: `windows/unc/${encodeBucket(server)}/${encodeBucket(name)}`,
+    rest
+  }
+}
+
+const file = (
+  location: string,
+  dir: string | null | undefined,
+  roots: ReadonlyArray<Root>
+): ArchiveLocation | string => {
+  const { key } = Location.file(location, dir)
+  if (key.includes("\0")) return "no file has a NUL in its name"
+  const windows = windowsOf(key)
+  if (windows !== undefined) {
+    return windows.rest === ""
+      ? "it names a folder"
+      : { from: windows.from, folder: windows.folder, name: encodeKey(windows.rest) }
+  }
+  if (!/^\/(?!\/)/.test(key)) return "it is relative, and its folder was not recorded"
+  for (const root of roots) {
+    const name = Location.below({ key, name: key }, root.key)
+    if (name === "") return "it names a folder"
+    if (name !== undefined) return { from: root.from, folder: root.folder, name: encodeKey(name) }
+  }
+  const rest = key.slice(1)
+  if (rest === "") return "it names a folder"
+  return { from: "/", folder: roots.length === 0 ? "results" : "files", name: encodeKey(rest) }
+}
+
+/**
+ * The location of what a descriptor names; as a string the reason why no file of an archive can hold it; undefined when
+ * it is kept in the tables, or was not stored by Prefect.
+ */
+export const archiveLocation = (
+  descriptor: ResultDescriptor,
+  roots: ReadonlyArray<Root> = []
+): ArchiveLocation | string | undefined => {
   const location = descriptor.location ?? ""
-  const place = descriptor._tag === "LocalResult"
-    ? file(location, descriptor.dir)
-    : descriptor._tag === "S3Result"
-    ? object("s3", descriptor.bucket, location)
-    : descriptor._tag === "GCSResult"
-    ? object("gs", descriptor.bucket, location)
-    : descriptor._tag === "AzureResult"
-    ? object("azure", descriptor.container, location)
-    : undefined
-  return place !== undefined && isPath(`${place.folder}/${place.name}`) ? place : undefined
+  switch (descriptor._tag) {
+    case "LocalResult":
+      return file(location, descriptor.dir, roots)
+    case "S3Result":
+      return inBucket("s3", descriptor.bucket, location, objectVersion(descriptor))
+    case "GCSResult":
+      return inBucket("gs", descriptor.bucket, location, undefined)
+    case "AzureResult":
+      return inBucket("azure", descriptor.container, location, undefined)
+    case "CustomResult":
+      return `nothing here reads a result of the class ${descriptor.type}`
+    default:
+      return undefined
+  }
 }

@@ -17,6 +17,8 @@ export interface Folder {
   readonly path: string
   /** The folder that it must really be inside of. */
   readonly within?: string | undefined
+  /** Whether a file must have exactly the name that was asked for, where the file system folds case. */
+  readonly isExact?: boolean | undefined
   /** Its real path with a separator at the end. */
   real?: string | undefined
 }
@@ -76,6 +78,11 @@ const realPathOf = (fd: number): string | undefined => {
   }
 }
 
+const fold = (path: string): string => path.normalize("NFC").toLowerCase()
+
+/** Whether the file system took one name for another: they differ, but only in case or in how they are composed. */
+const isOtherName = (opened: string, asked: string): boolean => opened !== asked && fold(opened) === fold(asked)
+
 const notThere = (error: NodeJS.ErrnoException): boolean =>
   error.code === "ENOENT" || error.code === "ENOTDIR" || error.code === "ENAMETOOLONG"
 
@@ -110,6 +117,8 @@ export const readFile = (
       if (error.code === "ELOOP") return denied("its symbolic links form a loop, or changed while it was opened")
       fail(new StorageUnavailable(at(`${shown(path)} failed with ${error.code ?? "an unknown error"}`)))
     }
+    const otherName = (real: string) =>
+      denied(`its file system does not tell it from ${shown(real)}: copy the results with archive export`)
     const outside = () => denied(`a symbolic link leads out of ${folder.path}`)
 
     const read = (fd: number, size: number) => {
@@ -190,6 +199,7 @@ export const readFile = (
         fs.realpath.native(path, (error, target) => {
           if (error !== null) return failed(error)
           if (!isInside(target, real)) return outside()
+          if (folder.isExact === true && isOtherName(target, join(real, name))) return otherName(target)
           openReal(target)
         })
       })
@@ -225,6 +235,10 @@ export const readFile = (
         if (opened === undefined || !isInside(opened, folder.real!)) {
           fs.closeSync(fd)
           return follow()
+        }
+        if (folder.isExact === true && isOtherName(opened, join(folder.real!, name))) {
+          fs.closeSync(fd)
+          return otherName(opened)
         }
         check(fd)
       })

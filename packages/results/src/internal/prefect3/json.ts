@@ -11,6 +11,7 @@ import {
   Complex,
   Decimal,
   Deque,
+  Fraction,
   FrozenSet,
   Path,
   PyDate,
@@ -23,7 +24,8 @@ import {
   PyTimedelta,
   Timezone,
   Tuple,
-  UUID
+  UUID,
+  ZoneInfo
 } from "@effect-prefect/pickle"
 import * as Result from "effect/Result"
 
@@ -69,18 +71,29 @@ const setKey = (object: Record<string, unknown>, key: string, value: unknown): v
 
 const dotted = /^[A-Za-z_]\w*(?:\.(?:[A-Za-z_]\w*|<locals>))+$/
 
+/** The longest name of a class that is looked at. */
+const maxNameLength = 4_096
+
+/** The name of a class without the parameters of a generic one of pydantic: `pkg.Api` of `pkg.Api[str]`. */
+const bareName = (name: string): string => {
+  const bracket = name.indexOf("[")
+  return bracket > 0 && name.endsWith("]") ? name.slice(0, bracket) : name
+}
+
+const isClassName = (name: string): boolean => name.length <= maxNameLength && dotted.test(bareName(name))
+
 const instanceOf = (dict: Dict): unknown => {
   const keys = Object.keys(dict)
   if (keys.length !== 2) return dict
   const { __class__: cls, __exc_type__: exception, data, message } = dict
-  if (typeof exception === "string" && "message" in dict && dotted.test(exception)) {
+  if (typeof exception === "string" && "message" in dict && isClassName(exception)) {
     return new PyObject(globalOf(exception), [message])
   }
-  if (typeof cls !== "string" || !("data" in dict) || !dotted.test(cls)) return dict
+  if (typeof cls !== "string" || !("data" in dict) || !isClassName(cls)) return dict
   const known = decoders[cls]
   if (known !== undefined) return known(data, cls) ?? dict
   // A dict of the user's own may have such keys: what cannot be the name of a class is left as it is.
-  if (!isDict(data) && !/(?:^|\.)[A-Z_][^.]*$/.test(cls)) return dict
+  if (!isDict(data) && !/(?:^|\.)[A-Z_][^.]*$/.test(bareName(cls))) return dict
   if (typeof data === "string" && /\bDateTime$/.test(cls)) return dateTimeOf(data, cls) ?? inert(cls, data)
   return inert(cls, data)
 }
@@ -95,10 +108,11 @@ const inert = (cls: string, data: unknown): PyObject => {
 
 const globalOf = (name: string): PyGlobal => {
   // The module is what comes before the first capital letter; the rest is a class, and classes inside of it.
-  const parts = name.split(".")
+  const bare = bareName(name)
+  const parts = bare.split(".")
   const first = parts.findIndex((part, index) => index > 0 && /^[A-Z_]/.test(part))
   const cut = first < 0 ? parts.length - 1 : first
-  return new PyGlobal(parts.slice(0, cut).join("."), parts.slice(cut).join("."))
+  return new PyGlobal(parts.slice(0, cut).join("."), parts.slice(cut).join(".") + name.slice(bare.length))
 }
 
 /** What a decoder does not take stays as it was: it gives undefined. */
@@ -195,6 +209,19 @@ const complexOf = (text: string): Complex | undefined => {
 const decimalForm = /^[+-]?(?:(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?|inf(?:inity)?|s?nan\d*)$/i
 const uuidForm = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
+const fractionForm = /^\s*([+-]?\d{1,1000})(?:\/(\d{1,1000}))?\s*$/
+
+/** `Fraction("-3/7")`, in lowest terms. */
+const fractionOf = (text: string): Fraction | undefined => {
+  const match = fractionForm.exec(text)
+  if (match === null) return undefined
+  const [numerator, denominator] = [BigInt(match[1]!.replace(/^\+/, "")), BigInt(match[2] ?? "1")]
+  if (denominator === 0n) return undefined
+  let [x, y] = [numerator < 0n ? -numerator : numerator, denominator]
+  while (y !== 0n) [x, y] = [y, x % y]
+  return new Fraction(numerator / x, denominator / x)
+}
+
 const path: Decode = fromText((text, cls) => new Path(cls.replace("pathlib._local", "pathlib"), text))
 const textBytes: Decode = fromText((text) => new TextEncoder().encode(text))
 
@@ -214,6 +241,19 @@ const decoders: { readonly [cls: string]: Decode } = Object.assign(Object.create
     const text = typeof data === "string" ? data.trim() : String(data)
     return decimalForm.test(text) ? new Decimal(text) : undefined
   },
+  "fractions.Fraction": (data: unknown) =>
+    typeof data === "string"
+      ? fractionOf(data)
+      : Number.isSafeInteger(data)
+      ? new Fraction(BigInt(data as number), 1n)
+      : undefined,
+  ...Object.fromEntries(
+    ["IPv4Address", "IPv6Address", "IPv4Network", "IPv6Network", "IPv4Interface", "IPv6Interface"].map((name) => [
+      `ipaddress.${name}`,
+      fromText((text) => text)
+    ])
+  ),
+  "zoneinfo.ZoneInfo": fromText((text) => new ZoneInfo(text)),
   "uuid.UUID": fromText((text) => uuidForm.test(text) ? new UUID(text.toLowerCase()) : undefined),
   "builtins.complex": fromText(complexOf),
   "builtins.set": fromList((items) => new PySet(items)),

@@ -1,0 +1,69 @@
+/** Outcomes as the flat rows that collected parts have, for CSV and Parquet. Loaded when one of them is written. */
+import * as CollectFormat from "@effect-prefect/collect/CollectFormat"
+import * as State from "@effect-prefect/core/State"
+import { quoted } from "@effect-prefect/formats/TableEncoder"
+import type { Outcome } from "@effect-prefect/results/TaskRun"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as Stream from "effect/Stream"
+import { CommandFailed, UsageError } from "./errors.ts"
+import { requireFields } from "./outputFormat.ts"
+
+/** A mapped parent's value is that of its children, which have rows of their own. */
+const rowOf = (outcome: Outcome): Effect.Effect<CollectFormat.Row> => {
+  const { result, taskRun: { view } } = outcome
+  return State.isMapped(view.state) && view.mapIndex < 0 && Result.isSuccess(result)
+    ? Effect.succeed(
+      CollectFormat.parentRow(
+        outcome,
+        view.state.nMapStates ?? (Array.isArray(result.success) ? result.success.length : 0)
+      )
+    )
+    : CollectFormat.rowOf(outcome)
+}
+
+const cells: { readonly [column: string]: (row: CollectFormat.Row) => string | number | null } = {
+  flow_run_id: ({ flowRunId }) => flowRunId,
+  task_run_id: ({ taskRunId }) => taskRunId,
+  task_slug: ({ taskSlug }) => taskSlug,
+  map_index: ({ mapIndex }) => mapIndex,
+  state: ({ state }) => state,
+  mapped_children: ({ outcome }) => outcome._tag === "Mapped" ? outcome.children : null,
+  value: ({ outcome }) => outcome._tag === "Value" ? outcome.json : null,
+  error_reason: ({ outcome }) => outcome._tag === "Failure" ? outcome.reason : null,
+  error_message: ({ outcome }) => outcome._tag === "Failure" ? outcome.message : null
+}
+
+const csv = <E, R>(rows: Stream.Stream<CollectFormat.Row, E, R>, columns: ReadonlyArray<string>) => {
+  const line = (row: CollectFormat.Row): string =>
+    `${
+      columns.map((column) => {
+        const value = cells[column]!(row)
+        return value === null ? "" : typeof value === "number" ? String(value) : value === "" ? "\"\"" : quoted(value)
+      }).join(",")
+    }\r\n`
+  return Stream.concat(
+    Stream.make(`${columns.join(",")}\r\n`),
+    Stream.mapArray(rows, (array) => [array.map(line).join("")] as [string])
+  )
+}
+
+export const outcomeRows = Effect.fnUntraced(function*<E, R>(
+  outcomes: Stream.Stream<Outcome, E, R>,
+  format: "csv" | "parquet",
+  fields: ReadonlyArray<string> | undefined
+): Effect.fn.Return<Stream.Stream<string | Uint8Array, E | CommandFailed, R>, UsageError | CommandFailed> {
+  const rows = Stream.mapEffect(outcomes, rowOf)
+  if (fields !== undefined) yield* requireFields(fields, Object.keys(cells))
+  if (format === "csv") return csv(rows, fields ?? Object.keys(cells))
+  if (fields !== undefined) {
+    return yield* new UsageError({ message: "--fields goes with csv, jsonl and json; Parquet has every column" })
+  }
+  return Stream.mapError(
+    CollectFormat.encode(rows, { format: "parquet", compression: "zstd", partRows: 50_000, columns: [] }),
+    (error) =>
+      (error as { readonly _tag?: unknown })._tag === "CollectError"
+        ? new CommandFailed({ message: (error as Error).message })
+        : error as E
+  )
+})

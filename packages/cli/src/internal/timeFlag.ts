@@ -1,0 +1,32 @@
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import { UsageError } from "./errors.ts"
+
+const units: { readonly [unit: string]: number } = { s: 1e3, m: 60e3, h: 3_600e3, d: 86_400e3, w: 604_800e3 }
+
+const ago = /^(\d{1,9})\s*([smhdw])$/
+
+/** A date, with a time or without; a text that `Date.parse` would only guess at is none. */
+const absolute = /^\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)?)?$/
+
+/** The time of a flag in milliseconds since 1970: an ISO 8601 time, local without an offset, or a length before now. */
+export const parse = (
+  flag: string,
+  value: Option.Option<string>,
+  now: number
+): Effect.Effect<number | undefined, UsageError> => {
+  if (Option.isNone(value)) return Effect.succeed(undefined)
+  const text = value.value.trim()
+  const [, count, unit] = ago.exec(text) ?? []
+  if (count !== undefined) return Effect.succeed(now - Number(count) * units[unit!]!)
+  // A date alone begins at midnight of this machine's zone, as a date and time without an offset is in it.
+  const local = text.length === 10 ? `${text}T00:00` : text
+  const time = absolute.test(text) ? Date.parse(local) : Number.NaN
+  return Number.isNaN(time)
+    ? Effect.fail(
+      new UsageError({
+        message: `--${flag} ${JSON.stringify(text)} is not a time; give 2022-03-01, 2022-03-01T12:00Z, or 30m, 12h, 7d`
+      })
+    )
+    : Effect.succeed(time)
+}

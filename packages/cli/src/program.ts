@@ -1,0 +1,62 @@
+/**
+ * The command as an Effect: what `main.ts` runs in a process, and tests run in theirs.
+ */
+import * as Cause from "effect/Cause"
+import * as CliError from "effect/cli/CliError"
+import * as CliOutput from "effect/cli/CliOutput"
+import * as Command from "effect/cli/Command"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as Runtime from "effect/Runtime"
+import { createRequire } from "node:module"
+import { cli } from "./Cli.ts"
+import { OutputClosed } from "./internal/errors.ts"
+
+const { version } = createRequire(import.meta.url)("../package.json") as { readonly version: string }
+
+/** Wrong usage is told in a line and where to read more, not in a page of help that scrolls it away. */
+const presenter = CliOutput.layerPresenter({
+  present: (event) =>
+    event._tag === "InvalidInvocation"
+      ? Effect.gen(function*() {
+        for (const error of event.errors) yield* Console.error(`effect-prefect: ${error.message}`)
+        yield* Console.error(`${event.commandPath.join(" ")} --help shows how it is used`)
+      })
+      : CliOutput.defaultPresenter.present(event)
+})
+
+/** Warnings are for people: standard output is the answer. */
+const logger = Logger.layer([
+  Logger.withConsoleError(Logger.make(({ logLevel, message }) => {
+    const text = (Array.isArray(message) ? message : [message]).map(String).join(" ")
+    return `effect-prefect: ${logLevel === "Warn" ? "warning" : logLevel.toLowerCase()}: ${text}`
+  }))
+])
+
+const exitCodeOf = (error: unknown): number =>
+  CliError.isCliError(error)
+    ? error._tag === "ShowHelp" && error.errors.length === 0 ? 0 : 2
+    : Runtime.getErrorExitCode(error)
+
+/** The exit code of the process; 130 when it was interrupted. */
+export const exitCode = (exit: Exit.Exit<unknown, unknown>): number =>
+  Exit.isSuccess(exit) ? 0 : Cause.hasInterruptsOnly(exit.cause) ? 130 : exitCodeOf(Cause.squash(exit.cause))
+
+const report = (cause: Cause.Cause<unknown>) =>
+  Effect.gen(function*() {
+    if (Cause.hasInterruptsOnly(cause)) return
+    const error = Cause.squash(cause)
+    if (CliError.isCliError(error) || error instanceof OutputClosed) return
+    const { messageOf } = yield* Effect.promise(() => import("./internal/hints.ts"))
+    yield* Console.error(`effect-prefect: ${messageOf(error)}`)
+  })
+
+/** Runs the command with these arguments, and says on standard error why it fails. */
+export const program = (args: ReadonlyArray<string>) =>
+  Command.runWith(cli, { version })(args).pipe(
+    Effect.tapCause(report),
+    Effect.provide(Layer.mergeAll(presenter, logger))
+  )

@@ -1,0 +1,139 @@
+/**
+ * The results that an export has copied, by file: a journal on the disk, and in memory 16 bytes for each.
+ *
+ * What is in the journal was written by this export. Nothing else that the folder holds is taken for a result.
+ */
+import * as ArchiveFormat from "@effect-prefect/core/ArchiveFormat"
+import { createHash } from "node:crypto"
+import { closeSync, constants, openSync, readSync, writeSync } from "node:fs"
+import type { ManifestEntry } from "./files.ts"
+
+const { O_APPEND, O_CREAT, O_NOFOLLOW = 0, O_RDONLY, O_RDWR } = constants
+
+/** 48 bits of a hash: as many as a number holds exactly, and a slot in a table. */
+const keyOf = (file: string): number => createHash("sha256").update(file).digest().readUIntBE(0, 6)
+
+/** A table of numbers by 48-bit keys, which may repeat: an open addressing hash table without objects. */
+class Table {
+  size = 0
+  private keys = new Float64Array(1024).fill(-1)
+  private values = new Float64Array(1024)
+
+  private put(key: number, value: number): void {
+    const mask = this.keys.length - 1
+    let slot = key & mask
+    while (this.keys[slot] !== -1) slot = (slot + 1) & mask
+    this.keys[slot] = key
+    this.values[slot] = value
+  }
+
+  add(key: number, value: number): void {
+    if (++this.size * 2 > this.keys.length) {
+      const { keys, values } = this
+      this.keys = new Float64Array(keys.length * 2).fill(-1)
+      this.values = new Float64Array(keys.length * 2)
+      for (let slot = 0; slot < keys.length; slot++) if (keys[slot] !== -1) this.put(keys[slot]!, values[slot]!)
+    }
+    this.put(key, value)
+  }
+
+  *get(key: number): Generator<{ readonly slot: number; readonly value: number }> {
+    const mask = this.keys.length - 1
+    for (let slot = key & mask; this.keys[slot] !== -1; slot = (slot + 1) & mask) {
+      if (this.keys[slot] === key) yield { slot, value: this.values[slot]! }
+    }
+  }
+
+  set(slot: number, value: number): void {
+    this.values[slot] = value
+  }
+}
+
+/** A value of the table is the offset of the line, and two bits. */
+const bits = 4
+const checkedBit = 1
+const listedBit = 2
+
+const longestEntry = 16 * 1024
+
+/**
+ * Opens a journal and reads what it has. One to write is made when it is not there. A line that was cut off is no entry.
+ */
+export const openJournal = (path: string, mode: "read" | "write" = "write") => {
+  const file = openSync(path, mode === "read" ? O_RDONLY | O_NOFOLLOW : O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW, 0o644)
+  const table = new Table()
+  let end = 0
+
+  const parse = (bytes: Uint8Array): ManifestEntry | undefined => {
+    const parsed = ArchiveFormat.parseLine(bytes)
+    if (typeof parsed === "string") return undefined
+    const { bytes: size, file, sha256 } = parsed.row
+    return typeof file === "string" && typeof size === "number" && typeof sha256 === "string"
+      ? { file, bytes: size, sha256 }
+      : undefined
+  }
+  const lines = ArchiveFormat.splitLines(({ bytes, offset }) => {
+    const entry = bytes === undefined ? undefined : parse(bytes)
+    if (entry !== undefined) table.add(keyOf(entry.file), offset * bits)
+  })
+  const chunk = Buffer.alloc(1 << 18)
+  for (let count = readSync(file, chunk, 0, chunk.length, 0); count > 0;) {
+    lines.push(chunk.subarray(0, count))
+    end += count
+    count = readSync(file, chunk, 0, chunk.length, end)
+  }
+  lines.end()
+  // After a line that was cut off a new one begins.
+  if (end > 0 && mode === "write") {
+    writeSync(file, "\n")
+    end++
+  }
+
+  const buffer = Buffer.alloc(longestEntry)
+  const read = (offset: number): ManifestEntry | undefined => {
+    const count = readSync(file, buffer, 0, buffer.length, offset)
+    const length = buffer.subarray(0, count).indexOf(10)
+    return length < 0 ? undefined : parse(buffer.subarray(0, length))
+  }
+
+  /** The newest entry of a file. */
+  const find = (name: string) => {
+    let found: { readonly slot: number; readonly value: number; readonly entry: ManifestEntry } | undefined
+    for (const { slot, value } of table.get(keyOf(name))) {
+      if (found !== undefined && value < found.value) continue
+      const entry = read(Math.floor(value / bits))
+      if (entry?.file === name) found = { slot, value, entry }
+    }
+    return found
+  }
+
+  return {
+    /** The entry of a file, and whether this process wrote or checked it. */
+    get: (name: string): { readonly entry: ManifestEntry; readonly isChecked: boolean } | undefined => {
+      const found = find(name)
+      return found === undefined ? undefined : { entry: found.entry, isChecked: (found.value & checkedBit) !== 0 }
+    },
+    /** Remembers that a file has been checked. */
+    check: (name: string): void => {
+      const found = find(name)
+      if (found !== undefined && (found.value & checkedBit) === 0) table.set(found.slot, found.value + checkedBit)
+    },
+    /** Whether it is the first time that this file is listed. */
+    list: (name: string): boolean => {
+      const found = find(name)
+      if (found === undefined || (found.value & listedBit) !== 0) return false
+      table.set(found.slot, found.value + listedBit)
+      return true
+    },
+    isListed: (name: string): boolean => ((find(name)?.value ?? 0) & listedBit) !== 0,
+    add: (entry: ManifestEntry): void => {
+      const text = Buffer.from(`${JSON.stringify(entry)}\n`)
+      writeSync(file, text)
+      table.add(keyOf(entry.file), end * bits + checkedBit)
+      end += text.length
+    },
+    close: (): void => closeSync(file)
+  }
+}
+
+export type Journal = ReturnType<typeof openJournal>
