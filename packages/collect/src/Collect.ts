@@ -194,6 +194,32 @@ export const start = Effect.fn("Collect.start")(function*(
 })
 
 /**
+ * The plan that the output holds. It fails with NothingToCollect when there is none.
+ *
+ * @category planning
+ * @since 0.1.0
+ */
+export const readPlan: Effect.Effect<Plan.Plan, CollectError, CollectOutput> = Effect.flatMap(
+  CollectOutput,
+  (output) =>
+    Effect.flatMap(Manifests.readPlan(output), (plan) =>
+      plan === undefined
+        ? Effect.fail(
+          new CollectError({
+            reason: new NothingToCollect({ selection: `${output.name}, which holds no ${Plan.planName},` })
+          })
+        )
+        : Effect.succeed(plan))
+)
+
+/** Fails when the storage layer does not allow a place that the plan needs. */
+const checkNeeds = Effect.fnUntraced(function*(plan: Plan.Plan) {
+  const denied = firstDenied(yield* ResultStorage, plan.needs)
+  if (denied === undefined) return
+  return yield* new CollectError({ reason: new PlaceNotAllowed({ location: denied }) })
+})
+
+/**
  * Publishes one part and gives its record, or that of the writer that was first.
  *
  * @category working
@@ -207,11 +233,8 @@ export const makeWorker = Effect.fn("Collect.makeWorker")(function*(
   CollectError,
   PrefectApi | ResultStorage | CollectOutput
 > {
+  yield* checkNeeds(plan)
   const storage = yield* ResultStorage
-  const denied = firstDenied(storage, plan.needs)
-  if (denied !== undefined) {
-    return yield* new CollectError({ reason: new PlaceNotAllowed({ location: denied }) })
-  }
   const output = yield* CollectOutput
   const api = yield* PrefectApi
   const reader = yield* FlowRuns.makeReader(api, plan)
@@ -277,6 +300,7 @@ export const run = Effect.fn("Collect.run")(function*(
     const records = yield* Manifests.readRecords(output, recorded)
     observer.onStart(plan, { parts: records.length, rows: records.reduce((rows, record) => rows + record.rows, 0) })
   }
+  if (pending.length > 0) yield* checkNeeds(plan)
   const execute = pending.length === 0
     ? undefined
     : options.execute ?? (yield* makeWorker(plan, { onRows: observer?.onRows }))
@@ -311,14 +335,6 @@ export interface Status {
   readonly failures: Readonly<Record<string, number>>
 }
 
-const openPlan = Effect.fnUntraced(function*(output: CollectOutput["Service"]) {
-  const plan = yield* Manifests.readPlan(output)
-  if (plan !== undefined) return plan
-  return yield* new CollectError({
-    reason: new NothingToCollect({ selection: `${output.name}, which holds no ${Plan.planName},` })
-  })
-})
-
 /**
  * How far the collection of the output has come: it counts the records.
  *
@@ -327,7 +343,7 @@ const openPlan = Effect.fnUntraced(function*(output: CollectOutput["Service"]) {
  */
 export const status: Effect.Effect<Status, CollectError, CollectOutput> = Effect.gen(function*() {
   const output = yield* CollectOutput
-  const plan = yield* openPlan(output)
+  const plan = yield* readPlan
   const records = yield* Manifests.readRecords(output, yield* Manifests.recordedParts(output))
   const { manifest } = Manifests.manifestOf(plan, records, [])
   return {
@@ -378,6 +394,6 @@ export interface Verification {
  */
 export const verify: Effect.Effect<Verification, CollectError, CollectOutput> = Effect.gen(function*() {
   const output = yield* CollectOutput
-  const plan = yield* openPlan(output)
+  const plan = yield* readPlan
   return yield* Manifests.verify(output, plan)
 }).pipe(Effect.withSpan("Collect.verify"))

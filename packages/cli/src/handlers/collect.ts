@@ -1,5 +1,4 @@
 import * as Collect from "@effect-prefect/collect/Collect"
-import { CollectError, Unsupported } from "@effect-prefect/collect/CollectError"
 import * as Plan from "@effect-prefect/collect/CollectPlan"
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
@@ -8,12 +7,14 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as PersistedQueue from "effect/persistence/PersistedQueue"
 import * as Redacted from "effect/Redacted"
+import { availableParallelism } from "node:os"
 import type * as Inputs from "../inputs/collect.ts"
+import * as Processes from "../internal/collectProcesses.ts"
 import { collectProgress } from "../internal/collectProgress.ts"
 import { CommandFailed, UsageError } from "../internal/errors.ts"
 import type { InputsOf } from "../internal/lazyHandler.ts"
 import { Output } from "../internal/output.ts"
-import { outputOf, sharedPlace } from "../internal/place.ts"
+import { outputOf, placeProblem, sharedPlace } from "../internal/place.ts"
 import * as References from "../internal/references.ts"
 import * as Render from "../internal/render.ts"
 import * as Services from "../services.ts"
@@ -59,6 +60,10 @@ const partRowsOf = (flags: Flags): Effect.Effect<number | undefined, UsageError>
   return rows >= 1 && rows <= 1_000_000 ? Effect.succeed(rows) : usage("--part-rows takes a number from 1 to 1000000")
 }
 
+/** The S3 endpoint is for the output alone where no bucket is read. */
+const readFlags = <A extends Services.StorageFlags>(flags: A): A =>
+  flags.mount.some((mount) => mount.startsWith("s3://")) ? flags : { ...flags, s3Endpoint: Option.none() }
+
 const memoryQueue = PersistedQueue.layer.pipe(Layer.provide(PersistedQueue.layerStoreMemory))
 
 const clusterOf = Effect.fnUntraced(function*(flag: Option.Option<Redacted.Redacted>) {
@@ -71,16 +76,36 @@ const clusterOf = Effect.fnUntraced(function*(flag: Option.Option<Redacted.Redac
   return url
 })
 
+const processesOf = (flag: Option.Option<number>): Effect.Effect<number | undefined, UsageError> => {
+  if (Option.isNone(flag)) return Effect.succeed(undefined)
+  if (flag.value < 0) return usage("--processes takes a number, or 0 for one a core")
+  return Effect.succeed(flag.value === 0 ? availableParallelism() : flag.value)
+}
+
+/** A child of a collection with `--processes`. */
+const child = Processes.serve((onRows) =>
+  Effect.gen(function*() {
+    const plan = yield* Collect.readPlan
+    const publish = yield* Collect.makeWorker(plan, { onRows })
+    return (part: number) => Effect.suspend(() => publish(plan.parts[part]!))
+  })
+)
+
 const loadCluster = Effect.promise(() => import("@effect-prefect/collect/CollectCluster"))
 
 export const collect = Effect.fnUntraced(function*(flags: Flags) {
   if (Option.isNone(flags.output)) return yield* usage("say where the parts go: --output PLACE")
   const { stdout } = yield* Output
   const place = flags.output.value
+  const problem = placeProblem(place)
+  if (problem !== undefined) return yield* usage(`--output: ${problem}`)
   const partRows = yield* partRowsOf(flags)
   const slots = yield* Services.positive("slots", flags.slots)
   const maxAttempts = yield* Services.positive("max-attempts", flags.maxAttempts)
   const cluster = yield* clusterOf(flags.cluster)
+  if (cluster !== undefined && Option.isSome(flags.processes)) {
+    return yield* usage("--processes is for one machine; on a cluster start more workers")
+  }
   const progress = yield* collectProgress(flags.json)
   const planned = Effect.map(selectionOf(flags), (selection) => ({
     selection,
@@ -89,10 +114,21 @@ export const collect = Effect.fnUntraced(function*(flags: Flags) {
     allowFailed: flags.allowFailed,
     maxAttempts
   }))
-  const embedded = Effect.flatMap(planned, (options) => Collect.run({ ...options, slots, observer: progress.observer }))
-    .pipe(
-      Effect.provide(Layer.mergeAll(Services.services(flags), outputOf(place), memoryQueue))
-    )
+  const services = Layer.mergeAll(Services.services(readFlags(flags)), outputOf(place, flags.s3Endpoint), memoryQueue)
+  if (Processes.isChild()) return yield* Effect.provide(child, services)
+  const processes = yield* processesOf(flags.processes)
+  const embedded = Effect.scoped(Effect.gen(function*() {
+    const options = yield* planned
+    const execute = processes === undefined
+      ? undefined
+      : yield* Processes.make(processes, (rows) => progress.observer.onRows?.(rows))
+    return yield* Collect.run({
+      ...options,
+      execute,
+      slots: (slots ?? 2) * (processes ?? 1),
+      observer: progress.observer
+    })
+  })).pipe(Effect.provide(services))
   const clustered = (url: Redacted.Redacted) =>
     Effect.flatMap(loadCluster, (CollectCluster) =>
       CollectCluster.outlive(
@@ -105,7 +141,11 @@ export const collect = Effect.fnUntraced(function*(flags: Flags) {
               Object.assign(progress.counts, { failures, parts, partsDone: publishedParts, rows, workers })
           })).pipe(
             Effect.provide(
-              Layer.mergeAll(Services.services(flags), outputOf(place), CollectCluster.layer({ url }))
+              Layer.mergeAll(
+                Services.services(readFlags(flags)),
+                outputOf(place, flags.s3Endpoint),
+                CollectCluster.layer({ url })
+              )
             )
           ),
         progress.say
@@ -157,11 +197,7 @@ export const worker = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.
   const CollectCluster = yield* loadCluster
   const working = CollectCluster.outlive(
     CollectCluster.work({
-      open: (place) =>
-        Layer.catch(outputOf(place), (error) =>
-          Layer.effectDiscard(Effect.fail(
-            new CollectError({ reason: new Unsupported({ detail: error.message }) })
-          )) as never),
+      open: (place) => outputOf(place, flags.s3Endpoint),
       slots,
       apiRate,
       storeRate,
@@ -169,7 +205,7 @@ export const worker = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.
       onMessage: tell
     }).pipe(
       Effect.scoped,
-      Effect.provide(Layer.mergeAll(Services.services(flags), CollectCluster.layer({ url })))
+      Effect.provide(Layer.mergeAll(Services.services(readFlags(flags)), CollectCluster.layer({ url })))
     ),
     tell
   )
@@ -226,7 +262,7 @@ export const status = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.
     }
     return yield* clusterStatus(url, flags.json)
   }
-  const status = yield* Effect.provide(Collect.status, outputOf(flags.place.value))
+  const status = yield* Effect.provide(Collect.status, outputOf(flags.place.value, flags.s3Endpoint))
   if (flags.json) {
     return yield* stdout.write(`${
       JSON.stringify({
@@ -252,7 +288,7 @@ export const status = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.
 
 export const verify = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.verify>) {
   const { stdout } = yield* Output
-  const found = yield* Effect.provide(Collect.verify, outputOf(flags.place))
+  const found = yield* Effect.provide(Collect.verify, outputOf(flags.place, flags.s3Endpoint))
   for (const { name, problem } of found.issues) {
     yield* stdout.write(
       flags.json

@@ -58,6 +58,13 @@ export const collect = {
     Flag.optional
   ),
   cluster,
+  processes: Flag.Int("processes").pipe(
+    Flag.withDescription(
+      "Work in so many child processes, each on a core of its own; 0: one a core (default: in this one)"
+    ),
+    Flag.withMetavar("N"),
+    Flag.optional
+  ),
   slots,
   maxAttempts: Flag.Int("max-attempts").pipe(
     Flag.withDescription("Attempts at a part before it has failed (default 10)"),
@@ -109,6 +116,8 @@ export const worker = {
   ...Flags.storage
 }
 
-export const status = { place: Argument.optional(place), cluster, json: Flags.json }
+const s3Endpoint = Flag.withDescription(Flags.storage.s3Endpoint, "Reach S3 buckets by this server, e.g. MinIO's")
 
-export const verify = { place, json: Flags.json }
+export const status = { place: Argument.optional(place), cluster, s3Endpoint, json: Flags.json }
+
+export const verify = { place, s3Endpoint, json: Flags.json }

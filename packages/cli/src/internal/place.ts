@@ -1,20 +1,54 @@
+import { CollectError, Unsupported } from "@effect-prefect/collect/CollectError"
 import * as CollectOutput from "@effect-prefect/collect/CollectOutput"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import { resolve } from "node:path"
-import { UsageError } from "./errors.ts"
 
-const schemes = /^([a-z][a-z0-9+.-]+):\/\//i
+type Output = Layer.Layer<CollectOutput.CollectOutput, CollectError>
 
-/** The output that a place names. */
-export const outputOf = (place: string): Layer.Layer<CollectOutput.CollectOutput, UsageError> => {
-  const scheme = schemes.exec(place)?.[1]?.toLowerCase()
-  if (place === "") return refused("a place is a folder or s3://BUCKET/PREFIX")
-  if (scheme === undefined) return CollectOutput.layerLocal(place)
-  return refused(`${scheme}:// is no place to collect to: give a folder`)
+const url = /^([a-z][a-z0-9+.-]+):\/\/([^/]*)(?:\/(.*))?$/is
+
+const refused = (detail: string): Output =>
+  Layer.effect(CollectOutput.CollectOutput, Effect.fail(new CollectError({ reason: new Unsupported({ detail }) })))
+
+const loaded = (module: () => Promise<Output>): Output => Layer.unwrap(Effect.promise(module))
+
+/** Why a text names no place that can be collected to. */
+export const placeProblem = (place: string): string | undefined => {
+  const found = url.exec(place)
+  if (found === null) {
+    return place === ""
+      ? "a place is a folder, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or azure://CONTAINER/PREFIX"
+      : undefined
+  }
+  const [, scheme = "", bucket] = found
+  if (!["s3", "gs", "azure"].includes(scheme.toLowerCase())) {
+    return `${scheme}:// is no place to collect to: give a folder, s3://, gs:// or azure://`
+  }
+  return bucket === "" ? `${scheme}:// names no bucket: give ${scheme}://BUCKET/PREFIX` : undefined
 }
 
-const refused = (message: string) => Layer.effectDiscard(Effect.fail(new UsageError({ message }))) as never
+/** The output that a place names. Nothing is read or written before it is used. */
+export const outputOf = (place: string, s3Endpoint: Option.Option<string>): Output => {
+  const problem = placeProblem(place)
+  if (problem !== undefined) return refused(problem)
+  const [, scheme, bucket = "", prefix] = url.exec(place) ?? []
+  switch (scheme?.toLowerCase()) {
+    case "s3": {
+      const endpoint = Option.getOrUndefined(s3Endpoint)
+      return loaded(() => import("@effect-prefect/collect/S3Output").then((_) => _.layer({ bucket, prefix, endpoint })))
+    }
+    case "gs":
+      return loaded(() => import("@effect-prefect/collect/GCSOutput").then((_) => _.layer({ bucket, prefix })))
+    case "azure":
+      return loaded(() =>
+        import("@effect-prefect/collect/AzureOutput").then((_) => _.layer({ container: bucket, prefix }))
+      )
+    default:
+      return CollectOutput.layerLocal(place)
+  }
+}
 
 /** A place as others are told it, who work in other folders. */
-export const sharedPlace = (place: string): string => schemes.test(place) ? place : resolve(place)
+export const sharedPlace = (place: string): string => url.test(place) ? place : resolve(place)

@@ -1,0 +1,102 @@
+/**
+ * `AzureOutput`: a collection in an Azure Storage container.
+ *
+ * Needs the packages `@azure/storage-blob` and, without a connection string, `@azure/identity`.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import { CollectError, Unsupported } from "./CollectError.ts"
+import { CollectOutput } from "./CollectOutput.ts"
+import { keyPrefix, loadSdk, make as makeOutput } from "./internal/objectOutput.ts"
+
+/**
+ * Where the collection goes, and how the store is reached.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface Options {
+  readonly container: string
+  /** The folder in the container. Default: none. */
+  readonly prefix?: string | undefined
+  /** Default: `AZURE_STORAGE_CONNECTION_STRING`, when `accountUrl` is not given. */
+  readonly connectionString?: Redacted.Redacted | undefined
+  /** `https://ACCOUNT.blob.core.windows.net`, for the default Azure credential. Default: by `AZURE_STORAGE_ACCOUNT`. */
+  readonly accountUrl?: string | undefined
+}
+
+const statusOf = (error: unknown): unknown => (error as { readonly statusCode?: unknown }).statusCode
+
+const exists = (error: unknown): boolean =>
+  statusOf(error) === 412 || (error as { readonly code?: unknown }).code === "BlobAlreadyExists"
+
+/**
+ * A collection in an Azure Storage container.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = (options: Options): Layer.Layer<CollectOutput, CollectError> =>
+  Layer.effect(
+    CollectOutput,
+    Effect.gen(function*() {
+      const { BlobServiceClient } = yield* loadSdk("@azure/storage-blob", () => import("@azure/storage-blob"))
+      const connectionString = options.connectionString === undefined
+        ? process.env["AZURE_STORAGE_CONNECTION_STRING"]
+        : Redacted.value(options.connectionString)
+      const refuse = (detail: string) => new CollectError({ reason: new Unsupported({ detail }) })
+      const account = process.env["AZURE_STORAGE_ACCOUNT"]
+      const accountUrl = options.accountUrl ??
+        (connectionString === undefined && account !== undefined
+          ? `https://${account}.blob.core.windows.net`
+          : undefined)
+      const service = accountUrl !== undefined
+        ? yield* Effect.map(
+          loadSdk("@azure/identity", () => import("@azure/identity")),
+          ({ DefaultAzureCredential }) => new BlobServiceClient(accountUrl, new DefaultAzureCredential())
+        )
+        : connectionString !== undefined
+        ? yield* Effect.try({
+          try: () => BlobServiceClient.fromConnectionString(connectionString),
+          catch: () => refuse("the Azure connection string is not valid")
+        })
+        : yield* refuse("set AZURE_STORAGE_CONNECTION_STRING or AZURE_STORAGE_ACCOUNT to collect to Azure Storage")
+      const container = service.getContainerClient(options.container)
+      const prefix = keyPrefix(options.prefix)
+      return CollectOutput.of(makeOutput({
+        name: `azure://${options.container}/${prefix}`.replace(/\/$/, ""),
+        conditionHint: "choose one that supports If-None-Match, or collect to a folder",
+        create: async (key, bytes, abortSignal) => {
+          try {
+            await container.getBlockBlobClient(key).uploadData(bytes, {
+              abortSignal,
+              conditions: { ifNoneMatch: "*" }
+            })
+            return true
+          } catch (error) {
+            if (exists(error)) return false
+            throw error
+          }
+        },
+        read: async (key, abortSignal) => {
+          try {
+            return await container.getBlobClient(key).downloadToBuffer(0, undefined, { abortSignal })
+          } catch (error) {
+            if (statusOf(error) === 404) return undefined
+            throw error
+          }
+        },
+        list: async function*(prefix) {
+          for await (const { segment } of container.listBlobsByHierarchy("/", { prefix }).byPage()) {
+            yield segment.blobItems.map((blob) => blob.name)
+          }
+        },
+        remove: async (key) => {
+          await container.getBlobClient(key).deleteIfExists()
+        }
+      }, prefix))
+    })
+  )

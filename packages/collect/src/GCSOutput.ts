@@ -1,0 +1,86 @@
+/**
+ * `GCSOutput`: a collection in a Google Cloud Storage bucket.
+ *
+ * Needs the package `@google-cloud/storage`.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type { CollectError } from "./CollectError.ts"
+import { CollectOutput } from "./CollectOutput.ts"
+import { keyPrefix, loadSdk, make as makeOutput } from "./internal/objectOutput.ts"
+
+/**
+ * Where the collection goes, and how the store is reached.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface Options {
+  readonly bucket: string
+  /** The folder in the bucket. Default: none. */
+  readonly prefix?: string | undefined
+  /** The server, when it is not Google's. */
+  readonly endpoint?: string | undefined
+}
+
+const codeOf = (error: unknown): unknown => (error as { readonly code?: unknown }).code
+
+/**
+ * A collection in a Google Cloud Storage bucket, with the application's default credentials.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = (options: Options): Layer.Layer<CollectOutput, CollectError> =>
+  Layer.effect(
+    CollectOutput,
+    Effect.gen(function*() {
+      const { Storage } = yield* loadSdk("@google-cloud/storage", () => import("@google-cloud/storage"))
+      const { endpoint } = options
+      const bucket = new Storage(endpoint === undefined ? {} : { apiEndpoint: endpoint }).bucket(options.bucket)
+      const prefix = keyPrefix(options.prefix)
+      return CollectOutput.of(makeOutput({
+        name: `gs://${options.bucket}/${prefix}`.replace(/\/$/, ""),
+        conditionHint: "choose one that supports ifGenerationMatch, or collect to a folder",
+        create: async (key, bytes) => {
+          try {
+            await bucket.file(key).save(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), {
+              resumable: false,
+              preconditionOpts: { ifGenerationMatch: 0 }
+            })
+            return true
+          } catch (error) {
+            if (codeOf(error) === 412) return false
+            throw error
+          }
+        },
+        read: async (key) => {
+          try {
+            const [bytes] = await bucket.file(key).download({ decompress: false })
+            return bytes
+          } catch (error) {
+            if (codeOf(error) === 404) return undefined
+            throw error
+          }
+        },
+        list: async function*(prefix) {
+          let pageToken: string | undefined
+          do {
+            const [files, next] = await bucket.getFiles({
+              prefix,
+              delimiter: "/",
+              autoPaginate: false,
+              ...(pageToken === undefined ? {} : { pageToken })
+            })
+            yield files.map((file) => file.name)
+            pageToken = (next as { readonly pageToken?: string } | null | undefined)?.pageToken
+          } while (pageToken !== undefined)
+        },
+        remove: async (key) => {
+          await bucket.file(key).delete({ ignoreNotFound: true })
+        }
+      }, prefix))
+    })
+  )

@@ -1,0 +1,184 @@
+/**
+ * `S3Output`: a collection in an S3 bucket, or in that of another store that speaks its protocol.
+ *
+ * Needs the package `@aws-sdk/client-s3`.
+ *
+ * @since 0.1.0
+ */
+import type { CompletedPart, S3Client } from "@aws-sdk/client-s3"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import { createHash } from "node:crypto"
+import type { CollectError } from "./CollectError.ts"
+import { CollectOutput } from "./CollectOutput.ts"
+import { keyPrefix, loadSdk, make as makeOutput, type ObjectStore } from "./internal/objectOutput.ts"
+
+/**
+ * Where the collection goes, and how the store is reached.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface Options {
+  readonly bucket: string
+  /** The folder in the bucket. Default: none. */
+  readonly prefix?: string | undefined
+  /** The server, when it is not AWS, e.g. `http://localhost:9000`. */
+  readonly endpoint?: string | undefined
+  /** `http://host/bucket/key` instead of `http://bucket.host/key`. Default true with `endpoint`, else false. */
+  readonly forcePathStyle?: boolean | undefined
+  /** Default: what the AWS configuration says. */
+  readonly region?: string | undefined
+  /** Default: what the AWS configuration says. */
+  readonly credentials?: {
+    readonly accessKeyId: string
+    readonly secretAccessKey: Redacted.Redacted
+    readonly sessionToken?: Redacted.Redacted | undefined
+  } | undefined
+  /** Attempts at a request. Default 5. */
+  readonly attempts?: number | undefined
+}
+
+/** Larger objects are sent in pieces of 16 MiB. */
+const maxSingle = 64 * 1024 * 1024
+const pieceSize = 16 * 1024 * 1024
+
+const statusOf = (error: unknown): number | undefined =>
+  (error as { readonly $metadata?: { readonly httpStatusCode?: number } }).$metadata?.httpStatusCode
+
+const checksum = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("base64")
+
+const storeOf = async (client: S3Client, bucket: string, name: string): Promise<ObjectStore> => {
+  const sdk = await import("@aws-sdk/client-s3")
+
+  const single = (Key: string, bytes: Uint8Array, abortSignal: AbortSignal) =>
+    client.send(
+      new sdk.PutObjectCommand({
+        Bucket: bucket,
+        Key,
+        Body: bytes,
+        IfNoneMatch: "*",
+        ChecksumSHA256: checksum(bytes)
+      }),
+      { abortSignal }
+    )
+
+  const inPieces = async (Key: string, bytes: Uint8Array, abortSignal: AbortSignal) => {
+    const { UploadId } = await client.send(
+      new sdk.CreateMultipartUploadCommand({ Bucket: bucket, Key, ChecksumAlgorithm: "SHA256" }),
+      { abortSignal }
+    )
+    try {
+      const Parts: Array<CompletedPart> = []
+      for (let at = 0; at < bytes.length; at += pieceSize) {
+        const Body = bytes.subarray(at, at + pieceSize)
+        const PartNumber = Parts.length + 1
+        const ChecksumSHA256 = checksum(Body)
+        const { ETag } = await client.send(
+          new sdk.UploadPartCommand({ Bucket: bucket, Key, UploadId, PartNumber, Body, ChecksumSHA256 }),
+          { abortSignal }
+        )
+        Parts.push({ PartNumber, ETag, ChecksumSHA256 })
+      }
+      await client.send(
+        new sdk.CompleteMultipartUploadCommand({
+          Bucket: bucket,
+          Key,
+          UploadId,
+          IfNoneMatch: "*",
+          MultipartUpload: { Parts }
+        }),
+        { abortSignal }
+      )
+    } catch (error) {
+      // Pieces that are left lying cost money.
+      await client.send(new sdk.AbortMultipartUploadCommand({ Bucket: bucket, Key, UploadId })).catch(() => {})
+      throw error
+    }
+  }
+
+  return {
+    name,
+    conditionHint: "choose one that supports If-None-Match on PUT, or collect to a folder",
+    create: async (key, bytes, signal) => {
+      for (let attempt = 1;; attempt++) {
+        try {
+          await (bytes.length > maxSingle ? inPieces : single)(key, bytes, signal)
+          return true
+        } catch (error) {
+          const status = statusOf(error)
+          // Also the answer to our own second request, when the answer to the first was lost.
+          if (status === 412) return false
+          // Another writer is at it at this moment: who of us wins is not decided.
+          if (status === 409 && attempt < 10) {
+            await new Promise((resolve) => setTimeout(resolve, 100 * attempt))
+            continue
+          }
+          throw error
+        }
+      }
+    },
+    read: async (Key, abortSignal) => {
+      try {
+        const { Body } = await client.send(new sdk.GetObjectCommand({ Bucket: bucket, Key }), { abortSignal })
+        return await Body?.transformToByteArray()
+      } catch (error) {
+        if (statusOf(error) === 404 && (error as { readonly name?: unknown }).name === "NoSuchKey") return undefined
+        throw error
+      }
+    },
+    list: async function*(Prefix) {
+      const pages = sdk.paginateListObjectsV2({ client }, { Bucket: bucket, Prefix, Delimiter: "/" })
+      for await (const { Contents = [] } of pages) yield Contents.flatMap(({ Key }) => Key ?? [])
+    },
+    remove: async (Key) => {
+      await client.send(new sdk.DeleteObjectCommand({ Bucket: bucket, Key }))
+    }
+  }
+}
+
+/**
+ * A collection in an S3 bucket. The store must support conditional writes (`If-None-Match: *`), which is tried before
+ * anything else is written.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = (options: Options): Layer.Layer<CollectOutput, CollectError> =>
+  Layer.effect(
+    CollectOutput,
+    Effect.gen(function*() {
+      const { S3Client } = yield* loadSdk("@aws-sdk/client-s3", () => import("@aws-sdk/client-s3"))
+      const { attempts, bucket, credentials, endpoint, forcePathStyle, region } = options
+      const client = yield* Effect.acquireRelease(
+        Effect.sync(() =>
+          new S3Client({
+            maxAttempts: attempts ?? 5,
+            ...(endpoint === undefined ? {} : { endpoint }),
+            // Any region does for a server that is not AWS.
+            ...(region !== undefined
+              ? { region }
+              : endpoint !== undefined && process.env["AWS_REGION"] === undefined
+              ? { region: "us-east-1" }
+              : {}),
+            ...(credentials === undefined ? {} : {
+              credentials: {
+                accessKeyId: credentials.accessKeyId,
+                secretAccessKey: Redacted.value(credentials.secretAccessKey),
+                ...(credentials.sessionToken === undefined
+                  ? {}
+                  : { sessionToken: Redacted.value(credentials.sessionToken) })
+              }
+            }),
+            forcePathStyle: forcePathStyle ?? endpoint !== undefined,
+            followRegionRedirects: true
+          })
+        ),
+        (client) => Effect.sync(() => client.destroy())
+      )
+      const prefix = keyPrefix(options.prefix)
+      const store = yield* Effect.promise(() => storeOf(client, bucket, `s3://${bucket}/${prefix}`.replace(/\/$/, "")))
+      return CollectOutput.of(makeOutput(store, prefix))
+    })
+  )

@@ -1,0 +1,121 @@
+/** An output over any store of objects that can create one only once. */
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import { createHash } from "node:crypto"
+import { CollectError, OutputUnavailable, Unsupported } from "../CollectError.ts"
+import type { Output } from "../CollectOutput.ts"
+
+export interface ObjectStore {
+  /** The place as messages show it. */
+  readonly name: string
+  /** Why it may be that objects cannot be created only once, and what to do. */
+  readonly conditionHint: string
+  /** Creates an object; false when there is one of that key. */
+  readonly create: (key: string, bytes: Uint8Array, signal: AbortSignal) => Promise<boolean>
+  /** An object's bytes; undefined when there is no such object. */
+  readonly read: (key: string, signal: AbortSignal) => Promise<Uint8Array | undefined>
+  /** The keys below a prefix up to the next `/`, page by page. */
+  readonly list: (prefix: string) => AsyncIterable<ReadonlyArray<string>>
+  readonly remove: (key: string) => Promise<void>
+}
+
+/** A word that an error goes by: what a store answers may hold anything, so its text is not shown. */
+const wordOf = (value: unknown): string | undefined =>
+  typeof value === "string" && /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/.test(value)
+    ? value
+    : typeof value === "number"
+    ? String(value)
+    : undefined
+
+const describe = (error: unknown): string => {
+  const { code, name, statusCode, $metadata } = error as {
+    readonly code?: unknown
+    readonly name?: unknown
+    readonly statusCode?: unknown
+    readonly $metadata?: { readonly httpStatusCode?: unknown }
+  }
+  const words = [wordOf(code) ?? wordOf(name), wordOf($metadata?.httpStatusCode ?? statusCode)]
+  return [...new Set(words)].filter((word) => word !== undefined && word !== "Error").join(", ") || "unknown error"
+}
+
+const probePrefix = "_probe-"
+
+/** `prefix` is empty or ends with `/`. */
+export const make = (store: ObjectStore, prefix: string): Output => {
+  const attempt = <A>(verb: string, run: (signal: AbortSignal) => Promise<A>): Effect.Effect<A, CollectError> =>
+    Effect.tryPromise({
+      try: run,
+      catch: (error) =>
+        error instanceof CollectError ? error : new CollectError({
+          reason: new OutputUnavailable({ output: store.name, detail: `cannot ${verb} (${describe(error)})` })
+        })
+    })
+
+  const list: Output["list"] = (folder) =>
+    Stream.fromAsyncIterable(
+      store.list(prefix + folder),
+      (error) =>
+        new CollectError({
+          reason: new OutputUnavailable({ output: store.name, detail: `cannot list objects (${describe(error)})` })
+        })
+    ).pipe(
+      Stream.flattenIterable,
+      Stream.map((key) => key.slice(prefix.length)),
+      Stream.filter((name) => name !== "" && !name.endsWith("/"))
+    )
+
+  return {
+    name: store.name,
+    prepare: (job) =>
+      Effect.gen(function*() {
+        const key = `${prefix}${probePrefix}${job}`
+        const bytes = Buffer.from(job)
+        const isNew = yield* attempt("write", (signal) => store.create(key, bytes, signal))
+        if (isNew && (yield* attempt("write", (signal) => store.create(key, bytes, signal)))) {
+          return yield* new CollectError({
+            reason: new Unsupported({
+              detail:
+                `${store.name}: this store writes an object over another, so two writers would undo each other's ` +
+                `work; ${store.conditionHint}`
+            })
+          })
+        }
+      }),
+    create: (name, body) =>
+      Effect.flatMap(Stream.runCollect(body), (chunks) => {
+        const bytes = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
+        const sha256 = createHash("sha256").update(bytes).digest("hex")
+        return Effect.map(
+          attempt(`write ${name}`, (signal) => store.create(prefix + name, bytes, signal)),
+          (isNew) => ({ isNew, bytes: bytes.length, sha256 })
+        )
+      }),
+    read: (name) => attempt(`read ${name}`, (signal) => store.read(prefix + name, signal)),
+    digest: (name) =>
+      Effect.map(attempt(`read ${name}`, (signal) => store.read(prefix + name, signal)), (bytes) =>
+        bytes === undefined
+          ? undefined
+          : { bytes: bytes.length, sha256: createHash("sha256").update(bytes).digest("hex") }),
+    list,
+    finish: Stream.runForEach(
+      Stream.filter(list(""), (name) => name.startsWith(probePrefix)),
+      (name) => attempt(`remove ${name}`, () => store.remove(prefix + name))
+    )
+  }
+}
+
+/** `PREFIX` of a place as a prefix of keys. */
+export const keyPrefix = (prefix: string | undefined): string => {
+  const trimmed = (prefix ?? "").replace(/^\/+|\/+$/g, "")
+  return trimmed === "" ? "" : `${trimmed}/`
+}
+
+/** Loads an SDK, or says how to install it. */
+export const loadSdk = <Module>(name: string, importer: () => Promise<Module>): Effect.Effect<Module, CollectError> =>
+  Effect.tryPromise({
+    try: importer,
+    catch: () =>
+      new CollectError({
+        reason: new Unsupported({ detail: `its package is not installed: npm install ${name}, or collect to a folder` })
+      })
+  })
