@@ -1,7 +1,7 @@
 # Prints, one JSON object a line, what the libraries of this environment pickle: a name, the pickle in base64, its JSON
 # projection as Python makes it here, and for datetimes the instant. What a version does not have it leaves out.
-import base64, collections, datetime, decimal, fractions, importlib, ipaddress, json, math, os, pickle, sys, time, types
-import urllib.parse, uuid, warnings
+import base64, collections, datetime, decimal, enum, fractions, http, importlib, ipaddress, json, math, os, pickle, re
+import signal, sys, time, types, urllib.parse, uuid, warnings
 
 warnings.simplefilter("ignore")
 import numpy as np
@@ -17,6 +17,8 @@ def module(name):
 
 pa, pl, gpd, xr = module("pyarrow"), module("polars"), module("geopandas"), module("xarray")
 sparse, sa, image, pendulum = module("scipy.sparse"), module("sqlalchemy"), module("PIL.Image"), module("pendulum")
+if sa:
+    importlib.import_module("sqlalchemy.orm")
 shapely, tz, pytz, zoneinfo = module("shapely.geometry"), module("dateutil.tz"), module("pytz"), module("zoneinfo")
 mask = np.ma.masked
 HIGHEST = 2 ** 53 - 1
@@ -27,6 +29,14 @@ class Subdict(dict):
 
 
 class Sublist(list):
+    pass
+
+
+class Subdefault(collections.defaultdict):
+    pass
+
+
+class Subordered(collections.OrderedDict):
     pass
 
 
@@ -114,6 +124,8 @@ def project(v):
         return str(v) if isinstance(v, str) else v
     if v is mask or missing(v):
         return None
+    if isinstance(v, enum.Enum):
+        return project(v.value)
     if isinstance(v, (np.bool_,)):
         return bool(v)
     if isinstance(v, (int, np.integer)) and not isinstance(v, (bool, np.timedelta64)):
@@ -154,6 +166,8 @@ def project(v):
         return None if np.isnat(v) else str(v.astype("M8[us]").item().isoformat())
     if isinstance(v, np.timedelta64):
         return None if np.isnat(v) else float(v / np.timedelta64(1, "ns")) / 1e9
+    if gpd and isinstance(v, gpd.array.GeometryArray):
+        return [project(x) for x in v]
     if shapely and isinstance(v, shapely.base.BaseGeometry):
         geometry = json.loads(json.dumps(shapely.mapping(v)))
         if geometry["type"] == "LinearRing":
@@ -189,6 +203,8 @@ def project(v):
         return [project(x) for x in v]
     if isinstance(v, collections.UserString):
         return str(v)
+    if type(v).__name__ == "User":
+        return {"__class__": "__main__.User", "id": v.id, "name": v.name}
     if isinstance(v, Point):
         return dict(__class__="__main__.Point", x=project(v.x), y=project(v.y))
     if image and isinstance(v, image.Image):
@@ -284,6 +300,9 @@ case("subclasses", lambda: [Subdict(a=1), Sublist([1, Sublist([2])]), {"x": Subd
 case("an object", lambda: [Point(1, Point(Subdict(a=1), 2.5))])
 case("named tuples", lambda: [urllib.parse.urlparse("https://a.b/c?d#e"), urllib.parse.urlsplit("x"), time.gmtime(0),
                               os.terminal_size((80, 24)), decimal.Decimal("-1.5").as_tuple()])
+case("subclasses of defaultdict and OrderedDict", lambda: [Subdefault(list, {"a": [1]}), Subordered(a=1)])
+case("keys", lambda: {ipaddress.ip_address("10.0.0.1"): 1, (1, "a"): 2, None: 3, when: 4, frozenset([1]): 5, 2.0: 6, b"x": 7})
+case("statuses", lambda: [http.HTTPStatus.OK, signal.SIGINT, re.I])
 case("fraction and complex", lambda: [fractions.Fraction(-3, 7), complex(1, -2)])
 
 # NumPy
@@ -363,6 +382,8 @@ if pa:
     case("pyarrow runs", lambda: pa.RunEndEncodedArray.from_arrays(pa.array([2, 5], pa.int32()), pa.array(["a", None])))
     case("pyarrow views", lambda: pa.array(["short", None, "a text that is longer than twelve"], pa.string_view()))
     case("pyarrow scalar", lambda: pa.scalar("text"))
+    case("pyarrow tensors", lambda: pa.FixedShapeTensorArray.from_numpy_ndarray(np.arange(4).reshape(2, 2)))
+    case("pyarrow uuid", lambda: pa.array([b"0123456789abcdef", None], pa.uuid()))
     case("pyarrow empty", lambda: pa.table({"a": pa.array([], pa.int64())}))
     case("pyarrow in a dict", lambda: {"t": [table()], "a": pa.array([1])})
 
@@ -375,6 +396,8 @@ if pl:
     case("polars bytes and bools", lambda: pl.DataFrame({"b": [b"ab", None], "f": [True, None]}))
     case("polars categories", lambda: pl.DataFrame({"c": pl.Series(["a", "b", "a"], dtype=pl.Categorical)}))
     case("polars decimal", lambda: pl.DataFrame({"d": [decimal.Decimal("1.50"), None]}))
+    case("polars wide integers", lambda: pl.Series("a", [2 ** 100, -5], dtype=pl.Int128))
+    case("polars enum and array", lambda: pl.DataFrame({"e": pl.Series(["a", "b"], dtype=pl.Enum(["a", "b"])), "l": pl.Series([[1, 2], [3, 4]], dtype=pl.Array(pl.Int8, 2))}))
     case("polars empty", lambda: pl.DataFrame({"a": []}))
     case("polars series", lambda: pl.Series("a", [1, None, 3]))
     case("polars text series", lambda: pl.Series("a", ["a long text that is no inline view", "b", None]))
@@ -388,6 +411,7 @@ if gpd:
     case("GeoDataFrame", lambda: gpd.GeoDataFrame({"n": ["a", "b"]}, geometry=[shapely.Point(1, 2), None], crs="EPSG:4326"))
     case("GeoSeries", lambda: gpd.GeoSeries(shapes))
     case("geometries", lambda: shapes)
+    case("geometry array", lambda: gpd.points_from_xy([1, 2], [3, 4]))
 
 # SciPy, xarray, SQLAlchemy, Pillow
 if sparse:
@@ -405,6 +429,20 @@ if sa:
         found = connection.execute(sa.text("select 1 as a, 'x' as b union all select 2, 'y'")).fetchall()
     case("rows", lambda: found)
     case("row", lambda: found[0])
+    Base = (sa.orm if hasattr(sa.orm, "declarative_base") else importlib.import_module("sqlalchemy.ext.declarative")).declarative_base()
+
+    class User(Base):
+        __tablename__ = "user"
+        id = sa.Column(sa.Integer, primary_key=True)
+        name = sa.Column(sa.String)
+
+    Base.metadata.create_all(engine)
+    session = sa.orm.Session(engine)
+    session.add(User(id=1, name="a"))
+    session.commit()
+    user = session.query(User).first()
+    user.name
+    case("mapped object", lambda: user)
     case("row mapping", lambda: found[0]._mapping if hasattr(found[0], "_mapping") and type(found[0]).__name__ == "Row" else 1 / 0)
 if image:
     for mode in ("RGB", "RGBA", "L", "LA", "1", "P", "I;16"):

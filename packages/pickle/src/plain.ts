@@ -9,6 +9,7 @@ import { pendulumOf } from "./classes/datetime.ts"
 import { exceptionOf } from "./classes/exceptions.ts"
 import { emptyIndex } from "./classes/pandas/columns.ts"
 import { geometryOf } from "./classes/wkb.ts"
+import { PickleError } from "./errors.ts"
 import { NamedTuple, PyDict, Tuple } from "./values/containers.ts"
 import { Column, DataFrame, Index } from "./values/dataframe.ts"
 import { Timezone, ZoneInfo, zoneOf } from "./values/datetime.ts"
@@ -158,6 +159,31 @@ const enums = new Set(
     "socket.SocketKind ssl.AlertDescription ssl.Options ssl.SSLErrorNumber ssl.TLSVersion ssl.VerifyFlags " +
     "ssl.VerifyMode ssl._SSLMethod symtable.SymbolTableType uuid.SafeUUID numpy._CopyMode numpy.CopyMode").split(" ")
 )
+
+const signals =
+  ("HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN " +
+    "TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS").split(" ")
+
+/** Members of enumerations that Python before 3.11 pickles by their name in a module; the values are those of Linux. */
+const members = new Map<string, readonly [className: string, value: number]>([
+  ...signals.map((name, i) => [`signal.SIG${name}`, ["signal.Signals", i + 1]] as const),
+  ["socket.AF_UNIX", ["socket.AddressFamily", 1]],
+  ["socket.AF_INET", ["socket.AddressFamily", 2]],
+  ["socket.AF_INET6", ["socket.AddressFamily", 10]],
+  ["socket.SOCK_STREAM", ["socket.SocketKind", 1]],
+  ["socket.SOCK_DGRAM", ["socket.SocketKind", 2]],
+  ["socket.SOCK_RAW", ["socket.SocketKind", 3]]
+])
+
+/**
+ * The member of an enumeration of the standard library that a name stands for; `undefined` for any other name.
+ *
+ * @internal
+ */
+export const memberOf = (global: PyGlobal): PyEnum | undefined => {
+  const member = members.get(global.qualifiedName)
+  return member === undefined ? undefined : new PyEnum(member[0], global.name, member[1])
+}
 
 // Libraries
 
@@ -386,7 +412,9 @@ const collection = (object: PyObject): unknown => {
   const base = args.length === 1 ? baseOf(object) : undefined
   if (base === "list" && isArray(args[0]) && pairs.length === 0) return [...args[0], ...items]
   if (base === "dict" && isDict(args[0]) && items.length === 0) return dictOf([...entriesOf(args[0]), ...pairs])
-  if (args.length > 0) return undefined
+  // A subclass of defaultdict is made with its factory.
+  const isFactory = args.length === 1 && pairs.length > 0 && (args[0] === null || args[0] instanceof PyGlobal)
+  if (args.length > 0 && !isFactory) return undefined
   if (items.length > 0 && pairs.length === 0) return [...items]
   return pairs.length > 0 && items.length === 0 ? dictOf(pairs) : undefined
 }
@@ -434,7 +462,13 @@ const fromLibrary = (object: PyObject, name: string): unknown => {
  */
 export const plainOf = (object: PyObject): unknown => {
   if (object instanceof Opaque) return object
-  const value = fromLibrary(object, object.className) ?? collection(object)
+  let value: unknown
+  try {
+    value = fromLibrary(object, object.className) ?? collection(object)
+  } catch (error) {
+    // What contradicts itself is shown as it is.
+    if (!(error instanceof PickleError)) throw error
+  }
   if (value !== undefined) return value
   const zone = zoneOf(object)
   if (zone === null) return object

@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import { PickleError } from "./errors.ts"
-import { plainOf } from "./plain.ts"
+import { memberOf, plainOf } from "./plain.ts"
 import { pythonStr } from "./pythonText.ts"
 import { Column, DataFrame, Index, isMissing, NA, NaT, Series, Timedelta, Timestamp } from "./values/dataframe.ts"
 import { offsetText, PyDate, PyDateTime, PyTime, PyTimedelta, Timezone, ZoneInfo } from "./values/datetime.ts"
@@ -236,10 +236,11 @@ export const jsonForm = (value: unknown): null | boolean | number | string | Jso
   if (value instanceof PyTime) {
     return value.hasUnknownZone ? unknownZone("datetime.time", value.localText, value.tzinfo) : value.toString()
   }
+  if (value instanceof PyGlobal) return jsonForm(memberOf(value) ?? value.toString())
   if (
     value instanceof Decimal || value instanceof UUID || value instanceof Fraction || value instanceof Complex ||
     value instanceof Path || value instanceof PyDate || value instanceof Timezone || value instanceof ZoneInfo ||
-    value instanceof PyGlobal || value instanceof Period || value instanceof Interval || value instanceof DType
+    value instanceof Period || value instanceof Interval || value instanceof DType
   ) return value.toString()
   if (value instanceof DataFrame) return iterate(rowsOf(value))
   if (value instanceof Slab) return iterate(value)

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import { exceeded } from "./errors.ts"
+import { plainOf } from "./plain.ts"
 import { FrozenSet, NamedTuple, Tuple } from "./values/containers.ts"
 import { NA, NaT, Timedelta, Timestamp } from "./values/dataframe.ts"
 import { offsetText, PyDate, PyDateTime, PyTime, PyTimedelta, Timezone, ZoneInfo, zoneOf } from "./values/datetime.ts"
@@ -271,5 +272,9 @@ export const pythonStr = (value: unknown): string => {
   if (value instanceof Timedelta) return timedeltaText(value)
   if (value instanceof NpScalar) return pythonStr(numpyValue(value))
   if (value instanceof NpTime) return value.toString()
+  if (value instanceof PyObject) {
+    const plain = plainOf(value)
+    return plain === value ? pythonRepr(value) : pythonStr(plain)
+  }
   return pythonRepr(value)
 }

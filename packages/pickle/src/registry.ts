@@ -75,7 +75,7 @@ export const finisherOf = (object: PyObject): Finisher | undefined => {
   if (typeof state !== "object" || state === null || object instanceof Opaque) return undefined
   const cls = object.class
   if (!(cls instanceof PyGlobal)) return undefined
-  if (cls.module.startsWith("pandas.")) return finishExtensionArray
+  if (cls.module.startsWith("pandas.") || cls.module === "geopandas.array") return finishExtensionArray
   // A subclass of DataFrame or Series says so in its state.
   return "_typ" in state || (state instanceof Map && state.has("_typ")) ? finishFrame : undefined
 }

@@ -169,6 +169,13 @@ const typeOf = (value: unknown, depth = 0): Type | null => {
       return typeof first === "number" && first >= 0
         ? type("fixed_size_binary", { name: `fixed_size_binary[${first}]`, size: first })
         : type("binary")
+    case "fixed_shape_tensor": {
+      const item = fieldOf(first, "item", depth)
+      const length = Array.isArray(second) ? second.reduce((product: number, n) => product * Number(n), 1) : NaN
+      return item === null || !(length >= 0 && length <= 0x7fffffff)
+        ? null
+        : type("fixed_size_list", { name: "extension<arrow.fixed_shape_tensor>", children: [item], size: length })
+    }
     case "uuid":
       return type("uuid", { name: "extension<arrow.uuid>", size: 16 })
     case "bool8":

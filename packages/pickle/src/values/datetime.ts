@@ -125,6 +125,17 @@ const offsetIn = (value: unknown): number | null => {
   return Math.abs(micros) < 86_400e6 ? micros : null
 }
 
+/** The one offset of a zone of dateutil that was read from a file without any change; `null` for other zones. */
+const singleOffset = (tzinfo: PyObject): number | null => {
+  if (!tzinfo.className.startsWith("dateutil.tz._tzfile.")) return null
+  const [, , path, data] = tzinfo.args
+  if (!Array.isArray(data) || (typeof path === "string" && zoneKey(path) !== undefined)) return null
+  const [transitions, , offsets] = data as ReadonlyArray<unknown>
+  const isFixed = Array.isArray(transitions) && transitions.length === 0 && Array.isArray(offsets) &&
+    offsets.length === 1
+  return isFixed ? offsetIn(offsets[0]) : null
+}
+
 /** `(key, from cache)`, the arguments that a ZoneInfo and every subclass of it are made from again. */
 const isZoneKey = (args: ReadonlyArray<unknown>): boolean =>
   typeof args[0] === "string" && (args[1] === undefined || typeof args[1] === "boolean" || args[1] === 0 ||
@@ -170,6 +181,8 @@ export const zoneOf = (tzinfo: unknown): Zone | null => {
       const isFixed = standard !== null && (attributes.get("hasdst") ?? attributes.get("_hasdst")) === false
       return isFixed || (standard !== null && standard === summer) ? { offset: standard, key: null } : null
     }
+    const only = singleOffset(tzinfo)
+    if (only !== null) return { offset: only, key: null }
     const file = tzinfo.args.find((arg) => typeof arg === "string")
     const path = typeof file === "string" ? file : tzinfo.attributes().get("_filename")
     if (typeof path !== "string") return null

@@ -31,8 +31,8 @@ export class PyGlobal {
   [Symbol.for("nodejs.util.inspect.custom")](): string {
     return `PyGlobal(${this.qualifiedName})`
   }
-  toJSON(): string {
-    return this.qualifiedName
+  toJSON(): unknown {
+    return projected(this)
   }
   [equalityKey](budget: EqualityBudget): unknown {
     spend(budget, 1 + this.module.length + this.name.length)
@@ -87,6 +87,9 @@ export class PyObject {
       const parts = Array.isArray(state) && state.length === 2 ? state : [state]
       for (const part of parts) if (isDict(part)) addEntries(out, part)
     }
+    // SQLAlchemy's own bookkeeping of an object that it read.
+    const instance = out.get("_sa_instance_state")
+    if (instance instanceof PyObject && instance.className.startsWith("sqlalchemy.")) out.delete("_sa_instance_state")
     if (out.has("__pydantic_fields_set__") || out.has("__fields_set__")) {
       // pydantic keeps its fields in a dict of the state, beside its own bookkeeping.
       const fields = out.get("__dict__")

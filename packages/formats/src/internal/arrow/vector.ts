@@ -164,6 +164,11 @@ const integers = (view: DataView, width: number, isSigned: boolean): (row: numbe
       return isSigned ? (row) => view.getInt32(row * 4, true) : (row) => view.getUint32(row * 4, true)
     case 8:
       return isSigned ? (row) => view.getBigInt64(row * 8, true) : (row) => view.getBigUint64(row * 8, true)
+    case 16: // Of polars; Arrow itself ends at 64 bits.
+      return (row) => {
+        const value = (view.getBigUint64(row * 16 + 8, true) << 64n) | view.getBigUint64(row * 16, true)
+        return isSigned ? BigInt.asIntN(128, value) : value
+      }
     default:
       return damaged("an integer has an unknown size")
   }
