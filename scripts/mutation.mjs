@@ -1,0 +1,156 @@
+// npm run mutation [-- WORD …]: changes one thing at a time in the modules of scripts/mutation/areas.mjs and runs the tests
+// of their package, by Stryker. An area's name must contain one of the words. Prints each mutant that no test noticed, and
+// fails where fewer than 85 % are killed. The scores are kept in conformance/RESULTS.md.
+//
+// It works on a copy of the tracked files in .mutation/, so that sources stay as they are while it runs, and installs
+// Stryker there: nobody else needs its 150 packages.
+import { spawn } from "node:child_process"
+import { once } from "node:events"
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import { availableParallelism } from "node:os"
+import { dirname, join } from "node:path"
+import { areas } from "./mutation/areas.mjs"
+import { equivalent } from "./mutation/equivalent.mjs"
+import { root } from "./packages.mjs"
+import { now, record } from "./results.mjs"
+import { npm, run } from "./run.mjs"
+
+const version = "10.1.1"
+const least = 85
+const home = join(root, ".mutation")
+const tree = join(home, "tree")
+
+const words = process.argv.slice(2)
+const chosen = areas.filter(({ name }) => words.length === 0 || words.some((word) => name.includes(word)))
+if (chosen.length === 0) {
+  console.error(`no such area; there are ${areas.map(({ name }) => name).join(", ")}`)
+  process.exit(2)
+}
+
+const install = async () => {
+  const manifest = join(home, "node_modules/@stryker-mutator/vitest-runner/package.json")
+  if (existsSync(manifest) && JSON.parse(readFileSync(manifest, "utf8")).version === version) return
+  mkdirSync(home, { recursive: true })
+  writeFileSync(join(home, "package.json"), JSON.stringify({ private: true, type: "module" }))
+  const wanted = ["core", "vitest-runner"].map((name) => `@stryker-mutator/${name}@${version}`)
+  // Vitest itself is the one of this repository, in a folder above.
+  await npm(["install", "--no-audit", "--no-fund", "--ignore-scripts", "--legacy-peer-deps", ...wanted], home)
+}
+
+const copy = async () => {
+  rmSync(tree, { recursive: true, force: true })
+  const files = (await run("git", ["ls-files", "-co", "--exclude-standard", "-z"])).split("\0")
+  for (const file of files) {
+    if (file === "" || !existsSync(join(root, file))) continue
+    mkdirSync(dirname(join(tree, file)), { recursive: true })
+    cpSync(join(root, file), join(tree, file))
+  }
+  // All else is found in the folders above.
+  const scope = join(tree, "node_modules/@effect-prefect")
+  mkdirSync(scope, { recursive: true })
+  for (const name of readdirSync(join(tree, "packages"))) symlinkSync(join(tree, "packages", name), join(scope, name))
+  writeFileSync(
+    join(tree, "vitest.mutation.ts"),
+    `import config from "./vitest.workspace.ts"
+const { projects, ...test } = config.test!
+const name = process.env["MUTATION_PACKAGE"]
+const project = projects!.find((one) => typeof one === "object" && "test" in one && one.test!.name === name)
+export default { ...config, test: { ...test, projects: [project!] } }
+`
+  )
+}
+
+/** @param {(typeof areas)[number]} area */
+const mutate = async ({ files, name, package: folder }) => {
+  const report = join(home, `${name.replaceAll(" ", "-")}.json`)
+  rmSync(report, { force: true })
+  const settings = join(tree, "stryker.json")
+  writeFileSync(
+    settings,
+    JSON.stringify({
+      testRunner: "vitest",
+      plugins: [join(home, "node_modules/@stryker-mutator/vitest-runner/dist/src/index.js")],
+      vitest: { configFile: "vitest.mutation.ts", related: false },
+      inPlace: true,
+      tempDirName: ".stryker",
+      coverageAnalysis: "perTest",
+      concurrency: Number(process.env.MUTATION_CONCURRENCY ?? availableParallelism()),
+      // An endless loop is told by it, and a busy machine is not.
+      timeoutMS: 30_000,
+      timeoutFactor: 4,
+      dryRunTimeoutMinutes: 60,
+      disableTypeChecks: false,
+      checkers: [],
+      // Texts are for people: tests name the words that matter.
+      mutator: { excludedMutations: ["StringLiteral"] },
+      mutate: files.map((file) =>
+        file.startsWith("!") ? `!packages/${folder}/src/${file.slice(1)}` : `packages/${folder}/src/${file}`
+      ),
+      reporters: ["json", "progress-append-only"],
+      jsonReporter: { fileName: report },
+      ignorePatterns: []
+    })
+  )
+  const child = spawn(
+    process.execPath,
+    [join(home, "node_modules/@stryker-mutator/core/bin/stryker.js"), "run", settings],
+    { cwd: tree, env: { ...process.env, MUTATION_PACKAGE: folder }, stdio: ["ignore", "inherit", "inherit"] }
+  )
+  const [code] = await once(child, "close")
+  if (code !== 0 || !existsSync(report)) throw new Error(`${name}: Stryker ended with exit code ${code}`)
+  const all = Object.entries(/** @type {Report} */ (JSON.parse(readFileSync(report, "utf8"))).files).flatMap((
+    [file, { mutants, source }]
+  ) => mutants.map((mutant) => describe(file, source.split("\n"), mutant)))
+  const same = all.filter(({ survived, file, line, from, to }) =>
+    survived &&
+    equivalent.some((one) =>
+      one.file === file && one.line === line && one.to === to && (one.from === undefined || one.from === from)
+    )
+  )
+  const counted = all.filter((mutant) => mutant.counts && !same.includes(mutant))
+  const survivors = counted.filter(({ survived }) => survived)
+  for (const { at, file, from, line, to } of survivors) {
+    console.log(`  survived  ${file}:${at}\n            ${line}\n            ${from}  ->  ${to}`)
+  }
+  const killed = counted.length - survivors.length
+  return { name, mutants: counted.length, killed, score: 100 * killed / counted.length, same: same.length }
+}
+
+/**
+ * @typedef {{ line: number, column: number }} Position
+ * @typedef {{ status: string, replacement?: string, location: { start: Position, end: Position } }} Mutant
+ * @typedef {{ files: Record<string, { source: string, mutants: Array<Mutant> }> }} Report
+ * @param {string} file
+ * @param {ReadonlyArray<string>} lines
+ * @param {Mutant} mutant
+ */
+const describe = (file, lines, { location: { end, start }, replacement = "", status }) => {
+  const text = lines.slice(start.line - 1, end.line).join("\n")
+  const rest = (lines[end.line - 1] ?? "").length - (end.column - 1)
+  return {
+    file,
+    at: start.line,
+    line: (lines[start.line - 1] ?? "").trim(),
+    from: text.slice(start.column - 1, text.length - rest).replace(/\s+/g, " "),
+    to: replacement.replace(/\s+/g, " "),
+    survived: status === "Survived" || status === "NoCoverage",
+    counts: status === "Survived" || status === "NoCoverage" || status === "Killed" || status === "Timeout"
+  }
+}
+
+await install()
+await copy()
+let isLow = false
+for (const area of chosen) {
+  console.log(`\n== ${area.name}`)
+  const { killed, mutants, name, same, score } = await mutate(area)
+  const { commit, date } = await now()
+  record(
+    "mutation",
+    [[name, date, commit, mutants, killed, `${score.toFixed(1)} %`, same]],
+    (one) => areas.some(({ name }) => name === one)
+  )
+  isLow ||= score < least
+  console.log(`${score < least ? "FAIL" : "pass"}  ${name}: ${killed} of ${mutants} killed (${score.toFixed(1)} %)`)
+}
+process.exitCode = isLow ? 1 : 0

@@ -1,0 +1,12 @@
+/**
+ * Mutants that make no difference that anybody could see, each with the reason. A mutant is told by its file, the text of
+ * its line (without the indentation) and what takes the place of what.
+ * @type {ReadonlyArray<{
+ *   readonly file: string,
+ *   readonly line: string,
+ *   readonly from?: string,
+ *   readonly to: string,
+ *   readonly why: string
+ * }>}
+ */
+export const equivalent = []
