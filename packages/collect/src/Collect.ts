@@ -31,7 +31,14 @@ import { ResultOptions } from "@effect-prefect/results/ResultOptions"
 import { ResultStorage } from "@effect-prefect/results/ResultStorage"
 import * as Effect from "effect/Effect"
 import type { PersistedQueueFactory } from "effect/persistence/PersistedQueue"
-import { CollectError, NothingToCollect, OtherCollection, PartsFailed, PlaceNotAllowed } from "./CollectError.ts"
+import {
+  CollectError,
+  NothingToCollect,
+  OtherCollection,
+  PartsFailed,
+  PlaceNotAllowed,
+  Unsupported
+} from "./CollectError.ts"
 import { CollectOutput } from "./CollectOutput.ts"
 import * as Plan from "./CollectPlan.ts"
 import * as FlowRuns from "./internal/flowRuns.ts"
@@ -55,9 +62,14 @@ export interface PlanOptions {
     readonly compression?: Plan.OutputFormat["compression"] | undefined
     /** Rows of a part, 1 to 1 000 000. Default 20 000. */
     readonly partRows?: number | undefined
-    /** Typed columns beside those that every collection has. Default: none. */
+    /** Typed columns beside those that every collection has. Default: none, or those that `infer` finds. */
     readonly columns?: ReadonlyArray<Plan.Column> | undefined
   }
+  /**
+   * Looks at so many results of each mapped task, and takes the members that all of them share as typed columns. At most
+   * 100 tasks are looked at. Default: none are.
+   */
+  readonly infer?: number | undefined
   /** Whether flow runs that have not finished are collected as they are. Default false: they are refused. */
   readonly allowUnfinished?: boolean | undefined
 }
@@ -124,7 +136,8 @@ export const outputFormat = ({ columns, compression, format, partRows }: PlanOpt
 const createdBy = "effect-prefect"
 
 /**
- * Plans a collection: asks the backend for counts and reads no result. Nothing is written.
+ * Plans a collection: asks the backend for counts, and reads no result but those that `infer` asks for. Nothing is
+ * written.
  *
  * @category planning
  * @since 0.1.0
@@ -133,12 +146,20 @@ export const plan = Effect.fn("Collect.plan")(function*(
   options: PlanOptions
 ): Effect.fn.Return<Plan.Plan, CollectError | PrefectApiError, PrefectApi | ResultStorage> {
   const { maxBytes } = yield* ResultOptions
+  if (options.infer !== undefined && options.output.columns !== undefined) {
+    return yield* new CollectError({
+      reason: new Unsupported({
+        detail: "give the typed columns (--schema), or have them inferred (--infer), not both"
+      })
+    })
+  }
   return yield* Planner.make(yield* PrefectApi, yield* ResultStorage, {
     selection: options.selection,
     output: outputFormat(options.output),
     maxBytes,
     createdBy,
-    allowUnfinished: options.allowUnfinished ?? false
+    allowUnfinished: options.allowUnfinished ?? false,
+    infer: options.infer ?? 0
   })
 })
 
@@ -176,7 +197,10 @@ export const start = Effect.fn("Collect.start")(function*(
   PrefectApi | ResultStorage | CollectOutput
 > {
   const output = yield* CollectOutput
-  const wanted = { selection: options.selection, output: outputFormat(options.output) }
+  const wanted = {
+    selection: options.selection,
+    output: { ...outputFormat(options.output), columns: options.output.columns }
+  }
   let known = yield* Manifests.readPlan(output)
   if (known === undefined) {
     const made = yield* plan(options)

@@ -3,7 +3,7 @@ import * as Collect from "@effect-prefect/collect/Collect"
 import * as Plan from "@effect-prefect/collect/CollectPlan"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { mapped, single, storage, tables, world } from "./support/world.ts"
+import { json, mapped, single, storage, tables, world } from "./support/world.ts"
 
 const planOf = (
   data: ReturnType<typeof tables>,
@@ -159,6 +159,33 @@ describe("a plan", () => {
       const error = yield* Effect.flip(planOf(data, 10, { flowRunIds: ["nowhere"] }))
       assert.strictEqual(error.reason._tag, "FlowRunNotFound")
     }))
+})
+
+describe("typed columns", () => {
+  it.effect("are the members that all of the first results of mapped tasks share", () => {
+    const values: Record<string, unknown> = {
+      "/srv/0.json": { id: 1, name: "a", at: "2020-01-01T00:00:00Z", ratio: 1, gone: null, mixed: 1, extra: 1 },
+      "/srv/1.json": { id: 2, name: "b", at: "2020-01-01T00:00:00Z", ratio: 1.5, gone: null, mixed: "x" },
+      "/srv/2.json": { id: "x" }
+    }
+    const data = tables({ run: [mapped("run", "a-1", 3), single("run", "b-1")] })
+    const plan = (infer: number) =>
+      Effect.map(
+        Collect.plan({ selection: { all: true }, output: { format: "jsonl" }, infer }).pipe(
+          Effect.provide(world(data, new Map(), { storage: storage((location) => json(values[location] ?? 1)).layer }))
+        ),
+        ({ output }) => output.columns
+      )
+    return Effect.gen(function*() {
+      assert.deepStrictEqual(yield* plan(2), [
+        { name: "at", type: "timestamp" },
+        { name: "id", type: "int64" },
+        { name: "name", type: "string" },
+        { name: "ratio", type: "double" }
+      ])
+      assert.deepStrictEqual(yield* plan(3), [])
+    })
+  })
 })
 
 describe("names", () => {

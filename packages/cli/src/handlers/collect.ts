@@ -7,6 +7,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as PersistedQueue from "effect/persistence/PersistedQueue"
 import * as Redacted from "effect/Redacted"
+import { readFile } from "node:fs/promises"
 import { availableParallelism } from "node:os"
 import type * as Inputs from "../inputs/collect.ts"
 import * as Processes from "../internal/collectProcesses.ts"
@@ -60,6 +61,37 @@ const partRowsOf = (flags: Flags): Effect.Effect<number | undefined, UsageError>
   return rows >= 1 && rows <= 1_000_000 ? Effect.succeed(rows) : usage("--part-rows takes a number from 1 to 1000000")
 }
 
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+const columnTypes = ["int64", "double", "bool", "string", "timestamp"] as const
+
+/** The typed columns of a schema file, in its order. */
+const columnsOf = Effect.fnUntraced(function*(flag: Option.Option<string>) {
+  if (Option.isNone(flag)) return undefined
+  const file = flag.value
+  const text = yield* Effect.tryPromise({
+    try: () => readFile(file, "utf8"),
+    catch: (error) =>
+      new CommandFailed({
+        message: `--schema: ${file} cannot be read (${(error as NodeJS.ErrnoException).code ?? "unknown error"})`
+      })
+  })
+  const json = yield* Effect.try({
+    try: () => JSON.parse(text) as unknown,
+    catch: () => new UsageError({ message: `--schema: ${file} is not JSON` })
+  })
+  if (!isObject(json)) {
+    return yield* usage(`--schema: ${file} must hold an object, e.g. {"customer": "string", "total": "double"}`)
+  }
+  return yield* Effect.forEach(Object.entries(json), ([name, given]) => {
+    const type = columnTypes.find((type) => type === given)
+    return type === undefined || name === ""
+      ? usage(`--schema: the type of ${JSON.stringify(name)} is one of ${columnTypes.join(", ")}`)
+      : Effect.succeed({ name, type })
+  })
+})
+
 /** The S3 endpoint is for the output alone where no bucket is read. */
 const readFlags = <A extends Services.StorageFlags>(flags: A): A =>
   flags.mount.some((mount) => mount.startsWith("s3://")) ? flags : { ...flags, s3Endpoint: Option.none() }
@@ -102,6 +134,9 @@ export const collect = Effect.fnUntraced(function*(flags: Flags) {
   const partRows = yield* partRowsOf(flags)
   const slots = yield* Services.positive("slots", flags.slots)
   const maxAttempts = yield* Services.positive("max-attempts", flags.maxAttempts)
+  const infer = yield* Services.positive("infer", flags.infer)
+  const columns = yield* columnsOf(flags.schema)
+  if (infer !== undefined && columns !== undefined) return yield* usage("give --schema or --infer, not both")
   const cluster = yield* clusterOf(flags.cluster)
   if (cluster !== undefined && Option.isSome(flags.processes)) {
     return yield* usage("--processes is for one machine; on a cluster start more workers")
@@ -109,7 +144,8 @@ export const collect = Effect.fnUntraced(function*(flags: Flags) {
   const progress = yield* collectProgress(flags.json)
   const planned = Effect.map(selectionOf(flags), (selection) => ({
     selection,
-    output: { format: flags.format, compression: Option.getOrUndefined(flags.compression), partRows },
+    output: { format: flags.format, compression: Option.getOrUndefined(flags.compression), partRows, columns },
+    infer,
     allowUnfinished: flags.allowUnfinished,
     allowFailed: flags.allowFailed,
     maxAttempts

@@ -57,6 +57,19 @@ export const collect = {
     Flag.withMetavar("N"),
     Flag.optional
   ),
+  schema: Flag.String("schema").pipe(
+    Flag.withDescription(
+      "Typed columns for members of the values, from a JSON file: {\"customer\": \"string\", \"total\": \"double\"}; " +
+        "types are int64, double, bool, string and timestamp"
+    ),
+    Flag.withMetavar("FILE"),
+    Flag.optional
+  ),
+  infer: Flag.Int("infer").pipe(
+    Flag.withDescription("Typed columns for the members that the first N results of each mapped task share"),
+    Flag.withMetavar("N"),
+    Flag.optional
+  ),
   cluster,
   processes: Flag.Int("processes").pipe(
     Flag.withDescription(

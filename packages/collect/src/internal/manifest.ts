@@ -39,14 +39,23 @@ export const readPlan = (output: Output): Effect.Effect<Plan.Plan | undefined, C
 export const checkPlan = (
   output: Output,
   plan: Plan.Plan,
-  wanted: { readonly selection: Plan.Selection; readonly output: Omit<Plan.OutputFormat, "columns"> }
+  wanted: {
+    readonly selection: Plan.Selection
+    /** Any typed columns will do where none are given. */
+    readonly output: Omit<Plan.OutputFormat, "columns"> & { readonly columns: ReadonlyArray<Plan.Column> | undefined }
+  }
 ): Effect.Effect<void, CollectError> => {
   const other = (detail: string) =>
     Effect.fail(new CollectError({ reason: new OtherCollection({ output: output.name, detail }) }))
   if (Plan.canonicalJson(plan.selection) !== Plan.canonicalJson(wanted.selection)) {
     return other(Plan.describeSelection(plan.selection))
   }
-  const { format, compression, partRows } = plan.output
+  const { columns, compression, format, partRows } = plan.output
+  if (
+    wanted.output.columns !== undefined && Plan.canonicalJson(columns) !== Plan.canonicalJson(wanted.output.columns)
+  ) {
+    return other(`the same results with other typed columns (${columns.map(({ name }) => name).join(", ") || "none"})`)
+  }
   return format === wanted.output.format && compression === wanted.output.compression &&
       partRows === wanted.output.partRows
     ? Effect.void

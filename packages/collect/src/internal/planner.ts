@@ -4,15 +4,19 @@ import type { PrefectApiError } from "@effect-prefect/api/PrefectApiError"
 import type { FlowRunView } from "@effect-prefect/core/FlowRunView"
 import * as State from "@effect-prefect/core/State"
 import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
+import { toText } from "@effect-prefect/formats/JsonProjection"
 import type { ResultStorage } from "@effect-prefect/results/ResultStorage"
+import * as TaskRun from "@effect-prefect/results/TaskRun"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import { CollectError, FlowRunUnfinished, NothingToCollect, Unsupported } from "../CollectError.ts"
 import * as Plan from "../CollectPlan.ts"
 import { childrenOf, cursorOf, isParent, type Tasks, tasksOf } from "./flowRuns.ts"
 import { Needs } from "./needs.ts"
+import { inferColumns } from "./typed.ts"
 
 /** A task and how many mapped children it has. */
 interface Task {
@@ -150,13 +154,35 @@ export interface Options {
   readonly maxBytes: number
   readonly createdBy: string
   readonly allowUnfinished: boolean
+  /** How many results of each mapped task are looked at for typed columns. */
+  readonly infer: number
 }
+
+/** Mapped tasks whose results are looked at for typed columns. */
+const maxInferred = 100
+
+/** The typed columns that the first results of mapped tasks share. */
+const infer = Effect.fnUntraced(function*(api: PrefectApi["Service"], flowRuns: ReadonlyArray<Counted>, count: number) {
+  const tasks = flowRuns.flatMap(({ flowRunId, tasks }) =>
+    tasks.flatMap(({ found, taskId }) => taskId === undefined || found === 0 ? [] : [{ flowRunId, taskId }])
+  ).slice(0, maxInferred)
+  const views = Stream.flatMap(
+    Stream.fromIterable(tasks),
+    (task) => Stream.take(api.mappedChildren(task, { pageSize: Math.min(count, 2000) }), count)
+  )
+  const texts = yield* Stream.runCollect(Stream.mapEffect(
+    TaskRun.outcomesOf(views),
+    ({ result }) =>
+      Result.isFailure(result) ? Effect.undefined : Effect.catch(toText(result.success), () => Effect.undefined)
+  ))
+  return inferColumns(texts.filter((text) => text !== undefined))
+})
 
 export const make = Effect.fnUntraced(function*(
   api: PrefectApi["Service"],
   storage: ResultStorage["Service"],
-  { allowUnfinished, createdBy, maxBytes, output, selection }: Options
-): Effect.fn.Return<Plan.Plan, CollectError | PrefectApiError> {
+  { allowUnfinished, createdBy, infer: inferCount, maxBytes, output: given, selection }: Options
+): Effect.fn.Return<Plan.Plan, CollectError | PrefectApiError, PrefectApi | ResultStorage> {
   const fail = (reason: CollectError["reason"]) => Effect.fail(new CollectError({ reason }))
   const flowRuns = "flowRunIds" in selection
     ? yield* Effect.forEach(new Set(selection.flowRunIds), api.flowRun, { concurrency: 8 })
@@ -224,6 +250,7 @@ export const make = Effect.fnUntraced(function*(
       })
     }
   }
+  const output = inferCount === 0 ? given : { ...given, columns: yield* infer(api, counted, inferCount) }
   const cutPieces = pieces(counted, output.partRows)
   if (cutPieces.length === 0) {
     return yield* fail(new NothingToCollect({ selection: Plan.describeSelection(selection) }))
