@@ -111,11 +111,14 @@ export const maxMountsBytes = 1024 * 1024
  * @since 0.1.0
  */
 export const Mounts = Schema.Record(
-  Schema.NonEmptyString,
+  Schema.String,
   Schema.Union([
     Schema.NonEmptyString,
     Schema.Struct({ folder: Schema.NonEmptyString, names: Schema.Literal("encoded") })
   ])
+).check(
+  // A record leaves out a key that its schema refuses.
+  Schema.makeFilter((mounts) => !Object.hasOwn(mounts, ""), { expected: "places that are non-empty strings" })
 )
 
 /**
