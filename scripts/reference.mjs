@@ -32,9 +32,9 @@ const read = (path) => {
     blocks.find(({ end }) => end <= start && source.slice(end, start).trim() === "")?.value
   /** @type {File} */
   const file = { header: undefined, declared: new Map(), exported: new Map() }
-  // The docstring of a module comes first and has no category; the one of its first export has one.
+  // The docstring of a module comes first, after line comments, and has no category; the one of its first export has one.
   const [first] = blocks
-  const isHeader = first !== undefined && source.slice(0, first.start).trim() === "" &&
+  const isHeader = first !== undefined && /^(\s|\/\/[^\n]*)*$/.test(source.slice(0, first.start)) &&
     !first.value.includes("@category")
   if (isHeader) file.header = blocks.shift()?.value
   /** @type {Map<string, { name: string, from: string }>} */
