@@ -17,6 +17,7 @@ import * as Redacted from "effect/Redacted"
 import { createServer } from "node:http"
 import * as Catalog from "../../packages/server/src/internal/catalog.ts"
 import * as SqlCompiler from "../../packages/server/src/internal/compiler.ts"
+import { unknown } from "../../packages/server/src/internal/statistics.ts"
 import { lookup, lookupField } from "./serveLookup.ts"
 
 const [, , url = "", mode = "serve"] = process.argv
@@ -30,7 +31,13 @@ const plain = Effect.gen(function*() {
   const database = yield* Database.Database
   const root = SqlCompiler.rootFields(Catalog.complete).get("task_run")
   if (root === undefined) return yield* Effect.die("the catalog has no task_run")
-  const context = { catalog: Catalog.complete, fragments: new Map(), maxRows: 100_000, maxFields: 2_000 }
+  const context = {
+    catalog: Catalog.complete,
+    fragments: new Map(),
+    maxRows: 100_000,
+    maxFields: 2_000,
+    statistics: unknown
+  }
   const { sql } = SqlCompiler.compile({ ...context, variables: { id: "" } }, root, lookupField)
   const handler = Effect.gen(function*() {
     const request = yield* HttpServerRequest.HttpServerRequest

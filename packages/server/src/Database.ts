@@ -4,12 +4,13 @@
  *
  * @since 0.1.0
  */
+import * as Tables from "@effect-prefect/core/Tables"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
-import type { LoadReport } from "./internal/archive.ts"
+import { findTables, type LoadReport } from "./internal/archive.ts"
 import { PgliteFailure, startPglite } from "./internal/pglite.ts"
 
 /**
@@ -50,6 +51,16 @@ export class DatabaseError extends Schema.TaggedError<DatabaseError>("@effect-pr
 export type Row = Readonly<Record<string, string | null>>
 
 /**
+ * How much work a statement is: a heavy one can take seconds, and must not keep others waiting.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Work {
+  readonly isHeavy: boolean
+}
+
+/**
  * Runs statements, each a snapshot of its own, with parameters bound as texts.
  *
  * @category services
@@ -58,8 +69,11 @@ export type Row = Readonly<Record<string, string | null>>
 export class Database extends Context.Service<Database, {
   readonly query: (
     sql: string,
-    parameters: ReadonlyArray<string>
+    parameters: ReadonlyArray<string>,
+    work?: Work
   ) => Effect.Effect<ReadonlyArray<Row>, DatabaseError>
+  /** Whether statements wait for the database to be loaded. Default: they never do. */
+  readonly isLoading?: Effect.Effect<boolean> | undefined
 }>()("@effect-prefect/server/Database") {}
 
 /** What Postgres itself said, wherever a driver's error has put it. */
@@ -87,7 +101,7 @@ const fromSqlState = (sqlState: string, message: string): DatabaseError =>
       ? "Refused"
       : sqlState === "57014"
       ? "TimedOut"
-      : sqlState === "54000"
+      : sqlState === "54000" || sqlState === "08P01"
       ? "TooLarge"
       : /^(08|57|53)/.test(sqlState)
       ? "Unavailable"
@@ -96,6 +110,9 @@ const fromSqlState = (sqlState: string, message: string): DatabaseError =>
       ? withoutValue(message)
       : sqlState === "57014"
       ? "the statement took longer than the server allows"
+      // Postgres's word for a message that it cannot take: more parameters than it counts.
+      : sqlState === "08P01"
+      ? "the query has more values than the database takes in one statement"
       : sqlState === "42501"
       ? "the server's role may not read that table"
       : `the database refused the statement (SQLSTATE ${sqlState})`,
@@ -171,14 +188,14 @@ export interface ArchiveOptions {
 }
 
 /**
- * An archive folder: `tables/<table>.jsonl`, one row a line, loaded into an embedded Postgres (PGlite, in a thread
- * of its own) when the layer is built. A line that is no row of its table is reported with its number and left out;
- * all others are served. Fails when the folder has no table.
+ * An archive folder: `tables/<table>.jsonl`, one row a line, loaded into an embedded Postgres (PGlite, in threads of its
+ * own) from when the layer is built; statements wait until it is loaded. A line that is no row of its table is reported
+ * with its number and left out; all others are served. Fails when the folder has no table.
  *
  * **Details**
  *
- * The rows are held in memory. A statement beyond the time limit costs a restart of the embedded database: other
- * statements wait while the folder is loaded again.
+ * The rows are held in memory, twice once a heavy statement was run: those have a thread of their own, so that they keep
+ * only one another waiting. A statement beyond the time limit costs its thread, which starts again from the other's data.
  *
  * @category layers
  * @since 0.1.0
@@ -188,23 +205,29 @@ export const layerArchive = (directory: string, options: ArchiveOptions = {}): L
     Database,
     Effect.gen(function*() {
       const timeout = Duration.toMillis(Duration.fromInputUnsafe(options.statementTimeout ?? "30 seconds"))
+      const failed = (error: unknown) =>
+        new DatabaseError({
+          reason: "Unavailable",
+          detail: error instanceof Error ? error.message : "the archive could not be loaded"
+        })
+      // What is no archive fails at once.
+      yield* Effect.tryPromise({ try: () => findTables(Tables.tables, directory), catch: failed })
       const host = yield* Effect.acquireRelease(
-        Effect.tryPromise({
-          try: () => startPglite(directory, timeout),
-          catch: (error) =>
-            new DatabaseError({
-              reason: "Unavailable",
-              detail: error instanceof Error ? error.message : "the archive could not be loaded"
-            })
-        }),
+        Effect.sync(() => startPglite(directory, timeout)),
         (host) => Effect.promise(() => host.close())
       )
       const onReport = options.onReport ?? ((report: LoadReport) => Effect.logWarning(report.message))
-      yield* Effect.forEach(host.reports, onReport, { discard: true })
+      yield* Effect.tryPromise({ try: () => host.loaded, catch: failed }).pipe(
+        Effect.flatMap((reports) => Effect.forEach(reports, onReport, { discard: true })),
+        // Statements fail with the same error.
+        Effect.ignore,
+        Effect.forkScoped
+      )
       return Database.of({
-        query: (sql, parameters) =>
+        isLoading: Effect.sync(host.isLoading),
+        query: (sql, parameters, work) =>
           Effect.callback<ReadonlyArray<Row>, DatabaseError>((resume) => {
-            const { cancel, rows } = host.query({ sql, parameters })
+            const { cancel, rows } = host.query({ sql, parameters }, work?.isHeavy ?? false)
             rows.then(
               (rows) => resume(Effect.succeed(rows)),
               (failure: unknown) => resume(Effect.fail(fromPgliteFailure(failure)))

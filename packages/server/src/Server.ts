@@ -8,6 +8,7 @@
  * import * as Database from "@effect-prefect/server/Database"
  * import * as Server from "@effect-prefect/server/Server"
  * import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
  *
  * export const main = Layer.launch(Server.layer({ port: 4200 }).pipe(Layer.provide(Database.layerArchive("./archive"))))
  * ```
@@ -17,6 +18,7 @@
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as ByteSize from "effect/ByteSize"
 import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as HttpIncomingMessage from "effect/http/HttpIncomingMessage"
@@ -24,6 +26,7 @@ import * as HttpServer from "effect/http/HttpServer"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import { createHash, timingSafeEqual } from "node:crypto"
@@ -33,7 +36,7 @@ import * as QueryEngine from "./internal/engine.ts"
 import { QueryError, toJson } from "./internal/queryError.ts"
 
 /**
- * The server could not listen, or was asked to in a way that makes no sense.
+ * The server could not listen, or its options are invalid.
  *
  * @category errors
  * @since 0.1.0
@@ -97,6 +100,12 @@ const failure = (status: number, error: QueryError, headers: Record<string, stri
 
 const unauthenticated = (message: string) => failure(200, new QueryError({ code: "UNAUTHENTICATED", message }))
 
+const loading = failure(
+  503,
+  new QueryError({ code: "API_ERROR", message: "the server is still loading its database: ask again later" }),
+  { "retry-after": "1" }
+)
+
 const badRequest = (message: string) => failure(400, new QueryError({ code: "BAD_REQUEST", message }))
 
 const parseJson = (text: string): unknown => {
@@ -108,14 +117,11 @@ const parseJson = (text: string): unknown => {
 }
 
 /**
- * Answers HTTP requests for an engine: `POST /` and `POST /graphql` take GraphQL, `GET /health` says whether the
- * database answers.
- *
- * @category constructors
- * @since 0.1.0
+ * Answers HTTP requests: `POST /` and `POST /graphql` take GraphQL, `GET /health` says whether the database answers, or is
+ * still being loaded. The engine is there once it is.
  */
 const makeHandler = (
-  engine: QueryEngine.QueryEngine,
+  engine: Deferred.Deferred<QueryEngine.QueryEngine>,
   database: Database["Service"],
   options: Options,
   isLocal: boolean
@@ -155,6 +161,8 @@ const makeHandler = (
     if (!/^application\/([\w.-]+\+)?json\s*(;|$)/i.test(request.headers["content-type"] ?? "")) {
       return failure(415, new QueryError({ code: "BAD_REQUEST", message: "send the request as application/json" }))
     }
+    const found = yield* Deferred.poll(engine)
+    if (Option.isNone(found)) return loading
     const text = yield* request.text
     const body = parseJson(text)
     if (body === undefined) return badRequest("the body is not JSON")
@@ -162,7 +170,8 @@ const makeHandler = (
       return badRequest("the body must be one JSON object: {\"query\": \"…\", \"variables\": {…}}")
     }
     const start = performance.now()
-    const answer = yield* engine.execute(body)
+    const { execute } = yield* found.value
+    const answer = yield* execute(body)
     if (logRequests) {
       yield* Effect.logInfo("request").pipe(Effect.annotateLogs({
         operation: answer.operation,
@@ -193,10 +202,22 @@ const makeHandler = (
       })
     ))
 
-  const health = database.query("SELECT 1::text AS one", []).pipe(
-    Effect.timeout("5 seconds"),
-    Effect.as(HttpServerResponse.jsonUnsafe({ status: "pass" })),
-    Effect.orElseSucceed(() => HttpServerResponse.jsonUnsafe({ status: "fail" }, { status: 503 }))
+  const unhealthy = (status: string, headers: Record<string, string> = {}) =>
+    HttpServerResponse.jsonUnsafe({ status }, { status: 503, headers })
+  const isLoading = Effect.gen(function*() {
+    if (database.isLoading !== undefined && (yield* database.isLoading)) return true
+    return !(yield* Deferred.isDone(engine))
+  })
+  const health = Effect.flatMap(
+    isLoading,
+    (isLoading) =>
+      isLoading ?
+        Effect.succeed(unhealthy("loading", { "retry-after": "1" })) :
+        database.query("SELECT 1::text AS one", []).pipe(
+          Effect.timeout("5 seconds"),
+          Effect.as(HttpServerResponse.jsonUnsafe({ status: "pass" })),
+          Effect.orElseSucceed(() => unhealthy("fail"))
+        )
   )
 
   return Effect.gen(function*() {
@@ -226,7 +247,8 @@ const makeHandler = (
 }
 
 /**
- * Listens until its scope closes; then no connection is taken, and requests under way may end.
+ * Listens until its scope closes; then no connection is taken, and requests under way may end. It is made once the
+ * database answers; until then requests are answered with status 503.
  *
  * @category constructors
  * @since 0.1.0
@@ -252,7 +274,7 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
     yield* Effect.logWarning("the server is open to other machines and asks for no API key")
   }
   const database = yield* Database
-  const engine = yield* QueryEngine.make(options.limits)
+  const engine = yield* Deferred.make<QueryEngine.QueryEngine>()
   const node = createServer({ requestTimeout: 30_000, headersTimeout: 10_000 })
   const http = yield* NodeHttpServer.make(() => node, {
     host,
@@ -281,6 +303,8 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
       sweeping = setInterval(() => node.closeIdleConnections(), 50)
     })
   )
+  // The health endpoint answers meanwhile.
+  yield* Deferred.succeed(engine, yield* QueryEngine.make(options.limits))
   const url = HttpServer.formatAddress(http.address)
   return Server.of({ url, port: Number(new URL(url).port || 80) })
 })

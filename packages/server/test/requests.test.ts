@@ -8,10 +8,12 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Redacted from "effect/Redacted"
+import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import { buildClientSchema, getIntrospectionQuery, printSchema, printType } from "graphql"
 import type { IntrospectionQuery } from "graphql"
+import { type AddressInfo, createServer } from "node:net"
 import * as Catalog from "../src/internal/catalog.ts"
 import * as GraphQLSchema from "../src/internal/schema.ts"
 import { archive, byId, ids, sortBy } from "./support/archive.ts"
@@ -22,24 +24,25 @@ const prefect1 = archive("prefect-1")
 const runs = prefect1.rows("task_run")
 
 /** A database that knows its columns and answers every other statement in the same way. */
-const layerFake = (answer: () => Effect.Effect<ReadonlyArray<Database.Row>, Database.DatabaseError>) =>
+const allColumns = Array.from(Catalog.complete.values()).flatMap((table) =>
+  Array.from(table.columns.values(), ({ name, type }) => ({ table: table.name, column: name, type: type.cast }))
+)
+const layerFake = (answer: (sql: string) => Effect.Effect<ReadonlyArray<Database.Row>, Database.DatabaseError>) =>
   Layer.succeed(
     Database.Database,
     Database.Database.of({
-      query: (sql) =>
-        sql === Catalog.columnsStatement
-          ? Effect.succeed(
-            Array.from(Catalog.complete.values()).flatMap((table) =>
-              Array.from(table.columns.values(), ({ name, type }) => ({
-                table: table.name,
-                column: name,
-                type: type.cast
-              }))
-            )
-          )
-          : answer()
+      query: (sql) => sql === Catalog.columnsStatement ? Effect.succeed(allColumns) : answer(sql)
     })
   )
+
+const freePort = () =>
+  new Promise<number>((resolve) => {
+    const server = createServer()
+    server.listen(0, "127.0.0.1", () => {
+      const { port } = server.address() as AddressInfo
+      server.close(() => resolve(port))
+    })
+  })
 
 const code = (reply: { readonly errors: ReadonlyArray<{ readonly extensions: { readonly code: string } }> }) =>
   reply.errors[0]?.extensions.code
@@ -309,14 +312,179 @@ layer(
     }))
 })
 
+const chain = (length: number, last: string) =>
+  `{ ...f0 } ${
+    Array.from({ length }, (_, i) => `fragment f${i} on query_root { ${i === length - 1 ? last : `...f${i + 1}`} }`)
+      .join(" ")
+  }`
+const endless = "{ task_run { flow_run { task_runs { flow_run { task_runs { flow_run { task_runs { id } } } } } } } }"
+const multiplying = "{ task_run { flow_run { task_runs { flow_run { task_runs { flow_run { id } } } } } } }"
+
+layer(layerServer(Database.layerArchive(prefect1.directory), { limits: { maxCost: 5_000 } }), {
+  timeout: "120 seconds"
+})("cost", (it) => {
+  const refused = (query: string, variables?: unknown) =>
+    Effect.gen(function*() {
+      const { sent } = yield* Statements
+      // The statistics are read with the first request.
+      yield* ask("{ task_run(limit: 1) { id } }")
+      const before = sent.length
+      const reply = yield* ask(query, variables)
+      assert.deepStrictEqual([reply.status, code(reply), reply.data], [200, "limit-exceeded", null], query)
+      assert.match(reply.errors[0]?.message ?? "", /^the query may read \d+ rows, and 5000 are allowed: /)
+      assert.strictEqual(sent.length, before, "nothing is read for it")
+    })
+
+  it.effect("is judged before anything is read: lists that multiply where they nest", () =>
+    Effect.gen(function*() {
+      yield* refused(multiplying)
+      yield* refused("query ($n: Int!) { task_run(limit: $n) { flow_run { task_runs { id } } } }", { n: 1_000 })
+      yield* refused("{ task_run_aggregate { nodes { flow_run { task_runs { flow_run { task_runs { id } } } } } } }")
+      yield* refused(
+        `{ ${Array.from({ length: 300 }, (_, i) => `a${i}: task_run { id name state }`).join(" ")} }`
+      )
+    }))
+
+  it.effect("is judged for conditions and orders that look at lists of lists", () =>
+    Effect.gen(function*() {
+      const among = (depth: number): object =>
+        depth === 0 ? { name: { _eq: "x" } } : { flow_run: { task_runs: among(depth - 1) } }
+      const where = "query ($w: task_run_bool_exp!) { task_run(where: $w) { id } }"
+      yield* refused(where, { w: { _or: [among(4), { state: { _eq: "Failed" } }] } })
+      const terms = Array.from({ length: 2_000 }, () => ({ flow_run: { task_runs_aggregate: { count: "asc" } } }))
+      yield* refused("query ($o: [task_run_order_by!]) { task_run(order_by: $o, limit: 1) { id } }", { o: terms })
+      yield* refused(where, { w: { _or: Array.from({ length: 20_000 }, (_, i) => ({ name: { _eq: String(i) } })) } })
+    }))
+
+  it.effect("is small where lists have limits, keys, or cannot have more rows than their table", () =>
+    Effect.gen(function*() {
+      const run = prefect1.rows("flow_run")[0]?.["id"]
+      for (
+        const query of [
+          "{ task_run(limit: 5) { flow_run { task_runs(limit: 5) { flow_run { task_runs(limit: 5) { id } } } } } }",
+          "{ flow_run { id task_runs { id task { slug } } } }",
+          "{ flow { flow_runs { task_runs { id } } } }",
+          `{ flow_run(where: {id: {_eq: "${run}"}}) { task_runs { id flow_run { name } } } }`,
+          `{ flow_run_by_pk(id: "${run}") { task_runs { id } } }`,
+          `{ flow_run(where: {task_runs: {state: {_eq: "Failed"}}}) { id } }`
+        ]
+      ) {
+        assert.deepStrictEqual((yield* ask(query)).errors, [], query)
+      }
+    }))
+
+  it.effect("of rows holds for the whole answer, not for each field", () =>
+    Effect.gen(function*() {
+      const { length } = runs
+      const fields = (count: number) =>
+        `{ ${Array.from({ length: count }, (_, i) => `a${i}: task_run { id }`).join(" ")} }`
+      assert.deepStrictEqual((yield* ask(fields(2))).errors, [])
+      const reply = yield* Effect.provide(
+        ask(fields(3)),
+        layerServer(Database.layerArchive(prefect1.directory), { limits: { maxRows: length * 2 } })
+      )
+      assert.deepStrictEqual([code(reply), reply.data], ["limit-exceeded", null])
+    }), 60_000)
+
+  it.effect("is the query's fault: too many values, fragments that nest too deep", () =>
+    Effect.gen(function*() {
+      const values = Array.from({ length: 70_000 }, () => ({ name: { _eq: "x" } }))
+      const many = yield* ask("query ($w: flow_bool_exp!) { flow(where: $w, limit: 1) { id } }", { w: { _or: values } })
+      assert.strictEqual(code(many), "limit-exceeded")
+      for (const query of [chain(10_000, "hello"), chain(10_000, "task_run { id }")]) {
+        const reply = yield* ask(query)
+        assert.deepStrictEqual([reply.status, code(reply)], [400, "GRAPHQL_VALIDATION_FAILED"])
+        assert.notInclude(reply.text, "call stack")
+      }
+      assert.deepStrictEqual((yield* ask(chain(50, "hello"))).data, { hello: "hello" })
+    }))
+})
+
+describe("fairness", () => {
+  it.live("a small statement is answered while a heavy one runs", () =>
+    Effect.gen(function*() {
+      const heavy = yield* Effect.forkChild(Effect.exit(ask(endless)))
+      // The heavy ones' thread starts with the first of them.
+      yield* Effect.sleep("2 seconds")
+      for (let i = 0; i < 20; i++) assert.lengthOf((yield* read("{ flow(limit: 1) { id } }")) as [], 1)
+      assert.isUndefined(heavy.pollUnsafe(), "the heavy one still runs")
+      yield* Fiber.interrupt(heavy)
+    }).pipe(
+      Effect.provide(
+        layerServer(Database.layerArchive(prefect1.directory, { statementTimeout: "60 seconds" }), {
+          limits: { timeout: "100 seconds", maxCost: Number.MAX_SAFE_INTEGER }
+        })
+      )
+    ), 120_000)
+
+  it.live("heavy statements leave connections of a pool to small ones", () => {
+    let underWay = 0
+    let most = 0
+    const database = layerFake((sql) => {
+      if (!sql.includes("ORDER BY")) return Effect.succeed([{ root: "[]", rows: "0" }])
+      underWay++
+      most = Math.max(most, underWay)
+      return Effect.as(
+        Effect.ensuring(Effect.sleep("50 millis"), Effect.sync(() => underWay--)),
+        [{ root: "[]", rows: "0" }]
+      )
+    })
+    const heavy = `{ task_run(where: {name: {_like: "%x%"}}, order_by: {name: asc}) { id } }`
+    return Effect.gen(function*() {
+      yield* Effect.forEach(Array.from({ length: 20 }), () => ask(heavy), { concurrency: "unbounded" })
+      assert.isAbove(most, 1)
+      assert.isBelow(most, 6)
+    }).pipe(Effect.provide(layerServer(database)))
+  })
+})
+
+describe("health", () => {
+  it.live("tells loading from broken, and queries wait for neither", () =>
+    Effect.gen(function*() {
+      const loaded = yield* Deferred.make<void>()
+      let isBroken = false
+      const database = Layer.succeed(
+        Database.Database,
+        Database.Database.of({
+          isLoading: Effect.map(Deferred.isDone(loaded), (isDone) => !isDone),
+          query: (sql) =>
+            Effect.andThen(
+              Deferred.await(loaded),
+              isBroken
+                ? Effect.fail(new Database.DatabaseError({ reason: "Unavailable", detail: "gone" }))
+                : Effect.succeed(sql === Catalog.columnsStatement ? allColumns : [])
+            )
+        })
+      )
+      const port = yield* Effect.promise(freePort)
+      const health = Effect.promise(() =>
+        fetch(`http://127.0.0.1:${port}/health`).then(async (response) => {
+          const { status } = (await response.json()) as { readonly status: string }
+          return [response.status, status]
+        })
+      )
+      const server = yield* Effect.forkChild(Layer.build(layerServer(database, { port })))
+      yield* Effect.retry(
+        Effect.tryPromise(() => fetch(`http://127.0.0.1:${port}/health`)),
+        { schedule: Schedule.spaced("50 millis"), times: 100 }
+      )
+      assert.deepStrictEqual(yield* health, [503, "loading"])
+      const early = yield* post(`http://127.0.0.1:${port}`, JSON.stringify({ query: "{ hello }" }))
+      assert.deepStrictEqual([early.status, code(early)], [503, "API_ERROR"])
+      yield* Deferred.succeed(loaded, undefined)
+      yield* Fiber.join(server)
+      assert.deepStrictEqual(yield* health, [200, "pass"])
+      isBroken = true
+      assert.deepStrictEqual(yield* health, [503, "fail"])
+    }).pipe(Effect.scoped), 30_000)
+})
+
 describe("time", () => {
   it.live(
     "ends a statement of the embedded database that takes too long, and serves on",
     () =>
       Effect.gen(function*() {
-        const long = yield* ask(
-          "{ task_run { flow_run { task_runs { flow_run { task_runs { flow_run { task_runs { id } } } } } } } }"
-        )
+        const long = yield* ask(endless)
         assert.deepStrictEqual([long.status, code(long), long.data], [200, "timeout", null])
         // On a busy machine a quick statement may take too long as well.
         const again = yield* Effect.repeat(ask("{ task_run { id } }"), { until: (reply) => code(reply) !== "timeout" })
@@ -324,7 +492,7 @@ describe("time", () => {
       }).pipe(
         Effect.provide(
           layerServer(Database.layerArchive(prefect1.directory, { statementTimeout: "500 millis" }), {
-            limits: { timeout: "110 seconds" }
+            limits: { timeout: "110 seconds", maxCost: Number.MAX_SAFE_INTEGER }
           })
         )
       )

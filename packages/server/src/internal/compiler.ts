@@ -11,12 +11,25 @@
  *
  * @since 0.1.0
  */
+import type { Relation } from "@effect-prefect/core/Tables"
 import type { Catalog, Table } from "./catalog.ts"
-import { aggregateCall, asList, bindValue, Builder, condition, from, orderTerms, quote } from "./conditions.ts"
+import {
+  aggregateCall,
+  asList,
+  bindValue,
+  Builder,
+  condition,
+  from,
+  matching,
+  orderTerms,
+  quote
+} from "./conditions.ts"
+import { Cost, root as rootScope, type Scope } from "./cost.ts"
 import { parseJsonPath } from "./jsonPath.ts"
 import { QueryError, validationFailed } from "./queryError.ts"
 import type { Field, Fragments, Variables } from "./selection.ts"
 import { argumentsOf, children } from "./selection.ts"
+import type { Statistics } from "./statistics.ts"
 
 /**
  * What a root field reads: rows, the row of a key, or aggregates of rows.
@@ -39,6 +52,10 @@ export interface RootField {
 export interface Statement {
   readonly sql: string
   readonly parameters: ReadonlyArray<string>
+  /** The rows that it may read at most, as far as the statistics say. */
+  readonly cost: number
+  /** Whether it can take long enough to keep others waiting. */
+  readonly isHeavy: boolean
 }
 
 /**
@@ -55,6 +72,7 @@ export interface Context {
   readonly maxRows: number
   /** How many fields a statement may select once its fragments are spread. */
   readonly maxFields: number
+  readonly statistics: Statistics
 }
 
 /**
@@ -81,17 +99,57 @@ interface Selected {
   readonly counts: ReadonlyArray<string>
 }
 
+/** What a list or an aggregate is of: rows of a table, at `scope` once for each row of which it is read. */
+interface Rows {
+  /** All rows that the arguments match, for all rows of the outer scope together. */
+  readonly matching: number
+  /** Those that are given. */
+  readonly scope: Scope
+}
+
+/** Of which relation a list is, and the condition that joins it. */
+interface Below {
+  readonly joined: string
+  readonly relation: Relation
+}
+
+/** Postgres's protocol counts the parameters of a statement in 16 bits. */
+const maxParameters = 65_535
+
 /** Postgres's functions take at most 100 arguments: 50 pairs. */
 const maxPairs = 50
 
 class Compiler {
   readonly builder: Builder
   readonly context: Context
+  readonly cost: Cost
   #fields = 0
 
   constructor(context: Context) {
     this.context = context
-    this.builder = new Builder(context.catalog)
+    this.cost = new Cost(context.statistics)
+    this.builder = new Builder(context.catalog, this.cost)
+  }
+
+  /** How many rows a list has for all rows of the outer scope together; `relation` where it is not a root field. */
+  rowsOf(
+    table: Table,
+    given: ReadonlyMap<string, unknown>,
+    outer: Scope,
+    relation: Relation | undefined,
+    maxRows: number
+  ): Rows {
+    const all = relation === undefined
+      ? { rows: this.cost.statistics.rows(table.name), isDistinct: outer.isDistinct }
+      : this.builder.related(relation, outer)
+    const where = given.get("where")
+    const narrowed = where === undefined ? Infinity : outer.rows * matching(this.builder, table, where)
+    const found = Math.min(all.rows, narrowed)
+    const limit = given.get("limit")
+    const rows = Math.min(found, outer.rows * Math.min(typeof limit === "number" ? limit : Infinity, maxRows))
+    // The first rows of a list are found without looking at the others, unless they are chosen among them.
+    const isChosen = given.has("order_by") || given.has("distinct_on") || given.has("offset") || where !== undefined
+    return { matching: isChosen ? found : rows, scope: { rows, isDistinct: all.isDistinct } }
   }
 
   children(field: Field): ReadonlyArray<Field> {
@@ -134,15 +192,24 @@ class Compiler {
     alias: string,
     columns: ReadonlySet<string>,
     given: ReadonlyMap<string, unknown>,
-    options: { readonly joined: string | undefined; readonly limit: number | undefined }
+    options: {
+      readonly joined: string | undefined
+      readonly limit: number | undefined
+      /** How many rows they are; undefined for an object, which is counted already. */
+      readonly of: Rows | undefined
+      /** Fields of each row of the answer. */
+      readonly fields: number
+    }
   ): string {
     const where = given.get("where")
+    const terms = this.builder.terms
+    const candidates: Scope = { rows: options.of?.matching ?? 0, isDistinct: options.of?.scope.isDistinct ?? false }
     const conditions = [
       ...(options.joined === undefined ? [] : [options.joined]),
-      ...(where === undefined ? [] : [`(${condition(this.builder, table, alias, where)})`])
+      ...(where === undefined ? [] : [`(${condition(this.builder, table, alias, where, candidates)})`])
     ]
     const orderBy = given.get("order_by")
-    const order = orderBy === undefined ? [] : orderTerms(this.builder, table, alias, orderBy)
+    const order = orderBy === undefined ? [] : orderTerms(this.builder, table, alias, orderBy, candidates)
     const distinct = [...new Set(asList(given.get("distinct_on") ?? []).map(String))]
     if (order.length > 0 && order.slice(0, distinct.length).some(({ column }) => !distinct.includes(column ?? ""))) {
       throw validationFailed(`"distinct_on" columns must match initial "order_by" columns`)
@@ -155,6 +222,9 @@ class Compiler {
     }
     const limit = size("limit")
     const offset = size("offset")
+    if (options.of !== undefined) {
+      this.cost.list(options.of.matching, options.of.scope.rows, options.fields, this.builder.terms - terms)
+    }
     const names = columns.size === 0 ? "1" : Array.from(columns, (name) => `${alias}.${quote(name)}`).join(", ")
     return [
       "(SELECT",
@@ -176,7 +246,7 @@ class Compiler {
   }
 
   /** The JSON object of one row. */
-  row(table: Table, alias: string, fields: ReadonlyArray<Field>): Selected {
+  row(table: Table, alias: string, fields: ReadonlyArray<Field>, scope: Scope): Selected {
     const columns = new Set<string>()
     const joins: Array<string> = []
     const counts: Array<string> = []
@@ -198,10 +268,10 @@ class Compiler {
       const other = this.builder.alias()
       const joined = `${other}.${quote(relation.remoteColumn)} = ${alias}.${quote(relation.column)}`
       const list = relation.kind === "object"
-        ? this.one(target, other, field, joined)
+        ? this.one(target, other, field, joined, scope)
         : name === relation.name
-        ? this.list(target, other, field, joined)
-        : this.aggregate(target, other, field, joined)
+        ? this.list(target, other, field, scope, { joined, relation })
+        : this.aggregate(target, other, field, scope, { joined, relation })
       const lateral = this.builder.alias()
       joins.push(`LEFT JOIN LATERAL (${list.sql}) AS ${lateral} ON TRUE`)
       if (list.hasRows) counts.push(`${lateral}.rows`)
@@ -210,9 +280,18 @@ class Compiler {
     return { value: this.object(pairs), joins, columns, counts }
   }
 
-  one(table: Table, alias: string, field: Field, joined: string): { readonly sql: string; readonly hasRows: boolean } {
-    const selected = this.row(table, alias, this.children(field))
-    const rows = this.rows(table, alias, selected.columns, new Map(), { joined, limit: 1 })
+  one(
+    table: Table,
+    alias: string,
+    field: Field,
+    joined: string,
+    outer: Scope
+  ): { readonly sql: string; readonly hasRows: boolean } {
+    const scope: Scope = { rows: outer.rows, isDistinct: outer === rootScope }
+    const fields = this.children(field)
+    const selected = this.row(table, alias, fields, scope)
+    this.cost.object(scope.rows, fields.length)
+    const rows = this.rows(table, alias, selected.columns, new Map(), { joined, limit: 1, of: undefined, fields: 0 })
     const count = selected.counts.map((each) => `coalesce(${each}, 0)`).join(" + ") || "0"
     return {
       sql: [`SELECT ${selected.value} AS root, ${count} AS rows FROM ${rows}`, ...selected.joins].join(" "),
@@ -220,11 +299,22 @@ class Compiler {
     }
   }
 
-  list(table: Table, alias: string, field: Field, joined?: string): { readonly sql: string; readonly hasRows: true } {
-    const selected = this.row(table, alias, this.children(field))
-    const rows = this.rows(table, alias, selected.columns, this.argumentsOf(field), {
-      joined,
-      limit: this.context.maxRows + 1
+  list(
+    table: Table,
+    alias: string,
+    field: Field,
+    outer: Scope,
+    below?: Below
+  ): { readonly sql: string; readonly hasRows: true } {
+    const given = this.argumentsOf(field)
+    const fields = this.children(field)
+    const of = this.rowsOf(table, given, outer, below?.relation, this.context.maxRows)
+    const selected = this.row(table, alias, fields, of.scope)
+    const rows = this.rows(table, alias, selected.columns, given, {
+      joined: below?.joined,
+      limit: this.context.maxRows + 1,
+      of,
+      fields: fields.length
     })
     const count = ["count(*)", ...selected.counts.map((each) => `coalesce(sum(${each}), 0)`)].join(" + ")
     return {
@@ -240,19 +330,28 @@ class Compiler {
     table: Table,
     alias: string,
     field: Field,
-    joined?: string
+    outer: Scope,
+    below?: Below
   ): { readonly sql: string; readonly hasRows: boolean } {
+    const given = this.argumentsOf(field)
+    const parts = this.children(field)
+    const hasNodes = parts.some(({ name }) => name === "nodes")
+    const of = this.rowsOf(table, given, outer, below?.relation, hasNodes ? this.context.maxRows : Infinity)
+    let fields = 0
     const columns = new Set<string>()
     const joins: Array<string> = []
     const counts: Array<string> = []
     const call = (operation: string, name: string): string => {
+      fields++
       columns.add(name)
       return aggregateCall(table, alias, operation, name)
     }
-    const pairs = this.children(field).map((part): readonly [string, string] => {
+    const pairs = parts.map((part): readonly [string, string] => {
       if (part.name === "__typename") return [this.key(part), `'${table.name}_aggregate'::text`]
       if (part.name === "nodes") {
-        const selected = this.row(table, alias, this.children(part))
+        const nodes = this.children(part)
+        fields += nodes.length
+        const selected = this.row(table, alias, nodes, of.scope)
         for (const column of selected.columns) columns.add(column)
         joins.push(...selected.joins)
         counts.push("count(*)", ...selected.counts.map((each) => `coalesce(sum(${each}), 0)`))
@@ -261,6 +360,7 @@ class Compiler {
       const operations = this.children(part).map((operation): readonly [string, string] => {
         if (operation.name === "__typename") return [this.key(operation), `'${table.name}_aggregate_fields'::text`]
         if (operation.name === "count") {
+          fields++
           const given = this.argumentsOf(operation)
           const counted = asList(given.get("columns") ?? []).map(String)
           for (const name of counted) columns.add(name)
@@ -281,9 +381,13 @@ class Compiler {
       })
       return [this.key(part), this.object(operations)]
     })
-    const rows = this.rows(table, alias, columns, this.argumentsOf(field), {
-      joined,
-      limit: counts.length > 0 ? this.context.maxRows + 1 : undefined
+    // Rows that are only counted are looked at, not given.
+    const counted: Rows = hasNodes ? of : { matching: of.scope.rows, scope: { ...of.scope, rows: outer.rows } }
+    const rows = this.rows(table, alias, columns, given, {
+      joined: below?.joined,
+      limit: counts.length > 0 ? this.context.maxRows + 1 : undefined,
+      of: { ...counted, matching: Math.max(of.matching, of.scope.rows) },
+      fields
     })
     return {
       sql: [`SELECT ${this.object(pairs)} AS root, ${counts.join(" + ") || "0"} AS rows FROM ${rows}`, ...joins].join(
@@ -307,13 +411,25 @@ export const compile = (context: Context, root: RootField, field: Field): Statem
   const { table } = root
   const alias = builder.alias()
   let sql: string
-  if (root.kind === "rows") sql = compiler.list(table, alias, field).sql
-  else if (root.kind === "aggregate") sql = compiler.aggregate(table, alias, field).sql
+  if (root.kind === "rows") sql = compiler.list(table, alias, field, rootScope).sql
+  else if (root.kind === "aggregate") sql = compiler.aggregate(table, alias, field, rootScope).sql
   else {
     const id = table.columns.get("id")
     if (id === undefined) throw validationFailed(`table "${table.name}" has no key`)
     const key = bindValue(builder, id.type, compiler.argumentsOf(field).get("id"))
-    sql = compiler.one(table, alias, field, `${alias}."id" = ${key}`).sql
+    sql = compiler.one(table, alias, field, `${alias}."id" = ${key}`, rootScope).sql
   }
-  return { sql: `SELECT q.root::text AS root, q.rows::text AS rows FROM (${sql}) AS q`, parameters: builder.parameters }
+  if (builder.parameters.length > maxParameters) {
+    throw new QueryError({
+      code: "limit-exceeded",
+      message:
+        `the query has ${builder.parameters.length} values, and ${maxParameters} are allowed: give lists of values to _in`
+    })
+  }
+  return {
+    cost: compiler.cost.total,
+    isHeavy: compiler.cost.isHeavy,
+    sql: `SELECT q.root::text AS root, q.rows::text AS rows FROM (${sql}) AS q`,
+    parameters: builder.parameters
+  }
 }

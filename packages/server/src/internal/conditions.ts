@@ -1,4 +1,6 @@
+import type { Relation } from "@effect-prefect/core/Tables"
 import type { Catalog, ColumnType, Table } from "./catalog.ts"
+import type { Cost, Scope } from "./cost.ts"
 import { comparisons, isComparable, numericAggregates } from "./dialect.ts"
 import { validationFailed } from "./queryError.ts"
 
@@ -9,10 +11,14 @@ const maxDepth = 30
 export class Builder {
   readonly parameters: Array<string> = []
   readonly catalog: Catalog
+  readonly cost: Cost
+  /** Comparisons and terms of orders so far. */
+  terms = 0
   #aliases = 0
 
-  constructor(catalog: Catalog) {
+  constructor(catalog: Catalog, cost: Cost) {
     this.catalog = catalog
+    this.cost = cost
   }
 
   /** A placeholder for a text: whatever it is to be, it travels as text and is cast where it is used. */
@@ -32,6 +38,16 @@ export class Builder {
   #bind(value: string, type: string): string {
     this.parameters.push(value)
     return `$${this.parameters.length}::${type}`
+  }
+
+  /** The rows of a relation's other side, for all rows of a scope together. */
+  related(relation: Relation, scope: Scope): Scope {
+    if (relation.kind === "object") return { rows: scope.rows, isDistinct: false }
+    const { statistics } = this.cost
+    const rows = scope.rows * statistics.perValue(relation.table, relation.remoteColumn)
+    // Rows that differ in their key share no row of a list.
+    const isDistinct = scope.isDistinct && relation.column === "id"
+    return { rows: isDistinct ? Math.min(rows, statistics.rows(relation.table)) : rows, isDistinct }
   }
 
   alias(): string {
@@ -77,6 +93,7 @@ const comparison = (builder: Builder, type: ColumnType, column: string, value: u
   entriesOf(value, `${type.scalar}_comparison_exp`).flatMap(([name, operand]) => {
     // Prefect runs its Hasura with version 1's nulls, which its clients rely on: a comparison with null is none.
     if (operand === null) return []
+    builder.terms++
     if (name === "_is_null") return [`${column} IS ${operand === true ? "" : "NOT "}NULL`]
     if (name === "_cast") {
       return entriesOf(operand, "jsonb_cast_exp").flatMap(([, inner]) =>
@@ -87,6 +104,7 @@ const comparison = (builder: Builder, type: ColumnType, column: string, value: u
     if (known === undefined) {
       throw validationFailed(`field "${name}" not found in type: "${type.scalar}_comparison_exp"`)
     }
+    if (known.isPattern === true) builder.cost.hasPatterns = true
     switch (known.takes) {
       case "one":
         return [`${column} ${known.operator} ${bindValue(builder, type, operand)}`]
@@ -107,11 +125,18 @@ const all = (conditions: ReadonlyArray<string>): string =>
   conditions.length === 0 ? "TRUE" : conditions.length === 1 ? conditions[0]! : conditions.map(bracket).join(" AND ")
 const bracket = (condition: string): string => `(${condition})`
 
-/** A `<table>_bool_exp` as a condition on the row that `alias` names. */
-export const condition = (builder: Builder, table: Table, alias: string, value: unknown, depth = 0): string => {
+/** A `<table>_bool_exp` as a condition on the row that `alias` names, which is each row of `scope` in turn. */
+export const condition = (
+  builder: Builder,
+  table: Table,
+  alias: string,
+  value: unknown,
+  scope: Scope,
+  depth = 0
+): string => {
   const type = `${table.name}_bool_exp`
   if (depth > maxDepth) throw validationFailed(`a condition may nest ${maxDepth} levels deep, not deeper`)
-  const inner = (item: unknown) => condition(builder, table, alias, refuseNull(item, type), depth + 1)
+  const inner = (item: unknown) => condition(builder, table, alias, refuseNull(item, type), scope, depth + 1)
   return all(
     entriesOf(value, type).map(([name, operand]) => {
       refuseNull(operand, name)
@@ -132,7 +157,10 @@ export const condition = (builder: Builder, table: Table, alias: string, value: 
       const target = builder.table(relation.table)
       const other = builder.alias()
       const joined = `${other}.${quote(relation.remoteColumn)} = ${alias}.${quote(relation.column)}`
-      const matches = condition(builder, target, other, operand, depth + 1)
+      const related = builder.related(relation, scope)
+      builder.terms++
+      builder.cost.scan(related.rows)
+      const matches = condition(builder, target, other, operand, related, depth + 1)
       return `EXISTS (SELECT 1 FROM ${from(target.name)} AS ${other} WHERE ${joined} AND (${matches}))`
     })
   )
@@ -160,17 +188,22 @@ const directionOf = (value: unknown): string => {
   return direction
 }
 
-/** A `<table>_order_by`, or a list of them, as the terms of an ORDER BY on the row that `alias` names. */
+/**
+ * A `<table>_order_by`, or a list of them, as the terms of an ORDER BY on the row that `alias` names, which is each row
+ * of `scope` in turn.
+ */
 export const orderTerms = (
   builder: Builder,
   table: Table,
   alias: string,
   value: unknown,
+  scope: Scope,
   depth = 0
 ): ReadonlyArray<OrderTerm> => {
   const type = `${table.name}_order_by`
   if (depth > maxDepth) throw validationFailed(`an order may nest ${maxDepth} levels deep, not deeper`)
   return asList(value).flatMap((item) => entriesOf(item, type)).flatMap(([name, operand]): ReadonlyArray<OrderTerm> => {
+    builder.terms++
     const column = table.columns.get(name)
     if (column !== undefined) {
       return [{ expression: `${alias}.${quote(name)}`, direction: directionOf(operand), column: name }]
@@ -182,9 +215,12 @@ export const orderTerms = (
     const joined = `FROM ${from(target.name)} AS ${other} WHERE ${other}.${quote(relation.remoteColumn)} = ${alias}.${
       quote(relation.column)
     }`
+    const related = builder.related(relation, scope)
     const terms = relation.kind === "object"
-      ? orderTerms(builder, target, other, operand, depth + 1)
+      ? orderTerms(builder, target, other, operand, related, depth + 1)
       : aggregateTerms(target, other, operand)
+    // Each term is a subquery of its own.
+    builder.cost.scan(related.rows * terms.length)
     const limit = relation.kind === "object" ? " LIMIT 1" : ""
     return terms.map(({ direction, expression }) => ({
       expression: `(SELECT ${expression} ${joined}${limit})`,
@@ -216,4 +252,25 @@ export const aggregateCall = (table: Table, alias: string, operation: string, na
   )
   if (!isKnown) throw validationFailed(`field "${name}" not found in type: "${table.name}_${operation}_fields"`)
   return `${operation}(${alias}.${quote(name)})`
+}
+
+/**
+ * How many rows of a table a condition can match, by the keys that it names: all of them where it names none.
+ */
+export const matching = (builder: Builder, table: Table, value: unknown): number => {
+  const all = builder.cost.statistics.rows(table.name)
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return all
+  let least = all
+  for (const [name, operand] of Object.entries(value)) {
+    if (name === "_and") {
+      for (const item of asList(operand)) least = Math.min(least, matching(builder, table, item))
+    }
+    if (!(name === "id" || name.endsWith("_id")) || !table.columns.has(name)) continue
+    if (typeof operand !== "object" || operand === null) continue
+    const { _eq, _in } = operand as { readonly _eq?: unknown; readonly _in?: unknown }
+    const per = builder.cost.statistics.perValue(table.name, name)
+    if (_eq !== undefined && _eq !== null) least = Math.min(least, per)
+    if (_in !== undefined && _in !== null) least = Math.min(least, per * asList(_in).length)
+  }
+  return least
 }

@@ -4,6 +4,8 @@ import type { ColumnType } from "./catalog.ts"
 export interface Comparison {
   readonly takes: "one" | "many" | "text" | "texts"
   readonly operator: string
+  /** Whether a text is matched with a pattern of the client's. */
+  readonly isPattern?: true
 }
 
 type Comparisons = ReadonlyMap<string, Comparison>
@@ -41,16 +43,16 @@ const equality: Entries = [
   ["_nin", { takes: "many", operator: "<> ALL" }]
 ]
 const patterns: Entries = [
-  ["_like", { takes: "text", operator: "LIKE" }],
-  ["_nlike", { takes: "text", operator: "NOT LIKE" }],
-  ["_ilike", { takes: "text", operator: "ILIKE" }],
-  ["_nilike", { takes: "text", operator: "NOT ILIKE" }],
-  ["_similar", { takes: "text", operator: "SIMILAR TO" }],
-  ["_nsimilar", { takes: "text", operator: "NOT SIMILAR TO" }],
-  ["_regex", { takes: "text", operator: "~" }],
-  ["_nregex", { takes: "text", operator: "!~" }],
-  ["_iregex", { takes: "text", operator: "~*" }],
-  ["_niregex", { takes: "text", operator: "!~*" }]
+  ["_like", { takes: "text", operator: "LIKE", isPattern: true }],
+  ["_nlike", { takes: "text", operator: "NOT LIKE", isPattern: true }],
+  ["_ilike", { takes: "text", operator: "ILIKE", isPattern: true }],
+  ["_nilike", { takes: "text", operator: "NOT ILIKE", isPattern: true }],
+  ["_similar", { takes: "text", operator: "SIMILAR TO", isPattern: true }],
+  ["_nsimilar", { takes: "text", operator: "NOT SIMILAR TO", isPattern: true }],
+  ["_regex", { takes: "text", operator: "~", isPattern: true }],
+  ["_nregex", { takes: "text", operator: "!~", isPattern: true }],
+  ["_iregex", { takes: "text", operator: "~*", isPattern: true }],
+  ["_niregex", { takes: "text", operator: "!~*", isPattern: true }]
 ]
 const containment: Entries = [
   ["_contains", { takes: "one", operator: "@>" }],

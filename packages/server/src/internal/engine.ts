@@ -7,6 +7,7 @@
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Semaphore from "effect/Semaphore"
 import type { DocumentNode, GraphQLError, GraphQLSchema, OperationDefinitionNode } from "graphql"
 import {
   executeSync,
@@ -18,14 +19,16 @@ import {
   parse,
   validate
 } from "graphql"
-import { Database, DatabaseError } from "../Database.ts"
+import { Database, DatabaseError, type Work } from "../Database.ts"
 import * as Catalog from "./catalog.ts"
 import * as SqlCompiler from "./compiler.ts"
+import { tooCostly } from "./cost.ts"
 import { QueryError, toJson, validationFailed } from "./queryError.ts"
 import * as Schema from "./schema.ts"
 import type { Field, Fragments, Variables } from "./selection.ts"
 import { argumentsOf, children, collect, countFields, depthOf, fragmentsOf, valueOf } from "./selection.ts"
 import { serverFields } from "./serverFields.ts"
+import { fromRows, type Statistics, statisticsStatement, unknown } from "./statistics.ts"
 
 /**
  * What a request may cost.
@@ -40,8 +43,16 @@ export interface Limits {
   readonly maxFields?: number | undefined
   /** Lexical tokens of a query: a list of ids that is written out costs one each. Default 200 000. */
   readonly maxTokens?: number | undefined
-  /** Rows of an answer, lists at all levels together. More is an error, never a silent cut. Default 100 000. */
+  /**
+   * Rows of a list, and of the whole answer, lists at all levels of all fields together. More is an error, never a silent
+   * cut. Default 100 000.
+   */
   readonly maxRows?: number | undefined
+  /**
+   * Rows that a request may read, judged by the statistics of the tables before anything is read: what its lists multiply
+   * to where they nest, and a part of what conditions and orders look at. Default 250 000.
+   */
+  readonly maxCost?: number | undefined
   /** Characters of the answer. Default 128 Mi. */
   readonly maxAnswer?: number | undefined
   /** How long the root fields of a request may take together. Default 30 seconds. */
@@ -93,6 +104,13 @@ interface Prepared {
   readonly operations: ReadonlyArray<OperationDefinitionNode>
 }
 
+/** A root field before it is read: what it costs, and how it is read. */
+interface Planned {
+  readonly field: Field
+  readonly cost: number
+  readonly read: Effect.Effect<{ readonly json: string; readonly rows: number }, QueryError>
+}
+
 interface Resolved {
   readonly field: Field
   readonly rows: number
@@ -100,6 +118,8 @@ interface Resolved {
   readonly error: QueryError | undefined
 }
 
+/** Heavy statements that run at once: more than half of a pool's usual ten connections are never theirs. */
+const maxHeavy = 4
 const maxCachedQueries = 500
 const maxCachedCharacters = 16_384
 
@@ -155,6 +175,7 @@ export const make = Effect.fnUntraced(function*(
   const maxFields = limits.maxFields ?? 2_000
   const maxLexicalTokens = limits.maxTokens ?? 200_000
   const maxRows = limits.maxRows ?? 100_000
+  const maxCost = limits.maxCost ?? 250_000
   const maxAnswer = limits.maxAnswer ?? 128 * 1024 * 1024
   const timeout = Duration.fromInputUnsafe(limits.timeout ?? "30 seconds")
 
@@ -168,6 +189,20 @@ export const make = Effect.fnUntraced(function*(
       detail: "the database has no table task_run that its role may read: is it a Prefect 1 server's?"
     })
   }
+  // A server that still writes changes its tables; what they count as need not be newer than this.
+  const statistics = yield* Effect.cachedWithTTL(
+    database.query(statisticsStatement, []).pipe(
+      Effect.map(fromRows),
+      Effect.timeoutOrElse({
+        duration: Duration.min(timeout, Duration.seconds(5)),
+        orElse: () => Effect.succeed(unknown)
+      }),
+      Effect.catch((error) =>
+        Effect.as(Effect.logDebug(`the statistics of the tables cannot be read (${error.reason})`), unknown)
+      )
+    ),
+    "5 minutes"
+  )
   const schema = Schema.make(catalog)
   const rootFields = SqlCompiler.rootFields(catalog)
   const uuid = schema.getType("uuid")
@@ -175,6 +210,15 @@ export const make = Effect.fnUntraced(function*(
   const queryFields = schema.getQueryType()?.getFields() ?? {}
 
   const cache = new Map<string, Prepared>()
+  /** What follows selections and fragments calls itself: nesting beyond the stack is the query's fault. */
+  const withinStack = <A>(body: () => A): A | QueryError => {
+    try {
+      return body()
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error
+      return new QueryError({ code: "GRAPHQL_VALIDATION_FAILED", message: "the query nests too deep" })
+    }
+  }
   const prepare = (query: string): Prepared | ReadonlyArray<QueryError> => {
     const known = cache.get(query)
     if (known !== undefined) {
@@ -186,6 +230,7 @@ export const make = Effect.fnUntraced(function*(
     try {
       document = parse(query, { maxLexicalTokens })
     } catch (error) {
+      if (error instanceof RangeError) throw error
       return [fromGraphQL("GRAPHQL_PARSE_FAILED")(error as GraphQLError)]
     }
     if (countFields(document) > maxFields) {
@@ -260,57 +305,76 @@ export const make = Effect.fnUntraced(function*(
     return `{${pairs.join(",")}}`
   }
 
-  const statement = (root: SqlCompiler.RootField, field: Field, prepared: Prepared, variables: Variables) =>
-    Effect.try({
-      try: () =>
-        SqlCompiler.compile({ catalog, fragments: prepared.fragments, variables, maxRows, maxFields }, root, field),
-      catch: (error) =>
-        error instanceof QueryError
-          ? error
-          : new QueryError({ code: "unexpected", message: "the query was not understood" })
-    })
+  const asQueryError = (error: unknown): QueryError =>
+    error instanceof QueryError
+      ? error
+      : error instanceof RangeError
+      ? new QueryError({ code: "limit-exceeded", message: "the query nests too deep" })
+      : new QueryError({ code: "unexpected", message: "the query was not understood" })
 
-  const run = (sql: string, parameters: ReadonlyArray<string>) =>
-    Effect.mapError(
-      database.query(sql, parameters),
+  // Some of a pool's connections are always left to small statements.
+  const heavy = yield* Semaphore.make(maxHeavy)
+  const run = (sql: string, parameters: ReadonlyArray<string>, work: Work) => {
+    const answer = Effect.mapError(
+      Effect.suspend(() => database.query(sql, parameters, work)),
       (error) => new QueryError({ code: codes[error.reason], message: error.message })
     )
+    return work.isHeavy ? heavy.withPermits(1)(answer) : answer
+  }
 
-  const read = Effect.fnUntraced(function*(
+  /** What a root field will read. Throws a QueryError for what validation cannot see. */
+  const plan = (
     prepared: Prepared,
     operation: OperationDefinitionNode,
     field: Field,
     variables: Variables,
-    inputs: Readonly<Record<string, unknown>>
-  ): Effect.fn.Return<{ readonly json: string; readonly rows: number }, QueryError> {
+    inputs: Readonly<Record<string, unknown>>,
+    statistics: Statistics
+  ): Omit<Planned, "field"> => {
     const root = rootFields.get(field.name)
     if (root !== undefined) {
-      const { parameters, sql } = yield* statement(root, field, prepared, variables)
-      const [row] = yield* run(sql, parameters)
-      const json = row?.["root"] ?? "null"
-      const rows = Number(row?.["rows"] ?? 0)
-      if (rows > maxRows) {
-        const message = `the answer has more than ${maxRows} rows: ask for fewer with limit, or page`
-        return yield* new QueryError({ code: "limit-exceeded", message })
+      const { fragments } = prepared
+      const context: SqlCompiler.Context = { catalog, fragments, variables, maxRows, maxFields, statistics }
+      const { cost, isHeavy, parameters, sql } = SqlCompiler.compile(context, root, field)
+      return {
+        cost,
+        read: Effect.map(run(sql, parameters, { isHeavy }), ([row]) => ({
+          json: row?.["root"] ?? "null",
+          rows: Number(row?.["rows"] ?? 0)
+        }))
       }
-      return { json, rows }
     }
-    if (field.name === "__typename") return { json: `"query_root"`, rows: 0 }
-    if (field.name === "hello") return { json: `"hello"`, rows: 0 }
+    const fixed = (json: string) => ({ cost: 0, read: Effect.succeed({ json, rows: 0 }) })
+    if (field.name === "__typename") return fixed(`"query_root"`)
+    if (field.name === "hello") return fixed(`"hello"`)
     const extra = extraFields.get(field.name)
-    if (extra !== undefined) {
-      const type = String(extra.config.type)
-      const { parts } = extra
-      if ("fixed" in parts) return { json: record(field, prepared, variables, type, parts.fixed), rows: 0 }
-      const { parameters, sql } = parts.statement(argumentsOf(field, variables))
-      const [row] = yield* run(sql, parameters)
-      if (row !== undefined) return { json: record(field, prepared, variables, type, row), rows: 1 }
-      if (parts.missing !== undefined) {
-        return yield* new QueryError({ code: "INTERNAL_SERVER_ERROR", message: parts.missing })
+    if (extra === undefined) {
+      return {
+        cost: 0,
+        read: Effect.try({
+          try: () => ({ json: introspect(prepared, field, inputs, operation), rows: 0 }),
+          catch: asQueryError
+        })
       }
-      return { json: "null", rows: 0 }
     }
-    return { json: introspect(prepared, field, inputs, operation), rows: 0 }
+    const type = String(extra.config.type)
+    const { parts } = extra
+    if ("fixed" in parts) return fixed(record(field, prepared, variables, type, parts.fixed))
+    const { parameters, sql } = parts.statement(argumentsOf(field, variables))
+    return {
+      cost: 1,
+      read: Effect.flatMap(run(sql, parameters, { isHeavy: false }), ([row]) => {
+        if (row !== undefined) return Effect.succeed({ json: record(field, prepared, variables, type, row), rows: 1 })
+        return parts.missing === undefined
+          ? Effect.succeed({ json: "null", rows: 0 })
+          : Effect.fail(new QueryError({ code: "INTERNAL_SERVER_ERROR", message: parts.missing }))
+      })
+    }
+  }
+
+  const tooManyRows = new QueryError({
+    code: "limit-exceeded",
+    message: `the answer has more than ${maxRows} rows: ask for fewer with limit, or page`
   })
 
   const answer = (resolved: ReadonlyArray<Resolved>): Answer => {
@@ -321,6 +385,12 @@ export const make = Effect.fnUntraced(function*(
       errors.push(error)
       const type = queryFields[field.name]?.type
       if (type === undefined || isNonNullType(type)) isNull = true
+    }
+    // Each field is within the limit; together they need not be.
+    const rows = resolved.reduce((sum, { rows }) => sum + rows, 0)
+    if (rows > maxRows) {
+      isNull = true
+      errors.push(tooManyRows)
     }
     const length = resolved.reduce((sum, { json }) => sum + (json?.length ?? 0), 0)
     if (length > maxAnswer) {
@@ -338,7 +408,7 @@ export const make = Effect.fnUntraced(function*(
       body: `{${errorsJson}"data":${data}}`,
       operation: "query",
       fields: resolved.map(({ field }) => field.name),
-      rows: resolved.reduce((sum, { rows }) => sum + rows, 0),
+      rows,
       codes: errors.map(({ code }) => code)
     }
   }
@@ -348,7 +418,9 @@ export const make = Effect.fnUntraced(function*(
       if (typeof request.query !== "string") {
         return refusal([validationFailed("the request needs a query: {\"query\": \"…\", \"variables\": {…}}")])
       }
-      const prepared = prepare(request.query)
+      const { query } = request
+      const prepared = withinStack(() => prepare(query))
+      if (prepared instanceof QueryError) return refusal([prepared])
       if (!("document" in prepared)) return refusal(prepared)
       const name = request.operationName ?? undefined
       const operation = name === undefined
@@ -371,22 +443,40 @@ export const make = Effect.fnUntraced(function*(
       }
       const inputs = variablesOf(request.variables)
       if (inputs instanceof QueryError) return refusal([inputs], "query")
-      const variables = variablesFor(operation, inputs)
+      const variables = withinStack(() => variablesFor(operation, inputs))
+      if (variables instanceof QueryError) return refusal([variables], "query")
       if (Array.isArray(variables)) return refusal(variables, "query")
-      const fields = collect([operation.selectionSet], prepared.fragments, variables as Variables)
-      const resolved = yield* Effect.forEach(
-        fields,
-        (field) =>
-          read(prepared, operation, field, variables as Variables, inputs).pipe(
+      const fields = withinStack(() => collect([operation.selectionSet], prepared.fragments, variables as Variables))
+      if (fields instanceof QueryError) return refusal([fields], "query")
+      const known = yield* statistics
+      const planned: Array<Planned> = []
+      const refused: Array<Resolved> = []
+      const refuse = (field: Field, error: QueryError): Resolved => ({
+        field,
+        rows: 0,
+        json: undefined,
+        error: new QueryError({ ...error, message: error.message, path: [field.key] })
+      })
+      for (const field of fields) {
+        try {
+          planned.push({ field, ...plan(prepared, operation, field, variables as Variables, inputs, known) })
+        } catch (error) {
+          refused.push(refuse(field, asQueryError(error)))
+        }
+      }
+      const cost = planned.reduce((sum, { cost }) => sum + cost, 0)
+      if (cost > maxCost) {
+        const error = tooCostly(cost, maxCost)
+        const body = JSON.stringify({ errors: [toJson(error)], data: null })
+        return { ...refusal([error], "query"), status: 200, body, fields: fields.map(({ name }) => name) }
+      }
+      const read = yield* Effect.forEach(
+        planned,
+        ({ field, read }) =>
+          read.pipe(
+            Effect.filterOrFail(({ rows }) => rows <= maxRows, () => tooManyRows),
             Effect.map(({ json, rows }): Resolved => ({ field, rows, json, error: undefined })),
-            Effect.catch((error) =>
-              Effect.succeed<Resolved>({
-                field,
-                rows: 0,
-                json: undefined,
-                error: new QueryError({ ...error, message: error.message, path: [field.key] })
-              })
-            )
+            Effect.catch((error) => Effect.succeed(refuse(field, error)))
           ),
         { concurrency: 4 }
       ).pipe(
@@ -394,20 +484,20 @@ export const make = Effect.fnUntraced(function*(
           duration: timeout,
           orElse: () =>
             Effect.succeed(
-              fields.map((field): Resolved => ({
-                field,
-                rows: 0,
-                json: undefined,
-                error: new QueryError({
-                  code: "timeout",
-                  message: `the request took longer than ${Duration.format(timeout)}`,
-                  path: [field.key]
-                })
-              }))
+              planned.map(({ field }) =>
+                refuse(
+                  field,
+                  new QueryError({
+                    code: "timeout",
+                    message: `the request took longer than ${Duration.format(timeout)}`
+                  })
+                )
+              )
             )
         })
       )
-      return answer(resolved)
+      const byField = new Map([...refused, ...read].map((one) => [one.field, one]))
+      return answer(fields.flatMap((field) => byField.get(field) ?? []))
     },
     Effect.catchDefect((defect) => {
       const error = new QueryError({ code: "INTERNAL_SERVER_ERROR", message: "the server failed" })

@@ -15,154 +15,239 @@ export class PgliteFailure extends Error {
   }
 }
 
+const unavailable = (message: string) => new PgliteFailure("Unavailable", message)
+
 type Rows = ReadonlyArray<Record<string, string | null>>
+
+/** What a thread starts from: the folder, or a copy of the data of a thread that has loaded it. */
+type Source = Pick<WorkerInput, "directory"> | Required<Pick<WorkerInput, "snapshot">>
 
 interface Call {
   readonly request: WorkerRequest
-  readonly resolve: (rows: Rows) => void
+  readonly timeoutMillis: number
+  readonly resolve: (message: WorkerMessage) => void
   readonly reject: (failure: PgliteFailure) => void
 }
 
-/** An embedded database in a thread of its own, holding one archive folder. */
-export interface PgliteHost {
-  readonly reports: ReadonlyArray<LoadReport>
-  /** `cancel` takes a statement that still waits out of the queue. */
-  readonly query: (request: WorkerRequest) => { readonly rows: Promise<Rows>; readonly cancel: () => void }
-  readonly close: () => Promise<void>
-}
+/** Statements that wait for one thread: what comes on top is told to come again. */
+const maxWaiting = 200
 
 const isSource = import.meta.url.endsWith(".ts")
 const entry = new URL(`./pgliteWorker.${isSource ? "ts" : "js"}`, import.meta.url)
-/** A thread does not always inherit the condition that resolves this workspace's packages to their sources. */
-const execArgv = isSource ? [...process.execArgv, "--conditions=@effect-prefect/source"] : undefined
+/**
+ * A thread does not always inherit the condition that resolves this workspace's packages to their sources. The process's
+ * other flags are not for threads.
+ */
+const execArgv = isSource ? ["--conditions=@effect-prefect/source"] : undefined
 
-const startWorker = (
-  directory: string
-): Promise<{ readonly worker: Worker; readonly reports: ReadonlyArray<LoadReport> }> =>
-  new Promise((resolve, reject) => {
+/**
+ * An embedded database in a thread of its own, which runs one statement at a time. WebAssembly cannot be interrupted, so a
+ * statement that runs longer than its limit ends the thread, and `source` says what the next one starts from. Nothing is
+ * started before the first call.
+ */
+class Lane {
+  readonly source: () => Promise<Source>
+  readonly reports: (reports: ReadonlyArray<LoadReport>) => void
+  #queue: Array<Call> = []
+  #worker: Worker | undefined
+  #starting: Worker | "asking" | undefined
+  #running: { readonly call: Call; readonly timer: NodeJS.Timeout | undefined } | undefined
+  #closed: PgliteFailure | undefined
+
+  constructor(source: Lane["source"], reports: Lane["reports"] = () => {}) {
+    this.source = source
+    this.reports = reports
+  }
+
+  get isReady(): boolean {
+    return this.#worker !== undefined
+  }
+
+  /** `cancel` takes a statement that still waits out of the queue. */
+  call(
+    request: WorkerRequest,
+    timeoutMillis: number
+  ): { readonly answer: Promise<WorkerMessage>; readonly cancel: () => void } {
+    let call: Call | undefined
+    const answer = new Promise<WorkerMessage>((resolve, reject) => {
+      if (this.#closed !== undefined) return reject(this.#closed)
+      if (this.#queue.length >= maxWaiting) {
+        return reject(unavailable(`the server is busy: ${maxWaiting} statements wait already, try again later`))
+      }
+      call = { request, timeoutMillis, resolve, reject }
+      this.#queue.push(call)
+      this.start()
+      this.#next()
+    })
+    return {
+      answer,
+      cancel: () => {
+        const index = call === undefined ? -1 : this.#queue.indexOf(call)
+        if (index !== -1) this.#queue.splice(index, 1)
+      }
+    }
+  }
+
+  /** Starts the thread, unless it is there. */
+  start(): void {
+    if (this.#worker !== undefined || this.#starting !== undefined || this.#closed !== undefined) return
+    this.#starting = "asking"
+    this.source().then(
+      (source) => this.#closed === undefined ? this.#startWorker(source) : undefined,
+      () => {
+        this.#starting = undefined
+        this.#refuseWaiting(unavailable("the embedded database could not be started again"))
+      }
+    )
+  }
+
+  #startWorker(source: Source): void {
+    const tables = Tables.tables
     const workerData: WorkerInput = {
-      directory,
-      tables: Tables.tables,
+      ...source,
+      tables,
       createTables: Tables.createTables,
       createIndexes: Tables.createIndexes
     }
     const worker = new Worker(entry, { workerData, ...(execArgv === undefined ? {} : { execArgv }) })
-    const settle = () => {
-      worker.off("error", failed)
-      worker.off("exit", exited)
-      worker.off("message", answered)
-    }
-    const failed = (error: Error) => {
-      settle()
+    this.#starting = worker
+    const failed = (message: string) => {
+      if (this.#starting !== worker) return
+      this.#starting = undefined
       void worker.terminate()
-      reject(error)
+      this.#refuseWaiting(unavailable(message))
     }
-    const exited = () => failed(new Error("the embedded database ended while it started"))
-    const answered = (message: WorkerMessage) => {
-      if (message.type !== "ready") {
-        return failed(new Error(message.type === "failed" ? message.message : "the embedded database did not start"))
-      }
-      settle()
-      resolve({ worker, reports: message.reports })
+    const ended = (message: string) => {
+      failed(message)
+      if (this.#worker !== worker) return
+      this.#finish((call) => call.reject(unavailable("the embedded database ended")))
+      this.#restart(worker)
     }
-    worker.on("error", failed)
-    worker.on("exit", exited)
-    worker.on("message", answered)
-  })
+    worker.once("error", (error) => ended(error.message))
+    worker.once("exit", () => ended("the embedded database ended while it started"))
+    worker.on("message", (message: WorkerMessage) => {
+      if (message.type === "failed") return failed(message.message)
+      if (message.type === "ready") {
+        this.#starting = undefined
+        this.#worker = worker
+        this.reports(message.reports)
+      } else if (this.#worker === worker) this.#finish((call) => call.resolve(message))
+      this.#next()
+    })
+  }
 
-/**
- * Starts the thread and loads the folder. WebAssembly cannot be interrupted, so a statement that runs longer than
- * `timeoutMillis` ends its thread, and the folder is loaded into a new one while other statements wait.
- */
-export const startPglite = async (directory: string, timeoutMillis: number): Promise<PgliteHost> => {
-  const first = await startWorker(directory)
-  const queue: Array<Call> = []
-  let worker: Worker | undefined
-  let running: { readonly call: Call; readonly timer: NodeJS.Timeout | undefined } | undefined
-  let isClosed = false
+  /** The next call tries to start the thread again. */
+  #refuseWaiting(failure: PgliteFailure): void {
+    for (const call of this.#queue.splice(0)) call.reject(failure)
+  }
 
-  const next = () => {
-    if (worker === undefined || running !== undefined) return
-    const call = queue.shift()
+  #next(): void {
+    const worker = this.#worker
+    if (worker === undefined || this.#running !== undefined) return
+    const call = this.#queue.shift()
     if (call === undefined) return
     // A timer counts to 2³¹ ms: beyond that there is no limit.
-    running = { call, timer: timeoutMillis < 2 ** 31 ? setTimeout(timedOut, timeoutMillis) : undefined }
+    const timer = call.timeoutMillis < 2 ** 31
+      ? setTimeout(() => {
+        this.#finish((call) =>
+          call.reject(new PgliteFailure("TimedOut", "the statement took longer than the server allows"))
+        )
+        this.#restart(worker)
+      }, call.timeoutMillis)
+      : undefined
+    this.#running = { call, timer }
     // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
     worker.postMessage(call.request)
   }
-  const finish = (end: (call: Call) => void) => {
-    if (running === undefined) return
-    const { call, timer } = running
-    running = undefined
+
+  #finish(end: (call: Call) => void): void {
+    if (this.#running === undefined) return
+    const { call, timer } = this.#running
+    this.#running = undefined
     clearTimeout(timer)
     end(call)
   }
-  const failAll = (message: string) => {
-    finish((call) => call.reject(new PgliteFailure("Unavailable", message)))
-    for (const call of queue.splice(0)) call.reject(new PgliteFailure("Unavailable", message))
-  }
-  const restart = (old: Worker) => {
-    if (worker !== old) return
-    worker = undefined
+
+  #restart(old: Worker): void {
+    if (this.#worker !== old) return
+    this.#worker = undefined
     void old.terminate()
-    if (isClosed) return
-    startWorker(directory).then(
-      (started) => isClosed ? void started.worker.terminate() : adopt(started.worker),
-      () => failAll("the embedded database could not be started again")
-    )
+    this.start()
   }
-  const timedOut = () => {
-    const old = worker
-    finish((call) => call.reject(new PgliteFailure("TimedOut", "the statement took longer than the server allows")))
-    if (old !== undefined) restart(old)
+
+  /** Ends the thread; whatever waits or comes fails. */
+  close(failure: PgliteFailure): Promise<unknown> {
+    this.#closed ??= failure
+    this.#finish((call) => call.reject(failure))
+    this.#refuseWaiting(failure)
+    const workers = [this.#worker, this.#starting]
+    this.#worker = undefined
+    this.#starting = undefined
+    return Promise.all(workers.map((worker) => worker instanceof Worker ? worker.terminate() : undefined))
   }
-  const adopt = (started: Worker) => {
-    worker = started
-    started.on("message", (message: WorkerMessage) => {
-      if (worker !== started) return
-      finish((call) => {
-        if (message.type === "rows") call.resolve(message.rows)
-        else if (message.type === "refused") {
-          call.reject(new PgliteFailure("Refused", message.message, message.sqlState))
-        } else call.reject(new PgliteFailure("Unavailable", "the embedded database answered out of turn"))
-      })
-      next()
-    })
-    const ended = () => {
-      if (worker !== started) return
-      finish((call) => call.reject(new PgliteFailure("Unavailable", "the embedded database ended")))
-      restart(started)
+}
+
+/** An archive folder in embedded databases. */
+export interface PgliteHost {
+  /** What was not loaded; fails when nothing could be. */
+  readonly loaded: Promise<ReadonlyArray<LoadReport>>
+  readonly isLoading: () => boolean
+  /** `cancel` takes a statement that still waits out of the queue. */
+  readonly query: (
+    request: { readonly sql: string; readonly parameters: ReadonlyArray<string> },
+    isHeavy: boolean
+  ) => { readonly rows: Promise<Rows>; readonly cancel: () => void }
+  readonly close: () => Promise<void>
+}
+
+/**
+ * Starts to load a folder. Two threads answer: one small statements, the other, which starts with the first of them, heavy
+ * ones, from a copy of the data of the first. So a heavy statement keeps only other heavy ones waiting, also where it ends
+ * its thread because it runs longer than `timeoutMillis`.
+ */
+export const startPglite = (directory: string, timeoutMillis: number): PgliteHost => {
+  let settle: { readonly resolve: (reports: ReadonlyArray<LoadReport>) => void; readonly reject: (e: Error) => void }
+  const loaded = new Promise<ReadonlyArray<LoadReport>>((resolve, reject) => {
+    settle = { resolve, reject }
+  })
+  const copyOf = async (lane: Lane): Promise<Source> => {
+    const message = await lane.call({ type: "snapshot" }, Infinity).answer
+    if (message.type !== "snapshot") throw unavailable("the embedded database could not be copied")
+    return { snapshot: message.snapshot }
+  }
+  let isFirst = true
+  const light: Lane = new Lane(
+    async () => {
+      // The folder may have changed since; what is served is what was loaded.
+      if (isFirst || !heavy.isReady) return { directory }
+      return copyOf(heavy).catch(() => ({ directory }))
+    },
+    (reports) => {
+      isFirst = false
+      settle.resolve(reports)
     }
-    started.once("error", ended)
-    started.once("exit", ended)
-    next()
-  }
-  adopt(first.worker)
+  )
+  const heavy: Lane = new Lane(() => copyOf(light))
+  light.start()
+  const first = light.call({ type: "query", sql: "SELECT 1", parameters: [] }, Infinity).answer
+  first.catch((error: unknown) => settle.reject(error instanceof Error ? error : unavailable("it did not start")))
 
   return {
-    reports: first.reports,
-    query: (request) => {
-      let call: Call | undefined
-      const rows = new Promise<Rows>((resolve, reject) => {
-        if (isClosed) return reject(new PgliteFailure("Unavailable", "the embedded database is closed"))
-        call = { request, resolve, reject }
-        queue.push(call)
-        next()
+    loaded,
+    isLoading: () => !light.isReady,
+    query: (request, isHeavy) => {
+      const { answer, cancel } = (isHeavy ? heavy : light).call({ type: "query", ...request }, timeoutMillis)
+      const rows = answer.then((message) => {
+        if (message.type === "rows") return message.rows
+        throw message.type === "refused"
+          ? new PgliteFailure("Refused", message.message, message.sqlState)
+          : unavailable("the embedded database answered out of turn")
       })
-      return {
-        rows,
-        cancel: () => {
-          const index = call === undefined ? -1 : queue.indexOf(call)
-          if (index !== -1) queue.splice(index, 1)
-        }
-      }
+      return { rows, cancel }
     },
     close: async () => {
-      isClosed = true
-      failAll("the server is shutting down")
-      const old = worker
-      worker = undefined
-      await old?.terminate()
+      const failure = unavailable("the server is shutting down")
+      await Promise.all([light.close(failure), heavy.close(failure)])
     }
   }
 }

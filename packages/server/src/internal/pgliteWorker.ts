@@ -1,22 +1,29 @@
 // The thread of the embedded database: loads an archive folder, then answers statements, one at a time.
 import type { Table } from "@effect-prefect/core/Tables"
+import type { PGlite } from "@electric-sql/pglite"
 import { parentPort, workerData } from "node:worker_threads"
 import type { LoadReport } from "./archive.ts"
 import { findTables, loadArchive } from "./archive.ts"
 
 export interface WorkerInput {
-  readonly directory: string
+  /** The archive folder to load, without `snapshot`. */
+  readonly directory?: string
+  /** The data of a database that has loaded it. */
+  readonly snapshot?: Blob
   readonly tables: ReadonlyArray<Table>
   readonly createTables: ReadonlyArray<string>
   readonly createIndexes: ReadonlyArray<string>
 }
 
-export type WorkerRequest = { readonly sql: string; readonly parameters: ReadonlyArray<string> }
+export type WorkerRequest =
+  | { readonly type: "query"; readonly sql: string; readonly parameters: ReadonlyArray<string> }
+  | { readonly type: "snapshot" }
 
 export type WorkerMessage =
   | { readonly type: "ready"; readonly reports: ReadonlyArray<LoadReport> }
   | { readonly type: "failed"; readonly message: string }
   | { readonly type: "rows"; readonly rows: ReadonlyArray<Record<string, string | null>> }
+  | { readonly type: "snapshot"; readonly snapshot: Blob }
   | { readonly type: "refused"; readonly message: string; readonly sqlState: string | undefined }
 
 const port = parentPort
@@ -24,9 +31,15 @@ if (port === null) throw new Error("pgliteWorker is the entry point of a worker 
 const post = (message: WorkerMessage) => port.postMessage(message)
 
 const input = workerData as WorkerInput
-try {
+/** A database with the rows of the folder, or of a snapshot. */
+const open = async (): Promise<{ readonly database: PGlite; readonly reports: ReadonlyArray<LoadReport> }> => {
+  const { directory, snapshot } = input
+  if (snapshot !== undefined) {
+    const { PGlite } = await import("@electric-sql/pglite")
+    return { database: await PGlite.create({ loadDataDir: snapshot }), reports: [] }
+  }
   // First what is quick to fail: starting the database takes seconds.
-  const files = await findTables(input.tables, input.directory)
+  const files = await findTables(input.tables, directory ?? "")
   const { PGlite } = await import("@electric-sql/pglite")
   const database = await PGlite.create()
   await database.exec(input.createTables.join(";"))
@@ -47,16 +60,25 @@ try {
   await loadArchive(loader, files, (report) => reports.push(report))
   await database.exec("COMMIT")
   await database.exec(input.createIndexes.join(";"))
-  await database.exec("ANALYZE; SET default_transaction_read_only = on; SET timezone = 'UTC'")
-  port.on("message", (request: WorkerRequest) => {
-    database.query<Record<string, string | null>>(request.sql, [...request.parameters]).then(
-      ({ rows }) => post({ type: "rows", rows }),
-      (error: unknown) => {
-        const sqlState = typeof error === "object" && error !== null && "code" in error ? String(error.code) : undefined
-        post({ type: "refused", message: error instanceof Error ? error.message : "refused", sqlState })
-      }
-    )
-  })
+  await database.exec("ANALYZE")
+  return { database, reports }
+}
+
+const answer = async (database: PGlite, request: WorkerRequest): Promise<WorkerMessage> => {
+  try {
+    if (request.type === "snapshot") return { type: "snapshot", snapshot: await database.dumpDataDir("none") }
+    const { rows } = await database.query<Record<string, string | null>>(request.sql, [...request.parameters])
+    return { type: "rows", rows }
+  } catch (error) {
+    const sqlState = typeof error === "object" && error !== null && "code" in error ? String(error.code) : undefined
+    return { type: "refused", message: error instanceof Error ? error.message : "refused", sqlState }
+  }
+}
+
+try {
+  const { database, reports } = await open()
+  await database.exec("SET default_transaction_read_only = on; SET timezone = 'UTC'")
+  port.on("message", (request: WorkerRequest) => void answer(database, request).then(post))
   post({ type: "ready", reports })
 } catch (error) {
   post({ type: "failed", message: error instanceof Error ? error.message : "the embedded database did not start" })

@@ -11,7 +11,10 @@ export interface ServerField {
   readonly config: GraphQLFieldConfig<unknown, unknown>
   readonly parts:
     | { readonly fixed: Readonly<Record<string, string>> }
-    | { readonly statement: (given: ReadonlyMap<string, unknown>) => Statement; readonly missing?: string }
+    | {
+      readonly statement: (given: ReadonlyMap<string, unknown>) => Pick<Statement, "sql" | "parameters">
+      readonly missing?: string
+    }
 }
 
 const record = (name: string, fields: Readonly<Record<string, GraphQLOutputType>>): GraphQLObjectType =>

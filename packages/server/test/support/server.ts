@@ -51,9 +51,10 @@ const recorded = Layer.effect(
     const database = yield* Database.Database
     const { sent } = yield* Statements
     return Database.Database.of({
-      query: (sql, parameters) => {
+      ...database,
+      query: (sql, parameters, work) => {
         sent.push({ sql, parameters })
-        return database.query(sql, parameters)
+        return database.query(sql, parameters, work)
       }
     })
   })
