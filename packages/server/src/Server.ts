@@ -220,7 +220,8 @@ const makeHandler = (
         )
   )
 
-  return Effect.gen(function*() {
+  // Handlers are uninterruptible unless they say otherwise: a client that has gone need not be answered.
+  return Effect.interruptible(Effect.gen(function*() {
     const request = yield* HttpServerRequest.HttpServerRequest
     const refused = refuseForeignHost(request.headers["host"])
     if (refused !== undefined) return refused
@@ -243,7 +244,7 @@ const makeHandler = (
           })
     }
     return failure(404, new QueryError({ code: "NOT_FOUND", message: "GraphQL is at / and at /graphql" }))
-  })
+  }))
 }
 
 /**

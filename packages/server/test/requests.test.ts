@@ -412,10 +412,31 @@ describe("fairness", () => {
     }).pipe(
       Effect.provide(
         layerServer(Database.layerArchive(prefect1.directory, { statementTimeout: "60 seconds" }), {
-          limits: { timeout: "100 seconds", maxCost: Number.MAX_SAFE_INTEGER }
+          limits: { timeout: "100 seconds", maxCost: Number.MAX_SAFE_INTEGER },
+          shutdownTimeout: "100 millis"
         })
       )
     ), 120_000)
+
+  it.live("what a client waits for ends with the client, and with the server", () =>
+    Effect.gen(function*() {
+      const asked = yield* Deferred.make<void>()
+      const cancelled = yield* Deferred.make<void>()
+      const database = layerFake((sql) =>
+        sql.includes("pg_stats")
+          ? Effect.succeed([])
+          : Effect.andThen(
+            Deferred.succeed(asked, undefined),
+            Effect.onInterrupt(Effect.never, () => Deferred.succeed(cancelled, undefined))
+          )
+      )
+      yield* Effect.gen(function*() {
+        const client = yield* Effect.forkChild(ask("{ task_run { id } }"))
+        yield* Deferred.await(asked)
+        yield* Fiber.interrupt(client)
+        yield* Deferred.await(cancelled)
+      }).pipe(Effect.provide(layerServer(database)))
+    }))
 
   it.live("heavy statements leave connections of a pool to small ones", () => {
     let underWay = 0
