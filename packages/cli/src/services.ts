@@ -26,6 +26,7 @@ export interface StorageFlags {
   readonly mount: ReadonlyArray<string>
   readonly s3Endpoint: Option.Option<string>
   readonly maxBytes: Option.Option<number>
+  readonly maxMemory: Option.Option<number>
   readonly maxChildren: Option.Option<number>
   readonly concurrency: Option.Option<number>
 }
@@ -221,6 +222,7 @@ export const storage = (flags: StorageFlags & Settings.BackendFlags) =>
       ResultStorage.layerMerge([InlineStorage.layer, local, ...remote]),
       ResultOptions.layer({
         maxBytes: (yield* positive("max-bytes", flags.maxBytes)) ?? ResultOptions.defaults.maxBytes,
+        maxMemory: (yield* positive("max-memory", flags.maxMemory)) ?? ResultOptions.defaults.maxMemory,
         maxChildren: (yield* positive("max-children", flags.maxChildren)) ?? ResultOptions.defaults.maxChildren,
         concurrency
       })

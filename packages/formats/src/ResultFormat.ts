@@ -64,9 +64,22 @@ export interface DecodeOptions {
    * How many times larger than the compressed bytes the decompressed may be, once they are over 64 MiB. Default 1 000.
    */
   readonly maxRatio?: number | undefined
+  /**
+   * Waits until there is memory for so many bytes more, before they are taken: exactly for what is decompressed, and as a
+   * guess (`isGuess`) for the values that bytes become. Default: there is memory.
+   */
+  readonly reserve?: Reserve | undefined
   /** What to make of objects of the caller's classes. Default: they are inert. */
   readonly registry?: ClassRegistry.ClassRegistry | undefined
 }
+
+/**
+ * A request for memory, which succeeds when there is room and fails when there never will be.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Reserve = (bytes: number, isGuess: boolean) => Effect.Effect<void, FormatError>
 
 /**
  * A compression that is recognised by its first bytes.
@@ -93,15 +106,16 @@ export const compressionOf: (bytes: Uint8Array) => Compression | undefined = Com
 export const decompress = (
   compression: Compression,
   bytes: Uint8Array,
-  options: Pick<DecodeOptions, "maxBytes" | "maxRatio">
+  options: Pick<DecodeOptions, "maxBytes" | "maxRatio" | "reserve">
 ): Effect.Effect<Uint8Array, FormatError> => Compressions.decompress(compression, bytes, limitsOf(options))
 
 /** How many compressions may be around a value. */
 const maxLayers = 4
 
-const limitsOf = (options: Pick<DecodeOptions, "maxBytes" | "maxRatio">): Compressions.Limits => ({
+const limitsOf = (options: Pick<DecodeOptions, "maxBytes" | "maxRatio" | "reserve">): Compressions.Limits => ({
   maxBytes: options.maxBytes,
-  maxRatio: options.maxRatio ?? 1_000
+  maxRatio: options.maxRatio ?? 1_000,
+  reserve: options.reserve
 })
 
 const compressionEndings = /\.(?:gz|gzip|z|zlib|zz|bz2|bzip2|xz|lzma|zst|zstd)$/
@@ -259,7 +273,18 @@ const decodeLarge = (bytes: Uint8Array, options: DecodeOptions, layer: number): 
     )
 }
 
+/** What smaller bytes become is not worth to ask for. */
+const smallBytes = 64 * 1024
+
+/** How many times the memory of its bytes a value takes while it is made, at a guess. */
+const guessedGrowth = 3
+
 const decodeInner = (bytes: Uint8Array, options: DecodeOptions): Effect.Effect<unknown, FormatError> => {
+  if (options.reserve === undefined || bytes.length <= smallBytes) return decodePlain(bytes, options)
+  return Effect.flatMap(options.reserve(bytes.length * guessedGrowth, true), () => decodePlain(bytes, options))
+}
+
+const decodePlain = (bytes: Uint8Array, options: DecodeOptions): Effect.Effect<unknown, FormatError> => {
   try {
     const value = interpret(bytes, options)
     return value === parquet ? loadParquet(bytes, options) : Effect.succeed(value)
@@ -286,10 +311,11 @@ export const decode = (
     for (let layer = 0;; layer++) {
       const compression = layerOf(inner, options)
       if (compression === undefined) return decodeInner(inner, options)
-      if (!Compressions.isSmall(inner)) return decodeLarge(inner, options, layer)
       try {
         if (layer >= maxLayers) tooManyLayers()
-        inner = Compressions.decompressSync(compression, inner, limitsOf(options))
+        const plain = Compressions.decompressSmall(compression, inner, limitsOf(options))
+        if (plain === undefined) return decodeLarge(inner, options, layer)
+        inner = plain
       } catch (error) {
         return Effect.fail(formatError(error))
       }

@@ -52,6 +52,8 @@ export interface ColumnParts {
   readonly timezone?: string | null | undefined
   readonly categories?: ReadonlyArray<unknown> | null | undefined
   readonly isOrdered?: boolean | undefined
+  /** Bytes of memory that it holds, where the decoder knows. */
+  readonly byteSize?: number | undefined
 }
 
 /**
@@ -73,6 +75,8 @@ export class Column implements Iterable<unknown> {
   readonly categories: ReadonlyArray<unknown> | null
   /** Whether the categories are ordered. */
   readonly isOrdered: boolean
+  /** The bytes of memory that it holds; `null` when its decoder does not say. */
+  readonly byteSize: number | null
   readonly #at: (row: number) => unknown
 
   constructor(parts: ColumnParts) {
@@ -83,6 +87,7 @@ export class Column implements Iterable<unknown> {
     this.timezone = parts.timezone ?? null
     this.categories = parts.categories ?? null
     this.isOrdered = parts.isOrdered ?? false
+    this.byteSize = parts.byteSize ?? null
     this.#at = parts.at
   }
 

@@ -39,6 +39,7 @@ import { type ArchiveLocation, archiveLocation, resultFolders, rootsOf } from ".
 import * as Lock from "./internal/archive/lock.ts"
 import { shown } from "./internal/location.ts"
 import { optionsOf } from "./internal/run/load.ts"
+import { budgetOf, type Lease } from "./internal/run/memory.ts"
 import type { StorageReason } from "./ResultError.ts"
 import { ResultOptions } from "./ResultOptions.ts"
 import { ResultStorage } from "./ResultStorage.ts"
@@ -329,7 +330,8 @@ const copyResults = Effect.fnUntraced(function*(
   onFailure: (failure: Failure) => Effect.Effect<void, ArchiveExportError>
 ) {
   const storage = yield* ResultStorage
-  const { maxBytes } = optionsOf(storage, yield* ResultOptions)
+  const { maxBytes, maxMemory } = optionsOf(storage, yield* ResultOptions)
+  const memory = budgetOf(storage, maxMemory)
   const onProgress = options.onProgress ?? (() => Effect.void)
   const roots = rootsOf(options.directories ?? [])
   const makeFolder = Files.folderMaker(directory)
@@ -360,7 +362,8 @@ const copyResults = Effect.fnUntraced(function*(
     function*(
       view: TaskRunView,
       descriptor: ResultDescriptor,
-      location: ArchiveLocation
+      location: ArchiveLocation,
+      lease: Lease
     ): Effect.fn.Return<Copied, ArchiveExportError> {
       const file = `${location.folder}/${location.name}`
       const known = journal.get(file)
@@ -368,7 +371,9 @@ const copyResults = Effect.fnUntraced(function*(
         journal.check(file)
         return { _tag: "Copied", entry: known.entry, location }
       }
-      const stored = yield* Effect.result(storage.read(descriptor, { maxBytes }))
+      const stored = yield* Effect.result(
+        storage.read(descriptor, { maxBytes, reserve: (bytes, then) => lease.request(bytes, then) })
+      )
       if (Result.isFailure(stored)) {
         // What an earlier export of this folder copied is not given up because the store has lost it.
         const earlier = previous.get(file)
@@ -432,7 +437,10 @@ const copyResults = Effect.fnUntraced(function*(
     }
     const deferred = yield* Deferred.make<Copied, ArchiveExportError>()
     underWay.set(file, deferred)
-    const exit = yield* Effect.exit(fetch(view, descriptor, location))
+    const exit = yield* Effect.exit(Effect.suspend(() => {
+      const lease = memory.open(() => true).begin()
+      return Effect.ensuring(fetch(view, descriptor, location, lease), Effect.sync(() => lease.release()))
+    }))
     underWay.delete(file)
     yield* Deferred.done(deferred, exit)
     return yield* exit

@@ -187,8 +187,7 @@ const makeReader = <D extends ResultDescriptor>(
       _tag: "Allowed",
       location,
       specificity: target.specificity,
-      read: ({ maxBytes }) =>
-        Effect.map(readFile(target.folder, target.name, location, maxBytes, target.missing), stored)
+      read: (options) => Effect.map(readFile(target.folder, target.name, location, options, target.missing), stored)
     }
   }
 })

@@ -173,20 +173,29 @@ export class StorageUnavailable
 }
 
 /**
- * Over the caller's limit of bytes, or of children.
+ * Over the caller's limit of bytes, of memory, or of children.
  *
  * @category reasons
  * @since 0.1.0
  */
 export class ResultTooLarge extends Schema.TaggedError<ResultTooLarge>("@effect-prefect/results/ResultTooLarge")(
   "ResultTooLarge",
-  { limit: Schema.Finite, unit: Schema.Literals(["bytes", "children"]), size: Schema.optionalKey(Schema.Finite) }
+  {
+    limit: Schema.Finite,
+    unit: Schema.Literals(["bytes", "memory", "children"]),
+    size: Schema.optionalKey(Schema.Finite)
+  }
 ) {
   get summary() {
+    if (this.unit === "memory") {
+      const size = this.size === undefined ? `more than ${this.limit}` : String(this.size)
+      return `it needs about ${size} bytes of memory, over the limit of ${this.limit}`
+    }
     const size = this.size === undefined ? `more than ${this.limit} ${this.unit}` : `${this.size} ${this.unit}`
     return `it has ${size}, over the limit of ${this.limit}`
   }
   get hint() {
+    if (this.unit === "memory") return "raise maxMemory"
     return this.unit === "bytes"
       ? "raise maxBytes, or read getResultBytes elsewhere"
       : "walk them with outcomes, or raise maxChildren"

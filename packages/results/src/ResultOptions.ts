@@ -17,6 +17,12 @@ import * as Layer from "effect/Layer"
 export interface Options {
   /** A stored result larger than this, or one that decompresses to more, is ResultTooLarge. Default 256 MiB. */
   readonly maxBytes: number
+  /**
+   * The bytes that may be in memory at once: of all results that are being loaded through one storage, stored and decoded
+   * together, and of those that a traversal has loaded and nobody has taken yet. Loads wait for room in their order; one
+   * that can never fit is ResultTooLarge. Decoded values are estimated. Default 512 MiB.
+   */
+  readonly maxMemory: number
   /** `getResult` of a mapped parent with more children than this is ResultTooLarge. Default 100 000. */
   readonly maxChildren: number
   /** How many results are loaded at once. Default: the `concurrency` of each storage. */
@@ -37,6 +43,7 @@ export interface Options {
  */
 export const defaults: Options = {
   maxBytes: 256 * 1024 * 1024,
+  maxMemory: 512 * 1024 * 1024,
   maxChildren: 100_000,
   concurrency: undefined,
   pageSize: undefined,

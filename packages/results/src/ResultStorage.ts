@@ -15,6 +15,7 @@ import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import {
   ResultAccessDenied,
+  type ResultTooLarge,
   StorageNotProvided,
   type StorageReason,
   StorageUnavailable,
@@ -57,7 +58,21 @@ export type StoredResult =
 export interface ReadOptions {
   /** A larger result fails with ResultTooLarge, without being read whole. */
   readonly maxBytes: number
+  /**
+   * Asks for memory as soon as the size of the result is known, before it is taken. `then` is called once: with nothing
+   * when there is room, which may be at once, or with the reason why there never will be. The returned function gives
+   * the wait up. A reader that does not ask is asked for after it has read. Default: there is room.
+   */
+  readonly reserve?: Reserve | undefined
 }
+
+/**
+ * A request for memory, which calls back when there is room.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Reserve = (bytes: number, then: (refusal: ResultTooLarge | undefined) => void) => () => void
 
 /**
  * The location that a descriptor names, and how to read it if it is allowed.

@@ -69,5 +69,5 @@ export const outcomesOf = <E, R>(
 ): Stream.Stream<Outcome, E, R | PrefectApi | ResultStorage> =>
   Stream.unwrap(
     Effect.map(services, (captured) =>
-      Window.load(captured, views, (view, resolution) => outcome(captured, view, resolution)))
+      Window.load(captured, views, (view, prepared) => outcome(captured, view, prepared)))
   )

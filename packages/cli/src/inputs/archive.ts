@@ -19,6 +19,7 @@ export const exportArchive = {
   mount: Flags.storage.mount,
   s3Endpoint: Flags.storage.s3Endpoint,
   maxBytes: Flags.storage.maxBytes,
+  maxMemory: Flags.storage.maxMemory,
   concurrency: Flags.storage.concurrency
 }
 

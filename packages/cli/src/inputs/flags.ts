@@ -50,6 +50,11 @@ export const storage = {
     Flag.withMetavar("N"),
     Flag.optional
   ),
+  maxMemory: Flag.Int("max-memory").pipe(
+    Flag.withDescription("Load no more results at once than fit into this many bytes (default 536870912)"),
+    Flag.withMetavar("N"),
+    Flag.optional
+  ),
   maxChildren: Flag.Int("max-children").pipe(
     Flag.withDescription("Refuse to put more mapped children than this into one result (default 100000)"),
     Flag.withMetavar("N"),
@@ -72,6 +77,7 @@ export const unusedStorage = {
   mount: Flag.withHidden(storage.mount),
   s3Endpoint: Flag.withHidden(storage.s3Endpoint),
   maxBytes: Flag.withHidden(storage.maxBytes),
+  maxMemory: Flag.withHidden(storage.maxMemory),
   maxChildren: Flag.withHidden(storage.maxChildren),
   concurrency: Flag.withHidden(storage.concurrency)
 }

@@ -4,7 +4,7 @@
  * Node's zlib has gzip, zlib and zstd; bz2, xz and legacy `.lzma` are decoded here (docs/decisions/decompressors.md).
  */
 import * as Effect from "effect/Effect"
-import { promisify } from "node:util"
+import type { Transform } from "node:stream"
 import * as zlib from "node:zlib"
 import type { FormatError } from "../../FormatError.ts"
 import { formatError, Refusal, refuse, tooLarge } from "../refusal.ts"
@@ -20,6 +20,8 @@ export interface Limits {
   readonly maxBytes: number
   /** How many times larger than the compressed bytes they may be, above 64 MiB. */
   readonly maxRatio: number
+  /** Waits for memory before it is taken. */
+  readonly reserve?: ((bytes: number, isGuess: boolean) => Effect.Effect<void, FormatError>) | undefined
 }
 
 /** Below this a ratio says nothing: an array of zeros becomes thousands of times smaller. */
@@ -27,6 +29,7 @@ const ratioFloor = 64 * 1024 * 1024
 
 /** What is smaller than this is decompressed at once; more would keep everybody else waiting. */
 const smallInput = 256 * 1024
+const smallOutput = 4 * 1024 * 1024
 
 const isZstd = (bytes: Uint8Array): boolean =>
   bytes.length > 4 && bytes[1] === 0xb5 && bytes[2] === 0x2f && bytes[3] === 0xfd && bytes[0] === 0x28
@@ -73,14 +76,15 @@ const zlibProblem = (compression: Compression, error: unknown, exceeded: () => n
   return refuse(`the ${compression} stream is damaged${typeof code === "string" ? ` (${code})` : ""}`)
 }
 
-const stepwise = (compression: "bz2" | "xz" | "lzma", bytes: Uint8Array, limit: number, exceeded: () => never) => {
-  const output = new Output(bytes.length * 4, limit, exceeded)
-  return compression === "bz2"
+const stepsOf = (compression: "bz2" | "xz" | "lzma", bytes: Uint8Array, output: Output) =>
+  compression === "bz2"
     ? bunzip2(bytes, output)
     : compression === "xz"
     ? unxz(bytes, output)
     : unlzmaAlone(bytes, output)
-}
+
+const stepwise = (compression: "bz2" | "xz" | "lzma", bytes: Uint8Array, limit: number, exceeded: () => never) =>
+  stepsOf(compression, bytes, new Output(bytes.length * 4, limit, exceeded))
 
 const toEnd = <A>(steps: Generator<void, A>): A => {
   for (;;) {
@@ -89,14 +93,22 @@ const toEnd = <A>(steps: Generator<void, A>): A => {
   }
 }
 
-/** Whether bytes may be decompressed without giving way. */
-export const isSmall = (bytes: Uint8Array): boolean => bytes.length <= smallInput
-
-/** Decompresses one layer at once. Throws a `Refusal`. */
-export const decompressSync = (compression: Compression, bytes: Uint8Array, limits: Limits): Uint8Array => {
+/**
+ * Decompresses one layer at once where that takes a moment; undefined where it does not. Throws a `Refusal`.
+ */
+export const decompressSmall = (
+  compression: Compression,
+  bytes: Uint8Array,
+  limits: Limits
+): Uint8Array | undefined => {
+  if (bytes.length > smallInput) return undefined
   const limit = outputLimit(bytes, limits)
-  const exceeded = exceededBy(compression, limit, limits)
-  const options = { maxOutputLength: Math.max(limit, 1) }
+  const most = Math.min(limit, smallOutput)
+  const large = new Error()
+  const exceeded = most === limit ? exceededBy(compression, limit, limits) : (): never => {
+    throw large
+  }
+  const options = { maxOutputLength: Math.max(most, 1) }
   try {
     switch (compression) {
       case "gzip":
@@ -106,10 +118,26 @@ export const decompressSync = (compression: Compression, bytes: Uint8Array, limi
       case "zstd":
         return zlib.zstdDecompressSync === undefined ? missingZstd() : zlib.zstdDecompressSync(bytes, options)
       default:
-        return toEnd(stepwise(compression, bytes, limit, exceeded))
+        return toEnd(stepwise(compression, bytes, most, exceeded))
     }
   } catch (error) {
+    if (error === large) return undefined
+    const code = (error as { readonly code?: unknown } | null)?.code
+    if (code === "ERR_BUFFER_TOO_LARGE" && most < limit) return undefined
     return zlibProblem(compression, error, exceeded)
+  }
+}
+
+/** A decompressor of zlib as a stream, whose chunks are made in zlib's threads. */
+const streamOf = (compression: "gzip" | "zlib" | "zstd"): Transform => {
+  const options = { chunkSize: 1 << 20 }
+  switch (compression) {
+    case "gzip":
+      return zlib.createGunzip(options)
+    case "zlib":
+      return zlib.createInflate(options)
+    case "zstd":
+      return zlib.createZstdDecompress === undefined ? missingZstd() : zlib.createZstdDecompress(options)
   }
 }
 
@@ -118,36 +146,53 @@ export const decompress = (
   compression: Compression,
   bytes: Uint8Array,
   limits: Limits
-): Effect.Effect<Uint8Array, FormatError> => {
-  const limit = outputLimit(bytes, limits)
-  const exceeded = exceededBy(compression, limit, limits)
-  const failed = (error: unknown) => {
-    try {
-      return zlibProblem(compression, error, exceeded)
-    } catch (refusal) {
-      return formatError(refusal)
+): Effect.Effect<Uint8Array, FormatError> =>
+  Effect.suspend(() => {
+    const limit = outputLimit(bytes, limits)
+    const exceeded = exceededBy(compression, limit, limits)
+    const failed = (error: unknown) => {
+      try {
+        return zlibProblem(compression, error, exceeded)
+      } catch (refusal) {
+        return formatError(refusal)
+      }
     }
-  }
-  const options = { maxOutputLength: Math.max(limit, 1) }
-  switch (compression) {
-    case "gzip":
-      return Effect.tryPromise({ try: () => promisify(zlib.gunzip)(bytes, options), catch: failed })
-    case "zlib":
-      return Effect.tryPromise({ try: () => promisify(zlib.inflate)(bytes, options), catch: failed })
-    case "zstd":
-      return Effect.tryPromise({
-        try: async () =>
-          zlib.zstdDecompress === undefined ? missingZstd() : await promisify(zlib.zstdDecompress)(bytes, options),
-        catch: failed
-      })
-    default:
-      return Effect.gen(function*() {
-        const steps = stepwise(compression, bytes, limit, exceeded)
-        for (;;) {
-          const step = yield* Effect.try({ try: () => steps.next(), catch: failed })
-          if (step.done === true) return step.value
-          yield* Effect.yieldNow
-        }
-      })
-  }
-}
+    let reserved = 0
+    /** Memory for what there is and what comes next; a buffer that grows is there twice for a moment. */
+    const room = (size: number) => {
+      if (limits.reserve === undefined || size <= reserved) return undefined
+      const more = Math.max(size, Math.min(2 * reserved, limit)) - reserved
+      reserved += more
+      return limits.reserve(more, false)
+    }
+    const run = <A>(body: () => A) => Effect.try({ try: body, catch: failed })
+    if (compression === "gzip" || compression === "zlib" || compression === "zstd") {
+      return Effect.acquireUseRelease(
+        run(() => streamOf(compression)),
+        Effect.fnUntraced(function*(stream) {
+          const output = new Output(bytes.length * 4, limit, exceeded)
+          stream.end(bytes)
+          const chunks = stream[Symbol.asyncIterator]() as AsyncIterator<Uint8Array, undefined>
+          for (;;) {
+            const next = yield* Effect.tryPromise({ try: () => chunks.next(), catch: failed })
+            if (next.done === true) return output.result()
+            const wait = room(output.length + next.value.length)
+            if (wait !== undefined) yield* wait
+            yield* run(() => output.append(next.value))
+          }
+        }),
+        (stream) => Effect.sync(() => void stream.destroy())
+      )
+    }
+    return Effect.gen(function*() {
+      const output = new Output(bytes.length * 4, limit, exceeded)
+      const steps = stepsOf(compression, bytes, output)
+      for (;;) {
+        const step = yield* run(() => steps.next())
+        if (step.done === true) return step.value
+        const wait = room(output.bytes.length)
+        if (wait !== undefined) yield* wait
+        yield* Effect.yieldNow
+      }
+    })
+  })

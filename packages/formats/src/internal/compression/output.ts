@@ -23,6 +23,11 @@ export class Output {
     return this.bytes
   }
 
+  append(bytes: Uint8Array): void {
+    this.reserve(bytes.length).set(bytes, this.length)
+    this.length += bytes.length
+  }
+
   result(): Uint8Array {
     return this.bytes.subarray(0, this.length)
   }

@@ -10,6 +10,7 @@ import {
   type StorageReason,
   StorageUnavailable
 } from "../../ResultError.ts"
+import type { ReadOptions } from "../../ResultStorage.ts"
 import { shown } from "../location.ts"
 
 /** A folder that may be read from, links followed. Its real path is looked up when it is first used. */
@@ -98,12 +99,13 @@ export const readFile = (
   folder: Folder,
   name: string,
   location: string,
-  maxBytes: number,
+  { maxBytes, reserve }: ReadOptions,
   missing: string
 ): Effect.Effect<Uint8Array, StorageReason> =>
   Effect.callback<Uint8Array, StorageReason>((resume) => {
     const path = join(folder.path, name)
     let interrupted = false
+    let stopWaiting = () => {}
 
     const fail = (reason: StorageReason) => resume(Effect.fail(reason))
     const at = (detail: string) => ({ location, detail })
@@ -177,7 +179,20 @@ export const readFile = (
         if (detail !== undefined) return denied(detail)
         return fail(new ResultTooLarge({ limit: maxBytes, unit: "bytes", size: stat.size }))
       }
-      read(fd, stat.size)
+      if (reserve === undefined) return read(fd, stat.size)
+      let isAnswered = false
+      const cancel = reserve(stat.size, (refusal) => {
+        isAnswered = true
+        stopWaiting = () => {}
+        if (refusal === undefined) return read(fd, stat.size)
+        fs.closeSync(fd)
+        fail(refusal)
+      })
+      if (isAnswered) return
+      stopWaiting = () => {
+        cancel()
+        fs.closeSync(fd)
+      }
     }
 
     /** Opens a path whose links have been followed, and makes sure that it was not changed since. */
@@ -246,5 +261,6 @@ export const readFile = (
 
     return Effect.sync(() => {
       interrupted = true
+      stopWaiting()
     })
   })

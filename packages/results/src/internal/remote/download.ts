@@ -2,6 +2,7 @@
 /** Downloads an object under a limit of bytes, goes on where it was cut, and verifies what has come. */
 import * as Effect from "effect/Effect"
 import { ResultTooLarge } from "../../ResultError.ts"
+import type { Reserve } from "../../ResultStorage.ts"
 import { type Checksum, matches } from "./checksum.ts"
 import { unavailable } from "./failure.ts"
 import type { Limiter } from "./limiter.ts"
@@ -13,6 +14,7 @@ export interface Limits {
   readonly attempts: number
   /** Milliseconds without a byte after which a request has failed. */
   readonly idle: number
+  readonly reserve?: Reserve | undefined
 }
 
 /** What has come so far, over all attempts. */
@@ -22,6 +24,11 @@ interface Progress {
   size: number | undefined
   tag: string | undefined
   checksum: Checksum | undefined
+}
+
+/** Memory that was asked for, over all attempts. */
+interface Reserved {
+  bytes: number
 }
 
 const start = (): Progress => ({
@@ -43,7 +50,8 @@ const attempt = (
   object: ObjectName,
   location: string,
   limits: Limits,
-  progress: Progress
+  progress: Progress,
+  reserved: Reserved
 ): Effect.Effect<Uint8Array, Failure> =>
   Effect.callback<Uint8Array, Failure>((resume) => {
     const abort = new AbortController()
@@ -68,6 +76,25 @@ const attempt = (
       limits.idle
     )
 
+    /** Asks for memory for so many bytes in all. Whether there is; where there is none, this request has ended. */
+    const hasRoom = (size: number): boolean => {
+      const needs = size - reserved.bytes
+      if (limits.reserve === undefined || needs <= 0) return true
+      let answer: { readonly refusal: ResultTooLarge | undefined } | undefined
+      limits.reserve(needs, (refusal) => answer = { refusal })()
+      if (answer === undefined) {
+        // Without a connection or a place among the requests, which others may need to free memory.
+        fail({ ...unavailable(location, "there is no memory for it", "memory"), needs })
+        return false
+      }
+      if (answer.refusal !== undefined) {
+        fail({ reason: answer.refusal, retry: "never" })
+        return false
+      }
+      reserved.bytes = size
+      return true
+    }
+
     const onData = (chunk: Uint8Array) => {
       timer.refresh()
       const filled = progress.filled + chunk.length
@@ -76,7 +103,9 @@ const attempt = (
       }
       if (filled > limits.maxBytes) return fail(tooLarge(limits.maxBytes))
       if (filled > progress.bytes.length) {
-        const larger = new Uint8Array(Math.min(limits.maxBytes, Math.max(filled, progress.bytes.length * 2)))
+        const size = Math.min(limits.maxBytes, Math.max(filled, progress.bytes.length * 2))
+        if (!hasRoom(size)) return
+        const larger = new Uint8Array(size)
         larger.set(progress.bytes.subarray(0, progress.filled))
         progress.bytes = larger
       }
@@ -113,6 +142,7 @@ const attempt = (
       if (answer.size !== undefined && answer.size > limits.maxBytes) {
         return fail(tooLarge(limits.maxBytes, answer.size))
       }
+      if (answer.size !== undefined && !hasRoom(answer.size)) return
       if (answer.offset === 0) {
         Object.assign(progress, start(), { size: answer.size, tag: answer.tag, checksum: answer.checksum })
         if (answer.size !== undefined) progress.bytes = new Uint8Array(answer.size)
@@ -143,6 +173,12 @@ const attempt = (
     })
   })
 
+const wait = (reserve: Reserve, bytes: number): Effect.Effect<void, ResultTooLarge> =>
+  Effect.callback((resume) => {
+    const cancel = reserve(bytes, (refusal) => resume(refusal === undefined ? Effect.void : Effect.fail(refusal)))
+    return Effect.sync(cancel)
+  })
+
 /** Milliseconds before the attempt after `failures` failed ones: 0.1 s, 0.2 s, … up to 5 s, each by half at random. */
 const pause = (failures: number, after: number | undefined): number => {
   const longest = Math.min(5000, 100 * 2 ** (failures - 1))
@@ -160,18 +196,26 @@ export const download = (
   Effect.suspend(() => {
     let progress = start()
     let failures = 0
+    const reserved: Reserved = { bytes: 0 }
     const again: Effect.Effect<Uint8Array, Failure["reason"]> = Effect.suspend(() => {
       let epoch = 0
       const request = limiter.run(Effect.suspend(() => {
         epoch = limiter.epoch()
-        return attempt(client, object, location, limits, progress)
+        return attempt(client, object, location, limits, progress, reserved)
       }))
       return Effect.matchEffect(request, {
         onSuccess: (bytes) => {
           limiter.succeeded()
           return Effect.succeed(bytes)
         },
-        onFailure: (failure) => {
+        onFailure: (failure): Effect.Effect<Uint8Array, Failure["reason"]> => {
+          const { needs } = failure
+          if (failure.retry === "memory" && needs !== undefined && limits.reserve !== undefined) {
+            return Effect.andThen(wait(limits.reserve, needs), () => {
+              reserved.bytes += needs
+              return again
+            })
+          }
           failures++
           if (failure.retry === "slower") limiter.throttled(epoch)
           if (failure.retry === "never" || failures >= limits.attempts) return Effect.fail(failure.reason)

@@ -4,7 +4,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { type StorageReason, StorageUnavailable } from "../../ResultError.ts"
-import type { AnyReader, StorageReader, StoredResult } from "../../ResultStorage.ts"
+import type { AnyReader, ReadOptions, StorageReader, StoredResult } from "../../ResultStorage.ts"
 import * as Location from "../location.ts"
 import { download } from "./download.ts"
 import * as Limiter from "./limiter.ts"
@@ -67,9 +67,9 @@ export const make = <D extends ResultDescriptor>(
     )
     yield* Effect.addFinalizer(() => Effect.sync(() => client?.close()))
 
-    const read = (object: ObjectName, location: string, maxBytes: number) =>
+    const read = (object: ObjectName, location: string, options: ReadOptions) =>
       connect.pipe(
-        Effect.flatMap((client) => download(client, limiter, object, location, { attempts, idle, maxBytes })),
+        Effect.flatMap((client) => download(client, limiter, object, location, { attempts, idle, ...options })),
         Effect.timeoutOrElse({
           duration: timeout,
           orElse: () =>
@@ -90,7 +90,7 @@ export const make = <D extends ResultDescriptor>(
           if (one.location.length > specificity && isBelow(one, object, found)) specificity = one.location.length
         }
         if (specificity >= 0) {
-          return { _tag: "Allowed", location, specificity, read: ({ maxBytes }) => read(object, location, maxBytes) }
+          return { _tag: "Allowed", location, specificity, read: (options) => read(object, location, options) }
         }
         const bucket = JSON.stringify(Location.shown(object.bucket))
         return {

@@ -33,8 +33,13 @@ export interface Opened {
 /** Why a request failed, and whether to ask again. */
 export interface Failure {
   readonly reason: StorageReason
-  /** `never`, `later`, or `slower`: the store said that it gets too many requests. `restart`: the object has changed. */
-  readonly retry: "never" | "later" | "slower" | "restart"
+  /**
+   * `never`, `later`, or `slower`: the store said that it gets too many requests. `restart`: the object has changed.
+   * `memory`: once there is room for it.
+   */
+  readonly retry: "never" | "later" | "slower" | "restart" | "memory"
+  /** The bytes of memory to wait for, where there are too few now. */
+  readonly needs?: number | undefined
   /** Milliseconds that the store asked us to wait. */
   readonly after?: number | undefined
 }

@@ -5,7 +5,8 @@ import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import * as Progress from "../../Progress.ts"
 import * as Children from "./children.ts"
-import type { Services } from "./load.ts"
+import { resultError, type Services } from "./load.ts"
+import { Hold } from "./memory.ts"
 import type { Outcome, TaskRunError } from "./model.ts"
 import { outcome, TaskRunImpl } from "./taskRun.ts"
 import * as Window from "./window.ts"
@@ -68,8 +69,12 @@ const ofTask = (services: Services, first: TaskRunView): Stream.Stream<Outcome, 
   return Stream.concat(own, load(services, Children.rows(services, first, first.mapIndex)))
 }
 
-const load = <E>(services: Services, rows: Stream.Stream<TaskRunView, E>): Stream.Stream<Outcome, E> =>
-  Window.load(services, rows, (view, resolution) => outcome(services, view, resolution))
+const load = <E>(
+  services: Services,
+  rows: Stream.Stream<TaskRunView, E>,
+  onTaken?: (bytes: number) => void
+): Stream.Stream<Outcome, E> =>
+  Window.load(services, rows, (view, prepared) => outcome(services, view, prepared), onTaken)
 
 const failed = (services: Services, view: TaskRunView, failure: TaskRunError): Outcome => ({
   taskRun: new TaskRunImpl(services, view),
@@ -87,19 +92,23 @@ const ofParent = (services: Services, parent: TaskRunView): Stream.Stream<Outcom
     }
     const completeness = new Children.Completeness(parent, -1)
     let held: Array<Outcome> | undefined = []
+    const hold = new Hold(services.memory)
     const rows = Stream.mapArray(Children.rows(services, parent, -1), (views) => {
       for (const view of views) completeness.see(view)
       return views
     })
     const children = Stream.mapEffect(
-      Stream.chunks(load(services, rows)),
+      Stream.chunks(load(services, rows, (bytes) => held === undefined ? undefined : hold.add(bytes))),
       (outcomes): Effect.Effect<ReadonlyArray<Outcome>> => {
         if (held === undefined) return Effect.succeed(outcomes)
         for (const outcome of outcomes) held.push(outcome)
-        const tooMany = Children.tooMany(services, parent, held.length)
+        const { refusal } = hold
+        const tooMany = Children.tooMany(services, parent, held.length) ??
+          (refusal === undefined ? undefined : resultError(parent, refusal))
         if (tooMany === undefined) return Effect.succeed([])
         const all = [failed(services, parent, tooMany), ...held]
         held = undefined
+        hold.release()
         return Effect.succeed(all)
       }
     )
@@ -107,9 +116,10 @@ const ofParent = (services: Services, parent: TaskRunView): Stream.Stream<Outcom
       Stream.flattenIterable(children),
       Stream.suspend(() => {
         if (held === undefined) return Stream.empty
+        hold.release()
         return Stream.fromArray([parentOutcome(services, parent, completeness, held), ...held])
       })
-    )
+    ).pipe(Stream.ensuring(Effect.sync(() => hold.release())))
   })
 
 const parentOutcome = (

@@ -3,9 +3,10 @@ import { FlowRunView } from "@effect-prefect/core/FlowRunView"
 import { type CustomResult, isPersisted, type ResultDescriptor } from "@effect-prefect/core/ResultDescriptor"
 import * as State from "@effect-prefect/core/State"
 import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
-import { FormatError } from "@effect-prefect/formats/FormatError"
+import { FormatError, TooLarge } from "@effect-prefect/formats/FormatError"
 import * as ResultFormat from "@effect-prefect/formats/ResultFormat"
 import * as ResultSchema from "@effect-prefect/formats/ResultSchema"
+import { estimate } from "@effect-prefect/formats/ValueSize"
 import * as Effect from "effect/Effect"
 import type * as Schema from "effect/Schema"
 import * as Progress from "../../Progress.ts"
@@ -15,11 +16,13 @@ import {
   type Reason,
   ResultDecodeError,
   ResultError,
+  ResultTooLarge,
   StorageNotProvided,
   UnsupportedResultType
 } from "../../ResultError.ts"
 import { type Options, override, ResultOptions } from "../../ResultOptions.ts"
-import { type Resolution, ResultStorage, type StoredResult } from "../../ResultStorage.ts"
+import { type ReadOptions, type Resolution, ResultStorage, type StoredResult } from "../../ResultStorage.ts"
+import { type Budget, budgetOf, type Lease } from "./memory.ts"
 import { notPersisted } from "./notPersisted.ts"
 
 /**
@@ -29,13 +32,15 @@ export interface Services {
   readonly api: PrefectApi["Service"]
   readonly storage: ResultStorage["Service"]
   readonly options: Options
+  readonly memory: Budget
 }
 
 /** Captures them. */
 export const services: Effect.Effect<Services, never, PrefectApi | ResultStorage> = Effect.gen(function*() {
   const api = yield* PrefectApi
   const storage = yield* ResultStorage
-  return { api, storage, options: optionsOf(storage, yield* ResultOptions) }
+  const options = optionsOf(storage, yield* ResultOptions)
+  return { api, storage, options, memory: budgetOf(storage, options.maxMemory) }
 })
 
 /** The options in force: those of the program, and where it has none, those that the storage was built with. */
@@ -83,21 +88,33 @@ const descriptorOf = (view: RunView): ResultDescriptor | Reason => {
 
 const isReason = (value: ResultDescriptor | Reason): value is Reason => value instanceof Error
 
+/** What is known of a load before it starts. */
+export interface Prepared {
+  /** The memory that it holds. */
+  readonly lease: Lease
+  /** The reader and the location, where a traversal has found them. */
+  readonly resolution?: Resolution | undefined
+}
+
 /**
  * Reads a view's own result. A traversal has resolved the location before, and passes it on.
  */
-export const readStored = (
+const readStored = (
   services: Services,
   view: RunView,
-  resolution?: Resolution | undefined
+  { lease, resolution }: Prepared
 ): Effect.Effect<StoredResult, ResultError> => {
   const descriptor = descriptorOf(view)
   if (isReason(descriptor)) return Effect.fail(resultError(view, descriptor))
   const resolved = resolution?.resolved
+  const options: ReadOptions = {
+    maxBytes: services.options.maxBytes,
+    reserve: (bytes, then) => lease.request(bytes, then)
+  }
   return Effect.mapError(
     resolved?._tag === "Allowed"
-      ? resolved.read(services.options)
-      : services.storage.read(descriptor, services.options),
+      ? resolved.read(options)
+      : services.storage.read(descriptor, options),
     (reason) => resultError(view, unsupported(descriptor, reason))
   )
 }
@@ -115,53 +132,136 @@ const unsupported = (descriptor: ResultDescriptor, reason: Reason): Reason => {
   return why === undefined ? reason : new UnsupportedResultType({ type: reason.type, ...why })
 }
 
+const always = () => true
+
+/**
+ * Loads with memory of the budget, all of which is given back at the end.
+ */
+const withLease = <A, E>(services: Services, use: (prepared: Prepared) => Effect.Effect<A, E>): Effect.Effect<A, E> =>
+  Effect.suspend(() => {
+    const lease = services.memory.open(always).begin()
+    return Effect.ensuring(use({ lease }), Effect.sync(() => lease.release()))
+  })
+
 /**
  * A view's own result: read and decoded. Mapped parents have none.
  */
-export const load = (
+export const load = (services: Services, view: RunView): Effect.Effect<unknown, ResultError> =>
+  withLease(services, (prepared) => loadPrepared(services, view, prepared))
+
+/**
+ * As `load`, with a lease that afterwards holds the memory of the value, or is still under way after a failure.
+ */
+export const loadPrepared = (
   services: Services,
   view: RunView,
-  resolution?: Resolution | undefined
+  prepared: Prepared
 ): Effect.Effect<unknown, ResultError> =>
   Effect.withFiber((fiber) => {
     const callbacks = fiber.getRef(Progress.Current)
+    const { lease } = prepared
     if (callbacks === undefined) {
-      return Effect.flatMap(readStored(services, view, resolution), (stored) => decode(services, view, stored))
+      return Effect.flatMap(readStored(services, view, prepared), (stored) => decode(services, view, stored, lease))
     }
     let bytes = 0
-    return Effect.flatMap(readStored(services, view, resolution), (stored) => {
+    return Effect.flatMap(readStored(services, view, prepared), (stored) => {
       if (stored._tag === "Bytes") bytes = stored.bytes.length
-      return decode(services, view, stored)
+      return decode(services, view, stored, lease)
     }).pipe(
       Effect.tap(() => Effect.sync(() => callbacks.onSettled(false, bytes))),
       Effect.tapError(() => Effect.sync(() => callbacks.onSettled(true, bytes)))
     )
   })
 
-const decode = (services: Services, view: RunView, stored: StoredResult): Effect.Effect<unknown, ResultError> => {
-  if (stored._tag === "Value") return Effect.succeed(stored.value)
-  if (stored.bytes.length === 0 && stored.emptyIsNone === true) return Effect.succeed(null)
+/** Waits until a lease has so many bytes more. */
+const reserve = (lease: Lease, bytes: number): Effect.Effect<void, ResultTooLarge> =>
+  Effect.callback((resume) => {
+    const cancel = lease.request(
+      bytes,
+      (refusal) => resume(refusal === undefined ? Effect.void : Effect.fail(refusal))
+    )
+    return Effect.sync(cancel)
+  })
+
+const decode = (
+  services: Services,
+  view: RunView,
+  stored: StoredResult,
+  lease: Lease
+): Effect.Effect<unknown, ResultError> => {
+  if (stored._tag === "Value") return settle(view, lease, stored.value)
+  // A reader that knew no size has not asked for memory.
+  const missing = stored.bytes.length - lease.held
+  return missing <= 0
+    ? decodeBytes(services, view, stored, lease)
+    : Effect.flatMap(
+      Effect.mapError(reserve(lease, missing), (reason) => resultError(view, reason)),
+      () => decodeBytes(services, view, stored, lease)
+    )
+}
+
+const decodeBytes = (
+  services: Services,
+  view: RunView,
+  stored: Extract<StoredResult, { readonly _tag: "Bytes" }>,
+  lease: Lease
+): Effect.Effect<unknown, ResultError> => {
+  if (stored.bytes.length === 0 && stored.emptyIsNone === true) return settle(view, lease, null)
   const { format, maxBytes, registry } = services.options
   const { bytes, name } = stored
+  let refusal: ResultTooLarge | undefined
+  const options: ResultFormat.DecodeOptions = {
+    name,
+    maxBytes,
+    registry,
+    reserve: (bytes, isGuess) => {
+      // A guess is never the reason why a result does not fit.
+      const room = isGuess ? Math.min(bytes, lease.budget.limit - lease.held) : bytes
+      return Effect.mapError(reserve(lease, room), (reason) => {
+        refusal = reason
+        return tooLarge(reason)
+      })
+    }
+  }
   const decoded: Effect.Effect<unknown, FormatError | Reason> = stored.decode === undefined
-    ? ResultFormat.decode(bytes, { name, format: format ?? stored.format, maxBytes, registry })
-    : stored.decode(bytes, { name, maxBytes, registry })
-  return Effect.mapError(
-    decoded,
-    (error) => resultError(view, error instanceof FormatError ? fromFormatError(error) : error)
-  )
+    ? ResultFormat.decode(bytes, { ...options, format: format ?? stored.format })
+    : stored.decode(bytes, options)
+  return Effect.matchEffect(decoded, {
+    onFailure: (error) =>
+      Effect.fail(resultError(view, refusal ?? (error instanceof FormatError ? fromFormatError(error) : error))),
+    onSuccess: (value) => settle(view, lease, value)
+  })
+}
+
+const tooLarge = ({ limit, size }: ResultTooLarge): FormatError =>
+  new FormatError({ reason: new TooLarge({ limit, ...(size === undefined ? {} : { size }) }) })
+
+/** From here on the lease holds the value alone. */
+const settle = (view: RunView, lease: Lease, value: unknown): Effect.Effect<unknown, ResultError> => {
+  const size = estimate(value)
+  if (size > lease.budget.limit) {
+    return Effect.fail(
+      resultError(view, new ResultTooLarge({ limit: lease.budget.limit, unit: "memory", size }))
+    )
+  }
+  lease.settle(size)
+  return Effect.succeed(value)
 }
 
 /**
  * A view's own result as it was stored.
  */
 export const loadBytes = (services: Services, view: RunView): Effect.Effect<Uint8Array, ResultError> =>
-  Effect.flatMap(readStored(services, view), (stored) =>
-    stored._tag === "Bytes"
-      ? Effect.succeed(stored.bytes)
-      : Effect.fail(
-        resultError(view, new ResultDecodeError({ detail: "its storage gives a value, which has no stored bytes" }))
-      ))
+  withLease(
+    services,
+    (prepared) =>
+      Effect.flatMap(readStored(services, view, prepared), (stored) =>
+        stored._tag === "Bytes"
+          ? Effect.succeed(stored.bytes)
+          : Effect.fail(
+            resultError(view, new ResultDecodeError({ detail: "its storage gives a value, which has no stored bytes" }))
+          ))
+  )
 
 /**
  * A run's result, decoded by a schema of the caller's.

@@ -9,10 +9,10 @@ import * as Result from "effect/Result"
 import type * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { NotFinished, type ResultError } from "../../ResultError.ts"
-import type { Resolution } from "../../ResultStorage.ts"
 import * as Children from "./children.ts"
-import { decodeAs, load, loadBytes, resultError, type Services } from "./load.ts"
+import { decodeAs, load, loadBytes, loadPrepared, type Prepared, resultError, type Services } from "./load.ts"
 import { memoize } from "./memoize.ts"
+import { Hold } from "./memory.ts"
 import type { MappedStateCounts, Outcome, TaskRun, TaskRunError } from "./model.ts"
 import { awaitSettled, type PollOptions } from "./polling.ts"
 import * as Window from "./window.ts"
@@ -63,7 +63,7 @@ export class TaskRunImpl implements TaskRun {
     return Window.load(
       services,
       Children.childViews(services, this.view, mapIndex),
-      (view, resolution) => outcome(services, view, resolution)
+      (view, prepared) => outcome(services, view, prepared)
     )
   }
   outcomesBetween(after: number, until: number | null): Stream.Stream<Outcome, TaskRunError> {
@@ -71,7 +71,7 @@ export class TaskRunImpl implements TaskRun {
     return Window.load(
       services,
       Children.viewsBetween(services, this.view, after, until),
-      (view, resolution) => outcome(services, view, resolution)
+      (view, prepared) => outcome(services, view, prepared)
     )
   }
   get mappedStateCounts(): Effect.Effect<MappedStateCounts, TaskRunError> {
@@ -144,16 +144,19 @@ const mapNonEmpty = <A, B>(array: ReadonlyArray<A>, f: (a: A) => B) => array.map
 export const outcome = (
   services: Services,
   view: TaskRunView,
-  resolution?: Resolution | undefined
+  prepared?: Prepared | undefined
 ): Effect.Effect<Outcome> =>
-  Effect.map(Effect.result(load(services, view, resolution)), (result) => ({
-    taskRun: new TaskRunImpl(
-      services,
-      view,
-      Result.isSuccess(result) ? { result: Effect.succeed(result.success) } : undefined
-    ),
-    result
-  }))
+  Effect.map(
+    Effect.result(prepared === undefined ? load(services, view) : loadPrepared(services, view, prepared)),
+    (result) => ({
+      taskRun: new TaskRunImpl(
+        services,
+        view,
+        Result.isSuccess(result) ? { result: Effect.succeed(result.success) } : undefined
+      ),
+      result
+    })
+  )
 
 /**
  * The results of all children. Their completeness is judged before any child's own failure, so after a failure the rows
@@ -172,23 +175,27 @@ const loadChildren = (services: Services, parent: TaskRunView): Effect.Effect<Ar
       })
     const values: Array<unknown> = []
     let failure: ResultError | undefined
+    const hold = new Hold(services.memory)
     const results = Window.load(
       services,
       rows(-1),
-      (view, resolution) => Effect.result(load(services, view, resolution))
+      (view, prepared) => Effect.result(loadPrepared(services, view, prepared)),
+      hold.add
     )
     const walk = Stream.runForEachArray(results, (results) => {
       for (const result of results) {
         if (Result.isSuccess(result)) values.push(result.success)
         else return Effect.fail(failure = result.failure)
       }
-      return Effect.void
+      const { refusal } = hold
+      return refusal === undefined ? Effect.void : Effect.fail(resultError(parent, refusal))
     })
     return Effect.andThen(Children.tell(parent, -1), walk).pipe(
       Effect.catchIf((error) => error === failure, () => Stream.runDrain(rows(completeness.last))),
       Effect.flatMap(() => {
         const problem = completeness.finish() ?? failure
         return problem === undefined ? Effect.succeed(values) : Effect.fail(problem)
-      })
+      }),
+      Effect.ensuring(Effect.sync(() => hold.release()))
     )
   })

@@ -6,10 +6,11 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Pull from "effect/Pull"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Resolution, StorageReader } from "../../ResultStorage.ts"
-import { readableDescriptor, type Services } from "./load.ts"
+import { type Prepared, readableDescriptor, type Services } from "./load.ts"
+import type { Lease } from "./memory.ts"
 
 /**
  * How many children are under way or wait for an earlier one. A slow child holds up the others only when so many came
@@ -20,8 +21,8 @@ const windowSize = 2048
 /** A child from when it is let into the window until it is given. */
 interface Slot<A> {
   readonly view: TaskRunView
-  /** The reader and the location, which are found once. Undefined where the reader does not matter. */
-  readonly resolution: Resolution | undefined
+  /** The reader and the location, which are found once: no location where the reader does not matter. */
+  readonly prepared: Prepared
   loaded: { readonly value: A } | undefined
   /** The next child. */
   next: Slot<A> | undefined
@@ -37,14 +38,15 @@ interface Lanes<A> {
   last: Slot<A> | undefined
 }
 
-/** Loads a view, whose location may have been resolved before. */
-type Load<A> = (view: TaskRunView, resolution: Resolution | undefined) => Effect.Effect<A>
+/** Loads a view, whose location may have been resolved before, with memory of the window. */
+type Load<A> = (view: TaskRunView, prepared: Prepared) => Effect.Effect<A>
 
 class Window<A, E> {
   private readonly services: Services
   private readonly source: Pull.Pull<NonEmptyReadonlyArray<TaskRunView>, E>
   private readonly load: Load<A>
   private readonly scope: Scope.Scope
+  private readonly onTaken: ((bytes: number) => void) | undefined
   private readonly lanes = new Map<StorageReader | undefined, Lanes<A>>()
   /** The children in the window. */
   private first: Slot<A> | undefined
@@ -63,12 +65,14 @@ class Window<A, E> {
     services: Services,
     source: Pull.Pull<NonEmptyReadonlyArray<TaskRunView>, E>,
     load: Load<A>,
-    scope: Scope.Scope
+    scope: Scope.Scope,
+    onTaken: ((bytes: number) => void) | undefined
   ) {
     this.services = services
     this.source = source
     this.load = load
     this.scope = scope
+    this.onTaken = onTaken
   }
 
   readonly pull: Pull.Pull<NonEmptyReadonlyArray<A>, E> = Effect.suspend(() =>
@@ -81,6 +85,12 @@ class Window<A, E> {
       })
       : this.take
   )
+
+  /** Gives back the memory of what nobody will take. */
+  readonly close: Effect.Effect<void> = Effect.sync(() => {
+    for (let slot = this.first; slot !== undefined; slot = slot.next) slot.prepared.lease.release()
+    this.first = undefined
+  })
 
   private readonly take: Pull.Pull<NonEmptyReadonlyArray<A>, E> = Effect.suspend(() => {
     if (this.first?.loaded !== undefined) return this.give()
@@ -108,10 +118,20 @@ class Window<A, E> {
   private give(): Pull.Pull<NonEmptyReadonlyArray<A>, E> {
     const values: Array<A> = []
     let slot = this.first
-    for (; slot?.loaded !== undefined; slot = slot.next) values.push(slot.loaded.value)
+    const taken: Array<Lease> = []
+    for (; slot?.loaded !== undefined; slot = slot.next) {
+      values.push(slot.loaded.value)
+      if (slot.prepared.lease.held > 0) taken.push(slot.prepared.lease)
+    }
     this.first = slot
     if (slot === undefined) this.last = undefined
     this.size -= values.length
+    // Only now: what gets their memory may be loaded at once, and would be given too.
+    for (const lease of taken) {
+      this.onTaken?.(lease.held)
+      lease.release()
+    }
+    this.services.memory.letIn()
     return Effect.as(this.admit, values as unknown as NonEmptyReadonlyArray<A>)
   }
 
@@ -121,7 +141,9 @@ class Window<A, E> {
     for (; this.size < windowSize && this.at < this.rows.length; this.at++, this.size++) {
       const view = this.rows[this.at]!
       const resolution = this.resolve(view)
-      const slot: Slot<A> = { view, resolution, loaded: undefined, next: undefined, nextOfLanes: undefined }
+      const lease = this.services.memory.open(() => this.first === slot)
+      const prepared: Prepared = { lease, resolution }
+      const slot: Slot<A> = { view, prepared, loaded: undefined, next: undefined, nextOfLanes: undefined }
       if (this.last === undefined) this.first = slot
       else this.last.next = slot
       this.last = slot
@@ -173,11 +195,14 @@ class Window<A, E> {
           slot = lanes.first
           lanes.first = slot.nextOfLanes
           if (lanes.first === undefined) lanes.last = undefined
+          slot.prepared.lease.begin()
           return true
         },
-        body: () => this.load(slot.view, slot.resolution),
+        body: () => this.load(slot.view, slot.prepared),
         step: (value) => {
           slot.loaded = { value }
+          // A failure holds nothing.
+          if (slot.prepared.lease.isUnderWay) slot.prepared.lease.release()
           if (slot === this.first) this.wakeConsumer?.()
         }
       }),
@@ -224,11 +249,17 @@ class Window<A, E> {
 
 /**
  * Loads each view, in their order, each storage with its own bound. What comes after a slow one is loaded meanwhile;
- * nothing is loaded before it is pulled, and no more than a window ahead.
+ * nothing is loaded before it is pulled, and no more than a window ahead. `onTaken` is told the memory of each value that
+ * leaves the window.
  */
 export const load = <A, E, R = never>(
   services: Services,
   views: Stream.Stream<TaskRunView, E, R>,
-  load: Load<A>
+  load: Load<A>,
+  onTaken?: (bytes: number) => void
 ): Stream.Stream<A, E, R> =>
-  Stream.transformPull(views, (pull, scope) => Effect.sync(() => new Window(services, pull, load, scope).pull))
+  Stream.transformPull(views, (pull, scope) =>
+    Effect.suspend(() => {
+      const window = new Window(services, pull, load, scope, onTaken)
+      return Effect.as(Scope.addFinalizer(scope, window.close), window.pull)
+    }))

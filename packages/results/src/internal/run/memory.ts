@@ -1,0 +1,170 @@
+/** One budget of memory over all loads under way, and over finished results that nobody has taken yet. */
+import { ResultTooLarge } from "../../ResultError.ts"
+
+/** Called with nothing when there is room, or with the reason why there never will be. */
+type Granted = (refusal: ResultTooLarge | undefined) => void
+
+interface Waiter {
+  readonly lease: Lease
+  readonly bytes: number
+  readonly granted: Granted
+}
+
+const nothing = () => {}
+
+/**
+ * Memory that one load holds, from its start until its value is taken.
+ *
+ * Loads get room in the order in which they began. When every load waits, one that somebody cannot go on without gets
+ * room beyond the limit: so none waits for ever, and no more than one of them exceeds the limit at a time.
+ */
+export class Lease {
+  readonly budget: Budget
+  /** The order in which loads began. */
+  readonly turn: number
+  /** Whether somebody waits for the value, rather than for one before it. */
+  readonly isNeeded: () => boolean
+  held = 0
+  isUnderWay = false
+
+  constructor(budget: Budget, turn: number, isNeeded: () => boolean) {
+    this.budget = budget
+    this.turn = turn
+    this.isNeeded = isNeeded
+  }
+
+  /** The load has begun: from now on it may be waited for to free memory. */
+  begin(): this {
+    this.budget.begin(this)
+    return this
+  }
+
+  /** Asks for more bytes; calls back at once when there is room. Returns what gives the wait up. */
+  request(bytes: number, granted: Granted): () => void {
+    return this.budget.request(this, bytes, granted)
+  }
+
+  /** The load has ended with a value of so many bytes, which are held until the release. */
+  settle(bytes: number): void {
+    this.budget.settle(this, bytes)
+  }
+
+  release(): void {
+    this.budget.settle(this, 0)
+  }
+}
+
+export class Budget {
+  readonly limit: number
+  private used = 0
+  private turns = 0
+  private underWay = 0
+  private waiters: Array<Waiter> = []
+
+  constructor(limit: number) {
+    this.limit = limit
+  }
+
+  /** The bytes that are held now. */
+  get held(): number {
+    return this.used
+  }
+
+  /** A lease for a load that has not begun. */
+  open(isNeeded: () => boolean): Lease {
+    return new Lease(this, this.turns++, isNeeded)
+  }
+
+  begin(lease: Lease): void {
+    lease.isUnderWay = true
+    this.underWay++
+  }
+
+  request(lease: Lease, bytes: number, granted: Granted): () => void {
+    if (lease.held + bytes > this.limit) {
+      granted(new ResultTooLarge({ limit: this.limit, unit: "memory", size: lease.held + bytes }))
+      return nothing
+    }
+    const first = this.waiters[0]
+    if (this.used + bytes <= this.limit && (first === undefined || first.lease.turn > lease.turn)) {
+      this.grant(lease, bytes)
+      granted(undefined)
+      return nothing
+    }
+    const waiter: Waiter = { lease, bytes, granted }
+    let at = this.waiters.length
+    while (at > 0 && this.waiters[at - 1]!.lease.turn > lease.turn) at--
+    this.waiters.splice(at, 0, waiter)
+    this.letIn()
+    return () => {
+      const index = this.waiters.indexOf(waiter)
+      if (index < 0) return
+      this.waiters.splice(index, 1)
+      this.letIn()
+    }
+  }
+
+  settle(lease: Lease, bytes: number): void {
+    this.used += bytes - lease.held
+    lease.held = bytes
+    if (lease.isUnderWay) {
+      lease.isUnderWay = false
+      this.underWay--
+    }
+    this.letIn()
+  }
+
+  /** Room may have become free, or a waiting load may have become one that is needed. */
+  letIn(): void {
+    while (this.waiters.length > 0) {
+      const first = this.waiters[0]!
+      const next = this.used + first.bytes <= this.limit
+        ? first
+        // Nothing that is under way will free memory.
+        : this.underWay === this.waiters.length
+        ? this.waiters.find(({ lease }) => lease.isNeeded())
+        : undefined
+      if (next === undefined) return
+      this.waiters.splice(this.waiters.indexOf(next), 1)
+      this.grant(next.lease, next.bytes)
+      next.granted(undefined)
+    }
+  }
+
+  private grant(lease: Lease, bytes: number): void {
+    this.used += bytes
+    lease.held += bytes
+  }
+}
+
+const budgets = new WeakMap<object, Map<number, Budget>>()
+
+/** The budget of everything that is loaded through one storage under one limit. */
+export const budgetOf = (storage: object, limit: number): Budget => {
+  let byLimit = budgets.get(storage)
+  if (byLimit === undefined) budgets.set(storage, byLimit = new Map())
+  let budget = byLimit.get(limit)
+  if (budget === undefined) byLimit.set(limit, budget = new Budget(limit))
+  return budget
+}
+
+/** Memory of values that are put together into one result, until it is given. */
+export class Hold {
+  private readonly lease: Lease
+
+  constructor(budget: Budget) {
+    this.lease = budget.open(() => false)
+  }
+
+  readonly add = (bytes: number): void => this.lease.settle(this.lease.held + bytes)
+
+  /** The reason why the values are too many; undefined while they are not. */
+  get refusal(): ResultTooLarge | undefined {
+    const { budget: { limit }, held } = this.lease
+    return held <= limit ? undefined : new ResultTooLarge({ limit, unit: "memory", size: held })
+  }
+
+  release(): void {
+    this.lease.release()
+  }
+}

@@ -1,0 +1,238 @@
+/** The memory of loads under way, and of results that nobody has taken, keeps to one budget. */
+import * as MemoryApi from "@effect-prefect/api/MemoryApi"
+import type { PrefectApi } from "@effect-prefect/api/PrefectApi"
+import * as FlowRun from "@effect-prefect/results/FlowRun"
+import * as LocalStorage from "@effect-prefect/results/LocalStorage"
+import * as ResultOptions from "@effect-prefect/results/ResultOptions"
+import type { ResultStorage } from "@effect-prefect/results/ResultStorage"
+import * as TaskRun from "@effect-prefect/results/TaskRun"
+import { assert, describe, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
+import * as Stream from "effect/Stream"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { gzipSync } from "node:zlib"
+import { Budget, Hold } from "../src/internal/run/memory.ts"
+import { flowRunId, mappedTables, numberOf, storageOf } from "./support/world.ts"
+
+const parent = TaskRun.fromTaskRunId("parent")
+const provide = (
+  api: Layer.Layer<PrefectApi>,
+  storage: Layer.Layer<ResultStorage, unknown>,
+  options: Partial<ResultOptions.Options>
+) => Effect.provide(Layer.mergeAll(api, storage, ResultOptions.layer(options)))
+
+/** JSON text of so many bytes, whose value takes about as many. */
+const textOf = (bytes: number) => new TextEncoder().encode(JSON.stringify("x".repeat(bytes - 2)))
+const stored = (bytes: Uint8Array) => Effect.succeed({ _tag: "Bytes" as const, bytes, name: "x.json" })
+const yields = Effect.forEach(Array.from({ length: 200 }), () => Effect.yieldNow, { discard: true })
+
+describe("a budget", () => {
+  const waiting = (budget: Budget) => budget.open(() => false).begin()
+  const log = () => {
+    const granted: Array<string> = []
+    return {
+      granted,
+      as: (name: string) => (refusal: unknown) => void granted.push(refusal ? `${name} refused` : name)
+    }
+  }
+
+  it("lets in what fits, and the others in the order in which they began", () => {
+    const budget = new Budget(100)
+    const { as, granted } = log()
+    const [a, b, c] = [waiting(budget), waiting(budget), waiting(budget)] as const
+    a.request(60, as("a"))
+    c.request(50, as("c"))
+    b.request(60, as("b"))
+    assert.deepStrictEqual(granted, ["a"])
+    a.settle(10)
+    assert.deepStrictEqual(granted, ["a", "b"])
+    b.release()
+    assert.deepStrictEqual(granted, ["a", "b", "c"])
+    a.release()
+    c.release()
+    assert.strictEqual(budget.held, 0)
+  })
+
+  it("refuses what can never fit", () => {
+    const budget = new Budget(100)
+    const { as, granted } = log()
+    const lease = budget.open(() => true).begin()
+    lease.request(60, as("a"))
+    lease.request(41, as("b"))
+    assert.deepStrictEqual(granted, ["a", "b refused"])
+  })
+
+  it("when all wait, lets in one that somebody cannot go on without, and no other", () => {
+    const budget = new Budget(100)
+    const { as, granted } = log()
+    const hold = new Hold(budget)
+    hold.add(90)
+    let needed = false
+    const [a, b] = [waiting(budget), budget.open(() => needed).begin()] as const
+    a.request(50, as("a"))
+    b.request(50, as("b"))
+    assert.deepStrictEqual(granted, [])
+    needed = true
+    budget.letIn()
+    assert.deepStrictEqual(granted, ["b"])
+    assert.strictEqual(budget.held, 140)
+    b.release()
+    assert.deepStrictEqual(granted, ["b"])
+    hold.release()
+    assert.deepStrictEqual(granted, ["b", "a"])
+  })
+
+  it("forgets those who gave up, and lets in who comes after them", () => {
+    const budget = new Budget(100)
+    const { as, granted } = log()
+    const [a, b, c] = [waiting(budget), waiting(budget), waiting(budget)] as const
+    a.request(60, as("a"))
+    const cancel = b.request(60, as("b"))
+    c.request(40, as("c"))
+    cancel()
+    assert.deepStrictEqual(granted, ["a", "c"])
+  })
+})
+
+describe("a walk", () => {
+  const count = 60
+  const size = 10_000
+
+  it.effect("with a slow consumer keeps no more than the budget", () => {
+    let live = 0
+    const storage = storageOf(() =>
+      Effect.sync(() => {
+        live++
+        return { _tag: "Bytes" as const, bytes: textOf(size), name: "x.json" }
+      })
+    )
+    return Effect.gen(function*() {
+      const gate = yield* Deferred.make<void>()
+      const seen: Array<number> = []
+      const fiber = yield* Effect.forkChild(
+        Stream.runForEach((yield* parent).outcomes, ({ result, taskRun }) => {
+          assert.isTrue(Result.isSuccess(result))
+          seen.push(taskRun.view.mapIndex)
+          return seen.length === 1 ? Deferred.await(gate) : Effect.void
+        })
+      )
+      yield* yields
+      // Five were given and five fit; eight that were read without having said their size wait to be decoded.
+      assert.isAtMost(live, 5 + 5 + 8)
+      yield* Deferred.succeed(gate, undefined)
+      yield* Fiber.join(fiber)
+      assert.deepStrictEqual(seen, Array.from({ length: count }, (_, index) => index))
+    }).pipe(provide(MemoryApi.layer(mappedTables(count)), storage.layer, { maxMemory: 5 * size + 1000 }))
+  })
+
+  it.effect("whose consumer loads other results goes on, however full it is", () => {
+    const storage = storageOf(() => stored(textOf(size)))
+    return Effect.gen(function*() {
+      const taskRun = yield* parent
+      let inner = 0
+      yield* Stream.runForEach(taskRun.outcomes, ({ taskRun: child }) =>
+        Effect.gen(function*() {
+          const again = yield* TaskRun.fromView(child.view)
+          yield* again.getResult
+          inner += (yield* Stream.runCollect(Stream.take(taskRun.outcomes, 2))).length
+        }))
+      assert.strictEqual(inner, 2 * count)
+    }).pipe(provide(MemoryApi.layer(mappedTables(count)), storage.layer, { maxMemory: 2 * size + 1000 }))
+  })
+
+  it.effect("gives a child that can never fit as ResultTooLarge, and the others", () => {
+    const storage = storageOf((location) => stored(textOf(numberOf(location) === 7 ? 10 * size : size)))
+    return Effect.gen(function*() {
+      const outcomes = yield* Stream.runCollect((yield* parent).outcomes)
+      assert.deepStrictEqual(
+        outcomes.flatMap(({ result, taskRun }) =>
+          Result.isFailure(result) ? [[taskRun.view.mapIndex, result.failure.reason._tag, result.failure.message]] : []
+        ),
+        [[7, "ResultTooLarge", (outcomes[7]!.result as Result.Failure<unknown, Error>).failure.message]]
+      )
+      assert.include(String((outcomes[7]!.result as Result.Failure<unknown, Error>).failure.message), "maxMemory")
+    }).pipe(provide(MemoryApi.layer(mappedTables(20)), storage.layer, { maxMemory: 5 * size }))
+  })
+
+  it.effect("that is given up gives its memory back", () => {
+    const storage = storageOf(() => stored(textOf(size)))
+    return Effect.gen(function*() {
+      const taskRun = yield* parent
+      for (let turn = 0; turn < 20; turn++) {
+        assert.lengthOf(yield* Stream.runCollect(Stream.take(taskRun.outcomes, 3)), 3)
+      }
+      assert.lengthOf(yield* Stream.runCollect(taskRun.outcomes), count)
+    }).pipe(provide(MemoryApi.layer(mappedTables(count)), storage.layer, { maxMemory: 4 * size }))
+  })
+})
+
+describe("a result that is put together", () => {
+  it.effect("of more than the budget is ResultTooLarge, and gives its memory back", () => {
+    const storage = storageOf(() => stored(textOf(10_000)))
+    return Effect.gen(function*() {
+      const taskRun = yield* parent
+      for (let turn = 0; turn < 3; turn++) {
+        const error = yield* Effect.flip(taskRun.getResult)
+        assert.strictEqual(error.reason._tag, "ResultTooLarge")
+        assert.include(error.message, "maxMemory")
+      }
+      const few = yield* Stream.runCollect(Stream.take(taskRun.outcomes, 3))
+      assert.lengthOf(few, 3)
+    }).pipe(provide(MemoryApi.layer(mappedTables(30)), storage.layer, { maxMemory: 100_000 }))
+  })
+
+  it.effect("of a flow run: the parent is too large, and its children follow", () => {
+    const storage = storageOf(() => stored(textOf(10_000)))
+    return Effect.gen(function*() {
+      const flowRun = yield* FlowRun.fromFlowRunId(flowRunId)
+      const outcomes = yield* Stream.runCollect(flowRun.results)
+      const [first, ...children] = outcomes
+      assert.strictEqual(
+        first !== undefined && Result.isFailure(first.result) && first.result.failure.reason._tag,
+        "ResultTooLarge"
+      )
+      assert.lengthOf(children, 30)
+      assert.isTrue(children.every(({ result }) => Result.isSuccess(result)))
+    }).pipe(provide(MemoryApi.layer(mappedTables(30)), storage.layer, { maxMemory: 100_000 }))
+  })
+})
+
+describe("files that unzip to many times their size", () => {
+  it.live("are decompressed a few at a time", () =>
+    Effect.gen(function*() {
+      const folder = yield* Effect.acquireRelease(
+        Effect.sync(() => mkdtempSync(join(tmpdir(), "memory-"))),
+        (path) => Effect.sync(() => rmSync(path, { recursive: true }))
+      )
+      const megabytes = 6
+      const zipped = gzipSync(textOf(megabytes * 2 ** 20))
+      for (let index = 0; index < 24; index++) writeFileSync(join(folder, `${index}.json`), zipped)
+      const tables = mappedTables(24, {
+        change: (index) => ({
+          serialized_state: {
+            type: "Success",
+            _result: { type: "LocalResult", location: join(folder, `${index}.json`) }
+          }
+        })
+      })
+      let most = 0
+      yield* Effect.gen(function*() {
+        const outcomes = (yield* parent).outcomes
+        yield* Stream.runForEachArray(outcomes, (array) =>
+          Effect.sync(() => {
+            for (const { result } of array) assert.isTrue(Result.isSuccess(result))
+            most = Math.max(most, array.length)
+          }))
+      }).pipe(
+        provide(MemoryApi.layer(tables), LocalStorage.layer({ roots: [folder] }), { maxMemory: 40 * 2 ** 20 })
+      )
+      // Of those that wait to be taken no more fit.
+      assert.isAtMost(most * megabytes, 40)
+    }).pipe(Effect.scoped))
+})
