@@ -18,6 +18,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
+import { spawn } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import { styleText } from "node:util"
 
@@ -104,6 +105,26 @@ const demo = Effect.gen(function*() {
   yield* say("  npx effect-prefect flow-run list --archive DIR          an archive folder: tables/*.jsonl, mounts.json")
   yield* say("  npx effect-prefect flow-run results ID --archive DIR --json")
   yield* say("  in code: TaskRun.fromTaskRunId(id), six lines in README.md")
+  yield* say()
+  yield* say(bold("The same to look at, in a browser"))
+  yield* say(
+    "  npm start -- --ui                                       this run: its tasks, mapped children and results"
+  )
+  yield* say("  npx effect-prefect ui --archive DIR --open")
 })
 
-demo.pipe(Effect.provide(services), NodeRuntime.runMain)
+/** `npm start -- --ui`: the page of the same archive, in this system's browser. Other flags are those of the command. */
+const showPage = (flags: ReadonlyArray<string>): void => {
+  const command = fileURLToPath(new URL("../../../packages/cli/bin/effect-prefect.js", import.meta.url))
+  const child = spawn(process.execPath, [command, "ui", "--archive", archive, "--open", ...flags], { stdio: "inherit" })
+  const forward = (signal: NodeJS.Signals) => {
+    if (signal !== "SIGINT" || !process.stdin.isTTY) child.kill(signal)
+  }
+  process.on("SIGINT", forward)
+  process.on("SIGTERM", forward)
+  child.on("exit", (code) => process.exitCode = code ?? 0)
+}
+
+const flags = process.argv.slice(2)
+if (flags.includes("--ui")) showPage(flags.filter((flag) => flag !== "--ui"))
+else demo.pipe(Effect.provide(services), NodeRuntime.runMain)

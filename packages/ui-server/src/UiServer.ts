@@ -28,6 +28,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import { HttpApiSchemaError } from "effect/http-api/HttpApiError"
+import * as HttpBody from "effect/http/HttpBody"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
@@ -37,6 +38,7 @@ import * as SchemaIssue from "effect/SchemaIssue"
 import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import * as Assets from "./internal/assets.ts"
+import { makeRename } from "./internal/folders.ts"
 import * as Guard from "./internal/guard.ts"
 import { BackendHandlers } from "./internal/handlers/backend.ts"
 import { FlowRunHandlers } from "./internal/handlers/flowRuns.ts"
@@ -166,16 +168,18 @@ export const layer = (
   const prefix = (options.prefix ?? "").replace(/\/+$/, "")
   const limits = options.limits ?? {}
   const about = options.about ?? {}
+  const rename = makeRename(about.folders)
   const live = {
     isStatic: about.kind === "archive",
-    pollMillis: Duration.toMillis(options.pollInterval ?? "2 seconds")
+    pollMillis: Duration.toMillis(options.pollInterval ?? "2 seconds"),
+    rename
   }
   const api = HttpApiBuilder.layer(UiApi, { openapiPath: "/api/openapi.json" }).pipe(
     Layer.provide([
       BackendHandlers(about),
       FlowHandlers,
       FlowRunHandlers(live),
-      TaskRunHandlers,
+      TaskRunHandlers(rename),
       ResultHandlers(limits)
     ]),
     Layer.provide(NodeHttpServer.layerHttpServices)
@@ -205,6 +209,14 @@ export const layer = (
         return yield* effect
       })
 
+    /** The sentences of failures name no folder of this machine. */
+    const renamed = (response: HttpServerResponse.HttpServerResponse): HttpServerResponse.HttpServerResponse => {
+      const { body, status } = response
+      if (status < 400 || body._tag !== "Uint8Array" || about.folders === undefined) return response
+      const text = rename(new TextDecoder().decode(body.body))
+      return HttpServerResponse.setBody(response, HttpBody.text(text, "application/json"))
+    }
+
     const handle = Effect.fnUntraced(function*(request: HttpServerRequest.HttpServerRequest) {
       const url = request.url.startsWith(prefix) ? request.url.slice(prefix.length) : request.url
       const query = url.indexOf("?")
@@ -224,7 +236,7 @@ export const layer = (
           Cause.hasInterruptsOnly(cause) ? Effect.failCause(cause as Cause.Cause<never>) : fromCause(cause)
         )
       )
-      const response = Guard.secured(answered, true)
+      const response = Guard.secured(renamed(answered), true)
       return response.status >= 400 && request.headers[quietHeader] === "1"
         ? HttpServerResponse.setHeader(
           HttpServerResponse.setStatus(response, 200),

@@ -173,7 +173,10 @@ export function Grid<Row>(props: GridProps<Row>) {
       aria-busy={props.isBusy === true ? "true" : undefined}
       aria-activedescendant={isActiveSeen ? cellId(activeRow, activeColumn) : undefined}
       tabIndex={0}
-      style={{ maxHeight: `${view + headTall + 2 + (wide && totalWidth > width ? 16 : 0)}px` }}
+      style={{
+        maxHeight: `${view + headTall + 2 + (wide && totalWidth > width ? 16 : 0)}px`,
+        maxWidth: wide ? `${totalWidth + 18}px` : undefined
+      }}
       onKeyDown={onKeyDown}
       onScroll={(event) => {
         const { scrollLeft, scrollTop } = event.currentTarget

@@ -50,6 +50,7 @@ const aboutOf = Effect.fnUntraced(function*(
   const own = yield* ArchiveApi.readMounts(archive.directory)
   return {
     kind: "archive",
+    folders: [{ path: archive.directory, name: "the archive" }],
     // Where the archive itself is says more of this machine than the page needs.
     mounts: [...own.map(({ from, to, within }) => ({ from, to: to.slice(within.length + 1) })), ...named],
     problems: archive.problems.pipe(

@@ -89,38 +89,39 @@ const valueText = (value: unknown): Effect.Effect<Text, unknown> =>
   })
 
 /** One outcome as the command prints it; a value over 2 KiB is cut. */
-export const outcome = ({ result, taskRun }: TaskRun.Outcome): Effect.Effect<Models.Outcome> => {
-  const { view } = taskRun
-  const head = {
-    task_run_id: view.taskRunId,
-    task_slug: view.taskSlug,
-    map_index: view.mapIndex,
-    state: State.typeName(view.state)
-  }
-  if (Result.isFailure(result)) {
-    const message = summaryOf(result.failure)
-    return Effect.succeed({ ...head, outcome: { error: { reason: result.failure.reason._tag, message } } })
-  }
-  return Effect.match(valueText(result.success), {
-    onSuccess: ({ bytes, text }): Models.Outcome => ({
-      ...head,
-      outcome: bytes <= maxValueText
-        ? { value: JSON.parse(text) as Schema.Json }
-        : { value: text.slice(0, maxValueText), cut: true, bytes }
-    }),
-    onFailure: (error): Models.Outcome => {
-      const reason = fromFormatError(error as JsonProjectionError)
-      return {
+export const outcome =
+  (rename: (text: string) => string) => ({ result, taskRun }: TaskRun.Outcome): Effect.Effect<Models.Outcome> => {
+    const { view } = taskRun
+    const head = {
+      task_run_id: view.taskRunId,
+      task_slug: view.taskSlug,
+      map_index: view.mapIndex,
+      state: State.typeName(view.state)
+    }
+    if (Result.isFailure(result)) {
+      const message = summaryOf(result.failure)
+      return Effect.succeed({ ...head, outcome: { error: { reason: result.failure.reason._tag, message } } })
+    }
+    return Effect.match(valueText(result.success), {
+      onSuccess: ({ bytes, text }): Models.Outcome => ({
         ...head,
-        outcome: {
-          error: {
-            reason: reason._tag,
-            message: `${view.taskSlug ?? "task run"} (${view.taskRunId}): ${reason.summary}`
+        outcome: bytes <= maxValueText
+          ? { value: JSON.parse(text) as Schema.Json }
+          : { value: text.slice(0, maxValueText), cut: true, bytes }
+      }),
+      onFailure: (error): Models.Outcome => {
+        const reason = fromFormatError(error as JsonProjectionError)
+        return {
+          ...head,
+          outcome: {
+            error: {
+              reason: reason._tag,
+              message: `${view.taskSlug ?? "task run"} (${view.taskRunId}): ${reason.summary}`
+            }
           }
         }
       }
-    }
-  })
-}
+    })
+  }
 
 type JsonProjectionError = Parameters<typeof fromFormatError>[0]

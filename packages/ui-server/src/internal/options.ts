@@ -1,6 +1,7 @@
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
+import type { Folder } from "./folders.ts"
 
 /** Bounds of what the page's server keeps and does at once. */
 export interface Limits {
@@ -24,6 +25,8 @@ export interface About {
   readonly kind?: string | undefined
   /** What may be read: as `--mount` names it. */
   readonly mounts?: ReadonlyArray<{ readonly from: string; readonly to: string | null }> | undefined
+  /** Folders of this machine, and what the page calls them in the sentences of failures. */
+  readonly folders?: ReadonlyArray<Folder> | undefined
   /** Lines of an archive that could not be used: where, and why. */
   readonly problems?: Effect.Effect<ReadonlyArray<{ readonly place: string; readonly problem: string }>> | undefined
 }

@@ -286,7 +286,8 @@ export const TaskRunPage = ({ id, view }: { readonly id: string; readonly view: 
             <a href={href(["flow-runs"])}>Flow runs</a>
             {flowRunId === null ? null : (
               <>
-                › <a href={href(["flow-runs", flowRunId])}>{visible(flowRun.data?.name ?? flowRunId)}</a>
+                {" › "}
+                <a href={href(["flow-runs", flowRunId])}>{visible(flowRun.data?.name ?? flowRunId)}</a>
               </>
             )}
           </>

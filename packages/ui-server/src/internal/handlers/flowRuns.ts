@@ -49,7 +49,9 @@ const mappedOf = (
   }))
 }
 
-export const FlowRunHandlers = (options: { readonly isStatic: boolean; readonly pollMillis: number }) =>
+export const FlowRunHandlers = (
+  options: { readonly isStatic: boolean; readonly pollMillis: number; readonly rename: (text: string) => string }
+) =>
   HttpApiBuilder.group(
     UiApi,
     "flowRuns",
@@ -87,12 +89,12 @@ export const FlowRunHandlers = (options: { readonly isStatic: boolean; readonly 
         }))
       })
 
-      const logs = (query: { readonly flowRunId: string }, options: {
+      const logs = (query: { readonly flowRunId: string }, filter: {
         readonly level?: "DEBUG" | "INFO" | "WARNING" | "ERROR" | "CRITICAL" | undefined
         readonly q?: string | undefined
         readonly after?: string | undefined
         readonly limit?: number | undefined
-      }) => logLines(api, query, options)
+      }) => logLines(api, query, filter)
 
       return handlers.handleAll({
         list: Effect.fnUntraced(function*({ query }) {
@@ -194,7 +196,7 @@ export const FlowRunHandlers = (options: { readonly isStatic: boolean; readonly 
               passed = taskRun.view.taskRunId === after
               return false
             })
-            const lines = Stream.mapEffect(wanted, Json.outcome)
+            const lines = Stream.mapEffect(wanted, Json.outcome(options.rename))
             return Stream.mapError(yield* started(lines), fromError)
           })),
         changes: ({ params }) =>

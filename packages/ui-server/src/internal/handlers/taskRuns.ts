@@ -14,7 +14,7 @@ import { fromError, orProblem } from "../problem.ts"
 import { started } from "../streams.ts"
 import * as Summaries from "../summaries.ts"
 import { logLines } from "./flowRuns.ts"
-import { defaultLimit, take } from "./services.ts"
+import { defaultLimit, isParent, take } from "./services.ts"
 
 const child = (view: TaskRunView, times: Summaries.Times): Models.Child => ({
   task_run_id: view.taskRunId,
@@ -25,108 +25,109 @@ const child = (view: TaskRunView, times: Summaries.Times): Models.Child => ({
   ...times
 })
 
-export const TaskRunHandlers = HttpApiBuilder.group(
-  UiApi,
-  "taskRuns",
-  Effect.fnUntraced(function*(handlers) {
-    const { api, provide } = yield* take
+export const TaskRunHandlers = (rename: (text: string) => string) =>
+  HttpApiBuilder.group(
+    UiApi,
+    "taskRuns",
+    Effect.fnUntraced(function*(handlers) {
+      const { api, provide } = yield* take
 
-    const show = (view: TaskRunView) =>
-      Effect.map(Summaries.ofTaskRun(api, view), (times): Models.TaskRun => ({
-        ...Json.taskRun(view),
-        state_name: State.typeName(view.state),
-        ...times
-      }))
-
-    /** The task whose children a view is the parent of, or why it has none. */
-    const parentOf = Effect.fnUntraced(function*(
-      id: string
-    ): Effect.fn.Return<
-      { readonly view: TaskRunView; readonly task: { readonly flowRunId: string; readonly taskId: string } },
-      PrefectApiError | ResultError
-    > {
-      const run = yield* provide(TaskRun.fromTaskRunId(id))
-      // The library says why a run has no children.
-      yield* Effect.asVoid(run.mappedStateCounts as Effect.Effect<unknown, PrefectApiError | ResultError>)
-      const { view } = run
-      return { view, task: { flowRunId: view.flowRunId ?? "", taskId: view.taskId ?? "" } }
-    })
-
-    return handlers.handleAll({
-      bySlug: ({ query }) =>
-        orProblem(Effect.flatMap(
-          api.taskRunBySlug({ flowRunId: query.flow_run, taskSlug: query.slug, mapIndex: query.map_index ?? -1 }),
-          show
-        )),
-      show: ({ params }) => orProblem(Effect.flatMap(api.taskRun(params.id), show)),
-      states: ({ params }) =>
-        Effect.map(orProblem(api.taskRunStates(params.id)), (records) => records.map(Json.stateRecord)),
-      logs: ({ params, query }) =>
-        Effect.gen(function*() {
-          const lines = yield* logLines(api, { taskRunId: params.id }, query)
-          return Stream.mapError(yield* orProblem(started(lines)), fromError)
-        }),
-      mapped: ({ params }) =>
-        orProblem(Effect.gen(function*() {
-          const { task, view } = yield* parentOf(params.id)
-          const states = yield* api.countMappedChildren(task)
-          return {
-            expected: State.isMapped(view.state) ? view.state.nMapStates ?? null : null,
-            found: Object.values(states).reduce((sum, count) => sum + count, 0),
-            states
-          }
-        })),
-      children: ({ params, query }) =>
-        orProblem(Effect.gen(function*() {
-          const { task } = yield* parentOf(params.id)
-          const limit = query.limit ?? defaultLimit
-          const states = new Set(query.state?.filter((state) => state !== "") ?? [])
-          const after = query.after ?? -1
-          const all = Summaries.ofChildren(api, task, after)
-          const fitting = states.size === 0 ? all : Stream.filter(all, ({ state }) => states.has(state))
-          const rows = yield* Stream.runCollect(Stream.take(fitting, limit + 1))
-          const shown = rows.slice(0, limit)
-          const last = shown.at(-1)
-          const views = last === undefined
-            ? []
-            : states.size === 0
-            ? yield* Stream.runCollect(
-              api.mappedChildren(task, { after, until: last.mapIndex + 1, pageSize: limit + 1 })
-            )
-            : yield* Effect.forEach(shown, ({ taskRunId }) => api.taskRun(taskRunId), { concurrency: 16 })
-          const times = new Map(shown.map((row) => [
-            row.taskRunId,
-            { start_time: row.startTime, end_time: row.endTime }
-          ]))
-          const items = views.map((view) => child(view, times.get(view.taskRunId) ?? Summaries.noTimes))
-          return { items, next: rows.length > limit ? last!.mapIndex : null }
-        })),
-      childStates: ({ params, query }) =>
-        orProblem(Effect.gen(function*() {
-          const { task, view } = yield* parentOf(params.id)
-          const after = query.after ?? -1
-          return Stream.mapError(
-            yield* started(childStates(Summaries.ofChildren(api, task, after), view, after)),
-            fromError
-          )
-        })),
-      childTimes: ({ params }) =>
-        orProblem(Effect.gen(function*() {
-          const { task } = yield* parentOf(params.id)
-          return Stream.mapError(yield* started(childTimes(Summaries.ofChildren(api, task, -1))), fromError)
-        })),
-      childOutcomes: ({ params, query }) =>
-        orProblem(Effect.gen(function*() {
-          const run = yield* provide(TaskRun.fromTaskRunId(params.id))
-          const outcomes = Stream.mapEffect(run.outcomesAfter(query.after ?? -1), Json.outcome).pipe(
-            // The states of the children say that they are incomplete; those that exist are all there is to load.
-            Stream.catchIf(
-              (error) => error instanceof ResultError && error.reason._tag === "ChildrenIncomplete",
-              () => Stream.empty
-            )
-          )
-          return Stream.mapError(yield* started(outcomes), fromError)
+      const show = (view: TaskRunView) =>
+        Effect.map(Summaries.ofTaskRun(api, view), (times): Models.TaskRun => ({
+          ...Json.taskRun(view),
+          state_name: State.typeName(view.state),
+          ...times
         }))
+
+      /** The task whose children a view is the parent of, or why it has none. */
+      const parentOf = Effect.fnUntraced(function*(
+        id: string
+      ): Effect.fn.Return<
+        { readonly view: TaskRunView; readonly task: { readonly flowRunId: string; readonly taskId: string } },
+        PrefectApiError | ResultError
+      > {
+        const run = yield* provide(TaskRun.fromTaskRunId(id))
+        const { view } = run
+        // The library says why a run has no children, or none that can be told.
+        if (!isParent(view) || view.taskId === null || view.flowRunId === null) yield* run.mappedStateCounts
+        return { view, task: { flowRunId: view.flowRunId ?? "", taskId: view.taskId ?? "" } }
+      })
+
+      return handlers.handleAll({
+        bySlug: ({ query }) =>
+          orProblem(Effect.flatMap(
+            api.taskRunBySlug({ flowRunId: query.flow_run, taskSlug: query.slug, mapIndex: query.map_index ?? -1 }),
+            show
+          )),
+        show: ({ params }) => orProblem(Effect.flatMap(api.taskRun(params.id), show)),
+        states: ({ params }) =>
+          Effect.map(orProblem(api.taskRunStates(params.id)), (records) => records.map(Json.stateRecord)),
+        logs: ({ params, query }) =>
+          Effect.gen(function*() {
+            const lines = yield* logLines(api, { taskRunId: params.id }, query)
+            return Stream.mapError(yield* orProblem(started(lines)), fromError)
+          }),
+        mapped: ({ params }) =>
+          orProblem(Effect.gen(function*() {
+            const { task, view } = yield* parentOf(params.id)
+            const states = yield* api.countMappedChildren(task)
+            return {
+              expected: State.isMapped(view.state) ? view.state.nMapStates ?? null : null,
+              found: Object.values(states).reduce((sum, count) => sum + count, 0),
+              states
+            }
+          })),
+        children: ({ params, query }) =>
+          orProblem(Effect.gen(function*() {
+            const { task } = yield* parentOf(params.id)
+            const limit = query.limit ?? defaultLimit
+            const states = new Set(query.state?.filter((state) => state !== "") ?? [])
+            const after = query.after ?? -1
+            const all = Summaries.ofChildren(api, task, after)
+            const fitting = states.size === 0 ? all : Stream.filter(all, ({ state }) => states.has(state))
+            const rows = yield* Stream.runCollect(Stream.take(fitting, limit + 1))
+            const shown = rows.slice(0, limit)
+            const last = shown.at(-1)
+            const views = last === undefined
+              ? []
+              : states.size === 0
+              ? yield* Stream.runCollect(
+                api.mappedChildren(task, { after, until: last.mapIndex + 1, pageSize: limit + 1 })
+              )
+              : yield* Effect.forEach(shown, ({ taskRunId }) => api.taskRun(taskRunId), { concurrency: 16 })
+            const times = new Map(shown.map((row) => [
+              row.taskRunId,
+              { start_time: row.startTime, end_time: row.endTime }
+            ]))
+            const items = views.map((view) => child(view, times.get(view.taskRunId) ?? Summaries.noTimes))
+            return { items, next: rows.length > limit ? last!.mapIndex : null }
+          })),
+        childStates: ({ params, query }) =>
+          orProblem(Effect.gen(function*() {
+            const { task, view } = yield* parentOf(params.id)
+            const after = query.after ?? -1
+            return Stream.mapError(
+              yield* started(childStates(Summaries.ofChildren(api, task, after), view, after)),
+              fromError
+            )
+          })),
+        childTimes: ({ params }) =>
+          orProblem(Effect.gen(function*() {
+            const { task } = yield* parentOf(params.id)
+            return Stream.mapError(yield* started(childTimes(Summaries.ofChildren(api, task, -1))), fromError)
+          })),
+        childOutcomes: ({ params, query }) =>
+          orProblem(Effect.gen(function*() {
+            const run = yield* provide(TaskRun.fromTaskRunId(params.id))
+            const outcomes = Stream.mapEffect(run.outcomesAfter(query.after ?? -1), Json.outcome(rename)).pipe(
+              // The states of the children say that they are incomplete; those that exist are all there is to load.
+              Stream.catchIf(
+                (error) => error instanceof ResultError && error.reason._tag === "ChildrenIncomplete",
+                () => Stream.empty
+              )
+            )
+            return Stream.mapError(yield* started(outcomes), fromError)
+          }))
+      })
     })
-  })
-)
+  )
