@@ -99,7 +99,7 @@ export const outcome =
       state: State.typeName(view.state)
     }
     if (Result.isFailure(result)) {
-      const message = summaryOf(result.failure)
+      const message = rename(summaryOf(result.failure))
       return Effect.succeed({ ...head, outcome: { error: { reason: result.failure.reason._tag, message } } })
     }
     return Effect.match(valueText(result.success), {
