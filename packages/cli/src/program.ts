@@ -14,15 +14,23 @@ import * as Runtime from "effect/Runtime"
 import { createRequire } from "node:module"
 import { cli } from "./Cli.ts"
 import { OutputClosed } from "./internal/errors.ts"
+import * as Help from "./internal/help.ts"
+import { Output } from "./internal/output.ts"
 
 const { version } = createRequire(import.meta.url)("../package.json") as { readonly version: string }
+
+/** Effect puts what may have been meant on lines of its own. */
+const oneLine = (message: string): string =>
+  message.replace(/\s*\n\s*Did you mean this\?\s*\n\s*([^\n]*)[\s\S]*$/, "; did you mean $1?")
 
 /** Wrong usage is told in a line and where to read more, not in a page of help that scrolls it away. */
 const presenter = CliOutput.layerPresenter({
   present: (event) =>
     event._tag === "InvalidInvocation"
       ? Effect.gen(function*() {
-        for (const error of event.errors) yield* Console.error(`effect-prefect: ${error.message}`)
+        // One mistake is told once: what follows from it would only hide it.
+        const [error] = event.errors
+        if (error !== undefined) yield* Console.error(`effect-prefect: ${oneLine(error.message)}`)
         yield* Console.error(`${event.commandPath.join(" ")} --help shows how it is used`)
       })
       : CliOutput.defaultPresenter.present(event)
@@ -54,9 +62,13 @@ const report = (cause: Cause.Cause<unknown>) =>
     yield* Console.error(`effect-prefect: ${messageOf(error)}`)
   })
 
+const help = Layer.unwrap(
+  Effect.map(Output, ({ stdout }) => Help.layer({ columns: stdout.columns, colors: stdout.colors !== "none" }))
+)
+
 /** Runs the command with these arguments, and says on standard error why it fails. */
 export const program = (args: ReadonlyArray<string>) =>
   Command.runWith(cli, { version })(args).pipe(
     Effect.tapCause(report),
-    Effect.provide(Layer.mergeAll(presenter, logger))
+    Effect.provide(Layer.mergeAll(presenter, logger, help))
   )

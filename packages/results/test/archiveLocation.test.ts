@@ -260,7 +260,7 @@ describe("a plain folder mounted for a bucket", () => {
       ResultDescriptor.fromJson({ type: "S3Result", bucket: "b", location, ...more }) as never
     )
     return resolved._tag === "Denied"
-      ? Effect.succeed(`denied: ${resolved.hint}`)
+      ? Effect.succeed(`denied: ${resolved.detail ?? resolved.hint}`)
       : Effect.map(
         resolved.read({ maxBytes: 10 }),
         (stored) => stored._tag === "Bytes" ? Buffer.from(stored.bytes).toString() : "value"

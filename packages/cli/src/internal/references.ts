@@ -197,11 +197,43 @@ const bySlug = Effect.fnUntraced(function*(taskSlug: string, run: string, mapInd
   )
 })
 
+/** Task runs are looked for by the beginning of their id in the newest flow runs. */
+const searchedFlowRuns = 1_000
+
+const byPrefix = Effect.fnUntraced(function*(text: string) {
+  const api = yield* PrefectApi
+  const wanted = digits(text)
+  const found = yield* Stream.take(api.flowRuns(), searchedFlowRuns).pipe(
+    Stream.flatMap(({ flowRunId }) => api.taskRunSummaries({ flowRunId })),
+    Stream.filter(({ taskRunId }) => digits(taskRunId).startsWith(wanted)),
+    Stream.take(shown + 1),
+    Stream.runCollect
+  )
+  const [first] = found
+  if (first === undefined) {
+    return yield* failure(
+      `no task run of the newest ${searchedFlowRuns} flow runs has an id that begins with ${
+        plain(text)
+      }: give the whole ` +
+        "id, or --slug SLUG --flow-run RUN"
+    )
+  }
+  if (found.length === 1) return yield* api.taskRun(first.taskRunId)
+  const views = yield* Effect.forEach(found.slice(0, shown), ({ taskRunId }) => api.taskRun(taskRunId))
+  const lines = views.map((view) =>
+    [view.taskRunId, State.typeName(view.state), Render.slug(view)].map(plain).join("  ")
+  )
+  return yield* ambiguous(text, "task run", found.length > shown ? [...lines, "…"] : lines)
+})
+
 /** The task run that a text names. */
 export const taskRun = Effect.fnUntraced(function*(given: string) {
   const api = yield* PrefectApi
   const text = canonical(given)
-  return yield* Effect.catch(api.taskRun(text), (error) => otherKind(text, "task run", error))
+  return yield* Effect.catch(api.taskRun(text), (error) =>
+    prefix.test(text) && !uuid.test(text) && isNotFound(error)
+      ? byPrefix(text)
+      : otherKind(text, "task run", error))
 })
 
 /** The task run that the command's flags name. */
