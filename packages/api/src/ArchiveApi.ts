@@ -29,8 +29,11 @@ import { isAbsolute, join, relative, resolve, sep } from "node:path"
 import { errorCode } from "./internal/errorCode.ts"
 import * as Pages from "./internal/pages.ts"
 import * as RowsBackend from "./internal/tables/backend.ts"
+import * as IndexedBackend from "./internal/tables/indexedBackend.ts"
+import * as IndexStore from "./internal/tables/indexStore.ts"
 import * as JsonLines from "./internal/tables/jsonLines.ts"
 import { complete, type Row, type Rows, type TableName } from "./internal/tables/rowIndex.ts"
+import { openDatabase } from "./internal/tables/sqlite.ts"
 import * as PrefectApi from "./PrefectApi.ts"
 import { MalformedResponse, PrefectApiError, Unavailable } from "./PrefectApiError.ts"
 
@@ -152,7 +155,7 @@ export const readMounts = Effect.fn("ArchiveApi.readMounts")(function*(
   })
   if (text === undefined) return []
   const parsed = ArchiveFormat.parseLine(text)
-  const json = typeof parsed === "string" ? Option.none() : decodeMounts(parsed.row)
+  const json = typeof parsed === "string" || Object.hasOwn(parsed.row, "") ? Option.none() : decodeMounts(parsed.row)
   if (Option.isNone(json)) {
     return yield* unavailable(
       `${path} is not a JSON object of locations and folders, each a non-empty string`
@@ -210,6 +213,35 @@ const openTable = (directory: string, name: TableName) =>
     (table) => table === undefined ? Effect.void : Effect.promise(() => table.handle.close().catch(() => {}))
   )
 
+const readRowsOf = (tables: ReadonlyMap<TableName, Table>) =>
+(
+  name: TableName,
+  extents: ReadonlyArray<JsonLines.Extent>
+): Effect.Effect<ReadonlyArray<Row>, PrefectApiError> => {
+  const table = tables.get(name)
+  if (table === undefined || extents.length === 0) return Effect.succeed([])
+  return Effect.flatMap(
+    Effect.tryPromise({
+      try: () => JsonLines.readExtents(table.handle, extents),
+      catch: (error) =>
+        unavailable(
+          codeOf(error) === "EBADF"
+            ? "the archive was closed: use it inside the scope of its layer"
+            : `${table.path} cannot be read (${codeOf(error)})`
+        )
+    }),
+    (lines) => {
+      const rows: Array<Row> = []
+      for (const line of lines) {
+        const parsed = ArchiveFormat.parseLine(line)
+        if (typeof parsed === "string") return Effect.fail(malformed(`${table.path} changed while it was read`))
+        rows.push(parsed.row)
+      }
+      return Effect.succeed(rows)
+    }
+  )
+}
+
 const rowsOf = (tables: ReadonlyMap<TableName, Table>): Rows => {
   const scan: Rows["scan"] = Effect.fnUntraced(function*(name, use) {
     const table = tables.get(name)
@@ -236,33 +268,11 @@ const rowsOf = (tables: ReadonlyMap<TableName, Table>): Rows => {
     const more = found.length + dropped - maxWarnings
     if (more > 0) yield* Effect.logWarning(`${table.file}: ${more} more lines are left out`)
   })
+  const readRows = readRowsOf(tables)
   return {
     name: "the archive",
     scan,
-    read: (name, places) => {
-      const table = tables.get(name)
-      if (table === undefined || places.length === 0) return Effect.succeed([])
-      return Effect.flatMap(
-        Effect.tryPromise({
-          try: () => JsonLines.readExtents(table.handle, places.map((place) => table.places[place]!)),
-          catch: (error) =>
-            unavailable(
-              codeOf(error) === "EBADF"
-                ? "the archive was closed: use it inside the scope of its layer"
-                : `${table.path} cannot be read (${codeOf(error)})`
-            )
-        }),
-        (lines) => {
-          const rows: Array<Row> = []
-          for (const line of lines) {
-            const parsed = ArchiveFormat.parseLine(line)
-            if (typeof parsed === "string") return Effect.fail(malformed(`${table.path} changed while it was read`))
-            rows.push(parsed.row)
-          }
-          return Effect.succeed(rows)
-        }
-      )
-    }
+    read: (name, places) => readRows(name, places.map((place) => tables.get(name)!.places[place]!))
   }
 }
 
@@ -320,22 +330,70 @@ export const scanTaskRuns = (
 }
 
 /**
- * Opens an archive for as long as the scope lives.
+ * How an archive is opened.
  *
- * It fails with Unavailable when `directory` holds none. A table that is not there is empty; a line that is not a row
- * is left out, logged as a warning, and told by `problems`.
- *
- * @category constructors
+ * @category options
  * @since 0.1.0
  */
-export const make = Effect.fnUntraced(function*(
-  directory: string
-): Effect.fn.Return<
-  { readonly api: PrefectApi.PrefectApi["Service"]; readonly archive: Archive["Service"] },
-  PrefectApiError,
-  Scope.Scope
-> {
-  const root = resolve(directory)
+export interface Options {
+  /**
+   * Whether an index is used: a file that finds rows without reading the tables. `auto` (default) uses one for tables
+   * of 8 MiB or more, and makes it in the cache when the archive has none. `never` reads the tables into memory.
+   */
+  readonly index?: "auto" | "always" | "never" | undefined
+  /**
+   * The folder for indexes of archives that have none. Default: `effect-prefect/archives` in the user's folder for
+   * caches (`XDG_CACHE_HOME`, `~/.cache`). When it cannot be written, the tables are read into memory.
+   */
+  readonly cache?: string | undefined
+}
+
+const leastIndexedBytes = 8 * 1024 * 1024
+
+const sourcesOf = (tables: ReadonlyMap<TableName, Table>) => [...tables].map(([name, { path }]) => ({ name, path }))
+
+const sizeOf = (tables: ReadonlyMap<TableName, Table>) =>
+  Effect.promise(async () => {
+    let bytes = 0
+    for (const { handle } of tables.values()) bytes += (await handle.stat()).size
+    return bytes
+  })
+
+/** The index of an archive, open; undefined when it is read into memory instead. */
+const openIndex = Effect.fnUntraced(function*(
+  root: string,
+  tables: ReadonlyMap<TableName, Table>,
+  { cache = IndexStore.defaultCache(), index = "auto" }: Options
+) {
+  if (index === "never" || index === "auto" && (yield* sizeOf(tables)) < leastIndexedBytes) return undefined
+  const services = yield* Effect.context<never>()
+  const path = yield* Effect.tryPromise({
+    try: (signal) =>
+      IndexStore.find(root, sourcesOf(tables), cache, signal, (bytes) =>
+        Effect.runPromiseWith(services)(
+          Effect.logInfo(
+            `making an index of ${root} (${
+              Math.round(bytes / 1e6)
+            } MB) in ${cache}; archive index makes it beside the tables`
+          )
+        )),
+    catch: (error) => unavailable(`the index of ${root} cannot be made (${codeOf(error)})`)
+  })
+  if (path === undefined) return undefined
+  const database = yield* Effect.acquireRelease(
+    Effect.tryPromise({
+      try: () => openDatabase(path, { readOnly: true }),
+      catch: () => unavailable(`the index ${path} cannot be opened`)
+    }),
+    (opened) => Effect.sync(() => opened.close())
+  )
+  return yield* Effect.try({
+    try: () => IndexedBackend.make(database, readRowsOf(tables)),
+    catch: () => unavailable(`the index ${path} is damaged; make it anew with archive index`)
+  })
+})
+
+const openTables = Effect.fnUntraced(function*(root: string) {
   const isFolder = (path: string) => Effect.promise(() => stat(path).then((stats) => stats.isDirectory(), () => false))
   if (!(yield* isFolder(root))) return yield* notAnArchive(root, "there is no such folder")
   if (!(yield* isFolder(join(root, ArchiveFormat.tablesFolder)))) {
@@ -347,6 +405,82 @@ export const make = Effect.fnUntraced(function*(
     if (table !== undefined) tables.set(name, table)
   }
   if (tables.size === 0) return yield* notAnArchive(root, "its folder tables holds none of Prefect's tables")
+  return tables
+})
+
+/**
+ * Makes the index of an archive beside its tables, in the place of an older one. With it a lookup, a page of children, a
+ * listing and counts cost the same however many rows there are.
+ *
+ * It reads the tables once and takes an amount of memory that does not grow with them.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const makeIndex = (
+  directory: string,
+  options: {
+    readonly cache?: string | undefined
+    /** Called with the bytes of the tables that were read, and all of them. */
+    readonly onProgress?: ((done: number, total: number) => void) | undefined
+  } = {}
+): Effect.Effect<void, PrefectApiError> =>
+  Effect.scoped(Effect.gen(function*() {
+    const root = resolve(directory)
+    const tables = yield* openTables(root)
+    const total = yield* sizeOf(tables)
+    let done = 0
+    yield* Effect.tryPromise({
+      try: async (signal) => {
+        const memory = await IndexStore.cacheFolder(options.cache ?? IndexStore.defaultCache(), root)
+        await IndexStore.make(root, sourcesOf(tables), memory, signal, (bytes) => {
+          done += bytes
+          options.onProgress?.(done, total)
+        })
+      },
+      catch: (error) => unavailable(`the index of ${root} cannot be made (${codeOf(error)})`)
+    })
+  }))
+
+/**
+ * Opens an archive for as long as the scope lives.
+ *
+ * It fails with Unavailable when `directory` holds none. A table that is not there is empty; a line that is not a row
+ * is left out, logged as a warning, and told by `problems`.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = Effect.fnUntraced(function*(
+  directory: string,
+  options: Options = {}
+): Effect.fn.Return<
+  { readonly api: PrefectApi.PrefectApi["Service"]; readonly archive: Archive["Service"] },
+  PrefectApiError,
+  Scope.Scope
+> {
+  const root = resolve(directory)
+  const tables = yield* openTables(root)
+  const indexed = yield* openIndex(root, tables, options)
+  if (indexed !== undefined) {
+    const problems = Effect.map(indexed.problems, (found) =>
+      found.map(({ detail, line, table }): Problem => ({
+        file: ArchiveFormat.tableFile(table),
+        line,
+        problem: detail
+      })))
+    for (const { file, line, problem } of (yield* problems).slice(0, maxWarnings)) {
+      yield* Effect.logWarning(`${file}, line ${line} is left out: ${problem}`)
+    }
+    return {
+      api: PrefectApi.make(indexed.backend),
+      archive: Archive.of({
+        directory: root,
+        taskRuns: Pages.stream(indexed.allTaskRuns, PrefectApi.defaultPageSizes),
+        problems
+      })
+    }
+  }
   const { allTaskRuns, backend, readAll } = yield* RowsBackend.make(rowsOf(tables))
   return {
     api: PrefectApi.make(backend),
@@ -365,9 +499,10 @@ export const make = Effect.fnUntraced(function*(
  * @since 0.1.0
  */
 export const layer = (
-  directory: string
+  directory: string,
+  options: Options = {}
 ): Layer.Layer<PrefectApi.PrefectApi | Archive, PrefectApiError> =>
   Layer.effectContext(
-    Effect.map(make(directory), ({ api, archive }) =>
+    Effect.map(make(directory, options), ({ api, archive }) =>
       Context.make(PrefectApi.PrefectApi, api).pipe(Context.add(Archive, archive)))
   )

@@ -74,6 +74,22 @@ export const manifestFile = "manifest.jsonl"
 export const incompleteFile = "incomplete.jsonl"
 
 /**
+ * The index of the tables, a SQLite database that only makes reading fast.
+ *
+ * @category names
+ * @since 0.1.0
+ */
+export const indexFile = "index.sqlite"
+
+/**
+ * The record of the index: the size and SHA-256 of each table that it was made of, and of the index itself.
+ *
+ * @category names
+ * @since 0.1.0
+ */
+export const indexRecordFile = "index.json"
+
+/**
  * The file of a table, relative to the archive's folder, `/` between its parts.
  *
  * @category names

@@ -523,6 +523,24 @@ const copyResults = Effect.fnUntraced(function*(
   return { manifest: digest, counts }
 })
 
+const leastIndexedBytes = 8 * 1024 * 1024
+
+/** The index of large tables. Without it an archive is complete, and only slower to read. */
+const makeIndex = Effect.fnUntraced(function*(directory: string, tables: Tables["records"]) {
+  const bytes = Object.values(tables).reduce((sum, table) => sum + table.bytes, 0)
+  const made = bytes < leastIndexedBytes ? undefined : yield* Effect.result(ArchiveApi.makeIndex(directory))
+  if (made !== undefined && Result.isSuccess(made)) {
+    const record = join(directory, ArchiveFormat.indexRecordFile)
+    return yield* attempt(directory, ArchiveFormat.indexRecordFile, () => Digest.digestOf(record))
+  }
+  if (made !== undefined) yield* Effect.logWarning(`${made.failure.message}; archive index tries again`)
+  return yield* attempt(directory, ArchiveFormat.indexFile, async () => {
+    await rm(join(directory, ArchiveFormat.indexRecordFile), { force: true })
+    await rm(join(directory, ArchiveFormat.indexFile), { force: true })
+    return null
+  })
+})
+
 /** The manifest of an export without results: that of an earlier one, or an empty one. */
 const keepManifest = (directory: string) =>
   attempt(directory, ArchiveFormat.manifestFile, async () => {
@@ -578,6 +596,7 @@ const exportWith = Effect.fnUntraced(function*<E, R>(
     const { failures = 0, files = 0, foreign = 0, kept = 0, bytes = 0 } = copying?.counts ?? {}
     rows += copying?.counts.rows ?? 0
     const complete = failures === 0 && rows === 0
+    const index = yield* makeIndex(directory, tables)
     yield* attempt(directory, ArchiveFormat.finishedFile, async () => {
       const mounts = join(directory, ArchiveFormat.mountsFile)
       const record: Files.ArchiveRecord = {
@@ -588,7 +607,8 @@ const exportWith = Effect.fnUntraced(function*<E, R>(
         results: copying === undefined ? null : { files, bytes, failures },
         manifest,
         mounts: await Files.exists(mounts) ? await Digest.digestOf(mounts) : null,
-        incomplete: await incomplete.end()
+        incomplete: await incomplete.end(),
+        index
       }
       await Files.syncFolder(directory)
       await Files.writeWhole(
@@ -637,3 +657,35 @@ export const exportAll = (
   options: Options & ResultsOptions
 ): Effect.Effect<Report, ArchiveExportError | PrefectApiError | PrefectConfigError, ResultStorage> =>
   exportWith(options, (directory, taskRuns, onFailure) => copyResults(directory, taskRuns, options, onFailure))
+
+/**
+ * Makes the index of an archive beside its tables, as an export does, and notes it in the record of the export if there
+ * is one. It fails while an export writes to the folder.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const index = (
+  directory: string,
+  options: {
+    /** Called with the bytes of the tables that were read, and all of them. */
+    readonly onProgress?: ((done: number, total: number) => void) | undefined
+  } = {}
+): Effect.Effect<void, ArchiveExportError | PrefectApiError> =>
+  Effect.scoped(Effect.gen(function*() {
+    const root = resolve(directory)
+    // First what fails when it is no archive: nothing is made in a folder that is none.
+    yield* Effect.scoped(ArchiveApi.make(root, { index: "never" }))
+    yield* lock(root)
+    yield* ArchiveApi.makeIndex(root, options)
+    yield* attempt(root, ArchiveFormat.finishedFile, async () => {
+      const record = await Files.readFinished(root)
+      if (record?.format !== 2) return
+      const index = await Digest.digestOf(join(root, ArchiveFormat.indexRecordFile))
+      const partial = join(root, Files.partialFolder)
+      await mkdir(partial, { recursive: true })
+      await Files.writeWhole(root, join(root, ArchiveFormat.finishedFile), Files.writeRecord({ ...record, index }))
+      await rm(partial, { recursive: true, force: true })
+      await Files.syncFolder(root)
+    })
+  }))

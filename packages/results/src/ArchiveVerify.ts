@@ -132,6 +132,9 @@ interface Counts {
   bytes: number
 }
 
+/** No file has it: of an index whose record is gone nothing is known. */
+const notThere = { sha256: "" }
+
 /** The files beside the results: the tables, and what the export wrote about itself. */
 const checkOwnFiles = async (
   root: string,
@@ -148,7 +151,9 @@ const checkOwnFiles = async (
       const [file, digest] of [
         [ArchiveFormat.manifestFile, record.manifest],
         [ArchiveFormat.mountsFile, record.mounts],
-        [ArchiveFormat.incompleteFile, record.incomplete]
+        [ArchiveFormat.incompleteFile, record.incomplete],
+        [ArchiveFormat.indexRecordFile, record.index],
+        [ArchiveFormat.indexFile, record.index === null ? null : await Files.readIndexDigest(root) ?? notThere]
       ] as const
     ) {
       if (digest === null) absent.push(file)

@@ -216,12 +216,21 @@ it.layer(DatabaseLive, { timeout: 60_000, excludeTestServices: true })("an archi
     Effect.gen(function*() {
       const directory = join(yield* temporary, "new")
       yield* Effect.provide(exportTo(directory, {}), store((key) => key === "a//b"))
+      yield* ArchiveExport.index(directory)
       const expected = yield* issues(directory)
       assert.strictEqual(expected.length, 1)
       const files = filesOf(directory).filter((file, at) => !file.includes("/s3/") || at % 150 === 0)
       assert.includeMembers(
         files.map((file) => file.slice(directory.length + 1)),
-        ["archive.json", "incomplete.jsonl", "manifest.jsonl", "mounts.json", "tables/task_run.jsonl"]
+        [
+          "archive.json",
+          "incomplete.jsonl",
+          "index.json",
+          "index.sqlite",
+          "manifest.jsonl",
+          "mounts.json",
+          "tables/task_run.jsonl"
+        ]
       )
       for (const file of files) {
         const whole = fs.readFileSync(file)

@@ -27,7 +27,7 @@ const verify = Command.make(
   lazyHandler(() => import("../handlers/archive.ts").then((_) => _.verify))
 ).pipe(
   Command.withDescription(
-    "Read all of an archive and say which results are missing or unreadable, and why; exit code 1 when some are"
+    "Compare an archive with what its export recorded, and say what is missing, changed or added; exit code 1 if anything is"
   ),
   Command.withExamples([{
     command: "effect-prefect archive verify ./archive",
@@ -35,7 +35,19 @@ const verify = Command.make(
   }])
 )
 
+const index = Command.make(
+  "index",
+  Inputs.index,
+  lazyHandler(() => import("../handlers/archive.ts").then((_) => _.index))
+).pipe(
+  Command.withDescription("Make the index of an archive beside its tables, so that any command on it starts at once"),
+  Command.withExamples([{
+    command: "effect-prefect archive index ./archive",
+    description: "An archive of many rows that has no index, or whose tables have changed"
+  }])
+)
+
 export const archive = Command.make("archive").pipe(
   Command.withDescription("Archives: a Prefect 1 server's tables and results as a folder"),
-  Command.withSubcommands([exportArchive, verify])
+  Command.withSubcommands([exportArchive, verify, index])
 )

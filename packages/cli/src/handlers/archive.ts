@@ -165,3 +165,18 @@ export const verify = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.
     yield* stdout.write(`${count(taskRuns, "task run")}, ${count(results, "stored result")}: nothing is missing\n`)
   }
 })
+
+export const index = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.index>) {
+  const { stderr, stdout } = yield* Output
+  const progress = progressLine(stderr)
+  let read = { done: 0, total: 0 }
+  const draw = Effect.suspend(() => progress.draw("bytes", read.done, read.total))
+  yield* Effect.ensuring(
+    Effect.raceFirst(
+      ArchiveExport.index(flags.directory, { onProgress: (done, total) => read = { done, total } }),
+      Effect.forever(Effect.delay(draw, "100 millis"))
+    ),
+    progress.clear
+  )
+  yield* stdout.write(`${flags.directory} has an index of ${read.total} bytes of tables\n`)
+})

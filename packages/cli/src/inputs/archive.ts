@@ -28,3 +28,7 @@ export const verify = {
   concurrency: Flags.storage.concurrency,
   json: Flags.json
 }
+
+export const index = {
+  directory: Argument.String("dir").pipe(Argument.withDescription("The archive's folder"))
+}

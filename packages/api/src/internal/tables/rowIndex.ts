@@ -174,6 +174,116 @@ const problemOfIds = (row: Row, ...others: ReadonlyArray<string>): string | unde
   return wrong === undefined ? undefined : `${wrong} is not a non-empty string`
 }
 
+export interface TaskEntry {
+  readonly id: string
+  readonly slug: string | null
+  readonly flowId: string | null
+}
+
+/** What is remembered of a row of each table, or what is wrong with the row. */
+export const taskEntry = (row: Row): TaskEntry | string => {
+  const detail = problemOfIds(row)
+  if (detail !== undefined) return detail
+  const slug = row["slug"] ?? null
+  if (slug !== null && typeof slug !== "string") return "slug is not a string"
+  return { id: row["id"] as string, slug, flowId: idOrNull(row["flow_id"]) }
+}
+
+export const taskRunEntry = (
+  row: Row,
+  place: number
+): { readonly entry: TaskRunEntry; readonly taskSlug: string | null } | string => {
+  const view = TaskRunView.fromRow(complete("task_run", row))
+  if (!(view instanceof TaskRunView.TaskRunView)) return view.detail
+  const { flowRunId, mapIndex, taskId, taskRunId: id, taskSlug } = view
+  const entry: TaskRunEntry = {
+    place,
+    id,
+    taskId,
+    mapIndex,
+    flowRunId,
+    state: State.typeName(view.state),
+    startTime: microseconds(row["start_time"]),
+    endTime: microseconds(row["end_time"])
+  }
+  return { entry, taskSlug }
+}
+
+export const flowRunEntry = (row: Row, place: number): FlowRunEntry | string =>
+  problemOfIds(row, "flow_id") ?? {
+    place,
+    id: row["id"] as string,
+    created: orElse(microseconds(row["created"]), -Infinity),
+    flowId: idOrNull(row["flow_id"]),
+    name: typeof row["name"] === "string" ? row["name"] : null,
+    state: stateName(row)
+  }
+
+export const flowEntry = (row: Row, place: number): FlowEntry | string =>
+  problemOfIds(row) ?? {
+    place,
+    id: row["id"] as string,
+    created: orElse(microseconds(row["created"]), -Infinity),
+    name: typeof row["name"] === "string" ? row["name"] : null
+  }
+
+export const stateEntry = (
+  row: Row,
+  place: number,
+  column: string
+): { readonly run: string; readonly entry: StateEntry } | string => {
+  const run = row[column]
+  if (!isId(run)) return `${column} is not a non-empty string`
+  const version = row["version"]
+  return {
+    run,
+    entry: {
+      place,
+      id: idOrNull(row["id"]) ?? "",
+      time: orElse(microseconds(row["timestamp"]), Infinity),
+      version: typeof version === "number" ? version : Infinity
+    }
+  }
+}
+
+export const logEntry = (row: Row, place: number): LogEntry | string => {
+  const detail = problemOfIds(row, "flow_run_id", "task_run_id")
+  if (detail !== undefined) return detail
+  const time = microseconds(row["timestamp"])
+  if (Number.isNaN(time)) return "timestamp is not a time"
+  return {
+    place,
+    id: row["id"] as string,
+    time,
+    level: typeof row["level"] === "string" ? row["level"] : null,
+    flowRunId: idOrNull(row["flow_run_id"]),
+    taskRunId: idOrNull(row["task_run_id"])
+  }
+}
+
+export const artifactEntry = (row: Row, place: number): ArtifactEntry | string => {
+  const detail = problemOfIds(row)
+  if (detail !== undefined) return detail
+  const taskRunId = row["task_run_id"]
+  if (!isId(taskRunId)) return "task_run_id is not a non-empty string"
+  return { place, id: row["id"] as string, created: orElse(microseconds(row["created"]), Infinity), taskRunId }
+}
+
+export const edgeEntry = (row: Row): { readonly flowId: string; readonly edge: Edge } | string => {
+  for (const column of ["flow_id", "upstream_task_id", "downstream_task_id"]) {
+    if (!isId(row[column])) return `${column} is not a non-empty string`
+  }
+  return {
+    flowId: row["flow_id"] as string,
+    edge: {
+      upstreamTaskId: row["upstream_task_id"] as string,
+      downstreamTaskId: row["downstream_task_id"] as string,
+      key: typeof row["key"] === "string" ? row["key"] : null,
+      mapped: row["mapped"] === true
+    }
+  }
+}
+
 export interface TaskRunIndex {
   readonly slugs: ReadonlyMap<string, string | null>
   /** In the order of the table. */
@@ -202,12 +312,9 @@ export interface ArtifactIndex {
 export const indexTaskRuns = Effect.fnUntraced(function*(rows: Rows) {
   const slugs = new Map<string, string | null>()
   yield* rows.scan("task", (row) => {
-    const detail = problemOfIds(row)
-    if (detail !== undefined) return detail
-    const slug = row["slug"] ?? null
-    if (slug !== null && typeof slug !== "string") return "slug is not a string"
-    const id = row["id"] as string
-    if (!slugs.has(id)) slugs.set(id, slug)
+    const task = taskEntry(row)
+    if (typeof task === "string") return task
+    if (!slugs.has(task.id)) slugs.set(task.id, task.slug)
     return undefined
   })
   // Thousands of rows repeat one id of a task or flow run: one string is enough.
@@ -222,22 +329,13 @@ export const indexTaskRuns = Effect.fnUntraced(function*(rows: Rows) {
   const byId = new Groups<TaskRunEntry>(byIdAndPlace)
   const byFlowRun = new Groups<TaskRunEntry>(byTaskAndMapIndex)
   yield* rows.scan("task_run", (row, place) => {
-    const view = TaskRunView.fromRow(complete("task_run", row))
-    if (!(view instanceof TaskRunView.TaskRunView)) return view.detail
-    const { flowRunId, mapIndex, taskId, taskRunId: id, taskSlug } = view
-    if (taskId !== null && taskSlug !== null && !slugs.has(taskId)) slugs.set(taskId, taskSlug)
-    const entry: TaskRunEntry = {
-      place,
-      id,
-      taskId: intern(taskId),
-      mapIndex,
-      flowRunId: intern(flowRunId),
-      state: State.typeName(view.state),
-      startTime: microseconds(row["start_time"]),
-      endTime: microseconds(row["end_time"])
-    }
+    const found = taskRunEntry(row, place)
+    if (typeof found === "string") return found
+    const { taskSlug } = found
+    const entry = { ...found.entry, taskId: intern(found.entry.taskId), flowRunId: intern(found.entry.flowRunId) }
+    if (entry.taskId !== null && taskSlug !== null && !slugs.has(entry.taskId)) slugs.set(entry.taskId, taskSlug)
     all.push(entry)
-    byId.add(id, entry)
+    byId.add(entry.id, entry)
     if (entry.flowRunId !== null) byFlowRun.add(entry.flowRunId, entry)
     return undefined
   })
@@ -249,16 +347,8 @@ export const indexFlowRuns = Effect.fnUntraced(function*(rows: Rows) {
   const byId = new Groups<FlowRunEntry>(byIdAndPlace)
   const sorted: Array<FlowRunEntry> = []
   yield* rows.scan("flow_run", (row, place) => {
-    const detail = problemOfIds(row, "flow_id")
-    if (detail !== undefined) return detail
-    const entry: FlowRunEntry = {
-      place,
-      id: row["id"] as string,
-      created: orElse(microseconds(row["created"]), -Infinity),
-      flowId: idOrNull(row["flow_id"]),
-      name: typeof row["name"] === "string" ? row["name"] : null,
-      state: stateName(row)
-    }
+    const entry = flowRunEntry(row, place)
+    if (typeof entry === "string") return entry
     byId.add(entry.id, entry)
     sorted.push(entry)
     return undefined
@@ -272,14 +362,8 @@ export const indexFlows = Effect.fnUntraced(function*(rows: Rows) {
   const byId = new Groups<FlowEntry>(byIdAndPlace)
   const sorted: Array<FlowEntry> = []
   yield* rows.scan("flow", (row, place) => {
-    const detail = problemOfIds(row)
-    if (detail !== undefined) return detail
-    const entry: FlowEntry = {
-      place,
-      id: row["id"] as string,
-      created: orElse(microseconds(row["created"]), -Infinity),
-      name: typeof row["name"] === "string" ? row["name"] : null
-    }
+    const entry = flowEntry(row, place)
+    if (typeof entry === "string") return entry
     byId.add(entry.id, entry)
     sorted.push(entry)
     return undefined
@@ -296,15 +380,9 @@ export const indexStates = Effect.fnUntraced(function*(
 ) {
   const byRun = new Groups<StateEntry>(byTimeAndVersion)
   yield* rows.scan(table, (row, place) => {
-    const run = row[column]
-    if (!isId(run)) return `${column} is not a non-empty string`
-    const version = row["version"]
-    byRun.add(run, {
-      place,
-      id: idOrNull(row["id"]) ?? "",
-      time: orElse(microseconds(row["timestamp"]), Infinity),
-      version: typeof version === "number" ? version : Infinity
-    })
+    const found = stateEntry(row, place, column)
+    if (typeof found === "string") return found
+    byRun.add(found.run, found.entry)
     return undefined
   })
   return byRun
@@ -315,18 +393,8 @@ export const indexLogs = Effect.fnUntraced(function*(rows: Rows) {
   const byTaskRun = new Groups<LogEntry>(byTime)
   const sorted: Array<LogEntry> = []
   yield* rows.scan("log", (row, place) => {
-    const detail = problemOfIds(row, "flow_run_id", "task_run_id")
-    if (detail !== undefined) return detail
-    const time = microseconds(row["timestamp"])
-    if (Number.isNaN(time)) return "timestamp is not a time"
-    const entry: LogEntry = {
-      place,
-      id: row["id"] as string,
-      time,
-      level: typeof row["level"] === "string" ? row["level"] : null,
-      flowRunId: idOrNull(row["flow_run_id"]),
-      taskRunId: idOrNull(row["task_run_id"])
-    }
+    const entry = logEntry(row, place)
+    if (typeof entry === "string") return entry
     if (entry.flowRunId !== null) byFlowRun.add(entry.flowRunId, entry)
     if (entry.taskRunId !== null) byTaskRun.add(entry.taskRunId, entry)
     sorted.push(entry)
@@ -341,17 +409,9 @@ export const indexArtifacts = Effect.fnUntraced(function*(rows: Rows) {
   const byTaskRun = new Groups<ArtifactEntry>(oldestFirst)
   const sorted: Array<ArtifactEntry> = []
   yield* rows.scan("task_run_artifact", (row, place) => {
-    const detail = problemOfIds(row)
-    if (detail !== undefined) return detail
-    const taskRunId = row["task_run_id"]
-    if (!isId(taskRunId)) return "task_run_id is not a non-empty string"
-    const entry: ArtifactEntry = {
-      place,
-      id: row["id"] as string,
-      created: orElse(microseconds(row["created"]), Infinity),
-      taskRunId
-    }
-    byTaskRun.add(taskRunId, entry)
+    const entry = artifactEntry(row, place)
+    if (typeof entry === "string") return entry
+    byTaskRun.add(entry.taskRunId, entry)
     sorted.push(entry)
     return undefined
   })
@@ -364,18 +424,11 @@ export const indexArtifacts = Effect.fnUntraced(function*(rows: Rows) {
 export const indexEdges = Effect.fnUntraced(function*(rows: Rows) {
   const byFlow = new Map<string, Array<Edge>>()
   yield* rows.scan("edge", (row) => {
-    for (const column of ["flow_id", "upstream_task_id", "downstream_task_id"]) {
-      if (!isId(row[column])) return `${column} is not a non-empty string`
-    }
-    const flowId = row["flow_id"] as string
-    const edges = byFlow.get(flowId) ?? []
-    byFlow.set(flowId, edges)
-    edges.push({
-      upstreamTaskId: row["upstream_task_id"] as string,
-      downstreamTaskId: row["downstream_task_id"] as string,
-      key: typeof row["key"] === "string" ? row["key"] : null,
-      mapped: row["mapped"] === true
-    })
+    const found = edgeEntry(row)
+    if (typeof found === "string") return found
+    const edges = byFlow.get(found.flowId) ?? []
+    byFlow.set(found.flowId, edges)
+    edges.push(found.edge)
     return undefined
   })
   return byFlow

@@ -32,6 +32,8 @@ export interface ArchiveRecord {
   readonly manifest: Digest
   readonly mounts: Digest | null
   readonly incomplete: Digest & { readonly lines: number } | null
+  /** The record of the index, which has the digest of the index; null when there is none. */
+  readonly index: Digest | null
 }
 
 /** The record of an export before format 2, which knows its tables alone. */
@@ -221,6 +223,13 @@ export const readFinished = async (root: string): Promise<ArchiveRecord | Earlie
   const { sha256: _, ...rest } = json
   const record = rest as unknown as ArchiveRecord
   return json["format"] === 2 && isDigest(record.manifest) && writeRecord(record) === text ? record : null
+}
+
+/** The digest of the index that its record names. */
+export const readIndexDigest = async (root: string): Promise<Digest | undefined> => {
+  const text = await readText(join(root, ArchiveFormat.indexRecordFile)).catch(() => undefined)
+  const json = text === undefined ? undefined : parse(text)
+  return isRecord(json) && isDigest(json["index"]) ? json["index"] : undefined
 }
 
 /** Writes a file of JSON Lines and hashes it on the way. */

@@ -1,0 +1,44 @@
+import type { DatabaseSync, DatabaseSyncOptions } from "node:sqlite"
+
+/** Opens a SQLite database by Node itself. Node 22 warns that its module is experimental; that is no news to users. */
+export const openDatabase = async (path: string, options: DatabaseSyncOptions = {}): Promise<DatabaseSync> => {
+  const { emitWarning } = process
+  process.emitWarning = (warning: string | Error, ...rest: Array<unknown>) => {
+    if (String(warning instanceof Error ? warning.message : warning).includes("SQLite")) return
+    Reflect.apply(emitWarning, process, [warning, ...rest])
+  }
+  try {
+    const { DatabaseSync } = await import("node:sqlite")
+    return new DatabaseSync(path, options)
+  } finally {
+    process.emitWarning = emitWarning
+  }
+}
+
+/** An id as an index keeps it: 16 bytes for a UUID as Postgres writes it, a text otherwise. */
+export type Key = Uint8Array | string
+
+const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
+// SQLite ends a text at a NUL, and UTF-8 has no half of a surrogate pair.
+const unusual = /\0|\p{Surrogate}/u
+
+export const keyOf = (id: string): Key =>
+  id.length === 36 && uuid.test(id)
+    ? Buffer.from(id.replaceAll("-", ""), "hex")
+    : unusual.test(id)
+    ? Buffer.concat([Buffer.of(0), Buffer.from(id, "utf16le")])
+    : id
+
+export const idOf = (key: Key): string => {
+  if (typeof key === "string") return key
+  const bytes = Buffer.from(key.buffer, key.byteOffset, key.byteLength)
+  if (bytes.length !== 16) return bytes.toString("utf16le", 1)
+  const hex = bytes.toString("hex")
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
+}
+
+/** No task: after every task, as SQLite has bytes after texts. */
+export const noTask = Buffer.alloc(17, 0xff)
+export const taskKeyOf = (id: string | null): Key => id === null ? noTask : keyOf(id)
+export const taskIdOf = (key: Key): string | null =>
+  typeof key !== "string" && key.length === 17 && key[0] === 0xff ? null : idOf(key)
