@@ -28,7 +28,7 @@ import { rewrite } from "./internal/python/rewrite.ts"
 import { describeIssue } from "./internal/schemaIssue.ts"
 
 /**
- * An object of a pickle, ready to be made something of: what is inside of it has been decoded already.
+ * An instance of a Python class found in a pickle. Its attributes are already decoded.
  *
  * @category models
  * @since 0.1.0
@@ -36,7 +36,7 @@ import { describeIssue } from "./internal/schemaIssue.ts"
 export interface Instance {
   /** `module.Name` of the class. */
   readonly className: string
-  /** What the constructor was given, if the pickle says so. */
+  /** The arguments of the constructor, when the pickle has them. */
   readonly args: ReadonlyArray<unknown>
   /** The attributes by name. */
   readonly attributes: Readonly<Record<string, unknown>>
@@ -44,12 +44,12 @@ export interface Instance {
   readonly items: ReadonlyArray<unknown>
   /** The entries of a subclass of dict. */
   readonly pairs: ReadonlyArray<readonly [unknown, unknown]>
-  /** What `__setstate__` would have been given; `undefined` when there was nothing. */
+  /** The argument of `__setstate__`; `undefined` when there is none. */
   readonly state: unknown
 }
 
 /**
- * Makes a value of an object. An exception becomes a FormatError that names the class.
+ * Converts an object to a value. An exception becomes a FormatError that names the class.
  *
  * @category models
  * @since 0.1.0
@@ -57,7 +57,7 @@ export interface Instance {
 export type Decoder = (instance: Instance) => unknown
 
 /**
- * The decoders of a caller, by `module.Name` of the Python class.
+ * Decoders by `module.Name` of the Python class.
  *
  * @category models
  * @since 0.1.0
@@ -67,7 +67,7 @@ export interface ClassRegistry {
 }
 
 /**
- * A registry by `module.Name` of the Python classes.
+ * Creates a registry from decoders by `module.Name` of the Python class.
  *
  * @category constructors
  * @since 0.1.0
@@ -77,7 +77,7 @@ export const make = (decoders: Readonly<Record<string, Decoder>>): ClassRegistry
 })
 
 /**
- * A registry without any class.
+ * An empty registry.
  *
  * @category constructors
  * @since 0.1.0
@@ -85,7 +85,7 @@ export const make = (decoders: Readonly<Record<string, Decoder>>): ClassRegistry
 export const empty: ClassRegistry = make({})
 
 /**
- * All classes of several registries; of a class that is in more than one, the last decoder.
+ * Combines registries. For a class in several of them, the last decoder is used.
  *
  * @category combinators
  * @since 0.1.0
@@ -95,7 +95,8 @@ export const merge = (...registries: ReadonlyArray<ClassRegistry>): ClassRegistr
 })
 
 /**
- * A decoder that gives an object's attributes to a schema, which must need no services and no asynchronous work.
+ * Creates a decoder that decodes the attributes of an object with a schema. The schema must be synchronous and need no
+ * services.
  *
  * @category constructors
  * @since 0.1.0
@@ -127,7 +128,7 @@ const instanceOf = (value: PyObject): Instance => ({
 })
 
 /**
- * Puts the registry's values for the objects inside of a decoded pickle.
+ * Replaces the objects inside a decoded pickle by the registry's values.
  *
  * @internal
  */

@@ -1,5 +1,5 @@
 /**
- * The JSON projection: one way to show any Python value as JSON, the same wherever the value was stored.
+ * The JSON projection: any Python value as JSON, the same for every format in which the value was stored.
  *
  * | Python | JSON |
  * |---|---|
@@ -289,7 +289,7 @@ export type Level =
 
 /**
  * The first level of a value's projection, for those who show a large value as it is opened. The items may be given to
- * `level` in turn. Throws a `FormatError` where a value fails when it is asked for its own JSON.
+ * `level` in turn. Throws a `FormatError` when the `toJSON` of a value fails.
  *
  * @category projecting
  * @since 0.1.0
@@ -309,7 +309,7 @@ export const level = (value: unknown): Level => {
 const nowhere: Sink = { scalar: () => {}, key: () => {}, openArray: () => {}, openObject: () => {}, close: () => {} }
 
 /**
- * Whether a value has a projection: fails as `toJson` does, and makes nothing.
+ * Checks that a value has a projection. Fails as `toJson` does, and creates nothing.
  *
  * @category projecting
  * @since 0.1.0

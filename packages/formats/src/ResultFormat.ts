@@ -1,8 +1,8 @@
 /**
  * From stored bytes to a plain value.
  *
- * Prefect 1 never recorded which serializer wrote a result, so the format is told from the bytes, in this order; the
- * first that fits is the one:
+ * Prefect 1 never recorded which serializer wrote a result, so the format is detected from the bytes. The first that
+ * matches wins:
  *
  * 1. a compression around the rest: gzip, zlib, bz2, xz, zstd, legacy `.lzma` (up to four, one inside the other)
  * 2. Parquet (`PAR1` at both ends), Arrow and Feather files (`ARROW1`, `FEA1`) and Arrow streams
@@ -49,13 +49,13 @@ import { isZip } from "./internal/zip.ts"
 export type Format = "pickle" | "json" | "datetime" | "text" | "parquet" | "feather" | "csv" | "pandas-json"
 
 /**
- * What is known of the bytes beside themselves, and the limits.
+ * The name and format of stored bytes, and the limits of decoding them.
  *
  * @category models
  * @since 0.1.0
  */
 export interface DecodeOptions {
-  /** What the file or object is called. */
+  /** The name of the file or object. */
   readonly name: string
   readonly format?: Format | undefined
   /** How large the decompressed bytes may be. */
@@ -69,7 +69,7 @@ export interface DecodeOptions {
    * guess (`isGuess`) for the values that bytes become. Default: there is memory.
    */
   readonly reserve?: Reserve | undefined
-  /** What to make of objects of the caller's classes. Default: they are inert. */
+  /** Decoders for the caller's classes. Default: none, so objects are inert. */
   readonly registry?: ClassRegistry.ClassRegistry | undefined
 }
 
@@ -166,7 +166,7 @@ const pickleOf = (bytes: Uint8Array, options: DecodeOptions): unknown => {
 const torchOf = (bytes: Uint8Array, options: DecodeOptions): unknown =>
   readTorch(bytes, options.registry ?? ClassRegistry.empty, options.maxBytes)
 
-/** What is Parquet is read by a package that is loaded when it is first needed; everything else is read at once. */
+/** Marks Parquet, whose reader is loaded on first use; every other format is read at once. */
 const parquet = Symbol("Parquet")
 
 const byHint = (bytes: Uint8Array, hint: Format, options: DecodeOptions): unknown => {

@@ -484,7 +484,7 @@ export const decode = <S extends Schema.ConstraintDecoder<unknown, unknown>>(
 }
 
 /**
- * A sentence that names each place a schema refused and what was expected there. It never contains the value.
+ * Describes an issue in a sentence that names each place and what was expected there. It never contains the value.
  *
  * @category formatting
  * @since 0.1.0

@@ -1,13 +1,12 @@
 /**
- * `Table`: the one value of every tabular result, whether it was a pickled DataFrame of any pandas, Parquet, Feather,
- * CSV or pandas JSON.
+ * `Table`: the value of every tabular result, whether it was a pickled DataFrame, Parquet, Arrow, CSV or pandas JSON.
  *
  * @since 0.1.0
  */
 import { type TimeUnit, toJson } from "@effect-prefect/pickle"
 
 /**
- * What the values of a column are.
+ * The kind of the values of a column.
  *
  * - `bool`: booleans
  * - `int`: numbers, and bigints beyond ±(2^53-1)
@@ -37,7 +36,7 @@ export type ColumnKind =
   | "object"
 
 /**
- * What a column is made of.
+ * The parts of a column.
  *
  * @category models
  * @since 0.1.0
@@ -138,7 +137,7 @@ export class Column implements Iterable<unknown> {
  */
 export type Row = Record<string, unknown>
 
-/** What makes the rows of a table: plain objects that all have the same shape. */
+/** Creates the rows of a table: plain objects that all have the same shape. */
 const rowMaker = (columns: ReadonlyArray<Column>): (row: number) => Row => {
   const last = new Map(columns.map((column) => [column.name, column]))
   const names = [...last.keys()]
@@ -205,7 +204,7 @@ export class Table implements Iterable<Row> {
     return at >= 0 && at < this.numRows ? rowMaker(this.columns)(at) : undefined
   }
 
-  /** The rows one by one, each made when it is asked for. */
+  /** Iterates over the rows. Each row is created when it is read. */
   *rows(): IterableIterator<Row> {
     const make = rowMaker(this.columns)
     for (let row = 0; row < this.numRows; row++) yield make(row)

@@ -1,5 +1,5 @@
 /**
- * What a decoder of a class may use of the machine that calls it.
+ * The parts of the machine that decoders of classes may use.
  *
  * @since 0.1.0
  */
@@ -19,7 +19,7 @@ export interface Context {
 }
 
 /**
- * What a decoder returns for arguments that it does not know: the object stays inert.
+ * Returned by a decoder for arguments that it does not know: the object stays inert.
  *
  * @internal
  */

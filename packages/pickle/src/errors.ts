@@ -1,11 +1,11 @@
 /**
- * The one error that reading a pickle raises.
+ * The error of reading a pickle.
  *
  * @since 0.1.0
  */
 
 /**
- * Why a pickle was refused.
+ * The reason why a pickle was refused.
  *
  * - `Truncated`: the bytes end inside an instruction, or without STOP
  * - `UnknownOpcode`: a byte that no protocol defines, or a protocol above 5
@@ -37,7 +37,7 @@ export type PickleErrorReason =
   | "LimitExceeded"
 
 /**
- * What a `PickleError` is made of.
+ * The fields of a `PickleError`.
  *
  * @category errors
  * @since 0.1.0
@@ -82,7 +82,7 @@ export class PickleError extends Error {
 }
 
 /**
- * A failure of a decoder that does not know where in the pickle it is; the machine adds that.
+ * Fails without a position, which the machine adds.
  *
  * @internal
  */

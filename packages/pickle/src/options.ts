@@ -1,13 +1,13 @@
 /**
- * What the caller of `loads` may ask for, and the limits that hold whatever is asked.
+ * The options of `loads` and its limits.
  *
  * @since 0.1.0
  */
 import type { PyGlobal } from "./values/objects.ts"
 
 /**
- * Limits on what one pickle may cost. Every one holds by default; a pickle over it fails with `LimitExceeded` and the
- * limit's name. `Infinity` lifts one.
+ * Limits on the cost of one pickle. All of them apply by default. A pickle over a limit fails with `LimitExceeded` and the
+ * name of the limit. `Infinity` removes one.
  *
  * @category options
  * @since 0.1.0
@@ -24,8 +24,8 @@ export interface Limits {
   /** Bytes of one integer; digits of one in text are limited alike. Default 2^20. */
   readonly integerBytes: number
   /**
-   * What is fetched from the memo again and again: characters and bytes fetched, plus items that decoders copy. This
-   * is what stops a few bytes from standing for gigabytes. Default 16 MiB, and 32 times the input where that is more.
+   * Characters and bytes fetched from the memo more than once, plus items that decoders copy. It stops a few bytes from
+   * standing for gigabytes. Default 16 MiB, and 32 times the input where that is more.
    */
   readonly repetition: number
   /** Values and characters visited to compare keys that are tuples, frozensets, bytes and the like. Default 2 000 000, and 32 times the input where that is more. */
@@ -33,7 +33,7 @@ export interface Limits {
 }
 
 /**
- * How a class named in pickles is decoded. Everything is called with data that is already decoded.
+ * Decodes a class that pickles name. Its functions receive data that is already decoded.
  *
  * **Details**
  *
@@ -70,7 +70,7 @@ export interface LoadsOptions {
   readonly fixImports?: boolean
   /** `number` where that is exact and bigint beyond ±(2^53-1), or always `bigint`. Default `number`. */
   readonly integers?: "number" | "bigint"
-  /** `number`, or `typed`: every float is a `PyFloat`, so that `1.0` is told from `1`. Default `number`. */
+  /** `number`, or `typed`: every float is a `PyFloat`, so that `1.0` differs from `1`. Default `number`. */
   readonly floats?: "number" | "typed"
   /** `object` where all keys are strings in an order that an object keeps, else a `PyDict`; or always `map`. Default `object`. */
   readonly dicts?: "object" | "map"
@@ -87,7 +87,7 @@ export interface LoadsOptions {
   readonly classes?: Readonly<Record<string, ClassDecoder>> | ReadonlyMap<string, ClassDecoder>
   /** Called with each class or function that the pickle names, once for each name, before anything is made of it. */
   readonly onGlobal?: (global: PyGlobal) => void
-  /** What a persistent id stands for. Without it a pickle with persistent ids is refused, as in Python. */
+  /** Resolves a persistent id. Without it, a pickle with persistent ids is refused, as in Python. */
   readonly persistentLoad?: (id: unknown) => unknown
   /** The extension registry (`copyreg.add_extension`): `module.Name` by code. */
   readonly extensions?: Readonly<Record<number, string>> | ReadonlyMap<number, string>

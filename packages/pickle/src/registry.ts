@@ -1,6 +1,6 @@
 // Measured: bench/pickle.bench.ts
 /**
- * Which decoder a class has: the one table of everything that this package knows.
+ * The table of all classes that this package knows, with their decoders.
  *
  * @since 0.1.0
  */
@@ -21,7 +21,7 @@ import { Opaque, PyEnum, PyGlobal, PyObject, UUID } from "./values/objects.ts"
 
 interface Known {
   readonly create?: Create
-  /** What a mere reference stands for. */
+  /** The value of a reference to the class. */
   readonly constant?: unknown
 }
 

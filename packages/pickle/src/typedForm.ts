@@ -1,5 +1,5 @@
 /**
- * The typed form of a value: nothing but JSON, in which types and identity are told.
+ * A JSON form of a value that keeps Python types and object identity.
  *
  * @since 0.1.0
  */

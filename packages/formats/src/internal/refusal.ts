@@ -1,4 +1,4 @@
-/** How a decoder refuses its input: by a throw inside the package, which becomes a typed failure at its edge. */
+/** Refusals: exceptions inside the package that become typed failures at its edge. */
 import { FormatError, type Reason, TooLarge, Undecodable } from "../FormatError.ts"
 
 /** Thrown when a decoder cannot read its bytes. The detail names what is wrong and where, never a value. */

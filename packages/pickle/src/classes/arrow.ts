@@ -380,7 +380,7 @@ const booleans = (chunk: Chunk): Uint8Array => {
   return Uint8Array.from({ length: chunk.length }, (_, i) => bit(bytes, chunk.offset + i))
 }
 
-/** The text that Python's `str` gives a decimal of so many digits after the point. */
+/** A decimal with `scale` digits after the point, as Python's `str` prints it. */
 const decimalText = (unscaled: bigint, scale: number): string => {
   const sign = unscaled < 0n ? "-" : ""
   const digits = (unscaled < 0n ? -unscaled : unscaled).toString()

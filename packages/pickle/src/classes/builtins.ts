@@ -85,7 +85,7 @@ const notIterable = (args: ReadonlyArray<unknown>): typeof inert => {
     !(source instanceof PyGlobal)
   return args.length === 1 && opaque
     ? inert
-    : fail("BadValue", "a collection made of what is none", "one iterable value")
+    : fail("BadValue", "not a valid collection", "one iterable value")
 }
 
 const set = (make: () => PySet): Create => (context, args) => {
@@ -160,11 +160,11 @@ const encodeText = (context: Context, text: string, encoding: unknown): Uint8Arr
 const encode: Create = (context, args) => {
   const [value, encoding] = args
   if (args.length > 3 || !args.slice(1).every((arg) => typeof arg === "string")) {
-    return fail("BadValue", "an encoding that is no text", "the name of a codec")
+    return fail("BadValue", "the name of an encoding is not text", "the name of a codec")
   }
   if (typeof value === "string") return encodeText(context, value, encoding)
   // Codecs from bytes to bytes are Python's business; anything else it refuses.
-  return value instanceof Uint8Array ? inert : fail("BadValue", "an encoding of what is no text", "text")
+  return value instanceof Uint8Array ? inert : fail("BadValue", "an encoding of a value that is not text", "text")
 }
 
 const decimal: Create = (context, args) => {
@@ -174,7 +174,7 @@ const decimal: Create = (context, args) => {
   if (typeof value === "string") {
     context.charge(value.length)
     const text = value.trim().replaceAll("_", "")
-    if (!isDecimalText(text)) return fail("BadNumber", "text that is no Decimal", "a decimal number")
+    if (!isDecimalText(text)) return fail("BadNumber", "text that is not a Decimal", "a decimal number")
     return new Decimal(text)
   }
   if (isInt(value)) return new Decimal(`${value}`)
@@ -188,7 +188,7 @@ const decimalOfTuple = (context: Context, parts: ReadonlyArray<unknown>): Decima
   const valid = parts.length === 3 && (sign === 0 || sign === 1) && Array.isArray(digits) &&
     digits.every((digit) => Number.isInteger(digit) && (digit as number) >= 0 && (digit as number) <= 9) &&
     (exponent === "F" || exponent === "n" || exponent === "N" || Number.isSafeInteger(exponent))
-  if (!valid) return fail("BadValue", "a Decimal of what is no sign, digits and exponent", "a tuple of three")
+  if (!valid) return fail("BadValue", "a Decimal without sign, digits and exponent", "a tuple of three")
   context.charge(digits.length)
   const minus = sign === 1 ? "-" : ""
   const text = digits.join("").replace(/^0+(?=.)/, "") || (typeof exponent === "string" ? "" : "0")
@@ -258,7 +258,7 @@ const deque: Create = (context, args) => {
   const maxlen = args[1] ?? null
   if (items === null) return notIterable(args.slice(0, 1))
   if (args.length > 2 || (maxlen !== null && !(isInt(maxlen) && maxlen >= 0))) {
-    return fail("BadValue", "a deque with a bound that is none", "an integer from 0, or None")
+    return fail("BadValue", "a deque with an invalid bound", "an integer from 0, or None")
   }
   const out = new Deque()
   out.maxlen = maxlen === null ? null : Number(maxlen)
@@ -366,7 +366,7 @@ const array: Create = (context, args) => {
   for (let i = 0; i < items.length; i++) {
     const item: unknown = items[i]
     const value = numberOf(item)
-    if (value === null) return fail("BadValue", "an item of an array that is no number", "numbers")
+    if (value === null) return fail("BadValue", "an item of an array is not a number", "numbers")
     out[i] = big ? BigInt(isInt(item) ? item : Math.trunc(value)) : value
   }
   return new PyArray(typecode, out)
@@ -426,7 +426,7 @@ const arrayFromBytes = (
   if (make === undefined || reader === undefined || format < 0) return inert
   const [width, read] = reader
   if (bytes.length % width !== 0) {
-    return fail("BadValue", "an array whose bytes are no whole items", `a multiple of ${width}`)
+    return fail("BadValue", "an array whose length is not a whole number of items", `a multiple of ${width}`)
   }
   const little = format < 2 || format % 2 === 0
   const out = new make(bytes.length / width)

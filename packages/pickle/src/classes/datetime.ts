@@ -79,7 +79,7 @@ const zoneArgument = (value: unknown): unknown => {
   const isObject = value instanceof Timezone || value instanceof ZoneInfo || value instanceof PyObject ||
     (typeof value === "object" && !Array.isArray(value) && !(value instanceof Map) && !(value instanceof Set) &&
       !isDict(value) && !(value instanceof PyGlobal))
-  return isObject ? value : fail("BadValue", "a zone that is none", "a tzinfo")
+  return isObject ? value : fail("BadValue", "an invalid time zone", "a tzinfo")
 }
 
 const datetime: Create = (_context, args, kwargs) => {
@@ -204,8 +204,8 @@ export const temporal: Readonly<Record<string, Create>> = {
 }
 
 /**
- * What an object of pendulum stands for: its Date, Time, Duration and Period, which are subclasses of those of the
- * datetime module. `null` for any other object and for arguments that are none.
+ * The value of an object of pendulum: its Date, Time, Duration and Period, which are subclasses of those of the
+ * datetime module. `null` for any other object and for invalid arguments.
  *
  * @category datetime
  * @since 0.1.0

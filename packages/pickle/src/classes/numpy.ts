@@ -41,7 +41,7 @@ const shapeOf = (value: unknown): ReadonlyArray<number> => {
   const list: ReadonlyArray<unknown> = Array.isArray(value) ? value : [value]
   const shape = list.map((n) => typeof n === "bigint" ? Number(n) : n)
   if (shape.length > 64 || !shape.every((n) => Number.isSafeInteger(n) && (n as number) >= 0)) {
-    return fail("BadValue", "a shape that is none", "at most 64 sizes from 0")
+    return fail("BadValue", "an invalid array shape", "at most 64 sizes from 0")
   }
   return shape as ReadonlyArray<number>
 }
@@ -174,7 +174,7 @@ export const setDTypeState = (_context: Context, value: DType, state: unknown): 
   }
   if (Array.isArray(subdtype)) {
     const base = dtypeFrom(subdtype[0])
-    if (base === null) return fail("BadValue", "a sub-array of no dtype", "a dtype")
+    if (base === null) return fail("BadValue", "a sub-array without a dtype", "a dtype")
     target.base = base
     target.shape = shapeOf(subdtype[1])
   }

@@ -361,7 +361,7 @@ export class Machine implements Context {
       this.wraps++
       return new PyObject(callable, args, kwargs)
     }
-    return fail("BadValue", "a call of what is no class or function", "a class or function")
+    return fail("BadValue", "the called object is not a class or function", "a class or function")
   }
 
   /** `getattr(Class, "name")`, which is how the older protocols name what is inside a class. */
@@ -377,7 +377,7 @@ export class Machine implements Context {
   reduce(): void {
     const args = this.pop()
     const callable = this.pop()
-    if (!(args instanceof Tuple)) return fail("BadValue", "arguments that are no tuple", "a tuple")
+    if (!(args instanceof Tuple)) return fail("BadValue", "arguments that are not a tuple", "a tuple")
     this.wraps++
     this.push(this.construct(callable, args, null))
   }
@@ -416,7 +416,7 @@ export class Machine implements Context {
       ) {
         // These have attributes in Python, and no place for them here.
         const isState = isDict(state) || (state instanceof Tuple && state.length === 2)
-        if (!isState && state !== null) fail("BadValue", "a state that is no dict", "a dict, or a tuple of two")
+        if (!isState && state !== null) fail("BadValue", "a state that is not a dict", "a dict, or a tuple of two")
         if (state !== null) keepState(target, state)
         return
       }
@@ -433,7 +433,7 @@ export class Machine implements Context {
     const owner = this.owners?.get(target)
     if (owner?.append !== undefined) owner.append(target, item)
     else if (target instanceof PyObject) appendItem(target, item)
-    else fail("BadValue", "items for a value that is no list", "a list")
+    else fail("BadValue", "items for a value that is not a list", "a list")
   }
 
   setItem(target: unknown, key: unknown, value: unknown): void {
@@ -451,7 +451,7 @@ export class Machine implements Context {
       typeof value === "number"
     ) {
       target[key] = value
-    } else fail("BadValue", "entries for a value that is no dict", "a dict")
+    } else fail("BadValue", "entries for a value that is not a dict", "a dict")
   }
 
   /** The dict object at a place of the stack becomes a PyDict. */
@@ -476,7 +476,7 @@ export class Machine implements Context {
     else if (target instanceof PySet && !(target instanceof FrozenSet)) {
       for (const member of members) target.insert(member, this.equality)
     } else if (target instanceof PyObject) { for (const member of members) appendItem(target, member) }
-    else fail("BadValue", "members for a value that is no set", "a set")
+    else fail("BadValue", "members for a value that is not a set", "a set")
   }
 
   tupleFrom(start: number): Tuple {
@@ -556,7 +556,7 @@ export class Machine implements Context {
       case 0x97: // NEXT_BUFFER
         return this.nextBuffer()
       case 0x98: { // READONLY_BUFFER
-        if (!(this.top() instanceof Uint8Array)) fail("BadValue", "a value that is no buffer", "a buffer")
+        if (!(this.top() instanceof Uint8Array)) fail("BadValue", "a value that is not a buffer", "a buffer")
         return
       }
       case 0x50: // PERSID
@@ -569,7 +569,7 @@ export class Machine implements Context {
         const name = this.pop()
         const module = this.pop()
         if (typeof module !== "string" || typeof name !== "string") {
-          return fail("BadValue", "a class whose name is no string", "two strings")
+          return fail("BadValue", "a class whose name is not a string", "two strings")
         }
         return this.pushGlobal(module, name)
       }
@@ -586,7 +586,7 @@ export class Machine implements Context {
       case 0x81: { // NEWOBJ
         const args = this.pop()
         const cls = this.pop()
-        if (!(args instanceof Tuple)) return fail("BadValue", "arguments that are no tuple", "a tuple")
+        if (!(args instanceof Tuple)) return fail("BadValue", "arguments that are not a tuple", "a tuple")
         this.wraps++
         return this.push(this.construct(cls, args, null))
       }
@@ -594,8 +594,8 @@ export class Machine implements Context {
         const kwargs = this.pop()
         const args = this.pop()
         const cls = this.pop()
-        if (!(args instanceof Tuple)) return fail("BadValue", "arguments that are no tuple", "a tuple")
-        if (!isDict(kwargs)) return fail("BadValue", "keyword arguments that are no dict", "a dict")
+        if (!(args instanceof Tuple)) return fail("BadValue", "arguments that are not a tuple", "a tuple")
+        if (!isDict(kwargs)) return fail("BadValue", "keyword arguments that are not a dict", "a dict")
         this.wraps++
         const isEmpty = kwargs instanceof Map ? kwargs.size === 0 : Object.keys(kwargs).length === 0
         return this.push(this.construct(cls, args, isEmpty ? null : kwargs))

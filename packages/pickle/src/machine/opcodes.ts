@@ -76,7 +76,7 @@ const names: Readonly<Record<number, string>> = {
 }
 
 /**
- * The name of an instruction in `pickletools`, `null` for a byte that is none.
+ * The name of an instruction in `pickletools`, `null` for a byte that is no instruction.
  *
  * @internal
  */

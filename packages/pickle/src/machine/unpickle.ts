@@ -582,7 +582,7 @@ export const loadsAt = (
 /**
  * Reads all pickles in a buffer, one after another, as `pickle.dump` called several times on one file leaves them.
  *
- * @throws PickleError as `loads` does, also for what is left at the end
+ * @throws PickleError as `loads` does, also for bytes after the last pickle
  * @category reading
  * @since 0.1.0
  */

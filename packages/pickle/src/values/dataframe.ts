@@ -177,7 +177,7 @@ export class Timedelta {
 }
 
 /**
- * What kind of values a column holds, whatever pandas and NumPy call its dtype.
+ * The kind of the values of a column, whatever pandas and NumPy call its dtype.
  *
  * @category pandas
  * @since 0.1.0
@@ -202,7 +202,7 @@ export type ColumnKind =
   | "object"
 
 /**
- * What a column is made of.
+ * The parts of a column.
  *
  * @category pandas
  * @since 0.1.0
@@ -231,7 +231,7 @@ const maxShown = 100
 /** The first values, for a printer that shows no more anyway. */
 const shown = (values: { readonly length: number; at(i: number): unknown }): ReadonlyArray<unknown> => {
   const out: Array<unknown> = Array.from({ length: Math.min(values.length, maxShown) }, (_, i) => values.at(i))
-  // Places that are not filled, so that the printer counts what is left.
+  // Empty places make the printer count the remaining values.
   out.length = values.length
   return out
 }
@@ -323,7 +323,7 @@ export class Column {
 }
 
 /**
- * Whether a value is one of pandas' ways to say that there is none: null, NaN, `NaT`, `NA`.
+ * Whether a value is one of pandas' missing values: null, NaN, `NaT`, `NA`.
  *
  * @category pandas
  * @since 0.1.0

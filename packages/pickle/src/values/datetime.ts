@@ -69,8 +69,8 @@ export class ZoneInfo {
 }
 
 /**
- * What a zone of any library comes down to: a fixed offset in microseconds, a key of the IANA data base, or both
- * (pytz, which keeps one object for each offset of a zone).
+ * A time zone of any library: a fixed offset in microseconds, a key of the IANA database, or both (pytz has one object for
+ * each offset of a zone).
  *
  * @category datetime
  * @since 0.1.0
@@ -142,7 +142,7 @@ const isZoneKey = (args: ReadonlyArray<unknown>): boolean =>
     args[1] === 1)
 
 /**
- * What a `tzinfo` of a pickle means: of `datetime.timezone`, zoneinfo and subclasses of its class, pytz, dateutil and
+ * The meaning of a `tzinfo` of a pickle: of `datetime.timezone`, zoneinfo and subclasses of its class, pytz, dateutil and
  * pendulum; `null` for a class that is not known, for rules that the pickle does not tell, and for no zone.
  *
  * @category datetime

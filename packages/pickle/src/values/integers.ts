@@ -62,7 +62,7 @@ export const integerFromText = (text: string, base: 0 | 10, maxBytes: number): b
   const form = base === 10
     ? /^[0-9](?:_?[0-9])*$/.test(digits)
     : digitForms.some(([pattern]) => pattern.test(digits))
-  if (!form) return fail("BadNumber", "text that is no integer", "an integer")
+  if (!form) return fail("BadNumber", "text that is not an integer", "an integer")
   const value = BigInt(digits.replaceAll("_", ""))
   return negative ? -value : value
 }
@@ -100,6 +100,6 @@ export const floatFromText = (text: string): number => {
       : fail("BadNumber", "a float that is too large", "a float within double precision")
   }
   const match = /^([+-]?)(?:(inf(?:inity)?)|nan)$/i.exec(text)
-  if (match === null) return fail("BadNumber", "text that is no float", "a float")
+  if (match === null) return fail("BadNumber", "text that is not a float", "a float")
   return match[2] === undefined ? NaN : match[1] === "-" ? -Infinity : Infinity
 }

@@ -26,8 +26,8 @@ export const projected = (value: unknown): unknown => project === null ? null : 
 export type Inspect = (value: unknown, options?: object) => string
 
 /**
- * A value as `console.log` prints it: its name and what is in it, by Node's own printer; `depth` is what is left of the
- * depth that was asked for.
+ * A value as `console.log` prints it: its name and its content, by Node's own printer. `depth` counts the levels that may
+ * still be printed.
  *
  * @internal
  */

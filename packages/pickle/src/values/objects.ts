@@ -1,5 +1,5 @@
 /**
- * What stands for Python objects and classes that JavaScript does not have: inert data that nothing looks up or calls.
+ * Inert data in place of Python objects and classes that JavaScript does not have. Nothing looks them up or calls them.
  *
  * @since 0.1.0
  */

@@ -87,7 +87,7 @@ const managerOf = (value: unknown): Manager | null => {
 }
 
 const missingState = () =>
-  fail("BadValue", "a DataFrame or Series whose state is none that pandas writes", "a block manager")
+  fail("BadValue", "a DataFrame or Series with a state that pandas does not write", "a block manager")
 
 /** One column that cannot be read does not refuse the others. */
 const unread = (values: unknown, length: number): Column =>
