@@ -1,8 +1,19 @@
 // Runs before every npm script: installs what package-lock.json says when node_modules is missing or stale, and makes
 // sure that the scripts will run on a Node that Effect 4.1 supports. It must itself run on Node 20, need no dependency,
-// say nothing and cost nothing noticeable when all is well.
+// say nothing and cost nothing noticeable when all is well. Before `npm start` (--start) only what the command itself
+// needs is asked for: an eighth of all, and no other Node where the installed one will do.
 import { spawnSync } from "node:child_process"
-import { existsSync, lstatSync, readFileSync, realpathSync, rmSync } from "node:fs"
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync
+} from "node:fs"
 import { delimiter, dirname, join, sep } from "node:path"
 import { fileURLToPath } from "node:url"
 
@@ -10,6 +21,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const modules = join(root, "node_modules")
 const windows = process.platform === "win32"
 const needed = /** @type {const} */ ([22, 19])
+const startOnly = process.argv.includes("--start")
 
 /** @param {string} line */
 const say = (line) => process.stderr.write(`bootstrap: ${line}\n`)
@@ -29,6 +41,18 @@ const readLock = (file) => {
   }
 }
 
+/** @param {string} version "v24.1.0" */
+const isFit = (version) => {
+  const [major = 0, minor = 0] = version.replace(/^v/, "").split(".").map(Number)
+  return major > needed[0] || (major === needed[0] && minor >= needed[1])
+}
+
+/** Whether an entry of the lock file is installed, by the flags that npm itself goes by. */
+const isWanted = (/** @type {any} */ entry) =>
+  startOnly
+    ? !entry.dev && !entry.peer && !entry.optional && !entry.devOptional
+    : !entry.optional && !entry.devOptional
+
 /**
  * Why node_modules is not what package-lock.json describes, or undefined when it is. npm leaves a lock file of its own
  * in node_modules after a complete install only, so an interrupted install counts as missing. Optional packages may be
@@ -45,7 +69,7 @@ const staleness = () => {
     if (!path.includes("node_modules/")) continue
     const there = installed[path]
     if (there === undefined) {
-      if (entry.optional || entry.devOptional) continue
+      if (!isWanted(entry)) continue
       return `${path} is missing`
     }
     if (entry.link ? there.resolved !== entry.resolved : there.version !== entry.version) {
@@ -85,10 +109,10 @@ const installEnvironment = () => {
 }
 
 /** Runs npm, the one that started this script if any. Its output goes to standard error: scripts own standard output. */
-const npm = (/** @type {Array<string>} */ args) => {
+const npm = (/** @type {Array<string>} */ args, cwd = root) => {
   const cli = process.env.npm_execpath
   const options = {
-    cwd: root,
+    cwd,
     env: installEnvironment(),
     stdio: /** @type {import("node:child_process").StdioOptions} */ (["ignore", 2, 2])
   }
@@ -100,17 +124,14 @@ const npm = (/** @type {Array<string>} */ args) => {
 const quiet = ["--no-audit", "--no-fund", "--loglevel=error"]
 
 const install = () => {
-  const result = npm(["ci", "--include=dev", "--include=optional", ...quiet])
+  const parts = startOnly
+    ? ["--omit=dev", "--omit=peer", "--omit=optional"]
+    : ["--include=dev", "--include=optional"]
+  const result = npm(["ci", ...parts, ...quiet])
   if (result.error) fail(`npm could not be started (${result.error.message}); install npm 10 or newer`)
   if (result.status !== 0) {
     fail(`npm ci failed with ${result.signal ?? `exit code ${result.status}`}; its message is above`)
   }
-}
-
-/** @param {string} version "v24.1.0" */
-const isFit = (version) => {
-  const [major = 0, minor = 0] = version.replace(/^v/, "").split(".").map(Number)
-  return major > needed[0] || (major === needed[0] && minor >= needed[1])
 }
 
 /**
@@ -139,12 +160,40 @@ const completeNode = () => {
   npm(["rebuild", "node", "--ignore-scripts", ...quiet])
 }
 
+/**
+ * Installs the package `node` alone. The other optional packages are those of storages, of which the command needs none
+ * to start; npm has no way to include one and to leave out the rest.
+ */
+const installNode = () => {
+  const version = readLock(join(root, "package-lock.json"))?.["node_modules/node"]?.version
+  if (version === undefined) return
+  say(`Node ${process.version} is too old: installing Node ${version} beside it (about 190 MB)`)
+  const folder = join(modules, ".node")
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(join(folder, "package.json"), JSON.stringify({ private: true, allowScripts: { node: true } }))
+  npm(["install", "--omit=dev", `node@${version}`, ...quiet], folder)
+  const from = join(folder, "node_modules", "node")
+  if (existsSync(from)) {
+    // npm leaves what the package needs beside it; the binary is all that is used.
+    rmSync(join(modules, "node"), { recursive: true, force: true })
+    renameSync(from, join(modules, "node"))
+    mkdirSync(join(modules, ".bin"), { recursive: true })
+    if (windows) writeFileSync(join(modules, ".bin", "node.cmd"), `@"%~dp0\\..\\node\\bin\\node.exe" %*\r\n`)
+    else {
+      rmSync(join(modules, ".bin", "node"), { force: true })
+      symlinkSync(join("..", "node", "bin", "node"), join(modules, ".bin", "node"))
+    }
+  }
+  rmSync(folder, { recursive: true, force: true })
+}
+
 const checkNode = () => {
   let packaged = packagedVersion()
   // process.version counts only where no packaged Node comes before it on the PATH of npm scripts.
   const own = realpathSync(outsideNode()) === realpathSync(process.execPath) ? process.version : undefined
   if (packaged === undefined && (own === undefined || !isFit(own))) {
-    completeNode()
+    if (startOnly && !existsSync(join(modules, "node"))) installNode()
+    else completeNode()
     packaged = packagedVersion()
   }
   if (packaged === null && own !== undefined && isFit(own)) {
@@ -164,7 +213,11 @@ const checkNode = () => {
 if (process.env.EFFECT_PREFECT_BOOTSTRAP === undefined) {
   const reason = staleness()
   if (reason !== undefined) {
-    say(`${reason}: running npm ci`)
+    say(
+      startOnly
+        ? `${reason}: installing what the command needs (about 110 MB); npm test installs the rest`
+        : `${reason}: running npm ci`
+    )
     install()
   }
   checkNode()

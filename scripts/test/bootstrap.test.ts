@@ -10,6 +10,7 @@ const lock = {
   "node_modules/one": { version: "1.0.0" },
   "node_modules/@scope/core": { resolved: "packages/core", link: true },
   "node_modules/elsewhere": { version: "1.0.0", optional: true, os: ["none"] },
+  "node_modules/checker": { version: "1.0.0", dev: true },
   "packages/core": { name: "@scope/core", version: "0.1.0" }
 }
 
@@ -26,6 +27,7 @@ const workspace = () => {
   write("package-lock.json", { packages: lock })
   write("packages/core/package.json", {})
   write("node_modules/one/package.json", {})
+  write("node_modules/checker/package.json", {})
   mkdirSync(join(root, "node_modules/@scope"))
   symlinkSync(join(root, "packages/core"), join(root, "node_modules/@scope/core"), "junction")
   const { "": _, "node_modules/elsewhere": __, ...installed } = lock
@@ -38,9 +40,9 @@ const workspace = () => {
      process.exit(Number(process.env.NPM_EXIT ?? 0))`
   )
   write("npm.log", "")
-  const run = (env: Record<string, string> = {}) => {
+  const run = (env: Record<string, string> = {}, args: ReadonlyArray<string> = []) => {
     const { EFFECT_PREFECT_BOOTSTRAP: ___, ...own } = process.env
-    const { status, stderr, stdout } = spawnSync(process.execPath, [join(root, "scripts/bootstrap.mjs")], {
+    const { status, stderr, stdout } = spawnSync(process.execPath, [join(root, "scripts/bootstrap.mjs"), ...args], {
       encoding: "utf8",
       env: { ...own, PATH: dirname(process.execPath), npm_execpath: join(root, "npm/npm-cli.js"), ...env }
     })
@@ -69,6 +71,24 @@ describe("bootstrap", () => {
     assert.match(npm, /^ci --include=dev --include=optional /)
     assert.strictEqual(stderr, `bootstrap: ${reason}: running npm ci\n`)
     assert.strictEqual(stdout, "")
+  })
+
+  it("installs before npm start only what the command needs, and all of it before others", () => {
+    const { path, run } = workspace()
+    rmSync(path("node_modules/one"), { recursive: true })
+    const first = run({}, ["--start"])
+    assert.strictEqual(first.status, 0)
+    assert.match(first.npm, /^ci --omit=dev --omit=peer --omit=optional /)
+    assert.match(first.stderr, /^bootstrap: .*npm test installs the rest\n$/)
+  })
+
+  it("is content before npm start without what only checks need", () => {
+    const { path, run, write } = workspace()
+    rmSync(path("node_modules/checker"), { recursive: true })
+    const { "": _, "node_modules/checker": __, "node_modules/elsewhere": ___, ...installed } = lock
+    write("node_modules/.package-lock.json", { packages: installed })
+    assert.deepStrictEqual(run({}, ["--start"]), { status: 0, stderr: "", stdout: "", npm: "" })
+    assert.include(run().stderr, "node_modules/checker is missing: running npm ci")
   })
 
   it("installs when a version differs, an optional one too", () => {
