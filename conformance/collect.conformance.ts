@@ -12,9 +12,11 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { flowRunId, writeArchive } from "./collect/archive.ts"
+import { startAzurite } from "./storages/azurite.ts"
 import { check } from "./support/check.ts"
 import { root } from "./support/folder.ts"
 import { type Postgres, startPostgres } from "./support/postgres.ts"
+import { freePort, run as processRun, startServer } from "./support/process.ts"
 import { venv } from "./support/python.ts"
 
 const scratch = mkdtempSync(join(tmpdir(), "collect-"))
@@ -37,8 +39,11 @@ process.on("exit", () => {
 })
 
 /** Starts the command as a process of its own, without anything between this script and it. */
-const start = (...args: ReadonlyArray<string>): Running => {
-  const child = spawn(process.execPath, [...command, ...args], { stdio: ["ignore", "pipe", "pipe"] })
+const startWith = (env: Record<string, string>, ...args: ReadonlyArray<string>): Running => {
+  const child = spawn(process.execPath, [...command, ...args], {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, ...env }
+  })
   alive.add(child)
   let output = ""
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (part: Buffer) => output += part.toString())
@@ -48,6 +53,8 @@ const start = (...args: ReadonlyArray<string>): Running => {
   })
   return { child, output: () => output, ended }
 }
+
+const start = (...args: ReadonlyArray<string>): Running => startWith({}, ...args)
 
 const run = async (...args: ReadonlyArray<string>) => {
   const running = start(...args)
@@ -118,6 +125,72 @@ await check("one process that is killed again and again goes on where it was", a
   assert.deepEqual(parts(place), parts(quiet["parquet"]!))
   assert.equal(existsSync(join(place, "_partial")), false)
 })
+
+await check("child processes that are killed give their parts to others", async () => {
+  const place = join(scratch, "processes")
+  const args = [...backend, ...cut, "--output", place, "--format", "parquet", "--concurrency", "1", "--processes", "2"]
+  const running = start("collect", "--all", ...args)
+  for (let kill = 0; kill < 3; kill++) {
+    await sleep(1200)
+    const children = await processRun("ps", ["-o", "pid=", "--ppid", String(running.child.pid)], { allowFailure: true })
+    const pids = children.stdout.trim().split("\n").filter((pid) => pid !== "").map(Number)
+    if (pids.length > 0) process.kill(pids[kill % pids.length]!, "SIGKILL")
+  }
+  await succeed(running, 60_000)
+  assert.deepEqual(parts(place), parts(quiet["parquet"]!))
+})
+
+const objectStores = {
+  "s3 on moto": async () => {
+    const { bin } = await venv({ name: "moto", packages: ["moto[s3,server]==5.2.5"] })
+    const port = await freePort()
+    const server = await startServer(bin("moto_server"), ["-H", "127.0.0.1", "-p", String(port)], { port })
+    const url = `http://127.0.0.1:${port}`
+    await fetch(`${url}/tables`, { method: "PUT" })
+    return {
+      server,
+      place: "s3://tables/some/table",
+      flags: ["--s3-endpoint", url],
+      env: { AWS_ACCESS_KEY_ID: "testing", AWS_SECRET_ACCESS_KEY: "testing", AWS_REGION: "us-east-1" },
+      read: async (name: string) =>
+        Buffer.from(await (await fetch(`${url}/tables/some/table/${name}`)).arrayBuffer()).toString("base64")
+    }
+  },
+  Azurite: async () => {
+    const { connectionString, server } = await startAzurite(scratch)
+    const { BlobServiceClient } = await import("@azure/storage-blob")
+    const container = BlobServiceClient.fromConnectionString(connectionString).getContainerClient("tables")
+    await container.create()
+    return {
+      server,
+      place: "azure://tables/some/table",
+      flags: [],
+      env: { AZURE_STORAGE_CONNECTION_STRING: connectionString },
+      read: async (name: string) =>
+        (await container.getBlobClient(`some/table/${name}`).downloadToBuffer()).toString("base64")
+    }
+  }
+}
+
+for (const [name, open] of Object.entries(objectStores)) {
+  await check(`a collection in ${name}: two at once, killed and gone on with, verified`, async () => {
+    const { env, flags, place, read, server } = await open()
+    await using _ = server
+    const args = ["collect", "--all", ...backend, ...cut, "--output", place, "--format", "jsonl", ...flags]
+    for (const milliseconds of [1500, 2500]) {
+      const running = startWith(env, ...args, "--concurrency", "2")
+      await Promise.race([running.ended, sleep(milliseconds)])
+      running.child.kill("SIGKILL")
+      await running.ended
+    }
+    const [first, second] = [startWith(env, ...args), startWith(env, ...args)]
+    await succeed(first, 90_000)
+    await succeed(second, 90_000)
+    for (const [name, bytes] of Object.entries(parts(quiet["jsonl"]!))) assert.equal(await read(name), bytes, name)
+    const verified = startWith(env, "collect", "verify", place, ...flags)
+    await succeed(verified, 60_000)
+  })
+}
 
 const seeds = Number(process.env["COLLECT_SEEDS"] ?? 2)
 const format = (seed: number) => seed % 2 === 0 ? "jsonl" : "parquet"

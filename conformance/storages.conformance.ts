@@ -7,10 +7,10 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { install, pack } from "../scripts/tarballs.mjs"
+import { startAzurite } from "./storages/azurite.ts"
 import { type Servers, variable } from "./storages/servers.ts"
-import { against } from "./support/against.ts"
 import { check } from "./support/check.ts"
-import { folder, root } from "./support/folder.ts"
+import { root } from "./support/folder.ts"
 import { freePort, run, startServer } from "./support/process.ts"
 import { venv } from "./support/python.ts"
 
@@ -28,38 +28,6 @@ const startGcs = async () => {
   const port = await freePort()
   const args = ["start", "--host=127.0.0.1", `--port=${port}`, "--in-memory"]
   return { server: await startServer(bin("gcp-storage-emulator"), args, { port }), url: `http://127.0.0.1:${port}` }
-}
-
-const startAzurite = async () => {
-  const version = "3.37.0"
-  against(`azurite ${version}`)
-  const home = folder("azurite")
-  const installed = join(home, "node_modules/azurite/package.json")
-  if (!existsSync(installed) || JSON.parse(readFileSync(installed, "utf8")).version !== version) {
-    writeFileSync(join(home, "package.json"), JSON.stringify({ private: true }))
-    await run("npm", ["install", "--no-audit", "--no-fund", "--loglevel=error", `azurite@${version}`], { cwd: home })
-  }
-  const port = await freePort()
-  const server = await startServer(
-    process.execPath,
-    [
-      join(home, "node_modules/azurite/dist/src/blob/main.js"),
-      "--blobHost",
-      "127.0.0.1",
-      "--blobPort",
-      String(port),
-      "--location",
-      scratch,
-      "--skipApiVersionCheck",
-      "--silent"
-    ],
-    { port }
-  )
-  // The account of every Azurite; its key is in Microsoft's documentation.
-  const key = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
-  const connectionString = "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;" +
-    `AccountKey=${key};BlobEndpoint=http://127.0.0.1:${port}/devstoreaccount1;`
-  return { server, connectionString }
 }
 
 interface Report {
@@ -95,7 +63,7 @@ const onServers = async (servers: Servers): Promise<void> => {
 try {
   const moto = await startMoto()
   const gcs = await startGcs()
-  const azurite = await startAzurite()
+  const azurite = await startAzurite(scratch)
   await onServers({ s3: moto.url, gcs: gcs.url, azure: azurite.connectionString })
   for (const { server } of [moto, gcs, azurite]) await server.stop()
 

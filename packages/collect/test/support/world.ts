@@ -126,7 +126,8 @@ export const queue = PersistedQueue.layer.pipe(Layer.provide(PersistedQueue.laye
 
 export type Options = Parameters<typeof Collect.run>[0]
 
-export const world = (
+/** Everything but a queue. */
+export const places = (
   data: MemoryApi.Tables,
   files: Map<string, Uint8Array>,
   options: {
@@ -138,9 +139,10 @@ export const world = (
   Layer.mergeAll(
     options.api ?? MemoryApi.layer(data),
     options.storage ?? storage().layer,
-    Layer.succeed(CollectOutput.CollectOutput, options.output ?? CollectOutput.makeMemory(files)),
-    queue
+    Layer.succeed(CollectOutput.CollectOutput, options.output ?? CollectOutput.makeMemory(files))
   )
+
+export const world = (...args: Parameters<typeof places>) => Layer.merge(places(...args), queue)
 
 /** Lets time pass until an effect has ended. */
 export const inTime = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>

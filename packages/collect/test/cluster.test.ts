@@ -1,0 +1,198 @@
+/** A cluster's workers, which a Postgres hands the parts to: here PGlite, over its socket. */
+import * as Collect from "@effect-prefect/collect/Collect"
+import * as CollectCluster from "@effect-prefect/collect/CollectCluster"
+import { CollectError, OutputUnavailable } from "@effect-prefect/collect/CollectError"
+import * as CollectOutput from "@effect-prefect/collect/CollectOutput"
+import type { ResultStorage } from "@effect-prefect/results/ResultStorage"
+import { assert, describe, it } from "@effect/vitest"
+import { PGLiteSocketServer } from "@electric-sql/pglite-socket"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import { SqlClient } from "effect/sql/SqlClient"
+import { scopedPglite } from "../../server/test/support/pglite.ts"
+import { json, mapped, parts, places, single, storage, tables, text, unavailable, world } from "./support/world.ts"
+
+type Files = Map<string, Uint8Array>
+
+const startDatabase = Effect.gen(function*() {
+  const database = yield* scopedPglite
+  const server = yield* Effect.acquireRelease(
+    Effect.promise(async () => {
+      const server = new PGLiteSocketServer({ db: database, host: "127.0.0.1", port: 0, maxConnections: 20 })
+      await server.start()
+      return server
+    }),
+    (server) => Effect.promise(() => server.stop())
+  )
+  return Redacted.make(`postgresql://postgres@${server.getServerConn()}/postgres`)
+})
+
+const data = tables({
+  first: [single("first", "a-1"), mapped("first", "b-1", 9)],
+  second: [single("second", "a-1")]
+})
+
+const options: Collect.PlanOptions = { selection: { all: true }, output: { format: "jsonl", partRows: 3 } }
+
+interface World {
+  readonly url: Redacted.Redacted
+  readonly files: Files
+  readonly storage?: Layer.Layer<ResultStorage> | undefined
+}
+
+const services = ({ files, storage, url }: World) =>
+  Layer.merge(
+    places(data, files, storage === undefined ? {} : { storage }),
+    CollectCluster.layer({ url })
+  )
+
+const start = (world: World, given: Partial<Parameters<typeof CollectCluster.start>[0]> = {}) =>
+  CollectCluster.start({ ...options, place: "memory", ...given }).pipe(Effect.provide(services(world)), Effect.scoped)
+
+const work = (world: World, given: Partial<CollectCluster.WorkerOptions> = {}) =>
+  CollectCluster.work({
+    open: () => CollectOutput.layerMemory(world.files),
+    untilDone: true,
+    ...given
+  }).pipe(Effect.scoped, Effect.provide(services(world)))
+
+const quiet = Effect.gen(function*() {
+  const files: Files = new Map()
+  yield* Effect.provide(Collect.run(options), world(data, files))
+  return files
+})
+
+describe("a cluster", () => {
+  it.live("gives the bytes of one quiet run, and says how far it has come", () =>
+    Effect.gen(function*() {
+      const url = yield* startDatabase
+      const files: Files = new Map()
+      const seen: Array<CollectCluster.Progress> = []
+      // As the command does: tables that several make at once, and PGlite, which mixes up many connections now and then.
+      const outliving = <A, E, R>(effect: Effect.Effect<A, E, R>) => CollectCluster.outlive(effect, () => {})
+      const [collection] = yield* Effect.all([
+        outliving(start({ url, files }, { onProgress: (progress) => seen.push(progress) })),
+        outliving(start({ url, files })),
+        outliving(work({ url, files })),
+        outliving(work({ url, files }, { slots: 1 }))
+      ], { concurrency: "unbounded" })
+      const due = yield* quiet
+      assert.isTrue(collection.manifest.complete)
+      assert.deepStrictEqual(parts(files), parts(due))
+      assert.strictEqual(text(files, "_manifest.json"), text(due, "_manifest.json"))
+      assert.strictEqual(seen.at(-1)?.parts, 5)
+      const [job] = yield* Effect.provide(CollectCluster.status, CollectCluster.layer({ url }))
+      assert.deepInclude(job, {
+        place: "memory",
+        isFinished: true,
+        failedParts: 0,
+        parts: 5,
+        publishedParts: 5,
+        rows: 12
+      })
+      // Both starters offered every part, and each was enqueued once.
+      const rows = yield* Effect.provide(
+        Effect.flatMap(SqlClient, (sql) => sql<{ readonly state: string }>`select state from effect_prefect_queue`),
+        CollectCluster.layer({ url })
+      )
+      assert.deepStrictEqual(rows.map(({ state }) => state), Array.from({ length: 5 }, () => "completed"))
+    }).pipe(Effect.scoped), 60_000)
+
+  it.live("ends with the parts that failed, and the next start tries them again", () =>
+    Effect.gen(function*() {
+      const url = yield* startDatabase
+      const files: Files = new Map()
+      const broken = storage((location) => location.includes("/4.") ? unavailable(location) : json({ at: location }))
+      const failing = { url, files, storage: broken.layer }
+      const [error] = yield* Effect.all([
+        Effect.flip(start(failing, { maxAttempts: 2 })),
+        work(failing)
+      ], { concurrency: "unbounded" })
+      assert.strictEqual(error.reason._tag, "PartsFailed")
+      assert.match(
+        error.message,
+        /^1 of 5 parts failed: part \d \(b-1\[3…5\] of flow run first\): .*it does not answer/
+      )
+      assert.isFalse(files.has("_manifest.json"))
+      const [collection] = yield* Effect.all([start({ url, files }), work({ url, files })], {
+        concurrency: "unbounded"
+      })
+      assert.isTrue(collection.manifest.complete)
+      assert.deepStrictEqual(parts(files), parts(yield* quiet))
+    }).pipe(Effect.scoped), 60_000)
+
+  it.live("with allowFailed ends with a manifest that lists them", () =>
+    Effect.gen(function*() {
+      const url = yield* startDatabase
+      const files: Files = new Map()
+      const broken = storage((location) => location.includes("/4.") ? unavailable(location) : json({ at: location }))
+      const failing = { url, files, storage: broken.layer }
+      const [collection] = yield* Effect.all([
+        start(failing, { maxAttempts: 1, allowFailed: true }),
+        work(failing)
+      ], { concurrency: "unbounded" })
+      assert.isFalse(collection.manifest.complete)
+      assert.deepStrictEqual(collection.manifest.failed.map(({ attempts }) => attempts), [1])
+    }).pipe(Effect.scoped), 60_000)
+
+  it.live("a worker that may not read what the plan needs takes no part", () =>
+    Effect.gen(function*() {
+      const url = yield* startDatabase
+      const files: Files = new Map()
+      const starter = yield* Effect.forkScoped(start({ url, files }))
+      const denied = storage()
+      const error = yield* Effect.flip(
+        work({
+          url,
+          files,
+          storage: Layer.effect(
+            (yield* Effect.promise(() => import("@effect-prefect/results/ResultStorage"))).ResultStorage,
+            Effect.sync(() => ({ readers: [], resolve: () => undefined, read: () => Effect.die("not to be read") }))
+          )
+        })
+      )
+      assert.strictEqual((error as CollectError).reason._tag, "PlaceNotAllowed")
+      assert.deepStrictEqual(denied.reads, [])
+      yield* work({ url, files })
+      assert.isTrue((yield* Fiber.join(starter)).manifest.complete)
+    }).pipe(Effect.scoped), 60_000)
+
+  it.live("a job whose output is not there is left out, and others are served", () =>
+    Effect.gen(function*() {
+      const url = yield* startDatabase
+      const gone: Files = new Map()
+      const files: Files = new Map()
+      const abandoned = yield* Effect.forkScoped(start({ url, files: gone }, { place: "gone" }))
+      yield* Effect.sleep("2 seconds")
+      yield* Fiber.interrupt(abandoned)
+      const said: Array<string> = []
+      const [collection] = yield* Effect.all([
+        start({ url, files }, { place: "here" }),
+        work({ url, files }, {
+          open: (place) => CollectOutput.layerMemory(place === "gone" ? new Map() : files),
+          onMessage: (message) => said.push(message)
+        })
+      ], { concurrency: "unbounded" })
+      assert.isTrue(collection.manifest.complete)
+      assert.strictEqual(said.filter((message) => message.includes("gone holds no plan")).length, 1)
+    }).pipe(Effect.scoped), 60_000)
+})
+
+describe("outlive", () => {
+  it.effect("says once that a server is away, and tries again; other errors pass", () =>
+    Effect.gen(function*() {
+      const said: Array<string> = []
+      let left = 3
+      const away = new CollectError({ reason: new OutputUnavailable({ output: "s3://b", detail: "no answer" }) })
+      const { inTime } = yield* Effect.promise(() => import("./support/world.ts"))
+      const value = yield* inTime(CollectCluster.outlive(
+        Effect.suspend(() => left-- > 0 ? Effect.fail(away) : Effect.succeed("there")),
+        (problem) => said.push(problem)
+      ))
+      assert.strictEqual(value, "there")
+      assert.deepStrictEqual(said, ["s3://b: no answer; trying again"])
+      assert.strictEqual(yield* Effect.flip(CollectCluster.outlive(Effect.fail("other"), () => {})), "other")
+    }))
+})
