@@ -1,6 +1,7 @@
 /**
  * Prefect 3.8.0 as it is: a server with basic auth, CSRF tokens and a low page limit, flows that store results by every
- * serializer in files, in S3 and through fsspec, and every state, value and refusal compared with what Prefect reads.
+ * serializer in files, in S3 and through fsspec, and every state, value and refusal compared with what Prefect reads. Then the
+ * first and the newest Prefect 3, by the flows that Prefect 2 is compared by.
  */
 import * as Prefect3Api from "@effect-prefect/api/Prefect3Api"
 import { PrefectApi } from "@effect-prefect/api/PrefectApi"
@@ -25,6 +26,8 @@ import assert from "node:assert/strict"
 import { readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { start } from "./prefect3/world.ts"
+import { compare as compareVersion } from "./prefectVersions/compare.ts"
+import { prefect30, prefect3Newest } from "./prefectVersions/versions.ts"
 import { check } from "./support/check.ts"
 import { root } from "./support/folder.ts"
 import { run as command } from "./support/process.ts"
@@ -231,9 +234,9 @@ await check("flow runs newest first, flows, logs, artifacts", async () => {
   assert.equal(found.completed.length, Object.keys(flowRuns).filter((label) => label.startsWith("kinds")).length)
   assert.deepEqual(found.flows.map((flow) => flow.name), ["blocks", "child", "kinds", "structure"])
   assert.ok(found.logs.length > 5)
-  const order = found.logs.map((line) => `${line.timestamp} ${line.id}`)
-  assert.deepEqual(order, order.toSorted())
-  assert.equal(new Set(order).size, order.length)
+  const timestamps = found.logs.map((line) => line.timestamp)
+  assert.deepEqual(timestamps, timestamps.toSorted())
+  assert.equal(new Set(found.logs.map((line) => line.id)).size, found.logs.length)
   assert.equal(found.states.at(-1)?.state._tag, "Success")
 })
 
@@ -425,3 +428,6 @@ await check("a storage block that is gone is ResultNotFound", async () => {
   const line = printed.find((line) => line.name === "block local")!
   compare(await run(outcomeOf(line.task_run_id)), { reason: "ResultNotFound" })
 })
+
+// The first and the newest Prefect 3 beside it, by what Prefect 2 and 3 have in common.
+for (const version of [prefect30, prefect3Newest]) await compareVersion(version)

@@ -69,7 +69,8 @@ export interface FlowRunsQuery {
 }
 
 /**
- * A filter for log lines, which are listed in the order of (timestamp, id). Omitted fields match everything.
+ * A filter for log lines, which are listed in the order of (timestamp, id); lines of Prefect 2 and 3 with the same
+ * timestamp come in the order in which the server received them. Omitted fields match everything.
  *
  * @category models
  * @since 0.1.0

@@ -16,6 +16,7 @@
  *
  * @since 0.1.0
  */
+import type { LogEntry } from "@effect-prefect/core/LogEntry"
 import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
 import * as Cache from "effect/Cache"
 import type * as Config from "effect/Config"
@@ -388,13 +389,9 @@ const makeBackend = Effect.fnUntraced(function*(
           }
         })
       }
-      const ofFlowRun = orNotFound(pages.byTime(oldestFirst, request, Rows.logEntry), "logs", flowRunId, noFlowRun)
+      const ofFlowRun = orNotFound(pages.byTime(oldestFirst, request, Rows.receivedLog), "logs", flowRunId, noFlowRun)
       return Effect.map(orNotFound(ofFlowRun, "logs", taskRunId, noTaskRun), ({ items, next }) => ({
-        items: items
-          .filter((line) => after === undefined || line.timestamp !== after.timestamp || line.id > after.id)
-          .toSorted((left, right) =>
-            compareCodePoints(left.timestamp, right.timestamp) || compareCodePoints(left.id, right.id)
-          ),
+        items: linesAfter(items.toSorted(inServerOrder).map(({ entry }) => entry), after),
         next
       }))
     },
@@ -418,6 +415,22 @@ const makeBackend = Effect.fnUntraced(function*(
   }
   return backend
 })
+
+/** By timestamp, then by when the server received the line; else as the server gave them. */
+const inServerOrder = (left: Rows.ReceivedLog, right: Rows.ReceivedLog): number =>
+  compareCodePoints(left.entry.timestamp, right.entry.timestamp) || compareCodePoints(left.received, right.received)
+
+/** The lines of a page that come after a line. Those of its timestamp are all on one page. */
+const linesAfter = (
+  lines: ReadonlyArray<LogEntry>,
+  after: Backend.LogsQuery["after"]
+): ReadonlyArray<LogEntry> => {
+  if (after === undefined) return lines
+  const at = lines.findIndex(({ id, timestamp }) => id === after.id && timestamp === after.timestamp)
+  return lines.filter(({ id, timestamp }, index) =>
+    timestamp !== after.timestamp || (at < 0 ? id > after.id : index > at)
+  )
+}
 
 /** Whether a task run is of the task of that name: the qualified name, or its last part where the key has a module. */
 const isOfTask = (row: Rows.Row, name: string): boolean => {

@@ -1,3 +1,4 @@
+import type * as Backend from "@effect-prefect/api/Backend"
 import * as Prefect3Api from "@effect-prefect/api/Prefect3Api"
 import { PrefectApi } from "@effect-prefect/api/PrefectApi"
 import type { PrefectApiError } from "@effect-prefect/api/PrefectApiError"
@@ -457,7 +458,7 @@ describe("flow runs, flows, logs, artifacts, histories", () => {
     })
 
   for (const pageSize of [1, 2, 3, 200]) {
-    it.effect(`logs in the order of (timestamp, id), ${pageSize} at once`, () =>
+    it.effect(`logs in the order of their timestamps, ${pageSize} at once`, () =>
       withServer(() =>
         Effect.gen(function*() {
           const api = yield* PrefectApi
@@ -467,6 +468,39 @@ describe("flow runs, flows, logs, artifacts, histories", () => {
         })
       ))
   }
+
+  it.effect("logs of one timestamp in the order in which the server received them", () => {
+    const flowRunId = Recorded.runs["structure"]!
+    const ids = ["d", "a", "c", "b", "f", "e"]
+    const tied = ids.map((id, index) => ({
+      ...lines[0]!,
+      id,
+      timestamp: "2026-11-23T06:19:37.807395Z",
+      created: `2026-11-23T06:19:39.85389${index}Z`,
+      flow_run_id: flowRunId
+    }))
+    return withServer(
+      () =>
+        Effect.gen(function*() {
+          const api = yield* PrefectApi
+          const idsOf = (query: Backend.LogsQuery, pageSize?: number) =>
+            Effect.map(
+              Stream.runCollect(api.logs({ flowRunId, ...query }, { pageSize })),
+              (found) => found.map(({ id }) => id)
+            )
+          assert.deepStrictEqual(yield* idsOf({}), ids)
+          const { timestamp } = tied[0]!
+          assert.deepStrictEqual(yield* idsOf({ after: { timestamp, id: "c" } }), ["b", "f", "e"])
+          assert.deepStrictEqual(yield* idsOf({ after: { timestamp, id: "0" } }), ids)
+          assert.deepStrictEqual(yield* idsOf({ after: { timestamp, id: "e" } }), [])
+        }),
+      ({ body, path }) =>
+        path === "/logs/filter"
+          // The server orders by the timestamp alone.
+          ? { status: 200, body: Number(body?.["offset"] ?? 0) > 0 ? [] : [...tied.slice(3), ...tied.slice(0, 3)] }
+          : undefined
+    )
+  })
 
   it.effect("logs of a level and above, after a line, of a task run", () =>
     withServer((server) =>

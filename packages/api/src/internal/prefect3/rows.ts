@@ -147,6 +147,17 @@ export const logEntry = withId("a log line", (row, id) =>
     message: text(row["message"])
   }, { disableChecks: true }))
 
+/** A line, and when the server received it; empty where it does not say. */
+export interface ReceivedLog {
+  readonly entry: LogEntry
+  readonly received: string
+}
+
+export const receivedLog = (row: unknown): ReceivedLog | Malformed => {
+  const entry = logEntry(row)
+  return isMalformed(entry) ? entry : { entry, received: text((row as Row)["created"]) ?? "" }
+}
+
 export const artifact = withId("an artifact", (row, id) =>
   new Artifact({
     id,
