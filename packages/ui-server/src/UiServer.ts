@@ -186,7 +186,10 @@ export const layer = (
   )
   return HttpRouter.use(Effect.fnUntraced(function*(router) {
     const assets = yield* Assets.make(prefix)
-    const routes = yield* HttpRouter.toHttpEffect(api)
+    // A router of its own: on the one that it is mounted on, the API would be reached without the guard.
+    const own = yield* HttpRouter.make
+    yield* Layer.build(Layer.fresh(Layer.provide(api, Layer.succeed(HttpRouter.HttpRouter, own))))
+    const routes = own.asHttpEffect()
     const guard = Guard.makeGuard({ hosts: options.hosts, authorize: options.authorize })
     const permits = yield* Semaphore.make(limits.requests ?? 64)
 
@@ -259,7 +262,6 @@ export const layer = (
     }
     const handler = Effect.flatMap(HttpServerRequest.HttpServerRequest, logged)
     yield* router.add("*", `${prefix}/*` as `/${string}`, handler)
-    if (prefix !== "") yield* router.add("*", prefix as `/${string}`, handler)
   })) as Layer.Layer<never, AssetsError, HttpRouter.HttpRouter | PrefectApi | ResultStorage>
 }
 

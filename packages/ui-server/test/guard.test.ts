@@ -1,0 +1,85 @@
+import { afterAll, assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { memorySite, token } from "./support.ts"
+
+const tables = { flow_run: [{ id: "run", name: "run" }] }
+const site = memorySite(tables, { hosts: ["127.0.0.1:4280", "page.example"] })
+afterAll(() => site.close())
+
+const statusOf = async (path: string, init?: RequestInit) => (await site.get(path, init)).status
+
+describe("guard", () => {
+  it("answers to its own names alone, before anything else", async () => {
+    assert.strictEqual(await statusOf("/", { headers: { host: "evil.example" } }), 421)
+    assert.strictEqual(await statusOf("/", { headers: { host: "127.0.0.1:1" } }), 421)
+    assert.strictEqual(await statusOf("/", { headers: { host: "page.example:99" } }), 200)
+    assert.strictEqual(await statusOf("/api/backend", { headers: { host: "evil.example", authorization: "" } }), 421)
+  })
+  it("takes GET and HEAD", async () => {
+    for (const method of ["POST", "PUT", "DELETE", "OPTIONS", "PATCH"]) {
+      assert.strictEqual(await statusOf("/api/backend", { method }), 405, method)
+    }
+    assert.strictEqual(await statusOf("/api/backend", { method: "HEAD" }), 200)
+  })
+  it("refuses other origins and sites", async () => {
+    assert.strictEqual(await statusOf("/", { headers: { origin: "http://evil.example" } }), 403)
+    assert.strictEqual(await statusOf("/", { headers: { origin: "null" } }), 403)
+    assert.strictEqual(await statusOf("/", { headers: { origin: "http://127.0.0.1:4280" } }), 200)
+    assert.strictEqual(await statusOf("/api/backend", { headers: { "sec-fetch-site": "cross-site" } }), 403)
+    assert.strictEqual(await statusOf("/api/backend", { headers: { "sec-fetch-site": "same-origin" } }), 200)
+  })
+  it("asks the API for the token, and files for none", async () => {
+    for (const authorization of ["", "Bearer", `Bearer ${token}x`, `Basic ${token}`, token]) {
+      assert.strictEqual(await statusOf("/api/backend", { headers: { authorization } }), 401, authorization)
+    }
+    assert.strictEqual(await statusOf("/flow-runs", { headers: { authorization: "" } }), 200)
+  })
+  it("sends its headers with every answer", async () => {
+    for (const path of ["/", "/api/backend", "/api/nope", "/api/flow-runs?limit=0", "/etc/passwd.txt"]) {
+      const { headers } = await site.get(path)
+      assert.ok(headers.get("content-security-policy")?.startsWith("default-src 'none'"), path)
+      assert.strictEqual(headers.get("x-content-type-options"), "nosniff", path)
+      assert.strictEqual(headers.get("x-frame-options"), "DENY", path)
+      assert.strictEqual(headers.get("referrer-policy"), "no-referrer", path)
+      assert.strictEqual(headers.get("access-control-allow-origin"), null, path)
+      if (path.startsWith("/api")) assert.strictEqual(headers.get("cache-control"), "no-store", path)
+    }
+  })
+  it("gives the page's files and addresses, and nothing else", async () => {
+    const page = await (await site.get("/flow-runs")).text()
+    const script = /src="(\/assets\/main-[0-9a-f]+\.js)"/.exec(page)?.[1] ?? ""
+    assert.strictEqual(await statusOf(script), 200)
+    for (
+      const path of [
+        "/assets/../manifest.json",
+        "/assets/%2e%2e/package.json",
+        "/..%2f..%2fetc/passwd",
+        "/manifest.json",
+        "/package.json",
+        "/assets/main.js",
+        "/a%5Cb"
+      ]
+    ) assert.strictEqual(await statusOf(path), 404, path)
+    assert.strictEqual(await statusOf(`/flow-runs/run/tasks/${encodeURIComponent("a slug.with dots")}`), 200)
+  })
+  it("tells nothing of the server when it fails", async () => {
+    const answer = await (await site.get("/api/task-runs/nope")).text()
+    assert.ok(!answer.includes("node_modules") && !answer.includes(" at "))
+  })
+})
+
+describe("a backend of one's own", () => {
+  it("mounts the page below a prefix, with its own authentication", async () => {
+    const mounted = memorySite(tables, {
+      prefix: "/prefect",
+      authorize: (request) => Effect.succeed(request.headers["x-user"] === "ada")
+    })
+    assert.strictEqual((await mounted.get("/prefect/api/backend")).status, 401)
+    assert.strictEqual((await mounted.get("/prefect/api/backend", { headers: { "x-user": "ada" } })).status, 200)
+    const page = await (await mounted.get("/prefect/flow-runs")).text()
+    assert.ok(page.includes("content=\"/prefect\""))
+    assert.match(page, /src="\/prefect\/assets\/main-/)
+    assert.strictEqual((await mounted.get("/flow-runs")).status, 404)
+    await mounted.close()
+  })
+})
