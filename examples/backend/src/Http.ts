@@ -13,6 +13,7 @@ import * as OtlpSerialization from "effect/observability/OtlpSerialization"
 import { createServer } from "node:http"
 import { Api } from "./Api.ts"
 import { PrefectHandlers, SystemHandlers } from "./Handlers.ts"
+import { PageLive } from "./Page.ts"
 
 export const Routes = HttpApiBuilder.layer(Api, { openapiPath: "/openapi.json" }).pipe(
   Layer.provide([PrefectHandlers, SystemHandlers])
@@ -37,4 +38,4 @@ const Listen = Layer.unwrap(
   )
 )
 
-export const HttpLive = HttpRouter.serve(Routes).pipe(Layer.provide(Listen))
+export const HttpLive = HttpRouter.serve(Layer.merge(Routes, PageLive)).pipe(Layer.provide(Listen))

@@ -2,7 +2,7 @@
 // is bundled, and a manifest of the files. Says how large they are.
 import { build as bundle } from "esbuild"
 import { createHash } from "node:crypto"
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
 import { gzipSync } from "node:zlib"
@@ -32,22 +32,23 @@ const licences = (inputs) => {
 
 /** Makes dist/ anew and gives the size of each file, compressed. */
 export const build = async () => {
-  const common = /** @type {const} */ ({
+  /** @satisfies {import("esbuild").BuildOptions} */
+  const common = {
     bundle: true,
-    write: false,
-    metafile: true,
+    write: /** @type {const} */ (false),
+    metafile: /** @type {const} */ (true),
     minify: true,
-    platform: "browser",
-    format: "esm",
+    platform: /** @type {const} */ ("browser"),
+    format: /** @type {const} */ ("esm"),
     target: "es2022",
     conditions: ["@effect-prefect/source"],
     absWorkingDir: root,
-    jsx: "automatic",
+    jsx: /** @type {const} */ ("automatic"),
     jsxImportSource: "preact",
-    legalComments: "none",
-    logLevel: "silent",
+    legalComments: /** @type {const} */ ("none"),
+    logLevel: /** @type {const} */ ("silent"),
     define: { "process.env.NODE_ENV": "\"production\"" }
-  })
+  }
   const worker = await bundle({ ...common, entryPoints: ["src/worker.ts"], outdir: "dist" })
   const workerCode = worker.outputFiles[0]?.contents ?? new Uint8Array()
   const workerName = hashed("worker", "js", workerCode)
@@ -75,10 +76,19 @@ export const build = async () => {
   const inputs = [...Object.keys(main.metafile.inputs), ...Object.keys(worker.metafile.inputs)]
   files.set("LICENSES.txt", Buffer.from(licences(inputs)))
   const sizes = Object.fromEntries([...files].map(([name, contents]) => [name, gzipSync(contents).length]))
-  rmSync(dist, { recursive: true, force: true })
   mkdirSync(join(dist, "assets"), { recursive: true })
-  for (const [name, contents] of files) writeFileSync(join(dist, name), contents)
-  writeFileSync(join(dist, "manifest.json"), `${JSON.stringify({ files: [...files.keys()] }, null, 2)}\n`)
+  /** @param {string} name @param {string | Uint8Array} contents */
+  const put = (name, contents) => {
+    // Whoever serves the page meanwhile reads a whole file, the old one or the new one.
+    const partial = join(dist, `${name}.${process.pid}.tmp`)
+    writeFileSync(partial, contents)
+    renameSync(partial, join(dist, name))
+  }
+  for (const [name, contents] of files) put(name, contents)
+  put("manifest.json", `${JSON.stringify({ files: [...files.keys()] }, null, 2)}\n`)
+  for (const name of readdirSync(join(dist, "assets"))) {
+    if (!files.has(`assets/${name}`) && !name.endsWith(".tmp")) rmSync(join(dist, "assets", name), { force: true })
+  }
   return sizes
 }
 
