@@ -16,6 +16,7 @@ import { cli } from "./Cli.ts"
 import { OutputClosed } from "./internal/errors.ts"
 import * as Help from "./internal/help.ts"
 import { Output } from "./internal/output.ts"
+import { withVisibleText } from "./internal/visibleText.ts"
 
 const { version } = createRequire(import.meta.url)("../package.json") as { readonly version: string }
 
@@ -70,5 +71,6 @@ const help = Layer.unwrap(
 export const program = (args: ReadonlyArray<string>) =>
   Command.runWith(cli, { version })(args).pipe(
     Effect.tapCause(report),
-    Effect.provide(Layer.mergeAll(presenter, logger, help))
+    Effect.provide(Layer.mergeAll(presenter, logger, help)),
+    withVisibleText
   )

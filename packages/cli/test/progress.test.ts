@@ -4,10 +4,11 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { Sink } from "../src/internal/output.ts"
 import { details, drawProgress } from "../src/internal/progress.ts"
+import { visible } from "../src/internal/terminal.ts"
 
 const sinkOf = (isTerminal: boolean) => {
   const written: Array<string> = []
-  const write = (text: string | Uint8Array) => Effect.sync(() => void written.push(String(text)))
+  const write = (text: string | Uint8Array) => Effect.sync(() => void written.push(visible(String(text))))
   return { sink: { isTerminal, write } as unknown as Sink, written }
 }
 

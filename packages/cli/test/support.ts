@@ -37,7 +37,8 @@ const sink = (chunks: Array<Buffer>): Sink => ({
   isTerminal: false,
   colors: "none",
   columns: undefined,
-  write: (text) => Effect.sync(() => void chunks.push(Buffer.from(text)))
+  write: (text) => Effect.sync(() => void chunks.push(Buffer.from(text))),
+  writeData: (data) => Effect.sync(() => void chunks.push(Buffer.from(data)))
 })
 
 const runHere = async (args: ReadonlyArray<string>, env: Record<string, string>): Promise<Ran> => {

@@ -18,6 +18,7 @@ import { Output } from "../internal/output.ts"
 import { outputOf, placeProblem, sharedPlace } from "../internal/place.ts"
 import * as References from "../internal/references.ts"
 import * as Render from "../internal/render.ts"
+import { complain } from "../internal/terminal.ts"
 import * as Services from "../services.ts"
 
 type Flags = InputsOf<typeof Inputs.collect>
@@ -219,7 +220,7 @@ export const collect = Effect.fnUntraced(function*(flags: Flags) {
 })
 
 /** What a worker tells people. */
-const tell = (text: string) => console.error(`effect-prefect: ${Render.stripControls(text)}`)
+const tell = (text: string) => complain(Render.stripControls(text))
 
 /** A worker that is told to end gives its parts back; a queue that is away must not keep it from ending. */
 const graceMilliseconds = 8000

@@ -14,6 +14,7 @@ import { CommandFailed, UsageError } from "../internal/errors.ts"
 import type { InputsOf } from "../internal/lazyHandler.ts"
 import { Output } from "../internal/output.ts"
 import * as Settings from "../internal/settings.ts"
+import { complain } from "../internal/terminal.ts"
 import * as Services from "../services.ts"
 
 const isLoopback = (host: string): boolean => /^(?:localhost|127(?:\.\d{1,3}){3}|::1|\[::1\])$/i.test(host)
@@ -29,7 +30,7 @@ const openBrowser = (url: string): Effect.Effect<void> =>
       ? ["cmd", "/c", "start", "", url]
       : ["xdg-open", url]
     const child = spawn(program!, words, { stdio: "ignore", detached: true })
-    child.on("error", () => console.error("effect-prefect: warning: no browser could be started: open the address"))
+    child.on("error", () => complain("warning: no browser could be started: open the address"))
     child.unref()
   })
 

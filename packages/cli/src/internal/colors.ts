@@ -1,5 +1,6 @@
 import type * as State from "@effect-prefect/core/State"
 import { styleText } from "node:util"
+import { own } from "./terminal.ts"
 
 /**
  * Prefect 1's colours of states, each in the shade that has a contrast of at least 4.5:1 on black and on white: a
@@ -76,11 +77,14 @@ const plain: Style = {
   red: (text) => text
 }
 
-const paint = (format: "dim" | "bold" | Basic) => (text: string): string =>
-  styleText(format, text, { validateStream: false })
+const paint = (format: "dim" | "bold" | Basic) => {
+  const [open = "", close = ""] = styleText(format, "\0", { validateStream: false }).split("\0").map(own)
+  return (text: string): string => open + text + close
+}
 
 const rgb = (hex: string, text: string): string =>
-  `\u001b[38;2;${[0, 2, 4].map((at) => Number.parseInt(hex.slice(at, at + 2), 16)).join(";")}m${text}\u001b[39m`
+  own(`\u001b[38;2;${[0, 2, 4].map((at) => Number.parseInt(hex.slice(at, at + 2), 16)).join(";")}m`) + text +
+  own("\u001b[39m")
 
 const coloured = (colors: "basic" | "full"): Style => {
   const stateName = (name: string, text: string): string => {

@@ -10,7 +10,9 @@ import { CommandFailed, OutputClosed } from "./errors.ts"
  */
 export interface Sink {
   /** Waits until the text was taken, so a slow reader slows the command down instead of filling memory. */
-  readonly write: (text: string | Uint8Array) => Effect.Effect<void, OutputClosed | CommandFailed>
+  readonly write: (text: string) => Effect.Effect<void, OutputClosed | CommandFailed>
+  /** The same for data in a format: a pipe or a file gets it as it is. */
+  readonly writeData: (data: string | Uint8Array) => Effect.Effect<void, OutputClosed | CommandFailed>
   readonly isTerminal: boolean
   readonly colors: Colors
   /** Columns of the terminal as it is now; undefined in a pipe or a file, and where the terminal does not know. */
@@ -37,6 +39,15 @@ const colorsOf = (stream: tty.WriteStream): Colors => {
 const sink = (stream: tty.WriteStream): Sink => {
   // Without a listener a closed pipe would be an uncaught error; each write reports it to its own caller.
   stream.on("error", () => {})
+  const write = (text: string | Uint8Array) =>
+    text.length === 0 ? Effect.void : Effect.callback<void, OutputClosed | CommandFailed>((resume) => {
+      stream.write(text, (error?: NodeJS.ErrnoException | null) => {
+        if (error === undefined || error === null) resume(Effect.void)
+        else if (error.code === "EPIPE" || error.code === "ERR_STREAM_DESTROYED") {
+          resume(Effect.fail(new OutputClosed()))
+        } else resume(Effect.fail(new CommandFailed({ message: `standard output failed (${error.code})` })))
+      })
+    })
   return {
     isTerminal: stream.isTTY === true,
     colors: colorsOf(stream),
@@ -44,15 +55,8 @@ const sink = (stream: tty.WriteStream): Sink => {
       // A terminal that nobody told its size says 0.
       return stream.isTTY === true && stream.columns > 0 ? stream.columns : undefined
     },
-    write: (text) =>
-      text.length === 0 ? Effect.void : Effect.callback<void, OutputClosed | CommandFailed>((resume) => {
-        stream.write(text, (error?: NodeJS.ErrnoException | null) => {
-          if (error === undefined || error === null) resume(Effect.void)
-          else if (error.code === "EPIPE" || error.code === "ERR_STREAM_DESTROYED") {
-            resume(Effect.fail(new OutputClosed()))
-          } else resume(Effect.fail(new CommandFailed({ message: `standard output failed (${error.code})` })))
-        })
-      })
+    write,
+    writeData: write
   }
 }
 

@@ -66,7 +66,7 @@ export const write = <E, R>(
 ) =>
   Option.isSome(output)
     ? writeFile(output.value, chunks)
-    : Effect.flatMap(Output, ({ stdout }) => Stream.runForEach(chunks, stdout.write))
+    : Effect.flatMap(Output, ({ stdout }) => Stream.runForEach(chunks, stdout.writeData))
 
 /** The names of `--fields a,b`; undefined when all are wanted. */
 export const fieldsOf = (fields: Option.Option<string>): ReadonlyArray<string> | undefined =>

@@ -3,6 +3,9 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { Output, type Sink } from "./output.ts"
 import { cut } from "./table.ts"
+import { own } from "./terminal.ts"
+
+const eraseLine = own("\r\u001b[2K")
 
 const bar = (part: number, columns: number): string => {
   const filled = Math.round(part * columns)
@@ -41,13 +44,13 @@ export const progressLine = (sink: Sink) => {
         const part = total === undefined || total === 0 ? "" : `${bar(Math.min(1, done / total), 24)} `
         // A line that wraps could not be taken away whole.
         const text = cut(`${label} ${part}${count}${detail === "" ? "" : ` (${detail})`}`, (sink.columns ?? 80) - 1)
-        return Effect.ignore(sink.write(`\r\u001b[2K${text}`))
+        return Effect.ignore(sink.write(eraseLine + text))
       }),
     /** Takes the line away. */
     clear: Effect.suspend(() => {
       if (drawn === 0) return Effect.void
       drawn = 0
-      return Effect.ignore(sink.write("\r\u001b[2K"))
+      return Effect.ignore(sink.write(eraseLine))
     })
   }
 }
