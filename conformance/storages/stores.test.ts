@@ -9,13 +9,18 @@ import {
   UploadPartCommand
 } from "@aws-sdk/client-s3"
 import { BlobServiceClient } from "@azure/storage-blob"
-import { AzureResult, GCSResult, S3Result } from "@effect-prefect/core/ResultDescriptor"
+import { PrefectApi } from "@effect-prefect/api/PrefectApi"
+import { AzureResult, GCSResult, Prefect3Result, S3Result } from "@effect-prefect/core/ResultDescriptor"
 import * as AzureStorage from "@effect-prefect/results/AzureStorage"
 import * as GCSStorage from "@effect-prefect/results/GCSStorage"
+import * as Prefect3S3 from "@effect-prefect/results/Prefect3S3"
+import * as Prefect3Storage from "@effect-prefect/results/Prefect3Storage"
+import type { ResultStorage } from "@effect-prefect/results/ResultStorage"
 import * as S3Storage from "@effect-prefect/results/S3Storage"
 import { assert, describe, it } from "@effect/vitest"
 import { Storage } from "@google-cloud/storage"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import { randomUUID } from "node:crypto"
 import { readBytes, readReason, storageContract } from "../../packages/results/test/storageContract.ts"
@@ -193,3 +198,112 @@ describe("Azure Blob Storage on Azurite", () => {
       assert.notInclude(denied.message, btoa("CANARY"))
     }))
 })
+
+/** A storage block as a server of Prefect 2 or 3 gives it. */
+interface Block {
+  readonly type: string
+  readonly data: Readonly<Record<string, unknown>>
+}
+
+/** Results of Prefect 2 and 3 in a block, read by a storage that allows one bucket. `elsewhere` is a block of another. */
+const inBlock = (
+  inner: Layer.Layer<ResultStorage, unknown>,
+  block: Block,
+  elsewhere: Block,
+  options?: Prefect3Storage.Options
+) => {
+  const api = Layer.mock(PrefectApi, {
+    backendName: "a test",
+    storageBlock: (id) => Effect.succeed({ id, ...(id === "own" ? block : elsewhere) })
+  })
+  return {
+    layer: Layer.provide(Prefect3Storage.layer(inner, options), api) as Layer.Layer<ResultStorage, unknown>,
+    descriptor: (key: string) => new Prefect3Result({ storageKey: key, storageBlockId: "own" }),
+    outside: [
+      new Prefect3Result({ storageKey: "x", storageBlockId: "other" }),
+      ...("basepath" in block.data ? [new Prefect3Result({ storageKey: "../x", storageBlockId: "own" })] : [])
+    ],
+    emptyIsNone: false
+  }
+}
+
+for (
+  const [name, block] of [
+    ["GcsBucket", (bucket: string): Block => ({ type: "gcs-bucket", data: { bucket, bucket_folder: "runs/" } })],
+    ["GCS of Prefect 2", (bucket: string): Block => ({ type: "gcs", data: { bucket_path: `${bucket}/runs` } })],
+    ["RemoteFileSystem on gs://", (bucket: string): Block => ({
+      type: "remote-file-system",
+      data: { basepath: `gs://${bucket}/runs`, settings: { token: "anon" } }
+    })]
+  ] as const
+) {
+  storageContract(
+    `a block ${name}, on gcp-storage-emulator`,
+    Effect.gen(function*() {
+      const bucket = yield* gcsBucket
+      const other = yield* gcsBucket
+      return {
+        ...inBlock(GCSStorage.layer({ endpoint: gcs, buckets: [bucket] }), block(bucket), block(other)),
+        put: (key, body) => gcsClient.bucket(bucket).file(`runs/${key}`).save(Buffer.from(body), { resumable: false })
+      }
+    })
+  )
+}
+
+for (
+  const [name, block] of [
+    ["AzureBlobStorageContainer", (container: string): Block => ({
+      type: "azure-blob-storage-container",
+      data: { container_name: container, base_folder: "runs" }
+    })],
+    ["Azure of Prefect 2", (container: string): Block => ({
+      type: "azure",
+      data: { bucket_path: `${container}/runs/` }
+    })],
+    ["RemoteFileSystem on az://", (container: string): Block => ({
+      type: "remote-file-system",
+      data: { basepath: `az://${container}/runs`, settings: { account_name: "devstoreaccount1" } }
+    })]
+  ] as const
+) {
+  storageContract(
+    `a block ${name}, on Azurite`,
+    Effect.gen(function*() {
+      const container = yield* azureContainer
+      const other = yield* azureContainer
+      return {
+        ...inBlock(azureLayer(container), block(container), block(other)),
+        put: (key, body) =>
+          azureClient.getContainerClient(container).getBlockBlobClient(`runs/${key}`)
+            .upload(Buffer.from(body), body.length)
+      }
+    })
+  )
+}
+
+storageContract(
+  "a block S3Bucket with MinIO's credentials of its own, on moto",
+  Effect.gen(function*() {
+    const bucket = yield* s3Bucket
+    const other = yield* s3Bucket
+    const block = (bucket: string): Block => ({
+      type: "s3-bucket",
+      data: {
+        bucket_name: bucket,
+        bucket_folder: "runs",
+        credentials: {
+          minio_root_user: "minio",
+          minio_root_password: Redacted.make("minio-secret"),
+          aws_client_parameters: { endpoint_url: s3 },
+          region_name: "us-east-1"
+        }
+      }
+    })
+    return {
+      ...inBlock(S3Storage.layer({ buckets: [] }), block(bucket), block(other), {
+        forBlock: Prefect3S3.forBlock({ buckets: [bucket], allowEndpoint: (endpoint) => endpoint === s3 })
+      }),
+      put: (key, body) => s3Client.send(new PutObjectCommand({ Bucket: bucket, Key: `runs/${key}`, Body: body }))
+    }
+  })
+)

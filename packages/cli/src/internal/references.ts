@@ -171,12 +171,16 @@ export interface TaskRunFlags {
   readonly mapIndex: Option.Option<number>
 }
 
+/** Whether a slug is, or a task key of Prefect 2 or 3 belongs to, the task that was named. */
+const isTaskOf = (slug: string, name: string): boolean =>
+  slug === name || slug.replace(/-[0-9a-f]{8}$/, "") === name || slug.endsWith(`.${name}`)
+
 const noSlug = Effect.fnUntraced(function*(slug: string, flowRunId: string, mapIndex: number, error: PrefectApiError) {
   if (error.reason._tag !== "TaskRunNotFound") return yield* error
   const api = yield* PrefectApi
   const views = yield* api.firstTaskRunOfEachTask(flowRunId)
   const slugs = views.flatMap((view) => view.taskSlug === null ? [] : [view.taskSlug])
-  if (slugs.includes(slug)) {
+  if (slugs.some((known) => isTaskOf(known, slug))) {
     return yield* failure(
       mapIndex < 0
         ? `${plain(slug)} has no run of its own in that flow run, only mapped children: give --map-index`
