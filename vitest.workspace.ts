@@ -27,6 +27,7 @@ export default defineConfig({
   ssr: { resolve: { conditions, externalConditions: conditions } },
   test: {
     maxWorkers: availableParallelism(),
+    globalSetup: "scripts/leftovers.mjs",
     projects: projects.map(({ name, root }) => ({
       extends: true as const,
       test: {

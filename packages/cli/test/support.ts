@@ -30,6 +30,8 @@ const environment = (env: Record<string, string>): Record<string, string> => ({
   PATH: process.env["PATH"] ?? "",
   HOME: "/nonexistent",
   TZ: "UTC",
+  // The end of the run looks for processes by it.
+  EFFECT_PREFECT_TEST_RUN: process.env["EFFECT_PREFECT_TEST_RUN"] ?? "",
   ...env
 })
 

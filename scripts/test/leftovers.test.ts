@@ -1,0 +1,31 @@
+import { assert, describe, it } from "@effect/vitest"
+import { spawn } from "node:child_process"
+import { once } from "node:events"
+import { existsSync } from "node:fs"
+import { endLeftovers } from "../leftovers.mjs"
+
+describe.runIf(existsSync("/proc/self/environ"))("the end of a run", () => {
+  it("fails when a process is left behind, and ends that one alone", async () => {
+    const start = (mark: string) =>
+      spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"], {
+        stdio: "ignore",
+        detached: true,
+        env: { EFFECT_PREFECT_TEST_RUN: mark }
+      })
+    const left = start("here")
+    const other = start("elsewhere")
+    try {
+      const ended = once(left, "exit")
+      const error = await endLeftovers("here", 0).then(() => undefined, (error: unknown) => error as Error)
+      assert.include(error?.message, `${left.pid} `)
+      assert.notInclude(error?.message, `${other.pid} `)
+      assert.deepStrictEqual(await ended, [null, "SIGKILL"])
+      assert.isNull(other.exitCode)
+      assert.isNull(other.signalCode)
+      await endLeftovers("here", 0)
+    } finally {
+      left.kill("SIGKILL")
+      other.kill("SIGKILL")
+    }
+  })
+})
