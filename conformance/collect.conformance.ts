@@ -21,10 +21,7 @@ import { venv } from "./support/python.ts"
 
 const scratch = mkdtempSync(join(tmpdir(), "collect-"))
 const archive = join(scratch, "archive")
-const command = [
-  "--conditions=@effect-prefect/source",
-  join(root, "packages/cli/src/main.ts")
-]
+const main = join(root, "packages/cli/src/main.ts")
 
 interface Running {
   readonly child: ChildProcess
@@ -38,9 +35,9 @@ process.on("exit", () => {
   for (const child of alive) child.kill("SIGKILL")
 })
 
-/** Starts the command as a process of its own, without anything between this script and it. */
-const startWith = (env: Record<string, string>, ...args: ReadonlyArray<string>): Running => {
-  const child = spawn(process.execPath, [...command, ...args], {
+/** Starts a script as a process of its own, without anything between this one and it. */
+const startScript = (script: string, env: Record<string, string>, args: ReadonlyArray<string>): Running => {
+  const child = spawn(process.execPath, ["--conditions=@effect-prefect/source", script, ...args], {
     stdio: ["ignore", "pipe", "pipe"],
     env: { ...process.env, ...env }
   })
@@ -54,6 +51,8 @@ const startWith = (env: Record<string, string>, ...args: ReadonlyArray<string>):
   return { child, output: () => output, ended }
 }
 
+/** Starts the command. */
+const startWith = (env: Record<string, string>, ...args: ReadonlyArray<string>): Running => startScript(main, env, args)
 const start = (...args: ReadonlyArray<string>): Running => startWith({}, ...args)
 
 const run = async (...args: ReadonlyArray<string>) => {
@@ -346,6 +345,48 @@ await check("workers start before Postgres does, and say once that they wait", a
   await succeed(early, 40_000)
   assert.equal(early.output().split("does not answer").length - 1, 1, early.output())
   assert.deepEqual(parts(place), parts(quiet["jsonl"]!))
+})
+
+await check("the workflow, on an Effect cluster of two runners, ends with the manifest of one quiet run", async () => {
+  await using db = await startPostgres()
+  const place = join(scratch, "workflow")
+  // The plan alone: the queue of another database is never worked on.
+  await using other = await startPostgres()
+  const planner = start(
+    "collect",
+    "--all",
+    ...backend,
+    ...cut,
+    "--output",
+    place,
+    "--format",
+    "jsonl",
+    "--cluster",
+    other.url
+  )
+  while (!existsSync(join(place, "_plan.json"))) await sleep(100)
+  planner.child.kill("SIGKILL")
+  await planner.ended
+  const { job } = JSON.parse(readFileSync(join(place, "_plan.json"), "utf8")) as { job: string }
+  const runner = async (...args: ReadonlyArray<string>) =>
+    startScript(join(import.meta.dirname, "collect/runner.ts"), {}, [
+      db.url,
+      String(await freePort()),
+      job,
+      place,
+      ...args
+    ])
+  const idle = await runner()
+  while (!/Listening/.test(idle.output())) await sleep(100)
+  const executing = await runner("execute")
+  const able = start("collect", "worker", "--cluster", db.url, ...backend, "--until-done")
+  await succeed(executing, 90_000)
+  await succeed(able, 20_000)
+  idle.child.kill("SIGKILL")
+  const collected = JSON.parse(/^\{"job.*$/m.exec(executing.output())![0]) as { complete: boolean; rows: number }
+  assert.equal(collected.complete, true)
+  assert.deepEqual(parts(place), parts(quiet["jsonl"]!))
+  assert.equal((await db.psql("select count(*) from cluster_runners")).trim() === "0", false)
 })
 
 await check("no credential is in the cluster's database, the plan or the manifest", async () => {

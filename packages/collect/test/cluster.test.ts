@@ -3,6 +3,7 @@ import * as Collect from "@effect-prefect/collect/Collect"
 import * as CollectCluster from "@effect-prefect/collect/CollectCluster"
 import { CollectError, OutputUnavailable } from "@effect-prefect/collect/CollectError"
 import * as CollectOutput from "@effect-prefect/collect/CollectOutput"
+import * as CollectWorkflow from "@effect-prefect/collect/CollectWorkflow"
 import type { ResultStorage } from "@effect-prefect/results/ResultStorage"
 import { assert, describe, it } from "@effect/vitest"
 import { PGLiteSocketServer } from "@electric-sql/pglite-socket"
@@ -11,6 +12,7 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import { SqlClient } from "effect/sql/SqlClient"
+import * as WorkflowEngine from "effect/workflow/WorkflowEngine"
 import { scopedPglite } from "../../server/test/support/pglite.ts"
 import { json, mapped, parts, places, single, storage, tables, text, unavailable, world } from "./support/world.ts"
 
@@ -177,6 +179,32 @@ describe("a cluster", () => {
       ], { concurrency: "unbounded" })
       assert.isTrue(collection.manifest.complete)
       assert.strictEqual(said.filter((message) => message.includes("gone holds no plan")).length, 1)
+    }).pipe(Effect.scoped), 60_000)
+})
+
+describe("the workflow", () => {
+  it.live("enqueues, waits for the workers, and ends with the manifest", () =>
+    Effect.gen(function*() {
+      const url = yield* startDatabase
+      const files: Files = new Map()
+      const { plan } = yield* Collect.start(options).pipe(Effect.provide(services({ url, files })))
+      const payload = { job: plan.job, place: "memory" }
+      const workflow = CollectWorkflow.layer({ open: () => CollectOutput.layerMemory(files), pollInterval: 300 }).pipe(
+        Layer.provideMerge(Layer.merge(WorkflowEngine.layerMemory, CollectCluster.layer({ url })))
+      )
+      const [first, second] = yield* Effect.all([
+        CollectWorkflow.Collect.execute(payload),
+        CollectWorkflow.Collect.execute(payload),
+        work({ url, files })
+      ], { concurrency: "unbounded" }).pipe(Effect.provide(workflow))
+      assert.deepInclude(first, { complete: true, parts: 5, rows: 12, results: 11, failedParts: 0 })
+      assert.deepStrictEqual(second, first)
+      assert.deepStrictEqual(parts(files), parts(yield* quiet))
+
+      const error = yield* Effect.flip(
+        Effect.provide(CollectWorkflow.Collect.execute({ job: "other", place: "memory" }), workflow)
+      )
+      assert.strictEqual(error.reason._tag, "OtherCollection")
     }).pipe(Effect.scoped), 60_000)
 })
 
