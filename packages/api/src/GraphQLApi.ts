@@ -1,9 +1,9 @@
 /**
- * `PrefectApi` over the GraphQL API of a Prefect 0.15 or 1.x server, or of what answers like one.
+ * `PrefectApi` over the GraphQL API of a Prefect 0.15 or 1.x server, or of a compatible one.
  *
- * Lookups of concurrent fibers are asked together, listings by keyset pages. What may pass (network errors, 408, 429,
- * 500, 502, 503, 504, `API_ERROR`) is asked again; what is left over is a `PrefectApiError` that carries neither the
- * key nor anything that the server stored.
+ * Lookups of concurrent fibers share a query, listings are keyset pages. Transient failures (network errors, 408, 429,
+ * 500, 502, 503, 504, `API_ERROR`) are retried; after that the effect fails with a `PrefectApiError`, which never contains
+ * the key or stored data.
  *
  * Requests are sent by the `HttpClient` of the layer's context, by `fetch` where there is none. Redirects are followed
  * within the URL's own origin only.
@@ -23,7 +23,7 @@ import * as PrefectApi from "./PrefectApi.ts"
 import { PrefectConfigError } from "./PrefectConfigError.ts"
 
 /**
- * Where the API is, and how it is asked.
+ * The API's address and how it is requested.
  *
  * @category options
  * @since 0.1.0
@@ -45,7 +45,7 @@ export interface Options extends Http.HttpOptions {
 }
 
 /**
- * The GraphQL API as a `Backend`, for those who wrap it.
+ * The GraphQL API as a `Backend`, for building your own service on it.
  *
  * @category constructors
  * @since 0.1.0
@@ -92,7 +92,7 @@ const pageHint = ({ hostname }: URL): string | undefined => {
 }
 
 /**
- * The service. Nothing is sent before it is asked for something.
+ * Makes the service. It sends nothing before the first call.
  *
  * @category constructors
  * @since 0.1.0

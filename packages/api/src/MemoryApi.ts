@@ -44,7 +44,7 @@ export interface AnyRow {
 }
 
 /**
- * A row of `task_run`. What is left out is null, and `map_index` is -1 (not a mapped child). A null state is Scheduled.
+ * A row of `task_run`. Omitted columns are null, and `map_index` is -1 (not a mapped child). A null state is Scheduled.
  *
  * @category models
  * @since 0.1.0

@@ -47,7 +47,7 @@ export interface Options {
 
 /**
  * Connects for as long as the scope lives, and fails when that does not succeed: Unauthorized, Unavailable, or a
- * PrefectConfigError for a URL that is none.
+ * PrefectConfigError for an invalid URL.
  *
  * @category constructors
  * @since 0.1.0

@@ -23,7 +23,7 @@ import type { PrefectConfigError } from "./PrefectConfigError.ts"
  */
 export interface Table {
   readonly name: string
-  /** What the database thinks of its number of rows, for a progress bar; undefined when it has not counted them. */
+  /** The database's estimate of its number of rows, for a progress bar; undefined when it has none. */
   readonly estimatedRows: number | undefined
   /**
    * Its rows, each one JSON object as text on one line: timestamps in UTC with their microseconds, jsonb as it is. They

@@ -17,7 +17,7 @@ import { parse, TomlError } from "smol-toml"
 import { PrefectConfigError } from "./PrefectConfigError.ts"
 
 /**
- * What Prefect's client would connect to.
+ * The API that Prefect's own client would connect to.
  *
  * @category models
  * @since 0.1.0

@@ -58,7 +58,7 @@ import type { PrefectConfigError } from "./PrefectConfigError.ts"
 export type Options = Prefect3Config.Options
 
 /**
- * The service itself. The server's version is asked for at the first call, and once.
+ * Makes the service. The server's version is requested once, at the first call.
  *
  * @category constructors
  * @since 0.1.0
@@ -315,7 +315,7 @@ const makeBackend = Effect.fnUntraced(function*(
           noFlowRun
         ),
     siblingsPage: Effect.fnUntraced(function*({ flowRunId, taskRunId, taskSlug }, request) {
-      // A task outside a flow, or without a key, shares it with nobody.
+      // A task outside a flow, or without a key, has no siblings.
       if (flowRunId === null || taskSlug === null) return { items: [], next: undefined }
       if (!(yield* isCounting)) {
         const { items, next } = yield* taskRunsPage("siblings", { flowRunId }, request)

@@ -62,7 +62,7 @@ export interface Options {
 
 type Table = { readonly [key: string]: unknown }
 
-/** What Prefect's own profile template calls `local`. */
+/** The server of the profile `local` in Prefect's own template. */
 const localUrl = "http://127.0.0.1:4200/api"
 
 const variable = (name: string): Config.Config<string | undefined> =>

@@ -60,7 +60,7 @@ export class PrefectApi extends Context.Service<
     readonly flowRunSignals: (flowRunId: string) => Stream.Stream<void>
     /**
      * The mapped children of a task in map order: those with a map index above `after` and below `until`, where these
-     * are given. Rows at or beyond `until` are not asked for, except for the one that shows that the range has ended.
+     * are given. Rows at or beyond `until` are not requested, except for the one that shows that the range has ended.
      */
     readonly mappedChildren: (
       task: TaskInFlowRun,

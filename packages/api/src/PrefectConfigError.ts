@@ -1,5 +1,5 @@
 /**
- * What can be wrong with how a backend is configured.
+ * `PrefectConfigError`: a backend's configuration that cannot be used.
  *
  * @since 0.1.0
  */

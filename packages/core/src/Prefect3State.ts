@@ -158,7 +158,7 @@ const parseObject = (text: string): JsonObject | undefined => {
  * | `{ storage_key, … }` | 3 | where the result is |
  * | any other JSON | a client that set the state itself | the value |
  *
- * What a RolledBack state once stored is gone, whatever its data says.
+ * A RolledBack state has no result, whatever its data says: Prefect has discarded it.
  *
  * @category conversions
  * @since 0.1.0

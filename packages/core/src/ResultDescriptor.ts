@@ -170,7 +170,7 @@ export class Prefect3Result extends Schema.TaggedClass<Prefect3Result>("@effect-
     /** `{ type: "pickle" | "json" | "compressed/…", … }`, sometimes sparse. */
     serializer: Schema.optionalKey(Schema.NullOr(Schema.JsonObject)),
     prefectVersion: Schema.optionalKey(Schema.NullOr(Schema.String)),
-    /** What the serializer wrote, where Prefect 2 kept it in the state itself; `storageKey` is then null. */
+    /** The serializer's output, where Prefect 2 kept it in the state itself; `storageKey` is then null. */
     payload: Schema.optionalKey(Schema.NullOr(Schema.String)),
     extra: Schema.optionalKey(Schema.JsonObject)
   }
@@ -302,7 +302,7 @@ export const toJson = (descriptor: ResultDescriptor): JsonObject => {
   }
 }
 
-/** What a result handler of Prefect 0.10 left as the value of a `SafeResult`. */
+/** The descriptor for a value that a result handler of Prefect 0.10 had stored. */
 const ofHandler = (handler: JsonObject, value: string): ResultDescriptor | undefined => {
   const text = (key: string): string | null => typeof handler[key] === "string" ? handler[key] : null
   switch (handler["type"]) {

@@ -365,7 +365,7 @@ const codecs = Codec.make<State>(classes, {
 })
 
 /**
- * What a null `serialized_state` reads as. Written back it is null again.
+ * The state of a null `serialized_state`. Written back it is null again.
  *
  * @category models
  * @since 0.1.0

@@ -78,7 +78,7 @@ export interface TaskRunRow {
 const isId = (value: unknown): value is string => typeof value === "string" && value.length > 0
 
 /**
- * What is wrong with a row, in words that name the field and never its value; undefined when it can be decoded.
+ * The problem with a row, in words that name the field and never its value; undefined when it can be decoded.
  */
 const problemOf = (row: unknown): string | undefined => {
   if (!isObject(row)) return "the task run is not an object"

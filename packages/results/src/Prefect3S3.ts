@@ -74,7 +74,7 @@ const access = ({ data, type }: StorageBlock) => {
 /**
  * For the option `forBlock` of `Prefect3Storage.layer`: reads the named buckets with the credentials of their block.
  *
- * What the server says never opens more than was named here: neither another bucket, nor another host than AWS unless
+ * The server never decides what is opened: neither another bucket, nor another host than AWS unless
  * `allowEndpoint` takes it.
  *
  * @category constructors

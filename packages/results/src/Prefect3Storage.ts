@@ -46,7 +46,7 @@ export interface Options {
 
 /**
  * Adds results of Prefect 2 and 3 to a storage: `LocalStorage.layer({ mounts })`, `S3Storage.layer({ buckets })`, or several
- * by `Layer.mergeAll`. A storage block is asked for once, and with its key becomes the file or the object to
+ * by `Layer.mergeAll`. A storage block is requested once, and with its key becomes the file or the object to
  * read there.
  *
  * | block | read as |

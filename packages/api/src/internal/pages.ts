@@ -14,12 +14,12 @@ export interface Sizes {
 }
 
 /**
- * A listing as a Stream that asks for nothing before it is pulled, and has one page fetched ahead.
+ * A listing as a Stream that makes no request before it is pulled, and fetches one page ahead.
  *
  * Timers and other requests run between two pages, even where a backend answers without waiting.
  *
- * A page is given in two arrays, and the next one is asked for when the second is pulled: who takes a few elements pays
- * for one page, who reads on never waits for a page that could have been under way.
+ * A page is emitted in two arrays, and the next one is requested when the second is pulled: taking a few elements costs
+ * one page, and a long traversal never waits for a page that could have been under way.
  */
 export const stream = <A, E>(
   page: (request: PageRequest) => Effect.Effect<Page<A>, E>,

@@ -1,7 +1,7 @@
 import type { TaskRunBySlug } from "../Backend.ts"
 
 /**
- * A task run that was asked for by its slug, in the words of messages.
+ * Describes a lookup by slug, for messages.
  */
 export const describeBySlug = ({ flowRunId, mapIndex, taskSlug }: TaskRunBySlug): string =>
   `${taskSlug}${mapIndex < 0 ? "" : ` (map index ${mapIndex})`} of flow run ${flowRunId}`

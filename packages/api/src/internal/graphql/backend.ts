@@ -118,7 +118,7 @@ export const make = (client: GraphQLClient, options: { readonly lookupBatchSize:
         const taskId = isObject(row) ? row["task_id"] : undefined
         if (typeof taskId !== "string") return yield* malformed(operation, "a task run lacks its task_id")
         if (last !== undefined && taskId <= last) {
-          return yield* malformed(operation, "rows of task_run are repeated, or not in the order that was asked for")
+          return yield* malformed(operation, "rows of task_run are repeated, or not in the requested order")
         }
         last = taskId
       }
@@ -350,7 +350,7 @@ export const make = (client: GraphQLClient, options: { readonly lookupBatchSize:
             ? view.mapIndex <= after
             : view.mapIndex < last.mapIndex || view.taskRunId === last.taskRunId
         ) {
-          return yield* malformed(operation, "task runs are repeated, or not in the order that was asked for")
+          return yield* malformed(operation, "task runs are repeated, or not in the requested order")
         }
         items.push(view)
         last = view

@@ -17,7 +17,7 @@ interface Caller {
   sent: { waiting: number; readonly abandoned: Deferred.Deferred<void> } | undefined
 }
 
-/** What an answer holds: a value with the key it answers to, or what is wrong with a row. */
+/** A row of a response: a value with its key, or the problem with it. */
 export type Found<A> = { readonly key: string; readonly value: A } | { readonly detail: string }
 
 /**
@@ -83,7 +83,7 @@ export const make = <K, A>(options: {
     let detail: string | undefined
     for (const one of found) {
       if ("detail" in one) detail ??= one.detail
-      else if (!queries.has(one.key)) detail ??= "it has a row that was not asked for"
+      else if (!queries.has(one.key)) detail ??= "it has a row that was not requested"
       else {
         const same = values.get(one.key)
         if (same === undefined) values.set(one.key, [one.value])

@@ -33,7 +33,7 @@ export const stateTypes = Object.keys(
 export const all = (conditions: ReadonlyArray<Condition>): Condition =>
   conditions.length === 1 ? conditions[0]! : { _and: conditions }
 
-/** The stored state itself is asked, since it is what views are made of; no stored state reads as Scheduled. */
+/** Filters by the stored state itself, as views do; no stored state reads as Scheduled. */
 export const inStates = (states: ReadonlyArray<string>): Condition => ({
   _or: [
     ...states.map((type) => ({ serialized_state: { _contains: { type } } })),

@@ -14,7 +14,7 @@ const document = (name: string, variables: string, body: string): Document => ({
 })
 
 export const columns = {
-  /** What Prefect's own client selects for a task run view, and `task_id`, which is there even when the task is not. */
+  /** The selection of Prefect's own client for a task run view, and `task_id`, which is there even when the task is not. */
   task_run: "id name task_id task { id slug } map_index serialized_state flow_run_id",
   flow_run: "id flow_id name serialized_state labels parameters context run_config scheduled_start_time start_time " +
     "end_time created updated",

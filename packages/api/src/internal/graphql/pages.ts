@@ -19,7 +19,7 @@ export const fail = (operation: string, reason: Errors.Reason) =>
 export const malformed = (operation: string, detail: string) =>
   fail(operation, new Errors.MalformedResponse({ detail }))
 
-/** The most rows that one query asks for. */
+/** The largest number of rows in one query. */
 const maxPageSize = 10_000
 
 const listingOf = (name: string, table: Documents.Table, order: Keyset.Order, selection?: string) => ({
@@ -59,7 +59,7 @@ export const views = (
  */
 export const make = (client: GraphQLClient) => {
   /**
-   * A server may give fewer rows than were asked for, so a short page is the last one only when this server has shown
+   * A server may return fewer rows than requested, so a short page is the last one only when this server has shown
    * that it gives longer ones.
    */
   let longestPage = 0
@@ -83,7 +83,7 @@ export const make = (client: GraphQLClient) => {
     variables: { readonly [name: string]: unknown }
   ) => Effect.flatMap(client.query(operation, document, variables), (data) => rowsOf(data, table))
 
-  /** Rows of a table may be small or huge; what once was too large is not asked for again. */
+  /** Rows of a table may be small or huge; a size that was too large once is not tried again. */
   const pageSizes = new Map<string, number>()
 
   const pagedRows = Effect.fnUntraced(function*(
@@ -102,7 +102,7 @@ export const make = (client: GraphQLClient) => {
     }
   })
 
-  /** One page of raw rows in the order that was asked for, and the cursor after them. */
+  /** One page of raw rows in the requested order, and the cursor after them. */
   const rawPage = Effect.fnUntraced(function*(
     operation: string,
     { document, order, table }: Listing,
@@ -117,7 +117,7 @@ export const make = (client: GraphQLClient) => {
       const next = isObject(row) ? Keyset.positionOf(order, row) : undefined
       if (next === undefined) return yield* malformed(operation, `a row of ${table} lacks what it is sorted by`)
       if (position !== undefined && !Keyset.isBefore(order, position, next)) {
-        return yield* malformed(operation, `rows of ${table} are repeated, or not in the order that was asked for`)
+        return yield* malformed(operation, `rows of ${table} are repeated, or not in the requested order`)
       }
       position = next
     }

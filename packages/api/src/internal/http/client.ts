@@ -28,7 +28,7 @@ import {
 export * from "./failure.ts"
 
 /**
- * How a backend that is reached over HTTP is asked.
+ * Options for requests to a backend over HTTP.
  */
 export interface HttpOptions {
   /** Time for one attempt, from the request to the end of its answer's body. Default 30 seconds. */

@@ -88,7 +88,7 @@ export const statusFailure = (answer: Answer): HttpFailure | undefined => {
     })
   }
   if (status === 401 || status === 403) return unauthorized(`HTTP status ${status}; check the API key and the tenant`)
-  if (status === 407) return unauthorized("a proxy asks for credentials (HTTP status 407)")
+  if (status === 407) return unauthorized("a proxy requires credentials (HTTP status 407)")
   if (status === 408 || status >= 500) {
     return new HttpFailure({
       reason: new Unavailable({ detail: `HTTP status ${status}${page(answer)}` }),
@@ -110,7 +110,7 @@ export const isHtml = (answer: Answer): boolean =>
   answer.headers["content-type"]?.toLowerCase().includes("html") === true ||
   /^\s*<(!doctype|html|\?xml)/i.test(answer.text.slice(0, 200))
 
-/** What is known of a body that is not an API's: that it is a page, or the words of a text. */
+/** A body that is not an API's, in words: that it is a page, or its own text. */
 const page = (answer: Answer) => {
   if (isHtml(answer)) return " with a web page, perhaps from a proxy"
   const words = answer.headers["content-type"]?.toLowerCase().startsWith("text/plain") === true

@@ -16,7 +16,7 @@ interface Found {
   readonly row: unknown
 }
 interface Keyed extends Found {
-  /** What the row is sorted by, as text. */
+  /** The value that the row is sorted by, as text. */
   readonly key: string
   readonly id: string
 }
@@ -89,7 +89,7 @@ export const make = ({ client: sql, run }: Connection): Backend.Backend => {
     missing: Errors.Reason
   ) => Rows.decodeOne(operation, decode, found.map(({ row }) => row), missing)
 
-  /** One row more than the page was asked for, to know whether there is another page. */
+  /** Cuts off the extra row that tells whether there is another page. */
   const pageOf = <R>(found: ReadonlyArray<R>, limit: number, cursorOf: (last: R) => Backend.Cursor) => {
     const rows = found.slice(0, limit)
     const next = found.length > limit ? cursorOf(rows.at(-1)!) : undefined

@@ -41,7 +41,7 @@ export interface Connection {
   readonly run: <A>(operation: string, statements: Effect.Effect<A, SqlError>) => Effect.Effect<A, PrefectApiError>
   /** Runs statements in a session that may only read, once, with the driver's own error. */
   readonly limited: <A>(statements: Effect.Effect<A, SqlError>) => Effect.Effect<A, SqlError>
-  /** What a session is set to, for a transaction of the caller's own. */
+  /** The settings of a session, for a transaction of the caller's own. */
   readonly settings: Readonly<Record<string, string>>
 }
 
@@ -83,7 +83,7 @@ const reasonOfSqlState = (sqlState: string): Reason => {
 }
 
 /**
- * What a driver's error means. Its own message is left out: it may quote a value, or the URL.
+ * The reason that a driver's error stands for. Its own message is left out: it may quote a value, or the URL.
  */
 export const reasonOf = (error: SqlError): Reason => {
   const sqlState = errorCode(error, isSqlState)

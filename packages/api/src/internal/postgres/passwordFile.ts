@@ -2,7 +2,7 @@ import { readFile, stat } from "node:fs/promises"
 import { homedir } from "node:os"
 import { join } from "node:path"
 
-/** What a password is looked up by. */
+/** The key of a password. */
 export interface Login {
   readonly host: string
   readonly port: string

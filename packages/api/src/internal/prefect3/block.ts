@@ -1,5 +1,5 @@
 /**
- * Block documents of Prefect 3. Secret fields are masked by the server (`********`) or, where it was asked for them,
+ * Block documents of Prefect 3. Secret fields are masked by the server (`********`) or, where they were requested,
  * Redacted here; what it never masks although it opens something (access key ids, all settings of a RemoteFileSystem) is
  * Redacted always.
  */

@@ -37,7 +37,7 @@ export interface Client {
   readonly version: Effect.Effect<string | undefined, PrefectApiError>
   /** Its name in messages: `Prefect 2.20.27` once it has told its version, `Prefect Cloud`; `Prefect 3` before. */
   readonly name: () => string
-  /** What authorizes a request, as it is before it becomes a header. */
+  /** The credential of a request, before it becomes a header. */
   readonly credential: Redacted.Redacted | undefined
   /** The JSON of a 200; undefined for a 404. */
   readonly get: (operation: string, path: string) => Effect.Effect<unknown, PrefectApiError>
@@ -302,7 +302,7 @@ const readToken = (answer: Http.Answer): Token | undefined => {
 
 const noToken = (origin: string) => Http.unauthorized(`${origin} wants a CSRF token and gives none`)
 
-/** What the server says is wrong, in one line. What it quotes from the request is left out. */
+/** The server's description of a problem, on one line. Quotations of the request are left out. */
 const detailOf = (body: string): string => {
   const value = parse(body)
   if (typeof value !== "object" || value === null) return /^\s*</.test(body) ? "" : plainWords(body)
@@ -312,7 +312,7 @@ const detailOf = (body: string): string => {
   return [detail, message, more].filter((part) => typeof part === "string").join(" ").replace(/\s+/g, " ").slice(0, 200)
 }
 
-/** What a status other than 2xx means. */
+/** The failure that a status other than 2xx stands for. */
 const failureAt =
   (origin: string, secrets: ReadonlyArray<string>) => (answer: Http.Answer): Http.HttpFailure | undefined => {
     const { status } = answer

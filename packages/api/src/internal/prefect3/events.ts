@@ -1,6 +1,6 @@
 /**
  * The events of a Prefect 3 server (observed on 3.8.0): a WebSocket at `/events/out`, of the subprotocol `prefect`. The
- * client sends `auth`, is told `auth_success`, sends a `filter`, and then gets an `event` for each that passes it.
+ * client sends `auth`, receives `auth_success`, sends a `filter`, and then gets an `event` for each that passes it.
  *
  * An event says no more here than that it may be worth asking the server. So whatever goes wrong is only worth a line of
  * the debug log and another connection later.
@@ -81,7 +81,7 @@ const listen = ({ credential, flowRunId, onChange, url }: Connection): Effect.Ef
       if (type === "auth_success" && !isLetIn) {
         isLetIn = true
         send(filterOf(flowRunId, Date.now()))
-        // For what happened while nobody listened.
+        // For events before the connection.
         onChange()
       } else if (type === "event" && isLetIn) onChange()
     }, { signal })

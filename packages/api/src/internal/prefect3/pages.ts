@@ -3,7 +3,7 @@
  *
  * Rows come and go while they are paged, and its sorts by time have no second key. So task runs, flows and artifacts are
  * paged by offset in an order that is total, and rows that were given before are left out; flow runs and logs, which
- * are sorted by time, are paged from the last time on, and what has that time is asked for again.
+ * are sorted by time, are paged from the last time on, and rows of that time are requested again.
  */
 import * as Effect from "effect/Effect"
 import type { Cursor, Page, PageRequest } from "../../Backend.ts"
@@ -14,7 +14,7 @@ import { isMalformed, type Malformed, type Row } from "./rows.ts"
 /** The most rows that a server gives at once unless its administrator set another limit. */
 const serverLimit = 200
 
-/** Rows in a row that bring nothing new before the server counts as ignoring the offset: so many runs hardly come between. */
+/** Consecutive rows without a new one after which the server counts as ignoring the offset. */
 const staleLimit = 3 * serverLimit
 
 export interface Filter {
@@ -90,7 +90,7 @@ export const make = (client: Pick<Client, "name" | "post">) => {
       const { offset, seen, stale } =
         (request.cursor ?? { offset: 0, seen: new Map(), stale: 0 }) as unknown as OffsetCursor
       return Effect.flatMap(fetch(filter, request.limit, offset), ({ isFull, rows }) => {
-        // A page may be asked for twice: what counts is whether an earlier page has the row.
+        // A page may be requested twice: what counts is whether an earlier page has the row.
         const fresh = rows.filter((row) => (seen.get(row["id"]) ?? offset) >= offset)
         for (const row of fresh) seen.set(row["id"], offset)
         const staleRows = isFull && fresh.length === 0 ? stale + rows.length : 0
@@ -145,7 +145,7 @@ export const make = (client: Pick<Client, "name" | "post">) => {
           const fresh = rows.filter((row) => !seen.has(row["id"]))
           if (!isFull) return Effect.map(decode(filter, fresh, make), (items) => ({ items, next: undefined }))
           const last = rows[rows.length - 1]?.[options.time]
-          // A row without a time cannot be gone on from, so the same time is asked for again, further on.
+          // A row without a time cannot be gone on from, so the same time is requested again, further on.
           if (typeof last === "string" && last !== cursor.from) {
             return Effect.map(
               decode(filter, fresh.filter((row) => row[options.time] !== last), make),

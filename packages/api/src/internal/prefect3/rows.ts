@@ -16,7 +16,7 @@ import { isObject } from "../isObject.ts"
 
 export type Row = { readonly [key: string]: Schema.Json }
 
-/** What is wrong with a row, in words that name the field and never its value. */
+/** The problem with a row, in words that name the field and never its value. */
 export interface Malformed {
   readonly _tag: "MalformedRow"
   readonly detail: string
@@ -56,7 +56,7 @@ export const taskRun = (row: unknown): TaskRunView | Malformed => {
   } as unknown as TaskRunView
 }
 
-/** What a summary has, of a task run. */
+/** The summary of a task run. */
 export const taskRunSummary = withId("a task run", (row, id): TaskRunSummary => ({
   taskRunId: id,
   taskId: null,

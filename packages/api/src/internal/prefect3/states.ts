@@ -34,7 +34,7 @@ const isType = (name: string): name is Prefect3State.Prefect3StateType =>
 
 const isPrefect1 = (name: string): boolean => Object.hasOwn(ofPrefect1, name)
 
-/** What the server filters by: a superset of what is wanted. undefined: no run can have such a state. */
+/** The server's filter, which matches a superset. undefined: no run can have such a state. */
 export const filter = (names: ReadonlyArray<string>): object | undefined => {
   const types = new Set(names.flatMap((name) => isType(name) ? [name] : isPrefect1(name) ? ofPrefect1[name]! : []))
   const free = names.filter((name) => !isType(name) && !isPrefect1(name))

@@ -17,7 +17,7 @@ const fail = (operation: string, reason: Errors.Reason) =>
 const malformed = (operation: string, detail: string) => fail(operation, new Errors.MalformedResponse({ detail }))
 
 /**
- * One page of a sorted list: the entries that are wanted, from `start` on.
+ * One page of a sorted list: the matching entries from `start` on.
  */
 const pageOf = <E extends Index.Entry>(
   sorted: ReadonlyArray<E>,

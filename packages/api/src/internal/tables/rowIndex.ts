@@ -22,7 +22,7 @@ export type Row = { readonly [column: string]: unknown }
  * Where the rows of tables come from. A row is known by its place in its table, counted from 0.
  */
 export interface Rows {
-  /** What the backend is called in messages. */
+  /** The backend's name in messages. */
   readonly name: string
   /** Gives every row of a table in order. `use` says what is wrong with a row that it cannot take. */
   readonly scan: (
@@ -37,7 +37,7 @@ export interface Rows {
 }
 
 /**
- * What is remembered of a row: what it is found and sorted by, and its place.
+ * The part of a row that is kept: the columns that it is found and sorted by, and its place.
  */
 export interface Entry {
   readonly place: number
@@ -100,7 +100,7 @@ const byTimeAndVersion = (left: StateEntry, right: StateEntry) =>
   compare(left.time, right.time) || compare(left.version, right.version) || byIdAndPlace(left, right)
 
 /**
- * Lists by a key. A list is sorted when it is first asked for.
+ * Lists by a key. A list is sorted when it is first needed.
  */
 export class Groups<E> {
   readonly lists = new Map<string, Array<E>>()
@@ -166,7 +166,7 @@ const orElse = (value: number, other: number) => Number.isNaN(value) ? other : v
 const stateName = (row: Row) => State.typeName(State.fromJson((row["serialized_state"] ?? null) as never))
 
 /**
- * What is wrong with the ids of a row; undefined when nothing is.
+ * The problem with the ids of a row; undefined when they are valid.
  */
 const problemOfIds = (row: Row, ...others: ReadonlyArray<string>): string | undefined => {
   if (!isId(row["id"])) return "id is not a non-empty string"

@@ -115,7 +115,7 @@ const globalOf = (name: string): PyGlobal => {
   return new PyGlobal(parts.slice(0, cut).join("."), parts.slice(cut).join(".") + name.slice(bare.length))
 }
 
-/** What a decoder does not take stays as it was: it gives undefined. */
+/** Returns undefined for data that it cannot decode, which then stays as it was. */
 type Decode = (data: unknown, cls: string) => unknown
 
 const fromText = (decode: (text: string, cls: string) => unknown): Decode => (data, cls) =>

@@ -1,5 +1,5 @@
 /**
- * What Prefect 2 and 3 write where a result is stored, and its value.
+ * The files that Prefect 2 and 3 write for a result, and their values.
  *
  * | form | content | written by |
  * |---|---|---|
@@ -46,7 +46,7 @@ export interface Serializer {
  */
 export interface Prefect3Record {
   readonly form: "A" | "B" | "C" | "D"
-  /** What the serializer wrote. */
+  /** The serializer's output. */
   readonly payload: Uint8Array
   /** undefined where neither the file nor the state names one: the payload has to tell. */
   readonly serializer: Serializer | undefined
