@@ -139,7 +139,8 @@ const makeReader = (
         : Effect.succeed({ _tag: "Bytes", bytes, name: "the state itself", decode })
     }
     const key = storageKey ?? ""
-    const found = storageBlockId === null || storageBlockId === undefined
+    const isBlockless = storageBlockId === null || storageBlockId === undefined
+    const found = isBlockless
       ? Effect.succeed({ descriptor: Prefect3Location.ofKey(key), storage: inner })
       : Effect.flatMap(
         Effect.mapError(api.storageBlock(storageBlockId), (error) => blockReason(storageBlockId, error)),
@@ -152,8 +153,11 @@ const makeReader = (
       }
       // The storage of a block may have limits of its own.
       const maxBytes = Math.min(options.maxBytes, storage.options?.maxBytes ?? Infinity)
+      const stored = storage.read(descriptor, { ...options, maxBytes })
       return Effect.map(
-        storage.read(descriptor, { ...options, maxBytes }),
+        isBlockless && Prefect3Location.isWithoutStorage(key)
+          ? Effect.mapError(stored, (reason) => reason instanceof ResultAccessDenied ? withoutStorage(key) : reason)
+          : stored,
         (stored): ResultStorage.StoredResult =>
           stored._tag === "Value" ? stored : {
             ...stored,
@@ -174,6 +178,13 @@ const makeReader = (
     })
   }
 }
+
+const withoutStorage = (key: string) =>
+  new ResultAccessDenied({
+    location: Location.shown(key),
+    detail: "Prefect recorded a key without its storage: the block that the flow used was not saved",
+    hint: "mount a copy of that storage, or of the folder that the worker ran in, from \".\""
+  })
 
 const locationOf = ({ payload, storageBlockId, storageKey }: Prefect3Result): string =>
   storageKey === null && typeof payload === "string"

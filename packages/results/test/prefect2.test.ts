@@ -26,11 +26,12 @@ const expectedOf = (folder: string): Expected =>
 
 const withServer = <A, E>(
   folder: string,
-  use: (server: Recorded.Prefect3Server) => Effect.Effect<A, E, PrefectApi | ResultStorage.ResultStorage>
+  use: (server: Recorded.Prefect3Server) => Effect.Effect<A, E, PrefectApi | ResultStorage.ResultStorage>,
+  reply: (request: Recorded.Received) => Recorded.Reply = Recorded.replay(`${fixtures}/${folder}`)
 ) =>
   Effect.scoped(Effect.gen(function*() {
     const server = yield* Effect.acquireRelease(
-      Effect.promise(() => Recorded.start(Recorded.replay(`${fixtures}/${folder}`))),
+      Effect.promise(() => Recorded.start(reply)),
       (server) => Effect.promise(() => server[Symbol.asyncDispose]())
     )
     const files = LocalStorage.layer({ mounts: [{ from: "/srv/prefect2", to: `${fixtures}/${folder}/files` }] })
@@ -75,6 +76,40 @@ describe("every result of a recorded server, as that version's own client gives 
     ] as const
   ) {
     it.effect(folder, () => Effect.map(compareAll(folder), (found) => assert.strictEqual(found, count)))
+  }
+})
+
+describe("plain JSON in a state is the value", () => {
+  const folder = "prefect-3.9/inline-data"
+  const id = "2e141156-2f60-4dc7-bfb9-6a9712391842"
+  const recorded = Recorded.replay(`${fixtures}/${folder}`)
+  /** The recorded task run with another value; as text, since JavaScript has no such numbers. */
+  const withData = (data: string) => (request: Recorded.Received): Recorded.Reply => {
+    const reply = recorded(request)
+    if (request.path !== `/task_runs/${id}`) return reply
+    const row = reply.body as Recorded.Row
+    const text = JSON.stringify({ ...row, state: { ...row["state"] as Recorded.Row, data: "DATA" } })
+    return { status: 200, headers: { "content-type": "application/json" }, body: text.replace("\"DATA\"", data) }
+  }
+  for (
+    const [data, value] of [
+      ["0", 0],
+      ["false", false],
+      ["\"\"", ""],
+      ["-1.5", -1.5],
+      ["[]", []],
+      ["{\"type\":\"LocalResult\",\"location\":\"/etc/passwd\"}", { type: "LocalResult", location: "/etc/passwd" }],
+      ["12345678901234567890", "12345678901234567890"],
+      ["{\"n\": [1, -98765432109876543210, 3]}", { n: [1, "-98765432109876543210", 3] }],
+      ["\"2020-01-01\"", "2020-01-01"]
+    ] as const
+  ) {
+    it.effect(data, () =>
+      withServer(folder, () =>
+        Effect.gen(function*() {
+          const taskRun = yield* TaskRun.fromTaskRunId(id)
+          assert.deepStrictEqual(yield* JsonProjection.toJson(yield* taskRun.getResult), value as JsonProjection.Json)
+        }), withData(data)))
   }
 })
 

@@ -34,7 +34,7 @@ export const make = (http: Http.HttpBackend): GraphQLClient => {
               "application/json"
             )
           ),
-          (answer) => read(answer, document)
+          (answer) => read(answer, document, http.addressHint)
         )
       )
   }
@@ -43,10 +43,17 @@ export const make = (http: Http.HttpBackend): GraphQLClient => {
 /**
  * The `data` of an answer. Partial data beside errors is no answer: what is missing in it looks like what is not there.
  */
-const read = (answer: Http.Answer, document: Document): Result.Result<Data, Http.HttpFailure> => {
+const read = (
+  answer: Http.Answer,
+  document: Document,
+  addressHint: string
+): Result.Result<Data, Http.HttpFailure> => {
   const statusFailure = Http.statusFailure(answer)
   const json = Http.parseJson(answer)
-  if (Result.isFailure(json)) return Result.fail(statusFailure ?? json.failure)
+  if (Result.isFailure(json)) {
+    const failure = statusFailure ?? json.failure
+    return Result.fail(Http.isHtml(answer) ? Http.withWords(failure, `; ${addressHint}`) : failure)
+  }
   const body = json.success
   const errors = isObject(body) ? body["errors"] ?? undefined : undefined
   if (errors !== undefined && !(Array.isArray(errors) && errors.length === 0)) {

@@ -59,6 +59,8 @@ export interface HttpBackend {
   readonly origin: string
   /** The base URL, without user, password and fragment. */
   readonly url: URL
+  /** Where the API usually is, for messages. */
+  readonly addressHint: string
   /**
    * Sends a request to the backend's own origin until an attempt gives what `read` takes.
    *
@@ -345,7 +347,7 @@ export const make = Effect.fnUntraced(function*(options: {
     return value!.success
   })
 
-  return { origin: url.origin, url, send } satisfies HttpBackend
+  return { origin: url.origin, url, addressHint: options.addressHint, send } satisfies HttpBackend
 })
 
 const readBody = (

@@ -142,7 +142,7 @@ export const parseRetryAfter = (header: string | undefined, now: number): Durati
 export const parseJson = (answer: Answer): Result.Result<unknown, HttpFailure> => {
   if (answer.text === "") return Result.fail(malformed("it is empty"))
   try {
-    return Result.succeed(JSON.parse(answer.text))
+    return Result.succeed(parsePrecisely(answer.text))
   } catch {
     return Result.fail(malformed(
       isHtml(answer)
@@ -150,6 +150,27 @@ export const parseJson = (answer: Answer): Result.Result<unknown, HttpFailure> =
         : `it is not JSON, or was cut off after ${answer.text.length} characters`
     ))
   }
+}
+
+/** Integers that a double cannot hold, in a text of JSON. */
+const longInteger = /[:[,\s]-?\d{16}/
+
+/** `JSON.rawJSON`, and a reviver's source text, are of ECMAScript 2027: Node has them since 21. */
+interface RawJson {
+  readonly rawJSON: (text: string) => unknown
+}
+
+/**
+ * A text of JSON whose large integers keep their digits, since a state may hold a value of the user's. Such an integer
+ * is a raw JSON object, which `JSON.stringify` writes as it was.
+ */
+export const parsePrecisely = (text: string): unknown => {
+  if (!longInteger.test(text)) return JSON.parse(text)
+  const reviver = (_key: string, value: unknown, context?: { readonly source?: string }): unknown =>
+    typeof value === "number" && !Number.isSafeInteger(value) && /^-?\d+$/.test(context?.source ?? "")
+      ? (JSON as unknown as RawJson).rawJSON(context!.source!)
+      : value
+  return JSON.parse(text, reviver as (key: string, value: unknown) => unknown)
 }
 
 export const emptyBody = malformed("it is empty")

@@ -144,15 +144,14 @@ export const inBlock = (block: StorageBlock, key: string): Resolved => {
 }
 
 /**
- * The place of a key that no block goes with: an absolute path on the worker, or the URL of an object.
+ * The place of a key without a block: an absolute path on the worker, the URL of an object, or a key of a storage that the
+ * server does not know.
  */
 export const ofKey = (key: string): Resolved => {
   const url = /^[a-z]:[\\/]/i.test(key) ? undefined : inBucket(key)
-  if (url !== undefined) return url
-  return /^(?:\/|~|[A-Za-z]:[\\/]|\\\\)/.test(key)
-    ? local(key)
-    : new ResultAccessDenied({
-      location: key,
-      detail: "Prefect recorded a key without its storage: the block that the flow used was not saved"
-    })
+  return url ?? local(key)
 }
+
+/** Whether a key that no block goes with is of a storage that was never saved. */
+export const isWithoutStorage = (key: string): boolean =>
+  !/^(?:\/|~|[A-Za-z]:[\\/]|\\\\|[a-z][a-z0-9+.-]*:\/\/)/i.test(key)
