@@ -26,6 +26,7 @@ import { FormatError, undecodable } from "./FormatError.ts"
 import { setKey } from "./internal/json.ts"
 import { Refusal, refuse } from "./internal/refusal.ts"
 import { pathText } from "./internal/schemaIssue.ts"
+import { giveWay, type Steps } from "./internal/steps.ts"
 import { Table } from "./Table.ts"
 
 /**
@@ -92,7 +93,7 @@ const refuseDepth = (values: ReadonlyArray<unknown>, frames: ReadonlyArray<JsonC
 }
 
 /** Walks a value without recursion. Yields now and then, which is when text may be taken and others may work. */
-function* walk(root: unknown, sink: Sink, options: Options | undefined): Generator<void, void> {
+function* walk(root: unknown, sink: Sink, options: Options | undefined): Steps<void> {
   const maxDepth = options?.maxDepth ?? 1_000
   const maxValues = options?.maxValues ?? 2 ** 26
   const stack: Array<JsonContainer> = []
@@ -114,7 +115,7 @@ function* walk(root: unknown, sink: Sink, options: Options | undefined): Generat
       left -= 8
     }
     if (left < 0) refuse(`it holds too much to show: more than ${maxValues} values`)
-    if (++steps % 8_192 === 0) yield
+    if (++steps % 2_048 === 0) yield
     for (;;) {
       const frame = stack[stack.length - 1]
       if (frame === undefined) return
@@ -229,12 +230,7 @@ const failure = (error: unknown): FormatError =>
 export const toJson = (value: unknown, options?: Options): Effect.Effect<Json, FormatError> =>
   Effect.suspend(() => {
     const sink = new ValueSink()
-    try {
-      for (const _ of walk(value, sink, options)) { /* to the end */ }
-      return Effect.succeed(sink.root)
-    } catch (error) {
-      return Effect.fail(failure(error))
-    }
+    return Effect.map(giveWay(() => walk(value, sink, options), failure), () => sink.root)
   })
 
 /**
@@ -246,12 +242,7 @@ export const toJson = (value: unknown, options?: Options): Effect.Effect<Json, F
 export const toText = (value: unknown, options?: Options): Effect.Effect<string, FormatError> =>
   Effect.suspend(() => {
     const sink = new TextSink()
-    try {
-      for (const _ of walk(value, sink, options)) { /* to the end */ }
-      return Effect.succeed(sink.text)
-    } catch (error) {
-      return Effect.fail(failure(error))
-    }
+    return Effect.map(giveWay(() => walk(value, sink, options), failure), () => sink.text)
   })
 
 /**
@@ -315,11 +306,4 @@ const nowhere: Sink = { scalar: () => {}, key: () => {}, openArray: () => {}, op
  * @since 0.1.0
  */
 export const validate = (value: unknown, options?: Options): Effect.Effect<void, FormatError> =>
-  Effect.suspend(() => {
-    try {
-      for (const _ of walk(value, nowhere, options)) { /* to the end */ }
-      return Effect.void
-    } catch (error) {
-      return Effect.fail(failure(error))
-    }
-  })
+  giveWay(() => walk(value, nowhere, options), failure)

@@ -23,13 +23,14 @@ import * as ClassRegistry from "./ClassRegistry.ts"
 import type { FormatError } from "./FormatError.ts"
 import { readFeather } from "./internal/arrow/feather.ts"
 import * as Compressions from "./internal/compression/compression.ts"
-import { parseJson } from "./internal/json.ts"
+import { jsonSteps } from "./internal/json.ts"
 import { maxDateTimeLength, parseDateTime } from "./internal/python/datetime.ts"
 import { readCsv } from "./internal/readers/csv.ts"
 import { readPandasJson } from "./internal/readers/pandasJson.ts"
 import { readParquet } from "./internal/readers/parquet.ts"
-import { fromBase64, isBinaryPickle, mayBeOldPickle, readPickle, readTorch } from "./internal/readers/pickle.ts"
+import { fromBase64, isBinaryPickle, mayBeOldPickle, pickleSteps, readTorch } from "./internal/readers/pickle.ts"
 import { formatError, Refusal, refuse } from "./internal/refusal.ts"
+import { giveWay, type Steps } from "./internal/steps.ts"
 import { decodeJsonText, decodeUtf8 } from "./internal/text.ts"
 import { isZip } from "./internal/zip.ts"
 
@@ -148,19 +149,19 @@ const requireText = (text: string | undefined): string =>
 const datetimeOf = (bytes: Uint8Array): unknown =>
   parseDateTime(decodeUtf8(bytes) ?? "") ?? refuse("it is read as a datetime, but it is not an ISO 8601 datetime")
 
-const jsonOf = (bytes: Uint8Array): unknown => {
+function* jsonOf(bytes: Uint8Array): Steps<unknown> {
   const text = decodeJsonText(bytes)
   if (text === undefined) return refuse("it is read as JSON, but its bytes are not text")
-  const parsed = parseJson(text)
+  const parsed = yield* jsonSteps(text)
   return "value" in parsed ? parsed.value : refuse(`it is read as JSON, but it is not: ${parsed.problem}`)
 }
 
-const pickleOf = (bytes: Uint8Array, options: DecodeOptions): unknown => {
+function* pickleOf(bytes: Uint8Array, options: DecodeOptions): Steps<unknown> {
   const registry = options.registry ?? ClassRegistry.empty
-  if (isBinaryPickle(bytes)) return readPickle(bytes, registry, options.maxBytes)
+  if (isBinaryPickle(bytes)) return yield* pickleSteps(bytes, registry, options.maxBytes)
   if (isZip(bytes)) return torchOf(bytes, options) ?? refuse("it is a ZIP archive, and not one that torch.save wrote")
   const decoded = fromBase64(bytes)
-  return readPickle(decoded ?? bytes, registry, options.maxBytes)
+  return yield* pickleSteps(decoded ?? bytes, registry, options.maxBytes)
 }
 
 const torchOf = (bytes: Uint8Array, options: DecodeOptions): unknown =>
@@ -169,12 +170,12 @@ const torchOf = (bytes: Uint8Array, options: DecodeOptions): unknown =>
 /** Marks Parquet, whose reader is loaded on first use; every other format is read at once. */
 const parquet = Symbol("Parquet")
 
-const byHint = (bytes: Uint8Array, hint: Format, options: DecodeOptions): unknown => {
+function* byHint(bytes: Uint8Array, hint: Format, options: DecodeOptions): Steps<unknown> {
   switch (hint) {
     case "pickle":
-      return pickleOf(bytes, options)
+      return yield* pickleOf(bytes, options)
     case "json":
-      return jsonOf(bytes)
+      return yield* jsonOf(bytes)
     case "datetime":
       return datetimeOf(bytes)
     case "text":
@@ -182,11 +183,11 @@ const byHint = (bytes: Uint8Array, hint: Format, options: DecodeOptions): unknow
     case "parquet":
       return parquet
     case "feather":
-      return readFeather(bytes, options.maxBytes)
+      return yield* readFeather(bytes, options.maxBytes)
     case "csv":
-      return readCsv(requireText(decodeUtf8(bytes)))
+      return yield* readCsv(requireText(decodeUtf8(bytes)), options.maxBytes)
     case "pandas-json":
-      return readPandasJson(requireText(decodeUtf8(bytes)))
+      return yield* readPandasJson(requireText(decodeUtf8(bytes)))
   }
 }
 
@@ -200,19 +201,19 @@ const mayBeJson = (bytes: Uint8Array): boolean => {
 }
 
 /** The value of bytes that are not compressed, or which decoder to load for it. */
-const byBytes = (bytes: Uint8Array, options: DecodeOptions): unknown => {
+function* byBytes(bytes: Uint8Array, options: DecodeOptions): Steps<unknown> {
   const registry = options.registry ?? ClassRegistry.empty
-  if (isBinaryPickle(bytes)) return readPickle(bytes, registry, options.maxBytes)
+  if (isBinaryPickle(bytes)) return yield* pickleSteps(bytes, registry, options.maxBytes)
   if (isZip(bytes)) return torchOf(bytes, options) ?? refuse("it is a ZIP archive, and not one that torch.save wrote")
   if (isParquet(bytes)) return parquet
-  if (isArrow(bytes)) return readFeather(bytes, options.maxBytes)
-  if (isCsvName(options.name)) return readCsv(requireText(decodeUtf8(bytes)))
+  if (isArrow(bytes)) return yield* readFeather(bytes, options.maxBytes)
+  if (isCsvName(options.name)) return yield* readCsv(requireText(decodeUtf8(bytes)), options.maxBytes)
   if (bytes.length === 0) return refuse("it is empty")
   const tried: Array<string> = []
   if (mayBeJson(bytes)) {
     const text = decodeJsonText(bytes)
     if (text !== undefined) {
-      const parsed = parseJson(text)
+      const parsed = yield* jsonSteps(text)
       if ("value" in parsed) return parsed.value
       tried.push(`JSON (${parsed.problem})`)
     }
@@ -224,7 +225,7 @@ const byBytes = (bytes: Uint8Array, options: DecodeOptions): unknown => {
   tried.push("an ISO datetime")
   if (mayBeOldPickle(bytes)) {
     try {
-      return readPickle(bytes, registry, options.maxBytes)
+      return yield* pickleSteps(bytes, registry, options.maxBytes)
     } catch (error) {
       if (!(error instanceof Refusal)) throw error
       tried.push(`a pickle without a header (${error.reason._tag === "Undecodable" ? error.reason.detail : ""})`)
@@ -233,7 +234,7 @@ const byBytes = (bytes: Uint8Array, options: DecodeOptions): unknown => {
   const decoded = fromBase64(bytes)
   if (decoded !== undefined) {
     try {
-      return readPickle(decoded, registry, options.maxBytes)
+      return yield* pickleSteps(decoded, registry, options.maxBytes)
     } catch (error) {
       if (!(error instanceof Refusal)) throw error
       tried.push(`base64 of a pickle (${error.reason._tag === "Undecodable" ? error.reason.detail : ""})`)
@@ -246,10 +247,10 @@ const byBytes = (bytes: Uint8Array, options: DecodeOptions): unknown => {
   )
 }
 
-const interpret = (stored: Uint8Array, options: DecodeOptions): unknown => {
+function* interpret(stored: Uint8Array, options: DecodeOptions): Steps<unknown> {
   // Not a Buffer, or the bytes of a value would be one too.
   const bytes = Buffer.isBuffer(stored) ? new Uint8Array(stored.buffer, stored.byteOffset, stored.length) : stored
-  return options.format === undefined ? byBytes(bytes, options) : byHint(bytes, options.format, options)
+  return options.format === undefined ? yield* byBytes(bytes, options) : yield* byHint(bytes, options.format, options)
 }
 
 /** The compression around bytes. A hint is for what is inside of it, and text is text. */
@@ -284,14 +285,11 @@ const decodeInner = (bytes: Uint8Array, options: DecodeOptions): Effect.Effect<u
   return Effect.flatMap(options.reserve(bytes.length * guessedGrowth, true), () => decodePlain(bytes, options))
 }
 
-const decodePlain = (bytes: Uint8Array, options: DecodeOptions): Effect.Effect<unknown, FormatError> => {
-  try {
-    const value = interpret(bytes, options)
-    return value === parquet ? loadParquet(bytes, options) : Effect.succeed(value)
-  } catch (error) {
-    return Effect.fail(formatError(error))
-  }
-}
+const decodePlain = (bytes: Uint8Array, options: DecodeOptions): Effect.Effect<unknown, FormatError> =>
+  Effect.flatMap(
+    giveWay(() => interpret(bytes, options), formatError),
+    (value) => value === parquet ? loadParquet(bytes, options) : Effect.succeed(value)
+  )
 
 /**
  * The value of some bytes.

@@ -3,6 +3,7 @@
  * key that is there twice has its last value.
  */
 import { refuse } from "./refusal.ts"
+import { type Steps, toEnd } from "./steps.ts"
 
 /** How deep arrays and objects may be nested. */
 export const maxJsonDepth = 10_000
@@ -129,10 +130,12 @@ class Parser {
     return digits.length > maxDigits ? this.fail(`an integer of at most ${maxDigits} digits`) : BigInt(digits)
   }
   /** Without recursion, so that the depth of the text is not that of the stack. */
-  value(): unknown {
+  *value(): Steps<unknown> {
+    let looked = 0
     const open: Array<{ readonly container: Container; key: string }> = []
     for (;;) {
       let value: unknown
+      if (++looked % 4_096 === 0) yield
       let code = this.skip()
       if (code === 0x5b || code === 0x7b) {
         if (open.length >= maxJsonDepth) refuse(`the JSON is nested more than ${maxJsonDepth} deep`)
@@ -197,24 +200,187 @@ export interface JsonProblem {
  * The value of a JSON text: integers that a number does not hold exactly are bigints. Gives what is wrong when it is not
  * JSON; throws a `Refusal` when it is JSON that passes a limit.
  */
-export const parseJson = (text: string): { readonly value: unknown } | JsonProblem => {
-  if (isPlain(text)) {
+export const parseJson = (text: string): { readonly value: unknown } | JsonProblem => toEnd(jsonSteps(text))
+
+/** As `parseJson`, in steps. */
+export function* jsonSteps(text: string): Steps<{ readonly value: unknown } | JsonProblem> {
+  if (text.length > largeText) {
+    const pieces = yield* parsePieces(text)
+    if (pieces !== undefined) return pieces
+  } else if (isPlain(text)) {
     try {
       return { value: JSON.parse(text) as unknown }
     } catch {
       // The parser below says where.
     }
   }
-  return parse(new Parser(text, false))
+  return yield* parse(new Parser(text, false))
 }
 
-/** As `parseJson`, with Maps for objects, in the order of the text. */
-export const parseOrderedJson = (text: string): { readonly value: unknown } | JsonProblem =>
+/** As `jsonSteps`, with Maps for objects, in the order of the text. */
+export const orderedJsonSteps = (text: string): Steps<{ readonly value: unknown } | JsonProblem> =>
   parse(new Parser(text, true))
 
-const parse = (parser: Parser): { readonly value: unknown } | JsonProblem => {
+/** Characters that `JSON.parse` reads in a moment. */
+const largeText = 0x40000
+
+/** How many containers within each other are read in pieces. */
+const maxOpen = 64
+
+interface Open {
+  readonly container: Array<unknown> | Record<string, unknown>
+  /** Its key in the container around it. */
+  readonly key: string
+}
+
+/**
+ * The value of a long text by `JSON.parse`, a piece of some hundred kilobytes at a time: a piece is a run of whole
+ * elements of one array or object. A container that is longer than a piece is opened, and its elements are read in pieces
+ * in turn. Undefined for what `JSON.parse` does not read as Python does, and for what is no JSON.
+ */
+function* parsePieces(text: string): Steps<{ readonly value: unknown } | undefined> {
+  const start = skipSpace(text, 0)
+  const isContainer = text[start] === "[" || text[start] === "{"
+  if (!isContainer) {
+    if (!isPlain(text)) return undefined
+    try {
+      return { value: JSON.parse(text) as unknown }
+    } catch {
+      return undefined
+    }
+  }
+  const root: Open = { container: text[start] === "[" ? [] : {}, key: "" }
+  const open: Array<Open> = [root]
+  /** Where the piece begins, and where its last whole element ends. */
+  let piece = start + 1
+  let cut = -1
+  /** Where the container that the piece does not hold whole begins. */
+  let inner = -1
+  let depth = 0
+  let digits = 0
+  /** Whether an element must follow: after a comma. */
+  let isOwed = false
+
+  /** Reads the elements from the beginning of the piece to a place; whether they are JSON. */
+  const take = (end: number): boolean => {
+    const { container } = open[open.length - 1]!
+    const slice = text.slice(piece, end)
+    if (skipSpace(slice, 0) === slice.length) return !isOwed
+    isOwed = false
+    try {
+      if (Array.isArray(container)) {
+        for (const value of JSON.parse(`[${slice}]`) as Array<unknown>) container.push(value)
+      } else {
+        const part = JSON.parse(`{${slice}}`) as Record<string, unknown>
+        for (const key of Object.keys(part)) setKey(container, key, part[key])
+      }
+      return true
+    } catch {
+      return false
+    }
+  }
+
+  let next = piece + largeText
+  for (let i = piece; i < text.length; i++) {
+    if (i >= next) {
+      next = i + largeText
+      yield
+      if (cut > piece) {
+        if (!take(cut)) return undefined
+        isOwed = true
+        piece = cut + 1
+      } else if (inner >= 0 && open.length < maxOpen) {
+        // One element is longer than a piece.
+        const container = text[inner] === "[" ? [] : {}
+        let key = ""
+        const before = text.slice(piece, inner)
+        if (Array.isArray(open[open.length - 1]!.container)) {
+          if (skipSpace(before, 0) !== before.length) return undefined
+        } else {
+          const name = /^\s*("(?:[^"\\]|\\.)*")\s*:\s*$/s.exec(before)
+          if (name === null) return undefined
+          try {
+            key = JSON.parse(name[1]!) as string
+          } catch {
+            return undefined
+          }
+        }
+        open.push({ container, key })
+        isOwed = false
+        piece = inner + 1
+        // Once more from its first element on.
+        i = inner
+        inner = -1
+        depth = 0
+        digits = 0
+        continue
+      }
+      cut = -1
+    }
+    const code = text.charCodeAt(i)
+    if (code >= 0x30 && code <= 0x39) {
+      digits++
+      continue
+    }
+    if (digits > 15 && isLongInteger(text, i - digits, i)) return undefined
+    digits = 0
+    if (code === quote) {
+      i = endOfString(text, i)
+      if (i < 0) return undefined
+    } else if (code === 0x5b || code === 0x7b) {
+      if (depth++ === 0) inner = i
+      if (depth + open.length > maxJsonDepth) return undefined
+    } else if (code === 0x5d || code === 0x7d) {
+      if (depth > 0) {
+        if (--depth === 0) inner = -1
+        continue
+      }
+      // The end of the innermost container that was opened.
+      const { container, key } = open[open.length - 1]!
+      if ((code === 0x5d) !== Array.isArray(container) || !take(i)) return undefined
+      open.pop()
+      const around = open[open.length - 1]
+      if (around === undefined) return skipSpace(text, i + 1) === text.length ? { value: root.container } : undefined
+      if (Array.isArray(around.container)) around.container.push(container)
+      else setKey(around.container, key, container)
+      const after = skipSpace(text, i + 1)
+      isOwed = text[after] === ","
+      if (!isOwed && text[after] !== "]" && text[after] !== "}") return undefined
+      piece = isOwed ? after + 1 : after
+      i = piece - 1
+      cut = -1
+      inner = -1
+    } else if (code === 0x2c) {
+      if (depth === 0) cut = i
+    } else if (code === 0x4e || code === 0x49) return undefined
+    else if (code === 0x2d && text.charCodeAt(i + 1) === 0x30) return undefined
+  }
+  return undefined
+}
+
+const skipSpace = (text: string, from: number): number => {
+  let at = from
+  for (; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (code !== 0x20 && code !== 0x0a && code !== 0x0d && code !== 0x09) break
+  }
+  return at
+}
+
+/** Where the string that begins at a quote ends: the quote that no backslash precedes; -1 when none does. */
+const endOfString = (text: string, start: number): number => {
+  for (let i = start;;) {
+    i = text.indexOf("\"", i + 1)
+    if (i < 0) return -1
+    let before = i - 1
+    while (text.charCodeAt(before) === backslash) before--
+    if ((i - before) % 2 === 1) return i
+  }
+}
+
+function* parse(parser: Parser): Steps<{ readonly value: unknown } | JsonProblem> {
   try {
-    const value = parser.value()
+    const value = yield* parser.value()
     if (!Number.isNaN(parser.skip())) parser.fail("the end")
     return { value }
   } catch (error) {

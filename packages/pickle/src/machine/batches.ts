@@ -22,13 +22,19 @@ const skipMemo = (bytes: Uint8Array, p: number): number => {
 }
 
 /**
+ * Items of one batch; Python writes a thousand. More than these are read one by one, so that the machine can pause between
+ * them.
+ */
+const maxBatch = 0x8000
+
+/**
  * Where the run of plain values that begins at `start` is closed by `closer`; -1 when anything else is in between.
  *
  * @internal
  */
 export const scanItems = (bytes: Uint8Array, start: number): number => {
   let p = start
-  for (;;) {
+  for (let left = maxBatch; left > 0; left--) {
     switch (bytes[p]) {
       case 0x4b: // BININT1
         p += 2
@@ -71,6 +77,7 @@ export const scanItems = (bytes: Uint8Array, start: number): number => {
         return -1
     }
   }
+  return -1
 }
 
 /**
@@ -80,7 +87,7 @@ export const scanItems = (bytes: Uint8Array, start: number): number => {
  */
 export const scanPairs = (bytes: Uint8Array, start: number): number => {
   let p = start
-  for (;;) {
+  for (let left = maxBatch; left > 0; left--) {
     switch (bytes[p]) {
       case 0x8c: // SHORT_BINUNICODE
         p = skipMemo(bytes, p + 2 + bytes[p + 1]!)
@@ -140,6 +147,7 @@ export const scanPairs = (bytes: Uint8Array, start: number): number => {
         return -1
     }
   }
+  return -1
 }
 
 const uint32 = (bytes: Uint8Array, p: number): number =>
@@ -266,6 +274,9 @@ const pushStrings = (machine: Machine, list: Array<unknown>): void => {
   machine.p = p
 }
 
+/** Numbers that are filled in without a pause. */
+const maxNumbers = 0x80000
+
 /**
  * Where the last of the batches of numbers ends that follow one another at `start`, for the list that was just
  * appended to, and how many numbers they are.
@@ -304,6 +315,8 @@ export const scanNumbers = (bytes: Uint8Array, start: number): { readonly end: n
         total += count
         count = 0
         end = p
+        // So many at once: more would keep others waiting.
+        if (total >= maxNumbers) return { end, count: total }
         while (bytes[p] === 0x95) p += 9
         if (bytes[p] !== 0x28) return { end, count: total }
         p += 1

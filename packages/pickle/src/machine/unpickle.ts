@@ -511,13 +511,18 @@ const load = (
   try {
     if (bytes.length > machine.limits.bytes) exceeded("bytes", "a pickle that is too long", machine.limits.bytes)
     while (!run(machine));
-    let value = machine.pop()
-    if (machine.forward !== null && machine.shared > 0) value = substitute(value, machine.forward)
-    if (machine.height + machine.wraps + 1 > machine.limits.depth) checkDepth(value, machine.limits.depth)
-    return { value, end: machine.p }
+    return ended(machine)
   } catch (cause) {
     throw located(cause, machine)
   }
+}
+
+/** The value on the stack once the machine has stopped. */
+const ended = (machine: Machine): { readonly value: unknown; readonly end: number } => {
+  let value = machine.pop()
+  if (machine.forward !== null && machine.shared > 0) value = substitute(value, machine.forward)
+  if (machine.height + machine.wraps + 1 > machine.limits.depth) checkDepth(value, machine.limits.depth)
+  return { value, end: machine.p }
 }
 
 const located = (cause: unknown, machine: Machine): unknown => {
@@ -565,6 +570,30 @@ const bytesOf = (input: Uint8Array | ArrayBuffer): Uint8Array => {
  */
 export const loads = (bytes: Uint8Array | ArrayBuffer, options: LoadsOptions = {}): unknown =>
   load(bytesOf(bytes), 0, options).value
+
+/**
+ * Reads one Python pickle as `loads` does, in steps of some milliseconds: yields between them, so that the caller can let
+ * others work. The generator returns the value.
+ *
+ * @throws PickleError as `loads` does
+ * @category reading
+ * @since 0.1.0
+ */
+export function* loadsSteps(
+  bytes: Uint8Array | ArrayBuffer,
+  options: LoadsOptions = {}
+): Generator<undefined, unknown, unknown> {
+  const machine = new Machine(bytesOf(bytes), 0, options)
+  try {
+    if (machine.bytes.length > machine.limits.bytes) {
+      exceeded("bytes", "a pickle that is too long", machine.limits.bytes)
+    }
+    while (!run(machine)) yield
+    return ended(machine).value
+  } catch (cause) {
+    throw located(cause, machine)
+  }
+}
 
 /**
  * Reads the pickle that begins at an offset; `end` is the offset of the byte after its STOP.

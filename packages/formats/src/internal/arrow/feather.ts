@@ -6,12 +6,14 @@
  * Every length that a file states is checked against the bytes that are there before anything is read or made.
  */
 import type { TimeUnit } from "@effect-prefect/pickle"
+import { promisify } from "node:util"
 import * as zlib from "node:zlib"
 import { type ColumnParts, type Table } from "../../Table.ts"
-import { unlz4Frame } from "../compression/lz4.ts"
+import { unlz4FrameSteps } from "../compression/lz4.ts"
 import { FlatTable } from "../flatbuffer.ts"
 import { arrange, readPandasMetadata } from "../pandasMetadata.ts"
 import { Refusal, refuse, tooLarge } from "../refusal.ts"
+import type { Steps } from "../steps.ts"
 import { readFeather1 } from "./feather1.ts"
 import { buildVector, type Field, readField, type Vector } from "./vector.ts"
 
@@ -71,23 +73,29 @@ const codecOf = (root: FlatTable, batch: FlatTable): number | undefined => {
   return undefined
 }
 
-const decompressBuffer = (codec: number, bytes: Uint8Array, left: number, maxBytes: number): Uint8Array => {
+function* decompressBuffer(codec: number, bytes: Uint8Array, budget: Budget): Steps<Uint8Array> {
   if (bytes.length === 0) return bytes
   if (bytes.length < 8) damaged("a compressed buffer breaks off")
   const length = Number(new DataView(bytes.buffer, bytes.byteOffset, 8).getBigInt64(0, true))
   const content = bytes.subarray(8)
   if (length === -1) return content
   if (length < 0) damaged("a compressed buffer has no length")
-  if (length > left) tooLarge(maxBytes)
+  if (length > budget.bytes) tooLarge(budget.max)
   if (length === 0) return new Uint8Array(0)
-  if (codec === 0) return unlz4Frame(content, length)
+  if (codec === 0) return yield* unlz4FrameSteps(content, length)
   if (codec !== 1) refuse("the Arrow data uses a compression that is not LZ4 or zstd")
   if (zlib.zstdDecompressSync === undefined) {
     refuse("the Arrow data uses zstd, which this Node.js cannot read: use Node.js 22.15 or later")
   }
-  const out = zlib.zstdDecompressSync(content, { maxOutputLength: length })
+  const options = { maxOutputLength: length }
+  const out = length <= smallBuffer || !budget.canWait
+    ? zlib.zstdDecompressSync(content, options)
+    : (yield promisify(zlib.zstdDecompress)(content, options)) as Uint8Array
   return out.length === length ? out : damaged("a compressed buffer is shorter than it says")
 }
+
+/** What is decompressed in a moment. */
+const smallBuffer = 0x100000
 
 interface Batch {
   readonly batch: FlatTable
@@ -100,20 +108,36 @@ interface Budget {
   bytes: number
   values: number
   readonly max: number
+  /** Whether another thread may be waited for. */
+  readonly canWait: boolean
 }
 
 /** Gives the vectors of some fields the nodes and buffers of a batch, in order. */
-const readVectors = (
+function* readVectors(
   { batch, body, codec }: Batch,
   fields: ReadonlyArray<Field>,
   dictionaries: ReadonlyMap<number, Vector>,
   budget: Budget
-): Array<Vector> => {
+): Steps<Array<Vector>> {
   const { view } = batch
   const nodes = batch.vector(1, 16)
   const buffers = batch.vector(2, 16)
   const variadic = batch.vector(4, 8)
   const next = { node: 0, buffer: 0, variadic: 0 }
+  const plain: Array<Uint8Array> = []
+  for (let index = 0; index < buffers.length; index++) {
+    const at = buffers.start + index * 16
+    const [from, length] = [Number(view.getBigInt64(at, true)), Number(view.getBigInt64(at + 8, true))]
+    if (!(from >= 0 && length >= 0 && from + length <= body.length)) damaged("a buffer lies outside of its body")
+    const stored = body.subarray(from, from + length)
+    if (codec === undefined) plain.push(stored)
+    else {
+      const content = yield* decompressBuffer(codec, stored, budget)
+      budget.bytes -= content.length
+      plain.push(content)
+    }
+    yield
+  }
   const cursor = {
     dictionaries,
     node: () => {
@@ -126,21 +150,19 @@ const readVectors = (
     },
     buffer: () => {
       if (next.buffer >= buffers.length) damaged("a batch has too few buffers")
-      const at = buffers.start + next.buffer++ * 16
-      const [from, length] = [Number(view.getBigInt64(at, true)), Number(view.getBigInt64(at + 8, true))]
-      if (!(from >= 0 && length >= 0 && from + length <= body.length)) damaged("a buffer lies outside of its body")
-      const stored = body.subarray(from, from + length)
-      if (codec === undefined) return stored
-      const plain = decompressBuffer(codec, stored, budget.bytes, budget.max)
-      budget.bytes -= plain.length
-      return plain
+      return plain[next.buffer++]!
     },
     variadic: () => {
       if (next.variadic >= variadic.length) damaged("a batch has too few buffers")
       return Number(view.getBigInt64(variadic.start + next.variadic++ * 8, true))
     }
   }
-  return fields.map((field) => buildVector(field, cursor))
+  const vectors: Array<Vector> = []
+  for (const field of fields) {
+    vectors.push(buildVector(field, cursor))
+    yield
+  }
+  return vectors
 }
 
 /** Several vectors as one. */
@@ -211,8 +233,8 @@ const partsOf = (field: Field, column: Vector, dictionaries: ReadonlyMap<number,
   }
 }
 
-const readIpc = (bytes: Uint8Array, maxBytes: number): Table => {
-  const budget: Budget = { bytes: maxBytes, values: maxBytes, max: maxBytes }
+function* readIpc(bytes: Uint8Array, maxBytes: number, canWait: boolean): Steps<Table> {
+  const budget: Budget = { bytes: maxBytes, values: maxBytes, max: maxBytes, canWait }
   const dictionaries = new Map<number, Vector>()
   const chunks: Array<Array<Vector>> = []
   let schema: FlatTable | null = null
@@ -235,7 +257,7 @@ const readIpc = (bytes: Uint8Array, maxBytes: number): Table => {
     if (schema === null) damaged("a batch comes before the schema")
     const codec = codecOf(root, batch)
     if (kind === 3) {
-      const vectors = readVectors({ batch, codec, body }, fields, dictionaries, budget)
+      const vectors = yield* readVectors({ batch, codec, body }, fields, dictionaries, budget)
       const length = batch.int64(0)
       if (vectors.some((vector) => vector.length !== length)) damaged("its columns differ in length")
       if (!(length >= 0 && (numRows += length) <= maxBytes)) tooLarge(maxBytes)
@@ -244,7 +266,7 @@ const readIpc = (bytes: Uint8Array, maxBytes: number): Table => {
       const dictionary = root.table(2)!
       const id = dictionary.int64(0)
       const field = dictionaryTypes.get(id) ?? damaged("a dictionary is of no column")
-      const values = readVectors({ batch, codec, body }, [field], dictionaries, budget)[0]!
+      const values = (yield* readVectors({ batch, codec, body }, [field], dictionaries, budget))[0]!
       const before = dictionary.uint8(2) === 1 ? dictionaries.get(id) : undefined
       dictionaries.set(id, before === undefined ? values : concat([before, values]))
     }
@@ -256,11 +278,11 @@ const readIpc = (bytes: Uint8Array, maxBytes: number): Table => {
   return arrange(parts, numRows, readPandasMetadata(metadataOf(schema, 2, "pandas")))
 }
 
-/** The table of Arrow bytes of any of the three kinds. */
-export const readFeather = (bytes: Uint8Array, maxBytes: number): Table => {
+/** The table of Arrow bytes of any of the three kinds; without `canWait` no step is a promise. */
+export function* readFeather(bytes: Uint8Array, maxBytes: number, canWait = true): Steps<Table> {
   try {
     if (Buffer.from(bytes.subarray(0, 4)).toString("latin1") === "FEA1") return readFeather1(bytes, maxBytes)
-    return readIpc(bytes, maxBytes)
+    return yield* readIpc(bytes, maxBytes, canWait)
   } catch (error) {
     if (error instanceof Refusal) throw error
     // What points outside of the bytes is a RangeError of a DataView.

@@ -1,5 +1,6 @@
 /** LZ4: the block format, and the frame format around it that Arrow writes. */
 import { refuse } from "../refusal.ts"
+import { type Steps, toEnd } from "../steps.ts"
 
 const damaged = (what: string): never => refuse(`LZ4 data is damaged: ${what}`)
 
@@ -55,7 +56,10 @@ export const isLz4Frame = (input: Uint8Array): boolean =>
   input.length >= 7 && new DataView(input.buffer, input.byteOffset, input.length).getUint32(0, true) === frameMagic
 
 /** Decompresses a frame to exactly `length` bytes. */
-export const unlz4Frame = (input: Uint8Array, length: number): Uint8Array => {
+export const unlz4Frame = (input: Uint8Array, length: number): Uint8Array => toEnd(unlz4FrameSteps(input, length))
+
+/** As `unlz4Frame`, a block at a time. */
+export function* unlz4FrameSteps(input: Uint8Array, length: number): Steps<Uint8Array> {
   if (!isLz4Frame(input)) damaged("it does not start as a frame")
   const view = new DataView(input.buffer, input.byteOffset, input.length)
   const flags = input[4]!
@@ -78,6 +82,7 @@ export const unlz4Frame = (input: Uint8Array, length: number): Uint8Array => {
       o += size
     } else o = unlz4Block(block, out, o)
     p += size + (hasBlockChecksums ? 4 : 0)
+    yield
   }
   return o === length ? out : damaged("it is shorter than it says")
 }

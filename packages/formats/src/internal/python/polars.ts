@@ -14,6 +14,7 @@ import { Column, type ColumnKind, Table } from "../../Table.ts"
 import { readFeather } from "../arrow/feather.ts"
 import { timeCell, timedeltaCell, timestampCell } from "../cells.ts"
 import { refuse } from "../refusal.ts"
+import { toEnd } from "../steps.ts"
 import { readCbor } from "./cbor.ts"
 
 /** Where the Arrow stream begins: some versions write flags before it. */
@@ -143,7 +144,7 @@ const seriesColumn = (object: PyObject, maxBytes: number): Column | undefined =>
   if (!(state instanceof Uint8Array)) return undefined
   const start = streamStart(state)
   if (start < 0) return fromCbor(state)
-  const [column] = readFeather(state.subarray(start), maxBytes).columns
+  const [column] = toEnd(readFeather(state.subarray(start), maxBytes, false)).columns
   return column
 }
 
@@ -181,7 +182,7 @@ export const polarsFrame = (object: PyObject, maxBytes: number): Table | undefin
   const state = stateOf(object)
   if (state instanceof Uint8Array) {
     const start = streamStart(state)
-    return start < 0 ? undefined : readFeather(state.subarray(start), maxBytes)
+    return start < 0 ? undefined : toEnd(readFeather(state.subarray(start), maxBytes, false))
   }
   if (!Array.isArray(state)) return undefined
   const columns: Array<Column> = []

@@ -1,5 +1,6 @@
 /** Replaces values inside of a value, in place. */
 import { DefaultDict, isDict, NdArray, PyDict, PyFloat, PyObject, PySet } from "@effect-prefect/pickle"
+import type { Steps } from "../steps.ts"
 
 const isContainer = (value: unknown): value is object =>
   typeof value === "object" && value !== null && !ArrayBuffer.isView(value)
@@ -86,7 +87,7 @@ export const rewrite = (root: unknown, replace: (value: object) => unknown): unk
  * Puts `replace(value)` for every value inside of `root` and for `root` itself, the outermost first: what takes the place
  * of a value is looked into, and not what was inside of the value before.
  */
-export const rewriteDown = (root: unknown, replace: (value: object) => unknown): unknown => {
+export function* rewriteDown(root: unknown, replace: (value: object) => unknown): Steps<unknown> {
   const replaced = new Map<object, unknown>()
   const stack: Array<object> = []
   const visit = (value: unknown): unknown => {
@@ -102,7 +103,11 @@ export const rewriteDown = (root: unknown, replace: (value: object) => unknown):
     return now
   }
   const out = visit(root)
-  while (stack.length > 0) mapChildren(stack.pop()!, visit)
+  let looked = 0
+  while (stack.length > 0) {
+    mapChildren(stack.pop()!, visit)
+    if (++looked % 1_024 === 0) yield
+  }
   return out
 }
 

@@ -1,7 +1,8 @@
 /** CSV as `pandas.read_csv` reads it when it is told nothing: its C tokenizer, its names, its order of types. */
 import { Column, type ColumnKind, Table } from "../../Table.ts"
 import { integerCell } from "../cells.ts"
-import { refuse } from "../refusal.ts"
+import { refuse, tooLarge } from "../refusal.ts"
+import { every, type Steps } from "../steps.ts"
 
 /** What pandas takes for a missing value. */
 const missing = new Set([
@@ -41,7 +42,7 @@ interface Cells {
  * Splits a text into rows of fields. A quote counts at the start of a field only, two in a quoted field are one, and
  * lines of nothing but blanks are skipped.
  */
-const tokenize = (text: string): Cells => {
+function* tokenize(text: string): Steps<Cells> {
   const fields: Array<string> = []
   const ends: Array<number> = []
   const { length } = text
@@ -81,6 +82,7 @@ const tokenize = (text: string): Cells => {
         field = text.slice(start, at)
       }
       fields.push(field)
+      if (fields.length % every === 0) yield
       if (text.charCodeAt(at) !== comma) break
       at++
     }
@@ -144,11 +146,13 @@ interface Typed {
 }
 
 /** Turns the texts of a column, or of one chunk of it, into values of the first type that takes them all. */
-const inferChunk = (texts: ReadonlyArray<string | undefined>): Typed => {
+function* inferChunk(texts: ReadonlyArray<string | undefined>): Steps<Typed> {
   const isMissing = (text: string | undefined): text is undefined => text === undefined || missing.has(text)
-  const all = <A>(kind: ColumnKind, convert: (text: string) => A | undefined): Typed | undefined => {
+  function* all<A>(kind: ColumnKind, convert: (text: string) => A | undefined): Steps<Typed | undefined> {
     const values: Array<unknown> = []
+    let looked = 0
     for (const text of texts) {
+      if (++looked % every === 0) yield
       if (isMissing(text)) {
         values.push(null)
         continue
@@ -160,21 +164,23 @@ const inferChunk = (texts: ReadonlyArray<string | undefined>): Typed => {
     return { kind, values }
   }
   if (texts.every(isMissing)) return { kind: texts.length === 0 ? "object" : "float", values: texts.map(() => null) }
-  return inferIntegers(texts, isMissing) ?? all("float", toFloat) ??
-    all("bool", (text) => Object.hasOwn(booleans, text) ? booleans[text] : undefined) ??
-    { kind: "string", values: texts.map((text) => isMissing(text) ? null : text) }
+  return (yield* inferIntegers(texts, isMissing)) ?? (yield* all("float", toFloat)) ??
+    (yield* all("bool", (text) => Object.hasOwn(booleans, text) ? booleans[text] : undefined)) ??
+    (yield* all("string", (text) => text))!
 }
 
 /** Integers that fit 64 bits, signed or not; with a missing value among them pandas makes them floats. */
-const inferIntegers = (
+function* inferIntegers(
   texts: ReadonlyArray<string | undefined>,
   isMissing: (text: string | undefined) => text is undefined
-): Typed | undefined => {
+): Steps<Typed | undefined> {
+  let looked = 0
   const values: Array<unknown> = []
   let hasMissing = false
   let low = 0n
   let high = 0n
   for (const text of texts) {
+    if (++looked % every === 0) yield
     if (isMissing(text)) {
       hasMissing = true
       values.push(null)
@@ -210,13 +216,18 @@ const chunkRows = (columns: number): number => {
   return rows
 }
 
-const infer = (texts: ReadonlyArray<string | undefined>, columns: number): Typed => {
+function* infer(texts: ReadonlyArray<string | undefined>, columns: number): Steps<Typed> {
   const size = chunkRows(columns)
-  if (texts.length <= size) return inferChunk(texts)
+  if (texts.length <= size) return yield* inferChunk(texts)
   const chunks: Array<Typed> = []
-  for (let start = 0; start < texts.length; start += size) chunks.push(inferChunk(texts.slice(start, start + size)))
+  for (let start = 0; start < texts.length; start += size) {
+    chunks.push(yield* inferChunk(texts.slice(start, start + size)))
+  }
   const kinds = new Set(chunks.map(({ kind }) => kind))
-  const values = chunks.flatMap((chunk) => chunk.values)
+  const values: Array<unknown> = []
+  for (const chunk of chunks) {
+    for (const value of chunk.values) if (values.push(value) % every === 0) yield
+  }
   if (kinds.size === 1) return { kind: chunks[0]!.kind, values }
   if (kinds.size === 2 && kinds.has("int") && kinds.has("float")) {
     return { kind: "float", values: values.map((value) => typeof value === "bigint" ? Number(value) : value) }
@@ -225,16 +236,22 @@ const infer = (texts: ReadonlyArray<string | undefined>, columns: number): Typed
 }
 
 /** The table of a CSV text. The first row is the header; rows that are longer than it make the first columns the index. */
-export const readCsv = (text: string): Table => {
-  const { ends, fields } = tokenize(text)
+export function* readCsv(text: string, maxBytes: number): Steps<Table> {
+  const { ends, fields } = yield* tokenize(text)
   if (ends.length === 0) return refuse("the CSV is empty: it has no header")
   const header = columnNames(fields.slice(0, ends[0]))
   const first = ends[0]!
   const leading = ends.length > 1 ? Math.max(ends[1]! - first - header.length, 0) : 0
   const width = header.length + leading
   const numRows = ends.length - 1
+  // Rows may be shorter than the header, which makes cells of nothing.
+  if (width * numRows > maxBytes) return tooLarge(maxBytes)
   const columns: Array<Array<string | undefined>> = Array.from({ length: width }, () => [])
-  for (let row = 0; row < numRows; row++) {
+  for (let row = 0, looked = 0; row < numRows; row++) {
+    if ((looked += width) > every) {
+      looked = 0
+      yield
+    }
     const [start, end] = [ends[row]!, ends[row + 1]!]
     if (end - start > width) {
       refuse(`the CSV has ${end - start} fields in row ${row + 1}, where ${width} are expected`)
@@ -243,14 +260,17 @@ export const readCsv = (text: string): Table => {
       columns[column]!.push(start + column < end ? fields[start + column] : undefined)
     }
   }
-  const typed = columns.map((texts, i) => {
-    const { kind, values } = infer(texts, width)
-    return new Column({
-      name: i < leading ? "" : header[i - leading]!,
-      kind,
-      length: numRows,
-      at: (row) => values[row]
-    })
-  })
+  const typed: Array<Column> = []
+  for (const [i, texts] of columns.entries()) {
+    const { kind, values } = yield* infer(texts, width)
+    typed.push(
+      new Column({
+        name: i < leading ? "" : header[i - leading]!,
+        kind,
+        length: numRows,
+        at: (row) => values[row]
+      })
+    )
+  }
   return new Table(typed.slice(leading), numRows, typed.slice(0, leading))
 }

@@ -2,9 +2,10 @@
 import { pythonStr, Timestamp, type TimeUnit } from "@effect-prefect/pickle"
 import { Column, type ColumnKind, type ColumnParts, Table } from "../../Table.ts"
 import { zoneFromName } from "../cells.ts"
-import { parseOrderedJson } from "../json.ts"
+import { orderedJsonSteps } from "../json.ts"
 import { parseDateTime } from "../python/datetime.ts"
 import { refuse } from "../refusal.ts"
+import { every, type Steps } from "../steps.ts"
 
 type Dict = ReadonlyMap<string, unknown>
 
@@ -148,12 +149,12 @@ const labelsOf = (labels: ReadonlyArray<unknown>): Typed => {
 const namesOf = (labels: ReadonlyArray<unknown>): Array<string> =>
   labelsOf(labels).values.map((label) => pythonStr(Array.isArray(label) ? plain(label) : label))
 
-const tableOf = (
+function* tableOf(
   labels: ReadonlyArray<unknown>,
   index: ReadonlyArray<unknown> | null,
   columns: ReadonlyArray<ReadonlyArray<unknown>>,
   numRows: number
-): Table => {
+): Steps<Table> {
   const names = namesOf(labels)
   const column = (name: string, typed: Typed): ColumnParts => ({
     name,
@@ -165,49 +166,74 @@ const tableOf = (
   })
   const rowLabels = index === null ? null : labelsOf(index)
   const isDefault = rowLabels === null || rowLabels.values.every((label, row) => label === row)
+  const typed: Array<Column> = []
+  for (const [i, values] of columns.entries()) {
+    yield
+    typed.push(new Column(column(names[i]!, infer(values, typeof labels[i] === "string" && isTimeName(labels[i])))))
+  }
   return new Table(
-    columns.map((values, i) =>
-      new Column(column(names[i]!, infer(values, typeof labels[i] === "string" && isTimeName(labels[i]))))
-    ),
+    typed,
     numRows,
     isDefault ? [] : [new Column(column("", rowLabels))]
   )
 }
 
-const ofColumns = (root: Dict): Table => {
+/** Maps over a list in steps. */
+function* mapped<A, B>(list: ReadonlyArray<A>, f: (value: A) => B): Steps<Array<B>> {
+  const out: Array<B> = []
+  for (const value of list) if (out.push(f(value)) % every === 0) yield
+  return out
+}
+
+function* ofColumns(root: Dict): Steps<Table> {
   const index = new Map<string, number>()
+  let looked = 0
   for (const column of root.values()) {
-    if (isDict(column)) { for (const label of column.keys()) if (!index.has(label)) index.set(label, index.size) }
+    if (!isDict(column)) continue
+    for (const label of column.keys()) {
+      if (!index.has(label)) index.set(label, index.size)
+      if (++looked % every === 0) yield
+    }
   }
   const rows = [...index.keys()]
-  const columns = [...root.values()].map((column) => {
-    if (isDict(column)) return rows.map((label) => column.get(label))
-    if (Array.isArray(column)) return column
-    return refuse("it is read as pandas JSON, but a column of it is neither an object nor an array")
-  })
+  const columns: Array<ReadonlyArray<unknown>> = []
+  for (const column of root.values()) {
+    if (isDict(column)) columns.push(yield* mapped(rows, (label) => column.get(label)))
+    else if (Array.isArray(column)) columns.push(column)
+    else refuse("it is read as pandas JSON, but a column of it is neither an object nor an array")
+  }
   const length = Math.max(rows.length, ...columns.map((column) => column.length))
   if (columns.some((column) => column.length !== length)) {
     refuse("it is read as pandas JSON, but its columns differ in length")
   }
-  return tableOf([...root.keys()], index.size === 0 ? null : rows, columns, length)
+  return yield* tableOf([...root.keys()], index.size === 0 ? null : rows, columns, length)
 }
 
-const ofRecords = (rows: ReadonlyArray<Dict>): Table => {
-  const names = [...new Set(rows.flatMap((row) => [...row.keys()]))]
-  return tableOf(names, null, names.map((name) => rows.map((row) => row.get(name))), rows.length)
+function* ofRecords(rows: ReadonlyArray<Dict>): Steps<Table> {
+  const found = new Set<string>()
+  for (const [at, row] of rows.entries()) {
+    for (const name of row.keys()) found.add(name)
+    if (at % 1_024 === 0) yield
+  }
+  const names = [...found]
+  const columns: Array<ReadonlyArray<unknown>> = []
+  for (const name of names) columns.push(yield* mapped(rows, (row) => row.get(name)))
+  return yield* tableOf(names, null, columns, rows.length)
 }
 
-const ofRows = (
+function* ofRows(
   labels: ReadonlyArray<unknown> | null,
   index: ReadonlyArray<unknown> | null,
   rows: ReadonlyArray<ReadonlyArray<unknown>>
-): Table => {
+): Steps<Table> {
   const width = labels?.length ?? rows.reduce((max, row) => Math.max(max, row.length), 0)
   if (rows.some((row) => row.length > width)) {
     refuse("it is read as pandas JSON, but a row of it is longer than its columns")
   }
   const names = labels ?? Array.from({ length: width }, (_, i) => i)
-  return tableOf(names, index, names.map((_, i) => rows.map((row) => row[i])), rows.length)
+  const columns: Array<ReadonlyArray<unknown>> = []
+  for (let i = 0; i < width; i++) columns.push(yield* mapped(rows, (row) => row[i]))
+  return yield* tableOf(names, index, columns, rows.length)
 }
 
 /** The orientation that says its types itself: a table schema of Frictionless Data, and records. */
@@ -247,13 +273,13 @@ const ofTableSchema = (schema: Dict, data: ReadonlyArray<Dict>): Table => {
 const splitKeys = new Set(["columns", "index", "data"])
 
 /** The table of a pandas JSON text. An object of objects is read as pandas does by default: by columns. */
-export const readPandasJson = (text: string): Table => {
-  const parsed = parseOrderedJson(text)
+export function* readPandasJson(text: string): Steps<Table> {
+  const parsed = yield* orderedJsonSteps(text)
   if (!("value" in parsed)) return refuse(`it is read as pandas JSON, but it is not JSON: ${parsed.problem}`)
   const root = parsed.value
   if (Array.isArray(root)) {
-    if (root.every(isDict)) return ofRecords(root)
-    if (root.every(Array.isArray)) return ofRows(null, null, root)
+    if (root.every(isDict)) return yield* ofRecords(root)
+    if (root.every(Array.isArray)) return yield* ofRows(null, null, root)
     return refuse("it is read as pandas JSON, but its items are neither all objects nor all arrays")
   }
   if (!isDict(root)) return refuse("it is read as pandas JSON, but it is neither an object nor an array")
@@ -265,7 +291,7 @@ export const readPandasJson = (text: string): Table => {
     Array.isArray(labels) && Array.isArray(data) && data.every(Array.isArray) &&
     [...root.keys()].every((key) => splitKeys.has(key))
   ) {
-    return ofRows(labels, Array.isArray(index) ? index : null, data)
+    return yield* ofRows(labels, Array.isArray(index) ? index : null, data)
   }
-  return ofColumns(root)
+  return yield* ofColumns(root)
 }

@@ -1,10 +1,19 @@
 /** Pickles, in the forms in which Prefect stored them: as they are, or as base64 text. */
-import { Interval, loads, PickleError, type PyGlobal, PyObject, Tuple } from "@effect-prefect/pickle"
+import {
+  Interval,
+  type LoadsOptions,
+  loadsSteps,
+  PickleError,
+  type PyGlobal,
+  PyObject,
+  Tuple
+} from "@effect-prefect/pickle"
 import { type ClassRegistry, resolve } from "../../ClassRegistry.ts"
 import { nativeOf } from "../python/libraries.ts"
 import { plainFloats, rewriteDown } from "../python/rewrite.ts"
 import { isLegacyTorch, readLegacyTorch, readTorchArchive, torchArchive } from "../python/torch.ts"
 import { refuse } from "../refusal.ts"
+import { every, type Steps, toEnd } from "../steps.ts"
 import { openZip } from "../zip.ts"
 
 const protoOpcode = 0x80
@@ -41,11 +50,13 @@ export const fromBase64 = (bytes: Uint8Array): Uint8Array | undefined => {
 }
 
 /** Whether the bytes hold, or by chance seem to hold, a float without a fraction. */
-const mayHoldIntegralFloat = (bytes: Uint8Array): boolean => {
+function* mayHoldIntegralFloat(bytes: Uint8Array): Steps<boolean> {
   let view: DataView | undefined
+  let looked = 0
   for (let at = bytes.indexOf(0x47); at >= 0 && at + 9 <= bytes.length; at = bytes.indexOf(0x47, at + 1)) {
     view ??= new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
     if (Number.isInteger(view.getFloat64(at + 1))) return true
+    if (++looked % every === 0) yield
   }
   return !isBinaryPickle(bytes) && /(?:^|[^A-Za-z])F-?\d+(?:\.0*)?\n/.test(Buffer.from(bytes).toString("latin1"))
 }
@@ -56,11 +67,13 @@ const isAmbiguous = (key: unknown): boolean => Number.isInteger(key) || (key ins
  * Whether a dict has a key, or an interval an end, that may have been a float: `1.0` is the number 1 as well, but as
  * text it is not.
  */
-const hasAmbiguousKey = (root: unknown): boolean => {
+function* hasAmbiguousKey(root: unknown): Steps<boolean> {
   const seen = new Set<object>()
   const stack: Array<unknown> = [root]
+  let looked = 0
   while (stack.length > 0) {
     const value = stack.pop()
+    if (++looked % every === 0) yield
     if (typeof value !== "object" || value === null) continue
     if (value instanceof Interval) {
       if (Number.isInteger(value.left) || Number.isInteger(value.right)) return true
@@ -108,9 +121,14 @@ const plainNames = new Set([
  * Throws a `Refusal`.
  */
 export const readPickle = (bytes: Uint8Array, registry: ClassRegistry, maxBytes = defaultMaxBytes): unknown =>
-  isLegacyTorch(bytes)
-    ? finish(guarded(() => readLegacyTorch(bytes, {})), true, registry, maxBytes)
-    : readPlain(bytes, registry, maxBytes)
+  toEnd(pickleSteps(bytes, registry, maxBytes))
+
+/** As `readPickle`, in steps. */
+export function* pickleSteps(bytes: Uint8Array, registry: ClassRegistry, maxBytes: number): Steps<unknown> {
+  return isLegacyTorch(bytes)
+    ? yield* finish(guarded(() => readLegacyTorch(bytes, {})), true, registry, maxBytes)
+    : yield* readPlain(bytes, registry, maxBytes)
+}
 
 /** What `torch.save` wrote into a ZIP archive; `undefined` for an archive of something else. */
 export const readTorch = (bytes: Uint8Array, registry: ClassRegistry, maxBytes: number): unknown => {
@@ -118,27 +136,35 @@ export const readTorch = (bytes: Uint8Array, registry: ClassRegistry, maxBytes: 
   const name = torchArchive(zip)
   return name === undefined
     ? undefined
-    : finish(guarded(() => readTorchArchive(zip, name, {})), true, registry, maxBytes)
+    : toEnd(finish(guarded(() => readTorchArchive(zip, name, {})), true, registry, maxBytes))
 }
 
 const defaultMaxBytes = 0x10000000
 
-const readPlain = (bytes: Uint8Array, registry: ClassRegistry, maxBytes: number): unknown => {
+function* readPlain(bytes: Uint8Array, registry: ClassRegistry, maxBytes: number): Steps<unknown> {
   let hasObjects = false
   const onGlobal = (global: PyGlobal) => {
     hasObjects ||= !plainModules.has(global.module) && !plainNames.has(global.qualifiedName)
   }
-  let value = guarded(() => loads(bytes, { onGlobal }))
-  if (mayHoldIntegralFloat(bytes) && hasAmbiguousKey(value)) {
-    value = plainFloats(guarded(() => loads(bytes, { floats: "typed" })))
+  let value = yield* load(bytes, { onGlobal })
+  if ((yield* mayHoldIntegralFloat(bytes)) && (yield* hasAmbiguousKey(value))) {
+    value = plainFloats(yield* load(bytes, { floats: "typed" }))
   }
-  return finish(value, hasObjects, registry, maxBytes)
+  return yield* finish(value, hasObjects, registry, maxBytes)
 }
 
-const finish = (root: unknown, hasObjects: boolean, registry: ClassRegistry, maxBytes: number): unknown => {
+function* load(bytes: Uint8Array, options: LoadsOptions): Steps<unknown> {
+  try {
+    return yield* loadsSteps(bytes, options)
+  } catch (error) {
+    return refused(error)
+  }
+}
+
+function* finish(root: unknown, hasObjects: boolean, registry: ClassRegistry, maxBytes: number): Steps<unknown> {
   if (typeof root !== "object" || root === null || !hasObjects) return root
   const { decoders } = registry
-  const value = rewriteDown(
+  const value = yield* rewriteDown(
     root,
     (inner) => inner instanceof PyObject && decoders.has(inner.className) ? inner : nativeOf(inner, maxBytes)
   )
@@ -149,7 +175,11 @@ const guarded = (read: () => unknown): unknown => {
   try {
     return read()
   } catch (error) {
-    if (error instanceof PickleError) return refuse(`the pickle was refused: ${error.message}`)
-    throw error
+    return refused(error)
   }
+}
+
+const refused = (error: unknown): never => {
+  if (error instanceof PickleError) return refuse(`the pickle was refused: ${error.message}`)
+  throw error
 }

@@ -1,0 +1,131 @@
+/** What is large gives way while it is decoded and shown, can be interrupted, and is the same value as when it is small. */
+import * as JsonProjection from "@effect-prefect/formats/JsonProjection"
+import * as ResultFormat from "@effect-prefect/formats/ResultFormat"
+import { assert, describe, it } from "@effect/vitest"
+import * as Arbitrary from "effect/Arbitrary"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Schema from "effect/Schema"
+import { jsonSteps } from "../src/internal/json.ts"
+import { toEnd } from "../src/internal/steps.ts"
+
+const utf8 = (text: string) => new TextEncoder().encode(text)
+const decode = (bytes: Uint8Array, name = "x", format?: ResultFormat.Format) =>
+  ResultFormat.decode(bytes, { name, maxBytes: 2 ** 28, ...(format === undefined ? {} : { format }) })
+
+const rows = Array.from({ length: 100_000 }, (_, id) => ({ id, name: `row ${id}`, share: id * 0.5 }))
+
+/** A pickle of protocol 2: a list of so many integers and texts. */
+const pickle = (count: number): Uint8Array => {
+  const items = Array.from({ length: count }, (_, index) => `K${String.fromCharCode(index % 256)}X\u0003\0\0\0abc`)
+  return new Uint8Array(Buffer.from(`\x80\x02](${items.join("")}e.`, "latin1"))
+}
+
+const inputs: Record<string, Effect.Effect<unknown, unknown>> = {
+  JSON: decode(utf8(JSON.stringify(rows))),
+  "JSON of one object in another": decode(utf8(JSON.stringify({ a: { b: { rows } } }))),
+  "JSON with NaN": decode(utf8(JSON.stringify(rows).replace("0.5", "NaN"))),
+  CSV: decode(utf8(`id,name\n${rows.map(({ id, name }) => `${id},${name}`).join("\n")}`), "x.csv"),
+  "pandas JSON": decode(utf8(JSON.stringify(rows)), "x", "pandas-json"),
+  pickle: decode(pickle(300_000)),
+  "projection as text": JsonProjection.toText(rows),
+  "projection as data": JsonProjection.toJson(rows),
+  validation: JsonProjection.validate(rows)
+}
+
+describe("something large", () => {
+  for (const [name, effect] of Object.entries(inputs)) {
+    it.live(`${name}: others have their turns`, () =>
+      Effect.gen(function*() {
+        let turns = 0
+        const others = setInterval(() => turns++, 1)
+        yield* Effect.ensuring(effect, Effect.sync(() => clearInterval(others)))
+        assert.isAbove(turns, 1)
+      }))
+
+    it.live(`${name}: it stops when it is interrupted`, () =>
+      Effect.gen(function*() {
+        let isDone = false
+        const fiber = yield* Effect.forkChild(
+          Effect.tap(effect, () => Effect.sync(() => isDone = true)),
+          { startImmediately: true }
+        )
+        assert.isFalse(isDone)
+        yield* Fiber.interrupt(fiber)
+        assert.isFalse(isDone)
+      }))
+  }
+})
+
+describe("JSON that is read in pieces", () => {
+  const padding = `"${"x".repeat(300_000)}"`
+
+  it.effect.prop("is what JSON.parse makes of it", [
+    Arbitrary.schema(Schema.Array(Schema.Json)),
+    Arbitrary.schema(Schema.Json),
+    Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 4 })))
+  ], ([items, last, depth]) =>
+    Effect.sync(() => {
+      // Long enough for pieces to begin and end between, before and inside of the items.
+      let text = `[${[padding, ...items.map((item) => JSON.stringify(item)), padding].join(" , ")},${
+        JSON.stringify(last)
+      }]`
+      for (let level = 0; level < depth; level++) {
+        text = level % 2 === 0 ? `{"a\\"b" : ${text}, "z": [1, {}]}` : `[ [], ${text} , 2 ]`
+      }
+      const read = toEnd(jsonSteps(text))
+      // Integers beyond 2^53 are bigints here.
+      const plain = (_: string, value: unknown) => typeof value === "bigint" ? Number(value) : value
+      assert.strictEqual(JSON.stringify("value" in read ? read.value : read, plain), JSON.stringify(JSON.parse(text)))
+    }), { arbitrary: { runs: 60 } })
+
+  const bad = [
+    ["[", ",,1]"],
+    ["[", ",]"],
+    ["[1,,", "]"],
+    ["[", " 1]"],
+    ["[", "}"],
+    ["{\"a\":", "]"],
+    ["{\"a\" ", "}"],
+    ["{", "}"],
+    ["[", ""],
+    ["[[", "],,1]"],
+    ["[[", "] 1]"],
+    ["[[", "]]]"],
+    ["[", "] x"]
+  ] as const
+  it.each(bad)("%s … %s is no JSON, wherever it breaks off", (before, after) => {
+    for (
+      const middle of [
+        `${padding},${padding}`,
+        `${padding},1`,
+        `[${padding},${padding}]`,
+        `{"k":${padding},"l":${padding}}`
+      ]
+    ) {
+      const text = before + middle + after
+      assert.throws(() => JSON.parse(text), SyntaxError)
+      assert.property(toEnd(jsonSteps(text)), "problem", text.replaceAll(padding, "…"))
+    }
+  })
+
+  it("keeps what Python reads otherwise", () => {
+    const read = (text: string) => {
+      const result = toEnd(jsonSteps(`[${padding},${text},${padding}]`))
+      return "value" in result ? (result.value as Array<unknown>)[1] : result.problem
+    }
+    assert.strictEqual(read("12345678901234567890"), 12345678901234567890n)
+    assert.isNaN(read("NaN"))
+    assert.strictEqual(read("-Infinity"), -Infinity)
+    assert.deepStrictEqual(read("{\"__proto__\":1,\"a\":1,\"a\":2}"), JSON.parse("{\"__proto__\":1,\"a\":2}"))
+  })
+})
+
+describe("a CSV of a wide header and many short rows", () => {
+  it.effect("is too large before its cells are made", () =>
+    Effect.gen(function*() {
+      const text = `${Array.from({ length: 40_000 }, (_, i) => `c${i}`).join(",")}\n${"1\n".repeat(40_000)}`
+      const error = yield* Effect.flip(decode(utf8(text), "x.csv"))
+      assert.strictEqual(error.reason._tag, "TooLarge")
+    }))
+})
