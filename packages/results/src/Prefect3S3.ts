@@ -1,5 +1,5 @@
 /**
- * `Prefect3S3`: buckets of Prefect 3's storage blocks, opened with the credentials that the blocks hold.
+ * `Prefect3S3`: buckets of Prefect 2's and 3's storage blocks, opened with the credentials that the blocks hold.
  *
  * Needs `includeSecrets: true` of `Prefect3Api.layer`; without it the server masks the credentials, and the storage that
  * was given to `Prefect3Storage.layer` reads the bucket with credentials of its own.

@@ -199,7 +199,7 @@ const blockReason = (id: string, { reason }: PrefectApiError): StorageReason => 
     case "Unauthorized":
       return new ResultAccessDenied({ location, detail: reason.message })
     case "UnsupportedByBackend":
-      return new UnsupportedResultType({ type: "in a storage block of Prefect 3", detail: reason.message })
+      return new UnsupportedResultType({ type: "in a storage block of Prefect 2 or 3", detail: reason.message })
     case "StorageBlockNotFound":
       return new ResultNotFound({ location, detail: "the server does not have it" })
     default:

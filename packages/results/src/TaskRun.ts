@@ -31,7 +31,8 @@ export const fromTaskRunId = Effect.fn("TaskRun.fromTaskRunId")(function*(
 /**
  * Fetches the run of a task in a flow run by its slug (e.g. `extract-1`), and a mapped child by its map index too.
  *
- * On Prefect 3 the slug is a task key or a qualified name, and a map index fails with UnsupportedByBackend.
+ * On Prefect 2 and 3 the slug is a task key, or the name of the task's function. A map index is the number of the call on
+ * Prefect 2, which counts all calls of the task in the flow run; on Prefect 3 it fails with UnsupportedByBackend.
  *
  * @category constructors
  * @since 0.1.0

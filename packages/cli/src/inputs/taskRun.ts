@@ -8,7 +8,9 @@ const which = {
     Argument.optional
   ),
   slug: Flag.String("slug").pipe(
-    Flag.withDescription("Instead of an id: the task's slug, e.g. extract-1 (Prefect 3: its task key)"),
+    Flag.withDescription(
+      "Instead of an id: the task's slug, e.g. extract-1 (Prefect 2 and 3: its task key, or the name of its function)"
+    ),
     Flag.withMetavar("SLUG"),
     Flag.optional
   ),
@@ -19,7 +21,9 @@ const which = {
     Flag.optional
   ),
   mapIndex: Flag.Int("map-index").pipe(
-    Flag.withDescription("With --slug: the index of a mapped child (default -1: none)"),
+    Flag.withDescription(
+      "With --slug: the index of a mapped child (default -1: none); on Prefect 2 the number of the call"
+    ),
     Flag.withMetavar("N"),
     Flag.optional
   )
