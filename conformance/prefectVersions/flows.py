@@ -9,7 +9,6 @@ import os
 import pathlib
 import urllib.request
 
-import prefect
 from prefect import flow, task
 from prefect.filesystems import LocalFileSystem
 
@@ -164,9 +163,10 @@ async def outcome(state, raw):
     data = raw["state"]["data"]
     if data is None or isinstance(data, dict) and data.get("type") == "unpersisted":
         return {"reason": "NotPersisted"}
-    if prefect.__version__.startswith("2."):
+    try:
+        # Without it, the first versions give the record in place of the result.
         found = state.result(raise_on_failure=False, fetch=True)
-    else:
+    except TypeError:
         found = state.result(raise_on_failure=False)
     if inspect.isawaitable(found):
         found = await found

@@ -1,5 +1,5 @@
 /**
- * `PostgresSession`: statements of one's own on a Prefect 1 server's database, over the connections that `PostgresApi`
+ * `PostgresSession`: your own statements on a Prefect 1 server's database, over the connections that `PostgresApi`
  * uses: libpq's URLs with their TLS modes, poolers in between, sessions that may only read. It needs the package
  * `@effect/sql-pg`.
  *
@@ -21,7 +21,7 @@ import type { PrefectConfigError } from "./PrefectConfigError.ts"
 export interface PostgresSession {
   /**
    * Runs one statement with bound parameters, read-only, in UTC and within the time limit. The rows are as the driver
-   * decodes them; the error is the driver's own, which may quote what was asked: say something else to others.
+   * decodes them. Fails with the driver's own error, whose message may contain the query: do not show it to clients.
    */
   readonly query: <Row extends object>(
     sql: string,
