@@ -401,6 +401,52 @@ const libraries: ReadonlyArray<readonly [module: string, decode: Decode]> = [
   }]
 ]
 
+const modules = new Set([
+  "builtins",
+  "cloudpickle",
+  "collections",
+  "dateutil",
+  "geopandas",
+  "ipaddress",
+  "numpy",
+  "pandas",
+  "pendulum",
+  "pyarrow",
+  "pygeos",
+  "pytz",
+  "scipy",
+  "shapely",
+  "sqlalchemy",
+  "tblib",
+  "types",
+  "xarray",
+  "zoneinfo"
+])
+
+/**
+ * Whether objects of a class, or calls of a function, may stand for another value: see `plainOf`. Without such a name in a
+ * pickle no object in it does.
+ *
+ * @category objects
+ * @since 0.1.0
+ */
+export const mayBePlain = (global: PyGlobal): boolean => {
+  if (global.isCollection) return true
+  let isKnown = known.get(global)
+  if (isKnown === undefined) known.set(global, isKnown = isOfLibrary(global))
+  return isKnown
+}
+
+/** One answer for all objects of a class. */
+const known = new WeakMap<PyGlobal, boolean>()
+
+const isOfLibrary = ({ module, qualifiedName }: PyGlobal): boolean => {
+  const dot = module.indexOf(".")
+  return modules.has(dot < 0 ? module : module.slice(0, dot)) || decoders.has(qualifiedName) ||
+    Object.hasOwn(namedTuples, qualifiedName) || Object.hasOwn(structures, qualifiedName) ||
+    enums.has(qualifiedName) || members.has(qualifiedName)
+}
+
 const hasNoState = (object: PyObject): boolean =>
   object.states.every((state) => state === null || (isDict(state) && [...entriesOf(state)].length === 0))
 
@@ -461,7 +507,7 @@ const fromLibrary = (object: PyObject, name: string): unknown => {
  * @since 0.1.0
  */
 export const plainOf = (object: PyObject): unknown => {
-  if (object instanceof Opaque) return object
+  if (object instanceof Opaque || (object.class instanceof PyGlobal && !mayBePlain(object.class))) return object
   let value: unknown
   try {
     value = fromLibrary(object, object.className) ?? collection(object)

@@ -461,7 +461,10 @@ const reconstructor: Create = (context, args) => {
   const plain = base instanceof PyGlobal && base.qualifiedName === "builtins.object"
   const value = context.construct(cls, plain ? [] : [state], null)
   if (value instanceof PyObject && base instanceof PyGlobal && base.module === "builtins") {
-    if (base.name === "list" || base.name === "dict") bases.set(value, base.name)
+    if (base.name === "list" || base.name === "dict") {
+      bases.set(value, base.name)
+      if (value.class instanceof PyGlobal) value.class.isCollection = true
+    }
   }
   return value
 }

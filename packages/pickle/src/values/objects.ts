@@ -15,8 +15,10 @@ import { type Inspect, inspected, projected } from "./json.ts"
  */
 export class PyGlobal {
   readonly module: string
-  /** The qualified name, with dots for what is nested. */
+  /** The qualified name, with dots for nested classes. */
   readonly name: string
+  /** Whether an object of the class holds items or entries, as subclasses of list and dict do. */
+  isCollection = false
   constructor(module: string, name: string) {
     this.module = module
     this.name = name
@@ -188,13 +190,19 @@ export const isDict = (value: unknown): value is Record<string, unknown> | Map<u
  * @internal
  */
 export const appendItem = (object: PyObject, item: unknown): void => {
-  if (object.items === none) object.items = []
+  if (object.items === none) {
+    object.items = []
+    if (object.class instanceof PyGlobal) object.class.isCollection = true
+  }
   ;(object.items as Array<unknown>).push(item)
 }
 
 /** @internal */
 export const appendPair = (object: PyObject, key: unknown, value: unknown): void => {
-  if (object.pairs === none) object.pairs = []
+  if (object.pairs === none) {
+    object.pairs = []
+    if (object.class instanceof PyGlobal) object.class.isCollection = true
+  }
   ;(object.pairs as Array<readonly [unknown, unknown]>).push([key, value])
 }
 

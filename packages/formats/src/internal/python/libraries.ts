@@ -1,5 +1,5 @@
 /** What objects of Python libraries in a pickle become: tables, arrays and plain values. */
-import { DataFrame, PickleError, plainOf, PyObject } from "@effect-prefect/pickle"
+import { DataFrame, mayBePlain, PickleError, plainOf, type PyGlobal, PyObject } from "@effect-prefect/pickle"
 import { Refusal } from "../refusal.ts"
 import { fromDataFrame } from "./frames.ts"
 import { pillowImage } from "./image.ts"
@@ -15,6 +15,10 @@ const fromLibrary = (object: PyObject, maxBytes: number): unknown => {
   if (className.startsWith("torch.")) return torchTensor(object)
   return className.startsWith("PIL.") ? pillowImage(object) : undefined
 }
+
+/** Whether objects of a class, or calls of a function, may be another value for `nativeOf`. */
+export const mayBeNative = (global: PyGlobal): boolean =>
+  mayBePlain(global) || /^(?:polars|torch|PIL)\./.test(`${global.module}.`)
 
 /** The value of an object of a library that is known; any other value, and an object that cannot be read, as it is. */
 export const nativeOf = (value: object, maxBytes: number): unknown => {

@@ -9,7 +9,7 @@ import {
   Tuple
 } from "@effect-prefect/pickle"
 import { type ClassRegistry, resolve } from "../../ClassRegistry.ts"
-import { nativeOf } from "../python/libraries.ts"
+import { mayBeNative, nativeOf } from "../python/libraries.ts"
 import { plainFloats, rewriteDown } from "../python/rewrite.ts"
 import { isLegacyTorch, readLegacyTorch, readTorchArchive, torchArchive } from "../python/torch.ts"
 import { refuse } from "../refusal.ts"
@@ -142,15 +142,15 @@ export const readTorch = (bytes: Uint8Array, registry: ClassRegistry, maxBytes: 
 const defaultMaxBytes = 0x10000000
 
 function* readPlain(bytes: Uint8Array, registry: ClassRegistry, maxBytes: number): Steps<unknown> {
-  let hasObjects = false
+  const globals: Array<PyGlobal> = []
   const onGlobal = (global: PyGlobal) => {
-    hasObjects ||= !plainModules.has(global.module) && !plainNames.has(global.qualifiedName)
+    if (!plainModules.has(global.module) && !plainNames.has(global.qualifiedName)) globals.push(global)
   }
   let value = yield* load(bytes, { onGlobal })
   if ((yield* mayHoldIntegralFloat(bytes)) && (yield* hasAmbiguousKey(value))) {
     value = plainFloats(yield* load(bytes, { floats: "typed" }))
   }
-  return yield* finish(value, hasObjects, registry, maxBytes)
+  return yield* finish(value, globals.some(mayBeNative), registry, maxBytes)
 }
 
 function* load(bytes: Uint8Array, options: LoadsOptions): Steps<unknown> {
@@ -161,13 +161,15 @@ function* load(bytes: Uint8Array, options: LoadsOptions): Steps<unknown> {
   }
 }
 
-function* finish(root: unknown, hasObjects: boolean, registry: ClassRegistry, maxBytes: number): Steps<unknown> {
-  if (typeof root !== "object" || root === null || !hasObjects) return root
+function* finish(root: unknown, hasNative: boolean, registry: ClassRegistry, maxBytes: number): Steps<unknown> {
+  if (typeof root !== "object" || root === null) return root
   const { decoders } = registry
-  const value = yield* rewriteDown(
-    root,
-    (inner) => inner instanceof PyObject && decoders.has(inner.className) ? inner : nativeOf(inner, maxBytes)
-  )
+  const value = hasNative
+    ? yield* rewriteDown(
+      root,
+      (inner) => inner instanceof PyObject && decoders.has(inner.className) ? inner : nativeOf(inner, maxBytes)
+    )
+    : root
   return decoders.size === 0 ? value : resolve(value, registry)
 }
 
