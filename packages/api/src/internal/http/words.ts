@@ -21,7 +21,7 @@ export const plainWords = (text: string): string => {
   while (words.at(-1) === "…") words.pop()
   const kept = words.filter((word) => word !== "…")
   // A few words between ellipses say nothing.
-  if (kept.length < 2 || kept.length * 2 < words.length) return ""
+  if (kept.length < words.length && (kept.length < 2 || kept.length * 2 < words.length)) return ""
   const joined = words.join(" ")
   return joined.length > maxWords ? `${joined.slice(0, maxWords)}…` : joined
 }
