@@ -3,93 +3,13 @@
  * that makes up pickles: what the walk itself costs, whether that grows with the children, and what it keeps in memory.
  */
 import * as PrefectApi from "@effect-prefect/api/PrefectApi"
-import * as Errors from "@effect-prefect/api/PrefectApiError"
-import * as TaskRunView from "@effect-prefect/core/TaskRunView"
-import * as ResultStorage from "@effect-prefect/results/ResultStorage"
 import * as TaskRun from "@effect-prefect/results/TaskRun"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
-import { smallPickle } from "./support/mappedWorld.ts"
+import { api, storage } from "./support/madeUpWorld.ts"
 import type { Contender, Row } from "./support/row.ts"
-
-const flowRunId = "22222222-0000-4000-8000-000000000000"
-const taskId = "33333333-0000-4000-8000-000000000000"
-
-const view = (mapIndex: number, serialized_state: object): TaskRunView.TaskRunView =>
-  TaskRunView.fromRow({
-    id: `44444444-0000-4000-8000-${(mapIndex + 1).toString(16).padStart(12, "0")}`,
-    name: "score",
-    task_id: taskId,
-    task: { id: taskId, slug: "score-1" },
-    map_index: mapIndex,
-    serialized_state,
-    flow_run_id: flowRunId
-  }) as TaskRunView.TaskRunView
-
-const child = (index: number) =>
-  view(index, {
-    __version__: "1.4.1",
-    type: "Success",
-    message: "Task run succeeded.",
-    context: { tags: [] },
-    cached_inputs: {},
-    _result: { type: "LocalResult", __version__: "1.4.1", location: `/made/up/${index}`, dir: "/made/up" }
-  })
-
-const unsupported = () =>
-  Effect.fail(
-    new Errors.PrefectApiError({
-      operation: "bench",
-      reason: new Errors.UnsupportedByBackend({ feature: "this", backend: "the benchmark" })
-    })
-  )
-
-const api = (count: number) =>
-  PrefectApi.make({
-    name: "the benchmark",
-    taskRun: () => Effect.succeed(view(-1, { type: "Mapped", n_map_states: count })),
-    taskRunBySlug: unsupported,
-    firstTaskRunOfEachTask: unsupported,
-    mappedTaskIds: unsupported,
-    countMappedChildren: unsupported,
-    flowRun: unsupported,
-    flow: unsupported,
-    flowRunStates: unsupported,
-    taskRunStates: unsupported,
-    storageBlock: unsupported,
-    edges: unsupported,
-    taskRunsPage: unsupported,
-    taskRunSummariesPage: unsupported,
-    siblingsPage: unsupported,
-    flowRunsPage: unsupported,
-    flowsPage: unsupported,
-    logsPage: unsupported,
-    artifactsPage: unsupported,
-    taskRunsOfTaskPage: ({ after }, { cursor, limit }) =>
-      Effect.sync(() => {
-        const start = (cursor === undefined ? after : cursor as number) + 1
-        const end = Math.min(count, start + limit)
-        const items = Array.from({ length: Math.max(0, end - start) }, (_, at) => child(start + at))
-        return { items, next: end < count ? end - 1 : undefined }
-      })
-  })
-
-const storage = ResultStorage.layer(Effect.succeed([{
-  type: "LocalResult",
-  concurrency: 64,
-  resolve: ({ location }) => ({
-    _tag: "Allowed",
-    location: "/made/up",
-    read: () =>
-      Effect.sync(() => ({
-        _tag: "Bytes" as const,
-        bytes: smallPickle(Number(String(location).slice("/made/up/".length))),
-        name: "made up"
-      }))
-  })
-}]))
 
 const walk = (count: number, use: (seen: number) => void) =>
   Effect.runPromise(
