@@ -258,10 +258,12 @@ const look = () => {
     // The manifest says the same as the table.
     const manifest = join(base, "package.json")
     if (!existsSync(manifest)) continue
-    const { dependencies = {}, optionalDependencies = {}, peerDependencies = {} } = JSON.parse(
-      readFileSync(manifest, "utf8")
+    const read = JSON.parse(readFileSync(manifest, "utf8"))
+    // What a built package bundles it needs to be built, and not to be installed.
+    const bundled = read["effect-prefect"]?.index === "built" ? read.devDependencies : {}
+    const declared = new Set(
+      Object.keys({ ...read.dependencies, ...read.peerDependencies, ...read.optionalDependencies, ...bundled })
     )
-    const declared = new Set(Object.keys({ ...dependencies, ...peerDependencies, ...optionalDependencies }))
     for (const name of declared) {
       const other = byName.get(name)
       if (other !== undefined && !room.imports.includes(other.name)) {

@@ -12,7 +12,7 @@ for (const { folder, index, modules, ownEntryPoints, path, reexports } of packag
     console.error(`packages/${folder}/package.json: there is no src/${name}.ts for the own entry point ${name}`)
     wrong++
   }
-  if (index === "flat") continue
+  if (index === "flat" || index === "built") continue
   const names = modules.filter((name) => /^[A-Z]/.test(name) && !ownEntryPoints.includes(name))
   const lines = names.map((name) => ({ name, from: `./${name}.ts` }))
   for (const [from, modules] of Object.entries(reexports)) {

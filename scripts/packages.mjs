@@ -28,7 +28,7 @@ const read = (folder) => {
     ownEntryPoints: /** @type {Array<string>} */ (ownEntryPoints),
     /** Modules of other packages that the index exports too, by package. */
     reexports: /** @type {Record<string, Array<string>>} */ (reexports),
-    /** "namespaces", or "flat" for an index that is written by hand. */
+    /** "namespaces", "flat" for an index that is written by hand, or "built" for a package of files without modules. */
     index: /** @type {string} */ (index)
   }
 }

@@ -179,8 +179,8 @@ const summary = (/** @type {string} */ text) => text.split("\n\n")[1]?.replaceAl
 
 let index = "# Reference\n\nWritten by `npm run docs` from the docstrings.\n"
 for (const { folder, index: kind, manifest, modules, name, path } of packages) {
-  // A command is described by its --help.
-  if (manifest.bin !== undefined) continue
+  // A command is described by its --help, a page by what it shows.
+  if (manifest.bin !== undefined || kind === "built") continue
   index += `\n## ${name}\n\n${manifest.description}.\n\n`
   const listed = kind === "flat"
     ? ["index", ...modules.filter((module) => `./${module}` in manifest.exports)]

@@ -19,12 +19,13 @@ import { documents, snippets } from "./snippets.mjs"
 /** @typedef {(typeof packages)[number]} Package */
 
 /** What a user can import: the package and, where it exports them, its modules; main.ts and its like are programs. */
-const entryPoints = (/** @type {Package} */ { manifest, modules, name }) => [
-  name,
-  ...modules
-    .filter((module) => `./${module}` in manifest.exports || ("./*" in manifest.exports && /^[A-Z]/.test(module)))
-    .map((module) => `${name}/${module}`)
-]
+const entryPoints = (/** @type {Package} */ { index, manifest, modules, name }) =>
+  index === "built" ? [] : [
+    name,
+    ...modules
+      .filter((module) => `./${module}` in manifest.exports || ("./*" in manifest.exports && /^[A-Z]/.test(module)))
+      .map((module) => `${name}/${module}`)
+  ]
 
 const optionalPeers = (/** @type {Package} */ { manifest }) =>
   Object.keys(manifest.peerDependencies ?? {}).filter((peer) => manifest.peerDependenciesMeta?.[peer]?.optional)
@@ -35,6 +36,7 @@ const optionalPeers = (/** @type {Package} */ { manifest }) =>
  */
 export const pack = async () => {
   await run("tsc", ["-b", "tsconfig.packages.json"])
+  await run(process.execPath, ["packages/ui/scripts/build.mjs"])
   const folder = realpathSync(mkdtempSync(join(tmpdir(), "effect-prefect-")))
   const tarballs = new Map()
   for (const one of packages) {
@@ -47,12 +49,17 @@ export const pack = async () => {
       /tsbuildinfo|(^|\/)(test|fixtures)\//.test(path)
     )
     if (unexpected.length > 0) throw new Error(`${one.name} packs ${unexpected.join(", ")}`)
-    for (const needed of ["LICENSE", "README.md", "dist/index.js", "dist/index.d.ts"]) {
+    const contents = one.index === "built"
+      ? ["dist/manifest.json", "dist/index.html", "dist/LICENSES.txt"]
+      : ["dist/index.js", "dist/index.d.ts"]
+    for (const needed of ["LICENSE", "README.md", ...contents]) {
       if (!packs(needed)) throw new Error(`${one.name} does not pack ${needed}`)
     }
-    const stale = packed.files.map(({ path }) => /^dist\/(.+)\.js$/.exec(path)?.[1]).filter((name) =>
-      name && !packs(`src/${name}.ts`)
-    )
+    const stale = one.index === "built" ?
+      [] :
+      packed.files.map(({ path }) => /^dist\/(.+)\.js$/.exec(path)?.[1]).filter((name) =>
+        name && !packs(`src/${name}.ts`)
+      )
     if (stale.length > 0) throw new Error(`${one.name} packs modules that have no source: ${stale.join(", ")}`)
     tarballs.set(one, join(folder, packed.filename))
   }
@@ -62,6 +69,7 @@ export const pack = async () => {
 /** @param {Package} one @param {string} tarball */
 export const judge = async (one, tarball) => {
   await run("publint", [tarball, "--strict"])
+  if (one.index === "built") return
   const names = entryPoints(one).map((name) => name.slice(one.name.length).replace(/^\//, "") || ".")
   await run("attw", [
     tarball,

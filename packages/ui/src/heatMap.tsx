@@ -254,7 +254,7 @@ export const HeatMap = ({ changes, run }: { readonly run: TaskRun; readonly chan
                   </svg>
                 )
                 : <Glyph name={name} />}
-              {name} <span class="number">{counts.states.get(name)!.toLocaleString("en")}</span>
+              {name} <span class="number">{counts.states.get(name)}</span>
             </button>
           ))}
           {counts.missing === 0 ? null : <span class="legend-missing">missing {counts.missing}</span>}
@@ -339,7 +339,7 @@ export const HeatMap = ({ changes, run }: { readonly run: TaskRun; readonly chan
                   <div
                     role="row"
                     aria-rowindex={Math.floor(active / columns) + 1}
-                    class="heat-active"
+                    class={cell < 8 ? "heat-active heat-active-small" : "heat-active"}
                     style={{
                       left: `${(active % columns) * cell}px`,
                       top: `${Math.floor(active / columns) * cell}px`,

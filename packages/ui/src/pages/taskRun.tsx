@@ -350,7 +350,9 @@ export const TaskRunBySlug = ({ flowRunId, mapIndex, slug }: {
     () => client.taskRuns.bySlug({ query: { flow_run: flowRunId, slug, map_index: index } })
   )
   useEffect(() => {
-    if (found.data !== undefined) navigate(href(["task-runs", found.data.task_run_id]), { replace: true })
+    if (found.data !== undefined) {
+      navigate(`${href(["task-runs", found.data.task_run_id])}${location.search}`, { replace: true })
+    }
   }, [found.data])
   if (!isIndex || found.failure !== undefined) {
     return (

@@ -1,0 +1,122 @@
+/** A Chromium with a page that is watched: the system's, or the one from npm; and axe. */
+import { existsSync, readFileSync, writeFileSync } from "node:fs"
+import { createRequire } from "node:module"
+import { join } from "node:path"
+import { pathToFileURL } from "node:url"
+import { folder } from "../support/folder.ts"
+import { run } from "../support/process.ts"
+
+/** The part of playwright's Locator that the checks use. */
+export interface Locator {
+  readonly waitFor: (
+    options?: { readonly timeout?: number; readonly state?: "attached" | "visible" | "hidden" }
+  ) => Promise<void>
+  readonly count: () => Promise<number>
+  readonly first: () => Locator
+  readonly getAttribute: (name: string) => Promise<string | null>
+  readonly innerText: () => Promise<string>
+  readonly click: (options?: { readonly force?: boolean }) => Promise<void>
+  readonly focus: () => Promise<void>
+  readonly press: (key: string) => Promise<void>
+  readonly fill: (text: string) => Promise<void>
+  readonly selectOption: (value: string) => Promise<unknown>
+  readonly getByRole: Page["getByRole"]
+}
+
+export interface Download {
+  readonly suggestedFilename: () => string
+  readonly path: () => Promise<string>
+}
+
+/** The part of playwright's Page that the checks use. */
+export interface Page {
+  readonly goto: (url: string) => Promise<unknown>
+  readonly goBack: () => Promise<unknown>
+  readonly goForward: () => Promise<unknown>
+  readonly reload: () => Promise<unknown>
+  readonly url: () => string
+  readonly title: () => Promise<string>
+  readonly evaluate: (expression: string) => Promise<unknown>
+  readonly getByRole: (
+    role: string,
+    options?: { readonly name?: string | RegExp; readonly exact?: boolean; readonly level?: number }
+  ) => Locator
+  readonly locator: (selector: string) => Locator
+  readonly waitForTimeout: (millis: number) => Promise<void>
+  readonly waitForURL: (url: RegExp) => Promise<void>
+  readonly waitForEvent: (name: "download") => Promise<Download>
+  readonly setViewportSize: (size: { readonly width: number; readonly height: number }) => Promise<void>
+  readonly screenshot: (options: { readonly path: string; readonly fullPage?: boolean }) => Promise<unknown>
+  readonly close: () => Promise<void>
+}
+
+interface Emitter {
+  readonly on: (event: string, listener: (value: never) => void) => void
+}
+
+export interface Context {
+  readonly newPage: () => Promise<Page & Emitter>
+  readonly close: () => Promise<void>
+}
+
+export interface Browser extends AsyncDisposable {
+  readonly version: () => string
+  readonly newContext: (options: {
+    readonly colorScheme: "light" | "dark"
+    readonly width: number
+    readonly bypassCSP?: boolean
+  }) => Promise<Context>
+  /** The source of axe. */
+  readonly axe: string
+}
+
+const packages = ["playwright-core@1.65.1", "axe-core@4.14.1"]
+const system = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(existsSync)
+
+/** Starts the browser. Its sandbox is off: it is for pages that this repository made. */
+export const startBrowser = async (): Promise<Browser> => {
+  const path = folder("ui")
+  const wanted = system === undefined ? [...packages, "@sparticuz/chromium@147.0.0"] : packages
+  if (!wanted.every((name) => existsSync(join(path, "node_modules", name.slice(0, name.lastIndexOf("@")))))) {
+    console.error(`making .conformance/ui: ${wanted.join(" ")}`)
+    writeFileSync(join(path, "package.json"), JSON.stringify({ private: true, type: "module" }))
+    await run("npm", ["install", "--no-audit", "--no-fund", "--loglevel=error", ...wanted], { cwd: path })
+  }
+  const require = createRequire(join(path, "package.json"))
+  const load = (name: string) =>
+    import(pathToFileURL(require.resolve(name)).href) as Promise<{ readonly default: unknown }>
+  const binary = system ??
+    await ((await load("@sparticuz/chromium")).default as { readonly executablePath: () => Promise<string> })
+      .executablePath()
+  const { chromium } = (await load("playwright-core")).default as {
+    readonly chromium: {
+      readonly launch: (options: object) => Promise<{
+        readonly version: () => string
+        readonly newContext: (options: object) => Promise<Context>
+        readonly close: () => Promise<void>
+      }>
+    }
+  }
+  const browser = await chromium.launch({ executablePath: binary, args: ["--no-sandbox", "--disable-gpu"] })
+  return {
+    version: () => browser.version(),
+    newContext: ({ bypassCSP = false, colorScheme, width }) =>
+      browser.newContext({ colorScheme, bypassCSP, viewport: { width, height: 900 }, acceptDownloads: true }),
+    axe: readFileSync(require.resolve("axe-core/axe.min.js"), "utf8"),
+    [Symbol.asyncDispose]: () => browser.close()
+  }
+}
+
+/** What went wrong on a page beside what it shows: errors in its console, reports of its policy, foreign requests. */
+export const watch = (page: Page & Emitter, origin: string): ReadonlyArray<string> => {
+  const seen: Array<string> = []
+  page.on("console", (message: { readonly type: () => string; readonly text: () => string }) => {
+    if (message.type() === "error") seen.push(`console: ${message.text()}`)
+  })
+  page.on("pageerror", (error: Error) => seen.push(`error: ${error.message}`))
+  page.on("request", (request: { readonly url: () => string }) => {
+    const url = request.url()
+    if (!url.startsWith(origin) && !url.startsWith("blob:") && !url.startsWith("data:")) seen.push(`request: ${url}`)
+  })
+  return seen
+}
