@@ -16,8 +16,8 @@ import {
   general,
   notFound,
   retryAfter,
-  unavailable,
-  word
+  shownCode,
+  unavailable
 } from "./internal/remote/failure.ts"
 import type { RemoteOptions } from "./internal/remote/options.ts"
 import * as Reader from "./internal/remote/reader.ts"
@@ -73,7 +73,7 @@ class NoCredentials extends Error {
 /** By https://cloud.google.com/storage/docs/json_api/v1/status-codes. */
 const failure = (error: unknown, object: ObjectName, location: string): Failure => {
   if (error instanceof NoCredentials) {
-    const refused = word(field(error.cause, "response", "data", "error"))
+    const refused = shownCode(field(error.cause, "response", "data", "error"))
     if (refused !== undefined) return denied(location, `Google did not accept the credentials (${refused})`)
     const network = general(location, error.cause, undefined)
     return /the request failed/.test(network.reason.message)

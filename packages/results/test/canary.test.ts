@@ -72,6 +72,17 @@ const answers: ReadonlyArray<RequestListener> = [
   ...[400, 401, 403, 404, 409, 500, 503, 302].map((status) =>
     says(status, `<Error><Code>${canary} code</Code><Message>${canary}</Message></Error>`)
   ),
+  // A credential in the place of a code.
+  (_request, response) => {
+    response.writeHead(403, { "x-ms-error-code": canary })
+    response.end(`<Error><Code>${canary}</Code><Message>${canary}</Message></Error>`)
+  },
+  // All that a request has, as a debugging proxy answers it: its URL and headers, as they are and in base64.
+  (request, response) => {
+    const sent = `${request.url} ${JSON.stringify(request.headers)}`
+    response.writeHead(500, { "x-ms-error-code": Buffer.from(sent).toString("base64").slice(0, 60) })
+    response.end(`<Error><Code>${Buffer.from(sent).toString("base64")}</Code><Message>${sent}</Message></Error>`)
+  },
   says(403, `{"error":{"code":403,"message":"${canary}","errors":[{"reason":"${canary}"}]}}`),
   says(200, `${canary} as JSON`),
   (_request, response) => {

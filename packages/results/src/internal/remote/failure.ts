@@ -13,7 +13,7 @@ export const field = (error: unknown, ...path: ReadonlyArray<string>): unknown =
   return value
 }
 
-/** An error's code, when it is one word: a code is shown to people, and what a store sends may be anything. */
+/** An error's code, when it is one word, to be compared with the known ones: what a store sends may be anything. */
 export const word = (value: unknown): string | undefined =>
   typeof value === "string" && /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/.test(value) ? value : undefined
 
@@ -81,9 +81,24 @@ const networkCode = (error: unknown): string | undefined => {
   return codes.map(word).find((code) => code !== undefined && Object.hasOwn(network, code))
 }
 
+/** The codes of OAuth, and what the codes of stores look like: words with capitals, as no key does. */
+const answered =
+  /^(?:invalid_client|invalid_grant|invalid_request|invalid_scope|unauthorized_client|access_denied|(?=.{5,40}$)(?:[A-Z][a-z]+){2,8})$/
+
+/** Codes of Node.js and OpenSSL, and names of the SDKs' own errors. */
+const local =
+  /^(?:E[A-Z]{3,20}|ERR_[A-Z0-9_]{3,50}|CERT_[A-Z_]{3,40}|(?:DEPTH_ZERO_)?SELF_SIGNED_[A-Z_]{3,40}|UNABLE_TO_[A-Z_]{3,40}|HPE_[A-Z_]{3,40}|(?:Abort|AggregateAuthentication|Assertion|Credentials?[A-Z][a-z]+|CredentialUnavailable|Network(?:ing)?|Parse|Range|Request|Rest|Syntax|Timeout|Type)?(?:Error|Exception))$/
+
+/**
+ * A code that can be repeated. A store, or a proxy before it, can answer with the credentials of a request in the place of
+ * a code, so only what looks like a code is.
+ */
+export const shownCode = (value: unknown): string | undefined =>
+  typeof value === "string" && (answered.test(value) || local.test(value)) ? value : undefined
+
 /** What is left after a store's own codes: the HTTP status, then the network, then only the error's name. */
 export const general = (location: string, error: unknown, status: number | undefined, after?: number): Failure => {
-  const code = word(field(error, "code")) ?? word(field(error, "name"))
+  const code = shownCode(field(error, "code")) ?? shownCode(field(error, "name"))
   const named = code === undefined ? "" : ` (${code})`
   if (status === 429 || status === 503) {
     return unavailable(location, `the store gets too many requests${named}`, "slower", after)
