@@ -19,6 +19,7 @@ import * as GraphQLClient from "./internal/graphql/client.ts"
 import * as Http from "./internal/http/client.ts"
 import { canonicalUuid } from "./internal/uuids.ts"
 import * as Prefect1Config from "./Prefect1Config.ts"
+import * as Prefect3Config from "./Prefect3Config.ts"
 import * as PrefectApi from "./PrefectApi.ts"
 import { PrefectConfigError } from "./PrefectConfigError.ts"
 
@@ -130,5 +131,15 @@ export const layer = (options: Options): Layer.Layer<PrefectApi.PrefectApi, Pref
  */
 export const layerConfig: Layer.Layer<PrefectApi.PrefectApi, PrefectConfigError> = Layer.effect(
   PrefectApi.PrefectApi,
-  Effect.flatMap(Prefect1Config.load, ({ apiKey, tenantId, url }) => make({ url, apiKey, tenantId }))
+  Effect.gen(function*() {
+    const { apiKey, tenantId, url } = yield* Prefect1Config.load
+    const tls = yield* Effect.mapError(
+      Prefect3Config.loadTls,
+      (error) =>
+        error._tag === "ConfigError"
+          ? new PrefectConfigError({ source: "SSL_CERT_FILE", detail: "it cannot be read" })
+          : error
+    )
+    return yield* make({ url, apiKey, tenantId, tls })
+  })
 )

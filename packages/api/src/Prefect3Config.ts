@@ -6,11 +6,13 @@
  * | URL, key, auth string | `PREFECT_API_URL`, `PREFECT_API_KEY`, `PREFECT_API_AUTH_STRING`, in the environment or the profile |
  * | time limit in seconds, retries | `PREFECT_API_REQUEST_TIMEOUT`, `PREFECT_CLIENT_MAX_RETRIES`, likewise |
  * | headers, a JSON object | `PREFECT_CLIENT_CUSTOM_HEADERS`, likewise |
+ * | certificate authorities | `PREFECT_API_SSL_CERT_FILE`, likewise, else `SSL_CERT_FILE`; they are trusted beside Node's own |
+ * | no check of certificates | `PREFECT_API_TLS_INSECURE_SKIP_VERIFY`, likewise; it warns |
  * | the profile's name | `PREFECT_PROFILE`, else `active` of the profiles file |
  * | the profiles file | `PREFECT_PROFILES_PATH`, else `$PREFECT_HOME/profiles.toml`, else `~/.prefect/profiles.toml` |
  *
  * A variable that is empty counts as not set. `.env`, `prefect.toml` and `pyproject.toml` of the working directory are
- * not read. A certificate authority of one's own is given to Node.js itself: `NODE_EXTRA_CA_CERTS`.
+ * not read, though Prefect's client does: a folder that came from elsewhere could name the server that gets your key.
  *
  * @since 0.1.0
  */
@@ -24,6 +26,7 @@ import { homedir } from "node:os"
 import { join } from "node:path"
 import { parse } from "smol-toml"
 import { errorCode } from "./internal/errorCode.ts"
+import type { TlsOptions } from "./internal/http/network.ts"
 import { isObject } from "./internal/isObject.ts"
 import { PrefectConfigError } from "./PrefectConfigError.ts"
 
@@ -58,6 +61,11 @@ export interface Options {
   readonly retries?: number | undefined
   /** Bytes of one answer; a longer one is not read to its end. Default 64 MiB. */
   readonly maxResponseBytes?: number | undefined
+  /**
+   * Certificate authorities and client certificates. Proxies are those of `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and
+   * `NO_PROXY`, in either case.
+   */
+  readonly tls?: TlsOptions | undefined
 }
 
 type Table = { readonly [key: string]: unknown }
@@ -133,6 +141,67 @@ const headersOf = (
   )
 }
 
+/** As Prefect's settings take a boolean. */
+const flag = (name: string, text: string | undefined): Effect.Effect<boolean, PrefectConfigError> => {
+  const value = text?.trim().toLowerCase() ?? ""
+  if (["", "0", "false", "f", "no", "n", "off"].includes(value)) return Effect.succeed(false)
+  return ["1", "true", "t", "yes", "y", "on"].includes(value)
+    ? Effect.succeed(true)
+    : Effect.fail(new PrefectConfigError({ source: name, detail: "it is not true or false" }))
+}
+
+const tlsOf = Effect.fnUntraced(function*(
+  certificates: { readonly name: string; readonly path: string | undefined },
+  isUnchecked: boolean
+): Effect.fn.Return<TlsOptions | undefined, PrefectConfigError> {
+  const { name, path } = certificates
+  if (path === undefined && !isUnchecked) return undefined
+  const ca = path === undefined ? undefined : yield* Effect.tryPromise({
+    try: () => readFile(withoutHome(path), "utf8"),
+    catch: (error) =>
+      new PrefectConfigError({
+        source: name,
+        detail: `the file that it names cannot be read (${errorCode(error) ?? "unknown error"})`
+      })
+  })
+  return { ca, ...(isUnchecked ? { rejectUnauthorized: false } : {}) }
+})
+
+/** Reads the settings of TLS by the names of their variables. */
+const tlsFrom = Effect.fnUntraced(function*<E>(
+  setting: (name: string) => Effect.Effect<string | undefined, E>
+): Effect.fn.Return<TlsOptions | undefined, PrefectConfigError | Config.ConfigError | E> {
+  const skip = "PREFECT_API_TLS_INSECURE_SKIP_VERIFY"
+  const own = yield* setting("PREFECT_API_SSL_CERT_FILE")
+  const certificates = own === undefined
+    ? { name: "SSL_CERT_FILE", path: yield* variable("SSL_CERT_FILE") }
+    : { name: "PREFECT_API_SSL_CERT_FILE", path: own }
+  return yield* tlsOf(certificates, yield* flag(skip, yield* setting(skip)))
+})
+
+/**
+ * What the environment says of TLS: `PREFECT_API_SSL_CERT_FILE`, else `SSL_CERT_FILE`, and
+ * `PREFECT_API_TLS_INSECURE_SKIP_VERIFY`.
+ *
+ * @category loading
+ * @since 0.1.0
+ */
+export const loadTls: Effect.Effect<Options["tls"], PrefectConfigError | Config.ConfigError> = tlsFrom(variable)
+
+/**
+ * What the environment says of connections, for a server that is named otherwise: TLS and custom headers.
+ *
+ * @category loading
+ * @since 0.1.0
+ */
+export const loadConnection: Effect.Effect<
+  Pick<Options, "headers" | "tls">,
+  PrefectConfigError | Config.ConfigError
+> = Effect.gen(function*() {
+  const headers = "PREFECT_CLIENT_CUSTOM_HEADERS"
+  return { tls: yield* loadTls, headers: yield* headersOf(headers, yield* variable(headers)) }
+})
+
 /**
  * The options of `Prefect3Api.layer` as Prefect's own client would have them. What is given comes first, then the
  * environment, then the profile.
@@ -176,6 +245,7 @@ export const load = Effect.fnUntraced(function*(
     authString: given.authString ?? (sameServer ? secret(yield* setting(names.authString)) : undefined),
     requestTimeout: given.requestTimeout ?? (seconds === undefined ? undefined : Duration.seconds(seconds)),
     retries: given.retries ?? (yield* number(names.retries, yield* setting(names.retries))),
+    tls: given.tls ?? (yield* tlsFrom(setting)),
     headers: given.headers ?? (sameServer ? yield* headersOf(names.headers, yield* setting(names.headers)) : undefined)
   }
 })

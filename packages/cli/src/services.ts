@@ -76,7 +76,7 @@ const archiveFolder = ({ source, value }: Settings.Backend): Effect.Effect<strin
 export const backend = (flags: Settings.BackendFlags) =>
   Layer.unwrap(Effect.gen(function*(): Effect.fn.Return<
     Layer.Layer<PrefectApi, PrefectApiError | PrefectConfigError | Config.ConfigError>,
-    UsageError | CommandFailed | Config.ConfigError
+    UsageError | CommandFailed | PrefectConfigError | Config.ConfigError
   > {
     const { backend } = yield* Settings.resolve(flags)
     switch (backend?.kind) {
@@ -87,7 +87,8 @@ export const backend = (flags: Settings.BackendFlags) =>
       case "api": {
         const GraphQLApi = yield* load(() => import("@effect-prefect/api/GraphQLApi"))
         const url = yield* httpUrl(backend)
-        return GraphQLApi.layer({ url, retryFirstConnection: false, ...(yield* prefect1Credentials) })
+        const tls = yield* (yield* load(() => import("@effect-prefect/api/Prefect3Config"))).loadTls
+        return GraphQLApi.layer({ url, tls, retryFirstConnection: false, ...(yield* prefect1Credentials) })
       }
       case "database": {
         const PostgresApi = yield* load(() => import("@effect-prefect/api/PostgresApi"))
@@ -95,7 +96,12 @@ export const backend = (flags: Settings.BackendFlags) =>
       }
       case "prefect3": {
         const Prefect3Api = yield* load(() => import("@effect-prefect/api/Prefect3Api"))
-        return Prefect3Api.layer({ url: yield* httpUrl(backend), ...(yield* prefect3Credentials) })
+        const { loadConnection } = yield* load(() => import("@effect-prefect/api/Prefect3Config"))
+        return Prefect3Api.layer({
+          url: yield* httpUrl(backend),
+          ...(yield* loadConnection),
+          ...(yield* prefect3Credentials)
+        })
       }
     }
     switch ((yield* prefectConfiguration)?.prefect) {

@@ -22,8 +22,11 @@ import {
   malformed,
   networkFailure,
   oversized,
-  unavailable
+  unavailable,
+  withDetail
 } from "./failure.ts"
+import { fetchFor, type TlsOptions } from "./network.ts"
+import { secretsOf, withoutSecrets } from "./secrets.ts"
 
 export * from "./failure.ts"
 
@@ -49,6 +52,11 @@ export interface HttpOptions {
   readonly retryFirstConnection?: boolean | undefined
   /** Headers for every request, e.g. those of a proxy in front of the backend. Redacted where they are secret. */
   readonly headers?: Readonly<Record<string, string | Redacted.Redacted>> | undefined
+  /**
+   * Certificate authorities and client certificates, on Node.js. Proxies are those of `HTTP_PROXY`, `HTTPS_PROXY`,
+   * `ALL_PROXY` and `NO_PROXY`, in either case. Neither applies to a `Fetch` or `HttpClient` of the caller's own.
+   */
+  readonly tls?: TlsOptions | undefined
 }
 
 /**
@@ -61,6 +69,8 @@ export interface HttpBackend {
   readonly url: URL
   /** Where the API usually is, for messages. */
   readonly addressHint: string
+  /** A text of an answer, without the credentials that were sent with the request. */
+  readonly withoutSecrets: (text: string) => string
   /**
    * Sends a request to the backend's own origin until an attempt gives what `read` takes.
    *
@@ -174,6 +184,7 @@ export const make = Effect.fnUntraced(function*(options: {
   const client = Option.isSome(provided)
     ? provided.value
     : yield* Effect.provide(HttpClient.HttpClient, FetchHttpClient.layer)
+  const fetch = Option.isSome(provided) ? undefined : yield* fetchFor(policy.tls)
   const requestInit = Context.getOption(
     context as Context.Context<FetchHttpClient.RequestInit>,
     FetchHttpClient.RequestInit
@@ -255,8 +266,11 @@ export const make = Effect.fnUntraced(function*(options: {
     )
 
   const settings = Context.make(HttpClient.TracerDisabledWhen, () => true).pipe(
-    Context.add(FetchHttpClient.RequestInit, { ...Option.getOrUndefined(requestInit), redirect: "manual" })
+    Context.add(FetchHttpClient.RequestInit, { ...Option.getOrUndefined(requestInit), redirect: "manual" }),
+    (context) => fetch === undefined ? context : Context.add(context, FetchHttpClient.Fetch, fetch)
   )
+  const secrets = secretsOf(headers, url)
+  const clean = (text: string) => withoutSecrets(text, secrets)
 
   const attempt = (request: HttpClientRequest.HttpClientRequest): Effect.Effect<Answer, HttpFailure> =>
     once(request, 0).pipe(
@@ -310,6 +324,7 @@ export const make = Effect.fnUntraced(function*(options: {
             }
             failure = answer.failure
           } else failure = outcome.failure
+          failure = withDetail(failure, clean)
           const isUncounted = failure.isMaintenance === true && maintained < maxMaintenance
           if (!failure.retryable || counted >= retries && !isUncounted) {
             span.attribute("error.type", failure.reason._tag)
@@ -347,7 +362,13 @@ export const make = Effect.fnUntraced(function*(options: {
     return value!.success
   })
 
-  return { origin: url.origin, url, addressHint: options.addressHint, send } satisfies HttpBackend
+  return {
+    origin: url.origin,
+    url,
+    addressHint: options.addressHint,
+    withoutSecrets: clean,
+    send
+  } satisfies HttpBackend
 })
 
 const readBody = (

@@ -65,6 +65,22 @@ export const withWords = (failure: HttpFailure, words: string): HttpFailure => {
   })
 }
 
+/** The same failure, its sentence changed. */
+export const withDetail = (failure: HttpFailure, change: (detail: string) => string): HttpFailure => {
+  const { reason } = failure
+  if (reason._tag !== "Unavailable" && reason._tag !== "MalformedResponse" && reason._tag !== "Unauthorized") {
+    return failure
+  }
+  const detail = change(reason.detail)
+  if (detail === reason.detail) return failure
+  const Changed = reason._tag === "Unavailable"
+    ? Unavailable
+    : reason._tag === "Unauthorized"
+    ? Unauthorized
+    : MalformedResponse
+  return new HttpFailure({ ...failure, reason: new Changed({ detail }) })
+}
+
 export const unauthorized = (detail: string) =>
   new HttpFailure({ reason: new Unauthorized({ detail }), retryable: false })
 
@@ -88,7 +104,7 @@ export const statusFailure = (answer: Answer): HttpFailure | undefined => {
     })
   }
   if (status === 401 || status === 403) return unauthorized(`HTTP status ${status}; check the API key and the tenant`)
-  if (status === 407) return unauthorized("a proxy requires credentials (HTTP status 407)")
+  if (status === 407) return unauthorized("the proxy requires credentials (HTTP status 407); put them into its URL")
   if (status === 408 || status >= 500) {
     return new HttpFailure({
       reason: new Unavailable({ detail: `HTTP status ${status}${page(answer)}` }),
@@ -192,6 +208,19 @@ const unconnected = /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH
 
 const isCertificateCode = (code: string) => /CERT|SELF_SIGNED|UNABLE_TO|ERR_TLS|ERR_SSL/.test(code)
 
+/** The status of a proxy that refused a tunnel, which undici tells in the words of an error alone. */
+const proxyStatus = (error: unknown): string | undefined => {
+  let current = error
+  for (let depth = 0; depth < 6 && typeof current === "object" && current !== null; depth++) {
+    const found = "message" in current
+      ? /^Proxy (?:response|Authentication Required) \((\d{3})\)/.exec(String(current.message))
+      : null
+    if (found !== null) return found[1]
+    current = "cause" in current ? current.cause : undefined
+  }
+  return undefined
+}
+
 const isCode = /^[A-Z][A-Z0-9_]{2,60}$/
 
 export const networkFailure = (
@@ -207,10 +236,23 @@ export const networkFailure = (
   }
   const code = errorCode(error.reason, isCode)
   if (code !== undefined && isCertificateCode(code)) {
-    return unavailable(`the certificate of ${origin} is not trusted (${code})`, false)
+    return unavailable(
+      `the certificate of ${origin} is not trusted (${code}); for an authority of your own set NODE_EXTRA_CA_CERTS, ` +
+        "or PREFECT_API_SSL_CERT_FILE for a Prefect 3 server, to its certificate in PEM",
+      false
+    )
   }
+  // A proxy refuses a tunnel with a status of its own.
+  const proxied = proxyStatus(error.reason)
+  if (proxied === "407") return unauthorized("the proxy requires credentials (HTTP status 407); put them into its URL")
+  if (proxied !== undefined) {
+    return unavailable(`${origin}: the proxy does not connect to it (HTTP status ${proxied})`, retryConnection)
+  }
+  const hint = code === "ENOTFOUND" || code === "EAI_AGAIN"
+    ? "; check the URL, and set HTTPS_PROXY or HTTP_PROXY where a proxy is the only way out"
+    : ""
   const what = (code === undefined ? undefined : knownCodes[code]) ??
     (stage === "sent" ? "the request failed" : "the connection broke in the middle of the answer")
   const retryable = retryConnection || code === undefined || !unconnected.test(code)
-  return unavailable(`${origin}: ${what}${code === undefined ? "" : ` (${code})`}`, retryable)
+  return unavailable(`${origin}: ${what}${code === undefined ? "" : ` (${code})`}${hint}`, retryable)
 }

@@ -203,10 +203,12 @@ export const make = Effect.fnUntraced(function*(settings: Settings) {
       { name: operation },
       request(base, "POST", path, body),
       (answer): Result.Result<Posted | { readonly _tag: "TokenWanted"; readonly detail: string }, Http.HttpFailure> => {
-        if (answer.status === 422) return Result.succeed({ _tag: "Refused", detail: detailOf(answer.text) })
+        if (answer.status === 422) {
+          return Result.succeed({ _tag: "Refused", detail: backend.withoutSecrets(detailOf(answer.text)) })
+        }
         if (answer.status === 404) return Result.succeed({ _tag: "NoSuchPath" })
         if (answer.status === 403 && /csrf token|client identifier/i.test(detailOf(answer.text))) {
-          return Result.succeed({ _tag: "TokenWanted", detail: detailOf(answer.text) })
+          return Result.succeed({ _tag: "TokenWanted", detail: backend.withoutSecrets(detailOf(answer.text)) })
         }
         const failure = failureOf(answer)
         return failure === undefined

@@ -1,0 +1,322 @@
+/** Proxies, certificate authorities and echoes: what stands between a client and its backend. */
+import * as GraphQLApi from "@effect-prefect/api/GraphQLApi"
+import * as Prefect3Api from "@effect-prefect/api/Prefect3Api"
+import * as Prefect3Config from "@effect-prefect/api/Prefect3Config"
+import { assert, describe, it } from "@effect/vitest"
+import * as ConfigProvider from "effect/ConfigProvider"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import { execFileSync } from "node:child_process"
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { createServer, type IncomingMessage, type RequestListener } from "node:http"
+import { createServer as createTlsServer } from "node:https"
+import { type AddressInfo, connect } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { afterAll } from "vitest"
+import { observe } from "./support/observed.ts"
+
+const id = "00000000-0000-4000-8000-000000000001"
+const row = { id, name: "x", map_index: -1, serialized_state: { type: "Success" } }
+const answersRow: RequestListener = (request, response) => {
+  request.resume()
+  response.writeHead(200, { "content-type": "application/json" })
+  response.end(JSON.stringify({ data: { task_run: [row] } }))
+}
+
+const listening = (server: ReturnType<typeof createServer>) =>
+  Effect.acquireRelease(
+    Effect.callback<number>((resume) => {
+      server.listen(0, "127.0.0.1", () => resume(Effect.succeed((server.address() as AddressInfo).port)))
+    }),
+    () =>
+      Effect.sync(() => {
+        server.closeAllConnections()
+        server.close()
+      })
+  )
+
+/** A proxy that forwards plain requests and tunnels, and what came through it. */
+const proxy = (options: { readonly password?: string } = {}) =>
+  Effect.gen(function*() {
+    const through: Array<string> = []
+    const isKnown = (request: IncomingMessage) =>
+      options.password === undefined ||
+      request.headers["proxy-authorization"] === `Basic ${Buffer.from(options.password).toString("base64")}`
+    const server = createServer((request, response) => {
+      through.push(`${request.method} ${request.url}`)
+      if (isKnown(request)) return answersRow(request, response)
+      request.resume()
+      response.writeHead(407)
+      response.end()
+    })
+    server.on("connect", (request, socket) => {
+      through.push(`CONNECT ${request.url}`)
+      if (!isKnown(request)) return socket.end("HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
+      const upstream = connect(Number(request.url?.split(":")[1]), "127.0.0.1", () => {
+        socket.write("HTTP/1.1 200 OK\r\n\r\n")
+        upstream.pipe(socket).pipe(upstream)
+      })
+      for (const one of [upstream, socket]) one.on("error", () => socket.destroy())
+    })
+    const port = yield* listening(server)
+    return {
+      through,
+      port,
+      url: `http://${options.password === undefined ? "" : `${options.password}@`}127.0.0.1:${port}`
+    }
+  })
+
+const names = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"].flatMap((name) => [name, name.toLowerCase()])
+
+/** Runs with these variables of proxies and no others. */
+const withEnvironment = (variables: Record<string, string>) =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const before = names.map((name) => [name, process.env[name]] as const)
+      for (const name of names) delete process.env[name]
+      Object.assign(process.env, variables)
+      return before
+    }),
+    (before) =>
+      Effect.sync(() => {
+        for (const [name, value] of before) {
+          if (value === undefined) delete process.env[name]
+          else process.env[name] = value
+        }
+      })
+  )
+
+const lookup = (options: GraphQLApi.Options) =>
+  Effect.flatMap(GraphQLApi.make({ retries: 0, requestTimeout: "5 seconds", ...options }), (api) => api.taskRun(id))
+
+const folder = mkdtempSync(join(tmpdir(), "authority-"))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+/** A private authority, and a certificate of localhost that it signed. */
+const authority = (() => {
+  const openssl = (...words: ReadonlyArray<string>) =>
+    execFileSync("openssl", words, { cwd: folder, stdio: ["ignore", "pipe", "ignore"] })
+  writeFileSync(join(folder, "extensions"), "subjectAltName=DNS:localhost,IP:127.0.0.1")
+  openssl(
+    "req",
+    "-x509",
+    "-newkey",
+    "rsa:2048",
+    "-nodes",
+    "-days",
+    "2",
+    "-keyout",
+    "ca.key",
+    "-out",
+    "ca.pem",
+    "-subj",
+    "/CN=private"
+  )
+  openssl(
+    "req",
+    "-newkey",
+    "rsa:2048",
+    "-nodes",
+    "-keyout",
+    "server.key",
+    "-out",
+    "server.csr",
+    "-subj",
+    "/CN=localhost"
+  )
+  openssl(
+    "x509",
+    "-req",
+    "-in",
+    "server.csr",
+    "-CA",
+    "ca.pem",
+    "-CAkey",
+    "ca.key",
+    "-CAcreateserial",
+    "-out",
+    "server.pem",
+    "-days",
+    "2",
+    "-extfile",
+    "extensions"
+  )
+  const read = (name: string) => readFileSync(join(folder, name), "utf8")
+  return { file: join(folder, "ca.pem"), ca: read("ca.pem"), key: read("server.key"), cert: read("server.pem") }
+})()
+
+const secureServer = Effect.map(
+  listening(createTlsServer({ key: authority.key, cert: authority.cert }, answersRow) as never),
+  (port) => `https://localhost:${port}`
+)
+
+describe("a proxy of the environment", () => {
+  for (const name of ["HTTP_PROXY", "http_proxy", "ALL_PROXY"]) {
+    it.live(`is used: ${name}`, () =>
+      Effect.gen(function*() {
+        const { through, url } = yield* proxy()
+        yield* withEnvironment({ [name]: url })
+        const view = yield* lookup({ url: "http://prefect.corp.invalid:4200" })
+        assert.strictEqual(view.taskRunId, id)
+        assert.deepStrictEqual(through, ["POST http://prefect.corp.invalid:4200/"])
+      }))
+  }
+
+  it.live("is not used for what NO_PROXY names", () =>
+    Effect.gen(function*() {
+      const { through, url } = yield* proxy()
+      const port = yield* listening(createServer(answersRow))
+      yield* withEnvironment({ HTTP_PROXY: url, NO_PROXY: "other.example,127.0.0.1" })
+      yield* lookup({ url: `http://127.0.0.1:${port}` })
+      assert.deepStrictEqual(through, [])
+    }))
+
+  it.live("tunnels https, whose certificate is checked all the same", () =>
+    Effect.gen(function*() {
+      const { through, url: proxyUrl } = yield* proxy()
+      const url = yield* secureServer
+      yield* withEnvironment({ HTTPS_PROXY: proxyUrl })
+      const refused = yield* Effect.flip(lookup({ url }))
+      assert.match(refused.message, /certificate of .* is not trusted .*NODE_EXTRA_CA_CERTS/)
+      const view = yield* lookup({ url, tls: { ca: authority.ca } })
+      assert.strictEqual(view.taskRunId, id)
+      assert.isTrue(through.every((line) => line === `CONNECT localhost:${new URL(url).port}`))
+    }))
+
+  it.live("that asks for credentials is told apart, and gets those of its URL", () =>
+    Effect.gen(function*() {
+      const secret = "canaryUser:canaryPassword"
+      const { port, url } = yield* proxy({ password: secret })
+      const target = yield* secureServer
+      for (const api of ["http://prefect.corp.invalid:4200", target]) {
+        yield* Effect.scoped(Effect.gen(function*() {
+          yield* withEnvironment({ HTTP_PROXY: `http://127.0.0.1:${port}`, HTTPS_PROXY: `http://127.0.0.1:${port}` })
+          const error = yield* Effect.flip(lookup({ url: api, tls: { ca: authority.ca } }))
+          assert.strictEqual((error as { readonly reason?: { readonly _tag: string } }).reason?._tag, "Unauthorized")
+          assert.include(error.message, "proxy requires credentials")
+        }))
+        yield* Effect.scoped(Effect.gen(function*() {
+          yield* withEnvironment({ HTTP_PROXY: url, HTTPS_PROXY: url })
+          assert.strictEqual((yield* lookup({ url: api, tls: { ca: authority.ca } })).taskRunId, id)
+        }))
+      }
+    }))
+
+  it.live("that is no URL is an error of the configuration", () =>
+    Effect.gen(function*() {
+      yield* withEnvironment({ HTTPS_PROXY: "socks5://127.0.0.1:1" })
+      const error = yield* Effect.flip(lookup({ url: "https://prefect.corp.invalid" }))
+      assert.include(error.message, "HTTPS_PROXY")
+    }))
+})
+
+describe("a private authority", () => {
+  it.live("is trusted when tls names it, and every certificate when told so, with a warning", () =>
+    Effect.gen(function*() {
+      yield* withEnvironment({})
+      const url = yield* secureServer
+      assert.strictEqual((yield* lookup({ url, tls: { ca: [authority.ca] } })).taskRunId, id)
+      const observed = yield* observe(lookup({ url, tls: { rejectUnauthorized: false } }))
+      assert.strictEqual(observed.exit._tag, "Success")
+      assert.match(observed.logs.join("\n"), /certificates are not checked/)
+      const wrong = yield* Effect.flip(lookup({ url, tls: { ca: "no certificate" } }))
+      assert.include(wrong.message, "tls.ca")
+    }))
+
+  it.live("is read from Prefect's own variables", () =>
+    Effect.gen(function*() {
+      const load = (env: Record<string, string>) =>
+        Effect.provide(Prefect3Config.loadTls, ConfigProvider.layer(ConfigProvider.fromEnv({ env })))
+      assert.deepStrictEqual(yield* load({ PREFECT_API_SSL_CERT_FILE: authority.file, SSL_CERT_FILE: "/nowhere" }), {
+        ca: authority.ca
+      })
+      assert.deepStrictEqual(yield* load({ SSL_CERT_FILE: authority.file }), { ca: authority.ca })
+      assert.deepStrictEqual(yield* load({ PREFECT_API_TLS_INSECURE_SKIP_VERIFY: "true" }), {
+        ca: undefined,
+        rejectUnauthorized: false
+      })
+      assert.isUndefined(yield* load({ PREFECT_API_TLS_INSECURE_SKIP_VERIFY: "0" }))
+      const missing = yield* Effect.flip(load({ SSL_CERT_FILE: "/nowhere" }))
+      assert.match(missing.message, /SSL_CERT_FILE.*cannot be read/)
+    }))
+})
+
+describe("an answer that echoes the request", () => {
+  const key = "canary-key-0123456789"
+  const auth = "canaryuser:canary pass word"
+  const proxyKey = "canary_proxy_header"
+  const token = "canary-token-in-url"
+  const secret = new RegExp(
+    [
+      key,
+      "canaryuser",
+      "canary pass",
+      proxyKey,
+      token,
+      ...[key, auth, proxyKey, token, `Bearer ${key}`].flatMap((text) => [
+        Buffer.from(text).toString("base64").replace(/=+$/, ""),
+        encodeURIComponent(text)
+      ])
+    ].join("|"),
+    "i"
+  )
+  const echoes = (request: IncomingMessage, body: string): ReadonlyArray<string> => {
+    const headers = Object.entries(request.headers).map(([name, value]) => `${name}: ${value}`).join("\n")
+    const sent = String(request.headers["authorization"]).split(" ")[1] ?? ""
+    return [
+      headers,
+      `${request.url}`,
+      body,
+      `not allowed: ${request.headers["authorization"]}`,
+      `no user ${Buffer.from(sent, "base64").toString()}`,
+      Buffer.from(sent).toString("base64"),
+      Buffer.from(headers).toString("base64"),
+      `refused ${request.headers["x-proxy-key"]} and ${Buffer.from(proxyKey).toString("base64")}`
+    ]
+  }
+
+  for (const status of [400, 401, 403, 404, 409, 422, 500, 503]) {
+    it.live(`is repeated without its credentials: status ${status}`, () =>
+      Effect.gen(function*() {
+        yield* withEnvironment({})
+        for (let which = 0; which < 8; which++) {
+          let sent = 0
+          const port = yield* listening(createServer((request, response) => {
+            let body = ""
+            request.setEncoding("utf8").on("data", (text) => body += text).on("end", () => {
+              sent++
+              const echo = echoes(request, body)[which]!
+              if (request.url?.includes("version") === true) {
+                response.writeHead(200, { "content-type": "application/json" })
+                return response.end(`"3.8.0"`)
+              }
+              response.writeHead(status, { "content-type": "application/json", "retry-after": "0" })
+              response.end(JSON.stringify({
+                detail: echo,
+                exception_message: echo,
+                exception_detail: [{ msg: echo }],
+                errors: [{ message: echo, extensions: { code: echo } }]
+              }))
+            })
+          }))
+          const headers = { "x-proxy-key": Redacted.make(proxyKey) }
+          const options = { headers, retries: 0, requestTimeout: "5 seconds" as const }
+          const graphql = yield* observe(lookup({
+            ...options,
+            url: `http://127.0.0.1:${port}/?token=${token}`,
+            apiKey: Redacted.make(key)
+          }))
+          assert.notMatch(graphql.text, secret)
+          for (const credentials of [{ apiKey: Redacted.make(key) }, { authString: Redacted.make(auth) }]) {
+            const prefect3 = yield* observe(Effect.flatMap(
+              Prefect3Api.make({ ...options, ...credentials, url: `http://127.0.0.1:${port}/api` }),
+              (api) => api.taskRun(id)
+            ))
+            assert.notMatch(prefect3.text, secret, `${which}`)
+          }
+          assert.isAtLeast(sent, 3)
+        }
+      }))
+  }
+})
