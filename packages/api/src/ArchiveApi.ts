@@ -165,6 +165,7 @@ export const readMounts = Effect.fn("ArchiveApi.readMounts")(function*(
   const mounts: Array<Mount> = []
   for (const [from, value] of Object.entries(json.value)) {
     const folder = typeof value === "string" ? value : value.folder
+    if (folder.includes("\0")) return yield* unavailable(`${path}: the folder of ${from} holds a NUL`)
     const to = resolve(root, folder)
     const real = yield* Effect.promise(() => realpath(to).catch(() => undefined))
     if (isAbsolute(folder) || !isInside(root, to) || (real !== undefined && !isInside(realRoot, real))) {

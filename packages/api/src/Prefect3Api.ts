@@ -338,6 +338,7 @@ const makeBackend = Effect.fnUntraced(function*(
       const time = "expected_start_time"
       const newestFirst = {
         time,
+        isDescending: true,
         from: (before: string | undefined): Pages.Filter => {
           const flowRuns = {
             ...(state === undefined ? {} : { state }),
@@ -379,6 +380,7 @@ const makeBackend = Effect.fnUntraced(function*(
       }
       const oldestFirst = {
         time: "timestamp",
+        isDescending: false,
         start: after?.timestamp,
         from: (time: string | undefined): Pages.Filter => ({
           operation: "logs",

@@ -264,3 +264,34 @@ describe("mounts.json", () => {
       }
     }))
 })
+
+describe("mounts.json with a NUL in a folder", () => {
+  it.effect("is a typed error", () =>
+    Effect.gen(function*() {
+      const folder = mkdtempSync(join(tmpdir(), "nul-"))
+      writeFileSync(join(folder, "mounts.json"), JSON.stringify({ "/w": "a\0b" }))
+      const error = yield* Effect.flip(ArchiveApi.readMounts(folder))
+      assert.strictEqual(error.reason._tag, "Unavailable")
+      assert.include(error.message, "NUL")
+      rmSync(folder, { recursive: true })
+    }))
+})
+
+describe("a row that is nested 200 000 deep", () => {
+  it.effect("is left out, and the others come", () =>
+    Effect.gen(function*() {
+      const folder = mkdtempSync(join(tmpdir(), "deep-"))
+      mkdirSync(join(folder, "tables"))
+      const deep = `{"a":${"[".repeat(200_000)}${"]".repeat(200_000)}}`
+      const rows = ["{}", deep, "{}"].map((parameters, index) =>
+        `{"id":"c0000000-0000-4000-8000-00000000000${index}","name":"run ${index}","parameters":${parameters}}\n`
+      )
+      writeFileSync(join(folder, "tables/flow_run.jsonl"), rows.join(""))
+      const names = yield* PrefectApi.PrefectApi.pipe(
+        Effect.flatMap((api) => Stream.runCollect(Stream.map(api.flowRuns({}), ({ name }) => name))),
+        Effect.provide(ArchiveApi.layer(folder))
+      )
+      assert.deepStrictEqual(names.toSorted(), ["run 0", "run 2"])
+      rmSync(folder, { recursive: true })
+    }))
+})

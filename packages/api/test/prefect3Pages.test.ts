@@ -83,6 +83,7 @@ describe("every row comes once, whatever comes and goes", () => {
           ))
         const options = {
           time: "time",
+          isDescending: false,
           from: (from: string | undefined) => ({ operation: "t", path: "/t", body: from === undefined ? {} : { from } })
         }
         const found = yield* walk((request) =>
@@ -93,4 +94,55 @@ describe("every row comes once, whatever comes and goes", () => {
       }),
     { arbitrary: { runs: 150 } }
   )
+})
+
+describe("a server whose pages do not go forward", () => {
+  const answering = (answer: (call: number) => ReadonlyArray<Row>) => {
+    let calls = 0
+    return Pages.make({
+      name: () => "a test",
+      post: () => Effect.sync(() => ({ _tag: "Json", json: answer(calls++) }))
+    })
+  }
+  const page = (start: number) => Array.from({ length: 5 }, (_, index) => row(`r${start + index}`, start + index))
+
+  for (const isDescending of [false, true]) {
+    it.effect(`two pages in turn, ${isDescending ? "newest" : "oldest"} first`, () =>
+      Effect.gen(function*() {
+        const pages = answering((call) => {
+          const rows = page(call % 2 === 0 ? 0 : 100)
+          return isDescending ? rows.toReversed() : rows
+        })
+        const options = { time: "time", isDescending, from: () => ({ operation: "t", path: "/t", body: {} }) }
+        const walk = Effect.gen(function*() {
+          let cursor: PageRequest["cursor"]
+          let found = 0
+          do {
+            const { items, next } = yield* pages.byTime(options, { cursor, limit: 5 }, make)
+            found += items.length
+            assert.isBelow(found, 100)
+            cursor = next
+          } while (cursor !== undefined)
+        })
+        const error = yield* Effect.flip(walk)
+        assert.strictEqual(error.reason._tag, "MalformedResponse")
+        assert.include(error.message, "did not advance")
+      }))
+  }
+})
+
+describe("a row that is nested deeper than anybody can show", () => {
+  it.effect("is left out, and the others come", () =>
+    Effect.gen(function*() {
+      const deep = JSON.parse(`{"id":"deep","time":"2020","x":${"[".repeat(100_000)}${"]".repeat(100_000)}}`) as Row
+      const pages = Pages.make({
+        name: () => "a test",
+        post: () => Effect.succeed({ _tag: "Json", json: [row("a", 1), deep, row("b", 2)] })
+      })
+      const { items } = yield* pages.byOffset({ operation: "t", path: "/t", body: {} }, {
+        cursor: undefined,
+        limit: 50
+      }, make)
+      assert.deepStrictEqual(ids(items), ["a", "b"])
+    }))
 })

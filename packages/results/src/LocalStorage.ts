@@ -245,6 +245,13 @@ const azureResult = objectKind<AzureResult>("AzureResult", "azure", (descriptor)
  */
 export const readers = (options: Options): Result.Result<ReadonlyArray<ResultStorage.AnyReader>, MountError> => {
   const concurrency = atLeastOne(options.concurrency ?? 64)
+  const nul = (options.roots ?? []).find((root) => root.includes("\0")) ??
+    (options.mounts ?? []).find(({ to, within }) => `${to}${within ?? ""}`.includes("\0"))
+  if (nul !== undefined) {
+    return typeof nul === "string"
+      ? Result.fail(new MountError({ mount: nul, detail: "it holds a NUL" }))
+      : Result.fail(new MountError({ mount: nul.from, detail: "its folder holds a NUL" }))
+  }
   const files = (options.roots ?? []).flatMap(allowRoot)
   const objects: Record<Location.Scheme, Array<Allowed>> = { s3: [], gs: [], azure: [] }
   for (const mount of options.mounts ?? []) {

@@ -1,3 +1,4 @@
+import * as LocalStorage from "@effect-prefect/results/LocalStorage"
 import * as Mount from "@effect-prefect/results/Mount"
 import { assert, describe, it } from "@effect/vitest"
 import * as Result from "effect/Result"
@@ -42,5 +43,12 @@ describe("Mount.parse", () => {
     assert.include(problem("s3://bucket/../other"), "climbs out")
     assert.include(problem("/a\0b"), "NUL")
     if (process.platform !== "win32") assert.include(problem("C:\\results"), "C:\\results=DIR")
+  })
+})
+
+describe("a folder with a NUL", () => {
+  it.each([{ roots: ["/a\0b"] }, { mounts: [{ from: "/w", to: "/a\0b" }] }])("is a typed error: %j", (options) => {
+    const readers = LocalStorage.readers(options)
+    assert.isTrue(Result.isFailure(readers) && readers.failure.message.includes("NUL"))
   })
 })

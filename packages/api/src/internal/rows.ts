@@ -12,6 +12,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
 import { MalformedResponse, PrefectApiError, type Reason } from "../PrefectApiError.ts"
+import { isTooDeep, tooDeep } from "./depth.ts"
 
 /** A model, or a sentence that names the column that is wrong and never its value. */
 export type Decoder<A> = (row: unknown) => Result.Result<A, string>
@@ -21,7 +22,7 @@ const pathOf = SchemaIssue.makeFormatterStandardSchemaV1()
 const decoder = <S extends Schema.ConstraintDecoder<unknown>>(schema: S): Decoder<S["Type"]> => {
   const decode = Schema.decodeUnknownResult(schema)
   return (row) =>
-    Result.mapError(decode(row), ({ issue }) => {
+    isTooDeep(row) ? Result.fail(tooDeep) : Result.mapError(decode(row), ({ issue }) => {
       const path = pathOf(issue).issues[0]?.path ?? []
       const column = path[0]
       const name = typeof column === "object" ? column.key : column
@@ -38,6 +39,7 @@ export const decodeArtifact = decoder(Artifact.FromRow)
 export const decodeStateRecord = decoder(StateRecord.FromRow)
 
 export const decodeTaskRun: Decoder<TaskRunView.TaskRunView> = (row) => {
+  if (isTooDeep(row)) return Result.fail(tooDeep)
   const view = TaskRunView.fromRow(row)
   return view instanceof TaskRunView.TaskRunView ? Result.succeed(view) : Result.fail(view.detail)
 }

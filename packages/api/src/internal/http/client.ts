@@ -207,6 +207,8 @@ export const make = Effect.fnUntraced(function*(options: {
   }
 
   let hasConnected = policy.retryFirstConnection ?? true
+  /** Whether a response could be used: then the URL is right, and a body that is no JSON will pass. */
+  let hasAnswered = false
 
   const foreign = ({ origin }: URL) =>
     malformed(
@@ -319,6 +321,7 @@ export const make = Effect.fnUntraced(function*(options: {
             span.attribute("http.response.status_code", outcome.success.status)
             const answer = read(outcome.success)
             if (Result.isSuccess(answer)) {
+              hasAnswered = true
               value = answer
               return
             }
@@ -326,7 +329,8 @@ export const make = Effect.fnUntraced(function*(options: {
           } else failure = outcome.failure
           failure = withDetail(failure, clean)
           const isUncounted = failure.isMaintenance === true && maintained < maxMaintenance
-          if (!failure.retryable || counted >= retries && !isUncounted) {
+          const isRetryable = failure.retryable || failure.isUnreadable === true && hasAnswered
+          if (!isRetryable || counted >= retries && !isUncounted) {
             span.attribute("error.type", failure.reason._tag)
             return yield* failure
           }

@@ -37,6 +37,8 @@ export class HttpFailure extends Data.TaggedError("HttpFailure")<{
   readonly isMaintenance?: boolean | undefined
   /** Whether a smaller request would have a small enough response. */
   readonly isTooLarge?: boolean | undefined
+  /** Whether a successful response had a body that is no JSON: empty, cut off, or a page of a proxy. */
+  readonly isUnreadable?: boolean | undefined
 }> {
   override get message() {
     return this.reason.message
@@ -45,6 +47,9 @@ export class HttpFailure extends Data.TaggedError("HttpFailure")<{
 
 export const malformed = (detail: string) =>
   new HttpFailure({ reason: new MalformedResponse({ detail }), retryable: false })
+
+const unreadable = (detail: string) =>
+  new HttpFailure({ reason: new MalformedResponse({ detail }), retryable: false, isUnreadable: true })
 
 /** A response that a smaller request would make smaller. */
 export const oversized = (detail: string): HttpFailure =>
@@ -156,11 +161,11 @@ export const parseRetryAfter = (header: string | undefined, now: number): Durati
  * An answer's body as JSON. The failure quotes nothing of it.
  */
 export const parseJson = (answer: Answer): Result.Result<unknown, HttpFailure> => {
-  if (answer.text === "") return Result.fail(malformed("it is empty"))
+  if (answer.text === "") return Result.fail(unreadable("it is empty"))
   try {
     return Result.succeed(parsePrecisely(answer.text))
   } catch {
-    return Result.fail(malformed(
+    return Result.fail(unreadable(
       isHtml(answer)
         ? "it is a web page and not JSON, perhaps from a proxy or a login form"
         : `it is not JSON, or was cut off after ${answer.text.length} characters`

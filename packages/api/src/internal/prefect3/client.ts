@@ -21,6 +21,7 @@ import {
 } from "../../PrefectApiError.ts"
 import { PrefectConfigError } from "../../PrefectConfigError.ts"
 import { cachedSuccess } from "../cachedSuccess.ts"
+import { isTooDeep, tooDeep } from "../depth.ts"
 import * as Http from "../http/client.ts"
 import { plainWords, withoutSecrets } from "../http/words.ts"
 
@@ -195,7 +196,12 @@ export const make = Effect.fnUntraced(function*(settings: Settings) {
       send({ name: operation }, request(base, "GET", path), (answer) => {
         if (answer.status === 404) return Result.succeed(undefined)
         const failure = failureOf(answer)
-        return failure === undefined ? Http.parseJson(answer) : Result.fail(failure)
+        return failure === undefined
+          ? Result.flatMap(
+            Http.parseJson(answer),
+            (json) => isTooDeep(json) ? Result.fail(Http.malformed(tooDeep)) : Result.succeed(json)
+          )
+          : Result.fail(failure)
       }))
 
   const postOnce = (base: string, operation: string, path: string, body: object) =>

@@ -8,6 +8,8 @@
 import * as Effect from "effect/Effect"
 import type { Cursor, Page, PageRequest } from "../../Backend.ts"
 import { MalformedResponse, PrefectApiError, UnsupportedByBackend } from "../../PrefectApiError.ts"
+import { isTooDeep, tooDeep } from "../depth.ts"
+import { microseconds } from "../timestamps.ts"
 import type { Client } from "./client.ts"
 import { isMalformed, type Malformed, type Row } from "./rows.ts"
 
@@ -62,9 +64,17 @@ export const make = (client: Pick<Client, "name" | "post">) => {
           return malformed(filter, `it refuses ${filter.path}: ${posted.detail}`)
         }
         const rows = posted.json
-        return Array.isArray(rows)
-          ? Effect.succeed({ rows, isFull: asked === undefined ? rows.length > 0 : rows.length >= asked })
-          : malformed(filter, `${filter.path} gave no list`)
+        if (!Array.isArray(rows)) return malformed(filter, `${filter.path} gave no list`)
+        const isFull = asked === undefined ? rows.length > 0 : rows.length >= asked
+        const shown = rows.filter((row) => !isTooDeep(row))
+        const fetched = { rows: shown, isFull }
+        // One such row must not hide the others.
+        return shown.length === rows.length
+          ? Effect.succeed(fetched)
+          : Effect.as(
+            Effect.logWarning(`left out ${rows.length - shown.length} rows of ${filter.path}: ${tooDeep}`),
+            fetched
+          )
       })
     })
 
@@ -131,6 +141,8 @@ export const make = (client: Pick<Client, "name" | "post">) => {
       /** The filter with rows from that time on; from the first when it is undefined. */
       readonly from: (time: string | undefined) => Filter
       readonly start?: string | undefined
+      /** Whether later pages have earlier times. */
+      readonly isDescending: boolean
     },
     request: PageRequest,
     make: (row: unknown) => A | Malformed
@@ -147,6 +159,13 @@ export const make = (client: Pick<Client, "name" | "post">) => {
           const last = rows[rows.length - 1]?.[options.time]
           // A row without a time cannot be gone on from, so the same time is requested again, further on.
           if (typeof last === "string" && last !== cursor.from) {
+            const forward = microseconds(last) - microseconds(cursor.from)
+            if (options.isDescending ? forward > 0 : forward < 0) {
+              return malformed(
+                filter,
+                `pagination did not advance: ${filter.path} gave a page that comes before the last one`
+              )
+            }
             return Effect.map(
               decode(filter, fresh.filter((row) => row[options.time] !== last), make),
               (items) => ({ items, next: { from: last, seen: [], offset: 0 } })
