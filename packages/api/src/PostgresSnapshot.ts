@@ -32,19 +32,69 @@ export interface Table {
   readonly rows: Stream.Stream<string, PrefectApiError>
 }
 
+/**
+ * The flow runs to take, with everything that belongs to them. Conditions that are left out do not restrict.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface Selection {
+  /** Names of flows. */
+  readonly flowNames?: ReadonlyArray<string> | undefined
+  /** Only flow runs that were created at or after this time, ISO 8601. */
+  readonly since?: string | undefined
+  /** Only flow runs that were created before this time, ISO 8601. */
+  readonly until?: string | undefined
+}
+
 const toApiError = (error: SqlError) => new PrefectApiError({ operation: "snapshot", reason: reasonOf(error) })
 
 const bytesAtOnce = 2 * 1024 * 1024
 const rowsAtOnce = 5000
 
+/** The rows of a table that belong to the flow runs of a selection. */
+const whereOf = (sql: Connection["client"], name: string, { flowNames, since, until }: Selection) => {
+  if (flowNames === undefined && since === undefined && until === undefined) return sql`true`
+  const named = flowNames === undefined
+    ? sql`true`
+    : sql`r.flow_id in (select f.id from public.flow f where f.name in ${sql.in(flowNames)})`
+  const from = since === undefined ? sql`true` : sql`r.created >= ${since}::timestamptz`
+  const to = until === undefined ? sql`true` : sql`r.created < ${until}::timestamptz`
+  const runs = sql`select r.id from public.flow_run r where ${named} and ${from} and ${to}`
+  const flows = sql`select r.flow_id from public.flow_run r where ${named} and ${from} and ${to}`
+  switch (name) {
+    case "flow_run":
+      return sql`t.id in (${runs})`
+    case "flow_run_state":
+    case "task_run":
+    case "log":
+      return sql`t.flow_run_id in (${runs})`
+    case "task_run_state":
+    case "task_run_artifact":
+      return sql`t.task_run_id in (select k.id from public.task_run k where k.flow_run_id in (${runs}))`
+    case "flow":
+      return sql`t.id in (${flows})`
+    case "task":
+    case "edge":
+      return sql`t.flow_id in (${flows})`
+    default:
+      return sql`true`
+  }
+}
+
 /**
  * The rows of a table through a cursor, which costs the database no sort and neither side any memory.
  */
-const rowsOf = ({ client: sql }: Connection, name: string): Stream.Stream<string, PrefectApiError> =>
+const rowsOf = (
+  { client: sql }: Connection,
+  name: string,
+  selection: Selection
+): Stream.Stream<string, PrefectApiError> =>
   Stream.fromPull(Effect.gen(function*() {
     const cursor = sql.literal(`export_${name}`)
     yield* sql`declare ${cursor} no scroll cursor for
-      select to_jsonb(t)::text as line from ${sql.literal(`public."${name}"`)} t`.pipe(Effect.mapError(toApiError))
+      select to_jsonb(t)::text as line from ${sql.literal(`public."${name}"`)} t
+      where ${whereOf(sql, name, selection)}`.pipe(Effect.mapError(toApiError))
     let count = 100
     return Effect.gen(function*() {
       const found = yield* Effect.mapError(
@@ -66,6 +116,9 @@ const rowsOf = ({ client: sql }: Connection, name: string): Stream.Stream<string
  * Runs an effect on one consistent snapshot of the database: a read-only transaction (REPEATABLE READ), so a server that
  * goes on writing changes nothing in it. Read one table after the other: they share a connection.
  *
+ * With a `selection` only the rows of some flow runs are given: the runs, their flows and tasks, and everything of their
+ * task runs.
+ *
  * It fails with MalformedResponse where the tables of Prefect are not there. A statement may take 10 minutes by default.
  *
  * @category constructors
@@ -73,7 +126,8 @@ const rowsOf = ({ client: sql }: Connection, name: string): Stream.Stream<string
  */
 export const withSnapshot = <A, E, R>(
   options: Options,
-  use: (tables: ReadonlyArray<Table>) => Effect.Effect<A, E, R>
+  use: (tables: ReadonlyArray<Table>) => Effect.Effect<A, E, R>,
+  selection: Selection = {}
 ): Effect.Effect<A, E | PrefectApiError | PrefectConfigError, R> =>
   Effect.scoped(Effect.gen(function*() {
     const connection = yield* connect({ statementTimeout: "10 minutes", ...options, maxConnections: 1 })
@@ -103,7 +157,7 @@ export const withSnapshot = <A, E, R>(
       return yield* use(
         Tables.tables.filter(({ name }) => found.has(name)).map(({ name }): Table => {
           const estimate = found.get(name) ?? -1
-          return { name, estimatedRows: estimate < 0 ? undefined : estimate, rows: rowsOf(connection, name) }
+          return { name, estimatedRows: estimate < 0 ? undefined : estimate, rows: rowsOf(connection, name, selection) }
         })
       )
     })

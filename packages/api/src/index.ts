@@ -1,3 +1,4 @@
+export * as ApiSnapshot from "./ApiSnapshot.ts"
 export * as ArchiveApi from "./ArchiveApi.ts"
 export * as Backend from "./Backend.ts"
 export * as GraphQLApi from "./GraphQLApi.ts"

@@ -17,6 +17,8 @@
  */
 import * as ArchiveApi from "@effect-prefect/api/ArchiveApi"
 import type * as PostgresApi from "@effect-prefect/api/PostgresApi"
+import type { Selection, Table } from "@effect-prefect/api/PostgresSnapshot"
+import { PrefectApi } from "@effect-prefect/api/PrefectApi"
 import type { PrefectApiError } from "@effect-prefect/api/PrefectApiError"
 import type { PrefectConfigError } from "@effect-prefect/api/PrefectConfigError"
 import * as ArchiveFormat from "@effect-prefect/core/ArchiveFormat"
@@ -105,7 +107,12 @@ export interface Failure {
 export interface Options {
   /** The folder of the archive; made when it is not there. */
   readonly directory: string
-  readonly database: PostgresApi.Options
+  /** The server's database, of which the archive holds one instant. It goes before `api`. */
+  readonly database?: PostgresApi.Options | undefined
+  /** A Prefect 1 server's API, for where the database cannot be reached: `GraphQLApi`, for example. */
+  readonly api?: PrefectApi["Service"] | undefined
+  /** The flow runs to export, with everything that belongs to them. Default: all. */
+  readonly selection?: Selection | undefined
   readonly onProgress?: ((progress: Progress) => Effect.Effect<void>) | undefined
   /** Called for each result and row that the archive does not have. They are in `incomplete.jsonl` too. */
   readonly onFailure?: ((failure: Failure) => Effect.Effect<void>) | undefined
@@ -150,6 +157,8 @@ export interface Report {
   } | undefined
   /** Rows that are no task runs, though they are in that table. */
   readonly rows: number
+  /** Flow runs that were added or changed while an API was read: what the archive has of them may not fit together. */
+  readonly changed: number
   /** Files among the results that no export wrote: `archive verify` names them. */
   readonly foreign: number
 }
@@ -223,6 +232,7 @@ const prepare = (directory: string) =>
   })
 
 interface Tables {
+  changed: number
   readonly records: Record<string, Files.TableRecord>
   /** Rows that are longer than the lines of an archive may be, by table. */
   readonly tooLong: Record<string, number>
@@ -231,16 +241,14 @@ interface Tables {
 const writeTables = Effect.fnUntraced(function*(directory: string, options: Options) {
   const onProgress = options.onProgress ?? (() => Effect.void)
   const folder = join(directory, Files.partialFolder, ArchiveFormat.tablesFolder)
-  const PostgresSnapshot = yield* Effect.promise(() => import("@effect-prefect/api/PostgresSnapshot"))
   const scope = yield* Effect.scope
-  const written = yield* PostgresSnapshot.withSnapshot(
-    options.database,
-    Effect.fnUntraced(function*(tables) {
+  const write = Effect.fnUntraced(
+    function*(tables: ReadonlyArray<Table>) {
       // Only now: a database that cannot be reached leaves no trace.
       yield* Scope.provide(lock(directory), scope)
       yield* inspect(directory)
       yield* prepare(directory)
-      const out: Tables = { records: {}, tooLong: {} }
+      const out: Tables = { changed: 0, records: {}, tooLong: {} }
       for (const { estimatedRows, name, rows } of tables) {
         const what = ArchiveFormat.tableFile(name)
         out.records[name] = yield* Effect.acquireUseRelease(
@@ -274,8 +282,21 @@ const writeTables = Effect.fnUntraced(function*(directory: string, options: Opti
         )
       }
       return out
-    })
+    }
   )
+  const { api, database, selection } = options
+  let written: Tables
+  if (database !== undefined) {
+    const PostgresSnapshot = yield* Effect.promise(() => import("@effect-prefect/api/PostgresSnapshot"))
+    written = yield* PostgresSnapshot.withSnapshot(database, write, selection)
+  } else if (api !== undefined) {
+    const ApiSnapshot = yield* Effect.promise(() => import("@effect-prefect/api/ApiSnapshot"))
+    const snapshot = yield* Effect.provideService(ApiSnapshot.make(selection), PrefectApi, api)
+    written = yield* write(snapshot.tables)
+    written.changed = yield* snapshot.changed
+  } else {
+    return yield* new ArchiveExportError({ directory, detail: "neither a database nor an API to export was given" })
+  }
   yield* attempt(directory, ArchiveFormat.tablesFolder, async () => {
     await Files.syncFolder(folder)
     // From here on until the end it is an export that was cut off.
@@ -570,7 +591,7 @@ const exportWith = Effect.fnUntraced(function*<E, R>(
   const directory = resolve(options.directory)
   const body = Effect.gen(function*() {
     yield* inspect(directory)
-    const { records: tables, tooLong } = yield* writeTables(directory, options)
+    const { changed, records: tables, tooLong } = yield* writeTables(directory, options)
     const incomplete = incompleteWriter(directory)
     yield* Effect.addFinalizer(() => Effect.promise(async () => incomplete.close()))
     const onFailure = Effect.fnUntraced(function*(failure: Failure) {
@@ -626,6 +647,7 @@ const exportWith = Effect.fnUntraced(function*<E, R>(
       tables: Object.fromEntries(Object.entries(tables).map(([name, { rows }]) => [name, rows])),
       results: copying === undefined ? undefined : { files, failures, kept },
       rows,
+      changed,
       foreign
     }
   })
@@ -633,7 +655,7 @@ const exportWith = Effect.fnUntraced(function*<E, R>(
 })
 
 /**
- * Exports the tables of a database.
+ * Exports the tables of a database, or of a Prefect 1 API.
  *
  * @category constructors
  * @since 0.1.0
@@ -644,7 +666,7 @@ export const exportTables = (
   exportWith(options, () => Effect.undefined)
 
 /**
- * Exports the tables of a database, and copies the results that its finished task runs stored: those that the
+ * Exports the tables of a database or a Prefect 1 API, and copies the results that its finished task runs stored: those that the
  * `ResultStorage` may read. A result that cannot be copied does not end the export: it is told to `onFailure`, and the
  * archive is not complete.
  *

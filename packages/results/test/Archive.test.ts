@@ -131,6 +131,86 @@ it.layer(PgliteLive, { excludeTestServices: true })("exporting a database", (it)
       )
     }))
 
+  it.effect("takes the runs of a selection with everything of theirs, and nothing else", () =>
+    Effect.gen(function*() {
+      const database = yield* Database
+      const runs = tables["flow_run"]!
+      const created = runs.map((row) => String(row["created"])).toSorted()
+      const names = new Map(tables["flow"]!.map((row) => [row["id"], String(row["name"])]))
+      const [flowName] = names.values()
+      const { api } = yield* ArchiveApi.make(fixture)
+      for (
+        const [selection, isSelected] of [
+          [{ since: created[1] }, (row: Record<string, unknown>) => String(row["created"]) >= created[1]!],
+          [{ until: created[1] }, (row: Record<string, unknown>) => String(row["created"]) < created[1]!],
+          [
+            { flowNames: [flowName!, "none"] },
+            (row: Record<string, unknown>) => names.get(row["flow_id"]) === flowName
+          ],
+          [{ flowNames: ["none"] }, () => false]
+        ] as const
+      ) {
+        const selected = new Set(runs.filter(isSelected).map((row) => row["id"]))
+        const taskRuns = tables["task_run"]!.filter((row) => selected.has(row["flow_run_id"]))
+        for (const source of [{ database }, { api }]) {
+          const directory = join(yield* temporary, "new")
+          const report = yield* ArchiveExport.exportTables({ directory, selection, ...source })
+          const ids = (table: string) =>
+            readLines(join(directory, "tables", `${table}.jsonl`)).map((row) => row["id"]).toSorted()
+          assert.deepStrictEqual(ids("flow_run"), [...selected].toSorted())
+          assert.deepStrictEqual(ids("task_run"), taskRuns.map((row) => row["id"]).toSorted())
+          assert.strictEqual(
+            report.tables["task_run_state"],
+            tables["task_run_state"]!.filter((row) => taskRuns.some(({ id }) => id === row["task_run_id"])).length
+          )
+          assert.strictEqual(
+            report.tables["flow"],
+            new Set(runs.filter(isSelected).map((row) => row["flow_id"])).size
+          )
+          assert.strictEqual(report.changed, 0)
+        }
+      }
+    }))
+
+  it.effect("takes an API instead of its database, and its archive gives the same results", () =>
+    Effect.gen(function*() {
+      const directory = join(yield* temporary, "new")
+      const { api } = yield* ArchiveApi.make(fixture)
+      const report = yield* ArchiveExport.exportAll({ directory, api }).pipe(Effect.provide(WorkerFiles))
+      assert.isTrue(report.complete)
+      assert.deepStrictEqual(yield* outcomes(directory), yield* outcomes(fixture))
+      for (const table of ["flow", "flow_run", "task_run", "task_run_state", "flow_run_state", "log"]) {
+        assert.strictEqual(report.tables[table], tables[table]?.length ?? 0, table)
+      }
+      const copy = yield* ArchiveApi.make(directory)
+      for (const { flowRunId } of yield* Stream.runCollect(api.flowRuns())) {
+        for (const  of of[api, copy.api]) assert.strictEqual((yield* of.flowRun(flowRunId)).flowRunId, flowRunId)
+        assert.deepStrictEqual(
+          yield* copy.api.firstTaskRunOfEachTask(flowRunId),
+          yield* api.firstTaskRunOfEachTask(flowRunId)
+        )
+        assert.deepStrictEqual(
+          yield* Stream.runCollect(copy.api.logs({ flowRunId })),
+          yield* Stream.runCollect(api.logs({ flowRunId }))
+        )
+      }
+      assert.deepStrictEqual(problemsOf(yield* findings(directory)), [])
+    }))
+
+  it.effect("says of an API what changed while it was read", () =>
+    Effect.gen(function*() {
+      const directory = join(yield* temporary, "new")
+      const { api } = yield* ArchiveApi.make(fixture)
+      let listings = 0
+      const changing: typeof api = {
+        ...api,
+        flowRuns: (query, options) =>
+          ++listings === 1 ? Stream.drop(api.flowRuns(query, options), 1) : api.flowRuns(query, options)
+      }
+      const report = yield* ArchiveExport.exportTables({ directory, api: changing })
+      assert.strictEqual(report.changed, 1)
+    }))
+
   it.effect("goes on after it was cut off, without copying again what it has", () =>
     Effect.gen(function*() {
       const directory = join(yield* temporary, "new")

@@ -17,6 +17,10 @@ const exportArchive = Command.make(
       command: "effect-prefect archive export --database postgresql://reader@db/prefect_server ./archive --results " +
         "--mount /srv/prefect/results --mount s3://prefect-results",
       description: "The results too: this machine sees the workers' directory, and has credentials for the bucket"
+    },
+    {
+      command: "effect-prefect archive export --api http://localhost:4200 ./archive --flow nightly --since 2022-03-01",
+      description: "The runs of one flow from a time on, from a server whose database cannot be reached"
     }
   ])
 )

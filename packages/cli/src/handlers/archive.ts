@@ -1,17 +1,22 @@
+import { PrefectApi } from "@effect-prefect/api/PrefectApi"
 import * as ArchiveExport from "@effect-prefect/results/ArchiveExport"
 import * as ArchiveVerify from "@effect-prefect/results/ArchiveVerify"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as References from "effect/References"
 import * as Stream from "effect/Stream"
 import type * as Inputs from "../inputs/archive.ts"
 import { style } from "../internal/colors.ts"
-import { CommandFailed } from "../internal/errors.ts"
+import { CommandFailed, UsageError } from "../internal/errors.ts"
 import type { InputsOf } from "../internal/lazyHandler.ts"
 import { Output } from "../internal/output.ts"
 import { progressLine } from "../internal/progress.ts"
 import * as Render from "../internal/render.ts"
 import * as Settings from "../internal/settings.ts"
+import * as TimeFlag from "../internal/timeFlag.ts"
 import * as Services from "../services.ts"
 
 const shownFailures = 1000
@@ -41,6 +46,30 @@ const lacking = ({ directory, foreign, results, rows }: ArchiveExport.Report): s
     "wrote; archive verify names them"
 }
 
+/** The database or the API of the flags, of which there must be one. */
+const sourceOf = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.exportArchive>) {
+  const { api, database } = flags
+  if (Option.isSome(database) === Option.isSome(api)) {
+    return yield* new UsageError({ message: "say what to export: --database URL or --api URL, and not both" })
+  }
+  if (Option.isSome(database)) return { database: { url: database.value } }
+  const context = yield* Layer.build(Services.backend({ ...Settings.none, api }))
+  return { api: Context.get(context, PrefectApi) }
+})
+
+const selectionOf = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.exportArchive>) {
+  const now = yield* Clock.currentTimeMillis
+  const [since, until] = [
+    yield* TimeFlag.parse("since", flags.since, now),
+    yield* TimeFlag.parse("until", flags.until, now)
+  ]
+  return {
+    flowNames: flags.flow.length === 0 ? undefined : flags.flow,
+    since: since === undefined ? undefined : new Date(since).toISOString(),
+    until: until === undefined ? undefined : new Date(until).toISOString()
+  }
+})
+
 export const exportArchive = Effect.fnUntraced(
   function*(flags: InputsOf<typeof Inputs.exportArchive>) {
     const { stderr, stdout } = yield* Output
@@ -49,7 +78,8 @@ export const exportArchive = Effect.fnUntraced(
     let failures = 0
     const options = {
       directory: flags.directory,
-      database: { url: flags.database },
+      ...(yield* sourceOf(flags)),
+      selection: yield* selectionOf(flags),
       concurrency,
       onProgress: (at: ArchiveExport.Progress) =>
         at._tag === "Table"
@@ -85,6 +115,15 @@ export const exportArchive = Effect.fnUntraced(
         yield* stderr.write(`${report.results.failures - shownFailures} more results were not copied\n`)
       }
     }
+    if (flags.flow.length > 0 && report.tables["flow_run"] === 0) {
+      yield* stderr.write("no flow run is of these flows and this time: effect-prefect flow list names the flows\n")
+    }
+    if (report.changed > 0) {
+      yield* stderr.write(
+        `${count(report.changed, "flow run was", "flow runs were")} added or changed while the API was read: ` +
+          "export again for what is newer\n"
+      )
+    }
     const problem = lacking(report)
     if (problem !== undefined && !(flags.allowIncomplete && report.foreign === 0)) {
       return yield* new CommandFailed({ message: problem })
@@ -96,7 +135,7 @@ export const exportArchive = Effect.fnUntraced(
     )
   },
   (effect, flags) =>
-    Effect.provide(effect, Services.storage({ ...flags, ...Settings.none, maxChildren: Option.none() }))
+    Effect.provide(Effect.scoped(effect), Services.storage({ ...flags, ...Settings.none, maxChildren: Option.none() }))
 )
 
 export const verify = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.verify>) {

@@ -6,7 +6,28 @@ export const exportArchive = {
   directory: Argument.String("dir").pipe(Argument.withDescription("The archive's folder; made when it is not there")),
   database: Flag.Redacted("database").pipe(
     Flag.withDescription("The Prefect 1 server's Postgres, e.g. postgresql://user@host/prefect_server"),
-    Flag.withMetavar("URL")
+    Flag.withMetavar("URL"),
+    Flag.optional
+  ),
+  api: Flag.String("api").pipe(
+    Flag.withDescription("A Prefect 1 GraphQL API instead of its database, e.g. http://localhost:4200"),
+    Flag.withMetavar("URL"),
+    Flag.optional
+  ),
+  flow: Flag.String("flow").pipe(
+    Flag.withDescription("Only the runs of the flow of this name (repeatable)"),
+    Flag.withMetavar("NAME"),
+    Flag.atLeast(0)
+  ),
+  since: Flag.String("since").pipe(
+    Flag.withDescription("Only flow runs that were created at or after this time: 2022-03-01, 2022-03-01T12:00Z, 7d"),
+    Flag.withMetavar("TIME"),
+    Flag.optional
+  ),
+  until: Flag.String("until").pipe(
+    Flag.withDescription("Only flow runs that were created before this time"),
+    Flag.withMetavar("TIME"),
+    Flag.optional
   ),
   results: Flag.Boolean("results").pipe(
     Flag.withDescription("Copy the stored results too: those that --mount allows"),
