@@ -38,7 +38,8 @@ const install = async () => {
 }
 
 const copy = async () => {
-  rmSync(tree, { recursive: true, force: true })
+  // A run that was cut off may still be writing.
+  rmSync(tree, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 })
   const files = (await run("git", ["ls-files", "-co", "--exclude-standard", "-z"])).split("\0")
   for (const file of files) {
     if (file === "" || !existsSync(join(root, file))) continue
@@ -55,13 +56,16 @@ const copy = async () => {
 const { projects, ...test } = config.test!
 const name = process.env["MUTATION_PACKAGE"]
 const project = projects!.find((one) => typeof one === "object" && "test" in one && one.test!.name === name)
+const { test: own } = project as { test: { include: Array<string> } }
+const tests = (process.env["MUTATION_TESTS"] ?? "").split(" ").filter((one) => one !== "")
+if (tests.length > 0) own.include = tests.map((one) => \`test/**/\${one}*.test.ts\`)
 export default { ...config, test: { ...test, projects: [project!] } }
 `
   )
 }
 
 /** @param {(typeof areas)[number]} area */
-const mutate = async ({ files, name, package: folder }) => {
+const mutate = async ({ files, name, package: folder, tests = [] }) => {
   const report = join(home, `${name.replaceAll(" ", "-")}.json`)
   rmSync(report, { force: true })
   const settings = join(tree, "stryker.json")
@@ -94,7 +98,11 @@ const mutate = async ({ files, name, package: folder }) => {
   const child = spawn(
     process.execPath,
     [join(home, "node_modules/@stryker-mutator/core/bin/stryker.js"), "run", settings],
-    { cwd: tree, env: { ...process.env, MUTATION_PACKAGE: folder }, stdio: ["ignore", "inherit", "inherit"] }
+    {
+      cwd: tree,
+      env: { ...process.env, MUTATION_PACKAGE: folder, MUTATION_TESTS: tests.join(" ") },
+      stdio: ["ignore", "inherit", "inherit"]
+    }
   )
   const [code] = await once(child, "close")
   if (code !== 0 || !existsSync(report)) throw new Error(`${name}: Stryker ended with exit code ${code}`)
