@@ -27,9 +27,11 @@ const number = (view: DataView, at: number): number => Number(view.getBigUint64(
 /** Reads the directory; what points outside of the bytes throws a RangeError. */
 const entriesOf = (bytes: Uint8Array): Map<string, Entry> => {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  // The end is followed by a comment of at most 65 535 bytes.
+  const least = Math.max(0, bytes.length - 22 - 0xffff)
   let end = bytes.length - 22
-  while (end >= 0 && end >= bytes.length - 22 - 0xffff && view.getUint32(end, true) !== endSignature) end--
-  if (end < 0 || view.getUint32(end, true) !== endSignature) damaged()
+  while (end >= least && view.getUint32(end, true) !== endSignature) end--
+  if (end < least) damaged()
   let [count, at] = [view.getUint16(end + 10, true), view.getUint32(end + 16, true)]
   if (at === 0xffffffff || count === 0xffff) {
     const end64 = number(view, end - 20 + 8)

@@ -8,7 +8,7 @@ export class Output {
   constructor(expected: number, limit: number, exceeded: () => never) {
     this.limit = limit
     this.#exceeded = exceeded
-    this.bytes = new Uint8Array(Math.min(Math.max(expected, 1_024), limit + 1, 1 << 20))
+    this.bytes = new Uint8Array(Math.min(Math.max(expected, 1_024), limit, 1 << 20))
   }
 
   /** Makes room for `count` more bytes and gives the buffer, which may be a new one. */
@@ -16,7 +16,7 @@ export class Output {
     const needed = this.length + count
     if (needed > this.limit) return this.#exceeded()
     if (needed > this.bytes.length) {
-      const grown = new Uint8Array(Math.min(Math.max(needed, this.bytes.length * 2), Math.max(this.limit, needed)))
+      const grown = new Uint8Array(Math.min(Math.max(needed, this.bytes.length * 2), this.limit))
       grown.set(this.bytes.subarray(0, this.length))
       this.bytes = grown
     }

@@ -1,0 +1,207 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as zlib from "node:zlib"
+import { isZip, openZip } from "../src/internal/zip.ts"
+
+interface File {
+  readonly name: string
+  readonly content: string
+  readonly method?: number
+  /** Whether its sizes and its place are in the fields of 64 bits. */
+  readonly is64?: boolean
+  readonly size?: number
+  readonly checksum?: number
+}
+
+const none = 0xffffffff
+const u16 = (value: number) => {
+  const bytes = Buffer.alloc(2)
+  bytes.writeUInt16LE(value)
+  return bytes
+}
+const u32 = (value: number) => {
+  const bytes = Buffer.alloc(4)
+  bytes.writeUInt32LE(value)
+  return bytes
+}
+const u64 = (value: number) => {
+  const bytes = Buffer.alloc(8)
+  bytes.writeBigUInt64LE(BigInt(value))
+  return bytes
+}
+
+interface Options {
+  readonly comment?: string
+  /** Whether the end is written in its form of 64 bits too, with these numbers in the short one. */
+  readonly end64?: { readonly count: number; readonly at?: number }
+  readonly count?: number
+}
+
+const zip = (files: ReadonlyArray<File>, { comment = "", count = files.length, end64 }: Options = {}) => {
+  const parts: Array<Buffer> = []
+  const directory: Array<Buffer> = []
+  let at = 0
+  for (const { checksum, content, is64 = false, method = 0, name, size } of files) {
+    const plain = Buffer.from(content)
+    const stored = method === 8 ? zlib.deflateRawSync(plain) : plain
+    const length = size ?? plain.length
+    // An extra field of somebody else's comes first.
+    const extra = is64
+      ? Buffer.concat([u16(9), u16(2), u16(7), u16(1), u16(24), u64(length), u64(stored.length), u64(at)])
+      : Buffer.alloc(0)
+    const local = Buffer.concat([
+      Buffer.from("PK\x03\x04"),
+      Buffer.alloc(22),
+      u16(name.length),
+      u16(3),
+      Buffer.from(name),
+      Buffer.from("ext"),
+      stored
+    ])
+    directory.push(
+      Buffer.from("PK\x01\x02"),
+      Buffer.alloc(6),
+      u16(method),
+      Buffer.alloc(4),
+      u32(checksum ?? zlib.crc32(plain)),
+      u32(is64 ? none : stored.length),
+      u32(is64 ? none : length),
+      u16(name.length),
+      u16(extra.length),
+      u16(2),
+      Buffer.alloc(8),
+      u32(is64 ? none : at),
+      Buffer.from(name),
+      extra,
+      Buffer.from("hi")
+    )
+    parts.push(local)
+    at += local.length
+  }
+  const listing = Buffer.concat(directory)
+  const long = end64 === undefined ? Buffer.alloc(0) : Buffer.concat([
+    Buffer.from("PK\x06\x06"),
+    Buffer.alloc(28),
+    u64(count),
+    Buffer.alloc(8),
+    u64(at),
+    Buffer.from("PK\x06\x07"),
+    Buffer.alloc(4),
+    u64(at + listing.length),
+    Buffer.alloc(4)
+  ])
+  return Buffer.concat([
+    ...parts,
+    listing,
+    long,
+    Buffer.from("PK\x05\x06"),
+    Buffer.alloc(6),
+    u16(end64?.count ?? count),
+    u32(listing.length),
+    u32(end64?.at ?? at),
+    u16(comment.length),
+    Buffer.from(comment)
+  ])
+}
+
+const read = (bytes: Uint8Array, maxBytes = 1000) => {
+  const { names, read } = openZip(bytes, maxBytes)
+  return Object.fromEntries(names.map((name) => [name, Buffer.from(read(name)!).toString()]))
+}
+const files: ReadonlyArray<File> = [
+  { name: "first", content: "stored" },
+  { name: "second", content: "deflated ".repeat(20), method: 8 },
+  { name: "third", content: "in fields of 64 bits", is64: true },
+  { name: "empty", content: "", method: 8 }
+]
+const expected = Object.fromEntries(files.map(({ content, name }) => [name, content]))
+const damaged = (body: () => unknown) => assert.throws(body, "the ZIP archive is damaged")
+
+describe("a ZIP archive", () => {
+  it("is told by its first bytes", () => {
+    const bytes = zip(files)
+    assert.isTrue(isZip(bytes))
+    assert.isTrue(isZip(bytes.subarray(0, 22)))
+    assert.isFalse(isZip(bytes.subarray(0, 21)))
+    for (const at of [0, 1, 2, 3]) {
+      const other = Uint8Array.from(bytes)
+      other[at] = 0xff
+      assert.isFalse(isZip(other), String(at))
+    }
+  })
+
+  it("gives its files, stored or deflated, with sizes of 32 or 64 bits", () => {
+    assert.deepStrictEqual(read(zip(files)), expected)
+    const { names, read: one } = openZip(zip(files), 1000)
+    assert.deepStrictEqual(names, files.map(({ name }) => name))
+    assert.isUndefined(one("fourth"))
+    // A view of a part of a larger buffer.
+    const within = Buffer.concat([Buffer.from("before"), zip(files)]).subarray(6)
+    assert.deepStrictEqual(read(within), expected)
+  })
+
+  it("may end in a comment of up to 65 535 bytes", () => {
+    for (const length of [1, 21, 22, 0xffff]) {
+      assert.deepStrictEqual(read(zip(files, { comment: "c".repeat(length) })), expected)
+    }
+    damaged(() => openZip(Buffer.concat([zip(files, { comment: "c".repeat(0xffff) }), Buffer.alloc(1)]), 1000))
+    damaged(() => openZip(Buffer.alloc(22), 1000))
+    damaged(() => openZip(Buffer.alloc(10), 1000))
+    assert.deepStrictEqual(read(zip([])), {})
+  })
+
+  it("has its directory where the end of 64 bits says, when the short one cannot", () => {
+    assert.deepStrictEqual(read(zip(files, { end64: { count: 0xffff, at: 0 } })), expected)
+    assert.deepStrictEqual(read(zip(files, { end64: { count: 1, at: none } })), expected)
+    damaged(() => openZip(zip(files, { count: 0xffff }), 1000))
+    // Where it can, the short one counts.
+    assert.deepStrictEqual(read(zip([files[0]!], { end64: { count: 1 }, count: 9 })), { first: "stored" })
+  })
+
+  it("has as many entries as it says, and a million at most", () => {
+    damaged(() => openZip(zip(files, { count: files.length + 1 }), 1000))
+    damaged(() => openZip(zip(files, { count: 1_000_001, end64: { count: 0xffff, at: none } }), 1000))
+    assert.deepStrictEqual(Object.keys(read(zip(files, { count: 1 }))), ["first"])
+  })
+
+  it("is not believed what it says of a file", () => {
+    const [first, second] = files
+    damaged(() => read(zip([{ ...first!, size: 5 }])))
+    damaged(() => read(zip([{ ...first!, size: 7 }])))
+    damaged(() => read(zip([{ ...second!, size: 5 }])))
+    damaged(() => read(zip([{ ...second!, size: 999 }])))
+    damaged(() => read(zip([{ ...first!, checksum: 1 }])))
+    damaged(() => read(zip([{ ...second!, checksum: 1 }])))
+    assert.throws(() => read(zip([{ ...first!, method: 12 }])), "a compression that is not read")
+    const garbled = zip([{ ...second!, name: "x" }])
+    garbled.fill(0xff, 34, 40)
+    damaged(() => read(garbled))
+  })
+
+  it("gives a file of exactly the limit, and none that is larger", () => {
+    assert.deepStrictEqual(read(zip([files[0]!]), 6), { first: "stored" })
+    assert.throws(() => read(zip([files[0]!]), 5))
+    assert.throws(() => read(zip([files[1]!]), 179))
+    assert.deepStrictEqual(read(zip([files[1]!]), 180), { second: files[1]!.content })
+  })
+
+  it("that is cut off anywhere is damaged", () => {
+    const bytes = zip(files)
+    assert.deepStrictEqual(read(bytes), expected)
+    for (let length = 0; length < bytes.length; length++) damaged(() => read(bytes.subarray(0, length)))
+  })
+
+  it("has its files inside of itself", () => {
+    const bytes = zip([files[0]!])
+    assert.deepStrictEqual(read(bytes), { first: "stored" })
+    const directory = bytes.indexOf("PK\x01\x02")
+    for (const offset of [bytes.length - 29, bytes.length - 30, bytes.length, 0x7fffffff]) {
+      const moved = Buffer.from(bytes)
+      moved.writeUInt32LE(offset, directory + 42)
+      damaged(() => read(moved))
+    }
+    const long = Buffer.from(bytes)
+    long.writeUInt32LE(bytes.length - 30 - 5 - 3 + 1, directory + 20)
+    long.writeUInt32LE(bytes.length - 30 - 5 - 3 + 1, directory + 24)
+    damaged(() => read(long))
+  })
+})
