@@ -156,6 +156,14 @@ const quietHeader = "x-effect-prefect-quiet"
 /** The status that such an answer would have had. */
 const statusHeader = "x-effect-prefect-status"
 
+const quietly = (
+  response: HttpServerResponse.HttpServerResponse,
+  isQuiet: boolean
+): HttpServerResponse.HttpServerResponse =>
+  isQuiet && response.status >= 400
+    ? HttpServerResponse.setHeader(HttpServerResponse.setStatus(response, 200), statusHeader, String(response.status))
+    : response
+
 /**
  * Adds the page to the router: its address, its files, and its API below `/api`.
  *
@@ -226,7 +234,8 @@ export const layer = (
       const path = query < 0 ? url : url.slice(0, query)
       const isApi = path === "/api" || path.startsWith("/api/")
       const refused = yield* guard(request, isApi)
-      if (refused !== undefined) return Guard.secured(refused, isApi)
+      const isQuiet = request.headers[quietHeader] === "1"
+      if (refused !== undefined) return quietly(Guard.secured(refused, isApi), isApi && isQuiet)
       if (!isApi) {
         const acceptsGzip = /\bgzip\b/.test(request.headers["accept-encoding"] ?? "")
         return Guard.secured(assets(path === "" ? "/" : path, acceptsGzip), false)
@@ -239,14 +248,7 @@ export const layer = (
           Cause.hasInterruptsOnly(cause) ? Effect.failCause(cause as Cause.Cause<never>) : fromCause(cause)
         )
       )
-      const response = Guard.secured(renamed(answered), true)
-      return response.status >= 400 && request.headers[quietHeader] === "1"
-        ? HttpServerResponse.setHeader(
-          HttpServerResponse.setStatus(response, 200),
-          statusHeader,
-          String(response.status)
-        )
-        : response
+      return quietly(Guard.secured(renamed(answered), true), isQuiet)
     })
 
     const logged = (request: HttpServerRequest.HttpServerRequest) => {

@@ -77,8 +77,10 @@ export function Grid<Row>(props: GridProps<Row>) {
     : inSight.map(({ width }) => typeof width === "number" ? `${width}px` : `minmax(0, ${width})`).join(" ")
 
   const top = rowAt(extent, scroll.top)
-  const first = Math.max(0, Math.floor(top) - overscan)
-  const last = Math.min(rowCount, Math.ceil(top + view / rowHeight) + overscan)
+  // A short list is in the document as a whole, to be found by those who search it.
+  const isShort = rowCount * Math.max(4, inSight.length) <= 400
+  const first = isShort ? 0 : Math.max(0, Math.floor(top) - overscan)
+  const last = isShort ? rowCount : Math.min(rowCount, Math.ceil(top + view / rowHeight) + overscan)
   const rangeKey = `${first} ${last} ${rowCount}`
   const range = useRef(onRange)
   range.current = onRange

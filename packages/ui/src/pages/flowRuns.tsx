@@ -1,7 +1,7 @@
 import type { FlowRun, FlowRunPage } from "@effect-prefect/ui-api/Models"
 import * as Effect from "effect/Effect"
 import * as Semaphore from "effect/Semaphore"
-import { useEffect, useState } from "preact/hooks"
+import { useEffect, useRef, useState } from "preact/hooks"
 import { client } from "../api.ts"
 import { useQuery } from "../data.ts"
 import { type Column, Grid } from "../grid.tsx"
@@ -9,18 +9,27 @@ import { Heading } from "../layout.tsx"
 import { Alert, CountsBar, Duration, Empty, Loading, StateText, Time } from "../parts.tsx"
 import { href, navigate, setQuery, useAddress } from "../router.ts"
 import { allNames, isFinished, nameOf } from "../states.ts"
-import { plural, visible } from "../text.ts"
+import { plural, short, visible } from "../text.ts"
 
 const pageSize = 50
 const oneByOne = Semaphore.makeUnsafe(3)
 
 /** The task runs of a flow run by state, asked for when its row is in sight. */
 const RunCounts = ({ run }: { readonly run: FlowRun }) => {
+  const room = useRef<HTMLSpanElement>(null)
+  const [isSeen, see] = useState(false)
+  useEffect(() => {
+    const observer = new IntersectionObserver((entries) => {
+      if (entries.some(({ isIntersecting }) => isIntersecting)) see(true)
+    })
+    if (room.current !== null) observer.observe(room.current)
+    return () => observer.disconnect()
+  }, [])
   const { data } = useQuery(
-    `counts ${run.flow_run_id} ${nameOf(run.state)}`,
+    isSeen ? `counts ${run.flow_run_id} ${nameOf(run.state)}` : null,
     () => Semaphore.withPermit(oneByOne)(client.flowRuns.counts({ params: { id: run.flow_run_id } }))
   )
-  if (data === undefined) return <span class="bar-room" />
+  if (data === undefined) return <span ref={room} class="bar-room" />
   return data.total === 0
     ? <span class="none">no task runs</span>
     : <CountsBar states={data.states} total={data.total} />
@@ -122,7 +131,7 @@ export const Select = ({ label, name, options, value }: {
       value={value}
       onChange={(event) => setQuery({ [name]: event.currentTarget.value, page: null }, {})}
     >
-      {options.map(([value, text]) => <option key={value} value={value}>{text}</option>)}
+      {options.map(([value, text]) => <option key={value} value={value}>{short(text, 80)}</option>)}
     </select>
   </label>
 )

@@ -112,7 +112,7 @@ export const make = Effect.fnUntraced(function*(limits: Limits) {
   const options = yield* ResultOptions
   const host: Host = yield* Effect.acquireRelease(
     Effect.sync(() => makeHost(Math.max(512, Math.ceil(limits.cacheBytes / 2 ** 20) * 4))),
-    (host) => Effect.promise(() => host.close())
+    (host) => Effect.sync(() => host.close())
   )
   const permits = yield* Semaphore.make(limits.loads)
   const entries = new Map<string, Entry>()
