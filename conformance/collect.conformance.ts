@@ -151,8 +151,13 @@ const objectStores = {
       place: "s3://tables/some/table",
       flags: ["--s3-endpoint", url],
       env: { AWS_ACCESS_KEY_ID: "testing", AWS_SECRET_ACCESS_KEY: "testing", AWS_REGION: "us-east-1" },
-      read: async (name: string) =>
-        Buffer.from(await (await fetch(`${url}/tables/some/table/${name}`)).arrayBuffer()).toString("base64")
+      read: async (name: string) => {
+        const { GetObjectCommand, S3Client } = await import("@aws-sdk/client-s3")
+        const credentials = { accessKeyId: "testing", secretAccessKey: "testing" }
+        const client = new S3Client({ endpoint: url, region: "us-east-1", credentials, forcePathStyle: true })
+        const { Body } = await client.send(new GetObjectCommand({ Bucket: "tables", Key: `some/table/${name}` }))
+        return await Body!.transformToString("base64")
+      }
     }
   },
   Azurite: async () => {

@@ -6,30 +6,16 @@ import * as CollectOutput from "@effect-prefect/collect/CollectOutput"
 import * as CollectWorkflow from "@effect-prefect/collect/CollectWorkflow"
 import type { ResultStorage } from "@effect-prefect/results/ResultStorage"
 import { assert, describe, it } from "@effect/vitest"
-import { PGLiteSocketServer } from "@electric-sql/pglite-socket"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
-import * as Redacted from "effect/Redacted"
+import type * as Redacted from "effect/Redacted"
 import { SqlClient } from "effect/sql/SqlClient"
 import * as WorkflowEngine from "effect/workflow/WorkflowEngine"
-import { scopedPglite } from "../../server/test/support/pglite.ts"
+import { startDatabase } from "./support/database.ts"
 import { json, mapped, parts, places, single, storage, tables, text, unavailable, world } from "./support/world.ts"
 
 type Files = Map<string, Uint8Array>
-
-const startDatabase = Effect.gen(function*() {
-  const database = yield* scopedPglite
-  const server = yield* Effect.acquireRelease(
-    Effect.promise(async () => {
-      const server = new PGLiteSocketServer({ db: database, host: "127.0.0.1", port: 0, maxConnections: 20 })
-      await server.start()
-      return server
-    }),
-    (server) => Effect.promise(() => server.stop())
-  )
-  return Redacted.make(`postgresql://postgres@${server.getServerConn()}/postgres`)
-})
 
 const data = tables({
   first: [single("first", "a-1"), mapped("first", "b-1", 9)],
@@ -69,7 +55,7 @@ const quiet = Effect.gen(function*() {
 describe("a cluster", () => {
   it.live("gives the bytes of one quiet run, and says how far it has come", () =>
     Effect.gen(function*() {
-      const url = yield* startDatabase
+      const { url } = yield* startDatabase
       const files: Files = new Map()
       const seen: Array<CollectCluster.Progress> = []
       // As the command does: tables that several make at once, and PGlite, which mixes up many connections now and then.
@@ -104,7 +90,7 @@ describe("a cluster", () => {
 
   it.live("ends with the parts that failed, and the next start tries them again", () =>
     Effect.gen(function*() {
-      const url = yield* startDatabase
+      const { url } = yield* startDatabase
       const files: Files = new Map()
       const broken = storage((location) => location.includes("/4.") ? unavailable(location) : json({ at: location }))
       const failing = { url, files, storage: broken.layer }
@@ -127,7 +113,7 @@ describe("a cluster", () => {
 
   it.live("with allowFailed ends with a manifest that lists them", () =>
     Effect.gen(function*() {
-      const url = yield* startDatabase
+      const { url } = yield* startDatabase
       const files: Files = new Map()
       const broken = storage((location) => location.includes("/4.") ? unavailable(location) : json({ at: location }))
       const failing = { url, files, storage: broken.layer }
@@ -141,7 +127,7 @@ describe("a cluster", () => {
 
   it.live("a worker that may not read what the plan needs takes no part", () =>
     Effect.gen(function*() {
-      const url = yield* startDatabase
+      const { url } = yield* startDatabase
       const files: Files = new Map()
       const starter = yield* Effect.forkScoped(start({ url, files }))
       const denied = storage()
@@ -163,7 +149,7 @@ describe("a cluster", () => {
 
   it.live("a job whose output is not there is left out, and others are served", () =>
     Effect.gen(function*() {
-      const url = yield* startDatabase
+      const { url } = yield* startDatabase
       const gone: Files = new Map()
       const files: Files = new Map()
       const abandoned = yield* Effect.forkScoped(start({ url, files: gone }, { place: "gone" }))
@@ -185,7 +171,7 @@ describe("a cluster", () => {
 describe("the workflow", () => {
   it.live("enqueues, waits for the workers, and ends with the manifest", () =>
     Effect.gen(function*() {
-      const url = yield* startDatabase
+      const { url } = yield* startDatabase
       const files: Files = new Map()
       const { plan } = yield* Collect.start(options).pipe(Effect.provide(services({ url, files })))
       const payload = { job: plan.job, place: "memory" }

@@ -15,7 +15,7 @@ import { collectProgress } from "../internal/collectProgress.ts"
 import { CommandFailed, UsageError } from "../internal/errors.ts"
 import type { InputsOf } from "../internal/lazyHandler.ts"
 import { Output } from "../internal/output.ts"
-import { outputOf, placeProblem, sharedPlace } from "../internal/place.ts"
+import { isTable, outputOf, placeProblem, sharedPlace, shownPlace } from "../internal/place.ts"
 import * as References from "../internal/references.ts"
 import * as Render from "../internal/render.ts"
 import { complain } from "../internal/terminal.ts"
@@ -132,6 +132,11 @@ export const collect = Effect.fnUntraced(function*(flags: Flags) {
   const place = flags.output.value
   const problem = placeProblem(place)
   if (problem !== undefined) return yield* usage(`--output: ${problem}`)
+  // A table takes rows: they come to it as lines.
+  const format = isTable(place) ? { format: "jsonl", compression: "none" } as const : {
+    format: flags.format,
+    compression: Option.getOrUndefined(flags.compression)
+  }
   const partRows = yield* partRowsOf(flags)
   const slots = yield* Services.positive("slots", flags.slots)
   const maxAttempts = yield* Services.positive("max-attempts", flags.maxAttempts)
@@ -142,10 +147,16 @@ export const collect = Effect.fnUntraced(function*(flags: Flags) {
   if (cluster !== undefined && Option.isSome(flags.processes)) {
     return yield* usage("--processes is for one machine; on a cluster start more workers")
   }
+  if (cluster !== undefined && shownPlace(place) !== place) {
+    return yield* usage(
+      "with --cluster the place is stored in the cluster's database: leave the password out of it, and let the server trust " +
+        "the workers or give each PGPASSWORD"
+    )
+  }
   const progress = yield* collectProgress(flags.json)
   const planned = Effect.map(selectionOf(flags), (selection) => ({
     selection,
-    output: { format: flags.format, compression: Option.getOrUndefined(flags.compression), partRows, columns },
+    output: { ...format, partRows, columns },
     infer,
     allowUnfinished: flags.allowUnfinished,
     allowFailed: flags.allowFailed,
@@ -194,7 +205,7 @@ export const collect = Effect.fnUntraced(function*(flags: Flags) {
       JSON.stringify({
         type: "collection",
         job: plan.job,
-        output: place,
+        output: shownPlace(place),
         complete: manifest.complete,
         parts: plan.parts.length,
         rows,
@@ -213,7 +224,7 @@ export const collect = Effect.fnUntraced(function*(flags: Flags) {
     ...(failed.length === 0 ? [] : [`${count(failed.length, "part")} failed`])
   ]
   yield* stdout.write(
-    `${place}: ${count(rows, "row")} in ${count(plan.parts.length, "part")}${
+    `${shownPlace(place)}: ${count(rows, "row")} in ${count(plan.parts.length, "part")}${
       notes.length === 0 ? "" : ` (${notes.join("; ")})`
     }\n`
   )
@@ -347,11 +358,13 @@ export const verify = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.
     )
   }
   if (found.issueCount > 0) {
-    return yield* new CommandFailed({ message: `${flags.place}: ${count(found.issueCount, "problem")}` })
+    return yield* new CommandFailed({ message: `${shownPlace(flags.place)}: ${count(found.issueCount, "problem")}` })
   }
   if (!flags.json) {
     yield* stdout.write(
-      `${flags.place}: ${count(found.rows, "row")} in ${count(found.parts, "part")}: nothing is missing or changed\n`
+      `${shownPlace(flags.place)}: ${count(found.rows, "row")} in ${
+        count(found.parts, "part")
+      }: nothing is missing or changed\n`
     )
   }
 })

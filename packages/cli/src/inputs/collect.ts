@@ -39,7 +39,8 @@ export const collect = {
   ...selection,
   output: Flag.String("output").pipe(
     Flag.withDescription(
-      "Where the parts go: a folder, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or azure://CONTAINER/PREFIX"
+      "Where the parts go: a folder, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, azure://CONTAINER/PREFIX or " +
+        "postgresql://user@host/database?table=NAME"
     ),
     Flag.withMetavar("PLACE"),
     Flag.optional

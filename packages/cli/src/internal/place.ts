@@ -3,6 +3,7 @@ import * as CollectOutput from "@effect-prefect/collect/CollectOutput"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
 import { resolve } from "node:path"
 
 type Output = Layer.Layer<CollectOutput.CollectOutput, CollectError>
@@ -14,6 +15,24 @@ const refused = (detail: string): Output =>
 
 const loaded = (module: () => Promise<Output>): Output => Layer.unwrap(Effect.promise(module))
 
+/** Whether a place is a table of a Postgres. */
+export const isTable = (place: string): boolean => /^postgres(ql)?:\/\//i.test(place)
+
+/** The URL of a table's database, and the table. */
+const tableOf = (place: string): { readonly url: string; readonly table: string } | undefined => {
+  try {
+    const url = new URL(place)
+    const table = url.searchParams.get("table")
+    url.searchParams.delete("table")
+    return table === null || table === "" ? undefined : { url: url.href, table }
+  } catch {
+    return undefined
+  }
+}
+
+/** A place as it is shown to people: without a password. */
+export const shownPlace = (place: string): string => place.replace(/^([a-z]+:\/\/[^/@:]*):[^@/]*@/i, "$1@")
+
 /** Why a text names no place that can be collected to. */
 export const placeProblem = (place: string): string | undefined => {
   const found = url.exec(place)
@@ -23,8 +42,11 @@ export const placeProblem = (place: string): string | undefined => {
       : undefined
   }
   const [, scheme = "", bucket] = found
+  if (isTable(place)) {
+    return tableOf(place) === undefined ? "name the table: postgresql://user@host/database?table=NAME" : undefined
+  }
   if (!["s3", "gs", "azure"].includes(scheme.toLowerCase())) {
-    return `${scheme}:// is no place to collect to: give a folder, s3://, gs:// or azure://`
+    return `${scheme}:// is no place to collect to: give a folder, s3://, gs://, azure:// or postgresql://`
   }
   return bucket === "" ? `${scheme}:// names no bucket: give ${scheme}://BUCKET/PREFIX` : undefined
 }
@@ -33,6 +55,14 @@ export const placeProblem = (place: string): string | undefined => {
 export const outputOf = (place: string, s3Endpoint: Option.Option<string>): Output => {
   const problem = placeProblem(place)
   if (problem !== undefined) return refused(problem)
+  const table = isTable(place) ? tableOf(place) : undefined
+  if (table !== undefined) {
+    return loaded(() =>
+      import("@effect-prefect/collect/PostgresOutput").then((_) =>
+        _.layer({ url: Redacted.make(table.url), table: table.table })
+      )
+    )
+  }
   const [, scheme, bucket = "", prefix] = url.exec(place) ?? []
   switch (scheme?.toLowerCase()) {
     case "s3": {

@@ -1,0 +1,309 @@
+/**
+ * `PostgresOutput`: a collection as the rows of a Postgres table.
+ *
+ * Beside the table T there are `T_parts`, whose primary key makes each part's rows appear exactly once, and `T_files`, which
+ * holds the plan, the records and the manifest. A part's rows and its entry in `T_parts` are one transaction.
+ *
+ * The parts must be JSON Lines without compression: they are what is turned into rows. Needs the package `@effect/sql-pg`.
+ *
+ * @since 0.1.0
+ */
+import * as PgClient from "@effect/sql-pg/PgClient"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import { SqlClient } from "effect/sql/SqlClient"
+import type { SqlError } from "effect/sql/SqlError"
+import * as Stream from "effect/Stream"
+import { CollectError, OutputUnavailable, Unsupported } from "./CollectError.ts"
+import { CollectOutput, digestOf, type Output } from "./CollectOutput.ts"
+import type { Column } from "./CollectPlan.ts"
+import { planName } from "./CollectPlan.ts"
+
+/**
+ * Where the collection goes.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface Options {
+  /** `postgresql://user:password@host:port/database`. */
+  readonly url: Redacted.Redacted
+  /** The table, with its schema when that is not in the search path: letters, digits and `_`. */
+  readonly table: string
+}
+
+/** Rows that one statement inserts. */
+const batchRows = 1000
+
+const identifier = /^(?:[A-Za-z_][A-Za-z0-9_]{0,62}\.)?[A-Za-z_][A-Za-z0-9_]{0,54}$/
+
+const types: Record<Column["type"], string> = {
+  int64: "bigint",
+  double: "double precision",
+  bool: "boolean",
+  string: "text",
+  timestamp: "timestamptz"
+}
+
+interface Line {
+  readonly flow_run_id: string
+  readonly task_run_id: string
+  readonly task_slug: string | null
+  readonly map_index: number
+  readonly state: string
+  readonly mapped_children?: number
+  readonly outcome?: {
+    readonly value?: unknown
+    readonly error?: { readonly reason: string; readonly message: string }
+  }
+  readonly [typed: `v.${string}`]: unknown
+}
+
+/** Postgres keeps no NUL in a text. */
+const withoutNul = (text: string): string => text.replaceAll("\0", "")
+
+/**
+ * The text of the value in a line, as it stands there: parsing it could lose digits. Typed columns follow the outcome, and
+ * as many members as there are of them are cut off from the end.
+ */
+const valueText = (text: string, line: Line, typed: ReadonlyArray<Column>): string | null => {
+  if (line.outcome === undefined || !("value" in line.outcome)) return null
+  const mark = `,"outcome":{"value":`
+  const tail = typed.map(({ name }) => `,${JSON.stringify(`v.${name}`)}:`).join("").length
+  const values = typed.reduce((length, { name, type }) => {
+    const value = line[`v.${name}`]
+    return length + (type === "int64" && value !== null ? int64Length(text, name) : JSON.stringify(value).length)
+  }, 0)
+  return text.slice(text.indexOf(mark) + mark.length, text.length - tail - values - 2)
+}
+
+/** An integer column is written with all of its digits, which a number may not hold. */
+const int64Length = (text: string, name: string): number => {
+  const key = `,${JSON.stringify(`v.${name}`)}:`
+  const start = text.lastIndexOf(key) + key.length
+  return /^-?\d+/.exec(text.slice(start))?.[0].length ?? 0
+}
+
+const make = Effect.fnUntraced(function*(table: string): Effect.fn.Return<Output, CollectError, SqlClient> {
+  if (!identifier.test(table)) {
+    return yield* new CollectError({
+      reason: new Unsupported({ detail: `${JSON.stringify(table)} is not a table name of letters, digits and _` })
+    })
+  }
+  const sql = (yield* SqlClient).withoutTransforms()
+  const name = `table ${table}`
+  const rowsTable = sql(table)
+  const partsTable = sql(`${table}_parts`)
+  const filesTable = sql(`${table}_files`)
+
+  const attempt = <A>(verb: string, effect: Effect.Effect<A, SqlError>): Effect.Effect<A, CollectError> =>
+    Effect.mapError(effect, (error) =>
+      new CollectError({
+        reason: new OutputUnavailable({ output: name, detail: `cannot ${verb} (${error.reason._tag})` })
+      }))
+
+  /** One at a time makes tables: `if not exists` alone fails when two do. */
+  const lock = sql`select pg_advisory_xact_lock(hashtext(${`effect-prefect/${table}`}))`
+
+  const createTables = Effect.gen(function*() {
+    yield* lock
+    yield* sql`create table if not exists ${filesTable} (name text primary key, bytes bytea not null)`
+    yield* sql`create table if not exists ${partsTable} (
+      name text primary key, bytes bigint not null, sha256 text not null, rows bigint not null)`
+  }).pipe(sql.withTransaction)
+
+  /** Whether the tables are not there yet. */
+  const missing = Effect.map(
+    attempt("connect", sql<{ readonly there: boolean }>`select to_regclass(${`${table}_files`}) is not null as there`),
+    ([row]) => row?.there !== true
+  )
+
+  const isPart = (file: string): boolean => file.startsWith("part-")
+
+  const readFile = (file: string) =>
+    Effect.map(
+      sql<{ readonly hex: string }>`select encode(bytes, 'hex') as hex from ${filesTable} where name = ${file}`,
+      ([row]) => row === undefined ? undefined : Buffer.from(row.hex, "hex")
+    )
+
+  const columns = Effect.map(readFile(planName), (bytes): ReadonlyArray<Column> =>
+    bytes === undefined
+      ? []
+      : (JSON.parse(bytes.toString("utf8")) as { readonly output: { readonly columns: ReadonlyArray<Column> } }).output
+        .columns)
+
+  const literal = (text: string) => sql.literal(`"${text.replaceAll(`"`, `""`)}"`)
+
+  const insertPart = (file: string, bytes: Buffer) =>
+    Effect.gen(function*() {
+      const typed = yield* columns
+      const definitions = typed.map((column) => `, "${`v.${column.name}`.replaceAll(`"`, `""`)}" ${types[column.type]}`)
+        .join("")
+      const [known] = yield* sql<{ readonly there: boolean }>`select to_regclass(${table}) is not null as there`
+      if (known?.there !== true) yield* lock
+      yield* sql`create table if not exists ${rowsTable} (
+        part text not null, row integer not null,
+        flow_run_id text not null, task_run_id text not null, task_slug text, map_index integer not null,
+        state text not null, mapped_children integer, value text, error_reason text, error_message text
+        ${sql.literal(definitions)}, primary key (part, row))`
+      const digest = digestOf(bytes)
+      const lines = bytes.toString("utf8").split("\n").filter((line) => line !== "")
+      const added = yield* sql`
+        insert into ${partsTable} (name, bytes, sha256, rows)
+        values (${file}, ${digest.bytes}, ${digest.sha256}, ${lines.length})
+        on conflict do nothing returning name`
+      if (added.length === 0) return false
+      const names = typed.map((column) => literal(`v.${column.name}`))
+      for (let start = 0; start < lines.length; start += batchRows) {
+        const batch = lines.slice(start, start + batchRows).map((text, at) => {
+          const line = JSON.parse(text) as Line
+          return {
+            row: start + at,
+            flow_run_id: line.flow_run_id,
+            task_run_id: line.task_run_id,
+            task_slug: line.task_slug === null ? null : withoutNul(line.task_slug),
+            map_index: line.map_index,
+            state: withoutNul(line.state),
+            mapped_children: line.mapped_children ?? null,
+            value: valueText(text, line, typed),
+            error_reason: line.outcome?.error?.reason ?? null,
+            error_message: line.outcome?.error === undefined ? null : withoutNul(line.outcome.error.message),
+            ...Object.fromEntries(typed.map((column) => {
+              const value = line[`v.${column.name}`] ?? null
+              return [`v.${column.name}`, typeof value === "string" ? withoutNul(value) : value]
+            }))
+          }
+        })
+        const more = names.length === 0 ? sql.literal("") : sql`, ${sql.csv(names)}`
+        yield* sql`
+          insert into ${rowsTable} (part, row, flow_run_id, task_run_id, task_slug, map_index, state, mapped_children,
+            value, error_reason, error_message ${more})
+          select ${file}, row, flow_run_id, task_run_id, task_slug, map_index, state, mapped_children,
+            value, error_reason, error_message ${more}
+          from json_to_recordset(${JSON.stringify(batch)}::json) as given (
+            row integer, flow_run_id text, task_run_id text, task_slug text, map_index integer, state text,
+            mapped_children integer, value text, error_reason text, error_message text ${sql.literal(definitions)})`
+      }
+      return true
+    }).pipe(sql.withTransaction)
+
+  return {
+    name,
+    prepare: () => attempt("create the tables", createTables),
+    create: (file, body) =>
+      Effect.flatMap(Stream.runCollect(body), (chunks) => {
+        const bytes = Buffer.concat(chunks)
+        const isNew = isPart(file)
+          ? file.endsWith(".jsonl")
+            ? attempt(`write ${file}`, insertPart(file, bytes))
+            : Effect.fail(
+              new CollectError({
+                reason: new Unsupported({ detail: "a Postgres table takes JSON Lines without compression" })
+              })
+            )
+          : Effect.map(
+            attempt(
+              `write ${file}`,
+              sql`insert into ${filesTable} (name, bytes) values (${file}, decode(${bytes.toString("hex")}, 'hex'))
+                on conflict do nothing returning name`
+            ),
+            (rows) => rows.length > 0
+          )
+        return Effect.map(isNew, (isNew) => ({ isNew, ...digestOf(bytes) }))
+      }),
+    read: (file) =>
+      Effect.gen(function*() {
+        if (yield* missing) return undefined
+        if (!isPart(file)) return yield* attempt(`read ${file}`, readFile(file))
+        const rows = yield* attempt(
+          `read ${file}`,
+          sql<
+            {
+              readonly map_index: number
+              readonly mapped_children: number | null
+              readonly error_reason: string | null
+            }
+          >`
+            select map_index, mapped_children, error_reason from ${rowsTable} where part = ${file} order by row`
+        )
+        // As much of each line as what it comes to depends on.
+        return Buffer.from(
+          rows.map((row) =>
+            `${
+              JSON.stringify(
+                row.mapped_children !== null
+                  ? { map_index: row.map_index, mapped_children: row.mapped_children }
+                  : row.error_reason === null
+                  ? { map_index: row.map_index, outcome: { value: null } }
+                  : { map_index: row.map_index, outcome: { error: { reason: row.error_reason } } }
+              )
+            }\n`
+          ).join("")
+        )
+      }),
+    digest: (file) =>
+      Effect.gen(function*() {
+        if (yield* missing) return undefined
+        if (!isPart(file)) {
+          const bytes = yield* attempt(`read ${file}`, readFile(file))
+          return bytes === undefined ? undefined : digestOf(bytes)
+        }
+        const [row] = yield* attempt(
+          `read ${file}`,
+          sql<{ readonly bytes: number; readonly sha256: string }>`
+            select bytes::float8 as bytes, sha256 from ${partsTable} where name = ${file}`
+        )
+        return row
+      }),
+    list: (folder) =>
+      Stream.unwrap(Effect.gen(function*() {
+        if (yield* missing) return Stream.empty
+        const rows = yield* attempt(
+          "list files",
+          sql<{ readonly name: string }>`
+            select name from ${filesTable} union all select name from ${partsTable}`
+        )
+        return Stream.fromIterable(
+          rows.map((row) => row.name).filter((file) =>
+            file.startsWith(folder) && !file.slice(folder.length).includes("/")
+          )
+        )
+      })),
+    finish: Effect.void
+  }
+})
+
+/**
+ * A collection as the rows of a table. The tables are made when they are not there.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = (options: Options): Layer.Layer<CollectOutput, CollectError> =>
+  Layer.effect(CollectOutput, Effect.map(make(options.table), CollectOutput.of)).pipe(
+    Layer.provide(Layer.catch(
+      PgClient.layer({
+        url: options.url,
+        ...(process.env["PGPASSWORD"] === undefined || new URL(Redacted.value(options.url)).password !== ""
+          ? {}
+          : { password: Redacted.make(process.env["PGPASSWORD"]) }),
+        maxConnections: 4,
+        connectTimeout: "10 seconds",
+        applicationName: "effect-prefect collect",
+        prepare: false
+      }),
+      () =>
+        Layer.effect(
+          SqlClient,
+          Effect.fail(
+            new CollectError({
+              reason: new OutputUnavailable({
+                output: `table ${options.table}`,
+                detail: "its Postgres does not answer, or refuses"
+              })
+            })
+          )
+        )
+    ))
+  )

@@ -1,0 +1,97 @@
+/** A collection as the rows of a Postgres table: here PGlite, over its socket. */
+import * as Collect from "@effect-prefect/collect/Collect"
+import { CollectOutput } from "@effect-prefect/collect/CollectOutput"
+import * as PostgresOutput from "@effect-prefect/collect/PostgresOutput"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import * as Stream from "effect/Stream"
+import { startDatabase } from "./support/database.ts"
+import { json, mapped, notFound, type Options, places, queue, single, storage, tables } from "./support/world.ts"
+
+const data = tables({
+  first: [single("first", "a-1"), mapped("first", "b-1", 7)],
+  second: [single("second", "a-1", { type: "Failed" })]
+})
+
+const options: Options = {
+  selection: { all: true },
+  output: {
+    format: "jsonl",
+    partRows: 3,
+    columns: [{ name: "at", type: "string" }, { name: "n", type: "int64" }, { name: "ok", type: "bool" }]
+  }
+}
+
+/** Values that hold what lines end with, large integers, NUL and quotes. */
+const valueOf = (location: string) => ({
+  at: location,
+  n: Number(/\d+/.exec(location)?.[0] ?? 0),
+  ok: location.includes("1"),
+  odd: `},"v.at":"x"}\u0000\u2028"\\`,
+  deep: { "v.n": [1, { outcome: { value: null } }] }
+})
+
+const read = storage((location) => json(valueOf(location))).layer
+
+const collect = (url: Redacted.Redacted, given = read) =>
+  Collect.run(options).pipe(
+    Effect.provide(PostgresOutput.layer({ url, table: "results" })),
+    Effect.provide(Layer.merge(places(data, new Map(), { storage: given }), queue))
+  )
+
+describe("a table", () => {
+  it.live("has each row once, with typed columns, however often it is collected", () =>
+    Effect.gen(function*() {
+      const { database, url } = yield* startDatabase
+      const query = (sql: string) => Effect.promise(() => database.query(sql)).pipe(Effect.map(({ rows }) => rows))
+      const { manifest } = yield* collect(url)
+      assert.isTrue(manifest.complete)
+      const all = `select * from results order by part, row`
+      const rows = yield* query(all)
+      assert.strictEqual(rows.length, 10)
+      const child = rows.find((row) => (row as { map_index: number }).map_index === 3) as Record<string, unknown>
+      assert.deepInclude(child, {
+        flow_run_id: "first",
+        task_slug: "b-1",
+        state: "Success",
+        mapped_children: null,
+        error_reason: null,
+        "v.at": "/srv/3.json",
+        "v.ok": false
+      })
+      assert.deepStrictEqual(JSON.parse(child["value"] as string), valueOf("/srv/3.json"))
+      assert.strictEqual(Number(child["v.n"]), 3)
+      assert.deepInclude(rows[1], { task_run_id: "first-b-1", mapped_children: 7, value: null })
+      assert.deepInclude(rows.at(-1), { error_reason: "NotPersisted", value: null, "v.at": null })
+
+      // Everything but the rows is lost: they are there already, and count, though the source is another by now.
+      yield* query(`delete from results_files where name like '\\_records/%' or name like '\\_manifest%'`)
+      const again = yield* collect(url, storage(notFound).layer)
+      assert.deepStrictEqual(yield* query(all), rows)
+      assert.deepStrictEqual(again.manifest, manifest)
+      const found = yield* Effect.provide(Collect.verify, PostgresOutput.layer({ url, table: "results" }))
+      assert.deepStrictEqual(found.issues, [])
+    }).pipe(Effect.scoped), 60_000)
+
+  it.live("is told apart from what is none, and takes lines alone", () =>
+    Effect.gen(function*() {
+      const { url } = yield* startDatabase
+      const injected = PostgresOutput.layer({ url, table: `x"; drop table y` })
+      const error = yield* Effect.flip(Effect.provide(Collect.status, injected))
+      assert.strictEqual(error.reason._tag, "Unsupported")
+      const empty = PostgresOutput.layer({ url, table: "nothing" })
+      assert.strictEqual((yield* Effect.flip(Effect.provide(Collect.status, empty))).reason._tag, "NothingToCollect")
+      const refused = yield* Effect.flip(
+        Effect.provide(
+          Effect.flatMap(
+            CollectOutput,
+            (output) => output.create("part-000000.parquet", Stream.make(new Uint8Array(1)))
+          ),
+          empty
+        )
+      )
+      assert.strictEqual(refused.reason._tag, "Unsupported")
+    }).pipe(Effect.scoped), 60_000)
+})
