@@ -208,7 +208,7 @@ export const summarize = (bytes: Uint8Array, output: OutputFormat): Effect.Effec
       })
     } else {
       const module = yield* parquet
-      yield* Effect.tryPromise({ try: () => module.count(bytes, counter), catch: unreadable })
+      yield* Effect.mapError(module.count(bytes, counter), unreadable)
     }
     return counter.summary
   })

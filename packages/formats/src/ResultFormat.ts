@@ -70,6 +70,8 @@ export interface DecodeOptions {
    * guess (`isGuess`) for the values that bytes become. Default: there is memory.
    */
   readonly reserve?: Reserve | undefined
+  /** Only these columns of a Parquet file; other formats are read whole. Default: all. */
+  readonly columns?: ReadonlyArray<string> | undefined
   /** Decoders for the caller's classes. Default: none, so objects are inert. */
   readonly registry?: ClassRegistry.ClassRegistry | undefined
 }
@@ -260,7 +262,7 @@ const layerOf = (bytes: Uint8Array, options: DecodeOptions): Compression | undef
 const tooManyLayers = () => refuse(`it is compressed more than ${maxLayers} times over`)
 
 const loadParquet = (bytes: Uint8Array, options: DecodeOptions): Effect.Effect<unknown, FormatError> =>
-  Effect.tryPromise({ try: () => readParquet(bytes, options.maxBytes), catch: formatError })
+  readParquet(bytes, options.maxBytes, options.columns)
 
 /** Peels compressions off and gives way between and inside of them. */
 const decodeLarge = (bytes: Uint8Array, options: DecodeOptions, layer: number): Effect.Effect<unknown, FormatError> => {
@@ -295,7 +297,7 @@ const decodePlain = (bytes: Uint8Array, options: DecodeOptions): Effect.Effect<u
  * The value of some bytes.
  *
  * All is decoded at once, without a promise, but for two: what is large gives way to others while it is decompressed,
- * and Parquet is read by hyparquet, an optional peer that is loaded when it is first needed.
+ * and Parquet is read by parquet-wasm, an optional peer, in a worker thread.
  *
  * @category decoding
  * @since 0.1.0

@@ -49,7 +49,7 @@ const optional: ReadonlyArray<readonly [name: string, use: string]> = [
   ["@azure/identity", "Azure without an account key"],
   ["@effect/sql-pg", "--database"],
   ["@electric-sql/pglite", "serve --archive"],
-  ["hyparquet", "Parquet"]
+  ["parquet-wasm", "Parquet"]
 ]
 
 const probeLimit = "10 seconds"

@@ -1,4 +1,7 @@
 /** Parquet parts. Loaded when one is written, for it needs an optional peer. */
+import type { FormatError } from "@effect-prefect/formats/FormatError"
+import * as ResultFormat from "@effect-prefect/formats/ResultFormat"
+import type { Table } from "@effect-prefect/formats/Table"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { SchemaElement } from "hyparquet"
@@ -160,19 +163,21 @@ export const encode = <E, R>(
     return Stream.flattenIterable(Stream.concat(groups, Stream.sync(() => [encoder.finish()])))
   })
 
+const counted = ["map_index", "mapped_children", "error_reason"]
+
 /** Counts the rows of a part. */
-export const count = async (bytes: Uint8Array, counter: Counter): Promise<void> => {
-  const { parquetReadObjects } = await import("hyparquet")
-  const rows = await parquetReadObjects({
-    file: bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer,
-    columns: ["map_index", "mapped_children", "error_reason"],
-    compressors: {
-      ZSTD: (input) => zlib.zstdDecompressSync(input),
-      GZIP: (input) => zlib.gunzipSync(input)
+export const count = (bytes: Uint8Array, counter: Counter): Effect.Effect<void, FormatError> =>
+  Effect.map(
+    ResultFormat.decode(bytes, { name: "part.parquet", format: "parquet", maxBytes: maxPartBytes, columns: counted }),
+    (value) => {
+      const table = value as Table
+      const [index, children, reason] = counted.map((name) => table.column(name))
+      for (let row = 0; row < table.numRows; row++) {
+        const failure = reason?.at(row) as string | null
+        counter.add(index?.at(row) as number, failure ?? undefined, failure === null && children?.at(row) === null)
+      }
     }
-  })
-  for (const row of rows) {
-    const failure = row["error_reason"] as string | null
-    counter.add(row["map_index"] as number, failure ?? undefined, failure === null && row["mapped_children"] === null)
-  }
-}
+  )
+
+/** A part of the most rows and the largest values is below this. */
+const maxPartBytes = 4 * 1024 * 1024 * 1024

@@ -11,7 +11,7 @@ import * as zlib from "node:zlib"
 import { type ColumnParts, type Table } from "../../Table.ts"
 import { unlz4FrameSteps } from "../compression/lz4.ts"
 import { FlatTable } from "../flatbuffer.ts"
-import { arrange, readPandasMetadata } from "../pandasMetadata.ts"
+import { arrange, type PandasMetadata, readPandasMetadata } from "../pandasMetadata.ts"
 import { Refusal, refuse, tooLarge } from "../refusal.ts"
 import type { Steps } from "../steps.ts"
 import { readFeather1 } from "./feather1.ts"
@@ -101,6 +101,8 @@ interface Batch {
   readonly batch: FlatTable
   readonly codec: number | undefined
   readonly body: Uint8Array
+  /** The version of the format, as Schema.fbs numbers it: 3 is version 4, 4 is version 5. */
+  readonly version: number
 }
 
 /** What is left of the limits: bytes of decompressed buffers, and values, which may take no bytes at all. */
@@ -114,7 +116,7 @@ interface Budget {
 
 /** Gives the vectors of some fields the nodes and buffers of a batch, in order. */
 function* readVectors(
-  { batch, body, codec }: Batch,
+  { batch, body, codec, version }: Batch,
   fields: ReadonlyArray<Field>,
   dictionaries: ReadonlyMap<number, Vector>,
   budget: Budget
@@ -140,6 +142,7 @@ function* readVectors(
   }
   const cursor = {
     dictionaries,
+    unionsHaveBitmaps: version < 4,
     node: () => {
       if (next.node >= nodes.length) damaged("a batch has too few nodes")
       const at = nodes.start + next.node++ * 16
@@ -223,7 +226,7 @@ const partsOf = (field: Field, column: Vector, dictionaries: ReadonlyMap<number,
   const dictionary = field.dictionary === null ? undefined : dictionaries.get(field.dictionary.id)
   return {
     name: field.name,
-    kind: kinds[field.type] ?? "object",
+    kind: field.extension === "arrow.uuid" ? "object" : kinds[field.type] ?? "object",
     length: column.length,
     at: column.at,
     unit: field.unit as TimeUnit | null,
@@ -233,7 +236,15 @@ const partsOf = (field: Field, column: Vector, dictionaries: ReadonlyMap<number,
   }
 }
 
-function* readIpc(bytes: Uint8Array, maxBytes: number, canWait: boolean): Steps<Table> {
+/** What a file that is read through Arrow says beside the schema of the stream. */
+export interface Beside {
+  /** The value of its key `pandas`. */
+  readonly pandas: string | null
+  /** Makes another column of what it says of one. */
+  readonly adjust: ((part: ColumnParts, pandas: PandasMetadata) => ColumnParts) | undefined
+}
+
+function* readIpc(bytes: Uint8Array, maxBytes: number, canWait: boolean, beside?: Beside): Steps<Table> {
   const budget: Budget = { bytes: maxBytes, values: maxBytes, max: maxBytes, canWait }
   const dictionaries = new Map<number, Vector>()
   const chunks: Array<Array<Vector>> = []
@@ -256,8 +267,9 @@ function* readIpc(bytes: Uint8Array, maxBytes: number, canWait: boolean): Steps<
     if (batch === null) continue
     if (schema === null) damaged("a batch comes before the schema")
     const codec = codecOf(root, batch)
+    const version = root.int16(0, 0)
     if (kind === 3) {
-      const vectors = yield* readVectors({ batch, codec, body }, fields, dictionaries, budget)
+      const vectors = yield* readVectors({ batch, codec, body, version }, fields, dictionaries, budget)
       const length = batch.int64(0)
       if (vectors.some((vector) => vector.length !== length)) damaged("its columns differ in length")
       if (!(length >= 0 && (numRows += length) <= maxBytes)) tooLarge(maxBytes)
@@ -266,7 +278,7 @@ function* readIpc(bytes: Uint8Array, maxBytes: number, canWait: boolean): Steps<
       const dictionary = root.table(2)!
       const id = dictionary.int64(0)
       const field = dictionaryTypes.get(id) ?? damaged("a dictionary is of no column")
-      const values = (yield* readVectors({ batch, codec, body }, [field], dictionaries, budget))[0]!
+      const values = (yield* readVectors({ batch, codec, body, version }, [field], dictionaries, budget))[0]!
       const before = dictionary.uint8(2) === 1 ? dictionaries.get(id) : undefined
       dictionaries.set(id, before === undefined ? values : concat([before, values]))
     }
@@ -275,14 +287,16 @@ function* readIpc(bytes: Uint8Array, maxBytes: number, canWait: boolean): Steps<
   const parts = fields.map((field, i) =>
     partsOf(field, concat(chunks.map((chunk) => chunk[i] ?? damaged("a column is missing"))), dictionaries)
   )
-  return arrange(parts, numRows, readPandasMetadata(metadataOf(schema, 2, "pandas")))
+  const pandas = readPandasMetadata(beside === undefined ? metadataOf(schema, 2, "pandas") : beside.pandas)
+  const { adjust } = beside ?? {}
+  return arrange(adjust === undefined ? parts : parts.map((part) => adjust(part, pandas)), numRows, pandas)
 }
 
 /** The table of Arrow bytes of any of the three kinds; without `canWait` no step is a promise. */
-export function* readFeather(bytes: Uint8Array, maxBytes: number, canWait = true): Steps<Table> {
+export function* readFeather(bytes: Uint8Array, maxBytes: number, canWait = true, beside?: Beside): Steps<Table> {
   try {
     if (Buffer.from(bytes.subarray(0, 4)).toString("latin1") === "FEA1") return readFeather1(bytes, maxBytes)
-    return yield* readIpc(bytes, maxBytes, canWait)
+    return yield* readIpc(bytes, maxBytes, canWait, beside)
   } catch (error) {
     if (error instanceof Refusal) throw error
     // What points outside of the bytes is a RangeError of a DataView.

@@ -1,6 +1,6 @@
 // Measured: bench/formats.bench.ts
 /** The columns of an Arrow record batch: the layouts of the Arrow columnar format, one for each type. */
-import type { TimeUnit } from "@effect-prefect/pickle"
+import { type TimeUnit, UUID } from "@effect-prefect/pickle"
 import { dateCell, decimalCell, integerCell, timeCell, timedeltaCell, timestampCell, zoneFromName } from "../cells.ts"
 import type { FlatTable } from "../flatbuffer.ts"
 import { refuse } from "../refusal.ts"
@@ -27,6 +27,8 @@ export interface Field {
   readonly typeIds: ReadonlyArray<number>
   readonly children: ReadonlyArray<Field>
   readonly dictionary: { readonly id: number; readonly index: Field; readonly isOrdered: boolean } | null
+  /** The name of an extension type, e.g. `arrow.uuid`. */
+  readonly extension: string | null
 }
 
 const units: ReadonlyArray<TimeUnit> = ["s", "ms", "us", "ns"]
@@ -43,7 +45,8 @@ const plainField = (name: string, type: number): Field => ({
   scale: 0,
   typeIds: [],
   children: [],
-  dictionary: null
+  dictionary: null,
+  extension: null
 })
 
 const integerField = (table: FlatTable | null): Field => ({
@@ -93,9 +96,11 @@ export const readField = (table: FlatTable, depth = 0): Field => {
   const type = table.table(3)
   const children = table.tables(5).map((child) => readField(child, depth + 1))
   const encoding = table.table(4)
+  const extension = table.tables(6).find((entry) => entry.string(0) === "ARROW:extension:name")?.string(1) ?? null
   return {
     ...(type === null ? plain : typed(plain, type)),
     children,
+    extension,
     dictionary: encoding === null
       ? null
       : { id: encoding.int64(0), index: integerField(encoding.table(1)), isOrdered: encoding.uint8(2) === 1 }
@@ -104,6 +109,8 @@ export const readField = (table: FlatTable, depth = 0): Field => {
 
 /** Where the next of what a batch has comes from. */
 export interface Cursor {
+  /** Before version 5 of the format a union had a bitmap of its own. */
+  readonly unionsHaveBitmaps: boolean
   readonly dictionaries: ReadonlyMap<number, Vector>
   readonly node: () => { readonly length: number; readonly nullCount: number }
   readonly buffer: () => Uint8Array
@@ -181,6 +188,11 @@ const decimals = (view: DataView, width: number, scale: number) => (row: number)
   return decimalCell(BigInt.asIntN(width * 8, value), scale)
 }
 
+const uuidOf = (bytes: Uint8Array, at: number): UUID => {
+  const digits = Buffer.from(bytes.buffer, bytes.byteOffset + at, 16).toString("hex")
+  return new UUID(digits.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5"))
+}
+
 /** The value of a row, for the types whose values all have the same size. */
 const fixedReader = (field: Field, values: Uint8Array, width: number): (row: number) => unknown => {
   const view = viewOf(values)
@@ -223,7 +235,9 @@ const fixedReader = (field: Field, values: Uint8Array, width: number): (row: num
           integerCell(view.getBigInt64(row * 16 + 8, true))
         ]
     default:
-      return (row) => values.slice(row * width, (row + 1) * width)
+      return field.extension === "arrow.uuid" && width === 16
+        ? (row) => uuidOf(values, row * 16)
+        : (row) => values.slice(row * width, (row + 1) * width)
   }
 }
 
@@ -347,7 +361,8 @@ const variableReader = (field: Field, length: number, cursor: Cursor): (row: num
   }
 }
 
-const union = (field: Field, length: number, cursor: Cursor): (row: number) => unknown => {
+const union = (field: Field, length: number, nullCount: number, cursor: Cursor): (row: number) => unknown => {
+  const isValid = cursor.unionsHaveBitmaps ? validityOf(cursor.buffer(), length, nullCount) : () => true
   const ids = cursor.buffer()
   need(ids, length)
   const isDense = field.scale === 1
@@ -357,6 +372,7 @@ const union = (field: Field, length: number, cursor: Cursor): (row: number) => u
   const vectors = field.children.map((child) => buildVector(child, cursor))
   const positions = new Map(vectors.map((vector, i) => [field.typeIds[i] ?? i, vector]))
   return (row) => {
+    if (!isValid(row)) return null
     const vector = positions.get(ids[row]!) ?? damaged("a union has no such type")
     const at = isDense ? view.getInt32(row * 4, true) : row
     return at >= 0 && at < vector.length ? vector.at(at) : damaged("a value lies outside of its column")
@@ -389,18 +405,20 @@ export const buildVector = (field: Field, cursor: Cursor): Vector => {
     need(indices, length * width)
     const read = integers(viewOf(indices), width, index.isSigned)
     const { dictionaries } = cursor
+    // A later batch may replace it; in a file it may also come after the batch.
+    const known = dictionaries.get(id)
     return {
       length,
       at: (row) => {
         if (!isValid(row)) return null
-        const dictionary = dictionaries.get(id)
+        const dictionary = known ?? dictionaries.get(id)
         const at = Number(read(row))
         return dictionary !== undefined && at >= 0 && at < dictionary.length ? dictionary.at(at) : null
       }
     }
   }
   if (field.type === 1) return { length, at: () => null }
-  if (field.type === 14) return { length, at: union(field, length, cursor) }
+  if (field.type === 14) return { length, at: union(field, length, nullCount, cursor) }
   if (field.type === 22) return { length, at: runEnds(field, cursor) }
   const isValid = validityOf(cursor.buffer(), length, nullCount)
   const width = widthOf(field)

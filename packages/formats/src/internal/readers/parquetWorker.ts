@@ -1,0 +1,105 @@
+/**
+ * The worker thread that reads Parquet: parquet-wasm cannot give way, and what damage makes it do ends with its thread.
+ *
+ * A file is read into an Arrow stream, which the thread that asked decodes.
+ */
+import { type MessagePort, parentPort } from "node:worker_threads"
+import type { ParquetFile, ParquetMetaData } from "parquet-wasm"
+
+export interface Request {
+  readonly bytes: Uint8Array
+  readonly maxBytes: number
+  /** Only these columns. */
+  readonly columns: ReadonlyArray<string> | undefined
+}
+
+export type Answer =
+  | {
+    readonly _tag: "Stream"
+    readonly bytes: Uint8Array
+    /** The Arrow schema that pyarrow and others keep beside Parquet's own, as base64. */
+    readonly arrowSchema: string | null
+    /** What pandas wrote beside its columns. */
+    readonly pandas: string | null
+  }
+  | { readonly _tag: "TooLarge" }
+  | { readonly _tag: "Damaged"; readonly detail: string }
+  | { readonly _tag: "Missing" }
+
+/** What a file says that its columns come to: bytes, or values, which may take no bytes at all. */
+const claimed = (metadata: ParquetMetaData, columns: ReadonlyArray<string> | undefined): number => {
+  let size = 0
+  for (const group of metadata.rowGroups()) {
+    for (const column of group.columns()) {
+      if (column.filePath() !== undefined) return Number.NaN
+      if (columns !== undefined && !columns.includes(column.columnPath()[0] ?? "")) continue
+      size += Math.max(column.uncompressedSize(), column.numValues())
+    }
+  }
+  return size
+}
+
+/** The message of an error of parquet-wasm up to where it may quote the file. */
+const detailOf = (error: unknown): string => {
+  const text = error instanceof Error ? error.message : String(error)
+  return /encrypt/i.test(text) ? "the Parquet file is encrypted" : ""
+}
+
+const text = (value: unknown): string | null => typeof value === "string" ? value : null
+
+/** Thrift's compact protocol: `num_rows` 0, then `row_groups`, whose length and type of items are the next byte. */
+const noRows = Buffer.from([0x16, 0x00, 0x19])
+const noStructs = 0x0c
+
+/**
+ * Opens a file. Some writers give the empty list of row groups of a file without rows the wrong type of items, which
+ * other readers pass over.
+ */
+const open = async (parquet: typeof import("parquet-wasm"), bytes: Uint8Array): Promise<ParquetFile> => {
+  const openBytes = (of: Uint8Array) => parquet.ParquetFile.fromFile(new Blob([of as Uint8Array<ArrayBuffer>]))
+  try {
+    return await openBytes(bytes)
+  } catch (error) {
+    if (!/list element type/.test(String(error))) throw error
+    const copy = Buffer.from(bytes)
+    const at = copy.lastIndexOf(noRows) + noRows.length
+    if (at < noRows.length || copy[at]! >> 4 !== 0) throw error
+    copy[at] = noStructs
+    return openBytes(copy)
+  }
+}
+
+const read = async ({ bytes, columns, maxBytes }: Request): Promise<Answer> => {
+  const parquet = await import("parquet-wasm").catch(() => undefined)
+  if (parquet === undefined) return { _tag: "Missing" }
+  try {
+    const file = await open(parquet, bytes)
+    const metadata = file.metadata()
+    const size = claimed(metadata, columns)
+    if (Number.isNaN(size)) return { _tag: "Damaged", detail: "the Parquet file keeps its columns in other files" }
+    if (size > maxBytes) return { _tag: "TooLarge" }
+    const values: ReadonlyMap<unknown, unknown> = metadata.fileMetadata().keyValueMetadata()
+    const table = await file.read({ batchSize: 65_536, ...(columns === undefined ? {} : { columns: [...columns] }) })
+    if (table.getArrayMemorySize() > 4 * maxBytes) return { _tag: "TooLarge" }
+    return {
+      _tag: "Stream",
+      bytes: table.intoIPCStream(),
+      arrowSchema: text(values.get("ARROW:schema")),
+      pandas: text(values.get("pandas"))
+    }
+  } catch (error) {
+    // A trap leaves the memory of the module as it was at that moment: this thread reads nothing more.
+    if (error instanceof Error && error.name === "RuntimeError") throw error
+    return { _tag: "Damaged", detail: detailOf(error) }
+  }
+}
+
+const serve = (port: MessagePort): void => {
+  port.on("message", (request: Request) => {
+    void read(request).then((answer) =>
+      port.postMessage(answer, answer._tag === "Stream" ? [answer.bytes.buffer as ArrayBuffer] : [])
+    )
+  })
+}
+
+if (parentPort !== null) serve(parentPort)
