@@ -6,6 +6,7 @@ import signal, sys, time, types, urllib.parse, uuid, warnings
 warnings.simplefilter("ignore")
 import numpy as np
 import pandas as pd
+from pandas.api.extensions import ExtensionArray, ExtensionDtype
 
 
 def module(name):
@@ -58,6 +59,69 @@ class Rule(datetime.tzinfo):
         return "RULE"
 
 
+class Unread(object):
+    """A cell of an array that is not read."""
+
+    def __init__(self, name, args):
+        self.form = dict(__class__="__main__." + name)
+        if args:
+            self.form["__args__"] = [project(x) for x in args]
+
+
+class MoneyType(ExtensionDtype):
+    name, type = "money", object
+
+    @classmethod
+    def construct_array_type(cls):
+        return Money
+
+
+class Money(ExtensionArray):
+    """An array of the flow's own, that keeps its items in one list."""
+
+    def __init__(self, items):
+        self.items = list(items)
+
+    @classmethod
+    def _from_sequence(cls, items, dtype=None, copy=False):
+        return cls(items)
+
+    @property
+    def dtype(self):
+        return MoneyType()
+
+    @property
+    def nbytes(self):
+        return 0
+
+    def __len__(self):
+        return len(self.items)
+
+    def __getitem__(self, at):
+        if isinstance(at, np.ndarray):
+            return type(self)([x for x, y in zip(self.items, at) if y] if at.dtype == bool else [self.items[i] for i in at])
+        return type(self)(self.items[at]) if isinstance(at, slice) else self.items[at]
+
+    def isna(self):
+        return np.array([x is None for x in self.items])
+
+    def take(self, indices, allow_fill=False, fill_value=None):
+        return type(self)([self.items[i] if i >= 0 else None for i in indices])
+
+    def copy(self):
+        return type(self)(self.items)
+
+
+class Sealed(Money):
+    """One whose state nobody else reads."""
+
+    def __getstate__(self):
+        return json.dumps([str(x) for x in self.items]).encode()
+
+    def __setstate__(self, state):
+        self.items = json.loads(state.decode())
+
+
 def number(v):
     v = float(v)
     return v if math.isfinite(v) else None
@@ -101,6 +165,10 @@ def frame(df):
 
 def cells(series):
     array = series.array
+    if type(array) is Money:
+        return [Unread("Money", [x]) for x in array.items]
+    if type(array) is Sealed:
+        return [Unread("Sealed", []) for _ in array.items]
     if type(array).__name__ == "ArrowExtensionArray":
         # Arrow's own values: pandas makes a list an array, and a time zone one of its own.
         data = getattr(array, "_pa_array", None)
@@ -205,6 +273,8 @@ def project(v):
         return str(v)
     if type(v).__name__ == "User":
         return {"__class__": "__main__.User", "id": v.id, "name": v.name}
+    if isinstance(v, Unread):
+        return v.form
     if isinstance(v, Point):
         return dict(__class__="__main__.Point", x=project(v.x), y=project(v.y))
     if image and isinstance(v, image.Image):
@@ -341,6 +411,10 @@ case("sparse", lambda: pd.Series(pd.arrays.SparseArray([0, 0, 1])))
 case("categories", lambda: pd.Series(["a", "b", None], dtype="category"))
 case("nullable", lambda: pd.DataFrame({"i": pd.array([1, None], "Int64"), "b": [True, False]}))
 case("objects in a frame", lambda: pd.DataFrame({"o": [ipaddress.ip_address("10.0.0.1"), collections.UserDict(a=1)]}))
+case("an array of the flow", lambda: pd.DataFrame({"n": [1, 2], "x": Money([decimal.Decimal("1.5"), None]), "s": ["a", "b"]}))
+case("a sealed array", lambda: pd.DataFrame({"n": [1, 2], "x": Sealed(["a", "b"])}))
+case("an index of the flow", lambda: pd.DataFrame({"n": [1, 2]}, index=pd.Index(Sealed(["a", "b"]))))
+case("levels of the flow", lambda: pd.DataFrame({"n": [1, 2]}, index=pd.MultiIndex.from_arrays([pd.Index(Money(["a", "b"])), [1, 2]])))
 if hasattr(pd, "ArrowDtype"):
     def arrow(values, type_):
         return lambda: pd.DataFrame({"n": list(range(len(values))), "c": pd.Series(values, dtype=pd.ArrowDtype(type_))})

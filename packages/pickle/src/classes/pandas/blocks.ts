@@ -7,9 +7,9 @@ import { type Context, type Create, inert } from "../../context.ts"
 import { exceeded, fail } from "../../errors.ts"
 import { type Column, DataFrame, Index, Series } from "../../values/dataframe.ts"
 import { NdArray } from "../../values/ndarray.ts"
-import { Slice } from "../../values/numbers.ts"
+import { Range, Slice } from "../../values/numbers.ts"
 import { type PyGlobal, PyObject } from "../../values/objects.ts"
-import { anyColumn, emptyIndex, entry, extensionColumn, ndarrayIn, unreadColumn } from "./columns.ts"
+import { anyColumn, emptyIndex, entry, extensionColumn, ndarrayIn, resize, unreadColumn } from "./columns.ts"
 
 /** Where the rows of a block stand among the columns. */
 const placesOf = (context: Context, placement: unknown, count: number): ReadonlyArray<number> | null => {
@@ -95,20 +95,47 @@ const unread = (values: unknown, length: number): Column =>
     ? unreadColumn(values, length)
     : fail("BadValue", `a column of pandas' that is a ${typeof values}`, "an array that pandas 0.25 to 3 has")
 
+/** How many columns a block has, by where they stand. */
+const placeCount = (placement: unknown): number =>
+  placement instanceof Slice
+    ? Math.max(
+      0,
+      Math.min(
+        maxColumns,
+        Number(
+          new Range(
+            Number(placement.start ?? 0),
+            Number(placement.stop ?? 0),
+            Number(placement.step ?? 1) || 1
+          ).length
+        )
+      )
+    )
+    : placement instanceof NdArray
+    ? placement.size
+    : Array.isArray(placement)
+    ? placement.length
+    : 1
+
+const maxColumns = 0x1000000
+
 const fillFrame = (context: Context, frame: DataFrame, state: unknown): boolean => {
   const manager = managerOf(entry(state, "_mgr", "_data"))
   const [columns, index] = manager?.axes ?? []
   if (manager === null || columns === undefined || index === undefined) return false
+  resize(columns, manager.blocks.reduce((sum, { placement }) => sum + placeCount(placement), 0))
   const { length } = columns
   context.charge(length)
-  if (length > 0x1000000) exceeded("values", "a DataFrame of too many columns", 0x1000000)
+  if (length > maxColumns) exceeded("values", "a DataFrame of too many columns", maxColumns)
   const data: Array<Column | undefined> = []
   let filled = 0
   for (const block of manager.blocks) {
     const places = placesOf(context, block.placement, length)
     if (places === null) return false
     for (let row = 0; row < places.length; row++) {
-      const column = anyColumn(block.values, row) ?? unread(block.values, index.length)
+      const read = anyColumn(block.values, row)
+      if (read !== null) resize(index, read.length)
+      const column = read ?? unread(block.values, index.length)
       if (column.length !== index.length) {
         return fail("BadValue", `a column of ${column.length} values`, `${index.length} values, as the index has`)
       }
@@ -136,7 +163,9 @@ const fillSeries = (context: Context, series: Series, state: unknown): boolean =
   const values = block.values
   // A Series of old pandas may keep a block of one row.
   const row = values instanceof NdArray && values.shape.length === 2 ? 0 : null
-  const column = anyColumn(values, row) ?? unread(values, index.length)
+  const read = anyColumn(values, row)
+  if (read !== null) resize(index, read.length)
+  const column = read ?? unread(values, index.length)
   if (column.length !== index.length) {
     return fail("BadValue", `a Series of ${column.length} values`, `${index.length} values, as the index has`)
   }

@@ -451,9 +451,9 @@ export const unreadColumn = (array: PyObject, length: number): Column => {
 const unreadLength = (array: PyObject): number | null => {
   const parts = array.states.flatMap((state) => [state, ...entriesOf(state), ...(Array.isArray(state) ? state : [])])
   const lengths = new Set<number>()
-  for (const part of parts) {
+  for (const part of [...array.args, ...parts]) {
     if (part instanceof NdArray && part.shape.length === 1) lengths.add(part.shape[0]!)
-    else if (part instanceof Column) lengths.add(part.length)
+    else if (part instanceof Column || (Array.isArray(part) && !(part instanceof Tuple))) lengths.add(part.length)
   }
   return lengths.size === 1 ? [...lengths][0]! : null
 }
@@ -466,7 +466,22 @@ const unreadLength = (array: PyObject): number | null => {
 export const unreadLabels = (array: unknown): Column | null => {
   if (!(array instanceof PyObject)) return null
   const length = unreadLength(array)
-  return length === null ? null : unreadColumn(array, length)
+  const column = unreadColumn(array, length ?? 0)
+  if (length === null) unsized.set(column, array)
+  return column
+}
+
+/** Columns of arrays that do not tell how long they are. */
+const unsized = new WeakMap<Column, PyObject>()
+
+/**
+ * Gives an Index whose array does not tell its length the length that it must have; any other stays as it is.
+ *
+ * @internal
+ */
+export const resize = (index: Index, length: number): void => {
+  const array = unsized.get(index.column)
+  if (array !== undefined) index.column = unreadColumn(array, length)
 }
 
 const entriesOf = (value: unknown): ReadonlyArray<unknown> =>

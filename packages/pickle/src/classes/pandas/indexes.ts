@@ -10,7 +10,7 @@ import { Column, Index, NaT, zoneName } from "../../values/dataframe.ts"
 import { NdArray } from "../../values/ndarray.ts"
 import { Range } from "../../values/numbers.ts"
 import { PyGlobal } from "../../values/objects.ts"
-import { anyColumn, entry, instantGetter, intervalColumn, nameOf, unreadLabels } from "./columns.ts"
+import { anyColumn, entry, instantGetter, intervalColumn, nameOf, resize, unreadLabels } from "./columns.ts"
 
 const rangeIndex = (dict: unknown): Index => {
   const number = (key: string, fallback: number): number => {
@@ -61,6 +61,11 @@ const multiIndex = (context: Context, dict: unknown): Index | null => {
     } else if (Array.isArray(code)) realCodes.push(code as ReadonlyArray<number>)
     else return null
   }
+  realLevels.forEach((level, i) => {
+    let last = -1
+    for (let j = 0; j < realCodes[i]!.length; j++) last = Math.max(last, realCodes[i]![j]!)
+    resize(level, Math.min(last + 1, 0x1000000))
+  })
   const length = realCodes[0]?.length ?? 0
   const labels: ReadonlyArray<unknown> = Array.isArray(names) ? names : realLevels.map((level) => level.name)
   const index = new Index(
