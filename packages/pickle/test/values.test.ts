@@ -171,7 +171,7 @@ describe("plainOf", () => {
     [
       "the longest run of zeros left out",
       object("ipaddress", "IPv6Address", [0x1_0000_0000_0000_0000_0001n]),
-      "::1:0:0:0:1"
+      "0:0:1::1"
     ],
     [
       "an address of eight groups",
