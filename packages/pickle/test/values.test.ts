@@ -106,7 +106,7 @@ describe("Interval", () => {
     ]
   ])("%s", (interval, text) => {
     assert.strictEqual(String(interval), text)
-    assert.strictEqual(toJson([interval]) instanceof Array && (toJson([interval]) as Array<unknown>)[0], text)
+    assert.deepStrictEqual(toJson([interval]), [text])
   })
   it("is equal by its ends and side", () => {
     const map = new PyDict<unknown, number>([
