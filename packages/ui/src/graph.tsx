@@ -57,10 +57,10 @@ const gapY = 14
 const zooms = [0.25, 0.4, 0.6, 0.8, 1, 1.3, 1.7]
 
 export const GraphView = ({ graph, id, tasks }: {
-  readonly id: string
+  /** The flow run; undefined for the graph of a flow, whose tasks have no states. */
+  readonly id: string | undefined
   readonly graph: Graph
   readonly tasks: ReadonlyArray<Task>
-  readonly byId: ReadonlyMap<string, Task>
 }) => {
   const count = graph.tasks.length
   const [laid, setLaid] = useState<Layout | undefined>(undefined)
@@ -96,7 +96,7 @@ export const GraphView = ({ graph, id, tasks }: {
     const spare = (widest - (inLayer.get(layer) ?? 1)) * (nodeHeight + gapY) / 2
     return [gapX / 2 + layer * (nodeWidth + gapX), gapY + spare + (laid?.place[i] ?? 0) * (nodeHeight + gapY)]
   }
-  const stateOf = (i: number): string => bySlug[i]?.state ?? "Pending"
+  const stateOf = (i: number): string => bySlug[i]?.state ?? (id === undefined ? "" : "Pending")
   const label = (i: number): string => slugText(graph.tasks[i]?.task_slug, -1)
   const mappedText = (i: number): string => {
     const mapped = bySlug[i]?.mapped
@@ -281,7 +281,7 @@ export const GraphView = ({ graph, id, tasks }: {
         >
           +
         </button>
-        <a href={href(["flow-runs", id, "tasks"])}>As a table</a>
+        {id === undefined ? null : <a href={href(["flow-runs", id, "tasks"])}>As a table</a>}
         <span class="dim">
           {count.toLocaleString("en")} tasks, {edges.toLocaleString("en")}{" "}
           edges{edges === 0 ? ": none was recorded" : ""}
@@ -317,7 +317,7 @@ export const GraphView = ({ graph, id, tasks }: {
               <button
                 type="button"
                 class="graph-active"
-                aria-label={`${label(active)} ${stateOf(active)}`}
+                aria-label={`${label(active)} ${stateOf(active)}`.trim()}
                 style={{
                   left: `${x * scale}px`,
                   top: `${y * scale}px`,

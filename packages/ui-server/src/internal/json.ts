@@ -10,6 +10,7 @@ import * as State from "@effect-prefect/core/State"
 import type { StateRecord } from "@effect-prefect/core/StateRecord"
 import * as StateRecords from "@effect-prefect/core/StateRecord"
 import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
+import { FormatError, undecodable } from "@effect-prefect/formats/FormatError"
 import * as JsonProjection from "@effect-prefect/formats/JsonProjection"
 import { fromFormatError, summaryOf } from "@effect-prefect/results/ResultError"
 import type * as TaskRun from "@effect-prefect/results/TaskRun"
@@ -74,13 +75,16 @@ interface Text {
 }
 
 /** The beginning of a value's JSON, and how long all of it is. Gives way to other requests between pieces. */
-const valueText = (value: unknown): Effect.Effect<Text, unknown> =>
+const valueText = (value: unknown): Effect.Effect<Text, FormatError> =>
   Effect.gen(function*() {
     const chunks = JsonProjection.toChunks(value)
     let text = ""
     let bytes = 0
     for (;;) {
-      const next = yield* Effect.try({ try: () => chunks.next(), catch: (error) => error })
+      const next = yield* Effect.try({
+        try: () => chunks.next(),
+        catch: (error) => error instanceof FormatError ? error : undecodable("it cannot be shown as JSON")
+      })
       if (next.done === true) return { text, bytes }
       if (text.length <= maxValueText) text += next.value
       bytes += Buffer.byteLength(next.value)
@@ -110,7 +114,7 @@ export const outcome =
           : { value: text.slice(0, maxValueText), cut: true, bytes }
       }),
       onFailure: (error): Models.Outcome => {
-        const reason = fromFormatError(error as JsonProjectionError)
+        const reason = fromFormatError(error)
         return {
           ...head,
           outcome: {
@@ -123,5 +127,3 @@ export const outcome =
       }
     })
   }
-
-type JsonProjectionError = Parameters<typeof fromFormatError>[0]

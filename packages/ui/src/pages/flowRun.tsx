@@ -1,6 +1,6 @@
 import type { Artifact, FlowRun, Outcome, StateRecord, Task } from "@effect-prefect/ui-api/Models"
 import type { ComponentChildren } from "preact"
-import { useMemo, useState } from "preact/hooks"
+import { useState } from "preact/hooks"
 import { client, download, type Failure } from "../api.ts"
 import { useQuery, useStream } from "../data.ts"
 import { GraphView } from "../graph.tsx"
@@ -437,10 +437,6 @@ const ArtifactsView = ({ id }: { readonly id: string }) => {
 const GraphPage = ({ changes, id }: { readonly id: string; readonly changes: Changes }) => {
   const graph = useQuery(`graph ${id}`, () => client.flowRuns.graph({ params: { id } }))
   const tasks = useTasks(id, changes)
-  const byId = useMemo(() => new Map(tasks.value.map((task) => [task.task_id ?? task.task_run_id, task])), [
-    tasks.value.length,
-    tasks.isDone
-  ])
   return (
     <>
       {graph.failure === undefined ? null : <Alert failure={graph.failure} onRetry={graph.reload} />}
@@ -448,7 +444,7 @@ const GraphPage = ({ changes, id }: { readonly id: string; readonly changes: Cha
         graph.isLoading ? <Loading label="Loading the graph" /> : null
         : graph.data.tasks.length === 0 ?
         <Empty>This run has no task runs.</Empty>
-        : <GraphView id={id} graph={graph.data} tasks={tasks.value} byId={byId} />}
+        : <GraphView id={id} graph={graph.data} tasks={tasks.value} />}
     </>
   )
 }

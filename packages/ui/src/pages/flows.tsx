@@ -1,6 +1,8 @@
-import type { Flow, FlowName } from "@effect-prefect/ui-api/Models"
+import type { Flow, FlowName, Graph } from "@effect-prefect/ui-api/Models"
+import { useMemo } from "preact/hooks"
 import { client } from "../api.ts"
 import { useQuery } from "../data.ts"
+import { GraphView } from "../graph.tsx"
 import { Grid } from "../grid.tsx"
 import { Heading } from "../layout.tsx"
 import { Alert, Empty, Facts, JsonBlock, Loading, Time } from "../parts.tsx"
@@ -61,8 +63,38 @@ const parameterRows = (
     )
     : []
 
+/** The graph that a flow's own description has; undefined where there is none. */
+const graphOf = (serialized: unknown): Graph | undefined => {
+  if (typeof serialized !== "object" || serialized === null) return undefined
+  const list = (name: "tasks" | "edges"): ReadonlyArray<Readonly<Record<string, unknown>>> => {
+    const value = (serialized as Readonly<Record<string, unknown>>)[name]
+    return Array.isArray(value) ? value.filter((one) => typeof one === "object" && one !== null) : []
+  }
+  const slugOf = (task: unknown): string =>
+    typeof task === "object" && task !== null && "slug" in task ? String(task.slug) : ""
+  const places = new Map<string, number>()
+  for (const task of list("tasks")) {
+    const slug = slugOf(task)
+    if (slug !== "" && !places.has(slug)) places.set(slug, places.size)
+  }
+  if (places.size === 0) return undefined
+  const edges = list("edges").flatMap((edge): Graph["edges"] => {
+    const up = places.get(slugOf(edge["upstream_task"]))
+    const down = places.get(slugOf(edge["downstream_task"]))
+    return up === undefined || down === undefined
+      ? []
+      : [[up, down, typeof edge["key"] === "string" ? edge["key"] : null, edge["mapped"] === true]]
+  })
+  const mapped = new Set(edges.flatMap(([, down, , isMapped]) => isMapped ? [down] : []))
+  return {
+    tasks: [...places].map(([slug, place]) => ({ task_id: slug, task_slug: slug, mapped: mapped.has(place) })),
+    edges
+  }
+}
+
 const Details = ({ flow }: { readonly flow: Flow }) => {
   const parameters = parameterRows(flow.parameters)
+  const graph = useMemo(() => graphOf(flow.serialized_flow), [flow])
   return (
     <>
       <section class="panel">
@@ -99,6 +131,12 @@ const Details = ({ flow }: { readonly flow: Flow }) => {
           </details>
         )}
       </section>
+      {graph === undefined ? null : (
+        <>
+          <h2>Graph</h2>
+          <GraphView id={undefined} graph={graph} tasks={[]} />
+        </>
+      )}
       <h2>Runs</h2>
       <FlowRunList flowId={flow.flow_id} flowNames={false} />
     </>
