@@ -148,14 +148,14 @@ export const Outcomes = ({ onColours, run, total }: {
         : by.startsWith("number:") && Number.isFinite(range.min)
         ? (
           <span class="scale">
-            <span class="number">{range.min}</span>
+            <span class="number">{Number(range.min.toPrecision(6))}</span>
             <svg width="120" height="12" aria-hidden="true">
               {Array.from(
                 { length: 24 },
                 (_, i) => <rect key={i} x={i * 5} width="5" height="12" fill={scale(i / 23)} />
               )}
             </svg>
-            <span class="number">{range.max}</span>
+            <span class="number">{Number(range.max.toPrecision(6))}</span>
           </span>
         )
         : null}
