@@ -1,6 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import { readFileSync } from "node:fs"
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { onTestFinished } from "vitest"
 import { archives, run, serve } from "./support.ts"
 
 const parsed = (lines: string): ReadonlyArray<unknown> =>
@@ -52,5 +54,56 @@ describe.each(served)("serve --archive %s", (name, apiKey) => {
     assert.include(ended.stderr, "task_run")
     assert.strictEqual(ended.code, 130)
     assert.notInclude(ended.stdout + ended.stderr, "canary")
+  })
+})
+
+describe("the key of serve", () => {
+  const folder = () => {
+    const made = mkdtempSync(join(tmpdir(), "serve-"))
+    onTestFinished(() => rmSync(made, { recursive: true, force: true }))
+    mkdirSync(join(made, "tables"))
+    writeFileSync(join(made, "tables", "task_run.jsonl"), `{"id": "00000000-0000-4000-8000-000000000001"}\n`)
+    writeFileSync(join(made, "key"), "canary-file\n")
+    writeFileSync(join(made, "empty"), "\n")
+    return made
+  }
+
+  it("is taken from a file or a variable, the flag's before the variable's", async () => {
+    const made = folder()
+    const variables = { EFFECT_PREFECT_SERVE_API_KEY: "canary-variable" }
+    const cases: ReadonlyArray<readonly [ReadonlyArray<string>, Record<string, string>, string]> = [
+      [["--api-key-file", join(made, "key")], variables, "canary-file"],
+      [[], variables, "canary-variable"],
+      [[], { EFFECT_PREFECT_SERVE_API_KEY_FILE: join(made, "key") }, "canary-file"]
+    ]
+    for (const [flags, env, key] of cases) {
+      await using server = await serve(["--archive", made, "--port", "0", ...flags], env)
+      const ask = async (bearer: string) => {
+        const response = await fetch(server.url, {
+          method: "POST",
+          headers: { "content-type": "application/json", authorization: `Bearer ${bearer}` },
+          body: `{"query": "{ hello }"}`
+        })
+        return response.text()
+      }
+      assert.include(await ask(key), `"hello":"hello"`)
+      assert.include(await ask("canary-other"), "UNAUTHENTICATED")
+      const { stderr, stdout } = await server.stop()
+      assert.notInclude(stdout + stderr, "canary")
+    }
+  }, 120_000)
+
+  it("is an error when its file does not hold one, and given once", async () => {
+    const made = folder()
+    const archive = ["serve", "--archive", made, "--port", "0"]
+    const missing = await run([...archive, "--api-key-file", join(made, "nothing")])
+    assert.strictEqual(missing.code, 1)
+    assert.match(missing.stderr, /--api-key-file cannot be read \(ENOENT\)/)
+    const empty = await run(archive, { EFFECT_PREFECT_SERVE_API_KEY_FILE: join(made, "empty") })
+    assert.strictEqual(empty.code, 1)
+    assert.match(empty.stderr, /EFFECT_PREFECT_SERVE_API_KEY_FILE does not hold a key/)
+    const twice = await run([...archive, "--api-key", "canary-flag", "--api-key-file", join(made, "key")])
+    assert.strictEqual(twice.code, 2)
+    assert.notInclude(twice.stderr, "canary")
   })
 })

@@ -136,8 +136,8 @@ export interface Serving extends AsyncDisposable {
 }
 
 /** Starts `effect-prefect serve` and waits until it says where. */
-export const serve = async (args: ReadonlyArray<string>): Promise<Serving> => {
-  const child = start(["serve", ...args])
+export const serve = async (args: ReadonlyArray<string>, env: Record<string, string> = {}): Promise<Serving> => {
+  const child = start(["serve", ...args], env)
   const listening = async () => {
     for (;;) {
       const url = /http:\/\/[\w.:[\]]+/.exec(child.said.stdout)?.[0]

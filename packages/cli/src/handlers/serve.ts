@@ -1,15 +1,48 @@
 import type { PrefectApiError } from "@effect-prefect/api/PrefectApiError"
 import type { PrefectConfigError } from "@effect-prefect/api/PrefectConfigError"
 import type { Database as DatabaseService, DatabaseError } from "@effect-prefect/server/Database"
+import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import { readFile } from "node:fs/promises"
 import type * as Inputs from "../inputs/serve.ts"
-import { UsageError } from "../internal/errors.ts"
+import { CommandFailed, UsageError } from "../internal/errors.ts"
 import type { InputsOf } from "../internal/lazyHandler.ts"
 import { Output } from "../internal/output.ts"
 import { serveDatabase } from "../internal/serveDatabase.ts"
+
+const variable = (name: string) => Effect.map(Config.option(Config.String(name)), Option.filter((text) => text !== ""))
+
+/** The key of a flag or of its file, else of a variable or of its file. */
+const apiKeyOf = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.serve>) {
+  if (Option.isSome(flags.apiKey) && Option.isSome(flags.apiKeyFile)) {
+    return yield* new UsageError({ message: "give one key: --api-key KEY or --api-key-file FILE" })
+  }
+  if (Option.isSome(flags.apiKey)) return flags.apiKey.value
+  const name = "EFFECT_PREFECT_SERVE_API_KEY"
+  const given = yield* variable(name)
+  const isFlag = Option.isSome(flags.apiKeyFile)
+  const file = isFlag ? flags.apiKeyFile : yield* variable(`${name}_FILE`)
+  if (!isFlag && Option.isSome(given)) return Redacted.make(given.value)
+  if (Option.isNone(file)) return undefined
+  const source = isFlag ? "--api-key-file" : `${name}_FILE`
+  const text = yield* Effect.tryPromise({
+    try: () => readFile(file.value, "utf8"),
+    catch: (error) =>
+      new CommandFailed({
+        message: `the file of ${source} cannot be read (${(error as NodeJS.ErrnoException).code ?? "unknown error"})`
+      })
+  })
+  // Editors end a file with a line break.
+  const key = text.replace(/\r?\n$/, "")
+  if (key === "" || /[\s]/.test(key)) {
+    return yield* new CommandFailed({ message: `the file of ${source} does not hold a key: one line without spaces` })
+  }
+  return Redacted.make(key)
+})
 
 export const serve = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.serve>) {
   if (Option.isSome(flags.archive) === Option.isSome(flags.database)) {
@@ -25,7 +58,7 @@ export const serve = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.s
   const server = Server.layer({
     host: flags.host,
     port: flags.port,
-    apiKey: Option.getOrUndefined(flags.apiKey)
+    apiKey: yield* apiKeyOf(flags)
   }).pipe(Layer.provide(database))
   const { stdout } = yield* Output
   return yield* Effect.scoped(Effect.gen(function*() {

@@ -17,8 +17,15 @@ export const serve = {
     Flag.withDefault(4200)
   ),
   apiKey: Flag.Redacted("api-key").pipe(
-    Flag.withDescription("Ask every client for this key"),
+    Flag.withDescription(
+      "Ask every client for this key; other users of this machine see arguments, so better EFFECT_PREFECT_SERVE_API_KEY or --api-key-file"
+    ),
     Flag.withMetavar("KEY"),
+    Flag.optional
+  ),
+  apiKeyFile: Flag.String("api-key-file").pipe(
+    Flag.withDescription("Ask every client for the key in this file (also EFFECT_PREFECT_SERVE_API_KEY_FILE)"),
+    Flag.withMetavar("FILE"),
     Flag.optional
   )
 }
