@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import type { Counter, Row } from "../CollectFormat.ts"
 import type { Column } from "../CollectPlan.ts"
+import type { Counter, Row } from "./rows.ts"
 import { typedMembers } from "./typed.ts"
 
 /** Text that is turned into bytes at once. */

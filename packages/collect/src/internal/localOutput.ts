@@ -4,7 +4,7 @@ import { createHash, randomUUID } from "node:crypto"
 import * as fs from "node:fs/promises"
 import { dirname, join } from "node:path"
 import { CollectError, OutputUnavailable } from "../CollectError.ts"
-import type { Output } from "../CollectOutput.ts"
+import type { Output } from "./output.ts"
 
 const codeOf = (cause: unknown): string | undefined =>
   typeof cause === "object" && cause !== null && "code" in cause && typeof cause.code === "string"

@@ -4,8 +4,8 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { CollectError, NotACollection, OtherCollection, Unsupported } from "../CollectError.ts"
 import { columnsOf } from "../CollectFormat.ts"
-import type { Output } from "../CollectOutput.ts"
 import * as Plan from "../CollectPlan.ts"
+import type { Output } from "./output.ts"
 import { createText, readRecord } from "./publish.ts"
 
 const PlanJson = Schema.fromJsonString(Plan.Plan)

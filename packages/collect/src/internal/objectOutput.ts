@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { createHash } from "node:crypto"
 import { CollectError, OutputUnavailable, Unsupported } from "../CollectError.ts"
-import type { Output } from "../CollectOutput.ts"
+import type { Output } from "./output.ts"
 
 export interface ObjectStore {
   /** The place as messages show it. */

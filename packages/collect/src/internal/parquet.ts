@@ -7,9 +7,9 @@ import * as Stream from "effect/Stream"
 import type { SchemaElement } from "hyparquet"
 import { ByteWriter, ParquetWriter } from "hyparquet-writer"
 import * as zlib from "node:zlib"
-import type { Counter, Row } from "../CollectFormat.ts"
 import type { Column, OutputFormat } from "../CollectPlan.ts"
 import { zstdLevel } from "./blocks.ts"
+import type { Counter, Row } from "./rows.ts"
 import { typedValues } from "./typed.ts"
 
 /** A row group holds no more rows than this, */

@@ -8,9 +8,9 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { CollectError, NotACollection, PartUnreadable, PlaceNotAllowed } from "../CollectError.ts"
 import * as Format from "../CollectFormat.ts"
-import type { Output } from "../CollectOutput.ts"
 import * as Plan from "../CollectPlan.ts"
 import { isParent, type makeReader } from "./flowRuns.ts"
+import type { Output } from "./output.ts"
 
 const RecordJson = Schema.fromJsonString(Plan.PartRecord)
 const encodeRecord = Schema.encodeSync(RecordJson)
