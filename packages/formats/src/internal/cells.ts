@@ -6,8 +6,9 @@ import {
   Timedelta,
   Timestamp,
   type TimeUnit,
-  Timezone,
-  ZoneInfo
+  type Timezone,
+  zoneFromName as zoneOfName,
+  type ZoneInfo
 } from "@effect-prefect/pickle"
 
 const nanoseconds: Readonly<Record<TimeUnit, bigint>> = { s: 1_000_000_000n, ms: 1_000_000n, us: 1_000n, ns: 1n }
@@ -16,16 +17,8 @@ const nanoseconds: Readonly<Record<TimeUnit, bigint>> = { s: 1_000_000_000n, ms:
 const notATime = -(2n ** 63n)
 
 /** The zone of a name as pandas and Arrow write it: `UTC`, a key of the IANA data base, `+01:00`. */
-export const zoneFromName = (name: string | null): Timezone | ZoneInfo | null => {
-  if (name === null || name === "") return null
-  const match = /^(?:UTC|pytz\.FixedOffset\()?([+-]?\d{1,2}):?(\d\d)$/.exec(name)
-  if (match !== null) {
-    const sign = match[1]!.startsWith("-") ? -1 : 1
-    return new Timezone(sign * (Math.abs(Number(match[1])) * 60 + Number(match[2])) * 60e6)
-  }
-  const minutes = /^pytz\.FixedOffset\((-?\d+)\)$/.exec(name)
-  return minutes === null ? new ZoneInfo(name) : new Timezone(Number(minutes[1]) * 60e6)
-}
+export const zoneFromName = (name: string | null): Timezone | ZoneInfo | null =>
+  name === null || name === "" ? null : zoneOfName(name)
 
 export const timestampCell = (count: bigint, unit: TimeUnit, zone: Timezone | ZoneInfo | null): Timestamp | null =>
   count === notATime ? null : new Timestamp(count * nanoseconds[unit], unit, zone)
