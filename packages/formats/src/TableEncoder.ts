@@ -36,8 +36,13 @@ const cellText = (value: unknown): string | null => {
   return json === null || typeof json === "string" ? json : JSON.stringify(json)
 }
 
-/** A field of CSV, quoted where RFC 4180 requires it. @internal */
-export const quoted = (text: string): string => /[",\r\n]/.test(text) ? `"${text.replaceAll("\"", "\"\"")}"` : text
+/**
+ * A field of CSV, quoted where RFC 4180 requires it.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const csvField = (text: string): string => /[",\r\n]/.test(text) ? `"${text.replaceAll("\"", "\"\"")}"` : text
 
 const chunkLength = 65_536
 
@@ -50,12 +55,12 @@ const chunkLength = 65_536
  */
 export function* csv(table: Table): Generator<string, void> {
   const columns = columnsOf(table)
-  let out = `${columns.map(({ name }) => quoted(name)).join(",")}\r\n`
+  let out = `${columns.map(({ name }) => csvField(name)).join(",")}\r\n`
   for (let row = 0; row < table.numRows; row++) {
     for (let i = 0; i < columns.length; i++) {
       const text = cellText(columns[i]!.at(row))
       // A lone empty field would be an empty line, which readers skip.
-      const field = text === null ? (columns.length === 1 ? "\"\"" : "") : text === "" ? "\"\"" : quoted(text)
+      const field = text === null ? (columns.length === 1 ? "\"\"" : "") : text === "" ? "\"\"" : csvField(text)
       out += i === 0 ? field : `,${field}`
     }
     out += "\r\n"

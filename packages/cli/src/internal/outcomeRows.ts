@@ -1,13 +1,13 @@
 /** Outcomes as the flat rows that collected parts have, for CSV and Parquet. Loaded when one of them is written. */
 import * as CollectFormat from "@effect-prefect/collect/CollectFormat"
 import * as State from "@effect-prefect/core/State"
-import { quoted } from "@effect-prefect/formats/TableEncoder"
+import { csvField } from "@effect-prefect/formats/TableEncoder"
 import type { Outcome } from "@effect-prefect/results/TaskRun"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import { CommandFailed, UsageError } from "./errors.ts"
-import { requireFields } from "./outputFormat.ts"
+import { requireFields } from "./fields.ts"
 
 /** A mapped parent's value is that of its children, which have rows of their own. */
 const rowOf = (outcome: Outcome): Effect.Effect<CollectFormat.Row> => {
@@ -39,7 +39,7 @@ const csv = <E, R>(rows: Stream.Stream<CollectFormat.Row, E, R>, columns: Readon
     `${
       columns.map((column) => {
         const value = cells[column]!(row)
-        return value === null ? "" : typeof value === "number" ? String(value) : value === "" ? "\"\"" : quoted(value)
+        return value === null ? "" : typeof value === "number" ? String(value) : value === "" ? "\"\"" : csvField(value)
       }).join(",")
     }\r\n`
   return Stream.concat(

@@ -7,12 +7,12 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { basename } from "node:path"
-import { CommandFailed, UsageError } from "./errors.ts"
+import { UsageError } from "./errors.ts"
+import { requireFields } from "./fields.ts"
 import { writeFile } from "./files.ts"
 import * as Json from "./json.ts"
 import { Output } from "./output.ts"
 import * as Render from "./render.ts"
-import { nearest } from "./suggest.ts"
 
 export const formats = ["json", "jsonl", "csv", "parquet", "arrow"] as const
 export type Format = (typeof formats)[number]
@@ -74,18 +74,6 @@ export const fieldsOf = (fields: Option.Option<string>): ReadonlyArray<string> |
     onNone: () => undefined,
     onSome: (text) => text.split(",").map((name) => name.trim()).filter((name) => name !== "")
   })
-
-/** Fails for a field that does not exist, and names those that do. */
-export const requireFields = (wanted: ReadonlyArray<string>, names: ReadonlyArray<string>) => {
-  const missing = wanted.find((name) => !names.includes(name))
-  return missing === undefined ? Effect.void : Effect.fail(
-    new CommandFailed({
-      message: `there is no field ${JSON.stringify(missing)}; there are ${
-        nearest(missing, names).slice(0, 10).join(", ")
-      }`
-    })
-  )
-}
 
 /** A table's columns by name, in the order of the names; those of the index count too. */
 export const select = Effect.fnUntraced(function*(table: Table, wanted: ReadonlyArray<string> | undefined) {
