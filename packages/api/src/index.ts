@@ -1,5 +1,6 @@
 export * as ApiSnapshot from "./ApiSnapshot.ts"
 export * as ArchiveApi from "./ArchiveApi.ts"
+export * as ArchiveCache from "./ArchiveCache.ts"
 export * as Backend from "./Backend.ts"
 export * as GraphQLApi from "./GraphQLApi.ts"
 export * as MemoryApi from "./MemoryApi.ts"

@@ -185,6 +185,22 @@ export interface ArchiveOptions {
   readonly statementTimeout?: Duration.Input | undefined
   /** Called for each line, column or file of the archive that is not served. Default: a warning is logged. */
   readonly onReport?: ((report: LoadReport) => Effect.Effect<void>) | undefined
+  /**
+   * Keeps what was loaded for the next start: the data of the embedded database, and what was reported. `read` gives
+   * what is kept for the folder as it is now, if anything.
+   */
+  readonly cache?: ArchiveCache | undefined
+}
+
+/**
+ * A place for what a folder was loaded into.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ArchiveCache {
+  readonly read: () => Promise<{ readonly snapshot: Blob; readonly reports: ReadonlyArray<LoadReport> } | undefined>
+  readonly write: (snapshot: Blob, reports: ReadonlyArray<LoadReport>) => Promise<void>
 }
 
 /**
@@ -213,7 +229,7 @@ export const layerArchive = (directory: string, options: ArchiveOptions = {}): L
       // What is no archive fails at once.
       yield* Effect.tryPromise({ try: () => findTables(Tables.tables, directory), catch: failed })
       const host = yield* Effect.acquireRelease(
-        Effect.sync(() => startPglite(directory, timeout)),
+        Effect.sync(() => startPglite(directory, timeout, options.cache)),
         (host) => Effect.promise(() => host.close())
       )
       const onReport = options.onReport ?? ((report: LoadReport) => Effect.logWarning(report.message))

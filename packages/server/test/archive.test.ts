@@ -108,6 +108,45 @@ describe("an archive", () => {
       })
   )
 
+  it.live("is loaded once, and kept with what was said of it", () =>
+    Effect.gen(function*() {
+      const directory = yield* folder({ "task_run.jsonl": [run(1), "[]", run(2)].join("\n") })
+      let kept: { readonly snapshot: Blob; readonly reports: ReadonlyArray<Database.LoadReport> } | undefined
+      let wrote = () => {}
+      const written = new Promise<void>((resolve) => {
+        wrote = resolve
+      })
+      const cache: Database.ArchiveCache = {
+        read: async () => kept,
+        write: async (snapshot, reports) => {
+          kept = { snapshot, reports }
+          wrote()
+        }
+      }
+      const query = (then: Effect.Effect<void>) => {
+        const reports: Array<number | undefined> = []
+        const onReport = ({ line }: Database.LoadReport) => Effect.sync(() => void reports.push(line))
+        return Effect.flatMap(Database.Database, (database) =>
+          database.query("select map_index::text as n from public.task_run order by map_index", [])).pipe(
+            Effect.tap(then),
+            Effect.map((rows) => ({
+              rows: rows.map(({ n }) =>
+                n
+              ),
+              reports
+            })),
+            Effect.provide(Database.layerArchive(directory, { onReport, cache }))
+          )
+      }
+      const first = yield* query(Effect.promise(() => written))
+      assert.deepStrictEqual(first, { rows: ["1", "2"], reports: [2] })
+      // The cache alone says whether what it has is of the folder as it is.
+      yield* Effect.promise(() => writeFile(join(directory, "tables/task_run.jsonl"), run(3)))
+      assert.deepStrictEqual((yield* query(Effect.void)).rows, ["1", "2"])
+      kept = undefined
+      assert.deepStrictEqual((yield* query(Effect.void)).rows, ["3"])
+    }), 120_000)
+
   it.live("must have tables", () =>
     Effect.gen(function*() {
       const directory = yield* folder({ "notes.txt": "nothing" })

@@ -48,12 +48,12 @@ export const serve = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.s
   if (Option.isSome(flags.archive) === Option.isSome(flags.database)) {
     return yield* new UsageError({ message: "say what to serve: --archive DIR or --database URL" })
   }
-  const [Database, Server] = yield* Effect.promise(() =>
-    Promise.all([import("@effect-prefect/server/Database"), import("@effect-prefect/server/Server")])
+  const [{ serveArchive }, Server] = yield* Effect.promise(() =>
+    Promise.all([import("../internal/serveArchive.ts"), import("@effect-prefect/server/Server")])
   )
   const database: Layer.Layer<DatabaseService, DatabaseError | PrefectApiError | PrefectConfigError> =
     Option.isSome(flags.archive)
-      ? Database.layerArchive(flags.archive.value)
+      ? serveArchive(flags.archive.value)
       : serveDatabase({ url: Option.getOrThrow(flags.database) })
   const server = Server.layer({
     host: flags.host,

@@ -29,6 +29,9 @@ interface Call {
   readonly reject: (failure: PgliteFailure) => void
 }
 
+/** Milliseconds after which what was loaded is kept. */
+const keepAfter = 1000
+
 /** Statements that wait for one thread: what comes on top is told to come again. */
 const maxWaiting = 200
 
@@ -187,6 +190,13 @@ class Lane {
   }
 }
 
+/** Keeps the data of a database that has loaded the folder. */
+export interface PgliteCache {
+  /** What is kept of the folder as it is. */
+  readonly read: () => Promise<{ readonly snapshot: Blob; readonly reports: ReadonlyArray<LoadReport> } | undefined>
+  readonly write: (snapshot: Blob, reports: ReadonlyArray<LoadReport>) => Promise<void>
+}
+
 /** An archive folder in embedded databases. */
 export interface PgliteHost {
   /** What was not loaded; fails when nothing could be. */
@@ -205,7 +215,7 @@ export interface PgliteHost {
  * ones, from a copy of the data of the first. So a heavy statement keeps only other heavy ones waiting, also where it ends
  * its thread because it runs longer than `timeoutMillis`.
  */
-export const startPglite = (directory: string, timeoutMillis: number): PgliteHost => {
+export const startPglite = (directory: string, timeoutMillis: number, cache?: PgliteCache): PgliteHost => {
   let settle: { readonly resolve: (reports: ReadonlyArray<LoadReport>) => void; readonly reject: (e: Error) => void }
   const loaded = new Promise<ReadonlyArray<LoadReport>>((resolve, reject) => {
     settle = { resolve, reject }
@@ -216,13 +226,27 @@ export const startPglite = (directory: string, timeoutMillis: number): PgliteHos
     return { snapshot: message.snapshot }
   }
   let isFirst = true
+  let kept: Awaited<ReturnType<PgliteCache["read"]>>
   const light: Lane = new Lane(
     async () => {
+      if (isFirst && cache !== undefined) {
+        kept = await cache.read().catch(() => undefined)
+        if (kept !== undefined) return { snapshot: kept.snapshot }
+      }
       // The folder may have changed since; what is served is what was loaded.
       if (isFirst || !heavy.isReady) return { directory }
       return copyOf(heavy).catch(() => ({ directory }))
     },
-    (reports) => {
+    (found) => {
+      const reports = kept?.reports ?? found
+      if (isFirst && kept === undefined && cache !== undefined) {
+        // Statements that have waited for the folder come first.
+        setTimeout(() => {
+          light.call({ type: "snapshot" }, Infinity).answer.then((message) =>
+            message.type === "snapshot" ? cache.write(message.snapshot, reports) : undefined
+          ).catch(() => {})
+        }, keepAfter).unref()
+      }
       isFirst = false
       settle.resolve(reports)
     }

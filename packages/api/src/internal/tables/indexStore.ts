@@ -14,11 +14,32 @@ import { join } from "node:path"
 import { isObject } from "../isObject.ts"
 import { build, type Digest, formatVersion, type Source } from "./indexFile.ts"
 
-/** The content of `index.json`. */
-interface IndexRecord {
-  readonly format: number
+/** A file that is made of an archive's tables, and the record beside it. */
+export interface Kind {
+  readonly file: string
+  readonly record: string
+  /** Changes with every change of what is in the file. */
+  readonly format: number | string
+}
+
+const indexKind: Kind = {
+  file: ArchiveFormat.indexFile,
+  record: ArchiveFormat.indexRecordFile,
+  format: formatVersion
+}
+
+/** The record of such a file: `index` is the digest of the file itself. */
+interface DerivedRecord {
+  readonly format: number | string
   readonly tables: Readonly<Record<string, Digest>>
   readonly index: Digest
+  readonly notes?: unknown
+}
+
+/** A table that something is made of. */
+export interface TableFile {
+  readonly name: string
+  readonly path: string
 }
 
 /** The user's folder for what can be made again. */
@@ -66,11 +87,11 @@ const readJson = async (path: string): Promise<unknown> => {
   }
 }
 
-const readRecord = async (path: string): Promise<IndexRecord | undefined> => {
+const readRecord = async (path: string, format: Kind["format"]): Promise<DerivedRecord | undefined> => {
   const json = await readJson(path)
-  return isObject(json) && json["format"] === formatVersion && isDigest(json["index"]) && isObject(json["tables"]) &&
+  return isObject(json) && json["format"] === format && isDigest(json["index"]) && isObject(json["tables"]) &&
       Object.values(json["tables"]).every(isDigest)
-    ? json as unknown as IndexRecord
+    ? json as unknown as DerivedRecord
     : undefined
 }
 
@@ -88,39 +109,41 @@ const writeWhole = async (path: string, text: string): Promise<void> => {
   }
 }
 
-const stampsFile = "checked.json"
+const stampsFile = ({ record }: Kind) => `checked-${record}`
 
-/** Whether the index in a folder was made of these tables, and neither has changed since. */
-const isFresh = async (
+/** The record of the file of a kind in a folder, if it was made of these tables and neither has changed since. */
+export const findFresh = async (
+  kind: Kind,
   folder: string,
-  sources: ReadonlyArray<Source>,
+  sources: ReadonlyArray<TableFile>,
   memory: string | undefined,
   signal: AbortSignal
-): Promise<boolean> => {
-  const index = join(folder, ArchiveFormat.indexFile)
-  const recordPath = join(folder, ArchiveFormat.indexRecordFile)
-  const record = await readRecord(recordPath)
-  if (record === undefined) return false
+): Promise<{ readonly path: string; readonly notes: unknown } | undefined> => {
+  const path = join(folder, kind.file)
+  const recordPath = join(folder, kind.record)
+  const record = await readRecord(recordPath, kind.format)
+  if (record === undefined) return undefined
   const names = Object.keys(record.tables)
-  if (names.length !== sources.length || sources.some(({ name }) => record.tables[name] === undefined)) return false
-  for (const { name, path } of sources) if ((await stat(path)).size !== record.tables[name]!.bytes) return false
-  const indexStats = await lstat(index).catch(() => undefined)
-  if (indexStats?.isFile() !== true || indexStats.size !== record.index.bytes) return false
-  const stamps = await stampsOf([...sources.map(({ path }) => path), index, recordPath])
-  const known = memory === undefined ? undefined : await readJson(join(memory, stampsFile))
-  if (isObject(known) && known["stamps"] === stamps) return true
-  for (const { name, path } of sources) if (!same(await hashFile(path, signal), record.tables[name])) return false
-  if (!same(await hashFile(index, signal), record.index)) return false
-  await remember(memory, stamps)
-  return true
+  if (names.length !== sources.length || sources.some(({ name }) => record.tables[name] === undefined)) return undefined
+  for (const { name, path } of sources) if ((await stat(path)).size !== record.tables[name]!.bytes) return undefined
+  const stats = await lstat(path).catch(() => undefined)
+  if (stats?.isFile() !== true || stats.size !== record.index.bytes) return undefined
+  const found = { path, notes: record.notes }
+  const stamps = await stampsOf([...sources.map(({ path }) => path), path, recordPath])
+  const known = memory === undefined ? undefined : await readJson(join(memory, stampsFile(kind)))
+  if (isObject(known) && known["stamps"] === stamps) return found
+  for (const { name, path } of sources) if (!same(await hashFile(path, signal), record.tables[name])) return undefined
+  if (!same(await hashFile(path, signal), record.index)) return undefined
+  await remember(kind, memory, stamps)
+  return found
 }
 
 /** Files that were just hashed need not be hashed again. That it cannot be written down costs time alone. */
-const remember = async (memory: string | undefined, stamps: string): Promise<void> => {
+const remember = async (kind: Kind, memory: string | undefined, stamps: string): Promise<void> => {
   if (memory === undefined) return
   try {
     await mkdir(memory, { recursive: true, mode: 0o700 })
-    await writeWhole(join(memory, stampsFile), JSON.stringify({ stamps }))
+    await writeWhole(join(memory, stampsFile(kind)), JSON.stringify({ stamps }))
   } catch {
     // The next reader hashes again.
   }
@@ -139,38 +162,67 @@ const prune = async (cache: string): Promise<void> => {
   }
 }
 
-/** Makes the index in a folder, beside the one that is there, and puts it in its place. */
-export const make = async (
+/**
+ * Makes the file of a kind in a folder, beside the one that is there, and puts it in its place. `write` gives the digests
+ * of the tables where it has them.
+ */
+export const makeFile = async (
+  kind: Kind,
   folder: string,
-  sources: ReadonlyArray<Source>,
+  sources: ReadonlyArray<TableFile>,
   memory: string | undefined,
   signal: AbortSignal,
-  onProgress?: (bytes: number) => void
+  write: (path: string) => Promise<Readonly<Record<string, Digest>> | undefined>,
+  notes?: unknown
 ): Promise<void> => {
-  const path = join(folder, ArchiveFormat.indexFile)
-  const recordPath = join(folder, ArchiveFormat.indexRecordFile)
+  const path = join(folder, kind.file)
+  const recordPath = join(folder, kind.record)
   const temporary = `${path}.${randomUUID()}`
   try {
     // It cannot be created through a link, nor over a file.
     await (await open(temporary, "wx", 0o644)).close()
     const before = await stampsOf(sources.map(({ path }) => path))
-    const tables = await build(sources, temporary, signal, onProgress)
+    let tables = await write(temporary)
+    if (tables === undefined) {
+      const digests: Record<string, Digest> = {}
+      for (const { name, path } of sources) digests[name] = await hashFile(path, signal)
+      tables = digests
+    }
     const file = await open(temporary, "r+")
     await file.datasync()
     await file.close()
     if (before !== (await stampsOf(sources.map(({ path }) => path)))) {
-      throw Object.assign(new Error(), { code: "its tables changed while the index was made" })
+      throw Object.assign(new Error(), { code: "its tables changed while they were read" })
     }
     const index = await hashFile(temporary, signal)
-    // Between the two renames the record is not of this index, and so it is not used.
+    // Between the two renames the record is not of this file, and so it is not used.
     await rename(temporary, path)
-    const record: IndexRecord = { format: formatVersion, tables, index }
+    const record: DerivedRecord = { format: kind.format, tables, index, notes }
     await writeWhole(recordPath, `${JSON.stringify(record, null, 2)}\n`)
   } catch (error) {
     await rm(temporary, { force: true })
     throw error
   }
-  await remember(memory, await stampsOf([...sources.map(({ path }) => path), path, recordPath]))
+  await remember(kind, memory, await stampsOf([...sources.map(({ path }) => path), path, recordPath]))
+}
+
+/** Makes the index in a folder. */
+export const make = (
+  folder: string,
+  sources: ReadonlyArray<Source>,
+  memory: string | undefined,
+  signal: AbortSignal,
+  onProgress?: (bytes: number) => void
+): Promise<void> =>
+  makeFile(indexKind, folder, sources, memory, signal, (path) => build(sources, path, signal, onProgress))
+
+/** The folder of an archive in a cache, made, with a note of whose it is. */
+export const openCache = async (cache: string, directory: string): Promise<string> => {
+  const own = await cacheFolder(cache, directory)
+  await mkdir(own, { recursive: true, mode: 0o700 })
+  await prune(cache)
+  await writeWhole(join(own, "archive.json"), JSON.stringify({ directory: await realpath(directory) }))
+  return own
 }
 
 /**
@@ -185,13 +237,14 @@ export const find = async (
   onMake: (bytes: number) => Promise<void>
 ): Promise<string | undefined> => {
   const own = await cacheFolder(cache, directory)
-  if (await isFresh(directory, sources, own, signal)) return join(directory, ArchiveFormat.indexFile)
   const cached = join(own, "index")
-  if (await isFresh(cached, sources, own, signal)) return join(cached, ArchiveFormat.indexFile)
+  for (const folder of [directory, cached]) {
+    const found = await findFresh(indexKind, folder, sources, own, signal)
+    if (found !== undefined) return found.path
+  }
   try {
+    await openCache(cache, directory)
     await mkdir(cached, { recursive: true, mode: 0o700 })
-    await prune(cache)
-    await writeWhole(join(own, "archive.json"), JSON.stringify({ directory: await realpath(directory) }))
   } catch {
     return undefined
   }

@@ -1,0 +1,98 @@
+/**
+ * `ArchiveCache`: what a program has made of an archive's tables, kept in the user's cache folder for the next time.
+ *
+ * A kept file is used only for the tables that it was made of, by their size and SHA-256, and only while it is what was
+ * written. Files whose size, inode and times have not changed since they were hashed are not hashed again.
+ *
+ * @since 0.1.0
+ */
+import * as ArchiveFormat from "@effect-prefect/core/ArchiveFormat"
+import * as Tables from "@effect-prefect/core/Tables"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import { stat } from "node:fs/promises"
+import { join, resolve } from "node:path"
+import * as IndexStore from "./internal/tables/indexStore.ts"
+
+/**
+ * The name of what is kept, and the version of its form: another version is not used.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Kind {
+  /** A file name of its own: letters, digits and dashes. */
+  readonly name: string
+  readonly version: string
+}
+
+/**
+ * A kept file, and the JSON that was kept with it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Kept {
+  readonly path: string
+  readonly notes: unknown
+}
+
+const kindOf = ({ name, version }: Kind): IndexStore.Kind => ({
+  file: `${name}.data`,
+  record: `${name}.json`,
+  format: version
+})
+
+const sourcesOf = async (root: string): Promise<ReadonlyArray<IndexStore.TableFile>> => {
+  const found: Array<IndexStore.TableFile> = []
+  for (const { name } of Tables.tables) {
+    const path = join(root, ArchiveFormat.tableFile(name))
+    if (await stat(path).then((stats) => stats.isFile(), () => false)) found.push({ name, path })
+  }
+  return found
+}
+
+/**
+ * The file that is kept for an archive, if there is one for its tables as they are. `cache` is the folder of the cache;
+ * default: `effect-prefect/archives` in the user's folder for caches.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const find = (
+  directory: string,
+  kind: Kind,
+  cache: string = IndexStore.defaultCache()
+): Effect.Effect<Option.Option<Kept>> =>
+  Effect.tryPromise(async (signal) => {
+    const root = resolve(directory)
+    const folder = await IndexStore.cacheFolder(cache, root)
+    return IndexStore.findFresh(kindOf(kind), folder, await sourcesOf(root), folder, signal)
+  }).pipe(Effect.map(Option.fromUndefinedOr), Effect.orElseSucceed(Option.none<Kept>))
+
+/**
+ * Keeps a file for an archive: `write` writes it to a path. The tables must not have changed since what is written was
+ * made of them; `since` is the time in milliseconds since 1970 at which that began. Returns whether it is kept: a cache
+ * that cannot be written costs time alone.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const keep = (
+  directory: string,
+  kind: Kind,
+  write: (path: string) => Promise<void>,
+  options: { readonly since: number; readonly notes?: unknown; readonly cache?: string | undefined }
+): Effect.Effect<boolean> =>
+  Effect.tryPromise(async (signal) => {
+    const root = resolve(directory)
+    const sources = await sourcesOf(root)
+    for (const { path } of sources) if ((await stat(path)).ctimeMs >= options.since) return false
+    const folder = await IndexStore.openCache(options.cache ?? IndexStore.defaultCache(), root)
+    const writeOnly = async (path: string) => {
+      await write(path)
+      return undefined
+    }
+    await IndexStore.makeFile(kindOf(kind), folder, sources, folder, signal, writeOnly, options.notes)
+    return true
+  }).pipe(Effect.orElseSucceed(() => false))

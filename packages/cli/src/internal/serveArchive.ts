@@ -1,0 +1,41 @@
+import * as ArchiveCache from "@effect-prefect/api/ArchiveCache"
+import * as Database from "@effect-prefect/server/Database"
+import type { LoadReport } from "@effect-prefect/server/Database"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import { readFile, writeFile } from "node:fs/promises"
+import { createRequire } from "node:module"
+
+/** The data of an embedded database is read by the version that wrote it, and loaded by this version of the server. */
+const version = (): string => {
+  const server = createRequire(import.meta.url)("@effect-prefect/server/package.json") as {
+    readonly version: string
+    readonly dependencies: Readonly<Record<string, string>>
+  }
+  return `${server.version} ${server.dependencies["@electric-sql/pglite"]}`
+}
+
+/** An archive, loaded into an embedded database once and kept in the cache for the next start. */
+export const serveArchive = (directory: string): ReturnType<typeof Database.layerArchive> =>
+  Layer.unwrap(Effect.gen(function*() {
+    const since = yield* Clock.currentTimeMillis
+    const kind = { name: "serve", version: version() }
+    return Database.layerArchive(directory, {
+      cache: {
+        read: async () => {
+          const kept = Option.getOrUndefined(await Effect.runPromise(ArchiveCache.find(directory, kind)))
+          return kept === undefined
+            ? undefined
+            : { snapshot: new Blob([await readFile(kept.path)]), reports: kept.notes as ReadonlyArray<LoadReport> }
+        },
+        write: async (snapshot, reports) => {
+          const bytes = new Uint8Array(await snapshot.arrayBuffer())
+          await Effect.runPromise(
+            ArchiveCache.keep(directory, kind, (path) => writeFile(path, bytes), { since, notes: reports })
+          )
+        }
+      }
+    })
+  }))
