@@ -226,7 +226,7 @@ export const build = async (
 ): Promise<Readonly<Record<string, Digest>>> => {
   const database = await openDatabase(target)
   try {
-    database.exec("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -65536")
+    database.exec("PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF; PRAGMA cache_size = -65536")
     database.exec(`PRAGMA user_version = ${formatVersion}`)
     database.exec(schema)
     database.exec("BEGIN")
