@@ -1,0 +1,176 @@
+/**
+ * The page's server, in this process and without HTTP's own cost: 100 000 mapped children as states beside the
+ * backend's summaries alone, how long another request waits meanwhile, and a table of 1 000 000 rows beside decoding it.
+ */
+import * as ArchiveApi from "@effect-prefect/api/ArchiveApi"
+import { PrefectApi } from "@effect-prefect/api/PrefectApi"
+import * as ResultFormat from "@effect-prefect/formats/ResultFormat"
+import * as InlineStorage from "@effect-prefect/results/InlineStorage"
+import * as LocalStorage from "@effect-prefect/results/LocalStorage"
+import * as ResultStorage from "@effect-prefect/results/ResultStorage"
+import * as UiServer from "@effect-prefect/ui-server/UiServer"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as HttpRouter from "effect/http/HttpRouter"
+import * as Layer from "effect/Layer"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import { mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { ids, writeArchive } from "../conformance/ui/archive.ts"
+import type { Contender, Row } from "./support/row.ts"
+
+const children = 100_000
+const rowCount = 1_000_000
+
+interface World {
+  readonly folder: string
+  readonly get: (path: string) => Promise<Response>
+  readonly api: PrefectApi["Service"]
+  readonly close: () => Promise<void>
+}
+
+let users = 0
+let opened: Promise<World> | undefined
+
+/** The archive and the page over it, made once for all rows that use it. */
+const open = (): Promise<World> => {
+  users++
+  opened ??= (async () => {
+    const folder = mkdtempSync(join(tmpdir(), "effect-prefect-bench-ui-"))
+    writeArchive(folder, { children, rows: rowCount, lines: 100 })
+    const scope = await Effect.runPromise(Scope.make())
+    const services = await Effect.runPromise(Layer.buildWithScope(
+      Layer.merge(
+        ArchiveApi.layer(folder),
+        ResultStorage.layerMerge([InlineStorage.layer, LocalStorage.layerArchive(folder)])
+      ),
+      scope
+    ))
+    const page = UiServer.layer({ authorize: () => Effect.succeed(true), about: { kind: "archive" } })
+    const { dispose, handler } = HttpRouter.toWebHandler(Layer.provide(page, Layer.succeedContext(services)), {
+      disableLogger: true
+    })
+    return {
+      folder,
+      api: Context.get(services, PrefectApi),
+      get: (path) => handler(new Request(`http://localhost${path}`, { headers: { host: "localhost" } })),
+      close: async () => {
+        await dispose()
+        await Effect.runPromise(Scope.close(scope, Exit.void))
+        rmSync(folder, { recursive: true, force: true })
+      }
+    }
+  })()
+  return opened
+}
+
+const close = async (): Promise<void> => {
+  if (--users > 0 || opened === undefined) return
+  const world = await opened
+  opened = undefined
+  await world.close()
+}
+
+const contender = (name: string, run: (world: World) => Promise<void | { readonly measured: number }>): Contender => ({
+  name,
+  open,
+  close,
+  run: async () => run(await open().finally(() => users--))
+})
+
+const states = `/api/task-runs/${ids.parent}/children/states`
+const table = `/api/task-runs/${ids.table}/result`
+
+const text = async (world: World, path: string): Promise<string> => {
+  const response = await world.get(path)
+  if (!response.ok) throw new Error(`${path}: ${response.status}`)
+  return response.text()
+}
+
+/** The longest that a small request waits while others are answered. */
+const longestWait = async (world: World, work: Promise<unknown>): Promise<number> => {
+  let isOver = false
+  void work.finally(() => isOver = true)
+  let longest = 0
+  while (!isOver) {
+    const start = performance.now()
+    await text(world, "/api/backend")
+    longest = Math.max(longest, performance.now() - start)
+    await new Promise((resolve) => setTimeout(resolve, 2))
+  }
+  await work
+  return longest
+}
+
+/** A thread that is new loads the table anew: the cache of the one before is gone. */
+const fresh = async (world: World): Promise<string> => {
+  const page = UiServer.layer({ authorize: () => Effect.succeed(true) })
+  const services = Layer.merge(
+    Layer.succeed(PrefectApi, world.api),
+    ResultStorage.layerMerge([InlineStorage.layer, LocalStorage.layerArchive(world.folder)])
+  )
+  const { dispose, handler } = HttpRouter.toWebHandler(
+    Layer.provide(page, services) as Layer.Layer<never, never, HttpRouter.HttpRouter>,
+    { disableLogger: true }
+  )
+  const response = await handler(new Request(`http://localhost${table}/rows`, { headers: { host: "localhost" } }))
+  const rows = await response.text()
+  await dispose()
+  return rows
+}
+
+export const rows: ReadonlyArray<Row> = [
+  {
+    work: "states of 100 000 mapped children",
+    count: children,
+    ours: contender("the page's API", async (world) => void await text(world, states)),
+    limit: contender("taskRunSummaries alone", async ({ api }) => {
+      const view = await Effect.runPromise(api.taskRun(ids.parent))
+      await Effect.runPromise(Stream.runDrain(
+        api.taskRunSummaries({ flowRunId: ids.run, taskId: view.taskId ?? "", after: -1 })
+      ))
+    }),
+    target: { limit: 1 / 1.5 },
+    runs: 3
+  },
+  {
+    work: "longest wait of another request meanwhile (100 ms allowed)",
+    count: 1,
+    show: "ms",
+    ours: contender("the page's API", async (world) => ({ measured: await longestWait(world, text(world, states)) })),
+    runs: 3
+  },
+  {
+    work: "first rows of a CSV of 1 000 000 rows",
+    count: rowCount,
+    ours: contender("the page's API, in a thread", async (world) => void await fresh(world)),
+    limit: contender("decoding alone", async ({ folder }) => {
+      const bytes = readFileSync(join(folder, "results/table.csv"))
+      await Effect.runPromise(ResultFormat.decode(bytes, { name: "table.csv", maxBytes: 2 ** 28 }))
+    }),
+    target: { limit: 1 / 1.5 },
+    runs: 3
+  },
+  {
+    work: "longest wait of another request meanwhile (100 ms allowed)",
+    count: 1,
+    show: "ms",
+    ours: contender("the page's API", async (world) => ({ measured: await longestWait(world, fresh(world)) })),
+    runs: 3
+  },
+  {
+    work: "a page of rows of that table (100 ms allowed)",
+    count: 1,
+    show: "ms",
+    ours: contender("row 999 900 on", async (world) => {
+      await text(world, `${table}/rows?limit=1`)
+      const start = performance.now()
+      await text(world, `${table}/rows?offset=${rowCount - 100}&limit=100`)
+      return { measured: performance.now() - start }
+    }),
+    runs: 3
+  }
+]
