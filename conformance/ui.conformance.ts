@@ -316,7 +316,7 @@ await check("texts, refusals and what is gone say what they are", async () => {
   assert.match(await region.innerText(), /ResultNotFound/)
   assert.ok(!(await region.innerText()).includes(temporary))
   await open(task(idOf(130)), hostile.script)
-  await region.getByRole("status").first().waitFor()
+  await page.locator(".reason").first().waitFor()
   assert.match(await region.innerText(), /NotPersisted/)
 })
 

@@ -10,6 +10,8 @@ import type { StorageBlock } from "@effect-prefect/api/Backend"
 import { PrefectApi } from "@effect-prefect/api/PrefectApi"
 import type { PrefectApiError } from "@effect-prefect/api/PrefectApiError"
 import type { Prefect3Result } from "@effect-prefect/core/ResultDescriptor"
+import type { FormatError } from "@effect-prefect/formats/FormatError"
+import type { DecodeOptions } from "@effect-prefect/formats/ResultFormat"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -43,6 +45,20 @@ export interface Options {
    */
   readonly forBlock?: ((block: StorageBlock) => Layer.Layer<ResultStorage.ResultStorage> | undefined) | undefined
 }
+
+/**
+ * Decodes what Prefect 2 or 3 stored: a record with its serializer, or what a serializer wrote. `serializer` is the one
+ * that the state names, for bytes that name none. The readers of this module do the same; this is for a thread of one's
+ * own, which cannot be given a function.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const decode: (
+  bytes: Uint8Array,
+  descriptor: Pick<Prefect3Result, "serializer">,
+  options: DecodeOptions
+) => Effect.Effect<unknown, FormatError | UnsupportedResultType> = Prefect3Record.decode
 
 /**
  * Adds results of Prefect 2 and 3 to a storage: `LocalStorage.layer({ mounts })`, `S3Storage.layer({ buckets })`, or several

@@ -1,8 +1,11 @@
 import { afterAll, assert, describe, it } from "@effect/vitest"
 import { execFile } from "node:child_process"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
-import { archive, archiveSite, memorySite, runId } from "./support.ts"
+import { archive, archiveSite, memorySite, prefect3Site, runId } from "./support.ts"
 
 const site = archiveSite()
 afterAll(() => site.close())
@@ -285,5 +288,38 @@ describe("odd rows", () => {
     const page = await odd.json("/api/task-runs/p/children?limit=2") as Page
     assert.deepStrictEqual(page.items.map((child) => child["map_index"]), [0, 1])
     assert.strictEqual(Number(page.next), 1)
+  })
+})
+
+describe("results of Prefect 3", () => {
+  it("are read from their records, in this thread and in one of their own", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "effect-prefect-ui-server-"))
+    const file = join(folder, "record")
+    writeFileSync(
+      file,
+      JSON.stringify({
+        metadata: { serializer: { type: "json" }, storage_key: file },
+        result: JSON.stringify({ answer: 42 })
+      })
+    )
+    const data = { storage_key: file, storage_block_id: null, serializer: { type: "json" }, expiration: null }
+    const tables = {
+      flow_run: [{ id: "run", name: "run" }],
+      task_run: [{ id: "r", flow_run_id: "run", serialized_state: { type: "COMPLETED", name: "Completed", data } }]
+    }
+    for (const limits of [{}, { threadBytes: 0 }]) {
+      const prefect3 = prefect3Site(tables, folder, { limits })
+      const result = await prefect3.json("/api/task-runs/r/result") as Record<string, unknown>
+      const level = await prefect3.json("/api/task-runs/r/result/value")
+      await prefect3.close()
+      assert.strictEqual(result["storage"], "Prefect3Result")
+      assert.deepStrictEqual(result["formats"], ["json"])
+      assert.deepStrictEqual(level, {
+        kind: "object",
+        size: 1,
+        items: [{ key: "answer", preview: "42", kind: "number", size: 0 }]
+      })
+    }
+    rmSync(folder, { recursive: true })
   })
 })

@@ -3,6 +3,7 @@ import * as MemoryApi from "@effect-prefect/api/MemoryApi"
 import type { PrefectApi } from "@effect-prefect/api/PrefectApi"
 import * as InlineStorage from "@effect-prefect/results/InlineStorage"
 import * as LocalStorage from "@effect-prefect/results/LocalStorage"
+import * as Prefect3Storage from "@effect-prefect/results/Prefect3Storage"
 import * as ResultStorage from "@effect-prefect/results/ResultStorage"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as Layer from "effect/Layer"
@@ -56,6 +57,16 @@ export const archiveSite = (options?: Partial<UiServer.Options>): Site =>
       ResultStorage.layerMerge([InlineStorage.layer, LocalStorage.layerArchive(archive)])
     ),
     { about: { kind: "archive", mounts: [{ from: "/srv", to: "results" }] }, ...options }
+  )
+
+/** The page over rows in memory, with the storage of Prefect 3 over a folder. */
+export const prefect3Site = (tables: MemoryApi.Tables, root: string, options?: Partial<UiServer.Options>): Site =>
+  siteOf(
+    Layer.provideMerge(
+      Prefect3Storage.layer(ResultStorage.layerMerge([InlineStorage.layer, LocalStorage.layer({ roots: [root] })])),
+      MemoryApi.layer(tables)
+    ),
+    options
   )
 
 /** The page over rows in memory. */

@@ -112,7 +112,13 @@ export const ui = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.ui>)
     }).pipe(Layer.provide(Layer.succeedContext(context)))
     const app = yield* HttpRouter.toHttpEffect(page)
     yield* http.serve(app)
-    yield* Effect.addFinalizer(() => Effect.sync(() => node.closeAllConnections()))
+    yield* Effect.addFinalizer(() =>
+      Effect.sync(() => {
+        node.closeAllConnections()
+        // A file that is being read, or a thread at work, does not hold up the end either.
+        setTimeout(() => process.exit(130), 500).unref()
+      })
+    )
     const shown = isLoopback(host)
       ? withBrackets(host)
       : withBrackets(host === "0.0.0.0" || host === "::" ? bound.hostname : host)

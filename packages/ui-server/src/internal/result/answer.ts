@@ -1,5 +1,6 @@
 /** Answers a question about a loaded value, in whichever thread the value lives. */
 import { FormatError } from "@effect-prefect/formats/FormatError"
+import { UnsupportedResultType } from "@effect-prefect/results/ResultError"
 import { LoadedValue, NotTabular } from "./loadedValue.ts"
 import type { Failure, Question } from "./protocol.ts"
 import { PathNotFound, QueryError } from "./queryError.ts"
@@ -47,6 +48,7 @@ export const failureOf = (error: unknown): Failure => {
       ? { _tag: "Undecodable", detail: reason.detail }
       : { _tag: "TooLarge", limit: reason.limit, size: reason.size }
   }
+  if (error instanceof UnsupportedResultType) return { _tag: "Unsupported", type: error.type, detail: error.detail }
   if (error instanceof QueryError) return { _tag: "Query", parameter: error.parameter, message: error.message }
   if (error instanceof PathNotFound) return { _tag: "Path", message: error.message }
   if (error instanceof NotTabular) return { _tag: "NotTabular", message: error.message }

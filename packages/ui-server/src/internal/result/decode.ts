@@ -1,8 +1,11 @@
 /** Stored bytes as a value, with the compressions and the format that were recognised. */
+import type { Prefect3Result } from "@effect-prefect/core/ResultDescriptor"
 import type { FormatError } from "@effect-prefect/formats/FormatError"
 import * as ResultFormat from "@effect-prefect/formats/ResultFormat"
 import * as Table from "@effect-prefect/formats/Table"
 import { PyDateTime } from "@effect-prefect/pickle"
+import * as Prefect3Storage from "@effect-prefect/results/Prefect3Storage"
+import type { UnsupportedResultType } from "@effect-prefect/results/ResultError"
 import * as Effect from "effect/Effect"
 
 /** A decoded value, and what its bytes were, the outermost first: `["gzip", "pickle"]`. */
@@ -32,6 +35,20 @@ const formatOf = (bytes: Uint8Array, name: string, value: unknown): string => {
   const first = bytes.find((byte) => byte > 0x20)
   const isJson = first !== undefined && "{[\"-0123456789tfnNI".includes(String.fromCharCode(first))
   return isJson ? "json" : /\.json$/i.test(name) ? "json" : "pickle"
+}
+
+/** What Prefect 2 or 3 stored. Its format is what the serializer is called: `compressed/pickle`. */
+export const decodePrefect3 = (
+  bytes: Uint8Array,
+  serializer: unknown,
+  options: ResultFormat.DecodeOptions
+): Effect.Effect<Decoded, FormatError | UnsupportedResultType> => {
+  const named = serializer as Prefect3Result["serializer"]
+  const type = typeof named === "object" && named !== null && "type" in named ? named["type"] : undefined
+  return Effect.map(
+    Prefect3Storage.decode(bytes, { serializer: named ?? null }, options),
+    (value) => ({ value, formats: typeof type === "string" ? type.split("/") : [], size: bytes.length })
+  )
 }
 
 export const decode = Effect.fnUntraced(function*(

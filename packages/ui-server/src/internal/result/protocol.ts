@@ -9,6 +9,8 @@ export type Question =
     readonly name: string
     readonly format: Format | undefined
     readonly maxBytes: number
+    /** What the state of a Prefect 3 run says of its serializer, for bytes that Prefect 2 or 3 stored. */
+    readonly prefect3?: { readonly serializer: unknown } | undefined
   }
   | { readonly op: "describe" }
   | { readonly op: "level"; readonly path: string; readonly offset: number; readonly limit: number }
@@ -24,6 +26,7 @@ export type Request = Question & { readonly id: number; readonly key: number }
 export type Failure =
   | { readonly _tag: "Undecodable"; readonly detail: string }
   | { readonly _tag: "TooLarge"; readonly limit: number; readonly size: number | undefined }
+  | { readonly _tag: "Unsupported"; readonly type: string; readonly detail: string }
   | { readonly _tag: "Query"; readonly parameter: string; readonly message: string }
   | { readonly _tag: "Path"; readonly message: string }
   | { readonly _tag: "NotTabular"; readonly message: string }

@@ -10,7 +10,13 @@ import { isPersisted, type ResultDescriptor } from "@effect-prefect/core/ResultD
 import * as State from "@effect-prefect/core/State"
 import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
 import { FormatError, TooLarge, undecodable } from "@effect-prefect/formats/FormatError"
-import { fromFormatError, type Reason, ResultDecodeError, ResultError } from "@effect-prefect/results/ResultError"
+import {
+  fromFormatError,
+  type Reason,
+  ResultDecodeError,
+  ResultError,
+  UnsupportedResultType
+} from "@effect-prefect/results/ResultError"
 import { ResultOptions } from "@effect-prefect/results/ResultOptions"
 import { ResultStorage, type StoredResult } from "@effect-prefect/results/ResultStorage"
 import * as TaskRun from "@effect-prefect/results/TaskRun"
@@ -19,7 +25,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Semaphore from "effect/Semaphore"
 import { answer, failureOf, type Streams } from "./answer.ts"
-import { decode, isParquet } from "./decode.ts"
+import { decode, decodePrefect3, isParquet } from "./decode.ts"
 import { type Host, HostFailure, makeHost } from "./host.ts"
 import { LoadedValue } from "./loadedValue.ts"
 import type { Failure, Question } from "./protocol.ts"
@@ -133,6 +139,8 @@ export const make = Effect.fnUntraced(function*(limits: Limits) {
           fromFormatError(new FormatError({ reason: new TooLarge({ limit, ...(size === undefined ? {} : { size }) }) }))
         )
       }
+      case "Unsupported":
+        return resultError(view, new UnsupportedResultType({ type: failure.type, detail: failure.detail }))
       case "Query":
         return new ValueQueryError("Query", failure.parameter, failure.message)
       case "Path":
@@ -186,8 +194,11 @@ export const make = Effect.fnUntraced(function*(limits: Limits) {
       Effect.catch(() => Effect.succeed(undefined))
     )
     // The library says why there is none.
+    const prefect3 = stored?._tag === "Bytes" && stored.decode !== undefined && descriptor._tag === "Prefect3Result"
+      ? { serializer: descriptor.serializer ?? null }
+      : undefined
     if (
-      stored === undefined || stored._tag === "Value" || stored.decode !== undefined ||
+      stored === undefined || stored._tag === "Value" || (stored.decode !== undefined && prefect3 === undefined) ||
       options.registry.decoders.size > 0
     ) {
       const value = yield* taskRun.getResult
@@ -200,16 +211,26 @@ export const make = Effect.fnUntraced(function*(limits: Limits) {
     const size = bytes.length
     const format = options.format ?? stored.format
     if (size <= limits.threadBytes && !isParquet(bytes)) {
+      const decoding = { name, format, maxBytes: options.maxBytes, registry: options.registry }
       const decoded = yield* Effect.mapError(
-        decode(bytes, { name, format, maxBytes: options.maxBytes, registry: options.registry }),
-        (error) => resultError(view, fromFormatError(error))
+        prefect3 === undefined
+          ? decode(bytes, decoding)
+          : decodePrefect3(bytes, prefect3.serializer, decoding),
+        (error) => resultError(view, error instanceof FormatError ? fromFormatError(error) : error)
       )
       entry.cost = decoded.size * 4
       return here(view, decoded.value, { ...info, stored_bytes: size, formats: decoded.formats })
     }
     const key = keys++
     const generation = host.generation()
-    const answered = yield* askHost(view, key, { op: "load", bytes, name, format, maxBytes: options.maxBytes })
+    const answered = yield* askHost(view, key, {
+      op: "load",
+      bytes,
+      name,
+      format,
+      maxBytes: options.maxBytes,
+      prefect3
+    })
     const { formats, size: decodedSize } = answered as { formats: ReadonlyArray<string>; size: number }
     entry.cost = decodedSize * 3
     entry.isStale = () => host.generation() !== generation

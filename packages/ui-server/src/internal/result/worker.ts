@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import { parentPort } from "node:worker_threads"
 import { answer, failureOf, type Streams } from "./answer.ts"
-import { decode } from "./decode.ts"
+import { decode, decodePrefect3 } from "./decode.ts"
 import { LoadedValue } from "./loadedValue.ts"
 import type { Reply, Request } from "./protocol.ts"
 
@@ -14,8 +14,11 @@ const values = new Map<number, { readonly loaded: LoadedValue; readonly streams:
 const handle = async (request: Request): Promise<unknown> => {
   if (request.op === "drop") return values.delete(request.key)
   if (request.op === "load") {
-    const { bytes, format, maxBytes, name } = request
-    const { formats, size, value } = await Effect.runPromise(decode(bytes, { name, format, maxBytes }))
+    const { bytes, format, maxBytes, name, prefect3 } = request
+    const options = { name, format, maxBytes }
+    const { formats, size, value } = await Effect.runPromise(
+      prefect3 === undefined ? decode(bytes, options) : decodePrefect3(bytes, prefect3.serializer, options)
+    )
     const loaded = new LoadedValue(value)
     values.set(request.key, { loaded, streams: new Map() })
     return { formats, size }
