@@ -21,6 +21,7 @@ import { decodeAs, load, loadBytes, resultError, type Services, services } from 
 import { memoize } from "./internal/run/memoize.ts"
 import { awaitSettled, type PollOptions } from "./internal/run/polling.ts"
 import { TaskRunImpl } from "./internal/run/taskRun.ts"
+import * as Telemetry from "./internal/run/telemetry.ts"
 import { NotFinished, type ResultError } from "./ResultError.ts"
 import type { ResultStorage } from "./ResultStorage.ts"
 import type { Outcome, TaskRun } from "./TaskRun.ts"
@@ -170,7 +171,9 @@ const make = (captured: Services, view: FlowRunView, cache: TaskRunCache, loadin
     return taskRun
   })
 
-  const getResult = loading ?? memoize(load(captured, view))
+  const getResult = loading ?? memoize(
+    Telemetry.spanned("FlowRun.getResult", { "prefect.flow_run.id": view.flowRunId }, load(captured, view))
+  )
   const getLatest = Effect.map(
     api.flowRun(flowRunId),
     (latest) => make(captured, latest, cache, Equal.equals(latest.state, view.state) ? getResult : undefined)
@@ -218,6 +221,7 @@ const make = (captured: Services, view: FlowRunView, cache: TaskRunCache, loadin
 export const fromFlowRunId = Effect.fn("FlowRun.fromFlowRunId")(function*(
   flowRunId: string
 ): Effect.fn.Return<FlowRun, PrefectApiError, PrefectApi | ResultStorage> {
+  yield* Effect.annotateCurrentSpan({ "prefect.flow_run.id": flowRunId })
   const captured = yield* services
   return make(captured, yield* captured.api.flowRun(flowRunId), new TaskRunCache())
 })

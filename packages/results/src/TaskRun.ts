@@ -24,6 +24,7 @@ export type { MappedStateCounts, Outcome, TaskRun, TaskRunError } from "./intern
 export const fromTaskRunId = Effect.fn("TaskRun.fromTaskRunId")(function*(
   taskRunId: string
 ): Effect.fn.Return<TaskRun, PrefectApiError, PrefectApi | ResultStorage> {
+  yield* Effect.annotateCurrentSpan({ "prefect.task_run.id": taskRunId })
   const captured = yield* services
   return new TaskRunImpl(captured, yield* captured.api.taskRun(taskRunId))
 })
@@ -45,6 +46,11 @@ export const fromTaskSlug = Effect.fn("TaskRun.fromTaskSlug")(function*(options:
 }): Effect.fn.Return<TaskRun, PrefectApiError, PrefectApi | ResultStorage> {
   const captured = yield* services
   const { flowRunId, mapIndex = -1, taskSlug } = options
+  yield* Effect.annotateCurrentSpan({
+    "prefect.flow_run.id": flowRunId,
+    "prefect.task.slug": taskSlug,
+    "prefect.map_index": mapIndex
+  })
   return new TaskRunImpl(captured, yield* captured.api.taskRunBySlug({ taskSlug, flowRunId, mapIndex }))
 })
 

@@ -7,6 +7,7 @@ import * as Stream from "effect/Stream"
 import * as Progress from "../../Progress.ts"
 import { ChildrenIncomplete, NotMapped, type ResultError, ResultTooLarge } from "../../ResultError.ts"
 import { resultError, type Services } from "./load.ts"
+import * as Telemetry from "./telemetry.ts"
 
 /**
  * Whether a view is the parent of mapped children. A child whose own state is Mapped is not.
@@ -83,9 +84,9 @@ export const childViews = (
     if (problem !== undefined) return Stream.fail(problem)
     const completeness = new Completeness(parent, after)
     const views = rows(services, parent, after).pipe(
-      Stream.mapArray((views) => {
+      Stream.mapArrayEffect((views) => {
         for (const view of views) completeness.see(view)
-        return views
+        return Effect.as(Telemetry.page(views.length), views)
       }),
       Stream.concat(ending(completeness))
     )

@@ -24,6 +24,7 @@ import { type Options, override, ResultOptions } from "../../ResultOptions.ts"
 import { type ReadOptions, type Resolution, ResultStorage, type StoredResult } from "../../ResultStorage.ts"
 import { type Budget, budgetOf, type Lease } from "./memory.ts"
 import { notPersisted } from "./notPersisted.ts"
+import * as Telemetry from "./telemetry.ts"
 
 /**
  * The services that a task run captured when it was made, so that its members require none.
@@ -94,6 +95,8 @@ export interface Prepared {
   readonly lease: Lease
   /** The reader and the location, where a traversal has found them. */
   readonly resolution?: Resolution | undefined
+  /** Whether reading and decoding have spans of their own: not in walks, which may have millions of them. */
+  readonly isTraced?: boolean | undefined
 }
 
 /**
@@ -140,7 +143,7 @@ const always = () => true
 const withLease = <A, E>(services: Services, use: (prepared: Prepared) => Effect.Effect<A, E>): Effect.Effect<A, E> =>
   Effect.suspend(() => {
     const lease = services.memory.open(always).begin()
-    return Effect.ensuring(use({ lease }), Effect.sync(() => lease.release()))
+    return Effect.ensuring(use({ lease, isTraced: true }), Effect.sync(() => lease.release()))
   })
 
 /**
@@ -159,17 +162,42 @@ export const loadPrepared = (
 ): Effect.Effect<unknown, ResultError> =>
   Effect.withFiber((fiber) => {
     const callbacks = fiber.getRef(Progress.Current)
-    const { lease } = prepared
-    if (callbacks === undefined) {
-      return Effect.flatMap(readStored(services, view, prepared), (stored) => decode(services, view, stored, lease))
-    }
+    const { isTraced = false, lease } = prepared
+    const storage = Telemetry.storageOf(view.state)
+    const start = performance.now()
     let bytes = 0
-    return Effect.flatMap(readStored(services, view, prepared), (stored) => {
-      if (stored._tag === "Bytes") bytes = stored.bytes.length
-      return decode(services, view, stored, lease)
-    }).pipe(
-      Effect.tap(() => Effect.sync(() => callbacks.onSettled(false, bytes))),
-      Effect.tapError(() => Effect.sync(() => callbacks.onSettled(true, bytes)))
+    const settled = (outcome: string) => {
+      Telemetry.record(fiber.context, storage, outcome, bytes, performance.now() - start)
+      callbacks?.onSettled(outcome !== "ok", bytes)
+    }
+    const read = readStored(services, view, prepared)
+    const attributes = { "prefect.result.storage": storage }
+    const reading = isTraced
+      ? Telemetry.spanned("ResultStorage.read", attributes, read, (span, stored) => {
+        if (stored._tag === "Bytes") span.attribute("prefect.result.bytes", stored.bytes.length)
+      })
+      : read
+    return Effect.matchEffect(
+      Effect.flatMap(reading, (stored) => {
+        if (stored._tag === "Bytes") bytes = stored.bytes.length
+        const decoding = decode(services, view, stored, lease)
+        return isTraced
+          ? Telemetry.spanned("ResultFormat.decode", {
+            "prefect.result.bytes": bytes,
+            "prefect.result.format": stored._tag === "Value" ? "value" : stored.format ?? "detected"
+          }, decoding)
+          : decoding
+      }),
+      {
+        onSuccess: (value) => {
+          settled("ok")
+          return Effect.succeed(value)
+        },
+        onFailure: (error) => {
+          settled(error.reason._tag)
+          return Effect.fail(error)
+        }
+      }
     )
   })
 

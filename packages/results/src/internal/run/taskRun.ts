@@ -15,6 +15,7 @@ import { memoize } from "./memoize.ts"
 import { Hold } from "./memory.ts"
 import type { MappedStateCounts, Outcome, TaskRun, TaskRunError } from "./model.ts"
 import { awaitSettled, type PollOptions } from "./polling.ts"
+import * as Telemetry from "./telemetry.ts"
 import * as Window from "./window.ts"
 
 export class TaskRunImpl implements TaskRun {
@@ -30,7 +31,11 @@ export class TaskRunImpl implements TaskRun {
     this.#memo = memo ?? {
       result: memoize(Effect.tap(
         Effect.suspend((): Effect.Effect<unknown, TaskRunError> =>
-          Children.isParent(view) ? loadChildren(services, view) : load(services, view)
+          Telemetry.spanned(
+            "TaskRun.getResult",
+            attributesOf(view),
+            Children.isParent(view) ? loadChildren(services, view) : load(services, view)
+          )
         ),
         () => Effect.sync(() => this.#loaded = true)
       ))
@@ -60,10 +65,14 @@ export class TaskRunImpl implements TaskRun {
   }
   outcomesAfter(mapIndex: number): Stream.Stream<Outcome, TaskRunError> {
     const services = this.#services
-    return Window.load(
-      services,
-      Children.childViews(services, this.view, mapIndex),
-      (view, prepared) => outcome(services, view, prepared)
+    return Telemetry.walk(
+      "TaskRun.outcomes",
+      attributesOf(this.view),
+      Window.load(
+        services,
+        Children.childViews(services, this.view, mapIndex),
+        (view, prepared) => outcome(services, view, prepared)
+      )
     )
   }
   outcomesBetween(after: number, until: number | null): Stream.Stream<Outcome, TaskRunError> {
@@ -137,6 +146,12 @@ const awaitFinished = (
     isSettled: ({ view }) => isSettled(services, view),
     timedOut: ({ view }) => resultError(view, new NotFinished({ state: State.typeName(view.state) }))
   }, options)
+
+const attributesOf = (view: TaskRunView) => ({
+  "prefect.task_run.id": view.taskRunId,
+  "prefect.task.slug": view.taskSlug ?? "",
+  "prefect.map_index": view.mapIndex
+})
 
 const mapNonEmpty = <A, B>(array: ReadonlyArray<A>, f: (a: A) => B) => array.map(f) as [B, ...Array<B>]
 

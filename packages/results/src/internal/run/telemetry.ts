@@ -1,0 +1,119 @@
+/** Spans and metrics of loading results. Neither holds a value, a key of a bucket or a credential. */
+import * as State from "@effect-prefect/core/State"
+import type * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Metric from "effect/Metric"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import * as Stream from "effect/Stream"
+import type { Span } from "effect/Tracer"
+
+const loads = Metric.counter("prefect.results.loads", {
+  description: "Results that were loaded, or whose loading failed",
+  incremental: true
+})
+const bytesRead = Metric.counter("prefect.results.bytes", {
+  description: "Stored bytes that were read",
+  incremental: true
+})
+const durations = Metric.histogram("prefect.results.load.duration", {
+  description: "Seconds that it took to read and decode a result",
+  boundaries: [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
+})
+
+interface Series {
+  readonly loads: Metric.Metric<number, unknown>
+  readonly durations: Metric.Metric<number, unknown>
+  readonly bytes: Metric.Metric<number, unknown>
+}
+
+/** By the type of the descriptor and the outcome, of which there are few. */
+const series = new Map<string, Series>()
+
+const seriesOf = (storage: string, outcome: string): Series => {
+  const key = `${storage}/${outcome}`
+  let found = series.get(key)
+  if (found === undefined) {
+    found = {
+      loads: Metric.withAttributes(loads, { storage, outcome }),
+      durations: Metric.withAttributes(durations, { storage, outcome }),
+      bytes: Metric.withAttributes(bytesRead, { storage })
+    }
+    series.set(key, found)
+  }
+  return found
+}
+
+/** The kind of storage that a state's result is in: the type of its descriptor. */
+export const storageOf = (state: State.State): string => State.resultDescriptor(state)?._tag ?? "none"
+
+/** Counts a load that has ended. */
+export const record = (
+  context: Context.Context<never>,
+  storage: string,
+  outcome: string,
+  bytes: number,
+  millis: number
+): void => {
+  const found = seriesOf(storage, outcome)
+  found.loads.updateUnsafe(1, context)
+  found.durations.updateUnsafe(millis / 1000, context)
+  if (bytes > 0) found.bytes.updateUnsafe(bytes, context)
+}
+
+/** Runs an effect in a span, which is not given its value: a tracer could export it. */
+export const spanned = <A, E, R>(
+  name: string,
+  attributes: Readonly<Record<string, unknown>>,
+  effect: Effect.Effect<A, E, R>,
+  onSuccess?: (span: Span, value: A) => void
+): Effect.Effect<A, E, R> =>
+  Effect.suspend(() => {
+    let result: { readonly value: A } | undefined
+    const run = Effect.useSpan(name, { attributes }, (span) =>
+      Effect.withParentSpan(
+        Effect.map(effect, (value) => {
+          result = { value }
+          onSuccess?.(span, value)
+        }),
+        span
+      ))
+    return Effect.map(run, () => result!.value)
+  }) as Effect.Effect<A, E, R>
+
+/** A walk in a span: an event for each page, and the numbers of children and failures at its end. */
+export const walk = <A extends { readonly result: Result.Result<unknown, unknown> }, E, R>(
+  name: string,
+  attributes: Readonly<Record<string, unknown>>,
+  stream: Stream.Stream<A, E, R>
+): Stream.Stream<A, E, R> =>
+  Stream.withSpan(
+    Stream.unwrap(Effect.map(Effect.option(Effect.currentSpan), (current) => {
+      if (Option.isNone(current)) return stream
+      const span = current.value
+      let children = 0
+      let failures = 0
+      return Stream.ensuring(
+        Stream.mapArray(stream, (outcomes) => {
+          children += outcomes.length
+          for (const { result } of outcomes) if (Result.isFailure(result)) failures++
+          return outcomes
+        }),
+        Effect.sync(() => {
+          span.attribute("prefect.children", children)
+          span.attribute("prefect.failures", failures)
+        })
+      )
+    })),
+    name,
+    { attributes }
+  ) as Stream.Stream<A, E, R>
+
+/** Notes a page of rows on the span of a walk, if there is one. */
+export const page = (rows: number): Effect.Effect<void> =>
+  Effect.flatMap(Effect.option(Effect.currentSpan), (current) =>
+    Option.isNone(current)
+      ? Effect.void
+      : Effect.clockWith((clock) =>
+        Effect.sync(() => current.value.event("page", clock.currentTimeNanosUnsafe(), { rows }))
+      ))
