@@ -46,7 +46,11 @@ describe("spans", () => {
       for (const name of ["ResultStorage.read", "ResultFormat.decode"]) {
         const [span] = recorded.named(name)
         assert.strictEqual(span?.attributes.get("prefect.result.bytes"), canary.length + 2, name)
-        assert.strictEqual((span?.parent as { value?: Tracer.Span }).value?.spanId, getResult?.spanId, name)
+        assert.strictEqual(
+          (span?.parent as { readonly value?: Tracer.Span } | undefined)?.value?.spanId,
+          getResult?.spanId,
+          name
+        )
       }
       assert.strictEqual(
         recorded.named("ResultStorage.read")[0]?.attributes.get("prefect.result.storage"),
