@@ -34,8 +34,9 @@ export const environments: ReadonlyArray<Requirements> = [
       "shapely==1.8.5.post1",
       "SQLAlchemy==1.4.54",
       "Pillow==9.5.0",
-      "tzlocal==4.3",
-      "backports.zoneinfo; python_version < '3.9'"
+      "psycopg2-binary==2.9.12",
+      "isodate==0.7.2",
+      "pytz-deprecation-shim==0.1.0.post0"
     ]
   },
   {

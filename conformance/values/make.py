@@ -332,6 +332,13 @@ if zoneinfo:
 if pendulum:
     zones += [("pendulum timezone", pendulum.timezone("Europe/Berlin")), ("pendulum UTC", pendulum.timezone("UTC")),
               ("pendulum fixed", pendulum.tz.timezone("UTC") if False else getattr(pendulum, "FixedTimezone", lambda n: pendulum.tz.fixed_timezone(n))(3600))]
+psycopg2, isodate, shim = module("psycopg2.tz"), module("isodate"), module("pytz_deprecation_shim")
+if psycopg2:
+    zones.append(("psycopg2", psycopg2.FixedOffsetTimezone(offset=90)))
+if isodate:
+    zones += [("isodate", isodate.FixedOffset(2, 30)), ("isodate UTC", isodate.UTC)]
+if shim:
+    zones += [("pytz shim", shim.timezone("Europe/Berlin")), ("pytz shim fixed", shim.fixed_offset_timezone(90))]
 for name, zone in zones:
     case("datetime with %s" % name, lambda: when.replace(tzinfo=zone))
     case("winter with %s" % name, lambda: winter.replace(tzinfo=zone))

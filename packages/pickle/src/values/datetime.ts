@@ -141,6 +141,10 @@ const isZoneKey = (args: ReadonlyArray<unknown>): boolean =>
   typeof args[0] === "string" && (args[1] === undefined || typeof args[1] === "boolean" || args[1] === 0 ||
     args[1] === 1)
 
+/** `getattr(Class, "_unpickle")(key, from cache)`: only zoneinfo's class and its subclasses have that method. */
+const keyedZone = ({ args, className }: PyObject): Zone | null =>
+  className.endsWith("._unpickle") && isZoneKey(args) ? { offset: null, key: args[0] as string } : null
+
 /**
  * The meaning of a `tzinfo` of a pickle: of `datetime.timezone`, zoneinfo and subclasses of its class, pytz, dateutil and
  * pendulum; `null` for a class that is not known, for rules that the pickle does not tell, and for no zone.
@@ -153,10 +157,8 @@ export const zoneOf = (tzinfo: unknown): Zone | null => {
   if (tzinfo instanceof ZoneInfo) return { offset: null, key: tzinfo.key }
   if (!(tzinfo instanceof PyObject)) return null
   const [first, second, third] = tzinfo.args
-  if (tzinfo.className.endsWith("._unpickle") && isZoneKey(tzinfo.args)) {
-    // `getattr(Class, "_unpickle")(key, from cache)`: only zoneinfo's class and its subclasses have that method.
-    return { offset: null, key: first as string }
-  }
+  const keyed = keyedZone(tzinfo)
+  if (keyed !== null) return keyed
   if (!(tzinfo.class instanceof PyGlobal)) return null
   const { module, name } = tzinfo.class
   if (module === "pytz") {
@@ -194,9 +196,17 @@ export const zoneOf = (tzinfo: unknown): Zone | null => {
     if (typeof first === "string") return { offset: null, key: first }
     return typeof third === "string" ? { offset: null, key: third } : null
   }
-  if (module === "pytz_deprecation_shim" || module === "psycopg2.tz") {
-    const minutes = tzinfo.args[0]
-    return typeof minutes === "number" ? { offset: minutes * 60e6, key: null } : null
+  // `wrap_zone(zone, key)`: a zone of zoneinfo or of the standard library with the methods of pytz.
+  if (module === "pytz_deprecation_shim._impl" && name === "wrap_zone") {
+    return first instanceof PyObject ? keyedZone(first) : zoneOf(first)
+  }
+  if (module === "psycopg2.tz" && name === "FixedOffsetTimezone") {
+    const offset = typeof first === "number" ? offsetIn(first * 60) : offsetIn(first)
+    return offset === null ? null : { offset, key: null }
+  }
+  if (module === "isodate.tzinfo") {
+    const offset = name === "_Utc" || name === "Utc" ? 0 : offsetIn(tzinfo.attributes().get("_FixedOffset__offset"))
+    return offset === null ? null : { offset, key: null }
   }
   return null
 }
