@@ -305,6 +305,28 @@ describe("failures", () => {
   })
 })
 
+describe("a storage that is missing", () => {
+  it.effect("ends the work, and is named as a place where it is one", () =>
+    Effect.gen(function*() {
+      const result = (type: string, more: object) => ({ type: "Success", _result: { type, ...more } })
+      for (
+        const [state, tag, words] of [
+          [result("GCSResult", { location: "a/b", bucket: "bucket" }), "PlaceNotAllowed", "--mount gs://bucket"],
+          [result("PrefectResult", { location: "1" }), "Unsupported", "InlineStorage.layer"]
+        ] as const
+      ) {
+        const files: Files = new Map()
+        // More than a sample can show: the first children lie elsewhere.
+        const odd = tables({
+          run: [mapped("run", "a-1", 5, { state: (index) => index === 2 ? state : success(`/srv/${index}.json`) })]
+        })
+        const error = yield* Effect.flip(inTime(collect(files, {}, {}, odd)))
+        assert.strictEqual(error.reason._tag, tag)
+        assert.include(error.message, words)
+      }
+    }))
+})
+
 /** How one operation of an output goes. */
 type Fault = "ok" | "refused" | "lost answer" | "dead before" | "dead after"
 

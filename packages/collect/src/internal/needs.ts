@@ -71,6 +71,12 @@ const placesOf = (descriptor: ResultDescriptor.ResultDescriptor): ReadonlyArray<
   }
 }
 
+/** The widest place that a view's result may be said to lie in; undefined for what lies in none. */
+export const placeOf = (view: TaskRunView): string | undefined => {
+  const descriptor = State.resultDescriptor(view.state)
+  return descriptor === undefined ? undefined : placesOf(descriptor)[0]?.prefix
+}
+
 /**
  * The places of a sample of results, as prefixes: of each the widest that the planner may read itself, else the widest.
  */

@@ -6,10 +6,11 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import { CollectError, NotACollection, PartUnreadable, PlaceNotAllowed } from "../CollectError.ts"
+import { CollectError, NotACollection, PartUnreadable, PlaceNotAllowed, Unsupported } from "../CollectError.ts"
 import * as Format from "../CollectFormat.ts"
 import * as Plan from "../CollectPlan.ts"
 import { isParent, type makeReader } from "./flowRuns.ts"
+import { placeOf } from "./needs.ts"
 import type { Output } from "./output.ts"
 
 const RecordJson = Schema.fromJsonString(Plan.PartRecord)
@@ -40,9 +41,13 @@ const failureOf = (part: Plan.Part, outcome: TaskRun.Outcome): CollectError | un
   if (error instanceof PrefectApiError || error.reason._tag === "StorageUnavailable") {
     return unreadable(part, error.message)
   }
-  return error.reason._tag === "StorageNotProvided"
-    ? new CollectError({ reason: new PlaceNotAllowed({ location: error.reason.type }) })
-    : undefined
+  if (error.reason._tag !== "StorageNotProvided") return undefined
+  const location = placeOf(outcome.taskRun.view)
+  return new CollectError({
+    reason: location === undefined
+      ? new Unsupported({ detail: error.message })
+      : new PlaceNotAllowed({ location })
+  })
 }
 
 export type Reader = Effect.Success<ReturnType<typeof makeReader>>
