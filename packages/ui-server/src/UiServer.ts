@@ -255,12 +255,12 @@ export const layer = (
       if (options.logRequests !== true) return handle(request)
       const startedAt = performance.now()
       return Effect.tap(handle(request), (response) =>
-        Effect.logInfo("request", {
+        Effect.logInfo("request").pipe(Effect.annotateLogs({
           method: request.method,
           route: routeOf(request.url.slice(prefix.length)),
           status: response.status,
           millis: Math.round(performance.now() - startedAt)
-        }))
+        })))
     }
     const handler = Effect.flatMap(HttpServerRequest.HttpServerRequest, logged)
     yield* router.add("*", `${prefix}/*` as `/${string}`, handler)

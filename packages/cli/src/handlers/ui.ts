@@ -112,11 +112,14 @@ export const ui = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.ui>)
     }).pipe(Layer.provide(Layer.succeedContext(context)))
     const app = yield* HttpRouter.toHttpEffect(page)
     yield* http.serve(app)
+    let exitCode = 130
+    process.once("SIGTERM", () => exitCode = 143)
+    process.once("SIGHUP", () => exitCode = 129)
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {
         node.closeAllConnections()
         // A file that is being read, or a thread at work, does not hold up the end either.
-        setTimeout(() => process.exit(130), 500).unref()
+        setTimeout(() => process.exit(exitCode), 500).unref()
       })
     )
     const shown = isLoopback(host)
