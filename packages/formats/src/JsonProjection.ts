@@ -6,14 +6,17 @@
  * | None, bool, str | null, boolean, string |
  * | int | number within ±(2^53-1), else string |
  * | float | number; NaN and the infinities are null |
- * | Decimal, UUID, Fraction, complex, Path | string |
+ * | Decimal, UUID, Fraction, complex, Path, IP address, Period, Interval | string |
  * | bytes, bytearray | string, base64 with padding |
  * | date, time, datetime, Timestamp | string, ISO 8601 with the offset |
+ * | datetime in a zone that is not known | `{"__class__": "datetime.datetime", "value": …, "tzinfo": …}` |
+ * | time zone | string, its name |
  * | timedelta, Timedelta | number of seconds |
  * | tuple, list, deque, range, set, array, Series, Index | array |
  * | NumPy array | nested arrays |
- * | dict | object, keys as Python's `str(key)`, of equal keys the last |
+ * | dict, mappingproxy, UserDict, a subclass of dict that holds nothing else | object, keys as Python's `str(key)`, of equal keys the last |
  * | DataFrame and every other table | array of row objects; NaN, NaT and NA are null |
+ * | geometry | object, GeoJSON |
  * | Enum, named tuple | its value, an array, where its class is known |
  * | an object of another class | `{"__class__": "module.Name", "__args__": […] when it has any, …its attributes}` |
  * | a class or function | string, `module.name` |
