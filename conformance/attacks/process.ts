@@ -109,7 +109,8 @@ await check("--output leaves a device a device", async () => {
   assert.ok(statSync("/dev/full").isCharacterDevice())
 })
 await check("a reader that closes standard output ends the command quietly", async () => {
-  const child = start(["flow-run", "task-runs", flowRunId, "--archive", large, "--json"])
+  const folder = archive("closed", manyTaskRuns(5_000))
+  const child = start(["flow-run", "task-runs", flowRunId, "--archive", folder, "--json"])
   let said = ""
   child.stderr?.setEncoding("utf8").on("data", (text: string) => said += text)
   await once(child.stdout!, "data")
