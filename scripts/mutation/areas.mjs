@@ -51,5 +51,5 @@ export const areas = [
     tests: ["keyset"]
   },
   { name: "server compiler", package: "server", files: ["internal/compiler.ts"], tests: ["dialect", "requests"] },
-  { name: "server conditions", package: "server", files: ["internal/conditions.ts"], tests: ["dialect", "conditions"] }
+  { name: "server conditions", package: "server", files: ["internal/conditions.ts"], tests: ["conditions"] }
 ]
