@@ -18,7 +18,6 @@ import { npm, run } from "./run.mjs"
 const version = "10.1.1"
 const least = 85
 const home = join(root, ".mutation")
-const tree = join(home, "tree")
 
 const words = process.argv.slice(2)
 const chosen = areas.filter(({ name }) => words.length === 0 || words.some((word) => name.includes(word)))
@@ -37,7 +36,7 @@ const install = async () => {
   await npm(["install", "--no-audit", "--no-fund", "--ignore-scripts", "--legacy-peer-deps", ...wanted], home)
 }
 
-const copy = async () => {
+const copy = async (/** @type {string} */ tree) => {
   // A run that was cut off may still be writing.
   rmSync(tree, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 })
   const files = (await run("git", ["ls-files", "-co", "--exclude-standard", "-z"])).split("\0")
@@ -68,6 +67,9 @@ export default { ...config, test: { ...test, projects: [project!] } }
 const mutate = async ({ files, name, package: folder, tests = [] }) => {
   const report = join(home, `${name.replaceAll(" ", "-")}.json`)
   rmSync(report, { force: true })
+  // Areas may run side by side.
+  const tree = join(home, name.replaceAll(" ", "-"))
+  await copy(tree)
   const settings = join(tree, "stryker.json")
   writeFileSync(
     settings,
@@ -105,6 +107,7 @@ const mutate = async ({ files, name, package: folder, tests = [] }) => {
     }
   )
   const [code] = await once(child, "close")
+  rmSync(tree, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 })
   if (code !== 0 || !existsSync(report)) throw new Error(`${name}: Stryker ended with exit code ${code}`)
   const all = Object.entries(/** @type {Report} */ (JSON.parse(readFileSync(report, "utf8"))).files).flatMap((
     [file, { mutants, source }]
@@ -147,7 +150,6 @@ const describe = (file, lines, { location: { end, start }, replacement = "", sta
 }
 
 await install()
-await copy()
 let isLow = false
 for (const area of chosen) {
   console.log(`\n== ${area.name}`)

@@ -33,9 +33,15 @@ export const areas = [
   },
   { name: "results archive", package: "results", files: ["internal/archive/*.ts"], tests: ["Archive", "archive"] },
   {
-    name: "api http",
+    name: "api http failures",
     package: "api",
-    files: ["internal/http/*.ts"],
+    files: ["internal/http/failure.ts", "internal/http/words.ts"],
+    tests: ["httpFailure"]
+  },
+  {
+    name: "api http client",
+    package: "api",
+    files: ["internal/http/*.ts", "!internal/http/failure.ts", "!internal/http/words.ts"],
     tests: ["http", "graphqlPolicy", "graphqlSecrets"]
   },
   {

@@ -9,4 +9,19 @@
  *   readonly why: string
  * }>}
  */
-export const equivalent = []
+export const equivalent = [
+  {
+    file: "packages/api/src/internal/graphql/keyset.ts",
+    line: "return direction === \"asc\" ? a < b : a > b",
+    from: "a < b",
+    to: "a <= b",
+    why: "equal values were passed over above"
+  },
+  {
+    file: "packages/api/src/internal/graphql/keyset.ts",
+    line: "return direction === \"asc\" ? a < b : a > b",
+    from: "a > b",
+    to: "a >= b",
+    why: "equal values were passed over above"
+  }
+]

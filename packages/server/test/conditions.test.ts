@@ -132,6 +132,7 @@ describe("a condition", () => {
   })
 
   it("refuses what is no condition", () => {
+    assert.throws(() => sqlOf(null))
     refused(() => sqlOf(null), `expected an object for type "task_run_bool_exp", but found null`)
     for (const wrong of [[], "x", 1]) {
       refused(() => sqlOf(wrong), `expected an object for type "task_run_bool_exp", but found another`)
