@@ -1,0 +1,126 @@
+/**
+ * An archive by its index: a lookup, a page of children and the counts of a task cost the same at 1 000 000 rows as at
+ * 10 000 (`ROWS=10000000` measures ten million), and making the index at most twice the reading of the tables. The rows
+ * are made up. The limit of a lookup is the same lookup in the small archive.
+ */
+import * as ArchiveApi from "@effect-prefect/api/ArchiveApi"
+import * as TaskRunView from "@effect-prefect/core/TaskRunView"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import type { Row } from "./support/row.ts"
+
+const large = Number(process.env["ROWS"] ?? 1_000_000)
+const small = 10_000
+const childrenOfRun = 1000
+
+const uuid = (prefix: string, n: number) => `${prefix}-0000-4000-8000-${n.toString(16).padStart(12, "0")}`
+const scattered = (n: number) => (Math.imul(n, 2_654_435_761) >>> 0).toString(16).padStart(8, "0")
+
+const write = (directory: string, count: number) => {
+  mkdirSync(join(directory, "tables"), { recursive: true })
+  const file = openSync(join(directory, "tables/task_run.jsonl"), "w")
+  for (let start = 0; start < count; start += childrenOfRun) {
+    let text = ""
+    for (let n = start; n < start + childrenOfRun; n++) {
+      const row = {
+        id: uuid(scattered(n), n),
+        flow_run_id: uuid("f0000000", start / childrenOfRun),
+        task_id: uuid("a0000000", 1),
+        map_index: n - start,
+        name: "extract",
+        start_time: "2022-03-01T12:00:00.123456+00:00",
+        end_time: "2022-03-01T12:00:02+00:00",
+        serialized_state: {
+          type: n % 100 === 7 ? "Failed" : "Success",
+          message: "Task run succeeded.",
+          context: { tags: [] },
+          cached_inputs: {},
+          __version__: "1.4.1",
+          _result: { type: "LocalResult", location: `/srv/results/${n}`, dir: "/srv/results", validate_dir: true }
+        }
+      }
+      text += `${JSON.stringify(row)}\n`
+    }
+    writeSync(file, text)
+  }
+  closeSync(file)
+}
+
+let folder = ""
+const directoryOf = (count: number) => join(folder, String(count))
+const open = async () => {
+  if (folder !== "") return
+  folder = mkdtempSync(join(tmpdir(), "bench-index-"))
+  for (const count of [small, large]) {
+    write(directoryOf(count), count)
+    await Effect.runPromise(ArchiveApi.makeIndex(directoryOf(count), { cache: join(folder, "cache") }))
+  }
+}
+const close = () => {
+  if (folder !== "") rmSync(folder, { recursive: true, force: true })
+  folder = ""
+}
+
+const times = 50
+type Api = Effect.Success<ReturnType<typeof ArchiveApi.make>>["api"]
+
+/** Opens the archive anew for each question, as each command does. */
+const ask = (count: number, question: (api: Api, n: number) => Effect.Effect<unknown, unknown>) => async () => {
+  for (let turn = 0; turn < times; turn++) {
+    const n = (turn * 7919) % count
+    await Effect.runPromise(Effect.scoped(Effect.flatMap(
+      ArchiveApi.make(directoryOf(count), { index: "always", cache: join(folder, "cache") }),
+      ({ api }) => question(api, n)
+    )))
+  }
+}
+
+const row = (work: string, question: (api: Api, n: number) => Effect.Effect<unknown, unknown>): Row => ({
+  work: `${work}, ${large} rows`,
+  count: times,
+  ours: { name: "ArchiveApi", open, close, run: ask(large, question) },
+  limit: { name: `${small} rows`, open, close, run: ask(small, question) },
+  target: { limit: 0.66 }
+})
+
+const flowRunOf = (n: number) => uuid("f0000000", Math.floor(n / childrenOfRun))
+
+export const rows: ReadonlyArray<Row> = [
+  row("open an archive for one task run", (api, n) => api.taskRun(uuid(scattered(n), n))),
+  row(
+    "open an archive for a page of children",
+    (api, n) =>
+      Stream.runCollect(Stream.take(api.mappedChildren({ flowRunId: flowRunOf(n), taskId: uuid("a0000000", 1) }), 100))
+  ),
+  row(
+    "open an archive for the counts of a task",
+    (api, n) => api.countMappedChildren({ flowRunId: flowRunOf(n), taskId: uuid("a0000000", 1) })
+  ),
+  {
+    work: `make the index of ${large} rows`,
+    count: large,
+    runs: 1,
+    ours: {
+      name: "makeIndex",
+      open,
+      close,
+      run: () => Effect.runPromise(ArchiveApi.makeIndex(directoryOf(large), { cache: join(folder, "cache") }))
+    },
+    limit: {
+      name: "reading the tables once",
+      open,
+      close,
+      run: async () => {
+        const views = ArchiveApi.scanTaskRuns(directoryOf(large))
+        const found = await Effect.runPromise(
+          Stream.runFold(views, () => 0, (sum, view) => view instanceof TaskRunView.TaskRunView ? sum + 1 : sum)
+        )
+        if (found !== large) throw new Error(`${found} task runs instead of ${large}`)
+      }
+    },
+    target: { limit: 0.5 }
+  }
+]

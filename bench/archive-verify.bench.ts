@@ -1,0 +1,116 @@
+/**
+ * Verifying an archive beside `sha256sum` over the same files, small and large ones, and copying 100 000 small results
+ * into an archive. The limit of copying is what a script would do: read each, write it, no record and no sync.
+ */
+import * as ApiMemory from "@effect-prefect/api/MemoryApi"
+import { PrefectApi } from "@effect-prefect/api/PrefectApi"
+import * as ArchiveExport from "@effect-prefect/results/ArchiveExport"
+import * as ArchiveVerify from "@effect-prefect/results/ArchiveVerify"
+import * as LocalStorage from "@effect-prefect/results/LocalStorage"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import { execFileSync } from "node:child_process"
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { readFile, writeFile } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import type { Row } from "./support/row.ts"
+
+const concurrency = 16
+
+/** A world of some results of one size, and an archive of it. */
+const world = (count: number, bytes: number) => {
+  let folder = ""
+  const rows = () =>
+    Array.from({ length: count }, (_, n) => ({
+      id: `r${n}`,
+      flow_run_id: "f",
+      task_id: "t",
+      map_index: n,
+      serialized_state: {
+        type: "Success",
+        _result: { type: "LocalResult", dir: join(folder, "store"), location: join(folder, "store", String(n)) }
+      }
+    }))
+  const exportTo = (name: string) =>
+    Effect.runPromise(
+      Effect.gen(function*() {
+        const api = yield* PrefectApi
+        const directory = join(folder, name)
+        const report = yield* ArchiveExport.exportAll({ directory, api, concurrency })
+        if (report.results?.files !== count) throw new Error(`${report.results?.files} results instead of ${count}`)
+      }).pipe(
+        Effect.provide(ApiMemory.layer({ flow_run: [{ id: "f" }], task_run: rows() })),
+        Effect.provide(LocalStorage.layer({ roots: [join(folder, "store")] }))
+      )
+    )
+  const open = async () => {
+    if (folder !== "") return
+    folder = mkdtempSync(join(tmpdir(), "bench-verify-"))
+    mkdirSync(join(folder, "store"))
+    for (let n = 0; n < count; n++) writeFileSync(join(folder, "store", String(n)), Buffer.alloc(bytes, n))
+    await exportTo("archive")
+  }
+  const close = () => {
+    if (folder !== "") rmSync(folder, { recursive: true, force: true })
+    folder = ""
+  }
+  return { open, close, exportTo, folder: () => folder }
+}
+
+const verify = (what: string, count: number, bytes: number): Row => {
+  const { close, folder, open } = world(count, bytes)
+  return {
+    work: `verify an archive of ${what}`,
+    count,
+    ours: {
+      name: "ArchiveVerify",
+      open,
+      close,
+      run: async () => {
+        const issues = await Effect.runPromise(Stream.runCollect(ArchiveVerify.verify(join(folder(), "archive"))))
+        if (issues.length !== 1) throw new Error(`${issues.length - 1} problems`)
+      }
+    },
+    limit: {
+      name: "sha256sum",
+      open,
+      close,
+      run: () =>
+        void execFileSync("sh", ["-c", "find . -type f -print0 | xargs -0 sha256sum > /dev/null"], {
+          cwd: join(folder(), "archive")
+        })
+    },
+    target: { limit: 0.8 }
+  }
+}
+
+const copying = world(100_000, 2000)
+let turn = 0
+
+export const rows: ReadonlyArray<Row> = [
+  verify("20 000 results of 2 kB", 20_000, 2000),
+  verify("32 results of 32 MB", 32, 32_000_000),
+  {
+    work: "export 100 000 results of 2 kB",
+    count: 100_000,
+    runs: 1,
+    ours: { name: "ArchiveExport", ...copying, run: () => copying.exportTo(`export-${turn++}`) },
+    limit: {
+      name: "read and write each, no record, no sync",
+      ...copying,
+      run: async () => {
+        const to = join(copying.folder(), `copy-${turn++}`)
+        mkdirSync(to)
+        let next = 0
+        await Promise.all(Array.from({ length: concurrency }, async () => {
+          while (next < 100_000) {
+            const name = String(next++)
+            await writeFile(join(to, name), await readFile(join(copying.folder(), "store", name)))
+          }
+        }))
+      }
+    },
+    target: { limit: 0.3 }
+  }
+]
