@@ -60,7 +60,7 @@ export interface PlanOptions {
     readonly format: Plan.OutputFormat["format"]
     /** Default: zstd for Parquet, none for JSON Lines. */
     readonly compression?: Plan.OutputFormat["compression"] | undefined
-    /** Rows of a part, 1 to 1 000 000. Default 20 000. */
+    /** Rows of a part, 1 to 1 000 000. Default 20 000; 50 000 when there are more than 10 million rows. */
     readonly partRows?: number | undefined
     /** Typed columns beside those that every collection has. Default: none, or those that `infer` finds. */
     readonly columns?: ReadonlyArray<Plan.Column> | undefined
@@ -156,6 +156,7 @@ export const plan = Effect.fn("Collect.plan")(function*(
   return yield* Planner.make(yield* PrefectApi, yield* ResultStorage, {
     selection: options.selection,
     output: outputFormat(options.output),
+    largeParts: options.output.partRows === undefined,
     maxBytes,
     createdBy,
     allowUnfinished: options.allowUnfinished ?? false,
@@ -199,7 +200,11 @@ export const start = Effect.fn("Collect.start")(function*(
   const output = yield* CollectOutput
   const wanted = {
     selection: options.selection,
-    output: { ...outputFormat(options.output), columns: options.output.columns }
+    output: {
+      ...outputFormat(options.output),
+      columns: options.output.columns,
+      partRows: options.output.partRows
+    }
   }
   let known = yield* Manifests.readPlan(output)
   if (known === undefined) {

@@ -1,8 +1,11 @@
 /** Selections are cut into parts: fixed ranges in a fixed order. */
+import * as MemoryApi from "@effect-prefect/api/MemoryApi"
+import * as PrefectApi from "@effect-prefect/api/PrefectApi"
 import * as Collect from "@effect-prefect/collect/Collect"
 import * as Plan from "@effect-prefect/collect/CollectPlan"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import { json, mapped, single, storage, tables, world } from "./support/world.ts"
 
 const planOf = (
@@ -111,6 +114,29 @@ describe("cutting", () => {
         0
       ]])
     }))
+
+  it.effect("more than 10 million rows get larger parts, unless their size is given", () => {
+    const api = (count: number) =>
+      Layer.effect(
+        PrefectApi.PrefectApi,
+        Effect.map(PrefectApi.PrefectApi, (api) => ({
+          ...api,
+          countMappedChildren: () => Effect.succeed({ Success: count })
+        }))
+      ).pipe(Layer.provide(MemoryApi.layer(tables({ run: [mapped("run", "b-1", 1, { nMapStates: count })] }))))
+    const partRows = (count: number, given?: number) =>
+      Effect.map(
+        Collect.plan({ selection: { all: true }, output: { format: "jsonl", partRows: given } }).pipe(
+          Effect.provide(world(tables({}), new Map(), { api: api(count) }))
+        ),
+        ({ output }) => output.partRows
+      )
+    return Effect.gen(function*() {
+      assert.strictEqual(yield* partRows(9_999_999), 20_000)
+      assert.strictEqual(yield* partRows(10_000_000), 50_000)
+      assert.strictEqual(yield* partRows(10_000_000, 20_000), 20_000)
+    })
+  })
 
   it.effect("one task of a flow run alone", () =>
     Effect.gen(function*() {

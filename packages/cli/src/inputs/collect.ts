@@ -54,7 +54,7 @@ export const collect = {
     Flag.optional
   ),
   partRows: Flag.Int("part-rows").pipe(
-    Flag.withDescription("Rows of a part, 1 to 1000000 (default 20000)"),
+    Flag.withDescription("Rows of a part, 1 to 1000000 (default 20000; 50000 over 10 million results)"),
     Flag.withMetavar("N"),
     Flag.optional
   ),

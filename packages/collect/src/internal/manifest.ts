@@ -41,8 +41,11 @@ export const checkPlan = (
   plan: Plan.Plan,
   wanted: {
     readonly selection: Plan.Selection
-    /** Any typed columns will do where none are given. */
-    readonly output: Omit<Plan.OutputFormat, "columns"> & { readonly columns: ReadonlyArray<Plan.Column> | undefined }
+    /** Any typed columns, and any size of parts, will do where none are given. */
+    readonly output: Omit<Plan.OutputFormat, "columns" | "partRows"> & {
+      readonly columns: ReadonlyArray<Plan.Column> | undefined
+      readonly partRows: number | undefined
+    }
   }
 ): Effect.Effect<void, CollectError> => {
   const other = (detail: string) =>
@@ -57,7 +60,7 @@ export const checkPlan = (
     return other(`the same results with other typed columns (${columns.map(({ name }) => name).join(", ") || "none"})`)
   }
   return format === wanted.output.format && compression === wanted.output.compression &&
-      partRows === wanted.output.partRows
+      (wanted.output.partRows ?? partRows) === partRows
     ? Effect.void
     : other(`the same results as ${format}, compression ${compression}, parts of ${partRows} rows`)
 }

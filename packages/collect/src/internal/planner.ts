@@ -151,12 +151,19 @@ const compare = (left: string, right: string): number => left < right ? -1 : lef
 export interface Options {
   readonly selection: Plan.Selection
   readonly output: Plan.OutputFormat
+  /** Whether very many rows may have larger parts than `output` says. */
+  readonly largeParts: boolean
   readonly maxBytes: number
   readonly createdBy: string
   readonly allowUnfinished: boolean
   /** How many results of each mapped task are looked at for typed columns. */
   readonly infer: number
 }
+
+/** With more rows than this, */
+const manyRows = 10_000_000
+/** parts have so many rows, unless their size is given: fewer parts are less to hand out. */
+const manyPartRows = 50_000
 
 /** Mapped tasks whose results are looked at for typed columns. */
 const maxInferred = 100
@@ -181,7 +188,7 @@ const infer = Effect.fnUntraced(function*(api: PrefectApi["Service"], flowRuns: 
 export const make = Effect.fnUntraced(function*(
   api: PrefectApi["Service"],
   storage: ResultStorage["Service"],
-  { allowUnfinished, createdBy, infer: inferCount, maxBytes, output: given, selection }: Options
+  { allowUnfinished, createdBy, infer: inferCount, largeParts, maxBytes, output: given, selection }: Options
 ): Effect.fn.Return<Plan.Plan, CollectError | PrefectApiError, PrefectApi | ResultStorage> {
   const fail = (reason: CollectError["reason"]) => Effect.fail(new CollectError({ reason }))
   const flowRuns = "flowRunIds" in selection
@@ -250,7 +257,12 @@ export const make = Effect.fnUntraced(function*(
       })
     }
   }
-  const output = inferCount === 0 ? given : { ...given, columns: yield* infer(api, counted, inferCount) }
+  const total = counted.reduce((rows, flowRun) => rows + flowRun.rows, 0)
+  const output: Plan.OutputFormat = {
+    ...given,
+    partRows: largeParts && total > manyRows ? manyPartRows : given.partRows,
+    columns: inferCount === 0 ? given.columns : yield* infer(api, counted, inferCount)
+  }
   const cutPieces = pieces(counted, output.partRows)
   if (cutPieces.length === 0) {
     return yield* fail(new NothingToCollect({ selection: Plan.describeSelection(selection) }))
@@ -272,7 +284,7 @@ export const make = Effect.fnUntraced(function*(
     output,
     needs: needs.list,
     limits: { maxBytes },
-    expected: incomplete.length > 0 ? null : counted.reduce((rows, flowRun) => rows + flowRun.rows, 0),
+    expected: incomplete.length > 0 ? null : total,
     incomplete,
     parts
   }
