@@ -413,7 +413,7 @@ const openTables = Effect.fnUntraced(function*(root: string) {
  * Makes the index of an archive beside its tables, in the place of an older one. With it a lookup, a page of children, a
  * listing and counts cost the same however many rows there are.
  *
- * It reads the tables once and takes an amount of memory that does not grow with them.
+ * It reads the tables once, and holds neither them nor the index in memory.
  *
  * @category constructors
  * @since 0.1.0

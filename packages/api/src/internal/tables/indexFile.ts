@@ -216,7 +216,7 @@ const inserts = (database: DatabaseSync): Readonly<Record<Rows.TableName, Insert
 
 /**
  * Makes the index of some tables in a file that is not there yet, and hashes the tables on the way. The tables are read
- * once; the memory that it takes does not grow with them.
+ * once; neither they nor the index are held in memory.
  */
 export const build = async (
   sources: ReadonlyArray<Source>,
