@@ -17,7 +17,7 @@ const require = createRequire(import.meta.url)
 const fixture = (path: string) => readFileSync(fileURLToPath(new URL(`../fixtures/${path}`, import.meta.url)))
 
 const decode = (bytes: Uint8Array, name = "result") =>
-  Effect.runSync(ResultFormat.decode(bytes, { name, maxBytes: 1 << 28 }))
+  Effect.runPromise(ResultFormat.decode(bytes, { name, maxBytes: 1 << 28 }))
 
 const pickle = new Uint8Array(fixture("prefect-1/results/orders-etl/transform-1/0.prefect"))
 const json = new Uint8Array(fixture("prefect-1/results/orders-etl/score-1/0.json"))
@@ -100,7 +100,7 @@ export const rows: ReadonlyArray<Row> = [
   {
     work: "decode a JSON text of 100 000 records",
     count: records.length,
-    ours: { name: "ResultFormat.decode", run: () => void decode(recordsJson) },
+    ours: { name: "ResultFormat.decode", run: async () => void await decode(recordsJson) },
     limit: {
       name: "JSON.parse of the text",
       run: () => void JSON.parse(new TextDecoder().decode(recordsJson))
@@ -110,7 +110,10 @@ export const rows: ReadonlyArray<Row> = [
   {
     work: "show 100 000 records as JSON text",
     count: records.length,
-    ours: { name: "JsonProjection.toText", run: () => void Effect.runSync(JsonProjection.toText(records)) },
+    ours: {
+      name: "JsonProjection.toText",
+      run: async () => void await Effect.runPromise(JsonProjection.toText(records))
+    },
     limit: { name: "JSON.stringify", run: () => void JSON.stringify(records) }
   },
   {
@@ -131,8 +134,8 @@ export const rows: ReadonlyArray<Row> = [
     ours: {
       name: "Table",
       open: makeArrow,
-      run: () => {
-        const table = decode(arrow)
+      run: async () => {
+        const table = await decode(arrow)
         if (!(table instanceof Table)) throw new Error("it is a table")
         for (const column of table.columns) for (let row = 0; row < table.numRows; row++) column.at(row)
       }

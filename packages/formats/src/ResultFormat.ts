@@ -294,10 +294,10 @@ const decodePlain = (bytes: Uint8Array, options: DecodeOptions): Effect.Effect<u
   )
 
 /**
- * The value of some bytes.
+ * Decodes some bytes.
  *
- * All is decoded at once, without a promise, but for two: what is large gives way to others while it is decompressed,
- * and Parquet is read by parquet-wasm, an optional peer, in a worker thread.
+ * What is small is decoded synchronously. What is large gives way to others every few milliseconds, and can be interrupted
+ * there; Parquet is read by another thread.
  *
  * @category decoding
  * @since 0.1.0

@@ -1,0 +1,122 @@
+/**
+ * How long decoding and showing something large keep everybody else waiting: the longest processor time between two turns
+ * of a 5 ms timer. Beside it, the same work without giving way, which keeps others waiting for all of its time.
+ */
+import { empty } from "@effect-prefect/formats/ClassRegistry"
+import * as JsonProjection from "@effect-prefect/formats/JsonProjection"
+import * as ResultFormat from "@effect-prefect/formats/ResultFormat"
+import * as Effect from "effect/Effect"
+import { jsonSteps } from "../packages/formats/src/internal/json.ts"
+import { readCsv } from "../packages/formats/src/internal/readers/csv.ts"
+import { readPickle } from "../packages/formats/src/internal/readers/pickle.ts"
+import { toEnd } from "../packages/formats/src/internal/steps.ts"
+import type { Row } from "./support/row.ts"
+
+/** Milliseconds of processor time of this thread. */
+const spent = (): number => {
+  const { system, user } = process.threadCpuUsage()
+  return (system + user) / 1000
+}
+
+/** The longest processor time for which a timer did not fire while an effect ran. */
+const heldBy = async (effect: Effect.Effect<unknown, unknown>): Promise<number> => {
+  let last = spent()
+  let worst = 0
+  const fire = () => {
+    const now = spent()
+    worst = Math.max(worst, now - last)
+    last = now
+  }
+  const timer = setInterval(fire, 5)
+  try {
+    await Effect.runPromise(effect)
+  } finally {
+    fire()
+    clearInterval(timer)
+  }
+  return worst
+}
+
+/** Bytes of about so many megabytes. */
+const inputs = {
+  JSON: (megabytes: number) =>
+    JSON.stringify(Array.from({ length: megabytes * 20_000 }, (_, id) => ({ id, name: `row ${id}`, share: id / 7 }))),
+  CSV: (megabytes: number) =>
+    `id,name,share\n${Array.from({ length: megabytes * 30_000 }, (_, id) => `${id},row ${id},${id / 7}`).join("\n")}`,
+  pickle: (megabytes: number) =>
+    `\x80\x02](${
+      Array.from({ length: megabytes * 100 }, (_, batch) =>
+        `${batch === 0 ? "" : "("}${`K\x01X\x04\0\0\0abcd`.repeat(900)}e`).join("")
+    }.`
+}
+type Format = keyof typeof inputs
+
+const atOnce: Record<Format, (bytes: Uint8Array) => unknown> = {
+  JSON: (bytes) => toEnd(jsonSteps(Buffer.from(bytes).toString())),
+  CSV: (bytes) => toEnd(readCsv(Buffer.from(bytes).toString(), 2 ** 30)),
+  pickle: (bytes) => readPickle(bytes, empty)
+}
+
+const decodeRows = (format: Format, megabytes: number): Row => {
+  let bytes = new Uint8Array(0)
+  const open = () => {
+    bytes = new Uint8Array(Buffer.from(inputs[format](megabytes), "latin1"))
+  }
+  const close = () => {
+    bytes = new Uint8Array(0)
+  }
+  return {
+    work: `held by ${format} of ${megabytes} MB`,
+    count: 1,
+    show: "ms",
+    runs: 3,
+    ours: {
+      name: "giving way",
+      open,
+      close,
+      run: async () => ({
+        measured: await heldBy(
+          ResultFormat.decode(bytes, { name: format === "CSV" ? "x.csv" : "x", maxBytes: 2 ** 30 })
+        )
+      })
+    },
+    peers: [{
+      name: "at once",
+      open,
+      close,
+      run: async () => ({ measured: await heldBy(Effect.sync(() => void atOnce[format](bytes))) })
+    }]
+  }
+}
+
+const projection = (megabytes: number): Row => {
+  let value: unknown
+  const open = () => {
+    value = JSON.parse(inputs.JSON(megabytes))
+  }
+  return {
+    work: `held by the projection of ${megabytes} MB`,
+    count: 1,
+    show: "ms",
+    runs: 3,
+    ours: {
+      name: "giving way",
+      open,
+      run: async () => ({ measured: await heldBy(JsonProjection.toText(value)) })
+    },
+    peers: [{
+      name: "at once",
+      open,
+      run: async () => ({
+        measured: await heldBy(Effect.sync(() => {
+          for (const _ of JsonProjection.toChunks(value)) { /* to the end */ }
+        }))
+      })
+    }]
+  }
+}
+
+export const rows: ReadonlyArray<Row> = [1, 100, 256].flatMap((megabytes) => [
+  ...(["JSON", "CSV", "pickle"] as const).map((format) => decodeRows(format, megabytes)),
+  projection(megabytes)
+])

@@ -1,0 +1,32 @@
+/** The estimate of a decoded value is within a factor of two of the heap that it really takes. */
+import { assert, describe, it } from "@effect/vitest"
+import { execFileSync } from "node:child_process"
+import { fileURLToPath } from "node:url"
+
+const script = fileURLToPath(new URL("support/heapOf.ts", import.meta.url))
+
+describe("the estimate of a value's memory", () => {
+  const kinds = [
+    "json integers",
+    "json floats",
+    "json texts",
+    "json objects",
+    "json lists",
+    "json one object",
+    "csv",
+    "pandas json",
+    "pickle texts",
+    "text"
+  ]
+  it.each(kinds)("%s: within a factor of two of the heap", { timeout: 60_000 }, (kind) => {
+    const output = execFileSync(
+      process.execPath,
+      ["--conditions=@effect-prefect/source", "--expose-gc", "--no-warnings", script, kind],
+      { encoding: "utf8" }
+    )
+    const { estimate, used } = JSON.parse(output) as { readonly estimate: number; readonly used: number }
+    assert.isAbove(used, 1_000_000)
+    assert.isBelow(estimate / used, 2, output)
+    assert.isAbove(estimate / used, 0.5, output)
+  })
+})
