@@ -16,10 +16,10 @@ const sections = {
   },
   mutation: {
     title: "Mutation",
-    text:
-      "`npm run mutation` changes one thing in a module and runs the tests of its package: a mutant is killed when\n" +
-      "one of them fails. Mutants that make no difference are listed, with the reason, in `scripts/mutation/equivalent.mjs`;\n" +
-      "they are not counted as mutants.",
+    text: "`npm run mutation` changes one thing in a module and runs the tests that are about it\n" +
+      "(`scripts/mutation/areas.mjs`): a mutant is killed when one of them fails. An area without a row was not measured yet.\n" +
+      "Mutants that make no difference are listed, with the reason, in `scripts/mutation/equivalent.mjs`; they are not counted\n" +
+      "as mutants.",
     columns: ["module", "date", "commit", "mutants", "killed", "score", "no difference"]
   }
 }
