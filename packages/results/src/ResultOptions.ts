@@ -19,7 +19,7 @@ export interface Options {
   readonly maxBytes: number
   /**
    * The bytes that may be in memory at once: of all results that are being loaded through one storage, stored and decoded
-   * together, and of those that a traversal has loaded and nobody has taken yet. Loads wait for room in their order; one
+   * together, and of those that a traversal has loaded and not yet emitted. Loads wait for room in their order; one
    * that can never fit is ResultTooLarge. Decoded values are estimated. Default 512 MiB.
    */
   readonly maxMemory: number

@@ -61,7 +61,7 @@ export interface ReadOptions {
   /**
    * Asks for memory as soon as the size of the result is known, before it is taken. `then` is called once: with nothing
    * when there is room, which may be at once, or with the reason why there never will be. The returned function gives
-   * the wait up. A reader that does not ask is asked for after it has read. Default: there is room.
+   * the wait up. For a reader that never calls it, memory is reserved after the read.
    */
   readonly reserve?: Reserve | undefined
 }

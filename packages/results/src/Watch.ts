@@ -1,5 +1,5 @@
 /**
- * Watching a flow run until it is really over.
+ * Watches a flow run until it has finished and its late log lines have arrived.
  *
  * @since 0.1.0
  */
@@ -29,7 +29,7 @@ export type WatchEvent =
   | { readonly _tag: "Log"; readonly entry: LogEntry }
 
 /**
- * How a live flow run is watched.
+ * Options for watching a live flow run.
  *
  * @category options
  * @since 0.1.0
@@ -39,7 +39,7 @@ export interface WatchOptions extends PollOptions {
   readonly level?: LogLevel | undefined
   /** How far back each poll looks for lines that came late. Default 1 minute. */
   readonly lookBack?: Duration.Input | undefined
-  /** How long after the end no line may have come for the watch to end. Default 5 seconds. */
+  /** How long the log must stay silent after the run has finished before the stream ends. Default 5 seconds. */
   readonly settle?: Duration.Input | undefined
 }
 

@@ -11,7 +11,7 @@ import type { ResultError } from "../../ResultError.ts"
 import type { PollOptions } from "./polling.ts"
 
 /**
- * The errors of loading a result. The backend is asked only for the children of a mapped parent.
+ * The errors of loading a result. `PrefectApiError` occurs only for mapped parents, whose children the backend lists.
  *
  * @category errors
  * @since 0.1.0

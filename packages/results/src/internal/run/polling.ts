@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 
 /**
- * How often a live run is asked for.
+ * The pauses between polls of a live run.
  */
 export interface PollOptions {
   /** The shortest pause between two polls; pauses grow while nothing happens. Default 1 second. */
