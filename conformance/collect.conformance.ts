@@ -265,8 +265,9 @@ for (let seed = 1; seed <= seeds; seed++) {
       for (const { child, ended, output } of [...workers, frozen]) {
         child.kill("SIGTERM")
         const code = await Promise.race([ended, sleep(10_000, "too late")])
-        // A worker that was killed a moment ago has said nothing of its end.
-        assert.ok(code === 0 || code === "SIGKILL", `${String(code)}: ${output()}`)
+        // One that was started a moment ago may have got the signal before Node had loaded the program.
+        const isStarting = code === "SIGTERM" && output() === ""
+        assert.ok(code === 0 || code === "SIGKILL" || isStarting, `${String(code)}: ${output()}`)
       }
     }
   )
