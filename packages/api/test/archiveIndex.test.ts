@@ -84,7 +84,10 @@ const everything = (
       yield* list("all artifacts", api.artifacts({}, { pageSize }))
     }
     for (const flowRunId of flowRuns) {
-      yield* list("first", Stream.fromIterableEffect(api.firstTaskRunOfEachTask(flowRunId)))
+      // Of two rows with one map index, the first is that of the lower id.
+      if (isOrdered) {
+        yield* list("first", Stream.fromIterableEffect(api.firstTaskRunOfEachTask(flowRunId)))
+      }
       yield* say(
         "mapped",
         Effect.map(api.mappedTaskIds(flowRunId), (found) =>

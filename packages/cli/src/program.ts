@@ -21,8 +21,11 @@ import { withVisibleText } from "./internal/visibleText.ts"
 const { version } = createRequire(import.meta.url)("../package.json") as { readonly version: string }
 
 /** Effect puts what may have been meant on lines of its own. */
-const oneLine = (message: string): string =>
-  message.replace(/\s*\n\s*Did you mean this\?\s*\n\s*([^\n]*)[\s\S]*$/, "; did you mean $1?")
+const oneLine = (message: string): string => {
+  const lines = message.split("\n").map((line) => line.trim())
+  const hint = lines.indexOf("Did you mean this?")
+  return hint < 1 ? message : `${lines[0]}; did you mean ${lines[hint + 1]}?`
+}
 
 /** Wrong usage is told in a line and where to read more, not in a page of help that scrolls it away. */
 const presenter = CliOutput.layerPresenter({

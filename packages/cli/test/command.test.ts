@@ -118,7 +118,7 @@ describe("usage", () => {
 
   it("what is not there is exit 1 and one line", async () => {
     for (
-      const args of [["flow", "list", "--archive", "/nonexistent"], ["flow-run", "show", "x", "--archive", archive]]
+      const args of [["flow", "list", "--archive", "/no/such/folder"], ["flow-run", "show", "x", "--archive", archive]]
     ) {
       const { code, stderr, stdout } = await run(args)
       assert.strictEqual(code, 1)

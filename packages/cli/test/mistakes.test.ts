@@ -16,7 +16,7 @@ const mistakes: ReadonlyArray<readonly [args: ReadonlyArray<string>, code: 1 | 2
   [["flow-run", "list", "--sate", "Failed", ...A], 2, "did you mean --state?"],
   [["flow-run", "list"], 2, "say which backend to ask"],
   [["flow-run", "list", ...A, "--api", "http://localhost:4200"], 2, "give one backend, not --archive and --api"],
-  [["flow-run", "list", "--archive", "/nonexistent"], 1, "--archive: there is no folder /nonexistent"],
+  [["flow-run", "list", "--archive", "/no/such/folder"], 1, "--archive: there is no folder /no/such/folder"],
   [["flow-run", "list", "--archive", `${archive}/mounts.json`], 2, "is a file; an archive is the folder"],
   [["flow-run", "list", "--api", "127.0.0.1:9"], 1, "127.0.0.1:9"],
   [["flow-run", "list", "--api", "ftp://localhost"], 2, "--api takes an http or https URL"],
@@ -39,8 +39,12 @@ const mistakes: ReadonlyArray<readonly [args: ReadonlyArray<string>, code: 1 | 2
   [["task-run", "mapped", taskRunId, ...A], 1, "it is not mapped (its state is Success): use task-run result"],
   [["task-run", "result", taskRunId, ...A, "-o", "csv"], 2, "use --format csv"],
   [["task-run", "result", taskRunId, ...A, "--mount", "s3:/bucket"], 2, "--mount: "],
-  [["task-run", "result", taskRunId, ...A, "--mount", "/srv/x=/nonexistent"], 2, "there is no folder /nonexistent"],
-  [["archive", "verify", "/nonexistent"], 1, "/nonexistent"],
+  [
+    ["task-run", "result", taskRunId, ...A, "--mount", "/srv/x=/no/such/folder"],
+    2,
+    "there is no folder /no/such/folder"
+  ],
+  [["archive", "verify", "/no/such/folder"], 1, "/no/such/folder"],
   [["serve"], 2, "say what to serve"]
 ]
 

@@ -39,7 +39,7 @@ describe("profiles", () => {
 
   it("are chosen by a flag, a variable, or use; and removed", () =>
     withConfig(async (env) => {
-      await run(["profile", "set", "gone", "--archive", "/nonexistent"], env)
+      await run(["profile", "set", "gone", "--archive", "/no/such/folder"], env)
       await run(["profile", "set", "here", "--archive", archive], env)
       assert.strictEqual((await run(["flow", "list"], env)).code, 1)
       assert.deepStrictEqual(names((await run(["flow", "list", "--json", "--profile", "here"], env)).stdout), flows)
@@ -98,17 +98,17 @@ describe("variables", () => {
       [[`/srv/a=${archive}`, "EFFECT_PREFECT_MOUNT"], [`/srv/b=${archive}`, "EFFECT_PREFECT_MOUNT"]]
     )
     assert.strictEqual(doctor.find(({ what }) => what === "backend")!.source, "EFFECT_PREFECT_ARCHIVE")
-    const flag = await run(["flow", "list", "--archive", "/nonexistent"], env)
-    assert.include(flag.stderr, "--archive: there is no folder /nonexistent")
+    const flag = await run(["flow", "list", "--archive", "/no/such/folder"], env)
+    assert.include(flag.stderr, "--archive: there is no folder /no/such/folder")
     const two = await run(["flow", "list"], { ...env, EFFECT_PREFECT_API: "localhost:4200" })
     assert.strictEqual(two.code, 2)
     assert.include(two.stderr, "give one backend, not EFFECT_PREFECT_ARCHIVE and EFFECT_PREFECT_API")
   })
 
   it("doctor tells what does not answer, and which mount is not there", async () => {
-    const { code, stdout } = await run(["doctor", "--api", "127.0.0.1:9", "--mount", "/srv/x=/nonexistent"])
+    const { code, stdout } = await run(["doctor", "--api", "127.0.0.1:9", "--mount", "/srv/x=/no/such/folder"])
     assert.strictEqual(code, 1)
-    assert.include(stdout, "there is no folder /nonexistent")
+    assert.include(stdout, "there is no folder /no/such/folder")
     assert.match(stdout, /answers +the backend is not available/)
   })
 })

@@ -28,7 +28,7 @@ export interface Ran {
 /** What a user has who set nothing of Prefect's. */
 const environment = (env: Record<string, string>): Record<string, string> => ({
   PATH: process.env["PATH"] ?? "",
-  HOME: "/nonexistent",
+  HOME: "/dev/null",
   TZ: "UTC",
   // The end of the run looks for processes by it.
   EFFECT_PREFECT_TEST_RUN: process.env["EFFECT_PREFECT_TEST_RUN"] ?? "",

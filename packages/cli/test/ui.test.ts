@@ -74,7 +74,7 @@ describe("ui", () => {
     for (
       const [words, code] of [
         [[...archive, "--port", String(port)], 1],
-        [["--archive", "/nonexistent"], 1],
+        [["--archive", "/no/such/folder"], 1],
         [[...archive, "--api", "http://localhost:1"], 2],
         [[...archive, "--port", "99999"], 2]
       ] as const

@@ -173,7 +173,7 @@ const quietly = (
 export const layer = (
   options: Options
 ): Layer.Layer<never, AssetsError, HttpRouter.HttpRouter | PrefectApi | ResultStorage> => {
-  const prefix = (options.prefix ?? "").replace(/\/+$/, "")
+  const prefix = (options.prefix ?? "").replace(/(?<!\/)\/+$/, "")
   const limits = options.limits ?? {}
   const about = options.about ?? {}
   const rename = makeRename(about.folders)

@@ -67,7 +67,7 @@ const blocks = (text: string): Array<ComponentChildren> => {
       out.push(<pre class="json">{visible(code.join("\n"), true)}</pre>)
       continue
     }
-    const heading = /^(#{1,6}) +(.*)$/.exec(line)
+    const heading = /^(#{1,6}) +(?! )(.*)$/.exec(line)
     if (heading !== null) {
       out.push(<p class={`md-heading md-${heading[1]!.length}`}>{inline(heading[2]!)}</p>)
       i++
@@ -89,12 +89,12 @@ const blocks = (text: string): Array<ComponentChildren> => {
       )
       continue
     }
-    const bullet = /^\s*(?:[-*+]|(\d{1,9})[.)]) +(.*)$/.exec(line)
+    const bullet = /^\s*(?:[-*+]|(\d{1,9})[.)]) +(?! )(.*)$/.exec(line)
     if (bullet !== null) {
       const isOrdered = bullet[1] !== undefined
       const items: Array<ComponentChildren> = []
       for (; i < lines.length && items.length < 500; i++) {
-        const item = /^\s*(?:[-*+]|\d{1,9}[.)]) +(.*)$/.exec(lines[i]!)
+        const item = /^\s*(?:[-*+]|\d{1,9}[.)]) +(?! )(.*)$/.exec(lines[i]!)
         if (item === null) break
         items.push(<li key={i}>{inline(item[1]!)}</li>)
       }

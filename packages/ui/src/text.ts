@@ -1,7 +1,7 @@
 /** Stored text, times and numbers as the page shows them. */
 
 const invisible = /[\p{Cc}\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/u
-const invisibleAll = new RegExp(invisible.source, "gu")
+const invisibleAll = /[\p{Cc}\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/gu
 
 /**
  * Text with control and bidirectional characters made visible: they would hide or reorder what stands there. Line ends

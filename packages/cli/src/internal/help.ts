@@ -35,7 +35,7 @@ const typeOf = ({ type }: FlagDoc): string =>
   type === "boolean" ? "" : ` ${type.length > 20 && type.startsWith("<") ? "VALUE" : type}`
 
 /** Effect repeats the choices after the description. */
-const withoutChoices = (text: string): string => text.replace(/ ?\(choices: [^)]*\)$/, "")
+const withoutChoices = (text: string): string => text.replace(/ ?\(choices: [^()]*\)$/, "")
 
 const flagRow = (flag: FlagDoc): Row => {
   const text = withoutChoices(Option.getOrElse(flag.description, () => ""))

@@ -33,7 +33,9 @@ export const secretsOf = (headers: Readonly<Record<string, string>>, url: URL): 
   const all = new Set<string>()
   for (const text of plain) {
     if (text.length < shortest || /^(?:bearer|basic|token)$/i.test(text)) continue
-    for (const form of [text, encodeURIComponent(text), base64(text), base64(text).replace(/=+$/, "")]) all.add(form)
+    for (const form of [text, encodeURIComponent(text), base64(text), base64(text).replace(/(?<!=)=+$/, "")]) {
+      all.add(form)
+    }
   }
   return [...all].toSorted((left, right) => right.length - left.length)
 }

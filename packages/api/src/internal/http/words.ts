@@ -35,8 +35,8 @@ const secretPairs =
  */
 export const withoutSecrets = (text: string, secrets: ReadonlyArray<string> = []): string => {
   let clean = text.slice(0, maxRead)
-    .replace(/([a-z][a-z0-9+.-]*:\/\/)[^\s/@"']*@/gi, "$1")
-    .replace(/([a-z][a-z0-9+.-]*:\/\/[^\s?"']*)\?[^\s"']*/gi, "$1")
+    .replace(/([a-z][a-z0-9+.-]{0,30}:\/\/)[^\s/@"']{0,500}@/gi, "$1")
+    .replace(/([a-z][a-z0-9+.-]{0,30}:\/\/[^\s?"']{0,500})\?[^\s"']*/gi, "$1")
     .replace(secretWords, "$1 …")
     .replace(secretPairs, "$1$2…")
   for (const secret of secrets) if (secret.length > 3) clean = clean.replaceAll(secret, "…")
