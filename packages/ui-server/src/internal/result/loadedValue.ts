@@ -1,6 +1,7 @@
 /** A decoded result, and the questions that the page asks it. It lives in the server's own thread or in the worker's. */
 import * as JsonProjection from "@effect-prefect/formats/JsonProjection"
 import type { Table } from "@effect-prefect/formats/Table"
+import { csvField } from "@effect-prefect/formats/TableEncoder"
 import * as Tabular from "@effect-prefect/formats/Tabular"
 import { cellJson } from "./cells.ts"
 import { columnsOf, filterRows, page, sortRows, summarise } from "./tableQuery.ts"
@@ -122,7 +123,7 @@ export class NotTabular extends Error {}
 /** Spreadsheets take some texts for formulas: they are told apart by an apostrophe. */
 export const csvText = (text: string): string => {
   const safe = /^[=+\-@\t\r]/.test(text) && !isNumberText(text) ? `'${text}` : text
-  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll("\"", "\"\"")}"` : safe
+  return csvField(safe)
 }
 
 const isNumberText = (text: string): boolean => /^[+-]?\d{1,400}(?:\.\d{1,400})?(?:e[+-]?\d{1,4})?$/i.test(text)
