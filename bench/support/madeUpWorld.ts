@@ -46,6 +46,7 @@ export const api = (count: number) =>
   PrefectApi.make({
     name: "the benchmark",
     taskRun: () => Effect.succeed(view(-1, { type: "Mapped", n_map_states: count })),
+    taskRunsByIdPrefix: unsupported,
     taskRunBySlug: unsupported,
     firstTaskRunOfEachTask: () => Effect.succeed([view(-1, { type: "Mapped", n_map_states: count })]),
     mappedTaskIds: () => Effect.succeed(new Set([taskId])),
@@ -59,6 +60,7 @@ export const api = (count: number) =>
           serialized_state: { type: "Success" }
         })
       ),
+    flowRunsByIdPrefix: unsupported,
     flow: unsupported,
     flowRunStates: unsupported,
     taskRunStates: unsupported,

@@ -69,6 +69,19 @@ export interface FlowRunsQuery {
 }
 
 /**
+ * A query for the runs whose id is a UUID that begins with these digits.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface IdPrefixQuery {
+  /** Hexadecimal digits in upper or lower case; dashes between them are ignored. A text of anything else matches nothing. */
+  readonly prefix: string
+  /** The largest number of runs to return. */
+  readonly limit: number
+}
+
+/**
  * A filter for log lines, which are listed in the order of (timestamp, id); lines of Prefect 2 and 3 with the same
  * timestamp come in the order in which the server received them. Omitted fields match everything.
  *
@@ -199,6 +212,8 @@ export interface PageRequest {
 export interface Queries {
   /** The task run of that id. */
   readonly taskRun: (taskRunId: string) => Effect.Effect<TaskRunView, PrefectApiError>
+  /** The task runs whose id begins with some digits, in the order of their ids. One or few requests, however many there are. */
+  readonly taskRunsByIdPrefix: (query: IdPrefixQuery) => Effect.Effect<ReadonlyArray<TaskRunView>, PrefectApiError>
   /** The task run of that slug in that flow run. On Prefect 3 the slug is a task key, or its qualified name. */
   readonly taskRunBySlug: (query: TaskRunBySlug) => Effect.Effect<TaskRunView, PrefectApiError>
   /**
@@ -214,6 +229,8 @@ export interface Queries {
     task: TaskInFlowRun
   ) => Effect.Effect<Readonly<Record<string, number>>, PrefectApiError>
   readonly flowRun: (flowRunId: string) => Effect.Effect<FlowRunView, PrefectApiError>
+  /** The flow runs whose id begins with some digits, in the order of their ids. One or few requests, however many there are. */
+  readonly flowRunsByIdPrefix: (query: IdPrefixQuery) => Effect.Effect<ReadonlyArray<FlowRunView>, PrefectApiError>
   readonly flow: (flowId: string) => Effect.Effect<FlowView, PrefectApiError>
   /** The edges of the graph that a flow run ran, in no order. */
   readonly edges: (flowRunId: string) => Effect.Effect<ReadonlyArray<Edge>, PrefectApiError>

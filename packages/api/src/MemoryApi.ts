@@ -180,11 +180,13 @@ export const make = Effect.fnUntraced(function*(
   return PrefectApi.make({
     name: "the memory",
     taskRun: ask((backend) => backend.taskRun),
+    taskRunsByIdPrefix: ask((backend) => backend.taskRunsByIdPrefix),
     taskRunBySlug: ask((backend) => backend.taskRunBySlug),
     firstTaskRunOfEachTask: ask((backend) => backend.firstTaskRunOfEachTask),
     mappedTaskIds: ask((backend) => backend.mappedTaskIds),
     countMappedChildren: ask((backend) => backend.countMappedChildren),
     flowRun: ask((backend) => backend.flowRun),
+    flowRunsByIdPrefix: ask((backend) => backend.flowRunsByIdPrefix),
     flow: ask((backend) => backend.flow),
     edges: ask((backend) => backend.edges),
     flowRunStates: ask((backend) => backend.flowRunStates),

@@ -33,7 +33,7 @@ import * as Pages from "./internal/prefect3/pages.ts"
 import * as Rows from "./internal/prefect3/rows.ts"
 import * as States from "./internal/prefect3/states.ts"
 import { describeBySlug } from "./internal/taskRunText.ts"
-import { isUuidLoose } from "./internal/uuids.ts"
+import { isUuidLoose, uuidRange } from "./internal/uuids.ts"
 import * as Prefect3Config from "./Prefect3Config.ts"
 import * as PrefectApi from "./PrefectApi.ts"
 import {
@@ -170,6 +170,18 @@ const makeBackend = Effect.fnUntraced(function*(
     }
   })
 
+  const byIdPrefix = <A>(
+    operation: string,
+    path: string,
+    { limit, prefix }: Backend.IdPrefixQuery,
+    make: (row: unknown) => A | Rows.Malformed
+  ): Effect.Effect<ReadonlyArray<A>, PrefectApiError> => {
+    const range = uuidRange(prefix)
+    return range === undefined
+      ? Effect.succeed([])
+      : pages.byIdRange({ operation, path, body: {} }, range, limit, make)
+  }
+
   const allTaskRuns = (operation: string, flowRunId: string): Effect.Effect<ReadonlyArray<Rows.Row>, PrefectApiError> =>
     orNotFound(pages.all(ofFlowRun(operation, flowRunId)), operation, flowRunId, noFlowRun)
 
@@ -269,11 +281,13 @@ const makeBackend = Effect.fnUntraced(function*(
     },
     flowRunSignals: events ? (flowRunId) => Events.flowRunSignals(client, flowRunId) : undefined,
     taskRun,
+    taskRunsByIdPrefix: (query) => byIdPrefix("taskRunsByIdPrefix", "/task_runs/filter", query, Rows.taskRun),
     taskRunBySlug,
     firstTaskRunOfEachTask,
     mappedTaskIds: () => Effect.succeed(new Set<string>()),
     countMappedChildren: () => unsupported("countMappedChildren", "mapped children"),
     flowRun,
+    flowRunsByIdPrefix: (query) => byIdPrefix("flowRunsByIdPrefix", "/flow_runs/filter", query, Rows.flowRun),
     flow,
     edges: Effect.fnUntraced(function*(flowRunId) {
       const rows = yield* allTaskRuns("edges", flowRunId)

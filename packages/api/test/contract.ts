@@ -92,6 +92,29 @@ export const suite = (
         }
       }))
 
+    test("finds task runs and flow runs by the first digits of their ids, in the order of the ids", (api) =>
+      Effect.gen(function*() {
+        const all = { taskRun: idsOf(tables.task_run), flowRun: idsOf(tables.flow_run) }
+        const beginning = (ids: ReadonlyArray<string>, prefix: string) =>
+          ids.filter((id) => id.startsWith(prefix)).toSorted()
+        const [id] = all.taskRun
+        for (const prefix of [id!, id!.slice(0, 6), id!.slice(0, 13), id!.slice(0, 30), id!.slice(0, -1)]) {
+          const views = yield* api.taskRunsByIdPrefix({ prefix, limit: 10 })
+          assertAreRows(views, beginning(all.taskRun, prefix).slice(0, 10))
+          assert.isAbove(views.length, 0)
+          const other = prefix.replaceAll("-", "").toUpperCase()
+          assert.deepStrictEqual(yield* api.taskRunsByIdPrefix({ prefix: other, limit: 10 }), views)
+        }
+        for (const prefix of [flowRuns.main, flowRuns.main.slice(0, 8), `${flowRuns.main.slice(0, 8)}-`]) {
+          const views = yield* api.flowRunsByIdPrefix({ prefix, limit: 3 })
+          assert.deepStrictEqual(views.map((view) => view.flowRunId), beginning(all.flowRun, prefix).slice(0, 3))
+        }
+        for (const prefix of ["", "not hex", nowhere.slice(0, 8), "x' or '1'='1", "%", `${id}0`, "-"]) {
+          assert.deepStrictEqual(yield* api.taskRunsByIdPrefix({ prefix, limit: 10 }), [], prefix)
+          assert.deepStrictEqual(yield* api.flowRunsByIdPrefix({ prefix, limit: 10 }), [], prefix)
+        }
+      }))
+
     test("finds a task run by slug, flow run and map index", (api) =>
       Effect.gen(function*() {
         for (const row of [...fan, ...runsOf(flowRuns.main, tasks.emoji.id)]) {

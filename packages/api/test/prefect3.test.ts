@@ -64,6 +64,25 @@ describe("a task run by id", () => {
       ))
   }
 
+  it.effect("by the first digits of its id, and a flow run too", () =>
+    withServer(() =>
+      Effect.gen(function*() {
+        const api = yield* PrefectApi
+        const beginning = (rows: ReadonlyArray<Recorded.Row>, prefix: string) =>
+          rows.map((row) => row["id"] as string).filter((id) => id.startsWith(prefix)).toSorted().slice(0, 6)
+        for (const row of Recorded.taskRuns.slice(0, 20)) {
+          const prefix = String(row["id"]).slice(0, 9)
+          const found = yield* api.taskRunsByIdPrefix({ prefix, limit: 6 })
+          assert.deepStrictEqual(found.map(({ taskRunId }) => taskRunId), beginning(Recorded.taskRuns, prefix))
+        }
+        for (const prefix of ["0", "01", "5", "f"]) {
+          const found = yield* api.flowRunsByIdPrefix({ prefix, limit: 6 })
+          assert.deepStrictEqual(found.map(({ flowRunId }) => flowRunId), beginning(Recorded.flowRuns, prefix))
+        }
+        assert.deepStrictEqual(yield* api.taskRunsByIdPrefix({ prefix: "nope", limit: 6 }), [])
+      })
+    ))
+
   it.effect("TaskRunNotFound for an id that is not there, and for what is no id", () =>
     withServer((server) =>
       Effect.gen(function*() {

@@ -146,3 +146,48 @@ describe("a row that is nested deeper than anybody can show", () => {
       assert.deepStrictEqual(ids(items), ["a", "b"])
     }))
 })
+
+describe("rows of a range of ids", () => {
+  const Digits = Schema.Array(Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 0, maximum: 0xfff })))).pipe(
+    Schema.check(Schema.isMaxLength(60))
+  )
+  const descending = (rows: Array<Row>) => rows.toSorted((left, right) => left.id < right.id ? 1 : -1)
+  const filter = { operation: "t", path: "/t", body: {} }
+  const idOf = (number: number) => number.toString(16).padStart(3, "0")
+
+  it.effect.prop(
+    "come in their order, however the server limits its pages, and though newer rows come meanwhile",
+    [Digits, Digits, Limit, Limit],
+    ([old, recent, limit, maxLimit]) =>
+      Effect.gen(function*() {
+        const rows = [...new Set(old)].map((number) => row(`a${idOf(number)}`, 0))
+        const newcomers = [...new Set(recent)].slice(0, 20).map((number) => row(`b${idOf(number)}`, 0))
+        const { pages } = table(rows, newcomers, maxLimit, descending)
+        for (const digit of ["0", "7", "f"]) {
+          const range = { first: `a${digit}00`, last: `a${digit}ff` }
+          const found = yield* pages.byIdRange(filter, range, limit, make)
+          const all = ids(rows.filter(({ id }) => id.startsWith(`a${digit}`)))
+          assert.deepStrictEqual(found.map(({ id }) => id), all.slice(0, limit))
+        }
+      }),
+    { arbitrary: { runs: 150 } }
+  )
+
+  it.effect("cost requests that grow with the logarithm of the table", () =>
+    Effect.gen(function*() {
+      const rows = Array.from({ length: 100_000 }, (_, at) => row(at.toString(16).padStart(5, "0"), 0)).toReversed()
+      let requests = 0
+      const pages = Pages.make({
+        name: () => "a test",
+        post: (_operation, _path, body) =>
+          Effect.sync(() => {
+            requests++
+            const { limit, offset } = body as { limit: number; offset: number }
+            return { _tag: "Json", json: rows.slice(offset, offset + limit) }
+          })
+      })
+      const found = yield* pages.byIdRange(filter, { first: "0abc0", last: "0abcf" }, 6, make)
+      assert.deepStrictEqual(found.map(({ id }) => id), ["0abc0", "0abc1", "0abc2", "0abc3", "0abc4", "0abc5"])
+      assert.isBelow(requests, 40)
+    }))
+})

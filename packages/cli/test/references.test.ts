@@ -32,7 +32,10 @@ describe("a flow run", () => {
     ["ordrs/latest", "there is no flow \"ordrs\"; there are orders-etl, nightly"],
     ["orders-etl/latest:Success", "the flow \"orders-etl\" has no run in the state Success"],
     ["orders-etl/latest:Fail", "did you mean Failed?"],
-    [extract, `is a task run (extract-1), not a flow run: effect-prefect task-run show ${extract}`]
+    [extract, `is a task run (extract-1), not a flow run: effect-prefect task-run show ${extract}`],
+    [extract.slice(0, 8), `${extract} is a task run (extract-1), not a flow run`],
+    ["00000000-0000-4000-8000-000000000000", "there is no flow run 00000000-0000-4000-8000-000000000000"],
+    ["", "there is no flow run \"\""]
   ]
   for (const [name, message] of refused) {
     it(`is not ${name}, and one line says why`, async () => {
@@ -62,6 +65,30 @@ describe("a task run", () => {
     assert.strictEqual(code, 1)
     assert.include(stderr, "is a flow run (orders-etl-run), not a task run")
   })
+
+  for (
+    const digits of [extract.slice(0, 6), extract.slice(0, 20), extract.slice(0, 14).replaceAll("-", "").toUpperCase()]
+  ) {
+    it(`may be called ${digits}`, async () => {
+      const { code, stderr, stdout } = await here("task-run", "show", digits, "--json")
+      assert.strictEqual(code, 0, stderr)
+      assert.strictEqual((JSON.parse(stdout) as { readonly task_run_id: string }).task_run_id, extract)
+    })
+  }
+
+  const refused: ReadonlyArray<readonly [name: string, message: string]> = [
+    [flowRunId.slice(0, 10), `${flowRunId} is a flow run (orders-etl-run), not a task run`],
+    ["123456789", "no task run has an id that begins with 123456789"],
+    ["extract-1", "there is no task run \"extract-1\": give its id, the first 6 or more digits of it, or --slug"]
+  ]
+  for (const [name, message] of refused) {
+    it(`is not ${name}, and one line says why`, async () => {
+      const { code, stderr } = await here("task-run", "show", name)
+      assert.strictEqual(code, 1)
+      assert.include(stderr, message)
+      assert.strictEqual(stderr.trimEnd().split("\n").length, 1)
+    })
+  }
 
   it("by a slug and an index that does not exist says which of them it is", async () => {
     const child = await here("task-run", "show", "--slug", "score-1", "--flow-run", flowRunId, "--map-index", "99")

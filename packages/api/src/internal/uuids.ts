@@ -7,9 +7,22 @@ export const isUuid = (text: string): boolean => dashed.test(text)
 /** Whether a text is a UUID, with or without dashes, as Prefect 2 and 3 accept it. */
 export const isUuidLoose = (text: string): boolean => loose.test(text)
 
+const dashes = (hex: string): string =>
+  `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
+
 /** A UUID as Postgres writes it; undefined for a text that is not one, and so is the id of no row. */
 export const canonicalUuid = (text: string): string | undefined => {
   if (!loose.test(text)) return undefined
-  const hex = text.replaceAll("-", "").toLowerCase()
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
+  return dashes(text.replaceAll("-", "").toLowerCase())
+}
+
+/**
+ * The first and the last UUID, as Postgres writes them, that begin with some digits; undefined for a text that no UUID
+ * begins with.
+ */
+export const uuidRange = (prefix: string): { readonly first: string; readonly last: string } | undefined => {
+  const hex = prefix.replaceAll("-", "").toLowerCase()
+  return /^[0-9a-f]{1,32}$/.test(hex)
+    ? { first: dashes(hex.padEnd(32, "0")), last: dashes(hex.padEnd(32, "f")) }
+    : undefined
 }

@@ -37,30 +37,34 @@ const some = (names: ReadonlyArray<string>): string =>
     ? names.map(plain).join(", ")
     : `${names.slice(0, shown).map(plain).join(", ")} and ${names.length - shown} more`
 
-/** A failure that a lookup of another kind explains; the failure itself when that lookup finds nothing. */
-const isNotFound = (error: PrefectApiError): boolean => error.reason._tag.endsWith("NotFound")
+/** What a lookup finds; none where there is no such thing. */
+const unlessMissing = <A, R>(lookup: Effect.Effect<A, PrefectApiError, R>) =>
+  lookup.pipe(
+    Effect.asSome,
+    Effect.catchIf((error) => error.reason._tag.endsWith("NotFound"), () => Effect.succeedNone)
+  )
 
-const otherKind = Effect.fnUntraced(function*(id: string, asked: "flow run" | "task run", error: PrefectApiError) {
-  if (!isNotFound(error)) return yield* error
+const isTaskRun = (id: string, view: TaskRunView) =>
+  failure(`${id} is a task run (${plain(Render.slug(view))}), not a flow run: effect-prefect task-run show ${id}`)
+
+const isFlowRun = (id: string, { name }: FlowRunView) =>
+  failure(
+    `${id} is a flow run (${plain(name ?? "unnamed")}), not a task run: ` +
+      `effect-prefect flow-run task-runs ${id} lists its task runs`
+  )
+
+/** Fails with what a whole id is, where nothing of the kind that was asked for has it. */
+const otherKind = Effect.fnUntraced(function*(id: string, asked: "flow run" | "task run") {
   const api = yield* PrefectApi
   if (asked === "flow run") {
     const taskRun = yield* Effect.option(api.taskRun(id))
-    if (Option.isSome(taskRun)) {
-      return yield* failure(
-        `${id} is a task run (${plain(Render.slug(taskRun.value))}), not a flow run: effect-prefect task-run show ${id}`
-      )
-    }
+    if (Option.isSome(taskRun)) return yield* isTaskRun(id, taskRun.value)
   } else {
     const flowRun = yield* Effect.option(api.flowRun(id))
-    if (Option.isSome(flowRun)) {
-      return yield* failure(
-        `${id} is a flow run (${plain(flowRun.value.name ?? "unnamed")}), not a task run: ` +
-          `effect-prefect flow-run task-runs ${id} lists its task runs`
-      )
-    }
+    if (Option.isSome(flowRun)) return yield* isFlowRun(id, flowRun.value)
   }
   const flow = yield* Effect.option(api.flow(id))
-  if (Option.isNone(flow)) return yield* error
+  if (Option.isNone(flow)) return yield* failure(`there is no ${asked} ${id}`)
   return yield* failure(
     `${id} is a flow (${plain(flow.value.name ?? "unnamed")}), not a ${asked}: ` +
       `effect-prefect flow-run list --flow ${JSON.stringify(plain(flow.value.name ?? ""))}`
@@ -119,20 +123,27 @@ const canonical = (text: string): string =>
 export const flowRun = Effect.fnUntraced(function*(given: string) {
   const api = yield* PrefectApi
   const text = canonical(given)
-  if (uuid.test(text)) return yield* Effect.catch(api.flowRun(text), (error) => otherKind(text, "flow run", error))
+  if (uuid.test(text)) {
+    const found = yield* unlessMissing(api.flowRun(text))
+    return Option.isSome(found) ? found.value : yield* otherKind(text, "flow run")
+  }
   const [, flowName, state] = latestForm.exec(text) ?? []
   if (flowName !== undefined) return yield* latest(flowName, state)
-  const wanted = prefix.test(text) ? digits(text) : undefined
-  const found = yield* api.flowRuns().pipe(
-    Stream.filter((view) =>
-      view.name === text || view.flowRunId === text ||
-      (wanted !== undefined && digits(view.flowRunId).startsWith(wanted))
-    ),
+  const named = text === "" ? [] : yield* api.flowRuns({ nameContains: text }).pipe(
+    Stream.filter((view) => view.name === text),
     Stream.take(shown + 1),
     Stream.runCollect
   )
+  const byId = prefix.test(text)
+    ? yield* api.flowRunsByIdPrefix({ prefix: text, limit: shown + 1 })
+    : Option.toArray(yield* unlessMissing(api.flowRun(text)))
+  const found = [...new Map([...named, ...byId].map((view) => [view.flowRunId, view])).values()]
   if (found.length === 1) return found[0]!
   if (found.length > 1) return yield* ambiguous(text, "flow run", found.map(flowRunLine))
+  if (prefix.test(text)) {
+    const [taskRun] = yield* api.taskRunsByIdPrefix({ prefix: text, limit: 1 })
+    if (taskRun !== undefined) return yield* isTaskRun(taskRun.taskRunId, taskRun)
+  }
   return yield* failure(
     `there is no flow run ${
       JSON.stringify(plain(text))
@@ -201,43 +212,36 @@ const bySlug = Effect.fnUntraced(function*(taskSlug: string, run: string, mapInd
   )
 })
 
-/** Task runs are looked for by the beginning of their id in the newest flow runs. */
-const searchedFlowRuns = 1_000
-
 const byPrefix = Effect.fnUntraced(function*(text: string) {
   const api = yield* PrefectApi
-  const wanted = digits(text)
-  const found = yield* Stream.take(api.flowRuns(), searchedFlowRuns).pipe(
-    Stream.flatMap(({ flowRunId }) => api.taskRunSummaries({ flowRunId })),
-    Stream.filter(({ taskRunId }) => digits(taskRunId).startsWith(wanted)),
-    Stream.take(shown + 1),
-    Stream.runCollect
-  )
-  const [first] = found
-  if (first === undefined) {
-    return yield* failure(
-      `no task run of the newest ${searchedFlowRuns} flow runs has an id that begins with ${
-        plain(text)
-      }: give the whole ` +
-        "id, or --slug SLUG --flow-run RUN"
+  const found = yield* api.taskRunsByIdPrefix({ prefix: text, limit: shown + 1 })
+  if (found.length === 1) return found[0]!
+  if (found.length > 1) {
+    const lines = found.map((view) =>
+      [view.taskRunId, State.typeName(view.state), Render.slug(view)].map(plain).join("  ")
     )
+    return yield* ambiguous(text, "task run", lines)
   }
-  if (found.length === 1) return yield* api.taskRun(first.taskRunId)
-  const views = yield* Effect.forEach(found.slice(0, shown), ({ taskRunId }) => api.taskRun(taskRunId))
-  const lines = views.map((view) =>
-    [view.taskRunId, State.typeName(view.state), Render.slug(view)].map(plain).join("  ")
+  const [flowRun] = yield* api.flowRunsByIdPrefix({ prefix: text, limit: 1 })
+  if (flowRun !== undefined) return yield* isFlowRun(flowRun.flowRunId, flowRun)
+  return yield* failure(
+    `no task run has an id that begins with ${plain(text)}: effect-prefect task-run list shows what there is; ` +
+      "--slug SLUG --flow-run RUN names one without its id"
   )
-  return yield* ambiguous(text, "task run", found.length > shown ? [...lines, "…"] : lines)
 })
 
 /** The task run that a text names. */
 export const taskRun = Effect.fnUntraced(function*(given: string) {
   const api = yield* PrefectApi
   const text = canonical(given)
-  return yield* Effect.catch(api.taskRun(text), (error) =>
-    prefix.test(text) && !uuid.test(text) && isNotFound(error)
-      ? byPrefix(text)
-      : otherKind(text, "task run", error))
+  const found = yield* unlessMissing(api.taskRun(text))
+  if (Option.isSome(found)) return found.value
+  if (uuid.test(text)) return yield* otherKind(text, "task run")
+  if (prefix.test(text)) return yield* byPrefix(text)
+  return yield* failure(
+    `there is no task run ${JSON.stringify(plain(text))}: give its id, the first 6 or more digits of it, or ` +
+      "--slug SLUG --flow-run RUN"
+  )
 })
 
 /** The task run that the command's flags name. */

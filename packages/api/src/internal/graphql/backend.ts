@@ -11,7 +11,7 @@ import { isObject } from "../isObject.ts"
 import * as Rows from "../rows.ts"
 import { describeBySlug } from "../taskRunText.ts"
 import { microseconds } from "../timestamps.ts"
-import { canonicalUuid } from "../uuids.ts"
+import { canonicalUuid, uuidRange } from "../uuids.ts"
 import * as Batcher from "./batcher.ts"
 import type { GraphQLClient } from "./client.ts"
 import { fromLevel, inStates, slugConditions, slugKey, stateTypes } from "./conditions.ts"
@@ -82,6 +82,24 @@ export const make = (client: GraphQLClient, options: { readonly lookupBatchSize:
         query: describeBySlug(query),
         taskRunIds: found.map(({ taskRunId }) => taskRunId)
       })
+  })
+
+  const byIdPrefix = Effect.fnUntraced(function*(
+    operation: string,
+    listing: Listing,
+    { limit, prefix }: Backend.IdPrefixQuery
+  ) {
+    const range = uuidRange(prefix)
+    const found: Array<Row> = []
+    if (range === undefined) return found
+    let cursor: Backend.Cursor | undefined
+    do {
+      const condition = { id: { _gte: range.first, _lte: range.last } }
+      const page = yield* rawPage(operation, listing, [condition], { cursor, limit: limit - found.length })
+      found.push(...page.rows)
+      cursor = page.next
+    } while (cursor !== undefined && found.length < limit)
+    return found
   })
 
   const statesOf = (operation: string, listing: Listing, condition: Condition) =>
@@ -204,6 +222,12 @@ export const make = (client: GraphQLClient, options: { readonly lookupBatchSize:
       (id, taskRunIds) => new Errors.AmbiguousTaskRun({ query: id, taskRunIds })
     ),
 
+    taskRunsByIdPrefix: (query) =>
+      Effect.flatMap(
+        byIdPrefix("taskRunsByIdPrefix", listings.taskRunsById, query),
+        (rows) => views("taskRunsByIdPrefix", rows)
+      ),
+
     taskRunBySlug: (query) => {
       const flowRunId = canonicalUuid(query.flowRunId)
       return flowRunId === undefined || !isPostgresInt(query.mapIndex)
@@ -219,6 +243,12 @@ export const make = (client: GraphQLClient, options: { readonly lookupBatchSize:
       ({ flowRunId }) => flowRunId,
       (flowRunId) => new Errors.FlowRunNotFound({ flowRunId })
     ),
+
+    flowRunsByIdPrefix: (query) =>
+      Effect.flatMap(
+        byIdPrefix("flowRunsByIdPrefix", listings.flowRunsById, query),
+        (rows) => models("flow_run", rows, Rows.decodeFlowRun)
+      ),
 
     flow: lookupById(
       "flow",

@@ -32,6 +32,8 @@ export const listings = {
   taskRuns: listingOf("TaskRuns", "task_run", Keyset.byTaskAndMapIndex),
   summaries: listingOf("TaskRunSummaries", "task_run", Keyset.byTaskAndMapIndex, Documents.summaryColumns),
   siblings: listingOf("Siblings", "task_run", Keyset.byMapIndex),
+  taskRunsById: listingOf("TaskRunsInOrder", "task_run", Keyset.byId),
+  flowRunsById: listingOf("FlowRunsInOrder", "flow_run", Keyset.byId),
   flowRuns: listingOf("FlowRuns", "flow_run", Keyset.newestFirst),
   flows: listingOf("Flows", "flow", Keyset.newestFirst),
   logs: listingOf("Logs", "log", Keyset.byTimestamp),

@@ -8,7 +8,7 @@ import { compareCodePoints } from "../codePoints.ts"
 import { ofSerializedFlow } from "../edges.ts"
 import * as Rows from "../rows.ts"
 import { describeBySlug } from "../taskRunText.ts"
-import { isUuid } from "../uuids.ts"
+import { isUuid, uuidRange } from "../uuids.ts"
 import type { Connection } from "./connection.ts"
 
 /** Every statement gives one JSON object a row, so a column that an older server lacks is absent, not an error. */
@@ -164,6 +164,18 @@ export const make = ({ client: sql, run }: Connection): Backend.Backend => {
         )
         : fail("taskRun", new Errors.TaskRunNotFound({ query: taskRunId })),
 
+    taskRunsByIdPrefix: ({ limit, prefix }) => {
+      const range = uuidRange(prefix)
+      return range === undefined ? Effect.succeed([]) : Effect.flatMap(
+        run(
+          "taskRunsByIdPrefix",
+          sql<Found>`select ${taskRun} from ${withTask}
+            where t.id between ${range.first}::uuid and ${range.last}::uuid order by t.id limit ${limit}`
+        ),
+        (found) => views("taskRunsByIdPrefix", found)
+      )
+    },
+
     taskRunBySlug: (query) =>
       isUuid(query.flowRunId) && Math.abs(query.mapIndex) <= maxMapIndex
         ? Effect.flatMap(
@@ -241,6 +253,18 @@ export const make = ({ client: sql, run }: Connection): Backend.Backend => {
           (found) => single("flowRun", Rows.decodeFlowRun, found, new Errors.FlowRunNotFound({ flowRunId }))
         )
         : fail("flowRun", new Errors.FlowRunNotFound({ flowRunId })),
+
+    flowRunsByIdPrefix: ({ limit, prefix }) => {
+      const range = uuidRange(prefix)
+      return range === undefined ? Effect.succeed([]) : Effect.flatMap(
+        run(
+          "flowRunsByIdPrefix",
+          sql<Found>`select to_jsonb(r) as row from public.flow_run r
+            where r.id between ${range.first}::uuid and ${range.last}::uuid order by r.id limit ${limit}`
+        ),
+        (found) => models("flow_run", Rows.decodeFlowRun, found)
+      )
+    },
 
     flow: (flowId) =>
       isUuid(flowId)

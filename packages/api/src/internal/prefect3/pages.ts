@@ -19,6 +19,12 @@ const serverLimit = 200
 /** Consecutive rows without a new one after which the server counts as ignoring the offset. */
 const staleLimit = 3 * serverLimit
 
+/** The furthest row that is looked for by its id. */
+const maxOffset = 2 ** 31
+
+/** How many rows may come or go while a row is looked for by its id. */
+const slack = 20
+
 export interface Filter {
   /** What errors and spans call it. */
   readonly operation: string
@@ -186,7 +192,54 @@ export const make = (client: Pick<Client, "name" | "post">) => {
       )
     })
 
-  return { byOffset, byTime, all }
+  /**
+   * Rows whose id is in a range, in the order of their ids. The server has no such filter, so the end of the range is
+   * looked for in the order of the ids, from the largest down: in steps that double, and then by halves.
+   */
+  const byIdRange = <A>(
+    filter: Filter,
+    range: { readonly first: string; readonly last: string },
+    limit: number,
+    make: (row: unknown) => A | Malformed
+  ): Effect.Effect<ReadonlyArray<A>, PrefectApiError> =>
+    Effect.gen(function*() {
+      const descending = { ...filter, body: { ...filter.body, sort: "ID_DESC" } }
+      const isBelow = (offset: number) =>
+        Effect.map(fetch(descending, 1, offset), ({ rows: [row] }) =>
+          row === undefined || String(row["id"]) < range.first)
+      let low = 0
+      let high = serverLimit
+      while (high < maxOffset && !(yield* isBelow(high))) {
+        low = high + 1
+        high *= 2
+      }
+      while (low < high) {
+        const middle = Math.floor((low + high) / 2)
+        if (yield* isBelow(middle)) {
+          high = middle
+        } else low = middle + 1
+      }
+      const found = new Map<unknown, Row>()
+      // Rows that came or went meanwhile have moved the others.
+      let offset = Math.max(0, low - limit - slack)
+      const end = low + slack
+      while (offset < end) {
+        const { isFull, rows } = yield* fetch(descending, end - offset, offset)
+        for (const row of rows) {
+          const id = String(row["id"])
+          if (range.first <= id && id <= range.last) {
+            found.set(id, row)
+          }
+        }
+        if (!isFull) {
+          break
+        }
+        offset += rows.length
+      }
+      return yield* decode(filter, [...found.values()].reverse().slice(0, limit), make)
+    })
+
+  return { byOffset, byTime, byIdRange, all }
 }
 
 interface OffsetCursor {

@@ -10,6 +10,7 @@ import { nameContains } from "../nameContains.ts"
 import * as Decoders from "../rows.ts"
 import { describeBySlug } from "../taskRunText.ts"
 import { isoText, microseconds } from "../timestamps.ts"
+import { isUuid, uuidRange } from "../uuids.ts"
 import * as Index from "./rowIndex.ts"
 
 const fail = (operation: string, reason: Errors.Reason) =>
@@ -44,6 +45,15 @@ const startOf = <E extends Index.Entry>(
   order: (left: E, right: E) => number
 ): number => cursor === undefined ? 0 : Index.positionAfter(sorted, cursor as unknown as E, order)
 const cursorOf = (entry: Index.Entry | undefined) => entry === undefined ? undefined : { ...entry }
+
+/** The ids that begin with a prefix, in their order. */
+const idsOf = (ids: Iterable<string>, { limit, prefix }: Backend.IdPrefixQuery): ReadonlyArray<string> => {
+  const range = uuidRange(prefix)
+  if (range === undefined) return []
+  const found: Array<string> = []
+  for (const id of ids) if (range.first <= id && id <= range.last && isUuid(id)) found.push(id)
+  return found.sort().slice(0, limit)
+}
 
 const isLevelFrom = (level: LogEntry.LogLevel) => {
   const least = LogEntry.levels[level]
@@ -150,6 +160,12 @@ export const make = Effect.fnUntraced(function*(rows: Index.Rows): Effect.fn.Ret
 
     taskRun: (id) => Effect.flatMap(taskRuns, (index) => one("taskRun", id, index, index.byId.get(id))),
 
+    taskRunsByIdPrefix: (query) =>
+      Effect.flatMap(taskRuns, (index) => {
+        const ids = idsOf(index.byId.lists.keys(), query)
+        return views("taskRunsByIdPrefix", index, ids.flatMap((id) => index.byId.get(id)).slice(0, query.limit))
+      }),
+
     taskRunBySlug: (query) =>
       Effect.flatMap(taskRuns, (index) =>
         one(
@@ -206,6 +222,14 @@ export const make = Effect.fnUntraced(function*(rows: Index.Rows): Effect.fn.Ret
           Decoders.decodeFlowRun,
           byId.get(flowRunId),
           new Errors.FlowRunNotFound({ flowRunId })
+        )),
+
+    flowRunsByIdPrefix: (query) =>
+      Effect.flatMap(flowRuns, ({ byId }) =>
+        models(
+          "flow_run",
+          Decoders.decodeFlowRun,
+          idsOf(byId.lists.keys(), query).flatMap((id) => byId.get(id).slice(0, 1))
         )),
 
     flow: (flowId) =>

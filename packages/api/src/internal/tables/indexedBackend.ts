@@ -12,6 +12,7 @@ import { nameContains } from "../nameContains.ts"
 import * as Decoders from "../rows.ts"
 import { describeBySlug } from "../taskRunText.ts"
 import { isoText, microseconds } from "../timestamps.ts"
+import { uuidRange } from "../uuids.ts"
 import type { Extent } from "./jsonLines.ts"
 import { complete, type Row, type TableName } from "./rowIndex.ts"
 import { idOf, type Key, keyOf, noTask, taskIdOf, taskKeyOf } from "./sqlite.ts"
@@ -149,6 +150,23 @@ export const make = (database: DatabaseSync, read: ReadRows): {
       Effect.flatMap((found) => Decoders.decodeOne(operation, decode, found, missing))
     )
 
+  /** The rows whose id is a UUID of a range; keys of other ids are texts, or longer. */
+  const byIdPrefix = <A extends Found>(
+    operation: string,
+    table: "flow_run" | "task_run",
+    columns: string,
+    { limit, prefix }: Backend.IdPrefixQuery
+  ): Effect.Effect<ReadonlyArray<A>, Errors.PrefectApiError> => {
+    const range = uuidRange(prefix)
+    return range === undefined ? Effect.succeed([]) : query(operation, () =>
+      all<A>(
+        `SELECT ${columns} FROM ${table} WHERE id BETWEEN ? AND ? AND length(id) = 16 ORDER BY id, place LIMIT ?`,
+        keyOf(range.first),
+        keyOf(range.last),
+        limit
+      ))
+  }
+
   const one = (operation: string, name: string, entries: ReadonlyArray<FoundTaskRun>) => {
     if (entries.length === 0) return fail(operation, new Errors.TaskRunNotFound({ query: name }))
     if (entries.length > 1) {
@@ -239,6 +257,12 @@ export const make = (database: DatabaseSync, read: ReadRows): {
           one("taskRun", id, entries)
       ),
 
+    taskRunsByIdPrefix: (wanted) =>
+      Effect.flatMap(
+        byIdPrefix<FoundTaskRun>("taskRunsByIdPrefix", "task_run", taskRunColumns, wanted),
+        (entries) => views("taskRunsByIdPrefix", entries)
+      ),
+
     taskRunBySlug: (wanted) =>
       Effect.flatMap(
         query("taskRunBySlug", () =>
@@ -302,6 +326,12 @@ export const make = (database: DatabaseSync, read: ReadRows): {
 
     flowRun: (flowRunId) =>
       single("flowRun", "flow_run", flowRunId, Decoders.decodeFlowRun, new Errors.FlowRunNotFound({ flowRunId })),
+
+    flowRunsByIdPrefix: (wanted) =>
+      Effect.flatMap(
+        byIdPrefix<Found>("flowRunsByIdPrefix", "flow_run", "place, offset, length, id", wanted),
+        (entries) => models("flow_run", Decoders.decodeFlowRun, entries)
+      ),
 
     flow: (flowId) => single("flow", "flow", flowId, Decoders.decodeFlow, new Errors.FlowNotFound({ flowId })),
 
