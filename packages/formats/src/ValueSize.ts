@@ -28,9 +28,27 @@ const stringBody = (text: string): number => {
   return stringHeader + Math.ceil(text.length * (wide ? 2 : 1) / word) * word
 }
 
+/** Objects that were seen. Most values are made of so few that a list is searched sooner than a set is made. */
+class Seen {
+  private readonly few: Array<object> = []
+  private many: Set<object> | undefined
+
+  /** Adds an object, and tells whether it is new. */
+  add(value: object): boolean {
+    if (this.many !== undefined) {
+      if (this.many.has(value)) return false
+      this.many.add(value)
+      return true
+    }
+    if (this.few.includes(value)) return false
+    if (this.few.push(value) > 16) this.many = new Set(this.few)
+    return true
+  }
+}
+
 class Estimator {
-  private readonly seen = new Set<object>()
-  private readonly buffers = new Set<ArrayBufferLike>()
+  private readonly seen = new Seen()
+  private readonly buffers = new Seen()
   private visited = 0
 
   /** Memory of a value beside the word that refers to it. */
@@ -51,13 +69,11 @@ class Estimator {
   }
 
   private object(value: object): number {
-    if (this.seen.has(value)) return 0
-    this.seen.add(value)
+    if (!this.seen.add(value)) return 0
     if (++this.visited > maxVisited) return objectHeader
     if (ArrayBuffer.isView(value)) {
       // Views of one buffer keep it alive once.
-      if (this.buffers.has(value.buffer)) return view
-      this.buffers.add(value.buffer)
+      if (!this.buffers.add(value.buffer)) return view
       return view + value.byteLength
     }
     if (Array.isArray(value)) return arrayHeader + this.list(value.length, (at) => value[at])
@@ -89,8 +105,7 @@ class Estimator {
   }
 
   private column(column: Column): number {
-    if (this.seen.has(column)) return 0
-    this.seen.add(column)
+    if (!this.seen.add(column)) return 0
     const own = column.byteSize ?? (column.categories === null
       ? this.list(column.length, (row) => column.at(row))
       : column.length * 4)
@@ -102,14 +117,16 @@ class Estimator {
     if (length === 0) return 0
     const count = Math.min(length, sampled)
     const stride = length / count
-    const texts = new Map<string, number>()
+    let texts: Map<string, number> | undefined
     let doubles = 0
     let integers = 0
     let size = 0
     for (let index = 0; index < count; index++) {
       const value = at(Math.floor(index * stride))
-      if (typeof value === "string") texts.set(value, stringBody(value))
-      else {
+      if (typeof value === "string") {
+        texts ??= new Map()
+        texts.set(value, stringBody(value))
+      } else {
         if (typeof value === "number") {
           if (Number.isInteger(value)) integers++
           else doubles++
@@ -120,6 +137,7 @@ class Estimator {
     // A list of nothing but numbers keeps them without boxes.
     if (integers + doubles === count) size = 0
     size *= stride
+    if (texts === undefined) return length * word + size
     let bodies = 0
     for (const body of texts.values()) bodies += body
     // Texts that come again and again are one, whatever refers to them.

@@ -8,39 +8,39 @@ import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import type { Span } from "effect/Tracer"
 
-const loads = Metric.counter("prefect.results.loads", {
-  description: "Results that were loaded, or whose loading failed",
-  incremental: true
-})
-const bytesRead = Metric.counter("prefect.results.bytes", {
-  description: "Stored bytes that were read",
-  incremental: true
-})
-const durations = Metric.histogram("prefect.results.load.duration", {
-  description: "Seconds that it took to read and decode a result",
-  boundaries: [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
-})
-
 interface Series {
-  readonly loads: Metric.Metric<number, unknown>
-  readonly durations: Metric.Metric<number, unknown>
-  readonly bytes: Metric.Metric<number, unknown>
+  readonly loads: Metric.Counter<number>
+  readonly durations: Metric.Histogram<number>
+  readonly bytes: Metric.Counter<number>
 }
 
+/** The attributes are the metrics' own: added by `withAttributes`, they would be merged anew with each update. */
+const makeSeries = (storage: string, outcome: string): Series => ({
+  loads: Metric.counter("prefect.results.loads", {
+    description: "Results that were loaded, or whose loading failed",
+    incremental: true,
+    attributes: { storage, outcome }
+  }),
+  durations: Metric.histogram("prefect.results.load.duration", {
+    description: "Seconds that it took to read and decode a result",
+    boundaries: [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60],
+    attributes: { storage, outcome }
+  }),
+  bytes: Metric.counter("prefect.results.bytes", {
+    description: "Stored bytes that were read",
+    incremental: true,
+    attributes: { storage }
+  })
+})
+
 /** By the type of the descriptor and the outcome, of which there are few. */
-const series = new Map<string, Series>()
+const byStorage = new Map<string, Map<string, Series>>()
 
 const seriesOf = (storage: string, outcome: string): Series => {
-  const key = `${storage}/${outcome}`
-  let found = series.get(key)
-  if (found === undefined) {
-    found = {
-      loads: Metric.withAttributes(loads, { storage, outcome }),
-      durations: Metric.withAttributes(durations, { storage, outcome }),
-      bytes: Metric.withAttributes(bytesRead, { storage })
-    }
-    series.set(key, found)
-  }
+  let byOutcome = byStorage.get(storage)
+  if (byOutcome === undefined) byStorage.set(storage, byOutcome = new Map())
+  let found = byOutcome.get(outcome)
+  if (found === undefined) byOutcome.set(outcome, found = makeSeries(storage, outcome))
   return found
 }
 
