@@ -63,6 +63,53 @@ interface Sink {
   openArray(): void
   openObject(): void
   close(): void
+  /** Values that are JSON already, as the text of one after the other. */
+  readonly values?: (text: string) => void
+}
+
+/** How deep a value may be that `JSON.stringify`, which is recursive, turns into text as a whole. */
+const plainDepth = 32
+/** How much of a value is turned into text at once: some 30 µs of work. */
+const plainLimit = 4_096
+
+/** What a value that is JSON already counts for, as `walk` counts it. `cost` is what was looked at in any case. */
+class Plain {
+  cost = 0
+
+  /** Whether a value is nothing but JSON, and not so deep or so much that it must be walked over. */
+  is(value: unknown, depth: number): boolean {
+    switch (typeof value) {
+      case "string":
+        return (this.cost += 1 + (value.length >> 4)) <= plainLimit
+      case "number":
+        // Larger numbers have a text of their own; NaN is null in both.
+        return !(Math.abs(value) > Number.MAX_SAFE_INTEGER) && ++this.cost <= plainLimit
+      case "boolean":
+        return ++this.cost <= plainLimit
+      case "object":
+        if (value === null) return ++this.cost <= plainLimit
+        this.cost += 8
+        return depth > 0 && this.cost <= plainLimit && this.isContainer(value, depth - 1)
+      default:
+        return false
+    }
+  }
+
+  private isContainer(value: object, depth: number): boolean {
+    const prototype: unknown = Object.getPrototypeOf(value)
+    if (prototype === Array.prototype) {
+      const items = value as ReadonlyArray<unknown>
+      // A hole is undefined, which is not JSON.
+      for (let at = 0; at < items.length; at++) if (!this.is(items[at], depth)) return false
+      return true
+    }
+    if (prototype !== Object.prototype && prototype !== null && Object.getPrototypeOf(prototype) !== null) return false
+    const fields = value as Readonly<Record<string, unknown>>
+    if (typeof fields["toJSON"] === "function") return false
+    const keys = Object.keys(fields)
+    for (let at = 0; at < keys.length; at++) if (!this.is(fields[keys[at]!], depth)) return false
+    return true
+  }
 }
 
 /** One level of a value: its JSON when it is no container, else what is inside of it. */
@@ -104,6 +151,25 @@ function* walk(root: unknown, sink: Sink, options: Options | undefined): Steps<v
   let left = maxValues
   let steps = 0
   let value = root
+  const plain = new Plain()
+  // Looking at values that have to be walked over after all takes no more than the walk.
+  let credit = plainLimit
+  const isPlain = (value: unknown): boolean => {
+    if (credit <= 0) return false
+    const before = plain.cost
+    if (plain.is(value, Math.min(plainDepth, maxDepth - stack.length))) return true
+    credit -= plain.cost - before
+    plain.cost = before
+    return false
+  }
+  /** Counts the values that were found to be plain. */
+  const count = () => {
+    left -= plain.cost
+    steps += plain.cost
+    credit = Math.min(credit + plain.cost, plainLimit)
+    plain.cost = 0
+    if (left < 0) refuse(`it holds too much to show: more than ${maxValues} values`)
+  }
   for (;;) {
     const projected = project(value)
     if (typeof projected !== "object" || projected === null) {
@@ -118,22 +184,44 @@ function* walk(root: unknown, sink: Sink, options: Options | undefined): Steps<v
       left -= 8
     }
     if (left < 0) refuse(`it holds too much to show: more than ${maxValues} values`)
-    if (++steps % 2_048 === 0) yield
+    if (credit < plainLimit) credit += 2
+    steps++
     for (;;) {
+      if (steps >= 2_048) {
+        steps = 0
+        yield
+      }
       const frame = stack[stack.length - 1]
       if (frame === undefined) return
       if (frame.items !== null) {
-        if (frame.next < frame.items.length) {
-          if (frame.keys !== null) sink.key(frame.keys[frame.next]!)
-          value = frame.items[frame.next++]
-          break
+        const { items, keys, next } = frame
+        if (next < items.length) {
+          let end = next
+          if (sink.values !== undefined) {
+            if (keys === null) { while (end < items.length && isPlain(items[end])) end++ }
+            else if (isPlain(items[next])) end++
+          }
+          if (keys !== null) sink.key(keys[next]!)
+          if (end === next) {
+            value = items[frame.next++]
+            break
+          }
+          count()
+          frame.next = end
+          sink.values!(
+            end - next === 1 ? JSON.stringify(items[next]) : JSON.stringify(items.slice(next, end)).slice(1, -1)
+          )
+          continue
         }
       } else {
         const next = frame.iterator!.next()
         frame.next++
         if (next.done !== true) {
           value = next.value
-          break
+          if (sink.values === undefined || !isPlain(value)) break
+          count()
+          sink.values(JSON.stringify(value))
+          continue
         }
       }
       stack.pop()
@@ -192,6 +280,10 @@ class TextSink implements Sink {
   scalar(value: null | boolean | number | string): void {
     this.text += this.#separator +
       (typeof value === "string" ? JSON.stringify(value) : typeof value === "number" ? numberText(value) : `${value}`)
+    this.#separator = ","
+  }
+  readonly values = (text: string): void => {
+    this.text += this.#separator + text
     this.#separator = ","
   }
   key(key: string): void {

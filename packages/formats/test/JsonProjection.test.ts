@@ -178,6 +178,110 @@ describe("toJson", () => {
     }))
 })
 
+describe("toText", () => {
+  // Values of JSON are turned into text many at once, others one by one: the text must not tell.
+  const plain: ReadonlyArray<unknown> = [
+    null,
+    true,
+    0,
+    -0,
+    1.5,
+    Number.NaN,
+    Number.MAX_SAFE_INTEGER,
+    "",
+    "\u2028\ud800 \"quoted\"",
+    "x".repeat(200_000),
+    [],
+    {}
+  ]
+  const others: ReadonlyArray<unknown> = [
+    undefined,
+    Number.POSITIVE_INFINITY,
+    2n ** 70n,
+    new Set([1, "two"]),
+    new Map([[1, [2]]]),
+    new Uint8Array([1, 2, 3]),
+    { toJSON: () => "its own" },
+    { toJSON: "data" },
+    Object.assign([], { length: 3 }),
+    Object.assign(Object.create(null) as object, { a: 1, toJSON: null })
+  ]
+  let seed = 7
+  const below = (limit: number) => {
+    seed = (Math.imul(seed, 1_103_515_245) + 12_345) >>> 0
+    return Math.floor(seed / 2 ** 32 * limit)
+  }
+  const one = (values: ReadonlyArray<unknown>) => values[below(values.length)]
+  const random = (depth: number): unknown => {
+    const kind = below(depth > 0 ? 10 : 5)
+    if (kind < 4) return one(plain)
+    if (kind === 4) return one(others)
+    const items = Array.from({ length: below(6) }, () => random(depth - 1))
+    return kind < 8 ? items : Object.fromEntries(items.map((item, at) => [at === 0 ? "__proto__" : `k${at}`, item]))
+  }
+
+  it.effect("is the text of toJson, whatever stands beside what", () =>
+    Effect.gen(function*() {
+      for (let i = 0; i < 300; i++) {
+        const value = random(5)
+        const json = yield* JsonProjection.toJson(value)
+        assert.strictEqual(yield* JsonProjection.toText(value), JSON.stringify(json))
+        assert.strictEqual([...JsonProjection.toChunks(value)].join(""), JSON.stringify(json))
+      }
+    }))
+
+  it.effect("is the text of toJson for long lists in which every so many values are not JSON", () =>
+    Effect.gen(function*() {
+      for (const every of [1, 2, 3, 1_000, 5_000]) {
+        const value = Array.from({ length: 12_000 }, (_, i) => i % every === every - 1 ? new Set([i]) : { i, t: "t" })
+        const json = yield* JsonProjection.toJson(value)
+        assert.strictEqual(yield* JsonProjection.toText(value), JSON.stringify(json))
+      }
+    }))
+
+  it.effect("refuses what toJson refuses, with the same words", () =>
+    Effect.gen(function*() {
+      let deep: unknown = 1
+      for (let i = 0; i < 1_001; i++) deep = [deep]
+      let wide: unknown = [1, 2, 3]
+      for (let i = 0; i < 20; i++) wide = [wide, wide]
+      const cycle: Array<unknown> = [1, 2]
+      cycle.push({ again: cycle })
+      for (const value of [deep, wide, cycle, { deep }, [[1, 2], cycle]]) {
+        const options = { maxValues: 100_000 }
+        const expected = yield* Effect.flip(JsonProjection.toJson(value, options))
+        assert.strictEqual((yield* Effect.flip(JsonProjection.toText(value, options))).message, expected.message)
+      }
+      const exact = Array.from({ length: 92 }, (_, i) => i)
+      for (const maxValues of [100, 99]) {
+        const [json, text] = [
+          yield* Effect.exit(JsonProjection.toJson(exact, { maxValues })),
+          yield* Effect.exit(JsonProjection.toText(exact, { maxValues }))
+        ]
+        assert.strictEqual(json._tag, maxValues === 100 ? "Success" : "Failure")
+        assert.strictEqual(text._tag, json._tag)
+      }
+    }))
+
+  it("takes no longer for values that are almost JSON, however they are nested", () => {
+    // Each level fails at its last item, after a look at all of the levels inside of it.
+    let nested: unknown = new Set([1])
+    let items = 0
+    for (let depth = 0; depth < 30; depth++) {
+      nested = [...Array.from({ length: 100 }, (_, i) => i), nested]
+      items += 101
+    }
+    const value = Array.from({ length: 20 }, () => nested)
+    let looks = 0
+    const watched = (value: unknown): unknown =>
+      Array.isArray(value)
+        ? new Proxy(value.map(watched), { get: (target, key) => (looks++, Reflect.get(target, key)) })
+        : value
+    for (const _ of JsonProjection.toChunks(watched(value))) { /* to the end */ }
+    assert.isBelow(looks, items * 20 * 20)
+  })
+})
+
 describe("toChunks", () => {
   it("gives the text in pieces", () => {
     const value = Array.from({ length: 50_000 }, (_, i) => ({ id: i, name: `n${i}` }))
