@@ -26,8 +26,8 @@ import { homedir } from "node:os"
 import { join } from "node:path"
 import { parse } from "smol-toml"
 import { errorCode } from "./internal/errorCode.ts"
-import type { TlsOptions } from "./internal/http/network.ts"
 import { isObject } from "./internal/isObject.ts"
+import { loadTls as loadAuthorities, readAuthorities, type TlsOptions } from "./Network.ts"
 import { PrefectConfigError } from "./PrefectConfigError.ts"
 
 /**
@@ -150,33 +150,16 @@ const flag = (name: string, text: string | undefined): Effect.Effect<boolean, Pr
     : Effect.fail(new PrefectConfigError({ source: name, detail: "it is not true or false" }))
 }
 
-const tlsOf = Effect.fnUntraced(function*(
-  certificates: { readonly name: string; readonly path: string | undefined },
-  isUnchecked: boolean
-): Effect.fn.Return<TlsOptions | undefined, PrefectConfigError> {
-  const { name, path } = certificates
-  if (path === undefined && !isUnchecked) return undefined
-  const ca = path === undefined ? undefined : yield* Effect.tryPromise({
-    try: () => readFile(withoutHome(path), "utf8"),
-    catch: (error) =>
-      new PrefectConfigError({
-        source: name,
-        detail: `the file that it names cannot be read (${errorCode(error) ?? "unknown error"})`
-      })
-  })
-  return { ca, ...(isUnchecked ? { rejectUnauthorized: false } : {}) }
-})
-
 /** Reads the settings of TLS by the names of their variables. */
 const tlsFrom = Effect.fnUntraced(function*<E>(
   setting: (name: string) => Effect.Effect<string | undefined, E>
 ): Effect.fn.Return<TlsOptions | undefined, PrefectConfigError | Config.ConfigError | E> {
-  const skip = "PREFECT_API_TLS_INSECURE_SKIP_VERIFY"
-  const own = yield* setting("PREFECT_API_SSL_CERT_FILE")
-  const certificates = own === undefined
-    ? { name: "SSL_CERT_FILE", path: yield* variable("SSL_CERT_FILE") }
-    : { name: "PREFECT_API_SSL_CERT_FILE", path: own }
-  return yield* tlsOf(certificates, yield* flag(skip, yield* setting(skip)))
+  const [file, skip] = ["PREFECT_API_SSL_CERT_FILE", "PREFECT_API_TLS_INSECURE_SKIP_VERIFY"] as const
+  const path = yield* setting(file)
+  const tls = path === undefined
+    ? yield* loadAuthorities("SSL_CERT_FILE")
+    : { ca: yield* readAuthorities(file, path) }
+  return (yield* flag(skip, yield* setting(skip))) ? { ...tls, rejectUnauthorized: false } : tls
 })
 
 /**

@@ -6,14 +6,8 @@ import { assert, describe, it } from "@effect/vitest"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
-import { execFileSync } from "node:child_process"
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { createServer, type IncomingMessage, type RequestListener } from "node:http"
-import { createServer as createTlsServer } from "node:https"
-import { type AddressInfo, connect } from "node:net"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
-import { afterAll } from "vitest"
+import { authority, listening, proxy, secureServer, withEnvironment } from "./support/network.ts"
 import { observe } from "./support/observed.ts"
 
 const id = "00000000-0000-4000-8000-000000000001"
@@ -24,138 +18,14 @@ const answersRow: RequestListener = (request, response) => {
   response.end(JSON.stringify({ data: { task_run: [row] } }))
 }
 
-const listening = (server: ReturnType<typeof createServer>) =>
-  Effect.acquireRelease(
-    Effect.callback<number>((resume) => {
-      server.listen(0, "127.0.0.1", () => resume(Effect.succeed((server.address() as AddressInfo).port)))
-    }),
-    () =>
-      Effect.sync(() => {
-        server.closeAllConnections()
-        server.close()
-      })
-  )
-
-/** A proxy that forwards plain requests and tunnels, and what came through it. */
-const proxy = (options: { readonly password?: string } = {}) =>
-  Effect.gen(function*() {
-    const through: Array<string> = []
-    const isKnown = (request: IncomingMessage) =>
-      options.password === undefined ||
-      request.headers["proxy-authorization"] === `Basic ${Buffer.from(options.password).toString("base64")}`
-    const server = createServer((request, response) => {
-      through.push(`${request.method} ${request.url}`)
-      if (isKnown(request)) return answersRow(request, response)
-      request.resume()
-      response.writeHead(407)
-      response.end()
-    })
-    server.on("connect", (request, socket) => {
-      through.push(`CONNECT ${request.url}`)
-      if (!isKnown(request)) return socket.end("HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
-      const upstream = connect(Number(request.url?.split(":")[1]), "127.0.0.1", () => {
-        socket.write("HTTP/1.1 200 OK\r\n\r\n")
-        upstream.pipe(socket).pipe(upstream)
-      })
-      for (const one of [upstream, socket]) one.on("error", () => socket.destroy())
-    })
-    const port = yield* listening(server)
-    return {
-      through,
-      port,
-      url: `http://${options.password === undefined ? "" : `${options.password}@`}127.0.0.1:${port}`
-    }
-  })
-
-const names = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"].flatMap((name) => [name, name.toLowerCase()])
-
-/** Runs with these variables of proxies and no others. */
-const withEnvironment = (variables: Record<string, string>) =>
-  Effect.acquireRelease(
-    Effect.sync(() => {
-      const before = names.map((name) => [name, process.env[name]] as const)
-      for (const name of names) delete process.env[name]
-      Object.assign(process.env, variables)
-      return before
-    }),
-    (before) =>
-      Effect.sync(() => {
-        for (const [name, value] of before) {
-          if (value === undefined) delete process.env[name]
-          else process.env[name] = value
-        }
-      })
-  )
-
 const lookup = (options: GraphQLApi.Options) =>
   Effect.flatMap(GraphQLApi.make({ retries: 0, requestTimeout: "5 seconds", ...options }), (api) => api.taskRun(id))
-
-const folder = mkdtempSync(join(tmpdir(), "authority-"))
-afterAll(() => rmSync(folder, { recursive: true, force: true }))
-
-/** A private authority, and a certificate of localhost that it signed. */
-const authority = (() => {
-  const openssl = (...words: ReadonlyArray<string>) =>
-    execFileSync("openssl", words, { cwd: folder, stdio: ["ignore", "pipe", "ignore"] })
-  writeFileSync(join(folder, "extensions"), "subjectAltName=DNS:localhost,IP:127.0.0.1")
-  openssl(
-    "req",
-    "-x509",
-    "-newkey",
-    "rsa:2048",
-    "-nodes",
-    "-days",
-    "2",
-    "-keyout",
-    "ca.key",
-    "-out",
-    "ca.pem",
-    "-subj",
-    "/CN=private"
-  )
-  openssl(
-    "req",
-    "-newkey",
-    "rsa:2048",
-    "-nodes",
-    "-keyout",
-    "server.key",
-    "-out",
-    "server.csr",
-    "-subj",
-    "/CN=localhost"
-  )
-  openssl(
-    "x509",
-    "-req",
-    "-in",
-    "server.csr",
-    "-CA",
-    "ca.pem",
-    "-CAkey",
-    "ca.key",
-    "-CAcreateserial",
-    "-out",
-    "server.pem",
-    "-days",
-    "2",
-    "-extfile",
-    "extensions"
-  )
-  const read = (name: string) => readFileSync(join(folder, name), "utf8")
-  return { file: join(folder, "ca.pem"), ca: read("ca.pem"), key: read("server.key"), cert: read("server.pem") }
-})()
-
-const secureServer = Effect.map(
-  listening(createTlsServer({ key: authority.key, cert: authority.cert }, answersRow) as never),
-  (port) => `https://localhost:${port}`
-)
 
 describe("a proxy of the environment", () => {
   for (const name of ["HTTP_PROXY", "http_proxy", "ALL_PROXY"]) {
     it.live(`is used: ${name}`, () =>
       Effect.gen(function*() {
-        const { through, url } = yield* proxy()
+        const { through, url } = yield* proxy(answersRow)
         yield* withEnvironment({ [name]: url })
         const view = yield* lookup({ url: "http://prefect.corp.invalid:4200" })
         assert.strictEqual(view.taskRunId, id)
@@ -165,7 +35,7 @@ describe("a proxy of the environment", () => {
 
   it.live("is not used for what NO_PROXY names", () =>
     Effect.gen(function*() {
-      const { through, url } = yield* proxy()
+      const { through, url } = yield* proxy(answersRow)
       const port = yield* listening(createServer(answersRow))
       yield* withEnvironment({ HTTP_PROXY: url, NO_PROXY: "other.example,127.0.0.1" })
       yield* lookup({ url: `http://127.0.0.1:${port}` })
@@ -174,8 +44,8 @@ describe("a proxy of the environment", () => {
 
   it.live("tunnels https, whose certificate is checked all the same", () =>
     Effect.gen(function*() {
-      const { through, url: proxyUrl } = yield* proxy()
-      const url = yield* secureServer
+      const { through, url: proxyUrl } = yield* proxy(answersRow)
+      const url = yield* secureServer(answersRow)
       yield* withEnvironment({ HTTPS_PROXY: proxyUrl })
       const refused = yield* Effect.flip(lookup({ url }))
       assert.match(refused.message, /certificate of .* is not trusted .*NODE_EXTRA_CA_CERTS/)
@@ -187,8 +57,8 @@ describe("a proxy of the environment", () => {
   it.live("that asks for credentials is told apart, and gets those of its URL", () =>
     Effect.gen(function*() {
       const secret = "canaryUser:canaryPassword"
-      const { port, url } = yield* proxy({ password: secret })
-      const target = yield* secureServer
+      const { port, url } = yield* proxy(answersRow, { password: secret })
+      const target = yield* secureServer(answersRow)
       for (const api of ["http://prefect.corp.invalid:4200", target]) {
         yield* Effect.scoped(Effect.gen(function*() {
           yield* withEnvironment({ HTTP_PROXY: `http://127.0.0.1:${port}`, HTTPS_PROXY: `http://127.0.0.1:${port}` })
@@ -215,7 +85,7 @@ describe("a private authority", () => {
   it.live("is trusted when tls names it, and every certificate when told so, with a warning", () =>
     Effect.gen(function*() {
       yield* withEnvironment({})
-      const url = yield* secureServer
+      const url = yield* secureServer(answersRow)
       assert.strictEqual((yield* lookup({ url, tls: { ca: [authority.ca] } })).taskRunId, id)
       const observed = yield* observe(lookup({ url, tls: { rejectUnauthorized: false } }))
       assert.strictEqual(observed.exit._tag, "Success")
@@ -233,7 +103,6 @@ describe("a private authority", () => {
       })
       assert.deepStrictEqual(yield* load({ SSL_CERT_FILE: authority.file }), { ca: authority.ca })
       assert.deepStrictEqual(yield* load({ PREFECT_API_TLS_INSECURE_SKIP_VERIFY: "true" }), {
-        ca: undefined,
         rejectUnauthorized: false
       })
       assert.isUndefined(yield* load({ PREFECT_API_TLS_INSECURE_SKIP_VERIFY: "0" }))

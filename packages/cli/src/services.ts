@@ -203,6 +203,8 @@ export const storage = (flags: StorageFlags & Settings.BackendFlags) =>
       locations.flatMap((_) =>
         _._tag === "Bucket" && _.scheme === scheme ? [{ bucket: _.bucket, prefix: _.prefix }] : []
       )
+    const loadTls = (...names: ReadonlyArray<string>) =>
+      Effect.flatMap(load(() => import("@effect-prefect/api/Network")), (_) => _.loadTls(...names))
     const s3 = buckets("s3")
     if (Option.isSome(flags.s3Endpoint) && s3.length === 0) {
       return yield* new UsageError({ message: "--s3-endpoint goes with a bucket to read from it: --mount s3://BUCKET" })
@@ -211,18 +213,25 @@ export const storage = (flags: StorageFlags & Settings.BackendFlags) =>
     if (s3.length > 0) {
       const S3Storage = yield* load(() => import("@effect-prefect/results/S3Storage"))
       const endpoint = Option.getOrUndefined(flags.s3Endpoint) ?? profile?.profile.s3Endpoint
-      remote.push(S3Storage.layer({ buckets: s3, endpoint, concurrency }))
+      remote.push(
+        S3Storage.layer({
+          buckets: s3,
+          endpoint,
+          concurrency,
+          tls: yield* loadTls("AWS_CA_BUNDLE", "SSL_CERT_FILE")
+        })
+      )
     }
     const gs = buckets("gs")
     if (gs.length > 0) {
       const GCSStorage = yield* load(() => import("@effect-prefect/results/GCSStorage"))
-      remote.push(GCSStorage.layer({ buckets: gs, concurrency }))
+      remote.push(GCSStorage.layer({ buckets: gs, concurrency, tls: yield* loadTls("SSL_CERT_FILE") }))
     }
     const azure = buckets("azure")
     if (azure.length > 0) {
       const AzureStorage = yield* load(() => import("@effect-prefect/results/AzureStorage"))
       const containers = azure.map(({ bucket, prefix }) => ({ container: bucket, prefix }))
-      remote.push(AzureStorage.layer({ containers, concurrency }))
+      remote.push(AzureStorage.layer({ containers, concurrency, tls: yield* loadTls("SSL_CERT_FILE") }))
     }
     return Layer.merge(
       ResultStorage.layerMerge([InlineStorage.layer, local, ...remote]),

@@ -5,12 +5,15 @@
  *
  * @since 0.1.0
  */
+import type { DefaultAzureCredentialOptions } from "@azure/identity"
+import type { BlobServiceClient as ServiceClient, StoragePipelineOptions } from "@azure/storage-blob"
+import { agentFor, type TlsOptions } from "@effect-prefect/api/Network"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import { CollectError, Unsupported } from "./CollectError.ts"
 import { CollectOutput } from "./CollectOutput.ts"
-import { keyPrefix, loadSdk, make as makeOutput } from "./internal/objectOutput.ts"
+import { keyPrefix, loadSdk, make as makeOutput, networkAgents } from "./internal/objectOutput.ts"
 
 /**
  * Where the collection goes, and how the store is reached.
@@ -26,7 +29,14 @@ export interface Options {
   readonly connectionString?: Redacted.Redacted | undefined
   /** `https://ACCOUNT.blob.core.windows.net`, for the default Azure credential. Default: by `AZURE_STORAGE_ACCOUNT`. */
   readonly accountUrl?: string | undefined
+  /**
+   * Certificate authorities, and a client's certificate. Proxies are those of `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and
+   * `NO_PROXY`, in either case, on Node.js 22.21, 24.5 and newer.
+   */
+  readonly tls?: TlsOptions | undefined
 }
+
+type Policy = NonNullable<DefaultAzureCredentialOptions["additionalPolicies"]>[number]["policy"]
 
 const statusOf = (error: unknown): unknown => (error as { readonly statusCode?: unknown }).statusCode
 
@@ -53,14 +63,33 @@ export const layer = (options: Options): Layer.Layer<CollectOutput, CollectError
         (connectionString === undefined && account !== undefined
           ? `https://${account}.blob.core.windows.net`
           : undefined)
+      const agents = yield* networkAgents(Effect.succeed(options.tls))
+      const make = (client: (options: StoragePipelineOptions) => ServiceClient) => {
+        const { url } = client({})
+        const pipeline = { keepAliveOptions: { enable: true }, agent: agentFor(agents, url) }
+        return client(pipeline)
+      }
+      // Credentials may come from this machine's own service, which has no https.
+      const network: Policy = {
+        name: "network",
+        sendRequest: (request, next) => {
+          request.agent = agentFor(agents, request.url)
+          return next(request)
+        }
+      }
       const service = accountUrl !== undefined
         ? yield* Effect.map(
           loadSdk("@azure/identity", () => import("@azure/identity")),
-          ({ DefaultAzureCredential }) => new BlobServiceClient(accountUrl, new DefaultAzureCredential())
+          ({ DefaultAzureCredential }) => {
+            const credential = new DefaultAzureCredential({
+              additionalPolicies: [{ policy: network, position: "perCall" }]
+            })
+            return make((pipeline) => new BlobServiceClient(accountUrl, credential, pipeline))
+          }
         )
         : connectionString !== undefined
         ? yield* Effect.try({
-          try: () => BlobServiceClient.fromConnectionString(connectionString),
+          try: () => make((pipeline) => BlobServiceClient.fromConnectionString(connectionString, pipeline)),
           catch: () => refuse("the Azure connection string is not valid")
         })
         : yield* refuse("set AZURE_STORAGE_CONNECTION_STRING or AZURE_STORAGE_ACCOUNT to collect to Azure Storage")

@@ -6,13 +6,14 @@
  * @since 0.1.0
  */
 import type { CompletedPart, S3Client } from "@aws-sdk/client-s3"
+import { loadTls, type TlsOptions } from "@effect-prefect/api/Network"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import { createHash } from "node:crypto"
 import type { CollectError } from "./CollectError.ts"
 import { CollectOutput } from "./CollectOutput.ts"
-import { keyPrefix, loadSdk, make as makeOutput, type ObjectStore } from "./internal/objectOutput.ts"
+import { keyPrefix, loadSdk, make as makeOutput, networkAgents, type ObjectStore } from "./internal/objectOutput.ts"
 
 /**
  * Where the collection goes, and how the store is reached.
@@ -38,6 +39,11 @@ export interface Options {
   } | undefined
   /** Attempts at a request. Default 5. */
   readonly attempts?: number | undefined
+  /**
+   * Certificate authorities, and a client's certificate. Proxies are those of `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and
+   * `NO_PROXY`, in either case, on Node.js 22.21, 24.5 and newer. Default: the authorities of `AWS_CA_BUNDLE`.
+   */
+  readonly tls?: TlsOptions | undefined
 }
 
 /** Larger objects are sent in pieces of 16 MiB. */
@@ -151,6 +157,9 @@ export const layer = (options: Options): Layer.Layer<CollectOutput, CollectError
     Effect.gen(function*() {
       const { S3Client } = yield* loadSdk("@aws-sdk/client-s3", () => import("@aws-sdk/client-s3"))
       const { attempts, bucket, credentials, endpoint, forcePathStyle, region } = options
+      const agents = yield* networkAgents(
+        options.tls === undefined ? loadTls("AWS_CA_BUNDLE") : Effect.succeed(options.tls)
+      )
       const client = yield* Effect.acquireRelease(
         Effect.sync(() =>
           new S3Client({
@@ -172,7 +181,8 @@ export const layer = (options: Options): Layer.Layer<CollectOutput, CollectError
               }
             }),
             forcePathStyle: forcePathStyle ?? endpoint !== undefined,
-            followRegionRedirects: true
+            followRegionRedirects: true,
+            requestHandler: { httpAgent: agents.http, httpsAgent: agents.https }
           })
         ),
         (client) => Effect.sync(() => client.destroy())

@@ -3,7 +3,9 @@
  *
  * @since 0.1.0
  */
-import type { BlobServiceClient } from "@azure/storage-blob"
+import type { DefaultAzureCredentialOptions } from "@azure/identity"
+import type { BlobServiceClient, StoragePipelineOptions } from "@azure/storage-blob"
+import { agentFor } from "@effect-prefect/api/Network"
 import type { AzureResult } from "@effect-prefect/core/ResultDescriptor"
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
@@ -12,6 +14,7 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type { Readable } from "node:stream"
 import { denied, field, general, notFound, retryAfter, unavailable, word } from "./internal/remote/failure.ts"
+import * as Network from "./internal/remote/network.ts"
 import type { Bucket, RemoteOptions } from "./internal/remote/options.ts"
 import * as Reader from "./internal/remote/reader.ts"
 import { load } from "./internal/remote/sdk.ts"
@@ -102,60 +105,87 @@ const fromEnvironment = Config.all({
   }))
 )
 
+type Policy = NonNullable<DefaultAzureCredentialOptions["additionalPolicies"]>[number]["policy"]
+
 const notProvided = (hint: string) => new StorageNotProvided({ type: "AzureResult", hint })
 
-const connect = (account: Account) => (): Effect.Effect<Client, StorageReason> =>
-  Effect.gen(function*() {
-    const { AnonymousCredential, BlobServiceClient } = yield* load(
-      "AzureResult",
-      "@azure/storage-blob",
-      () => import("@azure/storage-blob")
-    )
-    const { accountUrl, connectionString, sasToken } = account
-    // Retries, limits and verification are done for all stores alike, where throttling is seen.
-    const pipeline = { retryOptions: { maxTries: 1 } }
-    const service = (make: () => BlobServiceClient) =>
-      // What the SDK throws here may quote what it was given.
-      Effect.try({ try: make, catch: () => notProvided("its connection string or account URL is not a valid one") })
-
-    let client: BlobServiceClient
-    if (connectionString !== undefined) {
-      client = yield* service(() => BlobServiceClient.fromConnectionString(Redacted.value(connectionString), pipeline))
-    } else if (accountUrl === undefined) {
-      return yield* notProvided("set AZURE_STORAGE_CONNECTION_STRING or AZURE_STORAGE_ACCOUNT, or give accountUrl")
-    } else if (sasToken !== undefined || /[?&]sig=/.test(accountUrl)) {
-      const url = sasToken === undefined ? accountUrl : `${accountUrl}?${Redacted.value(sasToken).replace(/^\?/, "")}`
-      client = yield* service(() => new BlobServiceClient(url, new AnonymousCredential(), pipeline))
-    } else {
-      const { DefaultAzureCredential } = yield* load(
+const connect =
+  (account: Account, tls: Options["tls"]) => (concurrency: number): Effect.Effect<Client, StorageReason> =>
+    Effect.gen(function*() {
+      const { AnonymousCredential, BlobServiceClient } = yield* load(
         "AzureResult",
-        "@azure/identity",
-        () => import("@azure/identity")
+        "@azure/storage-blob",
+        () => import("@azure/storage-blob")
       )
-      client = yield* service(() => new BlobServiceClient(accountUrl, new DefaultAzureCredential(), pipeline))
-    }
+      const { accountUrl, connectionString, sasToken } = account
+      const agents = yield* Network.agents("AzureResult", tls, concurrency)
+      const service = (make: (options: StoragePipelineOptions) => BlobServiceClient) =>
+        Effect.try({
+          try: () => {
+            const { url } = make({})
+            // Retries, limits and verification are done for all stores alike, where throttling is seen.
+            const options = { retryOptions: { maxTries: 1 }, agent: agentFor(agents, url) }
+            return make(options)
+          },
+          // What the SDK throws here may quote what it was given.
+          catch: () => notProvided("its connection string or account URL is not a valid one")
+        })
 
-    const open = async ({ bucket, key, version }: ObjectName, rest: Rest | undefined, abortSignal: AbortSignal) => {
-      const blob = client.getContainerClient(bucket).getBlobClient(key)
-      const response = await (version === undefined ? blob : blob.withVersion(version)).download(
-        rest?.offset ?? 0,
-        undefined,
-        { abortSignal, maxRetryRequests: 0, ...(rest === undefined ? {} : { conditions: { ifMatch: rest.tag } }) }
-      )
-      const range = /^bytes (\d+)-\d+\/(\d+)$/.exec(response.contentRange ?? "")
-      const md5 = range === null ? response.contentMD5 : undefined
-      return {
-        body: response.readableStreamBody as Readable,
-        offset: range === null ? 0 : Number(range[1]),
-        size: range === null ? response.contentLength : Number(range[2]),
-        tag: response.etag,
-        checksum: md5 === undefined
-          ? undefined
-          : { algorithm: "md5" as const, base64: Buffer.from(md5).toString("base64") }
+      let client: BlobServiceClient
+      if (connectionString !== undefined) {
+        client = yield* service((options) =>
+          BlobServiceClient.fromConnectionString(Redacted.value(connectionString), options)
+        )
+      } else if (accountUrl === undefined) {
+        return yield* notProvided("set AZURE_STORAGE_CONNECTION_STRING or AZURE_STORAGE_ACCOUNT, or give accountUrl")
+      } else if (sasToken !== undefined || /[?&]sig=/.test(accountUrl)) {
+        const url = sasToken === undefined ? accountUrl : `${accountUrl}?${Redacted.value(sasToken).replace(/^\?/, "")}`
+        client = yield* service((options) => new BlobServiceClient(url, new AnonymousCredential(), options))
+      } else {
+        const { DefaultAzureCredential } = yield* load(
+          "AzureResult",
+          "@azure/identity",
+          () => import("@azure/identity")
+        )
+        // Credentials may come from this machine's own service, which has no https.
+        const network: Policy = {
+          name: "network",
+          sendRequest: (request, next) => {
+            request.agent = agentFor(agents, request.url)
+            return next(request)
+          }
+        }
+        const credential = new DefaultAzureCredential({
+          additionalPolicies: [{ policy: network, position: "perCall" }]
+        })
+        client = yield* service((options) => new BlobServiceClient(accountUrl, credential, options))
       }
-    }
-    return { open, failure, close: () => {} }
-  })
+
+      const open = async ({ bucket, key, version }: ObjectName, rest: Rest | undefined, abortSignal: AbortSignal) => {
+        const blob = client.getContainerClient(bucket).getBlobClient(key)
+        const response = await (version === undefined ? blob : blob.withVersion(version)).download(
+          rest?.offset ?? 0,
+          undefined,
+          { abortSignal, maxRetryRequests: 0, ...(rest === undefined ? {} : { conditions: { ifMatch: rest.tag } }) }
+        )
+        const range = /^bytes (\d+)-\d+\/(\d+)$/.exec(response.contentRange ?? "")
+        const md5 = range === null ? response.contentMD5 : undefined
+        return {
+          body: response.readableStreamBody as Readable,
+          offset: range === null ? 0 : Number(range[1]),
+          size: range === null ? response.contentLength : Number(range[2]),
+          tag: response.etag,
+          checksum: md5 === undefined
+            ? undefined
+            : { algorithm: "md5" as const, base64: Buffer.from(md5).toString("base64") }
+        }
+      }
+      const close = () => {
+        agents.http.destroy()
+        agents.https.destroy()
+      }
+      return { open, failure, close }
+    })
 
 const bucketOf = (allowed: Options["containers"][number]): Bucket =>
   typeof allowed === "string" ? allowed : { bucket: allowed.container, prefix: allowed.prefix }
@@ -181,6 +211,6 @@ export const layer = (options: Options): Layer.Layer<ResultStorage.ResultStorage
       buckets: options.containers.map(bucketOf),
       optionName: "AzureStorage.layer({ containers })",
       emptyIsNone: true,
-      connect: connect(account)
+      connect: connect(account, options.tls)
     }, options)
   }))

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import { agentFor } from "@effect-prefect/api/Network"
 import type { GCSResult } from "@effect-prefect/core/ResultDescriptor"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
@@ -19,6 +20,7 @@ import {
   shownCode,
   unavailable
 } from "./internal/remote/failure.ts"
+import * as Network from "./internal/remote/network.ts"
 import type { RemoteOptions } from "./internal/remote/options.ts"
 import * as Reader from "./internal/remote/reader.ts"
 import { load } from "./internal/remote/sdk.ts"
@@ -113,13 +115,18 @@ const connect = (options: Options) => (concurrency: number) =>
   Effect.gen(function*() {
     const { Storage } = yield* load("GCSResult", "@google-cloud/storage", () => import("@google-cloud/storage"))
     const { endpoint, userProject } = options
-    const storage = new Storage(endpoint === undefined ? {} : { apiEndpoint: endpoint })
+    const agents = yield* Network.agents("GCSResult", options.tls, concurrency)
+    const storage = new Storage({
+      ...(endpoint === undefined ? {} : { apiEndpoint: endpoint }),
+      // The requests of the credentials go the same way.
+      clientOptions: {
+        transporterOptions: { agent: (url: URL) => agentFor(agents, url.href) }
+      }
+    })
     const base = new URL(storage.apiEndpoint)
     const authenticate = options.authenticate ?? (!storage.customEndpoint || isGoogle(base))
-    // One socket more than there are requests: a request that was just aborted may still hold its own.
-    const agentOptions = { keepAlive: true, maxSockets: concurrency + 1, proxyEnv: process.env }
     const secure = base.protocol === "https:"
-    const agent = secure ? new https.Agent(agentOptions) : new http.Agent(agentOptions)
+    const agent = agentFor(agents, base.href)
 
     const authorization = async (url: string): Promise<string | undefined> => {
       if (!authenticate) return undefined
@@ -169,7 +176,14 @@ const connect = (options: Options) => (concurrency: number) =>
         checksum: range === null ? checksumOf(headers) : undefined
       }
     }
-    return { open, failure, close: () => agent.destroy() } satisfies Client
+    return {
+      open,
+      failure,
+      close: () => {
+        agents.http.destroy()
+        agents.https.destroy()
+      }
+    } satisfies Client
   })
 
 /**

@@ -4,13 +4,12 @@
  * @since 0.1.0
  */
 import type { GetObjectCommandOutput, S3Client } from "@aws-sdk/client-s3"
+import { loadTls } from "@effect-prefect/api/Network"
 import type { S3Result } from "@effect-prefect/core/ResultDescriptor"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
-import * as http from "node:http"
 import type { IncomingMessage } from "node:http"
-import * as https from "node:https"
 import type { Readable } from "node:stream"
 import { objectVersion } from "./internal/objectVersion.ts"
 import type { Checksum } from "./internal/remote/checksum.ts"
@@ -24,6 +23,7 @@ import {
   unavailable,
   word
 } from "./internal/remote/failure.ts"
+import * as Network from "./internal/remote/network.ts"
 import type { RemoteOptions } from "./internal/remote/options.ts"
 import * as Reader from "./internal/remote/reader.ts"
 import { load } from "./internal/remote/sdk.ts"
@@ -32,7 +32,8 @@ import type { Client, Failure, ObjectName, Opened, Rest } from "./internal/remot
 import * as ResultStorage from "./ResultStorage.ts"
 
 /**
- * The buckets that may be read, and how to reach the store.
+ * The buckets that may be read, and how to reach the store. Without `tls`, the authorities of `AWS_CA_BUNDLE` are trusted
+ * beside Node's own.
  *
  * @category models
  * @since 0.1.0
@@ -188,7 +189,7 @@ const isForSdk = (code: string, status: number): boolean =>
 
 const checksumMode = "x-amz-checksum-mode"
 
-const connect = (options: Options) => (concurrency: number) =>
+const connect = (options: Options, tls: ReturnType<typeof loadTls>) => (concurrency: number) =>
   Effect.gen(function*() {
     const { GetObjectCommand, S3Client } = yield* load(
       "S3Result",
@@ -196,8 +197,7 @@ const connect = (options: Options) => (concurrency: number) =>
       () => import("@aws-sdk/client-s3")
     )
     const { credentials, endpoint, forcePathStyle, region } = options
-    // One socket more than there are requests: a request that was just aborted may still hold its own.
-    const agent = { keepAlive: true, maxSockets: concurrency + 1 }
+    const agents = yield* Network.agents("S3Result", yield* Network.configured("S3Result", tls), concurrency)
     const make = (region: string | undefined): S3Client =>
       new S3Client({
         ...(endpoint === undefined ? {} : { endpoint }),
@@ -216,7 +216,7 @@ const connect = (options: Options) => (concurrency: number) =>
         // Retries, limits and verification are done for all stores alike, where throttling is seen.
         maxAttempts: 1,
         responseChecksumValidation: "WHEN_REQUIRED",
-        requestHandler: { httpAgent: agent, httpsAgent: agent, connectionTimeout: 10_000 }
+        requestHandler: { httpAgent: agents.http, httpsAgent: agents.https, connectionTimeout: 10_000 }
       })
     const client = yield* Effect.promise(async () => {
       const configured = make(region)
@@ -252,7 +252,6 @@ const connect = (options: Options) => (concurrency: number) =>
       },
       { step: "finalizeRequest", priority: "low", name: "learnRoute" }
     )
-    const agents = { http: new http.Agent(agent), https: new https.Agent(agent) }
 
     const openBySdk = async (
       { bucket, key, version }: ObjectName,
@@ -312,14 +311,16 @@ const connect = (options: Options) => (concurrency: number) =>
  * @since 0.1.0
  */
 export const layer = (options: Options): Layer.Layer<ResultStorage.ResultStorage> =>
-  ResultStorage.layer(
-    Reader.make({
+  ResultStorage.layer(Effect.gen(function*() {
+    // What the environment says now; a mistake in it is an error of the results that need the store.
+    const tls = options.tls === undefined ? yield* Effect.exit(loadTls("AWS_CA_BUNDLE")) : Effect.succeed(options.tls)
+    return yield* Reader.make({
       type: "S3Result",
       scheme: "s3",
       object: objectOf,
       buckets: options.buckets,
       optionName: "S3Storage.layer({ buckets })",
       emptyIsNone: true,
-      connect: connect(options)
+      connect: connect(options, tls)
     }, options)
-  )
+  }))

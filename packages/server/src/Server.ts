@@ -8,7 +8,6 @@
  * import * as Database from "@effect-prefect/server/Database"
  * import * as Server from "@effect-prefect/server/Server"
  * import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
  *
  * export const main = Layer.launch(Server.layer({ port: 4200 }).pipe(Layer.provide(Database.layerArchive("./archive"))))
  * ```

@@ -1,3 +1,4 @@
+import type { TlsOptions } from "@effect-prefect/api/Network"
 import { CollectError, Unsupported } from "@effect-prefect/collect/CollectError"
 import * as CollectOutput from "@effect-prefect/collect/CollectOutput"
 import * as Effect from "effect/Effect"
@@ -14,6 +15,19 @@ const refused = (detail: string): Output =>
   Layer.effect(CollectOutput.CollectOutput, Effect.fail(new CollectError({ reason: new Unsupported({ detail }) })))
 
 const loaded = (module: () => Promise<Output>): Output => Layer.unwrap(Effect.promise(module))
+
+/** An output whose TLS trusts the authorities of the first of these variables. */
+const trusting = (names: ReadonlyArray<string>, module: () => Promise<(tls: TlsOptions | undefined) => Output>) =>
+  Layer.unwrap(
+    Effect.gen(function*() {
+      const { loadTls } = yield* Effect.promise(() => import("@effect-prefect/api/Network"))
+      const tls = yield* Effect.mapError(
+        loadTls(...names),
+        ({ message }) => new CollectError({ reason: new Unsupported({ detail: message }) })
+      )
+      return (yield* Effect.promise(module))(tls)
+    })
+  )
 
 /** Whether a place is a table of a Postgres. */
 export const isTable = (place: string): boolean => /^postgres(ql)?:\/\//i.test(place)
@@ -67,13 +81,21 @@ export const outputOf = (place: string, s3Endpoint: Option.Option<string>): Outp
   switch (scheme?.toLowerCase()) {
     case "s3": {
       const endpoint = Option.getOrUndefined(s3Endpoint)
-      return loaded(() => import("@effect-prefect/collect/S3Output").then((_) => _.layer({ bucket, prefix, endpoint })))
+      return trusting(
+        ["AWS_CA_BUNDLE", "SSL_CERT_FILE"],
+        () =>
+          import("@effect-prefect/collect/S3Output").then((_) => (tls) => _.layer({ bucket, prefix, endpoint, tls }))
+      )
     }
     case "gs":
       return loaded(() => import("@effect-prefect/collect/GCSOutput").then((_) => _.layer({ bucket, prefix })))
     case "azure":
-      return loaded(() =>
-        import("@effect-prefect/collect/AzureOutput").then((_) => _.layer({ container: bucket, prefix }))
+      return trusting(
+        ["SSL_CERT_FILE"],
+        () =>
+          import("@effect-prefect/collect/AzureOutput").then((_) => (tls) =>
+            _.layer({ container: bucket, prefix, tls })
+          )
       )
     default:
       return CollectOutput.layerLocal(place)

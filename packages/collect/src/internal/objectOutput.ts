@@ -1,5 +1,9 @@
 /** An output over any store of objects that can create one only once. */
+import * as Network from "@effect-prefect/api/Network"
+import type { PrefectConfigError } from "@effect-prefect/api/PrefectConfigError"
+import type * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { createHash } from "node:crypto"
 import { CollectError, OutputUnavailable, Unsupported } from "../CollectError.ts"
@@ -39,6 +43,22 @@ const describe = (error: unknown): string => {
 }
 
 const probePrefix = "_probe-"
+
+/** Connections to a store. */
+const maxSockets = 64
+
+/** Agents for the requests of an SDK, for as long as the scope is open. */
+export const networkAgents = (
+  tls: Effect.Effect<Network.TlsOptions | undefined, PrefectConfigError | Config.ConfigError>
+): Effect.Effect<Network.Agents, CollectError, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.flatMap(tls, (tls) => Network.agents({ tls, maxSockets })),
+    (agents) =>
+      Effect.sync(() => {
+        agents.http.destroy()
+        agents.https.destroy()
+      })
+  ).pipe(Effect.mapError(({ message }) => new CollectError({ reason: new Unsupported({ detail: message }) })))
 
 /** `prefix` is empty or ends with `/`. */
 export const make = (store: ObjectStore, prefix: string): Output => {

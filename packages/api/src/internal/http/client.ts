@@ -13,6 +13,7 @@ import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
+import type { TlsOptions } from "../../Network.ts"
 import { PrefectConfigError } from "../../PrefectConfigError.ts"
 import {
   type Answer,
@@ -25,7 +26,7 @@ import {
   unavailable,
   withDetail
 } from "./failure.ts"
-import { fetchFor, type TlsOptions } from "./network.ts"
+import { fetchFor } from "./network.ts"
 import { secretsOf, withoutSecrets } from "./secrets.ts"
 
 export * from "./failure.ts"

@@ -70,16 +70,15 @@ const network: Record<string, string> = {
   ENETUNREACH: "its network cannot be reached"
 }
 
-/** The code of a failed connection, also of one that the SDK wrapped or that tried several addresses. */
-const networkCode = (error: unknown): string | undefined => {
-  const codes = [
+/** The codes of an error, also of one that the SDK wrapped or that tried several addresses. */
+const codesOf = (error: unknown): ReadonlyArray<string> =>
+  [
     field(error, "code"),
     field(error, "cause", "code"),
+    field(error, "cause", "cause", "code"),
     field(error, "errors", "0", "code"),
     field(error, "name")
-  ]
-  return codes.map(word).find((code) => code !== undefined && Object.hasOwn(network, code))
-}
+  ].flatMap((code) => word(code) ?? [])
 
 /** The codes of OAuth, and what the codes of stores look like: words with capitals, as no key does. */
 const answered =
@@ -96,10 +95,44 @@ const local =
 export const shownCode = (value: unknown): string | undefined =>
   typeof value === "string" && (answered.test(value) || local.test(value)) ? value : undefined
 
+/** Codes of certificates that are not trusted, have expired or are for another name, of Node.js and OpenSSL. */
+const certificate = /^(?:CERT_|ERR_TLS_|ERR_SSL_|UNABLE_TO_|(?:DEPTH_ZERO_)?SELF_SIGNED_)/
+
+/** The status of a proxy that did not connect to the store. Some SDKs keep its words alone. */
+const proxyStatus = (error: unknown): number => {
+  const status = field(error, "statusCode")
+  if (typeof status === "number") return status
+  return Number(/: HTTP\/1\.\d (\d{3})/.exec(String(field(error, "message")))?.[1] ?? 0)
+}
+
+/** Failures on the way to a store, before it was asked. */
+const onTheWay = (location: string, error: unknown, status: number | undefined): Failure | undefined => {
+  const codes = codesOf(error)
+  const proxied = status === 407 ? status : codes.includes("ERR_PROXY_TUNNEL") ? proxyStatus(error) : undefined
+  if (proxied === 407) {
+    return denied(location, "the proxy requires credentials (HTTP status 407); put them into its URL")
+  }
+  if (proxied !== undefined) {
+    const named = proxied === 0 ? "" : ` (HTTP status ${proxied})`
+    return unavailable(location, `the proxy does not connect to the store${named}`)
+  }
+  const code = codes.find((code) => certificate.test(code) && local.test(code))
+  if (code !== undefined) {
+    return unavailable(
+      location,
+      `the store's certificate is not trusted (${code}); for an authority of your own set NODE_EXTRA_CA_CERTS, or give tls`,
+      "never"
+    )
+  }
+  return undefined
+}
+
 /** What is left after a store's own codes: the HTTP status, then the network, then only the error's name. */
 export const general = (location: string, error: unknown, status: number | undefined, after?: number): Failure => {
   const code = shownCode(field(error, "code")) ?? shownCode(field(error, "name"))
   const named = code === undefined ? "" : ` (${code})`
+  const unreached = onTheWay(location, error, status)
+  if (unreached !== undefined) return unreached
   if (status === 429 || status === 503) {
     return unavailable(location, `the store gets too many requests${named}`, "slower", after)
   }
@@ -116,7 +149,7 @@ export const general = (location: string, error: unknown, status: number | undef
   if (status !== undefined && status >= 300) {
     return unavailable(location, `the store answered with HTTP ${status}${named}`, "never")
   }
-  const failed = networkCode(error)
+  const failed = codesOf(error).find((code) => Object.hasOwn(network, code))
   if (failed !== undefined) return unavailable(location, `${network[failed]} (${failed})`)
   return unavailable(location, `the request failed${named}`)
 }

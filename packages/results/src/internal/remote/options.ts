@@ -1,4 +1,5 @@
 /** The options that all object stores share, and their defaults. */
+import type { TlsOptions } from "@effect-prefect/api/Network"
 import * as Duration from "effect/Duration"
 import { atLeastOne } from "../atLeastOne.ts"
 
@@ -14,6 +15,11 @@ export interface RemoteOptions {
   readonly idleTimeout?: Duration.Input | undefined
   /** The longest time that reading one object may take, retries included. Default 15 minutes. */
   readonly timeout?: Duration.Input | undefined
+  /**
+   * Certificate authorities, and a client's certificate. Proxies are those of `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and
+   * `NO_PROXY`, in either case, on Node.js 22.21, 24.5 and newer.
+   */
+  readonly tls?: TlsOptions | undefined
 }
 
 /** The same options with their defaults. */

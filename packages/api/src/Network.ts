@@ -1,0 +1,244 @@
+/**
+ * The way through a company's network: the proxies that the environment names, and certificate authorities of its own.
+ * Backends and storages use it by themselves.
+ *
+ * Proxies are those of `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`, in either case. All of this is for Node.js:
+ * browsers have settings of their own.
+ *
+ * @since 0.1.0
+ */
+import * as Config from "effect/Config"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import type * as http from "node:http"
+import type * as https from "node:https"
+import { errorCode } from "./internal/errorCode.ts"
+import { PrefectConfigError } from "./PrefectConfigError.ts"
+
+/**
+ * TLS of the connections to an https URL.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface TlsOptions {
+  /** Certificates in PEM of authorities that are trusted beside Node's own. */
+  readonly ca?: string | ReadonlyArray<string> | undefined
+  /** The client's certificate in PEM, for servers that ask for one. */
+  readonly cert?: string | undefined
+  /** The key of `cert` in PEM. */
+  readonly key?: Redacted.Redacted | undefined
+  /** Whether certificates are checked. Default true. Without the check anybody on the way can read and change answers. */
+  readonly rejectUnauthorized?: boolean | undefined
+}
+
+/**
+ * The same options as `tls.connect` takes them.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface TlsSettings {
+  readonly ca?: Array<string>
+  readonly cert?: string
+  readonly key?: string
+  readonly rejectUnauthorized?: boolean
+}
+
+/**
+ * The proxies of the environment, in the form of Node's option `proxyEnv`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Proxies = {
+  readonly HTTP_PROXY?: string
+  readonly HTTPS_PROXY?: string
+  readonly NO_PROXY?: string
+}
+
+/**
+ * Agents of Node's own HTTP clients.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Agents {
+  readonly http: http.Agent
+  readonly https: https.Agent
+  /** The settings of `https`, for clients that make an agent themselves. */
+  readonly tls: TlsSettings
+}
+
+const isNode = globalThis.process?.versions?.node !== undefined
+
+const fromEnvironment = (name: string): string | undefined => {
+  // Prefect's own client and curl take the lower case first.
+  for (const spelled of [name.toLowerCase(), name]) {
+    const value = globalThis.process?.env?.[spelled]
+    if (value !== undefined && value.trim() !== "") return value
+  }
+  return undefined
+}
+
+const isProxyUrl = (text: string | undefined): boolean =>
+  text === undefined || URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)
+
+/**
+ * The proxies of the environment; undefined where it names none.
+ *
+ * @category loading
+ * @since 0.1.0
+ */
+export const proxies: Effect.Effect<Proxies | undefined, PrefectConfigError> = Effect.suspend(() => {
+  const all = fromEnvironment("ALL_PROXY")
+  const plain = fromEnvironment("HTTP_PROXY") ?? all
+  const secure = fromEnvironment("HTTPS_PROXY") ?? all
+  const none = fromEnvironment("NO_PROXY")
+  if (!isNode || plain === undefined && secure === undefined) return Effect.undefined
+  if (!isProxyUrl(plain) || !isProxyUrl(secure)) {
+    return Effect.fail(
+      new PrefectConfigError({
+        source: "HTTP_PROXY, HTTPS_PROXY or ALL_PROXY",
+        detail: "it is not an http or https URL, e.g. http://proxy.example:3128"
+      })
+    )
+  }
+  return Effect.succeed({
+    ...(plain === undefined ? {} : { HTTP_PROXY: plain }),
+    ...(secure === undefined ? {} : { HTTPS_PROXY: secure }),
+    ...(none === undefined ? {} : { NO_PROXY: none })
+  })
+})
+
+const pem = /-----BEGIN (?:TRUSTED )?CERTIFICATE-----/
+
+/**
+ * Checks the options and adds the authorities that Node trusts. Warns where certificates are not checked.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const tlsSettings = Effect.fnUntraced(function*(
+  tls: TlsOptions | undefined
+): Effect.fn.Return<TlsSettings, PrefectConfigError> {
+  const authorities = tls?.ca === undefined ? [] : typeof tls.ca === "string" ? [tls.ca] : tls.ca
+  if (!authorities.every((text) => pem.test(text))) {
+    return yield* new PrefectConfigError({ source: "tls.ca", detail: "it has no certificate in PEM" })
+  }
+  if (tls?.rejectUnauthorized === false) {
+    yield* Effect.logWarning("certificates are not checked: anybody on the way can read and change what is sent")
+  }
+  // Bundlers for browsers must not follow it.
+  const module = "node:tls" as const
+  const nodeTls = yield* Effect.promise(() => import(module) as Promise<typeof import("node:tls")>)
+  const settings: TlsSettings = {
+    ...(authorities.length === 0 ? {} : { ca: [...nodeTls.getCACertificates("default"), ...authorities] }),
+    ...(tls?.cert === undefined ? {} : { cert: tls.cert }),
+    ...(tls?.key === undefined ? {} : { key: Redacted.value(tls.key) }),
+    ...(tls?.rejectUnauthorized === undefined ? {} : { rejectUnauthorized: tls.rejectUnauthorized })
+  }
+  return yield* Effect.try({
+    try: () => {
+      nodeTls.createSecureContext(settings)
+      return settings
+    },
+    catch: () => new PrefectConfigError({ source: "tls", detail: "a certificate or a key in it cannot be used" })
+  })
+})
+
+/** Whether Node's agents take `proxyEnv`. */
+const hasProxyEnv = (): boolean => {
+  const [major = 0, minor = 0] = process.versions.node.split(".").map(Number)
+  return major > 24 || major === 24 && minor >= 5 || major === 22 && minor >= 21
+}
+
+/**
+ * Agents that go through the proxies of the environment and trust what `tls` says, for SDKs and for requests of Node's own
+ * `http` and `https`. They keep connections alive; who makes them destroys them. Proxies need Node.js 22.21 or 24.5: older
+ * ones warn, and connect directly.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const agents = Effect.fnUntraced(function*(options: {
+  readonly tls?: TlsOptions | undefined
+  /** Connections to one host. */
+  readonly maxSockets: number
+}): Effect.fn.Return<Agents, PrefectConfigError> {
+  const tls = yield* tlsSettings(options.tls)
+  const proxyEnv = yield* proxies
+  if (proxyEnv !== undefined && !hasProxyEnv()) {
+    yield* Effect.logWarning(
+      "object stores are asked without the environment's proxies: those need Node.js 22.21 or 24.5"
+    )
+  }
+  const [plain, secure] = yield* Effect.promise(() => Promise.all([import("node:http"), import("node:https")]))
+  const settings = {
+    keepAlive: true,
+    maxSockets: options.maxSockets,
+    ...(proxyEnv === undefined ? {} : { proxyEnv })
+  }
+  return yield* Effect.try({
+    try: () => ({ http: new plain.Agent(settings), https: new secure.Agent({ ...settings, ...tls }), tls }),
+    catch: () => new PrefectConfigError({ source: "HTTP_PROXY, HTTPS_PROXY or NO_PROXY", detail: "it cannot be used" })
+  })
+})
+
+/**
+ * The agent of a URL.
+ *
+ * @category accessors
+ * @since 0.1.0
+ */
+export const agentFor = (agents: Agents, url: string): http.Agent | https.Agent =>
+  url.startsWith("https:") ? agents.https : agents.http
+
+/** A variable's text; undefined where it is not set, or empty. */
+const variable = (name: string): Config.Config<string | undefined> =>
+  Config.map(
+    Config.option(Config.String(name)),
+    (value) => Option.getOrUndefined(Option.filter(value, (text) => text.trim() !== ""))
+  )
+
+/**
+ * Reads a file of certificates that a variable named.
+ *
+ * @category loading
+ * @since 0.1.0
+ */
+export const readAuthorities = (name: string, path: string): Effect.Effect<string, PrefectConfigError> =>
+  Effect.tryPromise({
+    try: async () => {
+      const [fs, os] = await Promise.all([import("node:fs/promises"), import("node:os")])
+      return await fs.readFile(/^~(?=$|[/\\])/.test(path) ? os.homedir() + path.slice(1) : path, "utf8")
+    },
+    catch: (error) =>
+      new PrefectConfigError({
+        source: name,
+        detail: `the file that it names cannot be read (${errorCode(error) ?? "unknown error"})`
+      })
+  }).pipe(
+    Effect.filterOrFail(
+      (text) => pem.test(text),
+      () => new PrefectConfigError({ source: name, detail: "the file that it names has no certificate in PEM" })
+    )
+  )
+
+/**
+ * TLS with the authorities of the file that the first of these variables names; undefined where none is set. `SSL_CERT_FILE`
+ * is Python's and OpenSSL's, `AWS_CA_BUNDLE` that of the AWS command line and SDKs.
+ *
+ * @category loading
+ * @since 0.1.0
+ */
+export const loadTls = Effect.fnUntraced(function*(
+  ...names: ReadonlyArray<string>
+): Effect.fn.Return<TlsOptions | undefined, PrefectConfigError | Config.ConfigError> {
+  for (const name of names) {
+    const path = yield* variable(name)
+    if (path !== undefined) return { ca: yield* readAuthorities(name, path) }
+  }
+  return undefined
+})

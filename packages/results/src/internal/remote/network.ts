@@ -1,0 +1,22 @@
+/** How stores are reached: through the environment's proxies, and with the authorities that the options name. */
+import * as Network from "@effect-prefect/api/Network"
+import type * as Config from "effect/Config"
+import * as Effect from "effect/Effect"
+import { StorageUnavailable } from "../../ResultError.ts"
+import type { RemoteOptions } from "./options.ts"
+
+/** What of a configuration cannot be used, as the first read of a store fails with it. */
+export const configured = <A>(
+  type: string,
+  effect: Effect.Effect<A, { readonly message: string } | Config.ConfigError>
+): Effect.Effect<A, StorageUnavailable> =>
+  Effect.mapError(effect, (error) => new StorageUnavailable({ location: type, detail: error.message }))
+
+/** Agents for so many requests at once. */
+export const agents = (
+  type: string,
+  tls: RemoteOptions["tls"],
+  concurrency: number
+): Effect.Effect<Network.Agents, StorageUnavailable> =>
+  // One socket more than there are requests: a request that was just aborted may still hold its own.
+  configured(type, Network.agents({ tls, maxSockets: concurrency + 1 }))
