@@ -10,7 +10,7 @@
  * DIR/export.json             the record of an export that is under way, or was cut off
  * ```
  *
- * It reads no file itself, so it works wherever the bytes come from.
+ * It does no I/O.
  *
  * @since 0.1.0
  */
@@ -18,7 +18,7 @@ import * as Schema from "effect/Schema"
 import { isObject } from "./internal/json.ts"
 
 /**
- * The folder of the tables, below the archive's own.
+ * The folder of the tables, inside the archive's folder.
  *
  * @category names
  * @since 0.1.0
@@ -26,7 +26,7 @@ import { isObject } from "./internal/json.ts"
 export const tablesFolder = "tables"
 
 /**
- * The file that maps places on workers and in buckets to folders of the archive.
+ * The file that maps locations on workers and in buckets to folders of the archive.
  *
  * @category names
  * @since 0.1.0
@@ -42,7 +42,7 @@ export const mountsFile = "mounts.json"
 export const finishedFile = "archive.json"
 
 /**
- * The record of an export that has not ended.
+ * The record of an export in progress.
  *
  * @category names
  * @since 0.1.0
@@ -50,7 +50,7 @@ export const finishedFile = "archive.json"
 export const startedFile = "export.json"
 
 /**
- * The lock of an export that is under way. The system releases it when the process ends, however it ends.
+ * The lock of an export in progress. The system releases it when the process ends, however it ends.
  *
  * @category names
  * @since 0.1.0
@@ -58,7 +58,7 @@ export const startedFile = "export.json"
 export const lockFile = "export.lock"
 
 /**
- * The size and SHA-256 of each result, a JSON object a line: `{ "file", "bytes", "sha256" }`.
+ * The size and SHA-256 of each result, one JSON object per line: `{ "file", "bytes", "sha256" }`.
  *
  * @category names
  * @since 0.1.0
@@ -66,7 +66,7 @@ export const lockFile = "export.lock"
 export const manifestFile = "manifest.jsonl"
 
 /**
- * The results and rows that an export could not have, a JSON object a line. It is there only when there are any.
+ * The results and rows that could not be exported, one JSON object per line. Absent when everything was exported.
  *
  * @category names
  * @since 0.1.0
@@ -74,7 +74,7 @@ export const manifestFile = "manifest.jsonl"
 export const incompleteFile = "incomplete.jsonl"
 
 /**
- * The index of the tables, a SQLite database that only makes reading fast.
+ * The index of the tables: a SQLite database that only makes reading faster.
  *
  * @category names
  * @since 0.1.0
@@ -82,7 +82,7 @@ export const incompleteFile = "incomplete.jsonl"
 export const indexFile = "index.sqlite"
 
 /**
- * The record of the index: the size and SHA-256 of each table that it was made of, and of the index itself.
+ * The record of the index: the size and SHA-256 of each table that it was built from, and of the index itself.
  *
  * @category names
  * @since 0.1.0
@@ -90,7 +90,7 @@ export const indexFile = "index.sqlite"
 export const indexRecordFile = "index.json"
 
 /**
- * The file of a table, relative to the archive's folder, `/` between its parts.
+ * The file of a table, relative to the archive's folder, with `/` as the separator.
  *
  * @category names
  * @since 0.1.0
@@ -98,7 +98,7 @@ export const indexRecordFile = "index.json"
 export const tableFile = (table: string): string => `${tablesFolder}/${table}.jsonl`
 
 /**
- * The longest line of a table in bytes, its line feed not counted: 256 MiB. Longer lines are no rows.
+ * The longest line of a table in bytes, without its line feed: 256 MiB. Longer lines are not rows.
  *
  * @category limits
  * @since 0.1.0
@@ -114,14 +114,14 @@ export const maxLineBytes = 256 * 1024 * 1024
 export const maxMountsBytes = 1024 * 1024
 
 /**
- * The content of `mounts.json`: a location (a directory of a worker, `s3://BUCKET`, `gs://BUCKET` or
- * `azure://CONTAINER`) to the folder that holds its files, relative to the archive's own.
+ * The content of `mounts.json`, which maps a location (a directory of a worker, `s3://BUCKET`, `gs://BUCKET` or
+ * `azure://CONTAINER`) to the folder that holds its files, relative to the archive's folder.
  *
  * **Details**
  *
- * In a folder that is given as a string, files are named as the keys are: it is a copy that any tool may have made. In
- * one with `names: "encoded"` each key has a file of its own whatever it holds, so that no file system takes one key for
- * another; there the bucket of `from` is percent-encoded as in a URL.
+ * In a folder that is given as a string, files are named by their keys, so any copying tool can have made it. In a
+ * folder with `names: "encoded"`, each key has a file of its own whatever its characters, so that no file system
+ * confuses two keys; the bucket in `from` is then percent-encoded as in a URL.
  *
  * @category schemas
  * @since 0.1.0
@@ -133,7 +133,7 @@ export const Mounts = Schema.Record(
     Schema.Struct({ folder: Schema.NonEmptyString, names: Schema.Literal("encoded") })
   ])
 ).check(
-  // A record leaves out a key that its schema refuses.
+  // A record drops a key that its schema rejects.
   Schema.makeFilter((mounts) => !Object.hasOwn(mounts, ""), { expected: "places that are non-empty strings" })
 )
 
@@ -148,7 +148,7 @@ export interface Line {
   readonly number: number
   /** The position of its first byte in the file. */
   readonly offset: number
-  /** Its bytes without the line feed, valid until the next chunk is given; undefined when there are too many. */
+  /** Its bytes without the line feed, valid until the next chunk is pushed; undefined when the line is too long. */
   readonly bytes: Uint8Array | undefined
 }
 
@@ -171,14 +171,14 @@ export interface Row {
  */
 export const tooLong = "it is longer than 256 MiB"
 
-// Part of every runtime, though not of the language's own types.
+// Part of every runtime, but not of the language's own type definitions.
 declare const TextDecoder: new(encoding: string, options: object) => { readonly decode: (bytes: Uint8Array) => string }
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
 /**
- * Reads the row of a line: a JSON object in UTF-8. Returns the problem as a string when it is not one. The problem never
- * quotes the line.
+ * Reads the row of a line: a JSON object in UTF-8. Returns the problem as a string when the line is not a row. The
+ * problem never quotes the line.
  *
  * @category lines
  * @since 0.1.0
@@ -213,11 +213,11 @@ const join = (parts: ReadonlyArray<Uint8Array>, length: number): Uint8Array => {
 }
 
 /**
- * Splits the bytes of a table into its lines: `push` takes them in chunks of any size, `end` gives a last line without
- * a line feed. Lines end at line feeds alone, for JSON may hold every other separator. Blank lines are omitted, and so
- * is a byte order mark at the start of the file.
+ * Splits the bytes of a table into its lines: `push` takes chunks of any size, and `end` returns a last line that has
+ * no line feed. Only line feeds end a line, because JSON text may contain every other separator. Blank lines and a byte
+ * order mark at the start of the file are omitted.
  *
- * At most {@link maxLineBytes} and one chunk are kept in memory.
+ * Holds at most {@link maxLineBytes} and one chunk in memory.
  *
  * @category lines
  * @since 0.1.0
@@ -255,7 +255,7 @@ export const splitLines = (
       if (start === chunk.length) return
       carriedBytes += chunk.length - start
       if (carriedBytes > maxLineBytes) carried = []
-      // A copy: whoever reads the file may use its buffer again.
+      // A copy, because the caller may reuse its buffer.
       else carried.push(new Uint8Array(chunk.subarray(start)))
     },
     end: () => {

@@ -1,5 +1,5 @@
 /**
- * `FlowRunView`: what a Prefect backend says about one flow run.
+ * `FlowRunView`: a flow run as a Prefect backend reports it.
  *
  * @since 0.1.0
  */
@@ -12,16 +12,16 @@ import * as State from "./State.ts"
 const NullableTime = Schema.optionalKey(Schema.NullOr(Schema.String))
 
 /**
- * An immutable view of a flow run. Two views are equal when their id and state are.
+ * An immutable view of a flow run. Two views are equal when their ids and states are.
  *
- * Times are ISO 8601 text as the backend gave them, microseconds kept.
+ * Times are ISO 8601 text as the backend returned them, with microseconds.
  *
  * @category models
  * @since 0.1.0
  */
 export class FlowRunView extends Schema.Class<FlowRunView>("@effect-prefect/core/FlowRunView")({
   flowRunId: FlowRunId,
-  /** null on Prefect 3 for a deleted flow. */
+  /** null on Prefect 3 when the flow was deleted. */
   flowId: Schema.NullOr(FlowId),
   name: Schema.NullOr(Schema.String),
   state: State.FromJson,
@@ -45,7 +45,7 @@ export class FlowRunView extends Schema.Class<FlowRunView>("@effect-prefect/core
 
 /**
  * `FlowRunView` from and to Prefect's own JSON, a row of the table `flow_run`. Columns that the view does not have are
- * passed over.
+ * ignored.
  *
  * @category schemas
  * @since 0.1.0

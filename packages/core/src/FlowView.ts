@@ -1,5 +1,5 @@
 /**
- * `FlowView`: what a Prefect backend says about one flow, or one version of it.
+ * `FlowView`: a flow, or one version of it, as a Prefect backend reports it.
  *
  * @since 0.1.0
  */
@@ -18,7 +18,7 @@ const NullableJson = Schema.optionalKey(Schema.NullOr(Schema.Json))
 export class FlowView extends Schema.Class<FlowView>("@effect-prefect/core/FlowView")({
   flowId: FlowId,
   name: Schema.NullOr(Schema.String),
-  /** Counts the versions of one flow group from 1. Absent on Prefect 3. */
+  /** The version within the flow group, counted from 1. Absent on Prefect 3. */
   version: Schema.optionalKey(Schema.NullOr(Schema.Int)),
   versionGroupId: NullableString,
   flowGroupId: NullableString,
@@ -36,8 +36,8 @@ export class FlowView extends Schema.Class<FlowView>("@effect-prefect/core/FlowV
 }) {}
 
 /**
- * `FlowView` from and to Prefect's own JSON, a row of the table `flow`. Columns that the view does not have are passed
- * over.
+ * `FlowView` from and to Prefect's own JSON, a row of the table `flow`. Columns that the view does not have are
+ * ignored.
  *
  * @category schemas
  * @since 0.1.0

@@ -1,5 +1,5 @@
 /**
- * Ids of Prefect's tables: UUIDs as text, branded so that one is not taken for another.
+ * Ids of Prefect's tables: UUIDs as text, branded so that one kind cannot be used as another.
  *
  * @since 0.1.0
  */
@@ -32,7 +32,7 @@ export const FlowRunId = Schema.NonEmptyString.pipe(Schema.brand("FlowRunId"))
 export type FlowRunId = typeof FlowRunId.Type
 
 /**
- * The id of a task of a flow. Prefect 3 has none.
+ * The id of a task of a flow. Prefect 3 has no task ids.
  *
  * @category schemas
  * @since 0.1.0

@@ -7,7 +7,7 @@ import * as Schema from "effect/Schema"
 import { FlowRunId, TaskRunId } from "./Ids.ts"
 
 /**
- * A log line. Lines are ordered by (timestamp, id): timestamps alone repeat.
+ * A log line. Lines are ordered by (timestamp, id), because timestamps are not unique.
  *
  * @category models
  * @since 0.1.0
@@ -16,7 +16,7 @@ export class LogEntry extends Schema.Class<LogEntry>("@effect-prefect/core/LogEn
   id: Schema.NonEmptyString,
   flowRunId: Schema.NullOr(FlowRunId),
   taskRunId: Schema.optionalKey(Schema.NullOr(TaskRunId)),
-  /** ISO 8601 as the backend gave it, microseconds kept. */
+  /** ISO 8601 as the backend returned it, with microseconds. */
   timestamp: Schema.String,
   /** The logger's name. */
   name: Schema.optionalKey(Schema.NullOr(Schema.String)),

@@ -1,5 +1,5 @@
 /**
- * A state as a Prefect 2 or 3 server gives it, kept whole beside the Prefect 1 state that it stands for.
+ * A state as a Prefect 2 or 3 server returns it, kept whole beside the Prefect 1 state that it corresponds to.
  *
  * @since 0.1.0
  */
@@ -39,7 +39,7 @@ export type Prefect3StateType = (typeof types)[number]
  * @since 0.1.0
  */
 export class Prefect3State extends Schema.Class<Prefect3State>("@effect-prefect/core/Prefect3State")({
-  /** The state object as the server gave it. */
+  /** The state object as the server returned it. */
   raw: Schema.JsonObject
 }) {
   /** One of `types`. */
@@ -57,7 +57,7 @@ export class Prefect3State extends Schema.Class<Prefect3State>("@effect-prefect/
   get timestamp(): string | null {
     return stringOr(this.raw["timestamp"])
   }
-  /** `state_details` as it was: flow run id, cache key, scheduled time, retriable, … */
+  /** `state_details` unchanged: flow run id, cache key, scheduled time, retriable, … */
   get details(): JsonObject {
     const details = this.raw["state_details"]
     return isObject(details) ? details : {}
@@ -69,7 +69,7 @@ const stringOr = (value: unknown): string | null => typeof value === "string" ? 
 const known = new Set<unknown>(types)
 
 /**
- * Whether a state object is Prefect 3's: its types are in capitals, Prefect 1's are not.
+ * Whether a state object is Prefect 3's: its types are upper case, Prefect 1's are not.
  *
  * @category predicates
  * @since 0.1.0
@@ -77,7 +77,7 @@ const known = new Set<unknown>(types)
 export const isPrefect3Json = (json: JsonObject): boolean => known.has(json["type"])
 
 /**
- * The Prefect 1 type that a Prefect 3 state stands for. It follows the type, and the name only where Prefect itself
+ * The Prefect 1 type that a Prefect 3 state corresponds to. Follows the type, and the name only where Prefect itself
  * gives that name a meaning of its own.
  *
  * `RolledBack` ends COMPLETED but its value is gone, so it is Finished and not a Success; CRASHED has no Prefect 1
@@ -158,7 +158,7 @@ const parseObject = (text: string): JsonObject | undefined => {
  * | `{ storage_key, … }` | 3 | where the result is |
  * | any other JSON | a client that set the state itself | the value |
  *
- * A RolledBack state has no result, whatever its data says: Prefect has discarded it.
+ * A RolledBack state has no result, whatever its data says: Prefect discarded it.
  *
  * @category conversions
  * @since 0.1.0
@@ -182,7 +182,7 @@ export const resultDescriptor = (state: Prefect3State): ResultDescriptor.ResultD
   }
   if (type === undefined && "storage_key" in data) {
     const found = ResultDescriptor.fromJson(data)
-    // A value that has such a key by chance.
+    // A value that happens to have such a key.
     if (found._tag === "Prefect3Result") return found
   }
   return inState(data)

@@ -1,7 +1,7 @@
 /**
  * Where a result was stored: the `_result` object of a Prefect 1 state, or the `data` of a Prefect 3 state.
  *
- * A descriptor says where the bytes are, never what they mean: Prefect 1 did not record the serializer.
+ * A descriptor locates the bytes but does not describe them: Prefect 1 did not record the serializer.
  *
  * @since 0.1.0
  */
@@ -14,16 +14,16 @@ import { isNullableObject, isNullableString, isObject, type JsonObject } from ".
 const NullableString = Schema.optionalKey(Schema.NullOr(Schema.String))
 
 const common = {
-  /** Where the value is, in the words of its storage; null when nothing was stored. */
+  /** The location of the value, in the notation of its storage; null when nothing was stored. */
   location: NullableString,
   /** The Prefect version that wrote the descriptor. */
   version: NullableString,
-  /** Fields that this library does not know, kept as they were. */
+  /** Fields that this library does not know, unchanged. */
   extra: Schema.optionalKey(Schema.JsonObject)
 }
 
 /**
- * A file of the machine that ran the task. `location` is usually absolute, else relative to `dir`.
+ * A file on the machine that ran the task. `location` is usually absolute, otherwise relative to `dir`.
  *
  * @category models
  * @since 0.1.0
@@ -118,7 +118,8 @@ export class NoResultType
 {}
 
 /**
- * A result class of the user's own, or a descriptor whose fields are not what Prefect writes. `raw` is all of it.
+ * A result class of the user's own, or a descriptor whose fields are not those that Prefect writes. `raw` is the whole
+ * object.
  *
  * @category models
  * @since 0.1.0
@@ -140,11 +141,11 @@ export class CustomResult extends Schema.TaggedClass<CustomResult>("@effect-pref
   get isDocument(): boolean {
     return this.raw["type"] === undefined && typeof this.raw["encoding"] === "string"
   }
-  /** Whether it names a class of Prefect's own, so that it is its fields which are not what Prefect writes. */
+  /** Whether it names one of Prefect's own classes, so that the problem is its fields. */
   get isMalformed(): boolean {
     return !this.isDocument && (this.raw["type"] === undefined || codecs.has(this.type))
   }
-  /** Where that class says that the value is; null when nothing was stored. */
+  /** The location of the value according to that class; null when nothing was stored. */
   get location(): string | null {
     const location = this.raw["location"] ?? (this.isDocument ? "the state itself" : null)
     return location === null || typeof location === "string" ? location : JSON.stringify(location)
@@ -155,7 +156,7 @@ export class CustomResult extends Schema.TaggedClass<CustomResult>("@effect-pref
  * A result of Prefect 2 or 3 (`state.data`): where a result record is stored, or the record itself.
  *
  * Without a `storageBlockId`, `storageKey` is an absolute path on the worker; with one it is relative to that block.
- * It is a claim: the file may never have been written.
+ * Recorded by the server, which does not check that the file was ever written.
  *
  * @category models
  * @since 0.1.0
@@ -165,17 +166,17 @@ export class Prefect3Result extends Schema.TaggedClass<Prefect3Result>("@effect-
   {
     storageKey: Schema.NullOr(Schema.String),
     storageBlockId: Schema.optionalKey(Schema.NullOr(Schema.String)),
-    /** ISO 8601; a record past it is readable, and marked. */
+    /** ISO 8601; an expired record can still be read, and is marked. */
     expiration: Schema.optionalKey(Schema.NullOr(Schema.String)),
-    /** `{ type: "pickle" | "json" | "compressed/…", … }`, sometimes sparse. */
+    /** `{ type: "pickle" | "json" | "compressed/…", … }`, sometimes incomplete. */
     serializer: Schema.optionalKey(Schema.NullOr(Schema.JsonObject)),
     prefectVersion: Schema.optionalKey(Schema.NullOr(Schema.String)),
-    /** The serializer's output, where Prefect 2 kept it in the state itself; `storageKey` is then null. */
+    /** The serializer's output, when Prefect 2 kept it in the state itself; `storageKey` is then null. */
     payload: Schema.optionalKey(Schema.NullOr(Schema.String)),
     extra: Schema.optionalKey(Schema.JsonObject)
   }
 ) {
-  /** The storage key, under the name that the other descriptors have. */
+  /** The storage key, under the name that the other descriptors use. */
   get location(): string | null {
     return this.storageKey ?? (typeof this.payload === "string" ? "the state itself" : null)
   }
@@ -240,7 +241,7 @@ const classes = {
   NoResultType
 }
 
-// Prefect compares results by what they hold, and the version that wrote them is not part of it.
+// Prefect compares results by content; the version that wrote them does not count.
 const equality = equalityWithout(new Set(["version"]))
 for (const { prototype } of Object.values(classes)) Object.assign(prototype, equality)
 Object.assign(Prefect3Result.prototype, equality)
@@ -267,7 +268,7 @@ const readPrefect3 = makeReader<Prefect3Result>(Prefect3Result.prototype, "Prefe
 const writePrefect3 = makeWriter("", prefect3Fields)
 
 /**
- * The descriptor of a JSON object, whatever it holds: what is not known becomes a `CustomResult` and loses nothing.
+ * The descriptor of any JSON object: an unknown one becomes a `CustomResult` and loses nothing.
  *
  * @category decoding
  * @since 0.1.0
@@ -275,7 +276,7 @@ const writePrefect3 = makeWriter("", prefect3Fields)
 export const fromJson = (json: JsonObject): ResultDescriptor => {
   const type = json["type"]
   if (typeof type === "string") return codecs.get(type)?.read(json) ?? new CustomResult({ raw: json })
-  // A `type` of null or a number would be dropped by the reader, so only its absence is Prefect 3's metadata.
+  // The reader would drop a `type` of null or a number, so only an absent one marks Prefect 3's metadata.
   if (type === undefined && "storage_key" in json) {
     const read = readPrefect3(json)
     if (read !== undefined) return read
@@ -302,7 +303,7 @@ export const toJson = (descriptor: ResultDescriptor): JsonObject => {
   }
 }
 
-/** The descriptor for a value that a result handler of Prefect 0.10 had stored. */
+/** The descriptor of a value that was stored by a result handler of Prefect 0.10. */
 const ofHandler = (handler: JsonObject, value: string): ResultDescriptor | undefined => {
   const text = (key: string): string | null => typeof handler[key] === "string" ? handler[key] : null
   switch (handler["type"]) {
@@ -326,8 +327,8 @@ const ofHandler = (handler: JsonObject, value: string): ResultDescriptor | undef
 }
 
 /**
- * The descriptor to read a result with. It is the given one, except for a `SafeResult`: Prefect 0.10 and earlier recorded
- * the handler that had stored the value, which later versions call a result of that type.
+ * The descriptor to use when reading a result. Returns the given one, except for a `SafeResult`: Prefect 0.10 and
+ * earlier recorded the handler that had stored the value, which later versions call a result of that type.
  *
  * @category conversions
  * @since 0.1.0

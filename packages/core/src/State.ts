@@ -1,8 +1,8 @@
 /**
  * The 21 states of Prefect 1, and `UnknownState` for anything else.
  *
- * A state says how far a run has come, and where its result was stored. Fields keep Prefect's meaning under camelCase
- * names; a field that the stored JSON did not have is absent, one that was null is null.
+ * A state records how far a run has come and where its result was stored. Fields keep Prefect's meaning under camelCase
+ * names; a field absent from the stored JSON is absent, and one that was null is null.
  *
  * @since 0.1.0
  */
@@ -20,9 +20,9 @@ const NullableObject = Schema.optionalKey(Schema.NullOr(Schema.JsonObject))
 const Wrapped = Schema.optionalKey(Schema.NullOr(Schema.suspend((): Schema.Codec<State, unknown> => State)))
 
 const common = {
-  /** Written by Prefect or by the task's author. Does not count in equality. */
+  /** Written by Prefect or by the task's author. Not compared in equality. */
   message: NullableString,
-  /** Whatever the run carried along; `tags` lives there. Does not count in equality. */
+  /** Arbitrary data that the run carried along, including `tags`. Not compared in equality. */
   context: NullableObject,
   /** Where the run's inputs were stored, by parameter name. */
   cachedInputs: Schema.optionalKey(
@@ -32,13 +32,13 @@ const common = {
   result: Schema.optionalKey(ResultDescriptor.ResultDescriptor),
   /** The Prefect version that wrote the state. */
   version: NullableString,
-  /** Fields that this library does not know, kept as they were. */
+  /** Fields that this library does not know, unchanged. */
   extra: Schema.optionalKey(Schema.JsonObject),
-  /** The Prefect 3 state that this one stands for. Absent on Prefect 1. */
+  /** The Prefect 3 state that this one was made from. Absent on Prefect 1. */
   prefect3: Schema.optionalKey(Prefect3State)
 }
 
-/** What does not count when two states are compared, as in Prefect. */
+/** The fields that Prefect does not compare when it compares two states. */
 const equality = equalityWithout(
   new Set(["message", "context", "cachedInputs", "version", "extra", "prefect3"])
 )
@@ -52,7 +52,7 @@ const equality = equalityWithout(
 export class Pending extends Schema.TaggedClass<Pending>("@effect-prefect/core/Pending")("Pending", common) {}
 
 /**
- * To run at `startTime`. A run without a stored state is Scheduled. A kind of Pending.
+ * Waiting to run at `startTime`. A run without a stored state is Scheduled. A kind of Pending.
  *
  * @category models
  * @since 0.1.0
@@ -63,7 +63,7 @@ export class Scheduled extends Schema.TaggedClass<Scheduled>("@effect-prefect/co
 }) {}
 
 /**
- * Waits until somebody resumes it. A kind of Scheduled.
+ * Waiting until a user resumes it. A kind of Scheduled.
  *
  * @category models
  * @since 0.1.0
@@ -83,7 +83,7 @@ export class Resume
 {}
 
 /**
- * Failed `runCount` times so far and is to run again at `startTime`. A kind of Scheduled.
+ * Failed `runCount` times so far and waiting to run again at `startTime`. A kind of Scheduled.
  *
  * @category models
  * @since 0.1.0
@@ -95,7 +95,7 @@ export class Retrying extends Schema.TaggedClass<Retrying>("@effect-prefect/core
 }) {}
 
 /**
- * The client could not set the wrapped `state`.
+ * The client failed to set the wrapped `state`.
  *
  * @category models
  * @since 0.1.0
@@ -138,7 +138,7 @@ export class Queued extends Schema.TaggedClass<Queued>("@effect-prefect/core/Que
 export class Running extends Schema.TaggedClass<Running>("@effect-prefect/core/Running")("Running", common) {}
 
 /**
- * Being cancelled, still running. A kind of Running.
+ * Being cancelled, but still running. A kind of Running.
  *
  * @category models
  * @since 0.1.0
@@ -156,7 +156,7 @@ export class Cancelling
 export class Finished extends Schema.TaggedClass<Finished>("@effect-prefect/core/Finished")("Finished", common) {}
 
 /**
- * One turn of a loop ended; `loopCount` turns so far. A kind of Finished.
+ * One iteration of a loop ended, after `loopCount` so far. A kind of Finished.
  *
  * @category models
  * @since 0.1.0
@@ -174,7 +174,7 @@ export class Looped
 export class Success extends Schema.TaggedClass<Success>("@effect-prefect/core/Success")("Success", common) {}
 
 /**
- * Successful without running: an earlier result was taken. A kind of Success.
+ * Successful without running: a cached result was used. A kind of Success.
  *
  * @category models
  * @since 0.1.0
@@ -187,7 +187,7 @@ export class Cached extends Schema.TaggedClass<Cached>("@effect-prefect/core/Cac
 }) {}
 
 /**
- * The parent of `nMapStates` mapped children. Successful at once, while its children still run. A kind of Success.
+ * The parent of `nMapStates` mapped children. Successful at once, even while its children still run. A kind of Success.
  *
  * @category models
  * @since 0.1.0
@@ -229,7 +229,7 @@ export class Failed extends Schema.TaggedClass<Failed>("@effect-prefect/core/Fai
 export class TimedOut extends Schema.TaggedClass<TimedOut>("@effect-prefect/core/TimedOut")("TimedOut", common) {}
 
 /**
- * Never ran: its trigger refused the states upstream. A kind of Failed.
+ * Never ran: its trigger did not accept the upstream states. A kind of Failed.
  *
  * @category models
  * @since 0.1.0
@@ -249,8 +249,8 @@ export class ValidationFailed
 {}
 
 /**
- * A state of no type that Prefect had, or one whose fields are not what Prefect writes. `raw` is all of it, so nothing
- * is lost in a round trip. No predicate but `isUnknown` holds for it.
+ * A state whose type Prefect never had, or whose fields are not those that Prefect writes. `raw` is the whole object,
+ * so a round trip loses nothing. No predicate except `isUnknown` holds for it.
  *
  * @category models
  * @since 0.1.0
@@ -365,7 +365,7 @@ const codecs = Codec.make<State>(classes, {
 })
 
 /**
- * The state of a null `serialized_state`. Written back it is null again.
+ * The state of a null `serialized_state`. Encoded as null again.
  *
  * @category models
  * @since 0.1.0
@@ -389,8 +389,8 @@ const fromPrefect3 = (raw: JsonObject): State => {
 }
 
 /**
- * The state of a stored JSON value, whatever it holds: null is Scheduled, what is not known becomes an `UnknownState`,
- * a Prefect 3 state the Prefect 1 state that it stands for (with `prefect3` beside it).
+ * The state of any stored JSON value: null is Scheduled, an unknown value becomes an `UnknownState`, and a Prefect 3
+ * state becomes the corresponding Prefect 1 state with the original in `prefect3`.
  *
  * @category decoding
  * @since 0.1.0
@@ -505,7 +505,7 @@ export const isRunning: (state: State) => boolean = isKind("Running")
 export const isCancelling: (state: State) => boolean = isKind("Cancelling")
 
 /**
- * A run that will not change any more (a Mapped parent is finished while its children still run).
+ * A run that will not change any more. A Mapped parent is finished even while its children still run.
  *
  * @category predicates
  * @since 0.1.0
@@ -602,7 +602,7 @@ export const isMetaState = (state: State): state is ClientFailed | Submitted | Q
   state._tag === "ClientFailed" || state._tag === "Submitted" || state._tag === "Queued"
 
 /**
- * A state that this library does not know.
+ * A state of a type that this library does not know.
  *
  * @category predicates
  * @since 0.1.0
@@ -610,7 +610,7 @@ export const isMetaState = (state: State): state is ClientFailed | Submitted | Q
 export const isUnknown = (state: State): state is UnknownState => state._tag === "UnknownState"
 
 /**
- * A Prefect 3 run whose infrastructure died, which Prefect 1 could not tell from Failed.
+ * A Prefect 3 run whose infrastructure died, which Prefect 1 could not distinguish from Failed.
  *
  * @category predicates
  * @since 0.1.0
@@ -618,7 +618,7 @@ export const isUnknown = (state: State): state is UnknownState => state._tag ===
 export const isCrashed = (state: State): boolean => state._tag !== "UnknownState" && state.prefect3?.type === "CRASHED"
 
 /**
- * The name to show: the type that Prefect recorded.
+ * The name to display: the type that Prefect recorded.
  *
  * @category accessors
  * @since 0.1.0
@@ -627,8 +627,8 @@ export const typeName = (state: State): string =>
   state._tag === "UnknownState" ? state.type ?? "UnknownState" : state._tag
 
 /**
- * The descriptor to read the state's result with; undefined when it has none. It is the state's own, except for results of
- * Prefect 0.10 (see `ResultDescriptor.readable`).
+ * The descriptor to use when reading the state's result; undefined when it has none. It is the state's own, except for
+ * results of Prefect 0.10 (see `ResultDescriptor.readable`).
  *
  * @category accessors
  * @since 0.1.0

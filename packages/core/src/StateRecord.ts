@@ -14,9 +14,9 @@ import * as State from "./State.ts"
  */
 export class StateRecord extends Schema.Class<StateRecord>("@effect-prefect/core/StateRecord")({
   id: Schema.optionalKey(Schema.String),
-  /** ISO 8601 as the backend gave it, microseconds kept. */
+  /** ISO 8601 as the backend returned it, with microseconds. */
   timestamp: Schema.NullOr(Schema.String),
-  /** Counts the states of one run from 1. Absent on Prefect 3. */
+  /** The position among the states of one run, counted from 1. Absent on Prefect 3. */
   version: Schema.optionalKey(Schema.NullOr(Schema.Int)),
   state: State.FromJson
 }) {}

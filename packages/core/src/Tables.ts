@@ -2,9 +2,9 @@
  * The tables of a Prefect 1 server's Postgres (schema `public`) as data: columns, their types, the relations
  * between them, and the indexes that its queries need.
  *
- * One source for everything that speaks to such a database or imitates one: the SQL of a client, the tables of an
- * embedded server, its GraphQL schema, and an archive's export. `agent` is there because Prefect's clients ask for
- * it; the other tables are those that an archive holds.
+ * The single source for all code that queries such a database or imitates one: the SQL of a client, the tables of an
+ * embedded server, its GraphQL schema, and an archive's export. `agent` is included because Prefect's clients query it;
+ * the other tables are those of an archive.
  *
  * @since 0.1.0
  */
@@ -122,7 +122,7 @@ const stateHistory = (run: string): ReadonlyArray<Column> => [
 ]
 
 /**
- * Every table, referenced ones before those that refer to them.
+ * Every table, in an order that puts referenced tables first.
  *
  * @category tables
  * @since 0.1.0
@@ -346,12 +346,12 @@ export const byName: ReadonlyMap<string, Table> = new Map(tables.map((table) => 
 const quote = (name: string) => `"${name}"`
 
 /**
- * The statements that create the tables in an empty database, for a copy of one to be read from.
+ * The statements that create the tables in an empty database, for loading a copy to read from.
  *
  * **Details**
  *
- * Neither keys nor constraints: what a damaged or partial archive holds (a run without its task, two rows for one
- * id, a null) is loaded as it is, and reading reports it. Create the {@link createIndexes} after the rows.
+ * There are no keys or constraints: the rows of a damaged or partial archive (a run without its task, two rows for one
+ * id, a null) are loaded as they are, and reading reports the problem. Create the {@link createIndexes} after the rows.
  *
  * @category statements
  * @since 0.1.0

@@ -1,6 +1,6 @@
 // Measured: bench/mapped.bench.ts
 /**
- * `TaskRunView`: what a Prefect backend says about one task run, without its result.
+ * `TaskRunView`: a task run as a Prefect backend reports it, without its result.
  *
  * @since 0.1.0
  */
@@ -15,20 +15,20 @@ import { isNullableString, isObject } from "./internal/json.ts"
 import * as State from "./State.ts"
 
 /**
- * An immutable view of a task run. Two views are equal when their id and state are, as in Prefect.
+ * An immutable view of a task run. Two views are equal when their ids and states are, as in Prefect.
  *
  * @category models
  * @since 0.1.0
  */
 export class TaskRunView extends Schema.Class<TaskRunView>("@effect-prefect/core/TaskRunView")({
   taskRunId: TaskRunId,
-  /** null where the task itself is gone, and on Prefect 3, which has no task ids. */
+  /** null when the task was deleted, and on Prefect 3, which has no task ids. */
   taskId: Schema.NullOr(TaskId),
-  /** The task's slug in its flow, e.g. `extract-1`; Prefect 3's task key; null where the task itself is gone. */
+  /** The task's slug in its flow, e.g. `extract-1`; Prefect 3's task key; null when the task was deleted. */
   taskSlug: Schema.NullOr(Schema.String),
   name: Schema.NullOr(Schema.String),
   state: State.State,
-  /** -1: not a mapped child. */
+  /** -1 when the run is not a mapped child. */
   mapIndex: Schema.Int,
   /** null on Prefect 3 for a task that ran outside a flow. */
   flowRunId: Schema.NullOr(FlowRunId)
@@ -59,8 +59,8 @@ export class TaskRunView extends Schema.Class<TaskRunView>("@effect-prefect/core
 }
 
 /**
- * A task run as Prefect's GraphQL API gives it: the selection that Prefect's own client makes, and the `task_id` column,
- * which is there even where the task itself is not.
+ * A task run as Prefect's GraphQL API returns it: the fields that Prefect's own client selects, plus the `task_id`
+ * column, which is present even when the task was deleted.
  *
  * @category models
  * @since 0.1.0
@@ -77,9 +77,7 @@ export interface TaskRunRow {
 
 const isId = (value: unknown): value is string => typeof value === "string" && value.length > 0
 
-/**
- * The problem with a row, in words that name the field and never its value; undefined when it can be decoded.
- */
+/** The problem with a row, naming the field and never its value; undefined when the row can be decoded. */
 const problemOf = (row: unknown): string | undefined => {
   if (!isObject(row)) return "the task run is not an object"
   if (!isId(row["id"])) return "id is not a non-empty string"
@@ -96,7 +94,7 @@ const problemOf = (row: unknown): string | undefined => {
 }
 
 /**
- * A row that `fromRow` refuses.
+ * A row that `fromRow` rejects.
  *
  * @category errors
  * @since 0.1.0
@@ -107,9 +105,9 @@ export interface MalformedRow {
 }
 
 /**
- * The view of a row, or what is wrong with it. The state is never wrong: an odd one is an `UnknownState`.
+ * The view of a row, or the problem with it. A state is never a problem: an unknown one is an `UnknownState`.
  *
- * This is the one place where a task run is validated, and it is on the path of every mapped child, so it is a plain
+ * This is the one place where a task run is validated, and every mapped child passes through it, so it is a plain
  * function; `FromRow` is the same as a Schema.
  *
  * @category decoding

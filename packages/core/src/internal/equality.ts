@@ -5,8 +5,8 @@ const isEmpty = (value: unknown): boolean =>
   typeof value === "object" && value !== null && Object.keys(value).length === 0
 
 /**
- * Equality of the values of one class by their fields, without those that Prefect does not compare. An `extra` that holds
- * nothing is the same as none.
+ * Equality of the values of one class by their fields, without those that Prefect does not compare. An empty `extra`
+ * equals an absent one.
  */
 export const equalityWithout = (notCompared: ReadonlySet<string>) => {
   const comparedKeys = (value: object): Array<string> =>

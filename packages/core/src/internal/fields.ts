@@ -3,7 +3,7 @@ import type * as Schema from "effect/Schema"
 import { isObject, type JsonObject, setKey } from "./json.ts"
 
 /**
- * How one field of a class stands in Prefect's JSON: its key there, what is accepted, and how it is read and written
+ * The codec of one field of a class: its key in Prefect's JSON, the values it accepts, and how it is read and written
  * where the two differ.
  */
 export interface Field {
@@ -16,8 +16,8 @@ export interface Field {
 
 /**
  * Reads the fields of one tagged class. Prefect's rows are decoded by the hundred thousand, so this is one pass over
- * the keys of the object; a key that no field has goes to `extra`, and a value that a field does not accept makes the
- * whole object unknown (`undefined`) instead of losing it.
+ * the keys of the object. A key that no field has goes to `extra`. A value that a field does not accept makes the whole
+ * object unknown (`undefined`) instead of being lost.
  */
 export const makeReader = <A extends object>(prototype: A, tag: string, fields: ReadonlyArray<Field>) => {
   const byKey = new Map(fields.map((field) => [field.key, field]))

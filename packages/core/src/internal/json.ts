@@ -9,9 +9,7 @@ export const isNullableString = (value: unknown): value is string | null => valu
 
 export const isNullableObject = (value: unknown): value is JsonObject | null => value === null || isObject(value)
 
-/**
- * Sets a key that may be named `__proto__`, which a plain assignment would turn into a prototype.
- */
+/** Sets a key that may be `__proto__`, which a plain assignment would turn into a prototype. */
 export const setKey = (target: Record<string, Schema.Json>, key: string, value: Schema.Json): void => {
   if (key === "__proto__") {
     Object.defineProperty(target, key, { value, enumerable: true, configurable: true, writable: true })

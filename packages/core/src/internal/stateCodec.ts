@@ -1,6 +1,4 @@
-/**
- * How each state type is written in Prefect's JSON: its parent type and the fields of its own.
- */
+/** The form of each state type in Prefect's JSON: its parent type and its own fields. */
 import type * as Schema from "effect/Schema"
 import * as ResultDescriptor from "../ResultDescriptor.ts"
 import { type Field, makeReader, makeWriter } from "./fields.ts"
@@ -8,7 +6,7 @@ import { isNullableObject, isNullableString, isObject, type JsonObject } from ".
 
 const isNullableInt = (json: Schema.Json): boolean => json === null || Number.isSafeInteger(json)
 
-/** How deep states may be wrapped in states; Prefect itself wraps one or two. */
+/** The maximum nesting of states in states; Prefect itself nests one or two. */
 const maxWrapping = 32
 
 const isWrapping = (json: Schema.Json, depth = 0): boolean =>
@@ -59,7 +57,7 @@ const startTime = text("startTime", "start_time")
 /** The field of the states that wrap another; its codec is the codec of all states, so it is added by `make`. */
 const wrapped = "wrapped"
 
-/** By type: the type that it is a kind of, and the fields of its own. */
+/** The parent type and the own fields of each type. */
 const types = {
   Pending: { parent: null, fields: [] },
   Scheduled: { parent: "Pending", fields: [startTime] },
@@ -109,7 +107,7 @@ export const subtypes = (type: KnownType): ReadonlySet<string> =>
   new Set(names.filter((name) => ancestry(name).includes(type)))
 
 export interface StateCodec<S> {
-  /** undefined when a field is not what Prefect writes. */
+  /** undefined when a field is not one that Prefect writes. */
   readonly read: (json: JsonObject) => S | undefined
   readonly write: (state: object) => JsonObject
 }
