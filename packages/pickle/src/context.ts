@@ -1,5 +1,5 @@
 /**
- * The parts of the machine that decoders of classes may use.
+ * The parts of the machine that class decoders may use.
  *
  * @since 0.1.0
  */
@@ -9,17 +9,20 @@ import type { PyGlobal, PyObject } from "./values/objects.ts"
 
 /** @internal */
 export interface Context {
-  /** Accounts for items and bytes that a decoder copies, so that a few bytes cannot make it copy without end. */
+  /**
+   * Counts items and bytes that a decoder copies against the limits, so that a small input cannot cause unbounded
+   * copying.
+   */
   charge(cost: number): void
   readonly equality: EqualityBudget
-  /** An integer as the options want it. */
+  /** An integer in the representation that the options select. */
   integer(value: PyInt): PyInt
-  /** What a call of another class stands for. */
+  /** The result of a call of another class. */
   construct(callable: unknown, args: ReadonlyArray<unknown>, kwargs: unknown): unknown
 }
 
 /**
- * Returned by a decoder for arguments that it does not know: the object stays inert.
+ * Returned by a decoder for arguments that it does not recognize: the object stays inert.
  *
  * @internal
  */

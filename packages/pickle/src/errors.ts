@@ -1,22 +1,23 @@
 /**
- * The error of reading a pickle.
+ * The error for pickles that cannot be read.
  *
  * @since 0.1.0
  */
 
 /**
- * The reason why a pickle was refused.
+ * The reason why a pickle was rejected.
  *
  * - `Truncated`: the bytes end inside an instruction, or without STOP
  * - `UnknownOpcode`: a byte that no protocol defines, or a protocol above 5
- * - `StackUnderflow`, `MissingMark`, `MissingMemo`: the program takes what it never put there
- * - `BadFrame`: a frame of protocol 4 or 5 that does not end where it says
- * - `BadText`, `BadNumber`: text or a number that Python does not take either
- * - `BadValue`: an instruction or a class met a value of the wrong kind
+ * - `StackUnderflow`, `MissingMark`, `MissingMemo`: the program uses a value, mark or memo entry that it never put
+ *   there
+ * - `BadFrame`: a frame of protocol 4 or 5 that does not end where it claims to
+ * - `BadText`, `BadNumber`: text or a number that Python rejects too
+ * - `BadValue`: an instruction or a class received a value of the wrong kind
  * - `Unhashable`: a key or a set member that Python cannot hash
  * - `Unresolved`: a persistent id, extension code or out-of-band buffer that the options do not provide
- * - `Refused`: a class that nothing here knows, under `unknown: "refuse"`
- * - `LimitExceeded`: one of the limits in the options
+ * - `Refused`: an unknown class, under `unknown: "refuse"`
+ * - `LimitExceeded`: one of the limits in the options was exceeded
  *
  * @category errors
  * @since 0.1.0
@@ -44,16 +45,16 @@ export type PickleErrorReason =
  */
 export interface PickleErrorDetails {
   readonly reason: PickleErrorReason
-  /** What stood there, in words; never a value of the pickle. */
+  /** What was found, in words; never a value of the pickle. */
   readonly found: string
-  /** What would have been right, in words. */
+  /** What was expected, in words. */
   readonly expected: string
   /** The limit's name in the options, when `reason` is `LimitExceeded`. */
   readonly limit?: string
 }
 
 /**
- * A pickle that cannot be read: what is wrong, at which byte, in which instruction, and what was expected there.
+ * A pickle that cannot be read: the problem, its byte offset, the instruction, and what was expected there.
  *
  * @category errors
  * @since 0.1.0
@@ -61,9 +62,9 @@ export interface PickleErrorDetails {
 export class PickleError extends Error {
   override readonly name = "PickleError"
   readonly reason: PickleErrorReason
-  /** Offset in bytes of the instruction that failed; -1 when a value failed outside of any pickle. */
+  /** The byte offset of the instruction that failed; -1 when the failure was not inside a pickle. */
   readonly position: number
-  /** The instruction's name in Python's `pickletools`, `null` where no instruction could be read. */
+  /** The instruction's name in Python's `pickletools`; `null` when no instruction could be read. */
   readonly opcode: string | null
   readonly found: string
   readonly expected: string

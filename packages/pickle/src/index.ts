@@ -1,5 +1,5 @@
 /**
- * Python pickles read without Python.
+ * A reader of Python pickles that does not need Python.
  *
  * @since 0.1.0
  */

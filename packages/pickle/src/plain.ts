@@ -1,5 +1,5 @@
 /**
- * What inert objects of known libraries stand for: plain values, tuples, arrays, columns and frames.
+ * Converts inert objects of known libraries to plain values, tuples, arrays, columns and frames.
  *
  * @since 0.1.0
  */
@@ -21,7 +21,7 @@ import { SparseMatrix } from "./values/sparse.ts"
 const entriesOf = (dict: Record<string, unknown> | Map<unknown, unknown>): Iterable<[unknown, unknown]> =>
   dict instanceof Map ? dict.entries() : Object.entries(dict)
 
-/** A dict of its entries: an object where `loads` makes one. */
+/** A dict with the given entries: an object where `loads` makes one. */
 const dictOf = (entries: Iterable<readonly [unknown, unknown]>): Record<string, unknown> | PyDict => {
   const map = new PyDict(entries)
   for (const key of map.keys()) if (typeof key !== "string" || /^\d/.test(key)) return map
@@ -36,7 +36,9 @@ const isArray = (value: unknown): value is ReadonlyArray<unknown> => Array.isArr
 
 const ipv4 = (value: bigint): string => [24n, 16n, 8n, 0n].map((shift) => (value >> shift) & 255n).join(".")
 
-/** Python's text of an IPv6 address: the longest run of two or more zeros is left out, the first of several. */
+/**
+ * Python's text of an IPv6 address: the longest run of two or more zeros is omitted, the first of several equal ones.
+ */
 const ipv6 = (value: bigint): string => {
   const groups = Array.from({ length: 8 }, (_, i) => Number((value >> BigInt(112 - 16 * i)) & 0xffffn))
   let [best, bestLength] = [-1, 1]
@@ -56,7 +58,7 @@ const address = (bits: 32 | 128, text: (value: bigint) => string) => ({ args }: 
   return value >= 0n && value < 1n << BigInt(bits) && args.length === 1 ? text(value) : undefined
 }
 
-/** The value of one argument or attribute, when it is one of those that it can be. */
+/** The value of one argument or attribute, when it has one of the accepted types. */
 const argument = (isValue: (value: unknown) => boolean) => ({ args }: PyObject): unknown =>
   args.length === 1 && isValue(args[0]) ? args[0] : undefined
 
@@ -66,7 +68,7 @@ const userData = (isValue: (value: unknown) => boolean) => (object: PyObject): u
   return attributes.size === 1 && isValue(data) ? data : undefined
 }
 
-/** The last of several mappings comes first, and the first wins. */
+/** The mappings in reverse, because the first one wins. */
 const chainMap = (object: PyObject): unknown => {
   const maps = object.attributes().get("maps")
   if (!isArray(maps)) return undefined
@@ -76,7 +78,7 @@ const chainMap = (object: PyObject): unknown => {
 
 const fieldNames = (text: string): ReadonlyArray<string> => text.split(" ")
 
-/** The named tuples of the standard library and NumPy that programs return. */
+/** The named tuples of the standard library and NumPy that programs commonly return. */
 const namedTuples: Readonly<Record<string, ReadonlyArray<string>>> = {
   "decimal.DecimalTuple": fieldNames("sign digits exponent"),
   "difflib.Match": fieldNames("a b size"),
@@ -112,7 +114,7 @@ const namedTuples: Readonly<Record<string, ReadonlyArray<string>>> = {
   "urllib.parse.SplitResultBytes": fieldNames("scheme netloc path query fragment"),
   "urllib.robotparser.RequestRate": fieldNames("requests seconds"),
   "wave._wave_params": fieldNames("nchannels sampwidth framerate nframes comptype compname"),
-  // NumPy's, and those of SciPy that are made alike
+  // Those of NumPy, and those of SciPy that are made the same way
   EigResult: fieldNames("eigenvalues eigenvectors"),
   EighResult: fieldNames("eigenvalues eigenvectors"),
   QRResult: fieldNames("Q R"),
@@ -123,7 +125,7 @@ const namedTuples: Readonly<Record<string, ReadonlyArray<string>>> = {
   UniqueInverseResult: fieldNames("values inverse_indices")
 }
 
-/** Structures of the operating system, which are pickled as a tuple and the fields beyond it. */
+/** Structures of the operating system, which are pickled as a tuple and the additional fields. */
 const structures: Readonly<Record<string, ReadonlyArray<string>>> = {
   "time.struct_time": fieldNames("tm_year tm_mon tm_mday tm_hour tm_min tm_sec tm_wday tm_yday tm_isdst"),
   "os.stat_result": fieldNames("st_mode st_ino st_dev st_nlink st_uid st_gid st_size st_atime st_mtime st_ctime"),
@@ -151,7 +153,9 @@ const namedTuple = (className: string, fields: ReadonlyArray<string>, items: Rea
   return out
 }
 
-/** The enumerations of the standard library that programs return; a member is pickled as a call with its value. */
+/**
+ * The enumerations of the standard library that programs commonly return; a member is pickled as a call with its value.
+ */
 const enums = new Set(
   ("calendar.Day calendar.Month enum.EnumCheck enum.FlagBoundary http.HTTPMethod http.HTTPStatus inspect.BufferFlags " +
     "inspect._ParameterKind plistlib.PlistFormat pstats.SortKey py_compile.PycInvalidationMode re.RegexFlag " +
@@ -176,7 +180,7 @@ const members = new Map<string, readonly [className: string, value: number]>([
 ])
 
 /**
- * The member of an enumeration of the standard library that a name stands for; `undefined` for any other name.
+ * The member of a standard library enumeration that a name refers to; `undefined` for any other name.
  *
  * @internal
  */
@@ -240,7 +244,7 @@ const sparse = (object: PyObject): unknown => {
 
 const plainNumber = (value: unknown): unknown => value instanceof NpScalar ? value.value : value
 
-/** The data of a variable of xarray: an array, or the index that stands for one. */
+/** The data of an xarray variable: an array, or the index that replaces one. */
 const xarrayData = (value: unknown): unknown => {
   let at = value
   for (let depth = 0; depth < 20 && at instanceof PyObject; depth++) {
@@ -273,7 +277,7 @@ const xarrayVariables = (value: unknown): ReadonlyArray<readonly [unknown, Recor
   return out
 }
 
-/** As `DataArray.to_dict()`. */
+/** Like `DataArray.to_dict()`. */
 const dataArray = (object: PyObject): unknown => {
   const attributes = object.attributes()
   const variable = xarrayVariable(attributes.get("_variable"))
@@ -291,7 +295,7 @@ const dataArray = (object: PyObject): unknown => {
 const shapeOf = (data: unknown): ReadonlyArray<number> =>
   data instanceof NdArray ? data.shape : data instanceof Index || data instanceof Column ? [data.length] : []
 
-/** As `Dataset.to_dict()`. */
+/** Like `Dataset.to_dict()`. */
 const dataset = (object: PyObject): unknown => {
   const attributes = object.attributes()
   const variables = xarrayVariables(attributes.get("_variables"))
@@ -313,7 +317,7 @@ const dataset = (object: PyObject): unknown => {
   return out
 }
 
-/** An array of pyarrow as a column; one of a type that is not read stays inert. */
+/** A pyarrow array as a column; one of an unsupported type stays inert. */
 const arrowArray = (object: PyObject): Column | undefined => {
   const arrow = arrowColumn(object)
   if (arrow === null) return undefined
@@ -321,7 +325,7 @@ const arrowArray = (object: PyObject): Column | undefined => {
   return new Column({ dtype: `${type}[pyarrow]`, kind, length, nulls, values, unit, tzinfo: tz, get, missing: null })
 }
 
-/** A Table or RecordBatch of pyarrow: its columns and the schema. */
+/** A pyarrow Table or RecordBatch: its columns and schema. */
 const arrowTable = ({ args }: PyObject): DataFrame | undefined => {
   const [arrays, schema] = args
   const fields = schema instanceof PyObject ? schema.args[0] : undefined
@@ -427,8 +431,8 @@ const modules = new Set([
 ])
 
 /**
- * Whether objects of a class, or calls of a function, may stand for another value: see `plainOf`. Without such a name in a
- * pickle no object in it does.
+ * Whether objects of a class, or calls of a function, may be converted: see `plainOf`. A pickle without such a name
+ * needs no conversion.
  *
  * @category objects
  * @since 0.1.0
@@ -440,7 +444,7 @@ export const mayBePlain = (global: PyGlobal): boolean => {
   return isKnown
 }
 
-/** One answer for all objects of a class. */
+/** Cached per class. */
 const known = new WeakMap<PyGlobal, boolean>()
 
 const isOfLibrary = ({ module, qualifiedName }: PyGlobal): boolean => {
@@ -453,15 +457,15 @@ const isOfLibrary = ({ module, qualifiedName }: PyGlobal): boolean => {
 const hasNoState = (object: PyObject): boolean =>
   object.states.every((state) => state === null || (isDict(state) && [...entriesOf(state)].length === 0))
 
-/** An object of a subclass of list or dict that has nothing else: the list or dict. */
+/** An object of a subclass of list or dict without any state: the list or dict. */
 const collection = (object: PyObject): unknown => {
   if (object.kwargs !== null || !hasNoState(object)) return undefined
   const { args, items, pairs } = object
-  // Protocols 0 and 1 hand the base's own value to its constructor.
+  // Protocols 0 and 1 pass the value of the base to its constructor.
   const base = args.length === 1 ? baseOf(object) : undefined
   if (base === "list" && isArray(args[0]) && pairs.length === 0) return [...args[0], ...items]
   if (base === "dict" && isDict(args[0]) && items.length === 0) return dictOf([...entriesOf(args[0]), ...pairs])
-  // A subclass of defaultdict is made with its factory.
+  // A subclass of defaultdict is constructed with its factory.
   const isFactory = args.length === 1 && pairs.length > 0 && (args[0] === null || args[0] instanceof PyGlobal)
   if (args.length > 0 && !isFactory) return undefined
   if (items.length > 0 && pairs.length === 0) return [...items]
@@ -496,15 +500,16 @@ const fromLibrary = (object: PyObject, name: string): unknown => {
 }
 
 /**
- * What an inert object of a library that is known here stands for, and the object itself for any other.
+ * The plain value of an inert object of a known library, and the object itself for any other.
  *
  * **Details**
  *
- * IP addresses are text. mappingproxy, UserDict, ChainMap and subclasses of dict are dicts; UserList and subclasses of
- * list are lists, when they hold nothing else. Named tuples of the standard library and NumPy and rows of SQLAlchemy are
- * `NamedTuple`s, enumerations of the standard library `PyEnum`s, zones by themselves `ZoneInfo` or `Timezone`. Arrays of
- * pyarrow are `Column`s, its tables `DataFrame`s, sparse matrices of SciPy `SparseMatrix`, datasets and arrays of xarray
- * the dicts that their own `to_dict` gives, geometries of shapely GeoJSON, exceptions of tblib those of Python.
+ * IP addresses become text. mappingproxy, UserDict, ChainMap and subclasses of dict become dicts; UserList and
+ * subclasses of list become lists, when they hold nothing else. Named tuples of the standard library and NumPy and rows
+ * of SQLAlchemy become `NamedTuple`s, enumerations of the standard library `PyEnum`s, stand-alone zones `ZoneInfo` or
+ * `Timezone`. pyarrow's arrays become `Column`s and its tables `DataFrame`s, SciPy's sparse matrices `SparseMatrix`,
+ * xarray's datasets and arrays the dicts that their own `to_dict` returns, shapely's geometries GeoJSON, and tblib's
+ * exceptions those of Python.
  *
  * @category objects
  * @since 0.1.0
@@ -515,7 +520,7 @@ export const plainOf = (object: PyObject): unknown => {
   try {
     value = fromLibrary(object, object.className) ?? collection(object)
   } catch (error) {
-    // What contradicts itself is shown as it is.
+    // An inconsistent object stays as it is.
     if (!(error instanceof PickleError)) throw error
   }
   if (value !== undefined) return value

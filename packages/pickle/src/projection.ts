@@ -1,5 +1,5 @@
 /**
- * The JSON projection of values, one level at a time: what each is as JSON, or the values directly inside of it.
+ * The JSON projection of values, one level at a time: the JSON of a value, or the values directly inside it.
  *
  * @since 0.1.0
  */
@@ -16,7 +16,7 @@ import { Interval, Period } from "./values/period.ts"
 import { SparseMatrix } from "./values/sparse.ts"
 
 /**
- * A value that is an array or an object as JSON: its `items`, or an iterator of them when they are made one by one, and
+ * A value that is an array or an object in JSON: its `items`, or an iterator of them when they are made one by one, and
  * the `keys` of an object.
  *
  * @category projecting
@@ -26,7 +26,7 @@ export interface JsonContainer {
   readonly keys: ReadonlyArray<string> | null
   readonly items: ReadonlyArray<unknown> | null
   readonly iterator: Iterator<unknown> | null
-  /** How many items were taken; for whoever walks over them. */
+  /** The number of items taken so far; for traversals. */
   next: number
 }
 
@@ -104,7 +104,7 @@ const record = (dtype: DType, value: unknown): unknown => {
 
 const objectForm = (value: PyObject): JsonContainer => {
   const out = new Map<string, unknown>([["__class__", value.className]])
-  // Byte code and what goes with it says nothing to anybody.
+  // Byte code and its metadata are meaningless outside Python.
   if (value instanceof Opaque) return { keys: [...out.keys()], items: [...out.values()], iterator: null, next: 0 }
   if (value.args.length > 0) out.set("__args__", value.args)
   if (value.kwargs !== null && value.kwargs !== undefined) out.set("__kwargs__", value.kwargs)
@@ -122,7 +122,7 @@ const isEmptyState = (state: unknown): boolean =>
   state === null || (Array.isArray(state) && state.every(isEmptyState)) ||
   (isDictObject(state) && Object.keys(state).length === 0) || (state instanceof Map && state.size === 0)
 
-/** A datetime whose offset is not known is never shown as if it had no zone. */
+/** A datetime whose offset is unknown is never shown as if it had no zone. */
 const unknownZone = (className: string, value: string, tzinfo: unknown): JsonContainer => ({
   keys: ["__class__", "value", "tzinfo"],
   items: [className, value, tzinfo],
@@ -130,14 +130,14 @@ const unknownZone = (className: string, value: string, tzinfo: unknown): JsonCon
   next: 0
 })
 
-/** What a time of NumPy shows as: ISO 8601 or seconds. */
+/** The JSON of a NumPy time: ISO 8601 or seconds. */
 const numpyTime = (value: NpTime): null | string | number => {
   const { nanoseconds } = value
   if (nanoseconds === null) return value.count === null ? null : value.toString()
   return value.kind === "datetime64" ? value.toString() : Number(nanoseconds) / 1e9
 }
 
-/** The rows of a frame; of columns with the same name, the last. */
+/** The rows of a frame; among columns with the same name, the last one wins. */
 function* rowsOf(frame: DataFrame): IterableIterator<Map<string, unknown>> {
   const isFloat = frame.columns.column.kind === "float"
   const names = Array.from({ length: frame.columns.length }, (_, i) => {
@@ -160,7 +160,7 @@ interface WithBase64 {
   toBase64(): string
 }
 
-/** Bytes as base64, by the engine where it can. */
+/** Bytes as base64, by the engine when it can. */
 const base64 = (bytes: Uint8Array): string => {
   if (typeof (bytes as Partial<WithBase64>).toBase64 === "function") return (bytes as unknown as WithBase64).toBase64()
   const { Buffer } = globalThis as {
@@ -183,12 +183,13 @@ const base64 = (bytes: Uint8Array): string => {
 
 const isPlainObject = (value: object): value is Record<string, unknown> => {
   const prototype: unknown = Object.getPrototypeOf(value)
-  // A null prototype, one above such (how pickled dicts are made), or an ordinary object.
+  // A null prototype, a prototype above which there is none (how pickled dicts are made), or an ordinary object.
   return prototype === null || prototype === Object.prototype || Object.getPrototypeOf(prototype) === null
 }
 
 /**
- * One level of the JSON projection of a value: the JSON of what is no container, else what is directly inside of it.
+ * One level of the JSON projection of a value: the JSON of a value that is not a container, otherwise the values
+ * directly inside it.
  *
  * @throws PickleError when a key of a dict is too long as text
  * @category projecting
@@ -228,7 +229,7 @@ export const jsonForm = (value: unknown): null | boolean | number | string | Jso
     const { ns, tzinfo, utcText } = value
     if (tzinfo === null) return nanosecondsText(ns)
     const offset = value.utcOffset()
-    // Of a Timestamp the instant is known, and the local time is not.
+    // The instant of a Timestamp is known, but its local time is not.
     return offset === null
       ? unknownZone("datetime.datetime", utcText, tzinfo)
       : `${nanosecondsText(ns + BigInt(offset) * 1_000n)}${offsetText(offset)}`
@@ -271,7 +272,7 @@ export const jsonForm = (value: unknown): null | boolean | number | string | Jso
   return foreign(value)
 }
 
-/** A value that is no Python value: what a class registry made of one. */
+/** A value that is not a Python value but was made by a class registry. */
 const foreign = (value: object): null | boolean | number | string | JsonContainer => {
   const { toJSON } = value as { readonly toJSON?: unknown }
   if (typeof toJSON === "function") {
@@ -286,7 +287,7 @@ const maxDepth = 1_000
 const maxValues = 2 ** 26
 
 /**
- * The JSON projection of a whole value as plain data: what `toJSON` of every class of this package gives.
+ * The JSON projection of a whole value as plain data, which `toJSON` of every class of this package returns.
  *
  * @throws PickleError of reason LimitExceeded when the value contains itself, is nested more than 1 000 deep or holds
  * more than 2^26 values

@@ -1,5 +1,5 @@
 /**
- * Python's `str` and `repr` of the values that a pickle may hold as keys of a dict.
+ * Python's `str` and `repr` of values that can be keys of a dict.
  *
  * @since 0.1.0
  */
@@ -13,7 +13,7 @@ import { Complex, Decimal, floatText, Fraction, PyFloat, Range, Slice } from "./
 import { Path, PyEnum, PyGlobal, PyObject, UUID } from "./values/objects.ts"
 import { Interval, Period } from "./values/period.ts"
 
-/** What one key may cost: a tuple of few bytes can stand for endless text. */
+/** The longest text of one key: a tuple of a few bytes can expand without end. */
 const maxLength = 1_000_000
 
 const two = (n: number): string => n < 10 ? `0${n}` : `${n}`
@@ -55,7 +55,7 @@ const bytesRepr = (bytes: Uint8Array): string => {
   return out + quote
 }
 
-/** The arguments that `repr` shows of a time: trailing zeros of seconds and microseconds are left out. */
+/** The arguments that `repr` shows for a time: trailing zero seconds and microseconds are omitted. */
 const clockArgs = (value: PyTime | PyDateTime): string => {
   const { hour, microsecond, minute, second } = value
   const args = [
@@ -250,7 +250,7 @@ export const pythonRepr = (root: unknown): string => {
 }
 
 /**
- * Python's `str` of a value that can be a key of a dict, which is what the key becomes in JSON.
+ * Python's `str` of a value that can be a key of a dict, which becomes the key in JSON.
  *
  * @throws PickleError of reason LimitExceeded when the text is longer than a million characters
  * @category projecting

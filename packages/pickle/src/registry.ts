@@ -34,7 +34,7 @@ for (const name of ["pandas._libs.tslibs.nattype.NaT", "pandas._libs.tslib.NaT",
   known.set(name, { constant: NaT })
 }
 
-// A class of a value cannot import what is made of all of them.
+// Injected here, because a class of a value cannot import the module that is built from all of them.
 bindProjection(toJson)
 
 const ofInstances: Known = { create: instance }
@@ -66,7 +66,7 @@ export const stateSetterOf = (
 type Finisher = (context: Context, object: PyObject) => unknown
 
 /**
- * What turns an object into a typed value when its state has come; most have none.
+ * Converts an object into a typed value once its state is known; most classes have none.
  *
  * @internal
  */
@@ -76,7 +76,7 @@ export const finisherOf = (object: PyObject): Finisher | undefined => {
   const cls = object.class
   if (!(cls instanceof PyGlobal)) return undefined
   if (cls.module.startsWith("pandas.") || cls.module === "geopandas.array") return finishExtensionArray
-  // A subclass of DataFrame or Series says so in its state.
+  // The state of a subclass of DataFrame or Series identifies it.
   return "_typ" in state || (state instanceof Map && state.has("_typ")) ? finishFrame : undefined
 }
 
@@ -86,8 +86,8 @@ const referenceTypes = new Set(
 )
 
 /**
- * Whether a name may be in a pickle under `unknown: "refuse"`: what has a decoder, builtin types and exceptions, and
- * the inner classes of NumPy, pandas and Arrow that their decoders read.
+ * Whether a name is allowed under `unknown: "refuse"`: classes with a decoder, builtin types and exceptions, and the
+ * inner classes of NumPy, pandas and Arrow that their decoders read.
  *
  * @internal
  */
@@ -105,7 +105,7 @@ export const isKnownReference = (global: PyGlobal): boolean => {
 const states = new WeakMap<object, unknown>()
 
 /**
- * Keeps the state of a value whose class has no place for one.
+ * Keeps the state of a value whose class has no place for it.
  *
  * @internal
  */
@@ -114,7 +114,7 @@ export const keepState = (value: object, state: unknown): void => {
 }
 
 /**
- * The state that a pickle set on a value whose type here has no place for it: the attributes of an OrderedDict, say.
+ * The state that a pickle set on a value whose type here has no place for it, e.g. the attributes of an OrderedDict.
  * `undefined` when there is none.
  *
  * @category objects
@@ -123,7 +123,7 @@ export const keepState = (value: object, state: unknown): void => {
 export const stateOf = (value: object): unknown => value instanceof PyObject ? value.state : states.get(value)
 
 /**
- * A decoder for an Enum: `members` is its values by name.
+ * A decoder for an Enum: `members` maps names to values.
  *
  * @category options
  * @since 0.1.0

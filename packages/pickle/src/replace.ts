@@ -1,5 +1,5 @@
 /**
- * Walks over a whole value, without recursion: how deep it is, and what in it became another object.
+ * Traverses a whole value without recursion, to measure its depth and to replace objects in it.
  *
  * @since 0.1.0
  */
@@ -9,7 +9,7 @@ import { isDictObject } from "./values/dict.ts"
 import { NdArray } from "./values/ndarray.ts"
 import { PyObject } from "./values/objects.ts"
 
-/** The values directly inside a value that a pickle can nest without end. */
+/** The values directly inside a value that a pickle can nest without limit. */
 const childrenOf = (value: object): ReadonlyArray<unknown> => {
   if (Array.isArray(value)) return value
   if (isDictObject(value)) return Object.values(value)
@@ -32,13 +32,13 @@ const isContainer = (value: unknown): value is object =>
   typeof value === "object" && value !== null && !ArrayBuffer.isView(value)
 
 /**
- * Fails when a value is nested deeper than `max`; what leads back to where it came from does not count.
+ * Fails when a value is nested deeper than `max`; references back to an enclosing value do not count.
  *
  * @internal
  */
 export const checkDepth = (root: unknown, max: number): void => {
   if (!isContainer(root)) return
-  /** 0 while a value is being looked into, then its height. */
+  /** 0 while a value is being visited, then its height. */
   const heights = new Map<object, number>([[root, 0]])
   const stack: Array<
     { readonly value: object; readonly children: ReadonlyArray<unknown>; next: number; height: number }
@@ -67,7 +67,7 @@ export const checkDepth = (root: unknown, max: number): void => {
 }
 
 /**
- * Puts the new object for every one that was replaced after something else had taken hold of it.
+ * Substitutes every object that was replaced after another value had already referenced it.
  *
  * @internal
  */
@@ -107,7 +107,7 @@ export const substitute = (root: unknown, forward: ReadonlyMap<unknown, unknown>
       for (const [key, item] of value) {
         visit(key)
         const now = visit(item)
-        // A key cannot be a dict, and only dicts are replaced while something is inside them.
+        // A key cannot be a dict, and only dicts are replaced while values are added to them.
         if (now !== item) Map.prototype.set.call(value, key, now)
       }
       if (value instanceof DefaultDict) value.factory = visit(value.factory)

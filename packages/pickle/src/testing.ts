@@ -1,5 +1,5 @@
 /**
- * The typed form of values, in which the fixtures and conformance scripts of this package state what they expect.
+ * The typed form of values, in which the fixtures and conformance scripts of this package state their expectations.
  *
  * @since 0.1.0
  */

@@ -31,7 +31,7 @@ import { Interval, Period } from "./values/period.ts"
  * @since 0.1.0
  */
 export interface DescribeOptions {
-  /** How many values to describe at most. Default 10 000 000. */
+  /** The most values to describe. Default 10 000 000. */
   readonly maxValues?: number
 }
 
@@ -91,19 +91,20 @@ const integer = (value: number | bigint): Json => {
 }
 const bigHex = (value: bigint): string => value < 0n ? `-0x${(-value).toString(16)}` : `0x${value.toString(16)}`
 
-/** A place in the output that waits for the form of a value. */
+/** A placeholder in the output for the form of a value. */
 interface Task {
   readonly value: unknown
   readonly put: (form: unknown) => void
 }
 
 /**
- * The typed form of a value that `loads` gave: `{ t: type, v: value, … }` of plain JSON, the form in which the fixtures
- * of this package state what they expect. An object that is met again is `{ t: "ref", id }`, so identity is part of it.
+ * The typed form of a value that `loads` returned: `{ t: type, v: value, … }` in plain JSON, in which the fixtures of
+ * this package state their expectations. An object that occurs again is `{ t: "ref", id }`, so identity is part of the
+ * form.
  *
  * **Gotchas**
  *
- * A JavaScript number does not say whether it was a float: whole numbers are described as ints unless the value was
+ * A JavaScript number does not record whether it was a float: whole numbers are described as ints unless the value was
  * loaded under `floats: "typed"`.
  *
  * @throws PickleError of reason LimitExceeded when there are more values than `maxValues`
@@ -375,7 +376,7 @@ export const describe = (value: unknown, options: DescribeOptions = {}): unknown
         put(form)
         waiting = []
         fill(form, item)
-        // The first is described first, so that ids count in the order of reading.
+        // The first value is described first, so that ids follow the order of reading.
         for (let i = waiting.length - 1; i >= 0; i--) todo.push(waiting[i]!)
       } else {
         if (known["id"] === undefined) known["id"] = ++ids
@@ -392,7 +393,7 @@ export const describe = (value: unknown, options: DescribeOptions = {}): unknown
   return result
 }
 
-/** Values of a column as Python has them, floats told from ints. */
+/** The values of a column as in Python, with floats distinguished from ints. */
 function* columnValues(column: Column): IterableIterator<unknown> {
   for (let i = 0; i < column.length; i++) {
     const value = column.at(i)
@@ -402,9 +403,9 @@ function* columnValues(column: Column): IterableIterator<unknown> {
   }
 }
 
-/** The types whose identity Python programs can see: what can be changed or can contain itself. */
+/** The types whose identity Python programs can observe: those that are mutable or can contain themselves. */
 const sharedTypes = (value: object): boolean =>
-  // Python has but one empty tuple and one empty frozenset.
+  // Python has only one empty tuple and one empty frozenset.
   !(value instanceof Tuple && value.length === 0) && !(value instanceof FrozenSet && value.size === 0) && (
     Array.isArray(value) || isDictObject(value) || value instanceof Map || value instanceof PySet ||
     value instanceof PyObject ||

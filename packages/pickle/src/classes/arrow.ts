@@ -1,6 +1,6 @@
 /**
- * Arrow arrays inside pickles (`pyarrow.lib._restore_array`), as columns: the memory layout is that of the Arrow
- * columnar format specification.
+ * Decodes Arrow arrays inside pickles (`pyarrow.lib._restore_array`) into columns; the memory layout is that of the
+ * Arrow columnar format specification.
  *
  * @since 0.1.0
  */
@@ -16,7 +16,7 @@ import { PyGlobal, PyObject, UUID } from "../values/objects.ts"
 import { readUtf8, textReader } from "../values/text.ts"
 
 /**
- * An Arrow array, or all chunks of one, as a column needs it.
+ * An Arrow array, or all chunks of one, in the form that a column needs.
  *
  * @internal
  */
@@ -25,16 +25,16 @@ export interface ArrowColumn {
   readonly type: string
   readonly kind: ColumnKind
   readonly length: number
-  /** 1 where a value is missing; `null` when none is. */
+  /** 1 where a value is missing; `null` when no value is missing. */
   readonly nulls: Uint8Array | null
   readonly values: () => ArrayLike<unknown>
   readonly unit: TimeUnit | null
-  /** The zone of timestamps, `null` for none. */
+  /** The zone of timestamps, or `null`. */
   readonly tz: unknown
   readonly get: ((values: ArrayLike<unknown>, i: number) => unknown) | null
 }
 
-/** A type of Arrow, as a pickle tells it. */
+/** An Arrow type as a pickle describes it. */
 interface Type {
   /** Arrow's own name of it: `int64`, `timestamp[ns, tz=UTC]`, `list<item: int64>`. */
   readonly name: string
@@ -48,7 +48,7 @@ interface Type {
   readonly size: number
   /** Digits after the point of a decimal. */
   readonly scale: number
-  /** The codes of a union's types, in the order of its children. */
+  /** The type codes of a union, in the order of its children. */
   readonly codes: ReadonlyArray<number>
 }
 
@@ -131,7 +131,10 @@ const listNames: Readonly<Record<string, string>> = {
 
 const fieldText = (field: Field): string => `${field.name}: ${field.type.name}`
 
-/** A type from `type_for_alias("int64")`, `timestamp("ns", "UTC")`, `list_(field)` and the like; `null` for no type. */
+/**
+ * A type from `type_for_alias("int64")`, `timestamp("ns", "UTC")`, `list_(field)` and the like; `null` for other
+ * values.
+ */
 const typeOf = (value: unknown, depth = 0): Type | null => {
   if (typeof value === "string") return type(aliases[value] ?? value)
   if (!(value instanceof PyObject) || depth > maxDepth) return null
@@ -237,7 +240,7 @@ const typeOf = (value: unknown, depth = 0): Type | null => {
     }
     default:
       if (args.length === 0) return name === "" ? null : type(aliases[name] ?? name)
-      // An extension type is made again from the type that it is stored as.
+      // An extension type is represented by its storage type.
       return typeOf(first, depth + 1)
   }
 }
@@ -278,7 +281,7 @@ const chunkOf = (value: unknown, depth = 0): Chunk | null => {
   return chunk
 }
 
-/** What the data cannot hold is refused before anything of that length is made. */
+/** Lengths that the data cannot hold are rejected before anything of that length is allocated. */
 const checkLength = ({ buffers, length, type: { id, size } }: Chunk): void => {
   const isWithoutData = id === "null" || id === "struct" || id === "run_end_encoded" || id === "fixed_size_list" ||
     (id === "fixed_size_binary" && size === 0)
@@ -312,7 +315,7 @@ const need = (bytes: Uint8Array | null | undefined, size: number): Uint8Array =>
   return bytes.length < size ? fail("BadValue", "an Arrow buffer that is too short", `${size} bytes`) : bytes
 }
 
-/** The bitmap of what is there; unions and runs have none. */
+/** The validity bitmap; unions and run-end-encoded arrays have none. */
 const validityOf = ({ buffers, type: { id } }: Chunk): Uint8Array | null =>
   id === "run_end_encoded" || id.endsWith("_union") ? null : buffers[0] ?? null
 
@@ -332,7 +335,7 @@ const nullsOf = (chunks: ReadonlyArray<Chunk>, length: number): Uint8Array | nul
   return out
 }
 
-/** The start of every text, binary value or list, and the end of the last, of at most `size`. */
+/** The start of every text, binary value or list, and the end of the last, each at most `size`. */
 const offsetsOf = (chunk: Chunk, large: boolean, size: number): ArrayLike<number> => {
   const width = large ? 8 : 4
   if (chunk.length === 0) return [0]
@@ -447,7 +450,7 @@ interface Layout {
 const perSecond: Readonly<Record<TimeUnit, bigint>> = { s: 1n, ms: 1_000n, us: 1_000_000n, ns: 1_000_000_000n }
 
 /**
- * Nanoseconds in one of a unit.
+ * Nanoseconds per unit.
  *
  * @internal
  */
@@ -464,7 +467,7 @@ const timeOf = (value: number | bigint, unit: TimeUnit): PyTime => {
   return new PyTime(Math.floor(seconds / 3_600), Math.floor(seconds / 60) % 60, seconds % 60, micros % 1e6, 0, null)
 }
 
-/** How a type that is not nested is laid out; `null` for one that is not read. */
+/** The layout of a type that is not nested; `null` for an unsupported type. */
 const leafLayout = ({ id, scale, size, tz, unit }: Type): Layout | null => {
   if (Object.hasOwn(numeric, id)) {
     const [letter, width, kind] = numeric[id]!
@@ -569,7 +572,7 @@ const uuidOf = (bytes: Uint8Array): UUID => {
   return new UUID(digits.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5"))
 }
 
-/** Text and binary views: up to 12 bytes are in the view, more are in one of the buffers that follow. */
+/** Text and binary views: up to 12 bytes are in the view itself, longer values in one of the buffers that follow. */
 const views = <A>(chunk: Chunk, make: (bytes: Uint8Array) => A): Array<A | null> => {
   const bytes = need(chunk.buffers[1], (chunk.offset + chunk.length) * 16)
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
@@ -599,7 +602,7 @@ const itemsOf = (at: Getter, start: number, end: number): Array<unknown> => {
 
 type Getter = (i: number) => unknown
 
-/** The values of a nested chunk by their place, nulls not looked at. */
+/** The values of a nested chunk by position, without regard to nulls. */
 const nestedGetter = (chunk: Chunk): Getter => {
   const { length, offset, type: { children, codes, id, size } } = chunk
   switch (id) {
@@ -651,7 +654,7 @@ const nestedGetter = (chunk: Chunk): Getter => {
     case "dictionary": {
       const codesOf = layoutOf(children[0]!.type).read({ ...chunk, type: children[0]!.type })
       if (chunk.dictionary === null) return fail("BadValue", "an Arrow dictionary array without its dictionary", "one")
-      // Each word is made once, however often it is meant.
+      // Each dictionary entry is decoded once, however often it is referenced.
       const words = itemsOf(getterOf(chunk.dictionary), 0, chunk.dictionary.length)
       return (i) => words[Number(codesOf[i])] ?? null
     }
@@ -694,7 +697,7 @@ const isNested = ({ id }: Type): boolean =>
   id === "struct" || id === "map" || id === "dictionary" || id === "run_end_encoded" || id.includes("list") ||
   id.endsWith("_union")
 
-/** The values of a chunk by their place, `null` where one is missing. */
+/** The values of a chunk by position, `null` where one is missing. */
 const getterOf = (chunk: Chunk): Getter => {
   const { length, offset } = chunk
   const validity = chunk.type.id === "null" ? null : validityOf(chunk)
@@ -711,7 +714,7 @@ const getterOf = (chunk: Chunk): Getter => {
   return validity === null ? within : (i) => i < length && bit(validity, offset + i) === 0 ? null : within(i)
 }
 
-/** Whether a type and all inside of it are read. */
+/** Whether a type and all types nested in it are supported. */
 const isRead = (own: Type): boolean =>
   isNested(own) ? own.children.every((field) => isRead(field.type)) : leafLayout(own) !== null
 
@@ -729,7 +732,7 @@ const layoutOf = (own: Type): Layout => {
 const nestedValues = (chunk: Chunk): ReadonlyArray<unknown> => itemsOf(getterOf(chunk), 0, chunk.length)
 
 /**
- * The column that a pickled `pyarrow` array or chunked array is; `null` for a type that is not read.
+ * The column of a pickled `pyarrow` array or chunked array; `null` for an unsupported type.
  *
  * @internal
  */

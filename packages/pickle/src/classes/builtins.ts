@@ -1,5 +1,5 @@
 /**
- * The classes of Python's builtins and standard library: what a call of each stands for.
+ * Decoders for the classes of Python's builtins and standard library.
  *
  * @since 0.1.0
  */
@@ -24,7 +24,7 @@ import { decodeBytes, latin1Text } from "../values/text.ts"
 
 const isInt = (value: unknown): value is PyInt => typeof value === "bigint" || Number.isSafeInteger(value)
 
-/** A JavaScript number of any of Python's; `null` for what is none. */
+/** A JavaScript number for any Python number; `null` for other values. */
 const numberOf = (value: unknown): number | null =>
   typeof value === "number"
     ? value
@@ -37,7 +37,7 @@ const numberOf = (value: unknown): number | null =>
 const isIterable = (value: unknown): value is Iterable<unknown> =>
   Array.isArray(value) || value instanceof Set || value instanceof Uint8Array
 
-/** What Python's iteration of a value gives, for the values that pickles pass to constructors; charged for. */
+/** The items of an iterable that a pickle passes to a constructor, counted against the limits. */
 const itemsOf = (context: Context, value: unknown): ReadonlyArray<unknown> | null => {
   if (isIterable(value)) {
     const items = Array.isArray(value) ? value : [...value]
@@ -78,7 +78,10 @@ const fillDict = (context: Context, out: PyDict, source: unknown): PyDict | type
   return out
 }
 
-/** What Python cannot iterate over is refused, as Python does; what only Python can stays inert. */
+/**
+ * Values that Python cannot iterate over are rejected, as Python does; those that only Python can iterate over stay
+ * inert.
+ */
 const notIterable = (args: ReadonlyArray<unknown>): typeof inert => {
   const [source] = args
   const opaque = typeof source === "object" && source !== null && !(source instanceof PyFloat) &&
@@ -132,10 +135,11 @@ const copyInto = (make: (length: number) => Uint8Array, bytes: Uint8Array): Uint
 
 const latin1Names = new Set(["latin1", "latin_1", "latin", "l1", "iso_8859_1", "iso8859_1", "8859", "cp819"])
 
-/** `codecs.encode(text, encoding)`: how protocols 0 to 2 hold bytes. */
+/** `codecs.encode(text, encoding)`, which protocols 0 to 2 use for bytes. */
 const encodeText = (context: Context, text: string, encoding: unknown): Uint8Array | typeof inert => {
   context.charge(text.length)
-  // Python's own normalization of names: runs of anything else than letters and digits are one underscore.
+  // Python's own normalization of encoding names: each run of characters other than letters and digits becomes one
+  // underscore.
   const name = encoding === undefined
     ? "utf_8"
     : String(encoding).toLowerCase().replace(/[^a-z0-9]+/g, "_").replace(/^_|_$/g, "")
@@ -149,7 +153,7 @@ const encodeText = (context: Context, text: string, encoding: unknown): Uint8Arr
     return out
   }
   if (name === "utf_8" || name === "utf8") {
-    // A lone surrogate has no UTF-8, as Python says too.
+    // A lone surrogate cannot be encoded as UTF-8, in Python either.
     return /[\ud800-\udfff]/u.test(text)
       ? fail("BadText", "a surrogate in the text of bytes", "UTF-8")
       : new TextEncoder().encode(text)
@@ -163,7 +167,7 @@ const encode: Create = (context, args) => {
     return fail("BadValue", "the name of an encoding is not text", "the name of a codec")
   }
   if (typeof value === "string") return encodeText(context, value, encoding)
-  // Codecs from bytes to bytes are Python's business; anything else it refuses.
+  // Codecs from bytes to bytes are left to Python; Python rejects any other value.
   return value instanceof Uint8Array ? inert : fail("BadValue", "an encoding of a value that is not text", "text")
 }
 
@@ -229,7 +233,7 @@ const fraction: Create = (context, args) => {
   } else return args.length === 0 ? new Fraction(0n, 1n) : inert
   if (denominator === 0n) return fail("BadValue", "a fraction with denominator 0", "a denominator")
   if (denominator < 0n) [numerator, denominator] = [-numerator, -denominator]
-  // A pickle holds lowest terms; what does not is reduced as long as that is cheap.
+  // Pickles store lowest terms. Other fractions are reduced as long as that is cheap.
   const divisor = denominator === 1n || denominator > 1n << 4096n ? 1n : greatestCommonDivisor(numerator, denominator)
   return new Fraction(numerator / divisor, denominator / divisor)
 }
@@ -317,7 +321,7 @@ const path: Create = (context, args, _kwargs, cls) => {
   return new Path(`pathlib.${cls.name}`, normalizePath(out, separator))
 }
 
-/** As pathlib: no empty and no `.` parts, `..` kept, `.` for nothing. */
+/** As in pathlib: empty and `.` parts are dropped, `..` is kept, and an empty path is `.`. */
 const normalizePath = (text: string, separator: string): string => {
   const windows = separator === "\\"
   const anchor = windows
@@ -448,13 +452,16 @@ const arrayReconstructor: Create = (context, args) => {
 const bases = new WeakMap<object, "list" | "dict">()
 
 /**
- * The builtin type that an object of protocol 0 or 1 was made from; `undefined` for others.
+ * The builtin type from which an object of protocol 0 or 1 was made; `undefined` for others.
  *
  * @internal
  */
 export const baseOf = (object: object): "list" | "dict" | undefined => bases.get(object)
 
-/** `copyreg._reconstructor(cls, base, state)`: how protocols 0 and 1 make an object without its constructor. */
+/**
+ * `copyreg._reconstructor(cls, base, state)`, which protocols 0 and 1 use to make an object without calling its
+ * constructor.
+ */
 const reconstructor: Create = (context, args) => {
   const [cls, base, state] = args
   if (args.length !== 3) return fail("BadValue", "an object without its class and base", "three arguments")

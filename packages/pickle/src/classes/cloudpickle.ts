@@ -1,5 +1,6 @@
 /**
- * What cloudpickle stores by value: functions and classes as opaque data, and the Enums and named tuples among them.
+ * Decodes values that cloudpickle stores by value: functions and classes become opaque data, Enums and named tuples
+ * become values.
  *
  * @since 0.1.0
  */
@@ -9,7 +10,7 @@ import { appendState, isDict, Opaque, PyEnum, PyGlobal, PyObject } from "../valu
 
 const opaque = (kind: Opaque["kind"]): Create => (_context, args, kwargs, cls) => new Opaque(kind, cls, args, kwargs)
 
-/** `_builtin_type("CodeType")` names a type of the interpreter; code objects are calls of it. */
+/** `_builtin_type("CodeType")` names a type of the interpreter; code objects are calls of that type. */
 const builtinType: Create = (_context, args, kwargs, cls) => new Opaque("class", cls, args, kwargs)
 
 const entry = (dict: unknown, key: string): unknown => {
@@ -26,7 +27,7 @@ const setState: Create = (_context, args) => {
   return target
 }
 
-/** The attributes that a class stored by value got with its state. */
+/** The attributes that the state of a class stored by value set. */
 const attributesOf = (cls: PyObject): unknown => {
   const state = cls.state
   return Array.isArray(state) ? state[0] : state
@@ -48,7 +49,7 @@ const sameValue = (a: unknown, b: unknown): boolean => {
 
 const maxBases = 20
 
-/** The fields of a named tuple: its own or of the first base that has some. */
+/** The fields of a named tuple: its own, or those of the first base that has any. */
 const fieldsOf = (cls: PyObject): unknown => {
   let at: PyObject | undefined = cls
   for (let depth = 0; at !== undefined && depth < maxBases; depth++) {
@@ -65,7 +66,8 @@ const fieldsOf = (cls: PyObject): unknown => {
 }
 
 /**
- * An instance of a class that the pickle carries: an Enum member or named tuple as such, any other stays inert.
+ * An instance of a class that the pickle carries: an Enum member or a named tuple is decoded, any other instance stays
+ * inert.
  *
  * @internal
  */

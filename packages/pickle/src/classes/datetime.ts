@@ -1,5 +1,5 @@
 /**
- * Decoders of the datetime module, of zoneinfo and of pendulum.
+ * Decoders for the datetime module, zoneinfo and pendulum.
  *
  * @since 0.1.0
  */
@@ -9,7 +9,7 @@ import { PyDate, PyDateTime, PyTime, PyTimedelta, Timezone, ZoneInfo } from "../
 import { PyFloat } from "../values/numbers.ts"
 import { isDict, PyGlobal, PyObject } from "../values/objects.ts"
 
-/** The packed bytes of a state: bytes, or the latin-1 text that Python 2 and protocols 0 to 2 have. */
+/** The packed bytes of a state: bytes, or the latin-1 text that Python 2 and protocols 0 to 2 write. */
 const packed = (value: unknown, length: number): Uint8Array | null => {
   if (value instanceof Uint8Array) return value.length === length ? value : null
   if (typeof value !== "string" || value.length !== length) return null
@@ -73,7 +73,7 @@ const make = (
 
 const noDateTime = () => fail("BadValue", "a datetime without its fields", "10 bytes or 3 integers")
 
-/** A tzinfo: any object but those that cannot be one. */
+/** A tzinfo: any object except those that cannot be one. */
 const zoneArgument = (value: unknown): unknown => {
   if (value === undefined || value === null) return null
   const isObject = value instanceof Timezone || value instanceof ZoneInfo || value instanceof PyObject ||
@@ -103,7 +103,7 @@ const date: Create = (_context, args) => {
     return fail("BadValue", "a date without its fields", "4 bytes or 3 integers")
   }
   const [year, month, day] = fields as [number, number, number]
-  // Of a packed date CPython looks at the month only.
+  // CPython validates only the month of a packed date.
   if (bytes === null) checkDate(year, month, day)
   else if (month < 1 || month > 12) return fail("BadValue", "a date without its fields", "4 bytes or 3 integers")
   return new PyDate(year, month, day)
@@ -152,14 +152,14 @@ const timezone: Create = (_context, args) => {
 const zoneInfo: Create = (_context, args) =>
   typeof args[0] === "string" && args.length <= 2 ? new ZoneInfo(args[0]) : inert
 
-/** pendulum's DateTime: the fields and a zone of its own. */
+/** pendulum's DateTime, with its fields and a zone. */
 const pendulum: Create = (_context, args, kwargs, cls) => {
   const fields = ints(args.slice(0, 7))
   if (fields === null || fields.length !== 7 || args.length > 8 || !(cls instanceof PyGlobal)) return inert
   return make(fields, foldOf(kwargs), args[7] ?? null, cls.qualifiedName)
 }
 
-/** pendulum's Period: from one moment to another. Its length is that of the two as datetimes or dates. */
+/** pendulum's Period: from one moment to another. Its length is the difference of the two as datetimes or dates. */
 const period = (args: ReadonlyArray<unknown>): PyTimedelta | null => {
   const [start, end, absolute] = args
   const from = moment(start)
@@ -169,7 +169,7 @@ const period = (args: ReadonlyArray<unknown>): PyTimedelta | null => {
   return ofMicros(absolute === true && length < 0n ? -length : length)
 }
 
-/** Microseconds since 1970: of a datetime with an offset in UTC, of another as it stands. */
+/** Microseconds since 1970: in UTC for a datetime with an offset, otherwise of the local time. */
 const moment = (given: unknown): bigint | null => {
   const isDate = given instanceof PyObject && given.class instanceof PyGlobal && given.class.name === "Date"
   const value = isDate ? pendulumOf(given) : given
@@ -204,8 +204,8 @@ export const temporal: Readonly<Record<string, Create>> = {
 }
 
 /**
- * The value of an object of pendulum: its Date, Time, Duration and Period, which are subclasses of those of the
- * datetime module. `null` for any other object and for invalid arguments.
+ * The value of a pendulum object: Date, Time, Duration or Period, which are subclasses of those of the datetime module.
+ * `null` for any other object and for invalid arguments.
  *
  * @category datetime
  * @since 0.1.0

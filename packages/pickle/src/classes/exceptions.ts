@@ -1,5 +1,5 @@
 /**
- * Exceptions as tblib pickles them once something, Dask's `distributed` above all, has installed it.
+ * Exceptions as tblib pickles them. Dask's `distributed`, among others, installs tblib.
  *
  * @since 0.1.0
  */
@@ -11,8 +11,8 @@ const entry = (dict: unknown, key: string): unknown =>
 const isTuple = (value: unknown): value is ReadonlyArray<unknown> => Array.isArray(value)
 
 /**
- * The exception that a call of tblib stands for, as Python's own pickle has it: its class, its arguments, its attributes;
- * cause, context and traceback are left out. Any other object as it is.
+ * The exception that a tblib call represents, in the form of Python's own pickle: its class, arguments and attributes;
+ * cause, context and traceback are omitted. Other objects are returned unchanged.
  *
  * @category objects
  * @since 0.1.0
@@ -30,7 +30,7 @@ export const exceptionOf = (object: PyObject): PyObject => {
   const given = entry(second, "args")
   const args = isTuple(given) ? given : isTuple(object.args[7]) ? object.args[7] : []
   const filename = entry(second, "filename")
-  // `OSError.args` leaves the file name out; its constructor takes it.
+  // `OSError.args` omits the file name, but its constructor takes it.
   const full = filename !== undefined && args.length === 2 ? [...args, filename] : args
   const dict = entry(second, "__dict__")
   return withStates(new PyObject(cls, full), isDict(dict) ? [dict, ...object.states] : object.states)

@@ -1,5 +1,5 @@
 /**
- * Decoders of NumPy's pickles, of numpy.core (1.x) and numpy._core (2.x).
+ * Decoders for NumPy's pickles, of numpy.core (1.x) and numpy._core (2.x).
  *
  * @since 0.1.0
  */
@@ -119,7 +119,7 @@ const named: Readonly<Record<string, string>> = {
   timedelta64: "m8"
 }
 
-/** A dtype of its text: `f8`, `<i4`, `float64`, `M8[ns]`. */
+/** A dtype from its text: `f8`, `<i4`, `float64`, `M8[ns]`. */
 const parseDType = (text: string): DType | null => {
   const match = /^([<>|=]?)([a-zA-Z?])(\d*)(?:\[(\w+)\])?$/.exec(text)
   if (match === null || (match[3] === "" && match[2]!.length === 1 && !Object.hasOwn(codes, match[2]!))) {
@@ -154,7 +154,7 @@ const dtypeFrom = (value: unknown): DType | null => {
 const dtype: Create = (_context, args) => {
   const parsed = args.length >= 1 && args.length <= 3 ? dtypeFrom(args[0]) : null
   if (parsed === null) return inert
-  // BUILD fills this one in; a DType that is shared must not change.
+  // A new object, because BUILD fills it in and a shared DType must not change.
   const { base, byteOrder, fields, itemsize, kind, shape, unit } = parsed
   return new DType(kind, itemsize, byteOrder, { base, fields, shape, unit })
 }
@@ -162,7 +162,7 @@ const dtype: Create = (_context, args) => {
 /** The state of a dtype: (version, byte order, subdtype, names, fields, size, alignment, flags, metadata). */
 export const setDTypeState = (_context: Context, value: DType, state: unknown): void => {
   if (!Array.isArray(state) || state.length < 5) return fail("BadValue", "a dtype without its state", "a tuple")
-  // Before version 1 there was no version.
+  // States before version 1 had no version field.
   const parts: ReadonlyArray<unknown> = typeof state[0] === "number" || typeof state[0] === "bigint"
     ? state.slice(1)
     : state
@@ -214,7 +214,7 @@ export const setDTypeState = (_context: Context, value: DType, state: unknown): 
 
 const emptyBytes = new Uint8Array(0)
 
-/** `_reconstruct(subtype, (0,), b"b")`: an array that BUILD fills. */
+/** `_reconstruct(subtype, (0,), b"b")`: an array that BUILD fills in. */
 const reconstruct: Create = (_context, args) => {
   const [cls] = args
   const name = cls instanceof PyGlobal ? cls.qualifiedName : "numpy.ndarray"
@@ -248,7 +248,7 @@ const rowMajorMask = (array: NdArray, mask: Uint8Array): Uint8Array | null => {
 export const setArrayState = (context: Context, value: NdArray, state: unknown): void => {
   if (!Array.isArray(state)) return fail("BadValue", "an array without its state", "a tuple")
   if (state.length === 2 && Array.isArray(state[0])) {
-    // Subclasses that add a state of their own: (ndarray's, the other).
+    // Subclasses that add their own state: (ndarray's state, the subclass's state).
     return setArrayState(context, value, state[0])
   }
   const parts: ReadonlyArray<unknown> = state.length === 4 ? [1, ...state as ReadonlyArray<unknown>] : state
@@ -264,7 +264,7 @@ export const setArrayState = (context: Context, value: NdArray, state: unknown):
     if (data.length !== sizeOf(dims)) {
       return fail("BadValue", `an array of ${data.length} objects`, `${sizeOf(dims)} objects`)
     }
-    // NumPy lists objects in row-major order, also of an array whose flag says Fortran.
+    // NumPy lists objects in row-major order, even for an array whose flag says Fortran.
     value.objects = data
     value.bytes = emptyBytes
   } else {
@@ -275,7 +275,7 @@ export const setArrayState = (context: Context, value: NdArray, state: unknown):
     value.objects = null
     value.bytes = checkedBytes(dtype, dims, bytes)
     if (dtype.byteOrder === ">" && dtype.fields === null && dtype.base === null) {
-      // NumPy too swaps the bytes here, and the array's dtype with them.
+      // NumPy also swaps the bytes here, and changes the array's dtype accordingly.
       context.charge(bytes.length)
       value.bytes = littleEndianBytes(dtype, bytes)
       value.dtype = new DType(dtype.kind, dtype.itemsize, "<", { unit: dtype.unit })
@@ -324,7 +324,7 @@ const maskedReconstruct: Create = (_context, args) => {
 /** `_convert_to_stringdtype_kwargs(coerce, na_object)`: NumPy 2's dtype of text of any length. */
 const stringDType: Create = (_context, args) => args.length > 2 ? inert : new DType("T", 16, "|")
 
-/** `numpy.ma.masked`, the one item that stands for no value. */
+/** `numpy.ma.masked`, the item that represents a masked value. */
 const maskedConstant: Create = (_context, args) => args.length === 0 ? null : inert
 
 /** Both names of each module: numpy.core until 1.26, numpy._core since 2.0. */

@@ -1,5 +1,5 @@
 /**
- * Geometries of shapely and geopandas, which pickles hold as well-known binary (WKB), as GeoJSON.
+ * Converts geometries of shapely and geopandas, which pickles hold as well-known binary (WKB), to GeoJSON.
  *
  * @since 0.1.0
  */
@@ -40,7 +40,7 @@ const readGeometry = (cursor: Cursor, depth: number): Record<string, unknown> =>
   if (order > 1) throw new NotWkb()
   const little = order === 1
   const code = view.getUint32(take(cursor, 4), little)
-  // EWKB sets flags, ISO WKB adds thousands; both for Z and M.
+  // Z and M are flags in EWKB and added thousands in ISO WKB.
   const iso = (code & 0x1fffffff) % 1_000
   const thousands = Math.floor((code & 0x1fffffff) / 1_000)
   const hasZ = (code & 0x80000000) !== 0 || thousands === 1 || thousands === 3
@@ -89,8 +89,8 @@ const readGeometry = (cursor: Cursor, depth: number): Record<string, unknown> =>
 }
 
 /**
- * The GeoJSON of well-known binary (ISO, and PostGIS's EWKB); measures are left out, as GeoJSON has none. `null` for
- * bytes that are not that.
+ * The GeoJSON of well-known binary (ISO, and PostGIS's EWKB); measures are omitted, because GeoJSON has none. `null`
+ * for other bytes.
  *
  * @internal
  */
@@ -104,7 +104,7 @@ export const geoJson = (bytes: Uint8Array): Record<string, unknown> | null => {
 }
 
 /**
- * The GeoJSON of a geometry of shapely 1 or 2, or pygeos; `null` for any other object.
+ * The GeoJSON of a geometry of shapely 1 or 2, or pygeos; `null` for other objects.
  *
  * @internal
  */

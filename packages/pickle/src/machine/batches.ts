@@ -1,12 +1,12 @@
 // Measured: bench/pickle.bench.ts
 /**
- * Runs of plain values: most of a large pickle is lists and dicts of numbers and strings, and those need no stack.
+ * Fast paths for runs of plain values: most of a large pickle is lists and dicts of numbers and strings, which need no
+ * stack.
  *
  * **Details**
  *
- * At a MARK above a list or dict, `scanItems` looks whether nothing but plain values follows up to the APPENDS or
- * SETITEMS. If so `fillList` or `fillDict` put them where they belong at once; the result is the same as instruction by
- * instruction.
+ * At a MARK above a list or dict, `scanItems` checks whether only plain values follow up to the APPENDS or SETITEMS. If
+ * so, `fillList` or `fillDict` adds them directly; the result is the same as executing each instruction.
  *
  * @since 0.1.0
  */
@@ -22,13 +22,13 @@ const skipMemo = (bytes: Uint8Array, p: number): number => {
 }
 
 /**
- * Items of one batch; Python writes a thousand. More than these are read one by one, so that the machine can pause between
- * them.
+ * The largest batch; Python writes a thousand items. Larger batches are read instruction by instruction, so that the
+ * machine can pause between them.
  */
 const maxBatch = 0x8000
 
 /**
- * Where the run of plain values that begins at `start` is closed by `closer`; -1 when anything else is in between.
+ * The position where `closer` ends the run of plain values that begins at `start`; -1 when anything else is in between.
  *
  * @internal
  */
@@ -81,7 +81,7 @@ export const scanItems = (bytes: Uint8Array, start: number): number => {
 }
 
 /**
- * As `scanItems`, for pairs of which each first one is a string, up to a SETITEMS.
+ * Like `scanItems`, for pairs whose keys are strings, up to a SETITEMS.
  *
  * @internal
  */
@@ -156,7 +156,7 @@ const uint32 = (bytes: Uint8Array, p: number): number =>
 const int32 = (bytes: Uint8Array, p: number): number =>
   bytes[p]! | (bytes[p + 1]! << 8) | (bytes[p + 2]! << 16) | (bytes[p + 3]! << 24)
 
-/** A string that may be put into the memo at once; leaves `machine.p` behind both. */
+/** A string that may be memoized at once; leaves `machine.p` after both instructions. */
 const readString = (machine: Machine, start: number, end: number): string => {
   const { bytes } = machine
   const value = readUtf8(machine.text, start, end)
@@ -174,7 +174,7 @@ const readString = (machine: Machine, start: number, end: number): string => {
   return value
 }
 
-/** The value of one instruction that `scanItems` has seen, at `machine.p`, which it moves. */
+/** The value of one instruction that `scanItems` has checked, at `machine.p`, which it advances. */
 const readPlain = (machine: Machine): unknown => {
   const { bytes } = machine
   while (bytes[machine.p] === 0x95) skipFrame(machine)
@@ -234,7 +234,8 @@ const skipFrame = (machine: Machine): void => {
 }
 
 /**
- * Appends the plain values from `machine.p` up to the APPENDS at `end`. The count is that of the instructions.
+ * Appends the plain values from `machine.p` up to the APPENDS at `end`. Instructions are counted as if each were
+ * executed.
  *
  * @internal
  */
@@ -253,7 +254,7 @@ export const fillList = (machine: Machine, list: Array<unknown>, end: number): n
   return list.length - before
 }
 
-/** Strings that follow one another, as `readPlain` reads each. */
+/** Consecutive strings, each read as `readPlain` does. */
 const pushStrings = (machine: Machine, list: Array<unknown>): void => {
   const { bytes, memo, text } = machine
   const room = machine.sparse === null ? machine.limits.memo : 0
@@ -274,12 +275,12 @@ const pushStrings = (machine: Machine, list: Array<unknown>): void => {
   machine.p = p
 }
 
-/** Numbers that are filled in without a pause. */
+/** The number of items filled in without a pause. */
 const maxNumbers = 0x80000
 
 /**
- * Where the last of the batches of numbers ends that follow one another at `start`, for the list that was just
- * appended to, and how many numbers they are.
+ * The end of the last of the consecutive batches of numbers that start at `start`, for the list that was just appended
+ * to, and the number of items in them.
  *
  * @internal
  */
@@ -315,7 +316,7 @@ export const scanNumbers = (bytes: Uint8Array, start: number): { readonly end: n
         total += count
         count = 0
         end = p
-        // So many at once: more would keep others waiting.
+        // The most at once, so that other work is not delayed.
         if (total >= maxNumbers) return { end, count: total }
         while (bytes[p] === 0x95) p += 9
         if (bytes[p] !== 0x28) return { end, count: total }
@@ -328,8 +329,8 @@ export const scanNumbers = (bytes: Uint8Array, start: number): { readonly end: n
 }
 
 /**
- * Appends the batches of numbers that `scanNumbers` has counted: the list is made as long as it will be first, as
- * growing it step by step is what takes most of the time.
+ * Appends the batches of numbers that `scanNumbers` has counted. The list is extended to its final length first,
+ * because growing it step by step takes most of the time.
  *
  * @internal
  */
@@ -396,7 +397,7 @@ const pushIntegers = (bytes: Uint8Array, start: number, list: Array<unknown>): n
 }
 
 /**
- * Sets the pairs from `machine.p` up to the SETITEMS at `end` on the dict at a place of the stack.
+ * Sets the pairs from `machine.p` up to the SETITEMS at `end` on the dict at a stack position.
  *
  * @internal
  */
@@ -414,7 +415,7 @@ export const fillDict = (machine: Machine, at: number, end: number): number => {
     const value = readPlain(machine)
     if (typeof key === "string" && !isIndexKey(key)) dict[key] = value
     else {
-      // From here on a Map.
+      // The dict is a Map from here on.
       machine.toMap(at).insert(key, value, machine.equality)
       return count + fillMap(machine, machine.stack[at] as PyDict, end)
     }
@@ -422,7 +423,7 @@ export const fillDict = (machine: Machine, at: number, end: number): number => {
   return count
 }
 
-/** Strings out of the memo that follow one another, as `readPlain` reads each; false when there is none. */
+/** Consecutive strings from the memo, each read as `readPlain` does; false when there are none. */
 const pushFetched = (machine: Machine, list: Array<unknown>): boolean => {
   const { bytes, memo } = machine
   const start = machine.p
@@ -442,7 +443,7 @@ const pushFetched = (machine: Machine, list: Array<unknown>): boolean => {
   return p > start
 }
 
-/** Short strings to floats that follow one another, as `readPlain` reads each. */
+/** Consecutive pairs of a short string and a float, each read as `readPlain` does. */
 const insertFloats = (machine: Machine, map: PyDict): number => {
   const { bytes, equality, memo, text } = machine
   const room = machine.sparse === null ? machine.limits.memo : 0

@@ -1,6 +1,6 @@
 // Measured: bench/pickle.bench.ts
 /**
- * The state of one run of the pickle machine, and every instruction that need not be fast.
+ * The state of one run of the pickle machine, and the instructions that need not be fast.
  *
  * @since 0.1.0
  */
@@ -43,8 +43,9 @@ const littleEndian = scratchBytes[7] === 0x40
 /** @internal */
 export class Machine implements Context {
   /**
-   * One of each object whose hidden class the compiled code of a hot loop has in it. V8 throws such code away when a
-   * collection finds none of them alive, which between two pickles is usual: the next ones would run interpreted.
+   * One instance of each object whose hidden class is embedded in the compiled code of a hot loop. V8 discards such
+   * code when a garbage collection finds no living instance, which is usual between two pickles; the next pickle would
+   * then run interpreted.
    */
   static readonly shapes: Array<object> = []
   readonly bytes: Uint8Array
@@ -57,9 +58,9 @@ export class Machine implements Context {
   readonly bigintsOnly: boolean
   readonly mapsOnly: boolean
   readonly copyBytes: boolean
-  /** Where the next instruction is. */
+  /** The offset of the next instruction. */
   p: number
-  /** Where the instruction that runs began. */
+  /** The offset of the current instruction. */
   at: number
   readonly stack: Array<unknown> = [
     null,
@@ -81,22 +82,22 @@ export class Machine implements Context {
   ]
   sp = 0
   readonly marks: Array<number> = []
-  /** The stack's height at the innermost mark: nothing below it can be taken. */
+  /** The stack's height at the innermost mark: values below it cannot be taken. */
   fence = 0
-  /** The memo while its indexes have no gaps. */
+  /** The memo, as long as its indexes have no gaps. */
   memo: Array<unknown> = []
-  /** The memo's entries beyond a gap. */
+  /** The memo's entries after a gap. */
   sparse: Map<number, unknown> | null = null
   protocol = 0
-  /** What became another object after it was memoized: a dict whose keys turned out not to be strings. */
+  /** Objects that were replaced after they were memoized: dicts whose keys turned out not to be strings. */
   forward: Map<unknown, unknown> | null = null
-  /** How often a container came out of the memo: only then can an object that was replaced be anywhere else. */
+  /** The number of containers fetched from the memo: only then can a replaced object be referenced elsewhere. */
   shared = 0
-  /** An upper bound of how deep anything nests that is not seen in the stack's height. */
+  /** An upper bound of the nesting depth that the stack's height does not show. */
   wraps = 0
   height = 0
   instructions = 0
-  /** Fingerprints of the first keys of dicts, and how many dicts began with a key that was in none before. */
+  /** Fingerprints of the first keys of dicts, and the number of dicts whose first key was not seen before. */
   firstKeys: Uint32Array | null = null
   novel = 0
   private repetition: number
@@ -126,7 +127,7 @@ export class Machine implements Context {
   /** Eight bytes, big endian. */
   float64(at: number): number {
     const { bytes } = this
-    // A DataView takes longer to make than a few floats take to read.
+    // Making a DataView takes longer than reading a few floats.
     if (this.dataView !== null || bytes.length > 2_048) return this.view.getFloat64(at)
     for (let i = 0; i < 8; i++) scratchBytes[littleEndian ? 7 - i : i] = bytes[at + i]!
     return scratch[0]!
@@ -162,7 +163,7 @@ export class Machine implements Context {
     return this.stack[this.sp - 1]
   }
 
-  /** Removes the innermost mark and says where it was. */
+  /** Removes the innermost mark and returns its position. */
   mark(): number {
     const { marks } = this
     if (marks.length === 0) fail("MissingMark", "no MARK on the stack", "a MARK")
@@ -178,7 +179,7 @@ export class Machine implements Context {
     return at
   }
 
-  /** Eight bytes of length; a length beyond 2^53 cannot be there anyway. */
+  /** Eight bytes of length; the input cannot be longer than 2^53. */
   length8(): number {
     const at = this.need(8)
     return this.view.getUint32(at, true) + this.view.getUint32(at + 4, true) * 4294967296
@@ -193,7 +194,7 @@ export class Machine implements Context {
     return text
   }
 
-  /** A line with a number, which to Python's C is a string that ends at a zero byte. */
+  /** A line with a number, which Python's C code treats as a string that ends at a zero byte. */
   private numberLine(): string {
     const text = this.line()
     const zero = text.indexOf("\0")
@@ -209,14 +210,14 @@ export class Machine implements Context {
   }
 
   bytesAt(start: number, length: number): Uint8Array {
-    // `Uint8Array.prototype.subarray` would make another Buffer of a Buffer.
+    // `Uint8Array.prototype.subarray` would return a Buffer for a Buffer.
     const { bytes } = this
     return this.copyBytes
       ? new Uint8Array(bytes.buffer.slice(bytes.byteOffset + start, bytes.byteOffset + start + length))
       : new Uint8Array(bytes.buffer, bytes.byteOffset + start, length)
   }
 
-  /** A Python 2 string as the options want it. */
+  /** A Python 2 string in the representation that the options select. */
   string2(bytes: Uint8Array): unknown {
     const { encoding = "ASCII", errors = "strict" } = this.options
     return encoding === "bytes" ? bytes : decodeBytes(bytes, encoding, errors)
@@ -240,7 +241,7 @@ export class Machine implements Context {
       return
     }
     memo.push(value)
-    // The gap may have closed.
+    // The gap may be closed now.
     while (this.sparse !== null && this.sparse.has(memo.length)) {
       const next = memo.length
       memo.push(this.sparse.get(next))
@@ -249,7 +250,7 @@ export class Machine implements Context {
     }
   }
 
-  /** As MEMOIZE. */
+  /** As in MEMOIZE. */
   remember(value: unknown): void {
     if (this.sparse === null && this.memo.length < this.limits.memo) this.memo.push(value)
     else this.put(this.memoSize(), value)
@@ -259,7 +260,7 @@ export class Machine implements Context {
     this.push(this.fetch(index))
   }
 
-  /** A value out of the memo. */
+  /** A value from the memo. */
   fetch(index: number): unknown {
     let value: unknown
     if (index < this.memo.length) value = this.memo[index]
@@ -270,7 +271,7 @@ export class Machine implements Context {
     return value
   }
 
-  /** Accounts for a value that is used once more. */
+  /** Counts a value that is used again against the limits. */
   again(given: unknown): unknown {
     let value = given
     if (typeof value === "string") this.charge(value.length)
@@ -285,14 +286,14 @@ export class Machine implements Context {
     return value
   }
 
-  /** Says that a value on the stack became another one. */
+  /** Records that a value on the stack was replaced by another one. */
   replace(old: unknown, value: unknown): void {
     ;(this.forward ??= new Map()).set(old, value)
   }
 
   // Classes
 
-  /** The module and the name of GLOBAL and INST, each a line that is not empty. */
+  /** The module and the name of GLOBAL and INST, each a non-empty line. */
   private globalLines(): PyGlobal {
     const module = this.utf8Line()
     const name = module === "" ? "" : this.utf8Line()
@@ -330,7 +331,7 @@ export class Machine implements Context {
     this.push(own?.constant === undefined ? global : own.constant)
   }
 
-  /** What a call of a class or function stands for. */
+  /** The result of a call of a class or function. */
   construct(callable: unknown, args: ReadonlyArray<unknown>, kwargs: unknown): unknown {
     if (callable instanceof PyGlobal) {
       const given = lookup(this.options.classes, callable.qualifiedName)
@@ -364,7 +365,7 @@ export class Machine implements Context {
     return fail("BadValue", "the called object is not a class or function", "a class or function")
   }
 
-  /** `getattr(Class, "name")`, which is how the older protocols name what is inside a class. */
+  /** `getattr(Class, "name")`, which older protocols use for names inside a class. */
   private computed(callable: PyObject): PyGlobal | null {
     const [owner, name] = callable.args
     if (
@@ -414,7 +415,7 @@ export class Machine implements Context {
         target instanceof OrderedDict || target instanceof Counter || target instanceof PyEnum ||
         target instanceof PyGlobal
       ) {
-        // These have attributes in Python, and no place for them here.
+        // These have attributes in Python, but no place for them here.
         const isState = isDict(state) || (state instanceof Tuple && state.length === 2)
         if (!isState && state !== null) fail("BadValue", "a state that is not a dict", "a dict, or a tuple of two")
         if (state !== null) keepState(target, state)
@@ -454,7 +455,7 @@ export class Machine implements Context {
     } else fail("BadValue", "entries for a value that is not a dict", "a dict")
   }
 
-  /** The dict object at a place of the stack becomes a PyDict. */
+  /** Replaces the dict object at a stack position by a PyDict. */
   toMap(at: number): PyDict {
     const old = this.stack[at] as Record<string, unknown>
     const map = new PyDict()
@@ -486,7 +487,7 @@ export class Machine implements Context {
     return out
   }
 
-  /** The instructions that the fast loop leaves to this: those of protocol 0, of classes, of large sizes. */
+  /** The instructions that the fast loop does not handle: those of protocol 0, of classes, and of large sizes. */
   slow(opcode: number): void {
     switch (opcode) {
       case 0x46: // FLOAT
@@ -684,7 +685,7 @@ export class Machine implements Context {
     }
   }
 
-  /** Reads the length of a frame: it has to be there in full. Instructions may cross its end, as in CPython's C. */
+  /** Reads the length of a frame, which must be complete. Instructions may cross its end, as in CPython's C. */
   frame(): void {
     const length = this.length8()
     if (this.p + length > this.bytes.length) fail("BadFrame", "a frame that is longer than the input", "a whole frame")

@@ -76,7 +76,7 @@ const names: Readonly<Record<number, string>> = {
 }
 
 /**
- * The name of an instruction in `pickletools`, `null` for a byte that is no instruction.
+ * The name of an instruction in `pickletools`; `null` for a byte that is not an instruction.
  *
  * @internal
  */

@@ -1,5 +1,5 @@
 /**
- * Python 2's names of what Python 3 has elsewhere (`_compat_pickle`), for protocols 0 to 2.
+ * Python 2's names for objects that have moved in Python 3 (`_compat_pickle`), for protocols 0 to 2.
  *
  * @since 0.1.0
  */
@@ -111,7 +111,7 @@ const names: Readonly<Record<string, readonly [string, string]>> = {
 }
 
 /**
- * Python 3's module and name for those of a pickle of protocol 0 to 2.
+ * Python 3's module and name for those in a pickle of protocol 0 to 2.
  *
  * @internal
  */

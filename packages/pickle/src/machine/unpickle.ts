@@ -16,12 +16,14 @@ import { fillDict, fillList, fillMap, fillNumbers, scanItems, scanNumbers, scanP
 import { Machine } from "./machine.ts"
 import { opcodeName } from "./opcodes.ts"
 
-/** Instructions in one call of `run`: V8 compiles a function that returns often, a loop that never ends it re-enters. */
+/**
+ * Instructions per call of `run`: V8 compiles a function that returns often, but only re-enters a loop that never ends.
+ */
 const stretch = 20_000
 
 /**
- * Whether the dict that begins here has a first key that only a Map can hold. A guess: a dict object that meets another
- * key later becomes a Map then.
+ * Whether the first key of the dict that begins here can only be held by a Map. A guess: a dict object that meets such
+ * a key later becomes a Map then.
  */
 const beginsWithOtherKey = (bytes: Uint8Array, at: number, memo: ReadonlyArray<unknown>): boolean => {
   let p = at
@@ -56,12 +58,12 @@ const beginsWithOtherKey = (bytes: Uint8Array, at: number, memo: ReadonlyArray<u
 }
 
 /**
- * Whether this dict is one of many whose first key is new each time. V8 makes a hidden class for every new list of
- * keys; for dicts that are all different a hash table is several times faster.
+ * Whether this dict is one of many whose first key is always new. V8 makes a hidden class for every new list of keys;
+ * for dicts that all differ, a hash table is several times faster.
  */
 const beginsWithNovelKey = (machine: Machine, at: number): boolean => {
   const { bytes } = machine
-  // Few dicts are not worth looking at.
+  // A few dicts are not worth checking.
   if (machine.novel < 32) {
     machine.novel++
     return false
@@ -85,7 +87,7 @@ const beginsWithNovelKey = (machine: Machine, at: number): boolean => {
   return ++machine.novel > 100
 }
 
-/** Whether the text at a place is an array index, which an object would move to its front. */
+/** Whether the text at an offset is an array index, which an object would move to its front. */
 const isIndexAt = (bytes: Uint8Array, start: number, length: number): boolean => {
   if (length === 0 || length > 10 || (bytes[start] === 48 && length > 1)) return false
   for (let at = start; at < start + length; at++) {
@@ -125,7 +127,7 @@ const run = (machine: Machine): boolean => {
               left -= count
               p = close + 1
               if (count >= 1_000 && !typedFloats && !bigintsOnly) {
-                // A full batch: the rest of a long list may be numbers too.
+                // After a full batch, the rest of a long list may be numbers too.
                 const more = scanNumbers(bytes, p)
                 if (more.count >= 1_000 && more.count < 0x1000000) {
                   machine.p = p
@@ -413,7 +415,7 @@ const run = (machine: Machine): boolean => {
         return fail("Truncated", "the end of the input", "STOP")
     }
 
-    // Everything else, and what of the above is rare or wrong.
+    // All other instructions, and the rare or invalid cases of those above.
     machine.p = p
     machine.sp = sp
     machine.fence = fence
@@ -437,7 +439,7 @@ const run = (machine: Machine): boolean => {
   return false
 }
 
-/** An instruction of the fast loop that is not there in full, or takes what is not there. */
+/** An instruction of the fast loop that is truncated, or uses values that are not there. */
 const rare = (machine: Machine, opcode: number): void => {
   switch (opcode) {
     case 0x4b: // BININT1
@@ -501,7 +503,7 @@ Machine.shapes.push(
   new Tuple(1, 2)
 )
 
-/** One value and where its pickle ends. */
+/** One value and the offset where its pickle ends. */
 const load = (
   bytes: Uint8Array,
   start: number,
@@ -533,7 +535,7 @@ const located = (cause: unknown, machine: Machine): unknown => {
     return new PickleError({ reason, found, expected, ...(limit === null ? {} : { limit }) }, machine.at, opcode)
   }
   if (cause instanceof RangeError) {
-    // The last line of defence: an engine's own limit on a string, an array, a bigint or the stack.
+    // The last resort: an engine's own limit on a string, an array, a bigint or the stack.
     return new PickleError(
       {
         reason: "LimitExceeded",
@@ -554,17 +556,17 @@ const bytesOf = (input: Uint8Array | ArrayBuffer): Uint8Array => {
 }
 
 /**
- * Reads one Python pickle: the value that Python's `pickle.loads` would give, as data. What follows its STOP is not
- * looked at.
+ * Reads one Python pickle and returns, as data, the value that Python's `pickle.loads` would return. Bytes after its
+ * STOP are ignored.
  *
  * **Details**
  *
- * None is `null`, an int a number (a bigint where that is not exact), a float a number, a str a string, bytes a
- * Uint8Array, a list an Array, a tuple a `Tuple`, a dict an object when its keys are strings and a `PyDict` when not, a
- * set a `PySet`. Other types of the standard library, NumPy and pandas have a class each; everything else is an inert
- * `PyObject`. Shared and recursive values stay so.
+ * None is `null`, an int a number (a bigint when a number would be inexact), a float a number, a str a string, bytes a
+ * Uint8Array, a list an Array, a tuple a `Tuple`, a dict an object when its keys are strings and otherwise a `PyDict`,
+ * and a set a `PySet`. Other types of the standard library, NumPy and pandas have their own classes; everything else is
+ * an inert `PyObject`. Shared and recursive references are preserved.
  *
- * @throws PickleError when the bytes are no pickle that Python would take, or over one of the limits
+ * @throws PickleError when the bytes are not a pickle that Python would accept, or exceed one of the limits
  * @category reading
  * @since 0.1.0
  */
@@ -572,8 +574,8 @@ export const loads = (bytes: Uint8Array | ArrayBuffer, options: LoadsOptions = {
   load(bytesOf(bytes), 0, options).value
 
 /**
- * Reads one Python pickle as `loads` does, in steps of some milliseconds: yields between them, so that the caller can let
- * others work. The generator returns the value.
+ * Reads one Python pickle like `loads`, in steps of a few milliseconds: yields between them, so that the caller can let
+ * other work run. The generator returns the value.
  *
  * @throws PickleError as `loads` does
  * @category reading
@@ -609,7 +611,7 @@ export const loadsAt = (
 ): { readonly value: unknown; readonly end: number } => load(bytesOf(bytes), offset, options)
 
 /**
- * Reads all pickles in a buffer, one after another, as `pickle.dump` called several times on one file leaves them.
+ * Reads all pickles in a buffer, one after another, as repeated calls of `pickle.dump` on one file write them.
  *
  * @throws PickleError as `loads` does, also for bytes after the last pickle
  * @category reading

@@ -1,5 +1,5 @@
 /**
- * Python's containers: as close to a JavaScript Array, Map and Set as they can be, with Python's equality of keys.
+ * Python's containers, as close as possible to a JavaScript Array, Map and Set, with Python's equality of keys.
  *
  * @since 0.1.0
  */
@@ -18,7 +18,8 @@ import { projected } from "./json.ts"
 import { PyFloat } from "./numbers.ts"
 
 /**
- * A `tuple`: an Array in every respect, told from a list by its class. Methods such as `map` return plain arrays.
+ * A `tuple`: an Array in every respect, distinguished from a list by its class. Methods such as `map` return plain
+ * arrays.
  *
  * @category containers
  * @since 0.1.0
@@ -38,7 +39,7 @@ export class Tuple<A = unknown> extends Array<A> {
 const maxKeyDepth = 1_000
 
 const sequenceKey = (tuple: Tuple, budget: EqualityBudget): string => {
-  // By hand, so that a tuple nested a million deep is an error and not a stack overflow.
+  // Explicit, so that a tuple nested a million deep is an error and not a stack overflow.
   let out = ""
   const stack: Array<{ readonly items: ReadonlyArray<unknown>; next: number }> = [{ items: tuple, next: 0 }]
   spend(budget, 1 + tuple.length)
@@ -59,7 +60,7 @@ const sequenceKey = (tuple: Tuple, budget: EqualityBudget): string => {
       out += `t${item.length}(`
       stack.push({ items: item, next: 0 })
     } else if (Number.isNaN(item)) {
-      // Two NaNs are equal in Python only when they are one object, which a JavaScript number cannot tell.
+      // Two NaNs are equal in Python only when they are one object, which JavaScript numbers cannot express.
       out += identityKey(tuple)
     } else {
       const key = canonicalKey(item, budget)
@@ -70,7 +71,7 @@ const sequenceKey = (tuple: Tuple, budget: EqualityBudget): string => {
 }
 
 /**
- * An instance of a named tuple whose class the pickle carries or the options name: a tuple with field names.
+ * An instance of a named tuple whose class the pickle carries or the options declare: a tuple with field names.
  *
  * @category containers
  * @since 0.1.0
@@ -80,7 +81,7 @@ export class NamedTuple<A = unknown> extends Tuple<A> {
   className = ""
   /** The names of the fields, in order. */
   fields: ReadonlyArray<string> = []
-  /** The value of a field, `undefined` when there is none of that name. */
+  /** The value of a field; `undefined` when there is no such field. */
   field(name: string): A | undefined {
     const at = this.fields.indexOf(name)
     return at < 0 ? undefined : this[at]
@@ -94,7 +95,7 @@ export class NamedTuple<A = unknown> extends Tuple<A> {
 }
 
 /**
- * A `collections.deque`: an Array with the `maxlen` it was made with.
+ * A `collections.deque`: an Array with its `maxlen`.
  *
  * @category containers
  * @since 0.1.0
@@ -103,7 +104,7 @@ export class Deque<A = unknown> extends Array<A> {
   static override get [Symbol.species](): ArrayConstructor {
     return Array
   }
-  /** The bound, `null` for none. */
+  /** The bound, or `null`. */
   maxlen: number | null = null
   toJSON(): unknown {
     return projected(this)
@@ -111,7 +112,7 @@ export class Deque<A = unknown> extends Array<A> {
 }
 
 /**
- * A `bytearray`: a Uint8Array told from `bytes` by its class.
+ * A `bytearray`: a Uint8Array distinguished from `bytes` by its class.
  *
  * @category containers
  * @since 0.1.0
@@ -130,10 +131,10 @@ export class ByteArray extends Uint8Array<ArrayBufferLike> {
 }
 
 /**
- * The key under which a Map or Set stores `key`, so that what Python calls equal is one key.
+ * The key under which a Map or Set stores `key`, so that keys which are equal in Python are one key.
  *
- * A JavaScript Map is right for strings and ordinary numbers. The others go through `aliases`, which is made when the
- * first of them is stored.
+ * A JavaScript Map compares strings and ordinary numbers correctly. The others go through `aliases`, which is created
+ * when the first of them is stored.
  */
 const storedKey = (
   collection: { has(key: unknown): boolean },
@@ -144,7 +145,7 @@ const storedKey = (
   const canonical = canonicalKey(key, budget)
   if (canonical === key && typeof canonical === "object") return key
   if (aliases?.has(canonical) === true) return aliases.get(canonical)
-  // A canonical string is no Python str, except for a str itself.
+  // A canonical string is not a Python str, except for a str itself.
   if ((typeof canonical === "number" || typeof key === "string") && collection.has(canonical)) return canonical
   return absent
 }
@@ -173,7 +174,7 @@ export class PyDict<K = unknown, V = unknown> extends Map<K, V> {
   }
 
   /**
-   * As `set`, within a budget for comparing.
+   * Like `set`, within a budget for comparisons.
    *
    * @internal
    */
@@ -183,7 +184,7 @@ export class PyDict<K = unknown, V = unknown> extends Map<K, V> {
       return
     }
     if (key !== key) {
-      // Every NaN that is met is a key of its own.
+      // Every NaN is a key of its own.
       super.set(super.has(key) ? new PyFloat(NaN) as K : key, value)
       return
     }
@@ -198,7 +199,7 @@ export class PyDict<K = unknown, V = unknown> extends Map<K, V> {
   }
 
   override set(key: K, value: V): this {
-    // The Map constructor would call this before the fields exist; it is given nothing.
+    // The Map constructor would call this before the fields exist, so it receives no entries.
     this.insert(key, value, defaultEqualityBudget())
     return this
   }
@@ -224,7 +225,7 @@ export class PyDict<K = unknown, V = unknown> extends Map<K, V> {
     this.#aliases = null
     super.clear()
   }
-  /** An object, with Python's `str` of the keys; of equal texts the last. */
+  /** An object keyed by Python's `str` of the keys; of equal texts the last wins. */
   toJSON(): unknown {
     return projected(this)
   }
@@ -242,13 +243,13 @@ export class PyDict<K = unknown, V = unknown> extends Map<K, V> {
 export class OrderedDict<K = unknown, V = unknown> extends PyDict<K, V> {}
 
 /**
- * A `collections.defaultdict`, with the reference to its factory, which is never called.
+ * A `collections.defaultdict` with a reference to its factory, which is never called.
  *
  * @category containers
  * @since 0.1.0
  */
 export class DefaultDict<K = unknown, V = unknown> extends PyDict<K, V> {
-  /** What Python calls for a missing key: a `PyGlobal`, `null`, or any callable's inert form. */
+  /** The factory that Python calls for a missing key: a `PyGlobal`, `null`, or the inert form of a callable. */
   factory: unknown = null
 }
 
@@ -261,7 +262,7 @@ export class DefaultDict<K = unknown, V = unknown> extends PyDict<K, V> {
 export class Counter<K = unknown> extends PyDict<K, unknown> {}
 
 /**
- * A `set`: a Set in insertion order whose members are equal as Python says.
+ * A `set`: a Set in insertion order, with Python's equality of members.
  *
  * @category containers
  * @since 0.1.0
@@ -275,7 +276,7 @@ export class PySet<A = unknown> extends Set<A> {
   }
 
   /**
-   * As `add`, within a budget for comparing.
+   * Like `add`, within a budget for comparisons.
    *
    * @internal
    */

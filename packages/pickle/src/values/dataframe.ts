@@ -1,5 +1,5 @@
 /**
- * pandas' frames, series, indexes and scalars as columns: typed data, a mask of what is missing, a logical dtype.
+ * pandas' frames, series, indexes and scalars as columns: typed data, a mask of missing values, a logical dtype.
  *
  * @since 0.1.0
  */
@@ -25,7 +25,7 @@ export class NaTType {
 }
 
 /**
- * The one `NaT`.
+ * The only `NaT`.
  *
  * @category pandas
  * @since 0.1.0
@@ -48,7 +48,7 @@ export class NAType {
 }
 
 /**
- * The one `NA`.
+ * The only `NA`.
  *
  * @category pandas
  * @since 0.1.0
@@ -56,7 +56,7 @@ export class NAType {
 export const NA: NAType = Object.freeze(new NAType())
 
 /**
- * The units that pandas keeps times in.
+ * The units in which pandas keeps times.
  *
  * @category pandas
  * @since 0.1.0
@@ -64,28 +64,28 @@ export const NA: NAType = Object.freeze(new NAType())
 export type TimeUnit = "s" | "ms" | "us" | "ns"
 
 /**
- * A `pandas.Timestamp`: an instant to the nanosecond (or a local time without a zone), and its zone.
+ * A `pandas.Timestamp`: an instant with a zone, or a local time without one, to the nanosecond.
  *
  * @category pandas
  * @since 0.1.0
  */
 export class Timestamp {
-  /** Nanoseconds since 1970: of the instant with a zone, of the local time without one. */
+  /** Nanoseconds since 1970: of the instant when there is a zone, otherwise of the local time. */
   readonly ns: bigint
-  /** The unit that pandas kept it in. */
+  /** The unit in which pandas kept it. */
   readonly unit: TimeUnit
-  /** `null` for none, `Timezone`, `ZoneInfo`, or the inert object of another library: see `zoneOf`. */
+  /** `null`, a `Timezone`, a `ZoneInfo`, or the inert object of another library: see `zoneOf`. */
   readonly tzinfo: unknown
   constructor(ns: bigint, unit: TimeUnit, tzinfo: unknown) {
     this.ns = ns
     this.unit = unit
     this.tzinfo = tzinfo
   }
-  /** The zone's name: a key of the IANA data base, `UTC`, `UTC+01:00`; `null` for none. */
+  /** The zone's name: a key of the IANA database, `UTC`, `UTC+01:00`; `null` without a zone. */
   get tz(): string | null {
     return zoneName(this.tzinfo)
   }
-  /** Offset from UTC in microseconds, `null` without a zone or when the zone is not known. */
+  /** Offset from UTC in microseconds; `null` without a zone or when the zone is unknown. */
   utcOffset(): number | null {
     if (this.tzinfo === null) return null
     const zone = zoneOf(this.tzinfo)
@@ -96,11 +96,13 @@ export class Timestamp {
   get utcText(): string {
     return `${nanosecondsText(this.ns)}+00:00`
   }
-  /** Whether it has a zone whose offset cannot be told. */
+  /** Whether it has a zone whose offset is unknown. */
   get hasUnknownZone(): boolean {
     return this.tzinfo !== null && this.utcOffset() === null
   }
-  /** ISO 8601 with the offset: `2024-01-01T01:02:03.000000004+01:00`; in UTC with `[module.Zone]` for an unknown zone. */
+  /**
+   * ISO 8601 with the offset: `2024-01-01T01:02:03.000000004+01:00`; for an unknown zone in UTC with `[module.Zone]`.
+   */
   toString(): string {
     if (this.tzinfo === null) return nanosecondsText(this.ns)
     const offset = this.utcOffset()
@@ -127,7 +129,7 @@ export class Timestamp {
 }
 
 /**
- * The name of a zone as pandas writes it in a dtype; `null` for none.
+ * The name of a zone as pandas writes it in a dtype; `null` without a zone.
  *
  * @internal
  */
@@ -153,7 +155,7 @@ export class Timedelta {
     this.ns = ns
     this.unit = unit
   }
-  /** The whole length in seconds. */
+  /** The total length in seconds. */
   get totalSeconds(): number {
     return Number(this.ns) / 1e9
   }
@@ -212,38 +214,40 @@ export interface ColumnParts {
   readonly dtype: string
   readonly kind: ColumnKind
   readonly length: number
-  /** The raw data; called when it is first asked for. See `Column.values`. */
+  /** The raw data; called on first access. See `Column.values`. */
   readonly values: () => ArrayLike<unknown>
-  /** 1 where a value is missing, one byte for each; `null` when the data itself says so (NaN, NaT, None). */
+  /**
+   * 1 where a value is missing, one byte per value; `null` when the data itself marks missing values (NaN, NaT, None).
+   */
   readonly nulls?: Uint8Array | null
-  /** What a missing value is in pandas: NaN, `NA`, `NaT` or None. */
+  /** The representation of a missing value in pandas: NaN, `NA`, `NaT` or None. */
   readonly missing?: unknown
   readonly unit?: TimeUnit | null
   readonly tzinfo?: unknown
   readonly categories?: Index | null
   readonly ordered?: boolean
-  /** The value at a place as Python has it; without it, the raw one. */
+  /** The value at a position as in Python; the raw value when absent. */
   readonly get?: ((values: ArrayLike<unknown>, i: number) => unknown) | null
 }
 
 const maxShown = 100
 
-/** The first values, for a printer that shows no more anyway. */
+/** The first values, for a printer that shows no more. */
 const shown = (values: { readonly length: number; at(i: number): unknown }): ReadonlyArray<unknown> => {
   const out: Array<unknown> = Array.from({ length: Math.min(values.length, maxShown) }, (_, i) => values.at(i))
-  // Empty places make the printer count the remaining values.
+  // Holes make the printer count the remaining values.
   out.length = values.length
   return out
 }
 
 /**
- * One column of a DataFrame, the values of a Series or of an Index, or a pandas extension array by itself.
+ * One column of a DataFrame, the values of a Series or of an Index, or a stand-alone pandas extension array.
  *
  * **Details**
  *
  * `values` is the raw data by `kind`: typed arrays for bool (0 and 1), int, uint, float; a BigInt64Array of counts of
  * `unit` for datetime, timedelta; strings or null for string; the codes of a categorical (-1 is missing); an array of
- * Python values for the rest. `at(i)` is the value as Python would show it.
+ * Python values for the rest. `at(i)` is the value as Python shows it.
  *
  * @category pandas
  * @since 0.1.0
@@ -252,13 +256,15 @@ export class Column {
   readonly dtype: string
   readonly kind: ColumnKind
   readonly length: number
-  /** 1 where a value is missing, one byte for each; `null` when the data itself says so (NaN, NaT, None). */
+  /**
+   * 1 where a value is missing, one byte per value; `null` when the data itself marks missing values (NaN, NaT, None).
+   */
   readonly nulls: Uint8Array | null
-  /** The unit of `values` for datetime and timedelta, else `null`. */
+  /** The unit of `values` for datetime and timedelta, otherwise `null`. */
   readonly unit: TimeUnit | null
-  /** The zone of a datetime column, `null` for none. */
+  /** The zone of a datetime column, or `null`. */
   readonly tzinfo: unknown
-  /** The categories of a categorical, else `null`. */
+  /** The categories of a categorical, otherwise `null`. */
   readonly categories: Index | null
   /** Whether a categorical is ordered. */
   readonly ordered: boolean
@@ -280,26 +286,26 @@ export class Column {
     this.#load = parts.values
     this.#get = parts.get ?? null
   }
-  /** The raw data, made when first asked for. */
+  /** The raw data, made on first access. */
   get values(): ArrayLike<unknown> {
     return this.#values ??= this.#load()
   }
-  /** The name of the zone of a datetime column, `null` for none. */
+  /** The name of the zone of a datetime column, or `null`. */
   get tz(): string | null {
     return zoneName(this.tzinfo)
   }
-  /** The value at a place as Python has it: a number or bigint, string, `Timestamp`, `NaT`, `NA`, … */
+  /** The value at a position as in Python: a number or bigint, string, `Timestamp`, `NaT`, `NA`, … */
   at(i: number): unknown {
     if (this.nulls !== null && this.nulls[i] === 1) return this.#missing
     const { values } = this
     return this.#get === null ? values[i] : this.#get(values, i)
   }
-  /** Whether the value at a place is missing: null, NaN, `NaT`, `NA`. */
+  /** Whether the value at a position is missing: null, NaN, `NaT`, `NA`. */
   isNull(i: number): boolean {
     if (this.nulls !== null && this.nulls[i] === 1) return true
     return isMissing(this.at(i))
   }
-  /** All values as Python has them. */
+  /** All values as in Python. */
   toArray(): Array<unknown> {
     const out: Array<unknown> = []
     for (let i = 0; i < this.length; i++) out.push(this.at(i))
@@ -332,7 +338,7 @@ export const isMissing = (value: unknown): boolean =>
   value === null || value === undefined || value === NaT || value === NA || value !== value
 
 /**
- * A `pandas.Categorical` by itself: a column of codes with its categories.
+ * A stand-alone `pandas.Categorical`: a column of codes with its categories.
  *
  * @category pandas
  * @since 0.1.0
@@ -348,17 +354,20 @@ export class Categorical extends Column {}
 export class Index {
   /** `Index`, `RangeIndex`, `DatetimeIndex`, `MultiIndex`, `Int64Index`, … */
   kind: string
-  /** Its name, `null` for none. */
+  /** Its name, or `null`. */
   name: unknown
-  /** The names of the levels of a MultiIndex, `[name]` for others. */
+  /** The names of the levels of a MultiIndex; `[name]` for other indexes. */
   names: ReadonlyArray<unknown>
   /** The labels; those of a MultiIndex are tuples. */
   column: Column
-  /** The levels of a MultiIndex, `null` for others. */
+  /** The levels of a MultiIndex; `null` for other indexes. */
   levels: ReadonlyArray<Index> | null
-  /** For each level of a MultiIndex the position in it of every label, -1 for missing; `null` for others. */
+  /**
+   * For each level of a MultiIndex, the position of every label in that level, -1 for missing; `null` for other
+   * indexes.
+   */
   codes: ReadonlyArray<ArrayLike<number>> | null
-  /** Start, stop and step of a RangeIndex, `null` for others. */
+  /** Start, stop and step of a RangeIndex; `null` for other indexes. */
   range: { readonly start: number; readonly stop: number; readonly step: number } | null
 
   constructor(kind: string, name: unknown, column: Column) {
@@ -376,7 +385,7 @@ export class Index {
   get dtype(): string {
     return this.column.dtype
   }
-  /** The label at a place as Python has it. */
+  /** The label at a position as in Python. */
   at(i: number): unknown {
     return this.column.at(i)
   }
@@ -410,9 +419,9 @@ export class Series {
   name: unknown
   index: Index
   column: Column
-  /** `pandas.core.series.Series`, or the subclass it was. */
+  /** `pandas.core.series.Series`, or the name of the subclass. */
   className = "pandas.core.series.Series"
-  /** `Series.attrs`, a dict, `null` for none. */
+  /** `Series.attrs`, a dict, or `null`. */
   attrs: unknown = null
   constructor(name: unknown, index: Index, column: Column) {
     this.name = name
@@ -425,7 +434,7 @@ export class Series {
   get dtype(): string {
     return this.column.dtype
   }
-  /** The value at a place (not at a label) as Python has it. */
+  /** The value at a position (not a label) as in Python. */
   at(i: number): unknown {
     return this.column.at(i)
   }
@@ -460,29 +469,29 @@ export class DataFrame {
   columns: Index
   /** The labels of the rows. */
   index: Index
-  /** The data, one for each label in `columns`. */
+  /** The data: one column per label in `columns`. */
   data: ReadonlyArray<Column>
-  /** `pandas.core.frame.DataFrame`, or the subclass it was. */
+  /** `pandas.core.frame.DataFrame`, or the name of the subclass. */
   className = "pandas.core.frame.DataFrame"
-  /** `DataFrame.attrs`, a dict, `null` for none. */
+  /** `DataFrame.attrs`, a dict, or `null`. */
   attrs: unknown = null
   constructor(columns: Index, index: Index, data: ReadonlyArray<Column>) {
     this.columns = columns
     this.index = index
     this.data = data
   }
-  /** How many rows it has. */
+  /** The number of rows. */
   get length(): number {
     return this.index.length
   }
-  /** The first column of that label, compared as text; `undefined` when there is none. */
+  /** The first column with that label, compared as text; `undefined` when there is none. */
   column(label: string): Column | undefined {
     for (let i = 0; i < this.columns.length; i++) {
       if (String(this.columns.at(i)) === label) return this.data[i]
     }
     return undefined
   }
-  /** The rows as objects without a prototype, by the text of the column's label. */
+  /** The rows as objects without a prototype, keyed by the text of the column's label. */
   *rows(): IterableIterator<Record<string, unknown>> {
     const labels = this.columns.toArray().map(String)
     for (let i = 0; i < this.length; i++) {

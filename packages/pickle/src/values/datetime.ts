@@ -1,5 +1,6 @@
 /**
- * Python's `datetime` module: what JavaScript's Date cannot hold (microseconds, fold, a zone, no zone, years 1 to 9999).
+ * Python's `datetime` module, for values that JavaScript's Date cannot hold (microseconds, fold, a zone, no zone, years
+ * 1 to 9999).
  *
  * @since 0.1.0
  */
@@ -26,7 +27,7 @@ const daysFromEpoch = (year: number, month: number, day: number): number => {
 export class Timezone {
   /** Offset from UTC in microseconds. */
   readonly offset: number
-  /** The name it was given, `null` for none. */
+  /** The name it was given, or `null`. */
   readonly name: string | null
   constructor(offset: number, name: string | null = null) {
     this.offset = offset
@@ -47,7 +48,7 @@ export class Timezone {
 }
 
 /**
- * A `zoneinfo.ZoneInfo`: the key of the IANA data base.
+ * A `zoneinfo.ZoneInfo`: a key of the IANA database.
  *
  * @category datetime
  * @since 0.1.0
@@ -80,15 +81,15 @@ export interface Zone {
   readonly key: string | null
 }
 
-/** More characters than the name of any zone has. */
+/** More characters than any zone name has. */
 const longestKey = 255
 
-/** The name of the zone that a file of the zone database holds: what follows `zoneinfo/`, else its last segments. */
+/** The zone name in the path of a zone database file: the part after `zoneinfo/`, otherwise its last segments. */
 const zoneKey = (path: string): string | undefined => {
   const end = path.slice(-longestKey)
   const at = end.lastIndexOf("zoneinfo/")
   const segments = end.slice(at < 0 ? 0 : at + "zoneinfo/".length).split("/")
-  // From the back, so that each segment is looked at once.
+  // From the back, so that each segment is visited once.
   let first: number | undefined
   for (let index = segments.length - 1; index >= 0; index--) {
     if (/^[A-Z][A-Za-z_]+$/.test(segments[index]!)) first = index
@@ -98,7 +99,7 @@ const zoneKey = (path: string): string | undefined => {
 }
 
 /**
- * The zone of a name as Arrow and pandas write it: `UTC`, a key of the IANA data base, `+01:00`.
+ * The zone of a name as Arrow and pandas write it: `UTC`, a key of the IANA database, `+01:00`.
  *
  * @category datetime
  * @since 0.1.0
@@ -115,7 +116,7 @@ const utc = new Timezone(0)
 
 const fixedZone = (sign: number, minutes: number): Timezone => minutes === 0 ? utc : new Timezone(sign * minutes * 60e6)
 
-/** An offset in seconds or as a timedelta, in microseconds; `null` for anything else and for a day or more. */
+/** An offset in seconds or as a timedelta, in microseconds; `null` for other values and for a day or more. */
 const offsetIn = (value: unknown): number | null => {
   const micros = value instanceof PyTimedelta
     ? value.totalMicroseconds
@@ -125,7 +126,7 @@ const offsetIn = (value: unknown): number | null => {
   return Math.abs(micros) < 86_400e6 ? micros : null
 }
 
-/** The one offset of a zone of dateutil that was read from a file without any change; `null` for other zones. */
+/** The constant offset of a dateutil zone that was read from a file without transitions; `null` for other zones. */
 const singleOffset = (tzinfo: PyObject): number | null => {
   if (!tzinfo.className.startsWith("dateutil.tz._tzfile.")) return null
   const [, , path, data] = tzinfo.args
@@ -136,7 +137,7 @@ const singleOffset = (tzinfo: PyObject): number | null => {
   return isFixed ? offsetIn(offsets[0]) : null
 }
 
-/** `(key, from cache)`, the arguments that a ZoneInfo and every subclass of it are made from again. */
+/** `(key, from cache)`, the arguments from which a ZoneInfo and its subclasses are reconstructed. */
 const isZoneKey = (args: ReadonlyArray<unknown>): boolean =>
   typeof args[0] === "string" && (args[1] === undefined || typeof args[1] === "boolean" || args[1] === 0 ||
     args[1] === 1)
@@ -146,8 +147,8 @@ const keyedZone = ({ args, className }: PyObject): Zone | null =>
   className.endsWith("._unpickle") && isZoneKey(args) ? { offset: null, key: args[0] as string } : null
 
 /**
- * The meaning of a `tzinfo` of a pickle: of `datetime.timezone`, zoneinfo and subclasses of its class, pytz, dateutil and
- * pendulum; `null` for a class that is not known, for rules that the pickle does not tell, and for no zone.
+ * The meaning of a `tzinfo` in a pickle: of `datetime.timezone`, zoneinfo and its subclasses, pytz, dateutil and
+ * pendulum; `null` for an unknown class, for rules that the pickle does not contain, and for no zone.
  *
  * @category datetime
  * @since 0.1.0
@@ -177,7 +178,7 @@ export const zoneOf = (tzinfo: unknown): Zone | null => {
       return offset === null ? null : { offset, key: null }
     }
     if (name === "tzlocal" || name === "tzrange" || name === "tzstr") {
-      // When summer time begins is a matter of the machine, or of rules that are code.
+      // The start of summer time depends on the machine, or on rules that are code.
       const attributes = tzinfo.attributes()
       const [standard, summer] = [offsetIn(attributes.get("_std_offset")), offsetIn(attributes.get("_dst_offset"))]
       const isFixed = standard !== null && (attributes.get("hasdst") ?? attributes.get("_hasdst")) === false
@@ -196,7 +197,7 @@ export const zoneOf = (tzinfo: unknown): Zone | null => {
     if (typeof first === "string") return { offset: null, key: first }
     return typeof third === "string" ? { offset: null, key: third } : null
   }
-  // `wrap_zone(zone, key)`: a zone of zoneinfo or of the standard library with the methods of pytz.
+  // `wrap_zone(zone, key)`: a zone of zoneinfo or the standard library with the methods of pytz.
   if (module === "pytz_deprecation_shim._impl" && name === "wrap_zone") {
     return first instanceof PyObject ? keyedZone(first) : zoneOf(first)
   }
@@ -238,7 +239,9 @@ const formatOf = (key: string): Intl.DateTimeFormat | null => {
   return format
 }
 
-/** Offset in microseconds of a zone at an instant in milliseconds; `null` when this runtime does not know the zone. */
+/**
+ * The offset in microseconds of a zone at an instant in milliseconds; `null` when this runtime does not know the zone.
+ */
 export const offsetAt = (key: string, instant: number): number | null => {
   if (key === "UTC" || key === "Etc/UTC" || key === "GMT") return 0
   const format = formatOf(key)
@@ -255,25 +258,25 @@ export const offsetAt = (key: string, instant: number): number | null => {
   return (local - Math.floor(instant / 1_000)) * 1e6
 }
 
-/** Offset in microseconds of a zone at a local time in milliseconds, as PEP 495 resolves gaps and folds. */
+/** The offset in microseconds of a zone at a local time in milliseconds, resolving gaps and folds as PEP 495 does. */
 const offsetOfLocal = (key: string, local: number, fold: number): number | null => {
   const before = offsetAt(key, local - 86_400_000)
   const after = offsetAt(key, local + 86_400_000)
   if (before === null || after === null) return null
   if (before === after) {
-    // One transition in two days at most, save for rare pairs of them: ask at the instant itself.
+    // There is at most one transition in two days, save for rare pairs: then query the instant itself.
     return offsetAt(key, local - before / 1_000)
   }
   const early = offsetAt(key, local - before / 1_000)
   const late = offsetAt(key, local - after / 1_000)
   if (early === before && late === before) return before
   if (early === after && late === after) return after
-  // A fold (both hold) or a gap (neither): the offset before the transition, with `fold` the one after it.
+  // A fold (both hold) or a gap (neither does): the offset before the transition, or with `fold` the one after it.
   return fold === 0 ? before : after
 }
 
 /**
- * An offset in microseconds as ISO 8601 has it: `+01:00`, `-04:56:02.000001`.
+ * An offset in microseconds in ISO 8601: `+01:00`, `-04:56:02.000001`.
  *
  * @category datetime
  * @since 0.1.0
@@ -309,16 +312,16 @@ export class PyTimedelta {
     this.seconds = seconds
     this.microseconds = microseconds
   }
-  /** The whole length in seconds, as Python's `total_seconds()`. */
+  /** The total length in seconds, as Python's `total_seconds()`. */
   get totalSeconds(): number {
     const seconds = this.days * 86_400 + this.seconds
     const micros = seconds * 1e6 + this.microseconds
-    // Python divides the integers; beyond the safe ones that takes text.
+    // Python divides integers; beyond the safe ones that requires text.
     return Number.isSafeInteger(micros)
       ? micros / 1e6
       : longSeconds(BigInt(seconds) * 1_000_000n + BigInt(this.microseconds))
   }
-  /** The whole length in microseconds; exact up to 285 years. */
+  /** The total length in microseconds; exact up to 285 years. */
   get totalMicroseconds(): number {
     return (this.days * 86_400 + this.seconds) * 1e6 + this.microseconds
   }
@@ -392,7 +395,7 @@ export class PyTime {
   readonly microsecond: number
   /** 1 for the second of two equal local times (PEP 495). */
   readonly fold: number
-  /** `null` for none, `Timezone`, `ZoneInfo`, or the inert object of another library: see `zoneOf`. */
+  /** `null`, a `Timezone`, a `ZoneInfo`, or the inert object of another library: see `zoneOf`. */
   readonly tzinfo: unknown
   constructor(hour: number, minute: number, second: number, microsecond: number, fold: number, tzinfo: unknown) {
     this.hour = hour
@@ -402,11 +405,11 @@ export class PyTime {
     this.fold = fold
     this.tzinfo = tzinfo
   }
-  /** Offset from UTC in microseconds, `null` for no zone and for one whose offset depends on a date. */
+  /** Offset from UTC in microseconds; `null` without a zone and for a zone whose offset depends on the date. */
   utcOffset(): number | null {
     return zoneOf(this.tzinfo)?.offset ?? null
   }
-  /** Whether it has a zone of a class that is not known. */
+  /** Whether it has a zone of an unknown class. */
   get hasUnknownZone(): boolean {
     return this.tzinfo !== null && zoneOf(this.tzinfo) === null
   }
@@ -434,7 +437,7 @@ export class PyTime {
 }
 
 /**
- * How text names a zone whose offset is not known.
+ * The text for a zone whose offset is unknown.
  *
  * @internal
  */
@@ -458,9 +461,9 @@ export class PyDateTime {
   readonly microsecond: number
   /** 1 for the second of two equal local times (PEP 495). */
   readonly fold: number
-  /** `null` for none, `Timezone`, `ZoneInfo`, or the inert object of another library: see `zoneOf`. */
+  /** `null`, a `Timezone`, a `ZoneInfo`, or the inert object of another library: see `zoneOf`. */
   readonly tzinfo: unknown
-  /** `datetime.datetime`, or the class of pendulum that it was. */
+  /** `datetime.datetime`, or the name of pendulum's class. */
   readonly className: string
   constructor(
     year: number,
@@ -491,15 +494,15 @@ export class PyDateTime {
       (this.hour * 3_600 + this.minute * 60 + this.second) * 1_000
   }
   /**
-   * Offset from UTC in microseconds. `null` without a zone, for a zone of a class that is not known, and for a key that
-   * this runtime's time zone data does not have.
+   * Offset from UTC in microseconds. `null` without a zone, for a zone of an unknown class, and for a key that is
+   * missing from this runtime's time zone data.
    */
   utcOffset(): number | null {
     const zone = zoneOf(this.tzinfo)
     if (zone === null) return null
     return zone.offset ?? (zone.key === null ? null : offsetOfLocal(zone.key, this.#local(), this.fold))
   }
-  /** Whether it has a zone whose offset cannot be told: see `utcOffset`. */
+  /** Whether it has a zone whose offset is unknown: see `utcOffset`. */
   get hasUnknownZone(): boolean {
     return this.tzinfo !== null && this.utcOffset() === null
   }
@@ -509,7 +512,7 @@ export class PyDateTime {
       clock(this.hour, this.minute, this.second, this.microsecond)
     }`
   }
-  /** ISO 8601 with the offset: `2024-01-02T03:04:05.000006+01:00`; `…05[module.Zone]` when the zone is not known. */
+  /** ISO 8601 with the offset: `2024-01-02T03:04:05.000006+01:00`; `…05[module.Zone]` when the zone is unknown. */
   toString(): string {
     if (this.tzinfo === null) return this.localText
     const offset = this.utcOffset()

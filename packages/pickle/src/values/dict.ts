@@ -1,5 +1,5 @@
 /**
- * The object that stands for a Python dict whose keys are all strings.
+ * The object that represents a Python dict whose keys are all strings.
  *
  * @since 0.1.0
  */
@@ -10,16 +10,16 @@ interface DictConstructor {
 }
 
 /**
- * Makes empty dict objects. Their prototype is a frozen object without properties and without a prototype, so
- * `__proto__`, `constructor` and `toString` are keys like any other, and nothing is inherited. (`Object.create(null)`
- * would be the same to the eye, but V8 keeps such objects as hash tables, several times slower and larger.)
+ * Makes empty dict objects. Their prototype is a frozen object that has no properties and no prototype, so `__proto__`,
+ * `constructor` and `toString` are ordinary keys, and nothing is inherited. (`Object.create(null)` would look the same,
+ * but V8 keeps such objects as hash tables, several times slower and larger.)
  *
  * @internal
  */
 export const Dict: DictConstructor = (() => {
   const make = function() {} as unknown as { prototype: object }
   const prototype = Object.create(null) as object
-  // Node prints an object with its prototype's name; this one has none worth showing.
+  // Node prints an object with its prototype's name, which is not worth showing here.
   Object.defineProperty(prototype, Symbol.for("nodejs.util.inspect.custom"), {
     value(this: object) {
       return Object.assign(Object.create(null) as object, this)

@@ -1,24 +1,24 @@
 /**
- * Python's equality of dict keys and set members, told by one canonical key per value.
+ * Python's equality of dict keys and set members, decided by one canonical key per value.
  *
  * Two hashable Python values are equal exactly when their canonical keys are the same: `1`, `True`, `1.0`,
- * `Decimal("1")` and `Fraction(1)` share one, so do equal tuples, bytes and frozensets. A value whose class is unknown
- * is equal to itself only.
+ * `Decimal("1")` and `Fraction(1)` share one, and so do equal tuples, bytes and frozensets. A value of an unknown class
+ * equals only itself.
  *
  * @since 0.1.0
  */
 import { exceeded, fail } from "../errors.ts"
 
 /**
- * A value class says under this symbol what its canonical key is: a number for what equals a number, a string that no
- * other class makes, the value itself for identity.
+ * The method by which a value class returns its canonical key: a number for a value that equals a number, a string that
+ * no other class makes, or the value itself for identity.
  *
  * @internal
  */
 export const equalityKey: unique symbol = Symbol("@effect-prefect/pickle/equalityKey")
 
 /**
- * How much comparing one `loads` may do, counted in values and characters.
+ * The budget for comparisons in one `loads`, counted in values and characters.
  *
  * @internal
  */
@@ -68,7 +68,7 @@ export const integerKey = (value: bigint): number | string => {
 export const rationalKey = (numerator: bigint, denominator: bigint): number | string => {
   if (denominator === 1n) return integerKey(numerator)
   if ((denominator & (denominator - 1n)) === 0n) {
-    // A power of two below: a double may hold it exactly.
+    // Only for a power of two as the denominator can a double be exact.
     const value = Number(numerator) / Number(denominator)
     if (Number.isFinite(value) && value !== 0 && BigInt(Number(numerator)) === numerator) return value
   }
@@ -123,7 +123,7 @@ const bigintCost = (value: bigint): number =>
   BigInt.asIntN(64, value) === value ? 0 : value.toString(16).length >> 2
 
 /**
- * A canonical key as a part of a larger one (of a tuple or a frozenset).
+ * A canonical key as part of a larger one (of a tuple or a frozenset).
  *
  * @internal
  */
@@ -139,8 +139,7 @@ export const keyPart = (key: unknown, budget: EqualityBudget): string => {
 }
 
 /**
- * The keys of one dict or set that a JavaScript Map would tell apart although Python does not, or the other way round:
- * from canonical key to the key that is stored.
+ * The keys of one dict or set on whose equality a JavaScript Map and Python disagree, from canonical key to stored key.
  *
  * @internal
  */

@@ -9,7 +9,7 @@ import type { PyInt } from "./numbers.ts"
 const hex: ReadonlyArray<string> = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, "0"))
 
 /**
- * A bigint as a number when that is exact, else as it is.
+ * A bigint as a number when that is exact, otherwise unchanged.
  *
  * @internal
  */
@@ -17,7 +17,7 @@ export const shrink = (value: bigint): PyInt =>
   value >= -9007199254740991n && value <= 9007199254740991n ? Number(value) : value
 
 /**
- * A little endian two's complement integer (LONG1, LONG4): a number when that is exact, else a bigint.
+ * A little endian two's complement integer (LONG1, LONG4): a number when that is exact, otherwise a bigint.
  *
  * @internal
  */
@@ -81,14 +81,14 @@ export const intFromText = (text: string, maxBytes: number): PyInt | boolean => 
   const octal = digits.length > 1 && digits[0] === "0" && !/^0[xX]/.test(digits)
   const size = BigInt(octal ? `0o${digits.slice(1)}` : digits)
   const value = match[1] === "-" ? -size : size
-  // Beyond a C long, Python reads it as its own literal, in which a leading zero is an error.
+  // Beyond a C long, Python parses it as its own literal, in which a leading zero is an error.
   if (BigInt.asIntN(64, value) !== value) return shrink(integerFromText(text, 0, maxBytes))
   if (text.length === 2 && (value === 0n || value === 1n)) return value === 1n
   return shrink(value)
 }
 
 /**
- * The argument of FLOAT, as Python's `float` literals and `repr` have it.
+ * The argument of FLOAT, in the syntax of Python's `float` literals and `repr`.
  *
  * @internal
  */

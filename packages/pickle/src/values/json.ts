@@ -1,5 +1,6 @@
 /**
- * The way from a value to its JSON projection, which is made of the classes of all values and so lies above them.
+ * The link from a value to its JSON projection, which is built from the classes of all values and therefore depends on
+ * them.
  *
  * @since 0.1.0
  */
@@ -7,7 +8,7 @@
 let project: ((value: unknown) => unknown) | null = null
 
 /**
- * Says how values are projected; the package does that once, when it is loaded.
+ * Sets the projection of values; the package does that once, when it is loaded.
  *
  * @internal
  */
@@ -22,12 +23,12 @@ export const bindProjection = (projection: (value: unknown) => unknown): void =>
  */
 export const projected = (value: unknown): unknown => project === null ? null : project(value)
 
-/** What `util.inspect` hands to a value that prints itself. */
+/** The arguments that `util.inspect` passes to a value that prints itself. */
 export type Inspect = (value: unknown, options?: object) => string
 
 /**
- * A value as `console.log` prints it: its name and its content, by Node's own printer. `depth` counts the levels that may
- * still be printed.
+ * The form in which `console.log` prints a value: its name and content, by Node's own printer. `depth` is the number of
+ * levels that may still be printed.
  *
  * @internal
  */

@@ -32,13 +32,13 @@ export class DType {
   readonly kind: string
   /** Bytes of one item, 0 for `U0` and the like. */
   readonly itemsize: number
-  /** `<` little, `>` big endian, `|` where it has no meaning. */
+  /** `<` little endian, `>` big endian, `|` not applicable. */
   readonly byteOrder: "<" | ">" | "|"
-  /** The unit of `M` and `m` as NumPy writes it (`ns`, `D`, `25s`), `null` for a generic one and for other kinds. */
+  /** The unit of `M` and `m` as NumPy writes it (`ns`, `D`, `25s`); `null` for a generic one and for other kinds. */
   readonly unit: string | null
-  /** The fields of a structured dtype, in order; `null` for others. */
+  /** The fields of a structured dtype, in order; `null` for other dtypes. */
   readonly fields: ReadonlyArray<DTypeField> | null
-  /** The dtype and shape of a sub-array dtype; `null` for others. */
+  /** The dtype and shape of a sub-array dtype; `null` for other dtypes. */
   readonly base: DType | null
   readonly shape: ReadonlyArray<number>
 
@@ -114,7 +114,7 @@ export class DType {
 }
 
 /**
- * The typed arrays that an array's numbers may come in.
+ * The typed arrays that an array's numbers may be returned in.
  *
  * @category numpy
  * @since 0.1.0
@@ -133,7 +133,7 @@ export type TypedArray =
 
 const littleEndianMachine = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1
 
-/** Bytes of one primitive of a dtype: half of a complex, four of a `U` character. */
+/** Bytes of one primitive of a dtype: half of a complex number, one character of 4 bytes in a `U`. */
 const wordSize = (dtype: DType): number =>
   dtype.kind === "c" ? dtype.itemsize / 2 : dtype.kind === "U" ? 4 : dtype.itemsize
 
@@ -145,7 +145,7 @@ const swap = (bytes: Uint8Array, word: number): Uint8Array => {
   return out
 }
 
-/** The bytes in this machine's order, at an offset that a typed array of `word` bytes takes. */
+/** The bytes in this machine's order, at an offset that is aligned for typed arrays with `word` bytes per element. */
 const aligned = (dtype: DType, bytes: Uint8Array, word: number): Uint8Array => {
   const foreign = dtype.byteOrder !== "|" && word > 1 && (dtype.byteOrder === "<") !== littleEndianMachine
   if (foreign) return swap(bytes, word)
@@ -162,8 +162,8 @@ const half = (bits: number): number => {
 }
 
 /**
- * x87 extended (`f16`, `f12`) as x86 stores it: 64 bits of mantissa, then 15 of exponent and the sign. What follows is
- * padding, and holds whatever was in memory.
+ * x87 extended (`f16`, `f12`) as x86 stores it: 64 bits of mantissa, then 15 of exponent and the sign. The rest is
+ * padding with undefined content.
  */
 const extended = (view: DataView, at: number): number => {
   const low = view.getBigUint64(at, true)
@@ -171,14 +171,14 @@ const extended = (view: DataView, at: number): number => {
   const sign = high & 0x8000 ? -1 : 1
   const exponent = high & 0x7fff
   if (exponent === 0x7fff) return (low & 0x7fffffffffffffffn) === 0n ? sign * Infinity : NaN
-  // In two steps, as the one power of two may be below what a double holds.
+  // In two steps, because a single power of two may be too small for a double.
   return sign * (Number(low) * 2 ** -63) * 2 ** (exponent - 16383)
 }
 
 /**
- * The numbers in `bytes` as a typed array: a view of them when they are aligned and in this machine's order, else a
- * copy. bool gives 0 and 1, datetime64 and timedelta64 counts of their unit (`NaT` is -2^63), complex pairs, float16
- * and long double their nearest Float32 and Float64. `null` for dtypes that are not numbers.
+ * The numbers in `bytes` as a typed array: a view when they are aligned and in this machine's order, otherwise a copy.
+ * bool gives 0 and 1, datetime64 and timedelta64 counts of their unit (`NaT` is -2^63), complex numbers pairs, float16
+ * and long double their nearest Float32 and Float64. `null` for dtypes that are not numeric.
  *
  * @internal
  */
@@ -230,7 +230,7 @@ export const typedArray = (dtype: DType, bytes: Uint8Array): TypedArray | null =
 }
 
 /**
- * The bytes in little endian order, whatever the order they have: of every word of a structured dtype too.
+ * The bytes in little endian order, whatever their order; each word of a structured dtype is converted too.
  *
  * @internal
  */
@@ -257,14 +257,14 @@ const hasBigEndian = (dtype: DType): boolean =>
   (dtype.fields?.some((field) => hasBigEndian(field.dtype)) ?? false)
 
 /**
- * A `datetime64` or `timedelta64` item: a count of units, or `null` for NaT. `unit` is as in the dtype.
+ * A `datetime64` or `timedelta64` item: a count of units, or `null` for NaT. `unit` is that of the dtype.
  *
  * @category numpy
  * @since 0.1.0
  */
 export class NpTime {
   readonly kind: "datetime64" | "timedelta64"
-  /** The count since 1970 or of the length; `null` for NaT. */
+  /** The count since 1970, or of the length; `null` for NaT. */
   readonly count: bigint | null
   readonly unit: string | null
   constructor(kind: "datetime64" | "timedelta64", count: bigint | null, unit: string | null) {
@@ -272,11 +272,11 @@ export class NpTime {
     this.count = count
     this.unit = unit
   }
-  /** Nanoseconds, `null` for NaT and for units without a fixed length (months, years of a timedelta). */
+  /** Nanoseconds; `null` for NaT and for units without a fixed length (months, years of a timedelta). */
   get nanoseconds(): bigint | null {
     return this.count === null ? null : unitToNanoseconds(this.count, this.unit, this.kind === "datetime64")
   }
-  /** ISO 8601 of a datetime64, nanoseconds of a timedelta64, `NaT`. */
+  /** ISO 8601 for a datetime64, nanoseconds for a timedelta64, `NaT`. */
   toString(): string {
     if (this.count === null) return "NaT"
     const ns = this.nanoseconds
@@ -361,7 +361,7 @@ const utf32 = (bytes: Uint8Array, bigEndian: boolean): string => {
       zeros++
       continue
     }
-    // NumPy strips trailing zeros only.
+    // NumPy strips only trailing zeros.
     for (; zeros > 0; zeros--) out += "\0"
     if (code > 0x10ffff) return fail("BadText", "a character beyond U+10FFFF in an array of text", "Unicode")
     out += String.fromCodePoint(code)
@@ -376,7 +376,7 @@ const withoutTrailingZeros = (bytes: Uint8Array): Uint8Array => {
 }
 
 /**
- * One item of an array as the value that NumPy's `item()` gives: number or bigint, boolean, string, Uint8Array,
+ * One item of an array as the value that NumPy's `item()` returns: number or bigint, boolean, string, Uint8Array,
  * `Complex`, `NpTime`, an object of its fields for a structured dtype, an array for a sub-array.
  *
  * @internal
@@ -417,7 +417,7 @@ const valueAt = (dtype: DType, values: TypedArray, i: number): unknown => {
 }
 
 /**
- * A record of a structured dtype with objects among its fields, which NumPy lists as a tuple, by its fields.
+ * The fields of a record of a structured dtype with objects among its fields, which NumPy lists as a tuple.
  *
  * @internal
  */
@@ -444,7 +444,7 @@ const nest = (
  * A `numpy.ndarray`.
  *
  * `bytes` are those of the pickle (a view when the pickle holds them as bytes), in the array's own order and byte
- * order; `values` gives them as a typed array. An array of objects has `objects` instead.
+ * order; `values` returns them as a typed array. An array of objects has `objects` instead.
  *
  * @category numpy
  * @since 0.1.0
@@ -452,15 +452,15 @@ const nest = (
 export class NdArray {
   dtype: DType
   shape: ReadonlyArray<number>
-  /** `F` for Fortran (column-major) order of `bytes`, else `C`. */
+  /** `F` for Fortran (column-major) order of `bytes`, otherwise `C`. */
   order: "C" | "F"
   /** The items' bytes; empty for an array of objects. */
   bytes: Uint8Array
-  /** The items of an array of objects, row by row whatever `order` is; `null` for others. */
+  /** The items of an array of objects, row by row whatever `order` is; `null` for other arrays. */
   objects: ReadonlyArray<unknown> | null
-  /** `numpy.ndarray`, or the subclass it was (`numpy.matrix`, `numpy.ma.core.MaskedArray`, …). */
+  /** `numpy.ndarray`, or the name of the subclass (`numpy.matrix`, `numpy.ma.core.MaskedArray`, …). */
   className: string
-  /** True where a masked array has no value, in C order; `null` for others. */
+  /** True where a masked array has no value, in C order; `null` for other arrays. */
   mask: Uint8Array | null = null
   #values: TypedArray | null | undefined
 
@@ -479,14 +479,14 @@ export class NdArray {
     this.objects = objects
     this.className = className
   }
-  /** How many items it has: the product of `shape`. */
+  /** The number of items: the product of `shape`. */
   get size(): number {
     return this.shape.reduce((product, n) => product * n, 1)
   }
   /**
-   * The numbers as a typed array, in `order`, made once: a view of the pickle's bytes when they are aligned for it and
-   * in this machine's byte order. bool is 0 and 1, datetime64 and timedelta64 are counts of their unit with -2^63 for
-   * NaT, complex are pairs. `null` for text, structured items and objects.
+   * The numbers as a typed array, in `order`, made once: a view of the pickle's bytes when they are aligned and in this
+   * machine's byte order. bool is 0 and 1, datetime64 and timedelta64 are counts of their unit with -2^63 for NaT,
+   * complex numbers are pairs. `null` for text, structured items and objects.
    */
   get values(): TypedArray | null {
     if (this.#values === undefined) {
@@ -496,11 +496,14 @@ export class NdArray {
     }
     return this.#values
   }
-  /** Forgets what was made of the bytes; for a state that is set once more. */
+  /** Discards cached conversions of the bytes, for a state that is set again. */
   reset(): void {
     this.#values = undefined
   }
-  /** The item at a position in `bytes`, or in `objects`, as NumPy's `item()` gives it; of a structured dtype, its fields. */
+  /**
+   * The item at a position in `bytes`, or in `objects`, as NumPy's `item()` returns it; of a structured dtype, its
+   * fields.
+   */
   itemAt(position: number): unknown {
     if (this.objects !== null) return recordOf(this.dtype, this.objects[position])
     const { values } = this
@@ -532,7 +535,7 @@ export class NdArray {
     }
     return out
   }
-  /** As NumPy's `tolist()`: nested arrays, the bare item for an array without dimensions. */
+  /** Like NumPy's `tolist()`: nested arrays, or the bare item for an array without dimensions. */
   toList(): unknown {
     const items = this.items()
     return nest(this.shape, 0, (i) => items[i], { at: 0 })
@@ -546,7 +549,7 @@ export class NdArray {
   [Symbol.for("nodejs.util.inspect.custom")](depth: number, options: object, inspect?: Inspect): string {
     return inspected(this.toString(), this.size <= maxShown ? this.toList() : this.#first(), depth, options, inspect)
   }
-  /** The first items in a flat list, for a printer that shows no more anyway. */
+  /** The first items in a flat list, for a printer that shows no more. */
   #first(): ReadonlyArray<unknown> {
     const out: Array<unknown> = Array.from({ length: maxShown }, (_, i) => this.itemAt(i))
     if (this.size < 0xffffffff) out.length = this.size
@@ -584,7 +587,7 @@ export function* rowMajorPositions(shape: ReadonlyArray<number>): IterableIterat
 }
 
 /**
- * A NumPy scalar (`numpy.float64(1.5)`): its dtype and the value that `item()` gives.
+ * A NumPy scalar (`numpy.float64(1.5)`): its dtype and the value that `item()` returns.
  *
  * @category numpy
  * @since 0.1.0

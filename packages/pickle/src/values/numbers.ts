@@ -8,8 +8,8 @@ import { canonicalKey, type EqualityBudget, equalityKey, integerKey, keyPart, ra
 import { projected } from "./json.ts"
 
 /**
- * A Python float told apart from an int: made under `floats: "typed"`, and for the dict keys `-0.0` and a second NaN,
- * which a JavaScript Map cannot hold.
+ * A Python float distinguished from an int: made under `floats: "typed"`, and for the dict keys `-0.0` and a second
+ * NaN, which a JavaScript Map cannot hold.
  *
  * @category numbers
  * @since 0.1.0
@@ -64,7 +64,7 @@ export const floatText = (value: number): string => {
   return negative ? `-${text}` : text
 }
 
-/** Digits without the zeros at their end, in linear time: `/0+$/` starts again at each zero. */
+/** Digits without trailing zeros, in linear time: `/0+$/` starts again at each zero. */
 const withoutEndZeros = (digits: string): string => {
   let end = digits.length
   while (end > 0 && digits.charCodeAt(end - 1) === 48) end--
@@ -113,7 +113,8 @@ export class Decimal {
     if (digits === "") return 0
     const significant = withoutEndZeros(digits)
     const exponent = Number(match[4] ?? 0) - fraction.length + (digits.length - significant.length)
-    // Far exponents and long fractions cannot equal a float, and an integer they could equal has thousands of digits.
+    // Far exponents and long fractions cannot equal a float, and an integer that they could equal has thousands of
+    // digits.
     const isFraction = exponent < 0
     if (Math.abs(exponent) > 5_000 || (isFraction && significant.length > 5_000)) {
       return `d${sign}${significant}e${exponent}`
@@ -134,7 +135,7 @@ export class Decimal {
 }
 
 /**
- * Whether `Decimal(text)` takes a text in Python.
+ * Whether Python's `Decimal(text)` accepts a text.
  *
  * @internal
  */
@@ -209,7 +210,7 @@ export class Complex {
 }
 
 /**
- * A Python int as it comes out of a pickle: a number when that is exact, else a bigint.
+ * A Python int as read from a pickle: a number when that is exact, otherwise a bigint.
  *
  * @category numbers
  * @since 0.1.0
@@ -217,7 +218,7 @@ export class Complex {
 export type PyInt = number | bigint
 
 /**
- * A `range` (Python 2's `xrange` too).
+ * A `range` (also Python 2's `xrange`).
  *
  * @category numbers
  * @since 0.1.0
@@ -231,7 +232,7 @@ export class Range {
     this.stop = stop
     this.step = step
   }
-  /** How many integers it has. */
+  /** The number of integers in it. */
   get length(): PyInt {
     const [start, stop, step] = [BigInt(this.start), BigInt(this.stop), BigInt(this.step)]
     const span = step > 0n ? stop - start + step - 1n : start - stop - step - 1n
@@ -289,7 +290,7 @@ export class Slice {
     return projected(this)
   }
   [equalityKey](budget: EqualityBudget): unknown {
-    // Hashable since Python 3.12. A slice of other things than integers is compared by identity.
+    // Hashable since Python 3.12. A slice of values other than integers is compared by identity.
     const parts = [this.start, this.stop, this.step]
     if (parts.some((part) => typeof part === "object" && part !== null)) return this
     return `l${parts.map((part) => keyPart(canonicalKey(part, budget), budget)).join(",")}`

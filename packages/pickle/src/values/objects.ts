@@ -1,5 +1,6 @@
 /**
- * Inert data in place of Python objects and classes that JavaScript does not have. Nothing looks them up or calls them.
+ * Inert data that represents Python objects and classes without a JavaScript counterpart. They are never looked up or
+ * called.
  *
  * @since 0.1.0
  */
@@ -8,7 +9,7 @@ import { canonicalKey, type EqualityBudget, equalityKey, keyPart, spend } from "
 import { type Inspect, inspected, projected } from "./json.ts"
 
 /**
- * A reference to a class or function by name, as a pickle makes it. Nothing was imported.
+ * A reference to a class or function by name, as a pickle contains it. Nothing is imported.
  *
  * @category objects
  * @since 0.1.0
@@ -45,10 +46,11 @@ export class PyGlobal {
 const none: ReadonlyArray<never> = Object.freeze([])
 
 /**
- * An instance of a class that neither this package nor the options know, or the result of a call that was not made:
- * the class (or function) by name, the arguments, and what was to be done with the new object.
+ * An instance of a class that neither this package nor the options know, or the result of a call that was not made: the
+ * class or function, the arguments, and the operations on the new object.
  *
- * Nothing of a pickle becomes a property of this object itself: look into `args`, `state`, `items` and `pairs`.
+ * The content of a pickle never becomes a property of this object itself: look into `args`, `state`, `items` and
+ * `pairs`.
  *
  * @category objects
  * @since 0.1.0
@@ -57,13 +59,13 @@ export class PyObject {
   /** The class or function: a `PyGlobal`, or a `PyObject` when that is computed (`functools.partial`, `getattr`). */
   readonly class: unknown
   args: ReadonlyArray<unknown>
-  /** Keyword arguments (`__getnewargs_ex__`), `null` when there are none: an object or a `PyDict`, as dicts are. */
+  /** Keyword arguments (`__getnewargs_ex__`): an object or a `PyDict`, like dicts; `null` when there are none. */
   kwargs: unknown
-  /** Every state that was set on it (BUILD), in order; hardly ever more than one. */
+  /** Every state that was set on it (BUILD), in order; rarely more than one. */
   states: ReadonlyArray<unknown> = none
-  /** What was appended: the items of a list subclass. */
+  /** The appended items, of a list subclass. */
   items: ReadonlyArray<unknown> = none
-  /** What was set by key: the entries of a dict subclass, in order. */
+  /** The entries of a dict subclass, in order. */
   pairs: ReadonlyArray<readonly [unknown, unknown]> = none
 
   constructor(cls: unknown, args: ReadonlyArray<unknown>, kwargs: unknown = null) {
@@ -71,17 +73,17 @@ export class PyObject {
     this.args = args
     this.kwargs = kwargs
   }
-  /** `module.Name` of the class; of a computed one, the name of the innermost callable. */
+  /** `module.Name` of the class; for a computed one, the name of the innermost callable. */
   get className(): string {
     return classNameOf(this.class)
   }
-  /** The state that was set on it, `undefined` when there was none. */
+  /** The state that was set on it; `undefined` when there was none. */
   get state(): unknown {
     return this.states.length === 0 ? undefined : this.states[this.states.length - 1]
   }
   /**
    * The attributes of the object, by name: the dicts in its states, slots included; pydantic's fields of both versions
-   * too. An empty Map when the state is nothing of that kind.
+   * too. An empty Map when there is no such state.
    */
   attributes(): Map<string, unknown> {
     const out = new Map<string, unknown>()
@@ -89,11 +91,11 @@ export class PyObject {
       const parts = Array.isArray(state) && state.length === 2 ? state : [state]
       for (const part of parts) if (isDict(part)) addEntries(out, part)
     }
-    // SQLAlchemy's own bookkeeping of an object that it read.
+    // SQLAlchemy's own bookkeeping for an object that it loaded.
     const instance = out.get("_sa_instance_state")
     if (instance instanceof PyObject && instance.className.startsWith("sqlalchemy.")) out.delete("_sa_instance_state")
     if (out.has("__pydantic_fields_set__") || out.has("__fields_set__")) {
-      // pydantic keeps its fields in a dict of the state, beside its own bookkeeping.
+      // pydantic keeps its fields in a dict inside the state, beside its own bookkeeping.
       const fields = out.get("__dict__")
       if (isDict(fields)) {
         const own = new Map<string, unknown>()
@@ -129,7 +131,7 @@ const addEntries = (out: Map<string, unknown>, dict: object): void => {
   for (const [key, value] of entries) if (typeof key === "string") out.set(key, value)
 }
 
-/** The name of a class that cloudpickle stored by value, or of a type of the interpreter that it named. */
+/** The name of a class that cloudpickle stored by value, or of an interpreter type that it named. */
 const carriedClassName = (cls: Opaque): string => {
   const call = cls.class instanceof PyGlobal ? cls.class.name : ""
   if (call === "_builtin_type") return `types.${textOr(cls.args[0], "object")}`
@@ -172,7 +174,7 @@ const classNameOf = (cls: unknown): string => {
 }
 
 /**
- * Whether a value is a Python dict: an object as `loads` makes them, or a `PyDict` of any kind.
+ * Whether a value is a Python dict: an object that `loads` made, or a `PyDict` of any kind.
  *
  * @category guards
  * @since 0.1.0
@@ -185,7 +187,7 @@ export const isDict = (value: unknown): value is Record<string, unknown> | Map<u
 }
 
 /**
- * Adds an item to what APPEND meets; made on first use, as most objects have none.
+ * Adds an item to the target of APPEND; the list is made on first use, because most objects have none.
  *
  * @internal
  */
@@ -213,7 +215,7 @@ export const appendState = (object: PyObject, state: unknown): void => {
 }
 
 /**
- * A function, class or code object that cloudpickle stored by value. It is data: its byte code is never run.
+ * A function, class or code object that cloudpickle stored by value. Only data: its byte code is never run.
  *
  * @category objects
  * @since 0.1.0
@@ -232,7 +234,7 @@ export class Opaque extends PyObject {
 }
 
 /**
- * A member of an Enum whose class the pickle carries (cloudpickle by value) or the options name.
+ * A member of an Enum whose class the pickle carries (cloudpickle by value) or the options declare.
  *
  * @category objects
  * @since 0.1.0
@@ -240,7 +242,7 @@ export class Opaque extends PyObject {
 export class PyEnum {
   /** `module.Name` of the Enum. */
   readonly className: string
-  /** The member's name, `null` for a value without one (a combination of flags). */
+  /** The member's name; `null` for a value without one (a combination of flags). */
   readonly name: string | null
   readonly value: unknown
   constructor(className: string, name: string | null, value: unknown) {
@@ -327,9 +329,9 @@ export class Path {
 export class PyArray {
   /** Python's type code: `b B h H i I l L q Q f d`, `u` and `w` for text. */
   readonly typecode: string
-  /** The items; a typed array unless they came as a list of what no typed array holds. */
+  /** The items: a typed array, unless they were a list of values that no typed array holds. */
   readonly values: ArrayLike<unknown>
-  /** The machine format and bytes that protocols 3 to 5 store it in; `null` when the items came as a list. */
+  /** The machine format and bytes in which protocols 3 to 5 store it; `null` when the items were a list. */
   readonly stored: { readonly format: number; readonly bytes: Uint8Array } | null
   constructor(
     typecode: string,

@@ -1,5 +1,5 @@
 /**
- * pandas' spans of time and intervals: values that NumPy and Python's datetime have no type for.
+ * pandas' periods and intervals, for which NumPy and Python's datetime have no types.
  *
  * @since 0.1.0
  */
@@ -23,7 +23,7 @@ const dayText = (days: bigint): string => {
   return Math.abs(millis) > 8.64e15 ? `${days} days` : new Date(millis).toISOString().split("T")[0]!
 }
 
-/** Nanoseconds in one of the units below a day, and the digits that pandas prints after the second. */
+/** Nanoseconds per unit below a day, and the digits that pandas prints after the second. */
 const clocks: Readonly<Record<string, readonly [nanoseconds: bigint, digits: number]>> = {
   h: [3_600_000_000_000n, -5],
   min: [60_000_000_000n, -3],
@@ -33,7 +33,7 @@ const clocks: Readonly<Record<string, readonly [nanoseconds: bigint, digits: num
   ns: [1n, 9]
 }
 
-/** The names that pandas had for units before 2.2. */
+/** pandas' unit names before 2.2. */
 const renamed: Readonly<Record<string, string>> = {
   A: "Y",
   H: "h",
@@ -74,14 +74,14 @@ const periodText = (ordinal: bigint, freq: string): string => {
       return `${padded(1970n + year, 4)}-${padded(ordinal - year * 12n + 1n, 2)}`
     }
     case "W": {
-      // The week 0 that ends on a Sunday ends on the 28th of December 1969.
+      // Week 0 that ends on a Sunday ends on the 28th of December 1969.
       const last = ordinal * 7n - 4n + BigInt((weekdays.indexOf(anchor === "" ? "SUN" : anchor) + 1) % 7)
       return `${dayText(last - 6n)}/${dayText(last)}`
     }
     case "D":
       return dayText(ordinal)
     case "B": {
-      // The business day 0 is a Thursday.
+      // Business day 0 is a Thursday.
       const week = floorDivide(ordinal + 3n, 5n)
       return dayText(week * 7n + (ordinal + 3n - week * 5n) - 3n)
     }
@@ -91,7 +91,7 @@ const periodText = (ordinal: bigint, freq: string): string => {
 }
 
 /**
- * A `pandas.Period`: a span of time, by its number since 1970 in a frequency.
+ * A `pandas.Period`: a span of time, as an ordinal since 1970 in a frequency.
  *
  * @category pandas
  * @since 0.1.0
@@ -100,7 +100,7 @@ export class Period {
   readonly ordinal: PyInt
   /** pandas' text of the frequency: `M`, `Q-DEC`, `W-SUN`, `2D`. */
   readonly freq: string
-  /** The frequency as the pickle has it: its text, or an inert object of pandas' offsets. */
+  /** The frequency in the pickle: its text, or an inert pandas offset object. */
   readonly offset: unknown
   constructor(ordinal: PyInt, freq: string, offset: unknown = freq) {
     this.ordinal = ordinal
@@ -123,7 +123,7 @@ export class Period {
 }
 
 /**
- * The frequency of a name of an offset class and what it is anchored to; `null` for other classes.
+ * The frequency for the name of an offset class and its anchor; `null` for other classes.
  *
  * @internal
  */
@@ -180,10 +180,10 @@ const endText = (end: unknown, isFloat: boolean): string =>
 export class Interval {
   readonly left: unknown
   readonly right: unknown
-  /** The ends that belong to it: `right`, `left`, `both` or `neither`. */
+  /** The closed ends: `right`, `left`, `both` or `neither`. */
   readonly closed: string
   readonly #text: string
-  /** An end that is a `PyFloat` becomes its number, and is printed as a float. */
+  /** An end that is a `PyFloat` is converted to a number and printed as a float. */
   constructor(left: unknown, right: unknown, closed: string, isFloat = false) {
     this.left = left instanceof PyFloat ? left.value : left
     this.right = right instanceof PyFloat ? right.value : right

@@ -16,12 +16,12 @@ const scalar = (value: unknown): unknown => value instanceof NpScalar ? value.va
 const positionsOf = (value: unknown): ReadonlyArray<number> => listOf(value).map((position) => Number(scalar(position)))
 
 /**
- * A sparse matrix or array of SciPy, in the format in which it was stored.
+ * A sparse matrix or array of SciPy, in its stored format.
  *
  * **Details**
  *
- * `parts` has `data`, and where its values stand: `indices` and `indptr` (csr, csc, bsr), `row` and `col` or `coords`
- * (coo, dok), `offsets` (dia), `rows` (lil).
+ * `parts` has `data` and the positions of its values: `indices` and `indptr` (csr, csc, bsr), `row` and `col` or
+ * `coords` (coo, dok), `offsets` (dia), `rows` (lil).
  *
  * @category numpy
  * @since 0.1.0
@@ -45,7 +45,7 @@ export class SparseMatrix {
     this.parts = parts
   }
   /**
-   * All values by row, zeros included; values at the same place are added up.
+   * All values by row, including zeros; values at the same position are added.
    *
    * @throws PickleError of reason LimitExceeded when there are more than `maxItems` (default 2^24)
    */

@@ -1,6 +1,6 @@
 /**
- * The text in a pickle: UTF-8 as Python writes it (lone surrogates included), the escapes of protocol 0, Python 2's
- * encodings.
+ * Decodes the text in a pickle: UTF-8 as Python writes it (lone surrogates included), the escapes of protocol 0, Python
+ * 2's encodings.
  *
  * @since 0.1.0
  */
@@ -11,7 +11,7 @@ interface Slicer {
   utf8Slice(this: Uint8Array, start: number, end: number): string
 }
 
-// Where there is Node's Buffer its slices are the fastest way to a string; elsewhere TextDecoder.
+// Slices of Node's Buffer are the fastest way to a string; other runtimes use TextDecoder.
 const slicer = (globalThis as { readonly Buffer?: { readonly prototype: Partial<Slicer> } }).Buffer?.prototype
 const latin1Slice = typeof slicer?.latin1Slice === "function" ? slicer.latin1Slice : null
 const utf8Slice = typeof slicer?.utf8Slice === "function" ? slicer.utf8Slice : null
@@ -21,7 +21,7 @@ interface Decoder {
 }
 const decoderOf = (label: string): Decoder | null => {
   const make = (globalThis as { readonly TextDecoder?: new(label: string, options: object) => Decoder }).TextDecoder
-  // ignoreBOM keeps a leading U+FEFF, which is text like any other.
+  // ignoreBOM keeps a leading U+FEFF, which is ordinary text.
   return make === undefined ? null : new make(label, { ignoreBOM: true })
 }
 let utf8Decoder: Decoder | null | undefined
@@ -42,7 +42,7 @@ const takeUnits = (units: ArrayLike<number>, start: number, end: number): Array<
   (units as Uint16Array).subarray(start, end) as unknown as Array<number>
 
 /**
- * Bytes as text, one character for each (latin-1).
+ * Bytes as text, one character per byte (latin-1).
  *
  * @internal
  */
@@ -51,7 +51,7 @@ export const latin1Text = (bytes: Uint8Array, start: number, end: number): strin
     ? latin1Slice.call(bytes, start, end)
     : fromUnits(bytes.subarray(start, end), end - start)
 
-/** One byte to one UTF-16 unit, exact for ASCII only: the decoders' latin-1 is windows-1252. */
+/** One byte to one UTF-16 unit, exact only for ASCII: the decoders' latin-1 is windows-1252. */
 const asciiWindow = (bytes: Uint8Array, start: number, end: number): string => {
   if (latin1Slice !== null) return latin1Slice.call(bytes, start, end)
   if (byteDecoder === undefined) byteDecoder = decoderOf("latin1")
@@ -60,10 +60,7 @@ const asciiWindow = (bytes: Uint8Array, start: number, end: number): string => {
     : byteDecoder.decode(bytes.subarray(start, end))
 }
 
-/**
- * UTF-8 decoded by hand, as Python's `surrogatepass` takes it: lone surrogates are kept, all else that is no UTF-8
- * fails.
- */
+/** UTF-8 decoded by hand, like Python's `surrogatepass`: lone surrogates are kept, any other invalid sequence fails. */
 const decodeExactly = (bytes: Uint8Array, start: number, end: number): string => {
   const units = new Uint16Array(end - start)
   let length = 0
@@ -110,24 +107,24 @@ const decodeUtf8 = (bytes: Uint8Array, start: number, end: number): string => {
     if (utf8Decoder === null) return decodeExactly(bytes, start, end)
     text = utf8Decoder.decode(bytes.subarray(start, end))
   }
-  // A replacement character is either in the input or says that something is not plain UTF-8.
+  // A replacement character was either in the input or shows that the text is not plain UTF-8.
   return text.includes("\ufffd") ? decodeExactly(bytes, start, end) : text
 }
 
 /**
- * A reader of the strings of one pickle. Short ASCII strings are cut from a window of text that is made once for many:
- * one call into the runtime for each string is what makes a reader slow.
+ * A reader of the strings of one pickle. Short ASCII strings are cut from a window of text that is decoded once for
+ * many, because one call into the runtime per string is what makes a reader slow.
  *
  * @internal
  */
 export interface TextReader {
   readonly bytes: Uint8Array
-  /** Largest window in bytes; 0 for none. */
+  /** The largest window in bytes; 0 disables it. */
   readonly maxWindow: number
   window: string
   start: number
   end: number
-  /** How many bytes of the window became strings. */
+  /** The number of bytes of the window that became strings. */
   used: number
   size: number
 }
@@ -144,8 +141,8 @@ export const textReader = (bytes: Uint8Array, shared: boolean): TextReader => ({
 })
 
 const moveWindow = (reader: TextReader, start: number): void => {
-  // A window that was mostly strings is followed by a larger one, others by a smaller: text that is kept then never
-  // keeps much else with it.
+  // A window that was mostly strings is followed by a larger one, others by a smaller one, so text that is retained
+  // never keeps much else in memory.
   const whole = reader.end - reader.start
   if (reader.used * 2 > whole) reader.size = Math.min(reader.maxWindow, reader.size * 2)
   else if (reader.used * 8 < whole) reader.size = Math.max(512, reader.size >> 1)
@@ -242,7 +239,7 @@ export const rawUnicodeEscape = (text: string): string => {
     const kind = text[at + 1]
     const width = kind === "u" ? 4 : kind === "U" ? 8 : 0
     if (width === 0) {
-      // The backslash and what follows it stand for themselves, a second backslash too.
+      // The backslash and the character after it are literal, even a second backslash.
       at += 2
       continue
     }
@@ -379,7 +376,7 @@ const foreignText = (bytes: Uint8Array, encoding: string, lenient: boolean): str
   }
 }
 
-/** The length of the UTF-8 sequence at a place, 0 when there is no valid one. */
+/** The length of the UTF-8 sequence at an offset, 0 when it is invalid. */
 const sequenceLength = (bytes: Uint8Array, at: number): number => {
   const first = bytes[at]!
   if (first < 0x80) return 1

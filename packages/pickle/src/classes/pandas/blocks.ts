@@ -1,5 +1,5 @@
 /**
- * Frames and series of pandas, from the block managers of 0.25 to 3.
+ * DataFrames and Series of pandas, from the block managers of 0.25 to 3.
  *
  * @since 0.1.0
  */
@@ -11,7 +11,7 @@ import { Range, Slice } from "../../values/numbers.ts"
 import { type PyGlobal, PyObject } from "../../values/objects.ts"
 import { anyColumn, emptyIndex, entry, extensionColumn, ndarrayIn, resize, unreadColumn } from "./columns.ts"
 
-/** Where the rows of a block stand among the columns. */
+/** The positions of a block's rows among the columns. */
 const placesOf = (context: Context, placement: unknown, count: number): ReadonlyArray<number> | null => {
   if (placement instanceof Slice) {
     const start = Number(placement.start ?? 0)
@@ -89,13 +89,13 @@ const managerOf = (value: unknown): Manager | null => {
 const missingState = () =>
   fail("BadValue", "a DataFrame or Series with a state that pandas does not write", "a block manager")
 
-/** One column that cannot be read does not refuse the others. */
+/** A column that cannot be read does not affect the others. */
 const unread = (values: unknown, length: number): Column =>
   values instanceof PyObject
     ? unreadColumn(values, length)
     : fail("BadValue", `a column of pandas' that is a ${typeof values}`, "an array that pandas 0.25 to 3 has")
 
-/** How many columns a block has, by where they stand. */
+/** The number of columns of a block, from its placement. */
 const placeCount = (placement: unknown): number =>
   placement instanceof Slice
     ? Math.max(
@@ -187,7 +187,7 @@ export const setSeriesState = (context: Context, series: Series, state: unknown)
 }
 
 /**
- * An instance of a class of one's own below DataFrame or Series.
+ * An instance of a user-defined subclass of DataFrame or Series.
  *
  * @internal
  */
@@ -206,7 +206,7 @@ export const finishFrame = (context: Context, object: PyObject): unknown => {
 }
 
 /**
- * An extension array, as soon as its state has come; those of a block of several rows wait for the block.
+ * An extension array, resolved once its state is known; those of a block of several rows wait for the block.
  *
  * @internal
  */
@@ -240,7 +240,7 @@ export const series: Create = (_context, args, _kwargs, cls) =>
   args.length > 0 ? inert : newSeries((cls as PyGlobal).qualifiedName)
 
 /**
- * `__pyx_unpickle_NDArrayBacked(cls, checksum, state)`: the state comes with BUILD, or at once.
+ * `__pyx_unpickle_NDArrayBacked(cls, checksum, state)`: the state follows in BUILD, or is given at once.
  *
  * @internal
  */

@@ -39,7 +39,7 @@ export const entry = (dict: unknown, ...keys: ReadonlyArray<string>): unknown =>
 }
 
 /**
- * Everything that the states of an object say by name; what comes later wins.
+ * The named entries of all states of an object; later ones override earlier ones.
  *
  * @internal
  */
@@ -87,7 +87,7 @@ const integerGetter = (values: ArrayLike<unknown>, i: number): unknown => shrink
 const booleanGetter = (values: ArrayLike<unknown>, i: number): unknown => values[i] !== 0
 const arrayGetter = (array: NdArray) => (_values: ArrayLike<unknown>, i: number): unknown => array.itemAt(i)
 
-/** The row of a 2-dimensional array, or the whole of a 1-dimensional one, as an array of one dimension. */
+/** One row of a 2-dimensional array, or a whole 1-dimensional array, as an array of one dimension. */
 const rowOf = (array: NdArray, row: number | null): NdArray => {
   const { bytes, className, dtype, objects, order, shape } = array
   if (row === null || shape.length < 2) return array
@@ -95,7 +95,7 @@ const rowOf = (array: NdArray, row: number | null): NdArray => {
   if (row < 0 || row >= shape[0]! || shape.length !== 2) {
     return fail("BadValue", "a block without that row", "a row of the block")
   }
-  // Objects are listed row by row in either order.
+  // Objects are listed row by row in both orders.
   if (order === "C" || objects !== null) {
     const size = length * dtype.itemsize
     return objects === null
@@ -108,7 +108,7 @@ const rowOf = (array: NdArray, row: number | null): NdArray => {
   if (width === 8 && bytes.byteOffset % 8 === 0) {
     const from = new Float64Array(bytes.buffer, bytes.byteOffset, length * rows)
     const to = new Float64Array(out.buffer)
-    // Bits are copied as they are: a NaN may lose its payload on no engine that matters.
+    // Bits are copied unchanged; engines of practical interest keep the payload of a NaN.
     for (let i = 0; i < length; i++) to[i] = from[i * rows + row]!
   } else {
     for (let i = 0; i < length; i++) {
@@ -169,7 +169,7 @@ const arrayParts = (array: NdArray): ColumnParts => {
 const columnOfArray = (array: NdArray, row: number | null): Column => {
   if (row === null || array.shape.length < 2) return new Column(arrayParts(array))
   if (array.order === "C" || array.objects !== null) return new Column(arrayParts(rowOf(array, row)))
-  // Strided memory: the row is gathered when it is first looked at.
+  // Strided memory: the row is gathered on first access.
   const empty = new NdArray(array.dtype, [array.shape[1]!], "C", array.bytes, null)
   let taken: NdArray | null = null
   const get = (): NdArray => taken ??= rowOf(array, row)
@@ -185,7 +185,7 @@ const columnOfArray = (array: NdArray, row: number | null): Column => {
   })
 }
 
-/** A dtype object of pandas' own: its name as pandas prints it, and what it says. */
+/** A dtype object of pandas: its name as pandas prints it, and its parameters. */
 const timezoneOf = (dtype: PyObject): unknown => stateEntry(dtype, "tz") ?? dtype.args[1] ?? null
 
 /** @internal */
@@ -257,12 +257,13 @@ const categoricalOf = (codes: NdArray, categories: Index, ordered: boolean, row:
 }
 
 /**
- * An extension array of pandas: by the name of its class, whatever module it was in that year.
+ * An extension array of pandas, identified by the name of its class, whatever module that version of pandas had it in.
  *
  * @internal
  */
 export const extensionColumn = (object: PyObject, row: number | null): Column | null => {
-  // `__pyx_unpickle_NDArrayBacked(cls, checksum, state)` and the like make an instance of their first argument.
+  // `__pyx_unpickle_NDArrayBacked(cls, checksum, state)` and similar functions make an instance of their first
+  // argument.
   const name = nameOf(object).startsWith("__pyx_unpickle_") ? nameOf(object.args[0]) : nameOf(object)
   const array = ndarrayIn(object)
   const dtype = dtypeIn(object)
@@ -373,7 +374,7 @@ export const extensionColumn = (object: PyObject, row: number | null): Column | 
 }
 
 /**
- * pandas' text of a frequency, of the text itself or of pandas' offset object.
+ * pandas' text of a frequency, from the text itself or from a pandas offset object.
  *
  * @internal
  */
@@ -389,7 +390,7 @@ export const periodFrequency = (freq: unknown): string => {
 }
 
 /**
- * The values between two columns of ends.
+ * The intervals between two columns of endpoints.
  *
  * @internal
  */
@@ -407,7 +408,7 @@ export const intervalColumn = (left: Column, right: Column, closed: unknown): Co
   })
 }
 
-/** geopandas' array: of well-known binary, or of objects of shapely. */
+/** geopandas' array: of well-known binary, or of shapely objects. */
 const geometryColumn = (object: PyObject, array: NdArray | null): Column | null => {
   const one = array ?? stateEntry(object, "data")
   if (!(one instanceof NdArray)) return null
@@ -424,8 +425,8 @@ const geometryColumn = (object: PyObject, array: NdArray | null): Column | null 
 }
 
 /**
- * A column of an array that nothing here reads: each cell is an object of the array's class, with the item that the
- * array keeps at its place, when it keeps one list of items only.
+ * A column over an array of an unknown class: each cell is an object of the array's class, with the item at its
+ * position when the array keeps exactly one list of items.
  *
  * @internal
  */
@@ -447,7 +448,7 @@ export const unreadColumn = (array: PyObject, length: number): Column => {
   })
 }
 
-/** How long an array that nothing here reads is, by what it keeps; `null` when that does not tell. */
+/** The length of an array of an unknown class, derived from its contents; `null` when they do not determine it. */
 const unreadLength = (array: PyObject): number | null => {
   const parts = array.states.flatMap((state) => [state, ...entriesOf(state), ...(Array.isArray(state) ? state : [])])
   const lengths = new Set<number>()
@@ -459,7 +460,7 @@ const unreadLength = (array: PyObject): number | null => {
 }
 
 /**
- * The column of what an Index keeps its labels in, when nothing here reads that.
+ * A column over the storage of an Index whose array class is unknown.
  *
  * @internal
  */
@@ -471,11 +472,11 @@ export const unreadLabels = (array: unknown): Column | null => {
   return column
 }
 
-/** Columns of arrays that do not tell how long they are. */
+/** Columns over arrays whose length is unknown. */
 const unsized = new WeakMap<Column, PyObject>()
 
 /**
- * Gives an Index whose array does not tell its length the length that it must have; any other stays as it is.
+ * Gives an Index whose array has no known length the length that it must have; returns any other unchanged.
  *
  * @internal
  */
@@ -525,7 +526,7 @@ export const emptyIndex = (): Index =>
   new Index("Index", null, new Column({ dtype: "object", kind: "object", length: 0, values: () => [] }))
 
 /**
- * The column of whatever pandas keeps values in.
+ * The column for any value in which pandas keeps its data.
  *
  * @internal
  */

@@ -1,5 +1,5 @@
 /**
- * Where the classes of pandas were over the years, and the decoder of each.
+ * The module paths of pandas' classes across its versions, and the decoder of each.
  *
  * @since 0.1.0
  */
@@ -8,7 +8,7 @@ import { backedArray, dataFrame, series } from "./blocks.ts"
 import { newIndex } from "./indexes.ts"
 import { interval, notATimeValue, period, timedelta, timestamp } from "./scalars.ts"
 
-/** Where a class was, over the years. */
+/** The module paths of a class across versions. */
 const everywhere = (
   modules: ReadonlyArray<string>,
   name: string,

@@ -1,5 +1,5 @@
 /**
- * The indexes of pandas: ranges, labels, times, intervals and several levels.
+ * The indexes of pandas: ranges, labels, times, intervals and multiple levels.
  *
  * @since 0.1.0
  */
@@ -99,7 +99,7 @@ const multiIndex = (context: Context, dict: unknown): Index | null => {
   return index
 }
 
-/** The data of a DatetimeIndex of pandas before 1.0 is an array of instants, its zone is beside it. */
+/** Before pandas 1.0, the data of a DatetimeIndex is an array of instants with the zone beside it. */
 const zoned = (column: Column, tzinfo: unknown): Column => {
   if (tzinfo === null || tzinfo === undefined || column.tzinfo !== null || column.kind !== "datetime") return column
   const unit = column.unit ?? "ns"
@@ -115,7 +115,7 @@ const zoned = (column: Column, tzinfo: unknown): Column => {
 }
 
 /**
- * `_new_Index(cls, {data, name, …})` and its sisters for the other kinds.
+ * `_new_Index(cls, {data, name, …})` and the corresponding functions for other kinds.
  *
  * @internal
  */
