@@ -9,6 +9,7 @@ import { readFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { fileURLToPath } from "node:url"
 import { bunzip2 } from "../packages/formats/src/internal/compression/bzip2.ts"
+import { unlz4Frame } from "../packages/formats/src/internal/compression/lz4.ts"
 import { Output } from "../packages/formats/src/internal/compression/output.ts"
 import { unxz } from "../packages/formats/src/internal/compression/xz.ts"
 import type { Row } from "./support/row.ts"
@@ -62,6 +63,14 @@ const unxzByWasm = async (bytes: Uint8Array) => {
   })
   for await (const _ of new XzReadableStream(stream)) { /* to the end */ }
 }
+
+const lz4js = require("lz4js") as {
+  readonly compress: (bytes: Uint8Array) => Uint8Array
+  readonly decompress: (bytes: Uint8Array, maxSize: number) => Uint8Array
+}
+/** Doubles with two decimals: what Arrow's LZ4 buffers of amounts hold. */
+const amounts = new Uint8Array(Float64Array.from({ length: 1_000_000 }, (_, i) => (i * 7_919 % 100_003) / 100).buffer)
+let lz4: Uint8Array = new Uint8Array(0)
 
 const arrowRows = 200_000
 let arrow: Uint8Array = new Uint8Array(0)
@@ -127,6 +136,18 @@ export const rows: ReadonlyArray<Row> = [
     count: csvBytes,
     ours: { name: "ours", run: () => toEnd(unxz(xz, output())) },
     peers: [{ name: "xz-decompress (WebAssembly)", run: () => unxzByWasm(xz) }]
+  },
+  {
+    work: "decompress LZ4 (bytes)",
+    count: amounts.length,
+    ours: {
+      name: "ours",
+      open: () => {
+        lz4 = lz4js.compress(amounts)
+      },
+      run: () => void unlz4Frame(lz4, amounts.length)
+    },
+    peers: [{ name: "lz4js", run: () => void lz4js.decompress(lz4, amounts.length) }]
   },
   {
     work: "read an Arrow stream and every cell of it (rows)",

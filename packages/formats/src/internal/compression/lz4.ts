@@ -4,6 +4,9 @@ import { type Steps, toEnd } from "../steps.ts"
 
 const damaged = (what: string): never => refuse(`LZ4 data is damaged: ${what}`)
 
+/** Up to so many bytes a loop is faster than a call into the engine: most copies of numbers have 4 to 20. */
+const shortCopy = 64
+
 /**
  * Decompresses one block into `out` from `at` on and gives where it ends. Matches may go back into what is in `out`
  * already, as the blocks of a frame allow.
@@ -23,9 +26,13 @@ export const unlz4Block = (input: Uint8Array, out: Uint8Array, at: number): numb
     }
     if (p + literals > input.length) damaged("it ends early")
     if (o + literals > out.length) damaged("it is longer than it says")
-    out.set(input.subarray(p, p + literals), o)
-    p += literals
-    o += literals
+    if (literals <= shortCopy) {
+      for (const end = p + literals; p < end;) out[o++] = input[p++]!
+    } else {
+      out.set(input.subarray(p, p + literals), o)
+      p += literals
+      o += literals
+    }
     if (p >= input.length) break
     if (p + 2 > input.length) damaged("it ends early")
     const distance = input[p]! | (input[p + 1]! << 8)
@@ -40,11 +47,19 @@ export const unlz4Block = (input: Uint8Array, out: Uint8Array, at: number): numb
       }
     }
     length += 4
-    if (o + length > out.length) damaged("it is longer than it says")
-    if (distance >= length) {
-      out.copyWithin(o, o - distance, o - distance + length)
-      o += length
-    } else for (const end = o + length; o < end; o++) out[o] = out[o - distance]!
+    const end = o + length
+    if (end > out.length) damaged("it is longer than it says")
+    if (length <= shortCopy) {
+      for (let from = o - distance; o < end;) out[o++] = out[from++]!
+    } else {
+      // What was just copied can be copied again, so a short distance doubles.
+      const from = o - distance
+      while (o < end) {
+        const count = Math.min(o - from, end - o)
+        out.copyWithin(o, from, from + count)
+        o += count
+      }
+    }
   }
   return o
 }
@@ -85,29 +100,4 @@ export function* unlz4FrameSteps(input: Uint8Array, length: number): Steps<Uint8
     yield
   }
   return o === length ? out : damaged("it is shorter than it says")
-}
-
-/** Decompresses what Parquet calls LZ4: a frame, blocks with Hadoop's lengths before them, or a bare block. */
-export const unlz4Parquet = (input: Uint8Array, length: number): Uint8Array => {
-  if (isLz4Frame(input)) return unlz4Frame(input, length)
-  const out = new Uint8Array(length)
-  const view = new DataView(input.buffer, input.byteOffset, input.length)
-  let p = 0
-  let o = 0
-  while (p + 8 <= input.length) {
-    const [uncompressed, compressed] = [view.getUint32(p), view.getUint32(p + 4)]
-    if (compressed > input.length - p - 8 || uncompressed > length - o) break
-    const end = unlz4Block(input.subarray(p + 8, p + 8 + compressed), out.subarray(0, o + uncompressed), o)
-    if (end !== o + uncompressed) break
-    p += 8 + compressed
-    o = end
-  }
-  if (p === input.length && o === length) return out
-  return unlz4Raw(input, length)
-}
-
-/** Decompresses a bare block to exactly `length` bytes. */
-export const unlz4Raw = (input: Uint8Array, length: number): Uint8Array => {
-  const out = new Uint8Array(length)
-  return unlz4Block(input, out, 0) === length ? out : damaged("it is shorter than it says")
 }

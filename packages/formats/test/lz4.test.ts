@@ -1,0 +1,94 @@
+import { assert, describe, it } from "@effect/vitest"
+import { unlz4Block, unlz4Frame } from "../src/internal/compression/lz4.ts"
+import { Refusal } from "../src/internal/refusal.ts"
+
+const extended = (length: number): Array<number> => {
+  const bytes: Array<number> = []
+  let rest = length - 15
+  for (; rest >= 255; rest -= 255) bytes.push(255)
+  return [...bytes, rest]
+}
+
+/** One sequence: literals, and a match of `length` bytes, 4 or more, that starts `distance` bytes back. */
+const sequence = (literals: ReadonlyArray<number>, distance: number, length: number): Array<number> => [
+  Math.min(literals.length, 15) << 4 | Math.min(length - 4, 15),
+  ...(literals.length >= 15 ? extended(literals.length) : []),
+  ...literals,
+  distance & 0xff,
+  distance >> 8,
+  ...(length - 4 >= 15 ? extended(length - 4) : [])
+]
+/** The last sequence has no match. */
+const last = (literals: ReadonlyArray<number>): Array<number> => [
+  Math.min(literals.length, 15) << 4,
+  ...(literals.length >= 15 ? extended(literals.length) : []),
+  ...literals
+]
+const bytes = (count: number, from: number) => Array.from({ length: count }, (_, i) => (from + i * 7) & 0xff)
+
+/** A block of every combination of lengths and distances about the limits at which the copy is made another way. */
+const lengths = [4, 5, 15, 18, 19, 63, 64, 65, 66, 128, 300, 1_000]
+const distances = [1, 2, 3, 7, 8, 63, 64, 65, 100, 999]
+const make = () => {
+  const expected = bytes(1_000, 3)
+  const block: Array<number> = []
+  let literals: Array<number> = [...expected]
+  let from = 11
+  for (const length of lengths) {
+    for (const distance of distances) {
+      block.push(...sequence(literals, distance, length))
+      for (let i = 0; i < length; i++) expected.push(expected[expected.length - distance]!)
+      literals = bytes((from * 13) % 90, from++)
+      expected.push(...literals)
+    }
+  }
+  block.push(...last(literals))
+  return { block: Uint8Array.from(block), expected: Uint8Array.from(expected) }
+}
+
+describe("an LZ4 block", () => {
+  const { block, expected } = make()
+
+  it("is read whatever the lengths and distances of its copies", () => {
+    const out = new Uint8Array(expected.length)
+    assert.strictEqual(unlz4Block(block, out, 0), expected.length)
+    assert.deepStrictEqual(out, expected)
+  })
+
+  it("goes back into the blocks before it, and no further", () => {
+    const out = Uint8Array.from([1, 2, 3, 4, 0, 0, 0, 0, 0, 0])
+    assert.strictEqual(unlz4Block(Uint8Array.from([...sequence([], 4, 4), ...last([9, 9])]), out, 4), 10)
+    assert.deepStrictEqual(out, Uint8Array.from([1, 2, 3, 4, 1, 2, 3, 4, 9, 9]))
+    for (const distance of [0, 5]) {
+      assert.throws(() => unlz4Block(Uint8Array.from(sequence([], distance, 4)), out, 4), Refusal)
+    }
+  })
+
+  it("never writes past its end, and is refused wherever it is cut off", () => {
+    const out = new Uint8Array(expected.length - 1)
+    assert.throws(() => unlz4Block(block, out, 0), Refusal)
+    for (let end = 1; end < block.length; end += 3) {
+      const guarded = new Uint8Array(expected.length + 8).fill(77)
+      let length = -1
+      try {
+        length = unlz4Block(block.subarray(0, end), guarded.subarray(0, expected.length), 0)
+      } catch (error) {
+        assert.instanceOf(error, Refusal)
+      }
+      assert.isBelow(length, expected.length)
+      assert.deepStrictEqual(guarded.subarray(expected.length), new Uint8Array(8).fill(77))
+    }
+  })
+
+  it("in a frame has exactly the length that is expected", () => {
+    const frame = (size: number) => {
+      const header = [0x04, 0x22, 0x4d, 0x18, 0x60, 0x40, 0x82]
+      return Uint8Array.from([...header, size & 0xff, size >> 8 & 0xff, size >> 16, 0, ...block, 0, 0, 0, 0])
+    }
+    assert.deepStrictEqual(unlz4Frame(frame(block.length), expected.length), expected)
+    for (const length of [expected.length - 1, expected.length + 1]) {
+      assert.throws(() => unlz4Frame(frame(block.length), length), Refusal)
+    }
+    assert.throws(() => unlz4Frame(frame(block.length + 10), expected.length), Refusal)
+  })
+})
