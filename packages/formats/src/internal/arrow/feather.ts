@@ -15,7 +15,7 @@ import { arrange, type PandasMetadata, readPandasMetadata } from "../pandasMetad
 import { Refusal, refuse, tooLarge } from "../refusal.ts"
 import type { Steps } from "../steps.ts"
 import { readFeather1 } from "./feather1.ts"
-import { buildVector, type Field, readField, type Vector } from "./vector.ts"
+import { buildVector, concat, Dictionary, type Field, readField, type Vector } from "./vector.ts"
 
 const damaged = (what: string): never => refuse(`the Arrow data is damaged: ${what}`)
 
@@ -168,28 +168,6 @@ function* readVectors(
   return vectors
 }
 
-/** Several vectors as one. */
-const concat = (vectors: ReadonlyArray<Vector>): Vector => {
-  const [only] = vectors
-  if (only !== undefined && vectors.length === 1) return only
-  const ends: Array<number> = []
-  let length = 0
-  for (const vector of vectors) ends.push(length += vector.length)
-  return {
-    length,
-    at: (row) => {
-      let low = 0
-      let high = ends.length
-      while (low < high) {
-        const middle = (low + high) >> 1
-        if (ends[middle]! <= row) low = middle + 1
-        else high = middle
-      }
-      return vectors[low]?.at(row - (ends[low - 1] ?? 0)) ?? null
-    }
-  }
-}
-
 /** The fields below some fields that are dictionaries, by the id of the dictionary. */
 const dictionaryFields = (fields: ReadonlyArray<Field>, out = new Map<number, Field>()): Map<number, Field> => {
   for (const field of fields) {
@@ -222,8 +200,13 @@ const kinds: Readonly<Record<number, ColumnParts["kind"]>> = {
   24: "string"
 }
 
-const partsOf = (field: Field, column: Vector, dictionaries: ReadonlyMap<number, Vector>): ColumnParts => {
+function* partsOf(field: Field, column: Vector, dictionaries: ReadonlyMap<number, Vector>): Steps<ColumnParts> {
   const dictionary = field.dictionary === null ? undefined : dictionaries.get(field.dictionary.id)
+  const categories: Array<unknown> = []
+  for (let at = 0; at < (dictionary?.length ?? 0); at++) {
+    categories.push(dictionary!.at(at))
+    if (at % 4_096 === 4_095) yield
+  }
   return {
     name: field.name,
     kind: field.extension === "arrow.uuid" ? "object" : kinds[field.type] ?? "object",
@@ -231,7 +214,7 @@ const partsOf = (field: Field, column: Vector, dictionaries: ReadonlyMap<number,
     at: column.at,
     unit: field.unit as TimeUnit | null,
     timezone: field.timezone,
-    categories: dictionary === undefined ? null : Array.from({ length: dictionary.length }, (_, i) => dictionary.at(i)),
+    categories: dictionary === undefined ? null : categories,
     isOrdered: field.dictionary?.isOrdered
   }
 }
@@ -246,7 +229,7 @@ export interface Beside {
 
 function* readIpc(bytes: Uint8Array, maxBytes: number, canWait: boolean, beside?: Beside): Steps<Table> {
   const budget: Budget = { bytes: maxBytes, values: maxBytes, max: maxBytes, canWait }
-  const dictionaries = new Map<number, Vector>()
+  const dictionaries = new Map<number, Dictionary>()
   const chunks: Array<Array<Vector>> = []
   let schema: FlatTable | null = null
   let fields: ReadonlyArray<Field> = []
@@ -280,13 +263,16 @@ function* readIpc(bytes: Uint8Array, maxBytes: number, canWait: boolean, beside?
       const field = dictionaryTypes.get(id) ?? damaged("a dictionary is of no column")
       const values = (yield* readVectors({ batch, codec, body, version }, [field], dictionaries, budget))[0]!
       const before = dictionary.uint8(2) === 1 ? dictionaries.get(id) : undefined
-      dictionaries.set(id, before === undefined ? values : concat([before, values]))
+      if (before === undefined) dictionaries.set(id, new Dictionary(values))
+      else before.append(values)
     }
   }
   if (schema === null) return damaged("it has no schema")
-  const parts = fields.map((field, i) =>
-    partsOf(field, concat(chunks.map((chunk) => chunk[i] ?? damaged("a column is missing"))), dictionaries)
-  )
+  const parts: Array<ColumnParts> = []
+  for (const [i, field] of fields.entries()) {
+    const column = concat(chunks.map((chunk) => chunk[i] ?? damaged("a column is missing")))
+    parts.push(yield* partsOf(field, column, dictionaries))
+  }
   const pandas = readPandasMetadata(beside === undefined ? metadataOf(schema, 2, "pandas") : beside.pandas)
   const { adjust } = beside ?? {}
   return arrange(adjust === undefined ? parts : parts.map((part) => adjust(part, pandas)), numRows, pandas)

@@ -241,6 +241,12 @@ const fixedReader = (field: Field, values: Uint8Array, width: number): (row: num
   }
 }
 
+/** Reads the text of bytes from one place up to another. */
+const textsOf = (bytes: Uint8Array): (start: number, end: number) => string => {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+  return (start, end) => buffer.toString("utf8", start, end)
+}
+
 /** Where a row of variable size starts and ends; checked when it is asked for. */
 const rangesOf = (offsets: Uint8Array, length: number, isLarge: boolean, limit: number) => {
   const view = viewOf(offsets)
@@ -254,9 +260,6 @@ const rangesOf = (offsets: Uint8Array, length: number, isLarge: boolean, limit: 
     return start >= 0 && end >= start && end <= limit ? [start, end] : damaged("a value lies outside of its column")
   }
 }
-
-const textOf = (bytes: Uint8Array, start: number, end: number): string =>
-  Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString("utf8")
 
 const itemsOf = (child: Vector, start: number, end: number): Array<unknown> => {
   const out: Array<unknown> = []
@@ -290,11 +293,11 @@ const variableReader = (field: Field, length: number, cursor: Cursor): (row: num
       const offsets = cursor.buffer()
       const data = cursor.buffer()
       const range = rangesOf(offsets, length, field.type >= 19, data.length)
-      const isText = field.type === 5 || field.type === 20
-      return (row) => {
-        const [start, end] = range(row)
-        return isText ? textOf(data, start, end) : data.slice(start, end)
+      if (field.type === 5 || field.type === 20) {
+        const text = textsOf(data)
+        return (row) => text(...range(row))
       }
+      return (row) => data.slice(...range(row))
     }
     case 6: {
       const bits = cursor.buffer()
@@ -337,12 +340,16 @@ const variableReader = (field: Field, length: number, cursor: Cursor): (row: num
       const data: Array<Uint8Array> = []
       for (let i = 0; i < count; i++) data.push(cursor.buffer())
       const view = viewOf(views)
+      const [inlined, texts] = [textsOf(views), data.map(textsOf)]
       return (row) => {
         const size = view.getInt32(row * 16, true)
-        const source = size <= 12 ? views : data[view.getInt32(row * 16 + 8, true)] ?? damaged("a text has no data")
-        const start = size <= 12 ? row * 16 + 4 : view.getInt32(row * 16 + 12, true)
+        const isInline = size <= 12
+        const at = isInline ? 0 : view.getInt32(row * 16 + 8, true)
+        const source = isInline ? views : data[at] ?? damaged("a text has no data")
+        const start = isInline ? row * 16 + 4 : view.getInt32(row * 16 + 12, true)
         if (!(size >= 0 && start >= 0 && start + size <= source.length)) damaged("a value lies outside of its column")
-        return field.type === 24 ? textOf(source, start, start + size) : source.slice(start, start + size)
+        if (field.type !== 24) return source.slice(start, start + size)
+        return (isInline ? inlined : texts[at]!)(start, start + size)
       }
     }
     case 25:
@@ -391,6 +398,70 @@ const runEnds = (field: Field, cursor: Cursor): (row: number) => unknown => {
       else high = middle
     }
     return low < values.length ? values.at(low) : damaged("a value lies outside of its column")
+  }
+}
+
+/** Several vectors as one. */
+export const concat = (vectors: ReadonlyArray<Vector>): Vector => {
+  const [only] = vectors
+  return only !== undefined && vectors.length === 1 ? only : new Concatenated(vectors)
+}
+
+class Concatenated implements Vector {
+  length = 0
+  private readonly vectors: Array<Vector> = []
+  private readonly ends: Array<number> = []
+
+  constructor(vectors: ReadonlyArray<Vector>) {
+    for (const vector of vectors) this.append(vector)
+  }
+
+  append(vector: Vector): void {
+    this.vectors.push(vector)
+    this.ends.push(this.length += vector.length)
+  }
+
+  readonly at = (row: number): unknown => {
+    let low = 0
+    let high = this.ends.length
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if (this.ends[middle]! <= row) low = middle + 1
+      else high = middle
+    }
+    return this.vectors[low]?.at(row - (this.ends[low - 1] ?? 0)) ?? null
+  }
+}
+
+/** Texts of a dictionary that are kept once they were read: rows have the same ones again and again. */
+const maxKept = 65_536
+
+/** The values of a dictionary, to which later batches of the stream may append. */
+export class Dictionary implements Vector {
+  private readonly values: Concatenated
+  private readonly kept: Array<string | undefined> = []
+
+  constructor(values: Vector) {
+    this.values = new Concatenated([values])
+  }
+
+  get length(): number {
+    return this.values.length
+  }
+
+  append(values: Vector): void {
+    this.values.append(values)
+  }
+
+  readonly at = (row: number): unknown => {
+    const kept = this.kept[row]
+    if (kept !== undefined) return kept
+    const value = this.values.at(row)
+    if (typeof value === "string" && row < maxKept) {
+      while (this.kept.length < row) this.kept.push(undefined)
+      this.kept[row] = value
+    }
+    return value
   }
 }
 
