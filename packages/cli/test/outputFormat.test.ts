@@ -2,7 +2,7 @@ import * as JsonProjection from "@effect-prefect/formats/JsonProjection"
 import * as ResultFormat from "@effect-prefect/formats/ResultFormat"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { archives, run } from "./support.ts"
@@ -52,6 +52,36 @@ describe("a result that is a table", () => {
       assert.strictEqual(csv.stdout.split("\r\n")[0], "id,total,day")
       assert.strictEqual(csv.stdout.split("\r\n").length, json.length + 2)
     }))
+
+  it("of several parts has one header, and a small one that fails leaves nothing", async () => {
+    const groups = readFileSync(new URL("../../../fixtures/formats/parquet/groups.parquet", import.meta.url))
+    await inFolder(async (folder) => {
+      mkdirSync(join(folder, "tables"))
+      mkdirSync(join(folder, "results"))
+      const row = { id: "aaaaaaaa-0000-4000-8000-000000000000", serialized_state: { type: "Success" } }
+      const write = (name: string, bytes: Uint8Array) => {
+        const _result = { type: "LocalResult", location: `/srv/${name}`, dir: "/srv" }
+        writeFileSync(join(folder, "results", name), bytes)
+        writeFileSync(
+          join(folder, "tables", "task_run.jsonl"),
+          JSON.stringify({ ...row, serialized_state: { type: "Success", _result } })
+        )
+      }
+      writeFileSync(join(folder, "mounts.json"), JSON.stringify({ "/srv": "results" }))
+      const csv = () => run(["task-run", "result", "aaaaaaaa", "--archive", folder, "--format", "csv"])
+      write("groups.parquet", groups)
+      const lines = (await csv()).stdout.trimEnd().split("\r\n")
+      assert.strictEqual(lines.length, 501)
+      assert.strictEqual(lines.filter((line) => line === lines[0]).length, 1)
+      // The footer is whole, and the last row group is not.
+      const damaged = Buffer.from(groups)
+      damaged.fill(0xff, 600, 900)
+      write("damaged.parquet", damaged)
+      const failed = await csv()
+      assert.strictEqual(failed.code, 1)
+      assert.strictEqual(failed.stdout, "")
+    })
+  })
 
   it("gives the fields that are asked for, in their order", async () => {
     const csv = await run([...of("frame-1"), "--format", "csv", "--fields", "total,id"])

@@ -49,13 +49,17 @@ const chunkLength = 65_536
 /**
  * CSV in pieces, made as they are asked for: a header of column names, lines that end in `\r\n` (RFC 4180), an empty
  * field for a missing value and `""` for an empty string. Throws a `FormatError` for a cell that has no JSON projection.
+ * Without `header` it goes on with the text of a table before, which had the same columns.
  *
  * @category encoding
  * @since 0.1.0
  */
-export function* csv(table: Table): Generator<string, void> {
+export function* csv(
+  table: Table,
+  { header = true }: { readonly header?: boolean | undefined } = {}
+): Generator<string, void> {
   const columns = columnsOf(table)
-  let out = `${columns.map(({ name }) => csvField(name)).join(",")}\r\n`
+  let out = header ? `${columns.map(({ name }) => csvField(name)).join(",")}\r\n` : ""
   for (let row = 0; row < table.numRows; row++) {
     for (let i = 0; i < columns.length; i++) {
       const text = cellText(columns[i]!.at(row))

@@ -18,7 +18,7 @@ import * as Network from "./internal/remote/network.ts"
 import type { Bucket, RemoteOptions } from "./internal/remote/options.ts"
 import * as Reader from "./internal/remote/reader.ts"
 import { load } from "./internal/remote/sdk.ts"
-import type { Client, Failure, ObjectName, Rest } from "./internal/remote/store.ts"
+import { type Client, contentRange, type Failure, type ObjectName, type Part } from "./internal/remote/store.ts"
 import { StorageNotProvided, type StorageReason } from "./ResultError.ts"
 import * as ResultStorage from "./ResultStorage.ts"
 
@@ -161,19 +161,20 @@ const connect =
         client = yield* service((options) => new BlobServiceClient(accountUrl, credential, options))
       }
 
-      const open = async ({ bucket, key, version }: ObjectName, rest: Rest | undefined, abortSignal: AbortSignal) => {
+      const open = async ({ bucket, key, version }: ObjectName, part: Part | undefined, abortSignal: AbortSignal) => {
         const blob = client.getContainerClient(bucket).getBlobClient(key)
         const response = await (version === undefined ? blob : blob.withVersion(version)).download(
-          rest?.offset ?? 0,
-          undefined,
-          { abortSignal, maxRetryRequests: 0, ...(rest === undefined ? {} : { conditions: { ifMatch: rest.tag } }) }
+          part?.offset ?? 0,
+          part?.length,
+          { abortSignal, maxRetryRequests: 0, ...(part?.tag === undefined ? {} : { conditions: { ifMatch: part.tag } }) }
         )
-        const range = /^bytes (\d+)-\d+\/(\d+)$/.exec(response.contentRange ?? "")
-        const md5 = range === null ? response.contentMD5 : undefined
+        const range = contentRange(response.contentRange)
+        const md5 = range === undefined ? response.contentMD5 : undefined
         return {
           body: response.readableStreamBody as Readable,
-          offset: range === null ? 0 : Number(range[1]),
-          size: range === null ? response.contentLength : Number(range[2]),
+          offset: range?.[0] ?? 0,
+          isPart: range !== undefined,
+          size: range === undefined ? response.contentLength : range[1],
           tag: response.etag,
           checksum: md5 === undefined
             ? undefined

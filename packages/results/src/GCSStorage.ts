@@ -24,7 +24,14 @@ import * as Network from "./internal/remote/network.ts"
 import type { RemoteOptions } from "./internal/remote/options.ts"
 import * as Reader from "./internal/remote/reader.ts"
 import { load } from "./internal/remote/sdk.ts"
-import type { Client, Failure, ObjectName, Rest } from "./internal/remote/store.ts"
+import {
+  type Client,
+  contentRange,
+  type Failure,
+  type ObjectName,
+  type Part,
+  rangeOf
+} from "./internal/remote/store.ts"
 import * as ResultStorage from "./ResultStorage.ts"
 
 /**
@@ -148,32 +155,33 @@ const connect = (options: Options) => (concurrency: number) =>
         request.on("error", reject)
       })
 
-    const open = async ({ bucket, key, version }: ObjectName, rest: Rest | undefined, signal: AbortSignal) => {
+    const open = async ({ bucket, key, version }: ObjectName, part: Part | undefined, signal: AbortSignal) => {
       const path = `/storage/v1/b/${encodeURIComponent(bucket)}/o/${encodeURIComponent(key)}`
       const url = new URL(`${storage.apiEndpoint}${path}?alt=media`)
-      const generation = rest?.tag ?? version
+      const generation = part?.tag ?? version
       if (generation !== undefined) url.searchParams.set("generation", generation)
       if (userProject !== undefined) url.searchParams.set("userProject", userProject)
       const token = await authorization(url.href)
       const response = await get(url, {
         "accept-encoding": "gzip",
         ...(token === undefined ? {} : { authorization: token }),
-        ...(rest === undefined ? {} : { range: `bytes=${rest.offset}-` })
+        ...(part === undefined ? {} : { range: rangeOf(part) })
       }, signal)
       const { headers, statusCode = 0 } = response
       if (statusCode < 200 || statusCode > 299) {
         // The generation that was begun with may be gone: then the object has changed.
-        const status = rest !== undefined && statusCode === 404 ? 412 : statusCode
+        const status = part?.tag !== undefined && statusCode === 404 ? 412 : statusCode
         throw new Refused(status, await errorText(response), headers, token === undefined)
       }
-      const range = /^bytes (\d+)-\d+\/(\d+)$/.exec(headers["content-range"] ?? "")
+      const range = contentRange(headers["content-range"])
       const tag = headers["x-goog-generation"]
       return {
         body: response,
-        offset: range === null ? 0 : Number(range[1]),
-        size: range === null ? numberOf(headers["content-length"]) : Number(range[2]),
+        offset: range?.[0] ?? 0,
+        isPart: range !== undefined,
+        size: range === undefined ? numberOf(headers["content-length"]) : range[1],
         tag: typeof tag === "string" ? tag : undefined,
-        checksum: range === null ? checksumOf(headers) : undefined
+        checksum: range === undefined ? checksumOf(headers) : undefined
       }
     }
     return {

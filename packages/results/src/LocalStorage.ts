@@ -19,7 +19,7 @@ import { isAbsolute, join, resolve } from "node:path"
 import { parseEncodedBucket } from "./internal/archive/location.ts"
 import { encodeKey } from "./internal/archive/names.ts"
 import { atLeastOne } from "./internal/atLeastOne.ts"
-import { type Folder, readFile } from "./internal/local/readFile.ts"
+import { type Folder, openFileParts, readFile } from "./internal/local/readFile.ts"
 import * as Location from "./internal/location.ts"
 import { objectVersion } from "./internal/objectVersion.ts"
 import { type Mount, MountError } from "./Mount.ts"
@@ -187,7 +187,8 @@ const makeReader = <D extends ResultDescriptor>(
       _tag: "Allowed",
       location,
       specificity: target.specificity,
-      read: (options) => Effect.map(readFile(target.folder, target.name, location, options, target.missing), stored)
+      read: (options) => Effect.map(readFile(target.folder, target.name, location, options, target.missing), stored),
+      open: () => openFileParts(target.folder, target.name, location, target.missing)
     }
   }
 })

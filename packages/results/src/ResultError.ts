@@ -205,8 +205,11 @@ export class ResultTooLarge extends Schema.TaggedError<ResultTooLarge>("@effect-
   }
 }
 
+const notTable = "it is not a table"
+
 /**
- * The bytes are not what any format takes, or the value is not what the caller's schema takes.
+ * The bytes are not what any format takes, or the value is not what the caller's schema takes, or is no table where one is
+ * asked for.
  *
  * @category reasons
  * @since 0.1.0
@@ -216,6 +219,13 @@ export class ResultDecodeError
     detail: Schema.String
   })
 {
+  /** Of a result that was read, and is not the table that `getTable` gives. */
+  static notTable(): ResultDecodeError {
+    return new ResultDecodeError({ detail: notTable })
+  }
+  get isNotTable(): boolean {
+    return this.detail === notTable
+  }
   get summary() {
     return `its result cannot be decoded: ${this.detail}`
   }

@@ -101,7 +101,29 @@ export type ResolvedLocation =
     readonly specificity?: number | undefined
     /** Reads the stored result. */
     readonly read: (options: ReadOptions) => Effect.Effect<StoredResult, StorageReason | StorageNotProvided>
+    /**
+     * Opens the stored bytes to read parts of them, for as long as the scope is open; undefined where the store turns out
+     * to give no parts. A reader without it, as of bytes that are wrapped in something else, is read whole.
+     */
+    readonly open?:
+      | (() => Effect.Effect<StoredParts | undefined, StorageReason | StorageNotProvided, Scope.Scope>)
+      | undefined
   }
+
+/**
+ * A stored result whose bytes are read in parts.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface StoredParts {
+  readonly size: number
+  /**
+   * Reads so many bytes from an offset on, all of which are there. Fails with StorageUnavailable when the result has
+   * changed since it was opened.
+   */
+  readonly read: (offset: number, length: number) => Effect.Effect<Uint8Array, StorageReason>
+}
 
 /**
  * A reader of one type of descriptor from one kind of storage.
@@ -237,17 +259,25 @@ const closable = (reader: StorageReader, isClosed: () => boolean): StorageReader
   resolve: (descriptor) => {
     const resolved = reader.resolve(descriptor)
     if (resolved._tag === "Denied") return resolved
-    const { location, read, specificity } = resolved
+    const { location, open, read, specificity } = resolved
+    const whenOpen = <A, E, R>(use: () => Effect.Effect<A, E, R>): Effect.Effect<A, E | StorageUnavailable, R> =>
+      isClosed()
+        ? Effect.fail(
+          new StorageUnavailable({ location, detail: "the layer that provided its storage has been closed" })
+        )
+        : use()
     return {
       _tag: "Allowed",
       location,
       specificity,
-      read: (options) =>
-        isClosed()
-          ? Effect.fail(
-            new StorageUnavailable({ location, detail: "the layer that provided its storage has been closed" })
+      read: (options) => whenOpen(() => read(options)),
+      open: open === undefined ?
+        undefined :
+        () =>
+          Effect.map(
+            whenOpen(open),
+            (parts) => parts && { ...parts, read: (offset, length) => whenOpen(() => parts.read(offset, length)) }
           )
-          : read(options)
     }
   }
 })

@@ -28,7 +28,15 @@ import type { RemoteOptions } from "./internal/remote/options.ts"
 import * as Reader from "./internal/remote/reader.ts"
 import { load } from "./internal/remote/sdk.ts"
 import * as SignedGet from "./internal/remote/signedGet.ts"
-import type { Client, Failure, ObjectName, Opened, Rest } from "./internal/remote/store.ts"
+import {
+  type Client,
+  contentRange,
+  type Failure,
+  type ObjectName,
+  type Opened,
+  type Part,
+  rangeOf
+} from "./internal/remote/store.ts"
 import * as ResultStorage from "./ResultStorage.ts"
 
 /**
@@ -157,21 +165,17 @@ const checksumOf = ({ checksumType, checksums }: Headers): Checksum | undefined 
   return undefined
 }
 
-/** `bytes 5-9/10`, as offset and size. */
-const contentRange = (range: string | undefined): readonly [number, number] | undefined => {
-  const match = /^bytes (\d+)-\d+\/(\d+)$/.exec(range ?? "")
-  return match === null ? undefined : [Number(match[1]), Number(match[2])]
-}
-
 const opened = (body: Readable, headers: Headers): Opened => {
-  const [offset, size] = contentRange(headers.contentRange) ?? [0, headers.contentLength]
+  const range = contentRange(headers.contentRange)
+  const [offset, size] = range ?? [0, headers.contentLength]
   return {
     body,
     offset,
+    isPart: range !== undefined,
     size,
     // A weak ETag cannot be asked for again.
     tag: headers.etag?.startsWith("W/") === true ? undefined : headers.etag,
-    checksum: offset === 0 ? checksumOf(headers) : undefined
+    checksum: range === undefined ? checksumOf(headers) : undefined
   }
 }
 
@@ -255,7 +259,7 @@ const connect = (options: Options, tls: ReturnType<typeof loadTls>) => (concurre
 
     const openBySdk = async (
       { bucket, key, version }: ObjectName,
-      rest: Rest | undefined,
+      part: Part | undefined,
       abortSignal: AbortSignal
     ) => {
       const output = await client.send(
@@ -263,19 +267,20 @@ const connect = (options: Options, tls: ReturnType<typeof loadTls>) => (concurre
           Bucket: bucket,
           Key: key,
           ...(version === undefined ? {} : { VersionId: version }),
-          ...(rest === undefined ? {} : { Range: `bytes=${rest.offset}-`, IfMatch: rest.tag })
+          ...(part === undefined ? {} : { Range: rangeOf(part) }),
+          ...(part?.tag === undefined ? {} : { IfMatch: part.tag })
         }),
         { abortSignal }
       )
       return opened(output.Body as Readable, sdkHeaders(output))
     }
 
-    const open = async (object: ObjectName, rest: Rest | undefined, signal: AbortSignal): Promise<Opened> => {
+    const open = async (object: ObjectName, part: Part | undefined, signal: AbortSignal): Promise<Opened> => {
       const route = routes.get(object.bucket)
-      if (route === undefined || object.version !== undefined) return openBySdk(object, rest, signal)
-      const headers: Record<string, string> = rest === undefined
+      if (route === undefined || object.version !== undefined) return openBySdk(object, part, signal)
+      const headers: Record<string, string> = part === undefined
         ? { [checksumMode]: "ENABLED" }
-        : { range: `bytes=${rest.offset}-`, "if-match": rest.tag }
+        : { range: rangeOf(part), ...(part.tag === undefined ? {} : { "if-match": part.tag }) }
       const now = Date.now() + client.config.systemClockOffset
       const response = await SignedGet.get(
         route,
@@ -291,7 +296,7 @@ const connect = (options: Options, tls: ReturnType<typeof loadTls>) => (concurre
       const error = await refused(response)
       if (!isForSdk(error.name, status)) throw error
       routes.delete(object.bucket)
-      return openBySdk(object, rest, signal)
+      return openBySdk(object, part, signal)
     }
 
     const close = () => {

@@ -14,7 +14,7 @@ import { outcome, TaskRunImpl } from "./internal/run/taskRun.ts"
 import * as Window from "./internal/run/window.ts"
 import type { ResultStorage } from "./ResultStorage.ts"
 
-export type { MappedStateCounts, Outcome, TaskRun, TaskRunError } from "./internal/run/model.ts"
+export type { MappedStateCounts, Outcome, TableOptions, TaskRun, TaskRunError } from "./internal/run/model.ts"
 /**
  * Fetches a task run by its id, without its result.
  *

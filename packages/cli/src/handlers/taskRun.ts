@@ -48,7 +48,9 @@ export const result = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.
     id: view.taskRunId,
     name: `${Render.stripControls(Render.slug(view))} (${view.taskRunId})`,
     getResult,
-    getResultBytes
+    getResultBytes,
+    // A mapped task's result is the list of its children's, which is another table than theirs one after the other.
+    getTable: State.isMapped(view.state) ? undefined : () => taskRun.getTable()
   }, flags)
 }, (effect, flags) => Effect.provide(effect, Services.services(flags)))
 

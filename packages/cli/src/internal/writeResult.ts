@@ -1,9 +1,9 @@
-import type { FormatError } from "@effect-prefect/formats/FormatError"
+import { FormatError } from "@effect-prefect/formats/FormatError"
 import * as JsonProjection from "@effect-prefect/formats/JsonProjection"
 import { Table } from "@effect-prefect/formats/Table"
 import * as TableEncoder from "@effect-prefect/formats/TableEncoder"
 import * as Tabular from "@effect-prefect/formats/Tabular"
-import { fromFormatError } from "@effect-prefect/results/ResultError"
+import { fromFormatError, ResultError } from "@effect-prefect/results/ResultError"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
@@ -28,14 +28,66 @@ export interface ResultFlags {
 /** Indented where that helps a reader; a large value is left as it is. */
 const pretty = (text: string): string => text.length > 1_000_000 ? text : JSON.stringify(JSON.parse(text), null, 2)
 
-const tableOf = Effect.fnUntraced(function*(run: Run, value: unknown, format: string) {
-  const table = Tabular.fromValue(value)
-  if (table !== undefined) return table
-  return yield* new CommandFailed({
-    message: `${run.name}: its result is not a table, so it cannot be ` +
-      `written as ${format}; use --format json`
+const notTable = (run: Run, format: string) =>
+  new CommandFailed({
+    message: `${run.name}: its result is not a table, so it cannot be written as ${format}; use --format json`
   })
-})
+
+const tableOf = (run: Run, value: unknown, format: string): Effect.Effect<Table, CommandFailed> => {
+  const table = Tabular.fromValue(value)
+  return table === undefined ? Effect.fail(notTable(run, format)) : Effect.succeed(table)
+}
+
+/** How much text is kept back, so that of a result that cannot be read nothing is written. */
+const keptBack = 16 * 1024 * 1024
+
+/**
+ * Keeps the first of a stream back until it has ended or there is more than is kept: a small answer is written whole or not
+ * at all, and a large one as it is read.
+ */
+const whole = <E, R>(chunks: Stream.Stream<string, E, R>): Stream.Stream<string, E, R> =>
+  Stream.suspend(() => {
+    let kept: Array<string> | undefined = []
+    let length = 0
+    const some = Stream.flatMap(chunks, (chunk) => {
+      if (kept === undefined) return Stream.make(chunk)
+      kept.push(chunk)
+      if ((length += chunk.length) <= keptBack) return Stream.empty
+      const all = kept
+      kept = undefined
+      return Stream.fromIterable(all)
+    })
+    return Stream.concat(some, Stream.suspend(() => Stream.fromIterable(kept ?? [])))
+  })
+
+/** The CSV text of a table that is read part by part. */
+const csvOf = <E, R>(
+  run: Run,
+  tables: Stream.Stream<Table, E, R>,
+  fields: ReadonlyArray<string> | undefined
+): Stream.Stream<string, E | CommandFailed, R> => {
+  const failed = (error: unknown) => {
+    if (error instanceof FormatError) {
+      return new CommandFailed({ message: `${run.id}: ${fromFormatError(error).summary}` })
+    }
+    throw error
+  }
+  let header = true
+  const text = Stream.flatMap(tables, (part) =>
+    Stream.unwrap(Effect.map(select(part, fields), (table) => {
+      const pieces = TableEncoder.csv(table, { header })
+      header = false
+      return Stream.unfold(pieces, () =>
+        Effect.try({
+          try: () => {
+            const next = pieces.next()
+            return next.done === true ? undefined : [next.value, pieces] as const
+          },
+          catch: failed
+        }))
+    })))
+  return whole(text)
+}
 
 /** A value's JSON text, which is made whole before any of it is written: what has no projection prints nothing. */
 const jsonText = (run: Run, value: unknown) =>
@@ -60,18 +112,11 @@ const encoded = Effect.fnUntraced(function*(
   flags: ResultFlags
 ) {
   const fields = fieldsOf(flags.fields)
-  if (format === "csv" || format === "parquet" || format === "arrow") {
+  if (format === "csv") return csvOf(run, Stream.fromEffect(tableOf(run, value, format)), fields)
+  if (format === "parquet" || format === "arrow") {
     const table = yield* select(yield* tableOf(run, value, format), fields)
     const failed = (error: FormatError) =>
       new CommandFailed({ message: `${run.id}: ${fromFormatError(error).summary}` })
-    if (format === "csv") {
-      return Stream.fromIterable(
-        yield* Effect.try({
-          try: () => [...TableEncoder.csv(table)],
-          catch: (error) => failed(error as FormatError)
-        })
-      )
-    }
     const bytes = format === "parquet" ? TableEncoder.parquet(table) : TableEncoder.arrow(table)
     return Stream.make(yield* Effect.mapError(bytes, failed))
   }
@@ -81,6 +126,9 @@ const encoded = Effect.fnUntraced(function*(
   return Stream.make(flags.json || format === "json" ? `${text}\n` : `${pretty(text)}\n`)
 })
 
+const isNoTable = (error: unknown): boolean =>
+  error instanceof ResultError && error.reason._tag === "ResultDecodeError" && error.reason.isNotTable
+
 /**
  * Writes the result of a task run or flow run to standard output or a file, in the format that the flags ask for.
  */
@@ -88,6 +136,8 @@ export const writeResult = Effect.fnUntraced(function*<E, R>(
   run: Run & {
     readonly getResult: Effect.Effect<unknown, E, R>
     readonly getResultBytes: Effect.Effect<Uint8Array, E, R>
+    /** The result as a table, part by part, where it can be read so. */
+    readonly getTable?: (() => Stream.Stream<Table, E, R>) | undefined
   },
   flags: ResultFlags
 ) {
@@ -95,7 +145,14 @@ export const writeResult = Effect.fnUntraced(function*<E, R>(
   if (flags.raw && (flags.json || Option.isSome(flags.format) || Option.isSome(flags.fields))) {
     return yield* new UsageError({ message: "--raw gives the stored bytes: it takes no --json, --format or --fields" })
   }
-  const chunks = flags.raw
+  const { getTable } = run
+  const chunks = format === "csv" && getTable !== undefined
+    ? csvOf(
+      run,
+      Stream.mapError(getTable(), (error) => isNoTable(error) ? notTable(run, format) : error),
+      fieldsOf(flags.fields)
+    )
+    : flags.raw
     ? Stream.make(yield* run.getResultBytes)
     : yield* encoded(run, yield* run.getResult, format, flags)
   yield* write(flags.output, chunks)

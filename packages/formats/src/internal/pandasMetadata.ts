@@ -73,8 +73,13 @@ export const readPandasMetadata = (json: string | null | undefined): PandasMetad
 export const timedeltaUnit = (numpyType: string | undefined): "s" | "ms" | "us" | "ns" | null =>
   (/^timedelta64\[(s|ms|us|ns)\]$/.exec(numpyType ?? "")?.[1] ?? null) as "s" | "ms" | "us" | "ns" | null
 
-/** A table of a file's columns, its index apart. */
-export const arrange = (parts: ReadonlyArray<ColumnParts>, numRows: number, metadata: PandasMetadata): Table => {
+/** A table of a file's columns from a row on, its index apart. */
+export const arrange = (
+  parts: ReadonlyArray<ColumnParts>,
+  numRows: number,
+  metadata: PandasMetadata,
+  firstRow = 0
+): Table => {
   const index: Array<Column> = []
   const used = new Set<string>()
   for (const entry of metadata.index) {
@@ -89,7 +94,7 @@ export const arrange = (parts: ReadonlyArray<ColumnParts>, numRows: number, meta
           name: entry.name ?? "",
           kind: "int",
           length: numRows,
-          at: (row) => entry.start + row * entry.step
+          at: (row) => entry.start + (firstRow + row) * entry.step
         })
       )
     }

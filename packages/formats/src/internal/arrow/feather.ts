@@ -21,14 +21,14 @@ const damaged = (what: string): never => refuse(`the Arrow data is damaged: ${wh
 
 const isFile = (bytes: Uint8Array): boolean => Buffer.from(bytes.subarray(0, 6)).toString("latin1") === "ARROW1"
 
-interface Message {
+export interface Message {
   /** The flatbuffer that describes the body. */
   readonly head: Uint8Array
   readonly body: Uint8Array
 }
 
 /** The messages of a stream. A file is one too, after its magic and before its footer. */
-const readMessages = (bytes: Uint8Array): Array<Message> => {
+export const readMessages = (bytes: Uint8Array): Array<Message> => {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
   const out: Array<Message> = []
   let at = isFile(bytes) ? 8 : 0
@@ -106,7 +106,7 @@ interface Batch {
 }
 
 /** What is left of the limits: bytes of decompressed buffers, and values, which may take no bytes at all. */
-interface Budget {
+export interface Budget {
   bytes: number
   values: number
   readonly max: number
@@ -225,57 +225,101 @@ export interface Beside {
   readonly pandas: string | null
   /** Makes another column of what it says of one. */
   readonly adjust: ((part: ColumnParts, pandas: PandasMetadata) => ColumnParts) | undefined
+  /** The row of the file that its first one is. */
+  readonly firstRow: number
+}
+
+/** The schema of Arrow data, and the dictionaries that have come so far. */
+export interface Schema {
+  readonly table: FlatTable
+  readonly fields: ReadonlyArray<Field>
+  readonly dictionaryTypes: ReadonlyMap<number, Field>
+  readonly dictionaries: Map<number, Dictionary>
+}
+
+export const schemaOf = (table: FlatTable): Schema => {
+  if (table.int16(0) !== 0) refuse("the Arrow data is big endian, which is not read")
+  const fields = table.tables(1).map((field) => readField(field))
+  return { table, fields, dictionaryTypes: dictionaryFields(fields), dictionaries: new Map() }
+}
+
+/** A limit of bytes of decompressed buffers, and of values. */
+export const budgetOf = (maxBytes: number, canWait: boolean): Budget => ({
+  bytes: maxBytes,
+  values: maxBytes,
+  max: maxBytes,
+  canWait
+})
+
+/** The columns of a record batch; of a dictionary nothing, but the schema has it then. */
+export function* readBatch(schema: Schema, { body, head }: Message, budget: Budget): Steps<Rows | undefined> {
+  const root = FlatTable.root(head)
+  const batch = recordBatchOf(root)
+  if (batch === null) return undefined
+  const of: Batch = { batch, codec: codecOf(root, batch), body, version: root.int16(0, 0) }
+  const { dictionaries, dictionaryTypes, fields } = schema
+  if (root.uint8(1) === 3) {
+    const vectors = yield* readVectors(of, fields, dictionaries, budget)
+    const length = batch.int64(0)
+    if (vectors.some((vector) => vector.length !== length)) damaged("its columns differ in length")
+    if (!(length >= 0)) damaged("a batch has no length")
+    return { vectors, length }
+  }
+  const dictionary = root.table(2)!
+  const id = dictionary.int64(0)
+  const field = dictionaryTypes.get(id) ?? damaged("a dictionary is of no column")
+  const values = (yield* readVectors(of, [field], dictionaries, budget))[0]!
+  const before = dictionary.uint8(2) === 1 ? dictionaries.get(id) : undefined
+  if (before === undefined) dictionaries.set(id, new Dictionary(values))
+  else before.append(values)
+  return undefined
+}
+
+/** The columns of one record batch. */
+export interface Rows {
+  readonly vectors: ReadonlyArray<Vector>
+  readonly length: number
+}
+
+/** The table of some batches. */
+export function* tableOf(
+  { dictionaries, fields, table }: Schema,
+  batches: ReadonlyArray<Rows>,
+  beside: Beside | undefined,
+  firstRow = beside?.firstRow ?? 0
+): Steps<Table> {
+  const numRows = batches.reduce((sum, { length }) => sum + length, 0)
+  const parts: Array<ColumnParts> = []
+  for (const [i, field] of fields.entries()) {
+    const column = concat(batches.map(({ vectors }) => vectors[i] ?? damaged("a column is missing")))
+    parts.push(yield* partsOf(field, column, dictionaries))
+  }
+  const pandas = readPandasMetadata(beside === undefined ? metadataOf(table, 2, "pandas") : beside.pandas)
+  const { adjust } = beside ?? {}
+  return arrange(adjust === undefined ? parts : parts.map((part) => adjust(part, pandas)), numRows, pandas, firstRow)
 }
 
 function* readIpc(bytes: Uint8Array, maxBytes: number, canWait: boolean, beside?: Beside): Steps<Table> {
-  const budget: Budget = { bytes: maxBytes, values: maxBytes, max: maxBytes, canWait }
-  const dictionaries = new Map<number, Dictionary>()
-  const chunks: Array<Array<Vector>> = []
-  let schema: FlatTable | null = null
-  let fields: ReadonlyArray<Field> = []
-  let dictionaryTypes = new Map<number, Field>()
+  const budget = budgetOf(maxBytes, canWait)
+  const batches: Array<Rows> = []
+  let schema: Schema | undefined
   let numRows = 0
-  for (const { body, head } of readMessages(bytes)) {
-    const root = FlatTable.root(head)
-    const kind = root.uint8(1)
-    if (kind === 1) {
-      if (schema !== null) continue
-      schema = root.table(2) ?? damaged("it has no schema")
-      if (schema.int16(0) !== 0) refuse("the Arrow data is big endian, which is not read")
-      fields = schema.tables(1).map((field) => readField(field))
-      dictionaryTypes = dictionaryFields(fields)
+  for (const message of readMessages(bytes)) {
+    const root = FlatTable.root(message.head)
+    if (root.uint8(1) === 1) {
+      schema ??= schemaOf(root.table(2) ?? damaged("it has no schema"))
       continue
     }
-    const batch = recordBatchOf(root)
-    if (batch === null) continue
-    if (schema === null) damaged("a batch comes before the schema")
-    const codec = codecOf(root, batch)
-    const version = root.int16(0, 0)
-    if (kind === 3) {
-      const vectors = yield* readVectors({ batch, codec, body, version }, fields, dictionaries, budget)
-      const length = batch.int64(0)
-      if (vectors.some((vector) => vector.length !== length)) damaged("its columns differ in length")
-      if (!(length >= 0 && (numRows += length) <= maxBytes)) tooLarge(maxBytes)
-      chunks.push(vectors)
-    } else {
-      const dictionary = root.table(2)!
-      const id = dictionary.int64(0)
-      const field = dictionaryTypes.get(id) ?? damaged("a dictionary is of no column")
-      const values = (yield* readVectors({ batch, codec, body, version }, [field], dictionaries, budget))[0]!
-      const before = dictionary.uint8(2) === 1 ? dictionaries.get(id) : undefined
-      if (before === undefined) dictionaries.set(id, new Dictionary(values))
-      else before.append(values)
+    if (schema === undefined) {
+      if (recordBatchOf(root) !== null) damaged("a batch comes before the schema")
+      continue
     }
+    const rows = yield* readBatch(schema, message, budget)
+    if (rows === undefined) continue
+    if ((numRows += rows.length) > maxBytes) tooLarge(maxBytes)
+    batches.push(rows)
   }
-  if (schema === null) return damaged("it has no schema")
-  const parts: Array<ColumnParts> = []
-  for (const [i, field] of fields.entries()) {
-    const column = concat(chunks.map((chunk) => chunk[i] ?? damaged("a column is missing")))
-    parts.push(yield* partsOf(field, column, dictionaries))
-  }
-  const pandas = readPandasMetadata(beside === undefined ? metadataOf(schema, 2, "pandas") : beside.pandas)
-  const { adjust } = beside ?? {}
-  return arrange(adjust === undefined ? parts : parts.map((part) => adjust(part, pandas)), numRows, pandas)
+  return schema === undefined ? damaged("it has no schema") : yield* tableOf(schema, batches, beside)
 }
 
 /** The table of Arrow bytes of any of the three kinds; without `canWait` no step is a promise. */

@@ -55,7 +55,7 @@ class Thread {
     worker.on("message", done)
     worker.on("error", failed)
     worker.on("exit", failed)
-    worker.postMessage(request, [])
+    worker.postMessage(request, request.parts.map(({ buffer }) => buffer as ArrayBuffer))
     return () => {
       worker.off("message", done)
       worker.off("error", failed)
@@ -188,14 +188,15 @@ const inZone = (part: ColumnParts, timezone: string | null): ColumnParts => {
   }
 }
 
-function* tableOf(answer: Answer | undefined, maxBytes: number): Steps<Table> {
+function* tableOf(answer: Answer | undefined, maxBytes: number, firstRow: number): Steps<Table> {
   if (answer === undefined) throw undecodable(damaged)
   switch (answer._tag) {
     case "Stream":
       // An Arrow stream spells out what Parquet packs, so its own limit is a larger one.
       return yield* readFeather(answer.bytes, 8 * maxBytes, true, {
         pandas: answer.pandas,
-        adjust: adjusted(readArrowSchema(answer.arrowSchema))
+        adjust: adjusted(readArrowSchema(answer.arrowSchema)),
+        firstRow
       })
     case "TooLarge":
       throw new FormatError({ reason: new TooLarge({ limit: maxBytes }) })
@@ -206,13 +207,40 @@ function* tableOf(answer: Answer | undefined, maxBytes: number): Steps<Table> {
   }
 }
 
+/** The bytes of a file, in parts that are not put together here. */
+type Parts = ReadonlyArray<Uint8Array>
+
+/** The most bytes that are copied in one turn. */
+const copyLength = 8 * 1024 * 1024
+
+/** Copies for another thread, which takes them over. */
+function* copiesOf(parts: Parts): Steps<Array<Uint8Array>> {
+  const out: Array<Uint8Array> = []
+  for (const part of parts) {
+    for (let at = 0; at < part.length; at += copyLength) {
+      // Not slice, which shares the memory of a Buffer.
+      out.push(new Uint8Array(part.subarray(at, at + copyLength)))
+      yield
+    }
+  }
+  return out
+}
+
+/** The table of a Parquet file whose rows begin at `firstRow` of a larger one. */
+export const readParts = (
+  parts: Parts,
+  maxBytes: number,
+  columns?: ReadonlyArray<string>,
+  firstRow = 0
+): Effect.Effect<Table, FormatError> =>
+  giveWay(() => copiesOf(parts), formatError).pipe(
+    Effect.flatMap((parts) => ask({ parts, maxBytes, columns })),
+    Effect.flatMap((answer) => giveWay(() => tableOf(answer, maxBytes, firstRow), formatError))
+  )
+
 /** The table of a Parquet file. */
 export const readParquet = (
   bytes: Uint8Array,
   maxBytes: number,
   columns?: ReadonlyArray<string>
-): Effect.Effect<Table, FormatError> =>
-  Effect.flatMap(
-    ask({ bytes, maxBytes, columns }),
-    (answer) => giveWay(() => tableOf(answer, maxBytes), formatError)
-  )
+): Effect.Effect<Table, FormatError> => readParts([bytes], maxBytes, columns)

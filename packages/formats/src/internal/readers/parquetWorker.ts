@@ -7,7 +7,8 @@ import { type MessagePort, parentPort } from "node:worker_threads"
 import type { ParquetFile, ParquetMetaData } from "parquet-wasm"
 
 export interface Request {
-  readonly bytes: Uint8Array
+  /** The bytes of the file, in parts that follow each other. */
+  readonly parts: ReadonlyArray<Uint8Array>
   readonly maxBytes: number
   /** Only these columns. */
   readonly columns: ReadonlyArray<string> | undefined
@@ -51,29 +52,58 @@ const text = (value: unknown): string | null => typeof value === "string" ? valu
 const noRows = Buffer.from([0x16, 0x00, 0x19])
 const noStructs = 0x0c
 
+/** As much of a `Blob` as parquet-wasm asks for, over parts that are not put together. */
+class Bytes {
+  readonly size: number
+  readonly #parts: ReadonlyArray<Uint8Array>
+
+  constructor(parts: ReadonlyArray<Uint8Array>) {
+    this.#parts = parts
+    this.size = parts.reduce((sum, { length }) => sum + length, 0)
+  }
+
+  slice(start: number, end: number): { readonly arrayBuffer: () => Promise<ArrayBuffer> } {
+    return {
+      arrayBuffer: () => {
+        const out = new Uint8Array(Math.max(0, Math.min(end, this.size) - start))
+        let at = 0
+        for (const part of this.#parts) {
+          const [from, to] = [Math.max(start - at, 0), Math.min(end - at, part.length)]
+          if (from < to) out.set(part.subarray(from, to), at + from - start)
+          at += part.length
+        }
+        return Promise.resolve(out.buffer)
+      }
+    }
+  }
+}
+
 /**
  * Opens a file. Some writers give the empty list of row groups of a file without rows the wrong type of items, which
  * other readers pass over.
  */
-const open = async (parquet: typeof import("parquet-wasm"), bytes: Uint8Array): Promise<ParquetFile> => {
-  const openBytes = (of: Uint8Array) => parquet.ParquetFile.fromFile(new Blob([of as Uint8Array<ArrayBuffer>]))
+const open = async (
+  parquet: typeof import("parquet-wasm"),
+  parts: ReadonlyArray<Uint8Array>
+): Promise<ParquetFile> => {
+  const openParts = (of: ReadonlyArray<Uint8Array>) => parquet.ParquetFile.fromFile(new Bytes(of) as unknown as Blob)
   try {
-    return await openBytes(bytes)
+    return await openParts(parts)
   } catch (error) {
     if (!/list element type/.test(String(error))) throw error
-    const copy = Buffer.from(bytes)
+    const copy = Buffer.concat(parts)
     const at = copy.lastIndexOf(noRows) + noRows.length
     if (at < noRows.length || copy[at]! >> 4 !== 0) throw error
     copy[at] = noStructs
-    return openBytes(copy)
+    return openParts([copy])
   }
 }
 
-const read = async ({ bytes, columns, maxBytes }: Request): Promise<Answer> => {
+const read = async ({ columns, maxBytes, parts }: Request): Promise<Answer> => {
   const parquet = await import("parquet-wasm").catch(() => undefined)
   if (parquet === undefined) return { _tag: "Missing" }
   try {
-    const file = await open(parquet, bytes)
+    const file = await open(parquet, parts)
     const metadata = file.metadata()
     const size = claimed(metadata, columns)
     if (Number.isNaN(size)) return { _tag: "Damaged", detail: "the Parquet file keeps its columns in other files" }

@@ -1,6 +1,7 @@
 // Measured: bench/storage-local.bench.ts
 /** Reads one regular file that is really inside a folder. */
 import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
 import * as fs from "node:fs"
 import { join, sep } from "node:path"
 import {
@@ -10,7 +11,7 @@ import {
   type StorageReason,
   StorageUnavailable
 } from "../../ResultError.ts"
-import type { ReadOptions } from "../../ResultStorage.ts"
+import type { ReadOptions, StoredParts } from "../../ResultStorage.ts"
 import { shown } from "../location.ts"
 
 /** A folder that may be read from, links followed. Its real path is looked up when it is first used. */
@@ -87,6 +88,124 @@ const isOtherName = (opened: string, asked: string): boolean => opened !== asked
 const notThere = (error: NodeJS.ErrnoException): boolean =>
   error.code === "ENOENT" || error.code === "ENOTDIR" || error.code === "ENAMETOOLONG"
 
+/** How a file is opened, and what is done with what comes of it. */
+interface Opening {
+  readonly folder: Folder
+  readonly name: string
+  /** How messages name it. */
+  readonly location: string
+  /** What to do when it does not exist. */
+  readonly missing: string
+  readonly fail: (reason: StorageReason) => void
+  /** Called with the open file, which is a regular one inside of the folder, and its status. */
+  readonly opened: (fd: number, stat: fs.Stats) => void
+}
+
+const reasonOf = (error: NodeJS.ErrnoException, path: string, location: string, missing: string): StorageReason => {
+  if (notThere(error)) return new ResultNotFound({ location, detail: missing })
+  if (error.code === "EACCES" || error.code === "EPERM") {
+    return new ResultAccessDenied({ location, detail: `this process may not open ${shown(path)} (${error.code})` })
+  }
+  if (error.code === "ENXIO") return new ResultAccessDenied({ location, detail: "it is not a regular file" })
+  if (error.code === "ELOOP") {
+    return new ResultAccessDenied({
+      location,
+      detail: "its symbolic links form a loop, or changed while it was opened"
+    })
+  }
+  return new StorageUnavailable({
+    location,
+    detail: `${shown(path)} failed with ${error.code ?? "an unknown error"}`
+  })
+}
+
+/**
+ * Opens a regular file that is really inside of a folder.
+ *
+ * What the file is and where it really is are asked of the open file (fstat, /proc/self/fd), which neither waits nor leaves
+ * time to put another one in its location.
+ */
+const openInside = ({ fail, folder, location, missing, name, opened }: Opening): void => {
+  const path = join(folder.path, name)
+  const at = (detail: string) => ({ location, detail })
+  const denied = (detail: string) => fail(new ResultAccessDenied(at(detail)))
+  const failed = (error: NodeJS.ErrnoException) => fail(reasonOf(error, path, location, missing))
+  const otherName = (real: string) =>
+    denied(`its file system does not tell it from ${shown(real)}: copy the results with archive export`)
+  const outside = () => denied(`a symbolic link leads out of ${folder.path}`)
+
+  const check = (fd: number) => {
+    const stat = fs.fstatSync(fd)
+    if (stat.isFile()) return opened(fd, stat)
+    fs.closeSync(fd)
+    denied(stat.isDirectory() ? "it is a directory" : "it is not a regular file")
+  }
+
+  /** Opens a path whose links have been followed, and makes sure that it was not changed since. */
+  const openReal = (real: string) => {
+    fs.open(real, flags, (error, fd) => {
+      if (error !== null) return failed(error)
+      const opened = realPathOf(fd)
+      if (opened !== undefined && !isInside(opened, folder.real!)) {
+        fs.closeSync(fd)
+        return outside()
+      }
+      check(fd)
+    })
+  }
+
+  /** The way with links followed first: for links, for systems without /proc, and for a folder that has moved. */
+  const follow = () =>
+    realFolder((real) => {
+      fs.realpath.native(path, (error, target) => {
+        if (error !== null) return failed(error)
+        if (!isInside(target, real)) return outside()
+        if (folder.isExact === true && isOtherName(target, join(real, name))) return otherName(target)
+        openReal(target)
+      })
+    })
+
+  const realFolder = (then: (real: string) => void) => {
+    fs.realpath.native(folder.path, (error, found) => {
+      if (error !== null) {
+        return notThere(error)
+          ? fail(new ResultNotFound(at(`the folder ${folder.path} does not exist`)))
+          : failed(error)
+      }
+      const real = withSeparator(found)
+      if (folder.within === undefined) {
+        folder.real = real
+        return then(real)
+      }
+      fs.realpath.native(folder.within, (error, within) => {
+        if (error !== null) return failed(error)
+        if (!isInside(found, withSeparator(within))) {
+          return denied(`${folder.path} is outside of ${folder.within}: a symbolic link leads out of it`)
+        }
+        folder.real = real
+        then(real)
+      })
+    })
+  }
+
+  if (!linux || folder.real === undefined) follow()
+  else {
+    openFile(path, (error, fd) => {
+      if (error !== null) return error.code === "ELOOP" ? follow() : failed(error)
+      const opened = realPathOf(fd)
+      if (opened === undefined || !isInside(opened, folder.real!)) {
+        fs.closeSync(fd)
+        return follow()
+      }
+      if (folder.isExact === true && isOtherName(opened, join(folder.real!, name))) {
+        fs.closeSync(fd)
+        return otherName(opened)
+      }
+      check(fd)
+    })
+  }
+}
+
 /**
  * The bytes of the file `name` in `folder`, at most `maxBytes`. `location` is how messages
  * name it, `missing` what to do when it does not exist.
@@ -109,19 +228,7 @@ export const readFile = (
 
     const fail = (reason: StorageReason) => resume(Effect.fail(reason))
     const at = (detail: string) => ({ location, detail })
-    const denied = (detail: string) => fail(new ResultAccessDenied(at(detail)))
-    const failed = (error: NodeJS.ErrnoException) => {
-      if (notThere(error)) return fail(new ResultNotFound(at(missing)))
-      if (error.code === "EACCES" || error.code === "EPERM") {
-        return denied(`this process may not open ${shown(path)} (${error.code})`)
-      }
-      if (error.code === "ENXIO") return denied("it is not a regular file")
-      if (error.code === "ELOOP") return denied("its symbolic links form a loop, or changed while it was opened")
-      fail(new StorageUnavailable(at(`${shown(path)} failed with ${error.code ?? "an unknown error"}`)))
-    }
-    const otherName = (real: string) =>
-      denied(`its file system does not tell it from ${shown(real)}: copy the results with archive export`)
-    const outside = () => denied(`a symbolic link leads out of ${folder.path}`)
+    const failed = (error: NodeJS.ErrnoException) => fail(reasonOf(error, path, location, missing))
 
     const read = (fd: number, size: number) => {
       // One byte more than it has shows, in the same call, whether it has grown.
@@ -171,12 +278,9 @@ export const readFile = (
       next()
     }
 
-    const check = (fd: number) => {
-      const stat = fs.fstatSync(fd)
-      const detail = stat.isFile() ? undefined : stat.isDirectory() ? "it is a directory" : "it is not a regular file"
-      if (detail !== undefined || stat.size > maxBytes || interrupted) {
+    const opened = (fd: number, stat: fs.Stats) => {
+      if (stat.size > maxBytes || interrupted) {
         fs.closeSync(fd)
-        if (detail !== undefined) return denied(detail)
         return fail(new ResultTooLarge({ limit: maxBytes, unit: "bytes", size: stat.size }))
       }
       if (reserve === undefined) return read(fd, stat.size)
@@ -195,72 +299,63 @@ export const readFile = (
       }
     }
 
-    /** Opens a path whose links have been followed, and makes sure that it was not changed since. */
-    const openReal = (real: string) => {
-      fs.open(real, flags, (error, fd) => {
-        if (error !== null) return failed(error)
-        const opened = realPathOf(fd)
-        if (opened !== undefined && !isInside(opened, folder.real!)) {
-          fs.closeSync(fd)
-          return outside()
-        }
-        check(fd)
-      })
-    }
-
-    /** The way with links followed first: for links, for systems without /proc, and for a folder that has moved. */
-    const follow = () =>
-      realFolder((real) => {
-        fs.realpath.native(path, (error, target) => {
-          if (error !== null) return failed(error)
-          if (!isInside(target, real)) return outside()
-          if (folder.isExact === true && isOtherName(target, join(real, name))) return otherName(target)
-          openReal(target)
-        })
-      })
-
-    const realFolder = (then: (real: string) => void) => {
-      fs.realpath.native(folder.path, (error, found) => {
-        if (error !== null) {
-          return notThere(error)
-            ? fail(new ResultNotFound(at(`the folder ${folder.path} does not exist`)))
-            : failed(error)
-        }
-        const real = withSeparator(found)
-        if (folder.within === undefined) {
-          folder.real = real
-          return then(real)
-        }
-        fs.realpath.native(folder.within, (error, within) => {
-          if (error !== null) return failed(error)
-          if (!isInside(found, withSeparator(within))) {
-            return denied(`${folder.path} is outside of ${folder.within}: a symbolic link leads out of it`)
-          }
-          folder.real = real
-          then(real)
-        })
-      })
-    }
-
-    if (!linux || folder.real === undefined) follow()
-    else {
-      openFile(path, (error, fd) => {
-        if (error !== null) return error.code === "ELOOP" ? follow() : failed(error)
-        const opened = realPathOf(fd)
-        if (opened === undefined || !isInside(opened, folder.real!)) {
-          fs.closeSync(fd)
-          return follow()
-        }
-        if (folder.isExact === true && isOtherName(opened, join(folder.real!, name))) {
-          fs.closeSync(fd)
-          return otherName(opened)
-        }
-        check(fd)
-      })
-    }
+    openInside({ folder, name, location, missing, fail, opened })
 
     return Effect.sync(() => {
       interrupted = true
       stopWaiting()
     })
   })
+
+/**
+ * The file `name` in `folder`, to be read in parts while the scope is open: always the same file, and none that is changed
+ * meanwhile.
+ */
+export const openFileParts = (
+  folder: Folder,
+  name: string,
+  location: string,
+  missing: string
+): Effect.Effect<StoredParts, StorageReason, Scope.Scope> =>
+  Effect.map(
+    Effect.acquireRelease(
+      Effect.callback<{ readonly fd: number; readonly stat: fs.Stats }, StorageReason>((resume) => {
+        openInside({
+          folder,
+          name,
+          location,
+          missing,
+          fail: (reason) => resume(Effect.fail(reason)),
+          opened: (fd, stat) => resume(Effect.succeed({ fd, stat }))
+        })
+      }),
+      ({ fd }) => Effect.sync(() => fs.close(fd, () => {}))
+    ),
+    ({ fd, stat }): StoredParts => ({
+      size: stat.size,
+      read: (offset, length) =>
+        Effect.callback((resume) => {
+          const fail = (detail: string) => resume(Effect.fail(new StorageUnavailable({ location, detail })))
+          const bytes = new Uint8Array(length)
+          let filled = 0
+          let interrupted = false
+          const next = () => {
+            fs.read(fd, bytes, filled, Math.min(length - filled, largestRead), offset + filled, (error, count) => {
+              if (interrupted) return
+              if (error !== null) return fail(`it failed with ${error.code ?? "an unknown error"}`)
+              filled += count
+              if (count > 0 && filled < length) return next()
+              const now = fs.fstatSync(fd)
+              if (filled < length || now.size !== stat.size || now.mtimeMs !== stat.mtimeMs) {
+                return fail("it was changed while it was read")
+              }
+              resume(Effect.succeed(bytes))
+            })
+          }
+          next()
+          return Effect.sync(() => {
+            interrupted = true
+          })
+        })
+    })
+  )

@@ -1,12 +1,12 @@
 // Measured: bench/storage-s3.bench.ts
-/** Downloads an object under a limit of bytes, goes on where it was cut, and verifies what has come. */
+/** Downloads an object or a part of one under a limit of bytes, goes on where it was cut, and verifies what has come. */
 import * as Effect from "effect/Effect"
 import { ResultTooLarge } from "../../ResultError.ts"
 import type { Reserve } from "../../ResultStorage.ts"
 import { type Checksum, matches } from "./checksum.ts"
 import { unavailable } from "./failure.ts"
 import type { Limiter } from "./limiter.ts"
-import type { Client, Failure, ObjectName, Opened, Rest } from "./store.ts"
+import type { Client, Failure, ObjectName, Opened, Part } from "./store.ts"
 
 export interface Limits {
   readonly maxBytes: number
@@ -15,13 +15,29 @@ export interface Limits {
   /** Milliseconds without a byte after which a request has failed. */
   readonly idle: number
   readonly reserve?: Reserve | undefined
+  /** What to download of it. Default: all. */
+  readonly part?: { readonly offset: number; readonly length: number; readonly tag: string | undefined } | undefined
 }
+
+/** What a download has got, and what the store says of the object. */
+export interface Downloaded {
+  readonly bytes: Uint8Array
+  /** Of the whole object. */
+  readonly size: number | undefined
+  readonly tag: string | undefined
+}
+
+/** Why a part cannot be had: the store sends the whole object. */
+export const noParts = "its store does not give parts of an object"
 
 /** What has come so far, over all attempts. */
 interface Progress {
   bytes: Uint8Array
   filled: number
+  /** Of what is downloaded. */
   size: number | undefined
+  /** Of the whole object. */
+  whole: number | undefined
   tag: string | undefined
   checksum: Checksum | undefined
 }
@@ -35,6 +51,7 @@ const start = (): Progress => ({
   bytes: new Uint8Array(0),
   filled: 0,
   size: undefined,
+  whole: undefined,
   tag: undefined,
   checksum: undefined
 })
@@ -52,13 +69,14 @@ const attempt = (
   limits: Limits,
   progress: Progress,
   reserved: Reserved
-): Effect.Effect<Uint8Array, Failure> =>
-  Effect.callback<Uint8Array, Failure>((resume) => {
+): Effect.Effect<Downloaded, Failure> =>
+  Effect.callback<Downloaded, Failure>((resume) => {
+    const { part } = limits
     const abort = new AbortController()
     let opened: Opened | undefined
     let ended = false
 
-    const end = (result: Effect.Effect<Uint8Array, Failure>, complete = false) => {
+    const end = (result: Effect.Effect<Downloaded, Failure>, complete = false) => {
       if (ended) return
       ended = true
       clearTimeout(timer)
@@ -122,7 +140,7 @@ const attempt = (
           unavailable(location, `its bytes do not have the store's ${checksum.algorithm} checksum`, "restart")
         )
       }
-      end(Effect.succeed(whole), true)
+      end(Effect.succeed({ bytes: whole, size: progress.whole, tag: progress.tag }), true)
     }
     const cut = () =>
       fail(unavailable(
@@ -136,16 +154,21 @@ const attempt = (
       opened = answer
       if (ended) return stop()
       timer.refresh()
-      const changed = answer.offset > 0 &&
-        (answer.offset !== progress.filled || answer.size !== progress.size || answer.tag !== progress.tag)
-      if (changed) return fail(unavailable(location, "it was changed while it was read", "restart"))
-      if (answer.size !== undefined && answer.size > limits.maxBytes) {
-        return fail(tooLarge(limits.maxBytes, answer.size))
+      if (part !== undefined && !answer.isPart && !(part.offset === 0 && (answer.size ?? Infinity) <= part.length)) {
+        return fail(unavailable(location, noParts, "never"))
       }
-      if (answer.size !== undefined && !hasRoom(answer.size)) return
-      if (answer.offset === 0) {
-        Object.assign(progress, start(), { size: answer.size, tag: answer.tag, checksum: answer.checksum })
-        if (answer.size !== undefined) progress.bytes = new Uint8Array(answer.size)
+      const first = part === undefined || !answer.isPart ? 0 : part.offset
+      const changed = (part?.tag !== undefined && answer.tag !== part.tag) || (answer.offset !== first &&
+        (answer.offset !== first + progress.filled || answer.size !== progress.whole || answer.tag !== progress.tag))
+      if (changed) return fail(unavailable(location, "it was changed while it was read", "restart"))
+      const size = answer.size === undefined || part === undefined
+        ? answer.size
+        : Math.min(part.length, answer.size - first)
+      if (size !== undefined && size > limits.maxBytes) return fail(tooLarge(limits.maxBytes, size))
+      if (size !== undefined && !hasRoom(size)) return
+      if (answer.offset === first) {
+        Object.assign(progress, start(), { size, whole: answer.size, tag: answer.tag, checksum: answer.checksum })
+        if (size !== undefined) progress.bytes = new Uint8Array(size)
       }
       answer.body
         .on("data", onData)
@@ -161,10 +184,15 @@ const attempt = (
         : failure
     }
 
-    const rest: Rest | undefined = progress.filled > 0 && progress.tag !== undefined && progress.size !== undefined
-      ? { offset: progress.filled, tag: progress.tag }
-      : undefined
-    client.open(object, rest, abort.signal).then(onOpened, (error) => fail(client.failure(error, object, location)))
+    const isBegun = progress.filled > 0 && progress.tag !== undefined && progress.size !== undefined
+    const asked: Part | undefined = isBegun
+      ? {
+        offset: (part?.offset ?? 0) + progress.filled,
+        length: part === undefined ? undefined : progress.size! - progress.filled,
+        tag: progress.tag
+      }
+      : part
+    client.open(object, asked, abort.signal).then(onOpened, (error) => fail(client.failure(error, object, location)))
 
     return Effect.sync(() => {
       ended = true
@@ -185,30 +213,30 @@ const pause = (failures: number, after: number | undefined): number => {
   return Math.max(longest * (0.5 + Math.random() / 2), Math.min(after ?? 0, 30_000))
 }
 
-/** The whole object. Cut and refused requests are made again, slower when the store asks for it. */
+/** The whole object, or a part. Cut and refused requests are made again, slower when the store asks for it. */
 export const download = (
   client: Client,
   limiter: Limiter,
   object: ObjectName,
   location: string,
   limits: Limits
-): Effect.Effect<Uint8Array, Failure["reason"]> =>
+): Effect.Effect<Downloaded, Failure["reason"]> =>
   Effect.suspend(() => {
     let progress = start()
     let failures = 0
     const reserved: Reserved = { bytes: 0 }
-    const again: Effect.Effect<Uint8Array, Failure["reason"]> = Effect.suspend(() => {
+    const again: Effect.Effect<Downloaded, Failure["reason"]> = Effect.suspend(() => {
       let epoch = 0
       const request = limiter.run(Effect.suspend(() => {
         epoch = limiter.epoch()
         return attempt(client, object, location, limits, progress, reserved)
       }))
       return Effect.matchEffect(request, {
-        onSuccess: (bytes) => {
+        onSuccess: (downloaded) => {
           limiter.succeeded()
-          return Effect.succeed(bytes)
+          return Effect.succeed(downloaded)
         },
-        onFailure: (failure): Effect.Effect<Uint8Array, Failure["reason"]> => {
+        onFailure: (failure): Effect.Effect<Downloaded, Failure["reason"]> => {
           const { needs } = failure
           if (failure.retry === "memory" && needs !== undefined && limits.reserve !== undefined) {
             return Effect.andThen(wait(limits.reserve, needs), () => {
@@ -218,6 +246,11 @@ export const download = (
           }
           failures++
           if (failure.retry === "slower") limiter.throttled(epoch)
+          const { part } = limits
+          if (part !== undefined && failure.retry === "restart") {
+            // No part of an object that was changed is of the same object, and an empty object has none.
+            return Effect.fail(part.tag === undefined ? unavailable(location, noParts).reason : failure.reason)
+          }
           if (failure.retry === "never" || failures >= limits.attempts) return Effect.fail(failure.reason)
           if (failure.retry === "restart") progress = start()
           return Effect.logDebug(`reading again: ${failure.reason.message}`).pipe(

@@ -4,9 +4,9 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { type StorageReason, StorageUnavailable } from "../../ResultError.ts"
-import type { AnyReader, ReadOptions, StorageReader, StoredResult } from "../../ResultStorage.ts"
+import type { AnyReader, ReadOptions, StorageReader, StoredParts, StoredResult } from "../../ResultStorage.ts"
 import * as Location from "../location.ts"
-import { download } from "./download.ts"
+import { download, type Downloaded, type Limits, noParts } from "./download.ts"
 import * as Limiter from "./limiter.ts"
 import { type Bucket, limitsOf, type RemoteOptions } from "./options.ts"
 import type { Client, ObjectName } from "./store.ts"
@@ -27,6 +27,9 @@ export interface Store<D extends ResultDescriptor> {
   /** Makes the client. Run at the first read; a failure is not kept. */
   readonly connect: (concurrency: number) => Effect.Effect<Client, StorageReason>
 }
+
+/** How much of an object is read to open it. */
+const headLength = 64 * 1024
 
 interface Allowed {
   readonly bucket: string
@@ -67,16 +70,46 @@ export const make = <D extends ResultDescriptor>(
     )
     yield* Effect.addFinalizer(() => Effect.sync(() => client?.close()))
 
-    const read = (object: ObjectName, location: string, options: ReadOptions) =>
+    const get = (
+      object: ObjectName,
+      location: string,
+      limits: Omit<Limits, "attempts" | "idle">
+    ): Effect.Effect<Downloaded, StorageReason> =>
       connect.pipe(
-        Effect.flatMap((client) => download(client, limiter, object, location, { attempts, idle, ...options })),
+        Effect.flatMap((client) => download(client, limiter, object, location, { attempts, idle, ...limits })),
         Effect.timeoutOrElse({
           duration: timeout,
           orElse: () =>
             Effect.fail(new StorageUnavailable({ location, detail: `it took longer than ${Duration.format(timeout)}` }))
-        }),
-        Effect.map((bytes): StoredResult => ({ _tag: "Bytes", bytes, name: object.key, emptyIsNone }))
+        })
       )
+
+    const read = (object: ObjectName, location: string, options: ReadOptions) =>
+      Effect.map(
+        get(object, location, options),
+        ({ bytes }): StoredResult => ({ _tag: "Bytes", bytes, name: object.key, emptyIsNone })
+      )
+
+    /** The beginning of an object tells its size and its tag, and is kept: it tells the format too. */
+    const open = (object: ObjectName, location: string): Effect.Effect<StoredParts | undefined, StorageReason> => {
+      const part = (offset: number, length: number, tag: string | undefined) =>
+        get(object, location, { maxBytes: length, part: { offset, length, tag } })
+      return part(0, headLength, undefined).pipe(
+        Effect.map(({ bytes: head, size, tag }) =>
+          size === undefined ? undefined : {
+            size,
+            read: (offset: number, length: number) =>
+              offset + length <= head.length
+                ? Effect.succeed(head.subarray(offset, offset + length))
+                : Effect.map(part(offset, length, tag), ({ bytes }) => bytes)
+          }
+        ),
+        Effect.catchIf(
+          (reason) => reason._tag === "StorageUnavailable" && reason.detail === noParts,
+          () => Effect.succeed(undefined)
+        )
+      )
+    }
 
     const reader: StorageReader<D> = {
       type: store.type,
@@ -90,7 +123,13 @@ export const make = <D extends ResultDescriptor>(
           if (one.location.length > specificity && isBelow(one, object, found)) specificity = one.location.length
         }
         if (specificity >= 0) {
-          return { _tag: "Allowed", location, specificity, read: (options) => read(object, location, options) }
+          return {
+            _tag: "Allowed",
+            location,
+            specificity,
+            read: (options) => read(object, location, options),
+            open: () => open(object, location)
+          }
         }
         const bucket = JSON.stringify(Location.shown(object.bucket))
         return {

@@ -11,18 +11,32 @@ export interface ObjectName {
   readonly version: string | undefined
 }
 
-/** Where to go on with an object that was cut: the rest, provided that it is still the same. */
-export interface Rest {
+/** A part of an object: the rest of one that was cut, or as much as is wanted. */
+export interface Part {
   readonly offset: number
-  /** The store's own name for the bytes: an ETag, a generation. */
-  readonly tag: string
+  /** Undefined: to the end. */
+  readonly length?: number | undefined
+  /** The store's own name for the bytes, which must still be the same: an ETag, a generation. */
+  readonly tag: string | undefined
+}
+
+/** The `Range` header of a part. */
+export const rangeOf = ({ length, offset }: Part): string =>
+  `bytes=${offset}-${length === undefined ? "" : offset + length - 1}`
+
+/** `bytes 5-9/10`, as offset and size; undefined where it is none. */
+export const contentRange = (range: string | undefined): readonly [offset: number, size: number] | undefined => {
+  const match = /^bytes (\d+)-\d+\/(\d+)$/.exec(range ?? "")
+  return match === null ? undefined : [Number(match[1]), Number(match[2])]
 }
 
 /** An object whose headers have come. */
 export interface Opened {
   readonly body: Readable
-  /** Where the body begins: the offset asked for, or 0 from a store that cannot give the rest. */
+  /** Where the body begins: the offset asked for, or 0 from a store that cannot give parts. */
   readonly offset: number
+  /** Whether the body is the part that was asked for. */
+  readonly isPart: boolean
   /** Of the whole object. */
   readonly size: number | undefined
   readonly tag: string | undefined
@@ -45,7 +59,7 @@ export interface Failure {
 }
 
 export interface Client {
-  readonly open: (object: ObjectName, rest: Rest | undefined, signal: AbortSignal) => Promise<Opened>
+  readonly open: (object: ObjectName, part: Part | undefined, signal: AbortSignal) => Promise<Opened>
   /** What an error of `open`, or of the body, means. */
   readonly failure: (error: unknown, object: ObjectName, location: string) => Failure
   readonly close: () => void

@@ -89,6 +89,12 @@ const descriptorOf = (view: RunView): ResultDescriptor | Reason => {
 
 const isReason = (value: ResultDescriptor | Reason): value is Reason => value instanceof Error
 
+/** The reader of a view's own result, and the location; undefined where there is no result, or no reader. */
+export const resolutionOf = (services: Services, view: RunView): Resolution | undefined => {
+  const descriptor = readableDescriptor(view)
+  return descriptor === undefined ? undefined : services.storage.resolve(descriptor)
+}
+
 /** What is known of a load before it starts. */
 export interface Prepared {
   /** The memory that it holds. */
@@ -102,7 +108,7 @@ export interface Prepared {
 /**
  * Reads a view's own result. A traversal has resolved the location before, and passes it on.
  */
-const readStored = (
+export const readStored = (
   services: Services,
   view: RunView,
   { lease, resolution }: Prepared
@@ -180,7 +186,7 @@ export const loadPrepared = (
     return Effect.matchEffect(
       Effect.flatMap(reading, (stored) => {
         if (stored._tag === "Bytes") bytes = stored.bytes.length
-        const decoding = decode(services, view, stored, lease)
+        const decoding = decodeStored(services, view, stored, lease)
         return isTraced
           ? Telemetry.spanned("ResultFormat.decode", {
             "prefect.result.bytes": bytes,
@@ -202,7 +208,7 @@ export const loadPrepared = (
   })
 
 /** Waits until a lease has so many bytes more. */
-const reserve = (lease: Lease, bytes: number): Effect.Effect<void, ResultTooLarge> =>
+export const reserve = (lease: Lease, bytes: number): Effect.Effect<void, ResultTooLarge> =>
   Effect.callback((resume) => {
     const cancel = lease.request(
       bytes,
@@ -211,7 +217,8 @@ const reserve = (lease: Lease, bytes: number): Effect.Effect<void, ResultTooLarg
     return Effect.sync(cancel)
   })
 
-const decode = (
+/** The value of what was stored, for which the lease then holds the memory. */
+export const decodeStored = (
   services: Services,
   view: RunView,
   stored: StoredResult,

@@ -3,6 +3,8 @@ import type { PrefectApiError } from "@effect-prefect/api/PrefectApiError"
 import type { LogEntry, LogLevel } from "@effect-prefect/core/LogEntry"
 import type { StateRecord } from "@effect-prefect/core/StateRecord"
 import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
+import type { Table } from "@effect-prefect/formats/Table"
+import type { Condition } from "@effect-prefect/formats/TableParts"
 import type * as Effect from "effect/Effect"
 import type * as Result from "effect/Result"
 import type * as Schema from "effect/Schema"
@@ -45,6 +47,19 @@ export interface MappedStateCounts {
 }
 
 /**
+ * Which rows and columns of a table are read.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface TableOptions {
+  /** Only these columns, in this order. Default: all. */
+  readonly columns?: ReadonlyArray<string> | undefined
+  /** Only rows that meet all these conditions. Default: all. */
+  readonly filter?: ReadonlyArray<Condition> | undefined
+}
+
+/**
  * A task run. Every member is lazy and requires no services: they were captured when it was made.
  *
  * @category models
@@ -63,6 +78,17 @@ export interface TaskRun {
   readonly getResultAs: <A, E, RD, RE>(
     schema: Schema.Codec<A, E, RD, RE>
   ) => Effect.Effect<A, TaskRunError, RD>
+  /**
+   * The result as a table, part by part: the row groups of a Parquet file, the record batches of an Arrow file or stream.
+   * Each part is read when it is pulled, from a file or a bucket only its own bytes; `maxBytes` is the limit of one part
+   * and of the footer, and what a part takes is counted against `maxMemory` until the next one is pulled. Nothing is kept.
+   *
+   * Of Parquet only the columns that are asked for are read, and no row group whose statistics say that no row meets the
+   * filter. Any other table (a pickled DataFrame, CSV, whatever is compressed as a whole) is read whole and is one part. A
+   * mapped parent gives the tables of its children in map order. Parts without rows are left out; a table without rows is
+   * one empty part, with its columns. A result that is no table is ResultDecodeError.
+   */
+  readonly getTable: (options?: TableOptions) => Stream.Stream<Table, TaskRunError>
   /** The stored bytes. They are not kept. */
   readonly getResultBytes: Effect.Effect<Uint8Array, ResultError>
   /** The mapped children in map order, page by page as they are pulled. */

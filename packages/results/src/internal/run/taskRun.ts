@@ -3,6 +3,7 @@ import type { LogEntry, LogLevel } from "@effect-prefect/core/LogEntry"
 import * as State from "@effect-prefect/core/State"
 import type { StateRecord } from "@effect-prefect/core/StateRecord"
 import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
+import type { Table } from "@effect-prefect/formats/Table"
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
 import * as Result from "effect/Result"
@@ -13,8 +14,9 @@ import * as Children from "./children.ts"
 import { decodeAs, load, loadBytes, loadPrepared, type Prepared, resultError, type Services } from "./load.ts"
 import { memoize } from "./memoize.ts"
 import { Hold } from "./memory.ts"
-import type { MappedStateCounts, Outcome, TaskRun, TaskRunError } from "./model.ts"
+import type { MappedStateCounts, Outcome, TableOptions, TaskRun, TaskRunError } from "./model.ts"
 import { awaitSettled, type PollOptions } from "./polling.ts"
+import { tables } from "./table.ts"
 import * as Telemetry from "./telemetry.ts"
 import * as Window from "./window.ts"
 
@@ -50,6 +52,14 @@ export class TaskRunImpl implements TaskRun {
   }
   get getResultBytes(): Effect.Effect<Uint8Array, ResultError> {
     return Effect.suspend(() => loadBytes(this.#services, this.view))
+  }
+  getTable(options: TableOptions = {}): Stream.Stream<Table, TaskRunError> {
+    const services = this.#services
+    const { view } = this
+    const walk = Children.isParent(view)
+      ? Stream.flatMap(Children.childViews(services, view, -1), (child) => tables(services, child, options))
+      : tables(services, view, options)
+    return Stream.withSpan(walk, "TaskRun.getTable", { attributes: attributesOf(view) })
   }
   get iterMapped(): Stream.Stream<TaskRun, TaskRunError> {
     return this.iterMappedAfter(-1)

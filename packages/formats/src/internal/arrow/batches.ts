@@ -1,0 +1,164 @@
+/** The record batches of Arrow data, each read on its own: of a file by the places in its footer, of a stream in order. */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import { FormatError, TooLarge, undecodable } from "../../FormatError.ts"
+import { FlatTable } from "../flatbuffer.ts"
+import type { Options, Part, Parts, Source } from "../parts.ts"
+import { formatError, Refusal } from "../refusal.ts"
+import { readingAhead, readSpan } from "../source.ts"
+import { giveWay } from "../steps.ts"
+import { budgetOf, type Message, readBatch, readMessages, type Schema, schemaOf, tableOf } from "./feather.ts"
+
+const damaged = (what: string): FormatError => undecodable(`the Arrow data is damaged: ${what}`)
+
+/** Errors of what points outside of its bytes are those of damage. */
+const failure = (error: unknown): FormatError =>
+  error instanceof Refusal || error instanceof FormatError
+    ? formatError(error)
+    : damaged("it breaks off or contradicts itself")
+
+const attempt = <A>(f: () => A): Effect.Effect<A, FormatError> => Effect.try({ try: f, catch: failure })
+
+const tooLarge = (limit: number, size: number) => new FormatError({ reason: new TooLarge({ limit, size }) })
+
+/** The bytes after a footer: its length and the magic. */
+const tailLength = 10
+
+/** Where a message is: a struct `Block` of File.fbs. */
+interface Block {
+  readonly offset: number
+  readonly length: number
+}
+
+const blocksOf = (footer: FlatTable, field: number): ReadonlyArray<Block> => {
+  const { length, start } = footer.vector(field, 24)
+  return Array.from({ length }, (_, i) => {
+    const at = start + i * 24
+    const [offset, head, body] = [
+      Number(footer.view.getBigInt64(at, true)),
+      footer.view.getInt32(at + 8, true),
+      Number(footer.view.getBigInt64(at + 16, true))
+    ]
+    if (!(offset >= 0 && head >= 0 && body >= 0)) throw damaged("its footer names places that are not")
+    return { offset, length: head + body }
+  })
+}
+
+function* rowsOf(schema: Schema, bytes: Uint8Array, maxBytes: number) {
+  const [message] = readMessages(bytes)
+  if (message === undefined) throw damaged("a message is missing")
+  return yield* readBatch(schema, message, budgetOf(maxBytes, true))
+}
+
+function* tableSteps(schema: Schema, bytes: Uint8Array, maxBytes: number, firstRow: number) {
+  const rows = yield* rowsOf(schema, bytes, maxBytes)
+  return yield* tableOf(schema, rows === undefined ? [] : [rows], undefined, firstRow)
+}
+
+/** The batches of a file, which has their places at its end. */
+export const openFile = <E>(source: Source<E>, { maxBytes }: Options): Effect.Effect<Parts<E>, FormatError | E> =>
+  Effect.gen(function*() {
+    if (source.size < tailLength + 8) return yield* damaged("it breaks off")
+    const tail = yield* readSpan(source, source.size - tailLength, source.size)
+    const length = new DataView(tail.buffer, tail.byteOffset, 4).getInt32(0, true)
+    const end = source.size - tailLength
+    const text = Buffer.from(tail.buffer, tail.byteOffset + 4, 6).toString("latin1")
+    if (text !== "ARROW1" || length < 0 || length > end) return yield* damaged("it has no footer")
+    if (length > maxBytes) return yield* tooLarge(maxBytes, length)
+    const bytes = yield* readSpan(source, end - length, end)
+    const { batches, dictionaries, schema } = yield* attempt(() => {
+      const footer = FlatTable.root(bytes)
+      const table = footer.table(1)
+      if (table === null) throw damaged("it has no schema")
+      return { schema: schemaOf(table), dictionaries: blocksOf(footer, 2), batches: blocksOf(footer, 3) }
+    })
+    const read = ({ length, offset }: Block) =>
+      length > maxBytes ? Effect.fail(tooLarge(maxBytes, length)) : readSpan(source, offset, offset + length)
+    let headBytes = length
+    for (const block of dictionaries) {
+      if ((headBytes += block.length) > maxBytes) return yield* tooLarge(maxBytes, headBytes)
+      const bytes = yield* read(block)
+      yield* giveWay(() => rowsOf(schema, bytes, maxBytes), failure)
+    }
+    let firstRow = 0
+    const parts = Stream.map(
+      Stream.fromIterable(batches),
+      (block): Part<E> => ({
+        byteLength: block.length,
+        load: Effect.flatMap(
+          read(block),
+          (bytes) =>
+            Effect.map(giveWay(() => tableSteps(schema, bytes, maxBytes, firstRow), failure), (table) => {
+              firstRow += table.numRows
+              return table
+            })
+        )
+      })
+    )
+    return { parts, empty: giveWay(() => tableOf(schema, [], undefined), failure), headBytes }
+  })
+
+interface At {
+  readonly schema: Schema | undefined
+  readonly offset: number
+  readonly firstRow: number
+}
+
+/** Where the next message of a stream begins and ends; undefined at its end. */
+const nextMessage = Effect.fnUntraced(function*<E>(source: Source<E>, offset: number, maxBytes: number) {
+  if (offset + 4 > source.size) return undefined
+  const prefix = yield* readSpan(source, offset, Math.min(offset + 8, source.size))
+  const view = new DataView(prefix.buffer, prefix.byteOffset, prefix.length)
+  const isMarked = view.getInt32(0, true) === -1
+  if (isMarked && prefix.length < 8) return yield* damaged("a message breaks off")
+  const start = offset + (isMarked ? 8 : 4)
+  const length = view.getInt32(isMarked ? 4 : 0, true)
+  if (length === 0) return undefined
+  if (length < 0 || start + length > source.size) return yield* damaged("a message breaks off")
+  if (length > maxBytes) return yield* tooLarge(maxBytes, length)
+  const head = yield* readSpan(source, start, start + length)
+  const body = yield* attempt(() => FlatTable.root(head).int64(3))
+  const end = start + length + body
+  if (!(body >= 0 && end <= source.size)) return yield* damaged("a body breaks off")
+  if (body > maxBytes) return yield* tooLarge(maxBytes, body)
+  return { head, start: start + length, end }
+})
+
+/** The batches of a stream, which come one after the other. */
+export const openStream = <E>(given: Source<E>, { maxBytes }: Options): Effect.Effect<Parts<E>, FormatError | E> =>
+  Effect.gen(function*() {
+    const source = readingAhead(given)
+    const first = yield* nextMessage(source, 0, maxBytes)
+    const schema = yield* attempt(() => {
+      const root = first === undefined ? null : FlatTable.root(first.head)
+      const table = root?.uint8(1) === 1 ? root.table(2) : null
+      if (table === null || table === undefined) throw damaged("it has no schema")
+      return schemaOf(table)
+    })
+    const step = ({ firstRow, offset }: At) =>
+      Effect.gen(function*() {
+        const next = yield* nextMessage(source, offset, maxBytes)
+        if (next === undefined) return [[], Option.none<At>()] as const
+        const part: Part<E> = {
+          byteLength: next.end - next.start,
+          load: Effect.flatMap(readSpan(given, next.start, next.end), (body) =>
+            giveWay(function*() {
+              const message: Message = { head: next.head, body }
+              const rows = yield* readBatch(schema, message, budgetOf(maxBytes, true))
+              return yield* tableOf(schema, rows === undefined ? [] : [rows], undefined, firstRow)
+            }, failure))
+        }
+        // A dictionary is read now, because what follows needs it; the rows of a batch are in its head.
+        const root = FlatTable.root(next.head)
+        const kind = root.uint8(1)
+        if (kind === 2) yield* part.load
+        const rows = kind === 3 ? root.table(2)?.int64(0) ?? 0 : 0
+        return [
+          kind === 3 ? [part] : [],
+          Option.some<At>({ schema, offset: next.end, firstRow: firstRow + rows })
+        ] as const
+      })
+    const parts = Stream.paginate({ schema, offset: first?.end ?? 0, firstRow: 0 } as At, step)
+    return { parts, empty: giveWay(() => tableOf(schema, [], undefined), failure), headBytes: first?.end ?? 0 }
+  })

@@ -1,0 +1,268 @@
+/**
+ * As much of Thrift's compact protocol as the footer of a Parquet file needs: structs whose fields are found by their
+ * number, and written again with some of them replaced.
+ * https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md
+ *
+ * What points outside of the bytes throws a RangeError.
+ */
+
+/** The types of the protocol. */
+export const thriftTypes = { true: 1, false: 2, i32: 5, i64: 6, binary: 8, list: 9, struct: 12 } as const
+
+const maxDepth = 32
+
+const past = (): never => {
+  throw new RangeError("a field lies outside of the footer")
+}
+
+/** A number of up to 64 bits, seven a byte, and where it ends. */
+const varint = (bytes: Uint8Array, start: number): readonly [value: number, end: number] => {
+  let value = 0
+  for (let i = 0; i < 10; i++) {
+    const byte = bytes[start + i]
+    if (byte === undefined) return past()
+    value += (byte & 0x7f) * 2 ** (7 * i)
+    if (byte < 0x80) return [value, start + i + 1]
+  }
+  return past()
+}
+
+/** A signed number: those beyond ±2^53 are not exact. */
+const zigzag = (bytes: Uint8Array, start: number): readonly [value: number, end: number] => {
+  const [value, end] = varint(bytes, start)
+  return [value % 2 === 0 ? value / 2 : -(value + 1) / 2, end]
+}
+
+const checked = (bytes: Uint8Array, end: number): number => end <= bytes.length ? end : past()
+
+/** Where a list's items start, and of which type and how many they are. */
+const listHeader = (bytes: Uint8Array, start: number) => {
+  const header = bytes[start] ?? past()
+  const type = header & 0x0f
+  const [length, first] = header >> 4 === 15 ? varint(bytes, start + 1) : [header >> 4, start + 1]
+  // An item takes one byte at least.
+  checked(bytes, first + length)
+  return { type, length, first }
+}
+
+/** Where a value of a type ends. Items of a list have booleans of one byte. */
+const skip = (bytes: Uint8Array, type: number, start: number, depth: number, isItem: boolean): number => {
+  if (depth > maxDepth) return past()
+  switch (type) {
+    case 1:
+    case 2:
+      return checked(bytes, isItem ? start + 1 : start)
+    case 3:
+      return checked(bytes, start + 1)
+    case 4:
+    case 5:
+    case 6:
+      return varint(bytes, start)[1]
+    case 7:
+      return checked(bytes, start + 8)
+    case 8: {
+      const [length, first] = varint(bytes, start)
+      return checked(bytes, first + length)
+    }
+    case 9:
+    case 10: {
+      const { first, length, type } = listHeader(bytes, start)
+      let at = first
+      for (let i = 0; i < length; i++) at = skip(bytes, type, at, depth + 1, true)
+      return at
+    }
+    case 11: {
+      const [length, first] = varint(bytes, start)
+      if (length === 0) return first
+      const types = bytes[first] ?? past()
+      let at = first + 1
+      for (let i = 0; i < length; i++) {
+        at = skip(bytes, types >> 4, at, depth + 1, true)
+        at = skip(bytes, types & 0x0f, at, depth + 1, true)
+      }
+      return at
+    }
+    case 12:
+      return fieldsOf(bytes, start, depth + 1, undefined)
+    default:
+      return past()
+  }
+}
+
+interface Field {
+  readonly type: number
+  readonly start: number
+  readonly end: number
+}
+
+/** Walks over the fields of a struct, and gives where it ends. */
+const fieldsOf = (bytes: Uint8Array, start: number, depth: number, out: Map<number, Field> | undefined): number => {
+  let id = 0
+  let at = start
+  for (;;) {
+    const header = bytes[at++] ?? past()
+    if (header === 0) return at
+    const type = header & 0x0f
+    if (header >> 4 === 0) [id, at] = zigzag(bytes, at)
+    else id += header >> 4
+    const end = skip(bytes, type, at, depth, false)
+    out?.set(id, { type, start: at, end })
+    at = end
+  }
+}
+
+/** A part of some bytes. */
+export interface Span {
+  readonly start: number
+  readonly end: number
+}
+
+/** A struct: its fields are read when they are asked for. */
+export class ThriftStruct {
+  readonly bytes: Uint8Array
+  readonly end: number
+  readonly #fields = new Map<number, Field>()
+
+  constructor(bytes: Uint8Array, start: number) {
+    this.bytes = bytes
+    this.end = fieldsOf(bytes, start, 0, this.#fields)
+  }
+
+  has(id: number): boolean {
+    return this.#fields.has(id)
+  }
+
+  /** The numbers of the fields that are there: of a union, the one. */
+  ids(): Array<number> {
+    return [...this.#fields.keys()]
+  }
+
+  /** Whether a boolean is there and false. */
+  isFalse(id: number): boolean {
+    return this.#fields.get(id)?.type === thriftTypes.false
+  }
+
+  /** An integer, where there is one. */
+  integer(id: number): number | undefined {
+    const field = this.#fields.get(id)
+    return field === undefined || field.type < 4 || field.type > 6 ? undefined : zigzag(this.bytes, field.start)[0]
+  }
+
+  binary(id: number): Uint8Array | undefined {
+    const field = this.#fields.get(id)
+    if (field?.type !== thriftTypes.binary) return undefined
+    const [length, first] = varint(this.bytes, field.start)
+    return this.bytes.subarray(first, first + length)
+  }
+
+  text(id: number): string | undefined {
+    const found = this.binary(id)
+    return found === undefined ? undefined : Buffer.from(found.buffer, found.byteOffset, found.length).toString("utf8")
+  }
+
+  struct(id: number): ThriftStruct | undefined {
+    const field = this.#fields.get(id)
+    return field?.type === thriftTypes.struct ? new ThriftStruct(this.bytes, field.start) : undefined
+  }
+
+  /** Where the items of a list of structs are, one after the other as they are asked for. */
+  *spans(id: number): Generator<Span, void> {
+    const field = this.#fields.get(id)
+    if (field?.type !== thriftTypes.list) return
+    const { first, length, type } = listHeader(this.bytes, field.start)
+    if (type !== thriftTypes.struct) return
+    let at = first
+    for (let i = 0; i < length; i++) {
+      const start = at
+      at = fieldsOf(this.bytes, start, 1, undefined)
+      yield { start, end: at }
+    }
+  }
+
+  /** The items of a list of structs. */
+  structs(id: number): Array<ThriftStruct> {
+    return Array.from(this.spans(id), ({ start }) => new ThriftStruct(this.bytes, start))
+  }
+
+  /** The items of a list of texts. */
+  texts(id: number): Array<string> {
+    const field = this.#fields.get(id)
+    if (field?.type !== thriftTypes.list) return []
+    const { first, length, type } = listHeader(this.bytes, field.start)
+    if (type !== thriftTypes.binary) return []
+    const out: Array<string> = []
+    let at = first
+    for (let i = 0; i < length; i++) {
+      const [size, from] = varint(this.bytes, at)
+      at = checked(this.bytes, from + size)
+      out.push(Buffer.from(this.bytes.buffer, this.bytes.byteOffset + from, size).toString("utf8"))
+    }
+    return out
+  }
+
+  /** The struct again, with some of its fields replaced, added, or left out (null). */
+  encode(replaced: ReadonlyMap<number, Replacement | null>): Buffer {
+    const parts: Array<Uint8Array> = []
+    let last = 0
+    const ids = new Set([...this.#fields.keys(), ...replaced.keys()])
+    for (const id of [...ids].toSorted((left, right) => left - right)) {
+      const replacement = replaced.get(id)
+      if (replacement === null) continue
+      const field = this.#fields.get(id)
+      const { bytes, type } = replacement ??
+        { type: field!.type, bytes: this.bytes.subarray(field!.start, field!.end) }
+      const delta = id - last
+      parts.push(
+        delta > 0 && delta <= 15 ? Buffer.from([(delta << 4) | type]) : Buffer.from([type, ...zigzagBytes(id)])
+      )
+      parts.push(bytes)
+      last = id
+    }
+    parts.push(Buffer.from([0]))
+    return Buffer.concat(parts)
+  }
+}
+
+/** What a field is written as. */
+export interface Replacement {
+  readonly type: number
+  readonly bytes: Uint8Array
+}
+
+const varintBytes = (value: number): Array<number> => {
+  const out: Array<number> = []
+  let rest = value
+  while (rest >= 0x80) {
+    out.push((rest % 0x80) | 0x80)
+    rest = Math.floor(rest / 0x80)
+  }
+  out.push(rest)
+  return out
+}
+
+const zigzagBytes = (value: number): Array<number> => varintBytes(value < 0 ? -value * 2 - 1 : value * 2)
+
+export const integer = (value: number): Replacement => ({
+  type: thriftTypes.i64,
+  bytes: Buffer.from(zigzagBytes(value))
+})
+
+export const struct = (bytes: Uint8Array): Replacement => ({ type: thriftTypes.struct, bytes })
+
+export const binary = (bytes: Uint8Array): Replacement => ({
+  type: thriftTypes.binary,
+  bytes: Buffer.concat([Buffer.from(varintBytes(bytes.length)), bytes])
+})
+
+/** A list of structs. */
+export const list = (items: ReadonlyArray<Uint8Array>): Replacement => ({
+  type: thriftTypes.list,
+  bytes: Buffer.concat([
+    Buffer.from(
+      items.length < 15
+        ? [(items.length << 4) | thriftTypes.struct]
+        : [0xf0 | thriftTypes.struct, ...varintBytes(items.length)]
+    ),
+    ...items
+  ])
+})

@@ -1,0 +1,119 @@
+/**
+ * The row groups of a Parquet file, each read on its own: a file of one row group is made of its columns' bytes and of the
+ * footer, and read like any other. What is read at once is one row group, however large the file is.
+ */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import { FormatError, TooLarge } from "../../FormatError.ts"
+import { type Condition, mayHold } from "../filter.ts"
+import {
+  type Chunk,
+  type Footer,
+  footerOf,
+  footerSpan,
+  type Group,
+  groupOf,
+  magic,
+  readFooter,
+  tailLength
+} from "../parquet/footer.ts"
+import { endsOf } from "../parquet/statistics.ts"
+import type { Span } from "../parquet/thrift.ts"
+import type { Options, Part, Parts, Source } from "../parts.ts"
+import { formatError, refuse } from "../refusal.ts"
+import { lengthOf, merge, readSpan, readSpans } from "../source.ts"
+import { giveWay } from "../steps.ts"
+import { readParts } from "./parquet.ts"
+
+/** Whether a row group may have rows that meet all conditions, by its statistics. */
+const mayMatch = ({ chunks }: Group, { leaves }: Footer, conditions: ReadonlyArray<Condition>): boolean =>
+  conditions.every((condition) => {
+    const leaf = leaves.get(condition.column)
+    const chunk = chunks.find(({ isFlat, name }) => isFlat && name === condition.column)
+    if (leaf === undefined || chunk === undefined) return true
+    const { least, most } = endsOf(chunk, leaf)
+    return least === undefined || most === undefined || mayHold(condition, least, most)
+  })
+
+const tooLarge = (limit: number, size: number) => new FormatError({ reason: new TooLarge({ limit, size }) })
+
+const requireColumns = (names: ReadonlyArray<string>, columns: ReadonlyArray<string> | undefined): void => {
+  for (const column of columns ?? []) {
+    if (!names.includes(column)) refuse(`it has no column ${JSON.stringify(column)}`)
+  }
+}
+
+const fileOf = (footer: Footer, group: Group, chunks: ReadonlyArray<Chunk>, spans: ReadonlyArray<Span>) => {
+  const moves = new Map<Chunk, number>()
+  let at = magic.length
+  for (const span of spans) {
+    for (const chunk of chunks) {
+      if (chunk.start >= span.start && chunk.end <= span.end) moves.set(chunk, at - span.start)
+    }
+    at += span.end - span.start
+  }
+  return footerOf(footer, group, moves)
+}
+
+const partOf = <E>(
+  source: Source<E>,
+  footer: Footer,
+  group: Group,
+  firstRow: number,
+  { maxBytes }: Options,
+  columns: ReadonlyArray<string> | undefined
+): Part<E> => {
+  const chunks = columns === undefined ? group.chunks : group.chunks.filter(({ name }) => columns.includes(name))
+  const spans = merge(chunks)
+  const byteLength = lengthOf(spans)
+  const cost = chunks.reduce((sum, { cost }) => sum + cost, 0)
+  return {
+    byteLength,
+    load: Effect.suspend(() => {
+      const most = Math.max(byteLength, cost, columns?.length === 0 ? group.numRows : 0)
+      if (most > maxBytes) return Effect.fail(tooLarge(maxBytes, most))
+      return Effect.flatMap(readSpans(source, spans), (pieces) =>
+        readParts(
+          [magic, ...pieces.map(({ bytes }) => bytes), fileOf(footer, group, chunks, spans)],
+          maxBytes,
+          columns,
+          firstRow
+        ))
+    })
+  }
+}
+
+/** The row groups of a Parquet file. */
+export const openParquet = <E>(source: Source<E>, options: Options): Effect.Effect<Parts<E>, FormatError | E> =>
+  Effect.gen(function*() {
+    const { columns, filter = [], maxBytes } = options
+    const tail = yield* readSpan(source, source.size - tailLength, source.size)
+    const { end, start } = yield* Effect.try({ try: () => footerSpan(tail, source.size), catch: formatError })
+    if (end - start > maxBytes) return yield* tooLarge(maxBytes, end - start)
+    const bytes = yield* readSpan(source, start, end)
+    const footer = yield* giveWay(() => readFooter(bytes), formatError)
+    const wanted = columns === undefined ? undefined : [...new Set([...columns, ...filter.map(({ column }) => column)])]
+    yield* Effect.try({ try: () => requireColumns(footer.names, columns), catch: formatError })
+    const parts = Stream.paginate({ index: 0, firstRow: 0 }, ({ firstRow, index }) =>
+      Effect.try({
+        try: () => {
+          const span = footer.groups[index]
+          if (span === undefined) return [[], Option.none()] as const
+          const group = groupOf(footer, span)
+          const next = Option.some({ index: index + 1, firstRow: firstRow + group.numRows })
+          return [
+            group.numRows > 0 && mayMatch(group, footer, filter)
+              ? [partOf(source, footer, group, firstRow, options, wanted)]
+              : [],
+            next
+          ] as const
+        },
+        catch: formatError
+      }))
+    return {
+      parts,
+      empty: readParts([magic, footerOf(footer, undefined, new Map())], maxBytes, wanted),
+      headBytes: bytes.length
+    }
+  })
