@@ -68,9 +68,11 @@ describe("a result that is a table", () => {
         )
       }
       writeFileSync(join(folder, "mounts.json"), JSON.stringify({ "/srv": "results" }))
-      const csv = () => run(["task-run", "result", "aaaaaaaa", "--archive", folder, "--format", "csv"])
+      const csv = () => run(["task-run", "result", row.id, "--archive", folder, "--format", "csv"])
       write("groups.parquet", groups)
-      const lines = (await csv()).stdout.trimEnd().split("\r\n")
+      const written = await csv()
+      assert.strictEqual(written.stderr, "")
+      const lines = written.stdout.trimEnd().split("\r\n")
       assert.strictEqual(lines.length, 501)
       assert.strictEqual(lines.filter((line) => line === lines[0]).length, 1)
       // The footer is whole, and the last row group is not.
