@@ -166,7 +166,11 @@ const connect =
         const response = await (version === undefined ? blob : blob.withVersion(version)).download(
           part?.offset ?? 0,
           part?.length,
-          { abortSignal, maxRetryRequests: 0, ...(part?.tag === undefined ? {} : { conditions: { ifMatch: part.tag } }) }
+          {
+            abortSignal,
+            maxRetryRequests: 0,
+            ...(part?.tag === undefined ? {} : { conditions: { ifMatch: part.tag } })
+          }
         )
         const range = contentRange(response.contentRange)
         const md5 = range === undefined ? response.contentMD5 : undefined
