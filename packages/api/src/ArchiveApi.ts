@@ -26,6 +26,7 @@ import { createReadStream } from "node:fs"
 import type { FileHandle } from "node:fs/promises"
 import { open, readFile, realpath, stat } from "node:fs/promises"
 import { isAbsolute, join, relative, resolve, sep } from "node:path"
+import { abortable } from "./internal/abortable.ts"
 import { errorCode } from "./internal/errorCode.ts"
 import * as Pages from "./internal/pages.ts"
 import * as RowsBackend from "./internal/tables/backend.ts"
@@ -368,7 +369,7 @@ const openIndex = Effect.fnUntraced(function*(
 ) {
   if (index === "never" || index === "auto" && (yield* sizeOf(tables)) < leastIndexedBytes) return undefined
   const services = yield* Effect.context<never>()
-  const path = yield* Effect.tryPromise({
+  const path = yield* abortable({
     try: (signal) =>
       IndexStore.find(root, sourcesOf(tables), cache, signal, (bytes) =>
         Effect.runPromiseWith(services)(
@@ -431,7 +432,7 @@ export const makeIndex = (
     const tables = yield* openTables(root)
     const total = yield* sizeOf(tables)
     let done = 0
-    yield* Effect.tryPromise({
+    yield* abortable({
       try: async (signal) => {
         const memory = await IndexStore.cacheFolder(options.cache ?? IndexStore.defaultCache(), root)
         await IndexStore.make(root, sourcesOf(tables), memory, signal, (bytes) => {

@@ -418,6 +418,18 @@ describe("fairness", () => {
       )
     ), 120_000)
 
+  it.live("a heavy statement whose client has gone does not keep others waiting", () =>
+    Effect.gen(function*() {
+      const database = yield* Database.Database
+      const heavy = (sql: string) => database.query(sql, [], { isHeavy: true })
+      // Longer than any test may take.
+      const abandoned = yield* Effect.forkChild(heavy("SELECT pg_sleep(86400)::text AS one"))
+      yield* Effect.sleep("1 second")
+      yield* Fiber.interrupt(abandoned)
+      assert.deepStrictEqual(yield* heavy("SELECT count(*)::text AS one FROM flow"), [{ one: "2" }])
+      assert.deepStrictEqual(yield* database.query("SELECT 1::text AS one", []), [{ one: "1" }])
+    }).pipe(Effect.provide(Database.layerArchive(prefect1.directory, { statementTimeout: "10 minutes" }))), 120_000)
+
   it.live("what a client waits for ends with the client, and with the server", () =>
     Effect.gen(function*() {
       const asked = yield* Deferred.make<void>()

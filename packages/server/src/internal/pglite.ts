@@ -32,6 +32,13 @@ interface Call {
 /** Milliseconds after which what was loaded is kept. */
 const keepAfter = 1000
 
+/**
+ * Milliseconds that a statement which nobody waits for any more may still run. It must also have run for so many times as
+ * long as its thread takes to start again: ending threads costs the others less than a part of their time.
+ */
+const abandonedAfter = 2000
+const startsBeforeEnd = 5
+
 /** Statements that wait for one thread: what comes on top is told to come again. */
 const maxWaiting = 200
 
@@ -42,6 +49,14 @@ const entry = new URL(`./pgliteWorker.${isSource ? "ts" : "js"}`, import.meta.ur
  * other flags are not for threads.
  */
 const execArgv = isSource ? ["--conditions=@effect-prefect/source"] : undefined
+
+interface Running {
+  readonly call: Call
+  readonly since: number
+  readonly timer: NodeJS.Timeout | undefined
+  /** Ends a statement that was given up. */
+  abandoned: NodeJS.Timeout | undefined
+}
 
 /**
  * An embedded database in a thread of its own, which runs one statement at a time. WebAssembly cannot be interrupted, so a
@@ -54,7 +69,8 @@ class Lane {
   #queue: Array<Call> = []
   #worker: Worker | undefined
   #starting: Worker | "asking" | undefined
-  #running: { readonly call: Call; readonly timer: NodeJS.Timeout | undefined } | undefined
+  #running: Running | undefined
+  #startMillis = 0
   #closed: PgliteFailure | undefined
 
   constructor(source: Lane["source"], reports: Lane["reports"] = () => {}) {
@@ -66,7 +82,7 @@ class Lane {
     return this.#worker !== undefined
   }
 
-  /** `cancel` takes a statement that still waits out of the queue. */
+  /** `cancel` takes a statement out of the queue, and ends one that goes on running. */
   call(
     request: WorkerRequest,
     timeoutMillis: number
@@ -87,16 +103,28 @@ class Lane {
       cancel: () => {
         const index = call === undefined ? -1 : this.#queue.indexOf(call)
         if (index !== -1) this.#queue.splice(index, 1)
+        else if (this.#running !== undefined && this.#running.call === call) this.#abandon(this.#running)
       }
     }
+  }
+
+  #abandon(running: Running): void {
+    const worker = this.#worker
+    if (worker === undefined) return
+    const limit = Math.max(abandonedAfter, startsBeforeEnd * this.#startMillis)
+    running.abandoned = setTimeout(() => {
+      this.#finish((call) => call.reject(unavailable("the statement was given up")))
+      this.#restart(worker)
+    }, Math.max(0, limit - (performance.now() - running.since)))
   }
 
   /** Starts the thread, unless it is there. */
   start(): void {
     if (this.#worker !== undefined || this.#starting !== undefined || this.#closed !== undefined) return
     this.#starting = "asking"
+    const since = performance.now()
     this.source().then(
-      (source) => this.#closed === undefined ? this.#startWorker(source) : undefined,
+      (source) => this.#closed === undefined ? this.#startWorker(source, since) : undefined,
       () => {
         this.#starting = undefined
         this.#refuseWaiting(unavailable("the embedded database could not be started again"))
@@ -104,7 +132,7 @@ class Lane {
     )
   }
 
-  #startWorker(source: Source): void {
+  #startWorker(source: Source, since: number): void {
     const tables = Tables.tables
     const workerData: WorkerInput = {
       ...source,
@@ -133,6 +161,7 @@ class Lane {
       if (message.type === "ready") {
         this.#starting = undefined
         this.#worker = worker
+        this.#startMillis = performance.now() - since
         this.reports(message.reports)
       } else if (this.#worker === worker) this.#finish((call) => call.resolve(message))
       this.#next()
@@ -158,16 +187,17 @@ class Lane {
         this.#restart(worker)
       }, call.timeoutMillis)
       : undefined
-    this.#running = { call, timer }
+    this.#running = { call, since: performance.now(), timer, abandoned: undefined }
     // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
     worker.postMessage(call.request)
   }
 
   #finish(end: (call: Call) => void): void {
     if (this.#running === undefined) return
-    const { call, timer } = this.#running
+    const { abandoned, call, timer } = this.#running
     this.#running = undefined
     clearTimeout(timer)
+    clearTimeout(abandoned)
     end(call)
   }
 
@@ -202,7 +232,7 @@ export interface PgliteHost {
   /** What was not loaded; fails when nothing could be. */
   readonly loaded: Promise<ReadonlyArray<LoadReport>>
   readonly isLoading: () => boolean
-  /** `cancel` takes a statement that still waits out of the queue. */
+  /** `cancel` takes a statement out of the queue, and ends one that goes on running. */
   readonly query: (
     request: { readonly sql: string; readonly parameters: ReadonlyArray<string> },
     isHeavy: boolean

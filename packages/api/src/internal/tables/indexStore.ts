@@ -12,7 +12,8 @@ import { lstat, mkdir, open, readdir, readFile, realpath, rename, rm, stat, writ
 import { homedir } from "node:os"
 import { join } from "node:path"
 import { isObject } from "../isObject.ts"
-import { build, type Digest, formatVersion, type Source } from "./indexFile.ts"
+import { buildApart } from "./indexBuild.ts"
+import { type Digest, formatVersion, type Source } from "./indexFile.ts"
 
 /** A file that is made of an archive's tables, and the record beside it. */
 export interface Kind {
@@ -162,6 +163,20 @@ const prune = async (cache: string): Promise<void> => {
   }
 }
 
+/** Milliseconds after which a file that was begun belongs to a process that was killed. */
+const abandonedAfter = 24 * 60 * 60_000
+
+/** Removes what processes that were killed left of a file. */
+const removeAbandoned = async (folder: string, file: string): Promise<void> => {
+  for (const name of await readdir(folder).catch(() => [])) {
+    if (!name.startsWith(`${file}.`) || !/^[0-9a-f-]{36}$/.test(name.slice(file.length + 1))) continue
+    const stats = await lstat(join(folder, name)).catch(() => undefined)
+    if (stats !== undefined && stats.mtimeMs < Date.now() - abandonedAfter) {
+      await rm(join(folder, name), { force: true })
+    }
+  }
+}
+
 /**
  * Makes the file of a kind in a folder, beside the one that is there, and puts it in its place. `write` gives the digests
  * of the tables where it has them.
@@ -178,6 +193,7 @@ export const makeFile = async (
   const path = join(folder, kind.file)
   const recordPath = join(folder, kind.record)
   const temporary = `${path}.${randomUUID()}`
+  await removeAbandoned(folder, kind.file)
   try {
     // It cannot be created through a link, nor over a file.
     await (await open(temporary, "wx", 0o644)).close()
@@ -214,7 +230,7 @@ export const make = (
   signal: AbortSignal,
   onProgress?: (bytes: number) => void
 ): Promise<void> =>
-  makeFile(indexKind, folder, sources, memory, signal, (path) => build(sources, path, signal, onProgress))
+  makeFile(indexKind, folder, sources, memory, signal, (path) => buildApart(sources, path, signal, onProgress))
 
 /** The folder of an archive in a cache, made, with a note of whose it is. */
 export const openCache = async (cache: string, directory: string): Promise<string> => {
