@@ -275,7 +275,8 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
   }
   const database = yield* Database
   const engine = yield* Deferred.make<QueryEngine.QueryEngine>()
-  const node = createServer({ requestTimeout: 30_000, headersTimeout: 10_000 })
+  // Proxies keep connections for a minute, and take one that ends just then for a broken server.
+  const node = createServer({ requestTimeout: 30_000, headersTimeout: 10_000, keepAliveTimeout: 65_000 })
   const http = yield* NodeHttpServer.make(() => node, {
     host,
     port,

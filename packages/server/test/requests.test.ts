@@ -574,6 +574,13 @@ describe("an API key", () => {
 })
 
 describe("a server", () => {
+  it.live("keeps connections longer than the proxies in front of it do", () =>
+    Effect.gen(function*() {
+      const { url } = yield* Server.Server
+      const { headers } = yield* Effect.promise(() => fetch(`${url}/health`))
+      assert.strictEqual(headers.get("keep-alive"), "timeout=65")
+    }).pipe(Effect.provide(layerServer(Database.layerArchive(prefect1.directory)))))
+
   it.live("answers on loopback only to local names: a web page cannot have its own name resolve here", () =>
     Effect.gen(function*() {
       const { url } = yield* Server.Server

@@ -78,7 +78,8 @@ export const ui = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.ui>)
   return yield* Effect.scoped(Effect.gen(function*() {
     const context = yield* Layer.build(Services.services(flags))
     const about = yield* aboutOf(flags, context as Context.Context<never>)
-    const node = createServer({ requestTimeout: 30_000, headersTimeout: 10_000 })
+    // Proxies keep connections for a minute, and take one that ends just then for a broken server.
+    const node = createServer({ requestTimeout: 30_000, headersTimeout: 10_000, keepAliveTimeout: 65_000 })
     const http = yield* NodeHttpServer.make(() => node, { host, port, gracefulShutdownTimeout: "100 millis" }).pipe(
       Effect.mapError((error) => {
         const code = typeof error.cause === "object" && error.cause !== null && "code" in error.cause
