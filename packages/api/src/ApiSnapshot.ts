@@ -1,6 +1,6 @@
 /**
- * `ApiSnapshot`: the rows of Prefect 1's tables as a backend of `PrefectApi` gives them, streamed, for an archive of a
- * server whose database cannot be reached.
+ * `ApiSnapshot`: the rows of Prefect 1's tables as a backend of `PrefectApi` returns them, streamed, for archiving a
+ * server whose database is out of reach.
  *
  * @since 0.1.0
  */
@@ -18,7 +18,7 @@ import { PrefectApi } from "./PrefectApi.ts"
 import { type PrefectApiError } from "./PrefectApiError.ts"
 
 /**
- * The tables of a server, and how to tell afterwards what has changed on it.
+ * The tables of a server, and a way to find out afterwards whether it has changed.
  *
  * @category models
  * @since 0.1.0
@@ -26,8 +26,8 @@ import { type PrefectApiError } from "./PrefectApiError.ts"
 export interface Snapshot {
   readonly tables: ReadonlyArray<Table>
   /**
-   * The number of flow runs that were added or changed since the snapshot began: a server that goes on writing gives no
-   * two answers of one instant.
+   * The number of flow runs that were added or changed since the snapshot began: the responses of a running server do
+   * not all belong to one instant.
    */
   readonly changed: Effect.Effect<number, PrefectApiError>
 }
@@ -44,14 +44,14 @@ const concurrency = 8
 
 const line = (row: object): string => JSON.stringify(row)
 
-/** What tells that a flow run has changed. */
+/** The fields that reveal a change of a flow run. */
 const stampOf = (view: FlowRunView.FlowRunView): string => `${view.updated ?? ""} ${view.state._tag}`
 
 /**
- * The rows of the flow runs of a selection, and of what belongs to them. Each table is asked for when its rows are
- * pulled; the flow runs are listed once, at first.
+ * The rows of the selected flow runs, and of everything that belongs to them. A table is requested when its rows are
+ * pulled; the flow runs are listed once, at the start.
  *
- * Columns that the API's models do not have are missing in the rows.
+ * Columns that the API's models do not have are missing from the rows.
  *
  * @category constructors
  * @since 0.1.0
@@ -95,7 +95,7 @@ export const make = Effect.fnUntraced(function*(
     estimatedRows,
     rows
   })
-  /** Tasks are known by their runs, so their table comes after that of the runs. */
+  /** Tasks are known by their runs, so their table comes after the task runs. */
   const seeTask = ({ flowRunId, taskId, taskSlug }: TaskRunView.TaskRunView) => {
     if (taskId !== null && !tasks.has(taskId)) {
       tasks.set(taskId, { id: taskId, slug: taskSlug, flow_id: flowIdOf.get(flowRunId ?? "") ?? null })

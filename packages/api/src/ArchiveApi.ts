@@ -8,8 +8,8 @@
  * DIR/results/…               what the workers stored there
  * ```
  *
- * Tables are read once, streamed, when they are first needed; what is kept of a row is what it is found by and where
- * in its file it is.
+ * Tables are streamed once, when they are first needed; of a row only its lookup keys and its position in the file are
+ * kept.
  *
  * @since 0.1.0
  */
@@ -45,7 +45,7 @@ import { MalformedResponse, PrefectApiError, Unavailable } from "./PrefectApiErr
  * @since 0.1.0
  */
 export interface Problem {
-  /** The file, below the archive's folder: `tables/task_run.jsonl`. */
+  /** The file, relative to the archive's folder: `tables/task_run.jsonl`. */
   readonly file: string
   /** Counted from 1. */
   readonly line: number
@@ -59,16 +59,16 @@ export interface Problem {
  * @since 0.1.0
  */
 export class Archive extends Context.Service<Archive, {
-  /** The archive's folder, absolute. */
+  /** The archive's folder, as an absolute path. */
   readonly directory: string
-  /** Every line that could not be used; at most 1 000 for each table. Reads the tables that were not read yet. */
+  /** Every line that was skipped, at most 1 000 per table. Reads the tables that have not been read yet. */
   readonly problems: Effect.Effect<ReadonlyArray<Problem>, PrefectApiError>
-  /** Every task run of the archive, whatever flow run it is of, in the order of its file. */
+  /** Every task run of the archive, of any flow run, in the order of its file. */
   readonly taskRuns: Stream.Stream<TaskRunView.TaskRunView, PrefectApiError>
 }>()("@effect-prefect/api/Archive") {}
 
 /**
- * Every line of the archive that could not be used; at most 1 000 for each table.
+ * Every line of the archive that was skipped, at most 1 000 per table.
  *
  * @category accessors
  * @since 0.1.0
@@ -102,11 +102,11 @@ const codeOf = (error: unknown): string => errorCode(error) ?? "an unknown failu
 const notAnArchive = (directory: string, detail: string) =>
   unavailable(
     `${directory} is not an archive: ${detail}. An archive is a folder with tables/task_run.jsonl, ` +
-      "tables/flow_run.jsonl and the other tables of a Prefect 1 server beside them, a row a line"
+      "tables/flow_run.jsonl and the other tables of a Prefect 1 server beside them, one row per line"
   )
 
 /**
- * A place on the worker, or a bucket, and the folder of the archive that holds what was there.
+ * A location on a worker or a bucket, and the folder of the archive that holds its files.
  *
  * @category models
  * @since 0.1.0
@@ -114,11 +114,11 @@ const notAnArchive = (directory: string, detail: string) =>
 export interface Mount {
   /** A directory of the worker, `s3://BUCKET`, `gs://BUCKET` or `azure://CONTAINER`. */
   readonly from: string
-  /** An absolute path inside the archive's folder. It need not exist. */
+  /** An absolute path inside the archive's folder. It may not exist. */
   readonly to: string
-  /** The archive's folder, which `to` must be inside of when it is read, too. */
+  /** The archive's folder, which must contain `to` when it is read, too. */
   readonly within: string
-  /** How the files in `to` are named: as the keys are, or each key by a name of its own. */
+  /** How the files in `to` are named: by their keys, or with one encoded name per key. */
   readonly names: "plain" | "encoded"
 }
 
@@ -129,9 +129,9 @@ const isInside = (parent: string, path: string) => {
 }
 
 /**
- * The mounts that an archive's `mounts.json` names; none when it has no such file.
+ * The mounts in an archive's `mounts.json`; empty when it has no such file.
  *
- * A folder that is outside the archive, by its path or through a link, is refused: an archive may come from anywhere.
+ * A folder outside the archive, by its path or through a link, is rejected, because an archive may come from anywhere.
  *
  * @category mounts
  * @since 0.1.0
@@ -177,9 +177,7 @@ export const readMounts = Effect.fn("ArchiveApi.readMounts")(function*(
   return mounts
 })
 
-/**
- * A table of an archive: its file, and where in it its rows are.
- */
+/** A table of an archive: its file and the positions of its rows. */
 interface Table {
   readonly file: string
   readonly handle: FileHandle
@@ -199,7 +197,7 @@ const openTable = (directory: string, name: TableName) =>
           throw error
         })
         if (stats === undefined) return undefined
-        // Opening a pipe would wait for its writer.
+        // Opening a pipe would block until a writer opens it.
         if (!stats.isFile()) throw Object.assign(new Error(), { code: "not a regular file" })
         return {
           file,
@@ -315,8 +313,8 @@ const readTaskRuns = async function*(root: string): AsyncGenerator<ReadonlyArray
 }
 
 /**
- * Every task run of an archive in the order of its file, and the lines in between that are none. It reads the file as
- * it goes, and so holds neither the rows nor an index of them in memory.
+ * Every task run of an archive in the order of its file, and the skipped lines between them. The file is streamed, so
+ * neither the rows nor an index of them are held in memory.
  *
  * @category constructors
  * @since 0.1.0
@@ -332,20 +330,20 @@ export const scanTaskRuns = (
 }
 
 /**
- * How an archive is opened.
+ * Options for opening an archive.
  *
  * @category options
  * @since 0.1.0
  */
 export interface Options {
   /**
-   * Whether an index is used: a file that finds rows without reading the tables. `auto` (default) uses one for tables
-   * of 8 MiB or more, and makes it in the cache when the archive has none. `never` reads the tables into memory.
+   * Whether to use an index: a file that finds rows without reading the tables. `auto` (default) uses one for tables of
+   * 8 MiB or more, and builds it in the cache when the archive has none. `never` reads the tables into memory.
    */
   readonly index?: "auto" | "always" | "never" | undefined
   /**
-   * The folder for indexes of archives that have none. Default: `effect-prefect/archives` in the user's folder for
-   * caches (`XDG_CACHE_HOME`, `~/.cache`). When it cannot be written, the tables are read into memory.
+   * The folder for indexes of archives that have none of their own. Default: `effect-prefect/archives` in the user's
+   * cache folder (`XDG_CACHE_HOME`, `~/.cache`). When it is not writable, the tables are read into memory.
    */
   readonly cache?: string | undefined
 }
@@ -361,7 +359,7 @@ const sizeOf = (tables: ReadonlyMap<TableName, Table>) =>
     return bytes
   })
 
-/** The index of an archive, open; undefined when it is read into memory instead. */
+/** The open index of an archive; undefined when the tables are read into memory instead. */
 const openIndex = Effect.fnUntraced(function*(
   root: string,
   tables: ReadonlyMap<TableName, Table>,
@@ -411,10 +409,10 @@ const openTables = Effect.fnUntraced(function*(root: string) {
 })
 
 /**
- * Makes the index of an archive beside its tables, in the place of an older one. With it a lookup, a page of children, a
- * listing and counts cost the same however many rows there are.
+ * Builds the index of an archive beside its tables, replacing an older one. With it, the cost of a lookup, a page of
+ * children, a listing or a count does not grow with the number of rows.
  *
- * It reads the tables once, and holds neither them nor the index in memory.
+ * The tables are read once; neither they nor the index are held in memory.
  *
  * @category constructors
  * @since 0.1.0
@@ -423,7 +421,7 @@ export const makeIndex = (
   directory: string,
   options: {
     readonly cache?: string | undefined
-    /** Called with the bytes of the tables that were read, and all of them. */
+    /** Called with the number of bytes read so far, and the total. */
     readonly onProgress?: ((done: number, total: number) => void) | undefined
   } = {}
 ): Effect.Effect<void, PrefectApiError> =>
@@ -445,10 +443,10 @@ export const makeIndex = (
   }))
 
 /**
- * Opens an archive for as long as the scope lives.
+ * Opens an archive for the lifetime of the scope.
  *
- * It fails with Unavailable when `directory` holds none. A table that is not there is empty; a line that is not a row
- * is left out, logged as a warning, and told by `problems`.
+ * Fails with Unavailable when `directory` does not hold one. A missing table is empty; a line that is not a row is
+ * skipped, logged as a warning, and listed in `problems`.
  *
  * @category constructors
  * @since 0.1.0

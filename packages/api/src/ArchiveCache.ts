@@ -1,8 +1,9 @@
 /**
- * `ArchiveCache`: what a program has made of an archive's tables, kept in the user's cache folder for the next time.
+ * `ArchiveCache`: files derived from an archive's tables, kept in the user's cache folder for later runs.
  *
- * A kept file is used only for the tables that it was made of, by their size and SHA-256, and only while it is what was
- * written. Files whose size, inode and times have not changed since they were hashed are not hashed again.
+ * A cached file is used only for the tables that it was derived from, identified by size and SHA-256, and only while it
+ * is unchanged itself. Files whose size, inode and times have not changed since they were last hashed are not hashed
+ * again.
  *
  * @since 0.1.0
  */
@@ -15,19 +16,19 @@ import { join, resolve } from "node:path"
 import * as IndexStore from "./internal/tables/indexStore.ts"
 
 /**
- * The name of what is kept, and the version of its form: another version is not used.
+ * The kind of a cached file, and the version of its format: other versions are ignored.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Kind {
-  /** A file name of its own: letters, digits and dashes. */
+  /** A file name: letters, digits and dashes. */
   readonly name: string
   readonly version: string
 }
 
 /**
- * A kept file, and the JSON that was kept with it.
+ * A cached file, and the JSON that was stored with it.
  *
  * @category models
  * @since 0.1.0
@@ -53,8 +54,8 @@ const sourcesOf = async (root: string): Promise<ReadonlyArray<IndexStore.TableFi
 }
 
 /**
- * The file that is kept for an archive, if there is one for its tables as they are. `cache` is the folder of the cache;
- * default: `effect-prefect/archives` in the user's folder for caches.
+ * The cached file of an archive, when there is one for its tables in their current state. `cache` is the cache folder;
+ * default: `effect-prefect/archives` in the user's cache folder.
  *
  * @category constructors
  * @since 0.1.0
@@ -71,9 +72,9 @@ export const find = (
   }).pipe(Effect.map(Option.fromUndefinedOr), Effect.orElseSucceed(Option.none<Kept>))
 
 /**
- * Keeps a file for an archive: `write` writes it to a path. The tables must not have changed since what is written was
- * made of them; `since` is the time in milliseconds since 1970 at which that began. Returns whether it is kept: a cache
- * that cannot be written costs time alone.
+ * Stores a file for an archive: `write` writes it to a path. The tables must not have changed since the file was
+ * derived from them; `since` is the time in milliseconds since 1970 at which that began. Returns whether it was stored:
+ * a cache that is not writable only costs time.
  *
  * @category constructors
  * @since 0.1.0

@@ -49,7 +49,7 @@ export interface TaskRunsQuery {
   readonly taskSlug?: string | undefined
   /** Names of states, e.g. `["Failed", "TimedOut"]`; `Scheduled` includes runs without a stored state. */
   readonly states?: ReadonlyArray<string> | undefined
-  /** true: only mapped children; false: none of them. */
+  /** true: only mapped children; false: no mapped children. */
   readonly mapped?: boolean | undefined
 }
 
@@ -64,18 +64,18 @@ export interface FlowRunsQuery {
   readonly flowId?: string | undefined
   /** Names of states, e.g. `["Running"]`. */
   readonly states?: ReadonlyArray<string> | undefined
-  /** A part of the flow run's name, in upper or lower case. Runs without a name do not match. */
+  /** Part of the flow run's name, ignoring case. Runs without a name do not match. */
   readonly nameContains?: string | undefined
 }
 
 /**
- * A query for the runs whose id is a UUID that begins with these digits.
+ * A query for the runs whose id is a UUID with this prefix.
  *
  * @category models
  * @since 0.1.0
  */
 export interface IdPrefixQuery {
-  /** Hexadecimal digits in upper or lower case; dashes between them are ignored. A text of anything else matches nothing. */
+  /** Hexadecimal digits, ignoring case; dashes between them are ignored. Any other text matches nothing. */
   readonly prefix: string
   /** The largest number of runs to return. */
   readonly limit: number
@@ -83,7 +83,7 @@ export interface IdPrefixQuery {
 
 /**
  * A filter for log lines, which are listed in the order of (timestamp, id); lines of Prefect 2 and 3 with the same
- * timestamp come in the order in which the server received them. Omitted fields match everything.
+ * timestamp are listed in the order in which the server received them. Omitted fields match everything.
  *
  * @category models
  * @since 0.1.0
@@ -91,7 +91,7 @@ export interface IdPrefixQuery {
 export interface LogsQuery {
   readonly flowRunId?: string | undefined
   readonly taskRunId?: string | undefined
-  /** Lines of this level and above; lines without a known level match every level. */
+  /** Lines of this level and above; lines without a known level always match. */
   readonly level?: LogLevel | undefined
   /** Only lines after this one. */
   readonly after?: { readonly timestamp: string; readonly id: string } | undefined
@@ -118,7 +118,7 @@ export interface TaskRunSummariesQuery {
   readonly flowRunId: string
   /** Only the runs of this task: the parent and its mapped children. */
   readonly taskId?: string | undefined
-  /** With `taskId`, only the runs with a larger map index: -1 leaves out the parent. */
+  /** With `taskId`, only the runs with a larger map index: -1 excludes the parent. */
   readonly after?: number | undefined
 }
 
@@ -130,9 +130,9 @@ export interface TaskRunSummariesQuery {
  */
 export interface TaskRunSummary {
   readonly taskRunId: string
-  /** null where the task itself is gone, and on Prefect 3, which has no task ids. */
+  /** null when the task was deleted, and on Prefect 3, which has no task ids. */
   readonly taskId: string | null
-  /** -1: not a mapped child. */
+  /** -1 when the run is not a mapped child. */
   readonly mapIndex: number
   /** The name of its state, as `State.typeName` gives it. */
   readonly state: string
@@ -143,7 +143,7 @@ export interface TaskRunSummary {
 }
 
 /**
- * An edge of a flow's graph: the result of one task is an argument of another, or must be there before it.
+ * An edge of a flow's graph: the result of one task is an argument of another, or must exist before it runs.
  *
  * On Prefect 3, which has no tasks, both ids are those of task runs.
  *
@@ -160,7 +160,7 @@ export interface Edge {
 }
 
 /**
- * A storage block of Prefect 3: where results were written, and with what.
+ * A storage block of Prefect 3: the location of results and the settings for reading them.
  *
  * @category models
  * @since 0.1.0
@@ -169,12 +169,12 @@ export interface StorageBlock {
   readonly id: string
   /** The slug of its type: `local-file-system`, `remote-file-system`, `s3-bucket`, `gcs-bucket`, … */
   readonly type: string
-  /** Its document as the server gave it, with the secret fields masked. */
+  /** Its document as the server returned it, with the secret fields masked. */
   readonly data: { readonly [key: string]: unknown }
 }
 
 /**
- * A page of a listing. `next` is the cursor of the page after it; undefined on the last page.
+ * A page of a listing. `next` is the cursor of the next page; undefined on the last page.
  *
  * @category backends
  * @since 0.1.0
@@ -210,16 +210,19 @@ export interface PageRequest {
  * @since 0.1.0
  */
 export interface Queries {
-  /** The task run of that id. */
+  /** The task run with that id. */
   readonly taskRun: (taskRunId: string) => Effect.Effect<TaskRunView, PrefectApiError>
-  /** The task runs whose id begins with some digits, in the order of their ids. One or few requests, however many there are. */
+  /**
+   * The task runs whose id has a prefix, in the order of their ids. Makes one or a few requests, however many task runs
+   * there are.
+   */
   readonly taskRunsByIdPrefix: (query: IdPrefixQuery) => Effect.Effect<ReadonlyArray<TaskRunView>, PrefectApiError>
-  /** The task run of that slug in that flow run. On Prefect 3 the slug is a task key, or its qualified name. */
+  /** The task run with that slug in that flow run. On Prefect 3 the slug is a task key, or its qualified name. */
   readonly taskRunBySlug: (query: TaskRunBySlug) => Effect.Effect<TaskRunView, PrefectApiError>
   /**
-   * For each task of a flow run its first task run (a parent, or one that is not mapped; else the child of the lowest
-   * map index), sorted by slug in Unicode code point order; runs without a task come last. On Prefect 3, which has no
-   * tasks, every task run of the flow run.
+   * The first task run of each task of a flow run (a parent, or one that is not mapped; otherwise the child with the
+   * lowest map index), sorted by slug in Unicode code point order; runs without a task come last. On Prefect 3, which
+   * has no tasks, every task run of the flow run.
    */
   readonly firstTaskRunOfEachTask: (flowRunId: string) => Effect.Effect<ReadonlyArray<TaskRunView>, PrefectApiError>
   /** The ids of the tasks that have mapped children in a flow run. */
@@ -229,16 +232,22 @@ export interface Queries {
     task: TaskInFlowRun
   ) => Effect.Effect<Readonly<Record<string, number>>, PrefectApiError>
   readonly flowRun: (flowRunId: string) => Effect.Effect<FlowRunView, PrefectApiError>
-  /** The flow runs whose id begins with some digits, in the order of their ids. One or few requests, however many there are. */
+  /**
+   * The flow runs whose id has a prefix, in the order of their ids. Makes one or a few requests, however many flow runs
+   * there are.
+   */
   readonly flowRunsByIdPrefix: (query: IdPrefixQuery) => Effect.Effect<ReadonlyArray<FlowRunView>, PrefectApiError>
   readonly flow: (flowId: string) => Effect.Effect<FlowView, PrefectApiError>
-  /** The edges of the graph that a flow run ran, in no order. */
+  /** The edges of the graph that a flow run executed, in no particular order. */
   readonly edges: (flowRunId: string) => Effect.Effect<ReadonlyArray<Edge>, PrefectApiError>
   /** Every state that a flow run had, oldest first. */
   readonly flowRunStates: (flowRunId: string) => Effect.Effect<ReadonlyArray<StateRecord>, PrefectApiError>
   /** Every state that a task run had, oldest first. */
   readonly taskRunStates: (taskRunId: string) => Effect.Effect<ReadonlyArray<StateRecord>, PrefectApiError>
-  /** A storage block of Prefect 3. UnsupportedByBackend on Prefect 1; StorageBlockNotFound for a deleted block. */
+  /**
+   * A storage block of Prefect 3. Fails with UnsupportedByBackend on Prefect 1, and StorageBlockNotFound for a deleted
+   * block.
+   */
   readonly storageBlock: (id: string) => Effect.Effect<StorageBlock, PrefectApiError>
 }
 
@@ -257,7 +266,7 @@ export interface Backend extends Queries {
    * such signals.
    */
   readonly flowRunSignals?: ((flowRunId: string) => Stream.Stream<void>) | undefined
-  /** The runs of one task in the order of their map index, from above `after` on (children alone: -1). */
+  /** The runs of one task in the order of their map index, starting above `after` (-1: only children). */
   readonly taskRunsOfTaskPage: (
     task: TaskInFlowRun & { readonly after: number },
     page: PageRequest

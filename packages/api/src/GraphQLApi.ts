@@ -1,12 +1,12 @@
 /**
  * `PrefectApi` over the GraphQL API of a Prefect 0.15 or 1.x server, or of a compatible one.
  *
- * Lookups of concurrent fibers share a query, listings are keyset pages. Transient failures (network errors, 408, 429,
- * 500, 502, 503, 504, `API_ERROR`) are retried; after that the effect fails with a `PrefectApiError`, which never contains
- * the key or stored data.
+ * Lookups of concurrent fibers are batched into one query; listings use keyset pagination. Transient failures (network
+ * errors, 408, 429, 500, 502, 503, 504, `API_ERROR`) are retried; after that the effect fails with a `PrefectApiError`,
+ * which never contains the key or stored data.
  *
- * Requests are sent by the `HttpClient` of the layer's context, by `fetch` where there is none. Redirects are followed
- * within the URL's own origin only.
+ * Requests are sent with the `HttpClient` of the layer's context, or with `fetch` when there is none. Redirects are
+ * followed only within the URL's own origin.
  *
  * @since 0.1.0
  */
@@ -24,7 +24,7 @@ import * as PrefectApi from "./PrefectApi.ts"
 import { PrefectConfigError } from "./PrefectConfigError.ts"
 
 /**
- * The API's address and how it is requested.
+ * The API's address and the options for requests.
  *
  * @category options
  * @since 0.1.0
@@ -39,7 +39,7 @@ export interface Options extends Http.HttpOptions {
   readonly apiKey?: Redacted.Redacted | undefined
   /** The tenant to read; a UUID. Default: the server's own default. */
   readonly tenantId?: string | undefined
-  /** The Prefect version that the server takes this client for. Default `1.4.1`. */
+  /** The Prefect version that this client claims to be. Default `1.4.1`. */
   readonly coreVersion?: string | undefined
   /** The most lookups in one query. Default 200. */
   readonly lookupBatchSize?: number | undefined
@@ -79,7 +79,7 @@ export const makeBackend = Effect.fnUntraced(function*(
   return GraphQLBackend.make(GraphQLClient.make(http), { lookupBatchSize })
 })
 
-/** What to use in place of an address of Prefect's web pages; undefined for any other address. */
+/** The hint for an address of Prefect's web pages; undefined for any other address. */
 const pageHint = ({ hostname }: URL): string | undefined => {
   switch (hostname) {
     case "cloud.prefect.io":
@@ -93,7 +93,7 @@ const pageHint = ({ hostname }: URL): string | undefined => {
 }
 
 /**
- * Makes the service. It sends nothing before the first call.
+ * Makes the service. Sends nothing before the first call.
  *
  * @category constructors
  * @since 0.1.0
@@ -124,7 +124,7 @@ export const layer = (options: Options): Layer.Layer<PrefectApi.PrefectApi, Pref
   Layer.effect(PrefectApi.PrefectApi, make(options))
 
 /**
- * `PrefectApi` as the environment and Prefect's own configuration files say, see {@link Prefect1Config.load}.
+ * `PrefectApi` configured by the environment and Prefect's own configuration files, see {@link Prefect1Config.load}.
  *
  * @category layers
  * @since 0.1.0

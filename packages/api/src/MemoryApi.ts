@@ -1,5 +1,5 @@
 /**
- * `PrefectApi` over rows in memory: what tests swap in for a Prefect server.
+ * `PrefectApi` over rows in memory, for use in tests in place of a Prefect server.
  *
  * **Example** (A flow run of two tasks)
  *
@@ -31,7 +31,7 @@ import type { Row, Rows, TableName } from "./internal/tables/rowIndex.ts"
 import * as PrefectApi from "./PrefectApi.ts"
 
 /**
- * A row of any table, as Prefect's database or API gives it. Columns that nothing here reads are passed over.
+ * A row of any table, as Prefect's database or API returns it. Unused columns are ignored.
  *
  * @category models
  * @since 0.1.0
@@ -52,7 +52,7 @@ export interface AnyRow {
 export interface TaskRunRow extends AnyRow {
   readonly flow_run_id?: string | null
   readonly task_id?: string | null
-  /** The task itself, for rows as the GraphQL API gives them; else it is looked up in the table `task`. */
+  /** The task itself, for rows as the GraphQL API returns them; otherwise it is looked up in the table `task`. */
   readonly task?: { readonly id: string; readonly slug: string | null } | null
   readonly map_index?: number
   readonly name?: string | null
@@ -72,7 +72,7 @@ export interface FlowRunRow extends AnyRow {
 }
 
 /**
- * A row of `task_run_state` or `flow_run_state`; its id may be left out.
+ * A row of `task_run_state` or `flow_run_state`; its id may be omitted.
  *
  * @category models
  * @since 0.1.0
@@ -81,14 +81,14 @@ export interface StateRow {
   readonly id?: string
   /** ISO 8601. */
   readonly timestamp?: string | null
-  /** Counts the states of one run from 1. */
+  /** The position among the states of one run, counted from 1. */
   readonly version?: number | null
   readonly serialized_state?: unknown
   readonly [column: string]: unknown
 }
 
 /**
- * A row of `log`. Lines come in the order of (timestamp, id).
+ * A row of `log`. Lines are listed in the order of (timestamp, id).
  *
  * @category models
  * @since 0.1.0
@@ -103,7 +103,7 @@ export interface LogRow extends AnyRow {
 }
 
 /**
- * A row of `edge`; its id may be left out.
+ * A row of `edge`; its id may be omitted.
  *
  * @category models
  * @since 0.1.0
@@ -119,7 +119,7 @@ export interface EdgeRow {
 }
 
 /**
- * Prefect's tables. One that is left out is empty.
+ * Prefect's tables. Omitted tables are empty.
  *
  * @category models
  * @since 0.1.0
@@ -152,10 +152,10 @@ const rowsOf = (tables: Tables): Rows => {
 }
 
 /**
- * The service over tables. A row that is not one of Prefect's is a defect that names it.
+ * The service over tables. An invalid row is a defect that names it.
  *
- * Given as an Effect, the tables are looked at anew for each request, so a test can let a run go on: change a Ref, or
- * derive them from the Clock. They are indexed again only when the object is another one.
+ * When given as an Effect, the tables are read again for each request, so a test can make a run progress: change a Ref,
+ * or derive them from the Clock. They are indexed again only when the effect returns a different object.
  *
  * @category constructors
  * @since 0.1.0
@@ -204,7 +204,7 @@ export const make = Effect.fnUntraced(function*(
 })
 
 /**
- * The service over tables, or over an Effect that gives them anew for each request.
+ * The service over tables, or over an Effect that returns them for each request.
  *
  * @category layers
  * @since 0.1.0
@@ -217,7 +217,7 @@ const encodeFlow = Schema.encodeSync(FlowView.FromRow)
 const encodeLog = Schema.encodeSync(LogEntry.FromRow)
 
 /**
- * The rows of views. The task of a view that names a slug and no task id is known by its slug.
+ * The rows of views. When a view names a slug but no task id, its task is identified by the slug.
  *
  * @category conversions
  * @since 0.1.0

@@ -1,8 +1,8 @@
 /**
- * The way through a company's network: the proxies that the environment names, and certificate authorities of its own.
- * Backends and storages use it by themselves.
+ * `Network`: connections through a company's network, with the proxies of the environment and private certificate
+ * authorities. Backends and storages use it themselves.
  *
- * Proxies are those of `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`, in either case. All of this is for Node.js:
+ * The proxies are those of `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`, in either case. For Node.js only:
  * browsers have settings of their own.
  *
  * @since 0.1.0
@@ -17,24 +17,27 @@ import { errorCode } from "./internal/errorCode.ts"
 import { PrefectConfigError } from "./PrefectConfigError.ts"
 
 /**
- * TLS of the connections to an https URL.
+ * TLS options for https URLs.
  *
  * @category models
  * @since 0.1.0
  */
 export interface TlsOptions {
-  /** Certificates in PEM of authorities that are trusted beside Node's own. */
+  /** Certificates in PEM of authorities to trust in addition to Node's own. */
   readonly ca?: string | ReadonlyArray<string> | undefined
-  /** The client's certificate in PEM, for servers that ask for one. */
+  /** The client's certificate in PEM, for servers that require one. */
   readonly cert?: string | undefined
   /** The key of `cert` in PEM. */
   readonly key?: Redacted.Redacted | undefined
-  /** Whether certificates are checked. Default true. Without the check anybody on the way can read and change answers. */
+  /**
+   * Whether certificates are verified. Default true. Without verification, anyone on the network path can read and
+   * change responses.
+   */
   readonly rejectUnauthorized?: boolean | undefined
 }
 
 /**
- * The same options as `tls.connect` takes them.
+ * The same options in the form of `tls.connect`.
  *
  * @category models
  * @since 0.1.0
@@ -74,7 +77,7 @@ export interface Agents {
 const isNode = globalThis.process?.versions?.node !== undefined
 
 const fromEnvironment = (name: string): string | undefined => {
-  // Prefect's own client and curl take the lower case first.
+  // The lower case takes precedence, as in Prefect's own client and curl.
   for (const spelled of [name.toLowerCase(), name]) {
     const value = globalThis.process?.env?.[spelled]
     if (value !== undefined && value.trim() !== "") return value
@@ -86,7 +89,7 @@ const isProxyUrl = (text: string | undefined): boolean =>
   text === undefined || URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)
 
 /**
- * The proxies of the environment; undefined where it names none.
+ * The proxies of the environment; undefined when it sets none.
  *
  * @category loading
  * @since 0.1.0
@@ -115,7 +118,7 @@ export const proxies: Effect.Effect<Proxies | undefined, PrefectConfigError> = E
 const pem = /-----BEGIN (?:TRUSTED )?CERTIFICATE-----/
 
 /**
- * Checks the options and adds the authorities that Node trusts. Warns where certificates are not checked.
+ * Validates the options and adds the authorities that Node trusts. Warns when certificates are not verified.
  *
  * @category constructors
  * @since 0.1.0
@@ -128,9 +131,9 @@ export const tlsSettings = Effect.fnUntraced(function*(
     return yield* new PrefectConfigError({ source: "tls.ca", detail: "it has no certificate in PEM" })
   }
   if (tls?.rejectUnauthorized === false) {
-    yield* Effect.logWarning("certificates are not checked: anybody on the way can read and change what is sent")
+    yield* Effect.logWarning("certificates are not verified: anyone on the network path can read and change what is sent")
   }
-  // Bundlers for browsers must not follow it.
+  // Bundlers for browsers must not follow this import.
   const module = "node:tls" as const
   const nodeTls = yield* Effect.promise(() => import(module) as Promise<typeof import("node:tls")>)
   const settings: TlsSettings = {
@@ -148,16 +151,16 @@ export const tlsSettings = Effect.fnUntraced(function*(
   })
 })
 
-/** Whether Node's agents take `proxyEnv`. */
+/** Whether Node's agents support `proxyEnv`. */
 const hasProxyEnv = (): boolean => {
   const [major = 0, minor = 0] = process.versions.node.split(".").map(Number)
   return major > 24 || major === 24 && minor >= 5 || major === 22 && minor >= 21
 }
 
 /**
- * Agents that go through the proxies of the environment and trust what `tls` says, for SDKs and for requests of Node's own
- * `http` and `https`. They keep connections alive; who makes them destroys them. Proxies need Node.js 22.21 or 24.5: older
- * ones warn, and connect directly.
+ * Agents that use the proxies of the environment and the trust settings of `tls`, for SDKs and for requests with Node's
+ * own `http` and `https`. They keep connections alive; their creator must destroy them. Proxies require Node.js 22.21
+ * or 24.5: older versions warn, and connect directly.
  *
  * @category constructors
  * @since 0.1.0
@@ -171,7 +174,7 @@ export const agents = Effect.fnUntraced(function*(options: {
   const proxyEnv = yield* proxies
   if (proxyEnv !== undefined && !hasProxyEnv()) {
     yield* Effect.logWarning(
-      "object stores are asked without the environment's proxies: those need Node.js 22.21 or 24.5"
+      "object stores are contacted without the environment's proxies: those require Node.js 22.21 or 24.5"
     )
   }
   const [plain, secure] = yield* Effect.promise(() => Promise.all([import("node:http"), import("node:https")]))
@@ -187,7 +190,7 @@ export const agents = Effect.fnUntraced(function*(options: {
 })
 
 /**
- * The agent of a URL.
+ * The agent for a URL.
  *
  * @category accessors
  * @since 0.1.0
@@ -195,7 +198,7 @@ export const agents = Effect.fnUntraced(function*(options: {
 export const agentFor = (agents: Agents, url: string): http.Agent | https.Agent =>
   url.startsWith("https:") ? agents.https : agents.http
 
-/** A variable's text; undefined where it is not set, or empty. */
+/** A variable's text; undefined when it is unset or empty. */
 const variable = (name: string): Config.Config<string | undefined> =>
   Config.map(
     Config.option(Config.String(name)),
@@ -203,7 +206,7 @@ const variable = (name: string): Config.Config<string | undefined> =>
   )
 
 /**
- * Reads a file of certificates that a variable named.
+ * Reads the certificate file that a variable names.
  *
  * @category loading
  * @since 0.1.0
@@ -227,8 +230,8 @@ export const readAuthorities = (name: string, path: string): Effect.Effect<strin
   )
 
 /**
- * TLS with the authorities of the file that the first of these variables names; undefined where none is set. `SSL_CERT_FILE`
- * is Python's and OpenSSL's, `AWS_CA_BUNDLE` that of the AWS command line and SDKs.
+ * TLS with the authorities in the file that the first of these variables names; undefined when none is set.
+ * `SSL_CERT_FILE` is used by Python and OpenSSL, `AWS_CA_BUNDLE` by the AWS command line and SDKs.
  *
  * @category loading
  * @since 0.1.0

@@ -1,8 +1,8 @@
 /**
- * `PrefectApi` over the Postgres that a Prefect 1 server left behind: the live database, or a dump of it restored
- * anywhere. It needs the package `@effect/sql-pg`.
+ * `PrefectApi` over the Postgres database of a Prefect 1 server: the live database, or a dump of it restored anywhere.
+ * It needs the package `@effect/sql-pg`.
  *
- * It only reads, in sessions that may do nothing else; a role that may SELECT Prefect's tables is enough.
+ * It only reads, in read-only sessions; a role with SELECT on Prefect's tables is enough.
  *
  * @since 0.1.0
  */
@@ -19,7 +19,7 @@ import type { PrefectApiError } from "./PrefectApiError.ts"
 import type { PrefectConfigError } from "./PrefectConfigError.ts"
 
 /**
- * How the database is reached.
+ * Options for connecting to the database.
  *
  * @category options
  * @since 0.1.0
@@ -29,24 +29,24 @@ export interface Options {
    * `postgresql://USER:PASSWORD@HOST:PORT/DATABASE`, with libpq's parameters `host` (a folder: its socket), `sslmode`,
    * `sslrootcert`, `sslcert`, `sslkey`, `connect_timeout`, `application_name` and `options`.
    *
-   * Without `sslmode` it is that of `PGSSLMODE`, else `prefer`, as with libpq: TLS where the server offers it, without
-   * checking its certificate. `verify-full` is right for a server that is reached over a network.
+   * Without `sslmode`, the default is `PGSSLMODE`, otherwise `prefer`, as in libpq: TLS when the server offers it,
+   * without verifying its certificate. Use `verify-full` for a server that is reached over a network.
    */
   readonly url: Redacted.Redacted
-  /** Wins over the URL's. Without either it is that of `PGPASSWORD`, or of the password file (`~/.pgpass`). */
+  /** Overrides the URL's. Without either, `PGPASSWORD` or the password file (`~/.pgpass`) is used. */
   readonly password?: Redacted.Redacted | undefined
-  /** How long the database may work on one statement. Default 30 seconds. */
+  /** The time limit of one statement. Default 30 seconds. */
   readonly statementTimeout?: Duration.Input | undefined
-  /** Default: the URL's `connect_timeout`, else 10 seconds. */
+  /** Default: the URL's `connect_timeout`, otherwise 10 seconds. */
   readonly connectTimeout?: Duration.Input | undefined
-  /** Connections of the pool. Default 10. */
+  /** The size of the connection pool. Default 10. */
   readonly maxConnections?: number | undefined
-  /** The largest row that is read, in bytes. Default 256 MiB. */
+  /** The largest row to read, in bytes. Default 256 MiB. */
   readonly maxRowBytes?: number | undefined
 }
 
 /**
- * Connects for as long as the scope lives, and fails when that does not succeed: Unauthorized, Unavailable, or a
+ * Connects for the lifetime of the scope. Fails when that is not possible: Unauthorized, Unavailable, or a
  * PrefectConfigError for an invalid URL.
  *
  * @category constructors
@@ -78,7 +78,7 @@ export const layer = (
   Layer.effect(PrefectApi.PrefectApi, make(options))
 
 /**
- * The service over a database that the configuration names.
+ * The service over a database from the configuration.
  *
  * @category layers
  * @since 0.1.0

@@ -1,7 +1,6 @@
 /**
  * `PostgresSession`: your own statements on a Prefect 1 server's database, over the connections that `PostgresApi`
- * uses: libpq's URLs with their TLS modes, poolers in between, sessions that may only read. It needs the package
- * `@effect/sql-pg`.
+ * uses: libpq URLs with their TLS modes, connection poolers, read-only sessions. It needs the package `@effect/sql-pg`.
  *
  * @since 0.1.0
  */
@@ -20,7 +19,7 @@ import type { PrefectConfigError } from "./PrefectConfigError.ts"
  */
 export interface PostgresSession {
   /**
-   * Runs one statement with bound parameters, read-only, in UTC and within the time limit. The rows are as the driver
+   * Runs one statement with bound parameters, read-only, in UTC and within the time limit. Rows are as the driver
    * decodes them. Fails with the driver's own error, whose message may contain the query: do not show it to clients.
    */
   readonly query: <Row extends object>(
@@ -30,7 +29,7 @@ export interface PostgresSession {
 }
 
 /**
- * Connects for as long as the scope lives, and fails when that does not succeed: Unauthorized, Unavailable, or a
+ * Connects for the lifetime of the scope. Fails when that is not possible: Unauthorized, Unavailable, or a
  * PrefectConfigError for an invalid URL.
  *
  * @category constructors

@@ -26,14 +26,14 @@ export interface Table {
   /** The database's estimate of its number of rows, for a progress bar; undefined when it has none. */
   readonly estimatedRows: number | undefined
   /**
-   * Its rows, each one JSON object as text on one line: timestamps in UTC with their microseconds, jsonb as it is. They
-   * come a few megabytes at a time, in the order in which the database keeps them.
+   * Its rows, each one JSON object on one line of text: timestamps in UTC with microseconds, jsonb unchanged. They
+   * arrive a few megabytes at a time, in the order in which the database stores them.
    */
   readonly rows: Stream.Stream<string, PrefectApiError>
 }
 
 /**
- * The flow runs to take, with everything that belongs to them. Conditions that are left out do not restrict.
+ * The flow runs to include, with everything that belongs to them. Omitted conditions match everything.
  *
  * @category options
  * @since 0.1.0
@@ -82,9 +82,7 @@ const whereOf = (sql: Connection["client"], name: string, { flowNames, since, un
   }
 }
 
-/**
- * The rows of a table through a cursor, which costs the database no sort and neither side any memory.
- */
+/** The rows of a table through a cursor, which needs no sort in the database and no memory on either side. */
 const rowsOf = (
   { client: sql }: Connection,
   name: string,
@@ -113,13 +111,14 @@ const rowsOf = (
   }))
 
 /**
- * Runs an effect on one consistent snapshot of the database: a read-only transaction (REPEATABLE READ), so a server that
- * goes on writing changes nothing in it. Read one table after the other: they share a connection.
+ * Runs an effect on one consistent snapshot of the database: a read-only transaction (REPEATABLE READ), which changes
+ * by a running server do not affect. Read one table after the other, because they share a connection.
  *
- * With a `selection` only the rows of some flow runs are given: the runs, their flows and tasks, and everything of their
- * task runs.
+ * With a `selection`, only the rows of some flow runs are returned: the runs, their flows and tasks, and everything
+ * that belongs to their task runs.
  *
- * It fails with MalformedResponse where the tables of Prefect are not there. A statement may take 10 minutes by default.
+ * Fails with MalformedResponse when the tables of Prefect do not exist. The default time limit of a statement is 10
+ * minutes.
  *
  * @category constructors
  * @since 0.1.0
@@ -133,7 +132,7 @@ export const withSnapshot = <A, E, R>(
     const connection = yield* connect({ statementTimeout: "10 minutes", ...options, maxConnections: 1 })
     const { client: sql, settings } = connection
     const begin = Effect.gen(function*() {
-      // The level must be set before anything is read.
+      // The level must be set before the first read.
       yield* sql`set transaction isolation level repeatable read, read only`
       yield* sql`select set_config('statement_timeout', ${settings.statement_timeout}, true),
         set_config('timezone', 'UTC', true)`

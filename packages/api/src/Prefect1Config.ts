@@ -1,11 +1,11 @@
 /**
- * Prefect 1's own configuration, as its client reads it: which API, which key, which tenant.
+ * Prefect 1's own configuration, as its client reads it: the API, the key and the tenant.
  *
- * Later wins: Prefect's defaults, `~/.prefect/config.toml` (or `PREFECT__USER_CONFIG_PATH`), `~/.prefect/backend.toml`
- * (or `PREFECT__BACKEND_CONFIG_PATH`), and environment variables named `PREFECT__SECTION__KEY`. A key or a tenant that
- * none of them has is taken from `auth.toml` in `home_dir`, where `prefect auth login` keeps them under the host that
- * they are for. Values may refer to the environment (`$NAME`, `${NAME}`, a leading `~`) and to each other
- * (`${server.host}`).
+ * Later sources win: Prefect's defaults, `~/.prefect/config.toml` (or `PREFECT__USER_CONFIG_PATH`),
+ * `~/.prefect/backend.toml` (or `PREFECT__BACKEND_CONFIG_PATH`), and environment variables named
+ * `PREFECT__SECTION__KEY`. A key or a tenant that is in none of them is read from `auth.toml` in `home_dir`, where
+ * `prefect auth login` stores them under the host that they belong to. Values may refer to the environment (`$NAME`,
+ * `${NAME}`, a leading `~`) and to each other (`${server.host}`).
  *
  * @since 0.1.0
  */
@@ -23,7 +23,7 @@ import { PrefectConfigError } from "./PrefectConfigError.ts"
  * @since 0.1.0
  */
 export interface Prefect1Config {
-  /** `cloud` or `server`. It chooses the URL where `cloud.api` is not set. */
+  /** `cloud` or `server`. It selects the URL when `cloud.api` is not set. */
   readonly backend: string
   readonly url: string
   readonly apiKey: Redacted.Redacted | undefined
@@ -32,7 +32,7 @@ export interface Prefect1Config {
 
 interface Setting {
   readonly value: string
-  /** The variable or file that it is from; undefined for a default. */
+  /** The variable or file that it comes from; undefined for a default. */
   readonly source: string | undefined
 }
 type Settings = Map<string, Setting>
@@ -64,9 +64,7 @@ const homeDirectory = Effect.gen(function*() {
   return yield* Effect.promise(() => import("node:os").then((os) => os.homedir(), () => "~"))
 })
 
-/**
- * What Python's `expandvars` and `expanduser` make of a text, until nothing changes any more.
- */
+/** A text after Python's `expandvars` and `expanduser`, repeated until nothing changes. */
 const expand = Effect.fnUntraced(function*(text: string): Effect.fn.Return<string, PrefectConfigError> {
   let current = text
   for (let round = 0; round < maxInterpolations; round++) {
@@ -87,7 +85,7 @@ const codeOf = (error: unknown): string | undefined => {
   return typeof code === "string" ? code : undefined
 }
 
-/** The text of a file; undefined when there is none, or no file system. */
+/** The text of a file; undefined when there is no such file or no file system. */
 const readText = (path: string): Effect.Effect<string | undefined, PrefectConfigError> =>
   Effect.tryPromise({
     try: async () => {
@@ -115,7 +113,10 @@ type Table = { readonly [key: string]: unknown }
 const isTable = (value: unknown): value is Table =>
   typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Date)
 
-/** A TOML file; undefined when there is none. A parser's message would quote the line, which may hold the key. */
+/**
+ * A TOML file; undefined when there is no such file. A parser's message would quote the line, which may contain the
+ * key.
+ */
 const readToml = Effect.fnUntraced(function*(path: string): Effect.fn.Return<Table | undefined, PrefectConfigError> {
   const text = yield* readText(path)
   if (text === undefined) return undefined
@@ -140,7 +141,7 @@ const merge = (settings: Settings, table: Table, source: string, prefix = ""): v
 
 const reference = /\$\{(.[^${}]*)\}/
 
-/** References to other settings, innermost first; Prefect gives up after ten, and so do loops. */
+/** Resolves references to other settings, innermost first; like Prefect, it stops after ten, which also ends loops. */
 const resolve = (settings: Settings, key: string): string => {
   let text = settings.get(key)?.value ?? ""
   for (let round = 0; round < maxInterpolations; round++) {
@@ -152,7 +153,10 @@ const resolve = (settings: Settings, key: string): string => {
   return text
 }
 
-/** The table of `auth.toml` that Prefect keeps for a URL: its host and port, with what is not `a-z0-9.-` made a dash. */
+/**
+ * The table of `auth.toml` that Prefect keeps for a URL: its host and port, with characters other than `a-z0-9.-`
+ * replaced by a dash.
+ */
 const authSection = (url: string): string => {
   const host = URL.canParse(url) ? new URL(url).host : url
   return host.toLowerCase().replace(/[^-.a-z0-9]+/g, "-").replace(/-{2,}/g, "-").replace(/^-+|-+$/g, "")
@@ -164,16 +168,16 @@ const textIn = (table: unknown, key: string): string | undefined => {
 }
 
 /**
- * Reads the configuration. Variables come from the context's `ConfigProvider`; files that are not there are passed over.
+ * Reads the configuration. Variables come from the context's `ConfigProvider`; missing files are ignored.
  *
  * **Details**
  *
- * Prefect's default is Prefect Cloud, which was switched off. Where no `backend` is named it is `cloud` only when
- * `cloud.api`, `cloud.endpoint` or a key for it is set, else `server`.
+ * Prefect's default is Prefect Cloud, which no longer serves Prefect 1. When no `backend` is set, it is `cloud` only if
+ * `cloud.api`, `cloud.endpoint` or a key for it is set, otherwise `server`.
  *
  * **Gotchas**
  *
- * In `auth.toml`, `api_key` and `tenant_id` outside of any table, which Prefect does not write, are taken for every host.
+ * In `auth.toml`, `api_key` and `tenant_id` outside of any table, which Prefect does not write, apply to every host.
  *
  * @category constructors
  * @since 0.1.0

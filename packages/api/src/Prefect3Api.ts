@@ -6,13 +6,14 @@
  *
  * **Details**
  *
- * `siblings` gives the runs that share a task key. On Prefect 2 they come in the order in which the flow called the task,
- * and a map index in `taskRunBySlug` is a place in that order: it counts all calls of the task in the flow run, so where
- * one `.map()` ends and the next begins is not known. Prefect 3 records no order at all.
+ * `siblings` returns the runs that share a task key. On Prefect 2 they are in the order in which the flow called the
+ * task, and a map index in `taskRunBySlug` is a position in that order: it counts all calls of the task in the flow
+ * run, so where one `.map()` ends and the next begins is unknown. Prefect 3 records no order.
  *
  * A slug is a task key (`extract-741b216c`, up to 2.10 `__main__.extract`), or the name of the task's function.
  *
- * Observed on Prefect 2.4, 2.6, 2.10, 2.20, 3.0, 3.8 and 3.9. A newer major version is tried, with a warning in the log.
+ * Observed on Prefect 2.4, 2.6, 2.10, 2.20, 3.0, 3.8 and 3.9. A newer major version is accepted, with a warning in the
+ * log.
  *
  * @since 0.1.0
  */
@@ -50,7 +51,7 @@ import {
 import type { PrefectConfigError } from "./PrefectConfigError.ts"
 
 /**
- * The server and how it is requested: the options of `layer`.
+ * The server and the options for requests: the options of `layer`.
  *
  * @category models
  * @since 0.1.0
@@ -58,7 +59,7 @@ import type { PrefectConfigError } from "./PrefectConfigError.ts"
 export type Options = Prefect3Config.Options
 
 /**
- * Makes the service. The server's version is requested once, at the first call.
+ * Makes the service. Requests the server's version once, at the first call.
  *
  * @category constructors
  * @since 0.1.0
@@ -80,9 +81,9 @@ export const layer = (options: Options): Layer.Layer<PrefectApi.PrefectApi, Pref
   Layer.effect(PrefectApi.PrefectApi, make(options))
 
 /**
- * As `layer`, with the server that Prefect's own client would use: the one of the environment (`PREFECT_API_URL`,
- * `PREFECT_API_KEY`, `PREFECT_API_AUTH_STRING`), else that of the active profile of `~/.prefect/profiles.toml`. What is
- * given here comes first.
+ * Like `layer`, for the server that Prefect's own client would use: the one in the environment (`PREFECT_API_URL`,
+ * `PREFECT_API_KEY`, `PREFECT_API_AUTH_STRING`), otherwise that of the active profile of `~/.prefect/profiles.toml`.
+ * Options given here take precedence.
  *
  * @category layers
  * @since 0.1.0
@@ -99,10 +100,10 @@ const unmapped = "it records neither parent nor index of .map(); use siblings fo
 
 const fail = (operation: string, reason: Reason) => Effect.fail(new PrefectApiError({ operation, reason }))
 
-/** An id as one segment of a path. `.` and `..` would be taken for something else, and are no ids. */
+/** An id as one segment of a path. `.` and `..` would change the path, and are not ids. */
 const segment = (id: string): string | undefined => /^\.{0,2}$/.test(id) ? undefined : encodeURIComponent(id)
 
-/** The server refuses a query with an id that is no UUID: nothing has such an id. */
+/** The server rejects a query with an id that is not a UUID, so such an id does not exist. */
 const orNotFound = <A>(
   effect: Effect.Effect<A, PrefectApiError>,
   operation: string,
@@ -132,7 +133,10 @@ const makeBackend = Effect.fnUntraced(function*(
       Effect.suspend(() => fail(operation, new UnsupportedByBackend({ feature, backend: client.name(), hint })))
     )
 
-  /** Whether the server numbers the calls of a task within a flow run: Prefect 2 does, Prefect 3 draws a UUID for each. */
+  /**
+   * Whether the server numbers the calls of a task within a flow run: Prefect 2 does, Prefect 3 generates a UUID for
+   * each.
+   */
   const isCounting = Effect.map(client.version, (version) => version?.startsWith("2.") === true)
 
   const one = <A>(
@@ -159,7 +163,7 @@ const makeBackend = Effect.fnUntraced(function*(
     one("flowRun", "/flow_runs", flowRunId, Rows.flowRun, () => noFlowRun(flowRunId))
   const flow = (flowId: string) => one("flow", "/flows", flowId, Rows.flow, () => noFlow(flowId))
 
-  // By id, because the other orders of the server are not total.
+  // By id, because the server's other orders are not total.
   const ofFlowRun = (operation: string, flowRunId: string, taskRuns?: object): Pages.Filter => ({
     operation,
     path: "/task_runs/filter",
@@ -209,7 +213,7 @@ const makeBackend = Effect.fnUntraced(function*(
   ): Effect.fn.Return<ReadonlyArray<TaskRunView>, PrefectApiError> {
     const operation = "firstTaskRunOfEachTask"
     const rows = yield* allTaskRuns(operation, flowRunId)
-    // An empty flow run and one that is not there look the same.
+    // An empty flow run and a missing one look the same.
     if (rows.length === 0) yield* flowRun(flowRunId)
     return yield* decodeAll(operation, rows.toSorted(byTaskKey))
   })
@@ -264,7 +268,7 @@ const makeBackend = Effect.fnUntraced(function*(
         yield* exists
         return yield* fail(operation, new MalformedResponse({ detail: "its states are not a list" }))
       }
-      // A run that is not there has no states either.
+      // A missing run has no states either.
       if (rows.length === 0) yield* exists
       const records = []
       for (const row of rows) {
@@ -329,7 +333,7 @@ const makeBackend = Effect.fnUntraced(function*(
           noFlowRun
         ),
     siblingsPage: Effect.fnUntraced(function*({ flowRunId, taskRunId, taskSlug }, request) {
-      // A task outside a flow, or without a key, has no siblings.
+      // A task run outside a flow, or without a key, has no siblings.
       if (flowRunId === null || taskSlug === null) return { items: [], next: undefined }
       if (!(yield* isCounting)) {
         const { items, next } = yield* taskRunsPage("siblings", { flowRunId }, request)
@@ -356,7 +360,8 @@ const makeBackend = Effect.fnUntraced(function*(
         from: (before: string | undefined): Pages.Filter => {
           const flowRuns = {
             ...(state === undefined ? {} : { state }),
-            // The server takes % and _ for wildcards, so it may give more than matches; a backslash could make it give less.
+            // The server treats % and _ as wildcards, so it may return more than matches; a backslash could make it
+            // return less.
             ...(part === undefined || part.includes("\\") ? {} : { name: { like_: part } }),
             ...(before === undefined ? {} : { [time]: { before_: before } })
           }
@@ -432,11 +437,11 @@ const makeBackend = Effect.fnUntraced(function*(
   return backend
 })
 
-/** By timestamp, then by when the server received the line; else as the server gave them. */
+/** By timestamp, then by the time at which the server received the line; otherwise in the server's order. */
 const inServerOrder = (left: Rows.ReceivedLog, right: Rows.ReceivedLog): number =>
   compareCodePoints(left.entry.timestamp, right.entry.timestamp) || compareCodePoints(left.received, right.received)
 
-/** The lines of a page that come after a line. Those of its timestamp are all on one page. */
+/** The lines of a page that follow a given line. All lines with its timestamp are on one page. */
 const linesAfter = (
   lines: ReadonlyArray<LogEntry>,
   after: Backend.LogsQuery["after"]
@@ -448,7 +453,10 @@ const linesAfter = (
   )
 }
 
-/** Whether a task run is of the task of that name: the qualified name, or its last part where the key has a module. */
+/**
+ * Whether a task run belongs to the task with that name: the qualified name, or its last part when the key has a
+ * module.
+ */
 const isOfTask = (row: Rows.Row, name: string): boolean => {
   const key = row["task_key"]
   if (typeof key !== "string") return false
@@ -470,8 +478,8 @@ const decodeAll = (
 }
 
 /**
- * By task key, then by the number of the call, then by the time at which the run was to start, then by id; runs without a
- * key, a number or a time come last.
+ * By task key, then by call number, then by expected start time, then by id; runs without a key, a number or a time
+ * come last.
  */
 const byTaskKey = (left: Rows.Row, right: Rows.Row): number =>
   compareTexts(left["task_key"], right["task_key"]) ||

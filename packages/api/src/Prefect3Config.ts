@@ -1,5 +1,5 @@
 /**
- * Where Prefect 3's own client would look for its server: the environment, then the active profile.
+ * The places where Prefect 3's own client looks for its server: the environment, then the active profile.
  *
  * | setting | read from |
  * |---|---|
@@ -11,8 +11,8 @@
  * | the profile's name | `PREFECT_PROFILE`, else `active` of the profiles file |
  * | the profiles file | `PREFECT_PROFILES_PATH`, else `$PREFECT_HOME/profiles.toml`, else `~/.prefect/profiles.toml` |
  *
- * A variable that is empty counts as not set. `.env`, `prefect.toml` and `pyproject.toml` of the working directory are
- * not read, though Prefect's client does: a folder that came from elsewhere could name the server that gets your key.
+ * An empty variable counts as not set. Unlike Prefect's client, this module does not read `.env`, `prefect.toml` and
+ * `pyproject.toml` of the working directory: a folder from elsewhere could name the server that receives your key.
  *
  * @since 0.1.0
  */
@@ -31,7 +31,7 @@ import { loadTls as loadAuthorities, readAuthorities, type TlsOptions } from "./
 import { PrefectConfigError } from "./PrefectConfigError.ts"
 
 /**
- * The server and how it is requested: the options of `Prefect3Api.layer`.
+ * The server and the options for requests: the options of `Prefect3Api.layer`.
  *
  * @category models
  * @since 0.1.0
@@ -41,25 +41,26 @@ export interface Options {
   readonly url: string | URL
   /** A key of Prefect Cloud, sent as `Authorization: Bearer`. */
   readonly apiKey?: Redacted.Redacted | undefined
-  /** `user:password` of a self-hosted server, sent as `Authorization: Basic`; comes before `apiKey`. */
+  /** `user:password` of a self-hosted server, sent as `Authorization: Basic`; takes precedence over `apiKey`. */
   readonly authString?: Redacted.Redacted | undefined
-  /** Headers for every request, e.g. those of a proxy in front of the server. Redacted where they are secret. */
+  /** Headers for every request, e.g. those of a proxy in front of the server. Redacted when they are secret. */
   readonly headers?: Readonly<Record<string, string | Redacted.Redacted>> | undefined
   /**
-   * Whether storage blocks are requested with their secrets, each then Redacted. Default false: the server masks them,
-   * and readers use credentials of their own.
+   * Whether to request storage blocks with their secrets, which are then Redacted. Default false: the server masks
+   * them, and readers use their own credentials.
    */
   readonly includeSecrets?: boolean | undefined
   /**
-   * Whether `Watch` also subscribes to the server's events over a WebSocket. Falls back to polling where that is
-   * refused, or where there is no global `WebSocket`. Credentials are sent; custom `headers` cannot be. Default true.
+   * Whether `Watch` also subscribes to the server's events over a WebSocket. Falls back to polling when the server
+   * rejects that, or when there is no global `WebSocket`. Credentials are sent; custom `headers` cannot be. Default
+   * true.
    */
   readonly events?: boolean | undefined
-  /** Time for one attempt, from the request to the end of its answer's body. Default 60 seconds. */
+  /** Time for one attempt, from the request to the end of the response body. Default 60 seconds. */
   readonly requestTimeout?: Duration.Input | undefined
   /** Attempts after the first one. Default 5. */
   readonly retries?: number | undefined
-  /** Bytes of one answer; a longer one is not read to its end. Default 64 MiB. */
+  /** The largest response in bytes; a longer one is not read to its end. Default 64 MiB. */
   readonly maxResponseBytes?: number | undefined
   /**
    * Certificate authorities and client certificates. Proxies are those of `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and
@@ -83,8 +84,7 @@ const withoutHome = (path: string): string =>
   path === "~" || path.startsWith("~/") || path.startsWith("~\\") ? join(homedir(), path.slice(1)) : path
 
 /**
- * The settings of the active profile, by the names that their environment variables have. Without a profiles file there
- * are none.
+ * The settings of the active profile, by the names of their environment variables. Empty without a profiles file.
  *
  * @category loading
  * @since 0.1.0
@@ -105,7 +105,7 @@ export const loadProfile: Effect.Effect<Table, PrefectConfigError | Config.Confi
   )
   if (text === undefined) return chosen === "local" ? { PREFECT_API_URL: localUrl } : {}
 
-  // A message of the parser quotes the file, which holds keys.
+  // The parser's message quotes the file, which contains keys.
   const file = yield* Effect.try({ try: () => parse(text) as Table, catch: () => detail("it is not valid TOML") })
   const profiles = isObject(file["profiles"]) ? file["profiles"] : {}
   const name = chosen ?? file["active"]
@@ -141,7 +141,7 @@ const headersOf = (
   )
 }
 
-/** As Prefect's settings take a boolean. */
+/** A boolean in the syntax of Prefect's settings. */
 const flag = (name: string, text: string | undefined): Effect.Effect<boolean, PrefectConfigError> => {
   const value = text?.trim().toLowerCase() ?? ""
   if (["", "0", "false", "f", "no", "n", "off"].includes(value)) return Effect.succeed(false)
@@ -163,7 +163,7 @@ const tlsFrom = Effect.fnUntraced(function*<E>(
 })
 
 /**
- * What the environment says of TLS: `PREFECT_API_SSL_CERT_FILE`, else `SSL_CERT_FILE`, and
+ * The TLS settings of the environment: `PREFECT_API_SSL_CERT_FILE`, otherwise `SSL_CERT_FILE`, and
  * `PREFECT_API_TLS_INSECURE_SKIP_VERIFY`.
  *
  * @category loading
@@ -172,7 +172,7 @@ const tlsFrom = Effect.fnUntraced(function*<E>(
 export const loadTls: Effect.Effect<Options["tls"], PrefectConfigError | Config.ConfigError> = tlsFrom(variable)
 
 /**
- * What the environment says of connections, for a server that is named otherwise: TLS and custom headers.
+ * The connection settings of the environment, for a server that is given in another way: TLS and custom headers.
  *
  * @category loading
  * @since 0.1.0
@@ -186,7 +186,7 @@ export const loadConnection: Effect.Effect<
 })
 
 /**
- * The options of `Prefect3Api.layer` as Prefect's own client would have them. What is given comes first, then the
+ * The options of `Prefect3Api.layer` that Prefect's own client would use. Given options come first, then the
  * environment, then the profile.
  *
  * @category loading
@@ -218,7 +218,7 @@ export const load = Effect.fnUntraced(function*(
       detail: "it is not set, and the active profile has none: set it to the server's URL, which usually ends in /api"
     })
   }
-  // Credentials of the environment belong to its server, and are not sent to another.
+  // Credentials in the environment belong to the server in the environment, and are not sent to another.
   const sameServer = given.url === undefined || sameOrigin(given.url, yield* setting(names.url))
   const seconds = yield* number(names.timeout, yield* setting(names.timeout))
   return {
@@ -234,7 +234,7 @@ export const load = Effect.fnUntraced(function*(
 })
 
 const sameOrigin = (left: string | URL, right: string | undefined): boolean => {
-  // Without a server of its own, the environment's credentials can only be for the one that is given.
+  // When the environment names no server, its credentials can only belong to the given one.
   if (right === undefined) return true
   return URL.canParse(String(left)) && URL.canParse(right) && new URL(String(left)).origin === new URL(right).origin
 }

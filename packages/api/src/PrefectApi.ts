@@ -1,8 +1,8 @@
 /**
- * `PrefectApi`: the service that answers questions about flows, flow runs and task runs.
+ * `PrefectApi`: the service for querying flows, flow runs and task runs.
  *
  * Each backend implements `Backend`, whose listings are single pages. `make` turns it into the service, whose listings
- * are lazy Streams, so paging and prefetching are the same on every backend.
+ * are lazy Streams, so paging and prefetching are the same for every backend.
  *
  * @since 0.1.0
  */
@@ -37,13 +37,13 @@ import { MalformedResponse, PrefectApiError } from "./PrefectApiError.ts"
  * @since 0.1.0
  */
 export interface PageOptions {
-  /** Rows requested at once; the backend may return fewer. Default: 100 at first, then 2 000. */
+  /** Rows per request; the backend may return fewer. Default: 100 at first, then 2 000. */
   readonly pageSize?: number | undefined
 }
 
 /**
  * The service. All of its listings are lazy: no request is made before the first element is pulled, the next page is
- * fetched while the rest of this one is used, and taking a few elements costs one page.
+ * fetched while the rest of this one is processed, and taking a few elements costs one page.
  *
  * @category services
  * @since 0.1.0
@@ -59,8 +59,8 @@ export class PrefectApi extends Context.Service<
      */
     readonly flowRunSignals: (flowRunId: string) => Stream.Stream<void>
     /**
-     * The mapped children of a task in map order: those with a map index above `after` and below `until`, where these
-     * are given. Rows at or beyond `until` are not requested, except for the one that shows that the range has ended.
+     * The mapped children of a task in map order: those with a map index above `after` and below `until`, where given.
+     * Rows at or beyond `until` are not requested, except for the one that shows that the range has ended.
      */
     readonly mappedChildren: (
       task: TaskInFlowRun,
@@ -74,14 +74,17 @@ export class PrefectApi extends Context.Service<
     readonly taskRuns: (query: TaskRunsQuery, options?: PageOptions) => Stream.Stream<TaskRunView, PrefectApiError>
     /**
      * The id, state and times of each task run of a flow run, without the stored states, in the order of (task id, map
-     * index); runs without a task come last. Default page size: 1 000 at first, then 10 000. Prefect 3 has neither tasks
-     * nor map indexes, and gives them in an order of its own.
+     * index); runs without a task come last. Default page size: 1 000 at first, then 10 000. Prefect 3 has neither
+     * tasks nor map indexes, and returns them in an order of its own.
      */
     readonly taskRunSummaries: (
       query: TaskRunSummariesQuery,
       options?: PageOptions
     ) => Stream.Stream<TaskRunSummary, PrefectApiError>
-    /** The other runs of the same task in the same flow run, in no order. Prefect 3's nearest thing to children. */
+    /**
+     * The other runs of the same task in the same flow run, in no particular order. Prefect 3's closest equivalent of
+     * children.
+     */
     readonly siblings: (view: TaskRunView, options?: PageOptions) => Stream.Stream<TaskRunView, PrefectApiError>
     readonly flowRuns: (query?: FlowRunsQuery, options?: PageOptions) => Stream.Stream<FlowRunView, PrefectApiError>
     readonly flows: (options?: PageOptions) => Stream.Stream<FlowView, PrefectApiError>
@@ -103,7 +106,7 @@ export const defaultPageSizes = { first: 100, next: 2000 } as const
 const summaryPageSizes = { first: 1000, next: 10_000 } as const
 
 /**
- * An effect that runs before each page of a listing is requested, for example to keep to a rate. Default: none.
+ * An effect that runs before each page of a listing is requested, for example to keep to a rate. No default.
  *
  * @category options
  * @since 0.1.0
@@ -121,7 +124,7 @@ const pageSizes = (size: number | undefined, defaults: Pages.Sizes) =>
     : { first: Math.max(1, Math.floor(size)), next: Math.max(1, Math.floor(size)) }
 
 /**
- * Makes the service of a backend.
+ * Makes the service from a backend.
  *
  * @category constructors
  * @since 0.1.0
@@ -153,7 +156,7 @@ export const make = (backend: Backend): PrefectApi["Service"] => {
             BeforePage,
             (before) => before === undefined ? page(request) : Effect.andThen(before, page(request))
           ),
-          // Following it would never end.
+          // Following it would loop forever.
           (answer) =>
             answer.next !== undefined && JSON.stringify(answer.next) === JSON.stringify(request.cursor)
               ? Effect.fail(
@@ -170,7 +173,7 @@ export const make = (backend: Backend): PrefectApi["Service"] => {
     )
   return PrefectApi.of({
     ...queries,
-    // Some backends learn their name with the first answer.
+    // Some backends learn their name from the first response.
     get backendName() {
       return backend.name
     },
@@ -186,7 +189,7 @@ export const make = (backend: Backend): PrefectApi["Service"] => {
         return stream(
           "mappedChildren",
           ({ cursor, limit }) =>
-            // One row more than the range has left: an index that is there twice is known by what follows it.
+            // One row more than remains of the range: the row after a duplicated index reveals it.
             Effect.map(
               taskRunsOfTaskPage(range, { cursor, limit: Math.min(limit, until - last) }),
               ({ items, next }) => {
@@ -197,7 +200,7 @@ export const make = (backend: Backend): PrefectApi["Service"] => {
                 }
               }
             ),
-          // The size of the range is known, so there is no need for a small page to begin with.
+          // The size of the range is known, so the first page need not be small.
           { pageSize: pageSize ?? defaultPageSizes.next }
         )
       })

@@ -6,7 +6,7 @@
 import * as Schema from "effect/Schema"
 
 /**
- * No task run has that id, or none that slug and map index in that flow run.
+ * No task run has that id, or no task run of that flow run has that slug and map index.
  *
  * @category reasons
  * @since 0.1.0
@@ -85,7 +85,7 @@ export class AmbiguousTaskRun extends Schema.TaggedError<AmbiguousTaskRun>("@eff
 }
 
 /**
- * A response that Prefect would not give.
+ * A response that a Prefect server would not send.
  *
  * @category reasons
  * @since 0.1.0
@@ -100,7 +100,7 @@ export class MalformedResponse extends Schema.TaggedError<MalformedResponse>("@e
 }
 
 /**
- * The backend refused the credentials, or requires some.
+ * The backend rejected the credentials, or requires some.
  *
  * @category reasons
  * @since 0.1.0
@@ -186,7 +186,8 @@ export const Reason = Schema.Union([
 export type Reason = typeof Reason.Type
 
 /**
- * The one error of `PrefectApi`. Handle a reason with `Effect.catchReason("PrefectApiError", "TaskRunNotFound", f)`.
+ * The error of every operation of `PrefectApi`. Handle a reason with `Effect.catchReason("PrefectApiError",
+ * "TaskRunNotFound", f)`.
  *
  * @category errors
  * @since 0.1.0
@@ -198,11 +199,11 @@ export class PrefectApiError extends Schema.TaggedError<PrefectApiError>("@effec
   override get message() {
     return this.reason.message
   }
-  /** What `console.log`, loggers and `JSON.stringify` show: the fields, and the sentence that they make. */
+  /** The form that `console.log`, loggers and `JSON.stringify` show: the fields and the message. */
   override toJSON(): unknown {
     return { message: this.message, ...super.toJSON() as object }
   }
-  /** Whether the same call may succeed later. It was already retried. */
+  /** Whether the same call may succeed later. It has already been retried. */
   get isRetryable(): boolean {
     return this.reason._tag === "RateLimited" || this.reason._tag === "Unavailable"
   }

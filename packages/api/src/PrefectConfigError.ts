@@ -1,13 +1,13 @@
 /**
- * `PrefectConfigError`: a backend's configuration that cannot be used.
+ * `PrefectConfigError`: an invalid configuration of a backend.
  *
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
 
 /**
- * An option, an environment variable or a configuration file that cannot be used. It names where the mistake is, and
- * never the value that was found there.
+ * An invalid option, environment variable or configuration file. Names where the problem is, and never the value that
+ * was found there.
  *
  * @category errors
  * @since 0.1.0
@@ -22,7 +22,7 @@ export class PrefectConfigError
   override get message() {
     return `${this.source}: ${this.detail}`
   }
-  /** What `console.log`, loggers and `JSON.stringify` show: the fields, and the sentence that they make. */
+  /** The form that `console.log`, loggers and `JSON.stringify` show: the fields and the message. */
   override toJSON(): unknown {
     return { message: this.message, ...super.toJSON() as object }
   }

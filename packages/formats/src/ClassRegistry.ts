@@ -1,8 +1,8 @@
 /**
- * `ClassRegistry`: the caller's own types for classes of the flow's code that a pickle names.
+ * `ClassRegistry`: the caller's own types for the Python classes that occur in pickles.
  *
- * A pickle says only which class an object was of, and what it held. Without a registry such an object is an inert
- * `PyObject`; nothing of the class is imported or run, and nothing is with a registry but the functions given to it.
+ * A pickle records only the class of an object and its content. Without a registry such an object is an inert
+ * `PyObject`. Python classes are never imported or run; a registry only adds the given functions.
  *
  * **Example** (Decoding an order)
  *
@@ -36,7 +36,7 @@ import { describeIssue } from "./internal/schemaIssue.ts"
 export interface Instance {
   /** `module.Name` of the class. */
   readonly className: string
-  /** The arguments of the constructor, when the pickle has them. */
+  /** The arguments of the constructor, if the pickle has any. */
   readonly args: ReadonlyArray<unknown>
   /** The attributes by name. */
   readonly attributes: Readonly<Record<string, unknown>>
@@ -95,7 +95,7 @@ export const merge = (...registries: ReadonlyArray<ClassRegistry>): ClassRegistr
 })
 
 /**
- * Creates a decoder that decodes the attributes of an object with a schema. The schema must be synchronous and need no
+ * Makes a decoder that decodes the attributes of an object with a schema. The schema must be synchronous and require no
  * services.
  *
  * @category constructors
@@ -106,12 +106,12 @@ export const schema = <S extends Schema.ConstraintDecoder<unknown>>(self: S): De
   return ({ attributes, className }) => {
     const result = decode(attributes)
     if (Result.isSuccess(result)) return result.success
-    throw undecodable(`the schema for ${className} refuses an object of it: ${describeIssue(result.failure.issue)}`)
+    throw undecodable(`the schema for ${className} rejected an object of it: ${describeIssue(result.failure.issue)}`)
   }
 }
 
 /**
- * A decoder of an Enum whose class the pickle only names: gives the member's value.
+ * A decoder for an Enum that the pickle refers to only by name: returns the member's value.
  *
  * @category constructors
  * @since 0.1.0
@@ -128,7 +128,7 @@ const instanceOf = (value: PyObject): Instance => ({
 })
 
 /**
- * Replaces the objects inside a decoded pickle by the registry's values.
+ * Replaces the objects inside a decoded pickle with the registry's values.
  *
  * @internal
  */

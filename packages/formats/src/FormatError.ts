@@ -1,14 +1,14 @@
 /**
- * The error of reading bytes as a value, and of showing a value as JSON. It speaks of bytes and values alone: whoever
- * reads them knows which task run they belong to.
+ * The error of decoding bytes to a value, and of projecting a value to JSON. It only describes bytes and values: the
+ * caller knows which task run they belong to.
  *
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
 
 /**
- * The bytes are not what the format requires, or the value has no JSON projection. `detail` says what is wrong and where,
- * and never quotes the value.
+ * The bytes are not what the format requires, or the value has no JSON projection. `detail` describes the problem and
+ * its position, and never quotes the value.
  *
  * @category reasons
  * @since 0.1.0
@@ -30,7 +30,7 @@ export class Undecodable extends Schema.TaggedError<Undecodable>("@effect-prefec
 export class TooLarge extends Schema.TaggedError<TooLarge>("@effect-prefect/formats/TooLarge")("TooLarge", {
   /** In bytes. */
   limit: Schema.Finite,
-  /** In bytes, when it is known. */
+  /** In bytes, if known. */
   size: Schema.optionalKey(Schema.Finite)
 }) {
   override get message() {
@@ -53,7 +53,7 @@ export const Reason = Schema.Union([Undecodable, TooLarge])
 export type Reason = typeof Reason.Type
 
 /**
- * The one error of this package.
+ * The error of every operation of this package.
  *
  * Handle a reason with `Effect.catchReason("FormatError", "TooLarge", f)`.
  *

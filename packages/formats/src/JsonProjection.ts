@@ -47,16 +47,16 @@ export type Json = null | boolean | number | string | ReadonlyArray<Json> | { re
  * @since 0.1.0
  */
 export interface Options {
-  /** How deep the projection may be nested. Default 1 000. */
+  /** The maximum nesting of the projection. Default 1 000. */
   readonly maxDepth?: number | undefined
   /**
-   * How much it may hold: one for each number, boolean, null and 16 characters of text, eight for each array and object.
-   * A few bytes of a pickle can stand for any number of equal lists. Default 2^26.
+   * The maximum size: one for each number, boolean, null and 16 characters of text, eight for each array and object. A
+   * pickle of a few bytes can contain any number of references to the same list. Default 2^26.
    */
   readonly maxValues?: number | undefined
 }
 
-/** Where a projection goes: to a JavaScript value or to text. */
+/** The target of a projection: a JavaScript value or text. */
 interface Sink {
   scalar(value: null | boolean | number | string): void
   key(key: string): void
@@ -112,23 +112,23 @@ class Plain {
   }
 }
 
-/** One level of a value: its JSON when it is no container, else what is inside of it. */
+/** One level of a value: its JSON when it is not a container, otherwise the values inside it. */
 const project = (value: unknown): null | boolean | number | string | JsonContainer =>
   typeof value === "object" && value !== null && !Array.isArray(value) && value instanceof Table
     ? { keys: null, items: null, iterator: value.rows(), next: 0 }
     : jsonForm(value)
 
-/** How many steps of a path a message shows. */
+/** The most steps of a path that a message shows. */
 const maxSteps = 12
 
-/** The way to a value through the containers above it: `[3].parent.children`. */
+/** The path to a value through the containers above it: `[3].parent.children`. */
 const pathOf = (frames: ReadonlyArray<JsonContainer>): string => {
   const steps = frames.map(({ keys, next }) => keys === null ? next - 1 : keys[next - 1] ?? "")
   const text = pathText(steps.slice(0, maxSteps))
   return steps.length > maxSteps ? `${text}…` : text
 }
 
-/** Says where a value contains itself or is nested too deep. */
+/** Describes where a value contains itself or is nested too deep. */
 const refuseDepth = (values: ReadonlyArray<unknown>, frames: ReadonlyArray<JsonContainer>, maxDepth: number): never => {
   const places = new Map<unknown, number>()
   for (const [at, value] of values.entries()) {
@@ -142,7 +142,7 @@ const refuseDepth = (values: ReadonlyArray<unknown>, frames: ReadonlyArray<JsonC
   return refuse(`it is nested more than ${maxDepth} deep, at ${pathOf(frames)}`)
 }
 
-/** Walks a value without recursion. Yields now and then, which is when text may be taken and others may work. */
+/** Traverses a value without recursion. Yields regularly, so that text can be taken and other work can run. */
 function* walk(root: unknown, sink: Sink, options: Options | undefined): Steps<void> {
   const maxDepth = options?.maxDepth ?? 1_000
   const maxValues = options?.maxValues ?? 2 ** 26
@@ -266,15 +266,15 @@ class ValueSink implements Sink {
 }
 
 /**
- * A number past 2^53 - 1 is a float, as an int is a string there. Its shortest digits with zeros after them would be read
- * as another integer by who knows integers of any length; with an exponent they are read as the float.
+ * A number past 2^53 - 1 is a float, because such an int is a string. A reader with arbitrary-precision integers would
+ * read its shortest digits followed by zeros as another integer; with an exponent they are read as the float.
  */
 const numberText = (value: number): string =>
   Math.abs(value) > Number.MAX_SAFE_INTEGER ? value.toExponential() : JSON.stringify(value)
 
 class TextSink implements Sink {
   text = ""
-  /** What comes before the next value. */
+  /** The text before the next value. */
   #separator = ""
   readonly #ends: Array<string> = []
   scalar(value: null | boolean | number | string): void {
@@ -313,7 +313,7 @@ const failure = (error: unknown): FormatError =>
     ? undecodable(`it cannot be shown as JSON: ${error.message}`)
     : error instanceof RangeError
     ? undecodable("its JSON is longer than a string can be: take it in pieces with JsonProjection.toChunks")
-    // A value made by a registry may throw when its own toJSON is called.
+    // The toJSON of a value that a registry made may throw.
     : undecodable("it cannot be shown as JSON: a value of it failed when it was asked for its own")
 
 /**
@@ -329,7 +329,7 @@ export const toJson = (value: unknown, options?: Options): Effect.Effect<Json, F
   })
 
 /**
- * The projection of a value as JSON text, in one line. The text of a large value is better taken from `toChunks`.
+ * The projection of a value as JSON text on one line. For a large value, use `toChunks`.
  *
  * @category projecting
  * @since 0.1.0
@@ -341,9 +341,9 @@ export const toText = (value: unknown, options?: Options): Effect.Effect<string,
   })
 
 /**
- * The projection of a value as pieces of JSON text, made as they are asked for, so that a large table never is in memory
- * twice. Throws a `FormatError` where `toText` fails with one: give it to `Stream.fromIterable` behind
- * `Effect.try`, or use `validate` first when nothing may be written of a value that cannot be shown.
+ * The projection of a value as pieces of JSON text, made on demand, so that a large table is never in memory twice.
+ * Throws a `FormatError` where `toText` fails with one: pass it to `Stream.fromIterable` behind `Effect.try`, or call
+ * `validate` first if nothing may be written of a value that has no projection.
  *
  * @category projecting
  * @since 0.1.0
@@ -363,7 +363,8 @@ export function* toChunks(value: unknown, options?: Options): Generator<string, 
 }
 
 /**
- * One level of a projection: a value that is no container, or the items or entries of one, which are not projected yet.
+ * One level of a projection: a value that is not a container, or the items or entries of one, which are not projected
+ * yet.
  *
  * @category models
  * @since 0.1.0
@@ -374,8 +375,8 @@ export type Level =
   | { readonly _tag: "Object"; readonly keys: ReadonlyArray<string>; readonly items: ReadonlyArray<unknown> }
 
 /**
- * The first level of a value's projection, for those who show a large value as it is opened. The items may be given to
- * `level` in turn. Throws a `FormatError` when the `toJSON` of a value fails.
+ * The first level of a value's projection, for showing a large value level by level. Its items can be passed to `level`
+ * in turn. Throws a `FormatError` when the `toJSON` of a value fails.
  *
  * @category projecting
  * @since 0.1.0
@@ -395,7 +396,7 @@ export const level = (value: unknown): Level => {
 const nowhere: Sink = { scalar: () => {}, key: () => {}, openArray: () => {}, openObject: () => {}, close: () => {} }
 
 /**
- * Checks that a value has a projection. Fails as `toJson` does, and creates nothing.
+ * Checks that a value has a projection. Fails like `toJson`, and creates nothing.
  *
  * @category projecting
  * @since 0.1.0

@@ -1,6 +1,6 @@
 /**
- * JSON as Python's `json` module writes it: `NaN`, `Infinity` and `-Infinity` are numbers, and integers of any size are
- * exact.
+ * JSON as written by Python's `json` module: `NaN`, `Infinity` and `-Infinity` are numbers, and integers of any size
+ * are exact.
  *
  * @since 0.1.0
  */

@@ -1,20 +1,20 @@
 /**
- * From stored bytes to a plain value.
+ * Decodes stored bytes to a plain value.
  *
- * Prefect 1 never recorded which serializer wrote a result, so the format is detected from the bytes. The first that
- * matches wins:
+ * Prefect 1 never recorded which serializer wrote a result, so the format is detected from the bytes. The first match
+ * wins:
  *
- * 1. a compression around the rest: gzip, zlib, bz2, xz, zstd, legacy `.lzma` (up to four, one inside the other)
+ * 1. a compression around the rest: gzip, zlib, bz2, xz, zstd, legacy `.lzma` (up to four, nested)
  * 2. Parquet (`PAR1` at both ends), Arrow and Feather files (`ARROW1`, `FEA1`) and Arrow streams
  * 3. a pickle of protocol 2 to 5, by its header, and the archives of `torch.save`
- * 4. CSV, when the name ends in `.csv` (before the ending of a compression)
+ * 4. CSV, when the name ends in `.csv` (before the suffix of a compression)
  * 5. JSON as Python writes it
  * 6. an ISO 8601 datetime
  * 7. a pickle of protocol 0 or 1, which has no header
  * 8. base64 text of a pickle, as very old versions of Prefect stored it
  *
- * A hint takes the place of steps 2 to 8. Steps 2 and 3 come before the name because no text begins so; pandas JSON
- * cannot be told from other JSON and plain text can be anything, so both need the hint.
+ * A hint replaces steps 2 to 8. Steps 2 and 3 take precedence over the name, because no text begins like that; pandas
+ * JSON cannot be distinguished from other JSON and plain text can be anything, so both require the hint.
  *
  * @since 0.1.0
  */
@@ -35,7 +35,7 @@ import { decodeJsonText, decodeUtf8 } from "./internal/text.ts"
 import { isZip } from "./internal/zip.ts"
 
 /**
- * A format that overrides what the bytes look like.
+ * A format that overrides detection.
  *
  * - `pickle`: a pickle, or base64 text of one
  * - `json`: JSON as Python writes it
@@ -59,25 +59,23 @@ export interface DecodeOptions {
   /** The name of the file or object. */
   readonly name: string
   readonly format?: Format | undefined
-  /** How large the decompressed bytes may be. */
+  /** The largest decompressed size in bytes. */
   readonly maxBytes: number
-  /**
-   * How many times larger than the compressed bytes the decompressed may be, once they are over 64 MiB. Default 1 000.
-   */
+  /** The largest ratio of decompressed to compressed bytes, which applies above 64 MiB. Default 1 000. */
   readonly maxRatio?: number | undefined
   /**
-   * Waits until there is memory for so many bytes more, before they are taken: exactly for what is decompressed, and as a
-   * guess (`isGuess`) for the values that bytes become. Default: there is memory.
+   * Waits until the given number of bytes of memory is available: an exact number for decompressed bytes, an estimate
+   * (`isGuess`) for the values that bytes become. Default: memory is always available.
    */
   readonly reserve?: Reserve | undefined
-  /** Only these columns of a Parquet file; other formats are read whole. Default: all. */
+  /** Only these columns of a Parquet file; other formats are read completely. Default: all. */
   readonly columns?: ReadonlyArray<string> | undefined
-  /** Decoders for the caller's classes. Default: none, so objects are inert. */
+  /** Decoders for the caller's classes. Default: none, so objects stay inert. */
   readonly registry?: ClassRegistry.ClassRegistry | undefined
 }
 
 /**
- * A request for memory, which succeeds when there is room and fails when there never will be.
+ * A request for memory, which succeeds when there is room and fails when there can never be enough.
  *
  * @category models
  * @since 0.1.0
@@ -85,7 +83,7 @@ export interface DecodeOptions {
 export type Reserve = (bytes: number, isGuess: boolean) => Effect.Effect<void, FormatError>
 
 /**
- * A compression that is recognised by its first bytes.
+ * A compression that is detected from its first bytes.
  *
  * @category models
  * @since 0.1.0
@@ -101,7 +99,7 @@ export type Compression = Compressions.Compression
 export const compressionOf: (bytes: Uint8Array) => Compression | undefined = Compressions.compressionOf
 
 /**
- * Removes one layer of compression and yields to other fibers while it works.
+ * Removes one layer of compression, yielding to other fibers meanwhile.
  *
  * @category decoding
  * @since 0.1.0
@@ -112,7 +110,7 @@ export const decompress = (
   options: Pick<DecodeOptions, "maxBytes" | "maxRatio" | "reserve">
 ): Effect.Effect<Uint8Array, FormatError> => Compressions.decompress(compression, bytes, limitsOf(options))
 
-/** How many compressions may be around a value. */
+/** The most layers of compression around a value. */
 const maxLayers = 4
 
 const limitsOf = (options: Pick<DecodeOptions, "maxBytes" | "maxRatio" | "reserve">): Compressions.Limits => ({
@@ -142,7 +140,7 @@ const isParquet = (bytes: Uint8Array): boolean =>
 
 const isArrow = (bytes: Uint8Array): boolean =>
   startsWith(bytes, "ARROW1") || startsWith(bytes, "FEA1") ||
-  // A stream: the continuation marker and the length of the schema, which is a multiple of eight.
+  // A stream: the continuation marker and the length of the schema, a multiple of eight.
   (bytes.length >= 16 && startsWith(bytes, "\xff\xff\xff\xff") && bytes[7] === 0 && bytes[4]! % 8 === 0)
 
 const requireText = (text: string | undefined): string =>
@@ -169,7 +167,7 @@ function* pickleOf(bytes: Uint8Array, options: DecodeOptions): Steps<unknown> {
 const torchOf = (bytes: Uint8Array, options: DecodeOptions): unknown =>
   readTorch(bytes, options.registry ?? ClassRegistry.empty, options.maxBytes)
 
-/** Marks Parquet, whose reader is loaded on first use; every other format is read at once. */
+/** Marks Parquet, whose reader is loaded on first use; all other formats are decoded synchronously. */
 const parquet = Symbol("Parquet")
 
 function* byHint(bytes: Uint8Array, hint: Format, options: DecodeOptions): Steps<unknown> {
@@ -193,7 +191,7 @@ function* byHint(bytes: Uint8Array, hint: Format, options: DecodeOptions): Steps
   }
 }
 
-/** What JSON may begin with, after white space or a byte order mark. */
+/** The characters that JSON may begin with, after white space or a byte order mark. */
 const mayBeJson = (bytes: Uint8Array): boolean => {
   let at = 0
   while (bytes[at] === 0x20 || bytes[at] === 0x0a || bytes[at] === 0x0d || bytes[at] === 0x09) at++
@@ -202,7 +200,7 @@ const mayBeJson = (bytes: Uint8Array): boolean => {
   return (first >= 0x30 && first <= 0x39) || "{[\"-tfnNI\xef\xfe\xff\0".includes(String.fromCharCode(first))
 }
 
-/** The value of bytes that are not compressed, or which decoder to load for it. */
+/** The value of bytes that are not compressed, or the decoder to load for it. */
 function* byBytes(bytes: Uint8Array, options: DecodeOptions): Steps<unknown> {
   const registry = options.registry ?? ClassRegistry.empty
   if (isBinaryPickle(bytes)) return yield* pickleSteps(bytes, registry, options.maxBytes)
@@ -243,9 +241,9 @@ function* byBytes(bytes: Uint8Array, options: DecodeOptions): Steps<unknown> {
     }
   } else tried.push("base64 of a pickle")
   return refuse(
-    `no format takes its ${bytes.length} bytes; tried Parquet, Arrow and pickle by their first bytes, ${
+    `no format matches its ${bytes.length} bytes; tried Parquet, Arrow and pickle by their first bytes, ${
       tried.join(", ")
-    }. A format may be given in the options`
+    }. A format can be given in the options`
   )
 }
 
@@ -255,7 +253,7 @@ function* interpret(stored: Uint8Array, options: DecodeOptions): Steps<unknown> 
   return options.format === undefined ? yield* byBytes(bytes, options) : yield* byHint(bytes, options.format, options)
 }
 
-/** The compression around bytes. A hint is for what is inside of it, and text is text. */
+/** The compression around bytes. A hint applies to the content, and plain text is never decompressed. */
 const layerOf = (bytes: Uint8Array, options: DecodeOptions): Compression | undefined =>
   options.format === "text" ? undefined : Compressions.compressionOf(bytes)
 
@@ -264,7 +262,7 @@ const tooManyLayers = () => refuse(`it is compressed more than ${maxLayers} time
 const loadParquet = (bytes: Uint8Array, options: DecodeOptions): Effect.Effect<unknown, FormatError> =>
   readParquet(bytes, options.maxBytes, options.columns)
 
-/** Peels compressions off and gives way between and inside of them. */
+/** Removes compressions, yielding to other fibers between and inside them. */
 const decodeLarge = (bytes: Uint8Array, options: DecodeOptions, layer: number): Effect.Effect<unknown, FormatError> => {
   const compression = layerOf(bytes, options)
   if (compression === undefined) return decodeInner(bytes, options)
@@ -276,10 +274,10 @@ const decodeLarge = (bytes: Uint8Array, options: DecodeOptions, layer: number): 
     )
 }
 
-/** What smaller bytes become is not worth to ask for. */
+/** Smaller values do not need a request for memory. */
 const smallBytes = 64 * 1024
 
-/** How many times the memory of its bytes a value takes while it is made, at a guess. */
+/** The estimated memory of a value while it is decoded, as a multiple of its bytes. */
 const guessedGrowth = 3
 
 const decodeInner = (bytes: Uint8Array, options: DecodeOptions): Effect.Effect<unknown, FormatError> => {
@@ -294,10 +292,10 @@ const decodePlain = (bytes: Uint8Array, options: DecodeOptions): Effect.Effect<u
   )
 
 /**
- * Decodes some bytes.
+ * Decodes bytes to a value.
  *
- * What is small is decoded synchronously. What is large gives way to others every few milliseconds, and can be interrupted
- * there; Parquet is read by another thread.
+ * Small inputs are decoded synchronously. Large inputs yield to other fibers every few milliseconds and can be
+ * interrupted then; Parquet is read in another thread.
  *
  * @category decoding
  * @since 0.1.0

@@ -1,6 +1,6 @@
 /**
- * Schemas for what Python stores, to be given to `getResultAs`. Each takes every form in which Prefect may have stored
- * such a value: a pickled object, JSON text, a cell of a table.
+ * Schemas for Python values, for use with `getResultAs`. Each accepts every form in which Prefect may have stored such
+ * a value: a pickled object, JSON text, a cell of a table.
  *
  * **Example** (Reading orders)
  *
@@ -62,7 +62,7 @@ import * as SchemaIssues from "./internal/schemaIssue.ts"
 import * as JsonProjection from "./JsonProjection.ts"
 import { Table } from "./Table.ts"
 
-/** A scalar of NumPy or a typed float as the plain value that it holds. */
+/** A NumPy scalar or a typed float as a plain value. */
 const plain = (value: unknown): unknown => {
   const original = originalOf(value)
   return original instanceof NpScalar || original instanceof PyFloat ? original.value : original
@@ -71,7 +71,7 @@ const plain = (value: unknown): unknown => {
 const expected = (what: string, value: unknown, options: SchemaAST.ParseOptions) =>
   Effect.fail(new SchemaIssue.InvalidValue({ expected: what }, value, options))
 
-/** A schema of `to` that decodes what `decode` makes something of; `undefined` is a value that it does not take. */
+/** A schema of `to` that decodes with `decode`, which returns `undefined` for a value that it does not accept. */
 const from = <S extends Schema.Constraint>(
   to: S,
   what: string,
@@ -91,7 +91,7 @@ const from = <S extends Schema.Constraint>(
     )
   )
 
-/** A datetime of any kind: the instant in milliseconds, what is finer than that in microseconds, and the zone. */
+/** A datetime of any kind: the instant in milliseconds, the remainder in microseconds, and the zone. */
 interface Instant {
   readonly millis: number
   /** 0 to 999, beyond the millisecond. */
@@ -140,10 +140,10 @@ const pythonDateTime = (value: DateTimes.Zoned, micros: number): PyDateTime => {
 }
 
 /**
- * A datetime as `DateTime.Zoned`: of a datetime, a pendulum DateTime, a Timestamp, a datetime64 or ISO 8601 text.
+ * A datetime as `DateTime.Zoned`: from a datetime, a pendulum DateTime, a Timestamp, a datetime64 or ISO 8601 text.
  *
- * `DateTime` counts milliseconds: what is finer is cut off, and kept by `DateTimeMicros`. A datetime without a zone is
- * taken to be in UTC, and one whose zone is not known is refused.
+ * `DateTime` has millisecond precision: a finer remainder is truncated, and kept by `DateTimeMicros`. A datetime
+ * without a zone is assumed to be in UTC, and one whose zone is unknown is rejected.
  *
  * @category schemas
  * @since 0.1.0
@@ -159,8 +159,7 @@ export const DateTime = from(
 )
 
 /**
- * As `DateTime`, with the microseconds that Python kept: `microsecond` is 0 to 999, beyond the milliseconds of
- * `dateTime`.
+ * Like `DateTime`, with Python's microseconds: `microsecond` is 0 to 999, beyond the milliseconds of `dateTime`.
  *
  * @category schemas
  * @since 0.1.0
@@ -176,7 +175,7 @@ export const DateTimeMicros = from(
 )
 
 /**
- * A date as `DateTime.Utc` at its midnight: of a date or its ISO 8601 text.
+ * A date as `DateTime.Utc` at midnight: from a date or its ISO 8601 text.
  *
  * @category schemas
  * @since 0.1.0
@@ -197,7 +196,7 @@ export const LocalDate = from(
 )
 
 /**
- * A timedelta as `Duration`: of a timedelta, a Timedelta, a timedelta64 or a number of seconds.
+ * A timedelta as `Duration`: from a timedelta, a Timedelta, a timedelta64 or a number of seconds.
  *
  * @category schemas
  * @since 0.1.0
@@ -227,7 +226,8 @@ export const Duration = from(
 )
 
 /**
- * A Decimal as `BigDecimal`, exact: of a Decimal, an int, a finite float or their text. NaN and Infinity are refused.
+ * A Decimal as an exact `BigDecimal`: from a Decimal, an int, a finite float or their text. NaN and Infinity are
+ * rejected.
  *
  * @category schemas
  * @since 0.1.0
@@ -260,7 +260,7 @@ export const Integer = from(
 const uuidForm = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 
 /**
- * A UUID as text in lower case: of a UUID or of its text.
+ * A UUID as text in lower case: from a UUID or its text.
  *
  * @category schemas
  * @since 0.1.0
@@ -301,7 +301,7 @@ export const Path = from(
   (value) => new PyPath("pathlib.PurePosixPath", value)
 )
 
-/** The items of anything that Python iterates over and whose items are values; not of text and dicts. */
+/** The items of any Python iterable whose items are values; not of text and dicts. */
 const itemsOf = (value: unknown): ReadonlyArray<unknown> | undefined => {
   if (Array.isArray(value)) return value
   if (value instanceof Set) return [...value]
@@ -317,7 +317,7 @@ const itemsOf = (value: unknown): ReadonlyArray<unknown> | undefined => {
 }
 
 /**
- * A list of items: of a list, tuple, deque, set, range, array, Series or Index.
+ * A list of items: from a list, tuple, deque, set, range, array, Series or Index.
  *
  * @category combinators
  * @since 0.1.0
@@ -331,7 +331,7 @@ export const list = <S extends Schema.Constraint>(item: S) =>
   )
 
 /**
- * A set of items: of a set, a frozenset, or a list that stands for one in JSON.
+ * A set of items: from a set, a frozenset, or a list that represents one in JSON.
  *
  * @category combinators
  * @since 0.1.0
@@ -348,7 +348,7 @@ export const set = <S extends Schema.Constraint>(item: S) =>
   )
 
 /**
- * A dict as a Map, with keys that need not be text.
+ * A dict as a Map, whose keys need not be text.
  *
  * @category combinators
  * @since 0.1.0
@@ -367,9 +367,9 @@ export const dict = <K extends Schema.Constraint, V extends Schema.Constraint>(k
   )
 
 /**
- * A table as its rows: of a `Table`, wherever it was stored, or of a list of dicts.
+ * A table as its rows: from a `Table`, whatever format it was stored in, or from a list of dicts.
  *
- * A value that is missing is `null` in its row.
+ * A missing value is `null` in its row.
  *
  * @category combinators
  * @since 0.1.0
@@ -390,7 +390,7 @@ export const table = <S extends Schema.Constraint>(row: S) =>
   )
 
 /**
- * The value of an Enum's member, whether the pickle carries the class or only names it.
+ * The value of an Enum's member, whether the pickle contains the class or only its name.
  *
  * @category combinators
  * @since 0.1.0
@@ -428,7 +428,7 @@ export const instance = <S extends Schema.Constraint>(className: string, attribu
   )
 
 /**
- * The JSON projection of any value, given to a schema.
+ * The JSON projection of any value, as input for a schema.
  *
  * @category combinators
  * @since 0.1.0
@@ -455,11 +455,11 @@ const decodeOptions = { reportInput: true } as const
  *
  * **Details**
  *
- * The schema is given the value as it is. When it does not take that, it is given a copy in which objects of Python
- * classes are plain objects of their attributes, so that `Schema.Struct({ x, y })` reads an object that has `x` and `y`,
- * tables are their rows, members of Enums and scalars of NumPy their value, and named tuples objects of their fields.
+ * The schema first receives the value itself. If it rejects that, it receives a copy in which objects of Python classes
+ * are plain objects of their attributes (so that `Schema.Struct({ x, y })` reads an object with `x` and `y`), tables
+ * are their rows, members of Enums and NumPy scalars their value, and named tuples objects of their fields.
  *
- * Fails with a `FormatError` that says for each place what was expected there and of what type the value was, as in
+ * Fails with a `FormatError` that names each position, what was expected there and the type that was found, e.g.
  * `[3].amount: expected Decimal, found a string`. It never contains the value.
  *
  * @category decoding
@@ -484,7 +484,7 @@ export const decode = <S extends Schema.ConstraintDecoder<unknown, unknown>>(
 }
 
 /**
- * Describes an issue in a sentence that names each place and what was expected there. It never contains the value.
+ * Describes an issue in a sentence that names each position and what was expected there. It never contains the value.
  *
  * @category formatting
  * @since 0.1.0

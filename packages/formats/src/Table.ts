@@ -1,5 +1,5 @@
 /**
- * `Table`: the value of every tabular result, whether it was a pickled DataFrame, Parquet, Arrow, CSV or pandas JSON.
+ * `Table`: the value of every tabular result, from a pickled DataFrame, Parquet, Arrow, CSV or pandas JSON.
  *
  * @since 0.1.0
  */
@@ -17,7 +17,7 @@ import { type TimeUnit, toJson } from "@effect-prefect/pickle"
  * - `datetime`: `Timestamp`, to the nanosecond, of an instant when the column has a time zone
  * - `date`, `time`: `PyDate`, `PyTime`
  * - `timedelta`: `Timedelta`, to the nanosecond
- * - `object`: anything, for example lists or values of several kinds
+ * - `object`: any values, for example lists or values of several kinds
  *
  * @category models
  * @since 0.1.0
@@ -45,36 +45,38 @@ export interface ColumnParts {
   readonly name: string
   readonly kind: ColumnKind
   readonly length: number
-  /** The value at a row; `null`, `undefined` and NaN are all no value. */
+  /** The value at a row; `null`, `undefined` and NaN all mean missing. */
   readonly at: (row: number) => unknown
   readonly unit?: TimeUnit | null | undefined
   readonly timezone?: string | null | undefined
   readonly categories?: ReadonlyArray<unknown> | null | undefined
   readonly isOrdered?: boolean | undefined
-  /** Bytes of memory that it holds, where the decoder knows. */
+  /** The memory that it holds in bytes, if the decoder knows. */
   readonly byteSize?: number | undefined
 }
 
 /**
- * A column: values of one kind, of which any may be missing. The values are made when they are asked for.
+ * A column: values of one kind, any of which may be missing. Values are made on access.
  *
  * @category models
  * @since 0.1.0
  */
 export class Column implements Iterable<unknown> {
-  /** Its label as text, as Python's `str` gives it: `a`, `0`, `('a', 'b')`. */
+  /** Its label as text, in Python's `str` form: `a`, `0`, `('a', 'b')`. */
   readonly name: string
   readonly kind: ColumnKind
   readonly length: number
-  /** The unit that times and timedeltas were kept in, else `null`. */
+  /** The unit in which times and timedeltas were stored, otherwise `null`. */
   readonly unit: TimeUnit | null
-  /** The time zone of a `datetime` column (`UTC`, `Europe/Berlin`, `+01:00`), `null` for local times and other kinds. */
+  /**
+   * The time zone of a `datetime` column (`UTC`, `Europe/Berlin`, `+01:00`); `null` for local times and other kinds.
+   */
   readonly timezone: string | null
-  /** The categories of a categorical column, in their order; else `null`. */
+  /** The categories of a categorical column, in order; otherwise `null`. */
   readonly categories: ReadonlyArray<unknown> | null
   /** Whether the categories are ordered. */
   readonly isOrdered: boolean
-  /** The bytes of memory that it holds; `null` when its decoder does not say. */
+  /** The memory that it holds in bytes; `null` when its decoder does not know. */
   readonly byteSize: number | null
   readonly #at: (row: number) => unknown
 
@@ -90,18 +92,18 @@ export class Column implements Iterable<unknown> {
     this.#at = parts.at
   }
 
-  /** The value at a row, `null` where there is none: Python's None, NaN, NaT and NA. */
+  /** The value at a row; `null` when it is missing (Python's None, NaN, NaT and NA). */
   at(row: number): unknown {
     const value = this.#at(row)
     return value === undefined || value !== value ? null : value
   }
 
-  /** Whether there is no value at a row. */
+  /** Whether the value at a row is missing. */
   isNull(row: number): boolean {
     return this.at(row) === null
   }
 
-  /** How many rows have no value. */
+  /** The number of missing values. */
   get nullCount(): number {
     let count = 0
     for (let row = 0; row < this.length; row++) if (this.at(row) === null) count++
@@ -130,14 +132,14 @@ export class Column implements Iterable<unknown> {
 }
 
 /**
- * A row: the values by the names of their columns. Of columns with the same name, the last.
+ * A row: the values by column name. Among columns with the same name, the last one wins.
  *
  * @category models
  * @since 0.1.0
  */
 export type Row = Record<string, unknown>
 
-/** Creates the rows of a table: plain objects that all have the same shape. */
+/** Makes the rows of a table: plain objects of the same shape. */
 const rowMaker = (columns: ReadonlyArray<Column>): (row: number) => Row => {
   const last = new Map(columns.map((column) => [column.name, column]))
   const names = [...last.keys()]
@@ -155,8 +157,8 @@ const rowMaker = (columns: ReadonlyArray<Column>): (row: number) => Row => {
 }
 
 /**
- * A table of typed columns. Its index, when it is not just the row numbers, is kept apart from the columns and is not
- * part of the rows, as in pandas' `to_dict("records")`.
+ * A table of typed columns. An index other than plain row numbers is kept apart from the columns and is not part of the
+ * rows, as in pandas' `to_dict("records")`.
  *
  * **Example** (Reading a table)
  *
@@ -174,9 +176,9 @@ const rowMaker = (columns: ReadonlyArray<Column>): (row: number) => Row => {
  * @since 0.1.0
  */
 export class Table implements Iterable<Row> {
-  /** The columns, in order. Names may occur more than once. */
+  /** The columns, in order. Names may be duplicated. */
   readonly columns: ReadonlyArray<Column>
-  /** The columns of the index; none when it is only the row numbers. */
+  /** The columns of the index; empty when it is just the row numbers. */
   readonly index: ReadonlyArray<Column>
   readonly numRows: number
 
@@ -194,17 +196,17 @@ export class Table implements Iterable<Row> {
     return this.columns.map((column) => column.name)
   }
 
-  /** The column of that name, the last of several; `undefined` when there is none. */
+  /** The column with that name, the last of several; `undefined` when there is none. */
   column(name: string): Column | undefined {
     return this.columns.findLast((column) => column.name === name)
   }
 
-  /** The row at a place, counted from 0; `undefined` when there is none. */
+  /** The row at a position, counted from 0; `undefined` when there is none. */
   row(at: number): Row | undefined {
     return at >= 0 && at < this.numRows ? rowMaker(this.columns)(at) : undefined
   }
 
-  /** Iterates over the rows. Each row is created when it is read. */
+  /** Iterates over the rows. Each row is made when it is read. */
   *rows(): IterableIterator<Row> {
     const make = rowMaker(this.columns)
     for (let row = 0; row < this.numRows; row++) yield make(row)
@@ -225,7 +227,7 @@ export class Table implements Iterable<Row> {
     return toJson(this.toRows())
   }
 
-  /** Its shape, and never its values: `Table(24 rows: id int, day datetime)`. */
+  /** Its shape without its values: `Table(24 rows: id int, day datetime)`. */
   toString(): string {
     return `Table(${this.numRows} rows: ${this.columns.map(({ kind, name }) => `${name} ${kind}`).join(", ")})`
   }

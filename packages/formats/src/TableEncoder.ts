@@ -37,7 +37,7 @@ const cellText = (value: unknown): string | null => {
 }
 
 /**
- * A field of CSV, quoted where RFC 4180 requires it.
+ * A CSV field, quoted where RFC 4180 requires it.
  *
  * @category encoding
  * @since 0.1.0
@@ -63,7 +63,7 @@ export function* csv(
   for (let row = 0; row < table.numRows; row++) {
     for (let i = 0; i < columns.length; i++) {
       const text = cellText(columns[i]!.at(row))
-      // A lone empty field would be an empty line, which readers skip.
+      // A single empty field would be an empty line, which readers skip.
       const field = text === null ? (columns.length === 1 ? "\"\"" : "") : text === "" ? "\"\"" : csvField(text)
       out += i === 0 ? field : `,${field}`
     }
@@ -75,7 +75,10 @@ export function* csv(
   yield out
 }
 
-/** What a column is written as. `values` are what both writers take: bigints of nanoseconds, of unscaled decimals, … */
+/**
+ * The type that a column is written as. `values` are in the form that both writers accept: bigints of nanoseconds, of
+ * unscaled decimals, …
+ */
 type Plan =
   | { readonly type: "bool" | "float" | "string" | "bytes" | "int"; readonly values: Array<unknown> }
   | { readonly type: "decimal"; readonly precision: number; readonly scale: number; readonly values: Array<unknown> }
@@ -112,7 +115,9 @@ const int64 = (value: unknown): bigint | undefined => {
 
 const decimalForm = /^([+-]?)(\d{0,60})(?:\.(\d{0,60}))?$/
 
-/** An unscaled integer and its scale; undefined for NaN, infinities, exponents and more digits than any column has. */
+/**
+ * An unscaled integer and its scale; undefined for NaN, infinities, exponents and more digits than any column type has.
+ */
 const unscaled = (value: unknown): { readonly digits: bigint; readonly scale: number } | undefined => {
   if (!(value instanceof Decimal)) return undefined
   const [, sign, whole, fraction = ""] = decimalForm.exec(value.value) ?? []
@@ -170,7 +175,7 @@ const planOf = (column: Column): Plan => {
     case "timedelta":
       return typed("duration", (value) => value instanceof Timedelta ? value.ns : undefined)
     case "datetime": {
-      // A zone that is not known leaves instants that would be read as something else: their text says so.
+      // With an unknown zone, instants would be misread; text states the zone.
       const values = column.timezone === "unknown"
         ? undefined
         : mapped(
@@ -185,7 +190,7 @@ const planOf = (column: Column): Plan => {
   }
 }
 
-/** Columns by names that occur once, for formats and readers that find them by name: `a`, `a_1`. */
+/** Columns with unique names, for formats and readers that look them up by name: `a`, `a_1`. */
 const named = (table: Table): ReadonlyArray<readonly [name: string, column: Column]> => {
   const taken = new Set<string>()
   return columnsOf(table).map((column) => {
@@ -284,7 +289,7 @@ export const arrow = (table: Table): Effect.Effect<Uint8Array, FormatError> =>
     const build = (plan: Plan) => {
       const { values } = plan
       const ns = Arrow.TimeUnit.NANOSECOND
-      // 64-bit integers under the type that they stand for: the builders of those types go through numbers.
+      // 64-bit integers with the type that they represent, because the builders of those types convert through numbers.
       const as = (type: Parameters<typeof Arrow.columnFromArray>[1]) =>
         new Arrow.Column(Arrow.columnFromArray(values as never, Arrow.int64()).data as never, type as never)
       switch (plan.type) {

@@ -1,5 +1,5 @@
 /**
- * Values that are tables at heart: what is a `Table` already, and what a table shows better than a tree.
+ * `Tabular`: tables for values that are best shown as tables, including those that are not a `Table` yet.
  *
  * @since 0.1.0
  */
@@ -17,7 +17,7 @@ import { convert, fromDataFrame, indexColumns } from "./internal/python/frames.t
 import { Column, type ColumnKind, Table } from "./Table.ts"
 
 /**
- * The most columns that an array of two dimensions may have to be a table.
+ * The most columns of a two-dimensional array that is shown as a table.
  *
  * @category options
  * @since 0.1.0
@@ -91,7 +91,7 @@ const fromArray = (array: NdArray): Table | undefined => {
   )
 }
 
-/** The keys of an object or dict of text keys, in order; undefined for anything else. */
+/** The keys of an object or a dict with text keys, in order; undefined for other values. */
 const keysOf = (value: unknown): ReadonlyArray<string> | undefined => {
   if (typeof value !== "object" || value === null) return undefined
   if (value instanceof Map) {
@@ -107,7 +107,7 @@ const keysOf = (value: unknown): ReadonlyArray<string> | undefined => {
 const valueOf = (object: unknown, key: string): unknown =>
   object instanceof Map ? object.get(key) : (object as Readonly<Record<string, unknown>>)[key]
 
-/** What all values of a column of objects are, where they are of one kind. */
+/** The common kind of all values of a column of objects, if they have one. */
 const kindOf = (records: ReadonlyArray<unknown>, key: string): ColumnKind => {
   let kind: ColumnKind | undefined
   for (const record of records) {
@@ -153,10 +153,10 @@ const fromRecords = (records: ReadonlyArray<unknown>): Table | undefined => {
 }
 
 /**
- * The table that a value is best shown as: a table itself, a pandas Series or Index, a NumPy array of one or two
- * dimensions, or a list of at least two objects that all have the same keys. `undefined` for everything else.
+ * The table that represents a value: a table itself, a pandas Series or Index, a NumPy array of one or two dimensions,
+ * or a list of at least two objects with the same keys. `undefined` for other values.
  *
- * The cells are read when they are asked for; only a list of objects is walked once.
+ * Cells are read on access; only a list of objects is traversed once.
  *
  * @category converting
  * @since 0.1.0
@@ -175,7 +175,7 @@ export const fromValue = (value: unknown): Table | undefined => {
 }
 
 /**
- * Whether a value is a list of objects that `fromValue` makes a table of: it is as much a tree as it is a table.
+ * Whether a value is a list of objects that `fromValue` converts to a table: it can be shown as a tree as well.
  *
  * @category converting
  * @since 0.1.0

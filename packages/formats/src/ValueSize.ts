@@ -1,20 +1,20 @@
 /**
- * `ValueSize`: how much memory a decoded value takes, estimated.
+ * `ValueSize`: the estimated memory of a decoded value.
  *
  * @since 0.1.0
  */
 import { Column, Table } from "./Table.ts"
 
-/** Elements of a list that are looked at; the others are taken to be like them. */
+/** The most elements of a list that are sampled; the others are assumed to be similar. */
 const sampled = 128
-/** Values that are looked at in all. */
+/** The most values that are visited in total. */
 const maxVisited = 20_000
 
 const word = 8
 const objectHeader = 3 * word
 const arrayHeader = 4 * word
 const stringHeader = 2 * word
-/** A double in an object, or in a list that holds other things too, is an object of its own. */
+/** A double in an object, or in a list with values of other types, is an object of its own. */
 const boxedDouble = 2 * word
 /** An entry of a Map or a Set, with its share of the hash table. */
 const entry = 5 * word
@@ -28,12 +28,12 @@ const stringBody = (text: string): number => {
   return stringHeader + Math.ceil(text.length * (wide ? 2 : 1) / word) * word
 }
 
-/** Objects that were seen. Most values are made of so few that a list is searched sooner than a set is made. */
+/** The visited objects. Most values contain so few that searching a list is faster than making a set. */
 class Seen {
   private readonly few: Array<object> = []
   private many: Set<object> | undefined
 
-  /** Adds an object, and tells whether it is new. */
+  /** Adds an object; returns whether it is new. */
   add(value: object): boolean {
     if (this.many !== undefined) {
       if (this.many.has(value)) return false
@@ -51,7 +51,7 @@ class Estimator {
   private readonly buffers = new Seen()
   private visited = 0
 
-  /** Memory of a value beside the word that refers to it. */
+  /** The memory of a value, without the word that refers to it. */
   of(value: unknown): number {
     switch (typeof value) {
       case "string":
@@ -72,7 +72,7 @@ class Estimator {
     if (!this.seen.add(value)) return 0
     if (++this.visited > maxVisited) return objectHeader
     if (ArrayBuffer.isView(value)) {
-      // Views of one buffer keep it alive once.
+      // Views of one buffer keep it alive only once.
       if (!this.buffers.add(value.buffer)) return view
       return view + value.byteLength
     }
@@ -91,7 +91,7 @@ class Estimator {
 
   private fields(value: object): number {
     const keys = Object.keys(value)
-    // Objects of many keys are hash tables; their keys are shared with nobody.
+    // Objects with many keys are hash tables, whose keys are not shared.
     const perKey = keys.length > 64 ? entry : word
     let size = keys.length * perKey
     if (keys.length > 64) size += this.list(keys.length, (at) => keys[at]) - keys.length * word
@@ -112,7 +112,7 @@ class Estimator {
     return view + own + (column.categories === null ? 0 : this.of(column.categories))
   }
 
-  /** Memory of so many values and the words that refer to them, from evenly spread ones. */
+  /** The memory of a number of values and the words that refer to them, from an evenly spread sample. */
   private list(length: number, at: (index: number) => unknown): number {
     if (length === 0) return 0
     const count = Math.min(length, sampled)
@@ -134,20 +134,20 @@ class Estimator {
         size += this.of(value)
       }
     }
-    // A list of nothing but numbers keeps them without boxes.
+    // A list of only numbers stores them unboxed.
     if (integers + doubles === count) size = 0
     size *= stride
     if (texts === undefined) return length * word + size
     let bodies = 0
     for (const body of texts.values()) bodies += body
-    // Texts that come again and again are one, whatever refers to them.
+    // Repeated texts are one object, however many references there are.
     return length * word + size + (texts.size > 1 && texts.size * 2 > count ? bodies * stride : bodies)
   }
 }
 
 /**
- * The estimated memory of a value in bytes, from a sample of its elements: within a factor of two for values that are
- * made of many alike. It takes no more time for large values than for those of some thousand elements.
+ * The estimated memory of a value in bytes, from a sample of its elements: within a factor of two for values that
+ * consist of many similar ones. For large values it takes no longer than for those with a few thousand elements.
  *
  * @category accessors
  * @since 0.1.0

@@ -310,7 +310,7 @@ describe("compression", () => {
 describe("pickles", () => {
   it.effect("say why they were refused, without a value", () =>
     Effect.gen(function*() {
-      assert.include(yield* problem(Buffer.from("\x80\x04\x95\xff", "latin1")), "pickle was refused")
+      assert.include(yield* problem(Buffer.from("\x80\x04\x95\xff", "latin1")), "pickle was rejected")
       assert.notInclude(yield* problem(Buffer.from("\x80\x04\x8c\x07hunter2\xff", "latin1")), "hunter2")
     }))
   it.effect("give a DataFrame as a Table, wherever it is", () =>

@@ -1,6 +1,6 @@
 /**
  * The database that the server reads: one function, which runs a read-only statement with text parameters. There is a
- * layer for an archive folder, which is loaded into an embedded Postgres, and a constructor for a real one.
+ * layer for an archive folder, which is loaded into an embedded Postgres, and a constructor for a real Postgres.
  *
  * @since 0.1.0
  */
@@ -14,7 +14,7 @@ import { findTables, type LoadReport } from "./internal/archive.ts"
 import { PgliteFailure, startPglite } from "./internal/pglite.ts"
 
 /**
- * Something of an archive that is not served: a line of a file (counted from 1), or a whole column or file.
+ * A part of an archive that is not served: a line of a file (counted from 1), or a whole column or file.
  *
  * @category models
  * @since 0.1.0
@@ -22,9 +22,9 @@ import { PgliteFailure, startPglite } from "./internal/pglite.ts"
 export type { LoadReport }
 
 /**
- * A statement that was not answered. `reason`: `Refused` when Postgres rejects a value of the request (a text that is
- * no UUID, …), `TimedOut` when it took longer than allowed, `TooLarge` when its answer is, `Unavailable` when the
- * database cannot be reached, `Failed` for anything else. `sqlState` is Postgres's own code when it sent one.
+ * A statement that failed. `reason`: `Refused` when Postgres rejects a value of the request (a text that is not a UUID,
+ * …), `TimedOut` when the statement exceeded its time limit, `TooLarge` when its result is too large, `Unavailable`
+ * when the database cannot be reached, `Failed` for anything else. `sqlState` is Postgres's own code, when it sent one.
  *
  * @category errors
  * @since 0.1.0
@@ -43,7 +43,7 @@ export class DatabaseError extends Schema.TaggedError<DatabaseError>("@effect-pr
 }
 
 /**
- * A row: its columns, all of them texts, by name.
+ * A row: its columns by name, all as text.
  *
  * @category models
  * @since 0.1.0
@@ -51,7 +51,7 @@ export class DatabaseError extends Schema.TaggedError<DatabaseError>("@effect-pr
 export type Row = Readonly<Record<string, string | null>>
 
 /**
- * How much work a statement is: a heavy one can take seconds, and must not keep others waiting.
+ * The weight of a statement: a heavy one can take seconds, and must not delay others.
  *
  * @category models
  * @since 0.1.0
@@ -61,7 +61,7 @@ export interface Work {
 }
 
 /**
- * Runs statements, each a snapshot of its own, with parameters bound as texts.
+ * Runs statements, each in its own snapshot, with parameters bound as text.
  *
  * @category services
  * @since 0.1.0
@@ -72,11 +72,11 @@ export class Database extends Context.Service<Database, {
     parameters: ReadonlyArray<string>,
     work?: Work
   ) => Effect.Effect<ReadonlyArray<Row>, DatabaseError>
-  /** Whether statements wait for the database to be loaded. Default: they never do. */
+  /** Whether statements currently wait for the database to be loaded. Default: never. */
   readonly isLoading?: Effect.Effect<boolean> | undefined
 }>()("@effect-prefect/server/Database") {}
 
-/** What Postgres itself said, wherever a driver's error has put it. */
+/** Postgres's own message, wherever a driver's error contains it. */
 const postgresError = (error: unknown): { readonly sqlState: string; readonly message: string } | undefined => {
   let current = error
   for (let depth = 0; depth < 8 && typeof current === "object" && current !== null; depth++) {
@@ -92,7 +92,7 @@ const postgresError = (error: unknown): { readonly sqlState: string; readonly me
   return undefined
 }
 
-/** Postgres quotes the value that it rejects at the end of the message: the part before it is enough. */
+/** Postgres quotes the rejected value at the end of the message: the part before it is enough. */
 const withoutValue = (message: string): string => message.replace(/: "[\s\S]*$/, "").replace(/"[^"]*"/g, "…")
 
 const fromSqlState = (sqlState: string, message: string): DatabaseError =>
@@ -110,16 +110,16 @@ const fromSqlState = (sqlState: string, message: string): DatabaseError =>
       ? withoutValue(message)
       : sqlState === "57014"
       ? "the statement took longer than the server allows"
-      // Postgres's word for a message that it cannot take: more parameters than it counts.
+      // Postgres's code for a message that it cannot accept: more parameters than it can count.
       : sqlState === "08P01"
       ? "the query has more values than the database takes in one statement"
       : sqlState === "42501"
       ? "the server's role may not read that table"
-      : `the database refused the statement (SQLSTATE ${sqlState})`,
+      : `the database rejected the statement (SQLSTATE ${sqlState})`,
     sqlState
   })
 
-/** What a driver of Postgres fails with, told apart; its own words stay here, for they may quote a value or the URL. */
+/** Classifies the error of a Postgres driver; its message is not passed on, because it may quote a value or the URL. */
 const fromDriverError = (error: unknown): DatabaseError => {
   const refusal = postgresError(error)
   if (refusal !== undefined) return fromSqlState(refusal.sqlState, refusal.message)
@@ -137,8 +137,8 @@ const fromDriverError = (error: unknown): DatabaseError => {
 }
 
 /**
- * A Postgres, by a function that runs one statement in a session that may only read and whose time zone is UTC. Its
- * errors are told apart by the SQLSTATE in them, if there is one.
+ * A Postgres, given as a function that runs one statement in a read-only session whose time zone is UTC. Its errors are
+ * classified by their SQLSTATE, when they have one.
  *
  * **Example** (A Postgres over the connections of `@effect-prefect/api`)
  *
@@ -181,19 +181,19 @@ const fromPgliteFailure = (failure: unknown): DatabaseError => {
  * @since 0.1.0
  */
 export interface ArchiveOptions {
-  /** How long a statement may run before its thread is ended. Default 30 seconds. */
+  /** How long a statement may run before its thread is terminated. Default 30 seconds. */
   readonly statementTimeout?: Duration.Input | undefined
   /** Called for each line, column or file of the archive that is not served. Default: a warning is logged. */
   readonly onReport?: ((report: LoadReport) => Effect.Effect<void>) | undefined
   /**
-   * Keeps what was loaded for the next start: the data of the embedded database, and what was reported. `read` gives
-   * what is kept for the folder as it is now, if anything.
+   * Caches the loaded data for the next start: the data of the embedded database, and what was reported. `read` returns
+   * the cached data for the folder in its current state, if any.
    */
   readonly cache?: ArchiveCache | undefined
 }
 
 /**
- * A place for what a folder was loaded into.
+ * A cache for the data that a folder was loaded into.
  *
  * @category models
  * @since 0.1.0
@@ -204,14 +204,15 @@ export interface ArchiveCache {
 }
 
 /**
- * An archive folder: `tables/<table>.jsonl`, one row a line, loaded into an embedded Postgres (PGlite, in threads of its
- * own) from when the layer is built; statements wait until it is loaded. A line that is no row of its table is reported
- * with its number and left out; all others are served. Fails when the folder has no table.
+ * An archive folder: `tables/<table>.jsonl`, one row per line, loaded into an embedded Postgres (PGlite, in its own
+ * threads) when the layer is built; statements wait until it is loaded. A line that is not a row of its table is
+ * reported with its number and skipped; all others are served. Fails when the folder has no table.
  *
  * **Details**
  *
- * The rows are held in memory, twice once a heavy statement was run: those have a thread of their own, so that they keep
- * only one another waiting. A statement beyond the time limit costs its thread, which starts again from the other's data.
+ * The rows are held in memory, twice after the first heavy statement: heavy statements have their own thread, so that
+ * they only delay each other. A statement that exceeds the time limit ends its thread, which is restarted from the
+ * other's data.
  *
  * @category layers
  * @since 0.1.0
@@ -226,7 +227,7 @@ export const layerArchive = (directory: string, options: ArchiveOptions = {}): L
           reason: "Unavailable",
           detail: error instanceof Error ? error.message : "the archive could not be loaded"
         })
-      // What is no archive fails at once.
+      // A folder that is not an archive fails at once.
       yield* Effect.tryPromise({ try: () => findTables(Tables.tables, directory), catch: failed })
       const host = yield* Effect.acquireRelease(
         Effect.sync(() => startPglite(directory, timeout, options.cache)),

@@ -1,6 +1,6 @@
 /**
- * The embedded, read-only Prefect 1 backend: a GraphQL server over HTTP that Prefect's own clients, and this
- * project's, read like a Prefect server.
+ * The embedded, read-only Prefect 1 backend: a GraphQL server over HTTP that Prefect's own clients, and this project's,
+ * can read like a Prefect server.
  *
  * **Example** (Serving an archive folder)
  *
@@ -49,36 +49,36 @@ export class ServerError extends Schema.TaggedError<ServerError>("@effect-prefec
 }
 
 /**
- * How to serve.
+ * Options of the server.
  *
  * @category options
  * @since 0.1.0
  */
 export interface Options {
-  /** The address to bind. Default `127.0.0.1`: only this machine. */
+  /** The address to bind. Default `127.0.0.1`: only this machine can connect. */
   readonly host?: string | undefined
-  /** The port; 0 takes a free one. Default 4200, Prefect's. */
+  /** The port; 0 chooses a free one. Default 4200, Prefect's. */
   readonly port?: number | undefined
-  /** When given, requests must carry it as `Authorization: Bearer KEY`; the health endpoint needs none. */
+  /** When given, requests must send it as `Authorization: Bearer KEY`; the health endpoint does not require it. */
   readonly apiKey?: Redacted.Redacted | string | undefined
-  /** What a request may cost. */
+  /** The limits of a request. */
   readonly limits?: QueryEngine.Limits | undefined
-  /** The largest request body in bytes. Default 5 MiB, as Prefect's own gateway had it. */
+  /** The largest request body in bytes. Default 5 MiB, the limit of Prefect's own gateway. */
   readonly maxBodyBytes?: number | undefined
   /** Whether each request is logged: its root fields, rows and time, never a value. Default true. */
   readonly logRequests?: boolean | undefined
-  /** How long requests under way may take to end at shutdown. Default 10 seconds. */
+  /** How long pending requests may take to complete at shutdown. Default 10 seconds. */
   readonly shutdownTimeout?: Duration.Input | undefined
 }
 
 /**
- * A server that listens.
+ * A listening server.
  *
  * @category services
  * @since 0.1.0
  */
 export class Server extends Context.Service<Server, {
-  /** Where it listens, as `http://127.0.0.1:4200`: the address and port that were really bound. */
+  /** Its URL, e.g. `http://127.0.0.1:4200`, with the address and port that were actually bound. */
   readonly url: string
   readonly port: number
 }>()("@effect-prefect/server/Server") {}
@@ -88,7 +88,7 @@ const isLoopbackHost = (host: string) => loopback.test(host.includes(":") && !ho
 
 const digest = (text: string) => createHash("sha256").update(text).digest()
 
-/** Compares digests, so that the time says nothing of the key, not even its length. */
+/** Compares digests, so that the time reveals nothing about the key, not even its length. */
 const keyCheck = (key: string) => {
   const expected = digest(key)
   return (given: string) => timingSafeEqual(digest(given), expected)
@@ -116,8 +116,8 @@ const parseJson = (text: string): unknown => {
 }
 
 /**
- * Answers HTTP requests: `POST /` and `POST /graphql` take GraphQL, `GET /health` says whether the database answers, or is
- * still being loaded. The engine is there once it is.
+ * Handles HTTP requests: `POST /` and `POST /graphql` accept GraphQL, `GET /health` reports whether the database
+ * responds or is still being loaded. The engine exists once it is loaded.
  */
 const makeHandler = (
   engine: Deferred.Deferred<QueryEngine.QueryEngine>,
@@ -139,7 +139,10 @@ const makeHandler = (
     return apiKey(match[1] ?? "") ? undefined : unauthenticated("the API key is not valid")
   }
 
-  /** Without a key, a web page could have its own name resolve to this machine and read: only local names will do. */
+  /**
+   * Without a key, a web page could resolve its own name to this machine and read the data, so only local names are
+   * accepted.
+   */
   const refuseForeignHost = (host: string | undefined): HttpServerResponse.HttpServerResponse | undefined => {
     if (!isLocal || apiKey !== undefined || host === undefined) return undefined
     const name = host.replace(/:\d*$/, "")
@@ -219,7 +222,8 @@ const makeHandler = (
         )
   )
 
-  // Handlers are uninterruptible unless they say otherwise: a client that has gone need not be answered.
+  // Handlers are uninterruptible by default; this one is interruptible, because a client that has disconnected needs no
+  // response.
   return Effect.interruptible(Effect.gen(function*() {
     const request = yield* HttpServerRequest.HttpServerRequest
     const refused = refuseForeignHost(request.headers["host"])
@@ -247,8 +251,8 @@ const makeHandler = (
 }
 
 /**
- * Listens until its scope closes; then no connection is taken, and requests under way may end. It is made once the
- * database answers; until then requests are answered with status 503.
+ * Listens until its scope closes; then it accepts no more connections and lets pending requests complete. The engine is
+ * made once the database responds; until then requests are answered with status 503.
  *
  * @category constructors
  * @since 0.1.0
@@ -290,7 +294,7 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
     })
   )
   let sweeping: NodeJS.Timeout | undefined
-  // Runs after requests have had their time, before the wait for connections to end: none may hold it up.
+  // Runs after requests have had their time, before the wait for connections to close, so that none delays it.
   yield* Effect.addFinalizer(() =>
     Effect.sync(() => {
       clearInterval(sweeping)
@@ -298,20 +302,20 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
     })
   )
   yield* http.serve(makeHandler(engine, database, options, isLocal))
-  // Runs first: a connection whose request has ended is kept alive by Node, and would be waited for.
+  // Runs first: Node keeps the connection of a completed request alive, and would wait for it.
   yield* Effect.addFinalizer(() =>
     Effect.sync(() => {
       sweeping = setInterval(() => node.closeIdleConnections(), 50)
     })
   )
-  // The health endpoint answers meanwhile.
+  // The health endpoint responds meanwhile.
   yield* Deferred.succeed(engine, yield* QueryEngine.make(options.limits))
   const url = HttpServer.formatAddress(http.address)
   return Server.of({ url, port: Number(new URL(url).port || 80) })
 })
 
 /**
- * A server on a database: bound when the layer is built, gone when its scope closes.
+ * A server on a database: bound when the layer is built, closed with its scope.
  *
  * @category layers
  * @since 0.1.0

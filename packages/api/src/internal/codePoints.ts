@@ -10,7 +10,7 @@ export const compareCodePoints = (left: string, right: string): number => {
   let at = 0
   while (at < length && left.charCodeAt(at) === right.charCodeAt(at)) at++
   if (at === length) return left.length - right.length
-  // The first unit that differs may be the second half of a pair.
+  // The first unit that differs may be the second half of a surrogate pair.
   const isHalf = isLowSurrogate(left.charCodeAt(at)) || isLowSurrogate(right.charCodeAt(at))
   if (isHalf && at > 0 && isHighSurrogate(left.charCodeAt(at - 1))) at--
   return left.codePointAt(at)! - right.codePointAt(at)!

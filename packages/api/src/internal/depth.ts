@@ -1,7 +1,7 @@
-/** How deep the JSON of a row may nest: what is deeper ends the process when it is printed or compared. */
+/** The maximum nesting of a row's JSON: printing or comparing deeper values would crash the process. */
 export const maxDepth = 1_000
 
-/** Whether a value of JSON nests deeper than rows may. */
+/** Whether a JSON value nests deeper than rows may. */
 export const isTooDeep = (value: unknown, left = maxDepth): boolean => {
   if (typeof value !== "object" || value === null) return false
   if (left === 0) return true
@@ -13,5 +13,5 @@ export const isTooDeep = (value: unknown, left = maxDepth): boolean => {
   return false
 }
 
-/** What is wrong with such a row. */
+/** The problem with such a row. */
 export const tooDeep = `its JSON is nested more than ${maxDepth} deep`

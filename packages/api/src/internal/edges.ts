@@ -2,8 +2,8 @@ import type { Edge } from "../Backend.ts"
 import { isObject } from "./isObject.ts"
 
 /**
- * The edges of a flow's own description (`serialized_flow`), for a server that kept no rows of them. An edge whose tasks
- * are not known is left out.
+ * The edges in a flow's own description (`serialized_flow`), for a server without rows for them. An edge whose tasks
+ * are unknown is omitted.
  */
 export const ofSerializedFlow = (
   serializedFlow: unknown,

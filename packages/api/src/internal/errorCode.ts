@@ -1,8 +1,8 @@
 const maxDepth = 8
 
 /**
- * The first `code` that matches, in an error or in what it was caused by. The code alone is kept of a foreign error: its
- * message may hold a header, a URL or a stored value.
+ * The first `code` that matches, in an error or its causes. Only the code of a foreign error is kept, because its
+ * message may contain a header, a URL or a stored value.
  */
 export const errorCode = (error: unknown, pattern: RegExp = /./): string | undefined => {
   let current = error

@@ -7,7 +7,7 @@ import type * as Pull from "effect/Pull"
 import * as Stream from "effect/Stream"
 import type { Cursor, Page, PageRequest } from "../Backend.ts"
 
-/** The number of rows to request for the first page, and for those after it. */
+/** The number of rows to request for the first page, and for later pages. */
 export interface Sizes {
   readonly first: number
   readonly next: number
@@ -16,10 +16,10 @@ export interface Sizes {
 /**
  * A listing as a Stream that makes no request before it is pulled, and fetches one page ahead.
  *
- * Timers and other requests run between two pages, even where a backend answers without waiting.
+ * Timers and other requests run between two pages, even if a backend responds without waiting.
  *
- * A page is emitted in two arrays, and the next one is requested when the second is pulled: taking a few elements costs
- * one page, and a long traversal never waits for a page that could have been under way.
+ * A page is emitted in two arrays, and the next page is requested when the second is pulled: taking a few elements
+ * costs one page, and a long traversal never waits for a page that could have been requested earlier.
  */
 export const stream = <A, E>(
   page: (request: PageRequest) => Effect.Effect<Page<A>, E>,

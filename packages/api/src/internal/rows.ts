@@ -1,6 +1,4 @@
-/**
- * Decoders for the rows of Prefect 1's tables, one for each model, shared by all backends that have such rows.
- */
+/** Decoders for the rows of Prefect 1's tables, one per model, shared by all backends with such rows. */
 import * as Artifact from "@effect-prefect/core/Artifact"
 import * as FlowRunView from "@effect-prefect/core/FlowRunView"
 import * as FlowView from "@effect-prefect/core/FlowView"
@@ -14,7 +12,7 @@ import * as SchemaIssue from "effect/SchemaIssue"
 import { MalformedResponse, PrefectApiError, type Reason } from "../PrefectApiError.ts"
 import { isTooDeep, tooDeep } from "./depth.ts"
 
-/** A model, or a sentence that names the column that is wrong and never its value. */
+/** A model, or a sentence that names the invalid column and never its value. */
 export type Decoder<A> = (row: unknown) => Result.Result<A, string>
 
 const pathOf = SchemaIssue.makeFormatterStandardSchemaV1()
@@ -45,13 +43,14 @@ export const decodeTaskRun: Decoder<TaskRunView.TaskRunView> = (row) => {
 }
 
 /**
- * The rows of a listing as models. A row that cannot be decoded is left out with a warning: it must not hide the others.
+ * The rows of a listing as models. A row that cannot be decoded is skipped with a warning, so that it does not hide the
+ * others.
  */
 export const decodeAll = Effect.fnUntraced(function*<A>(
   table: string,
   decode: Decoder<A>,
   rows: ReadonlyArray<unknown>,
-  /** The id of a row in messages; it may be of any form, so the caller says which it trusts. */
+  /** The id of a row for messages. It may have any form, so the caller chooses which to trust. */
   idOf: (row: unknown, index: number) => string | undefined
 ) {
   const models: Array<A> = []

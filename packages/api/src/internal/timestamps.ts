@@ -2,8 +2,8 @@ const pattern =
   /^(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?)? ?(?:Z|([+-])(\d\d):?(\d\d)?)?$/i
 
 /**
- * The instant of an ISO 8601 text in microseconds since 1970, which is what Postgres keeps; without an offset it is UTC.
- * NaN for any other text, and for null.
+ * The instant of an ISO 8601 text in microseconds since 1970, the precision of Postgres; UTC when it has no offset. NaN
+ * for any other text, and for null.
  */
 export const microseconds = (text: unknown): number => {
   if (typeof text !== "string") return Number.NaN
@@ -11,7 +11,7 @@ export const microseconds = (text: unknown): number => {
   if (parts === null) return Number.NaN
   const [, year, month, day, hour = "0", minute = "0", second = "0", fraction = "", sign, hours = "0", minutes = "0"] =
     parts
-  // Date.UTC takes the years 0 to 99 for those of the 20th century.
+  // Date.UTC maps the years 0 to 99 to the 20th century.
   const milliseconds = new Date(0).setUTCFullYear(Number(year), Number(month) - 1, Number(day)) +
     ((Number(hour) * 60 + Number(minute)) * 60 + Number(second)) * 1000
   const offset = (Number(hours) * 60 + Number(minutes)) * (sign === "-" ? -60_000 : 60_000)
@@ -19,8 +19,8 @@ export const microseconds = (text: unknown): number => {
 }
 
 /**
- * The text of an instant in microseconds since 1970 as Postgres gives it in JSON: `2022-03-01T12:00:02.75+00:00`. null for
- * NaN.
+ * The text of an instant in microseconds since 1970 as Postgres writes it in JSON: `2022-03-01T12:00:02.75+00:00`; null
+ * for NaN.
  */
 export const isoText = (instant: number): string | null => {
   const date = new Date(Math.floor(instant / 1000))

@@ -10,15 +10,15 @@ export const isUuidLoose = (text: string): boolean => loose.test(text)
 const dashes = (hex: string): string =>
   `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
 
-/** A UUID as Postgres writes it; undefined for a text that is not one, and so is the id of no row. */
+/** A UUID as Postgres writes it; undefined for any other text, which is not the id of any row. */
 export const canonicalUuid = (text: string): string | undefined => {
   if (!loose.test(text)) return undefined
   return dashes(text.replaceAll("-", "").toLowerCase())
 }
 
 /**
- * The first and the last UUID, as Postgres writes them, that begin with some digits; undefined for a text that no UUID
- * begins with.
+ * The first and the last UUID, as Postgres writes them, with a prefix of digits; undefined for a text that is not a
+ * prefix of a UUID.
  */
 export const uuidRange = (prefix: string): { readonly first: string; readonly last: string } | undefined => {
   const hex = prefix.replaceAll("-", "").toLowerCase()

@@ -1,4 +1,4 @@
-/** Cells of columnar files as the values that a pickled DataFrame would have. */
+/** Converts cells of columnar files to the values of a pickled DataFrame. */
 import {
   Decimal,
   PyDate,
@@ -13,10 +13,10 @@ import {
 
 const nanoseconds: Readonly<Record<TimeUnit, bigint>> = { s: 1_000_000_000n, ms: 1_000_000n, us: 1_000n, ns: 1n }
 
-/** How NumPy and pandas store NaT. */
+/** The representation of NaT in NumPy and pandas. */
 const notATime = -(2n ** 63n)
 
-/** The zone of a name as pandas and Arrow write it: `UTC`, a key of the IANA data base, `+01:00`. */
+/** The zone of a name as pandas and Arrow write it: `UTC`, a key of the IANA database, `+01:00`. */
 export const zoneFromName = (name: string | null): Timezone | ZoneInfo | null =>
   name === null || name === "" ? null : zoneOfName(name)
 
@@ -26,7 +26,7 @@ export const timestampCell = (count: bigint, unit: TimeUnit, zone: Timezone | Zo
 export const timedeltaCell = (count: bigint, unit: TimeUnit): Timedelta | null =>
   count === notATime ? null : new Timedelta(count * nanoseconds[unit], unit)
 
-/** A date from days since 1970; outside of the years 1 to 9999, which Python has no date for, `null`. */
+/** A date from days since 1970; `null` outside the years 1 to 9999, which Python's dates cannot represent. */
 export const dateCell = (days: number): PyDate | null => {
   const date = new Date(days * 86_400_000)
   const year = date.getUTCFullYear()
@@ -40,7 +40,7 @@ export const timeCell = (count: bigint, unit: TimeUnit): PyTime | null => {
   return new PyTime(Math.floor(seconds / 3_600), Math.floor(seconds / 60) % 60, seconds % 60, micros % 1e6, 0, null)
 }
 
-/** A decimal with `scale` digits after the point, in the text that Python's `str` gives it. */
+/** A decimal with `scale` digits after the point, in Python's `str` form. */
 export const decimalCell = (unscaled: bigint, scale: number): Decimal => {
   const sign = unscaled < 0n ? "-" : ""
   const digits = (unscaled < 0n ? -unscaled : unscaled).toString()
@@ -61,6 +61,6 @@ export const bigEndianInteger = (bytes: Uint8Array): bigint => {
   return BigInt.asIntN(bytes.length * 8, BigInt(`0x${hex}`))
 }
 
-/** An integer as a number where that is exact. */
+/** An integer as a number when that is exact. */
 export const integerCell = (value: bigint): number | bigint =>
   value >= -9007199254740991n && value <= 9007199254740991n ? Number(value) : value

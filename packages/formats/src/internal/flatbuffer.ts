@@ -1,6 +1,8 @@
-/** As much of FlatBuffers as the metadata of Arrow and Feather files needs: tables, vectors and strings, read only. */
+/**
+ * The subset of FlatBuffers that the metadata of Arrow and Feather files needs: tables, vectors and strings, read only.
+ */
 
-/** A table. Fields that are not there have their default; what points outside of the bytes throws a RangeError. */
+/** A table. Missing fields have their default; references outside the bytes throw a RangeError. */
 export class FlatTable {
   readonly view: DataView
   readonly at: number
@@ -20,11 +22,11 @@ export class FlatTable {
     return new FlatTable(view, view.getUint32(0, true))
   }
 
-  /** Where the vtable says where a field is. */
+  /** The position of a field, from the vtable. */
   slot(field: number): number {
     return 4 + field * 2 + 2 <= this.#vtableSize ? this.#vtable + 4 + field * 2 : 0
   }
-  /** Where a field is; 0 when it is not there. */
+  /** The position of a field; 0 when it is missing. */
   field(field: number): number {
     const slot = this.slot(field)
     const offset = slot === 0 ? 0 : this.view.getUint16(slot, true)
@@ -56,7 +58,7 @@ export class FlatTable {
     const start = at + this.view.getUint32(at, true)
     return textAt(this.view, start)
   }
-  /** Where a vector's items start, and how many of `width` bytes there are. */
+  /** The position of a vector's items of `width` bytes, and their number. */
   vector(field: number, width: number): { readonly start: number; readonly length: number } {
     const at = this.field(field)
     if (at === 0) return { start: 0, length: 0 }

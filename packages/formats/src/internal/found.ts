@@ -1,4 +1,4 @@
-/** What a value is, in words that say its type and never the value. */
+/** Describes a value by its type, never by its content. */
 import {
   ByteArray,
   Column as PyColumn,
@@ -43,7 +43,7 @@ import { Table } from "../Table.ts"
 
 type Class = abstract new(...args: Array<never>) => unknown
 
-/** The first that fits is the one: subclasses come before their base. */
+/** The first match wins: subclasses come before their base. */
 const names: ReadonlyArray<readonly [Class, string]> = [
   [Deque, "a deque"],
   [Tuple, "a tuple"],

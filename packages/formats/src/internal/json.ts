@@ -1,19 +1,19 @@
 /**
- * JSON as Python's `json` module writes and reads it: NaN and the infinities are numbers, integers have any size, and a
- * key that is there twice has its last value.
+ * JSON as Python's `json` module writes and reads it: NaN and the infinities are numbers, integers have any size, and
+ * the last of duplicate keys wins.
  */
 import { refuse } from "./refusal.ts"
 import { type Steps, toEnd } from "./steps.ts"
 
-/** How deep arrays and objects may be nested. */
+/** The maximum nesting of arrays and objects. */
 export const maxJsonDepth = 10_000
 
 const quote = 0x22
 const backslash = 0x5c
 
 /**
- * Whether JavaScript's `JSON.parse` reads a text as Python does. It does not when an integer may need more than a
- * double, when there are NaN and infinities, or when it is nested too deep for anybody.
+ * Whether JavaScript's `JSON.parse` reads a text as Python does. It does not when an integer may exceed a double, when
+ * there are NaN and infinities, or when the nesting is too deep.
  */
 const isPlain = (text: string): boolean => {
   let digits = 0
@@ -27,7 +27,7 @@ const isPlain = (text: string): boolean => {
     if (digits > 15 && isLongInteger(text, i - digits, i)) return false
     digits = 0
     if (code === quote) {
-      // To the quote that no backslash precedes.
+      // To the quote that is not preceded by a backslash.
       for (;;) {
         i = text.indexOf("\"", i + 1)
         if (i < 0) return false
@@ -44,7 +44,7 @@ const isPlain = (text: string): boolean => {
   return digits <= 15
 }
 
-/** Whether digits are all of an integer, rather than the fraction or the exponent of a float or what comes before them. */
+/** Whether digits are a whole integer rather than the fraction, the exponent or the start of a float. */
 const isLongInteger = (text: string, start: number, end: number): boolean => {
   const before = text[start - 1]
   const after = text[end]
@@ -62,7 +62,7 @@ const constants: ReadonlyArray<readonly [string, unknown]> = [
   ["-Infinity", -Infinity]
 ]
 
-/** More digits than any result has, and so many that reading them takes no noticeable time. Python stops at 4300. */
+/** More digits than any result has, but few enough to parse in no noticeable time. Python's limit is 4300. */
 const maxDigits = 100_000
 
 class NotJson {
@@ -76,7 +76,7 @@ type Container = Array<unknown> | Record<string, unknown> | Map<string, unknown>
 
 class Parser {
   readonly text: string
-  /** Objects as Maps, which keep the order of keys that look like numbers. */
+  /** Objects as Maps, which preserve the order of keys that look like numbers. */
   readonly maps: boolean
   at = 0
   constructor(text: string, maps: boolean) {
@@ -129,7 +129,7 @@ class Parser {
     if (Number.isSafeInteger(value)) return value === 0 ? 0 : value
     return digits.length > maxDigits ? this.fail(`an integer of at most ${maxDigits} digits`) : BigInt(digits)
   }
-  /** Without recursion, so that the depth of the text is not that of the stack. */
+  /** Without recursion, so that the depth of the text does not use the stack. */
   *value(): Steps<unknown> {
     let looked = 0
     const open: Array<{ readonly container: Container; key: string }> = []
@@ -184,25 +184,25 @@ class Parser {
   }
 }
 
-/** Sets a key of an object as data, whatever it is called. */
+/** Sets a key of an object as data, whatever its name. */
 export const setKey = (object: Record<string, unknown>, key: string, value: unknown): void => {
   if (key === "__proto__") {
     Object.defineProperty(object, key, { value, enumerable: true, configurable: true, writable: true })
   } else object[key] = value
 }
 
-/** What is wrong with a text that is not JSON. */
+/** The problem with a text that is not JSON. */
 export interface JsonProblem {
   readonly problem: string
 }
 
 /**
- * The value of a JSON text: integers that a number does not hold exactly are bigints. Gives what is wrong when it is not
- * JSON; throws a `Refusal` when it is JSON that passes a limit.
+ * The value of a JSON text: integers that a number cannot represent exactly are bigints. Returns the problem when it is
+ * not JSON; throws a `Refusal` when it is JSON that exceeds a limit.
  */
 export const parseJson = (text: string): { readonly value: unknown } | JsonProblem => toEnd(jsonSteps(text))
 
-/** As `parseJson`, in steps. */
+/** Like `parseJson`, in steps. */
 export function* jsonSteps(text: string): Steps<{ readonly value: unknown } | JsonProblem> {
   if (text.length > largeText) {
     const pieces = yield* parsePieces(text)
@@ -211,32 +211,32 @@ export function* jsonSteps(text: string): Steps<{ readonly value: unknown } | Js
     try {
       return { value: JSON.parse(text) as unknown }
     } catch {
-      // The parser below says where.
+      // The parser below reports the position.
     }
   }
   return yield* parse(new Parser(text, false))
 }
 
-/** As `jsonSteps`, with Maps for objects, in the order of the text. */
+/** Like `jsonSteps`, with Maps for objects, in the order of the text. */
 export const orderedJsonSteps = (text: string): Steps<{ readonly value: unknown } | JsonProblem> =>
   parse(new Parser(text, true))
 
 /** Characters that `JSON.parse` reads in a moment. */
 const largeText = 0x40000
 
-/** How many containers within each other are read in pieces. */
+/** The most nested containers that are read in pieces. */
 const maxOpen = 64
 
 interface Open {
   readonly container: Array<unknown> | Record<string, unknown>
-  /** Its key in the container around it. */
+  /** Its key in the enclosing container. */
   readonly key: string
 }
 
 /**
- * The value of a long text by `JSON.parse`, a piece of some hundred kilobytes at a time: a piece is a run of whole
- * elements of one array or object. A container that is longer than a piece is opened, and its elements are read in pieces
- * in turn. Undefined for what `JSON.parse` does not read as Python does, and for what is no JSON.
+ * The value of a long text by `JSON.parse`, a piece of a few hundred kilobytes at a time: a piece is a run of complete
+ * elements of one array or object. A container that is longer than a piece is opened, and its elements are read in
+ * pieces in turn. Returns undefined for JSON that `JSON.parse` does not read as Python does, and for other text.
  */
 function* parsePieces(text: string): Steps<{ readonly value: unknown } | undefined> {
   const start = skipSpace(text, 0)
@@ -251,17 +251,17 @@ function* parsePieces(text: string): Steps<{ readonly value: unknown } | undefin
   }
   const root: Open = { container: text[start] === "[" ? [] : {}, key: "" }
   const open: Array<Open> = [root]
-  /** Where the piece begins, and where its last whole element ends. */
+  /** The start of the piece, and the end of its last complete element. */
   let piece = start + 1
   let cut = -1
-  /** Where the container that the piece does not hold whole begins. */
+  /** The start of the container that the piece contains only in part. */
   let inner = -1
   let depth = 0
   let digits = 0
-  /** Whether an element must follow: after a comma. */
+  /** Whether an element must follow, after a comma. */
   let isOwed = false
 
-  /** Reads the elements from the beginning of the piece to a place; whether they are JSON. */
+  /** Reads the elements from the start of the piece to a position; returns whether they are JSON. */
   const take = (end: number): boolean => {
     const { container } = open[open.length - 1]!
     const slice = text.slice(piece, end)
@@ -308,7 +308,7 @@ function* parsePieces(text: string): Steps<{ readonly value: unknown } | undefin
         open.push({ container, key })
         isOwed = false
         piece = inner + 1
-        // Once more from its first element on.
+        // Again, from its first element on.
         i = inner
         inner = -1
         depth = 0
@@ -335,7 +335,7 @@ function* parsePieces(text: string): Steps<{ readonly value: unknown } | undefin
         if (--depth === 0) inner = -1
         continue
       }
-      // The end of the innermost container that was opened.
+      // The end of the innermost open container.
       const { container, key } = open[open.length - 1]!
       if ((code === 0x5d) !== Array.isArray(container) || !take(i)) return undefined
       open.pop()
@@ -367,7 +367,10 @@ const skipSpace = (text: string, from: number): number => {
   return at
 }
 
-/** Where the string that begins at a quote ends: the quote that no backslash precedes; -1 when none does. */
+/**
+ * The end of the string that begins at a quote: the next quote that is not preceded by a backslash; -1 when there is
+ * none.
+ */
 const endOfString = (text: string, start: number): number => {
   for (let i = start;;) {
     i = text.indexOf("\"", i + 1)

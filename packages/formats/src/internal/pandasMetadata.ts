@@ -1,8 +1,8 @@
-/** What pandas writes beside its columns into Parquet and Feather files: which of them are the index. */
+/** The metadata that pandas writes into Parquet and Feather files, which identifies the columns of the index. */
 import { Column, type ColumnParts, Table } from "../Table.ts"
 
 interface PandasColumn {
-  /** What the column is called in the file. */
+  /** The name of the column in the file. */
   readonly field: string
   readonly name: string | null
   readonly numpyType: string
@@ -30,7 +30,7 @@ const text = (value: unknown): string | null => typeof value === "string" ? valu
 
 const list = (value: unknown): ReadonlyArray<unknown> => Array.isArray(value) ? value : []
 
-/** Reads the value of the key `pandas`. Without one, or with one that is damaged, every column is just a column. */
+/** Reads the value of the key `pandas`. When it is missing or damaged, every column is an ordinary one. */
 export const readPandasMetadata = (json: string | null | undefined): PandasMetadata => {
   if (json === null || json === undefined) return none
   let parsed: Readonly<Record<string, unknown>>
@@ -69,7 +69,7 @@ export const readPandasMetadata = (json: string | null | undefined): PandasMetad
   return { index, columns }
 }
 
-/** The unit of a NumPy dtype that pandas kept times in; `null` for other dtypes. */
+/** The unit of a NumPy dtype in which pandas kept times; `null` for other dtypes. */
 export const timedeltaUnit = (numpyType: string | undefined): "s" | "ms" | "us" | "ns" | null =>
   (/^timedelta64\[(s|ms|us|ns)\]$/.exec(numpyType ?? "")?.[1] ?? null) as "s" | "ms" | "us" | "ns" | null
 

@@ -1,7 +1,7 @@
-/** Refusals: exceptions inside the package that become typed failures at its edge. */
+/** Refusals: exceptions inside the package that become typed failures at its boundary. */
 import { FormatError, type Reason, TooLarge, Undecodable } from "../FormatError.ts"
 
-/** Thrown when a decoder cannot read its bytes. The detail names what is wrong and where, never a value. */
+/** Thrown when a decoder cannot read its bytes. The detail names the problem and its position, never a value. */
 export class Refusal extends Error {
   override readonly name = "Refusal"
   readonly reason: Reason
@@ -22,7 +22,7 @@ export const tooLarge = (limit: number): never => {
   throw new Refusal(new TooLarge({ limit }))
 }
 
-/** The typed error of a refusal. Anything else is a defect and is thrown again. */
+/** The typed error of a refusal. Any other exception is a defect and is thrown again. */
 export const formatError = (error: unknown): FormatError => {
   if (error instanceof FormatError) return error
   if (error instanceof Refusal) return new FormatError({ reason: error.reason })

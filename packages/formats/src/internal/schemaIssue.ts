@@ -1,10 +1,10 @@
-/** Messages for schema failures that name places, expectations and types, and never a value. */
+/** Messages for schema failures that contain positions, expectations and types, but never a value. */
 import * as SchemaIssue from "effect/SchemaIssue"
 import { foundText } from "./found.ts"
 
 const identifier = /^[A-Za-z_$][\w$]*$/
 
-/** The way to a value as JavaScript writes it: `[3].amount`, `["a b"]`. */
+/** The path to a value in JavaScript notation: `[3].amount`, `["a b"]`. */
 export const pathText = (path: ReadonlyArray<PropertyKey>): string =>
   path.map((key, i) =>
     typeof key === "number" || /^\d+$/.test(String(key))
@@ -18,7 +18,7 @@ const maxProblems = 5
 
 const text = (annotation: unknown): string | undefined => typeof annotation === "string" ? annotation : undefined
 
-/** What was expected, from what the schema says of itself. Messages made at run time may quote the value. */
+/** What was expected, according to the schema's annotations. Messages made at run time may quote the value. */
 const expectation = (issue: SchemaIssue.Issue): string => {
   switch (issue._tag) {
     case "InvalidType":
@@ -48,7 +48,7 @@ const expectation = (issue: SchemaIssue.Issue): string => {
   }
 }
 
-/** What was found, when the schema was told to report it and the message speaks of a type. */
+/** What was found, when the schema is annotated to report it and the message contains a type. */
 const finding = (issue: SchemaIssue.Issue, problem: string): string =>
   problem.startsWith("expected ") && SchemaIssue.hasInput(issue) ? `, found ${foundText(issue.input)}` : ""
 
@@ -79,7 +79,7 @@ const problemsOf = (
   if (!out.includes(line)) out.push(line)
 }
 
-/** The places that a schema refused and what was expected there, as one sentence without any value. */
+/** The positions that a schema rejected and what was expected there, as one sentence without any value. */
 export const describeIssue = (issue: SchemaIssue.Issue): string => {
   const problems: Array<string> = []
   problemsOf(issue, [], problems)

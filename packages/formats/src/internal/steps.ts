@@ -1,17 +1,17 @@
-/** Work in small steps, so that what is large gives way to others and can be interrupted between them. */
+/** Work in small steps, so that large inputs yield to other fibers and can be interrupted. */
 import * as Effect from "effect/Effect"
 import type { FormatError } from "../FormatError.ts"
 
 /**
- * Work that yields every few milliseconds at most: nothing, or a promise of work in another thread, whose result `yield`
- * then gives.
+ * Work that yields at least every few milliseconds: either nothing, or a promise of work in another thread, whose
+ * result `yield` then returns.
  */
 export type Steps<A> = Generator<undefined | Promise<unknown>, A, unknown>
 
-/** How long work goes on before it gives way, in milliseconds. */
+/** The time between yields in milliseconds. */
 const slice = 10
 
-/** Does steps at once, none of which is a promise. */
+/** Runs steps synchronously; none of them may be a promise. */
 export const toEnd = <A>(steps: Steps<A>): A => {
   for (;;) {
     const step = steps.next()
@@ -19,13 +19,13 @@ export const toEnd = <A>(steps: Steps<A>): A => {
   }
 }
 
-/** Lets timers, the network and everybody else have a turn. */
+/** Gives timers, the network and other fibers a turn. */
 const otherTurn: Effect.Effect<void> = Effect.callback((resume) => {
   const immediate = setImmediate(() => resume(Effect.void))
   return Effect.sync(() => clearImmediate(immediate))
 })
 
-/** Does steps and gives way between them. What is short is done at once. */
+/** Runs steps and yields to other fibers between them. Short work is synchronous. */
 export const giveWay = <A>(
   make: () => Steps<A>,
   failed: (error: unknown) => FormatError
@@ -56,5 +56,5 @@ export const giveWay = <A>(
     return go(undefined)
   })
 
-/** The places at which a loop over so many things yields. */
+/** The positions at which a loop of that length yields. */
 export const every = 8_192

@@ -1,8 +1,8 @@
-/** Stored bytes as text, the way Python's `json.loads` and `open` take them. */
+/** Decodes stored bytes to text like Python's `json.loads` and `open`. */
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
-/** UTF-8 that may encode lone surrogates, as Python's `surrogatepass` writes them; `undefined` when it is not that. */
+/** UTF-8 that may encode lone surrogates, as Python's `surrogatepass` writes them; `undefined` for other bytes. */
 const surrogatePass = (bytes: Uint8Array): string | undefined => {
   const parts: Array<string> = []
   let start = 0
@@ -24,7 +24,7 @@ const surrogatePass = (bytes: Uint8Array): string | undefined => {
   return parts.join("")
 }
 
-/** UTF-8 text without a byte order mark; `undefined` when the bytes are not that. */
+/** UTF-8 text without a byte order mark; `undefined` for other bytes. */
 export const decodeUtf8 = (bytes: Uint8Array): string | undefined => {
   const content = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? bytes.subarray(3) : bytes
   const buffer = Buffer.from(content.buffer, content.byteOffset, content.length)
@@ -56,8 +56,8 @@ const utf16 = (bytes: Uint8Array, littleEndian: boolean, start: number): string 
 }
 
 /**
- * JSON text in any of the encodings that Python's `json.loads(bytes)` tells from the first bytes: UTF-8, UTF-16 or
- * UTF-32, with or without a byte order mark. `undefined` when the bytes are not that.
+ * JSON text in any encoding that Python's `json.loads(bytes)` detects from the first bytes: UTF-8, UTF-16 or UTF-32,
+ * with or without a byte order mark. `undefined` for other bytes.
  */
 export const decodeJsonText = (bytes: Uint8Array): string | undefined => {
   const [a, b, c, d] = bytes

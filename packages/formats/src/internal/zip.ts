@@ -1,10 +1,12 @@
-/** The files in a ZIP archive, as far as libraries write results in one: stored or deflated, without encryption. */
+/**
+ * The files of a ZIP archive, in the variants that libraries write for results: stored or deflated, without encryption.
+ */
 import * as zlib from "node:zlib"
 import { refuse, tooLarge } from "./refusal.ts"
 
 const damaged = (): never => refuse("the ZIP archive is damaged")
 
-/** Whether bytes begin as a ZIP archive does. */
+/** Whether bytes begin like a ZIP archive. */
 export const isZip = (bytes: Uint8Array): boolean =>
   bytes.length >= 22 && bytes[0] === 0x50 && bytes[1] === 0x4b && bytes[2] === 0x03 && bytes[3] === 0x04
 
@@ -24,10 +26,10 @@ const end64Signature = 0x06064b50
 
 const number = (view: DataView, at: number): number => Number(view.getBigUint64(at, true))
 
-/** Reads the directory; what points outside of the bytes throws a RangeError. */
+/** Reads the directory; references outside the bytes throw a RangeError. */
 const entriesOf = (bytes: Uint8Array): Map<string, Entry> => {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
-  // The end is followed by a comment of at most 65 535 bytes.
+  // The end record is followed by a comment of at most 65 535 bytes.
   const least = Math.max(0, bytes.length - 22 - 0xffff)
   let end = bytes.length - 22
   while (end >= least && view.getUint32(end, true) !== endSignature) end--
@@ -96,14 +98,14 @@ const content = (bytes: Uint8Array, entry: Entry, maxBytes: number): Uint8Array 
   return out
 }
 
-/** A ZIP archive whose files are read when they are asked for. */
+/** A ZIP archive whose files are read on demand. */
 export interface Zip {
   readonly names: ReadonlyArray<string>
-  /** The content of a file, `undefined` when there is none of that name. */
+  /** The content of a file; `undefined` when there is none with that name. */
   readonly read: (name: string) => Uint8Array | undefined
 }
 
-/** Opens an archive. Throws a `Refusal` for one that is damaged. */
+/** Opens an archive. Throws a `Refusal` when it is damaged. */
 export const openZip = (bytes: Uint8Array, maxBytes: number): Zip => {
   let entries: Map<string, Entry>
   try {

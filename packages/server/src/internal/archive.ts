@@ -5,7 +5,7 @@ import { createReadStream } from "node:fs"
 import { stat } from "node:fs/promises"
 import { join } from "node:path"
 
-/** Something of an archive that was not loaded: a line of a file (counted from 1), or a whole column or file. */
+/** A part of an archive that was not loaded: a line of a file (counted from 1), or a whole column or file. */
 export interface LoadReport {
   readonly file: string
   readonly line: number | undefined
@@ -31,7 +31,7 @@ const maxBatchLines = 500
 const maxBatchCharacters = 1 << 20
 const maxReportsPerFile = 100
 
-/** The lines of a file, as many at once as one read gives. */
+/** The lines of a file, in batches of one read each. */
 const linesOf = async function*(path: string): AsyncGenerator<ReadonlyArray<ReadLine>> {
   let found: Array<ReadLine> = []
   const lines = ArchiveFormat.splitLines(({ bytes, number }) => {
@@ -70,7 +70,7 @@ const loadTable = async (
     }
   }
 
-  /** Inserts lines together; when Postgres refuses one, by halves, until the refused ones are alone. */
+  /** Inserts lines together; when Postgres rejects a batch, by halves, until the rejected lines are isolated. */
   const insert = async (lines: ReadonlyArray<Line>): Promise<void> => {
     if (lines.length === 0) return
     try {
@@ -122,7 +122,7 @@ export interface TableFile {
   readonly file: string
 }
 
-/** The files `tables/<table>.jsonl` of an archive folder, in the order of the tables. Fails when there is none. */
+/** The files `tables/<table>.jsonl` of an archive folder, in the order of the tables. Fails when there are none. */
 export const findTables = async (
   tables: ReadonlyArray<Table>,
   directory: string
@@ -138,7 +138,7 @@ export const findTables = async (
   return found
 }
 
-/** Loads files of an archive. What cannot be loaded is reported; the rest is loaded. */
+/** Loads the files of an archive. Lines that cannot be loaded are reported; the others are loaded. */
 export const loadArchive = async (
   database: Loader,
   files: ReadonlyArray<TableFile>,

@@ -1,14 +1,14 @@
 /**
- * What of Prefect's tables a database really has: its GraphQL schema and its SQL are made from this, so that an
- * older or newer server's database, or a role that may read only a part, is served for what is there.
+ * The Prefect tables and columns that a database actually has. Its GraphQL schema and its SQL are derived from them, so
+ * the database of an older or newer server, or a role that may only read a part, is served as far as it goes.
  *
  * @since 0.1.0
  */
 import * as Tables from "@effect-prefect/core/Tables"
 
 /**
- * How a Postgres type appears in GraphQL: the name of its scalar, the type that a bound text is cast to, and what
- * can be asked of it.
+ * The GraphQL form of a Postgres type: the name of its scalar, the type that a bound text is cast to, and the supported
+ * comparisons.
  *
  * @category models
  * @since 0.1.0
@@ -32,7 +32,7 @@ export interface Column {
 }
 
 /**
- * A table that the database has, with the columns and the relations which exist there.
+ * A table that the database has, with its existing columns and relations.
  *
  * @category models
  * @since 0.1.0
@@ -85,7 +85,7 @@ export interface ColumnRow {
 }
 
 /**
- * The statement that lists the columns of schema `public` which the session's role may read.
+ * The statement that lists the columns of schema `public` that the session's role may read.
  *
  * @category statements
  * @since 0.1.0
@@ -101,9 +101,9 @@ WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p', 'v', 'm') AND a.attnum > 
 ORDER BY c.relname, a.attnum`
 
 /**
- * The catalog of a database that has these columns. Tables that are not Prefect's, columns of a type without a
- * GraphQL scalar, and relations to something that is missing are left out; columns that Prefect's tables do not
- * name (another version's) are kept.
+ * The catalog of a database that has these columns. Tables that are not Prefect's, columns of a type without a GraphQL
+ * scalar, and relations to missing tables are omitted; columns that Prefect's tables do not declare (another version's)
+ * are kept.
  *
  * @category constructors
  * @since 0.1.0
@@ -139,7 +139,7 @@ export const fromColumns = (rows: Iterable<ColumnRow>): Catalog => {
 }
 
 /**
- * The catalog of a database that has every column of `Tables.tables` and no other.
+ * The catalog of a database that has exactly the columns of `Tables.tables`.
  *
  * @category constructors
  * @since 0.1.0

@@ -1,13 +1,13 @@
 // Measured: bench/serve.bench.ts
 /**
- * Turns a root field of a GraphQL query into one SQL statement whose single row is the answer, written as JSON by
+ * Compiles a root field of a GraphQL query into one SQL statement whose single row is the response, written as JSON by
  * Postgres itself.
  *
  * **Details**
  *
- * The text of a statement is made of names from the catalog and of fixed words only; whatever a client wrote
- * (values, limits, paths, keys of the answer) is a bound parameter. A statement therefore depends on the shape of a
- * query, and equal shapes share one prepared statement.
+ * The text of a statement consists of names from the catalog and of fixed words only; everything that a client wrote
+ * (values, limits, paths, keys of the response) is a bound parameter. A statement therefore depends only on the shape
+ * of a query, and equal shapes share one prepared statement.
  *
  * @since 0.1.0
  */
@@ -32,7 +32,7 @@ import { argumentsOf, children } from "./selection.ts"
 import type { Statistics } from "./statistics.ts"
 
 /**
- * What a root field reads: rows, the row of a key, or aggregates of rows.
+ * The result of a root field: rows, the row with a key, or aggregates of rows.
  *
  * @category models
  * @since 0.1.0
@@ -43,8 +43,8 @@ export interface RootField {
 }
 
 /**
- * A statement and its parameters, all of them texts. Its row has `root`, the answer as JSON text, and `rows`, how
- * many rows of tables the answer has at all levels, as text; no row means null.
+ * A statement and its parameters, all as text. Its row has `root`, the response as JSON text, and `rows`, the number of
+ * table rows in the response at all levels, as text; no row means null.
  *
  * @category models
  * @since 0.1.0
@@ -52,14 +52,14 @@ export interface RootField {
 export interface Statement {
   readonly sql: string
   readonly parameters: ReadonlyArray<string>
-  /** The rows that it may read at most, as far as the statistics say. */
+  /** The most rows that it may read, according to the statistics. */
   readonly cost: number
-  /** Whether it can take long enough to keep others waiting. */
+  /** Whether it can take long enough to delay others. */
   readonly isHeavy: boolean
 }
 
 /**
- * What a statement is made from beside the field itself.
+ * The input of a statement besides the field itself.
  *
  * @category models
  * @since 0.1.0
@@ -68,9 +68,9 @@ export interface Context {
   readonly catalog: Catalog
   readonly fragments: Fragments
   readonly variables: Variables
-  /** No list is read further than one row beyond this. */
+  /** Lists are read at most one row beyond this. */
   readonly maxRows: number
-  /** How many fields a statement may select once its fragments are spread. */
+  /** The most fields that a statement may select once its fragments are spread. */
   readonly maxFields: number
   readonly statistics: Statistics
 }
@@ -90,24 +90,24 @@ export const rootFields = (catalog: Catalog): ReadonlyMap<string, RootField> =>
     ])
   )
 
-/** The value of a selection for one row (or, for aggregates, all rows) of `alias`, and what it needs to be there. */
+/** The value of a selection for one row (or, for aggregates, all rows) of `alias`, and the joins that it needs. */
 interface Selected {
   readonly value: string
   readonly joins: ReadonlyArray<string>
   readonly columns: ReadonlySet<string>
-  /** Expressions that count the rows of lists below, for each row of `alias`. */
+  /** Expressions that count the rows of nested lists, for each row of `alias`. */
   readonly counts: ReadonlyArray<string>
 }
 
-/** What a list or an aggregate is of: rows of a table, at `scope` once for each row of which it is read. */
+/** The rows of a list or an aggregate: rows of a table, at `scope`, which are read once for each of its rows. */
 interface Rows {
-  /** All rows that the arguments match, for all rows of the outer scope together. */
+  /** All rows that match the arguments, over all rows of the outer scope. */
   readonly matching: number
-  /** Those that are given. */
+  /** The returned rows. */
   readonly scope: Scope
 }
 
-/** Of which relation a list is, and the condition that joins it. */
+/** The relation of a list, and the condition that joins it. */
 interface Below {
   readonly joined: string
   readonly relation: Relation
@@ -131,7 +131,7 @@ class Compiler {
     this.builder = new Builder(context.catalog, this.cost)
   }
 
-  /** How many rows a list has for all rows of the outer scope together; `relation` where it is not a root field. */
+  /** The number of rows of a list over all rows of the outer scope; `relation` when it is not a root field. */
   rowsOf(
     table: Table,
     given: ReadonlyMap<string, unknown>,
@@ -147,7 +147,8 @@ class Compiler {
     const found = Math.min(all.rows, narrowed)
     const limit = given.get("limit")
     const rows = Math.min(found, outer.rows * Math.min(typeof limit === "number" ? limit : Infinity, maxRows))
-    // The first rows of a list are found without looking at the others, unless they are chosen among them.
+    // The first rows of a list are found without reading the others, unless they are selected by a condition or an
+    // order.
     const isChosen = given.has("order_by") || given.has("distinct_on") || given.has("offset") || where !== undefined
     return { matching: isChosen ? found : rows, scope: { rows, isDistinct: all.isDistinct } }
   }
@@ -158,7 +159,7 @@ class Compiler {
     if (this.#fields > this.context.maxFields) {
       throw new QueryError({
         code: "limit-exceeded",
-        message: `a query may select ${this.context.maxFields} fields, fragments spread, not more`
+        message: `a query may select at most ${this.context.maxFields} fields, with fragments spread`
       })
     }
     return fields
@@ -168,7 +169,7 @@ class Compiler {
     return argumentsOf(field, this.context.variables)
   }
 
-  /** A key of the answer: written out when it is the schema's own name, bound when the client made it up. */
+  /** A key of the response: literal when it is the schema's own name, bound when the client chose it. */
   key(field: Field): string {
     return field.key === field.name ? `'${field.name}'` : this.builder.bind(field.key)
   }
@@ -186,7 +187,7 @@ class Compiler {
     return `(${parts.join(` || ', ' || `)})::json`
   }
 
-  /** The rows that the arguments ask for, at most `limit`, as a table of only the columns that are needed. */
+  /** The rows that the arguments select, at most `limit`, as a table of only the columns that are needed. */
   rows(
     table: Table,
     alias: string,
@@ -195,9 +196,9 @@ class Compiler {
     options: {
       readonly joined: string | undefined
       readonly limit: number | undefined
-      /** How many rows they are; undefined for an object, which is counted already. */
+      /** The number of rows; undefined for an object, which is already counted. */
       readonly of: Rows | undefined
-      /** Fields of each row of the answer. */
+      /** Fields of each row of the response. */
       readonly fields: number
     }
   ): string {
@@ -381,7 +382,7 @@ class Compiler {
       })
       return [this.key(part), this.object(operations)]
     })
-    // Rows that are only counted are looked at, not given.
+    // Rows that are only counted are read but not returned.
     const counted: Rows = hasNodes ? of : { matching: of.scope.rows, scope: { ...of.scope, rows: outer.rows } }
     const rows = this.rows(table, alias, columns, given, {
       joined: below?.joined,
@@ -399,8 +400,8 @@ class Compiler {
 }
 
 /**
- * The statement of one root field, which must be valid for the catalog's schema. Throws a QueryError for what
- * validation cannot see: a null or a negative number where Hasura refuses it, a bad JSON path, too many fields.
+ * The statement of one root field, which must be valid for the catalog's schema. Throws a QueryError for errors that
+ * validation cannot detect: a null or a negative number where Hasura rejects it, an invalid JSON path, too many fields.
  *
  * @category constructors
  * @since 0.1.0
@@ -423,7 +424,7 @@ export const compile = (context: Context, root: RootField, field: Field): Statem
     throw new QueryError({
       code: "limit-exceeded",
       message:
-        `the query has ${builder.parameters.length} values, and ${maxParameters} are allowed: give lists of values to _in`
+        `the query has ${builder.parameters.length} values, and ${maxParameters} are allowed: pass lists of values to _in`
     })
   }
   return {

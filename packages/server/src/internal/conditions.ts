@@ -4,15 +4,15 @@ import type { Cost, Scope } from "./cost.ts"
 import { comparisons, isComparable, numericAggregates } from "./dialect.ts"
 import { validationFailed } from "./queryError.ts"
 
-/** How deep boolean expressions may nest. */
+/** The maximum nesting of boolean expressions. */
 const maxDepth = 30
 
-/** A statement under construction: its bound parameters, and the names given to its tables. */
+/** A statement under construction: its bound parameters, and the aliases of its tables. */
 export class Builder {
   readonly parameters: Array<string> = []
   readonly catalog: Catalog
   readonly cost: Cost
-  /** Comparisons and terms of orders so far. */
+  /** Comparisons and order terms so far. */
   terms = 0
   #aliases = 0
 
@@ -21,14 +21,14 @@ export class Builder {
     this.cost = cost
   }
 
-  /** A placeholder for a text: whatever it is to be, it travels as text and is cast where it is used. */
+  /** A placeholder for a text: every value is sent as text and cast where it is used. */
   bind(value: string): string {
     return this.#bind(value, "text")
   }
 
   /**
-   * A placeholder for an array, written as Postgres writes one. It is an array from the start: cast from a text it would
-   * be parsed again for each row that it is compared with.
+   * A placeholder for an array, written in Postgres's syntax. It is bound as an array: a text that is cast would be
+   * parsed again for each row that it is compared with.
    */
   bindArray(type: string, values: ReadonlyArray<string>): string {
     const elements = values.map((value) => `"${value.replace(/["\\]/g, "\\$&")}"`)
@@ -40,12 +40,12 @@ export class Builder {
     return `$${this.parameters.length}::${type}`
   }
 
-  /** The rows of a relation's other side, for all rows of a scope together. */
+  /** The rows on the other side of a relation, over all rows of a scope. */
   related(relation: Relation, scope: Scope): Scope {
     if (relation.kind === "object") return { rows: scope.rows, isDistinct: false }
     const { statistics } = this.cost
     const rows = scope.rows * statistics.perValue(relation.table, relation.remoteColumn)
-    // Rows that differ in their key share no row of a list.
+    // Rows with different keys share no row of a list.
     const isDistinct = scope.isDistinct && relation.column === "id"
     return { rows: isDistinct ? Math.min(rows, statistics.rows(relation.table)) : rows, isDistinct }
   }
@@ -73,7 +73,7 @@ const entriesOf = (value: unknown, what: string): ReadonlyArray<readonly [string
   return Object.entries(value).filter(([, entry]) => entry !== undefined)
 }
 
-/** Hasura refuses a null for anything but the operand of a comparison. */
+/** Hasura rejects null except as the operand of a comparison. */
 const refuseNull = (value: unknown, what: string): unknown => {
   if (value === null || value === undefined) throw validationFailed(`unexpected null value for type "${what}"`)
   return value
@@ -91,7 +91,8 @@ const text: ColumnType = { scalar: "String", cast: "text", kind: "text" }
 
 const comparison = (builder: Builder, type: ColumnType, column: string, value: unknown): ReadonlyArray<string> =>
   entriesOf(value, `${type.scalar}_comparison_exp`).flatMap(([name, operand]) => {
-    // Prefect runs its Hasura with version 1's nulls, which its clients rely on: a comparison with null is none.
+    // Prefect runs its Hasura with the null semantics of version 1, on which its clients rely: a comparison with null
+    // is ignored.
     if (operand === null) return []
     builder.terms++
     if (name === "_is_null") return [`${column} IS ${operand === true ? "" : "NOT "}NULL`]
@@ -125,7 +126,7 @@ const all = (conditions: ReadonlyArray<string>): string =>
   conditions.length === 0 ? "TRUE" : conditions.length === 1 ? conditions[0]! : conditions.map(bracket).join(" AND ")
 const bracket = (condition: string): string => `(${condition})`
 
-/** A `<table>_bool_exp` as a condition on the row that `alias` names, which is each row of `scope` in turn. */
+/** A `<table>_bool_exp` as a condition on the row of `alias`, which is each row of `scope` in turn. */
 export const condition = (
   builder: Builder,
   table: Table,
@@ -189,8 +190,8 @@ const directionOf = (value: unknown): string => {
 }
 
 /**
- * A `<table>_order_by`, or a list of them, as the terms of an ORDER BY on the row that `alias` names, which is each row
- * of `scope` in turn.
+ * A `<table>_order_by`, or a list of them, as the terms of an ORDER BY on the row of `alias`, which is each row of
+ * `scope` in turn.
  */
 export const orderTerms = (
   builder: Builder,
@@ -254,9 +255,7 @@ export const aggregateCall = (table: Table, alias: string, operation: string, na
   return `${operation}(${alias}.${quote(name)})`
 }
 
-/**
- * How many rows of a table a condition can match, by the keys that it names: all of them where it names none.
- */
+/** The most rows of a table that a condition can match, according to the keys in it: all rows when it has none. */
 export const matching = (builder: Builder, table: Table, value: unknown): number => {
   const all = builder.cost.statistics.rows(table.name)
   if (typeof value !== "object" || value === null || Array.isArray(value)) return all

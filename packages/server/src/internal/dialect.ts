@@ -1,10 +1,10 @@
 import type { ColumnType } from "./catalog.ts"
 
-/** A comparison: what it takes (`one` value of the column's type, `many` of them, a text, texts), and its operator. */
+/** A comparison: its operand (`one` value of the column's type, `many` of them, a text, texts) and its operator. */
 export interface Comparison {
   readonly takes: "one" | "many" | "text" | "texts"
   readonly operator: string
-  /** Whether a text is matched with a pattern of the client's. */
+  /** Whether it matches a text against a pattern from the client. */
   readonly isPattern?: true
 }
 

@@ -1,7 +1,7 @@
 // Measured: bench/serve.bench.ts
 /**
- * Answers GraphQL requests from a database: parses, validates, compiles each root field into one SQL statement, and
- * puts the JSON that Postgres wrote into the answer as it is.
+ * Answers GraphQL requests from a database: parses and validates them, compiles each root field into one SQL statement,
+ * and copies the JSON that Postgres wrote into the response unchanged.
  *
  * @since 0.1.0
  */
@@ -31,36 +31,36 @@ import { serverFields } from "./serverFields.ts"
 import { fromRows, type Statistics, statisticsStatement, unknown } from "./statistics.ts"
 
 /**
- * What a request may cost.
+ * The limits of a request.
  *
  * @category options
  * @since 0.1.0
  */
 export interface Limits {
-  /** How deep selected fields may nest below a root field. Default 7, as Prefect's own gateway had it. */
+  /** The maximum nesting of selected fields below a root field. Default 7, the limit of Prefect's own gateway. */
   readonly maxDepth?: number | undefined
   /** Fields of a query, and of each root field once its fragments are spread. Default 2 000. */
   readonly maxFields?: number | undefined
-  /** Lexical tokens of a query: a list of ids that is written out costs one each. Default 200 000. */
+  /** Lexical tokens of a query: each id of a literal list costs one. Default 200 000. */
   readonly maxTokens?: number | undefined
   /**
-   * Rows of a list, and of the whole answer, lists at all levels of all fields together. More is an error, never a silent
-   * cut. Default 100 000.
+   * Rows of a list, and of the whole response, over the lists at all levels of all fields. A longer result is an error,
+   * and is never silently truncated. Default 100 000.
    */
   readonly maxRows?: number | undefined
   /**
-   * Rows that a request may read, judged by the statistics of the tables before anything is read: what its lists multiply
-   * to where they nest, and a part of what conditions and orders look at. Default 250 000.
+   * Rows that a request may read, estimated from the statistics of the tables before anything is read: the product of
+   * its nested lists, and a fraction of the rows that conditions and orders read. Default 250 000.
    */
   readonly maxCost?: number | undefined
-  /** Characters of the answer. Default 128 Mi. */
+  /** Characters of the response. Default 128 Mi. */
   readonly maxAnswer?: number | undefined
-  /** How long the root fields of a request may take together. Default 30 seconds. */
+  /** The time limit for all root fields of a request together. Default 30 seconds. */
   readonly timeout?: Duration.Input | undefined
 }
 
 /**
- * A GraphQL request as it comes in a JSON body. `variables` may be a JSON text, as Prefect's Python client sends it.
+ * A GraphQL request as received in a JSON body. `variables` may be a JSON text, as Prefect's Python client sends it.
  *
  * @category models
  * @since 0.1.0
@@ -72,8 +72,8 @@ export interface Request {
 }
 
 /**
- * An answer: the HTTP status (400 when nothing was run), the JSON body, and what a log may say of the request: no
- * value, no name that the client made up.
+ * A response: the HTTP status (400 when nothing was run), the JSON body, and what may be logged of the request: no
+ * values and no names that the client chose.
  *
  * @category models
  * @since 0.1.0
@@ -88,7 +88,7 @@ export interface Answer {
 }
 
 /**
- * The engine: never fails, an error is an answer with `errors`.
+ * The engine. It never fails: an error is a response with `errors`.
  *
  * @category models
  * @since 0.1.0
@@ -104,7 +104,7 @@ interface Prepared {
   readonly operations: ReadonlyArray<OperationDefinitionNode>
 }
 
-/** A root field before it is read: what it costs, and how it is read. */
+/** A root field before it is read: its cost, and how to read it. */
 interface Planned {
   readonly field: Field
   readonly cost: number
@@ -118,7 +118,10 @@ interface Resolved {
   readonly error: QueryError | undefined
 }
 
-/** Heavy statements that run at once: more than half of a pool's usual ten connections are never theirs. */
+/**
+ * Heavy statements that may run concurrently, which always leaves more than half of a pool's usual ten connections
+ * free.
+ */
 const maxHeavy = 4
 const maxCachedQueries = 500
 const maxCachedCharacters = 16_384
@@ -161,8 +164,8 @@ const variablesOf = (given: unknown): Readonly<Record<string, unknown>> | QueryE
 }
 
 /**
- * An engine for the database, whose tables are looked up once, now. Fails when the database cannot be read, or has
- * no table `task_run`.
+ * An engine for the database, whose tables are looked up once, when it is made. Fails when the database cannot be read
+ * or has no table `task_run`.
  *
  * @category constructors
  * @since 0.1.0
@@ -189,7 +192,7 @@ export const make = Effect.fnUntraced(function*(
       detail: "the database has no table task_run that its role may read: is it a Prefect 1 server's?"
     })
   }
-  // A server that still writes changes its tables; what they count as need not be newer than this.
+  // The tables of a running server change; their statistics need not be more recent than this.
   const statistics = yield* Effect.cachedWithTTL(
     database.query(statisticsStatement, []).pipe(
       Effect.map(fromRows),
@@ -210,7 +213,7 @@ export const make = Effect.fnUntraced(function*(
   const queryFields = schema.getQueryType()?.getFields() ?? {}
 
   const cache = new Map<string, Prepared>()
-  /** What follows selections and fragments calls itself: nesting beyond the stack is the query's fault. */
+  /** Code that follows selections and fragments is recursive: nesting beyond the stack is the query's fault. */
   const withinStack = <A>(body: () => A): A | QueryError => {
     try {
       return body()
@@ -234,11 +237,11 @@ export const make = Effect.fnUntraced(function*(
       return [fromGraphQL("GRAPHQL_PARSE_FAILED")(error as GraphQLError)]
     }
     if (countFields(document) > maxFields) {
-      return [new QueryError({ code: "limit-exceeded", message: `a query may have ${maxFields} fields, not more` })]
+      return [new QueryError({ code: "limit-exceeded", message: `a query may have at most ${maxFields} fields` })]
     }
     const operations = document.definitions.filter((node) => node.kind === Kind.OPERATION_DEFINITION)
     const prepared = { document, fragments: fragmentsOf(document), operations }
-    // A mutation is refused as such, whatever it would have called.
+    // A mutation is rejected as such, whatever fields it has.
     if (operations.some((operation) => operation.operation !== OperationTypeNode.QUERY)) return prepared
     const errors = validate(schema, document, undefined, { maxErrors: 20 })
     if (errors.length > 0) return errors.map(fromGraphQL("GRAPHQL_VALIDATION_FAILED"))
@@ -254,7 +257,10 @@ export const make = Effect.fnUntraced(function*(
     return prepared
   }
 
-  /** The values of an operation's variables, checked against their types, objects in the order they were given. */
+  /**
+   * The values of an operation's variables, checked against their types; objects keep the order in which they were
+   * written.
+   */
   const variablesFor = (
     operation: OperationDefinitionNode,
     inputs: Readonly<Record<string, unknown>>
@@ -322,7 +328,7 @@ export const make = Effect.fnUntraced(function*(
     return work.isHeavy ? heavy.withPermits(1)(answer) : answer
   }
 
-  /** What a root field will read. Throws a QueryError for what validation cannot see. */
+  /** The cost of a root field. Throws a QueryError for errors that validation cannot detect. */
   const plan = (
     prepared: Prepared,
     operation: OperationDefinitionNode,
@@ -374,7 +380,7 @@ export const make = Effect.fnUntraced(function*(
 
   const tooManyRows = new QueryError({
     code: "limit-exceeded",
-    message: `the answer has more than ${maxRows} rows: ask for fewer with limit, or page`
+    message: `the response has more than ${maxRows} rows: request fewer with limit, or page`
   })
 
   const answer = (resolved: ReadonlyArray<Resolved>): Answer => {
@@ -386,7 +392,7 @@ export const make = Effect.fnUntraced(function*(
       const type = queryFields[field.name]?.type
       if (type === undefined || isNonNullType(type)) isNull = true
     }
-    // Each field is within the limit; together they need not be.
+    // Each field is within the limit, but all together may exceed it.
     const rows = resolved.reduce((sum, { rows }) => sum + rows, 0)
     if (rows > maxRows) {
       isNull = true
@@ -396,7 +402,7 @@ export const make = Effect.fnUntraced(function*(
     if (length > maxAnswer) {
       isNull = true
       errors.push(
-        new QueryError({ code: "limit-exceeded", message: `the answer has more than ${maxAnswer} characters` })
+        new QueryError({ code: "limit-exceeded", message: `the response has more than ${maxAnswer} characters` })
       )
     }
     const data = isNull
@@ -437,8 +443,8 @@ export const make = Effect.fnUntraced(function*(
       }
       if (operation.operation !== OperationTypeNode.QUERY) {
         const message = operation.operation === OperationTypeNode.MUTATION
-          ? "this server is read-only: mutations are refused"
-          : "this server is read-only and has no subscriptions: ask again instead"
+          ? "this server is read-only: mutations are rejected"
+          : "this server is read-only and has no subscriptions: poll instead"
         return refusal([new QueryError({ code: "READ_ONLY", message })], operation.operation)
       }
       const inputs = variablesOf(request.variables)

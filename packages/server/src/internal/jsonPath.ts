@@ -3,7 +3,7 @@ import { validationFailed } from "./queryError.ts"
 const step = /\.?([A-Za-z_][A-Za-z0-9_-]*)|\[(\d+)\]|\["((?:[^"\\]|\\.)*)"\]|\['((?:[^'\\]|\\.)*)'\]/y
 
 /**
- * The steps of the `path` argument of a JSON field, for Postgres's `#>`: Hasura's subset of JSON paths, as `$.a.b`,
+ * The steps of the `path` argument of a JSON field, for Postgres's `#>`, in Hasura's subset of JSON paths: `$.a.b`,
  * `a.b`, `a[0]`, `$["a key"]`. `$` alone has no steps.
  */
 export const parseJsonPath = (path: string): ReadonlyArray<string> => {

@@ -19,7 +19,7 @@ const unavailable = (message: string) => new PgliteFailure("Unavailable", messag
 
 type Rows = ReadonlyArray<Record<string, string | null>>
 
-/** What a thread starts from: the folder, or a copy of the data of a thread that has loaded it. */
+/** The data that a thread starts from: the folder, or a copy of the data of a thread that has loaded it. */
 type Source = Pick<WorkerInput, "directory"> | Required<Pick<WorkerInput, "snapshot">>
 
 interface Call {
@@ -29,7 +29,7 @@ interface Call {
   readonly reject: (failure: PgliteFailure) => void
 }
 
-/** Milliseconds after which what was loaded is kept. */
+/** Milliseconds after which the loaded data is cached. */
 const keepAfter = 1000
 
 /**
@@ -45,8 +45,8 @@ const maxWaiting = 200
 const isSource = import.meta.url.endsWith(".ts")
 const entry = new URL(`./pgliteWorker.${isSource ? "ts" : "js"}`, import.meta.url)
 /**
- * A thread does not always inherit the condition that resolves this workspace's packages to their sources. The process's
- * other flags are not for threads.
+ * A thread does not always inherit the condition that resolves this workspace's packages to their sources. The
+ * process's other flags do not apply to threads.
  */
 const execArgv = isSource ? ["--conditions=@effect-prefect/source"] : undefined
 
@@ -59,9 +59,9 @@ interface Running {
 }
 
 /**
- * An embedded database in a thread of its own, which runs one statement at a time. WebAssembly cannot be interrupted, so a
- * statement that runs longer than its limit ends the thread, and `source` says what the next one starts from. Nothing is
- * started before the first call.
+ * An embedded database in a thread of its own, which runs one statement at a time. WebAssembly cannot be interrupted,
+ * so a statement that exceeds its time limit terminates the thread, and `source` returns the data that the next one
+ * starts from. Nothing is started before the first call.
  */
 class Lane {
   readonly source: () => Promise<Source>
@@ -91,7 +91,7 @@ class Lane {
     const answer = new Promise<WorkerMessage>((resolve, reject) => {
       if (this.#closed !== undefined) return reject(this.#closed)
       if (this.#queue.length >= maxWaiting) {
-        return reject(unavailable(`the server is busy: ${maxWaiting} statements wait already, try again later`))
+        return reject(unavailable(`the server is busy: ${maxWaiting} statements are waiting already, try again later`))
       }
       call = { request, timeoutMillis, resolve, reject }
       this.#queue.push(call)
@@ -178,7 +178,7 @@ class Lane {
     if (worker === undefined || this.#running !== undefined) return
     const call = this.#queue.shift()
     if (call === undefined) return
-    // A timer counts to 2³¹ ms: beyond that there is no limit.
+    // A timer counts to 2³¹ ms; a longer limit is no limit.
     const timer = call.timeoutMillis < 2 ** 31
       ? setTimeout(() => {
         this.#finish((call) =>
@@ -208,7 +208,7 @@ class Lane {
     this.start()
   }
 
-  /** Ends the thread; whatever waits or comes fails. */
+  /** Terminates the thread; pending and later statements fail. */
   close(failure: PgliteFailure): Promise<unknown> {
     this.#closed ??= failure
     this.#finish((call) => call.reject(failure))
@@ -220,16 +220,16 @@ class Lane {
   }
 }
 
-/** Keeps the data of a database that has loaded the folder. */
+/** Caches the data of a database that has loaded the folder. */
 export interface PgliteCache {
-  /** What is kept of the folder as it is. */
+  /** The cached data for the folder in its current state. */
   readonly read: () => Promise<{ readonly snapshot: Blob; readonly reports: ReadonlyArray<LoadReport> } | undefined>
   readonly write: (snapshot: Blob, reports: ReadonlyArray<LoadReport>) => Promise<void>
 }
 
 /** An archive folder in embedded databases. */
 export interface PgliteHost {
-  /** What was not loaded; fails when nothing could be. */
+  /** The parts that were not loaded; fails when nothing could be loaded. */
   readonly loaded: Promise<ReadonlyArray<LoadReport>>
   readonly isLoading: () => boolean
   /** `cancel` takes a statement out of the queue, and ends one that goes on running. */
@@ -241,9 +241,9 @@ export interface PgliteHost {
 }
 
 /**
- * Starts to load a folder. Two threads answer: one small statements, the other, which starts with the first of them, heavy
- * ones, from a copy of the data of the first. So a heavy statement keeps only other heavy ones waiting, also where it ends
- * its thread because it runs longer than `timeoutMillis`.
+ * Starts to load a folder. Two threads run statements: one the small ones; the other, which starts with the first of
+ * them from a copy of the first thread's data, the heavy ones. So a heavy statement only delays other heavy ones, even
+ * if it runs longer than `timeoutMillis` and terminates its thread.
  */
 export const startPglite = (directory: string, timeoutMillis: number, cache?: PgliteCache): PgliteHost => {
   let settle: { readonly resolve: (reports: ReadonlyArray<LoadReport>) => void; readonly reject: (e: Error) => void }
@@ -263,7 +263,7 @@ export const startPglite = (directory: string, timeoutMillis: number, cache?: Pg
         kept = await cache.read().catch(() => undefined)
         if (kept !== undefined) return { snapshot: kept.snapshot }
       }
-      // The folder may have changed since; what is served is what was loaded.
+      // The folder may have changed since; the served data is what was loaded.
       if (isFirst || !heavy.isReady) return { directory }
       return copyOf(heavy).catch(() => ({ directory }))
     },

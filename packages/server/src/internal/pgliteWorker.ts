@@ -1,4 +1,4 @@
-// The thread of the embedded database: loads an archive folder, then answers statements, one at a time.
+// The thread of the embedded database: loads an archive folder, then runs statements one at a time.
 import type { Table } from "@effect-prefect/core/Tables"
 import type { PGlite } from "@electric-sql/pglite"
 import { parentPort, workerData } from "node:worker_threads"
@@ -38,7 +38,7 @@ const open = async (): Promise<{ readonly database: PGlite; readonly reports: Re
     const { PGlite } = await import("@electric-sql/pglite")
     return { database: await PGlite.create({ loadDataDir: snapshot }), reports: [] }
   }
-  // First what is quick to fail: starting the database takes seconds.
+  // Quick failures come first: starting the database takes seconds.
   const files = await findTables(input.tables, directory ?? "")
   const { PGlite } = await import("@electric-sql/pglite")
   const database = await PGlite.create()

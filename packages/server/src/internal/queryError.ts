@@ -1,8 +1,8 @@
 import * as Data from "effect/Data"
 
 /**
- * Why a request, or one of its root fields, has no answer: what the client is told, in Hasura's and Apollo's shape.
- * The message names fields, types and limits, never a stored value.
+ * The error of a request, or of one of its root fields, as sent to the client in the format of Hasura and Apollo. The
+ * message names fields, types and limits, never a stored value.
  */
 export class QueryError extends Data.TaggedError("QueryError")<{
   readonly code: string
@@ -14,7 +14,7 @@ export class QueryError extends Data.TaggedError("QueryError")<{
 export const validationFailed = (message: string, path?: ReadonlyArray<string>): QueryError =>
   new QueryError({ code: "validation-failed", message, path })
 
-/** The error as it is written into `errors` of an answer. */
+/** The error in the `errors` of a response. */
 export const toJson = (error: QueryError, path = error.path): object => ({
   message: error.message,
   ...(error.locations !== undefined && error.locations.length > 0 ? { locations: error.locations } : {}),

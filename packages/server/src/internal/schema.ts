@@ -1,6 +1,7 @@
 /**
- * The GraphQL schema of a catalog, with the names and types that Hasura gives a Postgres: one source of field names
- * for clients, validation and introspection. It resolves nothing: {@link SqlCompiler} turns its fields into SQL.
+ * The GraphQL schema of a catalog, with the names and types that Hasura derives from a Postgres: the single source of
+ * field names for clients, validation and introspection. It has no resolvers: {@link SqlCompiler} compiles its fields
+ * into SQL.
  *
  * @since 0.1.0
  */
@@ -82,8 +83,8 @@ interface TableTypes {
 }
 
 /**
- * The schema of a catalog: for each table `<table>`, `<table>_by_pk` and `<table>_aggregate` at the root, and the
- * few fields beside the tables that Prefect's clients ask for.
+ * The schema of a catalog: for each table `<table>`, `<table>_by_pk` and `<table>_aggregate` at the root, and the few
+ * other fields that Prefect's clients query.
  *
  * @category constructors
  * @since 0.1.0
@@ -304,7 +305,7 @@ export const make = (catalog: Catalog): GraphQLSchema => {
       fields: {
         no_mutations_available: {
           type: GraphQLString,
-          description: "this server is read-only: it refuses every mutation"
+          description: "this server is read-only: it rejects every mutation"
         }
       }
     })

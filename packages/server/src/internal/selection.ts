@@ -8,10 +8,10 @@ import type {
   ValueNode
 } from "graphql"
 
-/** The values of an operation's variables as plain JSON; a variable that was not given and has no default is absent. */
+/** The values of an operation's variables as plain JSON; a variable without a value and a default is absent. */
 export type Variables = Readonly<Record<string, unknown>>
 
-/** What is selected under one key of the answer: all nodes that share the key, whose arguments are the same. */
+/** The selection under one key of the response: all nodes that share the key, whose arguments are the same. */
 export interface Field {
   readonly key: string
   readonly name: string
@@ -25,10 +25,10 @@ export const fragmentsOf = (document: DocumentNode): Fragments =>
     document.definitions.flatMap((node) => node.kind === Kind.FRAGMENT_DEFINITION ? [[node.name.value, node]] : [])
   )
 
-/** A literal or variable as plain JSON, object keys in the order in which they were written. */
+/** A literal or variable as plain JSON, with object keys in the order in which they were written. */
 export const valueOf = (node: ValueNode, variables: Variables): unknown => valueFromASTUntyped(node, variables)
 
-/** The arguments that a field has, null ones left out: Hasura takes them as not given. */
+/** The arguments of a field without null ones, which Hasura treats as absent. */
 export const argumentsOf = (field: Field, variables: Variables): ReadonlyMap<string, unknown> => {
   const result = new Map<string, unknown>()
   for (const argument of field.nodes[0]?.arguments ?? []) {
@@ -49,8 +49,8 @@ const isIncluded = (directives: ReadonlyArray<DirectiveNode> | undefined, variab
 }
 
 /**
- * The fields of these selection sets, in the order of the answer, fragments spread in and nodes with the same key
- * merged. Fragments' type conditions need no look: without interfaces and unions a valid one always applies.
+ * The fields of these selection sets, in the order of the response, with fragments spread and nodes with the same key
+ * merged. Type conditions of fragments need no check: without interfaces and unions a valid one always applies.
  */
 export const collect = (
   sets: ReadonlyArray<SelectionSetNode | undefined>,
@@ -84,8 +84,8 @@ export const children = (field: Field, fragments: Fragments, variables: Variable
   collect(field.nodes.map((node) => node.selectionSet), fragments, variables)
 
 /**
- * How deep fields nest in a selection set, 0 when none has a selection of its own. Introspection does not count, as
- * in the gateway that Prefect puts in front of Hasura. The document's fragments must not be cyclic.
+ * The nesting depth of fields in a selection set, 0 when none has a selection of its own. Introspection does not count,
+ * as in the gateway that Prefect puts in front of Hasura. The document's fragments must not be cyclic.
  */
 export const depthOf = (set: SelectionSetNode, fragments: Fragments): number => {
   const ofFragment = new Map<string, number>()
@@ -112,7 +112,7 @@ export const depthOf = (set: SelectionSetNode, fragments: Fragments): number => 
   return measure(set)
 }
 
-/** The number of field nodes that a document has, however deep. */
+/** The number of field nodes of a document, at any depth. */
 export const countFields = (document: DocumentNode): number => {
   let count = 0
   const sets: Array<SelectionSetNode> = document.definitions.flatMap((node) =>

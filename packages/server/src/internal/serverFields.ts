@@ -4,8 +4,9 @@ import type { Catalog } from "./catalog.ts"
 import type { Statement } from "./compiler.ts"
 
 /**
- * A root field beside the tables. Its answer is a record whose parts a statement gives as JSON texts, in one row with a
- * column for each, or which are always the same. `missing` is the error for no row; without it the answer is null.
+ * A root field besides the tables. Its response is a record whose parts are constant, or JSON texts that a statement
+ * returns in one row with a column for each. `missing` is the error when there is no row; without it the response is
+ * null.
  */
 export interface ServerField {
   readonly config: GraphQLFieldConfig<unknown, unknown>
@@ -26,9 +27,12 @@ const record = (name: string, fields: Readonly<Record<string, GraphQLOutputType>
 const has = (catalog: Catalog, name: string, columns: ReadonlyArray<string>): boolean =>
   columns.every((column) => catalog.get(name)?.columns.has(column) === true)
 
-/** The fields that Prefect's own server has beside its tables, those that its clients read, and `auth_info` of Cloud. */
+/**
+ * The fields that Prefect's own server has besides its tables, as far as its clients read them, and `auth_info` of
+ * Cloud.
+ */
 export const serverFields = (catalog: Catalog, uuid: GraphQLScalarType): ReadonlyMap<string, ServerField> => {
-  // Prefect's own server names its scalars otherwise than Hasura does.
+  // Prefect's own server has other names for its scalars than Hasura.
   const [UUID, JSON_, DateTime] = ["UUID", "JSON", "DateTime"].map((name) => new GraphQLScalarType({ name })) as [
     GraphQLScalarType,
     GraphQLScalarType,
@@ -46,7 +50,7 @@ export const serverFields = (catalog: Catalog, uuid: GraphQLScalarType): Readonl
         core_version: GraphQLString,
         release_timestamp: GraphQLString
       }),
-      description: "what serves this API"
+      description: "the name of the server"
     },
     parts: { fixed: { backend: `"SERVER"`, mode: `"normal"` } }
   })
@@ -96,7 +100,7 @@ export const serverFields = (catalog: Catalog, uuid: GraphQLScalarType): Readonl
           state_counts: JSON_
         }),
         args: taskRunId,
-        description: "when the mapped children of a task run ran, and how many are in which state"
+        description: "the times of the mapped children of a task run, and the number of children in each state"
       },
       parts: {
         statement: (given) => ({

@@ -1,8 +1,6 @@
 import type { Row } from "../Database.ts"
 
-/**
- * How many rows the tables have, as far as the database's own statistics say.
- */
+/** The number of rows of the tables, according to the database's own statistics. */
 export interface Statistics {
   /** The rows of a table. */
   readonly rows: (table: string) => number
@@ -10,13 +8,13 @@ export interface Statistics {
   readonly perValue: (table: string, column: string) => number
 }
 
-/** What a table counts as that was never analyzed, so that an unknown database is neither trusted nor refused. */
+/** The assumed size of a table that was never analyzed, so that an unknown database is neither trusted nor rejected. */
 const unknownRows = 10_000
 const unknownPerValue = 100
 
 /**
- * The statement that gives the statistics of the tables in schema `public`, for the columns that relations use. They are
- * estimates: a sample's, as of the last ANALYZE.
+ * The statement that returns the statistics of the tables in schema `public`, for the columns that relations use. They
+ * are estimates from a sample, as of the last ANALYZE.
  */
 export const statisticsStatement =
   `SELECT c.relname::text AS "table", NULL::text AS "column", c.reltuples::float8::text AS "value"
@@ -47,11 +45,11 @@ export const fromRows = (rows: ReadonlyArray<Row>): Statistics => {
       const count = counts.get(table)
       if (count === undefined) return unknownPerValue
       const share = shares.get(`${table}.${column}`)
-      // Without a share the column is unique where there are statistics, and unknown where there are none.
+      // A column without a share is unique when there are statistics, and unknown when there are none.
       return share === undefined ? Math.min(count, unknownPerValue) : Math.max(1, Math.ceil(share * count))
     }
   }
 }
 
-/** The statistics of a database that says nothing of itself. */
+/** The statistics of a database that has none. */
 export const unknown: Statistics = fromRows([])

@@ -115,7 +115,7 @@ export const make = (client: GraphQLClient, options: { readonly lookupBatchSize:
           return Number.isNaN(time) ? Infinity : time
         }
         const versionOf = (row: Row) => typeof row["version"] === "number" ? row["version"] : Infinity
-        // `|| 0`: two that are infinite are equal.
+        // `|| 0`: two infinite times are equal.
         const sorted = rows.toSorted((left, right) =>
           timeOf(left) - timeOf(right) || versionOf(left) - versionOf(right) || 0
         )
@@ -123,7 +123,7 @@ export const make = (client: GraphQLClient, options: { readonly lookupBatchSize:
       }
     )
 
-  /** Rows of which each is another task's, in the order of the task ids. */
+  /** Rows that each belong to a different task, in the order of the task ids. */
   const distinctTasks = (
     operation: string,
     document: Documents.Document,
@@ -374,7 +374,7 @@ export const make = (client: GraphQLClient, options: { readonly lookupBatchSize:
         if ((view.flowRunId ?? flowRunId) !== flowRunId || (view.taskId ?? taskId) !== taskId) {
           return yield* malformed(operation, "it has a task run of another task, or of another flow run")
         }
-        // Two runs may share an index in a damaged database; whoever counts the children says so.
+        // Two runs may share an index in a damaged database; the code that counts the children reports it.
         if (
           last === undefined
             ? view.mapIndex <= after
@@ -413,7 +413,7 @@ export const make = (client: GraphQLClient, options: { readonly lookupBatchSize:
           ? {}
           : { map_index: { _gt: Math.max(-2_147_483_648, Math.min(2_147_483_647, query.after)) } })
       }], page)
-      // The column is null where no state was stored, and where it was not written for one that was.
+      // The column is null when no state was stored, and sometimes even when one was.
       const unnamed = rows.flatMap(({ id, state }) => typeof state === "string" ? [] : [id as string])
       const stored = unnamed.length === 0
         ? []
@@ -469,7 +469,7 @@ export const make = (client: GraphQLClient, options: { readonly lookupBatchSize:
       )
     },
 
-    // Flows carry their whole source graph.
+    // Flows contain their whole source graph.
     flowsPage: (page) =>
       modelsPage("flows", listings.flows, [{}], { ...page, limit: Math.min(page.limit, 100) }, Rows.decodeFlow),
 
@@ -519,10 +519,10 @@ export const make = (client: GraphQLClient, options: { readonly lookupBatchSize:
   }
 }
 
-/** The pattern of Postgres' `ilike` for a text anywhere in another. */
+/** The `ilike` pattern in Postgres for a substring. */
 const containing = (text: string) => `%${text.replace(/[\\%_]/g, "\\$&")}%`
 
 const isPostgresInt = (value: number) => Number.isInteger(value) && Math.abs(value) <= 2_147_483_647
 
-/** The total, the runs without a stored state, and each type. */
+/** The total, the number of runs without a stored state, and the number of each type. */
 const countDocument = Documents.counts(stateTypes.length + 2)

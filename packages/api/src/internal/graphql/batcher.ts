@@ -12,7 +12,7 @@ interface Lookup<K, A> extends Request.Request<A, PrefectApiError> {
   readonly caller: Caller
 }
 
-/** The query that a caller's lookup became a part of; undefined before it was sent. */
+/** The query that a caller's lookup was added to; undefined before it is sent. */
 interface Caller {
   sent: { waiting: number; readonly abandoned: Deferred.Deferred<void> } | undefined
 }
@@ -21,10 +21,11 @@ interface Caller {
 export type Found<A> = { readonly key: string; readonly value: A } | { readonly detail: string }
 
 /**
- * Batches lookups: those of concurrent fibers are one request, in which each key stands once. Nothing is cached, so a
- * failure is not kept, and the next lookup sees the next state.
+ * Batches lookups: concurrent fibers share one request, in which each key appears once. Nothing is cached, so failures
+ * are not kept, and the next lookup sees the current state.
  *
- * A query that was sent belongs to no caller. It goes on when one of them is interrupted, and ends with the last.
+ * A query belongs to no single caller once it is sent. It continues when one of them is interrupted, and is interrupted
+ * with the last.
  */
 export const make = <K, A>(options: {
   readonly operation: string
@@ -50,13 +51,13 @@ export const make = <K, A>(options: {
     return Exit.fail(
       new PrefectApiError({
         operation,
-        // A row that could not be read may be the one that was looked up.
+        // An unreadable row may be the requested one.
         reason: detail === undefined ? options.notFound(query) : new MalformedResponse({ detail })
       })
     )
   }
 
-  /** Rows may be huge: what is too large for one response is requested in halves. */
+  /** Rows may be huge: when a response is too large, each half is requested separately. */
   const request = (queries: ReadonlyArray<K>): Effect.Effect<ReadonlyArray<Found<A>>, HttpFailure> =>
     Effect.catchIf(
       options.request(queries),

@@ -41,7 +41,7 @@ export const make = (http: Http.HttpBackend): GraphQLClient => {
 }
 
 /**
- * The `data` of an answer. Partial data beside errors is no answer: what is missing in it looks like what is not there.
+ * The `data` of a response. Partial data beside errors is rejected, because an omitted value looks like a missing one.
  */
 const read = (
   answer: Http.Answer,
@@ -65,9 +65,7 @@ const read = (
   return isObject(data) ? Result.succeed(data) : Result.fail(Http.malformed("it has no data"))
 }
 
-/**
- * Codes that Prefect's gateway and Hasura give. Any other text of an error may quote what was sent, or stored.
- */
+/** Error codes of Prefect's gateway and Hasura. Any other text of an error may quote the request or stored data. */
 const codes = new Set([
   "API_ERROR",
   "BAD_REQUEST",
@@ -139,7 +137,7 @@ const errorsFailure = (
     const failure = Http.unavailable(`it answered API_ERROR${said}`, true)
     return new Http.HttpFailure({ reason: failure.reason, retryable: true, retryAfter: statusFailure?.retryAfter })
   }
-  // GraphQL answers a query that it refuses with status 400; any other one is HTTP's own.
+  // A GraphQL server rejects a query with status 400; other statuses have their HTTP meaning.
   if (statusFailure !== undefined && answer.status !== 400) return Http.withWords(statusFailure, said)
   if (found.includes("timeout")) {
     return Http.unavailable(`its database took too long${said}; ask for smaller pages`, false)
@@ -157,7 +155,7 @@ const errorsFailure = (
   )
 }
 
-/** The first message that can be repeated, as the end of a sentence. */
+/** The first message that is safe to repeat, as the end of a sentence. */
 const words = (messages: ReadonlyArray<string>): string => {
   for (const message of messages.slice(0, 10)) {
     const plain = plainWords(message)
@@ -166,9 +164,7 @@ const words = (messages: ReadonlyArray<string>): string => {
   return ""
 }
 
-/**
- * The field of our own query that the backend's schema does not have.
- */
+/** The field of our own query that is missing from the backend's schema. */
 const unknownField = (messages: ReadonlyArray<string>, document: Document): string | undefined => {
   for (const message of messages) {
     const name = /Cannot query field ["'](\w+)["']/.exec(message)?.[1] ??

@@ -33,7 +33,7 @@ export const stateTypes = Object.keys(
 export const all = (conditions: ReadonlyArray<Condition>): Condition =>
   conditions.length === 1 ? conditions[0]! : { _and: conditions }
 
-/** Filters by the stored state itself, as views do; no stored state reads as Scheduled. */
+/** Filters by the stored state itself, like the views; a run without one counts as Scheduled. */
 export const inStates = (states: ReadonlyArray<string>): Condition => ({
   _or: [
     ...states.map((type) => ({ serialized_state: { _contains: { type } } })),
@@ -41,7 +41,7 @@ export const inStates = (states: ReadonlyArray<string>): Condition => ({
   ]
 })
 
-/** Lines whose level is not one of Python's are given at every level. */
+/** Lines whose level is not one of Python's match every level. */
 export const fromLevel = (level: LogEntry.LogLevel): Condition => {
   const names = Object.keys(LogEntry.levels) as Array<LogEntry.LogLevel>
   const below = names.filter((name) => LogEntry.levels[name] < LogEntry.levels[level])
@@ -49,8 +49,8 @@ export const fromLevel = (level: LogEntry.LogLevel): Condition => {
 }
 
 /**
- * The conditions of several slugs, map indexes and flow runs. Map indexes that are looked up for the same slugs share a
- * branch, so a thousand children of one task, or the parents of a whole flow run, are one branch.
+ * The condition for several slugs, map indexes and flow runs. Map indexes that share the same slugs are one branch, so
+ * a thousand children of one task, or the parents of a whole flow run, need only one.
  */
 export const slugConditions = (queries: ReadonlyArray<Backend.TaskRunBySlug>): Condition => {
   const flowRuns = new Map<string, Map<number, Set<string>>>()

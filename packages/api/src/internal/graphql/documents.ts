@@ -1,6 +1,6 @@
 /**
- * The queries of Prefect's GraphQL API. Arguments are variables of Hasura's own types, so nothing of a caller is ever
- * part of a query, and selections stay far under the depth of 7 that Prefect's gateway takes.
+ * The queries of Prefect's GraphQL API. Arguments are variables of Hasura's own types, so a caller's values are never
+ * part of a query, and selections stay far below the depth of 7 that Prefect's gateway accepts.
  */
 export interface Document {
   /** The operation's name, which servers log. */
@@ -14,7 +14,10 @@ const document = (name: string, variables: string, body: string): Document => ({
 })
 
 export const columns = {
-  /** The selection of Prefect's own client for a task run view, and `task_id`, which is there even when the task is not. */
+  /**
+   * The fields that Prefect's own client selects for a task run view, plus `task_id`, which is present even when the
+   * task was deleted.
+   */
   task_run: "id name task_id task { id slug } map_index serialized_state flow_run_id",
   flow_run: "id flow_id name serialized_state labels parameters context run_config scheduled_start_time start_time " +
     "end_time created updated",
@@ -42,7 +45,8 @@ export const taskRunsBySlug = document(
 )
 
 /**
- * A mapped parent's children are the rows above -1. Served by the unique index (flow_run_id, task_id, map_index).
+ * The children of a mapped parent are the rows with an index above -1. Served by the unique index (flow_run_id,
+ * task_id, map_index).
  */
 export const taskRunsOfTask = document(
   "TaskRunsOfTask",
@@ -51,9 +55,7 @@ export const taskRunsOfTask = document(
     `order_by: [{ map_index: asc }], limit: $limit) { ${columns.task_run} }`
 )
 
-/**
- * The first run of each task. Runs without a task are requested by a listing instead.
- */
+/** The first run of each task. Runs without a task are requested with a listing instead. */
 export const firstTaskRunOfEachTask = document(
   "FirstTaskRuns",
   "$where: task_run_bool_exp!, $limit: Int!",
@@ -61,9 +63,7 @@ export const firstTaskRunOfEachTask = document(
     `limit: $limit) { ${columns.task_run} }`
 )
 
-/**
- * The tasks that have mapped children, by one of these each.
- */
+/** The tasks that have mapped children, represented by one child each. */
 export const mappedTasks = document(
   "MappedTasks",
   "$where: task_run_bool_exp!, $limit: Int!",
@@ -71,9 +71,7 @@ export const mappedTasks = document(
     "limit: $limit) { task_id }"
 )
 
-/**
- * A page of a table: `orderBy` is an order of `keyset`.
- */
+/** A page of a table; `orderBy` is an order of `keyset`. */
 export const listing = (
   name: string,
   table: Table,
@@ -86,7 +84,7 @@ export const listing = (
     `${table}(where: $where, order_by: ${orderBy}, limit: $limit) { ${selection} }`
   )
 
-/** The columns of a summary. `state` holds the type of the stored state, which is many times as large. */
+/** The columns of a summary. `state` is the type of the stored state, which is many times larger. */
 export const summaryColumns = "id task_id map_index state start_time end_time"
 
 /** The stored states of some task runs. */
@@ -105,16 +103,14 @@ export const edges = document(
   "edge(where: { flow_id: { _eq: $flowId } }) { upstream_task_id downstream_task_id key mapped }"
 )
 
-/** The graph of a flow as its own description has it, for a server that kept no edges. */
+/** The graph in a flow's own description, for a server without rows for edges. */
 export const serializedFlow = document(
   "SerializedFlow",
   "$ids: [uuid!], $flowId: uuid!",
   "flow(where: { id: { _in: $ids } }) { serialized_flow } task(where: { flow_id: { _eq: $flowId } }) { id slug }"
 )
 
-/**
- * How many rows each of several conditions has, in one request: `count0`, `count1`, …
- */
+/** The number of rows that match each of several conditions, in one request: `count0`, `count1`, … */
 export const counts = (size: number): Document => {
   const indexes = Array.from({ length: size }, (_, index) => index)
   return document(

@@ -1,8 +1,6 @@
 import { microseconds } from "../timestamps.ts"
 
-/**
- * A column that a listing is sorted by. Nulls are last in either direction.
- */
+/** A column that a listing is sorted by. Nulls are last in either direction. */
 export interface Column {
   readonly name: string
   readonly kind: "uuid" | "time" | "int"
@@ -17,7 +15,7 @@ const column = (
   nullable = false
 ): Column => ({ name, kind, direction, nullable })
 
-/** Every order ends in `id`, so that no two rows are equal in it. */
+/** Every order ends in `id`, which makes it total. */
 export type Order = ReadonlyArray<Column>
 
 export const byTaskAndMapIndex: Order = [
@@ -40,7 +38,7 @@ export const orderBy = (order: Order): string =>
 
 export type Condition = { readonly [name: string]: unknown }
 
-/** A row's values in the columns of an order: where the next page begins. */
+/** A row's values in the columns of an order, after which the next page begins. */
 export type Position = ReadonlyArray<string | number | null>
 
 /**
@@ -58,16 +56,14 @@ export const after = (order: Order, position: Position): Condition => {
         { _and: [{ [current.name]: { _eq: value } }, rest] }
       ]
       if (current.nullable) return { _or: [...beyond, { [current.name]: { _is_null: true } }] }
-      // The outer bound is implied, but an index can use it.
+      // The outer bound is redundant, but an index can use it.
       return { [current.name]: { [current.direction === "asc" ? "_gte" : "_lte"]: value }, _or: beyond }
     },
     { [last.name]: { [last.direction === "asc" ? "_gt" : "_lt"]: position[at] } }
   )
 }
 
-/**
- * The position of a row; undefined when a column is not of its type.
- */
+/** The position of a row; undefined when a column has an unexpected type. */
 export const positionOf = (order: Order, row: { readonly [column: string]: unknown }): Position | undefined => {
   const position: Array<string | number | null> = []
   for (const { kind, name, nullable } of order) {
@@ -82,9 +78,7 @@ export const positionOf = (order: Order, row: { readonly [column: string]: unkno
 
 const comparable = (kind: Column["kind"], value: string | number) => kind === "time" ? microseconds(value) : value
 
-/**
- * Whether one position is before another. Times that cannot be read are not judged.
- */
+/** Whether one position is before another. Unreadable times are not compared. */
 export const isBefore = (order: Order, left: Position, right: Position): boolean => {
   for (const [index, { direction, kind }] of order.entries()) {
     const leftValue = left[index] ?? null

@@ -56,13 +56,11 @@ export const views = (
   return Effect.succeed(items)
 }
 
-/**
- * Rows of a server in pages, and as views and models.
- */
+/** Pages of a server's rows, as views and models. */
 export const make = (client: GraphQLClient) => {
   /**
-   * A server may return fewer rows than requested, so a short page is the last one only when this server has shown
-   * that it gives longer ones.
+   * A server may return fewer rows than requested, so a short page is the last one only if this server has returned a
+   * longer one.
    */
   let longestPage = 0
   const isLast = (length: number, limit: number): boolean => {
@@ -85,7 +83,7 @@ export const make = (client: GraphQLClient) => {
     variables: { readonly [name: string]: unknown }
   ) => Effect.flatMap(client.query(operation, document, variables), (data) => rowsOf(data, table))
 
-  /** Rows of a table may be small or huge; a size that was too large once is not tried again. */
+  /** Rows of a table may be small or huge; a page size that was too large once is not tried again. */
   const pageSizes = new Map<string, number>()
 
   const pagedRows = Effect.fnUntraced(function*(

@@ -35,27 +35,27 @@ export * from "./failure.ts"
  * Options for requests to a backend over HTTP.
  */
 export interface HttpOptions {
-  /** Time for one attempt, from the request to the end of its answer's body. Default 30 seconds. */
+  /** Time for one attempt, from the request to the end of the response body. Default 30 seconds. */
   readonly requestTimeout?: Duration.Input | undefined
-  /** Bytes of one answer after decompression; a longer one is not read to its end. Default 64 MiB. */
+  /** The largest response in bytes after decompression; a longer one is not read to its end. Default 64 MiB. */
   readonly maxResponseBytes?: number | undefined
   /** Attempts after the first one. Default 5. */
   readonly retries?: number | undefined
-  /** Wait before the first retry; it doubles with each one and is jittered by a half. Default 200 milliseconds. */
+  /** Wait before the first retry; it doubles with each retry and is jittered by a half. Default 200 milliseconds. */
   readonly retryDelay?: Duration.Input | undefined
-  /** The longest wait between retries that the backend did not ask for. Default 10 seconds. */
+  /** The longest wait between retries that the backend did not request. Default 10 seconds. */
   readonly maxRetryDelay?: Duration.Input | undefined
-  /** The longest wait that a backend's `Retry-After` can ask for. Default 60 seconds. */
+  /** The longest wait that a backend's `Retry-After` can request. Default 60 seconds. */
   readonly maxRetryAfter?: Duration.Input | undefined
-  /** Requests under way at once. Default 16. */
+  /** Concurrent requests. Default 16. */
   readonly maxConcurrentRequests?: number | undefined
-  /** Whether a first connection that fails is tried again. Default true; later ones always are. */
+  /** Whether to retry when the first connection fails. Default true; later connections are always retried. */
   readonly retryFirstConnection?: boolean | undefined
-  /** Headers for every request, e.g. those of a proxy in front of the backend. Redacted where they are secret. */
+  /** Headers for every request, e.g. those of a proxy in front of the backend. Redacted when they are secret. */
   readonly headers?: Readonly<Record<string, string | Redacted.Redacted>> | undefined
   /**
    * Certificate authorities and client certificates, on Node.js. Proxies are those of `HTTP_PROXY`, `HTTPS_PROXY`,
-   * `ALL_PROXY` and `NO_PROXY`, in either case. Neither applies to a `Fetch` or `HttpClient` of the caller's own.
+   * `ALL_PROXY` and `NO_PROXY`, in either case. Neither applies to a custom `Fetch` or `HttpClient`.
    */
   readonly tls?: TlsOptions | undefined
 }
@@ -68,15 +68,15 @@ export interface HttpBackend {
   readonly origin: string
   /** The base URL, without user, password and fragment. */
   readonly url: URL
-  /** Where the API usually is, for messages. */
+  /** The usual address of the API, for messages. */
   readonly addressHint: string
-  /** A text of an answer, without the credentials that were sent with the request. */
+  /** A text of a response, without the credentials that were sent with the request. */
   readonly withoutSecrets: (text: string) => string
   /**
-   * Sends a request to the backend's own origin until an attempt gives what `read` takes.
+   * Sends a request to the backend's own origin until `read` accepts a response.
    *
-   * `read` judges the answer whatever its status: `statusFailure` knows those that are the same for every backend.
-   * The request must be safe to repeat.
+   * `read` judges responses of any status: `statusFailure` covers those that mean the same for every backend. The
+   * request must be safe to repeat.
    */
   readonly send: <A>(
     operation: { readonly name: string; readonly attributes?: Readonly<Record<string, string>> | undefined },
@@ -97,7 +97,7 @@ const durations = Metric.histogram("http.client.request.duration", {
 
 const maxRedirects = 5
 
-/** How long a backend may say that it is in maintenance. */
+/** The longest maintenance that a backend can announce. */
 const maxMaintenance = 10 * 60_000
 
 const isRedirect = (status: number) => status >= 300 && status < 400 && status !== 304
@@ -113,10 +113,7 @@ const duration = (source: string, input: Duration.Input): Effect.Effect<Duration
     () => new PrefectConfigError({ source, detail: "it is not a duration, e.g. \"5 seconds\"" })
   )
 
-/**
- * The base URL, and what its user and password stand for: HTTP basic authentication, as browsers and Python's requests
- * take them.
- */
+/** The base URL, and HTTP basic authentication from its user and password, as in browsers and Python's requests. */
 export const parseUrl = (
   input: string | URL
 ): Effect.Effect<{ readonly url: URL; readonly basic: Redacted.Redacted | undefined }, PrefectConfigError> =>
@@ -169,14 +166,12 @@ const validHeaders = (
     return Effect.succeed(out)
   })
 
-/**
- * A client for one origin. It uses the `HttpClient` of its context, or `fetch` where there is none.
- */
+/** A client for one origin. Uses the `HttpClient` of its context, or `fetch` when there is none. */
 export const make = Effect.fnUntraced(function*(options: {
   readonly url: URL
   readonly headers: Readonly<Record<string, string | Redacted.Redacted>>
   readonly policy: HttpOptions
-  /** Where the API usually is, for messages: `the API's address usually ends in /api`. */
+  /** The usual address of the API, for messages: `the API's address usually ends in /api`. */
   readonly addressHint: string
 }) {
   const { policy, url } = options
@@ -208,7 +203,7 @@ export const make = Effect.fnUntraced(function*(options: {
   }
 
   let hasConnected = policy.retryFirstConnection ?? true
-  /** Whether a response could be used: then the URL is right, and a body that is no JSON will pass. */
+  /** Whether a response was usable: then the URL is right, and a body that is not JSON is a temporary problem. */
   let hasAnswered = false
 
   const foreign = ({ origin }: URL) =>
@@ -217,7 +212,7 @@ export const make = Effect.fnUntraced(function*(options: {
         "if that is the right backend, use its URL"
     )
 
-  /** A page to log in at, in place of an API. */
+  /** A login page instead of an API. */
   const login = (target: URL) =>
     malformed(
       `${url.origin} redirects to a page to log in at (${target.origin}); ` +
@@ -233,7 +228,7 @@ export const make = Effect.fnUntraced(function*(options: {
         Effect.mapError(client.execute(request), (error) => networkFailure(error, url.origin, "sent", hasConnected)),
         (response) => {
           hasConnected = true
-          // A client of the user's own may follow redirects by itself.
+          // A custom client may follow redirects itself.
           const final = URL.canParse(response.url) ? new URL(response.url) : url
           if (final.origin !== url.origin) return Effect.fail(isLogin(final) ? login(final) : foreign(final))
           return Effect.zipWith(
@@ -249,7 +244,7 @@ export const make = Effect.fnUntraced(function*(options: {
         }
       ),
       (answer) => {
-        // A browser's fetch hides where a redirect goes, and gives status 0.
+        // A browser's fetch hides the target of a redirect and reports status 0.
         if (answer.status === 0) return Effect.fail(malformed("it redirects; use the URL that it redirects to"))
         const location = answer.headers["location"]
         if (!isRedirect(answer.status) || location === undefined) return Effect.succeed(answer)
@@ -312,7 +307,7 @@ export const make = Effect.fnUntraced(function*(options: {
           ...operation.attributes
         }
       },
-      // A span is handed its effect's value, and this one's is what was stored: it stays outside.
+      // A span records the value of its effect, which is stored data here: so it is kept outside.
       Effect.fnUntraced(function*(span): Effect.fn.Return<void, HttpFailure> {
         while (true) {
           yield* Metric.update(attempts, 1)
@@ -382,7 +377,7 @@ const readBody = (
   origin: string
 ): Effect.Effect<string, HttpFailure> =>
   Effect.suspend(() => {
-    // Decoded in one go: a decoder that is fed in pieces is several times slower.
+    // Decoded in one call: a streaming decoder is several times slower.
     const chunks: Array<Uint8Array> = []
     let size = 0
     const tooLarge = oversized(

@@ -20,7 +20,7 @@ export interface Answer {
   readonly status: number
   readonly headers: Readonly<Record<string, string | undefined>>
   readonly text: string
-  /** Milliseconds since the epoch, which a `Retry-After` date is compared with. */
+  /** Milliseconds since the epoch, for comparing with a `Retry-After` date. */
   readonly receivedAt: number
 }
 
@@ -31,13 +31,16 @@ export class HttpFailure extends Data.TaggedError("HttpFailure")<{
   readonly reason: Reason
   readonly retryable: boolean
   readonly retryAfter?: Duration.Duration | undefined
-  /** Whether to wait as long as `retryAfter` says and no longer, as the backend's own client does. Default: back off too. */
+  /**
+   * Whether to wait exactly as long as `retryAfter` says, as the backend's own client does. Default: exponential
+   * backoff too.
+   */
   readonly honourRetryAfter?: boolean | undefined
   /** Whether the backend is in maintenance: such attempts do not count, and end after ten minutes. */
   readonly isMaintenance?: boolean | undefined
   /** Whether a smaller request would have a small enough response. */
   readonly isTooLarge?: boolean | undefined
-  /** Whether a successful response had a body that is no JSON: empty, cut off, or a page of a proxy. */
+  /** Whether a successful response had a body that is not JSON: empty, truncated, or a page of a proxy. */
   readonly isUnreadable?: boolean | undefined
 }> {
   override get message() {
@@ -51,7 +54,7 @@ export const malformed = (detail: string) =>
 const unreadable = (detail: string) =>
   new HttpFailure({ reason: new MalformedResponse({ detail }), retryable: false, isUnreadable: true })
 
-/** A response that a smaller request would make smaller. */
+/** A response that a smaller request would make small enough. */
 export const oversized = (detail: string): HttpFailure =>
   new HttpFailure({ reason: new MalformedResponse({ detail }), retryable: false, isTooLarge: true })
 
@@ -59,7 +62,7 @@ export const oversized = (detail: string): HttpFailure =>
 export const toApiError = (operation: string) => ({ reason }: HttpFailure): PrefectApiError =>
   new PrefectApiError({ operation, reason })
 
-/** The same failure, with the server's own words for it. */
+/** The same failure with the server's own words for it. */
 export const withWords = (failure: HttpFailure, words: string): HttpFailure => {
   const { reason } = failure
   if (words === "" || reason._tag !== "Unavailable" && reason._tag !== "MalformedResponse") return failure
@@ -70,7 +73,7 @@ export const withWords = (failure: HttpFailure, words: string): HttpFailure => {
   })
 }
 
-/** The same failure, its sentence changed. */
+/** The same failure with another message. */
 export const withDetail = (failure: HttpFailure, change: (detail: string) => string): HttpFailure => {
   const { reason } = failure
   if (reason._tag !== "Unavailable" && reason._tag !== "MalformedResponse" && reason._tag !== "Unauthorized") {
@@ -94,9 +97,7 @@ export const unavailable = (detail: string, retryable: boolean) =>
 
 const retryableStatuses = new Set([408, 429, 500, 502, 503, 504])
 
-/**
- * The failure that a status stands for; undefined for 2xx.
- */
+/** The failure for a status; undefined for 2xx. */
 export const statusFailure = (answer: Answer): HttpFailure | undefined => {
   const { status } = answer
   if (status >= 200 && status < 300) return undefined
@@ -125,13 +126,13 @@ export const statusFailure = (answer: Answer): HttpFailure | undefined => {
 }
 
 /**
- * Whether an answer is a web page: what proxies, load balancers and login forms answer in place of an API.
+ * Whether a response is a web page, which proxies, load balancers and login forms return in place of an API's response.
  */
 export const isHtml = (answer: Answer): boolean =>
   answer.headers["content-type"]?.toLowerCase().includes("html") === true ||
   /^\s*<(!doctype|html|\?xml)/i.test(answer.text.slice(0, 200))
 
-/** A body that is not an API's, in words: that it is a page, or its own text. */
+/** Describes a body that is not an API's: as a page, or by its own text. */
 const page = (answer: Answer) => {
   if (isHtml(answer)) return " with a web page, perhaps from a proxy"
   const words = answer.headers["content-type"]?.toLowerCase().startsWith("text/plain") === true
@@ -140,15 +141,13 @@ const page = (answer: Answer) => {
   return words === "" ? "" : `: ${words}`
 }
 
-/** Whether an address is one to log in at. */
+/** Whether an address is that of a login page. */
 export const isLogin = (url: URL): boolean =>
   /(?:^|[/._-])(?:log-?in|sign-?in|sso|saml2?|oauth2?|authorize|auth|cas|accounts)(?:$|[/._-])/i.test(
     `${url.hostname}${url.pathname}`
   )
 
-/**
- * `Retry-After` as RFC 9110 has it: seconds, or a date.
- */
+/** `Retry-After` as defined by RFC 9110: seconds, or a date. */
 export const parseRetryAfter = (header: string | undefined, now: number): Duration.Duration | undefined => {
   const value = header?.trim() ?? ""
   if (/^\d{1,9}(\.\d{1,9})?$/.test(value)) return Duration.seconds(Number(value))
@@ -157,9 +156,7 @@ export const parseRetryAfter = (header: string | undefined, now: number): Durati
   return Number.isNaN(date) ? undefined : Duration.millis(Math.max(0, date - now))
 }
 
-/**
- * An answer's body as JSON. The failure quotes nothing of it.
- */
+/** The body of a response as JSON. The failure quotes none of it. */
 export const parseJson = (answer: Answer): Result.Result<unknown, HttpFailure> => {
   if (answer.text === "") return Result.fail(unreadable("it is empty"))
   try {
@@ -173,17 +170,17 @@ export const parseJson = (answer: Answer): Result.Result<unknown, HttpFailure> =
   }
 }
 
-/** Integers that a double cannot hold, in a text of JSON. */
+/** Integers in JSON text that a double cannot represent. */
 const longInteger = /[:[,\s]-?\d{16}/
 
-/** `JSON.rawJSON`, and a reviver's source text, are of ECMAScript 2027: Node has them since 21. */
+/** `JSON.rawJSON` and a reviver's source text are part of ECMAScript 2027; Node has had them since version 21. */
 interface RawJson {
   readonly rawJSON: (text: string) => unknown
 }
 
 /**
- * A text of JSON whose large integers keep their digits, since a state may hold a value of the user's. Such an integer
- * is a raw JSON object, which `JSON.stringify` writes as it was.
+ * JSON text whose large integers keep their digits, because a state may contain a value of the user's. Such an integer
+ * is a raw JSON object, which `JSON.stringify` writes unchanged.
  */
 export const parsePrecisely = (text: string): unknown => {
   if (!longInteger.test(text)) return JSON.parse(text)
@@ -213,7 +210,7 @@ const unconnected = /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH
 
 const isCertificateCode = (code: string) => /CERT|SELF_SIGNED|UNABLE_TO|ERR_TLS|ERR_SSL/.test(code)
 
-/** The status of a proxy that refused a tunnel, which undici tells in the words of an error alone. */
+/** The status with which a proxy rejected a tunnel; undici reports it only in the text of an error. */
 const proxyStatus = (error: unknown): string | undefined => {
   let current = error
   for (let depth = 0; depth < 6 && typeof current === "object" && current !== null; depth++) {
@@ -247,7 +244,7 @@ export const networkFailure = (
       false
     )
   }
-  // A proxy refuses a tunnel with a status of its own.
+  // A proxy rejects a tunnel with a status of its own.
   const proxied = proxyStatus(error.reason)
   if (proxied === "407") return unauthorized("the proxy requires credentials (HTTP status 407); put them into its URL")
   if (proxied !== undefined) {

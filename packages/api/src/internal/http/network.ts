@@ -4,8 +4,8 @@ import { proxies, type TlsOptions, tlsSettings } from "../../Network.ts"
 import { PrefectConfigError } from "../../PrefectConfigError.ts"
 
 /**
- * A `fetch` that goes through the proxies of the environment and trusts what `tls` says; undefined where neither says
- * anything, or the caller has a `fetch` of their own.
+ * A `fetch` that uses the proxies of the environment and the trust settings of `tls`; undefined when neither is set, or
+ * when the caller provides a `fetch`.
  */
 export const fetchFor = Effect.fnUntraced(function*(
   tls: TlsOptions | undefined
@@ -15,7 +15,7 @@ export const fetchFor = Effect.fnUntraced(function*(
   const found = yield* proxies
   if (tls === undefined && found === undefined) return undefined
   const connect = yield* tlsSettings(tls)
-  // Bundlers for browsers must not follow it.
+  // Bundlers for browsers must not follow this import.
   const module = "undici" as const
   const undici = yield* Effect.promise(() => import(module) as Promise<typeof import("undici")>)
   return yield* Effect.try({

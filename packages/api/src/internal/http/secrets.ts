@@ -1,7 +1,7 @@
-/** Headers whose values everybody knows. */
+/** Headers whose values are public. */
 const known = new Set(["accept", "accept-encoding", "content-type", "user-agent", "x-prefect-core-version"])
 
-/** Shorter texts are in every sentence. */
+/** Shorter texts occur in any sentence. */
 const shortest = 5
 
 const base64 = (text: string): string => btoa(String.fromCharCode(...new TextEncoder().encode(text)))
@@ -15,8 +15,8 @@ const decoded = (text: string): string => {
 }
 
 /**
- * What of a request an answer must not be quoted with: the values of its headers and of its URL's query, the words and
- * the user and password in them, each as it is, encoded for a URL, and in base64; longest first.
+ * The parts of a request that must not be quoted from a response: the values of its headers and of its URL's query, the
+ * words and the user and password in them, each as it is, URL-encoded, and in base64; longest first.
  */
 export const secretsOf = (headers: Readonly<Record<string, string>>, url: URL): ReadonlyArray<string> => {
   const plain = new Set<string>()

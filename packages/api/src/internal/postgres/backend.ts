@@ -11,7 +11,7 @@ import { describeBySlug } from "../taskRunText.ts"
 import { isUuid, uuidRange } from "../uuids.ts"
 import type { Connection } from "./connection.ts"
 
-/** Every statement gives one JSON object a row, so a column that an older server lacks is absent, not an error. */
+/** Every statement returns one JSON object per row, so a column that an older server lacks is absent, not an error. */
 interface Found {
   readonly row: unknown
 }
@@ -28,7 +28,7 @@ const noPage: Backend.Page<never> = { items: [], next: undefined }
 const maxMapIndex = 2_147_483_647
 const maxAmbiguous = 100
 
-/** Where a listing of task runs goes on; `taskId` null: among those without a task. */
+/** The position after which a listing of task runs continues; `taskId` null: among those without a task. */
 interface TaskRunCursor {
   readonly taskId: string | null
   readonly mapIndex: number
@@ -89,7 +89,7 @@ export const make = ({ client: sql, run }: Connection): Backend.Backend => {
     missing: Errors.Reason
   ) => Rows.decodeOne(operation, decode, found.map(({ row }) => row), missing)
 
-  /** Cuts off the extra row that tells whether there is another page. */
+  /** Drops the extra row that shows whether there is another page. */
   const pageOf = <R>(found: ReadonlyArray<R>, limit: number, cursorOf: (last: R) => Backend.Cursor) => {
     const rows = found.slice(0, limit)
     const next = found.length > limit ? cursorOf(rows.at(-1)!) : undefined
@@ -147,7 +147,7 @@ export const make = ({ client: sql, run }: Connection): Backend.Backend => {
   const keyOf = ({ id, key }: Keyed): Backend.Cursor => ({ key, id })
   const keyed = (cursor: Backend.Cursor | undefined) =>
     cursor as { readonly key: string; readonly id: string } | undefined
-  // As text, and not as the driver's Date, which has no microseconds.
+  // As text rather than the driver's Date, which has no microseconds.
   const textOf = (expression: string) => sql.literal(`(${expression})::text as key`)
 
   return {
@@ -190,7 +190,7 @@ export const make = ({ client: sql, run }: Connection): Backend.Backend => {
         : fail("taskRunBySlug", new Errors.TaskRunNotFound({ query: describeBySlug(query) })),
 
     // Step by step through the index on (flow_run_id, task_id, map_index): a task with 100 000 children costs as much
-    // as one with none.
+    // as one without children.
     firstTaskRunOfEachTask: Effect.fnUntraced(function*(flowRunId) {
       if (!isUuid(flowRunId)) return []
       const found = yield* run(
@@ -332,7 +332,7 @@ export const make = ({ client: sql, run }: Connection): Backend.Backend => {
             : sql`(t.task_id, t.map_index, t.id) > (${from.taskId}::uuid, ${from.mapIndex}::int, ${from.id}::uuid)`
         ])
       ])
-      // The column says the same as the stored state, which is many times as large.
+      // The column equals the type of the stored state, which is many times larger.
       const found = yield* run(
         "taskRunSummaries",
         sql<Backend.TaskRunSummary>`select t.id as "taskRunId", t.task_id as "taskId", t.map_index as "mapIndex",
@@ -352,7 +352,7 @@ export const make = ({ client: sql, run }: Connection): Backend.Backend => {
         : { items: rows, next }
     }),
 
-    // Two listings, one after the other: the index has no place for a null task in a comparison of keys.
+    // Two listings, one after the other, because the index cannot compare keys with a null task.
     taskRunsPage: Effect.fnUntraced(function*({ flowRunId, mapped, states, taskSlug }, { cursor, limit }) {
       if (!isUuid(flowRunId)) return noPage
       const from = cursor as TaskRunCursor | { readonly taskless: true } | undefined

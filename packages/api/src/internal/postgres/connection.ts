@@ -17,9 +17,7 @@ import { PrefectConfigError } from "../../PrefectConfigError.ts"
 import { errorCode } from "../errorCode.ts"
 import { readPassword } from "./passwordFile.ts"
 
-/**
- * How a database is connected to.
- */
+/** Connection options of a database. */
 export interface ConnectionSettings {
   readonly url: Redacted.Redacted
   readonly password?: Redacted.Redacted | undefined
@@ -29,19 +27,17 @@ export interface ConnectionSettings {
   readonly maxRowBytes?: number | undefined
 }
 
-/**
- * A client whose statements can only read, for a limited time.
- */
+/** A client whose statements are read-only and limited in time. */
 export interface Connection {
   readonly client: SqlClient
   /**
-   * Runs statements in a session that may only read. Connections that were lost are tried again; an error says what
-   * went wrong without saying what was asked.
+   * Runs statements in a read-only session. Lost connections are retried; an error describes the problem without the
+   * statement.
    */
   readonly run: <A>(operation: string, statements: Effect.Effect<A, SqlError>) => Effect.Effect<A, PrefectApiError>
-  /** Runs statements in a session that may only read, once, with the driver's own error. */
+  /** Runs statements in a read-only session, without retries, with the driver's own error. */
   readonly limited: <A>(statements: Effect.Effect<A, SqlError>) => Effect.Effect<A, SqlError>
-  /** The settings of a session, for a transaction of the caller's own. */
+  /** The settings of a session, for a transaction of the caller. */
   readonly settings: Readonly<Record<string, string>>
 }
 
@@ -52,7 +48,7 @@ const reasonOfSqlState = (sqlState: string): Reason => {
   switch (sqlState) {
     case "28P01":
     case "28000":
-      return new Unauthorized({ detail: "the database does not take this user and password" })
+      return new Unauthorized({ detail: "the database rejected this user and password" })
     case "42501":
       return new Unauthorized({ detail: "the role may not read Prefect's tables; grant it SELECT on them" })
     case "3D000":
@@ -64,27 +60,27 @@ const reasonOfSqlState = (sqlState: string): Reason => {
           "check that the URL names the database of a Prefect 1 server, not another one beside it"
       })
     case "42703":
-      return new MalformedResponse({ detail: "a table lacks a column that Prefect 1 has; was it restored in full?" })
+      return new MalformedResponse({
+        detail: "a table lacks a column that Prefect 1 has: check that it was restored in full"
+      })
     case "57014":
       return new Unavailable({
-        detail: "a statement took longer than the time limit; are the indexes of the dump restored?"
+        detail: "a statement took longer than the time limit: check that the indexes of the dump were restored"
       })
     case "53300":
-      return new Unavailable({ detail: "the database has no connection left; ask with fewer at once" })
+      return new Unavailable({ detail: "the database has no free connection: use fewer connections at once" })
     case "57P01":
     case "57P02":
     case "57P03":
       return new Unavailable({ detail: "the database is shutting down or starting up" })
     default:
       return sqlState.startsWith("42") || sqlState.startsWith("22")
-        ? new MalformedResponse({ detail: `the database refused a statement (SQLSTATE ${sqlState})` })
+        ? new MalformedResponse({ detail: `the database rejected a statement (SQLSTATE ${sqlState})` })
         : new Unavailable({ detail: `the database failed (SQLSTATE ${sqlState})` })
   }
 }
 
-/**
- * The reason that a driver's error stands for. Its own message is left out: it may quote a value, or the URL.
- */
+/** The reason for a driver's error. Its own message is omitted, because it may quote a value or the URL. */
 export const reasonOf = (error: SqlError): Reason => {
   const sqlState = errorCode(error, isSqlState)
   if (sqlState !== undefined) return reasonOfSqlState(sqlState)
@@ -92,15 +88,15 @@ export const reasonOf = (error: SqlError): Reason => {
   if (_tag === "AuthenticationError") {
     return new Unauthorized({
       detail: /no password/i.test(message ?? "")
-        ? "the database asks for a password; put it into the environment variable PGPASSWORD, the file ~/.pgpass, or the URL"
-        : "the database does not take this user and password"
+        ? "the database requires a password: set it in the environment variable PGPASSWORD, the file ~/.pgpass, or the URL"
+        : "the database rejected this user and password"
     })
   }
   if (_tag !== "ConnectionError") return new Unavailable({ detail: "the database driver failed" })
   if (/refused TLS|does not support TLS/i.test(message ?? "")) {
-    return new Unavailable({ detail: "the database does not offer TLS, and the URL's sslmode asks for it" })
+    return new Unavailable({ detail: "the database does not offer TLS, which the URL's sslmode requires" })
   }
-  if (/timed out/i.test(message ?? "")) return new Unavailable({ detail: "the database did not answer in time" })
+  if (/timed out/i.test(message ?? "")) return new Unavailable({ detail: "the database did not respond in time" })
   if (/URL|username/.test(message ?? "")) {
     return new Unavailable({ detail: "the database's URL is not postgresql://USER:PASSWORD@HOST:PORT/DATABASE" })
   }
@@ -121,14 +117,14 @@ const fileOf = (path: string, what: string) =>
     try: () => readFile(path),
     catch: () => configError(`${what} ${path} cannot be read`)
   })
-/** A file that libpq would take from the user's home when it is there. */
+/** A file that libpq uses from the user's home folder when it exists. */
 const homeFile = (name: string) =>
   Effect.promise(() => readFile(join(homedir(), ".postgresql", name)).catch(() => undefined))
 
 /**
- * How to speak TLS, in the order to try, as libpq takes it from the URL and from `PGSSLMODE`: `prefer` (the default)
- * and `allow` use it when the server offers it, `require` insists, `verify-ca` also checks the certificate and
- * `verify-full` the host name. `require` with a root certificate checks it, as there.
+ * The TLS settings to try, in order, as libpq derives them from the URL and `PGSSLMODE`: `prefer` (the default) and
+ * `allow` use TLS when the server offers it, `require` insists, `verify-ca` also verifies the certificate and
+ * `verify-full` the host name. `require` with a root certificate verifies it, as in libpq.
  */
 const tlsOf = Effect.fnUntraced(function*(url: URL) {
   const host = url.searchParams.get("host") ?? decodeURIComponent(url.hostname)
@@ -158,9 +154,7 @@ const tlsOf = Effect.fnUntraced(function*(url: URL) {
   return mode === "prefer" || mode === "allow" ? [tls, false] as const : [tls] as const
 })
 
-/**
- * The password of a URL that has none, where libpq looks for it: `PGPASSWORD`, then the password file.
- */
+/** The password for a URL without one, from the places that libpq uses: `PGPASSWORD`, then the password file. */
 const passwordOf = Effect.fnUntraced(function*(url: URL) {
   const password = yield* Effect.orElseSucceed(Config.Redacted("PGPASSWORD"), () => undefined)
   if (password !== undefined) return password
@@ -171,7 +165,7 @@ const passwordOf = Effect.fnUntraced(function*(url: URL) {
   const host = of("host", url.hostname.replace(/^\[|\]$/g, ""), "localhost")
   const found = yield* Effect.promise(() =>
     readPassword(path, {
-      // A local socket is written so there.
+      // The password file names a local socket this way.
       host: host.startsWith("/") ? "localhost" : host,
       port: of("port", url.port, "5432"),
       database: of("dbname", url.pathname.replace(/^\//, ""), user),
@@ -182,9 +176,9 @@ const passwordOf = Effect.fnUntraced(function*(url: URL) {
 })
 
 /**
- * Connects for as long as the scope lives.
+ * Connects for the lifetime of the scope.
  *
- * Sessions are set to read only when they start. A pooler between may not hand such settings on; then each request is a
+ * Sessions are made read-only at their start. A connection pooler may not pass such settings on; then each request is a
  * transaction that begins with them.
  */
 export const connect = Effect.fnUntraced(function*(
@@ -198,7 +192,7 @@ export const connect = Effect.fnUntraced(function*(
         detail: "it needs the package @effect/sql-pg; install it beside @effect-prefect/api"
       })
   })
-  // libpq takes a user without a host, for a socket's folder among the parameters; a URL needs one.
+  // libpq accepts a user without a host when the parameters name a socket's folder; a URL needs a host.
   const raw = Redacted.value(options.url).replace(/^(postgres(?:ql)?:\/\/[^/?#@]*@)(?=[/?#]|$)/, "$1localhost")
   const url = URL.canParse(raw) ? new URL(raw) : undefined
   if (url === undefined || (url.protocol !== "postgres:" && url.protocol !== "postgresql:")) {
@@ -244,7 +238,7 @@ export const connect = Effect.fnUntraced(function*(
   const openWith = (ssl: boolean | ConnectionOptions) =>
     Effect.catchIf(
       open({ ...base, ssl, startupParameters: settings }),
-      // What poolers answer to a setting that they cannot hand on; they cannot keep prepared statements either.
+      // The response of poolers to a setting that they cannot pass on; they cannot keep prepared statements either.
       (error) => errorCode(error, isSqlState) === "08P01" || /unsupported startup parameter/i.test(error.message),
       () => open({ ...base, ssl, prepare: false })
     )

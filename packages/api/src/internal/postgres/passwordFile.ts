@@ -10,13 +10,13 @@ export interface Login {
   readonly user: string
 }
 
-/** The fields of a line: `:` separates them, `\` takes the next character as it is. */
+/** The fields of a line: `:` separates them, `\` escapes the next character. */
 const fieldsOf = (line: string): ReadonlyArray<string> => {
   const fields: Array<string> = []
   let field = ""
   for (let at = 0; at < line.length; at++) {
     if (line[at] === "\\" && at + 1 < line.length) field += line[++at]
-    // What is after the fourth colon is the password, which may hold more of them.
+    // The rest after the fourth colon is the password, which may contain colons.
     else if (line[at] === ":" && fields.length < 4) {
       fields.push(field)
       field = ""
@@ -26,8 +26,8 @@ const fieldsOf = (line: string): ReadonlyArray<string> => {
 }
 
 /**
- * The password that a libpq password file has for a login: of the first line `host:port:database:user:password` that
- * fits, where `*` fits anything.
+ * The password for a login in a libpq password file: that of the first matching line
+ * `host:port:database:user:password`, where `*` matches anything.
  */
 export const findPassword = (text: string, login: Login): string | undefined => {
   const wanted = [login.host, login.port, login.database, login.user]
@@ -40,8 +40,8 @@ export const findPassword = (text: string, login: Login): string | undefined => 
 }
 
 /**
- * The password of a login in the password file: `path`, else `~/.pgpass`. As with libpq a file that others may read is
- * passed over.
+ * The password of a login in the password file: `path`, else `~/.pgpass`. As in libpq, a file that others may read is
+ * ignored.
  */
 export const readPassword = async (path: string | undefined, login: Login): Promise<string | undefined> => {
   const file = path ??

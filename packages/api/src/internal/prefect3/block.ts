@@ -1,7 +1,7 @@
 /**
- * Block documents of Prefect 3. Secret fields are masked by the server (`********`) or, where they were requested,
- * Redacted here; what it never masks although it opens something (access key ids, all settings of a RemoteFileSystem) is
- * Redacted always.
+ * Block documents of Prefect 3. Secret fields are masked by the server (`********`) or, when they were requested,
+ * Redacted here; fields that the server never masks although they grant access (access key ids, all settings of a
+ * RemoteFileSystem) are always Redacted.
  */
 import * as Redacted from "effect/Redacted"
 import type { StorageBlock } from "../../Backend.ts"
@@ -15,9 +15,7 @@ const suspicious =
 const isUnder = (path: ReadonlyArray<string>, secret: ReadonlyArray<string>): boolean =>
   secret.length <= path.length && secret.every((part, at) => part === "*" || part === path[at])
 
-/**
- * The storage block of a block document; undefined when it is none.
- */
+/** The storage block of a block document; undefined when it is not a block document. */
 export const fromJson = (json: unknown): StorageBlock | undefined => {
   if (!isObject(json) || typeof json["id"] !== "string" || !isObject(json["data"])) return undefined
   const type = isObject(json["block_type"]) ? json["block_type"]["slug"] : undefined

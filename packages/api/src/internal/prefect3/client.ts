@@ -1,7 +1,7 @@
 /**
- * Requests to a Prefect 2 or 3 server: its base URL, credentials, a CSRF token when it requires one, and the patience of
- * its own client (observed on 3.8.0: 408, 429, 502 and 503 are tried again five times, 500 is
- * not, `Retry-After` is the least wait, and `Prefect-Maintenance: true` does not count).
+ * Requests to a Prefect 2 or 3 server: its base URL, credentials, a CSRF token when it requires one, and the retry
+ * rules of its own client (observed on 3.8.0: 408, 429, 502 and 503 are retried five times, 500 is not, `Retry-After`
+ * is the minimum wait, and `Prefect-Maintenance: true` does not count).
  */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -32,11 +32,11 @@ export interface Settings extends Http.HttpOptions {
 }
 
 export interface Client {
-  /** The server's base URL, without a slash at its end, once it has told its version. */
+  /** The server's base URL, without a trailing slash, once its version is known. */
   readonly base: Effect.Effect<string, PrefectApiError>
   /** The server's version, e.g. `2.20.27`; undefined on Prefect Cloud, which has none. */
   readonly version: Effect.Effect<string | undefined, PrefectApiError>
-  /** Its name in messages: `Prefect 2.20.27` once it has told its version, `Prefect Cloud`; `Prefect 3` before. */
+  /** Its name in messages: `Prefect 2.20.27` or `Prefect Cloud` once its version is known, `Prefect 3` before. */
   readonly name: () => string
   /** The credential of a request, before it becomes a header. */
   readonly credential: Redacted.Redacted | undefined
@@ -47,13 +47,13 @@ export interface Client {
 
 export type Posted = { readonly _tag: "Json"; readonly json: unknown } | Refused | { readonly _tag: "NoSuchPath" }
 
-/** The server understood the request and will not have it (422). */
+/** The server understood the request but rejected it (422). */
 export interface Refused {
   readonly _tag: "Refused"
   readonly detail: string
 }
 
-/** The major versions whose API this speaks. */
+/** The major versions whose API is supported. */
 const majors = [2, 3]
 
 interface Server {
@@ -104,7 +104,7 @@ export const make = Effect.fnUntraced(function*(settings: Settings) {
     return HttpClientRequest.bodyText(csrf, JSON.stringify(body), "application/json")
   }
 
-  /** Gets a token in place of the one that was used, unless somebody else has. */
+  /** Requests a new token in place of the one that was used, unless another fiber already has. */
   const refresh = (base: string, used: Token | undefined) =>
     oneAtATime.withPermit(Effect.suspend(() =>
       token !== used ? Effect.void : Effect.map(
@@ -119,14 +119,14 @@ export const make = Effect.fnUntraced(function*(settings: Settings) {
       )
     ))
 
-  /** The version that a server tells; whether it is a web page instead. */
+  /** The version that a server reports, and whether it responded with a web page instead. */
   const probe = (base: string) =>
     send(
       { name: "Prefect3Api.version" },
       request(base, "GET", "/admin/version"),
       (answer): Result.Result<{ readonly version: string | undefined; readonly isPage: boolean }, Http.HttpFailure> => {
         const isPage = Http.isHtml(answer)
-        // Another kind of server answers with a page, or knows no such path.
+        // Another kind of server responds with a page, or does not know the path.
         if (answer.status === 404 || answer.status === 405) return Result.succeed({ version: undefined, isPage })
         const failure = failureOf(answer)
         if (failure !== undefined) return Result.fail(failure)
@@ -140,7 +140,7 @@ export const make = Effect.fnUntraced(function*(settings: Settings) {
 
   let name = "Prefect 3"
 
-  /** The base URL at which the server tells its version, and that version; requested once. */
+  /** The base URL at which the server reports its version, and that version; requested once. */
   const server = yield* cachedSuccess(Effect.gen(function*(): Effect.fn.Return<Server, PrefectApiError> {
     const path = url.pathname.replace(/(?<!\/)\/+$/, "")
     const given = `${url.origin}${path}`
@@ -249,11 +249,11 @@ export const make = Effect.fnUntraced(function*(settings: Settings) {
   } satisfies Client
 })
 
-/** Compressing costs a server on this machine more than sending does. */
+/** Compression costs a server on the same machine more than the transfer. */
 const identity = (url: URL): Record<string, string> =>
   /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url.hostname) ? { "accept-encoding": "identity" } : {}
 
-/** As Prefect's client has it: the auth string comes before the key. */
+/** As in Prefect's client, the auth string takes precedence over the key. */
 const authorization = (
   { apiKey, authString }: Settings,
   inUrl: Redacted.Redacted | undefined
@@ -281,7 +281,7 @@ const secretsOf = (credential: Redacted.Redacted): ReadonlyArray<string> => {
   return colon < 0 ? [value] : [value, value.slice(colon + 1), Buffer.from(value, "utf8").toString("base64")]
 }
 
-/** What to use in place of an address of Prefect Cloud that is not its API's; undefined for any other address. */
+/** The hint for an address of Prefect Cloud that is not its API's; undefined for any other address. */
 const pageHint = ({ hostname, pathname }: URL): string | undefined => {
   const isApi = /\/accounts\/[^/]+\/workspaces\/[^/]+\/?$/.test(pathname)
   if (hostname !== "app.prefect.cloud" && !(hostname === "api.prefect.cloud" && !isApi)) return undefined
@@ -310,7 +310,7 @@ const readToken = (answer: Http.Answer): Token | undefined => {
 
 const noToken = (origin: string) => Http.unauthorized(`${origin} wants a CSRF token and gives none`)
 
-/** The server's description of a problem, on one line. Quotations of the request are left out. */
+/** The server's description of a problem, on one line. Quotations of the request are omitted. */
 const detailOf = (body: string): string => {
   const value = parse(body)
   if (typeof value !== "object" || value === null) return /^\s*</.test(body) ? "" : plainWords(body)
@@ -320,7 +320,7 @@ const detailOf = (body: string): string => {
   return [detail, message, more].filter((part) => typeof part === "string").join(" ").replace(/\s+/g, " ").slice(0, 200)
 }
 
-/** The failure that a status other than 2xx stands for. */
+/** The failure for a status other than 2xx. */
 const failureAt =
   (origin: string, secrets: ReadonlyArray<string>) => (answer: Http.Answer): Http.HttpFailure | undefined => {
     const { status } = answer

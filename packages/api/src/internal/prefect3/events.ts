@@ -1,9 +1,9 @@
 /**
  * The events of a Prefect 3 server (observed on 3.8.0): a WebSocket at `/events/out`, of the subprotocol `prefect`. The
- * client sends `auth`, receives `auth_success`, sends a `filter`, and then gets an `event` for each that passes it.
+ * client sends `auth`, receives `auth_success`, sends a `filter`, and then receives an `event` for each match.
  *
- * An event says no more here than that it may be worth asking the server. So whatever goes wrong is only worth a line of
- * the debug log and another connection later.
+ * Here, an event only signals that it may be worth querying the server. Every failure is therefore only logged at debug
+ * level and followed by a new connection.
  */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -16,19 +16,19 @@ import * as Stream from "effect/Stream"
 import { canonicalUuid } from "../uuids.ts"
 import type { Client } from "./client.ts"
 
-/** UTF-16 units of a message; a longer one is not looked at. */
+/** The longest message in UTF-16 units; longer ones are ignored. */
 const maxMessage = 1024 * 1024
 
-/** How long the server may take to let a client in. */
+/** The time limit for authentication. */
 const patience = Duration.seconds(30)
 
-/** Milliseconds before the next connection: twice as many after each that did not last this long. */
+/** The wait before the next connection in milliseconds; it doubles after each connection that was shorter than this. */
 const firstRetry = 1000
 const lastRetry = 60_000
 
 /**
- * The flow run's own events, and those of its task runs. Without `until` the server would leave out what happens after
- * the connection; without `backfill: false` it would repeat what happened before.
+ * The flow run's own events, and those of its task runs. Without `until`, the server would omit events after the
+ * connection; without `backfill: false`, it would repeat earlier ones.
  */
 const filterOf = (flowRunId: string, now: number) => ({
   type: "filter",
@@ -59,7 +59,7 @@ interface Connection {
   readonly onChange: () => void
 }
 
-/** One connection, until it ends; how it ended. */
+/** One connection, until it ends; returns how it ended. */
 const listen = ({ credential, flowRunId, onChange, url }: Connection): Effect.Effect<string> => {
   let isLetIn = false
   const connected = Effect.callback<string>((resume) => {
@@ -67,7 +67,7 @@ const listen = ({ credential, flowRunId, onChange, url }: Connection): Effect.Ef
     try {
       socket = new WebSocket(url, "prefect")
     } catch {
-      // A browser's page may not connect to everything.
+      // A browser may block connections of a page.
       return resume(Effect.succeed("it is not allowed here"))
     }
     const send = (message: object) => socket.send(JSON.stringify(message))
@@ -101,8 +101,8 @@ const listen = ({ credential, flowRunId, onChange, url }: Connection): Effect.Ef
 }
 
 /**
- * Emits when something happened to a flow run, and at each connection, of which there is one while the Stream is pulled.
- * Signals that were not taken yet are one.
+ * Emits when an event of a flow run arrives, and at each connection; there is one connection while the Stream is
+ * pulled. Signals that have not been taken yet are merged into one.
  */
 export const flowRunSignals = (client: Client, flowRunId: string): Stream.Stream<void> => {
   const id = canonicalUuid(flowRunId)
@@ -113,7 +113,7 @@ export const flowRunSignals = (client: Client, flowRunId: string): Stream.Stream
         const base = yield* Effect.result(client.base)
         const startedAt = yield* Clock.currentTimeMillis
         const detail = Result.isFailure(base) ? base.failure.message : yield* listen({
-          // Its origin is the server's own: http becomes ws, https wss.
+          // Its origin is the server's: http becomes ws, https wss.
           url: `${base.success.replace(/^http/, "ws")}/events/out`,
           credential: client.credential,
           flowRunId: id,

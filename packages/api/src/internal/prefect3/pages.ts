@@ -1,9 +1,9 @@
 /**
- * Pages of Prefect 3's `POST …/filter`, which knows only `limit` and `offset`.
+ * Pages of Prefect 3's `POST …/filter`, which supports only `limit` and `offset`.
  *
- * Rows come and go while they are paged, and its sorts by time have no second key. So task runs, flows and artifacts are
- * paged by offset in an order that is total, and rows that were given before are left out; flow runs and logs, which
- * are sorted by time, are paged from the last time on, and rows of that time are requested again.
+ * Rows are added and removed while they are paged, and its sort orders by time have no second key. So task runs, flows
+ * and artifacts are paged by offset in a total order, and rows that were already returned are skipped; flow runs and
+ * logs, which are sorted by time, are paged from the last time on, and rows with that time are requested again.
  */
 import * as Effect from "effect/Effect"
 import type { Cursor, Page, PageRequest } from "../../Backend.ts"
@@ -13,20 +13,20 @@ import { microseconds } from "../timestamps.ts"
 import type { Client } from "./client.ts"
 import { isMalformed, type Malformed, type Row } from "./rows.ts"
 
-/** The most rows that a server gives at once unless its administrator set another limit. */
+/** The most rows per response, unless the server's administrator set another limit. */
 const serverLimit = 200
 
-/** Consecutive rows without a new one after which the server counts as ignoring the offset. */
+/** Consecutive known rows after which the server is assumed to ignore the offset. */
 const staleLimit = 3 * serverLimit
 
-/** The furthest row that is looked for by its id. */
+/** The largest offset that is searched for an id. */
 const maxOffset = 2 ** 31
 
-/** How many rows may come or go while a row is looked for by its id. */
+/** The number of rows that may be added or removed while searching for an id. */
 const slack = 20
 
 export interface Filter {
-  /** What errors and spans call it. */
+  /** Its name in errors and spans. */
   readonly operation: string
   readonly path: string
   readonly body: { readonly [key: string]: unknown }
@@ -42,7 +42,7 @@ const malformed = (filter: Filter, detail: string) =>
   Effect.fail(new PrefectApiError({ operation: filter.operation, reason: new MalformedResponse({ detail }) }))
 
 export const make = (client: Pick<Client, "name" | "post">) => {
-  // Set once the server has refused our limit: it then gives as many as it will.
+  // Set once the server has rejected our limit: it then returns its own number of rows.
   let isLimitRefused = false
 
   const fetch = (filter: Filter, limit: number, offset: number): Effect.Effect<Fetched, PrefectApiError> =>
@@ -106,7 +106,7 @@ export const make = (client: Pick<Client, "name" | "post">) => {
       const { offset, seen, stale } =
         (request.cursor ?? { offset: 0, seen: new Map(), stale: 0 }) as unknown as OffsetCursor
       return Effect.flatMap(fetch(filter, request.limit, offset), ({ isFull, rows }) => {
-        // A page may be requested twice: what counts is whether an earlier page has the row.
+        // A page may be requested twice: a row counts as known when an earlier page had it.
         const fresh = rows.filter((row) => (seen.get(row["id"]) ?? offset) >= offset)
         for (const row of fresh) seen.set(row["id"], offset)
         const staleRows = isFull && fresh.length === 0 ? stale + rows.length : 0
@@ -144,7 +144,7 @@ export const make = (client: Pick<Client, "name" | "post">) => {
   const byTime = <A>(
     options: {
       readonly time: string
-      /** The filter with rows from that time on; from the first when it is undefined. */
+      /** The filter for rows from that time on; from the first when it is undefined. */
       readonly from: (time: string | undefined) => Filter
       readonly start?: string | undefined
       /** Whether later pages have earlier times. */
@@ -163,7 +163,8 @@ export const make = (client: Pick<Client, "name" | "post">) => {
           const fresh = rows.filter((row) => !seen.has(row["id"]))
           if (!isFull) return Effect.map(decode(filter, fresh, make), (items) => ({ items, next: undefined }))
           const last = rows[rows.length - 1]?.[options.time]
-          // A row without a time cannot be gone on from, so the same time is requested again, further on.
+          // A row without a time is no position to continue from, so the same time is requested again with a larger
+          // offset.
           if (typeof last === "string" && last !== cursor.from) {
             const forward = microseconds(last) - microseconds(cursor.from)
             if (options.isDescending ? forward > 0 : forward < 0) {
@@ -194,7 +195,7 @@ export const make = (client: Pick<Client, "name" | "post">) => {
 
   /**
    * Rows whose id is in a range, in the order of their ids. The server has no such filter, so the end of the range is
-   * looked for in the order of the ids, from the largest down: in steps that double, and then by halves.
+   * searched for in descending order of ids, in steps that double, and then by bisection.
    */
   const byIdRange = <A>(
     filter: Filter,
@@ -220,7 +221,7 @@ export const make = (client: Pick<Client, "name" | "post">) => {
         } else low = middle + 1
       }
       const found = new Map<unknown, Row>()
-      // Rows that came or went meanwhile have moved the others.
+      // Rows that were added or removed meanwhile have moved the others.
       let offset = Math.max(0, low - limit - slack)
       const end = low + slack
       while (offset < end) {
@@ -244,15 +245,15 @@ export const make = (client: Pick<Client, "name" | "post">) => {
 
 interface OffsetCursor {
   readonly offset: number
-  /** By id, the offset of the page that gave the row. */
+  /** By id, the offset of the page that returned the row. */
   readonly seen: Map<unknown, number>
-  /** Rows since one was new. */
+  /** Rows since the last new one. */
   readonly stale: number
 }
 
 interface TimeCursor {
   readonly from: string | undefined
-  /** The ids of rows of that time that were given. */
+  /** The ids of the rows with that time that were already returned. */
   readonly seen: ReadonlyArray<unknown>
   readonly offset: number
 }

@@ -1,6 +1,6 @@
 /**
- * Rows of Prefect 2's and 3's REST API as the views of this library. A field that the server does not have is absent or
- * null, never invented.
+ * Converts rows of the REST API of Prefect 2 and 3 to the views of this library. A field that the server does not have
+ * is absent or null, never invented.
  */
 import { Artifact } from "@effect-prefect/core/Artifact"
 import { FlowRunView } from "@effect-prefect/core/FlowRunView"
@@ -16,7 +16,7 @@ import { isObject } from "../isObject.ts"
 
 export type Row = { readonly [key: string]: Schema.Json }
 
-/** The problem with a row, in words that name the field and never its value. */
+/** The problem with a row, naming the field and never its value. */
 export interface Malformed {
   readonly _tag: "MalformedRow"
   readonly detail: string
@@ -36,14 +36,14 @@ export const isMalformed = <A>(value: A | Malformed): value is Malformed =>
   isObject(value) && value["_tag"] === "MalformedRow"
 
 /**
- * The view of a task run. The slug is the task key. Prefect 3 has no task ids, and a `.map()` leaves no trace on its
- * server, so the map index is always -1.
+ * The view of a task run. The slug is the task key. Prefect 3 has no task ids, and its server does not record `.map()`,
+ * so the map index is always -1.
  */
 export const taskRun = (row: unknown): TaskRunView | Malformed => {
   const detail = problemOfTaskRun(row)
   if (detail !== undefined) return { _tag: "MalformedRow", detail }
   const valid = row as Row
-  // Not through the constructor, which checks every field again.
+  // Not through the constructor, which would check every field again.
   return {
     __proto__: TaskRunView.prototype,
     taskRunId: valid["id"],
@@ -67,8 +67,9 @@ export const taskRunSummary = withId("a task run", (row, id): TaskRunSummary => 
 }))
 
 /**
- * The edges between some task runs, each once. `task_inputs` names, for each parameter, the task runs that its argument
- * came from; `wait_for` those that were only waited for. Names that begin with two underscores are Prefect's own.
+ * The edges between some task runs, without duplicates. `task_inputs` names, for each parameter, the task runs that its
+ * argument came from, and under `wait_for` those that were only waited for. Names that begin with two underscores are
+ * Prefect's own.
  */
 export const edges = (rows: ReadonlyArray<Row>): ReadonlyArray<Edge> => {
   const known = new Set(rows.map((row) => row["id"]))
@@ -130,7 +131,7 @@ export const flow = withId("a flow", (row, id) =>
 
 const levelNames = new Map<unknown, string>(Object.entries(levels).map(([name, level]) => [level, name]))
 
-/** Python's name of a log level; a level of the user's own is called as Python's logging calls it. */
+/** Python's name of a log level; a custom level has the name that Python's logging gives it. */
 const levelName = (level: unknown): string | null =>
   levelNames.get(level) ?? (typeof level === "number" ? `Level ${level}` : null)
 
@@ -147,7 +148,7 @@ export const logEntry = withId("a log line", (row, id) =>
     message: text(row["message"])
   }, { disableChecks: true }))
 
-/** A line, and when the server received it; empty where it does not say. */
+/** A log line, and the time at which the server received it; empty when it does not say. */
 export interface ReceivedLog {
   readonly entry: LogEntry
   readonly received: string
@@ -173,15 +174,15 @@ export const stateRecord = withId(
 )
 
 /**
- * The name of the task's function, which a task key starts with: `extract` of `extract-741b216c`. The end is a hash of
- * the code, so it changes when the code does. Up to Prefect 2.10 a key has no hash, and begins with the module:
+ * The name of the task's function, with which a task key starts: `extract` of `extract-741b216c`. The end is a hash of
+ * the code, so it changes with the code. Up to Prefect 2.10 a key has no hash and begins with the module:
  * `__main__.extract`.
  */
 export const qualifiedName = (taskKey: string): string => taskKey.replace(/-(?:[0-9a-f]{8}|unknown)$/, "")
 
 /**
- * The number of a task run among the calls of its task in the flow run, which Prefect 2 counts from 0; undefined where
- * the server drew a UUID instead.
+ * The number of a task run among the calls of its task in the flow run, which Prefect 2 counts from 0; undefined when
+ * the server generated a UUID instead.
  */
 export const callNumber = (row: Row): number | undefined => {
   const key = row["dynamic_key"]

@@ -1,6 +1,4 @@
-/**
- * Names of states as a query gives them: Prefect 1's types, Prefect 3's types, or the free names of Prefect 3.
- */
+/** Names of states in a query: Prefect 1's types, Prefect 3's types, or the free-text names of Prefect 3. */
 import * as Prefect3State from "@effect-prefect/core/Prefect3State"
 import type { State } from "@effect-prefect/core/State"
 
@@ -34,7 +32,7 @@ const isType = (name: string): name is Prefect3State.Prefect3StateType =>
 
 const isPrefect1 = (name: string): boolean => Object.hasOwn(ofPrefect1, name)
 
-/** The server's filter, which matches a superset. undefined: no run can have such a state. */
+/** The filter for the server, which matches a superset; undefined when no run can have such a state. */
 export const filter = (names: ReadonlyArray<string>): object | undefined => {
   const types = new Set(names.flatMap((name) => isType(name) ? [name] : isPrefect1(name) ? ofPrefect1[name]! : []))
   const free = names.filter((name) => !isType(name) && !isPrefect1(name))

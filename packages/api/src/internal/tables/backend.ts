@@ -38,7 +38,7 @@ const pageOf = <E extends Index.Entry>(
   return { entries, next: undefined }
 }
 
-/** A cursor is the last entry of the page before, which says all that the list is sorted by. */
+/** A cursor is the last entry of the previous page, which contains all sort keys of the list. */
 const startOf = <E extends Index.Entry>(
   sorted: ReadonlyArray<E>,
   cursor: Backend.Cursor | undefined,
@@ -46,7 +46,7 @@ const startOf = <E extends Index.Entry>(
 ): number => cursor === undefined ? 0 : Index.positionAfter(sorted, cursor as unknown as E, order)
 const cursorOf = (entry: Index.Entry | undefined) => entry === undefined ? undefined : { ...entry }
 
-/** The ids that begin with a prefix, in their order. */
+/** The ids that begin with a prefix, in order. */
 const idsOf = (ids: Iterable<string>, { limit, prefix }: Backend.IdPrefixQuery): ReadonlyArray<string> => {
   const range = uuidRange(prefix)
   if (range === undefined) return []
@@ -64,13 +64,14 @@ const isLevelFrom = (level: LogEntry.LogLevel) => {
 }
 
 /**
- * A backend over the rows of Prefect's tables, wherever they are kept. Each table is read when it is first needed.
+ * A backend over the rows of Prefect's tables, independent of where they are stored. Each table is read when it is
+ * first needed.
  */
 export const make = Effect.fnUntraced(function*(rows: Index.Rows): Effect.fn.Return<{
   readonly backend: Backend.Backend
-  /** Reads the tables that were not needed yet. */
+  /** Reads the tables that have not been read yet. */
   readonly readAll: Effect.Effect<void, Errors.PrefectApiError>
-  /** Every task run, whatever flow run it is of, in the order of the table. */
+  /** Every task run, of any flow run, in the order of the table. */
   readonly allTaskRuns: (
     page: Backend.PageRequest
   ) => Effect.Effect<Backend.Page<TaskRunView.TaskRunView>, Errors.PrefectApiError>
@@ -138,7 +139,7 @@ export const make = Effect.fnUntraced(function*(rows: Index.Rows): Effect.fn.Ret
   const statesOf = (table: "task_run_state" | "flow_run_state", entries: ReadonlyArray<Index.Entry>) =>
     models(table, Decoders.decodeStateRecord, entries)
 
-  /** The entries of one task in a flow run are neighbours, in map order. */
+  /** The entries of one task in a flow run are adjacent, in map order. */
   const firstOf = (entries: ReadonlyArray<Index.TaskRunEntry>, taskId: string, after: number) =>
     Index.positionAfter(
       entries,

@@ -1,7 +1,7 @@
 // Measured: bench/archive-index.bench.ts
 /**
- * The index of an archive's tables: a SQLite file with, for each row, where it is in its table's file and what it is
- * found and sorted by. With it a lookup reads one row, however many there are.
+ * The index of an archive's tables: a SQLite file with, for each row, its position in the table's file and its lookup
+ * and sort keys. With it a lookup reads one row, however many there are.
  */
 import * as ArchiveFormat from "@effect-prefect/core/ArchiveFormat"
 import { createHash } from "node:crypto"
@@ -10,10 +10,10 @@ import type { DatabaseSync } from "node:sqlite"
 import * as Rows from "./rowIndex.ts"
 import { type Key, keyOf, openDatabase, taskKeyOf } from "./sqlite.ts"
 
-/** Changes with every change of what is in an index. */
+/** Changes with every change of the content of an index. */
 export const formatVersion = 1
 
-/** What identifies the bytes of a file. */
+/** The identity of a file's bytes. */
 export interface Digest {
   readonly bytes: number
   /** SHA-256 in hexadecimal. */
@@ -45,7 +45,7 @@ const schema = `
   CREATE TABLE edge (place INTEGER PRIMARY KEY, flow, upstream, downstream, key, mapped INT);
 `
 
-/** Made after the rows, for sorting once costs less than keeping sorted. */
+/** Built after the rows, because sorting once costs less than staying sorted. */
 const indexes = `
   CREATE INDEX task_id ON task (id);
   CREATE INDEX task_slug ON task (slug);
@@ -77,7 +77,7 @@ const countsInMemory = 100_000
 
 type Insert = (row: Rows.Row, place: number, offset: number, length: number) => string | undefined
 
-/** How the rows of each table get into the index. */
+/** The inserts into the index for each table. */
 const inserts = (database: DatabaseSync): Readonly<Record<Rows.TableName, Insert>> & { readonly end: () => void } => {
   const statement = (table: string, columns: number) =>
     database.prepare(`INSERT INTO ${table} VALUES (${Array.from({ length: columns }, () => "?").join(", ")})`)
@@ -153,7 +153,7 @@ const inserts = (database: DatabaseSync): Readonly<Record<Rows.TableName, Insert
       if (flowRunId !== null && taskId !== null && mapIndex >= 0) {
         count(flowRunId, taskId, code, lastRun.key!, lastTask.key)
       }
-      // A row may bring the slug of a task that has no row of its own.
+      // A row may contain the slug of a task that has no row of its own.
       if (taskId !== null && found.taskSlug !== null && knownTask.get(lastTask.key) === undefined) {
         insertTask.run(null, lastTask.key, keyOf(found.taskSlug), null)
       }
@@ -215,8 +215,8 @@ const inserts = (database: DatabaseSync): Readonly<Record<Rows.TableName, Insert
 }
 
 /**
- * Makes the index of some tables in a file that is not there yet, and hashes the tables on the way. The tables are read
- * once; neither they nor the index are held in memory.
+ * Builds the index of some tables in a new file, and hashes the tables in the same pass. The tables are read once;
+ * neither they nor the index are held in memory.
  */
 export const build = async (
   sources: ReadonlyArray<Source>,

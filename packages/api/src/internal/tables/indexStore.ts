@@ -1,8 +1,9 @@
 /**
- * Where the index of an archive is: beside its tables when an export or `archive index` made it, else in a cache folder.
+ * The location of an archive's index: beside its tables when an export or `archive index` built it, otherwise in a
+ * cache folder.
  *
- * An index is used only for the tables that it was made of. Its record has the size and SHA-256 of each of them and of
- * the index itself. A file whose size, inode and times are those that it had when it was hashed is not hashed again;
+ * An index is used only for the tables that it was built from. Its record contains the size and SHA-256 of each of them
+ * and of the index itself. A file whose size, inode and times have not changed since it was hashed is not hashed again;
  * the cache folder remembers them.
  */
 import * as ArchiveFormat from "@effect-prefect/core/ArchiveFormat"
@@ -15,11 +16,11 @@ import { isObject } from "../isObject.ts"
 import { buildApart } from "./indexBuild.ts"
 import { type Digest, formatVersion, type Source } from "./indexFile.ts"
 
-/** A file that is made of an archive's tables, and the record beside it. */
+/** A file that is derived from an archive's tables, and the record beside it. */
 export interface Kind {
   readonly file: string
   readonly record: string
-  /** Changes with every change of what is in the file. */
+  /** Changes with every change of the file's content. */
   readonly format: number | string
 }
 
@@ -37,13 +38,13 @@ interface DerivedRecord {
   readonly notes?: unknown
 }
 
-/** A table that something is made of. */
+/** A table that a file is derived from. */
 export interface TableFile {
   readonly name: string
   readonly path: string
 }
 
-/** The user's folder for what can be made again. */
+/** The user's folder for data that can be regenerated. */
 export const defaultCache = (): string => {
   const { LOCALAPPDATA, XDG_CACHE_HOME } = process.env
   const base = XDG_CACHE_HOME !== undefined && XDG_CACHE_HOME !== ""
@@ -112,7 +113,7 @@ const writeWhole = async (path: string, text: string): Promise<void> => {
 
 const stampsFile = ({ record }: Kind) => `checked-${record}`
 
-/** The record of the file of a kind in a folder, if it was made of these tables and neither has changed since. */
+/** The record of the file of a kind in a folder, if it was derived from these tables and nothing has changed since. */
 export const findFresh = async (
   kind: Kind,
   folder: string,
@@ -139,7 +140,7 @@ export const findFresh = async (
   return found
 }
 
-/** Files that were just hashed need not be hashed again. That it cannot be written down costs time alone. */
+/** Files that were just hashed need not be hashed again. Failing to write this down only costs time. */
 const remember = async (kind: Kind, memory: string | undefined, stamps: string): Promise<void> => {
   if (memory === undefined) return
   try {
@@ -150,7 +151,7 @@ const remember = async (kind: Kind, memory: string | undefined, stamps: string):
   }
 }
 
-/** Removes what is cached of archives that are gone. */
+/** Removes cached files of archives that no longer exist. */
 const prune = async (cache: string): Promise<void> => {
   for (const name of await readdir(cache).catch(() => [])) {
     const place = await readJson(join(cache, name, "archive.json"))
@@ -178,8 +179,8 @@ const removeAbandoned = async (folder: string, file: string): Promise<void> => {
 }
 
 /**
- * Makes the file of a kind in a folder, beside the one that is there, and puts it in its place. `write` gives the digests
- * of the tables where it has them.
+ * Makes the file of a kind in a folder, under a temporary name, and then replaces the old one. `write` returns the
+ * digests of the tables when it has them.
  */
 export const makeFile = async (
   kind: Kind,
@@ -195,7 +196,7 @@ export const makeFile = async (
   const temporary = `${path}.${randomUUID()}`
   await removeAbandoned(folder, kind.file)
   try {
-    // It cannot be created through a link, nor over a file.
+    // It cannot be created through a link or over an existing file.
     await (await open(temporary, "wx", 0o644)).close()
     const before = await stampsOf(sources.map(({ path }) => path))
     let tables = await write(temporary)
@@ -211,7 +212,7 @@ export const makeFile = async (
       throw Object.assign(new Error(), { code: "its tables changed while they were read" })
     }
     const index = await hashFile(temporary, signal)
-    // Between the two renames the record is not of this file, and so it is not used.
+    // Between the two renames the record does not match the file, so the file is not used.
     await rename(temporary, path)
     const record: DerivedRecord = { format: kind.format, tables, index, notes }
     await writeWhole(recordPath, `${JSON.stringify(record, null, 2)}\n`)
@@ -232,7 +233,7 @@ export const make = (
 ): Promise<void> =>
   makeFile(indexKind, folder, sources, memory, signal, (path) => buildApart(sources, path, signal, onProgress))
 
-/** The folder of an archive in a cache, made, with a note of whose it is. */
+/** The cache folder of an archive, created with a note of its owner. */
 export const openCache = async (cache: string, directory: string): Promise<string> => {
   const own = await cacheFolder(cache, directory)
   await mkdir(own, { recursive: true, mode: 0o700 })
@@ -242,8 +243,8 @@ export const openCache = async (cache: string, directory: string): Promise<strin
 }
 
 /**
- * The path of an index that can be used: one beside the tables, one in the cache, or a new one in the cache. undefined
- * when there is none and none can be written.
+ * The path of a usable index: one beside the tables, one in the cache, or a new one in the cache; undefined when there
+ * is none and none can be written.
  */
 export const find = async (
   directory: string,

@@ -1,4 +1,4 @@
-/** The backend over an archive's tables and the index of them: every query reads the rows that it gives, and no others. */
+/** The backend over an archive's tables and their index: every query reads only the rows that it returns. */
 
 import * as LogEntry from "@effect-prefect/core/LogEntry"
 import * as TaskRunView from "@effect-prefect/core/TaskRunView"
@@ -21,7 +21,7 @@ const fail = (operation: string, reason: Errors.Reason) =>
   Effect.fail(new Errors.PrefectApiError({ operation, reason }))
 const malformed = (operation: string, detail: string) => fail(operation, new Errors.MalformedResponse({ detail }))
 
-/** Where a row is, and its id. */
+/** The position of a row, and its id. */
 interface Found extends Extent {
   readonly place: number
   readonly id: Key
@@ -45,13 +45,13 @@ type ReadRows = (
 
 const taskRunColumns = "place, offset, length, id, task, map_index, state, start, end"
 
-/** One page of what was asked for with one row more than the page has. */
+/** One page of a result that has one row more than the page. */
 const pageOf = <A>(found: ReadonlyArray<A>, limit: number) => ({
   entries: found.slice(0, limit),
   last: found.length > limit ? found[limit - 1] : undefined
 })
 
-/** SQLite takes so many parameters that a list of flows fits; longer ones are looked for by reading on. */
+/** SQLite limits the number of parameters; a longer list of flows is handled by scanning. */
 const mostFlows = 100
 
 export const make = (database: DatabaseSync, read: ReadRows): {
@@ -70,7 +70,7 @@ export const make = (database: DatabaseSync, read: ReadRows): {
     if (statement === undefined) statements.set(sql, statement = database.prepare(sql))
     return statement.all(...parameters) as unknown as ReadonlyArray<A>
   }
-  /** Queries do not wait for anything but the disk. */
+  /** Queries wait only for the disk. */
   const query = <A>(operation: string, body: () => A): Effect.Effect<A, Errors.PrefectApiError> =>
     Effect.try({
       try: body,
@@ -93,7 +93,7 @@ export const make = (database: DatabaseSync, read: ReadRows): {
     [...stateNames].filter(([, name]) => names.includes(name)).map(([code]) => code)
   const stateOf = (code: number): string => stateNames.get(code) ?? ""
 
-  /** The slug of a task: that of its first row. undefined when there is no such task. */
+  /** The slug of a task, from its first row; undefined when there is no such task. */
   const slugOf = (task: Key): string | null | undefined => {
     const [found] = all<{ readonly slug: Key | null }>(
       "SELECT slug FROM task WHERE id = ? ORDER BY place LIMIT 1",
@@ -150,7 +150,7 @@ export const make = (database: DatabaseSync, read: ReadRows): {
       Effect.flatMap((found) => Decoders.decodeOne(operation, decode, found, missing))
     )
 
-  /** The rows whose id is a UUID of a range; keys of other ids are texts, or longer. */
+  /** The rows whose id is a UUID in a range; the keys of other ids are texts, or longer. */
   const byIdPrefix = <A extends Found>(
     operation: string,
     table: "flow_run" | "task_run",
@@ -235,7 +235,7 @@ export const make = (database: DatabaseSync, read: ReadRows): {
       (entries) => models(table, Decoders.decodeStateRecord, entries)
     )
 
-  /** Newest first: of each list one page, and of these the newest. */
+  /** Newest first: one page of each list, and then the newest of all. */
   const newest = <A extends { readonly created: number; readonly id: Key; readonly place: number }>(
     lists: ReadonlyArray<ReadonlyArray<A>>,
     limit: number
@@ -293,7 +293,7 @@ export const make = (database: DatabaseSync, read: ReadRows): {
               entry.task
             )
           }
-          // Runs without a task are one by one.
+          // Runs without a task are single.
           const others = entry === undefined ? [] : runsOfTask(run, noTask, -Infinity, -1)
           return [
             ...first.toSorted((left, right) =>
@@ -629,7 +629,7 @@ const textOf = (key: Key | null): string | null => key === null ? null : idOf(ke
 
 const bytesOf = (key: Key): Uint8Array => typeof key === "string" ? Buffer.from(key) : key
 
-/** As SQLite compares: texts, then bytes. */
+/** As SQLite compares: texts before bytes. */
 const compareKeys = (left: Key, right: Key): number =>
   typeof left === typeof right
     ? Buffer.compare(bytesOf(left), bytesOf(right))
@@ -637,6 +637,6 @@ const compareKeys = (left: Key, right: Key): number =>
     ? -1
     : 1
 
-/** The levels that are known and below one. */
+/** The known levels below a level. */
 const lowerThan = (level: LogEntry.LogLevel): ReadonlyArray<string> =>
   Object.entries(LogEntry.levels).filter(([, value]) => value < LogEntry.levels[level]).map(([name]) => name)

@@ -4,7 +4,7 @@ import { createReadStream, readSync } from "node:fs"
 import type { FileHandle } from "node:fs/promises"
 import { setImmediate } from "node:timers/promises"
 
-/** Gives every line of a file that is not blank. */
+/** Calls back with every line of a file that is not blank. */
 export const scan = async (
   path: string,
   signal: AbortSignal,
@@ -22,7 +22,7 @@ export interface Extent {
   readonly length: number
 }
 
-/** Extents nearer than this are read at once, with what is between them. */
+/** Extents closer than this are read at once, including the gap. */
 const maxGap = 16 * 1024
 const maxRead = 4 * 1024 * 1024
 
@@ -30,10 +30,10 @@ const maxRead = 4 * 1024 * 1024
 const readsAtOnce = 32
 
 /**
- * Reads parts of a file, in the order asked, with as few reads as their places allow.
+ * Reads parts of a file, in the requested order, with as few reads as their positions allow.
  *
- * Rows are small and were read before, so the system has them in memory: a read that does not leave the thread takes a
- * tenth of the time of one that does. Other fibers get their turn after a few of them.
+ * Rows are small and were read before, so they are in the system's page cache: a synchronous read takes a tenth of the
+ * time of an asynchronous one. Other fibers run after every few reads.
  */
 export const readExtents = async (
   file: FileHandle,
@@ -55,7 +55,7 @@ export const readExtents = async (
     const buffer = Buffer.allocUnsafe(run.end - run.start)
     let filled = 0
     while (filled < buffer.length) {
-      // A handle that was closed has no descriptor; the number that it had may be another file's by now.
+      // A closed handle has no descriptor; its former number may belong to another file.
       if (file.fd < 0) throw Object.assign(new Error(), { code: "EBADF" })
       const bytes = readSync(file.fd, buffer, filled, buffer.length - filled, run.start + filled)
       if (bytes === 0) break

@@ -18,27 +18,23 @@ export type TableName =
 
 export type Row = { readonly [column: string]: unknown }
 
-/**
- * Where the rows of tables come from. A row is known by its place in its table, counted from 0.
- */
+/** The source of the rows of tables. A row is identified by its position in its table, counted from 0. */
 export interface Rows {
   /** The backend's name in messages. */
   readonly name: string
-  /** Gives every row of a table in order. `use` says what is wrong with a row that it cannot take. */
+  /** Calls `use` with every row of a table, in order. `use` returns the problem with a row that it rejects. */
   readonly scan: (
     table: TableName,
     use: (row: Row, place: number) => string | undefined
   ) => Effect.Effect<void, PrefectApiError>
-  /** The rows at these places, in that order. */
+  /** The rows at these positions, in that order. */
   readonly read: (
     table: TableName,
     places: ReadonlyArray<number>
   ) => Effect.Effect<ReadonlyArray<Row>, PrefectApiError>
 }
 
-/**
- * The part of a row that is kept: the columns that it is found and sorted by, and its place.
- */
+/** The part of a row that is kept: its lookup and sort keys, and its position. */
 export interface Entry {
   readonly place: number
   readonly id: string
@@ -48,7 +44,7 @@ export interface TaskRunEntry extends Entry {
   readonly mapIndex: number
   readonly flowRunId: string | null
   readonly state: string
-  /** Microseconds since 1970; NaN: none. A number is a third of the size of a text. */
+  /** Microseconds since 1970, or NaN. A number needs a third of the memory of a text. */
   readonly startTime: number
   readonly endTime: number
 }
@@ -82,7 +78,7 @@ export const compare = <A extends string | number>(left: A, right: A): number =>
 const compareNullsLast = (left: string | null, right: string | null) =>
   left === right ? 0 : left === null ? 1 : right === null ? -1 : compare(left, right)
 
-/** The place makes every order total: rows that repeat an id are all kept. */
+/** The position makes every order total: all rows with a repeated id are kept. */
 const byIdAndPlace = (left: Entry, right: Entry) => compare(left.id, right.id) || compare(left.place, right.place)
 export const byTaskAndMapIndex = (left: TaskRunEntry, right: TaskRunEntry) =>
   compareNullsLast(left.taskId, right.taskId) || compare(left.mapIndex, right.mapIndex) || byIdAndPlace(left, right)
@@ -99,9 +95,7 @@ export const byTime = (left: Entry & { readonly time: number }, right: Entry & {
 const byTimeAndVersion = (left: StateEntry, right: StateEntry) =>
   compare(left.time, right.time) || compare(left.version, right.version) || byIdAndPlace(left, right)
 
-/**
- * Lists by a key. A list is sorted when it is first needed.
- */
+/** Lists by a key. A list is sorted when it is first needed. */
 export class Groups<E> {
   readonly lists = new Map<string, Array<E>>()
   readonly sorted = new Set<string>()
@@ -151,9 +145,7 @@ const defaults: Readonly<Record<TableName, Row>> = {
   edge: { key: null, mapped: false }
 }
 
-/**
- * A row with what its columns are in Prefect's database when nothing is said about them.
- */
+/** A row with the defaults of Prefect's database for missing columns. */
 export const complete = (table: TableName, row: Row): Row => {
   const missing = Object.entries(defaults[table]).filter(([column]) => row[column] === undefined)
   return missing.length === 0 ? row : { ...row, ...Object.fromEntries(missing) }
@@ -180,7 +172,7 @@ export interface TaskEntry {
   readonly flowId: string | null
 }
 
-/** What is remembered of a row of each table, or what is wrong with the row. */
+/** The keys that are kept of a row of each table, or the problem with the row. */
 export const taskEntry = (row: Row): TaskEntry | string => {
   const detail = problemOfIds(row)
   if (detail !== undefined) return detail
@@ -317,7 +309,7 @@ export const indexTaskRuns = Effect.fnUntraced(function*(rows: Rows) {
     if (!slugs.has(task.id)) slugs.set(task.id, task.slug)
     return undefined
   })
-  // Thousands of rows repeat one id of a task or flow run: one string is enough.
+  // Thousands of rows repeat the id of a task or flow run, so they share one string.
   const known = new Map<string, string>()
   const intern = (id: string | null) => {
     if (id === null) return null

@@ -1,6 +1,9 @@
 import type { DatabaseSync, DatabaseSyncOptions } from "node:sqlite"
 
-/** Opens a SQLite database by Node itself. Node 22 warns that its module is experimental; that is no news to users. */
+/**
+ * Opens a SQLite database with Node's own module. Node 22 warns that the module is experimental; users need not see
+ * that.
+ */
 export const openDatabase = async (path: string, options: DatabaseSyncOptions = {}): Promise<DatabaseSync> => {
   const { emitWarning } = process
   process.emitWarning = (warning: string | Error, ...rest: Array<unknown>) => {
@@ -15,11 +18,11 @@ export const openDatabase = async (path: string, options: DatabaseSyncOptions = 
   }
 }
 
-/** An id as an index keeps it: 16 bytes for a UUID as Postgres writes it, a text otherwise. */
+/** An id as stored in an index: 16 bytes for a UUID as Postgres writes it, otherwise a text. */
 export type Key = Uint8Array | string
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
-// SQLite ends a text at a NUL, and UTF-8 has no half of a surrogate pair.
+// SQLite ends a text at a NUL, and UTF-8 cannot encode half of a surrogate pair.
 const unusual = /\0|\p{Surrogate}/u
 
 export const keyOf = (id: string): Key =>
@@ -37,7 +40,7 @@ export const idOf = (key: Key): string => {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
 }
 
-/** No task: after every task, as SQLite has bytes after texts. */
+/** The key of runs without a task: after every task, because SQLite sorts bytes after texts. */
 export const noTask = Buffer.alloc(17, 0xff)
 export const taskKeyOf = (id: string | null): Key => id === null ? noTask : keyOf(id)
 export const taskIdOf = (key: Key): string | null =>

@@ -1,9 +1,9 @@
 // Measured: bench/formats.bench.ts
 /**
- * Arrow IPC, as Columnar.rst, Schema.fbs and Message.fbs of Apache Arrow describe it: files (Feather 2), streams, and the
- * Feather 1 files of pyarrow before 0.17. Buffers may be compressed with LZ4 or zstd, which is what pyarrow does.
+ * Arrow IPC, as specified by Columnar.rst, Schema.fbs and Message.fbs of Apache Arrow: files (Feather 2), streams, and
+ * the Feather 1 files of pyarrow before 0.17. Buffers may be compressed with LZ4 or zstd, as pyarrow does.
  *
- * Every length that a file states is checked against the bytes that are there before anything is read or made.
+ * Every length in a file is checked against the available bytes before anything is read or allocated.
  */
 import type { TimeUnit } from "@effect-prefect/pickle"
 import { promisify } from "node:util"
@@ -58,10 +58,10 @@ const recordBatchOf = (root: FlatTable): FlatTable | null => {
   return kind === 3 ? root.table(2) : kind === 2 ? root.table(2)?.table(1) ?? null : null
 }
 
-/** Before the format had a place for it, pyarrow 0.17 named the compression in the metadata of each message. */
+/** Before the format had a place for it, pyarrow 0.17 stored the compression in the metadata of each message. */
 const earlyCodecs: Readonly<Record<string, number>> = { lz4: 0, lz4_frame: 0, zstd: 1 }
 
-/** How the buffers of a batch are compressed (0 is LZ4, 1 is zstd), `undefined` when they are not. */
+/** The compression of the buffers of a batch (0 is LZ4, 1 is zstd); `undefined` when they are not compressed. */
 const codecOf = (root: FlatTable, batch: FlatTable): number | undefined => {
   const compression = batch.table(3)
   if (compression !== null) return compression.uint8(0)
@@ -94,7 +94,7 @@ function* decompressBuffer(codec: number, bytes: Uint8Array, budget: Budget): St
   return out.length === length ? out : damaged("a compressed buffer is shorter than it says")
 }
 
-/** What is decompressed in a moment. */
+/** Sizes that are decompressed in a moment. */
 const smallBuffer = 0x100000
 
 interface Batch {
@@ -110,11 +110,11 @@ export interface Budget {
   bytes: number
   values: number
   readonly max: number
-  /** Whether another thread may be waited for. */
+  /** Whether waiting for another thread is allowed. */
   readonly canWait: boolean
 }
 
-/** Gives the vectors of some fields the nodes and buffers of a batch, in order. */
+/** Assigns the nodes and buffers of a batch to the vectors of some fields, in order. */
 function* readVectors(
   { batch, body, codec, version }: Batch,
   fields: ReadonlyArray<Field>,
@@ -219,11 +219,11 @@ function* partsOf(field: Field, column: Vector, dictionaries: ReadonlyMap<number
   }
 }
 
-/** What a file that is read through Arrow says beside the schema of the stream. */
+/** Metadata of a file that is read through Arrow, besides the schema of the stream. */
 export interface Beside {
   /** The value of its key `pandas`. */
   readonly pandas: string | null
-  /** Makes another column of what it says of one. */
+  /** Adapts a column to its description there. */
   readonly adjust: ((part: ColumnParts, pandas: PandasMetadata) => ColumnParts) | undefined
   /** The row of the file that its first one is. */
   readonly firstRow: number
@@ -322,14 +322,14 @@ function* readIpc(bytes: Uint8Array, maxBytes: number, canWait: boolean, beside?
   return schema === undefined ? damaged("it has no schema") : yield* tableOf(schema, batches, beside)
 }
 
-/** The table of Arrow bytes of any of the three kinds; without `canWait` no step is a promise. */
+/** The table of Arrow bytes of any of the three kinds; without `canWait`, no step is a promise. */
 export function* readFeather(bytes: Uint8Array, maxBytes: number, canWait = true, beside?: Beside): Steps<Table> {
   try {
     if (Buffer.from(bytes.subarray(0, 4)).toString("latin1") === "FEA1") return readFeather1(bytes, maxBytes)
     return yield* readIpc(bytes, maxBytes, canWait, beside)
   } catch (error) {
     if (error instanceof Refusal) throw error
-    // What points outside of the bytes is a RangeError of a DataView.
+    // References outside the bytes cause a RangeError in DataView.
     return damaged("it breaks off or contradicts itself")
   }
 }

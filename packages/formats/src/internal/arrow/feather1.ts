@@ -1,6 +1,6 @@
 /**
- * Feather 1, which pandas wrote with feather-format and with pyarrow before 0.17: bare arrays, and a flatbuffer at the
- * end (Feather's metadata.fbs) that says where each column's array is.
+ * Feather 1, which pandas wrote with feather-format and with pyarrow before 0.17: bare arrays, followed by a flatbuffer
+ * (Feather's metadata.fbs) with the position of each column's array.
  */
 import type { TimeUnit } from "@effect-prefect/pickle"
 import { type ColumnParts, type Table } from "../../Table.ts"
@@ -11,13 +11,13 @@ import { refuse, tooLarge } from "../refusal.ts"
 
 const damaged = (what: string): never => refuse(`the Feather file is damaged: ${what}`)
 
-// The types of Feather's metadata.fbs, by their number.
+// The types in Feather's metadata.fbs, by number.
 const [bool, int8, int16, int32, int64, uint8, uint16, uint32, uint64, float, double, utf8, binary] = Array.from(
   { length: 13 },
   (_, i) => i
 )
 
-/** Bits of one value. */
+/** Bits per value. */
 const widths: Readonly<Record<number, number>> = {
   [bool!]: 1,
   [int8!]: 8,

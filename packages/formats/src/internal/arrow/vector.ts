@@ -1,5 +1,5 @@
 // Measured: bench/formats.bench.ts
-/** The columns of an Arrow record batch: the layouts of the Arrow columnar format, one for each type. */
+/** The columns of an Arrow record batch: the layouts of the Arrow columnar format, one per type. */
 import { type TimeUnit, UUID } from "@effect-prefect/pickle"
 import { dateCell, decimalCell, integerCell, timeCell, timedeltaCell, timestampCell, zoneFromName } from "../cells.ts"
 import type { FlatTable } from "../flatbuffer.ts"
@@ -15,7 +15,7 @@ export interface Vector {
 
 export interface Field {
   readonly name: string
-  /** The number of the type in Schema.fbs: of the values, for a dictionary. */
+  /** The number of the type in Schema.fbs; of the values, for a dictionary. */
   readonly type: number
   readonly unit: TimeUnit | null
   readonly timezone: string | null
@@ -107,9 +107,9 @@ export const readField = (table: FlatTable, depth = 0): Field => {
   }
 }
 
-/** Where the next of what a batch has comes from. */
+/** The source of the nodes and buffers of a batch, in order. */
 export interface Cursor {
-  /** Before version 5 of the format a union had a bitmap of its own. */
+  /** Before version 5 of the format, a union had a validity bitmap of its own. */
   readonly unionsHaveBitmaps: boolean
   readonly dictionaries: ReadonlyMap<number, Vector>
   readonly node: () => { readonly length: number; readonly nullCount: number }
@@ -119,7 +119,7 @@ export interface Cursor {
 
 const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
 
-/** Whether a row has a value, by the bitmap. */
+/** Whether a row has a value, according to the bitmap. */
 const validityOf = (bitmap: Uint8Array, length: number, nullCount: number): (row: number) => boolean => {
   if (nullCount === 0 || bitmap.length === 0) return () => true
   if (bitmap.length * 8 < length) damaged("a bitmap is too short")
@@ -138,7 +138,7 @@ const half = (bits: number): number => {
   return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1 + fraction / 1_024) * 2 ** (exponent - 15)
 }
 
-/** Bytes of one value of a type whose values all have the same size; 0 for others. */
+/** Bytes per value for types of fixed size; 0 for others. */
 const widthOf = (field: Field): number => {
   switch (field.type) {
     case 2:
@@ -171,7 +171,7 @@ const integers = (view: DataView, width: number, isSigned: boolean): (row: numbe
       return isSigned ? (row) => view.getInt32(row * 4, true) : (row) => view.getUint32(row * 4, true)
     case 8:
       return isSigned ? (row) => view.getBigInt64(row * 8, true) : (row) => view.getBigUint64(row * 8, true)
-    case 16: // Of polars; Arrow itself ends at 64 bits.
+    case 16: // A type of polars; Arrow itself ends at 64 bits.
       return (row) => {
         const value = (view.getBigUint64(row * 16 + 8, true) << 64n) | view.getBigUint64(row * 16, true)
         return isSigned ? BigInt.asIntN(128, value) : value
@@ -193,7 +193,7 @@ const uuidOf = (bytes: Uint8Array, at: number): UUID => {
   return new UUID(digits.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5"))
 }
 
-/** The value of a row, for the types whose values all have the same size. */
+/** The value of a row, for types of fixed size. */
 const fixedReader = (field: Field, values: Uint8Array, width: number): (row: number) => unknown => {
   const view = viewOf(values)
   const unit = field.unit ?? "ns"
@@ -281,7 +281,7 @@ const struct = (children: ReadonlyArray<Field>, vectors: ReadonlyArray<Vector>) 
   return out
 }
 
-/** The value of a row of a type without a size of its own, once its nulls are out of the way. */
+/** The value of a non-null row of a type of variable size. */
 const variableReader = (field: Field, length: number, cursor: Cursor): (row: number) => unknown => {
   const children = () => field.children.map((child) => buildVector(child, cursor))
   const child = () => buildVector(field.children[0] ?? damaged("a list has no type of items"), cursor)

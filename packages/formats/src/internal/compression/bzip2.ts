@@ -1,6 +1,6 @@
 // Measured: bench/formats.bench.ts
 /**
- * bzip2, as Julian Seward's bzip2 1.0 writes it: a stream of blocks, each Huffman coded, moved to front and
+ * bzip2, as written by Julian Seward's bzip2 1.0: a stream of blocks, each Huffman coded, moved to front and
  * Burrows–Wheeler transformed, with a CRC of every block and of the stream.
  */
 import { refuse } from "../refusal.ts"
@@ -27,7 +27,7 @@ class BitReader {
     this.bytes = bytes
     this.position = position
   }
-  /** At most 24 bits at once. */
+  /** Reads at most 24 bits. */
   read(n: number): number {
     while (this.count < n) {
       if (this.position >= this.bytes.length) damaged("it ends early")
@@ -50,7 +50,7 @@ class BitReader {
 
 interface Code {
   readonly min: number
-  /** For each length, the largest code of that length or shorter, aligned left to 20 bits; -1 where there is none. */
+  /** For each length, the largest code of that length or shorter, left-aligned to 20 bits; -1 when there is none. */
   readonly limit: Int32Array
   readonly base: Int32Array
   readonly symbols: Uint16Array
@@ -123,7 +123,7 @@ const readSelectors = (reader: BitReader, groups: number): Uint8Array => {
   return selectors
 }
 
-/** Reads the symbols of a block into `block` as bytes before the Burrows–Wheeler transform; gives how many. */
+/** Reads the symbols of a block into `block` as bytes before the Burrows–Wheeler transform; returns their number. */
 const readSymbols = (reader: BitReader, block: Uint32Array, used: Uint8Array, counts: Int32Array): number => {
   const groups = reader.read(3)
   if (groups < 2 || groups > 6) damaged("a block has the wrong number of Huffman codes")
@@ -142,7 +142,7 @@ const readSymbols = (reader: BitReader, block: Uint32Array, used: Uint8Array, co
     const { base, limit, symbols } = code
     for (let left = groupSize; left > 0; left--) {
       while (count < maxCodeLength) {
-        // Past the end the code is looked up with zeros, and whoever uses them is told so below.
+        // Past the end the code is looked up with zeros, which is detected below.
         bits = (bits << 8) | (position < bytes.length ? bytes[position]! : 0)
         position++
         count += 8
@@ -157,7 +157,7 @@ const readSymbols = (reader: BitReader, block: Uint32Array, used: Uint8Array, co
       if (symbol <= 1) {
         run += runWeight << symbol
         runWeight <<= 1
-        // Checked at every step: the weight doubles, and unchecked it would wrap around.
+        // Checked at every step, because the weight doubles and would otherwise overflow.
         if (run > block.length - length) damaged("a run is longer than its block")
         continue
       }
@@ -189,7 +189,7 @@ const readSymbols = (reader: BitReader, block: Uint32Array, used: Uint8Array, co
   }
 }
 
-/** Undoes the transform and the run lengths of a block, writes its bytes, and gives their CRC. */
+/** Undoes the transform and the run lengths of a block, writes its bytes, and returns their CRC. */
 const writeBlock = (block: Uint32Array, length: number, origin: number, counts: Int32Array, output: Output): number => {
   let sum = 0
   for (let byte = 0; byte < 256; byte++) {
@@ -239,8 +239,8 @@ const writeBlock = (block: Uint32Array, length: number, origin: number, counts: 
 }
 
 /**
- * Decompresses all streams of `bytes`; what follows the last one is ignored, as Python's `bz2.decompress` does. Yields
- * after each block, which is a good place to give way.
+ * Decompresses all streams of `bytes`; like Python's `bz2.decompress`, it ignores bytes after the last one. Yields
+ * after each block.
  */
 export function* bunzip2(bytes: Uint8Array, output: Output): Generator<void, Uint8Array> {
   let position = 0

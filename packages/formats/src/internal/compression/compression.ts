@@ -1,7 +1,8 @@
 /**
- * The compressions that a result may be wrapped in, told by their first bytes.
+ * The compressions that a result may be wrapped in, detected from their first bytes.
  *
- * Node's zlib has gzip, zlib and zstd; bz2, xz and legacy `.lzma` are decoded here (docs/decisions/decompressors.md).
+ * Node's zlib supports gzip, zlib and zstd; bz2, xz and legacy `.lzma` are decoded here
+ * (docs/decisions/decompressors.md).
  */
 import * as Effect from "effect/Effect"
 import type { Transform } from "node:stream"
@@ -16,25 +17,25 @@ import { isXz, unxz } from "./xz.ts"
 export type Compression = "gzip" | "zlib" | "bz2" | "xz" | "lzma" | "zstd"
 
 export interface Limits {
-  /** How large decompressed bytes may be. */
+  /** The largest decompressed size in bytes. */
   readonly maxBytes: number
-  /** How many times larger than the compressed bytes they may be, above 64 MiB. */
+  /** The largest ratio of decompressed to compressed bytes, which applies above 64 MiB. */
   readonly maxRatio: number
-  /** Waits for memory before it is taken. */
+  /** Waits for memory before it is allocated. */
   readonly reserve?: ((bytes: number, isGuess: boolean) => Effect.Effect<void, FormatError>) | undefined
 }
 
-/** Below this a ratio says nothing: an array of zeros becomes thousands of times smaller. */
+/** Below this size the ratio is not checked: an array of zeros shrinks by a factor of thousands. */
 const ratioFloor = 64 * 1024 * 1024
 
-/** What is smaller than this is decompressed at once; more would keep everybody else waiting. */
+/** Inputs below this size are decompressed synchronously; larger ones would block other fibers. */
 const smallInput = 256 * 1024
 const smallOutput = 4 * 1024 * 1024
 
 const isZstd = (bytes: Uint8Array): boolean =>
   bytes.length > 4 && bytes[1] === 0xb5 && bytes[2] === 0x2f && bytes[3] === 0xfd && bytes[0] === 0x28
 
-/** The compression that bytes start with. A `.lzma` file has no magic, so it is the last that is asked for. */
+/** The compression that bytes start with. A `.lzma` file has no magic number, so it is checked last. */
 export const compressionOf = (bytes: Uint8Array): Compression | undefined => {
   switch (bytes[0]) {
     case 0x1f:
@@ -94,7 +95,7 @@ const toEnd = <A>(steps: Generator<void, A>): A => {
 }
 
 /**
- * Decompresses one layer at once where that takes a moment; undefined where it does not. Throws a `Refusal`.
+ * Decompresses one layer synchronously if that takes only a moment; otherwise returns undefined. Throws a `Refusal`.
  */
 export const decompressSmall = (
   compression: Compression,
@@ -128,7 +129,7 @@ export const decompressSmall = (
   }
 }
 
-/** A decompressor of zlib as a stream, whose chunks are made in zlib's threads. */
+/** A zlib decompressor as a stream, whose chunks are made in zlib's threads. */
 const streamOf = (compression: "gzip" | "zlib" | "zstd"): Transform => {
   const options = { chunkSize: 1 << 20 }
   switch (compression) {
@@ -141,7 +142,7 @@ const streamOf = (compression: "gzip" | "zlib" | "zstd"): Transform => {
   }
 }
 
-/** Decompresses one layer in a way that lets others work: in zlib's threads, or block by block. */
+/** Decompresses one layer without blocking: in zlib's threads, or block by block. */
 export const decompress = (
   compression: Compression,
   bytes: Uint8Array,
@@ -158,7 +159,7 @@ export const decompress = (
       }
     }
     let reserved = 0
-    /** Memory for what there is and what comes next; a buffer that grows is there twice for a moment. */
+    /** Memory for the current and the next chunk; a growing buffer briefly exists twice. */
     const room = (size: number) => {
       if (limits.reserve === undefined || size <= reserved) return undefined
       const more = Math.max(size, Math.min(2 * reserved, limit)) - reserved

@@ -8,8 +8,8 @@ const damaged = (what: string): never => refuse(`LZ4 data is damaged: ${what}`)
 const shortCopy = 64
 
 /**
- * Decompresses one block into `out` from `at` on and gives where it ends. Matches may go back into what is in `out`
- * already, as the blocks of a frame allow.
+ * Decompresses one block into `out` from `at` on and returns its end. Matches may refer to earlier content of `out`, as
+ * the blocks of a frame allow.
  */
 export const unlz4Block = (input: Uint8Array, out: Uint8Array, at: number): number => {
   let p = 0
@@ -73,7 +73,7 @@ export const isLz4Frame = (input: Uint8Array): boolean =>
 /** Decompresses a frame to exactly `length` bytes. */
 export const unlz4Frame = (input: Uint8Array, length: number): Uint8Array => toEnd(unlz4FrameSteps(input, length))
 
-/** As `unlz4Frame`, a block at a time. */
+/** Like `unlz4Frame`, one block per step. */
 export function* unlz4FrameSteps(input: Uint8Array, length: number): Steps<Uint8Array> {
   if (!isLz4Frame(input)) damaged("it does not start as a frame")
   const view = new DataView(input.buffer, input.byteOffset, input.length)

@@ -1,7 +1,7 @@
 // Measured: bench/formats.bench.ts
 /**
- * LZMA: the range coded Lempel–Ziv of the LZMA SDK's specification, inside the legacy `.lzma` container and inside the
- * LZMA2 chunks of xz.
+ * LZMA: the range-coded Lempel–Ziv of the LZMA SDK's specification, inside the legacy `.lzma` container and the LZMA2
+ * chunks of xz.
  */
 import { refuse } from "../refusal.ts"
 import type { Output } from "./output.ts"
@@ -12,7 +12,7 @@ const half = 1_024
 const states = 12
 const positionStates = 16
 
-// Where each kind of probability starts in the one array that holds them all.
+// The offset of each kind of probability in the single array that holds them all.
 const isMatch = 0
 const isRep = isMatch + states * positionStates
 const isRepG0 = isRep + states
@@ -27,11 +27,11 @@ const matchLength = align + 16
 const repLength = matchLength + lengthSize
 const literal = repLength + lengthSize
 
-/** One LZMA decoder: its state lives on from chunk to chunk of LZMA2, and `output` is its dictionary. */
+/** An LZMA decoder, whose state persists across the chunks of LZMA2, and whose dictionary is `output`. */
 export class LzmaDecoder {
   readonly #output: Output
   #dictionarySize: number
-  /** Where in the output the dictionary starts: nothing before it may be copied. */
+  /** The start of the dictionary in the output: nothing before it may be copied. */
   #dictionaryStart = 0
   #probabilities = new Uint16Array(literal)
   #lc = 0
@@ -58,7 +58,7 @@ export class LzmaDecoder {
     this.#dictionaryStart = this.#output.length
   }
 
-  /** Takes the properties byte (`(pb * 5 + lp) * 9 + lc`). */
+  /** Sets the properties byte (`(pb * 5 + lp) * 9 + lc`). */
   setProperties(byte: number): void {
     if (byte >= 225) damaged("its properties are out of range")
     this.#lc = byte % 9
@@ -93,12 +93,12 @@ export class LzmaDecoder {
     this.#end = end
   }
 
-  /** Where the range coder stands. */
+  /** The position of the range coder. */
   get position(): number {
     return this.#position
   }
 
-  /** Whether all that was coded has been decoded. */
+  /** Whether all coded data has been decoded. */
   get isFinished(): boolean {
     return this.#code === 0
   }
@@ -175,9 +175,7 @@ export class LzmaDecoder {
     return base + this.#direct(bits - 4) * 16 + this.#reverseTree(align, 4)
   }
 
-  /**
-   * Decodes `count` more bytes, up to a match more when `isStep`. Gives whether the end marker was met.
-   */
+  /** Decodes `count` more bytes, or up to one match more when `isStep`. Returns whether the end marker was found. */
   decode(count: number, isStep: boolean): boolean {
     const output = this.#output
     const target = output.length + count
@@ -267,8 +265,8 @@ export class LzmaDecoder {
 }
 
 /**
- * Whether `bytes` are a legacy `.lzma` file (Python's `FORMAT_ALONE`). It has no magic: the properties, the size of the
- * dictionary and the size of the data must all be such as encoders write.
+ * Whether `bytes` are a legacy `.lzma` file (Python's `FORMAT_ALONE`). It has no magic number, so the properties, the
+ * size of the dictionary and the size of the data must all be values that encoders write.
  */
 export const isLzmaAlone = (bytes: Uint8Array): boolean => {
   if (bytes.length < 18 || bytes[0]! >= 225 || bytes[13] !== 0) return false
@@ -283,7 +281,7 @@ export const isLzmaAlone = (bytes: Uint8Array): boolean => {
 /** Decompresses a legacy `.lzma` file into `output`. Yields after each MiB. */
 export function* unlzmaAlone(bytes: Uint8Array, output: Output): Generator<void, Uint8Array> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
-  // The SDK gives even a smaller dictionary 4 KiB.
+  // The SDK allocates 4 KiB even for a smaller dictionary.
   const decoder = new LzmaDecoder(output, Math.max(view.getUint32(1, true), 4_096))
   decoder.setProperties(bytes[0]!)
   decoder.startRange(bytes, 13, bytes.length)

@@ -1,4 +1,4 @@
-/** Bytes that grow as a decoder makes them, up to a limit that is checked before every growth. */
+/** A byte buffer that grows as a decoder writes to it, up to a limit that is checked before every growth. */
 export class Output {
   bytes: Uint8Array
   length = 0
@@ -11,7 +11,7 @@ export class Output {
     this.bytes = new Uint8Array(Math.min(Math.max(expected, 1_024), limit, 1 << 20))
   }
 
-  /** Makes room for `count` more bytes and gives the buffer, which may be a new one. */
+  /** Makes room for `count` more bytes and returns the buffer, which may be a new one. */
   reserve(count: number): Uint8Array {
     const needed = this.length + count
     if (needed > this.limit) return this.#exceeded()

@@ -72,7 +72,7 @@ class Reader {
     this.at += 4
     return this.view.getUint32(this.at - 4, true)
   }
-  /** A number of up to 63 bits, seven a byte. */
+  /** A number of up to 63 bits, seven bits per byte. */
   number(): number {
     let value = 0
     for (let i = 0; i < 9; i++) {
@@ -234,14 +234,14 @@ function* readStream(reader: Reader, output: Output): Generator<void, void> {
 }
 
 /**
- * Decompresses all streams; what follows the last one is ignored, as Python's `lzma.decompress` does. Yields after each
- * chunk, of which none holds more than 2 MiB.
+ * Decompresses all streams; like Python's `lzma.decompress`, it ignores bytes after the last one. Yields after each
+ * chunk, which holds at most 2 MiB.
  */
 export function* unxz(bytes: Uint8Array, output: Output): Generator<void, Uint8Array> {
   const reader = new Reader(bytes, 0)
   do {
     yield* readStream(reader, output)
-    // Streams may be followed by padding, four zeros at a time.
+    // Streams may be followed by padding, a multiple of four zeros.
     while (reader.at + 4 <= bytes.length && reader.view.getUint32(reader.at) === 0) reader.at += 4
   } while (isXz(bytes, reader.at))
   return output.result()

@@ -1,11 +1,11 @@
-/** As much of CBOR (RFC 8949) as polars before 0.20 pickles a Series in. */
+/** The subset of CBOR (RFC 8949) in which polars before 0.20 pickles a Series. */
 import { refuse } from "../refusal.ts"
 
 const maxDepth = 200
 
 const damaged = (): never => refuse("a polars Series in it is damaged")
 
-/** The value of CBOR: maps are Maps, integers beyond ±(2^53-1) bigints, byte strings Uint8Array. */
+/** The value of CBOR data: maps are Maps, integers beyond ±(2^53-1) bigints, byte strings Uint8Array. */
 export const readCbor = (bytes: Uint8Array): unknown => {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
   const decoder = new TextDecoder("utf-8", { ignoreBOM: true })
@@ -73,7 +73,7 @@ export const readCbor = (bytes: Uint8Array): unknown => {
       }
       case 4: {
         const out: Array<unknown> = []
-        // Each item takes a byte at least.
+        // Each item takes at least one byte.
         if (!isOpen && Number(count) > bytes.length - at) damaged()
         for (let i = 0; i < count; i++) {
           if (isOpen && bytes[at] === 0xff) {

@@ -1,4 +1,4 @@
-/** ISO 8601 datetimes as Prefect's DateTimeSerializer writes them and as Python's `isoformat` does. */
+/** ISO 8601 datetimes in the forms that Prefect's DateTimeSerializer and Python's `isoformat` write. */
 import { PyDateTime, Timezone } from "@effect-prefect/pickle"
 
 const form = new RegExp(
@@ -15,7 +15,7 @@ const daysInMonth = (year: number, month: number): number =>
     ? 30
     : 31
 
-/** The longest text that is a datetime. */
+/** The longest text that can be a datetime. */
 export const maxDateTimeLength = 64
 
 const utc = new Timezone(0)
@@ -30,8 +30,8 @@ const zoneOf = (text: string | undefined): Timezone | null => {
 }
 
 /**
- * The datetime of a text; `undefined` when it is none. A text without an offset is in UTC, as Prefect reads it, and
- * what is finer than a microsecond is cut off.
+ * The datetime of a text; `undefined` when it is not a datetime. A text without an offset is in UTC, as in Prefect, and
+ * digits beyond microseconds are truncated.
  */
 export const parseDateTime = (text: string): PyDateTime | undefined => {
   if (text.length > maxDateTimeLength) return undefined

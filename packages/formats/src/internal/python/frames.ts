@@ -1,4 +1,4 @@
-/** pandas' DataFrames of a pickle as `Table`s. */
+/** Converts pandas' DataFrames in pickles to `Table`s. */
 import {
   type Column as PyColumn,
   type DataFrame,
@@ -27,7 +27,7 @@ const kinds: Readonly<Record<string, ColumnKind>> = {
   decimal: "decimal"
 }
 
-/** The name of a time zone as every table has it: `UTC`, a key of the IANA data base, or an offset. */
+/** The name of a time zone as used in tables: `UTC`, a key of the IANA database, or an offset. */
 export const timezoneName = (tzinfo: unknown): string | null => {
   if (tzinfo === null || tzinfo === undefined) return null
   if (typeof tzinfo === "string") return tzinfo
@@ -80,7 +80,7 @@ export const indexColumns = (index: Index): ReadonlyArray<Column> => {
   })
 }
 
-/** Python's `str` of a column's name; a float has its point. */
+/** A column's name in Python's `str` form; a float has its point. */
 const columnName = (columns: Index, i: number): string => {
   const name = columns.at(i)
   return pythonStr(typeof name === "number" && columns.column.kind === "float" ? new PyFloat(name) : name)

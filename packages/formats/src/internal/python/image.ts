@@ -1,8 +1,8 @@
-/** Images of Pillow, as their size, mode and PNG. */
+/** Converts Pillow images to their size, mode and PNG. */
 import { type PyObject } from "@effect-prefect/pickle"
 import * as zlib from "node:zlib"
 
-/** How PNG has a mode of Pillow: the type of colour, the bits of a sample, the samples of a pixel. */
+/** The PNG form of a Pillow mode: the colour type, bits per sample, samples per pixel. */
 const modes: Readonly<Record<string, readonly [colour: number, bits: number, samples: number]>> = {
   "1": [0, 1, 1],
   L: [0, 8, 1],
@@ -38,7 +38,7 @@ const chunk = (type: string, content: Uint8Array): Uint8Array => {
   return out
 }
 
-/** Beyond this an image is stored and not compressed, which would take long. */
+/** A larger image is stored uncompressed, because compression would take long. */
 const maxCompressed = 0x100000
 
 const png = (
@@ -77,8 +77,8 @@ const isSize = (value: unknown): value is readonly [number, number] =>
   value.every((n) => Number.isSafeInteger(n) && (n as number) >= 0 && (n as number) < 0x80000000)
 
 /**
- * An image of Pillow as `{ mode, size, png }`, or with the raw `data` of a mode that PNG does not have; `undefined` for
- * a state that is no image.
+ * A Pillow image as `{ mode, size, png }`, or with the raw `data` for a mode that PNG does not have; `undefined` for a
+ * state that is not an image.
  */
 export const pillowImage = (object: PyObject): Record<string, unknown> | undefined => {
   const { state } = object

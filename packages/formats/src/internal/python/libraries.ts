@@ -1,4 +1,4 @@
-/** What objects of Python libraries in a pickle become: tables, arrays and plain values. */
+/** Converts objects of Python libraries in a pickle to tables, arrays and plain values. */
 import { DataFrame, mayBePlain, PickleError, plainOf, type PyGlobal, PyObject } from "@effect-prefect/pickle"
 import { Refusal } from "../refusal.ts"
 import { fromDataFrame } from "./frames.ts"
@@ -16,11 +16,11 @@ const fromLibrary = (object: PyObject, maxBytes: number): unknown => {
   return className.startsWith("PIL.") ? pillowImage(object) : undefined
 }
 
-/** Whether objects of a class, or calls of a function, may be another value for `nativeOf`. */
+/** Whether `nativeOf` may convert objects of a class, or calls of a function. */
 export const mayBeNative = (global: PyGlobal): boolean =>
   mayBePlain(global) || /^(?:polars|torch|PIL)\./.test(`${global.module}.`)
 
-/** The value of an object of a library that is known; any other value, and an object that cannot be read, as it is. */
+/** The value of an object of a known library; any other value, and an object that cannot be read, unchanged. */
 export const nativeOf = (value: object, maxBytes: number): unknown => {
   if (value instanceof DataFrame) return fromDataFrame(value)
   if (!(value instanceof PyObject)) return value
@@ -28,7 +28,7 @@ export const nativeOf = (value: object, maxBytes: number): unknown => {
   try {
     native = fromLibrary(value, maxBytes)
   } catch (error) {
-    // One value that cannot be read leaves the others as they are.
+    // A value that cannot be read does not affect the others.
     if (!(error instanceof Refusal) && !(error instanceof PickleError)) throw error
   }
   const plain = native ?? plainOf(value)

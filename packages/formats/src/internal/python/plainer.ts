@@ -1,17 +1,21 @@
-/** Values for schemas of plain data: objects by their attributes, tables by their rows, Enums and scalars by their value. */
+/**
+ * Converts values for schemas of plain data: objects to their attributes, tables to their rows, Enums and scalars to
+ * their value.
+ */
 import { isDict, NamedTuple, NpScalar, PyEnum, PyFloat, PyObject } from "@effect-prefect/pickle"
 import { Table } from "../../Table.ts"
 import { setKey } from "../json.ts"
 
 const originals = new WeakMap<object, PyObject | NamedTuple>()
 
-/** The object of Python that a plain object was made of; any other value as it is. */
+/** The Python object that a plain object was made from; any other value unchanged. */
 export const originalOf = (value: unknown): unknown =>
   typeof value === "object" && value !== null ? originals.get(value) ?? value : value
 
 /**
  * A copy of a value in which objects are plain objects of their attributes, tables their rows, members of Enums and
- * scalars of NumPy their value, and, with `namedTuples`, named tuples the objects of their fields; `undefined` when there is none of that.
+ * NumPy scalars their value, and, with `namedTuples`, named tuples objects of their fields; `undefined` when there is
+ * nothing to convert.
  */
 export const plainer = (root: unknown, namedTuples: boolean): { readonly value: unknown } | undefined => {
   let changed = false

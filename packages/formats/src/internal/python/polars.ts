@@ -17,7 +17,7 @@ import { refuse } from "../refusal.ts"
 import { toEnd } from "../steps.ts"
 import { readCbor } from "./cbor.ts"
 
-/** Where the Arrow stream begins: some versions write flags before it. */
+/** The start of the Arrow stream: some versions write flags before it. */
 const streamStart = (bytes: Uint8Array): number => {
   for (let at = 0; at <= Math.min(16, bytes.length - 8); at++) {
     if (bytes[at] === 0xff && bytes[at + 1] === 0xff && bytes[at + 2] === 0xff && bytes[at + 3] === 0xff) return at
@@ -42,7 +42,7 @@ const isInteger = (value: unknown): boolean => typeof value === "bigint" || Numb
 
 const entry = (value: unknown, key: string): unknown => value instanceof Map ? value.get(key) : undefined
 
-/** How the values of a type are stored in CBOR. */
+/** The storage of a type's values in CBOR. */
 const readerOf = (type: unknown): Reader => {
   if (typeof type === "string") {
     if (/^U?Int\d+$/.test(type)) return same("int")
@@ -138,7 +138,7 @@ const stateOf = (object: PyObject): unknown => {
   return isDict(state) ? object.attributes().get("_s") ?? object.attributes().get("_df") ?? state : state
 }
 
-/** Bytes of a state, as they are or as the list of integers that some versions gave. */
+/** The bytes of a state, given directly or as the list of integers that some versions wrote. */
 const seriesColumn = (object: PyObject, maxBytes: number): Column | undefined => {
   const state = stateOf(object)
   if (!(state instanceof Uint8Array)) return undefined
@@ -158,7 +158,7 @@ const rowNumbers = (length: number): Index => {
   return index
 }
 
-/** A polars Series; `undefined` when its state is none that is read. */
+/** A polars Series; `undefined` when its state is not supported. */
 export const polarsSeries = (object: PyObject, maxBytes: number): Series | undefined => {
   const column = seriesColumn(object, maxBytes)
   if (column === undefined) return undefined

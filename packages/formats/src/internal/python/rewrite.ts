@@ -1,11 +1,11 @@
-/** Replaces values inside of a value, in place. */
+/** Replaces values inside a value, in place. */
 import { DefaultDict, isDict, NdArray, PyDict, PyFloat, PyObject, PySet } from "@effect-prefect/pickle"
 import type { Steps } from "../steps.ts"
 
 const isContainer = (value: unknown): value is object =>
   typeof value === "object" && value !== null && !ArrayBuffer.isView(value)
 
-/** What `each` says of every value directly inside of a container takes its place. Keys of dicts stay. */
+/** Replaces every value directly inside a container by the result of `each`. Keys of dicts stay. */
 const mapChildren = (container: object, each: (value: unknown) => unknown): void => {
   const mapArray = (array: ReadonlyArray<unknown>) => {
     for (let i = 0; i < array.length; i++) {
@@ -25,7 +25,7 @@ const mapChildren = (container: object, each: (value: unknown) => unknown): void
     const now = members.map(each)
     if (now.some((member, i) => member !== members[i])) {
       container.clear()
-      // What a member became may be nothing that Python could hash.
+      // The replacement of a member may not be hashable in Python.
       for (const member of now) Set.prototype.add.call(container, member)
     }
   } else if (container instanceof PyObject) {
@@ -46,14 +46,15 @@ const mapChildren = (container: object, each: (value: unknown) => unknown): void
 }
 
 /**
- * Puts `replace(value)` for every value inside of `root` and for `root` itself, the innermost first, so that `replace`
- * sees what is inside already replaced. A value that contains itself is seen before what leads back to it is replaced.
+ * Substitutes `replace(value)` for every value inside `root` and for `root` itself, innermost first, so that `replace`
+ * sees values whose content is already replaced. When a value contains itself, it is visited before the reference back
+ * to it is replaced.
  */
 export const rewrite = (root: unknown, replace: (value: object) => unknown): unknown => {
   if (!isContainer(root)) return typeof root === "object" && root !== null ? replace(root) : root
   const order: Array<object> = []
   const seen = new Set<object>([root])
-  // A value is put on the stack once to look into it and, below what is inside, once to note that that is done.
+  // A value is pushed once to look inside it and, below its content, once more to mark that as done.
   const stack: Array<object | null> = [root]
   const open: Array<object> = []
   while (stack.length > 0) {
@@ -84,8 +85,8 @@ export const rewrite = (root: unknown, replace: (value: object) => unknown): unk
 }
 
 /**
- * Puts `replace(value)` for every value inside of `root` and for `root` itself, the outermost first: what takes the place
- * of a value is looked into, and not what was inside of the value before.
+ * Substitutes `replace(value)` for every value inside `root` and for `root` itself, outermost first: the replacement of
+ * a value is traversed, not its former content.
  */
 export function* rewriteDown(root: unknown, replace: (value: object) => unknown): Steps<unknown> {
   const replaced = new Map<object, unknown>()
@@ -111,7 +112,7 @@ export function* rewriteDown(root: unknown, replace: (value: object) => unknown)
   return out
 }
 
-/** Makes floats numbers again, except those without a fraction that are keys: as text they differ from integers. */
+/** Converts floats back to numbers, except keys without a fraction, whose text differs from that of integers. */
 export const plainFloats = (root: unknown): unknown => {
   const plain = (value: unknown): unknown => value instanceof PyFloat ? value.value : value
   return rewrite(root, (value) => {

@@ -1,4 +1,4 @@
-/** Tensors of PyTorch, in plain pickles and as `torch.save` writes them, as NumPy arrays. */
+/** Converts PyTorch tensors, in plain pickles and in files of `torch.save`, to NumPy arrays. */
 import {
   DType,
   isDict,
@@ -15,7 +15,7 @@ import type { Zip } from "../zip.ts"
 
 /** The memory that tensors are views of. */
 export class TorchStorage {
-  /** The name of its dtype in PyTorch: `float32`; `null` for memory without one. */
+  /** The name of its dtype in PyTorch: `float32`; `null` for untyped memory. */
   readonly dtype: string | null
   bytes: Uint8Array
   constructor(dtype: string | null, bytes: Uint8Array) {
@@ -57,10 +57,10 @@ const dtypes: Readonly<Record<string, readonly [kind: string, size: number]>> = 
   complex128: ["c", 16]
 }
 
-/** The first pickle of what `torch.save` wrote before 1.6, and still writes inside of pickles. */
+/** The first pickle in files of `torch.save` before 1.6, which is still written inside pickles. */
 const magic = 0x1950a86a20f9469cfc6cn
 
-/** Whether bytes begin as such a file does: with that integer, by itself. */
+/** Whether bytes begin like such a file: with that integer, by itself. */
 export const isLegacyTorch = (bytes: Uint8Array): boolean =>
   bytes.length > 20 && bytes[0] === 0x80 && bytes[2] === 0x8a && bytes[3] === 0x0a && bytes[4] === 0x6c &&
   bytes[5] === 0xfc && bytes[6] === 0x9c && bytes[7] === 0x46
@@ -75,7 +75,7 @@ const storageOf = (id: unknown): { readonly dtype: string | null; readonly key: 
 
 const damaged = (): never => refuse("what PyTorch wrote is damaged")
 
-/** What `torch.save` wrote as several pickles and then the memory of the storages. */
+/** A file of `torch.save` that consists of several pickles and then the memory of the storages. */
 export const readLegacyTorch = (bytes: Uint8Array, options: LoadsOptions): unknown => {
   let at = 0
   const next = (given: LoadsOptions = {}): unknown => {
@@ -112,11 +112,11 @@ export const readLegacyTorch = (bytes: Uint8Array, options: LoadsOptions): unkno
   return value
 }
 
-/** The pickle in an archive of `torch.save`; `undefined` for an archive of something else. */
+/** The pickle in an archive of `torch.save`; `undefined` for any other archive. */
 export const torchArchive = (zip: Zip): string | undefined =>
   zip.names.find((name) => name === "data.pkl" || name.endsWith("/data.pkl"))
 
-/** What `torch.save` wrote as an archive since 1.6: a pickle, and a file for each storage. */
+/** An archive of `torch.save` since 1.6: a pickle, and a file for each storage. */
 export const readTorchArchive = (zip: Zip, name: string, options: LoadsOptions): unknown => {
   const folder = name.slice(0, -"data.pkl".length)
   const order = zip.read(`${folder}byteorder`)
@@ -144,10 +144,10 @@ const sizes = (value: unknown): ReadonlyArray<number> | undefined => {
     : undefined
 }
 
-/** How many items a tensor may have that repeats its memory. */
+/** The most items of a tensor that repeats its memory. */
 const maxRepeated = 0x1000000
 
-/** The items of a tensor in row-major order: a view of its memory where they stand so. */
+/** The items of a tensor in row-major order: a view of its memory when that has the same order. */
 const gather = (
   bytes: Uint8Array,
   offset: number,
@@ -207,7 +207,9 @@ const storageIn = (value: unknown): TorchStorage | undefined => {
 const dtypeName = (value: unknown): string | null =>
   value instanceof PyGlobal && value.module === "torch" ? value.name : null
 
-/** The array of a call that makes a tensor again; `undefined` for any other object and for tensors that are not dense. */
+/**
+ * The array of a call that reconstructs a tensor; `undefined` for any other object and for tensors that are not dense.
+ */
 export const torchTensor = (object: PyObject): NdArray | Tuple | undefined => {
   const name = object.class instanceof PyGlobal ? object.class.name : ""
   const { args } = object

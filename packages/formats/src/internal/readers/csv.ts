@@ -1,10 +1,10 @@
-/** CSV as `pandas.read_csv` reads it when it is told nothing: its C tokenizer, its names, its order of types. */
+/** CSV as `pandas.read_csv` reads it with default options: its C tokenizer, its column names, its order of types. */
 import { Column, type ColumnKind, Table } from "../../Table.ts"
 import { integerCell } from "../cells.ts"
 import { refuse, tooLarge } from "../refusal.ts"
 import { every, type Steps } from "../steps.ts"
 
-/** What pandas takes for a missing value. */
+/** The texts that pandas treats as missing values. */
 const missing = new Set([
   "",
   "#N/A",
@@ -32,15 +32,15 @@ const quote = 0x22
 const newline = 0x0a
 const carriageReturn = 0x0d
 
-/** Fields of rows, one after the other; `ends` says after how many fields each row ends. */
+/** The fields of consecutive rows; `ends` has the number of fields up to the end of each row. */
 interface Cells {
   readonly fields: Array<string>
   readonly ends: Array<number>
 }
 
 /**
- * Splits a text into rows of fields. A quote counts at the start of a field only, two in a quoted field are one, and
- * lines of nothing but blanks are skipped.
+ * Splits a text into rows of fields. A quote counts only at the start of a field, two in a quoted field are one, and
+ * blank lines are skipped.
  */
 function* tokenize(text: string): Steps<Cells> {
   const fields: Array<string> = []
@@ -72,7 +72,7 @@ function* tokenize(text: string): Steps<Cells> {
           field += "\""
           at++
         }
-        // What follows the closing quote belongs to the field.
+        // Text after the closing quote belongs to the field.
         const start = at
         while (at < length && text.charCodeAt(at) !== comma && !isEnd(text.charCodeAt(at))) at++
         field += text.slice(start, at)
@@ -93,7 +93,7 @@ function* tokenize(text: string): Steps<Cells> {
   return { fields, ends }
 }
 
-/** Column names as pandas makes them: `Unnamed: 3` for one without a name, `a.1` for the second `a`. */
+/** Column names as in pandas: `Unnamed: 3` for one without a name, `a.1` for the second `a`. */
 const columnNames = (header: ReadonlyArray<string>): Array<string> => {
   const names = header.map((name, i) => name === "" ? `Unnamed: ${i}` : name)
   const order = [...names.keys()].filter((i) => header[i] !== "").concat(
@@ -145,7 +145,7 @@ interface Typed {
   readonly values: Array<unknown>
 }
 
-/** Turns the texts of a column, or of one chunk of it, into values of the first type that takes them all. */
+/** Converts the texts of a column, or of one chunk of it, to the first type that accepts all of them. */
 function* inferChunk(texts: ReadonlyArray<string | undefined>): Steps<Typed> {
   const isMissing = (text: string | undefined): text is undefined => text === undefined || missing.has(text)
   function* all<A>(kind: ColumnKind, convert: (text: string) => A | undefined): Steps<Typed | undefined> {
@@ -169,7 +169,7 @@ function* inferChunk(texts: ReadonlyArray<string | undefined>): Steps<Typed> {
     (yield* all("string", (text) => text))!
 }
 
-/** Integers that fit 64 bits, signed or not; with a missing value among them pandas makes them floats. */
+/** Integers that fit 64 bits, signed or unsigned; with a missing value among them, pandas makes them floats. */
 function* inferIntegers(
   texts: ReadonlyArray<string | undefined>,
   isMissing: (text: string | undefined) => text is undefined
@@ -198,7 +198,7 @@ function* inferIntegers(
     if (exact > high) high = exact
     values.push(integerCell(exact))
   }
-  // What no 64 bits hold stays exact, with whatever is missing.
+  // Integers beyond 64 bits stay exact, even with missing values.
   const fits = (low >= -maxInt64 && high < maxInt64) || (low >= 0n && high < maxUint64)
   if (!fits) return { kind: "int", values }
   if (!hasMissing) return { kind: "int", values }
@@ -206,8 +206,8 @@ function* inferIntegers(
 }
 
 /**
- * How many rows pandas reads at a time when a table has that many columns; it tells the types of each such chunk by
- * itself, so that a large column can hold numbers in one and strings in the next.
+ * The number of rows that pandas reads per chunk for a given number of columns. It infers the types of each chunk
+ * separately, so a large column can hold numbers in one and strings in the next.
  */
 const chunkRows = (columns: number): number => {
   const heuristic = Math.floor(2 ** 20 / Math.max(columns, 1))
@@ -235,7 +235,9 @@ function* infer(texts: ReadonlyArray<string | undefined>, columns: number): Step
   return { kind: "object", values }
 }
 
-/** The table of a CSV text. The first row is the header; rows that are longer than it make the first columns the index. */
+/**
+ * The table of a CSV text. The first row is the header; if rows are longer than it, the first columns are the index.
+ */
 export function* readCsv(text: string, maxBytes: number): Steps<Table> {
   const { ends, fields } = yield* tokenize(text)
   if (ends.length === 0) return refuse("the CSV is empty: it has no header")
@@ -244,7 +246,7 @@ export function* readCsv(text: string, maxBytes: number): Steps<Table> {
   const leading = ends.length > 1 ? Math.max(ends[1]! - first - header.length, 0) : 0
   const width = header.length + leading
   const numRows = ends.length - 1
-  // Rows may be shorter than the header, which makes cells of nothing.
+  // Rows may be shorter than the header; the missing cells are null.
   if (width * numRows > maxBytes) return tooLarge(maxBytes)
   const columns: Array<Array<string | undefined>> = Array.from({ length: width }, () => [])
   for (let row = 0, looked = 0; row < numRows; row++) {

@@ -1,4 +1,4 @@
-/** What `DataFrame.to_json` writes, in any orientation, with the types that `pandas.read_json` tells by default. */
+/** The output of `DataFrame.to_json`, in any orientation, with the types that `pandas.read_json` infers by default. */
 import { pythonStr, Timestamp, type TimeUnit } from "@effect-prefect/pickle"
 import { Column, type ColumnKind, type ColumnParts, Table } from "../../Table.ts"
 import { zoneFromName } from "../cells.ts"
@@ -18,7 +18,7 @@ interface Typed {
   readonly timezone?: string | null
 }
 
-/** One year in seconds: below it a number is no time. */
+/** One year in seconds: smaller numbers are not times. */
 const minStamp = 31_536_000
 
 const scales = [["s", 1_000_000_000n], ["ms", 1_000_000n], ["us", 1_000n], ["ns", 1n]] as const
@@ -50,7 +50,7 @@ const timesOfNumbers = (values: ReadonlyArray<unknown>): Typed | undefined => {
 
 const isoForm = /^\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d)?)?$/
 
-/** Texts as times, when all are ISO 8601 and all, or none, have an offset. */
+/** Texts as times, when all are ISO 8601 and either all or none have an offset. */
 const timesOfTexts = (values: ReadonlyArray<unknown>): Typed | undefined => {
   let offsets: boolean | undefined
   const out: Array<Timestamp | null> = []
@@ -110,7 +110,9 @@ const kindOf = (values: ReadonlyArray<unknown>): ColumnKind => {
   return kinds.size === 1 && first !== undefined ? first : kinds.size === 0 ? "float" : "object"
 }
 
-/** The type of a column, told as pandas tells it: times by the column's name, texts that are all numbers are numbers. */
+/**
+ * The type of a column, inferred like pandas: times by the column's name, and texts that are all numbers as numbers.
+ */
 const infer = (values: ReadonlyArray<unknown>, isTime: boolean): Typed => {
   const kind = kindOf(values)
   if (isTime && values.length > 0) {
@@ -236,7 +238,7 @@ function* ofRows(
   return yield* tableOf(names, index, columns, rows.length)
 }
 
-/** The orientation that says its types itself: a table schema of Frictionless Data, and records. */
+/** The orientation that contains its types: a table schema of Frictionless Data, and records. */
 const ofTableSchema = (schema: Dict, data: ReadonlyArray<Dict>): Table => {
   const keys = schema.get("primaryKey")
   const primary = new Set(Array.isArray(keys) ? keys : [])
@@ -249,7 +251,7 @@ const ofTableSchema = (schema: Dict, data: ReadonlyArray<Dict>): Table => {
     const type = field.get("type")
     const typed: Typed = (type === "datetime" ? timesOfTexts(values) : undefined) ??
       { kind: kindOf(values), values: values.map((value) => isMissing(value) ? null : plain(value)) }
-    // Old pandas writes local times with a Z as well; only `tz` tells.
+    // Old pandas also writes local times with a Z; only `tz` distinguishes them.
     const timezone = typeof field.get("tz") === "string" ? field.get("tz") as string : null
     const zone = zoneFromName(timezone)
     const at = (row: number) => {
@@ -272,7 +274,7 @@ const ofTableSchema = (schema: Dict, data: ReadonlyArray<Dict>): Table => {
 
 const splitKeys = new Set(["columns", "index", "data"])
 
-/** The table of a pandas JSON text. An object of objects is read as pandas does by default: by columns. */
+/** The table of a pandas JSON text. An object of objects is read by columns, pandas' default. */
 export function* readPandasJson(text: string): Steps<Table> {
   const parsed = yield* orderedJsonSteps(text)
   if (!("value" in parsed)) return refuse(`it is read as pandas JSON, but it is not JSON: ${parsed.problem}`)

@@ -1,8 +1,9 @@
 // Measured: bench/formats.bench.ts
 /**
- * Parquet, by parquet-wasm in worker threads. docs/decisions/parquet.md says why.
+ * Reads Parquet with parquet-wasm in worker threads (docs/decisions/parquet.md).
  *
- * A thread is kept for the next file for a while, ends when the read is interrupted, and is replaced when it fails.
+ * A thread is kept for some time for the next file, is terminated when the read is interrupted, and is replaced when it
+ * fails.
  */
 import { Timestamp, type TimeUnit } from "@effect-prefect/pickle"
 import * as Effect from "effect/Effect"
@@ -17,13 +18,13 @@ import { formatError } from "../refusal.ts"
 import { giveWay, type Steps } from "../steps.ts"
 import type { Answer, Request } from "./parquetWorker.ts"
 
-/** Files that are read at once; more wait for a thread. */
+/** Files that are read concurrently; others wait for a thread. */
 const maxThreads = 2
 
 /** How long an idle thread is kept. */
 const idleMilliseconds = 10_000
 
-/** The JavaScript heap of a thread. A file's columns are in the memory of WebAssembly, which `maxBytes` bounds. */
+/** The JavaScript heap of a thread. A file's columns are in the memory of WebAssembly, which `maxBytes` limits. */
 const heapMegabytes = 256
 
 const damaged = "the Parquet file is damaged: it breaks off or contradicts itself"
@@ -39,7 +40,7 @@ class Thread {
     this.worker.unref()
   }
 
-  /** Reads one file. Gives a way to end it, thread included. */
+  /** Reads one file. Returns a way to end it, including its thread. */
   read(request: Request, settle: (answer: Answer | undefined) => void): () => void {
     const { worker } = this
     clearTimeout(this.#timer)
@@ -64,14 +65,14 @@ class Thread {
     }
   }
 
-  /** Keeps the thread for a while. */
+  /** Keeps the thread for some time. */
   rest(expired: () => void): void {
     this.#timer = setTimeout(expired, idleMilliseconds)
     this.#timer.unref()
   }
 
   end(): void {
-    // A failure that nobody waits for any more must not end the process.
+    // An unobserved failure must not end the process.
     this.worker.on("error", () => {})
     void this.worker.terminate()
   }
@@ -101,7 +102,7 @@ const ask = (request: Request): Effect.Effect<Answer | undefined> =>
       running++
       const thread = idle.pop() ?? new Thread()
       const stop = thread.read(request, (answer) => {
-        // A thread that failed is gone.
+        // A failed thread is gone.
         release(answer === undefined ? undefined : thread)
         resume(Effect.succeed(answer))
       })
@@ -128,7 +129,7 @@ interface ArrowField {
 
 const arrowUnits = ["s", "ms", "us", "ns"] as const
 
-/** The time zones and durations of the Arrow schema that a file keeps beside its own. */
+/** The time zones and durations of the Arrow schema that a file stores beside its own. */
 const readArrowSchema = (base64: string | null): ReadonlyMap<string, ArrowField> => {
   const out = new Map<string, ArrowField>()
   if (base64 === null) return out
@@ -145,14 +146,14 @@ const readArrowSchema = (base64: string | null): ReadonlyMap<string, ArrowField>
       })
     }
   } catch {
-    // It only adds to what the file says itself.
+    // It only supplements the file's own schema.
   }
   return out
 }
 
 /**
- * What is said of a column beside Parquet's own types, which know neither spans of time nor time zones: by an Arrow
- * schema, else by pandas. parquet-wasm leaves an Arrow schema alone where its units are not those of the file.
+ * The description of a column in addition to Parquet's own types, which have neither durations nor time zones: from an
+ * Arrow schema, otherwise from pandas. parquet-wasm ignores an Arrow schema whose units differ from those of the file.
  */
 const adjusted =
   (arrow: ReadonlyMap<string, ArrowField>) => (part: ColumnParts, pandas: PandasMetadata): ColumnParts => {
@@ -172,7 +173,7 @@ const adjusted =
     }
     if (part.kind !== "datetime" || part.timezone !== "UTC") return part
     const timezone = field?.timezone ?? column?.timezone
-    // Where pandas says nothing of a zone there is none: fastparquet writes every time as one of UTC.
+    // A column to which pandas gives no zone has none: fastparquet writes every time as UTC.
     return timezone === undefined || (timezone === null && field !== undefined) ? part : inZone(part, timezone)
   }
 
@@ -192,7 +193,7 @@ function* tableOf(answer: Answer | undefined, maxBytes: number, firstRow: number
   if (answer === undefined) throw undecodable(damaged)
   switch (answer._tag) {
     case "Stream":
-      // An Arrow stream spells out what Parquet packs, so its own limit is a larger one.
+      // An Arrow stream expands what Parquet packs, so its own limit is larger.
       return yield* readFeather(answer.bytes, 8 * maxBytes, true, {
         pandas: answer.pandas,
         adjust: adjusted(readArrowSchema(answer.arrowSchema)),

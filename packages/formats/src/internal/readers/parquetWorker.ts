@@ -1,7 +1,8 @@
 /**
- * The worker thread that reads Parquet: parquet-wasm cannot give way, and what damage makes it do ends with its thread.
+ * The worker thread that reads Parquet: parquet-wasm cannot yield, and the effects of damaged input end with the
+ * thread.
  *
- * A file is read into an Arrow stream, which the thread that asked decodes.
+ * A file is read into an Arrow stream, which the requesting thread decodes.
  */
 import { type MessagePort, parentPort } from "node:worker_threads"
 import type { ParquetFile, ParquetMetaData } from "parquet-wasm"
@@ -18,16 +19,16 @@ export type Answer =
   | {
     readonly _tag: "Stream"
     readonly bytes: Uint8Array
-    /** The Arrow schema that pyarrow and others keep beside Parquet's own, as base64. */
+    /** The Arrow schema that pyarrow and others store beside Parquet's own, as base64. */
     readonly arrowSchema: string | null
-    /** What pandas wrote beside its columns. */
+    /** pandas' metadata about its columns. */
     readonly pandas: string | null
   }
   | { readonly _tag: "TooLarge" }
   | { readonly _tag: "Damaged"; readonly detail: string }
   | { readonly _tag: "Missing" }
 
-/** What a file says that its columns come to: bytes, or values, which may take no bytes at all. */
+/** The size of the columns according to the file: bytes, or values, which may occupy no bytes at all. */
 const claimed = (metadata: ParquetMetaData, columns: ReadonlyArray<string> | undefined): number => {
   let size = 0
   for (const group of metadata.rowGroups()) {
@@ -40,7 +41,7 @@ const claimed = (metadata: ParquetMetaData, columns: ReadonlyArray<string> | und
   return size
 }
 
-/** The message of an error of parquet-wasm up to where it may quote the file. */
+/** The message of a parquet-wasm error, cut before a possible quotation of the file. */
 const detailOf = (error: unknown): string => {
   const text = error instanceof Error ? error.message : String(error)
   return /encrypt/i.test(text) ? "the Parquet file is encrypted" : ""
@@ -48,7 +49,7 @@ const detailOf = (error: unknown): string => {
 
 const text = (value: unknown): string | null => typeof value === "string" ? value : null
 
-/** Thrift's compact protocol: `num_rows` 0, then `row_groups`, whose length and type of items are the next byte. */
+/** Thrift's compact protocol: `num_rows` 0, then `row_groups`, whose length and item type are the next byte. */
 const noRows = Buffer.from([0x16, 0x00, 0x19])
 const noStructs = 0x0c
 
@@ -79,8 +80,8 @@ class Bytes {
 }
 
 /**
- * Opens a file. Some writers give the empty list of row groups of a file without rows the wrong type of items, which
- * other readers pass over.
+ * Opens a file. For a file without rows, some writers give the empty list of row groups the wrong item type, which
+ * other readers ignore.
  */
 const open = async (
   parquet: typeof import("parquet-wasm"),
@@ -118,7 +119,7 @@ const read = async ({ columns, maxBytes, parts }: Request): Promise<Answer> => {
       pandas: text(values.get("pandas"))
     }
   } catch (error) {
-    // A trap leaves the memory of the module as it was at that moment: this thread reads nothing more.
+    // A trap leaves the memory of the module in an undefined state: this thread must not read any more.
     if (error instanceof Error && error.name === "RuntimeError") throw error
     return { _tag: "Damaged", detail: detailOf(error) }
   }

@@ -1,4 +1,4 @@
-/** Pickles, in the forms in which Prefect stored them: as they are, or as base64 text. */
+/** Pickles in the forms in which Prefect stored them: raw, or as base64 text. */
 import {
   Interval,
   type LoadsOptions,
@@ -19,27 +19,27 @@ import { openZip } from "../zip.ts"
 const protoOpcode = 0x80
 const stopOpcode = 0x2e
 
-/** Whether bytes begin as a pickle of protocol 2 or later does. Nothing else that a result can be begins so. */
+/** Whether bytes begin like a pickle of protocol 2 or later. No other format of a result begins like that. */
 export const isBinaryPickle = (bytes: Uint8Array): boolean =>
   bytes.length >= 3 && bytes[0] === protoOpcode && bytes[1]! >= 2 && bytes[1]! <= 5
 
 /** The first bytes of the pickles of protocols 0 and 1, which have no header. */
 const oldOpcodes = new Set(Buffer.from("(]}).NIJKMLFGSTUVXcilstdp\x88\x89\x8a"))
 
-/** Whether bytes may be a pickle of protocol 0 or 1: only reading it tells. */
+/** Whether bytes may be a pickle of protocol 0 or 1, which only reading them can confirm. */
 export const mayBeOldPickle = (bytes: Uint8Array): boolean =>
   bytes.length >= 2 && oldOpcodes.has(bytes[0]!) && bytes.lastIndexOf(stopOpcode) > 0
 
 const base64Form = /^[A-Za-z0-9+/\s]+(?:={1,2}\s*)?$/
 
 /**
- * The pickle in a base64 text, as very old Prefects stored it; `undefined` when the bytes are not base64 of something
- * that may be a pickle.
+ * The pickle in a base64 text, as very old versions of Prefect stored it; `undefined` when the bytes are not base64 of
+ * a possible pickle.
  */
 export const fromBase64 = (bytes: Uint8Array): Uint8Array | undefined => {
   if (bytes.length < 4) return undefined
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
-  // The first characters already say no for nearly everything.
+  // The first characters already rule out nearly everything.
   if (!base64Form.test(buffer.toString("latin1", 0, Math.min(buffer.length, 64)))) {
     if (buffer.length <= 64 || !/^[A-Za-z0-9+/\s]+$/.test(buffer.toString("latin1", 0, 64))) return undefined
   }
@@ -49,7 +49,7 @@ export const fromBase64 = (bytes: Uint8Array): Uint8Array | undefined => {
   return isBinaryPickle(decoded) || mayBeOldPickle(decoded) ? decoded : undefined
 }
 
-/** Whether the bytes hold, or by chance seem to hold, a float without a fraction. */
+/** Whether the bytes contain, or happen to look like they contain, a float without a fraction. */
 function* mayHoldIntegralFloat(bytes: Uint8Array): Steps<boolean> {
   let view: DataView | undefined
   let looked = 0
@@ -64,8 +64,8 @@ function* mayHoldIntegralFloat(bytes: Uint8Array): Steps<boolean> {
 const isAmbiguous = (key: unknown): boolean => Number.isInteger(key) || (key instanceof Tuple && key.some(isAmbiguous))
 
 /**
- * Whether a dict has a key, or an interval an end, that may have been a float: `1.0` is the number 1 as well, but as
- * text it is not.
+ * Whether a dict has a key, or an interval an end, that may have been a float: `1.0` equals the number 1, but its text
+ * differs.
  */
 function* hasAmbiguousKey(root: unknown): Steps<boolean> {
   const seen = new Set<object>()
@@ -97,10 +97,10 @@ function* hasAmbiguousKey(root: unknown): Steps<boolean> {
   return false
 }
 
-/** Modules whose classes and functions all become values as they are read. */
+/** Modules whose classes and functions are all converted to values while they are read. */
 const plainModules = new Set(["datetime", "decimal", "_decimal", "uuid", "fractions", "_codecs", "codecs", "pathlib"])
 
-/** Classes and functions of other modules that do. */
+/** Classes and functions of other modules that are converted too. */
 const plainNames = new Set([
   ...["set", "frozenset", "bytes", "bytearray", "complex", "range", "slice", "int", "str", "list", "tuple", "dict"].map(
     (name) => `builtins.${name}`
@@ -116,21 +116,20 @@ const plainNames = new Set([
 ])
 
 /**
- * The value of a pickle. Nothing in it is executed: tables are `Table`s, objects of libraries that are known are the
- * values that they stand for, objects of the registry's classes are what it makes of them, and any other is inert.
- * Throws a `Refusal`.
+ * The value of a pickle. Nothing in it is executed: tables become `Table`s, objects of known libraries the values that
+ * they represent, objects of the registry's classes its values, and all others stay inert. Throws a `Refusal`.
  */
 export const readPickle = (bytes: Uint8Array, registry: ClassRegistry, maxBytes = defaultMaxBytes): unknown =>
   toEnd(pickleSteps(bytes, registry, maxBytes))
 
-/** As `readPickle`, in steps. */
+/** Like `readPickle`, in steps. */
 export function* pickleSteps(bytes: Uint8Array, registry: ClassRegistry, maxBytes: number): Steps<unknown> {
   return isLegacyTorch(bytes)
     ? yield* finish(guarded(() => readLegacyTorch(bytes, {})), true, registry, maxBytes)
     : yield* readPlain(bytes, registry, maxBytes)
 }
 
-/** What `torch.save` wrote into a ZIP archive; `undefined` for an archive of something else. */
+/** The content of a ZIP archive of `torch.save`; `undefined` for any other archive. */
 export const readTorch = (bytes: Uint8Array, registry: ClassRegistry, maxBytes: number): unknown => {
   const zip = openZip(bytes, maxBytes)
   const name = torchArchive(zip)
@@ -182,6 +181,6 @@ const guarded = (read: () => unknown): unknown => {
 }
 
 const refused = (error: unknown): never => {
-  if (error instanceof PickleError) return refuse(`the pickle was refused: ${error.message}`)
+  if (error instanceof PickleError) return refuse(`the pickle was rejected: ${error.message}`)
   throw error
 }
