@@ -131,7 +131,9 @@ export const tlsSettings = Effect.fnUntraced(function*(
     return yield* new PrefectConfigError({ source: "tls.ca", detail: "it has no certificate in PEM" })
   }
   if (tls?.rejectUnauthorized === false) {
-    yield* Effect.logWarning("certificates are not verified: anyone on the network path can read and change what is sent")
+    yield* Effect.logWarning(
+      "certificates are not verified: anyone on the network path can read and change what is sent"
+    )
   }
   // Bundlers for browsers must not follow this import.
   const module = "node:tls" as const

@@ -145,7 +145,7 @@ describe("--prefect3", () => {
     assert.strictEqual(stdout, "")
     assert.strictEqual(
       stderr,
-      "effect-prefect: Prefect 3.8.0 has no mapped children: it keeps no trace of .map(); " +
+      "effect-prefect: Prefect 3.8.0 has no mapped children: it does not record .map(); " +
         "use siblings for the runs with the same task key\n"
     )
   })

@@ -1,7 +1,7 @@
 /**
  * `AzureOutput`: a collection in an Azure Storage container.
  *
- * Needs the packages `@azure/storage-blob` and, without a connection string, `@azure/identity`.
+ * Requires the packages `@azure/storage-blob` and, without a connection string, `@azure/identity`.
  *
  * @since 0.1.0
  */
@@ -16,18 +16,21 @@ import { CollectOutput } from "./CollectOutput.ts"
 import { keyPrefix, loadSdk, make as makeOutput, networkAgents } from "./internal/objectOutput.ts"
 
 /**
- * Where the collection goes, and how the store is reached.
+ * The destination of the collection, and how to reach the store.
  *
  * @category options
  * @since 0.1.0
  */
 export interface Options {
   readonly container: string
-  /** The folder in the container. Default: none. */
+  /** The folder in the container. Default: the root. */
   readonly prefix?: string | undefined
   /** Default: `AZURE_STORAGE_CONNECTION_STRING`, when `accountUrl` is not given. */
   readonly connectionString?: Redacted.Redacted | undefined
-  /** `https://ACCOUNT.blob.core.windows.net`, for the default Azure credential. Default: by `AZURE_STORAGE_ACCOUNT`. */
+  /**
+   * `https://ACCOUNT.blob.core.windows.net`, accessed with the default Azure credential. Default: from
+   * `AZURE_STORAGE_ACCOUNT`.
+   */
   readonly accountUrl?: string | undefined
   /**
    * Certificate authorities, and a client's certificate. Proxies are those of `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and

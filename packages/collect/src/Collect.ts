@@ -1,9 +1,9 @@
 /**
- * `Collect`: results of any number into Parquet or JSON Lines parts.
+ * `Collect`: collects any number of results into Parquet or JSON Lines parts.
  *
  * A plan cuts the selection into parts, each with a fixed number, range and name. A part is read, encoded and published
- * once. The manifest, written last, says that the collection is complete. A collection that was interrupted goes on
- * where it was when it is run again.
+ * once. The manifest, written last, says that the collection is complete. An interrupted collection continues when it
+ * is run again.
  *
  * **Example** (Collecting a flow run into a folder)
  *
@@ -49,7 +49,7 @@ import { publish } from "./internal/publish.ts"
 import { drain } from "./internal/work.ts"
 
 /**
- * What to collect, and as what.
+ * What to collect, and in which format.
  *
  * @category models
  * @since 0.1.0
@@ -60,17 +60,17 @@ export interface PlanOptions {
     readonly format: Plan.OutputFormat["format"]
     /** Default: zstd for Parquet, none for JSON Lines. */
     readonly compression?: Plan.OutputFormat["compression"] | undefined
-    /** Rows of a part, 1 to 1 000 000. Default 20 000; 50 000 when there are more than 10 million rows. */
+    /** Rows per part, 1 to 1 000 000. Default 20 000; 50 000 when there are more than 10 million rows. */
     readonly partRows?: number | undefined
-    /** Typed columns beside those that every collection has. Default: none, or those that `infer` finds. */
+    /** Typed columns besides those that every collection has. Default: none, or those that `infer` finds. */
     readonly columns?: ReadonlyArray<Plan.Column> | undefined
   }
   /**
-   * Looks at so many results of each mapped task, and takes the members that all of them share as typed columns. At most
-   * 100 tasks are looked at. Default: none are.
+   * Reads this number of results of each mapped task, and makes the members that all of them share typed columns. At
+   * most 100 tasks are sampled. Default: none.
    */
   readonly infer?: number | undefined
-  /** Whether flow runs that have not finished are collected as they are. Default false: they are refused. */
+  /** Whether to collect flow runs that have not finished, in their current state. Default false: they are rejected. */
   readonly allowUnfinished?: boolean | undefined
 }
 
@@ -81,7 +81,7 @@ export interface PlanOptions {
  * @since 0.1.0
  */
 export interface Observer {
-  /** The plan is there, and so many of its parts, with so many rows, were published before. */
+  /** The plan is available; the given numbers of its parts and rows were published before. */
   readonly onStart?: ((plan: Plan.Plan, done: { readonly parts: number; readonly rows: number }) => void) | undefined
   /** Rows were read and encoded. */
   readonly onRows?: ((rows: number) => void) | undefined
@@ -94,23 +94,23 @@ export interface Observer {
 }
 
 /**
- * How parts are worked on.
+ * Options for working on parts.
  *
  * @category models
  * @since 0.1.0
  */
 export interface WorkOptions {
-  /** Parts at once, so that the end of one overlaps the start of the next. Default 2. */
+  /** Parts that are processed concurrently, so that the end of one overlaps the start of the next. Default 2. */
   readonly slots?: number | undefined
-  /** Attempts at one part before it has failed. Default 10. */
+  /** Attempts per part before it fails. Default 10. */
   readonly maxAttempts?: number | undefined
-  /** Whether a collection whose parts have failed gets a manifest that lists them. Default false: it fails. */
+  /** Whether a collection with failed parts gets a manifest that lists them. Default false: the collection fails. */
   readonly allowFailed?: boolean | undefined
   readonly observer?: Observer | undefined
 }
 
 /**
- * The collection after a run.
+ * The state of the collection after a run.
  *
  * @category models
  * @since 0.1.0
@@ -136,7 +136,7 @@ export const outputFormat = ({ columns, compression, format, partRows }: PlanOpt
 const createdBy = "effect-prefect"
 
 /**
- * Plans a collection: asks the backend for counts, and reads no result but those that `infer` asks for. Nothing is
+ * Plans a collection: requests counts from the backend, and reads no results except those for `infer`. Nothing is
  * written.
  *
  * @category planning
@@ -182,10 +182,10 @@ const checkBackend = Effect.fnUntraced(function*(name: string, { parts, selectio
 })
 
 /**
- * The plan that the output holds, or a new one, which is then stored there. Of several starters at once one stores its
- * plan, and the others go on with it.
+ * The plan in the output, or a new one, which is then stored there. When several processes start at once, one stores
+ * its plan, and the others use it.
  *
- * It fails with OtherCollection when the output holds a plan of another selection or format.
+ * Fails with OtherCollection when the output contains a plan of another selection or format.
  *
  * @category planning
  * @since 0.1.0
@@ -223,7 +223,7 @@ export const start = Effect.fn("Collect.start")(function*(
 })
 
 /**
- * The plan that the output holds. It fails with NothingToCollect when there is none.
+ * The plan in the output. Fails with NothingToCollect when there is none.
  *
  * @category planning
  * @since 0.1.0
@@ -241,7 +241,7 @@ export const readPlan: Effect.Effect<Plan.Plan, CollectError, CollectOutput> = E
         : Effect.succeed(plan))
 )
 
-/** Fails when the storage layer does not allow a place that the plan needs. */
+/** Fails when the storage layer does not allow a location that the plan needs. */
 const checkNeeds = Effect.fnUntraced(function*(plan: Plan.Plan) {
   const denied = firstDenied(yield* ResultStorage, plan.needs)
   if (denied === undefined) return
@@ -249,7 +249,7 @@ const checkNeeds = Effect.fnUntraced(function*(plan: Plan.Plan) {
 })
 
 /**
- * Publishes one part and gives its record, or that of the writer that was first.
+ * Publishes one part and returns its record, or the record of the writer that published it first.
  *
  * @category working
  * @since 0.1.0
@@ -300,18 +300,19 @@ export const finish = Effect.fn("Collect.finish")(function*(
 })
 
 /**
- * Collects: plans, or goes on with the plan that the output holds, works on its parts in this process, and writes the
- * manifest. On a collection that is complete it does nothing.
+ * Collects: makes a plan, or continues with the plan in the output, works on its parts in this process, and writes the
+ * manifest. Does nothing when the collection is complete.
  *
- * A result that cannot be read is a row that says why. A store or a backend that is gone fails the part, which is tried
- * again after 1 s, 2 s, 4 s, … up to 60 s. It fails with PartsFailed when parts have failed after all of their attempts.
+ * A result that cannot be read is a row with the reason. When a store or a backend is unavailable, the part fails and
+ * is retried after 1 s, 2 s, 4 s, … up to 60 s. Fails with PartsFailed when parts have failed after all of their
+ * attempts.
  *
  * @category running
  * @since 0.1.0
  */
 export const run = Effect.fn("Collect.run")(function*(
   options: PlanOptions & WorkOptions & {
-    /** What publishes a part. Default: a worker in this process. */
+    /** The function that publishes a part. Default: a worker in this process. */
     readonly execute?: ((part: Plan.Part) => Effect.Effect<Plan.PartRecord, CollectError>) | undefined
   }
 ): Effect.fn.Return<
@@ -346,7 +347,7 @@ export const run = Effect.fn("Collect.run")(function*(
 })
 
 /**
- * How far a collection has come, by what its output holds.
+ * The progress of a collection, according to its output.
  *
  * @category models
  * @since 0.1.0
@@ -358,14 +359,14 @@ export interface Status {
   readonly parts: number
   readonly publishedParts: number
   readonly rows: number
-  /** Rows that the plan expects; null when it does not know. */
+  /** Rows that the plan expects; null when unknown. */
   readonly expectedRows: number | null
   readonly bytes: number
   readonly failures: Readonly<Record<string, number>>
 }
 
 /**
- * How far the collection of the output has come: it counts the records.
+ * The progress of the collection in the output, from the number of records.
  *
  * @category inspecting
  * @since 0.1.0
@@ -389,7 +390,7 @@ export const status: Effect.Effect<Status, CollectError, CollectOutput> = Effect
 }).pipe(Effect.withSpan("Collect.status"))
 
 /**
- * Something that is wrong with a collection.
+ * A problem with a collection.
  *
  * @category models
  * @since 0.1.0
@@ -401,7 +402,7 @@ export interface VerificationIssue {
 }
 
 /**
- * What verifying a collection found.
+ * The result of verifying a collection.
  *
  * @category models
  * @since 0.1.0
@@ -416,7 +417,7 @@ export interface Verification {
 }
 
 /**
- * Reads every part of the output's collection and compares it with plan, records and manifest.
+ * Reads every part of the output's collection and compares it with the plan, the records and the manifest.
  *
  * @category inspecting
  * @since 0.1.0

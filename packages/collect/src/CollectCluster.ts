@@ -1,10 +1,11 @@
 /**
- * `CollectCluster`: one collection by any number of workers, which a Postgres hands the parts to.
+ * `CollectCluster`: one collection by any number of workers, which receive the parts from a Postgres.
  *
- * The database holds which parts are to be done, and how far the work has come. The output alone says what is done:
- * losing the database loses no result. No URL, key or password is stored in it.
+ * The database holds the open parts and the progress of the work. Only the output records what is done: losing the
+ * database loses no result. No URL, key or password is stored in it.
  *
- * Needs the package `@effect/sql-pg`, but for the SQL client any other Postgres client of `effect/sql` will do.
+ * Requires the package `@effect/sql-pg`, except for the SQL client, for which any other Postgres client of `effect/sql`
+ * can be used.
  *
  * @since 0.1.0
  */
@@ -43,13 +44,13 @@ import { guard, offer, queueOf } from "./internal/work.ts"
 export type Services = SqlClient | PersistedQueue.PersistedQueueFactory
 
 /**
- * The queue in a Postgres that a SQL client is connected to. Its tables are made when they are not there.
+ * The queue in a Postgres that a SQL client is connected to. Its tables are created when they do not exist.
  *
  * @category layers
  * @since 0.1.0
  */
 export const layerQueue = (options?: {
-  /** How soon a dead worker's parts go to others. Default 30 seconds. */
+  /** The time after which a dead worker's parts go to others. Default 30 seconds. */
   readonly lockExpiration?: number | undefined
 }): Layer.Layer<PersistedQueue.PersistedQueueFactory, SqlError, SqlClient> => {
   const lockExpiration = options?.lockExpiration ?? 30_000
@@ -62,7 +63,7 @@ export const layerQueue = (options?: {
 }
 
 /**
- * Connects to a cluster's Postgres, with at most 4 connections. It fails when the server is away; see `outlive`.
+ * Connects to a cluster's Postgres, with at most 4 connections. Fails when the server is unavailable; see `outlive`.
  *
  * @category layers
  * @since 0.1.0
@@ -78,14 +79,14 @@ export const layer = (options: {
       maxConnections: 4,
       connectTimeout: "5 seconds",
       applicationName: "effect-prefect collect",
-      // Poolers between this and the server do not keep named statements.
+      // Connection poolers do not keep named statements.
       prepare: false
     })
   )
 
 const transientTags = new Set(["MigrationError", "PersistedQueueError"])
 
-/** Whether an error is one of a server that is away, which may be there again later. */
+/** Whether an error means that a server is temporarily unavailable. */
 const isTransient = (error: unknown): boolean => {
   if (typeof error !== "object" || error === null || !("_tag" in error)) return false
   if (transientTags.has(String(error._tag))) return true
@@ -96,7 +97,7 @@ const isTransient = (error: unknown): boolean => {
   return "isRetryable" in error && error.isRetryable === true
 }
 
-/** What is away, in words that show neither a URL nor a statement. */
+/** Describes the unavailable server, without a URL or a statement. */
 const described = (error: unknown): string => {
   const tag = (error as { readonly _tag: string })._tag
   return tag === "SqlError" || transientTags.has(tag)
@@ -107,8 +108,8 @@ const described = (error: unknown): string => {
 }
 
 /**
- * Runs an effect, with the layers in it, again and again while it fails because a server is away: after 1 s, 2 s, 4 s, …
- * up to 30 s. `onLost` is called once for each outage.
+ * Runs an effect, including the layers in it, again while it fails because a server is unavailable: after 1 s, 2 s, 4
+ * s, … up to 30 s. `onLost` is called once for each outage.
  *
  * @category running
  * @since 0.1.0
@@ -133,7 +134,7 @@ export const outlive = <A, E, R>(
           )
           : Effect.failCause(cause)
       }
-      // What ran for a while before it failed was not part of the last outage.
+      // A failure after a longer run is not part of the last outage.
       if (Date.now() - startedAt > 60_000) {
         said = undefined
         seconds = 1
@@ -155,7 +156,7 @@ export const outlive = <A, E, R>(
   })
 
 /**
- * How far the work of a cluster has come.
+ * The progress of the work of a cluster.
  *
  * @category models
  * @since 0.1.0
@@ -165,22 +166,25 @@ export interface Progress {
   readonly publishedParts: number
   readonly rows: number
   readonly failures: Readonly<Record<string, number>>
-  /** Workers that were heard of in the last 30 seconds. */
+  /** Workers that reported in the last 30 seconds. */
   readonly workers: number
 }
 
 /**
- * Collects with the workers of a cluster: plans, or goes on with the plan that the output holds, enqueues its parts, and
- * waits until they are published or have failed. Another starter, or a later one, joins the same job.
+ * Collects with the workers of a cluster: makes a plan, or continues with the plan in the output, enqueues its parts,
+ * and waits until they are published or have failed. Other processes that start the same collection join the job.
  *
- * It fails with PartsFailed when parts have failed after all of their attempts; the next start tries them again.
+ * Fails with PartsFailed when parts have failed after all of their attempts; the next start retries them.
  *
  * @category running
  * @since 0.1.0
  */
 export const start = Effect.fn("CollectCluster.start")(function*(
   options: Collect.PlanOptions & {
-    /** The output as workers are told it: an absolute path, `s3://bucket/prefix`. It is stored; give no credentials. */
+    /**
+     * The output in the form that workers open: an absolute path, `s3://bucket/prefix`. It is stored in the database,
+     * so it must not contain credentials.
+     */
     readonly place: string
     readonly maxAttempts?: number | undefined
     readonly allowFailed?: boolean | undefined
@@ -225,7 +229,7 @@ export const start = Effect.fn("CollectCluster.start")(function*(
       return { plan, manifest: newest.manifest }
     }
     if (job.failed === 0) {
-      // The database says finished and the output does not: the output is right.
+      // If the database says finished and the output does not, the output is right.
       return { plan, manifest: yield* Manifests.createManifest(output, plan, []) }
     }
     const failed = yield* jobs.failures(key, plan, output)
@@ -240,34 +244,35 @@ export const start = Effect.fn("CollectCluster.start")(function*(
 })
 
 /**
- * How a worker of a cluster works.
+ * Options of a worker of a cluster.
  *
  * @category models
  * @since 0.1.0
  */
 export interface WorkerOptions {
-  /** Opens the output that a job names. */
+  /** Opens the output of a job. */
   readonly open: (place: string) => Layer.Layer<CollectOutput, CollectError>
-  /** Parts at once. Default 2. */
+  /** Parts that are processed concurrently. Default 2. */
   readonly slots?: number | undefined
-  /** Whether the worker ends once no job is open. Default false: it waits for the next. */
+  /** Whether the worker ends when no job is open. Default false: it waits for the next job. */
   readonly untilDone?: boolean | undefined
-  /** Requests a second that all workers together may send to the backend. Default: no limit. */
+  /** Requests per second to the backend, by all workers together. Default: no limit. */
   readonly apiRate?: number | undefined
-  /** Results a second that all workers together may read from the storages. Default: no limit. */
+  /** Results per second from the storages, by all workers together. Default: no limit. */
   readonly storeRate?: number | undefined
-  /** Called with what a person should know: a job begins, a part failed, a job cannot be served. */
+  /** Called with messages for the user: a job begins, a part failed, a job cannot be processed. */
   readonly onMessage?: ((message: string) => void) | undefined
 }
 
-/** How long a worker that is to end once no job is open waits for the first. */
+/** How long a worker that ends when no job is open waits for the first one. */
 const firstJob = 10_000
 
 /**
- * Works on the parts of every open job, the oldest job first, until it is interrupted. Parts under way are then given
- * back at once.
+ * Works on the parts of every open job, the oldest job first, until it is interrupted. Unfinished parts are then
+ * returned at once.
  *
- * It fails with PlaceNotAllowed, before it takes a part, when the storage layer does not allow a place that a plan needs.
+ * Fails with PlaceNotAllowed, before it takes a part, when the storage layer does not allow a location that a plan
+ * needs.
  *
  * @category running
  * @since 0.1.0
@@ -308,7 +313,7 @@ export const work = Effect.fn("CollectCluster.work")(function*(options: WorkerOp
   yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep("5 seconds"), beat)))
   yield* Effect.addFinalizer(() => Effect.ignore(Effect.timeout(jobs.leave(self.id), "2 seconds")))
 
-  /** Jobs that cannot be served, until when. */
+  /** Jobs that cannot be processed, and until when to skip them. */
   const skipped = new Map<string, number>()
   const startedAt = Date.now()
   let hasServed = false
@@ -331,7 +336,7 @@ export const work = Effect.fn("CollectCluster.work")(function*(options: WorkerOp
   }
 })
 
-/** Works on one job until it is finished; the reason why it cannot be served otherwise. */
+/** Works on one job until it is finished; returns the reason when it cannot be processed. */
 const serve = Effect.fnUntraced(function*(
   jobs: Jobs.Jobs,
   job: Jobs.Job,
@@ -366,7 +371,7 @@ const serve = Effect.fnUntraced(function*(
     const execute = (part: Plan.Part) =>
       Effect.flatMap(
         readRecord(output, part.part),
-        // Delivered again after its answer was lost: it is done.
+        // Delivered again after its response was lost: it is done.
         (record) => record === undefined ? publish(part) : Effect.succeed(record)
       )
     const one = queue.take(({ part: number }, { attempts }) =>
@@ -388,7 +393,7 @@ const serve = Effect.fnUntraced(function*(
     const slot = Effect.forever(
       Effect.flatMap(
         Effect.exit(one),
-        // A queue that is away fails at once.
+        // An unavailable queue fails at once.
         (exit) => exit._tag === "Success" ? Effect.void : Effect.sleep("200 millis")
       )
     )
@@ -427,7 +432,7 @@ const serve = Effect.fnUntraced(function*(
 })
 
 /**
- * The jobs that a cluster knows, the newest first, and how far they have come.
+ * The jobs of a cluster, the newest first, and their progress.
  *
  * @category inspecting
  * @since 0.1.0

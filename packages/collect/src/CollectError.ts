@@ -1,5 +1,5 @@
 /**
- * The reasons for which a collection, or a part of one, does not come about.
+ * `CollectError`: the failures of a collection, or of a part of one, as tagged reasons.
  *
  * @since 0.1.0
  */
@@ -57,7 +57,7 @@ export class OtherCollection
 }
 
 /**
- * A file of the output is not what this library writes.
+ * A file of the output is not one that this library writes.
  *
  * @category reasons
  * @since 0.1.0
@@ -74,7 +74,7 @@ export class NotACollection
 }
 
 /**
- * The plan needs a place that the storage layer does not allow.
+ * The plan needs a location that the storage layer does not allow.
  *
  * @category reasons
  * @since 0.1.0
@@ -158,7 +158,7 @@ export class PartUnreadable
 }
 
 /**
- * The queue, or the database that it is in, failed.
+ * The queue, or its database, failed.
  *
  * @category reasons
  * @since 0.1.0
@@ -198,7 +198,7 @@ export const Reason = Schema.Union([
 export type Reason = typeof Reason.Type
 
 /**
- * The one error of collections.
+ * The error of every operation on collections.
  *
  * @category errors
  * @since 0.1.0

@@ -1,5 +1,5 @@
 /**
- * `CollectFormat`: rows to the bytes of a part, and back to what its record says of them.
+ * `CollectFormat`: encodes rows as the bytes of a part, and counts the rows of an existing part for its record.
  *
  * @since 0.1.0
  */
@@ -19,7 +19,7 @@ import { Counter, type Row, type RowOutcome, type Summary } from "./internal/row
 export { Counter, type Row, type RowOutcome, type Summary } from "./internal/rows.ts"
 
 /**
- * The row of an outcome. A value that has no JSON projection is a failure like any other.
+ * The row of an outcome. A value without a JSON projection is a failure like any other.
  *
  * @category constructors
  * @since 0.1.0
@@ -51,7 +51,7 @@ export const rowOf = ({ result, taskRun: { view } }: Outcome): Effect.Effect<Row
 }
 
 /**
- * The row of a mapped parent. Its value is that of its children, which follow it.
+ * The row of a mapped parent. Its value consists of those of its children, which follow it.
  *
  * @category constructors
  * @since 0.1.0
@@ -66,7 +66,7 @@ export const parentRow = ({ taskRun: { view } }: Outcome, children: number): Row
 })
 
 /**
- * The columns that every part has, with the names of their types.
+ * The columns of every part, with the names of their types.
  *
  * @category columns
  * @since 0.1.0
@@ -99,7 +99,7 @@ const parquet = Effect.tryPromise({
 })
 
 /**
- * Encodes the rows of one part. Equal rows give equal bytes, however the stream cuts them into arrays.
+ * Encodes the rows of one part. Equal rows give equal bytes, however the stream splits them into arrays.
  *
  * At most one row group of Parquet (50 000 rows or 64 MiB of values), or one block of JSON Lines, is in memory.
  *
@@ -115,7 +115,7 @@ export const encode = <E, R>(
     : Stream.unwrap(Effect.map(parquet, (module) => module.encode(rows, output)))
 
 /**
- * What the rows of a part that is there come to.
+ * The totals of the rows in an existing part.
  *
  * @category decoding
  * @since 0.1.0

@@ -1,8 +1,8 @@
 /**
  * `CollectOutput`: the folder or bucket that a collection is written to.
  *
- * Files are created once and never changed: `create` publishes a file whole under its final name, or finds that another
- * writer has done so.
+ * Files are created once and never changed: `create` publishes a file atomically under its final name, or finds that
+ * another writer has done so.
  *
  * @since 0.1.0
  */
@@ -17,7 +17,7 @@ import type { Digest, Output } from "./internal/output.ts"
 export type { Creation, Digest, Output } from "./internal/output.ts"
 
 /**
- * The service: where a collection is written.
+ * The service: the destination of a collection.
  *
  * @category services
  * @since 0.1.0
@@ -36,10 +36,10 @@ export const digestOf = (bytes: Uint8Array): Digest => ({
 })
 
 /**
- * An output in a folder, which is made when it is needed.
+ * An output in a folder, which is created when it is needed.
  *
- * A file is written beside the others, brought to the disk, and then linked to its final name, which fails when that
- * name is taken.
+ * A file is written beside the others, synced to disk, and then linked to its final name, which fails when that name is
+ * taken.
  *
  * @category layers
  * @since 0.1.0

@@ -7,7 +7,7 @@ import * as Schema from "effect/Schema"
 import { createHash } from "node:crypto"
 
 /**
- * The flow runs that are collected.
+ * The flow runs to collect.
  *
  * @category models
  * @since 0.1.0
@@ -15,7 +15,7 @@ import { createHash } from "node:crypto"
 export const Selection = Schema.Union([
   Schema.Struct({
     flowRunIds: Schema.NonEmptyArray(Schema.String),
-    /** Only the task of this slug; left out for all of them. */
+    /** Only the task with this slug; omitted for all tasks. */
     taskSlug: Schema.optionalKey(Schema.String)
   }),
   Schema.Struct({ flowName: Schema.String }),
@@ -52,9 +52,9 @@ export type Column = typeof Column.Type
 export const OutputFormat = Schema.Struct({
   format: Schema.Literals(["parquet", "jsonl"]),
   compression: Schema.Literals(["zstd", "gzip", "none"]),
-  /** Rows of a part. The last part of a task may have more or fewer. */
+  /** Rows per part. The last part of a task may have more or fewer. */
   partRows: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 1_000_000 })),
-  /** The typed columns beside those that every collection has. */
+  /** The typed columns besides those that every collection has. */
   columns: Schema.Array(Column)
 })
 /**
@@ -64,7 +64,7 @@ export const OutputFormat = Schema.Struct({
 export type OutputFormat = typeof OutputFormat.Type
 
 /**
- * A place in the order of the task runs of a flow run: the first task run of a task. A null slug comes last.
+ * A position in the order of the task runs of a flow run: the first task run of a task. A null slug comes last.
  *
  * @category models
  * @since 0.1.0
@@ -88,7 +88,7 @@ export const Children = Schema.TaggedStruct("Children", {
   part: number,
   flowRunId: Schema.String,
   taskId: Schema.String,
-  /** The parent; where there is none, the first child. */
+  /** The parent, or the first child when there is none. */
   taskRunId: Schema.String,
   taskSlug: Schema.NullOr(Schema.String),
   after: Schema.Int,
@@ -97,8 +97,8 @@ export const Children = Schema.TaggedStruct("Children", {
 })
 
 /**
- * Tasks of one flow run from one place in their order to before another, each with its mapped children unless these have
- * parts of their own.
+ * Tasks of one flow run from one position in their order to before another, each with its mapped children unless these
+ * have parts of their own.
  *
  * @category models
  * @since 0.1.0
@@ -137,7 +137,7 @@ export const Part = Schema.Union([Children, TaskRuns, FlowRuns])
 export type Part = typeof Part.Type
 
 /**
- * A mapped task whose children were not all there when the plan was made.
+ * A mapped task whose children were incomplete when the plan was made.
  *
  * @category models
  * @since 0.1.0
@@ -170,10 +170,10 @@ export const Plan = Schema.Struct({
   created: Schema.String,
   selection: Selection,
   output: OutputFormat,
-  /** Prefixes of the places in which a sample of the results lies. */
+  /** Prefixes of the locations of a sample of the results. */
   needs: Schema.Array(Schema.String),
   limits: Schema.Struct({ maxBytes: number }),
-  /** Rows over all parts; null where a task's children are incomplete. */
+  /** Rows over all parts; null when a task's children are incomplete. */
   expected: Schema.NullOr(number),
   incomplete: Schema.Array(Incomplete),
   parts: Schema.Array(Part)
@@ -185,7 +185,7 @@ export const Plan = Schema.Struct({
 export type Plan = typeof Plan.Type
 
 /**
- * How many results failed, by reason.
+ * The number of failed results, by reason.
  *
  * @category models
  * @since 0.1.0
@@ -202,7 +202,7 @@ export const PartRecord = Schema.Struct({
   part: number,
   name: Schema.String,
   rows: number,
-  /** Rows that hold a value. */
+  /** Rows with a value. */
   results: number,
   bytes: number,
   /** Of the part's bytes, in hexadecimal. */
@@ -211,7 +211,7 @@ export const PartRecord = Schema.Struct({
   firstMapIndex: Schema.NullOr(Schema.Int),
   lastMapIndex: Schema.NullOr(Schema.Int),
   seconds: Schema.Number,
-  /** Whether another writer's part of other bytes was there first. That part is the one that counts. */
+  /** Whether another writer had already published the part with other bytes. That part is the valid one. */
   differed: Schema.Boolean
 })
 /**
@@ -221,7 +221,7 @@ export const PartRecord = Schema.Struct({
 export type PartRecord = typeof PartRecord.Type
 
 /**
- * A part as the manifest lists it.
+ * A part in a manifest.
  *
  * @category models
  * @since 0.1.0
@@ -258,7 +258,7 @@ export const FailedPart = Schema.Struct({
 export type FailedPart = typeof FailedPart.Type
 
 /**
- * What a collection holds. A manifest that is complete says that every part is there.
+ * The content of a collection. A complete manifest means that every part is published.
  *
  * @category models
  * @since 0.1.0
@@ -273,7 +273,7 @@ export const Manifest = Schema.Struct({
   incomplete: Schema.Array(Incomplete),
   /** The columns of every part, in order. */
   columns: Schema.Array(Schema.Struct({ name: Schema.String, type: Schema.String })),
-  /** The parts in order; null where there are so many that `_manifest-parts.jsonl` lists them. */
+  /** The parts in order; null when there are so many that they are listed in `_manifest-parts.jsonl`. */
   parts: Schema.NullOr(Schema.Array(ManifestPart)),
   failed: Schema.Array(FailedPart)
 })
@@ -284,7 +284,7 @@ export const Manifest = Schema.Struct({
 export type Manifest = typeof Manifest.Type
 
 /**
- * The most parts that a manifest lists itself; more are in `_manifest-parts.jsonl`.
+ * The most parts that a manifest lists itself; more are listed in `_manifest-parts.jsonl`.
  *
  * @category limits
  * @since 0.1.0
@@ -292,7 +292,7 @@ export type Manifest = typeof Manifest.Type
 export const maxManifestParts = 100_000
 
 /**
- * The most parts that a plan may have.
+ * The most parts of a plan.
  *
  * @category limits
  * @since 0.1.0
@@ -300,7 +300,7 @@ export const maxManifestParts = 100_000
 export const maxParts = 1_000_000
 
 /**
- * The most bytes that a stored plan may have: 256 MiB.
+ * The largest stored plan: 256 MiB.
  *
  * @category limits
  * @since 0.1.0
@@ -337,7 +337,7 @@ export const partName = (part: number, { compression, format }: OutputFormat): s
 export const recordName = (part: number): string => `_records/part-${digits(part)}.json`
 
 /**
- * The number of the part that a record's name is of; undefined for any other name.
+ * The part number in a record's name; undefined for any other name.
  *
  * @category names
  * @since 0.1.0
@@ -356,7 +356,7 @@ export const partOfRecord = (name: string): number | undefined => {
 export const manifestName = (number: number): string => number === 1 ? "_manifest.json" : `_manifest-${number}.json`
 
 /**
- * The number of a manifest by its name; undefined for any other name.
+ * The number of a manifest in its name; undefined for any other name.
  *
  * @category names
  * @since 0.1.0
@@ -367,7 +367,7 @@ export const numberOfManifest = (name: string): number | undefined => {
 }
 
 /**
- * Where the parts of a manifest are listed that has too many of them.
+ * The list of the parts of a manifest that has too many of them.
  *
  * @category names
  * @since 0.1.0
@@ -376,7 +376,7 @@ export const manifestPartsName = (number: number): string =>
   number === 1 ? "_manifest-parts.jsonl" : `_manifest-parts-${number}.jsonl`
 
 /**
- * JSON with the keys of every object in code point order and no white space: equal data, equal text.
+ * JSON with the keys of every object in code point order and no white space: equal data gives equal text.
  *
  * @category encoding
  * @since 0.1.0
@@ -401,7 +401,7 @@ export const jobOf = (plan: Pick<Plan, "selection" | "output" | "parts">): strin
   })).digest("hex").slice(0, 32)
 
 /**
- * A selection in words, as messages show it.
+ * A selection in words, for messages.
  *
  * @category encoding
  * @since 0.1.0
@@ -415,7 +415,7 @@ export const describeSelection = (selection: Selection): string => {
 }
 
 /**
- * A part's range in words, as messages show it.
+ * A part's range in words, for messages.
  *
  * @category encoding
  * @since 0.1.0

@@ -1,9 +1,9 @@
 /**
- * `CollectWorkflow`: a collection as a durable workflow, for those who run an Effect cluster.
+ * `CollectWorkflow`: a collection as a durable workflow, for programs on an Effect cluster.
  *
- * The workflow enqueues the parts, waits until they are published, and ends with the manifest. Workers
- * (`effect-prefect collect worker`, or `CollectCluster.work`) publish them. Its messages do not grow with the number of
- * results: three activities, and a clock for each look at how far the work has come.
+ * The workflow enqueues the parts, waits until they are published, and ends with the manifest. Workers (`effect-prefect
+ * collect worker`, or `CollectCluster.work`) publish them. Its messages do not grow with the number of results: three
+ * activities, and a clock for each check of the progress.
  *
  * `effect/workflow` is unstable, and so is this module.
  *
@@ -28,7 +28,7 @@ import * as Manifests from "./internal/manifest.ts"
 import { offer, queueOf } from "./internal/work.ts"
 
 /**
- * What a collection came to.
+ * The outcome of a collection.
  *
  * @category models
  * @since 0.1.0
@@ -44,8 +44,8 @@ export class Collected extends Schema.Class<Collected>("@effect-prefect/collect/
 }) {}
 
 /**
- * The workflow. `place` is an output that holds the plan of `job`: `Collect.start` puts it there. Executions of one job
- * are one execution.
+ * The workflow. `place` is an output that contains the plan of `job`: `Collect.start` puts it there. Executions of one
+ * job are one execution.
  *
  * @category workflows
  * @since 0.1.0
@@ -58,24 +58,24 @@ export const Collect = Workflow.make("effect-prefect/Collect", {
 })
 
 /**
- * How the workflow is carried out.
+ * Options for running the workflow.
  *
  * @category options
  * @since 0.1.0
  */
 export interface Options {
-  /** Opens the output that a payload names. */
+  /** Opens the output in a payload. */
   readonly open: (place: string) => Layer.Layer<CollectOutput, CollectError>
-  /** Milliseconds between two looks at how far the work has come. Default 30 000. */
+  /** Milliseconds between two checks of the progress. Default 30 000. */
   readonly pollInterval?: number | undefined
-  /** Attempts at one part before it has failed. Default 10. */
+  /** Attempts per part before it fails. Default 10. */
   readonly maxAttempts?: number | undefined
-  /** Whether a collection whose parts have failed gets a manifest that lists them. Default false: it fails. */
+  /** Whether a collection with failed parts gets a manifest that lists them. Default false: the collection fails. */
   readonly allowFailed?: boolean | undefined
 }
 
 /**
- * Carries out the workflow on the engine of the layer, with the queue of a cluster (`CollectCluster.layer`).
+ * Runs the workflow on the engine of the layer, with the queue of a cluster (`CollectCluster.layer`).
  *
  * @category layers
  * @since 0.1.0
@@ -111,7 +111,7 @@ export const layer = (
         )
     })
 
-  /** A server that is away holds the workflow up and does not end it. */
+  /** An unavailable server delays the workflow and does not end it. */
   const outlive = <A, R>(effect: Effect.Effect<A, CollectError | SqlError, R>): Effect.Effect<A, CollectError, R> =>
     Effect.catchTag(
       CollectCluster.outlive(effect, () => {}),
@@ -144,7 +144,7 @@ export const layer = (
           yield* jobs.enqueued(key)
         })))
     })
-    // Not an activity: a replay may look again, and finds the same or more.
+    // Not an activity: a replay may check again, and finds the same or more.
     const isFinished = outlive(withOutput(place, (output) =>
       Effect.gen(function*() {
         const plan = yield* openPlan(output, job)

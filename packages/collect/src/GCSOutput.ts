@@ -1,7 +1,7 @@
 /**
  * `GCSOutput`: a collection in a Google Cloud Storage bucket.
  *
- * Needs the package `@google-cloud/storage`.
+ * Requires the package `@google-cloud/storage`.
  *
  * @since 0.1.0
  */
@@ -12,14 +12,14 @@ import { CollectOutput } from "./CollectOutput.ts"
 import { keyPrefix, loadSdk, make as makeOutput } from "./internal/objectOutput.ts"
 
 /**
- * Where the collection goes, and how the store is reached.
+ * The destination of the collection, and how to reach the store.
  *
  * @category options
  * @since 0.1.0
  */
 export interface Options {
   readonly bucket: string
-  /** The folder in the bucket. Default: none. */
+  /** The folder in the bucket. Default: the root. */
   readonly prefix?: string | undefined
   /** The server, when it is not Google's. */
   readonly endpoint?: string | undefined

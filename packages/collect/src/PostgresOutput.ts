@@ -1,10 +1,10 @@
 /**
  * `PostgresOutput`: a collection as the rows of a Postgres table.
  *
- * Beside the table T there are `T_parts`, whose primary key makes each part's rows appear exactly once, and `T_files`, which
- * holds the plan, the records and the manifest. A part's rows and its entry in `T_parts` are one transaction.
+ * Besides the table T there are `T_parts`, whose primary key makes each part's rows appear exactly once, and `T_files`,
+ * which holds the plan, the records and the manifest. A part's rows and its entry in `T_parts` are one transaction.
  *
- * The parts must be JSON Lines without compression: they are what is turned into rows. Needs the package `@effect/sql-pg`.
+ * The parts must be JSON Lines without compression, which are converted to rows. Requires the package `@effect/sql-pg`.
  *
  * @since 0.1.0
  */
@@ -21,7 +21,7 @@ import type { Column } from "./CollectPlan.ts"
 import { planName } from "./CollectPlan.ts"
 
 /**
- * Where the collection goes.
+ * The destination of the collection.
  *
  * @category options
  * @since 0.1.0
@@ -33,7 +33,7 @@ export interface Options {
   readonly table: string
 }
 
-/** Rows that one statement inserts. */
+/** Rows per insert statement. */
 const batchRows = 1000
 
 const identifier = /^(?:[A-Za-z_][A-Za-z0-9_]{0,62}\.)?[A-Za-z_][A-Za-z0-9_]{0,54}$/
@@ -60,12 +60,12 @@ interface Line {
   readonly [typed: `v.${string}`]: unknown
 }
 
-/** Postgres keeps no NUL in a text. */
+/** Postgres cannot store NUL in text. */
 const withoutNul = (text: string): string => text.replaceAll("\0", "")
 
 /**
- * The text of the value in a line, as it stands there: parsing it could lose digits. Typed columns follow the outcome, and
- * as many members as there are of them are cut off from the end.
+ * The text of the value in a line, unchanged: parsing it could lose digits. Typed columns follow the outcome, and as
+ * many members as there are typed columns are cut off the end.
  */
 const valueText = (text: string, line: Line, typed: ReadonlyArray<Column>): string | null => {
   if (line.outcome === undefined || !("value" in line.outcome)) return null
@@ -78,7 +78,7 @@ const valueText = (text: string, line: Line, typed: ReadonlyArray<Column>): stri
   return text.slice(text.indexOf(mark) + mark.length, text.length - tail - values - 2)
 }
 
-/** An integer column is written with all of its digits, which a number may not hold. */
+/** An integer column is written with all of its digits, which a number may not represent. */
 const int64Length = (text: string, name: string): number => {
   const key = `,${JSON.stringify(`v.${name}`)}:`
   const start = text.lastIndexOf(key) + key.length
@@ -103,7 +103,7 @@ const make = Effect.fnUntraced(function*(table: string): Effect.fn.Return<Output
         reason: new OutputUnavailable({ output: name, detail: `cannot ${verb} (${error.reason._tag})` })
       }))
 
-  /** One at a time makes tables: `if not exists` alone fails when two do. */
+  /** Only one process at a time creates tables: `if not exists` alone fails when two do. */
   const lock = sql`select pg_advisory_xact_lock(hashtext(${`effect-prefect/${table}`}))`
 
   const createTables = Effect.gen(function*() {
@@ -113,7 +113,7 @@ const make = Effect.fnUntraced(function*(table: string): Effect.fn.Return<Output
       name text primary key, bytes bigint not null, sha256 text not null, rows bigint not null)`
   }).pipe(sql.withTransaction)
 
-  /** Whether the tables are not there yet. */
+  /** Whether the tables do not exist yet. */
   const missing = Effect.map(
     attempt("connect", sql<{ readonly there: boolean }>`select to_regclass(${`${table}_files`}) is not null as there`),
     ([row]) => row?.there !== true
@@ -227,7 +227,7 @@ const make = Effect.fnUntraced(function*(table: string): Effect.fn.Return<Output
           >`
             select map_index, mapped_children, error_reason from ${rowsTable} where part = ${file} order by row`
         )
-        // As much of each line as what it comes to depends on.
+        // The columns of each line that its totals depend on.
         return Buffer.from(
           rows.map((row) =>
             `${
@@ -275,7 +275,7 @@ const make = Effect.fnUntraced(function*(table: string): Effect.fn.Return<Output
 })
 
 /**
- * A collection as the rows of a table. The tables are made when they are not there.
+ * A collection as the rows of a table. The tables are created when they do not exist.
  *
  * @category layers
  * @since 0.1.0

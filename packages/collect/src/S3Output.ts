@@ -1,7 +1,7 @@
 /**
- * `S3Output`: a collection in an S3 bucket, or in that of another store that speaks its protocol.
+ * `S3Output`: a collection in a bucket of S3 or of a compatible store.
  *
- * Needs the package `@aws-sdk/client-s3`.
+ * Requires the package `@aws-sdk/client-s3`.
  *
  * @since 0.1.0
  */
@@ -16,28 +16,28 @@ import { CollectOutput } from "./CollectOutput.ts"
 import { keyPrefix, loadSdk, make as makeOutput, networkAgents, type ObjectStore } from "./internal/objectOutput.ts"
 
 /**
- * Where the collection goes, and how the store is reached.
+ * The destination of the collection, and how to reach the store.
  *
  * @category options
  * @since 0.1.0
  */
 export interface Options {
   readonly bucket: string
-  /** The folder in the bucket. Default: none. */
+  /** The folder in the bucket. Default: the root. */
   readonly prefix?: string | undefined
   /** The server, when it is not AWS, e.g. `http://localhost:9000`. */
   readonly endpoint?: string | undefined
-  /** `http://host/bucket/key` instead of `http://bucket.host/key`. Default true with `endpoint`, else false. */
+  /** `http://host/bucket/key` instead of `http://bucket.host/key`. Default true with `endpoint`, otherwise false. */
   readonly forcePathStyle?: boolean | undefined
-  /** Default: what the AWS configuration says. */
+  /** Default: that of the AWS configuration. */
   readonly region?: string | undefined
-  /** Default: what the AWS configuration says. */
+  /** Default: those of the AWS configuration. */
   readonly credentials?: {
     readonly accessKeyId: string
     readonly secretAccessKey: Redacted.Redacted
     readonly sessionToken?: Redacted.Redacted | undefined
   } | undefined
-  /** Attempts at a request. Default 5. */
+  /** Attempts per request. Default 5. */
   readonly attempts?: number | undefined
   /**
    * Certificate authorities, and a client's certificate. Proxies are those of `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and
@@ -46,7 +46,7 @@ export interface Options {
   readonly tls?: TlsOptions | undefined
 }
 
-/** Larger objects are sent in pieces of 16 MiB. */
+/** Larger objects are uploaded in parts of 16 MiB. */
 const maxSingle = 64 * 1024 * 1024
 const pieceSize = 16 * 1024 * 1024
 
@@ -98,7 +98,7 @@ const storeOf = async (client: S3Client, bucket: string, name: string): Promise<
         { abortSignal }
       )
     } catch (error) {
-      // Pieces that are left lying cost money.
+      // Abandoned parts of an upload cost money.
       await client.send(new sdk.AbortMultipartUploadCommand({ Bucket: bucket, Key, UploadId })).catch(() => {})
       throw error
     }
@@ -114,9 +114,9 @@ const storeOf = async (client: S3Client, bucket: string, name: string): Promise<
           return true
         } catch (error) {
           const status = statusOf(error)
-          // Also the answer to our own second request, when the answer to the first was lost.
+          // Also the response to our own retry, when the response to the first request was lost.
           if (status === 412) return false
-          // Another writer is at it at this moment: who of us wins is not decided.
+          // Another writer is uploading at the moment: the winner is undecided.
           if (status === 409 && attempt < 10) {
             await new Promise((resolve) => setTimeout(resolve, 100 * attempt))
             continue
@@ -145,7 +145,7 @@ const storeOf = async (client: S3Client, bucket: string, name: string): Promise<
 }
 
 /**
- * A collection in an S3 bucket. The store must support conditional writes (`If-None-Match: *`), which is tried before
+ * A collection in an S3 bucket. The store must support conditional writes (`If-None-Match: *`), which is tested before
  * anything else is written.
  *
  * @category layers
@@ -165,7 +165,7 @@ export const layer = (options: Options): Layer.Layer<CollectOutput, CollectError
           new S3Client({
             maxAttempts: attempts ?? 5,
             ...(endpoint === undefined ? {} : { endpoint }),
-            // Any region does for a server that is not AWS.
+            // Any region works for a server that is not AWS.
             ...(region !== undefined
               ? { region }
               : endpoint !== undefined && process.env["AWS_REGION"] === undefined

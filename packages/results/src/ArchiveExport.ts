@@ -1,5 +1,6 @@
 /**
- * `ArchiveExport`: makes an archive folder of a Prefect 1 server's database and of the results that its workers stored.
+ * `ArchiveExport`: exports a Prefect 1 server's database, and the results that its workers stored, to an archive
+ * folder.
  *
  * ```
  * DIR/tables/*.jsonl    every row, from one snapshot
@@ -10,8 +11,8 @@
  * DIR/archive.json      written last: what was exported, when, and the SHA-256 of each of the files above
  * ```
  *
- * It can be cut off at any moment and run again: nothing half-written ever has its final name, and what was copied is
- * known from the export's own record. An export locks its folder.
+ * An export can be interrupted at any time and run again: no file gets its final name before it is complete, and a
+ * record of copied results is kept. An export locks its folder.
  *
  * @since 0.1.0
  */
@@ -47,7 +48,7 @@ import { ResultOptions } from "./ResultOptions.ts"
 import { ResultStorage } from "./ResultStorage.ts"
 
 /**
- * The folder cannot be written, or must not be.
+ * The folder cannot be written to, or must not be.
  *
  * @category errors
  * @since 0.1.0
@@ -64,7 +65,7 @@ export class ArchiveExportError
 }
 
 /**
- * How far an export has come.
+ * The progress of an export.
  *
  * @category models
  * @since 0.1.0
@@ -75,61 +76,61 @@ export type Progress =
     readonly table: string
     /** Rows written so far. */
     readonly done: number
-    /** What the database thinks of their number. */
+    /** The database's estimate of their number. */
     readonly estimate: number | undefined
   }
   | {
     readonly _tag: "Results"
-    /** Task runs looked at so far. */
+    /** Task runs processed so far. */
     readonly done: number
     readonly total: number
   }
 
 /**
- * A result or a row that the archive does not have.
+ * A result or a row that is missing from the archive.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Failure {
-  /** The task run whose result it is; undefined for a row that is no task run. */
+  /** The task run of the result; undefined for a row that is not a task run. */
   readonly view: TaskRunView | undefined
   readonly reason: "Unwritable" | "Row" | StorageReason["_tag"] | "StorageNotProvided"
   readonly message: string
 }
 
 /**
- * What is exported, and where to.
+ * Options of an export.
  *
  * @category options
  * @since 0.1.0
  */
 export interface Options {
-  /** The folder of the archive; made when it is not there. */
+  /** The folder of the archive; created when it does not exist. */
   readonly directory: string
-  /** The server's database, of which the archive holds one instant. It goes before `api`. */
+  /** The server's database, which the archive records at one instant. Takes precedence over `api`. */
   readonly database?: PostgresApi.Options | undefined
-  /** A Prefect 1 server's API, for where the database cannot be reached: `GraphQLApi`, for example. */
+  /** A Prefect 1 server's API, e.g. `GraphQLApi`, for when the database is out of reach. */
   readonly api?: PrefectApi["Service"] | undefined
   /** The flow runs to export, with everything that belongs to them. Default: all. */
   readonly selection?: Selection | undefined
   readonly onProgress?: ((progress: Progress) => Effect.Effect<void>) | undefined
-  /** Called for each result and row that the archive does not have. They are in `incomplete.jsonl` too. */
+  /** Called for each result and row that is missing from the archive. They are also listed in `incomplete.jsonl`. */
   readonly onFailure?: ((failure: Failure) => Effect.Effect<void>) | undefined
 }
 
 /**
- * How the results are copied.
+ * Options for copying results.
  *
  * @category options
  * @since 0.1.0
  */
 export interface ResultsOptions {
-  /** The number of results that are copied at once. Default 16. */
+  /** The number of results that are copied concurrently. Default 16. */
   readonly concurrency?: number | undefined
   /**
-   * Directories of workers, as their results name them: their files keep readable folders. It does not decide what is
-   * copied.
+   * Directories of workers, as their results name them, whose files get readable folder names. Does not affect which
+   * results are copied.
    */
   readonly directories?: ReadonlyArray<string> | undefined
 }
@@ -142,24 +143,24 @@ export interface ResultsOptions {
  */
 export interface Report {
   readonly directory: string
-  /** Whether the archive has everything that was asked for. */
+  /** Whether the archive contains everything that was requested. */
   readonly complete: boolean
   /** Rows by table. */
   readonly tables: Readonly<Record<string, number>>
-  /** undefined: they were not asked for. */
+  /** undefined when they were not requested. */
   readonly results: {
-    /** Files that the archive holds for its task runs. */
+    /** Result files in the archive. */
     readonly files: number
-    /** Results that it does not hold, of which `incomplete.jsonl` has each. */
+    /** Results that are missing from the archive, all of them listed in `incomplete.jsonl`. */
     readonly failures: number
     /** Results that only an earlier export of the same folder could copy, and that were kept. */
     readonly kept: number
   } | undefined
-  /** Rows that are no task runs, though they are in that table. */
+  /** Rows in the table of task runs that are not task runs. */
   readonly rows: number
-  /** Flow runs that were added or changed while an API was read: what the archive has of them may not fit together. */
+  /** Flow runs that were added or changed while an API was read: their rows in the archive may be inconsistent. */
   readonly changed: number
-  /** Files among the results that no export wrote: `archive verify` names them. */
+  /** Files among the results that no export wrote; `archive verify` lists them. */
   readonly foreign: number
 }
 
@@ -170,10 +171,10 @@ const attempt = <A>(directory: string, what: string, body: (signal: AbortSignal)
       new ArchiveExportError({ directory, detail: `${what} cannot be written (${Files.codeOf(error)})` })
   })
 
-/** A disk that takes nothing more takes no other result either. */
+/** A full disk cannot take any other result either. */
 const isFatal = (code: string) => /^(ENOSPC|EDQUOT|EROFS|EIO|EMFILE)$/.test(code)
 
-/** Whether the folder may be written to. Fails when it holds something that this command did not write. */
+/** Whether the folder may be written to. Fails when it contains something that this command did not write. */
 const inspect = Effect.fnUntraced(function*(directory: string) {
   const problem = yield* attempt(directory, "the folder", async () => {
     if (!(await stat(directory).then((stats) => stats.isDirectory(), () => true))) {
@@ -193,7 +194,7 @@ const inspect = Effect.fnUntraced(function*(directory: string) {
   if (problem !== undefined) return yield* new ArchiveExportError({ directory, detail: problem })
 })
 
-/** The folder, made and locked for as long as the scope lives. */
+/** The folder, created and locked for the lifetime of the scope. */
 const lock = Effect.fnUntraced(function*(directory: string) {
   const taken = yield* Effect.acquireRelease(
     attempt(directory, "the folder", async () => {
@@ -205,7 +206,7 @@ const lock = Effect.fnUntraced(function*(directory: string) {
   if (taken._tag === "Taken") {
     return yield* new ArchiveExportError({
       directory,
-      detail: "another export is writing to it; wait until that has ended"
+      detail: "another export is writing to it: wait until it has ended"
     })
   }
   if (taken._tag === "Unsupported") {
@@ -215,7 +216,10 @@ const lock = Effect.fnUntraced(function*(directory: string) {
   }
 })
 
-/** Makes an empty place for what is not whole yet and notes that an export is under way. Returns whether one was cut off. */
+/**
+ * Empties the folder for incomplete files and records that an export has started. Returns whether an earlier export was
+ * interrupted.
+ */
 const prepare = (directory: string) =>
   attempt(directory, "the folder", async () => {
     const cutOff = await Files.readStarted(directory)
@@ -244,7 +248,7 @@ const writeTables = Effect.fnUntraced(function*(directory: string, options: Opti
   const scope = yield* Effect.scope
   const write = Effect.fnUntraced(
     function*(tables: ReadonlyArray<Table>) {
-      // Only now: a database that cannot be reached leaves no trace.
+      // Only now, so that an unreachable database leaves no trace.
       yield* Scope.provide(lock(directory), scope)
       yield* inspect(directory)
       yield* prepare(directory)
@@ -299,7 +303,7 @@ const writeTables = Effect.fnUntraced(function*(directory: string, options: Opti
   }
   yield* attempt(directory, ArchiveFormat.tablesFolder, async () => {
     await Files.syncFolder(folder)
-    // From here on until the end it is an export that was cut off.
+    // From here until the end, the folder counts as an interrupted export.
     await rm(join(directory, ArchiveFormat.finishedFile), { force: true })
     await rm(join(directory, ArchiveFormat.incompleteFile), { force: true })
     await Files.replaceFolder(folder, join(directory, ArchiveFormat.tablesFolder))
@@ -308,7 +312,7 @@ const writeTables = Effect.fnUntraced(function*(directory: string, options: Opti
   return written
 })
 
-/** The writer of `incomplete.jsonl`, which is there only when it has a line. */
+/** The writer of `incomplete.jsonl`, which exists only when it has a line. */
 const incompleteWriter = (directory: string) => {
   const path = join(directory, Files.partialFolder, "incomplete.jsonl")
   let writer: Awaited<ReturnType<typeof Files.lineWriter>> | undefined
@@ -335,7 +339,7 @@ const failureOf = (reason: Failure["reason"], view: TaskRunView, message: string
   message: `${idOf(view)}: ${message}`
 })
 
-/** Nothing was stored, or nothing that an archive could hold beside its tables. */
+/** Nothing was stored, or nothing that an archive could hold outside its tables. */
 const isInTables = (descriptor: ResultDescriptor) => archiveLocation(descriptor) === undefined
 
 type Copied =
@@ -373,7 +377,7 @@ const copyResults = Effect.fnUntraced(function*(
   const journal = yield* openJournal(Files.journalFile)
   const previous = yield* openJournal(Files.previousManifestFile)
 
-  /** Whether the file still is what an entry says. */
+  /** Whether the file still matches an entry. */
   const isIntact = (entry: Files.ManifestEntry) =>
     Effect.promise(() =>
       Digest.digestOf(join(directory, entry.file)).then((digest) => Digest.sameDigest(digest, entry), () => false)
@@ -396,7 +400,7 @@ const copyResults = Effect.fnUntraced(function*(
         storage.read(descriptor, { maxBytes, reserve: (bytes, then) => lease.request(bytes, then) })
       )
       if (Result.isFailure(stored)) {
-        // What an earlier export of this folder copied is not given up because the store has lost it.
+        // Results that an earlier export of this folder copied are kept, even if the store has lost them.
         const earlier = previous.get(file)
         if (earlier !== undefined && (yield* isIntact(earlier.entry))) {
           yield* attempt(directory, Files.journalFile, async () => journal.add(earlier.entry))
@@ -445,7 +449,7 @@ const copyResults = Effect.fnUntraced(function*(
       }
     }
     const file = `${location.folder}/${location.name}`
-    // Two task runs may have one result: it is copied once.
+    // Two task runs may share one result: it is copied once.
     const other = underWay.get(file)
     if (other !== undefined) {
       const copied = yield* Deferred.await(other)
@@ -476,7 +480,7 @@ const copyResults = Effect.fnUntraced(function*(
     attempt(directory, ArchiveFormat.manifestFile, () => manifest.write(entries))
 
   yield* ArchiveApi.scanTaskRuns(directory).pipe(
-    // In order, so that the manifest of one export is the manifest of any other of the same rows.
+    // In order, so that all exports of the same rows have the same manifest.
     Stream.mapEffect(copy, { concurrency: Math.max(1, options.concurrency ?? 16) }),
     Stream.runForEachArray(Effect.fnUntraced(function*(array) {
       const entries: Array<Files.ManifestEntry> = []
@@ -501,7 +505,7 @@ const copyResults = Effect.fnUntraced(function*(
     }))
   )
 
-  // What else is there: results of an earlier export, which are kept, and files that no export wrote.
+  // Other files: results of an earlier export, which are kept, and files that no export wrote.
   yield* Stream.fromAsyncIterable(
     Files.walk(directory, resultFolders),
     (error) => new ArchiveExportError({ directory, detail: `its results cannot be listed (${Files.codeOf(error)})` })
@@ -546,7 +550,7 @@ const copyResults = Effect.fnUntraced(function*(
 
 const leastIndexedBytes = 8 * 1024 * 1024
 
-/** The index of large tables. Without it an archive is complete, and only slower to read. */
+/** The index of large tables. Without it an archive is complete, but slower to read. */
 const makeIndex = Effect.fnUntraced(function*(directory: string, tables: Tables["records"]) {
   const bytes = Object.values(tables).reduce((sum, table) => sum + table.bytes, 0)
   const made = bytes < leastIndexedBytes ? undefined : yield* Effect.result(ArchiveApi.makeIndex(directory))
@@ -562,7 +566,7 @@ const makeIndex = Effect.fnUntraced(function*(directory: string, tables: Tables[
   })
 })
 
-/** The manifest of an export without results: that of an earlier one, or an empty one. */
+/** The manifest of an export without results: that of an earlier export, or an empty one. */
 const keepManifest = (directory: string) =>
   attempt(directory, ArchiveFormat.manifestFile, async () => {
     const path = join(directory, ArchiveFormat.manifestFile)
@@ -666,11 +670,11 @@ export const exportTables = (
   exportWith(options, () => Effect.undefined)
 
 /**
- * Exports the tables of a database or a Prefect 1 API, and copies the results that its finished task runs stored: those that the
- * `ResultStorage` may read. A result that cannot be copied does not end the export: it is told to `onFailure`, and the
- * archive is not complete.
+ * Exports the tables of a database or a Prefect 1 API, and copies those results of its finished task runs that the
+ * `ResultStorage` may read. A result that cannot be copied does not end the export: it is passed to `onFailure`, and
+ * the archive is incomplete.
  *
- * Results that an export which was cut off has copied are not copied again.
+ * Results that an interrupted export has copied are not copied again.
  *
  * @category constructors
  * @since 0.1.0
@@ -681,8 +685,8 @@ export const exportAll = (
   exportWith(options, (directory, taskRuns, onFailure) => copyResults(directory, taskRuns, options, onFailure))
 
 /**
- * Makes the index of an archive beside its tables, as an export does, and notes it in the record of the export if there
- * is one. It fails while an export writes to the folder.
+ * Builds the index of an archive beside its tables, as an export does, and notes it in the record of the export if
+ * there is one. Fails while an export writes to the folder.
  *
  * @category constructors
  * @since 0.1.0
@@ -690,13 +694,13 @@ export const exportAll = (
 export const index = (
   directory: string,
   options: {
-    /** Called with the bytes of the tables that were read, and all of them. */
+    /** Called with the number of bytes read so far, and the total. */
     readonly onProgress?: ((done: number, total: number) => void) | undefined
   } = {}
 ): Effect.Effect<void, ArchiveExportError | PrefectApiError> =>
   Effect.scoped(Effect.gen(function*() {
     const root = resolve(directory)
-    // First what fails when it is no archive: nothing is made in a folder that is none.
+    // First the checks that fail for other folders, so that nothing is created in them.
     yield* Effect.scoped(ArchiveApi.make(root, { index: "never" }))
     yield* lock(root)
     yield* ArchiveApi.makeIndex(root, options)

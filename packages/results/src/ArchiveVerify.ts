@@ -1,5 +1,5 @@
 /**
- * `ArchiveVerify`: whether an archive is complete, and still what was exported.
+ * `ArchiveVerify`: checks that an archive is complete and unchanged since its export.
  *
  * @since 0.1.0
  */
@@ -30,19 +30,19 @@ import * as ResultStorage from "./ResultStorage.ts"
 import * as TaskRun from "./TaskRun.ts"
 
 /**
- * Something that is wrong with an archive, or at the end how much of it was looked at.
+ * A problem with an archive, or at the end a summary.
  *
  * @category models
  * @since 0.1.0
  */
 export type VerificationIssue =
-  /** The export did not come to its end, or a file of its own is not what it wrote. */
+  /** The export did not finish, or one of its own files is not what it wrote. */
   | { readonly _tag: "Export"; readonly file: string; readonly problem: string }
-  /** A line of a table that cannot be used. */
+  /** A line of a table that is not a row. */
   | { readonly _tag: "Line"; readonly file: string; readonly line: number; readonly problem: string }
-  /** The file of a result that was changed, removed or added since the export. */
+  /** A result file that was changed, removed or added since the export. */
   | { readonly _tag: "File"; readonly file: string; readonly problem: string }
-  /** A stored result that the archive does not have, or that cannot be read. */
+  /** A stored result that is missing from the archive, or that cannot be read. */
   | {
     readonly _tag: "Result"
     readonly taskRunId: string
@@ -54,7 +54,7 @@ export type VerificationIssue =
   | Summary
 
 /**
- * What was looked at; always the last issue.
+ * The totals; always the last issue.
  *
  * @category models
  * @since 0.1.0
@@ -64,18 +64,18 @@ export interface Summary {
   readonly taskRuns: number
   /** Results that were stored. */
   readonly results: number
-  /** Those of them that are missing, changed or cannot be read. */
+  /** Of those, the ones that are missing, changed or unreadable. */
   readonly failures: number
-  /** Everything that is wrong, failures included. */
+  /** All problems, including the failures. */
   readonly problems: number
-  /** Bytes of tables and results that were compared with the SHA-256 that the export recorded. */
+  /** Bytes of tables and results that were compared with the recorded SHA-256. */
   readonly bytes: number
-  /** What could not be checked because the archive has no record of it, a sentence each. */
+  /** The checks that were impossible because the archive has no record for them, one sentence each. */
   readonly unchecked: ReadonlyArray<string>
 }
 
 /**
- * How far verifying has come.
+ * The progress of a verification.
  *
  * @category models
  * @since 0.1.0
@@ -83,18 +83,18 @@ export interface Summary {
 export interface VerificationProgress {
   readonly unit: "bytes" | "task runs"
   readonly done: number
-  /** undefined when it is not known. */
+  /** undefined when unknown. */
   readonly total: number | undefined
 }
 
 /**
- * How an archive is read.
+ * Options for reading an archive.
  *
  * @category options
  * @since 0.1.0
  */
 export interface Options {
-  /** The number of results that are decoded at once, in an archive without hashes. Default 16. */
+  /** The number of results that are decoded concurrently, in an archive without hashes. Default 16. */
   readonly concurrency?: number | undefined
   readonly onProgress?: ((progress: VerificationProgress) => Effect.Effect<void>) | undefined
 }
@@ -107,15 +107,15 @@ const unreadable = (directory: string) => (error: unknown) =>
     reason: new Unavailable({ detail: `a file of ${directory} cannot be read (${Files.codeOf(error)})` })
   })
 
-const changed = "it was changed since it was exported (its SHA-256 is another)"
+const changed = "it was changed since it was exported (its SHA-256 differs)"
 const isMissing = (error: NodeJS.ErrnoException) => error.code === "ENOENT" || error.code === "ENOTDIR"
 
-/** The problem of a file, compared with what was recorded of it. */
+/** The problem with a file, compared with its record. */
 const problemOf = (
   now: Digest.Digest | NodeJS.ErrnoException,
   expected: { readonly bytes?: number; readonly sha256: string }
 ): string | undefined => {
-  if (now instanceof Error) return isMissing(now) ? "it is gone" : `it cannot be read (${Files.codeOf(now)})`
+  if (now instanceof Error) return isMissing(now) ? "it is missing" : `it cannot be read (${Files.codeOf(now)})`
   if (now.sha256 === expected.sha256) return undefined
   return expected.bytes === undefined || expected.bytes === now.bytes
     ? changed
@@ -132,10 +132,10 @@ interface Counts {
   bytes: number
 }
 
-/** No file has it: of an index whose record is gone nothing is known. */
+/** No file has this digest: nothing is known about an index whose record is missing. */
 const notThere = { sha256: "" }
 
-/** The files beside the results: the tables, and what the export wrote about itself. */
+/** The files besides the results: the tables, and the export's records about itself. */
 const checkOwnFiles = async (
   root: string,
   record: Files.ArchiveRecord | Files.EarlierRecord,
@@ -179,7 +179,7 @@ const checkOwnFiles = async (
   return found
 }
 
-/** The results, compared with the manifest; then what is there and not in it. */
+/** The results, compared with the manifest; then the files that are not in it. */
 const checkResults = async function*(
   root: string,
   counts: Counts
@@ -187,7 +187,7 @@ const checkResults = async function*(
   const path = join(root, ArchiveFormat.manifestFile)
   if (!(await Files.exists(path))) return
   if (!(await Files.isRegular(path))) {
-    yield [issue(ArchiveFormat.manifestFile, "it is no file, so the results were not compared with it")]
+    yield [issue(ArchiveFormat.manifestFile, "it is not a regular file, so the results were not compared with it")]
     return
   }
   for await (const lines of Files.readManifest(path)) {
@@ -198,7 +198,12 @@ const checkResults = async function*(
     let at = 0
     for (const { entry, line } of lines) {
       if (entry === undefined) {
-        found.push({ _tag: "Line", file: ArchiveFormat.manifestFile, line, problem: "it is no entry of a manifest" })
+        found.push({
+          _tag: "Line",
+          file: ArchiveFormat.manifestFile,
+          line,
+          problem: "it is not an entry of a manifest"
+        })
         continue
       }
       counts.results++
@@ -227,7 +232,7 @@ const checkResults = async function*(
   }
 }
 
-/** What the export itself said that the archive does not have. */
+/** The results that are missing from the archive according to the export itself. */
 const readIncomplete = async function*(
   root: string,
   counts: Counts
@@ -274,7 +279,7 @@ const nothingStored = new Set<string>(["NotFinished", "NotPersisted"] satisfies 
 /** Prefect itself never stores these. */
 const neverStored = new Set(["ConstantResult", "SecretResult"])
 
-/** Reads and decodes every result: what can be done for an archive without hashes of them. */
+/** Reads and decodes every result, which is the only check for an archive without hashes. */
 const decodeResults = (root: string, options: Options, counts: Counts): Issues =>
   Stream.unwrap(Effect.gen(function*() {
     const { api, archive } = yield* ArchiveApi.make(root)
@@ -287,7 +292,7 @@ const decodeResults = (root: string, options: Options, counts: Counts): Issues =
 
     const check = Effect.fnUntraced(
       function*(view: TaskRunView | ArchiveApi.Problem): Effect.fn.Return<ReadonlyArray<VerificationIssue>> {
-        // The lines that are no task runs are among those of all tables.
+        // Problems with the lines of the task runs are reported with those of all tables.
         if (!(view instanceof TaskRunView)) return []
         counts.taskRuns++
         const descriptor = State.resultDescriptor(view.state)
@@ -316,7 +321,7 @@ const decodeResults = (root: string, options: Options, counts: Counts): Issues =
     )
   }))
 
-/** Whether an export of this format made it, though its record may be gone. */
+/** Whether it was exported in this format, even if its record is missing. */
 const isOfManifest = Effect.fnUntraced(function*(root: string) {
   if (yield* Effect.promise(() => Files.exists(join(root, ArchiveFormat.manifestFile)))) return true
   const mounts = yield* Effect.orElseSucceed(ArchiveApi.readMounts(root), () => [])
@@ -325,9 +330,9 @@ const isOfManifest = Effect.fnUntraced(function*(root: string) {
 
 const withoutHashes = (record: Files.EarlierRecord | undefined): string =>
   record === undefined
-    ? "it has no record of an export: whether a table or a result was changed cannot be seen, " +
+    ? "it has no record of an export: changes of tables and results cannot be detected, " +
       "only that each result is there and can be decoded"
-    : "its export recorded no hashes of results: whether one was changed cannot be seen, " +
+    : "its export recorded no hashes of results: changes cannot be detected, " +
       "only that it is there and can be decoded"
 
 const verifyIn = Effect.fnUntraced(function*(root: string, options: Options) {
@@ -342,18 +347,18 @@ const verifyIn = Effect.fnUntraced(function*(root: string, options: Options) {
   const first: Array<VerificationIssue> = []
   const unchecked: Array<string> = []
   if (started !== undefined) {
-    first.push(issue(ArchiveFormat.startedFile, "the export did not come to its end; run it again"))
+    first.push(issue(ArchiveFormat.startedFile, "the export did not finish: run it again"))
   }
   if (record === null) first.push(issue(ArchiveFormat.finishedFile, "it was changed, or is not what an export writes"))
   if (record === undefined && isWithManifest && started === undefined) {
-    first.push(issue(ArchiveFormat.finishedFile, "it is gone: whether the tables were changed cannot be seen"))
+    first.push(issue(ArchiveFormat.finishedFile, "it is missing: changes of the tables cannot be detected"))
   }
   if (record?.format === 2 && record.results === null) {
     unchecked.push("the results were not exported, only the tables")
   }
   const isCurrent = record?.format === 2 || isWithManifest
   if (isCurrent && !(yield* Effect.promise(() => Files.exists(join(root, ArchiveFormat.manifestFile))))) {
-    if (record?.format !== 2) first.push(issue(ArchiveFormat.manifestFile, "it is gone"))
+    if (record?.format !== 2) first.push(issue(ArchiveFormat.manifestFile, "it is missing"))
   }
   const total = record?.format === 2
     ? Object.values(record.tables).reduce((sum, table) => sum + table.bytes, record.results?.bytes ?? 0)
@@ -387,12 +392,13 @@ const verifyIn = Effect.fnUntraced(function*(root: string, options: Options) {
 })
 
 /**
- * Compares an archive with what its export recorded: the size and SHA-256 of each table and of each result, that
- * nothing is missing and nothing was added. What the export could not copy is among the issues.
+ * Compares an archive with the records of its export: the size and SHA-256 of each table and result, and that nothing
+ * is missing or was added. Results that the export could not copy are among the issues.
  *
- * An archive without such a record is read whole, every result decoded; the Summary says what could not be seen. Only the archive's own mounts are used.
+ * For an archive without such records, every result is read and decoded; the Summary lists the checks that were
+ * impossible. Only the archive's own mounts are used.
  *
- * The issues come as they are found; the last one is the Summary. It fails when there is no archive.
+ * Issues are emitted as they are found; the last one is the Summary. Fails when there is no archive.
  *
  * @category constructors
  * @since 0.1.0

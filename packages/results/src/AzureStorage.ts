@@ -23,18 +23,18 @@ import { StorageNotProvided, type StorageReason } from "./ResultError.ts"
 import * as ResultStorage from "./ResultStorage.ts"
 
 /**
- * The account is found by `connectionString`, else `accountUrl`, else the environment: `AZURE_STORAGE_CONNECTION_STRING`,
- * as Prefect takes it, then `AZURE_STORAGE_ACCOUNT`.
+ * The account comes from `connectionString`, else `accountUrl`, else the environment:
+ * `AZURE_STORAGE_CONNECTION_STRING`, which Prefect uses too, then `AZURE_STORAGE_ACCOUNT`.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Options extends RemoteOptions {
-  /** The containers that may be read, each whole or below a prefix. */
+  /** The containers that may be read, each completely or below a prefix. */
   readonly containers: ReadonlyArray<string | { readonly container: string; readonly prefix?: string | undefined }>
   /** `DefaultEndpointsProtocol=https;AccountName=…`, with a key or a shared access signature. */
   readonly connectionString?: Redacted.Redacted | undefined
-  /** `https://ACCOUNT.blob.core.windows.net`, read with the default credentials of `@azure/identity`. */
+  /** `https://ACCOUNT.blob.core.windows.net`, accessed with the default credentials of `@azure/identity`. */
   readonly accountUrl?: string | undefined
   /** A shared access signature for `accountUrl`, instead of `@azure/identity`. */
   readonly sasToken?: Redacted.Redacted | undefined
@@ -88,7 +88,7 @@ const failure = (error: unknown, object: ObjectName, location: string): Failure 
   return general(location, error, typeof status === "number" ? status : undefined, after)
 }
 
-/** How the account is reached. */
+/** How to connect to the account. */
 interface Account {
   readonly connectionString?: Redacted.Redacted | undefined
   readonly accountUrl?: string | undefined
@@ -123,11 +123,11 @@ const connect =
         Effect.try({
           try: () => {
             const { url } = make({})
-            // Retries, limits and verification are done for all stores alike, where throttling is seen.
+            // Retries, limits and verification are implemented once for all stores, where throttling is detected.
             const options = { retryOptions: { maxTries: 1 }, agent: agentFor(agents, url) }
             return make(options)
           },
-          // What the SDK throws here may quote what it was given.
+          // The SDK's error may quote its arguments.
           catch: () => notProvided("its connection string or account URL is not a valid one")
         })
 
@@ -196,10 +196,10 @@ const bucketOf = (allowed: Options["containers"][number]): Bucket =>
   typeof allowed === "string" ? allowed : { bucket: allowed.container, prefix: allowed.prefix }
 
 /**
- * Reads `AzureResult`s from the containers that are named, and from no other. An empty blob is None, as in Prefect.
+ * Reads `AzureResult`s from the given containers only. An empty blob is None, as in Prefect.
  *
- * Needs the package `@azure/storage-blob`, and `@azure/identity` without a connection string; they are loaded when the
- * first blob is read.
+ * Requires the package `@azure/storage-blob`, and `@azure/identity` without a connection string; they are loaded when
+ * the first blob is read.
  *
  * @category layers
  * @since 0.1.0

@@ -1,5 +1,5 @@
 /**
- * `ConstantStorage`: results that are constants of a flow's source, of which Prefect keeps only the `repr`.
+ * `ConstantStorage`: results that are constants in a flow's source, of which Prefect keeps only the `repr`.
  *
  * @since 0.1.0
  */
@@ -11,10 +11,10 @@ import type { StorageReason } from "./ResultError.ts"
 import * as ResultStorage from "./ResultStorage.ts"
 
 /**
- * Resolves `ConstantResult`s by what Python's `repr` said of the value, such as `[1, 2]` or `'a'`. Fail with
- * `UnsupportedResultType` for one that cannot be told.
+ * Resolves `ConstantResult`s from Python's `repr` of the value, such as `[1, 2]` or `'a'`. Fail with
+ * `UnsupportedResultType` for an unknown one.
  *
- * Without this layer a constant is UnsupportedResultType.
+ * Without this layer, a constant fails with UnsupportedResultType.
  *
  * @category layers
  * @since 0.1.0
@@ -29,7 +29,7 @@ export const layer = <R = never>(
         concurrency: 8,
         resolve: ({ location }) => ({
           _tag: "Allowed",
-          // Not the repr: it is the value.
+          // The resolved value, and not the repr.
           location: "a constant",
           read: () =>
             resolve(location ?? "").pipe(

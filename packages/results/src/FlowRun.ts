@@ -28,7 +28,7 @@ import type { Outcome, TaskRun } from "./TaskRun.ts"
 import * as Watch from "./Watch.ts"
 
 /**
- * Selects a task run by its slug, its id, or both, which must then agree. `mapIndex` goes with either; -1, the default
+ * Selects a task run by its slug, its id, or both, which must then agree. `mapIndex` applies to either; -1, the default
  * with a slug, means that it is not a mapped child.
  *
  * @category models
@@ -47,24 +47,24 @@ export type TaskRunSelector =
 export interface FlowRun {
   /** The view that the backend returned when this was made. */
   readonly view: FlowRunView
-  /** The parameters; empty when there were none. */
+  /** The parameters; empty when there are none. */
   readonly parameters: NonNullable<FlowRunView["parameters"]>
   /** The states that it went through, oldest first. */
   readonly states: Effect.Effect<ReadonlyArray<StateRecord>, PrefectApiError>
   /** The flow. */
   readonly flow: Effect.Effect<FlowView, PrefectApiError>
-  /** The task runs, page by page as they are pulled. */
+  /** The task runs, page by page on demand. */
   readonly taskRuns: (filter?: Omit<TaskRunsQuery, "flowRunId">) => Stream.Stream<TaskRun, PrefectApiError>
-  /** One of its task runs. A finished one is cached, with its result once that was loaded. */
+  /** One of its task runs. A finished one is cached, together with its result once it is loaded. */
   readonly getTaskRun: (selector: TaskRunSelector) => Effect.Effect<TaskRun, PrefectApiError>
-  /** The log in the order of (timestamp, id), from a level up. */
+  /** The log in the order of (timestamp, id), at a level and above. */
   readonly logs: (options?: { readonly level?: LogLevel | undefined }) => Stream.Stream<LogEntry, PrefectApiError>
   /** The artifacts that its tasks created. */
   readonly artifacts: Stream.Stream<Artifact, PrefectApiError>
   /**
-   * The flow run's own result: what its function returned, which Prefect 2 and 3 store. Cached as a task run's: loaded once
-   * for any number of callers, a failure is not kept. On Prefect 1 it is that of the final state, which hardly any flow
-   * has; else the error is NotPersisted.
+   * The flow run's own result: the return value of its function, which Prefect 2 and 3 store. Cached like a task run's:
+   * loaded once for any number of callers, and a failure is not kept. On Prefect 1 it is the result of the final state,
+   * which hardly any flow has; otherwise the error is NotPersisted.
    */
   readonly getResult: Effect.Effect<unknown, ResultError>
   /** `getResult`, decoded by a schema. */
@@ -76,7 +76,7 @@ export interface FlowRun {
   /** `getResult`, once the flow run has finished. Polls until then, and survives outages of the backend. */
   readonly awaitResult: (options?: PollOptions) => Effect.Effect<unknown, ResultError | PrefectApiError>
   /**
-   * The outcome of each task run: by slug in Unicode code point order, each mapped parent before its children, task
+   * The outcome of each task run: by slug in Unicode code point order, each mapped parent before its children, and task
    * runs without a task last. Each stored result is read once.
    */
   readonly results: Stream.Stream<Outcome, PrefectApiError>
@@ -87,16 +87,14 @@ export interface FlowRun {
   readonly watch: (
     options?: Watch.WatchOptions
   ) => Stream.Stream<Watch.WatchEvent, PrefectApiError | Watch.WatchTimeout>
-  /** Asks the backend again. */
+  /** Requests the flow run again. */
   readonly getLatest: Effect.Effect<FlowRun, PrefectApiError>
 }
 
 /** The number of finished task runs in the cache; the oldest one is evicted. */
 const maxCached = 10_000
 
-/**
- * The finished task runs that were requested: they do not change any more.
- */
+/** The finished task runs that were requested: they do not change any more. */
 class TaskRunCache {
   private readonly byId = new Map<string, TaskRun>()
   private readonly byPlace = new Map<string, string>()
@@ -133,7 +131,7 @@ const disagreement = (taskRun: TaskRun, selector: TaskRunSelector, flowRunId: st
   return undefined
 }
 
-/** The text for `console.log` and templates. Parameters may hold anything, so they are not shown. */
+/** The text for `console.log` and templates. Parameters may contain any data, so they are not shown. */
 const printed = (view: FlowRunView) => {
   const toString = () =>
     `FlowRun(flowRunId=${view.flowRunId}, name=${view.name}, flowId=${view.flowId}, state=${
@@ -159,7 +157,7 @@ const make = (captured: Services, view: FlowRunView, cache: TaskRunCache, loadin
         ? yield* api.taskRunBySlug({ taskSlug: selector.taskSlug ?? "", flowRunId, mapIndex: selector.mapIndex ?? -1 })
         : yield* api.taskRun(selector.taskRunId)
     )
-    // Prefect 3 finds a task by its qualified name too, so what a slug found is not held against that slug.
+    // Prefect 3 also finds a task by its qualified name, so the slug of the found task run may differ.
     const problem = selector.taskRunId === undefined ? undefined : disagreement(taskRun, selector, flowRunId)
     if (problem !== undefined) {
       return yield* new PrefectApiError({

@@ -41,13 +41,15 @@ import * as ResultStorage from "./ResultStorage.ts"
  * @since 0.1.0
  */
 export interface Options extends RemoteOptions {
-  /** The buckets that may be read, each whole or below a prefix. */
+  /** The buckets that may be read, each completely or below a prefix. */
   readonly buckets: ReadonlyArray<string | { readonly bucket: string; readonly prefix?: string | undefined }>
-  /** Another address of the store, such as an emulator. Default `STORAGE_EMULATOR_HOST`, else Google. */
+  /** Another address of the store, such as an emulator. Default `STORAGE_EMULATOR_HOST`, otherwise Google. */
   readonly endpoint?: string | undefined
-  /** Whether `endpoint` gets the application default credentials. Default: only when it is an address of Google. */
+  /**
+   * Whether to send the application default credentials to `endpoint`. Default: only when it is an address of Google.
+   */
   readonly authenticate?: boolean | undefined
-  /** The project that pays for the requests, for buckets whose requester pays. */
+  /** The project that is billed, for requester-pays buckets. */
   readonly userProject?: string | undefined
 }
 
@@ -57,7 +59,7 @@ const objectOf = ({ bucket, extra, location }: GCSResult): ObjectName => ({
   version: typeof extra?.["generation"] === "string" ? extra["generation"] : undefined
 })
 
-/** What the service answered instead of the object: the error of a download is text, not JSON. */
+/** The service's response in place of the object: the error of a download is text, not JSON. */
 class Refused extends Error {
   readonly status: number
   readonly text: string
@@ -72,7 +74,7 @@ class Refused extends Error {
   }
 }
 
-/** The credentials could not be had. */
+/** The credentials could not be obtained. */
 class NoCredentials extends Error {
   constructor(cause: unknown) {
     super("no credentials", { cause })
@@ -108,7 +110,7 @@ const failure = (error: unknown, object: ObjectName, location: string): Failure 
 /** `crc32c=…,md5=…`; composed objects have no MD5. */
 const checksumOf = (headers: http.IncomingHttpHeaders): Checksum | undefined => {
   const stored = headers["x-goog-stored-content-encoding"]
-  // Google can decompress what it sends; the checksum is of what is stored.
+  // Google can decompress objects before sending them; the checksum is that of the stored bytes.
   if (stored !== undefined && stored !== "identity" && stored !== headers["content-encoding"]) return undefined
   const base64 = /(?:^|,)\s*crc32c=([A-Za-z0-9+/=]+)/.exec(String(headers["x-goog-hash"] ?? ""))?.[1]
   return base64 === undefined ? undefined : { algorithm: "crc32c", base64 }
@@ -141,14 +143,14 @@ const connect = (options: Options) => (concurrency: number) =>
         // Headers, or the plain object of older versions.
         return new Headers(await storage.authClient.getRequestHeaders(url)).get("authorization") ?? undefined
       } catch (error) {
-        // As the SDK does it: without any credentials, public objects can still be read.
+        // As in the SDK: public objects can be read without any credentials.
         if (/could not load the default credentials/i.test(String(field(error, "message")))) return undefined
         throw new NoCredentials(error)
       }
     }
 
-    // The address and the credentials are the SDK's. The request is not: the SDK's read stream goes through six others,
-    // cannot be given up before it answers, and warns of leaked listeners.
+    // The address and the credentials come from the SDK. The request does not: the SDK's read stream passes through six
+    // others, cannot be cancelled before it responds, and warns about leaked listeners.
     const get = (url: URL, headers: http.OutgoingHttpHeaders, signal: AbortSignal) =>
       new Promise<http.IncomingMessage>((resolve, reject) => {
         const request = (secure ? https : http).get(url, { agent, headers, signal }, resolve)
@@ -195,9 +197,9 @@ const connect = (options: Options) => (concurrency: number) =>
   })
 
 /**
- * Reads `GCSResult`s from the buckets that are named, and from no other. An empty object is None, as in Prefect.
+ * Reads `GCSResult`s from the given buckets only. An empty object is None, as in Prefect.
  *
- * Needs the package `@google-cloud/storage`, which is loaded when the first object is read.
+ * Requires the package `@google-cloud/storage`, which is loaded when the first object is read.
  *
  * @category layers
  * @since 0.1.0

@@ -1,5 +1,5 @@
 /**
- * `InlineStorage`: results that Prefect kept in its database, where the location is the value.
+ * `InlineStorage`: results that Prefect kept in its database, whose location is the value.
  *
  * @since 0.1.0
  */
@@ -11,7 +11,7 @@ import * as ResultStorage from "./ResultStorage.ts"
 
 const encoder = new TextEncoder()
 
-// No JSON text begins so: a number would end after the year.
+// No JSON text begins like this: a number would end after the year.
 const datetime = /^\d{4}-\d\d-\d\d/
 
 const reader: ResultStorage.StorageReader<PrefectResult> = {

@@ -1,5 +1,5 @@
 /**
- * `LocalStorage`: results in files of this machine, and in folders that hold copies of what workers and buckets stored.
+ * `LocalStorage`: results in files of this machine, and in folders with copies of the files of workers and buckets.
  *
  * @since 0.1.0
  */
@@ -26,21 +26,21 @@ import { type Mount, MountError } from "./Mount.ts"
 import * as ResultStorage from "./ResultStorage.ts"
 
 /**
- * The locations that may be read. Nothing else is.
+ * The locations that may be read. No other location can be read.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Options {
-  /** Directories whose files may be read, under the path by which the descriptors name them. */
+  /** Directories whose files may be read, under the path in the descriptors. */
   readonly roots?: ReadonlyArray<string> | undefined
-  /** Locations on workers or in buckets, and the folders that are read in their place. */
+  /** Locations on workers or in buckets, and the folders to read in their place. */
   readonly mounts?: ReadonlyArray<Mount> | undefined
-  /** The number of files that are read at once. Default 64. */
+  /** The number of files that are read concurrently. Default 64. */
   readonly concurrency?: number | undefined
 }
 
-/** An object by the exact bytes of its names. */
+/** An object with exactly these bytes in its names. */
 interface ObjectName {
   readonly bucket: string
   readonly key: string
@@ -66,7 +66,7 @@ interface Target {
 
 /**
  * The names under which workers may have recorded a directory of the reader's machine: its path, one below `~`, and the
- * relative path that was given. A shell has made a path of `~` before it comes here.
+ * given relative path. A shell has already expanded `~`.
  */
 const prefixesOf = (given: string, path: string): ReadonlyArray<string> => {
   const below = Location.below(Location.file(path), Location.file(homedir()).key)
@@ -99,7 +99,7 @@ const allowPrefix = (mount: Mount, prefix: string, bucket?: string): Allowed => 
     folder: {
       path,
       within: mount.within === undefined ? undefined : resolve(mount.within),
-      // Windows itself does not tell capitals from small letters.
+      // Windows itself ignores case.
       isExact: names === "plain" && !/^(?:[a-z]:|\/\/)/.test(prefix)
     },
     missing: `${path}, which ${mount.from} is mounted from, does not have it`,
@@ -108,15 +108,12 @@ const allowPrefix = (mount: Mount, prefix: string, bucket?: string): Allowed => 
   }
 }
 
-/**
- * Whether a plain folder has one file for this object and for no other: another key, or another version, would be the
- * same file.
- */
+/** Whether a file in a plain folder belongs to this object only: another key or version could have the same file. */
 const isPlain = ({ bucket, key, version }: ObjectName, { name }: Location.Location): boolean =>
   version === undefined && name.endsWith(`://${bucket}/${key}`) && !key.endsWith("/") &&
   !(process.platform === "win32" && /[\\:*?"<>|]|[. ](?:\/|$)/.test(key))
 
-/** The file that a candidate has for a location; a hint when it cannot say which; undefined when it is elsewhere. */
+/** The file of a candidate for a location; a hint when it is ambiguous; undefined when the location is elsewhere. */
 const targetIn = (
   candidate: Allowed,
   location: Location.Location,
@@ -130,7 +127,7 @@ const targetIn = (
       : undefined
   }
   if (candidate.names === "encoded") {
-    // A path of Windows is compared, and so named, without its case.
+    // A Windows path is compared, and therefore named, in lower case.
     const key = Location.below({ key: location.key, name: location.key }, candidate.prefix)
     return key === undefined ? undefined : { folder, name: encodeKey(key), missing, specificity }
   }
@@ -157,7 +154,7 @@ const findTarget = (
   return hint
 }
 
-/** How a type of descriptor names its files, and what to say about those that are not allowed. */
+/** The naming of files for a type of descriptor, and the hint for locations that are not allowed. */
 interface Kind<D> {
   readonly type: string
   readonly locationOf: (descriptor: D) => Location.Location
@@ -239,7 +236,7 @@ const gcsResult = objectKind<GCSResult>("GCSResult", "gs", (descriptor) => descr
 const azureResult = objectKind<AzureResult>("AzureResult", "azure", (descriptor) => descriptor.container)
 
 /**
- * The readers of `layer`, for a storage that keeps its files in the same way.
+ * The readers of `layer`, for a storage with the same file layout.
  *
  * @category constructors
  * @since 0.1.0
@@ -266,7 +263,7 @@ export const readers = (options: Options): Result.Result<ReadonlyArray<ResultSto
       return Result.fail(new MountError({ mount: mount.from, detail: written.detail }))
     }
     const list = written._tag === "Directory" ? files : objects[written.scheme]
-    // A mount goes before a root of the same name, and a later mount before an earlier one.
+    // A mount takes precedence over a root with the same name, and a later mount over an earlier one.
     list.unshift(...allowMount(mount, written.location))
   }
   for (const list of [files, ...Object.values(objects)]) {
@@ -282,10 +279,10 @@ export const readers = (options: Options): Result.Result<ReadonlyArray<ResultSto
 
 /**
  * Reads `LocalResult`s from files below the roots and mounts, and `S3Result`s, `GCSResult`s and `AzureResult`s of
- * mounted buckets. Only regular files that are really there, links followed, are opened.
+ * mounted buckets. Only regular files that really are in these folders, with links followed, are opened.
  *
  * A location is absolute, or relative to the descriptor's `dir`. It may be a path of another operating system: a mount
- * of `C:\results` works anywhere.
+ * of `C:\results` works on every system.
  *
  * @category layers
  * @since 0.1.0
@@ -294,8 +291,8 @@ export const layer = (options: Options): Layer.Layer<ResultStorage.ResultStorage
   ResultStorage.layer(Effect.suspend(() => Effect.fromResult(readers(options))))
 
 /**
- * Reads what an archive's own `mounts.json` names, in folders of the archive: the storage that goes with
- * `ArchiveApi.layer(directory)`. Results that Prefect kept in its database need `InlineStorage.layer` beside it.
+ * Reads the locations in an archive's own `mounts.json`, from folders of the archive: the storage for
+ * `ArchiveApi.layer(directory)`. Results that Prefect kept in its database also need `InlineStorage.layer`.
  *
  * @category layers
  * @since 0.1.0

@@ -17,7 +17,7 @@ import { ResultNotFound, ResultTooLarge, type StorageReason } from "./ResultErro
 import * as ResultStorage from "./ResultStorage.ts"
 
 /**
- * The content of a location: bytes, text (stored as UTF-8), a failure, or an effect that gives bytes or fails.
+ * The content of a location: bytes, text (stored as UTF-8), a failure, or an effect that returns bytes or fails.
  *
  * @category models
  * @since 0.1.0

@@ -1,5 +1,5 @@
 /**
- * `Mount`: a location where workers stored results, and the folder of this machine that holds a copy.
+ * `Mount`: a location where workers stored results, and the folder of this machine that contains a copy.
  *
  * @since 0.1.0
  */
@@ -9,31 +9,32 @@ import { isAbsolute } from "node:path"
 import * as Location from "./internal/location.ts"
 
 /**
- * A location on a worker or in a bucket, and the local folder that is read in its place.
+ * A location on a worker or in a bucket, and the local folder to read in its place.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Mount {
   /**
-   * The location as the workers named it: `/srv/prefect/results`, `C:\results`, `s3://bucket`, `s3://bucket/prefix`, `gs://bucket` or
-   * `azure://container`. When several mounts match, the longest one is used; a prefix ends at a whole segment.
+   * The location as the workers named it: `/srv/prefect/results`, `C:\results`, `s3://bucket`, `s3://bucket/prefix`,
+   * `gs://bucket` or `azure://container`. When several mounts match, the longest one is used; a prefix consists of
+   * whole segments.
    */
   readonly from: string
-  /** The folder that holds the files. A relative one is in the working directory. */
+  /** The folder that holds the files. A relative one is resolved in the working directory. */
   readonly to: string
-  /** `to` must really be in this folder, links followed: for mounts that an archive brings along. */
+  /** `to` must really be in this folder, with links followed: for mounts that come with an archive. */
   readonly within?: string | undefined
   /**
-   * How the files in `to` are named. `plain` (default): as the keys are; a key is read only where it names exactly one
-   * file, so not `a//b` or `a/../b` of a bucket. `encoded`: each key by a name of its own, as `archive export` writes
-   * them.
+   * The naming of the files in `to`. `plain` (default): by their keys; a key is read only when it names exactly one
+   * file, so not `a//b` or `a/../b` of a bucket. `encoded`: one encoded name per key, as `archive export` writes them.
    */
   readonly names?: "plain" | "encoded" | undefined
 }
 
 /**
- * The location that `FROM[=DIR]` allows: a mounted one, a local root, or a bucket read with the caller's credentials.
+ * The location that `FROM[=DIR]` allows: a mounted one, a local root, or a bucket that is read with the caller's
+ * credentials.
  *
  * @category models
  * @since 0.1.0
@@ -46,7 +47,7 @@ export type AllowedLocation =
     readonly scheme: "s3" | "gs" | "azure"
     /** The bucket, or the container of Azure. */
     readonly bucket: string
-    /** Only keys below this one are allowed; the empty string allows all. */
+    /** Only keys below this prefix are allowed; the empty string allows all. */
     readonly prefix: string
   }
 
@@ -70,7 +71,7 @@ export class MountError extends Schema.TaggedError<MountError>("@effect-prefect/
 }
 
 /**
- * Reads `FROM[=DIR]` as the command line takes it. It splits at the first `=`; without `=DIR` the location FROM itself is
+ * Parses `FROM[=DIR]` as on the command line. It splits at the first `=`; without `=DIR` the location FROM itself is
  * allowed: a directory of this machine, or a bucket.
  *
  * @category constructors

@@ -1,8 +1,8 @@
 /**
- * `Prefect3S3`: buckets of Prefect 2's and 3's storage blocks, opened with the credentials that the blocks hold.
+ * `Prefect3S3`: buckets of Prefect 2's and 3's storage blocks, accessed with the credentials in the blocks.
  *
- * Needs `includeSecrets: true` of `Prefect3Api.layer`; without it the server masks the credentials, and the storage that
- * was given to `Prefect3Storage.layer` reads the bucket with credentials of its own.
+ * Requires `includeSecrets: true` in `Prefect3Api.layer`; without it the server masks the credentials, and the storage
+ * that was given to `Prefect3Storage.layer` reads the bucket with its own.
  *
  * @since 0.1.0
  */
@@ -13,13 +13,13 @@ import type * as ResultStorage from "./ResultStorage.ts"
 import * as S3Storage from "./S3Storage.ts"
 
 /**
- * Which buckets may be read, and how. Credentials, endpoint and region come from the block.
+ * The buckets that may be read, and their options. Credentials, endpoint and region come from the block.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Options extends Omit<S3Storage.Options, "credentials" | "endpoint" | "region"> {
-  /** Whether the endpoint of a block may be asked. Default: only AWS itself may. */
+  /** Whether the endpoint of a block may be contacted. Default: only AWS itself. */
   readonly allowEndpoint?: ((endpoint: string) => boolean) | undefined
 }
 
@@ -28,7 +28,7 @@ type Dict = { readonly [key: string]: unknown }
 const dict = (value: unknown): Dict =>
   typeof value === "object" && value !== null && !Redacted.isRedacted(value) ? value as Dict : {}
 
-/** A text that the server gave; undefined where it masked it. */
+/** A text from the server; undefined when the server masked it. */
 const text = (...values: ReadonlyArray<unknown>): string | undefined => {
   for (const value of values) {
     const plain = Redacted.isRedacted(value) ? Redacted.value(value) : value
@@ -55,7 +55,7 @@ const access = ({ data, type }: StorageBlock) => {
         secretAccessKey: text(data["aws_secret_access_key"])
       }
     case "remote-file-system": {
-      // As fsspec's S3FileSystem takes them.
+      // In the form that fsspec's S3FileSystem takes.
       const settings = dict(data["settings"])
       const client = dict(settings["client_kwargs"])
       return {
@@ -74,8 +74,8 @@ const access = ({ data, type }: StorageBlock) => {
 /**
  * For the option `forBlock` of `Prefect3Storage.layer`: reads the named buckets with the credentials of their block.
  *
- * The server never decides what is opened: neither another bucket, nor another host than AWS unless
- * `allowEndpoint` takes it.
+ * The server never decides what is opened: neither another bucket, nor a host other than AWS unless `allowEndpoint`
+ * accepts it.
  *
  * @category constructors
  * @since 0.1.0

@@ -1,8 +1,8 @@
 /**
  * `Prefect3Storage`: results of Prefect 2 and 3, wherever their storage blocks keep them.
  *
- * A record of Prefect 2 or 3 names a file of the worker, or a key in a storage block of the server. Both are read through
- * another storage: its roots, buckets and mounts decide what may be opened, and its credentials open it.
+ * A record of Prefect 2 or 3 refers to a file of the worker, or to a key in a storage block of the server. Both are
+ * read through another storage: its roots, buckets and mounts decide what may be opened, and its credentials are used.
  *
  * @since 0.1.0
  */
@@ -33,23 +33,23 @@ import * as ResultOptions from "./ResultOptions.ts"
 import * as ResultStorage from "./ResultStorage.ts"
 
 /**
- * What may be set beside the storage.
+ * Options besides the storage.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Options {
   /**
-   * A storage for the keys of one block, made once; undefined for the storage that was given. `Prefect3S3.forBlock` makes
-   * one with the credentials in the block.
+   * A storage for the keys of one block, made once; undefined for the given storage. `Prefect3S3.forBlock` makes one
+   * with the credentials in the block.
    */
   readonly forBlock?: ((block: StorageBlock) => Layer.Layer<ResultStorage.ResultStorage> | undefined) | undefined
 }
 
 /**
- * Decodes what Prefect 2 or 3 stored: a record with its serializer, or what a serializer wrote. `serializer` is the one
- * that the state names, for bytes that name none. The readers of this module do the same; this is for a thread of one's
- * own, which cannot be given a function.
+ * Decodes what Prefect 2 or 3 stored: a record with its serializer, or the bare output of a serializer. `serializer` is
+ * the one in the state, for bytes without a record. The readers of this module do the same; use this in a worker
+ * thread, which cannot receive a function.
  *
  * @category decoding
  * @since 0.1.0
@@ -61,9 +61,9 @@ export const decode: (
 ) => Effect.Effect<unknown, FormatError | UnsupportedResultType> = Prefect3Record.decode
 
 /**
- * Adds results of Prefect 2 and 3 to a storage: `LocalStorage.layer({ mounts })`, `S3Storage.layer({ buckets })`, or several
- * by `Layer.mergeAll`. A storage block is requested once, and with its key becomes the file or the object to
- * read there.
+ * Adds results of Prefect 2 and 3 to a storage: `LocalStorage.layer({ mounts })`, `S3Storage.layer({ buckets })`, or
+ * several with `Layer.mergeAll`. A storage block is requested once; together with the key it determines the file or
+ * object to read there.
  *
  * | block | read as |
  * |---|---|
@@ -74,7 +74,7 @@ export const decode: (
  * | AzureBlobStorageContainer | AzureResult |
  * | RemoteFileSystem on `s3://`, `gs://`, `az://`, `abfs://`, `file://` | the same |
  *
- * **Example** (Reading what a worker on another machine stored)
+ * **Example** (Reading results that a worker on another machine stored)
  *
  * ```ts
  * import * as Prefect3Api from "@effect-prefect/api/Prefect3Api"
@@ -123,7 +123,7 @@ export const layer = <E, R>(
       const inline = inner.readers.some(({ type }) => type === "PrefectResult")
         ? []
         : Context.get(yield* Layer.build(InlineStorage.layer), ResultStorage.ResultStorage).readers
-      // Options that were merged into the storage are those of its results.
+      // Options that were merged into the storage apply to its results.
       const limits = ResultOptions.override(
         inner.options ?? ResultOptions.defaults,
         Context.get(built, ResultOptions.ResultOptions)
@@ -167,7 +167,7 @@ const makeReader = (
       if (descriptor instanceof ResultAccessDenied || descriptor instanceof UnsupportedResultType) {
         return Effect.fail(descriptor)
       }
-      // The storage of a block may have limits of its own.
+      // The storage of a block may have its own limits.
       const maxBytes = Math.min(options.maxBytes, storage.options?.maxBytes ?? Infinity)
       const stored = storage.read(descriptor, { ...options, maxBytes })
       return Effect.map(
@@ -186,7 +186,7 @@ const makeReader = (
   return {
     type: "Prefect3Result",
     concurrency: Math.max(1, ...inner.readers.map((reader) => reader.concurrency)),
-    // The file or object depends on the block: the storage inside decides whether it may be read, before it is opened.
+    // The file or object depends on the block: the inner storage decides whether it may be read, before it is opened.
     resolve: (descriptor) => ({
       _tag: "Allowed",
       location: locationOf(descriptor),

@@ -1,10 +1,10 @@
 /**
- * `Progress`: how far the loading of results has come, for a bar or a log line.
+ * `Progress`: the progress of loading results, for a progress bar or a log line.
  *
- * Make one, provide it as `Progress.Current` to whatever loads results, and read its snapshots. Loading without it does
- * no work for it.
+ * Make one, provide it as `Progress.Current` to the code that loads results, and read its snapshots. Without it,
+ * loading does no extra work.
  *
- * **Example** (Logging how far a mapped task has come)
+ * **Example** (Logging the progress of a mapped task)
  *
  * ```ts
  * import { Progress, type TaskRun } from "@effect-prefect/results"
@@ -73,9 +73,9 @@ export interface Snapshot {
   readonly expected: number | null
   /** Milliseconds since the first traversal or result was reported. */
   readonly elapsed: number
-  /** Results a second since then. */
+  /** Results per second since then. */
   readonly rate: number
-  /** Bytes a second since then. */
+  /** Bytes per second since then. */
   readonly byteRate: number
 }
 
@@ -87,7 +87,7 @@ export interface Snapshot {
  */
 export interface Progress extends Callbacks {
   readonly snapshot: Effect.Effect<Snapshot>
-  /** A snapshot at once, then one per interval (default 200 ms) when something has changed. It does not end. */
+  /** A snapshot at once, then one per interval (default 200 ms) when something has changed. It never ends. */
   readonly changes: (interval?: Duration.Input) => Stream.Stream<Snapshot>
 }
 

@@ -1,12 +1,13 @@
 /**
- * Why a result cannot be had. The reasons stand in the order in which they are checked.
+ * `ResultError`: the failures of loading a result, as tagged reasons. The reasons are listed in the order in which they
+ * are checked.
  *
  * @since 0.1.0
  */
 import type { FormatError } from "@effect-prefect/formats/FormatError"
 import * as Schema from "effect/Schema"
 
-/** What is wrong, then what to do about it in code. */
+/** The problem, then the remedy in code. */
 const advised = (summary: string, hint: string | undefined): string =>
   hint === undefined ? summary : `${summary}: ${hint}`
 
@@ -60,7 +61,7 @@ export class NotPersisted extends Schema.TaggedError<NotPersisted>("@effect-pref
   "NotPersisted",
   {
     state: Schema.String,
-    /** Why, in the words of the Prefect that ran it; a run that failed has its state's own message here. */
+    /** The cause, in the terms of the Prefect that ran it; for a failed run, its state's message. */
     detail: Schema.optionalKey(Schema.String)
   }
 ) {
@@ -73,7 +74,7 @@ export class NotPersisted extends Schema.TaggedError<NotPersisted>("@effect-pref
 }
 
 /**
- * A result of a class that nothing here can read: a custom one, a constant, a secret.
+ * A result of a class that cannot be read: a custom class, a constant, a secret.
  *
  * @category reasons
  * @since 0.1.0
@@ -93,7 +94,7 @@ export class UnsupportedResultType
 }
 
 /**
- * No reader for that kind of storage is in the layer.
+ * The layer has no reader for that kind of storage.
  *
  * @category reasons
  * @since 0.1.0
@@ -113,7 +114,7 @@ export class StorageNotProvided
 }
 
 /**
- * A place that was not allowed (the store is then not touched), or a store that refused the credentials.
+ * A location that is not allowed (the store is then not contacted), or a store that rejected the credentials.
  *
  * @category reasons
  * @since 0.1.0
@@ -122,7 +123,7 @@ export class ResultAccessDenied
   extends Schema.TaggedError<ResultAccessDenied>("@effect-prefect/results/ResultAccessDenied")("ResultAccessDenied", {
     location: Schema.String,
     detail: Schema.String,
-    /** How to allow the location; absent when the store itself refused. */
+    /** How to allow the location; absent when the store itself rejected the request. */
     hint: Schema.optionalKey(Schema.String)
   })
 {
@@ -135,7 +136,7 @@ export class ResultAccessDenied
 }
 
 /**
- * The file, object or bucket is not there.
+ * The file, object or bucket does not exist.
  *
  * @category reasons
  * @since 0.1.0
@@ -173,7 +174,7 @@ export class StorageUnavailable
 }
 
 /**
- * Over the caller's limit of bytes, of memory, or of children.
+ * Larger than the caller's limit of bytes, of memory, or of children.
  *
  * @category reasons
  * @since 0.1.0
@@ -197,8 +198,8 @@ export class ResultTooLarge extends Schema.TaggedError<ResultTooLarge>("@effect-
   get hint() {
     if (this.unit === "memory") return "raise maxMemory"
     return this.unit === "bytes"
-      ? "raise maxBytes, or read getResultBytes elsewhere"
-      : "walk them with outcomes, or raise maxChildren"
+      ? "raise maxBytes, or use getResultBytes"
+      : "use outcomes, or raise maxChildren"
   }
   override get message() {
     return advised(this.summary, this.hint)
@@ -235,7 +236,7 @@ export class ResultDecodeError
 }
 
 /**
- * The children are fewer or more than `n_map_states`, one is missing between others, or an index is there twice.
+ * There are fewer or more children than `n_map_states`, one between others is missing, or a map index occurs twice.
  *
  * @category reasons
  * @since 0.1.0
@@ -256,7 +257,7 @@ export class ChildrenIncomplete
 }
 
 /**
- * What a storage reader may fail with.
+ * The reasons with which a storage reader may fail.
  *
  * @category reasons
  * @since 0.1.0
@@ -295,8 +296,8 @@ export const Reason = Schema.Union([
 export type Reason = typeof Reason.Type
 
 /**
- * The one error of results. It names the task run that failed (for a mapped parent, the child at fault), or the flow run
- * whose own result it is.
+ * The error of every operation that loads results. It names the task run that failed (for a mapped parent, the child at
+ * fault), or the flow run whose own result it is.
  *
  * Handle a reason with `Effect.catchReason("ResultError", "ResultNotFound", f)`.
  *
@@ -309,14 +310,14 @@ export class ResultError extends Schema.TaggedError<ResultError>("@effect-prefec
   /** The flow run whose own result it is; absent for a task run's. */
   flowRunId: Schema.optionalKey(Schema.String),
   taskSlug: Schema.NullOr(Schema.String),
-  /** -1: not a mapped child. */
+  /** -1 when the run is not a mapped child. */
   mapIndex: Schema.Int,
   reason: Reason
 }) {
   override get message() {
     return `${this.#subject}: ${this.reason.message}`
   }
-  /** The message without advice for code: for the users of a program that was built on this. */
+  /** The message without advice for code: for the users of a program that uses this library. */
   get summary(): string {
     return `${this.#subject}: ${this.reason.summary}`
   }
@@ -330,14 +331,14 @@ export class ResultError extends Schema.TaggedError<ResultError>("@effect-prefec
   override toJSON(): unknown {
     return { message: this.message, ...super.toJSON() as object }
   }
-  /** Whether the same call may succeed later. A store was already retried. */
+  /** Whether the same call may succeed later. Requests to a store have already been retried. */
   get isRetryable(): boolean {
     return this.reason._tag === "NotFinished" || this.reason._tag === "StorageUnavailable"
   }
 }
 
 /**
- * The reason for a result whose bytes, or whose value, `@effect-prefect/formats` refused.
+ * The reason for a result whose bytes or value `@effect-prefect/formats` rejected.
  *
  * @category constructors
  * @since 0.1.0
@@ -352,7 +353,7 @@ export const fromFormatError = ({ reason }: FormatError): ResultDecodeError | Re
     })
 
 /**
- * The message of an error for the users of a program: `summary` of a `ResultError`, and the whole message of any other.
+ * The message of an error for the users of a program: `summary` of a `ResultError`, and the message of any other error.
  *
  * @category formatting
  * @since 0.1.0

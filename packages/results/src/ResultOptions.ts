@@ -15,23 +15,23 @@ import * as Layer from "effect/Layer"
  * @since 0.1.0
  */
 export interface Options {
-  /** A stored result larger than this, or one that decompresses to more, is ResultTooLarge. Default 256 MiB. */
+  /** A stored result larger than this, or one that decompresses to more, fails with ResultTooLarge. Default 256 MiB. */
   readonly maxBytes: number
   /**
-   * The bytes that may be in memory at once: of all results that are being loaded through one storage, stored and decoded
-   * together, and of those that a traversal has loaded and not yet emitted. Loads wait for room in their order; one
-   * that can never fit is ResultTooLarge. Decoded values are estimated. Default 512 MiB.
+   * The most bytes in memory at once: of all results that are being loaded through one storage, stored and decoded
+   * together, and of those that a traversal has loaded but not yet emitted. Loads wait for memory in order; one that
+   * can never fit fails with ResultTooLarge. The size of decoded values is estimated. Default 512 MiB.
    */
   readonly maxMemory: number
-  /** `getResult` of a mapped parent with more children than this is ResultTooLarge. Default 100 000. */
+  /** `getResult` of a mapped parent with more children than this fails with ResultTooLarge. Default 100 000. */
   readonly maxChildren: number
-  /** How many results are loaded at once. Default: the `concurrency` of each storage. */
+  /** The number of results that are loaded concurrently. Default: the `concurrency` of each storage. */
   readonly concurrency: number | undefined
   /** The number of children per request. Default: the backend's. */
   readonly pageSize: number | undefined
   /** The format of every result. Default: detected from the bytes. */
   readonly format: Format | undefined
-  /** Decoders for the flow's own classes. Default: none, and their instances stay inert data. */
+  /** Decoders for the flow's own classes. Default: none, so their instances stay inert data. */
   readonly registry: ClassRegistry.ClassRegistry
 }
 
@@ -52,7 +52,7 @@ export const defaults: Options = {
 }
 
 /**
- * The options in force when a `TaskRun` is made.
+ * The options in effect when a `TaskRun` is made.
  *
  * @category services
  * @since 0.1.0
@@ -62,7 +62,7 @@ export const ResultOptions = Context.Reference<Options>("@effect-prefect/results
 })
 
 /**
- * Options of which those that differ from the defaults override others.
+ * Options in which values other than the defaults override others.
  *
  * @category options
  * @since 0.1.0
@@ -74,7 +74,7 @@ export const override = (options: Options, by: Options): Options => {
 }
 
 /**
- * Changes some of the defaults.
+ * Overrides some of the defaults.
  *
  * @category layers
  * @since 0.1.0

@@ -1,8 +1,8 @@
 /**
- * `ResultStorage`: the bytes of a stored result, from allowed locations only.
+ * `ResultStorage`: reads the bytes of a stored result, from allowed locations only.
  *
  * Each kind of storage is a module with a `layer`; `layerMerge` combines several. Nothing is readable until it is
- * named: the descriptor that a server returns never decides what the reader's credentials open.
+ * named: the descriptor that a server returns never decides what the reader's credentials access.
  *
  * @since 0.1.0
  */
@@ -33,13 +33,13 @@ export type StoredResult =
   | {
     readonly _tag: "Bytes"
     readonly bytes: Uint8Array
-    /** The name of the file or object. An ending such as `.csv` helps when the bytes do not tell the format. */
+    /** The name of the file or object. A suffix such as `.csv` helps when the bytes do not identify the format. */
     readonly name: string
     /** The format, when the storage knows it. */
     readonly format?: Format | undefined
     /** Whether empty bytes are None, as Prefect reads them from S3, GCS and Azure. Default false. */
     readonly emptyIsNone?: boolean | undefined
-    /** Decodes the bytes, when Prefect recorded how they were written. Default: the format is detected. */
+    /** Decodes the bytes, if Prefect recorded how they were written. Default: the format is detected. */
     readonly decode?:
       | ((
         bytes: Uint8Array,
@@ -56,12 +56,12 @@ export type StoredResult =
  * @since 0.1.0
  */
 export interface ReadOptions {
-  /** A larger result fails with ResultTooLarge, without being read whole. */
+  /** A larger result fails with ResultTooLarge, without being read completely. */
   readonly maxBytes: number
   /**
-   * Asks for memory as soon as the size of the result is known, before it is taken. `then` is called once: with nothing
-   * when there is room, which may be at once, or with the reason why there never will be. The returned function gives
-   * the wait up. For a reader that never calls it, memory is reserved after the read.
+   * Requests memory as soon as the size of the result is known, before it is allocated. `then` is called once: without
+   * an argument when there is room, possibly at once, or with the reason why there never will be. The returned function
+   * cancels the request. For a reader that never calls it, memory is reserved after the read.
    */
   readonly reserve?: Reserve | undefined
 }
@@ -85,9 +85,9 @@ export type ResolvedLocation =
     readonly _tag: "Denied"
     /** The location as messages show it: a path, `s3://bucket/key`, … Never a credential or a signed URL. */
     readonly location: string
-    /** Why it is not allowed. Default: `it is not in an allowed place`. */
+    /** The reason why it is not allowed. Default: `it is not in an allowed place`. */
     readonly detail?: string | undefined
-    /** What to change in code so that the location is allowed. */
+    /** The change in code that allows the location. */
     readonly hint?: string | undefined
   }
   | {
@@ -95,7 +95,7 @@ export type ResolvedLocation =
     /** The location as messages show it. */
     readonly location: string
     /**
-     * The length of the root, mount or prefix that allows it. When several readers allow a location, the one with the
+     * The length of the root, mount or prefix that allows it. If several readers allow a location, the one with the
      * longest is used. Default 0.
      */
     readonly specificity?: number | undefined
@@ -134,14 +134,14 @@ export interface StoredParts {
 export interface StorageReader<D extends ResultDescriptor = ResultDescriptor> {
   /** The descriptor type that it reads: `LocalResult`, `S3Result`, … or the name of a custom class. */
   readonly type: string
-  /** How many reads may run at once. */
+  /** The number of reads that may run concurrently. */
   readonly concurrency: number
   /** Finds the descriptor's location, and whether it may be read, without touching the store. */
   readonly resolve: (descriptor: D) => ResolvedLocation
 }
 
 /**
- * A reader of any one type of descriptor.
+ * A reader for any single type of descriptor.
  *
  * @category models
  * @since 0.1.0
@@ -149,7 +149,7 @@ export interface StorageReader<D extends ResultDescriptor = ResultDescriptor> {
 export type AnyReader = StorageReader<never>
 
 /**
- * The reader that is responsible for a descriptor, and its answer.
+ * The reader for a descriptor, and its answer.
  *
  * @category models
  * @since 0.1.0
@@ -167,14 +167,17 @@ export interface Resolution {
  */
 export class ResultStorage extends Context.Service<ResultStorage, {
   readonly readers: ReadonlyArray<StorageReader>
-  /** The options that were in force when its layers were built; a `TaskRun` takes those that its own leave open. */
+  /**
+   * The options in effect when its layers were built; a `TaskRun` uses them for options that its own program did not
+   * set.
+   */
   readonly options?: Options | undefined
   /**
-   * The reader of the descriptor's type that allows the location most specifically, else the last one of that type.
-   * Undefined when no reader takes that type. The store is not touched.
+   * The reader of the descriptor's type that allows the location most specifically, otherwise the last one of that
+   * type. Undefined when no reader handles that type. The store is not contacted.
    */
   readonly resolve: (descriptor: ResultDescriptor) => Resolution | undefined
-  /** Resolves the descriptor and reads what it names. */
+  /** Resolves the descriptor and reads its location. */
   readonly read: (
     descriptor: ResultDescriptor,
     options: ReadOptions
@@ -218,13 +221,13 @@ const readResolved = (
 
 /**
  * Makes a `ResultStorage` from readers. If several handle the same type, the one that allows the location most
- * specifically is used, and of equals the first.
+ * specifically is used, and among equals the first.
  *
  * @category constructors
  * @since 0.1.0
  */
 export const make = (given: ReadonlyArray<AnyReader>): ResultStorage["Service"] => {
-  // A reader is only asked about descriptors of its own type.
+  // A reader only receives descriptors of its own type.
   const readers = given as ReadonlyArray<StorageReader>
   const byType = new Map<string, Array<StorageReader>>()
   for (const reader of readers) {
@@ -253,7 +256,7 @@ export const make = (given: ReadonlyArray<AnyReader>): ResultStorage["Service"] 
   })
 }
 
-/** A reader whose reads fail once `isClosed`. */
+/** A reader whose reads fail once `isClosed` is true. */
 const closable = (reader: StorageReader, isClosed: () => boolean): StorageReader => ({
   ...reader,
   resolve: (descriptor) => {
@@ -304,7 +307,7 @@ class Registry {
     }
   }
 
-  /** Adds readers, in the order in which their layers were written, for as long as the scope is open. */
+  /** Adds readers, in the order in which their layers were written, for the lifetime of the scope. */
   add(
     order: number,
     readers: ReadonlyArray<StorageReader>,
@@ -318,7 +321,7 @@ class Registry {
       }),
       () =>
         Effect.sync(() => {
-          // The last ones stay, closed, and say so.
+          // The last ones remain, closed, and fail with that message.
           if (this.entries.size === 1) return
           this.entries.delete(entry)
           this.update()
@@ -340,7 +343,10 @@ class Registry {
   }
 }
 
-/** By the memo map that their layers share: those of another program, or of a nested `Effect.provide`, are apart. */
+/**
+ * Grouped by the memo map that their layers share: those of another program, or of a nested `Effect.provide`, are
+ * separate.
+ */
 const registries = new WeakMap<Layer.MemoMap, Registry>()
 
 const registryOf = (memoMap: Layer.MemoMap | undefined): Registry => {
@@ -354,10 +360,11 @@ const registryOf = (memoMap: Layer.MemoMap | undefined): Registry => {
 let layers = 0
 
 /**
- * A layer of the readers that an effect acquires. Once the layer has closed, every read fails with StorageUnavailable.
+ * A layer from the readers that an effect acquires. After the layer is closed, every read fails with
+ * StorageUnavailable.
  *
- * Storages that are built together, as by `Layer.mergeAll`, are one: each of their layers gives a `ResultStorage` with the
- * readers of all. The most specific root, mount or bucket that allows a location is read.
+ * Storages that are built together, as with `Layer.mergeAll`, are one: each of their layers provides a `ResultStorage`
+ * with the readers of all of them. The most specific root, mount or bucket that allows a location is used.
  *
  * @category layers
  * @since 0.1.0
@@ -386,7 +393,7 @@ export const layer = <E, R>(
 }
 
 /**
- * Several storages as one: what `Layer.mergeAll` makes of them, for a list of any length.
+ * Combines several storages, like `Layer.mergeAll`, for a list of any length.
  *
  * @category layers
  * @since 0.1.0

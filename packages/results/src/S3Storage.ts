@@ -1,5 +1,5 @@
 /**
- * `S3Storage`: results in S3 and in stores that speak its protocol, through `@aws-sdk/client-s3`.
+ * `S3Storage`: results in S3 and in compatible stores, through `@aws-sdk/client-s3`.
  *
  * @since 0.1.0
  */
@@ -40,22 +40,25 @@ import {
 import * as ResultStorage from "./ResultStorage.ts"
 
 /**
- * The buckets that may be read, and how to reach the store. Without `tls`, the authorities of `AWS_CA_BUNDLE` are trusted
- * beside Node's own.
+ * The buckets that may be read, and how to reach the store. Without `tls`, the authorities of `AWS_CA_BUNDLE` are
+ * trusted in addition to Node's own.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Options extends RemoteOptions {
-  /** The buckets that may be read, each whole or below a prefix. */
+  /** The buckets that may be read, each completely or below a prefix. */
   readonly buckets: ReadonlyArray<string | { readonly bucket: string; readonly prefix?: string | undefined }>
-  /** The store, when it is not AWS: `http://localhost:9000`. Default `AWS_ENDPOINT_URL_S3`, else AWS. */
+  /** The store, when it is not AWS: `http://localhost:9000`. Default `AWS_ENDPOINT_URL_S3`, otherwise AWS. */
   readonly endpoint?: string | undefined
-  /** `http://host/bucket/key` instead of `http://bucket.host/key`. Default true with `endpoint`, else false. */
+  /** `http://host/bucket/key` instead of `http://bucket.host/key`. Default true with `endpoint`, otherwise false. */
   readonly forcePathStyle?: boolean | undefined
-  /** Default: what the AWS configuration says, else `us-east-1`. The region of each bucket is detected automatically. */
+  /**
+   * Default: the region of the AWS configuration, otherwise `us-east-1`. The region of each bucket is detected
+   * automatically.
+   */
   readonly region?: string | undefined
-  /** Default: the chain of the AWS SDK, from the environment over the profiles to the machine's role. */
+  /** Default: the credential chain of the AWS SDK, from the environment through the profiles to the machine's role. */
   readonly credentials?: {
     readonly accessKeyId: string
     readonly secretAccessKey: Redacted.Redacted
@@ -112,7 +115,7 @@ const failure = (error: unknown, object: ObjectName, location: string): Failure 
   if (Object.hasOwn(credentialCodes, code)) return denied(location, `${credentialCodes[code]} (${code})`)
   if (Object.hasOwn(accessCodes, code)) return denied(location, `${accessCodes[code]} (${code})`)
   if (slowCodes.has(code)) return unavailable(location, `the store gets too many requests (${code})`, "slower", after)
-  // The SDK corrects its clock by the answer, so that the next request has the right time.
+  // The SDK corrects its clock from the response, so the next request has the right time.
   if (code === "RequestTimeTooSkewed") return unavailable(location, `the clock of this machine is wrong (${code})`)
   if (code === "InvalidObjectState") {
     return unavailable(location, `it is archived and has to be restored first (${code})`, "never")
@@ -120,7 +123,7 @@ const failure = (error: unknown, object: ObjectName, location: string): Failure 
   return general(location, error, typeof status === "number" ? status : undefined, after)
 }
 
-/** What the two ways to ask have in common of an answer. */
+/** The common part of a response for both ways to request an object. */
 interface Headers {
   readonly contentLength: number | undefined
   readonly contentRange: string | undefined
@@ -159,7 +162,7 @@ const plainHeaders = ({ headers }: IncomingMessage): Headers => {
 
 const checksumOf = ({ checksumType, checksums }: Headers): Checksum | undefined => {
   for (const [algorithm, base64] of checksums) {
-    // The checksum of checksums of a multipart upload ends in "-" and the number of parts.
+    // The composite checksum of a multipart upload ends in "-" and the number of parts.
     if (base64 !== undefined && checksumType !== "COMPOSITE" && !base64.includes("-")) return { algorithm, base64 }
   }
   return undefined
@@ -173,20 +176,20 @@ const opened = (body: Readable, headers: Headers): Opened => {
     offset,
     isPart: range !== undefined,
     size,
-    // A weak ETag cannot be asked for again.
+    // A weak ETag cannot be used in a condition.
     tag: headers.etag?.startsWith("W/") === true ? undefined : headers.etag,
     checksum: range === undefined ? checksumOf(headers) : undefined
   }
 }
 
-/** An error as the SDK makes it of an answer. */
+/** The error that the SDK makes from a response. */
 const refused = async (response: IncomingMessage) => ({
   name: /<Code>([^<]*)<\/Code>/.exec(await errorText(response))?.[1] ?? "",
   $metadata: { httpStatusCode: response.statusCode },
   $response: { headers: response.headers }
 })
 
-/** What the SDK can put right: another region, a clock that is wrong, a token to be renewed. */
+/** Errors that the SDK can correct: another region, a wrong clock, an expired token. */
 const isForSdk = (code: string, status: number): boolean =>
   status === 301 || status === 307 || code === "AuthorizationHeaderMalformed" || code === "RequestTimeTooSkewed" ||
   code === "ExpiredToken" || code === "InvalidToken"
@@ -217,7 +220,7 @@ const connect = (options: Options, tls: ReturnType<typeof loadTls>) => (concurre
         }),
         forcePathStyle: forcePathStyle ?? endpoint !== undefined,
         followRegionRedirects: true,
-        // Retries, limits and verification are done for all stores alike, where throttling is seen.
+        // Retries, limits and verification are implemented once for all stores, where throttling is detected.
         maxAttempts: 1,
         responseChecksumValidation: "WHEN_REQUIRED",
         requestHandler: { httpAgent: agents.http, httpsAgent: agents.https, connectionTimeout: 10_000 }
@@ -233,7 +236,7 @@ const connect = (options: Options, tls: ReturnType<typeof loadTls>) => (concurre
         return make("us-east-1")
       }
     })
-    // ChecksumMode of the command would also make the SDK verify, by a slower stream and only some algorithms.
+    // ChecksumMode of the command would also make the SDK verify, with a slower stream and only some algorithms.
     client.middlewareStack.add(
       (next) => (args) => {
         const { headers } = args.request as { readonly headers: Record<string, string> }
@@ -243,8 +246,8 @@ const connect = (options: Options, tls: ReturnType<typeof loadTls>) => (concurre
       { step: "build", name: "askForChecksum" }
     )
 
-    // The first object of a bucket is asked for through the SDK, which finds the region, the address and the
-    // credentials; the next ones by the same route without its middleware, as long as nothing is refused.
+    // The first object of a bucket is requested through the SDK, which finds the region, the address and the
+    // credentials; later ones by the same route without its middleware, until a request is rejected.
     const routes = new Map<string, SignedGet.Route>()
     client.middlewareStack.add(
       (next) => async (args) => {
@@ -308,9 +311,9 @@ const connect = (options: Options, tls: ReturnType<typeof loadTls>) => (concurre
   })
 
 /**
- * Reads `S3Result`s from the buckets that are named, and from no other. An empty object is None, as in Prefect.
+ * Reads `S3Result`s from the given buckets only. An empty object is None, as in Prefect.
  *
- * Needs the package `@aws-sdk/client-s3`, which is loaded when the first object is read.
+ * Requires the package `@aws-sdk/client-s3`, which is loaded when the first object is read.
  *
  * @category layers
  * @since 0.1.0

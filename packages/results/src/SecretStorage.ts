@@ -1,5 +1,5 @@
 /**
- * `SecretStorage`: results that are secrets, which Prefect never stores, from wherever the caller keeps secrets.
+ * `SecretStorage`: results that are secrets, which Prefect never stores, from the caller's own secret store.
  *
  * @since 0.1.0
  */
@@ -12,10 +12,10 @@ import type { StorageReason } from "./ResultError.ts"
 import * as ResultStorage from "./ResultStorage.ts"
 
 /**
- * Resolves `SecretResult`s by the name of the secret. The value of such a result is the `Redacted` itself, so that
- * nothing prints it by accident; fail with `ResultNotFound` for a name that is not known.
+ * Resolves `SecretResult`s by the name of the secret. The value of such a result is the `Redacted` itself, so it is not
+ * printed by accident; fail with `ResultNotFound` for an unknown name.
  *
- * Without this layer a secret is UnsupportedResultType.
+ * Without this layer, a secret fails with UnsupportedResultType.
  *
  * @category layers
  * @since 0.1.0
@@ -35,7 +35,7 @@ export const layer = <R = never>(
             resolve(location ?? "").pipe(
               Effect.map((value): ResultStorage.StoredResult => ({
                 _tag: "Value",
-                // Without types nothing keeps a caller from returning the bare secret.
+                // An untyped caller could return the bare secret.
                 value: Redacted.isRedacted(value) ? value : Redacted.make(value)
               })),
               Effect.provideContext(context)

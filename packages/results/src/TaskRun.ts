@@ -1,5 +1,5 @@
 /**
- * `TaskRun`: a view of a task run, its result loaded lazily and once, and its mapped children.
+ * `TaskRun`: a view of a task run, its lazily loaded and cached result, and its mapped children.
  *
  * @since 0.1.0
  */
@@ -30,10 +30,12 @@ export const fromTaskRunId = Effect.fn("TaskRun.fromTaskRunId")(function*(
 })
 
 /**
- * Fetches the run of a task in a flow run by its slug (e.g. `extract-1`), and a mapped child by its map index too.
+ * Fetches the run of a task in a flow run by its slug (e.g. `extract-1`), and optionally a mapped child by its map
+ * index.
  *
- * On Prefect 2 and 3 the slug is a task key, or the name of the task's function. A map index is the number of the call on
- * Prefect 2, which counts all calls of the task in the flow run; on Prefect 3 it fails with UnsupportedByBackend.
+ * On Prefect 2 and 3 the slug is a task key, or the name of the task's function. On Prefect 2, a map index is the
+ * number of the call, which counts all calls of the task in the flow run; on Prefect 3 it fails with
+ * UnsupportedByBackend.
  *
  * @category constructors
  * @since 0.1.0
@@ -64,9 +66,9 @@ export const fromView = (view: TaskRunView): Effect.Effect<TaskRun, never, Prefe
   Effect.map(services, (captured) => new TaskRunImpl(captured, view))
 
 /**
- * Each view's own result in the order of the views, with failures as data; loaded concurrently as they are pulled.
+ * The own result of each view in the order of the views, with failures as data; loaded concurrently on demand.
  *
- * A mapped parent has no result of its own here: its children are loaded only when their views are given too.
+ * A mapped parent has no result of its own here: its children are loaded only if their views are given too.
  *
  * @category combinators
  * @since 0.1.0

@@ -19,7 +19,7 @@ import { LogCursor } from "./internal/run/logCursor.ts"
 import { pause, type PollOptions, reconnect } from "./internal/run/polling.ts"
 
 /**
- * Something that happened to a flow run: a state that was set, or a line of its log.
+ * An event of a flow run: a new state, or a line of its log.
  *
  * @category models
  * @since 0.1.0
@@ -37,14 +37,14 @@ export type WatchEvent =
 export interface WatchOptions extends PollOptions {
   /** Log lines of this level and above. Default: all. */
   readonly level?: LogLevel | undefined
-  /** How far back each poll looks for lines that came late. Default 1 minute. */
+  /** How far back each poll looks for late lines. Default 1 minute. */
   readonly lookBack?: Duration.Input | undefined
   /** How long the log must stay silent after the run has finished before the stream ends. Default 5 seconds. */
   readonly settle?: Duration.Input | undefined
 }
 
 /**
- * A watch took longer than it was given. The run itself goes on.
+ * A watch exceeded its timeout. The run itself continues.
  *
  * @category errors
  * @since 0.1.0
@@ -60,7 +60,7 @@ export class WatchTimeout extends Schema.TaggedError<WatchTimeout>("@effect-pref
   }
 }
 
-/** Lines of one poll. A longer log is read poll by poll without a pause, so that memory does not grow with it. */
+/** The most lines per poll. A longer log is read poll by poll without a pause, so that memory does not grow with it. */
 const maxLines = 5000
 
 const keyOf = (record: StateRecord): string => record.id ?? `${record.timestamp}/${State.typeName(record.state)}`
@@ -70,18 +70,15 @@ const timeOf = (event: WatchEvent): number => {
   return Number.isNaN(time) ? Number.POSITIVE_INFINITY : time
 }
 
-/**
- * Since when a run that is finished has been still. One that ended long ago is not waited for again.
- */
+/** The time since which a finished run has been silent. A run that ended long ago is not waited for. */
 const endedAt = (events: ReadonlyArray<WatchEvent>, now: number, lookBack: number): number => {
   const last = events.length === 0 ? Number.POSITIVE_INFINITY : timeOf(events[events.length - 1]!)
   return last < now - lookBack ? last : now
 }
 
 /**
- * One poll after another until the run has finished and its log has been still for a while. What a poll finds is given
- * in the order of its times. A backend's hint that something happened brings the next poll forward; what is given comes
- * from polls alone.
+ * Polls until the run has finished and its log has been silent for a while. The events of a poll are emitted in the
+ * order of their times. A backend's signal only triggers the next poll early; events come from polls alone.
  *
  * @category constructors
  * @since 0.1.0
@@ -102,15 +99,15 @@ export const watch = (
     let quiet = 0
     let atOnce = true
     let isFinished = false
-    /** Whether the history was read after the end was seen, so that the last state is in it. */
+    /** Whether the history was read after the run had finished, so that it contains the last state. */
     let hasHistory = false
     let stillSince = Infinity
-    /** Open when there was a hint after the last poll began. */
+    /** Open when a signal arrived after the last poll began. */
     const hinted = Latch.makeUnsafe(false)
     let isListening = false
 
     const rest = Effect.gen(function*() {
-      // A run that is over at the first poll needs no hints.
+      // A run that is finished at the first poll needs no signals.
       if (!isListening) {
         isListening = true
         yield* Effect.forkIn(Stream.runForEach(api.flowRunSignals(flowRunId), () => hinted.open), scope)
@@ -123,8 +120,8 @@ export const watch = (
       if (atOnce) atOnce = false
       else yield* rest
       const now = yield* Clock.currentTimeMillis
-      // The view is asked for before the history and the log: what they hold is then at least as new as its state. Each
-      // may fail by itself, and what the others said is kept.
+      // The view is requested before the history and the log, which are then at least as recent as its state. Each
+      // request may fail by itself; the results of the others are kept.
       const view = yield* reconnect(api.flowRun(flowRunId))
       const records = yield* reconnect(api.flowRunStates(flowRunId))
       const lines = yield* reconnect(logs.next(maxLines))
@@ -144,7 +141,7 @@ export const watch = (
         stillSince = isFinished ? endedAt(events, now, lookBack) : Infinity
       } else if (events.length > 0) stillSince = now
       if (isFinished && records !== undefined) hasHistory = true
-      // A poll that could not read the log says nothing about it, so it can never be the one that ends the watch.
+      // A poll that could not read the log has no information about it, so it can never end the watch.
       const ended = isFinished && hasHistory && lines !== undefined && !hasMore && now - stillSince >= settle
       if (!ended && now >= deadline) {
         return yield* new WatchTimeout({ flowRunId, timeout: Duration.millis(deadline - startedAt) })

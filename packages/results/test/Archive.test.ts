@@ -289,7 +289,7 @@ it.layer(PgliteLive, { excludeTestServices: true })("exporting a database", (it)
       }).pipe(Effect.provide(WorkerFiles))
       assert.include(
         failures.map(({ message }) => message).join(),
-        "results is there already and is no folder of its own"
+        "results exists already and is not a folder of its own"
       )
       assert.deepStrictEqual(
         readdirSync(outside, { recursive: true, withFileTypes: true }).filter((_) => _.isFile()),
@@ -383,8 +383,8 @@ it.live("verifying says that a table is not what was exported", () =>
       {
         _tag: "Export",
         file: "tables/edge.jsonl",
-        problem: "it was changed since it was exported (its SHA-256 is another)"
+        problem: "it was changed since it was exported (its SHA-256 differs)"
       },
-      { _tag: "Export", file: "tables/agent.jsonl", problem: "it is gone" }
+      { _tag: "Export", file: "tables/agent.jsonl", problem: "it is missing" }
     ])
   }))

@@ -147,7 +147,7 @@ describe("AzureStorage", () => {
   it.live("fails when it is cut again and again", () =>
     Effect.gen(function*() {
       const { reason, requests } = yield* failing(cutAt(bytes, 100, tag), { attempts: 2 })
-      assert.include(reason.message, `it was cut at 100 of ${bytes.length} bytes`)
+      assert.include(reason.message, `the connection broke at 100 of ${bytes.length} bytes`)
       assert.strictEqual(requests, 2)
     }))
 

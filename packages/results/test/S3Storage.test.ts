@@ -201,7 +201,7 @@ describe("S3Storage", () => {
     Effect.gen(function*() {
       const { reason, requests } = yield* failing(cutAt(bytes, 100), { attempts: 3 })
       assert.strictEqual(reason._tag, "StorageUnavailable")
-      assert.include(reason.message, "it was cut at 100 of 50000 bytes")
+      assert.include(reason.message, "the connection broke at 100 of 50000 bytes")
       assert.strictEqual(requests, 3)
     }))
 

@@ -1,8 +1,8 @@
 /**
- * The page's HTTP API. The server implements it, the page's client is derived from it, and so is its OpenAPI document.
+ * The page's HTTP API. The server implements it; the page's client and the OpenAPI document are derived from it.
  *
- * Everything is `GET` below `/api`. Lists take `limit` and `cursor`; streams are newline-delimited JSON that the client
- * pulls. Every failure is a `Problem`.
+ * All routes are `GET` below `/api`. Lists take `limit` and `cursor`; streams are newline-delimited JSON with
+ * backpressure. Every failure is a `Problem`.
  *
  * @since 0.1.0
  */
@@ -21,7 +21,7 @@ const params = { id: Schema.NonEmptyString }
 const Integer = Schema.NumberFromString.check(Schema.isInt())
 const between = (minimum: number, maximum: number) => Integer.check(Schema.isBetween({ minimum, maximum }))
 
-/** The most rows that one answer holds. */
+/** The most rows of one response. */
 const maxLimit = 500
 const Text = Schema.optional(Schema.String.check(Schema.isMaxLength(1_000)))
 const Limit = Schema.optional(between(1, maxLimit))
@@ -37,7 +37,7 @@ const ndjson = <S extends Schema.Constraint>(schema: S) =>
 const bytes = HttpApiSchema.StreamUint8Array()
 
 /**
- * The backend and what it can answer.
+ * The backend and its capabilities.
  *
  * @category groups
  * @since 0.1.0
@@ -63,7 +63,7 @@ export class Flows extends HttpApiGroup.make("flows")
 {}
 
 /**
- * Flow runs, and what is in them.
+ * Flow runs and their contents.
  *
  * @category groups
  * @since 0.1.0

@@ -1,6 +1,6 @@
 /**
- * The shapes of the page's HTTP API. Objects have the fields that the command prints with `--json`; the shapes that only
- * the page has say a state by the name of its type.
+ * The schemas of the page's HTTP API. Objects have the fields that the command prints with `--json`; schemas of the
+ * page alone represent a state by the name of its type.
  *
  * @since 0.1.0
  */
@@ -12,7 +12,7 @@ const OptionalJson = Schema.optionalKey(Schema.NullOr(Schema.Json))
 const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
 
 /**
- * One page of a listing. `next` is the cursor of the page after it, null on the last one.
+ * One page of a listing. `next` is the cursor of the next page, null on the last one.
  *
  * @category schemas
  * @since 0.1.0
@@ -21,7 +21,7 @@ export const pageOf = <S extends Schema.Constraint>(item: S) =>
   Schema.Struct({ items: Schema.Array(item), next: NullableString })
 
 /**
- * A flow run as `flow-run show --json` prints it. `state` is Prefect's own JSON as it was stored.
+ * A flow run as `flow-run show --json` prints it. `state` is Prefect's own stored JSON.
  *
  * @category schemas
  * @since 0.1.0
@@ -95,7 +95,7 @@ export const Flow = Schema.Struct({
 export type Flow = typeof Flow.Type
 
 /**
- * The name of a flow and how many versions of it there are.
+ * The name of a flow and the number of its versions.
  *
  * @category schemas
  * @since 0.1.0
@@ -136,7 +136,7 @@ export const TaskRun = Schema.Struct({
 export type TaskRun = typeof TaskRun.Type
 
 /**
- * How many task runs are in which state, by the name of the state's type.
+ * The number of task runs in each state, by the name of the state's type.
  *
  * @category schemas
  * @since 0.1.0
@@ -149,7 +149,7 @@ export const StateCounts = Schema.Record(Schema.String, Count)
 export type StateCounts = typeof StateCounts.Type
 
 /**
- * The task runs of a flow run, counted by state; mapped children are counted and not their parents.
+ * The task runs of a flow run, counted by state; mapped children are counted instead of their parents.
  *
  * @category schemas
  * @since 0.1.0
@@ -162,13 +162,13 @@ export const Counts = Schema.Struct({ states: StateCounts, total: Count, tasks: 
 export type Counts = typeof Counts.Type
 
 /**
- * The mapped children of a task, counted.
+ * The counts of the mapped children of a task.
  *
  * @category schemas
  * @since 0.1.0
  */
 export const MappedCounts = Schema.Struct({
-  /** `n_map_states`; null where the state does not say. */
+  /** `n_map_states`; null when the state does not contain it. */
   expected: Schema.NullOr(Schema.Int),
   found: Count,
   states: StateCounts
@@ -193,7 +193,7 @@ export const Task = Schema.Struct({
   state: Schema.String,
   start_time: NullableString,
   end_time: NullableString,
-  /** The message of the state, cut at 300 characters. */
+  /** The message of the state, truncated at 300 characters. */
   message: NullableString,
   mapped: Schema.NullOr(MappedCounts)
 })
@@ -204,7 +204,7 @@ export const Task = Schema.Struct({
 export type Task = typeof Task.Type
 
 /**
- * The tasks of a flow run and the edges between them: `[upstream, downstream, key, mapped]`, places in `tasks`.
+ * The tasks of a flow run and the edges between them: `[upstream, downstream, key, mapped]`, as positions in `tasks`.
  *
  * @category schemas
  * @since 0.1.0
@@ -220,7 +220,7 @@ export const Graph = Schema.Struct({
 export type Graph = typeof Graph.Type
 
 /**
- * One state in the history of a run. `state` is Prefect's own JSON as it was stored.
+ * One state in the history of a run. `state` is Prefect's own stored JSON.
  *
  * @category schemas
  * @since 0.1.0
@@ -277,7 +277,8 @@ export const Artifact = Schema.Struct({
 export type Artifact = typeof Artifact.Type
 
 /**
- * How the loading of one result ended. A value over 2 KiB of JSON is cut: `value` is then the beginning of its text.
+ * The outcome of loading one result. A value over 2 KiB of JSON is truncated: `value` is then the beginning of its
+ * text.
  *
  * @category schemas
  * @since 0.1.0
@@ -291,7 +292,7 @@ export const Outcome = Schema.Struct({
     Schema.Struct({
       value: Schema.NullOr(Schema.Json),
       cut: Schema.optionalKey(Schema.Boolean),
-      /** The length of the whole JSON in bytes, where it was cut. */
+      /** The length of the complete JSON in bytes, when it is truncated. */
       bytes: Schema.optionalKey(Schema.Int)
     }),
     Schema.Struct({ error: Schema.Struct({ reason: Schema.String, message: Schema.String }) })
@@ -325,9 +326,9 @@ export const Child = Schema.Struct({
 export type Child = typeof Child.Type
 
 /**
- * A part of the states of all mapped children as run lengths, from map index `after + 1` on. `runs` holds pairs of a
- * place in `names` (-1: missing) and a count. A place keeps its meaning for the whole answer; `names` holds the names so
- * far. `ids` of children are asked for by map index.
+ * A part of the states of all mapped children as run lengths, starting at map index `after + 1`. `runs` contains pairs
+ * of a position in `names` (-1: missing) and a count. A position keeps its meaning throughout the response; `names`
+ * contains the names so far. Request the `ids` of children by map index.
  *
  * @category schemas
  * @since 0.1.0
@@ -346,7 +347,7 @@ export const ChildStates = Schema.Struct({
 export type ChildStates = typeof ChildStates.Type
 
 /**
- * A mapped child's times as milliseconds since 1970: `[map index, place in names, start, end]`.
+ * A mapped child's times as milliseconds since 1970: `[map index, position in names, start, end]`.
  *
  * @category schemas
  * @since 0.1.0
@@ -364,7 +365,7 @@ export const ChildTimes = Schema.Struct({
 export type ChildTimes = typeof ChildTimes.Type
 
 /**
- * Where a result was stored, how large it is, and the formats that were recognised, the outermost first.
+ * The location of a stored result, its size, and the detected formats, the outermost first.
  *
  * @category schemas
  * @since 0.1.0
@@ -412,18 +413,18 @@ export const Result = Schema.Union([
     kind: Schema.Literal("table"),
     rows: Count,
     columns: Schema.Array(Column),
-    /** Whether the value is better read as a tree too: a list of objects. */
+    /** Whether the value can also be shown as a tree: a list of objects. */
     as_value: Schema.Boolean,
     ...Stored.fields
   }),
   Schema.Struct({
     kind: Schema.Literals(["value", "text"]),
-    /** What the value is: `object`, `array`, `string`, … */
+    /** The kind of the value: `object`, `array`, `string`, … */
     value_kind: Schema.String,
     preview: Schema.String,
     /** Entries of a container, characters of a text; null for other values. */
     size: Schema.NullOr(Schema.Int),
-    /** The text, cut at 1 MiB; null for values that are no text. */
+    /** The text, truncated at 1 MiB; null for values that are not text. */
     text: NullableString,
     ...Stored.fields
   })
@@ -477,7 +478,7 @@ export const Rows = Schema.Struct({
 export type Rows = typeof Rows.Type
 
 /**
- * What a column holds: a histogram of numbers and times, or the most frequent values.
+ * The content of a column: a histogram of numbers and times, or the most frequent values.
  *
  * @category schemas
  * @since 0.1.0
@@ -505,7 +506,7 @@ export const ColumnSummary = Schema.Union([
 export type ColumnSummary = typeof ColumnSummary.Type
 
 /**
- * Something that happened to a flow run that has not finished.
+ * An event of a flow run that has not finished.
  *
  * @category schemas
  * @since 0.1.0
@@ -521,7 +522,7 @@ export const Change = Schema.Struct({
 export type Change = typeof Change.Type
 
 /**
- * The backend, what it can answer, and what may be read.
+ * The backend, its capabilities, and the locations that may be read.
  *
  * @category schemas
  * @since 0.1.0
@@ -539,7 +540,7 @@ export const Backend = Schema.Struct({
     changes: Schema.Boolean
   }),
   mounts: Schema.Array(Schema.Struct({ from: Schema.String, to: NullableString })),
-  /** Lines of an archive that could not be used: where, and why. */
+  /** Lines of an archive that were skipped, and why. */
   problems: Schema.Array(Schema.Struct({ place: Schema.String, problem: Schema.String }))
 })
 /**

@@ -1,5 +1,5 @@
 /**
- * The failures of the page's HTTP API: one schema for each status code, with the reason that the library gave.
+ * The failures of the page's HTTP API: one schema per status code, with the library's reason.
  *
  * @since 0.1.0
  */
@@ -8,7 +8,7 @@ import * as Schema from "effect/Schema"
 const fields = { reason: Schema.String, message: Schema.String }
 
 /**
- * A parameter of the request is wrong. `reason` is its name. Status 400.
+ * A parameter of the request is invalid. `reason` is its name. Status 400.
  *
  * @category errors
  * @since 0.1.0
@@ -16,7 +16,7 @@ const fields = { reason: Schema.String, message: Schema.String }
 export class BadRequest extends Schema.TaggedError<BadRequest>()("BadRequest", fields, { httpApiStatus: 400 }) {}
 
 /**
- * The request carries no token, or an old one. Status 401.
+ * The request has no token, or an expired one. Status 401.
  *
  * @category errors
  * @since 0.1.0
@@ -26,7 +26,7 @@ export class Unauthenticated
 {}
 
 /**
- * The place was not allowed, or the request comes from another page. Status 403.
+ * The location is not allowed, or the request comes from another page. Status 403.
  *
  * @category errors
  * @since 0.1.0
@@ -50,7 +50,7 @@ export class NotFound extends Schema.TaggedError<NotFound>()("NotFound", fields,
 export class NotYet extends Schema.TaggedError<NotYet>()("NotYet", fields, { httpApiStatus: 409 }) {}
 
 /**
- * The value is over a limit. Status 413.
+ * The value exceeds a limit. Status 413.
  *
  * @category errors
  * @since 0.1.0
@@ -58,7 +58,7 @@ export class NotYet extends Schema.TaggedError<NotYet>()("NotYet", fields, { htt
 export class TooLarge extends Schema.TaggedError<TooLarge>()("TooLarge", fields, { httpApiStatus: 413 }) {}
 
 /**
- * The value cannot be decoded, or the run is not what the route needs. Status 422.
+ * The value cannot be decoded, or the run is not of the kind that the route requires. Status 422.
  *
  * @category errors
  * @since 0.1.0
@@ -66,7 +66,7 @@ export class TooLarge extends Schema.TaggedError<TooLarge>()("TooLarge", fields,
 export class Unreadable extends Schema.TaggedError<Unreadable>()("Unreadable", fields, { httpApiStatus: 422 }) {}
 
 /**
- * The server failed in a way that it does not describe. Status 500.
+ * An undescribed failure of the server. Status 500.
  *
  * @category errors
  * @since 0.1.0
@@ -74,7 +74,7 @@ export class Unreadable extends Schema.TaggedError<Unreadable>()("Unreadable", f
 export class ServerFault extends Schema.TaggedError<ServerFault>()("ServerFault", fields, { httpApiStatus: 500 }) {}
 
 /**
- * The backend or the storage cannot answer the question. Status 501.
+ * The backend or the storage does not support the operation. Status 501.
  *
  * @category errors
  * @since 0.1.0
@@ -82,7 +82,7 @@ export class ServerFault extends Schema.TaggedError<ServerFault>()("ServerFault"
 export class Unsupported extends Schema.TaggedError<Unsupported>()("Unsupported", fields, { httpApiStatus: 501 }) {}
 
 /**
- * The backend gave an answer that Prefect does not give, or refused the credentials. Status 502.
+ * The backend sent an invalid response, or rejected the credentials. Status 502.
  *
  * @category errors
  * @since 0.1.0
@@ -98,7 +98,7 @@ export class BadGateway extends Schema.TaggedError<BadGateway>()("BadGateway", f
 export class Unavailable extends Schema.TaggedError<Unavailable>()("Unavailable", fields, { httpApiStatus: 503 }) {}
 
 /**
- * Every failure that an endpoint may answer with.
+ * Every failure that an endpoint may return.
  *
  * @category errors
  * @since 0.1.0
@@ -118,7 +118,7 @@ export const problems = [
 ] as const
 
 /**
- * A failure of the API: its tag, the library's reason and one sentence that says what to do.
+ * A failure of the API: its tag, the library's reason, and one sentence with the remedy.
  *
  * @category errors
  * @since 0.1.0

@@ -1,7 +1,7 @@
 /**
  * `UiServer`: effect-prefect's page as a layer over `PrefectApi` and `ResultStorage`.
  *
- * The layer adds the page, its files and its HTTP API to an `HttpRouter`, below a prefix of your choice. It reads
+ * The layer adds the page, its files and its HTTP API to an `HttpRouter`, below a prefix of your choice. It can read
  * nothing beyond what the given layers allow.
  *
  * **Example** (The page in a backend of your own)
@@ -48,7 +48,7 @@ import { TaskRunHandlers } from "./internal/handlers/taskRuns.ts"
 import type * as Internal from "./internal/options.ts"
 
 /**
- * Bounds of what the server keeps and does at once.
+ * Limits of the server's caches and concurrency.
  *
  * @category options
  * @since 0.1.0
@@ -56,7 +56,7 @@ import type * as Internal from "./internal/options.ts"
 export interface Limits extends Internal.Limits {}
 
 /**
- * What the page "About" says of the backend.
+ * The description of the backend on the page "About".
  *
  * @category options
  * @since 0.1.0
@@ -64,7 +64,7 @@ export interface Limits extends Internal.Limits {}
 export interface About extends Internal.About {}
 
 /**
- * Decides whether a request to the API may be answered. Files of the page hold no data and are not asked about.
+ * Decides whether a request to the API is allowed. Files of the page contain no data and are not checked.
  *
  * @category options
  * @since 0.1.0
@@ -85,34 +85,34 @@ export const AssetsError = Assets.AssetsError
 export type AssetsError = Assets.AssetsError
 
 /**
- * How the page is served.
+ * Options of the page.
  *
  * @category options
  * @since 0.1.0
  */
 export interface Options {
-  /** The path below which the page lies, e.g. `/prefect`. Default: the root. */
+  /** The path prefix of the page, e.g. `/prefect`. Default: the root. */
   readonly prefix?: `/${string}` | undefined
-  /** Whether a request may be answered: `bearer(token)`, or a check of your own. */
+  /** Whether a request is allowed: `bearer(token)`, or a custom check. */
   readonly authorize: Authorize
   /**
-   * The names that the `Host` header may give, with a port or for every port. Default: `localhost`, `127.0.0.1` and
-   * `[::1]`, so that no other page can reach the server by a name of its own.
+   * The allowed values of the `Host` header, with a port or for every port. Default: `localhost`, `127.0.0.1` and
+   * `[::1]`, so that no other page can reach the server through a host name of its own.
    */
   readonly hosts?: ReadonlyArray<string> | undefined
-  /** What the page says of the backend. */
+  /** The description of the backend on the page. */
   readonly about?: About | undefined
-  /** Bounds; each has a default. */
+  /** Limits; each has a default. */
   readonly limits?: Limits | undefined
   /** Whether each request is logged: method, route, status and milliseconds. Default false. */
   readonly logRequests?: boolean | undefined
-  /** How often a run that has not finished is looked at. Default 2 seconds. */
+  /** The interval between polls of a run that has not finished. Default 2 seconds. */
   readonly pollInterval?: Duration.Input | undefined
 }
 
 /**
- * Lets requests pass that carry a token as `Authorization: Bearer TOKEN`. The page takes the token from the fragment of
- * the address that it is opened with: `#token=TOKEN`.
+ * Allows requests with a token as `Authorization: Bearer TOKEN`. The page takes the token from the fragment of its
+ * address: `#token=TOKEN`.
  *
  * @category authorization
  * @since 0.1.0
@@ -121,7 +121,7 @@ export const bearer: (token: Redacted.Redacted | string) => Authorize = Guard.be
 
 const formatIssue = SchemaIssue.makeFormatterStandardSchemaV1()
 
-/** A request that the API's schemas refuse: the parameter is named, what it holds is not. */
+/** A request that the API's schemas reject: the response names the parameter, but not its value. */
 const refusedBy = (error: HttpApiSchemaError): HttpServerResponse.HttpServerResponse => {
   const [issue] = formatIssue(error.cause.issue).issues
   const first = issue?.path?.[0]
@@ -138,7 +138,7 @@ const notFound = Guard.problemResponse(
   "there is no such route: see /api/openapi.json"
 )
 
-/** What went wrong beyond the problems of the API. The cause is logged by its kind alone. */
+/** Failures other than the problems of the API. Only the kind of the cause is logged. */
 const fromCause = (cause: Cause.Cause<unknown>): Effect.Effect<HttpServerResponse.HttpServerResponse> => {
   const defect = cause.reasons.find((reason) => reason._tag === "Die")?.defect
   if (HttpApiSchemaError.is(defect)) return Effect.succeed(refusedBy(defect))
@@ -151,9 +151,9 @@ const fromCause = (cause: Cause.Cause<unknown>): Effect.Effect<HttpServerRespons
   return Effect.as(Effect.logError("a request of the page failed", { kind: name }), fault)
 }
 
-/** The header by which the page asks for failures as answers: a browser writes others into its console. */
+/** The header with which the page requests failures as successful responses: a browser logs others to its console. */
 const quietHeader = "x-effect-prefect-quiet"
-/** The status that such an answer would have had. */
+/** The status that the response would otherwise have. */
 const statusHeader = "x-effect-prefect-status"
 
 const quietly = (
@@ -194,7 +194,7 @@ export const layer = (
   )
   return HttpRouter.use(Effect.fnUntraced(function*(router) {
     const assets = yield* Assets.make(prefix)
-    // A router of its own: on the one that it is mounted on, the API would be reached without the guard.
+    // A router of its own: on the parent router, the API would be reachable without the guard.
     const own = yield* HttpRouter.make
     yield* Layer.build(Layer.fresh(Layer.provide(api, Layer.succeed(HttpRouter.HttpRouter, own))))
     const routes = own.asHttpEffect()
@@ -204,7 +204,7 @@ export const layer = (
     const busy = Guard.problemResponse(503, "Unavailable", "Busy", "this server is busy: try again in a moment", {
       "retry-after": "5"
     })
-    /** Holds a permit for as long as the answer is sent. Whoever follows a run holds none. */
+    /** Holds a permit while the response is sent. Clients that follow a run hold none. */
     const limited = <E, R>(
       effect: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>,
       path: string
@@ -220,7 +220,7 @@ export const layer = (
         return yield* effect
       })
 
-    /** The sentences of failures name no folder of this machine. */
+    /** Messages of failures contain no folder of this machine. */
     const renamed = (response: HttpServerResponse.HttpServerResponse): HttpServerResponse.HttpServerResponse => {
       const { body, status } = response
       if (status < 400 || body._tag !== "Uint8Array" || about.folders === undefined) return response
@@ -267,7 +267,7 @@ export const layer = (
   })) as Layer.Layer<never, AssetsError, HttpRouter.HttpRouter | PrefectApi | ResultStorage>
 }
 
-/** The pattern of a path: what may be an id, a slug or an index is left out. */
+/** The pattern of a path, without possible ids, slugs and indexes. */
 const routeOf = (url: string): string => {
   const path = url.split("?")[0] ?? ""
   return path.split("/").map((part) =>

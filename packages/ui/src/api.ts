@@ -1,4 +1,4 @@
-/** The client of the API, derived from it, and the token that it sends. */
+/** The client derived from the API, and the token that it sends. */
 import { UiApi } from "@effect-prefect/ui-api/Api"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -19,7 +19,7 @@ const stored = (): string => {
   }
 }
 
-/** Takes the token out of the address, so that it is in no history, and keeps it for other tabs and reloads. */
+/** Removes the token from the address, so that it is in no history, and stores it for other tabs and reloads. */
 export const takeToken = (): void => {
   const match = /^#token=([\w.~+/=-]+)$/.exec(location.hash)
   if (match === null) return
@@ -35,7 +35,10 @@ export const takeToken = (): void => {
 let token = stored()
 addEventListener("storage", () => token = stored())
 
-/** Failures come as answers with their status in a header, or the browser would write them into its console. */
+/**
+ * Failures are requested as successful responses with their status in a header, because the browser would log them to
+ * its console.
+ */
 const fetchQuietly: typeof globalThis.fetch = async (input, init) => {
   const response = await fetch(input, init)
   const status = response.headers.get("x-effect-prefect-status")
@@ -56,7 +59,7 @@ export const client = Effect.runSync(
   make.pipe(Effect.provide(FetchHttpClient.layer), Effect.provideService(FetchHttpClient.Fetch, fetchQuietly))
 )
 
-/** A failure as the page shows it. */
+/** A failure as shown on the page. */
 export interface Failure {
   readonly tag: string
   readonly reason: string
@@ -66,7 +69,7 @@ export interface Failure {
 const gone: Failure = {
   tag: "Unreachable",
   reason: "Unreachable",
-  message: "The server does not answer: start effect-prefect ui again, then open the address that it prints."
+  message: "The server does not respond: start effect-prefect ui again, then open the address that it prints."
 }
 
 export const failureOf = (error: unknown): Failure => {
@@ -80,7 +83,7 @@ export const failureOf = (error: unknown): Failure => {
       return {
         tag: _tag,
         reason: "Mismatch",
-        message: "The server's answer is not one that this page knows: reload it."
+        message: "The server's response has an unknown format: reload the page."
       }
     }
   }
@@ -101,7 +104,7 @@ export const run = <A, E>(
   })
 }
 
-/** Fetches a file with the token and hands it over. Gives a failure where there is one. */
+/** Fetches a file with the token and saves it. Returns the failure, if any. */
 export const download = async (path: string, name: string): Promise<Failure | undefined> => {
   try {
     const response = await fetchQuietly(`${base}/api${path}`, {

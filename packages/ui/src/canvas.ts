@@ -1,4 +1,4 @@
-/** What canvases have in common: sharp pixels and the colours of the page. */
+/** Shared functions for canvases: sharp pixels and the colours of the page. */
 export const prepare = (canvas: HTMLCanvasElement, width: number, height: number): CanvasRenderingContext2D | null => {
   const ratio = Math.min(devicePixelRatio, 2)
   const w = Math.max(1, Math.round(width * ratio))
@@ -28,7 +28,7 @@ export const colours = () => {
   }
 }
 
-/** The text cut to a width. */
+/** The text truncated to a width. */
 export const fitText = (context: CanvasRenderingContext2D, text: string, width: number): string => {
   if (width <= 8) return ""
   if (context.measureText(text).width <= width) return text

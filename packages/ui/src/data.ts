@@ -1,4 +1,4 @@
-/** Requests as hooks: what was shown stays until there is something newer, and what is left behind is cancelled. */
+/** Requests as hooks: the old data stays visible until new data arrives, and abandoned requests are cancelled. */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { useCallback, useEffect, useRef, useState } from "preact/hooks"
@@ -26,7 +26,7 @@ interface State<A> {
   readonly isLoading: boolean
 }
 
-/** Asks when the key changes, and when it is told to. A null key asks nothing. */
+/** Requests data when the key changes, and on reload. A null key makes no request. */
 export const useQuery = <A, E>(key: string | null, make: () => Effect.Effect<A, E>): Query<A> => {
   const [state, set] = useState<State<A>>({ key: null, data: undefined, failure: undefined, isLoading: true })
   const [asked, ask] = useState(0)
@@ -72,8 +72,8 @@ export interface Following<A> {
 }
 
 /**
- * Folds a stream into a value as its elements come. `fold` may change the value in place: the page is drawn again at
- * most once a frame.
+ * Folds a stream into a value as its elements arrive. `fold` may modify the value in place: the page is rendered at
+ * most once per frame.
  */
 export const useStream = <A, B, E>(
   key: string | null,
@@ -152,7 +152,7 @@ export const useStream = <A, B, E>(
   return { value, failure, isRunning: key !== null && isRunning, isDone, start, stop }
 }
 
-/** A setting that is remembered. */
+/** A setting that is stored in the browser. */
 export const useSetting = <A extends string>(name: string, initial: A): readonly [A, (value: A) => void] => {
   const [value, set] = useState<A>(() => readSetting(name, initial))
   useEffect(() => {

@@ -1,4 +1,4 @@
-/** A table of any number of rows: paged, sorted and filtered by the server, with one plot for the chosen column. */
+/** A table with any number of rows: paged, sorted and filtered by the server, with one plot for the selected column. */
 import type { Column as ColumnModel, ColumnSummary, Rows } from "@effect-prefect/ui-api/Models"
 import { useEffect, useMemo, useRef, useState } from "preact/hooks"
 import { client, type Failure, run } from "./api.ts"
@@ -22,7 +22,7 @@ const nameOf = ({ is_index, name }: ColumnModel): string =>
 const numberText = (value: unknown): string =>
   typeof value === "number" && !Number.isInteger(value) ? String(Number(value.toPrecision(6))) : cellText(value)
 
-/** What the plot shows, in words. */
+/** Describes the plot in words. */
 export const summaryText = (name: string, summary: ColumnSummary): string => {
   const missing = summary.nulls === 0 ? "" : `, ${summary.nulls} missing`
   if ("bins" in summary) {
@@ -162,7 +162,7 @@ export const DataTable = ({ columns, id, rows, visibleRows = 16 }: {
   const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined)
   const onRange = (first: number, last: number) => {
     clearTimeout(timer.current)
-    // Rows that are only scrolled past are not asked for.
+    // Rows that are only scrolled past are not requested.
     timer.current = setTimeout(() => {
       for (let offset = Math.floor(first / pageSize) * pageSize; offset < last; offset += pageSize) ask(offset)
     }, 60)

@@ -1,4 +1,4 @@
-/** The tasks of a run and their edges, drawn on a canvas; the active task stands in the document as a button. */
+/** The tasks of a run and their edges, drawn on a canvas; the active task is a button in the document. */
 import type { Graph, Task } from "@effect-prefect/ui-api/Models"
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks"
 import { colours, fitText, prepare } from "./canvas.ts"
@@ -29,7 +29,7 @@ const workerUrl = (): string => {
 }
 let policy: ReturnType<Policies["createPolicy"]> | undefined
 
-/** Lays out in a worker; here where there is none. */
+/** Computes the layout in a worker, or here when there is none. */
 const layOut = (count: number, edges: ReadonlyArray<readonly [number, number]>, signal: AbortSignal): Promise<Layout> =>
   new Promise((resolve) => {
     try {
@@ -194,7 +194,7 @@ export const GraphView = ({ graph, id, tasks }: {
     setActive(i)
     bring(i)
   }
-  /** The nearest task in another layer, or beside it in its own. */
+  /** The nearest task in another layer, or the next one in the same layer. */
   const neighbour = (dx: number, dy: number): number | undefined => {
     if (laid === undefined) return undefined
     if (dy !== 0) {

@@ -1,7 +1,7 @@
-/** A layered layout of a graph of tasks: longest paths give the layers, barycentres the order in them. */
+/** A layered layout of a graph of tasks: longest paths determine the layers, barycentres the order in them. */
 
 export interface Layout {
-  /** For each task its layer and its place in the layer. */
+  /** For each task its layer and its position in the layer. */
   readonly layer: ReadonlyArray<number>
   readonly place: ReadonlyArray<number>
   readonly layers: number
@@ -11,7 +11,7 @@ export interface Layout {
 
 const sweeps = 8
 
-/** `edges` are pairs of places of tasks. Edges that lead in a circle are passed over where they close it. */
+/** `edges` are pairs of positions of tasks. Edges that close a cycle are ignored. */
 export const layout = (count: number, edges: ReadonlyArray<readonly [number, number]>): Layout => {
   const down: Array<Array<number>> = Array.from({ length: count }, () => [])
   const up: Array<Array<number>> = Array.from({ length: count }, () => [])
@@ -29,7 +29,7 @@ export const layout = (count: number, edges: ReadonlyArray<readonly [number, num
   let next = 0
   for (let handled = 0; handled < count; handled++) {
     if (queue.length <= handled) {
-      // A circle: one of it goes first.
+      // A cycle: one of its tasks goes first.
       while (done[next] === 1) next++
       queue.push(next)
     }

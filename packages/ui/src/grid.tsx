@@ -1,6 +1,6 @@
 /**
- * The one grid for every table: named, with its rows counted, of which only those in sight are in the document. It is
- * one tab stop; arrows, Home, End, Page keys and Enter work in it.
+ * The grid that every table uses: with a name and a row count, and only the visible rows in the document. It is a
+ * single tab stop with arrows, Home, End, Page keys and Enter.
  */
 import type { ComponentChildren } from "preact"
 import { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks"
@@ -10,9 +10,9 @@ import { reveal, rowAt, scrollHeight } from "./scroll.ts"
 export interface Column<Row> {
   readonly key: string
   readonly title: string
-  /** A share of the width that is left (`2fr`), or a fixed width in pixels. */
+  /** A share of the remaining width (`2fr`), or a fixed width in pixels. */
   readonly width: string | number
-  /** The width of the grid below which the column is left out. */
+  /** The width of the grid below which the column is hidden. */
   readonly from?: number
   readonly isNumber?: boolean
   readonly sort?: "ascending" | "descending" | "none" | undefined
@@ -25,21 +25,21 @@ export interface GridProps<Row> {
   readonly label: string
   readonly columns: ReadonlyArray<Column<Row>>
   readonly rowCount: number
-  /** The row at a place; undefined while it is not there yet. */
+  /** The row at a position; undefined while it is not loaded. */
   readonly row: (index: number) => Row | undefined
-  /** Is told which rows are in sight. */
+  /** Called with the range of visible rows. */
   readonly onRange?: ((first: number, last: number) => void) | undefined
   readonly rowHeight?: number
-  /** The most rows that are seen at once. */
+  /** The most rows that are visible at once. */
   readonly visibleRows?: number
-  /** Opens a row: by Enter, or a double click. */
+  /** Opens a row, on Enter or a double click. */
   readonly onOpen?: ((row: Row, index: number) => void) | undefined
   readonly onColumn?: ((index: number) => void) | undefined
   readonly selectedColumn?: number | undefined
   readonly active?: number | undefined
   readonly onActive?: ((index: number) => void) | undefined
   readonly isBusy?: boolean
-  /** Fixed widths side by side, scrolled sideways, of which only those in sight are in the document. */
+  /** Columns of fixed width, scrolled sideways, of which only the visible ones are in the document. */
   readonly wide?: boolean
   readonly leadingIndex?: boolean
 }
@@ -77,7 +77,7 @@ export function Grid<Row>(props: GridProps<Row>) {
     : inSight.map(({ width }) => typeof width === "number" ? `${width}px` : `minmax(0, ${width})`).join(" ")
 
   const top = rowAt(extent, scroll.top)
-  // A short list is in the document as a whole, to be found by those who search it.
+  // A short list is completely in the document, so that the browser's search finds it.
   const isShort = rowCount * Math.max(4, inSight.length) <= 400
   const first = isShort ? 0 : Math.max(0, Math.floor(top) - overscan)
   const last = isShort ? rowCount : Math.min(rowCount, Math.ceil(top + view / rowHeight) + overscan)
@@ -92,7 +92,7 @@ export function Grid<Row>(props: GridProps<Row>) {
     const element = box.current
     if (element !== null) element.scrollTop = reveal(extent, element.scrollTop, index)
   }
-  // A row that the address names is brought into sight once.
+  // A row in the address is scrolled into view once.
   const brought = useRef<number | undefined>(undefined)
   useLayoutEffect(() => {
     if (props.active === undefined || props.active === brought.current || rowCount === 0) return

@@ -1,4 +1,4 @@
-/** The heat map of a mapped task: a cell a child, drawn on a canvas; the active cell stands in the document. */
+/** The heat map of a mapped task: one cell per child, drawn on a canvas; the active cell is in the document. */
 import type { TaskRun } from "@effect-prefect/ui-api/Models"
 import { useEffect, useId, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks"
 import { client } from "./api.ts"
@@ -29,7 +29,7 @@ const isDark = (): boolean => {
   return theme === "dark" || (theme !== "light" && matchMedia("(prefers-color-scheme: dark)").matches)
 }
 
-/** One pixel a child: scaled up without smoothing it is the map. */
+/** One pixel per child: scaled up without smoothing, it is the map. */
 const paint = (
   data: HeatData,
   columns: number,

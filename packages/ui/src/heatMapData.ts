@@ -1,17 +1,17 @@
-/** The states of all mapped children as one byte each, and where their cells are: without a page. */
+/** The states of all mapped children, one byte each, and the positions of their cells: independent of the document. */
 import type { ChildStates } from "@effect-prefect/ui-api/Models"
 import { familyOf } from "./states.ts"
 
-/** A child that the backend does not have. */
+/** A child that is missing from the backend. */
 export const missingCode = 255
-/** A child that has not come yet. */
+/** A child that is not loaded yet. */
 export const unknownCode = 254
 
 export interface HeatData {
-  /** A code for each child: a place in `names`, or one of the two above. */
+  /** A code for each child: a position in `names`, or one of the two above. */
   codes: Uint8Array
   names: ReadonlyArray<string>
-  /** How many children there are, and how many are known. */
+  /** The number of children, and the number of loaded ones. */
   total: number
   known: number
   problem: string | undefined
@@ -25,7 +25,7 @@ export const emptyHeat = (expected: number): HeatData => ({
   problem: undefined
 })
 
-/** Adds a part of run lengths. States beyond 250 names share the last one. */
+/** Adds a part of the run lengths. States beyond 250 names share the last one. */
 export const addStates = (data: HeatData, part: ChildStates): HeatData => {
   let at = part.after + 1
   const end = at + part.runs.reduce((sum, [, count]) => sum + count, 0)
@@ -50,7 +50,7 @@ export const nameAt = (data: HeatData, index: number): string => {
   return code === missingCode ? "missing" : code === unknownCode ? "not loaded" : data.names[code] ?? "not loaded"
 }
 
-/** How many children are in which state; those that are missing apart. */
+/** The number of children in each state; missing ones are counted separately. */
 export const countStates = (
   data: HeatData
 ): { readonly states: ReadonlyMap<string, number>; readonly missing: number } => {
@@ -63,7 +63,7 @@ export const countStates = (
   return { states, missing: counts[missingCode]! }
 }
 
-/** The next child, from one on in a direction, that failed; undefined when there is none. */
+/** The next failed child from a position in one direction; undefined when there is none. */
 export const nextFailed = (data: HeatData, from: number, step: 1 | -1): number | undefined => {
   const failed = data.names.map((name) => familyOf(name) === "failed")
   for (let i = from + step; i >= 0 && i < data.known; i += step) if (failed[data.codes[i]!] === true) return i
@@ -73,7 +73,7 @@ export const nextFailed = (data: HeatData, from: number, step: 1 | -1): number |
 const maxCell = 22
 const minCell = 2
 
-/** The columns and the size of a cell, so that all children fit into a box where they can. */
+/** The columns and the size of a cell, so that all children fit into a box if possible. */
 export const fitCells = (
   total: number,
   width: number,

@@ -1,4 +1,4 @@
-/** The frame of every page: banner, navigation, heading, and the settings that hold for all of them. */
+/** The frame of every page: banner, navigation, heading, and the settings for all pages. */
 import type { ComponentChildren } from "preact"
 import { useEffect, useRef, useState } from "preact/hooks"
 import { useSetting } from "./data.ts"

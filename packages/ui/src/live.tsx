@@ -1,4 +1,4 @@
-/** Following a run that has not finished. */
+/** Follows a run that has not finished. */
 import type { Change } from "@effect-prefect/ui-api/Models"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
@@ -6,9 +6,9 @@ import { useEffect, useRef, useState } from "preact/hooks"
 import { client } from "./api.ts"
 
 export interface Changes {
-  /** Grows with every state of a task run or of the run itself. */
+  /** Incremented with every state of a task run or of the run itself. */
   readonly states: number
-  /** Grows with new lines of the log. */
+  /** Incremented with new lines of the log. */
   readonly logs: number
   readonly isLost: boolean
   readonly said: string
@@ -16,12 +16,12 @@ export interface Changes {
 
 const none: Changes = { states: 0, logs: 0, isLost: false, said: "" }
 
-/** How often what is shown is asked for again, at most. */
+/** The shortest interval between refreshes of the shown data. */
 const quietMillis = 1_000
 const sayMillis = 5_000
 const retryMillis = 2_000
 
-/** Follows a flow run while it is not finished and the page is looked at. */
+/** Follows a flow run while it is not finished and the page is visible. */
 export const useChanges = (flowRunId: string | null): Changes => {
   const [changes, set] = useState(none)
   const pending = useRef({ states: 0, logs: 0 })
@@ -62,14 +62,14 @@ export const useChanges = (flowRunId: string | null): Changes => {
         controller = undefined
         if (isOver || own.signal.aborted) return
         if (exit._tag === "Success") {
-          // The server ends the stream with the run; whoever shows it learns that it has finished.
+          // The server ends the stream with the run; the page then shows that it has finished.
           see({ what: "run" })
           isOver = true
           return
         }
         set((before) => ({ ...before, isLost: true }))
         setTimeout(() => {
-          // Whatever was missed is asked for.
+          // Refreshes everything that may have been missed.
           see({ what: "run" })
           see({ what: "log" })
           connect()

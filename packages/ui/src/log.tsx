@@ -1,4 +1,4 @@
-/** A whole log, in order: filtered here, of which only the lines in sight are in the document. */
+/** A complete log, in order: filtered here, with only the visible lines in the document. */
 import type { LogLine } from "@effect-prefect/ui-api/Models"
 import type * as Effect from "effect/Effect"
 import * as Eff from "effect/Effect"
@@ -24,7 +24,7 @@ const lineHeight = 19
 const gap = 3
 const maxLines = 200
 
-/** The message as it shows: without a terminal's colours, and with what is invisible made visible. */
+/** The message for display: without a terminal's colours, and with invisible characters made visible. */
 const textOf = (line: LogLine): string => {
   const text = visible(withoutAnsi(line.message ?? ""), true)
   return text.endsWith("\n") ? text.slice(0, -1) : text
@@ -36,11 +36,11 @@ const linesOf = (text: string): number => {
   return count
 }
 
-/** The text with the parts that were searched for marked. */
+/** The text with search matches marked. */
 const marked = (text: string, q: string): ComponentChildren => {
   if (q === "") return text
   const lower = text.toLowerCase()
-  // Some letters change their length in lower case: places would then be those of another text.
+  // Some letters change their length in lower case, which would shift the positions.
   if (lower.length !== text.length) return text
   const out: Array<ComponentChildren> = []
   let at = 0
@@ -128,7 +128,7 @@ export const LogView = ({ grown, isLive, load, names, source, tools }: {
     if (grown > 0) pull()
   }, [grown])
 
-  /** The lines that pass, and where each begins. */
+  /** The matching lines, and the position of each. */
   const { ends, shown } = useMemo(() => {
     const rank = level === "" ? -1 : rankOf(level)
     const passing: Array<number> = []

@@ -1,4 +1,4 @@
-/** The page: from an address to what it shows. */
+/** The page: from an address to its content. */
 import { Component, type ComponentChildren, render } from "preact"
 import { useEffect } from "preact/hooks"
 import { takeToken } from "./api.ts"
@@ -27,7 +27,7 @@ const Go = ({ to }: { readonly to: string }) => {
   return <Heading text="effect-prefect" />
 }
 
-/** Prefect's own addresses, of its versions 1 and 3, as they stand in old messages. */
+/** The addresses of Prefect 1's and 3's own pages, which occur in old messages. */
 const prefectAddress = (parts: ReadonlyArray<string>): string | undefined => {
   const rest = parts[0] === "runs" ? parts.slice(1) : parts
   const at = rest.findIndex((part) => part === "flow-run" || part === "task-run" || part === "flow")
@@ -65,7 +65,7 @@ const Routes = () => {
   return old === undefined ? <NotFound /> : <Go to={old} />
 }
 
-/** What fails while a page is drawn takes this page with it, and not the frame around it. */
+/** A failure while a page is rendered replaces this page, and not the frame around it. */
 class Boundary extends Component<{ readonly children: ComponentChildren }, { readonly failed: boolean }> {
   override state = { failed: false }
   static override getDerivedStateFromError() {
@@ -76,7 +76,7 @@ class Boundary extends Component<{ readonly children: ComponentChildren }, { rea
       ? (
         <div class="alert" role="alert">
           <strong>This page failed</strong>
-          <p>What it was to show could not be drawn: reload it, or go to another page.</p>
+          <p>It could not be displayed: reload it, or go to another page.</p>
         </div>
       )
       : this.props.children

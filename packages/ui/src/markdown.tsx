@@ -2,7 +2,7 @@
 import type { ComponentChildren } from "preact"
 import { visible } from "./text.ts"
 
-/** The address of a link that may be followed; undefined for every other scheme. */
+/** The address of a link with a safe scheme; undefined for other schemes. */
 export const safeLink = (address: string): string | undefined => {
   try {
     const url = new URL(address.trim())

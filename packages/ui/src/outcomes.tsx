@@ -1,4 +1,4 @@
-/** The results of mapped children, loaded when they are asked for: the map is then coloured by them. */
+/** The results of mapped children, loaded on request, which then colour the map. */
 import type { Outcome, TaskRun } from "@effect-prefect/ui-api/Models"
 import { useEffect, useMemo, useState } from "preact/hooks"
 import { client } from "./api.ts"
@@ -14,7 +14,9 @@ export interface OutcomeColours {
 const valueColour = "#2b7de9"
 const reasonColours = ["#eb0000", "#f58c0c", "#9b51e0", "#62757f", "#b5179e", "#8d6e63", "#00838f"]
 
-/** From blue over yellow to red: even in lightness steps, and told apart by those who do not see green. */
+/**
+ * From blue over yellow to red, with even steps in lightness, so that they can be distinguished without seeing green.
+ */
 const scale = (part: number): string => {
   const stops: ReadonlyArray<readonly [number, number, number]> = [[44, 75, 160], [88, 160, 190], [235, 215, 110], [
     230,

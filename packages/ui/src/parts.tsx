@@ -1,4 +1,4 @@
-/** The small parts that pages are made of. */
+/** Small components of the pages. */
 import type { ComponentChildren } from "preact"
 import { useEffect, useRef, useState } from "preact/hooks"
 import type { Failure } from "./api.ts"
@@ -14,7 +14,7 @@ const shapes: Readonly<Record<string, string>> = {
   skipped: "M4.4 8h7.2"
 }
 
-/** A disc in the state's colour with the shape of its family, so that colour never stands alone. */
+/** A disc in the state's colour with the shape of its family, so that colour is never the only sign. */
 export const Glyph = ({ name }: { readonly name: string }) => {
   const family = familyOf(name)
   return (
@@ -45,7 +45,7 @@ export const StateText = ({ name }: { readonly name: string }) => (
   </span>
 )
 
-/** A bar of counts by state, and the counts as text for those who do not see it. */
+/** A bar of counts by state, and the counts as text for screen readers. */
 export const CountsBar = (
   { states, total }: { readonly states: Readonly<Record<string, number>>; readonly total: number }
 ) => {
@@ -91,7 +91,7 @@ export const Time = ({ value }: { readonly value: string | null | undefined }) =
   return <time dateTime={value} title={value}>{timeText(value, zone)}</time>
 }
 
-/** How long something took; while it runs the time since it started, counted on. */
+/** The duration of a run; while it runs, the time since it started, updated continuously. */
 export const Duration = ({ end, start, isOver }: {
   readonly start: string | null | undefined
   readonly end: string | null | undefined
@@ -121,7 +121,7 @@ export const Alert = (
 
 const titleOf = ({ reason, tag }: Failure): string => tag === "Unauthenticated" ? "No access" : reason
 
-/** Says that something loads once it takes longer than a moment; after two seconds it can be stopped. */
+/** Shows that data is loading once it takes longer than a moment; after two seconds it can be stopped. */
 export const Loading = ({ label, onStop }: { readonly label: string; readonly onStop?: (() => void) | undefined }) => {
   const [age, set] = useState(0)
   useEffect(() => {
@@ -144,7 +144,7 @@ export const Loading = ({ label, onStop }: { readonly label: string; readonly on
 
 export const Empty = ({ children }: { readonly children: ComponentChildren }) => <p class="empty">{children}</p>
 
-/** Names and what is known of each. What is not known has no line. */
+/** Names and their values. Unknown values have no line. */
 export const Facts = ({ rows }: { readonly rows: ReadonlyArray<readonly [string, ComponentChildren]> }) => (
   <dl class="facts">
     {rows.filter(([, value]) => value !== null && value !== undefined && value !== "").map(([name, value]) => (
@@ -181,7 +181,7 @@ export const Copy = ({ label, text }: { readonly label: string; readonly text: s
 export const Size = ({ bytes }: { readonly bytes: number | null }) =>
   bytes === null ? null : <span class="number" title={`${bytes} bytes`}>{bytesText(bytes)}</span>
 
-/** The JSON of parameters and the like, indented, in a block that opens when it is long. */
+/** The JSON of parameters and the like, indented, in a block that can be expanded when it is long. */
 export const JsonBlock = ({ value }: { readonly value: unknown }) => {
   const text = JSON.stringify(value, null, 2) ?? "null"
   const shown = text.length > 100_000 ? `${text.slice(0, 100_000)}\n…` : text

@@ -1,4 +1,4 @@
-/** The result of one task run: where it was stored, its value, and its downloads; or the reason why there is none. */
+/** The result of one task run: its location, value and downloads, or the reason why there is none. */
 import type { Result, Stored, TaskRun } from "@effect-prefect/ui-api/Models"
 import { useState } from "preact/hooks"
 import { client, download, type Failure } from "./api.ts"
@@ -43,7 +43,7 @@ export const Place = ({ stored }: { readonly stored: Stored }) => (
   />
 )
 
-/** The flag that would allow a place: its folder, or its bucket. */
+/** The flag that would allow a location: its folder, or its bucket. */
 export const mountFor = (location: string): string => {
   const bucket = /^([a-z0-9]+:\/\/[^/]+)/.exec(location)?.[1]
   if (bucket !== undefined) return `--mount ${quoted(bucket)}`

@@ -1,7 +1,7 @@
-/** Addresses: what is shown is in the path, how it is shown in the query. */
+/** Addresses: the path selects the content, the query its presentation. */
 import { useEffect, useState } from "preact/hooks"
 
-/** The path below which the page is mounted. */
+/** The path prefix of the page. */
 export const base = (document.querySelector("meta[name=effect-prefect-base]")?.getAttribute("content") ?? "").replace(
   /\/$/,
   ""
@@ -11,7 +11,7 @@ export interface Address {
   /** The parts of the path, decoded. */
   readonly parts: ReadonlyArray<string>
   readonly query: URLSearchParams
-  /** Counts what was opened: pages begin anew with it. */
+  /** Counts navigations: pages start anew with it. */
   readonly key: string
 }
 
@@ -37,7 +37,7 @@ const changed = () => {
 }
 addEventListener("popstate", changed)
 
-/** An address of the page, as a link has it. */
+/** An address of the page for a link. */
 export const href = (
   parts: ReadonlyArray<string | number>,
   query: Readonly<Record<string, string | number | undefined>> = {}
@@ -59,7 +59,7 @@ export const navigate = (to: string, options: { readonly replace?: boolean } = {
   if (!samePath) scrollTo(0, 0)
 }
 
-/** Sets parts of the query; null takes one out. */
+/** Sets parts of the query; null removes one. */
 export const setQuery = (
   changes: Readonly<Record<string, string | number | ReadonlyArray<string> | null>>,
   options: { readonly replace?: boolean } = { replace: true }
@@ -86,7 +86,7 @@ export const useAddress = (): Address => {
   return address
 }
 
-/** Follows links of this page without loading it anew. */
+/** Follows links within the page without reloading it. */
 export const followLinks = (): void => {
   document.addEventListener("click", (event) => {
     if (

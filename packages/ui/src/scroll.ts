@@ -1,4 +1,4 @@
-/** Where the rows of a long list are: plain arithmetic, without a page. */
+/** The positions of the rows of a long list: plain arithmetic, independent of the document. */
 
 /** Taller elements are cut off, or lose precision, in some browsers. */
 export const maxHeight = 8_000_000
@@ -6,7 +6,7 @@ export const maxHeight = 8_000_000
 export interface Extent {
   readonly rows: number
   readonly rowHeight: number
-  /** The height in which rows show. */
+  /** The height of the visible area. */
   readonly view: number
 }
 
@@ -14,7 +14,7 @@ export interface Extent {
 export const scrollHeight = ({ rowHeight, rows }: Pick<Extent, "rows" | "rowHeight">): number =>
   Math.min(rows * rowHeight, maxHeight)
 
-/** The row at the top, as a fraction, at a place of the scroll bar. */
+/** The row at the top, as a fraction, for a scroll position. */
 export const rowAt = (extent: Extent, scrollTop: number): number => {
   const total = scrollHeight(extent)
   const lastTop = extent.rows - extent.view / extent.rowHeight
@@ -24,7 +24,7 @@ export const rowAt = (extent: Extent, scrollTop: number): number => {
   return part * lastTop
 }
 
-/** The place of the scroll bar at which a row is at the top. */
+/** The scroll position that puts a row at the top. */
 export const topOf = (extent: Extent, row: number): number => {
   const total = scrollHeight(extent)
   const lastTop = extent.rows - extent.view / extent.rowHeight
@@ -33,7 +33,7 @@ export const topOf = (extent: Extent, row: number): number => {
   return Math.min(1, Math.max(0, row / lastTop)) * room
 }
 
-/** The place of the scroll bar at which a row is seen, as near to where it is as can be. */
+/** The nearest scroll position at which a row is visible. */
 export const reveal = (extent: Extent, scrollTop: number, row: number): number => {
   const first = rowAt(extent, scrollTop)
   const fitting = extent.view / extent.rowHeight

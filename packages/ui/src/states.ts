@@ -4,7 +4,7 @@ import type * as Schema from "effect/Schema"
 
 export type Family = "succeeded" | "failed" | "running" | "waiting" | "skipped"
 
-/** Prefect 1's own colours, which are the command's. */
+/** Prefect 1's own colours, which the command uses too. */
 export const palette: Readonly<Record<string, string>> = {
   Pending: "#7ebdff",
   Scheduled: "#ffab00",
@@ -29,7 +29,7 @@ export const palette: Readonly<Record<string, string>> = {
   Paused: "#99a8e8"
 }
 
-/** One colour a family, far apart in lightness too. */
+/** One colour per family, far apart in lightness too. */
 export const contrastPalette: Readonly<Record<Family, string>> = {
   succeeded: "#5aa9e6",
   failed: "#d1007a",
@@ -64,7 +64,7 @@ export const familyOf = (name: string): Family => {
 
 export const familyOrder: ReadonlyArray<Family> = ["failed", "running", "waiting", "skipped", "succeeded"]
 
-/** The state names in a fixed order: what failed comes first. */
+/** The state names in a fixed order: failures come first. */
 export const sortNames = (names: Iterable<string>): Array<string> =>
   [...names].sort((left, right) =>
     familyOrder.indexOf(familyOf(left)) - familyOrder.indexOf(familyOf(right)) || (left < right ? -1 : 1)

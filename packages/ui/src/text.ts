@@ -1,11 +1,11 @@
-/** Stored text, times and numbers as the page shows them. */
+/** Formats stored text, times and numbers for the page. */
 
 const invisible = /[\p{Cc}\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/u
 const invisibleAll = /[\p{Cc}\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/gu
 
 /**
- * Text with control and bidirectional characters made visible: they would hide or reorder what stands there. Line ends
- * and tabs stay where `multiline` says so.
+ * Text with control and bidirectional characters made visible, which would otherwise hide or reorder it. Line ends and
+ * tabs are kept with `multiline`.
  */
 export const visible = (text: string, multiline = false): string =>
   !invisible.test(text) ? text : text.replace(invisibleAll, (character) => {
@@ -18,14 +18,14 @@ export const visible = (text: string, multiline = false): string =>
       : `\u2039U+${code.toString(16).toUpperCase().padStart(4, "0")}\u203a`
   })
 
-/** Text without the colours and movements that it has for terminals. */
+/** Text without the colours and cursor movements of terminals. */
 export const withoutAnsi = (text: string): string => text.replace(/\p{Cc}\[[0-9;?]{0,32}[ -/]{0,8}[@-~]/gu, "")
 
 const two = (n: number): string => String(n).padStart(2, "0")
 
 export type Zone = "UTC" | "local"
 
-/** `2022-03-01 12:00:08` in a zone; the text itself where it is no time. */
+/** `2022-03-01 12:00:08` in a zone; the text itself when it is not a time. */
 export const timeText = (iso: string, zone: Zone): string => {
   const date = new Date(iso)
   if (Number.isNaN(date.getTime())) return visible(iso)
@@ -56,7 +56,7 @@ export const durationText = (millis: number): string => {
   return `${Math.floor(h / 24)} d ${h % 24} h`
 }
 
-/** How long something took, or has taken so far; empty where it has not started. */
+/** The duration of a run, or its duration so far; empty when it has not started. */
 export const between = (start: string | null | undefined, end: string | null | undefined): string => {
   if (!start || !end) return ""
   return durationText(Date.parse(end) - Date.parse(start))
@@ -75,7 +75,7 @@ export const bytesText = (bytes: number): string => {
 export const plural = (count: number, one: string, many = `${one}s`): string =>
   `${count.toLocaleString("en")} ${count === 1 ? one : many}`
 
-/** The text of a value in JSON's projection as a cell shows it. */
+/** The text of a value's JSON projection in a cell. */
 export const cellText = (json: unknown): string =>
   typeof json === "string" ? visible(json) : visible(JSON.stringify(json) ?? "null")
 

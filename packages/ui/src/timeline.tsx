@@ -1,4 +1,4 @@
-/** A bar for each task from its start to its end; a mapped task's bar opens to those of its children. */
+/** A bar for each task from its start to its end; a mapped task's bar expands to those of its children. */
 import type { ChildTimes, FlowRun, Task } from "@effect-prefect/ui-api/Models"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"

@@ -1,4 +1,4 @@
-/** A value as a tree, loaded as it is opened. */
+/** A value as a tree, loaded level by level. */
 import type { ValueLevel } from "@effect-prefect/ui-api/Models"
 import { useEffect, useId, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks"
 import { client, type Failure, run } from "./api.ts"
@@ -22,7 +22,7 @@ interface Level {
 
 export const Tree = ({ id, scalar, visibleRows = 22 }: {
   readonly id: string
-  /** The value itself, where it is no container. */
+  /** The value itself, when it is not a container. */
   readonly scalar: { readonly preview: string; readonly kind: string } | undefined
   readonly visibleRows?: number
 }) => {
@@ -191,7 +191,7 @@ export const Tree = ({ id, scalar, visibleRows = 22 }: {
         if (entry === undefined) break
         if (entry.node.open.has(entry.place)) close(entry.node, entry.place)
         else {
-          // Its container is the entry before the first of its level.
+          // Its container is the entry before the first one of its level.
           for (let row = at - 1; row >= 0; row--) {
             const other = entryAt(segments, row)
             if (other?.node.open.get(other.place) === entry.node) {

@@ -1,24 +1,27 @@
-/** The rows of a tree of which only the opened parts are known: without a page. */
+/** The rows of a tree of which only the expanded parts are loaded: independent of the document. */
 
-/** A container that was opened. */
+/** An expanded container. */
 export interface OpenNode {
   readonly path: string
   readonly size: number
   readonly level: number
-  /** The opened containers among its entries, by their place. */
+  /** The expanded containers among its entries, by position. */
   readonly open: Map<number, OpenNode>
 }
 
-/** Entries of one container that follow one another. */
+/** Consecutive entries of one container. */
 export interface Segment {
   readonly node: OpenNode
-  /** The place of the first entry in the container, and in the tree. */
+  /** The position of the first entry in the container, and in the tree. */
   readonly from: number
   readonly row: number
   readonly count: number
 }
 
-/** The tree as runs of rows: however many entries a container has, it is as many runs as it has opened entries, and one. */
+/**
+ * The tree as runs of rows: a container consists of one more run than it has expanded entries, however many entries
+ * there are.
+ */
 export const segmentsOf = (root: OpenNode): { readonly segments: ReadonlyArray<Segment>; readonly rows: number } => {
   const segments: Array<Segment> = []
   let row = 0
@@ -58,7 +61,7 @@ export const entryAt = (
   return undefined
 }
 
-/** The row of the tree at which an entry of a container stands. */
+/** The row of the tree for an entry of a container. */
 export const rowOf = (segments: ReadonlyArray<Segment>, node: OpenNode, place: number): number => {
   for (const segment of segments) {
     if (segment.node === node && place >= segment.from && place < segment.from + segment.count) {

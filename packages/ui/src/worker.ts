@@ -1,4 +1,4 @@
-/** The page's worker: lays graphs out beside the page. */
+/** The page's worker: computes graph layouts off the main thread. */
 import { layout } from "./graphLayout.ts"
 
 interface Job {

@@ -1,4 +1,4 @@
-/** Bytes in blocks of one size, compressed as one stream: the same bytes in give the same bytes out. */
+/** Bytes in blocks of one size, compressed as one stream: equal input gives equal output. */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { promisify } from "node:util"
@@ -9,7 +9,7 @@ type Compression = OutputFormat["compression"]
 
 const blockBytes = 256 * 1024
 
-/** zstd's level 3 is its own default: as fast as the rows come, and smaller than gzip. */
+/** zstd's level 3 is its own default: it keeps up with the rows, and is smaller than gzip. */
 export const zstdLevel = 3
 
 const compressor = (compression: "zstd" | "gzip"): zlib.Gzip | zlib.ZstdCompress =>

@@ -26,15 +26,13 @@ export const tasksOf = (api: Api, flowRunId: string): Effect.Effect<Tasks, Prefe
     ([first, mapped]) => ({ first, mapped })
   )
 
-/** The task id of a task whose children are to be walked. */
+/** The task id of a task whose children are traversed. */
 export const childrenOf = (view: TaskRunView, { mapped }: Tasks): string | undefined =>
   view.taskId !== null && (isParent(view) || mapped.has(view.taskId)) ? view.taskId : undefined
 
 export const cursorOf = ({ taskRunId, taskSlug }: TaskRunView): Cursor => ({ taskRunId, taskSlug })
 
-/**
- * Reads the views of parts. What a flow run's tasks are is asked once for neighbouring parts.
- */
+/** Reads the views of parts. The tasks of a flow run are requested once for adjacent parts. */
 export const makeReader = Effect.fnUntraced(function*(api: Api, plan: Plan) {
   const tasks = yield* Cache.makeWith((flowRunId: string) => tasksOf(api, flowRunId), {
     capacity: 4,
@@ -94,7 +92,7 @@ export const makeReader = Effect.fnUntraced(function*(api: Api, plan: Plan) {
     }
   }
 
-  /** How many children follow a parent: as its state says, else as many as there are. */
+  /** The number of children that follow a parent: from its state, otherwise the number of existing ones. */
   const childCount = (parent: TaskRunView): Effect.Effect<number, PrefectApiError> => {
     const expected = State.isMapped(parent.state) ? parent.state.nMapStates ?? undefined : undefined
     if (expected !== undefined) return Effect.succeed(expected)

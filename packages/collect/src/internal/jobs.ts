@@ -60,7 +60,7 @@ const migrations = Migrator.fromRecord({
   })
 })
 
-/** Names a job in the database: the same results may be collected to several places. */
+/** The name of a job in the database: the same results may be collected to several places. */
 export const keyOf = (job: string, place: string): string =>
   `${job}-${createHash("sha256").update(place).digest("hex").slice(0, 8)}`
 
@@ -106,7 +106,7 @@ const fromRow = (row: JobRow): Job => ({
 
 export type Jobs = Effect.Success<typeof make>
 
-/** The tables, which are made when they are not there. */
+/** The tables, which are created when they do not exist. */
 export const make = Effect.gen(function*() {
   const sql = (yield* SqlClient).withoutTransforms()
   yield* Effect.orDie(Migrator.make({})({ loader: migrations, table: "effect_prefect_collect_migrations" }))
@@ -114,7 +114,7 @@ export const make = Effect.gen(function*() {
   const columns = sql.literal(
     "job, output, parts, round, max_attempts, allow_failed, enqueued, failed, finished is not null as is_finished"
   )
-  /** A server that has stopped without a word does not hold up what can go on without it. */
+  /** A server that has stopped silently must not delay work that does not need it. */
   const atMost = <A>(effect: Effect.Effect<A, SqlError>) => Effect.timeoutOption(effect, "5 seconds")
 
   const find = (job: string): Effect.Effect<Job | undefined, SqlError> =>
@@ -133,7 +133,7 @@ export const make = Effect.gen(function*() {
     (rows) => rows.map(fromRow)
   )
 
-  /** Opens a job and gives its round: the one that it is in, or the next when it had ended. */
+  /** Opens a job and returns its round: the current one, or the next one when it had ended. */
   const open = (
     key: string,
     plan: Plan.Plan,
@@ -158,12 +158,12 @@ export const make = Effect.gen(function*() {
     )
   }
 
-  /** Forgets the progress of a job whose output is empty, as after it was removed. */
+  /** Deletes the progress of a job whose output is empty, for example after it was removed. */
   const restart = (job: string) => sql`delete from effect_prefect_collect_part where job = ${job}`
 
   const enqueued = (job: string) => sql`update effect_prefect_collect_job set enqueued = true where job = ${job}`
 
-  /** For progress alone, so a database that is away is no failure. */
+  /** Only for showing progress, so an unavailable database is not a failure. */
   const published = (job: string, record: Plan.PartRecord, worker: string) =>
     Effect.ignore(atMost(sql`
       insert into effect_prefect_collect_part (job, part, rows, bytes, failures, worker, seconds)
@@ -216,7 +216,7 @@ export const make = Effect.gen(function*() {
     ([row]) => row?.count ?? 0
   )
 
-  /** The parts without a record, and why. */
+  /** The parts without a record, and the reasons. */
   const failures = (
     key: string,
     plan: Plan.Plan,
@@ -243,7 +243,10 @@ export const make = Effect.gen(function*() {
       })
     })
 
-  /** Ends a job when none of its parts is waiting or under way, with the manifest where it is due, and gives the job. */
+  /**
+   * Ends a job when none of its parts is waiting or in progress, writes the manifest when it is due, and returns the
+   * job.
+   */
   const settle = (
     key: string,
     plan: Plan.Plan,

@@ -4,7 +4,7 @@ import type { Column } from "../CollectPlan.ts"
 import type { Counter, Row } from "./rows.ts"
 import { typedMembers } from "./typed.ts"
 
-/** Text that is turned into bytes at once. */
+/** Characters that are converted to bytes at once. */
 const textLength = 64 * 1024
 
 const line = ({ flowRunId, mapIndex, outcome, state, taskRunId, taskSlug }: Row, columns: ReadonlyArray<Column>) => {

@@ -13,7 +13,7 @@ const codeOf = (cause: unknown): string | undefined =>
 
 const day = 24 * 60 * 60 * 1000
 
-/** The system's answers that a user can do something about, in words. */
+/** System errors that a user can act on, in words. */
 const sentences: Record<string, string> = {
   EACCES: "permission denied",
   EROFS: "the file system is read-only",
@@ -34,7 +34,7 @@ export const make = (directory: string): Output => {
   }
   const attempt = <A>(verb: string, run: () => Promise<A>) => Effect.tryPromise({ try: run, catch: failed(verb) })
 
-  /** Brings a folder's entries to the disk. Not every system can. */
+  /** Syncs a folder's entries to disk. Not every system supports it. */
   const syncFolder = async (path: string) => {
     try {
       const folder = await fs.open(path, "r")
@@ -44,7 +44,7 @@ export const make = (directory: string): Output => {
         await folder.close()
       }
     } catch {
-      // Windows opens no folders.
+      // Windows cannot open folders.
     }
   }
 
@@ -54,7 +54,7 @@ export const make = (directory: string): Output => {
     return { path, file: await fs.open(path, "wx") }
   }
 
-  /** Whether the file took the name: false when it is taken. */
+  /** Links the file to the name: false when the name is taken. */
   const publish = async (path: string, name: string): Promise<boolean> => {
     const final = join(directory, name)
     const folder = dirname(final)
@@ -63,7 +63,7 @@ export const make = (directory: string): Output => {
       await fs.link(path, final)
     } catch (cause) {
       if (codeOf(cause) === "EEXIST") return false
-      // Whoever finished the collection meanwhile has taken the partial file away.
+      // A process that finished the collection meanwhile has removed the partial file.
       if (codeOf(cause) === "ENOENT" && await isFile(final)) return false
       throw cause
     }

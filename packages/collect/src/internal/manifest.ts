@@ -26,7 +26,7 @@ const read = <A>(output: Output, name: string, schema: Schema.Codec<A, string>) 
     )
   })
 
-/** The plan that is there; undefined when there is none. */
+/** The existing plan; undefined when there is none. */
 export const readPlan = (output: Output): Effect.Effect<Plan.Plan | undefined, CollectError> =>
   Effect.flatMap(read(output, Plan.planName, PlanJson), (plan) => {
     if (plan === undefined) return Effect.undefined
@@ -35,13 +35,13 @@ export const readPlan = (output: Output): Effect.Effect<Plan.Plan | undefined, C
       : Effect.fail(notACollection(output, `${Plan.planName} was changed`))
   })
 
-/** Whether a plan is of this selection and output; otherwise why it is another collection's. */
+/** Checks that a plan has this selection and output; otherwise returns how it differs. */
 export const checkPlan = (
   output: Output,
   plan: Plan.Plan,
   wanted: {
     readonly selection: Plan.Selection
-    /** Any typed columns, and any size of parts, will do where none are given. */
+    /** When none are given, any typed columns and any part size match. */
     readonly output: Omit<Plan.OutputFormat, "columns" | "partRows"> & {
       readonly columns: ReadonlyArray<Plan.Column> | undefined
       readonly partRows: number | undefined
@@ -65,7 +65,7 @@ export const checkPlan = (
     : other(`the same results as ${format}, compression ${compression}, parts of ${partRows} rows`)
 }
 
-/** Creates the plan; one that is there counts. */
+/** Creates the plan; an existing one takes precedence. */
 export const createPlan = Effect.fnUntraced(function*(output: Output, plan: Plan.Plan) {
   const text = encodePlan(plan)
   if (Buffer.byteLength(text) > Plan.maxPlanBytes) {
@@ -77,7 +77,7 @@ export const createPlan = Effect.fnUntraced(function*(output: Output, plan: Plan
   return isNew ? plan : (yield* readPlan(output)) ?? plan
 })
 
-/** The parts that have records. */
+/** The numbers of the parts that have records. */
 export const recordedParts = (output: Output): Effect.Effect<Set<number>, CollectError> =>
   Effect.map(
     Stream.runCollect(output.list("_records/")),
@@ -102,7 +102,7 @@ export const readManifest = Effect.fnUntraced(function*(output: Output) {
   return manifest === undefined ? undefined : { number, manifest }
 })
 
-/** What a collection's manifest says, by its plan, its records and the parts that failed. */
+/** The content of a manifest, derived from the plan, the records and the failed parts. */
 export const manifestOf = (
   plan: Plan.Plan,
   records: ReadonlyArray<Plan.PartRecord>,
@@ -134,7 +134,10 @@ export const manifestOf = (
   }
 }
 
-/** Writes the manifest under the next free number. A race is harmless: it depends on plan and records alone. */
+/**
+ * Writes the manifest under the next free number. A race is harmless, because the content depends on the plan and the
+ * records alone.
+ */
 export const createManifest = Effect.fnUntraced(function*(
   output: Output,
   plan: Plan.Plan,
@@ -171,7 +174,7 @@ export const createManifest = Effect.fnUntraced(function*(
 
 const maxIssues = 1000
 
-/** Compares what the output holds with the plan, the records and the manifest. */
+/** Compares the content of the output with the plan, the records and the manifest. */
 export const verify = Effect.fnUntraced(function*(output: Output, plan: Plan.Plan) {
   const issues: Array<{ readonly name: string; readonly problem: string }> = []
   let issueCount = 0

@@ -1,4 +1,4 @@
-/** The places in which results lie, and whether a storage layer allows them. */
+/** The locations of results, and whether a storage layer allows them. */
 import * as ResultDescriptor from "@effect-prefect/core/ResultDescriptor"
 import * as State from "@effect-prefect/core/State"
 import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
@@ -6,11 +6,11 @@ import type { ResultStorage } from "@effect-prefect/results/ResultStorage"
 
 type Storage = ResultStorage["Service"]
 
-/** Whether a storage layer would read a result there. The store is not touched. */
+/** Whether a storage layer would read a result there. The store is not contacted. */
 export const isAllowed = (storage: Storage, descriptor: ResultDescriptor.ResultDescriptor): boolean =>
   storage.resolve(descriptor)?.resolved._tag === "Allowed"
 
-/** A place as a prefix, and a result in it to ask a storage layer about. */
+/** A location as a prefix, and a result in it for asking a storage layer. */
 interface Place {
   readonly prefix: string
   readonly probe: ResultDescriptor.ResultDescriptor
@@ -41,7 +41,7 @@ const objectProbe = (
 
 const schemes = { S3Result: "s3", GCSResult: "gs", AzureResult: "azure" } as const
 
-/** The places that a result may be said to lie in, the widest first; none for what lies in no place. */
+/** The prefixes of a result's location, the widest first; empty for a result without a location. */
 const placesOf = (descriptor: ResultDescriptor.ResultDescriptor): ReadonlyArray<Place> => {
   switch (descriptor._tag) {
     case "LocalResult": {
@@ -71,14 +71,15 @@ const placesOf = (descriptor: ResultDescriptor.ResultDescriptor): ReadonlyArray<
   }
 }
 
-/** The widest place that a view's result may be said to lie in; undefined for what lies in none. */
+/** The widest prefix of a view's result; undefined when it has no location. */
 export const placeOf = (view: TaskRunView): string | undefined => {
   const descriptor = State.resultDescriptor(view.state)
   return descriptor === undefined ? undefined : placesOf(descriptor)[0]?.prefix
 }
 
 /**
- * The places of a sample of results, as prefixes: of each the widest that the planner may read itself, else the widest.
+ * The locations of a sample of results, as prefixes: for each the widest that the planner may read itself, otherwise
+ * the widest.
  */
 export class Needs {
   private readonly prefixes = new Set<string>()
@@ -97,7 +98,7 @@ export class Needs {
     if (place !== undefined) this.prefixes.add(place.prefix)
   }
 
-  /** Sorted; what lies below another prefix is left out. */
+  /** Sorted; prefixes below another one are omitted. */
   get list(): ReadonlyArray<string> {
     const sorted = [...this.prefixes].sort()
     return sorted.filter((prefix) => !sorted.some((other) => other !== prefix && isBelow(prefix, other)))
@@ -107,7 +108,7 @@ export class Needs {
 const bucketPlace = /^(s3|gs|azure):\/\/([^/]+)(?:\/(.*))?$/
 const tags = { s3: "S3Result", gs: "GCSResult", azure: "AzureResult" } as const
 
-/** The first of some places that a storage layer does not allow. */
+/** The first location that a storage layer does not allow. */
 export const firstDenied = (storage: Storage, needs: ReadonlyArray<string>): string | undefined =>
   needs.find((prefix) => {
     const bucket = bucketPlace.exec(prefix)

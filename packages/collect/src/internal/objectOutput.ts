@@ -1,4 +1,4 @@
-/** An output over any store of objects that can create one only once. */
+/** An output over any object store with conditional creation. */
 import * as Network from "@effect-prefect/api/Network"
 import type { PrefectConfigError } from "@effect-prefect/api/PrefectConfigError"
 import type * as Config from "effect/Config"
@@ -10,11 +10,11 @@ import { CollectError, OutputUnavailable, Unsupported } from "../CollectError.ts
 import type { Output } from "./output.ts"
 
 export interface ObjectStore {
-  /** The place as messages show it. */
+  /** The destination for messages. */
   readonly name: string
-  /** Why it may be that objects cannot be created only once, and what to do. */
+  /** The possible reason why conditional creation is not supported, and the remedy. */
   readonly conditionHint: string
-  /** Creates an object; false when there is one of that key. */
+  /** Creates an object; false when one with that key exists. */
   readonly create: (key: string, bytes: Uint8Array, signal: AbortSignal) => Promise<boolean>
   /** An object's bytes; undefined when there is no such object. */
   readonly read: (key: string, signal: AbortSignal) => Promise<Uint8Array | undefined>
@@ -23,7 +23,7 @@ export interface ObjectStore {
   readonly remove: (key: string) => Promise<void>
 }
 
-/** A word that an error goes by: what a store answers may hold anything, so its text is not shown. */
+/** A single word that identifies an error: its text may contain anything, so it is not shown. */
 const wordOf = (value: unknown): string | undefined =>
   typeof value === "string" && /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/.test(value)
     ? value
@@ -124,13 +124,13 @@ export const make = (store: ObjectStore, prefix: string): Output => {
   }
 }
 
-/** `PREFIX` of a place as a prefix of keys. */
+/** `PREFIX` of a destination as a prefix of keys. */
 export const keyPrefix = (prefix: string | undefined): string => {
   const trimmed = (prefix ?? "").replace(/^\/+|\/+$/g, "")
   return trimmed === "" ? "" : `${trimmed}/`
 }
 
-/** Loads an SDK, or says how to install it. */
+/** Loads an SDK, or fails with instructions for installing it. */
 export const loadSdk = <Module>(name: string, importer: () => Promise<Module>): Effect.Effect<Module, CollectError> =>
   Effect.tryPromise({
     try: importer,

@@ -1,4 +1,4 @@
-/** What an output is: the service is in CollectOutput. */
+/** The interface of an output; the service is in CollectOutput. */
 import type * as Effect from "effect/Effect"
 import type * as Stream from "effect/Stream"
 import type { CollectError } from "../CollectError.ts"
@@ -15,7 +15,7 @@ export interface Digest {
 }
 
 /**
- * What `create` was given to write, and whether it wrote it: otherwise a file of that name was there.
+ * The digest of the bytes that `create` received, and whether it wrote them: otherwise a file with that name existed.
  *
  * @category models
  * @since 0.1.0
@@ -25,17 +25,19 @@ export interface Creation extends Digest {
 }
 
 /**
- * The operations of an output. Names are relative to the place, with `/` between folders.
+ * The operations of an output. Names are relative to the destination, with `/` between folders.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Output {
-  /** The place as messages show it: a path, `s3://bucket/prefix`. */
+  /** The destination for messages: a path, `s3://bucket/prefix`. */
   readonly name: string
-  /** Checks that the place can be written to and creates files only once, and removes what writers left behind. */
+  /**
+   * Checks that the destination can be written to and creates files only once, and removes the leftovers of writers.
+   */
   readonly prepare: (job: string) => Effect.Effect<void, CollectError>
-  /** Publishes a file under a name that is not taken. A file of that name is left as it is. */
+  /** Publishes a file under a name that is not taken. An existing file is left unchanged. */
   readonly create: <E, R>(
     name: string,
     body: Stream.Stream<Uint8Array, E, R>
@@ -44,8 +46,11 @@ export interface Output {
   readonly read: (name: string) => Effect.Effect<Uint8Array | undefined, CollectError>
   /** A file's digest; undefined when there is no such file. */
   readonly digest: (name: string) => Effect.Effect<Digest | undefined, CollectError>
-  /** The names of the files in a folder, `""` or `"_records/"`, in no order; none when there is no such folder. */
+  /**
+   * The names of the files in a folder, `""` or `"_records/"`, in no particular order; empty when there is no such
+   * folder.
+   */
   readonly list: (folder: string) => Stream.Stream<string, CollectError>
-  /** Removes what only unfinished collections need. */
+  /** Removes files that only unfinished collections need. */
   readonly finish: Effect.Effect<void, CollectError>
 }

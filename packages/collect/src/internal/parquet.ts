@@ -1,4 +1,4 @@
-/** Parquet parts. Loaded when one is written, for it needs an optional peer. */
+/** Parquet parts. Loaded when a part is written, because it needs an optional peer. */
 import type { FormatError } from "@effect-prefect/formats/FormatError"
 import * as ResultFormat from "@effect-prefect/formats/ResultFormat"
 import type { Table } from "@effect-prefect/formats/Table"
@@ -12,9 +12,9 @@ import { zstdLevel } from "./blocks.ts"
 import type { Counter, Row } from "./rows.ts"
 import { typedValues } from "./typed.ts"
 
-/** A row group holds no more rows than this, */
+/** A row group holds at most this number of rows, */
 const groupRows = 50_000
-/** and no more text of values than this. */
+/** and at most this amount of text in values. */
 const groupText = 64 * 1024 * 1024
 
 const codecs = { zstd: "ZSTD", gzip: "GZIP", none: "UNCOMPRESSED" } as const
@@ -71,7 +71,7 @@ const schemaOf = (columns: ReadonlyArray<Column>): Array<SchemaElement> => {
   return [{ name: "root", num_children: elements.length }, ...elements]
 }
 
-/** Row ids and values hardly repeat: a dictionary of them would be built only to be thrown away. */
+/** Row ids and values rarely repeat: a dictionary would be built and then discarded. */
 const plain = new Set(["task_run_id", "value"])
 
 class Encoder {
@@ -93,12 +93,12 @@ class Encoder {
       schema,
       codec: codecs[compression],
       compressors,
-      // No version: parts of one collection are equal whatever version wrote them.
+      // Without a version, parts of one collection are equal whatever version wrote them.
       createdBy: "effect-prefect"
     })
   }
 
-  /** Takes a row; true when the row group is full. */
+  /** Adds a row; true when the row group is full. */
   add({ flowRunId, mapIndex, outcome, state, taskRunId, taskSlug }: Row): boolean {
     const { data } = this
     data[0]!.push(flowRunId)
@@ -179,5 +179,5 @@ export const count = (bytes: Uint8Array, counter: Counter): Effect.Effect<void, 
     }
   )
 
-/** A part of the most rows and the largest values is below this. */
+/** Larger than a part of the most rows and the largest values. */
 const maxPartBytes = 4 * 1024 * 1024 * 1024

@@ -1,4 +1,4 @@
-/** Cuts a selection into parts. It asks for counts, not for rows. */
+/** Splits a selection into parts. It requests counts, not rows. */
 import type { PrefectApi } from "@effect-prefect/api/PrefectApi"
 import type { PrefectApiError } from "@effect-prefect/api/PrefectApiError"
 import type { FlowRunView } from "@effect-prefect/core/FlowRunView"
@@ -18,12 +18,12 @@ import { childrenOf, cursorOf, isParent, type Tasks, tasksOf } from "./flowRuns.
 import { Needs } from "./needs.ts"
 import { inferColumns } from "./typed.ts"
 
-/** A task and how many mapped children it has. */
+/** A task and the number of its mapped children. */
 interface Task {
   readonly view: TaskRunView
   readonly taskId: string | undefined
   readonly found: number
-  /** Children that the range must reach: as many as are expected, or found. */
+  /** The number of children that the range must cover: the expected or the existing ones, whichever is larger. */
   readonly span: number
 }
 
@@ -38,14 +38,14 @@ interface Counted {
 type WithoutNumber<A> = A extends unknown ? Omit<A, "part"> : never
 type Piece = WithoutNumber<Plan.Part>
 
-/** Tasks without children whose places are looked at. */
+/** Tasks without children whose locations are sampled. */
 const maxSample = 1000
 
 const rowsOf = ({ found, view }: Task): number => found + (view.mapIndex < 0 || found === 0 ? 1 : 0)
 
 const sum = (tasks: ReadonlyArray<Task>): number => tasks.reduce((rows, task) => rows + rowsOf(task), 0)
 
-/** The ranges of map indices of one task, each of `size` indices; the last has no end. */
+/** The ranges of map indices of one task, each with `size` indices; the last one is open. */
 const ranges = (flowRunId: string, task: Task, size: number): Array<Piece> => {
   const out: Array<Piece> = []
   const count = Math.max(1, Math.ceil(task.span / size))
@@ -66,8 +66,8 @@ const ranges = (flowRunId: string, task: Task, size: number): Array<Piece> => {
 }
 
 /**
- * Cuts one flow run: neighbouring small tasks go together. The children of a large one are cut by ranges of map indices,
- * and its parent goes with what comes before it.
+ * Splits one flow run: small adjacent tasks are combined. The children of a large task are split by ranges of map
+ * indices, and its parent goes with the tasks before it.
  */
 const cut = ({ flowRunId, tasks }: Counted, partRows: number): Array<Piece> => {
   const out: Array<Piece> = []
@@ -106,7 +106,7 @@ const cut = ({ flowRunId, tasks }: Counted, partRows: number): Array<Piece> => {
   return out
 }
 
-/** Cuts flow runs in their order; those that are smaller than a part are packed into one. */
+/** Splits flow runs in order; those that are smaller than a part are combined into one. */
 const pieces = (flowRuns: ReadonlyArray<Counted>, partRows: number): Array<Piece> => {
   const out: Array<Piece> = []
   let packed: Array<Counted> = []
@@ -135,7 +135,7 @@ const pieces = (flowRuns: ReadonlyArray<Counted>, partRows: number): Array<Piece
   return out
 }
 
-/** Flow runs from the first that was created on. Times of different offsets are compared as times. */
+/** Flow runs in the order of their creation. Times with different offsets are compared as instants. */
 const byCreation = (left: FlowRunView, right: FlowRunView): number =>
   timeOf(left) - timeOf(right) || (left.created ?? "").length - (right.created ?? "").length ||
   compare(left.created ?? "", right.created ?? "") || compare(left.flowRunId, right.flowRunId)
@@ -151,21 +151,21 @@ const compare = (left: string, right: string): number => left < right ? -1 : lef
 export interface Options {
   readonly selection: Plan.Selection
   readonly output: Plan.OutputFormat
-  /** Whether very many rows may have larger parts than `output` says. */
+  /** Whether a large collection may have larger parts than `output` says. */
   readonly largeParts: boolean
   readonly maxBytes: number
   readonly createdBy: string
   readonly allowUnfinished: boolean
-  /** How many results of each mapped task are looked at for typed columns. */
+  /** The number of results of each mapped task to sample for typed columns. */
   readonly infer: number
 }
 
-/** With more rows than this, */
+/** Above this number of rows, */
 const manyRows = 10_000_000
-/** parts have so many rows, unless their size is given: fewer parts are less to hand out. */
+/** parts have this many rows, unless their size is given: fewer parts cost less to distribute. */
 const manyPartRows = 50_000
 
-/** Mapped tasks whose results are looked at for typed columns. */
+/** Mapped tasks whose results are sampled for typed columns. */
 const maxInferred = 100
 
 /** The typed columns that the first results of mapped tasks share. */

@@ -17,11 +17,11 @@ const RecordJson = Schema.fromJsonString(Plan.PartRecord)
 const encodeRecord = Schema.encodeSync(RecordJson)
 const decodeRecord = Schema.decodeUnknownEffect(RecordJson)
 
-/** Writes small data under a name that is not taken. */
+/** Writes a small file under a name that is not taken. */
 export const createText = (output: Output, name: string, text: string) =>
   output.create(name, Stream.make(Buffer.from(text)))
 
-/** A record that is there; undefined when there is none. */
+/** An existing record; undefined when there is none. */
 export const readRecord = (output: Output, part: number): Effect.Effect<Plan.PartRecord | undefined, CollectError> =>
   Effect.flatMap(output.read(Plan.recordName(part)), (bytes) =>
     bytes === undefined
@@ -34,7 +34,9 @@ export const readRecord = (output: Output, part: number): Effect.Effect<Plan.Par
 const unreadable = (part: Plan.Part, detail: string) =>
   new CollectError({ reason: new PartUnreadable({ part: part.part, detail }) })
 
-/** A failure of a result that is not data: the store or the backend may give it later, or the worker never can. */
+/**
+ * A failure of a result that is not data: either the store or the backend may succeed later, or this worker never can.
+ */
 const failureOf = (part: Plan.Part, outcome: TaskRun.Outcome): CollectError | undefined => {
   if (Result.isSuccess(outcome.result)) return undefined
   const error = outcome.result.failure
@@ -84,7 +86,7 @@ export const publish = Effect.fnUntraced(function*(
   const own = { part: part.part, name, bytes: created.bytes, sha256: created.sha256, ...counter.summary }
   if (created.isNew) return yield* keep(output, { ...own, seconds: yield* seconds(), differed: false })
 
-  // An answer that was lost, a part that was given to two, or a worker that slept: what is there counts.
+  // After a lost response, a part that was assigned twice, or a suspended worker, the existing file takes precedence.
   const there = yield* output.digest(name)
   if (there === undefined) return yield* unreadable(part, `${name} was there and is gone`)
   if (there.sha256 === created.sha256) {
@@ -108,7 +110,7 @@ export const publish = Effect.fnUntraced(function*(
   })
 })
 
-/** Creates the record; one that is there counts. */
+/** Creates the record; an existing one takes precedence. */
 const keep = (output: Output, record: Plan.PartRecord): Effect.Effect<Plan.PartRecord, CollectError> =>
   Effect.flatMap(
     createText(output, Plan.recordName(record.part), encodeRecord(record)),

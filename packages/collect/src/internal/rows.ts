@@ -1,4 +1,4 @@
-/** The rows of parts, and what they come to. */
+/** The rows of parts, and their totals. */
 
 /**
  * One row of a part.
@@ -12,13 +12,14 @@ export interface Row {
   readonly taskSlug: string | null
   /** The name of the state's type. */
   readonly state: string
-  /** -1: not a mapped child. */
+  /** -1 when the run is not a mapped child. */
   readonly mapIndex: number
   readonly outcome: RowOutcome
 }
 
 /**
- * What a row holds: the value as JSON text, why there is none, or, for a mapped parent, how many children follow.
+ * The content of a row: the value as JSON text, the reason why there is none, or, for a mapped parent, the number of
+ * children that follow.
  *
  * @category models
  * @since 0.1.0
@@ -29,7 +30,7 @@ export type RowOutcome =
   | { readonly _tag: "Mapped"; readonly children: number }
 
 /**
- * What a part's rows come to.
+ * The totals of a part's rows.
  *
  * @category models
  * @since 0.1.0

@@ -1,4 +1,4 @@
-/** Keeps a worker to its share of the cluster's requests a second. */
+/** Limits a worker to its share of the cluster's requests per second. */
 import * as PrefectApi from "@effect-prefect/api/PrefectApi"
 import * as ResultStorage from "@effect-prefect/results/ResultStorage"
 import * as Clock from "effect/Clock"
@@ -7,11 +7,11 @@ import * as Effect from "effect/Effect"
 export interface Throttle {
   /** Waits for a turn. */
   readonly wait: Effect.Effect<void>
-  /** Shares the limit among so many workers. A worker has at least one request a second. */
+  /** Divides the limit by the number of workers. A worker has at least one request per second. */
   readonly share: (workers: number) => void
 }
 
-/** Turns that are as far apart as the limit, in requests a second, asks for. */
+/** Turns with the interval of the limit, in requests per second. */
 export const make = (limit: number): Throttle => {
   let interval = 1000 / limit
   let next = 0

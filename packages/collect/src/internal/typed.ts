@@ -1,10 +1,10 @@
-/** Typed columns: members of values, as their JSON projection has them, in the type of their column. */
+/** Typed columns: members of values in their JSON projection, converted to the type of their column. */
 import type { Column } from "../CollectPlan.ts"
 
 const minInt64 = -(2n ** 63n)
 const maxInt64 = 2n ** 63n - 1n
 
-/** The projection gives integers beyond 2^53 as strings. */
+/** The projection represents integers beyond 2^53 as strings. */
 const largeInteger = /^-?[1-9]\d{15,18}$/
 
 const time = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))?(?:Z|([+-])(\d\d):(\d\d)(?::(\d\d))?)$/
@@ -17,7 +17,7 @@ const microseconds = (text: string): bigint | null => {
   const [, year, month, day, hour, minute, second, fraction = "", sign, offsetHours, offsetMinutes, offsetSeconds] =
     found
   const date = new Date(0)
-  // setUTCFullYear, for Date.UTC takes the years 0 to 99 for those of the 20th century.
+  // setUTCFullYear, because Date.UTC maps the years 0 to 99 to the 20th century.
   date.setUTCFullYear(Number(year), Number(month) - 1, Number(day))
   date.setUTCHours(Number(hour), Number(minute), Number(second))
   if (date.getUTCDate() !== Number(day) || Number(hour) > 23 || Number(minute) > 59 || Number(second) > 59) return null
@@ -32,7 +32,7 @@ const isLargeInteger = (value: unknown): value is string => {
   return integer >= minInt64 && integer <= maxInt64 && !Number.isSafeInteger(Number(value))
 }
 
-/** A member in the type of its column; null where it is missing or does not fit. */
+/** A member in the type of its column; null when it is missing or does not fit. */
 const convert = (value: unknown, type: Column["type"]): bigint | number | boolean | string | null => {
   switch (type) {
     case "int64":
@@ -67,7 +67,7 @@ export const typedMembers = (json: string, columns: ReadonlyArray<Column>): stri
   const found = members(json)
   return columns.map(({ name, type }) => {
     const value = found === undefined ? null : convert(found.get(name), type)
-    // A time stays as the value has it: JSON has no type for it.
+    // A time stays as it is in the value, because JSON has no type for it.
     const shown = value === null ? null : type === "timestamp" ? found!.get(name) : value
     return `,${JSON.stringify(`v.${name}`)}:${typeof shown === "bigint" ? String(shown) : JSON.stringify(shown)}`
   }).join("")
@@ -82,7 +82,7 @@ export const typesOf = (value: unknown): ReadonlyArray<Column["type"]> => {
   return []
 }
 
-/** The columns that every one of some values has, and that one type fits in all of them; null fits any type. */
+/** The columns that every one of some values has, and whose values all fit one type; null fits any type. */
 export const inferColumns = (values: Iterable<string>): ReadonlyArray<Column> => {
   let shared: Map<string, ReadonlyArray<Column["type"]> | undefined> | undefined
   for (const json of values) {

@@ -1,4 +1,4 @@
-/** Hands out parts through a queue and sees each of them to its end. */
+/** Distributes parts through a queue and follows each of them to its end. */
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as PersistedQueue from "effect/persistence/PersistedQueue"
@@ -7,7 +7,7 @@ import * as Schema from "effect/Schema"
 import { CollectError, PartUnreadable, QueueUnavailable } from "../CollectError.ts"
 import * as Plan from "../CollectPlan.ts"
 
-/** What the queue holds of a part: the part itself is in the plan. */
+/** The queue's entry for a part; the part itself is in the plan. */
 export const PartRef = Schema.Struct({ job: Schema.String, part: Schema.Int })
 
 export type Queue = PersistedQueue.PersistedQueue<typeof PartRef.Type>
@@ -24,7 +24,7 @@ export const queueOf = (job: string, maxAttempts: number) =>
 
 export const queueId = (job: string, part: number, round: number): string => `${job}/${part}/${round}`
 
-/** Offers parts. One that was offered in this round is not offered again. */
+/** Offers parts to the queue. A part that was offered in this round is not offered again. */
 export const offer = (queue: Queue, job: string, round: number, parts: Iterable<number>) =>
   Effect.forEach(
     parts,
@@ -36,7 +36,7 @@ export const offer = (queue: Queue, job: string, round: number, parts: Iterable<
     )
   )
 
-/** A defect fails the part, not the worker: another attempt may fare better. Its text may hold stored values. */
+/** A defect fails the part, not the worker, because another attempt may succeed. Its text may contain stored values. */
 export const guard = <A, R>(
   part: number,
   effect: Effect.Effect<A, CollectError, R>
@@ -58,8 +58,8 @@ export interface Observer {
 }
 
 /**
- * Works on parts until each is published or has failed for good, and gives those that have. An error that no attempt
- * can mend ends the work.
+ * Works on parts until each is published or has failed permanently, and returns the failed ones. An error that no
+ * attempt can correct ends the work.
  */
 export const drain = Effect.fnUntraced(function*(
   plan: Plan.Plan,

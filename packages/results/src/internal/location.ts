@@ -1,7 +1,7 @@
-/** Locations as workers name them, in one normal form, so that a prefix can be compared by whole segments. */
+/** Locations as workers record them, in one normal form, so that prefixes can be compared by whole segments. */
 import { posix, win32 } from "node:path"
 
-/** The location of a stored result. `key` is for comparing; `name` has the same length and is for people. */
+/** The location of a stored result. `key` is for comparison; `name` has the same length and is for display. */
 export interface Location {
   readonly key: string
   readonly name: string
@@ -9,10 +9,10 @@ export interface Location {
 
 const windowsPath = /^(?:[A-Za-z]:[\\/]|\\\\)/
 
-/** Windows does not tell capitals from small letters. Only ASCII is folded: other letters may change their length. */
+/** Windows ignores case. Only ASCII is folded: other letters may change their length. */
 const foldCase = (path: string): string => path.replace(/[A-Z]/g, (letter) => letter.toLowerCase())
 
-/** A text without the slashes at its end, in linear time: `/\/+$/` starts again at each slash. */
+/** A text without trailing slashes, in linear time: `/\/+$/` starts again at each slash. */
 export const withoutEndSlashes = (text: string): string => {
   let end = text.length
   while (end > 0 && text.charCodeAt(end - 1) === 47) end--
@@ -33,7 +33,7 @@ const windowsLocation = (path: string): Location => {
   return { key: foldCase(normal), name: normal }
 }
 
-/** The path of a `file:` URL. A text that is not properly encoded is taken as it is. */
+/** The path of a `file:` URL. A text that is not properly encoded is used unchanged. */
 const fromFileUrl = (url: string): string => {
   const path = url.slice("file://".length)
   const local = /^\/[A-Za-z]:[\\/]/.test(path) ? path.slice(1) : path
@@ -46,7 +46,7 @@ const fromFileUrl = (url: string): string => {
 
 const withoutScheme = (path: string): string => path.startsWith("file://") ? fromFileUrl(path) : path
 
-/** The file `location` of a worker, whose system may not be ours; a relative one is in `dir`. */
+/** The file `location` of a worker, whose system may differ from ours; a relative one is in `dir`. */
 export const file = (location: string, dir?: string | null): Location => {
   const path = withoutScheme(location)
   if (windowsPath.test(path)) return windowsLocation(path)
@@ -55,13 +55,13 @@ export const file = (location: string, dir?: string | null): Location => {
   return windowsPath.test(folder) ? windowsLocation(`${folder}\\${path}`) : posixLocation(`${folder}/${path}`)
 }
 
-/** The URL schemes of buckets and containers that a mount may name. */
+/** The URL schemes of buckets and containers that a mount may use. */
 export type Scheme = "s3" | "gs" | "azure"
 
-/** The object `key` of a bucket. A key that climbs out of its bucket has a location that no prefix matches. */
+/** The object `key` of a bucket. A key that leads out of its bucket has a location that no prefix matches. */
 export const object = (scheme: string, bucket: string, key: string): Location => {
   const normal = posix.normalize(`/${key}`)
-  // posix.normalize drops the climbing segments at the root, so they are looked for before.
+  // posix.normalize drops leading `..` segments at the root, so they are checked before.
   const climbs = /^\.\.(\/|$)/.test(posix.normalize(`./${key}`))
   const name = climbs || /[/\\]/.test(bucket) ? `${scheme}:${bucket}/${key}` : `${scheme}://${bucket}${normal}`
   return { key: name, name }
@@ -69,7 +69,7 @@ export const object = (scheme: string, bucket: string, key: string): Location =>
 
 const bucketUrl = /^([A-Za-z][A-Za-z0-9+.-]*):\/\/([^/]*)(?:\/(.*))?$/s
 
-/** A location that a person wrote: a directory, or `s3://bucket/prefix`, `gs://…`, `azure://…`. */
+/** A location written by a user: a directory, or `s3://bucket/prefix`, `gs://…`, `azure://…`. */
 export type Written =
   | { readonly _tag: "Directory"; readonly location: Location }
   | {
@@ -83,7 +83,7 @@ export type Written =
 
 const invalid = (detail: string): Written => ({ _tag: "Invalid", detail })
 
-/** Reads a location as people write it. */
+/** Parses a location that a user wrote. */
 export const parse = (text: string): Written => {
   if (text === "") return invalid("it is empty")
   if (text.includes("\0")) return invalid("it holds a NUL")
@@ -93,9 +93,9 @@ export const parse = (text: string): Written => {
   if (scheme !== "s3" && scheme !== "gs" && scheme !== "azure") {
     return invalid(`${scheme}:// is not a storage; s3://, gs:// and azure:// are`)
   }
-  if (bucket === "") return invalid(`it names no ${scheme === "azure" ? "container" : "bucket"}`)
+  if (bucket === "") return invalid(`it has no ${scheme === "azure" ? "container" : "bucket"}`)
   const location = object(scheme, bucket, prefix)
-  if (!location.key.startsWith(`${scheme}://`)) return invalid("its prefix climbs out of the bucket")
+  if (!location.key.startsWith(`${scheme}://`)) return invalid("its prefix leads out of the bucket")
   const key = withoutEndSlash(location.key)
   return {
     _tag: "Bucket",
@@ -106,10 +106,10 @@ export const parse = (text: string): Written => {
   }
 }
 
-/** The part of `location` below `prefix`, undefined when it is not below it. */
+/** The part of `location` below `prefix`; undefined when it is not below it. */
 export const below = (location: Location, prefix: string): string | undefined => {
   const { key, name } = location
-  // The folder that a relative path is in, which no path begins with.
+  // The folder that a relative path is in, with which no path begins.
   if (prefix === ".") return /^(?:\/|~(?:\/|$)|\.\.(?:\/|$)|[a-z][a-z0-9+.-]*:)/i.test(key) ? undefined : name
   if (!key.startsWith(prefix)) return undefined
   if (key.length === prefix.length) return ""
@@ -118,8 +118,8 @@ export const below = (location: Location, prefix: string): string | undefined =>
 }
 
 /**
- * A location as messages show it: without the signature or password of a URL, which some tools store as a location, and
- * without characters that do something to a terminal.
+ * A location for messages: without the signature or password of a URL, which some tools store as a location, and
+ * without control characters of terminals.
  */
 export const shown = (name: string): string => {
   if (!unusual.test(name)) return name
@@ -132,7 +132,7 @@ export const shown = (name: string): string => {
 
 // eslint-disable-next-line no-control-regex
 const unusual = /[?@\u0000-\u001f\u007f-\u009f]/
-// None of these may run over a part of the text twice: a location is whatever was stored.
+// Each of these must scan the text only once: a location may be any stored text.
 const signature = /(?:sig|signature|token|credential|key|password)=/i
 const userInfo = /(:\/\/?)([^/@\s]*)@/g
 // eslint-disable-next-line no-control-regex

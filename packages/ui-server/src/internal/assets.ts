@@ -8,7 +8,7 @@ import { dirname, join } from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
 import { gzipSync } from "node:zlib"
 
-/** The page's files are not there, or are not those of its manifest. */
+/** The page's files are missing, or do not match its manifest. */
 export class AssetsError
   extends Schema.TaggedError<AssetsError>("@effect-prefect/ui-server/AssetsError")("AssetsError", {
     detail: Schema.String
@@ -34,7 +34,7 @@ interface Asset {
   readonly type: string
 }
 
-/** Where index.html has the place below which the page is mounted. */
+/** The placeholder in index.html for the path prefix of the page. */
 const basePlaceholder = "%BASE%"
 
 const newest = (folder: string): number => {
@@ -57,7 +57,7 @@ const buildIfStale = async (root: string): Promise<void> => {
   await build()
 }
 
-/** The folder of the package that ships the page. */
+/** The folder of the package that contains the page. */
 const packageRoot = (): string => dirname(fileURLToPath(import.meta.resolve("@effect-prefect/ui/package.json")))
 
 const Manifest = Schema.fromJsonString(Schema.Struct({ files: Schema.Array(Schema.String) }))
@@ -77,12 +77,12 @@ const read = async (prefix: string): Promise<ReadonlyMap<string, Asset>> => {
   return assets
 }
 
-/** A path that may be an address of the page: plain names, no file, no way out. */
+/** A path that may be an address of the page: plain names, without a file extension and without `..`. */
 const isAddress = (path: string): boolean =>
   path.length <= 2_000 && !/(?:^|\/)\.{1,2}(?:\/|$)|%2e|%2f|%5c|%00|\\|\/\//i.test(path) &&
   (!/\.[a-z0-9]{1,5}$/i.test(path) || /^\/flow-runs\/[^/]+\/tasks\//.test(path))
 
-/** Reads the page's files; answers a path below the prefix, without its query. */
+/** Reads the page's files; resolves a path below the prefix, without its query. */
 export const make = (prefix: string) =>
   Effect.map(
     Effect.tryPromise({

@@ -1,13 +1,13 @@
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import type * as Stream from "effect/Stream"
 
-/** The letters, digits, dots and dashes of a name: nothing that a file system or a header takes for more. */
+/** The letters, digits, dots and dashes of a name, which have no special meaning in file systems and headers. */
 export const fileName = (name: string, ending: string): string => {
   const safe = name.replaceAll(/[^A-Za-z0-9.-]+/g, "-").replaceAll(/^[.-]+|[.-]+$/g, "").slice(0, 100)
   return `${safe === "" ? "result" : safe}${ending}`
 }
 
-/** A stream as a file to keep. The browser neither shows nor runs it. */
+/** A stream as a file to download. The browser neither shows nor runs it. */
 export const attachment = <E>(
   body: Stream.Stream<Uint8Array, E>,
   name: string,

@@ -1,4 +1,4 @@
-/** What happens to a flow run while it runs, as server-sent events. */
+/** The events of a running flow run, as server-sent events. */
 import type { PrefectApi } from "@effect-prefect/api/PrefectApi"
 import type { FlowRunView } from "@effect-prefect/core/FlowRunView"
 import * as State from "@effect-prefect/core/State"
@@ -16,7 +16,7 @@ interface Seen {
 
 type Api = PrefectApi["Service"]
 
-/** The state of a run and its time, so that two states of one type are two. */
+/** The state of a run and its time, which distinguishes two states of one type. */
 const mark = (state: State.State): string => JSON.stringify(State.toJson(state) ?? null)
 
 const look = Effect.fnUntraced(function*(api: Api, flowRunId: string, before: Seen | undefined) {
@@ -50,8 +50,8 @@ const look = Effect.fnUntraced(function*(api: Api, flowRunId: string, before: Se
 const event = (change: Change): string => `data: ${JSON.stringify(change)}\n\n`
 
 /**
- * The changes of a run until it has finished; nothing of one that has, or of a backend that never changes. A backend
- * that is gone for a while is asked again.
+ * The changes of a run until it has finished; empty for a finished run, and for a backend that never changes. Requests
+ * are repeated while the backend is unavailable.
  */
 export const changesOf = (
   api: Api,

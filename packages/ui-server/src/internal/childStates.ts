@@ -8,13 +8,13 @@ import * as Stream from "effect/Stream"
 
 const missing = -1
 
-/** Puts the states of children, which come in map order, into runs. */
+/** Encodes the states of children, which arrive in map order, as run lengths. */
 export class RunLengths {
   readonly names: Array<string> = []
   readonly #codes = new Map<string, number>()
   #runs: Array<[number, number]> = []
   #start: number
-  /** The next map index that is due. */
+  /** The next expected map index. */
   next: number
   found = 0
   problem: string | undefined
@@ -63,7 +63,7 @@ export class RunLengths {
     return part
   }
 
-  /** What is missing at the end. */
+  /** The missing children at the end. */
   finish(): void {
     if (this.#expected !== null && this.next < this.#expected) {
       this.problem ??= `child ${this.next} is missing, and n_map_states is ${this.#expected}`

@@ -1,12 +1,12 @@
-/** Keeps folders of this machine out of answers. */
+/** Keeps folders of this machine out of responses. */
 
-/** A folder, and what the page calls it. */
+/** A folder, and its name on the page. */
 export interface Folder {
   readonly path: string
   readonly name: string
 }
 
-/** Puts the names of folders where their paths stand in a sentence; the longest path first. */
+/** Replaces the paths of folders in a sentence by their names; the longest path first. */
 export const makeRename = (folders: ReadonlyArray<Folder> | undefined): (text: string) => string => {
   const known = (folders ?? []).filter(({ path }) => path.length > 1)
     .toSorted((left, right) => right.path.length - left.path.length)

@@ -1,4 +1,4 @@
-/** What a request must be before anything else looks at it, and the headers of every answer. */
+/** Checks that apply to every request before it is handled, and the headers of every response. */
 import * as Effect from "effect/Effect"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
@@ -28,7 +28,7 @@ const common = {
   "x-frame-options": "DENY"
 }
 
-/** The headers of every answer; those of the API are not to be kept. A policy that is there already stays. */
+/** The headers of every response; those of the API must not be cached. An existing policy is kept. */
 export const secured = (
   response: HttpServerResponse.HttpServerResponse,
   isApi: boolean
@@ -50,7 +50,7 @@ export const problemResponse = (
 
 const digest = (text: string) => createHash("sha256").update(text).digest()
 
-/** Whether a request carries a token as `Authorization: Bearer TOKEN`. Digests are compared, in constant time. */
+/** Whether a request has a token as `Authorization: Bearer TOKEN`. Digests are compared, in constant time. */
 export const bearer = (token: Redacted.Redacted | string): Authorize => {
   const expected = digest(typeof token === "string" ? token : Redacted.value(token))
   return (request) =>
@@ -62,7 +62,7 @@ export const bearer = (token: Redacted.Redacted | string): Authorize => {
 
 const loopbackNames: ReadonlyArray<string> = ["localhost", "127.0.0.1", "[::1]"]
 
-/** A host with its port, or without one, which then stands for every port. */
+/** A host with its port, or without one, which then matches every port. */
 const hostTest = (hosts: ReadonlyArray<string> | undefined): (host: string) => boolean => {
   const names = new Set((hosts ?? loopbackNames).map((host) => host.toLowerCase()))
   return (host) => {
@@ -71,7 +71,7 @@ const hostTest = (hosts: ReadonlyArray<string> | undefined): (host: string) => b
   }
 }
 
-/** Makes the test that refuses a request, or lets it pass. `path` is the part below the prefix. */
+/** Makes the check that rejects a request or lets it pass. `path` is the part below the prefix. */
 export const makeGuard = (
   options: { readonly hosts: ReadonlyArray<string> | undefined; readonly authorize: Authorize }
 ) => {

@@ -45,7 +45,7 @@ export const taskRun = (view: TaskRunView) => ({
 
 const maxMessage = 300
 
-/** A state's message, cut where a list has no room for it. */
+/** A state's message, truncated for lists. */
 export const messageOf = (state: State.State): string | null => {
   const message = state._tag === "UnknownState" ? null : state.message ?? null
   return message === null || message.length <= maxMessage ? message : `${message.slice(0, maxMessage - 1)}…`
@@ -74,7 +74,7 @@ interface Text {
   readonly bytes: number
 }
 
-/** The beginning of a value's JSON, and how long all of it is. Gives way to other requests between pieces. */
+/** The beginning of a value's JSON, and its complete length. Yields to other requests between pieces. */
 const valueText = (value: unknown): Effect.Effect<Text, FormatError> =>
   Effect.gen(function*() {
     const chunks = JsonProjection.toChunks(value)
@@ -92,7 +92,7 @@ const valueText = (value: unknown): Effect.Effect<Text, FormatError> =>
     }
   })
 
-/** One outcome as the command prints it; a value over 2 KiB is cut. */
+/** One outcome as the command prints it; a value over 2 KiB is truncated. */
 export const outcome =
   (rename: (text: string) => string) => ({ result, taskRun }: TaskRun.Outcome): Effect.Effect<Models.Outcome> => {
     const { view } = taskRun

@@ -1,4 +1,4 @@
-/** The failures of the library as answers of the API. */
+/** Converts the library's failures to responses of the API. */
 import type { PrefectApiError } from "@effect-prefect/api/PrefectApiError"
 import { type ResultError, summaryOf } from "@effect-prefect/results/ResultError"
 import {
@@ -19,7 +19,7 @@ import { ValueQueryError } from "./result/resultCache.ts"
 
 type Reason = PrefectApiError["reason"]["_tag"] | ResultError["reason"]["_tag"]
 
-/** A reason that the library learns to give is a type error here until it has its status. */
+/** A new reason in the library is a type error here until it has a status. */
 const byReason: Record<Reason, new(fields: { reason: string; message: string }) => Problem> = {
   TaskRunNotFound: NotFound,
   FlowRunNotFound: NotFound,

@@ -4,8 +4,8 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 
 /**
- * A stream whose first elements are there already: what goes wrong before them is an answer of its own. The rest is
- * pulled as the client takes it, in the scope of the request.
+ * A stream whose first elements are already pulled, so that an earlier failure can be a response of its own. The rest
+ * is pulled on demand, in the scope of the request.
  */
 export const started = <A, E, R>(
   stream: Stream.Stream<A, E, R>

@@ -1,4 +1,4 @@
-/** The states and times of task runs, as lists, heat maps and timelines need them. */
+/** The states and times of task runs, for lists, heat maps and timelines. */
 import type { TaskRunSummary } from "@effect-prefect/api/Backend"
 import type { PrefectApi } from "@effect-prefect/api/PrefectApi"
 import type { PrefectApiError } from "@effect-prefect/api/PrefectApiError"
@@ -9,7 +9,7 @@ import * as Stream from "effect/Stream"
 
 type Api = PrefectApi["Service"]
 
-/** When something started and ended, as the backend says it. */
+/** The start and end times, as the backend returns them. */
 export interface Times {
   readonly start_time: string | null
   readonly end_time: string | null
@@ -19,14 +19,14 @@ export const noTimes: Times = { start_time: null, end_time: null }
 
 const timesOf = ({ endTime, startTime }: TaskRunSummary): Times => ({ start_time: startTime, end_time: endTime })
 
-/** The mapped children of a task in map order, from after a map index on. */
+/** The mapped children of a task in map order, after a map index. */
 export const ofChildren = (
   api: Api,
   task: { readonly flowRunId: string; readonly taskId: string },
   after: number
 ): Stream.Stream<TaskRunSummary, PrefectApiError> => api.taskRunSummaries({ ...task, after: Math.max(-1, after) })
 
-/** The times of one task run; those that its states tell where it has no task, as on Prefect 3. */
+/** The times of one task run, derived from its states when it has no task, as on Prefect 3. */
 export const ofTaskRun = (api: Api, view: TaskRunView): Effect.Effect<Times> => {
   const { flowRunId, mapIndex, taskId, taskRunId } = view
   if (taskId === null || flowRunId === null) return fromStates(api, taskRunId)
@@ -54,13 +54,13 @@ const earlier = (left: string | null, right: string | null): string | null =>
 const later = (left: string | null, right: string | null): string | null =>
   left === null ? right : right === null || Date.parse(left) >= Date.parse(right) ? left : right
 
-/** Up to how many mapped children the times of all tasks are taken from one walk of all task runs. */
+/** The largest number of mapped children for which the times of all tasks come from one traversal of all task runs. */
 const maxWalk = 20_000
 const concurrency = 8
 
 /**
- * The times of each task of a flow run, by the id of its first task run: a mapped task runs from its first child's start
- * to its last child's end. Of very many children only the last one is asked for.
+ * The times of each task of a flow run, by the id of its first task run: a mapped task lasts from its first child's
+ * start to its last child's end. When there are very many children, only the last one is requested.
  */
 export const ofTasks = Effect.fnUntraced(function*(
   api: Api,

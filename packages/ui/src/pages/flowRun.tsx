@@ -161,7 +161,7 @@ const Overview = ({ changes, run }: { readonly run: FlowRun; readonly changes: C
   }
   const total = Object.values(counts).reduce((sum, count) => sum + count, 0)
   const failed = tasks.value.filter(failedFamily)
-    // A trigger that failed tells of another failure: what failed by itself comes first.
+    // A failed trigger is the consequence of another failure, so original failures come first.
     .sort((left, right) => Number(left.state === "TriggerFailed") - Number(right.state === "TriggerFailed"))
   const parameters = run.parameters
   const hasParameters = typeof parameters === "object" && parameters !== null && Object.keys(parameters).length > 0

@@ -14,7 +14,7 @@ import { plural, short, visible } from "../text.ts"
 const pageSize = 50
 const oneByOne = Semaphore.makeUnsafe(3)
 
-/** The task runs of a flow run by state, asked for when its row is in sight. */
+/** The task runs of a flow run by state, requested when its row is visible. */
 const RunCounts = ({ run }: { readonly run: FlowRun }) => {
   const room = useRef<HTMLSpanElement>(null)
   const [isSeen, see] = useState(false)
@@ -78,7 +78,7 @@ export const flowRunColumns = (
   { key: "tasks", title: "Task runs", width: "1.3fr", from: 900, render: (run) => <RunCounts run={run} /> }
 ]
 
-/** The page of that number: cursors lead from one page to the next. */
+/** The page with that number: cursors lead from one page to the next. */
 const pageAt = (
   number: number,
   query: {
@@ -96,7 +96,7 @@ const pageAt = (
     return page
   })
 
-/** A search field that is asked for a moment after the last letter. */
+/** A search field that searches a moment after the last keystroke. */
 export const Search = ({ label, name = "q" }: { readonly label: string; readonly name?: string }) => {
   const { query } = useAddress()
   const given = query.get(name) ?? ""

@@ -63,7 +63,7 @@ const parameterRows = (
     )
     : []
 
-/** The graph that a flow's own description has; undefined where there is none. */
+/** The graph in a flow's own description; undefined when it has none. */
 const graphOf = (serialized: unknown): Graph | undefined => {
   if (typeof serialized !== "object" || serialized === null) return undefined
   const list = (name: "tasks" | "edges"): ReadonlyArray<Readonly<Record<string, unknown>>> => {

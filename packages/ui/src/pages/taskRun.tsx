@@ -249,7 +249,7 @@ export const TaskRunPage = ({ id, view }: { readonly id: string; readonly view: 
   const run = useQuery(`task-run ${id}`, () => client.taskRuns.show({ params: { id } }))
   const mapped = run.data !== undefined && run.data.map_index < 0 && isMapped(run.data.state)
   const flowRunId = run.data?.flow_run_id ?? null
-  // A mapped parent is finished while its children still run: its flow run tells.
+  // A mapped parent is finished while its children still run, so its flow run decides.
   const flowRun = useQuery(
     flowRunId === null ? null : `flow-run ${flowRunId}`,
     () => client.flowRuns.show({ params: { id: flowRunId ?? "" } })
@@ -337,7 +337,7 @@ export const TaskRunPage = ({ id, view }: { readonly id: string; readonly view: 
   )
 }
 
-/** Finds a task run by its slug and goes to it. */
+/** Finds a task run by its slug and navigates to it. */
 export const TaskRunBySlug = ({ flowRunId, mapIndex, slug }: {
   readonly flowRunId: string
   readonly slug: string

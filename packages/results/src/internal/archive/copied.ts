@@ -1,7 +1,7 @@
 /**
- * The results that an export has copied, by file: a journal on the disk, and in memory 16 bytes for each.
+ * The results that an export has copied, by file: a journal on disk, and 16 bytes in memory for each.
  *
- * What is in the journal was written by this export. Nothing else that the folder holds is taken for a result.
+ * The entries of the journal were written by this export. Other files in the folder are not trusted as results.
  */
 import * as ArchiveFormat from "@effect-prefect/core/ArchiveFormat"
 import { createHash } from "node:crypto"
@@ -10,10 +10,10 @@ import type { ManifestEntry } from "./files.ts"
 
 const { O_APPEND, O_CREAT, O_NOFOLLOW = 0, O_RDONLY, O_RDWR } = constants
 
-/** 48 bits of a hash: as many as a number holds exactly, and a slot in a table. */
+/** 48 bits of a hash, which a number represents exactly, and a slot in a table. */
 const keyOf = (file: string): number => createHash("sha256").update(file).digest().readUIntBE(0, 6)
 
-/** A table of numbers by 48-bit keys, which may repeat: an open addressing hash table without objects. */
+/** A hash table of numbers by 48-bit keys, which may repeat, with open addressing and without objects. */
 class Table {
   size = 0
   private keys = new Float64Array(1024).fill(-1)
@@ -57,7 +57,8 @@ const listedBit = 2
 const longestEntry = 16 * 1024
 
 /**
- * Opens a journal and reads what it has. One to write is made when it is not there. A line that was cut off is no entry.
+ * Opens a journal and reads its entries. A journal for writing is created when it does not exist. A truncated line is
+ * not an entry.
  */
 export const openJournal = (path: string, mode: "read" | "write" = "write") => {
   const file = openSync(path, mode === "read" ? O_RDONLY | O_NOFOLLOW : O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW, 0o644)
@@ -83,7 +84,7 @@ export const openJournal = (path: string, mode: "read" | "write" = "write") => {
     count = readSync(file, chunk, 0, chunk.length, end)
   }
   lines.end()
-  // After a line that was cut off a new one begins.
+  // After a truncated line, a new one begins.
   if (end > 0 && mode === "write") {
     writeSync(file, "\n")
     end++
@@ -113,12 +114,12 @@ export const openJournal = (path: string, mode: "read" | "write" = "write") => {
       const found = find(name)
       return found === undefined ? undefined : { entry: found.entry, isChecked: (found.value & checkedBit) !== 0 }
     },
-    /** Remembers that a file has been checked. */
+    /** Records that a file has been checked. */
     check: (name: string): void => {
       const found = find(name)
       if (found !== undefined && (found.value & checkedBit) === 0) table.set(found.slot, found.value + checkedBit)
     },
-    /** Whether it is the first time that this file is listed. */
+    /** Whether the file is listed for the first time. */
     list: (name: string): boolean => {
       const found = find(name)
       if (found === undefined || (found.value & listedBit) !== 0) return false

@@ -1,10 +1,10 @@
 // Measured: bench/archive-verify.bench.ts
-/** SHA-256 of files, about as fast as the disk and the processor are. */
+/** Computes SHA-256 of files, about as fast as the disk and the processor allow. */
 import { createHash, hash } from "node:crypto"
 import * as fs from "node:fs"
 import { open } from "node:fs/promises"
 
-/** What identifies the bytes of a file. */
+/** The identity of a file's bytes. */
 export interface Digest {
   readonly bytes: number
   /** SHA-256 in hexadecimal. */
@@ -15,14 +15,14 @@ export const sameDigest = (left: Digest, right: Digest): boolean =>
   left.bytes === right.bytes && left.sha256 === right.sha256
 
 const { O_NOFOLLOW = 0, O_NONBLOCK = 0, O_RDONLY } = fs.constants
-// A FIFO without O_NONBLOCK would wait for a writer for ever.
+// Without O_NONBLOCK, opening a FIFO would wait for a writer forever.
 const flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK
 
 const notRegular = () => Object.assign(new Error(), { code: "it is not a regular file" })
 
 const chunkSize = 1 << 20
 
-/** The digest of a file that is no link. The next part is read while this one is hashed. */
+/** The digest of a file that is not a link. The next part is read while this one is hashed. */
 export const digestOf = async (path: string): Promise<Digest> => {
   const file = await open(path, flags)
   try {
@@ -49,7 +49,7 @@ export const digestOf = async (path: string): Promise<Digest> => {
 const small = 1 << 18
 let shared: Buffer | undefined
 
-/** The digest of a small file, by this thread; undefined when it is not small. */
+/** The digest of a small file, computed synchronously; undefined when it is not small. */
 const digestOfSmall = (path: string): Digest | undefined => {
   const file = fs.openSync(path, flags)
   try {
@@ -75,10 +75,10 @@ const whileSlow = 64
 let slowReads = 0
 
 /**
- * The digests of many files, or what reading one failed with, in their order.
+ * The digests of many files, or the errors of reading them, in order.
  *
- * Handing a small file to another thread costs more than reading it, unless the disk has to be waited for: then several
- * are read at once.
+ * Handing a small file to another thread costs more than reading it, unless the read waits for the disk: then several
+ * files are read concurrently.
  */
 export const digestsOf = async (
   paths: ReadonlyArray<string>

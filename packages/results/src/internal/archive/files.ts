@@ -5,38 +5,38 @@ import { lstat, mkdir, open, readdir, rename, rm } from "node:fs/promises"
 import { dirname, join } from "node:path"
 import type { Digest } from "./digest.ts"
 
-/** A table, for whoever checks it later. */
+/** A table, for later verification. */
 export interface TableRecord extends Digest {
   readonly rows: number
 }
 
 /**
- * `archive.json`: written last, so that its presence says that the export came to its end. Its own last field is the
- * SHA-256 of the rest.
+ * `archive.json`: written last, so its presence means that the export finished. Its last field is the SHA-256 of the
+ * rest.
  */
 export interface ArchiveRecord {
   readonly format: 2
   /** ISO 8601. */
   readonly exported: string
-  /** Whether everything that was asked for is in the archive. */
+  /** Whether the archive contains everything that was requested. */
   readonly complete: boolean
   readonly tables: Readonly<Record<string, TableRecord>>
-  /** null: the results were not asked for. */
+  /** null when the results were not requested. */
   readonly results: {
-    /** Files that the archive holds for its task runs. */
+    /** Result files in the archive. */
     readonly files: number
     readonly bytes: number
-    /** Results that it does not hold. */
+    /** Results that are missing from it. */
     readonly failures: number
   } | null
   readonly manifest: Digest
   readonly mounts: Digest | null
   readonly incomplete: Digest & { readonly lines: number } | null
-  /** The record of the index, which has the digest of the index; null when there is none. */
+  /** The record of the index, which contains the digest of the index; null when there is none. */
   readonly index: Digest | null
 }
 
-/** The record of an export before format 2, which knows its tables alone. */
+/** The record of an export before format 2, which only covers its tables. */
 export interface EarlierRecord {
   readonly format: 1
   readonly tables: Readonly<Record<string, Pick<TableRecord, "sha256">>>
@@ -44,11 +44,11 @@ export interface EarlierRecord {
 
 /** A line of the manifest. */
 export interface ManifestEntry extends Digest {
-  /** Relative to the archive's folder, `/` between its parts. */
+  /** Relative to the archive's folder, with `/` as the separator. */
   readonly file: string
 }
 
-/** A line of `incomplete.jsonl`: a result, or a row, that the archive does not have. */
+/** A line of `incomplete.jsonl`: a result or a row that is missing from the archive. */
 export interface IncompleteEntry {
   readonly task_run_id: string | null
   readonly task_slug: string | null
@@ -72,13 +72,13 @@ export const codeOf = (error: unknown): string =>
 
 const isMissing = (error: unknown) => codeOf(error) === "ENOENT" || codeOf(error) === "ENOTDIR"
 
-/** Whether something has that name, a link that leads nowhere included. */
+/** Whether something has that name, including a broken link. */
 export const exists = (path: string): Promise<boolean> => lstat(path).then(() => true, () => false)
 
-/** Whether it is a file, and neither a link nor anything else. */
+/** Whether it is a regular file, and not a link or anything else. */
 export const isRegular = (path: string): Promise<boolean> => lstat(path).then((stats) => stats.isFile(), () => false)
 
-/** Opens a file to read that is neither a link nor anything but a file. */
+/** Opens a file for reading that is not a link or anything but a regular file. */
 export const openFile = async (path: string) => {
   const file = await open(path, O_RDONLY | O_NOFOLLOW)
   if ((await file.stat()).isFile()) return file
@@ -86,10 +86,10 @@ export const openFile = async (path: string) => {
   throw fail("it is not a regular file")
 }
 
-/** Creates a file that was not there. */
+/** Creates a new file. */
 export const createFile = (path: string) => open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW)
 
-/** Writes a file so that it is there as a whole, on the disk, or not at all. */
+/** Writes a file atomically: it is completely on disk, or not at all. */
 export const writeWhole = async (root: string, path: string, bytes: Uint8Array | string): Promise<void> => {
   const temporary = join(root, partialFolder, randomUUID())
   const file = await createFile(temporary)
@@ -105,7 +105,7 @@ export const writeWhole = async (root: string, path: string, bytes: Uint8Array |
   await rename(temporary, path)
 }
 
-/** Makes the names in a folder last, where the system can. */
+/** Syncs the names in a folder to disk, if the system supports it. */
 export const syncFolder = async (path: string): Promise<void> => {
   if (process.platform === "win32") return
   const folder = await open(path, O_RDONLY)
@@ -125,7 +125,7 @@ const isFolder = async (path: string): Promise<boolean> => {
   }
 }
 
-/** Makes the folders of an archive, one part after the other, and never through a link. */
+/** Creates the folders of an archive, one part after the other, and never through a link. */
 export const folderMaker = (root: string) => {
   const made = new Map<string, Promise<void>>()
   const make = async (folder: string): Promise<void> => {
@@ -136,7 +136,7 @@ export const folderMaker = (root: string) => {
       await mkdir(path)
     } catch (error) {
       if (codeOf(error) !== "EEXIST") throw error
-      if (!(await isFolder(path))) throw fail(`${folder} is there already and is no folder of its own`)
+      if (!(await isFolder(path))) throw fail(`${folder} exists already and is not a folder of its own`)
     }
   }
   const known = (folder: string): Promise<void> => {
@@ -152,13 +152,13 @@ export const folderMaker = (root: string) => {
   return known
 }
 
-/** Empties the folder of what is not whole yet, but for `keep`. One that is a link is replaced. */
+/** Empties the folder of incomplete files, except for `keep`. A link in its place is replaced. */
 export const preparePartial = async (root: string, keep: ReadonlyArray<string>): Promise<void> => {
   const path = join(root, partialFolder)
   if (!(await isFolder(path))) await rm(path, { force: true })
   await mkdir(path, { recursive: true })
   const old = join(path, "old")
-  // An export was cut off between the two renames that put new tables in the place of old ones.
+  // An export was interrupted between the two renames that replace old tables.
   if (await isFolder(old) && !(await exists(join(root, ArchiveFormat.tablesFolder)))) {
     await rename(old, join(root, ArchiveFormat.tablesFolder))
   }
@@ -193,7 +193,7 @@ const parse = (text: string): unknown => {
   }
 }
 
-/** The id of the export that is under way or was cut off; undefined when there is none. */
+/** The id of the running or interrupted export; undefined when there is none. */
 export const readStarted = async (root: string): Promise<string | undefined> => {
   const text = await readText(join(root, ArchiveFormat.startedFile)).catch(() => "")
   if (text === undefined) return undefined
@@ -201,7 +201,7 @@ export const readStarted = async (root: string): Promise<string | undefined> => 
   return isRecord(json) && typeof json["id"] === "string" ? json["id"] : ""
 }
 
-/** The text of a record, which ends in the SHA-256 of what stands before it. */
+/** The text of a record, which ends in the SHA-256 of the text before it. */
 export const writeRecord = (record: ArchiveRecord): string => {
   const sha256 = createHash("sha256").update(JSON.stringify(record)).digest("hex")
   return `${JSON.stringify({ ...record, sha256 }, null, 2)}\n`
@@ -225,14 +225,14 @@ export const readFinished = async (root: string): Promise<ArchiveRecord | Earlie
   return json["format"] === 2 && isDigest(record.manifest) && writeRecord(record) === text ? record : null
 }
 
-/** The digest of the index that its record names. */
+/** The digest of the index in its record. */
 export const readIndexDigest = async (root: string): Promise<Digest | undefined> => {
   const text = await readText(join(root, ArchiveFormat.indexRecordFile)).catch(() => undefined)
   const json = text === undefined ? undefined : parse(text)
   return isRecord(json) && isDigest(json["index"]) ? json["index"] : undefined
 }
 
-/** Writes a file of JSON Lines and hashes it on the way. */
+/** Writes a file of JSON Lines and hashes it in the same pass. */
 export const lineWriter = async (path: string) => {
   const file = await createFile(path)
   const hash = createHash("sha256")
@@ -256,7 +256,7 @@ export const lineWriter = async (path: string) => {
   }
 }
 
-/** The lines of a manifest, many at once. A line that is none is given as undefined. */
+/** The lines of a manifest, in batches. An invalid line is returned as undefined. */
 export const readManifest = async function*(
   path: string
 ): AsyncGenerator<ReadonlyArray<{ readonly line: number; readonly entry: ManifestEntry | undefined }>> {
@@ -276,12 +276,12 @@ export const readManifest = async function*(
   if (found.length > 0) yield found
 }
 
-/** Whether a name in a manifest stays in the archive's folder. */
+/** Whether a name in a manifest stays inside the archive's folder. */
 const isInside = (file: string): boolean =>
   !file.includes("\0") && !file.includes("\\") &&
   file.split("/").every((part) => part !== "" && part !== "." && part !== "..")
 
-/** Puts the new tables in the place of those that an earlier export left. */
+/** Replaces the tables of an earlier export with the new ones. */
 export const replaceFolder = async (from: string, to: string): Promise<void> => {
   const old = join(dirname(from), "old")
   if (await exists(to)) await rename(to, old)
@@ -289,7 +289,9 @@ export const replaceFolder = async (from: string, to: string): Promise<void> => 
   await rm(old, { recursive: true, force: true })
 }
 
-/** Every file in the given folders of an archive, links and other things included, relative to the archive's folder. */
+/**
+ * Every file in the given folders of an archive, including links and other entries, relative to the archive's folder.
+ */
 export const walk = async function*(
   root: string,
   folders: ReadonlyArray<string>

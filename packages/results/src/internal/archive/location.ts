@@ -3,24 +3,22 @@ import * as Location from "../location.ts"
 import { objectVersion } from "../objectVersion.ts"
 import { encodeBucket, encodeKey, encodeRoot } from "./names.ts"
 
-/**
- * The location in an archive of what a descriptor names: the mount `from` → `folder` finds it again.
- */
+/** The location in an archive for a descriptor; the mount `from` → `folder` finds it again. */
 export interface ArchiveLocation {
-  /** A directory of the worker, or a bucket, as `mounts.json` names it. */
+  /** A directory of the worker, or a bucket, as in `mounts.json`. */
   readonly from: string
-  /** The folder of the archive, `/` between its parts. */
+  /** The folder of the archive, with `/` as the separator. */
   readonly folder: string
-  /** The file below it, `/` between its parts. */
+  /** The file below it, with `/` as the separator. */
   readonly name: string
 }
 
-/** The folders at the top of an archive that hold results. */
+/** The top-level folders of an archive that contain results. */
 export const resultFolders = ["results", "files", "windows", "s3", "gs", "azure"] as const
 
 const encodedBucket = /^(s3|gs|azure):\/\/([^/]*)$/
 
-/** The bucket of a mount whose names are encoded; undefined for a mount of files. */
+/** The bucket of a mount with encoded names; undefined for a mount of files. */
 export const parseEncodedBucket = (
   from: string
 ): { readonly scheme: Location.Scheme; readonly bucket: string } | undefined => {
@@ -40,9 +38,9 @@ const inBucket = (
   version: string | undefined
 ): ArchiveLocation | string => {
   if (bucket === null || bucket === undefined || bucket === "") {
-    return `its descriptor names no ${scheme === "azure" ? "container" : "bucket"}`
+    return `its descriptor has no ${scheme === "azure" ? "container" : "bucket"}`
   }
-  if (key === "") return "its descriptor names no object"
+  if (key === "") return "its descriptor has no object name"
   if (/\p{Surrogate}/u.test(bucket)) return "its bucket's name is not Unicode"
   return {
     from: `${scheme}://${encodeURIComponent(bucket)}`,
@@ -51,7 +49,7 @@ const inBucket = (
   }
 }
 
-/** A directory that the caller named, and the folder that is as readable as its path. */
+/** A directory that the caller named, and a folder that is as readable as its path. */
 export interface Root {
   readonly key: string
   readonly from: string
@@ -62,8 +60,8 @@ const segmentsBelow = (path: string, prefix: string): boolean =>
   prefix === "" || path === prefix || path.startsWith(`${prefix}/`)
 
 /**
- * The directories of this kind of system that keep their path as the name of their folder. Of those that are inside of
- * one another, or that some file system takes for one another, only the first does.
+ * The directories of this kind of system that keep their path as the name of their folder. Of nested ones, and of those
+ * that some file system treats as equal, only the first does.
  */
 export const rootsOf = (paths: ReadonlyArray<string>): ReadonlyArray<Root> => {
   const found: Array<Root & { readonly folded: string }> = []
@@ -122,8 +120,8 @@ const file = (
 }
 
 /**
- * The location of what a descriptor names; as a string the reason why no file of an archive can hold it; undefined when
- * it is kept in the tables, or was not stored by Prefect.
+ * The location for a descriptor; as a string, the reason why no file of an archive can hold it; undefined when it is
+ * kept in the tables, or was not stored by Prefect.
  */
 export const archiveLocation = (
   descriptor: ResultDescriptor,
@@ -140,7 +138,7 @@ export const archiveLocation = (
     case "AzureResult":
       return inBucket("azure", descriptor.container, location, undefined)
     case "CustomResult":
-      return `nothing here reads a result of the class ${descriptor.type}`
+      return `results of the class ${descriptor.type} cannot be read`
     default:
       return undefined
   }

@@ -1,8 +1,8 @@
 /**
  * A lock on a folder that ends with its process, however the process ends.
  *
- * It is the lock of a SQLite database: the system's own lock on a file, which it gives up when the process is gone, and
- * which a network file system passes on to its server where it has locks at all.
+ * It is the lock of a SQLite database: the system's own file lock, which is released when the process is gone, and
+ * which a network file system with locks passes on to its server.
  */
 import { closeSync, lstatSync, openSync, rmSync } from "node:fs"
 import { openDatabase } from "./sqlite.ts"
@@ -11,15 +11,15 @@ export type Lock =
   | { readonly _tag: "Held"; readonly release: () => void }
   /** Another process holds it. */
   | { readonly _tag: "Taken" }
-  /** The file system has no locks; `code` is what it said. */
+  /** The file system has no locks; `code` is its error code. */
   | { readonly _tag: "Unsupported"; readonly code: number }
 
 const busy = 5
 const unsupported = new Set([10, 15])
 
 /**
- * The inode of a file, which is made when it is not there. A file that is there is not opened: closing it would end the
- * locks that this process has on it.
+ * The inode of a file, which is created when it does not exist. An existing file is not opened, because closing it
+ * would release the locks that this process holds on it.
  */
 const inodeOf = (path: string): bigint => {
   for (;;) {
@@ -35,7 +35,7 @@ const inodeOf = (path: string): bigint => {
   }
 }
 
-/** Takes the lock of a file, which it makes; never waits. */
+/** Takes the lock of a file, which it creates; never waits. */
 export const take = async (path: string): Promise<Lock> => {
   for (let attempt = 0; attempt < 10; attempt++) {
     const inode = inodeOf(path)
@@ -49,7 +49,8 @@ export const take = async (path: string): Promise<Lock> => {
       if (unsupported.has(code & 0xff)) return { _tag: "Unsupported", code }
       throw Object.assign(new Error(), { code: (error as Error).message })
     }
-    // The process that held it before may have removed the file: then this lock is on one that nobody else will find.
+    // The process that held it before may have removed the file: then this lock is on one that no other process will
+    // find.
     if (lstatSync(path, { bigint: true, throwIfNoEntry: false })?.ino === inode) {
       return {
         _tag: "Held",

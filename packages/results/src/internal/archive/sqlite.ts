@@ -1,6 +1,9 @@
 import type { DatabaseSync, DatabaseSyncOptions } from "node:sqlite"
 
-/** Opens a SQLite database by Node itself. Node 22 warns that its module is experimental; that is no news to users. */
+/**
+ * Opens a SQLite database with Node's own module. Node 22 warns that the module is experimental; users need not see
+ * that.
+ */
 export const openDatabase = async (path: string, options: DatabaseSyncOptions = {}): Promise<DatabaseSync> => {
   const { emitWarning } = process
   process.emitWarning = (warning: string | Error, ...rest: Array<unknown>) => {

@@ -14,27 +14,27 @@ import {
 import type { ReadOptions, StoredParts } from "../../ResultStorage.ts"
 import { shown } from "../location.ts"
 
-/** A folder that may be read from, links followed. Its real path is looked up when it is first used. */
+/** A folder that may be read from, with links followed. Its real path is looked up on first use. */
 export interface Folder {
   readonly path: string
-  /** The folder that it must really be inside of. */
+  /** The folder that it must really be inside. */
   readonly within?: string | undefined
-  /** Whether a file must have exactly the name that was asked for, where the file system folds case. */
+  /** Whether a file must have exactly the requested name, if the file system folds case. */
   readonly isExact?: boolean | undefined
-  /** Its real path with a separator at the end. */
+  /** Its real path with a trailing separator. */
   real?: string | undefined
 }
 
 const { O_NOFOLLOW = 0, O_NONBLOCK = 0, O_RDONLY } = fs.constants
-// A FIFO without O_NONBLOCK would wait for a writer for ever.
+// Without O_NONBLOCK, opening a FIFO would wait for a writer forever.
 const flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK
 const linux = process.platform === "linux"
 const largestRead = 2 ** 30
 
 /**
- * Handing a read to another thread costs several times the read of a small file that is in memory, as files often are
- * that were just opened. So small ones are read at once, until one took longer than memory does: then the disk is asked
- * by other threads for a while.
+ * Handing a read to another thread costs several times the read of a small file in the page cache, where recently
+ * opened files often are. So small files are read synchronously until a read takes longer than memory does: then reads
+ * go to other threads for a while.
  */
 const smallFile = 32_768
 const slowRead = 1
@@ -42,8 +42,8 @@ const whileSlow = 100
 let slowReads = 0
 
 /**
- * So it is with opening, which costs a tenth at once of what it does by another thread. An open asks a file system and
- * no disk's contents, so it is slow much earlier: over a network each one is a round trip, and threads do several.
+ * The same holds for opening, which costs a tenth when synchronous. Opening only accesses the file system's metadata,
+ * so it counts as slow much earlier: over a network each one is a round trip, and threads can do several at once.
  */
 const slowOpen = 0.2
 const whileOpensSlow = 64
@@ -70,7 +70,7 @@ const withSeparator = (path: string): string => path.endsWith(sep) ? path : path
 
 const isInside = (real: string, folder: string): boolean => real.startsWith(folder) || real + sep === folder
 
-/** The real path of an open file, or undefined where the system does not tell. */
+/** The real path of an open file; undefined when the system does not report it. */
 const realPathOf = (fd: number): string | undefined => {
   if (!linux) return undefined
   try {
@@ -82,7 +82,7 @@ const realPathOf = (fd: number): string | undefined => {
 
 const fold = (path: string): string => path.normalize("NFC").toLowerCase()
 
-/** Whether the file system took one name for another: they differ, but only in case or in how they are composed. */
+/** Whether the file system considers two different names equal: they differ only in case or in Unicode composition. */
 const isOtherName = (opened: string, asked: string): boolean => opened !== asked && fold(opened) === fold(asked)
 
 const notThere = (error: NodeJS.ErrnoException): boolean =>
@@ -207,12 +207,13 @@ const openInside = ({ fail, folder, location, missing, name, opened }: Opening):
 }
 
 /**
- * The bytes of the file `name` in `folder`, at most `maxBytes`. `location` is how messages
- * name it, `missing` what to do when it does not exist.
+ * The bytes of the file `name` in `folder`, at most `maxBytes`. `location` is its name in messages, `missing` the
+ * remedy when it does not exist.
  *
- * This is the hot path of mapped results, so it is one callback and not a generator. Only what may wait for a disk
- * leaves the thread: the first open in a folder, and later opens and reads of what is slow or large. What the file is and where it really is are asked of
- * the open file (fstat, /proc/self/fd), which neither waits nor leaves time to put another one in its location.
+ * This is the hot path of mapped results, so it is one callback and not a generator. Only calls that may wait for a
+ * disk leave the thread: the first open in a folder, and later opens and reads of slow or large files. The type and
+ * real location are queried from the open file (fstat, /proc/self/fd), which neither waits nor leaves time to replace
+ * it.
  */
 export const readFile = (
   folder: Folder,
@@ -231,14 +232,14 @@ export const readFile = (
     const failed = (error: NodeJS.ErrnoException) => fail(reasonOf(error, path, location, missing))
 
     const read = (fd: number, size: number) => {
-      // One byte more than it has shows, in the same call, whether it has grown.
+      // One byte more than its size shows, in the same call, whether it has grown.
       let buffer = new Uint8Array(size + 1)
       let filled = 0
       const end = () => {
         fs.closeSync(fd)
         if (filled < size) {
           fail(
-            new StorageUnavailable(at(`it was cut from ${size} to ${filled} bytes while being read`))
+            new StorageUnavailable(at(`it was truncated from ${size} to ${filled} bytes while being read`))
           )
         } else resume(Effect.succeed(buffer.subarray(0, filled)))
       }

@@ -1,9 +1,9 @@
 /**
  * JSON as Prefect's JSONSerializer writes it: Python's JSON, and `{"__class__": "module.Name", "data": …}` or
- * `{"__exc_type__": "module.Name", "message": "…"}` for what JSON has no form for.
+ * `{"__exc_type__": "module.Name", "message": "…"}` for values without a JSON form.
  *
- * Prefect imports the class and hands it the data. Here the classes of Python's own library become the values that a
- * pickle of them would, and any other class the same inert object; nothing is imported or called.
+ * Prefect imports the class and passes it the data. Here the classes of Python's own library become the values that
+ * their pickles would, and other classes the same inert object; nothing is imported or called.
  */
 import { undecodable } from "@effect-prefect/formats/FormatError"
 import * as PythonJson from "@effect-prefect/formats/PythonJson"
@@ -38,8 +38,8 @@ const isDict = (value: unknown): value is Dict =>
 const maxDepth = 10_000
 
 /**
- * The value of a JSON text; with `revive`, of the objects in it that stand for instances of classes too. Throws a
- * `FormatError` for what is not JSON.
+ * The value of a JSON text; with `revive`, objects in it that represent instances of classes are converted too. Throws
+ * a `FormatError` for text that is not JSON.
  */
 export const decodeJson = (text: string, revive: boolean): unknown => {
   const parsed = PythonJson.parse(text)
@@ -49,7 +49,7 @@ export const decodeJson = (text: string, revive: boolean): unknown => {
     : parsed.success
 }
 
-/** From the inside out, as Python's `object_hook` is called. */
+/** From the inside out, like Python's `object_hook`. */
 const reviveAll = (root: unknown): unknown => {
   const walk = (value: unknown, depth: number): unknown => {
     if (typeof value !== "object" || value === null) return value
@@ -71,10 +71,10 @@ const setKey = (object: Record<string, unknown>, key: string, value: unknown): v
 
 const dotted = /^[A-Za-z_]\w*(?:\.(?:[A-Za-z_]\w*|<locals>))+$/
 
-/** The longest name of a class that is looked at. */
+/** The longest class name that is considered. */
 const maxNameLength = 4_096
 
-/** The name of a class without the parameters of a generic one of pydantic: `pkg.Api` of `pkg.Api[str]`. */
+/** The name of a class without the type parameters of a generic pydantic class: `pkg.Api` of `pkg.Api[str]`. */
 const bareName = (name: string): string => {
   const bracket = name.indexOf("[")
   return bracket > 0 && name.endsWith("]") ? name.slice(0, bracket) : name
@@ -92,13 +92,13 @@ const instanceOf = (dict: Dict): unknown => {
   if (typeof cls !== "string" || !("data" in dict) || !isClassName(cls)) return dict
   const known = decoders[cls]
   if (known !== undefined) return known(data, cls) ?? dict
-  // A dict of the user's own may have such keys: what cannot be the name of a class is left as it is.
+  // A user's own dict may have such keys: a value that cannot be the name of a class stays unchanged.
   if (!isDict(data) && !/(?:^|\.)[A-Z_][^.]*$/.test(bareName(cls))) return dict
   if (typeof data === "string" && /\bDateTime$/.test(cls)) return dateTimeOf(data, cls) ?? inert(cls, data)
   return inert(cls, data)
 }
 
-/** An object of a class that is not known: its attributes, or what it is made from. */
+/** An object of an unknown class: its attributes, or the data that it is made from. */
 const inert = (cls: string, data: unknown): PyObject => {
   if (!isDict(data)) return new PyObject(globalOf(cls), [data])
   const object = new PyObject(globalOf(cls), [])
@@ -107,7 +107,7 @@ const inert = (cls: string, data: unknown): PyObject => {
 }
 
 const globalOf = (name: string): PyGlobal => {
-  // The module is what comes before the first capital letter; the rest is a class, and classes inside of it.
+  // The module is the part before the first capital letter; the rest is a class and nested classes.
   const bare = bareName(name)
   const parts = bare.split(".")
   const first = parts.findIndex((part, index) => index > 0 && /^[A-Z_]/.test(part))
@@ -115,7 +115,7 @@ const globalOf = (name: string): PyGlobal => {
   return new PyGlobal(parts.slice(0, cut).join("."), parts.slice(cut).join(".") + name.slice(bare.length))
 }
 
-/** Returns undefined for data that it cannot decode, which then stays as it was. */
+/** Returns undefined for data that it cannot decode, which then stays unchanged. */
 type Decode = (data: unknown, cls: string) => unknown
 
 const fromText = (decode: (text: string, cls: string) => unknown): Decode => (data, cls) =>
@@ -173,7 +173,7 @@ const dateTimeOf = (text: string, cls: string): PyDateTime | undefined => {
 const durationForm =
   /^([+-])?P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)(?:[.,](\d{1,9}))?S)?)?$/
 
-/** ISO 8601 as pydantic writes and reads it: a year is 365 days, a month 30. */
+/** ISO 8601 in pydantic's form: a year is 365 days, a month 30. */
 const timedeltaOf = (text: string): PyTimedelta | undefined => {
   const match = durationForm.exec(text)
   if (match === null || match[0].length < 3) return undefined

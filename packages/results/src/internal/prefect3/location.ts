@@ -1,7 +1,7 @@
 /**
- * Where a storage block of Prefect 3 keeps a key: as the descriptor of Prefect 1 for the same place, so that the same
- * readers, roots, buckets and mounts serve both. Joined as the blocks of Prefect 3.8.0, prefect-aws 0.7, prefect-gcp 0.6
- * and prefect-azure 0.4 join them.
+ * The location of a key in a storage block of Prefect 3, as the descriptor of Prefect 1 for the same location, so that
+ * the same readers, roots, buckets and mounts serve both. Paths are joined as in the blocks of Prefect 3.8.0,
+ * prefect-aws 0.7, prefect-gcp 0.6 and prefect-azure 0.4.
  */
 import type { StorageBlock } from "@effect-prefect/api/Backend"
 import {
@@ -27,13 +27,13 @@ const text = (block: StorageBlock, ...keys: ReadonlyArray<string>): string => {
   return ""
 }
 
-/** As Python joins paths: an absolute one replaces the folder. */
+/** As in Python, an absolute path replaces the folder. */
 const join = (folder: string, key: string): string => {
   const path = folder === "" || key.startsWith("/") ? key : `${Location.withoutEndSlashes(folder)}/${key}`
   return posix.normalize(path).replace(/^\.\//, "")
 }
 
-/** A key that already has its folder in front is not put into it again. */
+/** A key that already begins with its folder is not joined again. */
 const joinOnce = (folder: string, key: string): string => {
   const bare = Location.withoutEndSlashes(folder)
   return bare !== "" && (key === bare || key.startsWith(`${bare}/`)) ? key : join(folder, key)
@@ -54,7 +54,7 @@ const inFolder = (basepath: string, key: string): Resolved => {
   return Location.below(place, base.key) === undefined ? escapes(place.name, base.name) : local(place.name)
 }
 
-/** `s3://bucket/key` and the like: what Prefect gives to fsspec. undefined for what is no such URL. */
+/** `s3://bucket/key` and the like, which Prefect passes to fsspec; undefined for other texts. */
 const inBucket = (url: string): Resolved | undefined => {
   const match = /^([a-z][a-z0-9+.-]*):\/\/([^/]*)\/*(.*)$/is.exec(url)
   if (match === null) return undefined
@@ -79,7 +79,7 @@ const inBucket = (url: string): Resolved | undefined => {
     case "local":
       return bucket === ""
         ? local(`/${location}`)
-        : new ResultAccessDenied({ location: url, detail: "it is relative to where the worker ran" })
+        : new ResultAccessDenied({ location: url, detail: "it is relative to the folder that the worker ran in" })
     default:
       return unsupported(`on ${scheme}://`, "s3, gs, az, abfs and file can be read")
   }
@@ -97,17 +97,15 @@ const inRemote = (basepath: string, key: string): Resolved => {
   return path.startsWith(inside) ? found : escapes(full, basepath)
 }
 
-/** `bucket/folder`, as the blocks of Prefect 2 had it. */
+/** `bucket/folder`, the form in blocks of Prefect 2. */
 const inBucketPath = (scheme: string, bucketPath: string, key: string): Resolved =>
   inRemote(`${scheme}://${bucketPath.replace(/^[a-z0-9]+:\/\//i, "")}`, key)
 
-/**
- * The place of a key in a block.
- */
+/** The location of a key in a block. */
 export const inBlock = (block: StorageBlock, key: string): Resolved => {
   switch (block.type) {
     case "local-file-system": {
-      // Without a folder it is the one that the worker ran in.
+      // Without a folder, it is the folder that the worker ran in.
       return inFolder(text(block, "basepath") || ".", key)
     }
     case "remote-file-system":
@@ -144,14 +142,14 @@ export const inBlock = (block: StorageBlock, key: string): Resolved => {
 }
 
 /**
- * The place of a key without a block: an absolute path on the worker, the URL of an object, or a key of a storage that the
- * server does not know.
+ * The location of a key without a block: an absolute path on the worker, the URL of an object, or a key of a storage
+ * that the server does not know.
  */
 export const ofKey = (key: string): Resolved => {
   const url = /^[a-z]:[\\/]/i.test(key) ? undefined : inBucket(key)
   return url ?? local(key)
 }
 
-/** Whether a key that no block goes with is of a storage that was never saved. */
+/** Whether a key without a block belongs to a storage that was never saved. */
 export const isWithoutStorage = (key: string): boolean =>
   !/^(?:\/|~|[A-Za-z]:[\\/]|\\\\|[a-z][a-z0-9+.-]*:\/\/)/i.test(key)

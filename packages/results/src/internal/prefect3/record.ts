@@ -8,8 +8,8 @@
  * | C | `{"serializer": {…}, "data": "text", "prefect_version": "…"}` | Prefect 2.6 and later |
  * | D | `{"encoding": "cloudpickle", "blob": "text"}` | Prefect 2.0 to 2.5 |
  *
- * Prefect takes any JSON object with a `result` or a `data` for A or C; here it has to be a whole record, so a value that
- * merely has such a key is itself. The serializer is the one of the file, else that of the state.
+ * Prefect treats any JSON object with a `result` or a `data` as A or C; here it must be a complete record, so a value
+ * that merely has such a key stays itself. The serializer is that of the file, otherwise that of the state.
  *
  * Observed on Prefect 2.4, 2.6, 2.10, 2.20, 3.0, 3.8 and 3.9.
  *
@@ -33,13 +33,13 @@ const isDict = (value: unknown): value is Dict => typeof value === "object" && v
  * @since 0.1.0
  */
 export interface Serializer {
-  /** `pickle`, `json`, `compressed/pickle`, …; a name of the user's own for their classes. */
+  /** `pickle`, `json`, `compressed/pickle`, …, or a user-defined name for a custom class. */
   readonly type: string
   readonly [option: string]: unknown
 }
 
 /**
- * The contents of a result file, told apart from what wraps them.
+ * The content of a result file, separated from its wrapper.
  *
  * @category models
  * @since 0.1.0
@@ -48,7 +48,7 @@ export interface Prefect3Record {
   readonly form: "A" | "B" | "C" | "D"
   /** The serializer's output. */
   readonly payload: Uint8Array
-  /** undefined where neither the file nor the state names one: the payload has to tell. */
+  /** undefined when neither the file nor the state names one: it is then detected from the payload. */
   readonly serializer: Serializer | undefined
 }
 
@@ -57,7 +57,7 @@ const isSerializer = (value: unknown): value is Serializer => isDict(value) && t
 const orUndefined = (value: unknown): Serializer | undefined => isSerializer(value) ? value : undefined
 
 const parseObject = (bytes: Uint8Array): Dict | undefined => {
-  // A record is an object, so most of what is none need not be parsed.
+  // A record is an object, so most other payloads need not be parsed.
   const first = bytes.findIndex((byte) => byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09)
   if (bytes[first] !== 0x7b) return undefined
   try {
@@ -72,7 +72,7 @@ const hasOnly = (object: Dict, ...keys: ReadonlyArray<string>): boolean =>
   Object.keys(object).length === keys.length && keys.every((key) => Object.hasOwn(object, key))
 
 /**
- * Takes the record of a file apart. `recorded` is the serializer that the state names.
+ * Takes the record of a file apart. `recorded` is the serializer in the state.
  *
  * @category decoding
  * @since 0.1.0
@@ -110,8 +110,8 @@ const encode = (text: string): Uint8Array => new TextEncoder().encode(text)
 /**
  * The value of a result file.
  *
- * A serializer that Prefect does not come with is UnsupportedResultType, bytes that a serializer did not write
- * FormatError.
+ * Fails with UnsupportedResultType for a serializer that is not part of Prefect, and with FormatError for bytes that
+ * the serializer did not write.
  *
  * @category decoding
  * @since 0.1.0
@@ -127,7 +127,7 @@ export const decode = (
     return deserialize(payload, serializer, options, 0)
   })
 
-/** Serializers that wrap serializers; Prefect itself wraps one. */
+/** The most nested serializers; Prefect itself nests one. */
 const maxWrapping = 8
 
 const deserialize = (
@@ -157,7 +157,7 @@ const deserialize = (
 
 const looksLikeBase64 = /^[A-Za-z0-9+/\r\n]+={0,2}$/
 
-/** The serializer of a payload that nothing names: base64 of a pickle or of something compressed, else JSON. */
+/** The serializer of a payload without a record: base64 of a pickle or of compressed data, otherwise JSON. */
 const typeOf = (payload: Uint8Array): "json" | "pickle" | "compressed" => {
   const text = Buffer.from(payload.buffer, payload.byteOffset, payload.length).toString("latin1")
   if (!looksLikeBase64.test(text.trimEnd())) return "json"
@@ -180,7 +180,7 @@ const json = (
 ) =>
   Effect.try({
     try: () => {
-      // Without a decoder, or with one of the user's own, Prefect does not make instances of classes either.
+      // Without a decoder, or with a custom one, Prefect does not make instances of classes either.
       const decoder = serializer?.["object_decoder"]
       const value = decodeJson(utf8(payload), decoder === undefined || decoder === defaultDecoder)
       return registry === undefined || registry.decoders.size === 0 ? value : ClassRegistry.resolve(value, registry)
@@ -200,7 +200,7 @@ const utf8 = (bytes: Uint8Array): string => {
 const base64 = (payload: Uint8Array): Effect.Effect<Uint8Array, FormatError> => {
   const text = Buffer.from(payload.buffer, payload.byteOffset, payload.length).toString("latin1")
   const bytes = Buffer.from(text, "base64")
-  // Buffer stops at nothing: what it passed over would not come out again.
+  // Buffer ignores invalid characters; encoding its bytes again reveals them.
   const characters = text.replace(/[\s=]+/g, "").length
   return looksLikeBase64.test(text.trimEnd()) && Math.floor(characters * 3 / 4) === bytes.length
     ? Effect.succeed(bytes)
@@ -227,7 +227,7 @@ const compressed = (
   depth: number
 ): Effect.Effect<unknown, FormatError | UnsupportedResultType> =>
   Effect.flatMap(base64(payload), (bytes) => {
-    // The library is not always recorded, and `lzma` writes two forms: the bytes tell.
+    // The library is not always recorded, and `lzma` writes two formats, so both are detected from the bytes.
     const library = serializer?.["compressionlib"]
     const compression = ResultFormat.compressionOf(bytes) ??
       (typeof library === "string" ? compressions[library] : undefined)

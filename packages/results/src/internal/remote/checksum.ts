@@ -1,8 +1,8 @@
-/** The checksums that object stores give, over bytes that are all there. */
+/** The checksums that object stores provide, computed over complete bytes. */
 import { createHash } from "node:crypto"
 import { crc32 } from "node:zlib"
 
-/** A checksum as stores write it: base64, of the numbers big end first. */
+/** A checksum in the stores' form: base64, with numbers in big endian order. */
 export interface Checksum {
   readonly algorithm: "crc32" | "crc32c" | "crc64nvme" | "sha1" | "sha256" | "md5"
   readonly base64: string
@@ -41,7 +41,7 @@ const nvmeTables = () => {
   return { high, low }
 }
 
-/** CRC-64/NVME (NVM Express NVM Command Set 1.0, 5.2.1.3.4), in two halves: a BigInt a byte would be far slower. */
+/** CRC-64/NVME (NVM Express NVM Command Set 1.0, 5.2.1.3.4), in two halves: one BigInt per byte would be far slower. */
 const crc64nvme = (bytes: Uint8Array): Buffer => {
   const { high, low } = nvme ??= nvmeTables()
   let h = 0xffffffff

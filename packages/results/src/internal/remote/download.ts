@@ -10,9 +10,9 @@ import type { Client, Failure, ObjectName, Opened, Part } from "./store.ts"
 
 export interface Limits {
   readonly maxBytes: number
-  /** Requests for one object, the first included. */
+  /** Requests for one object, including the first. */
   readonly attempts: number
-  /** Milliseconds without a byte after which a request has failed. */
+  /** Milliseconds without a byte after which a request fails. */
   readonly idle: number
   readonly reserve?: Reserve | undefined
   /** What to download of it. Default: all. */
@@ -42,7 +42,7 @@ interface Progress {
   checksum: Checksum | undefined
 }
 
-/** Memory that was asked for, over all attempts. */
+/** The memory requested so far, over all attempts. */
 interface Reserved {
   bytes: number
 }
@@ -61,7 +61,7 @@ const tooLarge = (limit: number, size?: number): Failure => ({
   retry: "never"
 })
 
-/** One request: fills `progress` and ends when the body does. */
+/** One request: fills `progress` and ends with the body. */
 const attempt = (
   client: Client,
   object: ObjectName,
@@ -86,7 +86,7 @@ const attempt = (
     const fail = (failure: Failure) => end(Effect.fail(failure))
     const stop = () => {
       abort.abort()
-      // What is destroyed may still say that it was.
+      // A destroyed stream may still emit an error.
       opened?.body.on("error", () => {}).destroy()
     }
     const timer = setTimeout(
@@ -94,15 +94,15 @@ const attempt = (
       limits.idle
     )
 
-    /** Asks for memory for so many bytes in all. Whether there is; where there is none, this request has ended. */
+    /** Requests memory for a total number of bytes. Returns whether there is room; if not, this request has ended. */
     const hasRoom = (size: number): boolean => {
       const needs = size - reserved.bytes
       if (limits.reserve === undefined || needs <= 0) return true
       let answer: { readonly refusal: ResultTooLarge | undefined } | undefined
       limits.reserve(needs, (refusal) => answer = { refusal })()
       if (answer === undefined) {
-        // Without a connection or a place among the requests, which others may need to free memory.
-        fail({ ...unavailable(location, "there is no memory for it", "memory"), needs })
+        // Without a connection or a slot of the limiter, which others may need to free memory.
+        fail({ ...unavailable(location, "there is not enough memory for it", "memory"), needs })
         return false
       }
       if (answer.refusal !== undefined) {
@@ -117,7 +117,7 @@ const attempt = (
       timer.refresh()
       const filled = progress.filled + chunk.length
       if (progress.size !== undefined && filled > progress.size) {
-        return fail(unavailable(location, `it sent more than the ${progress.size} bytes that it announced`, "restart"))
+        return fail(unavailable(location, `it sent more than the announced ${progress.size} bytes`, "restart"))
       }
       if (filled > limits.maxBytes) return fail(tooLarge(limits.maxBytes))
       if (filled > progress.bytes.length) {
@@ -146,8 +146,8 @@ const attempt = (
       fail(unavailable(
         location,
         progress.size === undefined
-          ? "it was cut while being read"
-          : `it was cut at ${progress.filled} of ${progress.size} bytes`
+          ? "the connection broke while it was read"
+          : `the connection broke at ${progress.filled} of ${progress.size} bytes`
       ))
 
     const onOpened = (answer: Opened) => {
@@ -178,9 +178,9 @@ const attempt = (
     }
     const bodyFailure = (error: unknown): Failure => {
       const failure = client.failure(error, object, location)
-      // Once the headers have come, a body that stops was cut, whatever its error is called.
+      // Once the headers have arrived, a body that stops was cut off, whatever the error's name.
       return failure.retry === "later" && progress.size !== undefined && progress.filled < progress.size
-        ? unavailable(location, `it was cut at ${progress.filled} of ${progress.size} bytes`)
+        ? unavailable(location, `the connection broke at ${progress.filled} of ${progress.size} bytes`)
         : failure
     }
 
@@ -207,7 +207,9 @@ const wait = (reserve: Reserve, bytes: number): Effect.Effect<void, ResultTooLar
     return Effect.sync(cancel)
   })
 
-/** Milliseconds before the attempt after `failures` failed ones: 0.1 s, 0.2 s, … up to 5 s, each by half at random. */
+/**
+ * Milliseconds before the attempt after `failures` failed ones: 0.1 s, 0.2 s, … up to 5 s, each randomized by a half.
+ */
 const pause = (failures: number, after: number | undefined): number => {
   const longest = Math.min(5000, 100 * 2 ** (failures - 1))
   return Math.max(longest * (0.5 + Math.random() / 2), Math.min(after ?? 0, 30_000))

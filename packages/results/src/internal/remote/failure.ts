@@ -1,9 +1,9 @@
-/** Errors of stores by their HTTP status or their system code, in words that carry nothing of what was sent. */
+/** Describes errors of stores by their HTTP status or system code, without any part of the request. */
 import type { IncomingMessage } from "node:http"
 import { ResultAccessDenied, ResultNotFound, StorageUnavailable } from "../../ResultError.ts"
 import type { Failure } from "./store.ts"
 
-/** A field of an error that may be anything. */
+/** A field of an error of any type. */
 export const field = (error: unknown, ...path: ReadonlyArray<string>): unknown => {
   let value = error
   for (const name of path) {
@@ -13,7 +13,7 @@ export const field = (error: unknown, ...path: ReadonlyArray<string>): unknown =
   return value
 }
 
-/** An error's code, when it is one word, to be compared with the known ones: what a store sends may be anything. */
+/** An error's code, when it is one word, for comparison with known codes: a store can send any text. */
 export const word = (value: unknown): string | undefined =>
   typeof value === "string" && /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/.test(value) ? value : undefined
 
@@ -34,7 +34,7 @@ export const unavailable = (
   after?: number | undefined
 ): Failure => ({ reason: new StorageUnavailable({ location, detail }), retry, after })
 
-/** The first of the text of an error's answer: enough to see what it is about. */
+/** The beginning of the text of an error response: enough to see the subject. */
 export const errorText = async (response: IncomingMessage): Promise<string> => {
   let text = ""
   try {
@@ -43,7 +43,7 @@ export const errorText = async (response: IncomingMessage): Promise<string> => {
       if (text.length > 4096) break
     }
   } catch {
-    // What has come is enough, and the status is what counts.
+    // A partial text is enough, because the status is what counts.
   }
   return text
 }
@@ -57,13 +57,13 @@ export const retryAfter = (value: unknown): number | undefined => {
 }
 
 const network: Record<string, string> = {
-  ECONNREFUSED: "nothing answers there",
+  ECONNREFUSED: "nothing listens there",
   ECONNRESET: "the connection was cut",
   EPIPE: "the connection was cut",
   ERR_STREAM_PREMATURE_CLOSE: "the connection was cut",
-  ETIMEDOUT: "it did not answer in time",
-  ESOCKETTIMEDOUT: "it did not answer in time",
-  TimeoutError: "it did not answer in time",
+  ETIMEDOUT: "it did not respond in time",
+  ESOCKETTIMEDOUT: "it did not respond in time",
+  TimeoutError: "it did not respond in time",
   ENOTFOUND: "its host name is not known",
   EAI_AGAIN: "its host name could not be looked up",
   EHOSTUNREACH: "its host cannot be reached",
@@ -80,7 +80,7 @@ const codesOf = (error: unknown): ReadonlyArray<string> =>
     field(error, "name")
   ].flatMap((code) => word(code) ?? [])
 
-/** The codes of OAuth, and what the codes of stores look like: words with capitals, as no key does. */
+/** The codes of OAuth, and words in the form of the stores' codes, with capitals, which no key has. */
 const answered =
   /^(?:invalid_client|invalid_grant|invalid_request|invalid_scope|unauthorized_client|access_denied|(?=.{5,40}$)(?:[A-Z][a-z]+){2,8})$/
 
@@ -89,8 +89,8 @@ const local =
   /^(?:E[A-Z]{3,20}|ERR_[A-Z0-9_]{3,50}|CERT_[A-Z_]{3,40}|(?:DEPTH_ZERO_)?SELF_SIGNED_[A-Z_]{3,40}|UNABLE_TO_[A-Z_]{3,40}|HPE_[A-Z_]{3,40}|(?:Abort|AggregateAuthentication|Assertion|Credentials?[A-Z][a-z]+|CredentialUnavailable|Network(?:ing)?|Parse|Range|Request|Rest|Syntax|Timeout|Type)?(?:Error|Exception))$/
 
 /**
- * A code that can be repeated. A store, or a proxy before it, can answer with the credentials of a request in the place of
- * a code, so only what looks like a code is.
+ * A code that is safe to repeat. A store, or a proxy before it, can respond with the credentials of a request in place
+ * of a code, so only texts that look like a code are repeated.
  */
 export const shownCode = (value: unknown): string | undefined =>
   typeof value === "string" && (answered.test(value) || local.test(value)) ? value : undefined
@@ -127,7 +127,7 @@ const onTheWay = (location: string, error: unknown, status: number | undefined):
   return undefined
 }
 
-/** What is left after a store's own codes: the HTTP status, then the network, then only the error's name. */
+/** The remaining cases after a store's own codes: the HTTP status, then the network, then only the error's name. */
 export const general = (location: string, error: unknown, status: number | undefined, after?: number): Failure => {
   const code = shownCode(field(error, "code")) ?? shownCode(field(error, "name"))
   const named = code === undefined ? "" : ` (${code})`
@@ -142,7 +142,7 @@ export const general = (location: string, error: unknown, status: number | undef
   if (status === 412 || status === 416) {
     return unavailable(location, `it was changed while it was read${named}`, "restart")
   }
-  if (status === 408) return unavailable(location, "it did not answer in time", "later", after)
+  if (status === 408) return unavailable(location, "it did not respond in time", "later", after)
   if (status !== undefined && status >= 500) {
     return unavailable(location, `the store failed with HTTP ${status}${named}`, "later", after)
   }

@@ -1,15 +1,15 @@
 // Measured: bench/storage-s3.bench.ts
-/** How many requests a store gets at once: fewer when it says that they are too many, then slowly more again. */
+/** Limits the concurrent requests to a store: fewer when it reports too many, then slowly more again. */
 import * as Effect from "effect/Effect"
 
 export interface Limiter {
   /** Runs an effect once there is room for it. */
   readonly run: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-  /** Halves the limit, at most once for all requests that were under way together. */
+  /** Halves the limit, at most once for all requests that were pending at the same time. */
   readonly throttled: (startedIn: number) => void
   /** Counts a success; about as many as the limit raise it by one. */
   readonly succeeded: () => void
-  /** Changes each time the limit is halved: what a request remembers when it starts. */
+  /** Changes each time the limit is halved; a request remembers it when it starts. */
   readonly epoch: () => number
   readonly limit: () => number
 }
@@ -46,7 +46,7 @@ export const make = (most: number): Limiter => {
     waiting.add(next)
     return Effect.suspend(() => {
       waiting.delete(next)
-      // Granted and interrupted in the same moment: nobody else would give the place back.
+      // Granted and interrupted at the same moment: the slot must be given back here.
       return granted ? release : Effect.void
     })
   })

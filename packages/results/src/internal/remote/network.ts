@@ -1,4 +1,4 @@
-/** How stores are reached: through the environment's proxies, and with the authorities that the options name. */
+/** Connections to object stores, through the proxies of the environment and with the trust settings of the options. */
 import * as Network from "@effect-prefect/api/Network"
 import type * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
@@ -18,5 +18,5 @@ export const agents = (
   tls: RemoteOptions["tls"],
   concurrency: number
 ): Effect.Effect<Network.Agents, StorageUnavailable> =>
-  // One socket more than there are requests: a request that was just aborted may still hold its own.
+  // One socket more than requests, because a request that was just aborted may still hold its own.
   configured(type, Network.agents({ tls, maxSockets: concurrency + 1 }))

@@ -7,13 +7,13 @@ import { atLeastOne } from "../atLeastOne.ts"
 export type Bucket = string | { readonly bucket: string; readonly prefix?: string | undefined }
 
 export interface RemoteOptions {
-  /** The number of objects that are read at once; fewer while the store reports too many requests. Default 32. */
+  /** The number of objects that are read concurrently; fewer while the store reports too many requests. Default 32. */
   readonly concurrency?: number | undefined
   /** The number of requests for one object before it fails. Default 5. */
   readonly attempts?: number | undefined
-  /** The time without a byte after which a request has failed. Default 30 seconds. */
+  /** The time without a byte after which a request fails. Default 30 seconds. */
   readonly idleTimeout?: Duration.Input | undefined
-  /** The longest time that reading one object may take, retries included. Default 15 minutes. */
+  /** The longest time for reading one object, including retries. Default 15 minutes. */
   readonly timeout?: Duration.Input | undefined
   /**
    * Certificate authorities, and a client's certificate. Proxies are those of `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and

@@ -1,4 +1,7 @@
-/** A reader of an object store: only allowed buckets, the client made at the first read and closed with the layer. */
+/**
+ * A reader for an object store: reads allowed buckets only, with a client that is made at the first read and closed
+ * with the layer.
+ */
 import type { ResultDescriptor } from "@effect-prefect/core/ResultDescriptor"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -15,7 +18,7 @@ import type { Client, ObjectName } from "./store.ts"
 export interface Store<D extends ResultDescriptor> {
   /** The descriptor type: `S3Result`, … or the name of a custom class. */
   readonly type: string
-  /** The URL scheme that locations are shown with: `s3`, `gs`, `https`, … */
+  /** The URL scheme of its locations: `s3`, `gs`, `https`, … */
   readonly scheme: string
   /** The object that a descriptor names. Its parts are shown in messages. */
   readonly object: (descriptor: D) => ObjectName
@@ -44,7 +47,7 @@ const allow = (scheme: string, allowed: Bucket): Allowed => {
   return { bucket, prefix: key, location: key === "" ? `${scheme}://${bucket}` : location }
 }
 
-/** Both the key as it is sent and the key as a server might simplify it must be below the prefix. */
+/** Both the key as sent and the key as a server might normalize it must be below the prefix. */
 const isBelow = (allowed: Allowed, object: ObjectName, location: Location.Location): boolean =>
   object.bucket === allowed.bucket &&
   (allowed.prefix === "" || object.key === allowed.prefix || object.key.startsWith(`${allowed.prefix}/`)) &&

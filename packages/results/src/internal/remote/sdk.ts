@@ -1,4 +1,4 @@
-/** SDKs are loaded when a result needs them, and are the user's to install. */
+/** Loads SDKs on demand; users install them. */
 import * as Effect from "effect/Effect"
 import { StorageNotProvided, StorageUnavailable } from "../../ResultError.ts"
 
@@ -7,7 +7,7 @@ const isMissing = (error: unknown, name: string): boolean => {
   return (code === "ERR_MODULE_NOT_FOUND" || code === "MODULE_NOT_FOUND") && String(message).includes(`'${name}'`)
 }
 
-/** Loads a package, or says how to install it. */
+/** Loads a package, or fails with instructions for installing it. */
 export const load = <Module>(
   type: string,
   name: string,
@@ -21,5 +21,8 @@ export const load = <Module>(
           type,
           hint: `its package is not installed: npm install ${name}, or mount a copy of the files`
         })
-        : new StorageUnavailable({ location: type, detail: `the package ${name} could not be loaded` })
+        : new StorageUnavailable({
+          location: type,
+          detail: `the package ${name} could not be loaded: install it again, or mount a copy of the files`
+        })
   })

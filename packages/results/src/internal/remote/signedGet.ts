@@ -1,7 +1,7 @@
 // Measured: bench/storage-s3.bench.ts
 /**
- * GET requests to S3, signed here by Signature Version 4 (docs/decisions/s3-signing.md). The SDK still says where a bucket
- * is and whose credentials are used.
+ * GET requests to S3, signed here by Signature Version 4 (docs/decisions/s3-signing.md). The SDK still determines where
+ * a bucket is and whose credentials are used.
  * https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
  */
 import { createHash, createHmac } from "node:crypto"
@@ -9,12 +9,12 @@ import * as http from "node:http"
 import * as https from "node:https"
 import { field } from "./failure.ts"
 
-/** Where a bucket's objects are, as the SDK found it. */
+/** The address of a bucket's objects, as found by the SDK. */
 export interface Route {
   readonly secure: boolean
   readonly hostname: string
   readonly port: number | undefined
-  /** What stands before the key: "/" or "/bucket/". */
+  /** The path before the key: "/" or "/bucket/". */
   readonly prefix: string
   readonly region: string
 }
@@ -30,13 +30,13 @@ const hmac = (key: string | Buffer, text: string): Buffer => createHmac("sha256"
 
 const emptyHash = hash("")
 
-/** A key as it stands in a path, by the rules of the signature: only letters, digits and -._~/ stay. */
+/** A key in a path, encoded by the rules of the signature: only letters, digits and -._~/ stay. */
 export const encodeKey = (key: string): string =>
   encodeURIComponent(key)
     .replaceAll("%2F", "/")
     .replace(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`)
 
-/** The route of a request that the SDK has signed, if requests like it can be made here. */
+/** The route of a request that the SDK has signed, if similar requests can be made here. */
 export const routeOf = (request: unknown, key: string): Route | undefined => {
   const authorization = field(request, "headers", "authorization")
   const hostname = field(request, "hostname")
@@ -60,7 +60,7 @@ export const routeOf = (request: unknown, key: string): Route | undefined => {
 
 let lastKey: { readonly for: string; readonly key: Buffer } | undefined
 
-/** The key of a day and region, of which a process uses one for many requests. */
+/** The key of a day and region, which a process uses for many requests. */
 const signingKey = (secret: string, day: string, region: string): Buffer => {
   const name = `${day} ${region} ${secret}`
   if (lastKey?.for !== name) {
@@ -70,7 +70,7 @@ const signingKey = (secret: string, day: string, region: string): Buffer => {
   return lastKey.key
 }
 
-/** The `Authorization` of a GET with these headers, whose names are in small letters. */
+/** The `Authorization` of a GET with these headers, whose names are in lower case. */
 export const authorization = (
   path: string,
   query: string,
@@ -91,7 +91,7 @@ export const authorization = (
   return `AWS4-HMAC-SHA256 Credential=${accessKeyId}/${scope}, SignedHeaders=${signed}, Signature=${signature}`
 }
 
-/** The answer to a signed GET of an object, whatever its status. */
+/** The response to a signed GET of an object, whatever its status. */
 export const get = (
   route: Route,
   key: string,

@@ -1,4 +1,4 @@
-/** What a store of objects has to say of itself; everything else is the same for all of them. */
+/** The part of an object store that differs between stores. */
 import type { Readable } from "node:stream"
 import type { StorageReason } from "../../ResultError.ts"
 import type { Checksum } from "./checksum.ts"
@@ -7,7 +7,7 @@ export interface ObjectName {
   /** The bucket, or the container of Azure. */
   readonly bucket: string
   readonly key: string
-  /** One version of it: S3's version id, Google's generation, Azure's version id. */
+  /** One version of the object: S3's version id, Google's generation, Azure's version id. */
   readonly version: string | undefined
 }
 
@@ -30,7 +30,7 @@ export const contentRange = (range: string | undefined): readonly [offset: numbe
   return match === null ? undefined : [Number(match[1]), Number(match[2])]
 }
 
-/** An object whose headers have come. */
+/** An object whose headers have arrived. */
 export interface Opened {
   readonly body: Readable
   /** Where the body begins: the offset asked for, or 0 from a store that cannot give parts. */
@@ -44,17 +44,17 @@ export interface Opened {
   readonly checksum: Checksum | undefined
 }
 
-/** Why a request failed, and whether to ask again. */
+/** The reason why a request failed, and whether to retry. */
 export interface Failure {
   readonly reason: StorageReason
   /**
-   * `never`, `later`, or `slower`: the store said that it gets too many requests. `restart`: the object has changed.
-   * `memory`: once there is room for it.
+   * `never`, `later`, or `slower`: the store reported too many requests. `restart`: the object has changed. `memory`:
+   * once there is enough memory.
    */
   readonly retry: "never" | "later" | "slower" | "restart" | "memory"
-  /** The bytes of memory to wait for, where there are too few now. */
+  /** The bytes of memory to wait for, when there is too little. */
   readonly needs?: number | undefined
-  /** Milliseconds that the store asked us to wait. */
+  /** Milliseconds to wait, as requested by the store. */
   readonly after?: number | undefined
 }
 

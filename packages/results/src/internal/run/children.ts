@@ -9,19 +9,17 @@ import { ChildrenIncomplete, NotMapped, type ResultError, ResultTooLarge } from 
 import { resultError, type Services } from "./load.ts"
 import * as Telemetry from "./telemetry.ts"
 
-/**
- * Whether a view is the parent of mapped children. A child whose own state is Mapped is not.
- */
+/** Whether a view is the parent of mapped children. A child whose own state is Mapped is not a parent. */
 export const isParent = (view: TaskRunView): view is TaskRunView & { readonly state: Mapped } =>
   State.isMapped(view.state) && view.mapIndex < 0
 
-/** `n_map_states`, where the state says it. */
+/** `n_map_states`, if the state has it. */
 export const expectedOf = (parent: TaskRunView): number | null =>
   State.isMapped(parent.state) ? parent.state.nMapStates ?? null : null
 
 /**
- * Watches the map indices of a walk. A gap, a duplicate or a surplus does not stop the walk: the children that exist
- * are given, then the problem is.
+ * Checks the map indices of a traversal. A gap, a duplicate or a surplus does not stop the traversal: the existing
+ * children are emitted first, then the problem.
  */
 export class Completeness {
   private next: number
@@ -41,7 +39,7 @@ export class Completeness {
     return this.found
   }
 
-  /** The map index of the child that was seen last. */
+  /** The map index of the last child. */
   get last(): number {
     return this.next - 1
   }
@@ -59,7 +57,7 @@ export class Completeness {
     this.next = child.mapIndex + 1
   }
 
-  /** The error to end the walk with. */
+  /** The error that ends the traversal. */
   finish(): ResultError | undefined {
     if (this.problem === undefined && this.expected !== null && this.next < this.expected) {
       this.problem = `child ${this.next} is missing, and n_map_states is ${this.expected}`
@@ -71,9 +69,7 @@ export class Completeness {
   }
 }
 
-/**
- * The rows of the mapped children, and at the end whether they were all there.
- */
+/** The rows of the mapped children, and at the end whether they were complete. */
 export const childViews = (
   services: Services,
   parent: TaskRunView,
@@ -93,9 +89,7 @@ export const childViews = (
     return Stream.unwrap(Effect.as(tell(parent, after), views))
   })
 
-/**
- * The rows of the mapped children in a range of map indices. Whether they are all there is not judged.
- */
+/** The rows of the mapped children in a range of map indices. Does not check that they are complete. */
 export const viewsBetween = (
   services: Services,
   parent: TaskRunView,
@@ -111,7 +105,7 @@ export const viewsBetween = (
     )
   })
 
-/** Tells whoever listens how many children are left to come. */
+/** Reports the number of remaining children to the callbacks. */
 export const tell = (parent: TaskRunView, after: number): Effect.Effect<void> =>
   Effect.map(Progress.Current, (callbacks) => {
     if (callbacks === undefined) return
@@ -119,14 +113,14 @@ export const tell = (parent: TaskRunView, after: number): Effect.Effect<void> =>
     callbacks.onStart(expected === null ? null : Math.max(0, expected - after - 1))
   })
 
-/** What ends a walk: nothing, or ChildrenIncomplete. */
+/** The end of a traversal: nothing, or ChildrenIncomplete. */
 export const ending = (completeness: Completeness): Stream.Stream<never, ResultError> =>
   Stream.suspend(() => {
     const problem = completeness.finish()
     return problem === undefined ? Stream.empty : Stream.fail(problem)
   })
 
-/** The rows as the backend gives them, page by page. */
+/** The rows as the backend returns them, page by page. */
 export const rows = (
   services: Services,
   parent: TaskRunView,
@@ -137,9 +131,7 @@ export const rows = (
     { after, pageSize: services.options.pageSize }
   )
 
-/**
- * Why a task run has no mapped children to walk.
- */
+/** The reason why a task run has no mapped children to traverse. */
 export const notAParent = (services: Services, view: TaskRunView): ResultError | PrefectApiError | undefined => {
   const unsupported = (hint: string) =>
     new PrefectApiError({
@@ -147,18 +139,16 @@ export const notAParent = (services: Services, view: TaskRunView): ResultError |
       reason: new UnsupportedByBackend({ feature: "mapped children", backend: services.api.backendName, hint })
     })
   if (view.state._tag !== "UnknownState" && view.state.prefect3 !== undefined) {
-    return unsupported("it keeps no trace of .map(); use siblings for the runs with the same task key")
+    return unsupported("it does not record .map(); use siblings for the runs with the same task key")
   }
   if (!isParent(view)) return resultError(view, new NotMapped({ state: State.typeName(view.state) }))
   if (view.taskId === null || view.flowRunId === null) {
-    return unsupported("this task run names no task or no flow run, so its children cannot be told")
+    return unsupported("this task run has no task or no flow run, so its children cannot be determined")
   }
   return undefined
 }
 
-/**
- * Refuses a parent with more children than fit in one result.
- */
+/** Rejects a parent with more children than fit in one result. */
 export const tooMany = (services: Services, parent: TaskRunView, count: number): ResultError | undefined =>
   count <= services.options.maxChildren ? undefined : resultError(
     parent,

@@ -14,9 +14,9 @@ import * as Window from "./window.ts"
 /**
  * The outcome of every task run of a flow run: by slug in Unicode code point order, each parent before its children.
  *
- * Each object is read once: a parent's result is put together from the outcomes of its children, which are held back
- * until it is known, and follow it. A parent with more children than one result may have fails with ResultTooLarge, and
- * its children then follow page by page.
+ * Each object is read once: a parent's result is assembled from the outcomes of its children, which are held back until
+ * it is known, and follow it. A parent with more children than one result may have fails with ResultTooLarge, and its
+ * children then follow page by page.
  */
 export const flowRunOutcomes = (services: Services, flowRunId: string): Stream.Stream<Outcome, PrefectApiError> =>
   Stream.unwrap(Effect.map(
@@ -37,7 +37,7 @@ export const flowRunOutcomes = (services: Services, flowRunId: string): Stream.S
     }
   ))
 
-/** How many results will be loaded: those of parents are put together. */
+/** The number of results to load: those of parents are assembled. */
 const expected = (views: ReadonlyArray<TaskRunView>, isAlone: (view: TaskRunView) => boolean): number | null => {
   let sum = 0
   for (const view of views) {
@@ -48,10 +48,10 @@ const expected = (views: ReadonlyArray<TaskRunView>, isAlone: (view: TaskRunView
   return sum
 }
 
-/** How many task runs without children are loaded at once, before those after them are looked at. */
+/** The number of task runs without children that are loaded together before the next ones are looked at. */
 const maxGroup = 64
 
-/** Task runs without children, of which neighbours are loaded together, and each of the others alone. */
+/** Adjacent task runs without children, which are loaded together, and each of the others by itself. */
 function* groups(
   views: ReadonlyArray<TaskRunView>,
   isAlone: (view: TaskRunView) => boolean

@@ -44,7 +44,7 @@ export const services: Effect.Effect<Services, never, PrefectApi | ResultStorage
   return { api, storage, options, memory: budgetOf(storage, options.maxMemory) }
 })
 
-/** The options in force: those of the program, and where it has none, those that the storage was built with. */
+/** The options in effect: those of the program, and otherwise those that the storage was built with. */
 export const optionsOf = (storage: ResultStorage["Service"], options: Options): Options =>
   storage.options === undefined ? options : override(storage.options, options)
 
@@ -64,7 +64,7 @@ const unreadable: Record<string, { readonly detail: string; readonly hint?: stri
   SecretResult: { detail: "a secret is never stored", hint: "add SecretStorage.layer to resolve it yourself" }
 }
 
-/** The descriptor to read a view's own result with; undefined when there is none. */
+/** The descriptor to use when reading a view's own result; undefined when there is none. */
 export const readableDescriptor = (view: RunView): ResultDescriptor | undefined => {
   if (!State.isFinished(view.state)) return undefined
   const descriptor = State.resultDescriptor(view.state)
@@ -74,9 +74,7 @@ export const readableDescriptor = (view: RunView): ResultDescriptor | undefined 
 const isMalformed = (descriptor: ResultDescriptor): descriptor is CustomResult =>
   descriptor._tag === "CustomResult" && descriptor.isMalformed
 
-/**
- * The descriptor to read a view's own result with, or the reason why there is none.
- */
+/** The descriptor to use when reading a view's own result, or the reason why there is none. */
 const descriptorOf = (view: RunView): ResultDescriptor | Reason => {
   const state = view.state
   if (!State.isFinished(state)) return new NotFinished({ state: State.typeName(state) })
@@ -99,9 +97,9 @@ export const resolutionOf = (services: Services, view: RunView): Resolution | un
 export interface Prepared {
   /** The memory that it holds. */
   readonly lease: Lease
-  /** The reader and the location, where a traversal has found them. */
+  /** The reader and the location, if a traversal has already resolved them. */
   readonly resolution?: Resolution | undefined
-  /** Whether reading and decoding have spans of their own: not in walks, which may have millions of them. */
+  /** Whether reading and decoding have their own spans: not in traversals, which may cover millions of results. */
   readonly isTraced?: boolean | undefined
 }
 
@@ -128,24 +126,20 @@ export const readStored = (
   )
 }
 
-/**
- * A type that no storage of ours reads is unsupported, rather than a storage that was forgotten.
- */
+/** A type that no storage of this library reads is unsupported, rather than a missing storage. */
 const unsupported = (descriptor: ResultDescriptor, reason: Reason): Reason => {
   if (!(reason instanceof StorageNotProvided)) return reason
   const why = descriptor._tag === "CustomResult"
     ? descriptor.isDocument
-      ? { detail: "Prefect 2.0 to 2.5 come with the encodings result, json, text and cloudpickle" }
-      : { detail: "it is a custom class", hint: "give ResultStorage a reader for that type" }
+      ? { detail: "Prefect 2.0 to 2.5 use the encodings result, json, text and cloudpickle" }
+      : { detail: "it is a custom class", hint: "add a reader for that type to ResultStorage" }
     : unreadable[descriptor._tag]
   return why === undefined ? reason : new UnsupportedResultType({ type: reason.type, ...why })
 }
 
 const always = () => true
 
-/**
- * Loads with memory of the budget, all of which is given back at the end.
- */
+/** Loads with memory from the budget, all of which is returned at the end. */
 const withLease = <A, E>(services: Services, use: (prepared: Prepared) => Effect.Effect<A, E>): Effect.Effect<A, E> =>
   Effect.suspend(() => {
     const lease = services.memory.open(always).begin()
@@ -158,9 +152,7 @@ const withLease = <A, E>(services: Services, use: (prepared: Prepared) => Effect
 export const load = (services: Services, view: RunView): Effect.Effect<unknown, ResultError> =>
   withLease(services, (prepared) => loadPrepared(services, view, prepared))
 
-/**
- * As `load`, with a lease that afterwards holds the memory of the value, or is still under way after a failure.
- */
+/** Like `load`, with a lease that afterwards holds the memory of the value, or is still active after a failure. */
 export const loadPrepared = (
   services: Services,
   view: RunView,
@@ -225,7 +217,7 @@ export const decodeStored = (
   lease: Lease
 ): Effect.Effect<unknown, ResultError> => {
   if (stored._tag === "Value") return settle(view, lease, stored.value)
-  // A reader that knew no size has not asked for memory.
+  // A reader that did not know the size has not requested memory.
   const missing = stored.bytes.length - lease.held
   return missing <= 0
     ? decodeBytes(services, view, stored, lease)
@@ -250,7 +242,7 @@ const decodeBytes = (
     maxBytes,
     registry,
     reserve: (bytes, isGuess) => {
-      // A guess is never the reason why a result does not fit.
+      // An estimate is never the reason why a result does not fit.
       const room = isGuess ? Math.min(bytes, lease.budget.limit - lease.held) : bytes
       return Effect.mapError(reserve(lease, room), (reason) => {
         refusal = reason
@@ -271,7 +263,7 @@ const decodeBytes = (
 const tooLarge = ({ limit, size }: ResultTooLarge): FormatError =>
   new FormatError({ reason: new TooLarge({ limit, ...(size === undefined ? {} : { size }) }) })
 
-/** From here on the lease holds the value alone. */
+/** From here on the lease only holds the value. */
 const settle = (view: RunView, lease: Lease, value: unknown): Effect.Effect<unknown, ResultError> => {
   const size = estimate(value)
   if (size > lease.budget.limit) {

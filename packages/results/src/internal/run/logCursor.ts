@@ -5,19 +5,18 @@ import type { LogEntry } from "@effect-prefect/core/LogEntry"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 
-/** Below every UUID, so that a cursor at it takes all lines of its timestamp. */
+/** Below every UUID, so a cursor at it includes all lines with its timestamp. */
 const lowestId = "00000000-0000-0000-0000-000000000000"
 
 /**
- * Reads a log that grows. A line may reach the server after later ones, so each poll looks back over a while, and the
- * ids that were seen in that while are remembered: none is lost, none is given twice, and memory does not grow with the
- * log.
+ * Reads a growing log. A line may reach the server after later ones, so each poll looks back over an interval whose ids
+ * are remembered: none is lost, none is repeated, and memory does not grow with the log.
  */
 export class LogCursor {
   private readonly api: PrefectApi["Service"]
   private readonly query: LogsQuery
   private readonly lookBack: number
-  /** Epoch milliseconds by id, of the lines that a look back may meet again. */
+  /** Epoch milliseconds by id, of the lines that a later poll may see again. */
   private readonly seen = new Map<string, number>()
   private latest: number | undefined
 
@@ -28,8 +27,8 @@ export class LogCursor {
   }
 
   /**
-   * The lines that were not given before, in the order of (timestamp, id), at most so many of them. They count as given
-   * when all of them are there: a listing that breaks off is read again.
+   * The new lines in the order of (timestamp, id), up to a limit. They count as emitted when all of them have arrived:
+   * an interrupted listing is read again.
    */
   next(limit: number): Effect.Effect<ReadonlyArray<LogEntry>, PrefectApiError> {
     return Effect.suspend(() => {

@@ -5,9 +5,9 @@ import * as Exit from "effect/Exit"
 /**
  * An effect that runs once for any number of callers and keeps its success.
  *
- * One caller's interruption does not touch the others; the run is aborted only when the last of them has gone. A
- * failure goes to everyone who waited for that run, and the next caller starts another. The cell is made at the first
- * call, because most of a hundred thousand children are never asked twice.
+ * Interrupting one caller does not affect the others; the run is interrupted only with the last of them. A failure is
+ * returned to every caller that waited for that run, and the next caller starts another. The cell is made at the first
+ * call, because most of a hundred thousand children are requested only once.
  */
 export const memoize = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> => {
   let cell: Effect.Effect<A, E> | undefined

@@ -1,7 +1,7 @@
-/** One budget of memory over all loads under way, and over finished results that nobody has taken yet. */
+/** The memory budget shared by all running loads, and by loaded results that have not been taken yet. */
 import { ResultTooLarge } from "../../ResultError.ts"
 
-/** Called with nothing when there is room, or with the reason why there never will be. */
+/** Called without an argument when there is room, or with the reason why there never will be. */
 type Granted = (refusal: ResultTooLarge | undefined) => void
 
 interface Waiter {
@@ -15,14 +15,14 @@ const nothing = () => {}
 /**
  * Memory that one load holds, from its start until its value is taken.
  *
- * Loads get room in the order in which they began. When every load waits, one that somebody cannot go on without gets
- * room beyond the limit: so none waits for ever, and no more than one of them exceeds the limit at a time.
+ * Loads get memory in the order in which they began. When every load waits, one that a consumer depends on may exceed
+ * the limit: so none waits forever, and at most one exceeds the limit at a time.
  */
 export class Lease {
   readonly budget: Budget
   /** The order in which loads began. */
   readonly turn: number
-  /** Whether somebody waits for the value, rather than for one before it. */
+  /** Whether a consumer waits for this value, rather than for an earlier one. */
   readonly isNeeded: () => boolean
   held = 0
   isUnderWay = false
@@ -33,18 +33,18 @@ export class Lease {
     this.isNeeded = isNeeded
   }
 
-  /** The load has begun: from now on it may be waited for to free memory. */
+  /** The load has begun: from now on others may wait for it to free memory. */
   begin(): this {
     this.budget.begin(this)
     return this
   }
 
-  /** Asks for more bytes; calls back at once when there is room. Returns what gives the wait up. */
+  /** Requests more bytes; calls back at once when there is room. Returns a function that cancels the request. */
   request(bytes: number, granted: Granted): () => void {
     return this.budget.request(this, bytes, granted)
   }
 
-  /** The load has ended with a value of so many bytes, which are held until the release. */
+  /** The load has ended with a value of that many bytes, which are held until the release. */
   settle(bytes: number): void {
     this.budget.settle(this, bytes)
   }
@@ -65,7 +65,7 @@ export class Budget {
     this.limit = limit
   }
 
-  /** The bytes that are held now. */
+  /** The bytes that are currently held. */
   get held(): number {
     return this.used
   }
@@ -114,13 +114,13 @@ export class Budget {
     this.letIn()
   }
 
-  /** Room may have become free, or a waiting load may have become one that is needed. */
+  /** Memory may have become free, or a waiting load may have become needed. */
   letIn(): void {
     while (this.waiters.length > 0) {
       const first = this.waiters[0]!
       const next = this.used + first.bytes <= this.limit
         ? first
-        // Nothing that is under way will free memory.
+        // No running load will free memory.
         : this.underWay === this.waiters.length
         ? this.waiters.find(({ lease }) => lease.isNeeded())
         : undefined
@@ -139,7 +139,7 @@ export class Budget {
 
 const budgets = new WeakMap<object, Map<number, Budget>>()
 
-/** The budget of everything that is loaded through one storage under one limit. */
+/** The budget of all loads through one storage under one limit. */
 export const budgetOf = (storage: object, limit: number): Budget => {
   let byLimit = budgets.get(storage)
   if (byLimit === undefined) budgets.set(storage, byLimit = new Map())
@@ -148,7 +148,7 @@ export const budgetOf = (storage: object, limit: number): Budget => {
   return budget
 }
 
-/** Memory of values that are put together into one result, until it is given. */
+/** Memory of values that are collected into one result, until it is emitted. */
 export class Hold {
   private readonly lease: Lease
 
@@ -158,7 +158,7 @@ export class Hold {
 
   readonly add = (bytes: number): void => this.lease.settle(this.lease.held + bytes)
 
-  /** The reason why the values are too many; undefined while they are not. */
+  /** The reason why the values are too many; undefined while they are within the limit. */
   get refusal(): ResultTooLarge | undefined {
     const { budget: { limit }, held } = this.lease
     return held <= limit ? undefined : new ResultTooLarge({ limit, unit: "memory", size: held })

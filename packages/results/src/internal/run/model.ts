@@ -38,11 +38,11 @@ export interface Outcome {
  * @since 0.1.0
  */
 export interface MappedStateCounts {
-  /** `n_map_states`; null when the state does not have it. */
+  /** `n_map_states`; null when the state does not contain it. */
   readonly expected: number | null
   /** The number of children that exist. */
   readonly found: number
-  /** The number of children by the name of their state. */
+  /** The number of children by state name. */
   readonly states: Readonly<Record<string, number>>
 }
 
@@ -70,11 +70,14 @@ export interface TaskRun {
   readonly view: TaskRunView
   /**
    * The result, as plain data. It is loaded at the first call, once for any number of concurrent callers; a success is
-   * kept, a failure is not. A mapped parent gives the results of its children in map order, or fails with the error of
-   * the first child that failed.
+   * cached, a failure is not. A mapped parent returns the results of its children in map order, or fails with the error
+   * of the first child that failed.
    */
   readonly getResult: Effect.Effect<unknown, TaskRunError>
-  /** The result, decoded by a schema. A value that does not fit is ResultDecodeError, which never shows the value. */
+  /**
+   * The result, decoded by a schema. A value that does not match fails with ResultDecodeError, which never shows the
+   * value.
+   */
   readonly getResultAs: <A, E, RD, RE>(
     schema: Schema.Codec<A, E, RD, RE>
   ) => Effect.Effect<A, TaskRunError, RD>
@@ -91,17 +94,17 @@ export interface TaskRun {
   readonly getTable: (options?: TableOptions) => Stream.Stream<Table, TaskRunError>
   /** The stored bytes. They are not kept. */
   readonly getResultBytes: Effect.Effect<Uint8Array, ResultError>
-  /** The mapped children in map order, page by page as they are pulled. */
+  /** The mapped children in map order, page by page on demand. */
   readonly iterMapped: Stream.Stream<TaskRun, TaskRunError>
-  /** As `iterMapped`, starting after this map index. */
+  /** Like `iterMapped`, starting after this map index. */
   readonly iterMappedAfter: (mapIndex: number) => Stream.Stream<TaskRun, TaskRunError>
-  /** The outcome of each mapped child in map order, loaded concurrently as they are pulled. Failures are data. */
+  /** The outcome of each mapped child in map order, loaded concurrently on demand. Failures are data. */
   readonly outcomes: Stream.Stream<Outcome, TaskRunError>
-  /** As `outcomes`, starting after this map index. */
+  /** Like `outcomes`, starting after this map index. */
   readonly outcomesAfter: (mapIndex: number) => Stream.Stream<Outcome, TaskRunError>
   /**
-   * As `outcomes`, for the children with a map index above `after` and below `until` (null: no end). It reads no rows and
-   * no results beyond the range, and does not check that the children in it are complete.
+   * Like `outcomes`, for the children with a map index above `after` and below `until` (null: no end). Reads no rows
+   * and no results beyond the range, and does not check that the children in it are complete.
    */
   readonly outcomesBetween: (after: number, until: number | null) => Stream.Stream<Outcome, TaskRunError>
   /** The number of mapped children in each state, counted by the backend in one query. */
@@ -113,8 +116,11 @@ export interface TaskRun {
   readonly awaitResult: (options?: PollOptions) => Effect.Effect<unknown, TaskRunError>
   /** The states that it went through, oldest first. */
   readonly states: Effect.Effect<ReadonlyArray<StateRecord>, PrefectApiError>
-  /** The log in the order of (timestamp, id), from a level up. */
+  /** The log in the order of (timestamp, id), at a level and above. */
   readonly logs: (options?: { readonly level?: LogLevel | undefined }) => Stream.Stream<LogEntry, PrefectApiError>
-  /** Asks the backend again. A loaded result is kept while the state, and with it the descriptor, is unchanged. */
+  /**
+   * Requests the task run again. A loaded result is kept as long as the state, and with it the descriptor, is
+   * unchanged.
+   */
   readonly getLatest: Effect.Effect<TaskRun, PrefectApiError>
 }

@@ -2,7 +2,7 @@ import type { Prefect3State } from "@effect-prefect/core/Prefect3State"
 import * as State from "@effect-prefect/core/State"
 import { NotPersisted } from "../../ResultError.ts"
 
-/** Characters of a state's message that an error repeats. */
+/** The most characters of a state's message that an error repeats. */
 const maxMessage = 500
 
 /** A state's message on one line; empty when it has none. */
@@ -45,9 +45,7 @@ const ofPrefect1 = (state: State.State, isFlowRun: boolean): string => {
       "a result for the task or flow"
 }
 
-/**
- * The reason for a finished run without a stored result, in the words of the Prefect that ran it.
- */
+/** The reason why a finished run has no stored result, in the terms of the Prefect that ran it. */
 export const notPersisted = (state: State.State, isFlowRun: boolean): NotPersisted =>
   new NotPersisted({
     state: State.typeName(state),

@@ -12,16 +12,16 @@ export interface PollOptions {
   readonly minPause?: Duration.Input | undefined
   /** The longest pause. Default 10 seconds. */
   readonly maxPause?: Duration.Input | undefined
-  /** How long it may take in all. Default: no limit. */
+  /** The total time limit. Default: no limit. */
   readonly timeout?: Duration.Input | undefined
 }
 
 const growth = 1.5
 
 /**
- * The pause after `quiet` polls in which nothing happened: it grows, up to a bound, and is spread by a fifth so that
- * many watchers do not ask at the same moment. It never lasts longer than the time that is left. `woken` ends it early,
- * but never before the shortest pause is over.
+ * The pause after `quiet` polls without an event: it grows up to a bound, and is spread by a fifth so that many
+ * watchers do not poll at the same moment. It never exceeds the remaining time. `woken` ends it early, but not before
+ * the shortest pause is over.
  */
 export const pause = (
   options: PollOptions | undefined,
@@ -33,7 +33,7 @@ export const pause = (
   const max = Math.max(min, Duration.toMillis(options?.maxPause ?? Duration.seconds(10)))
   const base = Math.min(max, min * growth ** quiet)
   return Effect.flatMap(Random.next, (random) => {
-    // Whole milliseconds: fractions need not add up to the time that is left.
+    // Whole milliseconds: fractions may not add up to the remaining time.
     const spread = (millis: number) => Math.max(0, Math.min(left, Math.ceil(millis * (0.8 + 0.4 * random))))
     const shortest = spread(min)
     const rest = spread(base) - shortest
@@ -45,8 +45,8 @@ export const pause = (
 }
 
 /**
- * An answer of a poll; undefined when the backend is not to be had just now. Its own retries are over by then, but a
- * watch outlives a server's restart: only what will not get better ends it.
+ * The response to a poll; undefined when the backend is temporarily unavailable. Its own retries are over by then, but
+ * a watch outlives a server's restart: only permanent failures end it.
  */
 export const reconnect = <A>(
   effect: Effect.Effect<A, PrefectApiError>
@@ -58,8 +58,8 @@ export const reconnect = <A>(
   )
 
 /**
- * Polls a run until it will not change any more, and gives the latest of it. Outages of the backend are waited out; after
- * the timeout it fails with `timedOut`.
+ * Polls a run until it will not change any more, and returns its latest version. Waits while the backend is
+ * unavailable; after the timeout it fails with `timedOut`.
  */
 export const awaitSettled = Effect.fnUntraced(function*<A, E>(
   first: A,

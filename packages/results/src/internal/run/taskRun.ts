@@ -137,7 +137,7 @@ const progress = (services: Services, parent: TaskRunView): Effect.Effect<Mapped
     })
   )
 
-/** Whether a view will not change any more, and neither will the children whose results are its own. */
+/** Whether a view is final, and so are the children whose results are its own. */
 const isSettled = (services: Services, view: TaskRunView): Effect.Effect<boolean, PrefectApiError> => {
   if (!State.isFinished(view.state)) return Effect.succeed(false)
   if (!Children.isParent(view) || Children.notAParent(services, view) !== undefined) return Effect.succeed(true)
@@ -184,8 +184,8 @@ export const outcome = (
   )
 
 /**
- * The results of all children. Their completeness is judged before any child's own failure, so after a failure the rows
- * are still walked to the end, but nothing more is read.
+ * The results of all children. Their completeness is checked before any child's own failure, so after a failure the
+ * rows are still read to the end, but no more results are.
  */
 const loadChildren = (services: Services, parent: TaskRunView): Effect.Effect<Array<unknown>, TaskRunError> =>
   Effect.suspend(() => {

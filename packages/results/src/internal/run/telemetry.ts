@@ -1,4 +1,4 @@
-/** Spans and metrics of loading results. Neither holds a value, a key of a bucket or a credential. */
+/** Spans and metrics of loading results. Neither contains a value, a key of a bucket or a credential. */
 import * as State from "@effect-prefect/core/State"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -14,15 +14,15 @@ interface Series {
   readonly bytes: Metric.Counter<number>
 }
 
-/** The attributes are the metrics' own: added by `withAttributes`, they would be merged anew with each update. */
+/** The attributes belong to the metrics: `withAttributes` would merge them anew with each update. */
 const makeSeries = (storage: string, outcome: string): Series => ({
   loads: Metric.counter("prefect.results.loads", {
-    description: "Results that were loaded, or whose loading failed",
+    description: "Results that were loaded or failed to load",
     incremental: true,
     attributes: { storage, outcome }
   }),
   durations: Metric.histogram("prefect.results.load.duration", {
-    description: "Seconds that it took to read and decode a result",
+    description: "Seconds to read and decode a result",
     boundaries: [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60],
     attributes: { storage, outcome }
   }),
@@ -44,10 +44,10 @@ const seriesOf = (storage: string, outcome: string): Series => {
   return found
 }
 
-/** The kind of storage that a state's result is in: the type of its descriptor. */
+/** The kind of storage of a state's result: the type of its descriptor. */
 export const storageOf = (state: State.State): string => State.resultDescriptor(state)?._tag ?? "none"
 
-/** Counts a load that has ended. */
+/** Counts a completed load. */
 export const record = (
   context: Context.Context<never>,
   storage: string,
@@ -61,7 +61,7 @@ export const record = (
   if (bytes > 0) found.bytes.updateUnsafe(bytes, context)
 }
 
-/** Runs an effect in a span, which is not given its value: a tracer could export it. */
+/** Runs an effect in a span that does not receive its value, because a tracer could export it. */
 export const spanned = <A, E, R>(
   name: string,
   attributes: Readonly<Record<string, unknown>>,
@@ -81,7 +81,7 @@ export const spanned = <A, E, R>(
     return Effect.map(run, () => result!.value)
   }) as Effect.Effect<A, E, R>
 
-/** A walk in a span: an event for each page, and the numbers of children and failures at its end. */
+/** A traversal in a span: an event for each page, and the numbers of children and failures at its end. */
 export const walk = <A extends { readonly result: Result.Result<unknown, unknown> }, E, R>(
   name: string,
   attributes: Readonly<Record<string, unknown>>,
@@ -109,7 +109,7 @@ export const walk = <A extends { readonly result: Result.Result<unknown, unknown
     { attributes }
   ) as Stream.Stream<A, E, R>
 
-/** Notes a page of rows on the span of a walk, if there is one. */
+/** Records a page of rows on the span of a traversal, if there is one. */
 export const page = (rows: number): Effect.Effect<void> =>
   Effect.flatMap(Effect.option(Effect.currentSpan), (current) =>
     Option.isNone(current)

@@ -1,5 +1,5 @@
 // Measured: bench/mapped.bench.ts
-/** Loads children in a window that slides over them: as many at once as their storages take, given in their order. */
+/** Loads children in a sliding window: as many concurrently as their storages allow, emitted in order. */
 import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Cause from "effect/Cause"
@@ -13,15 +13,15 @@ import { type Prepared, readableDescriptor, type Services } from "./load.ts"
 import type { Lease } from "./memory.ts"
 
 /**
- * How many children are under way or wait for an earlier one. A slow child holds up the others only when so many came
- * after it, and no more results than these are in memory.
+ * The number of children that are being loaded or wait for an earlier one. A slow child blocks the others only when the
+ * window is full, and no more results than these are in memory.
  */
 const windowSize = 2048
 
-/** A child from when it is let into the window until it is given. */
+/** A child from when it enters the window until it is emitted. */
 interface Slot<A> {
   readonly view: TaskRunView
-  /** The reader and the location, which are found once: no location where the reader does not matter. */
+  /** The reader and the location, which are resolved once: no location when the reader does not matter. */
   readonly prepared: Prepared
   loaded: { readonly value: A } | undefined
   /** The next child. */
@@ -30,7 +30,7 @@ interface Slot<A> {
   nextOfLanes: Slot<A> | undefined
 }
 
-/** What waits for one storage, and how many of its lanes are running. */
+/** The queue of one storage, and the number of its running lanes. */
 interface Lanes<A> {
   readonly limit: number
   running: number
@@ -38,7 +38,7 @@ interface Lanes<A> {
   last: Slot<A> | undefined
 }
 
-/** Loads a view, whose location may have been resolved before, with memory of the window. */
+/** Loads a view, whose location may already be resolved, with memory of the window. */
 type Load<A> = (view: TaskRunView, prepared: Prepared) => Effect.Effect<A>
 
 class Window<A, E> {
@@ -52,7 +52,7 @@ class Window<A, E> {
   private first: Slot<A> | undefined
   private last: Slot<A> | undefined
   private size = 0
-  /** The rows that came last, of which those from `at` on wait for room. */
+  /** The latest rows, of which those from `at` on wait for room. */
   private rows: ReadonlyArray<TaskRunView> = []
   private at = 0
   private pulls = 0
@@ -86,7 +86,7 @@ class Window<A, E> {
       : this.take
   )
 
-  /** Gives back the memory of what nobody will take. */
+  /** Returns the memory of values that will never be emitted. */
   readonly close: Effect.Effect<void> = Effect.sync(() => {
     for (let slot = this.first; slot !== undefined; slot = slot.next) slot.prepared.lease.release()
     this.first = undefined
@@ -103,7 +103,7 @@ class Window<A, E> {
     return this.first?.loaded !== undefined || this.defect !== undefined || (this.size === 0 && this.end !== undefined)
   }
 
-  /** Yields once more, so that what is loaded in the same turn is given as one array. */
+  /** Yields once more, so that results loaded in the same turn are emitted as one array. */
   private readonly untilReady = Effect.andThen(
     Effect.callback<void>((resume) => {
       if (this.isReady()) return resume(Effect.void)
@@ -126,7 +126,7 @@ class Window<A, E> {
     this.first = slot
     if (slot === undefined) this.last = undefined
     this.size -= values.length
-    // Only now: what gets their memory may be loaded at once, and would be given too.
+    // Not earlier: loads that get their memory may complete at once, and would be emitted too.
     for (const lease of taken) {
       this.onTaken?.(lease.held)
       lease.release()
@@ -135,7 +135,7 @@ class Window<A, E> {
     return Effect.as(this.admit, values as unknown as NonEmptyReadonlyArray<A>)
   }
 
-  /** Lets in rows while there is room, and has each storage load those that are its own. */
+  /** Lets rows in while there is room, and passes them to the lanes of their storage. */
   private readonly admit: Effect.Effect<void> = Effect.suspend(() => {
     let idle: Array<Lanes<A>> | undefined
     for (; this.size < windowSize && this.at < this.rows.length; this.at++, this.size++) {
@@ -201,7 +201,7 @@ class Window<A, E> {
         body: () => this.load(slot.view, slot.prepared),
         step: (value) => {
           slot.loaded = { value }
-          // A failure holds nothing.
+          // A failure holds no memory.
           if (slot.prepared.lease.isUnderWay) slot.prepared.lease.release()
           if (slot === this.first) this.wakeConsumer?.()
         }
@@ -215,8 +215,8 @@ class Window<A, E> {
   }
 
   /**
-   * Whether the next rows are to be asked for: not those after the first before somebody comes back for more, so that
-   * who takes a few pays for few.
+   * Whether to request the next rows: not those after the first page before the consumer pulls again, so that taking a
+   * few elements costs little.
    */
   private wantsRows(): boolean {
     return this.at >= this.rows.length && (this.pulls > 1 || this.size === 0)
@@ -248,9 +248,9 @@ class Window<A, E> {
 }
 
 /**
- * Loads each view, in their order, each storage with its own bound. What comes after a slow one is loaded meanwhile;
- * nothing is loaded before it is pulled, and no more than a window ahead. `onTaken` is told the memory of each value that
- * leaves the window.
+ * Loads each view, in order, each storage with its own concurrency. Results after a slow one are loaded meanwhile;
+ * nothing is loaded before it is pulled, and no more than a window ahead. `onTaken` receives the memory of each value
+ * that leaves the window.
  */
 export const load = <A, E, R = never>(
   services: Services,

@@ -23,7 +23,7 @@ const concurrency = 8
 
 type Api = PrefectApi["Service"]
 
-/** The tasks of a flow run, each with its mapped children counted. */
+/** The tasks of a flow run, each with the counts of its mapped children. */
 const countedTasks = Effect.fnUntraced(function*(api: Api, flowRunId: string) {
   const views = yield* api.firstTaskRunOfEachTask(flowRunId)
   const mappedIds = yield* Effect.orElseSucceed(api.mappedTaskIds(flowRunId), () => new Set<string>())
@@ -34,7 +34,7 @@ const countedTasks = Effect.fnUntraced(function*(api: Api, flowRunId: string) {
   )
 })
 
-/** The children of a mapped task, counted; null for a task that is not mapped. */
+/** The counts of the children of a mapped task; null for a task that is not mapped. */
 const mappedOf = (
   api: Api,
   view: TaskRunView,
@@ -209,7 +209,7 @@ export const FlowRunHandlers = (
     })
   )
 
-/** `2020-01-01T00:00:00.5+00:00 INFO    prefect.Flow: message`, without what a terminal would take for commands. */
+/** `2020-01-01T00:00:00.5+00:00 INFO prefect.Flow: message`, without control sequences of terminals. */
 const logText = ({ level, message, name, timestamp }: LogEntry): string => {
   const logger = name === null || name === undefined ? "" : `${name}: `
   const line = `${timestamp} ${(level ?? "").padEnd(8)}${logger}${message ?? ""}`
@@ -226,7 +226,7 @@ const parseAfter = (after: string | undefined) => {
     : Effect.succeed({ timestamp: after.slice(0, split), id: after.slice(split + 1) })
 }
 
-/** The lines of a log that fit: of a level up, with a text, after a line, and not more than so many. */
+/** The matching lines of a log: at a level and above, containing a text, after a line, and up to a limit. */
 export const logLines = (
   api: Api,
   which: { readonly flowRunId?: string | undefined; readonly taskRunId?: string | undefined },

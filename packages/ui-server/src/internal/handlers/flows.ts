@@ -7,7 +7,7 @@ import * as Json from "../json.ts"
 import { fromError, orProblem } from "../problem.ts"
 import { defaultLimit, pageOf, skipOf, take } from "./services.ts"
 
-/** More flows than a list of names is of use for. */
+/** More flows than a list of names is useful for. */
 const maxFlows = 10_000
 
 export const FlowHandlers = HttpApiBuilder.group(

@@ -28,7 +28,7 @@ export const ResultHandlers = (limits: Limits) =>
       const load = (id: string) =>
         Effect.flatMap(api.taskRun(id), (view) => Effect.map(cache.load(view), (handle) => ({ view, handle })))
 
-      /** The pieces of a value's text, made as the client takes them. */
+      /** The pieces of a value's text, made on demand. */
       const pieces = (handle: Handle, kind: "json" | "csv"): Stream.Stream<Uint8Array, Failure> =>
         Stream.unwrap(Effect.sync(() => {
           const stream = cache.nextStream()
@@ -111,7 +111,7 @@ export const ResultHandlers = (limits: Limits) =>
     })
   )
 
-/** Names of columns with commas between them; a JSON array of names where a name holds a comma. */
+/** Column names separated by commas, or a JSON array of names when a name contains a comma. */
 const columnsOf = (text: string | undefined): ReadonlyArray<string> | undefined => {
   if (text === undefined || text === "") return undefined
   if (text.startsWith("[")) {
@@ -119,7 +119,7 @@ const columnsOf = (text: string | undefined): ReadonlyArray<string> | undefined 
       const names: unknown = JSON.parse(text)
       if (Array.isArray(names)) return names.map(String)
     } catch {
-      // It is a name that begins so.
+      // It is a name that begins like that.
     }
   }
   return text.split(",")

@@ -7,7 +7,7 @@ import { BadRequest } from "@effect-prefect/ui-api/Problem"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 
-/** Provides the services that a handler group took when it was made. */
+/** Provides the services that a handler group captured when it was made. */
 export const take = Effect.gen(function*() {
   const api = yield* PrefectApi
   const storage = yield* ResultStorage
@@ -23,7 +23,7 @@ export const take = Effect.gen(function*() {
 
 export const defaultLimit = 100
 
-/** The rows that a cursor passes over. A cursor is opaque to clients: it may come to hold more. */
+/** The number of rows that a cursor skips. A cursor is opaque to clients, because its content may change. */
 export const skipOf = (cursor: string | undefined): Effect.Effect<number, BadRequest> => {
   if (cursor === undefined || cursor === "") return Effect.succeed(0)
   const match = /^r(\d{1,9})$/.exec(Buffer.from(cursor, "base64url").toString("latin1"))
@@ -36,7 +36,7 @@ export const skipOf = (cursor: string | undefined): Effect.Effect<number, BadReq
 
 const cursorOf = (skip: number): string => Buffer.from(`r${skip}`).toString("base64url")
 
-/** One page of a stream: the rows after those that the cursor passes over, and the cursor of the page after it. */
+/** One page of a stream: the rows after those that the cursor skips, and the cursor of the next page. */
 export const pageOf = <A, E>(
   stream: Stream.Stream<A, E>,
   skip: number,

@@ -39,7 +39,7 @@ export const TaskRunHandlers = (rename: (text: string) => string) =>
           ...times
         }))
 
-      /** The task whose children a view is the parent of, or why it has none. */
+      /** The task whose children belong to a view, or the reason why it has none. */
       const parentOf = Effect.fnUntraced(function*(
         id: string
       ): Effect.fn.Return<
@@ -48,7 +48,7 @@ export const TaskRunHandlers = (rename: (text: string) => string) =>
       > {
         const run = yield* provide(TaskRun.fromTaskRunId(id))
         const { view } = run
-        // The library says why a run has no children, or none that can be told.
+        // The library's error explains why a run has no children, or why they cannot be determined.
         if (!isParent(view) || view.taskId === null || view.flowRunId === null) yield* run.mappedStateCounts
         return { view, task: { flowRunId: view.flowRunId ?? "", taskId: view.taskId ?? "" } }
       })
@@ -120,7 +120,7 @@ export const TaskRunHandlers = (rename: (text: string) => string) =>
           orProblem(Effect.gen(function*() {
             const run = yield* provide(TaskRun.fromTaskRunId(params.id))
             const outcomes = Stream.mapEffect(run.outcomesAfter(query.after ?? -1), Json.outcome(rename)).pipe(
-              // The states of the children say that they are incomplete; those that exist are all there is to load.
+              // The states of the children already report that they are incomplete; here the existing ones are loaded.
               Stream.catchIf(
                 (error) => error instanceof ResultError && error.reason._tag === "ChildrenIncomplete",
                 () => Stream.empty

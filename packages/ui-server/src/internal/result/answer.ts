@@ -1,14 +1,14 @@
-/** Answers a question about a loaded value, in whichever thread the value lives. */
+/** Answers a query about a loaded value, in the thread that holds the value. */
 import { FormatError } from "@effect-prefect/formats/FormatError"
 import { UnsupportedResultType } from "@effect-prefect/results/ResultError"
 import { LoadedValue, NotTabular } from "./loadedValue.ts"
 import type { Failure, Question } from "./protocol.ts"
 import { PathNotFound, QueryError } from "./queryError.ts"
 
-/** The streams of one value that are being read, by number. */
+/** The open streams of one value, by number. */
 export type Streams = Map<number, Generator<string, void>>
 
-/** The answer, as data that another thread can be sent. */
+/** The answer, as data that can be sent to another thread. */
 export const answer = (
   loaded: LoadedValue,
   streams: Streams,

@@ -1,4 +1,4 @@
-/** Single values of a table: as JSON, as the text of a cell, and as a number that sorts and counts. */
+/** Single values of a table: as JSON, as the text of a cell, and as a number for sorting and counting. */
 import * as JsonProjection from "@effect-prefect/formats/JsonProjection"
 import {
   Decimal,
@@ -13,7 +13,7 @@ import {
 } from "@effect-prefect/pickle"
 import * as Effect from "effect/Effect"
 
-/** The JSON projection of a cell. A cell that has none is null: the other cells stay readable. */
+/** The JSON projection of a cell. A cell without one is null, so the other cells stay readable. */
 export const cellJson = (value: unknown): JsonProjection.Json => {
   switch (typeof value) {
     case "string":
@@ -31,7 +31,7 @@ export const cellJson = (value: unknown): JsonProjection.Json => {
     : Effect.runSync(Effect.orElseSucceed(JsonProjection.toJson(value, { maxValues: 2 ** 18 }), () => null))
 }
 
-/** The text of a cell: that of its JSON, a string without its quotes. */
+/** The text of a cell: its JSON, with strings unquoted. */
 export const cellText = (value: unknown): string => {
   const json = cellJson(value)
   return typeof json === "string" ? json : JSON.stringify(json)
@@ -43,7 +43,7 @@ const millisOf = (iso: string): number => {
   return Date.parse(/(?:[zZ]|[+-]\d\d:?\d\d)$/.test(cut) || !cut.includes("T") ? cut : `${cut}Z`)
 }
 
-/** A number that a value sorts by; NaN for values that have none. Times are milliseconds since 1970, lengths seconds. */
+/** A number to sort a value by; NaN for values that have none. Times are milliseconds since 1970, durations seconds. */
 export const toNumber = (value: unknown): number => {
   switch (typeof value) {
     case "number":
@@ -70,11 +70,11 @@ export const toNumber = (value: unknown): number => {
   return NaN
 }
 
-/** The number that a text of a comparison means, in the same measure as `toNumber` of the column's values. */
+/** The number for the text of a comparison, in the same unit as `toNumber` of the column's values. */
 export const parseOperand = (text: string, isTime: boolean): number =>
   isTime ? millisOf(text.trim()) : text.trim() === "" ? NaN : Number(text)
 
-/** A number of `toNumber` as the JSON that the column's own values have. */
+/** A number of `toNumber` in the JSON form of the column's own values. */
 export const fromNumber = (value: number, isTime: boolean): JsonProjection.Json =>
   !Number.isFinite(value) ? null : isTime ? isoOf(value) : value
 

@@ -1,4 +1,4 @@
-/** Stored bytes as a value, with the compressions and the format that were recognised. */
+/** Decodes stored bytes, and reports the detected compressions and format. */
 import type { Prefect3Result } from "@effect-prefect/core/ResultDescriptor"
 import type { FormatError } from "@effect-prefect/formats/FormatError"
 import * as ResultFormat from "@effect-prefect/formats/ResultFormat"
@@ -8,11 +8,11 @@ import * as Prefect3Storage from "@effect-prefect/results/Prefect3Storage"
 import type { UnsupportedResultType } from "@effect-prefect/results/ResultError"
 import * as Effect from "effect/Effect"
 
-/** A decoded value, and what its bytes were, the outermost first: `["gzip", "pickle"]`. */
+/** A decoded value, and the formats of its bytes, the outermost first: `["gzip", "pickle"]`. */
 export interface Decoded {
   readonly value: unknown
   readonly formats: ReadonlyArray<string>
-  /** How large the bytes were once they were decompressed. */
+  /** The size of the decompressed bytes. */
   readonly size: number
 }
 
@@ -23,7 +23,7 @@ const startsWith = (bytes: Uint8Array, text: string): boolean => {
   return true
 }
 
-/** Whether bytes are a Parquet file, which is slow enough to decode to be given to a thread whatever its size. */
+/** Whether bytes are a Parquet file, which is slow enough to decode in a separate thread whatever its size. */
 export const isParquet = (bytes: Uint8Array): boolean => bytes.length >= 12 && startsWith(bytes, "PAR1")
 
 const formatOf = (bytes: Uint8Array, name: string, value: unknown): string => {
@@ -37,7 +37,7 @@ const formatOf = (bytes: Uint8Array, name: string, value: unknown): string => {
   return isJson ? "json" : /\.json$/i.test(name) ? "json" : "pickle"
 }
 
-/** What Prefect 2 or 3 stored. Its format is what the serializer is called: `compressed/pickle`. */
+/** A result that Prefect 2 or 3 stored. Its format is the name of the serializer: `compressed/pickle`. */
 export const decodePrefect3 = (
   bytes: Uint8Array,
   serializer: unknown,

@@ -1,11 +1,11 @@
-/** The thread of large results, seen from the server: started when it is first needed, and again when it has ended. */
+/** The server's side of the thread for large results, which is started on first use, and again after it has ended. */
 import { Worker } from "node:worker_threads"
 import type { Failure, Question, Reply, Request } from "./protocol.ts"
 
 const isSource = import.meta.url.endsWith(".ts")
 const entry = new URL(`./worker.${isSource ? "ts" : "js"}`, import.meta.url)
 
-/** A question that the thread could not answer. */
+/** A query that the thread could not answer. */
 export class HostFailure extends Error {
   readonly failure: Failure
   constructor(failure: Failure) {
@@ -20,13 +20,13 @@ interface Call {
 }
 
 export interface Host {
-  /** Changes when a thread ended: values of an earlier one are gone. */
+  /** Changes when a thread ends: values of an earlier one are lost. */
   readonly generation: () => number
   readonly ask: (key: number, question: Question) => Promise<unknown>
   readonly close: () => void
 }
 
-/** `memoryMb`: how much of the heap the thread may use before it is ended. */
+/** `memoryMb`: the heap limit of the thread. */
 export const makeHost = (memoryMb: number): Host => {
   let worker: Worker | undefined
   let generation = 0
@@ -42,7 +42,7 @@ export const makeHost = (memoryMb: number): Host => {
   }
   const start = (): Worker => {
     const started = new Worker(entry, {
-      // A thread does not inherit the hooks by which the command finds its sources.
+      // A thread does not inherit the hooks through which the command finds its sources.
       ...(isSource ? { execArgv: ["--conditions=@effect-prefect/source"] } : {}),
       resourceLimits: { maxOldGenerationSizeMb: memoryMb }
     })
@@ -73,7 +73,7 @@ export const makeHost = (memoryMb: number): Host => {
     close: () => {
       const old = worker
       worker = undefined
-      // Nobody waits for it: what it does is of no use any more.
+      // No request waits for it: its work is no longer needed.
       void old?.terminate()
     }
   }

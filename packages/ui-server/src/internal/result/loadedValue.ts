@@ -1,4 +1,4 @@
-/** A decoded result, and the questions that the page asks it. It lives in the server's own thread or in the worker's. */
+/** A decoded result, and the queries of the page about it. It is held in the server's own thread or in the worker. */
 import * as JsonProjection from "@effect-prefect/formats/JsonProjection"
 import type { Table } from "@effect-prefect/formats/Table"
 import { csvField } from "@effect-prefect/formats/TableEncoder"
@@ -7,10 +7,10 @@ import { cellJson } from "./cells.ts"
 import { columnsOf, filterRows, page, sortRows, summarise } from "./tableQuery.ts"
 import { glance, levelAt } from "./tree.ts"
 
-/** Texts longer than this, or of several lines, are shown as text rather than in a tree. */
+/** Texts longer than this, or with several lines, are shown as text rather than in a tree. */
 const shortText = 200
 const maxText = 1024 * 1024
-/** Orders of rows that are kept; the oldest leaves. */
+/** Sort orders that are kept; the oldest is evicted. */
 const maxOrders = 4
 
 export interface RowsQuery {
@@ -75,7 +75,7 @@ export class LoadedValue {
     return this.table
   }
 
-  /** The rows of a sort and of filters; undefined for all rows in their order. */
+  /** The rows after sorting and filtering; undefined for all rows in their order. */
   #order(sort: string | undefined, where: ReadonlyArray<string>): Uint32Array | undefined {
     if (sort === undefined && where.length === 0) return undefined
     const key = JSON.stringify([sort ?? null, where])
@@ -117,10 +117,10 @@ export class LoadedValue {
   }
 }
 
-/** The value is asked for rows and has none. */
+/** A query for rows of a value that has none. */
 export class NotTabular extends Error {}
 
-/** Spreadsheets take some texts for formulas: they are told apart by an apostrophe. */
+/** Spreadsheets interpret some texts as formulas; an apostrophe prevents that. */
 export const csvText = (text: string): string => {
   const safe = /^[=+\-@\t\r]/.test(text) && !isNumberText(text) ? `'${text}` : text
   return csvField(safe)

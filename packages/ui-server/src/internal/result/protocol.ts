@@ -1,4 +1,4 @@
-/** What the server's thread and the thread of large results say to each other. */
+/** The messages between the server's thread and the thread for large results. */
 import type { Format } from "@effect-prefect/formats/ResultFormat"
 import type { RowsQuery } from "./loadedValue.ts"
 
@@ -9,7 +9,7 @@ export type Question =
     readonly name: string
     readonly format: Format | undefined
     readonly maxBytes: number
-    /** What the state of a Prefect 3 run says of its serializer, for bytes that Prefect 2 or 3 stored. */
+    /** The serializer according to the state of a Prefect 3 run, for bytes that Prefect 2 or 3 stored. */
     readonly prefect3?: { readonly serializer: unknown } | undefined
   }
   | { readonly op: "describe" }
@@ -22,7 +22,7 @@ export type Question =
 
 export type Request = Question & { readonly id: number; readonly key: number }
 
-/** How a question failed: by the value, by the query, or by the path. */
+/** The origin of a failed query: the value, the query, or the path. */
 export type Failure =
   | { readonly _tag: "Undecodable"; readonly detail: string }
   | { readonly _tag: "TooLarge"; readonly limit: number; readonly size: number | undefined }

@@ -1,4 +1,4 @@
-/** A parameter of a request that does not fit the value: answered as a bad request that names it. */
+/** A parameter of a request that does not match the value; the response is a bad request that names it. */
 export class QueryError extends Error {
   readonly parameter: string
   constructor(parameter: string, message: string) {
@@ -7,5 +7,5 @@ export class QueryError extends Error {
   }
 }
 
-/** A path that leads to nothing in a value. */
+/** A path that does not exist in a value. */
 export class PathNotFound extends Error {}

@@ -1,8 +1,8 @@
 /**
- * Decoded results, kept for a while so that paging, sorting and plots do not load them again.
+ * Caches decoded results, so that paging, sorting and plots do not load them again.
  *
- * Values over 1 MiB and every Parquet file live in a thread of their own, the others here. A result is kept under its
- * task run and where it was stored; a failure is not kept.
+ * Values over 1 MiB and every Parquet file are held in a separate thread, the others here. The key of a result consists
+ * of its task run and its location; failures are not cached.
  */
 import { PrefectApi } from "@effect-prefect/api/PrefectApi"
 import type { PrefectApiError } from "@effect-prefect/api/PrefectApiError"
@@ -30,7 +30,7 @@ import { type Host, HostFailure, makeHost } from "./host.ts"
 import { LoadedValue } from "./loadedValue.ts"
 import type { Failure, Question } from "./protocol.ts"
 
-/** A question that does not fit the value. */
+/** A query that does not match the value. */
 export class ValueQueryError {
   readonly _tag = "ValueQueryError"
   readonly kind: "Query" | "Path" | "NotTabular" | "Fault"
@@ -45,7 +45,7 @@ export class ValueQueryError {
 
 export type LoadError = PrefectApiError | ResultError | ValueQueryError
 
-/** Where a result was stored and what its bytes were. */
+/** The location of a stored result, and the formats of its bytes. */
 export interface StoredInfo {
   readonly storage: string | null
   readonly location: string | null
@@ -53,7 +53,7 @@ export interface StoredInfo {
   readonly formats: ReadonlyArray<string>
 }
 
-/** Where a result was stored as its state says: a path, `s3://bucket/key`, … */
+/** The location of a result according to its state: a path, `s3://bucket/key`, … */
 export const placeOf = (view: TaskRunView): StoredInfo => {
   const descriptor = State.resultDescriptor(view.state)
   const location = descriptor === undefined || !isPersisted(descriptor) ? null : locationOf(descriptor)
@@ -70,7 +70,7 @@ const locationOf = (descriptor: ResultDescriptor): string | null => {
     case "AzureResult":
       return `azure://${descriptor.container}/${key}`
     case "PrefectResult":
-      // The value itself stands there.
+      // Here the location is the value itself.
       return null
     default:
       return descriptor.location ?? null
@@ -94,18 +94,18 @@ interface Entry {
 }
 
 export interface Limits {
-  /** Bytes of decoded values that are kept, estimated. */
+  /** The estimated bytes of decoded values in the cache. */
   readonly cacheBytes: number
-  /** How long a value is kept after it was last asked for. */
+  /** How long a value stays in the cache after its last use. */
   readonly cacheMillis: number
-  /** How many results load at once. */
+  /** The number of results that load concurrently. */
   readonly loads: number
-  /** Stored bytes from which on a value is given to the thread. */
+  /** The number of stored bytes from which a value is decoded in the thread. */
   readonly threadBytes: number
 }
 
 export interface ResultCache {
-  /** The result of a task run, loaded once for everyone who asks while it loads. */
+  /** The result of a task run, loaded once for all requests that arrive while it loads. */
   readonly load: (view: TaskRunView) => Effect.Effect<Handle, LoadError>
   readonly nextStream: () => number
 }
@@ -186,14 +186,14 @@ export const make = Effect.fnUntraced(function*(limits: Limits) {
       Effect.provideService(ResultOptions, options)
     )
     const descriptor = State.resultDescriptor(view.state)
-    // What has no bytes of its own fails, or is put together, as the library does it.
+    // A result without bytes of its own fails, or is assembled, as in the library.
     if (isMapped(view) || !State.isFinished(view.state) || !isPersisted(descriptor)) {
       return here(view, yield* taskRun.getResult, info)
     }
     const stored: StoredResult | undefined = yield* storage.read(descriptor, options).pipe(
       Effect.catch(() => Effect.succeed(undefined))
     )
-    // The library says why there is none.
+    // The library's error says why there is none.
     const prefect3 = stored?._tag === "Bytes" && stored.decode !== undefined && descriptor._tag === "Prefect3Result"
       ? { serializer: descriptor.serializer ?? null }
       : undefined
@@ -267,7 +267,7 @@ export const make = Effect.fnUntraced(function*(limits: Limits) {
       const known = entries.get(key)
       if (known !== undefined && !known.isStale()) {
         known.usedAt = now
-        // The most recently used is the last one.
+        // The most recently used is last.
         entries.delete(key)
         entries.set(key, known)
         return Deferred.await(known.handle)
@@ -289,7 +289,7 @@ export const make = Effect.fnUntraced(function*(limits: Limits) {
           })
         )
       )
-      // Whoever leaves early does not take the value from the others.
+      // A client that disconnects early does not affect the others.
       return Effect.andThen(Effect.forkDetach(run), Deferred.await(entry.handle))
     })
 

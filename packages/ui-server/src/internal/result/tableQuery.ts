@@ -1,10 +1,10 @@
-/** Paging, sorting, filtering and summing up of a table. */
+/** Paging, sorting, filtering and summaries of a table. */
 import type { Json } from "@effect-prefect/formats/JsonProjection"
 import type { Column, Table } from "@effect-prefect/formats/Table"
 import { cellJson, cellText, fromNumber, parseOperand, toNumber } from "./cells.ts"
 import { QueryError } from "./queryError.ts"
 
-/** The columns as the page sees them: those of the index come first. */
+/** The columns on the page: those of the index come first. */
 export const columnsOf = (table: Table): ReadonlyArray<{ readonly column: Column; readonly isIndex: boolean }> => [
   ...table.index.map((column) => ({ column, isIndex: true })),
   ...table.columns.map((column) => ({ column, isIndex: false }))
@@ -13,7 +13,7 @@ export const columnsOf = (table: Table): ReadonlyArray<{ readonly column: Column
 const timeKinds: ReadonlySet<string> = new Set(["datetime", "date"])
 const numberKinds: ReadonlySet<string> = new Set(["int", "float", "decimal", "timedelta", "datetime", "date"])
 
-/** Whether a column is summed up by a histogram. Categories are texts or few: they are counted. */
+/** Whether the summary of a column is a histogram. Categories are texts or few, so they are counted. */
 export const isNumeric = (column: Column): boolean => column.categories === null && numberKinds.has(column.kind)
 
 const operators = ["<=", ">=", "!=", "=", "<", ">", "~"] as const
@@ -37,8 +37,8 @@ const compare = (order: number, operator: Operator): boolean => {
 }
 
 /**
- * The test of one `where`: `score>100`, `name~ab` (contains), `flag=null`. The column is the longest whose name the text
- * begins with.
+ * The test of one `where`: `score>100`, `name~ab` (contains), `flag=null`. When several columns match, the one with the
+ * longest name is used.
  */
 const condition = (table: Table, text: string): (row: number) => boolean => {
   const fitting = columnsOf(table).map(({ column }) => column).filter((column) =>
@@ -80,7 +80,7 @@ const condition = (table: Table, text: string): (row: number) => boolean => {
   }
 }
 
-/** The rows that all conditions let through, in order; undefined when there are none to check. */
+/** The rows that match all conditions, in order; undefined when there are no conditions. */
 export const filterRows = (table: Table, where: ReadonlyArray<string>): Uint32Array | undefined => {
   if (where.length === 0) return undefined
   const tests = where.map((text) => condition(table, text))
@@ -98,7 +98,7 @@ const columnNamed = (table: Table, name: string, parameter: string): Column => {
   return found.column
 }
 
-/** Rows in the order of a column, those without a value last; equal ones stay in their order. */
+/** Rows in the order of a column, those without a value last; the sort is stable. */
 export const sortRows = (table: Table, sort: string, rows: Uint32Array | undefined): Uint32Array => {
   const descending = sort.startsWith("-")
   const known = columnsOf(table).some(({ column }) => column.name === sort)
@@ -140,7 +140,7 @@ export const sortRows = (table: Table, sort: string, rows: Uint32Array | undefin
   return Uint32Array.from([...present, ...missing])
 }
 
-/** A page of rows, by column. `names` picks columns by name, in that order. */
+/** A page of rows, by column. `names` selects columns by name, in that order. */
 export const page = (
   table: Table,
   rows: Uint32Array | undefined,
@@ -169,7 +169,7 @@ export const page = (
 const binCount = 64
 const topCount = 10
 
-/** What a column holds: 64 equal bins of numbers and times, else its most frequent values. */
+/** A summary of a column: 64 equal bins of numbers and times, otherwise its most frequent values. */
 export const summarise = (table: Table, index: number, rows: Uint32Array | undefined) => {
   const found = columnsOf(table)[index]
   if (found === undefined) throw new QueryError("index", "index is the place of a column, counted from 0")

@@ -1,4 +1,4 @@
-/** One level of a value's JSON projection at a time, with previews that tell integers, bytes and classes apart. */
+/** One level of a value's JSON projection at a time, with previews that distinguish integers, bytes and classes. */
 import * as JsonProjection from "@effect-prefect/formats/JsonProjection"
 import { Table } from "@effect-prefect/formats/Table"
 import { PyObject } from "@effect-prefect/pickle"
@@ -14,7 +14,7 @@ const bytesPreview = (bytes: Uint8Array): string => {
   return `bytes of length ${bytes.length}${bytes.length === 0 ? "" : `: ${first}${bytes.length > 16 ? " …" : ""}`}`
 }
 
-/** What a value is, without its contents. */
+/** Describes a value without its contents. */
 export interface Glance {
   readonly preview: string
   readonly kind: string
@@ -35,7 +35,7 @@ const lengthOf = (items: ReadonlyArray<unknown> | Iterable<unknown>, value: unkn
   return count
 }
 
-/** Ints beyond ±(2^53-1) are strings in JSON; here they show as the digits that they are. */
+/** Ints beyond ±(2^53-1) are strings in JSON; here they are shown as digits. */
 const scalarPreview = (value: unknown, json: null | boolean | number | string): string =>
   typeof value === "bigint" ? String(value) : typeof json === "string" ? cut(JSON.stringify(cut(json))) : String(json)
 
@@ -92,7 +92,7 @@ export const parsePointer = (path: string): ReadonlyArray<string> => {
   return keys
 }
 
-/** The entries of the container at a path, from `offset` on. */
+/** The entries of the container at a path, starting at `offset`. */
 export const levelAt = (root: unknown, path: string, offset: number, limit: number) => {
   let value = root
   for (const key of parsePointer(path)) {

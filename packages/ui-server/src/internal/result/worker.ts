@@ -1,4 +1,4 @@
-// The thread of large results: decodes, sorts and sums up, so that no other request waits for it.
+// The thread for large results: decodes, sorts and summarizes, so that no other request waits for it.
 import * as Effect from "effect/Effect"
 import { parentPort } from "node:worker_threads"
 import { answer, failureOf, type Streams } from "./answer.ts"
@@ -28,7 +28,7 @@ const handle = async (request: Request): Promise<unknown> => {
   return answer(entry.loaded, entry.streams, request)
 }
 
-// One at a time, in the order in which they came: a value is asked for after it was loaded.
+// One at a time, in the order of arrival, because a value is queried after it was loaded.
 let last: Promise<unknown> = Promise.resolve()
 const post = (reply: Reply) => port.postMessage(reply)
 port.on("message", (request: Request) => {
