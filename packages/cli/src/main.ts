@@ -9,20 +9,20 @@ const fiber = Effect.runFork(
   Effect.provide(program(process.argv.slice(2)), Layer.mergeAll(NodeServices.layer, Output.layer))
 )
 
-/** The exit code of a process that a signal ended, as shells count it. */
+/** The exit code of a process that was ended by a signal, as in shells. */
 let signalled: number | undefined
 
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   process.on(signal, () => {
     const code = 128 + constants.signals[signal]
-    // Ending takes too long for whoever signals twice.
+    // A second signal ends the process at once.
     if (signalled !== undefined) process.exit(code)
     signalled = code
     fiber.interruptUnsafe()
   })
 }
 
-// A fiber that waits for nothing but an interruption keeps no process alive.
+// A fiber that only waits for an interruption does not keep the process alive.
 const alive = setInterval(() => {}, 2 ** 31 - 1)
 fiber.addObserver((exit) => {
   clearInterval(alive)

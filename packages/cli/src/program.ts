@@ -1,6 +1,4 @@
-/**
- * The command as an Effect: what `main.ts` runs in a process, and tests run in theirs.
- */
+/** The command as an Effect, which `main.ts` runs in a process, and tests run in theirs. */
 import * as Cause from "effect/Cause"
 import * as CliError from "effect/cli/CliError"
 import * as CliOutput from "effect/cli/CliOutput"
@@ -20,19 +18,19 @@ import { withVisibleText } from "./internal/visibleText.ts"
 
 const { version } = createRequire(import.meta.url)("../package.json") as { readonly version: string }
 
-/** Effect puts what may have been meant on lines of its own. */
+/** Effect puts suggestions on lines of their own. */
 const oneLine = (message: string): string => {
   const lines = message.split("\n").map((line) => line.trim())
   const hint = lines.indexOf("Did you mean this?")
   return hint < 1 ? message : `${lines[0]}; did you mean ${lines[hint + 1]}?`
 }
 
-/** Wrong usage is told in a line and where to read more, not in a page of help that scrolls it away. */
+/** A usage error is reported in one line with a pointer to the help, which would otherwise scroll it away. */
 const presenter = CliOutput.layerPresenter({
   present: (event) =>
     event._tag === "InvalidInvocation"
       ? Effect.gen(function*() {
-        // One mistake is told once: what follows from it would only hide it.
+        // Only the first mistake is reported: its consequences would hide it.
         const [error] = event.errors
         if (error !== undefined) yield* Console.error(`effect-prefect: ${oneLine(error.message)}`)
         yield* Console.error(`${event.commandPath.join(" ")} --help shows how it is used`)
@@ -40,7 +38,7 @@ const presenter = CliOutput.layerPresenter({
       : CliOutput.defaultPresenter.present(event)
 })
 
-/** Warnings are for people: standard output is the answer. */
+/** Warnings go to standard error, because standard output is the result. */
 const logger = Logger.layer([
   Logger.withConsoleError(Logger.make(({ logLevel, message }) => {
     const text = (Array.isArray(message) ? message : [message]).map(String).join(" ")
@@ -70,7 +68,7 @@ const help = Layer.unwrap(
   Effect.map(Output, ({ stdout }) => Help.layer({ columns: stdout.columns, colors: stdout.colors !== "none" }))
 )
 
-/** Runs the command with these arguments, and says on standard error why it fails. */
+/** Runs the command with these arguments, and reports failures on standard error. */
 export const program = (args: ReadonlyArray<string>) =>
   Command.runWith(cli, { version })(args).pipe(
     Effect.tapCause(report),

@@ -1,6 +1,4 @@
-/**
- * The layers that a command's flags ask for. Each backend and each heavy storage is loaded when it is used.
- */
+/** The layers for a command's flags. Each backend and each heavy storage is loaded on demand. */
 import type { PrefectApi } from "@effect-prefect/api/PrefectApi"
 import type { PrefectApiError } from "@effect-prefect/api/PrefectApiError"
 import type { PrefectConfigError } from "@effect-prefect/api/PrefectConfigError"
@@ -33,7 +31,7 @@ export interface StorageFlags {
 
 const load = <A>(module: () => Promise<A>): Effect.Effect<A> => Effect.promise(module)
 
-/** A URL as people type it: without a scheme it is taken as http, as `localhost:4200` is meant. */
+/** A URL as users type it: one without a scheme is treated as http, e.g. `localhost:4200`. */
 const httpUrl = ({ source, value }: Settings.Backend): Effect.Effect<string, UsageError> => {
   const text = Redacted.value(value)
   if (/^https?:\/\//i.test(text)) return Effect.succeed(text)
@@ -71,7 +69,7 @@ const archiveFolder = ({ source, value }: Settings.Backend): Effect.Effect<strin
 }
 
 /**
- * The backend that was configured: by a flag, a variable or a profile; else the one that Prefect's own client would use.
+ * The configured backend: from a flag, a variable or a profile; otherwise the one that Prefect's own client would use.
  */
 export const backend = (flags: Settings.BackendFlags) =>
   Layer.unwrap(Effect.gen(function*(): Effect.fn.Return<
@@ -121,12 +119,12 @@ const prefectFile = (name: string): string | undefined => {
   return existsSync(file) ? file : undefined
 }
 
-/** The first variable with a name of Prefect 1's own. */
+/** The first variable with one of Prefect 1's own names. */
 const prefect1Variable = (): string | undefined => Object.keys(process.env).find((name) => name.startsWith("PREFECT__"))
 
 /**
- * Which Prefect's client is configured on this machine, and by which variable or file. Prefect 3's profiles do not count
- * where a variable is Prefect 1's.
+ * The version of Prefect whose client is configured on this machine, and by which variable or file. A variable of
+ * Prefect 1 takes precedence over Prefect 3's profiles.
  */
 export const prefectConfiguration = Effect.sync(
   (): { readonly prefect: 1 | 3; readonly source: string } | undefined => {
@@ -142,8 +140,8 @@ export const prefectConfiguration = Effect.sync(
 )
 
 /**
- * The key and tenant for an API that was named. They are taken from the environment alone: those in Prefect's files
- * belong to the API that the files name.
+ * The key and tenant for an API that was given explicitly. They come from the environment only: those in Prefect's
+ * files belong to the API in these files.
  */
 const prefect1Credentials = Config.all({
   apiKey: Config.Redacted("PREFECT__CLOUD__API_KEY").pipe(Config.withDefault(undefined)),
@@ -155,9 +153,7 @@ const prefect3Credentials = Config.all({
   authString: Config.Redacted("PREFECT_API_AUTH_STRING").pipe(Config.withDefault(undefined))
 })
 
-/**
- * A flag's number, which must be above 0.
- */
+/** A flag's number, which must be above 0. */
 export const positive = (
   name: string,
   value: Option.Option<number>
@@ -168,7 +164,7 @@ export const positive = (
     : Effect.fail(new UsageError({ message: `--${name} takes a number above 0` }))
 }
 
-/** A `--mount` that was given or configured, checked while its source can still be named. */
+/** A `--mount` that was given or configured, validated while its source is known. */
 const allowed = ({ source, value }: Settings.Setting<string>) =>
   Effect.gen(function*() {
     const location = yield* Effect.mapError(
@@ -182,9 +178,7 @@ const allowed = ({ source, value }: Settings.Setting<string>) =>
     return location
   })
 
-/**
- * The storages that were allowed: what `--mount` names, an archive's own mounts, and what needs no permission.
- */
+/** The allowed storages: those of `--mount`, an archive's own mounts, and those that need no permission. */
 export const storage = (flags: StorageFlags & Settings.BackendFlags) =>
   Layer.unwrap(Effect.gen(function*() {
     const { backend, mounts, profile } = yield* Settings.resolve(flags)
@@ -244,8 +238,6 @@ export const storage = (flags: StorageFlags & Settings.BackendFlags) =>
     )
   }))
 
-/**
- * Both. Results of Prefect 3 are read through the storages that were allowed.
- */
+/** Both. Results of Prefect 3 are read through the allowed storages. */
 export const services = (flags: Settings.BackendFlags & StorageFlags) =>
   Layer.provideMerge(Prefect3Storage.layer(storage(flags)), backend(flags))

@@ -40,7 +40,7 @@ describe("Mount.parse", () => {
     assert.include(problem("s3://"), "no bucket")
     assert.include(problem("azure://=x"), "no container")
     assert.include(problem("https://bucket=x"), "https:// is not a storage")
-    assert.include(problem("s3://bucket/../other"), "climbs out")
+    assert.include(problem("s3://bucket/../other"), "leads out")
     assert.include(problem("/a\0b"), "NUL")
     if (process.platform !== "win32") assert.include(problem("C:\\results"), "C:\\results=DIR")
   })

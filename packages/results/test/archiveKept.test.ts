@@ -264,5 +264,5 @@ it.layer(DatabaseLive, { timeout: 60_000, excludeTestServices: true })("an archi
       fs.writeFileSync(join(directory, "s3/b/added"), "")
       fs.writeFileSync(join(directory, "tables/added.jsonl"), "")
       assert.strictEqual((yield* issues(directory)).length, expected.length + 2)
-    }), 60_000)
+    }))
 })

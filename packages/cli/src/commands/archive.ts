@@ -16,11 +16,11 @@ const exportArchive = Command.make(
     {
       command: "effect-prefect archive export --database postgresql://reader@db/prefect_server ./archive --results " +
         "--mount /srv/prefect/results --mount s3://prefect-results",
-      description: "The results too: this machine sees the workers' directory, and has credentials for the bucket"
+      description: "The results too, when this machine has the workers' directory and credentials for the bucket"
     },
     {
       command: "effect-prefect archive export --api http://localhost:4200 ./archive --flow nightly --since 2022-03-01",
-      description: "The runs of one flow from a time on, from a server whose database cannot be reached"
+      description: "The recent runs of one flow, from a server whose database is out of reach"
     }
   ])
 )
@@ -31,7 +31,7 @@ const verify = Command.make(
   lazyHandler(() => import("../handlers/archive.ts").then((_) => _.verify))
 ).pipe(
   Command.withDescription(
-    "Compare an archive with what its export recorded, and say what is missing, changed or added; exit code 1 if anything is"
+    "Compare an archive with the records of its export, and list what is missing, changed or added; exit code 1 if anything is"
   ),
   Command.withExamples([{
     command: "effect-prefect archive verify ./archive",
@@ -44,7 +44,9 @@ const index = Command.make(
   Inputs.index,
   lazyHandler(() => import("../handlers/archive.ts").then((_) => _.index))
 ).pipe(
-  Command.withDescription("Make the index of an archive beside its tables, so that any command on it starts at once"),
+  Command.withDescription(
+    "Build the index of an archive beside its tables, so that every command on it starts quickly"
+  ),
   Command.withExamples([{
     command: "effect-prefect archive index ./archive",
     description: "An archive of many rows that has no index, or whose tables have changed"

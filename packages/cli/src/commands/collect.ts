@@ -8,12 +8,12 @@ const worker = Command.make(
   lazyHandler(() => import("../handlers/collect.ts").then((_) => _.worker))
 ).pipe(
   Command.withDescription(
-    "Work on the parts that collect --cluster enqueues, until SIGTERM; parts under way are then given back at once"
+    "Process the parts that collect --cluster enqueues, until SIGTERM; unfinished parts are then returned at once"
   ),
   Command.withExamples([{
     command: "effect-prefect collect worker --cluster postgresql://collect@db/collect --database " +
       "postgresql://reader@db/prefect_server --mount s3://prefect-results",
-    description: "One worker a core, on as many machines as there are"
+    description: "One worker per core, on any number of machines"
   }])
 )
 
@@ -22,9 +22,9 @@ const status = Command.make(
   Inputs.status,
   lazyHandler(() => import("../handlers/collect.ts").then((_) => _.status))
 ).pipe(
-  Command.withDescription("Show how far a collection has come"),
+  Command.withDescription("Show the progress of a collection"),
   Command.withExamples([
-    { command: "effect-prefect collect status ./table", description: "By what the folder holds" },
+    { command: "effect-prefect collect status ./table", description: "From the content of the folder" },
     {
       command: "effect-prefect collect status --cluster postgresql://collect@db/collect",
       description: "The jobs of a cluster and its workers"
@@ -38,12 +38,12 @@ const verify = Command.make(
   lazyHandler(() => import("../handlers/collect.ts").then((_) => _.verify))
 ).pipe(
   Command.withDescription(
-    "Read all parts of a collection and compare them with its plan, records and manifest; exit code 1 when something is " +
+    "Read all parts of a collection and compare them with its plan, records and manifest; exit code 1 if anything is " +
       "missing or was changed"
   ),
   Command.withExamples([{
     command: "effect-prefect collect verify ./table",
-    description: "Whether all of it is there"
+    description: "Whether it is complete"
   }])
 )
 
@@ -53,7 +53,7 @@ export const collect = Command.make(
   lazyHandler(() => import("../handlers/collect.ts").then((_) => _.collect))
 ).pipe(
   Command.withDescription(
-    "Collect stored results of any number as Parquet or JSON Lines parts; an interrupted collection goes on where it was " +
+    "Collect any number of stored results as Parquet or JSON Lines parts; an interrupted collection continues " +
       "when the same command is run again"
   ),
   Command.withExamples([

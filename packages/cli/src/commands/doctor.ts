@@ -7,9 +7,11 @@ export const doctor = Command.make(
   Inputs.doctor,
   lazyHandler(() => import("../handlers/doctor.ts").then((_) => _.doctor))
 ).pipe(
-  Command.withDescription("Say which backend and storages would be used, where each was configured, and what answers"),
+  Command.withDescription(
+    "Show the backend and storages that commands would use, where each was configured, and whether it responds"
+  ),
   Command.withExamples([
-    { command: "effect-prefect doctor", description: "What the other commands would use here" },
-    { command: "effect-prefect doctor --api http://localhost:4200", description: "Whether a server answers" }
+    { command: "effect-prefect doctor", description: "The settings of the other commands here" },
+    { command: "effect-prefect doctor --api http://localhost:4200", description: "Whether a server responds" }
   ])
 )

@@ -7,7 +7,7 @@ const list = Command.make(
   Inputs.list,
   lazyHandler(() => import("../handlers/flow.ts").then((_) => _.list))
 ).pipe(
-  Command.withDescription("List the flows that the backend has"),
+  Command.withDescription("List the flows of the backend"),
   Command.withExamples([{
     command: "effect-prefect flow list --archive ./archive",
     description: "The flows of an archive"

@@ -43,10 +43,10 @@ const result = Command.make(
   Inputs.result,
   lazyHandler(() => import("../handlers/flowRun.ts").then((_) => _.result))
 ).pipe(
-  Command.withDescription("Load and print a flow run's own result: what a flow of Prefect 2 or 3 returned"),
+  Command.withDescription("Load and print a flow run's own result: the return value of a flow of Prefect 2 or 3"),
   Command.withExamples([{
     command: "effect-prefect flow-run result nightly/latest --prefect3 http://127.0.0.1:4200/api --json",
-    description: "What the newest run of a flow returned"
+    description: "The return value of a flow's newest run"
   }])
 )
 
@@ -59,7 +59,7 @@ const results = Command.make(
   Command.withExamples([
     {
       command: "effect-prefect flow-run results 6cdaa6fd-f2a5-5ffe-bdc4-8a5c3feb73d3 --archive ./archive --json",
-      description: "One JSON object a line, with each value or the reason why there is none"
+      description: "One JSON object per line, with each value or the reason why there is none"
     },
     {
       command: "effect-prefect flow-run results ID --api http://localhost:4200 --mount /srv/prefect/results=./results",
@@ -75,8 +75,14 @@ const logs = Command.make(
 ).pipe(
   Command.withDescription("Print a flow run's log"),
   Command.withExamples([
-    { command: "effect-prefect flow-run logs ID --archive ./archive --level WARNING", description: "What went wrong" },
-    { command: "effect-prefect flow-run logs ID --api http://localhost:4200 --follow", description: "As it is written" }
+    {
+      command: "effect-prefect flow-run logs ID --archive ./archive --level WARNING",
+      description: "Warnings and errors"
+    },
+    {
+      command: "effect-prefect flow-run logs ID --api http://localhost:4200 --follow",
+      description: "New lines as they are written"
+    }
   ])
 )
 
@@ -88,7 +94,7 @@ const watch = Command.make(
   Command.withDescription("Watch a flow run until it has finished; the exit code tells whether it succeeded"),
   Command.withExamples([{
     command: "effect-prefect flow-run watch ID --api http://localhost:4200 --timeout 3600 && deploy",
-    description: "Go on when it has succeeded within an hour"
+    description: "Continue when it has succeeded within an hour"
   }])
 )
 
@@ -100,7 +106,7 @@ const states = Command.make(
   Command.withDescription("List every state that a flow run had, oldest first"),
   Command.withExamples([{
     command: "effect-prefect flow-run states nightly/latest --archive ./archive",
-    description: "What the newest run of a flow went through"
+    description: "The states of a flow's newest run"
   }])
 )
 
@@ -112,7 +118,7 @@ const artifacts = Command.make(
   Command.withDescription("List the artifacts that the task runs of a flow run left"),
   Command.withExamples([{
     command: "effect-prefect flow-run artifacts nightly/latest --archive ./archive --json",
-    description: "Links and Markdown, one object a line"
+    description: "Links and Markdown, one object per line"
   }])
 )
 

@@ -7,7 +7,7 @@ const set = Command.make(
   Inputs.set,
   lazyHandler(() => import("../handlers/profile.ts").then((_) => _.set))
 ).pipe(
-  Command.withDescription("Make or replace a profile; the first one is used from then on"),
+  Command.withDescription("Make or replace a profile; the first one becomes the active profile"),
   Command.withExamples([{
     command: "effect-prefect profile set old --archive ./archive --mount /srv/prefect/results=./results",
     description: "An archive whose results are in ./results"
@@ -19,7 +19,7 @@ const list = Command.make(
   Inputs.list,
   lazyHandler(() => import("../handlers/profile.ts").then((_) => _.list))
 ).pipe(
-  Command.withDescription("List the profiles and mark the one in use"),
+  Command.withDescription("List the profiles and mark the active one"),
   Command.withExamples([{ command: "effect-prefect profile list", description: "Every profile" }])
 )
 
@@ -28,7 +28,7 @@ const use = Command.make(
   Inputs.use,
   lazyHandler(() => import("../handlers/profile.ts").then((_) => _.use))
 ).pipe(
-  Command.withDescription("Use a profile wherever no backend is given"),
+  Command.withDescription("Use a profile whenever no backend is given"),
   Command.withExamples([{ command: "effect-prefect profile use old", description: "From now on" }])
 )
 
@@ -42,6 +42,6 @@ const remove = Command.make(
 )
 
 export const profile = Command.make("profile").pipe(
-  Command.withDescription("Named backends and storages, kept in a configuration file"),
+  Command.withDescription("Named backends and storages, stored in a configuration file"),
   Command.withSubcommands([set, list, use, remove])
 )

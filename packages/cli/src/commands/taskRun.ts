@@ -40,7 +40,7 @@ const mapped = Command.make(
   Command.withDescription("Load the results of a mapped task's children, one by one"),
   Command.withExamples([{
     command: "effect-prefect task-run mapped --slug score-1 --flow-run 6cdaa6fd-… --archive ./archive --json",
-    description: "One JSON object a child; a child that failed is data"
+    description: "One JSON object per child; a failed child is data"
   }])
 )
 
@@ -52,7 +52,7 @@ const list = Command.make(
   Command.withDescription("List task runs, of one flow run or of many"),
   Command.withExamples([{
     command: "effect-prefect task-run list --flow nightly --state Failed --limit 20 --archive ./archive",
-    description: "The last task runs of a flow that failed, across its runs"
+    description: "The last failed task runs of a flow, across its runs"
   }])
 )
 
@@ -64,7 +64,7 @@ const logs = Command.make(
   Command.withDescription("Print a task run's log"),
   Command.withExamples([{
     command: "effect-prefect task-run logs --slug extract-1 --flow-run nightly/latest --level warn --archive ./archive",
-    description: "What a task warned of"
+    description: "The warnings of a task"
   }])
 )
 
@@ -76,7 +76,7 @@ const states = Command.make(
   Command.withDescription("List every state that a task run had, oldest first"),
   Command.withExamples([{
     command: "effect-prefect task-run states --slug flaky-1 --flow-run nightly/latest --archive ./archive",
-    description: "What a task run went through"
+    description: "The states of a task run"
   }])
 )
 

@@ -32,7 +32,7 @@ const numbers = ({ bytes, failures, problems, results, taskRuns, unchecked }: Ar
   unchecked
 })
 
-/** What the archive lacks, as a sentence; undefined when it has everything. */
+/** A sentence about what the archive lacks; undefined when it is complete. */
 const lacking = ({ directory, foreign, results, rows }: ArchiveExport.Report): string | undefined => {
   const missing = [
     ...(results === undefined || results.failures === 0 ? [] : [count(results.failures, "result")]),
@@ -46,7 +46,7 @@ const lacking = ({ directory, foreign, results, rows }: ArchiveExport.Report): s
     "wrote; archive verify names them"
 }
 
-/** The database or the API of the flags, of which there must be one. */
+/** The database or the API of the flags, exactly one of which is required. */
 const sourceOf = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.exportArchive>) {
   const { api, database } = flags
   if (Option.isSome(database) === Option.isSome(api)) {
@@ -185,7 +185,7 @@ export const verify = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.
     Stream.runForEach(issues, (issue) => Effect.andThen(progress.clear, stdout.write(line(issue)))),
     progress.clear
   ).pipe(
-    // What would be warned of is found and printed.
+    // Problems that would be warned about are found and printed here.
     Effect.provideService(References.MinimumLogLevel, "Error")
   )
   if (summary === undefined) return yield* new CommandFailed({ message: "the archive was not read to its end" })

@@ -67,7 +67,7 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
 
 const columnTypes = ["int64", "double", "bool", "string", "timestamp"] as const
 
-/** The typed columns of a schema file, in its order. */
+/** The typed columns of a schema file, in order. */
 const columnsOf = Effect.fnUntraced(function*(flag: Option.Option<string>) {
   if (Option.isNone(flag)) return undefined
   const file = flag.value
@@ -93,7 +93,7 @@ const columnsOf = Effect.fnUntraced(function*(flag: Option.Option<string>) {
   })
 })
 
-/** The S3 endpoint is for the output alone where no bucket is read. */
+/** When no bucket is read, the S3 endpoint is for the output alone. */
 const readFlags = <A extends Services.StorageFlags>(flags: A): A =>
   flags.mount.some((mount) => mount.startsWith("s3://")) ? flags : { ...flags, s3Endpoint: Option.none() }
 
@@ -132,7 +132,7 @@ export const collect = Effect.fnUntraced(function*(flags: Flags) {
   const place = flags.output.value
   const problem = placeProblem(place)
   if (problem !== undefined) return yield* usage(`--output: ${problem}`)
-  // A table takes rows: they come to it as lines.
+  // The output to a table consists of rows: they arrive as lines.
   const format = isTable(place) ? { format: "jsonl", compression: "none" } as const : {
     format: flags.format,
     compression: Option.getOrUndefined(flags.compression)
@@ -230,10 +230,10 @@ export const collect = Effect.fnUntraced(function*(flags: Flags) {
   )
 })
 
-/** What a worker tells people. */
+/** The messages of a worker to its user. */
 const tell = (text: string) => complain(Render.stripControls(text))
 
-/** A worker that is told to end gives its parts back; a queue that is away must not keep it from ending. */
+/** A worker that is told to stop returns its parts; an unreachable queue must not prevent that. */
 const graceMilliseconds = 8000
 
 export const worker = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.worker>) {
@@ -264,7 +264,7 @@ export const worker = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.
     Effect.runFork(Effect.andThen(Fiber.interrupt(fiber), Effect.sync(() => process.exit(0))))
   }
   for (const signal of signals) process.once(signal, end)
-  // The fiber of the command is interrupted by the same signals; `end` is what ends the process then.
+  // The same signals interrupt the fiber of the command; `end` is what ends the process then.
   yield* Effect.onInterrupt(Fiber.join(fiber), () => Effect.never)
   for (const signal of signals) process.off(signal, end)
 })

@@ -1,6 +1,6 @@
 /**
- * `doctor`: what the other commands would use, where it was configured, and whether it is there. Values that may be
- * secret (keys, passwords, query strings of URLs) are never printed.
+ * `doctor`: the settings that other commands would use, where each was configured, and whether it responds. Values that
+ * may be secret (keys, passwords, query strings of URLs) are never printed.
  */
 import { PrefectApi } from "@effect-prefect/api/PrefectApi"
 import * as Mount from "@effect-prefect/results/Mount"
@@ -27,13 +27,13 @@ interface Finding {
   readonly value: string
   /** A flag, variable or file. */
   readonly source?: string | undefined
-  /** undefined where there is nothing to judge. */
+  /** undefined when there is nothing to judge. */
   readonly isFine?: boolean | undefined
 }
 
 const require = createRequire(import.meta.url)
 
-/** A package's own version, found beside its entry point even where its exports hide package.json. */
+/** A package's own version, found beside its entry point even if its exports hide package.json. */
 const versionOf = (name: string): string | undefined => {
   for (const folder of require.resolve.paths(name) ?? []) {
     const file = join(folder, name, "package.json")
@@ -54,7 +54,7 @@ const optional: ReadonlyArray<readonly [name: string, use: string]> = [
 
 const probeLimit = "10 seconds"
 
-/** Asks the backend for one flow run. */
+/** Requests one flow run from the backend. */
 const reach = (flags: InputsOf<typeof Inputs.doctor>) =>
   Effect.gen(function*() {
     const start = Date.now()

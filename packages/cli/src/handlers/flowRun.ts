@@ -26,9 +26,9 @@ import * as Times from "../internal/times.ts"
 import { writeResult } from "../internal/writeResult.ts"
 import * as Services from "../services.ts"
 
-/** Rows on a terminal, where nothing limits them. */
+/** The most rows on a terminal when no limit is given. */
 const terminalRows = 50
-/** How far the rows that are not shown are counted. */
+/** The most further rows that are counted. */
 const maxCounted = 10_000
 
 const startOf = (run: FlowRunView): string | null => run.startTime ?? run.scheduledStartTime ?? run.created ?? null
@@ -42,7 +42,7 @@ const orders: { readonly [order: string]: (a: FlowRunView, b: FlowRunView) => nu
   name: (a, b) => (a.name ?? "") < (b.name ?? "") ? -1 : (a.name ?? "") > (b.name ?? "") ? 1 : 0
 }
 
-/** The flow runs that the flags select, in their order. */
+/** The flow runs that the flags select, in order. */
 const selected = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.list>) {
   const now = yield* Clock.currentTimeMillis
   const since = yield* TimeFlag.parse("since", flags.since, now)
@@ -81,7 +81,7 @@ export const list = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.li
   const now = yield* Clock.currentTimeMillis
   const isCut = stdout.isTerminal && limit === undefined
   let count = 0
-  // One walk: what comes after the last row that is shown is only counted.
+  // One traversal: rows after the last shown one are only counted.
   const counted = Stream.takeWhile(flowRuns, () => ++count <= terminalRows + maxCounted)
   const shown = isCut ? Stream.filter(counted, () => count <= terminalRows) : flowRuns
   yield* Render.table(
@@ -120,13 +120,13 @@ const failureLines = (views: ReadonlyArray<TaskRunView>, total: number, paint: S
   return `\n${paint.bold("Task runs that failed")}\n${lines.join("")}${more}`
 }
 
-/** A value's JSON in one line of at most so many characters. */
+/** A value's JSON on one line, up to a number of characters. */
 const folded = (value: unknown, columns: number): string => {
   const text = Render.stripControls(JSON.stringify(value))
   return text.length > columns ? `${text.slice(0, columns - 1)}…` : text
 }
 
-/** Task runs by state, and those that failed, the causes before what followed from them. */
+/** The number of task runs by state, and the failed ones: the causes before the consequences. */
 const digest = Effect.fnUntraced(function*(flowRunId: string) {
   const api = yield* PrefectApi
   const counts = new Map<string, number>()

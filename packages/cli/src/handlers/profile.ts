@@ -12,7 +12,7 @@ import * as Render from "../internal/render.ts"
 import * as Settings from "../internal/settings.ts"
 import { nearest } from "../internal/suggest.ts"
 
-/** A folder as it is from anywhere: the profile is used in other working directories. */
+/** A folder as an absolute path, because the profile is used in other working directories. */
 const absolute = (mount: string): string => {
   const split = mount.indexOf("=")
   return split < 0 ? mount : `${mount.slice(0, split + 1)}${resolve(mount.slice(split + 1))}`

@@ -16,7 +16,7 @@ import { serveDatabase } from "../internal/serveDatabase.ts"
 
 const variable = (name: string) => Effect.map(Config.option(Config.String(name)), Option.filter((text) => text !== ""))
 
-/** The key of a flag or of its file, else of a variable or of its file. */
+/** The key from a flag or its file, otherwise from a variable or its file. */
 const apiKeyOf = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.serve>) {
   if (Option.isSome(flags.apiKey) && Option.isSome(flags.apiKeyFile)) {
     return yield* new UsageError({ message: "give one key: --api-key KEY or --api-key-file FILE" })

@@ -61,7 +61,7 @@ export const mapped = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.
   yield* outcomes(rows, format, flags, "no mapped children")
 }, (effect, flags) => Effect.provide(effect, Services.services(flags)))
 
-/** The flow runs whose task runs are listed: the one that is named, else those of a flow, newest first. */
+/** The flow runs whose task runs are listed: the given one, otherwise those of a flow, newest first. */
 const flowRunIds = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.list>) {
   if (Option.isSome(flags.flowRun)) return Stream.make((yield* References.flowRun(flags.flowRun.value)).flowRunId)
   if (Option.isSome(flags.flow)) yield* References.requireFlow(flags.flow.value)

@@ -21,7 +21,7 @@ const isLoopback = (host: string): boolean => /^(?:localhost|127(?:\.\d{1,3}){3}
 
 const withBrackets = (host: string): string => host.includes(":") && !host.startsWith("[") ? `[${host}]` : host
 
-/** Opens an address in the system's browser. Where there is none the line on standard output has to do. */
+/** Opens an address in the system's browser. If there is none, the line on standard output must be enough. */
 const openBrowser = (url: string): Effect.Effect<void> =>
   Effect.sync(() => {
     const [program, ...words] = process.platform === "darwin"
@@ -34,7 +34,7 @@ const openBrowser = (url: string): Effect.Effect<void> =>
     child.unref()
   })
 
-/** What the page says of the backend and of what may be read. */
+/** The description of the backend and of the readable locations on the page. */
 const aboutOf = Effect.fnUntraced(function*(
   flags: InputsOf<typeof Inputs.ui>,
   context: Context.Context<never>
@@ -52,7 +52,7 @@ const aboutOf = Effect.fnUntraced(function*(
   return {
     kind: "archive",
     folders: [{ path: archive.directory, name: "the archive" }],
-    // Where the archive itself is says more of this machine than the page needs.
+    // The path of the archive reveals more about this machine than the page needs.
     mounts: [...own.map(({ from, to, within }) => ({ from, to: to.slice(within.length + 1) })), ...named],
     problems: archive.problems.pipe(
       Effect.map((problems) =>
@@ -92,13 +92,13 @@ export const ui = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.ui>)
         })
       })
     )
-    // Streams that are still open do not hold up the end.
+    // Open streams do not delay shutdown.
     yield* Effect.addFinalizer(() => Effect.sync(() => node.closeAllConnections()))
     const bound = new URL(HttpServer.formatAddress(http.address))
     const realPort = bound.port === "" ? "80" : bound.port
     const names = isLoopback(host) ? ["localhost", "127.0.0.1", "[::1]"] : [withBrackets(host)]
     if (!isLoopback(host)) {
-      yield* Effect.logWarning("the page is open to other machines: whoever has its address may read the results")
+      yield* Effect.logWarning("the page is open to other machines: anyone who has its address can read the results")
     }
     const token = randomBytes(32).toString("base64url")
     const page = UiServer.layer({
@@ -119,7 +119,7 @@ export const ui = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.ui>)
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {
         node.closeAllConnections()
-        // A file that is being read, or a thread at work, does not hold up the end either.
+        // A file that is being read, or a busy thread, does not delay it either.
         setTimeout(() => process.exit(exitCode), 500).unref()
       })
     )

@@ -3,7 +3,9 @@ import * as Flag from "effect/cli/Flag"
 import * as Flags from "./flags.ts"
 
 export const exportArchive = {
-  directory: Argument.String("dir").pipe(Argument.withDescription("The archive's folder; made when it is not there")),
+  directory: Argument.String("dir").pipe(
+    Argument.withDescription("The archive's folder; created if it does not exist")
+  ),
   database: Flag.Redacted("database").pipe(
     Flag.withDescription("The Prefect 1 server's Postgres, e.g. postgresql://user@host/prefect_server"),
     Flag.withMetavar("URL"),
@@ -15,7 +17,7 @@ export const exportArchive = {
     Flag.optional
   ),
   flow: Flag.String("flow").pipe(
-    Flag.withDescription("Only the runs of the flow of this name (repeatable)"),
+    Flag.withDescription("Only the runs of the flow with this name (repeatable)"),
     Flag.withMetavar("NAME"),
     Flag.atLeast(0)
   ),
@@ -34,7 +36,7 @@ export const exportArchive = {
     Flag.withDefault(false)
   ),
   allowIncomplete: Flag.Boolean("allow-incomplete").pipe(
-    Flag.withDescription("Exit with 0 also when some results could not be copied"),
+    Flag.withDescription("Exit with 0 even if some results could not be copied"),
     Flag.withDefault(false)
   ),
   mount: Flags.storage.mount,

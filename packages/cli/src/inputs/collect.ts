@@ -9,12 +9,12 @@ const selection = {
     Flag.atLeast(0)
   ),
   slug: Flag.String("slug").pipe(
-    Flag.withDescription("Of the flow runs only the task of this slug"),
+    Flag.withDescription("Of the flow runs only the task with this slug"),
     Flag.withMetavar("S"),
     Flag.optional
   ),
   flow: Flag.String("flow").pipe(
-    Flag.withDescription("Collect all runs of the flow of this name"),
+    Flag.withDescription("Collect all runs of the flow with this name"),
     Flag.withMetavar("NAME"),
     Flag.optional
   ),
@@ -23,14 +23,14 @@ const selection = {
 
 const cluster = Flag.Redacted("cluster").pipe(
   Flag.withDescription(
-    "The Postgres that hands parts to workers, e.g. postgresql://user@host/database (else EFFECT_PREFECT_CLUSTER)"
+    "The Postgres that distributes parts to workers, e.g. postgresql://user@host/database (else EFFECT_PREFECT_CLUSTER)"
   ),
   Flag.withMetavar("URL"),
   Flag.optional
 )
 
 const slots = Flag.Int("slots").pipe(
-  Flag.withDescription("Parts that a process works on at once (default 2)"),
+  Flag.withDescription("Parts that a process works on concurrently (default 2)"),
   Flag.withMetavar("N"),
   Flag.optional
 )
@@ -74,14 +74,14 @@ export const collect = {
   cluster,
   processes: Flag.Int("processes").pipe(
     Flag.withDescription(
-      "Work in so many child processes, each on a core of its own; 0: one a core (default: in this one)"
+      "Work in this many child processes, each on its own core; 0: one per core (default: in this one)"
     ),
     Flag.withMetavar("N"),
     Flag.optional
   ),
   slots,
   maxAttempts: Flag.Int("max-attempts").pipe(
-    Flag.withDescription("Attempts at a part before it has failed (default 10)"),
+    Flag.withDescription("Attempts per part before it fails (default 10)"),
     Flag.withMetavar("N"),
     Flag.optional
   ),
@@ -90,7 +90,7 @@ export const collect = {
     Flag.withDefault(false)
   ),
   allowUnfinished: Flag.Boolean("allow-unfinished").pipe(
-    Flag.withDescription("Collect flow runs that have not finished as they are"),
+    Flag.withDescription("Collect flow runs that have not finished, in their current state"),
     Flag.withDefault(false)
   ),
   ...Flags.backend,
@@ -108,20 +108,20 @@ export const worker = {
   cluster,
   slots,
   apiRate: Flag.Int("api-rate").pipe(
-    Flag.withDescription("Requests a second to the backend, of all workers of the cluster together"),
+    Flag.withDescription("Requests per second to the backend, by all workers of the cluster together"),
     Flag.withMetavar("N"),
     Flag.optional
   ),
   storeRate: Flag.Int("store-rate").pipe(
-    Flag.withDescription("Results a second from the storages, of all workers of the cluster together"),
+    Flag.withDescription("Results per second from the storages, by all workers of the cluster together"),
     Flag.withMetavar("N"),
     Flag.optional
   ),
   untilDone: Flag.Boolean("until-done").pipe(
-    Flag.withDescription("End once no job is open; without it the worker waits for the next"),
+    Flag.withDescription("End when no job is open; otherwise the worker waits for the next"),
     Flag.withDefault(false)
   ),
-  // One line of flags then does for the starter and for the workers.
+  // So the same flags work for the starter and for the workers.
   flowRun: Flag.withHidden(selection.flowRun),
   slug: Flag.withHidden(selection.slug),
   flow: Flag.withHidden(selection.flow),

@@ -1,6 +1,4 @@
-/**
- * The flags that every command has: which backend to ask, and which storages may be read.
- */
+/** The flags of every command: the backend to query, and the storages that may be read. */
 import * as Flag from "effect/cli/Flag"
 
 export const backend = {
@@ -10,7 +8,7 @@ export const backend = {
     Flag.optional
   ),
   api: Flag.String("api").pipe(
-    Flag.withDescription("Ask a Prefect 1 GraphQL API, e.g. http://localhost:4200"),
+    Flag.withDescription("Query a Prefect 1 GraphQL API, e.g. http://localhost:4200"),
     Flag.withMetavar("URL"),
     Flag.optional
   ),
@@ -20,7 +18,7 @@ export const backend = {
     Flag.optional
   ),
   prefect3: Flag.String("prefect3").pipe(
-    Flag.withDescription("Ask a Prefect 2 or 3 API, e.g. http://localhost:4200/api"),
+    Flag.withDescription("Query a Prefect 2 or 3 API, e.g. http://localhost:4200/api"),
     Flag.withMetavar("URL"),
     Flag.optional
   ),
@@ -34,7 +32,7 @@ export const backend = {
 export const storage = {
   mount: Flag.String("mount").pipe(
     Flag.withDescription(
-      "Allow a place that holds results: a worker's directory, s3://BUCKET, gs://BUCKET or azure://CONTAINER; " +
+      "Allow a location of results: a worker's directory, s3://BUCKET, gs://BUCKET or azure://CONTAINER; " +
         "with =DIR it is read from that local folder (repeatable)"
     ),
     Flag.withMetavar("FROM[=DIR]"),
@@ -46,33 +44,33 @@ export const storage = {
     Flag.optional
   ),
   maxBytes: Flag.Int("max-bytes").pipe(
-    Flag.withDescription("Refuse results larger than this (default 268435456)"),
+    Flag.withDescription("Reject results larger than this (default 268435456)"),
     Flag.withMetavar("N"),
     Flag.optional
   ),
   maxMemory: Flag.Int("max-memory").pipe(
-    Flag.withDescription("Load no more results at once than fit into this many bytes (default 536870912)"),
+    Flag.withDescription("Load no more results concurrently than fit into this many bytes (default 536870912)"),
     Flag.withMetavar("N"),
     Flag.optional
   ),
   maxChildren: Flag.Int("max-children").pipe(
-    Flag.withDescription("Refuse to put more mapped children than this into one result (default 100000)"),
+    Flag.withDescription("Do not collect more mapped children than this into one result (default 100000)"),
     Flag.withMetavar("N"),
     Flag.optional
   ),
   concurrency: Flag.Int("concurrency").pipe(
-    Flag.withDescription("Load at most this many results at once"),
+    Flag.withDescription("Load at most this many results concurrently"),
     Flag.withMetavar("N"),
     Flag.optional
   )
 }
 
 export const json = Flag.Boolean("json").pipe(
-  Flag.withDescription("Print JSON: one object, or one object a line"),
+  Flag.withDescription("Print JSON: one object, or one object per line"),
   Flag.withDefault(false)
 )
 
-/** The storage flags on commands that read no result: one line of flags then does for all commands. */
+/** The storage flags on commands that read no result, so that the same flags work for all commands. */
 export const unusedStorage = {
   mount: Flag.withHidden(storage.mount),
   s3Endpoint: Flag.withHidden(storage.s3Endpoint),
@@ -82,15 +80,17 @@ export const unusedStorage = {
   concurrency: Flag.withHidden(storage.concurrency)
 }
 
-/** In which format, and where to, for commands that print results. */
+/** The format and the target, for commands that print results. */
 export const result = {
   format: Flag.Literals("format", ["json", "jsonl", "csv", "parquet", "arrow"]).pipe(
-    Flag.withDescription("json, jsonl, csv, parquet or arrow; else by the ending of --output (tables in any of them)"),
+    Flag.withDescription(
+      "json, jsonl, csv, parquet or arrow; else from the suffix of --output (tables in any of them)"
+    ),
     Flag.withMetavar("FORMAT"),
     Flag.optional
   ),
   output: Flag.String("output").pipe(
-    Flag.withDescription("Write to this file instead; a regular file is there whole or not at all"),
+    Flag.withDescription("Write to this file instead; a regular file is written completely or not at all"),
     Flag.withAlias("o"),
     Flag.withMetavar("FILE"),
     Flag.optional
@@ -102,7 +102,7 @@ export const result = {
   )
 }
 
-/** Instead of a format: the stored bytes. */
+/** The stored bytes instead of a format. */
 export const raw = Flag.Boolean("raw").pipe(
   Flag.withDescription("Print the bytes as they were stored"),
   Flag.withDefault(false)
@@ -114,13 +114,13 @@ export const utc = Flag.Boolean("utc").pipe(
 
 export const states = Flag.String("state").pipe(
   Flag.withDescription(
-    "Only those in this state, e.g. Failed; of Prefect 2 and 3 also by type, e.g. CRASHED (repeatable)"
+    "Only those in this state, e.g. Failed; for Prefect 2 and 3 also by type, e.g. CRASHED (repeatable)"
   ),
   Flag.withMetavar("STATE"),
   Flag.atLeast(0)
 )
 
-/** Log levels in any case, with the short names that loggers have for them. */
+/** Log levels in any case, including the short names that loggers use. */
 export const level = Flag.ChoiceWithValue(
   "level",
   [

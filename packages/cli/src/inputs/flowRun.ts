@@ -2,10 +2,10 @@ import * as Argument from "effect/cli/Argument"
 import * as Flag from "effect/cli/Flag"
 import * as Flags from "./flags.ts"
 
-/** A flow run as a person names it; left out, the command offers the newest on a terminal. */
+/** A flow run as a user names it; when omitted, the command offers the newest ones on a terminal. */
 const run = Argument.String("run").pipe(
   Argument.withDescription(
-    "The flow run: its id, the first 6 or more digits of it, its name, FLOW/latest or FLOW/latest:STATE"
+    "The flow run: its id, the first 6 or more digits of its id, its name, FLOW/latest or FLOW/latest:STATE"
   ),
   Argument.optional
 )
@@ -19,7 +19,7 @@ const time = (name: string, description: string) =>
 
 export const list = {
   flow: Flag.String("flow").pipe(
-    Flag.withDescription("Only runs of the flow of this name"),
+    Flag.withDescription("Only runs of the flow with this name"),
     Flag.withMetavar("NAME"),
     Flag.optional
   ),
@@ -55,7 +55,7 @@ export const taskRuns = {
     Flag.optional
   ),
   mapped: Flag.Boolean("mapped").pipe(
-    Flag.withDescription("Only mapped children; with --no-mapped none of them"),
+    Flag.withDescription("Only mapped children; with --no-mapped only the others"),
     Flag.optional
   ),
   ...Flags.backend,
@@ -80,7 +80,7 @@ export const result = {
 export const artifacts = { run, ...Flags.backend, ...Flags.unusedStorage, json: Flags.json }
 
 const timeout = Flag.Int("timeout").pipe(
-  Flag.withDescription("Give up after this many seconds, with exit code 124; the run itself goes on"),
+  Flag.withDescription("Stop after this many seconds, with exit code 124; the run itself continues"),
   Flag.withMetavar("SECONDS"),
   Flag.optional
 )
@@ -89,7 +89,7 @@ export const logs = {
   run,
   level: Flags.level,
   follow: Flag.Boolean("follow").pipe(
-    Flag.withDescription("Go on until the run has finished and its late lines are in"),
+    Flag.withDescription("Continue until the run has finished and its late lines have arrived"),
     Flag.withAlias("f"),
     Flag.withDefault(false)
   ),

@@ -4,7 +4,7 @@ import * as Flags from "./flags.ts"
 
 const which = {
   id: Argument.String("id").pipe(
-    Argument.withDescription("The task run: its id, or the first 6 or more digits of it"),
+    Argument.withDescription("The task run: its id, or the first 6 or more digits of its id"),
     Argument.optional
   ),
   slug: Flag.String("slug").pipe(
@@ -50,7 +50,7 @@ export const list = {
     Flag.optional
   ),
   flow: Flag.String("flow").pipe(
-    Flag.withDescription("Without --flow-run: only runs of the flow of this name"),
+    Flag.withDescription("Without --flow-run: only runs of the flow with this name"),
     Flag.withMetavar("NAME"),
     Flag.optional
   ),

@@ -6,18 +6,18 @@ export const ui = {
   ...Flags.storage,
   host: Flag.String("host").pipe(
     Flag.withDescription(
-      "The address to bind (default 127.0.0.1); others than this machine's own make it reachable from outside"
+      "The address to bind (default 127.0.0.1); addresses other than this machine's own are reachable from outside"
     ),
     Flag.withMetavar("HOST"),
     Flag.withDefault("127.0.0.1")
   ),
   port: Flag.Int("port").pipe(
-    Flag.withDescription("The port (default 4280); 0 takes a free one"),
+    Flag.withDescription("The port (default 4280); 0 chooses a free one"),
     Flag.withMetavar("PORT"),
     Flag.withDefault(4280)
   ),
   allowHost: Flag.String("allow-host").pipe(
-    Flag.withDescription("Answer to this name too, e.g. that of a proxy in front (repeatable)"),
+    Flag.withDescription("Also respond to this host name, e.g. that of a proxy in front (repeatable)"),
     Flag.withMetavar("NAME"),
     Flag.atLeast(0)
   ),

@@ -1,4 +1,4 @@
-/** Child processes that work on parts: one process uses one core. */
+/** Child processes that work on parts, because one process uses one core. */
 import { CollectError, PartUnreadable, Unsupported } from "@effect-prefect/collect/CollectError"
 import type { Part, PartRecord } from "@effect-prefect/collect/CollectPlan"
 import * as Effect from "effect/Effect"
@@ -14,7 +14,7 @@ type Answer =
   | { readonly _tag: "Rows"; readonly rows: number }
   | { readonly _tag: "Record"; readonly part: number; readonly record: PartRecord }
   | { readonly _tag: "Failure"; readonly part: number; readonly message: string; readonly isRetryable: boolean }
-  /** No child can work on any part. */
+  /** No child can work on parts. */
   | { readonly _tag: "Refused"; readonly message: string }
 
 const failure = (part: number, message: string, isRetryable: boolean): CollectError =>
@@ -28,8 +28,8 @@ interface Worker {
 }
 
 /**
- * Starts the command again in child processes, which get the numbers of parts over their channels. A child that ends
- * gives its parts to the next attempt, and another takes its place.
+ * Runs the command again in child processes, which receive the numbers of parts over their channels. The parts of a
+ * child that ends go to the next attempt, and another child replaces it.
  */
 export const make = (
   count: number,
@@ -86,7 +86,7 @@ export const make = (
       })
   })
 
-/** Works on the parts that the parent sends, until the parent has gone. */
+/** Works on the parts that the parent sends, until the parent is gone. */
 export const serve = <E extends { readonly message: string }, R>(
   prepare: (
     onRows: (rows: number) => void

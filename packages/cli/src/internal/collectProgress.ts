@@ -4,7 +4,7 @@ import { Output } from "./output.ts"
 import { progressLine } from "./progress.ts"
 import { stripControls } from "./table.ts"
 
-/** How far a collection has come. */
+/** The progress of a collection. */
 export interface Counts {
   parts: number
   partsDone: number
@@ -22,7 +22,8 @@ const left = (seconds: number): string =>
     : `${(seconds / 3600).toFixed(1)} h`
 
 /**
- * The progress of a collection: a bar on a terminal, otherwise a line every 10 seconds, with `--json` an object a line.
+ * Shows the progress of a collection: as a bar on a terminal, otherwise a line every 10 seconds, and with `--json` one
+ * object per line.
  */
 export const collectProgress = Effect.fnUntraced(function*(json: boolean) {
   const { stderr, stdout } = yield* Output
@@ -30,7 +31,7 @@ export const collectProgress = Effect.fnUntraced(function*(json: boolean) {
   const counts: Counts = { parts: 0, partsDone: 0, rows: 0, expectedRows: null, failures: {}, workers: undefined }
   const startedAt = Date.now()
   let firstRows = 0
-  /** What is to be said before the next drawing. */
+  /** Messages to print before the next drawing. */
   const said: Array<string> = []
 
   const rate = () => (counts.rows - firstRows) / Math.max(0.001, (Date.now() - startedAt) / 1000)

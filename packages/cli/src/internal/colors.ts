@@ -3,8 +3,8 @@ import { styleText } from "node:util"
 import { own } from "./terminal.ts"
 
 /**
- * Prefect 1's colours of states, each in the shade that has a contrast of at least 4.5:1 on black and on white: a
- * terminal does not say which it is.
+ * Prefect 1's colours of states, each in a shade with a contrast of at least 4.5:1 on black and on white, because the
+ * background of a terminal is unknown.
  */
 export const shades: { readonly [state: string]: string } = {
   Pending: "0072e9",
@@ -32,7 +32,7 @@ export const shades: { readonly [state: string]: string } = {
 
 type Basic = "green" | "red" | "blue" | "yellow" | "gray"
 
-/** The nearest of the 16 colours that every terminal has and that its user chose. */
+/** The nearest of the 16 colours that every terminal has and users choose. */
 const basics: { readonly [state: string]: Basic } = {
   Pending: "blue",
   Scheduled: "yellow",
@@ -57,7 +57,7 @@ const basics: { readonly [state: string]: Basic } = {
   Paused: "blue"
 }
 
-/** How many colours a stream shows: none, the 16 of every terminal, or those of 24 bits. */
+/** The colours of a stream: none, the 16 of every terminal, or 24-bit. */
 export type Colors = "none" | "basic" | "full"
 
 export interface Style {

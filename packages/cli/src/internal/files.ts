@@ -35,7 +35,7 @@ const statOf = async (path: string): Promise<Stats | undefined> => {
 
 const maxLinks = 40
 
-/** Where a path leads to, links followed, also when nothing is there yet. */
+/** The target of a path, with links followed, even if it does not exist yet. */
 const targetOf = async (path: string): Promise<string> => {
   let target = resolve(path)
   for (let links = 0; links < maxLinks; links++) {
@@ -62,7 +62,7 @@ const pour = <E, R>(
   Stream.runForEach(chunks, (chunk) =>
     attempt(path, async (signal) => {
       const bytes = typeof chunk === "string" ? Buffer.from(chunk) : chunk
-      // In slices, so that an interruption does not wait for a large value; a pipe takes a part at a time anyway.
+      // In slices, so that an interruption does not wait for a large value; a pipe takes data in parts anyway.
       for (let at = 0; at < bytes.length && !signal.aborted;) {
         at += (await file.write(bytes, at, Math.min(sliceBytes, bytes.length - at))).bytesWritten
       }
@@ -73,10 +73,10 @@ const withFile = <A, E, R>(
   open: () => Promise<fs.FileHandle>,
   use: (file: fs.FileHandle) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | CommandFailed, R> =>
-  // Opened and closed without interruption: a file that is still being opened could appear after it was taken away.
+  // Opened and closed uninterruptibly: a file that is still being opened could appear after it was removed.
   Effect.acquireUseRelease(attempt(path, open), use, (file) => attempt(path, () => file.close()))
 
-/** A new file beside the target takes its name when it is complete, and is removed when it does not come to that. */
+/** A new file beside the target is renamed to it when it is complete, and is removed otherwise. */
 const replace = <E, R>(
   path: string,
   target: string,
@@ -87,7 +87,7 @@ const replace = <E, R>(
   return withFile(path, () => fs.open(partial, "wx", mode ?? 0o666), (file) =>
     Effect.andThen(
       pour(path, file, chunks),
-      // The mode of open is cut by the umask.
+      // The mode of open is reduced by the umask.
       mode === undefined ? Effect.void : attempt(path, () => file.chmod(mode))
     )).pipe(
       Effect.andThen(attempt(path, () => fs.rename(partial, target))),
@@ -96,8 +96,8 @@ const replace = <E, R>(
 }
 
 /**
- * Writes a file. A regular file, or one that does not exist yet, is there whole or not at all, and keeps its mode; what a
- * symbolic link points to is replaced, and the link stays. Pipes and devices are written through.
+ * Writes a file. A regular file, existing or new, is written completely or not at all, and keeps its mode; the target
+ * of a symbolic link is replaced, and the link stays. Pipes and devices are written to directly.
  */
 export const writeFile = <E, R>(
   path: string,

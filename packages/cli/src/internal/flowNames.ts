@@ -1,7 +1,7 @@
 import { PrefectApi } from "@effect-prefect/api/PrefectApi"
 import * as Effect from "effect/Effect"
 
-/** The name of a flow by its id, each asked for once; the id where there is no such flow any more. */
+/** The name of a flow by its id, each requested once; the id when the flow no longer exists. */
 export const flowNames = Effect.map(PrefectApi, (api) => {
   const names = new Map<string, string>()
   return (flowId: string | null): Effect.Effect<string> => {

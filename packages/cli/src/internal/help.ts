@@ -4,13 +4,13 @@ import type { FlagDoc, HelpDoc } from "effect/cli/HelpDoc"
 import * as Option from "effect/Option"
 import { styleText } from "node:util"
 
-/** Longer lines are hard to read, on however wide a terminal. */
+/** Longer lines are hard to read, however wide the terminal. */
 const widest = 110
 const narrowest = 40
-/** A longer name has its description below it. */
+/** The description of a longer name goes below it. */
 const nameColumns = 28
 
-/** Flags that Effect gives to every command and that make no sense for this one. */
+/** Flags that Effect adds to every command but that do not apply to this one. */
 const hidden: ReadonlySet<string> = new Set(["wizard"])
 
 const wrap = (text: string, columns: number): ReadonlyArray<string> => {
@@ -30,7 +30,7 @@ interface Row {
   readonly text: string
 }
 
-/** What a flag takes, as short as it can be said: many choices are told by the description instead. */
+/** The value of a flag in short form: the description lists the choices when there are many. */
 const typeOf = ({ type }: FlagDoc): string =>
   type === "boolean" ? "" : ` ${type.length > 20 && type.startsWith("<") ? "VALUE" : type}`
 

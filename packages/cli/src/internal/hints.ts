@@ -1,7 +1,7 @@
-/** What a person at a command line does about a result that could not be read. */
+/** The remedies at the command line for a result that could not be read. */
 import { type Reason, ResultError } from "@effect-prefect/results/ResultError"
 
-/** A path as a shell takes it: it would make another of `~/results`, or two words of one with a space. */
+/** A path quoted for a shell, which would expand `~/results` and split at a space. */
 const quoted = (path: string): string => /^[\w./:@%+,-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`
 
 /** `--mount` for the bucket or the folder of a location. */
@@ -9,7 +9,7 @@ const mountOf = (location: string): string => {
   const [bucket] = /^(?:s3|gs|azure):\/\/[^/]+/.exec(location) ?? []
   if (bucket !== undefined) return `--mount ${bucket}, or --mount ${bucket}=DIR with a copy of it`
   const cut = Math.max(location.lastIndexOf("/"), location.lastIndexOf("\\"))
-  // A file that was recorded without a folder was in the one that the worker ran in.
+  // A file that was recorded without a folder was in the folder that the worker ran in.
   const folder = quoted(cut < 0 ? "." : location.slice(0, Math.max(cut, 1)))
   return `--mount ${folder}=DIR with a copy of that folder, or --mount ${folder} on the machine that has it`
 }
@@ -40,7 +40,7 @@ const hintOf = (reason: Reason): string | undefined => {
   }
 }
 
-/** A reason and what to do about it, as text for a person. */
+/** A reason and its remedy, as text for a user. */
 export const advised = (reason: Reason): string => {
   const hint = hintOf(reason)
   return hint === undefined ? reason.summary : `${reason.summary}: ${hint}`

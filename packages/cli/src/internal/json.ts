@@ -50,19 +50,19 @@ export const stateRecord = ({ state, timestamp, version }: StateRecord) => ({
   state: State.toJson(state)
 })
 
-/** How a result ended: its value as JSON text, or why there is none. */
+/** The outcome of a result: its value as JSON text, or the reason why there is none. */
 export type Shown =
   | { readonly _tag: "Value"; readonly text: string }
   | {
     readonly _tag: "Error"
     readonly reason: string
-    /** What went wrong, and with which task run. */
+    /** The failure, and the task run that it belongs to. */
     readonly message: string
-    /** What went wrong alone, for a table that names the task run anyway. */
+    /** The failure alone, for a table that names the task run anyway. */
     readonly problem: string
   }
 
-/** A value that JSON cannot show is a failure like any other. */
+/** A value without a JSON projection is a failure like any other. */
 export const shown = ({ result, taskRun }: Outcome): Effect.Effect<Shown> =>
   Result.match(result, {
     onFailure: (error): Effect.Effect<Shown> =>

@@ -1,4 +1,4 @@
-/** Lines of a log, as `logs` and `watch` print them. */
+/** Prints the lines of a log, for `logs` and `watch`. */
 import type { LogEntry } from "@effect-prefect/core/LogEntry"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -10,7 +10,7 @@ import { Output } from "./output.ts"
 import * as Render from "./render.ts"
 import * as Times from "./times.ts"
 
-/** So wide that levels and the usual states end alike. */
+/** Wide enough to align levels and the usual states. */
 export const labelWidth = "Scheduled".length
 
 export const text = (entry: LogEntry, times: Times.Times, paint: Style): string => {
@@ -22,7 +22,7 @@ export const text = (entry: LogEntry, times: Times.Times, paint: Style): string 
 
 const maxReversed = 1_000_000
 
-/** The last lines alone, or the newest first. Only as many lines as are printed are held. */
+/** Only the last lines, or the newest first. Only the lines to be printed are held in memory. */
 export const arranged = Effect.fnUntraced(function*<E, R>(
   entries: Stream.Stream<LogEntry, E, R>,
   flags: { readonly tail: Option.Option<number>; readonly reverse: boolean }

@@ -1,4 +1,4 @@
-/** Outcomes as the flat rows that collected parts have, for CSV and Parquet. Loaded when one of them is written. */
+/** Outcomes as the flat rows of collected parts, for CSV and Parquet. Loaded when one of these formats is written. */
 import * as CollectFormat from "@effect-prefect/collect/CollectFormat"
 import * as State from "@effect-prefect/core/State"
 import { csvField } from "@effect-prefect/formats/TableEncoder"
@@ -9,7 +9,7 @@ import * as Stream from "effect/Stream"
 import { CommandFailed, UsageError } from "./errors.ts"
 import { requireFields } from "./fields.ts"
 
-/** A mapped parent's value is that of its children, which have rows of their own. */
+/** A mapped parent's value consists of its children's, which have rows of their own. */
 const rowOf = (outcome: Outcome): Effect.Effect<CollectFormat.Row> => {
   const { result, taskRun: { view } } = outcome
   return State.isMapped(view.state) && view.mapIndex < 0 && Result.isSuccess(result)

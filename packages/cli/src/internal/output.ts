@@ -5,17 +5,18 @@ import type * as tty from "node:tty"
 import type { Colors } from "./colors.ts"
 import { CommandFailed, OutputClosed } from "./errors.ts"
 
-/**
- * One of the two streams of the process, as far as a command cares.
- */
+/** One of the two output streams of the process. */
 export interface Sink {
-  /** Waits until the text was taken, so a slow reader slows the command down instead of filling memory. */
+  /** Waits until the text is accepted, so a slow reader slows the command down instead of filling memory. */
   readonly write: (text: string) => Effect.Effect<void, OutputClosed | CommandFailed>
-  /** The same for data in a format: a pipe or a file gets it as it is. */
+  /** The same for formatted data: a pipe or a file receives it unchanged. */
   readonly writeData: (data: string | Uint8Array) => Effect.Effect<void, OutputClosed | CommandFailed>
   readonly isTerminal: boolean
   readonly colors: Colors
-  /** Columns of the terminal as it is now; undefined in a pipe or a file, and where the terminal does not know. */
+  /**
+   * The current number of columns of the terminal; undefined in a pipe or a file, and when the terminal does not report
+   * it.
+   */
   readonly columns: number | undefined
 }
 
@@ -27,7 +28,7 @@ export class Output extends Context.Service<Output, {
   readonly stderr: Sink
 }>()("effect-prefect/Output") {}
 
-/** As most programs decide it: NO_COLOR, FORCE_COLOR, what the terminal says of itself. */
+/** As most programs decide it: by NO_COLOR, FORCE_COLOR and the terminal's own description. */
 const colorsOf = (stream: tty.WriteStream): Colors => {
   if (process.env["NO_COLOR"] !== undefined && process.env["NO_COLOR"] !== "") return "none"
   const force = process.env["FORCE_COLOR"]
@@ -37,7 +38,7 @@ const colorsOf = (stream: tty.WriteStream): Colors => {
 }
 
 const sink = (stream: tty.WriteStream): Sink => {
-  // Without a listener a closed pipe would be an uncaught error; each write reports it to its own caller.
+  // Without a listener, a closed pipe would be an uncaught error; each write reports it to its own caller.
   stream.on("error", () => {})
   const write = (text: string | Uint8Array) =>
     text.length === 0 ? Effect.void : Effect.callback<void, OutputClosed | CommandFailed>((resume) => {
@@ -52,7 +53,7 @@ const sink = (stream: tty.WriteStream): Sink => {
     isTerminal: stream.isTTY === true,
     colors: colorsOf(stream),
     get columns() {
-      // A terminal that nobody told its size says 0.
+      // A terminal of unknown size reports 0.
       return stream.isTTY === true && stream.columns > 0 ? stream.columns : undefined
     },
     write,

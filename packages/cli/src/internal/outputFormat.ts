@@ -1,6 +1,4 @@
-/**
- * `--format`, `--output` and `--fields`: in which format an answer is written, and where to.
- */
+/** `--format`, `--output` and `--fields`: the format and the target of the output. */
 import { Table } from "@effect-prefect/formats/Table"
 import type { Outcome } from "@effect-prefect/results/TaskRun"
 import * as Effect from "effect/Effect"
@@ -35,7 +33,7 @@ export interface OutputFlags {
   readonly json: boolean
 }
 
-/** The format that was asked for: by its flag, else by the ending of the file; undefined when neither says one. */
+/** The requested format: from its flag, otherwise from the suffix of the file; undefined when neither names one. */
 export const formatOf = Effect.fnUntraced(function*(flags: OutputFlags) {
   const output = Option.getOrUndefined(flags.output)
   if (output !== undefined && output in endings && basename(output) === output) {
@@ -59,7 +57,7 @@ export const formatOf = Effect.fnUntraced(function*(flags: OutputFlags) {
   return format
 })
 
-/** Writes to the file of `--output`, else to standard output. */
+/** Writes to the file of `--output`, otherwise to standard output. */
 export const write = <E, R>(
   output: Option.Option<string>,
   chunks: Stream.Stream<string | Uint8Array, E, R>
@@ -68,14 +66,14 @@ export const write = <E, R>(
     ? writeFile(output.value, chunks)
     : Effect.flatMap(Output, ({ stdout }) => Stream.runForEach(chunks, stdout.writeData))
 
-/** The names of `--fields a,b`; undefined when all are wanted. */
+/** The names in `--fields a,b`; undefined for all fields. */
 export const fieldsOf = (fields: Option.Option<string>): ReadonlyArray<string> | undefined =>
   Option.match(fields, {
     onNone: () => undefined,
     onSome: (text) => text.split(",").map((name) => name.trim()).filter((name) => name !== "")
   })
 
-/** A table's columns by name, in the order of the names; those of the index count too. */
+/** A table's columns by name, in the order of the names, including those of the index. */
 export const select = Effect.fnUntraced(function*(table: Table, wanted: ReadonlyArray<string> | undefined) {
   if (wanted === undefined) return table
   const columns = [...table.index, ...table.columns]
@@ -83,7 +81,7 @@ export const select = Effect.fnUntraced(function*(table: Table, wanted: Readonly
   return new Table(wanted.map((name) => columns.findLast((column) => column.name === name)!), table.numRows)
 })
 
-/** The rows of `flow-run results` and `task-run mapped` in any format that holds rows. */
+/** The rows of `flow-run results` and `task-run mapped` in any format for rows. */
 export const outcomes = Effect.fnUntraced(function*<E, R>(
   rows: Stream.Stream<Outcome, E, R>,
   format: Format | undefined,

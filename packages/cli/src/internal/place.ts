@@ -29,7 +29,7 @@ const trusting = (names: ReadonlyArray<string>, module: () => Promise<(tls: TlsO
     })
   )
 
-/** Whether a place is a table of a Postgres. */
+/** Whether a place is a table in a Postgres. */
 export const isTable = (place: string): boolean => /^postgres(ql)?:\/\//i.test(place)
 
 /** The URL of a table's database, and the table. */
@@ -44,10 +44,10 @@ const tableOf = (place: string): { readonly url: string; readonly table: string 
   }
 }
 
-/** A place as it is shown to people: without a password. */
+/** A place for display: without a password. */
 export const shownPlace = (place: string): string => place.replace(/^([a-z]+:\/\/[^/@:]*):[^@/]*@/i, "$1@")
 
-/** Why a text names no place that can be collected to. */
+/** The reason why a text is not a place to collect to. */
 export const placeProblem = (place: string): string | undefined => {
   const found = url.exec(place)
   if (found === null) {
@@ -65,7 +65,7 @@ export const placeProblem = (place: string): string | undefined => {
   return bucket === "" ? `${scheme}:// names no bucket: give ${scheme}://BUCKET/PREFIX` : undefined
 }
 
-/** The output that a place names. Nothing is read or written before it is used. */
+/** The output for a place. Nothing is read or written before it is used. */
 export const outputOf = (place: string, s3Endpoint: Option.Option<string>): Output => {
   const problem = placeProblem(place)
   if (problem !== undefined) return refused(problem)
@@ -102,5 +102,5 @@ export const outputOf = (place: string, s3Endpoint: Option.Option<string>): Outp
   }
 }
 
-/** A place as others are told it, who work in other folders. */
+/** A place in a form that also holds for processes in other folders. */
 export const sharedPlace = (place: string): string => url.test(place) ? place : resolve(place)

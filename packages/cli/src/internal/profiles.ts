@@ -1,6 +1,4 @@
-/**
- * The profiles of the user's configuration file: named backends with their storages, so that their flags are typed once.
- */
+/** The profiles of the user's configuration file: named backends with their storages, which save typing their flags. */
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { randomUUID } from "node:crypto"
@@ -26,7 +24,7 @@ export interface Profiles {
 
 const texts = ["archive", "api", "database", "prefect3"] as const
 
-/** Larger than any configuration that a person writes. */
+/** Larger than any hand-written configuration. */
 const maxBytes = 1024 * 1024
 
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
@@ -58,7 +56,7 @@ const toProfile = (file: string, name: string, value: unknown): Profile => {
   return profile
 }
 
-/** The profiles of a file; none when the file does not exist. */
+/** The profiles of a file; empty when the file does not exist. */
 export const read = (file: string): Effect.Effect<Profiles, CommandFailed> =>
   Effect.tryPromise({
     try: async () => {
@@ -90,7 +88,7 @@ export const read = (file: string): Effect.Effect<Profiles, CommandFailed> =>
         : invalid(file, `it cannot be read (${codeOf(error)})`)
   })
 
-/** Writes the file whole, for its owner alone: a database's URL may hold a password. */
+/** Replaces the file atomically, readable by its owner only: a database's URL may contain a password. */
 export const write = (file: string, { active, profiles }: Profiles): Effect.Effect<void, CommandFailed> =>
   Effect.tryPromise({
     try: async () => {

@@ -20,7 +20,7 @@ const size = (bytes: number): string => {
   return `${unit === 0 || bytes >= 99.95 ? Math.round(bytes) : bytes.toFixed(1)} ${units[unit]}`
 }
 
-/** What a snapshot says beside the count: `3 failed, 1.2 MB, 840/s`. */
+/** The details of a snapshot besides the count: `3 failed, 1.2 MB, 840/s`. */
 export const details = ({ bytes, failed, rate }: Progress.Snapshot): string =>
   [
     ...(failed === 0 ? [] : [`${failed} failed`]),
@@ -28,9 +28,7 @@ export const details = ({ bytes, failed, rate }: Progress.Snapshot): string =>
     ...(rate === 0 ? [] : [`${rate < 9.5 ? rate.toFixed(1) : Math.round(rate)}/s`])
   ].join(", ")
 
-/**
- * A line on a terminal that says how far something has come; nothing in a pipe.
- */
+/** A progress line on a terminal; nothing in a pipe. */
 export const progressLine = (sink: Sink) => {
   let drawn = 0
   return {
@@ -42,11 +40,11 @@ export const progressLine = (sink: Sink) => {
         drawn = now
         const count = total === undefined ? `${done}` : `${done}/${Math.max(done, total)}`
         const part = total === undefined || total === 0 ? "" : `${bar(Math.min(1, done / total), 24)} `
-        // A line that wraps could not be taken away whole.
+        // A line that wraps could not be erased completely.
         const text = cut(`${label} ${part}${count}${detail === "" ? "" : ` (${detail})`}`, (sink.columns ?? 80) - 1)
         return Effect.ignore(sink.write(eraseLine + text))
       }),
-    /** Takes the line away. */
+    /** Erases the line. */
     clear: Effect.suspend(() => {
       if (drawn === 0) return Effect.void
       drawn = 0
@@ -56,8 +54,8 @@ export const progressLine = (sink: Sink) => {
 }
 
 /**
- * Draws on a terminal how far the results that a stream loads have come; in a pipe it leaves the stream as it is. The
- * line is taken away at the end, however it ends.
+ * Shows on a terminal how many results a stream has loaded; in a pipe it leaves the stream unchanged. The line is
+ * erased at the end, however it ends.
  */
 export const drawProgress =
   (sink: Sink, label: string) => <A, E, R>(self: Stream.Stream<A, E, R>): Stream.Stream<A, E, R> =>
@@ -74,9 +72,7 @@ export const drawProgress =
       )
     }))
 
-/**
- * Progress on standard error, unless the rows themselves go to the same terminal: a bar between them would flicker.
- */
+/** Progress on standard error, unless the rows go to the same terminal: a bar between them would flicker. */
 export const withProgress =
   (label: string) => <A, E, R>(self: Stream.Stream<A, E, R>): Stream.Stream<A, E, R | Output> =>
     Stream.unwrap(

@@ -1,6 +1,4 @@
-/**
- * Flow runs and task runs by what a person types: an id, the beginning of one, a name, `FLOW/latest`.
- */
+/** Resolves what a user types to flow runs and task runs: an id, a prefix of one, a name, `FLOW/latest`. */
 import { PrefectApi } from "@effect-prefect/api/PrefectApi"
 import type { PrefectApiError } from "@effect-prefect/api/PrefectApiError"
 import type { FlowRunView } from "@effect-prefect/core/FlowRunView"
@@ -37,7 +35,7 @@ const some = (names: ReadonlyArray<string>): string =>
     ? names.map(plain).join(", ")
     : `${names.slice(0, shown).map(plain).join(", ")} and ${names.length - shown} more`
 
-/** What a lookup finds; none where there is no such thing. */
+/** The result of a lookup; none when nothing matches. */
 const unlessMissing = <A, R>(lookup: Effect.Effect<A, PrefectApiError, R>) =>
   lookup.pipe(
     Effect.asSome,
@@ -53,7 +51,7 @@ const isFlowRun = (id: string, { name }: FlowRunView) =>
       `effect-prefect flow-run task-runs ${id} lists its task runs`
   )
 
-/** Fails with what a whole id is, where nothing of the kind that was asked for has it. */
+/** Fails with a description of a whole id when nothing of the requested kind has it. */
 const otherKind = Effect.fnUntraced(function*(id: string, asked: "flow run" | "task run") {
   const api = yield* PrefectApi
   if (asked === "flow run") {
@@ -92,7 +90,7 @@ const noFlow = Effect.fnUntraced(function*(name: string) {
     : failure(`there is no flow ${JSON.stringify(plain(name))}; there are ${some(there)}`)
 })
 
-/** Fails when no flow has a name, and names those that exist, the nearest first. */
+/** Fails when no flow has a name, and lists the existing names, the nearest first. */
 export const requireFlow = Effect.fnUntraced(function*(name: string) {
   const api = yield* PrefectApi
   const found = yield* api.flows().pipe(Stream.filter((flow) => flow.name === name), Stream.runHead)
@@ -119,7 +117,7 @@ const digits = (id: string): string => id.replaceAll("-", "").toLowerCase()
 const canonical = (text: string): string =>
   uuid.test(text) ? digits(text).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5") : text
 
-/** The flow run that a text names. */
+/** The flow run that a text refers to. */
 export const flowRun = Effect.fnUntraced(function*(given: string) {
   const api = yield* PrefectApi
   const text = canonical(given)
@@ -152,7 +150,7 @@ export const flowRun = Effect.fnUntraced(function*(given: string) {
   )
 })
 
-/** The flow run that the command names; on a terminal, one chosen among the newest when it names none. */
+/** The flow run that the command names; when it names none, one chosen among the newest on a terminal. */
 export const flowRunOrChoice = Effect.fnUntraced(function*(text: Option.Option<string>) {
   if (Option.isSome(text)) return yield* flowRun(text.value)
   const { stderr, stdout } = yield* Output
@@ -182,7 +180,7 @@ export interface TaskRunFlags {
   readonly mapIndex: Option.Option<number>
 }
 
-/** Whether a slug is, or a task key of Prefect 2 or 3 belongs to, the task that was named. */
+/** Whether a slug is the given task, or a task key of Prefect 2 or 3 belongs to it. */
 const isTaskOf = (slug: string, name: string): boolean =>
   slug === name || slug.replace(/-[0-9a-f]{8}$/, "") === name || slug.endsWith(`.${name}`)
 
@@ -230,7 +228,7 @@ const byPrefix = Effect.fnUntraced(function*(text: string) {
   )
 })
 
-/** The task run that a text names. */
+/** The task run that a text refers to. */
 export const taskRun = Effect.fnUntraced(function*(given: string) {
   const api = yield* PrefectApi
   const text = canonical(given)
@@ -244,7 +242,7 @@ export const taskRun = Effect.fnUntraced(function*(given: string) {
   )
 })
 
-/** The task run that the command's flags name. */
+/** The task run that the command's flags select. */
 export const taskRunOfFlags = Effect.fnUntraced(function*(flags: TaskRunFlags): Effect.fn.Return<
   TaskRunView,
   PrefectApiError | CommandFailed | UsageError,

@@ -17,7 +17,7 @@ export { stripControls }
 const lifted = <A>(value: A | Effect.Effect<A>): Effect.Effect<A> =>
   Effect.isEffect(value) ? value as Effect.Effect<A> : Effect.succeed(value)
 
-/** Prints a stream of rows as a table, as they come. */
+/** Prints a stream of rows as a table, as they arrive. */
 export const table = <A, E, R>(
   rows: Stream.Stream<A, E, R>,
   header: ReadonlyArray<string>,
@@ -29,7 +29,7 @@ export const table = <A, E, R>(
     const paint = style(stdout.colors)
     const asLines = makeTable(header, stdout.columns)
     let any = false
-    // The first rows settle the widths, so a few are awaited, for as long as nobody minds.
+    // The first rows determine the widths, so a few are awaited for an unnoticeable time.
     const groups = Stream.groupedWithin(rows, 100, "300 millis")
     yield* Stream.runForEach(groups, (array) => {
       any = true
@@ -41,7 +41,7 @@ export const table = <A, E, R>(
     if (!any) yield* stdout.write(`${nothing}\n`)
   })
 
-/** Prints a stream of values, one a line, as they come. */
+/** Prints a stream of values, one per line, as they arrive. */
 export const lines = <A, E, R>(
   rows: Stream.Stream<A, E, R>,
   line: (row: A) => string | Effect.Effect<string>
@@ -55,7 +55,7 @@ export const lines = <A, E, R>(
       ))
   })
 
-/** What is known of one thing, a line each: `state     Success`. What is not known has no line. */
+/** The known fields of one thing, one per line: `state Success`. Unknown fields have no line. */
 export const fields = (rows: ReadonlyArray<readonly [name: string, value: string]>, paint: Style): string => {
   const known = rows.filter(([, value]) => value !== "")
   const width = Math.max(...known.map(([name]) => name.length)) + 2
@@ -76,14 +76,14 @@ export const state = (of: State.State, paint: Style): Cell => ({
 export const slug = (view: Pick<TaskRunView, "taskSlug" | "mapIndex">): string =>
   (view.taskSlug ?? "(no task)") + (view.mapIndex < 0 ? "" : `[${view.mapIndex}]`)
 
-/** A task run and, where the backend knows them, its times. */
+/** A task run and, when the backend knows them, its times. */
 export interface Timed {
   readonly view: TaskRunView
   readonly startTime: string | null
   readonly endTime: string | null
 }
 
-/** Task runs in the order in which they started; those that never did come last. */
+/** Task runs in the order in which they started; those that never started come last. */
 export const inOrder = Effect.fnUntraced(function*<E, R>(
   api: PrefectApi["Service"],
   flowRunId: string,

@@ -8,7 +8,9 @@ import * as Option from "effect/Option"
 import { readFile, writeFile } from "node:fs/promises"
 import { createRequire } from "node:module"
 
-/** The data of an embedded database is read by the version that wrote it, and loaded by this version of the server. */
+/**
+ * The data of an embedded database must be read by the version that wrote it, and loaded by this version of the server.
+ */
 const version = (): string => {
   const server = createRequire(import.meta.url)("@effect-prefect/server/package.json") as {
     readonly version: string
@@ -17,7 +19,7 @@ const version = (): string => {
   return `${server.version} ${server.dependencies["@electric-sql/pglite"]}`
 }
 
-/** An archive, loaded into an embedded database once and kept in the cache for the next start. */
+/** An archive, loaded into an embedded database once and cached for the next start. */
 export const serveArchive = (directory: string): ReturnType<typeof Database.layerArchive> =>
   Layer.unwrap(Effect.gen(function*() {
     const since = yield* Clock.currentTimeMillis

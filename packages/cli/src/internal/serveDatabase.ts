@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 
 /**
- * The database that `serve --database` reads: a Postgres over the connections of `PostgresApi`, so with libpq's TLS modes,
+ * The database that `serve --database` reads: a Postgres over the connections of `PostgresApi`, with libpq's TLS modes,
  * password files and poolers.
  */
 export const serveDatabase = (options: Options): Layer.Layer<Database, PrefectApiError | PrefectConfigError> =>

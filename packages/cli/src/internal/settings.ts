@@ -1,6 +1,6 @@
 /**
- * Which backend and which storages a command uses, and where each of them was named: a flag, a variable, a profile of
- * the configuration file, or Prefect's own configuration.
+ * The backend and the storages of a command, and the source of each: a flag, a variable, a profile of the configuration
+ * file, or Prefect's own configuration.
  */
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
@@ -19,7 +19,7 @@ export interface BackendFlags {
   readonly profile: Option.Option<string>
 }
 
-/** No backend at all, for commands that take none. */
+/** No backend, for commands that take none. */
 export const none: BackendFlags = {
   archive: Option.none(),
   api: Option.none(),
@@ -31,7 +31,7 @@ export const none: BackendFlags = {
 export const backendKinds = ["archive", "api", "database", "prefect3"] as const
 export type BackendKind = (typeof backendKinds)[number]
 
-/** A setting, and what a person would look at to change it: `--api`, `EFFECT_PREFECT_API`, `profile NAME in FILE`. */
+/** A setting, and the place to change it: `--api`, `EFFECT_PREFECT_API`, `profile NAME in FILE`. */
 export interface Setting<A> {
   readonly value: A
   readonly source: string
@@ -61,7 +61,7 @@ const onlyOne = (named: ReadonlyArray<Backend>): Effect.Effect<Backend | undefin
     )
     : Effect.succeed(named[0])
 
-/** Where the user's configuration is: `$XDG_CONFIG_HOME/effect-prefect/config.toml`, else below `~/.config`. */
+/** The path of the user's configuration: `$XDG_CONFIG_HOME/effect-prefect/config.toml`, otherwise below `~/.config`. */
 export const configFile = Effect.map(
   variable("XDG_CONFIG_HOME"),
   (folder) => join(Option.getOrElse(folder, () => join(homedir(), ".config")), "effect-prefect", "config.toml")
@@ -84,7 +84,7 @@ const profileOf = Effect.fnUntraced(function*(flags: Pick<BackendFlags, "profile
   return { profile, source: `profile ${name} in ${file}` }
 })
 
-/** The backend and the mounts that were configured. Without a backend, Prefect's own configuration is the last resort. */
+/** The configured backend and mounts. Without a backend, Prefect's own configuration is the last resort. */
 export const resolve = Effect.fnUntraced(function*(flags: BackendFlags) {
   const flagged = backendKinds.flatMap((kind): ReadonlyArray<Backend> => {
     const value = flags[kind] as Option.Option<string | Redacted.Redacted>
@@ -124,7 +124,7 @@ export const resolve = Effect.fnUntraced(function*(flags: BackendFlags) {
   }
 })
 
-/** `EFFECT_PREFECT_MOUNT`: what `--mount` takes, several of them divided by `;` or by line breaks. */
+/** `EFFECT_PREFECT_MOUNT`: values of `--mount`, separated by `;` or line breaks. */
 const mountVariable = Effect.map(
   variable("EFFECT_PREFECT_MOUNT"),
   Option.match({
@@ -135,7 +135,7 @@ const mountVariable = Effect.map(
   })
 )
 
-/** A backend's address without its secrets: user names, passwords and query strings are left out. */
+/** A backend's address without secrets: user names, passwords and query strings are removed. */
 export const shown = (value: Redacted.Redacted): string => {
   const text = Redacted.value(value)
   if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) return text.includes("=") ? "(connection parameters)" : text

@@ -19,8 +19,8 @@ const prefect3Names = [
 ]
 
 /**
- * A state as a filter takes it, however it was typed. Prefect 2 and 3 let a flow's author name states freely, and their
- * types are written in capitals; what is close to a name that Prefect gives is taken for a mistake all the same.
+ * A state in the form that a filter takes, however it was typed. In Prefect 2 and 3 a flow's author can name states
+ * freely, and types are upper case; a text that is close to one of Prefect's own names is treated as a typo anyway.
  */
 export const stateName = Effect.fnUntraced(function*(text: string): Effect.fn.Return<string, UsageError, PrefectApi> {
   const { backendName } = yield* PrefectApi

@@ -1,6 +1,6 @@
-/** Names like one that was mistyped. */
+/** Suggestions for mistyped names. */
 
-/** Longer names are compared by their beginnings: nobody types more. */
+/** Longer names are compared by their beginnings, because nobody types more. */
 const compared = 64
 
 /** The number of characters to insert, delete, replace or swap with a neighbour to get from one text to the other. */
@@ -22,7 +22,7 @@ const distance = (from: string, to: string): number => {
   return row[b.length]!
 }
 
-/** The names, the nearest to a text first. A name that begins with the text is near. */
+/** The names, the nearest to a text first. A name that begins with the text counts as near. */
 export const nearest = (text: string, names: ReadonlyArray<string>): ReadonlyArray<string> => {
   const wanted = text.toLowerCase()
   return [...new Set(names)]
@@ -31,7 +31,7 @@ export const nearest = (text: string, names: ReadonlyArray<string>): ReadonlyArr
     .map(({ name }) => name)
 }
 
-/** The nearest name when it is near enough to be what was meant. */
+/** The nearest name, when it is near enough to be meant. */
 export const nearEnough = (text: string, names: ReadonlyArray<string>): string | undefined => {
   const [first] = nearest(text, names)
   if (first === undefined) return undefined

@@ -1,19 +1,17 @@
 import * as CliOutput from "effect/cli/CliOutput"
 
-/**
- * One cell: its text, and how it is painted once its width is settled.
- */
+/** One cell: its text, and its style, which is applied once its width is known. */
 export interface Cell {
   readonly text: string
   readonly paint?: ((text: string) => string) | undefined
 }
 
-/** Control characters would move the cursor, or worse: what was stored may hold any. */
+/** Control characters would move the cursor, or worse, and stored text may contain any. */
 export const stripControls = (text: string): string => text.replace(/[\p{Cc}\p{Cf}]+/gu, " ")
 
 const width = (text: string): number => CliOutput.displayWidth(text)
 
-/** The text, or as much of it as fits into so many columns. */
+/** The text, or as much of it as fits into a number of columns. */
 export const cut = (text: string, columns: number): string => {
   if (width(text) <= columns) return text
   let out = ""
@@ -28,8 +26,8 @@ const gap = 2
 const narrowest = 8
 
 /**
- * Widths that fit into so many columns: the widest give way first, the first one (an id, to be copied) last, and when
- * all are as narrow as they get, the rightmost go.
+ * Widths that fit into a number of columns: the widest shrink first, the first one (an id, for copying) last, and when
+ * all are at their minimum, the rightmost columns are dropped.
  */
 export const fit = (widths: ReadonlyArray<number>, columns: number): Array<number> => {
   const fitted = [...widths]
@@ -50,8 +48,8 @@ export const fit = (widths: ReadonlyArray<number>, columns: number): Array<numbe
 }
 
 /**
- * Rows as lines of aligned columns, streamed: the widths are settled by the header and the first rows, so that they fit
- * the terminal; the last column takes what is left of it, and in a pipe all of its text.
+ * Rows as lines of aligned columns, streamed: the header and the first rows determine the widths, so that they fit the
+ * terminal; the last column takes the remaining width, and in a pipe all of its text.
  */
 export const makeTable = (header: ReadonlyArray<string>, columns: number | undefined) => {
   let widths: Array<number> | undefined

@@ -6,10 +6,12 @@ const units: { readonly [unit: string]: number } = { s: 1e3, m: 60e3, h: 3_600e3
 
 const ago = /^(\d{1,9})\s*([smhdw])$/
 
-/** A date, with a time or without; a text that `Date.parse` would only guess at is none. */
+/** A date, optionally with a time. Other texts are rejected, because `Date.parse` would only guess at them. */
 const absolute = /^\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)?)?$/
 
-/** The time of a flag in milliseconds since 1970: an ISO 8601 time, local without an offset, or a length before now. */
+/**
+ * The time of a flag in milliseconds since 1970: an ISO 8601 time, local without an offset, or a duration before now.
+ */
 export const parse = (
   flag: string,
   value: Option.Option<string>,
@@ -19,7 +21,7 @@ export const parse = (
   const text = value.value.trim()
   const [, count, unit] = ago.exec(text) ?? []
   if (count !== undefined) return Effect.succeed(now - Number(count) * units[unit!]!)
-  // A date alone begins at midnight of this machine's zone, as a date and time without an offset is in it.
+  // A date alone begins at midnight in this machine's zone, which also applies to a date and time without an offset.
   const local = text.length === 10 ? `${text}T00:00` : text
   const time = absolute.test(text) ? Date.parse(local) : Number.NaN
   return Number.isNaN(time)

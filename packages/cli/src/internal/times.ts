@@ -1,9 +1,9 @@
-/** Times and durations as a person reads them. */
+/** Times and durations in readable form. */
 
 export interface Times {
-  /** `2022-03-01 12:00:08`; the text itself when it is not a time, and nothing for null. */
+  /** `2022-03-01 12:00:08`; the text itself when it is not a time, and an empty text for null. */
   readonly time: (iso: string | null | undefined) => string
-  /** The zone that the times are in: `UTC`, `Europe/Berlin`. It is named once, in a heading. */
+  /** The zone of the times: `UTC`, `Europe/Berlin`. It is named once, in a heading. */
   readonly zone: string
 }
 
@@ -24,7 +24,7 @@ export const make = ({ utc }: { readonly utc: boolean }): Times => ({
 
 const units = [["d", 86_400], ["h", 3_600], ["m", 60], ["s", 1]] as const
 
-/** `850ms`, `4.2s`, `1m 21s`, `3h 05m`, `2d 4h`: two units at the most. */
+/** `850ms`, `4.2s`, `1m 21s`, `3h 05m`, `2d 4h`: at most two units. */
 export const duration = (milliseconds: number): string => {
   if (!Number.isFinite(milliseconds) || milliseconds < 0) return ""
   if (milliseconds < 999.5) return `${Math.round(milliseconds)}ms`
@@ -40,7 +40,7 @@ export const duration = (milliseconds: number): string => {
   return parts.filter((part, at) => at === 0 || !part.startsWith("0")).join(" ")
 }
 
-/** How long something took, or has taken until now; nothing when it has not started. */
+/** The duration of a run, or its duration until now; empty when it has not started. */
 export const between = (
   start: string | null | undefined,
   end: string | null | undefined,
@@ -51,7 +51,7 @@ export const between = (
   return to === undefined ? "" : duration(to - Date.parse(start))
 }
 
-/** `3 minutes ago`, `2 years ago`; `in 5 minutes` for what is to come. */
+/** `3 minutes ago`, `2 years ago`; `in 5 minutes` for the future. */
 export const relative = (iso: string | null | undefined, now: number): string => {
   if (iso === null || iso === undefined) return ""
   const seconds = (now - Date.parse(iso)) / 1_000

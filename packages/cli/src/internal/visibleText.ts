@@ -26,7 +26,7 @@ const safeConsole = (console: Console.Console): Console.Console => {
   })
 }
 
-/** Runs a command whose every text passes through `visible`, wherever it writes. */
+/** Runs a command and passes all of its text through `visible`, wherever it is written. */
 export const withVisibleText = <A, E, R>(command: Effect.Effect<A, E, R>): Effect.Effect<A, E, R | Output> =>
   Effect.gen(function*() {
     const { stderr, stdout } = yield* Output

@@ -10,7 +10,7 @@ import * as Stream from "effect/Stream"
 import { CommandFailed, UsageError } from "./errors.ts"
 import { fieldsOf, type Format, formatOf, select, write } from "./outputFormat.ts"
 
-/** A run, as messages about its result name it. */
+/** A run as named in messages about its result. */
 interface Run {
   readonly id: string
   readonly name: string
@@ -25,7 +25,7 @@ export interface ResultFlags {
   readonly output: Option.Option<string>
 }
 
-/** Indented where that helps a reader; a large value is left as it is. */
+/** Indented when that helps a reader; a large value is not. */
 const pretty = (text: string): string => text.length > 1_000_000 ? text : JSON.stringify(JSON.parse(text), null, 2)
 
 const notTable = (run: Run, format: string) =>
@@ -89,14 +89,14 @@ const csvOf = <E, R>(
   return whole(text)
 }
 
-/** A value's JSON text, which is made whole before any of it is written: what has no projection prints nothing. */
+/** A value's JSON text, which is complete before any of it is written: a value without a projection prints nothing. */
 const jsonText = (run: Run, value: unknown) =>
   Effect.mapError(
     JsonProjection.toText(value),
     (error) => new CommandFailed({ message: `${run.id}: ${fromFormatError(error).summary}` })
   )
 
-/** The rows of a table or the items of a list, one a line; any other value is one line. */
+/** The rows of a table or the items of a list, one per line; any other value on one line. */
 const jsonLines = (run: Run, value: unknown) => {
   const items = value instanceof Table ? value.rows() : Array.isArray(value) ? value : [value]
   return Effect.map(
