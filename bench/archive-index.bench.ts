@@ -1,7 +1,7 @@
 /**
- * An archive by its index: a lookup, a page of children and the counts of a task cost the same at 1 000 000 rows as at
- * 10 000 (`ROWS=10000000` measures ten million), and making the index at most twice the reading of the tables. The rows
- * are made up. The limit of a lookup is the same lookup in the small archive.
+ * Reading an archive through its index: a lookup, a page of children and the counts of a task cost the same at 1 000
+ * 000 rows as at 10 000 (`ROWS=10000000` measures ten million), and building the index costs at most twice the reading
+ * of the tables. The rows are generated. The limit of a lookup is the same lookup in the small archive.
  */
 import * as ArchiveApi from "@effect-prefect/api/ArchiveApi"
 import * as TaskRunView from "@effect-prefect/core/TaskRunView"
@@ -67,7 +67,7 @@ const close = () => {
 const times = 50
 type Api = Effect.Success<ReturnType<typeof ArchiveApi.make>>["api"]
 
-/** Opens the archive anew for each question, as each command does. */
+/** Opens the archive anew for each query, as each command does. */
 const ask = (count: number, question: (api: Api, n: number) => Effect.Effect<unknown, unknown>) => async () => {
   for (let turn = 0; turn < times; turn++) {
     const n = (turn * 7919) % count

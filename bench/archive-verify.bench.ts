@@ -1,6 +1,6 @@
 /**
- * Verifying an archive beside `sha256sum` over the same files, small and large ones, and copying 100 000 small results
- * into an archive. The limit of copying is what a script would do: read each, write it, no record and no sync.
+ * Verifying an archive, compared with `sha256sum` over the same small and large files, and copying 100 000 small
+ * results into an archive. The limit of copying is a plain script: read each, write it, no record and no sync.
  */
 import * as ApiMemory from "@effect-prefect/api/MemoryApi"
 import { PrefectApi } from "@effect-prefect/api/PrefectApi"
@@ -18,7 +18,7 @@ import type { Row } from "./support/row.ts"
 
 const concurrency = 16
 
-/** A world of some results of one size, and an archive of it. */
+/** A world with some results of one size, and an archive of it. */
 const world = (count: number, bytes: number) => {
   let folder = ""
   const rows = () =>

@@ -1,6 +1,6 @@
 /**
- * Task runs out of an archive: rows decoded into views, an archive opened for one lookup, and a mapped task walked page
- * by page. The limits are JSON.parse of the same lines, and nothing else.
+ * Task runs from an archive: rows decoded into views, an archive opened for one lookup, and a mapped task traversed
+ * page by page. The limit is only JSON.parse of the same lines.
  */
 import * as ArchiveApi from "@effect-prefect/api/ArchiveApi"
 import * as TaskRunView from "@effect-prefect/core/TaskRunView"
@@ -17,7 +17,7 @@ const count = 50_000
 const flowRunId = "f"
 const taskId = "t"
 
-/** Children as a real server recorded one, in an order that a database may have. */
+/** Children as a real server recorded one, in an order that a database may return. */
 const lines = (): ReadonlyArray<string> => {
   const [child] = readFileSync(join(root, "fixtures/prefect-1/tables/task_run.jsonl"), "utf8").split("\n")
     .filter((line) => line.includes(`"map_index": 3`)).map((line) => JSON.parse(line) as object)

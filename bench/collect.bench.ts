@@ -1,7 +1,7 @@
 /**
- * A collection beside the plain stream of the same outcomes into one file: what parts, records, digests and the queue cost,
- * what Parquet costs beside JSON Lines, and what is kept in memory. Rows and results are made up in this process. Times are
- * processor times, for a worker has a core of its own.
+ * A collection, compared with the plain stream of the same outcomes into one file: the cost of parts, records, digests
+ * and the queue, the cost of Parquet compared with JSON Lines, and the memory. Rows and results are generated in this
+ * process. Times are processor times, because a worker has its own core.
  */
 import * as PrefectApi from "@effect-prefect/api/PrefectApi"
 import * as Collect from "@effect-prefect/collect/Collect"
@@ -23,7 +23,7 @@ const queue = PersistedQueue.layer.pipe(Layer.provide(PersistedQueue.layerStoreM
 
 const world = (count: number) => Layer.merge(Layer.succeed(PrefectApi.PrefectApi, api(count)), storage)
 
-/** Does something in an empty folder, and gives the processor time that it took in milliseconds. */
+/** Runs a function in an empty folder, and returns its processor time in milliseconds. */
 const timed = async (work: (folder: string) => Promise<void>): Promise<number> => {
   const folder = mkdtempSync(join(tmpdir(), "collect-bench-"))
   try {
@@ -56,7 +56,7 @@ const collect = async (
   if (manifest.rows !== count + 1) throw new Error(`${manifest.rows} rows instead of ${count + 1}`)
 }
 
-/** The lines of `task-run mapped --json`, written as they come. */
+/** The lines of `task-run mapped --json`, written as they arrive. */
 const plain = async (folder: string, count: number): Promise<void> => {
   const file = await open(join(folder, "plain.jsonl"), "w")
   let rows = 0

@@ -1,11 +1,12 @@
 /**
- * Collections that are too large for a row of the table, once each. It is no `*.bench.ts`: it needs a Postgres.
+ * Collections that are too large for a row of the table, run once each. It is not a `*.bench.ts`, because it requires a
+ * Postgres.
  *
  *     node --conditions=@effect-prefect/source --expose-gc bench/collectScale.ts postgresql://…
  *
- * First a million results end to end, by one worker of a cluster in this process, with the time, the memory and what
- * Postgres had to do. Then a billion on 100 machines, simulated: the plan, the queue and the manifest are the real ones,
- * a store is S3 by its published rates, and a part takes as long as they allow. It names the first ceiling.
+ * First a million results end to end, by one worker of a cluster in this process, with the time, the memory and the
+ * work of Postgres. Then a billion on 100 machines, simulated: the plan, the queue and the manifest are real, the store
+ * is S3 with its published rates, and a part takes as long as they allow. It names the first ceiling.
  */
 import * as PrefectApi from "@effect-prefect/api/PrefectApi"
 import * as Collect from "@effect-prefect/collect/Collect"
@@ -31,7 +32,7 @@ if (url === undefined) throw new Error("give the URL of a Postgres")
 const cluster = CollectCluster.layer({ url: Redacted.make(url) })
 const world = (count: number) => Layer.merge(Layer.succeed(PrefectApi.PrefectApi, api(count)), storage)
 
-/** Transactions and bytes of write-ahead log of the whole server until now. */
+/** Transactions and bytes of write-ahead log of the whole server so far. */
 const traffic = Effect.gen(function*() {
   const sql = yield* SqlClient
   yield* sql`select pg_stat_clear_snapshot()`
@@ -76,7 +77,7 @@ const million = Effect.gen(function*() {
   yield* Fiber.interrupt(watch)
   const seconds = (performance.now() - start) / 1000
   const { system, user } = process.cpuUsage(cpu)
-  // Statistics are sent a moment later.
+  // Statistics are sent with a delay.
   yield* Effect.sleep("2 seconds")
   const after = yield* traffic
   const parts = plan.parts.length
@@ -102,7 +103,7 @@ const billion = Effect.gen(function*() {
   const { plan } = yield* timed("  planning", Effect.provide(Collect.start(options), CollectOutput.layerMemory(files)))
   console.log(`  ${plan.parts.length} parts, a plan of ${(files.get("_plan.json")!.length / 1024).toFixed(0)} kB`)
 
-  // The starter enqueues; machines take parts and record them without reading anything, so all that is left is ours.
+  // The starter enqueues; machines take parts and record them without reading anything, so only our own cost remains.
   const starter = yield* Effect.forkChild(
     Effect.provide(CollectCluster.start({ ...options, place: "simulated" }), CollectOutput.layerMemory(files))
   )
@@ -163,7 +164,7 @@ const billion = Effect.gen(function*() {
   )
   if (!manifest.complete || manifest.rows !== count + 1) throw new Error("the manifest is not complete")
 
-  // What the machines would need for the results themselves.
+  // The time that the machines would need for the results themselves.
   const perCore = 17_000
   const cores = 8
   const s3 = 5500

@@ -1,4 +1,4 @@
-/** Decoding: many small results, large ones, and the decompressors beside those of npm. */
+/** Decoding: many small results, large ones, and the decompressors compared with those on npm. */
 import * as JsonProjection from "@effect-prefect/formats/JsonProjection"
 import * as ResultFormat from "@effect-prefect/formats/ResultFormat"
 import { Table } from "@effect-prefect/formats/Table"

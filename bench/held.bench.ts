@@ -1,6 +1,6 @@
 /**
- * How long decoding and showing something large keep everybody else waiting: the longest processor time between two turns
- * of a 5 ms timer. Beside it, the same work without giving way, which keeps others waiting for all of its time.
+ * How long decoding and showing a large value block other work: the longest processor time between two turns of a 5 ms
+ * timer. The same work without yielding, which blocks for its whole duration, is measured beside it.
  */
 import { empty } from "@effect-prefect/formats/ClassRegistry"
 import * as JsonProjection from "@effect-prefect/formats/JsonProjection"
@@ -18,7 +18,7 @@ const spent = (): number => {
   return (system + user) / 1000
 }
 
-/** The longest processor time for which a timer did not fire while an effect ran. */
+/** The longest processor time during which a timer did not fire while an effect ran. */
 const heldBy = async (effect: Effect.Effect<unknown, unknown>): Promise<number> => {
   let last = spent()
   let worst = 0
@@ -37,7 +37,7 @@ const heldBy = async (effect: Effect.Effect<unknown, unknown>): Promise<number> 
   return worst
 }
 
-/** Bytes of about so many megabytes. */
+/** About this number of megabytes. */
 const inputs = {
   JSON: (megabytes: number) =>
     JSON.stringify(Array.from({ length: megabytes * 20_000 }, (_, id) => ({ id, name: `row ${id}`, share: id / 7 }))),

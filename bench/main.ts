@@ -1,7 +1,7 @@
 /**
  * npm run bench [-- FILTER … --peers --json --assert]: measures the rows of bench/*.bench.ts, each of which exports
- * `rows`. A filter takes the rows whose file or work contains it. `--peers` allows peers that need a Python (installed
- * into .conformance/); `--assert` makes a missed target the exit code.
+ * `rows`. A filter selects the rows whose file or work contains it. `--peers` allows peers that require a Python
+ * (installed into .conformance/); `--assert` reports a missed target with the exit code.
  */
 import { readdirSync } from "node:fs"
 import { cpus } from "node:os"

@@ -1,6 +1,6 @@
 /**
- * Mapped task runs of 10 000 children over HTTP: their results from local files, and the walk alone. The peer is Prefect
- * 1.4.1 itself, the limit the plain code of support/plainReader.ts at its best page size.
+ * Mapped task runs with 10 000 children over HTTP: their results from local files, and the traversal alone. The peer is
+ * Prefect 1.4.1 itself, the limit the plain code of support/plainReader.ts at its best page size.
  */
 import * as GraphQLApi from "@effect-prefect/api/GraphQLApi"
 import type { PrefectApi } from "@effect-prefect/api/PrefectApi"
@@ -115,7 +115,7 @@ const results = (delay: number): Row => {
 }
 
 const walkWorld = new World(5)
-/** Python asks once a child, so it walks a hundredth of them, and its time is counted a hundred times. */
+/** Python sends one query per child, so it traverses a hundredth of them, and its time is multiplied by a hundred. */
 const part = 100
 
 const walk: Row = {

@@ -1,6 +1,6 @@
 /**
- * Pickles: read here, by CPython's C unpickler (`--peers`), by the packages of npm, and the same values by `JSON.parse`
- * and `v8.deserialize`. Times are processor times.
+ * Pickles: read here, by CPython's C unpickler (`--peers`), by npm packages, and the same values by `JSON.parse` and
+ * `v8.deserialize`. Times are processor times.
  */
 import { loads, type LoadsOptions } from "@effect-prefect/pickle"
 import jpickle from "jpickle"
@@ -38,7 +38,7 @@ const pickled = (name: keyof typeof values): string => {
   return path
 }
 
-/** Each behind its length in four bytes. */
+/** Each preceded by its length in four bytes. */
 const framed = (pickles: ReadonlyArray<Buffer>): Buffer =>
   Buffer.concat(pickles.flatMap((one) => {
     const head = Buffer.alloc(4)
@@ -57,8 +57,8 @@ const unframed = (bytes: Buffer): ReadonlyArray<Buffer> => {
 }
 
 /**
- * The processor time that some work takes on the thread that does it, in milliseconds. Unlike the time on the clock it
- * says the same when others use the machine. V8's helpers, which collect garbage on other cores, are not in it.
+ * The processor time of some work on its thread, in milliseconds. Unlike elapsed time, it does not depend on the load
+ * of the machine. V8's helpers, which collect garbage on other cores, are not included.
  */
 const processorTime = (work: () => void): Measured => {
   const before = process.threadCpuUsage()
@@ -76,7 +76,7 @@ const reader = (name: string, open: () => ReadonlyArray<Buffer>, read: (bytes: B
     name,
     open: () => {
       pickles = open()
-      // V8 compiles what runs often: what is measured is a program that has been reading for a while.
+      // V8 compiles code that runs often: this measures a program that has been reading for a while.
       for (let i = 0; i < warmUp; i++) for (const one of pickles) read(one)
     },
     run: () =>
@@ -145,7 +145,7 @@ const row = (
   }
 }
 
-/** What only Python can make: it is made when `--peers` lets one run. */
+/** Made only by Python, when `--peers` allows one. */
 const made = (kind: "array" | "frame", requirements: Requirements, work: string): Row => {
   const path = join(place, `${kind}-${requirements.name}.pkl`)
   let bytes: Buffer = Buffer.alloc(0)

@@ -1,8 +1,8 @@
 /**
- * A flow run of 250 results on a live Prefect 3 server: listing its task runs and reading every result as a program does
- * that was just started, a client of its own included, and the reads alone. The peer is Prefect 3.8.0 itself with one
- * `ResultStore` for all of them; with `--peers` the server is a real one too, else it is one of recorded answers. The
- * limit is the same requests and files without decoding more than JSON.
+ * A flow run with 250 results on a live Prefect 3 server: listing its task runs and reading every result like a program
+ * that has just started, including its client, and the reads alone. The peer is Prefect 3.8.0 itself with one
+ * `ResultStore` for all of them; with `--peers` the server is real too, otherwise it replays recorded responses. The
+ * limit is the same requests and files with only the JSON decoded.
  */
 import * as Prefect3Api from "@effect-prefect/api/Prefect3Api"
 import { PrefectApi } from "@effect-prefect/api/PrefectApi"
@@ -111,7 +111,7 @@ const live3 = ({ mounts, url }: World) =>
 
 const readOne = (view: TaskRunView) => Effect.flatMap(TaskRun.fromView(view), (run) => run.getResult)
 
-/** From nothing: a client, the pages of the listing, and the results of a page while the next one is on its way. */
+/** From scratch: a client, the pages of the listing, and the results of a page while the next one is being fetched. */
 const listAndRead: Contender = (() => {
   let opened: World
   return {
@@ -128,7 +128,7 @@ const listAndRead: Contender = (() => {
   }
 })()
 
-/** The views are there already. */
+/** The views are already loaded. */
 const readAlone: Contender = (() => {
   let runtime: ManagedRuntime.ManagedRuntime<PrefectApi | ResultStorage, unknown>
   let views: ReadonlyArray<TaskRunView>

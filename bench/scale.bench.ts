@@ -1,6 +1,6 @@
 /**
- * A mapped task run of up to 1 000 000 children, from a backend in this process that makes its rows up and a storage
- * that makes up pickles: what the walk itself costs, whether that grows with the children, and what it keeps in memory.
+ * A mapped task run with up to 1 000 000 children, with a backend and a storage in this process that generate rows and
+ * pickles: the cost of the traversal itself, its growth with the number of children, and its memory.
  */
 import * as PrefectApi from "@effect-prefect/api/PrefectApi"
 import * as TaskRun from "@effect-prefect/results/TaskRun"

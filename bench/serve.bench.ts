@@ -1,6 +1,6 @@
 /**
- * Task run lookups through `serve` on a real Postgres, against the same prepared SQL through the same driver over HTTP
- * without GraphQL; and a minute of 200 clients, whose growth of the server's heap is measured and who must see no error.
+ * Task run lookups through `serve` on a real Postgres, compared with the same prepared SQL through the same driver over
+ * HTTP without GraphQL; and a minute of 200 clients, during which the server's heap is measured and no error may occur.
  */
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
@@ -67,7 +67,7 @@ class Serving {
     return message.memory
   }
 
-  /** `clients` ask one lookup after the other for as long as `next` gives one; any answer but the right one is an error. */
+  /** `clients` send one lookup after the other while `next` returns one; any response but the right one is an error. */
   async load(clients: number, next: () => { readonly id: string; readonly body: string } | undefined): Promise<void> {
     const agent = new Agent({ keepAlive: true, maxSockets: clients })
     const headers = { "content-type": "application/json" }

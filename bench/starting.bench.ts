@@ -1,5 +1,6 @@
 /**
- * Starting the command: `effect-prefect --help` beside a script that imports the same Effect modules and does nothing.
+ * Starting the command: `effect-prefect --help`, compared with a script that imports the same Effect modules and does
+ * nothing.
  */
 import { spawnSync } from "node:child_process"
 import { readFileSync } from "node:fs"
@@ -9,7 +10,7 @@ import type { Contender, Row } from "./support/row.ts"
 const root = join(import.meta.dirname, "..")
 const source = join(root, "packages/cli/src")
 
-/** What the modules that `--help` needs import of Effect. */
+/** The Effect modules that `--help` imports. */
 const effectModules = (): ReadonlyArray<string> => {
   const names = new Set<string>()
   const seen = new Set<string>()

@@ -1,7 +1,7 @@
 /**
- * LocalStorage alone: 10 000 small files, 64 at once. The limit is what a good engineer would write without us, with the
- * same checks on every file: callbacks, the real path, the kind and the size. The other contenders are ways that were
- * not taken; bench/storage.md says what each gave.
+ * LocalStorage alone: 10 000 small files, 64 at once. The limit is the code that a good engineer would write without
+ * this library, with the same checks on every file: callbacks, the real path, the kind and the size. The other
+ * contenders are alternatives that were rejected; bench/storage.md has their figures.
  */
 import { LocalResult } from "@effect-prefect/core/ResultDescriptor"
 import * as LocalStorage from "@effect-prefect/results/LocalStorage"
@@ -21,7 +21,7 @@ let folder = ""
 let users = 0
 const paths: Array<string> = []
 
-/** The files are there while any contender needs them. */
+/** The files exist while any contender needs them. */
 const open = () => {
   if (users++ > 0) return
   folder = fs.realpathSync(fs.mkdtempSync(join(tmpdir(), "bench-")))
@@ -38,7 +38,7 @@ const close = () => {
 
 type Read = (path: string, done: (error: Error | null, bytes?: Uint8Array) => void) => void
 
-/** Reads all files, so many at once. */
+/** Reads all files, with this concurrency. */
 const all = (read: Read) =>
   new Promise<void>((resolve, reject) => {
     let next = 0

@@ -1,6 +1,6 @@
 /**
- * The results of a mapped parent from S3, 5 ms an object. The limit is the plain SDK at the same concurrency, with an
- * agent that has as many sockets; the peer is that SDK asked for one object at a time, as Prefect does it.
+ * The results of a mapped parent from S3, 5 ms per object. The limit is the plain SDK at the same concurrency, with an
+ * agent that has the same number of sockets; the peer is that SDK reading one object at a time, like Prefect.
  */
 import { GetObjectCommand, S3Client } from "@aws-sdk/client-s3"
 import * as MemoryApi from "@effect-prefect/api/MemoryApi"
@@ -18,7 +18,7 @@ import type { Contender, Row } from "./support/row.ts"
 
 const count = 2000
 const concurrency = 32
-/** One object at a time takes so long that only a part is read, and its time is counted as often. */
+/** One object at a time takes so long that only a part is read, and its time is multiplied accordingly. */
 const part = 20
 
 let server: Server | undefined

@@ -1,7 +1,7 @@
 /**
- * What the spans and metrics of a walk cost where nobody collects them: the same walk over HTTP with tracing off. Pages
- * of 100 children, twenty times smaller than the default, so that there are twenty times as many spans. The figures are
- * processor time of this process, which other programs disturb less than the time on the clock.
+ * The cost of the spans and metrics of a traversal without a tracer: compared with the same traversal over HTTP with
+ * tracing off. Pages of 100 children, twenty times smaller than the default, so that there are twenty times as many
+ * spans. The figures are processor time of this process, which depends less on other programs than elapsed time.
  */
 import * as GraphQLApi from "@effect-prefect/api/GraphQLApi"
 import type { PrefectApi } from "@effect-prefect/api/PrefectApi"

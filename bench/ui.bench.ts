@@ -1,6 +1,7 @@
 /**
- * The page's server, in this process and without HTTP's own cost: 100 000 mapped children as states beside the
- * backend's summaries alone, how long another request waits meanwhile, and a table of 1 000 000 rows beside decoding it.
+ * The page's server, in this process and without the cost of HTTP: the states of 100 000 mapped children compared with
+ * the backend's summaries alone, how long another request waits meanwhile, and a table of 1 000 000 rows compared with
+ * decoding it.
  */
 import * as ArchiveApi from "@effect-prefect/api/ArchiveApi"
 import { PrefectApi } from "@effect-prefect/api/PrefectApi"
@@ -35,7 +36,7 @@ interface World {
 let users = 0
 let opened: Promise<World> | undefined
 
-/** The archive and the page over it, made once for all rows that use it. */
+/** The archive and its page, made once for all rows that use them. */
 const open = (): Promise<World> => {
   users++
   opened ??= (async () => {
@@ -90,7 +91,7 @@ const text = async (world: World, path: string): Promise<string> => {
   return response.text()
 }
 
-/** The longest that a small request waits while others are answered. */
+/** The longest wait of a small request while others are handled. */
 const longestWait = async (world: World, work: Promise<unknown>): Promise<number> => {
   let isOver = false
   void work.finally(() => isOver = true)
@@ -105,7 +106,7 @@ const longestWait = async (world: World, work: Promise<unknown>): Promise<number
   return longest
 }
 
-/** A thread that is new loads the table anew: the cache of the one before is gone. */
+/** A new thread loads the table again: the cache of the previous one is gone. */
 const fresh = async (world: World): Promise<string> => {
   const page = UiServer.layer({ authorize: () => Effect.succeed(true) })
   const services = Layer.merge(

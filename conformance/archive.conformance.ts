@@ -1,5 +1,5 @@
-// An export that is killed, doubled, out of space or left by its database, on a real Postgres and a real disk: whatever
-// happens, a plain rerun makes the archive whole, and verify says so.
+// An export that is killed, started twice, out of disk space or cut off from its database, on a real Postgres and a
+// real disk: in every case a rerun completes the archive, and verify confirms it.
 import assert from "node:assert/strict"
 import { spawn, spawnSync } from "node:child_process"
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"

@@ -1,6 +1,6 @@
 /**
- * Attacks that were tried on the command and the server, each in a way that shows when it succeeds: hostile queries,
- * neighbours and connections of `serve`, texts for terminals, signals and files. `ATTACKS=terminal` takes one of them.
+ * Attacks on the command and the server, each in a way that shows whether it succeeds: hostile queries, neighbours and
+ * connections of `serve`, texts for terminals, signals and files. `ATTACKS=terminal` selects one of them.
  */
 const chosen = process.env["ATTACKS"]?.split(",")
 

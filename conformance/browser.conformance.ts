@@ -1,6 +1,6 @@
 /**
- * core and pickle run in a browser: bundled for one without a Node module in the bundle, they give there what they give
- * in Node. The sizes of the bundles are printed.
+ * core and pickle in a browser: bundled without a Node module, they give the same results there as in Node. The sizes
+ * of the bundles are printed.
  */
 import { build } from "esbuild"
 import * as assert from "node:assert/strict"

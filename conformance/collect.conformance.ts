@@ -1,6 +1,6 @@
 /**
- * `effect-prefect collect` against what happens to it: processes that are killed, a Postgres that goes away, a worker that
- * sleeps past its lock, two starters. Then DuckDB and pyarrow read what was written.
+ * `effect-prefect collect` under failures: killed processes, a Postgres that goes away, a worker that is suspended past
+ * its lock, two starters. DuckDB and pyarrow then read the output.
  *
  * `COLLECT_SEEDS=10` runs ten seeds instead of two.
  */
@@ -35,7 +35,7 @@ process.on("exit", () => {
   for (const child of alive) child.kill("SIGKILL")
 })
 
-/** Starts a script as a process of its own, without anything between this one and it. */
+/** Starts a script as a direct child process. */
 const startScript = (script: string, env: Record<string, string>, args: ReadonlyArray<string>): Running => {
   const child = spawn(process.execPath, ["--conditions=@effect-prefect/source", script, ...args], {
     stdio: ["ignore", "pipe", "pipe"],
@@ -199,7 +199,7 @@ for (const [name, open] of Object.entries(objectStores)) {
 const seeds = Number(process.env["COLLECT_SEEDS"] ?? 2)
 const format = (seed: number) => seed % 2 === 0 ? "jsonl" : "parquet"
 
-/** Workers that read so slowly that something can happen to each of them. */
+/** Workers that read so slowly that each can be interrupted. */
 const worker = (db: Postgres, ...args: ReadonlyArray<string>) =>
   start("collect", "worker", "--cluster", db.url, ...backend, "--store-rate", "250", ...args)
 
@@ -248,7 +248,7 @@ for (let seed = 1; seed <= seeds; seed++) {
         await sleep(10_000)
         await db.resume()
       })()
-      // One starter dies; the same command again finds the job.
+      // One starter dies; the same command then finds the job.
       await sleep(3000 + next() * 1000)
       starters[0]!.child.kill("SIGKILL")
       const again = start(...args)
@@ -265,7 +265,7 @@ for (let seed = 1; seed <= seeds; seed++) {
       for (const { child, ended, output } of [...workers, frozen]) {
         child.kill("SIGTERM")
         const code = await Promise.race([ended, sleep(10_000, "too late")])
-        // One that was started a moment ago may have got the signal before Node had loaded the program.
+        // A process that has just started may receive the signal before Node has loaded the program.
         const isStarting = code === "SIGTERM" && output() === ""
         assert.ok(code === 0 || code === "SIGKILL" || isStarting, `${String(code)}: ${output()}`)
       }
@@ -356,7 +356,7 @@ await check("workers start before Postgres does, and say once that they wait", a
 await check("the workflow, on an Effect cluster of two runners, ends with the manifest of one quiet run", async () => {
   await using db = await startPostgres()
   const place = join(scratch, "workflow")
-  // The plan alone: the queue of another database is never worked on.
+  // Only the plan: the queue of another database is never processed.
   await using other = await startPostgres()
   const planner = start(
     "collect",

@@ -1,6 +1,6 @@
 /**
- * Every format, as pandas 0.25 to 3, pyarrow 0.17 to the newest and the serializers of Prefect 0.15 and 1.4 write it,
- * against what they read themselves. The files are written anew each time.
+ * Every format, as written by pandas 0.25 to 3, pyarrow 0.17 to the newest and the serializers of Prefect 0.15 and 1.4,
+ * compared with their own readers. The files are written again each time.
  */
 import * as JsonProjection from "@effect-prefect/formats/JsonProjection"
 import * as ResultFormat from "@effect-prefect/formats/ResultFormat"
@@ -38,7 +38,7 @@ interface Line {
   readonly value: unknown
 }
 
-/** Runs a script that fills a folder, and compares what we read from it with what it expects. */
+/** Runs a script that fills a folder, and compares our values with its expectations. */
 const compare = async (requirements: Requirements, script: string, version: string): Promise<void> => {
   const python = await venv(requirements)
   const out = join(folder("formats"), requirements.name)

@@ -1,7 +1,7 @@
 /**
- * The packages as strangers get them: packed, judged by publint and are-the-types-wrong, installed into an empty project
- * beside effect alone. There every entry point is imported and type-checked, what a new user does first works, and every
- * example of the documents is type-checked and run; declarations are checked too (skipLibCheck is off).
+ * The packages as users get them: packed, checked by publint and are-the-types-wrong, and installed into an empty
+ * project beside effect alone. There every entry point is imported and type-checked, what a new user does first works,
+ * and every example of the documents is type-checked and run; declarations are checked too (skipLibCheck is off).
  */
 import { copyFileSync, symlinkSync } from "node:fs"
 import { join } from "node:path"

@@ -1,6 +1,6 @@
 /**
- * What pandas and NumPy pickle, of the oldest to the newest version that is read: every dtype, index, layout of blocks
- * and scalar, in every protocol, compared value for value with what that pandas loads.
+ * Pickles of pandas and NumPy, from the oldest to the newest supported version: every dtype, index, layout of blocks
+ * and scalar, in every protocol, compared value for value with that pandas.
  */
 import { loads } from "@effect-prefect/pickle"
 import { describe } from "@effect-prefect/pickle/testing"
@@ -19,7 +19,7 @@ const environments: ReadonlyArray<Requirements> = [
   { name: "pandas-3", python: "3.11", packages: ["pandas>=3,<4", "numpy>=2", "pyarrow"] }
 ]
 
-/** What is compared of a form: nothing where the two sides have no words in common. */
+/** The part of a form to compare: none where the two sides have no common vocabulary. */
 const comparable = (form: unknown, model: unknown): unknown => {
   if (Array.isArray(form) && Array.isArray(model)) return form.map((item, i) => comparable(item, model[i]))
   if (typeof form !== "object" || form === null || typeof model !== "object" || model === null) return form

@@ -1,8 +1,7 @@
 /**
- * What CPython makes of a pickle, this package makes of it too: for random values that every Python of the machine
- * pickles in every protocol it has, for its own pickles broken in every way, and for random programs of instructions.
- * `PICKLE_ROUNDS` sets how many (default 300 values for each Python, 10 times as many broken ones), `PICKLE_SEED` where
- * they start.
+ * This package must read every pickle as CPython does: random values that every Python of the machine pickles in every
+ * protocol, its own pickles broken in every way, and random programs of instructions. `PICKLE_ROUNDS` sets the number
+ * (default 300 values for each Python, 10 times as many broken ones), `PICKLE_SEED` the seed.
  */
 import { loads, loadsAt, PickleError } from "@effect-prefect/pickle"
 import { describe } from "@effect-prefect/pickle/testing"
@@ -29,7 +28,7 @@ for (const python of oracles) {
       const seed = firstSeed + i
       const { data, fail, form: own, message } = await python.ask({ do: "make", seed, protocol, pickler })
       const label = `seed ${seed}, protocol ${protocol}, ${pickler}`
-      // The dicts of Python 2 lose the order that its pickles have: a newer Python says what is in them.
+      // The dicts of Python 2 lose the order of its pickles: a newer Python determines their content.
       const form = two ? (await judge.ask({ do: "trust", data })).form : own
       assert.equal(fail, undefined, `${label}: ${message}`)
       const bytes = Buffer.from(data!, "base64")
@@ -39,13 +38,13 @@ for (const python of oracles) {
   })
 }
 
-/** What may be refused here that Python takes, and the other way round; anything else is a difference. */
+/** Allowed differences between Python and this package; any other is a failure. */
 const compare = async (python: Oracle, bytes: Uint8Array, label: string): Promise<"taken" | "refused" | "skipped"> => {
   const answer = await python.ask({ do: "load", data: Buffer.from(bytes).toString("base64") })
   if (
     answer.late === true || answer.fail === "Crash" || answer.fail === "MemoryError" || answer.fail === "RecursionError"
   ) {
-    // Beyond Python itself: here it need only end, in a value or an error.
+    // Beyond Python itself: here it only has to end, in a value or an error.
     try {
       loads(bytes)
     } catch (error) {
@@ -63,7 +62,7 @@ const compare = async (python: Oracle, bytes: Uint8Array, label: string): Promis
   const shown = `${label}\n  ${JSON.stringify(Buffer.from(bytes).toString("latin1"))}`
   if (mine === undefined) {
     assert.ok(refusal instanceof PickleError, `${shown}\n  ${String(refusal)}`)
-    // A bytearray or array that a pickle appends to is the one thing that is not done here: no pickler does it.
+    // Appending to a bytearray or array is the only operation that is not implemented here: no pickler does it.
     if (refusal.found === "items for a value that is no list") return "skipped"
     assert.ok(
       answer.fail !== undefined,
@@ -72,8 +71,8 @@ const compare = async (python: Oracle, bytes: Uint8Array, label: string): Promis
     return "refused"
   }
   const form = normalize(describe(mine.value))
-  // The oracle's stand-ins for what getattr and the like give are no classes; the real ones are.
-  // And it reads from a file, where Python holds a frame to its length; from bytes it does not.
+  // The oracle's stand-ins for getattr and the like are not classes; the real ones are. And it reads from a file, where
+  // Python enforces the length of a frame; from bytes it does not.
   if (answer.message?.includes("truncated") === true && bytes.includes(0x95)) return "skipped"
   if (/Inert|unknown encoding|bad tzinfo/.test(answer.message ?? "")) return "skipped"
   assert.ok(answer.fail === undefined, `${shown}\n  Python: ${answer.message}\n  taken here: ${form.slice(0, 300)}`)
@@ -156,7 +155,7 @@ await check(
   }
 )
 
-/** A random program that is often valid: instructions with arguments, in the order that dice give. */
+/** A random program that is often valid: instructions with arguments, in random order. */
 const program = (rng: ReturnType<typeof random>): Uint8Array => {
   const pieces = [
     "(",

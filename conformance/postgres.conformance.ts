@@ -1,4 +1,4 @@
-// The Postgres backend on a real Postgres: the contract suite, roles, limits, TLS, and an archive made of it.
+// The Postgres backend on a real Postgres: the contract suite, roles, limits, TLS, and an export to an archive.
 import * as PostgresApi from "@effect-prefect/api/PostgresApi"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
@@ -33,7 +33,7 @@ await using postgres = await startPostgres({
 const urlOf = (database: string, user = "postgres", parameters = "") =>
   `postgresql://${user}@127.0.0.1:${postgres.port}/${database}${parameters}`
 const createDatabase = async ({ psql }: Postgres, name: string, sql: string) => {
-  // Not the C collation, which would hide who sorts.
+  // Not the C collation, which would hide where sorting happens.
   await psql(`create database ${name} template template0 locale_provider icu icu_locale 'en-US'`)
   await psql(sql, name)
 }
@@ -190,7 +190,7 @@ await check("verify-ca checks the certificate alone, verify-full the name too", 
 
 // ---- the command, and an archive made of a database
 
-/** What `flow-run results` prints for every flow run of a backend, each line as JSON. */
+/** The output of `flow-run results` for every flow run of a backend, each line as JSON. */
 const resultsOf = async (backend: ReadonlyArray<string>, storage: ReadonlyArray<string> = []) => {
   const { stdout } = await command(["flow-run", "list", "--json", ...backend])
   const lines: Array<unknown> = []

@@ -188,7 +188,7 @@ def results():
             same(project([with_serializer(child).get_result() for child in view.iter_mapped()]), wanted["value"], row["name"])
             values += 1
             if not wanted["value"]:
-                # Python refuses a mapped task without children.
+                # Python rejects a mapped task without children.
                 raises(ValueError, view.get_result)
                 continue
         if "value" in wanted:
@@ -338,7 +338,7 @@ def execution_reads():
 
 
 def kv():
-    # Prefect's own client refuses these without Cloud, before any request.
+    # Prefect's own client rejects these without Cloud, before any request.
     raises(ClientError, lambda: kv_store.get_key_value("key"))
     raises(ClientError, kv_store.list_keys)
 
@@ -369,7 +369,7 @@ def watch_running():
     found = []
     for line in flow_run_module.watch_flow_run(row["id"]):
         found.append(line)
-        # The run may end now: see whether its end is seen.
+        # The run may end now: check that its end is seen.
         open(task["marker"], "w").close()
     lines = [log["message"] for log in tables["log"] if log["flow_run_id"] == row["id"]] + ["the last line"]
     entered = [
@@ -384,7 +384,7 @@ def watch_running():
 def right_key():
     client = prefect.Client()
     same(client._get_auth_tenant(), tables["tenant"][0]["id"], "tenant of the key")
-    # 0.15's name for it; it asks with a null beside the slug.
+    # 0.15's name for it; it sends a null beside the slug.
     switch = getattr(client, "switch_tenant", None) or client.login_to_tenant
     switch(tenant_slug=tables["tenant"][0]["slug"])
     same(client.tenant_id, tables["tenant"][0]["id"], "tenant after the switch")

@@ -1,5 +1,5 @@
-// Prefect 1.4.1's and 0.15.13's own Python clients, unchanged, against `serve`: on a real Postgres that holds an archive,
-// read by a role with SELECT alone, and on the archive folder itself.
+// The unmodified Python clients of Prefect 1.4.1 and 0.15.13 against `serve`: on a real Postgres with an archive's
+// rows, read by a role with SELECT alone, and on the archive folder itself.
 import { PutObjectCommand, S3Client } from "@aws-sdk/client-s3"
 import * as Database from "@effect-prefect/server/Database"
 import * as Server from "@effect-prefect/server/Server"
@@ -40,7 +40,7 @@ interface Prefect {
   readonly name: string
   readonly requirements: Requirements
   readonly archive: string
-  /** Where its worker stored results, and in which bucket. */
+  /** The location of its worker's results, and their bucket. */
   readonly results: string
   readonly bucket: string
 }
@@ -72,7 +72,7 @@ const files = (directory: string): ReadonlyArray<string> =>
     .map((name) => join(directory, name))
     .filter((path) => statSync(path).isFile())
 
-/** The archive as it would be had its worker run here: rows name the folder in which the results really are. */
+/** The archive as if its worker had run here: rows refer to the actual folder of the results. */
 const settle = (prefect: Prefect, into: string): string => {
   const source = join(root, "fixtures", prefect.archive)
   const target = join(into, prefect.archive)
@@ -83,7 +83,7 @@ const settle = (prefect: Prefect, into: string): string => {
   return target
 }
 
-/** An S3 server with the archive's bucket in it, and the environment that leads boto3 there. */
+/** An S3 server with the archive's bucket, and the environment that makes boto3 use it. */
 const startS3 = async (prefect: Prefect, archive: string, directory: string) => {
   mkdirSync(directory)
   const s3 = new S3rver({ directory, silent: true, configureBuckets: [{ name: prefect.bucket }] })
@@ -118,7 +118,7 @@ const startS3 = async (prefect: Prefect, archive: string, directory: string) => 
   }
 }
 
-/** Runs `serve` for as long as `body` takes. */
+/** Runs `serve` while `body` runs. */
 const serving = async <E>(
   database: Layer.Layer<Database.Database, E>,
   options: Server.Options,

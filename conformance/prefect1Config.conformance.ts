@@ -1,6 +1,6 @@
 /**
- * `Prefect1Config` finds the API, the key and the tenant that Prefect 1.4.1's own client finds, given the same variables
- * and files.
+ * `Prefect1Config` finds the same API, key and tenant as Prefect 1.4.1's own client, given the same variables and
+ * files.
  */
 import * as Prefect1Config from "@effect-prefect/api/Prefect1Config"
 import * as ConfigProvider from "effect/ConfigProvider"
@@ -30,7 +30,7 @@ interface Given {
   readonly files?: Record<string, string>
 }
 
-/** Each names a backend or an API: where neither is, Prefect means its Cloud, which is gone, and we do not. */
+/** Each names a backend or an API: without one, Prefect uses its Cloud, which no longer exists, and we do not. */
 const cases: Record<string, Given> = {
   "a server": { env: { PREFECT__BACKEND: "server" } },
   "Cloud": { env: { PREFECT__BACKEND: "cloud" } },

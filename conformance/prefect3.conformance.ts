@@ -1,7 +1,7 @@
 /**
- * Prefect 3.8.0 as it is: a server with basic auth, CSRF tokens and a low page limit, flows that store results by every
- * serializer in files, in S3 and through fsspec, and every state, value and refusal compared with what Prefect reads. Then the
- * first and the newest Prefect 3, by the flows that Prefect 2 is compared by.
+ * A real Prefect 3.8.0: a server with basic auth, CSRF tokens and a low page limit, flows that store results with every
+ * serializer in files, in S3 and through fsspec, and every state, value and error compared with Prefect's own reading.
+ * Then the first and the newest Prefect 3, with the flows that Prefect 2 is compared with.
  */
 import * as Prefect3Api from "@effect-prefect/api/Prefect3Api"
 import { PrefectApi } from "@effect-prefect/api/PrefectApi"
@@ -266,14 +266,14 @@ await check("buckets with the credentials of their blocks, when they were asked 
       )
     )
     for (const [index, outcome] of found.entries()) {
-      // All settings of a RemoteFileSystem are given without being asked for.
+      // All settings of a RemoteFileSystem are returned without being requested.
       const isOpen = includeSecrets || lines[index]!.name === "block remote"
       compare(outcome, isOpen ? lines[index]!.outcome : { reason: "StorageNotProvided" })
     }
   }
 })
 
-/** A POST to the server, as somebody else makes it. */
+/** A POST to the server by another client. */
 const post = async (path: string, body: object): Promise<{ readonly id: string }> => {
   const headers = { authorization: `Basic ${Buffer.from(authString).toString("base64")}` }
   const token = await (await fetch(`${world.url}/csrf-token?client=conformance`, { headers })).json() as {
@@ -312,7 +312,7 @@ await check("the events of a run that goes on, and a watch of it", async () => {
       Effect.sync(() => {
         hints++
       })))
-    // The server listens, and what happened before is not repeated.
+    // The server subscribes, and earlier events are not repeated.
     yield* heard(1)
     yield* end(other)
     yield* Effect.sleep("5 seconds")

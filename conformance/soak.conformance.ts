@@ -1,6 +1,6 @@
 /**
- * `serve` for three minutes on an archive and on a Postgres, 50 clients each. The Postgres is restarted and stopped for 20 s
- * meanwhile. No answer is wrong, memory does not climb, and everything is right again afterwards.
+ * `serve` for three minutes on an archive and on a Postgres, with 50 clients each. The Postgres is restarted, and
+ * stopped for 20 s, meanwhile. No response may be wrong, memory must not grow, and everything must be right afterwards.
  */
 import assert from "node:assert/strict"
 import { setTimeout as sleep } from "node:timers/promises"

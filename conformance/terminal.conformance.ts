@@ -1,5 +1,5 @@
 /**
- * The command on a terminal, as a person meets it: on a pseudo-terminal of Python's `pty`, in colours that are compared
+ * The command on a terminal, as a user sees it: on a pseudo-terminal of Python's `pty`, in colours that are compared
  * with Prefect 1.4.1's own, with bash's own completion.
  */
 import * as State from "@effect-prefect/core/State"
@@ -26,11 +26,11 @@ process.on("exit", () => rmSync(home, { recursive: true, force: true }))
 interface Session {
   readonly columns?: number
   readonly env?: Readonly<Record<string, string>>
-  /** What is typed, each after a text was seen or a file is there. */
+  /** Typed input, each entry after a text has appeared or a file exists. */
   readonly steps?: ReadonlyArray<
     { readonly send: string } & ({ readonly await: string } | { readonly file: string })
   >
-  /** A file that standard output goes to; the terminal by default. */
+  /** A file for standard output; the terminal by default. */
   readonly stdout?: string
 }
 
@@ -65,7 +65,7 @@ const effectPrefect = (args: ReadonlyArray<string>, session?: Session) =>
 
 const escape = "\u001b["
 
-/** The text between the control sequences, and each sequence as it stands before its text: `31m`, `2K`. */
+/** The text between the control sequences, and each sequence before its text: `31m`, `2K`. */
 const sequences = (text: string) => {
   const [before = "", ...rest] = text.split(escape)
   const parsed = rest.map((part) => {
@@ -75,7 +75,7 @@ const sequences = (text: string) => {
   return { before, rest: parsed }
 }
 
-/** What is on the screen at the end: the lines that are not empty. Fails on what it does not know how to draw. */
+/** The final content of the screen: the lines that are not empty. Fails on unknown control sequences. */
 const screen = (text: string): ReadonlyArray<string> => {
   const lines: Array<Array<string>> = [[]]
   let column = 0
@@ -253,7 +253,7 @@ await check("Ctrl-C ends serve", async () => {
   assert.deepEqual(screen(text).length, 2, text)
 })
 
-/** What `--completions bash` prints, in a file to source. */
+/** The output of `--completions bash`, in a file to source. */
 const completions = join(home, "completions.bash")
 writeFileSync(completions, (await run(process.execPath, [command, "--completions", "bash"])).stdout)
 
@@ -262,7 +262,7 @@ await check("Tab completes subcommands and flags in bash", async () => {
     { await: "ready> ", send: `source ${completions}; echo sour''ced\n` },
     { await: "sourced\r\nready> ", send: "effect-prefect task-run res\t" },
     { await: "task-run result ", send: "--ou\t" },
-    // Ctrl-U takes the line away.
+    // Ctrl-U erases the line.
     { await: "--output ", send: "\u0015effect-prefect fl\t\t\t" },
     { await: "flow-run", send: "\u0015exit\n" }
   ]

@@ -1,6 +1,7 @@
 /**
- * The page in Chromium, by roles and names and by keys: over an archive with hostile text in every field, 100 000 mapped
- * children and a table of 1 000 000 rows, over the recorded archive, and over a run that changes while it is watched.
+ * The page in Chromium, operated by roles, names and keys: over an archive with hostile text in every field, 100 000
+ * mapped children and a table of 1 000 000 rows, over the recorded archive, and over a run that changes while it is
+ * watched.
  */
 import * as MemoryApi from "@effect-prefect/api/MemoryApi"
 import { PrefectApi } from "@effect-prefect/api/PrefectApi"
@@ -28,7 +29,7 @@ import { hostile, idOf, ids, writeArchive } from "./ui/archive.ts"
 import { type Page, startBrowser, watch } from "./ui/browser.ts"
 
 const shots = folder("ui-pictures")
-/** `--small` tries the checks themselves, quickly. */
+/** `--small` tests the checks themselves, quickly. */
 const scale = process.argv.includes("--small")
   ? { children: 6_000, rows: 20_000, lines: 500 }
   : { children: 100_000, rows: 1_000_000, lines: 5_000 }
@@ -44,7 +45,7 @@ interface Server {
   readonly stop: () => Promise<{ readonly millis: number; readonly code: number | null }>
 }
 
-/** The command `ui` as a process of its own. */
+/** The command `ui` as a separate process. */
 const startCommand = async (archive: string): Promise<Server> => {
   const child = spawn(process.execPath, [
     join(root, "packages/cli/bin/effect-prefect.js"),
@@ -155,7 +156,7 @@ interface Violation {
 const modes = process.argv.includes("--quick") ? [] : ["light", "dark", "contrast"] as const
 for (const mode of modes) {
   await check(`axe finds nothing on ${pages.length} pages in ${mode}`, async () => {
-    // The page's policy lets no script of axe's in.
+    // The page's policy blocks axe's script.
     const context = await browser.newContext({
       colorScheme: mode === "dark" ? "dark" : "light",
       width: 1280,
@@ -428,7 +429,7 @@ await check("nothing that was stored ran, and the console, the policy and the ne
   assert.deepEqual(wrong, [])
 })
 
-/** A page over a run that changes: the backend behind it is exchanged while it is watched. */
+/** A page over a changing run: the backend behind it is replaced while it is watched. */
 const live = async (body: (watched: Page, change: (tables: MemoryApi.Tables) => Promise<void>) => Promise<void>) => {
   const scope = await Effect.runPromise(Scope.make())
   const apiOf = (tables: MemoryApi.Tables) =>

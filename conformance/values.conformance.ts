@@ -1,6 +1,6 @@
 /**
- * What the libraries of Python programs pickle, in several versions of each: zones, columns, tables, arrays, rows. The
- * JSON projection, `JSON.stringify` and schemas are compared with what the same Python makes of the same pickle.
+ * Pickles of Python libraries, in several versions of each: zones, columns, tables, arrays, rows. The JSON projection,
+ * `JSON.stringify` and schemas are compared with the results of the same Python for the same pickle.
  */
 import * as JsonProjection from "@effect-prefect/formats/JsonProjection"
 import * as ResultFormat from "@effect-prefect/formats/ResultFormat"
@@ -22,7 +22,7 @@ interface Case {
   readonly instant: number | null
 }
 
-/** The pixels of a PNG without interlacing and filters, as it is written here. */
+/** The pixels of a PNG without interlacing and filters, as this library writes it. */
 const pixelsOf = (png: Buffer): Buffer => {
   const parts: Array<Buffer> = []
   for (let at = 8; at < png.length;) {
@@ -37,7 +37,7 @@ const pixelsOf = (png: Buffer): Buffer => {
   )
 }
 
-/** An image by its pixels, as Pillow has them. */
+/** An image by its pixels, as in Pillow. */
 const withPixels = (json: unknown, expected: unknown): unknown => {
   const { png } = (json ?? {}) as { readonly png?: string }
   if (png === undefined || !(typeof expected === "object" && expected !== null && "pixels" in expected)) return json
@@ -56,7 +56,7 @@ const problemOf = ({ data, instant, json }: Case): Effect.Effect<string | undefi
       return `here ${JSON.stringify(found).slice(0, 400)}\n    Python ${JSON.stringify(json).slice(0, 400)}`
     }
     const projected: unknown = JSON.parse(yield* JsonProjection.toText(value))
-    // Of plain lists and dicts JSON.stringify is the language's own, which knows no bytes and no large integers.
+    // For plain lists and dicts, JSON.stringify is the language's own, which supports neither bytes nor large integers.
     const text: unknown = typeof value === "object" && value !== null && "toJSON" in value
       ? JSON.parse(JSON.stringify(value))
       : projected

@@ -1,7 +1,7 @@
-// Runs before every npm script: installs what package-lock.json says when node_modules is missing or stale, and makes
-// sure that the scripts will run on a Node that Effect 4.1 supports. It must itself run on Node 20, need no dependency,
-// say nothing and cost nothing noticeable when all is well. Before `npm start` (--start) only what the command itself
-// needs is asked for: an eighth of all, and no other Node where the installed one will do.
+// Runs before every npm script: installs the versions in package-lock.json when node_modules is missing or stale, and
+// makes sure that the scripts will run on a Node that Effect 4.1 supports. It must itself run on Node 20, have no
+// dependency, and be silent and fast when everything is in place. Before `npm start` (--start) only the requirements of
+// the command itself are installed: an eighth of all, and no other Node if the installed one is sufficient.
 import { spawnSync } from "node:child_process"
 import {
   existsSync,
@@ -47,16 +47,16 @@ const isFit = (version) => {
   return major > needed[0] || (major === needed[0] && minor >= needed[1])
 }
 
-/** Whether an entry of the lock file is installed, by the flags that npm itself goes by. */
+/** Whether an entry of the lock file is installed, according to npm's own flags. */
 const isWanted = (/** @type {any} */ entry) =>
   startOnly
     ? !entry.dev && !entry.peer && !entry.optional && !entry.devOptional
     : !entry.optional && !entry.devOptional
 
 /**
- * Why node_modules is not what package-lock.json describes, or undefined when it is. npm leaves a lock file of its own
- * in node_modules after a complete install only, so an interrupted install counts as missing. Optional packages may be
- * absent (other platforms, failed installs), but not in a wrong version.
+ * The reason why node_modules differs from package-lock.json, or undefined when it does not. npm writes a lock file of
+ * its own into node_modules after a complete install only, so an interrupted install counts as missing. Optional
+ * packages may be absent (other platforms, failed installs), but not in a wrong version.
  */
 const staleness = () => {
   const wanted = readLock(join(root, "package-lock.json"))
@@ -98,7 +98,7 @@ const outsideNode = () => {
   return process.execPath
 }
 
-/** npm's own settings come down through the environment; these would make an install partial, global or pretended. */
+/** npm's own settings are passed down in the environment; these would make an install partial, global or a dry run. */
 const partial =
   /^npm_config_(workspaces?|include_workspace_root|global|location|json|dry_run|omit|only|production|package_lock_only|os|cpu|libc)$/i
 
@@ -108,7 +108,10 @@ const installEnvironment = () => {
   return { ...env, PATH: outsidePath().join(delimiter), EFFECT_PREFECT_BOOTSTRAP: "1" }
 }
 
-/** Runs npm, the one that started this script if any. Its output goes to standard error: scripts own standard output. */
+/**
+ * Runs npm, preferably the one that started this script. Its output goes to standard error: scripts own standard
+ * output.
+ */
 const npm = (/** @type {Array<string>} */ args, cwd = root) => {
   const cli = process.env.npm_execpath
   const options = {
@@ -135,8 +138,8 @@ const install = () => {
 }
 
 /**
- * The version that the optional `node` package provides; undefined when it is not installed, null when it is there and
- * does not run (a C library that it was not built for).
+ * The version of the optional `node` package; undefined when it is not installed, null when it is installed but does
+ * not run (for example because of the C library).
  */
 const packagedVersion = () => {
   const link = join(modules, ".bin", windows ? "node.cmd" : "node")
@@ -147,7 +150,7 @@ const packagedVersion = () => {
   return result.status === 0 ? result.stdout.trim() : null
 }
 
-/** Installs the binary of the `node` package where npm was told to run no install scripts (ignore-scripts, npm 12). */
+/** Installs the binary of the `node` package when npm does not run install scripts (ignore-scripts, npm 12). */
 const completeNode = () => {
   const script = join(modules, "node", "installArchSpecificPackage.js")
   if (!existsSync(script)) return
@@ -161,8 +164,8 @@ const completeNode = () => {
 }
 
 /**
- * Installs the package `node` alone. The other optional packages are those of storages, of which the command needs none
- * to start; npm has no way to include one and to leave out the rest.
+ * Installs the package `node` alone. The other optional packages are those of storages, which the command does not need
+ * to start; npm has no option to include one and omit the rest.
  */
 const installNode = () => {
   const version = readLock(join(root, "package-lock.json"))?.["node_modules/node"]?.version
@@ -174,7 +177,7 @@ const installNode = () => {
   npm(["install", "--omit=dev", `node@${version}`, ...quiet], folder)
   const from = join(folder, "node_modules", "node")
   if (existsSync(from)) {
-    // npm leaves what the package needs beside it; the binary is all that is used.
+    // npm installs the package's dependencies beside it; only the binary is used.
     rmSync(join(modules, "node"), { recursive: true, force: true })
     renameSync(from, join(modules, "node"))
     mkdirSync(join(modules, ".bin"), { recursive: true })
@@ -189,7 +192,7 @@ const installNode = () => {
 
 const checkNode = () => {
   let packaged = packagedVersion()
-  // process.version counts only where no packaged Node comes before it on the PATH of npm scripts.
+  // process.version counts only when no packaged Node precedes it on the PATH of npm scripts.
   const own = realpathSync(outsideNode()) === realpathSync(process.execPath) ? process.version : undefined
   if (packaged === undefined && (own === undefined || !isFit(own))) {
     if (startOnly && !existsSync(join(modules, "node"))) installNode()

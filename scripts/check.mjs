@@ -1,5 +1,5 @@
-// npm run check [-- STEP …]: all that can be said about the tree without running it, step by step; what a step printed is
-// shown when it fails. The last line is "N passed, N failed".
+// npm run check [-- STEP …]: all checks of the tree that do not run it, step by step; the output of a step is shown
+// when it fails. The last line is "N passed, N failed".
 import { rmSync } from "node:fs"
 import { join } from "node:path"
 import { packages } from "./packages.mjs"
@@ -8,7 +8,7 @@ import { links } from "./snippets.mjs"
 import { examples, install, judge, pack, smoke } from "./tarballs.mjs"
 
 /**
- * The value that several steps need: the first one that asks makes it, and reports when that fails.
+ * A value that several steps need: the first one makes it, and reports when that fails.
  * @template A
  * @param {() => Promise<A>} make
  * @param {string} otherwise what the later ones say
@@ -31,7 +31,7 @@ const project = shared(async () => {
 }, "nothing was installed")
 
 /**
- * A step that tells something gives it as text.
+ * A step can return a message as text.
  * @type {Array<{ name: string, body: () => Promise<unknown>, tells?: boolean }>}
  */
 const steps = [
@@ -39,7 +39,7 @@ const steps = [
   {
     name: "types of packages",
     body: () => {
-      // What was built from files that are gone must not be packed below.
+      // Output of deleted files must not be packed below.
       for (const { path } of packages) rmSync(join(path, "dist"), { recursive: true, force: true })
       return run("tsc", ["-b", "tsconfig.packages.json"])
     }

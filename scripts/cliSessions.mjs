@@ -1,5 +1,5 @@
-// Writes the terminal sessions of docs/cli.md: each block that begins with "$ effect-prefect" is run as it stands there, in
-// fixtures/, and what it prints takes the place of what was below it. Times relative to now differ from day to day.
+// Writes the terminal sessions of docs/cli.md: each block that begins with "$ effect-prefect" is run as written, in
+// fixtures/, and its output replaces the text below the command. Times relative to now differ from day to day.
 import { spawnSync } from "node:child_process"
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -10,7 +10,7 @@ const file = join(root, "docs", "cli.md")
 const bin = join(root, "packages", "cli", "bin", "effect-prefect.js")
 const home = mkdtempSync(join(tmpdir(), "cli-sessions-"))
 
-/** A long answer is cut: the first lines tell what it looks like. @param {string} text */
+/** A long output is truncated: the first lines show its form. @param {string} text */
 const cut = (text) => {
   const lines = text.trimEnd().split("\n")
   return lines.length > 14 ? [...lines.slice(0, 12), `… ${lines.length - 12} more lines`].join("\n") : lines.join("\n")

@@ -1,7 +1,7 @@
-// npm run conformance [-- NAME …]: runs conformance/NAME.conformance.{mjs,ts}, all of them in name order by default, each
-// as a process of its own. A script that uses conformance/support/check.ts counts its checks; any other counts as one.
-// Nothing is skipped: what a script needs and cannot get makes it fail. The table at the end, with the versions of what
-// the scripts ran against, is kept in conformance/RESULTS.md.
+// npm run conformance [-- NAME …]: runs conformance/NAME.conformance.{mjs,ts}, all of them in name order by default,
+// each as a process of its own. A script that uses conformance/support/check.ts counts its checks; any other counts as
+// one. Nothing is skipped: a script fails when a requirement is missing. The table at the end, with the versions of the
+// programs that the scripts ran against, is stored in conformance/RESULTS.md.
 import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { readdirSync } from "node:fs"

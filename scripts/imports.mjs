@@ -1,7 +1,7 @@
-// Writes what follows from the table of rooms.mjs: the overrides of .oxlintrc.json and the table of CONTRIBUTING.md. With
-// --check it compares them, and looks at every import of the packages, `import type` included: a package imports only
-// those of its row, nobody reaches into another package's internal/, no modules import each other in a circle, and no
-// two folders of a package do. ROOT names another tree to look at, for the tests.
+// Generates files from the table of rooms.mjs: the overrides of .oxlintrc.json and the table of CONTRIBUTING.md. With
+// --check it compares them, and checks every import of the packages, `import type` included: a package imports only
+// those of its row, no import reaches into another package's internal/, modules form no cycle, and no two folders of a
+// package import each other. ROOT selects another tree, for the tests.
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { dirname, join, relative, sep } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -97,7 +97,7 @@ const filesBelow = (folder) =>
     : []
 
 /**
- * What a file imports, types and `import()` included.
+ * The imports of a file, including types and `import()`.
  * @param {string} file
  * @returns {Array<string>}
  */
@@ -115,7 +115,7 @@ const importsOf = (file) => {
       return /^(["'])[^"']*\1$/.test(text) ? [text.slice(1, -1)] : []
     })
   ])
-  // `import("…")` as a type stands in the tree alone.
+  // `import("…")` as a type occurs only in the tree.
   /** @param {any} node */
   const visit = (node) => {
     if (Array.isArray(node)) return node.forEach(visit)
@@ -176,7 +176,7 @@ const circles = (graph) => {
   return found
 }
 
-/** A shortest way round through a circle, so that its sentence can be acted on. */
+/** A shortest path through a cycle, for the message. */
 const wayRound = (/** @type {ReadonlyMap<string, ReadonlySet<string>>} */ graph, /** @type {string} */ start) => {
   /** @type {Array<Array<string>>} */
   const queue = [[start]]
@@ -201,7 +201,7 @@ const look = () => {
     const base = join(root, "packages", room.name)
     /** @type {Map<string, Set<string>>} */
     const graph = new Map()
-    /** Between which folders of the package a file imports another, and an example of it. */
+    /** The pairs of folders of the package where one imports the other, with an example. */
     /** @type {Map<string, Map<string, string>>} */
     const between = new Map()
     /** @type {Set<string>} */
@@ -247,7 +247,7 @@ const look = () => {
     }
     for (const [from, some] of between) {
       for (const [to, example] of some) {
-        // What is public stands above internal/ and lends it its models: that pair is as it must be.
+        // Public modules are above internal/ and provide its models: that pair is allowed.
         if (from > to || from === "" || to === "") continue
         const back = between.get(to)?.get(from)
         if (back !== undefined) {
@@ -255,11 +255,11 @@ const look = () => {
         }
       }
     }
-    // The manifest says the same as the table.
+    // The manifest must agree with the table.
     const manifest = join(base, "package.json")
     if (!existsSync(manifest)) continue
     const read = JSON.parse(readFileSync(manifest, "utf8"))
-    // What a built package bundles it needs to be built, and not to be installed.
+    // Bundled packages are needed to build a package, and not to install it.
     const bundled = read["effect-prefect"]?.index === "built" ? read.devDependencies : {}
     const declared = new Set(
       Object.keys({ ...read.dependencies, ...read.peerDependencies, ...read.optionalDependencies, ...bundled })
@@ -276,7 +276,7 @@ const look = () => {
       }
     }
   }
-  // What is measured and what is compared with the real things looks inside on purpose; examples are users.
+  // Benchmarks and conformance scripts look inside on purpose; examples are users.
   for (const file of filesBelow(join(root, "examples"))) {
     for (const specifier of importsOf(file)) {
       if (/(^|\/)internal\//.test(specifier) && (specifier.startsWith(scope) || /\/packages\//.test(specifier))) {

@@ -1,5 +1,5 @@
-// Fails a run of the tests that leaves a process behind, and ends it. Processes are told by a variable in their
-// environment, which all that a test starts inherit; where there is no /proc, nothing is looked for.
+// Fails a test run that leaves a process behind, and ends the process. Processes are identified by a variable in their
+// environment, which child processes of tests inherit; without /proc, nothing is checked.
 import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { setTimeout as sleep } from "node:timers/promises"
 
@@ -9,18 +9,17 @@ const read = (/** @type {string} */ file) => {
   try {
     return readFileSync(file, "utf8")
   } catch {
-    // It has ended, or belongs to somebody else.
+    // It has ended, or belongs to another user.
     return ""
   }
 }
 
-/** The processes with this mark that are neither this one nor a worker of vitest. */
+/** The processes with this mark, except this one and vitest's workers. */
 const marked = (/** @type {string} */ mark) =>
   readdirSync("/proc").filter((pid) => /^\d+$/.test(pid) && Number(pid) !== process.pid).flatMap((pid) => {
     if (!read(`/proc/${pid}/environ`).split("\0").includes(`${name}=${mark}`)) return []
     const command = read(`/proc/${pid}/cmdline`).replaceAll("\0", " ").trim()
-    // A process that has ended and was not yet waited for has no command.
-    // Vitest's own workers, and what watches over them, are named by their titles.
+    // A zombie process has no command. Vitest's own workers and watchers are identified by their titles.
     return command === "" || /^(node \()?vitest|\/vitest\/dist\/workers\//.test(command)
       ? []
       : [{ pid: Number(pid), command }]
@@ -41,7 +40,7 @@ export const endLeftovers = async (mark, rounds = 100) => {
     try {
       process.kill(pid, "SIGKILL")
     } catch {
-      // It has ended just now.
+      // It has just ended.
     }
   }
   if (left.length > 0) {
@@ -51,7 +50,7 @@ export const endLeftovers = async (mark, rounds = 100) => {
   }
 }
 
-/** What vitest calls before a run; it calls what this gives after it. */
+/** vitest calls this before a run, and its return value after the run. */
 export default () => {
   if (!existsSync("/proc/self/environ")) return undefined
   const mark = `${process.pid}-${Date.now()}`

@@ -1,6 +1,6 @@
-// Checks that package-lock.json names every optional platform package of its packages; --fix adds those that are
-// missing. npm leaves out the ones that the registry at hand does not carry, and from npm 11.19 on `npm ci` then refuses
-// the whole lock file. An added entry has a version and its platform but no integrity: npm skips it on other platforms.
+// Checks that package-lock.json names every optional platform package of its packages; --fix adds missing ones. npm
+// omits those that the current registry does not carry, and from npm 11.19 on `npm ci` then rejects the whole lock
+// file. An added entry has a version and its platform but no integrity: npm skips it on other platforms.
 import { readFileSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -12,7 +12,7 @@ const fix = process.argv.includes("--fix")
 const systems = ["aix", "android", "darwin", "freebsd", "linux", "netbsd", "openbsd", "openharmony", "sunos", "win32"]
 const processors = ["arm64", "arm", "ia32", "loong64", "mips64el", "ppc64", "riscv64", "s390x", "wasm32", "x64"]
 
-/** The platform that a package name such as @oxlint/binding-linux-arm64-musl stands for. */
+/** The platform in a package name such as @oxlint/binding-linux-arm64-musl. */
 const platform = (/** @type {string} */ name) => {
   const words = name.replace(/^@[^/]+\//, "").split("-")
   const libc = /musl/.test(words.at(-1) ?? "") ? ["musl"] : /^(gnu|glibc)/.test(words.at(-1) ?? "") ? ["glibc"] : []
@@ -23,7 +23,7 @@ const platform = (/** @type {string} */ name) => {
   }
 }
 
-/** Whether the package at `path` finds `name`, as Node resolves: in its own node_modules, then in those above it. */
+/** Whether the package at `path` finds `name` by Node's resolution: in its own node_modules, then in those above it. */
 const finds = (/** @type {string} */ path, /** @type {string} */ name) => {
   for (let at = path;;) {
     if (`${at}${at === "" ? "" : "/"}node_modules/${name}` in lock.packages) return true

@@ -1,9 +1,9 @@
-// npm run mutation [-- WORD …]: changes one thing at a time in the modules of scripts/mutation/areas.mjs and runs the tests
-// of their package, by Stryker. An area's name must contain one of the words. Prints each mutant that no test noticed, and
-// fails where fewer than 85 % are killed. The scores are kept in conformance/RESULTS.md.
+// npm run mutation [-- WORD …]: changes one thing at a time in the modules of scripts/mutation/areas.mjs and runs the
+// tests of their package, with Stryker. An area's name must contain one of the words. Prints each mutant that no test
+// noticed, and fails when fewer than 85 % are killed. The scores are stored in conformance/RESULTS.md.
 //
-// It works on a copy of the tracked files in .mutation/, so that sources stay as they are while it runs, and installs
-// Stryker there: nobody else needs its 150 packages.
+// It works on a copy of the tracked files in .mutation/, so that sources are unchanged while it runs, and installs
+// Stryker there, because nothing else needs its 150 packages.
 import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
@@ -32,12 +32,12 @@ const install = async () => {
   mkdirSync(home, { recursive: true })
   writeFileSync(join(home, "package.json"), JSON.stringify({ private: true, type: "module" }))
   const wanted = ["core", "vitest-runner"].map((name) => `@stryker-mutator/${name}@${version}`)
-  // Vitest itself is the one of this repository, in a folder above.
+  // Vitest itself is that of this repository, in a parent folder.
   await npm(["install", "--no-audit", "--no-fund", "--ignore-scripts", "--legacy-peer-deps", ...wanted], home)
 }
 
 const copy = async (/** @type {string} */ tree) => {
-  // A run that was cut off may still be writing.
+  // An interrupted run may still be writing.
   rmSync(tree, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 })
   const files = (await run("git", ["ls-files", "-co", "--exclude-standard", "-z"])).split("\0")
   for (const file of files) {
@@ -45,7 +45,7 @@ const copy = async (/** @type {string} */ tree) => {
     mkdirSync(dirname(join(tree, file)), { recursive: true })
     cpSync(join(root, file), join(tree, file))
   }
-  // All else is found in the folders above.
+  // Other packages are found in the parent folders.
   const scope = join(tree, "node_modules/@effect-prefect")
   mkdirSync(scope, { recursive: true })
   for (const name of readdirSync(join(tree, "packages"))) symlinkSync(join(tree, "packages", name), join(scope, name))
@@ -67,7 +67,7 @@ export default { ...config, test: { ...test, projects: [project!] } }
 const mutate = async ({ files, name, package: folder, tests = [] }) => {
   const report = join(home, `${name.replaceAll(" ", "-")}.json`)
   rmSync(report, { force: true })
-  // Areas may run side by side.
+  // Areas may run concurrently.
   const tree = join(home, name.replaceAll(" ", "-"))
   await copy(tree)
   const settings = join(tree, "stryker.json")
@@ -81,13 +81,13 @@ const mutate = async ({ files, name, package: folder, tests = [] }) => {
       tempDirName: ".stryker",
       coverageAnalysis: "perTest",
       concurrency: Number(process.env.MUTATION_CONCURRENCY ?? availableParallelism()),
-      // An endless loop is told by it, and a busy machine is not.
+      // It detects an endless loop, but not a busy machine.
       timeoutMS: 30_000,
       timeoutFactor: 4,
       dryRunTimeoutMinutes: 60,
       disableTypeChecks: false,
       checkers: [],
-      // Texts are for people: tests name the words that matter.
+      // Message texts are not mutated: tests check only the words that matter.
       mutator: { excludedMutations: ["StringLiteral"] },
       mutate: files.map((file) =>
         file.startsWith("!") ? `!packages/${folder}/src/${file.slice(1)}` : `packages/${folder}/src/${file}`

@@ -1,4 +1,4 @@
-// What the scripts know about the packages of the workspace, in the order of their imports.
+// The packages of the workspace, in the order of their imports.
 import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -10,7 +10,7 @@ export const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const read = (folder) => {
   const path = join(root, "packages", folder)
   const manifest = JSON.parse(readFileSync(join(path, "package.json"), "utf8"))
-  // A file in PascalCase is a concept that users import; others are programs (main.ts) or the index.
+  // A file in PascalCase is a module that users import; others are programs (main.ts) or the index.
   const modules = readdirSync(join(path, "src"))
     .filter((name) => name.endsWith(".ts") && name !== "index.ts")
     .map((name) => name.slice(0, -".ts".length))
@@ -24,11 +24,11 @@ const read = (folder) => {
     name: /** @type {string} */ (manifest.name),
     /** All modules of src, without their extension. */
     modules,
-    /** The modules that an index of namespaces leaves out: they need an optional peer. */
+    /** The modules that are not in an index of namespaces, because they require an optional peer. */
     ownEntryPoints: /** @type {Array<string>} */ (ownEntryPoints),
-    /** Modules of other packages that the index exports too, by package. */
+    /** Modules of other packages that the index re-exports, by package. */
     reexports: /** @type {Record<string, Array<string>>} */ (reexports),
-    /** "namespaces", "flat" for an index that is written by hand, or "built" for a package of files without modules. */
+    /** "namespaces", "flat" for a hand-written index, or "built" for a package of files without modules. */
     index: /** @type {string} */ (index)
   }
 }

@@ -1,5 +1,5 @@
-// conformance/RESULTS.md: what was last tried of what CI does not look at, one table for each kind of check, each row with
-// its date and commit. A row that is measured again takes the place of the one before; the others stay.
+// conformance/RESULTS.md: the last results of checks that CI does not run, one table per kind of check, each row with
+// its date and commit. A new measurement replaces the row of the same name; the others stay.
 import { existsSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { root } from "./packages.mjs"
@@ -7,7 +7,7 @@ import { run } from "./run.mjs"
 
 const file = join(root, "conformance", "RESULTS.md")
 
-/** The sections in their order, each with its introduction and columns. */
+/** The sections in order, each with its introduction and columns. */
 const sections = {
   conformance: {
     title: "Conformance",
@@ -57,7 +57,7 @@ const table = (
     ...rows.map((row) => `| ${row.join(" | ")} |`)
   ].join("\n")
 
-/** Today, and the commit that is checked out; with a plus when files differ from it. */
+/** Today, and the checked-out commit, with a plus when files differ from it. */
 export const now = async () => {
   const commit = (await run("git", ["rev-parse", "--short", "HEAD"]).catch(() => "none")).trim()
   const changed = (await run("git", ["status", "--porcelain", "--", ".", ":!conformance/RESULTS.md"]).catch(() => ""))
@@ -66,7 +66,7 @@ export const now = async () => {
 }
 
 /**
- * Writes rows into a section; the first cell says which row it takes the place of.
+ * Writes rows into a section; the first cell identifies the row to replace.
  * @param {Section} section
  * @param {ReadonlyArray<ReadonlyArray<string | number>>} rows
  * @param {(name: string) => boolean} exists whether the row of that name is still about something that there is

@@ -1,5 +1,5 @@
-// The packages of the workspace and the packages that each of them may import. `imports.mjs` makes the rules of lint and
-// the table of CONTRIBUTING.md from it, and checks the rest that it implies.
+// The packages of the workspace and the packages that each of them may import. `imports.mjs` generates the lint rules
+// and the table of CONTRIBUTING.md from it, and checks the other consequences.
 
 /**
  * @typedef {object} Room

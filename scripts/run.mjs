@@ -1,4 +1,4 @@
-// Programs run by the scripts: their output is kept, and is the message of the error when they fail.
+// Runs programs for the scripts: their output is captured, and is the message of the error when they fail.
 import { spawn } from "node:child_process"
 import { root } from "./packages.mjs"
 
@@ -25,12 +25,12 @@ export const run = (command, args, { cwd = root, env = process.env } = {}) =>
     })
   })
 
-// What npm tells the scripts that it runs would steer the npm that they run: a workspace, a dry run, a global folder.
+// npm's settings in the environment would affect an npm that a script runs: a workspace, a dry run, a global folder.
 const inherited =
   /^npm_(config_(workspaces?|include_workspace_root|global|dry_run|omit|local_prefix)|package_.*|lifecycle_.*)$/i
 
 /**
- * npm, the one that started this script if any.
+ * npm, preferably the one that started this script.
  * @param {ReadonlyArray<string>} args
  * @param {string} cwd
  */

@@ -1,5 +1,5 @@
-// The TypeScript examples of Markdown files: every fenced block that is marked ts. "ts no-run" is for one that needs
-// what a reader has and we do not, such as a server: it is type-checked only. And their links.
+// The TypeScript examples of Markdown files: every fenced block that is marked ts. "ts no-run" marks one with
+// requirements that we do not have, such as a server: it is only type-checked. Also checks their links.
 import { existsSync, globSync, readFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { root } from "./packages.mjs"
@@ -29,11 +29,11 @@ export const snippets = (document) => {
   return found
 }
 
-/** The anchor that a heading gets. */
+/** The anchor of a heading. */
 const anchor = (/** @type {string} */ heading) =>
   heading.toLowerCase().replaceAll(/[^\p{L}\p{N}\s_-]/gu, "").trim().replaceAll(" ", "-")
 
-/** Fails for links between the documents that lead nowhere. docs/reference counts once it is written. */
+/** Fails for broken links between the documents. docs/reference counts once it is written. */
 export const links = () => {
   const broken = documents().flatMap((document) => {
     const text = readFileSync(join(root, document), "utf8").replaceAll(/^\s*```[^]*?^\s*```/gm, "")
@@ -43,7 +43,7 @@ export const links = () => {
       const [path = "", hash = ""] = link.split("#")
       const target = join(dirname(document), path)
       if (target.startsWith(join("docs", "reference")) && !existsSync(join(root, "docs", "reference"))) return []
-      // Headings of the reference that differ in case only have numbers behind them.
+      // Headings of the reference that differ only in case have numbers appended.
       const isThere = path === ""
         ? anchors.has(hash.replace(/-\d+$/, "")) || anchors.has(hash)
         : existsSync(join(root, target))

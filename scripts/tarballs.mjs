@@ -1,4 +1,4 @@
-// The packages as strangers get them: packed, judged by publint and are-the-types-wrong, and installed into an empty
+// The packages as users get them: packed, checked by publint and are-the-types-wrong, and installed into an empty
 // project where every entry point is imported and type-checked from dist.
 import {
   existsSync,
@@ -18,7 +18,9 @@ import { documents, snippets } from "./snippets.mjs"
 
 /** @typedef {(typeof packages)[number]} Package */
 
-/** What a user can import: the package and, where it exports them, its modules; main.ts and its like are programs. */
+/**
+ * The entry points of a package: the package and, if it exports them, its modules; main.ts and the like are programs.
+ */
 const entryPoints = (/** @type {Package} */ { index, manifest, modules, name }) =>
   index === "built" ? [] : [
     name,
@@ -41,7 +43,7 @@ export const pack = async () => {
   const tarballs = new Map()
   for (const one of packages) {
     const output = await npm(["pack", "--json", "--loglevel=error", "--pack-destination", folder], one.path)
-    // npm 12 gives an object by package name, older ones a list.
+    // npm 12 returns an object by package name, older versions a list.
     /** @type {{ filename: string, files: Array<{ path: string }> }} */
     const packed = Object.values(JSON.parse(output.slice(output.search(/^[[{]/m))))[0]
     const packs = (/** @type {string} */ file) => packed.files.some(({ path }) => path === file)
@@ -84,7 +86,7 @@ export const judge = async (one, tarball) => {
   ])
 }
 
-/** The modules that hold nothing but types, and so export nothing when they run. */
+/** The modules that contain only types, and so export nothing at run time. */
 const typesOnly = packages.flatMap(({ modules, name, path }) =>
   modules
     .filter((module) => {
@@ -94,7 +96,7 @@ const typesOnly = packages.flatMap(({ modules, name, path }) =>
     .map((module) => `${name}/${module}`)
 )
 
-/** Imports each entry point in one process and throws what happened to those that failed or printed something. */
+/** Imports each entry point in one process and throws the problems of those that failed or printed something. */
 const importAll = async (/** @type {string} */ project, /** @type {ReadonlyArray<string>} */ names) => {
   writeFileSync(
     join(project, "import.mjs"),
@@ -111,7 +113,7 @@ for (const name of ${JSON.stringify(names)}) {
 if (failed.length > 0) throw failed.join("\\n")
 `
   )
-  // NODE_OPTIONS could name the source condition.
+  // NODE_OPTIONS could select the source condition.
   const output = await run(process.execPath, ["import.mjs"], {
     cwd: project,
     env: { ...process.env, NODE_OPTIONS: "" }
@@ -128,7 +130,7 @@ const link = (/** @type {string} */ project, /** @type {string} */ name) => {
 }
 
 /**
- * A new project in which the tarballs and effect are installed and nothing else; its folder.
+ * A new project with only the tarballs and effect installed; returns its folder.
  * @param {string} folder
  * @param {Map<Package, string>} tarballs
  */
@@ -141,13 +143,13 @@ export const install = async (folder, tarballs) => {
   return project
 }
 
-/** Adds what the own entry points need, so that all of them can be imported. */
+/** Adds the peers of the own entry points, so that all of them can be imported. */
 const linkOptionalPeers = (/** @type {string} */ project) => {
   for (const peer of packages.flatMap(optionalPeers)) link(project, peer)
 }
 
 /**
- * Type-checks files of the project as a strict user would: the declarations of the packages too.
+ * Type-checks files of the project with strict settings, including the declarations of the packages.
  * @param {string} project
  * @param {ReadonlyArray<string>} files
  */
@@ -173,7 +175,7 @@ export const typeCheck = async (project, files) => {
  * @param {string} project
  */
 export const smoke = async (project) => {
-  // As installed only the own entry points may miss something.
+  // As installed, only the own entry points may be missing a package.
   await importAll(
     project,
     packages.flatMap((one) =>
@@ -197,8 +199,8 @@ export const smoke = async (project) => {
 }
 
 /**
- * Type-checks every example of the documents in the project, and runs them on the fixtures of the repository; says how
- * many there were.
+ * Type-checks every example of the documents in the project, and runs them on the fixtures of the repository; returns
+ * their number.
  * @param {string} project
  */
 export const examples = async (project) => {

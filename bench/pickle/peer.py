@@ -1,6 +1,6 @@
-# CPython's own unpickler, beside the benchmark: reads a job a line and answers with the milliseconds
-# of processor time that it took.
-# A job names a file of one pickle, or of many small ones each behind its length; or asks for a file to be made.
+# CPython's own unpickler for the benchmark: reads one job per line and replies with its processor time in milliseconds.
+# A job names a file of one pickle, or of many small ones, each preceded by its length; or it requests a file to be
+# made.
 import gc, json, pickle, struct, sys, time
 
 

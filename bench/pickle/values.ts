@@ -1,6 +1,6 @@
 /** The values that the pickle benchmarks read, the same in every run, and a writer that pickles them as CPython does. */
 
-/** A float that is pickled as one even when it is a whole number. */
+/** A float that is pickled as a float even if it is a whole number. */
 export class Float {
   readonly value: number
   constructor(value: number) {
@@ -53,7 +53,7 @@ const stringsToFloats = () => {
   )
 }
 
-/** A document as a web service gives: users with addresses, tags and friends. */
+/** A document like a web service's: users with addresses, tags and friends. */
 const nested = (count: number, randomKeys: boolean) => {
   const next = random(5)
   const key = (name: string) =>

@@ -60,7 +60,7 @@ async def main():
             if job["job"] == "run":
                 state = await asyncio.to_thread(lambda: squares(job["count"], return_state=True))
                 answer = {"ms": 0, "flow_run_id": str(state.state_details.flow_run_id)}
-                # Task runs reach the server as events, some time after.
+                # Task runs reach the server as events, with a delay.
                 while True:
                     runs = await list_task_runs(client, answer["flow_run_id"])
                     if len(runs) == job["count"] and all(run.state and run.state.is_final() for run in runs):

@@ -1,4 +1,4 @@
-/** Imports the modules that it is given, with the compile cache on: what a program costs that does nothing with them. */
+/** Imports the given modules with the compile cache on: the cost of a program that does nothing with them. */
 import { enableCompileCache } from "node:module"
 
 enableCompileCache()

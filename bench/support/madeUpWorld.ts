@@ -1,4 +1,4 @@
-/** A mapped task run of any size, from a backend and a storage in this process that make everything up. */
+/** A mapped task run of any size, with a backend and a storage in this process that generate all data. */
 import * as PrefectApi from "@effect-prefect/api/PrefectApi"
 import * as Errors from "@effect-prefect/api/PrefectApiError"
 import * as FlowRunView from "@effect-prefect/core/FlowRunView"
@@ -41,7 +41,7 @@ const unsupported = () =>
     })
   )
 
-/** A backend that makes its rows up: one mapped task of so many children. */
+/** A backend that generates its rows: one mapped task with this number of children. */
 export const api = (count: number) =>
   PrefectApi.make({
     name: "the benchmark",
@@ -82,7 +82,7 @@ export const api = (count: number) =>
       })
   })
 
-/** A storage that makes up a small pickle for each of them. */
+/** A storage that generates a small pickle for each of them. */
 export const storage = ResultStorage.layer(Effect.succeed([{
   type: "LocalResult",
   concurrency: 64,

@@ -1,4 +1,4 @@
-/** What the benchmarks of mapped task runs work on: files with small pickles, and a stub API that names them. */
+/** The data of the benchmarks of mapped task runs: files with small pickles, and a stub API that refers to them. */
 import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"

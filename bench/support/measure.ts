@@ -1,4 +1,4 @@
-/** Runs the contenders of a row in turns and gives the median of each. */
+/** Runs the contenders of a row in turns and returns the median of each. */
 import type { Contender, Row } from "./row.ts"
 
 export interface Figure {
@@ -14,11 +14,11 @@ export interface Result {
   readonly ours: Figure
   readonly peers: ReadonlyArray<Figure>
   readonly limit?: Figure
-  /** How many times better than each peer we are, in the order of `peers`. */
+  /** The factor by which we are better than each peer, in the order of `peers`. */
   readonly peerRatios: ReadonlyArray<number>
-  /** Which part of the limit we reach: 1 is the limit. */
+  /** The fraction of the limit that we reach: 1 is the limit. */
   readonly limitRatio?: number
-  /** Whether the row's targets are met; undefined when it has none that this run could compare. */
+  /** Whether the row's targets are met; undefined when this run could compare none of them. */
   readonly met?: boolean
 }
 
@@ -36,7 +36,7 @@ const figure = (name: string, values: ReadonlyArray<number>): Figure => {
   return { name, median: (at(Math.floor(middle)) + at(Math.ceil(middle))) / 2, range: [at(0), at(sorted.length - 1)] }
 }
 
-/** Measures a row; `python` includes the contenders that need one. */
+/** Measures a row; `python` includes the contenders that require a Python. */
 export const measure = async (row: Row, options: { readonly python: boolean }): Promise<Result> => {
   const peers = (row.peers ?? []).filter((peer) => options.python || peer.python !== true)
   const contenders = [row.ours, ...peers, ...(row.limit === undefined ? [] : [row.limit])]

@@ -1,7 +1,7 @@
 /**
- * The limit of the mapped rows: the code that a good engineer would write without this library. It asks page by page,
- * has the next page fetched while this one is used, and reads 64 files at once by callbacks, each with its real path and
- * its size checked. The only thing it takes from us is the decoder of pickles.
+ * The limit of the mapped rows: the code that a good engineer would write without this library. It requests page by
+ * page, fetches the next page while this one is processed, and reads 64 files concurrently with callbacks, checking the
+ * real path and the size of each. It only uses our decoder of pickles.
  */
 import { loads } from "@effect-prefect/pickle"
 import * as fs from "node:fs"
@@ -61,7 +61,7 @@ const readChecked = (root: string, path: string, done: (error: Error | null, byt
   })
 }
 
-/** The values of the files of some rows, in their order, 64 read at once. */
+/** The values of the files of some rows, in order, read 64 at a time. */
 export const readAll = (root: string, rows: ReadonlyArray<Row>): Promise<Array<unknown>> =>
   new Promise((resolve, reject) => {
     const values: Array<unknown> = Array.from({ length: rows.length })
@@ -81,7 +81,7 @@ export const readAll = (root: string, rows: ReadonlyArray<Row>): Promise<Array<u
     for (let lane = 0; lane < 64; lane++) start()
   })
 
-/** The page size at which `walk` is fastest here, of those that servers take. */
+/** The fastest page size for `walk` here, among those that servers accept. */
 export const bestPageSize = async (url: string): Promise<number> => {
   let best = { limit: 100, time: Number.POSITIVE_INFINITY }
   for (let round = 0; round < 2; round++) {

@@ -1,17 +1,17 @@
-/** A Python beside us that does a peer's work: a long-lived process, so that its start and imports are not counted. */
+/** A Python that does a peer's work: a long-lived process, so that its start and imports are not counted. */
 import { spawn } from "node:child_process"
 import { createInterface } from "node:readline"
 import type { Venv } from "../../conformance/support/python.ts"
 import type { Measured } from "./row.ts"
 
 export interface PythonPeer {
-  /** Sends one job and waits for its answer: the time that the peer took itself. */
+  /** Sends one job and waits for its answer: the peer's own time. */
   readonly run: (job: unknown) => Promise<Measured>
   readonly close: () => void
 }
 
 /**
- * Starts a script that reads one JSON job a line from its standard input and answers each with one line of JSON,
+ * Starts a script that reads one JSON job per line from its standard input and answers each with one line of JSON,
  * `{"ms": 12.5}` or `{"error": "…"}`, on its standard output.
  */
 export const pythonPeer = (

@@ -1,4 +1,4 @@
-/** An S3 server of its own process that gives every object after some milliseconds. Prints its URL. */
+/** An S3 server in its own process that returns every object after a few milliseconds. Prints its URL. */
 import { createServer } from "node:http"
 
 const [delay = "5", body = "7"] = process.argv.slice(2)

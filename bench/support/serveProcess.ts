@@ -1,7 +1,7 @@
 /**
- * A server process of serve.bench.ts, on the Postgres that the first argument names: `serve` itself, or (second argument
- * `plain`) the same prepared SQL through the same driver and the same HTTP server, without GraphQL. Prints its URL; answers
- * `{"memory": true}` on its channel with the megabytes of its heap after a collection.
+ * A server process of serve.bench.ts, on the Postgres in the first argument: `serve` itself, or (second argument
+ * `plain`) the same prepared SQL through the same driver and the same HTTP server, without GraphQL. Prints its URL;
+ * replies to `{"memory": true}` on its channel with the megabytes of its heap after a collection.
  */
 import * as Database from "@effect-prefect/server/Database"
 import * as Server from "@effect-prefect/server/Server"

@@ -1,7 +1,7 @@
 /**
- * A Prefect 1 GraphQL API that makes its rows up: one mapped task run with `count` children, whose results are the files
- * `root/0.pickle`, `root/1.pickle`, … It answers our queries and those of Prefect's own Python client, each after
- * `delay` milliseconds. It is a process of its own, so that what it costs is not taken for what its clients cost.
+ * A Prefect 1 GraphQL API that generates its rows: one mapped task run with `count` children, whose results are the
+ * files `root/0.pickle`, `root/1.pickle`, … It answers our queries and those of Prefect's own Python client, each after
+ * `delay` milliseconds. It is a separate process, so that its cost is not counted as that of its clients.
  *
  * node bench/support/stubApi.ts '{"count": 10000, "delay": 5, "root": "/tmp/x"}' prints its URL and serves.
  */
@@ -12,7 +12,7 @@ export interface StubOptions {
   readonly count: number
   readonly delay: number
   readonly root: string
-  /** Where the results are said to be: files below `root`, or objects of this S3 bucket. */
+  /** The location of the results: files below `root`, or objects of this S3 bucket. */
   readonly bucket?: string
 }
 
@@ -43,7 +43,7 @@ interface Body {
   readonly variables?: { readonly after?: number; readonly limit?: number } | string | null
 }
 
-/** Prefect's client refuses a column that it has not selected. */
+/** Prefect's client rejects a column that it has not selected. */
 const answer = (options: StubOptions, body: string): string => {
   const parsed = JSON.parse(body) as Body
   const rows = rowsOf(options, parsed)

@@ -1,4 +1,4 @@
-/** Shows results as an aligned table, and as the plain data that `--json` prints. */
+/** Formats results as an aligned table, and as the plain data that `--json` prints. */
 import type { Figure, Result } from "./measure.ts"
 
 const round = (value: number) =>
@@ -35,7 +35,7 @@ const cells = (result: Result): ReadonlyArray<string> => {
 
 const header = ["work", "ours", "peer", "limit", "ratios", "target"]
 
-/** The table, one line a row. */
+/** The table, one line per row. */
 export const table = (results: ReadonlyArray<Result>): string => {
   const rows = [header, ...results.map(cells)]
   const widths = header.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))

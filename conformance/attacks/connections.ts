@@ -1,4 +1,4 @@
-/** Connections to `serve` that browsers of strangers, broken clients and slow ones make. */
+/** Connections to `serve` from strangers' pages in browsers, broken clients and slow ones. */
 import assert from "node:assert/strict"
 import { request } from "node:http"
 import { connect } from "node:net"

@@ -1,4 +1,6 @@
-/** Clients of `serve` who ask as heavy queries as are allowed, or heavier: others are answered all the same. */
+/**
+ * Clients of `serve` that send queries at the limit of what is allowed, or beyond: other clients must still be served.
+ */
 import assert from "node:assert/strict"
 import { setTimeout as sleep } from "node:timers/promises"
 import { check } from "../support/check.ts"
@@ -12,7 +14,7 @@ const small = "{ flow(limit: 1) { id } }"
 
 const median = (values: ReadonlyArray<number>) => values.toSorted((a, b) => a - b)[values.length >> 1] ?? Infinity
 
-/** Ten clients ask `heavy` over and over while another asks small queries; gives how those were answered. */
+/** Ten clients send `heavy` repeatedly while another sends small queries; returns the responses to those. */
 const beside = async (port: number, heavy: ReadonlyArray<string | { readonly body: string }>, seconds: number) => {
   let isOver = false
   const heavies: Array<{ readonly status: number | undefined; readonly code: string | undefined }> = []

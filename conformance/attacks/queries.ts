@@ -1,4 +1,7 @@
-/** Single requests to `serve` that are made to cost processor time or memory: each ends soon, and the server lives. */
+/**
+ * Single requests to `serve` that are designed to consume processor time or memory: each must end soon, and the server
+ * must survive.
+ */
 import assert from "node:assert/strict"
 import { readFileSync } from "node:fs"
 import { check } from "../support/check.ts"

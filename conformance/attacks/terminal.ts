@@ -1,4 +1,4 @@
-/** Texts that act on a terminal, in every place that a record has one: no command prints them as they are. */
+/** Texts that control a terminal, in every field of a record: no command prints them unescaped. */
 import assert from "node:assert/strict"
 import { appendFileSync } from "node:fs"
 import { join } from "node:path"

@@ -1,8 +1,8 @@
-/** What @effect-prefect/core makes of task runs: run in Node and in the browser, where it has to say the same. */
+/** The results of @effect-prefect/core for task runs, computed in Node and in the browser, which must agree. */
 import * as State from "@effect-prefect/core/State"
 import * as TaskRunView from "@effect-prefect/core/TaskRunView"
 
-/** Takes lines of JSON, each a row of task_run; gives a line of text for each. */
+/** Takes lines of JSON, each a row of task_run; returns a line of text for each. */
 export const probe = (lines: ReadonlyArray<string>): ReadonlyArray<string> =>
   lines.map((line) => {
     const view = TaskRunView.fromRow(JSON.parse(line))

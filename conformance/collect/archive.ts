@@ -14,10 +14,10 @@ export interface FlowRunSpec {
   readonly tasks: ReadonlyArray<MappedTask>
 }
 
-/** The id of the flow run of that number. */
+/** The id of the flow run with that number. */
 export const flowRunId = (at: number): string => uuid(1, at)
 
-/** The value that child `index` of a task has. */
+/** The value of child `index` of a task. */
 export const valueOf = (slug: string, index: number): unknown => ({
   slug,
   index,
@@ -28,7 +28,7 @@ export const valueOf = (slug: string, index: number): unknown => ({
 
 /**
  * Writes the archive. Every 50th child has failed without a result, and the file of every 70th is missing. A task with
- * no children is a task without children.
+ * no children is not mapped.
  */
 export const writeArchive = (folder: string, flowRuns: ReadonlyArray<FlowRunSpec>): void => {
   const rows: Record<string, Array<string>> = { flow: [], flow_run: [], task: [], task_run: [] }

@@ -1,6 +1,6 @@
 /**
- * A runner of an Effect cluster that carries out `CollectWorkflow`. Arguments: the database, the port, the job and the
- * place; with `execute` after them it starts the workflow too, and prints what it came to.
+ * A runner of an Effect cluster that runs `CollectWorkflow`. Arguments: the database, the port, the job and the place;
+ * with `execute` after them it also starts the workflow and prints its result.
  */
 import * as CollectCluster from "@effect-prefect/collect/CollectCluster"
 import * as CollectOutput from "@effect-prefect/collect/CollectOutput"

@@ -1,6 +1,6 @@
 /**
- * What a new user does first, in a project that has the packages and nothing else. It must type-check as it stands: a
- * result that needs services, a layer that needs a cast or a wrong option that is taken is an error here.
+ * The first steps of a new user, in a project that has only the packages. It must type-check as it is: a result that
+ * requires services, a layer that needs a cast or an accepted invalid option is an error here.
  */
 import { ArchiveApi, GraphQLApi, MemoryApi, Prefect3Api, PrefectApi, type PrefectApiError } from "@effect-prefect/api"
 import {
@@ -30,7 +30,7 @@ const run = <A, E>(program: Effect.Effect<A, E, PrefectApi.PrefectApi | ResultSt
   Effect.runPromise(Effect.provide(program, Prefect))
 
 await run(Effect.gen(function*() {
-  // 2. A result by id, by slug, by view; what a task run gives needs no services.
+  // 2. A result by id, by slug, by view; the members of a task run require no services.
   const taskRun = yield* TaskRun.fromTaskRunId(taskRunId)
   const result: Effect.Effect<unknown, Wrong> = taskRun.getResult
   assert.deepEqual(yield* result, { orders: 24, total_cents: 1283888 })
@@ -64,7 +64,7 @@ await run(Effect.gen(function*() {
   )
   assert.equal(yield* kept, "Failed")
 
-  // 7. A flow run and everything in it.
+  // 7. A flow run and its members.
   const flowRun = yield* FlowRun.fromFlowRunId(flowRunId)
   const outcomes: Stream.Stream<TaskRun.Outcome, PrefectApiError.PrefectApiError> = flowRun.results
   assert.ok((yield* Stream.runCollect(outcomes)).length > 90)
@@ -88,8 +88,8 @@ const prefect3: Layer.Layer<PrefectApi.PrefectApi | ResultStorage.ResultStorage,
 )
 assert.ok([...others, prefect3].every(Layer.isLayer))
 
-// 10. What is wrong is a type error: an option that is not one, a missing one, a reason that no error has, a service that
-// was not provided.
+// 10. Mistakes are type errors: an unknown option, a missing one, a reason that no error has, a service that was not
+//     provided.
 export const wrong = () => {
   const program = Effect.flatMap(TaskRun.fromTaskRunId(taskRunId), (taskRun) => taskRun.getResult)
   return [

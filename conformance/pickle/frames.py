@@ -1,5 +1,5 @@
-# Prints, one JSON object a line, what pandas and NumPy of this environment pickle, and the typed form of it: of every
-# dtype, index, block layout and scalar that this version has. What a version does not have it leaves out.
+# Prints, one JSON object per line, what pandas and NumPy of this environment pickle, and its typed form: every dtype,
+# index, block layout and scalar of this version. Features that a version does not have are omitted.
 import base64, datetime, decimal, json, pickle, sys
 
 import numpy as np

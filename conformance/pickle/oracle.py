@@ -1,5 +1,5 @@
-# Answers, one JSON object a line, what Python's own unpickler makes of a pickle: its typed form, as describe() of
-# @effect-prefect/pickle gives it, or the name of the exception. Nothing that a pickle names is called, save for the
+# Replies, one JSON object per line, with the result of Python's own unpickler: its typed form, as describe() of
+# @effect-prefect/pickle returns it, or the name of the exception. Names in a pickle are not called, except for the
 # types of the standard library below. Runs on Python 2.7 and 3.6 to 3.13.
 import array, base64, collections, copy, datetime, decimal, fractions, json, random, signal, sys, uuid
 
@@ -170,7 +170,7 @@ class Form(object):
         if PY3 and isinstance(v, pathlib.PurePath):
             return {"t": "path", "class": "pathlib." + t.__name__, "v": str(v)}
         if (t is tuple or t is frozenset) and not v:
-            # Python has but one empty tuple and one empty frozenset.
+            # Python has only one empty tuple and one empty frozenset.
             return {"t": t.__name__, "v": []}
         known = self.seen.get(id(v))
         if known is not None:
@@ -376,7 +376,7 @@ def answer(job):
             data = pickle._dumps(value, job["protocol"])
         else:
             data = pickle.dumps(value, job["protocol"])
-        # What Python itself makes of it: identity is of the loaded value, not of the one that was made.
+        # The result of Python itself: identity is that of the loaded value, not of the original.
         again = pickle.loads(data)
         return {"data": b64(data), "form": Form().of(again)}
     if job["do"] == "literals":

@@ -1,4 +1,4 @@
-/** The Pythons of this machine as oracles: each a process that answers what its own unpickler makes of a pickle. */
+/** The Pythons of this machine as oracles: processes that reply with the result of their own unpickler. */
 import { type ChildProcess, spawn } from "node:child_process"
 import { existsSync, readdirSync } from "node:fs"
 import { homedir } from "node:os"
@@ -23,7 +23,7 @@ export interface Oracle {
   readonly close: () => void
 }
 
-/** The interpreters of pyenv, else `python3`; at least one. */
+/** The interpreters of pyenv, otherwise `python3`; at least one. */
 export const interpreters = (): ReadonlyArray<readonly [version: string, path: string]> => {
   const versions = join(process.env["PYENV_ROOT"] ?? join(homedir(), ".pyenv"), "versions")
   const found = existsSync(versions)
@@ -62,7 +62,7 @@ export const oracle = (version: string, path: string): Oracle => {
   }
 }
 
-/** mulberry32: a small generator of random numbers that a seed fixes. */
+/** mulberry32: a small seeded random number generator. */
 export const random = (seed: number) => {
   let state = seed >>> 0
   const next = (): number => {
@@ -76,7 +76,7 @@ export const random = (seed: number) => {
 }
 
 /**
- * A form in which two equal values are equal text: ids in order, sets sorted, `-0.0` kept, arrays of the array module
+ * A form in which equal values are equal text: ids in order, sets sorted, `-0.0` kept, arrays of the array module
  * alike.
  */
 export const normalize = (form: unknown): string => JSON.stringify(numbered(sorted(form)))
@@ -116,7 +116,7 @@ const numbered = (form: unknown): unknown => {
   return walk(form)
 }
 
-/** Fails where two forms begin to differ, and shows that place only. */
+/** Fails where two forms begin to differ, and shows only that place. */
 export const assertSameForm = (actual: string, expected: string, label: string): void => {
   if (actual === expected) return
   let at = 0

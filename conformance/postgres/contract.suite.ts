@@ -1,4 +1,6 @@
-/** The contract suite of `PrefectApi` on a real Postgres, whose URL is in the environment; its tables are loaded. */
+/**
+ * The contract suite of `PrefectApi` on a real Postgres, whose URL is in the environment and whose tables are loaded.
+ */
 import * as PostgresApi from "@effect-prefect/api/PostgresApi"
 import * as Redacted from "effect/Redacted"
 import { suite } from "../../packages/api/test/contract.ts"

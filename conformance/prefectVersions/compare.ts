@@ -1,4 +1,7 @@
-/** One version of Prefect 2 or 3: a real server, flows that ran against it, and all that this library reads of them. */
+/**
+ * One version of Prefect 2 or 3: a real server, flows that ran against it, and everything that this library reads of
+ * them.
+ */
 import * as Prefect3Api from "@effect-prefect/api/Prefect3Api"
 import { PrefectApi } from "@effect-prefect/api/PrefectApi"
 import * as State from "@effect-prefect/core/State"
@@ -38,7 +41,7 @@ interface TaskRunLine extends Run {
 
 export interface Version extends Requirements {
   readonly version: RegExp
-  /** The server's application, for versions whose own command cannot be told where to listen. */
+  /** The server's application, for versions whose own command has no option for the address. */
   readonly app?: string
   /** Another version, whose server then opens a copy of this one's database. */
   readonly migratedBy?: Version

@@ -164,7 +164,7 @@ async def outcome(state, raw):
     if data is None or isinstance(data, dict) and data.get("type") == "unpersisted":
         return {"reason": "NotPersisted"}
     try:
-        # Without it, the first versions give the record in place of the result.
+        # Without it, the first versions return the record in place of the result.
         found = state.result(raise_on_failure=False, fetch=True)
     except TypeError:
         found = state.result(raise_on_failure=False)

@@ -1,4 +1,6 @@
-/** The versions of Prefect 2 and 3 that this library is compared with, and what pip needs to make them start. */
+/**
+ * The versions of Prefect 2 and 3 that this library is compared with, and the pip requirements that make them start.
+ */
 import type { Version } from "./compare.ts"
 
 const old = ["anyio<4", "griffe<0.30", "setuptools<70", "pendulum<3", "sqlalchemy<2", "cachetools"]

@@ -31,7 +31,7 @@ export const startAzurite = async (location: string) => {
     ],
     { port }
   )
-  // The account of every Azurite; its key is in Microsoft's documentation.
+  // The account of every Azurite; its key is public in Microsoft's documentation.
   const key = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
   const connectionString = "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;" +
     `AccountKey=${key};BlobEndpoint=http://127.0.0.1:${port}/devstoreaccount1;`

@@ -1,6 +1,6 @@
-/** Where the real servers are, as storages.conformance.ts gives it to the tests in an environment variable. */
+/** The addresses of the real servers, which storages.conformance.ts passes to the tests in an environment variable. */
 export interface Servers {
-  /** An S3 server that takes any credentials. */
+  /** An S3 server that accepts any credentials. */
   readonly s3: string
   readonly gcs: string
   /** The connection string of an Azure account. */

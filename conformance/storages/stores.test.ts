@@ -1,4 +1,7 @@
-/** The contract of all storages, and what only a real server can show, on the servers of storages.conformance.ts. */
+/**
+ * The contract of all storages, and behaviour that only a real server can show, on the servers of
+ * storages.conformance.ts.
+ */
 import {
   CompleteMultipartUploadCommand,
   CreateBucketCommand,
@@ -199,7 +202,7 @@ describe("Azure Blob Storage on Azurite", () => {
     }))
 })
 
-/** A storage block as a server of Prefect 2 or 3 gives it. */
+/** A storage block in the form of a Prefect 2 or 3 server. */
 interface Block {
   readonly type: string
   readonly data: Readonly<Record<string, unknown>>

@@ -1,6 +1,6 @@
 /**
- * What a conformance script reports. Each `check` prints one line; at the end of the process the count of all of them is
- * printed as `N passed, N failed`, which `npm run conformance` adds up. A script that checks nothing fails.
+ * The report of a conformance script. Each `check` prints one line; at the end of the process the totals are printed as
+ * `N passed, N failed`, which `npm run conformance` adds up. A script without checks fails.
  */
 
 let passed = 0

@@ -20,7 +20,7 @@ export interface Chromium extends AsyncDisposable {
 
 const packages = ["playwright-core@1.65.1", "@sparticuz/chromium@147.0.0"]
 
-/** Starts the browser. Its sandbox is off: it is for pages that this repository made. */
+/** Starts the browser. Its sandbox is off, because it only opens this repository's own pages. */
 export const startChromium = async (): Promise<Chromium> => {
   const path = folder("chromium")
   if (!existsSync(join(path, "node_modules", "@sparticuz", "chromium"))) {

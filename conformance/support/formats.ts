@@ -1,9 +1,9 @@
-/** How what we read is compared with what pandas reads. */
+/** Compares our values with those of pandas. */
 
 /**
- * Where the pandas of a version reads other than the newest, whose way is ours: floats of CSV that it rounded wrongly or
- * left as text, integers beyond 64 bits that it left as text, names of columns that it made unique in another way, and
- * texts that it did not take for missing.
+ * Versions of pandas whose result differs from the newest, which is ours: floats of CSV that were rounded wrongly or
+ * left as text, integers beyond 64 bits that were left as text, names of columns that were made unique in another way,
+ * and texts that were not treated as missing.
  */
 const differences: ReadonlyArray<readonly [file: string, before: number]> = [
   ["floats.csv", 3],
@@ -16,7 +16,7 @@ const differences: ReadonlyArray<readonly [file: string, before: number]> = [
   ["text_missing.csv", 1]
 ]
 
-/** Whether that pandas is known to read a file of `formats_make.py` in another way. */
+/** Whether that pandas is known to read a file of `formats_make.py` differently. */
 export const differs = (file: string, pandas: string): boolean =>
   differences.some(([name, before]) => name === file && Number.parseFloat(pandas) < before)
 

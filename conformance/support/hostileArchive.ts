@@ -1,4 +1,4 @@
-/** Archive folders that a script makes up, in a folder that ends with the process. */
+/** Archive folders that a script generates, in a folder that is removed with the process. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -47,7 +47,7 @@ export const manyTaskRuns = (count: number): Tables => ({
   flow: [{ id: uuid(1, "cccccccc"), name: "flow" }]
 })
 
-/** Writes an archive and gives its folder. */
+/** Writes an archive and returns its folder. */
 export const archive = (name: string, tables: Tables, mounts: object = {}): string => {
   const directory = join(temporary, name)
   mkdirSync(join(directory, "tables"), { recursive: true })

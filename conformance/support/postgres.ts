@@ -9,7 +9,7 @@ export interface Postgres extends AsyncDisposable {
   /** postgres://postgres@127.0.0.1:PORT/postgres */
   readonly url: string
   readonly port: number
-  /** Runs SQL by psql and gives what it printed, unaligned and without headers. */
+  /** Runs SQL with psql and returns its output, unaligned and without headers. */
   readonly psql: (sql: string, database?: string) => Promise<string>
   /** Stops the server at once, as a crash does, and keeps its data. */
   readonly halt: () => Promise<void>
@@ -18,7 +18,7 @@ export interface Postgres extends AsyncDisposable {
   readonly stop: () => Promise<void>
 }
 
-/** The folder of the server programs: Debian's newest, else where pg_config says. */
+/** The folder of the server programs: Debian's newest, otherwise that of pg_config. */
 const programs = async (version: string | undefined): Promise<string> => {
   const debian = "/usr/lib/postgresql"
   const versions = existsSync(debian) ? readdirSync(debian) : []
@@ -32,14 +32,14 @@ const programs = async (version: string | undefined): Promise<string> => {
   throw new Error(`the server programs of Postgres ${version ?? "15"} were not found; install postgresql`)
 }
 
-/** Postgres refuses to run as root: then it runs as the user whom Debian's package made. */
+/** Postgres refuses to run as root: then it runs as the user of Debian's package. */
 const user = async (): Promise<{ readonly uid: number; readonly gid: number } | undefined> => {
   if (process.getuid?.() !== 0) return undefined
   const id = async (flag: string) => Number((await run("id", [flag, "postgres"])).stdout)
   return { uid: await id("-u"), gid: await id("-g") }
 }
 
-/** Starts an empty Postgres (UTF-8, C collation unless told, no password) that lives as long as it is used. */
+/** Starts an empty Postgres (UTF-8, C collation by default, no password) that is stopped when it is disposed. */
 export const startPostgres = async (
   options: { readonly version?: string; readonly locale?: string; readonly settings?: Record<string, string> } = {}
 ): Promise<Postgres> => {

@@ -1,10 +1,10 @@
-/** A Postgres as a Prefect 1 server leaves it behind, filled from an archive folder. */
+/** A Postgres like that of a Prefect 1 server, filled from an archive folder. */
 import * as Tables from "@effect-prefect/core/Tables"
 import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import type { Postgres } from "./postgres.ts"
 
-/** Creates Prefect's tables with the rows of the archive, and a role `reader` that may SELECT from them and no more. */
+/** Creates Prefect's tables with the rows of the archive, and a role `reader` with only SELECT on them. */
 export const fillFromArchive = async (postgres: Postgres, archive: string): Promise<void> => {
   const statements = [...Tables.createTables]
   for (const table of Tables.tables) {
@@ -26,6 +26,6 @@ export const fillFromArchive = async (postgres: Postgres, archive: string): Prom
   await postgres.psql(statements.join(";\n"))
 }
 
-/** The URL by which that role reads. */
+/** The URL for that role. */
 export const readerUrl = (postgres: Postgres): string =>
   `postgres://reader@127.0.0.1:${postgres.port}/postgres?sslmode=disable`

@@ -1,4 +1,4 @@
-/** Programs that a conformance script or a benchmark runs beside it: to completion, or as servers that it stops again. */
+/** Programs that a conformance script or a benchmark runs: to completion, or as servers that it stops again. */
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
 import { connect, createServer } from "node:net"
@@ -6,12 +6,12 @@ import { setTimeout as sleep } from "node:timers/promises"
 
 export interface Options {
   readonly cwd?: string
-  /** Added to this process's environment; `undefined` takes a variable away. */
+  /** Added to this process's environment; `undefined` removes a variable. */
   readonly env?: Readonly<Record<string, string | undefined>>
   /** The user to run as, by number: some servers refuse to run as root. */
   readonly uid?: number
   readonly gid?: number
-  /** What the program reads from its standard input; nothing by default. */
+  /** The program's standard input; empty by default. */
   readonly input?: string | Uint8Array
 }
 
@@ -27,7 +27,7 @@ const spawned = (command: string, args: ReadonlyArray<string>, options: Options)
     ...(options.uid === undefined ? {} : { uid: options.uid }),
     ...(options.gid === undefined ? {} : { gid: options.gid }),
     env: { ...process.env, ...options.env },
-    // A group of its own, so that a server's workers end with it.
+    // A process group of its own, so that a server's workers end with it.
     detached: true,
     stdio: "pipe"
   })
@@ -60,7 +60,7 @@ const track = (child: ChildProcess) => {
   child.once("exit", () => running.delete(child))
 }
 
-/** Runs a program to its end; `allowFailure` gives its exit code instead of an error. */
+/** Runs a program to its end; `allowFailure` returns its exit code instead of throwing. */
 export const run = async (
   command: string,
   args: ReadonlyArray<string>,
@@ -78,7 +78,7 @@ export const run = async (
   return { ...kept, code: code ?? 1 }
 }
 
-/** A TCP port of 127.0.0.1 that nobody listens on at this moment. */
+/** A TCP port of 127.0.0.1 that is currently free. */
 export const freePort = async (): Promise<number> => {
   const server = createServer().listen(0, "127.0.0.1")
   await once(server, "listening")
@@ -98,15 +98,15 @@ const accepts = (port: number, host: string) =>
 
 export interface Server extends AsyncDisposable {
   readonly pid: number
-  /** What it has printed so far, both streams. */
+  /** Its output so far, of both streams. */
   readonly output: () => string
-  /** Ends it and everything that it started. */
+  /** Ends it and all its child processes. */
   readonly stop: () => Promise<void>
 }
 
 /**
- * Starts a server and waits until it is ready: until `port` accepts connections, and `ready` matches what it printed,
- * and `probe` gives true (each when given). Stops with `stop`, `await using`, or at the end of this process.
+ * Starts a server and waits until it is ready: until `port` accepts connections, `ready` matches its output, and
+ * `probe` returns true (each when given). It is stopped by `stop`, `await using`, or at the end of this process.
  */
 export const startServer = async (
   command: string,
@@ -116,7 +116,7 @@ export const startServer = async (
     readonly host?: string
     readonly ready?: RegExp
     readonly probe?: () => Promise<boolean>
-    /** Milliseconds until it counts as failed; 300 000 by default: no machine is so busy. */
+    /** Milliseconds until it counts as failed; 300 000 by default, for any load of the machine. */
     readonly timeout?: number
   } = {}
 ): Promise<Server> => {

@@ -1,4 +1,4 @@
-/** Pythons beside us: virtual environments with given packages, and those of the Prefects that we are compared with. */
+/** Python virtual environments with given packages, and those of the Prefects that we are compared with. */
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { homedir } from "node:os"
 import { join } from "node:path"
@@ -9,16 +9,16 @@ import { type Options, type Output, run } from "./process.ts"
 export interface Requirements {
   /** The folder's name under `.conformance/`. */
   readonly name: string
-  /** "3.11", or nothing for whatever `python3` is. */
+  /** "3.11", or undefined for the default `python3`. */
   readonly python?: string
-  /** As pip takes them. */
+  /** In pip's syntax. */
   readonly packages: ReadonlyArray<string>
 }
 
 export interface Venv {
   /** Its interpreter. */
   readonly python: string
-  /** A program that its packages installed, such as `moto_server`. */
+  /** A program of its packages, such as `moto_server`. */
   readonly bin: (program: string) => string
   /** Runs its interpreter to the end. */
   readonly run: (
@@ -27,7 +27,7 @@ export interface Venv {
   ) => Promise<Output>
 }
 
-/** The interpreter of a Python version: pyenv's newest patch release, else `pythonX.Y` on the path. */
+/** The interpreter of a Python version: pyenv's newest patch release, otherwise `pythonX.Y` on the path. */
 const interpreter = async (version: string | undefined): Promise<string> => {
   const pyenv = join(process.env["PYENV_ROOT"] ?? join(homedir(), ".pyenv"), "versions")
   if (version !== undefined && existsSync(pyenv)) {
@@ -42,7 +42,7 @@ const interpreter = async (version: string | undefined): Promise<string> => {
   return program
 }
 
-/** What is really installed of the packages that were asked for: pip leaves a folder for each, with its version. */
+/** The installed versions of the requested packages: pip leaves a folder for each, with its version. */
 const installed = (path: string, { packages, python }: Requirements): ReadonlyArray<string> => {
   const normal = (name: string) => name.toLowerCase().replace(/[-_.]+/g, "-")
   const wanted = new Set(packages.map((name) => normal(/^[\w.-]+/.exec(name)?.[0] ?? "")))
@@ -56,7 +56,10 @@ const installed = (path: string, { packages, python }: Requirements): ReadonlyAr
   return [version.replace("python", "Python "), ...found]
 }
 
-/** A virtual environment with these packages, made when it is not there yet or was made for others. Kept for later. */
+/**
+ * A virtual environment with these packages, made when it does not exist or was made for other packages. Kept for
+ * later.
+ */
 export const venv = async (requirements: Requirements): Promise<Venv> => {
   const path = folder(requirements.name)
   const stamp = join(path, "requirements.json")
@@ -103,7 +106,7 @@ export const prefect3: Requirements = {
   packages: ["prefect==3.8.0", "fastapi==0.139.0"]
 }
 
-/** The environment that points Prefect 0.15 and 1 at a server, and lets their flows store results. */
+/** The environment that makes Prefect 0.15 and 1 use a server, and lets their flows store results. */
 export const prefect1Environment = (url: string): Record<string, string> => ({
   PREFECT__BACKEND: "server",
   PREFECT__SERVER__ENDPOINT: url,

@@ -21,7 +21,7 @@ export interface Served extends AsyncDisposable {
   readonly port: number
   readonly pid: number
   readonly url: string
-  /** Megabytes that it has in memory. */
+  /** Its memory in megabytes. */
   readonly memory: () => number
   readonly stop: () => Promise<void>
 }
@@ -51,17 +51,17 @@ interface GraphQLError {
   readonly extensions?: { readonly code?: string }
 }
 
-/** The rows of a list in an answer; undefined when it is not there. */
+/** The rows of a list in a response; undefined when it is missing. */
 export const rowsOf = (answer: Answered, field: string): ReadonlyArray<unknown> | undefined => {
   const value = answer.data?.[field]
   return Array.isArray(value) ? value : undefined
 }
 
-/** The count of an aggregate in an answer; undefined when it is not there. */
+/** The count of an aggregate in a response; undefined when it is missing. */
 export const countOf = (answer: Answered, field: string): number | undefined =>
   (answer.data?.[field] as { readonly aggregate?: { readonly count?: number } } | undefined)?.aggregate?.count
 
-/** Asks one query on a connection of its own. */
+/** Sends one query on a connection of its own. */
 export const ask = (
   port: number,
   query: string,

@@ -2,7 +2,7 @@
 import { mkdirSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 
-/** Text that a careless page would run, reorder or drown in. */
+/** Text that a careless page would run, reorder or be overwhelmed by. */
 export const hostile = {
   script: "<script>window.hacked = 1</script>",
   image: "<img src=x onerror=\"window.hacked = 1\">",

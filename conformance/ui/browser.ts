@@ -1,4 +1,4 @@
-/** A Chromium with a page that is watched: the system's, or the one from npm; and axe. */
+/** A Chromium whose page is monitored: the system's, or the one from npm; and axe. */
 import { existsSync, readFileSync, writeFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { join } from "node:path"
@@ -73,7 +73,7 @@ export interface Browser extends AsyncDisposable {
 const packages = ["playwright-core@1.65.1", "axe-core@4.14.1"]
 const system = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(existsSync)
 
-/** Starts the browser. Its sandbox is off: it is for pages that this repository made. */
+/** Starts the browser. Its sandbox is off, because it only opens this repository's own pages. */
 export const startBrowser = async (): Promise<Browser> => {
   const path = folder("ui")
   const wanted = system === undefined ? [...packages, "@sparticuz/chromium@147.0.0"] : packages
@@ -107,7 +107,7 @@ export const startBrowser = async (): Promise<Browser> => {
   }
 }
 
-/** What went wrong on a page beside what it shows: errors in its console, reports of its policy, foreign requests. */
+/** Problems of a page besides its content: errors in its console, reports of its policy, foreign requests. */
 export const watch = (page: Page & Emitter, origin: string): ReadonlyArray<string> => {
   const seen: Array<string> = []
   page.on("console", (message: { readonly type: () => string; readonly text: () => string }) => {

@@ -1,4 +1,4 @@
-/** npm run pictures: makes the pictures of README and docs/ui.md anew, from the page itself. */
+/** npm run pictures: makes the pictures of README and docs/ui.md from the page itself. */
 import * as assert from "node:assert/strict"
 import { spawn } from "node:child_process"
 import { once } from "node:events"

@@ -1,5 +1,5 @@
-# Prints, one JSON object a line, what the libraries of this environment pickle: a name, the pickle in base64, its JSON
-# projection as Python makes it here, and for datetimes the instant. What a version does not have it leaves out.
+# Prints, one JSON object per line, what the libraries of this environment pickle: a name, the pickle in base64, its
+# JSON projection computed by Python, and for datetimes the instant. Features that a version does not have are omitted.
 import base64, collections, datetime, decimal, enum, fractions, http, importlib, ipaddress, json, math, os, pickle, re
 import signal, sys, time, types, urllib.parse, uuid, warnings
 
@@ -170,7 +170,7 @@ def cells(series):
     if type(array) is Sealed:
         return [Unread("Sealed", []) for _ in array.items]
     if type(array).__name__ == "ArrowExtensionArray":
-        # Arrow's own values: pandas makes a list an array, and a time zone one of its own.
+        # Arrow's own values: pandas converts a list to an array, and a time zone to one of its own.
         data = getattr(array, "_pa_array", None)
         data = array._data if data is None else data
         return arrow_cells(data)
@@ -305,7 +305,7 @@ def case(name, make, protocols=(2, 5)):
         protocol = min(protocol, pickle.HIGHEST_PROTOCOL)
         try:
             data = pickle.dumps(value, protocol)
-            # pandas 2.2 forgets zones of dateutil as it reads its own Timestamps.
+            # pandas 2.2 loses zones of dateutil when it reads its own Timestamps.
             again = value if isinstance(value, pd.Timestamp) else pickle.loads(data)
             form = {"name": "%s, protocol %d" % (name, protocol), "data": base64.b64encode(data).decode(),
                     "json": project(again), "instant": instant(again)}

@@ -1,4 +1,4 @@
-# Writes tensors of PyTorch into the folder of the first argument, and prints what they hold: a plain pickle, an archive
+# Writes tensors of PyTorch into the folder of the first argument, and prints their content: a plain pickle, an archive
 # of torch.save and its older form.
 import base64, collections, io, json, os, pickle, sys
 

@@ -1,6 +1,6 @@
 /**
- * What is mutated: limits, comparisons and defaults that users rely on. Each area is run by the tests of its package, or
- * by those of its files that are about it: a mutant that only the others notice counts as not killed.
+ * The mutated code: limits, comparisons and defaults that users rely on. Each area is tested by the tests of its
+ * package, or by the listed test files: a mutant that only other tests notice counts as not killed.
  * @type {ReadonlyArray<{
  *   readonly name: string,
  *   readonly package: string,

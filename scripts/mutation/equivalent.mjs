@@ -1,6 +1,6 @@
 /**
- * Mutants that make no difference that anybody could see, each with the reason. A mutant is told by its file, the text of
- * its line (without the indentation) and what takes the place of what.
+ * Mutants that make no observable difference, each with the reason. A mutant is identified by its file, the text of its
+ * line (without the indentation) and its replacement.
  * @type {ReadonlyArray<{
  *   readonly file: string,
  *   readonly line: string,

@@ -3,7 +3,7 @@ import { measure } from "../../bench/support/measure.ts"
 import type { Contender, Row } from "../../bench/support/row.ts"
 import { table } from "../../bench/support/table.ts"
 
-/** A contender that reports these milliseconds, one a run, after a first run that must not count. */
+/** A contender that reports these milliseconds, one per run, after a first run that must not count. */
 const contender = (name: string, log: Array<string>, ...values: ReadonlyArray<number>): Contender => {
   let run = 0
   return {

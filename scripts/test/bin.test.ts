@@ -5,7 +5,7 @@ import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { onTestFinished } from "vitest"
 
-/** A package that holds the command's bin as it is, and programs that print which of them was started with what. */
+/** A package with the command's bin, and programs that print which of them was started with which arguments. */
 const installed = (folder: string) => {
   const root = realpathSync(mkdtempSync(join(tmpdir(), "bin-")))
   onTestFinished(() => rmSync(root, { recursive: true, force: true }))
@@ -36,7 +36,7 @@ const installed = (folder: string) => {
   write("node_modules/@effect-prefect/dependency/source.js", `export const from = "source"`)
   write("node_modules/@effect-prefect/dependency/default.js", `export const from = "default"`)
   const run = (args: ReadonlyArray<string>, version?: string) => {
-    // Makes the process believe that it is a Node of that version.
+    // Makes the process report that version of Node.
     const pretend = `data:text/javascript,Object.defineProperty(process.versions,"node",{value:"${version}"});` +
       `Object.defineProperty(process,"version",{value:"v${version}"})`
     const { status, stderr, stdout } = spawnSync(

@@ -14,7 +14,7 @@ const lock = {
   "packages/core": { name: "@scope/core", version: "0.1.0" }
 }
 
-/** A workspace of one package and one link, installed, with an npm that only notes what it was asked for. */
+/** A workspace of one package and one link, installed, with an npm that only records its arguments. */
 const workspace = () => {
   const root = realpathSync(mkdtempSync(join(tmpdir(), "bootstrap-")))
   onTestFinished(() => rmSync(root, { recursive: true, force: true }))

@@ -9,7 +9,7 @@ import { onTestFinished } from "vitest"
 const top = fileURLToPath(new URL("../..", import.meta.url))
 const script = join(top, "scripts", "imports.mjs")
 
-/** What the check says of a tree that has these modules below packages/. */
+/** The output of the check for a tree with these modules below packages/. */
 const check = (modules: Readonly<Record<string, string>>): string => {
   const root = mkdtempSync(join(tmpdir(), "imports-"))
   onTestFinished(() => rmSync(root, { recursive: true, force: true }))

@@ -5,7 +5,7 @@ import { join } from "node:path"
 import { parseSync } from "oxc-parser"
 import { slowTexts } from "./support/slowTexts.ts"
 
-/** A node of the parsed program: which fields it has is told by its type. */
+/** A node of the parsed program, whose type determines its fields. */
 interface Node {
   readonly type: string
   readonly start: number
@@ -20,14 +20,14 @@ interface Found {
   readonly flags: string
 }
 
-/** The regular expressions of a file, those of templates and constants included. */
+/** The regular expressions of a file, including those of templates and constants. */
 const patternsOf = (file: string): ReadonlyArray<Found> => {
   const text = readFileSync(join(root, file), "utf8")
   const { program } = parseSync(file, text)
   const constants = new Map<string, string>()
   const found: Array<Found> = []
 
-  /** The value of an expression of string literals; undefined when a part of it is not known. */
+  /** The value of an expression of string literals; undefined when a part of it is unknown. */
   const valueOf = (node: Node): string | undefined => {
     if (node.type === "Literal" && typeof node["value"] === "string") return node["value"]
     if (node.type === "Identifier") return constants.get(String(node["name"]))
@@ -40,7 +40,7 @@ const patternsOf = (file: string): ReadonlyArray<Found> => {
     const quasis = node["quasis"] as ReadonlyArray<{ readonly value: { readonly cooked: string } }>
     return quasis.map(({ value }, index) => {
       const expression = expressions[index]
-      // What is put in at run time is escaped text or a name: a letter stands for it.
+      // Values inserted at run time are escaped text or names, represented by a letter.
       return value.cooked + (expression === undefined ? "" : valueOf(expression) ?? "x")
     }).join("")
   }
@@ -93,14 +93,15 @@ const large = 8 * small
 
 /** The text for which the time per character grows with its length; undefined when there is none. */
 const slowText = (source: string, flags: string): string | undefined => {
-  // Step by step: a text of some dozen characters would never end for an expression of exponential time.
+  // Step by step: for an expression of exponential time, a text of a few dozen characters would never end.
   for (let length = 16; length < 200; length = Math.ceil(length * 1.25)) {
     for (const text of slowTexts(source, flags, length)) if (timeOf(source, flags, text) > 200) return text
   }
   const texts = slowTexts(source, flags, small)
   return slowTexts(source, flags, large).find((text, index) => {
     const time = timeOf(source, flags, text)
-    // Linear time over so short a text cannot be measured; over eight times the text, quadratic time is 64 times as long.
+    // Linear time over such a short text cannot be measured; over eight times the text, quadratic time is 64 times as
+    // long.
     return time > 10 && time > 24 * timeOf(source, flags, texts[index]!)
   })
 }
@@ -132,7 +133,7 @@ describe("every regular expression of the sources", () => {
   it("takes time in proportion to its text", { timeout: 240_000 }, () => {
     const seen = new Set<string>()
     const slow = patterns.flatMap(({ flags, source, where }) => {
-      // Without unbounded repetition there is nothing to be slow at.
+      // Without unbounded repetition an expression cannot be slow.
       if (!/[*+]|,\}/.test(source) || seen.has(`${source}/${flags}`)) return []
       seen.add(`${source}/${flags}`)
       const text = slowText(source, flags)

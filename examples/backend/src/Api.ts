@@ -1,6 +1,4 @@
-/**
- * The API, apart from what serves it: clients are made from it, and its OpenAPI document.
- */
+/** The API without its implementation: clients and the OpenAPI document are derived from it. */
 import { FlowRunView } from "@effect-prefect/core/FlowRunView"
 import { TaskRunView } from "@effect-prefect/core/TaskRunView"
 import * as HttpApi from "effect/http-api/HttpApi"

@@ -1,6 +1,4 @@
-/**
- * What the API does. It asks for `PrefectApi` and `ResultStorage`, and knows nothing of what they are made of.
- */
+/** The implementation of the API. It requires `PrefectApi` and `ResultStorage`, whatever their layers are. */
 import { PrefectApi } from "@effect-prefect/api/PrefectApi"
 import * as JsonProjection from "@effect-prefect/formats/JsonProjection"
 import { fromFormatError, ResultError } from "@effect-prefect/results/ResultError"
@@ -13,7 +11,7 @@ import * as Stream from "effect/Stream"
 import { Api, Child } from "./Api.ts"
 import { fromError, orProblem } from "./Problem.ts"
 
-/** A value that JSON cannot show fails as a value that cannot be decoded does. */
+/** A value without a JSON projection fails like a value that cannot be decoded. */
 const toJson = (taskRun: TaskRun.TaskRun, value: unknown) =>
   Effect.mapError(JsonProjection.toJson(value), (error) => {
     const { mapIndex, taskRunId, taskSlug } = taskRun.view
@@ -57,8 +55,8 @@ export const PrefectHandlers = HttpApiBuilder.group(
           const taskRun = yield* find(params.id)
           return yield* toJson(taskRun, yield* taskRun.getResult)
         })),
-      // The walk is pulled by the client: it stops when the client does. What goes wrong before the first child is an
-      // answer of its own; after it, the stream breaks off.
+      // The client pulls the traversal, which stops when the client does. A failure before the first child is a
+      // response of its own; a later one breaks off the stream.
       children: ({ params, query }) =>
         orProblem(Effect.gen(function*() {
           const taskRun = yield* find(params.id)

@@ -1,6 +1,4 @@
-/**
- * The API on HTTP, with its OpenAPI document and traces.
- */
+/** Serves the API over HTTP, with its OpenAPI document and traces. */
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
@@ -19,7 +17,7 @@ export const Routes = HttpApiBuilder.layer(Api, { openapiPath: "/openapi.json" }
   Layer.provide([PrefectHandlers, SystemHandlers])
 )
 
-/** Traces, metrics and logs go where the `OTEL_*` variables say; nowhere when they say nothing. */
+/** Traces, metrics and logs are exported as the `OTEL_*` variables specify, or not at all. */
 export const Telemetry = Otlp.layerFromConfig({ resource: { serviceName: "prefect-results" } }).pipe(
   Layer.provide(OtlpSerialization.layerJson),
   Layer.provide(FetchHttpClient.layer)
@@ -30,7 +28,7 @@ const address = Config.all({
   port: Config.Int("PORT").pipe(Config.withDefault(3000))
 })
 
-/** Requests under way may end before the process does. */
+/** Pending requests may complete before the process ends. */
 const Listen = Layer.unwrap(
   Effect.map(
     address,

@@ -1,6 +1,6 @@
 /**
- * effect-prefect's page below `/page`, over the layers that the API has. The proxy in front signs people in and names
- * them in a header, so the page asks for that name instead of a token.
+ * effect-prefect's page below `/page`, over the layers of the API. The proxy in front authenticates users and names
+ * them in a header, which the page requires instead of a token.
  */
 import * as UiServer from "@effect-prefect/ui-server/UiServer"
 import * as Config from "effect/Config"
@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as Layer from "effect/Layer"
 
-/** Lets people pass whom the proxy names, when they are in the list. */
+/** Allows the users that the proxy names, when they are in the list. */
 export const isOneOf = (users: ReadonlyArray<string>) => (request: HttpServerRequest.HttpServerRequest) =>
   Effect.succeed(users.includes(request.headers["x-forwarded-user"] ?? ""))
 
@@ -21,7 +21,7 @@ const list = (name: string) =>
 export const page = (options: { readonly users: ReadonlyArray<string>; readonly hosts: ReadonlyArray<string> }) =>
   UiServer.layer({ prefix: "/page", authorize: isOneOf(options.users), hosts: options.hosts, about: { kind: "api" } })
 
-/** `PAGE_USERS` may look; `PAGE_HOSTS` are the names under which the page may be reached, besides this machine's own. */
+/** `PAGE_USERS` may view the page; `PAGE_HOSTS` are its host names, besides this machine's own. */
 export const PageLive = Layer.unwrap(
   Effect.map(
     Config.all({ users: list("PAGE_USERS"), hosts: list("PAGE_HOSTS") }),

@@ -1,6 +1,4 @@
-/**
- * The layers of production, from configuration: a Prefect 1 API, and where the results of its workers may be read.
- */
+/** The layers of production, from configuration: a Prefect 1 API, and the locations of its workers' results. */
 import * as GraphQLApi from "@effect-prefect/api/GraphQLApi"
 import * as InlineStorage from "@effect-prefect/results/InlineStorage"
 import * as LocalStorage from "@effect-prefect/results/LocalStorage"
@@ -10,7 +8,10 @@ import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 
-/** `RESULT_MOUNTS=/srv/prefect/results=./results,/data`: what may be read, as the command's `--mount` takes it. */
+/**
+ * `RESULT_MOUNTS=/srv/prefect/results=./results,/data`: the locations that may be read, in the syntax of the command's
+ * `--mount`.
+ */
 const mounts = Config.String("RESULT_MOUNTS").pipe(Config.withDefault(""))
 
 export const StorageLive = Layer.unwrap(Effect.gen(function*() {
@@ -25,5 +26,5 @@ export const StorageLive = Layer.unwrap(Effect.gen(function*() {
   ])
 }))
 
-/** Which Prefect, as Prefect's own client is told: its environment variables and files. */
+/** The Prefect server, from the environment variables and files of Prefect's own client. */
 export const PrefectLive = Layer.merge(GraphQLApi.layerConfig, StorageLive)

@@ -1,6 +1,4 @@
-/**
- * What this API answers when it cannot answer: one schema a status code, each with the reason that the library gave.
- */
+/** The failures of this API: one schema per status code, each with the library's reason. */
 import type { PrefectApiError } from "@effect-prefect/api/PrefectApiError"
 import type { ResultError } from "@effect-prefect/results/ResultError"
 import * as Effect from "effect/Effect"
@@ -32,7 +30,7 @@ export type Problem = InstanceType<(typeof problems)[number]>
 
 type Reason = PrefectApiError["reason"]["_tag"] | ResultError["reason"]["_tag"]
 
-/** A reason that the library learns to give is a type error here until it has its status. */
+/** A new reason in the library is a type error here until it has a status. */
 const byReason: Record<Reason, (typeof problems)[number]> = {
   TaskRunNotFound: NotFound,
   FlowRunNotFound: NotFound,

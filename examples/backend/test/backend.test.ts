@@ -27,7 +27,7 @@ const success = (location: string | null) => ({
   _result: { type: "LocalResult", location, dir: "/srv" }
 })
 
-/** A mapped task, a child of which stored nothing, one that runs, and one whose file is gone. */
+/** A mapped task with a child that stored nothing, one that runs, and one whose file is missing. */
 const TestApi = MemoryApi.layer({
   flow_run: [{ id: "flow-run", name: "nightly", serialized_state: { type: "Success" } }],
   task: [{ id: "score", slug: "score-1" }, { id: "slow", slug: "slow-1" }, { id: "gone", slug: "gone-1" }],

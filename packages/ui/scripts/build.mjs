@@ -1,5 +1,5 @@
-// Builds the page into dist/: scripts, style and worker under names of their contents, index.html, the licences of what
-// is bundled, and a manifest of the files. Says how large they are.
+// Builds the page into dist/: scripts, style and worker under content-hashed names, index.html, the licences of the
+// bundled packages, and a manifest of the files. Prints their sizes.
 import { build as bundle } from "esbuild"
 import { createHash } from "node:crypto"
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
@@ -30,7 +30,7 @@ const licences = (inputs) => {
   }).join("\n----\n\n")
 }
 
-/** Makes dist/ anew and gives the size of each file, compressed. */
+/** Makes dist/ and returns the compressed size of each file. */
 export const build = async () => {
   /** @satisfies {import("esbuild").BuildOptions} */
   const common = {
@@ -79,7 +79,7 @@ export const build = async () => {
   mkdirSync(join(dist, "assets"), { recursive: true })
   /** @param {string} name @param {string | Uint8Array} contents */
   const put = (name, contents) => {
-    // Whoever serves the page meanwhile reads a whole file, the old one or the new one.
+    // A server that reads the page meanwhile sees a complete file, either the old or the new one.
     const partial = join(dist, `${name}.${process.pid}.tmp`)
     writeFileSync(partial, contents)
     renameSync(partial, join(dist, name))

@@ -1,4 +1,4 @@
-// Before the package is packed: without the built page there is nothing to pack.
+// Before the package is packed: checks that the page is built.
 import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 

@@ -1,6 +1,6 @@
 /**
- * Texts that are slow for a regular expression, if any text is: whatever it repeats without bound is repeated many
- * times, after what must come first and before what it cannot take.
+ * Texts that are slow for a regular expression, if any text is: each unbounded repetition is repeated many times, after
+ * its prefix and before a text that it cannot match.
  */
 
 type Node =
@@ -12,7 +12,7 @@ type Node =
 const empty: Node = { type: "sequence", items: [] }
 const text = (...samples: ReadonlyArray<string>): Node => ({ type: "text", samples })
 
-/** Characters of which every class holds one or another. */
+/** Characters such that every class contains one of them. */
 const probes = [
   ..."a",
   "Z",
@@ -42,7 +42,7 @@ const probes = [
 
 const escapes: Record<string, string> = { n: "\n", r: "\r", t: "\t", v: "\v", f: "\f", 0: "\0" }
 
-/** Parses the syntax that the sources use; what it does not know makes the test fail. */
+/** Parses the syntax that the sources use; unknown syntax makes the test fail. */
 class Parser {
   private at = 0
   private readonly source: string
@@ -126,13 +126,13 @@ class Parser {
     const one = new RegExp(`^${set}$`, this.flags.replace(/[gy]/g, ""))
     const named = [...set].filter((character) => one.test(character))
     const samples = [...new Set([...probes, ...named])].filter((character) => one.test(character))
-    // Those that the expression names elsewhere come first: they can be taken by more than one of its parts.
+    // Characters that the expression names elsewhere come first: several of its parts can match them.
     const shared = samples.filter((character) => this.source.replace(set, "").includes(character))
     return text(...new Set([...shared, ...samples.slice(0, 8)]))
   }
 }
 
-/** Short texts that a node takes. */
+/** Short texts that a node matches. */
 const samplesOf = (node: Node): ReadonlyArray<string> => {
   switch (node.type) {
     case "text":
@@ -161,7 +161,7 @@ interface Pump {
   readonly pump: string
 }
 
-/** Everything that a node repeats without bound, and what comes before it. */
+/** Everything that a node repeats without bound, and its prefix. */
 const pumpsOf = (node: Node, prefix: string): ReadonlyArray<Pump> => {
   switch (node.type) {
     case "text":
@@ -182,7 +182,7 @@ const pumpsOf = (node: Node, prefix: string): ReadonlyArray<Pump> => {
       const inner = pumpsOf(node.item, prefix)
       if (!node.unbounded) return inner
       const own = samplesOf(node.item).filter((sample) => sample !== "").map((pump) => ({ prefix, pump }))
-      // What comes before it, again and again: it takes all the rest each time.
+      // Its prefix, repeated: it matches all the rest each time.
       if (prefix !== "") own.push({ prefix: "", pump: prefix })
       return [...own, ...inner]
     }
@@ -199,7 +199,7 @@ export const slowTexts = (source: string, flags: string, length: number): Readon
   for (const { prefix, pump } of pumpsOf(node, "")) {
     for (const before of ["", prefix, start]) pumps.set(`${before}\u0000${pump}`, { prefix: before, pump })
   }
-  // What an unanchored expression begins with, again and again: it starts anew at each of them.
+  // The beginning of an unanchored expression, repeated: matching starts again at each of them.
   for (const pump of samplesOf(node)) if (pump !== "") pumps.set(`\u0000${pump}`, { prefix: "", pump })
   return [...pumps.values()].flatMap(({ prefix, pump }) =>
     suffixes.map((suffix) => prefix + pump.repeat(Math.ceil(length / pump.length)) + suffix)
