@@ -49,7 +49,7 @@ export interface Problem {
   readonly file: string
   /** Counted from 1. */
   readonly line: number
-  readonly problem: string
+  readonly detail: string
 }
 
 /**
@@ -255,15 +255,15 @@ const rowsOf = (tables: ReadonlyMap<TableName, Table>): Rows => {
           const parsed = line.bytes === undefined ? ArchiveFormat.tooLong : ArchiveFormat.parseLine(line.bytes)
           const problem = typeof parsed === "string" ? parsed : use(parsed.row, places.length)
           if (problem === undefined) places.push({ offset: line.offset, length: line.bytes!.length })
-          else if (found.length < maxProblems) found.push({ file: table.file, line: line.number, problem })
+          else if (found.length < maxProblems) found.push({ file: table.file, line: line.number, detail: problem })
           else dropped++
         }),
       catch: (error) => unavailable(`${table.path} cannot be read (${codeOf(error)})`)
     })
     table.places = places
     table.problems = found
-    for (const { file, line, problem } of found.slice(0, maxWarnings)) {
-      yield* Effect.logWarning(`${file}, line ${line} is left out: ${problem}`)
+    for (const { detail, file, line } of found.slice(0, maxWarnings)) {
+      yield* Effect.logWarning(`${file}, line ${line} is left out: ${detail}`)
     }
     const more = found.length + dropped - maxWarnings
     if (more > 0) yield* Effect.logWarning(`${table.file}: ${more} more lines are left out`)
@@ -291,13 +291,13 @@ const readTaskRuns = async function*(root: string): AsyncGenerator<ReadonlyArray
   let found: Array<TaskRunView.TaskRunView | Problem> = []
   const lines = ArchiveFormat.splitLines(({ bytes, number: line }) => {
     const parsed = bytes === undefined ? ArchiveFormat.tooLong : ArchiveFormat.parseLine(bytes)
-    if (typeof parsed === "string") return void found.push({ file, line, problem: parsed })
+    if (typeof parsed === "string") return void found.push({ file, line, detail: parsed })
     const row = complete("task_run", parsed.row)
     const id = row["task_id"]
     const view = TaskRunView.fromRow(
       typeof id === "string" && slugs.has(id) ? { ...row, task: { id, slug: slugs.get(id) } } : row
     )
-    found.push(view instanceof TaskRunView.TaskRunView ? view : { file, line, problem: view.detail })
+    found.push(view instanceof TaskRunView.TaskRunView ? view : { file, line, detail: view.detail })
   })
   try {
     for await (const chunk of createReadStream(join(root, file), { highWaterMark: 1 << 18 })) {
@@ -467,10 +467,10 @@ export const make = Effect.fnUntraced(function*(
       found.map(({ detail, line, table }): Problem => ({
         file: ArchiveFormat.tableFile(table),
         line,
-        problem: detail
+        detail
       })))
-    for (const { file, line, problem } of (yield* problems).slice(0, maxWarnings)) {
-      yield* Effect.logWarning(`${file}, line ${line} is left out: ${problem}`)
+    for (const { detail, file, line } of (yield* problems).slice(0, maxWarnings)) {
+      yield* Effect.logWarning(`${file}, line ${line} is left out: ${detail}`)
     }
     return {
       api: PrefectApi.make(indexed.backend),

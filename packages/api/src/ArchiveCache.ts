@@ -33,7 +33,7 @@ export interface Kind {
  * @category models
  * @since 0.1.0
  */
-export interface Kept {
+export interface CachedFile {
   readonly path: string
   readonly notes: unknown
 }
@@ -64,12 +64,12 @@ export const find = (
   directory: string,
   kind: Kind,
   cache: string = IndexStore.defaultCache()
-): Effect.Effect<Option.Option<Kept>> =>
+): Effect.Effect<Option.Option<CachedFile>> =>
   Effect.tryPromise(async (signal) => {
     const root = resolve(directory)
     const folder = await IndexStore.cacheFolder(cache, root)
     return IndexStore.findFresh(kindOf(kind), folder, await sourcesOf(root), folder, signal)
-  }).pipe(Effect.map(Option.fromUndefinedOr), Effect.orElseSucceed(Option.none<Kept>))
+  }).pipe(Effect.map(Option.fromUndefinedOr), Effect.orElseSucceed(Option.none<CachedFile>))
 
 /**
  * Stores a file for an archive: `write` writes it to a path. The tables must not have changed since the file was

@@ -129,7 +129,7 @@ describe("an archive with damage", () => {
           "tables/task_run.jsonl:7",
           "tables/log.jsonl:2"
         ])
-        assert.include(problems[2]!.problem, "map_index is not an integer")
+        assert.include(problems[2]!.detail, "map_index is not an integer")
         assert.notInclude(JSON.stringify(problems), secret)
         assert.strictEqual((yield* Stream.runCollect(api.logs({}))).length, 1)
         assert.deepStrictEqual(yield* Stream.runCollect(api.flows()), [])

@@ -109,7 +109,7 @@ const everything = (
     yield* list("every task run", archive.taskRuns)
     yield* say(
       "problems",
-      Effect.map(archive.problems, (found) => found.map(({ file, line, problem }) => [file, line, problem]).toSorted())
+      Effect.map(archive.problems, (found) => found.map(({ detail, file, line }) => [file, line, detail]).toSorted())
     )
     return out
   }))

@@ -398,7 +398,7 @@ export const status: Effect.Effect<Status, CollectError, CollectOutput> = Effect
 export interface VerificationIssue {
   /** The file's name. */
   readonly name: string
-  readonly problem: string
+  readonly detail: string
 }
 
 /**

@@ -434,7 +434,7 @@ const copyResults = Effect.fnUntraced(function*(
     if (!(view instanceof TaskRunView)) {
       return {
         _tag: "Failed",
-        failure: { view: undefined, reason: "Row", message: `${view.file}, line ${view.line}: ${view.problem}` }
+        failure: { view: undefined, reason: "Row", message: `${view.file}, line ${view.line}: ${view.detail}` }
       }
     }
     if (!State.isFinished(view.state) || State.isMapped(view.state)) return undefined

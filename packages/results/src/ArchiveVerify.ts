@@ -37,11 +37,11 @@ import * as TaskRun from "./TaskRun.ts"
  */
 export type VerificationIssue =
   /** The export did not finish, or one of its own files is not what it wrote. */
-  | { readonly _tag: "Export"; readonly file: string; readonly problem: string }
+  | { readonly _tag: "Export"; readonly file: string; readonly detail: string }
   /** A line of a table that is not a row. */
-  | { readonly _tag: "Line"; readonly file: string; readonly line: number; readonly problem: string }
+  | { readonly _tag: "Line"; readonly file: string; readonly line: number; readonly detail: string }
   /** A result file that was changed, removed or added since the export. */
-  | { readonly _tag: "File"; readonly file: string; readonly problem: string }
+  | { readonly _tag: "File"; readonly file: string; readonly detail: string }
   /** A stored result that is missing from the archive, or that cannot be read. */
   | {
     readonly _tag: "Result"
@@ -122,7 +122,7 @@ const problemOf = (
     : `it was changed since it was exported (it has ${now.bytes} bytes instead of ${expected.bytes})`
 }
 
-const issue = (file: string, problem: string): VerificationIssue => ({ _tag: "Export", file, problem })
+const issue = (file: string, detail: string): VerificationIssue => ({ _tag: "Export", file, detail })
 
 interface Counts {
   taskRuns: number
@@ -202,7 +202,7 @@ const checkResults = async function*(
           _tag: "Line",
           file: ArchiveFormat.manifestFile,
           line,
-          problem: "it is not an entry of a manifest"
+          detail: "it is not an entry of a manifest"
         })
         continue
       }
@@ -212,7 +212,7 @@ const checkResults = async function*(
       const problem = problemOf(now, entry)
       if (problem === undefined) continue
       counts.failures++
-      found.push({ _tag: "File", file: entry.file, problem })
+      found.push({ _tag: "File", file: entry.file, detail: problem })
     }
     yield found
   }
@@ -221,7 +221,7 @@ const checkResults = async function*(
     let found: Array<VerificationIssue> = []
     for await (const entry of Files.walk(root, resultFolders)) {
       if ("folder" in entry || manifest.get(entry.file) !== undefined) continue
-      found.push({ _tag: "File", file: entry.file, problem: "it was added since the export" })
+      found.push({ _tag: "File", file: entry.file, detail: "it was added since the export" })
       if (found.length < 100) continue
       yield found
       found = []
@@ -241,7 +241,7 @@ const readIncomplete = async function*(
   let found: Array<VerificationIssue> = []
   const lines = ArchiveFormat.splitLines(({ bytes, number: line }) => {
     const parsed = bytes === undefined ? ArchiveFormat.tooLong : ArchiveFormat.parseLine(bytes)
-    if (typeof parsed === "string") return void found.push({ _tag: "Line", file, line, problem: parsed })
+    if (typeof parsed === "string") return void found.push({ _tag: "Line", file, line, detail: parsed })
     const { map_index, message, reason, task_run_id, task_slug } = parsed.row
     if (typeof task_run_id !== "string") return void found.push(issue(file, String(message)))
     counts.results++

@@ -227,7 +227,7 @@ it.layer(PgliteLive, { excludeTestServices: true })("exporting a database", (it)
       assert.isTrue(Exit.hasDies(yield* cutOff((progress) => progress._tag === "Results" && progress.done > 20)))
       const [first] = yield* findings(directory)
       assert.strictEqual(first!._tag, "Export")
-      assert.include(first!._tag === "Export" && first!.problem, "run it again")
+      assert.include(first!._tag === "Export" && first!.detail, "run it again")
       const [copied] = readdirSync(join(directory, "results"), { recursive: true, withFileTypes: true })
         .filter((entry) => entry.isFile())
       const path = join(copied!.parentPath, copied!.name)
@@ -341,7 +341,7 @@ it.live("verifying says which results are missing or unreadable, which lines are
     writeFileSync(join(directory, "results/broken"), "\x80\x04 this is no pickle")
     const found = yield* findings(directory)
     assert.deepStrictEqual(found.filter(({ _tag }) => _tag === "Line"), [
-      { _tag: "Line", file: "tables/task_run.jsonl", line: rows.length + 1, problem: "it is not JSON in UTF-8" }
+      { _tag: "Line", file: "tables/task_run.jsonl", line: rows.length + 1, detail: "it is not JSON in UTF-8" }
     ])
     assert.deepStrictEqual(
       Object.fromEntries(
@@ -383,8 +383,8 @@ it.live("verifying says that a table is not what was exported", () =>
       {
         _tag: "Export",
         file: "tables/edge.jsonl",
-        problem: "it was changed since it was exported (its SHA-256 differs)"
+        detail: "it was changed since it was exported (its SHA-256 differs)"
       },
-      { _tag: "Export", file: "tables/agent.jsonl", problem: "it is missing" }
+      { _tag: "Export", file: "tables/agent.jsonl", detail: "it is missing" }
     ])
   }))

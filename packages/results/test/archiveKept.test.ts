@@ -207,7 +207,7 @@ it.layer(DatabaseLive, { timeout: 60_000, excludeTestServices: true })("an archi
       assert.strictEqual(fs.readFileSync(join(directory, "s3/b/a"), "utf8"), `["a",null]`)
       assert.strictEqual(report.foreign, 2)
       assert.deepStrictEqual(
-        (yield* issues(directory)).map((issue) => issue._tag === "File" && [issue.file, issue.problem]).toSorted(),
+        (yield* issues(directory)).map((issue) => issue._tag === "File" && [issue.file, issue.detail]).toSorted(),
         ["s3/b/con+", "s3/b/foreign"].map((file) => [file, "it was added since the export"])
       )
     }))

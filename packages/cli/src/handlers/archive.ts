@@ -154,16 +154,16 @@ export const verify = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.
         return flags.json ? `${JSON.stringify({ type: "summary", ...numbers(issue) })}\n` : ""
       case "Export":
         return flags.json
-          ? `${JSON.stringify({ type: "export", file: issue.file, problem: issue.problem })}\n`
-          : `${issue.file}: ${issue.problem}\n`
+          ? `${JSON.stringify({ type: "export", file: issue.file, problem: issue.detail })}\n`
+          : `${issue.file}: ${issue.detail}\n`
       case "Line":
         return flags.json
-          ? `${JSON.stringify({ type: "line", file: issue.file, line: issue.line, problem: issue.problem })}\n`
-          : `${issue.file}:${issue.line}: ${issue.problem}\n`
+          ? `${JSON.stringify({ type: "line", file: issue.file, line: issue.line, problem: issue.detail })}\n`
+          : `${issue.file}:${issue.line}: ${issue.detail}\n`
       case "File":
         return flags.json
-          ? `${JSON.stringify({ type: "file", file: issue.file, problem: issue.problem })}\n`
-          : `${Render.stripControls(issue.file)}: ${issue.problem}\n`
+          ? `${JSON.stringify({ type: "file", file: issue.file, problem: issue.detail })}\n`
+          : `${Render.stripControls(issue.file)}: ${issue.detail}\n`
       case "Result": {
         const { mapIndex, message, reason, taskRunId, taskSlug } = issue
         return flags.json

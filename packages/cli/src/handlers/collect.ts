@@ -13,6 +13,7 @@ import type * as Inputs from "../inputs/collect.ts"
 import * as Processes from "../internal/collectProcesses.ts"
 import { collectProgress } from "../internal/collectProgress.ts"
 import { CommandFailed, UsageError } from "../internal/errors.ts"
+import { isObject } from "../internal/isObject.ts"
 import type { InputsOf } from "../internal/lazyHandler.ts"
 import { Output } from "../internal/output.ts"
 import { isTable, outputOf, placeProblem, sharedPlace, shownPlace } from "../internal/place.ts"
@@ -61,9 +62,6 @@ const partRowsOf = (flags: Flags): Effect.Effect<number | undefined, UsageError>
   const rows = flags.partRows.value
   return rows >= 1 && rows <= 1_000_000 ? Effect.succeed(rows) : usage("--part-rows takes a number from 1 to 1000000")
 }
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value)
 
 const columnTypes = ["int64", "double", "bool", "string", "timestamp"] as const
 
@@ -337,11 +335,11 @@ export const status = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.
 export const verify = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.verify>) {
   const { stdout } = yield* Output
   const found = yield* Effect.provide(Collect.verify, outputOf(flags.place, flags.s3Endpoint))
-  for (const { name, problem } of found.issues) {
+  for (const { detail, name } of found.issues) {
     yield* stdout.write(
       flags.json
-        ? `${JSON.stringify({ type: "issue", name, problem })}\n`
-        : `${Render.stripControls(name)}: ${problem}\n`
+        ? `${JSON.stringify({ type: "issue", name, problem: detail })}\n`
+        : `${Render.stripControls(name)}: ${detail}\n`
     )
   }
   if (flags.json) {

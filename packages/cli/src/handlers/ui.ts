@@ -56,9 +56,9 @@ const aboutOf = Effect.fnUntraced(function*(
     mounts: [...own.map(({ from, to, within }) => ({ from, to: to.slice(within.length + 1) })), ...named],
     problems: archive.problems.pipe(
       Effect.map((problems) =>
-        problems.map(({ file, line, ...rest }) => ({
+        problems.map(({ detail, file, line }) => ({
           place: `${file}, line ${line}`,
-          problem: String(Object.values(rest)[0] ?? "")
+          problem: detail
         }))
       ),
       Effect.orElseSucceed(() => [])

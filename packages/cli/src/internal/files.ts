@@ -6,7 +6,8 @@ import * as fs from "node:fs/promises"
 import { basename, dirname, join, resolve } from "node:path"
 import { CommandFailed } from "./errors.ts"
 
-const codeOf = (cause: unknown): string => (cause as NodeJS.ErrnoException).code ?? "unknown error"
+/** The system's code of an error, for messages. */
+export const codeOf = (cause: unknown): string => (cause as NodeJS.ErrnoException).code ?? "unknown error"
 
 const explained: { readonly [code: string]: string } = {
   EISDIR: "it is a folder",

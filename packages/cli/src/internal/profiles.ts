@@ -6,6 +6,8 @@ import * as fs from "node:fs/promises"
 import { dirname } from "node:path"
 import { parse, stringify, TomlError } from "smol-toml"
 import { CommandFailed } from "./errors.ts"
+import { codeOf } from "./files.ts"
+import { isObject } from "./isObject.ts"
 
 /** The flags of one profile. */
 export interface Profile {
@@ -27,12 +29,7 @@ const texts = ["archive", "api", "database", "prefect3"] as const
 /** Larger than any hand-written configuration. */
 const maxBytes = 1024 * 1024
 
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === "object" && value !== null && !Array.isArray(value)
-
 const invalid = (file: string, detail: string) => new CommandFailed({ message: `${file}: ${detail}` })
-
-const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? "unknown error"
 
 const toProfile = (file: string, name: string, value: unknown): Profile => {
   if (!isObject(value)) throw invalid(file, `profiles.${name} must be a table`)

@@ -176,10 +176,10 @@ const maxIssues = 1000
 
 /** Compares the content of the output with the plan, the records and the manifest. */
 export const verify = Effect.fnUntraced(function*(output: Output, plan: Plan.Plan) {
-  const issues: Array<{ readonly name: string; readonly problem: string }> = []
+  const issues: Array<{ readonly name: string; readonly detail: string }> = []
   let issueCount = 0
-  const issue = (name: string, problem: string) => {
-    if (issueCount++ < maxIssues) issues.push({ name, problem })
+  const issue = (name: string, detail: string) => {
+    if (issueCount++ < maxIssues) issues.push({ name, detail })
   }
   const newest = yield* readManifest(output)
   const records = yield* readRecords(output, yield* recordedParts(output))

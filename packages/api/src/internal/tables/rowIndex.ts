@@ -335,35 +335,34 @@ export const indexTaskRuns = Effect.fnUntraced(function*(rows: Rows) {
   return index
 })
 
-export const indexFlowRuns = Effect.fnUntraced(function*(rows: Rows) {
-  const byId = new Groups<FlowRunEntry>(byIdAndPlace)
-  const sorted: Array<FlowRunEntry> = []
-  yield* rows.scan("flow_run", (row, place) => {
-    const entry = flowRunEntry(row, place)
-    if (typeof entry === "string") return entry
-    byId.add(entry.id, entry)
-    sorted.push(entry)
-    return undefined
+/** Indexes the rows of a table by id, and lists them newest first. */
+const indexNewestFirst = <A extends FlowEntry>(
+  table: TableName,
+  entryOf: (row: Row, place: number) => A | string
+) =>
+  Effect.fnUntraced(function*(rows: Rows) {
+    const byId = new Groups<A>(byIdAndPlace)
+    const sorted: Array<A> = []
+    yield* rows.scan(table, (row, place) => {
+      const entry = entryOf(row, place)
+      if (typeof entry === "string") return entry
+      byId.add(entry.id, entry)
+      sorted.push(entry)
+      return undefined
+    })
+    sorted.sort(newestFirst)
+    return { byId, sorted }
   })
-  sorted.sort(newestFirst)
-  const index: FlowRunIndex = { byId, sorted }
-  return index
-})
 
-export const indexFlows = Effect.fnUntraced(function*(rows: Rows) {
-  const byId = new Groups<FlowEntry>(byIdAndPlace)
-  const sorted: Array<FlowEntry> = []
-  yield* rows.scan("flow", (row, place) => {
-    const entry = flowEntry(row, place)
-    if (typeof entry === "string") return entry
-    byId.add(entry.id, entry)
-    sorted.push(entry)
-    return undefined
-  })
-  sorted.sort(newestFirst)
-  const index: FlowIndex = { byId, sorted }
-  return index
-})
+export const indexFlowRuns: (rows: Rows) => Effect.Effect<FlowRunIndex, PrefectApiError> = indexNewestFirst(
+  "flow_run",
+  flowRunEntry
+)
+
+export const indexFlows: (rows: Rows) => Effect.Effect<FlowIndex, PrefectApiError> = indexNewestFirst(
+  "flow",
+  flowEntry
+)
 
 export const indexStates = Effect.fnUntraced(function*(
   rows: Rows,
