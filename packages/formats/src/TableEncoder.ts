@@ -47,9 +47,9 @@ export const csvField = (text: string): string => /[",\r\n]/.test(text) ? `"${te
 const chunkLength = 65_536
 
 /**
- * CSV in pieces, made as they are asked for: a header of column names, lines that end in `\r\n` (RFC 4180), an empty
- * field for a missing value and `""` for an empty string. Throws a `FormatError` for a cell that has no JSON projection.
- * Without `header` it goes on with the text of a table before, which had the same columns.
+ * CSV in pieces, made on demand: a header of column names, lines that end in `\r\n` (RFC 4180), an empty field for a
+ * missing value and `""` for an empty string. Throws a `FormatError` for a cell that has no JSON projection. Without
+ * `header` it goes on with the text of a table before, which had the same columns.
  *
  * @category encoding
  * @since 0.1.0

@@ -171,7 +171,7 @@ const connect = (options: Options) => (concurrency: number) =>
       }, signal)
       const { headers, statusCode = 0 } = response
       if (statusCode < 200 || statusCode > 299) {
-        // The generation that was begun with may be gone: then the object has changed.
+        // The generation of the first request may be gone, which means that the object has changed.
         const status = part?.tag !== undefined && statusCode === 404 ? 412 : statusCode
         throw new Refused(status, await errorText(response), headers, token === undefined)
       }

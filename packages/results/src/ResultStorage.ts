@@ -126,7 +126,7 @@ export interface StoredParts {
 }
 
 /**
- * A reader of one type of descriptor from one kind of storage.
+ * A reader for one type of descriptor in one kind of storage.
  *
  * @category models
  * @since 0.1.0

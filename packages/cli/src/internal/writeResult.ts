@@ -129,9 +129,7 @@ const encoded = Effect.fnUntraced(function*(
 const isNoTable = (error: unknown): boolean =>
   error instanceof ResultError && error.reason._tag === "ResultDecodeError" && error.reason.isNotTable
 
-/**
- * Writes the result of a task run or flow run to standard output or a file, in the format that the flags ask for.
- */
+/** Writes the result of a task run or flow run to standard output or a file, in the format of the flags. */
 export const writeResult = Effect.fnUntraced(function*<E, R>(
   run: Run & {
     readonly getResult: Effect.Effect<unknown, E, R>

@@ -27,7 +27,7 @@ export interface Message {
   readonly body: Uint8Array
 }
 
-/** The messages of a stream. A file is one too, after its magic and before its footer. */
+/** The messages of a stream. A file contains one too, after its magic and before its footer. */
 export const readMessages = (bytes: Uint8Array): Array<Message> => {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
   const out: Array<Message> = []
@@ -105,7 +105,7 @@ interface Batch {
   readonly version: number
 }
 
-/** What is left of the limits: bytes of decompressed buffers, and values, which may take no bytes at all. */
+/** The remaining limits: bytes of decompressed buffers, and values, which may occupy no bytes at all. */
 export interface Budget {
   bytes: number
   values: number
@@ -168,7 +168,7 @@ function* readVectors(
   return vectors
 }
 
-/** The fields below some fields that are dictionaries, by the id of the dictionary. */
+/** The dictionary-encoded fields below some fields, by the id of the dictionary. */
 const dictionaryFields = (fields: ReadonlyArray<Field>, out = new Map<number, Field>()): Map<number, Field> => {
   for (const field of fields) {
     if (field.dictionary !== null) out.set(field.dictionary.id, { ...field, dictionary: null })

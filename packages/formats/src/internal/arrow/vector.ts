@@ -247,7 +247,7 @@ const textsOf = (bytes: Uint8Array): (start: number, end: number) => string => {
   return (start, end) => buffer.toString("utf8", start, end)
 }
 
-/** Where a row of variable size starts and ends; checked when it is asked for. */
+/** The start and end of a variable-size row; checked on access. */
 const rangesOf = (offsets: Uint8Array, length: number, isLarge: boolean, limit: number) => {
   const view = viewOf(offsets)
   const width = isLarge ? 8 : 4
@@ -465,7 +465,7 @@ export class Dictionary implements Vector {
   }
 }
 
-/** Takes what a field needs from a batch. */
+/** Takes the nodes and buffers of a field from a batch. */
 export const buildVector = (field: Field, cursor: Cursor): Vector => {
   const { length, nullCount } = cursor.node()
   if (field.dictionary !== null) {

@@ -122,8 +122,8 @@ const reasonOf = (error: NodeJS.ErrnoException, path: string, location: string, 
 /**
  * Opens a regular file that is really inside of a folder.
  *
- * What the file is and where it really is are asked of the open file (fstat, /proc/self/fd), which neither waits nor leaves
- * time to put another one in its location.
+ * The type and real location are queried from the open file (fstat, /proc/self/fd), which neither waits nor leaves time
+ * to replace it.
  */
 const openInside = ({ fail, folder, location, missing, name, opened }: Opening): void => {
   const path = join(folder.path, name)
@@ -131,7 +131,7 @@ const openInside = ({ fail, folder, location, missing, name, opened }: Opening):
   const denied = (detail: string) => fail(new ResultAccessDenied(at(detail)))
   const failed = (error: NodeJS.ErrnoException) => fail(reasonOf(error, path, location, missing))
   const otherName = (real: string) =>
-    denied(`its file system does not tell it from ${shown(real)}: copy the results with archive export`)
+    denied(`its file system does not distinguish it from ${shown(real)}: copy the results with archive export`)
   const outside = () => denied(`a symbolic link leads out of ${folder.path}`)
 
   const check = (fd: number) => {
@@ -141,7 +141,7 @@ const openInside = ({ fail, folder, location, missing, name, opened }: Opening):
     denied(stat.isDirectory() ? "it is a directory" : "it is not a regular file")
   }
 
-  /** Opens a path whose links have been followed, and makes sure that it was not changed since. */
+  /** Opens a path whose links have been followed, and verifies that it was not changed since. */
   const openReal = (real: string) => {
     fs.open(real, flags, (error, fd) => {
       if (error !== null) return failed(error)
@@ -154,7 +154,7 @@ const openInside = ({ fail, folder, location, missing, name, opened }: Opening):
     })
   }
 
-  /** The way with links followed first: for links, for systems without /proc, and for a folder that has moved. */
+  /** The path that follows links first: for links, for systems without /proc, and for a folder that has moved. */
   const follow = () =>
     realFolder((real) => {
       fs.realpath.native(path, (error, target) => {

@@ -30,7 +30,7 @@ export interface Downloaded {
 /** Why a part cannot be had: the store sends the whole object. */
 export const noParts = "its store does not give parts of an object"
 
-/** What has come so far, over all attempts. */
+/** The bytes received so far, over all attempts. */
 interface Progress {
   bytes: Uint8Array
   filled: number
@@ -215,7 +215,9 @@ const pause = (failures: number, after: number | undefined): number => {
   return Math.max(longest * (0.5 + Math.random() / 2), Math.min(after ?? 0, 30_000))
 }
 
-/** The whole object, or a part. Cut and refused requests are made again, slower when the store asks for it. */
+/**
+ * The whole object, or a part. Interrupted and rejected requests are retried, more slowly when the store requests it.
+ */
 export const download = (
   client: Client,
   limiter: Limiter,

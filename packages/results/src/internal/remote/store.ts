@@ -60,7 +60,7 @@ export interface Failure {
 
 export interface Client {
   readonly open: (object: ObjectName, part: Part | undefined, signal: AbortSignal) => Promise<Opened>
-  /** What an error of `open`, or of the body, means. */
+  /** Classifies an error of `open`, or of the body. */
   readonly failure: (error: unknown, object: ObjectName, location: string) => Failure
   readonly close: () => void
 }

@@ -93,7 +93,7 @@ export const resolutionOf = (services: Services, view: RunView): Resolution | un
   return descriptor === undefined ? undefined : services.storage.resolve(descriptor)
 }
 
-/** What is known of a load before it starts. */
+/** The information about a load before it starts. */
 export interface Prepared {
   /** The memory that it holds. */
   readonly lease: Lease
@@ -103,9 +103,7 @@ export interface Prepared {
   readonly isTraced?: boolean | undefined
 }
 
-/**
- * Reads a view's own result. A traversal has resolved the location before, and passes it on.
- */
+/** Reads a view's own result. A traversal has already resolved the location, and passes it on. */
 export const readStored = (
   services: Services,
   view: RunView,
@@ -199,7 +197,7 @@ export const loadPrepared = (
     )
   })
 
-/** Waits until a lease has so many bytes more. */
+/** Waits until a lease has a number of additional bytes. */
 export const reserve = (lease: Lease, bytes: number): Effect.Effect<void, ResultTooLarge> =>
   Effect.callback((resume) => {
     const cancel = lease.request(

@@ -92,7 +92,7 @@ export interface TaskRun {
    * one empty part, with its columns. A result that is no table is ResultDecodeError.
    */
   readonly getTable: (options?: TableOptions) => Stream.Stream<Table, TaskRunError>
-  /** The stored bytes. They are not kept. */
+  /** The stored bytes. They are not cached. */
   readonly getResultBytes: Effect.Effect<Uint8Array, ResultError>
   /** The mapped children in map order, page by page on demand. */
   readonly iterMapped: Stream.Stream<TaskRun, TaskRunError>
