@@ -39,7 +39,7 @@ const keepAfter = 1000
 const abandonedAfter = 2000
 const startsBeforeEnd = 5
 
-/** Statements that wait for one thread: what comes on top is told to come again. */
+/** The most statements that wait for one thread; further ones are rejected and can be retried. */
 const maxWaiting = 200
 
 const isSource = import.meta.url.endsWith(".ts")
@@ -118,7 +118,7 @@ class Lane {
     }, Math.max(0, limit - (performance.now() - running.since)))
   }
 
-  /** Starts the thread, unless it is there. */
+  /** Starts the thread, unless it is running. */
   start(): void {
     if (this.#worker !== undefined || this.#starting !== undefined || this.#closed !== undefined) return
     this.#starting = "asking"
