@@ -52,13 +52,10 @@ const copy = async (/** @type {string} */ tree) => {
   writeFileSync(
     join(tree, "vitest.mutation.ts"),
     `import config from "./vitest.workspace.ts"
-const { projects, ...test } = config.test!
-const name = process.env["MUTATION_PACKAGE"]
-const project = projects!.find((one) => typeof one === "object" && "test" in one && one.test!.name === name)
-const { test: own } = project as { test: { include: Array<string> } }
 const tests = (process.env["MUTATION_TESTS"] ?? "").split(" ").filter((one) => one !== "")
-if (tests.length > 0) own.include = tests.map((one) => \`test/**/\${one}*.test.ts\`)
-export default { ...config, test: { ...test, projects: [project!] } }
+const folder = \`packages/\${process.env["MUTATION_PACKAGE"]}/test\`
+const include = (tests.length > 0 ? tests : [""]).map((one) => \`\${folder}/**/\${one}*.test.ts\`)
+export default { ...config, test: { ...config.test, include } }
 `
   )
 }
