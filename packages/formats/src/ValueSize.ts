@@ -20,10 +20,12 @@ const boxedDouble = 2 * word
 const entry = 5 * word
 const view = 14 * word
 
+/** What is decoded from UTF-8 has two bytes for each character as soon as one of them is not of ASCII. */
 const stringBody = (text: string): number => {
   let wide = false
-  for (let at = 0, step = Math.max(1, text.length >> 5); at < text.length; at += step) {
-    if (text.charCodeAt(at) > 255) wide = true
+  // Of odd length, the steps do not fall into line with what a text repeats.
+  for (let at = 0, step = (text.length >> 5) | 1; at < text.length; at += step) {
+    if (text.charCodeAt(at) > 127) wide = true
   }
   return stringHeader + Math.ceil(text.length * (wide ? 2 : 1) / word) * word
 }

@@ -5,8 +5,8 @@
  */
 import * as ArchiveFormat from "@effect-prefect/core/ArchiveFormat"
 import { createHash } from "node:crypto"
-import { createReadStream } from "node:fs"
 import type { DatabaseSync } from "node:sqlite"
+import { chunksOf } from "./chunks.ts"
 import * as Rows from "./rowIndex.ts"
 import { type Key, keyOf, openDatabase, taskKeyOf } from "./sqlite.ts"
 
@@ -250,7 +250,7 @@ export const build = async (
         if (detail === undefined) place++
         else if (++problems <= maxProblems) insertProblem.run(name, line.number, detail)
       })
-      for await (const chunk of createReadStream(path, { signal, highWaterMark: 1 << 20 }) as AsyncIterable<Buffer>) {
+      for await (const chunk of chunksOf(path, signal)) {
         hash.update(chunk)
         bytes += chunk.length
         lines.push(chunk)

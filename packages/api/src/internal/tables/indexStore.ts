@@ -8,11 +8,12 @@
  */
 import * as ArchiveFormat from "@effect-prefect/core/ArchiveFormat"
 import { createHash, randomUUID } from "node:crypto"
-import { type BigIntStats, createReadStream } from "node:fs"
+import type { BigIntStats } from "node:fs"
 import { lstat, mkdir, open, readdir, readFile, realpath, rename, rm, stat, writeFile } from "node:fs/promises"
 import { homedir } from "node:os"
 import { join } from "node:path"
 import { isObject } from "../isObject.ts"
+import { chunksOf } from "./chunks.ts"
 import { buildApart } from "./indexBuild.ts"
 import { type Digest, formatVersion, type Source } from "./indexFile.ts"
 
@@ -70,7 +71,7 @@ const stampsOf = async (paths: ReadonlyArray<string>): Promise<string> =>
 const hashFile = async (path: string, signal: AbortSignal): Promise<Digest> => {
   const hash = createHash("sha256")
   let bytes = 0
-  for await (const chunk of createReadStream(path, { signal, highWaterMark: 1 << 20 }) as AsyncIterable<Buffer>) {
+  for await (const chunk of chunksOf(path, signal)) {
     hash.update(chunk)
     bytes += chunk.length
   }

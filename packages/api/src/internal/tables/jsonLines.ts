@@ -1,8 +1,9 @@
 // Measured: bench/archive.bench.ts
 import * as ArchiveFormat from "@effect-prefect/core/ArchiveFormat"
-import { createReadStream, readSync } from "node:fs"
+import { readSync } from "node:fs"
 import type { FileHandle } from "node:fs/promises"
 import { setImmediate } from "node:timers/promises"
+import { chunksOf } from "./chunks.ts"
 
 /** Calls back with every line of a file that is not blank. */
 export const scan = async (
@@ -11,7 +12,7 @@ export const scan = async (
   use: (line: ArchiveFormat.Line) => void
 ): Promise<void> => {
   const lines = ArchiveFormat.splitLines(use)
-  for await (const chunk of createReadStream(path, { signal, highWaterMark: 1 << 20 }) as AsyncIterable<Buffer>) {
+  for await (const chunk of chunksOf(path, signal)) {
     lines.push(chunk)
   }
   lines.end()
