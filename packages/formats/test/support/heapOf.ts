@@ -1,4 +1,4 @@
-/** Prints the heap that a decoded value takes, and its estimate. Run with --expose-gc, in a process of its own. */
+/** Prints the heap that decoded values take, and their estimates. Run with --expose-gc, in a process of its own. */
 import * as ResultFormat from "@effect-prefect/formats/ResultFormat"
 import * as ValueSize from "@effect-prefect/formats/ValueSize"
 import * as Effect from "effect/Effect"
@@ -36,10 +36,18 @@ const decode = (bytes: Uint8Array, name: string, format?: ResultFormat.Format) =
     ResultFormat.decode(bytes, { name, maxBytes: 2 ** 28, ...(format === undefined ? {} : { format }) })
   )
 
-const [text, name, format] = inputs[process.argv[2] ?? ""]!()
-const bytes = new TextEncoder().encode(text)
-await decode(new TextEncoder().encode("[1]"), "x.json")
-const before = heap()
-const value = await decode(bytes, name, format)
-const used = heap() - before
-console.log(JSON.stringify({ used, estimate: ValueSize.estimate(value) }))
+/** Apart, so that nothing of one kind is left when the next is measured. */
+const measure = async (kind: string) => {
+  const [text, name, format] = inputs[kind]!()
+  const bytes = new TextEncoder().encode(text)
+  // What the reader itself keeps when it is first used is not of the value.
+  await decode(bytes, name, format).then(() => undefined)
+  const before = heap()
+  const value = await decode(bytes, name, format)
+  const used = heap() - before
+  return { used, estimate: ValueSize.estimate(value) }
+}
+
+const measured: Record<string, { readonly used: number; readonly estimate: number }> = {}
+for (const kind of process.argv.slice(2)) measured[kind] = await measure(kind)
+console.log(JSON.stringify(measured))
