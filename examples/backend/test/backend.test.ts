@@ -17,6 +17,7 @@ import * as HttpRouter from "effect/http/HttpRouter"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import { fileURLToPath } from "node:url"
+import { cacheOf } from "../../../packages/server/test/support/pglite.ts"
 import { Api } from "../src/Api.ts"
 import { Routes } from "../src/Http.ts"
 
@@ -149,7 +150,7 @@ describe("on the embedded server", () => {
     // Not the test's client, whose requests all go to the API under test.
     Layer.provide(FetchHttpClient.layer),
     Layer.provide(Server.layer({ port: 0, logRequests: false })),
-    Layer.provide(Database.layerArchive(archive))
+    Layer.provide(Database.layerArchive(archive, { cache: cacheOf(archive) }))
   )
   const Storage = Layer.unwrap(
     Effect.map(ArchiveApi.readMounts(archive), (mounts) => LocalStorage.layer({ mounts }))

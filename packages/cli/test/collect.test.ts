@@ -60,7 +60,7 @@ describe("collect", () => {
     assert.strictEqual(all(), before)
     const verified = await run(["collect", "verify", place])
     assert.strictEqual(verified.code, 0, verified.stderr)
-  }, 60_000)
+  })
 
   it("prints one object a line with --json", async () => {
     const place = join(folder, "parquet")
@@ -94,5 +94,5 @@ describe("collect", () => {
     assert.strictEqual(unfinished.code, 1)
     assert.match(unfinished.stderr, /has not finished/)
     assert.isFalse(fs.existsSync(join(folder, "none")))
-  }, 60_000)
+  })
 })

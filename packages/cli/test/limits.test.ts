@@ -56,7 +56,6 @@ describe("with an archive", () => {
   ]
   it.each(limits)(
     "%s %s is enough, %s is too few",
-    { timeout: 60_000 },
     (flag, enough, tooFew, index) =>
       withArchive(async (archive) => {
         const result = ["task-run", "result", uuid(index), "--archive", archive, "--json"]
@@ -70,7 +69,7 @@ describe("with an archive", () => {
       })
   )
 
-  it("--concurrency 1 reads all the same", { timeout: 60_000 }, () =>
+  it("--concurrency 1 reads all the same", () =>
     withArchive(async (archive) => {
       const { stdout } = await run([
         "task-run",
@@ -89,7 +88,6 @@ describe("with an archive", () => {
 describe("with Prefect 3", () => {
   it.each([["--max-bytes", "10"], ["--max-memory", "10"]])(
     "%s %s refuses",
-    { timeout: 60_000 },
     async (flag, limit) => {
       await using server = await Recorded.start()
       const completed = Recorded.exchange("task_runs/get_Completed_data").response as Recorded.Row

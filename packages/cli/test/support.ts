@@ -1,13 +1,21 @@
+import * as ArchiveCache from "@effect-prefect/api/ArchiveCache"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import { spawn } from "node:child_process"
 import { once } from "node:events"
+import { mkdtemp, rm, writeFile } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { format } from "node:util"
+import { onTestFinished } from "vitest"
+import { cacheOf } from "../../server/test/support/pglite.ts"
 import { Output, type Sink } from "../src/internal/output.ts"
+import { kind } from "../src/internal/serveArchive.ts"
 import { exitCode, program } from "../src/program.ts"
 
 export const root = fileURLToPath(new URL("../../..", import.meta.url))
@@ -43,7 +51,7 @@ const sink = (chunks: Array<Buffer>): Sink => ({
   writeData: (data) => Effect.sync(() => void chunks.push(Buffer.from(data)))
 })
 
-const runHere = async (args: ReadonlyArray<string>, env: Record<string, string>): Promise<Ran> => {
+const begin = (args: ReadonlyArray<string>, env: Record<string, string>) => {
   const out: Array<Buffer> = []
   const err: Array<Buffer> = []
   const into = (chunks: Array<Buffer>) => (...words: ReadonlyArray<unknown>) =>
@@ -52,7 +60,7 @@ const runHere = async (args: ReadonlyArray<string>, env: Record<string, string>)
     log: into(out),
     error: into(err)
   })
-  const exit = await Effect.runPromiseExit(
+  const fiber = Effect.runFork(
     program(args).pipe(
       Effect.provide(Layer.mergeAll(
         NodeServices.layer,
@@ -62,8 +70,18 @@ const runHere = async (args: ReadonlyArray<string>, env: Record<string, string>)
       ))
     )
   )
-  const bytes = Buffer.concat(out)
-  return { code: exitCode(exit), bytes, stdout: bytes.toString(), stderr: Buffer.concat(err).toString() }
+  return { fiber, out, err }
+}
+
+/** Gives this process another environment, until what it gives is called. */
+const become = (wanted: Record<string, string>): () => void => {
+  const own = { ...process.env }
+  const set = (env: NodeJS.ProcessEnv) => {
+    for (const name of Object.keys(process.env)) if (!(name in env)) delete process.env[name]
+    Object.assign(process.env, env)
+  }
+  set(wanted)
+  return () => set(own)
 }
 
 let before: Promise<unknown> = Promise.resolve()
@@ -74,17 +92,15 @@ let before: Promise<unknown> = Promise.resolve()
  */
 export const run = (args: ReadonlyArray<string>, env: Record<string, string> = {}): Promise<Ran> => {
   const ran = before.then(async () => {
-    const own = { ...process.env }
     const theirs = environment(env)
-    const become = (wanted: NodeJS.ProcessEnv) => {
-      for (const name of Object.keys(process.env)) if (!(name in wanted)) delete process.env[name]
-      Object.assign(process.env, wanted)
-    }
-    become(theirs)
+    const back = become(theirs)
     try {
-      return await runHere(args, theirs)
+      const { err, fiber, out } = begin(args, theirs)
+      const exit = await Effect.runPromise(Fiber.await(fiber))
+      const bytes = Buffer.concat(out)
+      return { code: exitCode(exit), bytes, stdout: bytes.toString(), stderr: Buffer.concat(err).toString() }
     } finally {
-      become(own)
+      back()
     }
   })
   before = ran.catch(() => {})
@@ -99,6 +115,37 @@ export interface Running extends AsyncDisposable {
   readonly closed: Promise<number | null>
   readonly kill: (signal: NodeJS.Signals) => void
   readonly closeOutput: () => void
+}
+
+/**
+ * Starts a command that goes on, in this process, which has its environment until it ends. An interruption ends it, as
+ * Ctrl-C does.
+ */
+export const startHere = (
+  args: ReadonlyArray<string>,
+  env: Record<string, string> = {}
+): Omit<Running, "closeOutput"> => {
+  const theirs = environment(env)
+  const back = become(theirs)
+  const { err, fiber, out } = begin(args, theirs)
+  const closed = Effect.runPromise(Fiber.await(fiber)).then(exitCode).finally(back)
+  const end = () => fiber.interruptUnsafe()
+  return {
+    said: {
+      get stdout() {
+        return Buffer.concat(out).toString()
+      },
+      get stderr() {
+        return Buffer.concat(err).toString()
+      }
+    },
+    closed,
+    kill: end,
+    [Symbol.asyncDispose]: async () => {
+      end()
+      await closed
+    }
+  }
 }
 
 /** Starts the command as a user's shell does, in a pipe. */
@@ -135,9 +182,8 @@ export interface Serving extends AsyncDisposable {
   readonly stop: () => Promise<{ readonly code: number | null; readonly stdout: string; readonly stderr: string }>
 }
 
-/** Starts `effect-prefect serve` and waits until it says where. */
-export const serve = async (args: ReadonlyArray<string>, env: Record<string, string> = {}): Promise<Serving> => {
-  const child = start(["serve", ...args], env)
+/** Waits until a command that serves says where. */
+const serving = async (child: Omit<Running, "closeOutput">): Promise<Serving> => {
   const listening = async () => {
     for (;;) {
       const url = /http:\/\/[\w.:[\]]+/.exec(child.said.stdout)?.[0]
@@ -151,8 +197,34 @@ export const serve = async (args: ReadonlyArray<string>, env: Record<string, str
     url,
     stop: async () => {
       child.kill("SIGINT")
-      return { code: await child.closed, ...child.said }
+      const code = await child.closed
+      return { code, stdout: child.said.stdout, stderr: child.said.stderr }
     },
     [Symbol.asyncDispose]: () => child[Symbol.asyncDispose]()
   }
+}
+
+/** Starts `effect-prefect serve` in a process of its own. */
+export const serve = (args: ReadonlyArray<string>, env: Record<string, string> = {}): Promise<Serving> =>
+  serving(start(["serve", ...args], env))
+
+/** Starts `effect-prefect serve` in this process. */
+export const serveHere = (args: ReadonlyArray<string>, env: Record<string, string> = {}): Promise<Serving> =>
+  serving(startHere(["serve", ...args], env))
+
+/** Variables of a cache in which `serve` finds what an archive loads into, as after an earlier start. */
+export const loadedBefore = async (directory: string): Promise<Record<string, string>> => {
+  const folder = await mkdtemp(join(tmpdir(), "cache-"))
+  onTestFinished(() => rm(folder, { recursive: true, force: true }))
+  const kept = await cacheOf(directory).read()
+  const bytes = new Uint8Array(await kept!.snapshot.arrayBuffer())
+  const isKept = await Effect.runPromise(
+    ArchiveCache.keep(directory, kind(), (path) => writeFile(path, bytes), {
+      since: Date.now(),
+      notes: kept!.reports,
+      cache: join(folder, "effect-prefect", "archives")
+    })
+  )
+  if (!isKept) throw new Error("what the archive loads into is not kept")
+  return { XDG_CACHE_HOME: folder }
 }

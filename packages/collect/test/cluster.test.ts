@@ -86,7 +86,7 @@ describe("a cluster", () => {
         CollectCluster.layer({ url })
       )
       assert.deepStrictEqual(rows.map(({ state }) => state), Array.from({ length: 5 }, () => "completed"))
-    }).pipe(Effect.scoped), 60_000)
+    }).pipe(Effect.scoped))
 
   it.live("ends with the parts that failed, and the next start tries them again", () =>
     Effect.gen(function*() {
@@ -109,7 +109,7 @@ describe("a cluster", () => {
       })
       assert.isTrue(collection.manifest.complete)
       assert.deepStrictEqual(parts(files), parts(yield* quiet))
-    }).pipe(Effect.scoped), 60_000)
+    }).pipe(Effect.scoped))
 
   it.live("with allowFailed ends with a manifest that lists them", () =>
     Effect.gen(function*() {
@@ -123,7 +123,7 @@ describe("a cluster", () => {
       ], { concurrency: "unbounded" })
       assert.isFalse(collection.manifest.complete)
       assert.deepStrictEqual(collection.manifest.failed.map(({ attempts }) => attempts), [1])
-    }).pipe(Effect.scoped), 60_000)
+    }).pipe(Effect.scoped))
 
   it.live("a worker that may not read what the plan needs takes no part", () =>
     Effect.gen(function*() {
@@ -145,7 +145,7 @@ describe("a cluster", () => {
       assert.deepStrictEqual(denied.reads, [])
       yield* work({ url, files })
       assert.isTrue((yield* Fiber.join(starter)).manifest.complete)
-    }).pipe(Effect.scoped), 60_000)
+    }).pipe(Effect.scoped))
 
   it.live("a job whose output is not there is left out, and others are served", () =>
     Effect.gen(function*() {
@@ -153,7 +153,11 @@ describe("a cluster", () => {
       const gone: Files = new Map()
       const files: Files = new Map()
       const abandoned = yield* Effect.forkScoped(start({ url, files: gone }, { place: "gone" }))
-      yield* Effect.sleep("2 seconds")
+      const enqueued = Effect.map(
+        Effect.provide(CollectCluster.status, CollectCluster.layer({ url })),
+        (jobs) => jobs.some(({ place }) => place === "gone")
+      )
+      while (!(yield* Effect.orElseSucceed(enqueued, () => false))) yield* Effect.sleep("20 millis")
       yield* Fiber.interrupt(abandoned)
       const said: Array<string> = []
       const [collection] = yield* Effect.all([
@@ -165,7 +169,7 @@ describe("a cluster", () => {
       ], { concurrency: "unbounded" })
       assert.isTrue(collection.manifest.complete)
       assert.strictEqual(said.filter((message) => message.includes("gone holds no plan")).length, 1)
-    }).pipe(Effect.scoped), 60_000)
+    }).pipe(Effect.scoped))
 })
 
 describe("the workflow", () => {
@@ -191,7 +195,7 @@ describe("the workflow", () => {
         Effect.provide(CollectWorkflow.Collect.execute({ job: "other", place: "memory" }), workflow)
       )
       assert.strictEqual(error.reason._tag, "OtherCollection")
-    }).pipe(Effect.scoped), 60_000)
+    }).pipe(Effect.scoped))
 })
 
 describe("outlive", () => {

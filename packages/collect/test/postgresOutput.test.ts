@@ -73,7 +73,7 @@ describe("a table", () => {
       assert.deepStrictEqual(again.manifest, manifest)
       const found = yield* Effect.provide(Collect.verify, PostgresOutput.layer({ url, table: "results" }))
       assert.deepStrictEqual(found.issues, [])
-    }).pipe(Effect.scoped), 60_000)
+    }).pipe(Effect.scoped))
 
   it.live("is told apart from what is none, and takes lines alone", () =>
     Effect.gen(function*() {
@@ -93,5 +93,5 @@ describe("a table", () => {
         )
       )
       assert.strictEqual(refused.reason._tag, "Unsupported")
-    }).pipe(Effect.scoped), 60_000)
+    }).pipe(Effect.scoped))
 })

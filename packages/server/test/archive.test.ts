@@ -145,7 +145,7 @@ describe("an archive", () => {
       assert.deepStrictEqual((yield* query(Effect.void)).rows, ["1", "2"])
       kept = undefined
       assert.deepStrictEqual((yield* query(Effect.void)).rows, ["3"])
-    }), 120_000)
+    }))
 
   it.live("must have tables", () =>
     Effect.gen(function*() {

@@ -146,7 +146,7 @@ for (const archive of archives) {
   const rows = archive.rows("task_run")
   const is = (name: string) => ({ of: (row: Row) => row[name] })
 
-  layer(layerServer(Pglite.layerArchive(archive.directory)))(archive.name, (it) => {
+  layer(layerServer(Pglite.layerFixture(archive.directory)))(archive.name, (it) => {
     it.effect("gives every column of every row as the archive has it", () =>
       Effect.gen(function*() {
         for (const table of Tables.tables) {

@@ -63,7 +63,7 @@ const hostile = [
   "\uD800"
 ]
 
-layer(layerServer(Pglite.layerArchive(prefect1.directory)))("requests", (it) => {
+layer(layerServer(Pglite.layerFixture(prefect1.directory)))("requests", (it) => {
   it.effect("introspects: graphql's own client builds the schema from the answer", () =>
     Effect.gen(function*() {
       const reply = yield* ask(getIntrospectionQuery())
@@ -278,7 +278,7 @@ layer(layerServer(Pglite.layerArchive(prefect1.directory)))("requests", (it) => 
 })
 
 layer(
-  layerServer(Pglite.layerArchive(prefect1.directory), {
+  layerServer(Pglite.layerFixture(prefect1.directory), {
     limits: { maxRows: 50, maxAnswer: 20_000 },
     maxBodyBytes: 2_000
   })
@@ -320,9 +320,7 @@ const chain = (length: number, last: string) =>
 const endless = "{ task_run { flow_run { task_runs { flow_run { task_runs { flow_run { task_runs { id } } } } } } } }"
 const multiplying = "{ task_run { flow_run { task_runs { flow_run { task_runs { flow_run { id } } } } } } }"
 
-layer(layerServer(Database.layerArchive(prefect1.directory), { limits: { maxCost: 5_000 } }), {
-  timeout: "120 seconds"
-})("cost", (it) => {
+layer(layerServer(Pglite.layerFixture(prefect1.directory), { limits: { maxCost: 5_000 } }))("cost", (it) => {
   const refused = (query: string, variables?: unknown) =>
     Effect.gen(function*() {
       const { sent } = yield* Statements
@@ -381,10 +379,10 @@ layer(layerServer(Database.layerArchive(prefect1.directory), { limits: { maxCost
       assert.deepStrictEqual((yield* ask(fields(2))).errors, [])
       const reply = yield* Effect.provide(
         ask(fields(3)),
-        layerServer(Database.layerArchive(prefect1.directory), { limits: { maxRows: length * 2 } })
+        layerServer(Pglite.layerFixture(prefect1.directory), { limits: { maxRows: length * 2 } })
       )
       assert.deepStrictEqual([code(reply), reply.data], ["limit-exceeded", null])
-    }), 60_000)
+    }))
 
   it.effect("is the query's fault: too many values, fragments that nest too deep", () =>
     Effect.gen(function*() {
@@ -404,19 +402,25 @@ describe("fairness", () => {
   it.live("a small statement is answered while a heavy one runs", () =>
     Effect.gen(function*() {
       const heavy = yield* Effect.forkChild(Effect.exit(ask(endless)))
-      // The heavy ones' thread starts with the first of them.
-      yield* Effect.sleep("2 seconds")
+      const { sent } = yield* Statements
+      while (!sent.some(({ sql }) => sql.includes("ORDER BY"))) yield* Effect.sleep("5 millis")
       for (let i = 0; i < 20; i++) assert.lengthOf((yield* read("{ flow(limit: 1) { id } }")) as [], 1)
       assert.isUndefined(heavy.pollUnsafe(), "the heavy one still runs")
       yield* Fiber.interrupt(heavy)
     }).pipe(
       Effect.provide(
-        layerServer(Database.layerArchive(prefect1.directory, { statementTimeout: "60 seconds" }), {
-          limits: { timeout: "100 seconds", maxCost: Number.MAX_SAFE_INTEGER },
-          shutdownTimeout: "100 millis"
-        })
+        layerServer(
+          Database.layerArchive(prefect1.directory, {
+            cache: Pglite.cacheOf(prefect1.directory),
+            statementTimeout: "60 seconds"
+          }),
+          {
+            limits: { timeout: "100 seconds", maxCost: Number.MAX_SAFE_INTEGER },
+            shutdownTimeout: "100 millis"
+          }
+        )
       )
-    ), 120_000)
+    ))
 
   it.live("a heavy statement whose client has gone does not keep others waiting", () =>
     Effect.gen(function*() {
@@ -509,7 +513,7 @@ describe("health", () => {
       assert.deepStrictEqual(yield* health, [200, "pass"])
       isBroken = true
       assert.deepStrictEqual(yield* health, [503, "fail"])
-    }).pipe(Effect.scoped), 30_000)
+    }).pipe(Effect.scoped))
 })
 
 describe("time", () => {
@@ -524,9 +528,15 @@ describe("time", () => {
         assert.lengthOf(again.data?.["task_run"] as [], runs.length, again.text)
       }).pipe(
         Effect.provide(
-          layerServer(Database.layerArchive(prefect1.directory, { statementTimeout: "500 millis" }), {
-            limits: { timeout: "110 seconds", maxCost: Number.MAX_SAFE_INTEGER }
-          })
+          layerServer(
+            Database.layerArchive(prefect1.directory, {
+              cache: Pglite.cacheOf(prefect1.directory),
+              statementTimeout: "500 millis"
+            }),
+            {
+              limits: { timeout: "110 seconds", maxCost: Number.MAX_SAFE_INTEGER }
+            }
+          )
         )
       )
   )

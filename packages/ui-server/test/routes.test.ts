@@ -1,22 +1,15 @@
 import { afterAll, assert, describe, it } from "@effect/vitest"
-import { execFile } from "node:child_process"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { fileURLToPath } from "node:url"
-import { promisify } from "node:util"
+import { run } from "../../cli/test/support.ts"
 import { archive, archiveSite, memorySite, prefect3Site, runId } from "./support.ts"
 
 const site = archiveSite()
 afterAll(() => site.close())
 
-const command = fileURLToPath(new URL("../../cli/bin/effect-prefect.js", import.meta.url))
 const printed = async (...words: ReadonlyArray<string>): Promise<ReadonlyArray<unknown>> => {
-  const { stdout } = await promisify(execFile)(
-    process.execPath,
-    [command, ...words, "--archive", archive, "--json"],
-    { maxBuffer: 64 * 1024 * 1024 }
-  )
+  const { stdout } = await run([...words, "--archive", archive, "--json"])
   return stdout.trimEnd().split("\n").map((line) => JSON.parse(line) as unknown)
 }
 

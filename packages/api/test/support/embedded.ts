@@ -7,7 +7,7 @@ import * as Layer from "effect/Layer"
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { layerArchive } from "../../../server/test/support/pglite.ts"
+import { layerArchive, layerFixture } from "../../../server/test/support/pglite.ts"
 
 export type Tables = { readonly [table: string]: ReadonlyArray<object> }
 
@@ -26,7 +26,14 @@ const archive = (tables: Tables) =>
     (directory) => Effect.promise(() => rm(directory, { recursive: true, force: true }))
   )
 
+/** One of the archives of the fixtures. */
 export const serveArchive = (directory: string) =>
-  Server.layer({ port: 0, logRequests: false }).pipe(Layer.provide(layerArchive(directory)))
+  Server.layer({ port: 0, logRequests: false }).pipe(Layer.provide(layerFixture(directory)))
 
-export const serve = (tables: Tables) => Layer.unwrap(Effect.map(archive(tables), serveArchive))
+export const serve = (tables: Tables) =>
+  Layer.unwrap(
+    Effect.map(
+      archive(tables),
+      (directory) => Server.layer({ port: 0, logRequests: false }).pipe(Layer.provide(layerArchive(directory)))
+    )
+  )

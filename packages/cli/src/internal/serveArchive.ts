@@ -19,15 +19,18 @@ const version = (): string => {
   return `${server.version} ${server.dependencies["@electric-sql/pglite"]}`
 }
 
+/** What is cached of an archive for `serve`. */
+export const kind = (): ArchiveCache.Kind => ({ name: "serve", version: version() })
+
 /** An archive, loaded into an embedded database once and cached for the next start. */
 export const serveArchive = (directory: string): ReturnType<typeof Database.layerArchive> =>
   Layer.unwrap(Effect.gen(function*() {
     const since = yield* Clock.currentTimeMillis
-    const kind = { name: "serve", version: version() }
+    const own = kind()
     return Database.layerArchive(directory, {
       cache: {
         read: async () => {
-          const kept = Option.getOrUndefined(await Effect.runPromise(ArchiveCache.find(directory, kind)))
+          const kept = Option.getOrUndefined(await Effect.runPromise(ArchiveCache.find(directory, own)))
           return kept === undefined
             ? undefined
             : { snapshot: new Blob([await readFile(kept.path)]), reports: kept.notes as ReadonlyArray<LoadReport> }
@@ -35,7 +38,7 @@ export const serveArchive = (directory: string): ReturnType<typeof Database.laye
         write: async (snapshot, reports) => {
           const bytes = new Uint8Array(await snapshot.arrayBuffer())
           await Effect.runPromise(
-            ArchiveCache.keep(directory, kind, (path) => writeFile(path, bytes), { since, notes: reports })
+            ArchiveCache.keep(directory, own, (path) => writeFile(path, bytes), { since, notes: reports })
           )
         }
       }

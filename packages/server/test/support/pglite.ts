@@ -7,6 +7,7 @@ import * as Database from "@effect-prefect/server/Database"
 import { PGlite } from "@electric-sql/pglite"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { createHash } from "node:crypto"
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -21,30 +22,40 @@ const { compile } = Reflect.get(globalThis, "WebAssembly") as {
 }
 const compiled = async (name: string) => compile(await readFile(join(distribution, name)))
 
+/** The data of a database, made once and kept: `name` says all that it was made of. */
+const kept = async (name: string, make: () => Promise<Blob>): Promise<Blob> => {
+  const file = join(cache, name)
+  const bytes = await readFile(file).catch(() => undefined)
+  if (bytes !== undefined) return new Blob([bytes])
+  const made = await make()
+  // Another process may be making it too: each writes a file of its own, and renames it.
+  await mkdir(cache, { recursive: true })
+  const part = `${file}.${process.pid}`
+  await writeFile(part, new Uint8Array(await made.arrayBuffer()))
+  await rename(part, file)
+  return made
+}
+
+const dataOf = async (database: PGlite): Promise<Blob> => {
+  const data = await database.dumpDataDir("none")
+  await database.close()
+  return data
+}
+
 const prepare = async () => {
   const { version } = JSON.parse(await readFile(join(distribution, "../package.json"), "utf8")) as {
     readonly version: string
   }
   const [pgliteWasmModule, initdbWasmModule] = await Promise.all([compiled("pglite.wasm"), compiled("initdb.wasm")])
   const options = { pgliteWasmModule, initdbWasmModule }
-  const file = join(cache, `pglite-${version}.tar`)
-  const kept = await readFile(file).catch(() => undefined)
-  if (kept !== undefined) return { ...options, loadDataDir: new Blob([kept]) }
-  const database = await PGlite.create(options)
-  const loadDataDir = await database.dumpDataDir("none")
-  await database.close()
-  // Another process may be making it too: each writes a file of its own, and renames it.
-  await mkdir(cache, { recursive: true })
-  const part = `${file}.${process.pid}`
-  await writeFile(part, new Uint8Array(await loadDataDir.arrayBuffer()))
-  await rename(part, file)
-  return { ...options, loadDataDir }
+  const loadDataDir = await kept(`pglite-${version}.tar`, async () => dataOf(await PGlite.create(options)))
+  return { version, options: { ...options, loadDataDir } }
 }
 
 let prepared: ReturnType<typeof prepare> | undefined
 
 /** An empty embedded database, in this thread. */
-export const createPglite = async (): Promise<PGlite> => PGlite.create(await (prepared ??= prepare()))
+export const createPglite = async (): Promise<PGlite> => PGlite.create((await (prepared ??= prepare())).options)
 
 /** An embedded database for as long as the scope lives. */
 export const scopedPglite = Effect.acquireRelease(
@@ -52,30 +63,69 @@ export const scopedPglite = Effect.acquireRelease(
   (database) => Effect.promise(() => database.close())
 )
 
+/** Loads an archive that has nothing to report. */
+const load = async (database: PGlite, directory: string): Promise<void> => {
+  await database.exec(Tables.createTables.join(";"))
+  await database.exec("BEGIN")
+  await loadArchive(database, await findTables(Tables.tables, directory), ({ message }) => {
+    throw new Error(message)
+  })
+  await database.exec("COMMIT")
+  await database.exec(Tables.createIndexes.join(";"))
+  await database.exec("ANALYZE")
+}
+
+/** The data of a database that has loaded an archive: of the same files it is made once. */
+const loaded = async (directory: string): Promise<Blob> => {
+  const { version } = await (prepared ??= prepare())
+  const hash = createHash("sha256").update(JSON.stringify([version, Tables.createTables, Tables.createIndexes]))
+  for (const { file, path } of await findTables(Tables.tables, directory)) {
+    hash.update(`\0${file}\0`).update(await readFile(path))
+  }
+  return kept(`archive-${hash.digest("hex").slice(0, 32)}.tar`, async () => {
+    const database = await createPglite()
+    await load(database, directory)
+    return dataOf(database)
+  })
+}
+
+/** A cache for `Database.layerArchive` that holds what the archive loads into: for tests of other things than loading. */
+export const cacheOf = (directory: string): Database.ArchiveCache => ({
+  read: async () => ({ snapshot: await loaded(directory), reports: [] }),
+  write: async () => {}
+})
+
+const fromArchive =
+  (open: (directory: string) => Promise<PGlite>) => (directory: string): Layer.Layer<Database.Database> =>
+    Layer.effect(
+      Database.Database,
+      Effect.gen(function*() {
+        const database = yield* Effect.acquireRelease(
+          Effect.promise(() => open(directory)),
+          (database) => Effect.promise(() => database.close())
+        )
+        yield* Effect.promise(() => database.exec("SET default_transaction_read_only = on; SET timezone = 'UTC'"))
+        return Database.fromQuery((sql, parameters) =>
+          Effect.map(
+            Effect.tryPromise(() => database.query<Database.Row>(sql, [...parameters])),
+            ({ rows }) => rows
+          )
+        )
+      })
+    )
+
 /**
  * What `Database.layerArchive` gives, without its thread: for tests of what is asked of a database and not of how an
  * archive is loaded.
  */
-export const layerArchive = (directory: string): Layer.Layer<Database.Database> =>
-  Layer.effect(
-    Database.Database,
-    Effect.gen(function*() {
-      const database = yield* scopedPglite
-      yield* Effect.promise(async () => {
-        await database.exec(Tables.createTables.join(";"))
-        await database.exec("BEGIN")
-        await loadArchive(database, await findTables(Tables.tables, directory), ({ message }) => {
-          throw new Error(message)
-        })
-        await database.exec("COMMIT")
-        await database.exec(Tables.createIndexes.join(";"))
-        await database.exec("ANALYZE; SET default_transaction_read_only = on; SET timezone = 'UTC'")
-      })
-      return Database.fromQuery((sql, parameters) =>
-        Effect.map(
-          Effect.tryPromise(() => database.query<Database.Row>(sql, [...parameters])),
-          ({ rows }) => rows
-        )
-      )
-    })
-  )
+export const layerArchive = fromArchive(async (directory) => {
+  const database = await createPglite()
+  await load(database, directory)
+  return database
+})
+
+/** The same of one of the fixtures, which is loaded once and kept. */
+export const layerFixture = fromArchive(async (directory) => {
+  const { options } = await (prepared ??= prepare())
+  return PGlite.create({ ...options, loadDataDir: await loaded(directory) })
+})
