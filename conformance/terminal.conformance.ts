@@ -5,7 +5,7 @@
 import * as State from "@effect-prefect/core/State"
 import * as CliOutput from "effect/cli/CliOutput"
 import * as assert from "node:assert/strict"
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import { tmpdir } from "node:os"
@@ -280,16 +280,53 @@ await check("bash's completion function names every subcommand", async () => {
       "_effect_prefect effect-prefect \"${COMP_WORDS[COMP_CWORD]}\"; printf '%s\\n' \"${COMPREPLY[@]}\""
     return (await run("bash", ["--norc", "--noprofile", "-c", script])).stdout.trim().split("\n").toSorted()
   }
-  assert.deepEqual(await complete("effect-prefect", ""), ["archive", "flow", "flow-run", "serve", "task-run"])
+  assert.deepEqual(await complete("effect-prefect", ""), [
+    "archive",
+    "collect",
+    "doctor",
+    "flow",
+    "flow-run",
+    "profile",
+    "serve",
+    "task-run",
+    "ui"
+  ])
   assert.deepEqual(await complete("effect-prefect", "fl"), ["flow", "flow-run"])
   assert.deepEqual(await complete("effect-prefect", "flow-run", ""), [
+    "artifacts",
     "list",
     "logs",
+    "result",
     "results",
     "show",
+    "states",
     "task-runs",
     "watch"
   ])
   assert.deepEqual(await complete("effect-prefect", "task-run", "m"), ["mapped"])
-  assert.deepEqual(await complete("effect-prefect", "flow-run", "logs", "--level", "W"), ["WARNING"])
+  assert.deepEqual(await complete("effect-prefect", "flow-run", "logs", "--level", "w"), ["warning"])
+})
+
+/** The command by its name, for a shell. */
+const bin = join(home, "bin")
+mkdirSync(bin)
+writeFileSync(join(bin, "effect-prefect"), `#!/bin/sh\nexec '${process.execPath}' '${command}' "$@"\n`, { mode: 0o755 })
+
+await check("Tab completes flow runs, slugs and states of the archive in bash", async () => {
+  const steps = [
+    { await: "ready> ", send: `source ${completions}; echo sour''ced\n` },
+    { await: "sourced\r\nready> ", send: `effect-prefect flow-run show --archive ${archive} 6cda\t` },
+    {
+      await: `${flowRunId} `,
+      send: `\u0015effect-prefect task-run show --archive ${archive} -F ${flowRunId} --slug sum\t`
+    },
+    { await: "summary-1 ", send: "\u0015effect-prefect flow-run list --state Trig\t" },
+    { await: "TriggerFailed ", send: "\u0015exit\n" }
+  ]
+  const { code } = await record(["bash", "--norc", "--noprofile", "-i"], {
+    steps,
+    columns: 250,
+    env: { TERM: "dumb", PS1: "ready> ", INPUTRC: "/dev/null", PATH: `${bin}:${process.env["PATH"] ?? ""}` }
+  })
+  assert.equal(code, 0)
 })

@@ -30,11 +30,8 @@ import { abortable } from "./internal/abortable.ts"
 import { errorCode } from "./internal/errorCode.ts"
 import * as Pages from "./internal/pages.ts"
 import * as RowsBackend from "./internal/tables/backend.ts"
-import * as IndexedBackend from "./internal/tables/indexedBackend.ts"
-import * as IndexStore from "./internal/tables/indexStore.ts"
 import * as JsonLines from "./internal/tables/jsonLines.ts"
 import { complete, type Row, type Rows, type TableName } from "./internal/tables/rowIndex.ts"
-import { openDatabase } from "./internal/tables/sqlite.ts"
 import * as PrefectApi from "./PrefectApi.ts"
 import { MalformedResponse, PrefectApiError, Unavailable } from "./PrefectApiError.ts"
 
@@ -350,6 +347,9 @@ export interface Options {
 
 const leastIndexedBytes = 8 * 1024 * 1024
 
+/** What has to do with indexes is loaded for archives that have one, so that small ones open sooner. */
+const loadIndexStore = () => import("./internal/tables/indexStore.ts")
+
 const sourcesOf = (tables: ReadonlyMap<TableName, Table>) => [...tables].map(([name, { path }]) => ({ name, path }))
 
 const sizeOf = (tables: ReadonlyMap<TableName, Table>) =>
@@ -363,9 +363,18 @@ const sizeOf = (tables: ReadonlyMap<TableName, Table>) =>
 const openIndex = Effect.fnUntraced(function*(
   root: string,
   tables: ReadonlyMap<TableName, Table>,
-  { cache = IndexStore.defaultCache(), index = "auto" }: Options
+  options: Options
 ) {
+  const { index = "auto" } = options
   if (index === "never" || index === "auto" && (yield* sizeOf(tables)) < leastIndexedBytes) return undefined
+  const [IndexStore, IndexedBackend, { openDatabase }] = yield* Effect.promise(() =>
+    Promise.all([
+      loadIndexStore(),
+      import("./internal/tables/indexedBackend.ts"),
+      import("./internal/tables/sqlite.ts")
+    ])
+  )
+  const { cache = IndexStore.defaultCache() } = options
   const services = yield* Effect.context<never>()
   const path = yield* abortable({
     try: (signal) =>
@@ -432,6 +441,7 @@ export const makeIndex = (
     let done = 0
     yield* abortable({
       try: async (signal) => {
+        const IndexStore = await loadIndexStore()
         const memory = await IndexStore.cacheFolder(options.cache ?? IndexStore.defaultCache(), root)
         await IndexStore.make(root, sourcesOf(tables), memory, signal, (bytes) => {
           done += bytes

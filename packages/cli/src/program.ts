@@ -1,17 +1,20 @@
 /** The command as an Effect, which `main.ts` runs in a process, and tests run in theirs. */
 import * as Cause from "effect/Cause"
+import * as CliConfig from "effect/cli/CliConfig"
 import * as CliError from "effect/cli/CliError"
 import * as CliOutput from "effect/cli/CliOutput"
 import * as Command from "effect/cli/Command"
+import * as GlobalFlag from "effect/cli/GlobalFlag"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
+import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
 import { createRequire } from "node:module"
-import { cli } from "./Cli.ts"
-import { OutputClosed } from "./internal/errors.ts"
+import { loadAll, loadFor } from "./Cli.ts"
+import { NothingToComplete, OutputClosed } from "./internal/errors.ts"
 import * as Help from "./internal/help.ts"
 import { Output } from "./internal/output.ts"
 import { withVisibleText } from "./internal/visibleText.ts"
@@ -59,7 +62,7 @@ const report = (cause: Cause.Cause<unknown>) =>
   Effect.gen(function*() {
     if (Cause.hasInterruptsOnly(cause)) return
     const error = Cause.squash(cause)
-    if (CliError.isCliError(error) || error instanceof OutputClosed) return
+    if (CliError.isCliError(error) || error instanceof OutputClosed || error instanceof NothingToComplete) return
     const { messageOf } = yield* Effect.promise(() => import("./internal/hints.ts"))
     yield* Console.error(`effect-prefect: ${messageOf(error)}`)
   })
@@ -68,10 +71,25 @@ const help = Layer.unwrap(
   Effect.map(Output, ({ stdout }) => Help.layer({ columns: stdout.columns, colors: stdout.colors !== "none" }))
 )
 
-/** Runs the command with these arguments, and reports failures on standard error. */
+/** Prints the completion script of a shell. */
+const completions = GlobalFlag.Action({
+  flag: GlobalFlag.Completions.flag,
+  run: (shell) =>
+    Option.isNone(shell) ? Effect.void : Effect.gen(function*() {
+      const { script } = yield* Effect.promise(() => import("./internal/completions.ts"))
+      yield* Console.log(script(shell.value, yield* Effect.promise(loadAll)))
+    })
+})
+
+const config = CliConfig.layer({
+  builtIns: CliConfig.defaults.builtIns.map((flag) => flag === GlobalFlag.Completions ? completions : flag)
+})
+
+/** Runs the command with these arguments, and says on standard error why it fails. */
 export const program = (args: ReadonlyArray<string>) =>
-  Command.runWith(cli, { version })(args).pipe(
+  Effect.promise(() => args.includes("--wizard") ? loadAll() : loadFor(args)).pipe(
+    Effect.flatMap((command) => Command.runWith(command, { version })(args)),
     Effect.tapCause(report),
-    Effect.provide(Layer.mergeAll(presenter, logger, help)),
+    Effect.provide(Layer.mergeAll(presenter, logger, help, config)),
     withVisibleText
   )

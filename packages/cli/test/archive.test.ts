@@ -80,7 +80,7 @@ it("a damaged line of an archive is warned of on standard error, and standard ou
       lines(stderr).map((line) => line.slice(0, 62)),
       [
         "effect-prefect: warning: tables/task_run.jsonl, line 104 is lef",
-        "effect-prefect: no task run no-such-run: check the id, and that"
+        "effect-prefect: there is no task run \"no-such-run\": give its id, the first"
       ].map((line) => line.slice(0, 62))
     )
   } finally {

@@ -1,5 +1,6 @@
 import * as Command from "effect/cli/Command"
 import * as Inputs from "../inputs/archive.ts"
+import { descriptions } from "../internal/descriptions.ts"
 import { lazyHandler } from "../internal/lazyHandler.ts"
 
 const exportArchive = Command.make(
@@ -54,6 +55,6 @@ const index = Command.make(
 )
 
 export const archive = Command.make("archive").pipe(
-  Command.withDescription("Archives: a Prefect 1 server's tables and results as a folder"),
+  Command.withDescription(descriptions.archive),
   Command.withSubcommands([exportArchive, verify, index])
 )

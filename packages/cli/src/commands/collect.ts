@@ -1,5 +1,6 @@
 import * as Command from "effect/cli/Command"
 import * as Inputs from "../inputs/collect.ts"
+import { descriptions } from "../internal/descriptions.ts"
 import { lazyHandler } from "../internal/lazyHandler.ts"
 
 const worker = Command.make(
@@ -52,10 +53,7 @@ export const collect = Command.make(
   Inputs.collect,
   lazyHandler(() => import("../handlers/collect.ts").then((_) => _.collect))
 ).pipe(
-  Command.withDescription(
-    "Collect any number of stored results as Parquet or JSON Lines parts; an interrupted collection continues " +
-      "when the same command is run again"
-  ),
+  Command.withDescription(descriptions.collect),
   Command.withExamples([
     {
       command: "effect-prefect collect --flow-run ID --archive ./archive --output ./table",

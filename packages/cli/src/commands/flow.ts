@@ -1,5 +1,6 @@
 import * as Command from "effect/cli/Command"
 import * as Inputs from "../inputs/flow.ts"
+import { descriptions } from "../internal/descriptions.ts"
 import { lazyHandler } from "../internal/lazyHandler.ts"
 
 const list = Command.make(
@@ -15,6 +16,6 @@ const list = Command.make(
 )
 
 export const flow = Command.make("flow").pipe(
-  Command.withDescription("Flows"),
+  Command.withDescription(descriptions.flow),
   Command.withSubcommands([list])
 )

@@ -1,5 +1,6 @@
 import * as Command from "effect/cli/Command"
 import * as Inputs from "../inputs/flowRun.ts"
+import { descriptions } from "../internal/descriptions.ts"
 import { lazyHandler } from "../internal/lazyHandler.ts"
 
 const list = Command.make(
@@ -41,7 +42,7 @@ const taskRuns = Command.make(
 const result = Command.make(
   "result",
   Inputs.result,
-  lazyHandler(() => import("../handlers/flowRun.ts").then((_) => _.result))
+  lazyHandler(() => import("../handlers/flowRunResults.ts").then((_) => _.result))
 ).pipe(
   Command.withDescription("Load and print a flow run's own result: the return value of a flow of Prefect 2 or 3"),
   Command.withExamples([{
@@ -53,7 +54,7 @@ const result = Command.make(
 const results = Command.make(
   "results",
   Inputs.results,
-  lazyHandler(() => import("../handlers/flowRun.ts").then((_) => _.results))
+  lazyHandler(() => import("../handlers/flowRunResults.ts").then((_) => _.results))
 ).pipe(
   Command.withDescription("Load the result of every task run of a flow run"),
   Command.withExamples([
@@ -71,7 +72,7 @@ const results = Command.make(
 const logs = Command.make(
   "logs",
   Inputs.logs,
-  lazyHandler(() => import("../handlers/flowRun.ts").then((_) => _.logs))
+  lazyHandler(() => import("../handlers/flowRunLogs.ts").then((_) => _.logs))
 ).pipe(
   Command.withDescription("Print a flow run's log"),
   Command.withExamples([
@@ -89,7 +90,7 @@ const logs = Command.make(
 const watch = Command.make(
   "watch",
   Inputs.watch,
-  lazyHandler(() => import("../handlers/flowRun.ts").then((_) => _.watch))
+  lazyHandler(() => import("../handlers/flowRunLogs.ts").then((_) => _.watch))
 ).pipe(
   Command.withDescription("Watch a flow run until it has finished; the exit code tells whether it succeeded"),
   Command.withExamples([{
@@ -123,6 +124,6 @@ const artifacts = Command.make(
 )
 
 export const flowRun = Command.make("flow-run").pipe(
-  Command.withDescription("Flow runs, their task runs and results"),
+  Command.withDescription(descriptions["flow-run"]),
   Command.withSubcommands([list, show, taskRuns, result, results, logs, states, artifacts, watch])
 )

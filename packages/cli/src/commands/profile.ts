@@ -1,5 +1,6 @@
 import * as Command from "effect/cli/Command"
 import * as Inputs from "../inputs/profile.ts"
+import { descriptions } from "../internal/descriptions.ts"
 import { lazyHandler } from "../internal/lazyHandler.ts"
 
 const set = Command.make(
@@ -42,6 +43,6 @@ const remove = Command.make(
 )
 
 export const profile = Command.make("profile").pipe(
-  Command.withDescription("Named backends and storages, stored in a configuration file"),
+  Command.withDescription(descriptions.profile),
   Command.withSubcommands([set, list, use, remove])
 )

@@ -1,5 +1,6 @@
 import * as Command from "effect/cli/Command"
 import * as Inputs from "../inputs/serve.ts"
+import { descriptions } from "../internal/descriptions.ts"
 import { lazyHandler } from "../internal/lazyHandler.ts"
 
 export const serve = Command.make(
@@ -7,7 +8,7 @@ export const serve = Command.make(
   Inputs.serve,
   lazyHandler(() => import("../handlers/serve.ts").then((_) => _.serve))
 ).pipe(
-  Command.withDescription("Serve an archive or a Prefect 1 database as Prefect's own read-only GraphQL API"),
+  Command.withDescription(descriptions.serve),
   Command.withExamples([
     {
       command: "effect-prefect serve --archive ./archive",

@@ -1,5 +1,6 @@
 import * as Command from "effect/cli/Command"
 import * as Inputs from "../inputs/taskRun.ts"
+import { descriptions } from "../internal/descriptions.ts"
 import { lazyHandler } from "../internal/lazyHandler.ts"
 
 const show = Command.make(
@@ -17,7 +18,7 @@ const show = Command.make(
 const result = Command.make(
   "result",
   Inputs.result,
-  lazyHandler(() => import("../handlers/taskRun.ts").then((_) => _.result))
+  lazyHandler(() => import("../handlers/taskRunResults.ts").then((_) => _.result))
 ).pipe(
   Command.withDescription("Load and print a task run's result"),
   Command.withExamples([
@@ -35,7 +36,7 @@ const result = Command.make(
 const mapped = Command.make(
   "mapped",
   Inputs.mapped,
-  lazyHandler(() => import("../handlers/taskRun.ts").then((_) => _.mapped))
+  lazyHandler(() => import("../handlers/taskRunResults.ts").then((_) => _.mapped))
 ).pipe(
   Command.withDescription("Load the results of a mapped task's children, one by one"),
   Command.withExamples([{
@@ -81,6 +82,6 @@ const states = Command.make(
 )
 
 export const taskRun = Command.make("task-run").pipe(
-  Command.withDescription("Task runs, their results and mapped children"),
+  Command.withDescription(descriptions["task-run"]),
   Command.withSubcommands([list, show, result, mapped, logs, states])
 )

@@ -1,5 +1,6 @@
 import * as Command from "effect/cli/Command"
 import * as Inputs from "../inputs/ui.ts"
+import { descriptions } from "../internal/descriptions.ts"
 import { lazyHandler } from "../internal/lazyHandler.ts"
 
 export const ui = Command.make(
@@ -7,7 +8,7 @@ export const ui = Command.make(
   Inputs.ui,
   lazyHandler(() => import("../handlers/ui.ts").then((_) => _.ui))
 ).pipe(
-  Command.withDescription("Open a local, read-only page of runs, mapped children and results"),
+  Command.withDescription(descriptions.ui),
   Command.withExamples([
     {
       command: "effect-prefect ui --archive ./archive --open",

@@ -1,29 +1,21 @@
 import { PrefectApi } from "@effect-prefect/api/PrefectApi"
 import type { FlowRunView } from "@effect-prefect/core/FlowRunView"
-import * as State from "@effect-prefect/core/State"
-import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
-import * as FlowRun from "@effect-prefect/results/FlowRun"
-import * as Watch from "@effect-prefect/results/Watch"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type * as Inputs from "../inputs/flowRun.ts"
-import { type Style, style } from "../internal/colors.ts"
-import { CommandFailed, UsageError } from "../internal/errors.ts"
+import { style } from "../internal/colors.ts"
 import { flowNames } from "../internal/flowNames.ts"
+import { report } from "../internal/flowRunReport.ts"
 import * as Json from "../internal/json.ts"
 import type { InputsOf } from "../internal/lazyHandler.ts"
-import * as Logs from "../internal/logs.ts"
 import { Output } from "../internal/output.ts"
-import * as OutputFormat from "../internal/outputFormat.ts"
-import { withProgress } from "../internal/progress.ts"
 import * as References from "../internal/references.ts"
 import * as Render from "../internal/render.ts"
 import { stateName } from "../internal/stateName.ts"
 import * as TimeFlag from "../internal/timeFlag.ts"
 import * as Times from "../internal/times.ts"
-import { writeResult } from "../internal/writeResult.ts"
 import * as Services from "../services.ts"
 
 /** The most rows on a terminal when no limit is given. */
@@ -107,77 +99,14 @@ export const list = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.li
   }
 }, (effect, flags) => Effect.provide(effect, Services.backend(flags)))
 
-const worstFirst: ReadonlyArray<string> = ["Failed", "TimedOut", "ValidationFailed", "ClientFailed", "TriggerFailed"]
-
-const shownFailures = 5
-
-const failureLines = (views: ReadonlyArray<TaskRunView>, total: number, paint: Style): string => {
-  if (total === 0) return ""
-  const lines = views.map((view) =>
-    `  ${Render.stripControls(Render.slug(view))}  ${Render.stateLine(view.state, paint)}\n`
-  )
-  const more = total > views.length ? paint.dim(`  … and ${total - views.length} more\n`) : ""
-  return `\n${paint.bold("Task runs that failed")}\n${lines.join("")}${more}`
-}
-
-/** A value's JSON on one line, up to a number of characters. */
-const folded = (value: unknown, columns: number): string => {
-  const text = Render.stripControls(JSON.stringify(value))
-  return text.length > columns ? `${text.slice(0, columns - 1)}…` : text
-}
-
-/** The number of task runs by state, and the failed ones: the causes before the consequences. */
-const digest = Effect.fnUntraced(function*(flowRunId: string) {
-  const api = yield* PrefectApi
-  const counts = new Map<string, number>()
-  yield* Stream.runForEachArray(api.taskRunSummaries({ flowRunId }), (array) =>
-    Effect.sync(() => {
-      for (const { state } of array) counts.set(state, (counts.get(state) ?? 0) + 1)
-    }))
-  const failures: Array<TaskRunView> = []
-  let total = 0
-  for (const state of worstFirst) {
-    const count = counts.get(state) ?? 0
-    total += count
-    if (count === 0 || failures.length >= shownFailures) continue
-    const some = yield* Stream.runCollect(
-      Stream.take(
-        api.taskRuns({ flowRunId, states: [state] }, { pageSize: shownFailures }),
-        shownFailures - failures.length
-      )
-    )
-    failures.push(...some)
-  }
-  return { counts, failures, total }
-})
-
 export const show = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.show>) {
   const view = yield* References.flowRunOrChoice(flags.run)
   const { stdout } = yield* Output
   if (flags.json) return yield* stdout.write(`${JSON.stringify(Json.flowRun(view))}\n`)
   const paint = style(stdout.colors)
-  const times = Times.make(flags)
-  const now = yield* Clock.currentTimeMillis
-  const flow = yield* Effect.flatMap(flowNames, (nameOf) => nameOf(view.flowId))
-  const { counts, failures, total } = yield* digest(view.flowRunId)
-  const at = (iso: string | null | undefined) =>
-    iso === null || iso === undefined ? "" : `${times.time(iso)} ${times.zone}  ${paint.dim(Times.relative(iso, now))}`
+  const { failures, text } = yield* report(view, { paint, utc: flags.utc, columns: stdout.columns })
+  yield* stdout.write(text)
   const id = view.flowRunId
-  const parameters = view.parameters ?? {}
-  const byCount = [...counts].sort((a, b) => b[1] - a[1])
-  yield* stdout.write(Render.fields([
-    ["flow run", id],
-    ["name", Render.stripControls(view.name ?? "")],
-    ["flow", Render.stripControls(flow)],
-    ["state", Render.stateLine(view.state, paint)],
-    ["started", at(view.startTime)],
-    ["ended", at(view.endTime)],
-    ["duration", Times.between(view.startTime, view.endTime, State.isFinished(view.state) ? undefined : now)],
-    ["parameters", Object.keys(parameters).length === 0 ? "" : folded(parameters, (stdout.columns ?? 120) - 14)],
-    ["labels", Render.stripControls((view.labels ?? []).join(", "))],
-    ["task runs", byCount.map(([name, count]) => `${count} ${paint.stateName(name, name)}`).join(", ")]
-  ], paint))
-  yield* stdout.write(failureLines(failures, total, paint))
   const [first] = failures
   const next = [
     ...(first === undefined ? [] : [
@@ -212,20 +141,6 @@ export const taskRuns = Effect.fnUntraced(function*(flags: InputsOf<typeof Input
   )
 }, (effect, flags) => Effect.provide(effect, Services.backend(flags)))
 
-export const result = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.result>) {
-  const { getResult, getResultBytes, view } = yield* FlowRun.fromView(yield* References.flowRunOrChoice(flags.run))
-  yield* writeResult(
-    { id: view.flowRunId, name: `flow run ${view.flowRunId}`, getResult, getResultBytes },
-    flags
-  )
-}, (effect, flags) => Effect.provide(effect, Services.services(flags)))
-
-export const results = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.results>) {
-  const format = yield* OutputFormat.formatOf(flags)
-  const flowRun = yield* FlowRun.fromView(yield* References.flowRunOrChoice(flags.run))
-  yield* OutputFormat.outcomes(flowRun.results.pipe(withProgress("results")), format, flags, "no task runs")
-}, (effect, flags) => Effect.provide(effect, Services.services(flags)))
-
 export const states = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.states>) {
   const api = yield* PrefectApi
   const { flowRunId } = yield* References.flowRunOrChoice(flags.run)
@@ -243,61 +158,4 @@ export const artifacts = Effect.fnUntraced(function*(flags: InputsOf<typeof Inpu
     { text: artifact.kind ?? "" },
     { text: typeof artifact.data === "string" ? artifact.data : JSON.stringify(artifact.data) }
   ], "no artifacts")
-}, (effect, flags) => Effect.provide(effect, Services.backend(flags)))
-
-const watchOptions = Effect.fnUntraced(function*(flags: Pick<InputsOf<typeof Inputs.watch>, "level" | "timeout">) {
-  const seconds = yield* Services.positive("timeout", flags.timeout)
-  return {
-    level: Option.getOrUndefined(flags.level),
-    ...(seconds === undefined ? {} : { timeout: `${seconds} seconds` as const })
-  } satisfies Watch.WatchOptions
-})
-
-export const logs = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.logs>) {
-  if (Option.isSome(flags.timeout) && !flags.follow) {
-    return yield* new UsageError({ message: "--timeout goes with --follow" })
-  }
-  if (flags.follow && (flags.reverse || Option.isSome(flags.tail))) {
-    return yield* new UsageError({ message: "--follow prints as lines are written: it takes no --tail or --reverse" })
-  }
-  const api = yield* PrefectApi
-  const { flowRunId } = yield* References.flowRunOrChoice(flags.run)
-  const options = yield* watchOptions(flags)
-  const entries = flags.follow
-    ? Watch.watch(api, flowRunId, options).pipe(
-      Stream.filter((event) => event._tag === "Log"),
-      Stream.map((event) => event.entry)
-    )
-    : yield* Logs.arranged(api.logs({ flowRunId, level: options.level }), flags)
-  yield* Logs.print(entries, flags)
-}, (effect, flags) => Effect.provide(effect, Services.backend(flags)))
-
-export const watch = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.watch>) {
-  const api = yield* PrefectApi
-  const { flowRunId } = yield* References.flowRunOrChoice(flags.run)
-  const { stdout } = yield* Output
-  const paint = style(stdout.colors)
-  const times = Times.make(flags)
-  const options = yield* watchOptions(flags)
-  const text = (event: Watch.WatchEvent): string => {
-    if (event._tag === "Log") return Logs.text(event.entry, times, paint)
-    const { state, timestamp } = event.record
-    const message = state._tag === "UnknownState" ? null : state.message
-    return `${paint.dim(times.time(timestamp))}  ${
-      paint.state(state, State.typeName(state).padEnd(Logs.labelWidth))
-    }  ${Render.stripControls(message ?? "")}\n`
-  }
-  const json = (event: Watch.WatchEvent): string =>
-    `${
-      JSON.stringify(
-        event._tag === "Log"
-          ? { log: Json.logEntry(event.entry) }
-          : { timestamp: event.record.timestamp, state: State.toJson(event.record.state) }
-      )
-    }\n`
-  yield* Render.lines(Watch.watch(api, flowRunId, options), flags.json ? json : text)
-  const { state } = yield* api.flowRun(flowRunId)
-  if (!State.isSuccessful(state)) {
-    return yield* new CommandFailed({ message: `flow run ${flowRunId} ended ${State.typeName(state)}` })
-  }
 }, (effect, flags) => Effect.provide(effect, Services.backend(flags)))

@@ -1,7 +1,6 @@
 import { PrefectApi } from "@effect-prefect/api/PrefectApi"
 import * as ResultDescriptor from "@effect-prefect/core/ResultDescriptor"
 import * as State from "@effect-prefect/core/State"
-import * as TaskRun from "@effect-prefect/results/TaskRun"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
@@ -11,12 +10,9 @@ import * as Json from "../internal/json.ts"
 import type { InputsOf } from "../internal/lazyHandler.ts"
 import * as Logs from "../internal/logs.ts"
 import { Output } from "../internal/output.ts"
-import { formatOf, outcomes } from "../internal/outputFormat.ts"
-import { withProgress } from "../internal/progress.ts"
 import * as References from "../internal/references.ts"
 import * as Render from "../internal/render.ts"
 import { stateName } from "../internal/stateName.ts"
-import { writeResult } from "../internal/writeResult.ts"
 import * as Services from "../services.ts"
 
 export const show = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.show>) {
@@ -39,27 +35,7 @@ export const show = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.sh
     ["state", Render.stateLine(view.state, paint)],
     ["result", result]
   ], paint))
-}, (effect, flags) => Effect.provide(effect, Services.services(flags)))
-
-export const result = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.result>) {
-  const taskRun = yield* TaskRun.fromView(yield* References.taskRunOfFlags(flags))
-  const { getResult, getResultBytes, view } = taskRun
-  yield* writeResult({
-    id: view.taskRunId,
-    name: `${Render.stripControls(Render.slug(view))} (${view.taskRunId})`,
-    getResult,
-    getResultBytes,
-    // A mapped task's result is the list of its children's, which is another table than theirs one after the other.
-    getTable: State.isMapped(view.state) ? undefined : () => taskRun.getTable()
-  }, flags)
-}, (effect, flags) => Effect.provide(effect, Services.services(flags)))
-
-export const mapped = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.mapped>) {
-  const format = yield* formatOf(flags)
-  const taskRun = yield* TaskRun.fromView(yield* References.taskRunOfFlags(flags))
-  const rows = taskRun.outcomes.pipe(withProgress(Render.slug(taskRun.view)))
-  yield* outcomes(rows, format, flags, "no mapped children")
-}, (effect, flags) => Effect.provide(effect, Services.services(flags)))
+}, (effect, flags) => Effect.provide(effect, Services.backend(flags)))
 
 /** The flow runs whose task runs are listed: the given one, otherwise those of a flow, newest first. */
 const flowRunIds = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.list>) {

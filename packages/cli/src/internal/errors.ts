@@ -11,7 +11,16 @@ export class CommandFailed extends Data.TaggedError("CommandFailed")<{ readonly 
   override readonly [Runtime.errorExitCode] = 1
 }
 
-/** Standard output was closed by its reader. Ends quietly. */
+/**
+ * A completion that could not be found in time. Ends quietly, and at once.
+ */
+export class NothingToComplete extends Data.TaggedError("NothingToComplete")<{}> {
+  override readonly [Runtime.errorExitCode] = 1
+}
+
+/**
+ * Whoever reads standard output has closed it. Ends quietly.
+ */
 export class OutputClosed extends Data.TaggedError("OutputClosed")<{}> {
   override readonly [Runtime.errorExitCode] = 0
 }

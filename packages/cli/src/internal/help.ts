@@ -3,6 +3,7 @@ import * as CliOutput from "effect/cli/CliOutput"
 import type { FlagDoc, HelpDoc } from "effect/cli/HelpDoc"
 import * as Option from "effect/Option"
 import { styleText } from "node:util"
+import { width } from "./table.ts"
 
 /** Longer lines are hard to read, however wide the terminal. */
 const widest = 110
@@ -17,7 +18,7 @@ const wrap = (text: string, columns: number): ReadonlyArray<string> => {
   const lines: Array<string> = []
   let line = ""
   for (const word of text.split(" ")) {
-    if (line !== "" && CliOutput.displayWidth(line) + 1 + CliOutput.displayWidth(word) > columns) {
+    if (line !== "" && width(line) + 1 + width(word) > columns) {
       lines.push(line)
       line = word
     } else line = line === "" ? word : `${line} ${word}`
@@ -54,11 +55,11 @@ export const format = (
   const bold = (text: string) => options.colors ? styleText("bold", text, { validateStream: false }) : text
   const cyan = (text: string) => options.colors ? styleText("cyan", text, { validateStream: false }) : text
   const table = (rows: ReadonlyArray<Row>): string => {
-    const width = Math.min(nameColumns, Math.max(...rows.map(({ name }) => CliOutput.displayWidth(name)))) + 2
+    const nameWidth = Math.min(nameColumns, Math.max(...rows.map(({ name }) => width(name)))) + 2
     return rows.map(({ name, text }) => {
-      const [first = "", ...rest] = wrap(text, columns - 2 - width)
-      const indent = " ".repeat(2 + width)
-      const room = width - CliOutput.displayWidth(name)
+      const [first = "", ...rest] = wrap(text, columns - 2 - nameWidth)
+      const indent = " ".repeat(2 + nameWidth)
+      const room = nameWidth - width(name)
       const head = room >= 2 ? `  ${cyan(name)}${" ".repeat(room)}${first}` : `  ${cyan(name)}\n${indent}${first}`
       return [head.trimEnd(), ...rest.map((line) => `${indent}${line}`)].join("\n")
     }).join("\n")

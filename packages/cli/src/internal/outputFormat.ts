@@ -8,7 +8,7 @@ import { basename } from "node:path"
 import { UsageError } from "./errors.ts"
 import { requireFields } from "./fields.ts"
 import { writeFile } from "./files.ts"
-import * as Json from "./json.ts"
+import * as Outcomes from "./outcomes.ts"
 import { Output } from "./output.ts"
 import * as Render from "./render.ts"
 
@@ -99,14 +99,14 @@ export const outcomes = Effect.fnUntraced(function*<E, R>(
       return yield* new UsageError({ message: "rows of results are written as jsonl, csv or parquet, not as arrow" })
     case undefined:
       if (!flags.json && fields === undefined && Option.isNone(flags.output)) {
-        return yield* Render.table(rows, Render.outcomeHeader, Render.outcomeCells, nothing)
+        return yield* Render.table(rows, Outcomes.header, Outcomes.cells, nothing)
       }
   }
   if (fields !== undefined) yield* requireFields(fields, outcomeFields)
   const line = fields === undefined ?
-    Json.outcomeLine :
+    Outcomes.line :
     (outcome: Outcome) =>
-      Effect.map(Json.outcomeLine(outcome), (text) => {
+      Effect.map(Outcomes.line(outcome), (text) => {
         const row = JSON.parse(text) as Readonly<Record<string, unknown>>
         return `${JSON.stringify(Object.fromEntries(fields.map((name) => [name, row[name]])))}\n`
       })

@@ -4,10 +4,16 @@ import * as Redacted from "effect/Redacted"
 import { randomUUID } from "node:crypto"
 import * as fs from "node:fs/promises"
 import { dirname } from "node:path"
-import { parse, stringify, TomlError } from "smol-toml"
+import type { TomlError } from "smol-toml"
 import { CommandFailed } from "./errors.ts"
 import { codeOf } from "./files.ts"
 import { isObject } from "./isObject.ts"
+
+/** Most people have no profiles, and then nothing to parse. */
+const toml = () => import("smol-toml")
+
+const isTomlError = (error: unknown): error is TomlError =>
+  error instanceof Error && typeof (error as { readonly line?: unknown }).line === "number"
 
 /** The flags of one profile. */
 export interface Profile {
@@ -66,6 +72,7 @@ export const read = (file: string): Effect.Effect<Profiles, CommandFailed> =>
         if (codeOf(error) === "ENOENT" || codeOf(error) === "ENOTDIR") return { active: undefined, profiles: new Map() }
         throw error
       }
+      const { parse } = await toml()
       const root = parse(text)
       const { active, profiles = {} } = root
       if (active !== undefined && typeof active !== "string") {
@@ -80,7 +87,7 @@ export const read = (file: string): Effect.Effect<Profiles, CommandFailed> =>
     catch: (error) =>
       error instanceof CommandFailed
         ? error
-        : error instanceof TomlError
+        : isTomlError(error)
         ? invalid(file, `it is not valid TOML (line ${error.line})`)
         : invalid(file, `it cannot be read (${codeOf(error)})`)
   })
@@ -89,6 +96,7 @@ export const read = (file: string): Effect.Effect<Profiles, CommandFailed> =>
 export const write = (file: string, { active, profiles }: Profiles): Effect.Effect<void, CommandFailed> =>
   Effect.tryPromise({
     try: async () => {
+      const { stringify } = await toml()
       const tables = [...profiles].map(([name, { mount, s3Endpoint, ...backend }]) =>
         [name, {
           ...Object.fromEntries(

@@ -3,7 +3,6 @@ import type { PrefectApi } from "@effect-prefect/api/PrefectApi"
 import * as State from "@effect-prefect/core/State"
 import type { StateRecord } from "@effect-prefect/core/StateRecord"
 import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
-import type { Outcome } from "@effect-prefect/results/TaskRun"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { type Style, style } from "./colors.ts"
@@ -137,13 +136,3 @@ export const stateRecords = (
     { text: record.state._tag === "UnknownState" ? "" : record.state.message ?? "" }
   ], "no states")
 }
-
-export const outcomeHeader = ["TASK", "STATE", "RESULT"]
-export const outcomeCells = (outcome: Outcome, paint: Style): Effect.Effect<ReadonlyArray<Cell>> =>
-  Effect.map(Json.shown(outcome), (shown) => [
-    { text: slug(outcome.taskRun.view) },
-    state(outcome.taskRun.view.state, paint),
-    shown._tag === "Value"
-      ? { text: shown.text }
-      : { text: `${shown.reason}: ${shown.problem}`, paint: paint.dim }
-  ])

@@ -8,7 +8,7 @@ import { nearEnough, nearest } from "./suggest.ts"
 const prefect1: ReadonlyArray<string> = State.State.discriminants
 
 /** The names that Prefect 2 and 3 themselves give to states, besides those that Prefect 1 has too. */
-const prefect3Names = [
+export const prefect3Names = [
   "Completed",
   "Crashed",
   "Late",

@@ -9,7 +9,10 @@ export interface Cell {
 /** Control characters would move the cursor, or worse, and stored text may contain any. */
 export const stripControls = (text: string): string => text.replace(/[\p{Cc}\p{Cf}]+/gu, " ")
 
-const width = (text: string): number => CliOutput.displayWidth(text)
+const ascii = /^[ -~]*$/
+
+/** The columns that a text takes on a terminal. Most texts are plain ASCII, where measuring each character is slow. */
+export const width = (text: string): number => ascii.test(text) ? text.length : CliOutput.displayWidth(text)
 
 /** The text, or as much of it as fits into a number of columns. */
 export const cut = (text: string, columns: number): string => {

@@ -1,0 +1,43 @@
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Logger from "effect/Logger"
+import type * as Inputs from "../inputs/complete.ts"
+import { candidates, type Kind, kinds } from "../internal/candidates.ts"
+import { NothingToComplete } from "../internal/errors.ts"
+import type { InputsOf } from "../internal/lazyHandler.ts"
+import { Output } from "../internal/output.ts"
+import { stripControls } from "../internal/table.ts"
+
+/** A person waits for it with a finger on a key. */
+const patience = "1500 millis"
+
+const isKind = (text: string): text is Kind => (kinds as ReadonlyArray<string>).includes(text)
+
+/** What an effect gives soon enough. It is not waited for any longer, though it may take a while to end. */
+const inTime = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+  Effect.gen(function*() {
+    const fiber = yield* Effect.forkDetach(effect)
+    return yield* Effect.timeoutOrElse(Fiber.join(fiber), {
+      duration: patience,
+      orElse: () => Effect.andThen(Effect.forkDetach(Fiber.interrupt(fiber)), Effect.fail(new NothingToComplete()))
+    })
+  })
+
+/** Prints a candidate a line. Whatever goes wrong, or takes too long, there is nothing to complete and nothing to say. */
+export const complete = Effect.fnUntraced(
+  function*({ descriptions, kind, words }: InputsOf<typeof Inputs.complete>) {
+    const found = isKind(kind)
+      ? yield* inTime(candidates(kind, words))
+      : []
+    const { stdout } = yield* Output
+    const lines = [...new Map(found.map((candidate) => [candidate.value, candidate])).values()]
+      // A shell could not take it as one line, or not as it is.
+      .filter(({ value }) => value !== "" && stripControls(value) === value)
+      .map(({ description = "", value }) =>
+        descriptions && description.trim() !== "" ? `${value}\t${stripControls(description).trim()}\n` : `${value}\n`
+      )
+    yield* stdout.write(lines.join(""))
+  },
+  Effect.catchCause(() => Effect.fail(new NothingToComplete())),
+  Effect.provide(Logger.layer([]))
+)

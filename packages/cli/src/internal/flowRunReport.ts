@@ -1,0 +1,88 @@
+/** What `flow-run show` says of a flow run: what it is, and what failed first and why. */
+import { PrefectApi } from "@effect-prefect/api/PrefectApi"
+import type { FlowRunView } from "@effect-prefect/core/FlowRunView"
+import * as State from "@effect-prefect/core/State"
+import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import type { Style } from "./colors.ts"
+import { flowNames } from "./flowNames.ts"
+import * as Render from "./render.ts"
+import * as Times from "./times.ts"
+
+const worstFirst: ReadonlyArray<string> = ["Failed", "TimedOut", "ValidationFailed", "ClientFailed", "TriggerFailed"]
+
+const shownFailures = 5
+
+const failureLines = (views: ReadonlyArray<TaskRunView>, total: number, paint: Style): string => {
+  if (total === 0) return ""
+  const lines = views.map((view) =>
+    `  ${Render.stripControls(Render.slug(view))}  ${Render.stateLine(view.state, paint)}\n`
+  )
+  const more = total > views.length ? paint.dim(`  … and ${total - views.length} more\n`) : ""
+  return `\n${paint.bold("Task runs that failed")}\n${lines.join("")}${more}`
+}
+
+/** A value's JSON in one line of at most so many characters. */
+const folded = (value: unknown, columns: number): string => {
+  const text = Render.stripControls(JSON.stringify(value))
+  return text.length > columns ? `${text.slice(0, columns - 1)}…` : text
+}
+
+/** Task runs by state, and those that failed, the causes before what followed from them. */
+const digest = Effect.fnUntraced(function*(flowRunId: string) {
+  const api = yield* PrefectApi
+  const counts = new Map<string, number>()
+  yield* Stream.runForEachArray(api.taskRunSummaries({ flowRunId }), (array) =>
+    Effect.sync(() => {
+      for (const { state } of array) counts.set(state, (counts.get(state) ?? 0) + 1)
+    }))
+  const failures: Array<TaskRunView> = []
+  let total = 0
+  for (const state of worstFirst) {
+    const count = counts.get(state) ?? 0
+    total += count
+    if (count === 0 || failures.length >= shownFailures) continue
+    const some = yield* Stream.runCollect(
+      Stream.take(
+        api.taskRuns({ flowRunId, states: [state] }, { pageSize: shownFailures }),
+        shownFailures - failures.length
+      )
+    )
+    failures.push(...some)
+  }
+  return { counts, failures, total }
+})
+
+export interface ReportOptions {
+  readonly paint: Style
+  readonly utc: boolean
+  /** Columns of the terminal; undefined in a pipe. */
+  readonly columns: number | undefined
+}
+
+/** The report, and the task runs that failed, the causes before what followed from them. */
+export const report = Effect.fnUntraced(function*(view: FlowRunView, { columns, paint, utc }: ReportOptions) {
+  const times = Times.make({ utc })
+  const now = yield* Clock.currentTimeMillis
+  const flow = yield* Effect.flatMap(flowNames, (nameOf) => nameOf(view.flowId))
+  const { counts, failures, total } = yield* digest(view.flowRunId)
+  const at = (iso: string | null | undefined) =>
+    iso === null || iso === undefined ? "" : `${times.time(iso)} ${times.zone}  ${paint.dim(Times.relative(iso, now))}`
+  const parameters = view.parameters ?? {}
+  const byCount = [...counts].sort((a, b) => b[1] - a[1])
+  const fields = Render.fields([
+    ["flow run", view.flowRunId],
+    ["name", Render.stripControls(view.name ?? "")],
+    ["flow", Render.stripControls(flow)],
+    ["state", Render.stateLine(view.state, paint)],
+    ["started", at(view.startTime)],
+    ["ended", at(view.endTime)],
+    ["duration", Times.between(view.startTime, view.endTime, State.isFinished(view.state) ? undefined : now)],
+    ["parameters", Object.keys(parameters).length === 0 ? "" : folded(parameters, (columns ?? 120) - 14)],
+    ["labels", Render.stripControls((view.labels ?? []).join(", "))],
+    ["task runs", byCount.map(([name, count]) => `${count} ${paint.stateName(name, name)}`).join(", ")]
+  ], paint)
+  return { failures, text: fields + failureLines(failures, total, paint) }
+})
