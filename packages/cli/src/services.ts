@@ -5,25 +5,15 @@ import type { PrefectConfigError } from "@effect-prefect/api/PrefectConfigError"
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { existsSync } from "node:fs"
-import { stat } from "node:fs/promises"
 import { homedir } from "node:os"
 import { join } from "node:path"
 import { CommandFailed, UsageError } from "./internal/errors.ts"
+import { archiveFolder, load, type StorageFlags } from "./internal/flagValues.ts"
 import * as Settings from "./internal/settings.ts"
 
-export interface StorageFlags {
-  readonly mount: ReadonlyArray<string>
-  readonly s3Endpoint: Option.Option<string>
-  readonly maxBytes: Option.Option<number>
-  readonly maxMemory: Option.Option<number>
-  readonly maxChildren: Option.Option<number>
-  readonly concurrency: Option.Option<number>
-}
-
-export const load = <A>(module: () => Promise<A>): Effect.Effect<A> => Effect.promise(module)
+export { positive, type StorageFlags } from "./internal/flagValues.ts"
 
 /** A URL as users type it: one without a scheme is treated as http, e.g. `localhost:4200`. */
 const httpUrl = ({ source, value }: Settings.Backend): Effect.Effect<string, UsageError> => {
@@ -32,36 +22,6 @@ const httpUrl = ({ source, value }: Settings.Backend): Effect.Effect<string, Usa
   return /^[a-z][a-z0-9+.-]*:\/\//i.test(text)
     ? Effect.fail(new UsageError({ message: `${source} takes an http or https URL, e.g. http://localhost:4200` }))
     : Effect.succeed(`http://${text}`)
-}
-
-/** An archive's folder, which must exist. */
-export const archiveFolder = (
-  { source, value }: Settings.Backend
-): Effect.Effect<string, UsageError | CommandFailed> => {
-  const folder = Redacted.value(value)
-  return Effect.flatMap(
-    Effect.tryPromise({
-      try: () => stat(folder),
-      catch: (error) => (error as NodeJS.ErrnoException).code ?? "unknown error"
-    }),
-    (stats) =>
-      stats.isDirectory()
-        ? Effect.succeed(folder)
-        : Effect.fail(
-          new UsageError({
-            message: `${source}: ${folder} is a file; an archive is the folder that holds tables/ and mounts.json`
-          })
-        )
-  ).pipe(
-    Effect.catchIf((error) => typeof error === "string", (code) =>
-      Effect.fail(
-        new CommandFailed({
-          message: code === "ENOENT"
-            ? `${source}: there is no folder ${folder}`
-            : `${source}: the folder ${folder} cannot be read (${code})`
-        })
-      ))
-  )
 }
 
 /**
@@ -148,17 +108,6 @@ const prefect3Credentials = Config.all({
   apiKey: Config.Redacted("PREFECT_API_KEY").pipe(Config.withDefault(undefined)),
   authString: Config.Redacted("PREFECT_API_AUTH_STRING").pipe(Config.withDefault(undefined))
 })
-
-/** A flag's number, which must be above 0. */
-export const positive = (
-  name: string,
-  value: Option.Option<number>
-): Effect.Effect<number | undefined, UsageError> => {
-  if (Option.isNone(value)) return Effect.succeed(undefined)
-  return value.value > 0
-    ? Effect.succeed(value.value)
-    : Effect.fail(new UsageError({ message: `--${name} takes a number above 0` }))
-}
 
 const storages = Effect.promise(() => import("./storages.ts"))
 

@@ -12,8 +12,8 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { existsSync } from "node:fs"
 import { UsageError } from "./internal/errors.ts"
+import { archiveFolder, load, positive, type StorageFlags } from "./internal/flagValues.ts"
 import * as Settings from "./internal/settings.ts"
-import { archiveFolder, load, positive, type StorageFlags } from "./services.ts"
 
 export * as Prefect3Storage from "@effect-prefect/results/Prefect3Storage"
 

@@ -1,0 +1,62 @@
+/** Values of flags, checked while the flag can still be named. */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import { stat } from "node:fs/promises"
+import { CommandFailed, UsageError } from "./errors.ts"
+import type * as Settings from "./settings.ts"
+
+export interface StorageFlags {
+  readonly mount: ReadonlyArray<string>
+  readonly s3Endpoint: Option.Option<string>
+  readonly maxBytes: Option.Option<number>
+  readonly maxMemory: Option.Option<number>
+  readonly maxChildren: Option.Option<number>
+  readonly concurrency: Option.Option<number>
+}
+
+/** Loads a module when it is used. */
+export const load = <A>(module: () => Promise<A>): Effect.Effect<A> => Effect.promise(module)
+
+/** An archive's folder, which must exist. */
+export const archiveFolder = (
+  { source, value }: Settings.Backend
+): Effect.Effect<string, UsageError | CommandFailed> => {
+  const folder = Redacted.value(value)
+  return Effect.flatMap(
+    Effect.tryPromise({
+      try: () => stat(folder),
+      catch: (error) => (error as NodeJS.ErrnoException).code ?? "unknown error"
+    }),
+    (stats) =>
+      stats.isDirectory()
+        ? Effect.succeed(folder)
+        : Effect.fail(
+          new UsageError({
+            message: `${source}: ${folder} is a file; an archive is the folder that holds tables/ and mounts.json`
+          })
+        )
+  ).pipe(
+    Effect.catchIf((error) => typeof error === "string", (code) =>
+      Effect.fail(
+        new CommandFailed({
+          message: code === "ENOENT"
+            ? `${source}: there is no folder ${folder}`
+            : `${source}: the folder ${folder} cannot be read (${code})`
+        })
+      ))
+  )
+}
+
+/**
+ * A flag's number, which must be above 0.
+ */
+export const positive = (
+  name: string,
+  value: Option.Option<number>
+): Effect.Effect<number | undefined, UsageError> => {
+  if (Option.isNone(value)) return Effect.succeed(undefined)
+  return value.value > 0
+    ? Effect.succeed(value.value)
+    : Effect.fail(new UsageError({ message: `--${name} takes a number above 0` }))
+}
