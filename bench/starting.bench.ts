@@ -1,6 +1,6 @@
 /**
  * Starting the command: `effect-prefect --help`, and `effect-prefect flow-run list` on an archive of 1 000 task runs,
- * beside a script that imports the same Effect modules and does nothing. Times are of the processor.
+ * compared with a script that imports the same Effect modules and does nothing. All rows measure processor time.
  */
 import { spawnSync } from "node:child_process"
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
@@ -12,7 +12,7 @@ import type { Contender, Row } from "./support/row.ts"
 const root = join(import.meta.dirname, "..")
 const source = join(root, "packages/cli/src")
 
-/** What some modules, and those that they import, import of Effect. */
+/** The Effect modules that some modules import, directly or through modules of ours. */
 const effectModules = (...files: ReadonlyArray<string>): ReadonlyArray<string> => {
   const names = new Set<string>()
   const seen = new Set<string>()
@@ -78,7 +78,7 @@ const writeArchive = () => {
   )
 }
 
-/** A program by its processor time, which other programs on the machine do not change as they do the time that passes. */
+/** A program, measured by its processor time. */
 const program = (name: string, args: () => ReadonlyArray<string>): Contender => ({
   name,
   run: () => {

@@ -1,4 +1,4 @@
-/** Says on descriptor 3, when its process ends, how many milliseconds of processor time it took. */
+/** Writes the milliseconds of processor time of its process to descriptor 3 at the end. */
 import { writeSync } from "node:fs"
 
 process.on("exit", () => {

@@ -7,7 +7,7 @@ import { descriptions } from "./internal/descriptions.ts"
 
 export { serveDatabase } from "./internal/serveDatabase.ts"
 
-/** Where each subcommand is. Each takes a while to load, and a run of the command needs one. */
+/** The modules of the subcommands. A run of the command needs one, so only that one is loaded. */
 const load = {
   flow: () => import("./commands/flow.ts").then((_) => _.flow),
   "flow-run": () => import("./commands/flowRun.ts").then((_) => _.flowRun),
@@ -25,7 +25,7 @@ const names = Object.keys(load) as ReadonlyArray<Name>
 
 type Subcommand = Awaited<ReturnType<(typeof load)[Name]>>
 
-/** What stands for a subcommand in help and in suggestions. */
+/** A subcommand by its name and description alone, for help and suggestions. */
 const placeholder = (name: Name) =>
   (name === "complete" ? Command.unlisted : identity)(
     Command.make(name).pipe(Command.withDescription(descriptions[name]))
@@ -53,7 +53,7 @@ const make = (subcommands: ReadonlyArray<Subcommand>) =>
 /** The whole command. */
 export const loadAll = async () => make(await Promise.all(names.map((name) => load[name]())))
 
-/** The command with the subcommand that some arguments name; of the others it has their names and descriptions. */
+/** The command with the subcommand that the arguments name; of the others only the names and descriptions. */
 export const loadFor = async (args: ReadonlyArray<string>) => {
   const named = names.find((name) => name === args.find((arg) => Object.hasOwn(load, arg)))
   return make(await Promise.all(names.map((name) => name === named ? load[name]() : placeholder(name))))

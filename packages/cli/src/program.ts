@@ -85,7 +85,7 @@ const config = CliConfig.layer({
   builtIns: CliConfig.defaults.builtIns.map((flag) => flag === GlobalFlag.Completions ? completions : flag)
 })
 
-/** Runs the command with these arguments, and says on standard error why it fails. */
+/** Runs the command with these arguments, and reports failures on standard error. */
 export const program = (args: ReadonlyArray<string>) =>
   Effect.promise(() => args.includes("--wizard") ? loadAll() : loadFor(args)).pipe(
     Effect.flatMap((command) => Command.runWith(command, { version })(args)),

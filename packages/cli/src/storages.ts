@@ -1,6 +1,4 @@
-/**
- * The storages that a command's flags allow, for commands that read results.
- */
+/** The layer of the storages that a command's flags allow. Only commands that read results load it. */
 import * as InlineStorage from "@effect-prefect/results/InlineStorage"
 import * as LocalStorage from "@effect-prefect/results/LocalStorage"
 import * as Mount from "@effect-prefect/results/Mount"
@@ -17,7 +15,7 @@ import * as Settings from "./internal/settings.ts"
 
 export * as Prefect3Storage from "@effect-prefect/results/Prefect3Storage"
 
-/** A `--mount` that was given or configured, checked while its source can still be named. */
+/** A `--mount` that was given or configured, validated while its source is known. */
 const allowed = ({ source, value }: Settings.Setting<string>) =>
   Effect.gen(function*() {
     const location = yield* Effect.mapError(
@@ -31,9 +29,7 @@ const allowed = ({ source, value }: Settings.Setting<string>) =>
     return location
   })
 
-/**
- * The storages that were allowed: what `--mount` names, an archive's own mounts, and what needs no permission.
- */
+/** The allowed storages: those of `--mount`, an archive's own mounts, and those that need no permission. */
 export const storage = (flags: StorageFlags & Settings.BackendFlags) =>
   Layer.unwrap(Effect.gen(function*() {
     const { backend, mounts, profile } = yield* Settings.resolve(flags)

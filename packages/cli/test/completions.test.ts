@@ -122,7 +122,7 @@ describe("the script of --completions", () => {
       assert.strictEqual(code, 0)
       assert.notMatch(stdout, /__effect_prefect_(?!ask\b)/, shell)
       assert.include(stdout, "task-runs")
-      assert.notInclude(stdout, "Print what may stand where the cursor is")
+      assert.notInclude(stdout, "Print the values that may complete a line")
       if (shell !== "powershell") {
         for (const kind of ["states", "flows", "runs", "taskRuns", "slugs", "labels", "profiles"]) {
           assert.match(stdout, new RegExp(`_effect_prefect(_|--)ask ${kind}`), shell)

@@ -8,12 +8,12 @@ import type { InputsOf } from "../internal/lazyHandler.ts"
 import { Output } from "../internal/output.ts"
 import { stripControls } from "../internal/table.ts"
 
-/** A person waits for it with a finger on a key. */
+/** A user waits for the answer while typing. */
 const patience = "1500 millis"
 
 const isKind = (text: string): text is Kind => (kinds as ReadonlyArray<string>).includes(text)
 
-/** What an effect gives soon enough. It is not waited for any longer, though it may take a while to end. */
+/** The value of an effect, when it is there in time. An effect that is late is interrupted, but not waited for. */
 const inTime = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.gen(function*() {
     const fiber = yield* Effect.forkDetach(effect)
@@ -23,7 +23,7 @@ const inTime = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
     })
   })
 
-/** Prints a candidate a line. Whatever goes wrong, or takes too long, there is nothing to complete and nothing to say. */
+/** Prints a candidate per line. A failure of any kind prints nothing. */
 export const complete = Effect.fnUntraced(
   function*({ descriptions, kind, words }: InputsOf<typeof Inputs.complete>) {
     const found = isKind(kind)
@@ -31,7 +31,7 @@ export const complete = Effect.fnUntraced(
       : []
     const { stdout } = yield* Output
     const lines = [...new Map(found.map((candidate) => [candidate.value, candidate])).values()]
-      // A shell could not take it as one line, or not as it is.
+      // A shell reads one candidate per line.
       .filter(({ value }) => value !== "" && stripControls(value) === value)
       .map(({ description = "", value }) =>
         descriptions && description.trim() !== "" ? `${value}\t${stripControls(description).trim()}\n` : `${value}\n`

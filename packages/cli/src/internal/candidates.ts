@@ -1,4 +1,4 @@
-/** What may stand where the cursor is: values that only the backend or the configuration knows. */
+/** Candidates of completions: values that only the backend or the configuration knows. */
 import { PrefectApi } from "@effect-prefect/api/PrefectApi"
 import { types } from "@effect-prefect/core/Prefect3State"
 import * as State from "@effect-prefect/core/State"
@@ -24,7 +24,7 @@ export interface Candidate {
   readonly description?: string | undefined
 }
 
-/** More would be a page that nobody reads. */
+/** The most runs of a list of candidates. */
 const most = 50
 
 /** A word as the shell would give it to the command: without its quotes, and with the home folder in place of `~`. */
@@ -140,7 +140,7 @@ const backendFlags = (flags: ReadonlyMap<string, string>): Settings.BackendFlags
   }
 }
 
-/** What may stand at the end of some words. */
+/** The candidates for the last of the words. */
 export const candidates = Effect.fnUntraced(function*(kind: Kind, words: ReadonlyArray<string>) {
   const line = read(words)
   const flags = backendFlags(line.flags)

@@ -1,11 +1,11 @@
 /**
- * The script of `--completions`: what Effect's generator makes of the command, with values that only the backend knows
- * asked for when they are needed. What asks is the hidden subcommand `complete`.
+ * The scripts of `--completions`: those of Effect's generator, which request the values that only the backend knows from
+ * the hidden subcommand `complete`.
  */
 import * as Completions from "effect/cli/Completions"
 import type { Kind } from "./candidates.ts"
 
-/** A choice that stands for all values of a kind, in a form that no shell's generator escapes. */
+/** A placeholder for the values of a kind, of characters that no generator escapes. */
 const marker = (kind: Kind): string => `__effect_prefect_${kind}`
 
 const asked = (kind: Kind): Completions.FlagType & Completions.ArgumentType => ({
@@ -27,7 +27,7 @@ const flagTypes: { readonly [name: string]: Completions.FlagType } = {
   output: file,
   mount: directory,
   "api-key-file": file,
-  // In any case, and under two names: those that help names are enough.
+  // The names of help, without the other spellings that are accepted.
   level: { _tag: "Choice", values: ["debug", "info", "warning", "error", "critical"] }
 }
 
@@ -43,7 +43,7 @@ const withValues = (descriptor: Completions.CommandDescriptor): Completions.Comm
   flags: descriptor.flags.map((flag) => ({
     ...flag,
     type: flagTypes[flag.name] ?? flag.type,
-    // Of the others nobody means the opposite: it is the default.
+    // The opposite of the others is the default.
     negation: flag.name === "mapped" ? flag.negation : false
   })),
   arguments: descriptor.arguments.map((argument) => ({
@@ -112,7 +112,7 @@ export const script = (shell: Completions.Shell, command: Parameters<typeof Comp
       return insert((line) => line.startsWith("complete "), fish)
         .replaceAll(/-a '__effect_prefect_(\w+)'/g, "-a '(__effect_prefect_ask $1)'")
     case "powershell":
-      // Its script takes no values of a program's.
+      // Effect's script for PowerShell has no place for values of a program.
       return Completions.generate(command.name, shell, Completions.fromCommand(command))
   }
 }

@@ -11,16 +11,12 @@ export class CommandFailed extends Data.TaggedError("CommandFailed")<{ readonly 
   override readonly [Runtime.errorExitCode] = 1
 }
 
-/**
- * A completion that could not be found in time. Ends quietly, and at once.
- */
+/** No completion was found in time. Ends quietly and immediately. */
 export class NothingToComplete extends Data.TaggedError("NothingToComplete")<{}> {
   override readonly [Runtime.errorExitCode] = 1
 }
 
-/**
- * Whoever reads standard output has closed it. Ends quietly.
- */
+/** Standard output was closed by its reader. Ends quietly. */
 export class OutputClosed extends Data.TaggedError("OutputClosed")<{}> {
   override readonly [Runtime.errorExitCode] = 0
 }

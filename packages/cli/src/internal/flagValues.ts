@@ -1,4 +1,4 @@
-/** Values of flags, checked while the flag can still be named. */
+/** Values of flags, validated while their source is known. */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
@@ -48,9 +48,7 @@ export const archiveFolder = (
   )
 }
 
-/**
- * A flag's number, which must be above 0.
- */
+/** A flag's number, which must be above 0. */
 export const positive = (
   name: string,
   value: Option.Option<number>

@@ -1,4 +1,4 @@
-/** What `flow-run show` says of a flow run: what it is, and what failed first and why. */
+/** The report of `flow-run show`: the flow run, and its first failures with their messages. */
 import { PrefectApi } from "@effect-prefect/api/PrefectApi"
 import type { FlowRunView } from "@effect-prefect/core/FlowRunView"
 import * as State from "@effect-prefect/core/State"
@@ -24,13 +24,13 @@ const failureLines = (views: ReadonlyArray<TaskRunView>, total: number, paint: S
   return `\n${paint.bold("Task runs that failed")}\n${lines.join("")}${more}`
 }
 
-/** A value's JSON in one line of at most so many characters. */
+/** A value's JSON on one line, up to a number of characters. */
 const folded = (value: unknown, columns: number): string => {
   const text = Render.stripControls(JSON.stringify(value))
   return text.length > columns ? `${text.slice(0, columns - 1)}…` : text
 }
 
-/** Task runs by state, and those that failed, the causes before what followed from them. */
+/** The number of task runs by state, and the failed ones: the causes before the consequences. */
 const digest = Effect.fnUntraced(function*(flowRunId: string) {
   const api = yield* PrefectApi
   const counts = new Map<string, number>()
@@ -62,7 +62,7 @@ export interface ReportOptions {
   readonly columns: number | undefined
 }
 
-/** The report, and the task runs that failed, the causes before what followed from them. */
+/** The report as text, and the failed task runs that it names. */
 export const report = Effect.fnUntraced(function*(view: FlowRunView, { columns, paint, utc }: ReportOptions) {
   const times = Times.make({ utc })
   const now = yield* Clock.currentTimeMillis

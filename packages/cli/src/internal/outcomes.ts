@@ -1,4 +1,4 @@
-/** How the results of task runs ended, as JSON and as rows of a table. */
+/** The outcomes of results, as JSON lines and as rows of a table. */
 import * as State from "@effect-prefect/core/State"
 import * as JsonProjection from "@effect-prefect/formats/JsonProjection"
 import { fromFormatError, ResultError, summaryOf } from "@effect-prefect/results/ResultError"
@@ -10,19 +10,19 @@ import { advised } from "./hints.ts"
 import * as Render from "./render.ts"
 import type { Cell } from "./table.ts"
 
-/** How a result ended: its value as JSON text, or why there is none. */
+/** The outcome of a result: its value as JSON text, or the reason why there is none. */
 type Shown =
   | { readonly _tag: "Value"; readonly text: string }
   | {
     readonly _tag: "Error"
     readonly reason: string
-    /** What went wrong, and with which task run. */
+    /** The failure, and the task run that it belongs to. */
     readonly message: string
-    /** What went wrong alone, for a table that names the task run anyway. */
+    /** The failure alone, for a table that names the task run anyway. */
     readonly problem: string
   }
 
-/** A value that JSON cannot show is a failure like any other. */
+/** A value without a JSON projection is a failure like any other. */
 const shown = ({ result, taskRun }: Outcome): Effect.Effect<Shown> =>
   Result.match(result, {
     onFailure: (error): Effect.Effect<Shown> =>
