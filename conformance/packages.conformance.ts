@@ -6,6 +6,7 @@
 import { copyFileSync, symlinkSync } from "node:fs"
 import { join } from "node:path"
 import { examples, install, judge, pack, smoke, typeCheck } from "../scripts/tarballs.mjs"
+import { bundles } from "./packages/bundles.ts"
 import { check } from "./support/check.ts"
 import { root } from "./support/folder.ts"
 import { run } from "./support/process.ts"
@@ -29,6 +30,8 @@ try {
   await check("every example of the documents is type-checked and run", async () => {
     console.log(`        ${await examples(project)}`)
   })
+
+  await bundles({ folder, tarballs })
 } finally {
   remove()
 }

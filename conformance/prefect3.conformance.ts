@@ -79,7 +79,7 @@ const s3 = S3Storage.layer({
 })
 const files = LocalStorage.layer({ roots: [world.store] })
 const environment = Layer.succeed(ConfigProvider.ConfigProvider, ConfigProvider.fromEnv({ env: world.env }))
-const api = Layer.provide(Prefect3Api.layerConfig(), environment)
+const api = Layer.provide(Prefect3Api.layerPrefectConfig(), environment)
 const live = Layer.provideMerge(Prefect3Storage.layer(ResultStorage.layerMerge([files, s3])), api)
 
 const run = <A, E>(effect: Effect.Effect<A, E, PrefectApi | ResultStorage.ResultStorage>) =>

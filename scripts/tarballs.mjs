@@ -18,6 +18,8 @@ import { documents, snippets } from "./snippets.mjs"
 
 /** @typedef {(typeof packages)[number]} Package */
 
+/** @typedef {{ readonly folder: string, readonly tarballs: Map<Package, string> }} Packed */
+
 /**
  * The entry points of a package: the package and, if it exports them, its modules; main.ts and the like are programs.
  */
@@ -133,13 +135,14 @@ const link = (/** @type {string} */ project, /** @type {string} */ name) => {
  * A new project with only the tarballs and effect installed; returns its folder.
  * @param {string} folder
  * @param {Map<Package, string>} tarballs
+ * @param {ReadonlyArray<string>} [others] what else to install, as npm names it
  */
-export const install = async (folder, tarballs) => {
+export const install = async (folder, tarballs, others = []) => {
   const project = mkdtempSync(join(folder, "project-"))
   writeFileSync(join(project, "package.json"), JSON.stringify({ name: "project", private: true, type: "module" }))
   const effect = JSON.parse(readFileSync(join(root, "node_modules/effect/package.json"), "utf8")).version
   const flags = ["--prefer-offline", "--no-audit", "--no-fund", "--loglevel=error"]
-  await npm(["install", ...flags, ...tarballs.values(), `effect@${effect}`], project)
+  await npm(["install", ...flags, ...tarballs.values(), `effect@${effect}`, ...others], project)
   return project
 }
 

@@ -15,7 +15,7 @@ import {
   ResultStorage,
   TaskRun
 } from "@effect-prefect/results"
-import { Effect, Layer, Schema, Stream } from "effect"
+import { Config, Effect, Layer, Schema, Stream } from "effect"
 import assert from "node:assert/strict"
 import { inspect } from "node:util"
 
@@ -77,9 +77,10 @@ await run(Effect.gen(function*() {
 // 9. Other backends are other layers of the same service.
 const others: ReadonlyArray<Layer.Layer<PrefectApi.PrefectApi, unknown>> = [
   GraphQLApi.layer({ url: "http://localhost:4200" }),
-  GraphQLApi.layerConfig,
+  GraphQLApi.layerConfig({ url: Config.String("URL") }),
+  GraphQLApi.layerPrefectConfig,
   Prefect3Api.layer({ url: "http://localhost:4200/api" }),
-  Prefect3Api.layerConfig(),
+  Prefect3Api.layerPrefectConfig(),
   MemoryApi.layer({ task_run: [{ id: "r1" }] })
 ]
 const prefect3: Layer.Layer<PrefectApi.PrefectApi | ResultStorage.ResultStorage, unknown> = Layer.provideMerge(

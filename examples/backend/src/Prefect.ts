@@ -27,4 +27,4 @@ export const StorageLive = Layer.unwrap(Effect.gen(function*() {
 }))
 
 /** The Prefect server, from the environment variables and files of Prefect's own client. */
-export const PrefectLive = Layer.merge(GraphQLApi.layerConfig, StorageLive)
+export const PrefectLive = Layer.merge(GraphQLApi.layerPrefectConfig, StorageLive)

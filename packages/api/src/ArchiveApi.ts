@@ -15,6 +15,7 @@
  */
 import * as ArchiveFormat from "@effect-prefect/core/ArchiveFormat"
 import * as TaskRunView from "@effect-prefect/core/TaskRunView"
+import * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -502,8 +503,22 @@ export const make = Effect.fnUntraced(function*(
   }
 })
 
+const services = (directory: string, options: Options) =>
+  Effect.map(
+    make(directory, options),
+    ({ api, archive }) => Context.make(PrefectApi.PrefectApi, api).pipe(Context.add(Archive, archive))
+  )
+
 /**
  * The service over an archive, and the archive.
+ *
+ * **Example** (An archive in a folder)
+ *
+ * ```ts
+ * import { ArchiveApi } from "@effect-prefect/api"
+ *
+ * export const Api = ArchiveApi.layer("fixtures/prefect-1")
+ * ```
  *
  * @category layers
  * @since 0.1.0
@@ -511,8 +526,17 @@ export const make = Effect.fnUntraced(function*(
 export const layer = (
   directory: string,
   options: Options = {}
-): Layer.Layer<PrefectApi.PrefectApi | Archive, PrefectApiError> =>
+): Layer.Layer<PrefectApi.PrefectApi | Archive, PrefectApiError> => Layer.effectContext(services(directory, options))
+
+/**
+ * The service over an archive that the configuration names, and the archive.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerConfig = (
+  options: Config.Wrap<Options & { readonly directory: string }>
+): Layer.Layer<PrefectApi.PrefectApi | Archive, PrefectApiError | Config.ConfigError> =>
   Layer.effectContext(
-    Effect.map(make(directory, options), ({ api, archive }) =>
-      Context.make(PrefectApi.PrefectApi, api).pipe(Context.add(Archive, archive)))
+    Effect.flatMap(Config.unwrap(options), ({ directory, ...rest }) => services(directory, rest))
   )

@@ -10,6 +10,7 @@
  *
  * @since 0.1.0
  */
+import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
@@ -32,9 +33,9 @@ import { PrefectConfigError } from "./PrefectConfigError.ts"
 export interface Options extends Http.HttpOptions {
   /**
    * The API's URL, e.g. `http://localhost:4200` or `http://localhost:4200/graphql`. A user and a password in it are
-   * sent as HTTP basic authentication, unless there is an `apiKey`.
+   * sent as HTTP basic authentication, unless there is an `apiKey`; a `Redacted` keeps them out of logs.
    */
-  readonly url: string | URL
+  readonly url: string | URL | Redacted.Redacted
   /** Sent as `Authorization: Bearer KEY`, to the URL's own origin only. */
   readonly apiKey?: Redacted.Redacted | undefined
   /** The tenant to read; a UUID. Default: the server's own default. */
@@ -108,7 +109,8 @@ export const make = (options: Options): Effect.Effect<PrefectApi.PrefectApi["Ser
  *
  * ```ts
  * import { GraphQLApi, PrefectApi } from "@effect-prefect/api"
- * import * as Effect from "effect/Effect"
+ * import * as Config from "effect/Config"
+import * as Effect from "effect/Effect"
  *
  * export const state = Effect.gen(function*() {
  *   const api = yield* PrefectApi.PrefectApi
@@ -124,12 +126,35 @@ export const layer = (options: Options): Layer.Layer<PrefectApi.PrefectApi, Pref
   Layer.effect(PrefectApi.PrefectApi, make(options))
 
 /**
+ * `PrefectApi` from options that the configuration holds.
+ *
+ * **Example** (The address and the key from the environment)
+ *
+ * ```ts
+ * import { GraphQLApi } from "@effect-prefect/api"
+ * import * as Config from "effect/Config"
+ *
+ * export const Api = GraphQLApi.layerConfig({
+ *   url: Config.String("PREFECT_1_URL"),
+ *   apiKey: Config.Redacted("PREFECT_1_KEY")
+ * })
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerConfig = (
+  options: Config.Wrap<Options>
+): Layer.Layer<PrefectApi.PrefectApi, PrefectConfigError | Config.ConfigError> =>
+  Layer.effect(PrefectApi.PrefectApi, Effect.flatMap(Config.unwrap(options), make))
+
+/**
  * `PrefectApi` configured by the environment and Prefect's own configuration files, see {@link Prefect1Config.load}.
  *
  * @category layers
  * @since 0.1.0
  */
-export const layerConfig: Layer.Layer<PrefectApi.PrefectApi, PrefectConfigError> = Layer.effect(
+export const layerPrefectConfig: Layer.Layer<PrefectApi.PrefectApi, PrefectConfigError> = Layer.effect(
   PrefectApi.PrefectApi,
   Effect.gen(function*() {
     const { apiKey, tenantId, url } = yield* Prefect1Config.load

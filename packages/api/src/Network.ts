@@ -14,6 +14,7 @@ import * as Redacted from "effect/Redacted"
 import type * as http from "node:http"
 import type * as https from "node:https"
 import { errorCode } from "./internal/errorCode.ts"
+import { http as nodeHttp, https as nodeHttps, readText, tls as nodeTls, withoutHome } from "./internal/node.ts"
 import { PrefectConfigError } from "./PrefectConfigError.ts"
 
 /**
@@ -135,9 +136,7 @@ export const tlsSettings = Effect.fnUntraced(function*(
       "certificates are not verified: anyone on the network path can read and change what is sent"
     )
   }
-  // Bundlers for browsers must not follow this import.
-  const module = "node:tls" as const
-  const nodeTls = yield* Effect.promise(() => import(module) as Promise<typeof import("node:tls")>)
+  if (nodeTls === undefined) return {}
   const settings: TlsSettings = {
     ...(authorities.length === 0 ? {} : { ca: [...nodeTls.getCACertificates("default"), ...authorities] }),
     ...(tls?.cert === undefined ? {} : { cert: tls.cert }),
@@ -179,7 +178,10 @@ export const agents = Effect.fnUntraced(function*(options: {
       "object stores are contacted without the environment's proxies: those require Node.js 22.21 or 24.5"
     )
   }
-  const [plain, secure] = yield* Effect.promise(() => Promise.all([import("node:http"), import("node:https")]))
+  const [plain, secure] = [nodeHttp, nodeHttps]
+  if (plain === undefined || secure === undefined) {
+    return yield* new PrefectConfigError({ source: "agents", detail: "only Node.js has them" })
+  }
   const settings = {
     keepAlive: true,
     maxSockets: options.maxSockets,
@@ -215,10 +217,7 @@ const variable = (name: string): Config.Config<string | undefined> =>
  */
 export const readAuthorities = (name: string, path: string): Effect.Effect<string, PrefectConfigError> =>
   Effect.tryPromise({
-    try: async () => {
-      const [fs, os] = await Promise.all([import("node:fs/promises"), import("node:os")])
-      return await fs.readFile(/^~(?=$|[/\\])/.test(path) ? os.homedir() + path.slice(1) : path, "utf8")
-    },
+    try: () => readText(withoutHome(path)),
     catch: (error) =>
       new PrefectConfigError({
         source: name,

@@ -11,11 +11,12 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
+import type * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as PostgresBackend from "./internal/postgres/backend.ts"
 import { connect } from "./internal/postgres/connection.ts"
 import * as PrefectApi from "./PrefectApi.ts"
-import type { PrefectApiError } from "./PrefectApiError.ts"
+import type { PrefectApiError, Reason } from "./PrefectApiError.ts"
 import type { PrefectConfigError } from "./PrefectConfigError.ts"
 
 /**
@@ -30,9 +31,10 @@ export interface Options {
    * `sslrootcert`, `sslcert`, `sslkey`, `connect_timeout`, `application_name` and `options`.
    *
    * Without `sslmode`, the default is `PGSSLMODE`, otherwise `prefer`, as in libpq: TLS when the server offers it,
-   * without verifying its certificate. Use `verify-full` for a server that is reached over a network.
+   * without verifying its certificate. Use `verify-full` for a server that is reached over a network, and a `Redacted`
+   * for a URL with a password.
    */
-  readonly url: Redacted.Redacted
+  readonly url: string | URL | Redacted.Redacted
   /** Overrides the URL's. Without either, `PGPASSWORD` or the password file (`~/.pgpass`) is used. */
   readonly password?: Redacted.Redacted | undefined
   /** The time limit of one statement. Default 30 seconds. */
@@ -41,6 +43,10 @@ export interface Options {
   readonly connectTimeout?: Duration.Input | undefined
   /** The size of the connection pool. Default 10. */
   readonly maxConnections?: number | undefined
+  /**
+   * When to repeat a request after a lost connection, and how often. Default: three times, after 0.1 seconds and more.
+   */
+  readonly retrySchedule?: Schedule.Schedule<unknown, Reason> | undefined
   /** The largest row to read, in bytes. Default 256 MiB. */
   readonly maxRowBytes?: number | undefined
 }

@@ -14,6 +14,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { parse, TomlError } from "smol-toml"
+import { fs, os } from "./internal/node.ts"
 import { PrefectConfigError } from "./PrefectConfigError.ts"
 
 /**
@@ -61,7 +62,7 @@ const variable = (name: string): Effect.Effect<string | undefined, PrefectConfig
 const homeDirectory = Effect.gen(function*() {
   const home = (yield* variable("HOME")) ?? (yield* variable("USERPROFILE"))
   if (home !== undefined) return home
-  return yield* Effect.promise(() => import("node:os").then((os) => os.homedir(), () => "~"))
+  return os?.homedir() ?? "~"
 })
 
 /** A text after Python's `expandvars` and `expanduser`, repeated until nothing changes. */
@@ -89,7 +90,6 @@ const codeOf = (error: unknown): string | undefined => {
 const readText = (path: string): Effect.Effect<string | undefined, PrefectConfigError> =>
   Effect.tryPromise({
     try: async () => {
-      const fs = await import("node:fs/promises").catch(() => undefined)
       const found = await fs?.stat(path)
       if (fs === undefined || found === undefined || !found.isFile()) return undefined
       if (found.size > maxFileBytes) {

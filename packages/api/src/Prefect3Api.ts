@@ -20,7 +20,7 @@
 import type { LogEntry } from "@effect-prefect/core/LogEntry"
 import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
 import * as Cache from "effect/Cache"
-import type * as Config from "effect/Config"
+import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
@@ -81,6 +81,17 @@ export const layer = (options: Options): Layer.Layer<PrefectApi.PrefectApi, Pref
   Layer.effect(PrefectApi.PrefectApi, make(options))
 
 /**
+ * `PrefectApi` from options that the configuration holds.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerConfig = (
+  options: Config.Wrap<Options>
+): Layer.Layer<PrefectApi.PrefectApi, PrefectConfigError | Config.ConfigError> =>
+  Layer.effect(PrefectApi.PrefectApi, Effect.flatMap(Config.unwrap(options), make))
+
+/**
  * Like `layer`, for the server that Prefect's own client would use: the one in the environment (`PREFECT_API_URL`,
  * `PREFECT_API_KEY`, `PREFECT_API_AUTH_STRING`), otherwise that of the active profile of `~/.prefect/profiles.toml`.
  * Options given here take precedence.
@@ -88,7 +99,7 @@ export const layer = (options: Options): Layer.Layer<PrefectApi.PrefectApi, Pref
  * @category layers
  * @since 0.1.0
  */
-export const layerConfig = (
+export const layerPrefectConfig = (
   options: Partial<Options> = {}
 ): Layer.Layer<PrefectApi.PrefectApi, PrefectConfigError | Config.ConfigError> =>
   Layer.effect(

@@ -21,13 +21,14 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import { readFile } from "node:fs/promises"
-import { homedir } from "node:os"
-import { join } from "node:path"
+import type * as Schedule from "effect/Schedule"
 import { parse } from "smol-toml"
+import { type Address, addressText } from "./internal/address.ts"
 import { errorCode } from "./internal/errorCode.ts"
 import { isObject } from "./internal/isObject.ts"
+import { readText, withoutHome } from "./internal/node.ts"
 import { loadTls as loadAuthorities, readAuthorities, type TlsOptions } from "./Network.ts"
+import type { Reason } from "./PrefectApiError.ts"
 import { PrefectConfigError } from "./PrefectConfigError.ts"
 
 /**
@@ -37,8 +38,11 @@ import { PrefectConfigError } from "./PrefectConfigError.ts"
  * @since 0.1.0
  */
 export interface Options {
-  /** The value of `PREFECT_API_URL`: `http://127.0.0.1:4200/api`, or a workspace's address on Prefect Cloud. */
-  readonly url: string | URL
+  /**
+   * The value of `PREFECT_API_URL`: `http://127.0.0.1:4200/api`, or a workspace's address on Prefect Cloud. A user and a
+   * password in it are sent as HTTP basic authentication; a `Redacted` keeps them out of logs.
+   */
+  readonly url: string | URL | Redacted.Redacted
   /** A key of Prefect Cloud, sent as `Authorization: Bearer`. */
   readonly apiKey?: Redacted.Redacted | undefined
   /** `user:password` of a self-hosted server, sent as `Authorization: Basic`; takes precedence over `apiKey`. */
@@ -60,6 +64,11 @@ export interface Options {
   readonly requestTimeout?: Duration.Input | undefined
   /** Attempts after the first one. Default 5. */
   readonly retries?: number | undefined
+  /**
+   * The delay before each retry, and their number, in place of `retries`. It is applied only to transient failures and
+   * receives their reason. A longer `Retry-After` of the response takes precedence.
+   */
+  readonly retrySchedule?: Schedule.Schedule<unknown, Reason> | undefined
   /** The largest response in bytes; a longer one is not read to its end. Default 64 MiB. */
   readonly maxResponseBytes?: number | undefined
   /**
@@ -80,9 +89,6 @@ const variable = (name: string): Config.Config<string | undefined> =>
     (value) => Option.getOrUndefined(Option.filter(value, (text) => text.trim() !== ""))
   )
 
-const withoutHome = (path: string): string =>
-  path === "~" || path.startsWith("~/") || path.startsWith("~\\") ? join(homedir(), path.slice(1)) : path
-
 /**
  * The settings of the active profile, by the names of their environment variables. Empty without a profiles file.
  *
@@ -92,12 +98,12 @@ const withoutHome = (path: string): string =>
 export const loadProfile: Effect.Effect<Table, PrefectConfigError | Config.ConfigError> = Effect.gen(function*() {
   const given = yield* variable("PREFECT_PROFILES_PATH")
   const home = (yield* variable("PREFECT_HOME")) ?? "~/.prefect"
-  const path = withoutHome(given ?? join(home, "profiles.toml"))
+  const path = withoutHome(given ?? `${home.replace(/[\\/]$/, "")}/profiles.toml`)
   const chosen = yield* variable("PREFECT_PROFILE")
   const detail = (text: string) => new PrefectConfigError({ source: path, detail: text })
 
   const text = yield* Effect.tryPromise({
-    try: () => readFile(path, "utf8"),
+    try: () => readText(path),
     catch: (error) => ({ code: errorCode(error) ?? "unknown error" })
   }).pipe(
     Effect.catchIf(({ code }) => code === "ENOENT" || code === "ENOTDIR", () => Effect.undefined),
@@ -233,8 +239,9 @@ export const load = Effect.fnUntraced(function*(
   }
 })
 
-const sameOrigin = (left: string | URL, right: string | undefined): boolean => {
+const sameOrigin = (left: Address, right: string | undefined): boolean => {
   // When the environment names no server, its credentials can only belong to the given one.
   if (right === undefined) return true
-  return URL.canParse(String(left)) && URL.canParse(right) && new URL(String(left)).origin === new URL(right).origin
+  const text = addressText(left)
+  return URL.canParse(text) && URL.canParse(right) && new URL(text).origin === new URL(right).origin
 }

@@ -224,7 +224,7 @@ describe("Prefect1Config", () => {
       }
     }))
 
-  it.live("is what GraphQLApi.layerConfig reads", () =>
+  it.live("is what GraphQLApi.layerPrefectConfig reads", () =>
     Effect.gen(function*() {
       const node = yield* Faults.make()
       node.plan = () => Faults.json({ data: { task_run: [] } })
@@ -232,7 +232,7 @@ describe("Prefect1Config", () => {
         ".prefect/auth.toml": `["127.0.0.1-${new URL(node.url).port}"]\napi_key = "the-key"\ntenant_id = "${tenant}"`
       })
       const error = yield* Effect.flatMap(PrefectApi.PrefectApi, (api) => api.taskRun(tenant)).pipe(
-        Effect.provide(GraphQLApi.layerConfig),
+        Effect.provide(GraphQLApi.layerPrefectConfig),
         withEnv({ HOME: directory, PREFECT__BACKEND: "server", PREFECT__SERVER__ENDPOINT: node.url }),
         Effect.flip
       )

@@ -1,6 +1,6 @@
 import * as GraphQLApi from "@effect-prefect/api/GraphQLApi"
 import * as PrefectApi from "@effect-prefect/api/PrefectApi"
-import { RateLimited } from "@effect-prefect/api/PrefectApiError"
+import { RateLimited, type Reason } from "@effect-prefect/api/PrefectApiError"
 import { assert, describe, it } from "@effect/vitest"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -10,6 +10,7 @@ import type * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
+import * as Schedule from "effect/Schedule"
 import { TestClock } from "effect/testing"
 import { gzipSync } from "node:zlib"
 import * as Faults from "./support/faultServer.ts"
@@ -49,10 +50,13 @@ const refused = (status: number, headers: Record<string, string>) => () => new R
 const ask = Effect.flatMap(PrefectApi.PrefectApi, (api) => api.taskRun(id))
 
 describe("GraphQLApi over a client of the user's own", () => {
-  const times = (...answers: ReadonlyArray<() => Response>) =>
+  const times = (...answers: ReadonlyArray<() => Response>) => timesWith({}, ...answers)
+  const timesWith = (options: Partial<GraphQLApi.Options>, ...answers: ReadonlyArray<() => Response>) =>
     Effect.gen(function*() {
       const client = scripted(...answers)
-      const api = GraphQLApi.layer({ url: "https://prefect.example/graphql" }).pipe(Layer.provide(client.layer))
+      const api = GraphQLApi.layer({ url: "https://prefect.example/graphql", ...options }).pipe(
+        Layer.provide(client.layer)
+      )
       const fiber = yield* Effect.forkChild(Effect.exit(Effect.provide(ask, api)))
       for (let minutes = 0; minutes < 20; minutes++) yield* TestClock.adjust("1 minute")
       const exit = yield* Fiber.join(fiber)
@@ -79,6 +83,33 @@ describe("GraphQLApi over a client of the user's own", () => {
         const { waits } = yield* times(refused(429, { "retry-after": asked }), found)
         assert.deepStrictEqual(waits, [0, 60_000])
       }
+    }))
+
+  it.effect("sends again as the caller's schedule says, which sees the reasons", () =>
+    Effect.gen(function*() {
+      const seen: Array<string> = []
+      const retrySchedule = Schedule.spaced("3 seconds").pipe(
+        Schedule.upTo({ times: 2 }),
+        Schedule.setInputType<Reason>(),
+        Schedule.tap(({ input }) => Effect.sync(() => seen.push(input._tag)))
+      )
+      const { exit, waits } = yield* timesWith({ retrySchedule }, refused(500, {}))
+      assert.isTrue(exit._tag === "Failure")
+      assert.deepStrictEqual(waits, [0, 3000, 6000])
+      assert.deepStrictEqual(seen, ["Unavailable", "Unavailable"])
+    }))
+
+  it.effect("waits as long as the backend asks, whatever the schedule says", () =>
+    Effect.gen(function*() {
+      const retrySchedule = Schedule.spaced("3 seconds")
+      const { waits } = yield* timesWith({ retrySchedule }, refused(503, { "retry-after": "9" }), found)
+      assert.deepStrictEqual(waits, [0, 9000])
+    }))
+
+  it.effect("asks no schedule about what will not pass", () =>
+    Effect.gen(function*() {
+      const { waits } = yield* timesWith({ retrySchedule: Schedule.spaced("3 seconds") }, refused(401, {}))
+      assert.deepStrictEqual(waits, [0])
     }))
 
   it.effect("backs off longer each time, never in step, and then gives up", () =>

@@ -132,14 +132,14 @@ describe("as Prefect's client finds its server", () => {
         })))
   }
 
-  it.effect("layerConfig asks that server", () =>
+  it.effect("layerPrefectConfig asks that server", () =>
     Effect.scoped(Effect.gen(function*() {
       const server = yield* Effect.acquireRelease(
         Effect.promise(() => Recorded.start()),
         (server) => Effect.promise(() => server[Symbol.asyncDispose]())
       )
       const view = yield* Effect.flatMap(PrefectApi, (api) => api.flowRun(Recorded.runs["structure"]!)).pipe(
-        Effect.provide(Prefect3Api.layerConfig()),
+        Effect.provide(Prefect3Api.layerPrefectConfig()),
         Effect.provideService(
           ConfigProvider.ConfigProvider,
           ConfigProvider.fromEnv({

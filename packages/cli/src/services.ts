@@ -60,9 +60,9 @@ export const backend = (flags: Settings.BackendFlags) =>
     }
     switch ((yield* prefectConfiguration)?.prefect) {
       case 3:
-        return (yield* load(() => import("@effect-prefect/api/Prefect3Api"))).layerConfig()
+        return (yield* load(() => import("@effect-prefect/api/Prefect3Api"))).layerPrefectConfig()
       case 1:
-        return (yield* load(() => import("@effect-prefect/api/GraphQLApi"))).layerConfig
+        return (yield* load(() => import("@effect-prefect/api/GraphQLApi"))).layerPrefectConfig
     }
     return yield* new UsageError({
       message: "say which backend to ask: --archive DIR, --api URL, --database URL or --prefect3 URL; " +

@@ -13,7 +13,7 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import { CollectError, Unsupported } from "./CollectError.ts"
 import { CollectOutput } from "./CollectOutput.ts"
-import { keyPrefix, loadSdk, make as makeOutput, networkAgents } from "./internal/objectOutput.ts"
+import { keyPrefix, loadSdk, make as makeOutput, networkAgents, rethrow } from "./internal/objectOutput.ts"
 
 /**
  * The destination of the collection, and how to reach the store.
@@ -56,11 +56,13 @@ export const layer = (options: Options): Layer.Layer<CollectOutput, CollectError
   Layer.effect(
     CollectOutput,
     Effect.gen(function*() {
-      const { BlobServiceClient } = yield* loadSdk("@azure/storage-blob", () => import("@azure/storage-blob"))
+      const { BlobServiceClient } = yield* loadSdk("@azure/storage-blob", () =>
+        import("@azure/storage-blob").catch(rethrow))
       const connectionString = options.connectionString === undefined
         ? process.env["AZURE_STORAGE_CONNECTION_STRING"]
         : Redacted.value(options.connectionString)
-      const refuse = (detail: string) => new CollectError({ reason: new Unsupported({ detail }) })
+      const refuse = (detail: string) =>
+        new CollectError({ reason: new Unsupported({ detail }) })
       const account = process.env["AZURE_STORAGE_ACCOUNT"]
       const accountUrl = options.accountUrl ??
         (connectionString === undefined && account !== undefined
@@ -82,7 +84,7 @@ export const layer = (options: Options): Layer.Layer<CollectOutput, CollectError
       }
       const service = accountUrl !== undefined
         ? yield* Effect.map(
-          loadSdk("@azure/identity", () => import("@azure/identity")),
+          loadSdk("@azure/identity", () => import("@azure/identity").catch(rethrow)),
           ({ DefaultAzureCredential }) => {
             const credential = new DefaultAzureCredential({
               additionalPolicies: [{ policy: network, position: "perCall" }]

@@ -9,7 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { CollectError } from "./CollectError.ts"
 import { CollectOutput } from "./CollectOutput.ts"
-import { keyPrefix, loadSdk, make as makeOutput } from "./internal/objectOutput.ts"
+import { keyPrefix, loadSdk, make as makeOutput, rethrow } from "./internal/objectOutput.ts"
 
 /**
  * The destination of the collection, and how to reach the store.
@@ -37,7 +37,7 @@ export const layer = (options: Options): Layer.Layer<CollectOutput, CollectError
   Layer.effect(
     CollectOutput,
     Effect.gen(function*() {
-      const { Storage } = yield* loadSdk("@google-cloud/storage", () => import("@google-cloud/storage"))
+      const { Storage } = yield* loadSdk("@google-cloud/storage", () => import("@google-cloud/storage").catch(rethrow))
       const { endpoint } = options
       const bucket = new Storage(endpoint === undefined ? {} : { apiEndpoint: endpoint }).bucket(options.bucket)
       const prefix = keyPrefix(options.prefix)

@@ -13,7 +13,14 @@ import * as Redacted from "effect/Redacted"
 import { createHash } from "node:crypto"
 import type { CollectError } from "./CollectError.ts"
 import { CollectOutput } from "./CollectOutput.ts"
-import { keyPrefix, loadSdk, make as makeOutput, networkAgents, type ObjectStore } from "./internal/objectOutput.ts"
+import {
+  keyPrefix,
+  loadSdk,
+  make as makeOutput,
+  networkAgents,
+  type ObjectStore,
+  rethrow
+} from "./internal/objectOutput.ts"
 
 /**
  * The destination of the collection, and how to reach the store.
@@ -56,7 +63,7 @@ const statusOf = (error: unknown): number | undefined =>
 const checksum = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("base64")
 
 const storeOf = async (client: S3Client, bucket: string, name: string): Promise<ObjectStore> => {
-  const sdk = await import("@aws-sdk/client-s3")
+  const sdk = await import("@aws-sdk/client-s3").catch(rethrow)
 
   const single = (Key: string, bytes: Uint8Array, abortSignal: AbortSignal) =>
     client.send(
@@ -155,7 +162,7 @@ export const layer = (options: Options): Layer.Layer<CollectOutput, CollectError
   Layer.effect(
     CollectOutput,
     Effect.gen(function*() {
-      const { S3Client } = yield* loadSdk("@aws-sdk/client-s3", () => import("@aws-sdk/client-s3"))
+      const { S3Client } = yield* loadSdk("@aws-sdk/client-s3", () => import("@aws-sdk/client-s3").catch(rethrow))
       const { attempts, bucket, credentials, endpoint, forcePathStyle, region } = options
       const agents = yield* networkAgents(
         options.tls === undefined ? loadTls("AWS_CA_BUNDLE") : Effect.succeed(options.tls)

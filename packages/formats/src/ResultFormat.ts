@@ -22,6 +22,7 @@ import * as Effect from "effect/Effect"
 import * as ClassRegistry from "./ClassRegistry.ts"
 import type { FormatError } from "./FormatError.ts"
 import { readFeather } from "./internal/arrow/feather.ts"
+import { plainBytes } from "./internal/bytes.ts"
 import * as Compressions from "./internal/compression/compression.ts"
 import { jsonSteps } from "./internal/json.ts"
 import { maxDateTimeLength, parseDateTime } from "./internal/python/datetime.ts"
@@ -248,8 +249,7 @@ function* byBytes(bytes: Uint8Array, options: DecodeOptions): Steps<unknown> {
 }
 
 function* interpret(stored: Uint8Array, options: DecodeOptions): Steps<unknown> {
-  // Not a Buffer, or the bytes of a value would be one too.
-  const bytes = Buffer.isBuffer(stored) ? new Uint8Array(stored.buffer, stored.byteOffset, stored.length) : stored
+  const bytes = plainBytes(stored)
   return options.format === undefined ? yield* byBytes(bytes, options) : yield* byHint(bytes, options.format, options)
 }
 

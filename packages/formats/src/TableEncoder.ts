@@ -244,6 +244,11 @@ const parquetElement = (name: string, plan: Plan): Record<string, unknown> => {
   }
 }
 
+/** For `import(…).catch(rethrow)`: bundlers take an import that is caught for one whose package may be missing. */
+const rethrow = (error: unknown): never => {
+  throw error
+}
+
 /**
  * A Parquet file, compressed with Snappy. Needs the optional peer `hyparquet-writer`.
  *
@@ -253,7 +258,7 @@ const parquetElement = (name: string, plan: Plan): Record<string, unknown> => {
 export const parquet = (table: Table): Effect.Effect<Uint8Array, FormatError> =>
   Effect.gen(function*() {
     const { ByteWriter, parquetWrite } = yield* Effect.tryPromise({
-      try: () => import("hyparquet-writer"),
+      try: () => import("hyparquet-writer").catch(rethrow),
       catch: missingPeer("hyparquet-writer", "Parquet")
     })
     return yield* Effect.try({
@@ -283,7 +288,7 @@ export const parquet = (table: Table): Effect.Effect<Uint8Array, FormatError> =>
 export const arrow = (table: Table): Effect.Effect<Uint8Array, FormatError> =>
   Effect.gen(function*() {
     const Arrow = yield* Effect.tryPromise({
-      try: () => import("@uwdata/flechette"),
+      try: () => import("@uwdata/flechette").catch(rethrow),
       catch: missingPeer("@uwdata/flechette", "Arrow")
     })
     const build = (plan: Plan) => {

@@ -11,6 +11,7 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { FormatError } from "./FormatError.ts"
 import * as Batches from "./internal/arrow/batches.ts"
+import { latin1Of } from "./internal/bytes.ts"
 import { filterSteps, selectColumns } from "./internal/filter.ts"
 import type { Options, Part, Parts, Source } from "./internal/parts.ts"
 import { openParquet } from "./internal/readers/parquetGroups.ts"
@@ -33,7 +34,7 @@ export const sourceOf = (bytes: Uint8Array): Source<never> => ({
 })
 
 const startsWith = (bytes: Uint8Array, text: string): boolean =>
-  Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, text.length)).toString("latin1") === text
+  latin1Of(bytes, 0, Math.min(bytes.length, text.length)) === text
 
 /**
  * The parts of a table, told from the first bytes; undefined for bytes that can only be read whole: other formats, and

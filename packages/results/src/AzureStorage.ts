@@ -13,11 +13,12 @@ import type * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type { Readable } from "node:stream"
+import { type Address, addressText } from "./internal/remote/address.ts"
 import { denied, field, general, notFound, retryAfter, unavailable, word } from "./internal/remote/failure.ts"
 import * as Network from "./internal/remote/network.ts"
 import type { Bucket, RemoteOptions } from "./internal/remote/options.ts"
 import * as Reader from "./internal/remote/reader.ts"
-import { load } from "./internal/remote/sdk.ts"
+import { load, rethrow } from "./internal/remote/sdk.ts"
 import { type Client, contentRange, type Failure, type ObjectName, type Part } from "./internal/remote/store.ts"
 import { StorageNotProvided, type StorageReason } from "./ResultError.ts"
 import * as ResultStorage from "./ResultStorage.ts"
@@ -34,8 +35,11 @@ export interface Options extends RemoteOptions {
   readonly containers: ReadonlyArray<string | { readonly container: string; readonly prefix?: string | undefined }>
   /** `DefaultEndpointsProtocol=https;AccountName=…`, with a key or a shared access signature. */
   readonly connectionString?: Redacted.Redacted | undefined
-  /** `https://ACCOUNT.blob.core.windows.net`, accessed with the default credentials of `@azure/identity`. */
-  readonly accountUrl?: string | undefined
+  /**
+   * `https://ACCOUNT.blob.core.windows.net`, accessed with the default credentials of `@azure/identity`, or a URL with
+   * a shared access signature, best as a `Redacted`.
+   */
+  readonly accountUrl?: string | URL | Redacted.Redacted | undefined
   /** A shared access signature for `accountUrl`, instead of `@azure/identity`. */
   readonly sasToken?: Redacted.Redacted | undefined
 }
@@ -91,7 +95,7 @@ const failure = (error: unknown, object: ObjectName, location: string): Failure 
 /** How to connect to the account. */
 interface Account {
   readonly connectionString?: Redacted.Redacted | undefined
-  readonly accountUrl?: string | undefined
+  readonly accountUrl?: Address | undefined
   readonly sasToken?: Redacted.Redacted | undefined
 }
 
@@ -115,9 +119,10 @@ const connect =
       const { AnonymousCredential, BlobServiceClient } = yield* load(
         "AzureResult",
         "@azure/storage-blob",
-        () => import("@azure/storage-blob")
+        () => import("@azure/storage-blob").catch(rethrow)
       )
-      const { accountUrl, connectionString, sasToken } = account
+      const { connectionString, sasToken } = account
+      const accountUrl = account.accountUrl === undefined ? undefined : addressText(account.accountUrl)
       const agents = yield* Network.agents("AzureResult", tls, concurrency)
       const service = (make: (options: StoragePipelineOptions) => BlobServiceClient) =>
         Effect.try({
@@ -145,7 +150,7 @@ const connect =
         const { DefaultAzureCredential } = yield* load(
           "AzureResult",
           "@azure/identity",
-          () => import("@azure/identity")
+          () => import("@azure/identity").catch(rethrow)
         )
         // Credentials may come from this machine's own service, which has no https.
         const network: Policy = {
@@ -195,17 +200,8 @@ const connect =
 const bucketOf = (allowed: Options["containers"][number]): Bucket =>
   typeof allowed === "string" ? allowed : { bucket: allowed.container, prefix: allowed.prefix }
 
-/**
- * Reads `AzureResult`s from the given containers only. An empty blob is None, as in Prefect.
- *
- * Requires the package `@azure/storage-blob`, and `@azure/identity` without a connection string; they are loaded when
- * the first blob is read.
- *
- * @category layers
- * @since 0.1.0
- */
-export const layer = (options: Options): Layer.Layer<ResultStorage.ResultStorage, Config.ConfigError> =>
-  ResultStorage.layer(Effect.gen(function*() {
+const readers = (options: Options) =>
+  Effect.gen(function*() {
     const account = options.connectionString === undefined && options.accountUrl === undefined
       ? yield* fromEnvironment
       : options
@@ -218,4 +214,27 @@ export const layer = (options: Options): Layer.Layer<ResultStorage.ResultStorage
       emptyIsNone: true,
       connect: connect(account, options.tls)
     }, options)
-  }))
+  })
+
+/**
+ * Reads `AzureResult`s from the given containers only. An empty blob is None, as in Prefect.
+ *
+ * Requires the package `@azure/storage-blob`, and `@azure/identity` without a connection string; they are loaded when
+ * the first blob is read.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = (options: Options): Layer.Layer<ResultStorage.ResultStorage, Config.ConfigError> =>
+  ResultStorage.layer(readers(options))
+
+/**
+ * As `layer`, from options that the configuration holds.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerConfig = (
+  options: Config.Wrap<Options>
+): Layer.Layer<ResultStorage.ResultStorage, Config.ConfigError> =>
+  ResultStorage.layer(Effect.flatMap(Config.unwrap(options), readers))

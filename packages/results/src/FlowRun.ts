@@ -17,12 +17,12 @@ import * as Equal from "effect/Equal"
 import type * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { flowRunOutcomes } from "./internal/run/flowRunOutcomes.ts"
-import { decodeAs, load, loadBytes, resultError, type Services, services } from "./internal/run/load.ts"
+import { decodeAs, load, loadBytes, type Services, services } from "./internal/run/load.ts"
 import { memoize } from "./internal/run/memoize.ts"
 import { awaitSettled, type PollOptions } from "./internal/run/polling.ts"
 import { TaskRunImpl } from "./internal/run/taskRun.ts"
 import * as Telemetry from "./internal/run/telemetry.ts"
-import { NotFinished, type ResultError } from "./ResultError.ts"
+import type { ResultError } from "./ResultError.ts"
 import type { ResultStorage } from "./ResultStorage.ts"
 import type { Outcome, TaskRun } from "./TaskRun.ts"
 import * as Watch from "./Watch.ts"
@@ -74,7 +74,9 @@ export interface FlowRun {
   /** The flow run's own result as it was stored. */
   readonly getResultBytes: Effect.Effect<Uint8Array, ResultError>
   /** `getResult`, once the flow run has finished. Polls until then, and survives outages of the backend. */
-  readonly awaitResult: (options?: PollOptions) => Effect.Effect<unknown, ResultError | PrefectApiError>
+  readonly awaitResult: (
+    options?: PollOptions
+  ) => Effect.Effect<unknown, ResultError | PrefectApiError | Watch.WaitTimeout>
   /**
    * The outcome of each task run: by slug in Unicode code point order, each mapped parent before its children, and task
    * runs without a task last. Each stored result is read once.
@@ -86,7 +88,7 @@ export interface FlowRun {
    */
   readonly watch: (
     options?: Watch.WatchOptions
-  ) => Stream.Stream<Watch.WatchEvent, PrefectApiError | Watch.WatchTimeout>
+  ) => Stream.Stream<Watch.WatchEvent, PrefectApiError | Watch.WaitTimeout>
   /** Requests the flow run again. */
   readonly getLatest: Effect.Effect<FlowRun, PrefectApiError>
 }
@@ -196,10 +198,11 @@ const make = (captured: Services, view: FlowRunView, cache: TaskRunCache, loadin
     getResultBytes: Effect.suspend(() => loadBytes(captured, view)),
     awaitResult: (options) =>
       Effect.flatMap(
-        awaitSettled<FlowRun, ResultError>(flowRun, {
+        awaitSettled<FlowRun, Watch.WaitTimeout>(flowRun, {
           getLatest: (latest) => latest.getLatest,
           isSettled: ({ view }) => Effect.succeed(State.isFinished(view.state)),
-          timedOut: ({ view }) => resultError(view, new NotFinished({ state: State.typeName(view.state) }))
+          timedOut: ({ view }, timeout) =>
+            new Watch.WaitTimeout({ runId: view.flowRunId, state: State.typeName(view.state), timeout })
         }, options),
         (finished) => finished.getResult
       ),

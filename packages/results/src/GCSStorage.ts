@@ -5,10 +5,13 @@
  */
 import { agentFor } from "@effect-prefect/api/Network"
 import type { GCSResult } from "@effect-prefect/core/ResultDescriptor"
+import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
+import type * as Redacted from "effect/Redacted"
 import * as http from "node:http"
 import * as https from "node:https"
+import { addressText } from "./internal/remote/address.ts"
 import type { Checksum } from "./internal/remote/checksum.ts"
 import {
   denied,
@@ -23,7 +26,7 @@ import {
 import * as Network from "./internal/remote/network.ts"
 import type { RemoteOptions } from "./internal/remote/options.ts"
 import * as Reader from "./internal/remote/reader.ts"
-import { load } from "./internal/remote/sdk.ts"
+import { load, rethrow } from "./internal/remote/sdk.ts"
 import {
   type Client,
   contentRange,
@@ -44,7 +47,7 @@ export interface Options extends RemoteOptions {
   /** The buckets that may be read, each completely or below a prefix. */
   readonly buckets: ReadonlyArray<string | { readonly bucket: string; readonly prefix?: string | undefined }>
   /** Another address of the store, such as an emulator. Default `STORAGE_EMULATOR_HOST`, otherwise Google. */
-  readonly endpoint?: string | undefined
+  readonly endpoint?: string | URL | Redacted.Redacted | undefined
   /**
    * Whether to send the application default credentials to `endpoint`. Default: only when it is an address of Google.
    */
@@ -122,8 +125,13 @@ const isGoogle = (url: URL): boolean => url.protocol === "https:" && url.hostnam
 
 const connect = (options: Options) => (concurrency: number) =>
   Effect.gen(function*() {
-    const { Storage } = yield* load("GCSResult", "@google-cloud/storage", () => import("@google-cloud/storage"))
-    const { endpoint, userProject } = options
+    const { Storage } = yield* load(
+      "GCSResult",
+      "@google-cloud/storage",
+      () => import("@google-cloud/storage").catch(rethrow)
+    )
+    const { userProject } = options
+    const endpoint = options.endpoint === undefined ? undefined : addressText(options.endpoint)
     const agents = yield* Network.agents("GCSResult", options.tls, concurrency)
     const storage = new Storage({
       ...(endpoint === undefined ? {} : { apiEndpoint: endpoint }),
@@ -196,6 +204,17 @@ const connect = (options: Options) => (concurrency: number) =>
     } satisfies Client
   })
 
+const readers = (options: Options) =>
+  Reader.make({
+    type: "GCSResult",
+    scheme: "gs",
+    object: objectOf,
+    buckets: options.buckets,
+    optionName: "GCSStorage.layer({ buckets })",
+    emptyIsNone: true,
+    connect: connect(options)
+  }, options)
+
 /**
  * Reads `GCSResult`s from the given buckets only. An empty object is None, as in Prefect.
  *
@@ -205,14 +224,15 @@ const connect = (options: Options) => (concurrency: number) =>
  * @since 0.1.0
  */
 export const layer = (options: Options): Layer.Layer<ResultStorage.ResultStorage> =>
-  ResultStorage.layer(
-    Reader.make({
-      type: "GCSResult",
-      scheme: "gs",
-      object: objectOf,
-      buckets: options.buckets,
-      optionName: "GCSStorage.layer({ buckets })",
-      emptyIsNone: true,
-      connect: connect(options)
-    }, options)
-  )
+  ResultStorage.layer(readers(options))
+
+/**
+ * As `layer`, from options that the configuration holds.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerConfig = (
+  options: Config.Wrap<Options>
+): Layer.Layer<ResultStorage.ResultStorage, Config.ConfigError> =>
+  ResultStorage.layer(Effect.flatMap(Config.unwrap(options), readers))

@@ -11,6 +11,7 @@ import type {
   ResultDescriptor,
   S3Result
 } from "@effect-prefect/core/ResultDescriptor"
+import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
@@ -289,6 +290,31 @@ export const readers = (options: Options): Result.Result<ReadonlyArray<ResultSto
  */
 export const layer = (options: Options): Layer.Layer<ResultStorage.ResultStorage, MountError> =>
   ResultStorage.layer(Effect.suspend(() => Effect.fromResult(readers(options))))
+
+/**
+ * As `layer`, from options that the configuration holds.
+ *
+ * **Example** (Folders that the environment names)
+ *
+ * ```ts
+ * import { LocalStorage } from "@effect-prefect/results"
+ * import * as Config from "effect/Config"
+ *
+ * const folder = Config.String("RESULTS")
+ * export const Storage = LocalStorage.layerConfig({
+ *   mounts: Config.map(folder, (to) => [{ from: "/srv/prefect/results", to }])
+ * })
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerConfig = (
+  options: Config.Wrap<Options>
+): Layer.Layer<ResultStorage.ResultStorage, MountError | Config.ConfigError> =>
+  ResultStorage.layer(
+    Effect.flatMap(Config.unwrap(options), (options) => Effect.fromResult(readers(options)))
+  )
 
 /**
  * Reads the locations in an archive's own `mounts.json`, from folders of the archive: the storage for

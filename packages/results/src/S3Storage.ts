@@ -6,12 +6,14 @@
 import type { GetObjectCommandOutput, S3Client } from "@aws-sdk/client-s3"
 import { loadTls } from "@effect-prefect/api/Network"
 import type { S3Result } from "@effect-prefect/core/ResultDescriptor"
+import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import type { IncomingMessage } from "node:http"
 import type { Readable } from "node:stream"
 import { objectVersion } from "./internal/objectVersion.ts"
+import { addressText } from "./internal/remote/address.ts"
 import type { Checksum } from "./internal/remote/checksum.ts"
 import {
   denied,
@@ -26,7 +28,7 @@ import {
 import * as Network from "./internal/remote/network.ts"
 import type { RemoteOptions } from "./internal/remote/options.ts"
 import * as Reader from "./internal/remote/reader.ts"
-import { load } from "./internal/remote/sdk.ts"
+import { load, rethrow } from "./internal/remote/sdk.ts"
 import * as SignedGet from "./internal/remote/signedGet.ts"
 import {
   type Client,
@@ -50,7 +52,7 @@ export interface Options extends RemoteOptions {
   /** The buckets that may be read, each completely or below a prefix. */
   readonly buckets: ReadonlyArray<string | { readonly bucket: string; readonly prefix?: string | undefined }>
   /** The store, when it is not AWS: `http://localhost:9000`. Default `AWS_ENDPOINT_URL_S3`, otherwise AWS. */
-  readonly endpoint?: string | undefined
+  readonly endpoint?: string | URL | Redacted.Redacted | undefined
   /** `http://host/bucket/key` instead of `http://bucket.host/key`. Default true with `endpoint`, otherwise false. */
   readonly forcePathStyle?: boolean | undefined
   /**
@@ -201,9 +203,10 @@ const connect = (options: Options, tls: ReturnType<typeof loadTls>) => (concurre
     const { GetObjectCommand, S3Client } = yield* load(
       "S3Result",
       "@aws-sdk/client-s3",
-      () => import("@aws-sdk/client-s3")
+      () => import("@aws-sdk/client-s3").catch(rethrow)
     )
-    const { credentials, endpoint, forcePathStyle, region } = options
+    const { credentials, forcePathStyle, region } = options
+    const endpoint = options.endpoint === undefined ? undefined : addressText(options.endpoint)
     const agents = yield* Network.agents("S3Result", yield* Network.configured("S3Result", tls), concurrency)
     const make = (region: string | undefined): S3Client =>
       new S3Client({
@@ -310,16 +313,8 @@ const connect = (options: Options, tls: ReturnType<typeof loadTls>) => (concurre
     return { open, failure, close } satisfies Client
   })
 
-/**
- * Reads `S3Result`s from the given buckets only. An empty object is None, as in Prefect.
- *
- * Requires the package `@aws-sdk/client-s3`, which is loaded when the first object is read.
- *
- * @category layers
- * @since 0.1.0
- */
-export const layer = (options: Options): Layer.Layer<ResultStorage.ResultStorage> =>
-  ResultStorage.layer(Effect.gen(function*() {
+const readers = (options: Options) =>
+  Effect.gen(function*() {
     // What the environment says now; a mistake in it is an error of the results that need the store.
     const tls = options.tls === undefined ? yield* Effect.exit(loadTls("AWS_CA_BUNDLE")) : Effect.succeed(options.tls)
     return yield* Reader.make({
@@ -331,4 +326,26 @@ export const layer = (options: Options): Layer.Layer<ResultStorage.ResultStorage
       emptyIsNone: true,
       connect: connect(options, tls)
     }, options)
-  }))
+  })
+
+/**
+ * Reads `S3Result`s from the given buckets only. An empty object is None, as in Prefect.
+ *
+ * Requires the package `@aws-sdk/client-s3`, which is loaded when the first object is read.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = (options: Options): Layer.Layer<ResultStorage.ResultStorage> =>
+  ResultStorage.layer(readers(options))
+
+/**
+ * As `layer`, from options that the configuration holds.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerConfig = (
+  options: Config.Wrap<Options>
+): Layer.Layer<ResultStorage.ResultStorage, Config.ConfigError> =>
+  ResultStorage.layer(Effect.flatMap(Config.unwrap(options), readers))

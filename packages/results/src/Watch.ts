@@ -18,6 +18,8 @@ import * as Stream from "effect/Stream"
 import { LogCursor } from "./internal/run/logCursor.ts"
 import { pause, type PollOptions, reconnect } from "./internal/run/polling.ts"
 
+export type { PollOptions } from "./internal/run/polling.ts"
+
 /**
  * An event of a flow run: a new state, or a line of its log.
  *
@@ -44,19 +46,25 @@ export interface WatchOptions extends PollOptions {
 }
 
 /**
- * A watch exceeded its timeout. The run itself continues.
+ * A run did not finish within the `timeout` of `watch` or `awaitResult`. The run itself continues.
  *
  * @category errors
  * @since 0.1.0
  */
-export class WatchTimeout extends Schema.TaggedError<WatchTimeout>("@effect-prefect/results/WatchTimeout")(
-  "WatchTimeout",
-  { flowRunId: Schema.String, timeout: Schema.Duration }
+export class WaitTimeout extends Schema.TaggedError<WaitTimeout>("@effect-prefect/results/WaitTimeout")(
+  "WaitTimeout",
+  {
+    /** The id of the flow run or task run. */
+    runId: Schema.String,
+    /** The name of the state in which it was seen last. */
+    state: Schema.String,
+    timeout: Schema.Duration
+  }
 ) {
   override get message() {
-    return `flow run ${this.flowRunId} has not finished within ${
+    return `run ${this.runId} has not finished within ${
       Duration.format(this.timeout)
-    }: watch it again, or longer`
+    } (state ${this.state}): wait for it again, or longer`
   }
 }
 
@@ -87,7 +95,7 @@ export const watch = (
   api: PrefectApi["Service"],
   flowRunId: string,
   options: WatchOptions | undefined
-): Stream.Stream<WatchEvent, PrefectApiError | WatchTimeout> =>
+): Stream.Stream<WatchEvent, PrefectApiError | WaitTimeout> =>
   Stream.unwrap(Effect.gen(function*() {
     const startedAt = yield* Clock.currentTimeMillis
     const scope = yield* Effect.scope
@@ -99,6 +107,7 @@ export const watch = (
     let quiet = 0
     let atOnce = true
     let isFinished = false
+    let state = "unknown"
     /** Whether the history was read after the run had finished, so that it contains the last state. */
     let hasHistory = false
     let stillSince = Infinity
@@ -125,6 +134,7 @@ export const watch = (
       const view = yield* reconnect(api.flowRun(flowRunId))
       const records = yield* reconnect(api.flowRunStates(flowRunId))
       const lines = yield* reconnect(logs.next(maxLines))
+      if (view !== undefined) state = State.typeName(view.state)
       const fresh = (records ?? []).filter((record) => !states.has(keyOf(record)))
       for (const record of fresh) states.add(keyOf(record))
       const events: Array<WatchEvent> = [
@@ -144,7 +154,7 @@ export const watch = (
       // A poll that could not read the log has no information about it, so it can never end the watch.
       const ended = isFinished && hasHistory && lines !== undefined && !hasMore && now - stillSince >= settle
       if (!ended && now >= deadline) {
-        return yield* new WatchTimeout({ flowRunId, timeout: Duration.millis(deadline - startedAt) })
+        return yield* new WaitTimeout({ runId: flowRunId, state, timeout: Duration.millis(deadline - startedAt) })
       }
       return [events, ended ? Option.none<void>() : Option.some<void>(undefined)] as const
     })

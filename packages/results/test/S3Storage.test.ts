@@ -4,6 +4,7 @@ import * as S3Storage from "@effect-prefect/results/S3Storage"
 import { assert, describe, it, vi } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
+import * as Schedule from "effect/Schedule"
 import dns from "node:dns"
 import S3rver from "s3rver"
 import * as SignedGet from "../src/internal/remote/signedGet.ts"
@@ -115,6 +116,15 @@ const failing = (answer: Answer, options: Partial<S3Storage.Options> = { attempt
   })
 
 describe("S3Storage", () => {
+  it.live("asks again as the caller's schedule says", () =>
+    Effect.gen(function*() {
+      const retrySchedule = Schedule.recurs(2)
+      const { reason, requests } = yield* failing(errorAnswer(503, "SlowDown"), { retrySchedule })
+      assert.strictEqual(reason._tag, "StorageUnavailable")
+      assert.strictEqual(requests, 3)
+      assert.strictEqual((yield* failing(errorAnswer(404, "NoSuchKey"), { retrySchedule })).requests, 1)
+    }))
+
   for (
     const [code, status, tag, retried] of [
       ["NoSuchKey", 404, "ResultNotFound", false],

@@ -130,6 +130,11 @@ export const keyPrefix = (prefix: string | undefined): string => {
   return trimmed === "" ? "" : `${trimmed}/`
 }
 
+/** For `import(…).catch(rethrow)`: bundlers take an import that is caught for one whose package may be missing. */
+export const rethrow = (error: unknown): never => {
+  throw error
+}
+
 /** Loads an SDK, or fails with instructions for installing it. */
 export const loadSdk = <Module>(name: string, importer: () => Promise<Module>): Effect.Effect<Module, CollectError> =>
   Effect.tryPromise({

@@ -5,12 +5,18 @@ import type { Table } from "@effect-prefect/formats/Table"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { SchemaElement } from "hyparquet"
-import { ByteWriter, ParquetWriter } from "hyparquet-writer"
 import * as zlib from "node:zlib"
 import type { Column, OutputFormat } from "../CollectPlan.ts"
 import { zstdLevel } from "./blocks.ts"
 import type { Counter, Row } from "./rows.ts"
 import { typedValues } from "./typed.ts"
+
+// Bundlers take an import that is caught for one whose package may be missing, but for webpack, which has to be told.
+const { ByteWriter, ParquetWriter } = await import(/* webpackIgnore: true */ "hyparquet-writer").catch(
+  (error: unknown) => {
+    throw error
+  }
+)
 
 /** A row group holds at most this number of rows, */
 const groupRows = 50_000
@@ -76,7 +82,7 @@ const plain = new Set(["task_run_id", "value"])
 
 class Encoder {
   private readonly bytes = new ByteWriter(1024 * 1024)
-  private readonly writer: ParquetWriter
+  private readonly writer: InstanceType<typeof ParquetWriter>
   private readonly names: ReadonlyArray<string>
   private readonly columns: ReadonlyArray<Column>
   private data: Array<Array<unknown>>

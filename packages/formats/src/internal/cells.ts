@@ -10,6 +10,7 @@ import {
   zoneFromName as zoneOfName,
   type ZoneInfo
 } from "@effect-prefect/pickle"
+import { hexOf } from "./bytes.ts"
 
 const nanoseconds: Readonly<Record<TimeUnit, bigint>> = { s: 1_000_000_000n, ms: 1_000_000n, us: 1_000n, ns: 1n }
 
@@ -57,7 +58,7 @@ export const decimalCell = (unscaled: bigint, scale: number): Decimal => {
 /** A signed big endian integer of any width. */
 export const bigEndianInteger = (bytes: Uint8Array): bigint => {
   if (bytes.length === 0) return 0n
-  const hex = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("hex")
+  const hex = hexOf(bytes)
   return BigInt.asIntN(bytes.length * 8, BigInt(`0x${hex}`))
 }
 

@@ -1,6 +1,7 @@
 /**
  * The subset of FlatBuffers that the metadata of Arrow and Feather files needs: tables, vectors and strings, read only.
  */
+import { utf8Of } from "./bytes.ts"
 
 /** A table. Missing fields have their default; references outside the bytes throw a RangeError. */
 export class FlatTable {
@@ -79,5 +80,5 @@ export class FlatTable {
 const textAt = (view: DataView, start: number): string => {
   const length = view.getUint32(start, true)
   if (start + 4 + length > view.byteLength) throw new RangeError("a string is longer than its buffer")
-  return Buffer.from(view.buffer, view.byteOffset + start + 4, length).toString("utf8")
+  return utf8Of(new Uint8Array(view.buffer, view.byteOffset, view.byteLength), start + 4, start + 4 + length)
 }

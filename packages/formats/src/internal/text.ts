@@ -1,4 +1,5 @@
 /** Decodes stored bytes to text like Python's `json.loads` and `open`. */
+import { utf16Of, utf8Of } from "./bytes.ts"
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
@@ -27,8 +28,7 @@ const surrogatePass = (bytes: Uint8Array): string | undefined => {
 /** UTF-8 text without a byte order mark; `undefined` for other bytes. */
 export const decodeUtf8 = (bytes: Uint8Array): string | undefined => {
   const content = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? bytes.subarray(3) : bytes
-  const buffer = Buffer.from(content.buffer, content.byteOffset, content.length)
-  const text = buffer.toString("utf8")
+  const text = utf8Of(content)
   if (!text.includes("\ufffd")) return text
   try {
     return utf8.decode(content)
@@ -50,9 +50,7 @@ const utf32 = (bytes: Uint8Array, littleEndian: boolean, start: number): string 
 }
 
 const utf16 = (bytes: Uint8Array, littleEndian: boolean, start: number): string | undefined => {
-  if ((bytes.length - start) % 2 !== 0) return undefined
-  const copy = Buffer.from(bytes.subarray(start))
-  return (littleEndian ? copy : copy.swap16()).toString("utf16le")
+  return (bytes.length - start) % 2 === 0 ? utf16Of(bytes, littleEndian, start) : undefined
 }
 
 /**

@@ -1,7 +1,9 @@
 /**
  * The files of a ZIP archive, in the variants that libraries write for results: stored or deflated, without encryption.
  */
-import * as zlib from "node:zlib"
+import { utf8Of } from "./bytes.ts"
+import { crc32 } from "./checksum.ts"
+import { zlib } from "./node.ts"
 import { refuse, tooLarge } from "./refusal.ts"
 
 const damaged = (): never => refuse("the ZIP archive is damaged")
@@ -51,7 +53,7 @@ const entriesOf = (bytes: Uint8Array): Map<string, Entry> => {
     ]
     let [stored, size] = [view.getUint32(at + 20, true), view.getUint32(at + 24, true)]
     let offset = view.getUint32(at + 42, true)
-    const name = Buffer.from(bytes.buffer, bytes.byteOffset + at + 46, nameLength).toString("utf8")
+    const name = utf8Of(bytes, at + 46, at + 46 + nameLength)
     const extraEnd = at + 46 + nameLength + extraLength
     for (let extra = at + 46 + nameLength; extra + 4 <= extraEnd;) {
       const [id, length] = [view.getUint16(extra, true), view.getUint16(extra + 2, true)]
@@ -88,13 +90,14 @@ const content = (bytes: Uint8Array, entry: Entry, maxBytes: number): Uint8Array 
   const stored = bytes.subarray(start, start + entry.stored)
   let out = stored
   if (entry.method === 8) {
+    if (zlib === undefined) return refuse("the ZIP archive is compressed, which is read only by Node.js")
     try {
       out = zlib.inflateRawSync(stored, { maxOutputLength: Math.max(1, entry.size) })
     } catch {
       damaged()
     }
   } else if (entry.method !== 0) refuse("the ZIP archive uses a compression that is not read")
-  if (out.length !== entry.size || zlib.crc32?.(out) !== undefined && zlib.crc32(out) !== entry.checksum) damaged()
+  if (out.length !== entry.size || crc32(out) !== entry.checksum) damaged()
   return out
 }
 

@@ -1,5 +1,5 @@
 /** Locations as workers record them, in one normal form, so that prefixes can be compared by whole segments. */
-import { posix, win32 } from "node:path"
+import { normalizePosix, normalizeWindows } from "./path.ts"
 
 /** The location of a stored result. `key` is for comparison; `name` has the same length and is for display. */
 export interface Location {
@@ -22,12 +22,12 @@ export const withoutEndSlashes = (text: string): string => {
 const withoutEndSlash = (path: string): string => path.length > 1 && path.endsWith("/") ? path.slice(0, -1) : path
 
 const posixLocation = (path: string): Location => {
-  const normal = withoutEndSlash(posix.normalize(path))
+  const normal = withoutEndSlash(normalizePosix(path))
   return { key: normal, name: normal }
 }
 
 const windowsLocation = (path: string): Location => {
-  const slashed = withoutEndSlash(win32.normalize(path).replaceAll("\\", "/"))
+  const slashed = withoutEndSlash(normalizeWindows(path))
   // A host without a share loses one of its slashes, and would be a path of this machine.
   const normal = path.startsWith("\\\\") && !slashed.startsWith("//") ? `/${slashed}` : slashed
   return { key: foldCase(normal), name: normal }
@@ -60,9 +60,9 @@ export type Scheme = "s3" | "gs" | "azure"
 
 /** The object `key` of a bucket. A key that leads out of its bucket has a location that no prefix matches. */
 export const object = (scheme: string, bucket: string, key: string): Location => {
-  const normal = posix.normalize(`/${key}`)
-  // posix.normalize drops leading `..` segments at the root, so they are checked before.
-  const climbs = /^\.\.(\/|$)/.test(posix.normalize(`./${key}`))
+  const normal = normalizePosix(`/${key}`)
+  // normalizePosix drops leading `..` segments at the root, so they are checked before.
+  const climbs = /^\.\.(\/|$)/.test(normalizePosix(`./${key}`))
   const name = climbs || /[/\\]/.test(bucket) ? `${scheme}:${bucket}/${key}` : `${scheme}://${bucket}${normal}`
   return { key: name, name }
 }

@@ -8,13 +8,17 @@ import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import type * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as Metric from "effect/Metric"
 import * as Option from "effect/Option"
+import * as Pull from "effect/Pull"
 import * as Random from "effect/Random"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
+import * as Schedule from "effect/Schedule"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import type { TlsOptions } from "../../Network.ts"
+import type { Reason } from "../../PrefectApiError.ts"
 import { PrefectConfigError } from "../../PrefectConfigError.ts"
+import { type Address, addressText } from "../address.ts"
 import {
   type Answer,
   emptyBody,
@@ -41,6 +45,12 @@ export interface HttpOptions {
   readonly maxResponseBytes?: number | undefined
   /** Attempts after the first one. Default 5. */
   readonly retries?: number | undefined
+  /**
+   * The delay before each retry, and their number, in place of `retries`, `retryDelay` and
+   * `maxRetryDelay`. It is applied only to transient failures and
+   * receives their reason. A longer `Retry-After` of the response takes precedence.
+   */
+  readonly retrySchedule?: Schedule.Schedule<unknown, Reason> | undefined
   /** Wait before the first retry; it doubles with each retry and is jittered by a half. Default 200 milliseconds. */
   readonly retryDelay?: Duration.Input | undefined
   /** The longest wait between retries that the backend did not request. Default 10 seconds. */
@@ -115,10 +125,11 @@ const duration = (source: string, input: Duration.Input): Effect.Effect<Duration
 
 /** The base URL, and HTTP basic authentication from its user and password, as in browsers and Python's requests. */
 export const parseUrl = (
-  input: string | URL
+  input: Address
 ): Effect.Effect<{ readonly url: URL; readonly basic: Redacted.Redacted | undefined }, PrefectConfigError> =>
   Effect.suspend(() => {
-    const url = URL.canParse(String(input)) ? new URL(String(input)) : undefined
+    const text = addressText(input)
+    const url = URL.canParse(text) ? new URL(text) : undefined
     if (url === undefined || (url.protocol !== "http:" && url.protocol !== "https:")) {
       return Effect.fail(
         new PrefectConfigError({ source: "url", detail: "it is not an http or https URL, e.g. http://localhost:4200" })
@@ -296,6 +307,7 @@ export const make = Effect.fnUntraced(function*(options: {
     let counted = 0
     let maintained = 0
     let value: Result.Success<A, HttpFailure> | undefined
+    const step = policy.retrySchedule === undefined ? undefined : yield* Schedule.toStep(policy.retrySchedule)
     const run = Effect.useSpan(
       `PrefectApi.${operation.name}`,
       {
@@ -326,12 +338,18 @@ export const make = Effect.fnUntraced(function*(options: {
           failure = withDetail(failure, clean)
           const isUncounted = failure.isMaintenance === true && maintained < maxMaintenance
           const isRetryable = failure.retryable || failure.isUnreadable === true && hasAnswered
-          if (!isRetryable || counted >= retries && !isUncounted) {
+          const chance = yield* Random.next
+          const backOff = !isRetryable
+            ? undefined
+            : step !== undefined && !isUncounted
+            ? yield* scheduled(step, clock.currentTimeMillisUnsafe(), failure.reason)
+            : counted < retries || isUncounted
+            ? Math.min(maxRetryDelay, retryDelay * 2 ** counted) * (0.5 + chance / 2)
+            : undefined
+          if (backOff === undefined) {
             span.attribute("error.type", failure.reason._tag)
             return yield* failure
           }
-          const chance = yield* Random.next
-          const backOff = Math.min(maxRetryDelay, retryDelay * 2 ** counted) * (0.5 + chance / 2)
           const asked = failure.retryAfter === undefined
             ? 0
             : Math.min(Duration.toMillis(failure.retryAfter), maxRetryAfter)
@@ -370,6 +388,17 @@ export const make = Effect.fnUntraced(function*(options: {
     send
   } satisfies HttpBackend
 })
+
+/** Milliseconds until the next attempt; undefined once the schedule has ended. */
+const scheduled = (
+  step: Effect.Success<ReturnType<typeof Schedule.toStep<unknown, Reason, never, never>>>,
+  now: number,
+  reason: Reason
+): Effect.Effect<number | undefined> =>
+  Pull.catchDone(
+    Effect.map(step(now, reason), ([, delay]): number | undefined => Duration.toMillis(delay)),
+    () => Effect.undefined
+  )
 
 const readBody = (
   response: HttpClientResponse.HttpClientResponse,

@@ -15,9 +15,8 @@ export const fetchFor = Effect.fnUntraced(function*(
   const found = yield* proxies
   if (tls === undefined && found === undefined) return undefined
   const connect = yield* tlsSettings(tls)
-  // Bundlers for browsers must not follow this import.
-  const module = "undici" as const
-  const undici = yield* Effect.promise(() => import(module) as Promise<typeof import("undici")>)
+  // package.json maps it to an empty module in browsers, which never reach this line.
+  const undici = yield* Effect.promise(() => import("#undici"))
   return yield* Effect.try({
     try: () => {
       const dispatcher = new undici.EnvHttpProxyAgent({

@@ -14,17 +14,19 @@ import { join } from "node:path"
 import type { ConnectionOptions } from "node:tls"
 import { MalformedResponse, PrefectApiError, type Reason, Unauthorized, Unavailable } from "../../PrefectApiError.ts"
 import { PrefectConfigError } from "../../PrefectConfigError.ts"
+import { type Address, addressText } from "../address.ts"
 import { errorCode } from "../errorCode.ts"
 import { readPassword } from "./passwordFile.ts"
 
 /** Connection options of a database. */
 export interface ConnectionSettings {
-  readonly url: Redacted.Redacted
+  readonly url: Address
   readonly password?: Redacted.Redacted | undefined
   readonly statementTimeout?: Duration.Input | undefined
   readonly connectTimeout?: Duration.Input | undefined
   readonly maxConnections?: number | undefined
   readonly maxRowBytes?: number | undefined
+  readonly retrySchedule?: Schedule.Schedule<unknown, Reason> | undefined
 }
 
 /** A client whose statements are read-only and limited in time. */
@@ -175,6 +177,11 @@ const passwordOf = Effect.fnUntraced(function*(url: URL) {
   return found === undefined ? undefined : Redacted.make(found)
 })
 
+/** For `import(…).catch(rethrow)`: bundlers take an import that is caught for one whose package may be missing. */
+const rethrow = (error: unknown): never => {
+  throw error
+}
+
 /**
  * Connects for the lifetime of the scope.
  *
@@ -185,7 +192,7 @@ export const connect = Effect.fnUntraced(function*(
   options: ConnectionSettings
 ): Effect.fn.Return<Connection, PrefectApiError | PrefectConfigError, Scope.Scope> {
   const [Client, Reactivity] = yield* Effect.tryPromise({
-    try: () => Promise.all([import("@effect/sql-pg/PgClient"), import("effect/reactivity/Reactivity")]),
+    try: () => Promise.all([import("@effect/sql-pg/PgClient").catch(rethrow), import("effect/reactivity/Reactivity")]),
     catch: () =>
       new PrefectConfigError({
         source: "the Postgres backend",
@@ -193,7 +200,7 @@ export const connect = Effect.fnUntraced(function*(
       })
   })
   // libpq accepts a user without a host when the parameters name a socket's folder; a URL needs a host.
-  const raw = Redacted.value(options.url).replace(/^(postgres(?:ql)?:\/\/[^/?#@]*@)(?=[/?#]|$)/, "$1localhost")
+  const raw = addressText(options.url).replace(/^(postgres(?:ql)?:\/\/[^/?#@]*@)(?=[/?#]|$)/, "$1localhost")
   const url = URL.canParse(raw) ? new URL(raw) : undefined
   if (url === undefined || (url.protocol !== "postgres:" && url.protocol !== "postgresql:")) {
     return yield* configError("it is not postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
@@ -254,20 +261,24 @@ export const connect = Effect.fnUntraced(function*(
         set_config('statement_timeout', ${settings.statement_timeout}, true), set_config('timezone', 'UTC', true)`,
       statements
     ))
-  const retries = Schedule.exponential("100 millis").pipe(Schedule.jittered)
+  /** The reasons of connections that were lost. */
+  const lost = new WeakSet<Reason>()
+  const retries = options.retrySchedule ??
+    Schedule.exponential("100 millis").pipe(Schedule.jittered, Schedule.upTo({ times: 3 }))
   return {
     client,
     limited,
     settings,
     run: (operation, statements) =>
       Effect.withSpan(
-        Effect.mapError(
-          Effect.retry(limited(statements), {
-            schedule: retries,
-            times: 3,
-            while: (error) => error.reason._tag === "ConnectionError"
+        limited(statements).pipe(
+          Effect.mapError((error) => {
+            const reason = reasonOf(error)
+            if (error.reason._tag === "ConnectionError") lost.add(reason)
+            return reason
           }),
-          toApiError(operation)
+          Effect.retry({ schedule: retries, while: (reason) => lost.has(reason) }),
+          Effect.mapError((reason) => new PrefectApiError({ operation, reason }))
         ),
         `PrefectApi.${operation}`,
         { kind: "client", attributes: { "db.system.name": "postgresql" } }

@@ -6,6 +6,7 @@
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Base64 from "effect/encoding/Base64"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
@@ -20,13 +21,14 @@ import {
   UnsupportedByBackend
 } from "../../PrefectApiError.ts"
 import { PrefectConfigError } from "../../PrefectConfigError.ts"
+import type { Address } from "../address.ts"
 import { cachedSuccess } from "../cachedSuccess.ts"
 import { isTooDeep, tooDeep } from "../depth.ts"
 import * as Http from "../http/client.ts"
 import { plainWords, withoutSecrets } from "../http/words.ts"
 
 export interface Settings extends Http.HttpOptions {
-  readonly url: string | URL
+  readonly url: Address
   readonly apiKey?: Redacted.Redacted | undefined
   readonly authString?: Redacted.Redacted | undefined
 }
@@ -259,7 +261,7 @@ const authorization = (
   inUrl: Redacted.Redacted | undefined
 ): Record<string, Redacted.Redacted> => {
   if (authString !== undefined && Redacted.value(authString) !== "") {
-    const encoded = Buffer.from(Redacted.value(authString), "utf8").toString("base64")
+    const encoded = Base64.encode(Redacted.value(authString))
     return { authorization: Redacted.make(`Basic ${encoded}`) }
   }
   if (apiKey !== undefined && Redacted.value(apiKey) !== "") {
@@ -271,14 +273,14 @@ const authorization = (
 const credentialOf = (header: Redacted.Redacted | undefined): Redacted.Redacted | undefined => {
   if (header === undefined) return undefined
   const [, scheme, value = ""] = /^(\S+) (.*)$/s.exec(Redacted.value(header)) ?? []
-  return Redacted.make(scheme === "Basic" ? Buffer.from(value, "base64").toString("utf8") : value)
+  return Redacted.make(scheme === "Basic" ? Result.getOrElse(Base64.decodeString(value), () => value) : value)
 }
 
 /** A credential, and the password in it. */
 const secretsOf = (credential: Redacted.Redacted): ReadonlyArray<string> => {
   const value = Redacted.value(credential)
   const colon = value.indexOf(":")
-  return colon < 0 ? [value] : [value, value.slice(colon + 1), Buffer.from(value, "utf8").toString("base64")]
+  return colon < 0 ? [value] : [value, value.slice(colon + 1), Base64.encode(value)]
 }
 
 /** The hint for an address of Prefect Cloud that is not its API's; undefined for any other address. */

@@ -6,11 +6,11 @@
  * Every length in a file is checked against the available bytes before anything is read or allocated.
  */
 import type { TimeUnit } from "@effect-prefect/pickle"
-import { promisify } from "node:util"
-import * as zlib from "node:zlib"
 import { type ColumnParts, type Table } from "../../Table.ts"
+import { latin1Of } from "../bytes.ts"
 import { unlz4FrameSteps } from "../compression/lz4.ts"
 import { FlatTable } from "../flatbuffer.ts"
+import { zlib } from "../node.ts"
 import { arrange, type PandasMetadata, readPandasMetadata } from "../pandasMetadata.ts"
 import { Refusal, refuse, tooLarge } from "../refusal.ts"
 import type { Steps } from "../steps.ts"
@@ -19,7 +19,7 @@ import { buildVector, concat, Dictionary, type Field, readField, type Vector } f
 
 const damaged = (what: string): never => refuse(`the Arrow data is damaged: ${what}`)
 
-const isFile = (bytes: Uint8Array): boolean => Buffer.from(bytes.subarray(0, 6)).toString("latin1") === "ARROW1"
+const isFile = (bytes: Uint8Array): boolean => latin1Of(bytes.subarray(0, 6)) === "ARROW1"
 
 export interface Message {
   /** The flatbuffer that describes the body. */
@@ -84,15 +84,25 @@ function* decompressBuffer(codec: number, bytes: Uint8Array, budget: Budget): St
   if (length === 0) return new Uint8Array(0)
   if (codec === 0) return yield* unlz4FrameSteps(content, length)
   if (codec !== 1) refuse("the Arrow data uses a compression that is not LZ4 or zstd")
-  if (zlib.zstdDecompressSync === undefined) {
-    refuse("the Arrow data uses zstd, which this Node.js cannot read: use Node.js 22.15 or later")
+  if (zlib?.zstdDecompressSync === undefined) {
+    return refuse("the Arrow data uses zstd, which is not read here: use Node.js 22.15 or later")
   }
   const options = { maxOutputLength: length }
   const out = length <= smallBuffer || !budget.canWait
     ? zlib.zstdDecompressSync(content, options)
-    : (yield promisify(zlib.zstdDecompress)(content, options)) as Uint8Array
+    : (yield zstdAside(zlib, content, options)) as Uint8Array
   return out.length === length ? out : damaged("a compressed buffer is shorter than it says")
 }
+
+/** Decompresses in one of zlib's threads. */
+const zstdAside = (
+  { zstdDecompress }: NonNullable<typeof zlib>,
+  content: Uint8Array,
+  options: { readonly maxOutputLength: number }
+): Promise<Uint8Array> =>
+  new Promise((resolve, reject) =>
+    zstdDecompress(content, options, (error, out) => error === null ? resolve(out) : reject(error))
+  )
 
 /** Sizes that are decompressed in a moment. */
 const smallBuffer = 0x100000
@@ -325,7 +335,7 @@ function* readIpc(bytes: Uint8Array, maxBytes: number, canWait: boolean, beside?
 /** The table of Arrow bytes of any of the three kinds; without `canWait`, no step is a promise. */
 export function* readFeather(bytes: Uint8Array, maxBytes: number, canWait = true, beside?: Beside): Steps<Table> {
   try {
-    if (Buffer.from(bytes.subarray(0, 4)).toString("latin1") === "FEA1") return readFeather1(bytes, maxBytes)
+    if (latin1Of(bytes.subarray(0, 4)) === "FEA1") return readFeather1(bytes, maxBytes)
     return yield* readIpc(bytes, maxBytes, canWait, beside)
   } catch (error) {
     if (error instanceof Refusal) throw error

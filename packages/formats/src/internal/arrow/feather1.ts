@@ -4,6 +4,7 @@
  */
 import type { TimeUnit } from "@effect-prefect/pickle"
 import { type ColumnParts, type Table } from "../../Table.ts"
+import { utf8Of } from "../bytes.ts"
 import { dateCell, integerCell, timeCell, timestampCell, zoneFromName } from "../cells.ts"
 import { FlatTable } from "../flatbuffer.ts"
 import { arrange, readPandasMetadata } from "../pandasMetadata.ts"
@@ -65,8 +66,8 @@ const readArray = (file: DataView, array: FlatTable): Values => {
       at: (row) => {
         if (isNull(row)) return null
         const from = offset(row)
-        const bytes = Buffer.from(view.buffer, view.byteOffset + data + from, offset(row + 1) - from)
-        return isText ? bytes.toString("utf8") : new Uint8Array(bytes)
+        const bytes = new Uint8Array(view.buffer, view.byteOffset + data + from, offset(row + 1) - from)
+        return isText ? utf8Of(bytes) : bytes.slice()
       }
     }
   }

@@ -1,6 +1,7 @@
 // Measured: bench/formats.bench.ts
 /** The columns of an Arrow record batch: the layouts of the Arrow columnar format, one per type. */
 import { type TimeUnit, UUID } from "@effect-prefect/pickle"
+import { hexOf, textsOf } from "../bytes.ts"
 import { dateCell, decimalCell, integerCell, timeCell, timedeltaCell, timestampCell, zoneFromName } from "../cells.ts"
 import type { FlatTable } from "../flatbuffer.ts"
 import { refuse } from "../refusal.ts"
@@ -189,7 +190,7 @@ const decimals = (view: DataView, width: number, scale: number) => (row: number)
 }
 
 const uuidOf = (bytes: Uint8Array, at: number): UUID => {
-  const digits = Buffer.from(bytes.buffer, bytes.byteOffset + at, 16).toString("hex")
+  const digits = hexOf(bytes, at, at + 16)
   return new UUID(digits.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5"))
 }
 
@@ -239,12 +240,6 @@ const fixedReader = (field: Field, values: Uint8Array, width: number): (row: num
         ? (row) => uuidOf(values, row * 16)
         : (row) => values.slice(row * width, (row + 1) * width)
   }
-}
-
-/** Reads the text of bytes from one place up to another. */
-const textsOf = (bytes: Uint8Array): (start: number, end: number) => string => {
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
-  return (start, end) => buffer.toString("utf8", start, end)
 }
 
 /** The start and end of a variable-size row; checked on access. */

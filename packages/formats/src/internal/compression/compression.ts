@@ -5,9 +5,8 @@
  * (docs/decisions/decompressors.md).
  */
 import * as Effect from "effect/Effect"
-import type { Transform } from "node:stream"
-import * as zlib from "node:zlib"
 import type { FormatError } from "../../FormatError.ts"
+import { zlib } from "../node.ts"
 import { formatError, Refusal, refuse, tooLarge } from "../refusal.ts"
 import { bunzip2, isBzip2 } from "./bzip2.ts"
 import { isLzmaAlone, unlzmaAlone } from "./lzma.ts"
@@ -67,8 +66,8 @@ const exceededBy = (compression: Compression, limit: number, limits: Limits) => 
         "raise maxRatio if this one should"
     )
 
-const missingZstd = () =>
-  refuse("it is compressed with zstd, which this Node.js cannot read: use Node.js 22.15 or later")
+const missingZstd = (): never =>
+  refuse("it is compressed with zstd, which is not read here: use Node.js 22.15 or later")
 
 const zlibProblem = (compression: Compression, error: unknown, exceeded: () => never): never => {
   if (error instanceof Refusal) throw error
@@ -113,11 +112,13 @@ export const decompressSmall = (
   try {
     switch (compression) {
       case "gzip":
-        return zlib.gunzipSync(bytes, options)
+        return zlib?.gunzipSync(bytes, options)
       case "zlib":
-        return zlib.inflateSync(bytes, options)
+        return zlib?.inflateSync(bytes, options)
       case "zstd":
-        return zlib.zstdDecompressSync === undefined ? missingZstd() : zlib.zstdDecompressSync(bytes, options)
+        return zlib !== undefined && zlib.zstdDecompressSync === undefined
+          ? missingZstd()
+          : zlib?.zstdDecompressSync(bytes, options)
       default:
         return toEnd(stepwise(compression, bytes, most, exceeded))
     }
@@ -129,18 +130,50 @@ export const decompressSmall = (
   }
 }
 
-/** A zlib decompressor as a stream, whose chunks are made in zlib's threads. */
-const streamOf = (compression: "gzip" | "zlib" | "zstd"): Transform => {
-  const options = { chunkSize: 1 << 20 }
-  switch (compression) {
-    case "gzip":
-      return zlib.createGunzip(options)
-    case "zlib":
-      return zlib.createInflate(options)
-    case "zstd":
-      return zlib.createZstdDecompress === undefined ? missingZstd() : zlib.createZstdDecompress(options)
-  }
+/** Decompressed bytes, chunk by chunk, made while others work. */
+interface Chunks {
+  readonly next: () => Promise<
+    { readonly done?: false; readonly value: Uint8Array } | { readonly done: true; readonly value?: unknown }
+  >
+  readonly close: () => void
 }
+
+/** In zlib's threads. */
+const chunksOfZlib = (
+  { createGunzip, createInflate, createZstdDecompress }: NonNullable<typeof zlib>,
+  compression: "gzip" | "zlib" | "zstd",
+  bytes: Uint8Array
+): Chunks => {
+  const options = { chunkSize: 1 << 20 }
+  const stream = compression === "gzip"
+    ? createGunzip(options)
+    : compression === "zlib"
+    ? createInflate(options)
+    : createZstdDecompress === undefined
+    ? missingZstd()
+    : createZstdDecompress(options)
+  stream.end(bytes)
+  const iterator = stream[Symbol.asyncIterator]() as AsyncIterator<Uint8Array, undefined>
+  return { next: () => iterator.next(), close: () => void stream.destroy() }
+}
+
+/** In a browser, of which not all read zstd. */
+const chunksOfBrowser = (compression: "gzip" | "zlib" | "zstd", bytes: Uint8Array): Chunks => {
+  let decompressor: DecompressionStream
+  try {
+    decompressor = new DecompressionStream(
+      (compression === "zlib" ? "deflate" : compression) as ConstructorParameters<typeof DecompressionStream>[0]
+    )
+  } catch {
+    return missingZstd()
+  }
+  const reader = new Blob([bytes as Uint8Array<ArrayBuffer>]).stream().pipeThrough(decompressor).getReader()
+  const close = () => void reader.cancel().catch(() => {})
+  return { next: () => reader.read() as ReturnType<Chunks["next"]>, close }
+}
+
+const chunksOf = (compression: "gzip" | "zlib" | "zstd", bytes: Uint8Array): Chunks =>
+  zlib === undefined ? chunksOfBrowser(compression, bytes) : chunksOfZlib(zlib, compression, bytes)
 
 /** Decompresses one layer without blocking: in zlib's threads, or block by block. */
 export const decompress = (
@@ -169,11 +202,9 @@ export const decompress = (
     const run = <A>(body: () => A) => Effect.try({ try: body, catch: failed })
     if (compression === "gzip" || compression === "zlib" || compression === "zstd") {
       return Effect.acquireUseRelease(
-        run(() => streamOf(compression)),
-        Effect.fnUntraced(function*(stream) {
+        run(() => chunksOf(compression, bytes)),
+        Effect.fnUntraced(function*(chunks) {
           const output = new Output(bytes.length * 4, limit, exceeded)
-          stream.end(bytes)
-          const chunks = stream[Symbol.asyncIterator]() as AsyncIterator<Uint8Array, undefined>
           for (;;) {
             const next = yield* Effect.tryPromise({ try: () => chunks.next(), catch: failed })
             if (next.done === true) return output.result()
@@ -182,7 +213,7 @@ export const decompress = (
             yield* run(() => output.append(next.value))
           }
         }),
-        (stream) => Effect.sync(() => void stream.destroy())
+        (chunks) => Effect.sync(chunks.close)
       )
     }
     return Effect.gen(function*() {

@@ -1,6 +1,7 @@
 /** Converts Pillow images to their size, mode and PNG. */
 import { type PyObject } from "@effect-prefect/pickle"
-import * as zlib from "node:zlib"
+import { crc32 } from "../checksum.ts"
+import { zlib } from "../node.ts"
 
 /** The PNG form of a Pillow mode: the colour type, bits per sample, samples per pixel. */
 const modes: Readonly<Record<string, readonly [colour: number, bits: number, samples: number]>> = {
@@ -15,18 +16,6 @@ const modes: Readonly<Record<string, readonly [colour: number, bits: number, sam
   "I;16B": [0, 16, 1]
 }
 
-const crcTable = Uint32Array.from({ length: 256 }, (_, n) => {
-  let c = n
-  for (let k = 0; k < 8; k++) c = (c & 1) === 1 ? 0xedb88320 ^ (c >>> 1) : c >>> 1
-  return c
-})
-
-const crc = (bytes: Uint8Array): number => {
-  let c = 0xffffffff
-  for (let i = 0; i < bytes.length; i++) c = crcTable[(c ^ bytes[i]!) & 255]! ^ (c >>> 8)
-  return (c ^ 0xffffffff) >>> 0
-}
-
 const chunk = (type: string, content: Uint8Array): Uint8Array => {
   const out = new Uint8Array(12 + content.length)
   const view = new DataView(out.buffer)
@@ -34,12 +23,43 @@ const chunk = (type: string, content: Uint8Array): Uint8Array => {
   for (let i = 0; i < 4; i++) out[4 + i] = type.charCodeAt(i)
   out.set(content, 8)
   const tagged = out.subarray(4, 8 + content.length)
-  view.setUint32(8 + content.length, zlib.crc32 === undefined ? crc(tagged) : zlib.crc32(tagged))
+  view.setUint32(8 + content.length, crc32(tagged))
   return out
 }
 
 /** A larger image is stored uncompressed, because compression would take long. */
 const maxCompressed = 0x100000
+
+const concat = (parts: ReadonlyArray<Uint8Array>): Uint8Array => {
+  const out = new Uint8Array(parts.reduce((length, part) => length + part.length, 0))
+  let at = 0
+  for (const part of parts) {
+    out.set(part, at)
+    at += part.length
+  }
+  return out
+}
+
+/** The longest block of DEFLATE that is stored as it is. */
+const maxStored = 0xffff
+
+/** A zlib stream (RFC 1950) of stored blocks (RFC 1951, 3.2.4). */
+const uncompressed = (bytes: Uint8Array): Uint8Array => {
+  const parts: Array<Uint8Array> = [Uint8Array.of(0x78, 0x01)]
+  let [low, high] = [1, 0]
+  for (let at = 0; at < bytes.length || at === 0; at += maxStored) {
+    const block = bytes.subarray(at, at + maxStored)
+    const { length } = block
+    const isLast = at + maxStored >= bytes.length
+    parts.push(Uint8Array.of(isLast ? 1 : 0, length, length >> 8, ~length, ~length >> 8), block)
+    for (const byte of block) {
+      low = (low + byte) % 65521
+      high = (high + low) % 65521
+    }
+  }
+  parts.push(Uint8Array.of(high >> 8, high, low >> 8, low))
+  return concat(parts)
+}
 
 const png = (
   width: number,
@@ -56,14 +76,16 @@ const png = (
   const row = Math.ceil(width * bits * samples / 8)
   const lines = new Uint8Array((row + 1) * height)
   for (let y = 0; y < height; y++) lines.set(pixels.subarray(y * row, (y + 1) * row), y * (row + 1) + 1)
-  const data = zlib.deflateSync(lines, { level: lines.length > maxCompressed ? 0 : 6 })
-  return new Uint8Array(Buffer.concat([
+  const data = zlib === undefined
+    ? uncompressed(lines)
+    : zlib.deflateSync(lines, { level: lines.length > maxCompressed ? 0 : 6 })
+  return concat([
     Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a),
     chunk("IHDR", header),
     ...(palette === null ? [] : [chunk("PLTE", palette)]),
     chunk("IDAT", data),
     chunk("IEND", new Uint8Array(0))
-  ]))
+  ])
 }
 
 const swapped = (pixels: Uint8Array): Uint8Array => {

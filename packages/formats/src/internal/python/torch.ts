@@ -10,6 +10,7 @@ import {
   PyObject,
   Tuple
 } from "@effect-prefect/pickle"
+import { latin1Of } from "../bytes.ts"
 import { refuse } from "../refusal.ts"
 import type { Zip } from "../zip.ts"
 
@@ -120,7 +121,7 @@ export const torchArchive = (zip: Zip): string | undefined =>
 export const readTorchArchive = (zip: Zip, name: string, options: LoadsOptions): unknown => {
   const folder = name.slice(0, -"data.pkl".length)
   const order = zip.read(`${folder}byteorder`)
-  if (order !== undefined && Buffer.from(order).toString("latin1") === "big") {
+  if (order !== undefined && latin1Of(order) === "big") {
     return refuse("what PyTorch wrote is big endian, which is not read")
   }
   const found = new Map<string, TorchStorage>()

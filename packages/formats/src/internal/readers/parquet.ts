@@ -7,12 +7,14 @@
  */
 import { Timestamp, type TimeUnit } from "@effect-prefect/pickle"
 import * as Effect from "effect/Effect"
-import { Worker } from "node:worker_threads"
+import type { Worker } from "node:worker_threads"
 import { FormatError, TooLarge, undecodable } from "../../FormatError.ts"
 import type { ColumnParts, Table } from "../../Table.ts"
 import { readFeather } from "../arrow/feather.ts"
+import { fromBase64 } from "../bytes.ts"
 import { timedeltaCell, zoneFromName } from "../cells.ts"
 import { FlatTable } from "../flatbuffer.ts"
+import { workerThreads } from "../node.ts"
 import { type PandasMetadata, timedeltaUnit } from "../pandasMetadata.ts"
 import { formatError } from "../refusal.ts"
 import { giveWay, type Steps } from "../steps.ts"
@@ -29,14 +31,21 @@ const heapMegabytes = 256
 
 const damaged = "the Parquet file is damaged: it breaks off or contradicts itself"
 
+/** The file of a thread, in a form that no bundler takes for a file to copy without what that imports. */
+const workerFile = (): URL => {
+  const here = import.meta.url
+  return new URL(here.endsWith(".ts") ? "./parquetWorker.ts" : "./parquetWorker.js", here)
+}
+
 class Thread {
-  readonly worker = new Worker(
-    new URL(import.meta.url.endsWith(".ts") ? "./parquetWorker.ts" : "./parquetWorker.js", import.meta.url),
-    { resourceLimits: { maxOldGenerationSizeMb: heapMegabytes }, stdout: true, stderr: true }
-  )
+  readonly worker: Worker
   #timer: NodeJS.Timeout | undefined
 
-  constructor() {
+  constructor(threads: NonNullable<typeof workerThreads>) {
+    this.worker = new threads.Worker(
+      workerFile(),
+      { resourceLimits: { maxOldGenerationSizeMb: heapMegabytes }, stdout: true, stderr: true }
+    )
     this.worker.unref()
   }
 
@@ -52,7 +61,7 @@ class Thread {
       worker.unref()
       settle(answer)
     }
-    const failed = () => done(undefined)
+    const failed = (error: unknown) => done(isMissing(error) ? { _tag: "NoReader" } : undefined)
     worker.on("message", done)
     worker.on("error", failed)
     worker.on("exit", failed)
@@ -78,6 +87,9 @@ class Thread {
   }
 }
 
+const isMissing = (error: unknown): boolean =>
+  /^(?:ERR_)?MODULE_NOT_FOUND$/.test(String((error as { readonly code?: unknown } | null)?.code))
+
 const idle: Array<Thread> = []
 const waiting: Array<() => void> = []
 let running = 0
@@ -95,15 +107,15 @@ const release = (thread: Thread | undefined): void => {
   waiting.shift()?.()
 }
 
-const ask = (request: Request): Effect.Effect<Answer | undefined> =>
+const ask = (threads: NonNullable<typeof workerThreads>, request: Request): Effect.Effect<Answer | undefined> =>
   Effect.callback((resume) => {
     let end: () => void
     const start = () => {
       running++
-      const thread = idle.pop() ?? new Thread()
+      const thread = idle.pop() ?? new Thread(threads)
       const stop = thread.read(request, (answer) => {
         // A failed thread is gone.
-        release(answer === undefined ? undefined : thread)
+        release(answer === undefined || answer._tag === "NoReader" ? undefined : thread)
         resume(Effect.succeed(answer))
       })
       end = () => {
@@ -134,7 +146,7 @@ const readArrowSchema = (base64: string | null): ReadonlyMap<string, ArrowField>
   const out = new Map<string, ArrowField>()
   if (base64 === null) return out
   try {
-    const bytes = Buffer.from(base64, "base64")
+    const bytes = fromBase64(base64)
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
     const schema = FlatTable.root(bytes.subarray(view.getInt32(0, true) === -1 ? 8 : 4)).table(2)
     for (const field of schema?.tables(1) ?? []) {
@@ -203,6 +215,10 @@ function* tableOf(answer: Answer | undefined, maxBytes: number, firstRow: number
       throw new FormatError({ reason: new TooLarge({ limit: maxBytes }) })
     case "Missing":
       throw undecodable("it is Parquet: install parquet-wasm to read it (npm install parquet-wasm)")
+    case "NoReader":
+      throw undecodable(
+        "it is Parquet, and this bundle lacks the file of its reader: leave @effect-prefect/formats out of the bundle"
+      )
     case "Damaged":
       throw undecodable(answer.detail === "" ? damaged : answer.detail)
   }
@@ -234,10 +250,12 @@ export const readParts = (
   columns?: ReadonlyArray<string>,
   firstRow = 0
 ): Effect.Effect<Table, FormatError> =>
-  giveWay(() => copiesOf(parts), formatError).pipe(
-    Effect.flatMap((parts) => ask({ parts, maxBytes, columns })),
-    Effect.flatMap((answer) => giveWay(() => tableOf(answer, maxBytes, firstRow), formatError))
-  )
+  workerThreads === undefined ?
+    Effect.fail(undecodable("it is Parquet, which is read only by Node.js")) :
+    giveWay(() => copiesOf(parts), formatError).pipe(
+      Effect.flatMap((parts) => ask(workerThreads, { parts, maxBytes, columns })),
+      Effect.flatMap((answer) => giveWay(() => tableOf(answer, maxBytes, firstRow), formatError))
+    )
 
 /** The table of a Parquet file. */
 export const readParquet = (

@@ -26,7 +26,10 @@ export type Answer =
   }
   | { readonly _tag: "TooLarge" }
   | { readonly _tag: "Damaged"; readonly detail: string }
+  /** parquet-wasm is not installed. */
   | { readonly _tag: "Missing" }
+  /** This file is not where the thread looks for it. */
+  | { readonly _tag: "NoReader" }
 
 /** The size of the columns according to the file: bytes, or values, which may occupy no bytes at all. */
 const claimed = (metadata: ParquetMetaData, columns: ReadonlyArray<string> | undefined): number => {

@@ -9,6 +9,7 @@ import {
   Tuple
 } from "@effect-prefect/pickle"
 import { type ClassRegistry, resolve } from "../../ClassRegistry.ts"
+import { fromBase64 as bytesOfBase64, latin1Of } from "../bytes.ts"
 import { mayBeNative, nativeOf } from "../python/libraries.ts"
 import { plainFloats, rewriteDown } from "../python/rewrite.ts"
 import { isLegacyTorch, readLegacyTorch, readTorchArchive, torchArchive } from "../python/torch.ts"
@@ -24,7 +25,7 @@ export const isBinaryPickle = (bytes: Uint8Array): boolean =>
   bytes.length >= 3 && bytes[0] === protoOpcode && bytes[1]! >= 2 && bytes[1]! <= 5
 
 /** The first bytes of the pickles of protocols 0 and 1, which have no header. */
-const oldOpcodes = new Set(Buffer.from("(]}).NIJKMLFGSTUVXcilstdp\x88\x89\x8a"))
+const oldOpcodes = new Set(new TextEncoder().encode("(]}).NIJKMLFGSTUVXcilstdp\x88\x89\x8a"))
 
 /** Whether bytes may be a pickle of protocol 0 or 1, which only reading them can confirm. */
 export const mayBeOldPickle = (bytes: Uint8Array): boolean =>
@@ -38,14 +39,12 @@ const base64Form = /^[A-Za-z0-9+/\s]+(?:={1,2}\s*)?$/
  */
 export const fromBase64 = (bytes: Uint8Array): Uint8Array | undefined => {
   if (bytes.length < 4) return undefined
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
   // The first characters already rule out nearly everything.
-  if (!base64Form.test(buffer.toString("latin1", 0, Math.min(buffer.length, 64)))) {
-    if (buffer.length <= 64 || !/^[A-Za-z0-9+/\s]+$/.test(buffer.toString("latin1", 0, 64))) return undefined
-  }
-  const text = buffer.toString("latin1")
+  const start = latin1Of(bytes, 0, Math.min(bytes.length, 64))
+  if (!base64Form.test(start) && (bytes.length <= 64 || !/^[A-Za-z0-9+/\s]+$/.test(start))) return undefined
+  const text = latin1Of(bytes)
   if (!base64Form.test(text)) return undefined
-  const decoded = Buffer.from(text, "base64")
+  const decoded = bytesOfBase64(text)
   return isBinaryPickle(decoded) || mayBeOldPickle(decoded) ? decoded : undefined
 }
 
@@ -58,7 +57,7 @@ function* mayHoldIntegralFloat(bytes: Uint8Array): Steps<boolean> {
     if (Number.isInteger(view.getFloat64(at + 1))) return true
     if (++looked % every === 0) yield
   }
-  return !isBinaryPickle(bytes) && /(?:^|[^A-Za-z])F-?\d+(?:\.0*)?\n/.test(Buffer.from(bytes).toString("latin1"))
+  return !isBinaryPickle(bytes) && /(?:^|[^A-Za-z])F-?\d+(?:\.0*)?\n/.test(latin1Of(bytes))
 }
 
 const isAmbiguous = (key: unknown): boolean => Number.isInteger(key) || (key instanceof Tuple && key.some(isAmbiguous))

@@ -11,9 +11,9 @@ import {
   type ResultDescriptor,
   S3Result
 } from "@effect-prefect/core/ResultDescriptor"
-import { posix } from "node:path"
 import { ResultAccessDenied, UnsupportedResultType } from "../../ResultError.ts"
 import * as Location from "../location.ts"
+import { normalizePosix } from "../path.ts"
 
 export type Resolved = ResultDescriptor | ResultAccessDenied | UnsupportedResultType
 
@@ -30,7 +30,7 @@ const text = (block: StorageBlock, ...keys: ReadonlyArray<string>): string => {
 /** As in Python, an absolute path replaces the folder. */
 const join = (folder: string, key: string): string => {
   const path = folder === "" || key.startsWith("/") ? key : `${Location.withoutEndSlashes(folder)}/${key}`
-  return posix.normalize(path).replace(/^\.\//, "")
+  return normalizePosix(path).replace(/^\.\//, "")
 }
 
 /** A key that already begins with its folder is not joined again. */
@@ -92,8 +92,8 @@ const inRemote = (basepath: string, key: string): Resolved => {
   const found = inBucket(full)
   if (found === undefined) return inFolder(basepath, key)
   const base = `${Location.withoutEndSlashes(basepath)}/`
-  const path = posix.normalize(full.replace(/^[a-z][a-z0-9+.-]*:\/\//i, "/"))
-  const inside = posix.normalize(base.replace(/^[a-z][a-z0-9+.-]*:\/\//i, "/"))
+  const path = normalizePosix(full.replace(/^[a-z][a-z0-9+.-]*:\/\//i, "/"))
+  const inside = normalizePosix(base.replace(/^[a-z][a-z0-9+.-]*:\/\//i, "/"))
   return path.startsWith(inside) ? found : escapes(full, basepath)
 }
 

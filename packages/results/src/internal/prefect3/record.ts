@@ -21,6 +21,7 @@ import { FormatError, undecodable } from "@effect-prefect/formats/FormatError"
 import * as ResultFormat from "@effect-prefect/formats/ResultFormat"
 import * as Effect from "effect/Effect"
 import { UnsupportedResultType } from "../../ResultError.ts"
+import { asciiOf, decodeBase64 } from "../base64.ts"
 import { decodeJson } from "./json.ts"
 
 type Dict = { readonly [key: string]: unknown }
@@ -159,9 +160,9 @@ const looksLikeBase64 = /^[A-Za-z0-9+/\r\n]+={0,2}$/
 
 /** The serializer of a payload without a record: base64 of a pickle or of compressed data, otherwise JSON. */
 const typeOf = (payload: Uint8Array): "json" | "pickle" | "compressed" => {
-  const text = Buffer.from(payload.buffer, payload.byteOffset, payload.length).toString("latin1")
+  const text = asciiOf(payload)
   if (!looksLikeBase64.test(text.trimEnd())) return "json"
-  const bytes = Buffer.from(text, "base64")
+  const bytes = decodeBase64(text)
   if (bytes[0] === 0x80 && bytes[1]! <= 5) return "pickle"
   return ResultFormat.compressionOf(bytes) === undefined ? "json" : "compressed"
 }
@@ -198,9 +199,9 @@ const utf8 = (bytes: Uint8Array): string => {
 
 /** Base64 as Python's `base64.encodebytes` writes it, in lines of 76 characters. */
 const base64 = (payload: Uint8Array): Effect.Effect<Uint8Array, FormatError> => {
-  const text = Buffer.from(payload.buffer, payload.byteOffset, payload.length).toString("latin1")
-  const bytes = Buffer.from(text, "base64")
-  // Buffer ignores invalid characters; encoding its bytes again reveals them.
+  const text = asciiOf(payload)
+  const bytes = decodeBase64(text)
+  // Invalid characters are ignored; encoding the bytes again reveals them.
   const characters = text.replace(/[\s=]+/g, "").length
   return looksLikeBase64.test(text.trimEnd()) && Math.floor(characters * 3 / 4) === bytes.length
     ? Effect.succeed(bytes)

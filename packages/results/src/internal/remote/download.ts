@@ -1,7 +1,11 @@
 // Measured: bench/storage-s3.bench.ts
 /** Downloads an object or a part of one under a limit of bytes, goes on where it was cut, and verifies what has come. */
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { ResultTooLarge } from "../../ResultError.ts"
+import * as Pull from "effect/Pull"
+import * as Schedule from "effect/Schedule"
+import { ResultTooLarge, type StorageReason } from "../../ResultError.ts"
 import type { Reserve } from "../../ResultStorage.ts"
 import { type Checksum, matches } from "./checksum.ts"
 import { unavailable } from "./failure.ts"
@@ -12,6 +16,8 @@ export interface Limits {
   readonly maxBytes: number
   /** Requests for one object, including the first. */
   readonly attempts: number
+  /** In place of `attempts`. */
+  readonly retrySchedule?: Schedule.Schedule<unknown, StorageReason> | undefined
   /** Milliseconds without a byte after which a request fails. */
   readonly idle: number
   readonly reserve?: Reserve | undefined
@@ -207,12 +213,17 @@ const wait = (reserve: Reserve, bytes: number): Effect.Effect<void, ResultTooLar
     return Effect.sync(cancel)
   })
 
+type Step = Effect.Success<ReturnType<typeof Schedule.toStep<unknown, StorageReason, never, never>>>
+
+/** The longest pause in milliseconds that a store can ask for. */
+const longestAsked = 30_000
+
 /**
  * Milliseconds before the attempt after `failures` failed ones: 0.1 s, 0.2 s, … up to 5 s, each randomized by a half.
  */
 const pause = (failures: number, after: number | undefined): number => {
   const longest = Math.min(5000, 100 * 2 ** (failures - 1))
-  return Math.max(longest * (0.5 + Math.random() / 2), Math.min(after ?? 0, 30_000))
+  return Math.max(longest * (0.5 + Math.random() / 2), Math.min(after ?? 0, longestAsked))
 }
 
 /**
@@ -229,6 +240,25 @@ export const download = (
     let progress = start()
     let failures = 0
     const reserved: Reserved = { bytes: 0 }
+    let step: Step | undefined
+    /** Milliseconds until the next request; undefined when there is none. */
+    const nextPause = (failure: Failure): Effect.Effect<number | undefined> => {
+      const { retrySchedule } = limits
+      if (retrySchedule === undefined) {
+        return Effect.succeed(failures < limits.attempts ? pause(failures, failure.after) : undefined)
+      }
+      return Effect.gen(function*() {
+        step ??= yield* Schedule.toStep(retrySchedule)
+        const delay = yield* Pull.catchDone(
+          Effect.map(
+            step(yield* Clock.currentTimeMillis, failure.reason),
+            ([, delay]): number | undefined => Duration.toMillis(delay)
+          ),
+          () => Effect.undefined
+        )
+        return delay === undefined ? undefined : Math.max(delay, Math.min(failure.after ?? 0, longestAsked))
+      })
+    }
     const again: Effect.Effect<Downloaded, Failure["reason"]> = Effect.suspend(() => {
       let epoch = 0
       const request = limiter.run(Effect.suspend(() => {
@@ -255,12 +285,15 @@ export const download = (
             // No part of an object that was changed is of the same object, and an empty object has none.
             return Effect.fail(part.tag === undefined ? unavailable(location, noParts).reason : failure.reason)
           }
-          if (failure.retry === "never" || failures >= limits.attempts) return Effect.fail(failure.reason)
-          if (failure.retry === "restart") progress = start()
-          return Effect.logDebug(`reading again: ${failure.reason.message}`).pipe(
-            Effect.andThen(Effect.sleep(pause(failures, failure.after))),
-            Effect.andThen(again)
-          )
+          if (failure.retry === "never") return Effect.fail(failure.reason)
+          return Effect.flatMap(nextPause(failure), (pause) => {
+            if (pause === undefined) return Effect.fail(failure.reason)
+            if (failure.retry === "restart") progress = start()
+            return Effect.logDebug(`reading again: ${failure.reason.message}`).pipe(
+              Effect.andThen(Effect.sleep(pause)),
+              Effect.andThen(again)
+            )
+          })
         }
       })
     })

@@ -1,6 +1,8 @@
 /** The options that all object stores share, and their defaults. */
 import type { TlsOptions } from "@effect-prefect/api/Network"
 import * as Duration from "effect/Duration"
+import type * as Schedule from "effect/Schedule"
+import type { StorageReason } from "../../ResultError.ts"
 import { atLeastOne } from "../atLeastOne.ts"
 
 /** A bucket whose objects may be read, or only those below a prefix of whole segments. */
@@ -11,6 +13,11 @@ export interface RemoteOptions {
   readonly concurrency?: number | undefined
   /** The number of requests for one object before it fails. Default 5. */
   readonly attempts?: number | undefined
+  /**
+   * The delay before each further request for an object, and their number, in place of `attempts`. It is applied only to
+   * transient failures and receives their reason.
+   */
+  readonly retrySchedule?: Schedule.Schedule<unknown, StorageReason> | undefined
   /** The time without a byte after which a request fails. Default 30 seconds. */
   readonly idleTimeout?: Duration.Input | undefined
   /** The longest time for reading one object, including retries. Default 15 minutes. */

@@ -59,6 +59,7 @@ export const make = <D extends ResultDescriptor>(
 ): Effect.Effect<ReadonlyArray<AnyReader>, never, Scope.Scope> =>
   Effect.gen(function*() {
     const { attempts, concurrency, idle, timeout } = limitsOf(options)
+    const { retrySchedule } = options
     const limiter = Limiter.make(concurrency)
     const allowed = store.buckets.map((bucket) => allow(store.scheme, bucket))
     const emptyIsNone = store.emptyIsNone ?? false
@@ -76,10 +77,12 @@ export const make = <D extends ResultDescriptor>(
     const get = (
       object: ObjectName,
       location: string,
-      limits: Omit<Limits, "attempts" | "idle">
+      limits: Omit<Limits, "attempts" | "retrySchedule" | "idle">
     ): Effect.Effect<Downloaded, StorageReason> =>
       connect.pipe(
-        Effect.flatMap((client) => download(client, limiter, object, location, { attempts, idle, ...limits })),
+        Effect.flatMap((client) =>
+          download(client, limiter, object, location, { attempts, idle, retrySchedule, ...limits })
+        ),
         Effect.timeoutOrElse({
           duration: timeout,
           orElse: () =>

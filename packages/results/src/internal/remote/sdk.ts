@@ -2,9 +2,17 @@
 import * as Effect from "effect/Effect"
 import { StorageNotProvided, StorageUnavailable } from "../../ResultError.ts"
 
+/** For `import(…).catch(rethrow)`: bundlers take an import that is caught for one whose package may be missing. */
+export const rethrow = (error: unknown): never => {
+  throw error
+}
+
 const isMissing = (error: unknown, name: string): boolean => {
   const { code, message } = error as { readonly code?: unknown; readonly message?: unknown }
-  return (code === "ERR_MODULE_NOT_FOUND" || code === "MODULE_NOT_FOUND") && String(message).includes(`'${name}'`)
+  const isNotFound = code === "ERR_MODULE_NOT_FOUND" || code === "MODULE_NOT_FOUND" ||
+    // What Vite puts in the place of a package that it did not find.
+    /^Could not resolve/.test(String(message))
+  return isNotFound && [`'${name}'`, `"${name}"`].some((quoted) => String(message).includes(quoted))
 }
 
 /** Loads a package, or fails with instructions for installing it. */

@@ -10,6 +10,7 @@ import type * as Result from "effect/Result"
 import type * as Schema from "effect/Schema"
 import type * as Stream from "effect/Stream"
 import type { ResultError } from "../../ResultError.ts"
+import type { WaitTimeout } from "../../Watch.ts"
 import type { PollOptions } from "./polling.ts"
 
 /**
@@ -111,9 +112,9 @@ export interface TaskRun {
   readonly mappedStateCounts: Effect.Effect<MappedStateCounts, TaskRunError>
   /**
    * Waits until the run, and for a mapped parent its children, have finished, then loads the result. Fails with
-   * NotFinished after `timeout`.
+   * WaitTimeout after `timeout`.
    */
-  readonly awaitResult: (options?: PollOptions) => Effect.Effect<unknown, TaskRunError>
+  readonly awaitResult: (options?: PollOptions) => Effect.Effect<unknown, TaskRunError | WaitTimeout>
   /** The states that it went through, oldest first. */
   readonly states: Effect.Effect<ReadonlyArray<StateRecord>, PrefectApiError>
   /** The log in the order of (timestamp, id), at a level and above. */

@@ -5,14 +5,17 @@ import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 
 /**
- * The pauses between polls of a live run.
+ * The pauses between polls of a live run, and how long it is waited for.
+ *
+ * @category options
+ * @since 0.1.0
  */
 export interface PollOptions {
   /** The shortest pause between two polls; pauses grow while nothing happens. Default 1 second. */
   readonly minPause?: Duration.Input | undefined
   /** The longest pause. Default 10 seconds. */
   readonly maxPause?: Duration.Input | undefined
-  /** The total time limit. Default: no limit. */
+  /** The total time limit, after which it fails with WaitTimeout. Default: no limit. */
   readonly timeout?: Duration.Input | undefined
 }
 
@@ -66,7 +69,7 @@ export const awaitSettled = Effect.fnUntraced(function*<A, E>(
   run: {
     readonly getLatest: (latest: A) => Effect.Effect<A, PrefectApiError>
     readonly isSettled: (latest: A) => Effect.Effect<boolean, PrefectApiError>
-    readonly timedOut: (latest: A) => E
+    readonly timedOut: (latest: A, timeout: Duration.Duration) => E
   },
   options: PollOptions | undefined
 ): Effect.fn.Return<A, E | PrefectApiError> {
@@ -83,7 +86,7 @@ export const awaitSettled = Effect.fnUntraced(function*<A, E>(
       latest = next.value
     }
     const left = timeout === undefined ? Infinity : startedAt + timeout - (yield* Clock.currentTimeMillis)
-    if (left <= 0) return yield* Effect.fail(run.timedOut(latest))
+    if (left <= 0) return yield* Effect.fail(run.timedOut(latest, Duration.millis(timeout ?? 0)))
     yield* pause(options, quiet, left)
   }
 })

@@ -9,7 +9,8 @@ import * as Equal from "effect/Equal"
 import * as Result from "effect/Result"
 import type * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import { NotFinished, type ResultError } from "../../ResultError.ts"
+import type { ResultError } from "../../ResultError.ts"
+import { WaitTimeout } from "../../Watch.ts"
 import * as Children from "./children.ts"
 import { decodeAs, load, loadBytes, loadPrepared, type Prepared, resultError, type Services } from "./load.ts"
 import { memoize } from "./memoize.ts"
@@ -99,7 +100,7 @@ export class TaskRunImpl implements TaskRun {
       return problem === undefined ? progress(this.#services, this.view) : Effect.fail(problem)
     })
   }
-  awaitResult(options?: PollOptions): Effect.Effect<unknown, TaskRunError> {
+  awaitResult(options?: PollOptions): Effect.Effect<unknown, TaskRunError | WaitTimeout> {
     return Effect.flatMap(awaitFinished(this.#services, this, options), (taskRun) => taskRun.getResult)
   }
   get states(): Effect.Effect<ReadonlyArray<StateRecord>, PrefectApiError> {
@@ -150,11 +151,12 @@ const awaitFinished = (
   services: Services,
   taskRun: TaskRun,
   options: PollOptions | undefined
-): Effect.Effect<TaskRun, TaskRunError> =>
-  awaitSettled<TaskRun, ResultError>(taskRun, {
+): Effect.Effect<TaskRun, TaskRunError | WaitTimeout> =>
+  awaitSettled<TaskRun, WaitTimeout>(taskRun, {
     getLatest: (latest) => latest.getLatest,
     isSettled: ({ view }) => isSettled(services, view),
-    timedOut: ({ view }) => resultError(view, new NotFinished({ state: State.typeName(view.state) }))
+    timedOut: ({ view }, timeout) =>
+      new WaitTimeout({ runId: view.taskRunId, state: State.typeName(view.state), timeout })
   }, options)
 
 const attributesOf = (view: TaskRunView) => ({

@@ -1,0 +1,67 @@
+/** Bytes as text and text as bytes: by Node's `Buffer`, which is fastest, and without it by what browsers have. */
+
+const hasBuffer = typeof Buffer !== "undefined"
+
+// Not `fatal`, so that what is not UTF-8 becomes U+FFFD, as with a Buffer; a byte order mark stays.
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true })
+
+const buffer = (bytes: Uint8Array, start: number, end: number): Buffer =>
+  Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start)
+
+/** How many code units are made text at once: an argument each, of which a call takes only so many. */
+const unitsAtOnce = 8192
+
+const ofUnits = (length: number, unitsOf: (start: number, end: number) => ArrayLike<number>): string => {
+  let text = ""
+  for (let start = 0; start < length; start += unitsAtOnce) {
+    text += String.fromCharCode.apply(null, unitsOf(start, Math.min(length, start + unitsAtOnce)) as Array<number>)
+  }
+  return text
+}
+
+/** The UTF-8 text of a part of bytes; what is not UTF-8 becomes U+FFFD. */
+export const utf8Of = (bytes: Uint8Array, start = 0, end = bytes.length): string =>
+  hasBuffer ? buffer(bytes, start, end).toString("utf8") : decoder.decode(bytes.subarray(start, end))
+
+/** Reads the texts of some bytes, from one place up to another. */
+export const textsOf = (bytes: Uint8Array): (start: number, end: number) => string => {
+  if (!hasBuffer) return (start, end) => decoder.decode(bytes.subarray(start, end))
+  const whole = buffer(bytes, 0, bytes.length)
+  return (start, end) => whole.toString("utf8", start, end)
+}
+
+/** A part of bytes as text of ISO 8859-1, a character a byte. */
+export const latin1Of = (bytes: Uint8Array, start = 0, end = bytes.length): string =>
+  hasBuffer
+    ? buffer(bytes, start, end).toString("latin1")
+    : ofUnits(end - start, (from, to) => bytes.subarray(start + from, start + to))
+
+/** A part of bytes as UTF-16 text. Lone surrogates stay what they are. */
+export const utf16Of = (bytes: Uint8Array, littleEndian: boolean, start: number): string => {
+  const view = new DataView(bytes.buffer, bytes.byteOffset + start, bytes.length - start)
+  return ofUnits(
+    view.byteLength >> 1,
+    (from, to) =>
+      Uint16Array.from({ length: to - from }, (_, index) => view.getUint16((from + index) * 2, littleEndian))
+  )
+}
+
+/** A part of bytes in hexadecimal digits. */
+export const hexOf = (bytes: Uint8Array, start = 0, end = bytes.length): string => {
+  if (hasBuffer) return buffer(bytes, start, end).toString("hex")
+  let text = ""
+  for (let at = start; at < end; at++) text += bytes[at]!.toString(16).padStart(2, "0")
+  return text
+}
+
+/** The bytes of a base64 text; what is not base64 in it is passed over. */
+export const fromBase64 = (text: string): Uint8Array => {
+  if (hasBuffer) return Buffer.from(text, "base64")
+  const digits = text.replace(/[^A-Za-z0-9+/]/g, "")
+  const binary = atob(digits.length % 4 === 1 ? digits.slice(0, -1) : digits)
+  return Uint8Array.from(binary, (character) => character.charCodeAt(0))
+}
+
+/** The bytes as a plain `Uint8Array`: a value that shared a Buffer's memory would be one too. */
+export const plainBytes = (bytes: Uint8Array): Uint8Array =>
+  hasBuffer && Buffer.isBuffer(bytes) ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length) : bytes

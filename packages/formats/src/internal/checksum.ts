@@ -1,0 +1,25 @@
+/** CRC-32, of PNG, ZIP and xz. */
+import { zlib } from "./node.ts"
+
+let table: Uint32Array | undefined
+
+const tableOf = (): Uint32Array =>
+  Uint32Array.from({ length: 256 }, (_, byte) => {
+    let remainder = byte
+    for (let bit = 0; bit < 8; bit++) {
+      remainder = (remainder & 1) === 1
+        ? 0xedb88320 ^ (remainder >>> 1)
+        : remainder >>> 1
+    }
+    return remainder
+  })
+
+const crc32Here = (bytes: Uint8Array): number => {
+  const known = table ??= tableOf()
+  let remainder = 0xffffffff
+  for (let at = 0; at < bytes.length; at++) remainder = known[(remainder ^ bytes[at]!) & 255]! ^ (remainder >>> 8)
+  return (remainder ^ 0xffffffff) >>> 0
+}
+
+/** By zlib, where there is one that has it: from Node.js 22.2. */
+export const crc32: (bytes: Uint8Array) => number = zlib?.crc32 ?? crc32Here
