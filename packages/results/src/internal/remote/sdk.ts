@@ -11,7 +11,7 @@ const isMissing = (error: unknown, name: string): boolean => {
   const { code, message } = error as { readonly code?: unknown; readonly message?: unknown }
   const isNotFound = code === "ERR_MODULE_NOT_FOUND" || code === "MODULE_NOT_FOUND" ||
     // What Vite puts in the place of a package that it did not find.
-    /^Could not resolve/.test(String(message))
+    String(message).startsWith("Could not resolve")
   return isNotFound && [`'${name}'`, `"${name}"`].some((quoted) => String(message).includes(quoted))
 }
 
