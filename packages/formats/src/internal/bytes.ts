@@ -65,3 +65,14 @@ export const fromBase64 = (text: string): Uint8Array => {
 /** The bytes as a plain `Uint8Array`: a value that shared a Buffer's memory would be one too. */
 export const plainBytes = (bytes: Uint8Array): Uint8Array =>
   hasBuffer && Buffer.isBuffer(bytes) ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length) : bytes
+
+/** Several bytes as one. */
+export const concatBytes = (parts: ReadonlyArray<Uint8Array>): Uint8Array => {
+  const out = new Uint8Array(parts.reduce((length, part) => length + part.length, 0))
+  let at = 0
+  for (const part of parts) {
+    out.set(part, at)
+    at += part.length
+  }
+  return out
+}

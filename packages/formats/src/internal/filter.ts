@@ -87,10 +87,16 @@ const keyOf = (value: unknown): Key | undefined => {
   }
 }
 
+/** A unit of UTF-16 by its place among code points: surrogates stand for those that are larger than all others. */
+const inOrder = (unit: number): number => unit >= 0xe000 ? unit - 0x800 : unit >= 0xd800 ? unit + 0x2000 : unit
+
 const compareText = (left: string, right: string): number => {
   // The order of UTF-16 is that of code points but for pairs of surrogates.
-  if (left === right) return 0
-  return Buffer.compare(Buffer.from(left), Buffer.from(right))
+  for (let at = 0; at < left.length && at < right.length; at++) {
+    const [a, b] = [left.charCodeAt(at), right.charCodeAt(at)]
+    if (a !== b) return inOrder(a) - inOrder(b)
+  }
+  return left.length - right.length
 }
 
 const compareDecimals = (left: Extract<Key, { kind: "decimal" }>, right: Extract<Key, { kind: "decimal" }>): number => {

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { FormatError, TooLarge, undecodable } from "../../FormatError.ts"
+import { latin1Of } from "../bytes.ts"
 import { FlatTable } from "../flatbuffer.ts"
 import type { Options, Part, Parts, Source } from "../parts.ts"
 import { formatError, Refusal } from "../refusal.ts"
@@ -63,7 +64,7 @@ export const openFile = <E>(source: Source<E>, { maxBytes }: Options): Effect.Ef
     const tail = yield* readSpan(source, source.size - tailLength, source.size)
     const length = new DataView(tail.buffer, tail.byteOffset, 4).getInt32(0, true)
     const end = source.size - tailLength
-    const text = Buffer.from(tail.buffer, tail.byteOffset + 4, 6).toString("latin1")
+    const text = latin1Of(tail, 4, 10)
     if (text !== "ARROW1" || length < 0 || length > end) return yield* damaged("it has no footer")
     if (length > maxBytes) return yield* tooLarge(maxBytes, length)
     const bytes = yield* readSpan(source, end - length, end)

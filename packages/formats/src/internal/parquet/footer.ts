@@ -3,6 +3,7 @@
  * what their statistics say. A footer is written again for one row group, which makes a file of its own of it.
  */
 import { type FormatError, undecodable } from "../../FormatError.ts"
+import { concatBytes, latin1Of } from "../bytes.ts"
 import { integer, list, type Replacement, type Span, struct, ThriftStruct } from "./thrift.ts"
 
 const damaged = (): FormatError =>
@@ -12,13 +13,13 @@ const damaged = (): FormatError =>
 export const tailLength = 8
 
 /** The magic at both ends of a file. */
-export const magic = Buffer.from("PAR1")
+export const magic = new TextEncoder().encode("PAR1")
 
 const encryptedMagic = "PARE"
 
 /** Where the footer of a file of `size` bytes is, by its last eight bytes. */
 export const footerSpan = (tail: Uint8Array, size: number): Span => {
-  const text = Buffer.from(tail.buffer, tail.byteOffset + 4, 4).toString("latin1")
+  const text = latin1Of(tail, 4, 8)
   if (text === encryptedMagic) throw undecodable("the Parquet file is encrypted")
   const length = new DataView(tail.buffer, tail.byteOffset, 4).getUint32(0, true)
   if (text !== "PAR1" || length + tailLength + magic.length > size) throw damaged()
@@ -183,7 +184,7 @@ const moved = (chunk: Chunk, by: number): Uint8Array => {
  * The end of a file that holds one row group, or none: a footer, its length and the magic. `moves` says by how much each
  * chunk is further on than it was; those that are not in the file stay where they were.
  */
-export const footerOf = (footer: Footer, group: Group | undefined, moves: ReadonlyMap<Chunk, number>): Buffer => {
+export const footerOf = (footer: Footer, group: Group | undefined, moves: ReadonlyMap<Chunk, number>): Uint8Array => {
   const groups = group === undefined ? [] : [
     group.struct.encode(
       new Map<number, Replacement | null>([
@@ -198,7 +199,7 @@ export const footerOf = (footer: Footer, group: Group | undefined, moves: Readon
       [fileFields.rowGroups, list(groups)]
     ])
   )
-  const length = Buffer.alloc(4)
-  length.writeUInt32LE(encoded.length)
-  return Buffer.concat([encoded, length, magic])
+  const length = new Uint8Array(4)
+  new DataView(length.buffer).setUint32(0, encoded.length, true)
+  return concatBytes([encoded, length, magic])
 }

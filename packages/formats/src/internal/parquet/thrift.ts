@@ -5,6 +5,7 @@
  *
  * What points outside of the bytes throws a RangeError.
  */
+import { concatBytes, utf8Of } from "../bytes.ts"
 
 /** The types of the protocol. */
 export const thriftTypes = { true: 1, false: 2, i32: 5, i64: 6, binary: 8, list: 9, struct: 12 } as const
@@ -157,7 +158,7 @@ export class ThriftStruct {
 
   text(id: number): string | undefined {
     const found = this.binary(id)
-    return found === undefined ? undefined : Buffer.from(found.buffer, found.byteOffset, found.length).toString("utf8")
+    return found === undefined ? undefined : utf8Of(found)
   }
 
   struct(id: number): ThriftStruct | undefined {
@@ -195,13 +196,13 @@ export class ThriftStruct {
     for (let i = 0; i < length; i++) {
       const [size, from] = varint(this.bytes, at)
       at = checked(this.bytes, from + size)
-      out.push(Buffer.from(this.bytes.buffer, this.bytes.byteOffset + from, size).toString("utf8"))
+      out.push(utf8Of(this.bytes, from, from + size))
     }
     return out
   }
 
   /** The struct again, with some of its fields replaced, added, or left out (null). */
-  encode(replaced: ReadonlyMap<number, Replacement | null>): Buffer {
+  encode(replaced: ReadonlyMap<number, Replacement | null>): Uint8Array {
     const parts: Array<Uint8Array> = []
     let last = 0
     const ids = new Set([...this.#fields.keys(), ...replaced.keys()])
@@ -213,13 +214,13 @@ export class ThriftStruct {
         { type: field!.type, bytes: this.bytes.subarray(field!.start, field!.end) }
       const delta = id - last
       parts.push(
-        delta > 0 && delta <= 15 ? Buffer.from([(delta << 4) | type]) : Buffer.from([type, ...zigzagBytes(id)])
+        delta > 0 && delta <= 15 ? Uint8Array.from([(delta << 4) | type]) : Uint8Array.from([type, ...zigzagBytes(id)])
       )
       parts.push(bytes)
       last = id
     }
-    parts.push(Buffer.from([0]))
-    return Buffer.concat(parts)
+    parts.push(Uint8Array.from([0]))
+    return concatBytes(parts)
   }
 }
 
@@ -244,21 +245,21 @@ const zigzagBytes = (value: number): Array<number> => varintBytes(value < 0 ? -v
 
 export const integer = (value: number): Replacement => ({
   type: thriftTypes.i64,
-  bytes: Buffer.from(zigzagBytes(value))
+  bytes: Uint8Array.from(zigzagBytes(value))
 })
 
 export const struct = (bytes: Uint8Array): Replacement => ({ type: thriftTypes.struct, bytes })
 
 export const binary = (bytes: Uint8Array): Replacement => ({
   type: thriftTypes.binary,
-  bytes: Buffer.concat([Buffer.from(varintBytes(bytes.length)), bytes])
+  bytes: concatBytes([Uint8Array.from(varintBytes(bytes.length)), bytes])
 })
 
 /** A list of structs. */
 export const list = (items: ReadonlyArray<Uint8Array>): Replacement => ({
   type: thriftTypes.list,
-  bytes: Buffer.concat([
-    Buffer.from(
+  bytes: concatBytes([
+    Uint8Array.from(
       items.length < 15
         ? [(items.length << 4) | thriftTypes.struct]
         : [0xf0 | thriftTypes.struct, ...varintBytes(items.length)]

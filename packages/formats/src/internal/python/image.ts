@@ -1,5 +1,6 @@
 /** Converts Pillow images to their size, mode and PNG. */
 import { type PyObject } from "@effect-prefect/pickle"
+import { concatBytes } from "../bytes.ts"
 import { crc32 } from "../checksum.ts"
 import { zlib } from "../node.ts"
 
@@ -30,16 +31,6 @@ const chunk = (type: string, content: Uint8Array): Uint8Array => {
 /** A larger image is stored uncompressed, because compression would take long. */
 const maxCompressed = 0x100000
 
-const concat = (parts: ReadonlyArray<Uint8Array>): Uint8Array => {
-  const out = new Uint8Array(parts.reduce((length, part) => length + part.length, 0))
-  let at = 0
-  for (const part of parts) {
-    out.set(part, at)
-    at += part.length
-  }
-  return out
-}
-
 /** The longest block of DEFLATE that is stored as it is. */
 const maxStored = 0xffff
 
@@ -58,7 +49,7 @@ const uncompressed = (bytes: Uint8Array): Uint8Array => {
     }
   }
   parts.push(Uint8Array.of(high >> 8, high, low >> 8, low))
-  return concat(parts)
+  return concatBytes(parts)
 }
 
 const png = (
@@ -79,7 +70,7 @@ const png = (
   const data = zlib === undefined
     ? uncompressed(lines)
     : zlib.deflateSync(lines, { level: lines.length > maxCompressed ? 0 : 6 })
-  return concat([
+  return concatBytes([
     Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a),
     chunk("IHDR", header),
     ...(palette === null ? [] : [chunk("PLTE", palette)]),
