@@ -41,7 +41,39 @@ interface Fetched {
 const malformed = (filter: Filter, detail: string) =>
   Effect.fail(new PrefectApiError({ operation: filter.operation, reason: new MalformedResponse({ detail }) }))
 
-export const make = (client: Pick<Client, "name" | "post">) => {
+/** The rows of a server, page by page. */
+export interface Pages {
+  readonly byOffset: <A>(
+    filter: Filter,
+    request: PageRequest,
+    make: (row: unknown) => A | Malformed
+  ) => Effect.Effect<Page<A>, PrefectApiError>
+  readonly byTime: <A>(
+    options: TimeOrder,
+    request: PageRequest,
+    make: (row: unknown) => A | Malformed
+  ) => Effect.Effect<Page<A>, PrefectApiError>
+  /** Rows whose id is in a range, in the order of their ids. */
+  readonly byIdRange: <A>(
+    filter: Filter,
+    range: { readonly first: string; readonly last: string },
+    limit: number,
+    make: (row: unknown) => A | Malformed
+  ) => Effect.Effect<ReadonlyArray<A>, PrefectApiError>
+  /** All rows, page after page. */
+  readonly all: (filter: Filter) => Effect.Effect<ReadonlyArray<Row>, PrefectApiError>
+}
+
+export interface TimeOrder {
+  readonly time: string
+  /** The filter with rows from that time on; from the first when it is undefined. */
+  readonly from: (time: string | undefined) => Filter
+  readonly start?: string | undefined
+  /** Whether later pages have earlier times. */
+  readonly isDescending: boolean
+}
+
+export const make = (client: Pick<Client, "name" | "post">, { keepsDeep = false } = {}): Pages => {
   // Set once the server has rejected our limit: it then returns its own number of rows.
   let isLimitRefused = false
 
@@ -72,7 +104,7 @@ export const make = (client: Pick<Client, "name" | "post">) => {
         const rows = posted.json
         if (!Array.isArray(rows)) return malformed(filter, `${filter.path} gave no list`)
         const isFull = asked === undefined ? rows.length > 0 : rows.length >= asked
-        const shown = rows.filter((row) => !isTooDeep(row))
+        const shown = keepsDeep ? rows : rows.filter((row) => !isTooDeep(row))
         const fetched = { rows: shown, isFull }
         // One such row must not hide the others.
         return shown.length === rows.length
@@ -128,7 +160,6 @@ export const make = (client: Pick<Client, "name" | "post">) => {
       ({ next, rows }) => Effect.map(decode(filter, rows, make), (items) => ({ items, next }))
     )
 
-  /** All rows, page after page. */
   const all = (filter: Filter): Effect.Effect<ReadonlyArray<Row>, PrefectApiError> =>
     Effect.gen(function*() {
       const out: Array<Row> = []
@@ -142,14 +173,7 @@ export const make = (client: Pick<Client, "name" | "post">) => {
     })
 
   const byTime = <A>(
-    options: {
-      readonly time: string
-      /** The filter for rows from that time on; from the first when it is undefined. */
-      readonly from: (time: string | undefined) => Filter
-      readonly start?: string | undefined
-      /** Whether later pages have earlier times. */
-      readonly isDescending: boolean
-    },
+    options: TimeOrder,
     request: PageRequest,
     make: (row: unknown) => A | Malformed
   ): Effect.Effect<Page<A>, PrefectApiError> =>
