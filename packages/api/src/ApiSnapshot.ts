@@ -30,6 +30,8 @@ export interface Snapshot {
    * not all belong to one instant.
    */
   readonly changed: Effect.Effect<number, PrefectApiError>
+  /** Rows by table that the server has and that could not be taken. Known once the tables were read. */
+  readonly omitted: Effect.Effect<Readonly<Record<string, number>>>
 }
 
 const encoders = {
@@ -180,6 +182,7 @@ export const make = Effect.fnUntraced(function*(
         )
       )
     ],
+    omitted: Effect.succeed({}),
     changed: Effect.map(
       Stream.runFold(
         listing(),

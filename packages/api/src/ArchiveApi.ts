@@ -14,7 +14,8 @@
  * @since 0.1.0
  */
 import * as ArchiveFormat from "@effect-prefect/core/ArchiveFormat"
-import * as TaskRunView from "@effect-prefect/core/TaskRunView"
+import type * as FlowRunView from "@effect-prefect/core/FlowRunView"
+import type * as TaskRunView from "@effect-prefect/core/TaskRunView"
 import * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -23,16 +24,17 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { createReadStream } from "node:fs"
 import type { FileHandle } from "node:fs/promises"
 import { open, readFile, realpath, stat } from "node:fs/promises"
 import { isAbsolute, join, relative, resolve, sep } from "node:path"
+import type * as Backend from "./Backend.ts"
 import { abortable } from "./internal/abortable.ts"
 import { errorCode } from "./internal/errorCode.ts"
 import * as Pages from "./internal/pages.ts"
 import * as RowsBackend from "./internal/tables/backend.ts"
 import * as JsonLines from "./internal/tables/jsonLines.ts"
-import { complete, type Row, type Rows, type TableName } from "./internal/tables/rowIndex.ts"
+import * as Prefect3Names from "./internal/tables/prefect3Names.ts"
+import { type Row, type Rows, type TableName } from "./internal/tables/rowIndex.ts"
 import * as PrefectApi from "./PrefectApi.ts"
 import { MalformedResponse, PrefectApiError, Unavailable } from "./PrefectApiError.ts"
 
@@ -87,6 +89,7 @@ const tableNames: ReadonlyArray<TableName> = [
   "task_run_artifact",
   "edge"
 ]
+type AnyTableName = TableName | Prefect3Names.TableName
 const maxProblems = 1000
 const maxWarnings = 10
 
@@ -175,6 +178,15 @@ export const readMounts = Effect.fn("ArchiveApi.readMounts")(function*(
   return mounts
 })
 
+/** Whether a folder holds tables of Prefect 2 or 3. */
+const isPrefect3 = async (root: string): Promise<boolean> => {
+  for (const name of Prefect3Names.tableNames) {
+    const isThere = await stat(join(root, ArchiveFormat.tableFile(name))).then(() => true, () => false)
+    if (isThere) return true
+  }
+  return false
+}
+
 /** A table of an archive: its file and the positions of its rows. */
 interface Table {
   readonly file: string
@@ -184,7 +196,7 @@ interface Table {
   problems: ReadonlyArray<Problem>
 }
 
-const openTable = (directory: string, name: TableName) =>
+const openTable = (directory: string, name: AnyTableName) =>
   Effect.acquireRelease(
     Effect.tryPromise({
       try: async (): Promise<Table | undefined> => {
@@ -211,9 +223,9 @@ const openTable = (directory: string, name: TableName) =>
     (table) => table === undefined ? Effect.void : Effect.promise(() => table.handle.close().catch(() => {}))
   )
 
-const readRowsOf = (tables: ReadonlyMap<TableName, Table>) =>
+const readRowsOf = (tables: ReadonlyMap<AnyTableName, Table>) =>
 (
-  name: TableName,
+  name: AnyTableName,
   extents: ReadonlyArray<JsonLines.Extent>
 ): Effect.Effect<ReadonlyArray<Row>, PrefectApiError> => {
   const table = tables.get(name)
@@ -240,7 +252,7 @@ const readRowsOf = (tables: ReadonlyMap<TableName, Table>) =>
   )
 }
 
-const rowsOf = (tables: ReadonlyMap<TableName, Table>): Rows => {
+const rowsOf = (tables: ReadonlyMap<AnyTableName, Table>): Rows => {
   const scan: Rows["scan"] = Effect.fnUntraced(function*(name, use) {
     const table = tables.get(name)
     if (table === undefined) return
@@ -274,40 +286,13 @@ const rowsOf = (tables: ReadonlyMap<TableName, Table>): Rows => {
   }
 }
 
-const readTaskRuns = async function*(root: string): AsyncGenerator<ReadonlyArray<TaskRunView.TaskRunView | Problem>> {
-  const slugs = new Map<string, unknown>()
-  const noTable = (error: unknown) => {
-    if (codeOf(error) !== "ENOENT") throw error
-  }
-  await JsonLines.scan(join(root, ArchiveFormat.tableFile("task")), new AbortController().signal, ({ bytes }) => {
-    const parsed = bytes === undefined ? ArchiveFormat.tooLong : ArchiveFormat.parseLine(bytes)
-    if (typeof parsed !== "string" && typeof parsed.row["id"] === "string" && !slugs.has(parsed.row["id"])) {
-      slugs.set(parsed.row["id"], parsed.row["slug"] ?? null)
-    }
-  }).catch(noTable)
-  const file = ArchiveFormat.tableFile("task_run")
-  let found: Array<TaskRunView.TaskRunView | Problem> = []
-  const lines = ArchiveFormat.splitLines(({ bytes, number: line }) => {
-    const parsed = bytes === undefined ? ArchiveFormat.tooLong : ArchiveFormat.parseLine(bytes)
-    if (typeof parsed === "string") return void found.push({ file, line, detail: parsed })
-    const row = complete("task_run", parsed.row)
-    const id = row["task_id"]
-    const view = TaskRunView.fromRow(
-      typeof id === "string" && slugs.has(id) ? { ...row, task: { id, slug: slugs.get(id) } } : row
-    )
-    found.push(view instanceof TaskRunView.TaskRunView ? view : { file, line, detail: view.detail })
-  })
-  try {
-    for await (const chunk of createReadStream(join(root, file), { highWaterMark: 1 << 18 })) {
-      lines.push(chunk as Buffer)
-      if (found.length > 0) yield found
-      found = []
-    }
-  } catch (error) {
-    noTable(error)
-  }
-  lines.end()
-  if (found.length > 0) yield found
+/** Loaded when an archive is read whole, which few commands do. */
+const loadScan = () => import("./internal/tables/scan.ts")
+
+const lazily = async function*<A>(
+  rows: (scan: Awaited<ReturnType<typeof loadScan>>) => AsyncGenerator<A>
+): AsyncGenerator<A> {
+  yield* rows(await loadScan())
 }
 
 /**
@@ -322,9 +307,42 @@ export const scanTaskRuns = (
 ): Stream.Stream<TaskRunView.TaskRunView | Problem, PrefectApiError> => {
   const root = resolve(directory)
   return Stream.fromAsyncIterable(
-    readTaskRuns(root),
+    lazily((Scan) => Scan.taskRuns(root)),
     (error) => unavailable(`the task runs of ${root} cannot be read (${codeOf(error)})`)
   ).pipe(Stream.flattenIterable)
+}
+
+/**
+ * Every flow run of an archive in the order of its file, and the lines in between that are none, as `scanTaskRuns` reads
+ * task runs.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const scanFlowRuns = (
+  directory: string
+): Stream.Stream<FlowRunView.FlowRunView | Problem, PrefectApiError> => {
+  const root = resolve(directory)
+  return Stream.fromAsyncIterable(
+    lazily((Scan) => Scan.flowRuns(root)),
+    (error) => unavailable(`the flow runs of ${root} cannot be read (${codeOf(error)})`)
+  ).pipe(Stream.flattenIterable)
+}
+
+/**
+ * The storage blocks of an archive of Prefect 2 or 3, by id.
+ *
+ * @category accessors
+ * @since 0.1.0
+ */
+export const readStorageBlocks = (
+  directory: string
+): Effect.Effect<ReadonlyMap<string, Backend.StorageBlock>, PrefectApiError> => {
+  const root = resolve(directory)
+  return Effect.tryPromise({
+    try: async () => (await loadScan()).storageBlocks(root),
+    catch: (error) => unavailable(`the storage blocks of ${root} cannot be read (${codeOf(error)})`)
+  })
 }
 
 /**
@@ -351,9 +369,9 @@ const leastIndexedBytes = 8 * 1024 * 1024
 /** What has to do with indexes is loaded for archives that have one, so that small ones open sooner. */
 const loadIndexStore = () => import("./internal/tables/indexStore.ts")
 
-const sourcesOf = (tables: ReadonlyMap<TableName, Table>) => [...tables].map(([name, { path }]) => ({ name, path }))
+const sourcesOf = (tables: ReadonlyMap<AnyTableName, Table>) => [...tables].map(([name, { path }]) => ({ name, path }))
 
-const sizeOf = (tables: ReadonlyMap<TableName, Table>) =>
+const sizeOf = (tables: ReadonlyMap<AnyTableName, Table>) =>
   Effect.promise(async () => {
     let bytes = 0
     for (const { handle } of tables.values()) bytes += (await handle.stat()).size
@@ -363,18 +381,12 @@ const sizeOf = (tables: ReadonlyMap<TableName, Table>) =>
 /** The open index of an archive; undefined when the tables are read into memory instead. */
 const openIndex = Effect.fnUntraced(function*(
   root: string,
-  tables: ReadonlyMap<TableName, Table>,
+  tables: ReadonlyMap<AnyTableName, Table>,
   options: Options
 ) {
   const { index = "auto" } = options
   if (index === "never" || index === "auto" && (yield* sizeOf(tables)) < leastIndexedBytes) return undefined
-  const [IndexStore, IndexedBackend, { openDatabase }] = yield* Effect.promise(() =>
-    Promise.all([
-      loadIndexStore(),
-      import("./internal/tables/indexedBackend.ts"),
-      import("./internal/tables/sqlite.ts")
-    ])
-  )
+  const IndexStore = yield* Effect.promise(loadIndexStore)
   const { cache = IndexStore.defaultCache() } = options
   const services = yield* Effect.context<never>()
   const path = yield* abortable({
@@ -390,17 +402,61 @@ const openIndex = Effect.fnUntraced(function*(
     catch: (error) => unavailable(`the index of ${root} cannot be made (${codeOf(error)})`)
   })
   if (path === undefined) return undefined
-  const database = yield* Effect.acquireRelease(
+  return { path, database: yield* openScoped(path, { readOnly: true }) }
+})
+
+const openScoped = (path: string, options: { readonly readOnly?: boolean } = {}) =>
+  Effect.acquireRelease(
     Effect.tryPromise({
-      try: () => openDatabase(path, { readOnly: true }),
+      try: async () => (await import("./internal/tables/sqlite.ts")).openDatabase(path, options),
       catch: () => unavailable(`the index ${path} cannot be opened`)
     }),
     (opened) => Effect.sync(() => opened.close())
   )
+
+/** An archive of Prefect 1 by its index; undefined when the tables are read into memory instead. */
+const openIndexed = Effect.fnUntraced(function*(
+  root: string,
+  tables: ReadonlyMap<AnyTableName, Table>,
+  options: Options
+) {
+  const index = yield* openIndex(root, tables, options)
+  if (index === undefined) return undefined
+  const IndexedBackend = yield* Effect.promise(() => import("./internal/tables/indexedBackend.ts"))
   return yield* Effect.try({
-    try: () => IndexedBackend.make(database, readRowsOf(tables)),
-    catch: () => unavailable(`the index ${path} is damaged; make it anew with archive index`)
+    try: () => IndexedBackend.make(index.database, readRowsOf(tables)),
+    catch: () => unavailable(`the index ${index.path} is damaged; make it anew with archive index`)
   })
+})
+
+/** An archive of Prefect 2 or 3, whose index is in memory where no file has it. */
+const openPrefect3 = Effect.fnUntraced(function*(
+  root: string,
+  tables: ReadonlyMap<AnyTableName, Table>,
+  options: Options
+) {
+  const [{ makeBackend }, Prefect3Rows, Prefect3, { fill }] = yield* Effect.promise(() =>
+    Promise.all([
+      import("./internal/prefect3/backend.ts"),
+      import("./internal/tables/prefect3Rows.ts"),
+      import("./internal/prefect3/rows.ts"),
+      import("./internal/tables/indexFile.ts")
+    ])
+  )
+  const index = yield* openIndex(root, tables, options)
+  const database = index?.database ?? (yield* openScoped(":memory:"))
+  if (index === undefined) {
+    yield* Effect.tryPromise({
+      try: (signal) => fill(database, sourcesOf(tables), signal),
+      catch: (error) => unavailable(`the tables of ${root} cannot be read (${codeOf(error)})`)
+    })
+  }
+  const rows = yield* Prefect3Rows.make(database, readRowsOf(tables), new Set(tables.keys()))
+  return {
+    backend: yield* makeBackend(rows.server, rows.pages),
+    problems: rows.problems,
+    allTaskRuns: (page: Backend.PageRequest) => rows.allTaskRuns(Prefect3.taskRun, page)
+  }
 })
 
 const openTables = Effect.fnUntraced(function*(root: string) {
@@ -409,8 +465,8 @@ const openTables = Effect.fnUntraced(function*(root: string) {
   if (!(yield* isFolder(join(root, ArchiveFormat.tablesFolder)))) {
     return yield* notAnArchive(root, "it has no folder tables")
   }
-  const tables = new Map<TableName, Table>()
-  for (const name of tableNames) {
+  const tables = new Map<AnyTableName, Table>()
+  for (const name of (yield* Effect.promise(() => isPrefect3(root))) ? Prefect3Names.tableNames : tableNames) {
     const table = yield* openTable(root, name)
     if (table !== undefined) tables.set(name, table)
   }
@@ -472,7 +528,9 @@ export const make = Effect.fnUntraced(function*(
 > {
   const root = resolve(directory)
   const tables = yield* openTables(root)
-  const indexed = yield* openIndex(root, tables, options)
+  const indexed = Prefect3Names.tableNames.some((name) => tables.has(name))
+    ? yield* openPrefect3(root, tables, options)
+    : yield* openIndexed(root, tables, options)
   if (indexed !== undefined) {
     const problems = Effect.map(indexed.problems, (found) =>
       found.map(({ detail, line, table }): Problem => ({

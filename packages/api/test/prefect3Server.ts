@@ -92,7 +92,7 @@ const unrecorded: Readonly<Record<string, ReadonlyArray<string>>> = {
     "offset"
   ],
   "/flows/filter": ["sort", "limit", "offset"],
-  "/task_runs/filter": ["task_runs.state.operator"],
+  "/task_runs/filter": ["task_runs.state.operator", "task_runs.flow_run_id.is_null_"],
   "/logs/filter": ["logs.timestamp.after_"],
   "/artifacts/filter": ["artifacts.task_run_id.any_", "limit", "offset"]
 }
@@ -136,7 +136,8 @@ const tables: Readonly<Record<string, Table>> = {
     rows: taskRuns,
     defaultSort: "ID_DESC",
     keeps: (body, row) =>
-      any(at(body, "flow_runs", "id"), row["flow_run_id"]) && stateMatches(at(body, "task_runs", "state"), row)
+      any(at(body, "flow_runs", "id"), row["flow_run_id"]) && stateMatches(at(body, "task_runs", "state"), row) &&
+      (at(body, "task_runs", "flow_run_id", "is_null_") !== true || row["flow_run_id"] === null)
   },
   "/flow_runs/filter": {
     rows: flowRuns,

@@ -50,12 +50,7 @@ export const backend = (flags: Settings.BackendFlags) =>
       }
       case "prefect3": {
         const Prefect3Api = yield* load(() => import("@effect-prefect/api/Prefect3Api"))
-        const { loadConnection } = yield* load(() => import("@effect-prefect/api/Prefect3Config"))
-        return Prefect3Api.layer({
-          url: yield* httpUrl(backend),
-          ...(yield* loadConnection),
-          ...(yield* prefect3Credentials)
-        })
+        return Prefect3Api.layer(yield* prefect3Options(backend))
       }
     }
     switch ((yield* prefectConfiguration)?.prefect) {
@@ -107,6 +102,12 @@ const prefect1Credentials = Config.all({
 const prefect3Credentials = Config.all({
   apiKey: Config.Redacted("PREFECT_API_KEY").pipe(Config.withDefault(undefined)),
   authString: Config.Redacted("PREFECT_API_AUTH_STRING").pipe(Config.withDefault(undefined))
+})
+
+/** A Prefect 2 or 3 API that was named, with what the environment has for it. */
+export const prefect3Options = Effect.fnUntraced(function*(backend: Settings.Backend) {
+  const { loadConnection } = yield* load(() => import("@effect-prefect/api/Prefect3Config"))
+  return { url: yield* httpUrl(backend), ...(yield* loadConnection), ...(yield* prefect3Credentials) }
 })
 
 const storages = Effect.promise(() => import("./storages.ts"))

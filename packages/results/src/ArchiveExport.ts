@@ -16,13 +16,17 @@
  *
  * @since 0.1.0
  */
+import type { Snapshot } from "@effect-prefect/api/ApiSnapshot"
 import * as ArchiveApi from "@effect-prefect/api/ArchiveApi"
+import type { StorageBlock } from "@effect-prefect/api/Backend"
 import type * as PostgresApi from "@effect-prefect/api/PostgresApi"
 import type { Selection, Table } from "@effect-prefect/api/PostgresSnapshot"
+import type * as Prefect3Config from "@effect-prefect/api/Prefect3Config"
 import { PrefectApi } from "@effect-prefect/api/PrefectApi"
 import type { PrefectApiError } from "@effect-prefect/api/PrefectApiError"
 import type { PrefectConfigError } from "@effect-prefect/api/PrefectConfigError"
 import * as ArchiveFormat from "@effect-prefect/core/ArchiveFormat"
+import { FlowRunView } from "@effect-prefect/core/FlowRunView"
 import { isPersisted, type ResultDescriptor } from "@effect-prefect/core/ResultDescriptor"
 import * as State from "@effect-prefect/core/State"
 import { TaskRunView } from "@effect-prefect/core/TaskRunView"
@@ -41,9 +45,10 @@ import * as Files from "./internal/archive/files.ts"
 import { type ArchiveLocation, archiveLocation, resultFolders, rootsOf } from "./internal/archive/location.ts"
 import * as Lock from "./internal/archive/lock.ts"
 import { shown } from "./internal/location.ts"
+import * as Prefect3Location from "./internal/prefect3/location.ts"
 import { optionsOf } from "./internal/run/load.ts"
 import { budgetOf, type Lease } from "./internal/run/memory.ts"
-import type { StorageReason } from "./ResultError.ts"
+import { ResultNotFound, type StorageReason } from "./ResultError.ts"
 import { ResultOptions } from "./ResultOptions.ts"
 import { ResultStorage } from "./ResultStorage.ts"
 
@@ -93,8 +98,10 @@ export type Progress =
  * @since 0.1.0
  */
 export interface Failure {
-  /** The task run of the result; undefined for a row that is not a task run. */
+  /** The task run whose result it is; undefined for a flow run's own result, and for a row that is no run. */
   readonly view: TaskRunView | undefined
+  /** The flow run whose own result it is. */
+  readonly flowRunId?: string | undefined
   readonly reason: "Unwritable" | "Row" | StorageReason["_tag"] | "StorageNotProvided"
   readonly message: string
 }
@@ -112,6 +119,8 @@ export interface Options {
   readonly database?: PostgresApi.Options | undefined
   /** A Prefect 1 server's API, e.g. `GraphQLApi`, for when the database is out of reach. */
   readonly api?: PrefectApi["Service"] | undefined
+  /** A Prefect 2 or 3 server, or a workspace of Prefect Cloud. It is taken where neither `database` nor `api` is given. */
+  readonly prefect3?: Prefect3Config.Options | undefined
   /** The flow runs to export, with everything that belongs to them. Default: all. */
   readonly selection?: Selection | undefined
   readonly onProgress?: ((progress: Progress) => Effect.Effect<void>) | undefined
@@ -240,6 +249,8 @@ interface Tables {
   readonly records: Record<string, Files.TableRecord>
   /** Rows that are longer than the lines of an archive may be, by table. */
   readonly tooLong: Record<string, number>
+  /** Rows that the backend could not give, by table. */
+  omitted: Readonly<Record<string, number>>
 }
 
 const writeTables = Effect.fnUntraced(function*(directory: string, options: Options) {
@@ -252,7 +263,7 @@ const writeTables = Effect.fnUntraced(function*(directory: string, options: Opti
       yield* Scope.provide(lock(directory), scope)
       yield* inspect(directory)
       yield* prepare(directory)
-      const out: Tables = { changed: 0, records: {}, tooLong: {} }
+      const out: Tables = { changed: 0, records: {}, tooLong: {}, omitted: {} }
       for (const { estimatedRows, name, rows } of tables) {
         const what = ArchiveFormat.tableFile(name)
         out.records[name] = yield* Effect.acquireUseRelease(
@@ -288,7 +299,13 @@ const writeTables = Effect.fnUntraced(function*(directory: string, options: Opti
       return out
     }
   )
-  const { api, database, selection } = options
+  const { api, database, prefect3, selection } = options
+  const writeSnapshot = Effect.fnUntraced(function*(snapshot: Snapshot) {
+    const out = yield* write(snapshot.tables)
+    out.omitted = yield* snapshot.omitted
+    out.changed = yield* snapshot.changed
+    return out
+  })
   let written: Tables
   if (database !== undefined) {
     const PostgresSnapshot = yield* Effect.promise(() => import("@effect-prefect/api/PostgresSnapshot"))
@@ -296,8 +313,10 @@ const writeTables = Effect.fnUntraced(function*(directory: string, options: Opti
   } else if (api !== undefined) {
     const ApiSnapshot = yield* Effect.promise(() => import("@effect-prefect/api/ApiSnapshot"))
     const snapshot = yield* Effect.provideService(ApiSnapshot.make(selection), PrefectApi, api)
-    written = yield* write(snapshot.tables)
-    written.changed = yield* snapshot.changed
+    written = yield* writeSnapshot(snapshot)
+  } else if (prefect3 !== undefined) {
+    const Prefect3Snapshot = yield* Effect.promise(() => import("@effect-prefect/api/Prefect3Snapshot"))
+    written = yield* writeSnapshot(yield* Prefect3Snapshot.make(prefect3, selection))
   } else {
     return yield* new ArchiveExportError({ directory, detail: "neither a database nor an API to export was given" })
   }
@@ -331,16 +350,32 @@ const incompleteWriter = (directory: string) => {
   }
 }
 
-const idOf = (view: TaskRunView) => `task run ${view.taskRunId}`
+/** A run that may have stored a result. */
+type Run = TaskRunView | FlowRunView
 
-const failureOf = (reason: Failure["reason"], view: TaskRunView, message: string): Failure => ({
-  view,
+const isTaskRun = (view: Run): view is TaskRunView => view instanceof TaskRunView
+
+const idOf = (view: Run) => isTaskRun(view) ? `task run ${view.taskRunId}` : `flow run ${view.flowRunId}`
+
+const failureOf = (reason: Failure["reason"], view: Run, message: string): Failure => ({
+  ...(isTaskRun(view) ? { view } : { view: undefined, flowRunId: view.flowRunId }),
   reason,
   message: `${idOf(view)}: ${message}`
 })
 
-/** Nothing was stored, or nothing that an archive could hold outside its tables. */
-const isInTables = (descriptor: ResultDescriptor) => archiveLocation(descriptor) === undefined
+/** The descriptor of the file or object that holds a result; a reason where a storage block has none. */
+const resolvedOf = (
+  descriptor: ResultDescriptor,
+  blocks: ReadonlyMap<string, StorageBlock>
+): Prefect3Location.Resolved | ResultNotFound => {
+  if (descriptor._tag !== "Prefect3Result" || descriptor.storageKey === null) return descriptor
+  const { storageBlockId, storageKey } = descriptor
+  if (storageBlockId === null || storageBlockId === undefined) return Prefect3Location.ofKey(storageKey)
+  const block = blocks.get(storageBlockId)
+  return block === undefined
+    ? new ResultNotFound({ location: `storage block ${storageBlockId}`, detail: "the server does not have it" })
+    : Prefect3Location.inBlock(block, storageKey)
+}
 
 type Copied =
   | { readonly _tag: "Copied"; readonly entry: Files.ManifestEntry; readonly location: ArchiveLocation }
@@ -360,6 +395,9 @@ const copyResults = Effect.fnUntraced(function*(
   const onProgress = options.onProgress ?? (() => Effect.void)
   const roots = rootsOf(options.directories ?? [])
   const makeFolder = Files.folderMaker(directory)
+  const blocks = yield* ArchiveApi.readStorageBlocks(directory)
+  // Without such a reader the file or object that the block names is read.
+  const isPrefect3Read = storage.readers.some(({ type }) => type === "Prefect3Result")
   const mounts = new Map<string, string>()
   const underWay = new Map<string, Deferred.Deferred<Copied, ArchiveExportError>>()
   const counts = { files: 0, bytes: 0, failures: 0, kept: 0, rows: 0, foreign: 0, done: 0 }
@@ -385,7 +423,7 @@ const copyResults = Effect.fnUntraced(function*(
 
   const fetch = Effect.fnUntraced(
     function*(
-      view: TaskRunView,
+      view: Run,
       descriptor: ResultDescriptor,
       location: ArchiveLocation,
       lease: Lease
@@ -429,9 +467,9 @@ const copyResults = Effect.fnUntraced(function*(
   )
 
   const copy = Effect.fnUntraced(function*(
-    view: TaskRunView | ArchiveApi.Problem
+    view: Run | ArchiveApi.Problem
   ): Effect.fn.Return<Copied, ArchiveExportError> {
-    if (!(view instanceof TaskRunView)) {
+    if (!(view instanceof TaskRunView || view instanceof FlowRunView)) {
       return {
         _tag: "Failed",
         failure: { view: undefined, reason: "Row", message: `${view.file}, line ${view.line}: ${view.detail}` }
@@ -439,8 +477,12 @@ const copyResults = Effect.fnUntraced(function*(
     }
     if (!State.isFinished(view.state) || State.isMapped(view.state)) return undefined
     const descriptor = State.resultDescriptor(view.state)
-    if (!isPersisted(descriptor) || isInTables(descriptor)) return undefined
-    const location = archiveLocation(descriptor, roots)
+    if (!isPersisted(descriptor)) return undefined
+    const resolved = resolvedOf(descriptor, blocks)
+    if ("message" in resolved) return { _tag: "Failed", failure: failureOf(resolved._tag, view, resolved.message) }
+    const location = archiveLocation(resolved, roots)
+    // Nothing was stored that an archive could hold beside its tables.
+    if (location === undefined) return undefined
     if (typeof location !== "object") {
       const reason = descriptor._tag === "CustomResult" ? "UnsupportedResultType" : "ResultAccessDenied"
       return {
@@ -464,7 +506,10 @@ const copyResults = Effect.fnUntraced(function*(
     underWay.set(file, deferred)
     const exit = yield* Effect.exit(Effect.suspend(() => {
       const lease = memory.open(() => true).begin()
-      return Effect.ensuring(fetch(view, descriptor, location, lease), Effect.sync(() => lease.release()))
+      return Effect.ensuring(
+        fetch(view, isPrefect3Read ? descriptor : resolved, location, lease),
+        Effect.sync(() => lease.release())
+      )
     }))
     underWay.delete(file)
     yield* Deferred.done(deferred, exit)
@@ -479,13 +524,15 @@ const copyResults = Effect.fnUntraced(function*(
   const list = (entries: ReadonlyArray<Files.ManifestEntry>) =>
     attempt(directory, ArchiveFormat.manifestFile, () => manifest.write(entries))
 
-  yield* ArchiveApi.scanTaskRuns(directory).pipe(
+  // A flow run's line that is none is no result: whoever reads the table is told of it.
+  const flowRuns = Stream.filter(ArchiveApi.scanFlowRuns(directory), (view) => view instanceof FlowRunView)
+  yield* Stream.concat(ArchiveApi.scanTaskRuns(directory), flowRuns).pipe(
     // In order, so that all exports of the same rows have the same manifest.
     Stream.mapEffect(copy, { concurrency: Math.max(1, options.concurrency ?? 16) }),
     Stream.runForEachArray(Effect.fnUntraced(function*(array) {
       const entries: Array<Files.ManifestEntry> = []
       for (const copied of array) {
-        counts.done++
+        counts.done = Math.min(counts.done + 1, total)
         if (copied === undefined) continue
         if (copied._tag === "Failed") {
           if (copied.failure.reason === "Row") counts.rows++
@@ -548,6 +595,13 @@ const copyResults = Effect.fnUntraced(function*(
   return { manifest: digest, counts }
 })
 
+/** Task runs and flow runs. */
+const runsIn = (tables: Tables["records"]): number =>
+  Object.entries(tables).reduce(
+    (sum, [name, { rows }]) => /^(prefect3_)?(task|flow)_run$/.test(name) ? sum + rows : sum,
+    0
+  )
+
 const leastIndexedBytes = 8 * 1024 * 1024
 
 /** The index of large tables. Without it an archive is complete, but slower to read. */
@@ -595,12 +649,13 @@ const exportWith = Effect.fnUntraced(function*<E, R>(
   const directory = resolve(options.directory)
   const body = Effect.gen(function*() {
     yield* inspect(directory)
-    const { changed, records: tables, tooLong } = yield* writeTables(directory, options)
+    const { changed, omitted, records: tables, tooLong } = yield* writeTables(directory, options)
     const incomplete = incompleteWriter(directory)
     yield* Effect.addFinalizer(() => Effect.promise(async () => incomplete.close()))
     const onFailure = Effect.fnUntraced(function*(failure: Failure) {
-      const { message, reason, view } = failure
+      const { flowRunId, message, reason, view } = failure
       const entry = {
+        ...(flowRunId === undefined ? {} : { flow_run_id: flowRunId }),
         task_run_id: view?.taskRunId ?? null,
         task_slug: view?.taskSlug ?? null,
         map_index: view?.mapIndex ?? null,
@@ -616,7 +671,12 @@ const exportWith = Effect.fnUntraced(function*<E, R>(
       const message = `${count} rows of ${table} are longer than 256 MiB`
       yield* onFailure({ view: undefined, reason: "Row", message })
     }
-    const copying = yield* results(directory, tables["task_run"]?.rows ?? 0, onFailure)
+    for (const [table, count] of Object.entries(omitted)) {
+      rows += count
+      const message = `${count} rows of ${table} could not be read from the server, or not be written`
+      yield* onFailure({ view: undefined, reason: "Row", message })
+    }
+    const copying = yield* results(directory, runsIn(tables), onFailure)
     const manifest = copying?.manifest ?? (yield* keepManifest(directory))
     const { failures = 0, files = 0, foreign = 0, kept = 0, bytes = 0 } = copying?.counts ?? {}
     rows += copying?.counts.rows ?? 0

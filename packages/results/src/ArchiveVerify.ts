@@ -25,6 +25,7 @@ import * as Files from "./internal/archive/files.ts"
 import { resultFolders } from "./internal/archive/location.ts"
 import * as LocalStorage from "./LocalStorage.ts"
 import type { MountError } from "./Mount.ts"
+import * as Prefect3Storage from "./Prefect3Storage.ts"
 import type { Reason } from "./ResultError.ts"
 import * as ResultStorage from "./ResultStorage.ts"
 import * as TaskRun from "./TaskRun.ts"
@@ -285,7 +286,10 @@ const decodeResults = (root: string, options: Options, counts: Counts): Issues =
     const { api, archive } = yield* ArchiveApi.make(root)
     const mounts = yield* ArchiveApi.readMounts(root)
     const storage = yield* Layer.build(
-      ResultStorage.layerMerge([InlineStorage.layer, LocalStorage.layer({ mounts })])
+      Layer.provide(
+        Prefect3Storage.layer(ResultStorage.layerMerge([InlineStorage.layer, LocalStorage.layer({ mounts })])),
+        Layer.succeed(PrefectApi, api)
+      )
     )
     const services = Context.add(storage, PrefectApi, api)
     const lines = (yield* archive.problems).map((problem): VerificationIssue => ({ _tag: "Line", ...problem }))
@@ -373,7 +377,9 @@ const verifyIn = Effect.fnUntraced(function*(root: string, options: Options) {
     )
   let results: Issues
   if (isCurrent) {
-    counts.taskRuns = record?.format === 2 ? record.tables["task_run"]?.rows ?? 0 : 0
+    counts.taskRuns = record?.format === 2
+      ? (record.tables["task_run"] ?? record.tables["prefect3_task_run"])?.rows ?? 0
+      : 0
     const isIncomplete = yield* Effect.promise(() => Files.exists(join(root, ArchiveFormat.incompleteFile)))
     results = Stream.concat(
       isIncomplete ? fromGenerator(root, readIncomplete(root, counts), Effect.void) : Stream.empty,

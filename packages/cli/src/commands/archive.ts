@@ -8,7 +8,9 @@ const exportArchive = Command.make(
   Inputs.exportArchive,
   lazyHandler(() => import("../handlers/archive.ts").then((_) => _.exportArchive))
 ).pipe(
-  Command.withDescription("Copy a Prefect 1 database, and the results that its workers stored, into an archive folder"),
+  Command.withDescription(
+    "Copy a Prefect server's rows, and the results that its workers stored, into an archive folder"
+  ),
   Command.withExamples([
     {
       command: "effect-prefect archive export --database postgresql://reader@db/prefect_server ./archive",
@@ -22,6 +24,11 @@ const exportArchive = Command.make(
     {
       command: "effect-prefect archive export --api http://localhost:4200 ./archive --flow nightly --since 2022-03-01",
       description: "The recent runs of one flow, from a server whose database is out of reach"
+    },
+    {
+      command: "effect-prefect archive export --prefect3 http://localhost:4200/api ./archive --results " +
+        "--mount ~/.prefect/storage",
+      description: "All that a Prefect 2 or 3 server has, and its results"
     }
   ])
 )

@@ -1,11 +1,13 @@
 import { PrefectApi } from "@effect-prefect/api/PrefectApi"
 import * as ArchiveExport from "@effect-prefect/results/ArchiveExport"
 import * as ArchiveVerify from "@effect-prefect/results/ArchiveVerify"
+import * as Prefect3Storage from "@effect-prefect/results/Prefect3Storage"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
 import * as References from "effect/References"
 import * as Stream from "effect/Stream"
 import type * as Inputs from "../inputs/archive.ts"
@@ -46,13 +48,24 @@ const lacking = ({ directory, foreign, results, rows }: ArchiveExport.Report): s
     "wrote; archive verify names them"
 }
 
-/** The database or the API of the flags, exactly one of which is required. */
+/** The server of the flags, exactly one of which is required. */
 const sourceOf = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.exportArchive>) {
-  const { api, database } = flags
-  if (Option.isSome(database) === Option.isSome(api)) {
-    return yield* new UsageError({ message: "say what to export: --database URL or --api URL, and not both" })
+  const { api, database, prefect3 } = flags
+  if ([database, api, prefect3].filter(({ _tag }) => _tag === "Some").length !== 1) {
+    return yield* new UsageError({
+      message: "say what to export, and one thing: --database URL, --api URL or --prefect3 URL"
+    })
   }
   if (Option.isSome(database)) return { database: { url: database.value } }
+  if (Option.isSome(prefect3)) {
+    return {
+      prefect3: yield* Services.prefect3Options({
+        kind: "prefect3",
+        source: "--prefect3",
+        value: Redacted.make(prefect3.value)
+      })
+    }
+  }
   const context = yield* Layer.build(Services.backend({ ...Settings.none, api }))
   return { api: Context.get(context, PrefectApi) }
 })
@@ -70,6 +83,14 @@ const selectionOf = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.ex
   }
 })
 
+/** The storages that results are copied from. Those of Prefect 2 and 3 are found by the server's storage blocks. */
+const storageOf = (flags: InputsOf<typeof Inputs.exportArchive>) => {
+  const storage = Services.storage({ ...flags, ...Settings.none, maxChildren: Option.none() })
+  return Option.isNone(flags.prefect3)
+    ? storage
+    : Layer.provide(Prefect3Storage.layer(storage), Services.backend({ ...Settings.none, prefect3: flags.prefect3 }))
+}
+
 export const exportArchive = Effect.fnUntraced(
   function*(flags: InputsOf<typeof Inputs.exportArchive>) {
     const { stderr, stdout } = yield* Output
@@ -84,7 +105,7 @@ export const exportArchive = Effect.fnUntraced(
       onProgress: (at: ArchiveExport.Progress) =>
         at._tag === "Table"
           ? progress.draw(at.table, at.done, at.estimate)
-          : progress.draw("results of task runs", at.done, at.total),
+          : progress.draw("results of runs", at.done, at.total),
       // The folders of the workers whose files are copied keep their names in the archive.
       directories: flags.mount.map((mount) => mount.split("=")[0]!),
       onFailure: ({ message }: ArchiveExport.Failure) =>
@@ -120,7 +141,9 @@ export const exportArchive = Effect.fnUntraced(
     }
     if (report.changed > 0) {
       yield* stderr.write(
-        `${count(report.changed, "flow run was", "flow runs were")} added or changed while the API was read: ` +
+        `${
+          count(report.changed, "flow run was", "flow runs were")
+        } added, changed or removed while the API was read: ` +
           "export again for what is newer\n"
       )
     }
@@ -134,8 +157,7 @@ export const exportArchive = Effect.fnUntraced(
         `read it with --archive ${flags.directory}\n`
     )
   },
-  (effect, flags) =>
-    Effect.provide(Effect.scoped(effect), Services.storage({ ...flags, ...Settings.none, maxChildren: Option.none() }))
+  (effect, flags) => Effect.provide(Effect.scoped(effect), storageOf(flags))
 )
 
 export const verify = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.verify>) {

@@ -1,5 +1,6 @@
 import type { PrefectApiError } from "@effect-prefect/api/PrefectApiError"
 import type { PrefectConfigError } from "@effect-prefect/api/PrefectConfigError"
+import * as ArchiveFormat from "@effect-prefect/core/ArchiveFormat"
 import type { Database as DatabaseService, DatabaseError } from "@effect-prefect/server/Database"
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
@@ -7,7 +8,8 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import { readFile } from "node:fs/promises"
+import { readFile, stat } from "node:fs/promises"
+import { join } from "node:path"
 import type * as Inputs from "../inputs/serve.ts"
 import { CommandFailed, UsageError } from "../internal/errors.ts"
 import type { InputsOf } from "../internal/lazyHandler.ts"
@@ -44,10 +46,22 @@ const apiKeyOf = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.serve
   return Redacted.make(key)
 })
 
+/** An archive of Prefect 2 or 3 has no rows for the API of Prefect 1. */
+const refusePrefect3 = Effect.fnUntraced(function*(directory: string) {
+  const table = join(directory, ArchiveFormat.tableFile("prefect3_server"))
+  const isThere = yield* Effect.promise(() => stat(table).then(() => true, () => false))
+  if (!isThere) return
+  return yield* new CommandFailed({
+    message: `${directory} is an archive of Prefect 2 or 3, and serve answers as Prefect 1's API: read it with ` +
+      `--archive in the other commands, or with effect-prefect ui --archive ${directory}`
+  })
+})
+
 export const serve = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.serve>) {
   if (Option.isSome(flags.archive) === Option.isSome(flags.database)) {
     return yield* new UsageError({ message: "say what to serve: --archive DIR or --database URL" })
   }
+  if (Option.isSome(flags.archive)) yield* refusePrefect3(flags.archive.value)
   const [{ serveArchive }, Server] = yield* Effect.promise(() =>
     Promise.all([import("../internal/serveArchive.ts"), import("@effect-prefect/server/Server")])
   )

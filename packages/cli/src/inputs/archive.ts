@@ -16,6 +16,11 @@ export const exportArchive = {
     Flag.withMetavar("URL"),
     Flag.optional
   ),
+  prefect3: Flag.String("prefect3").pipe(
+    Flag.withDescription("A Prefect 2 or 3 API, e.g. http://localhost:4200/api"),
+    Flag.withMetavar("URL"),
+    Flag.optional
+  ),
   flow: Flag.String("flow").pipe(
     Flag.withDescription("Only the runs of the flow with this name (repeatable)"),
     Flag.withMetavar("NAME"),

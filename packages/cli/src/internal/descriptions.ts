@@ -3,7 +3,7 @@ export const descriptions = {
   flow: "Flows",
   "flow-run": "Flow runs, their task runs and results",
   "task-run": "Task runs, their results and mapped children",
-  archive: "Archives: a Prefect 1 server's tables and results as a folder",
+  archive: "Archives: a Prefect server's rows and results as a folder",
   collect: "Collect any number of stored results as Parquet or JSON Lines parts; an interrupted collection continues " +
     "when the same command is run again",
   serve: "Serve an archive or a Prefect 1 database as Prefect's own read-only GraphQL API",

@@ -7,6 +7,8 @@ import * as ArchiveFormat from "@effect-prefect/core/ArchiveFormat"
 import { createHash } from "node:crypto"
 import type { DatabaseSync } from "node:sqlite"
 import { chunksOf } from "./chunks.ts"
+import * as Prefect3 from "./prefect3Index.ts"
+import type { TableName as Prefect3Name } from "./prefect3Names.ts"
 import * as Rows from "./rowIndex.ts"
 import { type Key, keyOf, openDatabase, taskKeyOf } from "./sqlite.ts"
 
@@ -22,13 +24,16 @@ export interface Digest {
 
 /** A table to index. */
 export interface Source {
-  readonly name: Rows.TableName
+  readonly name: Rows.TableName | Prefect3Name
   readonly path: string
 }
 
-const schema = `
+const common = `
   CREATE TABLE problem (tbl TEXT NOT NULL, line INT NOT NULL, detail TEXT NOT NULL);
   CREATE TABLE omitted (tbl TEXT PRIMARY KEY, lines INT NOT NULL);
+`
+
+const schema = `
   CREATE TABLE state (code INTEGER PRIMARY KEY, name TEXT NOT NULL);
   CREATE TABLE task (place INTEGER PRIMARY KEY, id, slug, flow);
   CREATE TABLE task_run (place INTEGER PRIMARY KEY, offset INT, length INT, id, run, task, map_index INT, state INT,
@@ -78,7 +83,9 @@ const countsInMemory = 100_000
 type Insert = (row: Rows.Row, place: number, offset: number, length: number) => string | undefined
 
 /** The inserts into the index for each table. */
-const inserts = (database: DatabaseSync): Readonly<Record<Rows.TableName, Insert>> & { readonly end: () => void } => {
+const inserts = (
+  database: DatabaseSync
+): { readonly tables: Readonly<Record<Rows.TableName, Insert>>; readonly end: () => void } => {
   const statement = (table: string, columns: number) =>
     database.prepare(`INSERT INTO ${table} VALUES (${Array.from({ length: columns }, () => "?").join(", ")})`)
   const keyOrNull = (id: string | null) => id === null ? null : keyOf(id)
@@ -133,7 +140,7 @@ const inserts = (database: DatabaseSync): Readonly<Record<Rows.TableName, Insert
 
   let lastRun: { readonly id: string | null; readonly key: Key | null } = { id: null, key: null }
   let lastTask: { readonly id: string | null; readonly key: Key } = { id: null, key: taskKeyOf(null) }
-  return {
+  const tables: Readonly<Record<Rows.TableName, Insert>> = {
     task: (row, place) => {
       const task = Rows.taskEntry(row)
       if (typeof task === "string") return task
@@ -209,9 +216,75 @@ const inserts = (database: DatabaseSync): Readonly<Record<Rows.TableName, Insert
         mapped ? 1 : 0
       )
       return undefined
-    },
-    end: flush
+    }
   }
+  return { tables, end: flush }
+}
+
+const isPrefect3 = (name: Source["name"]): name is Prefect3Name => name.startsWith("prefect3_")
+
+/** How the rows of some tables get into the index, and what is made at first and at last. */
+const layoutOf = (database: DatabaseSync, sources: ReadonlyArray<Source>) => {
+  if (sources.some(({ name }) => isPrefect3(name))) {
+    database.exec(Prefect3.schema)
+    return { tables: Prefect3.inserts(database), end: () => database.exec(Prefect3.indexes) }
+  }
+  database.exec(schema)
+  const { end, tables } = inserts(database)
+  // Slugs of tasks are looked up while task runs are read.
+  database.exec("CREATE INDEX task_known ON task (id)")
+  return {
+    tables,
+    end: () => {
+      end()
+      database.exec("DROP INDEX task_known")
+      database.exec(indexes)
+    }
+  }
+}
+
+/** Fills an empty database with the index of some tables, and hashes the tables on the way. */
+export const fill = async (
+  database: DatabaseSync,
+  sources: ReadonlyArray<Source>,
+  signal: AbortSignal,
+  onProgress: (bytes: number) => void = () => {}
+): Promise<Readonly<Record<string, Digest>>> => {
+  database.exec(`PRAGMA user_version = ${formatVersion}`)
+  database.exec(common)
+  database.exec("BEGIN")
+  const layout = layoutOf(database, sources)
+  const insert: { readonly [table: string]: Insert } = layout.tables
+  const insertProblem = database.prepare("INSERT INTO problem VALUES (?, ?, ?)")
+  const insertOmitted = database.prepare("INSERT INTO omitted VALUES (?, ?)")
+  const digests: Record<string, Digest> = {}
+  const inOrder = [...sources.filter(({ name }) => name === "task"), ...sources.filter(({ name }) => name !== "task")]
+  for (const { name, path } of inOrder) {
+    const hash = createHash("sha256")
+    let bytes = 0
+    let place = 0
+    let problems = 0
+    const lines = ArchiveFormat.splitLines((line) => {
+      const parsed = line.bytes === undefined ? ArchiveFormat.tooLong : ArchiveFormat.parseLine(line.bytes)
+      const detail = typeof parsed === "string"
+        ? parsed
+        : insert[name]!(parsed.row, place, line.offset, line.bytes!.length)
+      if (detail === undefined) place++
+      else if (++problems <= maxProblems) insertProblem.run(name, line.number, detail)
+    })
+    for await (const chunk of chunksOf(path, signal)) {
+      hash.update(chunk)
+      bytes += chunk.length
+      lines.push(chunk)
+      onProgress(chunk.length)
+    }
+    lines.end()
+    if (problems > maxProblems) insertOmitted.run(name, problems - maxProblems)
+    digests[name] = { bytes, sha256: hash.digest("hex") }
+  }
+  layout.end()
+  database.exec("COMMIT")
+  return digests
 }
 
 /**
@@ -222,49 +295,12 @@ export const build = async (
   sources: ReadonlyArray<Source>,
   target: string,
   signal: AbortSignal,
-  onProgress: (bytes: number) => void = () => {}
+  onProgress?: (bytes: number) => void
 ): Promise<Readonly<Record<string, Digest>>> => {
   const database = await openDatabase(target)
   try {
     database.exec("PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF; PRAGMA cache_size = -65536")
-    database.exec(`PRAGMA user_version = ${formatVersion}`)
-    database.exec(schema)
-    database.exec("BEGIN")
-    const insert = inserts(database)
-    const insertProblem = database.prepare("INSERT INTO problem VALUES (?, ?, ?)")
-    const insertOmitted = database.prepare("INSERT INTO omitted VALUES (?, ?)")
-    const digests: Record<string, Digest> = {}
-    // Slugs of tasks are looked up while task runs are read.
-    database.exec("CREATE INDEX task_known ON task (id)")
-    const inOrder = [...sources.filter(({ name }) => name === "task"), ...sources.filter(({ name }) => name !== "task")]
-    for (const { name, path } of inOrder) {
-      const hash = createHash("sha256")
-      let bytes = 0
-      let place = 0
-      let problems = 0
-      const lines = ArchiveFormat.splitLines((line) => {
-        const parsed = line.bytes === undefined ? ArchiveFormat.tooLong : ArchiveFormat.parseLine(line.bytes)
-        const detail = typeof parsed === "string"
-          ? parsed
-          : insert[name](parsed.row, place, line.offset, line.bytes!.length)
-        if (detail === undefined) place++
-        else if (++problems <= maxProblems) insertProblem.run(name, line.number, detail)
-      })
-      for await (const chunk of chunksOf(path, signal)) {
-        hash.update(chunk)
-        bytes += chunk.length
-        lines.push(chunk)
-        onProgress(chunk.length)
-      }
-      lines.end()
-      if (problems > maxProblems) insertOmitted.run(name, problems - maxProblems)
-      digests[name] = { bytes, sha256: hash.digest("hex") }
-    }
-    insert.end()
-    database.exec("DROP INDEX task_known")
-    database.exec(indexes)
-    database.exec("COMMIT")
-    return digests
+    return await fill(database, sources, signal, onProgress)
   } finally {
     database.close()
   }

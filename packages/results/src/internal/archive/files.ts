@@ -50,6 +50,8 @@ export interface ManifestEntry extends Digest {
 
 /** A line of `incomplete.jsonl`: a result or a row that is missing from the archive. */
 export interface IncompleteEntry {
+  /** Of a result of a flow run itself. */
+  readonly flow_run_id?: string | undefined
   readonly task_run_id: string | null
   readonly task_slug: string | null
   readonly map_index: number | null

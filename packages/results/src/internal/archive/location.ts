@@ -14,7 +14,7 @@ export interface ArchiveLocation {
 }
 
 /** The top-level folders of an archive that contain results. */
-export const resultFolders = ["results", "files", "windows", "s3", "gs", "azure"] as const
+export const resultFolders = ["results", "files", "windows", "home", "relative", "s3", "gs", "azure"] as const
 
 const encodedBucket = /^(s3|gs|azure):\/\/([^/]*)$/
 
@@ -107,6 +107,11 @@ const file = (
     return windows.rest === ""
       ? "it names a folder"
       : { from: windows.from, folder: windows.folder, name: encodeKey(windows.rest) }
+  }
+  // In the home folder of a worker, and in the folder that one ran in: where neither was recorded.
+  for (const [from, folder] of [["~", "home"], [".", "relative"]] as const) {
+    const name = Location.below({ key, name: key }, from)
+    if (name !== undefined && name !== "") return { from, folder, name: encodeKey(name) }
   }
   if (!/^\/(?!\/)/.test(key)) return "it is relative, and its folder was not recorded"
   for (const root of roots) {

@@ -1,0 +1,89 @@
+/** Tables of an archive read from their first row to their last, without an index and without holding them. */
+import * as ArchiveFormat from "@effect-prefect/core/ArchiveFormat"
+import type { FlowRunView } from "@effect-prefect/core/FlowRunView"
+import * as TaskRunView from "@effect-prefect/core/TaskRunView"
+import * as Result from "effect/Result"
+import { createReadStream } from "node:fs"
+import { join } from "node:path"
+import type { StorageBlock } from "../../Backend.ts"
+import { errorCode } from "../errorCode.ts"
+import * as Block from "../prefect3/block.ts"
+import * as Prefect3 from "../prefect3/rows.ts"
+import * as Decoders from "../rows.ts"
+import { scan } from "./jsonLines.ts"
+import { complete, type Row } from "./rowIndex.ts"
+
+/** A line that is no row, and why. */
+export interface Problem {
+  readonly file: string
+  readonly line: number
+  readonly problem: string
+}
+
+const noTable = (error: unknown) => {
+  if (errorCode(error) !== "ENOENT") throw error
+}
+
+/** The rows of a table, as many at once as one read of its file gives; none when there is no such file. */
+const rowsOf = async function*<A>(
+  root: string,
+  table: string,
+  make: (row: Row) => A | string
+): AsyncGenerator<ReadonlyArray<A | Problem>> {
+  const file = ArchiveFormat.tableFile(table)
+  let found: Array<A | Problem> = []
+  const lines = ArchiveFormat.splitLines(({ bytes, number: line }) => {
+    const parsed = bytes === undefined ? ArchiveFormat.tooLong : ArchiveFormat.parseLine(bytes)
+    const made = typeof parsed === "string" ? parsed : make(parsed.row)
+    found.push(typeof made === "string" ? { file, line, problem: made } : made)
+  })
+  try {
+    for await (const chunk of createReadStream(join(root, file), { highWaterMark: 1 << 18 })) {
+      lines.push(chunk as Buffer)
+      if (found.length > 0) yield found
+      found = []
+    }
+  } catch (error) {
+    noTable(error)
+  }
+  lines.end()
+  if (found.length > 0) yield found
+}
+
+const orDetail = <A>(value: A | Prefect3.Malformed): A | string => Prefect3.isMalformed(value) ? value.detail : value
+
+/** Every task run, and the lines in between that are none. */
+export const taskRuns = async function*(
+  root: string
+): AsyncGenerator<ReadonlyArray<TaskRunView.TaskRunView | Problem>> {
+  yield* rowsOf(root, "prefect3_task_run", (row) => orDetail(Prefect3.taskRun(row)))
+  const slugs = new Map<string, unknown>()
+  await scan(join(root, ArchiveFormat.tableFile("task")), new AbortController().signal, ({ bytes }) => {
+    const parsed = bytes === undefined ? ArchiveFormat.tooLong : ArchiveFormat.parseLine(bytes)
+    if (typeof parsed !== "string" && typeof parsed.row["id"] === "string" && !slugs.has(parsed.row["id"])) {
+      slugs.set(parsed.row["id"], parsed.row["slug"] ?? null)
+    }
+  }).catch(noTable)
+  yield* rowsOf(root, "task_run", (stored) => {
+    const row = complete("task_run", stored)
+    const id = row["task_id"]
+    const view = TaskRunView.fromRow(
+      typeof id === "string" && slugs.has(id) ? { ...row, task: { id, slug: slugs.get(id) } } : row
+    )
+    return view instanceof TaskRunView.TaskRunView ? view : view.detail
+  })
+}
+
+/** Every flow run, and the lines in between that are none. */
+export const flowRuns = async function*(root: string): AsyncGenerator<ReadonlyArray<FlowRunView | Problem>> {
+  yield* rowsOf(root, "prefect3_flow_run", (row) => orDetail(Prefect3.flowRun(row)))
+  yield* rowsOf(root, "flow_run", (row) => Result.merge(Decoders.decodeFlowRun(complete("flow_run", row))))
+}
+
+/** The storage blocks, by id. */
+export const storageBlocks = async (root: string): Promise<ReadonlyMap<string, StorageBlock>> => {
+  const blocks = new Map<string, StorageBlock>()
+  const rows = rowsOf(root, "prefect3_block_document", (row) => Block.fromJson(row) ?? "it is no block document")
+  for await (const some of rows) for (const block of some) if ("data" in block) blocks.set(block.id, block)
+  return blocks
+}
