@@ -26,6 +26,7 @@ import assert from "node:assert/strict"
 import { readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { start } from "./prefect3/world.ts"
+import { compareArchive } from "./prefectVersions/archive.ts"
 import { compare as compareVersion } from "./prefectVersions/compare.ts"
 import { prefect30, prefect3Newest } from "./prefectVersions/versions.ts"
 import { check } from "./support/check.ts"
@@ -381,6 +382,15 @@ await check("flow-run results --prefect3, as the command prints them", async () 
       compare("value" in outcome ? outcome : { reason: outcome.error.reason }, line.outcome)
     }
   }
+})
+
+await compareArchive({
+  title: "prefect-3",
+  url: world.url,
+  mounts: [world.store, "s3://results"],
+  more: ["--s3-endpoint", world.s3],
+  env: { ...world.env, PREFECT_API_URL: undefined },
+  secrets: ["fake-secret-not-real", "AKIAFAKEFAKEFAKE0000"]
 })
 
 // From here on the stored results are damaged.

@@ -23,6 +23,7 @@ import { join } from "node:path"
 import { check } from "../support/check.ts"
 import { freePort, startServer } from "../support/process.ts"
 import { type Requirements, type Venv, venv } from "../support/python.ts"
+import { compareArchive } from "./archive.ts"
 
 type Json = JsonProjection.Json
 type Outcome = { readonly value: Json } | { readonly reason: string }
@@ -113,6 +114,7 @@ export const compare = async (version: Version): Promise<void> => {
       lines = linesOf(stdout)
       await compareRuns(version, url, store, lines)
       await watchLive(version, url, store)
+      await compareArchive({ title: version.name, url, mounts: [store] })
       await deletedBlock(version, url, store, lines)
     }
     if (version.migratedBy !== undefined) {

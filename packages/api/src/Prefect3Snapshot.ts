@@ -226,7 +226,7 @@ export const make = Effect.fnUntraced(function*(
   const statesOf = (kind: "task" | "flow") => (id: string) =>
     Effect.map(
       client.get(`${kind}RunStates`, `/${kind}_run_states/?${kind}_run_id=${id}`),
-      (rows) => (Array.isArray(rows) ? rows : []).filter(isObject).map((row) => ({ ...row, [`${kind}_run_id`]: id }))
+      (rows) => (Array.isArray(rows) ? rows : []).map((state: unknown) => ({ [`${kind}_run_id`]: id, state }))
     )
   const states = (kind: "task" | "flow", ids: () => Iterable<string>): Stream.Stream<object, PrefectApiError> =>
     Stream.suspend(() => Stream.fromIterable(ids())).pipe(

@@ -198,11 +198,16 @@ describe("the location of a result in an archive", () => {
   })
 
   it("is a reason where no file can be meant, and nothing where the tables have the result", () => {
-    for (const location of ["relative.pkl", "", "/", "/srv/a\0b"]) assert.isString(local(location), location)
+    for (const location of ["../up.pkl", "", ".", "~", "/", "/srv/a\0b"]) assert.isString(local(location), location)
     assert.isString(of({ type: "S3Result", bucket: null, location: "x" }))
     assert.isString(of({ type: "S3Result", bucket: "\ud800", location: "x" }))
     assert.isString(of({ type: "MyResult", location: "/x" }))
     assert.isUndefined(of({ type: "PrefectResult", location: "24" }))
+  })
+
+  it("is a folder of its own below the home and the working folder of a worker, which were not recorded", () => {
+    assert.deepStrictEqual(local("~/a/b"), ["~", "home", "a+/b"])
+    assert.deepStrictEqual(local("a/b"), [".", "relative", "a+/b"])
   })
 
   const text = Schema.Union([
@@ -231,7 +236,7 @@ describe("the location of a result in an archive", () => {
           if (typeof found !== "object") continue
           const file = `${found.folder}/${found.name}`
           assert.strictEqual(posix.normalize(file), file)
-          assert.match(file, /^(results|files|windows|s3)\//)
+          assert.match(file, /^(results|files|windows|home|relative|s3)\//)
           const path = join(directory, String(index), file)
           mkdirSync(dirname(path), { recursive: true })
           writeFileSync(path, String(index))

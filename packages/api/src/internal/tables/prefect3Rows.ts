@@ -339,7 +339,7 @@ export const make = Effect.fnUntraced(function*(
           operation,
           () => all<Found>(`SELECT place, offset, length FROM ${table} WHERE run = ? ORDER BY place`, keyOf(id))
         )
-        return yield* rowsOf(operation, table, found)
+        return (yield* rowsOf(operation, table, found)).map(({ state }) => state)
       }
       const [, where = "", part = ""] = single.exec(path) ?? []
       const [table, id] = [tableOf[where], canonicalUuid(decodePart(part) ?? "")]

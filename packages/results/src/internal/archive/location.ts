@@ -111,7 +111,7 @@ const file = (
   // In the home folder of a worker, and in the folder that one ran in: where neither was recorded.
   for (const [from, folder] of [["~", "home"], [".", "relative"]] as const) {
     const name = Location.below({ key, name: key }, from)
-    if (name !== undefined && name !== "") return { from, folder, name: encodeKey(name) }
+    if (name !== undefined && name !== "" && name !== ".") return { from, folder, name: encodeKey(name) }
   }
   if (!/^\/(?!\/)/.test(key)) return "it is relative, and its folder was not recorded"
   for (const root of roots) {
