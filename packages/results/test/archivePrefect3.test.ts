@@ -94,6 +94,11 @@ const readAll = Effect.fnUntraced(function*(api: PrefectApi.PrefectApi["Service"
     ofName: yield* collect(api.flowRuns({ flowName: flows[1]!.name! })),
     failedRuns: yield* collect(api.flowRuns({ states: ["Failed"] })),
     part: yield* collect(api.flowRuns({ nameContains: run!.name!.slice(1, 4).toUpperCase() })),
+    byPrefix: yield* Effect.forEach(["", "0", run!.flowRunId.slice(0, 8), "zz"], (prefix) =>
+      Effect.all([
+        said(api.flowRunsByIdPrefix({ prefix, limit: 3 })),
+        said(Effect.map(api.taskRunsByIdPrefix({ prefix, limit: 3 }), (views) => views.map(toRow)))
+      ])),
     noFlow: yield* said(api.flow("nope")),
     blocks: yield* Effect.forEach(
       ["00000000-0000-4000-8000-000000000000", "nope"],

@@ -323,6 +323,21 @@ export const make = Effect.fnUntraced(function*(
         ({ next, rows }) => Effect.map(decode(filter.operation, rows, make), (items) => ({ items, next }))
       )
     },
+    byIdRange: (filter, { first, last }, limit, make) =>
+      Effect.gen(function*() {
+        const { table } = yield* parse(filter)
+        const found = yield* query(
+          filter.operation,
+          () =>
+            all<Found>(
+              `SELECT place, offset, length FROM ${table} WHERE id BETWEEN ? AND ? ORDER BY id, place LIMIT ?`,
+              keyOf(first),
+              keyOf(last),
+              limit
+            )
+        )
+        return yield* decode(filter.operation, yield* rowsOf(filter.operation, table, found), make)
+      }),
     all: (filter) => Effect.map(inPlace(filter, { cursor: undefined, limit: Number.MAX_SAFE_INTEGER }), (_) => _.rows)
   }
 
