@@ -65,7 +65,6 @@ export const makeBackend = Effect.fnUntraced(function*(
   pages: Pages,
   { flowRunSignals, includeSecrets = false }: Options = {}
 ) {
-
   const unsupported = (operation: string, feature: string, hint = unmapped) =>
     Effect.andThen(
       // The message names the version.

@@ -17,7 +17,7 @@ import { complete, type Row } from "./rowIndex.ts"
 export interface Problem {
   readonly file: string
   readonly line: number
-  readonly problem: string
+  readonly detail: string
 }
 
 const noTable = (error: unknown) => {
@@ -35,7 +35,7 @@ const rowsOf = async function*<A>(
   const lines = ArchiveFormat.splitLines(({ bytes, number: line }) => {
     const parsed = bytes === undefined ? ArchiveFormat.tooLong : ArchiveFormat.parseLine(bytes)
     const made = typeof parsed === "string" ? parsed : make(parsed.row)
-    found.push(typeof made === "string" ? { file, line, problem: made } : made)
+    found.push(typeof made === "string" ? { file, line, detail: made } : made)
   })
   try {
     for await (const chunk of createReadStream(join(root, file), { highWaterMark: 1 << 18 })) {
