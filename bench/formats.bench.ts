@@ -68,16 +68,16 @@ const lz4js = require("lz4js") as {
   readonly compress: (bytes: Uint8Array) => Uint8Array
   readonly decompress: (bytes: Uint8Array, maxSize: number) => Uint8Array
 }
-/** Doubles with two decimals: what Arrow's LZ4 buffers of amounts hold. */
+/** Doubles with two decimals, as in Arrow's LZ4 buffers of amounts. */
 const amounts = new Uint8Array(Float64Array.from({ length: 1_000_000 }, (_, i) => (i * 7_919 % 100_003) / 100).buffer)
 let lz4: Uint8Array = new Uint8Array(0)
 
 const arrowRows = 200_000
 
-/** An Arrow stream of numbers and of a text for each row, which flechette makes a dictionary where it is not told. */
+/** An Arrow stream of numbers and one text per row, which flechette makes a dictionary by default. */
 const arrowStream = (texts: "a dictionary" | "UTF-8"): Row => {
   let stream: Uint8Array = new Uint8Array(0)
-  // An engine reads nothing that is not used.
+  // An engine does not read unused values.
   let sum = 0
   const use = (value: unknown) => {
     if (typeof value === "number") sum += value

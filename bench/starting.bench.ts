@@ -12,7 +12,7 @@ import type { Contender, Row } from "./support/row.ts"
 const root = join(import.meta.dirname, "..")
 const source = join(root, "packages/cli/src")
 
-/** The Effect modules that some modules import, directly or through modules of ours. */
+/** The Effect modules that some modules import, directly or through our own modules. */
 const effectModules = (...files: ReadonlyArray<string>): ReadonlyArray<string> => {
   const names = new Set<string>()
   const seen = new Set<string>()

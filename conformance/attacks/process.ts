@@ -29,7 +29,7 @@ const start = (words: ReadonlyArray<string>): ChildProcess =>
     env: { ...process.env, HOME: temporary }
   })
 
-/** Starts a process of the command, sends the signal when it is at work, and gives how it ended. */
+/** Starts a process of the command, sends the signal once it is working, and returns how it ended. */
 const interrupted = async (
   words: ReadonlyArray<string>,
   signal: NodeJS.Signals,
@@ -47,7 +47,7 @@ const interrupted = async (
   return { code, by, said, ms: performance.now() - at }
 }
 
-/** A server that takes connections and never answers, but for the version of a Prefect 3. */
+/** A server that accepts connections and never responds, except with the version of a Prefect 3. */
 const silent = createTcpServer((socket) => {
   socket.on("error", () => {})
   socket.on("data", (bytes) => {
@@ -83,7 +83,7 @@ const azure = [
 const large = archive("interrupted", manyTaskRuns(300_000))
 const place = (name: string) => join(temporary, "places", name)
 
-/** What waits for a server, of every backend, storage and place. */
+/** Commands that wait for a server, of every backend, storage and place. */
 const waiting: ReadonlyArray<ReadonlyArray<string>> = [
   ["flow-run", "list", "--api", url],
   ["task-run", "result", uuid(1), "--api", url],
@@ -108,7 +108,7 @@ const waiting: ReadonlyArray<ReadonlyArray<string>> = [
   ["collect", "status", "s3://out/x", ...atS3],
   ["collect", "verify", "s3://out/x", ...atS3]
 ]
-/** What reads a large archive: loading it, making its index, hashing it, showing it. */
+/** Commands that read a large archive: loading it, building its index, hashing it, showing it. */
 const reading: ReadonlyArray<ReadonlyArray<string>> = [
   ["serve", "--archive", large, "--port", "0"],
   ["ui", "--archive", large, "--port", "0"],

@@ -75,13 +75,13 @@ const patternsOf = (file: string): ReadonlyArray<Found> => {
   return found
 }
 
-/** Milliseconds that this process has computed: on a busy machine the clock says nothing of a text. */
+/** The processor time of this process in milliseconds: on a busy machine, elapsed time says nothing about a text. */
 const computed = (): number => {
   const { system, user } = process.cpuUsage()
   return (system + user) / 1000
 }
 
-/** Milliseconds of the quickest of three runs; of fewer, where they are below a millisecond or above the limit. */
+/** Milliseconds of the fastest of three runs, or of fewer when they are below a millisecond or above the limit. */
 const timeOf = (source: string, flags: string, text: string, limit = Infinity): number => {
   const pattern = new RegExp(source, flags)
   let best = Infinity

@@ -366,7 +366,7 @@ export interface Options {
 
 const leastIndexedBytes = 8 * 1024 * 1024
 
-/** What has to do with indexes is loaded for archives that have one, so that small ones open sooner. */
+/** Loaded only for archives with an index, so that small ones open sooner. */
 const loadIndexStore = () => import("./internal/tables/indexStore.ts")
 
 const sourcesOf = (tables: ReadonlyMap<AnyTableName, Table>) => [...tables].map(([name, { path }]) => ({ name, path }))

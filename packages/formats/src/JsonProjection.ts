@@ -63,26 +63,29 @@ interface Sink {
   openArray(): void
   openObject(): void
   close(): void
-  /** Values that are JSON already, as the text of one after the other. */
+  /** Values that are already JSON, as text, one after the other. */
   readonly values?: (text: string) => void
 }
 
-/** How deep a value may be that `JSON.stringify`, which is recursive, turns into text as a whole. */
+/** The maximum depth of a value that `JSON.stringify`, which is recursive, converts as a whole. */
 const plainDepth = 32
-/** How much of a value is turned into text at once: some 30 µs of work. */
+/** The amount of a value that is converted at once: about 30 µs of work. */
 const plainLimit = 4_096
 
-/** What a value that is JSON already counts for, as `walk` counts it. `cost` is what was looked at in any case. */
+/**
+ * The size of a value that is already JSON, counted like `walk` does. `cost` is the number of values visited in any
+ * case.
+ */
 class Plain {
   cost = 0
 
-  /** Whether a value is nothing but JSON, and not so deep or so much that it must be walked over. */
+  /** Whether a value consists only of JSON, and is neither so deep nor so large that it must be traversed. */
   is(value: unknown, depth: number): boolean {
     switch (typeof value) {
       case "string":
         return (this.cost += 1 + (value.length >> 4)) <= plainLimit
       case "number":
-        // Larger numbers have a text of their own; NaN is null in both.
+        // Larger numbers have their own text; NaN is null in both.
         return !(Math.abs(value) > Number.MAX_SAFE_INTEGER) && ++this.cost <= plainLimit
       case "boolean":
         return ++this.cost <= plainLimit
@@ -152,7 +155,7 @@ function* walk(root: unknown, sink: Sink, options: Options | undefined): Steps<v
   let steps = 0
   let value = root
   const plain = new Plain()
-  // Looking at values that have to be walked over after all takes no more than the walk.
+  // Checking values that must be traversed after all costs no more than the traversal.
   let credit = plainLimit
   const isPlain = (value: unknown): boolean => {
     if (credit <= 0) return false

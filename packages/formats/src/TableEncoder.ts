@@ -49,7 +49,7 @@ const chunkLength = 65_536
 /**
  * CSV in pieces, made on demand: a header of column names, lines that end in `\r\n` (RFC 4180), an empty field for a
  * missing value and `""` for an empty string. Throws a `FormatError` for a cell that has no JSON projection. Without
- * `header` it goes on with the text of a table before, which had the same columns.
+ * `header` it continues the text of a previous table with the same columns.
  *
  * @category encoding
  * @since 0.1.0

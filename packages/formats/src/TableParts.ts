@@ -1,9 +1,9 @@
 /**
- * `TableParts`: a table part by part, so that one that is larger than memory can be walked.
+ * `TableParts`: a table read part by part, so that one that is larger than memory can be processed.
  *
- * The parts are the row groups of a Parquet file, and the record batches of an Arrow file (Feather 2) or stream. Only the
- * bytes of the columns that are asked for are read of a Parquet file, and none of a row group whose statistics say that no
- * row meets the filter; of an Arrow file whole batches are read.
+ * The parts are the row groups of a Parquet file, and the record batches of an Arrow file (Feather 2) or stream. Of a
+ * Parquet file, only the bytes of the requested columns are read, and no row group whose statistics rule out the
+ * filter; of an Arrow file, whole batches are read.
  *
  * @since 0.1.0
  */
@@ -23,7 +23,7 @@ export type { Condition, Operator, Value } from "./internal/filter.ts"
 export type { Options, Part, Parts, Source } from "./internal/parts.ts"
 
 /**
- * The source of bytes that are in memory.
+ * A source over bytes in memory.
  *
  * @category constructors
  * @since 0.1.0
@@ -37,8 +37,8 @@ const startsWith = (bytes: Uint8Array, text: string): boolean =>
   latin1Of(bytes, 0, Math.min(bytes.length, text.length)) === text
 
 /**
- * The parts of a table, told from the first bytes; undefined for bytes that can only be read whole: other formats, and
- * whatever is compressed as a whole.
+ * The parts of a table, detected from the first bytes; undefined for bytes that can only be read as a whole: other
+ * formats, and whole files that are compressed.
  *
  * @category decoding
  * @since 0.1.0
@@ -56,8 +56,8 @@ export const open = <E>(
     })
 
 /**
- * The rows and columns of a table that are asked for. A column that is not there, or cannot be compared as the filter
- * says, is Undecodable.
+ * The requested rows and columns of a table. A missing column, or one that does not support the filter's comparison,
+ * fails with Undecodable.
  *
  * @category converting
  * @since 0.1.0
@@ -71,8 +71,9 @@ export const narrow = (
   }, formatError)
 
 /**
- * The parts of a table one after the other, each read when it is asked for, narrowed to the rows and columns that are asked
- * for. Parts without rows are left out; a table without rows is given once, with its columns. Undefined as by `open`.
+ * The parts of a table one after the other, each read on demand and reduced to the requested rows and columns. Parts
+ * without rows are omitted; a table without rows is emitted once, with its columns. Undefined where `open` returns
+ * undefined.
  *
  * @category decoding
  * @since 0.1.0
@@ -87,7 +88,7 @@ export const stream = <E>(
   )
 
 /**
- * The tables of opened parts, each read by `load` when it is asked for. Else as `stream`.
+ * The tables of opened parts, each read with `load` on demand. Otherwise like `stream`.
  *
  * @category decoding
  * @since 0.1.0

@@ -20,10 +20,10 @@ const boxedDouble = 2 * word
 const entry = 5 * word
 const view = 14 * word
 
-/** What is decoded from UTF-8 has two bytes for each character as soon as one of them is not of ASCII. */
+/** Text decoded from UTF-8 takes two bytes per character if any character is not ASCII. */
 const stringBody = (text: string): number => {
   let wide = false
-  // Of odd length, the steps do not fall into line with what a text repeats.
+  // Odd, so that the steps do not align with repetitions in the text.
   for (let at = 0, step = (text.length >> 5) | 1; at < text.length; at += step) {
     if (text.charCodeAt(at) > 127) wide = true
   }

@@ -135,7 +135,7 @@ const connect = (options: Options) => (concurrency: number) =>
     const agents = yield* Network.agents("GCSResult", options.tls, concurrency)
     const storage = new Storage({
       ...(endpoint === undefined ? {} : { apiEndpoint: endpoint }),
-      // The requests of the credentials go the same way.
+      // The requests for credentials use the same agents.
       clientOptions: {
         transporterOptions: { agent: (url: URL) => agentFor(agents, url.href) }
       }

@@ -209,8 +209,8 @@ export class ResultTooLarge extends Schema.TaggedError<ResultTooLarge>("@effect-
 const notTable = "it is not a table"
 
 /**
- * The bytes are not what any format takes, or the value is not what the caller's schema takes, or is no table where one is
- * asked for.
+ * The bytes do not match any format, or the value does not match the caller's schema, or is not a table when one is
+ * requested.
  *
  * @category reasons
  * @since 0.1.0
@@ -220,7 +220,7 @@ export class ResultDecodeError
     detail: Schema.String
   })
 {
-  /** Of a result that was read, and is not the table that `getTable` gives. */
+  /** For a result that was read, but is not a table as `getTable` requires. */
   static notTable(): ResultDecodeError {
     return new ResultDecodeError({ detail: notTable })
   }

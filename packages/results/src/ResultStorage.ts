@@ -102,8 +102,8 @@ export type ResolvedLocation =
     /** Reads the stored result. */
     readonly read: (options: ReadOptions) => Effect.Effect<StoredResult, StorageReason | StorageNotProvided>
     /**
-     * Opens the stored bytes to read parts of them, for as long as the scope is open; undefined where the store turns out
-     * to give no parts. A reader without it, as of bytes that are wrapped in something else, is read whole.
+     * Opens the stored bytes for reading parts of them, for the lifetime of the scope; undefined when the store turns
+     * out not to support parts. Without it, for example when the bytes are wrapped, the result is read as a whole.
      */
     readonly open?:
       | (() => Effect.Effect<StoredParts | undefined, StorageReason | StorageNotProvided, Scope.Scope>)
@@ -119,7 +119,7 @@ export type ResolvedLocation =
 export interface StoredParts {
   readonly size: number
   /**
-   * Reads so many bytes from an offset on, all of which are there. Fails with StorageUnavailable when the result has
+   * Reads a number of bytes from an offset, all of which exist. Fails with StorageUnavailable when the result has
    * changed since it was opened.
    */
   readonly read: (offset: number, length: number) => Effect.Effect<Uint8Array, StorageReason>

@@ -279,7 +279,7 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
   }
   const database = yield* Database
   const engine = yield* Deferred.make<QueryEngine.QueryEngine>()
-  // Proxies keep connections for a minute, and take one that ends just then for a broken server.
+  // Proxies keep connections for a minute, and treat one that ends just then as a broken server.
   const node = createServer({ requestTimeout: 30_000, headersTimeout: 10_000, keepAliveTimeout: 65_000 })
   const http = yield* NodeHttpServer.make(() => node, {
     host,

@@ -1,8 +1,8 @@
 import * as Effect from "effect/Effect"
 
 /**
- * A promise that ends when its signal aborts. Interruption waits until it has, so that what it cleans up is gone before the
- * process is.
+ * Runs a promise that is aborted by its signal. Interruption waits for its end, so that its cleanup is complete before
+ * the process ends.
  */
 export const abortable = <A, E>(options: {
   readonly try: (signal: AbortSignal) => Promise<A>

@@ -18,7 +18,7 @@ export const result = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.
     name: `${Render.stripControls(Render.slug(view))} (${view.taskRunId})`,
     getResult,
     getResultBytes,
-    // A mapped task's result is the list of its children's, which is another table than theirs one after the other.
+    // A mapped task's result is the list of its children's, which is a different table from theirs in sequence.
     getTable: State.isMapped(view.state) ? undefined : () => taskRun.getTable()
   }, flags)
 }, (effect, flags) => Effect.provide(effect, Services.services(flags)))

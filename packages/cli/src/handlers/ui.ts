@@ -78,7 +78,7 @@ export const ui = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.ui>)
   return yield* Effect.scoped(Effect.gen(function*() {
     const context = yield* Layer.build(Services.services(flags))
     const about = yield* aboutOf(flags, context as Context.Context<never>)
-    // Proxies keep connections for a minute, and take one that ends just then for a broken server.
+    // Proxies keep connections for a minute, and treat one that ends just then as a broken server.
     const node = createServer({ requestTimeout: 30_000, headersTimeout: 10_000, keepAliveTimeout: 65_000 })
     const http = yield* NodeHttpServer.make(() => node, { host, port, gracefulShutdownTimeout: "100 millis" }).pipe(
       Effect.mapError((error) => {

@@ -1,4 +1,4 @@
-/** Candidates of completions: values that only the backend or the configuration knows. */
+/** Candidates for completions: values that only the backend or the configuration knows. */
 import { PrefectApi } from "@effect-prefect/api/PrefectApi"
 import { types } from "@effect-prefect/core/Prefect3State"
 import * as State from "@effect-prefect/core/State"
@@ -24,10 +24,10 @@ export interface Candidate {
   readonly description?: string | undefined
 }
 
-/** The most runs of a list of candidates. */
+/** The most runs in a list of candidates. */
 const most = 50
 
-/** A word as the shell would give it to the command: without its quotes, and with the home folder in place of `~`. */
+/** A word as the shell would pass it to the command: without its quotes, and with the home folder in place of `~`. */
 const unquoted = (word: string): string => {
   const plain = word.replaceAll(/\\(.)|["']/g, "$1")
   return plain.startsWith("~/") ? homedir() + plain.slice(1) : plain
@@ -37,7 +37,7 @@ const flagsWithoutValue: ReadonlySet<string> = new Set(
   ["json", "utc", "mapped", "no-mapped", "follow", "reverse", "raw", "open", "all", "results", "allow-incomplete"]
 )
 
-/** The words before the cursor, as far as completions depend on them. */
+/** The words before the cursor that completions depend on. */
 const read = (words: ReadonlyArray<string>) => {
   const flags = new Map<string, string>()
   const operands: Array<string> = []
@@ -71,7 +71,7 @@ const newestRuns = Effect.flatMap(
   (api) => Stream.runCollect(Stream.take(api.flowRuns({}, { pageSize: most }), most))
 )
 
-/** Flow runs as a person names them: those that are newest by name and id, and the latest of each flow. */
+/** Flow runs by the names that users type: the newest by name and id, and the latest of each flow. */
 const runs = Effect.fnUntraced(function*(current: string) {
   const api = yield* PrefectApi
   const [, flow] = /^(.+)\/latest:/.exec(current) ?? []
@@ -94,7 +94,10 @@ const runs = Effect.fnUntraced(function*(current: string) {
   ]
 })
 
-/** Task runs by their ids: those that begin as the word does, else those of the newest flow run, the failed ones first. */
+/**
+ * Task runs by their ids: those with the word as a prefix, otherwise those of the newest flow run, the failed ones
+ * first.
+ */
 const taskRuns = Effect.fnUntraced(function*(current: string) {
   const api = yield* PrefectApi
   if (hexadecimal.test(current)) {
@@ -107,7 +110,7 @@ const taskRuns = Effect.fnUntraced(function*(current: string) {
     .slice(0, most).map(taskRunCandidate)
 })
 
-/** The slugs of the flow run that the words name, else of the newest one. */
+/** The slugs of the flow run in the words, otherwise of the newest one. */
 const slugs = Effect.fnUntraced(function*({ flags, operands }: ReturnType<typeof read>) {
   const api = yield* PrefectApi
   const named = flags.get("flow-run") ?? operands[2]
@@ -128,7 +131,7 @@ const labels = Effect.map(
   (runs) => runs.flatMap((run) => run.labels ?? []).map((value): Candidate => ({ value }))
 )
 
-/** The backend that the words name, else the one that is configured. */
+/** The backend that the words name, otherwise the configured one. */
 const backendFlags = (flags: ReadonlyMap<string, string>): Settings.BackendFlags => {
   const named = (name: string) => Option.fromUndefinedOr(flags.get(name))
   return {

@@ -1,11 +1,11 @@
 /**
- * The scripts of `--completions`: those of Effect's generator, which request the values that only the backend knows from
- * the hidden subcommand `complete`.
+ * The scripts of `--completions`: those of Effect's generator, which request the values that only the backend knows
+ * from the hidden subcommand `complete`.
  */
 import * as Completions from "effect/cli/Completions"
 import type { Kind } from "./candidates.ts"
 
-/** A placeholder for the values of a kind, of characters that no generator escapes. */
+/** A placeholder for the values of a kind, whose characters no generator escapes. */
 const marker = (kind: Kind): string => `__effect_prefect_${kind}`
 
 const asked = (kind: Kind): Completions.FlagType & Completions.ArgumentType => ({
@@ -27,7 +27,7 @@ const flagTypes: { readonly [name: string]: Completions.FlagType } = {
   output: file,
   mount: directory,
   "api-key-file": file,
-  // The names of help, without the other spellings that are accepted.
+  // The names in the help, without other accepted spellings.
   level: { _tag: "Choice", values: ["debug", "info", "warning", "error", "critical"] }
 }
 
@@ -112,7 +112,7 @@ export const script = (shell: Completions.Shell, command: Parameters<typeof Comp
       return insert((line) => line.startsWith("complete "), fish)
         .replaceAll(/-a '__effect_prefect_(\w+)'/g, "-a '(__effect_prefect_ask $1)'")
     case "powershell":
-      // Effect's script for PowerShell has no place for values of a program.
+      // Effect's script for PowerShell cannot request values from a program.
       return Completions.generate(command.name, shell, Completions.fromCommand(command))
   }
 }

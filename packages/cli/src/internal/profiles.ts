@@ -9,7 +9,7 @@ import { CommandFailed } from "./errors.ts"
 import { codeOf } from "./files.ts"
 import { isObject } from "./isObject.ts"
 
-/** Most people have no profiles, and then nothing to parse. */
+/** Most users have no profiles, and then nothing is parsed. */
 const toml = () => import("smol-toml")
 
 const isTomlError = (error: unknown): error is TomlError =>

@@ -19,7 +19,7 @@ const version = (): string => {
   return `${server.version} ${server.dependencies["@electric-sql/pglite"]}`
 }
 
-/** What is cached of an archive for `serve`. */
+/** The cached data of an archive for `serve`. */
 export const kind = (): ArchiveCache.Kind => ({ name: "serve", version: version() })
 
 /** An archive, loaded into an embedded database once and cached for the next start. */

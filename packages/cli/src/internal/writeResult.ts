@@ -38,12 +38,12 @@ const tableOf = (run: Run, value: unknown, format: string): Effect.Effect<Table,
   return table === undefined ? Effect.fail(notTable(run, format)) : Effect.succeed(table)
 }
 
-/** How much text is kept back, so that of a result that cannot be read nothing is written. */
+/** The amount of text that is held back, so that nothing is written of a result that cannot be read. */
 const keptBack = 16 * 1024 * 1024
 
 /**
- * Keeps the first of a stream back until it has ended or there is more than is kept: a small answer is written whole or not
- * at all, and a large one as it is read.
+ * Holds back the beginning of a stream until it has ended or exceeds the limit: a small output is written completely or
+ * not at all, and a large one while it is read.
  */
 const whole = <E, R>(chunks: Stream.Stream<string, E, R>): Stream.Stream<string, E, R> =>
   Stream.suspend(() => {
@@ -134,7 +134,7 @@ export const writeResult = Effect.fnUntraced(function*<E, R>(
   run: Run & {
     readonly getResult: Effect.Effect<unknown, E, R>
     readonly getResultBytes: Effect.Effect<Uint8Array, E, R>
-    /** The result as a table, part by part, where it can be read so. */
+    /** The result as a table, part by part if possible. */
     readonly getTable?: (() => Stream.Stream<Table, E, R>) | undefined
   },
   flags: ResultFlags

@@ -47,7 +47,7 @@ const probePrefix = "_probe-"
 /** Connections to a store. */
 const maxSockets = 64
 
-/** Agents for the requests of an SDK, for as long as the scope is open. */
+/** Agents for the requests of an SDK, for the lifetime of the scope. */
 export const networkAgents = (
   tls: Effect.Effect<Network.TlsOptions | undefined, PrefectConfigError | Config.ConfigError>
 ): Effect.Effect<Network.Agents, CollectError, Scope.Scope> =>

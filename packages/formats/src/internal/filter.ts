@@ -1,11 +1,11 @@
-/** Conditions on the rows of a table, and on what statistics say of many rows at once. */
+/** Conditions on the rows of a table, and on the statistics of many rows at once. */
 import { Decimal, PyDate, Timestamp, UUID } from "@effect-prefect/pickle"
 import { Column, Table } from "../Table.ts"
 import { refuse } from "./refusal.ts"
 import type { Steps } from "./steps.ts"
 
 /**
- * How a cell is compared with a value.
+ * The comparison of a cell with a value.
  *
  * @category models
  * @since 0.1.0
@@ -13,13 +13,13 @@ import type { Steps } from "./steps.ts"
 export type Operator = "=" | "!=" | "<" | "<=" | ">" | ">="
 
 /**
- * What a cell is compared with.
+ * The value that a cell is compared with.
  *
  * - numbers, bigints and `Decimal` with columns of numbers and decimals
- * - strings with columns of text, in the order of their code points; with dates, and times in UTC, as ISO 8601
+ * - strings with columns of text, in code point order; with dates, and times in UTC, in ISO 8601
  * - `Date` and `Timestamp` with columns of times; `PyDate` with columns of dates
  * - booleans, and `UUID` by its text
- * - `null` for no value, with `=` and `!=` alone
+ * - `null` for a missing value, with `=` and `!=` only
  *
  * @category models
  * @since 0.1.0
@@ -27,7 +27,7 @@ export type Operator = "=" | "!=" | "<" | "<=" | ">" | ">="
 export type Value = string | number | bigint | boolean | null | Date | Timestamp | PyDate | Decimal | UUID
 
 /**
- * A condition on one column. A row without a value there meets none but `{ op: "=", value: null }`.
+ * A condition on one column. A row with a missing value there matches only `{ op: "=", value: null }`.
  *
  * @category models
  * @since 0.1.0
@@ -38,7 +38,7 @@ export interface Condition {
   readonly value: Value
 }
 
-/** What is compared: both sides of one kind. */
+/** The operands of a comparison, both of one kind. */
 type Key =
   | { readonly kind: "number"; readonly value: number | bigint }
   | { readonly kind: "decimal"; readonly digits: bigint; readonly scale: number }
@@ -48,7 +48,7 @@ type Key =
 
 const decimalForm = /^([+-]?)(\d{1,400})(?:\.(\d{0,400}))?(?:E([+-]?\d{1,3}))?$/i
 
-/** A decimal as an integer of so many places; undefined for NaN, infinities and more digits than are compared. */
+/** A decimal as an integer with a given scale; undefined for NaN, infinities and more digits than are compared. */
 const decimalKey = (text: string): Key | undefined => {
   const [, sign, whole, fraction = "", exponent = "0"] = decimalForm.exec(text) ?? []
   if (whole === undefined) return undefined
@@ -58,7 +58,7 @@ const decimalKey = (text: string): Key | undefined => {
 
 const nanosecondsOf = (date: Date): bigint => BigInt(date.getTime()) * 1_000_000n
 
-/** A text of ISO 8601 as nanoseconds since 1970, in UTC where it has no offset. */
+/** An ISO 8601 text as nanoseconds since 1970, in UTC when it has no offset. */
 const timeOf = (text: string): bigint | undefined => {
   const match = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?(Z|[+-]\d\d:\d\d)?)?$/.exec(text)
   if (match === null) return undefined
@@ -67,7 +67,7 @@ const timeOf = (text: string): bigint | undefined => {
   return Number.isNaN(milliseconds) ? undefined : BigInt(milliseconds) * 1_000_000n + BigInt(fraction.padEnd(9, "0"))
 }
 
-/** A cell, or the value of a condition, as what is compared; undefined for what has no order here. */
+/** A cell, or the value of a condition, as an operand; undefined for values without an order here. */
 const keyOf = (value: unknown): Key | undefined => {
   switch (typeof value) {
     case "number":
@@ -105,7 +105,7 @@ const compareDecimals = (left: Extract<Key, { kind: "decimal" }>, right: Extract
   return a < b ? -1 : a > b ? 1 : 0
 }
 
-/** The sign of a comparison; NaN where one side is NaN; undefined where the two are of different kinds. */
+/** The sign of a comparison; NaN when one side is NaN; undefined when the two are of different kinds. */
 const compare = (cell: Key, value: Key): number | undefined => {
   if (cell.kind === "text" && value.kind === "text") return compareText(cell.value, value.value)
   if (cell.kind === "text" && value.kind === "time") {
@@ -135,7 +135,7 @@ const holds = (op: Operator, order: number): boolean => {
   }
 }
 
-/** The value of a condition as the cells of a kind are compared with it. */
+/** The value of a condition, converted for comparison with cells of a kind. */
 const valueFor = (value: Value, cell: Key): Key | undefined => {
   const key = keyOf(value)
   if (key === undefined) return undefined
@@ -150,21 +150,21 @@ const valueFor = (value: Value, cell: Key): Key | undefined => {
 const kindOfValue = (value: Value): string =>
   value === null ? "null" : typeof value === "object" ? value.constructor.name : typeof value
 
-/** Whether a cell meets a condition. */
+/** Whether a cell matches a condition. */
 const tester = (condition: Condition, column: Column): (cell: unknown) => boolean => {
   const { op, value } = condition
   if (value === null) {
     if (op === "=") return (cell) => cell === null
     if (op === "!=") return (cell) => cell !== null
     return refuse(
-      `the column ${JSON.stringify(condition.column)} is compared with null by ${op}, which only = and != do`
+      `the column ${JSON.stringify(condition.column)} is compared with null by ${op}: use = or !=`
     )
   }
   const unlike = () =>
     refuse(
       `the column ${JSON.stringify(condition.column)} (${column.kind}) cannot be compared with a ${kindOfValue(value)}`
     )
-  // The value is made ready once for each kind of cell.
+  // The value is converted once per kind of cell.
   const ready = new Map<Key["kind"], Key | undefined>()
   return (cell) => {
     if (cell === null) return false
@@ -178,7 +178,7 @@ const tester = (condition: Condition, column: Column): (cell: unknown) => boolea
   }
 }
 
-/** The rows of a table that meet all conditions, as a table over the same values. Gives way between rows. */
+/** The rows of a table that match all conditions, as a table over the same values. Yields between rows. */
 export function* filterSteps(table: Table, conditions: ReadonlyArray<Condition>): Steps<Table> {
   if (conditions.length === 0) return table
   const all = [...table.columns, ...table.index]
@@ -211,14 +211,14 @@ const partsOf = (
   byteSize: byteSize ?? undefined
 })
 
-/** The columns of a table that are named, in the order of the names; the index stays. */
+/** The named columns of a table, in the order of the names; the index stays. */
 export const selectColumns = (table: Table, columns: ReadonlyArray<string> | undefined): Table => {
   if (columns === undefined) return table
   return new Table(
     columns.map((name) =>
       table.column(name) ?? refuse(
         table.index.some((column) => column.name === name)
-          ? `the column ${JSON.stringify(name)} is its index, which is there without being named`
+          ? `the column ${JSON.stringify(name)} is its index, which is always included: leave it out`
           : `it has no column ${JSON.stringify(name)}`
       )
     ),
@@ -227,7 +227,7 @@ export const selectColumns = (table: Table, columns: ReadonlyArray<string> | und
   )
 }
 
-/** Whether values between two ends may meet a condition. What cannot be told may. */
+/** Whether values between two bounds may match a condition. Unknown cases may. */
 export const mayHold = ({ op, value }: Condition, least: unknown, most: unknown): boolean => {
   if (value === null) return true
   const [low, high] = [keyOf(least), keyOf(most)]

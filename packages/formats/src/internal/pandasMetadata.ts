@@ -73,7 +73,7 @@ export const readPandasMetadata = (json: string | null | undefined): PandasMetad
 export const timedeltaUnit = (numpyType: string | undefined): "s" | "ms" | "us" | "ns" | null =>
   (/^timedelta64\[(s|ms|us|ns)\]$/.exec(numpyType ?? "")?.[1] ?? null) as "s" | "ms" | "us" | "ns" | null
 
-/** A table of a file's columns from a row on, its index apart. */
+/** A table of a file's columns starting at a row, with the index separated. */
 export const arrange = (
   parts: ReadonlyArray<ColumnParts>,
   numRows: number,

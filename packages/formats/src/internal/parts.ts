@@ -6,34 +6,34 @@ import type { Table } from "../Table.ts"
 import type { Condition } from "./filter.ts"
 
 /**
- * Bytes that can be read in parts: a file, an object of a store.
+ * Bytes that can be read in parts: a file, or an object of a store.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Source<E> {
   readonly size: number
-  /** Reads so many bytes from an offset on, all of which are there. */
+  /** Reads a number of bytes from an offset, all of which exist. */
   readonly read: (offset: number, length: number) => Effect.Effect<Uint8Array, E>
 }
 
 /**
- * Which rows and columns are read, and how much at once.
+ * The rows and columns to read, and the limit per read.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Options {
-  /** The limit of what is read at once, and of what it decompresses to: a part above it is TooLarge. */
+  /** The limit of the bytes read at once, and of their decompressed size: a larger part fails with TooLarge. */
   readonly maxBytes: number
   /** Only these columns, in this order. Default: all. */
   readonly columns?: ReadonlyArray<string> | undefined
-  /** Only rows that meet all these conditions. Default: all. */
+  /** Only rows that match all these conditions. Default: all. */
   readonly filter?: ReadonlyArray<Condition> | undefined
 }
 
 /**
- * A part that has not been read.
+ * A part that has not been read yet.
  *
  * @category models
  * @since 0.1.0
@@ -41,7 +41,7 @@ export interface Options {
 export interface Part<E> {
   /** The bytes that `load` reads. */
   readonly byteLength: number
-  /** Reads the part, with the columns of the filter beside those that were asked for. */
+  /** Reads the part, including the columns of the filter. */
   readonly load: Effect.Effect<Table, FormatError | E>
 }
 
@@ -52,10 +52,10 @@ export interface Part<E> {
  * @since 0.1.0
  */
 export interface Parts<E> {
-  /** The parts in order. Those that can have no row of the filter are left out. */
+  /** The parts in order. Parts that cannot have a row that matches the filter are omitted. */
   readonly parts: Stream.Stream<Part<E>, FormatError | E>
   /** The table without rows: its columns. */
   readonly empty: Effect.Effect<Table, FormatError>
-  /** The bytes of what was read to find the parts, and is kept. */
+  /** The size of the bytes that were read to find the parts, and are kept. */
   readonly headBytes: number
 }

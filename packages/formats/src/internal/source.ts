@@ -1,27 +1,27 @@
-/** Bytes that are read in parts, wherever they are. */
+/** Reads bytes in parts, from any source. */
 import * as Effect from "effect/Effect"
 import { undecodable } from "../FormatError.ts"
 import type { Source } from "./parts.ts"
 
-/** How far apart two parts may be to be read as one. */
+/** The largest gap between two parts that are read as one. */
 const gap = 256 * 1024
 
-/** Reads of one source at once. */
+/** Concurrent reads of one source. */
 const atOnce = 4
 
-/** Where something is. */
+/** The position of some bytes. */
 interface Span {
   readonly start: number
   readonly end: number
 }
 
-/** Bytes that were read, and where they began. */
+/** Bytes that were read, and their offset. */
 export interface Piece {
   readonly start: number
   readonly bytes: Uint8Array
 }
 
-/** The parts to read for some spans: those that are next to each other are one. */
+/** The parts to read for some spans: adjacent ones are joined. */
 export const merge = (spans: ReadonlyArray<Span>): ReadonlyArray<Span> => {
   const out: Array<{ start: number; end: number }> = []
   for (const { end, start } of spans.toSorted((left, right) => left.start - right.start)) {
@@ -32,7 +32,7 @@ export const merge = (spans: ReadonlyArray<Span>): ReadonlyArray<Span> => {
   return out
 }
 
-/** How many bytes some spans come to. */
+/** The total size of some spans. */
 export const lengthOf = (spans: ReadonlyArray<Span>): number =>
   spans.reduce((sum, { end, start }) => sum + end - start, 0)
 
@@ -46,10 +46,10 @@ export const readSpans = <E>(source: Source<E>, spans: ReadonlyArray<Span>) =>
     }
   )
 
-/** Reads one part of a source, which must have it. */
+/** Reads one part of a source, which must exist. */
 export const readSpan = <E>(source: Source<E>, start: number, end: number) =>
   end > source.size
-    ? Effect.fail(undecodable("the file is damaged: a part of it lies outside of its bytes"))
+    ? Effect.fail(undecodable("the file is damaged: a part of it lies outside its bytes"))
     : start === end
     ? Effect.succeed(new Uint8Array(0))
     : Effect.flatMap(
@@ -57,13 +57,13 @@ export const readSpan = <E>(source: Source<E>, start: number, end: number) =>
       (bytes) =>
         bytes.length === end - start
           ? Effect.succeed(bytes)
-          : Effect.fail(undecodable("the file is damaged: a part of it could not be read whole"))
+          : Effect.fail(undecodable("the file is damaged: a part of it could not be read completely"))
     )
 
-/** How much is read of what is walked through from the start. */
+/** The size of a read when a source is read from the start. */
 const ahead = 64 * 1024
 
-/** A source whose small parts are read together with what follows them. */
+/** A source whose small parts are read together with the bytes after them. */
 export const readingAhead = <E>(source: Source<E>): Source<E> => {
   let last: Piece = { start: 0, bytes: new Uint8Array(0) }
   return {

@@ -33,8 +33,8 @@ interface Call {
 const keepAfter = 1000
 
 /**
- * Milliseconds that a statement which nobody waits for any more may still run. It must also have run for so many times as
- * long as its thread takes to start again: ending threads costs the others less than a part of their time.
+ * Milliseconds that an abandoned statement may still run. It must also have run a multiple of the time that its thread
+ * takes to restart, so that ending threads costs others only a fraction of their time.
  */
 const abandonedAfter = 2000
 const startsBeforeEnd = 5
@@ -54,7 +54,7 @@ interface Running {
   readonly call: Call
   readonly since: number
   readonly timer: NodeJS.Timeout | undefined
-  /** Ends a statement that was given up. */
+  /** Ends an abandoned statement. */
   abandoned: NodeJS.Timeout | undefined
 }
 
@@ -82,7 +82,7 @@ class Lane {
     return this.#worker !== undefined
   }
 
-  /** `cancel` takes a statement out of the queue, and ends one that goes on running. */
+  /** `cancel` removes a statement from the queue, and ends one that keeps running. */
   call(
     request: WorkerRequest,
     timeoutMillis: number
@@ -113,7 +113,7 @@ class Lane {
     if (worker === undefined) return
     const limit = Math.max(abandonedAfter, startsBeforeEnd * this.#startMillis)
     running.abandoned = setTimeout(() => {
-      this.#finish((call) => call.reject(unavailable("the statement was given up")))
+      this.#finish((call) => call.reject(unavailable("the statement was abandoned")))
       this.#restart(worker)
     }, Math.max(0, limit - (performance.now() - running.since)))
   }
@@ -232,7 +232,7 @@ export interface PgliteHost {
   /** The parts that were not loaded; fails when nothing could be loaded. */
   readonly loaded: Promise<ReadonlyArray<LoadReport>>
   readonly isLoading: () => boolean
-  /** `cancel` takes a statement out of the queue, and ends one that goes on running. */
+  /** `cancel` removes a statement from the queue, and ends one that keeps running. */
   readonly query: (
     request: { readonly sql: string; readonly parameters: ReadonlyArray<string> },
     isHeavy: boolean

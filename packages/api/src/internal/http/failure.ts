@@ -239,7 +239,7 @@ export const networkFailure = (
   const code = errorCode(error.reason, isCode)
   if (code !== undefined && isCertificateCode(code)) {
     return unavailable(
-      `the certificate of ${origin} is not trusted (${code}); for an authority of your own set NODE_EXTRA_CA_CERTS, ` +
+      `the certificate of ${origin} is not trusted (${code}); for a private authority set NODE_EXTRA_CA_CERTS, ` +
         "or PREFECT_API_SSL_CERT_FILE for a Prefect 3 server, to its certificate in PEM",
       false
     )

@@ -1,6 +1,6 @@
 /**
- * Makes an index in a process of its own. Sorting takes seconds, in which SQLite lets nothing else run: here it holds up
- * nobody, and can be ended at any time.
+ * Builds an index in a separate process. Sorting takes seconds, during which SQLite runs nothing else: in a separate
+ * process it delays no other work, and can be ended at any time.
  */
 import { type ChildProcess, fork } from "node:child_process"
 import { existsSync } from "node:fs"
@@ -18,13 +18,13 @@ export type BuildAnswer =
   | { readonly _tag: "Made"; readonly digests: Readonly<Record<string, Digest>> }
   | { readonly _tag: "Failed"; readonly code: string }
 
-/** Smaller tables are sorted within some tens of milliseconds, in which no process would have started. */
+/** Smaller tables are sorted within tens of milliseconds, less than a process takes to start. */
 const leastApart = 16 * 1024 * 1024
 
 const isSource = import.meta.url.endsWith(".ts")
 const entry = new URL(`./indexProcess.${isSource ? "ts" : "js"}`, import.meta.url)
 
-/** A new process; undefined where a program was bundled without its file, or may start none. */
+/** A new process; undefined when a program was bundled without its file, or may not start one. */
 const start = (): ChildProcess | undefined => {
   try {
     const path = fileURLToPath(entry)
@@ -42,7 +42,7 @@ const start = (): ChildProcess | undefined => {
 
 const failed = (code: string) => Object.assign(new Error(), { code })
 
-/** As `build` does it, for large tables in a process that the signal ends at once. */
+/** Like `build`; large tables are processed in a process that the signal ends at once. */
 export const buildApart = async (
   sources: ReadonlyArray<Source>,
   target: string,

@@ -1,10 +1,10 @@
-/** The process that makes an index: gets the tables and where the index goes, and tells how far it is. */
+/** The process that builds an index: receives the tables and the path of the index, and reports its progress. */
 import { type BuildAnswer, type BuildRequest } from "./indexBuild.ts"
 import { build } from "./indexFile.ts"
 
 const answer = (message: BuildAnswer) => process.send?.(message)
 
-// A terminal interrupts its whole group: the process that started this one decides, and ends it.
+// A terminal interrupts the whole process group: the parent decides, and ends this process.
 for (const signal of ["SIGINT", "SIGHUP"] as const) process.on(signal, () => {})
 process.on("disconnect", () => process.exit())
 

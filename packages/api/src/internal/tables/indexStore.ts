@@ -165,10 +165,10 @@ const prune = async (cache: string): Promise<void> => {
   }
 }
 
-/** Milliseconds after which a file that was begun belongs to a process that was killed. */
+/** Milliseconds after which a partial file is considered that of a killed process. */
 const abandonedAfter = 24 * 60 * 60_000
 
-/** Removes what processes that were killed left of a file. */
+/** Removes the partial files of killed processes. */
 const removeAbandoned = async (folder: string, file: string): Promise<void> => {
   for (const name of await readdir(folder).catch(() => [])) {
     if (!name.startsWith(`${file}.`) || !/^[0-9a-f-]{36}$/.test(name.slice(file.length + 1))) continue

@@ -1,4 +1,7 @@
-/** The record batches of Arrow data, each read on its own: of a file by the places in its footer, of a stream in order. */
+/**
+ * The record batches of Arrow data, each read on its own: of a file by the positions in its footer, of a stream in
+ * order.
+ */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
@@ -13,7 +16,7 @@ import { budgetOf, type Message, readBatch, readMessages, type Schema, schemaOf,
 
 const damaged = (what: string): FormatError => undecodable(`the Arrow data is damaged: ${what}`)
 
-/** Errors of what points outside of its bytes are those of damage. */
+/** Errors of references outside the bytes are reported as damage. */
 const failure = (error: unknown): FormatError =>
   error instanceof Refusal || error instanceof FormatError
     ? formatError(error)
@@ -26,7 +29,7 @@ const tooLarge = (limit: number, size: number) => new FormatError({ reason: new 
 /** The bytes after a footer: its length and the magic. */
 const tailLength = 10
 
-/** Where a message is: a struct `Block` of File.fbs. */
+/** The position of a message: a struct `Block` of File.fbs. */
 interface Block {
   readonly offset: number
   readonly length: number
@@ -41,7 +44,7 @@ const blocksOf = (footer: FlatTable, field: number): ReadonlyArray<Block> => {
       footer.view.getInt32(at + 8, true),
       Number(footer.view.getBigInt64(at + 16, true))
     ]
-    if (!(offset >= 0 && head >= 0 && body >= 0)) throw damaged("its footer names places that are not")
+    if (!(offset >= 0 && head >= 0 && body >= 0)) throw damaged("its footer has invalid positions")
     return { offset, length: head + body }
   })
 }
@@ -57,7 +60,7 @@ function* tableSteps(schema: Schema, bytes: Uint8Array, maxBytes: number, firstR
   return yield* tableOf(schema, rows === undefined ? [] : [rows], undefined, firstRow)
 }
 
-/** The batches of a file, which has their places at its end. */
+/** The batches of a file, whose positions are at its end. */
 export const openFile = <E>(source: Source<E>, { maxBytes }: Options): Effect.Effect<Parts<E>, FormatError | E> =>
   Effect.gen(function*() {
     if (source.size < tailLength + 8) return yield* damaged("it breaks off")
@@ -106,7 +109,7 @@ interface At {
   readonly firstRow: number
 }
 
-/** Where the next message of a stream begins and ends; undefined at its end. */
+/** The start and end of the next message of a stream; undefined at its end. */
 const nextMessage = Effect.fnUntraced(function*<E>(source: Source<E>, offset: number, maxBytes: number) {
   if (offset + 4 > source.size) return undefined
   const prefix = yield* readSpan(source, offset, Math.min(offset + 8, source.size))
@@ -126,7 +129,7 @@ const nextMessage = Effect.fnUntraced(function*<E>(source: Source<E>, offset: nu
   return { head, start: start + length, end }
 })
 
-/** The batches of a stream, which come one after the other. */
+/** The batches of a stream, in sequence. */
 export const openStream = <E>(given: Source<E>, { maxBytes }: Options): Effect.Effect<Parts<E>, FormatError | E> =>
   Effect.gen(function*() {
     const source = readingAhead(given)
@@ -150,7 +153,8 @@ export const openStream = <E>(given: Source<E>, { maxBytes }: Options): Effect.E
               return yield* tableOf(schema, rows === undefined ? [] : [rows], undefined, firstRow)
             }, failure))
         }
-        // A dictionary is read now, because what follows needs it; the rows of a batch are in its head.
+        // A dictionary is read immediately, because later batches need it; the number of rows of a batch is in its
+        // head.
         const root = FlatTable.root(next.head)
         const kind = root.uint8(1)
         if (kind === 2) yield* part.load

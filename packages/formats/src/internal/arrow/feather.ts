@@ -235,11 +235,11 @@ export interface Beside {
   readonly pandas: string | null
   /** Adapts a column to its description there. */
   readonly adjust: ((part: ColumnParts, pandas: PandasMetadata) => ColumnParts) | undefined
-  /** The row of the file that its first one is. */
+  /** The row number of its first row in the file. */
   readonly firstRow: number
 }
 
-/** The schema of Arrow data, and the dictionaries that have come so far. */
+/** The schema of Arrow data, and the dictionaries read so far. */
 export interface Schema {
   readonly table: FlatTable
   readonly fields: ReadonlyArray<Field>
@@ -261,7 +261,7 @@ export const budgetOf = (maxBytes: number, canWait: boolean): Budget => ({
   canWait
 })
 
-/** The columns of a record batch; of a dictionary nothing, but the schema has it then. */
+/** The columns of a record batch; undefined for a dictionary, which is added to the schema. */
 export function* readBatch(schema: Schema, { body, head }: Message, budget: Budget): Steps<Rows | undefined> {
   const root = FlatTable.root(head)
   const batch = recordBatchOf(root)

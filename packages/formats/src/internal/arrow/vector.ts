@@ -428,7 +428,7 @@ class Concatenated implements Vector {
   }
 }
 
-/** Texts of a dictionary that are kept once they were read: rows have the same ones again and again. */
+/** The most texts of a dictionary that are cached: rows repeat the same ones. */
 const maxKept = 65_536
 
 /** The values of a dictionary, to which later batches of the stream may append. */

@@ -4,7 +4,7 @@ import { type Steps, toEnd } from "../steps.ts"
 
 const damaged = (what: string): never => refuse(`LZ4 data is damaged: ${what}`)
 
-/** Up to so many bytes a loop is faster than a call into the engine: most copies of numbers have 4 to 20. */
+/** Up to this number of bytes a loop is faster than a call into the engine: most copies of numbers have 4 to 20. */
 const shortCopy = 64
 
 /**
@@ -52,7 +52,7 @@ export const unlz4Block = (input: Uint8Array, out: Uint8Array, at: number): numb
     if (length <= shortCopy) {
       for (let from = o - distance; o < end;) out[o++] = out[from++]!
     } else {
-      // What was just copied can be copied again, so a short distance doubles.
+      // Copied bytes can be copied again, so a short distance doubles.
       const from = o - distance
       while (o < end) {
         const count = Math.min(o - from, end - o)

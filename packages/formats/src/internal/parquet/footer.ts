@@ -1,6 +1,7 @@
 /**
- * The footer of a Parquet file, as parquet.thrift of Apache Parquet describes it: where each row group's columns are, and
- * what their statistics say. A footer is written again for one row group, which makes a file of its own of it.
+ * The footer of a Parquet file, as specified by parquet.thrift of Apache Parquet: the positions of each row group's
+ * columns, and their statistics. A footer can be rewritten for a single row group, which makes the row group a file of
+ * its own.
  */
 import { type FormatError, undecodable } from "../../FormatError.ts"
 import { concatBytes, latin1Of } from "../bytes.ts"
@@ -17,7 +18,7 @@ export const magic = new TextEncoder().encode("PAR1")
 
 const encryptedMagic = "PARE"
 
-/** Where the footer of a file of `size` bytes is, by its last eight bytes. */
+/** The position of the footer of a file of `size` bytes, from its last eight bytes. */
 export const footerSpan = (tail: Uint8Array, size: number): Span => {
   const text = latin1Of(tail, 4, 8)
   if (text === encryptedMagic) throw undecodable("the Parquet file is encrypted")
@@ -35,11 +36,11 @@ export interface Leaf {
 
 /** The bytes of one column of a row group. */
 export interface Chunk extends Span {
-  /** The name of the column at the top that it belongs to. */
+  /** The name of the top-level column that it belongs to. */
   readonly name: string
-  /** Whether the column is just this chunk, rather than a list or a struct of several. */
+  /** Whether the column consists of only this chunk, rather than being a list or a struct of several. */
   readonly isFlat: boolean
-  /** What it comes to when it is read: bytes, or values, which may take no bytes at all. */
+  /** Its size when it is read: bytes, or values, which may occupy no bytes at all. */
   readonly cost: number
   readonly statistics: ThriftStruct | undefined
   readonly metadata: ThriftStruct
@@ -53,13 +54,13 @@ export interface Group {
   readonly struct: ThriftStruct
 }
 
-/** A footer whose row groups are read when they are asked for. */
+/** A footer whose row groups are read on demand. */
 export interface Footer {
   readonly struct: ThriftStruct
   readonly groups: ReadonlyArray<Span>
-  /** The names of the columns at the top, in order. */
+  /** The names of the top-level columns, in order. */
   readonly names: ReadonlyArray<string>
-  /** The columns at the top that have values of their own, by name. */
+  /** The top-level columns with values of their own, by name. */
   readonly leaves: ReadonlyMap<string, Leaf>
 }
 
@@ -81,14 +82,14 @@ const columnFields = {
 } as const
 const schemaFields = { type: 1, name: 4, children: 5 } as const
 
-/** Row groups that are looked at between two turns. */
+/** Row groups that are read between two turns. */
 const groupsAtOnce = 256
 
 const readTop = (struct: ThriftStruct) => {
   const elements = struct.structs(fileFields.schema)
   const names: Array<string> = []
   const leaves = new Map<string, Leaf>()
-  // A list of the tree in depth first order: what is below a child of the root is passed over.
+  // A list of the tree in depth-first order: nodes below a child of the root are skipped.
   let below = 0
   for (const element of elements.slice(1)) {
     const children = element.integer(schemaFields.children) ?? 0
@@ -119,7 +120,7 @@ export function* readFooter(bytes: Uint8Array): Generator<undefined, Footer> {
   }
 }
 
-/** Where a chunk is: its dictionary comes first where there is one, though old writers name places that are not. */
+/** The position of a chunk, which begins with its dictionary if it has one; old writers record invalid positions. */
 const spanOf = (metadata: ThriftStruct): Span => {
   const data = metadata.integer(columnFields.dataPage) ?? 0
   const dictionary = metadata.integer(columnFields.dictionaryPage) ?? 0
@@ -181,8 +182,8 @@ const moved = (chunk: Chunk, by: number): Uint8Array => {
 }
 
 /**
- * The end of a file that holds one row group, or none: a footer, its length and the magic. `moves` says by how much each
- * chunk is further on than it was; those that are not in the file stay where they were.
+ * The end of a file with one row group, or none: a footer, its length and the magic. `moves` contains the shift of each
+ * chunk; chunks that are not in the file keep their position.
  */
 export const footerOf = (footer: Footer, group: Group | undefined, moves: ReadonlyMap<Chunk, number>): Uint8Array => {
   const groups = group === undefined ? [] : [

@@ -1,4 +1,4 @@
-/** The least and the most value of a column in a row group, as its cells would be: where the writer has said so. */
+/** The minimum and maximum of a column in a row group, in the form of its cells, if the writer recorded them. */
 import { Timestamp, type TimeUnit } from "@effect-prefect/pickle"
 import { bigEndianInteger, dateCell, decimalCell, integerCell } from "../cells.ts"
 import type { Chunk, Leaf } from "./footer.ts"
@@ -12,12 +12,12 @@ const statisticsFields = { oldMost: 1, oldLeast: 2, most: 5, least: 6 } as const
 
 const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
 
-/** The members of the union LogicalType that are read. */
+/** The supported members of the union LogicalType. */
 const logicalTypes = { string: 1, enum: 4, decimal: 5, date: 6, time: 7, timestamp: 8, integer: 10, json: 12 } as const
 
 const logicalNames = new Map<number, string>(Object.entries(logicalTypes).map(([name, id]) => [id, name]))
 
-/** Converted types by their numbers, as the logical types that took their place. */
+/** Converted types by number, as the logical types that replaced them. */
 const convertedNames = new Map<number, string>([
   [0, "string"],
   [4, "enum"],
@@ -39,7 +39,7 @@ const nanoseconds = { s: 1_000_000_000n, ms: 1_000_000n, us: 1_000n, ns: 1n } as
 
 const unsignedOf = (logical: ThriftStruct | undefined): boolean => logical?.isFalse(2) ?? false
 
-/** What a column's values are. `other` is what has no order here. */
+/** The kind of a column's values. `other` has no order here. */
 const kindOf = ({ element, type }: Leaf): { readonly name: string; readonly unit: TimeUnit } => {
   const union = element.struct(schemaFields.logicalType)
   const converted = element.integer(schemaFields.convertedType)
@@ -62,7 +62,7 @@ const integerOf = (bytes: Uint8Array, type: number): bigint | undefined =>
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
-/** Text; undefined where a writer cut it within a character. */
+/** Text; undefined when a writer cut it within a character. */
 const textOf = (bytes: Uint8Array): string | undefined => {
   try {
     return utf8.decode(bytes)
@@ -101,10 +101,10 @@ const valueOf = (bytes: Uint8Array | undefined, leaf: Leaf): unknown => {
   }
 }
 
-/** Types whose order has always been the one of today: of the others, old statistics are by the order of signed bytes. */
+/** Types whose order has never changed: for others, old statistics use the order of signed bytes. */
 const hasOldOrder = (leaf: Leaf): boolean => leaf.type < types.byteArray && kindOf(leaf).name !== "unsigned"
 
-/** The ends of a column's values; undefined where the statistics do not say. */
+/** The bounds of a column's values; undefined when the statistics do not contain them. */
 export const endsOf = ({ statistics }: Chunk, leaf: Leaf): { readonly least: unknown; readonly most: unknown } => {
   if (statistics === undefined) return { least: undefined, most: undefined }
   const old = hasOldOrder(leaf)

@@ -1,9 +1,9 @@
 /**
- * As much of Thrift's compact protocol as the footer of a Parquet file needs: structs whose fields are found by their
- * number, and written again with some of them replaced.
+ * The subset of Thrift's compact protocol that the footer of a Parquet file needs: structs whose fields are found by
+ * number, and rewritten with some of them replaced.
  * https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md
  *
- * What points outside of the bytes throws a RangeError.
+ * References outside the bytes throw a RangeError.
  */
 import { concatBytes, utf8Of } from "../bytes.ts"
 
@@ -16,7 +16,7 @@ const past = (): never => {
   throw new RangeError("a field lies outside of the footer")
 }
 
-/** A number of up to 64 bits, seven a byte, and where it ends. */
+/** A number of up to 64 bits, seven bits per byte, and its end. */
 const varint = (bytes: Uint8Array, start: number): readonly [value: number, end: number] => {
   let value = 0
   for (let i = 0; i < 10; i++) {
@@ -36,17 +36,17 @@ const zigzag = (bytes: Uint8Array, start: number): readonly [value: number, end:
 
 const checked = (bytes: Uint8Array, end: number): number => end <= bytes.length ? end : past()
 
-/** Where a list's items start, and of which type and how many they are. */
+/** The position, type and number of a list's items. */
 const listHeader = (bytes: Uint8Array, start: number) => {
   const header = bytes[start] ?? past()
   const type = header & 0x0f
   const [length, first] = header >> 4 === 15 ? varint(bytes, start + 1) : [header >> 4, start + 1]
-  // An item takes one byte at least.
+  // An item takes at least one byte.
   checked(bytes, first + length)
   return { type, length, first }
 }
 
-/** Where a value of a type ends. Items of a list have booleans of one byte. */
+/** The end of a value of a type. Booleans in a list take one byte. */
 const skip = (bytes: Uint8Array, type: number, start: number, depth: number, isItem: boolean): number => {
   if (depth > maxDepth) return past()
   switch (type) {
@@ -96,7 +96,7 @@ interface Field {
   readonly end: number
 }
 
-/** Walks over the fields of a struct, and gives where it ends. */
+/** Visits the fields of a struct, and returns its end. */
 const fieldsOf = (bytes: Uint8Array, start: number, depth: number, out: Map<number, Field> | undefined): number => {
   let id = 0
   let at = start
@@ -118,7 +118,7 @@ export interface Span {
   readonly end: number
 }
 
-/** A struct: its fields are read when they are asked for. */
+/** A struct whose fields are read on demand. */
 export class ThriftStruct {
   readonly bytes: Uint8Array
   readonly end: number
@@ -133,17 +133,17 @@ export class ThriftStruct {
     return this.#fields.has(id)
   }
 
-  /** The numbers of the fields that are there: of a union, the one. */
+  /** The numbers of the existing fields; of a union, the only one. */
   ids(): Array<number> {
     return [...this.#fields.keys()]
   }
 
-  /** Whether a boolean is there and false. */
+  /** Whether a boolean exists and is false. */
   isFalse(id: number): boolean {
     return this.#fields.get(id)?.type === thriftTypes.false
   }
 
-  /** An integer, where there is one. */
+  /** An integer, if it exists. */
   integer(id: number): number | undefined {
     const field = this.#fields.get(id)
     return field === undefined || field.type < 4 || field.type > 6 ? undefined : zigzag(this.bytes, field.start)[0]
@@ -166,7 +166,7 @@ export class ThriftStruct {
     return field?.type === thriftTypes.struct ? new ThriftStruct(this.bytes, field.start) : undefined
   }
 
-  /** Where the items of a list of structs are, one after the other as they are asked for. */
+  /** The positions of the items of a list of structs, one after the other on demand. */
   *spans(id: number): Generator<Span, void> {
     const field = this.#fields.get(id)
     if (field?.type !== thriftTypes.list) return
@@ -224,7 +224,7 @@ export class ThriftStruct {
   }
 }
 
-/** What a field is written as. */
+/** The encoded form of a field. */
 export interface Replacement {
   readonly type: number
   readonly bytes: Uint8Array

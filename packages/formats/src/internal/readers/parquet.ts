@@ -224,13 +224,13 @@ function* tableOf(answer: Answer | undefined, maxBytes: number, firstRow: number
   }
 }
 
-/** The bytes of a file, in parts that are not put together here. */
+/** The bytes of a file, as parts that are not joined here. */
 type Parts = ReadonlyArray<Uint8Array>
 
 /** The most bytes that are copied in one turn. */
 const copyLength = 8 * 1024 * 1024
 
-/** Copies for another thread, which takes them over. */
+/** Copies for another thread, to which they are transferred. */
 function* copiesOf(parts: Parts): Steps<Array<Uint8Array>> {
   const out: Array<Uint8Array> = []
   for (const part of parts) {

@@ -1,6 +1,6 @@
 /**
- * The row groups of a Parquet file, each read on its own: a file of one row group is made of its columns' bytes and of the
- * footer, and read like any other. What is read at once is one row group, however large the file is.
+ * The row groups of a Parquet file, each read on its own: a file of one row group is assembled from its columns' bytes
+ * and the footer, and read like any other. Only one row group is read at once, however large the file is.
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -26,7 +26,7 @@ import { lengthOf, merge, readSpan, readSpans } from "../source.ts"
 import { giveWay } from "../steps.ts"
 import { readParts } from "./parquet.ts"
 
-/** Whether a row group may have rows that meet all conditions, by its statistics. */
+/** Whether a row group may have rows that match all conditions, according to its statistics. */
 const mayMatch = ({ chunks }: Group, { leaves }: Footer, conditions: ReadonlyArray<Condition>): boolean =>
   conditions.every((condition) => {
     const leaf = leaves.get(condition.column)

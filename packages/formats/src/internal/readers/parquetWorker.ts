@@ -8,7 +8,7 @@ import { type MessagePort, parentPort } from "node:worker_threads"
 import type { ParquetFile, ParquetMetaData } from "parquet-wasm"
 
 export interface Request {
-  /** The bytes of the file, in parts that follow each other. */
+  /** The bytes of the file, as consecutive parts. */
   readonly parts: ReadonlyArray<Uint8Array>
   readonly maxBytes: number
   /** Only these columns. */
@@ -56,7 +56,7 @@ const text = (value: unknown): string | null => typeof value === "string" ? valu
 const noRows = Buffer.from([0x16, 0x00, 0x19])
 const noStructs = 0x0c
 
-/** As much of a `Blob` as parquet-wasm asks for, over parts that are not put together. */
+/** The part of `Blob` that parquet-wasm uses, over parts that are not joined. */
 class Bytes {
   readonly size: number
   readonly #parts: ReadonlyArray<Uint8Array>

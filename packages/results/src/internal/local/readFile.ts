@@ -88,16 +88,16 @@ const isOtherName = (opened: string, asked: string): boolean => opened !== asked
 const notThere = (error: NodeJS.ErrnoException): boolean =>
   error.code === "ENOENT" || error.code === "ENOTDIR" || error.code === "ENAMETOOLONG"
 
-/** How a file is opened, and what is done with what comes of it. */
+/** Options for opening a file, and the callbacks for its outcome. */
 interface Opening {
   readonly folder: Folder
   readonly name: string
-  /** How messages name it. */
+  /** Its name in messages. */
   readonly location: string
-  /** What to do when it does not exist. */
+  /** The remedy when it does not exist. */
   readonly missing: string
   readonly fail: (reason: StorageReason) => void
-  /** Called with the open file, which is a regular one inside of the folder, and its status. */
+  /** Called with the open file, which is a regular file inside the folder, and its status. */
   readonly opened: (fd: number, stat: fs.Stats) => void
 }
 
@@ -120,7 +120,7 @@ const reasonOf = (error: NodeJS.ErrnoException, path: string, location: string, 
 }
 
 /**
- * Opens a regular file that is really inside of a folder.
+ * Opens a regular file that is really inside a folder.
  *
  * The type and real location are queried from the open file (fstat, /proc/self/fd), which neither waits nor leaves time
  * to replace it.
@@ -308,10 +308,7 @@ export const readFile = (
     })
   })
 
-/**
- * The file `name` in `folder`, to be read in parts while the scope is open: always the same file, and none that is changed
- * meanwhile.
- */
+/** The file `name` in `folder`, to be read in parts during the scope: always the same file, unchanged. */
 export const openFileParts = (
   folder: Folder,
   name: string,

@@ -21,11 +21,11 @@ export interface Limits {
   /** Milliseconds without a byte after which a request fails. */
   readonly idle: number
   readonly reserve?: Reserve | undefined
-  /** What to download of it. Default: all. */
+  /** The part to download. Default: all. */
   readonly part?: { readonly offset: number; readonly length: number; readonly tag: string | undefined } | undefined
 }
 
-/** What a download has got, and what the store says of the object. */
+/** The bytes received by a download, and the store's description of the object. */
 export interface Downloaded {
   readonly bytes: Uint8Array
   /** Of the whole object. */
@@ -33,14 +33,14 @@ export interface Downloaded {
   readonly tag: string | undefined
 }
 
-/** Why a part cannot be had: the store sends the whole object. */
+/** The reason why a part is unavailable: the store sends the whole object. */
 export const noParts = "its store does not give parts of an object"
 
 /** The bytes received so far, over all attempts. */
 interface Progress {
   bytes: Uint8Array
   filled: number
-  /** Of what is downloaded. */
+  /** Of the downloaded bytes. */
   size: number | undefined
   /** Of the whole object. */
   whole: number | undefined
@@ -282,7 +282,7 @@ export const download = (
           if (failure.retry === "slower") limiter.throttled(epoch)
           const { part } = limits
           if (part !== undefined && failure.retry === "restart") {
-            // No part of an object that was changed is of the same object, and an empty object has none.
+            // A part of a changed object does not belong to the same object, and an empty object has no parts.
             return Effect.fail(part.tag === undefined ? unavailable(location, noParts).reason : failure.reason)
           }
           if (failure.retry === "never") return Effect.fail(failure.reason)

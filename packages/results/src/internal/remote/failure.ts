@@ -70,7 +70,7 @@ const network: Record<string, string> = {
   ENETUNREACH: "its network cannot be reached"
 }
 
-/** The codes of an error, also of one that the SDK wrapped or that tried several addresses. */
+/** The codes of an error, including one that the SDK wrapped or that tried several addresses. */
 const codesOf = (error: unknown): ReadonlyArray<string> =>
   [
     field(error, "code"),
@@ -95,17 +95,17 @@ const local =
 export const shownCode = (value: unknown): string | undefined =>
   typeof value === "string" && (answered.test(value) || local.test(value)) ? value : undefined
 
-/** Codes of certificates that are not trusted, have expired or are for another name, of Node.js and OpenSSL. */
+/** Codes of Node.js and OpenSSL for certificates that are not trusted, have expired or are for another name. */
 const certificate = /^(?:CERT_|ERR_TLS_|ERR_SSL_|UNABLE_TO_|(?:DEPTH_ZERO_)?SELF_SIGNED_)/
 
-/** The status of a proxy that did not connect to the store. Some SDKs keep its words alone. */
+/** The status of a proxy that did not connect to the store. Some SDKs keep only its words. */
 const proxyStatus = (error: unknown): number => {
   const status = field(error, "statusCode")
   if (typeof status === "number") return status
   return Number(/: HTTP\/1\.\d (\d{3})/.exec(String(field(error, "message")))?.[1] ?? 0)
 }
 
-/** Failures on the way to a store, before it was asked. */
+/** Failures on the way to a store, before the request reached it. */
 const onTheWay = (location: string, error: unknown, status: number | undefined): Failure | undefined => {
   const codes = codesOf(error)
   const proxied = status === 407 ? status : codes.includes("ERR_PROXY_TUNNEL") ? proxyStatus(error) : undefined
@@ -120,7 +120,7 @@ const onTheWay = (location: string, error: unknown, status: number | undefined):
   if (code !== undefined) {
     return unavailable(
       location,
-      `the store's certificate is not trusted (${code}); for an authority of your own set NODE_EXTRA_CA_CERTS, or give tls`,
+      `the store's certificate is not trusted (${code}); for a private authority set NODE_EXTRA_CA_CERTS, or the option tls`,
       "never"
     )
   }

@@ -5,14 +5,14 @@ import * as Effect from "effect/Effect"
 import { StorageUnavailable } from "../../ResultError.ts"
 import type { RemoteOptions } from "./options.ts"
 
-/** What of a configuration cannot be used, as the first read of a store fails with it. */
+/** Converts an invalid configuration to the failure of the first read of a store. */
 export const configured = <A>(
   type: string,
   effect: Effect.Effect<A, { readonly message: string } | Config.ConfigError>
 ): Effect.Effect<A, StorageUnavailable> =>
   Effect.mapError(effect, (error) => new StorageUnavailable({ location: type, detail: error.message }))
 
-/** Agents for so many requests at once. */
+/** Agents for a number of concurrent requests. */
 export const agents = (
   type: string,
   tls: RemoteOptions["tls"],

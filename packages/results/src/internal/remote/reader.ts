@@ -31,7 +31,7 @@ export interface Store<D extends ResultDescriptor> {
   readonly connect: (concurrency: number) => Effect.Effect<Client, StorageReason>
 }
 
-/** How much of an object is read to open it. */
+/** The number of bytes that are read to open an object. */
 const headLength = 64 * 1024
 
 interface Allowed {
@@ -96,7 +96,7 @@ export const make = <D extends ResultDescriptor>(
         ({ bytes }): StoredResult => ({ _tag: "Bytes", bytes, name: object.key, emptyIsNone })
       )
 
-    /** The beginning of an object tells its size and its tag, and is kept: it tells the format too. */
+    /** The beginning of an object, which reveals its size, tag and format, is kept. */
     const open = (object: ObjectName, location: string): Effect.Effect<StoredParts | undefined, StorageReason> => {
       const part = (offset: number, length: number, tag: string | undefined) =>
         get(object, location, { maxBytes: length, part: { offset, length, tag } })

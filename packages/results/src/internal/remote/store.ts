@@ -11,12 +11,12 @@ export interface ObjectName {
   readonly version: string | undefined
 }
 
-/** A part of an object: the rest of one that was cut, or as much as is wanted. */
+/** A part of an object: the rest of an interrupted download, or a requested range. */
 export interface Part {
   readonly offset: number
   /** Undefined: to the end. */
   readonly length?: number | undefined
-  /** The store's own name for the bytes, which must still be the same: an ETag, a generation. */
+  /** The store's own identifier for the bytes, which must be unchanged: an ETag, a generation. */
   readonly tag: string | undefined
 }
 
@@ -24,7 +24,7 @@ export interface Part {
 export const rangeOf = ({ length, offset }: Part): string =>
   `bytes=${offset}-${length === undefined ? "" : offset + length - 1}`
 
-/** `bytes 5-9/10`, as offset and size; undefined where it is none. */
+/** `bytes 5-9/10`, as offset and size; undefined for other texts. */
 export const contentRange = (range: string | undefined): readonly [offset: number, size: number] | undefined => {
   const match = /^bytes (\d+)-\d+\/(\d+)$/.exec(range ?? "")
   return match === null ? undefined : [Number(match[1]), Number(match[2])]
@@ -33,9 +33,9 @@ export const contentRange = (range: string | undefined): readonly [offset: numbe
 /** An object whose headers have arrived. */
 export interface Opened {
   readonly body: Readable
-  /** Where the body begins: the offset asked for, or 0 from a store that cannot give parts. */
+  /** The offset of the body: the requested one, or 0 from a store that cannot send parts. */
   readonly offset: number
-  /** Whether the body is the part that was asked for. */
+  /** Whether the body is the requested part. */
   readonly isPart: boolean
   /** Of the whole object. */
   readonly size: number | undefined

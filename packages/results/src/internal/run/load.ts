@@ -87,7 +87,7 @@ const descriptorOf = (view: RunView): ResultDescriptor | Reason => {
 
 const isReason = (value: ResultDescriptor | Reason): value is Reason => value instanceof Error
 
-/** The reader of a view's own result, and the location; undefined where there is no result, or no reader. */
+/** The reader of a view's own result, and the location; undefined when there is no result, or no reader. */
 export const resolutionOf = (services: Services, view: RunView): Resolution | undefined => {
   const descriptor = readableDescriptor(view)
   return descriptor === undefined ? undefined : services.storage.resolve(descriptor)
@@ -207,7 +207,7 @@ export const reserve = (lease: Lease, bytes: number): Effect.Effect<void, Result
     return Effect.sync(cancel)
   })
 
-/** The value of what was stored, for which the lease then holds the memory. */
+/** The value of a stored result, whose memory the lease then holds. */
 export const decodeStored = (
   services: Services,
   view: RunView,

@@ -48,7 +48,7 @@ export interface MappedStateCounts {
 }
 
 /**
- * Which rows and columns of a table are read.
+ * The rows and columns of a table to read.
  *
  * @category models
  * @since 0.1.0
@@ -56,7 +56,7 @@ export interface MappedStateCounts {
 export interface TableOptions {
   /** Only these columns, in this order. Default: all. */
   readonly columns?: ReadonlyArray<string> | undefined
-  /** Only rows that meet all these conditions. Default: all. */
+  /** Only rows that match all these conditions. Default: all. */
   readonly filter?: ReadonlyArray<Condition> | undefined
 }
 
@@ -83,14 +83,15 @@ export interface TaskRun {
     schema: Schema.Codec<A, E, RD, RE>
   ) => Effect.Effect<A, TaskRunError, RD>
   /**
-   * The result as a table, part by part: the row groups of a Parquet file, the record batches of an Arrow file or stream.
-   * Each part is read when it is pulled, from a file or a bucket only its own bytes; `maxBytes` is the limit of one part
-   * and of the footer, and what a part takes is counted against `maxMemory` until the next one is pulled. Nothing is kept.
+   * The result as a table, part by part: the row groups of a Parquet file, the record batches of an Arrow file or
+   * stream. Each part is read when it is pulled, from a file or a bucket only its own bytes. `maxBytes` is the limit of
+   * one part and of the footer, and the memory of a part counts against `maxMemory` until the next one is pulled.
+   * Nothing is cached.
    *
-   * Of Parquet only the columns that are asked for are read, and no row group whose statistics say that no row meets the
-   * filter. Any other table (a pickled DataFrame, CSV, whatever is compressed as a whole) is read whole and is one part. A
-   * mapped parent gives the tables of its children in map order. Parts without rows are left out; a table without rows is
-   * one empty part, with its columns. A result that is no table is ResultDecodeError.
+   * Of a Parquet file, only the requested columns are read, and no row group whose statistics rule out the filter. Any
+   * other table (a pickled DataFrame, CSV, a compressed file) is read as a whole and is one part. A mapped parent emits
+   * the tables of its children in map order. Parts without rows are omitted; a table without rows is one empty part,
+   * with its columns. A result that is not a table fails with ResultDecodeError.
    */
   readonly getTable: (options?: TableOptions) => Stream.Stream<Table, TaskRunError>
   /** The stored bytes. They are not cached. */

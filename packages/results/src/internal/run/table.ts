@@ -1,4 +1,6 @@
-/** A result that is a table, part by part: by what its storage gives of it, else from the whole of it. */
+/**
+ * Reads a result as a table, part by part: from its storage if that supports parts, otherwise from the whole result.
+ */
 import { FormatError } from "@effect-prefect/formats/FormatError"
 import type { Table } from "@effect-prefect/formats/Table"
 import * as TableParts from "@effect-prefect/formats/TableParts"
@@ -22,15 +24,16 @@ const leaseOf = (services: Services): Effect.Effect<Lease, never, Scope.Scope> =
     (lease) => Effect.sync(() => lease.release())
   )
 
-/** How many times the memory of its bytes a part takes while it is made, at a guess. */
+/** The estimated memory of a part while it is decoded, as a multiple of its bytes. */
 const guessedGrowth = 4
 
-/** Fails with the reason of a read or of bytes that were refused. */
+/** Fails with the reason of a failed read or of rejected bytes. */
 const failed = (view: RunView) => (error: FormatError | Reason): ResultError =>
   resultError(view, error instanceof FormatError ? fromFormatError(error) : error)
 
 /**
- * Opened parts as tables. One part at a time holds memory: from when its bytes are asked for to when the next part is.
+ * Opened parts as tables. Only one part holds memory at a time: from the request for its bytes to that of the next
+ * part.
  */
 const walk = <E extends Reason>(
   services: Services,
@@ -48,7 +51,7 @@ const walk = <E extends Reason>(
       Effect.suspend(() => {
         current?.release()
         const lease = current = services.memory.open(always).begin()
-        // A guess is never the reason why a part does not fit.
+        // An estimate is never the reason why a part does not fit.
         const room = Math.max(part.byteLength, Math.min(part.byteLength * guessedGrowth, lease.budget.limit))
         return Effect.flatMap(
           reserve(lease, room),
@@ -58,7 +61,7 @@ const walk = <E extends Reason>(
     return Stream.mapError(TableParts.tables(opened, options, load), failed(view))
   }))
 
-/** Whether the first bytes may tell that the result has parts. */
+/** Whether the first bytes may show that the result has parts. */
 const mayHaveParts = (format: string | undefined): boolean =>
   format === undefined || format === "parquet" || format === "feather"
 
@@ -69,7 +72,7 @@ const isTable = (view: RunView, value: unknown): Effect.Effect<Table, ResultErro
     : Effect.succeed(table)
 }
 
-/** A result of which the storage gives no parts: read whole, within the limits. */
+/** A result whose storage does not support parts: read as a whole, within the limits. */
 const fromWhole = (
   services: Services,
   view: RunView,
