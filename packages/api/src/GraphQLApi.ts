@@ -110,7 +110,7 @@ export const make = (options: Options): Effect.Effect<PrefectApi.PrefectApi["Ser
  * ```ts
  * import { GraphQLApi, PrefectApi } from "@effect-prefect/api"
  * import * as Config from "effect/Config"
-import * as Effect from "effect/Effect"
+ * import * as Effect from "effect/Effect"
  *
  * export const state = Effect.gen(function*() {
  *   const api = yield* PrefectApi.PrefectApi

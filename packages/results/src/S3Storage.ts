@@ -315,7 +315,7 @@ const connect = (options: Options, tls: ReturnType<typeof loadTls>) => (concurre
 
 const readers = (options: Options) =>
   Effect.gen(function*() {
-    // What the environment says now; a mistake in it is an error of the results that need the store.
+    // The current settings of the environment; a mistake in them is an error of the results that need the store.
     const tls = options.tls === undefined ? yield* Effect.exit(loadTls("AWS_CA_BUNDLE")) : Effect.succeed(options.tls)
     return yield* Reader.make({
       type: "S3Result",

@@ -91,7 +91,7 @@ const keyOf = (value: unknown): Key | undefined => {
 const inOrder = (unit: number): number => unit >= 0xe000 ? unit - 0x800 : unit >= 0xd800 ? unit + 0x2000 : unit
 
 const compareText = (left: string, right: string): number => {
-  // The order of UTF-16 is that of code points but for pairs of surrogates.
+  // UTF-16 order equals code point order except for surrogate pairs.
   for (let at = 0; at < left.length && at < right.length; at++) {
     const [a, b] = [left.charCodeAt(at), right.charCodeAt(at)]
     if (a !== b) return inOrder(a) - inOrder(b)

@@ -201,7 +201,7 @@ export class ThriftStruct {
     return out
   }
 
-  /** The struct again, with some of its fields replaced, added, or left out (null). */
+  /** The struct with some of its fields replaced, added, or removed (null). */
   encode(replaced: ReadonlyMap<number, Replacement | null>): Uint8Array {
     const parts: Array<Uint8Array> = []
     let last = 0

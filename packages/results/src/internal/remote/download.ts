@@ -1,5 +1,5 @@
 // Measured: bench/storage-s3.bench.ts
-/** Downloads an object or a part of one under a limit of bytes, goes on where it was cut, and verifies what has come. */
+/** Downloads an object or a part of one under a limit of bytes, resumes it after an interruption, and verifies it. */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
