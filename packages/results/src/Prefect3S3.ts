@@ -18,7 +18,7 @@ import * as S3Storage from "./S3Storage.ts"
  * @category models
  * @since 0.1.0
  */
-export interface Options extends Omit<S3Storage.Options, "credentials" | "endpoint" | "region"> {
+export interface Options extends Omit<S3Storage.Options, "client" | "credentials" | "endpoint" | "region"> {
   /** Whether the endpoint of a block may be contacted. Default: only AWS itself. */
   readonly allowEndpoint?: ((endpoint: string) => boolean) | undefined
 }

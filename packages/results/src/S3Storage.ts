@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import type { GetObjectCommandOutput, S3Client } from "@aws-sdk/client-s3"
+import type { S3Client } from "@aws-sdk/client-s3"
 import { loadTls } from "@effect-prefect/api/Network"
 import type { S3Result } from "@effect-prefect/core/ResultDescriptor"
 import * as Config from "effect/Config"
@@ -11,7 +11,8 @@ import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import type { IncomingMessage } from "node:http"
-import type { Readable } from "node:stream"
+import { Readable } from "node:stream"
+import type { ReadableStream } from "node:stream/web"
 import { objectVersion } from "./internal/objectVersion.ts"
 import { addressText } from "./internal/remote/address.ts"
 import type { Checksum } from "./internal/remote/checksum.ts"
@@ -39,6 +40,7 @@ import {
   type Part,
   rangeOf
 } from "./internal/remote/store.ts"
+import { StorageUnavailable } from "./ResultError.ts"
 import * as ResultStorage from "./ResultStorage.ts"
 
 /**
@@ -66,6 +68,18 @@ export interface Options extends RemoteOptions {
     readonly secretAccessKey: Redacted.Redacted
     readonly sessionToken?: Redacted.Redacted | undefined
   } | undefined
+  /**
+   * Your own client, or an effect that makes one when the first object is read. Its address, credentials, request handler
+   * and retries are used; `endpoint`, `forcePathStyle`, `region`, `credentials` and `tls` are not. It is not destroyed with
+   * the layer. `maxAttempts: 1` leaves retries to this storage, which reduces its concurrency when the store throttles.
+   */
+  readonly client?: S3Client | Effect.Effect<S3Client, unknown> | undefined
+  /**
+   * Whether objects are requested directly once the SDK has found a bucket's address, which is about twice as fast
+   * (docs/decisions/s3-signing.md). Such requests do not use a client's request handler and middleware. Default: true
+   * without `client`.
+   */
+  readonly signedGet?: boolean | undefined
 }
 
 const objectOf = (descriptor: S3Result): ObjectName => ({
@@ -134,24 +148,13 @@ interface Headers {
   readonly checksums: ReadonlyArray<readonly [Checksum["algorithm"], string | undefined]>
 }
 
-const sdkHeaders = (output: GetObjectCommandOutput): Headers => ({
-  contentLength: output.ContentLength,
-  contentRange: output.ContentRange,
-  etag: output.ETag,
-  checksumType: output.ChecksumType,
-  checksums: [
-    ["crc64nvme", output.ChecksumCRC64NVME],
-    ["crc32", output.ChecksumCRC32],
-    ["crc32c", output.ChecksumCRC32C],
-    ["sha256", output.ChecksumSHA256],
-    ["sha1", output.ChecksumSHA1]
-  ]
-})
-
 const algorithms = ["crc64nvme", "crc32", "crc32c", "sha256", "sha1"] as const
 
-const plainHeaders = ({ headers }: IncomingMessage): Headers => {
-  const one = (name: string) => typeof headers[name] === "string" ? headers[name] : undefined
+const plainHeaders = (headers: Readonly<Record<string, string | ReadonlyArray<string> | undefined>>): Headers => {
+  const one = (name: string) => {
+    const value = headers[name]
+    return typeof value === "string" ? value : undefined
+  }
   const length = one("content-length")
   return {
     contentLength: length === undefined ? undefined : Number(length),
@@ -196,6 +199,20 @@ const isForSdk = (code: string, status: number): boolean =>
   status === 301 || status === 307 || code === "AuthorizationHeaderMalformed" || code === "RequestTimeTooSkewed" ||
   code === "ExpiredToken" || code === "InvalidToken"
 
+/** The body that a request handler gives: of Node's own clients, or of `fetch`. */
+const readable = (body: unknown): Readable =>
+  body instanceof Readable ? body : Readable.fromWeb(body as ReadableStream<Uint8Array>)
+
+const clientOf = (
+  given: NonNullable<Options["client"]>
+): Effect.Effect<S3Client, StorageUnavailable> =>
+  Effect.isEffect(given)
+    ? Effect.mapError(
+      given,
+      () => new StorageUnavailable({ location: "S3Result", detail: "its client could not be made" })
+    )
+    : Effect.succeed(given)
+
 const checksumMode = "x-amz-checksum-mode"
 
 const connect = (options: Options, tls: ReturnType<typeof loadTls>) => (concurrency: number) =>
@@ -208,6 +225,7 @@ const connect = (options: Options, tls: ReturnType<typeof loadTls>) => (concurre
     const { credentials, forcePathStyle, region } = options
     const endpoint = options.endpoint === undefined ? undefined : addressText(options.endpoint)
     const agents = yield* Network.agents("S3Result", yield* Network.configured("S3Result", tls), concurrency)
+    const useSignedGet = options.signedGet ?? options.client === undefined
     const make = (region: string | undefined): S3Client =>
       new S3Client({
         ...(endpoint === undefined ? {} : { endpoint }),
@@ -228,7 +246,8 @@ const connect = (options: Options, tls: ReturnType<typeof loadTls>) => (concurre
         responseChecksumValidation: "WHEN_REQUIRED",
         requestHandler: { httpAgent: agents.http, httpsAgent: agents.https, connectionTimeout: 10_000 }
       })
-    const client = yield* Effect.promise(async () => {
+    const given = options.client
+    const client = yield* given !== undefined ? clientOf(given) : Effect.promise(async () => {
       const configured = make(region)
       if (region !== undefined) return configured
       try {
@@ -239,46 +258,46 @@ const connect = (options: Options, tls: ReturnType<typeof loadTls>) => (concurre
         return make("us-east-1")
       }
     })
-    // ChecksumMode of the command would also make the SDK verify, with a slower stream and only some algorithms.
-    client.middlewareStack.add(
-      (next) => (args) => {
-        const { headers } = args.request as { readonly headers: Record<string, string> }
-        if (headers["range"] === undefined && headers["Range"] === undefined) headers[checksumMode] = "ENABLED"
-        return next(args)
-      },
-      { step: "build", name: "askForChecksum" }
-    )
-
     // The first object of a bucket is requested through the SDK, which finds the region, the address and the
     // credentials; later ones by the same route without its middleware, until a request is rejected.
     const routes = new Map<string, SignedGet.Route>()
-    client.middlewareStack.add(
-      (next) => async (args) => {
-        const result = await next(args)
-        const { Bucket = "", Key = "" } = args.input as { readonly Bucket?: string; readonly Key?: string }
-        const route = SignedGet.routeOf(args.request, Key)
-        if (route !== undefined) routes.set(Bucket, route)
-        return result
-      },
-      { step: "finalizeRequest", priority: "low", name: "learnRoute" }
-    )
 
     const openBySdk = async (
       { bucket, key, version }: ObjectName,
       part: Part | undefined,
       abortSignal: AbortSignal
     ) => {
-      const output = await client.send(
-        new GetObjectCommand({
-          Bucket: bucket,
-          Key: key,
-          ...(version === undefined ? {} : { VersionId: version }),
-          ...(part === undefined ? {} : { Range: rangeOf(part) }),
-          ...(part?.tag === undefined ? {} : { IfMatch: part.tag })
-        }),
-        { abortSignal }
+      const command = new GetObjectCommand({
+        Bucket: bucket,
+        Key: key,
+        ...(version === undefined ? {} : { VersionId: version }),
+        ...(part === undefined ? {} : { Range: rangeOf(part) }),
+        ...(part?.tag === undefined ? {} : { IfMatch: part.tag })
+      })
+      let headers: Readonly<Record<string, string | undefined>> = {}
+      // On the command, so that a client of the caller's own stays as it is.
+      // ChecksumMode of the command would also make the SDK verify, with a slower stream and only some algorithms.
+      command.middlewareStack.add(
+        (next) => (args) => {
+          const { headers } = args.request as { readonly headers: Record<string, string> }
+          if (part === undefined) headers[checksumMode] = "ENABLED"
+          return next(args)
+        },
+        { step: "build", name: "askForChecksum" }
       )
-      return opened(output.Body as Readable, sdkHeaders(output))
+      command.middlewareStack.add(
+        (next) => async (args) => {
+          const result = await next(args)
+          const route = useSignedGet ? SignedGet.routeOf(args.request, key) : undefined
+          if (route !== undefined) routes.set(bucket, route)
+          // Older SDKs leave out checksums that they do not know.
+          headers = (result.response as { readonly headers: typeof headers }).headers
+          return result
+        },
+        { step: "finalizeRequest", priority: "low", name: "learnRoute" }
+      )
+      const output = await client.send(command, { abortSignal })
+      return opened(readable(output.Body), plainHeaders(headers))
     }
 
     const open = async (object: ObjectName, part: Part | undefined, signal: AbortSignal): Promise<Opened> => {
@@ -298,7 +317,7 @@ const connect = (options: Options, tls: ReturnType<typeof loadTls>) => (concurre
         signal
       )
       const status = response.statusCode ?? 0
-      if (status === 200 || status === 206) return opened(response, plainHeaders(response))
+      if (status === 200 || status === 206) return opened(response, plainHeaders(response.headers))
       const error = await refused(response)
       if (!isForSdk(error.name, status)) throw error
       routes.delete(object.bucket)
@@ -306,7 +325,8 @@ const connect = (options: Options, tls: ReturnType<typeof loadTls>) => (concurre
     }
 
     const close = () => {
-      client.destroy()
+      // A client of the caller's own is closed by the caller.
+      if (given === undefined) client.destroy()
       agents.http.destroy()
       agents.https.destroy()
     }

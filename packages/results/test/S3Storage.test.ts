@@ -1,4 +1,4 @@
-import { CreateBucketCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3"
+import { CreateBucketCommand, GetObjectCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3"
 import { S3Result } from "@effect-prefect/core/ResultDescriptor"
 import * as S3Storage from "@effect-prefect/results/S3Storage"
 import { assert, describe, it, vi } from "@effect/vitest"
@@ -7,6 +7,7 @@ import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import dns from "node:dns"
 import S3rver from "s3rver"
+import { compute as crc64 } from "../src/internal/remote/checksum.ts"
 import * as SignedGet from "../src/internal/remote/signedGet.ts"
 import { readBytes, readReason, storageContract } from "./storageContract.ts"
 import { type Answer, cutAt, endless, httpDouble, inTurn, silent } from "./support/httpDouble.ts"
@@ -74,6 +75,20 @@ storageContract(
     asked: requests
   }))
 )
+
+for (const [name, give] of [["given", (client: S3Client) => client], ["made", Effect.succeed<S3Client>]] as const) {
+  storageContract(
+    `S3 by a client of the caller's own, ${name}`,
+    Effect.map(server, ({ client, put, requests }) => ({
+      layer: S3Storage.layer({ client: give(client), buckets: ["data"] }),
+      put: (key, bytes) => put("data", key, bytes),
+      descriptor: (key) => s3("data", key),
+      outside: [s3("other", "x"), s3("", "x")],
+      emptyIsNone: true,
+      asked: requests
+    }))
+  )
+}
 
 const bytes = Uint8Array.from({ length: 50_000 }, (_, index) => (index * 7) & 255)
 const read = s3("data", "key")
@@ -370,6 +385,89 @@ describe("S3Storage", () => {
       }
       assert.deepStrictEqual(checked, keys.flatMap((key) => [`/data/${key}`, `/data/${key}`]))
       assert.strictEqual(bySdk, keys.length)
+    }))
+
+  it.live("sends all requests through the request handler and middleware of the caller's client", () =>
+    Effect.gen(function*() {
+      let sent = 0
+      const stamps: Array<unknown> = []
+      const sum = crc64("crc64nvme", bytes)
+      const double = yield* httpDouble((request, response) => {
+        stamps.push(request.headers["x-stamp"], request.headers["x-amz-checksum-mode"])
+        whole(bytes, { "x-amz-checksum-crc64nvme": sum })(response, request)
+      })
+      const client = new S3Client({
+        endpoint: double.url,
+        region: "us-east-1",
+        forcePathStyle: true,
+        credentials: { accessKeyId: "reader", secretAccessKey: "secret" }
+      })
+      const { requestHandler } = client.config
+      const handle = requestHandler.handle.bind(requestHandler)
+      vi.spyOn(requestHandler, "handle").mockImplementation((request, options) => {
+        sent++
+        return handle(request, options)
+      })
+      yield* Effect.addFinalizer(() => Effect.sync(() => client.destroy()))
+      client.middlewareStack.add(
+        (next) => (args) => {
+          const { headers } = args.request as { readonly headers: Record<string, string> }
+          headers["x-stamp"] = "proxy"
+          return next(args)
+        },
+        { step: "build", name: "stamp" }
+      )
+      const middleware = client.middlewareStack.identify().length
+      const storage = Effect.provide(S3Storage.layer({ client, buckets: ["data"] }))
+      for (let time = 0; time < 3; time++) yield* readBytes(read).pipe(storage)
+      assert.strictEqual(sent, 3)
+      assert.deepStrictEqual(stamps, Array.from({ length: 3 }, () => ["proxy", "ENABLED"]).flat())
+      // The client is as it was, and still works.
+      assert.strictEqual(client.middlewareStack.identify().length, middleware)
+      yield* Effect.promise(() => client.send(new GetObjectCommand({ Bucket: "data", Key: "key" })))
+
+      // Requests of one's own only where they are asked for.
+      const signed = Effect.provide(S3Storage.layer({ client, buckets: ["data"], signedGet: true }))
+      yield* Effect.andThen(readBytes(read), readBytes(read)).pipe(signed)
+      assert.strictEqual(sent, 5)
+    }))
+
+  it.live("verifies the checksum of the response with a client of the caller's own", () =>
+    Effect.gen(function*() {
+      const double = yield* httpDouble(inTurn(whole(bytes, { "x-amz-checksum-crc64nvme": "AAAAAAAAAAA=" })))
+      const client = new S3Client({
+        endpoint: double.url,
+        region: "us-east-1",
+        forcePathStyle: true,
+        maxAttempts: 1,
+        responseChecksumValidation: "WHEN_REQUIRED",
+        credentials: { accessKeyId: "reader", secretAccessKey: "secret" }
+      })
+      yield* Effect.addFinalizer(() => Effect.sync(() => client.destroy()))
+      const reason = yield* readReason(read).pipe(
+        Effect.provide(S3Storage.layer({ client, buckets: ["data"], attempts: 1 }))
+      )
+      assert.include(reason.message, "crc64nvme")
+    }))
+
+  it.live("says that the client could not be made, and not why", () =>
+    Effect.gen(function*() {
+      const client = Effect.fail(new Error("CANARY"))
+      const reason = yield* readReason(read).pipe(Effect.provide(S3Storage.layer({ client, buckets: ["data"] })))
+      assert.strictEqual(reason._tag, "StorageUnavailable")
+      assert.notInclude(JSON.stringify(reason) + reason.message, "CANARY")
+    }))
+
+  it.live("sends every request through the SDK without signedGet", () =>
+    Effect.gen(function*() {
+      let bySdk = 0
+      const double = yield* httpDouble((request, response) => {
+        if (request.headers["amz-sdk-request"] !== undefined) bySdk++
+        whole(bytes)(response, request)
+      })
+      const layer = at(double.url, { signedGet: false })
+      yield* Effect.andThen(readBytes(read), readBytes(read)).pipe(layer)
+      assert.strictEqual(bySdk, 2)
     }))
 
   it.live("follows a bucket to its region, and stays there", () =>

@@ -61,10 +61,10 @@ export const routeOf = (request: unknown, key: string): Route | undefined => {
 let lastKey: { readonly for: string; readonly key: Buffer } | undefined
 
 /** The key of a day and region, which a process uses for many requests. */
-const signingKey = (secret: string, day: string, region: string): Buffer => {
-  const name = `${day} ${region} ${secret}`
+const signingKey = (secret: string, day: string, region: string, service: string): Buffer => {
+  const name = `${day} ${region} ${service} ${secret}`
   if (lastKey?.for !== name) {
-    const key = hmac(hmac(hmac(hmac(`AWS4${secret}`, day), region), "s3"), "aws4_request")
+    const key = hmac(hmac(hmac(hmac(`AWS4${secret}`, day), region), service), "aws4_request")
     lastKey = { for: name, key }
   }
   return lastKey.key
@@ -76,7 +76,8 @@ export const authorization = (
   query: string,
   headers: Readonly<Record<string, string>>,
   region: string,
-  { accessKeyId, secretAccessKey }: Credentials
+  { accessKeyId, secretAccessKey }: Credentials,
+  service = "s3"
 ): string => {
   const date = headers["x-amz-date"] ?? ""
   const day = date.slice(0, 8)
@@ -84,8 +85,8 @@ export const authorization = (
   const signed = names.join(";")
   const canonical = names.map((name) => `${name}:${headers[name]!.trim().replace(/ +/g, " ")}\n`).join("")
   const request = `GET\n${path}\n${query}\n${canonical}\n${signed}\n${headers["x-amz-content-sha256"] ?? emptyHash}`
-  const scope = `${day}/${region}/s3/aws4_request`
-  const signature = createHmac("sha256", signingKey(secretAccessKey, day, region))
+  const scope = `${day}/${region}/${service}/aws4_request`
+  const signature = createHmac("sha256", signingKey(secretAccessKey, day, region, service))
     .update(`AWS4-HMAC-SHA256\n${date}\n${scope}\n${hash(request)}`)
     .digest("hex")
   return `AWS4-HMAC-SHA256 Credential=${accessKeyId}/${scope}, SignedHeaders=${signed}, Signature=${signature}`
