@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import { readFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { fileURLToPath } from "node:url"
+import { inferSchema, initParser } from "udsv"
 import { bunzip2 } from "../packages/formats/src/internal/compression/bzip2.ts"
 import { unlz4Frame } from "../packages/formats/src/internal/compression/lz4.ts"
 import { Output } from "../packages/formats/src/internal/compression/output.ts"
@@ -114,6 +115,41 @@ const arrowStream = (texts: "a dictionary" | "UTF-8"): Row => {
   }
 }
 
+/** 20 columns as pandas writes them: integers, floats of 17 and of few digits, texts, a time, booleans, some missing. */
+const csvRows = 200_000
+const makeCsv = (): Uint8Array => {
+  let seed = 1
+  const random = () => (seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0) / 2 ** 32
+  const below = (limit: number) => Math.floor(random() * limit)
+  const lines = [Array.from({ length: 20 }, (_, i) => `c${i}`).join(",")]
+  for (let row = 0; row < csvRows; row++) {
+    lines.push([
+      row,
+      below(1e6),
+      random() * 100,
+      Math.exp(random() * 10),
+      (random() * 1_000).toFixed(2),
+      `customer-${row % 500}`,
+      `2020-01-${String(1 + row % 28).padStart(2, "0")} 10:00:00`,
+      random() < 0.5 ? "True" : "False",
+      below(10),
+      random() / 1_000,
+      row * 7,
+      random(),
+      random() * 1e6,
+      `item ${below(1e6)}`,
+      below(1e9),
+      random(),
+      random(),
+      random() < 0.1 ? "" : below(100),
+      random().toFixed(4),
+      "EUR"
+    ].join(","))
+  }
+  return new TextEncoder().encode(lines.join("\n"))
+}
+let csv: Uint8Array = new Uint8Array(0)
+
 export const rows: ReadonlyArray<Row> = [
   {
     work: "decode small pickles (a dict of a datetime, a set and text)",
@@ -148,6 +184,25 @@ export const rows: ReadonlyArray<Row> = [
       run: () => void JSON.parse(new TextDecoder().decode(recordsJson))
     },
     target: { limit: 0.4 }
+  },
+  {
+    work: `read CSV of ${csvRows} rows and 20 columns with pandas' types (rows)`,
+    count: csvRows,
+    ours: {
+      name: "ResultFormat.decode",
+      open: () => {
+        csv = makeCsv()
+      },
+      run: async () => void await decode(csv, "orders.csv")
+    },
+    peers: [{
+      name: "uDSV, typed arrays",
+      run: () => {
+        const text = new TextDecoder().decode(csv)
+        initParser(inferSchema(text)).typedArrs(text)
+      }
+    }],
+    target: { peer: 1 }
   },
   {
     work: "show 100 000 records as JSON text",

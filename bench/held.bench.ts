@@ -53,7 +53,7 @@ type Format = keyof typeof inputs
 
 const atOnce: Record<Format, (bytes: Uint8Array) => unknown> = {
   JSON: (bytes) => toEnd(jsonSteps(Buffer.from(bytes).toString())),
-  CSV: (bytes) => toEnd(readCsv(Buffer.from(bytes).toString(), 2 ** 30)),
+  CSV: (bytes) => toEnd(readCsv(bytes, 2 ** 30)),
   pickle: (bytes) => readPickle(bytes, empty)
 }
 

@@ -186,7 +186,7 @@ function* byHint(bytes: Uint8Array, hint: Format, options: DecodeOptions): Steps
     case "feather":
       return yield* readFeather(bytes, options.maxBytes)
     case "csv":
-      return yield* readCsv(requireText(decodeUtf8(bytes)), options.maxBytes)
+      return yield* readCsv(bytes, options.maxBytes)
     case "pandas-json":
       return yield* readPandasJson(requireText(decodeUtf8(bytes)))
   }
@@ -208,7 +208,7 @@ function* byBytes(bytes: Uint8Array, options: DecodeOptions): Steps<unknown> {
   if (isZip(bytes)) return torchOf(bytes, options) ?? refuse("it is a ZIP archive, and not one that torch.save wrote")
   if (isParquet(bytes)) return parquet
   if (isArrow(bytes)) return yield* readFeather(bytes, options.maxBytes)
-  if (isCsvName(options.name)) return yield* readCsv(requireText(decodeUtf8(bytes)), options.maxBytes)
+  if (isCsvName(options.name)) return yield* readCsv(bytes, options.maxBytes)
   if (bytes.length === 0) return refuse("it is empty")
   const tried: Array<string> = []
   if (mayBeJson(bytes)) {

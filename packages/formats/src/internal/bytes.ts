@@ -36,6 +36,13 @@ export const latin1Of = (bytes: Uint8Array, start = 0, end = bytes.length): stri
     ? buffer(bytes, start, end).toString("latin1")
     : ofUnits(end - start, (from, to) => bytes.subarray(start + from, start + to))
 
+/** Reads texts of some bytes that are ASCII, from one place up to another. */
+export const asciiTextsOf = (bytes: Uint8Array): (start: number, end: number) => string => {
+  if (!hasBuffer) return (start, end) => decoder.decode(bytes.subarray(start, end))
+  const whole = buffer(bytes, 0, bytes.length)
+  return (start, end) => whole.toString("latin1", start, end)
+}
+
 /** A part of bytes as UTF-16 text. Lone surrogates stay what they are. */
 export const utf16Of = (bytes: Uint8Array, littleEndian: boolean, start: number): string => {
   const view = new DataView(bytes.buffer, bytes.byteOffset + start, bytes.length - start)

@@ -25,9 +25,15 @@ const surrogatePass = (bytes: Uint8Array): string | undefined => {
   return parts.join("")
 }
 
+/** Bytes without the byte order mark of UTF-8 that they may start with. */
+export const withoutMark = (bytes: Uint8Array): Uint8Array =>
+  bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? bytes.subarray(3) : bytes
+
 /** UTF-8 text without a byte order mark; `undefined` for other bytes. */
-export const decodeUtf8 = (bytes: Uint8Array): string | undefined => {
-  const content = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? bytes.subarray(3) : bytes
+export const decodeUtf8 = (bytes: Uint8Array): string | undefined => utf8Text(withoutMark(bytes))
+
+/** UTF-8 text in which a byte order mark is a character; `undefined` for other bytes. */
+export const utf8Text = (content: Uint8Array): string | undefined => {
   const text = utf8Of(content)
   if (!text.includes("\ufffd")) return text
   try {

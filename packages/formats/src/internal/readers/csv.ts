@@ -3,6 +3,9 @@ import { Column, type ColumnKind, Table } from "../../Table.ts"
 import { integerCell } from "../cells.ts"
 import { refuse, tooLarge } from "../refusal.ts"
 import { every, type Steps } from "../steps.ts"
+import { withoutMark } from "../text.ts"
+import { Block, TextReader, Tokenizer } from "./csvCells.ts"
+import { NumberReader } from "./csvNumbers.ts"
 
 /** The texts that pandas treats as missing values. */
 const missing = new Set([
@@ -26,72 +29,6 @@ const missing = new Set([
   "nan",
   "null"
 ])
-
-const comma = 0x2c
-const quote = 0x22
-const newline = 0x0a
-const carriageReturn = 0x0d
-
-/** The fields of consecutive rows; `ends` has the number of fields up to the end of each row. */
-interface Cells {
-  readonly fields: Array<string>
-  readonly ends: Array<number>
-}
-
-/**
- * Splits a text into rows of fields. A quote counts only at the start of a field, two in a quoted field are one, and
- * blank lines are skipped.
- */
-function* tokenize(text: string): Steps<Cells> {
-  const fields: Array<string> = []
-  const ends: Array<number> = []
-  const { length } = text
-  let at = 0
-  const isEnd = (code: number) => code === newline || code === carriageReturn
-  while (at < length) {
-    // At the start of a line.
-    let blank = at
-    while (blank < length && (text.charCodeAt(blank) === 0x20 || text.charCodeAt(blank) === 0x09)) blank++
-    if (blank >= length && blank > at) break
-    if (isEnd(text.charCodeAt(blank))) {
-      at = blank + 1
-      continue
-    }
-    for (;;) {
-      // At the start of a field.
-      let field: string
-      if (text.charCodeAt(at) === quote) {
-        field = ""
-        at++
-        for (;;) {
-          const close = text.indexOf("\"", at)
-          if (close < 0) return refuse(`the CSV ends inside of a quoted field, in row ${ends.length}`)
-          field += text.slice(at, close)
-          at = close + 1
-          if (text.charCodeAt(at) !== quote) break
-          field += "\""
-          at++
-        }
-        // Text after the closing quote belongs to the field.
-        const start = at
-        while (at < length && text.charCodeAt(at) !== comma && !isEnd(text.charCodeAt(at))) at++
-        field += text.slice(start, at)
-      } else {
-        const start = at
-        while (at < length && text.charCodeAt(at) !== comma && !isEnd(text.charCodeAt(at))) at++
-        field = text.slice(start, at)
-      }
-      fields.push(field)
-      if (fields.length % every === 0) yield
-      if (text.charCodeAt(at) !== comma) break
-      at++
-    }
-    if (text.charCodeAt(at) === carriageReturn && text.charCodeAt(at + 1) === newline) at++
-    at++
-    ends.push(fields.length)
-  }
-  return { fields, ends }
-}
 
 /** Column names as in pandas: `Unnamed: 3` for one without a name, `a.1` for the second `a`. */
 const columnNames = (header: ReadonlyArray<string>): Array<string> => {
@@ -140,74 +77,179 @@ const booleans: Readonly<Record<string, boolean>> = {
   false: false
 }
 
+/** The first letters of the texts that stand for missing values: nearly all others are told by theirs. */
+const missingStarts = new Set(Array.from(missing, (text) => text.charCodeAt(0)))
+
+const isMissing = (text: string): boolean =>
+  text.length === 0 || (text.length <= 9 && missingStarts.has(text.charCodeAt(0)) && missing.has(text))
+
+/** The values of some rows of one column. */
 interface Typed {
   readonly kind: ColumnKind
-  readonly values: Array<unknown>
+  readonly length: number
+  readonly at: (row: number) => unknown
+  /** Bytes of memory, where they are known. */
+  readonly byteSize: number | undefined
 }
 
-/** Converts the texts of a column, or of one chunk of it, to the first type that accepts all of them. */
-function* inferChunk(texts: ReadonlyArray<string | undefined>): Steps<Typed> {
-  const isMissing = (text: string | undefined): text is undefined => text === undefined || missing.has(text)
-  function* all<A>(kind: ColumnKind, convert: (text: string) => A | undefined): Steps<Typed | undefined> {
-    const values: Array<unknown> = []
-    let looked = 0
-    for (const text of texts) {
-      if (++looked % every === 0) yield
-      if (isMissing(text)) {
-        values.push(null)
+const ofNumbers = (kind: "int" | "float", values: Float64Array | Int32Array): Typed => ({
+  kind,
+  length: values.length,
+  at: (row) => values[row],
+  byteSize: values.byteLength
+})
+
+const ofValues = (kind: ColumnKind, values: ReadonlyArray<unknown>): Typed => ({
+  kind,
+  length: values.length,
+  at: (row) => values[row],
+  byteSize: undefined
+})
+
+/** Converts the cells of a column in a block to the first type that accepts all of them. */
+function* infer(block: Block, column: number): Steps<Typed> {
+  return (yield* inferNumbers(block, column)) ?? (yield* inferBooleans(block, column)) ??
+    (yield* inferTexts(block, column))
+}
+
+/** The numbers of a column in a block. */
+class Numbers {
+  readonly values: Float64Array
+  /** Integers that no number holds. */
+  readonly large = new Map<number, bigint>()
+  isInteger = true
+  missing = 0
+  private readonly block: Block
+  private readonly column: number
+  private readonly reader: NumberReader
+
+  constructor(block: Block, column: number) {
+    this.block = block
+    this.column = column
+    this.reader = new NumberReader(block.bytes)
+    this.values = new Float64Array(block.rows)
+  }
+
+  /** Reads some rows. False when one of them is no number, and there is none that is missing. */
+  read(from: number, to: number): boolean {
+    const { block, column, reader, values } = this
+    const { base, ends, starts, width } = block
+    let { isInteger } = this
+    let missing = 0
+    for (let row = from, cell = from * width + column; row < to; row++, cell += width) {
+      const start = starts[cell]!
+      const end = ends[cell]!
+      if (start < end && block.isInBytes(cell) && reader.read(base + start, base + end)) {
+        values[row] = reader.value
+        isInteger = isInteger && reader.isInteger
         continue
       }
-      const value = convert(text)
-      if (value === undefined) return undefined
-      values.push(value)
+      const value = start === end || block.isAbsent(cell) ? Number.NaN : this.other(block.text(cell), row)
+      if (value === undefined) return false
+      isInteger = isInteger && this.isInteger
+      values[row] = value
+      if (value !== value) missing++
     }
-    return { kind, values }
+    this.isInteger = isInteger
+    this.missing += missing
+    return true
   }
-  if (texts.every(isMissing)) return { kind: texts.length === 0 ? "object" : "float", values: texts.map(() => null) }
-  return (yield* inferIntegers(texts, isMissing)) ?? (yield* all("float", toFloat)) ??
-    (yield* all("bool", (text) => Object.hasOwn(booleans, text) ? booleans[text] : undefined)) ??
-    (yield* all("string", (text) => text))!
+
+  /** The number of a text without one of the common forms; NaN when it is missing, undefined when it is no number. */
+  private other(text: string, row: number): number | undefined {
+    if (isMissing(text)) return Number.NaN
+    if (!integerForm.test(text)) {
+      this.isInteger = false
+      return toFloat(text)
+    }
+    const value = Number(text)
+    if (!Number.isSafeInteger(value)) this.large.set(row, BigInt(text.trim().replace("+", "")))
+    return value
+  }
 }
 
-/** Integers that fit 64 bits, signed or unsigned; with a missing value among them, pandas makes them floats. */
-function* inferIntegers(
-  texts: ReadonlyArray<string | undefined>,
-  isMissing: (text: string | undefined) => text is undefined
-): Steps<Typed | undefined> {
-  let looked = 0
-  const values: Array<unknown> = []
-  let hasMissing = false
-  let low = 0n
-  let high = 0n
-  for (const text of texts) {
-    if (++looked % every === 0) yield
-    if (isMissing(text)) {
-      hasMissing = true
-      values.push(null)
-      continue
-    }
-    if (!integerForm.test(text)) return undefined
-    const value = Number(text)
-    if (Number.isSafeInteger(value)) {
-      values.push(value === 0 ? 0 : value)
-      if (value < 0) low = -1n
-      continue
-    }
-    const exact = BigInt(text.trim().replace("+", ""))
-    if (exact < low) low = exact
-    if (exact > high) high = exact
-    values.push(integerCell(exact))
+/** Integers of any size, or floats; undefined where a cell is neither. */
+function* inferNumbers(block: Block, column: number): Steps<Typed | undefined> {
+  const { rows } = block
+  const numbers = new Numbers(block, column)
+  for (let from = 0; from < rows; from += every) {
+    if (!numbers.read(from, Math.min(rows, from + every))) return undefined
+    if (from > 0) yield
   }
-  // Integers beyond 64 bits stay exact, even with missing values.
+  const { isInteger, large, missing, values } = numbers
+  if (rows === 0) return ofValues("object", [])
+  if (missing === rows || !isInteger) return ofNumbers("float", values)
+  if (large.size > 0) {
+    const typed = largeIntegers(values, large, missing > 0)
+    if (typed !== undefined) return typed
+  }
+  if (missing > 0) return ofNumbers("float", values)
+  // Minus zero is an integer, and so is zero.
+  const small = new Int32Array(values)
+  if (isSame(small, values)) return ofNumbers("int", small)
+  for (let row = 0; row < rows; row++) values[row] = values[row]! + 0
+  return ofNumbers("int", values)
+}
+
+const isSame = (small: Int32Array, values: Float64Array): boolean => {
+  for (let row = 0; row < values.length; row++) if (small[row] !== values[row]) return false
+  return true
+}
+
+/** Integers of which some are beyond 2^53; undefined when pandas makes floats of them, as it does when one is missing. */
+const largeIntegers = (
+  values: Float64Array,
+  large: ReadonlyMap<number, bigint>,
+  hasMissing: boolean
+): Typed | undefined => {
+  let low = values.some((value) => value < 0) ? -1n : 0n
+  let high = 0n
+  for (const value of large.values()) {
+    if (value < low) low = value
+    if (value > high) high = value
+  }
   const fits = (low >= -maxInt64 && high < maxInt64) || (low >= 0n && high < maxUint64)
-  if (!fits) return { kind: "int", values }
-  if (!hasMissing) return { kind: "int", values }
-  return { kind: "float", values: values.map((value) => typeof value === "bigint" ? Number(value) : value) }
+  if (fits && hasMissing) return undefined
+  // Integers beyond 64 bits stay exact, even with missing values.
+  const exact = Array.from(values, (value): number | bigint | null => Number.isNaN(value) ? null : value + 0)
+  for (const [row, value] of large) exact[row] = integerCell(value)
+  return ofValues("int", exact)
+}
+
+function* inferBooleans(block: Block, column: number): Steps<Typed | undefined> {
+  const values: Array<boolean | null> = []
+  const texts = new TextReader(block)
+  for (let row = 0, cell = column; row < block.rows; row++, cell += block.width) {
+    if (row % every === every - 1) yield
+    const text = block.isAbsent(cell) ? "" : texts.read(cell)
+    if (isMissing(text)) values.push(null)
+    else if (Object.hasOwn(booleans, text)) values.push(booleans[text]!)
+    else return undefined
+  }
+  return ofValues("bool", values)
+}
+
+const readTexts = (texts: TextReader, column: number, from: number, to: number, out: Array<string | null>): void => {
+  const { block } = texts
+  for (let row = from, cell = from * block.width + column; row < to; row++, cell += block.width) {
+    const text = block.isAbsent(cell) ? "" : texts.read(cell)
+    out.push(isMissing(text) ? null : text)
+  }
+}
+
+function* inferTexts(block: Block, column: number): Steps<Typed> {
+  const values: Array<string | null> = []
+  const texts = new TextReader(block)
+  for (let from = 0; from < block.rows; from += every) {
+    if (from > 0) yield
+    readTexts(texts, column, from, Math.min(block.rows, from + every), values)
+  }
+  return ofValues("string", values)
 }
 
 /**
- * The number of rows that pandas reads per chunk for a given number of columns. It infers the types of each chunk
- * separately, so a large column can hold numbers in one and strings in the next.
+ * The number of rows that pandas reads per chunk for a given number of columns, a power of two. It infers the types of
+ * each chunk separately, so a large column can hold numbers in one and strings in the next.
  */
 const chunkRows = (columns: number): number => {
   const heuristic = Math.floor(2 ** 20 / Math.max(columns, 1))
@@ -216,63 +258,86 @@ const chunkRows = (columns: number): number => {
   return rows
 }
 
-function* infer(texts: ReadonlyArray<string | undefined>, columns: number): Steps<Typed> {
-  const size = chunkRows(columns)
-  if (texts.length <= size) return yield* inferChunk(texts)
-  const chunks: Array<Typed> = []
-  for (let start = 0; start < texts.length; start += size) {
-    chunks.push(yield* inferChunk(texts.slice(start, start + size)))
+/** Shorter chunks, which very many columns have, are put together: each has a price of its own. */
+const minChunk = 1_024
+
+/** A column as its chunks come. */
+class ColumnBuilder {
+  private readonly chunks: Array<Typed> = []
+  private readonly kinds = new Set<ColumnKind>()
+  private readonly together: Array<unknown> = []
+  private readonly size: number
+
+  constructor(size: number) {
+    this.size = size
   }
-  const kinds = new Set(chunks.map(({ kind }) => kind))
-  const values: Array<unknown> = []
-  for (const chunk of chunks) {
-    for (const value of chunk.values) if (values.push(value) % every === 0) yield
+
+  add(chunk: Typed): void {
+    this.kinds.add(chunk.kind)
+    if (this.size >= minChunk) this.chunks.push(chunk)
+    else for (let row = 0; row < chunk.length; row++) this.together.push(chunk.at(row))
   }
-  if (kinds.size === 1) return { kind: chunks[0]!.kind, values }
-  if (kinds.size === 2 && kinds.has("int") && kinds.has("float")) {
-    return { kind: "float", values: values.map((value) => typeof value === "bigint" ? Number(value) : value) }
+
+  build(name: string, length: number): Column {
+    const { chunks, kinds, size, together } = this
+    const [first = "object"] = kinds
+    const isFloat = kinds.size === 2 && kinds.has("int") && kinds.has("float")
+    const kind = isFloat ? "float" : kinds.size <= 1 ? first : "object"
+    const [only] = chunks
+    const shift = Math.log2(size)
+    const at = size < minChunk
+      ? (row: number) => together[row]
+      : only !== undefined && chunks.length === 1
+      ? only.at
+      : (row: number) => chunks[row >>> shift]?.at(row & (size - 1))
+    let byteSize: number | undefined = size < minChunk ? undefined : 0
+    for (const chunk of chunks) byteSize = byteSize === undefined ? undefined : addSizes(byteSize, chunk.byteSize)
+    return new Column({ name, kind, length, at: isFloat ? (row) => floatOf(at(row)) : at, byteSize })
   }
-  return { kind: "object", values }
 }
 
-/**
- * The table of a CSV text. The first row is the header; if rows are longer than it, the first columns are the index.
- */
-export function* readCsv(text: string, maxBytes: number): Steps<Table> {
-  const { ends, fields } = yield* tokenize(text)
-  if (ends.length === 0) return refuse("the CSV is empty: it has no header")
-  const header = columnNames(fields.slice(0, ends[0]))
-  const first = ends[0]!
-  const leading = ends.length > 1 ? Math.max(ends[1]! - first - header.length, 0) : 0
+const addSizes = (sum: number, size: number | undefined): number | undefined =>
+  size === undefined ? undefined : sum + size
+
+const floatOf = (value: unknown): unknown => typeof value === "bigint" ? Number(value) : value
+
+/** The table of CSV. The first row is the header; if rows are longer than it, the first columns are the index. */
+export function* readCsv(stored: Uint8Array, maxBytes: number): Steps<Table> {
+  const bytes = withoutMark(stored)
+  const tokenizer = new Tokenizer(bytes)
+  const header = tokenizer.row()
+  if (header === undefined) return refuse("the CSV is empty: it has no header")
+  const names = columnNames(header)
+  const leading = Math.max(tokenizer.nextWidth() - header.length, 0)
   const width = header.length + leading
-  const numRows = ends.length - 1
-  // Rows may be shorter than the header; the missing cells are null.
-  if (width * numRows > maxBytes) return tooLarge(maxBytes)
-  const columns: Array<Array<string | undefined>> = Array.from({ length: width }, () => [])
-  for (let row = 0, looked = 0; row < numRows; row++) {
-    if ((looked += width) > every) {
-      looked = 0
-      yield
+  const size = chunkRows(width)
+  const builders = Array.from({ length: width }, () => new ColumnBuilder(size))
+  // A row has a byte at least.
+  const block = new Block(bytes, width, Math.min(size, bytes.length))
+  let numRows = 0
+  let absent = 0
+  let isCounted = false
+  do {
+    yield* tokenizer.readInto(block)
+    numRows += block.rows
+    // Rows may be shorter than the header, which makes cells of no bytes; each takes eight in memory.
+    absent += block.absent
+    let expected = absent
+    if (block.absent * 2 > block.rows * width && !isCounted) {
+      isCounted = true
+      const rest = yield* tokenizer.rest()
+      expected += rest.rows * width - rest.cells
     }
-    const [start, end] = [ends[row]!, ends[row + 1]!]
-    if (end - start > width) {
-      refuse(`the CSV has ${end - start} fields in row ${row + 1}, where ${width} are expected`)
+    if (expected * 8 > maxBytes) return tooLarge(maxBytes)
+    if (block.rows === 0 && numRows > 0) break
+    for (let column = 0, looked = 0; column < width; column++) {
+      builders[column]!.add(yield* infer(block, column))
+      if ((looked += block.rows) > every) {
+        looked = 0
+        yield
+      }
     }
-    for (let column = 0; column < width; column++) {
-      columns[column]!.push(start + column < end ? fields[start + column] : undefined)
-    }
-  }
-  const typed: Array<Column> = []
-  for (const [i, texts] of columns.entries()) {
-    const { kind, values } = yield* infer(texts, width)
-    typed.push(
-      new Column({
-        name: i < leading ? "" : header[i - leading]!,
-        kind,
-        length: numRows,
-        at: (row) => values[row]
-      })
-    )
-  }
-  return new Table(typed.slice(leading), numRows, typed.slice(0, leading))
+  } while (block.rows === size)
+  const columns = builders.map((builder, i) => builder.build(i < leading ? "" : names[i - leading]!, numRows))
+  return new Table(columns.slice(leading), numRows, columns.slice(0, leading))
 }

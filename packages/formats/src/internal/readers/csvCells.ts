@@ -1,0 +1,331 @@
+/** CSV as places in its bytes, many rows at a time: no text is made of a cell before it is needed. */
+import { asciiTextsOf, textsOf, utf8Of } from "../bytes.ts"
+import { refuse, tooLarge } from "../refusal.ts"
+import { every, type Steps } from "../steps.ts"
+import { utf8Text } from "../text.ts"
+
+const comma = 0x2c
+const quote = 0x22
+const newline = 0x0a
+const carriageReturn = 0x0d
+const space = 0x20
+const tab = 0x09
+
+/** The start of a cell that its row does not have. */
+const absent = 0xffff_ffff
+/** The end of a cell whose text is not in the bytes as it is; its start is a place in `rewritten`. */
+const elsewhere = 0xffff_ffff
+
+/** How many bytes a block may span: its places are 32 bits. */
+const maxBlock = 0xffff_0000
+
+/** The cells of some rows, row by row. */
+export class Block {
+  readonly bytes: Uint8Array
+  readonly width: number
+  /** Where each cell starts and ends, counted from `base`. */
+  readonly starts: Uint32Array
+  readonly ends: Uint32Array
+  base = 0
+  rows = 0
+  /** How many cells its rows do not have. */
+  absent = 0
+  /** Texts of quoted cells that hold quotes, or are followed by more. */
+  rewritten: Array<string> = []
+  slice: (start: number, end: number) => string = () => ""
+
+  constructor(bytes: Uint8Array, width: number, rows: number) {
+    this.bytes = bytes
+    this.width = width
+    this.starts = new Uint32Array(width * rows)
+    this.ends = new Uint32Array(width * rows)
+  }
+
+  /** Whether a row ended before a cell. */
+  isAbsent(cell: number): boolean {
+    return this.starts[cell] === absent
+  }
+
+  /** Whether the text of a cell that is there is in the bytes as it is. */
+  isInBytes(cell: number): boolean {
+    return this.ends[cell] !== elsewhere
+  }
+
+  /** The text of a cell that is there. */
+  text(cell: number): string {
+    const [start, end] = [this.starts[cell]!, this.ends[cell]!]
+    return end === elsewhere ? this.rewritten[start]! : this.slice(this.base + start, this.base + end)
+  }
+}
+
+/** How many texts of a column are remembered, a power of two. */
+const remembered = 1_024
+/** Longer texts are seldom the same. */
+const maxRemembered = 32
+
+/**
+ * Reads the texts of one column. Most columns of texts have few different ones, which are made once and then found by
+ * their bytes: that is sooner done than making them again, and takes less memory.
+ */
+export class TextReader {
+  readonly block: Block
+  private readonly texts: Array<string | undefined> = []
+  private readonly cells = new Uint32Array(remembered)
+  private found = 0
+  private looked = 0
+
+  constructor(block: Block) {
+    this.block = block
+  }
+
+  /** The text of a cell that is there. */
+  read(cell: number): string {
+    const { block } = this
+    const { bytes, ends, starts } = block
+    const start = block.base + starts[cell]!
+    const length = ends[cell]! - starts[cell]!
+    if (length > maxRemembered || !block.isInBytes(cell) || !this.isWorthwhile()) return block.text(cell)
+    let hash = length
+    for (let at = start; at < start + length; at++) hash = Math.imul(hash ^ bytes[at]!, 0x0100_0193)
+    const place = (hash ^ (hash >>> 15)) & (remembered - 1)
+    const known = this.texts[place]
+    this.looked++
+    if (known !== undefined && this.isSame(this.cells[place]!, start, length)) {
+      this.found++
+      return known
+    }
+    while (this.texts.length < place) this.texts.push(undefined)
+    this.cells[place] = cell
+    return this.texts[place] = block.text(cell)
+  }
+
+  /** Where few texts were found again, no more are looked for. */
+  private isWorthwhile(): boolean {
+    return this.looked < 2 * remembered || this.found * 4 > this.looked
+  }
+
+  private isSame(cell: number, start: number, length: number): boolean {
+    const { base, bytes, ends, starts } = this.block
+    const from = base + starts[cell]!
+    if (ends[cell]! - starts[cell]! !== length) return false
+    for (let at = 0; at < length; at++) if (bytes[from + at] !== bytes[start + at]) return false
+    return true
+  }
+}
+
+/**
+ * Splits CSV into rows of cells. A quote counts at the start of a cell only, two in a quoted cell are one, and lines of
+ * nothing but blanks are skipped.
+ */
+export class Tokenizer {
+  private readonly bytes: Uint8Array
+  private at = 0
+  /** Rows before the next one, with the header. */
+  private rows = 0
+  /** The last cell, and its text where that is not in the bytes as it is. */
+  private start = 0
+  private end = 0
+  private text: string | undefined
+  /** All bits of the bytes of cells: at most 127 while all of them are ASCII. */
+  private bits = 0
+
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes
+  }
+
+  /** The texts of the next row; undefined when there is none. */
+  row(): Array<string> | undefined {
+    if (!this.toRow()) return undefined
+    const texts: Array<string> = []
+    do {
+      this.cell()
+      texts.push(this.text ?? this.exactly(this.start, this.end))
+    } while (this.hasMore())
+    return texts
+  }
+
+  /** How many cells the next row has; 0 when there is none. */
+  nextWidth(): number {
+    const place = this.place()
+    const width = this.skipRow()
+    this.goTo(place)
+    return width
+  }
+
+  /** How many rows follow, and how many cells they have. */
+  *rest(): Steps<{ readonly rows: number; readonly cells: number }> {
+    const place = this.place()
+    let rows = 0
+    let cells = 0
+    let looked = 0
+    for (let width = this.skipRow(); width > 0; width = this.skipRow()) {
+      rows++
+      cells += width
+      if ((looked += width) > every) {
+        looked = 0
+        yield
+      }
+    }
+    this.goTo(place)
+    return { rows, cells }
+  }
+
+  /** Reads the next rows into a block, as many as it takes or as there are. */
+  *readInto(block: Block): Steps<void> {
+    block.rows = 0
+    block.absent = 0
+    block.rewritten = []
+    block.base = this.at
+    this.bits = 0
+    const rowsAtOnce = Math.max(1, Math.floor(every / block.width))
+    const capacity = block.starts.length / block.width
+    while (block.rows < capacity && this.fillRows(block, Math.min(capacity, block.rows + rowsAtOnce))) yield
+    block.slice = this.slicer(block.base, this.at)
+  }
+
+  /** Whether there may be more rows. */
+  private fillRows(block: Block, upTo: number): boolean {
+    const { base, ends, rewritten, starts, width } = block
+    while (block.rows < upTo) {
+      if (!this.toRow()) return false
+      let cell = block.rows * width
+      const next = cell + width
+      do {
+        this.cell()
+        if (cell === next) {
+          while (this.hasMore()) {
+            this.cell()
+            cell++
+          }
+          refuse(
+            `the CSV has ${width + 1 + cell - next} fields in row ${this.rows - 1}, where ${width} are expected`
+          )
+        }
+        if (this.text === undefined) {
+          starts[cell] = this.start - base
+          ends[cell++] = this.end - base
+        } else {
+          starts[cell] = rewritten.length
+          ends[cell++] = elsewhere
+          rewritten.push(this.text)
+        }
+      } while (this.hasMore())
+      if (this.at - base > maxBlock) tooLarge(maxBlock)
+      if (cell < next) {
+        block.absent += next - cell
+        starts.fill(absent, cell, next)
+      }
+      block.rows++
+    }
+    return true
+  }
+
+  private place(): { readonly at: number; readonly bits: number; readonly rows: number } {
+    const { at, bits, rows } = this
+    return { at, bits, rows }
+  }
+
+  private goTo({ at, bits, rows }: ReturnType<Tokenizer["place"]>): void {
+    this.at = at
+    this.bits = bits
+    this.rows = rows
+  }
+
+  /** Goes past the next row. How many cells it has; 0 when there is none. */
+  private skipRow(): number {
+    let width = 0
+    if (this.toRow()) {
+      do {
+        this.cell()
+        width++
+      } while (this.hasMore())
+    }
+    return width
+  }
+
+  /** Goes to the start of the next row, past lines of nothing but blanks. Whether there is one. */
+  private toRow(): boolean {
+    const { bytes } = this
+    while (this.at < bytes.length) {
+      let blank = this.at
+      while (bytes[blank] === space || bytes[blank] === tab) blank++
+      if (blank >= bytes.length && blank > this.at) break
+      const byte = bytes[blank]
+      if (byte !== newline && byte !== carriageReturn) {
+        this.rows++
+        return true
+      }
+      this.at = blank + 1
+    }
+    this.at = bytes.length
+    return false
+  }
+
+  /** Reads the cell that starts here. */
+  private cell(): void {
+    const { bytes } = this
+    let at = this.at
+    let bits = 0
+    this.text = undefined
+    if (bytes[at] === quote) return this.quoted()
+    this.start = at
+    for (; at < bytes.length; at++) {
+      const byte = bytes[at]!
+      // One comparison for nearly all bytes.
+      if (byte <= comma && (byte === comma || byte === newline || byte === carriageReturn)) break
+      bits |= byte
+    }
+    this.bits |= bits
+    this.end = this.at = at
+  }
+
+  private quoted(): void {
+    const { bytes } = this
+    const parts: Array<string> = []
+    let at = this.start = this.at + 1
+    for (;;) {
+      const close = bytes.indexOf(quote, at)
+      if (close < 0) refuse(`the CSV ends inside of a quoted field, in row ${this.rows - 1}`)
+      for (let i = at; i < close; i++) this.bits |= bytes[i]!
+      this.end = close
+      at = close + 1
+      if (bytes[at] !== quote) break
+      // The first of the two is part of the text.
+      parts.push(this.exactly(this.start, at))
+      this.start = ++at
+    }
+    // What follows the closing quote belongs to the cell.
+    const tail = at
+    while (at < bytes.length && bytes[at] !== comma && bytes[at] !== newline && bytes[at] !== carriageReturn) {
+      this.bits |= bytes[at++]!
+    }
+    if (parts.length > 0 || at > tail) {
+      this.text = parts.join("") + this.exactly(this.start, this.end) + this.exactly(tail, at)
+    }
+    this.at = at
+  }
+
+  /** After a cell: whether its row has more. Else goes to the next line. */
+  private hasMore(): boolean {
+    const { bytes } = this
+    const byte = bytes[this.at++]
+    if (byte === comma) return true
+    if (byte === carriageReturn && bytes[this.at] === newline) this.at++
+    return false
+  }
+
+  private exactly(start: number, end: number): string {
+    return utf8Text(this.bytes.subarray(start, end)) ?? refuse("it is read as text, but its bytes are not UTF-8")
+  }
+
+  /** Gives the texts of bytes between two places, which hold whole characters. */
+  private slicer(from: number, to: number): (start: number, end: number) => string {
+    const { bytes } = this
+    if (this.bits < 128) return asciiTextsOf(bytes)
+    if (utf8Of(bytes, from, to).includes("\ufffd")) {
+      this.exactly(from, to)
+      return (start, end) => this.exactly(start, end)
+    }
+    return textsOf(bytes)
+  }
+}
