@@ -204,6 +204,7 @@ describe("answers that are not Prefect's", () => {
     ["cut off JSON", () => new Response(JSON.stringify(completed).slice(0, 300))],
     ["nothing", () => new Response("")],
     ["a task run without an id", () => json({ ...completed, id: null })],
+    ["another task run", () => json({ ...completed, id: flowRunId })],
     ["a list", () => json([completed])],
     ["a bad task key", () => json({ ...completed, task_key: 3 })]
   ]

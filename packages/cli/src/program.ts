@@ -17,12 +17,13 @@ import { loadAll, loadFor } from "./Cli.ts"
 import { NothingToComplete, OutputClosed } from "./internal/errors.ts"
 import * as Help from "./internal/help.ts"
 import { Output } from "./internal/output.ts"
+import { oneLine } from "./internal/terminal.ts"
 import { withVisibleText } from "./internal/visibleText.ts"
 
 const { version } = createRequire(import.meta.url)("../package.json") as { readonly version: string }
 
 /** Effect puts suggestions on lines of their own. */
-const oneLine = (message: string): string => {
+const withHint = (message: string): string => {
   const lines = message.split("\n").map((line) => line.trim())
   const hint = lines.indexOf("Did you mean this?")
   return hint < 1 ? message : `${lines[0]}; did you mean ${lines[hint + 1]}?`
@@ -35,7 +36,7 @@ const presenter = CliOutput.layerPresenter({
       ? Effect.gen(function*() {
         // Only the first mistake is reported: its consequences would hide it.
         const [error] = event.errors
-        if (error !== undefined) yield* Console.error(`effect-prefect: ${oneLine(error.message)}`)
+        if (error !== undefined) yield* Console.error(`effect-prefect: ${oneLine(withHint(error.message))}`)
         yield* Console.error(`${event.commandPath.join(" ")} --help shows how it is used`)
       })
       : CliOutput.defaultPresenter.present(event)
@@ -45,7 +46,7 @@ const presenter = CliOutput.layerPresenter({
 const logger = Logger.layer([
   Logger.withConsoleError(Logger.make(({ logLevel, message }) => {
     const text = (Array.isArray(message) ? message : [message]).map(String).join(" ")
-    return `effect-prefect: ${logLevel === "Warn" ? "warning" : logLevel.toLowerCase()}: ${text}`
+    return `effect-prefect: ${logLevel === "Warn" ? "warning" : logLevel.toLowerCase()}: ${oneLine(text)}`
   }))
 ])
 
@@ -64,7 +65,7 @@ const report = (cause: Cause.Cause<unknown>) =>
     const error = Cause.squash(cause)
     if (CliError.isCliError(error) || error instanceof OutputClosed || error instanceof NothingToComplete) return
     const { messageOf } = yield* Effect.promise(() => import("./internal/hints.ts"))
-    yield* Console.error(`effect-prefect: ${messageOf(error)}`)
+    yield* Console.error(`effect-prefect: ${oneLine(messageOf(error))}`)
   })
 
 const help = Layer.unwrap(

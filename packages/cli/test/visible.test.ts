@@ -7,7 +7,7 @@ import { style } from "../src/internal/colors.ts"
 import { own, visible } from "../src/internal/terminal.ts"
 import { run as effectPrefect } from "./support.ts"
 
-const hostile = "x\u001b]52;c;ZXZpbA==\u0007\u001b[2J\r\u009b31m\u202e\u2066\u200f\u0000y"
+const hostile = "x\nFORGED x\u001b]52;c;ZXZpbA==\u0007\u001b[2J\r\u009b31m\u202e\u2066\u200f\u0000y"
 // oxlint-disable-next-line no-control-regex -- these are what it looks for
 const acted = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069\u200f]/
 
@@ -16,7 +16,7 @@ describe("visible", () => {
     assert.strictEqual(visible("a\tb\nc"), "a\tb\nc")
     assert.strictEqual(
       visible(hostile),
-      "x\\u001b]52;c;ZXZpbA==\\u0007\\u001b[2J\\u000d\\u009b31m\\u202e\\u2066\\u200f\\u0000y"
+      "x\nFORGED x\\u001b]52;c;ZXZpbA==\\u0007\\u001b[2J\\u000d\\u009b31m\\u202e\\u2066\\u200f\\u0000y"
     )
   })
 
@@ -87,6 +87,8 @@ describe("an archive with hostile texts", () => {
       const { stderr, stdout } = await effectPrefect([...command, ...flags])
       assert.notMatch(stdout, acted, command.join(" "))
       assert.notMatch(stderr, acted, command.join(" "))
+      // A message of a log has the lines that it has.
+      if (command[1] !== "logs") assert.notMatch(`${stdout}\n${stderr}`, /^\s*FORGED/m, command.join(" "))
       assert.isAbove(stdout.length + stderr.length, 0, command.join(" "))
     }
   })

@@ -156,7 +156,7 @@ export const doctor = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.
     yield* stdout.write(
       findings.map(({ isFine, source, value, what }) => {
         const text = Render.stripControls(value)
-        const from = source === undefined ? "" : paint.dim(`  (from ${source})`)
+        const from = source === undefined ? "" : paint.dim(`  (from ${Render.stripControls(source)})`)
         return `${paint.dim(what.padEnd(width))}${isFine === false ? paint.red(text) : text}${from}\n`
       }).join("")
     )

@@ -55,7 +55,7 @@ export const watch = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.w
     const { state, timestamp } = event.record
     const message = state._tag === "UnknownState" ? null : state.message
     return `${paint.dim(times.time(timestamp))}  ${
-      paint.state(state, State.typeName(state).padEnd(Logs.labelWidth))
+      paint.state(state, Render.stripControls(State.typeName(state)).padEnd(Logs.labelWidth))
     }  ${Render.stripControls(message ?? "")}\n`
   }
   const json = (event: Watch.WatchEvent): string =>

@@ -91,7 +91,7 @@ export const list = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.li
     const what = backend === undefined ? "" : `--${backend} ${value}`
     const text = [what, ...mounts.map((mount) => `--mount ${mount}`)].filter((part) => part !== "").join(" ")
     yield* stdout.write(
-      `${isActive ? "*" : " "} ${paint.bold(name)}  ${paint.dim(Render.stripControls(text))}\n`
+      `${isActive ? "*" : " "} ${paint.bold(Render.stripControls(name))}  ${paint.dim(Render.stripControls(text))}\n`
     )
   }
 })

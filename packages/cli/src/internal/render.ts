@@ -9,6 +9,7 @@ import { type Style, style } from "./colors.ts"
 import * as Json from "./json.ts"
 import { Output } from "./output.ts"
 import { type Cell, makeTable, stripControls } from "./table.ts"
+import { oneLine } from "./terminal.ts"
 import * as Times from "./times.ts"
 
 export { stripControls }
@@ -58,13 +59,13 @@ export const lines = <A, E, R>(
 export const fields = (rows: ReadonlyArray<readonly [name: string, value: string]>, paint: Style): string => {
   const known = rows.filter(([, value]) => value !== "")
   const width = Math.max(...known.map(([name]) => name.length)) + 2
-  return known.map(([name, value]) => `${paint.dim(name.padEnd(width))}${value}\n`).join("")
+  return known.map(([name, value]) => `${paint.dim(name.padEnd(width))}${oneLine(value)}\n`).join("")
 }
 
 /** A state and its message. */
 export const stateLine = (of: State.State, paint: Style): string => {
   const message = of._tag === "UnknownState" ? null : of.message
-  return paint.state(of, State.typeName(of)) + (message ? paint.dim(`  ${stripControls(message)}`) : "")
+  return paint.state(of, stripControls(State.typeName(of))) + (message ? paint.dim(`  ${stripControls(message)}`) : "")
 }
 
 export const state = (of: State.State, paint: Style): Cell => ({

@@ -17,9 +17,10 @@ import {
   UnsupportedByBackend
 } from "../../PrefectApiError.ts"
 import { compareCodePoints } from "../codePoints.ts"
+import { isObject } from "../isObject.ts"
 import { nameContains } from "../nameContains.ts"
 import { describeBySlug } from "../taskRunText.ts"
-import { isUuidLoose, uuidRange } from "../uuids.ts"
+import { canonicalUuid, isUuidLoose, uuidRange } from "../uuids.ts"
 import * as Block from "./block.ts"
 import type { Client } from "./client.ts"
 import type { Filter, Pages } from "./pages.ts"
@@ -89,6 +90,10 @@ export const makeBackend = Effect.fnUntraced(function*(
     if (name === undefined) return fail(operation, notFound())
     return Effect.flatMap(client.get(operation, `${path}/${name}`), (row) => {
       if (row === undefined) return fail(operation, notFound())
+      const found = isObject(row) ? row["id"] : undefined
+      if (typeof found === "string" && (canonicalUuid(found) ?? found) !== (canonicalUuid(id) ?? id)) {
+        return fail(operation, new MalformedResponse({ detail: "it is another row than the one of the id" }))
+      }
       const value = make(row)
       return Rows.isMalformed(value)
         ? fail(operation, new MalformedResponse({ detail: value.detail }))
