@@ -272,6 +272,8 @@ export const isLzmaAlone = (bytes: Uint8Array): boolean => {
   if (bytes.length < 18 || bytes[0]! >= 225 || bytes[13] !== 0) return false
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
   const dictionary = view.getUint32(1, true)
+  // Python's reader takes no more context than this, and neither do writers.
+  if (bytes[0]! % 9 + Math.floor(bytes[0]! / 9) % 5 > 4) return false
   const isPowerOfTwo = (n: number) => n > 0 && (n & (n - 1)) === 0
   if (dictionary !== 0xffffffff && !isPowerOfTwo(dictionary) && !isPowerOfTwo(dictionary / 3 * 2)) return false
   return (view.getUint32(5, true) === 0xffffffff && view.getUint32(9, true) === 0xffffffff) ||
@@ -296,6 +298,10 @@ export function* unlzmaAlone(bytes: Uint8Array, output: Output): Generator<void,
       break
     }
     yield
+  }
+  // After a size that is known there is nothing, or an end marker.
+  if (isSizeKnown && !decoder.isFinished) {
+    if (!decoder.decode(1, true) || !decoder.isFinished) damaged("it is longer than it says")
   }
   return output.result()
 }

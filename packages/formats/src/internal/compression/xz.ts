@@ -3,6 +3,7 @@
 import { crc32 } from "../checksum.ts"
 import { crypto } from "../node.ts"
 import { refuse } from "../refusal.ts"
+import { type Filter, filterOf } from "./filters.ts"
 import { LzmaDecoder } from "./lzma.ts"
 import type { Output } from "./output.ts"
 
@@ -72,13 +73,14 @@ class Reader {
     this.at += 4
     return this.view.getUint32(this.at - 4, true)
   }
-  /** A number of up to 63 bits, seven bits per byte. */
+  /** A number of up to 63 bits, seven bits per byte, in as few bytes as it takes. */
   number(): number {
     let value = 0
     for (let i = 0; i < 9; i++) {
       const byte = this.byte()
       value += (byte & 0x7f) * 2 ** (7 * i)
-      if ((byte & 0x80) === 0) return value
+      if ((byte & 0x80) !== 0) continue
+      return byte === 0 && i > 0 ? damaged("a number has more bytes than it takes") : value
     }
     return damaged("a number is too long")
   }
@@ -86,8 +88,8 @@ class Reader {
 
 interface Block {
   readonly dictionarySize: number
-  /** Distance of the delta filter; 0 for none. */
-  readonly delta: number
+  /** What undoes the filters before LZMA2, in order. */
+  readonly filters: ReadonlyArray<Filter>
   readonly compressedSize: number | undefined
   readonly uncompressedSize: number | undefined
 }
@@ -104,24 +106,32 @@ const readBlockHeader = (reader: Reader, size: number): Block => {
   if (crc32(reader.bytes.subarray(start, end)) !== reader.view.getUint32(end, true)) {
     damaged("the checksum of a block header is wrong")
   }
+  // What a later version adds is in bits and bytes that are zero today.
   const flags = reader.byte()
+  if ((flags & 0x3c) !== 0) refuse("the xz stream has flags of a later version of the format")
   const compressedSize = (flags & 0x40) === 0 ? undefined : reader.number()
+  if (compressedSize === 0) damaged("a block has the wrong size")
   const uncompressedSize = (flags & 0x80) === 0 ? undefined : reader.number()
   let dictionarySize: number | undefined
-  let delta = 0
+  const filters: Array<Filter> = []
   for (let left = (flags & 3) + 1; left > 0; left--) {
     const id = reader.number()
     const length = reader.number()
-    reader.need(length)
-    if (id === 0x21 && length === 1 && left === 1) dictionarySize = dictionarySizeOf(reader.bytes[reader.at]! & 0x3f)
-    else if (id === 0x03 && length === 1 && delta === 0 && left > 1) delta = reader.bytes[reader.at]! + 1
-    else refuse(`the xz stream uses the filter 0x${id.toString(16)}; LZMA2 and delta are read`)
+    if (reader.at + length > end) damaged("a block header ends early")
+    const properties = reader.bytes.subarray(reader.at, reader.at + length)
+    if (id === 0x21 && length === 1 && left === 1) dictionarySize = dictionarySizeOf(properties[0]!)
+    else if (left === 1) refuse("the xz stream has a last filter that is not LZMA2")
+    else filters.unshift(filterOf(id, properties))
     reader.at += length
   }
+  while (reader.at < end) {
+    if (reader.byte() !== 0) refuse("the xz stream has fields of a later version of the format")
+  }
+  if (reader.at > end) damaged("a block header ends early")
   reader.at = end + 4
   return {
     dictionarySize: dictionarySize ?? damaged("a block has no LZMA2 filter"),
-    delta,
+    filters,
     compressedSize,
     uncompressedSize
   }
@@ -139,12 +149,15 @@ function* readLzma2(reader: Reader, dictionarySize: number, output: Output): Gen
     if (control === 1 || control >= 0xe0) {
       decoder.resetDictionary()
       needsDictionary = false
+      needsProperties = true
     } else if (needsDictionary) damaged("its first chunk does not reset the dictionary")
     if (control >= 0x80) {
       const size = ((control & 0x1f) << 16) + reader.uint16() + 1
       const compressed = reader.uint16() + 1
       if (control >= 0xc0) {
-        decoder.setProperties(reader.byte())
+        const properties = reader.byte()
+        if (properties % 9 + Math.floor(properties / 9) % 5 > 4) damaged("its properties are out of range")
+        decoder.setProperties(properties)
         needsProperties = needsState = false
       } else if (needsProperties) damaged("a chunk comes before its properties")
       else if (control >= 0xa0) {
@@ -164,10 +177,6 @@ function* readLzma2(reader: Reader, dictionarySize: number, output: Output): Gen
       reader.at += size
     } else damaged("a chunk has an unknown kind")
   }
-}
-
-const undoDelta = (bytes: Uint8Array, distance: number): void => {
-  for (let i = distance; i < bytes.length; i++) bytes[i]! += bytes[i - distance]!
 }
 
 const verify = (kind: number, bytes: Uint8Array, expected: Uint8Array): void => {
@@ -202,26 +211,29 @@ function* readStream(reader: Reader, output: Output): Generator<void, void> {
   if (crc32(flags) !== reader.uint32()) damaged("the checksum of its header is wrong")
   const check = flags[1]!
   if (flags[0] !== 0 || check > 15) refuse("the xz stream has flags of a later version of the format")
-  let blocks = 0
-  for (;; blocks++) {
-    const size = reader.byte()
-    if (size === 0) break
-    const header = readBlockHeader(reader, (size + 1) * 4)
+  const checkSize = checkSizes[check]!
+  /** The sizes of each block, as the index must repeat them. */
+  const sizes: Array<number> = []
+  for (;;) {
+    const headerSize = (reader.byte() + 1) * 4
+    if (headerSize === 4) break
+    const header = readBlockHeader(reader, headerSize)
     const [from, to] = [reader.at, output.length]
     yield* readLzma2(reader, header.dictionarySize, output)
-    if ((header.compressedSize ?? reader.at - from) !== reader.at - from) damaged("a block has the wrong size")
-    if ((header.uncompressedSize ?? output.length - to) !== output.length - to) damaged("a block has the wrong size")
+    const [compressed, plain] = [reader.at - from, output.length - to]
+    if ((header.compressedSize ?? compressed) !== compressed) damaged("a block has the wrong size")
+    if ((header.uncompressedSize ?? plain) !== plain) damaged("a block has the wrong size")
     const data = output.bytes.subarray(to, output.length)
-    if (header.delta > 0) undoDelta(data, header.delta)
+    for (const undo of header.filters) yield* undo(data)
     pad(reader, from)
-    const checkSize = checkSizes[check]!
     reader.need(checkSize)
     verify(check, data, reader.bytes.subarray(reader.at, reader.at + checkSize))
     reader.at += checkSize
+    sizes.push(headerSize + compressed + checkSize, plain)
   }
   const index = reader.at - 1
-  if (reader.number() !== blocks) damaged("its index does not count its blocks")
-  for (let i = 0; i < blocks * 2; i++) reader.number()
+  if (reader.number() !== sizes.length / 2) damaged("its index does not count its blocks")
+  for (const size of sizes) if (reader.number() !== size) damaged("its index does not agree with its blocks")
   pad(reader, index)
   const indexEnd = reader.at
   if (crc32(reader.bytes.subarray(index, indexEnd)) !== reader.uint32()) damaged("the checksum of its index is wrong")
@@ -245,5 +257,8 @@ export function* unxz(bytes: Uint8Array, output: Output): Generator<void, Uint8A
     // Streams may be followed by padding, a multiple of four zeros.
     while (reader.at + 4 <= bytes.length && reader.view.getUint32(reader.at) === 0) reader.at += 4
   } while (isXz(bytes, reader.at))
+  const isCut = reader.at < bytes.length && bytes.length - reader.at < 4 &&
+    bytes.subarray(reader.at).every((byte) => byte === 0)
+  if (isCut) damaged("its padding is not of four bytes each")
   return output.result()
 }
