@@ -6,13 +6,13 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { FormatError, TooLarge, undecodable } from "../../FormatError.ts"
-import { latin1Of } from "../bytes.ts"
 import { FlatTable } from "../flatbuffer.ts"
 import type { Options, Part, Parts, Source } from "../parts.ts"
 import { formatError, Refusal } from "../refusal.ts"
 import { readingAhead, readSpan } from "../source.ts"
 import { giveWay } from "../steps.ts"
 import { budgetOf, type Message, readBatch, readMessages, type Schema, schemaOf, tableOf } from "./feather.ts"
+import { type Block, footerSpan, readFileFooter, tailLength } from "./file.ts"
 
 const damaged = (what: string): FormatError => undecodable(`the Arrow data is damaged: ${what}`)
 
@@ -25,29 +25,6 @@ const failure = (error: unknown): FormatError =>
 const attempt = <A>(f: () => A): Effect.Effect<A, FormatError> => Effect.try({ try: f, catch: failure })
 
 const tooLarge = (limit: number, size: number) => new FormatError({ reason: new TooLarge({ limit, size }) })
-
-/** The bytes after a footer: its length and the magic. */
-const tailLength = 10
-
-/** The position of a message: a struct `Block` of File.fbs. */
-interface Block {
-  readonly offset: number
-  readonly length: number
-}
-
-const blocksOf = (footer: FlatTable, field: number): ReadonlyArray<Block> => {
-  const { length, start } = footer.vector(field, 24)
-  return Array.from({ length }, (_, i) => {
-    const at = start + i * 24
-    const [offset, head, body] = [
-      Number(footer.view.getBigInt64(at, true)),
-      footer.view.getInt32(at + 8, true),
-      Number(footer.view.getBigInt64(at + 16, true))
-    ]
-    if (!(offset >= 0 && head >= 0 && body >= 0)) throw damaged("its footer has invalid positions")
-    return { offset, length: head + body }
-  })
-}
 
 function* rowsOf(schema: Schema, bytes: Uint8Array, maxBytes: number) {
   const [message] = readMessages(bytes)
@@ -63,31 +40,24 @@ function* tableSteps(schema: Schema, bytes: Uint8Array, maxBytes: number, firstR
 /** The batches of a file, whose positions are at its end. */
 export const openFile = <E>(source: Source<E>, { maxBytes }: Options): Effect.Effect<Parts<E>, FormatError | E> =>
   Effect.gen(function*() {
-    if (source.size < tailLength + 8) return yield* damaged("it breaks off")
+    if (source.size < tailLength) return yield* damaged("it breaks off")
     const tail = yield* readSpan(source, source.size - tailLength, source.size)
-    const length = new DataView(tail.buffer, tail.byteOffset, 4).getInt32(0, true)
-    const end = source.size - tailLength
-    const text = latin1Of(tail, 4, 10)
-    if (text !== "ARROW1" || length < 0 || length > end) return yield* damaged("it has no footer")
-    if (length > maxBytes) return yield* tooLarge(maxBytes, length)
-    const bytes = yield* readSpan(source, end - length, end)
-    const { batches, dictionaries, schema } = yield* attempt(() => {
-      const footer = FlatTable.root(bytes)
-      const table = footer.table(1)
-      if (table === null) throw damaged("it has no schema")
-      return { schema: schemaOf(table), dictionaries: blocksOf(footer, 2), batches: blocksOf(footer, 3) }
-    })
+    const { end, start } = yield* attempt(() => footerSpan(tail, source.size))
+    if (end - start > maxBytes) return yield* tooLarge(maxBytes, end - start)
+    const bytes = yield* readSpan(source, start, end)
+    const footer = yield* attempt(() => readFileFooter(bytes))
+    const schema = yield* attempt(() => schemaOf(footer.schema))
     const read = ({ length, offset }: Block) =>
       length > maxBytes ? Effect.fail(tooLarge(maxBytes, length)) : readSpan(source, offset, offset + length)
-    let headBytes = length
-    for (const block of dictionaries) {
+    let headBytes = bytes.length
+    for (const block of footer.dictionaries) {
       if ((headBytes += block.length) > maxBytes) return yield* tooLarge(maxBytes, headBytes)
       const bytes = yield* read(block)
       yield* giveWay(() => rowsOf(schema, bytes, maxBytes), failure)
     }
     let firstRow = 0
     const parts = Stream.map(
-      Stream.fromIterable(batches),
+      Stream.fromIterable(footer.batches),
       (block): Part<E> => ({
         byteLength: block.length,
         load: Effect.flatMap(

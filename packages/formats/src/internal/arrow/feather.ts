@@ -15,11 +15,10 @@ import { arrange, type PandasMetadata, readPandasMetadata } from "../pandasMetad
 import { Refusal, refuse, tooLarge } from "../refusal.ts"
 import type { Steps } from "../steps.ts"
 import { readFeather1 } from "./feather1.ts"
+import { footerSpan, isFile, readFileFooter, tailLength } from "./file.ts"
 import { buildVector, concat, Dictionary, type Field, readField, type Vector } from "./vector.ts"
 
 const damaged = (what: string): never => refuse(`the Arrow data is damaged: ${what}`)
-
-const isFile = (bytes: Uint8Array): boolean => latin1Of(bytes.subarray(0, 6)) === "ARROW1"
 
 export interface Message {
   /** The flatbuffer that describes the body. */
@@ -27,11 +26,11 @@ export interface Message {
   readonly body: Uint8Array
 }
 
-/** The messages of a stream. A file contains one too, after its magic and before its footer. */
+/** The messages of a stream. */
 export const readMessages = (bytes: Uint8Array): Array<Message> => {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
   const out: Array<Message> = []
-  let at = isFile(bytes) ? 8 : 0
+  let at = 0
   while (at + 4 <= bytes.length) {
     let length = view.getInt32(at, true)
     at += 4
@@ -237,6 +236,8 @@ export interface Beside {
   readonly adjust: ((part: ColumnParts, pandas: PandasMetadata) => ColumnParts) | undefined
   /** The row number of its first row in the file. */
   readonly firstRow: number
+  /** Of the fields that have none below them, in order, those whose bytes are UUIDs; undefined where it is not said. */
+  readonly uuids: ReadonlyArray<boolean> | undefined
 }
 
 /** The schema of Arrow data, and the dictionaries read so far. */
@@ -247,9 +248,23 @@ export interface Schema {
   readonly dictionaries: Map<number, Dictionary>
 }
 
-export const schemaOf = (table: FlatTable): Schema => {
+/** Fields of which some are UUIDs, although the schema does not say so. */
+const withUuids = (fields: ReadonlyArray<Field>, uuids: ReadonlyArray<boolean>): ReadonlyArray<Field> => {
+  let leaf = 0
+  const mark = (field: Field): Field => {
+    if (field.children.length > 0) return { ...field, children: field.children.map(mark) }
+    return uuids[leaf++] === true && field.type === 15 && field.size === 16
+      ? { ...field, extension: "arrow.uuid" }
+      : field
+  }
+  const marked = fields.map(mark)
+  return leaf === uuids.length ? marked : fields
+}
+
+export const schemaOf = (table: FlatTable, uuids?: ReadonlyArray<boolean>): Schema => {
   if (table.int16(0) !== 0) refuse("the Arrow data is big endian, which is not read")
-  const fields = table.tables(1).map((field) => readField(field))
+  const read = table.tables(1).map((field) => readField(field))
+  const fields = uuids?.includes(true) === true ? withUuids(read, uuids) : read
   return { table, fields, dictionaryTypes: dictionaryFields(fields), dictionaries: new Map() }
 }
 
@@ -309,7 +324,25 @@ export function* tableOf(
   return arrange(adjust === undefined ? parts : parts.map((part) => adjust(part, pandas)), numRows, pandas, firstRow)
 }
 
-function* readIpc(bytes: Uint8Array, maxBytes: number, canWait: boolean, beside?: Beside): Steps<Table> {
+function* readFile(bytes: Uint8Array, maxBytes: number, canWait: boolean): Steps<Table> {
+  const budget = budgetOf(maxBytes, canWait)
+  const { end, start } = footerSpan(bytes.subarray(-tailLength), bytes.length)
+  const footer = readFileFooter(bytes.subarray(start, end))
+  const schema = schemaOf(footer.schema)
+  const batches: Array<Rows> = []
+  let numRows = 0
+  for (const { length, offset } of [...footer.dictionaries, ...footer.batches]) {
+    if (offset + length > start) damaged("a message lies outside of it")
+    const [message] = readMessages(bytes.subarray(offset, offset + length))
+    const rows = yield* readBatch(schema, message ?? damaged("a message is missing"), budget)
+    if (rows === undefined) continue
+    if ((numRows += rows.length) > maxBytes) tooLarge(maxBytes)
+    batches.push(rows)
+  }
+  return yield* tableOf(schema, batches, undefined)
+}
+
+function* readStream(bytes: Uint8Array, maxBytes: number, canWait: boolean, beside?: Beside): Steps<Table> {
   const budget = budgetOf(maxBytes, canWait)
   const batches: Array<Rows> = []
   let schema: Schema | undefined
@@ -317,7 +350,7 @@ function* readIpc(bytes: Uint8Array, maxBytes: number, canWait: boolean, beside?
   for (const message of readMessages(bytes)) {
     const root = FlatTable.root(message.head)
     if (root.uint8(1) === 1) {
-      schema ??= schemaOf(root.table(2) ?? damaged("it has no schema"))
+      schema ??= schemaOf(root.table(2) ?? damaged("it has no schema"), beside?.uuids)
       continue
     }
     if (schema === undefined) {
@@ -336,7 +369,9 @@ function* readIpc(bytes: Uint8Array, maxBytes: number, canWait: boolean, beside?
 export function* readFeather(bytes: Uint8Array, maxBytes: number, canWait = true, beside?: Beside): Steps<Table> {
   try {
     if (latin1Of(bytes.subarray(0, 4)) === "FEA1") return readFeather1(bytes, maxBytes)
-    return yield* readIpc(bytes, maxBytes, canWait, beside)
+    return isFile(bytes)
+      ? yield* readFile(bytes, maxBytes, canWait)
+      : yield* readStream(bytes, maxBytes, canWait, beside)
   } catch (error) {
     if (error instanceof Refusal) throw error
     // References outside the bytes cause a RangeError in DataView.

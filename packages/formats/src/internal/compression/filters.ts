@@ -102,10 +102,7 @@ const sparc = (offset: number) =>
   })
 
 /** Which of the three slots of an IA-64 bundle are branches, by its template. */
-const branchSlots = [
-  ...Array.from({ length: 16 }, () => 0),
-  ...[4, 4, 6, 6, 0, 0, 7, 7, 4, 4, 0, 0, 4, 4, 0, 0]
-]
+const branchSlots = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 4, 6, 6, 0, 0, 7, 7, 4, 4, 0, 0, 4, 4, 0, 0]
 
 const ia64 = (offset: number) =>
   everyStep(16, 16, (bytes, view, at) => {

@@ -57,15 +57,19 @@ export interface Group {
 /** A footer whose row groups are read on demand. */
 export interface Footer {
   readonly struct: ThriftStruct
+  /** Where the bytes of columns end. */
+  readonly end: number
   readonly groups: ReadonlyArray<Span>
   /** The names of the top-level columns, in order. */
   readonly names: ReadonlyArray<string>
   /** The top-level columns with values of their own, by name. */
   readonly leaves: ReadonlyMap<string, Leaf>
+  /** All columns of values, in order: the column at the top that each is of, and whether its values are UUIDs. */
+  readonly values: ReadonlyArray<{ readonly name: string; readonly isUuid: boolean }>
 }
 
 /** The fields of FileMetaData that are used here. */
-const fileFields = { schema: 2, numRows: 3, rowGroups: 4 } as const
+const fileFields = { schema: 2, numRows: 3, rowGroups: 4, createdBy: 6 } as const
 const groupFields = { columns: 1, numRows: 3, fileOffset: 5 } as const
 const chunkFields = { filePath: 1, fileOffset: 2, metadata: 3, first: 4, last: 7 } as const
 const columnFields = {
@@ -80,7 +84,11 @@ const columnFields = {
   bloomFilter: 14,
   bloomFilterLength: 15
 } as const
-const schemaFields = { type: 1, name: 4, children: 5 } as const
+const schemaFields = { type: 1, name: 4, children: 5, convertedType: 6, logicalType: 10 } as const
+/** The ConvertedType of spans of months, days and milliseconds, which Arrow's reader takes for days and milliseconds. */
+const intervalType = 21
+/** The member of the union LogicalType. */
+const uuidType = 14
 
 /** Row groups that are read between two turns. */
 const groupsAtOnce = 256
@@ -89,7 +97,8 @@ const readTop = (struct: ThriftStruct) => {
   const elements = struct.structs(fileFields.schema)
   const names: Array<string> = []
   const leaves = new Map<string, Leaf>()
-  // A list of the tree in depth-first order: nodes below a child of the root are skipped.
+  const values: Array<{ readonly name: string; readonly isUuid: boolean }> = []
+  // A list of the tree in depth-first order: `below` elements still belong to the last child of the root.
   let below = 0
   for (const element of elements.slice(1)) {
     const children = element.integer(schemaFields.children) ?? 0
@@ -99,12 +108,15 @@ const readTop = (struct: ThriftStruct) => {
       if (children === 0) leaves.set(name, { type: element.integer(schemaFields.type) ?? -1, element })
     } else below--
     below += children
+    if (children > 0) continue
+    const isUuid = element.struct(schemaFields.logicalType)?.has(uuidType) ?? false
+    values.push({ name: names.at(-1) ?? "", isUuid })
   }
-  return { names, leaves }
+  return { names, leaves, values }
 }
 
-/** Reads a footer in small steps. */
-export function* readFooter(bytes: Uint8Array): Generator<undefined, Footer> {
+/** Reads a footer, which begins at `end` of its file, in small steps. */
+export function* readFooter(bytes: Uint8Array, end: number): Generator<undefined, Footer> {
   try {
     const struct = new ThriftStruct(bytes, 0)
     yield
@@ -113,11 +125,21 @@ export function* readFooter(bytes: Uint8Array): Generator<undefined, Footer> {
       groups.push(span)
       if (groups.length % groupsAtOnce === 0) yield
     }
-    return { struct, groups, ...readTop(struct) }
+    return { struct, end, groups, ...readTop(struct) }
   } catch (error) {
     if (error instanceof RangeError) throw damaged()
     throw error
   }
+}
+
+/** Whether the sizes of columns may be too small: parquet-mr before 1.2.9 did not count the header of a dictionary. */
+export const countsTooFew = ({ struct }: Footer): boolean => {
+  const match = /^parquet-mr\b(?: version (\d{1,4})\.(\d{1,4})\.(\d{1,4}))?/.exec(
+    struct.text(fileFields.createdBy) ?? ""
+  )
+  if (match === null) return false
+  const [major, minor, patch] = match.slice(1).map((part) => Number(part ?? 0))
+  return major! * 1e8 + minor! * 1e4 + patch! < 1e8 + 2e4 + 9
 }
 
 /** The position of a chunk, which begins with its dictionary if it has one; old writers record invalid positions. */
@@ -126,8 +148,9 @@ const spanOf = (metadata: ThriftStruct): Span => {
   const dictionary = metadata.integer(columnFields.dictionaryPage) ?? 0
   const start = dictionary >= magic.length && dictionary < data ? dictionary : data
   const length = metadata.integer(columnFields.compressed) ?? -1
-  if (!(start >= magic.length && length >= 0 && Number.isSafeInteger(start + length))) throw damaged()
-  return { start, end: start + length }
+  const end = start + length
+  if (!(start >= magic.length && length >= 0 && Number.isSafeInteger(end))) throw damaged()
+  return { start, end }
 }
 
 const chunkOf = (struct: ThriftStruct): Chunk => {
@@ -147,9 +170,9 @@ const chunkOf = (struct: ThriftStruct): Chunk => {
 }
 
 /** One row group of a footer. */
-export const groupOf = ({ struct: { bytes } }: Footer, { start }: Span): Group => {
+export const groupOf = (footer: Footer, { start }: Span): Group => {
   try {
-    const struct = new ThriftStruct(bytes, start)
+    const struct = new ThriftStruct(footer.struct.bytes, start)
     const numRows = struct.integer(groupFields.numRows) ?? -1
     if (!(numRows >= 0)) throw damaged()
     return { numRows, chunks: struct.structs(groupFields.columns).map(chunkOf), struct }
@@ -159,12 +182,58 @@ export const groupOf = ({ struct: { bytes } }: Footer, { start }: Span): Group =
   }
 }
 
+/** The fields of PageHeader, and the first of the headers of data in it. */
+const pageFields = { compressed: 3, dataPage: 5, dataPageV2: 8 } as const
+
+/** Where the pages of a column really end, which have the values that are counted. */
+const pagesEnd = ({ end, metadata, start }: Chunk, file: Uint8Array, limit: number): number => {
+  let left = metadata.integer(columnFields.numValues) ?? 0
+  let at = start
+  while (left > 0 && at < end) {
+    const page = new ThriftStruct(file, at)
+    const data = page.struct(pageFields.dataPage) ?? page.struct(pageFields.dataPageV2)
+    left -= data?.integer(1) ?? 0
+    at = page.end + Math.max(0, page.integer(pageFields.compressed) ?? 0)
+  }
+  return Math.max(end, Math.min(at, limit))
+}
+
+const hasOddDictionary = ({ metadata, start }: Chunk): boolean => {
+  const dictionary = metadata.integer(columnFields.dictionaryPage)
+  return dictionary !== undefined && dictionary !== start
+}
+
+/**
+ * The end of a whole file whose footer says something of it that is not so, as other readers pass over: that it has no
+ * rows, that a dictionary is where it is not. Undefined for a footer that is fine.
+ */
+export function* repaired(footer: Footer, file: Uint8Array): Generator<undefined, Uint8Array | undefined> {
+  const groups: Array<Uint8Array> = []
+  let numRows = 0
+  const isOld = countsTooFew(footer)
+  let isOdd = isOld
+  for (const span of footer.groups) {
+    const found = groupOf(footer, span)
+    const group = isOld
+      ? { ...found, chunks: found.chunks.map((chunk) => ({ ...chunk, end: pagesEnd(chunk, file, footer.end) })) }
+      : found
+    numRows += group.numRows
+    isOdd ||= group.chunks.some(hasOddDictionary)
+    groups.push(encodeGroup(group, new Map()))
+    yield
+  }
+  const claimed = footer.struct.integer(fileFields.numRows)
+  isOdd ||= footer.struct.structs(fileFields.schema).some(isInterval)
+  return claimed === numRows && !isOdd ? undefined : ending(footer, groups, numRows)
+}
+
 const moved = (chunk: Chunk, by: number): Uint8Array => {
   const dataPage = chunk.metadata.integer(columnFields.dataPage) ?? 0
   const dictionaryPage = chunk.metadata.integer(columnFields.dictionaryPage) ?? 0
   const hasDictionary = chunk.start === dictionaryPage && dictionaryPage !== dataPage
   const metadata = chunk.metadata.encode(
     new Map<number, Replacement | null>([
+      [columnFields.compressed, integer(chunk.end - chunk.start)],
       [columnFields.dataPage, integer(dataPage + by)],
       [columnFields.dictionaryPage, hasDictionary ? integer(dictionaryPage + by) : null],
       [columnFields.indexPage, null],
@@ -185,18 +254,32 @@ const moved = (chunk: Chunk, by: number): Uint8Array => {
  * The end of a file with one row group, or none: a footer, its length and the magic. `moves` contains the shift of each
  * chunk; chunks that are not in the file keep their position.
  */
-export const footerOf = (footer: Footer, group: Group | undefined, moves: ReadonlyMap<Chunk, number>): Uint8Array => {
-  const groups = group === undefined ? [] : [
-    group.struct.encode(
-      new Map<number, Replacement | null>([
-        [groupFields.columns, list(group.chunks.map((chunk) => moved(chunk, moves.get(chunk) ?? 0)))],
-        [groupFields.fileOffset, null]
-      ])
+export const footerOf = (footer: Footer, group: Group | undefined, moves: ReadonlyMap<Chunk, number>): Uint8Array =>
+  ending(footer, group === undefined ? [] : [encodeGroup(group, moves)], group?.numRows ?? 0)
+
+const isInterval = (element: ThriftStruct): boolean => element.integer(schemaFields.convertedType) === intervalType
+
+/** The schema, in which spans of months are the bytes that they are kept as, as pyarrow has them. */
+const schemaOf = (footer: Footer): Replacement =>
+  list(
+    footer.struct.structs(fileFields.schema).map((element) =>
+      element.encode(isInterval(element) ? new Map([[schemaFields.convertedType, null]]) : new Map())
     )
-  ]
+  )
+
+const encodeGroup = (group: Group, moves: ReadonlyMap<Chunk, number>): Uint8Array =>
+  group.struct.encode(
+    new Map<number, Replacement | null>([
+      [groupFields.columns, list(group.chunks.map((chunk) => moved(chunk, moves.get(chunk) ?? 0)))],
+      [groupFields.fileOffset, null]
+    ])
+  )
+
+const ending = (footer: Footer, groups: ReadonlyArray<Uint8Array>, numRows: number): Uint8Array => {
   const encoded = footer.struct.encode(
     new Map([
-      [fileFields.numRows, integer(group?.numRows ?? 0)],
+      [fileFields.schema, schemaOf(footer)],
+      [fileFields.numRows, integer(numRows)],
       [fileFields.rowGroups, list(groups)]
     ])
   )

@@ -16,6 +16,7 @@ import { timedeltaCell, zoneFromName } from "../cells.ts"
 import { FlatTable } from "../flatbuffer.ts"
 import { workerThreads } from "../node.ts"
 import { type PandasMetadata, timedeltaUnit } from "../pandasMetadata.ts"
+import { type Footer, footerSpan, readFooter, repaired, tailLength } from "../parquet/footer.ts"
 import { formatError } from "../refusal.ts"
 import { giveWay, type Steps } from "../steps.ts"
 import type { Answer, Request } from "./parquetWorker.ts"
@@ -201,7 +202,7 @@ const inZone = (part: ColumnParts, timezone: string | null): ColumnParts => {
   }
 }
 
-function* tableOf(answer: Answer | undefined, maxBytes: number, firstRow: number): Steps<Table> {
+function* tableOf(answer: Answer | undefined, maxBytes: number, { firstRow, uuids }: Known): Steps<Table> {
   if (answer === undefined) throw undecodable(damaged)
   switch (answer._tag) {
     case "Stream":
@@ -209,7 +210,8 @@ function* tableOf(answer: Answer | undefined, maxBytes: number, firstRow: number
       return yield* readFeather(answer.bytes, 8 * maxBytes, true, {
         pandas: answer.pandas,
         adjust: adjusted(readArrowSchema(answer.arrowSchema)),
-        firstRow
+        firstRow,
+        uuids
       })
     case "TooLarge":
       throw new FormatError({ reason: new TooLarge({ limit: maxBytes }) })
@@ -243,23 +245,62 @@ function* copiesOf(parts: Parts): Steps<Array<Uint8Array>> {
   return out
 }
 
-/** The table of a Parquet file whose rows begin at `firstRow` of a larger one. */
+/** What is known of a file that is put together of parts. */
+export interface Known {
+  /** The row of a larger file that its first one is. */
+  readonly firstRow: number
+  /** Of the Arrow fields that have no fields below them, in order, those of UUIDs; undefined where it is not known. */
+  readonly uuids: ReadonlyArray<boolean> | undefined
+}
+
+/** Which of the values that are read are UUIDs. */
+export const uuidsOf = ({ values }: Footer, columns: ReadonlyArray<string> | undefined): ReadonlyArray<boolean> =>
+  values.filter(({ name }) => columns === undefined || columns.includes(name)).map(({ isUuid }) => isUuid)
+
+/** The table of a Parquet file in parts. */
 export const readParts = (
   parts: Parts,
   maxBytes: number,
-  columns?: ReadonlyArray<string>,
-  firstRow = 0
+  columns: ReadonlyArray<string> | undefined,
+  known: Known
 ): Effect.Effect<Table, FormatError> =>
   workerThreads === undefined ?
     Effect.fail(undecodable("it is Parquet, which is read only by Node.js")) :
     giveWay(() => copiesOf(parts), formatError).pipe(
       Effect.flatMap((parts) => ask(workerThreads, { parts, maxBytes, columns })),
-      Effect.flatMap((answer) => giveWay(() => tableOf(answer, maxBytes, firstRow), formatError))
+      Effect.flatMap((answer) => giveWay(() => tableOf(answer, maxBytes, known), formatError))
     )
+
+interface Sound extends Known {
+  readonly parts: Parts
+}
+
+/** A file with a footer that is right; as it is where its footer cannot be read, which the reader will tell. */
+function* sound(bytes: Uint8Array, maxBytes: number, columns: ReadonlyArray<string> | undefined): Steps<Sound> {
+  try {
+    const { end, start } = footerSpan(bytes.subarray(-tailLength), bytes.length)
+    if (end - start <= maxBytes) {
+      const footer = yield* readFooter(bytes.subarray(start, end), start)
+      const ending = yield* repaired(footer, bytes)
+      return {
+        parts: ending === undefined ? [bytes] : [bytes.subarray(0, start), ending],
+        firstRow: 0,
+        uuids: uuidsOf(footer, columns)
+      }
+    }
+  } catch (error) {
+    if (!(error instanceof FormatError || error instanceof RangeError)) throw error
+  }
+  return { parts: [bytes], firstRow: 0, uuids: undefined }
+}
 
 /** The table of a Parquet file. */
 export const readParquet = (
   bytes: Uint8Array,
   maxBytes: number,
   columns?: ReadonlyArray<string>
-): Effect.Effect<Table, FormatError> => readParts([bytes], maxBytes, columns)
+): Effect.Effect<Table, FormatError> =>
+  Effect.flatMap(
+    giveWay(() => sound(bytes, maxBytes, columns), formatError),
+    (file) => readParts(file.parts, maxBytes, columns, file)
+  )

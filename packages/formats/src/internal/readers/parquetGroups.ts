@@ -9,6 +9,7 @@ import { FormatError, TooLarge } from "../../FormatError.ts"
 import { type Condition, mayHold } from "../filter.ts"
 import {
   type Chunk,
+  countsTooFew,
   type Footer,
   footerOf,
   footerSpan,
@@ -24,7 +25,7 @@ import type { Options, Part, Parts, Source } from "../parts.ts"
 import { formatError, refuse } from "../refusal.ts"
 import { lengthOf, merge, readSpan, readSpans } from "../source.ts"
 import { giveWay } from "../steps.ts"
-import { readParts } from "./parquet.ts"
+import { readParts, uuidsOf } from "./parquet.ts"
 
 /** Whether a row group may have rows that match all conditions, according to its statistics. */
 const mayMatch = ({ chunks }: Group, { leaves }: Footer, conditions: ReadonlyArray<Condition>): boolean =>
@@ -78,21 +79,26 @@ const partOf = <E>(
           [magic, ...pieces.map(({ bytes }) => bytes), fileOf(footer, group, chunks, spans)],
           maxBytes,
           columns,
-          firstRow
+          { firstRow, uuids: uuidsOf(footer, columns) }
         ))
     })
   }
 }
 
-/** The row groups of a Parquet file. */
-export const openParquet = <E>(source: Source<E>, options: Options): Effect.Effect<Parts<E>, FormatError | E> =>
+/** The row groups of a Parquet file; undefined for files of old writers, which can only be read whole. */
+export const openParquet = <E>(
+  source: Source<E>,
+  options: Options
+): Effect.Effect<Parts<E> | undefined, FormatError | E> =>
   Effect.gen(function*() {
     const { columns, filter = [], maxBytes } = options
     const tail = yield* readSpan(source, source.size - tailLength, source.size)
     const { end, start } = yield* Effect.try({ try: () => footerSpan(tail, source.size), catch: formatError })
     if (end - start > maxBytes) return yield* tooLarge(maxBytes, end - start)
     const bytes = yield* readSpan(source, start, end)
-    const footer = yield* giveWay(() => readFooter(bytes), formatError)
+    const footer = yield* giveWay(() => readFooter(bytes, start), formatError)
+    // Where its columns end is not known before they are read.
+    if (countsTooFew(footer)) return undefined
     const wanted = columns === undefined ? undefined : [...new Set([...columns, ...filter.map(({ column }) => column)])]
     yield* Effect.try({ try: () => requireColumns(footer.names, columns), catch: formatError })
     const parts = Stream.paginate({ index: 0, firstRow: 0 }, ({ firstRow, index }) =>
@@ -113,7 +119,10 @@ export const openParquet = <E>(source: Source<E>, options: Options): Effect.Effe
       }))
     return {
       parts,
-      empty: readParts([magic, footerOf(footer, undefined, new Map())], maxBytes, wanted),
+      empty: readParts([magic, footerOf(footer, undefined, new Map())], maxBytes, wanted, {
+        firstRow: 0,
+        uuids: uuidsOf(footer, wanted)
+      }),
       headBytes: bytes.length
     }
   })

@@ -1,0 +1,57 @@
+/** The footer of an Arrow file, which says where its messages are: what is between them need not be a stream. */
+import { latin1Of } from "../bytes.ts"
+import { FlatTable } from "../flatbuffer.ts"
+import { refuse } from "../refusal.ts"
+
+const damaged = (what: string): never => refuse(`the Arrow data is damaged: ${what}`)
+
+const magic = "ARROW1"
+
+const textOf = (bytes: Uint8Array, start: number): string => latin1Of(bytes.subarray(start, start + magic.length))
+
+/** Whether bytes begin as a file does. */
+export const isFile = (bytes: Uint8Array): boolean => textOf(bytes, 0) === magic
+
+/** The bytes after a footer: its length and the magic. */
+export const tailLength = 4 + magic.length
+
+/** Where the footer of a file of `size` bytes is, by its last bytes. */
+export const footerSpan = (tail: Uint8Array, size: number): { readonly start: number; readonly end: number } => {
+  const end = size - tailLength
+  if (tail.length < tailLength || textOf(tail, 4) !== magic) return damaged("it has no footer")
+  const length = new DataView(tail.buffer, tail.byteOffset, 4).getInt32(0, true)
+  return length > 0 && length <= end - magic.length ? { start: end - length, end } : damaged("it has no footer")
+}
+
+/** Where a message is: a struct `Block` of File.fbs. */
+export interface Block {
+  readonly offset: number
+  readonly length: number
+}
+
+export interface FileFooter {
+  readonly schema: FlatTable
+  readonly dictionaries: ReadonlyArray<Block>
+  readonly batches: ReadonlyArray<Block>
+}
+
+const blocksOf = (footer: FlatTable, field: number): ReadonlyArray<Block> => {
+  const { length, start } = footer.vector(field, 24)
+  return Array.from({ length }, (_, i) => {
+    const at = start + i * 24
+    const offset = Number(footer.view.getBigInt64(at, true))
+    const head = footer.view.getInt32(at + 8, true)
+    const body = Number(footer.view.getBigInt64(at + 16, true))
+    if (!(offset >= 0 && head >= 0 && body >= 0)) damaged("its footer names places that are not")
+    return { offset, length: head + body }
+  })
+}
+
+export const readFileFooter = (bytes: Uint8Array): FileFooter => {
+  const footer = FlatTable.root(bytes)
+  return {
+    schema: footer.table(1) ?? damaged("it has no schema"),
+    dictionaries: blocksOf(footer, 2),
+    batches: blocksOf(footer, 3)
+  }
+}
