@@ -21,7 +21,7 @@
 import * as Effect from "effect/Effect"
 import * as ClassRegistry from "./ClassRegistry.ts"
 import type { FormatError } from "./FormatError.ts"
-import { readFeather } from "./internal/arrow/feather.ts"
+import { isArrowStream, readFeather } from "./internal/arrow/feather.ts"
 import { plainBytes } from "./internal/bytes.ts"
 import * as Compressions from "./internal/compression/compression.ts"
 import { jsonSteps } from "./internal/json.ts"
@@ -140,9 +140,7 @@ const isParquet = (bytes: Uint8Array): boolean =>
   bytes.length >= 12 && startsWith(bytes, "PAR1") && startsWith(bytes.subarray(bytes.length - 4), "PAR1")
 
 const isArrow = (bytes: Uint8Array): boolean =>
-  startsWith(bytes, "ARROW1") || startsWith(bytes, "FEA1") ||
-  // A stream: the continuation marker and the length of the schema, a multiple of eight.
-  (bytes.length >= 16 && startsWith(bytes, "\xff\xff\xff\xff") && bytes[7] === 0 && bytes[4]! % 8 === 0)
+  startsWith(bytes, "ARROW1") || startsWith(bytes, "FEA1") || isArrowStream(bytes)
 
 const requireText = (text: string | undefined): string =>
   text ?? refuse("it is read as text, but its bytes are not UTF-8")

@@ -1,11 +1,15 @@
 import * as JsonProjection from "@effect-prefect/formats/JsonProjection"
 import * as ResultFormat from "@effect-prefect/formats/ResultFormat"
 import { Table } from "@effect-prefect/formats/Table"
+import * as TableParts from "@effect-prefect/formats/TableParts"
 import { UUID } from "@effect-prefect/pickle"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Stream from "effect/Stream"
 import { readFileSync } from "node:fs"
+import { footerSpan } from "../src/internal/parquet/footer.ts"
+import { integer, list, struct, ThriftStruct } from "../src/internal/parquet/thrift.ts"
 
 const fixture = (name: string) => readFileSync(new URL(`../../../fixtures/formats/parquet/${name}`, import.meta.url))
 
@@ -80,6 +84,98 @@ describe("kinds of columns that few writers use", () => {
         table.columns[0]!.toArray(),
         Array.from({ length: 500 }, (_, row) => `g${Math.floor(row / 100)}-${row % 100 % 7}`)
       )
+    }))
+})
+
+/** A file whose footer says something else. */
+const withFooter = (bytes: Uint8Array, change: (footer: ThriftStruct) => Uint8Array) => {
+  const { end, start } = footerSpan(bytes.subarray(-8), bytes.length)
+  const footer = change(new ThriftStruct(bytes.subarray(start, end), 0))
+  const length = Buffer.alloc(4)
+  length.writeUInt32LE(footer.length)
+  return Buffer.concat([bytes.subarray(0, start), footer, length, Buffer.from("PAR1")])
+}
+
+/** Names the dictionaries of all columns as their first page of data, as old writers do, and another place as theirs. */
+const withPages = (metadata: ThriftStruct, place: number) =>
+  metadata.encode(new Map([[9, integer(metadata.integer(11)!)], [11, integer(place)]]))
+
+const withDictionaries = (footer: ThriftStruct, place: number) =>
+  footer.encode(
+    new Map([[
+      4,
+      list(
+        footer.structs(4).map((group) =>
+          group.encode(
+            new Map([[
+              1,
+              list(
+                group.structs(1).map((chunk) =>
+                  chunk.encode(new Map([[3, struct(withPages(chunk.struct(3)!, place))]]))
+                )
+              )
+            ]])
+          )
+        )
+      )
+    ]])
+  )
+
+describe("a footer that says something odd", () => {
+  const odd: ReadonlyArray<readonly [string, (footer: ThriftStruct) => Uint8Array]> = [
+    ["that there are no rows", (footer) => footer.encode(new Map([[3, integer(0)]]))],
+    ["that dictionaries are at no place", (footer) => withDictionaries(footer, 0)],
+    ["that dictionaries come after their data", (footer) => withDictionaries(footer, 1_000_000)],
+    ["keys without values", (footer) => {
+      const keys = footer.structs(5).map((key) => key.encode(new Map()))
+      return footer.encode(new Map([[5, list([...keys, Buffer.from([0x18, 1, 0x6b, 0])])]]))
+    }]
+  ]
+  it.effect.each(odd)("%s: the rows come as they are", ([, change]) =>
+    Effect.gen(function*() {
+      const bytes = withFooter(fixture("groups.parquet"), change)
+      const table = (yield* ResultFormat.decode(bytes, { name: "x", maxBytes: 1 << 20 })) as Table
+      const expected = (yield* decode("groups.parquet")) as Table
+      assert.deepStrictEqual(table.toRows(), expected.toRows())
+      const parts = yield* TableParts.stream(TableParts.sourceOf(bytes), { maxBytes: 1 << 20 })
+      const tables = yield* Stream.runCollect(parts!)
+      assert.deepStrictEqual(tables.flatMap((part) => part.toRows()), expected.toRows())
+    }))
+
+  it.effect("spans of months are their bytes, as pyarrow has them", () =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual(
+        yield* JsonProjection.toJson(yield* decode("duckdb-interval.parquet")),
+        [{ x: "AQAAAAAAAAAAAAAA" }, { x: null }] as never
+      )
+    }))
+
+  it.effect("values that only Parquet calls UUIDs are UUIDs", () =>
+    Effect.gen(function*() {
+      const table = (yield* decode("duckdb-uuid.parquet")) as Table
+      assert.instanceOf(table.columns[0]!.at(0), UUID)
+      assert.isNull(table.columns[0]!.at(1))
+    }))
+})
+
+describe("Arrow data", () => {
+  it.effect("in a file is read by the footer, whatever is before the first batch", () =>
+    Effect.gen(function*() {
+      const table = (yield* decode("polars-2.arrow")) as Table
+      assert.deepStrictEqual(table.toRows(), [{ s: "a" }, { s: null }, { s: "c" }])
+      const bytes = fixture("polars-2.arrow")
+      for (const end of [-1, -11, -100]) {
+        const error = yield* Effect.flip(
+          ResultFormat.decode(bytes.subarray(0, end), { name: "x", maxBytes: 1 << 20 })
+        )
+        assert.include(error.message, "damaged")
+      }
+    }))
+
+  it.effect("of a stream before Arrow 0.15 is told by its schema", () =>
+    Effect.gen(function*() {
+      const table = (yield* decode("legacy.stream")) as Table
+      assert.deepStrictEqual(table.toRows(), [{ a: 1, s: "x" }, { a: null, s: "y" }, { a: 3, s: null }])
     }))
 })
 

@@ -50,6 +50,14 @@ const object = (module: string, name: string, args: ReadonlyArray<unknown> = [],
   return out
 }
 
+describe("a time zone by its name", () => {
+  it("has its offset in the years before 1, too", () => {
+    const zone = zoneFromName("America/New_York")
+    const at = new Timestamp(-62_135_596_800_000_000_000n, "s", zone)
+    assert.strictEqual(String(at), "0000-12-31T19:03:58-04:56:02")
+  })
+})
+
 describe("recorded values", () => {
   it.each(recorded)("$name", ({ data, json }) => {
     assert.deepStrictEqual(toJson(loads(Buffer.from(data, "base64"))), json)

@@ -227,8 +227,7 @@ const formatOf = (key: string): Intl.DateTimeFormat | null => {
         day: "numeric",
         hour: "numeric",
         minute: "numeric",
-        second: "numeric",
-        era: "short"
+        second: "numeric"
       })
     } catch {
       format = null
@@ -247,15 +246,15 @@ export const offsetAt = (key: string, instant: number): number | null => {
   const format = formatOf(key)
   if (format === null) return null
   const part = { year: 0, month: 0, day: 0, hour: 0, minute: 0, second: 0 }
-  let era = "A"
   for (const { type, value } of format.formatToParts(instant)) {
-    if (type === "era") era = value
-    else if (type in part) part[type as keyof typeof part] = Number(value)
+    if (type in part) part[type as keyof typeof part] = Number(value)
   }
-  if (era.startsWith("B")) part.year = 1 - part.year
-  const local = daysFromEpoch(part.year, part.month, part.day) * 86_400 + part.hour * 3_600 + part.minute * 60 +
-    part.second
-  return (local - Math.floor(instant / 1_000)) * 1e6
+  const offset = (year: number) =>
+    daysFromEpoch(year, part.month, part.day) * 86_400 + part.hour * 3_600 + part.minute * 60 + part.second -
+    Math.floor(instant / 1_000)
+  // The years before 1 count backwards, and not every runtime says that they do.
+  const seconds = offset(part.year)
+  return (Math.abs(seconds) < 2 * 86_400 ? seconds : offset(1 - part.year)) * 1e6
 }
 
 /** The offset in microseconds of a zone at a local time in milliseconds, resolving gaps and folds as PEP 495 does. */

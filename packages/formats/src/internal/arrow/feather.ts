@@ -26,6 +26,27 @@ export interface Message {
   readonly body: Uint8Array
 }
 
+/**
+ * Whether bytes begin as a stream does: with the marker of a message and its length, which is a multiple of eight, or, as
+ * before version 0.15 of Arrow, with the length alone, which has no size that any other format would begin with; then with
+ * a message that is a schema.
+ */
+export const isArrowStream = (bytes: Uint8Array): boolean => {
+  if (bytes.length < 16) return false
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  const isMarked = view.getInt32(0, true) === -1
+  const length = view.getInt32(isMarked ? 4 : 0, true)
+  const start = isMarked ? 8 : 4
+  if (isMarked) return length % 8 === 0 && length < 2 ** 24
+  if (length <= 0 || length % 4 !== 0 || start + length > bytes.length) return false
+  try {
+    const root = FlatTable.root(bytes.subarray(start, start + length))
+    return root.uint8(1) === 1 && root.table(2) !== null && root.int64(3) === 0
+  } catch {
+    return false
+  }
+}
+
 /** The messages of a stream. */
 export const readMessages = (bytes: Uint8Array): Array<Message> => {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
