@@ -1,2 +1,1 @@
 export * as Database from "./Database.ts"
-export * as Server from "./Server.ts"

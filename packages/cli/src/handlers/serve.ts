@@ -15,6 +15,7 @@ import { CommandFailed, UsageError } from "../internal/errors.ts"
 import type { InputsOf } from "../internal/lazyHandler.ts"
 import { Output } from "../internal/output.ts"
 import { serveDatabase } from "../internal/serveDatabase.ts"
+import { need } from "../internal/serverPackages.ts"
 
 const variable = (name: string) => Effect.map(Config.option(Config.String(name)), Option.filter((text) => text !== ""))
 
@@ -62,6 +63,7 @@ export const serve = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.s
     return yield* new UsageError({ message: "say what to serve: --archive DIR or --database URL" })
   }
   if (Option.isSome(flags.archive)) yield* refusePrefect3(flags.archive.value)
+  yield* need("graphql", ...(Option.isSome(flags.archive) ? ["@electric-sql/pglite"] : []))
   const [{ serveArchive }, Server] = yield* Effect.promise(() =>
     Promise.all([import("../internal/serveArchive.ts"), import("@effect-prefect/server/Server")])
   )

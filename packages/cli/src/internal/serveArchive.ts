@@ -7,16 +7,16 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { readFile, writeFile } from "node:fs/promises"
 import { createRequire } from "node:module"
+import { versionOf } from "./serverPackages.ts"
 
 /**
  * The data of an embedded database must be read by the version that wrote it, and loaded by this version of the server.
  */
 const version = (): string => {
-  const server = createRequire(import.meta.url)("@effect-prefect/server/package.json") as {
+  const { version } = createRequire(import.meta.url)("@effect-prefect/server/package.json") as {
     readonly version: string
-    readonly dependencies: Readonly<Record<string, string>>
   }
-  return `${server.version} ${server.dependencies["@electric-sql/pglite"]}`
+  return `${version} ${versionOf("@electric-sql/pglite") ?? ""}`
 }
 
 /** The cached data of an archive for `serve`. */

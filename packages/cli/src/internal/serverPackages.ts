@@ -1,0 +1,31 @@
+/** The packages that only `serve` needs, which are installed when it is used. */
+import * as Effect from "effect/Effect"
+import { readFileSync } from "node:fs"
+import { findPackageJSON } from "node:module"
+import { CommandFailed } from "./errors.ts"
+
+/** The version of a package as the server finds it; undefined where it is not installed. */
+export const versionOf = (name: string): string | undefined => {
+  const server = findPackageJSON("@effect-prefect/server", import.meta.url)
+  try {
+    const file = findPackageJSON(name, server)
+    return file === undefined
+      ? undefined
+      : (JSON.parse(readFileSync(file, "utf8")) as { readonly version: string }).version
+  } catch {
+    return undefined
+  }
+}
+
+/** Fails with what to install where one of these packages is missing. */
+export const need = (...names: ReadonlyArray<string>): Effect.Effect<void, CommandFailed> =>
+  Effect.suspend(() => {
+    const missing = names.filter((name) => versionOf(name) === undefined)
+    return missing.length === 0 ? Effect.void : Effect.fail(
+      new CommandFailed({
+        message: `serve needs ${missing.join(" and ")}, which only it needs: npm install ${
+          missing.join(" ")
+        } beside effect-prefect`
+      })
+    )
+  })
