@@ -75,7 +75,7 @@ const runSuites = async (path: string, tests: ReadonlyArray<string>): Promise<vo
       allowFailure: true
     }
   )
-  assert.equal(code, 0, stdout.slice(-3000))
+  assert.equal(code, 0, stdout.slice(Math.max(0, stdout.indexOf("Failed Tests"))).slice(0, 3000))
   console.log(`        ${/Tests +(.*)/.exec(stdout)?.[1] ?? ""}`)
 }
 

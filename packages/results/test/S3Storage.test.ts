@@ -124,10 +124,15 @@ const rest = (body: Uint8Array, etag: string): Answer => (response, request) => 
 
 const failing = (answer: Answer, options: Partial<S3Storage.Options> = { attempts: 1 }) =>
   Effect.gen(function*() {
-    const double = yield* httpDouble(inTurn(answer))
+    let requests = 0
+    const double = yield* httpDouble(inTurn((response, request) => {
+      // Older SDKs look for the region of a bucket by a HEAD of their own.
+      if (request.method === "GET") requests++
+      answer(response, request)
+    }))
     const reason = yield* readReason(read).pipe(at(double.url, options))
     assert.notInclude(JSON.stringify(reason) + reason.message, "CANARY")
-    return { reason, requests: double.requests() }
+    return { reason, requests }
   })
 
 describe("S3Storage", () => {
