@@ -1,6 +1,7 @@
-// npm run check [-- STEP …]: all checks of the tree that do not run it, step by step; the output of a step is shown
-// when it fails. The last line is "N passed, N failed".
+// npm run check [-- STEP …]: all checks of the tree that do not run it, as many steps at once as there are cores; the
+// output of a step is shown when it fails. The last line is "N passed, N failed".
 import { rmSync } from "node:fs"
+import { availableParallelism } from "node:os"
 import { join } from "node:path"
 import { packages } from "./packages.mjs"
 import { run } from "./run.mjs"
@@ -31,11 +32,10 @@ const project = shared(async () => {
 }, "nothing was installed")
 
 /**
- * A step can return a message as text.
- * @type {Array<{ name: string, body: () => Promise<unknown>, tells?: boolean }>}
+ * A step can return a message as text. It starts when the step named by `after` has ended, if that one is run too.
+ * @type {Array<{ name: string, body: () => Promise<unknown>, tells?: boolean, after?: string }>}
  */
 const steps = [
-  { name: "lock file", body: () => run(process.execPath, ["scripts/lockfile.mjs"]) },
   {
     name: "types of packages",
     body: () => {
@@ -44,7 +44,11 @@ const steps = [
       return run("tsc", ["-b", "tsconfig.packages.json"])
     }
   },
-  { name: "types of tests", body: () => run("tsc", ["-p", "tsconfig.tests.json"]) },
+  { name: "pack", after: "types of packages", body: packed.get },
+  { name: "install", after: "pack", body: project.get },
+  { name: "examples", after: "install", body: async () => examples(await project.get()), tells: true },
+  { name: "types of tests", after: "types of packages", body: () => run("tsc", ["-p", "tsconfig.tests.json"]) },
+  { name: "lock file", body: () => run(process.execPath, ["scripts/lockfile.mjs"]) },
   { name: "lint", body: () => run("oxlint", ["--deny-warnings"]) },
   { name: "format", body: () => run("dprint", ["check"]) },
   { name: "indexes", body: () => run(process.execPath, ["scripts/indexes.mjs", "--check"]) },
@@ -53,6 +57,7 @@ const steps = [
   { name: "links", body: async () => links() },
   ...[...packages.map(({ folder }) => `packages/${folder}/tsconfig.json`), "tsconfig.tests.json"].map((project) => ({
     name: `effect ${project.split("/").at(-2) ?? "tests"}`,
+    after: "types of packages",
     body: () =>
       run("effect-tsgo", [
         "diagnostics",
@@ -65,14 +70,12 @@ const steps = [
         project
       ])
   })),
-  { name: "pack", body: packed.get },
   ...packages.map((one) => ({
     name: `publish ${one.folder}`,
+    after: "pack",
     body: async () => judge(one, (await packed.get()).tarballs.get(one) ?? "")
   })),
-  { name: "install", body: project.get },
-  { name: "entry points", body: async () => smoke(await project.get()) },
-  { name: "examples", body: async () => examples(await project.get()), tells: true }
+  { name: "entry points", after: "install", body: async () => smoke(await project.get()) }
 ]
 
 const wanted = process.argv.slice(2)
@@ -84,7 +87,7 @@ if (chosen.length === 0) {
 
 let passed = 0
 let failed = 0
-for (const { body, name, tells } of chosen) {
+const take = async (/** @type {(typeof steps)[number]} */ { body, name, tells }) => {
   const start = performance.now()
   const seconds = () => `${((performance.now() - start) / 1000).toFixed(1)} s`
   try {
@@ -99,6 +102,21 @@ for (const { body, name, tells } of chosen) {
       }`
     )
   }
+}
+
+/** @type {Map<(typeof steps)[number], Promise<void>>} */
+const running = new Map()
+const waiting = [...chosen]
+const isFree = (/** @type {(typeof steps)[number]} */ { after }) =>
+  ![...waiting, ...running.keys()].some(({ name }) => name === after)
+while (waiting.length > 0 || running.size > 0) {
+  // The first of those that nothing holds up: the others wait for it longest.
+  const next = running.size < availableParallelism() ? waiting.findIndex(isFree) : -1
+  if (next === -1) {
+    await Promise.race(running.values())
+    continue
+  }
+  for (const step of waiting.splice(next, 1)) running.set(step, take(step).finally(() => running.delete(step)))
 }
 await packed.made()?.then(({ remove }) => remove(), () => {})
 console.log(`${passed} passed, ${failed} failed`)

@@ -1,7 +1,9 @@
 // Fails a test run that leaves a process behind, and ends the process. Processes are identified by a variable in their
 // environment, which child processes of tests inherit; without /proc, nothing is checked.
 import { existsSync, readdirSync, readFileSync } from "node:fs"
+import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
+import { root } from "./packages.mjs"
 
 const name = "EFFECT_PREFECT_TEST_RUN"
 
@@ -52,6 +54,8 @@ export const endLeftovers = async (mark, rounds = 100) => {
 
 /** vitest calls this before a run, and its return value after the run. */
 export default () => {
+  // Threads and processes of the tests load the same modules over and over: Node caches their compiled code.
+  process.env["NODE_COMPILE_CACHE"] ??= join(root, "node_modules/.cache/effect-prefect/compiled")
   if (!existsSync("/proc/self/environ")) return undefined
   const mark = `${process.pid}-${Date.now()}`
   process.env[name] = mark

@@ -10,6 +10,7 @@ import * as Stream from "effect/Stream"
 import { readFileSync } from "node:fs"
 import { footerSpan } from "../src/internal/parquet/footer.ts"
 import { integer, list, struct, ThriftStruct } from "../src/internal/parquet/thrift.ts"
+import { compileParquet } from "./support/compiledParquet.ts"
 
 const fixture = (name: string) => readFileSync(new URL(`../../../fixtures/formats/parquet/${name}`, import.meta.url))
 
@@ -204,6 +205,8 @@ describe("a read", () => {
 
   it.effect("of damaged bytes is a typed error, whatever is damaged", () =>
     Effect.gen(function*() {
+      // Each damage that ends a thread costs a new one: its code is compiled already.
+      assert.isDefined(yield* Effect.promise(compileParquet))
       const bytes = fixture("odd.parquet")
       for (let at = 4; at < bytes.length - 8; at += 41) {
         const copy = Buffer.from(bytes)
