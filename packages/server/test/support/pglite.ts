@@ -95,37 +95,47 @@ export const cacheOf = (directory: string): Database.ArchiveCache => ({
   write: async () => {}
 })
 
-const fromArchive =
-  (open: (directory: string) => Promise<PGlite>) => (directory: string): Layer.Layer<Database.Database> =>
-    Layer.effect(
-      Database.Database,
-      Effect.gen(function*() {
-        const database = yield* Effect.acquireRelease(
-          Effect.promise(() => open(directory)),
-          (database) => Effect.promise(() => database.close())
-        )
-        yield* Effect.promise(() => database.exec("SET default_transaction_read_only = on; SET timezone = 'UTC'"))
-        return Database.fromQuery((sql, parameters) =>
-          Effect.map(
-            Effect.tryPromise(() => database.query<Database.Row>(sql, [...parameters])),
-            ({ rows }) => rows
-          )
-        )
-      })
+const readOnly = async (database: PGlite): Promise<PGlite> => {
+  await database.exec("SET default_transaction_read_only = on; SET timezone = 'UTC'")
+  return database
+}
+
+const service = (database: PGlite): Database.Database["Service"] =>
+  Database.fromQuery((sql, parameters) =>
+    Effect.map(
+      Effect.tryPromise(() => database.query<Database.Row>(sql, [...parameters])),
+      ({ rows }) => rows
     )
+  )
 
 /**
  * What `Database.layerArchive` gives, without its thread: for tests of what is asked of a database and not of how an
  * archive is loaded.
  */
-export const layerArchive = fromArchive(async (directory) => {
-  const database = await createPglite()
-  await load(database, directory)
-  return database
-})
+export const layerArchive = (directory: string): Layer.Layer<Database.Database> =>
+  Layer.effect(
+    Database.Database,
+    Effect.gen(function*() {
+      const database = yield* scopedPglite
+      yield* Effect.promise(() => load(database, directory))
+      return service(yield* Effect.promise(() => readOnly(database)))
+    })
+  )
 
-/** The same of one of the fixtures, which is loaded once and kept. */
-export const layerFixture = fromArchive(async (directory) => {
+const fixtures = new Map<string, Promise<PGlite>>()
+
+const openFixture = async (directory: string): Promise<PGlite> => {
   const { options } = await (prepared ??= prepare())
-  return PGlite.create({ ...options, loadDataDir: await loaded(directory) })
-})
+  return readOnly(await PGlite.create({ ...options, loadDataDir: await loaded(directory) }))
+}
+
+/** The same of one of the fixtures. They are only read, so that all tests of a process have one database of each. */
+export const layerFixture = (directory: string): Layer.Layer<Database.Database> =>
+  Layer.effect(
+    Database.Database,
+    Effect.promise(async () => {
+      const database = fixtures.get(directory) ?? openFixture(directory)
+      fixtures.set(directory, database)
+      return service(await database)
+    })
+  )
