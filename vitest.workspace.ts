@@ -18,6 +18,8 @@ export default defineConfig({
     globalSetup: "scripts/leftovers.mjs",
     include: ["{packages,examples}/*/test/**/*.test.ts", "scripts/test/**/*.test.ts"],
     isolate: false,
+    // There are as many processes as cores: threads that collect garbage beside them take their time.
+    execArgv: ["--single-threaded-gc"],
     testTimeout: timeout,
     hookTimeout: timeout
   }
