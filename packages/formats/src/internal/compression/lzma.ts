@@ -42,7 +42,7 @@ export class LzmaDecoder {
   #rep1 = 0
   #rep2 = 0
   #rep3 = 0
-  // The range coder.
+  // The range coder. `range` and `code` are the bits of unsigned integers as signed ones, which engines keep unboxed.
   #bytes: Uint8Array = new Uint8Array(0)
   #position = 0
   #end = 0
@@ -85,10 +85,8 @@ export class LzmaDecoder {
     if (end - start < 5) damaged("it ends early")
     if (bytes[start] !== 0) damaged("it starts with the wrong byte")
     this.#bytes = bytes
-    this.#code =
-      ((bytes[start + 1]! << 24) | (bytes[start + 2]! << 16) | (bytes[start + 3]! << 8) | bytes[start + 4]!) >>>
-      0
-    this.#range = 0xffffffff
+    this.#code = (bytes[start + 1]! << 24) | (bytes[start + 2]! << 16) | (bytes[start + 3]! << 8) | bytes[start + 4]!
+    this.#range = -1
     this.#position = start + 5
     this.#end = end
   }
@@ -105,26 +103,28 @@ export class LzmaDecoder {
 
   #normalize(): void {
     if (this.#position >= this.#end) damaged("it ends early")
-    this.#range = (this.#range << 8) >>> 0
-    this.#code = ((this.#code << 8) | this.#bytes[this.#position++]!) >>> 0
+    this.#range <<= 8
+    this.#code = (this.#code << 8) | this.#bytes[this.#position++]!
   }
 
   #bit(at: number): number {
     const probabilities = this.#probabilities
     const probability = probabilities[at]!
-    const bound = (this.#range >>> 11) * probability
+    const range = this.#range
+    const code = this.#code
+    const bound = Math.imul(range >>> 11, probability)
     let bit: number
-    if (this.#code < bound) {
+    if (code >>> 0 < bound >>> 0) {
       this.#range = bound
       probabilities[at] = probability + ((2_048 - probability) >>> 5)
       bit = 0
     } else {
-      this.#range -= bound
-      this.#code -= bound
+      this.#range = (range - bound) | 0
+      this.#code = (code - bound) | 0
       probabilities[at] = probability - (probability >>> 5)
       bit = 1
     }
-    if (this.#range < 0x1000000) this.#normalize()
+    if ((this.#range & 0xff000000) === 0) this.#normalize()
     return bit
   }
 
@@ -148,14 +148,14 @@ export class LzmaDecoder {
   #direct(bits: number): number {
     let value = 0
     for (let i = 0; i < bits; i++) {
-      this.#range >>>= 1
+      this.#range = (this.#range >>> 1) | 0
       let bit = 0
-      if (this.#code >= this.#range) {
-        this.#code -= this.#range
+      if (this.#code >>> 0 >= this.#range >>> 0) {
+        this.#code = (this.#code - this.#range) | 0
         bit = 1
       }
       value = (value << 1) | bit
-      if (this.#range < 0x1000000) this.#normalize()
+      if ((this.#range & 0xff000000) === 0) this.#normalize()
     }
     return value >>> 0
   }
