@@ -89,7 +89,7 @@ describe("a private authority", () => {
       assert.strictEqual((yield* lookup({ url, tls: { ca: [authority.ca] } })).taskRunId, id)
       const observed = yield* observe(lookup({ url, tls: { rejectUnauthorized: false } }))
       assert.strictEqual(observed.exit._tag, "Success")
-      assert.match(observed.logs.join("\n"), /certificates are not checked/)
+      assert.match(observed.logs.join("\n"), /certificates are not verified/)
       const wrong = yield* Effect.flip(lookup({ url, tls: { ca: "no certificate" } }))
       assert.include(wrong.message, "tls.ca")
     }))
