@@ -66,7 +66,7 @@ export interface Pages {
 
 export interface TimeOrder {
   readonly time: string
-  /** The filter with rows from that time on; from the first when it is undefined. */
+  /** The filter for rows from that time on; from the first when it is undefined. */
   readonly from: (time: string | undefined) => Filter
   readonly start?: string | undefined
   /** Whether later pages have earlier times. */
