@@ -6,7 +6,7 @@ import { empty } from "@effect-prefect/formats/ClassRegistry"
 import * as JsonProjection from "@effect-prefect/formats/JsonProjection"
 import * as ResultFormat from "@effect-prefect/formats/ResultFormat"
 import * as Effect from "effect/Effect"
-import { jsonSteps } from "../packages/formats/src/internal/json.ts"
+import { jsonBytesSteps } from "../packages/formats/src/internal/jsonPieces.ts"
 import { readCsv } from "../packages/formats/src/internal/readers/csv.ts"
 import { readPickle } from "../packages/formats/src/internal/readers/pickle.ts"
 import { toEnd } from "../packages/formats/src/internal/steps.ts"
@@ -52,9 +52,9 @@ const inputs = {
 type Format = keyof typeof inputs
 
 const atOnce: Record<Format, (bytes: Uint8Array) => unknown> = {
-  JSON: (bytes) => toEnd(jsonSteps(Buffer.from(bytes).toString())),
+  JSON: (bytes) => toEnd(jsonBytesSteps(bytes)),
   CSV: (bytes) => toEnd(readCsv(bytes, 2 ** 30)),
-  pickle: (bytes) => readPickle(bytes, empty)
+  pickle: (bytes) => readPickle(bytes, empty, 2 ** 30)
 }
 
 const decodeRows = (format: Format, megabytes: number): Row => {

@@ -6,7 +6,7 @@
  */
 import * as Result from "effect/Result"
 import { type FormatError, undecodable } from "./FormatError.ts"
-import { parseJson } from "./internal/json.ts"
+import { parseJson } from "./internal/jsonPieces.ts"
 
 /**
  * Parses a text. Integers beyond ±(2^53-1) are bigints, a key `__proto__` is an ordinary key, and the last of equal keys

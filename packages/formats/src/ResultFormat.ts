@@ -20,19 +20,26 @@
  */
 import * as Effect from "effect/Effect"
 import * as ClassRegistry from "./ClassRegistry.ts"
-import type { FormatError } from "./FormatError.ts"
+import { FormatError, TooLarge } from "./FormatError.ts"
 import { isArrowStream, readFeather } from "./internal/arrow/feather.ts"
 import { plainBytes } from "./internal/bytes.ts"
 import * as Compressions from "./internal/compression/compression.ts"
-import { jsonSteps } from "./internal/json.ts"
+import { jsonBytesSteps } from "./internal/jsonPieces.ts"
 import { maxDateTimeLength, parseDateTime } from "./internal/python/datetime.ts"
 import { readCsv } from "./internal/readers/csv.ts"
 import { readPandasJson } from "./internal/readers/pandasJson.ts"
 import { readParquet } from "./internal/readers/parquet.ts"
-import { fromBase64, isBinaryPickle, mayBeOldPickle, pickleSteps, readTorch } from "./internal/readers/pickle.ts"
+import {
+  fromBase64,
+  isBinaryPickle,
+  mayBeOldPickle,
+  pickleSteps,
+  readPickle,
+  readTorch
+} from "./internal/readers/pickle.ts"
 import { formatError, Refusal, refuse } from "./internal/refusal.ts"
-import { giveWay, type Steps } from "./internal/steps.ts"
-import { decodeJsonText, decodeUtf8 } from "./internal/text.ts"
+import { giveWay, type Grow, type Steps } from "./internal/steps.ts"
+import { decodeUtf8 } from "./internal/text.ts"
 import { isZip } from "./internal/zip.ts"
 
 /**
@@ -76,12 +83,13 @@ export interface DecodeOptions {
 }
 
 /**
- * A request for memory, which succeeds when there is room and fails when there can never be enough.
+ * A request for memory, which succeeds when there is room and fails when there never will be. It gives the bytes that were
+ * granted: all of them, or fewer for a guess that is too large.
  *
  * @category models
  * @since 0.1.0
  */
-export type Reserve = (bytes: number, isGuess: boolean) => Effect.Effect<void, FormatError>
+export type Reserve = (bytes: number, isGuess: boolean) => Effect.Effect<number, FormatError>
 
 /**
  * A compression that is detected from its first bytes.
@@ -149,21 +157,22 @@ const datetimeOf = (bytes: Uint8Array): unknown =>
   parseDateTime(decodeUtf8(bytes) ?? "") ?? refuse("it is read as a datetime, but it is not an ISO 8601 datetime")
 
 function* jsonOf(bytes: Uint8Array): Steps<unknown> {
-  const text = decodeJsonText(bytes)
-  if (text === undefined) return refuse("it is read as JSON, but its bytes are not text")
-  const parsed = yield* jsonSteps(text)
+  const parsed = yield* jsonBytesSteps(bytes)
+  if (parsed === undefined) return refuse("it is read as JSON, but its bytes are not text")
   return "value" in parsed ? parsed.value : refuse(`it is read as JSON, but it is not: ${parsed.problem}`)
 }
 
 function* pickleOf(bytes: Uint8Array, options: DecodeOptions): Steps<unknown> {
   const registry = options.registry ?? ClassRegistry.empty
   if (isBinaryPickle(bytes)) return yield* pickleSteps(bytes, registry, options.maxBytes)
-  if (isZip(bytes)) return torchOf(bytes, options) ?? refuse("it is a ZIP archive, and not one that torch.save wrote")
+  if (isZip(bytes)) {
+    return (yield* torchOf(bytes, options)) ?? refuse("it is a ZIP archive, and not one that torch.save wrote")
+  }
   const decoded = fromBase64(bytes)
   return yield* pickleSteps(decoded ?? bytes, registry, options.maxBytes)
 }
 
-const torchOf = (bytes: Uint8Array, options: DecodeOptions): unknown =>
+const torchOf = (bytes: Uint8Array, options: DecodeOptions): Steps<unknown> =>
   readTorch(bytes, options.registry ?? ClassRegistry.empty, options.maxBytes)
 
 /** Marks Parquet, whose reader is loaded on first use; all other formats are decoded synchronously. */
@@ -203,16 +212,17 @@ const mayBeJson = (bytes: Uint8Array): boolean => {
 function* byBytes(bytes: Uint8Array, options: DecodeOptions): Steps<unknown> {
   const registry = options.registry ?? ClassRegistry.empty
   if (isBinaryPickle(bytes)) return yield* pickleSteps(bytes, registry, options.maxBytes)
-  if (isZip(bytes)) return torchOf(bytes, options) ?? refuse("it is a ZIP archive, and not one that torch.save wrote")
+  if (isZip(bytes)) {
+    return (yield* torchOf(bytes, options)) ?? refuse("it is a ZIP archive, and not one that torch.save wrote")
+  }
   if (isParquet(bytes)) return parquet
   if (isArrow(bytes)) return yield* readFeather(bytes, options.maxBytes)
   if (isCsvName(options.name)) return yield* readCsv(bytes, options.maxBytes)
   if (bytes.length === 0) return refuse("it is empty")
   const tried: Array<string> = []
   if (mayBeJson(bytes)) {
-    const text = decodeJsonText(bytes)
-    if (text !== undefined) {
-      const parsed = yield* jsonSteps(text)
+    const parsed = yield* jsonBytesSteps(bytes)
+    if (parsed !== undefined) {
       if ("value" in parsed) return parsed.value
       tried.push(`JSON (${parsed.problem})`)
     }
@@ -278,14 +288,55 @@ const smallBytes = 64 * 1024
 /** The estimated memory of a value while it is decoded, as a multiple of its bytes. */
 const guessedGrowth = 3
 
-const decodeInner = (bytes: Uint8Array, options: DecodeOptions): Effect.Effect<unknown, FormatError> => {
-  if (options.reserve === undefined || bytes.length <= smallBytes) return decodePlain(bytes, options)
-  return Effect.flatMap(options.reserve(bytes.length * guessedGrowth, true), () => decodePlain(bytes, options))
+/** The memory that values may take where no `reserve` is given, in bytes; four times `maxBytes` where that is more. */
+const defaultMemory = 0x20000000
+
+/** Reserves what values take beyond the guess that was granted. */
+const growthOf = (options: DecodeOptions, guess: number): Grow => {
+  const { maxBytes, reserve } = options
+  if (reserve === undefined) {
+    const limit = Math.max(defaultMemory, 4 * maxBytes)
+    return (bytes) =>
+      bytes <= limit ? Effect.void : Effect.fail(new FormatError({ reason: new TooLarge({ limit, size: bytes }) }))
+  }
+  let granted = guess
+  return (bytes) => {
+    const missing = bytes - granted
+    if (missing <= 0) return Effect.void
+    granted = bytes
+    return reserve(missing, false)
+  }
 }
 
-const decodePlain = (bytes: Uint8Array, options: DecodeOptions): Effect.Effect<unknown, FormatError> =>
+const decodeInner = (bytes: Uint8Array, options: DecodeOptions): Effect.Effect<unknown, FormatError> => {
+  if (bytes.length <= smallBytes) return decodeSmall(bytes, options)
+  if (options.reserve === undefined) return decodePlain(bytes, options, growthOf(options, 0))
+  return Effect.flatMap(
+    options.reserve(bytes.length * guessedGrowth, true),
+    (granted) => decodePlain(bytes, options, growthOf(options, granted))
+  )
+}
+
+/** Decodes at once what takes a moment. */
+const decodeSmall = (bytes: Uint8Array, options: DecodeOptions): Effect.Effect<unknown, FormatError> => {
+  const { format, maxBytes, registry = ClassRegistry.empty } = options
+  if (!isBinaryPickle(bytes) || (format !== undefined && format !== "pickle")) {
+    return decodePlain(bytes, options, undefined)
+  }
+  try {
+    return Effect.succeed(readPickle(plainBytes(bytes), registry, maxBytes))
+  } catch (error) {
+    return Effect.fail(formatError(error))
+  }
+}
+
+const decodePlain = (
+  bytes: Uint8Array,
+  options: DecodeOptions,
+  grow: Grow | undefined
+): Effect.Effect<unknown, FormatError> =>
   Effect.flatMap(
-    giveWay(() => interpret(bytes, options), formatError),
+    giveWay(() => interpret(bytes, options), formatError, grow),
     (value) => value === parquet ? loadParquet(bytes, options) : Effect.succeed(value)
   )
 

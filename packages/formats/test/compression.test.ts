@@ -143,6 +143,7 @@ describe("compressions", () => {
           Effect.sync(() => {
             assert.isFalse(isGuess)
             asked.push(bytes)
+            return bytes
           })
         const value = yield* decompress(kind, compressed[kind], { ...limits, reserve })
         assert.isTrue(asked.every((bytes) => bytes > 0), kind)
@@ -150,7 +151,11 @@ describe("compressions", () => {
       }
       const large = zlib.gzipSync(Buffer.alloc(5 << 20))
       const asked: Array<number> = []
-      const reserve = (bytes: number) => Effect.sync(() => void asked.push(bytes))
+      const reserve = (bytes: number) =>
+        Effect.sync(() => {
+          asked.push(bytes)
+          return bytes
+        })
       yield* decompress("gzip", large, { maxBytes: 6 << 20, maxRatio: 1e6, reserve })
       // It doubles, up to the limit.
       assert.deepStrictEqual(asked.map((bytes) => bytes / (1 << 20)), [1, 1, 2, 2])

@@ -6,7 +6,7 @@ import * as Arbitrary from "effect/Arbitrary"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Schema from "effect/Schema"
-import { jsonSteps } from "../src/internal/json.ts"
+import { jsonSteps } from "../src/internal/jsonPieces.ts"
 import { toEnd } from "../src/internal/steps.ts"
 
 const utf8 = (text: string) => new TextEncoder().encode(text)

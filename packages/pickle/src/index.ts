@@ -6,7 +6,7 @@
 export { pendulumOf } from "./classes/datetime.ts"
 export { exceptionOf } from "./classes/exceptions.ts"
 export { PickleError, type PickleErrorDetails, type PickleErrorReason } from "./errors.ts"
-export { loads, loadsAll, loadsAt, loadsSteps } from "./machine/unpickle.ts"
+export { loads, loadsAll, loadsAt, loadsAtSteps, loadsSteps } from "./machine/unpickle.ts"
 export type { ClassDecoder, Limits, LoadsOptions } from "./options.ts"
 export { mayBePlain, plainOf } from "./plain.ts"
 export { type JsonContainer, jsonForm, toJson } from "./projection.ts"

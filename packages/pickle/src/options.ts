@@ -19,6 +19,8 @@ export interface Limits {
   readonly values: number
   /** How deeply values may be nested. Default 100 000. */
   readonly depth: number
+  /** Estimated memory of the values, in bytes. Default 1 GiB, and 8 times the input where that is more. */
+  readonly memory: number
   /** Entries in the memo. Default 2^26. */
   readonly memo: number
   /** Bytes of one integer; its digits in text are limited accordingly. Default 2^20. */
@@ -113,6 +115,7 @@ const computedLimits = (length: number, given: Partial<Limits> | undefined): Lim
     bytes: given?.bytes ?? 0x7fffffff,
     values: given?.values ?? 0x40000000,
     depth: given?.depth ?? 100_000,
+    memory: given?.memory ?? Math.max(0x40000000, 8 * length),
     memo: given?.memo ?? 0x4000000,
     integerBytes: given?.integerBytes ?? 0x100000,
     repetition: given?.repetition ?? Math.max(0x1000000, proportional),

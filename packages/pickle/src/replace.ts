@@ -32,13 +32,14 @@ const isContainer = (value: unknown): value is object =>
   typeof value === "object" && value !== null && !ArrayBuffer.isView(value)
 
 /**
- * Fails when a value is nested deeper than `max`; references back to an enclosing value do not count.
+ * Fails when a value is nested deeper than `max`, in steps; what leads back to where it came from does not count.
  *
  * @internal
  */
-export const checkDepth = (root: unknown, max: number): void => {
+export function* checkDepth(root: unknown, max: number): Generator<undefined, void> {
   if (!isContainer(root)) return
-  /** 0 while a value is being visited, then its height. */
+  let looked = 0
+  /** 0 while a value is being looked into, then its height. */
   const heights = new Map<object, number>([[root, 0]])
   const stack: Array<
     { readonly value: object; readonly children: ReadonlyArray<unknown>; next: number; height: number }
@@ -46,6 +47,7 @@ export const checkDepth = (root: unknown, max: number): void => {
     { value: root, children: childrenOf(root), next: 0, height: 1 }
   ]
   while (stack.length > 0) {
+    if (++looked % every === 0) yield
     const top = stack[stack.length - 1]!
     if (top.next < top.children.length) {
       const child = top.children[top.next++]
@@ -66,12 +68,15 @@ export const checkDepth = (root: unknown, max: number): void => {
   }
 }
 
+/** Values that are looked at between two steps. */
+const every = 8_192
+
 /**
- * Substitutes every object that was replaced after another value had already referenced it.
+ * Puts the new object for every one that was replaced after something else had taken hold of it, in steps.
  *
  * @internal
  */
-export const substitute = (root: unknown, forward: ReadonlyMap<unknown, unknown>): unknown => {
+export function* substitute(root: unknown, forward: ReadonlyMap<unknown, unknown>): Generator<undefined, unknown> {
   const current = (value: unknown): unknown => {
     let at = value
     while (forward.has(at)) at = forward.get(at)
@@ -95,7 +100,9 @@ export const substitute = (root: unknown, forward: ReadonlyMap<unknown, unknown>
       if (now !== array[i]) (array as Array<unknown>)[i] = now
     }
   }
+  let looked = 0
   while (todo.length > 0) {
+    if (++looked % every === 0) yield
     const value = todo.pop()!
     if (Array.isArray(value)) visitArray(value)
     else if (isDictObject(value)) {

@@ -14,12 +14,12 @@ const tableOf = (): Uint32Array =>
     return remainder
   })
 
-const crc32Here = (bytes: Uint8Array): number => {
+const crc32Here = (bytes: Uint8Array, before = 0): number => {
   const known = table ??= tableOf()
-  let remainder = 0xffffffff
+  let remainder = before ^ 0xffffffff
   for (let at = 0; at < bytes.length; at++) remainder = known[(remainder ^ bytes[at]!) & 255]! ^ (remainder >>> 8)
   return (remainder ^ 0xffffffff) >>> 0
 }
 
-/** By zlib, where there is one that has it: from Node.js 22.2. */
-export const crc32: (bytes: Uint8Array) => number = zlib?.crc32 ?? crc32Here
+/** The checksum of bytes, after those of another. By zlib, where there is one that has it: from Node.js 22.2. */
+export const crc32: (bytes: Uint8Array, before?: number) => number = zlib?.crc32 ?? crc32Here

@@ -1,5 +1,5 @@
-/** Refusals: exceptions inside the package that become typed failures at its boundary. */
-import { FormatError, type Reason, TooLarge, Undecodable } from "../FormatError.ts"
+/** Refusals: exceptions inside the package that become typed failures at its edge. */
+import { FormatError, type Reason, TooLarge, Undecodable, undecodable } from "../FormatError.ts"
 
 /** Thrown when a decoder cannot read its bytes. The detail names the problem and its position, never a value. */
 export class Refusal extends Error {
@@ -22,9 +22,13 @@ export const tooLarge = (limit: number): never => {
   throw new Refusal(new TooLarge({ limit }))
 }
 
-/** The typed error of a refusal. Any other exception is a defect and is thrown again. */
+const isBeyondEngine = (error: unknown): boolean =>
+  error instanceof RangeError || (error instanceof Error && "code" in error && error.code === "ERR_STRING_TOO_LONG")
+
+/** The typed error of a refusal, and of a text or list that is longer than the engine's can be. Anything else is a defect and is thrown again. */
 export const formatError = (error: unknown): FormatError => {
   if (error instanceof FormatError) return error
   if (error instanceof Refusal) return new FormatError({ reason: error.reason })
+  if (isBeyondEngine(error)) return undecodable("a value of it is larger than this JavaScript engine can hold")
   throw error
 }

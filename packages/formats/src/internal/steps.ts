@@ -3,10 +3,13 @@ import * as Effect from "effect/Effect"
 import type { FormatError } from "../FormatError.ts"
 
 /**
- * Work that yields at least every few milliseconds: either nothing, or a promise of work in another thread, whose
- * result `yield` then returns.
+ * Work that yields every few milliseconds at most: nothing, the estimated memory in bytes that its values take by then, or
+ * a promise of work in another thread, whose result `yield` then gives.
  */
-export type Steps<A> = Generator<undefined | Promise<unknown>, A, unknown>
+export type Steps<A> = Generator<undefined | number | Promise<unknown>, A, unknown>
+
+/** Waits until values may take so many bytes in all. */
+export type Grow = (bytes: number) => Effect.Effect<void, FormatError>
 
 /** The time between yields in milliseconds. */
 const slice = 10
@@ -28,33 +31,49 @@ const otherTurn: Effect.Effect<void> = Effect.callback((resume) => {
 /** Runs steps and yields to other fibers between them. Short work is synchronous. */
 export const giveWay = <A>(
   make: () => Steps<A>,
-  failed: (error: unknown) => FormatError
+  failed: (error: unknown) => FormatError,
+  grow?: Grow
 ): Effect.Effect<A, FormatError> =>
   Effect.suspend(() => {
     const steps = make()
-    const go = (sent: unknown): Effect.Effect<A, FormatError> => {
-      const start = performance.now()
+    let allowed = 0
+    let start = performance.now()
+    const go = (first: () => IteratorResult<unknown, A>): Effect.Effect<A, FormatError> => {
       try {
-        for (;;) {
-          const step = steps.next(sent)
-          sent = undefined
+        for (let step = first();; step = steps.next(undefined)) {
           if (step.done === true) return Effect.succeed(step.value)
           const { value } = step
-          if (value !== undefined) {
-            return Effect.flatMap(Effect.tryPromise({ try: () => value, catch: failed }), (result) =>
-              Effect.suspend(() => go(result)))
+          if (typeof value === "number") {
+            if (grow !== undefined && value > allowed + growth) {
+              allowed = value
+              return Effect.flatMap(grow(value), performance.now() - start > slice ? afterTurn : next)
+            }
+          } else if (value !== undefined) {
+            return Effect.matchEffect(
+              Effect.tryPromise({ try: () => value as Promise<unknown>, catch: (error) => error }),
+              {
+                onFailure: (error) => Effect.suspend(() => go(() => steps.throw(error))),
+                onSuccess: (result) => Effect.suspend(() => go(() => steps.next(result)))
+              }
+            )
           }
-          if (performance.now() - start > slice) {
-            return Effect.flatMap(otherTurn, () =>
-              go(undefined))
-          }
+          if (performance.now() - start > slice) return Effect.flatMap(otherTurn, restart)
         }
       } catch (error) {
         return Effect.fail(failed(error))
       }
     }
-    return go(undefined)
+    const next = (): Effect.Effect<A, FormatError> => go(() => steps.next(undefined))
+    const restart = (): Effect.Effect<A, FormatError> => {
+      start = performance.now()
+      return next()
+    }
+    const afterTurn = () => Effect.flatMap(otherTurn, restart)
+    return next()
   })
 
-/** The positions at which a loop of that length yields. */
+/** How much memory more is not worth to ask for, in bytes. */
+const growth = 0x100000
+
+/** The places at which a loop over so many things yields. */
 export const every = 8_192

@@ -59,13 +59,16 @@ const utf16 = (bytes: Uint8Array, littleEndian: boolean, start: number): string 
   return (bytes.length - start) % 2 === 0 ? utf16Of(bytes, littleEndian, start) : undefined
 }
 
+/** Whether Python's `json.loads` takes bytes for UTF-8. */
+export const isUtf8 = ([a, b]: Uint8Array): boolean => a !== 0 && b !== 0 && a !== 0xff && a !== 0xfe
+
 /**
  * JSON text in any encoding that Python's `json.loads(bytes)` detects from the first bytes: UTF-8, UTF-16 or UTF-32,
  * with or without a byte order mark. `undefined` for other bytes.
  */
 export const decodeJsonText = (bytes: Uint8Array): string | undefined => {
   const [a, b, c, d] = bytes
-  if (a !== 0 && b !== 0 && a !== 0xff && a !== 0xfe) return decodeUtf8(bytes)
+  if (isUtf8(bytes)) return decodeUtf8(bytes)
   if (a === 0 && b === 0 && c === 0xfe && d === 0xff) return utf32(bytes, false, 4)
   if (a === 0xff && b === 0xfe && c === 0 && d === 0) return utf32(bytes, true, 4)
   if (a === 0xfe && b === 0xff) return utf16(bytes, false, 2)

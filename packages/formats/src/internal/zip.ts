@@ -1,10 +1,9 @@
-/**
- * The files of a ZIP archive, in the variants that libraries write for results: stored or deflated, without encryption.
- */
+/** The files in a ZIP archive, as far as libraries write results in one: stored or deflated, without encryption. */
 import { utf8Of } from "./bytes.ts"
 import { crc32 } from "./checksum.ts"
 import { zlib } from "./node.ts"
 import { refuse, tooLarge } from "./refusal.ts"
+import type { Steps } from "./steps.ts"
 
 const damaged = (): never => refuse("the ZIP archive is damaged")
 
@@ -81,31 +80,47 @@ const entriesOf = (bytes: Uint8Array): Map<string, Entry> => {
   return out
 }
 
-const content = (bytes: Uint8Array, entry: Entry, maxBytes: number): Uint8Array => {
+/** Decompresses in a thread of zlib's. */
+const inflateRaw = (bytes: Uint8Array, options: { readonly maxOutputLength: number }): Promise<Uint8Array> =>
+  new Promise((resolve, reject) =>
+    zlib!.inflateRaw(bytes, options, (error, out) => error === null ? resolve(out) : reject(error))
+  )
+
+/** What is decompressed and checked in a moment. */
+const smallEntry = 0x100000
+
+function* content(bytes: Uint8Array, entry: Entry): Steps<Uint8Array> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
   if (entry.offset + 30 > bytes.length) damaged()
   const start = entry.offset + 30 + view.getUint16(entry.offset + 26, true) + view.getUint16(entry.offset + 28, true)
   if (start + entry.stored > bytes.length) damaged()
-  if (entry.size > maxBytes) tooLarge(maxBytes)
   const stored = bytes.subarray(start, start + entry.stored)
   let out = stored
   if (entry.method === 8) {
     if (zlib === undefined) return refuse("the ZIP archive is compressed, which is read only by Node.js")
+    const options = { maxOutputLength: Math.max(1, entry.size) }
     try {
-      out = zlib.inflateRawSync(stored, { maxOutputLength: Math.max(1, entry.size) })
+      out = entry.size <= smallEntry
+        ? zlib.inflateRawSync(stored, options)
+        : (yield inflateRaw(stored, options)) as Uint8Array
     } catch {
       damaged()
     }
   } else if (entry.method !== 0) refuse("the ZIP archive uses a compression that is not read")
-  if (out.length !== entry.size || crc32(out) !== entry.checksum) damaged()
-  return out
+  if (out.length !== entry.size) damaged()
+  let checksum = 0
+  for (let at = 0; at < out.length; at += smallEntry) {
+    if (at > 0) yield
+    checksum = crc32(out.subarray(at, at + smallEntry), checksum)
+  }
+  return checksum === entry.checksum ? out : damaged()
 }
 
 /** A ZIP archive whose files are read on demand. */
 export interface Zip {
   readonly names: ReadonlyArray<string>
-  /** The content of a file; `undefined` when there is none with that name. */
-  readonly read: (name: string) => Uint8Array | undefined
+  /** The content of a file, `undefined` when there is none of that name. All files together are as large as one may be. */
+  readonly read: (name: string) => Steps<Uint8Array | undefined>
 }
 
 /** Opens an archive. Throws a `Refusal` when it is damaged. */
@@ -117,11 +132,17 @@ export const openZip = (bytes: Uint8Array, maxBytes: number): Zip => {
     if (error instanceof RangeError) return damaged()
     throw error
   }
+  let left = maxBytes
   return {
     names: [...entries.keys()],
-    read: (name) => {
+    *read(name) {
       const entry = entries.get(name)
-      return entry === undefined ? undefined : content(bytes, entry, maxBytes)
+      if (entry === undefined) return undefined
+      if (entry.size > left) tooLarge(maxBytes)
+      left -= entry.size
+      // What is stored as it is takes no memory of its own.
+      if (entry.method === 8) yield maxBytes - left
+      return yield* content(bytes, entry)
     }
   }
 }

@@ -27,6 +27,12 @@ const skipMemo = (bytes: Uint8Array, p: number): number => {
  */
 const maxBatch = 0x8000
 
+/** Bytes of one batch, for the same reason. */
+const maxSpan = 0x400000
+
+/** Bytes of memory, estimated: a string beside its characters. */
+const textWeight = 32
+
 /**
  * The position where `closer` ends the run of plain values that begins at `start`; -1 when anything else is in between.
  *
@@ -72,7 +78,7 @@ export const scanItems = (bytes: Uint8Array, start: number): number => {
         p += 9
         continue
       case 0x65: // APPENDS
-        return p
+        return p - start > maxSpan ? -1 : p
       default:
         return -1
     }
@@ -105,7 +111,7 @@ export const scanPairs = (bytes: Uint8Array, start: number): number => {
         p += 9
         continue
       case 0x75: // SETITEMS
-        return p
+        return p - start > maxSpan ? -1 : p
       default:
         return -1
     }
@@ -160,6 +166,7 @@ const int32 = (bytes: Uint8Array, p: number): number =>
 const readString = (machine: Machine, start: number, end: number): string => {
   const { bytes } = machine
   const value = readUtf8(machine.text, start, end)
+  machine.weight += textWeight + end - start
   const put = bytes[end]
   if (put === 0x94) {
     machine.remember(value)
@@ -264,6 +271,7 @@ const pushStrings = (machine: Machine, list: Array<unknown>): void => {
     const end = p + 2 + bytes[p + 1]!
     if (bytes[end] === 0x94 && memo.length < room) {
       const value = readUtf8(text, p + 2, end)
+      machine.weight += textWeight + end - p
       memo.push(value)
       list.push(value)
       p = end + 1
@@ -275,7 +283,10 @@ const pushStrings = (machine: Machine, list: Array<unknown>): void => {
   machine.p = p
 }
 
-/** The number of items filled in without a pause. */
+/** Items that an array can be made for at once. */
+const maxLength = 0x2000000
+
+/** Numbers that are filled in without a pause. */
 const maxNumbers = 0x80000
 
 /**
@@ -337,7 +348,8 @@ export const scanNumbers = (bytes: Uint8Array, start: number): { readonly end: n
 export const fillNumbers = (machine: Machine, list: Array<unknown>, end: number, count: number): void => {
   const { bytes, view } = machine
   let at = list.length
-  list.length = at + count
+  // Beyond that V8 would make a hash table of the list.
+  if (at + count <= maxLength) list.length = at + count
   let p = machine.p
   while (p < end) {
     switch (bytes[p]) {
@@ -455,6 +467,7 @@ const insertFloats = (machine: Machine, map: PyDict): number => {
     machine.at = p
     const key = readUtf8(text, p + 2, end)
     memo.push(key)
+    machine.weight += textWeight + end - p
     map.insert(key, machine.float64(end + 2), equality)
     p = end + 10
     count += 2

@@ -40,6 +40,10 @@ const scratch = new Float64Array([2])
 const scratchBytes = new Uint8Array(scratch.buffer)
 const littleEndian = scratchBytes[7] === 0x40
 
+/** Bytes of memory, estimated: an object with its attributes or a set; any other value. */
+const objectWeight = 256
+const smallWeight = 48
+
 /** @internal */
 export class Machine implements Context {
   /**
@@ -97,7 +101,11 @@ export class Machine implements Context {
   wraps = 0
   height = 0
   instructions = 0
-  /** Fingerprints of the first keys of dicts, and the number of dicts whose first key was not seen before. */
+  /** The estimated memory of the values beside a word for each instruction. */
+  weight = 0
+  /** An instruction on very many values that goes on between calls of `run`. */
+  pending: Generator<undefined, void> | null = null
+  /** Fingerprints of the first keys of dicts, and how many dicts began with a key that was in none before. */
   firstKeys: Uint32Array | null = null
   novel = 0
   private repetition: number
@@ -137,6 +145,16 @@ export class Machine implements Context {
     if ((this.repetition -= cost) < 0) {
       exceeded("repetition", "too much fetched from the memo or copied", this.limits.repetition)
     }
+  }
+
+  /** The estimated memory of the values so far, in bytes. */
+  get memory(): number {
+    return this.weight + 8 * this.instructions
+  }
+
+  /** Fails when the values take too much memory. */
+  weigh(): void {
+    if (this.memory > this.limits.memory) exceeded("memory", "values that take too much memory", this.limits.memory)
   }
 
   integer(value: PyInt): PyInt {
@@ -471,12 +489,14 @@ export class Machine implements Context {
     const target = this.stack[start - 1]
     const members = this.stack.slice(start, this.sp)
     this.sp = start
-    if (members.length === 0) return
+    for (const member of members) this.addItem(target, member)
+  }
+
+  addItem(target: unknown, member: unknown): void {
     const owner = this.owners?.get(target)
-    if (owner?.append !== undefined) { for (const member of members) owner.append(target, member) }
-    else if (target instanceof PySet && !(target instanceof FrozenSet)) {
-      for (const member of members) target.insert(member, this.equality)
-    } else if (target instanceof PyObject) { for (const member of members) appendItem(target, member) }
+    if (owner?.append !== undefined) owner.append(target, member)
+    else if (target instanceof PySet && !(target instanceof FrozenSet)) target.insert(member, this.equality)
+    else if (target instanceof PyObject) appendItem(target, member)
     else fail("BadValue", "members for a value that is not a set", "a set")
   }
 
@@ -489,6 +509,7 @@ export class Machine implements Context {
 
   /** The instructions that the fast loop does not handle: those of protocol 0, of classes, and of large sizes. */
   slow(opcode: number): void {
+    this.weight += opcode === 0x8f || opcode === 0x52 || opcode === 0x81 ? objectWeight : smallWeight
     switch (opcode) {
       case 0x46: // FLOAT
         return this.push(this.float(floatFromText(this.numberLine())))

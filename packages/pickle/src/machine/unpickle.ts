@@ -14,12 +14,32 @@ import { PyFloat } from "../values/numbers.ts"
 import { readUtf8 } from "../values/text.ts"
 import { fillDict, fillList, fillMap, fillNumbers, scanItems, scanNumbers, scanPairs } from "./batches.ts"
 import { Machine } from "./machine.ts"
+import { many } from "./many.ts"
 import { opcodeName } from "./opcodes.ts"
 
 /**
  * Instructions per call of `run`: V8 compiles a function that returns often, but only re-enters a loop that never ends.
  */
 const stretch = 20_000
+
+/** A text of more bytes counts as an instruction for every 64 of them, so that a call of `run` stays short. */
+const longText = 4_096
+
+/** Values that one instruction takes at once. What takes more is done in steps by `many`. */
+const maxAtOnce = 0x8000
+
+/** Values on the stack: an engine ends the process when an array becomes longer than it can hold. */
+const maxHeight = 0x2000000
+
+/** Bytes of memory, estimated: a list, a tuple, a dict object, a `PyDict`, a string beside its characters, a float. */
+const listWeight = 48
+const tupleWeight = 64
+const dictWeight = 64
+const mapWeight = 256
+const textWeight = 32
+const floatWeight = 16
+/** A view of the input. */
+const viewWeight = 112
 
 /**
  * Whether the first key of the dict that begins here can only be held by a Map. A guess: a dict object that meets such
@@ -111,6 +131,9 @@ const run = (machine: Machine): boolean => {
   if (left <= 0) exceeded("values", "too many instructions", machine.limits.values)
   machine.instructions += left
   let height = machine.height
+  /** What long texts took off `left` beside their instruction. */
+  let extra = 0
+  let weight = 0
 
   while (left-- > 0) {
     machine.at = p
@@ -191,6 +214,7 @@ const run = (machine: Machine): boolean => {
       case 0x47: { // BINFLOAT
         if (p + 8 > end) break
         const value = machine.float64(p)
+        weight += floatWeight
         stack[sp++] = typedFloats ? new PyFloat(value) : value
         p += 8
         continue
@@ -209,6 +233,7 @@ const run = (machine: Machine): boolean => {
         const start = p + 1
         if (start + length > end || p >= end) break
         p = start + length
+        weight += textWeight + length
         stack[sp++] = readUtf8(text, start, p)
         continue
       }
@@ -218,12 +243,18 @@ const run = (machine: Machine): boolean => {
         const start = p + 4
         if (start + length > end) break
         p = start + length
+        weight += textWeight + length
+        if (length > longText) {
+          left -= length >> 6
+          extra += length >> 6
+        }
         stack[sp++] = readUtf8(text, start, p)
         continue
       }
       case 0x43: { // SHORT_BINBYTES
         const length = bytes[p]!
         if (p + 1 + length > end || p >= end) break
+        weight += viewWeight
         stack[sp++] = machine.bytesAt(p + 1, length)
         p += 1 + length
         continue
@@ -278,9 +309,11 @@ const run = (machine: Machine): boolean => {
         continue
       }
       case 0x5d: // EMPTY_LIST
+        weight += listWeight
         stack[sp++] = []
         continue
       case 0x7d: // EMPTY_DICT
+        weight += mapsOnly ? mapWeight : dictWeight
         stack[sp++] = mapsOnly || beginsWithOtherKey(bytes, p, memo)
           ? new PyDict()
           : beginsWithNovelKey(machine, p)
@@ -288,6 +321,7 @@ const run = (machine: Machine): boolean => {
           : new Dict()
         continue
       case 0x29: // EMPTY_TUPLE
+        weight += tupleWeight
         stack[sp++] = new Tuple()
         continue
       case 0x85: { // TUPLE1
@@ -296,6 +330,7 @@ const run = (machine: Machine): boolean => {
         const a = stack[sp - 1]
         out[0] = a
         if (typeof a === "object" && a !== null) machine.wraps++
+        weight += tupleWeight
         stack[sp - 1] = out
         continue
       }
@@ -303,6 +338,7 @@ const run = (machine: Machine): boolean => {
         if (sp - 2 < fence) break
         const a = stack[sp - 2], b = stack[sp - 1]
         if ((typeof a === "object" && a !== null) || (typeof b === "object" && b !== null)) machine.wraps++
+        weight += tupleWeight
         stack[sp - 2] = new Tuple(a, b)
         sp -= 1
         continue
@@ -314,18 +350,20 @@ const run = (machine: Machine): boolean => {
           (typeof a === "object" && a !== null) || (typeof b === "object" && b !== null) ||
           (typeof c === "object" && c !== null)
         ) machine.wraps++
+        weight += tupleWeight
         stack[sp - 3] = new Tuple(a, b, c)
         sp -= 2
         continue
       }
       case 0x74: { // TUPLE
-        if (marks.length === 0) break
+        if (marks.length === 0 || sp - fence > maxAtOnce) break
         const start = marks.pop()!
         fence = marks.length === 0 ? 0 : marks[marks.length - 1]!
         const length = sp - start
         const out = new Tuple(length)
         for (let i = 0; i < length; i++) out[i] = stack[start + i]
         machine.wraps++
+        weight += tupleWeight + 8 * length
         sp = start
         stack[sp++] = out
         continue
@@ -342,7 +380,7 @@ const run = (machine: Machine): boolean => {
         continue
       }
       case 0x65: { // APPENDS
-        if (marks.length === 0) break
+        if (marks.length === 0 || sp - fence > maxAtOnce) break
         const start = marks.pop()!
         fence = marks.length === 0 ? 0 : marks[marks.length - 1]!
         if (start <= fence) {
@@ -372,7 +410,7 @@ const run = (machine: Machine): boolean => {
         continue
       }
       case 0x75: { // SETITEMS
-        if (marks.length === 0) break
+        if (marks.length === 0 || sp - fence > maxAtOnce) break
         const start = marks.pop()!
         fence = marks.length === 0 ? 0 : marks[marks.length - 1]!
         if (start <= fence) {
@@ -404,8 +442,10 @@ const run = (machine: Machine): boolean => {
         machine.sp = sp
         machine.fence = fence
         machine.height = height
-        machine.instructions -= left
+        machine.instructions -= left + extra
+        machine.weight += weight
         machine.charge(charged)
+        machine.weigh()
         if (machine.instructions > machine.limits.values) {
           exceeded("values", "too many instructions", machine.limits.values)
         }
@@ -429,13 +469,20 @@ const run = (machine: Machine): boolean => {
     sp = machine.sp
     fence = machine.fence
     memo = machine.memo
+    if (machine.pending !== null) {
+      left--
+      break
+    }
   }
   machine.p = p
   machine.sp = sp
   machine.fence = fence
   machine.height = height
-  machine.instructions -= Math.min(0, left + 1)
+  machine.instructions -= left + 1 + extra
+  machine.weight += weight
   machine.charge(charged)
+  if (sp > maxHeight) exceeded("values", "too many values at once", maxHeight)
+  machine.weigh()
   return false
 }
 
@@ -488,7 +535,15 @@ const rare = (machine: Machine, opcode: number): void => {
     case 0x74: // TUPLE
     case 0x65: // APPENDS
     case 0x75: // SETITEMS
-      machine.mark()
+      if (machine.marks.length === 0) machine.mark()
+      machine.pending = many(machine, opcode)
+      return
+    case 0x6c: // LIST
+    case 0x64: // DICT
+    case 0x90: // ADDITEMS
+    case 0x91: // FROZENSET
+      if (machine.marks.length > 0 && machine.sp - machine.fence > maxAtOnce) machine.pending = many(machine, opcode)
+      else machine.slow(opcode)
       return
     default:
       machine.slow(opcode)
@@ -511,19 +566,36 @@ const load = (
 ): { readonly value: unknown; readonly end: number } => {
   const machine = new Machine(bytes, start, options)
   try {
-    if (bytes.length > machine.limits.bytes) exceeded("bytes", "a pickle that is too long", machine.limits.bytes)
-    while (!run(machine));
-    return ended(machine)
+    checkLength(machine)
+    while (!run(machine)) if (machine.pending !== null) finish(machine)
+    return toEnd(ended(machine))
   } catch (cause) {
     throw located(cause, machine)
   }
 }
 
+const checkLength = ({ bytes, limits }: Machine): void => {
+  if (bytes.length > limits.bytes) exceeded("bytes", "a pickle that is too long", limits.bytes)
+}
+
+/** Does all that is left of an instruction on very many values. */
+const finish = (machine: Machine): void => {
+  if (machine.pending !== null) toEnd(machine.pending)
+  machine.pending = null
+}
+
+const toEnd = <A>(steps: Generator<undefined, A>): A => {
+  for (;;) {
+    const step = steps.next()
+    if (step.done === true) return step.value
+  }
+}
+
 /** The value on the stack once the machine has stopped. */
-const ended = (machine: Machine): { readonly value: unknown; readonly end: number } => {
+function* ended(machine: Machine): Generator<undefined, { readonly value: unknown; readonly end: number }> {
   let value = machine.pop()
-  if (machine.forward !== null && machine.shared > 0) value = substitute(value, machine.forward)
-  if (machine.height + machine.wraps + 1 > machine.limits.depth) checkDepth(value, machine.limits.depth)
+  if (machine.forward !== null && machine.shared > 0) value = yield* substitute(value, machine.forward)
+  if (machine.height + machine.wraps + 1 > machine.limits.depth) yield* checkDepth(value, machine.limits.depth)
   return { value, end: machine.p }
 }
 
@@ -574,8 +646,8 @@ export const loads = (bytes: Uint8Array | ArrayBuffer, options: LoadsOptions = {
   load(bytesOf(bytes), 0, options).value
 
 /**
- * Reads one Python pickle like `loads`, in steps of a few milliseconds: yields between them, so that the caller can let
- * other work run. The generator returns the value.
+ * Reads one Python pickle as `loads` does, in steps of some milliseconds, so that the caller can let others work between
+ * them. The generator yields the estimated memory of the values so far, in bytes, and returns the value.
  *
  * @throws PickleError as `loads` does
  * @category reading
@@ -584,16 +656,43 @@ export const loads = (bytes: Uint8Array | ArrayBuffer, options: LoadsOptions = {
 export function* loadsSteps(
   bytes: Uint8Array | ArrayBuffer,
   options: LoadsOptions = {}
-): Generator<undefined, unknown, unknown> {
-  const machine = new Machine(bytesOf(bytes), 0, options)
+): Generator<number, unknown, unknown> {
+  return (yield* loadsAtSteps(bytes, 0, options)).value
+}
+
+/**
+ * Reads the pickle that begins at an offset as `loadsAt` does, in steps, as `loadsSteps` does.
+ *
+ * @throws PickleError as `loads` does
+ * @category reading
+ * @since 0.1.0
+ */
+export function* loadsAtSteps(
+  bytes: Uint8Array | ArrayBuffer,
+  offset: number,
+  options: LoadsOptions = {}
+): Generator<number, { readonly value: unknown; readonly end: number }, unknown> {
+  const machine = new Machine(bytesOf(bytes), offset, options)
   try {
-    if (machine.bytes.length > machine.limits.bytes) {
-      exceeded("bytes", "a pickle that is too long", machine.limits.bytes)
+    checkLength(machine)
+    while (!run(machine)) {
+      yield machine.memory
+      if (machine.pending === null) continue
+      yield* weighed(machine, machine.pending)
+      machine.pending = null
     }
-    while (!run(machine)) yield
-    return ended(machine).value
+    return yield* weighed(machine, ended(machine))
   } catch (cause) {
     throw located(cause, machine)
+  }
+}
+
+/** Steps of a machine that yield its memory. */
+function* weighed<A>(machine: Machine, work: Generator<undefined, A>): Generator<number, A, unknown> {
+  for (;;) {
+    const step = work.next()
+    if (step.done === true) return step.value
+    yield machine.memory
   }
 }
 

@@ -20,8 +20,8 @@ export interface Limits {
   readonly maxBytes: number
   /** The largest ratio of decompressed to compressed bytes, which applies above 64 MiB. */
   readonly maxRatio: number
-  /** Waits for memory before it is allocated. */
-  readonly reserve?: ((bytes: number, isGuess: boolean) => Effect.Effect<void, FormatError>) | undefined
+  /** Waits for memory before it is taken. */
+  readonly reserve?: ((bytes: number, isGuess: boolean) => Effect.Effect<number, FormatError>) | undefined
 }
 
 /** Below this size the ratio is not checked: an array of zeros shrinks by a factor of thousands. */

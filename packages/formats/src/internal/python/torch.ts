@@ -2,9 +2,9 @@
 import {
   DType,
   isDict,
-  loads,
-  loadsAt,
+  loadsAtSteps,
   type LoadsOptions,
+  loadsSteps,
   NdArray,
   PyGlobal,
   PyObject,
@@ -12,6 +12,7 @@ import {
 } from "@effect-prefect/pickle"
 import { latin1Of } from "../bytes.ts"
 import { refuse } from "../refusal.ts"
+import { type Steps, toEnd } from "../steps.ts"
 import type { Zip } from "../zip.ts"
 
 /** The memory that tensors are views of. */
@@ -76,19 +77,19 @@ const storageOf = (id: unknown): { readonly dtype: string | null; readonly key: 
 
 const damaged = (): never => refuse("what PyTorch wrote is damaged")
 
-/** A file of `torch.save` that consists of several pickles and then the memory of the storages. */
-export const readLegacyTorch = (bytes: Uint8Array, options: LoadsOptions): unknown => {
+/** What `torch.save` wrote as several pickles and then the memory of the storages. */
+export function* readLegacyTorch(bytes: Uint8Array, options: LoadsOptions): Steps<unknown> {
   let at = 0
-  const next = (given: LoadsOptions = {}): unknown => {
-    const { end, value } = loadsAt(bytes, at, given)
+  const next = function*(given: LoadsOptions = {}): Steps<unknown> {
+    const { end, value } = yield* loadsAtSteps(bytes, at, given)
     at = end
     return value
   }
-  if (next() !== magic) damaged()
-  next()
-  next()
+  if ((yield* next()) !== magic) damaged()
+  yield* next()
+  yield* next()
   const found = new Map<string, TorchStorage>()
-  const value = next({
+  const value = yield* next({
     ...options,
     persistentLoad: (id) => {
       const { dtype, key } = storageOf(id)
@@ -97,7 +98,7 @@ export const readLegacyTorch = (bytes: Uint8Array, options: LoadsOptions): unkno
       return storage
     }
   })
-  const keys = next()
+  const keys = yield* next()
   if (!Array.isArray(keys)) return damaged()
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
   for (const key of keys) {
@@ -117,25 +118,26 @@ export const readLegacyTorch = (bytes: Uint8Array, options: LoadsOptions): unkno
 export const torchArchive = (zip: Zip): string | undefined =>
   zip.names.find((name) => name === "data.pkl" || name.endsWith("/data.pkl"))
 
-/** An archive of `torch.save` since 1.6: a pickle, and a file for each storage. */
-export const readTorchArchive = (zip: Zip, name: string, options: LoadsOptions): unknown => {
+/** What `torch.save` wrote as an archive since 1.6: a pickle, and a file for each storage. */
+export function* readTorchArchive(zip: Zip, name: string, options: LoadsOptions): Steps<unknown> {
   const folder = name.slice(0, -"data.pkl".length)
-  const order = zip.read(`${folder}byteorder`)
+  const order = yield* zip.read(`${folder}byteorder`)
   if (order !== undefined && latin1Of(order) === "big") {
     return refuse("what PyTorch wrote is big endian, which is not read")
   }
   const found = new Map<string, TorchStorage>()
-  return loads(zip.read(name) ?? damaged(), {
+  const value = yield* loadsSteps((yield* zip.read(name)) ?? damaged(), {
     ...options,
     persistentLoad: (id) => {
       const { dtype, key } = storageOf(id)
       let storage = found.get(key)
-      if (storage === undefined) {
-        found.set(key, storage = new TorchStorage(dtype, zip.read(`${folder}data/${key}`) ?? damaged()))
-      }
+      if (storage === undefined) found.set(key, storage = new TorchStorage(dtype, new Uint8Array(0)))
       return storage
     }
   })
+  // Their memory is looked at once tensors are made of them.
+  for (const [key, storage] of found) storage.bytes = (yield* zip.read(`${folder}data/${key}`)) ?? damaged()
+  return value
 }
 
 const sizes = (value: unknown): ReadonlyArray<number> | undefined => {
@@ -196,7 +198,7 @@ const storageIn = (value: unknown): TorchStorage | undefined => {
   if (!(value instanceof PyObject)) return undefined
   const [first] = value.args
   if (value.className === "torch.storage._load_from_bytes" && first instanceof Uint8Array && isLegacyTorch(first)) {
-    const inner = readLegacyTorch(first, {})
+    const inner = toEnd(readLegacyTorch(first, {}))
     return inner instanceof TorchStorage ? inner : storageIn(inner)
   }
   // A typed storage around one of bytes.

@@ -258,6 +258,9 @@ const chunkRows = (columns: number): number => {
   return rows
 }
 
+/** Memory of a text and its place, in bytes, estimated. */
+const textWeight = 40
+
 /** Shorter chunks, which very many columns have, are put together: each has a price of its own. */
 const minChunk = 1_024
 
@@ -317,6 +320,7 @@ export function* readCsv(stored: Uint8Array, maxBytes: number): Steps<Table> {
   let numRows = 0
   let absent = 0
   let isCounted = false
+  let weight = 0
   do {
     yield* tokenizer.readInto(block)
     numRows += block.rows
@@ -331,12 +335,15 @@ export function* readCsv(stored: Uint8Array, maxBytes: number): Steps<Table> {
     if (expected * 8 > maxBytes) return tooLarge(maxBytes)
     if (block.rows === 0 && numRows > 0) break
     for (let column = 0, looked = 0; column < width; column++) {
-      builders[column]!.add(yield* infer(block, column))
+      const chunk = yield* infer(block, column)
+      builders[column]!.add(chunk)
+      weight += chunk.byteSize ?? textWeight * block.rows
       if ((looked += block.rows) > every) {
         looked = 0
         yield
       }
     }
+    yield weight
   } while (block.rows === size)
   const columns = builders.map((builder, i) => builder.build(i < leading ? "" : names[i - leading]!, numRows))
   return new Table(columns.slice(leading), numRows, columns.slice(0, leading))

@@ -1,6 +1,7 @@
 /** Pickles in the forms in which Prefect stored them: raw, or as base64 text. */
 import {
   Interval,
+  loads,
   type LoadsOptions,
   loadsSteps,
   PickleError,
@@ -48,16 +49,27 @@ export const fromBase64 = (bytes: Uint8Array): Uint8Array | undefined => {
   return isBinaryPickle(decoded) || mayBeOldPickle(decoded) ? decoded : undefined
 }
 
-/** Whether the bytes contain, or happen to look like they contain, a float without a fraction. */
+/** Bytes that are looked through between two steps. */
+const span = 0x400000
+
+const textFloat = /(?:^|[^A-Za-z])F-?\d+(?:\.0*)?\n/
+
+/** Whether the bytes hold, or by chance seem to hold, a float without a fraction. */
 function* mayHoldIntegralFloat(bytes: Uint8Array): Steps<boolean> {
   let view: DataView | undefined
   let looked = 0
-  for (let at = bytes.indexOf(0x47); at >= 0 && at + 9 <= bytes.length; at = bytes.indexOf(0x47, at + 1)) {
+  for (let at = bytes.indexOf(float); at >= 0 && at + 9 <= bytes.length; at = bytes.indexOf(float, at + 1)) {
     view ??= new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
     if (Number.isInteger(view.getFloat64(at + 1))) return true
     if (++looked % every === 0) yield
   }
-  return !isBinaryPickle(bytes) && /(?:^|[^A-Za-z])F-?\d+(?:\.0*)?\n/.test(latin1Of(bytes))
+  if (isBinaryPickle(bytes)) return false
+  for (let at = 0; at < bytes.length; at += span) {
+    // A float that is cut in two by this is longer than any that Python writes.
+    if (textFloat.test(latin1Of(bytes, Math.max(0, at - 64), Math.min(bytes.length, at + span)))) return true
+    yield
+  }
+  return false
 }
 
 const isAmbiguous = (key: unknown): boolean => Number.isInteger(key) || (key instanceof Tuple && key.some(isAmbiguous))
@@ -79,11 +91,15 @@ function* hasAmbiguousKey(root: unknown): Steps<boolean> {
     } else if (Array.isArray(value)) {
       if (seen.has(value)) continue
       seen.add(value)
-      for (const item of value) if (typeof item === "object" && item !== null) stack.push(item)
+      for (const item of value) {
+        if (++looked % every === 0) yield
+        if (typeof item === "object" && item !== null) stack.push(item)
+      }
     } else if (value instanceof Map) {
       if (seen.has(value)) continue
       seen.add(value)
       for (const [key, item] of value) {
+        if (++looked % every === 0) yield
         if (isAmbiguous(key)) return true
         if (typeof item === "object" && item !== null) stack.push(item)
       }
@@ -118,46 +134,70 @@ const plainNames = new Set([
  * The value of a pickle. Nothing in it is executed: tables become `Table`s, objects of known libraries the values that
  * they represent, objects of the registry's classes its values, and all others stay inert. Throws a `Refusal`.
  */
-export const readPickle = (bytes: Uint8Array, registry: ClassRegistry, maxBytes = defaultMaxBytes): unknown =>
-  toEnd(pickleSteps(bytes, registry, maxBytes))
+export const readPickle = (bytes: Uint8Array, registry: ClassRegistry, maxBytes: number): unknown => {
+  if (isLegacyTorch(bytes)) return toEnd(pickleSteps(bytes, registry, maxBytes))
+  const { globals, onGlobal } = foreign()
+  let value: unknown
+  try {
+    value = loads(bytes, { onGlobal })
+  } catch (error) {
+    return refused(error)
+  }
+  if ((bytes.includes(float) || !isBinaryPickle(bytes)) && toEnd(isAmbiguousPickle(bytes, value))) {
+    value = toEnd(withPlainFloats(bytes))
+  }
+  return registry.decoders.size === 0 && globals.length === 0
+    ? value
+    : toEnd(finish(value, globals.some(mayBeNative), registry, maxBytes))
+}
+
+/** The instruction BINFLOAT. */
+const float = 0x47
+
+/** Collects the classes and functions that a pickle names and that may be more than values. */
+const foreign = () => {
+  const globals: Array<PyGlobal> = []
+  return {
+    globals,
+    onGlobal: (global: PyGlobal) => {
+      if (!plainModules.has(global.module) && !plainNames.has(global.qualifiedName)) globals.push(global)
+    }
+  }
+}
+
+/** Whether a float may have become an integer where that makes a difference. */
+function* isAmbiguousPickle(bytes: Uint8Array, value: unknown): Steps<boolean> {
+  return (yield* mayHoldIntegralFloat(bytes)) && (yield* hasAmbiguousKey(value))
+}
+
+function* withPlainFloats(bytes: Uint8Array): Steps<unknown> {
+  return plainFloats(yield* load(bytes, { floats: "typed" }))
+}
 
 /** Like `readPickle`, in steps. */
 export function* pickleSteps(bytes: Uint8Array, registry: ClassRegistry, maxBytes: number): Steps<unknown> {
   return isLegacyTorch(bytes)
-    ? yield* finish(guarded(() => readLegacyTorch(bytes, {})), true, registry, maxBytes)
+    ? yield* finish(yield* guarded(readLegacyTorch(bytes, {})), true, registry, maxBytes)
     : yield* readPlain(bytes, registry, maxBytes)
 }
 
-/** The content of a ZIP archive of `torch.save`; `undefined` for any other archive. */
-export const readTorch = (bytes: Uint8Array, registry: ClassRegistry, maxBytes: number): unknown => {
+/** What `torch.save` wrote into a ZIP archive; `undefined` for an archive of something else. */
+export function* readTorch(bytes: Uint8Array, registry: ClassRegistry, maxBytes: number): Steps<unknown> {
   const zip = openZip(bytes, maxBytes)
   const name = torchArchive(zip)
   return name === undefined
     ? undefined
-    : toEnd(finish(guarded(() => readTorchArchive(zip, name, {})), true, registry, maxBytes))
+    : yield* finish(yield* guarded(readTorchArchive(zip, name, {})), true, registry, maxBytes)
 }
 
-const defaultMaxBytes = 0x10000000
-
 function* readPlain(bytes: Uint8Array, registry: ClassRegistry, maxBytes: number): Steps<unknown> {
-  const globals: Array<PyGlobal> = []
-  const onGlobal = (global: PyGlobal) => {
-    if (!plainModules.has(global.module) && !plainNames.has(global.qualifiedName)) globals.push(global)
-  }
+  const { globals, onGlobal } = foreign()
   let value = yield* load(bytes, { onGlobal })
-  if ((yield* mayHoldIntegralFloat(bytes)) && (yield* hasAmbiguousKey(value))) {
-    value = plainFloats(yield* load(bytes, { floats: "typed" }))
-  }
+  if (yield* isAmbiguousPickle(bytes, value)) value = yield* withPlainFloats(bytes)
   return yield* finish(value, globals.some(mayBeNative), registry, maxBytes)
 }
 
-function* load(bytes: Uint8Array, options: LoadsOptions): Steps<unknown> {
-  try {
-    return yield* loadsSteps(bytes, options)
-  } catch (error) {
-    return refused(error)
-  }
-}
+const load = (bytes: Uint8Array, options: LoadsOptions): Steps<unknown> => guarded(loadsSteps(bytes, options))
 
 function* finish(root: unknown, hasNative: boolean, registry: ClassRegistry, maxBytes: number): Steps<unknown> {
   if (typeof root !== "object" || root === null) return root
@@ -171,9 +211,9 @@ function* finish(root: unknown, hasNative: boolean, registry: ClassRegistry, max
   return decoders.size === 0 ? value : resolve(value, registry)
 }
 
-const guarded = (read: () => unknown): unknown => {
+function* guarded(steps: Steps<unknown>): Steps<unknown> {
   try {
-    return read()
+    return yield* steps
   } catch (error) {
     return refused(error)
   }

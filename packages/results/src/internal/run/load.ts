@@ -242,7 +242,7 @@ const decodeBytes = (
     reserve: (bytes, isGuess) => {
       // An estimate is never the reason why a result does not fit.
       const room = isGuess ? Math.min(bytes, lease.budget.limit - lease.held) : bytes
-      return Effect.mapError(reserve(lease, room), (reason) => {
+      return Effect.mapError(Effect.as(reserve(lease, room), room), (reason) => {
         refusal = reason
         return tooLarge(reason)
       })

@@ -1,0 +1,349 @@
+/**
+ * JSON of any length in pieces of some hundred kilobytes, each of which `JSON.parse` reads in a moment. It is told from the
+ * bytes where a piece ends, so that the whole text is never in memory.
+ */
+import {
+  exactJsonSteps,
+  isPlain,
+  type JsonResult,
+  listWeight,
+  maxJsonDepth,
+  objectWeight,
+  setKey,
+  textWeight,
+  word
+} from "./json.ts"
+import { type Steps, toEnd } from "./steps.ts"
+import { decodeJsonText, isUtf8, utf8Text, withoutMark } from "./text.ts"
+
+/**
+ * The value of a JSON text: integers that a number does not hold exactly are bigints. Gives what is wrong when it is not
+ * JSON; throws a `Refusal` when it is JSON that passes a limit.
+ */
+export const parseJson = (text: string): JsonResult => toEnd(jsonSteps(text))
+
+/** As `parseJson`, in steps. */
+export function* jsonSteps(text: string): Steps<JsonResult> {
+  if (text.length > largeText && !/\p{Surrogate}/u.test(text)) {
+    const pieces = yield* parsePieces(new TextEncoder().encode(text), 0)
+    if (pieces !== undefined) return pieces
+  } else if (isPlain(text)) {
+    try {
+      return { value: JSON.parse(text) as unknown }
+    } catch {
+      // The parser below says where.
+    }
+  }
+  return yield* exactJsonSteps(text)
+}
+
+/** As `jsonSteps`, for bytes in any of the encodings of JSON; undefined for bytes that are not text. */
+export function* jsonBytesSteps(bytes: Uint8Array): Steps<JsonResult | undefined> {
+  const isInPieces = bytes.length > largeText && isUtf8(bytes)
+  if (isInPieces) {
+    const pieces = yield* parsePieces(bytes, bytes.length - withoutMark(bytes).length)
+    if (pieces !== undefined) return pieces
+  }
+  const text = decodeJsonText(bytes)
+  return text === undefined ? undefined : isInPieces ? yield* exactJsonSteps(text) : yield* jsonSteps(text)
+}
+
+/** Bytes that `JSON.parse` reads in a moment. */
+const largeText = 0x40000
+
+/** A string of more bytes is read in pieces too. */
+const longString = 0x400000
+
+const quote = 0x22
+const backslash = 0x5c
+const openArray = 0x5b
+const closeArray = 0x5d
+const openObject = 0x7b
+const closeObject = 0x7d
+
+/** A container that is longer than a piece, into which its elements are put. */
+interface Open {
+  readonly container: Array<unknown> | Record<string, unknown>
+  /** Its key in the container around it. */
+  readonly key: string
+}
+
+/** Thrown within a piece that is not JSON. */
+const notJson = Symbol("not JSON")
+
+/** Tells texts that come again and again from others, for the memory that they take. */
+class Texts {
+  private readonly seen = new Uint32Array(4_096)
+
+  /** The memory of a text between two offsets. */
+  weigh(bytes: Uint8Array, start: number, end: number): number {
+    const length = end - start
+    // V8 keeps one of each short text.
+    if (length <= 10) {
+      const mark = (Math.imul(bytes[start]! | bytes[start + 1]! << 8 | bytes[start + 2]! << 16, 0x9e3779b1) ^
+        Math.imul(bytes[end - 1]! | bytes[end - 2]! << 8 | bytes[end - 3]! << 16 | length << 24, 0x85ebca6b)) >>> 0
+      const slot = (mark ^ mark >>> 12) & 4_095
+      if (this.seen[slot] === mark) return 0
+      this.seen[slot] = mark
+    }
+    return textWeight + length
+  }
+}
+
+/**
+ * The value of a long text: a piece is a run of whole elements of one array or object. A container that is longer than a
+ * piece is opened, and its elements are read in pieces in turn. Undefined for what is no JSON.
+ */
+function* parsePieces(bytes: Uint8Array, from: number): Steps<{ readonly value: unknown } | undefined> {
+  const start = skipSpace(bytes, from)
+  const first = bytes[start]
+  if (first !== openArray && first !== openObject) return undefined
+  const open: Array<Open> = [{ container: first === openArray ? [] : {}, key: "" }]
+  /** Where the containers at this place begin, and the last comma in each. The outermost of them are open. */
+  const starts = [start]
+  const commas = [-1]
+  /** Where the piece begins. */
+  let piece = start + 1
+  /** Whether an element must follow: after a comma. */
+  let isOwed = false
+  /** The last place of something that `JSON.parse` does not read as Python does. */
+  let otherwise = -1
+  let digits = 0
+  let isInString = false
+  let textStart = 0
+  let weight = 0
+  let lastText = 0
+  const texts = new Texts()
+
+  /** Reads the elements from the beginning of the piece to a place. */
+  function* take(end: number): Steps<void> {
+    const { container } = open[open.length - 1]!
+    const begin = skipSpace(bytes, piece)
+    if (begin >= end) {
+      if (isOwed) throw notJson
+      return
+    }
+    isOwed = false
+    const isList = Array.isArray(container)
+    if (end - begin > longString) {
+      const value = yield* longElement(bytes, begin, end, isList)
+      if (value !== undefined) {
+        if (isList) container.push(value.text)
+        else setKey(container, value.key, value.text)
+        return
+      }
+    }
+    const text = utf8Text(bytes.subarray(begin, end)) ?? notText()
+    const part = parsePiece(isList ? `[${text}]` : `{${text}}`, otherwise < begin)
+    if (Array.isArray(container)) { for (const value of part as Array<unknown>) container.push(value) }
+    else for (const key of Object.keys(part)) setKey(container, key, (part as Record<string, unknown>)[key])
+  }
+
+  let next = piece + largeText
+  try {
+    for (let i = piece; i < bytes.length; i++) {
+      if (i >= next) {
+        next = i + largeText
+        yield weight
+        // From the outermost open container inwards, until what is left is short.
+        while (i - piece > largeText >> 1) {
+          const at = open.length - 1
+          const cut = commas[at]!
+          if (cut >= piece) {
+            yield* take(cut)
+            isOwed = true
+            piece = cut + 1
+            commas[at] = -1
+          } else if (starts.length > open.length) {
+            const inner = starts[open.length]!
+            const isList = Array.isArray(open[at]!.container)
+            const key = isList ? onlySpace(bytes, piece, inner) : keyOf(bytes, piece, inner)
+            open.push({ container: bytes[inner] === openArray ? [] : {}, key })
+            isOwed = false
+            piece = inner + 1
+          } else break
+        }
+      }
+      if (isInString) {
+        i = bytes.indexOf(quote, i)
+        if (i < 0) return undefined
+        if (isEscaped(bytes, i)) continue
+        isInString = false
+        lastText = texts.weigh(bytes, textStart, i)
+        weight += lastText
+        continue
+      }
+      const code = bytes[i]!
+      if (code >= 0x30 && code <= 0x39) {
+        digits++
+        continue
+      }
+      if (digits > 15 && isLongInteger(bytes, i - digits, i)) otherwise = i
+      digits = 0
+      switch (code) {
+        case quote:
+          isInString = true
+          textStart = i + 1
+          continue
+        case openArray:
+        case openObject:
+          weight += code === openArray ? listWeight : objectWeight
+          starts.push(i)
+          commas.push(-1)
+          if (starts.length > maxJsonDepth) return undefined
+          continue
+        case closeArray:
+        case closeObject: {
+          const isOpen = starts.length === open.length
+          starts.pop()
+          commas.pop()
+          if (!isOpen) continue
+          const { container, key } = open[open.length - 1]!
+          if ((code === closeArray) !== Array.isArray(container)) return undefined
+          yield* take(i)
+          open.pop()
+          const around = open[open.length - 1]?.container
+          const after = skipSpace(bytes, i + 1)
+          if (around === undefined) return after === bytes.length ? { value: container } : undefined
+          if (Array.isArray(around)) around.push(container)
+          else setKey(around, key, container)
+          const follows = bytes[after]
+          isOwed = follows === 0x2c
+          if (!isOwed && follows !== closeArray && follows !== closeObject) return undefined
+          piece = isOwed ? after + 1 : after
+          i = piece - 1
+          continue
+        }
+        case 0x2c: // A comma.
+          weight += word
+          commas[commas.length - 1] = i
+          continue
+        case 0x3a: // A colon: what was before it is a key, which all objects share.
+          weight += word - lastText
+          lastText = 0
+          continue
+        case 0x2e: // A point: floats in objects have boxes.
+          if (bytes[starts[starts.length - 1]!] === openObject) weight += 2 * word
+          continue
+        case 0x4e: // NaN
+        case 0x49: // Infinity
+          otherwise = i
+          continue
+        case 0x2d:
+          if (bytes[i + 1] === 0x30) otherwise = i
+      }
+    }
+  } catch (error) {
+    if (error === notJson) return undefined
+    throw error
+  }
+  return undefined
+}
+
+const notText = (): never => {
+  throw notJson
+}
+
+const parsePiece = (text: string, isPlainPiece: boolean): object => {
+  if (isPlainPiece) {
+    try {
+      return JSON.parse(text) as object
+    } catch {
+      return notText()
+    }
+  }
+  const result = toEnd(exactJsonSteps(text))
+  return "value" in result ? result.value as object : notText()
+}
+
+const skipSpace = (bytes: Uint8Array, from: number): number => {
+  let at = from
+  for (; at < bytes.length; at++) {
+    const code = bytes[at]
+    if (code !== 0x20 && code !== 0x0a && code !== 0x0d && code !== 0x09) break
+  }
+  return at
+}
+
+/** Whether digits are all of an integer, rather than the fraction or the exponent of a float or what comes before them. */
+const isLongInteger = (bytes: Uint8Array, start: number, end: number): boolean => {
+  const [before, after] = [bytes[start - 1], bytes[end]]
+  return before !== 0x2e && after !== 0x2e && after !== 0x65 && after !== 0x45
+}
+
+/** Whether an odd number of backslashes precedes a place. */
+const isEscaped = (bytes: Uint8Array, at: number): boolean => {
+  let before = at - 1
+  while (bytes[before] === backslash) before--
+  return (at - before) % 2 === 0
+}
+
+const onlySpace = (bytes: Uint8Array, start: number, end: number): string =>
+  skipSpace(bytes, start) === end ? "" : notText()
+
+/** The key before a container: `"key":` and white space. */
+const keyOf = (bytes: Uint8Array, start: number, end: number): string => {
+  const begin = skipSpace(bytes, start)
+  let close = begin
+  if (bytes[begin] !== quote) return notText()
+  do {
+    close = bytes.indexOf(quote, close + 1)
+    if (close < 0 || close >= end) return notText()
+  } while (isEscaped(bytes, close))
+  const colon = skipSpace(bytes, close + 1)
+  if (bytes[colon] !== 0x3a || skipSpace(bytes, colon + 1) !== end) return notText()
+  try {
+    return JSON.parse(utf8Text(bytes.subarray(begin, close + 1)) ?? "") as string
+  } catch {
+    return notText()
+  }
+}
+
+/** An element that is one long string; undefined for any other. */
+function* longElement(
+  bytes: Uint8Array,
+  begin: number,
+  end: number,
+  isList: boolean
+): Steps<{ readonly key: string; readonly text: string } | undefined> {
+  let at = begin
+  let key = ""
+  if (!isList) {
+    const colon = bytes.indexOf(0x3a, at)
+    let value = colon + 1
+    if (colon < 0 || colon - at > largeText) return undefined
+    value = skipSpace(bytes, value)
+    if (bytes[value] !== quote) return undefined
+    key = keyOf(bytes, at, value)
+    at = value
+  }
+  let last = end - 1
+  while (bytes[last]! <= 0x20) last--
+  if (bytes[at] !== quote || bytes[last] !== quote || last - at < longString) return undefined
+  let text = ""
+  const to = last
+  for (let from = at + 1; from < to;) {
+    const cut = from + largeText >= to ? to : cutOf(bytes, from + largeText)
+    const part = utf8Text(bytes.subarray(from, cut)) ?? notText()
+    try {
+      text += JSON.parse(`"${part}"`) as string
+    } catch {
+      // Several strings, or none.
+      return undefined
+    }
+    from = cut
+    yield
+  }
+  return { key, text }
+}
+
+/** The last place before another at which a string may be cut: not within a character or an escape. */
+const cutOf = (bytes: Uint8Array, before: number): number => {
+  let at = before
+  while ((bytes[at]! & 0xc0) === 0x80) at--
+  if (isEscaped(bytes, at)) return at - 1
+  for (let back = 1; back <= 5; back++) {
+    if (bytes[at - back] === 0x75 && isEscaped(bytes, at - back)) return at - back - 1
+  }
+  return at
+}

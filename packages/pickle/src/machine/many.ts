@@ -1,0 +1,90 @@
+/**
+ * Instructions on very many values at once, in steps. Python writes a thousand values at a time, and tuples.
+ *
+ * @since 0.1.0
+ */
+import { fail } from "../errors.ts"
+import { FrozenSet, PyDict, Tuple } from "../values/containers.ts"
+import { Dict, isDictObject, isIndexKey } from "../values/dict.ts"
+import type { Machine } from "./machine.ts"
+
+/** Values between two steps. */
+const every = 8_192
+
+/**
+ * The instruction LIST, TUPLE, DICT, FROZENSET, APPENDS, SETITEMS or ADDITEMS, on the values above the innermost mark.
+ *
+ * @internal
+ */
+export function* many(machine: Machine, opcode: number): Generator<undefined, void> {
+  const { stack, sp } = machine
+  const start = machine.mark()
+  machine.weight += 8 * (sp - start)
+  switch (opcode) {
+    case 0x6c: // LIST
+    case 0x74: { // TUPLE
+      const out: Array<unknown> = opcode === 0x6c ? [] : new Tuple()
+      if (opcode === 0x74) machine.wraps++
+      for (let i = start; i < sp; i++) {
+        if (out.push(stack[i]) % every === 0) yield
+      }
+      return done(machine, start, out)
+    }
+    case 0x64: { // DICT
+      const dict = machine.mapsOnly ? new PyDict() : new Dict()
+      machine.sp = sp
+      return done(machine, start, yield* entries(machine, dict, start, sp))
+    }
+    case 0x91: { // FROZENSET
+      const out = new FrozenSet()
+      machine.wraps++
+      for (let i = start; i < sp; i++) {
+        out.insert(stack[i], machine.equality)
+        if (i % every === 0) yield
+      }
+      return done(machine, start, out)
+    }
+  }
+  if (start <= machine.fence) machine.underflow()
+  const target = stack[start - 1]
+  machine.sp = start
+  if (opcode === 0x75) { // SETITEMS
+    const now = yield* entries(machine, target, start, sp)
+    if (now !== target) {
+      stack[start - 1] = now
+      machine.replace(target, now)
+    }
+    return
+  }
+  for (let i = start; i < sp; i++) {
+    if (opcode === 0x65) machine.append(target, stack[i])
+    else machine.addItem(target, stack[i])
+    if (i % every === 0) yield
+  }
+}
+
+const done = (machine: Machine, start: number, value: unknown): void => {
+  machine.sp = start
+  machine.push(value)
+}
+
+/** Sets the pairs between two places of the stack on a dict; the dict, or the `PyDict` that it became. */
+function* entries(machine: Machine, target: unknown, start: number, end: number): Generator<undefined, unknown> {
+  const { stack } = machine
+  if ((end - start) % 2 !== 0) fail("BadValue", "a key without a value", "an even number of values")
+  let dict = target
+  for (let i = start; i < end; i += 2) {
+    const key = stack[i]
+    if (isDictObject(dict)) {
+      if (typeof key === "string" && !isIndexKey(key)) dict[key] = stack[i + 1]
+      else {
+        const map: PyDict = new PyDict()
+        for (const name of Object.keys(dict)) map.insert(name, dict[name], machine.equality)
+        map.insert(key, stack[i + 1], machine.equality)
+        dict = map
+      }
+    } else machine.setItem(dict, key, stack[i + 1])
+    if (i % every === start % 2) yield
+  }
+  return dict
+}
