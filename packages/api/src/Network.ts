@@ -202,6 +202,24 @@ export const agents = Effect.fnUntraced(function*(options: {
 export const agentFor = (agents: Agents, url: string): http.Agent | https.Agent =>
   url.startsWith("https:") ? agents.https : agents.http
 
+/** The codes of OAuth, and words in the form of the stores' codes, with capitals, which no key has. */
+const answered =
+  /^(?:invalid_client|invalid_grant|invalid_request|invalid_scope|unauthorized_client|access_denied|(?=.{5,40}$)(?:[A-Z][a-z]+){2,8})$/
+
+/** Codes of Node.js and OpenSSL, and names of the SDKs' own errors. */
+const local =
+  /^(?:E[A-Z]{3,20}|ERR_[A-Z0-9_]{3,50}|CERT_[A-Z_]{3,40}|(?:DEPTH_ZERO_)?SELF_SIGNED_[A-Z_]{3,40}|UNABLE_TO_[A-Z_]{3,40}|HPE_[A-Z_]{3,40}|(?:Abort|AggregateAuthentication|Assertion|Credentials?[A-Z][a-z]+|CredentialUnavailable|Network(?:ing)?|Parse|Range|Request|Rest|Syntax|Timeout|Type)?(?:Error|Exception))$/
+
+/**
+ * The code of an error when it is safe to repeat. A server, or a proxy before it, can respond with the credentials of a
+ * request in place of a code, so only texts that look like a code are repeated.
+ *
+ * @category accessors
+ * @since 0.1.0
+ */
+export const shownCode = (value: unknown): string | undefined =>
+  typeof value === "string" && (answered.test(value) || local.test(value)) ? value : undefined
+
 /** A variable's text; undefined when it is unset or empty. */
 const variable = (name: string): Config.Config<string | undefined> =>
   Config.map(

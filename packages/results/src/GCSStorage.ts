@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import { agentFor } from "@effect-prefect/api/Network"
+import { agentFor, shownCode } from "@effect-prefect/api/Network"
 import type { GCSResult } from "@effect-prefect/core/ResultDescriptor"
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
@@ -13,16 +13,7 @@ import * as http from "node:http"
 import * as https from "node:https"
 import { addressText } from "./internal/remote/address.ts"
 import type { Checksum } from "./internal/remote/checksum.ts"
-import {
-  denied,
-  errorText,
-  field,
-  general,
-  notFound,
-  retryAfter,
-  shownCode,
-  unavailable
-} from "./internal/remote/failure.ts"
+import { denied, errorText, field, general, notFound, retryAfter, unavailable } from "./internal/remote/failure.ts"
 import * as Network from "./internal/remote/network.ts"
 import type { RemoteOptions } from "./internal/remote/options.ts"
 import * as Reader from "./internal/remote/reader.ts"

@@ -23,13 +23,9 @@ export interface ObjectStore {
   readonly remove: (key: string) => Promise<void>
 }
 
-/** A single word that identifies an error: its text may contain anything, so it is not shown. */
+/** A code or a status that an error goes by. */
 const wordOf = (value: unknown): string | undefined =>
-  typeof value === "string" && /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/.test(value)
-    ? value
-    : typeof value === "number"
-    ? String(value)
-    : undefined
+  typeof value === "number" ? String(value) : Network.shownCode(value)
 
 const describe = (error: unknown): string => {
   const { code, name, statusCode, $metadata } = error as {

@@ -1,4 +1,5 @@
 /** Describes errors of stores by their HTTP status or system code, without any part of the request. */
+import { shownCode } from "@effect-prefect/api/Network"
 import type { IncomingMessage } from "node:http"
 import { ResultAccessDenied, ResultNotFound, StorageUnavailable } from "../../ResultError.ts"
 import type { Failure } from "./store.ts"
@@ -80,21 +81,6 @@ const codesOf = (error: unknown): ReadonlyArray<string> =>
     field(error, "name")
   ].flatMap((code) => word(code) ?? [])
 
-/** The codes of OAuth, and words in the form of the stores' codes, with capitals, which no key has. */
-const answered =
-  /^(?:invalid_client|invalid_grant|invalid_request|invalid_scope|unauthorized_client|access_denied|(?=.{5,40}$)(?:[A-Z][a-z]+){2,8})$/
-
-/** Codes of Node.js and OpenSSL, and names of the SDKs' own errors. */
-const local =
-  /^(?:E[A-Z]{3,20}|ERR_[A-Z0-9_]{3,50}|CERT_[A-Z_]{3,40}|(?:DEPTH_ZERO_)?SELF_SIGNED_[A-Z_]{3,40}|UNABLE_TO_[A-Z_]{3,40}|HPE_[A-Z_]{3,40}|(?:Abort|AggregateAuthentication|Assertion|Credentials?[A-Z][a-z]+|CredentialUnavailable|Network(?:ing)?|Parse|Range|Request|Rest|Syntax|Timeout|Type)?(?:Error|Exception))$/
-
-/**
- * A code that is safe to repeat. A store, or a proxy before it, can respond with the credentials of a request in place
- * of a code, so only texts that look like a code are repeated.
- */
-export const shownCode = (value: unknown): string | undefined =>
-  typeof value === "string" && (answered.test(value) || local.test(value)) ? value : undefined
-
 /** Codes of Node.js and OpenSSL for certificates that are not trusted, have expired or are for another name. */
 const certificate = /^(?:CERT_|ERR_TLS_|ERR_SSL_|UNABLE_TO_|(?:DEPTH_ZERO_)?SELF_SIGNED_)/
 
@@ -116,7 +102,7 @@ const onTheWay = (location: string, error: unknown, status: number | undefined):
     const named = proxied === 0 ? "" : ` (HTTP status ${proxied})`
     return unavailable(location, `the proxy does not connect to the store${named}`)
   }
-  const code = codes.find((code) => certificate.test(code) && local.test(code))
+  const code = codes.find((code) => certificate.test(code) && shownCode(code) !== undefined)
   if (code !== undefined) {
     return unavailable(
       location,
