@@ -454,6 +454,18 @@ describe("fairness", () => {
       }).pipe(Effect.provide(layerServer(database)))
     }))
 
+  it.live("a heavy query that others kept waiting says so", () => {
+    const database = layerFake((sql) => sql.includes("pg_stats") ? Effect.succeed([]) : Effect.never)
+    const heavy = `{ task_run(where: {name: {_like: "%x%"}}, order_by: {name: asc}) { id } }`
+    return Effect.gen(function*() {
+      const replies = yield* Effect.forEach(Array.from({ length: 6 }), () => ask(heavy), { concurrency: "unbounded" })
+      const messages = replies.map((reply) => reply.errors[0]?.message)
+      assert.lengthOf(messages.filter((message) => message === "the request took longer than 2s"), 4)
+      assert.lengthOf(messages.filter((message) => /busy: heavy queries of others came first/.test(`${message}`)), 2)
+      assert.isTrue(replies.every((reply) => code(reply) === "timeout"))
+    }).pipe(Effect.provide(layerServer(database, { limits: { timeout: "2 seconds" } })))
+  })
+
   it.live("heavy statements leave connections of a pool to small ones", () => {
     let underWay = 0
     let most = 0

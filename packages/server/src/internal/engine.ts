@@ -109,6 +109,13 @@ interface Planned {
   readonly field: Field
   readonly cost: number
   readonly read: Effect.Effect<{ readonly json: string; readonly rows: number }, QueryError>
+  /** When a heavy statement was planned, and when those of others had let it begin. */
+  readonly queue?: Queue | undefined
+}
+
+interface Queue {
+  readonly since: number
+  begun: number
 }
 
 interface Resolved {
@@ -320,9 +327,12 @@ export const make = Effect.fnUntraced(function*(
 
   // Some of a pool's connections are always left to small statements.
   const heavy = yield* Semaphore.make(maxHeavy)
-  const run = (sql: string, parameters: ReadonlyArray<string>, work: Work) => {
+  const run = (sql: string, parameters: ReadonlyArray<string>, work: Work, queue?: Queue) => {
     const answer = Effect.mapError(
-      Effect.suspend(() => database.query(sql, parameters, work)),
+      Effect.suspend(() => {
+        if (queue !== undefined) queue.begun = performance.now()
+        return database.query(sql, parameters, work)
+      }),
       (error) => new QueryError({ code: codes[error.reason], message: error.message })
     )
     return work.isHeavy ? heavy.withPermits(1)(answer) : answer
@@ -342,9 +352,11 @@ export const make = Effect.fnUntraced(function*(
       const { fragments } = prepared
       const context: SqlCompiler.Context = { catalog, fragments, variables, maxRows, maxFields, statistics }
       const { cost, isHeavy, parameters, sql } = SqlCompiler.compile(context, root, field)
+      const queue = isHeavy ? { since: performance.now(), begun: Infinity } : undefined
       return {
         cost,
-        read: Effect.map(run(sql, parameters, { isHeavy }), ([row]) => ({
+        queue,
+        read: Effect.map(run(sql, parameters, { isHeavy }, queue), ([row]) => ({
           json: row?.["root"] ?? "null",
           rows: Number(row?.["rows"] ?? 0)
         }))
@@ -490,12 +502,16 @@ export const make = Effect.fnUntraced(function*(
           duration: timeout,
           orElse: () =>
             Effect.succeed(
-              planned.map(({ field }) =>
+              planned.map(({ field, queue }) =>
                 refuse(
                   field,
                   new QueryError({
                     code: "timeout",
-                    message: `the request took longer than ${Duration.format(timeout)}`
+                    message: queue !== undefined && queue.begun - queue.since > Duration.toMillis(timeout) / 2
+                      ? `the server is busy: heavy queries of others came first for ${
+                        Duration.format(timeout)
+                      }; try again`
+                      : `the request took longer than ${Duration.format(timeout)}`
                   })
                 )
               )
