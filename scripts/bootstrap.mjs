@@ -21,7 +21,8 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const modules = join(root, "node_modules")
 const windows = process.platform === "win32"
 const needed = /** @type {const} */ ([22, 19])
-const startOnly = process.argv.includes("--start")
+/** Read before an install can remove it. */
+const runsOn = realpathSync(process.execPath)
 
 /** @param {string} line */
 const say = (line) => process.stderr.write(`bootstrap: ${line}\n`)
@@ -40,6 +41,11 @@ const readLock = (file) => {
     return undefined
   }
 }
+
+/** An install of the command's own packages would remove those of the checks, so it is made only where there are none. */
+const hasDevelopment = () =>
+  Object.values(readLock(join(modules, ".package-lock.json")) ?? {}).some((/** @type {any} */ entry) => entry.dev)
+const startOnly = process.argv.includes("--start") && !hasDevelopment()
 
 /** @param {string} version "v24.1.0" */
 const isFit = (version) => {
@@ -90,7 +96,7 @@ const staleness = () => {
 const outsidePath = () => (process.env.PATH ?? "").split(delimiter).filter((dir) => !dir.startsWith(modules + sep))
 
 const outsideNode = () => {
-  if (!realpathSync(process.execPath).startsWith(modules + sep)) return process.execPath
+  if (!runsOn.startsWith(modules + sep)) return process.execPath
   for (const dir of outsidePath()) {
     const file = join(dir, windows ? "node.exe" : "node")
     if (existsSync(file)) return file
@@ -145,7 +151,7 @@ const packagedVersion = () => {
   const link = join(modules, ".bin", windows ? "node.cmd" : "node")
   const file = join(modules, "node", "bin", windows ? "node.exe" : "node")
   if (!existsSync(link) || !existsSync(file)) return undefined
-  if (realpathSync(process.execPath) === realpathSync(file)) return process.version
+  if (runsOn === realpathSync(file)) return process.version
   const result = spawnSync(file, ["--version"], { encoding: "utf8" })
   return result.status === 0 ? result.stdout.trim() : null
 }
@@ -193,7 +199,15 @@ const installNode = () => {
 const checkNode = () => {
   let packaged = packagedVersion()
   // process.version counts only when no packaged Node precedes it on the PATH of npm scripts.
-  const own = realpathSync(outsideNode()) === realpathSync(process.execPath) ? process.version : undefined
+  const outside = outsideNode()
+  const own = !existsSync(outside)
+    ? undefined
+    : realpathSync(outside) === runsOn
+    ? process.version
+    // The Node that this script runs on was removed by the install.
+    : existsSync(runsOn)
+    ? undefined
+    : spawnSync(outside, ["--version"], { encoding: "utf8" }).stdout?.trim()
   if (packaged === undefined && (own === undefined || !isFit(own))) {
     if (startOnly && !existsSync(join(modules, "node"))) installNode()
     else completeNode()

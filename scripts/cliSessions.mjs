@@ -26,7 +26,9 @@ const run = (command) => {
     encoding: "utf8",
     env: { PATH: process.env.PATH, HOME: home, TZ: "UTC", NO_COLOR: "1" }
   })
-  return cut(`${stdout}${stderr}`.replaceAll(home, "~").replaceAll(join(root, "fixtures"), "~/archives"))
+  return cut(
+    `${stdout}${stderr}`.replaceAll("\r\n", "\n").replaceAll(home, "~").replaceAll(join(root, "fixtures"), "~/archives")
+  )
 }
 
 const before = readFileSync(file, "utf8")

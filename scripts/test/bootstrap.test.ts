@@ -40,9 +40,9 @@ const workspace = () => {
      process.exit(Number(process.env.NPM_EXIT ?? 0))`
   )
   write("npm.log", "")
-  const run = (env: Record<string, string> = {}, args: ReadonlyArray<string> = []) => {
+  const run = (env: Record<string, string> = {}, args: ReadonlyArray<string> = [], node = process.execPath) => {
     const { EFFECT_PREFECT_BOOTSTRAP: ___, ...own } = process.env
-    const { status, stderr, stdout } = spawnSync(process.execPath, [join(root, "scripts/bootstrap.mjs"), ...args], {
+    const { status, stderr, stdout } = spawnSync(node, [join(root, "scripts/bootstrap.mjs"), ...args], {
       encoding: "utf8",
       env: { ...own, PATH: dirname(process.execPath), npm_execpath: join(root, "npm/npm-cli.js"), ...env }
     })
@@ -75,11 +75,34 @@ describe("bootstrap", () => {
 
   it("installs before npm start only what the command needs, and all of it before others", () => {
     const { path, run } = workspace()
-    rmSync(path("node_modules/one"), { recursive: true })
+    rmSync(path("node_modules"), { recursive: true })
     const first = run({}, ["--start"])
     assert.strictEqual(first.status, 0)
     assert.match(first.npm, /^ci --omit=dev --omit=peer --omit=optional /)
     assert.match(first.stderr, /^bootstrap: .*npm test installs the rest\n$/)
+  })
+
+  it("keeps what the checks need when npm start has to install", () => {
+    const { path, run } = workspace()
+    rmSync(path("node_modules/one"), { recursive: true })
+    const { npm, stderr } = run({}, ["--start"])
+    assert.match(npm, /^ci --include=dev --include=optional /)
+    assert.strictEqual(stderr, "bootstrap: node_modules/one is missing: running npm ci\n")
+  })
+
+  it("survives an install that removes the Node that it runs on", () => {
+    const { path, run, write } = workspace()
+    // A copy of the program itself: a link would be told from it by its real path.
+    mkdirSync(path("node_modules/node/bin"), { recursive: true })
+    cpSync(process.execPath, path("node_modules/node/bin/node"))
+    rmSync(path("node_modules/one"), { recursive: true })
+    write(
+      "npm/npm-cli.js",
+      `require("node:fs").rmSync(${JSON.stringify(path("node_modules/node"))}, { recursive: true })`
+    )
+    const { status, stderr } = run({}, [], path("node_modules/node/bin/node"))
+    assert.strictEqual(status, 0, stderr)
+    assert.strictEqual(stderr, "bootstrap: node_modules/one is missing: running npm ci\n")
   })
 
   it("is content before npm start without what only checks need", () => {

@@ -14,6 +14,7 @@ import * as TaskRun from "@effect-prefect/results/TaskRun"
 import * as Database from "@effect-prefect/server/Database"
 import * as Server from "@effect-prefect/server/Server"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import { Cli } from "effect-prefect"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
@@ -32,10 +33,16 @@ const services = Layer.mergeAll(
   ResultStorage.layerMerge([InlineStorage.layer, LocalStorage.layerArchive(archive)])
 ).pipe(Layer.provideMerge(server))
 
+const columns = process.stdout.columns > 0 ? process.stdout.columns : 120
+
+/** A value's JSON, as much of it as fits on a line after the other columns. */
 const preview = (value: unknown): Effect.Effect<string> =>
   Effect.match(JsonProjection.toText(value), {
     onFailure: (error) => error.message,
-    onSuccess: (json) => json.length > 90 ? `${json.slice(0, 89)}…` : json
+    onSuccess: (json) => {
+      const room = Math.max(20, Math.min(90, columns - 41))
+      return json.length > room ? `${json.slice(0, room - 1)}…` : json
+    }
   })
 
 const kinds: ReadonlyArray<readonly [slug: string, what: string]> = [
@@ -61,16 +68,22 @@ const demo = Effect.gen(function*() {
 
   const flowRuns = yield* Stream.runCollect(api.flowRuns({ flowName: "orders-etl" }))
   const flowRun = flowRuns[0]!
-  yield* say(bold(`Flow run ${flowRun.name} (${flowRun.flowRunId}), recorded from Prefect 1.4.1`))
-  yield* say(dim(`read over GraphQL from the embedded server at ${(yield* Server.Server).url}`))
+  yield* say(bold("The flow run"))
+  yield* say(dim(`recorded from a real Prefect 1.4.1, read over GraphQL from ${(yield* Server.Server).url}`))
   yield* say()
-  yield* Stream.runForEach(api.taskRuns({ flowRunId: flowRun.flowRunId, mapped: false }), (view) => {
-    const name = State.typeName(view.state).padEnd(14)
-    return say(`  ${slug(view).padEnd(20)}${State.isFailed(view.state) ? red(name) : name}${dim(view.taskRunId)}`)
-  })
+  const depth = process.stdout.isTTY ? process.stdout.getColorDepth() : 1
+  yield* say(
+    (yield* Cli.showFlowRun(flowRun, {
+      colors: depth >= 24 ? "full" : depth >= 4 ? "basic" : "none",
+      columns,
+      utc: false
+    })).trimEnd()
+  )
 
   yield* say()
-  yield* say(bold("Results, each loaded from where its worker stored it"))
+  yield* say(bold("What its tasks returned"))
+  yield* say(dim("each result is loaded from where its worker stored it"))
+  yield* say()
   for (const [taskSlug, what] of kinds) {
     const taskRun = yield* TaskRun.fromTaskSlug({ taskSlug, flowRunId: flowRun.flowRunId })
     const result = yield* Effect.result(taskRun.getResult)
@@ -83,7 +96,11 @@ const demo = Effect.gen(function*() {
   yield* say()
   const mapped = yield* TaskRun.fromTaskSlug({ taskSlug: "score-1", flowRunId: flowRun.flowRunId })
   const total = State.isMapped(mapped.view.state) ? mapped.view.state.nMapStates ?? 0 : 0
-  yield* say(bold(`${mapped.view.taskSlug} was mapped over ${total} orders`))
+  yield* say(bold("The children of a mapped task"))
+  yield* say(
+    dim(`${mapped.view.taskSlug} was mapped over ${total} orders; a child that failed is a row like any other`)
+  )
+  yield* say()
   const outcomes = yield* Stream.runCollect(mapped.outcomes)
   for (const { result, taskRun } of outcomes.slice(0, 3)) {
     yield* say(
@@ -96,21 +113,22 @@ const demo = Effect.gen(function*() {
     const view = taskRun.view
     yield* say(
       `  ${slug(view).padEnd(14)}${State.typeName(view.state)}: ` +
-        `${result.failure.reason._tag}, as data`
+        `${result.failure.reason._tag}`
     )
   }
 
   yield* say()
-  yield* say(bold("The same on your own"))
-  yield* say("  npx effect-prefect flow-run list --archive DIR          an archive folder: tables/*.jsonl, mounts.json")
-  yield* say("  npx effect-prefect flow-run results ID --archive DIR --json")
-  yield* say("  in code: TaskRun.fromTaskRunId(id), six lines in README.md")
+  yield* say(bold("The same in a terminal"))
+  const archived = "npm run -s effect-prefect -- flow-run show orders-etl/latest --archive fixtures/prefect-1"
+  yield* say(`  ${archived}`)
+  yield* say(dim("  with --archive DIR, --api URL, --database URL or --prefect3 URL of your own: docs/cli.md"))
   yield* say()
-  yield* say(bold("The same to look at, in a browser"))
-  yield* say(
-    "  npm start -- --ui                                       this run: its tasks, mapped children and results"
-  )
-  yield* say("  npx effect-prefect ui --archive DIR --open")
+  yield* say(bold("The same in TypeScript"))
+  yield* say("  TaskRun.fromTaskRunId(id): six lines in README.md")
+  yield* say()
+  yield* say(bold("The same in a browser"))
+  yield* say("  npm start -- --ui")
+  yield* say(dim("  with an archive of your own: npm run -s effect-prefect -- ui --archive DIR --open"))
 })
 
 /** `npm start -- --ui`: the page of the same archive, in this system's browser. Other flags are those of the command. */

@@ -6,6 +6,7 @@ import { identity } from "effect/Function"
 import { descriptions } from "./internal/descriptions.ts"
 
 export { serveDatabase } from "./internal/serveDatabase.ts"
+export { showFlowRun } from "./internal/showFlowRun.ts"
 
 /** The modules of the subcommands. A run of the command needs one, so only that one is loaded. */
 const load = {

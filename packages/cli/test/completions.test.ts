@@ -14,8 +14,11 @@ const flowRunId = "6cdaa6fd-f2a5-5ffe-bdc4-8a5c3feb73d3"
 const extract = "96cb3741-6155-50af-acc9-55f601654afa"
 const bin = fileURLToPath(new URL("../bin/effect-prefect.js", import.meta.url))
 
+/** So long that a busy machine does not reach it. */
+const patient = { EFFECT_PREFECT_COMPLETE_TIMEOUT: "200000" }
+
 const complete = async (kind: string, ...words: ReadonlyArray<string>) =>
-  (await run(["complete", kind, "--", ...words])).stdout.split("\n").slice(0, -1)
+  (await run(["complete", kind, "--", ...words], patient)).stdout.split("\n").slice(0, -1)
 
 describe("candidates", () => {
   it("of a flow run are the latest of each flow, and names and ids of the newest", async () => {
@@ -76,7 +79,10 @@ describe("candidates", () => {
       "orders-etl"
     ])
     assert.deepStrictEqual(await complete("profiles", "flow-run", "list", "--profile", ""), [])
-    const described = await run(["complete", "--descriptions", "slugs", "--", "task-run", "--archive", archive, ""])
+    const described = await run(
+      ["complete", "--descriptions", "slugs", "--", "task-run", "--archive", archive, ""],
+      patient
+    )
     assert.match(described.stdout, /^summary-1\tSuccess$/m)
   })
 
@@ -143,7 +149,7 @@ describe("the script of --completions", () => {
       `COMP_CWORD=${parts.length - 1}; COMP_LINE='${words.join(" ")}'; COMP_POINT=\${#COMP_LINE}; ` +
       "_effect_prefect effect-prefect \"${COMP_WORDS[COMP_CWORD]}\"; printf '%s\\n' \"${COMPREPLY[@]}\""
     const { stderr, stdout } = await promisify(execFile)("bash", ["--norc", "--noprofile", "-c", text], {
-      env: { PATH: `${home}:${process.env["PATH"] ?? ""}`, HOME: home, TZ: "UTC" }
+      env: { PATH: `${home}:${process.env["PATH"] ?? ""}`, HOME: home, TZ: "UTC", ...patient }
     })
     assert.strictEqual(stderr, "")
     return stdout.split("\n").filter((line) => line !== "")

@@ -7,6 +7,9 @@ const header = ["FLOW RUN", "STATE", "NAME", "STARTED", "ENDED"]
 const row = [id, "Running", "a rather long name, \u{1F600} and 漢字", "2022-03-01 12:00:00", "2022-03-01 12:01:21"]
 const plain = (text: string) => text
 
+const flexible = (wanted: number) => ({ wanted, least: Math.min(8, wanted), optional: false })
+const whole = (wanted: number) => ({ wanted, least: wanted, optional: false })
+
 describe("a table", () => {
   for (const columns of [200, 100, 80, 60, 45, 30]) {
     it(`fits ${columns} columns`, () => {
@@ -32,6 +35,16 @@ describe("a table", () => {
   })
 
   it("gives what there is when it is enough", () => {
-    assert.deepStrictEqual(fit([10, 20], 80), [10, 20])
+    assert.deepStrictEqual(fit([flexible(10), flexible(20)], 80), [10, 20])
+  })
+
+  it("leaves out what is optional, and then what is to the right, before it cuts a time or an id", () => {
+    const all = [whole(36), whole(7), flexible(10), { ...flexible(14), optional: true }, whole(19), whole(8)]
+    assert.deepStrictEqual(fit(all, 104), [36, 7, 10, 14, 19, 8])
+    assert.deepStrictEqual(fit(all, 96), [36, 7, 8, 8, 19, 8])
+    assert.deepStrictEqual(fit(all, 94), [36, 7, 10, undefined, 19, 8])
+    assert.deepStrictEqual(fit(all, 80), [36, 7, 10, undefined, 19, undefined])
+    assert.deepStrictEqual(fit(all, 60), [36, 7, 10, undefined, undefined, undefined])
+    assert.deepStrictEqual(fit(all, 30), [21, 7, undefined, undefined, undefined, undefined])
   })
 })

@@ -1,3 +1,4 @@
+import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Logger from "effect/Logger"
@@ -8,8 +9,8 @@ import type { InputsOf } from "../internal/lazyHandler.ts"
 import { Output } from "../internal/output.ts"
 import { stripControls } from "../internal/table.ts"
 
-/** A user waits for the answer while typing. */
-const patience = "1500 millis"
+/** How long a user waits for the answer while typing, in milliseconds: `EFFECT_PREFECT_COMPLETE_TIMEOUT`, else 1 500. */
+const patience = Config.Int("EFFECT_PREFECT_COMPLETE_TIMEOUT").pipe(Config.withDefault(1500))
 
 const isKind = (text: string): text is Kind => (kinds as ReadonlyArray<string>).includes(text)
 
@@ -18,7 +19,7 @@ const inTime = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.gen(function*() {
     const fiber = yield* Effect.forkDetach(effect)
     return yield* Effect.timeoutOrElse(Fiber.join(fiber), {
-      duration: patience,
+      duration: yield* patience,
       orElse: () => Effect.andThen(Effect.forkDetach(Fiber.interrupt(fiber)), Effect.fail(new NothingToComplete()))
     })
   })

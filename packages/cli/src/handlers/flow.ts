@@ -15,6 +15,6 @@ export const list = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.li
     { text: flow.flowId },
     { text: flow.name ?? "" },
     { text: flow.version === undefined || flow.version === null ? "" : String(flow.version) },
-    { text: times.time(flow.created), paint: paint.dim }
+    { text: times.time(flow.created), paint: paint.dim, whole: true }
   ], "no flows")
 }, (effect, flags) => Effect.provide(effect, Services.backend(flags)))

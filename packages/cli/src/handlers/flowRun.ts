@@ -10,6 +10,7 @@ import { flowNames } from "../internal/flowNames.ts"
 import { report } from "../internal/flowRunReport.ts"
 import * as Json from "../internal/json.ts"
 import type { InputsOf } from "../internal/lazyHandler.ts"
+import { backendFlags, nextCommands, shortId } from "../internal/nextCommands.ts"
 import { Output } from "../internal/output.ts"
 import * as References from "../internal/references.ts"
 import * as Render from "../internal/render.ts"
@@ -84,9 +85,9 @@ export const list = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.li
         { text: run.flowRunId },
         Render.state(run.state, paint),
         { text: flow },
-        { text: run.name ?? "" },
-        { text: times.time(run.startTime), paint: paint.dim },
-        { text: Times.between(run.startTime, run.endTime, now), paint: paint.dim }
+        { text: run.name ?? "", optional: true },
+        { text: times.time(run.startTime), paint: paint.dim, whole: true },
+        { text: Times.between(run.startTime, run.endTime, now), paint: paint.dim, whole: true }
       ]),
     "no flow runs"
   )
@@ -106,22 +107,21 @@ export const show = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.sh
   const paint = style(stdout.colors)
   const { failures, text } = yield* report(view, { paint, utc: flags.utc, columns: stdout.columns })
   yield* stdout.write(text)
-  const id = view.flowRunId
+  const id = shortId(view.flowRunId)
+  const named = backendFlags(flags)
   const [first] = failures
-  const next = [
-    ...(first === undefined ? [] : [
-      [`effect-prefect task-run show ${first.taskRunId}`, "the first failure"],
-      [`effect-prefect flow-run logs ${id} --level error`, "what was logged about them"]
-    ]),
-    [`effect-prefect flow-run task-runs ${id}`, "every task run"],
-    [`effect-prefect flow-run results ${id}`, "what they returned"]
-  ] as const
-  const width = Math.max(...next.map(([command]) => command.length)) + 2
-  yield* stdout.write(
-    `\n${paint.bold("Next")}\n${
-      next.map(([command, what]) => `  ${command.padEnd(width)}${paint.dim(what)}\n`).join("")
-    }`
-  )
+  yield* stdout.write(nextCommands(
+    [
+      ...(first === undefined ? [] : [
+        [`effect-prefect task-run show ${shortId(first.taskRunId)}${named}`, "the first failure"],
+        [`effect-prefect flow-run logs ${id} --level error${named}`, "what was logged about them"]
+      ] as const),
+      [`effect-prefect flow-run task-runs ${id}${named}`, "every task run"],
+      [`effect-prefect flow-run results ${id}${named}`, "what they returned"]
+    ],
+    paint,
+    stdout.columns
+  ))
 }, (effect, flags) => Effect.provide(effect, Services.backend(flags)))
 
 export const taskRuns = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.taskRuns>) {
@@ -154,7 +154,7 @@ export const artifacts = Effect.fnUntraced(function*(flags: InputsOf<typeof Inpu
   if (flags.json) return yield* Render.lines(found, (artifact) => `${JSON.stringify(Json.artifact(artifact))}\n`)
   yield* Render.table(found, ["ARTIFACT", "TASK RUN", "KIND", "DATA"], (artifact, paint) => [
     { text: artifact.id },
-    { text: artifact.taskRunId ?? "", paint: paint.dim },
+    { text: artifact.taskRunId ?? "", paint: paint.dim, whole: true },
     { text: artifact.kind ?? "" },
     { text: typeof artifact.data === "string" ? artifact.data : JSON.stringify(artifact.data) }
   ], "no artifacts")

@@ -50,11 +50,12 @@ export const watch = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.w
   const paint = style(stdout.colors)
   const times = Times.make(flags)
   const options = yield* watchOptions(flags)
+  const title = Logs.header(times, paint)
   const text = (event: Watch.WatchEvent): string => {
-    if (event._tag === "Log") return Logs.text(event.entry, times, paint)
+    if (event._tag === "Log") return title() + Logs.text(event.entry, times, paint, stdout.columns)
     const { state, timestamp } = event.record
     const message = state._tag === "UnknownState" ? null : state.message
-    return `${paint.dim(times.time(timestamp))}  ${
+    return `${title()}${paint.dim(Logs.time(timestamp, times))}  ${
       paint.state(state, Render.stripControls(State.typeName(state)).padEnd(Logs.labelWidth))
     }  ${Render.stripControls(message ?? "")}\n`
   }

@@ -26,15 +26,19 @@ export const show = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.sh
     : ResultDescriptor.isPersisted(descriptor)
     ? Render.stripControls(`${descriptor._tag} at ${descriptor.location}`)
     : "none stored"
-  yield* stdout.write(Render.fields([
-    ["task run", Render.stripControls(view.taskRunId)],
-    ["name", Render.stripControls(view.name ?? "")],
-    ["task", Render.stripControls(Render.slug(view))],
-    ["task id", view.taskId ?? ""],
-    ["flow run", view.flowRunId ?? ""],
-    ["state", Render.stateLine(view.state, paint)],
-    ["result", result]
-  ], paint))
+  yield* stdout.write(Render.fields(
+    [
+      ["task run", Render.stripControls(view.taskRunId)],
+      ["name", Render.stripControls(view.name ?? "")],
+      ["task", Render.stripControls(Render.slug(view))],
+      ["task id", view.taskId ?? ""],
+      ["flow run", view.flowRunId ?? ""],
+      ["state", Render.stateLine(view.state, paint)],
+      ["result", result]
+    ],
+    paint,
+    stdout.columns
+  ))
 }, (effect, flags) => Effect.provide(effect, Services.backend(flags)))
 
 /** The flow runs whose task runs are listed: the given one, otherwise those of a flow, newest first. */
@@ -57,7 +61,7 @@ export const list = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.li
     { text: view.taskRunId },
     Render.state(view.state, paint),
     { text: Render.slug(view) },
-    { text: view.flowRunId ?? "", paint: paint.dim },
+    { text: view.flowRunId ?? "", paint: paint.dim, whole: true, optional: true },
     { text: view.state._tag === "UnknownState" ? "" : view.state.message ?? "", paint: paint.dim }
   ], "no task runs")
 }, (effect, flags) => Effect.provide(effect, Services.backend(flags)))

@@ -9,17 +9,35 @@ import * as Stream from "effect/Stream"
 import type { Style } from "./colors.ts"
 import { flowNames } from "./flowNames.ts"
 import * as Render from "./render.ts"
+import { type Cell, width } from "./table.ts"
 import * as Times from "./times.ts"
+import { wrapCells } from "./wrap.ts"
 
 const worstFirst: ReadonlyArray<string> = ["Failed", "TimedOut", "ValidationFailed", "ClientFailed", "TriggerFailed"]
 
 const shownFailures = 5
 
-const failureLines = (views: ReadonlyArray<TaskRunView>, total: number, paint: Style): string => {
+const failureLines = (
+  views: ReadonlyArray<TaskRunView>,
+  total: number,
+  paint: Style,
+  columns: number | undefined
+): string => {
   if (total === 0) return ""
-  const lines = views.map((view) =>
-    `  ${Render.stripControls(Render.slug(view))}  ${Render.stateLine(view.state, paint)}\n`
-  )
+  const slugs = views.map((view) => Render.stripControls(Render.slug(view)))
+  const indent = Math.min(24, Math.max(...slugs.map(width))) + 4
+  const lines = views.map((view, at) => {
+    const slug = slugs[at]!
+    const [first = "", ...rest] = wrapCells(
+      Render.stateLine(view.state, paint),
+      columns === undefined ? Infinity : columns - indent
+    )
+    const below = `\n${" ".repeat(indent)}`
+    const start = `  ${slug}`
+    return `${start}${width(start) + 2 > indent ? below : " ".repeat(indent - width(start))}${
+      [first, ...rest].join(below)
+    }\n`
+  })
   const more = total > views.length ? paint.dim(`  … and ${total - views.length} more\n`) : ""
   return `\n${paint.bold("Task runs that failed")}\n${lines.join("")}${more}`
 }
@@ -68,21 +86,33 @@ export const report = Effect.fnUntraced(function*(view: FlowRunView, { columns, 
   const now = yield* Clock.currentTimeMillis
   const flow = yield* Effect.flatMap(flowNames, (nameOf) => nameOf(view.flowId))
   const { counts, failures, total } = yield* digest(view.flowRunId)
-  const at = (iso: string | null | undefined) =>
-    iso === null || iso === undefined ? "" : `${times.time(iso)} ${times.zone}  ${paint.dim(Times.relative(iso, now))}`
+  const at = (iso: string | null | undefined): Render.Value =>
+    iso === null || iso === undefined
+      ? ""
+      : [{ text: `${times.time(iso)} ${times.zone}` }, { text: `  ${Times.relative(iso, now)}`, paint: paint.dim }]
   const parameters = view.parameters ?? {}
   const byCount = [...counts].sort((a, b) => b[1] - a[1])
-  const fields = Render.fields([
-    ["flow run", view.flowRunId],
-    ["name", Render.stripControls(view.name ?? "")],
-    ["flow", Render.stripControls(flow)],
-    ["state", Render.stateLine(view.state, paint)],
-    ["started", at(view.startTime)],
-    ["ended", at(view.endTime)],
-    ["duration", Times.between(view.startTime, view.endTime, State.isFinished(view.state) ? undefined : now)],
-    ["parameters", Object.keys(parameters).length === 0 ? "" : folded(parameters, (columns ?? 120) - 14)],
-    ["labels", Render.stripControls((view.labels ?? []).join(", "))],
-    ["task runs", byCount.map(([name, count]) => `${count} ${paint.stateName(name, name)}`).join(", ")]
-  ], paint)
-  return { failures, text: fields + failureLines(failures, total, paint) }
+  const fields = Render.fields(
+    [
+      ["flow run", view.flowRunId],
+      ["name", Render.stripControls(view.name ?? "")],
+      ["flow", Render.stripControls(flow)],
+      ["state", Render.stateLine(view.state, paint)],
+      ["started", at(view.startTime)],
+      ["ended", at(view.endTime)],
+      ["duration", Times.between(view.startTime, view.endTime, State.isFinished(view.state) ? undefined : now)],
+      ["parameters", Object.keys(parameters).length === 0 ? "" : folded(parameters, (columns ?? 120) - 14)],
+      ["labels", Render.stripControls((view.labels ?? []).join(", "))],
+      [
+        "task runs",
+        byCount.flatMap(([name, count], at): ReadonlyArray<Cell> => [
+          { text: `${at === 0 ? "" : ", "}${count} ` },
+          { text: Render.stripControls(name), paint: (text) => paint.stateName(name, text) }
+        ])
+      ]
+    ],
+    paint,
+    columns
+  )
+  return { failures, text: fields + failureLines(failures, total, paint, columns) }
 })

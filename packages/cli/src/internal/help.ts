@@ -4,6 +4,7 @@ import type { FlagDoc, HelpDoc } from "effect/cli/HelpDoc"
 import * as Option from "effect/Option"
 import { styleText } from "node:util"
 import { width } from "./table.ts"
+import { wrap } from "./wrap.ts"
 
 /** Longer lines are hard to read, however wide the terminal. */
 const widest = 110
@@ -13,18 +14,6 @@ const nameColumns = 28
 
 /** Flags that Effect adds to every command but that do not apply to this one. */
 const hidden: ReadonlySet<string> = new Set(["wizard"])
-
-const wrap = (text: string, columns: number): ReadonlyArray<string> => {
-  const lines: Array<string> = []
-  let line = ""
-  for (const word of text.split(" ")) {
-    if (line !== "" && width(line) + 1 + width(word) > columns) {
-      lines.push(line)
-      line = word
-    } else line = line === "" ? word : `${line} ${word}`
-  }
-  return [...lines, line]
-}
 
 interface Row {
   readonly name: string

@@ -1,8 +1,6 @@
 /** The remedies at the command line for a result that could not be read. */
 import { type Reason, ResultError } from "@effect-prefect/results/ResultError"
-
-/** A path quoted for a shell, which would expand `~/results` and split at a space. */
-const quoted = (path: string): string => /^[\w./:@%+,-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`
+import { quoted } from "./shellWord.ts"
 
 /** `--mount` for the bucket or the folder of a location. */
 const mountOf = (location: string): string => {

@@ -9,15 +9,47 @@ import * as Json from "./json.ts"
 import { Output } from "./output.ts"
 import * as Render from "./render.ts"
 import * as Times from "./times.ts"
+import { wrap } from "./wrap.ts"
 
 /** Wide enough to align levels and the usual states. */
 export const labelWidth = "Scheduled".length
 
-export const text = (entry: LogEntry, times: Times.Times, paint: Style): string => {
+/** The width of a time. */
+const timeWidth = 19
+
+const titleOfTime = (times: Times.Times): string => `TIME (${times.zone})`
+
+/** A time as wide as the title of its column. */
+export const time = (iso: string | null | undefined, times: Times.Times): string =>
+  times.time(iso).padEnd(Math.max(timeWidth, titleOfTime(times).length))
+
+/**
+ * An entry of the log. On a terminal its message keeps its lines, as tracebacks have them, below each other; in a pipe an
+ * entry is one line.
+ */
+export const text = (entry: LogEntry, times: Times.Times, paint: Style, columns: number | undefined): string => {
   const level = (entry.level ?? "").padEnd(labelWidth)
   const isBad = entry.level === "ERROR" || entry.level === "CRITICAL"
-  return `${paint.dim(times.time(entry.timestamp))}  ${isBad ? paint.red(level) : level}  ` +
-    `${Render.stripControls(entry.message ?? "")}\n`
+  const at = time(entry.timestamp, times)
+  const indent = at.length + 2 + level.length + 2
+  const message = columns === undefined
+    ? Render.stripControls(entry.message ?? "")
+    : (entry.message ?? "").trimEnd().split(/\r?\n/)
+      .flatMap((line) => wrap(Render.stripControls(line), columns - indent))
+      .join(`\n${" ".repeat(indent)}`)
+  return `${paint.dim(at)}  ${isBad ? paint.red(level) : level}  ${message}\n`
+}
+
+/** The titles of the columns, once, before the first line. */
+export const header = (times: Times.Times, paint: Style): () => string => {
+  let isPrinted = false
+  return () => {
+    if (isPrinted) return ""
+    isPrinted = true
+    return `${paint.bold(titleOfTime(times).padEnd(timeWidth))}  ${paint.bold("LEVEL".padEnd(labelWidth))}  ${
+      paint.bold("MESSAGE")
+    }\n`
+  }
 }
 
 const maxReversed = 1_000_000
@@ -43,8 +75,10 @@ export const print = Effect.fnUntraced(function*<E, R>(
   const { stdout } = yield* Output
   const paint = style(stdout.colors)
   const times = Times.make(flags)
+  const title = header(times, paint)
   yield* Render.lines(
     entries,
-    (entry) => flags.json ? `${JSON.stringify(Json.logEntry(entry))}\n` : text(entry, times, paint)
+    (entry) =>
+      flags.json ? `${JSON.stringify(Json.logEntry(entry))}\n` : title() + text(entry, times, paint, stdout.columns)
   )
 })

@@ -9,8 +9,8 @@ import { type Style, style } from "./colors.ts"
 import * as Json from "./json.ts"
 import { Output } from "./output.ts"
 import { type Cell, makeTable, stripControls } from "./table.ts"
-import { oneLine } from "./terminal.ts"
 import * as Times from "./times.ts"
+import { wrapCells } from "./wrap.ts"
 
 export { stripControls }
 
@@ -55,17 +55,33 @@ export const lines = <A, E, R>(
       ))
   })
 
-/** The known fields of one thing, one per line: `state Success`. Unknown fields have no line. */
-export const fields = (rows: ReadonlyArray<readonly [name: string, value: string]>, paint: Style): string => {
-  const known = rows.filter(([, value]) => value !== "")
+/** A value of one part, or of several that are painted differently. */
+export type Value = string | ReadonlyArray<Cell>
+
+/**
+ * The known fields of one thing, one per line: `state Success`. Unknown fields have no line. On a terminal, long values
+ * continue below their beginning.
+ */
+export const fields = (
+  rows: ReadonlyArray<readonly [name: string, value: Value]>,
+  paint: Style,
+  columns: number | undefined
+): string => {
+  const known = rows.filter(([, value]) => value.length > 0)
   const width = Math.max(...known.map(([name]) => name.length)) + 2
-  return known.map(([name, value]) => `${paint.dim(name.padEnd(width))}${oneLine(value)}\n`).join("")
+  return known.map(([name, value]) => {
+    const cells = (typeof value === "string" ? [{ text: value }] : value)
+      .map((cell): Cell => ({ ...cell, text: stripControls(cell.text) }))
+    const lines = wrapCells(cells, columns === undefined ? Infinity : columns - width)
+    return `${paint.dim(name.padEnd(width))}${lines.join(`\n${" ".repeat(width)}`)}\n`
+  }).join("")
 }
 
 /** A state and its message. */
-export const stateLine = (of: State.State, paint: Style): string => {
+export const stateLine = (of: State.State, paint: Style): ReadonlyArray<Cell> => {
   const message = of._tag === "UnknownState" ? null : of.message
-  return paint.state(of, stripControls(State.typeName(of))) + (message ? paint.dim(`  ${stripControls(message)}`) : "")
+  const name: Cell = { text: stripControls(State.typeName(of)), paint: (text) => paint.state(of, text) }
+  return message ? [name, { text: `  ${stripControls(message)}`, paint: paint.dim }] : [name]
 }
 
 export const state = (of: State.State, paint: Style): Cell => ({
@@ -115,12 +131,13 @@ export const taskRunCells =
     { text: view.taskRunId },
     state(view.state, paint),
     { text: slug(view) },
-    { text: times.time(startTime), paint: paint.dim },
+    { text: times.time(startTime), paint: paint.dim, whole: true },
     {
       text: Times.between(startTime, endTime, State.isFinished(view.state) ? undefined : now),
-      paint: paint.dim
+      paint: paint.dim,
+      whole: true
     },
-    { text: view.name ?? "", paint: paint.dim }
+    { text: view.name ?? "", paint: paint.dim, optional: true }
   ]
 
 /** The history of a run, oldest first. */
@@ -132,7 +149,7 @@ export const stateRecords = (
   if (flags.json) return lines(stream, (record) => `${JSON.stringify(Json.stateRecord(record))}\n`)
   const times = Times.make(flags)
   return table(stream, [`TIME (${times.zone})`, "STATE", "MESSAGE"], (record, paint) => [
-    { text: times.time(record.timestamp), paint: paint.dim },
+    { text: times.time(record.timestamp), paint: paint.dim, whole: true },
     state(record.state, paint),
     { text: record.state._tag === "UnknownState" ? "" : record.state.message ?? "" }
   ], "no states")

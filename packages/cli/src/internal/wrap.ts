@@ -1,0 +1,48 @@
+/** Text in lines of a number of columns. */
+import { type Cell, width } from "./table.ts"
+
+/** The words of some texts, each as its text is painted, in lines of at most so many columns. A longer word is broken. */
+export const wrapCells = (cells: ReadonlyArray<Cell>, columns: number): ReadonlyArray<string> => {
+  const lines: Array<string> = []
+  let line = ""
+  let used = 0
+  let isStart = true
+  const room = Math.max(8, columns)
+  const end = () => {
+    lines.push(line.trimEnd())
+    line = ""
+    used = 0
+    isStart = true
+  }
+  for (const { paint = (text: string) => text, text } of cells) {
+    for (const [at, word] of text.split(" ").entries()) {
+      // Cells follow each other without a space of their own.
+      const space = at === 0 || isStart ? 0 : 1
+      if (!isStart && used + space + width(word) > room) end()
+      else if (space === 1) {
+        line += " "
+        used += 1
+      }
+      let rest = word
+      while (used + width(rest) > room) {
+        let part = ""
+        for (const character of rest) {
+          if (used + width(part + character) > room) break
+          part += character
+        }
+        line += paint(part)
+        rest = rest.slice(part.length)
+        end()
+      }
+      if (rest === "") continue
+      line += paint(rest)
+      used += width(rest)
+      isStart = false
+    }
+  }
+  if (!isStart || lines.length === 0) end()
+  return lines
+}
+
+/** The same for one text. */
+export const wrap = (text: string, columns: number): ReadonlyArray<string> => wrapCells([{ text }], columns)

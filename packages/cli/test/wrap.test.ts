@@ -1,0 +1,97 @@
+import * as LogEntry from "@effect-prefect/core/LogEntry"
+import { assert, describe, it } from "@effect/vitest"
+import * as CliOutput from "effect/cli/CliOutput"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import { style } from "../src/internal/colors.ts"
+import * as Logs from "../src/internal/logs.ts"
+import { backendFlags, nextCommands, shortId } from "../src/internal/nextCommands.ts"
+import * as Render from "../src/internal/render.ts"
+import * as Settings from "../src/internal/settings.ts"
+import * as Times from "../src/internal/times.ts"
+import { wrap, wrapCells } from "../src/internal/wrap.ts"
+
+const plain = style("none")
+
+describe("wrapping", () => {
+  it("breaks at spaces, and a word that is too long where it has to", () => {
+    assert.deepStrictEqual(wrap("one two three", 8), ["one two", "three"])
+    assert.deepStrictEqual(wrap("abcdefghijklmnop", 8), ["abcdefgh", "ijklmnop"])
+    assert.deepStrictEqual(wrap("a abcdefghijklmnop b", 8), ["a", "abcdefgh", "ijklmnop", "b"])
+    assert.deepStrictEqual(wrap("", 8), [""])
+    assert.deepStrictEqual(wrap("Failed  two spaces stay", 80), ["Failed  two spaces stay"])
+  })
+
+  it("keeps every character, and no line is wider than the terminal, whatever the script", () => {
+    const texts = ["漢字漢字漢字 漢字", "👩‍👩‍👧‍👦 family 👩‍👩‍👧‍👦", "é́ combining ñ", "x".repeat(50), "a b c d e f g h i j k l m n"]
+    for (const text of texts) {
+      for (const columns of [8, 11, 20, 60]) {
+        const lines = wrap(text, columns)
+        assert.strictEqual(lines.join("").replaceAll(" ", ""), text.replaceAll(" ", ""))
+        for (const line of lines) assert.isAtMost(CliOutput.displayWidth(line), columns, line)
+      }
+    }
+  })
+
+  it("paints each part by itself", () => {
+    const red = (text: string) => `<${text}>`
+    assert.deepStrictEqual(wrapCells([{ text: "87 " }, { text: "Success", paint: red }, { text: ", 1 " }], 80), [
+      "87 <Success>, 1"
+    ])
+  })
+
+  it("continues long values below their beginning", () => {
+    assert.strictEqual(
+      Render.fields([["state", "Failed because of it"], ["id", "x"]], plain, 21),
+      "state  Failed because\n       of it\nid     x\n"
+    )
+    assert.strictEqual(
+      Render.fields([["state", "Failed because of it"]], plain, undefined),
+      "state  Failed because of it\n"
+    )
+  })
+})
+
+describe("a log entry", () => {
+  const entry = Schema.decodeUnknownSync(LogEntry.FromRow)({
+    id: "1",
+    flow_run_id: null,
+    timestamp: "2022-03-01T12:00:00+00:00",
+    level: "ERROR",
+    message: "Traceback:\n  File \"x.py\"\r\nValueError\n"
+  })
+  const times = Times.make({ utc: true })
+
+  it("keeps the lines of a traceback on a terminal, and is one line in a pipe", () => {
+    assert.deepStrictEqual(Logs.text(entry, times, plain, 80).split("\n").map((line) => line.trim()), [
+      "2022-03-01 12:00:00  ERROR      Traceback:",
+      "File \"x.py\"",
+      "ValueError",
+      ""
+    ])
+    assert.strictEqual(Logs.text(entry, times, plain, undefined).split("\n").length, 2)
+  })
+})
+
+describe("what is suggested next", () => {
+  it("is short where the beginning of an id is enough, and names the backend again, but no secret", () => {
+    assert.strictEqual(shortId("6cdaa6fd-f2a5-5ffe-bdc4-8a5c3feb73d3"), "6cdaa6fd")
+    const timed = "019ab2c3-f2a5-7ffe-bdc4-8a5c3feb73d3"
+    assert.strictEqual(shortId(timed), timed)
+    const flags = { ...Settings.none, archive: Option.some("my archive"), profile: Option.none() }
+    assert.strictEqual(backendFlags(flags), " --archive 'my archive'")
+    assert.strictEqual(backendFlags({ ...Settings.none, api: Option.some("http://me:pw@host") }), "")
+  })
+
+  it("stands beside its command where there is room, else above it", () => {
+    const commands = [["effect-prefect flow-run task-runs 6cdaa6fd", "every task run"]] as const
+    assert.strictEqual(
+      nextCommands(commands, plain, 80),
+      "\nNext\n  effect-prefect flow-run task-runs 6cdaa6fd  every task run\n"
+    )
+    assert.strictEqual(
+      nextCommands(commands, plain, 50),
+      "\nNext\n  # every task run\n  effect-prefect flow-run task-runs 6cdaa6fd\n"
+    )
+  })
+})
