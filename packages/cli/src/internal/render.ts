@@ -1,9 +1,11 @@
 import type { TaskRunSummary } from "@effect-prefect/api/Backend"
 import type { PrefectApi } from "@effect-prefect/api/PrefectApi"
+import type { PrefectApiError } from "@effect-prefect/api/PrefectApiError"
 import * as State from "@effect-prefect/core/State"
 import type { StateRecord } from "@effect-prefect/core/StateRecord"
 import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
 import * as Effect from "effect/Effect"
+import * as Pull from "effect/Pull"
 import * as Stream from "effect/Stream"
 import { type Style, style } from "./colors.ts"
 import * as Json from "./json.ts"
@@ -99,17 +101,71 @@ export interface Timed {
   readonly endTime: string | null
 }
 
-/** Task runs in the order in which they started; those that never started come last. */
+/** More task runs than these are not sorted: they would have to be held in memory first. */
+const mostSorted = 10_000
+
+/** Times that are kept for task runs that are still to come: both listings have the same order, give or take a page. */
+const mostPending = 20_000
+
+/** Task runs with their times, in the order of the backend and as they come. */
+const withTimes = <E, R>(
+  summaries: Stream.Stream<TaskRunSummary, PrefectApiError>,
+  views: Stream.Stream<TaskRunView, E, R>
+): Stream.Stream<Timed, E | PrefectApiError, R> =>
+  Stream.unwrap(Effect.gen(function*() {
+    const pull = yield* Stream.toPull(summaries)
+    const pending = new Map<string, TaskRunSummary>()
+    let hasEnded = false
+    const more = Pull.catchDone(
+      Effect.map(pull, (array) => {
+        for (const summary of array) pending.set(summary.taskRunId, summary)
+        for (const id of pending.keys()) {
+          if (pending.size <= mostPending) break
+          pending.delete(id)
+        }
+      }),
+      () =>
+        Effect.sync(() => {
+          hasEnded = true
+        })
+    )
+    return Stream.mapArrayEffect(
+      views,
+      Effect.fnUntraced(function*(array) {
+        const timed: Array<Timed> = []
+        for (const view of array) {
+          while (!hasEnded && !pending.has(view.taskRunId)) yield* more
+          const { endTime = null, startTime = null } = pending.get(view.taskRunId) ?? {}
+          pending.delete(view.taskRunId)
+          timed.push({ view, startTime, endTime })
+        }
+        return timed as [Timed, ...Array<Timed>]
+      })
+    )
+  }))
+
+/**
+ * Task runs in the order in which they started; those that never started come last. More than 10 000 are printed in the
+ * order of the backend, as they come.
+ */
 export const inOrder = Effect.fnUntraced(function*<E, R>(
   api: PrefectApi["Service"],
   flowRunId: string,
   views: Stream.Stream<TaskRunView, E, R>
 ) {
   const summaries = new Map<string, TaskRunSummary>()
-  yield* Stream.runForEachArray(api.taskRunSummaries({ flowRunId }), (array) =>
-    Effect.sync(() => {
-      for (const summary of array) summaries.set(summary.taskRunId, summary)
-    }))
+  yield* Stream.runForEachArray(
+    Stream.take(api.taskRunSummaries({ flowRunId }), mostSorted + 1),
+    (array) =>
+      Effect.sync(() => {
+        for (const summary of array) summaries.set(summary.taskRunId, summary)
+      })
+  )
+  if (summaries.size > mostSorted) {
+    const { stderr } = yield* Output
+    yield* stderr.write(`more than ${mostSorted} task runs: not sorted by the time at which they started\n`)
+    return withTimes(api.taskRunSummaries({ flowRunId }), views)
+  }
   const timed = Array.from(yield* Stream.runCollect(views), (view): Timed => {
     const { endTime = null, startTime = null } = summaries.get(view.taskRunId) ?? {}
     return { view, startTime, endTime }
