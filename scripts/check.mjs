@@ -1,5 +1,5 @@
-// npm run check [-- STEP …]: all checks of the tree that do not run it, as many steps at once as there are cores; the
-// output of a step is shown when it fails. The last line is "N passed, N failed".
+// npm run check [-- STEP …]: all checks of the tree that do not run it, one step per core at a time; the output of a
+// step is shown when it fails. The last line is "N passed, N failed".
 import { rmSync } from "node:fs"
 import { availableParallelism } from "node:os"
 import { join } from "node:path"
@@ -110,7 +110,7 @@ const waiting = [...chosen]
 const isFree = (/** @type {(typeof steps)[number]} */ { after }) =>
   ![...waiting, ...running.keys()].some(({ name }) => name === after)
 while (waiting.length > 0 || running.size > 0) {
-  // The first of those that nothing holds up: the others wait for it longest.
+  // The first of those that wait for no other step: the others wait for it longest.
   const next = running.size < availableParallelism() ? waiting.findIndex(isFree) : -1
   if (next === -1) {
     await Promise.race(running.values())

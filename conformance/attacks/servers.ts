@@ -1,6 +1,6 @@
 /**
- * Backends and object stores that lie, stall, flood and lead elsewhere: each read ends in a typed error, soon and in
- * little memory, and credentials go nowhere but where they belong.
+ * Backends and object stores that lie, stall, flood and redirect elsewhere: each read must end in a typed error, soon
+ * and with little memory, and credentials must go only where they belong.
  */
 import * as GraphQLApi from "@effect-prefect/api/GraphQLApi"
 import * as Prefect3Api from "@effect-prefect/api/Prefect3Api"
@@ -37,7 +37,7 @@ const listen = async (listener: RequestListener) => {
 }
 
 const led: Array<string> = []
-/** Where answers lead, and nobody may go. */
+/** The target of redirects, which no request may reach. */
 const elsewhere = await listen((request, response) => {
   led.push(`${request.method} ${request.url} ${JSON.stringify(request.headers)}`)
   response.end("{}")
@@ -66,7 +66,7 @@ const flood: RequestListener = (_request, response) => {
   }
   go()
 }
-/** 2 GiB of blanks in 2 MB: members of gzip one after the other. */
+/** 2 GiB of blanks in 2 MB: consecutive gzip members. */
 const bomb = (() => {
   const member = gzipSync(Buffer.alloc(1 << 24, 32))
   return Buffer.concat(Array.from({ length: 128 }, () => member))
@@ -77,7 +77,7 @@ const zipped = (body: Buffer, encoding: string): RequestListener => (_request, r
 }
 const echo = ({ headers, url }: IncomingMessage) => `refused ${url} ${JSON.stringify(headers)}`
 
-/** What any server can do, whatever it should have answered. */
+/** Attacks that any server can make, whatever the request. */
 const faults: Readonly<Record<string, RequestListener>> = {
   "headers that never come": () => {},
   "a byte a second": forEver((response) => response.write(" "), 1_000),
@@ -122,7 +122,7 @@ const policy = {
   maxResponseBytes: 8 << 20
 } as const
 
-/** What a backend alone can do. */
+/** Attacks that only a backend can make. */
 const answers: Readonly<Record<string, RequestListener>> = {
   "2 GiB in gzip": zipped(bomb, "gzip"),
   "five encodings": zipped(

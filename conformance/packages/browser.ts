@@ -1,6 +1,6 @@
 /**
- * What a page reads: a flow run of the GraphQL API and one of Prefect 3, and their results through a reader of the page's
- * own, which fetches them. `probe` gives the same in Node, but for Parquet, which only Node reads.
+ * The content of a page: a flow run of the GraphQL API and one of Prefect 3, and their results through the page's own
+ * reader, which fetches them. `probe` returns the same in Node, except for Parquet, which only Node reads.
  */
 import * as GraphQLApi from "@effect-prefect/api/GraphQLApi"
 import * as Prefect3Api from "@effect-prefect/api/Prefect3Api"

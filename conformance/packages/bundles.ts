@@ -1,6 +1,6 @@
 /**
- * Programs bundled by esbuild, Vite (rolldown) and webpack in a project where nothing optional is installed, and run: in
- * Node.js, and in Chromium what runs there. `docs/bundling.md` says how large they are.
+ * Programs bundled by esbuild, Vite (rolldown) and webpack in a project without optional packages, and run: in Node.js,
+ * and, where supported, in Chromium. `docs/bundling.md` states their sizes.
  */
 import { build as esbuild } from "esbuild"
 import * as assert from "node:assert/strict"

@@ -1,4 +1,4 @@
-/** Everything that the packages export beside their own entry points, so that a bundler has to find all of it. */
+/** Everything that the packages export except their own entry points, so that a bundler must resolve all of it. */
 import * as api from "@effect-prefect/api"
 import * as collect from "@effect-prefect/collect"
 import * as core from "@effect-prefect/core"

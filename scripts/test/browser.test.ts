@@ -1,4 +1,7 @@
-/** The modules that docs/bundling.md says run in a browser reach no module of Node, and no Buffer that is not asked for. */
+/**
+ * The modules that run in a browser according to docs/bundling.md import no module of Node, and no Buffer without a
+ * check.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { dirname, join, resolve } from "node:path"

@@ -30,7 +30,7 @@ export interface Snapshot {
    * not all belong to one instant.
    */
   readonly changed: Effect.Effect<number, PrefectApiError>
-  /** Rows by table that the server has and that could not be taken. Known once the tables were read. */
+  /** Rows by table that the server has but that could not be read. Known once the tables have been read. */
   readonly omitted: Effect.Effect<Readonly<Record<string, number>>>
 }
 

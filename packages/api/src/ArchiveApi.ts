@@ -286,7 +286,7 @@ const rowsOf = (tables: ReadonlyMap<AnyTableName, Table>): Rows => {
   }
 }
 
-/** Loaded when an archive is read whole, which few commands do. */
+/** Loaded when an archive is read completely, which few commands do. */
 const loadScan = () => import("./internal/tables/scan.ts")
 
 const lazily = async function*<A>(
@@ -313,7 +313,7 @@ export const scanTaskRuns = (
 }
 
 /**
- * Every flow run of an archive in the order of its file, and the lines in between that are none, as `scanTaskRuns` reads
+ * Every flow run of an archive in the order of its file, and the skipped lines between them, like `scanTaskRuns` for
  * task runs.
  *
  * @category constructors
@@ -429,7 +429,7 @@ const openIndexed = Effect.fnUntraced(function*(
   })
 })
 
-/** An archive of Prefect 2 or 3, whose index is in memory where no file has it. */
+/** An archive of Prefect 2 or 3, whose index is in memory when no file has it. */
 const openPrefect3 = Effect.fnUntraced(function*(
   root: string,
   tables: ReadonlyMap<AnyTableName, Table>,
@@ -587,7 +587,7 @@ export const layer = (
 ): Layer.Layer<PrefectApi.PrefectApi | Archive, PrefectApiError> => Layer.effectContext(services(directory, options))
 
 /**
- * The service over an archive that the configuration names, and the archive.
+ * The service over an archive from the configuration, and the archive.
  *
  * @category layers
  * @since 0.1.0

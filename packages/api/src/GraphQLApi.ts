@@ -126,7 +126,7 @@ export const layer = (options: Options): Layer.Layer<PrefectApi.PrefectApi, Pref
   Layer.effect(PrefectApi.PrefectApi, make(options))
 
 /**
- * `PrefectApi` from options that the configuration holds.
+ * `PrefectApi` from options in the configuration.
  *
  * **Example** (The address and the key from the environment)
  *

@@ -44,7 +44,8 @@ export interface Options {
   /** The size of the connection pool. Default 10. */
   readonly maxConnections?: number | undefined
   /**
-   * When to repeat a request after a lost connection, and how often. Default: three times, after 0.1 seconds and more.
+   * The delays between repetitions of a request after a lost connection, and their number. Default: three times,
+   * starting with 0.1 seconds.
    */
   readonly retrySchedule?: Schedule.Schedule<unknown, Reason> | undefined
   /** The largest row to read, in bytes. Default 256 MiB. */

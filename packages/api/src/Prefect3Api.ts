@@ -65,7 +65,7 @@ export const layer = (options: Options): Layer.Layer<PrefectApi.PrefectApi, Pref
   Layer.effect(PrefectApi.PrefectApi, make(options))
 
 /**
- * `PrefectApi` from options that the configuration holds.
+ * `PrefectApi` from options in the configuration.
  *
  * @category layers
  * @since 0.1.0

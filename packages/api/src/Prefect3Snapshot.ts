@@ -1,8 +1,8 @@
 /**
- * `Prefect3Snapshot`: the rows of a Prefect 2 or 3 server as its API gives them, streamed, for an archive.
+ * `Prefect3Snapshot`: the rows of a Prefect 2 or 3 server as its API returns them, streamed, for an archive.
  *
- * The rows are the server's own, column for column, in the order of its listings. Storage blocks are those that results
- * are stored in, without their secrets.
+ * The rows are the server's own, column for column, in the order of its listings. Storage blocks are those of stored
+ * results, without their secrets.
  *
  * @since 0.1.0
  */
@@ -54,25 +54,25 @@ class Ids {
   }
 }
 
-/** What tells that a flow run has changed. */
+/** The fields that reveal a change of a flow run. */
 const stampOf = (row: Row): string => JSON.stringify([row["updated"] ?? null, row["state_id"] ?? row["state"] ?? null])
 
 const stateIdOf = (row: Row): string => JSON.stringify(row["state_id"] ?? row["state"] ?? null)
 
-/** A sum over task runs and their states, whatever their order. */
+/** A sum over task runs and their states, independent of their order. */
 const sumOf = (row: Row): number =>
   createHash("sha256").update(`${String(row["id"])} ${stateIdOf(row)}`).digest().readUIntBE(0, 6)
 
 const isFinished = (row: Row): boolean => State.isFinished(State.fromJson(row["state"] ?? null))
 
-/** The block that a run's result is stored in. */
+/** The block of a run's stored result. */
 const blockIdOf = (row: Row): string | undefined => {
   const descriptor = State.resultDescriptor(State.fromJson(row["state"] ?? null))
   return descriptor?._tag === "Prefect3Result" ? descriptor.storageBlockId ?? undefined : undefined
 }
 
 const mask = "********"
-// A user and a password before the host of a URL.
+// A user and a password before the host in a URL.
 const userInfo = /(:\/\/)[^/@\s:]*:[^/@\s]*@/g
 
 const withoutSecrets = (value: unknown): unknown => {
@@ -84,7 +84,7 @@ const withoutSecrets = (value: unknown): unknown => {
     : value
 }
 
-/** What an archive keeps of a block document: how it is found, and its data without secrets. */
+/** The part of a block document that an archive keeps: its identity, and its data without secrets. */
 const blockRow = (json: unknown): object | undefined => {
   const block = Block.fromJson(json)
   if (block === undefined) return undefined
@@ -100,10 +100,10 @@ const blockRow = (json: unknown): object | undefined => {
 }
 
 /**
- * The rows of the flow runs of a selection, and of what belongs to them. Each table is requested when its rows are
+ * The rows of the selected flow runs, and of everything that belongs to them. Each table is requested when its rows are
  * pulled, in the order of the list.
  *
- * A task run outside a flow is there when nothing restricts the selection.
+ * A task run outside a flow is included when there is no selection.
  *
  * @category constructors
  * @since 0.1.0
@@ -160,7 +160,7 @@ export const make = Effect.fnUntraced(function*(
   )
   const ofRuns = (ids: ReadonlyArray<string>) =>
     listed("taskRuns", "/task_runs/filter", { flow_runs: { id: { any_: ids } }, sort: "ID_DESC" })
-  // Prefect 2 has task runs in flow runs alone.
+  // In Prefect 2, all task runs belong to flow runs.
   const outside: Stream.Stream<Row, PrefectApiError> = isWhole && version?.startsWith("2.") !== true
     ? listed("taskRuns", "/task_runs/filter", {
       task_runs: { flow_run_id: { is_null_: true } },
@@ -192,7 +192,7 @@ export const make = Effect.fnUntraced(function*(
   )
 
   const stamps = new Map<string, string>()
-  /** Of the flow runs that had not finished, the sum over their task runs. */
+  /** For flow runs that had not finished, the sum over their task runs. */
   const unfinished = new Map<string, number>()
   const flowIds = new Set<unknown>()
   const blockIds = new Set<string>()
@@ -222,7 +222,7 @@ export const make = Effect.fnUntraced(function*(
   const ofAllRuns = (rows: (ids: ReadonlyArray<string>) => Stream.Stream<Row, PrefectApiError>) =>
     Stream.flatMap(batches(() => stamps.keys()), rows)
 
-  /** The states of a run, which is gone when there are none. */
+  /** The states of a run, which was deleted when there are none. */
   const statesOf = (kind: "task" | "flow") => (id: string) =>
     Effect.map(
       client.get(`${kind}RunStates`, `/${kind}_run_states/?${kind}_run_id=${id}`),
@@ -237,7 +237,7 @@ export const make = Effect.fnUntraced(function*(
     Effect.map(
       Effect.result(client.get("storageBlock", `/block_documents/${encodeURIComponent(id)}`)),
       (answer): ReadonlyArray<object> => {
-        // A block that is gone is gone in the archive too.
+        // A deleted block is missing from the archive too.
         if (Result.isSuccess(answer) && answer.success === undefined) return []
         const row = Result.isSuccess(answer) ? blockRow(answer.success) : undefined
         if (row !== undefined) return [row]

@@ -104,7 +104,7 @@ const prefect3Credentials = Config.all({
   authString: Config.Redacted("PREFECT_API_AUTH_STRING").pipe(Config.withDefault(undefined))
 })
 
-/** A Prefect 2 or 3 API that was named, with what the environment has for it. */
+/** A given Prefect 2 or 3 API, with its settings from the environment. */
 export const prefect3Options = Effect.fnUntraced(function*(backend: Settings.Backend) {
   const { loadConnection } = yield* load(() => import("@effect-prefect/api/Prefect3Config"))
   return { url: yield* httpUrl(backend), ...(yield* loadConnection), ...(yield* prefect3Credentials) }

@@ -244,7 +244,7 @@ const parquetElement = (name: string, plan: Plan): Record<string, unknown> => {
   }
 }
 
-/** For `import(…).catch(rethrow)`: bundlers take an import that is caught for one whose package may be missing. */
+/** For `import(…).catch(rethrow)`: bundlers treat a caught import as one whose package may be missing. */
 const rethrow = (error: unknown): never => {
   throw error
 }

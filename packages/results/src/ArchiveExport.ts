@@ -119,7 +119,7 @@ export interface Options {
   readonly database?: PostgresApi.Options | undefined
   /** A Prefect 1 server's API, e.g. `GraphQLApi`, for when the database is out of reach. */
   readonly api?: PrefectApi["Service"] | undefined
-  /** A Prefect 2 or 3 server, or a workspace of Prefect Cloud. It is taken where neither `database` nor `api` is given. */
+  /** A Prefect 2 or 3 server, or a workspace of Prefect Cloud. Used when neither `database` nor `api` is given. */
   readonly prefect3?: Prefect3Config.Options | undefined
   /** The flow runs to export, with everything that belongs to them. Default: all. */
   readonly selection?: Selection | undefined
@@ -249,7 +249,7 @@ interface Tables {
   readonly records: Record<string, Files.TableRecord>
   /** Rows that are longer than the lines of an archive may be, by table. */
   readonly tooLong: Record<string, number>
-  /** Rows that the backend could not give, by table. */
+  /** Rows that the backend could not return, by table. */
   omitted: Readonly<Record<string, number>>
 }
 
@@ -396,7 +396,7 @@ const copyResults = Effect.fnUntraced(function*(
   const roots = rootsOf(options.directories ?? [])
   const makeFolder = Files.folderMaker(directory)
   const blocks = yield* ArchiveApi.readStorageBlocks(directory)
-  // Without such a reader the file or object that the block names is read.
+  // Without such a reader, the file or object that the block names is read.
   const isPrefect3Read = storage.readers.some(({ type }) => type === "Prefect3Result")
   const mounts = new Map<string, string>()
   const underWay = new Map<string, Deferred.Deferred<Copied, ArchiveExportError>>()
@@ -481,7 +481,7 @@ const copyResults = Effect.fnUntraced(function*(
     const resolved = resolvedOf(descriptor, blocks)
     if ("message" in resolved) return { _tag: "Failed", failure: failureOf(resolved._tag, view, resolved.message) }
     const location = archiveLocation(resolved, roots)
-    // Nothing was stored that an archive could hold beside its tables.
+    // Nothing was stored that an archive could hold outside its tables.
     if (location === undefined) return undefined
     if (typeof location !== "object") {
       const reason = descriptor._tag === "CustomResult" ? "UnsupportedResultType" : "ResultAccessDenied"
@@ -524,7 +524,7 @@ const copyResults = Effect.fnUntraced(function*(
   const list = (entries: ReadonlyArray<Files.ManifestEntry>) =>
     attempt(directory, ArchiveFormat.manifestFile, () => manifest.write(entries))
 
-  // A flow run's line that is none is no result: whoever reads the table is told of it.
+  // An invalid line of a flow run is not a result: it is reported with its table.
   const flowRuns = Stream.filter(ArchiveApi.scanFlowRuns(directory), (view) => view instanceof FlowRunView)
   yield* Stream.concat(ArchiveApi.scanTaskRuns(directory), flowRuns).pipe(
     // In order, so that all exports of the same rows have the same manifest.

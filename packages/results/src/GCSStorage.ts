@@ -218,7 +218,7 @@ export const layer = (options: Options): Layer.Layer<ResultStorage.ResultStorage
   ResultStorage.layer(readers(options))
 
 /**
- * As `layer`, from options that the configuration holds.
+ * Like `layer`, with options from the configuration.
  *
  * @category layers
  * @since 0.1.0

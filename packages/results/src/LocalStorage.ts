@@ -292,9 +292,9 @@ export const layer = (options: Options): Layer.Layer<ResultStorage.ResultStorage
   ResultStorage.layer(Effect.suspend(() => Effect.fromResult(readers(options))))
 
 /**
- * As `layer`, from options that the configuration holds.
+ * Like `layer`, with options from the configuration.
  *
- * **Example** (Folders that the environment names)
+ * **Example** (Folders from the environment)
  *
  * ```ts
  * import { LocalStorage } from "@effect-prefect/results"

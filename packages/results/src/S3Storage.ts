@@ -199,7 +199,7 @@ const isForSdk = (code: string, status: number): boolean =>
   status === 301 || status === 307 || code === "AuthorizationHeaderMalformed" || code === "RequestTimeTooSkewed" ||
   code === "ExpiredToken" || code === "InvalidToken"
 
-/** The body that a request handler gives: of Node's own clients, or of `fetch`. */
+/** The body from a request handler: of Node's own clients, or of `fetch`. */
 const readable = (body: unknown): Readable =>
   body instanceof Readable ? body : Readable.fromWeb(body as ReadableStream<Uint8Array>)
 
@@ -290,7 +290,7 @@ const connect = (options: Options, tls: ReturnType<typeof loadTls>) => (concurre
           const result = await next(args)
           const route = useSignedGet ? SignedGet.routeOf(args.request, key) : undefined
           if (route !== undefined) routes.set(bucket, route)
-          // Older SDKs leave out checksums that they do not know.
+          // Older SDKs omit checksums that they do not know.
           headers = (result.response as { readonly headers: typeof headers }).headers
           return result
         },
@@ -360,7 +360,7 @@ export const layer = (options: Options): Layer.Layer<ResultStorage.ResultStorage
   ResultStorage.layer(readers(options))
 
 /**
- * As `layer`, from options that the configuration holds.
+ * Like `layer`, with options from the configuration.
  *
  * @category layers
  * @since 0.1.0

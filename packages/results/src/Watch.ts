@@ -56,7 +56,7 @@ export class WaitTimeout extends Schema.TaggedError<WaitTimeout>("@effect-prefec
   {
     /** The id of the flow run or task run. */
     runId: Schema.String,
-    /** The name of the state in which it was seen last. */
+    /** The name of the last observed state. */
     state: Schema.String,
     timeout: Schema.Duration
   }

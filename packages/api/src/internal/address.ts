@@ -1,4 +1,4 @@
-/** Addresses as options take them: Redacted where they hold a password or a signature. */
+/** Addresses in options: Redacted when they contain a password or a signature. */
 import * as Redacted from "effect/Redacted"
 
 export type Address = string | URL | Redacted.Redacted

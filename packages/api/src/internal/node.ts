@@ -1,6 +1,6 @@
 /**
- * Modules of Node.js, undefined in a browser. They are asked for by a call: an import of `node:…` would end the bundle of a
- * browser.
+ * Modules of Node.js; undefined in a browser. They are loaded by a call, because an import of `node:…` would break a
+ * bundle for browsers.
  */
 const builtin = globalThis.process?.getBuiltinModule
 

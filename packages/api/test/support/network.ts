@@ -7,7 +7,6 @@ import { createServer as createTlsServer } from "node:https"
 import { type AddressInfo, connect } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { afterAll } from "vitest"
 
 export const listening = (server: ReturnType<typeof createServer>) =>
   Effect.acquireRelease(
@@ -80,7 +79,8 @@ export const withEnvironment = (variables: Record<string, string>) =>
   )
 
 const folder = mkdtempSync(join(tmpdir(), "authority-"))
-afterAll(() => rmSync(folder, { recursive: true, force: true }))
+// Test files of one process share this module, so the folder stays until the process ends.
+process.once("exit", () => rmSync(folder, { recursive: true, force: true }))
 
 /** A private authority, and a certificate of localhost that it signed. */
 export const authority = (() => {

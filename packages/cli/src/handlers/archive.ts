@@ -83,7 +83,7 @@ const selectionOf = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.ex
   }
 })
 
-/** The storages that results are copied from. Those of Prefect 2 and 3 are found by the server's storage blocks. */
+/** The storages that results are copied from. Those of Prefect 2 and 3 are located by the server's storage blocks. */
 const storageOf = (flags: InputsOf<typeof Inputs.exportArchive>) => {
   const storage = Services.storage({ ...flags, ...Settings.none, maxChildren: Option.none() })
   return Option.isNone(flags.prefect3)

@@ -1,10 +1,10 @@
-/** The packages that only `serve` needs, which are installed when it is used. */
+/** The packages that only `serve` needs, which are installed on demand. */
 import * as Effect from "effect/Effect"
 import { readFileSync } from "node:fs"
 import { findPackageJSON } from "node:module"
 import { CommandFailed } from "./errors.ts"
 
-/** The version of a package as the server finds it; undefined where it is not installed. */
+/** The version of a package that the server finds; undefined when it is not installed. */
 export const versionOf = (name: string): string | undefined => {
   const server = findPackageJSON("@effect-prefect/server", import.meta.url)
   try {
@@ -17,7 +17,7 @@ export const versionOf = (name: string): string | undefined => {
   }
 }
 
-/** Fails with what to install where one of these packages is missing. */
+/** Fails with instructions when one of these packages is missing. */
 export const need = (...names: ReadonlyArray<string>): Effect.Effect<void, CommandFailed> =>
   Effect.suspend(() => {
     const missing = names.filter((name) => versionOf(name) === undefined)

@@ -25,7 +25,7 @@ const shown = (character: string): string => `\\u${character.charCodeAt(0).toStr
 export const visible = (text: string): string =>
   text.replace(acted, shown).replace(marked, (_, hex: string) => Buffer.from(hex, "hex").toString())
 
-/** A text in one line: one with line breaks in it could pass for more lines of the command's own. */
+/** A text on one line: line breaks in it could pass for the command's own output. */
 export const oneLine = (text: string): string => text.replace(/[\n\r\v\f\u0085\u2028\u2029]+/g, " ")
 
 /** Writes a line to standard error outside any effect, such as in an event listener. */

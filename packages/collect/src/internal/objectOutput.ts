@@ -126,7 +126,7 @@ export const keyPrefix = (prefix: string | undefined): string => {
   return trimmed === "" ? "" : `${trimmed}/`
 }
 
-/** For `import(…).catch(rethrow)`: bundlers take an import that is caught for one whose package may be missing. */
+/** For `import(…).catch(rethrow)`: bundlers treat a caught import as one whose package may be missing. */
 export const rethrow = (error: unknown): never => {
   throw error
 }

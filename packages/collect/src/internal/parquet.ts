@@ -11,7 +11,7 @@ import { zstdLevel } from "./blocks.ts"
 import type { Counter, Row } from "./rows.ts"
 import { typedValues } from "./typed.ts"
 
-// Bundlers take an import that is caught for one whose package may be missing, but for webpack, which has to be told.
+// Bundlers treat a caught import as one whose package may be missing, except for webpack, which needs a hint.
 const { ByteWriter, ParquetWriter } = await import(/* webpackIgnore: true */ "hyparquet-writer").catch(
   (error: unknown) => {
     throw error

@@ -1,4 +1,4 @@
-/** Bytes as text and text as bytes: by Node's `Buffer`, which is fastest, and without it by what browsers have. */
+/** Converts bytes to text and back: with Node's `Buffer`, which is fastest, and otherwise with browser APIs. */
 
 const hasBuffer = typeof Buffer !== "undefined"
 
@@ -8,7 +8,7 @@ const decoder = new TextDecoder("utf-8", { ignoreBOM: true })
 const buffer = (bytes: Uint8Array, start: number, end: number): Buffer =>
   Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start)
 
-/** How many code units are made text at once: an argument each, of which a call takes only so many. */
+/** The code units that are converted at once: each is an argument, whose number is limited. */
 const unitsAtOnce = 8192
 
 const ofUnits = (length: number, unitsOf: (start: number, end: number) => ArrayLike<number>): string => {
@@ -19,31 +19,31 @@ const ofUnits = (length: number, unitsOf: (start: number, end: number) => ArrayL
   return text
 }
 
-/** The UTF-8 text of a part of bytes; what is not UTF-8 becomes U+FFFD. */
+/** The UTF-8 text of a range of bytes; invalid sequences become U+FFFD. */
 export const utf8Of = (bytes: Uint8Array, start = 0, end = bytes.length): string =>
   hasBuffer ? buffer(bytes, start, end).toString("utf8") : decoder.decode(bytes.subarray(start, end))
 
-/** Reads the texts of some bytes, from one place up to another. */
+/** Reads the texts between positions in some bytes. */
 export const textsOf = (bytes: Uint8Array): (start: number, end: number) => string => {
   if (!hasBuffer) return (start, end) => decoder.decode(bytes.subarray(start, end))
   const whole = buffer(bytes, 0, bytes.length)
   return (start, end) => whole.toString("utf8", start, end)
 }
 
-/** A part of bytes as text of ISO 8859-1, a character a byte. */
+/** A range of bytes as ISO 8859-1 text, one character per byte. */
 export const latin1Of = (bytes: Uint8Array, start = 0, end = bytes.length): string =>
   hasBuffer
     ? buffer(bytes, start, end).toString("latin1")
     : ofUnits(end - start, (from, to) => bytes.subarray(start + from, start + to))
 
-/** Reads texts of some bytes that are ASCII, from one place up to another. */
+/** Reads ASCII texts between positions in some bytes. */
 export const asciiTextsOf = (bytes: Uint8Array): (start: number, end: number) => string => {
   if (!hasBuffer) return (start, end) => decoder.decode(bytes.subarray(start, end))
   const whole = buffer(bytes, 0, bytes.length)
   return (start, end) => whole.toString("latin1", start, end)
 }
 
-/** A part of bytes as UTF-16 text. Lone surrogates stay what they are. */
+/** A part of bytes as UTF-16 text. Lone surrogates are kept. */
 export const utf16Of = (bytes: Uint8Array, littleEndian: boolean, start: number): string => {
   const view = new DataView(bytes.buffer, bytes.byteOffset + start, bytes.length - start)
   return ofUnits(
@@ -61,7 +61,7 @@ export const hexOf = (bytes: Uint8Array, start = 0, end = bytes.length): string 
   return text
 }
 
-/** The bytes of a base64 text; what is not base64 in it is passed over. */
+/** The bytes of a base64 text; invalid characters are ignored. */
 export const fromBase64 = (text: string): Uint8Array => {
   if (hasBuffer) return Buffer.from(text, "base64")
   const digits = text.replace(/[^A-Za-z0-9+/]/g, "")
@@ -69,7 +69,7 @@ export const fromBase64 = (text: string): Uint8Array => {
   return Uint8Array.from(binary, (character) => character.charCodeAt(0))
 }
 
-/** The bytes as a plain `Uint8Array`: a value that shared a Buffer's memory would be one too. */
+/** The bytes as a plain `Uint8Array`, because a value that shares a Buffer's memory would be a Buffer too. */
 export const plainBytes = (bytes: Uint8Array): Uint8Array =>
   hasBuffer && Buffer.isBuffer(bytes) ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length) : bytes
 

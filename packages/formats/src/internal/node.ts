@@ -1,6 +1,6 @@
 /**
- * Modules of Node.js, each undefined in a browser. They are asked for by a call: an import of `node:…` would end the bundle
- * of a browser, and a condition of the bundler would split what is one package.
+ * Modules of Node.js, each undefined in a browser. They are loaded by a call: an import of `node:…` would break a
+ * bundle for browsers, and a bundler condition would split one package in two.
  */
 
 /** What a bundle for a browser takes for the value where there is no `process`. */

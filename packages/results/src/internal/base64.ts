@@ -1,4 +1,4 @@
-/** Base64 in stored bytes: by Node's `Buffer`, which is fastest, and without it by what browsers have. */
+/** Decodes base64 in stored bytes: with Node's `Buffer`, which is fastest, and otherwise with browser APIs. */
 
 const hasBuffer = typeof Buffer !== "undefined"
 
@@ -10,7 +10,7 @@ export const asciiOf = (bytes: Uint8Array): string =>
     ? Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1")
     : decoder.decode(bytes)
 
-/** The bytes of a base64 text; what is not base64 in it is passed over. */
+/** The bytes of a base64 text; invalid characters are ignored. */
 export const decodeBase64 = (text: string): Uint8Array => {
   if (hasBuffer) return Buffer.from(text, "base64")
   const digits = text.replace(/[^A-Za-z0-9+/]/g, "")

@@ -33,8 +33,8 @@ const post = (message: WorkerMessage) => port.postMessage(message)
 const input = workerData as WorkerInput
 
 /**
- * The rows are written once and never changed, so next to no write-ahead log is kept of them: half of what would be copied
- * and kept of the database otherwise.
+ * The rows are written once and never changed, so almost no write-ahead log is kept for them: it would otherwise be
+ * half of the data to copy and cache.
  */
 const settings = [
   "wal_level=minimal",
@@ -82,7 +82,7 @@ const open = async (): Promise<{ readonly database: PGlite; readonly reports: Re
 const answer = async (database: PGlite, request: WorkerRequest): Promise<WorkerMessage> => {
   try {
     if (request.type === "snapshot") {
-      // A copy without it would first repeat what the log has.
+      // A copy without it would first replay the log.
       await database.exec("CHECKPOINT")
       return { type: "snapshot", snapshot: await database.dumpDataDir("none") }
     }

@@ -1,2 +1,2 @@
-/** In the place of undici in bundles for browsers, which go through the browser's own proxies. */
+/** Replaces undici in bundles for browsers, which use the browser's own proxies. */
 export {}

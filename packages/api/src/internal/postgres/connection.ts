@@ -177,7 +177,7 @@ const passwordOf = Effect.fnUntraced(function*(url: URL) {
   return found === undefined ? undefined : Redacted.make(found)
 })
 
-/** For `import(…).catch(rethrow)`: bundlers take an import that is caught for one whose package may be missing. */
+/** For `import(…).catch(rethrow)`: bundlers treat a caught import as one whose package may be missing. */
 const rethrow = (error: unknown): never => {
   throw error
 }
@@ -261,7 +261,7 @@ export const connect = Effect.fnUntraced(function*(
         set_config('statement_timeout', ${settings.statement_timeout}, true), set_config('timezone', 'UTC', true)`,
       statements
     ))
-  /** The reasons of connections that were lost. */
+  /** The reasons for lost connections. */
   const lost = new WeakSet<Reason>()
   const retries = options.retrySchedule ??
     Schedule.exponential("100 millis").pipe(Schedule.jittered, Schedule.upTo({ times: 3 }))

@@ -1,4 +1,4 @@
-/** What a Prefect 2 or 3 server says, as a backend: the same whether it is asked over HTTP or was kept in an archive. */
+/** A backend over the responses of a Prefect 2 or 3 server: the same over HTTP and from an archive. */
 import type { LogEntry } from "@effect-prefect/core/LogEntry"
 import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
 import * as Cache from "effect/Cache"
@@ -60,7 +60,7 @@ export interface Options {
   readonly flowRunSignals?: Backend.Backend["flowRunSignals"]
 }
 
-/** The backend over what a server answers: the server itself, or an archive of it. */
+/** The backend over a server's responses: from the server itself, or from an archive of it. */
 export const makeBackend = Effect.fnUntraced(function*(
   client: Server,
   pages: Pages,

@@ -223,7 +223,7 @@ const inserts = (
 
 const isPrefect3 = (name: Source["name"]): name is Prefect3Name => name.startsWith("prefect3_")
 
-/** How the rows of some tables get into the index, and what is made at first and at last. */
+/** The inserts into the index for some tables, and the statements before and after them. */
 const layoutOf = (database: DatabaseSync, sources: ReadonlyArray<Source>) => {
   if (sources.some(({ name }) => isPrefect3(name))) {
     database.exec(Prefect3.schema)
@@ -243,7 +243,7 @@ const layoutOf = (database: DatabaseSync, sources: ReadonlyArray<Source>) => {
   }
 }
 
-/** Fills an empty database with the index of some tables, and hashes the tables on the way. */
+/** Fills an empty database with the index of some tables, and hashes the tables in the same pass. */
 export const fill = async (
   database: DatabaseSync,
   sources: ReadonlyArray<Source>,

@@ -39,7 +39,7 @@ export const indexes = `
   CREATE INDEX prefect3_block_document_id ON prefect3_block_document (id);
 `
 
-/** The value of a column by which rows are found; a string is the problem of the row. */
+/** The value of a lookup column; a string is the problem with the row. */
 type Column = (row: Row) => { readonly value: Key | number | null } | string
 
 const id = (name: string): Column => (row) => {
@@ -77,7 +77,7 @@ const columns: Readonly<Record<TableName, ReadonlyArray<Column>>> = {
   prefect3_block_document: [id("id")]
 }
 
-/** How the rows of each table get into the index: the problem of a row, or undefined. */
+/** The inserts into the index for each table: the problem with a row, or undefined. */
 export const inserts = (database: DatabaseSync) => {
   const insertOf = (name: TableName) => {
     const own = columns[name]

@@ -1,6 +1,6 @@
 /**
- * What a Prefect 2 or 3 server answered when it was archived, over the rows and their index: the same pages, in the same
- * order, as the server gives them.
+ * The responses of a Prefect 2 or 3 server at the time of its archive, from the rows and their index: the same pages,
+ * in the same order.
  */
 import * as Effect from "effect/Effect"
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite"
@@ -34,7 +34,7 @@ interface Query {
   readonly table: TableName
   readonly where: ReadonlyArray<string>
   readonly parameters: ReadonlyArray<SQLInputValue>
-  /** A part of the name that rows must have. */
+  /** A substring of the names of matching rows. */
   readonly part?: string | undefined
 }
 
@@ -63,7 +63,7 @@ class Conditions {
     this.where.push(condition)
     this.parameters.push(...parameters)
   }
-  /** The rows with one of these ids. The server refuses a text that is no UUID. */
+  /** The rows with one of these ids. The server rejects a text that is not a UUID. */
   ids(column: string, ids: ReadonlyArray<string> | undefined): boolean {
     if (ids === undefined) return true
     const known = ids.map((id) => canonicalUuid(id))
@@ -85,7 +85,7 @@ class Conditions {
   }
 }
 
-/** The query of a request to the server; undefined where the server would refuse it. */
+/** The query for a request to the server; undefined when the server would reject it. */
 const queryOf = ({ body, path }: Filter): Query | undefined => {
   const found = new Conditions()
   let part: string | undefined
@@ -162,7 +162,7 @@ export const make = Effect.fnUntraced(function*(
     if (statement === undefined) statements.set(sql, statement = database.prepare(sql))
     return statement.all(...parameters) as unknown as ReadonlyArray<A>
   }
-  /** Queries do not wait for anything but the disk. */
+  /** Queries wait only for the disk. */
   const query = <A>(operation: string, body: () => A): Effect.Effect<A, PrefectApiError> =>
     Effect.try({
       try: body,
@@ -243,7 +243,7 @@ export const make = Effect.fnUntraced(function*(
     return Effect.succeed(out)
   }
 
-  /** The query of a filter, refused as the server refuses it. */
+  /** The query for a filter, rejected as the server would reject it. */
   const parse = (filter: Filter): Effect.Effect<Query, PrefectApiError> => {
     const found = queryOf(filter)
     if (found === undefined) {
@@ -273,7 +273,7 @@ export const make = Effect.fnUntraced(function*(
       }
     })
 
-  /** Lines of one time are all on one page, as the reader of a log needs them. */
+  /** Lines with the same time are all on one page, as the reader of a log requires. */
   const inTime = (filter: Filter, start: string | undefined, { cursor, limit }: PageRequest) =>
     Effect.gen(function*() {
       const { parameters, table, where } = yield* parse(filter)

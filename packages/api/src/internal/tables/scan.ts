@@ -1,4 +1,6 @@
-/** Tables of an archive read from their first row to their last, without an index and without holding them. */
+/**
+ * Streams the tables of an archive from the first row to the last, without an index and without holding them in memory.
+ */
 import * as ArchiveFormat from "@effect-prefect/core/ArchiveFormat"
 import type { FlowRunView } from "@effect-prefect/core/FlowRunView"
 import * as TaskRunView from "@effect-prefect/core/TaskRunView"
@@ -13,7 +15,7 @@ import * as Decoders from "../rows.ts"
 import { scan } from "./jsonLines.ts"
 import { complete, type Row } from "./rowIndex.ts"
 
-/** A line that is no row, and why. */
+/** A line that is not a row, and the reason. */
 export interface Problem {
   readonly file: string
   readonly line: number
@@ -24,7 +26,7 @@ const noTable = (error: unknown) => {
   if (errorCode(error) !== "ENOENT") throw error
 }
 
-/** The rows of a table, as many at once as one read of its file gives; none when there is no such file. */
+/** The rows of a table, in batches of one read each; empty when there is no such file. */
 const rowsOf = async function*<A>(
   root: string,
   table: string,
@@ -52,7 +54,7 @@ const rowsOf = async function*<A>(
 
 const orDetail = <A>(value: A | Prefect3.Malformed): A | string => Prefect3.isMalformed(value) ? value.detail : value
 
-/** Every task run, and the lines in between that are none. */
+/** Every task run, and the skipped lines between them. */
 export const taskRuns = async function*(
   root: string
 ): AsyncGenerator<ReadonlyArray<TaskRunView.TaskRunView | Problem>> {
@@ -74,7 +76,7 @@ export const taskRuns = async function*(
   })
 }
 
-/** Every flow run, and the lines in between that are none. */
+/** Every flow run, and the skipped lines between them. */
 export const flowRuns = async function*(root: string): AsyncGenerator<ReadonlyArray<FlowRunView | Problem>> {
   yield* rowsOf(root, "prefect3_flow_run", (row) => orDetail(Prefect3.flowRun(row)))
   yield* rowsOf(root, "flow_run", (row) => Result.merge(Decoders.decodeFlowRun(complete("flow_run", row))))

@@ -1,4 +1,7 @@
-/** The footer of an Arrow file, which says where its messages are: what is between them need not be a stream. */
+/**
+ * The footer of an Arrow file, which contains the positions of its messages: the bytes between them need not be a
+ * stream.
+ */
 import { latin1Of } from "../bytes.ts"
 import { FlatTable } from "../flatbuffer.ts"
 import { refuse } from "../refusal.ts"
@@ -9,13 +12,13 @@ const magic = "ARROW1"
 
 const textOf = (bytes: Uint8Array, start: number): string => latin1Of(bytes.subarray(start, start + magic.length))
 
-/** Whether bytes begin as a file does. */
+/** Whether bytes begin like a file. */
 export const isFile = (bytes: Uint8Array): boolean => textOf(bytes, 0) === magic
 
 /** The bytes after a footer: its length and the magic. */
 export const tailLength = 4 + magic.length
 
-/** Where the footer of a file of `size` bytes is, by its last bytes. */
+/** The position of the footer of a file of `size` bytes, from its last bytes. */
 export const footerSpan = (tail: Uint8Array, size: number): { readonly start: number; readonly end: number } => {
   const end = size - tailLength
   if (tail.length < tailLength || textOf(tail, 4) !== magic) return damaged("it has no footer")
@@ -23,7 +26,7 @@ export const footerSpan = (tail: Uint8Array, size: number): { readonly start: nu
   return length > 0 && length <= end - magic.length ? { start: end - length, end } : damaged("it has no footer")
 }
 
-/** Where a message is: a struct `Block` of File.fbs. */
+/** The position of a message: a struct `Block` of File.fbs. */
 export interface Block {
   readonly offset: number
   readonly length: number

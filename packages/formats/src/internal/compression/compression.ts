@@ -130,7 +130,7 @@ export const decompressSmall = (
   }
 }
 
-/** Decompressed bytes, chunk by chunk, made while others work. */
+/** Decompressed bytes, chunk by chunk, made without blocking. */
 interface Chunks {
   readonly next: () => Promise<
     { readonly done?: false; readonly value: Uint8Array } | { readonly done: true; readonly value?: unknown }
@@ -157,7 +157,7 @@ const chunksOfZlib = (
   return { next: () => iterator.next(), close: () => void stream.destroy() }
 }
 
-/** In a browser, of which not all read zstd. */
+/** In a browser; not all support zstd. */
 const chunksOfBrowser = (compression: "gzip" | "zlib" | "zstd", bytes: Uint8Array): Chunks => {
   let decompressor: DecompressionStream
   try {

@@ -2,7 +2,7 @@
  * The filters that may stand before LZMA2 in an xz block: delta, and those that turn the absolute addresses of branches in
  * machine code back into relative ones. Section 5.3 of the xz file format names them.
  *
- * A filter works on all of a block's bytes in place and yields every now and then.
+ * A filter works on all bytes of a block in place and yields regularly.
  */
 import { refuse } from "../refusal.ts"
 

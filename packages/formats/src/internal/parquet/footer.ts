@@ -57,14 +57,14 @@ export interface Group {
 /** A footer whose row groups are read on demand. */
 export interface Footer {
   readonly struct: ThriftStruct
-  /** Where the bytes of columns end. */
+  /** The end of the columns' bytes. */
   readonly end: number
   readonly groups: ReadonlyArray<Span>
   /** The names of the top-level columns, in order. */
   readonly names: ReadonlyArray<string>
   /** The top-level columns with values of their own, by name. */
   readonly leaves: ReadonlyMap<string, Leaf>
-  /** All columns of values, in order: the column at the top that each is of, and whether its values are UUIDs. */
+  /** All columns of values, in order: the top-level column of each, and whether its values are UUIDs. */
   readonly values: ReadonlyArray<{ readonly name: string; readonly isUuid: boolean }>
 }
 
@@ -185,7 +185,7 @@ export const groupOf = (footer: Footer, { start }: Span): Group => {
 /** The fields of PageHeader, and the first of the headers of data in it. */
 const pageFields = { compressed: 3, dataPage: 5, dataPageV2: 8 } as const
 
-/** Where the pages of a column really end, which have the values that are counted. */
+/** The actual end of a column's pages, which contain the counted values. */
 const pagesEnd = ({ end, metadata, start }: Chunk, file: Uint8Array, limit: number): number => {
   let left = metadata.integer(columnFields.numValues) ?? 0
   let at = start
@@ -204,8 +204,8 @@ const hasOddDictionary = ({ metadata, start }: Chunk): boolean => {
 }
 
 /**
- * The end of a whole file whose footer says something of it that is not so, as other readers pass over: that it has no
- * rows, that a dictionary is where it is not. Undefined for a footer that is fine.
+ * The end of a whole file whose footer contains an error that other readers tolerate: that it has no rows, or a
+ * dictionary where there is none. Undefined for a correct footer.
  */
 export function* repaired(footer: Footer, file: Uint8Array): Generator<undefined, Uint8Array | undefined> {
   const groups: Array<Uint8Array> = []
@@ -259,7 +259,7 @@ export const footerOf = (footer: Footer, group: Group | undefined, moves: Readon
 
 const isInterval = (element: ThriftStruct): boolean => element.integer(schemaFields.convertedType) === intervalType
 
-/** The schema, in which spans of months are the bytes that they are kept as, as pyarrow has them. */
+/** The schema, in which durations in months are bytes, as in pyarrow. */
 const schemaOf = (footer: Footer): Replacement =>
   list(
     footer.struct.structs(fileFields.schema).map((element) =>

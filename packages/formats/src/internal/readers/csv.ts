@@ -77,7 +77,7 @@ const booleans: Readonly<Record<string, boolean>> = {
   false: false
 }
 
-/** The first letters of the texts that stand for missing values: nearly all others are told by theirs. */
+/** The first letters of the texts that represent missing values: they already rule out nearly all others. */
 const missingStarts = new Set(Array.from(missing, (text) => text.charCodeAt(0)))
 
 const isMissing = (text: string): boolean =>
@@ -88,7 +88,7 @@ interface Typed {
   readonly kind: ColumnKind
   readonly length: number
   readonly at: (row: number) => unknown
-  /** Bytes of memory, where they are known. */
+  /** Bytes of memory, when known. */
   readonly byteSize: number | undefined
 }
 
@@ -115,7 +115,7 @@ function* infer(block: Block, column: number): Steps<Typed> {
 /** The numbers of a column in a block. */
 class Numbers {
   readonly values: Float64Array
-  /** Integers that no number holds. */
+  /** Integers that a number cannot represent. */
   readonly large = new Map<number, bigint>()
   isInteger = true
   missing = 0
@@ -130,7 +130,7 @@ class Numbers {
     this.values = new Float64Array(block.rows)
   }
 
-  /** Reads some rows. False when one of them is no number, and there is none that is missing. */
+  /** Reads some rows. Returns false when one of them is not a number, and none is missing. */
   read(from: number, to: number): boolean {
     const { block, column, reader, values } = this
     const { base, ends, starts, width } = block

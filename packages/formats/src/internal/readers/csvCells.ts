@@ -1,4 +1,4 @@
-/** CSV as places in its bytes, many rows at a time: no text is made of a cell before it is needed. */
+/** CSV as positions in its bytes, many rows at a time: the text of a cell is made only when it is needed. */
 import { asciiTextsOf, textsOf, utf8Of } from "../bytes.ts"
 import { refuse, tooLarge } from "../refusal.ts"
 import { every, type Steps } from "../steps.ts"
@@ -11,9 +11,9 @@ const carriageReturn = 0x0d
 const space = 0x20
 const tab = 0x09
 
-/** The start of a cell that its row does not have. */
+/** The start of a cell that is missing from its row. */
 const absent = 0xffff_ffff
-/** The end of a cell whose text is not in the bytes as it is; its start is a place in `rewritten`. */
+/** The end of a cell whose text is not literally in the bytes; its start is an index in `rewritten`. */
 const elsewhere = 0xffff_ffff
 
 /** How many bytes a block may span: its places are 32 bits. */
@@ -23,7 +23,7 @@ const maxBlock = 0xffff_0000
 export class Block {
   readonly bytes: Uint8Array
   readonly width: number
-  /** Where each cell starts and ends, counted from `base`. */
+  /** The start and end of each cell, relative to `base`. */
   readonly starts: Uint32Array
   readonly ends: Uint32Array
   base = 0
@@ -58,14 +58,14 @@ export class Block {
   }
 }
 
-/** How many texts of a column are remembered, a power of two. */
+/** The most texts of a column that are cached, a power of two. */
 const remembered = 1_024
-/** Longer texts are seldom the same. */
+/** Longer texts are rarely repeated. */
 const maxRemembered = 32
 
 /**
  * Reads the texts of one column. Most columns of texts have few different ones, which are made once and then found by
- * their bytes: that is sooner done than making them again, and takes less memory.
+ * their bytes: that is faster than making them again, and takes less memory.
  */
 export class TextReader {
   readonly block: Block
@@ -99,7 +99,7 @@ export class TextReader {
     return this.texts[place] = block.text(cell)
   }
 
-  /** Where few texts were found again, no more are looked for. */
+  /** When few texts are repeated, the cache is no longer used. */
   private isWorthwhile(): boolean {
     return this.looked < 2 * remembered || this.found * 4 > this.looked
   }
@@ -114,8 +114,8 @@ export class TextReader {
 }
 
 /**
- * Splits CSV into rows of cells. A quote counts at the start of a cell only, two in a quoted cell are one, and lines of
- * nothing but blanks are skipped.
+ * Splits CSV into rows of cells. A quote counts only at the start of a cell, two in a quoted cell are one, and blank
+ * lines are skipped.
  */
 export class Tokenizer {
   private readonly bytes: Uint8Array
@@ -294,7 +294,7 @@ export class Tokenizer {
       parts.push(this.exactly(this.start, at))
       this.start = ++at
     }
-    // What follows the closing quote belongs to the cell.
+    // Text after the closing quote belongs to the cell.
     const tail = at
     while (at < bytes.length && bytes[at] !== comma && bytes[at] !== newline && bytes[at] !== carriageReturn) {
       this.bits |= bytes[at++]!

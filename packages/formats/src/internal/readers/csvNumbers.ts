@@ -1,4 +1,4 @@
-/** Numbers of CSV, read from their bytes: exactly what `Number` makes of the same text. */
+/** Numbers of CSV, read from their bytes: exactly the results of `Number` for the same text. */
 
 /** Powers of ten that a double holds exactly. */
 const powers = Float64Array.from({ length: 23 }, (_, i) => Number(`1e${i}`))
@@ -6,7 +6,7 @@ const powers = Float64Array.from({ length: 23 }, (_, i) => Number(`1e${i}`))
 /** Splits a double into two of 26 bits, whose products are exact (Dekker 1971, Veltkamp's constant 2^27 + 1). */
 const splitter = 134_217_729
 
-/** What `a * b` lacks to be exact. */
+/** The rounding error of `a * b`. */
 const productError = (a: number, b: number, product: number): number => {
   const aBig = splitter * a
   const aHigh = aBig - (aBig - a)
@@ -52,7 +52,9 @@ export class NumberReader {
     this.bytes = bytes
   }
 
-  /** Reads the number between two places. False when it has none of the common forms: it may still be a number. */
+  /**
+   * Reads the number between two places. Returns false when it has none of the common forms: it may still be a number.
+   */
   read(start: number, end: number): boolean {
     const { bytes } = this
     let at = start
@@ -80,13 +82,13 @@ export class NumberReader {
       else return false
     }
     const scale = point === 0 ? 0 : end - point
-    // A sign or a point alone is no number.
+    // A sign or a point alone is not a number.
     if (end - first - (point === 0 ? 0 : 1) < 1 || scale > 22) return false
     let value: number
     if (digits <= 9) value = point === 0 ? high : high / powers[scale]!
     else if (digits <= 15) value = (high * powers[digits - 9]! + low) / powers[scale]!
     else {
-      // Integers that may be past 2^53 are not to be rounded.
+      // Integers that may exceed 2^53 must not be rounded.
       if (point === 0) return false
       const near = quotient(high, low, digits - 9, scale)
       if (near === undefined) return false

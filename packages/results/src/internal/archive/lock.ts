@@ -1,9 +1,4 @@
-/**
- * A lock on a folder that ends with its process, however the process ends.
- *
- * It is the lock of a SQLite database: the system's own file lock, which is released when the process is gone, and
- * which a network file system with locks passes on to its server.
- */
+/** A lock on a folder that ends with its process, however the process ends (docs/decisions/archive-lock.md). */
 import { closeSync, lstatSync, openSync, rmSync } from "node:fs"
 import { openDatabase } from "./sqlite.ts"
 

@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import { StorageNotProvided, StorageUnavailable } from "../../ResultError.ts"
 
-/** For `import(…).catch(rethrow)`: bundlers take an import that is caught for one whose package may be missing. */
+/** For `import(…).catch(rethrow)`: bundlers treat a caught import as one whose package may be missing. */
 export const rethrow = (error: unknown): never => {
   throw error
 }
@@ -10,7 +10,7 @@ export const rethrow = (error: unknown): never => {
 const isMissing = (error: unknown, name: string): boolean => {
   const { code, message } = error as { readonly code?: unknown; readonly message?: unknown }
   const isNotFound = code === "ERR_MODULE_NOT_FOUND" || code === "MODULE_NOT_FOUND" ||
-    // What Vite puts in the place of a package that it did not find.
+    // Vite's replacement for a package that it did not find.
     String(message).startsWith("Could not resolve")
   return isNotFound && [`'${name}'`, `"${name}"`].some((quoted) => String(message).includes(quoted))
 }

@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 
 /**
- * The pauses between polls of a live run, and how long it is waited for.
+ * The pauses between polls of a live run, and the time limit.
  *
  * @category options
  * @since 0.1.0
