@@ -83,8 +83,8 @@ export interface DecodeOptions {
 }
 
 /**
- * A request for memory, which succeeds when there is room and fails when there never will be. It gives the bytes that were
- * granted: all of them, or fewer for a guess that is too large.
+ * A request for memory, which succeeds when there is room and fails when there can never be enough. It gives the bytes
+ * that were granted: all of them, or fewer for a guess that is too large.
  *
  * @category models
  * @since 0.1.0

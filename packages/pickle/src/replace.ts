@@ -39,7 +39,7 @@ const isContainer = (value: unknown): value is object =>
 export function* checkDepth(root: unknown, max: number): Generator<undefined, void> {
   if (!isContainer(root)) return
   let looked = 0
-  /** 0 while a value is being looked into, then its height. */
+  /** 0 while a value is being visited, then its height. */
   const heights = new Map<object, number>([[root, 0]])
   const stack: Array<
     { readonly value: object; readonly children: ReadonlyArray<unknown>; next: number; height: number }

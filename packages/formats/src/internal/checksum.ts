@@ -21,5 +21,5 @@ const crc32Here = (bytes: Uint8Array, before = 0): number => {
   return (remainder ^ 0xffffffff) >>> 0
 }
 
-/** The checksum of bytes, after those of another. By zlib, where there is one that has it: from Node.js 22.2. */
+/** The checksum of bytes, after those of another. By zlib when it has crc32: from Node.js 22.2. */
 export const crc32: (bytes: Uint8Array, before?: number) => number = zlib?.crc32 ?? crc32Here

@@ -211,7 +211,7 @@ export interface JsonProblem {
 
 export type JsonResult = { readonly value: unknown } | JsonProblem
 
-/** As `jsonSteps`, with Maps for objects, in the order of the text. */
+/** Like `jsonSteps`, with Maps for objects, in the order of the text. */
 export const orderedJsonSteps = (text: string): Steps<JsonResult> => parseSteps(new Parser(text, true))
 
 /** As `jsonSteps`, without `JSON.parse`. */

@@ -1,4 +1,4 @@
-/** Refusals: exceptions inside the package that become typed failures at its edge. */
+/** Refusals: exceptions inside the package that become typed failures at its boundary. */
 import { FormatError, type Reason, TooLarge, Undecodable, undecodable } from "../FormatError.ts"
 
 /** Thrown when a decoder cannot read its bytes. The detail names the problem and its position, never a value. */
@@ -25,7 +25,10 @@ export const tooLarge = (limit: number): never => {
 const isBeyondEngine = (error: unknown): boolean =>
   error instanceof RangeError || (error instanceof Error && "code" in error && error.code === "ERR_STRING_TOO_LONG")
 
-/** The typed error of a refusal, and of a text or list that is longer than the engine's can be. Anything else is a defect and is thrown again. */
+/**
+ * The typed error of a refusal, and of a text or list that is longer than the engine's can be. Any other exception is a
+ * defect and is thrown again.
+ */
 export const formatError = (error: unknown): FormatError => {
   if (error instanceof FormatError) return error
   if (error instanceof Refusal) return new FormatError({ reason: error.reason })

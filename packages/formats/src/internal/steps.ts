@@ -75,5 +75,5 @@ export const giveWay = <A>(
 /** How much memory more is not worth to ask for, in bytes. */
 const growth = 0x100000
 
-/** The places at which a loop over so many things yields. */
+/** The positions at which a loop of that length yields. */
 export const every = 8_192

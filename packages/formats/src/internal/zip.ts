@@ -1,4 +1,6 @@
-/** The files in a ZIP archive, as far as libraries write results in one: stored or deflated, without encryption. */
+/**
+ * The files of a ZIP archive, in the variants that libraries write for results: stored or deflated, without encryption.
+ */
 import { utf8Of } from "./bytes.ts"
 import { crc32 } from "./checksum.ts"
 import { zlib } from "./node.ts"
@@ -119,7 +121,10 @@ function* content(bytes: Uint8Array, entry: Entry): Steps<Uint8Array> {
 /** A ZIP archive whose files are read on demand. */
 export interface Zip {
   readonly names: ReadonlyArray<string>
-  /** The content of a file, `undefined` when there is none of that name. All files together are as large as one may be. */
+  /**
+   * The content of a file; `undefined` when there is none with that name. All files together are as large as one may
+   * be.
+   */
   readonly read: (name: string) => Steps<Uint8Array | undefined>
 }
 

@@ -286,7 +286,7 @@ const pushStrings = (machine: Machine, list: Array<unknown>): void => {
 /** Items that an array can be made for at once. */
 const maxLength = 0x2000000
 
-/** Numbers that are filled in without a pause. */
+/** The number of items filled in without a pause. */
 const maxNumbers = 0x80000
 
 /**

@@ -105,7 +105,7 @@ export class Machine implements Context {
   weight = 0
   /** An instruction on very many values that goes on between calls of `run`. */
   pending: Generator<undefined, void> | null = null
-  /** Fingerprints of the first keys of dicts, and how many dicts began with a key that was in none before. */
+  /** Fingerprints of the first keys of dicts, and the number of dicts whose first key was not seen before. */
   firstKeys: Uint32Array | null = null
   novel = 0
   private repetition: number

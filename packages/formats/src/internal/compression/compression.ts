@@ -20,7 +20,7 @@ export interface Limits {
   readonly maxBytes: number
   /** The largest ratio of decompressed to compressed bytes, which applies above 64 MiB. */
   readonly maxRatio: number
-  /** Waits for memory before it is taken. */
+  /** Waits for memory before it is allocated. */
   readonly reserve?: ((bytes: number, isGuess: boolean) => Effect.Effect<number, FormatError>) | undefined
 }
 

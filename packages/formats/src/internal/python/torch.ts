@@ -77,7 +77,7 @@ const storageOf = (id: unknown): { readonly dtype: string | null; readonly key: 
 
 const damaged = (): never => refuse("what PyTorch wrote is damaged")
 
-/** What `torch.save` wrote as several pickles and then the memory of the storages. */
+/** A file of `torch.save` that consists of several pickles and then the memory of the storages. */
 export function* readLegacyTorch(bytes: Uint8Array, options: LoadsOptions): Steps<unknown> {
   let at = 0
   const next = function*(given: LoadsOptions = {}): Steps<unknown> {
@@ -118,7 +118,7 @@ export function* readLegacyTorch(bytes: Uint8Array, options: LoadsOptions): Step
 export const torchArchive = (zip: Zip): string | undefined =>
   zip.names.find((name) => name === "data.pkl" || name.endsWith("/data.pkl"))
 
-/** What `torch.save` wrote as an archive since 1.6: a pickle, and a file for each storage. */
+/** An archive of `torch.save` since 1.6: a pickle, and a file for each storage. */
 export function* readTorchArchive(zip: Zip, name: string, options: LoadsOptions): Steps<unknown> {
   const folder = name.slice(0, -"data.pkl".length)
   const order = yield* zip.read(`${folder}byteorder`)

@@ -54,7 +54,7 @@ const span = 0x400000
 
 const textFloat = /(?:^|[^A-Za-z])F-?\d+(?:\.0*)?\n/
 
-/** Whether the bytes hold, or by chance seem to hold, a float without a fraction. */
+/** Whether the bytes contain, or happen to look like they contain, a float without a fraction. */
 function* mayHoldIntegralFloat(bytes: Uint8Array): Steps<boolean> {
   let view: DataView | undefined
   let looked = 0
@@ -181,7 +181,7 @@ export function* pickleSteps(bytes: Uint8Array, registry: ClassRegistry, maxByte
     : yield* readPlain(bytes, registry, maxBytes)
 }
 
-/** What `torch.save` wrote into a ZIP archive; `undefined` for an archive of something else. */
+/** The content of a ZIP archive of `torch.save`; `undefined` for any other archive. */
 export function* readTorch(bytes: Uint8Array, registry: ClassRegistry, maxBytes: number): Steps<unknown> {
   const zip = openZip(bytes, maxBytes)
   const name = torchArchive(zip)
