@@ -1,6 +1,6 @@
 # Prints, one JSON object per line, what the libraries of this environment pickle: a name, the pickle in base64, its
 # JSON projection computed by Python, and for datetimes the instant. Features that a version does not have are omitted.
-import base64, collections, datetime, decimal, enum, fractions, http, importlib, ipaddress, json, math, os, pickle, re
+import array as arrays, base64, collections, datetime, decimal, enum, fractions, http, importlib, ipaddress, json, math, os, pickle, re
 import signal, sys, time, types, urllib.parse, uuid, warnings
 
 warnings.simplefilter("ignore")
@@ -269,6 +269,8 @@ def project(v):
     if isinstance(v, (list, tuple, set, frozenset, collections.deque, range, collections.UserList)) or type(v).__name__ in (
             "Row", "LegacyRow", "RowProxy"):
         return [project(x) for x in v]
+    if isinstance(v, arrays.array):
+        return [project(x) for x in v]
     if isinstance(v, collections.UserString):
         return str(v)
     if type(v).__name__ == "User":
@@ -380,6 +382,7 @@ case("named tuples", lambda: [urllib.parse.urlparse("https://a.b/c?d#e"), urllib
 case("subclasses of defaultdict and OrderedDict", lambda: [Subdefault(list, {"a": [1]}), Subordered(a=1)])
 case("keys", lambda: {ipaddress.ip_address("10.0.0.1"): 1, (1, "a"): 2, None: 3, when: 4, frozenset([1]): 5, 2.0: 6, b"x": 7})
 case("statuses", lambda: [http.HTTPStatus.OK, signal.SIGINT, re.I])
+case("arrays", lambda: [arrays.array("u", u"a\u00e9"), arrays.array("d", [1.5]), arrays.array("Q", [2 ** 63]), arrays.array("b")])
 case("fraction and complex", lambda: [fractions.Fraction(-3, 7), complex(1, -2)])
 
 # NumPy
@@ -463,6 +466,7 @@ if pa:
     case("pyarrow runs", lambda: pa.RunEndEncodedArray.from_arrays(pa.array([2, 5], pa.int32()), pa.array(["a", None])))
     case("pyarrow views", lambda: pa.array(["short", None, "a text that is longer than twelve"], pa.string_view()))
     case("pyarrow scalar", lambda: pa.scalar("text"))
+    case("pyarrow null scalar", lambda: [pa.scalar(None)])
     case("pyarrow tensors", lambda: pa.FixedShapeTensorArray.from_numpy_ndarray(np.arange(4).reshape(2, 2)))
     case("pyarrow uuid", lambda: pa.array([b"0123456789abcdef", None], pa.uuid()))
     case("pyarrow empty", lambda: pa.table({"a": pa.array([], pa.int64())}))
@@ -503,6 +507,7 @@ if sparse:
 if xr:
     array = lambda: xr.DataArray(np.arange(4.0).reshape(2, 2), dims=("x", "y"), coords={"x": [10, 20]}, name="t", attrs={"unit": "K"})
     case("xarray array", array)
+    case("xarray levels", lambda: xr.DataArray([1, 2, 3], dims="x", coords={"x": pd.MultiIndex.from_tuples([(1, "a"), (2, "b"), (1, "b")], names=["i", "j"])}))
     case("xarray dataset", lambda: xr.Dataset({"t": array(), "u": ("x", [1, 2])}, attrs={"by": "us"}))
 if sa:
     engine = sa.create_engine("sqlite://")

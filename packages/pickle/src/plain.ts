@@ -247,9 +247,16 @@ const plainNumber = (value: unknown): unknown => value instanceof NpScalar ? val
 /** The data of an xarray variable: an array, or the index that replaces one. */
 const xarrayData = (value: unknown): unknown => {
   let at = value
+  let level: unknown
   for (let depth = 0; depth < 20 && at instanceof PyObject; depth++) {
     const attributes = at.attributes()
+    level ??= attributes.get("level")
     at = attributes.get("array") ?? attributes.get("_data") ?? at.args[0]
+  }
+  // A coordinate that is one level of an index of several.
+  if (at instanceof Index && at.levels !== null && typeof level === "string") {
+    const place = at.names.indexOf(level)
+    return place < 0 ? value : at.toArray().map((label) => isArray(label) ? label[place] : null)
   }
   return at instanceof NdArray || at instanceof Index || at instanceof Column ? at : value
 }
@@ -518,7 +525,9 @@ export const plainOf = (object: PyObject): unknown => {
   if (object instanceof Opaque || (object.class instanceof PyGlobal && !mayBePlain(object.class))) return object
   let value: unknown
   try {
-    value = fromLibrary(object, object.className) ?? collection(object)
+    // What is known may be None.
+    value = fromLibrary(object, object.className)
+    if (value === undefined) value = collection(object)
   } catch (error) {
     // An inconsistent object stays as it is.
     if (!(error instanceof PickleError)) throw error

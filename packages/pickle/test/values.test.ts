@@ -50,6 +50,15 @@ const object = (module: string, name: string, args: ReadonlyArray<unknown> = [],
   return out
 }
 
+describe("an array of characters", () => {
+  it("is read where protocol 2 keeps it as a list of them", () => {
+    assert.deepStrictEqual(
+      toJson(loads(Buffer.from("gAJjYXJyYXkKYXJyYXkKcQBYAQAAAHVxAV1xAihYAQAAAGFxA1gCAAAAw6lxBGWGcQVScQYu", "base64"))),
+      ["a", "é"]
+    )
+  })
+})
+
 describe("a time zone by its name", () => {
   it("has its offset in the years before 1, too", () => {
     const zone = zoneFromName("America/New_York")

@@ -357,7 +357,12 @@ const array: Create = (context, args) => {
   const [typecode, items] = args
   if (typeof typecode !== "string" || args.length > 2) return inert
   if (typecode === "u" || typecode === "w") {
-    return typeof items === "string" ? new PyArray(typecode, [...items]) : new PyArray(typecode, [])
+    if (items === undefined) return new PyArray(typecode, [])
+    // As one text, or, by protocols 0 to 2, as a list of characters.
+    if (typeof items === "string") return new PyArray(typecode, [...items])
+    return Array.isArray(items) && items.every((item) => typeof item === "string")
+      ? new PyArray(typecode, items as Array<string>)
+      : inert
   }
   const make = Object.hasOwn(arrayMakers, typecode) ? arrayMakers[typecode] : undefined
   if (make === undefined) return inert
