@@ -8,7 +8,7 @@ import * as Redacted from "effect/Redacted"
 import { createHash } from "node:crypto"
 import type { RequestListener } from "node:http"
 import { readBytes, readReason, storageContract } from "./storageContract.ts"
-import { type Answer, cutAt, endless, httpDouble, inTurn, silent } from "./support/httpDouble.ts"
+import { type Answer, cutAt, endless, httpDouble, inTurn, partOf, silent } from "./support/httpDouble.ts"
 
 const azure = (container: string, location: string, extra?: Record<string, string>) =>
   new AzureResult(extra === undefined ? { container, location } : { container, location, extra })
@@ -58,7 +58,18 @@ const service =
     if (!containers.includes(container)) return failed(404, "ContainerNotFound")(response, request)
     const body = blobs.get(`${container}/${key}`)
     if (body === undefined) return failed(404, "BlobNotFound")(response, request)
-    blob(body)(response, request)
+    const etag = `"${body.length}"`
+    if ((request.headers["if-match"] ?? etag) !== etag) return failed(412, "ConditionNotMet")(response, request)
+    const part = partOf(body, request.headers["x-ms-range"] ?? request.headers.range)
+    if (part === undefined) return blob(body, { etag })(response, request)
+    response.writeHead(206, {
+      "content-length": part.body.length,
+      "x-ms-blob-type": "BlockBlob",
+      "x-ms-version": "2025-01-05",
+      etag,
+      ...part.headers
+    })
+    response.end(part.body)
   }
 
 storageContract(

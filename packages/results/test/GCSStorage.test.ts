@@ -8,7 +8,7 @@ import type { RequestListener } from "node:http"
 import { join } from "node:path"
 import { gzipSync } from "node:zlib"
 import { readBytes, readReason, storageContract } from "./storageContract.ts"
-import { type Answer, cutAt, endless, httpDouble, inTurn, silent } from "./support/httpDouble.ts"
+import { type Answer, cutAt, endless, httpDouble, inTurn, partOf, silent } from "./support/httpDouble.ts"
 import { temporaryFolder } from "./support/temporaryFolder.ts"
 
 const gs = (bucket: string, location: string, extra?: Record<string, string>) =>
@@ -48,7 +48,15 @@ const api =
     const body = objects.get(`${bucket}/${key}`)
     if (!buckets.includes(bucket)) return noBucket(response, request)
     if (body === undefined) return noObject(bucket, key)(response, request)
-    media(body)(response, request)
+    // Another object of the name is another generation.
+    const generation = String(body.length)
+    if ((url.searchParams.get("generation") ?? generation) !== generation) {
+      return noObject(bucket, key)(response, request)
+    }
+    const part = partOf(body, request.headers.range)
+    if (part === undefined) return media(body, { "x-goog-generation": generation })(response, request)
+    response.writeHead(206, { "content-length": part.body.length, "x-goog-generation": generation, ...part.headers })
+    response.end(part.body)
   }
 
 const store = Effect.gen(function*() {

@@ -127,6 +127,39 @@ export const storageContract = <E>(name: string, make: Effect.Effect<Subject, E,
         assert.strictEqual(subject.asked?.(), before)
       }))
 
+    test("gives parts of large bytes, and none of what has changed", (subject) =>
+      Effect.gen(function*() {
+        const descriptor = subject.descriptor("parts.prefect")
+        const bytes = bytesOf(3_000_001)
+        yield* put(subject, "parts.prefect", bytes)
+        const resolved = (yield* ResultStorage).resolve(descriptor)?.resolved
+        if (resolved?._tag !== "Allowed" || resolved.open === undefined) return assert.fail("it gives no parts")
+        const parts = yield* resolved.open()
+        if (parts === undefined) return assert.fail("it gives no parts")
+        assert.strictEqual(parts.size, bytes.length)
+        const spans = [[0, 8], [100, 65_000], [65_530, 10], [2_999_993, 8], [1_000_000, 1_500_000], [
+          0,
+          3_000_001
+        ]] as const
+        const read = yield* Effect.forEach(spans, ([offset, length]) => parts.read(offset, length), { concurrency: 3 })
+        for (const [i, [offset, length]] of spans.entries()) {
+          same(read[i]!, bytes.subarray(offset, offset + length))
+        }
+        yield* put(subject, "parts.prefect", bytesOf(3_000_000))
+        const reason = yield* Effect.flip(parts.read(1_000_000, 1_000_000))
+        assert.strictEqual(reason._tag, "StorageUnavailable")
+      }))
+
+    test("gives parts of small bytes", (subject) =>
+      Effect.gen(function*() {
+        for (const length of [1, 100]) {
+          yield* put(subject, `small-${length}`, bytesOf(length))
+          const resolved = (yield* ResultStorage).resolve(subject.descriptor(`small-${length}`))?.resolved
+          const parts = resolved?._tag === "Allowed" ? yield* resolved.open!() : undefined
+          same(yield* parts!.read(0, length), bytesOf(length))
+        }
+      }))
+
     test("reads many at once and keeps them apart", (subject) =>
       Effect.gen(function*() {
         const lengths = Array.from({ length: 60 }, (_, index) => index * 7)

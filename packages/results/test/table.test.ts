@@ -15,7 +15,7 @@ import { ByteWriter, parquetWrite } from "hyparquet-writer"
 import { appendFileSync, closeSync, ftruncateSync, openSync, readFileSync, writeFileSync, writeSync } from "node:fs"
 import { join } from "node:path"
 import { gzipSync } from "node:zlib"
-import { type Answer, httpDouble } from "./support/httpDouble.ts"
+import { type Answer, httpDouble, partOf } from "./support/httpDouble.ts"
 import { temporaryFolder } from "./support/temporaryFolder.ts"
 import { mappedTables, single } from "./support/world.ts"
 
@@ -70,18 +70,13 @@ const bucket = Effect.fnUntraced(function*(
     const { range } = request.headers
     ranges.push(range ?? "all")
     const answer: Answer = (response) => {
-      const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(range ?? "") ?? []
-      if (from === undefined) {
+      const part = partOf(bytes, range)
+      if (part === undefined) {
         response.writeHead(200, { "content-length": bytes.length, etag: "\"one\"" })
         return response.end(bytes)
       }
-      const part = bytes.subarray(Number(from), Number(to) + 1)
-      response.writeHead(206, {
-        "content-length": part.length,
-        "content-range": `bytes ${from}-${Number(from) + part.length - 1}/${bytes.length}`,
-        etag: "\"one\""
-      })
-      response.end(part)
+      response.writeHead(206, { "content-length": part.body.length, etag: "\"one\"", ...part.headers })
+      response.end(part.body)
     }
     change(answer, ranges.length - 1)(response, request)
   })
@@ -181,6 +176,17 @@ describe("getTable of a Parquet file", () => {
       })
       assert.strictEqual((yield* shapes().pipe(provide(storage, {}, s3Result))).length, 10)
       assert.strictEqual(ranges.length, 2)
+    }).pipe(Effect.scoped))
+
+  it.live("reads an empty object whole, of which S3 gives no parts", () =>
+    Effect.gen(function*() {
+      const { ranges, storage } = yield* bucket(new Uint8Array(0), (_, index) => (response) => {
+        response.writeHead(index === 0 ? 416 : 200, { "content-type": "application/xml" })
+        response.end(index === 0 ? "<Error><Code>InvalidRange</Code></Error>" : undefined)
+      })
+      const error = yield* Effect.flip(shapes()).pipe(provide(storage, {}, s3Result))
+      assert.include(String(error), "it is not a table")
+      assert.deepStrictEqual(ranges, ["bytes=0-65535", "all"])
     }).pipe(Effect.scoped))
 
   it.live("goes on where a part was cut", () =>

@@ -77,3 +77,14 @@ export const silent = (headers: Record<string, string> = {}): Answer => (respons
   response.writeHead(200, headers)
   response.flushHeaders()
 }
+
+/** The part of some bytes that a request asks for by its start and its end; undefined where it asks for none. */
+export const partOf = (bytes: Uint8Array, range: unknown) => {
+  const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(String(range)) ?? []
+  if (from === undefined || Number(from) >= bytes.length) return undefined
+  const body = bytes.subarray(Number(from), Number(to) + 1)
+  return {
+    body,
+    headers: { "content-range": `bytes ${from}-${Number(from) + body.length - 1}/${bytes.length}` }
+  }
+}
