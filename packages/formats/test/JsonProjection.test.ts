@@ -132,6 +132,31 @@ describe("toJson", () => {
       assert.deepStrictEqual(yield* JsonProjection.toJson(value), { "1.0": [2], "0.5": 1, "(1.0, 2)": {} })
     }))
 
+  it.effect("tells them also beside large bytes, few and many", () =>
+    Effect.gen(function*() {
+      const size = 0x180000
+      const head = (item: ReadonlyArray<number>) =>
+        Uint8Array.from([0x80, 3, 0x28, ...item, 0x42, size & 0xff, size >> 8 & 0xff, size >> 16, 0])
+      // pickle.dumps({KEY: bytes(size), NUMBER: ["a"] * count}, 3), in which the bytes hold no G.
+      const key = { float: [0x47, 0x3f, 0xf0, 0, 0, 0, 0, 0, 0], int: [0x4b, 1] }
+      for (const [name, item] of Object.entries(key)) {
+        for (const count of [0, 20_000]) {
+          const list = [
+            0x4b,
+            7,
+            0x5d,
+            0x28,
+            ...Array.from({ length: count }, () => [0x58, 1, 0, 0, 0, 0x61]).flat(),
+            0x65
+          ]
+          const bytes = Buffer.concat([head(item), new Uint8Array(size), Uint8Array.from([...list, 0x64, 0x2e])])
+          const value = yield* ResultFormat.decode(bytes, { name: "a", maxBytes: 1 << 24 })
+          const level = JsonProjection.level(value)
+          assert.deepStrictEqual(level._tag === "Object" ? level.keys : [], [name === "float" ? "1.0" : "1", "7"])
+        }
+      }
+    }))
+
   it.effect("keeps __proto__ as a key", () =>
     Effect.gen(function*() {
       const json = yield* JsonProjection.toJson(new Map([["__proto__", { polluted: true }]]))

@@ -167,8 +167,17 @@ const foreign = () => {
 
 /** Whether a float may have become an integer where that makes a difference. */
 function* isAmbiguousPickle(bytes: Uint8Array, value: unknown): Steps<boolean> {
-  return (yield* mayHoldIntegralFloat(bytes)) && (yield* hasAmbiguousKey(value))
+  const keys = hasAmbiguousKey(value)
+  if (bytes.length >= manyBytes) {
+    // A large array is one object: its bytes need not be searched.
+    const first = keys.next()
+    if (first.done === true) return first.value && (yield* mayHoldIntegralFloat(bytes))
+  }
+  return (yield* mayHoldIntegralFloat(bytes)) && (yield* keys)
 }
+
+/** From this size on a few values are inspected before the bytes are searched. */
+const manyBytes = 0x100000
 
 function* withPlainFloats(bytes: Uint8Array): Steps<unknown> {
   return plainFloats(yield* load(bytes, { floats: "typed" }))
