@@ -1,5 +1,6 @@
 import * as ArchiveApi from "@effect-prefect/api/ArchiveApi"
 import * as PrefectApi from "@effect-prefect/api/PrefectApi"
+import { suite } from "@effect-prefect/api/testing"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -8,7 +9,6 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, truncateSync
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { suite } from "./contract.ts"
 
 const temporary = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "archive-"))),

@@ -1,5 +1,6 @@
 import * as MemoryApi from "@effect-prefect/api/MemoryApi"
 import * as PrefectApi from "@effect-prefect/api/PrefectApi"
+import { suite } from "@effect-prefect/api/testing"
 import * as FlowRunView from "@effect-prefect/core/FlowRunView"
 import { FlowRunId, TaskRunId } from "@effect-prefect/core/Ids"
 import * as State from "@effect-prefect/core/State"
@@ -10,7 +11,6 @@ import * as Equal from "effect/Equal"
 import * as Exit from "effect/Exit"
 import * as Ref from "effect/Ref"
 import * as Stream from "effect/Stream"
-import { suite } from "./contract.ts"
 
 suite("MemoryApi", MemoryApi.layer)
 

@@ -1,5 +1,6 @@
 /** The index of an archive: it says what the tables say, and is never believed when it does not. */
 import * as ArchiveApi from "@effect-prefect/api/ArchiveApi"
+import { suite } from "@effect-prefect/api/testing"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -10,7 +11,6 @@ import * as Stream from "effect/Stream"
 import * as fs from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { suite } from "./contract.ts"
 
 const temporary = Effect.acquireRelease(
   Effect.sync(() => fs.mkdtempSync(join(tmpdir(), "index-"))),

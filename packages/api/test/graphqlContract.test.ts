@@ -1,9 +1,9 @@
 import * as GraphQLApi from "@effect-prefect/api/GraphQLApi"
 import * as PrefectApi from "@effect-prefect/api/PrefectApi"
+import { suite } from "@effect-prefect/api/testing"
 import * as Server from "@effect-prefect/server/Server"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { suite } from "./contract.ts"
 import { serve } from "./support/embedded.ts"
 
 suite("GraphQLApi over the embedded server", (tables) =>

@@ -1,5 +1,6 @@
 import { AzureResult } from "@effect-prefect/core/ResultDescriptor"
 import * as AzureStorage from "@effect-prefect/results/AzureStorage"
+import { readBytes, readReason, suite as storageContract } from "@effect-prefect/results/testing"
 import { assert, describe, it } from "@effect/vitest"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
@@ -7,7 +8,6 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import { createHash } from "node:crypto"
 import type { RequestListener } from "node:http"
-import { readBytes, readReason, storageContract } from "./storageContract.ts"
 import { type Answer, cutAt, endless, httpDouble, inTurn, partOf, silent } from "./support/httpDouble.ts"
 
 const azure = (container: string, location: string, extra?: Record<string, string>) =>

@@ -1,8 +1,8 @@
 import { PrefectResult } from "@effect-prefect/core/ResultDescriptor"
 import * as InlineStorage from "@effect-prefect/results/InlineStorage"
+import { readBytes, readReason } from "@effect-prefect/results/testing"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { readBytes, readReason } from "./storageContract.ts"
 
 describe("InlineStorage", () => {
   it.effect("gives the location as JSON, or as a datetime", () =>

@@ -1,6 +1,7 @@
 import { AzureResult, GCSResult, LocalResult, S3Result } from "@effect-prefect/core/ResultDescriptor"
 import * as LocalStorage from "@effect-prefect/results/LocalStorage"
 import { ResultStorage } from "@effect-prefect/results/ResultStorage"
+import { readBytes, readReason, suite as storageContract } from "@effect-prefect/results/testing"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -11,7 +12,6 @@ import { mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, truncateSync }
 import { createServer } from "node:net"
 import { homedir } from "node:os"
 import { join, posix, relative } from "node:path"
-import { readBytes, readReason, storageContract } from "./storageContract.ts"
 import { temporaryFolder, writeFile } from "./support/temporaryFolder.ts"
 
 const local = (location: string, dir?: string) => new LocalResult(dir === undefined ? { location } : { location, dir })

@@ -1,9 +1,9 @@
 import { AzureResult, GCSResult, LocalResult, S3Result } from "@effect-prefect/core/ResultDescriptor"
 import * as MemoryStorage from "@effect-prefect/results/MemoryStorage"
 import { StorageUnavailable } from "@effect-prefect/results/ResultError"
+import { readBytes, readReason } from "@effect-prefect/results/testing"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { readBytes, readReason } from "./storageContract.ts"
 
 describe("MemoryStorage", () => {
   it.effect("gives bytes, text and failures by place, and counts reads", () => {

@@ -1,19 +1,36 @@
-/** What every storage does, whatever it stands on. Run for each of them. */
+/**
+ * The contract of `ResultStorage` as a suite of `@effect/vitest`, for storages of your own: bytes come whole and apart,
+ * limits hold, nothing that was not allowed is read, reads can be interrupted, and a closed layer says so.
+ *
+ * Needs the packages `vitest` and `@effect/vitest`; `docs/adding-a-storage.md` shows a storage that is tested by it.
+ *
+ * @since 0.1.0
+ */
 import type { ResultDescriptor } from "@effect-prefect/core/ResultDescriptor"
-import { ResultStorage } from "@effect-prefect/results/ResultStorage"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
+import { ResultStorage } from "./ResultStorage.ts"
 
+/**
+ * A store to test: how the suite puts objects into it, and how results name them.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface Subject {
+  /** The storage over the store. */
   readonly layer: Layer.Layer<ResultStorage, unknown>
+  /** Puts an object into the store. */
   readonly put: (key: string, bytes: Uint8Array) => Promise<unknown>
+  /** The descriptor of an object that is allowed. */
   readonly descriptor: (key: string) => ResultDescriptor
   /** Descriptors of places that exist and were not allowed. */
   readonly outside: ReadonlyArray<ResultDescriptor>
+  /** Whether empty bytes are None, as in Prefect's own object stores. */
   readonly emptyIsNone: boolean
   /** How often the store was asked for anything, where that can be counted. */
   readonly asked?: () => number
@@ -21,7 +38,12 @@ export interface Subject {
 
 const maxBytes = 8 * 1024 * 1024
 
-/** The bytes of a descriptor; a storage that gives a ready value has none. */
+/**
+ * The bytes of a descriptor; a storage that gives a ready value has none.
+ *
+ * @category reading
+ * @since 0.1.0
+ */
 export const readBytes = (descriptor: ResultDescriptor, limit = maxBytes) =>
   Effect.gen(function*() {
     const storage = yield* ResultStorage
@@ -30,7 +52,12 @@ export const readBytes = (descriptor: ResultDescriptor, limit = maxBytes) =>
     return stored
   })
 
-/** The reason why a descriptor cannot be read. */
+/**
+ * The reason why a descriptor cannot be read.
+ *
+ * @category reading
+ * @since 0.1.0
+ */
 export const readReason = (descriptor: ResultDescriptor, limit = maxBytes) => Effect.flip(readBytes(descriptor, limit))
 
 const bytesOf = (length: number): Uint8Array => {
@@ -57,8 +84,13 @@ const oddKeys = [
   "2020-01-01T00:00:00+00:00.prefect"
 ]
 
-/** The suite. `make` starts the store; what it acquires is released at the end of each test. */
-export const storageContract = <E>(name: string, make: Effect.Effect<Subject, E, Scope.Scope>) => {
+/**
+ * Defines the suite for a storage. `make` starts the store; what it acquires is released at the end of each test.
+ *
+ * @category suites
+ * @since 0.1.0
+ */
+export const suite = <E>(name: string, make: Effect.Effect<Subject, E, Scope.Scope>) => {
   const test = <A, F>(title: string, body: (subject: Subject) => Effect.Effect<A, F, ResultStorage | Scope.Scope>) =>
     it.live(title, () =>
       Effect.gen(function*() {

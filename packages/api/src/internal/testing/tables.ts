@@ -2,7 +2,7 @@
  * The rows behind the contract suite: small, and full of what real archives hold. Every id is a UUID and every column is
  * one of Prefect's, so the rows can be loaded into a database as they are.
  */
-import type * as MemoryApi from "@effect-prefect/api/MemoryApi"
+import type * as MemoryApi from "../../MemoryApi.ts"
 
 /** A UUID that says which row it is of. */
 export const uuid = (kind: number, number: number): string =>

@@ -1,11 +1,20 @@
 /**
- * What every Prefect 1 backend of `PrefectApi` promises, as one suite. A test file of a backend is
- * `suite("name", (tables) => layer)`: the function loads the tables of `contractTables.ts` into whatever the backend
- * reads, and gives the service over it. It is called once.
+ * The contract of `PrefectApi` as a suite of `@effect/vitest`, for backends of your own: what every Prefect 1 backend
+ * promises about lookups, listings, pages, mapped children, logs and errors.
+ *
+ * Needs the packages `vitest` and `@effect/vitest`.
+ *
+ * **Example** (Testing a backend)
+ *
+ * ```ts no-run
+ * import { MemoryApi } from "@effect-prefect/api"
+ * import { suite } from "@effect-prefect/api/testing"
+ *
+ * suite("my backend", (tables) => MemoryApi.layer(tables))
+ * ```
+ *
+ * @since 0.1.0
  */
-import type * as Backend from "@effect-prefect/api/Backend"
-import * as PrefectApi from "@effect-prefect/api/PrefectApi"
-import type { PrefectApiError } from "@effect-prefect/api/PrefectApiError"
 import * as FlowRunView from "@effect-prefect/core/FlowRunView"
 import * as State from "@effect-prefect/core/State"
 import * as TaskRunView from "@effect-prefect/core/TaskRunView"
@@ -13,10 +22,25 @@ import { assert, it as vitestIt } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
-import * as Rows from "./contractTables.ts"
+import type * as Backend from "./Backend.ts"
+import * as Rows from "./internal/testing/tables.ts"
+import * as PrefectApi from "./PrefectApi.ts"
+import type { PrefectApiError } from "./PrefectApiError.ts"
 
+/**
+ * The rows that the suite expects, by the names of Prefect 1's tables. Load them into what the backend reads.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type Tables = typeof Rows.tables
 
+/**
+ * What the suite may ask beside the service.
+ *
+ * @category options
+ * @since 0.1.0
+ */
 export interface Options {
   /** How many requests for rows the backend made so far. With it, laziness is counted too. */
   readonly requests?: Effect.Effect<number> | undefined
@@ -64,6 +88,12 @@ const microsecondsOf = (text: string) => Number(/\.(\d+)/.exec(text)?.[1]?.padEn
 const isSameInstant = (left: string | null | undefined, right: string) =>
   typeof left === "string" && Date.parse(left) === Date.parse(right) && microsecondsOf(left) === microsecondsOf(right)
 
+/**
+ * Defines the suite for a backend. `layerFromTables` is called once: it loads the tables, and gives the service over them.
+ *
+ * @category suites
+ * @since 0.1.0
+ */
 export const suite = (
   name: string,
   layerFromTables: (tables: Tables) => Layer.Layer<PrefectApi.PrefectApi, unknown>,
