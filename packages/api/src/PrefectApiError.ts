@@ -207,4 +207,22 @@ export class PrefectApiError extends Schema.TaggedError<PrefectApiError>("@effec
   get isRetryable(): boolean {
     return this.reason._tag === "RateLimited" || this.reason._tag === "Unavailable"
   }
+  /** The status with which an HTTP API of your own answers: 502 where the backend, not the request, is at fault. */
+  get httpStatus(): number {
+    return httpStatuses[this.reason._tag]
+  }
+}
+
+/** By RFC 9110, 15.5 and 15.6. The backend's Unauthorized concerns the API's own credentials, not those of its client. */
+const httpStatuses: Readonly<Record<Reason["_tag"], number>> = {
+  TaskRunNotFound: 404,
+  FlowRunNotFound: 404,
+  FlowNotFound: 404,
+  StorageBlockNotFound: 404,
+  AmbiguousTaskRun: 409,
+  MalformedResponse: 502,
+  Unauthorized: 502,
+  RateLimited: 503,
+  Unavailable: 503,
+  UnsupportedByBackend: 501
 }

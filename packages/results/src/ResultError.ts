@@ -335,6 +335,25 @@ export class ResultError extends Schema.TaggedError<ResultError>("@effect-prefec
   get isRetryable(): boolean {
     return this.reason._tag === "NotFinished" || this.reason._tag === "StorageUnavailable"
   }
+  /** The status with which an HTTP API of your own answers. */
+  get httpStatus(): number {
+    return httpStatuses[this.reason._tag]
+  }
+}
+
+/** By RFC 9110, 15.5 and 15.6: what a client may change is 4xx, what only the operator may is 5xx. */
+const httpStatuses: Readonly<Record<ResultError["reason"]["_tag"], number>> = {
+  NotMapped: 409,
+  NotFinished: 409,
+  NotPersisted: 404,
+  UnsupportedResultType: 422,
+  StorageNotProvided: 500,
+  ResultAccessDenied: 403,
+  ResultNotFound: 404,
+  StorageUnavailable: 503,
+  ResultTooLarge: 413,
+  ResultDecodeError: 422,
+  ChildrenIncomplete: 409
 }
 
 /**
