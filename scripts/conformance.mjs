@@ -1,12 +1,15 @@
 // npm run conformance [-- NAME …]: runs conformance/NAME.conformance.{mjs,ts}, all of them in name order by default,
 // each as a process of its own. A script that uses conformance/support/check.ts counts its checks; any other counts as
-// one. Nothing is skipped: a script fails when a requirement is missing. The table at the end, with the versions of the
-// programs that the scripts ran against, is stored in conformance/RESULTS.md.
+// one. Nothing is skipped: a script fails when a requirement is missing. A script that fails or leaves a process behind
+// does not stop the others. The table at the end, with the versions of the programs that the scripts ran against, is
+// stored in conformance/RESULTS.md, each row when its script has ended.
 import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { readdirSync } from "node:fs"
+import { constants } from "node:os"
 import { basename, dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
+import * as leftovers from "./leftovers.mjs"
 import { now, record } from "./results.mjs"
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
@@ -28,14 +31,28 @@ if (files.length === 0) {
   process.exit(1)
 }
 
+/** @type {import("node:child_process").ChildProcess | undefined} */
+let running
+/** The exit code of a run that a signal ended, as shells count it. @type {number | undefined} */
+let signalled
+for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"])) {
+  process.on(signal, () => {
+    signalled = 128 + constants.signals[signal]
+    running?.kill(signal)
+  })
+}
+
 /** @param {string} file */
 const runFile = async (file) => {
   console.log(`\n== ${file}`)
   const start = performance.now()
+  const mark = `${process.pid}-${file}`
   const child = spawn(process.execPath, ["--conditions=@effect-prefect/source", join(folder, file)], {
     cwd: root,
+    env: { ...process.env, [leftovers.name]: mark },
     stdio: ["ignore", "pipe", "inherit"]
   })
+  running = child
   let tail = ""
   let line = ""
   const against = new Set([`Node ${process.versions.node}`])
@@ -46,7 +63,14 @@ const runFile = async (file) => {
     line = lines.pop() ?? ""
     for (const one of lines) if (one.startsWith("  against ")) against.add(one.slice("  against ".length))
   })
-  const [code, signal] = await once(child, "close")
+  // Its output may be open in a process that it left behind.
+  const [code, signal] = await once(child, "exit")
+  const left = leftovers.canFind
+    ? await leftovers.endLeftovers(mark).then(() => "", (/** @type {Error} */ error) => error.message)
+    : ""
+  if (left !== "") console.log(left)
+  if (!child.stdout.closed) await once(child.stdout, "close")
+  running = undefined
   const counted = /(\d+) passed, (\d+) failed\s*$/.exec(tail)
   const passed = counted ? Number(counted[1]) : code === 0 ? 1 : 0
   const failed = Math.max(counted ? Number(counted[2]) : 0, code === 0 ? 0 : 1)
@@ -57,15 +81,28 @@ const runFile = async (file) => {
     failed,
     seconds,
     against: [...against].join(", "),
-    end: code === 0 ? "" : signal ?? `exit code ${code}`
+    end: [code === 0 ? "" : signal ?? `exit code ${code}`, left === "" ? "" : "left processes behind"]
+      .filter((word) => word !== "").join(", ")
   }
 }
 
 /** @type {Array<Awaited<ReturnType<typeof runFile>>>} */
 const results = []
-for (const file of files) results.push(await runFile(file))
+for (const file of files) {
+  const result = await runFile(file)
+  // What was cut off says nothing of what it checks.
+  if (signalled !== undefined) break
+  results.push(result)
+  const { against, failed, name, passed, seconds } = result
+  const { commit, date } = await now()
+  record(
+    "conformance",
+    [[name, date, commit, passed, failed, seconds, against]],
+    (name) => all.some((file) => file.replace(suffix, "") === name)
+  )
+}
 
-const width = Math.max(...results.map(({ name }) => name.length))
+const width = Math.max(0, ...results.map(({ name }) => name.length))
 console.log("")
 for (const { against, end, failed, name, passed, seconds } of results) {
   const counts = `${String(passed).padStart(5)} passed ${String(failed).padStart(4)} failed`
@@ -76,10 +113,4 @@ for (const { against, end, failed, name, passed, seconds } of results) {
 }
 const sum = (/** @type {"passed" | "failed"} */ key) => results.reduce((total, result) => total + result[key], 0)
 console.log(`${sum("passed")} passed, ${sum("failed")} failed`)
-const { commit, date } = await now()
-record(
-  "conformance",
-  results.map(({ against, failed, name, passed, seconds }) => [name, date, commit, passed, failed, seconds, against]),
-  (name) => all.some((file) => file.replace(suffix, "") === name)
-)
-process.exitCode = sum("failed") > 0 ? 1 : 0
+process.exitCode = signalled ?? (sum("failed") > 0 ? 1 : 0)

@@ -5,7 +5,10 @@ import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { root } from "./packages.mjs"
 
-const name = "EFFECT_PREFECT_TEST_RUN"
+export const name = "EFFECT_PREFECT_TEST_RUN"
+
+/** Whether this system shows the environment of a process. */
+export const canFind = existsSync("/proc/self/environ")
 
 const read = (/** @type {string} */ file) => {
   try {
@@ -47,7 +50,7 @@ export const endLeftovers = async (mark, rounds = 100) => {
   }
   if (left.length > 0) {
     throw new Error(
-      `the tests left processes behind:\n${left.map(({ command, pid }) => `${pid} ${command}`).join("\n")}`
+      `processes were left behind:\n${left.map(({ command, pid }) => `${pid} ${command}`).join("\n")}`
     )
   }
 }
@@ -56,7 +59,7 @@ export const endLeftovers = async (mark, rounds = 100) => {
 export default () => {
   // Threads and processes of the tests load the same modules over and over: Node caches their compiled code.
   process.env["NODE_COMPILE_CACHE"] ??= join(root, "node_modules/.cache/effect-prefect/compiled")
-  if (!existsSync("/proc/self/environ")) return undefined
+  if (!canFind) return undefined
   const mark = `${process.pid}-${Date.now()}`
   process.env[name] = mark
   return () => endLeftovers(mark)
