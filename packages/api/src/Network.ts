@@ -161,7 +161,8 @@ const hasProxyEnv = (): boolean => {
 /**
  * Agents that use the proxies of the environment and the trust settings of `tls`, for SDKs and for requests with Node's
  * own `http` and `https`. They keep connections alive; their creator must destroy them. Proxies require Node.js 22.21
- * or 24.5: older versions warn, and connect directly.
+ * or 24.5: older versions warn, and connect directly. `tls` is not for the connection to a proxy: one that is asked over
+ * https with a private authority requires `NODE_EXTRA_CA_CERTS`.
  *
  * @category constructors
  * @since 0.1.0
