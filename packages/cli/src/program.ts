@@ -22,11 +22,26 @@ import { withVisibleText } from "./internal/visibleText.ts"
 
 const { version } = createRequire(import.meta.url)("../package.json") as { readonly version: string }
 
+/** Messages of Effect's parser that speak of the parser, in terms of what was typed. */
+const plain = (message: string): string => {
+  const [, flag, value, expected = ""] =
+    /^Invalid value for flag (--[\w-]+): (".*")\. Expected: ?(.*)$/s.exec(message) ??
+      /^Invalid value for flag (--[\w-]+): (".*")\. Expected (.*)$/s.exec(message) ?? []
+  if (flag !== undefined && value !== undefined) {
+    const [, times] = /^"(\d+) occurrences"$/.exec(value) ?? []
+    if (times !== undefined && expected === "at most 1 value") return `${flag} was given ${times} times; give it once`
+    if (/finite number|integer/.test(expected)) return `${flag} takes a whole number, not ${value}`
+    if (expected.includes(" | ")) return `${flag} takes ${expected.replaceAll(" | ", ", ")}, not ${value}`
+  }
+  const [, before] = /^Unrecognized flag: (-[\w-]+) in command effect-prefect$/.exec(message) ?? []
+  return before === undefined ? message : `${before} stands before the subcommand; flags come after it`
+}
+
 /** Effect puts suggestions on lines of their own. */
 const withHint = (message: string): string => {
   const lines = message.split("\n").map((line) => line.trim())
   const hint = lines.indexOf("Did you mean this?")
-  return hint < 1 ? message : `${lines[0]}; did you mean ${lines[hint + 1]}?`
+  return hint < 1 ? plain(message) : `${lines[0]}; did you mean ${lines[hint + 1]}?`
 }
 
 /** A usage error is reported in one line with a pointer to the help, which would otherwise scroll it away. */

@@ -8,6 +8,9 @@ import { archives, run } from "./support.ts"
 const archive = archives["prefect-1"]
 const flowRunId = "6cdaa6fd-f2a5-5ffe-bdc4-8a5c3feb73d3"
 const taskRunId = "96cb3741-6155-50af-acc9-55f601654afa"
+/** A table, and an object. */
+const frame = "077bcb18-70c8-51b5-b765-3e989b7c24e2"
+const summary = "17938764-72a9-5e1a-a67b-d93a5ba52e6a"
 const A = ["--archive", archive]
 
 const mistakes: ReadonlyArray<readonly [args: ReadonlyArray<string>, code: 1 | 2, message: string]> = [
@@ -44,7 +47,37 @@ const mistakes: ReadonlyArray<readonly [args: ReadonlyArray<string>, code: 1 | 2
     2,
     "there is no folder /no/such/folder"
   ],
+  [["flow-run", "list", ...A, "--since", "2022-02-31"], 2, "--since \"2022-02-31\" is not a time"],
+  [["flow-run", "list", ...A, "--since", "2022-03-02", "--until", "2022-03-01"], 2, "--since is not before --until"],
+  [["flow-run", "list", ...A, "--state", ""], 2, "--state \"\" is not a state; there are "],
+  [["flow-run", "list", ...A, "--limit", "1.5"], 2, "--limit takes a whole number, not \"1.5\""],
+  [
+    ["flow-run", "list", ...A, "--sort", "size"],
+    2,
+    "--sort takes \"newest\", \"oldest\", \"longest\", \"name\", not \"size\""
+  ],
+  [["flow-run", "list", ...A, ...A], 2, "--archive was given 2 times; give it once"],
+  [[...A, "flow-run", "list"], 2, "--archive stands before the subcommand; flags come after it"],
+  [
+    ["task-run", "result", frame, ...A, "--format", "csv", "--fields", "id,nope"],
+    1,
+    "there is no field \"nope\"; there are id, "
+  ],
+  [
+    ["task-run", "result", frame, ...A, "--format", "csv", "--fields", ","],
+    2,
+    "--fields takes names, e.g. --fields id,total"
+  ],
+  [["task-run", "result", frame, ...A, "--format", "csv", "--fields", "id,id"], 2, "--fields names \"id\" twice"],
+  [
+    ["task-run", "result", summary, ...A, "--fields", "orders"],
+    1,
+    "is not a table, so it has no fields; leave out --fields"
+  ],
+  [["task-run", "result", summary, ...A, "--format", "csv"], 1, "is not a table, so it cannot be written as csv"],
+  [["task-run", "result", frame, ...A, "--raw", "--format", "csv"], 2, "--raw gives the stored bytes"],
   [["archive", "verify", "/no/such/folder"], 1, "/no/such/folder"],
+  [["serve", "--port", "70000", ...A], 2, "--port takes a number from 1 to 65535"],
   [["serve"], 2, "say what to serve"]
 ]
 

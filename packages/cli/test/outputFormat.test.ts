@@ -53,6 +53,18 @@ describe("a result that is a table", () => {
       assert.strictEqual(csv.stdout.split("\r\n").length, json.length + 2)
     }))
 
+  it("goes to standard output for -, and an ending that no format has chooses none", () =>
+    inFolder(async (folder) => {
+      const { code, stdout } = await run([...of("frame-1"), "--format", "csv", "--output", "-"])
+      assert.strictEqual(code, 0)
+      assert.match(stdout, /^id,total,day\r\n/)
+      assert.isFalse(existsSync("-"))
+      // A name that every object has.
+      const file = join(folder, "out.constructor")
+      assert.strictEqual((await run([...of("frame-1"), "-o", file])).code, 0)
+      assert.isArray(JSON.parse(readFileSync(file, "utf8")))
+    }))
+
   it("of several parts has one header, and a small one that fails leaves nothing", async () => {
     const groups = readFileSync(new URL("../../../fixtures/formats/parquet/groups.parquet", import.meta.url))
     await inFolder(async (folder) => {

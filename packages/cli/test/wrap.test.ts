@@ -40,15 +40,15 @@ describe("wrapping", () => {
     ])
   })
 
-  it("continues long values below their beginning", () => {
+  it("continues long values below their beginning, but on a very narrow terminal", () => {
+    const rows = [["state", "Failed because of what was before"], ["id", "x"]] as const
     assert.strictEqual(
-      Render.fields([["state", "Failed because of it"], ["id", "x"]], plain, 21),
-      "state  Failed because\n       of it\nid     x\n"
+      Render.fields(rows, plain, 31),
+      "state  Failed because of what\n       was before\nid     x\n"
     )
-    assert.strictEqual(
-      Render.fields([["state", "Failed because of it"]], plain, undefined),
-      "state  Failed because of it\n"
-    )
+    for (const columns of [undefined, 20]) {
+      assert.strictEqual(Render.fields(rows, plain, columns), "state  Failed because of what was before\nid     x\n")
+    }
   })
 })
 

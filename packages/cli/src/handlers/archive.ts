@@ -72,10 +72,7 @@ const sourceOf = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.expor
 
 const selectionOf = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.exportArchive>) {
   const now = yield* Clock.currentTimeMillis
-  const [since, until] = [
-    yield* TimeFlag.parse("since", flags.since, now),
-    yield* TimeFlag.parse("until", flags.until, now)
-  ]
+  const { since, until } = yield* TimeFlag.span(flags, now)
   return {
     flowNames: flags.flow.length === 0 ? undefined : flags.flow,
     since: since === undefined ? undefined : new Date(since).toISOString(),

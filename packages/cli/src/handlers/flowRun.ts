@@ -38,8 +38,7 @@ const orders: { readonly [order: string]: (a: FlowRunView, b: FlowRunView) => nu
 /** The flow runs that the flags select, in order. */
 const selected = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.list>) {
   const now = yield* Clock.currentTimeMillis
-  const since = yield* TimeFlag.parse("since", flags.since, now)
-  const until = yield* TimeFlag.parse("until", flags.until, now)
+  const { since, until } = yield* TimeFlag.span(flags, now)
   const limit = yield* Services.positive("limit", flags.limit)
   const states = flags.state.length === 0 ? undefined : yield* Effect.forEach(flags.state, stateName)
   if (Option.isSome(flags.flow)) yield* References.requireFlow(flags.flow.value)

@@ -12,6 +12,7 @@ import { readFile, stat } from "node:fs/promises"
 import { join } from "node:path"
 import type * as Inputs from "../inputs/serve.ts"
 import { CommandFailed, UsageError } from "../internal/errors.ts"
+import { requirePort } from "../internal/flagValues.ts"
 import type { InputsOf } from "../internal/lazyHandler.ts"
 import { Output } from "../internal/output.ts"
 import { serveDatabase } from "../internal/serveDatabase.ts"
@@ -59,6 +60,7 @@ const refusePrefect3 = Effect.fnUntraced(function*(directory: string) {
 })
 
 export const serve = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.serve>) {
+  yield* requirePort(flags.port)
   if (Option.isSome(flags.archive) === Option.isSome(flags.database)) {
     return yield* new UsageError({ message: "say what to serve: --archive DIR or --database URL" })
   }

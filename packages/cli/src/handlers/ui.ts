@@ -10,7 +10,8 @@ import { spawn } from "node:child_process"
 import { randomBytes } from "node:crypto"
 import { createServer } from "node:http"
 import type * as Inputs from "../inputs/ui.ts"
-import { CommandFailed, UsageError } from "../internal/errors.ts"
+import { CommandFailed } from "../internal/errors.ts"
+import { requirePort } from "../internal/flagValues.ts"
 import type { InputsOf } from "../internal/lazyHandler.ts"
 import { Output } from "../internal/output.ts"
 import * as Settings from "../internal/settings.ts"
@@ -71,9 +72,7 @@ type ArchiveApiService = typeof import("@effect-prefect/api/ArchiveApi").Archive
 
 export const ui = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.ui>) {
   const { host, port } = flags
-  if (port < 0 || port > 65_535) {
-    return yield* new UsageError({ message: "--port takes a number from 1 to 65535, or 0 for a free port" })
-  }
+  yield* requirePort(port)
   const { stdout } = yield* Output
   return yield* Effect.scoped(Effect.gen(function*() {
     const context = yield* Layer.build(Services.services(flags))

@@ -58,3 +58,9 @@ export const positive = (
     ? Effect.succeed(value.value)
     : Effect.fail(new UsageError({ message: `--${name} takes a number above 0` }))
 }
+
+/** A port to listen on. */
+export const requirePort = (port: number): Effect.Effect<void, UsageError> =>
+  port < 0 || port > 65_535
+    ? Effect.fail(new UsageError({ message: "--port takes a number from 1 to 65535, or 0 for a free port" }))
+    : Effect.void

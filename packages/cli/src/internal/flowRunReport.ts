@@ -11,7 +11,7 @@ import { flowNames } from "./flowNames.ts"
 import * as Render from "./render.ts"
 import { type Cell, width } from "./table.ts"
 import * as Times from "./times.ts"
-import { wrapCells } from "./wrap.ts"
+import { roomBeside, wrapCells } from "./wrap.ts"
 
 const worstFirst: ReadonlyArray<string> = ["Failed", "TimedOut", "ValidationFailed", "ClientFailed", "TriggerFailed"]
 
@@ -30,7 +30,7 @@ const failureLines = (
     const slug = slugs[at]!
     const [first = "", ...rest] = wrapCells(
       Render.stateLine(view.state, paint),
-      columns === undefined ? Infinity : columns - indent
+      roomBeside(indent, columns)
     )
     const below = `\n${" ".repeat(indent)}`
     const start = `  ${slug}`

@@ -9,7 +9,7 @@ import * as Json from "./json.ts"
 import { Output } from "./output.ts"
 import * as Render from "./render.ts"
 import * as Times from "./times.ts"
-import { wrap } from "./wrap.ts"
+import { roomBeside, wrap } from "./wrap.ts"
 
 /** Wide enough to align levels and the usual states. */
 export const labelWidth = "Scheduled".length
@@ -35,7 +35,7 @@ export const text = (entry: LogEntry, times: Times.Times, paint: Style, columns:
   const message = columns === undefined
     ? Render.stripControls(entry.message ?? "")
     : (entry.message ?? "").trimEnd().split(/\r?\n/)
-      .flatMap((line) => wrap(Render.stripControls(line), columns - indent))
+      .flatMap((line) => wrap(Render.stripControls(line), roomBeside(indent, columns)))
       .join(`\n${" ".repeat(indent)}`)
   return `${paint.dim(at)}  ${isBad ? paint.red(level) : level}  ${message}\n`
 }
@@ -70,7 +70,7 @@ export const arranged = Effect.fnUntraced(function*<E, R>(
 
 export const print = Effect.fnUntraced(function*<E, R>(
   entries: Stream.Stream<LogEntry, E, R>,
-  flags: { readonly json: boolean; readonly utc: boolean }
+  flags: { readonly json: boolean; readonly utc: boolean; readonly follow?: boolean }
 ) {
   const { stdout } = yield* Output
   const paint = style(stdout.colors)
@@ -81,4 +81,6 @@ export const print = Effect.fnUntraced(function*<E, R>(
     (entry) =>
       flags.json ? `${JSON.stringify(Json.logEntry(entry))}\n` : title() + text(entry, times, paint, stdout.columns)
   )
+  // The titles are printed before the first line, so they are still due when there was none.
+  if (!flags.json && flags.follow !== true && title() !== "") yield* stdout.write("no log lines\n")
 })

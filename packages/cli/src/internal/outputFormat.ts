@@ -33,10 +33,14 @@ export interface OutputFlags {
   readonly json: boolean
 }
 
+/** The file of `--output`; none for `-`, which means standard output. */
+export const fileOf = (output: Option.Option<string>): Option.Option<string> =>
+  Option.filter(output, (file) => file !== "-")
+
 /** The requested format: from its flag, otherwise from the suffix of the file; undefined when neither names one. */
 export const formatOf = Effect.fnUntraced(function*(flags: OutputFlags) {
-  const output = Option.getOrUndefined(flags.output)
-  if (output !== undefined && output in endings && basename(output) === output) {
+  const output = Option.getOrUndefined(fileOf(flags.output))
+  if (output !== undefined && Object.hasOwn(endings, output) && basename(output) === output) {
     return yield* new UsageError({
       message: `--output ${output} would write a file named ${output}; for the format, use --format ${endings[
         output
@@ -48,7 +52,8 @@ export const formatOf = Effect.fnUntraced(function*(flags: OutputFlags) {
   if (flags.json && named !== undefined && named !== "json" && named !== "jsonl") {
     return yield* new UsageError({ message: `--json and --format ${named} do not go together` })
   }
-  const format = named ?? (flags.json ? undefined : ending === undefined ? undefined : endings[ending])
+  const format = named ??
+    (flags.json ? undefined : ending === undefined || !Object.hasOwn(endings, ending) ? undefined : endings[ending])
   if (isBinary(format) && output === undefined && (yield* Output).stdout.isTerminal) {
     return yield* new UsageError({
       message: `${format} is binary: write it to a file with --output FILE, or into a pipe`
@@ -62,16 +67,23 @@ export const write = <E, R>(
   output: Option.Option<string>,
   chunks: Stream.Stream<string | Uint8Array, E, R>
 ) =>
-  Option.isSome(output)
-    ? writeFile(output.value, chunks)
-    : Effect.flatMap(Output, ({ stdout }) => Stream.runForEach(chunks, stdout.writeData))
+  Option.match(fileOf(output), {
+    onSome: (file) => writeFile(file, chunks),
+    onNone: () => Effect.flatMap(Output, ({ stdout }) => Stream.runForEach(chunks, stdout.writeData))
+  })
 
 /** The names in `--fields a,b`; undefined for all fields. */
-export const fieldsOf = (fields: Option.Option<string>): ReadonlyArray<string> | undefined =>
-  Option.match(fields, {
-    onNone: () => undefined,
-    onSome: (text) => text.split(",").map((name) => name.trim()).filter((name) => name !== "")
-  })
+export const fieldsOf = Effect.fnUntraced(function*(fields: Option.Option<string>) {
+  if (Option.isNone(fields)) return undefined
+  const names = fields.value.split(",").map((name) => name.trim()).filter((name) => name !== "")
+  const [first] = names
+  if (first === undefined) return yield* new UsageError({ message: "--fields takes names, e.g. --fields id,total" })
+  const twice = names.find((name, at) => names.indexOf(name) !== at)
+  if (twice !== undefined) {
+    return yield* new UsageError({ message: `--fields names ${JSON.stringify(twice)} twice; give it once` })
+  }
+  return names as ReadonlyArray<string>
+})
 
 /** A table's columns by name, in the order of the names, including those of the index. */
 export const select = Effect.fnUntraced(function*(table: Table, wanted: ReadonlyArray<string> | undefined) {
@@ -88,7 +100,7 @@ export const outcomes = Effect.fnUntraced(function*<E, R>(
   flags: OutputFlags & { readonly fields: Option.Option<string> },
   nothing: string
 ) {
-  const fields = fieldsOf(flags.fields)
+  const fields = yield* fieldsOf(flags.fields)
   switch (format) {
     case "csv":
     case "parquet": {
@@ -98,7 +110,7 @@ export const outcomes = Effect.fnUntraced(function*<E, R>(
     case "arrow":
       return yield* new UsageError({ message: "rows of results are written as jsonl, csv or parquet, not as arrow" })
     case undefined:
-      if (!flags.json && fields === undefined && Option.isNone(flags.output)) {
+      if (!flags.json && fields === undefined && Option.isNone(fileOf(flags.output))) {
         return yield* Render.table(rows, Outcomes.header, Outcomes.cells, nothing)
       }
   }

@@ -12,7 +12,7 @@ import * as Json from "./json.ts"
 import { Output } from "./output.ts"
 import { type Cell, makeTable, stripControls } from "./table.ts"
 import * as Times from "./times.ts"
-import { wrapCells } from "./wrap.ts"
+import { roomBeside, wrapCells } from "./wrap.ts"
 
 export { stripControls }
 
@@ -74,7 +74,7 @@ export const fields = (
   return known.map(([name, value]) => {
     const cells = (typeof value === "string" ? [{ text: value }] : value)
       .map((cell): Cell => ({ ...cell, text: stripControls(cell.text) }))
-    const lines = wrapCells(cells, columns === undefined ? Infinity : columns - width)
+    const lines = wrapCells(cells, roomBeside(width, columns))
     return `${paint.dim(name.padEnd(width))}${lines.join(`\n${" ".repeat(width)}`)}\n`
   }).join("")
 }

@@ -34,7 +34,7 @@ export const nearest = (text: string, names: ReadonlyArray<string>): ReadonlyArr
 /** The nearest name, when it is near enough to be meant. */
 export const nearEnough = (text: string, names: ReadonlyArray<string>): string | undefined => {
   const [first] = nearest(text, names)
-  if (first === undefined) return undefined
+  if (first === undefined || text === "") return undefined
   return first.toLowerCase().startsWith(text.toLowerCase()) ||
       distance(text, first) <= Math.max(1, Math.floor(Math.min(text.length, compared) / 3))
     ? first

@@ -46,3 +46,10 @@ export const wrapCells = (cells: ReadonlyArray<Cell>, columns: number): Readonly
 
 /** The same for one text. */
 export const wrap = (text: string, columns: number): ReadonlyArray<string> => wrapCells([{ text }], columns)
+
+/** Below this many columns, text beside something else is wrapped by the terminal, so that ids can still be copied. */
+const leastRoom = 24
+
+/** The columns beside an indent: unlimited in a pipe, and on a terminal that is too narrow for two columns. */
+export const roomBeside = (indent: number, columns: number | undefined): number =>
+  columns === undefined || columns - indent < leastRoom ? Infinity : columns - indent

@@ -30,7 +30,9 @@ const pretty = (text: string): string => text.length > 1_000_000 ? text : JSON.s
 
 const notTable = (run: Run, format: string) =>
   new CommandFailed({
-    message: `${run.name}: its result is not a table, so it cannot be written as ${format}; use --format json`
+    message: `${run.name}: its result is not a table, so it ${
+      format === "fields" ? "has no fields; leave out --fields" : `cannot be written as ${format}; use --format json`
+    }`
   })
 
 const tableOf = (run: Run, value: unknown, format: string): Effect.Effect<Table, CommandFailed> => {
@@ -109,9 +111,9 @@ const encoded = Effect.fnUntraced(function*(
   run: Run,
   value: unknown,
   format: Format | undefined,
-  flags: ResultFlags
+  flags: ResultFlags,
+  fields: ReadonlyArray<string> | undefined
 ) {
-  const fields = fieldsOf(flags.fields)
   if (format === "csv") return csvOf(run, Stream.fromEffect(tableOf(run, value, format)), fields)
   if (format === "parquet" || format === "arrow") {
     const table = yield* select(yield* tableOf(run, value, format), fields)
@@ -143,15 +145,16 @@ export const writeResult = Effect.fnUntraced(function*<E, R>(
   if (flags.raw && (flags.json || Option.isSome(flags.format) || Option.isSome(flags.fields))) {
     return yield* new UsageError({ message: "--raw gives the stored bytes: it takes no --json, --format or --fields" })
   }
+  const fields = yield* fieldsOf(flags.fields)
   const { getTable } = run
   const chunks = format === "csv" && getTable !== undefined
     ? csvOf(
       run,
       Stream.mapError(getTable(), (error) => isNoTable(error) ? notTable(run, format) : error),
-      fieldsOf(flags.fields)
+      fields
     )
     : flags.raw
     ? Stream.make(yield* run.getResultBytes)
-    : yield* encoded(run, yield* run.getResult, format, flags)
+    : yield* encoded(run, yield* run.getResult, format, flags, fields)
   yield* write(flags.output, chunks)
 })
