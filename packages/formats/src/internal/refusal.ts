@@ -18,6 +18,10 @@ export const refuse = (detail: string): never => {
   throw new Refusal(new Undecodable({ detail }))
 }
 
+/** The error of what has so many bytes, or values, more than the limit. */
+export const tooLargeError = (limit: number, size: number): FormatError =>
+  new FormatError({ reason: new TooLarge({ limit, size }) })
+
 export const tooLarge = (limit: number): never => {
   throw new Refusal(new TooLarge({ limit }))
 }

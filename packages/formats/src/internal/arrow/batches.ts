@@ -5,10 +5,10 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import { FormatError, TooLarge, undecodable } from "../../FormatError.ts"
+import { FormatError, undecodable } from "../../FormatError.ts"
 import { FlatTable } from "../flatbuffer.ts"
 import type { Options, Part, Parts, Source } from "../parts.ts"
-import { formatError, Refusal } from "../refusal.ts"
+import { formatError, Refusal, tooLargeError } from "../refusal.ts"
 import { readingAhead, readSpan } from "../source.ts"
 import { giveWay } from "../steps.ts"
 import { budgetOf, type Message, readBatch, readMessages, type Schema, schemaOf, tableOf } from "./feather.ts"
@@ -23,8 +23,6 @@ const failure = (error: unknown): FormatError =>
     : damaged("it breaks off or contradicts itself")
 
 const attempt = <A>(f: () => A): Effect.Effect<A, FormatError> => Effect.try({ try: f, catch: failure })
-
-const tooLarge = (limit: number, size: number) => new FormatError({ reason: new TooLarge({ limit, size }) })
 
 function* rowsOf(schema: Schema, bytes: Uint8Array, maxBytes: number) {
   const [message] = readMessages(bytes)
@@ -43,15 +41,15 @@ export const openFile = <E>(source: Source<E>, { maxBytes }: Options): Effect.Ef
     if (source.size < tailLength) return yield* damaged("it breaks off")
     const tail = yield* readSpan(source, source.size - tailLength, source.size)
     const { end, start } = yield* attempt(() => footerSpan(tail, source.size))
-    if (end - start > maxBytes) return yield* tooLarge(maxBytes, end - start)
+    if (end - start > maxBytes) return yield* tooLargeError(maxBytes, end - start)
     const bytes = yield* readSpan(source, start, end)
     const footer = yield* attempt(() => readFileFooter(bytes))
     const schema = yield* attempt(() => schemaOf(footer.schema))
     const read = ({ length, offset }: Block) =>
-      length > maxBytes ? Effect.fail(tooLarge(maxBytes, length)) : readSpan(source, offset, offset + length)
+      length > maxBytes ? Effect.fail(tooLargeError(maxBytes, length)) : readSpan(source, offset, offset + length)
     let headBytes = bytes.length
     for (const block of footer.dictionaries) {
-      if ((headBytes += block.length) > maxBytes) return yield* tooLarge(maxBytes, headBytes)
+      if ((headBytes += block.length) > maxBytes) return yield* tooLargeError(maxBytes, headBytes)
       const bytes = yield* read(block)
       yield* giveWay(() => rowsOf(schema, bytes, maxBytes), failure)
     }
@@ -90,12 +88,12 @@ const nextMessage = Effect.fnUntraced(function*<E>(source: Source<E>, offset: nu
   const length = view.getInt32(isMarked ? 4 : 0, true)
   if (length === 0) return undefined
   if (length < 0 || start + length > source.size) return yield* damaged("a message breaks off")
-  if (length > maxBytes) return yield* tooLarge(maxBytes, length)
+  if (length > maxBytes) return yield* tooLargeError(maxBytes, length)
   const head = yield* readSpan(source, start, start + length)
   const body = yield* attempt(() => FlatTable.root(head).int64(3))
   const end = start + length + body
   if (!(body >= 0 && end <= source.size)) return yield* damaged("a body breaks off")
-  if (body > maxBytes) return yield* tooLarge(maxBytes, body)
+  if (body > maxBytes) return yield* tooLargeError(maxBytes, body)
   return { head, start: start + length, end }
 })
 

@@ -5,7 +5,7 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import { FormatError, TooLarge } from "../../FormatError.ts"
+import type { FormatError } from "../../FormatError.ts"
 import { type Condition, mayHold } from "../filter.ts"
 import {
   type Chunk,
@@ -22,7 +22,7 @@ import {
 import { endsOf } from "../parquet/statistics.ts"
 import type { Span } from "../parquet/thrift.ts"
 import type { Options, Part, Parts, Source } from "../parts.ts"
-import { formatError, refuse } from "../refusal.ts"
+import { formatError, refuse, tooLargeError } from "../refusal.ts"
 import { lengthOf, merge, readSpan, readSpans } from "../source.ts"
 import { giveWay } from "../steps.ts"
 import { readParts, uuidsOf } from "./parquet.ts"
@@ -36,8 +36,6 @@ const mayMatch = ({ chunks }: Group, { leaves }: Footer, conditions: ReadonlyArr
     const { least, most } = endsOf(chunk, leaf)
     return least === undefined || most === undefined || mayHold(condition, least, most)
   })
-
-const tooLarge = (limit: number, size: number) => new FormatError({ reason: new TooLarge({ limit, size }) })
 
 const requireColumns = (names: ReadonlyArray<string>, columns: ReadonlyArray<string> | undefined): void => {
   for (const column of columns ?? []) {
@@ -73,7 +71,7 @@ const partOf = <E>(
     byteLength,
     load: Effect.suspend(() => {
       const most = Math.max(byteLength, cost, columns?.length === 0 ? group.numRows : 0)
-      if (most > maxBytes) return Effect.fail(tooLarge(maxBytes, most))
+      if (most > maxBytes) return Effect.fail(tooLargeError(maxBytes, most))
       return Effect.flatMap(readSpans(source, spans), (pieces) =>
         readParts(
           [magic, ...pieces.map(({ bytes }) => bytes), fileOf(footer, group, chunks, spans)],
@@ -94,7 +92,7 @@ export const openParquet = <E>(
     const { columns, filter = [], maxBytes } = options
     const tail = yield* readSpan(source, source.size - tailLength, source.size)
     const { end, start } = yield* Effect.try({ try: () => footerSpan(tail, source.size), catch: formatError })
-    if (end - start > maxBytes) return yield* tooLarge(maxBytes, end - start)
+    if (end - start > maxBytes) return yield* tooLargeError(maxBytes, end - start)
     const bytes = yield* readSpan(source, start, end)
     const footer = yield* giveWay(() => readFooter(bytes, start), formatError)
     // Where its columns end is not known before they are read.
