@@ -203,6 +203,32 @@ describe("a read", () => {
       assert.isTrue((yield* decode("odd.parquet")) instanceof Table)
     }))
 
+  it.effect.each(["groups.parquet", "polars-2.arrow", "legacy.stream", "uuid.feather"])(
+    "of damaged %s part by part is a typed error, whatever is damaged",
+    (name) =>
+      Effect.gen(function*() {
+        const bytes = fixture(name)
+        const read = (copy: Uint8Array) =>
+          Effect.gen(function*() {
+            const parts = yield* TableParts.stream(TableParts.sourceOf(copy), {
+              maxBytes: 1 << 20,
+              filter: [{ column: "d", op: ">", value: "g2" }]
+            })
+            if (parts !== undefined) yield* Stream.runDrain(parts)
+          })
+        for (let at = 0; at < bytes.length; at += name.endsWith("parquet") ? 13 : 3) {
+          const copy = Buffer.from(bytes)
+          copy[at]! ^= at % 2 === 0 ? 0xff : 0x10
+          const result = yield* Effect.result(read(copy))
+          if (result._tag === "Failure") assert.match(result.failure.reason._tag, /^(?:Undecodable|TooLarge)$/)
+        }
+        for (let end = 0; end < bytes.length; end += 97) {
+          const result = yield* Effect.result(read(bytes.subarray(0, end)))
+          if (result._tag === "Failure") assert.strictEqual(result.failure.reason._tag, "Undecodable")
+        }
+      })
+  )
+
   it.effect("of damaged bytes is a typed error, whatever is damaged", () =>
     Effect.gen(function*() {
       // Each damage that ends a thread costs a new one: its code is compiled already.
