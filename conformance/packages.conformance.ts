@@ -7,6 +7,8 @@ import { copyFileSync, symlinkSync } from "node:fs"
 import { join } from "node:path"
 import { examples, install, judge, pack, smoke, typeCheck } from "../scripts/tarballs.mjs"
 import { bundles } from "./packages/bundles.ts"
+import { peers } from "./packages/peers.ts"
+import { programs } from "./packages/programs.ts"
 import { check } from "./support/check.ts"
 import { root } from "./support/folder.ts"
 import { run } from "./support/process.ts"
@@ -31,6 +33,8 @@ try {
     console.log(`        ${await examples(project)}`)
   })
 
+  await programs({ folder, tarballs })
+  await peers()
   await bundles({ folder, tarballs })
 } finally {
   remove()

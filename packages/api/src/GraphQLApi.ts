@@ -24,6 +24,8 @@ import * as Prefect3Config from "./Prefect3Config.ts"
 import * as PrefectApi from "./PrefectApi.ts"
 import { PrefectConfigError } from "./PrefectConfigError.ts"
 
+export type { HttpOptions } from "./internal/http/client.ts"
+
 /**
  * The API's address and the options for requests.
  *

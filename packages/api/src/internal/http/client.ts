@@ -37,6 +37,9 @@ export * from "./failure.ts"
 
 /**
  * Options for requests to a backend over HTTP.
+ *
+ * @category options
+ * @since 0.1.0
  */
 export interface HttpOptions {
   /** Time for one attempt, from the request to the end of the response body. Default 30 seconds. */
