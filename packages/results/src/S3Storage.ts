@@ -44,6 +44,18 @@ import { StorageUnavailable } from "./ResultError.ts"
 import * as ResultStorage from "./ResultStorage.ts"
 
 /**
+ * An `S3Client` of `@aws-sdk/client-s3`, in a form whose types do not need that package.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ClientLike {
+  readonly config: object
+  readonly middlewareStack: object
+  readonly send: (command: never, options?: never) => Promise<unknown>
+}
+
+/**
  * The buckets that may be read, and how to reach the store. Without `tls`, the authorities of `AWS_CA_BUNDLE` are
  * trusted in addition to Node's own.
  *
@@ -73,7 +85,7 @@ export interface Options extends RemoteOptions {
    * and retries are used; `endpoint`, `forcePathStyle`, `region`, `credentials` and `tls` are not. It is not destroyed with
    * the layer. `maxAttempts: 1` leaves retries to this storage, which reduces its concurrency when the store throttles.
    */
-  readonly client?: S3Client | Effect.Effect<S3Client, unknown> | undefined
+  readonly client?: ClientLike | Effect.Effect<ClientLike, unknown> | undefined
   /**
    * Whether objects are requested directly once the SDK has found a bucket's address, which is about twice as fast
    * (docs/decisions/s3-signing.md). Such requests do not use a client's request handler and middleware. Default: true
@@ -208,10 +220,10 @@ const clientOf = (
 ): Effect.Effect<S3Client, StorageUnavailable> =>
   Effect.isEffect(given)
     ? Effect.mapError(
-      given,
+      given as Effect.Effect<S3Client, unknown>,
       () => new StorageUnavailable({ location: "S3Result", detail: "its client could not be made" })
     )
-    : Effect.succeed(given)
+    : Effect.succeed(given as S3Client)
 
 const checksumMode = "x-amz-checksum-mode"
 
