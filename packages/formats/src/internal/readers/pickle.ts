@@ -208,7 +208,11 @@ function* readPlain(bytes: Uint8Array, registry: ClassRegistry, maxBytes: number
 
 const load = (bytes: Uint8Array, options: LoadsOptions): Steps<unknown> => guarded(loadsSteps(bytes, options))
 
-function* finish(root: unknown, hasNative: boolean, registry: ClassRegistry, maxBytes: number): Steps<unknown> {
+/** Columns are read when they are asked for, so that damage may show only here. */
+const finish = (root: unknown, hasNative: boolean, registry: ClassRegistry, maxBytes: number): Steps<unknown> =>
+  guarded(finishSteps(root, hasNative, registry, maxBytes))
+
+function* finishSteps(root: unknown, hasNative: boolean, registry: ClassRegistry, maxBytes: number): Steps<unknown> {
   if (typeof root !== "object" || root === null) return root
   const { decoders } = registry
   const value = hasNative

@@ -1,0 +1,118 @@
+/**
+ * Decodes files in which lengths, counts and run lengths lie, and shows what comes of them. Prints the case before it
+ * begins, so that the process that watches this one knows which one ended it.
+ *
+ * Run as: node --conditions=@effect-prefect/source decodeLies.ts GROUP FIRST COUNT
+ */
+import * as JsonProjection from "@effect-prefect/formats/JsonProjection"
+import * as ResultFormat from "@effect-prefect/formats/ResultFormat"
+import * as Effect from "effect/Effect"
+import { readdirSync, readFileSync, writeSync } from "node:fs"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import * as zlib from "node:zlib"
+
+const fixtures = fileURLToPath(new URL("../../../../fixtures/", import.meta.url))
+const json = Buffer.from(
+  JSON.stringify(Array.from({ length: 2_000 }, (_, id) => ({ id, name: `row ${id}`, x: id / 7 })))
+)
+
+const files = (folder: string, ending: RegExp): ReadonlyArray<readonly [name: string, bytes: Uint8Array]> =>
+  readdirSync(join(fixtures, folder)).toSorted().filter((name) => ending.test(name)).map((name) =>
+    [name, readFileSync(join(fixtures, folder, name))] as const
+  )
+
+/** The files of each group. */
+const groups: Record<string, () => ReadonlyArray<readonly [name: string, bytes: Uint8Array]>> = {
+  arrow: () => [
+    ...files("formats/pandas-3", /\.feather$/),
+    ...files("formats/pandas-1.3", /\.feather$/)
+  ],
+  parquet: () => [...files("formats/pandas-3", /\.parquet$/), ...files("formats/parquet", /\.parquet$/)],
+  pickle: () => [...files("formats/pandas-3", /\.pickle$/), ...files("pickle", /\.pkl$/)],
+  compressed: () => [
+    ...files("formats", /\.(?:bz2|xz)$/),
+    ...files("formats/xz", /./),
+    ["x.gz", zlib.gzipSync(json)],
+    ["x.zlib", zlib.deflateSync(json)],
+    ...(zlib.zstdCompressSync === undefined ? [] : [["x.zst", zlib.zstdCompressSync(json)] as const])
+  ]
+}
+
+/** Mulberry32: the same numbers for the same seed. */
+const random = (seed: number) => {
+  let state = seed
+  const next = () => {
+    state = (state + 0x6d2b79f5) | 0
+    let t = Math.imul(state ^ (state >>> 15), 1 | state)
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
+    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296
+  }
+  return (below: number) => Math.floor(next() * below)
+}
+
+const lies = [0, 1, 0x7f, 0xff, 0xffff, 0x10000, 0xffffff, 0x1000000, 0x7fffffff, 0x80000000, 0xfffffffe, 0xffffffff]
+
+/** A LEB128 number, as Thrift, xz and zstd have them. */
+const varint = (value: number): ReadonlyArray<number> => {
+  const out: Array<number> = []
+  for (let left = value; left >= 128; left = Math.floor(left / 128)) out.push(128 + left % 128)
+  return [...out, value % 128]
+}
+
+/** Places where a number stands that may be a length or a count of something in the file. */
+const lengthsOf = (bytes: Uint8Array): ReadonlyArray<number> => {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  const out: Array<number> = []
+  for (let at = 0; at + 4 <= bytes.length; at++) {
+    const value = view.getUint32(at, true)
+    if (value > 0 && value <= bytes.length) out.push(at)
+  }
+  return out
+}
+
+/** A copy of a file in which some numbers lie. */
+const mutate = (file: Uint8Array, below: (limit: number) => number): Uint8Array => {
+  let bytes = Uint8Array.from(file)
+  const lengths = lengthsOf(bytes)
+  for (let rounds = 1 + below(3); rounds > 0; rounds--) {
+    const lie = below(4) === 0 ? bytes.length + below(3) - 1 : lies[below(lies.length)]!
+    const known = lengths[below(Math.max(1, lengths.length))] ?? 0
+    const view = new DataView(bytes.buffer)
+    const at = Math.min(below(2) === 0 ? known : below(bytes.length), Math.max(0, bytes.length - 8))
+    switch (below(6)) {
+      case 0:
+        if (at + 8 <= bytes.length) view.setBigUint64(at, BigInt(lie) << BigInt(below(33)), true)
+        break
+      case 1:
+        if (at + 4 <= bytes.length) view.setUint32(at, lie, false)
+        break
+      case 2: { // A number of variable length in the place of a byte.
+        bytes = Uint8Array.from([...bytes.subarray(0, at), ...varint(lie), ...bytes.subarray(at + 1)])
+        break
+      }
+      case 3:
+        if (at < bytes.length) bytes[at] = lie & 0xff
+        break
+      default:
+        if (at + 4 <= bytes.length) view.setUint32(at, lie, true)
+    }
+  }
+  return bytes
+}
+
+const [group = "", first = "0", count = "0"] = process.argv.slice(2)
+const inputs = groups[group]!()
+for (let seed = Number(first); seed < Number(first) + Number(count); seed++) {
+  const below = random(seed)
+  const [name, file] = inputs[below(inputs.length)]!
+  writeSync(1, `${seed} ${name}\n`)
+  const bytes = mutate(file, below)
+  await Effect.runPromise(
+    ResultFormat.decode(bytes, { name, maxBytes: 2 ** 24 }).pipe(
+      Effect.flatMap((value) => JsonProjection.validate(value, { maxValues: 2 ** 20 })),
+      Effect.ignore
+    )
+  )
+}
+writeSync(1, "end\n")
