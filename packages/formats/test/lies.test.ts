@@ -3,9 +3,10 @@
  * out of memory, or never comes back, cannot say so itself.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { spawn } from "node:child_process"
+import { execFile, spawn } from "node:child_process"
 import { readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
+import { promisify } from "node:util"
 
 const script = fileURLToPath(new URL("support/decodeLies.ts", import.meta.url))
 
@@ -65,11 +66,36 @@ const watch = (
   })
 
 describe("numbers that lie", () => {
-  const counts = { arrow: 400, parquet: 120, pickle: 600, compressed: 400 }
+  const counts = { arrow: 400, parquet: 40, pickle: 600, compressed: 200 }
   for (const [group, count] of Object.entries(counts)) {
     it(`${group}: ${count} files end within the limits`, async () => {
       const { last, problem } = await watch(group, 0, count)
       assert.strictEqual(problem, "", `at ${last}`)
     })
   }
+})
+
+const dense = fileURLToPath(new URL("support/decodeDense.ts", import.meta.url))
+
+/** What a process prints that may have a gigabyte of heap. */
+const outcomeOf = (name: string): Promise<string> =>
+  promisify(execFile)(
+    process.execPath,
+    ["--conditions=@effect-prefect/source", "--no-warnings", "--max-old-space-size=1024", dense, name]
+  ).then(({ stdout }) => stdout.trim())
+
+// `decodeDense.ts` has more of them, each of which takes seconds.
+describe("a value of many times the memory of its bytes", () => {
+  it.each(["JSON of empty objects", "a pickle of empty sets"])(
+    "%s is refused before the memory is taken",
+    async (name) => assert.match(await outcomeOf(name), /^TooLarge: /)
+  )
+
+  it("more items than V8 makes an array for at once are read", async () => {
+    assert.strictEqual(await outcomeOf("a pickle of integers"), "read")
+  })
+
+  it("more values on the stack than an array can hold are refused", async () => {
+    assert.match(await outcomeOf("a pickle of None"), /too many values at once/)
+  })
 })
