@@ -225,7 +225,7 @@ export const make = Effect.fnUntraced(function*(
   /** The states of a run, which was deleted when there are none. */
   const statesOf = (kind: "task" | "flow") => (id: string) =>
     Effect.map(
-      client.get(`${kind}RunStates`, `/${kind}_run_states/?${kind}_run_id=${id}`),
+      client.get(`${kind}RunStates`, `/${kind}_run_states/?${kind}_run_id=${encodeURIComponent(id)}`),
       (rows) => (Array.isArray(rows) ? rows : []).map((state: unknown) => ({ [`${kind}_run_id`]: id, state }))
     )
   const states = (kind: "task" | "flow", ids: () => Iterable<string>): Stream.Stream<object, PrefectApiError> =>

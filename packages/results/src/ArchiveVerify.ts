@@ -243,8 +243,14 @@ const readIncomplete = async function*(
   const lines = ArchiveFormat.splitLines(({ bytes, number: line }) => {
     const parsed = bytes === undefined ? ArchiveFormat.tooLong : ArchiveFormat.parseLine(bytes)
     if (typeof parsed === "string") return void found.push({ _tag: "Line", file, line, detail: parsed })
-    const { map_index, message, reason, task_run_id, task_slug } = parsed.row
-    if (typeof task_run_id !== "string") return void found.push(issue(file, String(message)))
+    const { flow_run_id, map_index, message, reason, task_run_id, task_slug } = parsed.row
+    if (typeof task_run_id !== "string") {
+      if (typeof flow_run_id === "string") {
+        counts.results++
+        counts.failures++
+      }
+      return void found.push(issue(file, String(message)))
+    }
     counts.results++
     counts.failures++
     found.push({

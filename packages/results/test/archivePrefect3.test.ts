@@ -177,6 +177,8 @@ describe("an archive of a Prefect 3 server", () => {
       assert.deepStrictEqual(incomplete.map(({ reason }) => reason), incomplete.map(() => "ResultNotFound"))
       assert.strictEqual(incomplete.filter((line) => typeof line["flow_run_id"] === "string").length, 1)
 
+      const [summary] = (yield* Stream.runCollect(ArchiveVerify.verify(directory))).slice(-1)
+      assert.isTrue(summary?._tag === "Summary" && summary.failures === incomplete.length && summary.taskRuns > 40)
       const problems = Effect.map(
         Stream.runCollect(ArchiveVerify.verify(directory)),
         (issues) => issues.filter(({ _tag }) => _tag !== "Summary").length
