@@ -26,19 +26,25 @@ const chunkSize = 1 << 20
 export const digestOf = async (path: string): Promise<Digest> => {
   const file = await open(path, flags)
   try {
-    if (!(await file.stat()).isFile()) throw notRegular()
+    const stats = await file.stat()
+    if (!stats.isFile()) throw notRegular()
     const sum = createHash("sha256")
     let bytes = 0
-    let current = Buffer.allocUnsafe(chunkSize)
-    let next = Buffer.allocUnsafe(chunkSize)
-    let read = await file.read(current, 0, chunkSize)
+    // A small file takes a small buffer: an archive has many, and several are read at once.
+    const size = Math.min(chunkSize, stats.size + 1)
+    let current = Buffer.allocUnsafe(size)
+    let next: typeof current | undefined
+    let read = await file.read(current, 0, size)
     while (read.bytesRead > 0) {
       const { bytesRead } = read
-      const ahead = file.read(next, 0, chunkSize)
-      sum.update(bytesRead === chunkSize ? current : current.subarray(0, bytesRead))
+      // All of it was read, as far as is known: what is read ahead is its end.
+      const other = next ??= Buffer.allocUnsafe(size)
+      const ahead = file.read(other, 0, size)
+      sum.update(bytesRead === size ? current : current.subarray(0, bytesRead))
       bytes += bytesRead
       read = await ahead
-      ;[current, next] = [next, current]
+      next = current
+      current = other
     }
     return { bytes, sha256: sum.digest("hex") }
   } finally {
