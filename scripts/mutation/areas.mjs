@@ -16,7 +16,7 @@ export const areas = [
     files: ["machine/*.ts", "!machine/python2Names.ts"],
     tests: ["loads", "corpus", "hostile"]
   },
-  { name: "pickle values", package: "pickle", files: ["values/*.ts"], tests: ["loads", "corpus", "writer"] },
+  { name: "pickle values", package: "pickle", files: ["values/*.ts"], tests: ["loads", "values", "corpus", "writer"] },
   {
     name: "formats bounds",
     package: "formats",
@@ -48,7 +48,7 @@ export const areas = [
     name: "api pages",
     package: "api",
     files: ["internal/pages.ts", "internal/graphql/pages.ts"],
-    tests: ["pages", "MemoryApi", "graphqlContract"]
+    tests: ["MemoryApi", "graphqlContract"]
   },
   {
     name: "api keyset",

@@ -117,6 +117,10 @@ export interface Running extends AsyncDisposable {
   readonly closeOutput: () => void
 }
 
+/** Commands that go on in this process, and what gives it back the environment that it had before the first. */
+let goingOn = 0
+let own = () => {}
+
 /**
  * Starts a command that goes on, in this process, which has its environment until it ends. An interruption ends it, as
  * Ctrl-C does.
@@ -127,8 +131,11 @@ export const startHere = (
 ): Omit<Running, "closeOutput"> => {
   const theirs = environment(env)
   const back = become(theirs)
+  if (goingOn++ === 0) own = back
   const { err, fiber, out } = begin(args, theirs)
-  const closed = Effect.runPromise(Fiber.await(fiber)).then(exitCode).finally(back)
+  const closed = Effect.runPromise(Fiber.await(fiber)).then(exitCode).finally(() => {
+    if (--goingOn === 0) own()
+  })
   const end = () => fiber.interruptUnsafe()
   return {
     said: {

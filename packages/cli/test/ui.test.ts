@@ -1,24 +1,17 @@
 import { assert, describe, it } from "@effect/vitest"
-import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
-import { createInterface } from "node:readline"
-import { fileURLToPath } from "node:url"
-import { archives, run } from "./support.ts"
+import { archives, run, start } from "./support.ts"
 
-const bin = fileURLToPath(new URL("../bin/effect-prefect.js", import.meta.url))
-
-/** The command as a process, once it has said where the page is. */
-const start = async (...words: ReadonlyArray<string>) => {
-  const child = spawn(process.execPath, [bin, "ui", "--archive", archives["prefect-1"], "--port", "0", ...words], {
-    stdio: ["ignore", "pipe", "pipe"]
-  })
-  let stdout = ""
-  let stderr = ""
-  child.stdout.setEncoding("utf8").on("data", (text: string) => stdout += text)
-  child.stderr.setEncoding("utf8").on("data", (text: string) => stderr += text)
-  await once(createInterface({ input: child.stdout }), "line")
+/** The command as a process, which it ends itself, once it has said where the page is. */
+const open = async (...words: ReadonlyArray<string>) => {
+  const child = start(["ui", "--archive", archives["prefect-1"], "--port", "0", ...words])
+  const isUp = async () => {
+    while (!child.said.stdout.includes("\n")) await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+  await Promise.race([isUp(), child.closed])
+  const { stdout } = child.said
   const match = /^The page is at (http:\/\/127\.0\.0\.1:\d+)\/#token=([\w-]{43}) \(Ctrl-C ends it\)\n$/.exec(stdout)
   assert.isNotNull(match, stdout)
   return {
@@ -26,15 +19,16 @@ const start = async (...words: ReadonlyArray<string>) => {
     token: match?.[2] ?? "",
     stop: async () => {
       child.kill("SIGTERM")
-      const [code] = await once(child, "exit") as [number | null]
-      return { code, stdout, stderr }
-    }
+      const code = await child.closed
+      return { code, stdout: child.said.stdout, stderr: child.said.stderr }
+    },
+    [Symbol.asyncDispose]: () => child[Symbol.asyncDispose]()
   }
 }
 
 describe("ui", () => {
   it("says where the page is in one line, and ends with the code of serve while it is followed", async () => {
-    const page = await start()
+    await using page = await open()
     const get = (path: string) => fetch(`${page.url}${path}`, { headers: { authorization: `Bearer ${page.token}` } })
     const flowRuns = await (await get("/api/flow-runs")).json() as { readonly items: ReadonlyArray<unknown> }
     const listed = await run(["flow-run", "list", "--archive", archives["prefect-1"], "--json"])
@@ -54,8 +48,8 @@ describe("ui", () => {
   })
 
   it("takes another token each time, and logs requests without what they ask for", async () => {
-    const first = await start()
-    const second = await start("--log-requests")
+    await using first = await open()
+    await using second = await open("--log-requests")
     assert.notStrictEqual(first.token, second.token)
     const id = "6cdaa6fd-f2a5-5ffe-bdc4-8a5c3feb73d3"
     await fetch(`${second.url}/api/flow-runs/${id}?q=canary`, { headers: { authorization: `Bearer ${second.token}` } })
