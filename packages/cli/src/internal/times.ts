@@ -17,8 +17,10 @@ const localZone = (): string => {
   if (variable === "UTC") return "UTC"
   if (variable === undefined && process.platform !== "win32") {
     try {
-      const [, name] = /\/zoneinfo\/([\w+-]+(?:\/[\w+-]+)*)$/.exec(readlinkSync("/etc/localtime")) ?? []
-      if (name !== undefined) return name === "Etc/UTC" ? "UTC" : name
+      const target = readlinkSync("/etc/localtime")
+      const folder = "/zoneinfo/"
+      const name = target.slice(target.lastIndexOf(folder) + folder.length)
+      if (target.includes(folder) && /^[\w+/-]+$/.test(name)) return name === "Etc/UTC" ? "UTC" : name
     } catch {
       // Some systems have a copy of the zone there, or no file.
     }

@@ -28,6 +28,15 @@ const otherTurn: Effect.Effect<void> = Effect.callback((resume) => {
   return Effect.sync(() => clearImmediate(immediate))
 })
 
+/** Whatever a promise was rejected with. */
+class Thrown {
+  readonly error: unknown
+
+  constructor(error: unknown) {
+    this.error = error
+  }
+}
+
 /** Runs steps and yields to other fibers between them. Short work is synchronous. */
 export const giveWay = <A>(
   make: () => Steps<A>,
@@ -50,9 +59,9 @@ export const giveWay = <A>(
             }
           } else if (value !== undefined) {
             return Effect.matchEffect(
-              Effect.tryPromise({ try: () => value as Promise<unknown>, catch: (error) => error }),
+              Effect.tryPromise({ try: () => value as Promise<unknown>, catch: (error) => new Thrown(error) }),
               {
-                onFailure: (error) => Effect.suspend(() => go(() => steps.throw(error))),
+                onFailure: ({ error }) => Effect.suspend(() => go(() => steps.throw(error))),
                 onSuccess: (result) => Effect.suspend(() => go(() => steps.next(result)))
               }
             )
