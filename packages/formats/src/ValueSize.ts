@@ -93,6 +93,8 @@ class Estimator {
 
   private fields(value: object): number {
     const keys = Object.keys(value)
+    // V8 leaves room for four properties in an object without any.
+    if (keys.length === 0) return 4 * word
     // Objects with many keys are hash tables, whose keys are not shared.
     const perKey = keys.length > 64 ? entry : word
     let size = keys.length * perKey
