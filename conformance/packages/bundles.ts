@@ -184,7 +184,12 @@ export const bundles = async (packed: Packed): Promise<void> => {
   )
   const sixLines = snippets("README.md")[0]
   assert.ok(sixLines !== undefined)
-  writeFileSync(join(project, "six-lines.ts"), sixLines.code)
+  // The sample is a folder of the installed package, which a bundle leaves behind.
+  const code = sixLines.code
+    .replace(/^import \* as Sample .*\n/m, "")
+    .replaceAll("Sample.directory", "\"fixtures/prefect-1\"")
+    .replaceAll("Sample.taskRunId", "\"17938764-72a9-5e1a-a67b-d93a5ba52e6a\"")
+  writeFileSync(join(project, "six-lines.ts"), code)
   for (const name of ["memory.ts", "everything.ts", "optional.ts", "browser.ts"]) {
     copyFileSync(join(import.meta.dirname, name), join(project, name))
   }

@@ -23,13 +23,16 @@
  */
 import { fileURLToPath } from "node:url"
 
+// In a form that no bundler takes for a file to copy.
+const here = import.meta.url
+
 /**
- * The folder of the archive.
+ * The folder of the archive, in the installed package: a bundle does not have it.
  *
  * @category constants
  * @since 0.1.0
  */
-export const directory: string = fileURLToPath(new URL("../sample", import.meta.url))
+export const directory: string = fileURLToPath(new URL("../sample", here))
 
 /**
  * The id of its flow run.
