@@ -250,6 +250,8 @@ export const startPglite = (directory: string, timeoutMillis: number, cache?: Pg
   const loaded = new Promise<ReadonlyArray<LoadReport>>((resolve, reject) => {
     settle = { resolve, reject }
   })
+  // The host may be closed before its caller waits for it.
+  loaded.catch(() => {})
   const copyOf = async (lane: Lane): Promise<Source> => {
     const message = await lane.call({ type: "snapshot" }, Infinity).answer
     if (message.type !== "snapshot") throw unavailable("the embedded database could not be copied")
