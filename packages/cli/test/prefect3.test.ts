@@ -181,6 +181,8 @@ describe("--prefect3", () => {
     assert.deepStrictEqual(lines(stdout).map((line) => (JSON.parse(line) as Recorded.Row)["message"]), messages)
     // All that was recorded is INFO.
     const warnings = await ask("flow-run", "logs", flowRunId, "--level", "WARNING")
-    assert.deepStrictEqual([warnings.code, warnings.stdout, warnings.stderr], [0, "", ""])
+    assert.deepStrictEqual([warnings.code, warnings.stdout, warnings.stderr], [0, "no log lines\n", ""])
+    const none = await ask("flow-run", "logs", flowRunId, "--level", "WARNING", "--json")
+    assert.deepStrictEqual([none.code, none.stdout, none.stderr], [0, "", ""])
   })
 })
