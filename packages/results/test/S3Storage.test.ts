@@ -457,7 +457,7 @@ describe("S3Storage", () => {
 
   it.live("says that the client could not be made, and not why", () =>
     Effect.gen(function*() {
-      const client = Effect.fail(new Error("CANARY"))
+      const client = Effect.fail("CANARY")
       const reason = yield* readReason(read).pipe(Effect.provide(S3Storage.layer({ client, buckets: ["data"] })))
       assert.strictEqual(reason._tag, "StorageUnavailable")
       assert.notInclude(JSON.stringify(reason) + reason.message, "CANARY")
