@@ -1,6 +1,6 @@
 /** Suggestions for mistyped names. */
 
-/** Longer names are compared by their beginnings, because nobody types more. */
+/** The number of characters that are compared: names that differ only after it are equally near. */
 const compared = 64
 
 /** The number of characters to insert, delete, replace or swap with a neighbour to get from one text to the other. */

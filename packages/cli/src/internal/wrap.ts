@@ -1,7 +1,7 @@
 /** Text in lines of a number of columns. */
 import { type Cell, width } from "./table.ts"
 
-/** The words of some texts, each as its text is painted, in lines of at most so many columns. A longer word is broken. */
+/** Wraps painted texts into lines of a given number of columns. A word that is longer than a line is broken. */
 export const wrapCells = (cells: ReadonlyArray<Cell>, columns: number): ReadonlyArray<string> => {
   const lines: Array<string> = []
   let line = ""
