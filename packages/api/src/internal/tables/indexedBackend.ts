@@ -45,6 +45,16 @@ type ReadRows = (
 
 const taskRunColumns = "place, offset, length, id, task, map_index, state, start, end"
 
+/** How many rows and tasks are read before others have a turn: some 10 ms of work. */
+const rowsAtOnce = 2_048
+const tasksAtOnce = 256
+
+/** Gives timers, signals and other requests a turn. */
+const otherTurn: Effect.Effect<void> = Effect.callback((resume) => {
+  const immediate = setImmediate(() => resume(Effect.void))
+  return Effect.sync(() => clearImmediate(immediate))
+})
+
 /** One page of a result that has one row more than the page. */
 const pageOf = <A>(found: ReadonlyArray<A>, limit: number) => ({
   entries: found.slice(0, limit),
@@ -110,10 +120,12 @@ export const make = (database: DatabaseSync, read: ReadRows): {
     Effect.map(read(table, found), (rows) => rows.map((row) => complete(table, row)))
 
   const views = (operation: string, entries: ReadonlyArray<FoundTaskRun>) =>
-    Effect.flatMap(rowsOf("task_run", entries), (found) => {
+    Effect.gen(function*() {
+      const found = yield* rowsOf("task_run", entries)
       const out: Array<TaskRunView.TaskRunView> = []
       const slugs = new Map<string, string | null | undefined>()
       for (const [at, row] of found.entries()) {
+        if (at % rowsAtOnce === rowsAtOnce - 1) yield* otherTurn
         const entry = entries[at]!
         const id = idOf(entry.id)
         const taskId = taskIdOf(entry.task)
@@ -122,11 +134,15 @@ export const make = (database: DatabaseSync, read: ReadRows): {
         const view = TaskRunView.fromRow(
           taskId !== null && slug !== undefined ? { ...row, task: { id: taskId, slug } } : row
         )
-        if (!(view instanceof TaskRunView.TaskRunView)) return malformed(operation, `task run ${id}: ${view.detail}`)
-        if (view.taskRunId !== id) return malformed(operation, `the row of task run ${id} is another one by now`)
+        if (!(view instanceof TaskRunView.TaskRunView)) {
+          return yield* malformed(operation, `task run ${id}: ${view.detail}`)
+        }
+        if (view.taskRunId !== id) {
+          return yield* malformed(operation, `the row of task run ${id} is another one by now`)
+        }
         out.push(view)
       }
-      return Effect.succeed(out)
+      return out
     })
 
   const models = <A>(table: TableName, decode: Decoders.Decoder<A>, entries: ReadonlyArray<Found>) =>
@@ -279,33 +295,48 @@ export const make = (database: DatabaseSync, read: ReadRows): {
       ),
 
     firstTaskRunOfEachTask: (flowRunId) =>
-      Effect.flatMap(
-        query("firstTaskRunOfEachTask", () => {
-          const run = keyOf(flowRunId)
-          const first: Array<{ readonly entry: FoundTaskRun; readonly slug: string | null }> = []
-          let [entry] = runsOf(run, undefined, 1)
-          while (entry !== undefined && Buffer.compare(bytesOf(entry.task), noTask) !== 0) {
-            first.push({ entry, slug: slugOf(entry.task) ?? null })
-            ;[entry] = all<FoundTaskRun>(
-              `SELECT ${taskRunColumns} FROM task_run WHERE run = ? AND task > ?
-                ORDER BY task, map_index, id, place LIMIT 1`,
-              run,
-              entry.task
-            )
-          }
-          // Runs without a task are single.
-          const others = entry === undefined ? [] : runsOfTask(run, noTask, -Infinity, -1)
-          return [
-            ...first.toSorted((left, right) =>
-              left.slug === null || right.slug === null
-                ? Number(left.slug === null) - Number(right.slug === null)
-                : compareCodePoints(left.slug, right.slug)
-            ).map((found) => found.entry),
-            ...others
-          ]
-        }),
-        (entries) => views("firstTaskRunOfEachTask", entries)
-      ),
+      Effect.gen(function*() {
+        const operation = "firstTaskRunOfEachTask"
+        const run = keyOf(flowRunId)
+        const first: Array<{ readonly entry: FoundTaskRun; readonly slug: string | null }> = []
+        const hasTask = (entry: FoundTaskRun | undefined): entry is FoundTaskRun =>
+          entry !== undefined && Buffer.compare(bytesOf(entry.task), noTask) !== 0
+        let [entry] = yield* query(operation, () => runsOf(run, undefined, 1))
+        while (hasTask(entry)) {
+          let next: FoundTaskRun | undefined = entry
+          entry = yield* query(operation, () => {
+            for (let looked = 0; looked < tasksAtOnce && hasTask(next); looked++) {
+              first.push({ entry: next, slug: slugOf(next.task) ?? null })
+              ;[next] = all<FoundTaskRun>(
+                `SELECT ${taskRunColumns} FROM task_run WHERE run = ? AND task > ?
+                  ORDER BY task, map_index, id, place LIMIT 1`,
+                run,
+                next.task
+              )
+            }
+            return next
+          })
+          yield* otherTurn
+        }
+        // Runs without a task are single.
+        const others: Array<FoundTaskRun> = []
+        for (let isMore = entry !== undefined; isMore;) {
+          const last = others.at(-1)
+          const after: Position | number = last === undefined
+            ? -Infinity
+            : [noTask, last.map_index, last.id, last.place]
+          const found = yield* query(operation, () => runsOfTask(run, noTask, after, rowsAtOnce))
+          others.push(...found)
+          isMore = found.length === rowsAtOnce
+          yield* otherTurn
+        }
+        const sorted = first.toSorted((left, right) =>
+          left.slug === null || right.slug === null
+            ? Number(left.slug === null) - Number(right.slug === null)
+            : compareCodePoints(left.slug, right.slug)
+        )
+        return yield* views(operation, [...sorted.map((found) => found.entry), ...others])
+      }),
 
     mappedTaskIds: (flowRunId) =>
       query("mappedTaskIds", () =>
