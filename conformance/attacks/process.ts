@@ -151,7 +151,7 @@ for (const words of reading) {
   for (const which of [0, 1]) {
     await ends(words, which, async (child) => {
       await opens(child, large)
-      await sleep(200 + 3_000 * which)
+      await sleep(200 + 600 * which)
     })
   }
 }
