@@ -42,9 +42,11 @@ const interrupted = async (
   const closed = once(child, "close")
   await Promise.race([atWork(child), closed])
   const at = performance.now()
+  // What a fast machine has finished by now is no longer interrupted.
+  const wasFinished = child.exitCode !== null
   child.kill(signal)
   const [code, by] = await closed as [number | null, string | null]
-  return { code, by, said, ms: performance.now() - at }
+  return { code, by, said, wasFinished, ms: performance.now() - at }
 }
 
 /** A server that accepts connections and never responds, except with the version of a Prefect 3. */
@@ -137,7 +139,7 @@ const ends = (words: ReadonlyArray<string>, which: number, atWork: (child: Child
   const [signal, code] = signals[which % 2]!
   return check(`${name(words)} ends within 2 s of ${signal}, with its code`, async () => {
     const ended = await interrupted(words, signal, atWork)
-    assert.equal(ended.code, code, `${ended.by} ${ended.said}`)
+    assert.equal(ended.code, ended.wasFinished ? 0 : code, `${ended.by} ${ended.said}`)
     assert.ok(ended.ms < 2_000, `${ended.ms} ms`)
   })
 }
@@ -158,7 +160,9 @@ for (const words of reading) {
 silent.close()
 
 await check("an index that was interrupted leaves nothing beside the tables", () => {
-  assert.deepEqual(readdirSync(large).toSorted(), ["mounts.json", "tables"])
+  const left = readdirSync(large).filter((name) => name !== "mounts.json" && name !== "tables").toSorted()
+  // Or a whole one, by a command that a fast machine had finished.
+  if (left.length > 0) assert.deepEqual(left, ["index.json", "index.sqlite"])
 })
 await check("a second Ctrl-C ends at once what waits for the end of a request", async () => {
   const child = start(["serve", "--port", "0", "--archive", archive("second", manyTaskRuns(1))])
