@@ -1,7 +1,8 @@
 /**
- * npm run bench [-- FILTER … --peers --json --assert]: measures the rows of bench/*.bench.ts, each of which exports
+ * npm run bench [-- FILTER … --peers --processor --json --assert]: measures the rows of bench/*.bench.ts, each of which exports
  * `rows`. A filter selects the rows whose file or work contains it. `--peers` allows peers that require a Python
- * (installed into .conformance/); `--assert` reports a missed target with the exit code.
+ * (installed into .conformance/); `--processor` measures processor time, which other programs on the machine hardly
+ * affect; `--assert` reports a missed target with the exit code.
  */
 import { readdirSync } from "node:fs"
 import { cpus } from "node:os"
@@ -14,6 +15,7 @@ const { positionals: filters, values: flags } = parseArgs({
   allowPositionals: true,
   options: {
     peers: { type: "boolean", default: false },
+    processor: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
     assert: { type: "boolean", default: false }
   }
@@ -34,7 +36,7 @@ if (chosen.length === 0) {
 const results: Array<Result> = []
 for (const row of chosen) {
   console.error(`measuring ${row.work}`)
-  results.push(await measure(row, { python: flags.peers }))
+  results.push(await measure(row, { python: flags.peers, processor: flags.processor }))
 }
 
 const machine = { node: process.version, processor: cpus()[0]?.model ?? "unknown", cores: cpus().length }

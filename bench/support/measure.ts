@@ -22,11 +22,23 @@ export interface Result {
   readonly met?: boolean
 }
 
-const once = async (contender: Contender): Promise<number> => {
+/** How a run is measured: by elapsed time, or by the processor time of this process and its threads. */
+export interface Options {
+  readonly python: boolean
+  readonly processor?: boolean
+}
+
+const processorTime = () => {
+  const { system, user } = process.cpuUsage()
+  return (system + user) / 1000
+}
+
+const once = async (contender: Contender, { processor = false }: Options): Promise<number> => {
   globalThis.gc?.()
-  const start = performance.now()
+  const now = processor ? processorTime : () => performance.now()
+  const start = now()
   const own = await contender.run()
-  return own?.measured ?? performance.now() - start
+  return own?.measured ?? now() - start
 }
 
 const figure = (name: string, values: ReadonlyArray<number>): Figure => {
@@ -37,7 +49,7 @@ const figure = (name: string, values: ReadonlyArray<number>): Figure => {
 }
 
 /** Measures a row; `python` includes the contenders that require a Python. */
-export const measure = async (row: Row, options: { readonly python: boolean }): Promise<Result> => {
+export const measure = async (row: Row, options: Options): Promise<Result> => {
   const peers = (row.peers ?? []).filter((peer) => options.python || peer.python !== true)
   const contenders = [row.ours, ...peers, ...(row.limit === undefined ? [] : [row.limit])]
   const values = new Map<Contender, Array<number>>(contenders.map((contender) => [contender, []]))
@@ -46,10 +58,10 @@ export const measure = async (row: Row, options: { readonly python: boolean }): 
     for (const contender of contenders) {
       opened.push(contender)
       await contender.open?.()
-      await once(contender)
+      await once(contender, options)
     }
     for (let run = 0; run < (row.runs ?? 5); run++) {
-      for (const [contender, list] of values) list.push(await once(contender))
+      for (const [contender, list] of values) list.push(await once(contender, options))
     }
   } finally {
     for (const contender of opened.toReversed()) await contender.close?.()

@@ -34,7 +34,7 @@ import * as Pages from "./internal/pages.ts"
 import * as RowsBackend from "./internal/tables/backend.ts"
 import * as JsonLines from "./internal/tables/jsonLines.ts"
 import * as Prefect3Names from "./internal/tables/prefect3Names.ts"
-import { type Row, type Rows, type TableName } from "./internal/tables/rowIndex.ts"
+import { type ReadRows, type Row, type Rows, type TableName } from "./internal/tables/rowIndex.ts"
 import * as PrefectApi from "./PrefectApi.ts"
 import { MalformedResponse, PrefectApiError, Unavailable } from "./PrefectApiError.ts"
 
@@ -223,33 +223,38 @@ const openTable = (directory: string, name: AnyTableName) =>
     (table) => table === undefined ? Effect.void : Effect.promise(() => table.handle.close().catch(() => {}))
   )
 
-const readRowsOf = (tables: ReadonlyMap<AnyTableName, Table>) =>
-(
+const readRowsOf = (tables: ReadonlyMap<AnyTableName, Table>): ReadRows<AnyTableName> =>
+<A>(
   name: AnyTableName,
-  extents: ReadonlyArray<JsonLines.Extent>
-): Effect.Effect<ReadonlyArray<Row>, PrefectApiError> => {
+  extents: ReadonlyArray<JsonLines.Extent>,
+  use: (row: Row, at: number) => A
+): Effect.Effect<ReadonlyArray<A>, PrefectApiError> => {
   const table = tables.get(name)
   if (table === undefined || extents.length === 0) return Effect.succeed([])
-  return Effect.flatMap(
-    Effect.tryPromise({
-      try: () => JsonLines.readExtents(table.handle, extents),
-      catch: (error) =>
-        unavailable(
-          codeOf(error) === "EBADF"
-            ? "the archive was closed: use it inside the scope of its layer"
-            : `${table.path} cannot be read (${codeOf(error)})`
-        )
-    }),
-    (lines) => {
-      const rows: Array<Row> = []
-      for (const line of lines) {
-        const parsed = ArchiveFormat.parseLine(line)
-        if (typeof parsed === "string") return Effect.fail(malformed(`${table.path} changed while it was read`))
-        rows.push(parsed.row)
-      }
-      return Effect.succeed(rows)
-    }
-  )
+  return Effect.suspend(() => {
+    const out = Array.from<A>({ length: extents.length })
+    let isChanged = false
+    return Effect.flatMap(
+      Effect.tryPromise({
+        try: () =>
+          JsonLines.readExtents(table.handle, extents, (bytes, at) => {
+            const parsed = ArchiveFormat.parseLine(bytes)
+            if (typeof parsed === "string") isChanged = true
+            else out[at] = use(parsed.row, at)
+          }),
+        catch: (error) =>
+          unavailable(
+            codeOf(error) === "EBADF"
+              ? "the archive was closed: use it inside the scope of its layer"
+              : `${table.path} cannot be read (${codeOf(error)})`
+          )
+      }),
+      () =>
+        isChanged
+          ? Effect.fail(malformed(`${table.path} changed while it was read`))
+          : Effect.succeed(out)
+    )
+  })
 }
 
 const rowsOf = (tables: ReadonlyMap<AnyTableName, Table>): Rows => {
@@ -282,7 +287,7 @@ const rowsOf = (tables: ReadonlyMap<AnyTableName, Table>): Rows => {
   return {
     name: "the archive",
     scan,
-    read: (name, places) => readRows(name, places.map((place) => tables.get(name)!.places[place]!))
+    read: (name, places) => readRows(name, places.map((place) => tables.get(name)!.places[place]!), (row) => row)
   }
 }
 

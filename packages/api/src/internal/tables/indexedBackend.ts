@@ -14,7 +14,7 @@ import { describeBySlug } from "../taskRunText.ts"
 import { isoText, microseconds } from "../timestamps.ts"
 import { uuidRange } from "../uuids.ts"
 import type { Extent } from "./jsonLines.ts"
-import { complete, type Row, type TableName } from "./rowIndex.ts"
+import { complete, type ReadRows, type TableName } from "./rowIndex.ts"
 import { idOf, type Key, keyOf, noTask, taskIdOf, taskKeyOf } from "./sqlite.ts"
 
 const fail = (operation: string, reason: Errors.Reason) =>
@@ -33,17 +33,28 @@ interface FoundTaskRun extends Found {
   readonly start: number | null
   readonly end: number | null
 }
+/** A task, and its slug if there is such a task. */
+interface Task {
+  readonly id: string
+  readonly slug: string | null | undefined
+}
 interface FoundFlowRun extends Found {
   readonly created: number
   readonly name: Key | null
 }
 
-type ReadRows = (
-  table: TableName,
-  extents: ReadonlyArray<Extent>
-) => Effect.Effect<ReadonlyArray<Row>, Errors.PrefectApiError>
-
 const taskRunColumns = "place, offset, length, id, task, map_index, state, start, end"
+type TaskRunColumns = readonly [
+  place: number,
+  offset: number,
+  length: number,
+  id: Key,
+  task: Key,
+  mapIndex: number,
+  state: number,
+  start: number | null,
+  end: number | null
+]
 
 /** How many rows and tasks are read before others have a turn: some 10 ms of work. */
 const rowsAtOnce = 2_048
@@ -64,7 +75,7 @@ const pageOf = <A>(found: ReadonlyArray<A>, limit: number) => ({
 /** SQLite limits the number of parameters; a longer list of flows is handled by scanning. */
 const mostFlows = 100
 
-export const make = (database: DatabaseSync, read: ReadRows): {
+export const make = (database: DatabaseSync, read: ReadRows<TableName>): {
   readonly backend: Backend.Backend
   readonly problems: Effect.Effect<
     ReadonlyArray<{ readonly table: string; readonly line: number; readonly detail: string }>,
@@ -79,6 +90,28 @@ export const make = (database: DatabaseSync, read: ReadRows): {
     let statement = statements.get(sql)
     if (statement === undefined) statements.set(sql, statement = database.prepare(sql))
     return statement.all(...parameters) as unknown as ReadonlyArray<A>
+  }
+  /** Task runs as objects of one shape: those that SQLite makes are hash tables, which cost more to make and to read. */
+  const selectTaskRuns = (sql: string, ...parameters: ReadonlyArray<SQLInputValue>): ReadonlyArray<FoundTaskRun> => {
+    const whole = `SELECT ${taskRunColumns} FROM task_run WHERE ${sql}`
+    let statement = statements.get(whole)
+    if (statement === undefined) {
+      statements.set(whole, statement = database.prepare(whole))
+      statement.setReturnArrays(true)
+    }
+    return (statement.all(...parameters) as unknown as ReadonlyArray<TaskRunColumns>).map(
+      ([place, offset, length, id, task, map_index, state, start, end]) => ({
+        place,
+        offset,
+        length,
+        id,
+        task,
+        map_index,
+        state,
+        start,
+        end
+      })
+    )
   }
   /** Queries wait only for the disk. */
   const query = <A>(operation: string, body: () => A): Effect.Effect<A, Errors.PrefectApiError> =>
@@ -116,33 +149,49 @@ export const make = (database: DatabaseSync, read: ReadRows): {
       .map(({ id }) => id)
       .filter((id) => slugOf(id) === slug)
 
-  const rowsOf = (table: TableName, found: ReadonlyArray<Extent>) =>
-    Effect.map(read(table, found), (rows) => rows.map((row) => complete(table, row)))
+  const rowsOf = (table: TableName, found: ReadonlyArray<Extent>) => read(table, found, (row) => complete(table, row))
+
+  /** The task of a run by its key. Runs of one task often follow each other. */
+  const taskFinder = () => {
+    const found = new Map<string, Task>()
+    let lastKey: Key | undefined
+    let last: Task | undefined
+    return (key: Key): Task | undefined => {
+      if (lastKey !== undefined && isSameKey(lastKey, key)) return last
+      lastKey = key
+      const id = taskIdOf(key)
+      if (id === null) return last = undefined
+      last = found.get(id)
+      if (last === undefined) found.set(id, last = { id, slug: slugOf(key) })
+      return last
+    }
+  }
 
   const views = (operation: string, entries: ReadonlyArray<FoundTaskRun>) =>
     Effect.gen(function*() {
-      const found = yield* rowsOf("task_run", entries)
-      const out: Array<TaskRunView.TaskRunView> = []
-      const slugs = new Map<string, string | null | undefined>()
-      for (const [at, row] of found.entries()) {
-        if (at % rowsAtOnce === rowsAtOnce - 1) yield* otherTurn
-        const entry = entries[at]!
-        const id = idOf(entry.id)
-        const taskId = taskIdOf(entry.task)
-        if (taskId !== null && !slugs.has(taskId)) slugs.set(taskId, slugOf(entry.task))
-        const slug = taskId === null ? undefined : slugs.get(taskId)
-        const view = TaskRunView.fromRow(
-          taskId !== null && slug !== undefined ? { ...row, task: { id: taskId, slug } } : row
-        )
-        if (!(view instanceof TaskRunView.TaskRunView)) {
-          return yield* malformed(operation, `task run ${id}: ${view.detail}`)
-        }
-        if (view.taskRunId !== id) {
-          return yield* malformed(operation, `the row of task run ${id} is another one by now`)
-        }
-        out.push(view)
+      const tasks: Array<Task | undefined> = []
+      const taskOf = taskFinder()
+      while (tasks.length < entries.length) {
+        if (tasks.length > 0) yield* otherTurn
+        yield* query(operation, () => {
+          for (const { task } of entries.slice(tasks.length, tasks.length + rowsAtOnce)) tasks.push(taskOf(task))
+        })
       }
-      return out
+      let problem: string | undefined
+      const found = yield* read("task_run", entries, (row, at) => {
+        const id = idOf(entries[at]!.id)
+        const task = tasks[at]
+        // Nobody else has the row, so it need not be copied.
+        if (task?.slug !== undefined) Object.assign(row, { task })
+        const view = TaskRunView.fromRow(complete("task_run", row))
+        if (!(view instanceof TaskRunView.TaskRunView)) problem ??= `task run ${id}: ${view.detail}`
+        else if (view.taskRunId === id) return view
+        else problem ??= `the row of task run ${id} is another one by now`
+        return undefined
+      })
+      return problem === undefined
+        ? found as Array<TaskRunView.TaskRunView>
+        : yield* malformed(operation, problem)
     })
 
   const models = <A>(table: TableName, decode: Decoders.Decoder<A>, entries: ReadonlyArray<Found>) =>
@@ -207,16 +256,16 @@ export const make = (database: DatabaseSync, read: ReadRows): {
   /** The runs of one task in a flow run, in map order, after a position. */
   const runsOfTask = (run: Key, task: Key, after: Position | number, limit: number): ReadonlyArray<FoundTaskRun> =>
     typeof after === "number"
-      ? all(
-        `SELECT ${taskRunColumns} FROM task_run WHERE run = ? AND task = ? AND map_index > ?
+      ? selectTaskRuns(
+        `run = ? AND task = ? AND map_index > ?
           ORDER BY map_index, id, place LIMIT ?`,
         run,
         task,
         after,
         limit
       )
-      : all(
-        `SELECT ${taskRunColumns} FROM task_run WHERE run = ? AND task = ? AND (map_index, id, place) > (?, ?, ?)
+      : selectTaskRuns(
+        `run = ? AND task = ? AND (map_index, id, place) > (?, ?, ?)
           ORDER BY map_index, id, place LIMIT ?`,
         run,
         task,
@@ -230,8 +279,8 @@ export const make = (database: DatabaseSync, read: ReadRows): {
     where = "",
     ...parameters: ReadonlyArray<SQLInputValue>
   ): ReadonlyArray<FoundTaskRun> =>
-    all(
-      `SELECT ${taskRunColumns} FROM task_run WHERE run = ?
+    selectTaskRuns(
+      `run = ?
         ${after === undefined ? "" : "AND (task, map_index, id, place) > (?, ?, ?, ?)"} ${where}
         ORDER BY task, map_index, id, place LIMIT ?`,
       run,
@@ -267,10 +316,8 @@ export const make = (database: DatabaseSync, read: ReadRows): {
 
     taskRun: (id) =>
       Effect.flatMap(
-        query("taskRun", () =>
-          all<FoundTaskRun>(`SELECT ${taskRunColumns} FROM task_run WHERE id = ? ORDER BY place LIMIT 100`, keyOf(id))),
-        (entries) =>
-          one("taskRun", id, entries)
+        query("taskRun", () => selectTaskRuns(`id = ? ORDER BY place LIMIT 100`, keyOf(id))),
+        (entries) => one("taskRun", id, entries)
       ),
 
     taskRunsByIdPrefix: (wanted) =>
@@ -283,8 +330,8 @@ export const make = (database: DatabaseSync, read: ReadRows): {
       Effect.flatMap(
         query("taskRunBySlug", () =>
           tasksOf(wanted.taskSlug).flatMap((task) =>
-            all<FoundTaskRun>(
-              `SELECT ${taskRunColumns} FROM task_run WHERE run = ? AND task = ? AND map_index = ?
+            selectTaskRuns(
+              `run = ? AND task = ? AND map_index = ?
                 ORDER BY id, place LIMIT 100`,
               keyOf(wanted.flowRunId),
               task,
@@ -307,8 +354,8 @@ export const make = (database: DatabaseSync, read: ReadRows): {
           entry = yield* query(operation, () => {
             for (let looked = 0; looked < tasksAtOnce && hasTask(next); looked++) {
               first.push({ entry: next, slug: slugOf(next.task) ?? null })
-              ;[next] = all<FoundTaskRun>(
-                `SELECT ${taskRunColumns} FROM task_run WHERE run = ? AND task > ?
+              ;[next] = selectTaskRuns(
+                `run = ? AND task > ?
                   ORDER BY task, map_index, id, place LIMIT 1`,
                 run,
                 next.task
@@ -642,11 +689,7 @@ export const make = (database: DatabaseSync, read: ReadRows): {
       Effect.flatMap(
         query("allTaskRuns", () =>
           pageOf(
-            all<FoundTaskRun>(
-              `SELECT ${taskRunColumns} FROM task_run WHERE place > ? ORDER BY place LIMIT ?`,
-              typeof cursor === "number" ? cursor : -1,
-              limit + 1
-            ),
+            selectTaskRuns(`place > ? ORDER BY place LIMIT ?`, typeof cursor === "number" ? cursor : -1, limit + 1),
             limit
           )),
         ({ entries, last }) => Effect.map(views("allTaskRuns", entries), (items) => ({ items, next: last?.place }))
@@ -659,6 +702,9 @@ const timedCursor = ({ created, id, place }: FoundFlowRun) => ({ created, id: id
 const textOf = (key: Key | null): string | null => key === null ? null : idOf(key)
 
 const bytesOf = (key: Key): Uint8Array => typeof key === "string" ? Buffer.from(key) : key
+
+const isSameKey = (left: Key, right: Key): boolean =>
+  typeof left === "string" || typeof right === "string" ? left === right : Buffer.compare(left, right) === 0
 
 /** As SQLite compares: texts before bytes. */
 const compareKeys = (left: Key, right: Key): number =>

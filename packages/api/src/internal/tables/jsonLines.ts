@@ -24,49 +24,57 @@ export interface Extent {
 }
 
 /** Extents closer than this are read at once, including the gap. */
-const maxGap = 16 * 1024
-const maxRead = 4 * 1024 * 1024
+const maxGap = 32 * 1024
+/** The size of a read, unless one extent is longer. It fits the processor's cache, so gaps cost little. */
+const maxRead = 256 * 1024
 
-/** Reads between two turns of the event loop. */
-const readsAtOnce = 32
+/** Milliseconds of work between two turns of the event loop. */
+const slice = 8
+
+/** The buffer of all reads: a row is decoded at once, so its bytes need not outlive the next read. */
+let shared: Buffer | undefined
 
 /**
- * Reads parts of a file, in the requested order, with as few reads as their positions allow.
+ * Reads parts of a file, with as few reads as their positions allow. `use` is called for each of them, in the order of
+ * the file, with its bytes, which are valid only during the call, and its position in the list.
  *
  * Rows are small and were read before, so they are in the system's page cache: a synchronous read takes a tenth of the
- * time of an asynchronous one. Other fibers run after every few reads.
+ * time of an asynchronous one. Other fibers run after every few milliseconds.
  */
 export const readExtents = async (
   file: FileHandle,
-  extents: ReadonlyArray<Extent>
-): Promise<ReadonlyArray<Uint8Array>> => {
-  const out: Array<Uint8Array> = Array.from(extents, () => new Uint8Array(0))
-  const order = extents.map((_, at) => at).toSorted((left, right) => extents[left]!.offset - extents[right]!.offset)
-  const runs: Array<{ readonly start: number; end: number; readonly members: Array<number> }> = []
-  for (const at of order) {
-    const { length, offset } = extents[at]!
-    const run = runs.at(-1)
-    if (run !== undefined && offset - run.end <= maxGap && offset + length - run.start <= maxRead) {
-      run.end = Math.max(run.end, offset + length)
-      run.members.push(at)
-    } else runs.push({ start: offset, end: offset + length, members: [at] })
-  }
-  for (const [number, run] of runs.entries()) {
-    if (number > 0 && number % readsAtOnce === 0) await setImmediate()
-    const buffer = Buffer.allocUnsafe(run.end - run.start)
+  extents: ReadonlyArray<Extent>,
+  use: (bytes: Uint8Array, at: number) => void
+): Promise<void> => {
+  const order = extents.map((_, at) => at).sort((left, right) => extents[left]!.offset - extents[right]!.offset)
+  let turn = performance.now()
+  for (let first = 0; first < order.length;) {
+    if (performance.now() - turn > slice) {
+      await setImmediate()
+      turn = performance.now()
+    }
+    const start = extents[order[first]!]!.offset
+    let end = start
+    let next = first
+    for (; next < order.length; next++) {
+      const { length, offset } = extents[order[next]!]!
+      if (next > first && (offset - end > maxGap || offset + length - start > maxRead)) break
+      end = Math.max(end, offset + length)
+    }
+    const size = end - start
+    const buffer = size > maxRead ? Buffer.allocUnsafe(size) : shared ??= Buffer.allocUnsafeSlow(maxRead)
     let filled = 0
-    while (filled < buffer.length) {
+    while (filled < size) {
       // A closed handle has no descriptor; its former number may belong to another file.
       if (file.fd < 0) throw Object.assign(new Error(), { code: "EBADF" })
-      const bytes = readSync(file.fd, buffer, filled, buffer.length - filled, run.start + filled)
+      const bytes = readSync(file.fd, buffer, filled, size - filled, start + filled)
       if (bytes === 0) break
       filled += bytes
     }
-    for (const at of run.members) {
+    for (; first < next; first++) {
+      const at = order[first]!
       const { length, offset } = extents[at]!
-      const start = offset - run.start
-      out[at] = buffer.subarray(Math.min(start, filled), Math.min(start + length, filled))
+      use(buffer.subarray(Math.min(offset - start, filled), Math.min(offset - start + length, filled)), at)
     }
   }
-  return out
 }

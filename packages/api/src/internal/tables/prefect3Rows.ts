@@ -22,6 +22,7 @@ import { microseconds } from "../timestamps.ts"
 import { canonicalUuid } from "../uuids.ts"
 import type { Extent } from "./jsonLines.ts"
 import type { TableName } from "./prefect3Names.ts"
+import type { ReadRows } from "./rowIndex.ts"
 import { idOf, type Key, keyOf } from "./sqlite.ts"
 
 interface Found extends Extent {
@@ -37,11 +38,6 @@ interface Query {
   /** A substring of the names of matching rows. */
   readonly part?: string | undefined
 }
-
-type ReadRows = (
-  table: TableName,
-  extents: ReadonlyArray<Extent>
-) => Effect.Effect<ReadonlyArray<{ readonly [column: string]: unknown }>, PrefectApiError>
 
 const fail = (operation: string, reason: Reason) => Effect.fail(new PrefectApiError({ operation, reason }))
 
@@ -153,7 +149,7 @@ const namesAtOnce = 1000
 
 export const make = Effect.fnUntraced(function*(
   database: DatabaseSync,
-  read: ReadRows,
+  read: ReadRows<TableName>,
   tables: ReadonlySet<string>
 ) {
   const statements = new Map<string, StatementSync>()
@@ -179,7 +175,7 @@ export const make = Effect.fnUntraced(function*(
 
   const first = yield* Effect.flatMap(
     query("archive", () => all<Found>("SELECT place, offset, length FROM prefect3_server ORDER BY place LIMIT 1")),
-    (found) => read("prefect3_server", found)
+    (found) => read("prefect3_server", found, (row) => row)
   )
   if (first.length === 0) {
     return yield* fail(
@@ -194,7 +190,7 @@ export const make = Effect.fnUntraced(function*(
   const name = version === undefined ? "Prefect Cloud" : `Prefect ${version}`
 
   const rowsOf = (operation: string, table: TableName, found: ReadonlyArray<Found>) =>
-    Effect.flatMap(read(table, found), (rows) => {
+    Effect.flatMap(read(table, found, (row) => row), (rows) => {
       const shown = rows.filter((row) => !isTooDeep(row)) as unknown as ReadonlyArray<Row>
       return shown.length === rows.length
         ? Effect.succeed(shown)

@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import type { Edge } from "../../Backend.ts"
 import type { PrefectApiError } from "../../PrefectApiError.ts"
 import { microseconds } from "../timestamps.ts"
+import type { Extent } from "./jsonLines.ts"
 
 export type TableName =
   | "task"
@@ -33,6 +34,16 @@ export interface Rows {
     places: ReadonlyArray<number>
   ) => Effect.Effect<ReadonlyArray<Row>, PrefectApiError>
 }
+
+/**
+ * Reads the rows at these positions in the file of a table. `use` is called for each row as it is read, in the order of
+ * the file, so that no row has to be kept; what it returns is given in the order of the positions.
+ */
+export type ReadRows<Name extends string> = <A>(
+  table: Name,
+  extents: ReadonlyArray<Extent>,
+  use: (row: Row, at: number) => A
+) => Effect.Effect<ReadonlyArray<A>, PrefectApiError>
 
 /** The part of a row that is kept: its lookup and sort keys, and its position. */
 export interface Entry {
@@ -145,9 +156,11 @@ const defaults: Readonly<Record<TableName, Row>> = {
   edge: { key: null, mapped: false }
 }
 
+const defaultsOf = new Map(Object.entries(defaults).map(([table, row]) => [table, Object.entries(row)]))
+
 /** A row with the defaults of Prefect's database for missing columns. */
 export const complete = (table: TableName, row: Row): Row => {
-  const missing = Object.entries(defaults[table]).filter(([column]) => row[column] === undefined)
+  const missing = defaultsOf.get(table)!.filter(([column]) => row[column] === undefined)
   return missing.length === 0 ? row : { ...row, ...Object.fromEntries(missing) }
 }
 
