@@ -18,6 +18,7 @@ export interface Locator {
   readonly click: (options?: { readonly force?: boolean }) => Promise<void>
   readonly focus: () => Promise<void>
   readonly press: (key: string) => Promise<void>
+  readonly or: (other: Locator) => Locator
   readonly fill: (text: string) => Promise<void>
   readonly selectOption: (value: string) => Promise<unknown>
   readonly getByRole: Page["getByRole"]
@@ -47,6 +48,11 @@ export interface Page {
   readonly waitForEvent: (name: "download") => Promise<Download>
   readonly setViewportSize: (size: { readonly width: number; readonly height: number }) => Promise<void>
   readonly screenshot: (options: { readonly path: string; readonly fullPage?: boolean }) => Promise<unknown>
+  readonly mouse: {
+    readonly move: (x: number, y: number) => Promise<void>
+    readonly wheel: (x: number, y: number) => Promise<void>
+  }
+  readonly context: () => Context
   readonly close: () => Promise<void>
 }
 
@@ -56,6 +62,9 @@ interface Emitter {
 
 export interface Context {
   readonly newPage: () => Promise<Page & Emitter>
+  readonly newCDPSession: (page: Page) => Promise<{
+    readonly send: (method: string) => Promise<{ readonly usedSize: number }>
+  }>
   readonly close: () => Promise<void>
 }
 
@@ -105,6 +114,13 @@ export const startBrowser = async (): Promise<Browser> => {
     axe: readFileSync(require.resolve("axe-core/axe.min.js"), "utf8"),
     [Symbol.asyncDispose]: () => browser.close()
   }
+}
+
+/** The bytes of a page's live objects. */
+export const heapOf = async (page: Page): Promise<number> => {
+  const session = await page.context().newCDPSession(page)
+  await session.send("HeapProfiler.collectGarbage")
+  return (await session.send("Runtime.getHeapUsage")).usedSize
 }
 
 /** Problems of a page besides its content: errors in its console, reports of its policy, foreign requests. */

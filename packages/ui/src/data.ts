@@ -8,7 +8,10 @@ export interface Query<A> {
   readonly data: A | undefined
   readonly failure: Failure | undefined
   readonly isLoading: boolean
+  readonly isStopped: boolean
   readonly reload: () => void
+  /** Cancels the request; data that is already shown stays. */
+  readonly stop: () => void
 }
 
 const maxKept = 60
@@ -24,41 +27,57 @@ interface State<A> {
   readonly data: A | undefined
   readonly failure: Failure | undefined
   readonly isLoading: boolean
+  readonly isStopped: boolean
 }
 
 /** Requests data when the key changes, and on reload. A null key makes no request. */
 export const useQuery = <A, E>(key: string | null, make: () => Effect.Effect<A, E>): Query<A> => {
-  const [state, set] = useState<State<A>>({ key: null, data: undefined, failure: undefined, isLoading: true })
+  const [state, set] = useState<State<A>>({
+    key: null,
+    data: undefined,
+    failure: undefined,
+    isLoading: true,
+    isStopped: false
+  })
   const [asked, ask] = useState(0)
+  const current = useRef<AbortController | undefined>(undefined)
   const made = useRef(make)
   made.current = make
   useEffect(() => {
     if (key === null) return
     const controller = new AbortController()
+    current.current = controller
     set((before) => ({
       key,
       data: before.key === key ? before.data : kept.get(key) as A | undefined,
       failure: before.key === key ? before.failure : undefined,
-      isLoading: true
+      isLoading: true,
+      isStopped: false
     }))
     run(
       made.current(),
       controller.signal,
       (data) => {
         keep(key, data)
-        set({ key, data, failure: undefined, isLoading: false })
+        set({ key, data, failure: undefined, isLoading: false, isStopped: false })
       },
-      (failure) => set((before) => ({ ...before, key, failure, isLoading: false }))
+      (failure) => set((before) => ({ ...before, key, failure, isLoading: false, isStopped: false }))
     )
     return () => controller.abort()
   }, [key, asked])
   const reload = useCallback(() => ask((n) => n + 1), [])
+  const stop = useCallback(() => {
+    current.current?.abort()
+    set((before) => ({ ...before, isLoading: false, isStopped: true }))
+  }, [])
   const isOther = state.key !== key
   return {
     data: isOther ? key === null ? undefined : kept.get(key) as A | undefined : state.data,
     failure: isOther ? undefined : state.failure,
     isLoading: key !== null && (isOther || state.isLoading),
-    reload
+    isStopped: !isOther && state.isStopped,
+    reload,
+    stop
   }
 }
 
@@ -67,6 +86,7 @@ export interface Following<A> {
   readonly failure: Failure | undefined
   readonly isRunning: boolean
   readonly isDone: boolean
+  readonly isStopped: boolean
   readonly start: () => void
   readonly stop: () => void
 }
@@ -90,17 +110,25 @@ export const useStream = <A, B, E>(
     value: initial(),
     failure: undefined as Failure | undefined,
     isRunning: false,
-    isDone: false
+    isDone: false,
+    isStopped: false
   })
   const controller = useRef<AbortController | undefined>(undefined)
   if (key !== null && state.current.key !== key) {
-    state.current = { key, value: initial(), failure: undefined, isRunning: auto, isDone: false }
+    state.current = { key, value: initial(), failure: undefined, isRunning: auto, isDone: false, isStopped: false }
   }
   useEffect(() => {
     if (key === null || generation === 0) return
     const own = new AbortController()
     controller.current = own
-    const mine = { key, value: initial(), failure: undefined as Failure | undefined, isRunning: true, isDone: false }
+    const mine = {
+      key,
+      value: initial(),
+      failure: undefined as Failure | undefined,
+      isRunning: true,
+      isDone: false,
+      isStopped: false
+    }
     const hadValue = state.current.key === key && state.current.isDone
     if (!hadValue) state.current = mine
     let frame = 0
@@ -146,10 +174,11 @@ export const useStream = <A, B, E>(
   const stop = useCallback(() => {
     controller.current?.abort()
     state.current.isRunning = false
+    state.current.isStopped = true
     redraw((n) => n + 1)
   }, [])
-  const { failure, isDone, isRunning, value } = state.current
-  return { value, failure, isRunning: key !== null && isRunning, isDone, start, stop }
+  const { failure, isDone, isRunning, isStopped, value } = state.current
+  return { value, failure, isRunning: key !== null && isRunning, isDone, isStopped, start, stop }
 }
 
 /** A setting that is stored in the browser. */

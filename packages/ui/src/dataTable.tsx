@@ -4,7 +4,7 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks"
 import { client, type Failure, run } from "./api.ts"
 import { useQuery } from "./data.ts"
 import { type Column, Grid } from "./grid.tsx"
-import { Alert } from "./parts.tsx"
+import { Alert, Stop, Stopped } from "./parts.tsx"
 import { setQuery, useAddress } from "./router.ts"
 import { cellText, plural, short, visible } from "./text.ts"
 
@@ -42,12 +42,19 @@ const Plot = ({ column, id, index, where }: {
   readonly index: number
   readonly where: ReadonlyArray<string>
 }) => {
-  const { data, failure } = useQuery(
+  const { data, failure, isStopped, reload, stop } = useQuery(
     `column ${id} ${index} ${where.join("\n")}`,
     () => client.results.column({ params: { id, index }, query: { where } })
   )
-  if (failure !== undefined) return <Alert failure={failure} />
-  if (data === undefined) return <div class="plot plot-empty" />
+  if (failure !== undefined) return <Alert failure={failure} onRetry={reload} />
+  if (isStopped) return <Stopped label="The summary of this column was stopped." onStart={reload} />
+  if (data === undefined) {
+    return (
+      <div class="plot plot-empty" role="status">
+        <Stop key={index} onStop={stop} />
+      </div>
+    )
+  }
   const text = summaryText(nameOf(column), data)
   if ("bins" in data) {
     const most = Math.max(1, ...data.bins)
@@ -109,6 +116,7 @@ export const DataTable = ({ columns, id, rows, visibleRows = 16 }: {
   const asked = useRef(new Map<number, AbortController>())
   const [total, setTotal] = useState(rows)
   const [failure, fail] = useState<Failure | undefined>(undefined)
+  const [isStopped, setStopped] = useState(false)
   const [, redraw] = useState(0)
   const [text, setText] = useState("")
   const given = query.get("row")
@@ -125,20 +133,26 @@ export const DataTable = ({ columns, id, rows, visibleRows = 16 }: {
   const chosen = columnName === null ? undefined : columns.findIndex((column) => column.name === columnName)
   const plotted = chosen !== undefined && chosen >= 0 ? chosen : columns.findIndex(({ is_index }) => !is_index)
 
-  useEffect(() => {
-    pages.current = new Map()
+  const abort = () => {
     for (const controller of asked.current.values()) controller.abort()
     asked.current = new Map()
+  }
+  const begin = () => {
     fail(undefined)
+    setStopped(false)
     ask(Math.floor((active ?? 0) / pageSize) * pageSize)
-    return () => {
-      for (const controller of asked.current.values()) controller.abort()
-    }
+  }
+  useEffect(() => {
+    pages.current = new Map()
+    abort()
+    begin()
+    return abort
   }, [id, filterKey])
   const ask = (offset: number) => {
     if (pages.current.has(offset) || asked.current.has(offset)) return
     const controller = new AbortController()
     asked.current.set(offset, controller)
+    redraw((n) => n + 1)
     run(
       client.results.rows({
         params: { id },
@@ -254,12 +268,24 @@ export const DataTable = ({ columns, id, rows, visibleRows = 16 }: {
       {failure === undefined ? null : (
         <Alert
           failure={failure}
-          onRetry={() => {
-            fail(undefined)
-            ask(0)
-          }}
+          onRetry={begin}
         />
       )}
+      {isStopped
+        ? <Stopped label="Loading rows was stopped." onStart={begin} />
+        : asked.current.size > 0
+        ? (
+          <div class="table-stop">
+            <Stop
+              key={filterKey}
+              onStop={() => {
+                abort()
+                setStopped(true)
+              }}
+            />
+          </div>
+        )
+        : null}
       <Grid
         label="Table"
         wide
@@ -269,6 +295,7 @@ export const DataTable = ({ columns, id, rows, visibleRows = 16 }: {
         rowHeight={28}
         visibleRows={visibleRows}
         onRange={onRange}
+        isBusy={asked.current.size > 0}
         active={active}
         onActive={(index) => setQuery({ row: index })}
         onColumn={(index) => setQuery({ column: columns[index]?.name ?? null })}

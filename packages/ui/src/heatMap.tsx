@@ -9,6 +9,7 @@ import {
   emptyHeat,
   fitCells,
   type HeatData,
+  maxCells,
   missingCode,
   nameAt,
   nextFailed,
@@ -16,10 +17,10 @@ import {
 } from "./heatMapData.ts"
 import { type Changes, useGrown } from "./live.tsx"
 import { type OutcomeColours, Outcomes } from "./outcomes.tsx"
-import { Alert, Empty, Glyph, useWidth } from "./parts.tsx"
+import { Alert, Empty, Glyph, Loading, Stop, Stopped, useWidth } from "./parts.tsx"
 import { href, navigate, setQuery, useAddress } from "./router.ts"
 import { colourOf, familyOf, mappedCount, sortNames } from "./states.ts"
-import { slugText } from "./text.ts"
+import { plural, short, slugText, visible } from "./text.ts"
 
 const parseColour = (colour: string): readonly [number, number, number] =>
   [1, 3, 5].map((at) => Number.parseInt(colour.slice(at, at + 2), 16)) as unknown as [number, number, number]
@@ -37,7 +38,8 @@ const paint = (
   highContrast: boolean,
   outcome: OutcomeColours | undefined
 ): HTMLCanvasElement => {
-  const rows = Math.max(1, Math.ceil(data.total / columns))
+  const total = Math.min(data.total, maxCells)
+  const rows = Math.max(1, Math.ceil(total / columns))
   const canvas = document.createElement("canvas")
   canvas.width = columns
   canvas.height = rows
@@ -58,7 +60,7 @@ const paint = (
     const colour = parseColour(colourOf(name, highContrast))
     return pack(pressed.size === 0 || pressed.has(name) ? colour : fade(colour))
   })
-  const { codes, total } = data
+  const { codes } = data
   for (let i = 0; i < total; i++) {
     const code = i < codes.length ? codes[i]! : unknownCode
     if (code === missingCode) pixels[i] = missing
@@ -83,7 +85,7 @@ export const HeatMap = ({ changes, run }: { readonly run: TaskRun; readonly chan
   const heat = useStream(
     `heat ${id}`,
     () => client.taskRuns.childStates({ params: { id }, query: {} }),
-    () => emptyHeat(Math.min(expected, 10_000_000)),
+    () => emptyHeat(expected),
     (data, parts) => {
       let next = data
       for (const part of parts) next = addStates(next, part)
@@ -100,7 +102,7 @@ export const HeatMap = ({ changes, run }: { readonly run: TaskRun; readonly chan
   const canvas = useRef<HTMLCanvasElement>(null)
   const [hover, setHover] = useState<number | undefined>(undefined)
   const domId = useId()
-  const total = data.total
+  const total = Math.min(data.total, maxCells)
   const pressed = useMemo(() => new Set(query.getAll("state")), [query.toString()])
   const fitted = fitCells(total, width, mapHeight)
   const cell = Math.min(64, fitted.cell * zooms[zoom]!)
@@ -217,7 +219,7 @@ export const HeatMap = ({ changes, run }: { readonly run: TaskRun; readonly chan
     const index = row * columns + column
     return column >= 0 && column < columns && index >= 0 && index < total ? index : undefined
   }
-  const name = (index: number) => `${slug}[${index}] ${nameAt(data, index)}`
+  const name = (index: number) => `${slug}[${index}] ${visible(nameAt(data, index))}`
   const shownIndex = hover ?? active
   const isReady = total > 0
   return (
@@ -230,7 +232,19 @@ export const HeatMap = ({ changes, run }: { readonly run: TaskRun; readonly chan
         </div>
       )}
       {given !== null && !isGiven && heat.isDone
-        ? <p class="note" role="status">The address names child {given}, which is not there: the first one is shown.</p>
+        ? (
+          <p class="note" role="status">
+            The address names child {visible(short(given, 40))}, which is not there: the first one is shown.
+          </p>
+        )
+        : null}
+      {heat.isStopped
+        ? (
+          <Stopped
+            label={`Stopped after ${plural(data.known, "child", "children")}.`}
+            onStart={heat.start}
+          />
+        )
         : null}
       <div class="heat-tools">
         <div class="legend" role="group" aria-label="States">
@@ -240,7 +254,7 @@ export const HeatMap = ({ changes, run }: { readonly run: TaskRun; readonly chan
               type="button"
               class={`legend-button state-${familyOf(name)}`}
               aria-pressed={pressed.has(name) ? "true" : "false"}
-              aria-label={`${name} ${counts.states.get(name)}`}
+              aria-label={`${visible(name)} ${counts.states.get(name)}`}
               onClick={() => {
                 const next = new Set(pressed)
                 if (!next.delete(name)) next.add(name)
@@ -254,7 +268,7 @@ export const HeatMap = ({ changes, run }: { readonly run: TaskRun; readonly chan
                   </svg>
                 )
                 : <Glyph name={name} />}
-              {name} <span class="number">{counts.states.get(name)}</span>
+              {visible(name)} <span class="number">{counts.states.get(name)}</span>
             </button>
           ))}
           {counts.missing === 0 ? null : <span class="legend-missing">missing {counts.missing}</span>}
@@ -303,7 +317,7 @@ export const HeatMap = ({ changes, run }: { readonly run: TaskRun; readonly chan
           aria-colcount={total === 0 ? 0 : columns}
           aria-busy={heat.isRunning ? "true" : "false"}
           aria-activedescendant={isReady ? `${domId}-cell` : undefined}
-          data-total={total}
+          data-total={data.total}
           data-columns={total === 0 ? 0 : columns}
           tabIndex={0}
           hidden={!isReady && !heat.isRunning}
@@ -370,10 +384,21 @@ export const HeatMap = ({ changes, run }: { readonly run: TaskRun; readonly chan
             {nameAt(data, shownIndex) === "missing"
               ? null
               : <a href={childHref(shownIndex)}>Open {slug}[{shownIndex}]</a>}
-            {heat.isRunning ? <span class="dim">{data.known.toLocaleString("en")} loaded</span> : null}
+            {heat.isRunning
+              ? (
+                <span class="dim">
+                  {data.known.toLocaleString("en")} loaded <Stop key={id} onStop={heat.stop} />
+                </span>
+              )
+              : null}
+            {data.total > maxCells
+              ? <span class="dim">The map shows the first {maxCells.toLocaleString("en")} places, the list all.</span>
+              : null}
           </p>
         )
         : heat.isRunning
+        ? <Loading label="Loading the children" onStop={heat.stop} />
+        : heat.isStopped || heat.failure !== undefined
         ? null
         : <Empty>It was mapped over nothing: there are no children.</Empty>}
       {isReady ? <Outcomes run={run} total={total} onColours={setOutcome} /> : null}

@@ -7,18 +7,27 @@ export const missingCode = 255
 /** A child that is not loaded yet. */
 export const unknownCode = 254
 
+/** The positions that a map shows: one byte each, and one pixel each. A wrong map index can be far beyond them. */
+export const maxCells = 10_000_000
+
 export interface HeatData {
-  /** A code for each child: a position in `names`, or one of the two above. */
+  /** A code for each of the first positions: a position in `names`, or one of the two above. */
   codes: Uint8Array
+  /** The children beyond these positions, as runs of one state. */
+  readonly beyond: Array<{ readonly from: number; readonly count: number; readonly code: number }>
+  /** The positions beyond that are missing. */
+  missingBeyond: number
   names: ReadonlyArray<string>
-  /** The number of children, and the number of loaded ones. */
+  /** The number of positions, and the number of loaded ones. */
   total: number
   known: number
   problem: string | undefined
 }
 
 export const emptyHeat = (expected: number): HeatData => ({
-  codes: new Uint8Array(expected).fill(unknownCode),
+  codes: new Uint8Array(Math.min(expected, maxCells)).fill(unknownCode),
+  beyond: [],
+  missingBeyond: 0,
   names: [],
   total: expected,
   known: 0,
@@ -29,13 +38,19 @@ export const emptyHeat = (expected: number): HeatData => ({
 export const addStates = (data: HeatData, part: ChildStates): HeatData => {
   let at = part.after + 1
   const end = at + part.runs.reduce((sum, [, count]) => sum + count, 0)
-  if (end > data.codes.length) {
-    const larger = new Uint8Array(Math.max(end, Math.min(data.codes.length * 2, end + 100_000))).fill(unknownCode)
+  const inside = Math.min(end, maxCells)
+  if (inside > data.codes.length) {
+    const room = Math.max(inside, Math.min(maxCells, data.codes.length * 2, inside + 100_000))
+    const larger = new Uint8Array(room).fill(unknownCode)
     larger.set(data.codes)
     data.codes = larger
   }
-  for (const [code, count] of part.runs) {
-    data.codes.fill(code < 0 ? missingCode : Math.min(code, 250), at, at + count)
+  for (const [run, count] of part.runs) {
+    const code = run < 0 ? missingCode : Math.min(run, 250)
+    data.codes.fill(code, Math.min(at, maxCells), Math.min(at + count, maxCells))
+    const over = Math.min(count, at + count - maxCells)
+    if (over > 0 && code === missingCode) data.missingBeyond += over
+    else if (over > 0) data.beyond.push({ from: at + count - over, count: over, code })
     at += count
   }
   data.known = Math.max(data.known, end)
@@ -46,27 +61,47 @@ export const addStates = (data: HeatData, part: ChildStates): HeatData => {
 }
 
 export const nameAt = (data: HeatData, index: number): string => {
-  const code = index < data.codes.length ? data.codes[index]! : unknownCode
+  const code = index < data.codes.length
+    ? data.codes[index]!
+    : index < maxCells || index >= data.known
+    ? unknownCode
+    : data.beyond.find(({ count, from }) => index >= from && index < from + count)?.code ?? missingCode
   return code === missingCode ? "missing" : code === unknownCode ? "not loaded" : data.names[code] ?? "not loaded"
+}
+
+/** The map indexes of the children that exist, of those states or of all. */
+export const indicesOf = (data: HeatData, states: ReadonlySet<string>): ReadonlyArray<number> => {
+  const isWanted = (code: number) => states.size === 0 || states.has(data.names[code] ?? "")
+  const out: Array<number> = []
+  const inside = Math.min(data.known, maxCells)
+  for (let i = 0; i < inside; i++) if (data.codes[i] !== missingCode && isWanted(data.codes[i]!)) out.push(i)
+  for (const { code, count, from } of data.beyond) {
+    if (isWanted(code)) { for (let i = from; i < from + count; i++) out.push(i) }
+  }
+  return out
 }
 
 /** The number of children in each state; missing ones are counted separately. */
 export const countStates = (
   data: HeatData
 ): { readonly states: ReadonlyMap<string, number>; readonly missing: number } => {
-  const counts = new Uint32Array(256)
-  for (let i = 0; i < data.known; i++) counts[data.codes[i]!] = counts[data.codes[i]!]! + 1
+  const counts = new Float64Array(256)
+  const inside = Math.min(data.known, maxCells)
+  for (let i = 0; i < inside; i++) counts[data.codes[i]!] = counts[data.codes[i]!]! + 1
+  for (const { code, count } of data.beyond) counts[code] = counts[code]! + count
   const states = new Map<string, number>()
   data.names.forEach((name, code) => {
     if (counts[code]! > 0) states.set(name, counts[code]!)
   })
-  return { states, missing: counts[missingCode]! }
+  return { states, missing: counts[missingCode]! + data.missingBeyond }
 }
 
 /** The next failed child from a position in one direction; undefined when there is none. */
 export const nextFailed = (data: HeatData, from: number, step: 1 | -1): number | undefined => {
   const failed = data.names.map((name) => familyOf(name) === "failed")
-  for (let i = from + step; i >= 0 && i < data.known; i += step) if (failed[data.codes[i]!] === true) return i
+  for (let i = from + step; i >= 0 && i < Math.min(data.known, maxCells); i += step) {
+    if (failed[data.codes[i]!] === true) return i
+  }
   return undefined
 }
 

@@ -46,6 +46,8 @@ export const useChanges = (flowRunId: string | null): Changes => {
         said: says ? states > 0 ? "States have changed" : "New log lines" : before.said
       }))
     }
+    /** The server follows the run from now on; what happened before has to be loaded. */
+    const refresh = () => set(({ logs, said, states }) => ({ states: states + 1, logs: logs + 1, isLost: false, said }))
     const see = (change: Change) => {
       if (change.what === "log") pending.current.logs++
       else pending.current.states++
@@ -55,7 +57,10 @@ export const useChanges = (flowRunId: string | null): Changes => {
       if (document.hidden || isOver || controller !== undefined) return
       const own = new AbortController()
       controller = own
-      const events = Stream.unwrap(client.flowRuns.changes({ params: { id: flowRunId } }))
+      const events = Stream.unwrap(Effect.tap(
+        client.flowRuns.changes({ params: { id: flowRunId } }),
+        () => Effect.sync(refresh)
+      ))
       const watched = Stream.runForEach(events, (change) => Effect.sync(() => see(change)))
       void Effect.runPromiseExit(watched, { signal: own.signal }).then((exit) => {
         if (controller !== own) return
@@ -68,23 +73,14 @@ export const useChanges = (flowRunId: string | null): Changes => {
           return
         }
         set((before) => ({ ...before, isLost: true }))
-        setTimeout(() => {
-          // Refreshes everything that may have been missed.
-          see({ what: "run" })
-          see({ what: "log" })
-          connect()
-        }, retryMillis)
+        setTimeout(connect, retryMillis)
       })
     }
     const onVisibility = () => {
       if (document.hidden) {
         controller?.abort()
         controller = undefined
-      } else if (!isOver) {
-        see({ what: "run" })
-        see({ what: "log" })
-        connect()
-      }
+      } else connect()
     }
     document.addEventListener("visibilitychange", onVisibility)
     connect()

@@ -7,7 +7,7 @@ import type { ComponentChildren } from "preact"
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks"
 import { type Failure, run } from "./api.ts"
 import { Search, Select } from "./pages/flowRuns.tsx"
-import { Alert, Empty, Loading, useZone } from "./parts.tsx"
+import { Alert, Empty, Loading, Stop, Stopped, useZone } from "./parts.tsx"
 import { href, useAddress } from "./router.ts"
 import { plural, timeText, visible, withoutAnsi } from "./text.ts"
 
@@ -70,9 +70,14 @@ export const LogView = ({ grown, isLive, load, names, source, tools }: {
   const lines = useRef<Array<LogLine>>([])
   const texts = useRef<Array<string>>([])
   const [state, set] = useState<
-    { readonly count: number; readonly isRunning: boolean; readonly failure: Failure | undefined }
+    {
+      readonly count: number
+      readonly isRunning: boolean
+      readonly isStopped: boolean
+      readonly failure: Failure | undefined
+    }
   >(
-    { count: 0, isRunning: true, failure: undefined }
+    { count: 0, isRunning: true, isStopped: false, failure: undefined }
   )
   const controller = useRef<AbortController | undefined>(undefined)
   const busy = useRef(false)
@@ -90,15 +95,18 @@ export const LogView = ({ grown, isLive, load, names, source, tools }: {
     let frame = 0
     const draw = (isRunning: boolean, failure?: Failure) => {
       cancelAnimationFrame(frame)
-      if (!isRunning) return set({ count: lines.current.length, isRunning, failure })
-      frame = requestAnimationFrame(() => set({ count: lines.current.length, isRunning, failure: undefined }))
+      const count = lines.current.length
+      if (!isRunning) return set({ count, isRunning, isStopped: false, failure })
+      frame = requestAnimationFrame(() => {
+        if (!own.signal.aborted) set({ count, isRunning, isStopped: false, failure: undefined })
+      })
     }
     const end = (failure?: Failure) => {
       busy.current = false
       draw(false, failure)
       if (again.current && failure === undefined) pull()
     }
-    set((before) => ({ ...before, isRunning: true, failure: undefined }))
+    set((before) => ({ ...before, isRunning: true, isStopped: false, failure: undefined }))
     run(
       Stream.runForEachArray(
         Stream.unwrap(load(last === undefined ? {} : { after: `${last.timestamp},${last.id}` })),
@@ -115,6 +123,13 @@ export const LogView = ({ grown, isLive, load, names, source, tools }: {
       () => end(),
       (failure) => end(failure)
     )
+  }
+  const stop = () => {
+    controller.current?.abort()
+    controller.current = new AbortController()
+    busy.current = false
+    again.current = false
+    set({ count: lines.current.length, isRunning: false, isStopped: true, failure: undefined })
   }
   useEffect(() => {
     lines.current = []
@@ -210,7 +225,15 @@ export const LogView = ({ grown, isLive, load, names, source, tools }: {
       </div>
       {state.failure === undefined ? null : <Alert failure={state.failure} onRetry={pull} />}
       {state.count === 0 && state.isRunning
-        ? <Loading label="Loading the log" onStop={() => controller.current?.abort()} />
+        ? <Loading label="Loading the log" onStop={stop} />
+        : state.count > 0 && state.isRunning && grown === 0
+        ? (
+          <p class="below" role="status">
+            Loading the log <Stop key={source} onStop={stop} />
+          </p>
+        )
+        : state.isStopped
+        ? <Stopped label={`Stopped after ${plural(state.count, "line")}.`} onStart={pull} />
         : null}
       <div
         ref={box}
@@ -258,7 +281,7 @@ export const LogView = ({ grown, isLive, load, names, source, tools }: {
           })}
         </div>
       </div>
-      {shown.length === 0 && !state.isRunning && state.failure === undefined
+      {shown.length === 0 && !state.isRunning && !state.isStopped && state.failure === undefined
         ? <Empty>{state.count === 0 ? "The log is empty." : "No line fits these filters."}</Empty>
         : (
           <p class="below">

@@ -3,8 +3,8 @@ import type { ComponentChildren } from "preact"
 import { useEffect, useRef, useState } from "preact/hooks"
 import type { Failure } from "./api.ts"
 import { readSetting, useSetting } from "./data.ts"
-import { familyOf, palette } from "./states.ts"
-import { bytesText, durationText, timeText, type Zone } from "./text.ts"
+import { colourOf, familyOf } from "./states.ts"
+import { bytesText, durationText, timeText, visible, type Zone } from "./text.ts"
 
 const shapes: Readonly<Record<string, string>> = {
   succeeded: "M4.2 8.3l2.5 2.5 5-5.4",
@@ -17,13 +17,14 @@ const shapes: Readonly<Record<string, string>> = {
 /** A disc in the state's colour with the shape of its family, so that colour is never the only sign. */
 export const Glyph = ({ name }: { readonly name: string }) => {
   const family = familyOf(name)
+  const colour = colourOf(name)
   return (
     <svg class={`glyph glyph-${family}`} viewBox="0 0 16 16" width="16" height="16" aria-hidden="true">
-      <circle cx="8" cy="8" r="7" fill={palette[name] ?? "#8a8f98"} />
+      <circle cx="8" cy="8" r="7" fill={colour} />
       <path
         d={shapes[family]}
         fill={family === "running" ? "#fff" : "none"}
-        stroke={lightOn(palette[name]) ? "#fff" : "#1d2433"}
+        stroke={lightOn(colour) ? "#fff" : "#1d2433"}
         stroke-width="1.8"
         stroke-linecap="round"
         stroke-linejoin="round"
@@ -32,8 +33,7 @@ export const Glyph = ({ name }: { readonly name: string }) => {
   )
 }
 
-const lightOn = (colour: string | undefined): boolean => {
-  if (colour === undefined) return true
+const lightOn = (colour: string): boolean => {
   const [r, g, b] = [1, 3, 5].map((at) => Number.parseInt(colour.slice(at, at + 2), 16))
   return r! * 0.299 + g! * 0.587 + b! * 0.114 < 160
 }
@@ -41,7 +41,7 @@ const lightOn = (colour: string | undefined): boolean => {
 export const StateText = ({ name }: { readonly name: string }) => (
   <span class={`state state-${familyOf(name)}`}>
     <Glyph name={name} />
-    {name}
+    {visible(name)}
   </span>
 )
 
@@ -64,7 +64,7 @@ export const CountsBar = (
               y="0"
               width={width}
               height="8"
-              fill={palette[name] ?? "#8a8f98"}
+              fill={colourOf(name)}
             />
           )
         })}
@@ -114,30 +114,66 @@ export const Alert = (
 ) => (
   <div class="alert" role="alert">
     <strong>{titleOf(failure)}</strong>
-    <p>{failure.message}</p>
+    <p>{visible(failure.message)}</p>
     {onRetry === undefined ? null : <button type="button" onClick={onRetry}>Try again</button>}
   </div>
 )
 
-const titleOf = ({ reason, tag }: Failure): string => tag === "Unauthenticated" ? "No access" : reason
+const titleOf = ({ reason, tag }: Failure): string => tag === "Unauthenticated" ? "No access" : visible(reason)
+
+/** A button that stops something which has taken two seconds. */
+export const Stop = ({ onStop }: { readonly onStop: () => void }) => {
+  const [isDue, set] = useState(false)
+  useEffect(() => {
+    const timer = setTimeout(() => set(true), 2000)
+    return () => clearTimeout(timer)
+  }, [])
+  return isDue ? <button type="button" onClick={onStop}>Stop</button> : null
+}
+
+/** What takes the place of data that was stopped before it arrived. */
+export const Stopped = ({ label = "Stopped before anything was loaded.", onStart }: {
+  readonly label?: string
+  readonly onStart: () => void
+}) => (
+  <p class="note" role="status">
+    {label} <button type="button" onClick={onStart}>Load</button>
+  </p>
+)
+
+/** A request whose data is not there yet: loading, stopped, or failed, which is shown elsewhere. */
+export const Waiting = ({ label, query }: {
+  readonly label: string
+  readonly query: {
+    readonly isLoading: boolean
+    readonly isStopped: boolean
+    readonly reload: () => void
+    readonly stop: () => void
+  }
+}) =>
+  query.isLoading
+    ? <Loading label={label} onStop={query.stop} />
+    : query.isStopped
+    ? <Stopped onStart={query.reload} />
+    : null
 
 /** Shows that data is loading once it takes longer than a moment; after two seconds it can be stopped. */
 export const Loading = ({ label, onStop }: { readonly label: string; readonly onStop?: (() => void) | undefined }) => {
-  const [age, set] = useState(0)
+  const [isDue, set] = useState(false)
   useEffect(() => {
-    const timers = [setTimeout(() => set(1), 200), setTimeout(() => set(2), 2000)]
-    return () => timers.forEach(clearTimeout)
+    const timer = setTimeout(() => set(true), 200)
+    return () => clearTimeout(timer)
   }, [])
   return (
     <div class="loading" role="status">
-      {age === 0 ? null : (
+      {!isDue ? null : (
         <>
           <span class="loading-text">{label}</span>
           <span class="skeleton" />
           <span class="skeleton short" />
         </>
       )}
-      {age === 2 && onStop !== undefined ? <button type="button" onClick={onStop}>Stop</button> : null}
+      {onStop === undefined ? null : <Stop onStop={onStop} />}
     </div>
   )
 }
@@ -185,7 +221,7 @@ export const Size = ({ bytes }: { readonly bytes: number | null }) =>
 export const JsonBlock = ({ value }: { readonly value: unknown }) => {
   const text = JSON.stringify(value, null, 2) ?? "null"
   const shown = text.length > 100_000 ? `${text.slice(0, 100_000)}\n…` : text
-  return <pre class="json" tabIndex={0}>{shown}</pre>
+  return <pre class="json" tabIndex={0}>{visible(shown, true)}</pre>
 }
 
 /** Runs after the element is on the page, with its width whenever it changes. */

@@ -4,7 +4,7 @@ import { useState } from "preact/hooks"
 import { client, download, type Failure } from "./api.ts"
 import { useQuery } from "./data.ts"
 import { DataTable } from "./dataTable.tsx"
-import { Alert, Copy, Facts, Loading, Size } from "./parts.tsx"
+import { Alert, Copy, Facts, Size, Waiting } from "./parts.tsx"
 import { setQuery, useAddress } from "./router.ts"
 import { plural, visible } from "./text.ts"
 import { Tree } from "./tree.tsx"
@@ -167,7 +167,7 @@ export const ResultView = ({ full = false, run }: { readonly run: TaskRun; reado
       {failure !== undefined
         ? <Reason failure={failure} stored={stored.data} reload={result.reload} />
         : data === undefined
-        ? <Loading label="Loading the result" />
+        ? <Waiting label="Loading the result" query={result} />
         : data.kind === "table"
         ? (
           <>

@@ -2,10 +2,10 @@
 import type { ChildTimes, FlowRun, Task } from "@effect-prefect/ui-api/Models"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks"
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks"
 import { client, type Failure, run as request } from "./api.ts"
 import { colours, fitText, prepare } from "./canvas.ts"
-import { Alert, useWidth } from "./parts.tsx"
+import { Alert, Stop, useWidth } from "./parts.tsx"
 import { href, navigate } from "./router.ts"
 import { colourOf } from "./states.ts"
 import { durationText, slugText } from "./text.ts"
@@ -38,6 +38,9 @@ export const Timeline = (
 ) => {
   const [opened, setOpened] = useState<ReadonlyMap<string, Opened>>(new Map())
   const [failure, fail] = useState<Failure | undefined>(undefined)
+  const [loading, setLoading] = useState<Bar | undefined>(undefined)
+  const controller = useRef<AbortController | undefined>(undefined)
+  useEffect(() => () => controller.current?.abort(), [id])
   const [active, setActive] = useState(0)
   const [zoom, setZoom] = useState(0)
   const [box, width] = useWidth<HTMLDivElement>()
@@ -186,6 +189,11 @@ export const Timeline = (
     if (task === undefined || task.mapped === null) return
     const next = new Map(opened)
     if (next.delete(task.task_run_id)) return setOpened(next)
+    controller.current?.abort()
+    const own = new AbortController()
+    controller.current = own
+    fail(undefined)
+    setLoading(bar)
     const children: Opened = { names: [], rows: [] }
     request(
       Stream.runForEach(
@@ -196,9 +204,15 @@ export const Timeline = (
             for (const row of rows) children.rows.push(row)
           })
       ),
-      new AbortController().signal,
-      () => setOpened(new Map(opened).set(task.task_run_id, children)),
-      fail
+      own.signal,
+      () => {
+        setLoading(undefined)
+        setOpened((before) => new Map(before).set(task.task_run_id, children))
+      },
+      (problem) => {
+        setLoading(undefined)
+        fail(problem)
+      }
     )
   }
   const bring = (i: number) => {
@@ -268,7 +282,7 @@ export const Timeline = (
   const isMapped = bar?.task !== undefined && bar.task.mapped !== null
   return (
     <section class="panel">
-      {failure === undefined ? null : <Alert failure={failure} />}
+      {failure === undefined ? null : <Alert failure={failure} onRetry={() => toggle(bar)} />}
       <div class="filters">
         <button type="button" aria-label="Smaller" disabled={zoom === 0} onClick={() => setZoom(zoom - 1)}>−</button>
         <button
@@ -283,6 +297,18 @@ export const Timeline = (
           {isMapped && opened.has(bar!.task!.task_run_id) ? "Close children" : "Open children"}
         </button>
         <a href={href(["flow-runs", id, "tasks"])}>As a table</a>
+        {loading === undefined ? null : (
+          <span role="status">
+            Loading the children of {loading.name}{" "}
+            <Stop
+              key={loading.name}
+              onStop={() => {
+                controller.current?.abort()
+                setLoading(undefined)
+              }}
+            />
+          </span>
+        )}
       </div>
       <div class="timeline" role="application" aria-label={`Timeline of ${tasks.length} tasks`} onKeyDown={onKeyDown}>
         <div

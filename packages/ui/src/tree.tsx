@@ -2,7 +2,7 @@
 import type { ValueLevel } from "@effect-prefect/ui-api/Models"
 import { useEffect, useId, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks"
 import { client, type Failure, run } from "./api.ts"
-import { Alert, Empty, Loading } from "./parts.tsx"
+import { Alert, Empty, Loading, Stopped } from "./parts.tsx"
 import { setQuery, useAddress } from "./router.ts"
 import { reveal, rowAt, scrollHeight } from "./scroll.ts"
 import { short, visible } from "./text.ts"
@@ -32,6 +32,7 @@ export const Tree = ({ id, scalar, visibleRows = 22 }: {
   const root = useRef<OpenNode | undefined>(undefined)
   const [version, redraw] = useState(0)
   const [failure, fail] = useState<Failure | undefined>(undefined)
+  const [isStopped, setStopped] = useState(false)
   const [active, setActive] = useState(0)
   const [scrollTop, setScrollTop] = useState(0)
   const box = useRef<HTMLDivElement>(null)
@@ -61,17 +62,21 @@ export const Tree = ({ id, scalar, visibleRows = 22 }: {
       }
     )
   }
-  useEffect(() => {
+  const begin = () => {
     controller.current = new AbortController()
     levels.current = new Map()
     root.current = undefined
     fail(undefined)
+    setStopped(false)
     if (scalar === undefined) {
       load("", 0, (level) => {
         root.current = { path: "", size: level.size, level: 1, open: new Map() }
         if (wanted !== null && wanted !== "") openPath(root.current, wanted.split("/").slice(1))
       })
     }
+  }
+  useEffect(() => {
+    begin()
     return () => controller.current.abort()
   }, [id])
 
@@ -215,14 +220,21 @@ export const Tree = ({ id, scalar, visibleRows = 22 }: {
     return kind === "array" || kind === "table" ? `[${item.key}]` : visible(item.key)
   }
   if (failure !== undefined && rows === 0) {
-    return <Alert failure={failure} />
+    return <Alert failure={failure} onRetry={begin} />
   }
   if (rows === 0) {
-    return root.current === undefined ? <Loading label="Loading the value" /> : (
-      <>
-        <Empty>It is empty.</Empty>
-      </>
-    )
+    if (root.current !== undefined) return <Empty>It is empty.</Empty>
+    return isStopped
+      ? <Stopped onStart={begin} />
+      : (
+        <Loading
+          label="Loading the value"
+          onStop={() => {
+            controller.current.abort()
+            setStopped(true)
+          }}
+        />
+      )
   }
   return (
     <>

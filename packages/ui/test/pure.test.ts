@@ -1,7 +1,16 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Schema from "effect/Schema"
 import { layout } from "../src/graphLayout.ts"
-import { addStates, countStates, emptyHeat, fitCells, nameAt, nextFailed } from "../src/heatMapData.ts"
+import {
+  addStates,
+  countStates,
+  emptyHeat,
+  fitCells,
+  indicesOf,
+  maxCells,
+  nameAt,
+  nextFailed
+} from "../src/heatMapData.ts"
 import { maxHeight, reveal, rowAt, scrollHeight, topOf } from "../src/scroll.ts"
 import { durationText, timeText, visible, withoutAnsi } from "../src/text.ts"
 import { entryAt, type OpenNode, pointer, rowOf, segmentsOf } from "../src/treeRows.ts"
@@ -83,6 +92,24 @@ describe("heat maps", () => {
     assert.strictEqual(nextFailed(data, 3, 1), 9)
     assert.strictEqual(nextFailed(data, 9, 1), undefined)
     assert.strictEqual(nextFailed(data, 9, -1), 3)
+  })
+  it("hold a wrong index far beyond the others", () => {
+    const far = addStates(emptyHeat(3), {
+      after: -1,
+      names: ["Success", "Failed"],
+      runs: [[0, 3], [-1, 999_999_997], [1, 1]]
+    })
+    assert.strictEqual(far.total, 1_000_000_001)
+    assert.ok(far.codes.length <= maxCells)
+    assert.strictEqual(nameAt(far, 1_000_000_000), "Failed")
+    assert.strictEqual(nameAt(far, 999_999_999), "missing")
+    assert.strictEqual(nameAt(far, 5), "missing")
+    assert.deepStrictEqual(indicesOf(far, new Set()), [0, 1, 2, 1_000_000_000])
+    assert.deepStrictEqual(indicesOf(far, new Set(["Failed"])), [1_000_000_000])
+    const { missing, states } = countStates(far)
+    assert.deepStrictEqual([...states], [["Success", 3], ["Failed", 1]])
+    assert.strictEqual(missing, 999_999_997)
+    assert.strictEqual(nextFailed(far, -1, 1), undefined)
   })
   it.prop("have cells for all children", [between(1, 200_000), between(200, 2_000)], ([total, width]) => {
     const { cell, columns } = fitCells(total, width, 420)

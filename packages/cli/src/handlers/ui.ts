@@ -112,16 +112,14 @@ export const ui = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.ui>)
     }).pipe(Layer.provide(Layer.succeedContext(context)))
     const app = yield* HttpRouter.toHttpEffect(page)
     yield* http.serve(app)
-    let exitCode = 130
-    process.once("SIGTERM", () => exitCode = 143)
-    process.once("SIGHUP", () => exitCode = 129)
-    yield* Effect.addFinalizer(() =>
-      Effect.sync(() => {
-        node.closeAllConnections()
-        // A file that is being read, or a busy thread, does not delay it either.
-        setTimeout(() => process.exit(exitCode), 500).unref()
-      })
-    )
+    // A file that is being read, or a busy thread, does not delay the end.
+    const endSoon = (exitCode: number) => setTimeout(() => process.exit(exitCode), 500).unref()
+    for (const [signal, exitCode] of [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 129]] as const) {
+      const listener = () => void endSoon(exitCode)
+      process.once(signal, listener)
+      yield* Effect.addFinalizer(() => Effect.sync(() => process.off(signal, listener)))
+    }
+    yield* Effect.addFinalizer(() => Effect.sync(() => node.closeAllConnections()))
     const shown = isLoopback(host)
       ? withBrackets(host)
       : withBrackets(host === "0.0.0.0" || host === "::" ? bound.hostname : host)

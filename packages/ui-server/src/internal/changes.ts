@@ -52,20 +52,25 @@ const event = (change: Change): string => `data: ${JSON.stringify(change)}\n\n`
 /**
  * The changes of a run until it has finished; empty for a finished run, and for a backend that never changes. Requests
  * are repeated while the backend is unavailable.
+ *
+ * The effect succeeds when the run has been looked at: what a client loads after that is followed without a gap.
  */
-export const changesOf = (
+export const changesOf = Effect.fnUntraced(function*(
   api: Api,
   view: FlowRunView,
   options: { readonly isStatic: boolean; readonly pollMillis: number }
-): Stream.Stream<string> => {
+): Effect.fn.Return<Stream.Stream<string>> {
   if (options.isStatic || State.isFinished(view.state)) return Stream.succeed(": finished\n\n")
   const flowRunId = view.flowRunId
+  const first = yield* Effect.option(look(api, flowRunId, undefined))
   const polls = Stream.unwrap(Effect.sync(() => {
-    let before: Seen | undefined
+    let before = first._tag === "Some" ? first.value.seen : undefined
     let isOver = false
     let spokeAt = Date.now()
     const once = Effect.suspend(() => look(api, flowRunId, before)).pipe(
       Effect.map(({ changes, isFinished, seen }) => {
+        // Whatever has changed while the run could not be looked at.
+        if (before === undefined) changes.push({ what: "run" }, { what: "log" })
         before = seen
         isOver = isFinished
         if (isFinished && !changes.some(({ what }) => what === "run")) changes.push({ what: "run" })
@@ -87,4 +92,4 @@ export const changesOf = (
     ).pipe(Stream.takeUntil(() => isOver))
   }))
   return Stream.concat(Stream.succeed(": following\n\n"), Stream.filter(polls, (text) => text !== ""))
-}
+})

@@ -1,7 +1,7 @@
 import { client } from "../api.ts"
 import { useQuery } from "../data.ts"
 import { Heading, KeyList } from "../layout.tsx"
-import { Alert, Facts, Loading } from "../parts.tsx"
+import { Alert, Facts, Waiting } from "../parts.tsx"
 import { plural, visible } from "../text.ts"
 
 const kinds: Readonly<Record<string, string>> = {
@@ -13,12 +13,13 @@ const kinds: Readonly<Record<string, string>> = {
 }
 
 export const AboutPage = () => {
-  const { data, failure, isLoading, reload } = useQuery("backend", () => client.backend.backend())
+  const backend = useQuery("backend", () => client.backend.backend())
+  const { data, failure, reload } = backend
   return (
     <>
       <Heading text="About" />
       {failure === undefined ? null : <Alert failure={failure} onRetry={reload} />}
-      {data === undefined ? isLoading ? <Loading label="Loading" /> : null : (
+      {data === undefined ? <Waiting label="Loading" query={backend} /> : (
         <>
           <section class="panel" aria-label="Backend">
             <h2>Backend</h2>

@@ -1,15 +1,29 @@
 import type { Artifact, FlowRun, Outcome, StateRecord, Task } from "@effect-prefect/ui-api/Models"
+import * as Effect from "effect/Effect"
 import type { ComponentChildren } from "preact"
-import { useState } from "preact/hooks"
+import { useRef, useState } from "preact/hooks"
 import { client, download, type Failure } from "../api.ts"
-import { useQuery, useStream } from "../data.ts"
+import { type Query, useQuery, useStream } from "../data.ts"
 import { GraphView } from "../graph.tsx"
 import { type Column, Grid } from "../grid.tsx"
 import { Heading, Views } from "../layout.tsx"
 import { type Changes, LiveStatus, useChanges, useGrown } from "../live.tsx"
 import { LogView } from "../log.tsx"
 import { Markdown, safeLink } from "../markdown.tsx"
-import { Alert, CountsBar, Duration, Empty, Facts, JsonBlock, Loading, StateText, Time } from "../parts.tsx"
+import {
+  Alert,
+  CountsBar,
+  Duration,
+  Empty,
+  Facts,
+  JsonBlock,
+  Loading,
+  StateText,
+  Stop,
+  Stopped,
+  Time,
+  Waiting
+} from "../parts.tsx"
 import { href, navigate, useAddress } from "../router.ts"
 import { familyOf, isFinished, isFinishedName, messageOf, nameOf, sortNames } from "../states.ts"
 import { plural, short, slugText, visible } from "../text.ts"
@@ -127,22 +141,26 @@ const TasksView = ({ changes, id }: { readonly id: string; readonly changes: Cha
         />
       </div>
       {tasks.failure === undefined ? null : <Alert failure={tasks.failure} onRetry={tasks.start} />}
-      {tasks.value.length === 0 && tasks.isRunning ? <Loading label="Loading tasks" onStop={tasks.stop} /> : (
-        <>
-          <Grid
-            label="Tasks"
-            columns={taskColumns}
-            rowCount={shown.length}
-            row={(index) => shown[index]}
-            onOpen={(task) => navigate(href(["task-runs", task.task_run_id]))}
-            isBusy={tasks.isRunning}
-            visibleRows={Math.max(10, Math.floor((innerHeight - 320) / 38))}
-          />
-          {shown.length > 0 || tasks.failure !== undefined ?
-            <p class="below">{plural(shown.length, "task")}</p> :
-            <Empty>{tasks.value.length === 0 ? "This run has no task runs." : "No task fits these filters."}</Empty>}
-        </>
-      )}
+      {tasks.value.length === 0 && tasks.isRunning ?
+        <Loading label="Loading tasks" onStop={tasks.stop} />
+        : tasks.value.length === 0 && tasks.isStopped ?
+        <Stopped onStart={tasks.start} /> :
+        (
+          <>
+            <Grid
+              label="Tasks"
+              columns={taskColumns}
+              rowCount={shown.length}
+              row={(index) => shown[index]}
+              onOpen={(task) => navigate(href(["task-runs", task.task_run_id]))}
+              isBusy={tasks.isRunning}
+              visibleRows={Math.max(10, Math.floor((innerHeight - 320) / 38))}
+            />
+            {shown.length > 0 || tasks.failure !== undefined ?
+              <p class="below">{plural(shown.length, "task")}</p> :
+              <Empty>{tasks.value.length === 0 ? "This run has no task runs." : "No task fits these filters."}</Empty>}
+          </>
+        )}
     </>
   )
 }
@@ -154,11 +172,12 @@ const Overview = ({ changes, run }: { readonly run: FlowRun; readonly changes: C
     run.flow_id === null ? null : `flow ${run.flow_id}`,
     () => client.flows.show({ params: { id: run.flow_id ?? "" } })
   )
-  const counts: Record<string, number> = {}
+  const sums = new Map<string, number>()
   for (const { mapped, state } of tasks.value) {
     const entries = mapped === null || mapped.found === 0 ? [[state, 1] as const] : Object.entries(mapped.states)
-    for (const [name, count] of entries) counts[name] = (counts[name] ?? 0) + count
+    for (const [name, count] of entries) sums.set(name, (sums.get(name) ?? 0) + count)
   }
+  const counts = Object.fromEntries(sums)
   const total = Object.values(counts).reduce((sum, count) => sum + count, 0)
   const failed = tasks.value.filter(failedFamily)
     // A failed trigger is the consequence of another failure, so original failures come first.
@@ -194,6 +213,8 @@ const Overview = ({ changes, run }: { readonly run: FlowRun; readonly changes: C
       {total === 0
         ? tasks.isRunning ?
           <Loading label="Counting task runs" onStop={tasks.stop} />
+          : tasks.isStopped
+          ? <Stopped onStart={tasks.start} />
           : tasks.failure === undefined
           ? <Empty>This run has no task runs.</Empty>
           : null
@@ -273,29 +294,25 @@ export const stateRecordColumns: ReadonlyArray<Column<StateRecord>> = [
   }
 ]
 
-export const StatesView = ({ failure, isLoading, records, reload }: {
-  readonly records: ReadonlyArray<StateRecord> | undefined
-  readonly failure: Failure | undefined
-  readonly isLoading: boolean
-  readonly reload: () => void
-}) => (
-  <>
-    {failure === undefined ? null : <Alert failure={failure} onRetry={reload} />}
-    {records === undefined ? isLoading ? <Loading label="Loading states" /> : null : (
-      <>
-        <Grid label="States" columns={stateRecordColumns} rowCount={records.length} row={(index) => records[index]} />
-        {records.length === 0 ? <Empty>No states were recorded.</Empty> : null}
-      </>
-    )}
-  </>
-)
+export const StatesView = ({ states }: { readonly states: Query<ReadonlyArray<StateRecord>> }) => {
+  const { data, failure, reload } = states
+  return (
+    <>
+      {failure === undefined ? null : <Alert failure={failure} onRetry={reload} />}
+      {data === undefined ? <Waiting label="Loading states" query={states} /> : (
+        <>
+          <Grid label="States" columns={stateRecordColumns} rowCount={data.length} row={(index) => data[index]} />
+          {data.length === 0 ? <Empty>No states were recorded.</Empty> : null}
+        </>
+      )}
+    </>
+  )
+}
 
 const RunStates = ({ changes, id }: { readonly id: string; readonly changes: Changes }) => {
   const states = useQuery(`states ${id}`, () => client.flowRuns.states({ params: { id } }))
   useGrown(changes.states, states.reload)
-  return (
-    <StatesView records={states.data} failure={states.failure} isLoading={states.isLoading} reload={states.reload} />
-  )
+  return <StatesView states={states} />
 }
 
 export const outcomeText = (outcome: Outcome): string => {
@@ -397,14 +414,33 @@ const ArtifactView = ({ artifact }: { readonly artifact: Artifact }) => {
 }
 
 const ArtifactsView = ({ id }: { readonly id: string }) => {
-  const { data, failure, isLoading, reload } = useQuery(
-    `artifacts ${id}`,
-    () => client.flowRuns.artifacts({ params: { id }, query: { limit: 200 } })
+  const [pages, setPages] = useState(1)
+  const artifacts = useQuery(
+    `artifacts ${id} ${pages}`,
+    () =>
+      Effect.gen(function*() {
+        const items: Array<Artifact> = []
+        let next: string | null | undefined
+        for (let page = 0; page < pages && next !== null; page++) {
+          const found = yield* client.flowRuns.artifacts({
+            params: { id },
+            query: { limit: 100, ...(next === undefined ? {} : { cursor: next }) }
+          })
+          items.push(...found.items)
+          next = found.next
+        }
+        return { items, next: next ?? null }
+      })
   )
+  const seen = useRef(artifacts.data)
+  if (artifacts.data !== undefined) seen.current = artifacts.data
+  // What is shown stays while more is loaded.
+  const data = artifacts.data ?? (pages > 1 ? seen.current : undefined)
+  const { failure, isLoading, reload } = artifacts
   return (
     <>
       {failure === undefined ? null : <Alert failure={failure} onRetry={reload} />}
-      {data === undefined ? isLoading ? <Loading label="Loading artifacts" /> : null : (
+      {data === undefined ? <Waiting label="Loading artifacts" query={artifacts} /> : (
         <>
           <div role="table" aria-label="Artifacts" aria-rowcount={data.items.length + 1} class="artifacts">
             <div role="row" class="artifact-head" aria-rowindex={1}>
@@ -427,7 +463,13 @@ const ArtifactsView = ({ id }: { readonly id: string }) => {
             ))}
           </div>
           {data.items.length === 0 ? <Empty>Its tasks left no artifacts.</Empty> : null}
-          {data.next === null ? null : <p class="below">The first {data.items.length} are shown.</p>}
+          {data.next === null ? null : (
+            <p class="below">
+              The first {data.items.length} are shown. {isLoading
+                ? <Stop key={pages} onStop={artifacts.stop} />
+                : <button type="button" onClick={() => setPages(pages + 1)}>Show more</button>}
+            </p>
+          )}
         </>
       )}
     </>
@@ -441,7 +483,7 @@ const GraphPage = ({ changes, id }: { readonly id: string; readonly changes: Cha
     <>
       {graph.failure === undefined ? null : <Alert failure={graph.failure} onRetry={graph.reload} />}
       {graph.data === undefined ?
-        graph.isLoading ? <Loading label="Loading the graph" /> : null
+        <Waiting label="Loading the graph" query={graph} />
         : graph.data.tasks.length === 0 ?
         <Empty>This run has no task runs.</Empty>
         : <GraphView id={id} graph={graph.data} tasks={tasks.value} />}
@@ -459,7 +501,11 @@ const TimelinePage = (
       {tasks.value.length === 0
         ? tasks.isRunning
           ? <Loading label="Loading times" onStop={tasks.stop} />
-          : <Empty>This run has no task runs.</Empty>
+          : tasks.isStopped
+          ? <Stopped onStart={tasks.start} />
+          : tasks.failure === undefined
+          ? <Empty>This run has no task runs.</Empty>
+          : null
         : <Timeline id={id} tasks={tasks.value} run={run} />}
     </>
   )
@@ -507,7 +553,7 @@ export const FlowRunPage = ({ id, view }: { readonly id: string; readonly view: 
           above={<a href={href(["flow-runs"])}>Flow runs</a>}
         />
         {run.failure === undefined ?
-          <Loading label="Loading the flow run" /> :
+          <Waiting label="Loading the flow run" query={run} /> :
           <Alert failure={run.failure} onRetry={run.failure.tag === "NotFound" ? undefined : run.reload} />}
       </>
     )

@@ -6,7 +6,7 @@ import { client } from "../api.ts"
 import { useQuery } from "../data.ts"
 import { type Column, Grid } from "../grid.tsx"
 import { Heading } from "../layout.tsx"
-import { Alert, CountsBar, Duration, Empty, Loading, StateText, Time } from "../parts.tsx"
+import { Alert, CountsBar, Duration, Empty, StateText, Time, Waiting } from "../parts.tsx"
 import { href, navigate, setQuery, useAddress } from "../router.ts"
 import { allNames, isFinished, nameOf } from "../states.ts"
 import { plural, short, visible } from "../text.ts"
@@ -78,7 +78,7 @@ export const flowRunColumns = (
   { key: "tasks", title: "Task runs", width: "1.3fr", from: 900, render: (run) => <RunCounts run={run} /> }
 ]
 
-/** The page with that number: cursors lead from one page to the next. */
+/** The page with that number, or the last one: cursors lead from one page to the next. */
 const pageAt = (
   number: number,
   query: {
@@ -90,10 +90,11 @@ const pageAt = (
 ) =>
   Effect.gen(function*() {
     let page: FlowRunPage = yield* client.flowRuns.list({ query: { ...query, limit: pageSize } })
-    for (let at = 1; at < number && page.next !== null; at++) {
+    let at = 1
+    for (; at < number && page.next !== null; at++) {
       page = yield* client.flowRuns.list({ query: { ...query, limit: pageSize, cursor: page.next } })
     }
-    return page
+    return { ...page, at }
   })
 
 /** A search field that searches a moment after the last keystroke. */
@@ -145,8 +146,9 @@ export const FlowRunList = ({ flowId, flowNames }: {
   const state = query.get("state") ?? ""
   const q = query.get("q") ?? ""
   const given = Number(query.get("page") ?? "1")
-  const number = Number.isInteger(given) && given > 0 ? Math.min(given, 1000) : 1
-  const { data, failure, isLoading, reload } = useQuery(
+  const isPage = Number.isInteger(given) && given > 0
+  const number = isPage ? Math.min(given, 1000) : 1
+  const runs = useQuery(
     `flow-runs ${JSON.stringify([flow, state, q, number, flowId])}`,
     () =>
       pageAt(number, {
@@ -156,12 +158,13 @@ export const FlowRunList = ({ flowId, flowNames }: {
         ...(flowId === undefined ? {} : { flow_id: flowId })
       })
   )
+  const { data, failure, isLoading, reload } = runs
   const items = data?.items ?? []
   const isFiltered = flow !== "" || state !== "" || q !== ""
   return (
     <>
       {failure === undefined ? null : <Alert failure={failure} onRetry={reload} />}
-      {data === undefined ? isLoading ? <Loading label="Loading flow runs" /> : null : (
+      {data === undefined ? <Waiting label="Loading flow runs" query={runs} /> : (
         <>
           <Grid
             label="Flow runs"
@@ -172,21 +175,28 @@ export const FlowRunList = ({ flowId, flowNames }: {
             visibleRows={Math.min(50, Math.max(8, Math.floor((innerHeight - 250) / 38)))}
             isBusy={isLoading}
           />
+          {isPage && data.at === given ? null : (
+            <p class="note" role="status">
+              The address names page {visible(short(query.get("page") ?? "", 40))}, which is not there: page {data.at}
+              {" "}
+              is shown.
+            </p>
+          )}
           {items.length === 0
             ? <Empty>{isFiltered ? "No flow run fits these filters." : "There are no flow runs."}</Empty>
             : null}
-          {number > 1 || data.next !== null
+          {data.at > 1 || data.next !== null
             ? (
               <div class="pager">
                 <button
                   type="button"
-                  disabled={number === 1}
-                  onClick={() => setQuery({ page: number === 2 ? null : number - 1 }, {})}
+                  disabled={data.at === 1}
+                  onClick={() => setQuery({ page: data.at === 2 ? null : data.at - 1 }, {})}
                 >
                   Newer
                 </button>
-                <span>Page {number}</span>
-                <button type="button" disabled={data.next === null} onClick={() => setQuery({ page: number + 1 }, {})}>
+                <span>Page {data.at}</span>
+                <button type="button" disabled={data.next === null} onClick={() => setQuery({ page: data.at + 1 }, {})}>
                   Older
                 </button>
               </div>

@@ -5,19 +5,20 @@ import { useQuery } from "../data.ts"
 import { GraphView } from "../graph.tsx"
 import { Grid } from "../grid.tsx"
 import { Heading } from "../layout.tsx"
-import { Alert, Empty, Facts, JsonBlock, Loading, Time } from "../parts.tsx"
+import { Alert, Empty, Facts, JsonBlock, Time, Waiting } from "../parts.tsx"
 import { href, navigate } from "../router.ts"
 import { visible } from "../text.ts"
 import { FlowRunList } from "./flowRuns.tsx"
 
 export const FlowsPage = () => {
-  const { data, failure, isLoading, reload } = useQuery("flow-names", () => client.flows.names())
+  const names = useQuery("flow-names", () => client.flows.names())
+  const { data, failure, reload } = names
   const open = ({ latest }: FlowName) => navigate(href(["flows", latest]))
   return (
     <>
       <Heading text="Flows" />
       {failure === undefined ? null : <Alert failure={failure} onRetry={reload} />}
-      {data === undefined ? isLoading ? <Loading label="Loading flows" /> : null : (
+      {data === undefined ? <Waiting label="Loading flows" query={names} /> : (
         <>
           <Grid
             label="Flows"
@@ -102,10 +103,10 @@ const Details = ({ flow }: { readonly flow: Flow }) => {
           rows={[
             ["Version", flow.version ?? null],
             ["Created", flow.created ? <Time value={flow.created} /> : null],
-            ["Prefect", flow.core_version ?? null],
+            ["Prefect", flow.core_version ? visible(flow.core_version) : null],
             ["Archived", flow.archived === true ? "yes" : null],
             ["Description", flow.description ? visible(flow.description) : null],
-            ["Id", <code>{flow.flow_id}</code>]
+            ["Id", <code>{visible(flow.flow_id)}</code>]
           ]}
         />
         {parameters.length === 0 ? null : (
@@ -144,14 +145,15 @@ const Details = ({ flow }: { readonly flow: Flow }) => {
 }
 
 export const FlowPage = ({ id }: { readonly id: string }) => {
-  const { data, failure, isLoading, reload } = useQuery(`flow ${id}`, () => client.flows.show({ params: { id } }))
+  const flow = useQuery(`flow ${id}`, () => client.flows.show({ params: { id } }))
+  const { data, failure, reload } = flow
   const isMissing = failure?.tag === "NotFound"
   const title = isMissing ? "Not found" : data === undefined ? "Flow" : visible(data.name ?? data.flow_id)
   return (
     <>
       <Heading text={title} above={<a href={href(["flows"])}>Flows</a>} />
       {failure === undefined ? null : <Alert failure={failure} onRetry={isMissing ? undefined : reload} />}
-      {data === undefined ? isLoading ? <Loading label="Loading the flow" /> : null : <Details flow={data} />}
+      {data === undefined ? <Waiting label="Loading the flow" query={flow} /> : <Details flow={data} />}
     </>
   )
 }

@@ -4,11 +4,11 @@ import { client, type Failure, run as request } from "../api.ts"
 import { useQuery, useStream } from "../data.ts"
 import { type Column, Grid } from "../grid.tsx"
 import { HeatMap } from "../heatMap.tsx"
-import { addStates, emptyHeat, missingCode, nameAt } from "../heatMapData.ts"
+import { addStates, emptyHeat, indicesOf, nameAt } from "../heatMapData.ts"
 import { Heading, Views } from "../layout.tsx"
 import { type Changes, LiveStatus, useChanges, useGrown } from "../live.tsx"
 import { LogView } from "../log.tsx"
-import { Alert, Duration, Empty, Facts, Loading, StateText, Time } from "../parts.tsx"
+import { Alert, Duration, Empty, Facts, StateText, Stop, Stopped, Time, Waiting } from "../parts.tsx"
 import { ResultView } from "../result.tsx"
 import { href, navigate, setQuery, useAddress } from "../router.ts"
 import { familyOf, isFinished, isFinishedName, isMapped, mappedCount, messageOf, sortNames } from "../states.ts"
@@ -34,15 +34,12 @@ const ChildList = ({ changes, run }: { readonly run: TaskRun; readonly changes: 
   )
   useGrown(changes.states, heat.start)
   const data = heat.value
-  const indices = useMemo(() => {
-    const wanted = new Set(pressed)
-    const out: Array<number> = []
-    for (let i = 0; i < data.known; i++) {
-      if (data.codes[i] === missingCode) continue
-      if (wanted.size === 0 || wanted.has(data.names[data.codes[i]!] ?? "")) out.push(i)
-    }
-    return out
-  }, [data.known, heat.isDone, heat.value, pressed.join("\n")])
+  const indices = useMemo(() => indicesOf(data, new Set(pressed)), [
+    data.known,
+    heat.isDone,
+    heat.value,
+    pressed.join("\n")
+  ])
   const rows = useRef(new Map<number, Child>())
   const asked = useRef(new Set<string>())
   const [failure, fail] = useState<Failure | undefined>(undefined)
@@ -135,7 +132,17 @@ const ChildList = ({ changes, run }: { readonly run: TaskRun; readonly changes: 
   const names = sortNames(new Set([...data.names, ...pressed]))
   return (
     <>
-      {failure ?? heat.failure ? <Alert failure={(failure ?? heat.failure)!} onRetry={heat.start} /> : null}
+      {failure ?? heat.failure
+        ? (
+          <Alert
+            failure={(failure ?? heat.failure)!}
+            onRetry={() => {
+              fail(undefined)
+              heat.start()
+            }}
+          />
+        )
+        : null}
       {data.problem === undefined ? null : (
         <div class="alert" role="alert">
           <strong>ChildrenIncomplete</strong>
@@ -150,7 +157,11 @@ const ChildList = ({ changes, run }: { readonly run: TaskRun; readonly changes: 
           options={[["", "All states"], ...names.map((name) => [name, name] as const)]}
         />
         <span class="dim">{plural(indices.length, "child", "children")}</span>
+        {heat.isRunning ? <Stop key={id} onStop={heat.stop} /> : null}
       </div>
+      {heat.isStopped
+        ? <Stopped label={`Stopped after ${plural(data.known, "child", "children")}.`} onStart={heat.start} />
+        : null}
       <Grid
         label="Children"
         columns={columns}
@@ -235,11 +246,8 @@ const MappedResult = ({ run }: { readonly run: TaskRun }) => (
 )
 
 const StatesPage = ({ id }: { readonly id: string }) => {
-  const { data, failure, isLoading, reload } = useQuery(
-    `task states ${id}`,
-    () => client.taskRuns.states({ params: { id } })
-  )
-  return <StatesView records={data} failure={failure} isLoading={isLoading} reload={reload} />
+  const states = useQuery(`task states ${id}`, () => client.taskRuns.states({ params: { id } }))
+  return <StatesView states={states} />
 }
 
 export const isTaskRunView = (name: string): boolean =>
@@ -266,7 +274,7 @@ export const TaskRunPage = ({ id, view }: { readonly id: string; readonly view: 
           above={<a href={href(["flow-runs"])}>Flow runs</a>}
         />
         {run.failure === undefined ?
-          <Loading label="Loading the task run" /> :
+          <Waiting label="Loading the task run" query={run} /> :
           <Alert failure={run.failure} onRetry={run.failure.tag === "NotFound" ? undefined : run.reload} />}
       </>
     )
@@ -367,7 +375,7 @@ export const TaskRunBySlug = ({ flowRunId, mapIndex, slug }: {
   return (
     <>
       <Heading text={slugText(slug, index)} />
-      <Loading label="Looking for the task run" />
+      <Waiting label="Looking for the task run" query={found} />
     </>
   )
 }

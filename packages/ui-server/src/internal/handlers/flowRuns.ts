@@ -200,11 +200,10 @@ export const FlowRunHandlers = (
             return Stream.mapError(yield* started(lines), fromError)
           })),
         changes: ({ params }) =>
-          orProblem(Effect.map(api.flowRun(params.id), (view) =>
-            HttpServerResponse.stream(
-              Stream.encodeText(changesOf(api, view, options)),
-              { contentType: "text/event-stream" }
-            ))) as never
+          orProblem(Effect.gen(function*() {
+            const changes = yield* changesOf(api, yield* api.flowRun(params.id), options)
+            return HttpServerResponse.stream(Stream.encodeText(changes), { contentType: "text/event-stream" })
+          })) as never
       })
     })
   )
