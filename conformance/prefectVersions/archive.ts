@@ -60,6 +60,10 @@ export const compareArchive = async (
     })
     const listed = await command(["flow-run", "list", "--json", "--archive", archive])
     const flowRuns = linesOf(listed.stdout).map((line) => String(line["flow_run_id"]))
+    const flowRunNames = linesOf(listed.stdout).map((line) => String(line["name"]))
+    const flows = await command(["flow", "list", "--json", "--archive", archive])
+    const flowNames = linesOf(flows.stdout).map((line) => String(line["name"]))
+    const slugsOf = (text: string) => [...new Set(linesOf(text).map((line) => String(line["task_slug"])))].slice(0, 4)
     const taskRunsOf = async (id: string) =>
       linesOf((await command(["flow-run", "task-runs", id, "--json", "--archive", archive])).stdout)
         .map((line) => String(line["task_run_id"]))
@@ -83,23 +87,52 @@ export const compareArchive = async (
         await same(["flow", "list", ...json])
         await same(["flow-run", "list", ...json])
         await same(["flow-run", "list", "--state", "Failed", "--limit", "2", ...json])
+        await same(["flow-run", "list", "--flow", flowNames[0]!, "--sort", "oldest", ...json])
+        await same(["flow-run", "list", "--state", "COMPLETED", "--sort", "name", ...json])
+        await same(["flow-run", "list", "--since", "1h", "--until", "2000-01-01", ...json])
+        await same(["task-run", "list", ...json])
+        await same(["task-run", "list", "--flow", flowNames[0]!, "--limit", "3", ...json])
+        await same(["task-run", "list", "--state", "Failed", ...json])
       }
     })
     await check(`${title}: the archive says of each flow run what the server says`, async () => {
       for (const id of flowRuns.slice(0, 6)) {
         for (const what of ["show", "task-runs", "states", "logs", "artifacts"]) await same(["flow-run", what, id])
-        for (const what of ["show", "task-runs", "logs"]) await same(["flow-run", what, id, "--json"])
+        for (const what of ["show", "task-runs", "logs", "artifacts"]) await same(["flow-run", what, id, "--json"])
         await same(["flow-run", "result", id, "--json"], true)
         await same(["flow-run", "results", id, "--json"], true)
       }
     })
+    await check(`${title}: the archive finds a flow run by each of its names`, async () => {
+      for (const flow of flowNames) {
+        for (const name of [`${flow}/latest`, `${flow}/latest:Failed`, flow]) await same(["flow-run", "show", name])
+      }
+      for (const id of [...flowRuns.slice(0, 3), ...taskRuns.slice(0, 3)]) {
+        for (const what of ["flow-run", "task-run"]) {
+          for (const run of [id.slice(0, 8), id.toUpperCase(), id]) await same([what, "show", run])
+        }
+      }
+      for (const name of flowRunNames.slice(0, 3)) await same(["flow-run", "task-runs", name, "--json"])
+    })
     await check(`${title}: the archive says of each task run what the server says`, async () => {
       for (const id of taskRuns.slice(0, 12)) {
+        for (const what of ["show", "states", "logs"]) await same(["task-run", what, id])
         for (const what of ["show", "states", "logs", "mapped"]) await same(["task-run", what, id, "--json"])
         await same(["task-run", "result", id, "--json"], true)
         await same(["task-run", "result", id, "--raw"], true)
       }
-      await same(["task-run", "list", "--flow-run", flowRuns[0]!])
+      for (const id of flowRuns.slice(0, 6)) {
+        for (const json of [[], ["--json"]]) await same(["task-run", "list", "--flow-run", id, ...json])
+      }
+      const slugs = slugsOf(
+        (await command(["flow-run", "task-runs", flowRuns[0]!, "--json", "--archive", archive])).stdout
+      )
+      for (const slug of slugs) {
+        await same(["task-run", "list", "--slug", slug, "--json"])
+        for (const index of [[], ["--map-index", "1"]]) {
+          await same(["task-run", "show", "--slug", slug, "--flow-run", flowRuns[0]!, ...index])
+        }
+      }
       await same(["task-run", "show", "00000000-0000-4000-8000-000000000000"])
     })
     await check(`${title}: no file of the archive holds a secret`, () => {
