@@ -57,6 +57,19 @@ describe("microseconds", () => {
       assert.isNaN(microseconds(text))
     }
   })
+  const upTo = (maximum: number) => Schema.Int.check(Schema.isBetween({ minimum: 0, maximum }))
+  it.prop(
+    "reads the usual notation of a server like every other one",
+    [upTo(9999), upTo(99), upTo(99), upTo(99), upTo(99), upTo(99), upTo(999_999_999), upTo(10), upTo(3)],
+    ([year, month, day, hour, minute, second, fraction, digits, zone]) => {
+      const two = (value: number) => String(value).padStart(2, "0")
+      const decimals = digits === 0 ? "" : `.${String(fraction).padStart(9, "0").slice(0, digits - 1)}`
+      const date = `${String(year).padStart(4, "0")}-${two(month)}-${two(day)}`
+      const time = `${two(hour)}:${two(minute)}:${two(second)}${decimals}${["Z", "+00:00", "-00:00", "+01:30"][zone]}`
+      assert.deepStrictEqual(microseconds(`${date}T${time}`), microseconds(`${date} ${time}`))
+    },
+    { arbitrary: { runs: 1000 } }
+  )
   it.prop(
     "agrees with Date on milliseconds",
     [Schema.Int.check(Schema.isBetween({ minimum: -9e12, maximum: 9e12 }))],

@@ -627,6 +627,18 @@ export const typeName = (state: State): string =>
   state._tag === "UnknownState" ? state.type ?? "UnknownState" : state._tag
 
 /**
+ * The `typeName` of a stored JSON value, without decoding the rest of the state.
+ *
+ * @category accessors
+ * @since 0.1.0
+ */
+export const typeNameFromJson = (json: Schema.Json): string => {
+  // A state whose other fields are not those of its type is an `UnknownState`, which has the same name.
+  if (isObject(json) && typeof json["type"] === "string" && codecs.has(json["type"])) return json["type"]
+  return typeName(fromJson(json))
+}
+
+/**
  * The descriptor to use when reading the state's result; undefined when it has none. It is the state's own, except for
  * results of Prefect 0.10 (see `ResultDescriptor.readable`).
  *

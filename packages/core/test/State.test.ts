@@ -175,6 +175,7 @@ describe("fromJson", () => {
       assert.deepStrictEqual(State.toJson(state), json)
       const type = typeof json === "object" && json !== null && "type" in json ? json["type"] : undefined
       assert.strictEqual(State.typeName(state), typeof type === "string" ? type : "UnknownState")
+      assert.strictEqual(State.typeNameFromJson(json), State.typeName(state))
     }
   })
 
@@ -240,6 +241,7 @@ describe("round trips", () => {
 
   it.prop("objects like Prefect's, with right and wrong fields", [ObjectLikePrefects], ([json]) => {
     const state = State.fromJson(json)
+    assert.strictEqual(State.typeNameFromJson(json), State.typeName(state))
     assert.deepStrictEqual(State.toJson(state), json)
     assert.isTrue(Equal.equals(State.fromJson(State.toJson(state)), state))
   }, { arbitrary: { runs: 2000 } })

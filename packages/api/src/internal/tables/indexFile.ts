@@ -101,22 +101,35 @@ const inserts = (
     return code
   }
 
-  const counts = new Map<string, { readonly run: Key; readonly task: Key; readonly state: number; n: number }>()
+  interface Count {
+    readonly runId: string
+    readonly taskId: string
+    readonly state: number
+    readonly run: Key
+    readonly task: Key
+    n: number
+  }
+  const counts = new Map<string, Count>()
+  let last: Count | undefined
   const addCount = database.prepare(
     "INSERT INTO mapped VALUES (?, ?, ?, ?) ON CONFLICT (run, task, state) DO UPDATE SET n = n + excluded.n"
   )
   const flush = () => {
     for (const { n, run, state, task } of counts.values()) addCount.run(run, task, state, n)
     counts.clear()
+    last = undefined
   }
   const count = (runId: string, taskId: string, state: number, run: Key, task: Key) => {
-    const key = `${runId}\n${taskId}\n${state}`
-    const known = counts.get(key)
-    if (known !== undefined) known.n++
-    else {
-      if (counts.size >= countsInMemory) flush()
-      counts.set(key, { run, task, state, n: 1 })
+    // Most rows are of the same task and state as the row before them.
+    if (last === undefined || last.runId !== runId || last.taskId !== taskId || last.state !== state) {
+      const key = `${runId}\n${taskId}\n${state}`
+      last = counts.get(key)
+      if (last === undefined) {
+        if (counts.size >= countsInMemory) flush()
+        counts.set(key, last = { runId, taskId, state, run, task, n: 0 })
+      }
     }
+    last.n++
   }
 
   const insertTask = statement("task", 4)
@@ -299,7 +312,7 @@ export const build = async (
 ): Promise<Readonly<Record<string, Digest>>> => {
   const database = await openDatabase(target)
   try {
-    database.exec("PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF; PRAGMA cache_size = -65536")
+    database.exec("PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF; PRAGMA cache_size = -16384")
     return await fill(database, sources, signal, onProgress)
   } finally {
     database.close()

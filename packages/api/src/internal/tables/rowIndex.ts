@@ -168,7 +168,7 @@ const isId = (value: unknown): value is string => typeof value === "string" && v
 const isOptionalId = (value: unknown) => value === undefined || value === null || isId(value)
 const idOrNull = (value: unknown) => isId(value) ? value : null
 const orElse = (value: number, other: number) => Number.isNaN(value) ? other : value
-const stateName = (row: Row) => State.typeName(State.fromJson((row["serialized_state"] ?? null) as never))
+const stateName = (row: Row) => State.typeNameFromJson((row["serialized_state"] ?? null) as never)
 
 /**
  * The problem with the ids of a row; undefined when they are valid.
@@ -198,7 +198,16 @@ export const taskRunEntry = (
   row: Row,
   place: number
 ): { readonly entry: TaskRunEntry; readonly taskSlug: string | null } | string => {
-  const view = TaskRunView.fromRow(complete("task_run", row))
+  // Only the name of the state is kept, so the rest of it is not decoded.
+  const view = TaskRunView.fromRow({
+    id: row["id"],
+    name: row["name"],
+    task_id: row["task_id"],
+    task: row["task"],
+    map_index: row["map_index"] === undefined ? -1 : row["map_index"],
+    flow_run_id: row["flow_run_id"],
+    serialized_state: null
+  })
   if (!(view instanceof TaskRunView.TaskRunView)) return view.detail
   const { flowRunId, mapIndex, taskId, taskRunId: id, taskSlug } = view
   const entry: TaskRunEntry = {
@@ -207,7 +216,7 @@ export const taskRunEntry = (
     taskId,
     mapIndex,
     flowRunId,
-    state: State.typeName(view.state),
+    state: stateName(row),
     startTime: microseconds(row["start_time"]),
     endTime: microseconds(row["end_time"])
   }
