@@ -24,7 +24,7 @@ import { FormatError, TooLarge } from "./FormatError.ts"
 import { isArrowStream, readFeather } from "./internal/arrow/feather.ts"
 import { plainBytes } from "./internal/bytes.ts"
 import * as Compressions from "./internal/compression/compression.ts"
-import { jsonBytesSteps } from "./internal/jsonPieces.ts"
+import { jsonBytesSteps, notSmallJson, smallJson } from "./internal/jsonPieces.ts"
 import { maxDateTimeLength, parseDateTime } from "./internal/python/datetime.ts"
 import { readCsv } from "./internal/readers/csv.ts"
 import { readPandasJson } from "./internal/readers/pandasJson.ts"
@@ -354,6 +354,11 @@ export const decode = (
   options: DecodeOptions
 ): Effect.Effect<unknown, FormatError> =>
   Effect.suspend(() => {
+    // No other format and no compression begins as these texts do, except what a name or a hint declares.
+    if (options.format === "json" || (options.format === undefined && !isCsvName(options.name))) {
+      const value = smallJson(bytes)
+      if (value !== notSmallJson) return Effect.succeed(value)
+    }
     let inner = bytes
     for (let layer = 0;; layer++) {
       const compression = layerOf(inner, options)

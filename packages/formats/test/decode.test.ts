@@ -122,6 +122,29 @@ describe("JSON as Python writes it", () => {
       }),
     { arbitrary: { runs: 100 } }
   )
+  it.effect("reads a number alike wherever it is in a short text, and behind a space", () =>
+    Effect.gen(function*() {
+      const numbers = [
+        ...["9007199254740993", "-9007199254740993", "123456789012345", "1234567890123456", "1".repeat(40)],
+        ...["1234567890123456789e1", "12345678901234567890.5", "0.1234567890123456789", "1e0000000000000000005"],
+        ...["-0", "-0.0", "-0e0", "-0.5", "NaN", "-Infinity", "[-0]", "\"-0\"", "\"2021-01-05\"", "\"9007199254740993\""]
+      ]
+      for (const number of numbers) {
+        for (let before = 0; before < 34; before++) {
+          for (const text of [`["${"x".repeat(before)}",${number}]`, `{"${"1".repeat(before)}": ${number}}`]) {
+            assert.deepStrictEqual(yield* decode(text), yield* decode(` ${text}`), text)
+          }
+        }
+      }
+    }))
+  it.effect("takes short bytes that are not UTF-8 for what they are", () =>
+    Effect.gen(function*() {
+      const surrogates = Buffer.from("5b22eda080222c225c22225d", "hex")
+      assert.deepStrictEqual(yield* decode(surrogates), ["\ud800", "\""])
+      assert.deepStrictEqual(yield* decode("[\"\ufffd\"]"), ["\ufffd"])
+      assert.include(yield* problem(Buffer.from("5b22ff225d", "hex"), { format: "json" }), "not text")
+      assert.deepStrictEqual(yield* decode(Buffer.from("[\"-0\",1]", "utf16le")), ["-0", 1])
+    }))
 })
 
 describe("ISO datetimes", () => {

@@ -14,7 +14,7 @@ import {
   word
 } from "./json.ts"
 import { type Steps, toEnd } from "./steps.ts"
-import { decodeJsonText, isUtf8, utf8Text, withoutMark } from "./text.ts"
+import { decodeJsonText, isUtf8, strictUtf8, utf8Text, withoutMark } from "./text.ts"
 
 /**
  * The value of a JSON text: integers that a number does not hold exactly are bigints. Gives what is wrong when it is not
@@ -46,6 +46,55 @@ export function* jsonBytesSteps(bytes: Uint8Array): Steps<JsonResult | undefined
   }
   const text = decodeJsonText(bytes)
   return text === undefined ? undefined : isInPieces ? yield* exactJsonSteps(text) : yield* jsonSteps(text)
+}
+
+/** No text of this length is nested deeper than `maxJsonDepth`: each container has an opening and a closing bracket. */
+const shallowText = 2 * maxJsonDepth
+
+/** What `smallJson` gives for bytes that it leaves to `jsonBytesSteps`. */
+export const notSmallJson = Symbol("not small JSON")
+
+/**
+ * The value of short JSON in UTF-8 that begins with a bracket or a quote, by `JSON.parse` alone. Gives `notSmallJson` for
+ * all that `JSON.parse` may read otherwise than Python, and for what it refuses.
+ */
+export const smallJson = (bytes: Uint8Array): unknown => {
+  const first = bytes[0]
+  if (first !== openObject && first !== openArray && first !== quote) return notSmallJson
+  if (bytes.length > shallowText || hasLongInteger(bytes)) return notSmallJson
+  try {
+    const text = strictUtf8(bytes)
+    // JSON.parse refuses NaN and the infinities, and the zeros in UTF-16 and UTF-32.
+    return hasNegativeZero(text) ? notSmallJson : JSON.parse(text) as unknown
+  } catch {
+    return notSmallJson
+  }
+}
+
+const isDigit = (code: number | undefined): boolean => code !== undefined && code >= 0x30 && code <= 0x39
+
+/** Whether there may be an integer of more than 15 digits, in a string or not. Looks only at each 16th byte first. */
+const hasLongInteger = (bytes: Uint8Array): boolean => {
+  for (let i = 15; i < bytes.length; i += 16) {
+    const code = bytes[i]!
+    if (code < 0x30 || code > 0x39) continue
+    let start = i
+    while (isDigit(bytes[start - 1])) start--
+    let end = i + 1
+    while (isDigit(bytes[end])) end++
+    if (end - start > 15 && isLongInteger(bytes, start, end)) return true
+    // The next byte to look at that is not among these digits.
+    i += end - i >> 4 << 4
+  }
+  return false
+}
+
+/** Whether there may be the integer -0, which is 0 in Python. In dates a digit precedes it. */
+const hasNegativeZero = (text: string): boolean => {
+  for (let at = text.indexOf("-0"); at >= 0; at = text.indexOf("-0", at + 2)) {
+    if (!isDigit(text.charCodeAt(at - 1))) return true
+  }
+  return false
 }
 
 /** Bytes that `JSON.parse` reads in a moment. */

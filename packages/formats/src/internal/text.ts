@@ -3,6 +3,9 @@ import { utf16Of, utf8Of } from "./bytes.ts"
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
+/** UTF-8 text in which a byte order mark is a character; throws for other bytes. */
+export const strictUtf8 = (bytes: Uint8Array): string => utf8.decode(bytes)
+
 /** UTF-8 that may encode lone surrogates, as Python's `surrogatepass` writes them; `undefined` for other bytes. */
 const surrogatePass = (bytes: Uint8Array): string | undefined => {
   const parts: Array<string> = []
