@@ -103,6 +103,9 @@ const largeText = 0x40000
 /** A string of more bytes is read in pieces too. */
 const longString = 0x400000
 
+/** The bytes in which the end of a string is looked for one by one. */
+const nearQuote = 32
+
 const quote = 0x22
 const backslash = 0x5c
 const openArray = 0x5b
@@ -120,22 +123,158 @@ interface Open {
 /** Thrown within a piece that is not JSON. */
 const notJson = Symbol("not JSON")
 
-/** Tells texts that come again and again from others, for the memory that they take. */
-class Texts {
-  private readonly seen = new Uint32Array(4_096)
+/** What the bytes of JSON mean outside of strings; others mean nothing here. */
+const aQuote = 1
+const aComma = 2
+const aColon = 3
+const anOpening = 4
+const aClosing = 5
+const aPoint = 6
+const aDigit = 7
+const aMinus = 8
+/** The first letter of NaN or Infinity. */
+const aConstant = 9
+
+const meanings = new Uint8Array(256)
+for (
+  const [characters, meaning] of [
+    ["\"", aQuote],
+    [",", aComma],
+    [":", aColon],
+    ["[{", anOpening],
+    ["]}", aClosing],
+    [".", aPoint],
+    ["0123456789", aDigit],
+    ["-", aMinus],
+    ["NI", aConstant]
+  ] as const
+) {
+  for (let i = 0; i < characters.length; i++) meanings[characters.charCodeAt(i)] = meaning
+}
+
+/** Looks at each byte of a JSON text: where its containers and elements begin, and how much memory its values take. */
+class Scanner {
+  readonly bytes: Uint8Array
+  /** The place of the next byte to look at. */
+  at: number
+  /** The containers around this place. */
+  depth = 0
+  /** Where each of them begins, and the last comma in it, or -1. */
+  readonly starts = new Float64Array(maxJsonDepth + 1)
+  readonly commas = new Float64Array(maxJsonDepth + 1)
+  /** The last place of something that `JSON.parse` does not read as Python does. */
+  otherwise = -1
+  /** The estimated memory of the values up to here, in bytes. */
+  weight = 0
+  #digits = 0
+  #isInString = false
+  #textStart = 0
+  /** The memory of the text before this place, which is none if it is a key. */
+  #lastText = 0
+  /** Marks of short texts, of which V8 keeps one each. */
+  readonly #seen = new Uint32Array(4_096)
+
+  constructor(bytes: Uint8Array, start: number) {
+    this.bytes = bytes
+    this.at = start
+  }
 
   /** The memory of a text between two offsets. */
-  weigh(bytes: Uint8Array, start: number, end: number): number {
+  #weigh(start: number, end: number): number {
+    const { bytes } = this
     const length = end - start
-    // V8 keeps one of each short text.
     if (length <= 10) {
       const mark = (Math.imul(bytes[start]! | bytes[start + 1]! << 8 | bytes[start + 2]! << 16, 0x9e3779b1) ^
         Math.imul(bytes[end - 1]! | bytes[end - 2]! << 8 | bytes[end - 3]! << 16 | length << 24, 0x85ebca6b)) >>> 0
       const slot = (mark ^ mark >>> 12) & 4_095
-      if (this.seen[slot] === mark) return 0
-      this.seen[slot] = mark
+      if (this.#seen[slot] === mark) return 0
+      this.#seen[slot] = mark
     }
     return textWeight + length
+  }
+
+  /** After the string that begins before a place, if it ends before another one. */
+  #string(from: number, to: number): number {
+    const { bytes } = this
+    let end = from
+    // Most strings end soon, and a search costs as much as many bytes.
+    for (const near = Math.min(from + nearQuote, to); end < near; end++) {
+      const code = bytes[end]
+      if (code === backslash) break
+      if (code === quote) {
+        this.#lastText = this.#weigh(this.#textStart, end)
+        this.weight += this.#lastText
+        return end + 1
+      }
+    }
+    for (; end < to; end++) {
+      end = bytes.indexOf(quote, end)
+      if (end < 0 || end >= to) break
+      if (isEscaped(bytes, end)) continue
+      this.#lastText = this.#weigh(this.#textStart, end)
+      this.weight += this.#lastText
+      return end + 1
+    }
+    this.#isInString = true
+    return to
+  }
+
+  /** Looks at the bytes up to a place, or to the end of the container at a depth: then gives true. */
+  scan(to: number, depth: number): boolean {
+    const { bytes, commas, starts } = this
+    let { at } = this
+    let digits = this.#digits
+    if (this.#isInString) {
+      this.#isInString = false
+      at = this.#string(at, to)
+    }
+    let isClosed = false
+    for (; at < to; at++) {
+      const code = bytes[at]!
+      const meaning = meanings[code]!
+      if (meaning === aDigit) {
+        digits++
+        continue
+      }
+      if (digits > 15 && isLongInteger(bytes, at - digits, at)) this.otherwise = at
+      digits = 0
+      switch (meaning) {
+        case aQuote:
+          this.#textStart = at + 1
+          at = this.#string(at + 1, to) - 1
+          break
+        case aComma:
+          this.weight += word
+          commas[this.depth] = at
+          break
+        case aColon: // What was before it is a key, which all objects share.
+          this.weight += word - this.#lastText
+          this.#lastText = 0
+          break
+        case anOpening:
+          this.weight += code === openArray ? listWeight : objectWeight
+          if (this.depth++ >= maxJsonDepth) throw notJson
+          starts[this.depth] = at
+          commas[this.depth] = -1
+          break
+        case aClosing:
+          isClosed = this.depth === depth
+          this.depth--
+          break
+        case aPoint: // Floats in objects have boxes.
+          if (bytes[starts[this.depth]!] === openObject) this.weight += 2 * word
+          break
+        case aConstant:
+          this.otherwise = at
+          break
+        case aMinus:
+          if (bytes[at + 1] === 0x30) this.otherwise = at
+      }
+      if (isClosed) break
+    }
+    this.at = at
+    this.#digits = digits
+    return isClosed
   }
 }
 
@@ -147,22 +286,13 @@ function* parsePieces(bytes: Uint8Array, from: number): Steps<{ readonly value: 
   const start = skipSpace(bytes, from)
   const first = bytes[start]
   if (first !== openArray && first !== openObject) return undefined
+  /** The outermost of the containers at this place. */
   const open: Array<Open> = [{ container: first === openArray ? [] : {}, key: "" }]
-  /** Where the containers at this place begin, and the last comma in each. The outermost of them are open. */
-  const starts = [start]
-  const commas = [-1]
+  const scanner = new Scanner(bytes, start)
   /** Where the piece begins. */
   let piece = start + 1
   /** Whether an element must follow: after a comma. */
   let isOwed = false
-  /** The last place of something that `JSON.parse` does not read as Python does. */
-  let otherwise = -1
-  let digits = 0
-  let isInString = false
-  let textStart = 0
-  let weight = 0
-  let lastText = 0
-  const texts = new Texts()
 
   /** Reads the elements from the beginning of the piece to a place. */
   function* take(end: number): Steps<void> {
@@ -183,103 +313,52 @@ function* parsePieces(bytes: Uint8Array, from: number): Steps<{ readonly value: 
       }
     }
     const text = utf8Text(bytes.subarray(begin, end)) ?? notText()
-    const part = parsePiece(isList ? `[${text}]` : `{${text}}`, otherwise < begin)
+    const part = parsePiece(isList ? `[${text}]` : `{${text}}`, scanner.otherwise < begin)
     if (Array.isArray(container)) { for (const value of part as Array<unknown>) container.push(value) }
     else for (const key of Object.keys(part)) setKey(container, key, (part as Record<string, unknown>)[key])
   }
 
   let next = piece + largeText
   try {
-    for (let i = piece; i < bytes.length; i++) {
-      if (i >= next) {
+    while (scanner.at < bytes.length) {
+      if (scanner.scan(Math.min(next, bytes.length), open.length)) {
+        const i = scanner.at
+        const { container, key } = open[open.length - 1]!
+        if ((bytes[i] === closeArray) !== Array.isArray(container)) return undefined
+        yield* take(i)
+        open.pop()
+        const around = open[open.length - 1]?.container
+        const after = skipSpace(bytes, i + 1)
+        if (around === undefined) return after === bytes.length ? { value: container } : undefined
+        if (Array.isArray(around)) around.push(container)
+        else setKey(around, key, container)
+        const follows = bytes[after]
+        isOwed = follows === 0x2c
+        if (!isOwed && follows !== closeArray && follows !== closeObject) return undefined
+        piece = isOwed ? after + 1 : after
+        scanner.at = piece
+      } else {
+        const i = scanner.at
         next = i + largeText
-        yield weight
+        yield scanner.weight
         // From the outermost open container inwards, until what is left is short.
         while (i - piece > largeText >> 1) {
-          const at = open.length - 1
-          const cut = commas[at]!
+          const at = open.length
+          const cut = scanner.commas[at]!
           if (cut >= piece) {
             yield* take(cut)
             isOwed = true
             piece = cut + 1
-            commas[at] = -1
-          } else if (starts.length > open.length) {
-            const inner = starts[open.length]!
-            const isList = Array.isArray(open[at]!.container)
+            scanner.commas[at] = -1
+          } else if (scanner.depth > at) {
+            const inner = scanner.starts[at + 1]!
+            const isList = Array.isArray(open[at - 1]!.container)
             const key = isList ? onlySpace(bytes, piece, inner) : keyOf(bytes, piece, inner)
             open.push({ container: bytes[inner] === openArray ? [] : {}, key })
             isOwed = false
             piece = inner + 1
           } else break
         }
-      }
-      if (isInString) {
-        i = bytes.indexOf(quote, i)
-        if (i < 0) return undefined
-        if (isEscaped(bytes, i)) continue
-        isInString = false
-        lastText = texts.weigh(bytes, textStart, i)
-        weight += lastText
-        continue
-      }
-      const code = bytes[i]!
-      if (code >= 0x30 && code <= 0x39) {
-        digits++
-        continue
-      }
-      if (digits > 15 && isLongInteger(bytes, i - digits, i)) otherwise = i
-      digits = 0
-      switch (code) {
-        case quote:
-          isInString = true
-          textStart = i + 1
-          continue
-        case openArray:
-        case openObject:
-          weight += code === openArray ? listWeight : objectWeight
-          starts.push(i)
-          commas.push(-1)
-          if (starts.length > maxJsonDepth) return undefined
-          continue
-        case closeArray:
-        case closeObject: {
-          const isOpen = starts.length === open.length
-          starts.pop()
-          commas.pop()
-          if (!isOpen) continue
-          const { container, key } = open[open.length - 1]!
-          if ((code === closeArray) !== Array.isArray(container)) return undefined
-          yield* take(i)
-          open.pop()
-          const around = open[open.length - 1]?.container
-          const after = skipSpace(bytes, i + 1)
-          if (around === undefined) return after === bytes.length ? { value: container } : undefined
-          if (Array.isArray(around)) around.push(container)
-          else setKey(around, key, container)
-          const follows = bytes[after]
-          isOwed = follows === 0x2c
-          if (!isOwed && follows !== closeArray && follows !== closeObject) return undefined
-          piece = isOwed ? after + 1 : after
-          i = piece - 1
-          continue
-        }
-        case 0x2c: // A comma.
-          weight += word
-          commas[commas.length - 1] = i
-          continue
-        case 0x3a: // A colon: what was before it is a key, which all objects share.
-          weight += word - lastText
-          lastText = 0
-          continue
-        case 0x2e: // A point: floats in objects have boxes.
-          if (bytes[starts[starts.length - 1]!] === openObject) weight += 2 * word
-          continue
-        case 0x4e: // NaN
-        case 0x49: // Infinity
-          otherwise = i
-          continue
-        case 0x2d:
-          if (bytes[i + 1] === 0x30) otherwise = i
       }
     }
   } catch (error) {

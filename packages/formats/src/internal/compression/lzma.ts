@@ -102,7 +102,6 @@ export class LzmaDecoder {
   }
 
   #normalize(): void {
-    if (this.#position >= this.#end) damaged("it ends early")
     this.#range <<= 8
     this.#code = (this.#code << 8) | this.#bytes[this.#position++]!
   }
@@ -128,139 +127,309 @@ export class LzmaDecoder {
     return bit
   }
 
-  #tree(at: number, bits: number): number {
-    let symbol = 1
-    for (let i = 0; i < bits; i++) symbol = (symbol << 1) | this.#bit(at + symbol)
-    return symbol - (1 << bits)
-  }
-
-  #reverseTree(at: number, bits: number): number {
-    let node = 1
-    let symbol = 0
-    for (let i = 0; i < bits; i++) {
-      const bit = this.#bit(at + node)
-      node = (node << 1) | bit
-      symbol |= bit << i
-    }
-    return symbol
-  }
-
-  #direct(bits: number): number {
-    let value = 0
-    for (let i = 0; i < bits; i++) {
-      this.#range = (this.#range >>> 1) | 0
-      let bit = 0
-      if (this.#code >>> 0 >= this.#range >>> 0) {
-        this.#code = (this.#code - this.#range) | 0
-        bit = 1
+  /**
+   * Decodes which of the last distances a match has, and makes it the first. Returns the length 1 if the match is a byte at
+   * the first distance, and otherwise 0.
+   */
+  #repeated(positionState: number): number {
+    if (this.#bit(isRepG0 + this.#state) === 0) {
+      if (this.#bit(isRep0Long + this.#state * positionStates + positionState) === 0) {
+        this.#state = this.#state < 7 ? 9 : 11
+        return 1
       }
-      value = (value << 1) | bit
-      if ((this.#range & 0xff000000) === 0) this.#normalize()
+    } else {
+      let distance = this.#rep1
+      if (this.#bit(isRepG1 + this.#state) === 1) {
+        distance = this.#rep2
+        if (this.#bit(isRepG2 + this.#state) === 1) {
+          distance = this.#rep3
+          this.#rep3 = this.#rep2
+        }
+        this.#rep2 = this.#rep1
+      }
+      this.#rep1 = this.#rep0
+      this.#rep0 = distance
     }
-    return value >>> 0
+    this.#state = this.#state < 7 ? 8 : 11
+    return 0
   }
 
-  #length(at: number, positionState: number): number {
-    if (this.#bit(at) === 0) return this.#tree(at + 2 + positionState * 8, 3)
-    if (this.#bit(at + 1) === 0) return 8 + this.#tree(at + 2 + positionStates * 8 + positionState * 8, 3)
-    return 16 + this.#tree(at + 2 + positionStates * 16, 8)
-  }
-
-  #distance(length: number): number {
-    const slot = this.#tree(posSlot + Math.min(length, 3) * 64, 6)
-    if (slot < 4) return slot
-    const bits = (slot >>> 1) - 1
-    const base = ((2 | (slot & 1)) << bits) >>> 0
-    if (slot < 14) return base + this.#reverseTree(posSpecial + base - slot, bits)
-    return base + this.#direct(bits - 4) * 16 + this.#reverseTree(align, 4)
-  }
-
-  /** Decodes `count` more bytes, or up to one match more when `isStep`. Returns whether the end marker was found. */
+  /**
+   * Decodes `count` more bytes, or up to one match more when `isStep`. Returns whether the end marker was found.
+   *
+   * The bits of what is frequent are decoded in place, with the range coder in local variables: calls cost three times as
+   * much. Whether the data ends early is checked once per literal or match, which cannot write more than 273 bytes.
+   */
   decode(count: number, isStep: boolean): boolean {
     const output = this.#output
+    const probabilities = this.#probabilities
+    const bytes = this.#bytes
+    const end = this.#end
+    const start = this.#dictionaryStart
+    const lc = this.#lc
+    const lpMask = this.#lpMask
+    const pbMask = this.#pbMask
     const target = output.length + count
-    while (output.length < target) {
-      const at = output.length
-      const positionState = (at - this.#dictionaryStart) & this.#pbMask
-      if (this.#bit(isMatch + this.#state * positionStates + positionState) === 0) {
-        this.#literal()
+    let buffer = output.bytes
+    let at = output.length
+    let range = this.#range
+    let code = this.#code
+    let position = this.#position
+    let state = this.#state
+    let isEnd = false
+    while (at < target) {
+      if (position > end) break
+      const positionState = (at - start) & pbMask
+      let index = isMatch + state * positionStates + positionState
+      let probability = probabilities[index]!
+      let bound = Math.imul(range >>> 11, probability)
+      if (code >>> 0 < bound >>> 0) {
+        range = bound
+        probabilities[index] = probability + ((2_048 - probability) >>> 5)
+        if (range >>> 24 === 0) {
+          range <<= 8
+          code = (code << 8) | bytes[position++]!
+        }
+        if (at >= buffer.length) {
+          output.length = at
+          buffer = output.reserve(1)
+        }
+        const previous = at > start ? buffer[at - 1]! : 0
+        const offset = literal + 0x300 * ((((at - start) & lpMask) << lc) + (previous >>> (8 - lc)))
+        let symbol = 1
+        if (state >= 7) {
+          const rep0 = this.#rep0
+          if (rep0 >= at - start) damaged("a distance goes back too far")
+          let match = buffer[at - rep0 - 1]!
+          do {
+            const matchBit = (match >>> 7) & 1
+            match <<= 1
+            index = offset + ((1 + matchBit) << 8) + symbol
+            probability = probabilities[index]!
+            bound = Math.imul(range >>> 11, probability)
+            let bit = 0
+            if (code >>> 0 < bound >>> 0) {
+              range = bound
+              probabilities[index] = probability + ((2_048 - probability) >>> 5)
+            } else {
+              range = (range - bound) | 0
+              code = (code - bound) | 0
+              probabilities[index] = probability - (probability >>> 5)
+              bit = 1
+            }
+            if (range >>> 24 === 0) {
+              range <<= 8
+              code = (code << 8) | bytes[position++]!
+            }
+            symbol = (symbol << 1) | bit
+            if (bit !== matchBit) break
+          } while (symbol < 0x100)
+        }
+        while (symbol < 0x100) {
+          index = offset + symbol
+          probability = probabilities[index]!
+          bound = Math.imul(range >>> 11, probability)
+          if (code >>> 0 < bound >>> 0) {
+            range = bound
+            probabilities[index] = probability + ((2_048 - probability) >>> 5)
+            symbol <<= 1
+          } else {
+            range = (range - bound) | 0
+            code = (code - bound) | 0
+            probabilities[index] = probability - (probability >>> 5)
+            symbol = (symbol << 1) | 1
+          }
+          if (range >>> 24 === 0) {
+            range <<= 8
+            code = (code << 8) | bytes[position++]!
+          }
+        }
+        buffer[at++] = symbol
+        state = state < 4 ? 0 : state < 10 ? state - 3 : state - 6
         continue
       }
-      let length: number
-      if (this.#bit(isRep + this.#state) === 0) {
-        this.#rep3 = this.#rep2
-        this.#rep2 = this.#rep1
-        this.#rep1 = this.#rep0
-        length = this.#length(matchLength, positionState)
-        this.#state = this.#state < 7 ? 7 : 10
-        this.#rep0 = this.#distance(length)
-        if (this.#rep0 === 0xffffffff) return true
-      } else if (this.#bit(isRepG0 + this.#state) === 0) {
-        if (this.#bit(isRep0Long + this.#state * positionStates + positionState) === 0) {
-          this.#state = this.#state < 7 ? 9 : 11
-          this.#copy(1)
-          continue
-        }
-        length = this.#length(repLength, positionState)
-        this.#state = this.#state < 7 ? 8 : 11
-      } else {
-        let distance = this.#rep1
-        if (this.#bit(isRepG1 + this.#state) === 1) {
-          distance = this.#rep2
-          if (this.#bit(isRepG2 + this.#state) === 1) {
-            distance = this.#rep3
-            this.#rep3 = this.#rep2
-          }
-          this.#rep2 = this.#rep1
-        }
-        this.#rep1 = this.#rep0
-        this.#rep0 = distance
-        length = this.#length(repLength, positionState)
-        this.#state = this.#state < 7 ? 8 : 11
+      range = (range - bound) | 0
+      code = (code - bound) | 0
+      probabilities[index] = probability - (probability >>> 5)
+      if (range >>> 24 === 0) {
+        range <<= 8
+        code = (code << 8) | bytes[position++]!
       }
-      length += 2
-      if (!isStep && length > target - output.length) damaged("a match is longer than what is left")
-      this.#copy(length)
+      index = isRep + state
+      probability = probabilities[index]!
+      bound = Math.imul(range >>> 11, probability)
+      let lengths = matchLength
+      let length = 0
+      if (code >>> 0 < bound >>> 0) {
+        range = bound
+        probabilities[index] = probability + ((2_048 - probability) >>> 5)
+        if (range >>> 24 === 0) {
+          range <<= 8
+          code = (code << 8) | bytes[position++]!
+        }
+      } else {
+        this.#range = (range - bound) | 0
+        this.#code = (code - bound) | 0
+        probabilities[index] = probability - (probability >>> 5)
+        this.#position = position
+        this.#state = state
+        if (this.#range >>> 24 === 0) this.#normalize()
+        length = this.#repeated(positionState)
+        range = this.#range
+        code = this.#code
+        position = this.#position
+        state = this.#state
+        lengths = repLength
+      }
+      if (length === 0) {
+        // Two bits tell which tree the length is in.
+        index = lengths
+        let tree = lengths + 2 + positionState * 8
+        let treeSize = 8
+        length = 2
+        for (let choice = 0; choice < 2; choice++) {
+          probability = probabilities[index]!
+          bound = Math.imul(range >>> 11, probability)
+          const isShort = code >>> 0 < bound >>> 0
+          if (isShort) {
+            range = bound
+            probabilities[index] = probability + ((2_048 - probability) >>> 5)
+          } else {
+            range = (range - bound) | 0
+            code = (code - bound) | 0
+            probabilities[index] = probability - (probability >>> 5)
+          }
+          if (range >>> 24 === 0) {
+            range <<= 8
+            code = (code << 8) | bytes[position++]!
+          }
+          if (isShort) break
+          index++
+          length += 8
+          if (choice === 0) tree += positionStates * 8
+          else {
+            tree = lengths + 2 + positionStates * 16
+            treeSize = 256
+          }
+        }
+        let symbol = 1
+        do {
+          index = tree + symbol
+          probability = probabilities[index]!
+          bound = Math.imul(range >>> 11, probability)
+          if (code >>> 0 < bound >>> 0) {
+            range = bound
+            probabilities[index] = probability + ((2_048 - probability) >>> 5)
+            symbol <<= 1
+          } else {
+            range = (range - bound) | 0
+            code = (code - bound) | 0
+            probabilities[index] = probability - (probability >>> 5)
+            symbol = (symbol << 1) | 1
+          }
+          if (range >>> 24 === 0) {
+            range <<= 8
+            code = (code << 8) | bytes[position++]!
+          }
+        } while (symbol < treeSize)
+        length += symbol - treeSize
+        if (lengths === matchLength) {
+          state = state < 7 ? 7 : 10
+          const slots = posSlot + Math.min(length - 2, 3) * 64
+          symbol = 1
+          do {
+            index = slots + symbol
+            probability = probabilities[index]!
+            bound = Math.imul(range >>> 11, probability)
+            if (code >>> 0 < bound >>> 0) {
+              range = bound
+              probabilities[index] = probability + ((2_048 - probability) >>> 5)
+              symbol <<= 1
+            } else {
+              range = (range - bound) | 0
+              code = (code - bound) | 0
+              probabilities[index] = probability - (probability >>> 5)
+              symbol = (symbol << 1) | 1
+            }
+            if (range >>> 24 === 0) {
+              range <<= 8
+              code = (code << 8) | bytes[position++]!
+            }
+          } while (symbol < 64)
+          const slot = symbol - 64
+          let distance = slot
+          if (slot >= 4) {
+            let bits = (slot >>> 1) - 1
+            distance = (2 | (slot & 1)) << bits
+            let special = posSpecial + distance - slot
+            if (slot >= 14) {
+              let direct = 0
+              for (; bits > 4; bits--) {
+                range >>>= 1
+                const isOne = code >>> 0 >= range >>> 0
+                if (isOne) code = (code - range) | 0
+                direct = (direct << 1) | (isOne ? 1 : 0)
+                if (range >>> 24 === 0) {
+                  range <<= 8
+                  code = (code << 8) | bytes[position++]!
+                }
+              }
+              distance = (distance + (direct << 4)) | 0
+              special = align
+            }
+            let node = 1
+            for (let i = 0; i < bits; i++) {
+              index = special + node
+              probability = probabilities[index]!
+              bound = Math.imul(range >>> 11, probability)
+              if (code >>> 0 < bound >>> 0) {
+                range = bound
+                probabilities[index] = probability + ((2_048 - probability) >>> 5)
+                node <<= 1
+              } else {
+                range = (range - bound) | 0
+                code = (code - bound) | 0
+                probabilities[index] = probability - (probability >>> 5)
+                node = (node << 1) | 1
+                distance += 1 << i
+              }
+              if (range >>> 24 === 0) {
+                range <<= 8
+                code = (code << 8) | bytes[position++]!
+              }
+            }
+          }
+          this.#rep3 = this.#rep2
+          this.#rep2 = this.#rep1
+          this.#rep1 = this.#rep0
+          this.#rep0 = distance >>> 0
+          if (this.#rep0 === 0xffffffff) {
+            isEnd = true
+            break
+          }
+        }
+      }
+      if (position > end) break
+      if (!isStep && length > target - at) damaged("a match is longer than what is left")
+      const distance = this.#rep0 + 1
+      if (distance > at - start || distance > this.#dictionarySize) damaged("a distance goes back too far")
+      if (at + length > buffer.length) {
+        output.length = at
+        buffer = output.reserve(length)
+      }
+      // A call costs as much as a few bytes.
+      if (length > 32 && distance >= length) {
+        buffer.copyWithin(at, at - distance, at - distance + length)
+        at += length
+      } else for (let from = at - distance, to = at + length; at < to;) buffer[at++] = buffer[from++]!
     }
-    return false
-  }
-
-  #literal(): void {
-    const output = this.#output
-    const buffer = output.reserve(1)
-    const at = output.length
-    const start = this.#dictionaryStart
-    const previous = at > start ? buffer[at - 1]! : 0
-    const context = (((at - start) & this.#lpMask) << this.#lc) + (previous >>> (8 - this.#lc))
-    const offset = literal + 0x300 * context
-    let symbol = 1
-    if (this.#state >= 7) {
-      if (this.#rep0 >= at - start) damaged("a distance goes back too far")
-      let match = buffer[at - this.#rep0 - 1]!
-      do {
-        const matchBit = (match >>> 7) & 1
-        match <<= 1
-        const bit = this.#bit(offset + ((1 + matchBit) << 8) + symbol)
-        symbol = (symbol << 1) | bit
-        if (bit !== matchBit) break
-      } while (symbol < 0x100)
-    }
-    while (symbol < 0x100) symbol = (symbol << 1) | this.#bit(offset + symbol)
-    buffer[at] = symbol
-    output.length = at + 1
-    this.#state = this.#state < 4 ? 0 : this.#state < 10 ? this.#state - 3 : this.#state - 6
-  }
-
-  #copy(length: number): void {
-    const output = this.#output
-    const distance = this.#rep0 + 1
-    const at = output.length
-    if (distance > at - this.#dictionaryStart || distance > this.#dictionarySize) {
-      damaged("a distance goes back too far")
-    }
-    const buffer = output.reserve(length)
-    for (let from = at - distance, to = at, end = at + length; to < end;) buffer[to++] = buffer[from++]!
-    output.length = at + length
+    output.length = at
+    this.#range = range
+    this.#code = code
+    this.#position = position
+    this.#state = state
+    if (position > end) damaged("it ends early")
+    return isEnd
   }
 }
 
