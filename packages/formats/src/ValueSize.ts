@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import { PyObject } from "@effect-prefect/pickle"
 import { Column, Table } from "./Table.ts"
 
 /** The most elements of a list that are sampled; the others are assumed to be similar. */
@@ -12,13 +13,35 @@ const maxVisited = 20_000
 
 const word = 8
 const objectHeader = 3 * word
-const arrayHeader = 4 * word
+/** An object of an unknown class, and the lists in it. */
+const inertHeader = 24 * word
+/** An array, and the store of its elements. */
+const arrayHeader = 6 * word
+/**
+ * A list of few elements that was appended to has room for 17 of them, and one that was made at once for no more than it
+ * has. Nothing tells them apart, so that the mean of both is taken.
+ */
+const fewElements = 16
+const fewHeader = 12 * word
+const perFew = 5
 const stringHeader = 2 * word
 /** A double in an object, or in a list with values of other types, is an object of its own. */
 const boxedDouble = 2 * word
-/** An entry of a Map or a Set, with its share of the hash table. */
+/** An object of many keys is a hash table: a key, a value and details, with free places. */
 const entry = 5 * word
+/** A Map or a Set, and the head of its hash table, which has room for a power of two of entries. */
+const mapHeader = 10 * word
+const mapEntry = 3.5 * word
+const setEntry = 2.5 * word
+const minEntries = 4
 const view = 14 * word
+/** A column, its name and the functions that read it. */
+const columnHeader = 50 * word
+/** Smaller buffers are parts of one that Node shares between them. */
+const smallBuffer = 0x10000
+
+/** The room in a hash table of that many entries. */
+const capacityOf = (size: number): number => size === 0 ? 0 : 2 ** Math.ceil(Math.log2(Math.max(size, minEntries)))
 
 /** Text decoded from UTF-8 takes two bytes per character if any character is not ASCII. */
 const stringBody = (text: string): number => {
@@ -49,6 +72,8 @@ class Seen {
 }
 
 class Estimator {
+  /** The bytes of buffers that are kept as a whole by views of parts of them. */
+  shared = 0
   private readonly seen = new Seen()
   private readonly buffers = new Seen()
   private visited = 0
@@ -73,22 +98,31 @@ class Estimator {
   private object(value: object): number {
     if (!this.seen.add(value)) return 0
     if (++this.visited > maxVisited) return objectHeader
-    if (ArrayBuffer.isView(value)) {
-      // Views of one buffer keep it alive only once.
-      if (!this.buffers.add(value.buffer)) return view
-      return view + value.byteLength
+    if (ArrayBuffer.isView(value)) return this.view(value)
+    if (Array.isArray(value)) {
+      const { length } = value
+      return (length === 0 || length > fewElements ? arrayHeader : fewHeader + length * (perFew - word)) +
+        this.list(length, (at) => value[at])
     }
-    if (Array.isArray(value)) return arrayHeader + this.list(value.length, (at) => value[at])
     if (value instanceof Map) {
-      return arrayHeader + value.size * entry + this.iterable(value.keys(), value.size) +
+      return mapHeader + capacityOf(value.size) * mapEntry + this.iterable(value.keys(), value.size) +
         this.iterable(value.values(), value.size)
     }
-    if (value instanceof Set) return arrayHeader + value.size * entry + this.iterable(value, value.size)
+    if (value instanceof Set) {
+      return mapHeader + capacityOf(value.size) * setEntry + this.iterable(value, value.size)
+    }
     if (value instanceof Table) {
       return [...value.columns, ...value.index].reduce((sum, column) => sum + this.column(column), objectHeader)
     }
     if (value instanceof Column) return this.column(value)
-    return objectHeader + this.fields(value)
+    return (value instanceof PyObject ? inertHeader : objectHeader) + this.fields(value)
+  }
+
+  private view({ buffer, byteLength }: ArrayBufferView): number {
+    if (buffer.byteLength === byteLength || buffer.byteLength <= smallBuffer) return view + byteLength
+    // A part keeps the whole alive, however many parts there are.
+    if (this.buffers.add(buffer)) this.shared += buffer.byteLength
+    return view
   }
 
   private fields(value: object): number {
@@ -113,7 +147,7 @@ class Estimator {
     const own = column.byteSize ?? (column.categories === null
       ? this.list(column.length, (row) => column.at(row))
       : column.length * 4)
-    return view + own + (column.categories === null ? 0 : this.of(column.categories))
+    return columnHeader + own + (column.categories === null ? 0 : this.of(column.categories))
   }
 
   /** The memory of a number of values and the words that refer to them, from an evenly spread sample. */
@@ -156,4 +190,8 @@ class Estimator {
  * @category accessors
  * @since 0.1.0
  */
-export const estimate = (value: unknown): number => Math.ceil(new Estimator().of(value))
+export const estimate = (value: unknown): number => {
+  const estimator = new Estimator()
+  const own = estimator.of(value)
+  return Math.ceil(own + estimator.shared)
+}

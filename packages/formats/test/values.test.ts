@@ -324,3 +324,14 @@ describe("what decode takes has a projection", () => {
       )
     }))
 })
+
+describe("a pickle of many dicts", () => {
+  it.effect("that all have other keys is read, also when it holds floats", () =>
+    Effect.gen(function*() {
+      const dict = (i: number) => `}X\x04\0\0\0${String(i).padStart(4, "k")}G\x3f\xf0\0\0\0\0\0\0s`
+      const bytes = Buffer.from(`\x80\x02](${Array.from({ length: 1_000 }, (_, i) => dict(i)).join("")}e.`, "latin1")
+      const value = (yield* ResultFormat.decode(bytes, { name: "x", maxBytes: 1 << 20 })) as Array<object>
+      assert.deepStrictEqual({ ...value[999] }, { k999: 1 })
+      assert.lengthOf(value, 1_000)
+    }))
+})

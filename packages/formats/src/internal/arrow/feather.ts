@@ -170,6 +170,7 @@ function* readVectors(
     }
     yield
   }
+  let taken = 0
   const cursor = {
     dictionaries,
     unionsHaveBitmaps: version < 4,
@@ -183,7 +184,9 @@ function* readVectors(
     },
     buffer: () => {
       if (next.buffer >= buffers.length) damaged("a batch has too few buffers")
-      return plain[next.buffer++]!
+      const content = plain[next.buffer++]!
+      taken += content.length
+      return content
     },
     variadic: () => {
       if (next.variadic >= variadic.length) damaged("a batch has too few buffers")
@@ -192,7 +195,9 @@ function* readVectors(
   }
   const vectors: Array<Vector> = []
   for (const field of fields) {
-    vectors.push(buildVector(field, cursor))
+    taken = 0
+    const { at, length } = buildVector(field, cursor)
+    vectors.push({ length, at, byteSize: taken })
     yield
   }
   return vectors
@@ -245,7 +250,8 @@ function* partsOf(field: Field, column: Vector, dictionaries: ReadonlyMap<number
     unit: field.unit as TimeUnit | null,
     timezone: field.timezone,
     categories: dictionary === undefined ? null : categories,
-    isOrdered: field.dictionary?.isOrdered
+    isOrdered: field.dictionary?.isOrdered,
+    byteSize: (column.byteSize ?? 0) + (dictionary?.byteSize ?? 0)
   }
 }
 

@@ -12,6 +12,8 @@ const damaged = (what: string): never => refuse(`the Arrow data is damaged: ${wh
 export interface Vector {
   readonly length: number
   readonly at: (row: number) => unknown
+  /** The bytes of its buffers, when they are counted. */
+  readonly byteSize?: number
 }
 
 export interface Field {
@@ -404,6 +406,7 @@ export const concat = (vectors: ReadonlyArray<Vector>): Vector => {
 
 class Concatenated implements Vector {
   length = 0
+  byteSize = 0
   private readonly vectors: Array<Vector> = []
   private readonly ends: Array<number> = []
 
@@ -413,6 +416,7 @@ class Concatenated implements Vector {
 
   append(vector: Vector): void {
     this.vectors.push(vector)
+    this.byteSize += vector.byteSize ?? 0
     this.ends.push(this.length += vector.length)
   }
 
@@ -442,6 +446,10 @@ export class Dictionary implements Vector {
 
   get length(): number {
     return this.values.length
+  }
+
+  get byteSize(): number {
+    return this.values.byteSize
   }
 
   append(values: Vector): void {

@@ -36,6 +36,16 @@ export const timezoneName = (tzinfo: unknown): string | null => {
   return zone.key ?? (zone.offset === 0 ? "UTC" : offsetText(zone.offset ?? 0))
 }
 
+/** Kinds whose values are numbers of a fixed width, which the name of the dtype ends in: eight bytes where it does not. */
+const numeric: ReadonlySet<string> = new Set(["bool", "int", "uint", "float", "complex", "datetime", "timedelta"])
+
+/** The memory of a column in bytes, when its values have a fixed width. */
+const byteSizeOf = ({ categories, dtype, kind, length, nulls }: PyColumn): number | undefined => {
+  if (categories !== null || !numeric.has(kind)) return undefined
+  const bits = kind === "bool" ? 8 : Number(/(8|16|32|64|128)$/.exec(dtype)?.[1] ?? 64)
+  return length * bits / 8 + (nulls?.length ?? 0)
+}
+
 export const convert = (column: PyColumn, name: string): Column => {
   const { categories } = column
   const source = categories === null ? column : categories.column
@@ -50,7 +60,8 @@ export const convert = (column: PyColumn, name: string): Column => {
     unit: source.unit,
     timezone: timezoneName(source.tzinfo),
     categories: categories?.toArray() ?? null,
-    isOrdered: column.ordered
+    isOrdered: column.ordered,
+    byteSize: byteSizeOf(column)
   })
 }
 

@@ -74,6 +74,12 @@ function* mayHoldIntegralFloat(bytes: Uint8Array): Steps<boolean> {
 
 const isAmbiguous = (key: unknown): boolean => Number.isInteger(key) || (key instanceof Tuple && key.some(isAmbiguous))
 
+/** Whether an object is a dict: one without a prototype, or whose prototype has none. */
+const isPlain = (value: object): boolean => {
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === null || Object.getPrototypeOf(prototype) === null
+}
+
 /**
  * Whether a dict has a key, or an interval an end, that may have been a float: `1.0` equals the number 1, but its text
  * differs.
@@ -103,7 +109,7 @@ function* hasAmbiguousKey(root: unknown): Steps<boolean> {
         if (isAmbiguous(key)) return true
         if (typeof item === "object" && item !== null) stack.push(item)
       }
-    } else if (!ArrayBuffer.isView(value) && Object.getPrototypeOf(Object.getPrototypeOf(value) ?? null) === null) {
+    } else if (!ArrayBuffer.isView(value) && isPlain(value)) {
       if (seen.has(value)) continue
       seen.add(value)
       for (const item of Object.values(value)) if (typeof item === "object" && item !== null) stack.push(item)
