@@ -8,6 +8,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { install, pack } from "../scripts/tarballs.mjs"
 import { startAzurite } from "./storages/azurite.ts"
+import { startMoto } from "./storages/moto.ts"
 import { type Servers, variable } from "./storages/servers.ts"
 import { check } from "./support/check.ts"
 import { root } from "./support/folder.ts"
@@ -15,13 +16,6 @@ import { freePort, run, startServer } from "./support/process.ts"
 import { venv } from "./support/python.ts"
 
 const scratch = mkdtempSync(join(tmpdir(), "storages-"))
-
-const startMoto = async () => {
-  const { bin } = await venv({ name: "moto", packages: ["moto[s3,server]==5.2.5"] })
-  const port = await freePort()
-  const server = await startServer(bin("moto_server"), ["-H", "127.0.0.1", "-p", String(port)], { port })
-  return { server, url: `http://127.0.0.1:${port}` }
-}
 
 const startGcs = async () => {
   const { bin } = await venv({ name: "gcs", packages: ["gcp-storage-emulator==2026.7.19", "setuptools<81"] })

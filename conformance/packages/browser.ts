@@ -3,6 +3,7 @@
  * reader, which fetches them. `probe` returns the same in Node, except for Parquet, which only Node reads.
  */
 import * as GraphQLApi from "@effect-prefect/api/GraphQLApi"
+import * as MemoryApi from "@effect-prefect/api/MemoryApi"
 import * as Prefect3Api from "@effect-prefect/api/Prefect3Api"
 import type { PrefectApi } from "@effect-prefect/api/PrefectApi"
 import * as JsonProjection from "@effect-prefect/formats/JsonProjection"
@@ -11,6 +12,7 @@ import * as MemoryStorage from "@effect-prefect/results/MemoryStorage"
 import * as Prefect3Storage from "@effect-prefect/results/Prefect3Storage"
 import { ResultNotFound, StorageUnavailable } from "@effect-prefect/results/ResultError"
 import * as ResultStorage from "@effect-prefect/results/ResultStorage"
+import * as TaskRun from "@effect-prefect/results/TaskRun"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
@@ -63,13 +65,33 @@ const run = <E>(
   layer: Layer.Layer<PrefectApi | ResultStorage.ResultStorage, E>
 ): Promise<ReadonlyArray<string>> => Effect.runPromise(Effect.provide(outcomes(flowRunId), layer))
 
+/** A pickled list of so many ones, which takes long enough to decode that others get a turn in between. */
+const large = async (length: number): Promise<number> => {
+  const pickled = new Uint8Array(4 + 2 * length + 2).fill(1)
+  pickled.set([0x80, 2, 0x5d, 0x28])
+  for (let at = 4; at < pickled.length; at += 2) pickled[at] = 0x4b
+  pickled.set([0x65, 0x2e], pickled.length - 2)
+  const serialized_state = { type: "Success", _result: { type: "LocalResult", location: "/large" } }
+  const value = await Effect.runPromise(
+    Effect.flatMap(TaskRun.fromTaskRunId("large"), (taskRun) => taskRun.getResult).pipe(
+      Effect.provide(Layer.merge(
+        MemoryApi.layer({ task_run: [{ id: "large", serialized_state }] }),
+        MemoryStorage.layer({ "/large": pickled })
+      ))
+    )
+  )
+  return Array.isArray(value) ? value.length : 0
+}
+
 export const probe = async (
   origin: string,
   flowRuns: { readonly graphql: string; readonly prefect3: string }
 ): Promise<{ readonly [name: string]: ReadonlyArray<string> }> => {
+  const length = await large(3_000_000)
   const Graphql = GraphQLApi.layer({ url: `${origin}/graphql` })
   const Prefect3 = Prefect3Api.layer({ url: `${origin}/api`, events: false })
   return {
+    large: Array.from({ length: 4 }, () => `${length}`),
     graphql: await run(flowRuns.graphql, Layer.merge(Graphql, Fetched(origin))),
     // Nothing is in it: what remains is what Prefect kept itself, and that the rest is not there.
     memory: await run(flowRuns.graphql, Layer.merge(Graphql, MemoryStorage.layer({}))),

@@ -1,15 +1,19 @@
 /**
- * Small programs as users write them, in a project that has the packages and nothing else: type-checked by TypeScript
- * 5.9, 6 and 7 with skipLibCheck off, and run by Node.js 22, 24 and 26, Bun and Deno. Each prints `ok`.
+ * Small programs as users write them, in a project that has the packages and what the programs themselves import:
+ * type-checked by TypeScript 5.9, 6 and 7 with skipLibCheck off, and run by Node.js 22, 24 and 26, Bun and Deno, with a
+ * Prefect server, an S3 and a Postgres beside them. Each prints `ok`; tests are run by Vitest, in Node.js.
  */
 import * as assert from "node:assert/strict"
 import { copyFileSync, existsSync, readdirSync, symlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { install, type Packed, typeCheck } from "../../scripts/tarballs.mjs"
+import { startMoto } from "../storages/moto.ts"
 import { against } from "../support/against.ts"
 import { check } from "../support/check.ts"
 import { folder, root } from "../support/folder.ts"
+import { startPostgres } from "../support/postgres.ts"
 import { run } from "../support/process.ts"
+import { serve } from "../support/served.ts"
 
 const installed = [
   "node22@npm:node@22",
@@ -18,6 +22,23 @@ const installed = [
   "deno",
   "ts59@npm:typescript@5.9",
   "ts6@npm:typescript@6"
+]
+
+/** What the programs import besides the packages and what these bring with them. */
+const imported = [
+  "@aws-sdk/client-s3@3",
+  "express@5",
+  "@types/express@5",
+  "@effect/vitest@4",
+  "vitest@5",
+  "@effect/opentelemetry@4",
+  "@opentelemetry/api@1",
+  "@opentelemetry/api-logs@0.223",
+  "@opentelemetry/resources@2",
+  "@opentelemetry/sdk-logs@0.223",
+  "@opentelemetry/sdk-metrics@2",
+  "@opentelemetry/sdk-trace-base@2",
+  "@opentelemetry/sdk-trace-node@2"
 ]
 
 /** The other runtimes and compilers, from npm. */
@@ -46,7 +67,7 @@ const tools = async (): Promise<string> => {
 }
 
 export const programs = async (packed: Packed): Promise<void> => {
-  const project = await install(packed.folder, packed.tarballs)
+  const project = await install(packed.folder, packed.tarballs, imported)
   symlinkSync(join(root, "fixtures"), join(project, "fixtures"), "junction")
   const source = join(import.meta.dirname, "programs")
   const names = readdirSync(source)
@@ -69,13 +90,29 @@ export const programs = async (packed: Packed): Promise<void> => {
       assert.equal(code, 0, stdout.slice(0, 3000))
     })
   }
+  const moto = await startMoto()
+  await using _moto = moto.server
+  await using postgres = await startPostgres()
+  await using prefect = await serve(["--archive", join(root, "packages/results/sample")])
+  const env = {
+    AWS_ENDPOINT_URL_S3: moto.url,
+    DATABASE_URL: postgres.url,
+    NODE_OPTIONS: "",
+    NO_COLOR: "1",
+    PREFECT_SERVER: prefect.url
+  }
   for (const [runtime, [command = "", ...flags]] of Object.entries(runtimes)) {
     const { stdout } = await run(command, ["--version"])
-    against(/node/i.test(runtime) ? `Node ${stdout.trim()}` : `${runtime} ${stdout.split("\n")[0]?.trim()}`)
+    const isNode = runtime.startsWith("Node")
+    against(isNode ? `Node ${stdout.trim()}` : `${runtime} ${stdout.split("\n")[0]?.trim()}`)
     for (const name of names) {
+      const isTest = name.endsWith(".test.ts")
+      if (isTest && !isNode) continue
       await check(`${runtime} runs ${name}`, async () => {
-        const { stdout } = await run(command, [...flags, name], { cwd: project, env: { NODE_OPTIONS: "" } })
-        assert.equal(stdout.trim(), "ok")
+        const args = isTest ? ["node_modules/vitest/vitest.mjs", "run", name] : [...flags, name]
+        const { stdout } = await run(command, args, { cwd: project, env })
+        if (isTest) assert.match(stdout, /Tests +[1-9]\d* passed \(/)
+        else assert.equal(stdout.trim(), "ok")
       })
     }
   }

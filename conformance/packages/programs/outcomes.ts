@@ -1,32 +1,37 @@
-/** The outcomes of mapped children as rows for a table of one's own, a batch at a time. */
+/** The outcomes of mapped children as rows of a Postgres table of one's own, a batch at a time. */
 import { ArchiveApi } from "@effect-prefect/api"
-import type { FormatError } from "@effect-prefect/formats"
 import { JsonProjection, LocalStorage, TaskRun } from "@effect-prefect/results"
 import * as Sample from "@effect-prefect/results/sample"
-import { Effect, Layer, Stream } from "effect"
+import { PgClient } from "@effect/sql-pg"
+import { Config, Effect, Layer, Stream } from "effect"
+import { SqlClient } from "effect/sql"
+import assert from "node:assert/strict"
 
-interface Row {
-  readonly map_index: number
-  readonly value: string | null
-  readonly error: string | null
-}
-const inserted: Array<ReadonlyArray<Row>> = []
+const row = Effect.fnUntraced(function*({ result, taskRun: { view } }: TaskRun.Outcome) {
+  return {
+    task_run_id: view.taskRunId,
+    map_index: view.mapIndex,
+    value: result._tag === "Success" ? yield* JsonProjection.toText(result.success) : null,
+    error: result._tag === "Failure" ? result.failure.reason._tag : null
+  }
+})
+
+const table = `scores_${process.pid}`
 const program = Effect.gen(function*() {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql`CREATE TABLE ${sql(table)} (task_run_id uuid PRIMARY KEY, map_index int, value jsonb, error text)`
   const score = yield* TaskRun.fromTaskSlug({ taskSlug: "score-1", flowRunId: Sample.flowRunId })
   yield* score.outcomes.pipe(
-    Stream.mapEffect(({ result, taskRun: { view } }): Effect.Effect<Row, FormatError.FormatError> =>
-      result._tag === "Failure"
-        ? Effect.succeed({ map_index: view.mapIndex, value: null, error: result.failure.reason._tag })
-        : Effect.map(
-          JsonProjection.toText(result.success),
-          (value) => ({ map_index: view.mapIndex, value, error: null })
-        )
-    ),
+    Stream.mapEffect(row),
     Stream.grouped(10),
-    Stream.runForEach((rows) => Effect.sync(() => inserted.push(rows)))
+    Stream.runForEach((rows) => sql`INSERT INTO ${sql(table)} ${sql.insert(rows)}`)
   )
-}).pipe(Effect.provide(
-  Layer.merge(ArchiveApi.layer(Sample.directory), LocalStorage.layerArchive(Sample.directory))
-))
-await Effect.runPromise(program)
-console.log(inserted.flat().length === 24 && inserted.length === 3 ? "ok" : inserted)
+  return yield* sql`SELECT count(*)::int, count(value)::int AS scored, max(error) AS error FROM ${sql(table)}`
+})
+const rows = await Effect.runPromise(program.pipe(Effect.provide(Layer.mergeAll(
+  ArchiveApi.layer(Sample.directory),
+  LocalStorage.layerArchive(Sample.directory),
+  PgClient.layerConfig({ url: Config.Redacted("DATABASE_URL") })
+))))
+assert.deepEqual(rows, [{ count: 24, scored: 22, error: "NotPersisted" }])
+console.log("ok")

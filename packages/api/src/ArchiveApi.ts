@@ -137,7 +137,7 @@ const isInside = (parent: string, path: string) => {
  * @category mounts
  * @since 0.1.0
  */
-export const readMounts = Effect.fn("ArchiveApi.readMounts")(function*(
+export const readMounts = Effect.fnUntraced(function*(
   directory: string
 ): Effect.fn.Return<ReadonlyArray<Mount>, PrefectApiError> {
   const root = resolve(directory)

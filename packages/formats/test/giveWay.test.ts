@@ -57,6 +57,27 @@ describe("something large", () => {
   }
 })
 
+describe("a browser, which has no setImmediate", () => {
+  it.live("gives others their turns too", () =>
+    Effect.gen(function*() {
+      const { setImmediate } = globalThis
+      let turns = 0
+      const others = setInterval(() => turns++, 1)
+      const value = yield* Effect.ensuring(
+        Effect.suspend(() => {
+          Reflect.deleteProperty(globalThis, "setImmediate")
+          return inputs["pickle"]!
+        }),
+        Effect.sync(() => {
+          globalThis.setImmediate = setImmediate
+          clearInterval(others)
+        })
+      )
+      assert.lengthOf(value as ReadonlyArray<unknown>, 600_000)
+      assert.isAbove(turns, 1)
+    }))
+})
+
 describe("JSON that is read in pieces", () => {
   const padding = `"${"x".repeat(300_000)}"`
 

@@ -206,7 +206,11 @@ const make = (captured: Services, view: FlowRunView, cache: TaskRunCache, loadin
         }, options),
         (finished) => finished.getResult
       ),
-    results: flowRunOutcomes(captured, flowRunId),
+    results: Telemetry.walk(
+      "FlowRun.results",
+      { "prefect.flow_run.id": flowRunId },
+      flowRunOutcomes(captured, flowRunId)
+    ),
     watch: (options) => Watch.watch(api, flowRunId, options),
     getLatest
   }

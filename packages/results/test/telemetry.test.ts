@@ -1,14 +1,18 @@
 /** Spans and metrics of loading: what they say, and that they hold no value. */
 import * as MemoryApi from "@effect-prefect/api/MemoryApi"
+import * as FlowRun from "@effect-prefect/results/FlowRun"
+import { ResultNotFound } from "@effect-prefect/results/ResultError"
 import * as ResultOptions from "@effect-prefect/results/ResultOptions"
 import * as TaskRun from "@effect-prefect/results/TaskRun"
 import { assert, describe, it } from "@effect/vitest"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
-import { json, mappedTables, numberOf, storageOf } from "./support/world.ts"
+import { flowRunId, json, mappedTables, numberOf, storageOf } from "./support/world.ts"
 
 /** A tracer that keeps everything it is given. */
 const recorder = () => {
@@ -73,6 +77,42 @@ describe("spans", () => {
       assert.strictEqual(pages.reduce((sum, [, rows]) => sum + Number(rows), 0), 25)
       assert.lengthOf(recorded.named("ResultStorage.read"), 0)
     }).pipe(Effect.provide(Layer.merge(world(25), recorded.layer)))
+  })
+
+  it.effect("of failures: the reason's tag, without what the message names", () => {
+    const recorded = recorder()
+    return Effect.gen(function*() {
+      const flowRun = yield* FlowRun.fromFlowRunId(flowRunId)
+      const parent = yield* TaskRun.fromTaskRunId("parent")
+      const [outcome] = yield* Stream.runCollect(Stream.take(parent.outcomes, 1))
+      assert.strictEqual(outcome?.result._tag, "Failure")
+      const child = yield* TaskRun.fromTaskRunId("child-1")
+      const failures = [
+        yield* Effect.flip(child.getResult),
+        yield* Effect.flip(parent.getResult),
+        yield* Effect.flip(Stream.runDrain(child.getTable())),
+        yield* Effect.flip(Stream.runDrain(child.outcomes))
+      ]
+      // The caller has the whole message.
+      for (const failure of failures.slice(0, 3)) assert.include(failure.message, canary)
+      yield* Stream.runDrain(flowRun.results)
+      const told = recorded.exits.filter((exit): exit is Exit.Failure<unknown, unknown> =>
+        Exit.isExit(exit) && Exit.isFailure(exit)
+      ).map(({ cause }) =>
+        Cause.prettyErrors(cause, { includeCauseInStack: true }).map(({ message, stack }) => [message, stack])
+      )
+      assert.isAtLeast(told.length, 5)
+      assert.notInclude(JSON.stringify(told), canary)
+      for (const name of ["ResultStorage.read", "TaskRun.getResult", "TaskRun.getTable"]) {
+        assert.strictEqual(recorded.named(name)[0]?.attributes.get("error.type"), "ResultNotFound", name)
+      }
+      assert.strictEqual(recorded.named("TaskRun.outcomes")[1]?.attributes.get("error.type"), "NotMapped")
+      assert.strictEqual(recorded.named("FlowRun.results")[0]?.attributes.get("prefect.failures"), 4)
+    }).pipe(Effect.provide(Layer.mergeAll(
+      MemoryApi.layer(mappedTables(3)),
+      storageOf(() => Effect.fail(new ResultNotFound({ location: `s3://b/${canary}`, detail: "gone" }))).layer,
+      recorded.layer
+    )))
   })
 })
 

@@ -22,10 +22,20 @@ export const toEnd = <A>(steps: Steps<A>): A => {
   }
 }
 
-/** Gives timers, the network and other fibers a turn. */
+/** Gives timers, the network and other fibers a turn. Browsers have no `setImmediate`, and delay repeated timers. */
 const otherTurn: Effect.Effect<void> = Effect.callback((resume) => {
-  const immediate = setImmediate(() => resume(Effect.void))
-  return Effect.sync(() => clearImmediate(immediate))
+  if (typeof setImmediate === "function") {
+    const immediate = setImmediate(() => resume(Effect.void))
+    return Effect.sync(() => clearImmediate(immediate))
+  }
+  const { port1, port2 } = new MessageChannel()
+  port1.addEventListener("message", () => {
+    port1.close()
+    resume(Effect.void)
+  })
+  port1.start()
+  port2.postMessage(undefined)
+  return Effect.sync(() => port1.close())
 })
 
 /** Whatever a promise was rejected with. */

@@ -325,7 +325,10 @@ export const make = Effect.fnUntraced(function*(options: {
       // A span records the value of its effect, which is stored data here: so it is kept outside.
       Effect.fnUntraced(function*(span): Effect.fn.Return<void, HttpFailure> {
         while (true) {
-          yield* Metric.update(attempts, 1)
+          yield* Metric.update(
+            Metric.withAttributes(attempts, { "http.request.method": request.method, ...serverAttributes }),
+            1
+          )
           const outcome = yield* Effect.result(attempt(request))
           let failure: HttpFailure
           if (Result.isSuccess(outcome)) {

@@ -269,19 +269,27 @@ export const connect = Effect.fnUntraced(function*(
     client,
     limited,
     settings,
-    run: (operation, statements) =>
-      Effect.withSpan(
-        limited(statements).pipe(
-          Effect.mapError((error) => {
-            const reason = reasonOf(error)
-            if (error.reason._tag === "ConnectionError") lost.add(reason)
-            return reason
-          }),
-          Effect.retry({ schedule: retries, while: (reason) => lost.has(reason) }),
-          Effect.mapError((reason) => new PrefectApiError({ operation, reason }))
-        ),
-        `PrefectApi.${operation}`,
-        { kind: "client", attributes: { "db.system.name": "postgresql" } }
-      )
+    run: <A>(operation: string, statements: Effect.Effect<A, SqlError>) =>
+      Effect.suspend(() => {
+        // A span records the value of its effect, which is stored data here: so it is kept outside.
+        let rows: { readonly value: A } | undefined
+        const traced = Effect.withSpan(
+          limited(statements).pipe(
+            Effect.mapError((error) => {
+              const reason = reasonOf(error)
+              if (error.reason._tag === "ConnectionError") lost.add(reason)
+              return reason
+            }),
+            Effect.retry({ schedule: retries, while: (reason) => lost.has(reason) }),
+            Effect.mapError((reason) => new PrefectApiError({ operation, reason })),
+            Effect.map((value) => {
+              rows = { value }
+            })
+          ),
+          `PrefectApi.${operation}`,
+          { kind: "client", attributes: { "db.system.name": "postgresql" } }
+        )
+        return Effect.map(traced, () => rows!.value)
+      })
   }
 })

@@ -80,9 +80,9 @@ export const childViews = (
     if (problem !== undefined) return Stream.fail(problem)
     const completeness = new Completeness(parent, after)
     const views = rows(services, parent, after).pipe(
-      Stream.mapArrayEffect((views) => {
+      Stream.mapArray((views) => {
         for (const view of views) completeness.see(view)
-        return Effect.as(Telemetry.page(views.length), views)
+        return views
       }),
       Stream.concat(ending(completeness))
     )
@@ -99,10 +99,7 @@ export const viewsBetween = (
   Stream.suspend(() => {
     const problem = notAParent(services, parent)
     if (problem !== undefined) return Stream.fail(problem)
-    return services.api.mappedChildren(
-      { flowRunId: parent.flowRunId ?? "", taskId: parent.taskId ?? "" },
-      { after, until: until ?? undefined, pageSize: services.options.pageSize }
-    )
+    return pages(services, parent, { after, until: until ?? undefined })
   })
 
 /** Reports the number of remaining children to the callbacks. */
@@ -125,10 +122,19 @@ export const rows = (
   services: Services,
   parent: TaskRunView,
   after: number
+): Stream.Stream<TaskRunView, PrefectApiError> => pages(services, parent, { after })
+
+const pages = (
+  services: Services,
+  parent: TaskRunView,
+  range: { readonly after: number; readonly until?: number | undefined }
 ): Stream.Stream<TaskRunView, PrefectApiError> =>
-  services.api.mappedChildren(
-    { flowRunId: parent.flowRunId ?? "", taskId: parent.taskId ?? "" },
-    { after, pageSize: services.options.pageSize }
+  Stream.mapArrayEffect(
+    services.api.mappedChildren(
+      { flowRunId: parent.flowRunId ?? "", taskId: parent.taskId ?? "" },
+      { ...range, pageSize: services.options.pageSize }
+    ),
+    (views) => Effect.as(Telemetry.page(views.length), views)
   )
 
 /** The reason why a task run has no mapped children to traverse. */

@@ -167,9 +167,8 @@ export const loadPrepared = (
       callbacks?.onSettled(outcome !== "ok", bytes)
     }
     const read = readStored(services, view, prepared)
-    const attributes = { "prefect.result.storage": storage }
     const reading = isTraced
-      ? Telemetry.spanned("ResultStorage.read", attributes, read, (span, stored) => {
+      ? Telemetry.spanned("ResultStorage.read", Telemetry.placeOf(view.state), read, (span, stored) => {
         if (stored._tag === "Bytes") span.attribute("prefect.result.bytes", stored.bytes.length)
       })
       : read

@@ -60,7 +60,7 @@ export class TaskRunImpl implements TaskRun {
     const walk = Children.isParent(view)
       ? Stream.flatMap(Children.childViews(services, view, -1), (child) => tables(services, child, options))
       : tables(services, view, options)
-    return Stream.withSpan(walk, "TaskRun.getTable", { attributes: attributesOf(view) })
+    return Telemetry.spannedStream("TaskRun.getTable", attributesOf(view), () => walk)
   }
   get iterMapped(): Stream.Stream<TaskRun, TaskRunError> {
     return this.iterMappedAfter(-1)
@@ -88,10 +88,14 @@ export class TaskRunImpl implements TaskRun {
   }
   outcomesBetween(after: number, until: number | null): Stream.Stream<Outcome, TaskRunError> {
     const services = this.#services
-    return Window.load(
-      services,
-      Children.viewsBetween(services, this.view, after, until),
-      (view, prepared) => outcome(services, view, prepared)
+    return Telemetry.walk(
+      "TaskRun.outcomes",
+      attributesOf(this.view),
+      Window.load(
+        services,
+        Children.viewsBetween(services, this.view, after, until),
+        (view, prepared) => outcome(services, view, prepared)
+      )
     )
   }
   get mappedStateCounts(): Effect.Effect<MappedStateCounts, TaskRunError> {
@@ -162,7 +166,8 @@ const awaitFinished = (
 const attributesOf = (view: TaskRunView) => ({
   "prefect.task_run.id": view.taskRunId,
   "prefect.task.slug": view.taskSlug ?? "",
-  "prefect.map_index": view.mapIndex
+  "prefect.map_index": view.mapIndex,
+  ...(view.flowRunId === null ? {} : { "prefect.flow_run.id": view.flowRunId })
 })
 
 const mapNonEmpty = <A, B>(array: ReadonlyArray<A>, f: (a: A) => B) => array.map(f) as [B, ...Array<B>]

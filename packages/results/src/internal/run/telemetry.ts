@@ -1,7 +1,9 @@
 /** Spans and metrics of loading results. Neither contains a value, a key of a bucket or a credential. */
 import * as State from "@effect-prefect/core/State"
+import * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Metric from "effect/Metric"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
@@ -47,6 +49,20 @@ const seriesOf = (storage: string, outcome: string): Series => {
 /** The kind of storage of a state's result: the type of its descriptor. */
 export const storageOf = (state: State.State): string => State.resultDescriptor(state)?._tag ?? "none"
 
+/** What a state's result is stored in: the type of its descriptor, and the bucket or container without the key. */
+export const placeOf = (state: State.State): Readonly<Record<string, unknown>> => {
+  const descriptor = State.resultDescriptor(state)
+  const bucket = descriptor?._tag === "S3Result" || descriptor?._tag === "GCSResult"
+    ? descriptor.bucket
+    : descriptor?._tag === "AzureResult"
+    ? descriptor.container
+    : null
+  return {
+    "prefect.result.storage": descriptor?._tag ?? "none",
+    ...(bucket === null ? {} : { "prefect.result.bucket": bucket })
+  }
+}
+
 /** Counts a completed load. */
 export const record = (
   context: Context.Context<never>,
@@ -61,7 +77,23 @@ export const record = (
   if (bytes > 0) found.bytes.updateUnsafe(bytes, context)
 }
 
-/** Runs an effect in a span that does not receive its value, because a tracer could export it. */
+/** The tag of an error's reason, which has no stored text in it. */
+const typeOf = (error: unknown): string => {
+  const { _tag, reason } = error as { readonly _tag?: string; readonly reason?: { readonly _tag?: string } }
+  return reason?._tag ?? _tag ?? "error"
+}
+
+/** What a span is told of a failure: messages name keys of buckets and quote what a run's state says. */
+const withoutTexts = <E>(span: Span, cause: Cause.Cause<E>): Cause.Cause<Error> =>
+  Cause.map(cause, (error) => {
+    const type = typeOf(error)
+    span.attribute("error.type", type)
+    const told = new Error(type)
+    told.name = "ResultError"
+    return told
+  })
+
+/** Runs an effect in a span that receives neither its value nor its error, because a tracer could export them. */
 export const spanned = <A, E, R>(
   name: string,
   attributes: Readonly<Record<string, unknown>>,
@@ -69,17 +101,48 @@ export const spanned = <A, E, R>(
   onSuccess?: (span: Span, value: A) => void
 ): Effect.Effect<A, E, R> =>
   Effect.suspend(() => {
-    let result: { readonly value: A } | undefined
+    let exit: Exit.Exit<A, E> | undefined
     const run = Effect.useSpan(name, { attributes }, (span) =>
-      Effect.withParentSpan(
-        Effect.map(effect, (value) => {
-          result = { value }
+      Effect.matchCauseEffect(Effect.withParentSpan(effect, span), {
+        onSuccess: (value) => {
+          exit = Exit.succeed(value)
           onSuccess?.(span, value)
-        }),
-        span
-      ))
-    return Effect.map(run, () => result!.value)
+          return Effect.void
+        },
+        onFailure: (cause) => {
+          exit = Exit.failCause(cause)
+          return Effect.failCause(withoutTexts(span, cause))
+        }
+      }))
+    return Effect.matchCauseEffect(run, {
+      onSuccess: () =>
+        exit!,
+      onFailure: (cause) =>
+        exit ?? Effect.failCause(cause as Cause.Cause<never>)
+    })
   }) as Effect.Effect<A, E, R>
+
+/** Runs a stream in a span that does not receive its error. */
+export const spannedStream = <A, E, R>(
+  name: string,
+  attributes: Readonly<Record<string, unknown>>,
+  stream: (span: Span | undefined) => Stream.Stream<A, E, R>
+): Stream.Stream<A, E, R> =>
+  Stream.suspend(() => {
+    let failure: Cause.Cause<E> | undefined
+    const traced = Stream.withSpan(
+      Stream.unwrap(Effect.map(Effect.option(Effect.currentSpan), (current): Stream.Stream<A, E | Error, R> => {
+        if (Option.isNone(current)) return stream(undefined)
+        return Stream.catchCause(stream(current.value), (cause) => {
+          failure = cause
+          return Stream.failCause(withoutTexts(current.value, cause))
+        })
+      })),
+      name,
+      { attributes }
+    )
+    return Stream.catchCause(traced, (cause) => Stream.failCause(failure ?? (cause as Cause.Cause<never>)))
+  }) as Stream.Stream<A, E, R>
 
 /** A traversal in a span: an event for each page, and the numbers of children and failures at its end. */
 export const walk = <A extends { readonly result: Result.Result<unknown, unknown> }, E, R>(
@@ -87,27 +150,22 @@ export const walk = <A extends { readonly result: Result.Result<unknown, unknown
   attributes: Readonly<Record<string, unknown>>,
   stream: Stream.Stream<A, E, R>
 ): Stream.Stream<A, E, R> =>
-  Stream.withSpan(
-    Stream.unwrap(Effect.map(Effect.option(Effect.currentSpan), (current) => {
-      if (Option.isNone(current)) return stream
-      const span = current.value
-      let children = 0
-      let failures = 0
-      return Stream.ensuring(
-        Stream.mapArray(stream, (outcomes) => {
-          children += outcomes.length
-          for (const { result } of outcomes) if (Result.isFailure(result)) failures++
-          return outcomes
-        }),
-        Effect.sync(() => {
-          span.attribute("prefect.children", children)
-          span.attribute("prefect.failures", failures)
-        })
-      )
-    })),
-    name,
-    { attributes }
-  ) as Stream.Stream<A, E, R>
+  spannedStream(name, attributes, (span) => {
+    if (span === undefined) return stream
+    let children = 0
+    let failures = 0
+    return Stream.ensuring(
+      Stream.mapArray(stream, (outcomes) => {
+        children += outcomes.length
+        for (const { result } of outcomes) if (Result.isFailure(result)) failures++
+        return outcomes
+      }),
+      Effect.sync(() => {
+        span.attribute("prefect.children", children)
+        span.attribute("prefect.failures", failures)
+      })
+    )
+  })
 
 /** Records a page of rows on the span of a traversal, if there is one. */
 export const page = (rows: number): Effect.Effect<void> =>
