@@ -18,7 +18,8 @@ const suites = {
   "@azure/identity": ["results/test/AzureStorage.test.ts"],
   "parquet-wasm": ["formats/test/parquet.test.ts"],
   "@uwdata/flechette": ["formats/test/TableEncoder.test.ts"],
-  "hyparquet-writer": ["formats/test/TableEncoder.test.ts"]
+  "hyparquet-writer": ["formats/test/TableEncoder.test.ts"],
+  hyparquet: ["collect/test/format.test.ts"]
 }
 
 /** The range that the packages declare for a peer; it is the same for all of them. */
@@ -52,7 +53,7 @@ const prepare = async (name: string, versions: ReadonlyMap<string, string>): Pro
     writeFileSync(stamp, JSON.stringify(wanted))
   }
   rmSync(join(path, "packages"), { recursive: true, force: true })
-  for (const one of ["results", "formats"]) {
+  for (const one of ["results", "formats", "collect"]) {
     for (const part of ["src", "test", "package.json"]) {
       cpSync(join(root, "packages", one, part), join(path, "packages", one, part), { recursive: true })
     }

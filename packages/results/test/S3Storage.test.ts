@@ -126,7 +126,7 @@ const failing = (answer: Answer, options: Partial<S3Storage.Options> = { attempt
   Effect.gen(function*() {
     let requests = 0
     const double = yield* httpDouble(inTurn((response, request) => {
-      // Older SDKs look for the region of a bucket by a HEAD of their own.
+      // SDKs look for the region of a bucket by a HEAD of their own.
       if (request.method === "GET") requests++
       answer(response, request)
     }))
@@ -165,11 +165,14 @@ describe("S3Storage", () => {
   ) {
     it.live(`tells ${code} (${status}) apart`, () =>
       Effect.gen(function*() {
+        const first = yield* failing(errorAnswer(status, code), { attempts: 1 })
         const { reason, requests } = yield* failing(errorAnswer(status, code), { attempts: 2 })
         assert.strictEqual(reason._tag, tag)
         assert.include(reason.message, code)
         assert.include(reason.message, "s3://data/key")
-        assert.strictEqual(requests, retried ? 2 : 1)
+        // Older SDKs follow a redirect to no region by the same request.
+        assert.isAtMost(first.requests, status === 301 ? 2 : 1)
+        assert.strictEqual(requests, retried ? 2 * first.requests : first.requests)
       }))
 
     it.live(`tells ${code} (${status}) apart once the way to the bucket is known`, () =>
