@@ -25,11 +25,11 @@ import { join } from "node:path"
 import { createInterface } from "node:readline"
 import { check } from "./support/check.ts"
 import { folder, root } from "./support/folder.ts"
-import { hostile, idOf, ids, writeArchive } from "./ui/archive.ts"
+import { hostile, idOf, ids, kindIds, writeArchive } from "./ui/archive.ts"
 import { type Page, startBrowser, watch } from "./ui/browser.ts"
 
 const shots = folder("ui-pictures")
-/** `--small` tests the checks themselves, quickly. */
+/** `--small` tests the checks themselves, quickly; `--firefox` uses the system's Firefox. */
 const scale = process.argv.includes("--small")
   ? { children: 6_000, rows: 20_000, lines: 500 }
   : { children: 100_000, rows: 1_000_000, lines: 5_000 }
@@ -46,14 +46,14 @@ interface Server {
 }
 
 /** The command `ui` as a separate process. */
-const startCommand = async (archive: string): Promise<Server> => {
+const startCommand = async (archive: string, port = 0): Promise<Server> => {
   const child = spawn(process.execPath, [
     join(root, "packages/cli/bin/effect-prefect.js"),
     "ui",
     "--archive",
     archive,
     "--port",
-    "0"
+    String(port)
   ], {
     stdio: ["ignore", "pipe", "inherit"]
   })
@@ -77,8 +77,9 @@ process.on("exit", () => rmSync(temporary, { recursive: true, force: true }))
 console.log("writing the archive")
 writeArchive(temporary, scale)
 const server = await startCommand(temporary)
-await using browser = await startBrowser()
-console.log(`  against Chromium ${browser.version()}`)
+const isFirefox = process.argv.includes("--firefox")
+await using browser = await startBrowser({ firefox: isFirefox })
+console.log(`  against ${isFirefox ? "Firefox" : "Chromium"} ${browser.version()}`)
 
 const main = await browser.newContext({ colorScheme: "light", width: 1280 })
 const page = await main.newPage()
@@ -185,6 +186,112 @@ for (const mode of modes) {
     assert.deepEqual(found, [])
   })
 }
+
+const oddRun = `/flow-runs/${ids.odd}`
+const oddPages: ReadonlyArray<string> = [
+  ...["", "/tasks", "/graph", "/timeline", "/results", "/logs", "/artifacts", "/states"].map((view) => oddRun + view),
+  task(ids.oddParent),
+  `${task(ids.oddParent)}/children?view=list&state=constructor`,
+  task(ids.far),
+  `${task(ids.far)}/children?view=list&index=2000000000`,
+  `${task(ids.far)}/children?index=2000000000`,
+  task(ids.twice),
+  `${task(ids.wide)}/result?column=c9999&row=99`,
+  task(ids.names),
+  task(ids.heavy),
+  ...Array.from({ length: 6 }, (_, i) => task(idOf(0x8200 + i))),
+  ...Array.from({ length: 6 }, (_, i) => task(idOf(0x8300 + i))),
+  ...Array.from({ length: 7 }, (_, i) => task(idOf(0x8400 + i))),
+  ...["none", "float_nan", "decimal_d1", "int_18446744073709551616", "dt_min", "bytes_bin", "exc_group", "pd3_df_multi"]
+    .map((kind) => task(kindIds.get(kind)!)),
+  `${oddRun}/tasks/${encodeURIComponent("a/b?c#d%")}`,
+  `${oddRun}/tasks/x/abc`,
+  "/flow-runs?page=99&state=constructor",
+  `${task(ids.records)}/result?row=-1&sort=nope&where=zzz&column=nope`,
+  `${task(ids.value)}/result?path=/nope/x`,
+  `${task(ids.parent)}/children?index=-5&state=Nope`,
+  `${run}/logs?line=abc&level=zz&task=nope`
+]
+/** What is wrong with the shown page, if anything. */
+const faults = `[
+  ...(document.body.innerText.includes("This page failed") ? ["it failed"] : []),
+  ...(document.querySelectorAll("h1").length === 1 ? [] : ["no heading"]),
+  ...(document.querySelectorAll("*").length > 2000 ? ["too many elements"] : []),
+  ...(document.documentElement.scrollWidth > innerWidth ? ["wider than the window"] : []),
+  ...(document.querySelector(".loading, .skeleton") === null ? [] : ["still loading"])
+]`
+
+for (const width of [1280, 320]) {
+  await check(`odd names, times, places and values are shown, ${width} pixels wide`, async () => {
+    const context = await browser.newContext({ colorScheme: "light", width })
+    const odd = await context.newPage()
+    const seen = watch(odd, server.origin)
+    await odd.goto(`${server.origin}/#token=${server.token}`)
+    const found: Array<string> = []
+    for (const path of oddPages) {
+      await odd.goto(`${server.origin}${path}`)
+      await odd.getByRole("heading", { level: 1 }).waitFor()
+      for (let i = 0; i < 100 && await odd.locator(".loading, .skeleton").count() > 0; i++) {
+        await odd.waitForTimeout(100)
+      }
+      await odd.waitForTimeout(200)
+      const wrong = await odd.evaluate(faults) as ReadonlyArray<string>
+      if (wrong.length > 0) found.push(`${path}: ${wrong.join(", ")}`)
+    }
+    await context.close()
+    assert.deepEqual([...found, ...seen], [])
+  })
+}
+
+await check("every kind of pickle has a view, or a reason in one sentence", async () => {
+  const ask = (path: string) =>
+    fetch(`${server.origin}/api${path}`, { headers: { authorization: `Bearer ${server.token}` } })
+  const wrong: Array<string> = []
+  for (const [kind, id] of kindIds) {
+    const answer = await ask(`/task-runs/${id}/result`)
+    const result = await answer.json() as { readonly kind?: string; readonly message?: string }
+    if (!answer.ok) {
+      if (answer.status !== 422 || !/^kind-\S+ \(.+\): .+$/.test(result.message ?? "")) {
+        wrong.push(`${kind}: ${answer.status}`)
+      }
+      continue
+    }
+    const part = await ask(`/task-runs/${id}/result/${result.kind === "table" ? "rows" : "value"}`)
+    await part.text()
+    if (!part.ok) wrong.push(`${kind}: ${part.status} of its ${result.kind}`)
+  }
+  assert.deepEqual(wrong, [])
+})
+
+await check("what an address says that is not so is passed over, and said", async () => {
+  await open(`${task(ids.records)}/result?sort=nope&where=zzz`, "records-1")
+  await page.getByRole("grid", { name: "Table" }).getByRole("gridcell", { name: "0", exact: true }).first().waitFor()
+  const notes = await page.getByRole("region", { name: "Result" }).innerText()
+  assert.match(notes, /Sorting was passed over: /)
+  assert.match(notes, /The filter was passed over: /)
+})
+
+await check("a server that went away is said, and the page comes back with it", async () => {
+  const context = await browser.newContext({ colorScheme: "light", width: 1280 })
+  const left = await context.newPage()
+  const port = Number(new URL(server.origin).port) + 1
+  const first = await startCommand(temporary, port)
+  await left.goto(`${first.origin}/#token=${first.token}`)
+  await left.getByRole("row", { name: /^scored Failed/ }).waitFor()
+  await first.stop()
+  await left.getByRole("navigation", { name: "Main" }).getByRole("link", { name: "About" }).click()
+  const alert = left.getByRole("alert").first()
+  await alert.waitFor()
+  assert.match(await alert.innerText(), /The server does not respond/)
+  const second = await startCommand(temporary, port)
+  // Another start has another token, which the address that it prints carries.
+  await left.getByRole("button", { name: "Try again" }).click()
+  await left.getByRole("alert").first().getByRole("button", { name: "Try again" }).waitFor()
+  await left.goto(`${second.origin}/#token=${second.token}`)
+  await left.getByRole("row", { name: /^scored Failed/ }).waitFor()
+  await second.stop()
+  await context.close()
+})
 
 await check("every page has its heading, its title and its landmarks", async () => {
   for (const [path, heading] of pages) {

@@ -1,6 +1,7 @@
 /** Archives for the checks of the page: hostile text in every field, odd rows, very many children, large tables. */
-import { mkdirSync, writeFileSync } from "node:fs"
+import { copyFileSync, mkdirSync, readdirSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
+import { root } from "../support/folder.ts"
 
 /** Text that a careless page would run, reorder or be overwhelmed by. */
 export const hostile = {
@@ -37,8 +38,40 @@ export const ids = {
   deep: idOf(117),
   noTask: idOf(118),
   nullState: idOf(119),
-  unknownState: idOf(120)
+  unknownState: idOf(120),
+  odd: idOf(4),
+  oddParent: idOf(0x8000),
+  far: idOf(0x8001),
+  wide: idOf(0x8002),
+  twice: idOf(0x8003),
+  names: idOf(0x8004),
+  heavy: idOf(0x8005)
 } as const
+
+/** One pickle of each kind that the fixtures have, by the name of its kind. */
+export const kinds: ReadonlyMap<string, string> = new Map(
+  readdirSync(join(root, "fixtures/pickle"))
+    .filter((name) => name.endsWith(".pkl"))
+    .map((name) => [name.replace(/(?:\.p\d)?\.pkl$/, ""), name])
+)
+export const kindIds: ReadonlyMap<string, string> = new Map(
+  [...kinds.keys()].map((name, i) => [name, idOf(0x9000 + i)])
+)
+
+/** Names of states that a careless page would look up in an object's prototype. */
+const oddStates = ["constructor", "__proto__", "toString", "hasOwnProperty", hostile.image, "S".repeat(1000)]
+
+/** Times that are no times, or too early, too late, or the wrong way round. */
+const oddTimes: ReadonlyArray<readonly [start: string | null, end: string | null]> = [
+  ["NaN", "NaN"],
+  ["0001-01-01T00:00:00+00:00", "0001-01-02T00:00:00+00:00"],
+  ["1899-12-31T23:59:59.999999+00:00", "2022-03-01T12:00:00+00:00"],
+  ["2022-03-01T12:00:10+00:00", "2022-03-01T12:00:00+00:00"],
+  ["9999-12-31T23:59:59+00:00", null],
+  [null, "2022-03-01T12:00:00+00:00"]
+]
+
+const oddSlugs = ["a/b?c#d%", "..", "%2e%2e", "l".repeat(1000), " ", "\u200b", hostile.bidi]
 
 const success = (location: string | null = null, type = "LocalResult") => ({
   type: "Success",
@@ -99,6 +132,11 @@ export const writeArchive = (folder: string, { children, lines, rows }: Scale): 
     flowRun(ids.run, "scored", state("Failed", hostile.image), 0),
     flowRun(ids.running, "still going", state("Running", "Running"), 1, { end_time: null }),
     flowRun(ids.empty, "empty", state("Success", "Nothing to do"), 2),
+    flowRun(ids.odd, "odd", state(oddStates[0]!, "odd"), 1, {
+      start_time: "2099-01-01T00:00:00Z",
+      end_time: "2098-01-01T00:00:00Z",
+      scheduled_start_time: "2099-06-01T00:00:00Z"
+    }),
     ...texts.map((text, i) =>
       flowRun(idOf(20 + i), text, i === 0 ? null : state(i === 1 ? "Wibble" : "Success", text), i + 3)
     ),
@@ -121,29 +159,55 @@ export const writeArchive = (folder: string, { children, lines, rows }: Scale): 
     [ids.unknownState, "unknown_state-1", false],
     ...texts.map((text, i) => [idOf(130 + i), text, false] as const)
   ]
+  const oddTasks: ReadonlyArray<readonly [id: string, slug: string, mapped: boolean]> = [
+    [ids.oddParent, "odd-1", true],
+    [ids.far, "far-1", true],
+    [ids.twice, "twice-1", false],
+    [ids.wide, "wide-1", false],
+    [ids.names, "names-1", false],
+    [ids.heavy, "heavy-1", false],
+    ...oddStates.map((_, i) => [idOf(0x8200 + i), `state-${i}`, false] as const),
+    ...oddTimes.map((_, i) => [idOf(0x8300 + i), `time-${i}`, false] as const),
+    ...oddSlugs.map((slug, i) => [idOf(0x8400 + i), slug, false] as const),
+    ...[...kindIds].map(([name, id]) => [id, `kind-${name}`, false] as const)
+  ]
   const taskOf = (id: string) => id.replace(/^00000000/, "11111111")
   table(
     "task",
-    slugs.map(([id, slug, mapped]) => ({
+    [...slugs.map((task) => [0, task] as const), ...oddTasks.map((task) => [1, task] as const)].map((
+      [flow, [id, slug, mapped]]
+    ) => ({
       id: taskOf(id),
       slug,
       name: slug,
       mapped,
-      flow_id: flows[0]!.id,
+      flow_id: flows[flow]!.id,
       created: time(0)
     }))
   )
   table(
     "edge",
-    slugs.slice(1).map(([id], i) => ({
-      id: id.replace(/^00000000/, "22222222"),
-      flow_id: flows[0]!.id,
-      upstream_task_id: taskOf(slugs[Math.floor(i / 2)]![0]),
-      downstream_task_id: taskOf(id),
-      key: texts[i % texts.length],
-      mapped: false,
-      created: time(0)
-    }))
+    [
+      ...slugs.slice(1).map(([id], i) => ({
+        id: id.replace(/^00000000/, "22222222"),
+        flow_id: flows[0]!.id,
+        upstream_task_id: taskOf(slugs[Math.floor(i / 2)]![0]),
+        downstream_task_id: taskOf(id),
+        key: texts[i % texts.length],
+        mapped: false,
+        created: time(0)
+      })),
+      // A circle, an edge from a task to itself, and one to a task that is not there.
+      ...oddTasks.slice(0, 20).map(([id], i, some) => ({
+        id: id.replace(/^00000000/, "33333333"),
+        flow_id: flows[1]!.id,
+        upstream_task_id: i === 5 ? taskOf(id) : i === 6 ? idOf(0xffffff) : taskOf(some[(i + 1) % some.length]![0]),
+        downstream_task_id: taskOf(id),
+        key: null,
+        mapped: false,
+        created: time(0)
+      }))
+    ]
   )
   const taskRun = (id: string, task: string | null, serialized: unknown, more: Row = {}): Row => ({
     id,
@@ -219,8 +283,41 @@ export const writeArchive = (folder: string, { children, lines, rows }: Scale): 
     ),
     taskRun(idOf(400), null, state("Running", "Running"), { flow_run_id: ids.running, end_time: null })
   ]
+  const odd = function*(): Generator<Row> {
+    const inOdd = (id: string, task: string | null, serialized: unknown, more: Row = {}) =>
+      taskRun(id, task === null ? null : taskOf(task), serialized, { flow_run_id: ids.odd, ...more })
+    yield inOdd(ids.oddParent, ids.oddParent, mapped(oddStates.length))
+    for (const [i, type] of oddStates.entries()) {
+      yield inOdd(idOf(0x8100 + i), ids.oddParent, state(type, ""), { map_index: i })
+      yield inOdd(idOf(0x8200 + i), idOf(0x8200 + i), state(type, "m".repeat(100_000)))
+    }
+    for (const [i, [start_time, end_time]] of oddTimes.entries()) {
+      yield inOdd(idOf(0x8300 + i), idOf(0x8300 + i), state("Success", "times"), { start_time, end_time })
+    }
+    for (const i of oddSlugs.keys()) yield inOdd(idOf(0x8400 + i), idOf(0x8400 + i), state("Success", "a slug"))
+    yield inOdd(ids.far, ids.far, mapped(3))
+    for (const index of [0, 1, 1, 2, 5, 2_000_000_000]) {
+      yield inOdd(idOf(0x8500 + index % 1000), ids.far, state("Success", ""), { map_index: index })
+    }
+    yield inOdd(ids.twice, ids.twice, state("Failed", "the first"))
+    yield inOdd(ids.twice, ids.twice, state("Success", "the second"))
+    const record = (row: number) => Object.fromEntries(Array.from({ length: 10_000 }, (_, i) => [`c${i}`, i * row]))
+    yield inOdd(ids.wide, ids.wide, stored("wide.json", JSON.stringify([record(1), record(2)])))
+    const names = Object.fromEntries(
+      ["k".repeat(100_000), "__proto__", "", "\u200b", "a/b~c"].map((key, i) => [key, i])
+    )
+    yield inOdd(ids.names, ids.names, stored("names.json", `{"__proto__": {"x": 1}, ${JSON.stringify(names).slice(1)}`))
+    const cells = JSON.stringify([{ "=a": "x".repeat(100_000), b: null }, { "=a": hostile.bidi, b: 1 }])
+    yield inOdd(ids.heavy, ids.heavy, stored("heavy.json", cells))
+    for (const [name, file] of kinds) {
+      mkdirSync(join(folder, "results"), { recursive: true })
+      copyFileSync(join(root, "fixtures/pickle", file), join(folder, "results", file))
+      yield inOdd(kindIds.get(name)!, kindIds.get(name)!, success(`/srv/results/${file}`))
+    }
+  }
   const rowsOf = function*(): Generator<Row> {
     yield* all
+    yield* odd()
     const taskId = taskOf(ids.parent)
     for (let i = 0; i < children; i++) {
       const type = i % 1000 === 7 ? "Failed" : "Success"
@@ -244,6 +341,10 @@ export const writeArchive = (folder: string, { children, lines, rows }: Scale): 
   table(
     "log",
     (function*() {
+      const log = { flow_run_id: ids.odd, task_run_id: null, name: "prefect" }
+      for (const [i, message] of ["x".repeat(100_000), "line\n".repeat(5_000), "", null].entries()) {
+        yield { id: idOf(0x8600 + i), ...log, timestamp: time(i), level: i === 0 ? "NOTSET" : "INFO", message }
+      }
       for (let i = 0; i < lines; i++) {
         yield {
           id: idOf(0x2000000 + i),
@@ -298,7 +399,14 @@ export const writeArchive = (folder: string, { children, lines, rows }: Scale): 
       },
       created: time(2)
     },
-    { id: idOf(0x5003), task_run_id: ids.value, kind: hostile.script, data: texts, created: time(3) }
+    { id: idOf(0x5003), task_run_id: ids.value, kind: hostile.script, data: texts, created: time(3) },
+    ...Array.from({ length: 230 }, (_, i) => ({
+      id: idOf(0x5100 + i),
+      task_run_id: ids.wide,
+      kind: "link",
+      data: { link: `https://example.com/${i}` },
+      created: time(i)
+    }))
   ])
   write("mounts.json", JSON.stringify({ "/srv/results": "results" }))
 }

@@ -1,4 +1,4 @@
-/** A Chromium whose page is monitored: the system's, or the one from npm; and axe. */
+/** A Chromium whose page is monitored: the system's, or the one from npm; the system's Firefox; and axe. */
 import { existsSync, readFileSync, writeFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { join } from "node:path"
@@ -80,37 +80,58 @@ export interface Browser extends AsyncDisposable {
 }
 
 const packages = ["playwright-core@1.65.1", "axe-core@4.14.1"]
+// Later versions send commands that Firefox 153 does not know.
+const packagesForFirefox = ["playwright-core@1.60.0", "axe-core@4.14.1"]
 const system = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(existsSync)
 
-/** Starts the browser. Its sandbox is off, because it only opens this repository's own pages. */
-export const startBrowser = async (): Promise<Browser> => {
-  const path = folder("ui")
-  const wanted = system === undefined ? [...packages, "@sparticuz/chromium@147.0.0"] : packages
+const firefox = ["/usr/lib/firefox-esr/firefox-esr", "/usr/lib/firefox/firefox", "/usr/bin/firefox"].find(existsSync)
+
+/**
+ * Starts the browser: Chromium, or the system's Firefox. The sandbox of Chromium is off, because it only opens this
+ * repository's own pages.
+ */
+export const startBrowser = async (options: { readonly firefox?: boolean } = {}): Promise<Browser> => {
+  const path = folder(options.firefox === true ? "ui-firefox" : "ui")
+  const wanted = options.firefox === true
+    ? packagesForFirefox
+    : system === undefined
+    ? [...packages, "@sparticuz/chromium@147.0.0"]
+    : packages
   if (!wanted.every((name) => existsSync(join(path, "node_modules", name.slice(0, name.lastIndexOf("@")))))) {
-    console.error(`making .conformance/ui: ${wanted.join(" ")}`)
+    console.error(`making ${path}: ${wanted.join(" ")}`)
     writeFileSync(join(path, "package.json"), JSON.stringify({ private: true, type: "module" }))
     await run("npm", ["install", "--no-audit", "--no-fund", "--loglevel=error", ...wanted], { cwd: path })
   }
   const require = createRequire(join(path, "package.json"))
   const load = (name: string) =>
     import(pathToFileURL(require.resolve(name)).href) as Promise<{ readonly default: unknown }>
-  const binary = system ??
+  const binary = options.firefox === true ? "" : system ??
     await ((await load("@sparticuz/chromium")).default as { readonly executablePath: () => Promise<string> })
       .executablePath()
-  const { chromium } = (await load("playwright-core")).default as {
-    readonly chromium: {
-      readonly launch: (options: object) => Promise<{
-        readonly version: () => string
-        readonly newContext: (options: object) => Promise<Context>
-        readonly close: () => Promise<void>
-      }>
-    }
+  interface BrowserType {
+    readonly launch: (options: object) => Promise<{
+      readonly version: () => string
+      readonly newContext: (options: object) => Promise<Context>
+      readonly close: () => Promise<void>
+    }>
   }
-  const browser = await chromium.launch({ executablePath: binary, args: ["--no-sandbox", "--disable-gpu"] })
+  const playwright = (await load("playwright-core")).default as {
+    readonly chromium: BrowserType
+    readonly firefox: BrowserType
+  }
+  if (options.firefox === true && firefox === undefined) throw new Error("install Firefox: none was found")
+  const browser = options.firefox === true
+    ? await playwright.firefox.launch({ channel: "moz-firefox", executablePath: firefox })
+    : await playwright.chromium.launch({ executablePath: binary, args: ["--no-sandbox", "--disable-gpu"] })
   return {
     version: () => browser.version(),
     newContext: ({ bypassCSP = false, colorScheme, width }) =>
-      browser.newContext({ colorScheme, bypassCSP, viewport: { width, height: 900 }, acceptDownloads: true }),
+      browser.newContext({
+        colorScheme,
+        bypassCSP,
+        viewport: { width, height: 900 },
+        acceptDownloads: true
+      }),
     axe: readFileSync(require.resolve("axe-core/axe.min.js"), "utf8"),
     [Symbol.asyncDispose]: () => browser.close()
   }

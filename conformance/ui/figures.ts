@@ -29,7 +29,11 @@ process.on("exit", () => rmSync(archive, { recursive: true, force: true }))
 
 /** Adds two frames of 1 000 000 rows, 100 000 children in random states, and a run of 5 000 tasks. */
 const addLargeThings = async (): Promise<void> => {
-  const { run } = await venv({ name: "pandas-3", python: "3.11", packages: ["pandas>=3,<4", "numpy>=2", "pyarrow"] })
+  const { run } = await venv({
+    name: "pandas-2.2",
+    python: "3.11",
+    packages: ["pandas==2.2.3", "numpy==1.26.4", "pyarrow==16.1.0"]
+  })
   await run([
     "-c",
     `

@@ -182,13 +182,14 @@ export const layer = (
     pollMillis: Duration.toMillis(options.pollInterval ?? "2 seconds"),
     rename
   }
+  let startThread: (() => void) | undefined
   const api = HttpApiBuilder.layer(UiApi, { openapiPath: "/api/openapi.json" }).pipe(
     Layer.provide([
       BackendHandlers(about),
       FlowHandlers,
       FlowRunHandlers(live),
       TaskRunHandlers(rename),
-      ResultHandlers(limits)
+      ResultHandlers(limits, (start) => startThread = start)
     ]),
     Layer.provide(NodeHttpServer.layerHttpServices)
   )
@@ -239,6 +240,11 @@ export const layer = (
       if (!isApi) {
         const acceptsGzip = /\bgzip\b/.test(request.headers["accept-encoding"] ?? "")
         return Guard.secured(assets(path === "" ? "/" : path, acceptsGzip), false)
+      }
+      // Whoever looks at a run looks at a result next.
+      if (startThread !== undefined && /^\/api\/(?:flow|task)-runs\/./.test(path)) {
+        startThread()
+        startThread = undefined
       }
       const answered = yield* limited(
         Effect.provideService(routes, HttpServerRequest.HttpServerRequest, request.modify({ url })),

@@ -117,6 +117,8 @@ export const DataTable = ({ columns, id, rows, visibleRows = 16 }: {
   const [total, setTotal] = useState(rows)
   const [failure, fail] = useState<Failure | undefined>(undefined)
   const [isStopped, setStopped] = useState(false)
+  /** The parameters of the address that the table does not understand. */
+  const [passed, setPassed] = useState<ReadonlyMap<string, string>>(new Map())
   const [, redraw] = useState(0)
   const [text, setText] = useState("")
   const given = query.get("row")
@@ -137,18 +139,20 @@ export const DataTable = ({ columns, id, rows, visibleRows = 16 }: {
     for (const controller of asked.current.values()) controller.abort()
     asked.current = new Map()
   }
-  const begin = () => {
+  const begin = (without = passed) => {
     fail(undefined)
     setStopped(false)
-    ask(Math.floor((active ?? 0) / pageSize) * pageSize)
+    ask(Math.floor((active ?? 0) / pageSize) * pageSize, without)
   }
   useEffect(() => {
     pages.current = new Map()
     abort()
-    begin()
+    const none = new Map<string, string>()
+    setPassed(none)
+    begin(none)
     return abort
   }, [id, filterKey])
-  const ask = (offset: number) => {
+  const ask = (offset: number, without = passed) => {
     if (pages.current.has(offset) || asked.current.has(offset)) return
     const controller = new AbortController()
     asked.current.set(offset, controller)
@@ -156,7 +160,12 @@ export const DataTable = ({ columns, id, rows, visibleRows = 16 }: {
     run(
       client.results.rows({
         params: { id },
-        query: { offset, limit: pageSize, ...(sort === "" ? {} : { sort }), ...(where.length === 0 ? {} : { where }) }
+        query: {
+          offset,
+          limit: pageSize,
+          ...(sort === "" || without.has("sort") ? {} : { sort }),
+          ...(where.length === 0 || without.has("where") ? {} : { where })
+        }
       }),
       controller.signal,
       (page) => {
@@ -169,7 +178,12 @@ export const DataTable = ({ columns, id, rows, visibleRows = 16 }: {
       },
       (problem) => {
         asked.current.delete(offset)
-        fail(problem)
+        const { message, reason } = problem
+        if ((reason === "sort" || reason === "where") && !without.has(reason)) {
+          const more = new Map(without).set(reason, message)
+          setPassed(more)
+          ask(offset, more)
+        } else fail(problem)
       }
     )
   }
@@ -238,6 +252,11 @@ export const DataTable = ({ columns, id, rows, visibleRows = 16 }: {
           </p>
         )
         : null}
+      {[...passed].map(([name, message]) => (
+        <p key={name} class="note" role="status">
+          {name === "sort" ? "Sorting" : "The filter"} was passed over: {visible(short(message, 400))}
+        </p>
+      ))}
       <form class="filters" onSubmit={addFilter}>
         <input
           type="search"
@@ -268,11 +287,11 @@ export const DataTable = ({ columns, id, rows, visibleRows = 16 }: {
       {failure === undefined ? null : (
         <Alert
           failure={failure}
-          onRetry={begin}
+          onRetry={() => begin()}
         />
       )}
       {isStopped
-        ? <Stopped label="Loading rows was stopped." onStart={begin} />
+        ? <Stopped label="Loading rows was stopped." onStart={() => begin()} />
         : asked.current.size > 0
         ? (
           <div class="table-stop">
@@ -290,7 +309,7 @@ export const DataTable = ({ columns, id, rows, visibleRows = 16 }: {
         label="Table"
         wide
         columns={gridColumns}
-        rowCount={total}
+        rowCount={failure !== undefined && pages.current.size === 0 ? 0 : total}
         row={row}
         rowHeight={28}
         visibleRows={visibleRows}
@@ -301,7 +320,9 @@ export const DataTable = ({ columns, id, rows, visibleRows = 16 }: {
         onColumn={(index) => setQuery({ column: columns[index]?.name ?? null })}
         selectedColumn={plotted}
       />
-      {plotted >= 0 && rows > 0 ? <Plot id={id} column={columns[plotted]!} index={plotted} where={where} /> : null}
+      {plotted >= 0 && rows > 0 && failure === undefined && pages.current.size > 0
+        ? <Plot id={id} column={columns[plotted]!} index={plotted} where={passed.has("where") ? [] : where} />
+        : null}
     </div>
   )
 }

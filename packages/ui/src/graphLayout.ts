@@ -10,6 +10,8 @@ export interface Layout {
 }
 
 const sweeps = 8
+/** The most tasks without edges that stay in the first layer. */
+const fewAlone = 12
 
 /** `edges` are pairs of positions of tasks. Edges that close a cycle are ignored. */
 export const layout = (count: number, edges: ReadonlyArray<readonly [number, number]>): Layout => {
@@ -51,6 +53,19 @@ export const layout = (count: number, edges: ReadonlyArray<readonly [number, num
   for (let i = 0; i < count; i++) layers = Math.max(layers, layer[i]! + 1)
   const rows: Array<Array<number>> = Array.from({ length: layers }, () => [])
   for (let i = 0; i < count; i++) rows[layer[i]!]!.push(i)
+  // Tasks without any edge would make one endless column: they fill columns of their own, after the others.
+  const alone = rows[0]?.filter((task) => down[task]!.length === 0 && up[task]!.length === 0) ?? []
+  if (alone.length > fewAlone) {
+    const linked = rows[0]!.filter((task) => down[task]!.length > 0 || up[task]!.length > 0)
+    const connected = linked.length === 0 ? [] : [linked, ...rows.slice(1)]
+    const tall = Math.max(fewAlone, Math.ceil(Math.sqrt(alone.length)), ...connected.map((row) => row.length))
+    rows.splice(0, rows.length, ...connected)
+    for (let i = 0; i < alone.length; i += tall) {
+      for (const task of alone.slice(i, i + tall)) layer[task] = rows.length
+      rows.push(alone.slice(i, i + tall))
+    }
+    layers = rows.length
+  }
   const place = new Float64Array(count)
   for (const row of rows) row.forEach((task, i) => place[task] = i)
   const order = (row: Array<number>, neighbours: ReadonlyArray<ReadonlyArray<number>>) => {

@@ -268,7 +268,7 @@ export const HeatMap = ({ changes, run }: { readonly run: TaskRun; readonly chan
                   </svg>
                 )
                 : <Glyph name={name} />}
-              {visible(name)} <span class="number">{counts.states.get(name)}</span>
+              <span class="state-name">{visible(name)}</span> <span class="number">{counts.states.get(name)}</span>
             </button>
           ))}
           {counts.missing === 0 ? null : <span class="legend-missing">missing {counts.missing}</span>}

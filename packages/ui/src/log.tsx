@@ -30,10 +30,22 @@ const textOf = (line: LogLine): string => {
   return text.endsWith("\n") ? text.slice(0, -1) : text
 }
 
-const linesOf = (text: string): number => {
-  let count = 1
-  for (let at = text.indexOf("\n"); at >= 0 && count < maxLines; at = text.indexOf("\n", at + 1)) count++
-  return count
+/** The position of the end of the last line that is shown, and the number of lines with the one that says so. */
+const extentOf = (text: string): { readonly lines: number; readonly end: number } => {
+  let lines = 1
+  for (let at = text.indexOf("\n"); at >= 0; at = text.indexOf("\n", at + 1)) {
+    if (lines === maxLines) return { lines: maxLines + 1, end: at }
+    lines++
+  }
+  return { lines, end: text.length }
+}
+
+/** A message of very many lines is shown in part; the search finds the rest too. */
+const cut = (text: string): string => {
+  const { end } = extentOf(text)
+  return end === text.length
+    ? text
+    : `${text.slice(0, end)}\n… ${plural(text.slice(end + 1).split("\n").length, "more line")}`
 }
 
 /** The text with search matches marked. */
@@ -157,7 +169,7 @@ export const LogView = ({ grown, isLive, load, names, source, tools }: {
     const ends = new Float64Array(passing.length)
     let total = 0
     for (let i = 0; i < passing.length; i++) {
-      total += linesOf(texts.current[passing[i]!]!) * lineHeight + gap
+      total += extentOf(texts.current[passing[i]!]!).lines * lineHeight + gap
       ends[i] = total
     }
     return { shown: passing, ends }
@@ -275,7 +287,7 @@ export const LogView = ({ grown, isLive, load, names, source, tools }: {
                     </a>
                   )
                   : null}
-                <span class="log-message">{marked(text, q)}</span>
+                <span class="log-message">{marked(cut(text), q)}</span>
               </div>
             )
           })}

@@ -1,7 +1,7 @@
 /** Small components of the pages. */
 import type { ComponentChildren } from "preact"
 import { useEffect, useRef, useState } from "preact/hooks"
-import type { Failure } from "./api.ts"
+import { client, type Failure, run } from "./api.ts"
 import { readSetting, useSetting } from "./data.ts"
 import { colourOf, familyOf } from "./states.ts"
 import { bytesText, durationText, timeText, visible, type Zone } from "./text.ts"
@@ -41,7 +41,7 @@ const lightOn = (colour: string): boolean => {
 export const StateText = ({ name }: { readonly name: string }) => (
   <span class={`state state-${familyOf(name)}`}>
     <Glyph name={name} />
-    {visible(name)}
+    <span class="state-name">{visible(name)}</span>
   </span>
 )
 
@@ -91,6 +91,20 @@ export const Time = ({ value }: { readonly value: string | null | undefined }) =
   return <time dateTime={value} title={value}>{timeText(value, zone)}</time>
 }
 
+let follows: boolean | undefined
+
+/** Whether the backend can change at all: an archive never does, whatever the states in it say. */
+export const useFollows = (): boolean => {
+  const [known, set] = useState(follows)
+  useEffect(() => {
+    if (known !== undefined) return
+    const controller = new AbortController()
+    run(client.backend.backend(), controller.signal, ({ can }) => set(follows = can.changes), () => {})
+    return () => controller.abort()
+  }, [])
+  return known === true
+}
+
 /** The duration of a run; while it runs, the time since it started, updated continuously. */
 export const Duration = ({ end, start, isOver }: {
   readonly start: string | null | undefined
@@ -98,15 +112,18 @@ export const Duration = ({ end, start, isOver }: {
   readonly isOver: boolean
 }) => {
   const [, tick] = useState(0)
-  const isRunning = !isOver && !!start && !end
+  const follows = useFollows()
+  const isRunning = follows && !isOver && !!start && !end
   useEffect(() => {
     if (!isRunning) return
     const timer = setInterval(() => tick((n) => n + 1), 1000)
     return () => clearInterval(timer)
   }, [isRunning])
-  if (!start || (!end && isOver)) return <span class="none">–</span>
+  if (!start || (!end && !isRunning)) return <span class="none">–</span>
   const millis = (end ? Date.parse(end) : Date.now()) - Date.parse(start)
-  return <span class="number">{durationText(millis)}{isRunning ? " so far" : ""}</span>
+  const text = durationText(millis)
+  if (text === "") return <span class="none">–</span>
+  return <span class="number">{text}{isRunning ? " so far" : ""}</span>
 }
 
 export const Alert = (

@@ -79,9 +79,12 @@ export const plural = (count: number, one: string, many = `${one}s`): string =>
 export const cellText = (json: unknown): string =>
   typeof json === "string" ? visible(json) : visible(JSON.stringify(json) ?? "null")
 
+/** A name, which can be nothing but spaces. */
+export const nameText = (name: string): string => name.trim() === "" ? `“${name}”` : visible(name)
+
 /** A slug with the index of a mapped child: `score-1[7]`. */
 export const slugText = (slug: string | null | undefined, mapIndex: number): string =>
-  `${slug === null || slug === undefined ? "(no task)" : visible(slug)}${mapIndex < 0 ? "" : `[${mapIndex}]`}`
+  `${slug === null || slug === undefined ? "(no task)" : nameText(slug)}${mapIndex < 0 ? "" : `[${mapIndex}]`}`
 
 export const short = (text: string, length: number): string =>
   text.length > length ? `${text.slice(0, length - 1)}\u2026` : text

@@ -63,6 +63,12 @@ describe("graphs", () => {
     const { layer } = layout(3, [[0, 1], [1, 2], [2, 0], [1, 1]])
     assert.strictEqual(layer.length, 3)
   })
+  it("put tasks without edges into columns of their own", () => {
+    const { layer, layers, place, widest } = layout(102, [[0, 1]])
+    assert.deepStrictEqual([layer[0], layer[1], layer[2]], [0, 1, 2])
+    assert.ok(widest <= 12 && layers === 11)
+    assert.strictEqual(new Set(layer.map((one, i) => `${one} ${place[i]}`)).size, 102)
+  })
   it("lay 5 000 tasks out, each at a place of its own", () => {
     const edges = Array.from(
       { length: 9_000 },

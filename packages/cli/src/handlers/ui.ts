@@ -113,7 +113,7 @@ export const ui = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.ui>)
     const app = yield* HttpRouter.toHttpEffect(page)
     yield* http.serve(app)
     // A file that is being read, or a busy thread, does not delay the end.
-    const endSoon = (exitCode: number) => setTimeout(() => process.exit(exitCode), 500).unref()
+    const endSoon = (exitCode: number) => setTimeout(() => process.exit(exitCode), 250).unref()
     for (const [signal, exitCode] of [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 129]] as const) {
       const listener = () => void endSoon(exitCode)
       process.once(signal, listener)

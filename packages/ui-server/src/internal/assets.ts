@@ -77,10 +77,15 @@ const read = async (prefix: string): Promise<ReadonlyMap<string, Asset>> => {
   return assets
 }
 
+/** The address of a task run by its slug, which can contain anything. */
+const isSlugAddress = (path: string): boolean =>
+  path.length <= 16_000 && /^\/flow-runs\/[^/\\%]+\/tasks\/[^/\\]+(?:\/[^/\\]+)?$/.test(path) &&
+  !/\/(?:\.|%2e){1,2}(?:\/|$)|%00/i.test(path)
+
 /** A path that may be an address of the page: plain names, without a file extension and without `..`. */
 const isAddress = (path: string): boolean =>
-  path.length <= 2_000 && !/(?:^|\/)\.{1,2}(?:\/|$)|%2e|%2f|%5c|%00|\\|\/\//i.test(path) &&
-  (!/\.[a-z0-9]{1,5}$/i.test(path) || /^\/flow-runs\/[^/]+\/tasks\//.test(path))
+  isSlugAddress(path) || path.length <= 2_000 && !/(?:^|\/)\.{1,2}(?:\/|$)|%2e|%2f|%5c|%00|\\|\/\//i.test(path) &&
+    !/\.[a-z0-9]{1,5}$/i.test(path)
 
 /** Reads the page's files; resolves a path below the prefix, without its query. */
 export const make = (prefix: string) =>

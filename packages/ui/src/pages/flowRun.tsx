@@ -22,6 +22,7 @@ import {
   Stop,
   Stopped,
   Time,
+  useFollows,
   Waiting
 } from "../parts.tsx"
 import { href, navigate, useAddress } from "../router.ts"
@@ -542,7 +543,7 @@ const LogsPage = ({ changes, id, isLive, run }: {
 
 export const FlowRunPage = ({ id, view }: { readonly id: string; readonly view: string }) => {
   const run = useQuery(`flow-run ${id}`, () => client.flowRuns.show({ params: { id } }))
-  const isLive = run.data !== undefined && !isFinished(run.data.state)
+  const isLive = useFollows() && run.data !== undefined && !isFinished(run.data.state)
   const changes = useChanges(isLive ? id : null)
   useGrown(changes.states, run.reload)
   if (run.data === undefined) {

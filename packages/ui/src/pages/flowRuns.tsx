@@ -9,7 +9,7 @@ import { Heading } from "../layout.tsx"
 import { Alert, CountsBar, Duration, Empty, StateText, Time, Waiting } from "../parts.tsx"
 import { href, navigate, setQuery, useAddress } from "../router.ts"
 import { allNames, isFinished, nameOf } from "../states.ts"
-import { plural, short, visible } from "../text.ts"
+import { nameText, plural, short, visible } from "../text.ts"
 
 const pageSize = 50
 const oneByOne = Semaphore.makeUnsafe(3)
@@ -36,7 +36,7 @@ const RunCounts = ({ run }: { readonly run: FlowRun }) => {
 }
 
 export const runName = (run: FlowRun): string =>
-  run.name === null || run.name === "" ? run.flow_run_id : visible(run.name)
+  run.name === null || run.name === "" ? run.flow_run_id : nameText(run.name)
 
 export const flowRunColumns = (
   flowNames: Readonly<Record<string, string | null>> | undefined

@@ -7,7 +7,7 @@ import { Grid } from "../grid.tsx"
 import { Heading } from "../layout.tsx"
 import { Alert, Empty, Facts, JsonBlock, Time, Waiting } from "../parts.tsx"
 import { href, navigate } from "../router.ts"
-import { visible } from "../text.ts"
+import { nameText, visible } from "../text.ts"
 import { FlowRunList } from "./flowRuns.tsx"
 
 export const FlowsPage = () => {
@@ -30,7 +30,7 @@ export const FlowsPage = () => {
                 key: "name",
                 title: "Name",
                 width: "2fr",
-                render: ({ latest, name }) => <a tabIndex={-1} href={href(["flows", latest])}>{visible(name)}</a>
+                render: ({ latest, name }) => <a tabIndex={-1} href={href(["flows", latest])}>{nameText(name)}</a>
               },
               { key: "versions", title: "Versions", width: 100, isNumber: true, render: ({ versions }) => versions },
               {
@@ -148,7 +148,7 @@ export const FlowPage = ({ id }: { readonly id: string }) => {
   const flow = useQuery(`flow ${id}`, () => client.flows.show({ params: { id } }))
   const { data, failure, reload } = flow
   const isMissing = failure?.tag === "NotFound"
-  const title = isMissing ? "Not found" : data === undefined ? "Flow" : visible(data.name ?? data.flow_id)
+  const title = isMissing ? "Not found" : data === undefined ? "Flow" : nameText(data.name ?? data.flow_id)
   return (
     <>
       <Heading text={title} above={<a href={href(["flows"])}>Flows</a>} />

@@ -8,7 +8,7 @@ import { addStates, emptyHeat, indicesOf, nameAt } from "../heatMapData.ts"
 import { Heading, Views } from "../layout.tsx"
 import { type Changes, LiveStatus, useChanges, useGrown } from "../live.tsx"
 import { LogView } from "../log.tsx"
-import { Alert, Duration, Empty, Facts, StateText, Stop, Stopped, Time, Waiting } from "../parts.tsx"
+import { Alert, Duration, Empty, Facts, StateText, Stop, Stopped, Time, useFollows, Waiting } from "../parts.tsx"
 import { ResultView } from "../result.tsx"
 import { href, navigate, setQuery, useAddress } from "../router.ts"
 import { familyOf, isFinished, isFinishedName, isMapped, mappedCount, messageOf, sortNames } from "../states.ts"
@@ -262,7 +262,8 @@ export const TaskRunPage = ({ id, view }: { readonly id: string; readonly view: 
     flowRunId === null ? null : `flow-run ${flowRunId}`,
     () => client.flowRuns.show({ params: { id: flowRunId ?? "" } })
   )
-  const isLive = run.data !== undefined && flowRun.data !== undefined && !isFinished(flowRun.data.state) &&
+  const follows = useFollows()
+  const isLive = follows && run.data !== undefined && flowRun.data !== undefined && !isFinished(flowRun.data.state) &&
     (mapped || !isFinished(run.data.state))
   const changes = useChanges(isLive ? flowRunId : null)
   useGrown(changes.states, run.reload)

@@ -499,26 +499,36 @@ export const make = (database: DatabaseSync, read: ReadRows<TableName>): {
         ({ entries, last }) => Effect.map(views("taskRuns", entries), (items) => ({ items, next: cursorOf(last) }))
       ),
 
-    taskRunSummariesPage: ({ after, flowRunId, taskId }, { cursor, limit }) =>
-      query("taskRunSummaries", () => {
-        const run = keyOf(flowRunId)
-        const position = positionOf(cursor)
-        const found = taskId === undefined
-          ? runsOf(run, position, limit + 1)
-          : runsOfTask(run, keyOf(taskId), position ?? after ?? -Infinity, limit + 1)
-        const { entries, last } = pageOf(found, limit)
-        return {
-          items: entries.map((entry) => ({
+    taskRunSummariesPage: Effect.fnUntraced(function*({ after, flowRunId, taskId }, { cursor, limit }) {
+      const run = keyOf(flowRunId)
+      const items: Array<Backend.TaskRunSummary> = []
+      let next = cursor
+      for (;;) {
+        const { entries, last } = yield* query("taskRunSummaries", () => {
+          const wanted = Math.min(rowsAtOnce, limit - items.length)
+          const position = positionOf(next)
+          return pageOf(
+            taskId === undefined
+              ? runsOf(run, position, wanted + 1)
+              : runsOfTask(run, keyOf(taskId), position ?? after ?? -Infinity, wanted + 1),
+            wanted
+          )
+        })
+        for (const entry of entries) {
+          items.push({
             taskRunId: idOf(entry.id),
             taskId: taskIdOf(entry.task),
             mapIndex: entry.map_index,
             state: stateOf(entry.state),
             startTime: isoText(entry.start ?? Number.NaN),
             endTime: isoText(entry.end ?? Number.NaN)
-          })),
-          next: cursorOf(last)
+          })
         }
-      }),
+        next = cursorOf(last)
+        if (next === undefined || items.length >= limit) return { items, next }
+        yield* otherTurn
+      }
+    }),
 
     siblingsPage: ({ flowRunId, taskId, taskRunId }, { cursor, limit }) =>
       taskId === null || flowRunId === null

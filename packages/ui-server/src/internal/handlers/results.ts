@@ -12,7 +12,8 @@ import { type Handle, make, placeOf } from "../result/resultCache.ts"
 import { started } from "../streams.ts"
 import { defaultLimit, nonEmpty, take } from "./services.ts"
 
-export const ResultHandlers = (limits: Limits) =>
+/** `onThread` receives what starts the thread for large results. */
+export const ResultHandlers = (limits: Limits, onThread: (start: () => void) => void) =>
   HttpApiBuilder.group(
     UiApi,
     "results",
@@ -24,6 +25,8 @@ export const ResultHandlers = (limits: Limits) =>
         loads: limits.loads ?? 8,
         threadBytes: limits.threadBytes ?? 2 ** 20
       })
+
+      onThread(cache.startThread)
 
       const load = (id: string) =>
         Effect.flatMap(api.taskRun(id), (view) => Effect.map(cache.load(view), (handle) => ({ view, handle })))

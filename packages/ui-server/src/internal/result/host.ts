@@ -22,6 +22,8 @@ interface Call {
 export interface Host {
   /** Changes when a thread ends: values of an earlier one are lost. */
   readonly generation: () => number
+  /** Starts the thread before it is needed. */
+  readonly start: () => void
   readonly ask: (key: number, question: Question) => Promise<unknown>
   readonly close: () => void
 }
@@ -59,6 +61,9 @@ export const makeHost = (memoryMb: number): Host => {
   }
   return {
     generation: () => generation,
+    start: () => {
+      worker ??= start()
+    },
     ask: (key, question) =>
       new Promise((resolve, reject) => {
         worker ??= start()

@@ -108,6 +108,8 @@ export interface ResultCache {
   /** The result of a task run, loaded once for all requests that arrive while it loads. */
   readonly load: (view: TaskRunView) => Effect.Effect<Handle, LoadError>
   readonly nextStream: () => number
+  /** Starts the thread for large results, so that the first of them does not wait for it. */
+  readonly startThread: () => void
 }
 
 const isMapped = (view: TaskRunView): boolean => State.isMapped(view.state) && view.mapIndex < 0
@@ -297,5 +299,5 @@ export const make = Effect.fnUntraced(function*(limits: Limits) {
   sweep.unref()
   yield* Effect.addFinalizer(() => Effect.sync(() => clearInterval(sweep)))
 
-  return { load, nextStream: () => streams++ } satisfies ResultCache
+  return { load, nextStream: () => streams++, startThread: () => host.start() } satisfies ResultCache
 })
