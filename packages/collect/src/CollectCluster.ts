@@ -52,11 +52,13 @@ export type Services = SqlClient | PersistedQueue.PersistedQueueFactory
 export const layerQueue = (options?: {
   /** The time after which a dead worker's parts go to others. Default 30 seconds. */
   readonly lockExpiration?: number | undefined
+  /** The time after which an idle worker looks for parts again. Default 500 milliseconds. */
+  readonly pollInterval?: number | undefined
 }): Layer.Layer<PersistedQueue.PersistedQueueFactory, SqlError, SqlClient> => {
   const lockExpiration = options?.lockExpiration ?? 30_000
   return PersistedQueue.layer.pipe(Layer.provide(PersistedQueue.layerStoreSql({
     tableName: Jobs.queueTable,
-    pollInterval: 500,
+    pollInterval: options?.pollInterval ?? 500,
     lockRefreshInterval: lockExpiration / 3,
     lockExpiration
   })))
@@ -170,6 +172,9 @@ export interface Progress {
   readonly workers: number
 }
 
+/** Milliseconds between two looks at the jobs. */
+const defaultPollInterval = 1000
+
 /**
  * Collects with the workers of a cluster: makes a plan, or continues with the plan in the output, enqueues its parts,
  * and waits until they are published or have failed. Other processes that start the same collection join the job.
@@ -190,6 +195,8 @@ export const start = Effect.fn("CollectCluster.start")(function*(
     readonly allowFailed?: boolean | undefined
     readonly onStart?: ((plan: Plan.Plan) => void) | undefined
     readonly onProgress?: ((progress: Progress) => void) | undefined
+    /** Milliseconds between two checks of the progress. Default 1000. */
+    readonly pollInterval?: number | undefined
   }
 ): Effect.fn.Return<
   Collect.Collection,
@@ -221,7 +228,7 @@ export const start = Effect.fn("CollectCluster.start")(function*(
       workers: yield* jobs.workers
     })
     if (job === undefined || !job.isFinished) {
-      yield* Effect.sleep("1 second")
+      yield* Effect.sleep(options.pollInterval ?? defaultPollInterval)
       continue
     }
     const newest = yield* Manifests.readManifest(output)
@@ -260,6 +267,8 @@ export interface WorkerOptions {
   readonly apiRate?: number | undefined
   /** Results per second from the storages, by all workers together. Default: no limit. */
   readonly storeRate?: number | undefined
+  /** Milliseconds between two checks whether a job is finished. Default 1000. */
+  readonly pollInterval?: number | undefined
   /** Called with messages for the user: a job begins, a part failed, a job cannot be processed. */
   readonly onMessage?: ((message: string) => void) | undefined
 }
@@ -322,7 +331,7 @@ export const work = Effect.fn("CollectCluster.work")(function*(options: WorkerOp
     const [next] = open
     if (next === undefined) {
       if (options.untilDone === true && (hasServed || Date.now() - startedAt > firstJob)) return
-      yield* Effect.sleep("500 millis")
+      yield* Effect.sleep((options.pollInterval ?? defaultPollInterval) / 2)
       continue
     }
     state.job = next.job
@@ -413,7 +422,7 @@ const serve = Effect.fnUntraced(function*(
           const error = Cause.squash(found.cause)
           say(`${isTransient(error) ? described(error) : "the job cannot be watched"}; trying again`)
         }
-        yield* Effect.sleep("1 second")
+        yield* Effect.sleep(options.pollInterval ?? defaultPollInterval)
       }
     })
     const slots = Math.max(1, options.slots ?? 2)

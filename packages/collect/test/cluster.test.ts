@@ -5,14 +5,14 @@ import { CollectError, OutputUnavailable } from "@effect-prefect/collect/Collect
 import * as CollectOutput from "@effect-prefect/collect/CollectOutput"
 import * as CollectWorkflow from "@effect-prefect/collect/CollectWorkflow"
 import type { ResultStorage } from "@effect-prefect/results/ResultStorage"
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe, it, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
-import type * as Redacted from "effect/Redacted"
 import { SqlClient } from "effect/sql/SqlClient"
+import type { SqlError } from "effect/sql/SqlError"
 import * as WorkflowEngine from "effect/workflow/WorkflowEngine"
-import { startDatabase } from "./support/database.ts"
+import { ClusterDatabase } from "./support/database.ts"
 import { json, mapped, parts, places, single, storage, tables, text, unavailable, world } from "./support/world.ts"
 
 type Files = Map<string, Uint8Array>
@@ -25,24 +25,27 @@ const data = tables({
 const options: Collect.PlanOptions = { selection: { all: true }, output: { format: "jsonl", partRows: 3 } }
 
 interface World {
-  readonly url: Redacted.Redacted
+  readonly participant: () => Layer.Layer<CollectCluster.Services, SqlError>
   readonly files: Files
   readonly storage?: Layer.Layer<ResultStorage> | undefined
 }
 
-const services = ({ files, storage, url }: World) =>
-  Layer.merge(
-    places(data, files, storage === undefined ? {} : { storage }),
-    CollectCluster.layer({ url })
-  )
+const services = ({ files, participant, storage }: World) =>
+  Layer.merge(places(data, files, storage === undefined ? {} : { storage }), participant())
+
+const pollInterval = 20
 
 const start = (world: World, given: Partial<Parameters<typeof CollectCluster.start>[0]> = {}) =>
-  CollectCluster.start({ ...options, place: "memory", ...given }).pipe(Effect.provide(services(world)), Effect.scoped)
+  CollectCluster.start({ ...options, place: "memory", pollInterval, ...given }).pipe(
+    Effect.provide(services(world)),
+    Effect.scoped
+  )
 
 const work = (world: World, given: Partial<CollectCluster.WorkerOptions> = {}) =>
   CollectCluster.work({
     open: () => CollectOutput.layerMemory(world.files),
     untilDone: true,
+    pollInterval,
     ...given
   }).pipe(Effect.scoped, Effect.provide(services(world)))
 
@@ -52,150 +55,150 @@ const quiet = Effect.gen(function*() {
   return files
 })
 
-describe("a cluster", () => {
-  it.live("gives the bytes of one quiet run, and says how far it has come", () =>
-    Effect.gen(function*() {
-      const { url } = yield* startDatabase
-      const files: Files = new Map()
-      const seen: Array<CollectCluster.Progress> = []
-      // As the command does: tables that several make at once, and PGlite, which mixes up many connections now and then.
-      const outliving = <A, E, R>(effect: Effect.Effect<A, E, R>) => CollectCluster.outlive(effect, () => {})
-      const [collection] = yield* Effect.all([
-        outliving(start({ url, files }, { onProgress: (progress) => seen.push(progress) })),
-        outliving(start({ url, files })),
-        outliving(work({ url, files })),
-        outliving(work({ url, files }, { slots: 1 }))
-      ], { concurrency: "unbounded" })
-      const due = yield* quiet
-      assert.isTrue(collection.manifest.complete)
-      assert.deepStrictEqual(parts(files), parts(due))
-      assert.strictEqual(text(files, "_manifest.json"), text(due, "_manifest.json"))
-      assert.strictEqual(seen.at(-1)?.parts, 5)
-      const [job] = yield* Effect.provide(CollectCluster.status, CollectCluster.layer({ url }))
-      assert.deepInclude(job, {
-        place: "memory",
-        isFinished: true,
-        failedParts: 0,
-        parts: 5,
-        publishedParts: 5,
-        rows: 12
-      })
-      // Both starters offered every part, and each was enqueued once.
-      const rows = yield* Effect.provide(
-        Effect.flatMap(SqlClient, (sql) => sql<{ readonly state: string }>`select state from effect_prefect_queue`),
-        CollectCluster.layer({ url })
-      )
-      assert.deepStrictEqual(rows.map(({ state }) => state), Array.from({ length: 5 }, () => "completed"))
-    }).pipe(Effect.scoped))
-
-  it.live("ends with the parts that failed, and the next start tries them again", () =>
-    Effect.gen(function*() {
-      const { url } = yield* startDatabase
-      const files: Files = new Map()
-      const broken = storage((location) => location.includes("/4.") ? unavailable(location) : json({ at: location }))
-      const failing = { url, files, storage: broken.layer }
-      const [error] = yield* Effect.all([
-        Effect.flip(start(failing, { maxAttempts: 2 })),
-        work(failing)
-      ], { concurrency: "unbounded" })
-      assert.strictEqual(error.reason._tag, "PartsFailed")
-      assert.match(
-        error.message,
-        /^1 of 5 parts failed: part \d \(b-1\[3…5\] of flow run first\): .*it does not answer/
-      )
-      assert.isFalse(files.has("_manifest.json"))
-      const [collection] = yield* Effect.all([start({ url, files }), work({ url, files })], {
-        concurrency: "unbounded"
-      })
-      assert.isTrue(collection.manifest.complete)
-      assert.deepStrictEqual(parts(files), parts(yield* quiet))
-    }).pipe(Effect.scoped))
-
-  it.live("with allowFailed ends with a manifest that lists them", () =>
-    Effect.gen(function*() {
-      const { url } = yield* startDatabase
-      const files: Files = new Map()
-      const broken = storage((location) => location.includes("/4.") ? unavailable(location) : json({ at: location }))
-      const failing = { url, files, storage: broken.layer }
-      const [collection] = yield* Effect.all([
-        start(failing, { maxAttempts: 1, allowFailed: true }),
-        work(failing)
-      ], { concurrency: "unbounded" })
-      assert.isFalse(collection.manifest.complete)
-      assert.deepStrictEqual(collection.manifest.failed.map(({ attempts }) => attempts), [1])
-    }).pipe(Effect.scoped))
-
-  it.live("a worker that may not read what the plan needs takes no part", () =>
-    Effect.gen(function*() {
-      const { url } = yield* startDatabase
-      const files: Files = new Map()
-      const starter = yield* Effect.forkScoped(start({ url, files }))
-      const denied = storage()
-      const error = yield* Effect.flip(
-        work({
-          url,
-          files,
-          storage: Layer.effect(
-            (yield* Effect.promise(() => import("@effect-prefect/results/ResultStorage"))).ResultStorage,
-            Effect.sync(() => ({ readers: [], resolve: () => undefined, read: () => Effect.die("not to be read") }))
-          )
+layer(ClusterDatabase.layer, { excludeTestServices: true })("on one Postgres", (it) => {
+  describe("a cluster", () => {
+    it.effect("gives the bytes of one quiet run, and says how far it has come", () =>
+      Effect.gen(function*() {
+        const participant = yield* (yield* ClusterDatabase).empty
+        const files: Files = new Map()
+        const seen: Array<CollectCluster.Progress> = []
+        const [collection] = yield* Effect.all([
+          start({ participant, files }, { onProgress: (progress) => seen.push(progress) }),
+          start({ participant, files }),
+          work({ participant, files }),
+          work({ participant, files }, { slots: 1 })
+        ], { concurrency: "unbounded" })
+        const due = yield* quiet
+        assert.isTrue(collection.manifest.complete)
+        assert.deepStrictEqual(parts(files), parts(due))
+        assert.strictEqual(text(files, "_manifest.json"), text(due, "_manifest.json"))
+        assert.strictEqual(seen.at(-1)?.parts, 5)
+        const [job] = yield* Effect.provide(CollectCluster.status, participant())
+        assert.deepInclude(job, {
+          place: "memory",
+          isFinished: true,
+          failedParts: 0,
+          parts: 5,
+          publishedParts: 5,
+          rows: 12
         })
-      )
-      assert.strictEqual((error as CollectError).reason._tag, "PlaceNotAllowed")
-      assert.deepStrictEqual(denied.reads, [])
-      yield* work({ url, files })
-      assert.isTrue((yield* Fiber.join(starter)).manifest.complete)
-    }).pipe(Effect.scoped))
+        // Both starters offered every part, and each was enqueued once.
+        const rows = yield* Effect.provide(
+          Effect.flatMap(SqlClient, (sql) => sql<{ readonly state: string }>`select state from effect_prefect_queue`),
+          participant()
+        )
+        assert.deepStrictEqual(rows.map(({ state }) => state), Array.from({ length: 5 }, () => "completed"))
+      }).pipe(Effect.scoped))
 
-  it.live("a job whose output is not there is left out, and others are served", () =>
-    Effect.gen(function*() {
-      const { url } = yield* startDatabase
-      const gone: Files = new Map()
-      const files: Files = new Map()
-      const abandoned = yield* Effect.forkScoped(start({ url, files: gone }, { place: "gone" }))
-      const enqueued = Effect.map(
-        Effect.provide(CollectCluster.status, CollectCluster.layer({ url })),
-        (jobs) => jobs.some(({ place }) => place === "gone")
-      )
-      while (!(yield* Effect.orElseSucceed(enqueued, () => false))) yield* Effect.sleep("20 millis")
-      yield* Fiber.interrupt(abandoned)
-      const said: Array<string> = []
-      const [collection] = yield* Effect.all([
-        start({ url, files }, { place: "here" }),
-        work({ url, files }, {
-          open: (place) => CollectOutput.layerMemory(place === "gone" ? new Map() : files),
-          onMessage: (message) => said.push(message)
+    it.effect("ends with the parts that failed, and the next start tries them again", () =>
+      Effect.gen(function*() {
+        const participant = yield* (yield* ClusterDatabase).empty
+        const files: Files = new Map()
+        const broken = storage((location) => location.includes("/4.") ? unavailable(location) : json({ at: location }))
+        const failing = { participant, files, storage: broken.layer }
+        const [error] = yield* Effect.all([
+          Effect.flip(start(failing, { maxAttempts: 2 })),
+          work(failing)
+        ], { concurrency: "unbounded" })
+        assert.strictEqual(error.reason._tag, "PartsFailed")
+        assert.match(
+          error.message,
+          /^1 of 5 parts failed: part \d \(b-1\[3…5\] of flow run first\): .*it does not answer/
+        )
+        assert.isFalse(files.has("_manifest.json"))
+        const [collection] = yield* Effect.all([start({ participant, files }), work({ participant, files })], {
+          concurrency: "unbounded"
         })
-      ], { concurrency: "unbounded" })
-      assert.isTrue(collection.manifest.complete)
-      assert.strictEqual(said.filter((message) => message.includes("gone holds no plan")).length, 1)
-    }).pipe(Effect.scoped))
-})
+        assert.isTrue(collection.manifest.complete)
+        assert.deepStrictEqual(parts(files), parts(yield* quiet))
+      }).pipe(Effect.scoped))
 
-describe("the workflow", () => {
-  it.live("enqueues, waits for the workers, and ends with the manifest", () =>
-    Effect.gen(function*() {
-      const { url } = yield* startDatabase
-      const files: Files = new Map()
-      const { plan } = yield* Collect.start(options).pipe(Effect.provide(services({ url, files })))
-      const payload = { job: plan.job, place: "memory" }
-      const workflow = CollectWorkflow.layer({ open: () => CollectOutput.layerMemory(files), pollInterval: 300 }).pipe(
-        Layer.provideMerge(Layer.merge(WorkflowEngine.layerMemory, CollectCluster.layer({ url })))
-      )
-      const [first, second] = yield* Effect.all([
-        CollectWorkflow.Collect.execute(payload),
-        CollectWorkflow.Collect.execute(payload),
-        work({ url, files })
-      ], { concurrency: "unbounded" }).pipe(Effect.provide(workflow))
-      assert.deepInclude(first, { complete: true, parts: 5, rows: 12, results: 11, failedParts: 0 })
-      assert.deepStrictEqual(second, first)
-      assert.deepStrictEqual(parts(files), parts(yield* quiet))
+    it.effect("with allowFailed ends with a manifest that lists them", () =>
+      Effect.gen(function*() {
+        const participant = yield* (yield* ClusterDatabase).empty
+        const files: Files = new Map()
+        const broken = storage((location) => location.includes("/4.") ? unavailable(location) : json({ at: location }))
+        const failing = { participant, files, storage: broken.layer }
+        const [collection] = yield* Effect.all([
+          start(failing, { maxAttempts: 1, allowFailed: true }),
+          work(failing)
+        ], { concurrency: "unbounded" })
+        assert.isFalse(collection.manifest.complete)
+        assert.deepStrictEqual(collection.manifest.failed.map(({ attempts }) => attempts), [1])
+      }).pipe(Effect.scoped))
 
-      const error = yield* Effect.flip(
-        Effect.provide(CollectWorkflow.Collect.execute({ job: "other", place: "memory" }), workflow)
-      )
-      assert.strictEqual(error.reason._tag, "OtherCollection")
-    }).pipe(Effect.scoped))
+    it.effect("a worker that may not read what the plan needs takes no part", () =>
+      Effect.gen(function*() {
+        const participant = yield* (yield* ClusterDatabase).empty
+        const files: Files = new Map()
+        const starter = yield* Effect.forkScoped(start({ participant, files }))
+        const denied = storage()
+        const error = yield* Effect.flip(
+          work({
+            participant,
+            files,
+            storage: Layer.effect(
+              (yield* Effect.promise(() => import("@effect-prefect/results/ResultStorage"))).ResultStorage,
+              Effect.sync(() => ({ readers: [], resolve: () => undefined, read: () => Effect.die("not to be read") }))
+            )
+          })
+        )
+        assert.strictEqual((error as CollectError).reason._tag, "PlaceNotAllowed")
+        assert.deepStrictEqual(denied.reads, [])
+        yield* work({ participant, files })
+        assert.isTrue((yield* Fiber.join(starter)).manifest.complete)
+      }).pipe(Effect.scoped))
+
+    it.effect("a job whose output is not there is left out, and others are served", () =>
+      Effect.gen(function*() {
+        const participant = yield* (yield* ClusterDatabase).empty
+        const gone: Files = new Map()
+        const files: Files = new Map()
+        const abandoned = yield* Effect.forkScoped(start({ participant, files: gone }, { place: "gone" }))
+        const enqueued = Effect.map(
+          Effect.provide(CollectCluster.status, participant()),
+          (jobs) => jobs.some(({ place }) => place === "gone")
+        )
+        while (!(yield* Effect.orElseSucceed(enqueued, () => false))) yield* Effect.sleep("20 millis")
+        yield* Fiber.interrupt(abandoned)
+        const said: Array<string> = []
+        const [collection] = yield* Effect.all([
+          start({ participant, files }, { place: "here" }),
+          work({ participant, files }, {
+            open: (place) => CollectOutput.layerMemory(place === "gone" ? new Map() : files),
+            onMessage: (message) => said.push(message)
+          })
+        ], { concurrency: "unbounded" })
+        assert.isTrue(collection.manifest.complete)
+        assert.strictEqual(said.filter((message) => message.includes("gone holds no plan")).length, 1)
+      }).pipe(Effect.scoped))
+  })
+
+  describe("the workflow", () => {
+    it.effect("enqueues, waits for the workers, and ends with the manifest", () =>
+      Effect.gen(function*() {
+        const participant = yield* (yield* ClusterDatabase).empty
+        const files: Files = new Map()
+        const { plan } = yield* Collect.start(options).pipe(Effect.provide(services({ files, participant })))
+        const payload = { job: plan.job, place: "memory" }
+        const workflow = CollectWorkflow.layer({ open: () => CollectOutput.layerMemory(files), pollInterval }).pipe(
+          Layer.provideMerge(Layer.merge(WorkflowEngine.layerMemory, participant()))
+        )
+        const [first, second] = yield* Effect.all([
+          CollectWorkflow.Collect.execute(payload),
+          CollectWorkflow.Collect.execute(payload),
+          work({ participant, files })
+        ], { concurrency: "unbounded" }).pipe(Effect.provide(workflow))
+        assert.deepInclude(first, { complete: true, parts: 5, rows: 12, results: 11, failedParts: 0 })
+        assert.deepStrictEqual(second, first)
+        assert.deepStrictEqual(parts(files), parts(yield* quiet))
+
+        const error = yield* Effect.flip(
+          Effect.provide(CollectWorkflow.Collect.execute({ job: "other", place: "memory" }), workflow)
+        )
+        assert.strictEqual(error.reason._tag, "OtherCollection")
+      }).pipe(Effect.scoped))
+  })
 })
 
 describe("outlive", () => {
