@@ -13,6 +13,7 @@ import * as Stream from "effect/Stream"
 import { CollectError, Unsupported } from "./CollectError.ts"
 import type { OutputFormat } from "./CollectPlan.ts"
 import * as Blocks from "./internal/blocks.ts"
+import { giveWay } from "./internal/giveWay.ts"
 import * as JsonLines from "./internal/jsonLines.ts"
 import { Counter, type Row, type RowOutcome, type Summary } from "./internal/rows.ts"
 
@@ -101,7 +102,7 @@ const parquet = Effect.tryPromise({
 /**
  * Encodes the rows of one part. Equal rows give equal bytes, however the stream splits them into arrays.
  *
- * At most one row group of Parquet (50 000 rows or 64 MiB of values), or one block of JSON Lines, is in memory.
+ * At most one row group of Parquet (50 000 rows or 2 MiB of text), or one block of JSON Lines, is in memory.
  *
  * @category encoding
  * @since 0.1.0
@@ -126,10 +127,11 @@ export const summarize = (bytes: Uint8Array, output: OutputFormat): Effect.Effec
     const unreadable = () =>
       new CollectError({ reason: new Unsupported({ detail: "a part that is there is not one of this collection" }) })
     if (output.format === "jsonl") {
-      yield* Effect.tryPromise({
-        try: async () => JsonLines.count(await Blocks.decompress(bytes, output.compression), counter),
+      const text = yield* Effect.tryPromise({
+        try: () => Blocks.decompress(bytes, output.compression),
         catch: unreadable
       })
+      yield* Effect.catchDefect(giveWay(() => JsonLines.count(text, counter)), () => Effect.fail(unreadable()))
     } else {
       const module = yield* parquet
       yield* Effect.mapError(module.count(bytes, counter), unreadable)

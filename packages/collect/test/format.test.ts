@@ -140,9 +140,49 @@ describe("Parquet", () => {
       }
     }))
 
+  it.live("gives other work a turn within a row group", () =>
+    Effect.gen(function*() {
+      let turns = 0
+      let isOver = false
+      const turn = () => {
+        turns++
+        if (!isOver) setImmediate(turn)
+      }
+      const chunk = Stream.fromArray(rowsOf(49_000))
+      const bytes = CollectFormat.encode(chunk, output({ format: "parquet", compression: "gzip" }))
+      // The rows are one array: without turns of its own, all columns would be encoded in one.
+      setImmediate(turn)
+      yield* Stream.runDrain(bytes)
+      isOver = true
+      assert.isAbove(turns, 3)
+    }))
+
+  it.effect("has smaller row groups of large values and messages", () =>
+    Effect.gen(function*() {
+      const large = "x".repeat(1024 * 1024)
+      const rows = rowsOf(20).map((row, at): CollectFormat.Row => ({
+        ...row,
+        outcome: at % 2 === 0
+          ? { _tag: "Value", json: JSON.stringify(large) }
+          : { _tag: "Failure", reason: "ResultDecodeError", message: large }
+      }))
+      const bytes = yield* encode(rows, output({ format: "parquet", compression: "zstd" }))
+      const metadata = parquetMetadata(
+        bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length) as ArrayBuffer
+      )
+      assert.deepStrictEqual(metadata.row_groups.map(({ num_rows }) => num_rows), Array.from({ length: 10 }, () => 2n))
+      assert.deepStrictEqual(
+        (yield* Effect.promise(() => readParquet(bytes))).map((row) => [row["value"], row["error_message"]]),
+        rows.map((_, at) => at % 2 === 0 ? [JSON.stringify(large), null] : [null, large])
+      )
+    }))
+
   it.effect("has row groups of 50 000 rows with statistics, and names its writer without a version", () =>
     Effect.gen(function*() {
-      const bytes = yield* encode(rowsOf(50_001), output({ format: "parquet", compression: "zstd" }))
+      const rows = rowsOf(50_001).map((row): CollectFormat.Row =>
+        row.outcome._tag === "Value" ? { ...row, outcome: { _tag: "Value", json: String(row.mapIndex) } } : row
+      )
+      const bytes = yield* encode(rows, output({ format: "parquet", compression: "zstd" }))
       const metadata = parquetMetadata(
         bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length) as ArrayBuffer
       )

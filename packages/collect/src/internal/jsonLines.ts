@@ -43,8 +43,8 @@ export const encode = <E, R>(
     return Stream.flattenIterable(Stream.concat(lines, Stream.sync(() => text === "" ? [] : [Buffer.from(text)])))
   })
 
-/** Counts the lines of a part. */
-export const count = (bytes: Uint8Array, counter: Counter): void => {
+/** Counts the lines of a part. Yields after each. */
+export function* count(bytes: Uint8Array, counter: Counter): Generator<void, void> {
   for (let start = 0; start < bytes.length;) {
     const end = bytes.indexOf(10, start)
     const stop = end < 0 ? bytes.length : end
@@ -54,5 +54,6 @@ export const count = (bytes: Uint8Array, counter: Counter): void => {
     }
     counter.add(row.map_index, row.outcome?.error?.reason, row.outcome !== undefined && "value" in row.outcome)
     start = stop + 1
+    yield
   }
 }

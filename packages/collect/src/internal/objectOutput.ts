@@ -98,20 +98,32 @@ export const make = (store: ObjectStore, prefix: string): Output => {
         }
       }),
     create: (name, body) =>
-      Effect.flatMap(Stream.runCollect(body), (chunks) => {
-        const bytes = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
-        const sha256 = createHash("sha256").update(bytes).digest("hex")
-        return Effect.map(
-          attempt(`write ${name}`, (signal) => store.create(prefix + name, bytes, signal)),
-          (isNew) => ({ isNew, bytes: bytes.length, sha256 })
-        )
+      Effect.suspend(() => {
+        const hash = createHash("sha256")
+        const chunks: Array<Uint8Array> = []
+        const read = Stream.runForEach(body, (chunk) =>
+          Effect.sync(() => {
+            hash.update(chunk)
+            chunks.push(chunk)
+          }))
+        return Effect.flatMap(read, () => {
+          const bytes = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
+          const sha256 = hash.digest("hex")
+          return Effect.map(
+            attempt(`write ${name}`, (signal) => store.create(prefix + name, bytes, signal)),
+            (isNew) => ({ isNew, bytes: bytes.length, sha256 })
+          )
+        })
       }),
     read: (name) => attempt(`read ${name}`, (signal) => store.read(prefix + name, signal)),
     digest: (name) =>
-      Effect.map(attempt(`read ${name}`, (signal) => store.read(prefix + name, signal)), (bytes) =>
-        bytes === undefined
-          ? undefined
-          : { bytes: bytes.length, sha256: createHash("sha256").update(bytes).digest("hex") }),
+      attempt(`read ${name}`, async (signal) => {
+        const bytes = await store.read(prefix + name, signal)
+        if (bytes === undefined) return undefined
+        // In another thread: a part may be large.
+        const sha256 = Buffer.from(await crypto.subtle.digest("SHA-256", new Uint8Array(bytes))).toString("hex")
+        return { bytes: bytes.length, sha256 }
+      }),
     list,
     finish: Stream.runForEach(
       Stream.filter(list(""), (name) => name.startsWith(probePrefix)),

@@ -8,6 +8,7 @@ import type { SchemaElement } from "hyparquet"
 import * as zlib from "node:zlib"
 import type { Column, OutputFormat } from "../CollectPlan.ts"
 import { zstdLevel } from "./blocks.ts"
+import { giveWay } from "./giveWay.ts"
 import type { Counter, Row } from "./rows.ts"
 import { typedValues } from "./typed.ts"
 
@@ -20,8 +21,8 @@ const { ByteWriter, ParquetWriter } = await import(/* webpackIgnore: true */ "hy
 
 /** A row group holds at most this number of rows, */
 const groupRows = 50_000
-/** and at most this amount of text in values. */
-const groupText = 64 * 1024 * 1024
+/** and at most this amount of text, unless one row has more: a column is encoded without giving way to other work. */
+const groupText = 2 * 1024 * 1024
 
 const codecs = { zstd: "ZSTD", gzip: "GZIP", none: "UNCOMPRESSED" } as const
 
@@ -80,24 +81,36 @@ const schemaOf = (columns: ReadonlyArray<Column>): Array<SchemaElement> => {
 /** Row ids and values rarely repeat: a dictionary would be built and then discarded. */
 const plain = new Set(["task_run_id", "value"])
 
+/** The bytes `PAR1`, which a writer begins with. */
+const magicBytes = 4
+
 class Encoder {
   private readonly bytes = new ByteWriter(1024 * 1024)
   private readonly writer: InstanceType<typeof ParquetWriter>
-  private readonly names: ReadonlyArray<string>
+  private readonly root: SchemaElement
+  private readonly elements: ReadonlyArray<SchemaElement>
   private readonly columns: ReadonlyArray<Column>
+  private readonly codec: (typeof codecs)[OutputFormat["compression"]]
   private data: Array<Array<unknown>>
   private rows = 0
   private textLength = 0
 
   constructor({ columns, compression }: OutputFormat) {
     const schema = schemaOf(columns)
+    const [root, ...elements] = schema
     this.columns = columns
-    this.names = schema.slice(1).map(({ name }) => name)
-    this.data = this.names.map(() => [])
-    this.writer = new ParquetWriter({
+    this.root = root!
+    this.elements = elements
+    this.codec = codecs[compression]
+    this.data = elements.map(() => [])
+    this.writer = this.makeWriter(schema)
+  }
+
+  private makeWriter(schema: Array<SchemaElement>) {
+    return new ParquetWriter({
       writer: this.bytes,
       schema,
-      codec: codecs[compression],
+      codec: this.codec,
       compressors,
       // Without a version, parts of one collection are equal whatever version wrote them.
       createdBy: "effect-prefect"
@@ -122,6 +135,7 @@ class Encoder {
     }
     this.rows++
     if (outcome._tag === "Value") this.textLength += outcome.json.length
+    else if (outcome._tag === "Failure") this.textLength += outcome.message.length
     return this.rows === groupRows || this.textLength >= groupText
   }
 
@@ -131,24 +145,50 @@ class Encoder {
     return bytes
   }
 
-  /** Ends the row group. */
-  flush(): Uint8Array {
-    if (this.rows > 0) {
-      void this.writer.write({
-        columnData: this.names.map((name, at) =>
-          plain.has(name) ? { name, data: this.data[at]!, encoding: "PLAIN" as const } : { name, data: this.data[at]! }
-        ),
-        rowGroupSize: this.rows
-      })
-      this.data = this.names.map(() => [])
-      this.rows = 0
-      this.textLength = 0
+  /**
+   * Writes one column of the row group, by a writer of its own at the same position of the file: the writer of the file
+   * writes all columns of a row group without interruption.
+   */
+  private writeColumn(at: number) {
+    const element = this.elements[at]!
+    const { name } = element
+    const { bytes } = this
+    const writer = this.makeWriter([{ ...this.root, num_children: 1 }, element])
+    bytes.offset -= magicBytes
+    bytes.index -= magicBytes
+    const data = this.data[at]!
+    void writer.write({
+      columnData: [plain.has(name) ? { name, data, encoding: "PLAIN" } : { name, data }],
+      rowGroupSize: this.rows
+    })
+    this.writer.pendingIndexes.push(...writer.pendingIndexes)
+    this.data[at] = []
+    return writer.row_groups[0]!
+  }
+
+  /** Ends the row group. Yields after each column. */
+  *flush(): Generator<void, Uint8Array> {
+    if (this.rows === 0) return this.take()
+    const chunks: Array<ReturnType<Encoder["writeColumn"]>> = []
+    for (const at of this.elements.keys()) {
+      chunks.push(this.writeColumn(at))
+      yield
     }
+    const rows = BigInt(this.rows)
+    this.writer.num_rows += rows
+    this.writer.row_groups.push({
+      columns: chunks.flatMap(({ columns }) => columns),
+      total_byte_size: chunks.reduce((sum, chunk) => sum + chunk.total_byte_size, 0n),
+      total_compressed_size: chunks.reduce((sum, chunk) => sum + (chunk.total_compressed_size ?? 0n), 0n),
+      num_rows: rows
+    })
+    this.rows = 0
+    this.textLength = 0
     return this.take()
   }
 
-  finish(): Uint8Array {
-    const last = this.flush()
+  *finish(): Generator<void, Uint8Array> {
+    const last = yield* this.flush()
     void this.writer.finish()
     return Buffer.concat([last, this.take()])
   }
@@ -161,28 +201,32 @@ export const encode = <E, R>(
   Stream.suspend(() => {
     const encoder = new Encoder(output)
     const groups = Stream.mapArrayEffect(rows, (rows) =>
-      Effect.sync(() => {
+      Effect.gen(function*() {
         const out: Array<Uint8Array> = []
-        for (const row of rows) if (encoder.add(row)) out.push(encoder.flush())
+        for (const row of rows) if (encoder.add(row)) out.push(yield* giveWay(() => encoder.flush()))
         return [out] as [Array<Uint8Array>]
       }))
-    return Stream.flattenIterable(Stream.concat(groups, Stream.sync(() => [encoder.finish()])))
+    return Stream.flattenIterable(
+      Stream.concat(groups, Stream.fromEffect(Effect.map(giveWay(() => encoder.finish()), (last) => [last])))
+    )
   })
 
 const counted = ["map_index", "mapped_children", "error_reason"]
 
 /** Counts the rows of a part. */
 export const count = (bytes: Uint8Array, counter: Counter): Effect.Effect<void, FormatError> =>
-  Effect.map(
+  Effect.flatMap(
     ResultFormat.decode(bytes, { name: "part.parquet", format: "parquet", maxBytes: maxPartBytes, columns: counted }),
-    (value) => {
-      const table = value as Table
-      const [index, children, reason] = counted.map((name) => table.column(name))
-      for (let row = 0; row < table.numRows; row++) {
-        const failure = reason?.at(row) as string | null
-        counter.add(index?.at(row) as number, failure ?? undefined, failure === null && children?.at(row) === null)
-      }
-    }
+    (value) =>
+      giveWay(function*() {
+        const table = value as Table
+        const [index, children, reason] = counted.map((name) => table.column(name))
+        for (let row = 0; row < table.numRows; row++) {
+          const failure = reason?.at(row) as string | null
+          counter.add(index?.at(row) as number, failure ?? undefined, failure === null && children?.at(row) === null)
+          if (row % 1000 === 999) yield
+        }
+      })
   )
 
 /** Larger than a part of the most rows and the largest values. */
