@@ -33,7 +33,7 @@ export interface Options {
   readonly table: string
 }
 
-/** Rows per insert statement. */
+/** Rows per statement. The client has no COPY: one JSON parameter for many rows comes closest to it. */
 const batchRows = 1000
 
 const identifier = /^(?:[A-Za-z_][A-Za-z0-9_]{0,62}\.)?[A-Za-z_][A-Za-z0-9_]{0,54}$/
@@ -73,16 +73,31 @@ const valueText = (text: string, line: Line, typed: ReadonlyArray<Column>): stri
   const tail = typed.map(({ name }) => `,${JSON.stringify(`v.${name}`)}:`).join("").length
   const values = typed.reduce((length, { name, type }) => {
     const value = line[`v.${name}`]
-    return length + (type === "int64" && value !== null ? int64Length(text, name) : JSON.stringify(value).length)
+    return length + (type === "int64" && value !== null ? int64Text(text, name) : JSON.stringify(value)).length
   }, 0)
   return text.slice(text.indexOf(mark) + mark.length, text.length - tail - values - 2)
 }
 
-/** An integer column is written with all of its digits, which a number may not represent. */
-const int64Length = (text: string, name: string): number => {
+/** The digits of an integer column in a line: a number may not represent all of them. */
+const int64Text = (text: string, name: string): string => {
   const key = `,${JSON.stringify(`v.${name}`)}:`
   const start = text.lastIndexOf(key) + key.length
-  return /^-?\d+/.exec(text.slice(start))?.[0].length ?? 0
+  return /^-?\d+/.exec(text.slice(start))?.[0] ?? ""
+}
+
+/** A typed column as text that is equal for equal values, whatever the settings of the server. */
+const shownTyped = ({ name, type }: Column): string => {
+  const column = `"${`v.${name}`.replaceAll(`"`, `""`)}"`
+  switch (type) {
+    case "timestamp":
+      return `(extract(epoch from ${column}) * 1000000)::bigint::text`
+    case "double":
+      return `encode(float8send(${column}), 'hex')`
+    case "int64":
+    case "bool":
+    case "string":
+      return `${column}::text`
+  }
 }
 
 const make = Effect.fnUntraced(function*(table: string): Effect.fn.Return<Output, CollectError, SqlClient> {
@@ -110,7 +125,7 @@ const make = Effect.fnUntraced(function*(table: string): Effect.fn.Return<Output
     yield* lock
     yield* sql`create table if not exists ${filesTable} (name text primary key, bytes bytea not null)`
     yield* sql`create table if not exists ${partsTable} (
-      name text primary key, bytes bigint not null, sha256 text not null, rows bigint not null)`
+      name text primary key, bytes bigint not null, sha256 text not null, rows bigint not null, rows_sha256 text)`
   }).pipe(sql.withTransaction)
 
   /** Whether the tables do not exist yet. */
@@ -134,6 +149,25 @@ const make = Effect.fnUntraced(function*(table: string): Effect.fn.Return<Output
         .columns)
 
   const literal = (text: string) => sql.literal(`"${text.replaceAll(`"`, `""`)}"`)
+
+  /** The number of a part's rows in the table, and a digest of their contents. */
+  const storedRows = (file: string, typed: ReadonlyArray<Column>) => {
+    const texts = ["row", "flow_run_id", "task_run_id", "task_slug", "map_index", "state", "mapped_children", "value"]
+    const all = [...texts, "error_reason", "error_message", ...typed.map(shownTyped)]
+    // An array has at most 100 arguments: a function of Postgres takes no more.
+    const arrays = Array.from(
+      { length: Math.ceil(all.length / 50) },
+      (_, at) => `json_build_array(${all.slice(at * 50, (at + 1) * 50).join(", ")})::text`
+    )
+    return Effect.map(
+      sql<{ readonly rows: number; readonly sha256: string }>`
+        select count(*)::float8 as rows, encode(sha256(coalesce(
+          string_agg(sha256(convert_to(${sql.literal(arrays.join(" || "))}, 'UTF8')), ''::bytea order by row), ''::bytea
+        )), 'hex') as sha256
+        from ${rowsTable} where part = ${file}`,
+      ([found]) => found!
+    )
+  }
 
   const insertPart = (file: string, bytes: Buffer) =>
     Effect.gen(function*() {
@@ -171,6 +205,7 @@ const make = Effect.fnUntraced(function*(table: string): Effect.fn.Return<Output
             error_message: line.outcome?.error === undefined ? null : withoutNul(line.outcome.error.message),
             ...Object.fromEntries(typed.map((column) => {
               const value = line[`v.${column.name}`] ?? null
+              if (value !== null && column.type === "int64") return [`v.${column.name}`, int64Text(text, column.name)]
               return [`v.${column.name}`, typeof value === "string" ? withoutNul(value) : value]
             }))
           }
@@ -185,6 +220,8 @@ const make = Effect.fnUntraced(function*(table: string): Effect.fn.Return<Output
             row integer, flow_run_id text, task_run_id text, task_slug text, map_index integer, state text,
             mapped_children integer, value text, error_reason text, error_message text ${sql.literal(definitions)})`
       }
+      const stored = yield* storedRows(file, typed)
+      yield* sql`update ${partsTable} set rows_sha256 = ${stored.sha256} where name = ${file}`
       return true
     }).pipe(sql.withTransaction)
 
@@ -249,12 +286,26 @@ const make = Effect.fnUntraced(function*(table: string): Effect.fn.Return<Output
           const bytes = yield* attempt(`read ${file}`, readFile(file))
           return bytes === undefined ? undefined : digestOf(bytes)
         }
-        const [row] = yield* attempt(
+        const [part] = yield* attempt(
           `read ${file}`,
-          sql<{ readonly bytes: number; readonly sha256: string }>`
-            select bytes::float8 as bytes, sha256 from ${partsTable} where name = ${file}`
+          sql<{
+            readonly bytes: number
+            readonly sha256: string
+            readonly rows: number
+            readonly rows_sha256: string | null
+          }>`
+            select bytes::float8 as bytes, sha256, rows::float8 as rows, rows_sha256
+            from ${partsTable} where name = ${file}`
         )
-        return row
+        if (part === undefined) return undefined
+        const stored = yield* attempt(
+          `read the rows of ${file}`,
+          Effect.flatMap(columns, (typed) => storedRows(file, typed))
+        )
+        return stored.rows === part.rows && stored.sha256 === part.rows_sha256
+          ? { bytes: part.bytes, sha256: part.sha256 }
+          // Changed rows have no bytes: their own digest stands for them.
+          : { bytes: part.bytes, sha256: stored.sha256 }
       }),
     list: (folder) =>
       Stream.unwrap(Effect.gen(function*() {
@@ -264,8 +315,24 @@ const make = Effect.fnUntraced(function*(table: string): Effect.fn.Return<Output
           sql<{ readonly name: string }>`
             select name from ${filesTable} union all select name from ${partsTable}`
         )
+        // Parts that have rows, by one look at the index for each: rows that are not of a published part.
+        const [known] = yield* attempt(
+          "connect",
+          sql<{ readonly there: boolean }>`select to_regclass(${table}) is not null as there`
+        )
+        const withRows = folder !== "" || known?.there !== true ? [] : yield* attempt(
+          "list files",
+          sql<{ readonly name: string }>`
+            with recursive given as (
+              (select part from ${rowsTable} order by part limit 1)
+              union all
+              select (select part from ${rowsTable} as later where later.part > given.part order by part limit 1)
+              from given where given.part is not null
+            )
+            select part as name from given where part is not null and part not in (select name from ${partsTable})`
+        )
         return Stream.fromIterable(
-          rows.map((row) => row.name).filter((file) =>
+          [...rows, ...withRows].map((row) => row.name).filter((file) =>
             file.startsWith(folder) && !file.slice(folder.length).includes("/")
           )
         )

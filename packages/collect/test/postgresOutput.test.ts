@@ -27,7 +27,7 @@ const options: Options = {
 /** Values that hold what lines end with, large integers, NUL and quotes. */
 const valueOf = (location: string) => ({
   at: location,
-  n: Number(/\d+/.exec(location)?.[0] ?? 0),
+  n: location.includes("/5.") ? "-9007199254740993" : Number(/\d+/.exec(location)?.[0] ?? 0),
   ok: location.includes("1"),
   odd: `},"v.at":"x"}\u0000\u2028"\\`,
   deep: { "v.n": [1, { outcome: { value: null } }] }
@@ -63,6 +63,9 @@ describe("a table", () => {
       })
       assert.deepStrictEqual(JSON.parse(child["value"] as string), valueOf("/srv/3.json"))
       assert.strictEqual(Number(child["v.n"]), 3)
+      assert.deepStrictEqual(yield* query(`select "v.n"::text as n from results where map_index = 5`), [
+        { n: "-9007199254740993" }
+      ])
       assert.deepInclude(rows[1], { task_run_id: "first-b-1", mapped_children: 7, value: null })
       assert.deepInclude(rows.at(-1), { error_reason: "NotPersisted", value: null, "v.at": null })
 
@@ -73,6 +76,46 @@ describe("a table", () => {
       assert.deepStrictEqual(again.manifest, manifest)
       const found = yield* Effect.provide(Collect.verify, PostgresOutput.layer({ url, table: "results" }))
       assert.deepStrictEqual(found.issues, [])
+    }).pipe(Effect.scoped))
+
+  it.live("whose rows were changed, removed or added is found out", () =>
+    Effect.gen(function*() {
+      const { database, url } = yield* startDatabase
+      yield* collect(url)
+      const verify = Effect.provide(Collect.verify, PostgresOutput.layer({ url, table: "results" }))
+      const others = "flow_run_id, task_run_id, map_index, state"
+      const columns = `part, row, ${others}`
+      for (
+        const [change, undo, names] of [
+          [`update results set "v.n" = 4 where map_index = 3`, `update results set "v.n" = 3 where map_index = 3`],
+          [
+            `update results set value = ' ' || value where map_index = 3`,
+            `update results set value = substr(value, 2) where map_index = 3`
+          ],
+          [
+            `create table kept as select * from results where map_index = 3; delete from results where map_index = 3`,
+            `insert into results select * from kept`
+          ],
+          [
+            `insert into results (${columns}) select part, 100, ${others} from results where map_index = 3`,
+            `delete from results where row = 100`
+          ],
+          [
+            `insert into results (${columns}) select 'other', row, ${others} from results where map_index = 3`,
+            `delete from results where part = 'other'`,
+            ["other"]
+          ]
+        ] as const
+      ) {
+        yield* Effect.promise(() => database.exec(change))
+        assert.deepStrictEqual(
+          (yield* verify).issues.map(({ name }) => name),
+          [...names ?? ["part-000002.jsonl"]],
+          change
+        )
+        yield* Effect.promise(() => database.exec(undo))
+        assert.deepStrictEqual((yield* verify).issues, [])
+      }
     }).pipe(Effect.scoped))
 
   it.live("is told apart from what is none, and takes lines alone", () =>
