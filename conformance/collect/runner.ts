@@ -20,10 +20,18 @@ const runner = NodeClusterSocket.layer({
   storage: "sql",
   shardingConfig: {
     runnerAddress: Option.some(RunnerAddress.make("127.0.0.1", Number(port))),
-    runnerListenAddress: Option.some(RunnerAddress.make("127.0.0.1", Number(port)))
+    runnerListenAddress: Option.some(RunnerAddress.make("127.0.0.1", Number(port))),
+    // A killed runner is noticed within seconds.
+    shardLockRefreshInterval: "3 seconds",
+    shardLockExpiration: "12 seconds",
+    runnerHealthCheckInterval: "5 seconds"
   }
 })
-const workflow = CollectWorkflow.layer({ open: CollectOutput.layerLocal, pollInterval: 1000 }).pipe(
+const open = (directory: string) => {
+  console.log("opened")
+  return CollectOutput.layerLocal(directory)
+}
+const workflow = CollectWorkflow.layer({ open, pollInterval: 1000 }).pipe(
   Layer.provideMerge(ClusterWorkflowEngine.layer),
   Layer.provideMerge(runner),
   Layer.provideMerge(database)

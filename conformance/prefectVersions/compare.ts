@@ -24,6 +24,7 @@ import { check } from "../support/check.ts"
 import { freePort, startServer } from "../support/process.ts"
 import { type Requirements, type Venv, venv } from "../support/python.ts"
 import { compareArchive } from "./archive.ts"
+import { compareCollections } from "./collect.ts"
 
 type Json = JsonProjection.Json
 type Outcome = { readonly value: Json } | { readonly reason: string }
@@ -115,6 +116,7 @@ export const compare = async (version: Version): Promise<void> => {
       await compareRuns(version, url, store, lines)
       await watchLive(version, url, store)
       await compareArchive({ title: version.name, url, mounts: [store] })
+      await compareCollections({ title: version.name, url, mount: store, flowName: "everything" })
       await deletedBlock(version, url, store, lines)
     }
     if (version.migratedBy !== undefined) {
