@@ -33,7 +33,7 @@ import * as Effect from "effect/Effect"
 import type { PersistedQueueFactory } from "effect/persistence/PersistedQueue"
 import {
   CollectError,
-  NothingToCollect,
+  NotACollection,
   OtherCollection,
   PartsFailed,
   PlaceNotAllowed,
@@ -223,7 +223,7 @@ export const start = Effect.fn("Collect.start")(function*(
 })
 
 /**
- * The plan in the output. Fails with NothingToCollect when there is none.
+ * The plan in the output. Fails with NotACollection when there is none.
  *
  * @category planning
  * @since 0.1.0
@@ -235,7 +235,7 @@ export const readPlan: Effect.Effect<Plan.Plan, CollectError, CollectOutput> = E
       plan === undefined
         ? Effect.fail(
           new CollectError({
-            reason: new NothingToCollect({ selection: `${output.name}, which holds no ${Plan.planName},` })
+            reason: new NotACollection({ output: output.name, detail: `it holds no ${Plan.planName}` })
           })
         )
         : Effect.succeed(plan))

@@ -20,7 +20,7 @@ import * as DurableClock from "effect/workflow/DurableClock"
 import * as Workflow from "effect/workflow/Workflow"
 import type { WorkflowEngine } from "effect/workflow/WorkflowEngine"
 import * as CollectCluster from "./CollectCluster.ts"
-import { CollectError, NothingToCollect, OtherCollection, PartsFailed } from "./CollectError.ts"
+import { CollectError, NotACollection, OtherCollection, PartsFailed } from "./CollectError.ts"
 import { CollectOutput, type Output } from "./CollectOutput.ts"
 import type * as Plan from "./CollectPlan.ts"
 import * as Jobs from "./internal/jobs.ts"
@@ -45,14 +45,14 @@ export class Collected extends Schema.Class<Collected>("@effect-prefect/collect/
 
 /**
  * The workflow. `place` is an output that contains the plan of `job`: `Collect.start` puts it there. Executions of one
- * job are one execution.
+ * job and place are one execution.
  *
  * @category workflows
  * @since 0.1.0
  */
 export const Collect = Workflow.make("effect-prefect/Collect", {
   payload: { job: Schema.String, place: Schema.String },
-  idempotencyKey: ({ job }) => job,
+  idempotencyKey: ({ job, place }) => Jobs.keyOf(job, place),
   success: Collected,
   error: CollectError
 })
@@ -101,7 +101,7 @@ export const layer = (
     Effect.flatMap(Manifests.readPlan(output), (plan) => {
       if (plan === undefined) {
         return Effect.fail(
-          new CollectError({ reason: new NothingToCollect({ selection: `${output.name}, which holds no plan,` }) })
+          new CollectError({ reason: new NotACollection({ output: output.name, detail: "it holds no plan" }) })
         )
       }
       return plan.job === job

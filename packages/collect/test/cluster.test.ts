@@ -181,7 +181,10 @@ layer(ClusterDatabase.layer, { excludeTestServices: true })("on one Postgres", (
         const files: Files = new Map()
         const { plan } = yield* Collect.start(options).pipe(Effect.provide(services({ files, participant })))
         const payload = { job: plan.job, place: "memory" }
-        const workflow = CollectWorkflow.layer({ open: () => CollectOutput.layerMemory(files), pollInterval }).pipe(
+        const workflow = CollectWorkflow.layer({
+          open: (place) => CollectOutput.layerMemory(place === "memory" ? files : new Map()),
+          pollInterval
+        }).pipe(
           Layer.provideMerge(Layer.merge(WorkflowEngine.layerMemory, participant()))
         )
         const [first, second] = yield* Effect.all([
@@ -197,6 +200,11 @@ layer(ClusterDatabase.layer, { excludeTestServices: true })("on one Postgres", (
           Effect.provide(CollectWorkflow.Collect.execute({ job: "other", place: "memory" }), workflow)
         )
         assert.strictEqual(error.reason._tag, "OtherCollection")
+        // The same results in another place are another collection.
+        const elsewhere = yield* Effect.flip(
+          Effect.provide(CollectWorkflow.Collect.execute({ job: plan.job, place: "elsewhere" }), workflow)
+        )
+        assert.strictEqual(elsewhere.reason._tag, "NotACollection")
       }).pipe(Effect.scoped))
   })
 })

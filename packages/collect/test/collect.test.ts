@@ -467,6 +467,26 @@ describe("verifying and status", () => {
         "_records/part-000000.json"
       ])
       assert.deepStrictEqual(yield* issues((files) => files.delete("_manifest.json")), ["_manifest.json"])
+      // What is damaged is one issue, and the rest is compared too.
+      const damages = (name: string, bytes: string) => (files: Files) => {
+        files.set(name, Buffer.from(bytes))
+        files.delete("part-000001.jsonl")
+      }
+      for (const bytes of ["", "{", "{}", "\0\xff"]) {
+        assert.deepStrictEqual(yield* issues(damages("_manifest.json", bytes)), [
+          "_manifest.json",
+          "part-000001.jsonl"
+        ])
+        assert.includeMembers(yield* issues(damages("_records/part-000000.json", bytes)), [
+          "_records/part-000000.json",
+          "part-000001.jsonl"
+        ])
+      }
+      // A record under the name of another.
+      assert.includeMembers(
+        yield* issues((files) => files.set("_records/part-000000.json", files.get("_records/part-000001.json")!)),
+        ["_records/part-000000.json"]
+      )
     }))
 
   it.effect("counts what is there", () =>
@@ -481,6 +501,6 @@ describe("verifying and status", () => {
       assert.strictEqual(status.rows, 10)
       assert.strictEqual(status.expectedRows, 13)
       const error = yield* Effect.flip(Effect.provide(Collect.status, layer(new Map())))
-      assert.strictEqual(error.reason._tag, "NothingToCollect")
+      assert.strictEqual(error.reason._tag, "NotACollection")
     }))
 })

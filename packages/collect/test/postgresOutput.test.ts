@@ -125,7 +125,7 @@ describe("a table", () => {
       const error = yield* Effect.flip(Effect.provide(Collect.status, injected))
       assert.strictEqual(error.reason._tag, "Unsupported")
       const empty = PostgresOutput.layer({ url, table: "nothing" })
-      assert.strictEqual((yield* Effect.flip(Effect.provide(Collect.status, empty))).reason._tag, "NothingToCollect")
+      assert.strictEqual((yield* Effect.flip(Effect.provide(Collect.status, empty))).reason._tag, "NotACollection")
       const refused = yield* Effect.flip(
         Effect.provide(
           Effect.flatMap(

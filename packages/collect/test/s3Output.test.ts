@@ -19,8 +19,9 @@ const start = (options: Parameters<typeof startFakeS3>[0] = {}) =>
   })
 afterAll(() => Promise.all(servers.map((server) => server.stop())))
 
-const layerOf = (server: FakeS3) =>
+const layerOf = (server: FakeS3, attempts?: number) =>
   S3Output.layer({
+    attempts,
     bucket: "bucket",
     prefix: "some/table/",
     endpoint: server.url,
@@ -82,6 +83,25 @@ describe("S3", () => {
       assert.deepStrictEqual(shown(lossy), shown(quiet))
       assert.isAbove(Object.keys(shown(quiet)).length, 5)
     }))
+
+  it.live("is asked again when the SDK has given up on a busy store, or on one that loses answers", () =>
+    Effect.forEach(
+      [{ refuses: (request: number) => request < 2 }, { loses: (request: number) => request < 2 }],
+      (options) =>
+        Effect.gen(function*() {
+          const server = yield* start(options)
+          yield* Effect.provide(
+            Effect.gen(function*() {
+              const output = yield* CollectOutput
+              const { sha256 } = yield* output.create("part-000000.jsonl", Stream.make(Buffer.from("{}\n")))
+              assert.deepStrictEqual(yield* output.digest("part-000000.jsonl"), { bytes: 3, sha256 })
+            }),
+            layerOf(server, 2)
+          )
+          assert.strictEqual(server.requests(), 4)
+        }),
+      { concurrency: "unbounded" }
+    ))
 
   it.live("says what the store answered, without what it was sent", () =>
     Effect.gen(function*() {

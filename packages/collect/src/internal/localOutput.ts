@@ -21,7 +21,9 @@ const sentences: Record<string, string> = {
   EDQUOT: "the disk quota is used up",
   EPERM: "the file system does not allow it (a collection needs hard links)",
   ENOTSUP: "the file system has no hard links, which a collection needs",
-  ENOTDIR: "it is not a folder"
+  ENOTDIR: "it is not a folder",
+  ELOOP: "its symbolic links form a loop",
+  ENAMETOOLONG: "its name is too long"
 }
 
 export const make = (directory: string): Output => {
@@ -110,7 +112,12 @@ export const make = (directory: string): Output => {
     name: directory,
     prepare: () =>
       attempt("use this folder", async () => {
-        await fs.mkdir(directory, { recursive: true })
+        await fs.mkdir(directory, { recursive: true }).catch((cause: unknown) => {
+          // Folders that are missing are made: only a link can lead to one that cannot be.
+          throw codeOf(cause) === "ENOENT"
+            ? fail("cannot use this folder (a symbolic link in it leads nowhere)")
+            : cause
+        })
         const probe = await openPartial()
         await probe.file.close()
         await fs.rm(probe.path, { force: true })

@@ -22,7 +22,12 @@ const read = <A>(output: Output, name: string, schema: Schema.Codec<A, string>) 
     if (bytes.length > Plan.maxPlanBytes) return Effect.fail(notACollection(output, `${name} is too large`))
     return Effect.mapError(
       Schema.decodeUnknownEffect(schema)(Buffer.from(bytes).toString("utf8")),
-      () => notACollection(output, `${name} is not what this version writes`)
+      () =>
+        notACollection(
+          output,
+          `${name} is not what this version writes` +
+            (name === Plan.planName ? "" : "; remove it, and run the same command again to write it anew")
+        )
     )
   })
 
@@ -93,9 +98,15 @@ export const readRecords = (output: Output, parts: Iterable<number>) =>
     (records) => records.filter((record) => record !== undefined)
   )
 
+const manifestNumbers = (output: Output) =>
+  Effect.map(
+    Stream.runCollect(output.list("")),
+    (names) => names.flatMap((name) => Plan.numberOfManifest(name) ?? [])
+  )
+
 /** The newest manifest and its number; undefined when there is none. */
 export const readManifest = Effect.fnUntraced(function*(output: Output) {
-  const numbers = (yield* Stream.runCollect(output.list(""))).flatMap((name) => Plan.numberOfManifest(name) ?? [])
+  const numbers = yield* manifestNumbers(output)
   if (numbers.length === 0) return undefined
   const number = Math.max(...numbers)
   const manifest = yield* read(output, Plan.manifestName(number), ManifestJson)
@@ -181,11 +192,26 @@ export const verify = Effect.fnUntraced(function*(output: Output, plan: Plan.Pla
   const issue = (name: string, detail: string) => {
     if (issueCount++ < maxIssues) issues.push({ name, detail })
   }
-  const newest = yield* readManifest(output)
-  const records = yield* readRecords(output, yield* recordedParts(output))
-  const manifestFile = Plan.manifestName(newest?.number ?? 1)
-  if (newest === undefined) issue(manifestFile, "there is no manifest: the collection is not complete")
-  else {
+  /** A file that is damaged is one issue among others. */
+  const orDamaged = <A>(name: string, effect: Effect.Effect<A | undefined, CollectError>) =>
+    Effect.catchReason(effect, "CollectError", "NotACollection", () =>
+      Effect.sync(() => {
+        issue(name, "it is damaged, or another version wrote it")
+        return undefined
+      }))
+  const numbers = yield* manifestNumbers(output)
+  const number = Math.max(1, ...numbers)
+  const manifestFile = Plan.manifestName(number)
+  const manifest = yield* orDamaged(manifestFile, read(output, manifestFile, ManifestJson))
+  const newest = manifest === undefined ? undefined : { number, manifest }
+  const records = (yield* Effect.forEach(
+    [...yield* recordedParts(output)].sort((left, right) => left - right),
+    (part) => orDamaged(Plan.recordName(part), readRecord(output, part)),
+    { concurrency: 32 }
+  )).filter((record) => record !== undefined)
+  if (newest === undefined) {
+    if (numbers.length === 0) issue(manifestFile, "there is no manifest: the collection is not complete")
+  } else {
     if (newest.manifest.job !== plan.job) issue(manifestFile, "it is of another plan")
     if (!newest.manifest.complete) {
       issue(manifestFile, `the collection is not complete: ${newest.manifest.failed.length} parts failed`)

@@ -3,6 +3,7 @@ import * as Network from "@effect-prefect/api/Network"
 import type { PrefectConfigError } from "@effect-prefect/api/PrefectConfigError"
 import type * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { createHash } from "node:crypto"
@@ -38,6 +39,23 @@ const describe = (error: unknown): string => {
   return [...new Set(words)].filter((word) => word !== undefined && word !== "Error").join(", ") || "unknown error"
 }
 
+/** Codes of connections that ended before the response. */
+const lost = new Set(["ECONNRESET", "EPIPE", "ETIMEDOUT"])
+
+/** Whether a store may answer the same request soon: it is overloaded, or the connection was lost. */
+const isTransient = (error: unknown): boolean => {
+  const { code, statusCode, $metadata } = error as {
+    readonly code?: unknown
+    readonly statusCode?: unknown
+    readonly $metadata?: { readonly httpStatusCode?: unknown }
+  }
+  const status = Number($metadata?.httpStatusCode ?? statusCode ?? code)
+  return status >= 500 || status === 429 || status === 408 || (typeof code === "string" && lost.has(code))
+}
+
+/** After the attempts of the SDK itself, which last a few seconds at most. */
+const again = Schedule.jittered(Schedule.exponential("1 second"))
+
 const probePrefix = "_probe-"
 
 /** Connections to a store. */
@@ -59,26 +77,29 @@ export const networkAgents = (
 /** `prefix` is empty or ends with `/`. */
 export const make = (store: ObjectStore, prefix: string): Output => {
   const attempt = <A>(verb: string, run: (signal: AbortSignal) => Promise<A>): Effect.Effect<A, CollectError> =>
-    Effect.tryPromise({
-      try: run,
-      catch: (error) =>
+    Effect.tryPromise({ try: run, catch: (error) => error }).pipe(
+      Effect.retry({ while: isTransient, schedule: again, times: 4 }),
+      Effect.mapError((error) =>
         error instanceof CollectError ? error : new CollectError({
           reason: new OutputUnavailable({ output: store.name, detail: `cannot ${verb} (${describe(error)})` })
         })
-    })
+      )
+    )
 
   const list: Output["list"] = (folder) =>
-    Stream.fromAsyncIterable(
-      store.list(prefix + folder),
-      (error) =>
-        new CollectError({
-          reason: new OutputUnavailable({ output: store.name, detail: `cannot list objects (${describe(error)})` })
-        })
-    ).pipe(
-      Stream.flattenIterable,
-      Stream.map((key) => key.slice(prefix.length)),
-      Stream.filter((name) => name !== "" && !name.endsWith("/"))
-    )
+    Stream.unwrap(Effect.map(
+      attempt("list objects", async () => {
+        const names: Array<string> = []
+        for await (const keys of store.list(prefix + folder)) {
+          for (const key of keys) {
+            const name = key.slice(prefix.length)
+            if (name !== "" && !name.endsWith("/")) names.push(name)
+          }
+        }
+        return names
+      }),
+      Stream.fromIterable
+    ))
 
   return {
     name: store.name,

@@ -23,13 +23,15 @@ export const createText = (output: Output, name: string, text: string) =>
 
 /** An existing record; undefined when there is none. */
 export const readRecord = (output: Output, part: number): Effect.Effect<Plan.PartRecord | undefined, CollectError> =>
-  Effect.flatMap(output.read(Plan.recordName(part)), (bytes) =>
-    bytes === undefined
-      ? Effect.undefined
-      : Effect.mapError(decodeRecord(Buffer.from(bytes).toString("utf8")), () =>
-        new CollectError({
-          reason: new NotACollection({ output: output.name, detail: `${Plan.recordName(part)} is not a record` })
-        })))
+  Effect.flatMap(output.read(Plan.recordName(part)), (bytes) => {
+    if (bytes === undefined) return Effect.undefined
+    const detail = `${Plan.recordName(part)} is not its record; remove it, and run the same command again`
+    const damaged = new CollectError({ reason: new NotACollection({ output: output.name, detail }) })
+    return decodeRecord(Buffer.from(bytes).toString("utf8")).pipe(
+      Effect.mapError(() => damaged),
+      Effect.filterOrFail((record) => record.part === part, () => damaged)
+    )
+  })
 
 const unreadable = (part: Plan.Part, detail: string) =>
   new CollectError({ reason: new PartUnreadable({ part: part.part, detail }) })

@@ -12,11 +12,12 @@ export interface FakeS3 {
 const xml = (body: string) => `<?xml version="1.0" encoding="UTF-8"?>${body}`
 
 /**
- * Starts it. `loses` says of the number of a request whether it is carried out and its answer lost; `conditions` says
- * whether the store knows `If-None-Match`.
+ * Starts it. `loses` says of the number of a request whether it is carried out and its answer lost; `refuses` whether it
+ * is not carried out, because the store is busy; `conditions` says whether the store knows `If-None-Match`.
  */
 export const startFakeS3 = async (options: {
   readonly loses?: (request: number) => boolean
+  readonly refuses?: (request: number) => boolean
   readonly conditions?: boolean
 } = {}): Promise<FakeS3> => {
   const objects = new Map<string, Buffer>()
@@ -95,7 +96,9 @@ export const startFakeS3 = async (options: {
     request.on("data", (chunk: Buffer) => chunks.push(chunk))
     request.on("end", () => {
       const number = count++
-      const { body, etag, status } = answer(request, Buffer.concat(chunks))
+      const { body, etag, status } = options.refuses?.(number) === true
+        ? { status: 503, body: xml("<Error><Code>SlowDown</Code></Error>"), etag: undefined }
+        : answer(request, Buffer.concat(chunks))
       if (options.loses?.(number) === true) return request.socket.destroy()
       response.writeHead(status, { "content-type": "application/xml", ...(etag === undefined ? {} : { etag }) })
       response.end(body)
