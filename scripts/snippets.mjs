@@ -8,12 +8,17 @@ import { root } from "./packages.mjs"
 export const documents = () =>
   globSync(["*.md", "docs/**/*.md", "packages/*/README.md", "examples/*/README.md"], { cwd: root }).toSorted()
 
+/** The sources whose docstrings have examples, which are only type-checked. */
+export const sources = () => globSync("packages/*/src/*.ts", { cwd: root }).toSorted()
+
 /**
- * The examples of one file.
+ * The examples of one file, of a source those in its docstrings.
  * @param {string} document relative to the repository
  */
 export const snippets = (document) => {
+  const isSource = document.endsWith(".ts")
   const lines = readFileSync(join(root, document), "utf8").split("\n")
+    .map((line) => isSource ? line.replace(/^ \* ?/, "") : line)
   /** @type {Array<{ document: string, line: number, runs: boolean, code: string }>} */
   const found = []
   for (let line = 0; line < lines.length; line++) {
@@ -23,7 +28,7 @@ export const snippets = (document) => {
     const end = lines.findIndex((text, at) => at > line && text.trim() === "```")
     if (end < 0) throw new Error(`${document}:${line + 1}: the block is not closed`)
     const code = lines.slice(line + 1, end).map((text) => text.slice(indent)).join("\n")
-    found.push({ document, line: line + 1, runs: !/\bno-run\b/.test(fence[2] ?? ""), code: `${code}\n` })
+    found.push({ document, line: line + 1, runs: !isSource && !/\bno-run\b/.test(fence[2] ?? ""), code: `${code}\n` })
     line = end
   }
   return found

@@ -14,7 +14,7 @@ import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { packages, root } from "./packages.mjs"
 import { npm, run } from "./run.mjs"
-import { documents, snippets } from "./snippets.mjs"
+import { documents, snippets, sources } from "./snippets.mjs"
 
 /** @typedef {(typeof packages)[number]} Package */
 
@@ -202,14 +202,14 @@ export const smoke = async (project) => {
 }
 
 /**
- * Type-checks every example of the documents in the project, and runs them on the fixtures of the repository; returns
- * their number.
+ * Type-checks every example of the documents and the docstrings in the project, and runs those of the documents on the
+ * fixtures of the repository; returns their number.
  * @param {string} project
  */
 export const examples = async (project) => {
   linkOptionalPeers(project)
   symlinkSync(join(root, "fixtures"), join(project, "fixtures"), "junction")
-  const all = documents().flatMap(snippets).map((snippet) => ({
+  const all = [...documents(), ...sources()].flatMap(snippets).map((snippet) => ({
     ...snippet,
     file: `${snippet.document.replaceAll(/[^\w]/g, "-")}-${snippet.line}.ts`
   }))

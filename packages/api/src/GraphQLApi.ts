@@ -111,7 +111,6 @@ export const make = (options: Options): Effect.Effect<PrefectApi.PrefectApi["Ser
  *
  * ```ts
  * import { GraphQLApi, PrefectApi } from "@effect-prefect/api"
- * import * as Config from "effect/Config"
  * import * as Effect from "effect/Effect"
  *
  * export const state = Effect.gen(function*() {

@@ -6,7 +6,7 @@
  * ```ts
  * import * as MemoryApi from "@effect-prefect/api/MemoryApi"
  *
- * const TestApi = MemoryApi.layer({
+ * export const TestApi = MemoryApi.layer({
  *   flow_run: [{ id: "nightly-1", name: "nightly" }],
  *   task: [{ id: "t1", slug: "extract-1" }, { id: "t2", slug: "load-1" }],
  *   task_run: [

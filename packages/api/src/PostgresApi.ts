@@ -73,7 +73,7 @@ export const make = (
  * import * as PostgresApi from "@effect-prefect/api/PostgresApi"
  * import * as Redacted from "effect/Redacted"
  *
- * const Api = PostgresApi.layer({ url: Redacted.make("postgresql://reader@localhost/prefect") })
+ * export const Api = PostgresApi.layer({ url: Redacted.make("postgresql://reader@localhost/prefect") })
  * ```
  *
  * @category layers

@@ -15,6 +15,20 @@
  * Observed on Prefect 2.4, 2.6, 2.10, 2.20, 3.0, 3.8 and 3.9. A newer major version is accepted, with a warning in the
  * log.
  *
+ * **Example** (A server, and Prefect Cloud)
+ *
+ * ```ts
+ * import { Prefect3Api } from "@effect-prefect/api"
+ * import { Redacted } from "effect"
+ *
+ * export const Server = Prefect3Api.layer({ url: "http://localhost:4200/api" })
+ *
+ * export const Cloud = Prefect3Api.layer({
+ *   url: "https://api.prefect.cloud/api/accounts/ACCOUNT/workspaces/WORKSPACE",
+ *   apiKey: Redacted.make("pnu_…")
+ * })
+ * ```
+ *
  * @since 0.1.0
  */
 import * as Config from "effect/Config"

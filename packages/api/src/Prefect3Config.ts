@@ -95,7 +95,10 @@ const variable = (name: string): Config.Config<string | undefined> =>
  * @category loading
  * @since 0.1.0
  */
-export const loadProfile: Effect.Effect<Table, PrefectConfigError | Config.ConfigError> = Effect.gen(function*() {
+export const loadProfile: Effect.Effect<
+  { readonly [key: string]: unknown },
+  PrefectConfigError | Config.ConfigError
+> = Effect.gen(function*() {
   const given = yield* variable("PREFECT_PROFILES_PATH")
   const home = (yield* variable("PREFECT_HOME")) ?? "~/.prefect"
   const path = withoutHome(given ?? `${home.replace(/[\\/]$/, "")}/profiles.toml`)

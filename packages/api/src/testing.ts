@@ -24,6 +24,7 @@ import type * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import type * as Backend from "./Backend.ts"
 import * as Rows from "./internal/testing/tables.ts"
+import type * as MemoryApi from "./MemoryApi.ts"
 import * as PrefectApi from "./PrefectApi.ts"
 import type { PrefectApiError } from "./PrefectApiError.ts"
 
@@ -33,7 +34,7 @@ import type { PrefectApiError } from "./PrefectApiError.ts"
  * @category models
  * @since 0.1.0
  */
-export type Tables = typeof Rows.tables
+export type Tables = MemoryApi.Tables & Readonly<Record<string, ReadonlyArray<object>>>
 
 /**
  * What the suite may ask beside the service.

@@ -3,6 +3,14 @@
  *
  * Requires the packages `@azure/storage-blob` and, without a connection string, `@azure/identity`.
  *
+ * **Example** (A folder of a container)
+ *
+ * ```ts
+ * import * as AzureOutput from "@effect-prefect/collect/AzureOutput"
+ *
+ * export const Output = AzureOutput.layer({ container: "collections", prefix: "orders" })
+ * ```
+ *
  * @since 0.1.0
  */
 import type { DefaultAzureCredentialOptions } from "@azure/identity"

@@ -7,6 +7,15 @@
  * Requires the package `@effect/sql-pg`, except for the SQL client, for which any other Postgres client of `effect/sql`
  * can be used.
  *
+ * **Example** (The queue of the workers)
+ *
+ * ```ts
+ * import * as CollectCluster from "@effect-prefect/collect/CollectCluster"
+ * import { Redacted } from "effect"
+ *
+ * export const Queue = CollectCluster.layer({ url: Redacted.make("postgresql://localhost/queue") })
+ * ```
+ *
  * @since 0.1.0
  */
 import * as PrefectApi from "@effect-prefect/api/PrefectApi"

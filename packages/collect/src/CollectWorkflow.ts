@@ -7,6 +7,21 @@
  *
  * `effect/workflow` is unstable, and so is this module.
  *
+ * **Example** (In a process, by one engine)
+ *
+ * ```ts
+ * import { CollectOutput } from "@effect-prefect/collect"
+ * import * as CollectCluster from "@effect-prefect/collect/CollectCluster"
+ * import * as CollectWorkflow from "@effect-prefect/collect/CollectWorkflow"
+ * import { Layer, Redacted } from "effect"
+ * import { WorkflowEngine } from "effect/workflow"
+ *
+ * export const Workflows = CollectWorkflow.layer({ open: (place) => CollectOutput.layerLocal(place) }).pipe(
+ *   Layer.provideMerge(WorkflowEngine.layerMemory),
+ *   Layer.provide(CollectCluster.layer({ url: Redacted.make("postgresql://localhost/queue") }))
+ * )
+ * ```
+ *
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"

@@ -3,6 +3,14 @@
  *
  * Requires the package `@google-cloud/storage`.
  *
+ * **Example** (A folder of a bucket)
+ *
+ * ```ts
+ * import * as GCSOutput from "@effect-prefect/collect/GCSOutput"
+ *
+ * export const Output = GCSOutput.layer({ bucket: "collections", prefix: "orders" })
+ * ```
+ *
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"

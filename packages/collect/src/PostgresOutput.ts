@@ -6,6 +6,18 @@
  *
  * The parts must be JSON Lines without compression, which are converted to rows. Requires the package `@effect/sql-pg`.
  *
+ * **Example** (A table)
+ *
+ * ```ts
+ * import * as PostgresOutput from "@effect-prefect/collect/PostgresOutput"
+ * import { Redacted } from "effect"
+ *
+ * export const Output = PostgresOutput.layer({
+ *   url: Redacted.make("postgresql://localhost/warehouse"),
+ *   table: "prefect.orders"
+ * })
+ * ```
+ *
  * @since 0.1.0
  */
 import * as PgClient from "@effect/sql-pg/PgClient"

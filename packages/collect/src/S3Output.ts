@@ -3,6 +3,14 @@
  *
  * Requires the package `@aws-sdk/client-s3`.
  *
+ * **Example** (A folder of a bucket)
+ *
+ * ```ts
+ * import * as S3Output from "@effect-prefect/collect/S3Output"
+ *
+ * export const Output = S3Output.layer({ bucket: "collections", prefix: "orders" })
+ * ```
+ *
  * @since 0.1.0
  */
 import type { CompletedPart, S3Client } from "@aws-sdk/client-s3"

@@ -7,6 +7,8 @@ import * as Schema from "effect/Schema"
 import { isObject, type JsonObject } from "./internal/json.ts"
 import * as ResultDescriptor from "./ResultDescriptor.ts"
 
+export type { JsonObject } from "./internal/json.ts"
+
 /**
  * The state types of Prefect 2 and 3. State names are free text; types are not.
  *

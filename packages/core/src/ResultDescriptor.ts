@@ -11,6 +11,8 @@ import { equalityWithout } from "./internal/equality.ts"
 import { type Field, makeReader, makeWriter } from "./internal/fields.ts"
 import { isNullableObject, isNullableString, isObject, type JsonObject } from "./internal/json.ts"
 
+export type { JsonObject } from "./internal/json.ts"
+
 const NullableString = Schema.optionalKey(Schema.NullOr(Schema.String))
 
 const common = {

@@ -4,6 +4,15 @@
  * A state records how far a run has come and where its result was stored. Fields keep Prefect's meaning under camelCase
  * names; a field absent from the stored JSON is absent, and one that was null is null.
  *
+ * **Example** (A stored state)
+ *
+ * ```ts
+ * import { State } from "@effect-prefect/core"
+ *
+ * const state = State.fromJson({ type: "Cached", message: "from the cache" })
+ * export const answer = State.isFinished(state) ? State.typeName(state) : "not yet" // Cached
+ * ```
+ *
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"

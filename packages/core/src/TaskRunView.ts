@@ -2,6 +2,19 @@
 /**
  * `TaskRunView`: a task run as a Prefect backend reports it, without its result.
  *
+ * **Example** (A row of an API of your own)
+ *
+ * ```ts
+ * import { TaskRunView } from "@effect-prefect/core"
+ *
+ * export const view = TaskRunView.fromRow({
+ *   id: "17938764-72a9-5e1a-a67b-d93a5ba52e6a",
+ *   map_index: -1,
+ *   serialized_state: { type: "Running" },
+ *   task: { slug: "extract-1" }
+ * })
+ * ```
+ *
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"

@@ -12,7 +12,7 @@
  *
  * class Order extends Schema.Class<Order>("Order")({ id: Schema.Int, customer: Schema.String }) {}
  *
- * const registry = ClassRegistry.make({
+ * export const registry = ClassRegistry.make({
  *   "mypkg.Order": ClassRegistry.schema(Order),
  *   "mypkg.Money": ({ args }) => `${args[0]} ${args[1]}`
  * })

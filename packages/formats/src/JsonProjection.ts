@@ -21,6 +21,16 @@
  * | an object of another class | `{"__class__": "module.Name", "__args__": […] when it has any, …its attributes}` |
  * | a class or function | string, `module.name` |
  *
+ * **Example** (A value as data and as text)
+ *
+ * ```ts
+ * import { JsonProjection } from "@effect-prefect/formats"
+ * import { Effect } from "effect"
+ *
+ * export const json = JsonProjection.toJson({ answer: 42n, ratio: Infinity }) // {"answer":42,"ratio":null}
+ * export const text = Effect.runPromise(JsonProjection.toText([1n, 2n]))
+ * ```
+ *
  * @since 0.1.0
  */
 import { type JsonContainer, jsonForm, PickleError } from "@effect-prefect/pickle"

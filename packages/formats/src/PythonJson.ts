@@ -2,6 +2,14 @@
  * JSON as written by Python's `json` module: `NaN`, `Infinity` and `-Infinity` are numbers, and integers of any size
  * are exact.
  *
+ * **Example** (What JSON.parse refuses or rounds)
+ *
+ * ```ts
+ * import { PythonJson } from "@effect-prefect/formats"
+ *
+ * export const values = PythonJson.parse("[NaN, 12345678901234567890]") // NaN, and a bigint
+ * ```
+ *
  * @since 0.1.0
  */
 import * as Result from "effect/Result"

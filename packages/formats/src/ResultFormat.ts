@@ -16,6 +16,20 @@
  * A hint replaces steps 2 to 8. Steps 2 and 3 take precedence over the name, because no text begins like that; pandas
  * JSON cannot be distinguished from other JSON and plain text can be anything, so both require the hint.
  *
+ * **Example** (A file of unknown format)
+ *
+ * ```ts
+ * import { ResultFormat } from "@effect-prefect/formats"
+ * import { Effect } from "effect"
+ * import { readFile } from "node:fs/promises"
+ *
+ * export const read = (path: string) =>
+ *   Effect.flatMap(
+ *     Effect.promise(() => readFile(path)),
+ *     (bytes) => ResultFormat.decode(bytes, { name: path, maxBytes: 256 * 1024 * 1024 })
+ *   )
+ * ```
+ *
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
@@ -24,6 +38,7 @@ import { FormatError, TooLarge } from "./FormatError.ts"
 import { isArrowStream, readFeather } from "./internal/arrow/feather.ts"
 import { plainBytes } from "./internal/bytes.ts"
 import * as Compressions from "./internal/compression/compression.ts"
+import type { Compression } from "./internal/compression/compression.ts"
 import { jsonBytesSteps, notSmallJson, smallJson } from "./internal/jsonPieces.ts"
 import { maxDateTimeLength, parseDateTime } from "./internal/python/datetime.ts"
 import { readCsv } from "./internal/readers/csv.ts"
@@ -91,13 +106,7 @@ export interface DecodeOptions {
  */
 export type Reserve = (bytes: number, isGuess: boolean) => Effect.Effect<number, FormatError>
 
-/**
- * A compression that is detected from its first bytes.
- *
- * @category models
- * @since 0.1.0
- */
-export type Compression = Compressions.Compression
+export type { Compression } from "./internal/compression/compression.ts"
 
 /**
  * The compression that bytes begin with, or undefined.

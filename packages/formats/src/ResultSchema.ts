@@ -15,7 +15,17 @@
  *   tags: ResultSchema.set(Schema.String)
  * })
  *
- * const Orders = ResultSchema.table(Order)
+ * export const Orders = ResultSchema.table(Order)
+ * ```
+ *
+ * **Example** (Lists)
+ *
+ * ```ts
+ * import * as ResultSchema from "@effect-prefect/formats/ResultSchema"
+ * import * as Schema from "effect/Schema"
+ *
+ * export const Amounts = ResultSchema.list(ResultSchema.Decimal)
+ * export const Scores = ResultSchema.dict(Schema.String, ResultSchema.Integer)
  * ```
  *
  * @since 0.1.0

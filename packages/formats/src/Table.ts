@@ -165,7 +165,7 @@ const rowMaker = (columns: ReadonlyArray<Column>): (row: number) => Row => {
  * ```ts
  * import * as Table from "@effect-prefect/formats/Table"
  *
- * const total = (table: Table.Table) => {
+ * export const total = (table: Table.Table) => {
  *   let sum = 0
  *   for (const row of table.rows()) sum += Number(row["total"])
  *   return sum

@@ -12,6 +12,24 @@
  * | `timedelta` | seconds | INT64, nanoseconds | duration[ns] |
  * | `object` | the JSON projection | STRING, the JSON projection | utf8, the JSON projection |
  *
+ * **Example** (A table in three formats)
+ *
+ * ```ts
+ * import type { Table } from "@effect-prefect/formats"
+ * import * as TableEncoder from "@effect-prefect/formats/TableEncoder"
+ * import { Effect } from "effect"
+ * import { writeFile } from "node:fs/promises"
+ *
+ * export const save = (table: Table.Table) =>
+ *   Effect.gen(function*() {
+ *     yield* Effect.promise(() => writeFile("table.csv", TableEncoder.csv(table)))
+ *     const parquet = yield* TableEncoder.parquet(table)
+ *     yield* Effect.promise(() => writeFile("table.parquet", parquet))
+ *     const arrow = yield* TableEncoder.arrow(table)
+ *     yield* Effect.promise(() => writeFile("table.arrow", arrow))
+ *   })
+ * ```
+ *
  * @since 0.1.0
  */
 import { Decimal, PyDate, Timedelta, Timestamp } from "@effect-prefect/pickle"

@@ -1,6 +1,14 @@
 /**
  * A reader of Python pickles that does not need Python.
  *
+ * **Example** (A pickled list)
+ *
+ * ```ts
+ * import { loads } from "@effect-prefect/pickle"
+ *
+ * export const value = loads(new Uint8Array([0x80, 2, 0x5d, 0x4b, 1, 0x61, 0x2e])) // [1]
+ * ```
+ *
  * @since 0.1.0
  */
 export { pendulumOf } from "./classes/datetime.ts"

@@ -14,6 +14,18 @@
  * An export can be interrupted at any time and run again: no file gets its final name before it is complete, and a
  * record of copied results is kept. An export locks its folder.
  *
+ * **Example** (The tables of a database)
+ *
+ * ```ts
+ * import * as ArchiveExport from "@effect-prefect/results/ArchiveExport"
+ * import { Redacted } from "effect"
+ *
+ * export const report = ArchiveExport.exportTables({
+ *   directory: "./archive",
+ *   database: { url: Redacted.make("postgresql://localhost/prefect") }
+ * })
+ * ```
+ *
  * @since 0.1.0
  */
 import type { Snapshot } from "@effect-prefect/api/ApiSnapshot"

@@ -1,6 +1,15 @@
 /**
  * `ArchiveVerify`: checks that an archive is complete and unchanged since its export.
  *
+ * **Example** (The first problem of an archive)
+ *
+ * ```ts
+ * import { ArchiveVerify } from "@effect-prefect/results"
+ * import { Stream } from "effect"
+ *
+ * export const problem = Stream.runHead(ArchiveVerify.verify("./archive"))
+ * ```
+ *
  * @since 0.1.0
  */
 import * as ArchiveApi from "@effect-prefect/api/ArchiveApi"

@@ -1,6 +1,14 @@
 /**
  * `AzureStorage`: results in Azure Blob Storage, through `@azure/storage-blob`.
  *
+ * **Example** (A container)
+ *
+ * ```ts
+ * import * as AzureStorage from "@effect-prefect/results/AzureStorage"
+ *
+ * export const Storage = AzureStorage.layer({ containers: ["results"] })
+ * ```
+ *
  * @since 0.1.0
  */
 import type { DefaultAzureCredentialOptions } from "@azure/identity"
@@ -22,6 +30,8 @@ import { load, rethrow } from "./internal/remote/sdk.ts"
 import { type Client, contentRange, type Failure, type ObjectName, type Part } from "./internal/remote/store.ts"
 import { StorageNotProvided, type StorageReason } from "./ResultError.ts"
 import * as ResultStorage from "./ResultStorage.ts"
+
+export type { RemoteOptions } from "./internal/remote/options.ts"
 
 /**
  * The account comes from `connectionString`, else `accountUrl`, else the environment:

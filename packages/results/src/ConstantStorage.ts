@@ -1,6 +1,15 @@
 /**
  * `ConstantStorage`: results that are constants in a flow's source, of which Prefect keeps only the `repr`.
  *
+ * **Example** (Constants by their repr)
+ *
+ * ```ts
+ * import { ConstantStorage } from "@effect-prefect/results"
+ * import { Effect } from "effect"
+ *
+ * export const Storage = ConstantStorage.layer((repr) => Effect.succeed(repr === "[1, 2]" ? [1, 2] : repr))
+ * ```
+ *
  * @since 0.1.0
  */
 import type { ConstantResult } from "@effect-prefect/core/ResultDescriptor"

@@ -1,6 +1,31 @@
 /**
  * `FlowRun`: a view of a flow run, and the task runs, logs and results in it.
  *
+ * **Example** (The results of a flow run)
+ *
+ * ```ts
+ * import { PrefectApi } from "@effect-prefect/api"
+ * import { FlowRun } from "@effect-prefect/results"
+ * import { Effect, Stream } from "effect"
+ *
+ * export const failures = (flowRunId: string) =>
+ *   Effect.gen(function*() {
+ *     const flowRun = yield* FlowRun.fromFlowRunId(flowRunId)
+ *     return yield* flowRun.results.pipe(
+ *       Stream.filter(({ result }) => result._tag === "Failure"),
+ *       Stream.map(({ taskRun }) => `${taskRun.view.taskSlug} ${taskRun.view.mapIndex}`),
+ *       Stream.runCollect
+ *     )
+ *   })
+ *
+ * export const latest = (flowName: string) =>
+ *   Effect.gen(function*() {
+ *     const api = yield* PrefectApi.PrefectApi
+ *     const [view] = yield* Stream.runCollect(Stream.take(api.flowRuns({ flowName }), 1))
+ *     return view === undefined ? undefined : yield* FlowRun.fromView(view)
+ *   })
+ * ```
+ *
  * @since 0.1.0
  */
 import type { TaskRunsQuery } from "@effect-prefect/api/Backend"

@@ -1,6 +1,14 @@
 /**
  * `GCSStorage`: results in Google Cloud Storage, through `@google-cloud/storage`.
  *
+ * **Example** (A bucket, and a part of another)
+ *
+ * ```ts
+ * import * as GCSStorage from "@effect-prefect/results/GCSStorage"
+ *
+ * export const Storage = GCSStorage.layer({ buckets: ["results", { bucket: "shared", prefix: "prefect" }] })
+ * ```
+ *
  * @since 0.1.0
  */
 import { agentFor, shownCode } from "@effect-prefect/api/Network"
@@ -27,6 +35,8 @@ import {
   rangeOf
 } from "./internal/remote/store.ts"
 import * as ResultStorage from "./ResultStorage.ts"
+
+export type { RemoteOptions } from "./internal/remote/options.ts"
 
 /**
  * The buckets that may be read, and how to reach the store.

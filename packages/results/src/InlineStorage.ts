@@ -1,6 +1,15 @@
 /**
  * `InlineStorage`: results that Prefect kept in its database, whose location is the value.
  *
+ * **Example** (Beside another storage)
+ *
+ * ```ts
+ * import { InlineStorage, LocalStorage } from "@effect-prefect/results"
+ * import { Layer } from "effect"
+ *
+ * export const Storage = Layer.merge(InlineStorage.layer, LocalStorage.layer({ roots: ["/srv/prefect"] }))
+ * ```
+ *
  * @since 0.1.0
  */
 import type { PrefectResult } from "@effect-prefect/core/ResultDescriptor"

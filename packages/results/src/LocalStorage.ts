@@ -1,6 +1,21 @@
 /**
  * `LocalStorage`: results in files of this machine, and in folders with copies of the files of workers and buckets.
  *
+ * **Example** (Folders of workers)
+ *
+ * ```ts
+ * import { LocalStorage } from "@effect-prefect/results"
+ *
+ * // What the workers stored in one folder, and in another that is copied to this machine.
+ * export const Storage = LocalStorage.layer({
+ *   roots: ["/srv/prefect/results"],
+ *   mounts: [{ from: "/home/worker/.prefect/results", to: "./copied" }]
+ * })
+ *
+ * // What `effect-prefect archive export` copied.
+ * export const Archive = LocalStorage.layerArchive("./archive")
+ * ```
+ *
  * @since 0.1.0
  */
 import type { PrefectApiError } from "@effect-prefect/api/PrefectApiError"

@@ -1,6 +1,20 @@
 /**
  * `MemoryStorage`: results in memory, for tests.
  *
+ * **Example** (Contents of a test, and how often they were read)
+ *
+ * ```ts
+ * import { MemoryStorage, ResultError } from "@effect-prefect/results"
+ *
+ * export const Storage = MemoryStorage.layer({
+ *   "/srv/a.json": "[1, 2, 3]",
+ *   "s3://results/b": new ResultError.StorageUnavailable({ location: "s3://results/b", detail: "a test" })
+ * })
+ *
+ * export const counted = MemoryStorage.make({ "/srv/a.json": "[1, 2, 3]" })
+ * export const reads = () => counted.reads("/srv/a.json")
+ * ```
+ *
  * @since 0.1.0
  */
 import type {

@@ -1,6 +1,14 @@
 /**
  * `Mount`: a location where workers stored results, and the folder of this machine that contains a copy.
  *
+ * **Example** (As in a flag)
+ *
+ * ```ts
+ * import { Mount } from "@effect-prefect/results"
+ *
+ * export const mount = Mount.parse("s3://results=./copied/results")
+ * ```
+ *
  * @since 0.1.0
  */
 import * as Result from "effect/Result"

@@ -83,7 +83,7 @@ export const decode: (
  * import * as Layer from "effect/Layer"
  *
  * const Files = LocalStorage.layer({ mounts: [{ from: "/home/worker/.prefect/storage", to: "./storage" }] })
- * const Live = Layer.provideMerge(
+ * export const Live = Layer.provideMerge(
  *   Prefect3Storage.layer(Files),
  *   Prefect3Api.layer({ url: "http://127.0.0.1:4200/api" })
  * )

@@ -1,6 +1,14 @@
 /**
  * Limits and concurrency for reading results. All have defaults; change them with `ResultOptions.layer`.
  *
+ * **Example** (Smaller limits)
+ *
+ * ```ts
+ * import { ResultOptions } from "@effect-prefect/results"
+ *
+ * export const Options = ResultOptions.layer({ maxBytes: 16 * 1024 * 1024, concurrency: 4 })
+ * ```
+ *
  * @since 0.1.0
  */
 import * as ClassRegistry from "@effect-prefect/formats/ClassRegistry"

@@ -4,6 +4,25 @@
  * Each kind of storage is a module with a `layer`; `layerMerge` combines several. Nothing is readable until it is
  * named: the descriptor that a server returns never decides what the reader's credentials access.
  *
+ * **Example** (A storage of your own)
+ *
+ * ```ts
+ * import type { LocalResult } from "@effect-prefect/core/ResultDescriptor"
+ * import { ResultError, ResultStorage } from "@effect-prefect/results"
+ * import { Effect } from "effect"
+ *
+ * const reader: ResultStorage.StorageReader<LocalResult> = {
+ *   type: "LocalResult",
+ *   concurrency: 6,
+ *   resolve: ({ location }) => ({
+ *     _tag: "Allowed",
+ *     location: location ?? "",
+ *     read: () => Effect.fail(new ResultError.ResultNotFound({ location: location ?? "", detail: "nothing is there" }))
+ *   })
+ * }
+ * export const Empty = ResultStorage.layer(Effect.succeed([reader]))
+ * ```
+ *
  * @since 0.1.0
  */
 import type { CustomResult, ResultDescriptor } from "@effect-prefect/core/ResultDescriptor"

@@ -1,6 +1,24 @@
 /**
  * `S3Storage`: results in S3 and in compatible stores, through `@aws-sdk/client-s3`.
  *
+ * **Example** (A bucket of AWS, and one of a compatible store)
+ *
+ * ```ts
+ * import * as S3Storage from "@effect-prefect/results/S3Storage"
+ * import { Config } from "effect"
+ *
+ * export const Aws = S3Storage.layer({ buckets: ["results", { bucket: "shared", prefix: "prefect" }] })
+ *
+ * export const Configured = S3Storage.layerConfig({
+ *   buckets: Config.succeed(["results"]),
+ *   endpoint: Config.String("S3_ENDPOINT"),
+ *   credentials: {
+ *     accessKeyId: Config.String("S3_KEY_ID"),
+ *     secretAccessKey: Config.Redacted("S3_SECRET")
+ *   }
+ * })
+ * ```
+ *
  * @since 0.1.0
  */
 import type { S3Client } from "@aws-sdk/client-s3"
@@ -42,6 +60,8 @@ import {
 } from "./internal/remote/store.ts"
 import { StorageUnavailable } from "./ResultError.ts"
 import * as ResultStorage from "./ResultStorage.ts"
+
+export type { RemoteOptions } from "./internal/remote/options.ts"
 
 /**
  * An `S3Client` of `@aws-sdk/client-s3`, in a form whose types do not need that package.

@@ -1,6 +1,17 @@
 /**
  * `SecretStorage`: results that are secrets, which Prefect never stores, from the caller's own secret store.
  *
+ * **Example** (Secrets from the environment)
+ *
+ * ```ts
+ * import { ResultError, SecretStorage } from "@effect-prefect/results"
+ * import { Config, Effect } from "effect"
+ *
+ * export const Storage = SecretStorage.layer((name) =>
+ *   Effect.mapError(Config.Redacted(name), () => new ResultError.ResultNotFound({ location: name, detail: "it is not set" }))
+ * )
+ * ```
+ *
  * @since 0.1.0
  */
 import type { SecretResult } from "@effect-prefect/core/ResultDescriptor"

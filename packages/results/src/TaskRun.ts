@@ -1,6 +1,28 @@
 /**
  * `TaskRun`: a view of a task run, its lazily loaded and cached result, and its mapped children.
  *
+ * **Example** (Results, and the outcomes of mapped children)
+ *
+ * ```ts
+ * import { ArchiveApi } from "@effect-prefect/api"
+ * import { LocalStorage, TaskRun } from "@effect-prefect/results"
+ * import * as Sample from "@effect-prefect/results/sample"
+ * import { Effect, Layer, Stream } from "effect"
+ *
+ * export const program = Effect.gen(function*() {
+ *   const summary = yield* TaskRun.fromTaskRunId(Sample.taskRunId)
+ *   const score = yield* TaskRun.fromTaskSlug({ taskSlug: "score-1", flowRunId: Sample.flowRunId })
+ *   const again = yield* TaskRun.fromView(summary.view) // without a request
+ *   return {
+ *     summary: yield* again.getResult,
+ *     failed: yield* Stream.runCount(Stream.filter(score.outcomes, ({ result }) => result._tag === "Failure"))
+ *   }
+ * }).pipe(Effect.provide(Layer.merge(
+ *   ArchiveApi.layer(Sample.directory),
+ *   LocalStorage.layerArchive(Sample.directory)
+ * )))
+ * ```
+ *
  * @since 0.1.0
  */
 import type { PrefectApi } from "@effect-prefect/api/PrefectApi"

@@ -1,6 +1,22 @@
 /**
  * Watches a flow run until it has finished and its late log lines have arrived.
  *
+ * **Example** (What happens in a flow run)
+ *
+ * ```ts
+ * import { PrefectApi } from "@effect-prefect/api"
+ * import { Watch } from "@effect-prefect/results"
+ * import { Effect, Stream } from "effect"
+ *
+ * export const follow = (flowRunId: string) =>
+ *   Effect.gen(function*() {
+ *     const api = yield* PrefectApi.PrefectApi
+ *     yield* Watch.watch(api, flowRunId, { timeout: "1 hour" }).pipe(
+ *       Stream.runForEach((event) => Effect.logInfo(event._tag))
+ *     )
+ *   })
+ * ```
+ *
  * @since 0.1.0
  */
 import type { PrefectApi } from "@effect-prefect/api/PrefectApi"

@@ -34,6 +34,8 @@ import { Database, type DatabaseError } from "./Database.ts"
 import * as QueryEngine from "./internal/engine.ts"
 import { QueryError, toJson } from "./internal/queryError.ts"
 
+export type { Limits } from "./internal/engine.ts"
+
 /**
  * The server could not listen, or its options are invalid.
  *

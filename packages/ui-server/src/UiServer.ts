@@ -38,6 +38,7 @@ import * as SchemaIssue from "effect/SchemaIssue"
 import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import * as Assets from "./internal/assets.ts"
+import type { AssetsError } from "./internal/assets.ts"
 import { makeRename } from "./internal/folders.ts"
 import * as Guard from "./internal/guard.ts"
 import { BackendHandlers } from "./internal/handlers/backend.ts"
@@ -45,44 +46,11 @@ import { FlowRunHandlers } from "./internal/handlers/flowRuns.ts"
 import { FlowHandlers } from "./internal/handlers/flows.ts"
 import { ResultHandlers } from "./internal/handlers/results.ts"
 import { TaskRunHandlers } from "./internal/handlers/taskRuns.ts"
-import type * as Internal from "./internal/options.ts"
+import type { About, Authorize, Limits } from "./internal/options.ts"
 
-/**
- * Limits of the server's caches and concurrency.
- *
- * @category options
- * @since 0.1.0
- */
-export interface Limits extends Internal.Limits {}
-
-/**
- * The description of the backend on the page "About".
- *
- * @category options
- * @since 0.1.0
- */
-export interface About extends Internal.About {}
-
-/**
- * Decides whether a request to the API is allowed. Files of the page contain no data and are not checked.
- *
- * @category options
- * @since 0.1.0
- */
-export type Authorize = Internal.Authorize
-
-/**
- * The page's files are missing.
- *
- * @category errors
- * @since 0.1.0
- */
-export const AssetsError = Assets.AssetsError
-/**
- * @category errors
- * @since 0.1.0
- */
-export type AssetsError = Assets.AssetsError
+export { AssetsError } from "./internal/assets.ts"
+export type { Folder } from "./internal/folders.ts"
+export type { About, Authorize, Limits } from "./internal/options.ts"
 
 /**
  * Options of the page.

@@ -1,5 +1,11 @@
 import type * as Schema from "effect/Schema"
 
+/**
+ * A JSON object.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type JsonObject = { readonly [key: string]: Schema.Json }
 
 export const isObject = (value: unknown): value is JsonObject =>

@@ -8,7 +8,12 @@ import { dirname, join } from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
 import { gzipSync } from "node:zlib"
 
-/** The page's files are missing, or do not match its manifest. */
+/**
+ * The page's files are missing, or do not match its manifest.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
 export class AssetsError
   extends Schema.TaggedError<AssetsError>("@effect-prefect/ui-server/AssetsError")("AssetsError", {
     detail: Schema.String

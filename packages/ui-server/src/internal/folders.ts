@@ -1,6 +1,11 @@
 /** Keeps folders of this machine out of responses. */
 
-/** A folder, and its name on the page. */
+/**
+ * A folder of this machine, and its name on the page.
+ *
+ * @category options
+ * @since 0.1.0
+ */
 export interface Folder {
   readonly path: string
   readonly name: string

@@ -3,7 +3,12 @@ import type * as Effect from "effect/Effect"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import type { Folder } from "./folders.ts"
 
-/** Limits of the page server's caches and concurrency. */
+/**
+ * Limits of the server's caches and concurrency.
+ *
+ * @category options
+ * @since 0.1.0
+ */
 export interface Limits {
   /** Requests that are handled concurrently; others wait. Default 64. */
   readonly requests?: number | undefined
@@ -19,7 +24,12 @@ export interface Limits {
   readonly threadBytes?: number | undefined
 }
 
-/** The description of the backend on the page "About". */
+/**
+ * The description of the backend on the page "About".
+ *
+ * @category options
+ * @since 0.1.0
+ */
 export interface About {
   /** `archive`, `api`, `database`, `prefect3` or another word. */
   readonly kind?: string | undefined
@@ -31,5 +41,10 @@ export interface About {
   readonly problems?: Effect.Effect<ReadonlyArray<{ readonly place: string; readonly problem: string }>> | undefined
 }
 
-/** Decides whether a request to the API is allowed. */
+/**
+ * Decides whether a request to the API is allowed. Files of the page contain no data and are not checked.
+ *
+ * @category options
+ * @since 0.1.0
+ */
 export type Authorize = (request: HttpServerRequest.HttpServerRequest) => Effect.Effect<boolean>

@@ -13,6 +13,12 @@ import { isLzmaAlone, unlzmaAlone } from "./lzma.ts"
 import { Output } from "./output.ts"
 import { isXz, unxz } from "./xz.ts"
 
+/**
+ * A compression that is detected from its first bytes.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type Compression = "gzip" | "zlib" | "bz2" | "xz" | "lzma" | "zstd"
 
 export interface Limits {

@@ -8,6 +8,12 @@ import { atLeastOne } from "../atLeastOne.ts"
 /** A bucket whose objects may be read, or only those below a prefix of whole segments. */
 export type Bucket = string | { readonly bucket: string; readonly prefix?: string | undefined }
 
+/**
+ * The options that all object stores share.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface RemoteOptions {
   /** The number of objects that are read concurrently; fewer while the store reports too many requests. Default 32. */
   readonly concurrency?: number | undefined
