@@ -6,6 +6,7 @@ import * as Layer from "effect/Layer"
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { layerThreads } from "./support/pglite.ts"
 import { layerServer, read } from "./support/server.ts"
 
 const id = (n: number) => `00000000-0000-4000-8000-${String(n).padStart(12, "0")}`
@@ -33,7 +34,7 @@ const serve = <A, E>(
   const onReport = (report: Database.LoadReport) => Effect.sync(() => void reports.push(report))
   return Effect.provide(
     Effect.suspend(() => self(reports)),
-    layerServer(Database.layerArchive(directory, { onReport }))
+    layerServer(layerThreads(directory, { onReport }))
   )
 }
 
@@ -135,7 +136,7 @@ describe("an archive", () => {
               ),
               reports
             })),
-            Effect.provide(Database.layerArchive(directory, { onReport, cache }))
+            Effect.provide(layerThreads(directory, { onReport, cache }))
           )
       }
       const first = yield* query(Effect.promise(() => written))

@@ -433,7 +433,7 @@ describe("fairness", () => {
       yield* Fiber.interrupt(abandoned)
       assert.deepStrictEqual(yield* heavy("SELECT count(*)::text AS one FROM flow"), [{ one: "2" }])
       assert.deepStrictEqual(yield* database.query("SELECT 1::text AS one", []), [{ one: "1" }])
-    }).pipe(Effect.provide(Database.layerArchive(prefect1.directory, { statementTimeout: "10 minutes" }))), 120_000)
+    }).pipe(Effect.provide(Pglite.layerThreads(prefect1.directory, { statementTimeout: "10 minutes" }))))
 
   it.live("what a client waits for ends with the client, and with the server", () =>
     Effect.gen(function*() {
@@ -602,7 +602,7 @@ describe("a server", () => {
       const { url } = yield* Server.Server
       const { headers } = yield* Effect.promise(() => fetch(`${url}/health`))
       assert.strictEqual(headers.get("keep-alive"), "timeout=65")
-    }).pipe(Effect.provide(layerServer(Database.layerArchive(prefect1.directory)))))
+    }).pipe(Effect.provide(layerServer(Pglite.layerFixture(prefect1.directory)))))
 
   it.live("answers on loopback only to local names: a web page cannot have its own name resolve here", () =>
     Effect.gen(function*() {

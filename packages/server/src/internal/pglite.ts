@@ -1,4 +1,5 @@
 import * as Tables from "@effect-prefect/core/Tables"
+import * as Context from "effect/Context"
 import { Worker } from "node:worker_threads"
 import type { LoadReport } from "./archive.ts"
 import type { WorkerInput, WorkerMessage, WorkerRequest } from "./pgliteWorker.ts"
@@ -20,7 +21,13 @@ const unavailable = (message: string) => new PgliteFailure("Unavailable", messag
 type Rows = ReadonlyArray<Record<string, string | null>>
 
 /** The data that a thread starts from: the folder, or a copy of the data of a thread that has loaded it. */
-type Source = Pick<WorkerInput, "directory"> | Required<Pick<WorkerInput, "snapshot">>
+type Source = Pick<WorkerInput, "directory" | "empty"> | Required<Pick<WorkerInput, "snapshot">>
+
+/** The data of an empty database, for programs that load many archives: without it, each one takes seconds to make. */
+export const EmptyData = Context.Reference<(() => Promise<Blob>) | undefined>(
+  "@effect-prefect/server/internal/pglite/EmptyData",
+  { defaultValue: () => undefined }
+)
 
 interface Call {
   readonly request: WorkerRequest
@@ -245,7 +252,12 @@ export interface PgliteHost {
  * them from a copy of the first thread's data, the heavy ones. So a heavy statement only delays other heavy ones, even
  * if it runs longer than `timeoutMillis` and terminates its thread.
  */
-export const startPglite = (directory: string, timeoutMillis: number, cache?: PgliteCache): PgliteHost => {
+export const startPglite = (
+  directory: string,
+  timeoutMillis: number,
+  cache?: PgliteCache,
+  emptyData?: () => Promise<Blob>
+): PgliteHost => {
   let settle: { readonly resolve: (reports: ReadonlyArray<LoadReport>) => void; readonly reject: (e: Error) => void }
   const loaded = new Promise<ReadonlyArray<LoadReport>>((resolve, reject) => {
     settle = { resolve, reject }
@@ -257,6 +269,8 @@ export const startPglite = (directory: string, timeoutMillis: number, cache?: Pg
     if (message.type !== "snapshot") throw unavailable("the embedded database could not be copied")
     return { snapshot: message.snapshot }
   }
+  const folder = async (): Promise<Source> =>
+    emptyData === undefined ? { directory } : { directory, empty: await emptyData() }
   let isFirst = true
   let kept: Awaited<ReturnType<PgliteCache["read"]>>
   const light: Lane = new Lane(
@@ -266,8 +280,8 @@ export const startPglite = (directory: string, timeoutMillis: number, cache?: Pg
         if (kept !== undefined) return { snapshot: kept.snapshot }
       }
       // The folder may have changed since; the served data is what was loaded.
-      if (isFirst || !heavy.isReady) return { directory }
-      return copyOf(heavy).catch(() => ({ directory }))
+      if (isFirst || !heavy.isReady) return folder()
+      return copyOf(heavy).catch(folder)
     },
     (found) => {
       const reports = kept?.reports ?? found

@@ -8,6 +8,8 @@ import { findTables, loadArchive } from "./archive.ts"
 export interface WorkerInput {
   /** The archive folder to load, without `snapshot`. */
   readonly directory?: string
+  /** The data of an empty database to load it into; one is made otherwise. */
+  readonly empty?: Blob
   /** The data of a database that has loaded it. */
   readonly snapshot?: Blob
   readonly tables: ReadonlyArray<Table>
@@ -46,16 +48,16 @@ const settings = [
 
 /** A database with the rows of the folder, or of a snapshot. */
 const open = async (): Promise<{ readonly database: PGlite; readonly reports: ReadonlyArray<LoadReport> }> => {
-  const { directory, snapshot } = input
-  if (snapshot !== undefined) {
+  const { directory, empty, snapshot } = input
+  const start = async (data: Blob | undefined) => {
     const { PGlite } = await import("@electric-sql/pglite")
     const startParams = [...PGlite.defaultStartParams, ...settings]
-    return { database: await PGlite.create({ loadDataDir: snapshot, startParams }), reports: [] }
+    return PGlite.create(data === undefined ? { startParams } : { loadDataDir: data, startParams })
   }
+  if (snapshot !== undefined) return { database: await start(snapshot), reports: [] }
   // Quick failures come first: starting the database takes seconds.
   const files = await findTables(input.tables, directory ?? "")
-  const { PGlite } = await import("@electric-sql/pglite")
-  const database = await PGlite.create({ startParams: [...PGlite.defaultStartParams, ...settings] })
+  const database = await start(empty)
   const reports: Array<LoadReport> = []
   // Rows of a table that was made in the same transaction need no log.
   await database.exec("BEGIN")

@@ -12,6 +12,7 @@ import { mkdir, readFile, rename, writeFile } from "node:fs/promises"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { findTables, loadArchive } from "../../src/internal/archive.ts"
+import { EmptyData } from "../../src/internal/pglite.ts"
 
 const distribution = dirname(fileURLToPath(import.meta.resolve("@electric-sql/pglite")))
 const cache = fileURLToPath(new URL("../../../../node_modules/.cache/effect-prefect", import.meta.url))
@@ -94,6 +95,12 @@ export const cacheOf = (directory: string): Database.ArchiveCache => ({
   read: async () => ({ snapshot: await loaded(directory), reports: [] }),
   write: async () => {}
 })
+
+/** `Database.layerArchive`, which loads the folder into data of an empty database that was made before. */
+export const layerThreads = (directory: string, options?: Database.ArchiveOptions) =>
+  Database.layerArchive(directory, options).pipe(
+    Layer.provide(Layer.succeed(EmptyData, async () => (await (prepared ??= prepare())).options.loadDataDir))
+  )
 
 const readOnly = async (database: PGlite): Promise<PGlite> => {
   await database.exec("SET default_transaction_read_only = on; SET timezone = 'UTC'")
