@@ -1,5 +1,6 @@
 import { availableParallelism } from "node:os"
 import { defineConfig } from "vitest/config"
+import { BaseSequencer, type TestSpecification } from "vitest/node"
 
 // The sources of the packages, without a build.
 // No "module": Node itself loads the other packages, and what they offer bundlers is often not for it.
@@ -8,6 +9,36 @@ const conditions = ["@effect-prefect/source", "node", "import", "default"]
 // No machine is so busy that a test which is not stuck reaches it.
 const timeout = 5 * 60_000
 
+// The files that take longest, the longest first: a long one that begins last would leave the other processes idle.
+// vitest knows the others from earlier runs, or by their size.
+const longest = [
+  "collect/test/cluster",
+  "formats/test/lies",
+  "cli/test/serve",
+  "server/test/requests",
+  "formats/test/decode",
+  "results/test/S3Storage",
+  "server/test/archive",
+  "results/test/archiveKept",
+  "api/test/graphqlFaults",
+  "api/test/archiveIndex",
+  "collect/test/collect",
+  "cli/test/longLine",
+  "formats/test/parquet",
+  "formats/test/ValueSize",
+  "results/test/Archive"
+].map((name) => `/packages/${name}.test.ts`)
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: Array<TestSpecification>): Promise<Array<TestSpecification>> {
+    const rank = ({ moduleId }: TestSpecification) => {
+      const at = longest.findIndex((name) => moduleId.endsWith(name))
+      return at === -1 ? longest.length : at
+    }
+    return (await super.sort(files)).toSorted((left, right) => rank(left) - rank(right))
+  }
+}
+
 // One project: its processes, as many as there are cores, load what most files import once, and take the longest file
 // that is left. A project for each package would start them anew for each, and wait for the last file of each.
 export default defineConfig({
@@ -15,6 +46,7 @@ export default defineConfig({
   ssr: { resolve: { conditions, externalConditions: conditions } },
   test: {
     maxWorkers: availableParallelism(),
+    sequence: { sequencer: LongestFirst },
     globalSetup: "scripts/leftovers.mjs",
     include: ["{packages,examples}/*/test/**/*.test.ts", "scripts/test/**/*.test.ts"],
     isolate: false,

@@ -96,7 +96,7 @@ const timeOf = (source: string, flags: string, text: string, limit = Infinity): 
   return best
 }
 
-const small = 1500
+const small = 800
 const large = 8 * small
 
 /** The text for which the time per character grows with its length; undefined when there is none. */

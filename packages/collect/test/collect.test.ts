@@ -385,14 +385,14 @@ const starter = (files: Files, faults: ReadonlyArray<Fault>, given: Partial<Opti
 
 describe("whatever happens to its writers", () => {
   for (const format of ["jsonl", "parquet"] as const) {
+    const given: Partial<Options> = { output: { format, partRows: 2 }, slots: 2 }
+    const quiet: Files = new Map()
     it.effect.prop(
       `a collection has the bytes of one quiet run: ${format}`,
       [Faults, Faults, Faults],
       (runs) =>
         Effect.gen(function*() {
-          const given: Partial<Options> = { output: { format, partRows: 2 }, slots: 2 }
-          const quiet: Files = new Map()
-          yield* collect(quiet, given)
+          if (quiet.size === 0) yield* collect(quiet, given)
           const files: Files = new Map()
           const [first, second, third] = runs
           // Two starters at once, then a third, then one that nothing happens to.

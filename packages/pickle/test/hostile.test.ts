@@ -156,12 +156,13 @@ suite("limits", () => {
 })
 
 suite("attacks", () => {
-  it("nesting a million deep is refused, and taken when the limit is lifted", () => {
-    const million = 1_000_000
+  it("nesting 200 000 deep is refused, and taken when the limit is lifted", () => {
+    // The stack of V8 ends at about 10 000.
+    const depth = 200_000
     const attacks = [
-      repeat(["]", million], ["a", million - 1], [".", 1]),
-      repeat(["N", 1], ["\x85", million], [".", 1]),
-      repeat(["(", million], ["N", 1], ["t", million], [".", 1])
+      repeat(["]", depth], ["a", depth - 1], [".", 1]),
+      repeat(["N", 1], ["\x85", depth], [".", 1]),
+      repeat(["(", depth], ["N", 1], ["t", depth], [".", 1])
     ]
     for (const attack of attacks) {
       assert.strictEqual(refusal(attack).limit, "depth")

@@ -69,19 +69,30 @@ const store = (lost: (key: string) => boolean = () => false, reads: Array<string
     } satisfies ResultStorage.StorageReader<S3Result>
   ]))
 
-class Database extends Context.Service<Database, { readonly url: Redacted.Redacted }>()("test/KeptDatabase") {}
+class Database extends Context.Service<Database, {
+  readonly all: Redacted.Redacted
+  readonly some: Redacted.Redacted
+}>()("test/KeptDatabase") {}
 const versions = [
   taskRun(keys.length, s3("a", { version_id: "1" })),
   taskRun(keys.length + 1, s3("a", { version_id: "2" }))
 ]
-const rows = [...keys.map((key, n) => taskRun(n, s3(key))), ...versions]
-const DatabaseLive = Layer.effect(
-  Database,
-  Effect.map(startPglite({ task_run: rows }), ({ url }) => ({ url: Redacted.make(url) }))
-)
+const allRows = [...keys.map((key, n) => taskRun(n, s3(key))), ...versions]
+/** Keys of each kind: what is not about the keys reads the whole archive again and again. */
+const rows = [...allRows.slice(0, 60), ...versions]
+const start = (rows: ReadonlyArray<object>) =>
+  Effect.map(startPglite({ task_run: rows }), ({ url }) => Redacted.make(url))
+const DatabaseLive = Layer.effect(Database, Effect.all({ all: start(allRows), some: start(rows) }))
 
-const exportTo = (directory: string, more: Partial<ArchiveExport.Options & ArchiveExport.ResultsOptions> = {}) =>
-  Effect.flatMap(Database, (database) => ArchiveExport.exportAll({ directory, database, ...more }))
+const exportTo = (
+  directory: string,
+  more: Partial<ArchiveExport.Options & ArchiveExport.ResultsOptions> = {},
+  of: "all" | "some" = "some"
+) =>
+  Effect.flatMap(
+    Database,
+    (database) => ArchiveExport.exportAll({ directory, database: { url: database[of] }, ...more })
+  )
 
 const issues = (directory: string) =>
   Effect.map(Stream.runCollect(ArchiveVerify.verify(directory)), (all) => all.filter(({ _tag }) => _tag !== "Summary"))
@@ -96,8 +107,8 @@ it.layer(DatabaseLive, { excludeTestServices: true })("an archive", (it) => {
   it.effect("has each object for itself, whatever its key and version", () =>
     Effect.gen(function*() {
       const directory = join(yield* temporary, "new")
-      const report = yield* Effect.provide(exportTo(directory), store())
-      assert.deepStrictEqual(report.results, { files: rows.length, failures: 0, kept: 0 })
+      const report = yield* Effect.provide(exportTo(directory, {}, "all"), store())
+      assert.deepStrictEqual(report.results, { files: allRows.length, failures: 0, kept: 0 })
       assert.isTrue(report.complete)
       assert.deepStrictEqual(yield* issues(directory), [])
       const storage = Context.get(
@@ -115,7 +126,7 @@ it.layer(DatabaseLive, { excludeTestServices: true })("an archive", (it) => {
         )
         read++
       })))
-      assert.strictEqual(read, rows.length)
+      assert.strictEqual(read, allRows.length)
     }))
 
   it.effect("that lacks something says so, by task run", () =>
@@ -173,7 +184,7 @@ it.layer(DatabaseLive, { excludeTestServices: true })("an archive", (it) => {
       const whole = join(yield* temporary, "whole")
       yield* Effect.provide(exportTo(whole), store())
       const reads: Array<string> = []
-      for (const at of [1, 20, 100, 200]) {
+      for (const at of [1, 10, 25, 50]) {
         const cutOff = exportTo(directory, {
           concurrency: 3,
           onProgress: (progress) =>

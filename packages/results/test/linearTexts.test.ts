@@ -80,7 +80,7 @@ const cost = (parse: (length: number) => Effect.Effect<void>, length: number) =>
   })
 
 describe("processor time per byte does not grow with the text", () => {
-  const small = 60_000
+  const small = 30_000
   const large = 8 * small
   for (const [name, parse] of Object.entries(parsers)) {
     it.live(name, () =>
