@@ -50,8 +50,12 @@ export default defineConfig({
     globalSetup: "scripts/leftovers.mjs",
     include: ["{packages,examples}/*/test/**/*.test.ts", "scripts/test/**/*.test.ts"],
     isolate: false,
-    // There are as many processes as cores: threads that collect garbage beside them take their time.
-    execArgv: ["--single-threaded-gc"],
+    execArgv: [
+      // There are as many processes as cores: threads that collect garbage beside them take their time.
+      "--single-threaded-gc",
+      // An embedded Postgres runs for a moment: compiling its WebAssembly once more, for speed, takes longer.
+      "--liftoff-only"
+    ],
     testTimeout: timeout,
     hookTimeout: timeout
   }

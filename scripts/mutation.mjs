@@ -1,6 +1,8 @@
-// npm run mutation [-- WORD …]: changes one thing at a time in the modules of scripts/mutation/areas.mjs and runs the
-// tests of their package, with Stryker. An area's name must contain one of the words. Prints each mutant that no test
-// noticed, and fails when fewer than 85 % are killed. The scores are stored in conformance/RESULTS.md.
+// npm run mutation [-- [--sample N] [--seed N] WORD …]: changes one thing at a time in the modules of
+// scripts/mutation/areas.mjs and runs the tests of their package, with Stryker. An area's name must contain one of the
+// words. Prints each mutant that no test noticed, and fails when fewer than 85 % are killed. The scores are stored in
+// conformance/RESULTS.md. With --sample only N mutants of each area are tried, spread evenly over its code from a start
+// that the seed determines (default 1); the row says so.
 //
 // It works on a copy of the tracked files in .mutation/, so that sources are unchanged while it runs, and installs
 // Stryker there, because nothing else needs its 150 packages.
@@ -9,6 +11,7 @@ import { once } from "node:events"
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { availableParallelism } from "node:os"
 import { dirname, join } from "node:path"
+import { parseArgs } from "node:util"
 import { areas } from "./mutation/areas.mjs"
 import { equivalent } from "./mutation/equivalent.mjs"
 import { root } from "./packages.mjs"
@@ -19,7 +22,15 @@ const version = "10.1.1"
 const least = 85
 const home = join(root, ".mutation")
 
-const words = process.argv.slice(2)
+const { positionals: words, values: { sample, seed } } = parseArgs({
+  allowPositionals: true,
+  options: { sample: { type: "string" }, seed: { type: "string", default: "1" } }
+})
+const isCount = (/** @type {string} */ text) => /^[1-9]\d*$/.test(text)
+if (!isCount(seed) || (sample !== undefined && !isCount(sample))) {
+  console.error("--sample and --seed are followed by a number of at least 1")
+  process.exit(2)
+}
 const chosen = areas.filter(({ name }) => words.length === 0 || words.some((word) => name.includes(word)))
 if (chosen.length === 0) {
   console.error(`no such area; there are ${areas.map(({ name }) => name).join(", ")}`)
@@ -55,7 +66,8 @@ const copy = async (/** @type {string} */ tree) => {
 const tests = (process.env["MUTATION_TESTS"] ?? "").split(" ").filter((one) => one !== "")
 const folder = \`packages/\${process.env["MUTATION_PACKAGE"]}/test\`
 const include = (tests.length > 0 ? tests : [""]).map((one) => \`\${folder}/**/\${one}*.test.ts\`)
-export default { ...config, test: { ...config.test, include } }
+// Stryker runs the tests in threads, which take no flags of V8.
+export default { ...config, test: { ...config.test, include, execArgv: [] } }
 `
   )
 }
@@ -72,18 +84,21 @@ const mutate = async ({ files, name, package: folder, tests = [] }) => {
     settings,
     JSON.stringify({
       testRunner: "vitest",
-      plugins: [join(home, "node_modules/@stryker-mutator/vitest-runner/dist/src/index.js")],
+      plugins: [
+        join(home, "node_modules/@stryker-mutator/vitest-runner/dist/src/index.js"),
+        ...(sample === undefined ? [] : [join(root, "scripts/mutation/sample.mjs")])
+      ],
       vitest: { configFile: "vitest.mutation.ts", related: false },
       inPlace: true,
       tempDirName: ".stryker",
       coverageAnalysis: "perTest",
       concurrency: Number(process.env.MUTATION_CONCURRENCY ?? availableParallelism()),
-      // It detects an endless loop, but not a busy machine.
-      timeoutMS: 30_000,
-      timeoutFactor: 4,
+      // It detects an endless loop, but not a busy machine: a run that ends for another reason counts as killed.
+      timeoutMS: 120_000,
+      timeoutFactor: 8,
       dryRunTimeoutMinutes: 60,
       disableTypeChecks: false,
-      checkers: [],
+      checkers: sample === undefined ? [] : ["sample"],
       // Message texts are not mutated: tests check only the words that matter.
       mutator: { excludedMutations: ["StringLiteral"] },
       mutate: files.map((file) =>
@@ -99,7 +114,13 @@ const mutate = async ({ files, name, package: folder, tests = [] }) => {
     [join(home, "node_modules/@stryker-mutator/core/bin/stryker.js"), "run", settings],
     {
       cwd: tree,
-      env: { ...process.env, MUTATION_PACKAGE: folder, MUTATION_TESTS: tests.join(" ") },
+      env: {
+        ...process.env,
+        MUTATION_PACKAGE: folder,
+        MUTATION_TESTS: tests.join(" "),
+        MUTATION_SAMPLE: sample,
+        MUTATION_SEED: seed
+      },
       stdio: ["ignore", "inherit", "inherit"]
     }
   )
@@ -116,12 +137,19 @@ const mutate = async ({ files, name, package: folder, tests = [] }) => {
     )
   )
   const counted = all.filter((mutant) => mutant.counts && !same.includes(mutant))
+  const leftOut = all.filter((mutant) => mutant.isLeftOut).length
   const survivors = counted.filter(({ survived }) => survived)
   for (const { at, file, from, line, to } of survivors) {
     console.log(`  survived  ${file}:${at}\n            ${line}\n            ${from}  ->  ${to}`)
   }
   const killed = counted.length - survivors.length
-  return { name, mutants: counted.length, killed, score: 100 * killed / counted.length, same: same.length }
+  return {
+    name,
+    mutants: leftOut === 0 ? `${counted.length}` : `${counted.length} of ${counted.length + same.length + leftOut}`,
+    killed,
+    score: 100 * killed / counted.length,
+    same: same.length
+  }
 }
 
 /**
@@ -142,6 +170,7 @@ const describe = (file, lines, { location: { end, start }, replacement = "", sta
     from: text.slice(start.column - 1, text.length - rest).replace(/\s+/g, " "),
     to: replacement.replace(/\s+/g, " "),
     survived: status === "Survived" || status === "NoCoverage",
+    isLeftOut: status === "CompileError",
     counts: status === "Survived" || status === "NoCoverage" || status === "Killed" || status === "Timeout"
   }
 }
@@ -158,6 +187,6 @@ for (const area of chosen) {
     (one) => areas.some(({ name }) => name === one)
   )
   isLow ||= score < least
-  console.log(`${score < least ? "FAIL" : "pass"}  ${name}: ${killed} of ${mutants} killed (${score.toFixed(1)} %)`)
+  console.log(`${score < least ? "FAIL" : "pass"}  ${name}: ${killed} killed, ${mutants} tried (${score.toFixed(1)} %)`)
 }
 process.exitCode = isLow ? 1 : 0

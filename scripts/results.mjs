@@ -19,7 +19,7 @@ const sections = {
     text: "`npm run mutation` changes one thing in a module and runs the tests that are about it\n" +
       "(`scripts/mutation/areas.mjs`): a mutant is killed when one of them fails. An area without a row was not measured yet.\n" +
       "Mutants that make no difference are listed, with the reason, in `scripts/mutation/equivalent.mjs`; they are not counted\n" +
-      "as mutants.",
+      "as mutants. \"120 of 800\": a sample, spread evenly over the code.",
     columns: ["module", "date", "commit", "mutants", "killed", "score", "no difference"]
   }
 }
