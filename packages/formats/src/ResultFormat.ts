@@ -45,6 +45,7 @@ import { readCsv } from "./internal/readers/csv.ts"
 import { readPandasJson } from "./internal/readers/pandasJson.ts"
 import { readParquet } from "./internal/readers/parquet.ts"
 import {
+  beyond,
   fromBase64,
   isBinaryPickle,
   mayBeOldPickle,
@@ -276,8 +277,8 @@ const layerOf = (bytes: Uint8Array, options: DecodeOptions): Compression | undef
 
 const tooManyLayers = () => refuse(`it is compressed more than ${maxLayers} times over`)
 
-const loadParquet = (bytes: Uint8Array, options: DecodeOptions): Effect.Effect<unknown, FormatError> =>
-  readParquet(bytes, options.maxBytes, options.columns)
+const loadParquet = (bytes: Uint8Array, options: DecodeOptions, grow: Grow): Effect.Effect<unknown, FormatError> =>
+  readParquet(bytes, options.maxBytes, options.columns, grow)
 
 /** Removes compressions, yielding to other fibers between and inside them. */
 const decodeLarge = (bytes: Uint8Array, options: DecodeOptions, layer: number): Effect.Effect<unknown, FormatError> => {
@@ -293,6 +294,12 @@ const decodeLarge = (bytes: Uint8Array, options: DecodeOptions, layer: number): 
 
 /** Smaller values do not need a request for memory. */
 const smallBytes = 64 * 1024
+
+/** The memory that the value of a small pickle takes without a request. */
+const smallMemory = 0x200000
+
+/** Pickles that cannot take as much. */
+const tinyBytes = 8 * 1024
 
 /** The estimated memory of a value while it is decoded, as a multiple of its bytes. */
 const guessedGrowth = 3
@@ -330,10 +337,12 @@ const decodeInner = (bytes: Uint8Array, options: DecodeOptions): Effect.Effect<u
 const decodeSmall = (bytes: Uint8Array, options: DecodeOptions): Effect.Effect<unknown, FormatError> => {
   const { format, maxBytes, registry = ClassRegistry.empty } = options
   if (!isBinaryPickle(bytes) || (format !== undefined && format !== "pickle")) {
-    return decodePlain(bytes, options, undefined)
+    return decodePlain(bytes, options, growthOf(options, 0))
   }
   try {
-    return Effect.succeed(readPickle(plainBytes(bytes), registry, maxBytes))
+    const memory = bytes.length > tinyBytes ? smallMemory : undefined
+    const value = readPickle(plainBytes(bytes), registry, maxBytes, memory)
+    return value === beyond ? decodePlain(bytes, options, growthOf(options, 0)) : Effect.succeed(value)
   } catch (error) {
     return Effect.fail(formatError(error))
   }
@@ -342,11 +351,11 @@ const decodeSmall = (bytes: Uint8Array, options: DecodeOptions): Effect.Effect<u
 const decodePlain = (
   bytes: Uint8Array,
   options: DecodeOptions,
-  grow: Grow | undefined
+  grow: Grow
 ): Effect.Effect<unknown, FormatError> =>
   Effect.flatMap(
     giveWay(() => interpret(bytes, options), formatError, grow),
-    (value) => value === parquet ? loadParquet(bytes, options) : Effect.succeed(value)
+    (value) => value === parquet ? loadParquet(bytes, options, grow) : Effect.succeed(value)
   )
 
 /**

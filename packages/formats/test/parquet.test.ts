@@ -1,3 +1,4 @@
+import { FormatError, TooLarge } from "@effect-prefect/formats/FormatError"
 import * as JsonProjection from "@effect-prefect/formats/JsonProjection"
 import * as ResultFormat from "@effect-prefect/formats/ResultFormat"
 import { Table } from "@effect-prefect/formats/Table"
@@ -7,12 +8,15 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
+import { parquetWriteBuffer } from "hyparquet-writer"
 import { readFileSync } from "node:fs"
+import { readFeather } from "../src/internal/arrow/feather.ts"
 import { footerSpan } from "../src/internal/parquet/footer.ts"
 import { integer, list, struct, ThriftStruct } from "../src/internal/parquet/thrift.ts"
 import { compileParquet } from "./support/compiledParquet.ts"
 
-const fixture = (name: string) => readFileSync(new URL(`../../../fixtures/formats/parquet/${name}`, import.meta.url))
+const here = new URL("../../../fixtures/formats/parquet/", import.meta.url)
+const fixture = (name: string) => readFileSync(new URL(name, here))
 
 const decode = (name: string, options: Partial<ResultFormat.DecodeOptions> = {}) =>
   ResultFormat.decode(fixture(name), { name, maxBytes: 1 << 20, ...options })
@@ -241,5 +245,72 @@ describe("a read", () => {
         if (result._tag === "Failure") assert.match(result.failure.reason._tag, /^(?:Undecodable|TooLarge)$/)
         else assert.isTrue(result.success instanceof Table)
       }
+    }))
+})
+
+describe("memory", () => {
+  /** A small file of many rows, all of them one long text. */
+  const repeated = (rows: number, characters: number) => {
+    const text = "x".repeat(characters)
+    return new Uint8Array(
+      parquetWriteBuffer({
+        columnData: [{ name: "a", data: Array.from({ length: rows }, () => text), type: "STRING" }]
+      })
+    )
+  }
+  const reserveUpTo = (limit: number) => {
+    const asked: Array<number> = []
+    const reserve: ResultFormat.Reserve = (bytes, isGuess) => {
+      asked.push(bytes)
+      const sum = asked.reduce((left, right) => left + right, 0)
+      return sum > limit && !isGuess
+        ? Effect.fail(new FormatError({ reason: new TooLarge({ limit, size: sum }) }))
+        : Effect.succeed(bytes)
+    }
+    return { asked, reserve }
+  }
+
+  it.live("of rows that repeat a long text is asked for before it is taken", () =>
+    Effect.gen(function*() {
+      const bytes = repeated(20_000, 20_000)
+      assert.isBelow(bytes.length, 100_000)
+      const { asked, reserve } = reserveUpTo(100_000_000)
+      const error = yield* Effect.flip(ResultFormat.decode(bytes, { name: "x", maxBytes: 2 ** 28, reserve }))
+      assert.strictEqual(error.reason._tag, "TooLarge")
+      assert.isAbove(asked.at(-1)!, 8_000_000)
+    }))
+
+  it.live("is asked for again when it was not enough, and the rows are the same", () =>
+    Effect.gen(function*() {
+      const { asked, reserve } = reserveUpTo(100_000_000)
+      const table = (yield* ResultFormat.decode(repeated(2_000, 5_000), {
+        name: "x",
+        maxBytes: 2 ** 28,
+        reserve
+      })) as Table
+      assert.isAbove(asked.reduce((left, right) => left + right, 0), 10_000_000)
+      assert.strictEqual(table.numRows, 2_000)
+      assert.strictEqual(table.columns[0]!.at(1_999), "x".repeat(5_000))
+    }))
+
+  it("of compressed Arrow buffers is told before they are decompressed", () => {
+    const bytes = readFileSync(new URL("../pandas-3/mixed.zstd.feather", here))
+    const steps = readFeather(bytes, 2 ** 20, false)
+    const weights: Array<number> = []
+    let step = steps.next()
+    for (; step.done !== true; step = steps.next()) if (typeof step.value === "number") weights.push(step.value)
+    const table = step.value
+    assert.isAbove(weights.length, table.numColumns)
+    assert.deepStrictEqual(weights, weights.toSorted((left, right) => left - right))
+    assert.isAtLeast(weights.at(-1)!, table.columns.reduce((sum, { byteSize }) => sum + byteSize!, 0) / 2)
+  })
+
+  it.effect("of a small pickle of many objects is asked for", () =>
+    Effect.gen(function*() {
+      const bytes = Buffer.from(`\x80\x04](${"\x8f".repeat(60_000)}e.`, "latin1")
+      const { asked, reserve } = reserveUpTo(1_000_000)
+      const error = yield* Effect.flip(ResultFormat.decode(bytes, { name: "x", maxBytes: 2 ** 28, reserve }))
+      assert.strictEqual(error.reason._tag, "TooLarge")
+      assert.isAbove(asked.at(-1)!, 1_000_000)
     }))
 })

@@ -11,7 +11,16 @@ import type { Options, Part, Parts, Source } from "../parts.ts"
 import { formatError, Refusal, tooLargeError } from "../refusal.ts"
 import { readingAhead, readSpan } from "../source.ts"
 import { giveWay } from "../steps.ts"
-import { budgetOf, type Message, readBatch, readMessages, type Schema, schemaOf, tableOf } from "./feather.ts"
+import {
+  type Budget,
+  budgetOf,
+  type Message,
+  readBatch,
+  readMessages,
+  type Schema,
+  schemaOf,
+  tableOf
+} from "./feather.ts"
 import { type Block, footerSpan, readFileFooter, tailLength } from "./file.ts"
 
 const damaged = (what: string): FormatError => undecodable(`the Arrow data is damaged: ${what}`)
@@ -24,15 +33,16 @@ const failure = (error: unknown): FormatError =>
 
 const attempt = <A>(f: () => A): Effect.Effect<A, FormatError> => Effect.try({ try: f, catch: failure })
 
-function* rowsOf(schema: Schema, bytes: Uint8Array, maxBytes: number) {
+function* rowsOf(schema: Schema, bytes: Uint8Array, budget: Budget) {
   const [message] = readMessages(bytes)
   if (message === undefined) throw damaged("a message is missing")
-  return yield* readBatch(schema, message, budgetOf(maxBytes, true))
+  return yield* readBatch(schema, message, budget)
 }
 
 function* tableSteps(schema: Schema, bytes: Uint8Array, maxBytes: number, firstRow: number) {
-  const rows = yield* rowsOf(schema, bytes, maxBytes)
-  return yield* tableOf(schema, rows === undefined ? [] : [rows], undefined, firstRow)
+  const budget = budgetOf(maxBytes, true)
+  const rows = yield* rowsOf(schema, bytes, budget)
+  return yield* tableOf(schema, rows === undefined ? [] : [rows], budget, undefined, firstRow)
 }
 
 /** The batches of a file, whose positions are at its end. */
@@ -51,7 +61,7 @@ export const openFile = <E>(source: Source<E>, { maxBytes }: Options): Effect.Ef
     for (const block of footer.dictionaries) {
       if ((headBytes += block.length) > maxBytes) return yield* tooLargeError(maxBytes, headBytes)
       const bytes = yield* read(block)
-      yield* giveWay(() => rowsOf(schema, bytes, maxBytes), failure)
+      yield* giveWay(() => rowsOf(schema, bytes, budgetOf(maxBytes, true)), failure)
     }
     let firstRow = 0
     const parts = Stream.map(
@@ -68,7 +78,7 @@ export const openFile = <E>(source: Source<E>, { maxBytes }: Options): Effect.Ef
         )
       })
     )
-    return { parts, empty: giveWay(() => tableOf(schema, [], undefined), failure), headBytes }
+    return { parts, empty: giveWay(() => tableOf(schema, [], budgetOf(maxBytes, true), undefined), failure), headBytes }
   })
 
 interface At {
@@ -117,8 +127,9 @@ export const openStream = <E>(given: Source<E>, { maxBytes }: Options): Effect.E
           load: Effect.flatMap(readSpan(given, next.start, next.end), (body) =>
             giveWay(function*() {
               const message: Message = { head: next.head, body }
-              const rows = yield* readBatch(schema, message, budgetOf(maxBytes, true))
-              return yield* tableOf(schema, rows === undefined ? [] : [rows], undefined, firstRow)
+              const budget = budgetOf(maxBytes, true)
+              const rows = yield* readBatch(schema, message, budget)
+              return yield* tableOf(schema, rows === undefined ? [] : [rows], budget, undefined, firstRow)
             }, failure))
         }
         // A dictionary is read immediately, because later batches need it; the number of rows of a batch is in its
@@ -133,5 +144,9 @@ export const openStream = <E>(given: Source<E>, { maxBytes }: Options): Effect.E
         ] as const
       })
     const parts = Stream.paginate({ schema, offset: first?.end ?? 0, firstRow: 0 } as At, step)
-    return { parts, empty: giveWay(() => tableOf(schema, [], undefined), failure), headBytes: first?.end ?? 0 }
+    return {
+      parts,
+      empty: giveWay(() => tableOf(schema, [], budgetOf(maxBytes, true), undefined), failure),
+      headBytes: first?.end ?? 0
+    }
   })

@@ -102,6 +102,7 @@ function* decompressBuffer(codec: number, bytes: Uint8Array, budget: Budget): St
   if (length < 0) damaged("a compressed buffer has no length")
   if (length > budget.bytes) tooLarge(budget.max)
   if (length === 0) return new Uint8Array(0)
+  yield budget.taken += length
   if (codec === 0) return yield* unlz4FrameSteps(content, length)
   if (codec !== 1) refuse("the Arrow data uses a compression that is not LZ4 or zstd")
   if (zlib?.zstdDecompressSync === undefined) {
@@ -139,6 +140,8 @@ interface Batch {
 export interface Budget {
   bytes: number
   values: number
+  /** The memory of decompressed buffers and of dictionaries' values so far, in bytes. */
+  taken: number
   readonly max: number
   /** Whether waiting for another thread is allowed. */
   readonly canWait: boolean
@@ -235,9 +238,18 @@ const kinds: Readonly<Record<number, ColumnParts["kind"]>> = {
   24: "string"
 }
 
-function* partsOf(field: Field, column: Vector, dictionaries: ReadonlyMap<number, Vector>): Steps<ColumnParts> {
+/** Memory of a text and its place, in bytes, estimated. */
+const textWeight = 40
+
+function* partsOf(
+  field: Field,
+  column: Vector,
+  dictionaries: ReadonlyMap<number, Vector>,
+  budget: Budget
+): Steps<ColumnParts> {
   const dictionary = field.dictionary === null ? undefined : dictionaries.get(field.dictionary.id)
   const categories: Array<unknown> = []
+  if (dictionary !== undefined) yield budget.taken += textWeight * dictionary.length + dictionary.byteSize!
   for (let at = 0; at < (dictionary?.length ?? 0); at++) {
     categories.push(dictionary!.at(at))
     if (at % 4_096 === 4_095) yield
@@ -299,6 +311,7 @@ export const schemaOf = (table: FlatTable, uuids?: ReadonlyArray<boolean>): Sche
 export const budgetOf = (maxBytes: number, canWait: boolean): Budget => ({
   bytes: maxBytes,
   values: maxBytes,
+  taken: 0,
   max: maxBytes,
   canWait
 })
@@ -337,6 +350,7 @@ export interface Rows {
 export function* tableOf(
   { dictionaries, fields, table }: Schema,
   batches: ReadonlyArray<Rows>,
+  budget: Budget,
   beside: Beside | undefined,
   firstRow = beside?.firstRow ?? 0
 ): Steps<Table> {
@@ -344,7 +358,7 @@ export function* tableOf(
   const parts: Array<ColumnParts> = []
   for (const [i, field] of fields.entries()) {
     const column = concat(batches.map(({ vectors }) => vectors[i] ?? damaged("a column is missing")))
-    parts.push(yield* partsOf(field, column, dictionaries))
+    parts.push(yield* partsOf(field, column, dictionaries, budget))
   }
   const pandas = readPandasMetadata(beside === undefined ? metadataOf(table, 2, "pandas") : beside.pandas)
   const { adjust } = beside ?? {}
@@ -366,15 +380,25 @@ function* readFile(bytes: Uint8Array, maxBytes: number, canWait: boolean): Steps
     if ((numRows += rows.length) > maxBytes) tooLarge(maxBytes)
     batches.push(rows)
   }
-  return yield* tableOf(schema, batches, undefined)
+  return yield* tableOf(schema, batches, budget, undefined)
 }
 
-function* readStream(bytes: Uint8Array, maxBytes: number, canWait: boolean, beside?: Beside): Steps<Table> {
+/** The messages of several streams of the same columns. */
+function* messagesOf(streams: ReadonlyArray<Uint8Array>): Generator<Message> {
+  for (const bytes of streams) yield* readMessages(bytes)
+}
+
+function* readStream(
+  streams: ReadonlyArray<Uint8Array>,
+  maxBytes: number,
+  canWait: boolean,
+  beside?: Beside
+): Steps<Table> {
   const budget = budgetOf(maxBytes, canWait)
   const batches: Array<Rows> = []
   let schema: Schema | undefined
   let numRows = 0
-  for (const message of readMessages(bytes)) {
+  for (const message of messagesOf(streams)) {
     const root = FlatTable.root(message.head)
     if (root.uint8(1) === 1) {
       schema ??= schemaOf(root.table(2) ?? damaged("it has no schema"), beside?.uuids)
@@ -389,19 +413,36 @@ function* readStream(bytes: Uint8Array, maxBytes: number, canWait: boolean, besi
     if ((numRows += rows.length) > maxBytes) tooLarge(maxBytes)
     batches.push(rows)
   }
-  return schema === undefined ? damaged("it has no schema") : yield* tableOf(schema, batches, beside)
+  return schema === undefined ? damaged("it has no schema") : yield* tableOf(schema, batches, budget, beside)
 }
 
 /** The table of Arrow bytes of any of the three kinds; without `canWait`, no step is a promise. */
-export function* readFeather(bytes: Uint8Array, maxBytes: number, canWait = true, beside?: Beside): Steps<Table> {
+export function* readFeather(bytes: Uint8Array, maxBytes: number, canWait = true): Steps<Table> {
   try {
     if (latin1Of(bytes.subarray(0, 4)) === "FEA1") return readFeather1(bytes, maxBytes)
     return isFile(bytes)
       ? yield* readFile(bytes, maxBytes, canWait)
-      : yield* readStream(bytes, maxBytes, canWait, beside)
+      : yield* readStream([bytes], maxBytes, canWait)
   } catch (error) {
-    if (error instanceof Refusal) throw error
-    // References outside the bytes cause a RangeError in DataView.
-    return damaged("it breaks off or contradicts itself")
+    return rejected(error)
+  }
+}
+
+/** References outside the bytes cause a RangeError in DataView. */
+const rejected = (error: unknown): never => {
+  if (error instanceof Refusal) throw error
+  return damaged("it breaks off or contradicts itself")
+}
+
+/** The table of the rows of several Arrow streams, one after the other. */
+export function* readStreams(
+  streams: ReadonlyArray<Uint8Array>,
+  maxBytes: number,
+  beside: Beside
+): Steps<Table> {
+  try {
+    return yield* readStream(streams, maxBytes, true, beside)
+  } catch (error) {
+    return rejected(error)
   }
 }

@@ -3,7 +3,7 @@
  * columns, and their statistics. A footer can be rewritten for a single row group, which makes the row group a file of
  * its own.
  */
-import { type FormatError, undecodable } from "../../FormatError.ts"
+import { FormatError, undecodable } from "../../FormatError.ts"
 import { concatBytes, latin1Of } from "../bytes.ts"
 import { integer, list, type Replacement, type Span, struct, ThriftStruct } from "./thrift.ts"
 
@@ -73,6 +73,7 @@ const fileFields = { schema: 2, numRows: 3, rowGroups: 4, createdBy: 6 } as cons
 const groupFields = { columns: 1, numRows: 3, fileOffset: 5 } as const
 const chunkFields = { filePath: 1, fileOffset: 2, metadata: 3, first: 4, last: 7 } as const
 const columnFields = {
+  type: 1,
   path: 3,
   numValues: 5,
   uncompressed: 6,
@@ -89,6 +90,10 @@ const schemaFields = { type: 1, name: 4, children: 5, convertedType: 6, logicalT
 const intervalType = 21
 /** The member of the union LogicalType. */
 const uuidType = 14
+
+/** The types of values of any size, and of a fixed one. */
+const byteArrayType = 6
+const fixedType = 7
 
 /** Row groups that are read between two turns. */
 const groupsAtOnce = 256
@@ -183,7 +188,26 @@ export const groupOf = (footer: Footer, { start }: Span): Group => {
 }
 
 /** The fields of PageHeader, and the first of the headers of data in it. */
-const pageFields = { compressed: 3, dataPage: 5, dataPageV2: 8 } as const
+const pageFields = { uncompressed: 2, compressed: 3, dataPage: 5, dataPageV2: 8 } as const
+
+/**
+ * The size of the dictionary that a column begins with in some bytes of the file, from an offset on; 0 when it has none, or
+ * its values are of a fixed size.
+ */
+export const dictionarySize = ({ metadata, start }: Chunk, bytes: Uint8Array, offset = 0): number => {
+  const type = metadata.integer(columnFields.type)
+  if (type !== byteArrayType && type !== fixedType) return 0
+  try {
+    const page = new ThriftStruct(bytes, start - offset)
+    return page.struct(pageFields.dataPage) === undefined && page.struct(pageFields.dataPageV2) === undefined
+      ? Math.max(0, page.integer(pageFields.uncompressed) ?? 0)
+      : 0
+  } catch (error) {
+    // The reader tells what is wrong with it.
+    if (error instanceof RangeError || error instanceof FormatError) return 0
+    throw error
+  }
+}
 
 /** The actual end of a column's pages, which contain the counted values. */
 const pagesEnd = ({ end, metadata, start }: Chunk, file: Uint8Array, limit: number): number => {

@@ -10,15 +10,23 @@ import * as Effect from "effect/Effect"
 import type { Worker } from "node:worker_threads"
 import { FormatError, TooLarge, undecodable } from "../../FormatError.ts"
 import type { ColumnParts, Table } from "../../Table.ts"
-import { readFeather } from "../arrow/feather.ts"
+import { readStreams } from "../arrow/feather.ts"
 import { fromBase64 } from "../bytes.ts"
 import { timedeltaCell, zoneFromName } from "../cells.ts"
 import { FlatTable } from "../flatbuffer.ts"
 import { workerThreads } from "../node.ts"
 import { type PandasMetadata, timedeltaUnit } from "../pandasMetadata.ts"
-import { type Footer, footerSpan, readFooter, repaired, tailLength } from "../parquet/footer.ts"
+import {
+  dictionarySize,
+  type Footer,
+  footerSpan,
+  groupOf,
+  readFooter,
+  repaired,
+  tailLength
+} from "../parquet/footer.ts"
 import { formatError } from "../refusal.ts"
-import { giveWay, type Steps } from "../steps.ts"
+import { giveWay, type Grow, type Steps } from "../steps.ts"
 import type { Answer, Request } from "./parquetWorker.ts"
 
 /** Files that are read concurrently; others wait for a thread. */
@@ -205,14 +213,15 @@ const inZone = (part: ColumnParts, timezone: string | null): ColumnParts => {
 function* tableOf(answer: Answer | undefined, maxBytes: number, { firstRow, uuids }: Known): Steps<Table> {
   if (answer === undefined) throw undecodable(damaged)
   switch (answer._tag) {
-    case "Stream":
+    case "Streams":
       // An Arrow stream expands what Parquet packs, so its own limit is larger.
-      return yield* readFeather(answer.bytes, 8 * maxBytes, true, {
+      return yield* readStreams(answer.streams, 8 * maxBytes, {
         pandas: answer.pandas,
         adjust: adjusted(readArrowSchema(answer.arrowSchema)),
         firstRow,
         uuids
       })
+    case "NoRoom":
     case "TooLarge":
       throw new FormatError({ reason: new TooLarge({ limit: maxBytes }) })
     case "Missing":
@@ -251,25 +260,53 @@ export interface Known {
   readonly firstRow: number
   /** Of the Arrow fields that have no fields below them, in order, those of UUIDs; undefined where it is not known. */
   readonly uuids: ReadonlyArray<boolean> | undefined
+  /** The size of the values that are read, packed as they are in the file: bytes, or a number of them. */
+  readonly cost: number
+  /** The size of the largest dictionary: no value that rows may repeat is larger. */
+  readonly maxValue: number
 }
 
 /** Which of the values that are read are UUIDs. */
 export const uuidsOf = ({ values }: Footer, columns: ReadonlyArray<string> | undefined): ReadonlyArray<boolean> =>
   values.filter(({ name }) => columns === undefined || columns.includes(name)).map(({ isUuid }) => isUuid)
 
-/** The table of a Parquet file in parts. */
+/** Memory that is not worth asking for. */
+const smallRoom = 0x400000
+
+/** The memory of rows that are read at once, which their columns' dictionaries may make larger than all of their bytes. */
+const batchMemory = 0x8000000
+
+/** The most rows and the fewest that are read at once. */
+const maxBatch = 65_536
+const minBatch = 16
+
+/**
+ * The table of a Parquet file in parts. The memory of its values is at first what its footer says, for which `grow` waits;
+ * when they take more, they are read again with room for more.
+ */
 export const readParts = (
   parts: Parts,
   maxBytes: number,
   columns: ReadonlyArray<string> | undefined,
-  known: Known
-): Effect.Effect<Table, FormatError> =>
-  workerThreads === undefined ?
-    Effect.fail(undecodable("it is Parquet, which is read only by Node.js")) :
+  known: Known,
+  grow?: Grow
+): Effect.Effect<Table, FormatError> => {
+  if (workerThreads === undefined) return Effect.fail(undecodable("it is Parquet, which is read only by Node.js"))
+  const threads = workerThreads
+  const batchSize = Math.min(maxBatch, Math.max(minBatch, Math.floor(batchMemory / Math.max(1, known.maxValue))))
+  const read = (room: number): Effect.Effect<Table, FormatError> =>
     giveWay(() => copiesOf(parts), formatError).pipe(
-      Effect.flatMap((parts) => ask(workerThreads, { parts, maxBytes, columns })),
-      Effect.flatMap((answer) => giveWay(() => tableOf(answer, maxBytes, known), formatError))
+      Effect.flatMap((parts) => ask(threads, { parts, maxBytes, columns, room, batchSize })),
+      Effect.flatMap((answer) =>
+        answer?._tag === "NoRoom" && grow !== undefined
+          ? Effect.andThen(grow(Math.max(2 * room, answer.size)), read(Math.max(2 * room, answer.size)))
+          : giveWay(() => tableOf(answer, maxBytes, known), formatError)
+      )
     )
+  if (grow === undefined) return read(4 * maxBytes)
+  const room = Math.max(smallRoom, Math.ceil(1.25 * known.cost))
+  return room === smallRoom ? read(room) : Effect.andThen(grow(room), read(room))
+}
 
 interface Sound extends Known {
   readonly parts: Parts
@@ -282,7 +319,19 @@ function* sound(bytes: Uint8Array, maxBytes: number, columns: ReadonlyArray<stri
     if (end - start <= maxBytes) {
       const footer = yield* readFooter(bytes.subarray(start, end), start)
       const ending = yield* repaired(footer, bytes)
+      let cost = 0
+      let maxValue = 0
+      for (const span of footer.groups) {
+        for (const chunk of groupOf(footer, span).chunks) {
+          if (columns !== undefined && !columns.includes(chunk.name)) continue
+          cost += chunk.cost
+          maxValue = Math.max(maxValue, dictionarySize(chunk, bytes))
+        }
+        yield
+      }
       return {
+        cost,
+        maxValue,
         parts: ending === undefined ? [bytes] : [bytes.subarray(0, start), ending],
         firstRow: 0,
         uuids: uuidsOf(footer, columns)
@@ -291,16 +340,17 @@ function* sound(bytes: Uint8Array, maxBytes: number, columns: ReadonlyArray<stri
   } catch (error) {
     if (!(error instanceof FormatError || error instanceof RangeError)) throw error
   }
-  return { parts: [bytes], firstRow: 0, uuids: undefined }
+  return { parts: [bytes], firstRow: 0, uuids: undefined, cost: bytes.length, maxValue: 0 }
 }
 
 /** The table of a Parquet file. */
 export const readParquet = (
   bytes: Uint8Array,
   maxBytes: number,
-  columns?: ReadonlyArray<string>
+  columns?: ReadonlyArray<string>,
+  grow?: Grow
 ): Effect.Effect<Table, FormatError> =>
   Effect.flatMap(
     giveWay(() => sound(bytes, maxBytes, columns), formatError),
-    (file) => readParts(file.parts, maxBytes, columns, file)
+    (file) => readParts(file.parts, maxBytes, columns, file, grow)
   )

@@ -10,6 +10,7 @@ import { type Condition, mayHold } from "../filter.ts"
 import {
   type Chunk,
   countsTooFew,
+  dictionarySize,
   type Footer,
   footerOf,
   footerSpan,
@@ -23,7 +24,7 @@ import { endsOf } from "../parquet/statistics.ts"
 import type { Span } from "../parquet/thrift.ts"
 import type { Options, Part, Parts, Source } from "../parts.ts"
 import { formatError, refuse, tooLargeError } from "../refusal.ts"
-import { lengthOf, merge, readSpan, readSpans } from "../source.ts"
+import { lengthOf, merge, type Piece, readSpan, readSpans } from "../source.ts"
 import { giveWay } from "../steps.ts"
 import { readParts, uuidsOf } from "./parquet.ts"
 
@@ -55,6 +56,19 @@ const fileOf = (footer: Footer, group: Group, chunks: ReadonlyArray<Chunk>, span
   return footerOf(footer, group, moves)
 }
 
+/** The size of the largest dictionary of some columns, whose bytes were read. */
+const maxValueOf = (chunks: ReadonlyArray<Chunk>, pieces: ReadonlyArray<Piece>): number => {
+  let most = 0
+  for (const { bytes, start } of pieces) {
+    for (const chunk of chunks) {
+      if (chunk.start >= start && chunk.start < start + bytes.length) {
+        most = Math.max(most, dictionarySize(chunk, bytes, start))
+      }
+    }
+  }
+  return most
+}
+
 const partOf = <E>(
   source: Source<E>,
   footer: Footer,
@@ -77,7 +91,7 @@ const partOf = <E>(
           [magic, ...pieces.map(({ bytes }) => bytes), fileOf(footer, group, chunks, spans)],
           maxBytes,
           columns,
-          { firstRow, uuids: uuidsOf(footer, columns) }
+          { firstRow, uuids: uuidsOf(footer, columns), cost, maxValue: maxValueOf(chunks, pieces) }
         ))
     })
   }
@@ -119,7 +133,9 @@ export const openParquet = <E>(
       parts,
       empty: readParts([magic, footerOf(footer, undefined, new Map())], maxBytes, wanted, {
         firstRow: 0,
-        uuids: uuidsOf(footer, wanted)
+        uuids: uuidsOf(footer, wanted),
+        cost: 0,
+        maxValue: 0
       }),
       headBytes: bytes.length
     }

@@ -5,7 +5,7 @@
  * A file is read into an Arrow stream, which the requesting thread decodes.
  */
 import { type MessagePort, parentPort } from "node:worker_threads"
-import type { ParquetFile, ParquetMetaData } from "parquet-wasm"
+import type { ParquetFile, ParquetMetaData, RecordBatch } from "parquet-wasm"
 
 export interface Request {
   /** The bytes of the file, as consecutive parts. */
@@ -13,18 +13,25 @@ export interface Request {
   readonly maxBytes: number
   /** Only these columns. */
   readonly columns: ReadonlyArray<string> | undefined
+  /** The memory that the values may take. */
+  readonly room: number
+  /** The rows that are read at once: their texts may take many times the memory of the bytes that they are packed in. */
+  readonly batchSize: number
 }
 
 export type Answer =
   | {
-    readonly _tag: "Stream"
-    readonly bytes: Uint8Array
+    readonly _tag: "Streams"
+    /** An Arrow stream for each batch. */
+    readonly streams: ReadonlyArray<Uint8Array>
     /** The Arrow schema that pyarrow and others store beside Parquet's own, as base64. */
     readonly arrowSchema: string | null
     /** pandas' metadata about its columns. */
     readonly pandas: string | null
   }
   | { readonly _tag: "TooLarge" }
+  /** The values take more memory than there is room: at least so many bytes. */
+  | { readonly _tag: "NoRoom"; readonly size: number }
   | { readonly _tag: "Damaged"; readonly detail: string }
   /** parquet-wasm is not installed. */
   | { readonly _tag: "Missing" }
@@ -103,7 +110,7 @@ const open = async (
   }
 }
 
-const read = async ({ columns, maxBytes, parts }: Request): Promise<Answer> => {
+const read = async ({ batchSize, columns, maxBytes, parts, room }: Request): Promise<Answer> => {
   const parquet = await import("parquet-wasm").catch(() => undefined)
   if (parquet === undefined) return { _tag: "Missing" }
   try {
@@ -113,11 +120,22 @@ const read = async ({ columns, maxBytes, parts }: Request): Promise<Answer> => {
     if (Number.isNaN(size)) return { _tag: "Damaged", detail: "the Parquet file keeps its columns in other files" }
     if (size > maxBytes) return { _tag: "TooLarge" }
     const values: ReadonlyMap<unknown, unknown> = metadata.fileMetadata().keyValueMetadata()
-    const table = await file.read({ batchSize: 65_536, ...(columns === undefined ? {} : { columns: [...columns] }) })
-    if (table.getArrayMemorySize() > 4 * maxBytes) return { _tag: "TooLarge" }
+    const options = { batchSize, ...(columns === undefined ? {} : { columns: [...columns] }) }
+    const streams: Array<Uint8Array> = []
+    let taken = 0
+    for await (const batch of await file.stream(options) as AsyncIterable<RecordBatch>) {
+      taken += batch.getArrayMemorySize()
+      if (taken > room) {
+        batch.free()
+        return { _tag: "NoRoom", size: taken }
+      }
+      streams.push(batch.intoIPCStream())
+    }
+    // Without rows there is no batch, and the columns are needed.
+    if (streams.length === 0) streams.push((await file.read(options)).intoIPCStream())
     return {
-      _tag: "Stream",
-      bytes: table.intoIPCStream(),
+      _tag: "Streams",
+      streams,
       arrowSchema: text(values.get("ARROW:schema")),
       pandas: text(values.get("pandas"))
     }
@@ -131,7 +149,10 @@ const read = async ({ columns, maxBytes, parts }: Request): Promise<Answer> => {
 const serve = (port: MessagePort): void => {
   port.on("message", (request: Request) => {
     void read(request).then((answer) =>
-      port.postMessage(answer, answer._tag === "Stream" ? [answer.bytes.buffer as ArrayBuffer] : [])
+      port.postMessage(
+        answer,
+        answer._tag === "Streams" ? answer.streams.map(({ buffer }) => buffer as ArrayBuffer) : []
+      )
     )
   })
 }

@@ -138,15 +138,22 @@ const plainNames = new Set([
 
 /**
  * The value of a pickle. Nothing in it is executed: tables become `Table`s, objects of known libraries the values that
- * they represent, objects of the registry's classes its values, and all others stay inert. Throws a `Refusal`.
+ * they represent, objects of the registry's classes its values, and all others stay inert. Throws a `Refusal`. Returns
+ * `beyond` for a value that takes more than the given memory.
  */
-export const readPickle = (bytes: Uint8Array, registry: ClassRegistry, maxBytes: number): unknown => {
+export const readPickle = (
+  bytes: Uint8Array,
+  registry: ClassRegistry,
+  maxBytes: number,
+  memory?: number
+): unknown => {
   if (isLegacyTorch(bytes)) return toEnd(pickleSteps(bytes, registry, maxBytes))
   const { globals, onGlobal } = foreign()
   let value: unknown
   try {
-    value = loads(bytes, { onGlobal })
+    value = loads(bytes, memory === undefined ? { onGlobal } : { onGlobal, limits: { memory } })
   } catch (error) {
+    if (memory !== undefined && error instanceof PickleError && error.limit === "memory") return beyond
     return refused(error)
   }
   if ((bytes.includes(float) || !isBinaryPickle(bytes)) && toEnd(isAmbiguousPickle(bytes, value))) {
@@ -156,6 +163,9 @@ export const readPickle = (bytes: Uint8Array, registry: ClassRegistry, maxBytes:
     ? value
     : toEnd(finish(value, globals.some(mayBeNative), registry, maxBytes))
 }
+
+/** Stands for a value that takes more memory than is allowed at once. */
+export const beyond = Symbol("beyond")
 
 /** The instruction BINFLOAT. */
 const float = 0x47
