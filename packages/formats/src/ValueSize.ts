@@ -40,8 +40,8 @@ const columnHeader = 50 * word
 /** Smaller buffers are parts of one that Node shares between them. */
 const smallBuffer = 0x10000
 
-/** The room in a hash table of that many entries. */
-const capacityOf = (size: number): number => size === 0 ? 0 : 2 ** Math.ceil(Math.log2(Math.max(size, minEntries)))
+/** The room in a hash table of that many entries, which it has even without any. */
+const capacityOf = (size: number): number => 2 ** Math.ceil(Math.log2(Math.max(size, minEntries)))
 
 /** Text decoded from UTF-8 takes two bytes per character if any character is not ASCII. */
 const stringBody = (text: string): number => {

@@ -17,6 +17,10 @@ const json = Buffer.from(
   JSON.stringify(Array.from({ length: 2_000 }, (_, id) => ({ id, name: `row ${id}`, x: id / 7 })))
 )
 
+const csv = Buffer.from(
+  `id,name,x\n${Array.from({ length: 2_000 }, (_, id) => `${id},"row ${id}",${id / 7}`).join("\n")}\n`
+)
+
 const files = (folder: string, ending: RegExp): ReadonlyArray<readonly [name: string, bytes: Uint8Array]> =>
   readdirSync(join(fixtures, folder)).toSorted().filter((name) => ending.test(name)).map((name) =>
     [name, readFileSync(join(fixtures, folder, name))] as const
@@ -30,6 +34,14 @@ const groups: Record<string, () => ReadonlyArray<readonly [name: string, bytes: 
   ],
   parquet: () => [...files("formats/pandas-3", /\.parquet$/), ...files("formats/parquet", /\.parquet$/)],
   pickle: () => [...files("formats/pandas-3", /\.pickle$/), ...files("pickle", /\.pkl$/)],
+  // Two archives and the files before them, tensors in pickles, frames of protocol 4 and buffers of protocol 5.
+  containers: () => [
+    ...files("values", /\.(?:pt|pkl)$/),
+    ...files("formats/pandas-3", /\.(?:p5\.pickle|lz4\.feather|lzma)$/),
+    ...files("formats/pandas-1.3", /\.v1\.feather$/),
+    ...files("pickle", /p5\.pkl$/)
+  ],
+  texts: () => [["x.json", json], ["x.csv", csv]],
   compressed: () => [
     ...files("formats", /\.(?:bz2|xz)$/),
     ...files("formats/xz", /./),
@@ -73,6 +85,7 @@ const lengthsOf = (bytes: Uint8Array): ReadonlyArray<number> => {
 
 /** A copy of a file in which some numbers lie. */
 const mutate = (file: Uint8Array, below: (limit: number) => number): Uint8Array => {
+  if (group === "texts") return mutateText(file, below)
   let bytes = Uint8Array.from(file)
   const lengths = lengthsOf(bytes)
   for (let rounds = 1 + below(3); rounds > 0; rounds--) {
@@ -99,6 +112,33 @@ const mutate = (file: Uint8Array, below: (limit: number) => number): Uint8Array 
     }
   }
   return bytes
+}
+
+/** Parts of texts that are short, and larger than they look. */
+const textLies: ReadonlyArray<(many: number) => string> = [
+  (many) => "[".repeat(many),
+  (many) => "{\"a\":".repeat(many),
+  (many) => `${"[".repeat(many)}${"]".repeat(many)},`,
+  (many) => "9".repeat(many),
+  (many) => `1e${many}`,
+  (many) => `0.${"0".repeat(many)}1e-${many}`,
+  (many) => `{"${"k".repeat(many)}":1},`,
+  (many) => `{${Array.from({ length: many }, (_, at) => `"${at}":0`).join(",")}},`,
+  (many) => `{${"\"a\":0,".repeat(many)}"a":1},`,
+  (many) => ",".repeat(many),
+  (many) => "\"\",".repeat(many),
+  (many) => "\n".repeat(many),
+  (many) => "\"".repeat(many),
+  (many) => "\\u0000".repeat(many),
+  (many) => "[{},{}],".repeat(many)
+]
+
+/** A copy of a text with such a part somewhere, and sometimes without its end. */
+const mutateText = (file: Uint8Array, below: (limit: number) => number): Uint8Array => {
+  const at = below(file.length)
+  const lie = textLies[below(textLies.length)]!(2 ** below(18))
+  const rest = file.subarray(at, below(4) === 0 ? at : file.length)
+  return Buffer.concat([file.subarray(0, at), Buffer.from(lie), rest])
 }
 
 const [group = "", first = "0", count = "0"] = process.argv.slice(2)

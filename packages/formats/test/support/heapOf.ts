@@ -105,6 +105,13 @@ const inputs: Record<string, () => Input | Promise<Input>> = {
       "]"
     ),
   "pickle set": () => pickled(`(${list(30_000, (i) => text(`item ${i}`)).join("")}\x90.`, "\x8f"),
+  "pickle empty sets": () => pickled(`(${"\x8f".repeat(10_000)}e.`, "]"),
+  "pickle empty lists": () => pickled(`(${"]".repeat(30_000)}e.`, "]"),
+  "pickle empty dicts": () => pickled(`(${"}".repeat(30_000)}e.`, "]"),
+  "pickle empty tuples": () => pickled(`(${")".repeat(30_000)}e.`, "]"),
+  "json empty objects": () => json(list(30_000, () => ({}))),
+  "json empty lists": () => json(list(30_000, () => [])),
+  "json short texts": () => json(list(60_000, (i) => String(i))),
   "pickle small sets": () => pickled(`(${list(10_000, (i) => `\x8f(${integer(i)}\x90`).join("")}e.`, "]"),
   "pickle bytes": () => pickled(`(${list(10_000, (i) => `C\x14${`number ${i}`.padEnd(20)}`).join("")}e.`, "]"),
   "pickle large bytes": () => pickled(`(${list(200, () => `B\x10\x27\0\0${"x".repeat(10_000)}`).join("")}e.`, "]"),
