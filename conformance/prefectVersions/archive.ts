@@ -63,7 +63,7 @@ export const compareArchive = async (
     const flowRunNames = linesOf(listed.stdout).map((line) => String(line["name"]))
     const flows = await command(["flow", "list", "--json", "--archive", archive])
     const flowNames = linesOf(flows.stdout).map((line) => String(line["name"]))
-    const slugsOf = (text: string) => [...new Set(linesOf(text).map((line) => String(line["task_slug"])))].slice(0, 4)
+    const slugsOf = (text: string) => [...new Set(linesOf(text).map((line) => String(line["task_slug"])))].slice(0, 2)
     const taskRunsOf = async (id: string) =>
       linesOf((await command(["flow-run", "task-runs", id, "--json", "--archive", archive])).stdout)
         .map((line) => String(line["task_run_id"]))
@@ -110,26 +110,26 @@ export const compareArchive = async (
       }
     })
     await check(`${title}: the archive finds a flow run by each of its names`, async () => {
-      for (const flow of flowNames) {
-        for (const name of [`${flow}/latest`, `${flow}/latest:Failed`, flow]) await same(["flow-run", "show", name])
+      for (const name of [`${flowNames[0]}/latest`, `${flowNames[0]}/latest:Failed`, "no such run", flowNames[0]!]) {
+        await same(["flow-run", "show", name])
       }
-      for (const id of [...flowRuns.slice(0, 3), ...taskRuns.slice(0, 3)]) {
+      for (const id of [flowRuns[0]!, taskRuns[0]!]) {
         for (const what of ["flow-run", "task-run"]) {
-          for (const run of [id.slice(0, 8), id.toUpperCase(), id]) await same([what, "show", run])
+          for (const run of [id.slice(0, 8), id.toUpperCase()]) await same([what, "show", run])
         }
       }
-      for (const name of flowRunNames.slice(0, 3)) await same(["flow-run", "task-runs", name, "--json"])
+      await same(["flow-run", "task-runs", flowRunNames[0]!, "--json"])
     })
     await check(`${title}: the archive says of each task run what the server says`, async () => {
-      for (const id of taskRuns.slice(0, 12)) {
+      for (const id of taskRuns.slice(0, 2)) {
         for (const what of ["show", "states", "logs"]) await same(["task-run", what, id])
+      }
+      for (const id of taskRuns.slice(0, 12)) {
         for (const what of ["show", "states", "logs", "mapped"]) await same(["task-run", what, id, "--json"])
         await same(["task-run", "result", id, "--json"], true)
         await same(["task-run", "result", id, "--raw"], true)
       }
-      for (const id of flowRuns.slice(0, 6)) {
-        for (const json of [[], ["--json"]]) await same(["task-run", "list", "--flow-run", id, ...json])
-      }
+      for (const json of [[], ["--json"]]) await same(["task-run", "list", "--flow-run", flowRuns[0]!, ...json])
       const slugs = slugsOf(
         (await command(["flow-run", "task-runs", flowRuns[0]!, "--json", "--archive", archive])).stdout
       )

@@ -589,6 +589,10 @@ it.effect("an id that is no UUID is nobody's", () =>
         ["FlowRunNotFound", Stream.runCollect(api.artifacts({ flowRunId: "nope" }))],
         ["TaskRunNotFound", Stream.runCollect(api.artifacts({ taskRunId: "nope" }))],
         ["FlowNotFound", Stream.runCollect(api.flowRuns({ flowId: "nope" }))],
+        ["TaskRunNotFound", api.taskRun("nope")],
+        ["FlowRunNotFound", api.flowRun("nope")],
+        ["FlowNotFound", api.flow("nope")],
+        ["StorageBlockNotFound", api.storageBlock("nope")],
         ["FlowRunNotFound", api.flowRunStates("nope")],
         ["TaskRunNotFound", api.taskRunStates("nope")],
         ["FlowRunNotFound", api.taskRunBySlug({ taskSlug: "x", flowRunId: "nope", mapIndex: -1 })]

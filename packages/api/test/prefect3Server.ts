@@ -219,6 +219,8 @@ export const answer = ({ body, method, path }: Received, maxLimit = 200): Reply 
     const [, kind, id] = /^\/(task_runs|flow_runs|flows)\/([^/?]+)$/.exec(path) ?? []
     const row = { task_runs: taskRuns, flow_runs: flowRuns, flows }[kind ?? ""]?.find((row) => row["id"] === id)
     if (row !== undefined) return { status: 200, body: row }
+    // As Prefect 2.6 answers.
+    if (path.endsWith("/nope")) return { status: 422, body: { exception_message: "Invalid request received." } }
     if (/^\/(task|flow)_run_states\//.test(path)) {
       return path.endsWith("=nope")
         ? { status: 422, body: { exception_message: "Invalid request received." } }

@@ -53,6 +53,7 @@ const orNotFound = <A>(
 const noFlowRun = (flowRunId: string) => new FlowRunNotFound({ flowRunId })
 const noTaskRun = (query: string) => new TaskRunNotFound({ query })
 const noFlow = (flowId: string) => new FlowNotFound({ flowId })
+const noStorageBlock = (id: string) => new StorageBlockNotFound({ id })
 
 export interface Options {
   /** Whether storage blocks are requested with their secrets. */
@@ -88,7 +89,9 @@ export const makeBackend = Effect.fnUntraced(function*(
   ): Effect.Effect<A, PrefectApiError> => {
     const name = segment(id)
     if (name === undefined) return fail(operation, notFound())
-    return Effect.flatMap(client.get(operation, `${path}/${name}`), (row) => {
+    // Prefect 2.6 rejects what is not a UUID here too; later servers answer 404.
+    const row = orNotFound(client.get(operation, `${path}/${name}`), operation, id, notFound)
+    return Effect.flatMap(row, (row) => {
       if (row === undefined) return fail(operation, notFound())
       const found = isObject(row) ? row["id"] : undefined
       if (typeof found === "string" && (canonicalUuid(found) ?? found) !== (canonicalUuid(id) ?? id)) {
@@ -186,12 +189,17 @@ export const makeBackend = Effect.fnUntraced(function*(
       Effect.flatMap(
         segment(id) === undefined
           ? Effect.undefined
-          : client.get(
+          : orNotFound(
+            client.get(
+              "storageBlock",
+              `/block_documents/${segment(id)}${includeSecrets ? "?include_secrets=true" : ""}`
+            ),
             "storageBlock",
-            `/block_documents/${segment(id)}${includeSecrets ? "?include_secrets=true" : ""}`
+            id,
+            noStorageBlock
           ),
         (json) => {
-          if (json === undefined) return fail("storageBlock", new StorageBlockNotFound({ id }))
+          if (json === undefined) return fail("storageBlock", noStorageBlock(id))
           const block = Block.fromJson(json)
           return block === undefined
             ? fail("storageBlock", new MalformedResponse({ detail: `storage block ${id} is not a block document` }))
