@@ -9,7 +9,7 @@ import * as Stream from "effect/Stream"
 import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { processTime } from "./support/processTime.ts"
+import { ownTime, processTime } from "./support/processTime.ts"
 import type { Row } from "./support/row.ts"
 
 const large = Number(process.env["ROWS"] ?? 1_000_000)
@@ -68,18 +68,16 @@ const times = 50
 type Api = Effect.Success<ReturnType<typeof ArchiveApi.make>>["api"]
 
 /** Opens the archive anew for each query, as each command does. Measured by processor time. */
-const ask = (count: number, question: (api: Api, n: number) => Effect.Effect<unknown, unknown>) => async () => {
-  const before = process.cpuUsage()
-  for (let turn = 0; turn < times; turn++) {
-    const n = (turn * 7919) % count
-    await Effect.runPromise(Effect.scoped(Effect.flatMap(
-      ArchiveApi.make(directoryOf(count), { index: "always", cache: join(folder, "cache") }),
-      ({ api }) => question(api, n)
-    )))
-  }
-  const { system, user } = process.cpuUsage(before)
-  return { measured: (system + user) / 1000 }
-}
+const ask = (count: number, question: (api: Api, n: number) => Effect.Effect<unknown, unknown>) => () =>
+  ownTime(async () => {
+    for (let turn = 0; turn < times; turn++) {
+      const n = (turn * 7919) % count
+      await Effect.runPromise(Effect.scoped(Effect.flatMap(
+        ArchiveApi.make(directoryOf(count), { index: "always", cache: join(folder, "cache") }),
+        ({ api }) => question(api, n)
+      )))
+    }
+  })
 
 const row = (work: string, question: (api: Api, n: number) => Effect.Effect<unknown, unknown>): Row => ({
   work: `${work}, ${large} rows`,

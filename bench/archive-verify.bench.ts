@@ -9,11 +9,11 @@ import * as ArchiveVerify from "@effect-prefect/results/ArchiveVerify"
 import * as LocalStorage from "@effect-prefect/results/LocalStorage"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import { execFileSync } from "node:child_process"
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { readFile, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { ownTime, shellTime } from "./support/processTime.ts"
 import type { Row } from "./support/row.ts"
 
 const concurrency = 16
@@ -67,19 +67,17 @@ const verify = (what: string, count: number, bytes: number): Row => {
       name: "ArchiveVerify",
       open,
       close,
-      run: async () => {
-        const issues = await Effect.runPromise(Stream.runCollect(ArchiveVerify.verify(join(folder(), "archive"))))
-        if (issues.length !== 1) throw new Error(`${issues.length - 1} problems`)
-      }
+      run: () =>
+        ownTime(async () => {
+          const issues = await Effect.runPromise(Stream.runCollect(ArchiveVerify.verify(join(folder(), "archive"))))
+          if (issues.length !== 1) throw new Error(`${issues.length - 1} problems`)
+        })
     },
     limit: {
       name: "sha256sum",
       open,
       close,
-      run: () =>
-        void execFileSync("sh", ["-c", "find . -type f -print0 | xargs -0 sha256sum > /dev/null"], {
-          cwd: join(folder(), "archive")
-        })
+      run: () => shellTime("find . -type f -print0 | xargs -0 sha256sum", join(folder(), "archive"))
     },
     target: { limit: 0.8 }
   }

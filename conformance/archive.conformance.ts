@@ -115,6 +115,19 @@ await check("a second export is refused in one sentence, whenever it comes", asy
   }
 })
 
+await check("a second export is refused while the first copies results", async () => {
+  const to = join(folder, "twice-results")
+  const { child, ended } = start(to)
+  await until(child, () => filesIn(to).length >= 50)
+  const { code, stderr } = await exportTo(to)
+  assert.equal(child.exitCode, null, "the first ended too soon")
+  assert.equal(code, 1)
+  assert.match(stderr, /^effect-prefect: .*another export is writing to it[^\n]*\n$/)
+  assert.equal((await ended).code, 0)
+  assertWhole(to)
+  assert.deepEqual(contentOf(to), contentOf(reference))
+})
+
 await check("a full disk is said, and space makes the archive whole", async () => {
   const disk = join(folder, "disk")
   mkdirSync(disk)
@@ -125,6 +138,7 @@ await check("a full disk is said, and space makes the archive whole", async () =
     assert.equal(code, 1)
     assert.match(stderr, /ENOSPC/)
     assert.doesNotMatch(stdout, /is complete/)
+    assert.ok(filesIn(join(disk, "a")).length > 0, "it was full before results were copied")
     assertNothingTorn(join(disk, "a"))
     assert.equal(spawnSync("mount", ["-o", "remount,size=80m", disk]).status, 0)
     assert.equal((await exportTo(join(disk, "a"))).code, 0)
@@ -154,6 +168,29 @@ await check("a database that goes away ends the export, and not the archive that
     "--json"
   ])
   assert.equal(String(shown.stdout).trim(), valueOf(7))
+  assert.equal((await exportTo(to)).code, 0)
+  assertWhole(to)
+})
+
+await check("a database that goes away while results are copied is no longer needed", async () => {
+  const to = join(folder, "gone-results")
+  const { child, ended } = start(to)
+  await until(child, () => filesIn(to).length >= 50)
+  await postgres.psql("alter database archive allow_connections false")
+  await postgres.psql("select pg_terminate_backend(pid) from pg_stat_activity where datname = 'archive'")
+  try {
+    assert.ok(filesIn(to).length < count, "the results were copied too soon")
+    assert.equal((await ended).code, 0)
+    assertWhole(to)
+    assert.deepEqual(contentOf(to), contentOf(reference))
+    const { code, stderr } = await exportTo(to)
+    assert.equal(code, 1)
+    assert.match(stderr, /^effect-prefect: .*\n$/)
+    assertNothingTorn(to)
+    assert.equal(filesIn(to).length, count)
+  } finally {
+    await postgres.psql("alter database archive allow_connections true")
+  }
   assert.equal((await exportTo(to)).code, 0)
   assertWhole(to)
 })

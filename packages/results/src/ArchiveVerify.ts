@@ -200,37 +200,38 @@ const checkResults = async function*(
     yield [issue(ArchiveFormat.manifestFile, "it is not a regular file, so the results were not compared with it")]
     return
   }
-  for await (const lines of Files.readManifest(path)) {
-    const found: Array<VerificationIssue> = []
-    const digests = await Digest.digestsOf(
-      lines.flatMap(({ entry }) => entry === undefined ? [] : [join(root, entry.file)])
-    )
-    let at = 0
-    for (const { entry, line } of lines) {
-      if (entry === undefined) {
-        found.push({
-          _tag: "Line",
-          file: ArchiveFormat.manifestFile,
-          line,
-          detail: "it is not an entry of a manifest"
-        })
-        continue
-      }
-      counts.results++
-      const now = digests[at++]!
-      if (!(now instanceof Error)) counts.bytes += now.bytes
-      const problem = problemOf(now, entry)
-      if (problem === undefined) continue
-      counts.failures++
-      found.push({ _tag: "File", file: entry.file, detail: problem })
-    }
-    yield found
-  }
-  const manifest = Journal.openJournal(path, "read")
+  const names = Journal.openNames(path)
   try {
+    for await (const lines of Files.readManifest(path)) {
+      const found: Array<VerificationIssue> = []
+      const digests = await Digest.digestsOf(
+        lines.flatMap(({ entry }) => entry === undefined ? [] : [join(root, entry.file)])
+      )
+      let at = 0
+      for (const { entry, line, offset } of lines) {
+        if (entry === undefined) {
+          found.push({
+            _tag: "Line",
+            file: ArchiveFormat.manifestFile,
+            line,
+            detail: "it is not an entry of a manifest"
+          })
+          continue
+        }
+        names.add(entry.file, offset)
+        counts.results++
+        const now = digests[at++]!
+        if (!(now instanceof Error)) counts.bytes += now.bytes
+        const problem = problemOf(now, entry)
+        if (problem === undefined) continue
+        counts.failures++
+        found.push({ _tag: "File", file: entry.file, detail: problem })
+      }
+      yield found
+    }
     let found: Array<VerificationIssue> = []
     for await (const entry of Files.walk(root, resultFolders)) {
-      if ("folder" in entry || manifest.get(entry.file) !== undefined) continue
+      if ("folder" in entry || names.has(entry.file)) continue
       found.push({ _tag: "File", file: entry.file, detail: "it was added since the export" })
       if (found.length < 100) continue
       yield found
@@ -238,7 +239,7 @@ const checkResults = async function*(
     }
     yield found
   } finally {
-    manifest.close()
+    names.close()
   }
 }
 

@@ -4,14 +4,14 @@
  * The entries of the journal were written by this export. Other files in the folder are not trusted as results.
  */
 import * as ArchiveFormat from "@effect-prefect/core/ArchiveFormat"
-import { createHash } from "node:crypto"
+import { hash } from "node:crypto"
 import { closeSync, constants, openSync, readSync, writeSync } from "node:fs"
 import type { ManifestEntry } from "./files.ts"
 
 const { O_APPEND, O_CREAT, O_NOFOLLOW = 0, O_RDONLY, O_RDWR } = constants
 
 /** 48 bits of a hash, which a number represents exactly, and a slot in a table. */
-const keyOf = (file: string): number => createHash("sha256").update(file).digest().readUIntBE(0, 6)
+const keyOf = (file: string): number => hash("sha256", file, "buffer").readUIntBE(0, 6)
 
 /** A hash table of numbers by 48-bit keys, which may repeat, with open addressing and without objects. */
 class Table {
@@ -55,24 +55,53 @@ const checkedBit = 1
 const listedBit = 2
 
 const longestEntry = 16 * 1024
+/** The length that is read at first; most entries are shorter. */
+const usualEntry = 512
 
-/**
- * Opens a journal and reads its entries. A journal for writing is created when it does not exist. A truncated line is
- * not an entry.
- */
-export const openJournal = (path: string, mode: "read" | "write" = "write") => {
-  const file = openSync(path, mode === "read" ? O_RDONLY | O_NOFOLLOW : O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW, 0o644)
+const parse = (bytes: Uint8Array): ManifestEntry | undefined => {
+  const parsed = ArchiveFormat.parseLine(bytes)
+  if (typeof parsed === "string") return undefined
+  const { bytes: size, file, sha256 } = parsed.row
+  return typeof file === "string" && typeof size === "number" && typeof sha256 === "string"
+    ? { file, bytes: size, sha256 }
+    : undefined
+}
+
+/** Reads the entry at a position of a file. */
+const entryReader = (file: number) => {
+  const buffer = Buffer.alloc(longestEntry)
+  return (offset: number): ManifestEntry | undefined => {
+    for (const size of [usualEntry, longestEntry]) {
+      const count = readSync(file, buffer, 0, size, offset)
+      const length = buffer.subarray(0, count).indexOf(10)
+      if (length >= 0) return parse(buffer.subarray(0, length))
+    }
+    return undefined
+  }
+}
+
+/** The files of a manifest that is read at the same time: 16 bytes in memory for each. */
+export const openNames = (path: string) => {
+  const file = openSync(path, O_RDONLY | O_NOFOLLOW)
+  const table = new Table()
+  const read = entryReader(file)
+  return {
+    /** Adds a file whose entry begins at a position of the manifest. */
+    add: (name: string, offset: number): void => table.add(keyOf(name), offset),
+    has: (name: string): boolean => {
+      for (const { value } of table.get(keyOf(name))) if (read(value)?.file === name) return true
+      return false
+    },
+    close: (): void => closeSync(file)
+  }
+}
+
+/** Opens a journal, which is created when it does not exist, and reads its entries. A truncated line is not an entry. */
+export const openJournal = (path: string) => {
+  const file = openSync(path, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW, 0o644)
   const table = new Table()
   let end = 0
 
-  const parse = (bytes: Uint8Array): ManifestEntry | undefined => {
-    const parsed = ArchiveFormat.parseLine(bytes)
-    if (typeof parsed === "string") return undefined
-    const { bytes: size, file, sha256 } = parsed.row
-    return typeof file === "string" && typeof size === "number" && typeof sha256 === "string"
-      ? { file, bytes: size, sha256 }
-      : undefined
-  }
   const lines = ArchiveFormat.splitLines(({ bytes, offset }) => {
     const entry = bytes === undefined ? undefined : parse(bytes)
     if (entry !== undefined) table.add(keyOf(entry.file), offset * bits)
@@ -85,17 +114,12 @@ export const openJournal = (path: string, mode: "read" | "write" = "write") => {
   }
   lines.end()
   // After a truncated line, a new one begins.
-  if (end > 0 && mode === "write") {
+  if (end > 0) {
     writeSync(file, "\n")
     end++
   }
 
-  const buffer = Buffer.alloc(longestEntry)
-  const read = (offset: number): ManifestEntry | undefined => {
-    const count = readSync(file, buffer, 0, buffer.length, offset)
-    const length = buffer.subarray(0, count).indexOf(10)
-    return length < 0 ? undefined : parse(buffer.subarray(0, length))
-  }
+  const read = entryReader(file)
 
   /** The newest entry of a file. */
   const find = (name: string) => {

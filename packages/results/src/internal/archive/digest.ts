@@ -76,15 +76,17 @@ const digestOfSmall = (path: string): Digest | undefined => {
 }
 
 const concurrency = 16
+/** Milliseconds of a read that waited for the disk, or during which the system ran another program. */
 const slow = 1
 const whileSlow = 64
+let slowInRow = 0
 let slowReads = 0
 
 /**
  * The digests of many files, or the errors of reading them, in order.
  *
  * Handing a small file to another thread costs more than reading it, unless the read waits for the disk: then several
- * files are read concurrently.
+ * files are read concurrently. Two slow reads in a row are the disk's; a single one is that of a busy processor.
  */
 export const digestsOf = async (
   paths: ReadonlyArray<string>
@@ -101,7 +103,8 @@ export const digestsOf = async (
         else {
           const start = performance.now()
           digest = digestOfSmall(path)
-          if (performance.now() - start > slow) slowReads = whileSlow
+          slowInRow = performance.now() - start > slow ? slowInRow + 1 : 0
+          if (slowInRow > 1) slowReads = whileSlow
         }
         out[index] = digest ?? (await digestOf(path))
       } catch (error) {

@@ -258,16 +258,21 @@ export const lineWriter = async (path: string) => {
   }
 }
 
-/** The lines of a manifest, in batches. An invalid line is returned as undefined. */
-export const readManifest = async function*(
-  path: string
-): AsyncGenerator<ReadonlyArray<{ readonly line: number; readonly entry: ManifestEntry | undefined }>> {
-  let found: Array<{ readonly line: number; readonly entry: ManifestEntry | undefined }> = []
-  const lines = ArchiveFormat.splitLines(({ bytes, number }) => {
+/** A line of a manifest; `entry` is undefined when it is invalid. */
+export interface ManifestLine {
+  readonly line: number
+  readonly offset: number
+  readonly entry: ManifestEntry | undefined
+}
+
+/** The lines of a manifest, in batches. */
+export const readManifest = async function*(path: string): AsyncGenerator<ReadonlyArray<ManifestLine>> {
+  let found: Array<ManifestLine> = []
+  const lines = ArchiveFormat.splitLines(({ bytes, number, offset }) => {
     const parsed = bytes === undefined ? ArchiveFormat.tooLong : ArchiveFormat.parseLine(bytes)
     const row = typeof parsed === "string" ? undefined : parsed.row
     const isEntry = isDigest(row) && "file" in row && typeof row.file === "string" && isInside(row.file)
-    found.push({ line: number, entry: isEntry ? row as unknown as ManifestEntry : undefined })
+    found.push({ line: number, offset, entry: isEntry ? row as unknown as ManifestEntry : undefined })
   })
   for await (const chunk of createReadStream(path, { highWaterMark: 1 << 18 })) {
     lines.push(chunk as Buffer)
