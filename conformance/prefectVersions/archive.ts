@@ -4,8 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { check } from "../support/check.ts"
-import { root } from "../support/folder.ts"
-import { run } from "../support/process.ts"
+import { startCommands } from "../support/commands.ts"
 
 export interface Server {
   readonly title: string
@@ -32,12 +31,10 @@ export const compareArchive = async (
 ): Promise<void> => {
   const home = mkdtempSync(join(tmpdir(), "prefect-archive-"))
   const archive = join(home, "archive")
-  const command = (args: Arguments) =>
-    run(
-      process.execPath,
-      ["--conditions=@effect-prefect/source", join(root, "packages/cli/bin/effect-prefect.js"), ...args],
-      { env: { ...env, HOME: home, XDG_CACHE_HOME: join(home, "cache") }, allowFailure: true }
-    )
+  const own = { ...env, HOME: home, XDG_CACHE_HOME: join(home, "cache") }
+  await using live = startCommands(own)
+  await using kept = startCommands(own)
+  const command = kept.run
   const allowed = [...mounts.flatMap((mount) => ["--mount", mount]), ...more]
   try {
     await check(`${title}: an export of it, and verify`, async () => {
@@ -78,14 +75,14 @@ export const compareArchive = async (
         .replaceAll(`--archive ${archive}`, "--backend").replaceAll(`--prefect3 ${url}`, "--backend")
         .replace(/(?<=--backend) +/g, "  ").replace(/\b\d+ (?:second|minute|hour)s? ago\b/g, "… ago")
     const same = async (args: Arguments, reads = false) => {
-      const [live, kept] = await Promise.all([
-        command([...args, "--prefect3", url, ...(reads ? allowed : [])]),
-        command([...args, "--archive", archive])
+      const [left, right] = await Promise.all([
+        live.run([...args, "--prefect3", url, ...(reads ? allowed : [])]),
+        kept.run([...args, "--archive", archive])
       ])
       const name = args.join(" ")
-      assert.equal(plain(kept.stderr), plain(live.stderr), name)
-      assert.equal(plain(kept.stdout), plain(live.stdout), name)
-      assert.equal(kept.code, live.code, name)
+      assert.equal(plain(right.stderr), plain(left.stderr), name)
+      assert.equal(plain(right.stdout), plain(left.stdout), name)
+      assert.equal(right.code, left.code, name)
     }
     await check(`${title}: the archive lists what the server lists`, async () => {
       assert.ok(flowRuns.length > 1 && taskRuns.length > 5)
