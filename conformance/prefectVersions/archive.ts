@@ -73,7 +73,7 @@ export const compareArchive = async (
     const plain = (text: string) =>
       text.replace(/(?<=does not exist: ).*?(?= does not have it)/g, "…")
         .replaceAll(`--archive ${archive}`, "--backend").replaceAll(`--prefect3 ${url}`, "--backend")
-        .replace(/(?<=--backend) +/g, "  ").replace(/\b\d+ (?:second|minute|hour)s? ago\b/g, "… ago")
+        .replace(/(?<=--backend) +/g, "  ").replace(/\b(?:\d+ (?:second|minute|hour)s? ago|just now)\b/g, "… ago")
     const same = async (args: Arguments, reads = false) => {
       const [left, right] = await Promise.all([
         live.run([...args, "--prefect3", url, ...(reads ? allowed : [])]),
