@@ -243,6 +243,7 @@ const lock = Effect.fnUntraced(function*(directory: string) {
  */
 const prepare = (directory: string) =>
   attempt(directory, "the folder", async () => {
+    await Files.prepareOwnFiles(directory)
     const cutOff = await Files.readStarted(directory)
     const journal = cutOff === undefined || cutOff === "" ? [] : [Files.journalFile, Files.previousManifestFile]
     await Files.preparePartial(directory, journal)

@@ -14,6 +14,7 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import { execFileSync } from "node:child_process"
 import * as fs from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -278,5 +279,47 @@ it.layer(DatabaseLive, { excludeTestServices: true })("an archive", (it) => {
       fs.writeFileSync(join(directory, "s3/b/added"), "")
       fs.writeFileSync(join(directory, "tables/added.jsonl"), "")
       assert.strictEqual((yield* issues(directory)).length, expected.length + 2)
+    }))
+
+  it.effect("with something else in the place of one of its files is verified to its end, and exported again", () =>
+    Effect.gen(function*() {
+      const directory = join(yield* temporary, "new")
+      const { url } = yield* startPglite({ task_run: rows.slice(0, 3) })
+      const exported = Effect.provide(exportTo(directory, { database: { url: Redacted.make(url) } }), store())
+      const kinds: Record<string, (path: string) => void> = {
+        "a FIFO": (path) => void execFileSync("mkfifo", [path]),
+        "a link": (path) => fs.symlinkSync("/dev/zero", path),
+        "a folder": (path) => fs.mkdirSync(path)
+      }
+      yield* exported
+      for (
+        const file of [
+          "archive.json",
+          "export.json",
+          "incomplete.jsonl",
+          "index.json",
+          "index.sqlite",
+          "manifest.jsonl",
+          "mounts.json",
+          "tables/task_run.jsonl"
+        ]
+      ) {
+        for (const [kind, put] of Object.entries(kinds)) {
+          const name = `${kind} as ${file}`
+          const path = join(directory, file)
+          const whole = fs.existsSync(path) ? fs.readFileSync(path) : undefined
+          fs.rmSync(path, { force: true })
+          put(path)
+          assert.isNotEmpty(yield* issues(directory), name)
+          if (kind === "a folder" && !file.startsWith("tables/")) {
+            const error = yield* Effect.flip(exported)
+            assert.include(error.message, `${file} is a folder`)
+            fs.rmdirSync(path)
+            if (whole !== undefined) fs.writeFileSync(path, whole)
+          }
+          yield* exported
+          assert.deepStrictEqual(yield* issues(directory), [], name)
+        }
+      }
     }))
 })

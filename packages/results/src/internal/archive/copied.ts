@@ -8,7 +8,7 @@ import { hash } from "node:crypto"
 import { closeSync, constants, openSync, readSync, writeSync } from "node:fs"
 import type { ManifestEntry } from "./files.ts"
 
-const { O_APPEND, O_CREAT, O_NOFOLLOW = 0, O_RDONLY, O_RDWR } = constants
+const { O_APPEND, O_CREAT, O_NOFOLLOW = 0, O_NONBLOCK, O_RDONLY, O_RDWR } = constants
 
 /** 48 bits of a hash, which a number represents exactly, and a slot in a table. */
 const keyOf = (file: string): number => hash("sha256", file, "buffer").readUIntBE(0, 6)
@@ -82,7 +82,7 @@ const entryReader = (file: number) => {
 
 /** The files of a manifest that is read at the same time: 16 bytes in memory for each. */
 export const openNames = (path: string) => {
-  const file = openSync(path, O_RDONLY | O_NOFOLLOW)
+  const file = openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
   const table = new Table()
   const read = entryReader(file)
   return {

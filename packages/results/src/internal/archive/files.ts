@@ -1,6 +1,6 @@
 import * as ArchiveFormat from "@effect-prefect/core/ArchiveFormat"
 import { createHash, randomUUID } from "node:crypto"
-import { constants, createReadStream } from "node:fs"
+import { constants } from "node:fs"
 import { lstat, mkdir, open, readdir, rename, rm } from "node:fs/promises"
 import { dirname, join } from "node:path"
 import type { Digest } from "./digest.ts"
@@ -63,7 +63,7 @@ export const partialFolder = "partial"
 export const journalFile = `${partialFolder}/copied.jsonl`
 export const previousManifestFile = `${partialFolder}/previous.jsonl`
 
-const { O_CREAT, O_EXCL, O_NOFOLLOW = 0, O_RDONLY, O_WRONLY } = constants
+const { O_CREAT, O_EXCL, O_NOFOLLOW = 0, O_NONBLOCK, O_RDONLY, O_WRONLY } = constants
 
 const fail = (code: string) => Object.assign(new Error(), { code })
 
@@ -82,10 +82,17 @@ export const isRegular = (path: string): Promise<boolean> => lstat(path).then((s
 
 /** Opens a file for reading that is not a link or anything but a regular file. */
 export const openFile = async (path: string) => {
-  const file = await open(path, O_RDONLY | O_NOFOLLOW)
+  // Without O_NONBLOCK, opening a FIFO would wait for a writer forever.
+  const file = await open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
   if ((await file.stat()).isFile()) return file
   await file.close()
   throw fail("it is not a regular file")
+}
+
+/** Reads the bytes of a regular file in chunks. */
+export const chunksOf = async function*(path: string): AsyncGenerator<Buffer> {
+  const file = await openFile(path)
+  yield* file.createReadStream({ highWaterMark: 1 << 18 }) as AsyncIterable<Buffer>
 }
 
 /** Creates a new file. */
@@ -154,6 +161,34 @@ export const folderMaker = (root: string) => {
   return known
 }
 
+const ownFiles = [
+  ArchiveFormat.finishedFile,
+  ArchiveFormat.startedFile,
+  ArchiveFormat.manifestFile,
+  ArchiveFormat.mountsFile,
+  ArchiveFormat.incompleteFile,
+  ArchiveFormat.indexFile,
+  ArchiveFormat.indexRecordFile
+]
+
+/**
+ * Makes room for the files that an export writes: removes a link, a FIFO or a device in the place of one. Fails when
+ * there is a folder, because it may contain anything.
+ */
+export const prepareOwnFiles = async (root: string): Promise<void> => {
+  const found = await Promise.all(
+    ownFiles.map((file) =>
+      lstat(join(root, file)).then((stats) => ({ file, stats }), (error: unknown) => {
+        if (isMissing(error)) return undefined
+        throw error
+      })
+    )
+  )
+  const folder = found.find((one) => one?.stats.isDirectory() === true)
+  if (folder !== undefined) throw fail(`${folder.file} is a folder`)
+  for (const one of found) if (one !== undefined && !one.stats.isFile()) await rm(join(root, one.file))
+}
+
 /** Empties the folder of incomplete files, except for `keep`. A link in its place is replaced. */
 export const preparePartial = async (root: string, keep: ReadonlyArray<string>): Promise<void> => {
   const path = join(root, partialFolder)
@@ -164,8 +199,9 @@ export const preparePartial = async (root: string, keep: ReadonlyArray<string>):
   if (await isFolder(old) && !(await exists(join(root, ArchiveFormat.tablesFolder)))) {
     await rename(old, join(root, ArchiveFormat.tablesFolder))
   }
-  for (const name of await readdir(path)) {
-    if (!keep.includes(`${partialFolder}/${name}`)) await rm(join(path, name), { recursive: true, force: true })
+  for (const entry of await readdir(path, { withFileTypes: true })) {
+    if (entry.isFile() && keep.includes(`${partialFolder}/${entry.name}`)) continue
+    await rm(join(path, entry.name), { recursive: true, force: true })
   }
   await mkdir(join(path, ArchiveFormat.tablesFolder))
 }
@@ -274,8 +310,8 @@ export const readManifest = async function*(path: string): AsyncGenerator<Readon
     const isEntry = isDigest(row) && "file" in row && typeof row.file === "string" && isInside(row.file)
     found.push({ line: number, offset, entry: isEntry ? row as unknown as ManifestEntry : undefined })
   })
-  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 18 })) {
-    lines.push(chunk as Buffer)
+  for await (const chunk of chunksOf(path)) {
+    lines.push(chunk)
     if (found.length > 0) yield found
     found = []
   }
