@@ -230,6 +230,11 @@ const checkResults = async function*(
       yield found
     }
     let found: Array<VerificationIssue> = []
+    for (const folder of resultFolders) {
+      if (await Files.isLink(join(root, folder))) {
+        found.push({ _tag: "File", file: folder, detail: "it is a link; results outside of the archive are not read" })
+      }
+    }
     for await (const entry of Files.walk(root, resultFolders)) {
       if ("folder" in entry || names.has(entry.file)) continue
       found.push({ _tag: "File", file: entry.file, detail: "it was added since the export" })

@@ -276,6 +276,12 @@ it.layer(DatabaseLive, { excludeTestServices: true })("an archive", (it) => {
       assert.strictEqual((yield* issues(directory)).length, expected.length + 2)
       fs.writeFileSync(one!.path, one!.bytes)
       fs.writeFileSync(two!.path, two!.bytes)
+      // Every file is as it was, but mounts outside of the archive are rejected.
+      fs.renameSync(join(directory, "s3"), join(directory, "../s3"))
+      fs.symlinkSync("../s3", join(directory, "s3"))
+      assert.strictEqual((yield* issues(directory)).length, expected.length + 1)
+      fs.rmSync(join(directory, "s3"))
+      fs.renameSync(join(directory, "../s3"), join(directory, "s3"))
       fs.writeFileSync(join(directory, "s3/b/added"), "")
       fs.writeFileSync(join(directory, "tables/added.jsonl"), "")
       assert.strictEqual((yield* issues(directory)).length, expected.length + 2)

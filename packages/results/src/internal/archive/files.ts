@@ -80,6 +80,9 @@ export const exists = (path: string): Promise<boolean> => lstat(path).then(() =>
 /** Whether it is a regular file, and not a link or anything else. */
 export const isRegular = (path: string): Promise<boolean> => lstat(path).then((stats) => stats.isFile(), () => false)
 
+export const isLink = (path: string): Promise<boolean> =>
+  lstat(path).then((stats) => stats.isSymbolicLink(), () => false)
+
 /** Opens a file for reading that is not a link or anything but a regular file. */
 export const openFile = async (path: string) => {
   // Without O_NONBLOCK, opening a FIFO would wait for a writer forever.
