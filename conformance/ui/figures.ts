@@ -1,5 +1,5 @@
 /**
- * npm run figures: measures the page in Chromium and its server as a separate process. The figures are printed, not
+ * npm run figures [-- api | frames | page | memory …]: measures the page in Chromium and its server as a separate process. The figures are printed, not
  * judged, because they depend on the machine; bench/README.md records them.
  */
 import * as ResultFormat from "@effect-prefect/formats/ResultFormat"
@@ -180,178 +180,193 @@ console.log("writing the archive")
 writeArchive(archive, { children, rows: 1_000, lines: 100_000 })
 await addLargeThings()
 
-let server = await start()
-await server.get(states(ids.parent))
-for (const [name, id] of [["99 % in one state", ids.parent], ["random states", random]] as const) {
-  const text = await server.get(states(id))
-  say(`bytes of the states of ${children} children, ${name}`, `${text.length}`)
-}
-for (const run of [1, 2, 3]) {
-  say(
-    `waits while ${children} children are walked, ${run}`,
-    await waits(server, Promise.all([server.get(states(random)), server.get(states(ids.parent))]))
-  )
-}
-say(
-  "waits while the children's times are walked",
-  await waits(server, server.get(`/task-runs/${random}/children/times`))
-)
-say("waits while a log of 100 000 lines is read", await waits(server, server.get(`/flow-runs/${ids.run}/logs`)))
-say(`waits while ${tasks} tasks are listed`, await waits(server, server.get(`/flow-runs/${wide}/tasks`)))
-await server.stop()
+const sections = process.argv.slice(2)
+const wants = (section: string) => sections.length === 0 || sections.includes(section)
 
-for (const [name, id] of Object.entries(frame)) {
-  const bytes = readFileSync(join(archive, `results/frame.${name}`))
-  const decoding: Array<number> = []
-  const first: Array<number> = []
-  for (let run = 0; run < 3; run++) {
-    decoding.push(
-      (await timed(() =>
-        Effect.runPromise(ResultFormat.decode(new Uint8Array(bytes), { name: `frame.${name}`, maxBytes: 2 ** 30 }))
-      ))[0]
+if (wants("api")) {
+  const server = await start()
+  await server.get(states(ids.parent))
+  for (const [name, id] of [["99 % in one state", ids.parent], ["random states", random]] as const) {
+    const text = await server.get(states(id))
+    say(`bytes of the states of ${children} children, ${name}`, `${text.length}`)
+  }
+  for (const run of [1, 2, 3]) {
+    say(
+      `waits while ${children} children are walked, ${run}`,
+      await waits(server, Promise.all([server.get(states(random)), server.get(states(ids.parent))]))
     )
+  }
+  say(
+    "waits while the children's times are walked",
+    await waits(server, server.get(`/task-runs/${random}/children/times`))
+  )
+  say("waits while a log of 100 000 lines is read", await waits(server, server.get(`/flow-runs/${ids.run}/logs`)))
+  say(`waits while ${tasks} tasks are listed`, await waits(server, server.get(`/flow-runs/${wide}/tasks`)))
+  await server.stop()
+}
+
+if (wants("frames")) {
+  for (const [name, id] of Object.entries(frame)) {
+    const bytes = readFileSync(join(archive, `results/frame.${name}`))
+    const decoding: Array<number> = []
+    const first: Array<number> = []
+    let server = await start()
+    for (let run = 0; run < 3; run++) {
+      decoding.push(
+        (await timed(() =>
+          Effect.runPromise(ResultFormat.decode(new Uint8Array(bytes), { name: `frame.${name}`, maxBytes: 2 ** 30 }))
+        ))[0]
+      )
+      await server.stop()
+      server = await start()
+      await server.get(`/task-runs/${id}`)
+      first.push((await timed(() => server.get(`/task-runs/${id}/result/rows`)))[0])
+    }
+    say(
+      `${name} of ${rows} × 6: first rows, and decoding alone`,
+      `${ms(median(first))}, ${ms(median(decoding))}: ${(median(first) / median(decoding)).toFixed(2)} ×`
+    )
+    const pages: Array<number> = []
+    for (let i = 0; i < 50; i++) {
+      const offset = i === 0 ? rows - 100 : i * 19_997
+      pages.push((await timed(() => server.get(`/task-runs/${id}/result/rows?offset=${offset}&limit=100`)))[0])
+    }
+    say(`${name}: a page of 100 rows by its place`, `median ${ms(median(pages))}, at most ${ms(Math.max(...pages))}`)
+    say(
+      `${name}: sorted by a number, and by a text`,
+      `${ms((await timed(() => server.get(`/task-runs/${id}/result/rows?sort=-score`)))[0])}, ${
+        ms((await timed(() => server.get(`/task-runs/${id}/result/rows?sort=note`)))[0])
+      }`
+    )
+    say(`${name}: a histogram`, ms((await timed(() => server.get(`/task-runs/${id}/result/columns/2`)))[0]))
+    await server.stop()
     server = await start()
-    await server.get("/backend")
-    first.push((await timed(() => server.get(`/task-runs/${id}/result/rows`)))[0])
-    if (run < 2) await server.stop()
+    say(`${name}: waits while it is decoded`, await waits(server, server.get(`/task-runs/${id}/result/rows`)))
+    await server.stop()
   }
-  say(
-    `${name} of ${rows} × 6: first rows, and decoding alone`,
-    `${ms(median(first))}, ${ms(median(decoding))}: ${(median(first) / median(decoding)).toFixed(2)} ×`
-  )
-  const pages: Array<number> = []
-  for (let i = 0; i < 50; i++) {
-    const offset = i === 0 ? rows - 100 : i * 19_997
-    pages.push((await timed(() => server.get(`/task-runs/${id}/result/rows?offset=${offset}&limit=100`)))[0])
-  }
-  say(`${name}: a page of 100 rows by its place`, `median ${ms(median(pages))}, at most ${ms(Math.max(...pages))}`)
-  say(
-    `${name}: sorted by a number, and by a text`,
-    `${ms((await timed(() => server.get(`/task-runs/${id}/result/rows?sort=-score`)))[0])}, ${
-      ms((await timed(() => server.get(`/task-runs/${id}/result/rows?sort=note`)))[0])
-    }`
-  )
-  say(`${name}: a histogram`, ms((await timed(() => server.get(`/task-runs/${id}/result/columns/2`)))[0]))
-  await server.stop()
-  server = await start()
-  say(`${name}: waits while it is decoded`, await waits(server, server.get(`/task-runs/${id}/result/rows`)))
-  await server.stop()
 }
 
-server = await start()
-await using browser = await startBrowser()
-const context = await browser.newContext({ colorScheme: "light", width: 1280 })
-const page: Page = await context.newPage()
-await page.goto(`${server.origin}/#token=${server.token}`)
-await page.getByRole("table", { name: "Flow runs" }).or(page.getByRole("grid", { name: "Flow runs" })).first().waitFor()
+if (wants("page")) {
+  const server = await start()
+  await using browser = await startBrowser()
+  const context = await browser.newContext({ colorScheme: "light", width: 1280 })
+  const page: Page = await context.newPage()
+  await page.goto(`${server.origin}/#token=${server.token}`)
+  await page.getByRole("table", { name: "Flow runs" }).or(page.getByRole("grid", { name: "Flow runs" })).first()
+    .waitFor()
 
-/** Navigates, and returns when the page says that something is there. */
-const until = async (path: string, selector: string): Promise<number> =>
-  (await timed(async () => {
-    await page.goto(`${server.origin}${path}`)
-    await page.locator(selector).first().waitFor({ timeout: 60_000 })
-  }))[0]
+  /** Navigates, and returns when the page says that something is there. */
+  const until = async (path: string, selector: string): Promise<number> =>
+    (await timed(async () => {
+      await page.goto(`${server.origin}${path}`)
+      await page.locator(selector).first().waitFor({ timeout: 60_000 })
+    }))[0]
 
-for (const run of [1, 2, 3]) {
-  const first = await until(
-    `/task-runs/${random}/children`,
-    "[role=gridcell][aria-label$=Skipped], [role=gridcell][aria-label*='[0] ']"
-  )
+  for (const run of [1, 2, 3]) {
+    const first = await until(
+      `/task-runs/${random}/children`,
+      "[role=gridcell][aria-label$=Skipped], [role=gridcell][aria-label*='[0] ']"
+    )
+    await page.locator(`[data-total='${children}'][aria-busy=false]`).waitFor({ timeout: 60_000 })
+    const all = await until(`/task-runs/${ids.parent}/children`, `[data-total='${children}'][aria-busy=false]`)
+    say(`heat map of ${children}, from navigation, ${run}`, `first cells ${ms(first)}, all ${ms(all)}`)
+  }
+
+  /** The times between frames while something is done to the page. */
+  const frames = async (name: string, act: () => Promise<void>): Promise<void> => {
+    await page.evaluate(
+      "window.gaps = []; window.isCounting = true; (() => { let last = 0; const tick = (now) => { if (last > 0) gaps.push(now - last); last = now; if (isCounting) requestAnimationFrame(tick) }; requestAnimationFrame(tick) })()"
+    )
+    await act()
+    const gaps = (await page.evaluate("window.isCounting = false, window.gaps") as ReadonlyArray<number>)
+      .toSorted((a, b) => a - b)
+    say(
+      `frames while ${name}`,
+      `median ${gaps[gaps.length >> 1]!.toFixed(1)}, p95 ${gaps[Math.floor(gaps.length * 0.95)]!.toFixed(1)}, longest ${
+        gaps.at(-1)!.toFixed(1)
+      } ms of ${gaps.length}`
+    )
+  }
+  const hover = async () => {
+    for (let i = 0; i < 120; i++) {
+      await page.mouse.move(100 + i * 8 % 1000, 420 + i * 13 % 250)
+      await page.waitForTimeout(8)
+    }
+  }
+  await page.goto(`${server.origin}/task-runs/${random}/children`)
   await page.locator(`[data-total='${children}'][aria-busy=false]`).waitFor({ timeout: 60_000 })
-  const all = await until(`/task-runs/${ids.parent}/children`, `[data-total='${children}'][aria-busy=false]`)
-  say(`heat map of ${children}, from navigation, ${run}`, `first cells ${ms(first)}, all ${ms(all)}`)
-}
+  await frames("nothing is done", () => page.waitForTimeout(1_500))
+  await frames("hovering over the map", hover)
+  for (let i = 0; i < 3; i++) await page.getByRole("button", { name: "Larger" }).click()
+  await frames("hovering over the map, zoomed", hover)
+  await frames("panning the map, zoomed", async () => {
+    await page.mouse.move(500, 500)
+    for (let i = 0; i < 60; i++) {
+      await page.mouse.wheel(i < 30 ? 60 : -60, i % 2 === 0 ? 120 : -40)
+      await page.waitForTimeout(16)
+    }
+  })
+  await frames("zooming", async () => {
+    for (let i = 0; i < 6; i++) {
+      await page.getByRole("button", { name: i % 2 === 0 ? "Smaller" : "Larger" }).click()
+      await page.waitForTimeout(100)
+    }
+  })
+  await frames("toggling a state", async () => {
+    for (let i = 0; i < 4; i++) {
+      await page.getByRole("group", { name: "States" }).getByRole("button").first().click()
+      await page.waitForTimeout(100)
+    }
+  })
+  say("heap of the page with the map", `${(await heapOf(page) / 1e6).toFixed(1)} MB`)
 
-/** The times between frames while something is done to the page. */
-const frames = async (name: string, act: () => Promise<void>): Promise<void> => {
-  await page.evaluate(
-    "window.gaps = []; window.isCounting = true; (() => { let last = 0; const tick = (now) => { if (last > 0) gaps.push(now - last); last = now; if (isCounting) requestAnimationFrame(tick) }; requestAnimationFrame(tick) })()"
-  )
-  await act()
-  const gaps = (await page.evaluate("window.isCounting = false, window.gaps") as ReadonlyArray<number>)
-    .toSorted((a, b) => a - b)
   say(
-    `frames while ${name}`,
-    `median ${gaps[gaps.length >> 1]!.toFixed(1)}, p95 ${gaps[Math.floor(gaps.length * 0.95)]!.toFixed(1)}, longest ${
-      gaps.at(-1)!.toFixed(1)
-    } ms of ${gaps.length}`
+    `${tasks} tasks: list`,
+    ms(await until(`/flow-runs/${wide}/tasks`, `[aria-label=Tasks][aria-rowcount='${tasks + 1}']`))
   )
-}
-const hover = async () => {
-  for (let i = 0; i < 120; i++) {
-    await page.mouse.move(100 + i * 8 % 1000, 420 + i * 13 % 250)
-    await page.waitForTimeout(8)
-  }
-}
-await page.goto(`${server.origin}/task-runs/${random}/children`)
-await page.locator(`[data-total='${children}'][aria-busy=false]`).waitFor({ timeout: 60_000 })
-await frames("nothing is done", () => page.waitForTimeout(1_500))
-await frames("hovering over the map", hover)
-for (let i = 0; i < 3; i++) await page.getByRole("button", { name: "Larger" }).click()
-await frames("hovering over the map, zoomed", hover)
-await frames("panning the map, zoomed", async () => {
-  await page.mouse.move(500, 500)
-  for (let i = 0; i < 60; i++) {
-    await page.mouse.wheel(i < 30 ? 60 : -60, i % 2 === 0 ? 120 : -40)
-    await page.waitForTimeout(16)
-  }
-})
-await frames("zooming", async () => {
-  for (let i = 0; i < 6; i++) {
-    await page.getByRole("button", { name: i % 2 === 0 ? "Smaller" : "Larger" }).click()
-    await page.waitForTimeout(100)
-  }
-})
-await frames("toggling a state", async () => {
-  for (let i = 0; i < 4; i++) {
-    await page.getByRole("group", { name: "States" }).getByRole("button").first().click()
-    await page.waitForTimeout(100)
-  }
-})
-say("heap of the page with the map", `${(await heapOf(page) / 1e6).toFixed(1)} MB`)
-
-say(
-  `${tasks} tasks: list`,
-  ms(await until(`/flow-runs/${wide}/tasks`, `[aria-label=Tasks][aria-rowcount='${tasks + 1}']`))
-)
-say(`${tasks} tasks: graph`, ms(await until(`/flow-runs/${wide}/graph`, ".graph-active")))
-say(`${tasks} tasks: timeline`, ms(await until(`/flow-runs/${wide}/timeline`, ".timeline-active")))
-await page.goto(`${server.origin}/flow-runs/${wide}/graph`)
-await page.locator(".graph-active").waitFor()
-await frames(`panning a graph of ${tasks} tasks`, async () => {
-  await page.mouse.move(500, 500)
-  for (let i = 0; i < 40; i++) {
-    await page.mouse.wheel(80, 60)
-    await page.waitForTimeout(16)
-  }
-})
-say("log of 100 000 lines", ms(await until(`/flow-runs/${ids.run}/logs`, ".below >> text=100,000 lines")))
-say("heap of the page with the log", `${(await heapOf(page) / 1e6).toFixed(1)} MB`)
-say(
-  `a table of ${rows} rows, from navigation`,
-  ms(await until(`/task-runs/${frame.pickle}/result`, "[role=gridcell] .cell, [aria-label=Table] [role=gridcell]"))
-)
-
-await server.get(`/task-runs/${frame.pickle}/result/rows?sort=-score`)
-await server.get(`/task-runs/${frame.parquet}/result/rows?sort=-score`)
-await server.get(states(random))
-await server.get(`/flow-runs/${ids.run}/logs`)
-const before = server.memory()
-const memories: Array<number> = []
-for (let i = 0; i < 1_000; i++) {
-  const id = i % 2 === 0 ? frame.pickle : frame.parquet
-  await server.get(
-    i % 50 === 0
-      ? states(random)
-      : i % 50 === 25
-      ? `/flow-runs/${ids.run}/logs?limit=5000`
-      : `/task-runs/${id}/result/rows?offset=${i * 991}`
+  say(`${tasks} tasks: graph`, ms(await until(`/flow-runs/${wide}/graph`, ".graph-active")))
+  say(`${tasks} tasks: timeline`, ms(await until(`/flow-runs/${wide}/timeline`, ".timeline-active")))
+  await page.goto(`${server.origin}/flow-runs/${wide}/graph`)
+  await page.locator(".graph-active").waitFor()
+  await frames(`panning a graph of ${tasks} tasks`, async () => {
+    await page.mouse.move(500, 500)
+    for (let i = 0; i < 40; i++) {
+      await page.mouse.wheel(80, 60)
+      await page.waitForTimeout(16)
+    }
+  })
+  say("log of 100 000 lines", ms(await until(`/flow-runs/${ids.run}/logs`, ".below >> text=100,000 lines")))
+  say("heap of the page with the log", `${(await heapOf(page) / 1e6).toFixed(1)} MB`)
+  say(
+    `a table of ${rows} rows, from navigation`,
+    ms(await until(`/task-runs/${frame.pickle}/result`, "[role=gridcell] .cell, [aria-label=Table] [role=gridcell]"))
   )
-  if (i % 100 === 99) memories.push(server.memory())
+  await server.stop()
 }
-say(
-  "server's memory after both frames, heat map and log",
-  `${Math.round(before)} MB; each 100 requests later ${memories.map(Math.round).join(", ")} MB`
-)
-await server.stop()
+
+if (wants("memory")) {
+  const server = await start()
+  await server.get(`/task-runs/${frame.pickle}/result/rows?sort=-score`)
+  await server.get(`/task-runs/${frame.parquet}/result/rows?sort=-score`)
+  await server.get(states(random))
+  await server.get(`/flow-runs/${ids.run}/logs`)
+  const before = server.memory()
+  const memories: Array<number> = []
+  for (let i = 0; i < 1_000; i++) {
+    const id = i % 2 === 0 ? frame.pickle : frame.parquet
+    await server.get(
+      i % 50 === 0
+        ? states(random)
+        : i % 50 === 25
+        ? `/flow-runs/${ids.run}/logs?limit=5000`
+        : `/task-runs/${id}/result/rows?offset=${i * 991}`
+    )
+    if (i % 100 === 99) memories.push(server.memory())
+  }
+  say(
+    "server's memory after both frames, heat map and log",
+    `${Math.round(before)} MB; each 100 requests later ${memories.map(Math.round).join(", ")} MB`
+  )
+  await server.stop()
+}
 process.exit()

@@ -28,7 +28,7 @@ const open = async (...words: ReadonlyArray<string>) => {
 
 describe("ui", () => {
   it("says where the page is in one line, and ends with the code of serve while it is followed", async () => {
-    await using page = await open()
+    await using page = await open("--mount", `/other=${archives["prefect-1"]}`)
     const get = (path: string) => fetch(`${page.url}${path}`, { headers: { authorization: `Bearer ${page.token}` } })
     const flowRuns = await (await get("/api/flow-runs")).json() as { readonly items: ReadonlyArray<unknown> }
     const listed = await run(["flow-run", "list", "--archive", archives["prefect-1"], "--json"])
@@ -37,8 +37,10 @@ describe("ui", () => {
     assert.strictEqual(about["kind"], "archive")
     assert.deepStrictEqual(about["mounts"], [
       { from: "/srv/prefect/results", to: "results" },
-      { from: "s3://prefect-results", to: "s3/prefect-results" }
+      { from: "s3://prefect-results", to: "s3/prefect-results" },
+      { from: "/other", to: "…/prefect-1" }
     ])
+    assert.notInclude(JSON.stringify(about), archives["prefect-1"])
     assert.strictEqual((await fetch(`${page.url}/api/flow-runs`)).status, 401)
     assert.strictEqual((await fetch(`${page.url}/flow-runs`)).status, 200)
     const ended = await page.stop()

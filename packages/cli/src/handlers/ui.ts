@@ -8,7 +8,9 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import { spawn } from "node:child_process"
 import { randomBytes } from "node:crypto"
+import { realpathSync } from "node:fs"
 import { createServer } from "node:http"
+import { basename, resolve } from "node:path"
 import type * as Inputs from "../inputs/ui.ts"
 import { CommandFailed } from "../internal/errors.ts"
 import { requirePort } from "../internal/flagValues.ts"
@@ -35,25 +37,37 @@ const openBrowser = (url: string): Effect.Effect<void> =>
     child.unref()
   })
 
+const realPath = (path: string): string => {
+  try {
+    return realpathSync(path)
+  } catch {
+    return path
+  }
+}
+
 /** The description of the backend and of the readable locations on the page. */
 const aboutOf = Effect.fnUntraced(function*(
   flags: InputsOf<typeof Inputs.ui>,
   context: Context.Context<never>
 ): Effect.fn.Return<UiServer.About, unknown> {
   const { backend, mounts } = yield* Settings.resolve(flags)
-  const named = [...flags.mount, ...mounts.map(({ value }) => value)].map((text) => {
+  const given = [...flags.mount, ...mounts.map(({ value }) => value)].map((text) => {
     const split = text.indexOf("=")
     return split < 0 ? { from: text, to: null } : { from: text.slice(0, split), to: text.slice(split + 1) }
   })
-  if (backend?.kind !== "archive") return { kind: backend?.kind ?? "other", mounts: named }
+  // The paths of folders reveal more about this machine than the page needs.
+  const named = given.map(({ from, to }) => ({ from, to: to === null ? null : `…/${basename(to)}` }))
+  const folders = given.flatMap(({ to }) =>
+    to === null ? [] : [...new Set([to, resolve(to), realPath(to)])].map((path) => ({ path, name: "its folder" }))
+  )
+  if (backend?.kind !== "archive") return { kind: backend?.kind ?? "other", mounts: named, folders }
   const ArchiveApi = yield* Effect.promise(() => import("@effect-prefect/api/ArchiveApi"))
   const archive = Context.getOrUndefined(context as Context.Context<ArchiveApiService>, ArchiveApi.Archive)
-  if (archive === undefined) return { kind: "archive", mounts: named }
+  if (archive === undefined) return { kind: "archive", mounts: named, folders }
   const own = yield* ArchiveApi.readMounts(archive.directory)
   return {
     kind: "archive",
-    folders: [{ path: archive.directory, name: "the archive" }],
-    // The path of the archive reveals more about this machine than the page needs.
+    folders: [{ path: archive.directory, name: "the archive" }, ...folders],
     mounts: [...own.map(({ from, to, within }) => ({ from, to: to.slice(within.length + 1) })), ...named],
     problems: archive.problems.pipe(
       Effect.map((problems) =>
