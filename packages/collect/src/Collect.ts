@@ -46,6 +46,7 @@ import * as Manifests from "./internal/manifest.ts"
 import { firstDenied } from "./internal/needs.ts"
 import * as Planner from "./internal/planner.ts"
 import { publish } from "./internal/publish.ts"
+import { traced } from "./internal/traced.ts"
 import { drain } from "./internal/work.ts"
 
 /**
@@ -142,7 +143,7 @@ const createdBy = "effect-prefect"
  * @category planning
  * @since 0.1.0
  */
-export const plan = Effect.fn("Collect.plan")(function*(
+export const plan = Effect.fnUntraced(function*(
   options: PlanOptions
 ): Effect.fn.Return<Plan.Plan, CollectError | PrefectApiError, PrefectApi | ResultStorage> {
   const { maxBytes } = yield* ResultOptions
@@ -162,7 +163,7 @@ export const plan = Effect.fn("Collect.plan")(function*(
     allowUnfinished: options.allowUnfinished ?? false,
     infer: options.infer ?? 0
   })
-})
+}, traced("Collect.plan"))
 
 /** Whether the backend has what a plan by name or of everything was made from. */
 const checkBackend = Effect.fnUntraced(function*(name: string, { parts, selection }: Plan.Plan) {
@@ -190,7 +191,7 @@ const checkBackend = Effect.fnUntraced(function*(name: string, { parts, selectio
  * @category planning
  * @since 0.1.0
  */
-export const start = Effect.fn("Collect.start")(function*(
+export const start = Effect.fnUntraced(function*(
   options: PlanOptions
 ): Effect.fn.Return<
   { readonly plan: Plan.Plan; readonly manifest: Plan.Manifest | undefined },
@@ -220,7 +221,7 @@ export const start = Effect.fn("Collect.start")(function*(
   }
   yield* Manifests.checkPlan(output, known, wanted)
   return { plan: known, manifest: undefined }
-})
+}, traced("Collect.start"))
 
 /**
  * The plan in the output. Fails with NotACollection when there is none.
@@ -254,7 +255,7 @@ const checkNeeds = Effect.fnUntraced(function*(plan: Plan.Plan) {
  * @category working
  * @since 0.1.0
  */
-export const makeWorker = Effect.fn("Collect.makeWorker")(function*(
+export const makeWorker = Effect.fnUntraced(function*(
   plan: Plan.Plan,
   options?: { readonly onRows?: ((rows: number) => void) | undefined }
 ): Effect.fn.Return<
@@ -274,7 +275,7 @@ export const makeWorker = Effect.fn("Collect.makeWorker")(function*(
       Effect.provideService(ResultStorage, storage),
       Effect.provideService(ResultOptions, { ...resultOptions, maxBytes: plan.limits.maxBytes })
     )
-})
+}, traced("Collect.makeWorker"))
 
 /**
  * Writes the manifest of a collection whose parts are all published, or have failed.
@@ -282,7 +283,7 @@ export const makeWorker = Effect.fn("Collect.makeWorker")(function*(
  * @category working
  * @since 0.1.0
  */
-export const finish = Effect.fn("Collect.finish")(function*(
+export const finish = Effect.fnUntraced(function*(
   plan: Plan.Plan,
   failed: ReadonlyArray<Plan.FailedPart>,
   options?: { readonly allowFailed?: boolean | undefined }
@@ -297,7 +298,7 @@ export const finish = Effect.fn("Collect.finish")(function*(
     })
   }
   return yield* Manifests.createManifest(yield* CollectOutput, plan, failed)
-})
+}, traced("Collect.finish"))
 
 /**
  * Collects: makes a plan, or continues with the plan in the output, works on its parts in this process, and writes the
@@ -310,7 +311,7 @@ export const finish = Effect.fn("Collect.finish")(function*(
  * @category running
  * @since 0.1.0
  */
-export const run = Effect.fn("Collect.run")(function*(
+export const run = Effect.fnUntraced(function*(
   options: PlanOptions & WorkOptions & {
     /** The function that publishes a part. Default: a worker in this process. */
     readonly execute?: ((part: Plan.Part) => Effect.Effect<Plan.PartRecord, CollectError>) | undefined
@@ -344,7 +345,7 @@ export const run = Effect.fn("Collect.run")(function*(
     }
   })
   return { plan, manifest: yield* finish(plan, failed, options) }
-})
+}, traced("Collect.run"))
 
 /**
  * The progress of a collection, according to its output.
@@ -387,7 +388,7 @@ export const status: Effect.Effect<Status, CollectError, CollectOutput> = Effect
     bytes: records.reduce((bytes, record) => bytes + record.bytes, 0),
     failures: manifest.failures
   }
-}).pipe(Effect.withSpan("Collect.status"))
+}).pipe(traced("Collect.status"))
 
 /**
  * A problem with a collection.
@@ -426,4 +427,4 @@ export const verify: Effect.Effect<Verification, CollectError, CollectOutput> = 
   const output = yield* CollectOutput
   const plan = yield* readPlan
   return yield* Manifests.verify(output, plan)
-}).pipe(Effect.withSpan("Collect.verify"))
+}).pipe(traced("Collect.verify"))

@@ -42,6 +42,7 @@ import * as Jobs from "./internal/jobs.ts"
 import * as Manifests from "./internal/manifest.ts"
 import { readRecord } from "./internal/publish.ts"
 import * as Throttle from "./internal/throttle.ts"
+import { traced } from "./internal/traced.ts"
 import { guard, offer, queueOf } from "./internal/work.ts"
 
 /**
@@ -193,7 +194,7 @@ const defaultPollInterval = 1000
  * @category running
  * @since 0.1.0
  */
-export const start = Effect.fn("CollectCluster.start")(function*(
+export const start = Effect.fnUntraced(function*(
   options: Collect.PlanOptions & {
     /**
      * The output in the form that workers open: an absolute path, `s3://bucket/prefix`. It is stored in the database,
@@ -257,7 +258,7 @@ export const start = Effect.fn("CollectCluster.start")(function*(
       })
     })
   }
-})
+}, traced("CollectCluster.start"))
 
 /**
  * Options of a worker of a cluster.
@@ -295,7 +296,7 @@ const firstJob = 10_000
  * @category running
  * @since 0.1.0
  */
-export const work = Effect.fn("CollectCluster.work")(function*(options: WorkerOptions): Effect.fn.Return<
+export const work = Effect.fnUntraced(function*(options: WorkerOptions): Effect.fn.Return<
   void,
   CollectError | SqlError,
   PrefectApi.PrefectApi | ResultStorage | Services | Scope.Scope
@@ -352,7 +353,7 @@ export const work = Effect.fn("CollectCluster.work")(function*(options: WorkerOp
       skipped.set(next.job, Date.now() + 30_000)
     }
   }
-})
+}, traced("CollectCluster.work"))
 
 /** Works on one job until it is finished; returns the reason when it cannot be processed. */
 const serve = Effect.fnUntraced(function*(
@@ -480,4 +481,4 @@ export const status: Effect.Effect<
       failedParts: job.failed,
       workers
     })))
-}).pipe(Effect.withSpan("CollectCluster.status"))
+}).pipe(traced("CollectCluster.status"))

@@ -5,6 +5,7 @@ import * as CollectOutput from "@effect-prefect/collect/CollectOutput"
 import * as FlowRun from "@effect-prefect/results/FlowRun"
 import { assert, describe, it } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
+import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -13,6 +14,7 @@ import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import * as Tracer from "effect/Tracer"
 import {
   inTime,
   json,
@@ -250,6 +252,29 @@ describe("failures", () => {
       }))
       assert.deepStrictEqual(parts(files), parts(quiet))
       assert.strictEqual(failures.length, 9)
+    }))
+
+  it.effect("are told to spans by their reason, not by what the message names", () =>
+    Effect.gen(function*() {
+      const told: Array<string> = []
+      const tracer = Tracer.make({
+        span: (options) => {
+          const span = new Tracer.NativeSpan(options)
+          const end = span.end.bind(span)
+          span.end = (time, exit) => {
+            if (Exit.isFailure(exit)) told.push(`${span.name}: ${Cause.pretty(exit.cause)}`)
+            end(time, exit)
+          }
+          return span
+        }
+      })
+      const broken = { storage: storage(unavailable).layer }
+      const error = yield* Effect.flip(
+        inTime(Effect.withTracer(collect(new Map(), { maxAttempts: 1 }, broken), tracer))
+      )
+      assert.include(error.message, "/srv/")
+      assert.match(told.join("\n"), /^Collect\.run: Error: PartsFailed/m)
+      assert.notInclude(told.filter((one) => one.startsWith("Collect")).join("\n"), "/srv/")
     }))
 
   it.effect("end with what failed, and the same command tries again", () =>
