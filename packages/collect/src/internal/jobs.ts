@@ -171,6 +171,17 @@ export const make = Effect.gen(function*() {
         ${worker}, ${record.seconds})
       on conflict do nothing`))
 
+  /** Adds parts that are in the output, and whose workers ended, or found the job finished, before they told. */
+  const addUntold = (job: string, output: Output, recorded: ReadonlySet<number>) =>
+    Effect.gen(function*() {
+      const told = yield* sql<{ readonly part: number }>`
+        select part from effect_prefect_collect_part where job = ${job}`
+      const untold = new Set(recorded)
+      for (const { part } of told) untold.delete(part)
+      const records = yield* Manifests.readRecords(output, untold)
+      yield* Effect.forEach(records, (record) => published(job, record, ""), { discard: true })
+    })
+
   const partFailed = ({ job, round }: Job, part: number, attempts: number, error: string) =>
     Effect.ignore(atMost(sql`
       insert into effect_prefect_collect_failure (job, part, round, attempts, error)
@@ -265,6 +276,7 @@ export const make = Effect.gen(function*() {
       if (!isWhole && !job.isEnqueued) return job
       const failed = isWhole ? [] : yield* failures(key, plan, output)
       if (isWhole || job.allowFailed) yield* Manifests.createManifest(output, plan, failed)
+      yield* addUntold(key, output, recorded)
       yield* sql`
         update effect_prefect_collect_job set finished = now(), failed = ${failed.length}
         where job = ${key} and round = ${job.round} and finished is null`
