@@ -63,8 +63,9 @@ layer(ClusterDatabase.layer, { excludeTestServices: true })("on one Postgres", (
         const files: Files = new Map()
         const seen: Array<CollectCluster.Progress> = []
         const [collection] = yield* Effect.all([
+          // One that begins when the other has ended has no progress to tell.
           start({ participant, files }, { onProgress: (progress) => seen.push(progress) }),
-          start({ participant, files }),
+          start({ participant, files }, { onProgress: (progress) => seen.push(progress) }),
           work({ participant, files }),
           work({ participant, files }, { slots: 1 })
         ], { concurrency: "unbounded" })
