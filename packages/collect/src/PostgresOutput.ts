@@ -72,8 +72,14 @@ interface Line {
   readonly [typed: `v.${string}`]: unknown
 }
 
-/** Postgres cannot store NUL in text. */
-const withoutNul = (text: string): string => text.replaceAll("\0", "")
+/** Text that Postgres can store: without NUL, and with U+FFFD for half a pair of UTF-16. */
+const storable = (text: string): string => text.replaceAll("\0", "").replace(/\p{Surrogate}/gu, "\ufffd")
+
+const orNull = (text: string | null | undefined): string | null =>
+  text === null || text === undefined ? null : storable(text)
+
+/** Postgres cuts longer names off, and then takes them for others. */
+const maxNameBytes = 63
 
 /**
  * The text of the value in a line, unchanged: parsing it could lose digits. Typed columns follow the outcome, and as
@@ -154,11 +160,26 @@ const make = Effect.fnUntraced(function*(table: string): Effect.fn.Return<Output
       ([row]) => row === undefined ? undefined : Buffer.from(row.hex, "hex")
     )
 
-  const columns = Effect.map(readFile(planName), (bytes): ReadonlyArray<Column> =>
-    bytes === undefined
-      ? []
-      : (JSON.parse(bytes.toString("utf8")) as { readonly output: { readonly columns: ReadonlyArray<Column> } }).output
-        .columns)
+  const columnsOf = (plan: Buffer): ReadonlyArray<Column> =>
+    (JSON.parse(plan.toString("utf8")) as { readonly output: { readonly columns: ReadonlyArray<Column> } }).output
+      .columns
+
+  const columns = Effect.map(readFile(planName), (bytes) => bytes === undefined ? [] : columnsOf(bytes))
+
+  /** Refuses a plan whose columns the table cannot have, before anything else is written. */
+  const checkColumns = (plan: Buffer): Effect.Effect<void, CollectError> => {
+    const unsuitable = columnsOf(plan).find(({ name }) =>
+      storable(name) !== name || Buffer.byteLength(`v.${name}`) > maxNameBytes
+    )
+    return unsuitable === undefined ? Effect.void : Effect.fail(
+      new CollectError({
+        reason: new Unsupported({
+          detail: `a column of Postgres cannot be named ${JSON.stringify(`v.${unsuitable.name}`)}: ` +
+            `names have at most ${maxNameBytes} bytes and no NUL; choose the columns (--schema), or collect to a folder`
+        })
+      })
+    )
+  }
 
   const literal = (text: string) => sql.literal(`"${text.replaceAll(`"`, `""`)}"`)
 
@@ -206,19 +227,19 @@ const make = Effect.fnUntraced(function*(table: string): Effect.fn.Return<Output
           const line = JSON.parse(text) as Line
           return {
             row: start + at,
-            flow_run_id: line.flow_run_id,
-            task_run_id: line.task_run_id,
-            task_slug: line.task_slug === null ? null : withoutNul(line.task_slug),
+            flow_run_id: storable(line.flow_run_id),
+            task_run_id: storable(line.task_run_id),
+            task_slug: orNull(line.task_slug),
             map_index: line.map_index,
-            state: withoutNul(line.state),
+            state: storable(line.state),
             mapped_children: line.mapped_children ?? null,
             value: valueText(text, line, typed),
-            error_reason: line.outcome?.error?.reason ?? null,
-            error_message: line.outcome?.error === undefined ? null : withoutNul(line.outcome.error.message),
+            error_reason: orNull(line.outcome?.error?.reason),
+            error_message: orNull(line.outcome?.error?.message),
             ...Object.fromEntries(typed.map((column) => {
               const value = line[`v.${column.name}`] ?? null
               if (value !== null && column.type === "int64") return [`v.${column.name}`, int64Text(text, column.name)]
-              return [`v.${column.name}`, typeof value === "string" ? withoutNul(value) : value]
+              return [`v.${column.name}`, typeof value === "string" ? storable(value) : value]
             }))
           }
         })
@@ -252,10 +273,13 @@ const make = Effect.fnUntraced(function*(table: string): Effect.fn.Return<Output
               })
             )
           : Effect.map(
-            attempt(
-              `write ${file}`,
-              sql`insert into ${filesTable} (name, bytes) values (${file}, decode(${bytes.toString("hex")}, 'hex'))
-                on conflict do nothing returning name`
+            Effect.andThen(
+              file === planName ? checkColumns(bytes) : Effect.void,
+              attempt(
+                `write ${file}`,
+                sql`insert into ${filesTable} (name, bytes) values (${file}, decode(${bytes.toString("hex")}, 'hex'))
+                  on conflict do nothing returning name`
+              )
             ),
             (rows) => rows.length > 0
           )

@@ -26,7 +26,7 @@ const options: Options = {
 
 /** Values that hold what lines end with, large integers, NUL and quotes. */
 const valueOf = (location: string) => ({
-  at: location,
+  at: location.includes("/6.") ? `\ud800\0${location}` : location,
   n: location.includes("/5.") ? "-9007199254740993" : Number(/\d+/.exec(location)?.[0] ?? 0),
   ok: location.includes("1"),
   odd: `},"v.at":"x"}\u0000\u2028"\\`,
@@ -65,6 +65,9 @@ describe("a table", () => {
       assert.strictEqual(Number(child["v.n"]), 3)
       assert.deepStrictEqual(yield* query(`select "v.n"::text as n from results where map_index = 5`), [
         { n: "-9007199254740993" }
+      ])
+      assert.deepStrictEqual(yield* query(`select "v.at" as at from results where map_index = 6`), [
+        { at: "\ufffd/srv/6.json" }
       ])
       assert.deepInclude(rows[1], { task_run_id: "first-b-1", mapped_children: 7, value: null })
       assert.deepInclude(rows.at(-1), { error_reason: "NotPersisted", value: null, "v.at": null })
@@ -124,6 +127,16 @@ describe("a table", () => {
       const injected = PostgresOutput.layer({ url, table: `x"; drop table y` })
       const error = yield* Effect.flip(Effect.provide(Collect.status, injected))
       assert.strictEqual(error.reason._tag, "Unsupported")
+      for (const name of ["x".repeat(62), "a\0b", "ü".repeat(31)]) {
+        const named = { ...options, output: { ...options.output, columns: [{ name, type: "string" as const }] } }
+        const unsuitable = yield* Effect.flip(
+          Collect.run(named).pipe(
+            Effect.provide(PostgresOutput.layer({ url, table: "named" })),
+            Effect.provide(Layer.merge(places(data, new Map(), { storage: read }), queue))
+          )
+        )
+        assert.match(unsuitable.message, /^a column of Postgres cannot be named "v\./)
+      }
       const empty = PostgresOutput.layer({ url, table: "nothing" })
       assert.strictEqual((yield* Effect.flip(Effect.provide(Collect.status, empty))).reason._tag, "NotACollection")
       const refused = yield* Effect.flip(

@@ -85,7 +85,8 @@ const columnsOf = Effect.fnUntraced(function*(flag: Option.Option<string>) {
   }
   return yield* Effect.forEach(Object.entries(json), ([name, given]) => {
     const type = columnTypes.find((type) => type === given)
-    return type === undefined || name === ""
+    if (name === "") return usage("--schema: a column has no name")
+    return type === undefined
       ? usage(`--schema: the type of ${JSON.stringify(name)} is one of ${columnTypes.join(", ")}`)
       : Effect.succeed({ name, type })
   })
