@@ -12,11 +12,15 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as PersistedQueue from "effect/persistence/PersistedQueue"
 import * as Stream from "effect/Stream"
-import { mkdtempSync, rmSync } from "node:fs"
+import { parquetWriteBuffer } from "hyparquet-writer"
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { open } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import * as zlib from "node:zlib"
+import { heldBy } from "./support/held.ts"
 import { api, flowRunId, storage } from "./support/madeUpWorld.ts"
+import { commandCpu } from "./support/processes.ts"
 import type { Contender, Row } from "./support/row.ts"
 
 const queue = PersistedQueue.layer.pipe(Layer.provide(PersistedQueue.layerStoreMemory))
@@ -140,4 +144,150 @@ const memory: Row = {
   runs: 2
 }
 
-export const rows: ReadonlyArray<Row> = [beside, parquet, memory]
+/** A full row group of small values. */
+const groupRows = (): ReadonlyArray<CollectFormat.Row> =>
+  Array.from({ length: 50_000 }, (_, index) => ({
+    flowRunId,
+    taskRunId: `44444444-0000-4000-8000-${String(index).padStart(12, "0")}`,
+    taskSlug: "score-1",
+    state: "Success",
+    mapIndex: index,
+    outcome: { _tag: "Value", json: `{"index":${index}}` }
+  }))
+
+const parquetOutput = { format: "parquet", compression: "zstd", partRows: 50_000, columns: [] } as const
+
+let group: ReadonlyArray<CollectFormat.Row> = []
+const openGroup = () => {
+  group = groupRows()
+}
+
+/** Without giving way: all columns of the row group in one call. */
+const atOnce = () => {
+  const texts = (name: string, of: (row: CollectFormat.Row) => string) => ({ name, data: group.map(of) })
+  parquetWriteBuffer({
+    codec: "ZSTD",
+    compressors: { ZSTD: (bytes) => zlib.zstdCompressSync(bytes) },
+    rowGroupSize: group.length,
+    columnData: [
+      texts("flow_run_id", (row) => row.flowRunId),
+      texts("task_run_id", (row) => row.taskRunId),
+      texts("task_slug", (row) => row.taskSlug ?? ""),
+      { name: "map_index", data: group.map((row) => row.mapIndex), type: "INT32" },
+      texts("state", (row) => row.state),
+      texts("value", (row) => row.outcome._tag === "Value" ? row.outcome.json : "")
+    ]
+  })
+}
+
+const held: Row = {
+  work: "held by a Parquet row group of 50 000 rows",
+  count: 1,
+  show: "ms",
+  ours: {
+    name: "giving way",
+    open: openGroup,
+    run: async () => ({
+      measured: await heldBy(() =>
+        Effect.runPromise(
+          Stream.runDrain(
+            CollectFormat.encode(Stream.rechunk(Stream.fromIterable(group), 2048), parquetOutput)
+          )
+        )
+      )
+    })
+  },
+  peers: [{
+    name: "at once",
+    run: async () => ({
+      measured: await heldBy(async () => {
+        atOnce()
+      })
+    })
+  }],
+  target: { peer: 2 }
+}
+
+/** An archive whose children share a thousand files. */
+const children = 100_000
+const makeArchive = (folder: string) => {
+  const at = new Date(Date.UTC(2022, 0, 1)).toISOString()
+  const lines = {
+    flow: [{ id: "00000000-0000-4000-8000-000000000000", name: "nightly", created: at }],
+    flow_run: [{
+      id: flowRunId,
+      flow_id: "00000000-0000-4000-8000-000000000000",
+      name: "run",
+      created: at,
+      state: "Success",
+      serialized_state: { type: "Success" }
+    }],
+    task: [{ id: "33333333-0000-4000-8000-000000000000", slug: "score-1", name: "score", created: at }],
+    task_run: Array.from({ length: children + 1 }, (_, number) => ({
+      id: `44444444-0000-4000-8000-${String(number).padStart(12, "0")}`,
+      task_id: "33333333-0000-4000-8000-000000000000",
+      flow_run_id: flowRunId,
+      created: at,
+      map_index: number - 1,
+      state: number === 0 ? "Mapped" : "Success",
+      serialized_state: number === 0 ? { type: "Mapped", n_map_states: children } : {
+        type: "Success",
+        _result: { type: "LocalResult", location: `/srv/results/${number % 1000}.json`, dir: "/srv/results" }
+      }
+    }))
+  }
+  for (const name of ["tables", "results"]) mkdirSync(join(folder, name), { recursive: true })
+  for (const [table, rows] of Object.entries(lines)) {
+    writeFileSync(join(folder, "tables", `${table}.jsonl`), rows.map((row) => `${JSON.stringify(row)}\n`).join(""))
+  }
+  for (let file = 0; file < 1000; file++) {
+    writeFileSync(join(folder, "results", `${file}.json`), JSON.stringify({ file, name: `customer-${file}` }))
+  }
+  writeFileSync(join(folder, "mounts.json"), JSON.stringify({ "/srv/results": "results" }))
+}
+
+let archive = ""
+const collectArchive = async (...more: ReadonlyArray<string>) => {
+  const folder = mkdtempSync(join(tmpdir(), "collect-bench-"))
+  try {
+    return await commandCpu(
+      "collect",
+      "--all",
+      "--archive",
+      archive,
+      "--part-rows",
+      "2500",
+      "--output",
+      join(folder, "table"),
+      "--format",
+      "jsonl",
+      ...more
+    )
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+/**
+ * With a free core for each process, the time is that of the process that takes longest: the parent does little, and
+ * the parts go to whichever child is free.
+ */
+const processes: Row = {
+  work: "100 000 results by two child processes, by the processor time of the busiest",
+  count: children,
+  ours: {
+    name: "--processes 2",
+    open: async () => {
+      archive = mkdtempSync(join(tmpdir(), "collect-bench-archive-"))
+      makeArchive(archive)
+      await commandCpu("archive", "index", archive)
+    },
+    run: async () => ({ measured: Math.max(...await collectArchive("--processes", "2")) }),
+    close: () => rmSync(archive, { recursive: true, force: true })
+  },
+  peers: [{ name: "one process", run: async () => ({ measured: Math.max(...await collectArchive()) }) }],
+  target: { peer: 1.7 },
+  runs: 3
+}
+
+export const rows: ReadonlyArray<Row> = [beside, parquet, held, memory, processes]

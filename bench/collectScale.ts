@@ -4,9 +4,11 @@
  *
  *     node --conditions=@effect-prefect/source --expose-gc bench/collectScale.ts postgresql://…
  *
- * First a million results end to end, by one worker of a cluster in this process, with the time, the memory and the
- * work of Postgres. Then a billion on 100 machines, simulated: the plan, the queue and the manifest are real, the store
- * is S3 with its published rates, and a part takes as long as they allow. It names the first ceiling.
+ * First the engine alone: empty parts through the queue, beside a bare loop over `FOR UPDATE SKIP LOCKED` on the same
+ * connection. Then a million results end to end, by one worker of a cluster in this process, with the time, the memory
+ * and the work of Postgres. Then a billion on 100 machines, simulated: the plan, the queue and the manifest are real,
+ * the store is S3 with its published rates, and a part takes as long as they allow. It names the first ceiling. `engine`,
+ * `million` or `billion` after the URL runs one of them.
  */
 import * as PrefectApi from "@effect-prefect/api/PrefectApi"
 import * as Collect from "@effect-prefect/collect/Collect"
@@ -26,7 +28,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { api, flowRunId, storage } from "./support/madeUpWorld.ts"
 
-const [url] = process.argv.slice(2)
+const [url, only] = process.argv.slice(2)
 if (url === undefined) throw new Error("give the URL of a Postgres")
 
 const cluster = CollectCluster.layer({ url: Redacted.make(url) })
@@ -49,6 +51,96 @@ const timed = <A, E, R>(name: string, effect: Effect.Effect<A, E, R>): Effect.Ef
     console.log(`${name}: ${((performance.now() - start) / 1000).toFixed(1)} s`)
     return value
   })
+
+/** What Postgres and this process did for a number of parts. */
+const perPart = <E, R>(name: string, parts: number, effect: Effect.Effect<unknown, E, R>) =>
+  Effect.gen(function*() {
+    const before = yield* traffic
+    const cpu = process.cpuUsage()
+    yield* effect
+    const { system, user } = process.cpuUsage(cpu)
+    // Statistics are sent with a delay.
+    yield* Effect.sleep("2 seconds")
+    const after = yield* traffic
+    const milliseconds = (system + user) / 1000 / parts
+    console.log(
+      `  ${name}: ${milliseconds.toFixed(2)} ms of processor time, ` +
+        `${((after.transactions - before.transactions) / parts).toFixed(1)} transactions and ` +
+        `${((after.bytes - before.bytes) / parts).toFixed(0)} bytes of write-ahead log a part`
+    )
+    return milliseconds
+  })
+
+const engine = Effect.gen(function*() {
+  const parts = 2000
+  const sql = yield* SqlClient
+  yield* sql`create table if not exists bench_bare (id serial primary key, element text, state text, taken timestamptz)`
+  yield* sql`create table if not exists bench_part (job text, part integer, rows bigint, primary key (job, part))`
+  const ratios: Array<number> = []
+  console.log(`the engine, ${parts} empty parts by two slots`)
+  for (let run = 0; run < 4; run++) {
+    const job = `engine-${run}`
+    let done = 0
+    const record = (part: number) =>
+      sql`insert into bench_part (job, part, rows) values (${job}, ${part}, 0) on conflict do nothing`
+    const queue = yield* PersistedQueue.make({
+      name: `effect-prefect/collect/${job}`,
+      schema: Schema.Struct({ job: Schema.String, part: Schema.Int })
+    })
+    const take = queue.take(({ part }) => Effect.andThen(record(part), Effect.sync(() => done++)))
+    const until = Effect.gen(function*() {
+      while (done < parts) yield* Effect.sleep("20 millis")
+    })
+    const own = yield* perPart(
+      "PersistedQueue",
+      parts,
+      Effect.gen(function*() {
+        yield* Effect.forEach(
+          Array.from({ length: parts }, (_, part) => part),
+          (part) => queue.offer({ job, part }, { id: `${job}/${part}/1` }),
+          { concurrency: 8, discard: true }
+        )
+        yield* Effect.raceFirst(
+          until,
+          Effect.forEach([0, 1], () => Effect.forever(take), { concurrency: "unbounded", discard: true })
+        )
+      })
+    )
+    const bareTake = Effect.gen(function*() {
+      const [row] = yield* sql<{ readonly id: number; readonly element: string }>`
+        update bench_bare set taken = now(), state = 'taken' where id = (
+          select id from bench_bare where state = 'pending' order by id for update skip locked limit 1
+        ) returning id, element`
+      if (row === undefined) return false
+      yield* record(parts + row.id)
+      yield* sql`update bench_bare set state = 'completed' where id = ${row.id}`
+      return true
+    })
+    const bareSlot = Effect.gen(function*() {
+      while (yield* bareTake) { /* the next one */ }
+    })
+    const bare = yield* perPart(
+      "bare SKIP LOCKED",
+      parts,
+      Effect.gen(function*() {
+        yield* Effect.forEach(
+          Array.from({ length: parts }, (_, part) => part),
+          (part) => sql`insert into bench_bare (element, state) values (${JSON.stringify({ job, part })}, 'pending')`,
+          { concurrency: 8, discard: true }
+        )
+        yield* Effect.all([bareSlot, bareSlot], { concurrency: "unbounded", discard: true })
+      })
+    )
+    if (run > 0) ratios.push(own / bare)
+  }
+  ratios.sort((left, right) => left - right)
+  console.log(`  PersistedQueue takes ${ratios[1]!.toFixed(2)} × the processor time of the bare loop (median of 3)`)
+  const [size] = yield* sql<{ readonly bytes: number }>`
+    select (pg_total_relation_size('effect_prefect_queue') / (select count(*) from effect_prefect_queue))::float8 as bytes`
+  console.log(`  ${size!.bytes.toFixed(0)} bytes of table and indexes a part in the queue`)
+  yield* sql`drop table bench_bare, bench_part`
+  yield* sql`delete from effect_prefect_queue where queue_name like 'effect-prefect/collect/engine-%'`
+})
 
 const million = Effect.gen(function*() {
   const folder = mkdtempSync(join(tmpdir(), "collect-scale-"))
@@ -178,4 +270,6 @@ const billion = Effect.gen(function*() {
   for (const [name, seconds] of ceilings) console.log(`  ${name}: ${seconds.toFixed(0)} s, ${hours(seconds)} h`)
 }).pipe(Effect.provide(world(1_000_000_000)))
 
-await Effect.runPromise(Effect.provide(Effect.scoped(Effect.andThen(million, billion)), cluster))
+const all = { engine, million, billion }
+const chosen = Object.entries(all).flatMap(([name, effect]) => only === undefined || only === name ? [effect] : [])
+await Effect.runPromise(Effect.provide(Effect.scoped(Effect.all(chosen, { discard: true })), cluster))
