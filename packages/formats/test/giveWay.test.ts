@@ -26,6 +26,10 @@ const inputs: Record<string, Effect.Effect<unknown, unknown>> = {
   "JSON of one object in another": decode(utf8(JSON.stringify({ a: { b: { rows } } }))),
   "JSON with NaN": decode(utf8(JSON.stringify(rows).replace("0.5", "NaN"))),
   CSV: decode(utf8(`id,name\n${rows.map(({ id, name }) => `${id},${name}`).join("\n")}`), "x.csv"),
+  "CSV of many columns": decode(
+    utf8(`${Array.from({ length: 100_000 }, (_, id) => `c${id}`).join(",")}\n${"1,".repeat(99_999)}1\n`),
+    "x.csv"
+  ),
   "pandas JSON": decode(utf8(JSON.stringify(rows)), "x", "pandas-json"),
   pickle: decode(pickle(300_000)),
   "projection as text": JsonProjection.toText(rows),

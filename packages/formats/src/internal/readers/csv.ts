@@ -31,14 +31,27 @@ const missing = new Set([
 ])
 
 /** Column names as in pandas: `Unnamed: 3` for one without a name, `a.1` for the second `a`. */
-const columnNames = (header: ReadonlyArray<string>): Array<string> => {
-  const names = header.map((name, i) => name === "" ? `Unnamed: ${i}` : name)
-  const order = [...names.keys()].filter((i) => header[i] !== "").concat(
-    [...names.keys()].filter((i) => header[i] === "")
-  )
+function* columnNames(header: ReadonlyArray<string>): Steps<Array<string>> {
+  const names: Array<string> = []
+  // Names of the header's own come first.
+  const order: Array<number> = []
+  const unnamed: Array<number> = []
+  for (let i = 0; i < header.length; i++) {
+    const isNamed = header[i] !== ""
+    names.push(isNamed ? header[i]! : `Unnamed: ${i}`)
+    ;(isNamed ? order : unnamed).push(i)
+    if (i % every === every - 1) yield
+  }
+  for (const i of unnamed) order.push(i)
   const counts = new Map<string, number>()
-  const taken = new Set(names)
+  const taken = new Set<string>()
+  for (let i = 0; i < names.length; i++) {
+    taken.add(names[i]!)
+    if (i % every === every - 1) yield
+  }
+  let looked = 0
   for (const i of order) {
+    if (++looked % every === 0) yield
     const original = names[i]!
     let name = original
     let count = counts.get(name) ?? 0
@@ -267,25 +280,28 @@ const minChunk = 1_024
 /** A column as its chunks come. */
 class ColumnBuilder {
   private readonly chunks: Array<Typed> = []
-  private readonly kinds = new Set<ColumnKind>()
   private readonly together: Array<unknown> = []
   private readonly size: number
+  /** The kind of its first chunk, and those of later ones that differ. */
+  private first: ColumnKind | undefined
+  private others: Set<ColumnKind> | undefined
 
   constructor(size: number) {
     this.size = size
   }
 
   add(chunk: Typed): void {
-    this.kinds.add(chunk.kind)
+    if (this.first === undefined) this.first = chunk.kind
+    else if (this.first !== chunk.kind) (this.others ??= new Set()).add(chunk.kind)
     if (this.size >= minChunk) this.chunks.push(chunk)
     else for (let row = 0; row < chunk.length; row++) this.together.push(chunk.at(row))
   }
 
   build(name: string, length: number): Column {
-    const { chunks, kinds, size, together } = this
-    const [first = "object"] = kinds
-    const isFloat = kinds.size === 2 && kinds.has("int") && kinds.has("float")
-    const kind = isFloat ? "float" : kinds.size <= 1 ? first : "object"
+    const { chunks, first = "object", others, size, together } = this
+    const isFloat = others?.size === 1 &&
+      (first === "int" ? others.has("float") : first === "float" && others.has("int"))
+    const kind = isFloat ? "float" : others === undefined ? first : "object"
     const [only] = chunks
     const shift = Math.log2(size)
     const at = size < minChunk
@@ -308,13 +324,17 @@ const floatOf = (value: unknown): unknown => typeof value === "bigint" ? Number(
 export function* readCsv(stored: Uint8Array, maxBytes: number): Steps<Table> {
   const bytes = withoutMark(stored)
   const tokenizer = new Tokenizer(bytes)
-  const header = tokenizer.row()
+  const header = yield* tokenizer.row()
   if (header === undefined) return refuse("the CSV is empty: it has no header")
-  const names = columnNames(header)
+  const names = yield* columnNames(header)
   const leading = Math.max(tokenizer.nextWidth() - header.length, 0)
   const width = header.length + leading
   const size = chunkRows(width)
-  const builders = Array.from({ length: width }, () => new ColumnBuilder(size))
+  const builders: Array<ColumnBuilder> = []
+  while (builders.length < width) {
+    builders.push(new ColumnBuilder(size))
+    if (builders.length % every === 0) yield
+  }
   // A row has a byte at least.
   const block = new Block(bytes, width, Math.min(size, bytes.length))
   let numRows = 0
@@ -345,6 +365,10 @@ export function* readCsv(stored: Uint8Array, maxBytes: number): Steps<Table> {
     }
     yield weight
   } while (block.rows === size)
-  const columns = builders.map((builder, i) => builder.build(i < leading ? "" : names[i - leading]!, numRows))
+  const columns: Array<Column> = []
+  for (const [i, builder] of builders.entries()) {
+    columns.push(builder.build(i < leading ? "" : names[i - leading]!, numRows))
+    if (i % every === every - 1) yield
+  }
   return new Table(columns.slice(leading), numRows, columns.slice(0, leading))
 }

@@ -134,12 +134,13 @@ export class Tokenizer {
   }
 
   /** The texts of the next row; undefined when there is none. */
-  row(): Array<string> | undefined {
+  *row(): Steps<Array<string> | undefined> {
     if (!this.toRow()) return undefined
     const texts: Array<string> = []
     do {
       this.cell()
       texts.push(this.text ?? this.exactly(this.start, this.end))
+      if (texts.length % every === 0) yield
     } while (this.hasMore())
     return texts
   }

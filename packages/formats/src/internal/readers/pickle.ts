@@ -183,6 +183,8 @@ const foreign = () => {
 
 /** Whether a float may have become an integer where that makes a difference. */
 function* isAmbiguousPickle(bytes: Uint8Array, value: unknown): Steps<boolean> {
+  // Listing the keys of one large dict takes long, and most pickles without a float do not have this byte.
+  if (isBinaryPickle(bytes) && !bytes.includes(float)) return false
   const keys = hasAmbiguousKey(value)
   if (bytes.length >= manyBytes) {
     // A large array is one object: its bytes need not be searched.
