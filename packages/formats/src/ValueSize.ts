@@ -30,7 +30,7 @@ const boxedDouble = 2 * word
 /** An object of many keys is a hash table: a key, a value and details, with free places. */
 const entry = 5 * word
 /** A Map or a Set, and the head of its hash table, which has room for a power of two of entries. */
-const mapHeader = 10 * word
+const mapHeader = 14 * word
 const mapEntry = 3.5 * word
 const setEntry = 2.5 * word
 const minEntries = 4
