@@ -8,12 +8,13 @@ import * as Effect from "effect/Effect"
 import { readFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { fileURLToPath } from "node:url"
+import { readParquet, Table as ArrowTable, writeParquet } from "parquet-wasm"
 import { inferSchema, initParser } from "udsv"
 import { bunzip2 } from "../packages/formats/src/internal/compression/bzip2.ts"
 import { unlz4Frame } from "../packages/formats/src/internal/compression/lz4.ts"
 import { Output } from "../packages/formats/src/internal/compression/output.ts"
 import { unxz } from "../packages/formats/src/internal/compression/xz.ts"
-import type { Row } from "./support/row.ts"
+import type { Measured, Row } from "./support/row.ts"
 
 const require = createRequire(import.meta.url)
 const fixture = (path: string) => readFileSync(fileURLToPath(new URL(`../fixtures/${path}`, import.meta.url)))
@@ -152,6 +153,31 @@ const makeCsv = (): Uint8Array => {
 }
 let csv: Uint8Array = new Uint8Array(0)
 
+/** The processor time of all threads, in milliseconds. */
+const processorTime = async (work: () => unknown): Promise<Measured> => {
+  const before = process.cpuUsage()
+  await work()
+  const { system, user } = process.cpuUsage(before)
+  return { measured: (system + user) / 1_000 }
+}
+
+const parquetRows = 200_000
+let parquet: Uint8Array = new Uint8Array(0)
+/** 20 columns: floats, integers and texts. */
+const makeParquet = (): Uint8Array => {
+  const column = (at: number) =>
+    at < 10
+      ? Float64Array.from({ length: parquetRows }, (_, i) => (i * 7_919 + at) % 100_003 / 7)
+      : at < 16
+      ? Int32Array.from({ length: parquetRows }, (_, i) => (i * 7_919 + at) % 1_000_003)
+      : Array.from({ length: parquetRows }, (_, i) => `item ${(i * 7_919 + at) % 50_021}`)
+  const indexes = Array.from({ length: 20 }, (_, at) => at)
+  const table = Flechette.tableFromArrays(Object.fromEntries(indexes.map((at) => [`c${at}`, column(at)])), {
+    types: Object.fromEntries(indexes.slice(16).map((at) => [`c${at}`, Flechette.utf8()]))
+  })
+  return writeParquet(ArrowTable.fromIPCStream(Flechette.tableToIPC(table, { format: "stream" })!))
+}
+
 export const rows: ReadonlyArray<Row> = [
   {
     work: "decode small pickles (a dict of a datetime, a set and text)",
@@ -211,6 +237,23 @@ export const rows: ReadonlyArray<Row> = [
         const text = new TextDecoder().decode(csv)
         initParser(inferSchema(text)).typedArrs(text)
       }
+    }],
+    target: { peer: 1 }
+  },
+  {
+    work: `read Parquet of ${parquetRows} rows and 20 columns, processor time of all threads`,
+    count: parquetRows,
+    show: "ms",
+    ours: {
+      name: "ResultFormat.decode, in a thread",
+      open: () => {
+        parquet = makeParquet()
+      },
+      run: () => processorTime(() => decode(parquet, "orders.parquet"))
+    },
+    peers: [{
+      name: "parquet-wasm, to an Arrow stream",
+      run: () => processorTime(() => readParquet(parquet, { batchSize: 65_536 }).intoIPCStream())
     }],
     target: { peer: 1 }
   },

@@ -21,6 +21,7 @@ import {
   type Footer,
   footerSpan,
   groupOf,
+  magic,
   readFooter,
   repaired,
   tailLength
@@ -235,7 +236,7 @@ function* tableOf(answer: Answer | undefined, maxBytes: number, { firstRow, uuid
   }
 }
 
-/** The bytes of a file, as parts that are not joined here. */
+/** The bytes of a file, as parts that are not joined here. The reader copies no part that it asks for as it is. */
 type Parts = ReadonlyArray<Uint8Array>
 
 /** The most bytes that are copied in one turn. */
@@ -245,11 +246,13 @@ const copyLength = 8 * 1024 * 1024
 function* copiesOf(parts: Parts): Steps<Array<Uint8Array>> {
   const out: Array<Uint8Array> = []
   for (const part of parts) {
+    // Not slice, which shares the memory of a Buffer.
+    const copy = new Uint8Array(part.length)
     for (let at = 0; at < part.length; at += copyLength) {
-      // Not slice, which shares the memory of a Buffer.
-      out.push(new Uint8Array(part.subarray(at, at + copyLength)))
+      copy.set(part.subarray(at, at + copyLength), at)
       yield
     }
+    out.push(copy)
   }
   return out
 }
@@ -332,7 +335,8 @@ function* sound(bytes: Uint8Array, maxBytes: number, columns: ReadonlyArray<stri
       return {
         cost,
         maxValue,
-        parts: ending === undefined ? [bytes] : [bytes.subarray(0, start), ending],
+        // The reader asks for a row group, which is often all between the magic and the footer.
+        parts: [bytes.subarray(0, magic.length), bytes.subarray(magic.length, start), ending ?? bytes.subarray(start)],
         firstRow: 0,
         uuids: uuidsOf(footer, columns)
       }

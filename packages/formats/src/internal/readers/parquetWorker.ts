@@ -76,6 +76,13 @@ class Bytes {
   slice(start: number, end: number): { readonly arrayBuffer: () => Promise<ArrayBuffer> } {
     return {
       arrayBuffer: () => {
+        let begin = 0
+        for (const { buffer, length } of this.#parts) {
+          if (begin === start && begin + length === end && length === buffer.byteLength) {
+            return Promise.resolve(buffer as ArrayBuffer)
+          }
+          begin += length
+        }
         const out = new Uint8Array(Math.max(0, Math.min(end, this.size) - start))
         let at = 0
         for (const part of this.#parts) {
