@@ -154,6 +154,8 @@ for (
 
 /** Looks at each byte of a JSON text: where its containers and elements begin, and how much memory its values take. */
 class Scanner {
+  /** An instance that keeps the compiled code of `scan` through garbage collections between two texts. */
+  static readonly shapes: Array<object> = []
   readonly bytes: Uint8Array
   /** The place of the next byte to look at. */
   at: number
@@ -277,6 +279,8 @@ class Scanner {
     return isClosed
   }
 }
+
+Scanner.shapes.push(new Scanner(new Uint8Array(0), 0))
 
 /**
  * The value of a long text: a piece is a run of whole elements of one array or object. A container that is longer than a

@@ -4,7 +4,7 @@
  * chunks of xz.
  */
 import { refuse } from "../refusal.ts"
-import type { Output } from "./output.ts"
+import { Output } from "./output.ts"
 
 const damaged = (what: string): never => refuse(`the LZMA stream is damaged: ${what}`)
 
@@ -29,6 +29,11 @@ const literal = repLength + lengthSize
 
 /** An LZMA decoder, whose state persists across the chunks of LZMA2, and whose dictionary is `output`. */
 export class LzmaDecoder {
+  /**
+   * An instance whose hidden class is in the compiled code of `decode`. V8 discards such code when a garbage collection
+   * finds no living instance, which is usual between two files.
+   */
+  static readonly shapes: Array<object> = []
   readonly #output: Output
   #dictionarySize: number
   /** The start of the dictionary in the output: nothing before it may be copied. */
@@ -432,6 +437,8 @@ export class LzmaDecoder {
     return isEnd
   }
 }
+
+LzmaDecoder.shapes.push(new LzmaDecoder(new Output(0, 0, () => damaged("it is empty")), 0))
 
 /**
  * Whether `bytes` are a legacy `.lzma` file (Python's `FORMAT_ALONE`). It has no magic number, so the properties, the
