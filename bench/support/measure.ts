@@ -26,6 +26,8 @@ export interface Result {
 export interface Options {
   readonly python: boolean
   readonly processor?: boolean
+  /** Instead of the row's own number of runs. */
+  readonly runs?: number | undefined
 }
 
 const processorTime = () => {
@@ -60,7 +62,7 @@ export const measure = async (row: Row, options: Options): Promise<Result> => {
       await contender.open?.()
       await once(contender, options)
     }
-    for (let run = 0; run < (row.runs ?? 5); run++) {
+    for (let run = 0; run < (options.runs ?? row.runs ?? 5); run++) {
       for (const [contender, list] of values) list.push(await once(contender, options))
     }
   } finally {

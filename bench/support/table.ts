@@ -35,6 +35,12 @@ const cells = (result: Result): ReadonlyArray<string> => {
 
 const header = ["work", "ours", "peer", "limit", "ratios", "target"]
 
+const lineOf = (cells: ReadonlyArray<string>) => `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`
+
+/** The table as Markdown. */
+export const markdown = (results: ReadonlyArray<Result>): string =>
+  [lineOf(header), lineOf(header.map(() => "---")), ...results.map((result) => lineOf(cells(result)))].join("\n")
+
 /** The table, one line per row. */
 export const table = (results: ReadonlyArray<Result>): string => {
   const rows = [header, ...results.map(cells)]

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { measure } from "../../bench/support/measure.ts"
 import type { Contender, Row } from "../../bench/support/row.ts"
-import { table } from "../../bench/support/table.ts"
+import { markdown, table } from "../../bench/support/table.ts"
 
 /** A contender that reports these milliseconds, one per run, after a first run that must not count. */
 const contender = (name: string, log: Array<string>, ...values: ReadonlyArray<number>): Contender => {
@@ -40,6 +40,10 @@ describe("bench", () => {
     assert.deepStrictEqual(result.peerRatios, [4])
     assert.strictEqual(result.limitRatio, 0.5)
     assert.strictEqual(result.met, false)
+    assert.strictEqual(
+      markdown([{ ...result, row: { ...row, work: "read | once" } }]).split("\n")[2],
+      "| read \\| once | 50 000/s | 12 500/s peer | 100 000/s limit | 4.0×, 0.50 of limit | 4× peer, 0.6 of limit MISSED |"
+    )
     assert.deepStrictEqual(table([result]).split("\n").map((line) => line.split("|").map((cell) => cell.trim()))[2], [
       "read",
       "50 000/s",

@@ -2,6 +2,7 @@ import * as JsonProjection from "@effect-prefect/formats/JsonProjection"
 import * as ResultFormat from "@effect-prefect/formats/ResultFormat"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
 import { readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 
@@ -64,4 +65,33 @@ describe.each(["prefect-1", "prefect-0.15"])("the archive %s", (archive) => {
       const value = yield* ResultFormat.decode(readFileSync(file), { name: file, maxBytes })
       assert.deepStrictEqual(normal(yield* JsonProjection.toJson(value)), normal(expected))
     }))
+  it.effect("decodes some of them at once, to the same values", () =>
+    Effect.gen(function*() {
+      let some = 0
+      for (const { file } of stored) {
+        const bytes = readFileSync(file)
+        const atOnce = ResultFormat.decodeAtOnce(bytes, { name: file, maxBytes })
+        if (atOnce === undefined) continue
+        some++
+        const value = yield* ResultFormat.decode(bytes, { name: file, maxBytes })
+        assert.deepStrictEqual(yield* Effect.fromResult(atOnce), value)
+      }
+      assert.isAbove(some, 5)
+      assert.isBelow(some, stored.length)
+    }))
+})
+
+it("decodes nothing at once that is not a small pickle, or is to be read as something else", () => {
+  const pickle = Uint8Array.of(0x80, 4, 0x4e, 0x2e)
+  const options = { name: "result", maxBytes }
+  assert.deepStrictEqual(ResultFormat.decodeAtOnce(pickle, options), Result.succeed(null))
+  assert.isTrue(Result.isFailure(ResultFormat.decodeAtOnce(pickle.subarray(0, 3), options)!))
+  for (const format of ["text", "json", "csv"] as const) {
+    assert.isUndefined(ResultFormat.decodeAtOnce(pickle, { ...options, format }))
+  }
+  const large = new Uint8Array(65_537)
+  large.set(pickle)
+  for (const bytes of [large, new Uint8Array(0), new TextEncoder().encode("null")]) {
+    assert.isUndefined(ResultFormat.decodeAtOnce(bytes, options))
+  }
 })

@@ -223,13 +223,12 @@ export const readFile = (
   missing: string
 ): Effect.Effect<Uint8Array, StorageReason> =>
   Effect.callback<Uint8Array, StorageReason>((resume) => {
-    const path = join(folder.path, name)
     let interrupted = false
     let stopWaiting = () => {}
 
     const fail = (reason: StorageReason) => resume(Effect.fail(reason))
     const at = (detail: string) => ({ location, detail })
-    const failed = (error: NodeJS.ErrnoException) => fail(reasonOf(error, path, location, missing))
+    const failed = (error: NodeJS.ErrnoException) => fail(reasonOf(error, join(folder.path, name), location, missing))
 
     const read = (fd: number, size: number) => {
       // One byte more than its size shows, in the same call, whether it has grown.

@@ -8,6 +8,8 @@ import * as ResultFormat from "@effect-prefect/formats/ResultFormat"
 import * as ResultSchema from "@effect-prefect/formats/ResultSchema"
 import { estimate } from "@effect-prefect/formats/ValueSize"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Result from "effect/Result"
 import type * as Schema from "effect/Schema"
 import * as Progress from "../../Progress.ts"
 import {
@@ -107,21 +109,24 @@ export interface Prepared {
 export const readStored = (
   services: Services,
   view: RunView,
-  { lease, resolution }: Prepared
+  prepared: Prepared
 ): Effect.Effect<StoredResult, ResultError> => {
   const descriptor = descriptorOf(view)
-  if (isReason(descriptor)) return Effect.fail(resultError(view, descriptor))
+  return isReason(descriptor)
+    ? Effect.fail(resultError(view, descriptor))
+    : Effect.mapError(
+      readDescriptor(services, descriptor, prepared),
+      (reason) => resultError(view, unsupported(descriptor, reason))
+    )
+}
+
+const readDescriptor = (services: Services, descriptor: ResultDescriptor, { lease, resolution }: Prepared) => {
   const resolved = resolution?.resolved
   const options: ReadOptions = {
     maxBytes: services.options.maxBytes,
     reserve: (bytes, then) => lease.request(bytes, then)
   }
-  return Effect.mapError(
-    resolved?._tag === "Allowed"
-      ? resolved.read(options)
-      : services.storage.read(descriptor, options),
-    (reason) => resultError(view, unsupported(descriptor, reason))
-  )
+  return resolved?._tag === "Allowed" ? resolved.read(options) : services.storage.read(descriptor, options)
 }
 
 /** A type that no storage of this library reads is unsupported, rather than a missing storage. */
@@ -148,52 +153,63 @@ const withLease = <A, E>(services: Services, use: (prepared: Prepared) => Effect
  * A view's own result: read and decoded. Mapped parents have none.
  */
 export const load = (services: Services, view: RunView): Effect.Effect<unknown, ResultError> =>
-  withLease(services, (prepared) => loadPrepared(services, view, prepared))
+  withLease(
+    services,
+    (prepared) => Effect.flatMap(loadPrepared(services, view, prepared), Effect.fromResult)
+  )
 
-/** Like `load`, with a lease that afterwards holds the memory of the value, or is still active after a failure. */
+/**
+ * Like `load`, as data, with a lease that afterwards holds the memory of the value, or is still active after a failure.
+ *
+ * Every mapped child passes through it, so it takes few steps: one that reads, and one that decodes unless that can be
+ * done at once.
+ */
 export const loadPrepared = (
   services: Services,
   view: RunView,
   prepared: Prepared
-): Effect.Effect<unknown, ResultError> =>
+): Effect.Effect<Result.Result<unknown, ResultError>> =>
   Effect.withFiber((fiber) => {
     const callbacks = fiber.getRef(Progress.Current)
     const { isTraced = false, lease } = prepared
     const storage = Telemetry.storageOf(view.state)
     const start = performance.now()
     let bytes = 0
-    const settled = (outcome: string) => {
+    const settled = (result: Result.Result<unknown, ResultError>): Result.Result<unknown, ResultError> => {
+      const isFailure = Result.isFailure(result)
+      const outcome = isFailure ? result.failure.reason._tag : "ok"
       Telemetry.record(fiber.context, storage, outcome, bytes, performance.now() - start)
-      callbacks?.onSettled(outcome !== "ok", bytes)
+      callbacks?.onSettled(isFailure, bytes)
+      return result
     }
-    const read = readStored(services, view, prepared)
+    const failed = (reason: Reason) => Effect.succeed(settled(Result.fail(resultError(view, reason))))
+    const descriptor = descriptorOf(view)
+    if (isReason(descriptor)) return failed(descriptor)
+    const read = readDescriptor(services, descriptor, prepared)
     const reading = isTraced
       ? Telemetry.spanned("ResultStorage.read", Telemetry.placeOf(view.state), read, (span, stored) => {
         if (stored._tag === "Bytes") span.attribute("prefect.result.bytes", stored.bytes.length)
       })
       : read
-    return Effect.matchEffect(
-      Effect.flatMap(reading, (stored) => {
+    return Effect.matchEffect(reading, {
+      onFailure: (reason) => failed(unsupported(descriptor, reason)),
+      onSuccess: (stored) => {
         if (stored._tag === "Bytes") bytes = stored.bytes.length
-        const decoding = decodeStored(services, view, stored, lease)
-        return isTraced
-          ? Telemetry.spanned("ResultFormat.decode", {
-            "prefect.result.bytes": bytes,
-            "prefect.result.format": stored._tag === "Value" ? "value" : stored.format ?? "detected"
-          }, decoding)
-          : decoding
-      }),
-      {
-        onSuccess: (value) => {
-          settled("ok")
-          return Effect.succeed(value)
-        },
-        onFailure: (error) => {
-          settled(error.reason._tag)
-          return Effect.fail(error)
-        }
+        const decoding = isTraced
+          ? Telemetry.spanned(
+            "ResultFormat.decode",
+            {
+              "prefect.result.bytes": bytes,
+              "prefect.result.format": stored._tag === "Value" ? "value" : stored.format ?? "detected"
+            },
+            Effect.suspend(() => decodeStored(services, view, stored, lease))
+          )
+          : decodeStored(services, view, stored, lease)
+        return Exit.isExit(decoding) && Exit.isSuccess(decoding)
+          ? Effect.succeed(settled(Result.succeed(decoding.value)))
+          : Effect.map(Effect.result(decoding), settled)
       }
-    )
+    })
   })
 
 /** Waits until a lease has a number of additional bytes. */
@@ -234,6 +250,14 @@ const decodeBytes = (
   const { format, maxBytes, registry } = services.options
   const { bytes, name } = stored
   let refusal: ResultTooLarge | undefined
+  const failed = (error: FormatError | Reason) =>
+    Effect.fail(resultError(view, refusal ?? (error instanceof FormatError ? fromFormatError(error) : error)))
+  if (stored.decode === undefined) {
+    const atOnce = ResultFormat.decodeAtOnce(bytes, { name, maxBytes, registry, format: format ?? stored.format })
+    if (atOnce !== undefined) {
+      return Result.isSuccess(atOnce) ? settle(view, lease, atOnce.success) : failed(atOnce.failure)
+    }
+  }
   const options: ResultFormat.DecodeOptions = {
     name,
     maxBytes,
@@ -251,8 +275,7 @@ const decodeBytes = (
     ? ResultFormat.decode(bytes, { ...options, format: format ?? stored.format })
     : stored.decode(bytes, options)
   return Effect.matchEffect(decoded, {
-    onFailure: (error) =>
-      Effect.fail(resultError(view, refusal ?? (error instanceof FormatError ? fromFormatError(error) : error))),
+    onFailure: failed,
     onSuccess: (value) => settle(view, lease, value)
   })
 }

@@ -179,7 +179,7 @@ export const outcome = (
   prepared?: Prepared | undefined
 ): Effect.Effect<Outcome> =>
   Effect.map(
-    Effect.result(prepared === undefined ? load(services, view) : loadPrepared(services, view, prepared)),
+    prepared === undefined ? Effect.result(load(services, view)) : loadPrepared(services, view, prepared),
     (result) => ({
       taskRun: new TaskRunImpl(
         services,
@@ -211,7 +211,7 @@ const loadChildren = (services: Services, parent: TaskRunView): Effect.Effect<Ar
     const results = Window.load(
       services,
       rows(-1),
-      (view, prepared) => Effect.result(loadPrepared(services, view, prepared)),
+      (view, prepared) => loadPrepared(services, view, prepared),
       hold.add
     )
     const walk = Stream.runForEachArray(results, (results) => {
