@@ -1,8 +1,25 @@
-/** An S3 server in its own process that returns every object after a few milliseconds. Prints its URL. */
+/**
+ * An S3 server in its own process that returns every object after a few milliseconds: a text, or with `--bytes N` a pickle
+ * of that many bytes. Prints its URL.
+ */
 import { createServer } from "node:http"
+import { parseArgs } from "node:util"
 
-const [delay = "5", body = "7"] = process.argv.slice(2)
-const bytes = Buffer.from(body)
+const { positionals: [delay = "5", body = "7"], values } = parseArgs({
+  allowPositionals: true,
+  options: { bytes: { type: "string" } }
+})
+
+/** Protocol 3: BINBYTES, the length, the bytes, STOP. */
+const pickleOfBytes = (length: number): Buffer => {
+  const pickle = Buffer.alloc(2 + 5 + length + 1, 7)
+  pickle.set([0x80, 3, 0x42])
+  pickle.writeUInt32LE(length, 3)
+  pickle[pickle.length - 1] = 0x2e
+  return pickle
+}
+
+const bytes = values.bytes === undefined ? Buffer.from(body) : pickleOfBytes(Number(values.bytes))
 
 const server = createServer((request, response) => {
   setTimeout(() => {

@@ -195,7 +195,7 @@ function* isAmbiguousPickle(bytes: Uint8Array, value: unknown): Steps<boolean> {
 }
 
 /** From this size on a few values are inspected before the bytes are searched. */
-const manyBytes = 0x100000
+const manyBytes = 0x8000
 
 function* withPlainFloats(bytes: Uint8Array): Steps<unknown> {
   return plainFloats(yield* load(bytes, { floats: "typed" }))

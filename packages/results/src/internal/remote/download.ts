@@ -7,7 +7,7 @@ import * as Pull from "effect/Pull"
 import * as Schedule from "effect/Schedule"
 import { ResultTooLarge, type StorageReason } from "../../ResultError.ts"
 import type { Reserve } from "../../ResultStorage.ts"
-import { type Checksum, matches } from "./checksum.ts"
+import * as Checksum from "./checksum.ts"
 import { unavailable } from "./failure.ts"
 import type { Limiter } from "./limiter.ts"
 import type { Client, Failure, ObjectName, Opened, Part } from "./store.ts"
@@ -45,7 +45,9 @@ interface Progress {
   /** Of the whole object. */
   whole: number | undefined
   tag: string | undefined
-  checksum: Checksum | undefined
+  checksum: Checksum.Checksum | undefined
+  /** The checksum of the bytes so far. */
+  running: Checksum.Running | undefined
 }
 
 /** The memory requested so far, over all attempts. */
@@ -59,7 +61,8 @@ const start = (): Progress => ({
   size: undefined,
   whole: undefined,
   tag: undefined,
-  checksum: undefined
+  checksum: undefined,
+  running: undefined
 })
 
 const tooLarge = (limit: number, size?: number): Failure => ({
@@ -134,14 +137,15 @@ const attempt = (
         progress.bytes = larger
       }
       progress.bytes.set(chunk, progress.filled)
+      progress.running?.update(chunk)
       progress.filled = filled
     }
 
     const onEnd = () => {
-      const { bytes, checksum, filled, size } = progress
+      const { bytes, checksum, filled, running, size } = progress
       if (size !== undefined && filled < size) return cut()
       const whole = bytes.length === filled ? bytes : bytes.subarray(0, filled)
-      if (checksum !== undefined && !matches(checksum, whole)) {
+      if (checksum !== undefined && running?.base64() !== checksum.base64) {
         return fail(
           unavailable(location, `its bytes do not have the store's ${checksum.algorithm} checksum`, "restart")
         )
@@ -173,8 +177,11 @@ const attempt = (
       if (size !== undefined && size > limits.maxBytes) return fail(tooLarge(limits.maxBytes, size))
       if (size !== undefined && !hasRoom(size)) return
       if (answer.offset === first) {
-        Object.assign(progress, start(), { size, whole: answer.size, tag: answer.tag, checksum: answer.checksum })
-        if (size !== undefined) progress.bytes = new Uint8Array(size)
+        const { checksum, tag } = answer
+        const running = checksum === undefined ? undefined : Checksum.start(checksum.algorithm)
+        Object.assign(progress, start(), { size, whole: answer.size, tag, checksum, running })
+        // Not filled with zeros: bytes that have not arrived are never given to anyone.
+        if (size !== undefined) progress.bytes = new Uint8Array(Buffer.allocUnsafeSlow(size).buffer)
       }
       answer.body
         .on("data", onData)
