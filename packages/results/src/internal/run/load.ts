@@ -182,17 +182,23 @@ export const loadPrepared = (
       callbacks?.onSettled(isFailure, bytes)
       return result
     }
-    const failed = (reason: Reason) => Effect.succeed(settled(Result.fail(resultError(view, reason))))
+    const failed = (error: ResultError) => Effect.succeed(settled(Result.fail(error)))
     const descriptor = descriptorOf(view)
-    if (isReason(descriptor)) return failed(descriptor)
+    if (isReason(descriptor)) return failed(resultError(view, descriptor))
+    const errorOf = (reason: Reason) => resultError(view, unsupported(descriptor, reason))
     const read = readDescriptor(services, descriptor, prepared)
-    const reading = isTraced
-      ? Telemetry.spanned("ResultStorage.read", Telemetry.placeOf(view.state), read, (span, stored) => {
-        if (stored._tag === "Bytes") span.attribute("prefect.result.bytes", stored.bytes.length)
-      })
+    const reading: Effect.Effect<StoredResult, Reason | ResultError> = isTraced
+      ? Telemetry.spanned(
+        "ResultStorage.read",
+        Telemetry.placeOf(view.state),
+        Effect.mapError(read, errorOf),
+        (span, stored) => {
+          if (stored._tag === "Bytes") span.attribute("prefect.result.bytes", stored.bytes.length)
+        }
+      )
       : read
     return Effect.matchEffect(reading, {
-      onFailure: (reason) => failed(unsupported(descriptor, reason)),
+      onFailure: (error) => failed(error instanceof ResultError ? error : errorOf(error)),
       onSuccess: (stored) => {
         if (stored._tag === "Bytes") bytes = stored.bytes.length
         const decoding = isTraced
