@@ -103,7 +103,8 @@ export const spanned = <A, E, R>(
   Effect.suspend(() => {
     let exit: Exit.Exit<A, E> | undefined
     const run = Effect.useSpan(name, { attributes }, (span) =>
-      Effect.matchCauseEffect(Effect.withParentSpan(effect, span), {
+      // Without a stack for each result, whose only frames would be those of this module.
+      Effect.matchCauseEffect(Effect.withParentSpan(effect, span, { captureStackTrace: false }), {
         onSuccess: (value) => {
           exit = Exit.succeed(value)
           onSuccess?.(span, value)
@@ -115,10 +116,8 @@ export const spanned = <A, E, R>(
         }
       }))
     return Effect.matchCauseEffect(run, {
-      onSuccess: () =>
-        exit!,
-      onFailure: (cause) =>
-        exit ?? Effect.failCause(cause as Cause.Cause<never>)
+      onSuccess: () => exit!,
+      onFailure: (cause) => exit ?? Effect.failCause(cause as Cause.Cause<never>)
     })
   }) as Effect.Effect<A, E, R>
 
