@@ -1,9 +1,10 @@
 /**
- * npm run bench [-- FILTER … --peers --processor --runs N --markdown --json --assert]: measures the rows of bench/*.bench.ts, each of which exports
- * `rows`. A filter selects the rows whose file or work contains it. `--peers` allows peers that require a Python
- * (installed into .conformance/); `--processor` measures processor time, which other programs on the machine hardly
- * affect; `--runs N` replaces the number of runs of each row; `--markdown` prints the table as Markdown; `--assert`
- * reports a missed target with the exit code.
+ * npm run bench [-- FILTER … --peers --processor --runs N --markdown --json --assert]: measures the rows of
+ * bench/*.bench.ts, each of which exports `rows`. A filter selects the rows whose file or work contains it. `--peers`
+ * allows peers that require a Python (installed into .conformance/); `--processor` measures processor time, which other
+ * programs on the machine hardly affect, and without those peers, which measure elapsed time; `--runs N` replaces the
+ * number of runs of each row; `--markdown` prints the table as Markdown; `--assert` reports a missed target with the
+ * exit code.
  */
 import { readdirSync } from "node:fs"
 import { cpus } from "node:os"
@@ -47,7 +48,7 @@ const seconds = () => Math.round(performance.now() / 1000)
 for (const [at, row] of chosen.entries()) {
   console.error(`${seconds()} s, ${at + 1} of ${chosen.length}: ${row.work}`)
   try {
-    results.push(await measure(row, { python: flags.peers, processor: flags.processor, runs }))
+    results.push(await measure(row, { python: flags.peers && !flags.processor, processor: flags.processor, runs }))
   } catch (error) {
     // One row that cannot be measured here must not cost the others.
     console.error(error)
