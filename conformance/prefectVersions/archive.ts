@@ -71,7 +71,7 @@ export const compareArchive = async (
      * as it, and the age of a run grows from one command to the next.
      */
     const plain = (text: string) =>
-      text.replace(/(?<=does not exist: ).*?(?= does not have it)/g, "…")
+      text.replace(/(?<=does not exist: )[^"\n]*/g, "…")
         .replaceAll(`--archive ${archive}`, "--backend").replaceAll(`--prefect3 ${url}`, "--backend")
         .replace(/(?<=--backend) +/g, "  ").replace(/\b(?:\d+ (?:second|minute|hour)s? ago|just now)\b/g, "… ago")
     const same = async (args: Arguments, reads = false) => {
