@@ -209,7 +209,7 @@ const held: Row = {
 }
 
 /** An archive whose children share a thousand files. */
-const children = 100_000
+const children = 200_000
 const makeArchive = (folder: string) => {
   const at = new Date(Date.UTC(2022, 0, 1)).toISOString()
   const lines = {
@@ -256,7 +256,7 @@ const collectArchive = async (...more: ReadonlyArray<string>) => {
       "--archive",
       archive,
       "--part-rows",
-      "2500",
+      "10000",
       "--output",
       join(folder, "table"),
       "--format",
@@ -273,7 +273,7 @@ const collectArchive = async (...more: ReadonlyArray<string>) => {
  * the parts go to whichever child is free.
  */
 const processes: Row = {
-  work: "100 000 results by two child processes, by the processor time of the busiest",
+  work: "200 000 results by two child processes, by the processor time of the busiest",
   count: children,
   ours: {
     name: "--processes 2",
