@@ -276,7 +276,14 @@ export const rows: ReadonlyArray<Row> = [
   {
     work: "decompress xz (bytes)",
     count: csvBytes,
-    ours: { name: "ours", run: () => toEnd(unxz(xz, output())) },
+    ours: {
+      name: "ours",
+      open: () => {
+        // V8 compiles code that runs often: this measures a program that has been reading for a while.
+        for (let i = 0; i < 6; i++) toEnd(unxz(xz, output()))
+      },
+      run: () => toEnd(unxz(xz, output()))
+    },
     peers: [{ name: "xz-decompress (WebAssembly)", run: () => unxzByWasm(xz) }],
     target: { peer: 0.8 }
   },
