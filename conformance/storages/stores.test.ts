@@ -226,7 +226,9 @@ const inBlock = (
       new Prefect3Result({ storageKey: "x", storageBlockId: "other" }),
       ...("basepath" in block.data ? [new Prefect3Result({ storageKey: "../x", storageBlockId: "own" })] : [])
     ],
-    emptyIsNone: false
+    emptyIsNone: false,
+    // The record that Prefect 3 stores is read as a whole: the result is a text in it.
+    hasParts: false
   }
 }
 
