@@ -126,10 +126,13 @@ export const ui = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.ui>)
     }).pipe(Layer.provide(Layer.succeedContext(context)))
     const app = yield* HttpRouter.toHttpEffect(page)
     yield* http.serve(app)
-    // A file that is being read, or a busy thread, does not delay the end.
-    const endSoon = (exitCode: number) => setTimeout(() => process.exit(exitCode), 250).unref()
+    // A file that is being read, or a busy thread, does not delay the end, which leaves nothing unwritten.
+    const endSoon = (exitCode: number) => {
+      node.closeAllConnections()
+      setTimeout(() => process.exit(exitCode), 100).unref()
+    }
     for (const [signal, exitCode] of [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 129]] as const) {
-      const listener = () => void endSoon(exitCode)
+      const listener = () => endSoon(exitCode)
       process.once(signal, listener)
       yield* Effect.addFinalizer(() => Effect.sync(() => process.off(signal, listener)))
     }
