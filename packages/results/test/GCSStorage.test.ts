@@ -37,42 +37,67 @@ const failed = (status: number, text: string, headers: Record<string, string> = 
 const noObject = (bucket: string, key: string) => failed(404, `No such object: ${bucket}/${key}`)
 const noBucket = failed(404, "The specified bucket does not exist.")
 
-/** The part of the JSON API that serves media, over objects in memory. */
-const api =
-  (objects: Map<string, Uint8Array>, buckets: ReadonlyArray<string>): RequestListener => (request, response) => {
-    const url = new URL(request.url ?? "/", "http://store")
-    const match = /^\/storage\/v1\/b\/([^/]+)\/o\/([^/]+)$/.exec(url.pathname)
-    if (match === null || url.searchParams.get("alt") !== "media") return failed(400, "Bad Request")(response, request)
-    const bucket = decodeURIComponent(match[1]!)
-    const key = decodeURIComponent(match[2]!)
-    const body = objects.get(`${bucket}/${key}`)
-    if (!buckets.includes(bucket)) return noBucket(response, request)
-    if (body === undefined) return noObject(bucket, key)(response, request)
-    // Another object of the name is another generation.
-    const generation = String(body.length)
-    if ((url.searchParams.get("generation") ?? generation) !== generation) {
-      return noObject(bucket, key)(response, request)
-    }
-    const part = partOf(body, request.headers.range)
-    if (part === undefined) return media(body, { "x-goog-generation": generation })(response, request)
-    response.writeHead(206, { "content-length": part.body.length, "x-goog-generation": generation, ...part.headers })
-    response.end(part.body)
+/**
+ * The part of the JSON API that serves media, over objects in memory; without generations, as gcp-storage-emulator,
+ * which neither names the one that it sends nor heeds the one that is asked for.
+ */
+const api = (
+  objects: Map<string, Uint8Array>,
+  buckets: ReadonlyArray<string>,
+  hasGenerations: boolean
+): RequestListener =>
+(request, response) => {
+  const url = new URL(request.url ?? "/", "http://store")
+  const match = /^\/storage\/v1\/b\/([^/]+)\/o\/([^/]+)$/.exec(url.pathname)
+  if (match === null || url.searchParams.get("alt") !== "media") return failed(400, "Bad Request")(response, request)
+  const bucket = decodeURIComponent(match[1]!)
+  const key = decodeURIComponent(match[2]!)
+  const body = objects.get(`${bucket}/${key}`)
+  if (!buckets.includes(bucket)) return noBucket(response, request)
+  if (body === undefined) return noObject(bucket, key)(response, request)
+  // Another object of the name is another generation.
+  const generation = String(body.length)
+  if (hasGenerations && (url.searchParams.get("generation") ?? generation) !== generation) {
+    return noObject(bucket, key)(response, request)
   }
+  const headers = hasGenerations ? { "x-goog-generation": generation } : {}
+  const part = partOf(body, request.headers.range)
+  if (part === undefined) {
+    response.writeHead(200, { "content-length": body.length, ...headers })
+    return response.end(body)
+  }
+  response.writeHead(206, { "content-length": part.body.length, ...headers, ...part.headers })
+  response.end(part.body)
+}
 
-const store = Effect.gen(function*() {
-  const objects = new Map<string, Uint8Array>([["other/x", bytes]])
-  const { requests, url } = yield* httpDouble(api(objects, ["data", "other"]))
-  return { objects, requests, url }
-})
+const storeOf = (hasGenerations: boolean) =>
+  Effect.gen(function*() {
+    const objects = new Map<string, Uint8Array>([["other/x", bytes]])
+    const { requests, url } = yield* httpDouble(api(objects, ["data", "other"], hasGenerations))
+    return { objects, requests, url }
+  })
 
 storageContract(
   "Google Cloud Storage",
-  Effect.map(store, ({ objects, requests, url }) => ({
+  Effect.map(storeOf(true), ({ objects, requests, url }) => ({
     layer: GCSStorage.layer({ endpoint: url, buckets: [{ bucket: "data", prefix: "flows" }, "more"] }),
     put: async (key, bytes) => objects.set(`data/flows/${key}`, bytes),
     descriptor: (key) => gs("data", `flows/${key}`),
     outside: [gs("other", "x"), gs("data", "x"), gs("data", "flows/../x"), gs("", "x"), gs("more/../data", "x")],
     emptyIsNone: true,
+    asked: requests
+  }))
+)
+
+storageContract(
+  "a server of Google Cloud Storage without generations",
+  Effect.map(storeOf(false), ({ objects, requests, url }) => ({
+    layer: GCSStorage.layer({ endpoint: url, buckets: ["data"] }),
+    put: async (key, bytes) => objects.set(`data/${key}`, bytes),
+    descriptor: (key) => gs("data", key),
+    outside: [gs("other", "x")],
+    emptyIsNone: true,
+    hasParts: false,
     asked: requests
   }))
 )
@@ -253,7 +278,7 @@ describe("GCSStorage", () => {
 
   it.live("takes the address from STORAGE_EMULATOR_HOST", () =>
     Effect.gen(function*() {
-      const double = yield* httpDouble(api(new Map([["data/key", bytes]]), ["data"]))
+      const double = yield* httpDouble(api(new Map([["data/key", bytes]]), ["data"], true))
       yield* Effect.acquireRelease(
         Effect.sync(() => vi.stubEnv("STORAGE_EMULATOR_HOST", double.url)),
         () => Effect.sync(() => vi.unstubAllEnvs())

@@ -96,13 +96,16 @@ export const make = <D extends ResultDescriptor>(
         ({ bytes }): StoredResult => ({ _tag: "Bytes", bytes, name: object.key, emptyIsNone })
       )
 
-    /** The beginning of an object, which reveals its size, tag and format, is kept. */
+    /**
+     * The beginning of an object, which reveals its size, tag and format, is kept. A store that gives no tag (the
+     * gcp-storage-emulator) could not tell that two parts are of different objects: it gives none.
+     */
     const open = (object: ObjectName, location: string): Effect.Effect<StoredParts | undefined, StorageReason> => {
-      const part = (offset: number, length: number, tag: string | undefined) =>
+      const part = (offset: number, length: number, tag?: string) =>
         get(object, location, { maxBytes: length, part: { offset, length, tag } })
-      return part(0, headLength, undefined).pipe(
+      return part(0, headLength).pipe(
         Effect.map(({ bytes: head, size, tag }) =>
-          size === undefined ? undefined : {
+          size === undefined || tag === undefined ? undefined : {
             size,
             read: (offset: number, length: number) =>
               offset + length <= head.length
