@@ -1,4 +1,6 @@
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import * as Recorded from "../../api/test/prefect3Server.ts"
@@ -148,6 +150,31 @@ describe("--prefect3", () => {
       "effect-prefect: Prefect 3.8.0 has no mapped children: it does not record .map(); " +
         "use siblings for the runs with the same task key\n"
     )
+  })
+
+  it("collect: one task, by its task key or the name of its function", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "effect-prefect-prefect3-"))
+    try {
+      const collected = async (slug: string, rows: string) => {
+        const place = join(folder, `${slug}-${rows}`)
+        const args = ["collect", "--flow-run", flowRunId, "--slug", slug, "--part-rows", rows, "--output", place]
+        const { code, stderr } = await ask(...args, "--format", "jsonl", "--allow-unfinished", ...mount)
+        assert.strictEqual(code, 0, stderr)
+        const names = readdirSync(place).filter((name) => name.startsWith("part-")).sort()
+        return names.flatMap((name) => lines(readFileSync(join(place, name), "utf8")))
+      }
+      const due = await collected("mapped5-abe10713", "100")
+      const siblings = structure.filter(([slug]) => slug === "mapped5-abe10713")
+      assert.strictEqual(due.length, siblings.length)
+      assert.deepStrictEqual(due.map((line) => (JSON.parse(line) as Line).outcome.value), siblings.map(([, , v]) => v))
+      for (const rows of ["4", "100"]) assert.deepStrictEqual(await collected("mapped5", rows), due)
+      const none = ["collect", "--flow-run", flowRunId, "--slug", "mapped", "--output", join(folder, "none")]
+      const nothing = await ask(...none, "--allow-unfinished", ...mount)
+      assert.strictEqual(nothing.code, 1)
+      assert.match(nothing.stderr, /nothing to collect/)
+    } finally {
+      rmSync(folder, { recursive: true, force: true })
+    }
   })
 
   it("flow-run result: what the flow returned, or why there is nothing", async () => {

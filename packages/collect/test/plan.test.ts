@@ -214,6 +214,44 @@ describe("typed columns", () => {
   })
 })
 
+describe("inferred columns", () => {
+  it.effect("have one type that every value fits, whichever comes first", () => {
+    const columns = (values: ReadonlyArray<unknown>) =>
+      Effect.map(
+        Collect.plan({ selection: { all: true }, output: { format: "jsonl" }, infer: 10 }).pipe(
+          Effect.provide(
+            world(tables({ run: [mapped("run", "a-1", values.length)] }), new Map(), {
+              storage: storage((location) => json({ v: values[Number(/\d+/.exec(location)![0])] })).layer
+            })
+          )
+        ),
+        ({ output }) => output.columns.map(({ type }) => type)
+      )
+    const time = "2020-01-01T00:00:00Z"
+    const cases: ReadonlyArray<readonly [ReadonlyArray<unknown>, ReadonlyArray<Plan.Column["type"]>]> = [
+      [[1, 2], ["int64"]],
+      [[1, 1.5], ["double"]],
+      [[1, null], ["int64"]],
+      [[null, 1.5, 2], ["double"]],
+      [[null, null], []],
+      [[time, "x"], ["string"]],
+      [[time, null], ["timestamp"]],
+      [[1, "x"], []],
+      [[1, true], []],
+      [[{ a: 1 }, { a: 2 }], []],
+      [[[1], [2]], []],
+      [[1, { a: 1 }], []],
+      [["9007199254740993", "x"], ["string"]]
+    ]
+    return Effect.gen(function*() {
+      for (const [values, types] of cases) {
+        assert.deepStrictEqual(yield* columns(values), types, JSON.stringify(values))
+        assert.deepStrictEqual(yield* columns([...values].reverse()), types, JSON.stringify(values))
+      }
+    })
+  })
+})
+
 describe("names", () => {
   it("have six digits or more", () => {
     const output = { format: "jsonl", compression: "zstd", partRows: 1, columns: [] } as const

@@ -9,7 +9,9 @@ const selection = {
     Flag.atLeast(0)
   ),
   slug: Flag.String("slug").pipe(
-    Flag.withDescription("Of the flow runs only the task with this slug"),
+    Flag.withDescription(
+      "Of the flow runs only the task with this slug (Prefect 2 and 3: its task key, or the name of its function)"
+    ),
     Flag.withMetavar("S"),
     Flag.optional
   ),

@@ -20,11 +20,28 @@ export interface Tasks {
   readonly mapped: ReadonlySet<string>
 }
 
-export const tasksOf = (api: Api, flowRunId: string): Effect.Effect<Tasks, PrefectApiError> =>
-  Effect.map(
-    Effect.all([api.firstTaskRunOfEachTask(flowRunId), api.mappedTaskIds(flowRunId)], { concurrency: 2 }),
-    ([first, mapped]) => ({ first, mapped })
-  )
+/**
+ * The tasks of a flow run, or those with one slug. Without an exact match, the backend decides which tasks the slug
+ * means: Prefect 2 and 3 accept the name of a task's function, whose task key has a suffix.
+ */
+export const tasksOf = Effect.fnUntraced(function*(
+  api: Api,
+  flowRunId: string,
+  taskSlug: string | undefined
+): Effect.fn.Return<Tasks, PrefectApiError> {
+  const [first, mapped] = yield* Effect.all([api.firstTaskRunOfEachTask(flowRunId), api.mappedTaskIds(flowRunId)], {
+    concurrency: 2
+  })
+  if (taskSlug === undefined) return { first, mapped }
+  const exact = first.filter((view) => view.taskSlug === taskSlug)
+  if (exact.length > 0) return { first: exact, mapped }
+  const slugs = new Set<string | null>()
+  yield* Stream.runForEach(api.taskRuns({ flowRunId, taskSlug }), (view) =>
+    Effect.sync(() => {
+      slugs.add(view.taskSlug)
+    }))
+  return { first: first.filter((view) => slugs.has(view.taskSlug)), mapped }
+})
 
 /** The task id of a task whose children are traversed. */
 export const childrenOf = (view: TaskRunView, { mapped }: Tasks): string | undefined =>
@@ -34,7 +51,8 @@ export const cursorOf = ({ taskRunId, taskSlug }: TaskRunView): Cursor => ({ tas
 
 /** Reads the views of parts. The tasks of a flow run are requested once for adjacent parts. */
 export const makeReader = Effect.fnUntraced(function*(api: Api, plan: Plan) {
-  const tasks = yield* Cache.makeWith((flowRunId: string) => tasksOf(api, flowRunId), {
+  const taskSlug = "flowRunIds" in plan.selection ? plan.selection.taskSlug : undefined
+  const tasks = yield* Cache.makeWith((flowRunId: string) => tasksOf(api, flowRunId, taskSlug), {
     capacity: 4,
     timeToLive: (exit) => Exit.isSuccess(exit) ? "10 minutes" : 0
   })
@@ -67,15 +85,11 @@ export const makeReader = Effect.fnUntraced(function*(api: Api, plan: Plan) {
     return Stream.flatten(Stream.fromArray(groups))
   }
 
-  const isOfSelection = (view: TaskRunView): boolean =>
-    !("flowRunIds" in plan.selection) || plan.selection.taskSlug === undefined ||
-    plan.selection.taskSlug === view.taskSlug
-
   const slice = (all: Tasks, from: Cursor | null, until: Cursor | null): ReadonlyArray<TaskRunView> => {
     const at = (cursor: Cursor) => all.first.findIndex((view) => view.taskRunId === cursor.taskRunId)
     const start = from === null ? 0 : at(from)
     const end = until === null ? all.first.length : at(until)
-    return start < 0 || end < 0 ? [] : all.first.slice(start, end).filter(isOfSelection)
+    return start < 0 || end < 0 ? [] : all.first.slice(start, end)
   }
 
   const flowRun = (flowRunId: string, from: Cursor | null, until: Cursor | null) =>

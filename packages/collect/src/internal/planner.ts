@@ -234,9 +234,8 @@ export const make = Effect.fnUntraced(function*(
     Counted,
     PrefectApiError
   > {
-    const all = yield* tasksOf(api, flowRunId)
-    const views = taskSlug === undefined ? all.first : all.first.filter((view) => view.taskSlug === taskSlug)
-    const tasks = yield* Effect.forEach(views, countTask(flowRunId, all), { concurrency: 4 })
+    const all = yield* tasksOf(api, flowRunId, taskSlug)
+    const tasks = yield* Effect.forEach(all.first, countTask(flowRunId, all), { concurrency: 4 })
     return { flowRunId, tasks, rows: sum(tasks) }
   })
 
