@@ -102,7 +102,7 @@ const parquet = Effect.tryPromise({
 /**
  * Encodes the rows of one part. Equal rows give equal bytes, however the stream splits them into arrays.
  *
- * At most one row group of Parquet (50 000 rows or 2 MiB of text), or one block of JSON Lines, is in memory.
+ * At most one row group of Parquet (20 000 rows or 1 MiB of text), or one block of JSON Lines, is in memory.
  *
  * @category encoding
  * @since 0.1.0

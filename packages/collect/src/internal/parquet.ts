@@ -20,9 +20,9 @@ const { ByteWriter, ParquetWriter } = await import(/* webpackIgnore: true */ "hy
 )
 
 /** A row group holds at most this number of rows, */
-const groupRows = 50_000
+const groupRows = 20_000
 /** and at most this amount of text, unless one row has more: a column is encoded without giving way to other work. */
-const groupText = 2 * 1024 * 1024
+const groupText = 1024 * 1024
 
 const codecs = { zstd: "ZSTD", gzip: "GZIP", none: "UNCOMPRESSED" } as const
 
