@@ -4,7 +4,8 @@ import { once } from "node:events"
 import { readdirSync, readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 
-const main = fileURLToPath(new URL("../../packages/cli/src/main.ts", import.meta.url))
+/** The script that users start: it keeps compiled code, so that child processes do not compile again. */
+const script = fileURLToPath(new URL("../../packages/cli/bin/effect-prefect.js", import.meta.url))
 
 /** Milliseconds of a tick of `/proc`. */
 const tick = 10
@@ -33,7 +34,7 @@ const processes = (): ReadonlyMap<number, Process> => {
 
 /** Runs the command, and returns the processor time of each of its processes in milliseconds, its own first. */
 export const commandCpu = async (...args: ReadonlyArray<string>): Promise<ReadonlyArray<number>> => {
-  const child = spawn(process.execPath, ["--conditions=@effect-prefect/source", main, ...args], {
+  const child = spawn(process.execPath, [script, ...args], {
     stdio: ["ignore", "ignore", "inherit"]
   })
   const own = child.pid!
