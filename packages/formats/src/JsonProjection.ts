@@ -39,7 +39,7 @@ import { FormatError, undecodable } from "./FormatError.ts"
 import { setKey } from "./internal/json.ts"
 import { Refusal, refuse } from "./internal/refusal.ts"
 import { pathText } from "./internal/schemaIssue.ts"
-import { giveWay, type Steps } from "./internal/steps.ts"
+import { giveWay, type Steps, toEnd } from "./internal/steps.ts"
 import { Table } from "./Table.ts"
 
 /**
@@ -340,6 +340,31 @@ export const toJson = (value: unknown, options?: Options): Effect.Effect<Json, F
     const sink = new ValueSink()
     return Effect.map(giveWay(() => walk(value, sink, options), failure), () => sink.root)
   })
+
+/**
+ * The projection of a value, made without giving way to other work: for cells of tables and other small values. Throws a
+ * `FormatError` where `toJson` fails with one.
+ *
+ * **Example** (Projecting a small value)
+ *
+ * ```ts
+ * import * as JsonProjection from "@effect-prefect/formats/JsonProjection"
+ *
+ * JsonProjection.toJsonSync(new Map([["x", 9007199254740993n]])) // { x: "9007199254740993" }
+ * ```
+ *
+ * @category projecting
+ * @since 0.1.0
+ */
+export const toJsonSync = (value: unknown, options?: Options): Json => {
+  const sink = new ValueSink()
+  try {
+    toEnd(walk(value, sink, options))
+  } catch (error) {
+    throw failure(error)
+  }
+  return sink.root
+}
 
 /**
  * The projection of a value as JSON text on one line. For a large value, use `toChunks`.

@@ -34,23 +34,16 @@
  */
 import { Decimal, PyDate, Timedelta, Timestamp } from "@effect-prefect/pickle"
 import * as Effect from "effect/Effect"
-import * as Result from "effect/Result"
 import { FormatError, undecodable } from "./FormatError.ts"
 import * as JsonProjection from "./JsonProjection.ts"
 import type { Column, Table } from "./Table.ts"
 
 const columnsOf = (table: Table): ReadonlyArray<Column> => [...table.index, ...table.columns]
 
-const projection = (value: unknown): JsonProjection.Json => {
-  const result = Effect.runSync(Effect.result(JsonProjection.toJson(value)))
-  if (Result.isFailure(result)) throw result.failure
-  return result.success
-}
-
 /** A cell as one text: the JSON projection, and strings without quotation marks. */
 const cellText = (value: unknown): string | null => {
   if (typeof value === "string") return value
-  const json = projection(value)
+  const json = JsonProjection.toJsonSync(value)
   return json === null || typeof json === "string" ? json : JSON.stringify(json)
 }
 
@@ -84,6 +77,10 @@ export function* csv(
       // A single empty field would be an empty line, which readers skip.
       const field = text === null ? (columns.length === 1 ? "\"\"" : "") : text === "" ? "\"\"" : csvField(text)
       out += i === 0 ? field : `,${field}`
+      // One row may refer to the same long text any number of times.
+      if (out.length < chunkLength) continue
+      yield out
+      out = ""
     }
     out += "\r\n"
     if (out.length < chunkLength) continue

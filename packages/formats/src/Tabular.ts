@@ -130,12 +130,17 @@ const kindOf = (records: ReadonlyArray<unknown>, key: string): ColumnKind => {
   return kind ?? "object"
 }
 
+/** The number of cells from which each object of a list is looked at once, however often it is referred to. */
+const manyCells = 2 ** 20
+
 const fromRecords = (records: ReadonlyArray<unknown>): Table | undefined => {
   if (records.length < 2) return undefined
   const first = keysOf(records[0])
   if (first === undefined || first.length === 0 || first.length > maxColumns) return undefined
   const set = new Set(first)
-  for (const record of records) {
+  // Many records may be references to one large object.
+  const distinct = records.length * first.length > manyCells ? [...new Set(records)] : records
+  for (const record of distinct) {
     const keys = keysOf(record)
     if (keys === undefined || keys.length !== first.length || !keys.every((key) => set.has(key))) return undefined
   }
@@ -143,7 +148,7 @@ const fromRecords = (records: ReadonlyArray<unknown>): Table | undefined => {
     first.map((key) =>
       new Column({
         name: key,
-        kind: kindOf(records, key),
+        kind: kindOf(distinct, key),
         length: records.length,
         at: (row) => valueOf(records[row], key)
       })

@@ -28,7 +28,10 @@ const Limit = Schema.optional(between(1, maxLimit))
 const Cursor = Schema.optional(Schema.String.check(Schema.isMaxLength(2_000)))
 const After = Schema.optional(between(-1, 1_000_000_000))
 const Offset = Schema.optional(between(0, 1_000_000_000))
-const List = Schema.optional(Schema.Array(Schema.String.check(Schema.isMaxLength(1_000))))
+const listOf = (most: number) =>
+  Schema.optional(Schema.Array(Schema.String.check(Schema.isMaxLength(1_000))).check(Schema.isMaxLength(most)))
+const States = listOf(100)
+const Where = listOf(20)
 const Level = Schema.optional(Schema.Literals(["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]))
 const paging = { cursor: Cursor, limit: Limit }
 
@@ -71,7 +74,7 @@ export class Flows extends HttpApiGroup.make("flows")
 export class FlowRuns extends HttpApiGroup.make("flowRuns")
   .add(
     HttpApiEndpoint.get("list", "/flow-runs", {
-      query: { flow: Text, flow_id: Text, state: List, q: Text, ...paging },
+      query: { flow: Text, flow_id: Text, state: States, q: Text, ...paging },
       success: Models.FlowRunPage,
       error
     }),
@@ -144,7 +147,7 @@ export class TaskRuns extends HttpApiGroup.make("taskRuns")
     HttpApiEndpoint.get("mapped", "/task-runs/:id/mapped", { params, success: Models.MappedCounts, error }),
     HttpApiEndpoint.get("children", "/task-runs/:id/children", {
       params,
-      query: { state: List, after: After, limit: Limit },
+      query: { state: States, after: After, limit: Limit },
       success: Schema.Struct({ items: Schema.Array(Models.Child), next: Schema.NullOr(Schema.Int) }),
       error
     }),
@@ -186,13 +189,13 @@ export class Results extends HttpApiGroup.make("results")
     }),
     HttpApiEndpoint.get("rows", "/task-runs/:id/result/rows", {
       params,
-      query: { offset: Offset, limit: Limit, columns: Text, sort: Text, where: List },
+      query: { offset: Offset, limit: Limit, columns: Text, sort: Text, where: Where },
       success: Models.Rows,
       error
     }),
     HttpApiEndpoint.get("column", "/task-runs/:id/result/columns/:index", {
       params: { ...params, index: between(0, 1_000_000) },
-      query: { where: List },
+      query: { where: Where },
       success: Models.ColumnSummary,
       error
     }),

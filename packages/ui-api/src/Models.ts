@@ -469,7 +469,9 @@ export type ValueLevel = typeof ValueLevel.Type
 export const Rows = Schema.Struct({
   offset: Count,
   total: Count,
-  columns: Schema.Array(Schema.Array(Schema.NullOr(Schema.Json)))
+  columns: Schema.Array(Schema.Array(Schema.NullOr(Schema.Json))),
+  /** The number of cells that were cut to 200 characters, when the rows are too large for one response. */
+  cut: Schema.optionalKey(Count)
 })
 /**
  * @category models

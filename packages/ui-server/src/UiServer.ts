@@ -169,23 +169,26 @@ export const layer = (
     const routes = own.asHttpEffect()
     const guard = Guard.makeGuard({ hosts: options.hosts, authorize: options.authorize })
     const permits = yield* Semaphore.make(limits.requests ?? 64)
+    const followers = yield* Semaphore.make(limits.followers ?? 256)
 
     const busy = Guard.problemResponse(503, "Unavailable", "Busy", "this server is busy: try again in a moment", {
       "retry-after": "5"
     })
-    /** Holds a permit while the response is sent. Clients that follow a run hold none. */
+    /** Holds a permit while the response is sent. Clients that follow a run hold one of their own kind. */
     const limited = <E, R>(
       effect: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>,
       path: string
     ): Effect.Effect<HttpServerResponse.HttpServerResponse, E, R | Scope.Scope> =>
-      path.endsWith("/changes") ? effect : Effect.gen(function*() {
+      Effect.gen(function*() {
         const scope = yield* Effect.scope
-        const isFree = yield* Effect.timeoutOrElse(Effect.as(Semaphore.take(permits, 1), true), {
-          duration: limits.wait ?? "10 seconds",
+        const isFollower = path.endsWith("/changes")
+        const kind = isFollower ? followers : permits
+        const isFree = yield* Effect.timeoutOrElse(Effect.as(Semaphore.take(kind, 1), true), {
+          duration: isFollower ? 0 : limits.wait ?? "10 seconds",
           orElse: () => Effect.succeed(false)
         })
         if (!isFree) return busy
-        yield* Scope.addFinalizer(scope, Semaphore.release(permits, 1))
+        yield* Scope.addFinalizer(scope, Semaphore.release(kind, 1))
         return yield* effect
       })
 

@@ -187,6 +187,7 @@ export const DataTable = ({ columns, id, rows, visibleRows = 16 }: {
       }
     )
   }
+  const isCut = [...pages.current.values()].some(({ cut }) => (cut ?? 0) > 0)
   const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined)
   const onRange = (first: number, last: number) => {
     clearTimeout(timer.current)
@@ -282,6 +283,7 @@ export const DataTable = ({ columns, id, rows, visibleRows = 16 }: {
         <span class="dim">
           {plural(total, "row")}
           {total === rows ? "" : ` of ${rows.toLocaleString("en")}`} · {plural(columns.length, "column")}
+          {isCut ? " · long cells are cut: the CSV has them whole" : ""}
         </span>
       </form>
       {failure === undefined ? null : (

@@ -8,10 +8,30 @@ import * as Stream from "effect/Stream"
 
 const missing = -1
 
+/** Every part repeats the names, so that only so many are told apart; the states after them share a last name. */
+const maxNames = 250
+const others = "other states"
+
+/** Numbers the names of states in the order in which they come. */
+class Names {
+  readonly list: Array<string> = []
+  readonly #codes = new Map<string, number>()
+
+  codeOf(state: string): number {
+    const known = this.#codes.get(state)
+    if (known !== undefined) return known
+    if (this.list.length > maxNames) return maxNames
+    const code = this.list.length
+    const name = code === maxNames ? others : state
+    this.list.push(name)
+    this.#codes.set(name, code)
+    return code
+  }
+}
+
 /** Encodes the states of children, which arrive in map order, as run lengths. */
 export class RunLengths {
-  readonly names: Array<string> = []
-  readonly #codes = new Map<string, number>()
+  readonly #names = new Names()
   #runs: Array<[number, number]> = []
   #start: number
   /** The next expected map index. */
@@ -45,19 +65,13 @@ export class RunLengths {
     if (this.#expected !== null && mapIndex >= this.#expected) {
       this.problem ??= `child ${mapIndex} is there, and n_map_states is ${this.#expected}`
     }
-    let code = this.#codes.get(state)
-    if (code === undefined) {
-      code = this.names.length
-      this.names.push(state)
-      this.#codes.set(state, code)
-    }
-    this.#push(code, 1)
+    this.#push(this.#names.codeOf(state), 1)
     this.next = mapIndex + 1
   }
 
   /** The runs since the last part. */
   take(): Models.ChildStates {
-    const part = { after: this.#start, names: [...this.names], runs: this.#runs }
+    const part = { after: this.#start, names: [...this.#names.list], runs: this.#runs }
     this.#start = this.next - 1
     this.#runs = []
     return part
@@ -107,18 +121,11 @@ const millis = (iso: string | null): number | null => {
 
 export const childTimes = <E>(summaries: Stream.Stream<TaskRunSummary, E>): Stream.Stream<Models.ChildTimes, E> =>
   Stream.suspend(() => {
-    const names: Array<string> = []
-    const codes = new Map<string, number>()
+    const names = new Names()
     return Stream.mapArray(summaries, (array): [Models.ChildTimes] => {
-      const rows = array.map(({ endTime, mapIndex, startTime, state }) => {
-        let code = codes.get(state)
-        if (code === undefined) {
-          code = names.length
-          names.push(state)
-          codes.set(state, code)
-        }
-        return [mapIndex, code, millis(startTime), millis(endTime)] as const
-      })
-      return [{ names: [...names], rows }]
+      const rows = array.map(({ endTime, mapIndex, startTime, state }) =>
+        [mapIndex, names.codeOf(state), millis(startTime), millis(endTime)] as const
+      )
+      return [{ names: [...names.list], rows }]
     })
   })

@@ -12,6 +12,8 @@ import type { Folder } from "./folders.ts"
 export interface Limits {
   /** Requests that are handled concurrently; others wait. Default 64. */
   readonly requests?: number | undefined
+  /** Clients that follow runs concurrently; further ones are refused with status 503. Default 256. */
+  readonly followers?: number | undefined
   /** How long a request may wait for its turn before it fails with status 503. Default 10 seconds. */
   readonly wait?: Duration.Input | undefined
   /** Results that load concurrently. Default 8. */

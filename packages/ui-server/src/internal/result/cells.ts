@@ -11,7 +11,7 @@ import {
   Timedelta,
   Timestamp
 } from "@effect-prefect/pickle"
-import * as Effect from "effect/Effect"
+import { QueryError } from "./queryError.ts"
 
 /** The JSON projection of a cell. A cell without one is null, so the other cells stay readable. */
 export const cellJson = (value: unknown): JsonProjection.Json => {
@@ -26,15 +26,66 @@ export const cellJson = (value: unknown): JsonProjection.Json => {
   }
   if (value === null) return null
   const level = JsonProjection.level(value)
-  return level._tag === "Scalar"
-    ? level.value
-    : Effect.runSync(Effect.orElseSucceed(JsonProjection.toJson(value, { maxValues: 2 ** 18 }), () => null))
+  if (level._tag === "Scalar") return level.value
+  try {
+    return JsonProjection.toJsonSync(value, { maxValues: 2 ** 18 })
+  } catch {
+    return null
+  }
 }
 
-/** The text of a cell: its JSON, with strings unquoted. */
-export const cellText = (value: unknown): string => {
-  const json = cellJson(value)
-  return typeof json === "string" ? json : JSON.stringify(json)
+/** The number of characters of a value's JSON; once above `limit`, some number above it. */
+export const sizeOf = (json: JsonProjection.Json, limit: number): number => {
+  let size = 0
+  const left: Array<JsonProjection.Json> = [json]
+  while (left.length > 0 && size <= limit) {
+    const value = left.pop()
+    if (typeof value === "string") size += value.length + 2
+    else if (typeof value !== "object" || value === null) size += 8
+    else if (Array.isArray(value)) {
+      size += value.length + 2
+      for (const item of value) left.push(item)
+    } else {
+      size += 2
+      for (const [key, item] of Object.entries(value)) {
+        size += key.length + 4
+        left.push(item)
+      }
+    }
+  }
+  return size
+}
+
+/**
+ * The most characters of lists and objects that one query compares. References make a value's JSON any number of times
+ * larger than its stored bytes.
+ */
+const maxNestedText = 2 ** 26
+
+/** Counts the text of nested cells of one query, which fails when there is too much of it. */
+export class CellTexts {
+  readonly #parameter: string
+  #left = maxNestedText
+
+  constructor(parameter: string) {
+    this.#parameter = parameter
+  }
+
+  /** The text of a cell: its JSON, with strings unquoted. */
+  of(value: unknown): string {
+    const json = cellJson(value)
+    if (typeof json === "string") return json
+    if (typeof json === "object" && json !== null) {
+      this.#left -= sizeOf(json, this.#left)
+      if (this.#left < 0) {
+        throw new QueryError(
+          this.#parameter,
+          `${this.#parameter} compares lists or objects whose JSON has more than ${maxNestedText} characters in total`
+        )
+      }
+    }
+    return JSON.stringify(json)
+  }
 }
 
 /** Milliseconds since 1970 of an ISO text; a time without an offset counts as UTC. */

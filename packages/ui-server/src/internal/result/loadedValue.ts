@@ -106,6 +106,12 @@ export class LoadedValue {
           : typeof json === "number" || typeof json === "boolean"
           ? String(json)
           : csvText(typeof json === "string" ? json : JSON.stringify(json))
+        // One row may refer to the same long text any number of times.
+        if (line.length >= 65_536) {
+          yield text + line
+          text = ""
+          line = ""
+        }
       }
       text += `${line}\r\n`
       if (text.length >= 65_536) {

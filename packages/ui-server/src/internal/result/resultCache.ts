@@ -10,6 +10,7 @@ import { isPersisted, type ResultDescriptor } from "@effect-prefect/core/ResultD
 import * as State from "@effect-prefect/core/State"
 import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
 import { FormatError, TooLarge, undecodable } from "@effect-prefect/formats/FormatError"
+import * as ValueSize from "@effect-prefect/formats/ValueSize"
 import {
   fromFormatError,
   type Reason,
@@ -190,7 +191,9 @@ export const make = Effect.fnUntraced(function*(limits: Limits) {
     const descriptor = State.resultDescriptor(view.state)
     // A result without bytes of its own fails, or is assembled, as in the library.
     if (isMapped(view) || !State.isFinished(view.state) || !isPersisted(descriptor)) {
-      return here(view, yield* taskRun.getResult, info)
+      const value = yield* taskRun.getResult
+      entry.cost = ValueSize.estimate(value)
+      return here(view, value, info)
     }
     const stored: StoredResult | undefined = yield* storage.read(descriptor, options).pipe(
       Effect.catch(() => Effect.succeed(undefined))
@@ -205,7 +208,7 @@ export const make = Effect.fnUntraced(function*(limits: Limits) {
     ) {
       const value = yield* taskRun.getResult
       const size = stored?._tag === "Bytes" ? stored.bytes.length : null
-      entry.cost = (size ?? 1024) * 4
+      entry.cost = Math.max((size ?? 1024) * 4, ValueSize.estimate(value))
       return here(view, value, { ...info, stored_bytes: size })
     }
     if (stored.bytes.length === 0 && stored.emptyIsNone === true) return here(view, null, { ...info, stored_bytes: 0 })
@@ -220,7 +223,7 @@ export const make = Effect.fnUntraced(function*(limits: Limits) {
           : decodePrefect3(bytes, prefect3.serializer, decoding),
         (error) => resultError(view, error instanceof FormatError ? fromFormatError(error) : error)
       )
-      entry.cost = decoded.size * 4
+      entry.cost = Math.max(decoded.size * 4, ValueSize.estimate(decoded.value))
       return here(view, decoded.value, { ...info, stored_bytes: size, formats: decoded.formats })
     }
     const key = keys++

@@ -1,8 +1,9 @@
 /** Paging, sorting, filtering and summaries of a table. */
 import type { Json } from "@effect-prefect/formats/JsonProjection"
 import type { Column, Table } from "@effect-prefect/formats/Table"
-import { cellJson, cellText, fromNumber, parseOperand, toNumber } from "./cells.ts"
+import { cellJson, CellTexts, fromNumber, parseOperand, sizeOf, toNumber } from "./cells.ts"
 import { QueryError } from "./queryError.ts"
+import { glance } from "./tree.ts"
 
 /** The columns on the page: those of the index come first. */
 export const columnsOf = (table: Table): ReadonlyArray<{ readonly column: Column; readonly isIndex: boolean }> => [
@@ -15,6 +16,8 @@ const numberKinds: ReadonlySet<string> = new Set(["int", "float", "decimal", "ti
 
 /** Whether the summary of a column is a histogram. Categories are texts or few, so they are counted. */
 export const isNumeric = (column: Column): boolean => column.categories === null && numberKinds.has(column.kind)
+
+const longText = 256
 
 const operators = ["<=", ">=", "!=", "=", "<", ">", "~"] as const
 type Operator = (typeof operators)[number]
@@ -40,7 +43,7 @@ const compare = (order: number, operator: Operator): boolean => {
  * The test of one `where`: `score>100`, `name~ab` (contains), `flag=null`. When several columns match, the one with the
  * longest name is used.
  */
-const condition = (table: Table, text: string): (row: number) => boolean => {
+const condition = (table: Table, text: string, texts: CellTexts): (row: number) => boolean => {
   const fitting = columnsOf(table).map(({ column }) => column).filter((column) =>
     text.startsWith(column.name) &&
     operators.some((operator) => text.slice(column.name.length).trimStart().startsWith(operator))
@@ -54,9 +57,19 @@ const condition = (table: Table, text: string): (row: number) => boolean => {
   const operand = rest.slice(operator.length).trim()
   if (operator === "~") {
     const needle = operand.toLowerCase()
+    // Many rows may have the same long text, by reference.
+    const known = new Map<string, boolean>()
     return (row) => {
       const value = column.at(row)
-      return value !== null && cellText(value).toLowerCase().includes(needle)
+      if (value === null) return false
+      const shown = texts.of(value)
+      if (shown.length <= longText) return shown.toLowerCase().includes(needle)
+      let answer = known.get(shown)
+      if (answer === undefined) {
+        answer = shown.toLowerCase().includes(needle)
+        known.set(shown, answer)
+      }
+      return answer
     }
   }
   if (operand === "null" && (operator === "=" || operator === "!=")) {
@@ -75,7 +88,7 @@ const condition = (table: Table, text: string): (row: number) => boolean => {
   return (row) => {
     const value = column.at(row)
     if (value === null) return false
-    const shown = cellText(value)
+    const shown = texts.of(value)
     return compare(shown < operand ? -1 : shown > operand ? 1 : 0, operator)
   }
 }
@@ -83,7 +96,8 @@ const condition = (table: Table, text: string): (row: number) => boolean => {
 /** The rows that match all conditions, in order; undefined when there are no conditions. */
 export const filterRows = (table: Table, where: ReadonlyArray<string>): Uint32Array | undefined => {
   if (where.length === 0) return undefined
-  const tests = where.map((text) => condition(table, text))
+  const texts = new CellTexts("where")
+  const tests = where.map((text) => condition(table, text, texts))
   const kept = new Uint32Array(table.numRows)
   let count = 0
   for (let row = 0; row < table.numRows; row++) {
@@ -123,12 +137,13 @@ export const sortRows = (table: Table, sort: string, rows: Uint32Array | undefin
     out.set(missing, sorted.length)
     return out
   }
+  const texts = new CellTexts("sort")
   const keys = new Map<number, string>()
   for (const row of order) {
     const value = column.at(row)
     if (value === null) missing.push(row)
     else {
-      keys.set(row, cellText(value))
+      keys.set(row, texts.of(value))
       present.push(row)
     }
   }
@@ -140,7 +155,36 @@ export const sortRows = (table: Table, sort: string, rows: Uint32Array | undefin
   return Uint32Array.from([...present, ...missing])
 }
 
-/** A page of rows, by column. `names` selects columns by name, in that order. */
+/** The characters of cells in one response above which its other cells are cut, and above which it is refused. */
+const maxPageText = 2 ** 24
+const mostPageText = 2 ** 26
+
+/** Makes the cells of one response, whose size has a limit whatever the cells refer to. */
+class PageCells {
+  /** The number of cells that were cut. */
+  cut = 0
+  #text = 0
+
+  of(value: unknown): Json {
+    const json = cellJson(value)
+    if (json === null || typeof json === "number" || typeof json === "boolean") return this.#add(json, 8)
+    const size = typeof json === "string" ? json.length : sizeOf(json, maxPageText)
+    if (size <= maxCutText || this.#text + size <= maxPageText) return this.#add(json, size)
+    this.cut++
+    const shown = typeof json === "string" ? cutCell(json) : cutCell(glance(value).preview)
+    return this.#add(shown, maxCutText)
+  }
+
+  #add(json: Json, size: number): Json {
+    this.#text += size
+    if (this.#text > mostPageText) {
+      throw new QueryError("limit", "limit asks for more than one response may have: ask for fewer rows or columns")
+    }
+    return json
+  }
+}
+
+/** A page of rows, by column. `names` selects columns by name, in that order, each once. */
 export const page = (
   table: Table,
   rows: Uint32Array | undefined,
@@ -152,18 +196,18 @@ export const page = (
   const columns = names === undefined
     ? columnsOf(table).map(({ column }) => column)
     : names.map((name) => columnNamed(table, name, "columns"))
-  const count = Math.max(0, Math.min(limit, total - offset))
-  return {
-    offset: Math.min(offset, total),
-    total,
-    columns: columns.map((column) => {
-      const cells: Array<Json> = []
-      for (let i = 0; i < count; i++) {
-        cells.push(cellJson(column.at(rows === undefined ? offset + i : rows[offset + i]!)))
-      }
-      return cells
-    })
+  if (names !== undefined && new Set(names).size < names.length) {
+    throw new QueryError("columns", "columns names a column more than once")
   }
+  const count = Math.max(0, Math.min(limit, total - offset))
+  const made = new PageCells()
+  const cells = columns.map((): Array<Json> => [])
+  // Row by row, so that the first rows are complete when others are cut.
+  for (let i = 0; i < count; i++) {
+    const row = rows === undefined ? offset + i : rows[offset + i]!
+    for (const [place, column] of columns.entries()) cells[place]!.push(made.of(column.at(row)))
+  }
+  return { offset: Math.min(offset, total), total, columns: cells, ...(made.cut === 0 ? {} : { cut: made.cut }) }
 }
 
 const binCount = 64
@@ -220,24 +264,34 @@ export const summarise = (table: Table, index: number, rows: Uint32Array | undef
     }
   }
   const counts = new Map<string, { readonly value: unknown; count: number }>()
+  // Strings are keys as they are: what many rows refer to is neither copied nor hashed for each of them.
+  const strings = new Map<string, { readonly value: unknown; count: number }>()
+  const texts = new CellTexts("index")
   for (let i = 0; i < total; i++) {
     const value = column.at(rowAt(i))
     if (value === null) {
       nulls++
       continue
     }
-    const key = `${typeof value} ${cellText(value)}`
-    const entry = counts.get(key)
-    if (entry === undefined) counts.set(key, { value, count: 1 })
+    const isString = typeof value === "string"
+    const entries = isString ? strings : counts
+    const key = isString ? value : `${typeof value} ${texts.of(value)}`
+    const entry = entries.get(key)
+    if (entry === undefined) entries.set(key, { value, count: 1 })
     else entry.count++
   }
-  const top = [...counts.values()].toSorted((left, right) => right.count - left.count).slice(0, topCount)
+  const top = [...strings.values(), ...counts.values()].toSorted((left, right) => right.count - left.count).slice(
+    0,
+    topCount
+  )
   return {
     kind: column.kind,
     nulls,
-    distinct: counts.size,
+    distinct: strings.size + counts.size,
     top: top.map(({ count, value }): [Json, number] => [cutCell(cellJson(value)), count])
   }
 }
 
-const cutCell = (json: Json): Json => typeof json === "string" && json.length > 200 ? `${json.slice(0, 199)}…` : json
+const maxCutText = 200
+const cutCell = (json: Json): Json =>
+  typeof json === "string" && json.length > maxCutText ? `${json.slice(0, maxCutText - 1)}…` : json

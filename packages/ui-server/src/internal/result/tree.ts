@@ -73,15 +73,34 @@ const at = (
   return undefined
 }
 
-const step = (value: unknown, key: string): { readonly value: unknown } | undefined => {
-  const level = JsonProjection.level(value)
-  if (level._tag === "Scalar" || value instanceof Uint8Array) return undefined
+/** Follows a path. A value that contains itself has its levels any number of times: each key is searched for once. */
+const follow = (root: unknown, path: string): unknown => {
+  let value = root
+  const levels = new Map<unknown, { readonly level: JsonProjection.Level; readonly found: Map<string, unknown> }>()
+  for (const key of parsePointer(path)) {
+    if (value instanceof Uint8Array) throw nothingThere()
+    let known = levels.get(value)
+    if (known === undefined) {
+      known = { level: JsonProjection.level(value), found: new Map() }
+      levels.set(value, known)
+    }
+    if (!known.found.has(key)) known.found.set(key, step(known.level, key))
+    value = known.found.get(key)
+  }
+  return value
+}
+
+const step = (level: JsonProjection.Level, key: string): unknown => {
+  let found: { readonly value: unknown } | undefined
   if (level._tag === "Object") {
     const index = level.keys.indexOf(key)
-    return index < 0 ? undefined : { value: level.items[index] }
-  }
-  return /^(?:0|[1-9]\d{0,14})$/.test(key) ? at(level.items, Number(key)) : undefined
+    if (index >= 0) found = { value: level.items[index] }
+  } else if (level._tag === "Array" && /^(?:0|[1-9]\d{0,14})$/.test(key)) found = at(level.items, Number(key))
+  if (found === undefined) throw nothingThere()
+  return found.value
 }
+
+const nothingThere = () => new PathNotFound("the value has nothing at that path")
 
 /** The keys of a JSON pointer: `/items/3/a~1b`. */
 export const parsePointer = (path: string): ReadonlyArray<string> => {
@@ -94,32 +113,37 @@ export const parsePointer = (path: string): ReadonlyArray<string> => {
 
 /** The entries of the container at a path, starting at `offset`. */
 export const levelAt = (root: unknown, path: string, offset: number, limit: number) => {
-  let value = root
-  for (const key of parsePointer(path)) {
-    const next = step(value, key)
-    if (next === undefined) throw new PathNotFound("the value has nothing at that path")
-    value = next.value
-  }
+  const value = follow(root, path)
   const { kind, size } = glance(value)
+  // Many entries may refer to one large container.
+  const known = new Map<object, Glance>()
+  const glanceOnce = (item: unknown): Glance => {
+    if (typeof item !== "object" || item === null) return glance(item)
+    const before = known.get(item)
+    if (before !== undefined) return before
+    const seen = glance(item)
+    known.set(item, seen)
+    return seen
+  }
   const level = JsonProjection.level(value)
   const items: Array<Glance & { readonly key: string }> = []
   if (value instanceof Uint8Array || level._tag === "Scalar") return { kind, size: 0, items }
   if (level._tag === "Object") {
     for (let i = offset; i < Math.min(level.keys.length, offset + limit); i++) {
-      items.push({ key: level.keys[i]!, ...glance(level.items[i]) })
+      items.push({ key: level.keys[i]!, ...glanceOnce(level.items[i]) })
     }
     return { kind, size, items }
   }
   if (Array.isArray(level.items)) {
     for (let i = offset; i < Math.min(level.items.length, offset + limit); i++) {
-      items.push({ key: String(i), ...glance(level.items[i]) })
+      items.push({ key: String(i), ...glanceOnce(level.items[i]) })
     }
     return { kind, size, items }
   }
   let i = 0
   for (const item of level.items) {
     if (i >= offset + limit) break
-    if (i >= offset) items.push({ key: String(i), ...glance(item) })
+    if (i >= offset) items.push({ key: String(i), ...glanceOnce(item) })
     i++
   }
   return { kind, size, items }

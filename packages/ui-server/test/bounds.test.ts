@@ -1,0 +1,141 @@
+import { afterAll, assert, describe, it } from "@effect/vitest"
+import { RunLengths } from "../src/internal/childStates.ts"
+import { LoadedValue } from "../src/internal/result/loadedValue.ts"
+import { QueryError } from "../src/internal/result/queryError.ts"
+import { archiveSite, memorySite, runId } from "./support.ts"
+
+const rows = (value: LoadedValue, query: { readonly columns?: ReadonlyArray<string>; readonly sort?: string } = {}) =>
+  value.rows({ offset: 0, limit: 500, columns: query.columns, sort: query.sort, where: [] })
+
+/** The parameter for which a query is refused. */
+const refusal = (ask: () => unknown): string | undefined => {
+  try {
+    ask()
+  } catch (error) {
+    if (error instanceof QueryError) return error.parameter
+    throw error
+  }
+  return undefined
+}
+
+describe("values whose parts refer to one large part", () => {
+  const long = "x".repeat(200_000)
+  const nested = Array.from({ length: 100_000 }, (_, i) => i)
+
+  it("are cut in a page of rows that would be too large, which says so", () => {
+    const page = rows(new LoadedValue(Array.from({ length: 500 }, (_, id) => ({ id, long, nested: [long, long] }))))
+    const size = JSON.stringify(page).length
+    assert.ok(size > 2 ** 23 && size < 2 ** 25, `${size} characters`)
+    assert.strictEqual(page.columns[1]![0], long)
+    assert.deepStrictEqual(page.columns[0], Array.from({ length: 500 }, (_, id) => id))
+    const whole = page.columns.flat().filter((cell) => JSON.stringify(cell).length > 1_000).length
+    assert.strictEqual(page.cut, 1_000 - whole)
+    assert.strictEqual(page.columns[2]![499], "[2 items]")
+    assert.ok(!("cut" in rows(new LoadedValue([{ long }, { long }]))))
+  })
+  it("are refused when even the cut cells are too many", () => {
+    const names = Object.fromEntries(Array.from({ length: 1_000 }, (_, i) => [`c${i}`, long]))
+    const value = new LoadedValue(Array.from({ length: 500 }, () => names))
+    assert.strictEqual(refusal(() => rows(value)), "limit")
+  })
+  it("are neither sorted, compared nor counted by the text of each reference", () => {
+    const value = new LoadedValue(Array.from({ length: 10_000 }, () => ({ nested: [nested] })))
+    assert.strictEqual(refusal(() => rows(value, { sort: "nested" })), "sort")
+    assert.strictEqual(refusal(() => value.column(0, ["nested~7"])), "where")
+    assert.strictEqual(refusal(() => value.column(0, [])), "index")
+    const small = new LoadedValue(Array.from({ length: 300 }, (_, id) => ({ nested: [9 - id % 9] })))
+    assert.deepStrictEqual(rows(small, { sort: "nested" }).columns[0]![0], [1])
+  })
+  it("search a text once for all rows that have it", () => {
+    // Searching it for each row would take minutes.
+    const text = "y".repeat(4_000_000)
+    const value = new LoadedValue(Array.from({ length: 100_000 }, (_, i) => ({ text: i === 7 ? "z" : text })))
+    const summary = value.column(0, ["text~q"])
+    assert.deepStrictEqual([summary.kind, summary.nulls], ["string", 0])
+    const all = value.column(0, [])
+    assert.strictEqual("distinct" in all ? all.distinct : 0, 2)
+  })
+  it("are looked at once by a path, and once for all entries that refer to them", () => {
+    let asked = 0
+    const loop: Record<string, unknown> = new Proxy({}, {
+      ownKeys: (target) => {
+        asked++
+        return Reflect.ownKeys(target)
+      }
+    })
+    loop["a"] = loop
+    const path = "/a".repeat(900)
+    assert.strictEqual(new LoadedValue(loop).level(path, 0, 1).size, 1)
+    assert.ok(asked < 10, `${asked} times`)
+    const { items } = new LoadedValue([1, ...Array.from({ length: 500 }, () => loop)]).level("", 0, 500)
+    assert.strictEqual(items.length, 500)
+    assert.ok(asked < 20, `${asked} times`)
+    assert.throws(() => new LoadedValue(loop).level(`${path}/b`, 0, 1), "nothing at that path")
+  })
+  it("give a row of CSV in pieces", () => {
+    const row = Object.fromEntries(Array.from({ length: 200 }, (_, i) => [`c${i}`, long]))
+    const value = new LoadedValue([row, row])
+    let size = 0
+    let largest = 0
+    for (const piece of value.csv()) {
+      size += piece.length
+      largest = Math.max(largest, piece.length)
+    }
+    assert.ok(size > 2 * 200 * 200_000 && largest < 2 * 200_000 + 65_536, `${largest} of ${size}`)
+  })
+})
+
+it("parts of the states of children repeat no more than 251 names", () => {
+  const runs = new RunLengths(-1, null)
+  let names: ReadonlyArray<string> = []
+  for (let i = 0; i < 10_000; i++) {
+    runs.see(i, `state ${i}`)
+    if (i % 100 === 99) names = runs.take().names
+  }
+  assert.strictEqual(names.length, 251)
+  assert.deepStrictEqual([names[0], names[249], names[250]], ["state 0", "state 249", "other states"])
+})
+
+describe("requests", () => {
+  const site = archiveSite()
+  afterAll(() => site.close())
+  const reason = async (path: string) => {
+    const response = await site.get(path)
+    return [response.status, (await response.json() as { readonly reason: string }).reason]
+  }
+
+  it("with more conditions, states or repeated columns than a table needs are refused", async () => {
+    const { task_run_id: id } = await site.json(`/api/task-runs?flow_run=${runId}&slug=frame-1`) as {
+      readonly task_run_id: string
+    }
+    const { columns } = await site.json(`/api/task-runs/${id}/result`) as {
+      readonly columns: ReadonlyArray<{ readonly name: string }>
+    }
+    const path = `/api/task-runs/${id}/result/rows`
+    assert.deepStrictEqual(await reason(`${path}?${"where=a%3D1&".repeat(21)}`), [400, "where"])
+    const name = encodeURIComponent(columns[0]!.name)
+    assert.deepStrictEqual(await reason(`${path}?columns=${name},${name}`), [400, "columns"])
+    assert.deepStrictEqual(await reason(`/api/flow-runs?${"state=x&".repeat(101)}`), [400, "state"])
+  })
+  it("that follow a run beyond the limit are refused, and others after one has ended", async () => {
+    const running = { type: "Running", message: "Running." }
+    const small = memorySite({
+      flow_run: [{ id: runId, name: "r", flow_id: null, state: "Running", serialized_state: running }],
+      task_run: []
+    }, { limits: { followers: 2 }, pollInterval: "10 millis" })
+    const follow = () => small.get(`/api/flow-runs/${runId}/changes`)
+    const [one, two] = [await follow(), await follow()]
+    assert.strictEqual((await follow()).status, 503)
+    await one.body!.cancel()
+    let status = 0
+    for (let turn = 0; turn < 200 && status !== 200; turn++) {
+      await new Promise((resolve) => setTimeout(resolve, 10))
+      const again = await follow()
+      status = again.status
+      await again.body!.cancel()
+    }
+    assert.strictEqual(status, 200)
+    await two.body!.cancel()
+    await small.close()
+  })
+})
