@@ -31,13 +31,14 @@ import * as Schema from "effect/Schema"
 import { createHash, timingSafeEqual } from "node:crypto"
 import { createServer } from "node:http"
 import { Database, type DatabaseError } from "./Database.ts"
-import * as QueryEngine from "./internal/engine.ts"
+import type * as QueryEngine from "./internal/engine.ts"
+import { missingPackage } from "./internal/missingPackage.ts"
 import { QueryError, toJson } from "./internal/queryError.ts"
 
 export type { Limits } from "./internal/engine.ts"
 
 /**
- * The server could not listen, or its options are invalid.
+ * The server could not listen, its options are invalid, or graphql is not installed.
  *
  * @category errors
  * @since 0.1.0
@@ -279,6 +280,15 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
   if (!isLocal && key === undefined) {
     yield* Effect.logWarning("the server is open to other machines and asks for no API key")
   }
+  // Its import of graphql fails where graphql is not installed.
+  const { make: makeEngine } = yield* Effect.tryPromise({
+    try: () => import("./internal/engine.ts"),
+    catch: (error) => missingPackage(error, "graphql", "the server")
+  }).pipe(
+    Effect.catch((error) =>
+      error instanceof Error ? Effect.fail(new ServerError({ detail: error.message })) : Effect.die(error)
+    )
+  )
   const database = yield* Database
   const engine = yield* Deferred.make<QueryEngine.QueryEngine>()
   // Proxies keep connections for a minute, and treat one that ends just then as a broken server.
@@ -311,7 +321,7 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
     })
   )
   // The health endpoint responds meanwhile.
-  yield* Deferred.succeed(engine, yield* QueryEngine.make(options.limits))
+  yield* Deferred.succeed(engine, yield* makeEngine(options.limits))
   const url = HttpServer.formatAddress(http.address)
   return Server.of({ url, port: Number(new URL(url).port || 80) })
 })

@@ -4,6 +4,7 @@ import type { PGlite } from "@electric-sql/pglite"
 import { parentPort, workerData } from "node:worker_threads"
 import type { LoadReport } from "./archive.ts"
 import { findTables, loadArchive } from "./archive.ts"
+import { missingPackage } from "./missingPackage.ts"
 
 export interface WorkerInput {
   /** The archive folder to load, without `snapshot`. */
@@ -50,7 +51,9 @@ const settings = [
 const open = async (): Promise<{ readonly database: PGlite; readonly reports: ReadonlyArray<LoadReport> }> => {
   const { directory, empty, snapshot } = input
   const start = async (data: Blob | undefined) => {
-    const { PGlite } = await import("@electric-sql/pglite")
+    const { PGlite } = await import("@electric-sql/pglite").catch((error: unknown) => {
+      throw missingPackage(error, "@electric-sql/pglite", "an archive")
+    })
     const startParams = [...PGlite.defaultStartParams, ...settings]
     return PGlite.create(data === undefined ? { startParams } : { loadDataDir: data, startParams })
   }
