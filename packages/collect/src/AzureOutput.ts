@@ -16,12 +16,13 @@
 import type { DefaultAzureCredentialOptions } from "@azure/identity"
 import type { BlobServiceClient as ServiceClient, StoragePipelineOptions } from "@azure/storage-blob"
 import { agentFor, type TlsOptions } from "@effect-prefect/api/Network"
+import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import { CollectError, Unsupported } from "./CollectError.ts"
 import { CollectOutput } from "./CollectOutput.ts"
-import { keyPrefix, loadSdk, make as makeOutput, networkAgents, rethrow } from "./internal/objectOutput.ts"
+import { addressText, keyPrefix, loadSdk, make as makeOutput, networkAgents, rethrow } from "./internal/objectOutput.ts"
 
 /**
  * The destination of the collection, and how to reach the store.
@@ -39,7 +40,7 @@ export interface Options {
    * `https://ACCOUNT.blob.core.windows.net`, accessed with the default Azure credential. Default: from
    * `AZURE_STORAGE_ACCOUNT`.
    */
-  readonly accountUrl?: string | undefined
+  readonly accountUrl?: string | URL | Redacted.Redacted | undefined
   /**
    * Certificate authorities, and a client's certificate. Proxies are those of `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and
    * `NO_PROXY`, in either case, on Node.js 22.21, 24.5 and newer.
@@ -72,10 +73,11 @@ export const layer = (options: Options): Layer.Layer<CollectOutput, CollectError
       const refuse = (detail: string) =>
         new CollectError({ reason: new Unsupported({ detail }) })
       const account = process.env["AZURE_STORAGE_ACCOUNT"]
-      const accountUrl = options.accountUrl ??
-        (connectionString === undefined && account !== undefined
-          ? `https://${account}.blob.core.windows.net`
-          : undefined)
+      const accountUrl = options.accountUrl !== undefined
+        ? addressText(options.accountUrl)
+        : connectionString === undefined && account !== undefined
+        ? `https://${account}.blob.core.windows.net`
+        : undefined
       const agents = yield* networkAgents(Effect.succeed(options.tls))
       const make = (client: (options: StoragePipelineOptions) => ServiceClient) => {
         const { url } = client({})
@@ -142,3 +144,14 @@ export const layer = (options: Options): Layer.Layer<CollectOutput, CollectError
       }, prefix))
     })
   )
+
+/**
+ * Like `layer`, with options from the configuration.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerConfig = (
+  options: Config.Wrap<Options>
+): Layer.Layer<CollectOutput, CollectError | Config.ConfigError> =>
+  Layer.unwrap(Effect.map(Config.unwrap(options), layer))

@@ -13,11 +13,13 @@
  *
  * @since 0.1.0
  */
+import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type * as Redacted from "effect/Redacted"
 import type { CollectError } from "./CollectError.ts"
 import { CollectOutput } from "./CollectOutput.ts"
-import { keyPrefix, loadSdk, make as makeOutput, rethrow } from "./internal/objectOutput.ts"
+import { addressText, keyPrefix, loadSdk, make as makeOutput, rethrow } from "./internal/objectOutput.ts"
 
 /**
  * The destination of the collection, and how to reach the store.
@@ -30,7 +32,7 @@ export interface Options {
   /** The folder in the bucket. Default: the root. */
   readonly prefix?: string | undefined
   /** The server, when it is not Google's. */
-  readonly endpoint?: string | undefined
+  readonly endpoint?: string | URL | Redacted.Redacted | undefined
 }
 
 const codeOf = (error: unknown): unknown => (error as { readonly code?: unknown }).code
@@ -46,7 +48,7 @@ export const layer = (options: Options): Layer.Layer<CollectOutput, CollectError
     CollectOutput,
     Effect.gen(function*() {
       const { Storage } = yield* loadSdk("@google-cloud/storage", () => import("@google-cloud/storage").catch(rethrow))
-      const { endpoint } = options
+      const endpoint = options.endpoint === undefined ? undefined : addressText(options.endpoint)
       const bucket = new Storage(endpoint === undefined ? {} : { apiEndpoint: endpoint }).bucket(options.bucket)
       const prefix = keyPrefix(options.prefix)
       return CollectOutput.of(makeOutput({
@@ -92,3 +94,14 @@ export const layer = (options: Options): Layer.Layer<CollectOutput, CollectError
       }, prefix))
     })
   )
+
+/**
+ * Like `layer`, with options from the configuration.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerConfig = (
+  options: Config.Wrap<Options>
+): Layer.Layer<CollectOutput, CollectError | Config.ConfigError> =>
+  Layer.unwrap(Effect.map(Config.unwrap(options), layer))

@@ -21,6 +21,7 @@
  * @since 0.1.0
  */
 import * as PgClient from "@effect/sql-pg/PgClient"
+import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
@@ -31,6 +32,7 @@ import { CollectError, OutputUnavailable, Unsupported } from "./CollectError.ts"
 import { CollectOutput, digestOf, type Output } from "./CollectOutput.ts"
 import type { Column } from "./CollectPlan.ts"
 import { planName } from "./CollectPlan.ts"
+import { addressText } from "./internal/objectOutput.ts"
 
 /**
  * The destination of the collection.
@@ -40,7 +42,7 @@ import { planName } from "./CollectPlan.ts"
  */
 export interface Options {
   /** `postgresql://user:password@host:port/database`. */
-  readonly url: Redacted.Redacted
+  readonly url: string | URL | Redacted.Redacted
   /** The table, with its schema when that is not in the search path: letters, digits and `_`. */
   readonly table: string
 }
@@ -383,12 +385,13 @@ const make = Effect.fnUntraced(function*(table: string): Effect.fn.Return<Output
  * @category layers
  * @since 0.1.0
  */
-export const layer = (options: Options): Layer.Layer<CollectOutput, CollectError> =>
-  Layer.effect(CollectOutput, Effect.map(make(options.table), CollectOutput.of)).pipe(
+export const layer = (options: Options): Layer.Layer<CollectOutput, CollectError> => {
+  const url = addressText(options.url)
+  return Layer.effect(CollectOutput, Effect.map(make(options.table), CollectOutput.of)).pipe(
     Layer.provide(Layer.catch(
       PgClient.layer({
-        url: options.url,
-        ...(process.env["PGPASSWORD"] === undefined || new URL(Redacted.value(options.url)).password !== ""
+        url: Redacted.make(url),
+        ...(process.env["PGPASSWORD"] === undefined || new URL(url).password !== ""
           ? {}
           : { password: Redacted.make(process.env["PGPASSWORD"]) }),
         maxConnections: 4,
@@ -410,3 +413,15 @@ export const layer = (options: Options): Layer.Layer<CollectOutput, CollectError
         )
     ))
   )
+}
+
+/**
+ * Like `layer`, with options from the configuration.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerConfig = (
+  options: Config.Wrap<Options>
+): Layer.Layer<CollectOutput, CollectError | Config.ConfigError> =>
+  Layer.unwrap(Effect.map(Config.unwrap(options), layer))

@@ -15,6 +15,7 @@
  */
 import type { CompletedPart, S3Client } from "@aws-sdk/client-s3"
 import { loadTls, type TlsOptions } from "@effect-prefect/api/Network"
+import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
@@ -22,6 +23,7 @@ import { createHash } from "node:crypto"
 import type { CollectError } from "./CollectError.ts"
 import { CollectOutput } from "./CollectOutput.ts"
 import {
+  addressText,
   keyPrefix,
   loadSdk,
   make as makeOutput,
@@ -41,7 +43,7 @@ export interface Options {
   /** The folder in the bucket. Default: the root. */
   readonly prefix?: string | undefined
   /** The server, when it is not AWS, e.g. `http://localhost:9000`. */
-  readonly endpoint?: string | undefined
+  readonly endpoint?: string | URL | Redacted.Redacted | undefined
   /** `http://host/bucket/key` instead of `http://bucket.host/key`. Default true with `endpoint`, otherwise false. */
   readonly forcePathStyle?: boolean | undefined
   /** Default: that of the AWS configuration. */
@@ -171,7 +173,8 @@ export const layer = (options: Options): Layer.Layer<CollectOutput, CollectError
     CollectOutput,
     Effect.gen(function*() {
       const { S3Client } = yield* loadSdk("@aws-sdk/client-s3", () => import("@aws-sdk/client-s3").catch(rethrow))
-      const { attempts, bucket, credentials, endpoint, forcePathStyle, region } = options
+      const { attempts, bucket, credentials, forcePathStyle, region } = options
+      const endpoint = options.endpoint === undefined ? undefined : addressText(options.endpoint)
       const agents = yield* networkAgents(
         options.tls === undefined ? loadTls("AWS_CA_BUNDLE") : Effect.succeed(options.tls)
       )
@@ -207,3 +210,14 @@ export const layer = (options: Options): Layer.Layer<CollectOutput, CollectError
       return CollectOutput.of(makeOutput(store, prefix))
     })
   )
+
+/**
+ * Like `layer`, with options from the configuration.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerConfig = (
+  options: Config.Wrap<Options>
+): Layer.Layer<CollectOutput, CollectError | Config.ConfigError> =>
+  Layer.unwrap(Effect.map(Config.unwrap(options), layer))

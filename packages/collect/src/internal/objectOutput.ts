@@ -3,6 +3,7 @@ import * as Network from "@effect-prefect/api/Network"
 import type { PrefectConfigError } from "@effect-prefect/api/PrefectConfigError"
 import type * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -57,6 +58,13 @@ const isTransient = (error: unknown): boolean => {
 const again = Schedule.jittered(Schedule.exponential("1 second"))
 
 const probePrefix = "_probe-"
+
+/** An address in options: Redacted when it contains a password or a signature. */
+export type Address = string | URL | Redacted.Redacted
+
+/** The text of an address. */
+export const addressText = (address: Address): string =>
+  Redacted.isRedacted(address) ? Redacted.value(address) : String(address)
 
 /** Connections to a store. */
 const maxSockets = 64
