@@ -80,6 +80,13 @@ describe("as Prefect's client finds its server", () => {
         assert.strictEqual(found.url, cloud)
       })))
 
+  it.effect("a profile file larger than any profile is not read", () =>
+    withHome(profiles.padEnd(2 ** 24 + 1), (home) =>
+      Effect.gen(function*() {
+        const error = yield* Effect.flip(load({ PREFECT_HOME: home }))
+        assert.include(String(error), "it cannot be read (EFBIG)")
+      })))
+
   it.effect("the environment comes before the profile, setting by setting, and an empty variable is none", () =>
     withHome(profiles, (home) =>
       Effect.gen(function*() {

@@ -24,6 +24,27 @@ outputContract("a local folder", () => Effect.sync(() => CollectOutput.layerLoca
 describe("a local folder", () => {
   const body = Stream.make(Buffer.from("x"))
 
+  it.live("is not read into memory where a record is larger than any that is written, or no file", () => {
+    const path = folder()
+    return Effect.gen(function*() {
+      const output = yield* CollectOutput.CollectOutput
+      yield* output.prepare("job")
+      fs.mkdirSync(join(path, "_records"), { recursive: true })
+      const why = (name: string) => Effect.map(Effect.flip(output.read(name)), ({ message }) => message)
+      const sized = (name: string, bytes: number) => {
+        fs.writeFileSync(join(path, name), "")
+        fs.truncateSync(join(path, name), bytes)
+      }
+      sized("_plan.json", 2 ** 28 + 1)
+      assert.include(yield* why("_plan.json"), "more than 268435456 bytes")
+      sized("_records/part-000000.json", 2 ** 24 + 1)
+      assert.include(yield* why("_records/part-000000.json"), "more than 16777216 bytes")
+      sized("_records/part-000001.json", 2 ** 24)
+      assert.strictEqual((yield* output.read("_records/part-000001.json"))?.length, 2 ** 24)
+      fs.mkdirSync(join(path, "_records", "part-000002.json"))
+      assert.include(yield* why("_records/part-000002.json"), "no file")
+    }).pipe(Effect.provide(CollectOutput.layerLocal(path)))
+  })
   it.live("has no unfinished file once the collection is finished, and keeps young ones until then", () => {
     const path = folder()
     const partial = join(path, "_partial")

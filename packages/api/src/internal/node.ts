@@ -18,6 +18,12 @@ export const https = builtin?.("node:https")
 export const withoutHome = (path: string): string =>
   /^~(?=$|[/\\])/.test(path) ? `${os?.homedir() ?? "~"}${path.slice(1)}` : path
 
+/** The most bytes of profiles and certificates. */
+const maxTextBytes = 2 ** 24
+
 /** The text of a file; a browser has none. */
-export const readText = (path: string): Promise<string> =>
-  fs === undefined ? Promise.reject(Object.assign(new Error(), { code: "ENOENT" })) : fs.readFile(path, "utf8")
+export const readText = async (path: string): Promise<string> => {
+  if (fs === undefined) throw Object.assign(new Error(), { code: "ENOENT" })
+  if ((await fs.stat(path)).size > maxTextBytes) throw Object.assign(new Error(), { code: "EFBIG" })
+  return fs.readFile(path, "utf8")
+}

@@ -4,7 +4,11 @@ import { createHash, randomUUID } from "node:crypto"
 import * as fs from "node:fs/promises"
 import { dirname, join } from "node:path"
 import { CollectError, OutputUnavailable } from "../CollectError.ts"
+import * as Plan from "../CollectPlan.ts"
 import type { Output } from "./output.ts"
+
+/** The most bytes of a part's record: none that is written here comes near it. */
+const maxRecordBytes = 2 ** 24
 
 const codeOf = (cause: unknown): string | undefined =>
   typeof cause === "object" && cause !== null && "code" in cause && typeof cause.code === "string"
@@ -128,7 +132,17 @@ export const make = (directory: string): Output => {
         }
       }),
     create,
-    read: (name) => orUndefined(`read ${name}`, () => fs.readFile(join(directory, name))),
+    read: (name) =>
+      orUndefined(`read ${name}`, async () => {
+        const path = join(directory, name)
+        const stats = await fs.stat(path)
+        if (!stats.isFile()) throw fail(`cannot read ${name} (it is no file)`)
+        const most = Plan.partOfRecord(name) === undefined ? Plan.maxPlanBytes : maxRecordBytes
+        if (name.startsWith("_") && stats.size > most) {
+          throw fail(`cannot read ${name} (it has more than ${most} bytes)`)
+        }
+        return fs.readFile(path)
+      }),
     digest: (name) =>
       orUndefined(`read ${name}`, async () => {
         const hash = createHash("sha256")

@@ -81,9 +81,13 @@ const hashFile = async (path: string, signal: AbortSignal): Promise<Digest> => {
 const isDigest = (value: unknown): value is Digest =>
   isObject(value) && typeof value["bytes"] === "number" && typeof value["sha256"] === "string"
 
+/** The most bytes of the record of an index: none that is written here comes near it. */
+const maxRecordBytes = 2 ** 24
+
 const readJson = async (path: string): Promise<unknown> => {
   try {
-    if (!(await lstat(path)).isFile()) return undefined
+    const stats = await lstat(path)
+    if (!stats.isFile() || stats.size > maxRecordBytes) return undefined
     return JSON.parse(await readFile(path, "utf8"))
   } catch {
     return undefined

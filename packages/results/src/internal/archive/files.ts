@@ -212,10 +212,14 @@ export const preparePartial = async (root: string, keep: ReadonlyArray<string>):
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 
+/** The most bytes of a record: none that an export writes comes near it. */
+const maxRecordBytes = 2 ** 24
+
 const readText = async (path: string): Promise<string | undefined> => {
   try {
     const file = await openFile(path)
     try {
+      if ((await file.stat()).size > maxRecordBytes) throw Object.assign(new Error(), { code: "EFBIG" })
       return await file.readFile("utf8")
     } finally {
       await file.close()
