@@ -60,6 +60,12 @@ describe("collect", () => {
     assert.strictEqual(all(), before)
     const verified = await run(["collect", "verify", place])
     assert.strictEqual(verified.code, 0, verified.stderr)
+    // What a process left that was ended between the manifest and the end.
+    fs.mkdirSync(join(place, "_partial"))
+    fs.writeFileSync(join(place, "_partial", "left"), "x")
+    assert.strictEqual((await run(args)).code, 0)
+    assert.isFalse(fs.existsSync(join(place, "_partial")))
+    assert.strictEqual(all(), before)
   })
 
   it("prints one object a line with --json", async () => {

@@ -216,7 +216,11 @@ export const start = Effect.fnUntraced(function*(
     yield* Manifests.checkPlan(output, known, wanted)
     yield* checkBackend(output.name, known)
     const newest = yield* Manifests.readManifest(output)
-    if (newest?.manifest.complete === true) return { plan: known, manifest: newest.manifest }
+    if (newest?.manifest.complete === true) {
+      // The process that wrote the manifest may have been ended before it tidied up.
+      yield* Effect.ignore(output.finish)
+      return { plan: known, manifest: newest.manifest }
+    }
     yield* output.prepare(known.job)
   }
   yield* Manifests.checkPlan(output, known, wanted)
