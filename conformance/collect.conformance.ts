@@ -8,7 +8,7 @@ import * as assert from "node:assert/strict"
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
 import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { constants, tmpdir } from "node:os"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { flowRunId, writeArchive } from "./collect/archive.ts"
@@ -155,6 +155,35 @@ await check("child processes that are killed give their parts to others", async 
   }
   await succeed(running)
   assert.deepEqual(parts(place), parts(quiet["parquet"]!))
+})
+
+await check("a signal ends it at once, whatever it is doing, and the same command goes on", async () => {
+  const hasManifest = (place: string) => existsSync(join(place, "_manifest.json"))
+  const phases: ReadonlyArray<readonly [string, (place: string) => boolean]> = [
+    ["after a part", (place) => recordsIn(place) > 0],
+    ["with half of the parts", (place) => recordsIn(place) >= 21],
+    ["after the last part", (place) => recordsIn(place) === 42],
+    ["after the manifest", hasManifest]
+  ]
+  for (const more of [[], ["--processes", "2"]]) {
+    for (const [at, [name, isReached]] of phases.entries()) {
+      const place = join(scratch, `signal-${more.length}-${at}`)
+      const args = collecting(place, "parquet", ...more)
+      const running = start(...args)
+      const isOver = () => running.child.exitCode !== null
+      while (!isReached(place) && !isOver()) await sleep(2)
+      const signal = at % 2 === 0 ? "SIGINT" : "SIGTERM"
+      running.child.kill(signal)
+      const code = await running.ended
+      // Its work may have ended just before.
+      assert.ok([128 + constants.signals[signal], signal, 0].includes(code), `${name}: ${code}: ${running.output()}`)
+      if (code === 0) assert.ok(hasManifest(place), name)
+      await succeed(start(...args))
+      assert.deepEqual(parts(place), parts(quiet["parquet"]!), name)
+      assert.equal(existsSync(join(place, "_partial")), false, name)
+      rmSync(place, { recursive: true, force: true })
+    }
+  }
 })
 
 const objectStores = {
