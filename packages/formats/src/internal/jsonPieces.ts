@@ -329,6 +329,8 @@ function* parsePieces(bytes: Uint8Array, from: number): Steps<{ readonly value: 
         const i = scanner.at
         const { container, key } = open[open.length - 1]!
         if ((bytes[i] === closeArray) !== Array.isArray(container)) return undefined
+        // What the last piece takes is asked for before it is taken, as for those before.
+        if (i - piece > largeText >> 4) yield scanner.weight
         yield* take(i)
         open.pop()
         const around = open[open.length - 1]?.container

@@ -1,0 +1,45 @@
+import * as ResultFormat from "@effect-prefect/formats/ResultFormat"
+import * as ValueSize from "@effect-prefect/formats/ValueSize"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+
+/** The sizes are such that much of each text is in its last piece. */
+const texts: Record<string, string> = {
+  "empty objects": `[${"{},".repeat(333_333)}{}]`,
+  "empty lists": `[${"[],".repeat(150_000)}[]]`,
+  "lists in a list": `[[1,2],[${"[],".repeat(250_000)}[]]]`,
+  "objects": `[${"{\"a\":1,\"b\":2},".repeat(60_000)}{}]`,
+  "texts": `[${"\"abcdefgh\",".repeat(70_000)}"x"]`
+}
+
+const pickles: Record<string, string> = {
+  "a pickle of empty sets": `\x80\x04](${"\x8f".repeat(100_000)}e.`,
+  "a pickle of empty dicts": `\x80\x04](${"}".repeat(100_000)}e.`,
+  "a pickle of empty lists": `\x80\x04](${"]".repeat(100_000)}e.`,
+  "a pickle of texts": `\x80\x04](${"\x8c\x08abcdefgh".repeat(70_000)}e.`
+}
+
+const inputs: ReadonlyArray<readonly [string, Uint8Array]> = [
+  ...Object.entries(texts).map(([name, text]) => [name, new TextEncoder().encode(text)] as const),
+  ...Object.entries(pickles).map(([name, text]) => [name, new Uint8Array(Buffer.from(text, "latin1"))] as const)
+]
+
+describe("what decoding has asked for in the end is what the value takes", () => {
+  for (const [name, content] of inputs) {
+    it(`of ${name}`, () =>
+      Effect.runPromise(Effect.gen(function*() {
+        let asked = 0
+        const value = yield* ResultFormat.decode(content, {
+          name: "x",
+          maxBytes: 2 ** 28,
+          reserve: (bytes) =>
+            Effect.sync(() => {
+              asked += bytes
+              return bytes
+            })
+        })
+        const taken = ValueSize.estimate(value)
+        assert.ok(asked > taken * 0.9, `${asked} of ${taken}`)
+      })))
+  }
+})
