@@ -32,6 +32,7 @@ const allowed = ({ source, value }: Settings.Setting<string>) =>
 /** The allowed storages: those of `--mount`, an archive's own mounts, and those that need no permission. */
 export const storage = (flags: StorageFlags & Settings.BackendFlags) =>
   Layer.unwrap(Effect.gen(function*() {
+    const { attempts } = flags
     const { backend, mounts, profile } = yield* Settings.resolve(flags)
     const flagged = flags.mount.map((value): Settings.Setting<string> => ({ value, source: "--mount" }))
     const locations = yield* Effect.forEach([...flagged, ...mounts], allowed)
@@ -63,6 +64,7 @@ export const storage = (flags: StorageFlags & Settings.BackendFlags) =>
           buckets: s3,
           endpoint,
           concurrency,
+          attempts,
           tls: yield* loadTls("AWS_CA_BUNDLE", "SSL_CERT_FILE")
         })
       )
@@ -70,13 +72,13 @@ export const storage = (flags: StorageFlags & Settings.BackendFlags) =>
     const gs = buckets("gs")
     if (gs.length > 0) {
       const GCSStorage = yield* load(() => import("@effect-prefect/results/GCSStorage"))
-      remote.push(GCSStorage.layer({ buckets: gs, concurrency, tls: yield* loadTls("SSL_CERT_FILE") }))
+      remote.push(GCSStorage.layer({ buckets: gs, concurrency, attempts, tls: yield* loadTls("SSL_CERT_FILE") }))
     }
     const azure = buckets("azure")
     if (azure.length > 0) {
       const AzureStorage = yield* load(() => import("@effect-prefect/results/AzureStorage"))
       const containers = azure.map(({ bucket, prefix }) => ({ container: bucket, prefix }))
-      remote.push(AzureStorage.layer({ containers, concurrency, tls: yield* loadTls("SSL_CERT_FILE") }))
+      remote.push(AzureStorage.layer({ containers, concurrency, attempts, tls: yield* loadTls("SSL_CERT_FILE") }))
     }
     return Layer.merge(
       ResultStorage.layerMerge([InlineStorage.layer, local, ...remote]),

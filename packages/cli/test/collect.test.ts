@@ -1,5 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
+import { once } from "node:events"
 import * as fs from "node:fs"
+import { createServer } from "node:http"
+import type { AddressInfo } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll } from "vitest"
@@ -66,6 +69,58 @@ describe("collect", () => {
     assert.strictEqual((await run(args)).code, 0)
     assert.isFalse(fs.existsSync(join(place, "_partial")))
     assert.strictEqual(all(), before)
+  })
+
+  it("asks a store that rejects requests more often than a part is attempted", async () => {
+    const at = "2022-01-01T00:00:00.000Z"
+    const id = (number: number) => `00000000-0000-4000-8000-${String(number).padStart(12, "0")}`
+    const tables = {
+      flow: [{ id: id(1), name: "nightly", created: at }],
+      flow_run: [{ id: id(2), flow_id: id(1), created: at, state: "Success", serialized_state: { type: "Success" } }],
+      task: [{ id: id(3), slug: "a-1", name: "a", created: at }],
+      task_run: [0, 1, 2].map((index) => ({
+        id: id(10 + index),
+        task_id: id(3),
+        flow_run_id: id(2),
+        created: at,
+        map_index: index,
+        state: "Success",
+        serialized_state: { type: "Success", _result: { type: "S3Result", bucket: "b", location: `${index}.json` } }
+      }))
+    }
+    const archive = join(folder, "throttled")
+    fs.mkdirSync(join(archive, "tables"), { recursive: true })
+    for (const [name, rows] of Object.entries(tables)) {
+      fs.writeFileSync(
+        join(archive, "tables", `${name}.jsonl`),
+        rows.map((row) => `${JSON.stringify(row)}\n`).join("")
+      )
+    }
+    const requests = new Map<string, number>()
+    const server = createServer(({ url = "" }, response) => {
+      const path = url.split("?")[0]!
+      const count = (requests.get(path) ?? 0) + 1
+      requests.set(path, count)
+      if (count > 5) response.end("1")
+      else response.writeHead(503).end("<Error><Code>SlowDown</Code></Error>")
+    })
+    await once(server.listen(0, "127.0.0.1"), "listening")
+    try {
+      const { port } = server.address() as AddressInfo
+      const endpoint = ["--mount", "s3://b", "--s3-endpoint", `http://127.0.0.1:${port}`]
+      const output = ["--output", join(folder, "of-throttled"), "--format", "jsonl", "--max-attempts", "1"]
+      const ran = await run(["collect", "--all", "--archive", archive, ...endpoint, ...output], {
+        AWS_ACCESS_KEY_ID: "a",
+        AWS_SECRET_ACCESS_KEY: "b",
+        AWS_REGION: "us-east-1"
+      })
+      assert.strictEqual(ran.code, 0, ran.stderr)
+      assert.match(ran.stdout, /3 rows in 1 part\n$/)
+      assert.deepStrictEqual([...requests.values()], [6, 6, 6])
+    } finally {
+      server.close()
+      server.closeAllConnections()
+    }
   })
 
   it("prints one object a line with --json", async () => {

@@ -92,9 +92,18 @@ const columnsOf = Effect.fnUntraced(function*(flag: Option.Option<string>) {
   })
 })
 
+/**
+ * A part consists of thousands of objects, and starts anew when one of them fails: at 5 requests for each, no part would
+ * end while a store rejects every second request.
+ */
+const attempts = 20
+
 /** When no bucket is read, the S3 endpoint is for the output alone. */
-const readFlags = <A extends Services.StorageFlags>(flags: A): A =>
-  flags.mount.some((mount) => mount.startsWith("s3://")) ? flags : { ...flags, s3Endpoint: Option.none() }
+const readFlags = <A extends Services.StorageFlags>(flags: A): A => ({
+  ...flags,
+  attempts,
+  ...(flags.mount.some((mount) => mount.startsWith("s3://")) ? {} : { s3Endpoint: Option.none() })
+})
 
 const memoryQueue = PersistedQueue.layer.pipe(Layer.provide(PersistedQueue.layerStoreMemory))
 

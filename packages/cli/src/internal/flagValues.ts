@@ -13,6 +13,8 @@ export interface StorageFlags {
   readonly maxMemory: Option.Option<number>
   readonly maxChildren: Option.Option<number>
   readonly concurrency: Option.Option<number>
+  /** Requests for one object before it fails; a command decides, not its flags. Default: that of the storages. */
+  readonly attempts?: number | undefined
 }
 
 /** Loads a module when it is used. */
