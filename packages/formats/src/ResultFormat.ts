@@ -56,7 +56,7 @@ import {
 } from "./internal/readers/pickle.ts"
 import { formatError, Refusal, refuse } from "./internal/refusal.ts"
 import { giveWay, type Grow, type Steps } from "./internal/steps.ts"
-import { decodeUtf8 } from "./internal/text.ts"
+import { decodeUtf8, utf8Steps } from "./internal/text.ts"
 import { isZip } from "./internal/zip.ts"
 
 /**
@@ -198,7 +198,7 @@ function* byHint(bytes: Uint8Array, hint: Format, options: DecodeOptions): Steps
     case "datetime":
       return datetimeOf(bytes)
     case "text":
-      return requireText(decodeUtf8(bytes))
+      return requireText(yield* utf8Steps(bytes))
     case "parquet":
       return parquet
     case "feather":
@@ -206,7 +206,7 @@ function* byHint(bytes: Uint8Array, hint: Format, options: DecodeOptions): Steps
     case "csv":
       return yield* readCsv(bytes, options.maxBytes)
     case "pandas-json":
-      return yield* readPandasJson(requireText(decodeUtf8(bytes)))
+      return yield* readPandasJson(requireText(yield* utf8Steps(bytes)))
   }
 }
 

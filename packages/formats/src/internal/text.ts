@@ -1,5 +1,6 @@
 /** Decodes stored bytes to text like Python's `json.loads` and `open`. */
 import { utf16Of, utf8Of } from "./bytes.ts"
+import type { Steps } from "./steps.ts"
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
@@ -44,6 +45,26 @@ export const utf8Text = (content: Uint8Array): string | undefined => {
   } catch {
     return surrogatePass(content)
   }
+}
+
+/** Bytes that become text in a moment. */
+const pieceBytes = 0x100000
+
+/** As `decodeUtf8`, in steps: no piece ends inside a character. */
+export function* utf8Steps(bytes: Uint8Array): Steps<string | undefined> {
+  const content = withoutMark(bytes)
+  let text = ""
+  for (let start = 0; start < content.length;) {
+    let end = Math.min(content.length, start + pieceBytes)
+    // The bytes after the first of a character; more than three of them are no character at all.
+    for (let back = 0; back < 3 && end < content.length && (content[end]! & 0xc0) === 0x80; back++) end--
+    const piece = utf8Text(content.subarray(start, end))
+    if (piece === undefined) return undefined
+    text += piece
+    start = end
+    if (start < content.length) yield
+  }
+  return text
 }
 
 const utf32 = (bytes: Uint8Array, littleEndian: boolean, start: number): string | undefined => {
