@@ -126,13 +126,10 @@ export const ui = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.ui>)
     }).pipe(Layer.provide(Layer.succeedContext(context)))
     const app = yield* HttpRouter.toHttpEffect(page)
     yield* http.serve(app)
-    // A file that is being read, or a busy thread, does not delay the end, which leaves nothing unwritten.
-    const endSoon = (exitCode: number) => {
-      node.closeAllConnections()
-      setTimeout(() => process.exit(exitCode), 100).unref()
-    }
+    // What is being read, walked or sent does not delay the end: on a busy machine even one more turn of it would. The
+    // page writes nothing that could be left unfinished, and the system closes its connections.
     for (const [signal, exitCode] of [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 129]] as const) {
-      const listener = () => endSoon(exitCode)
+      const listener = () => process.exit(exitCode)
       process.once(signal, listener)
       yield* Effect.addFinalizer(() => Effect.sync(() => process.off(signal, listener)))
     }

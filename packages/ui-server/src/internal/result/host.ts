@@ -14,6 +14,9 @@ export class HostFailure extends Error {
   }
 }
 
+/** The young generation of the thread. V8's default grows to more than the values take, and stays there. */
+const youngMb = 24
+
 interface Call {
   readonly resolve: (answer: unknown) => void
   readonly reject: (failure: HostFailure) => void
@@ -46,7 +49,7 @@ export const makeHost = (memoryMb: number): Host => {
     const started = new Worker(entry, {
       // A thread does not inherit the hooks through which the command finds its sources.
       ...(isSource ? { execArgv: ["--conditions=@effect-prefect/source"] } : {}),
-      resourceLimits: { maxOldGenerationSizeMb: memoryMb }
+      resourceLimits: { maxOldGenerationSizeMb: memoryMb, maxYoungGenerationSizeMb: youngMb }
     })
     started.unref()
     started.on("message", (reply: Reply) => {
@@ -70,10 +73,8 @@ export const makeHost = (memoryMb: number): Host => {
         const id = nextId++
         calls.set(id, { resolve, reject })
         const request: Request = { ...question, id, key }
-        const bytes = question.op === "load" ? question.bytes : undefined
-        const whole = bytes !== undefined && bytes.buffer instanceof ArrayBuffer && !Buffer.isBuffer(bytes) &&
-          bytes.byteLength === bytes.buffer.byteLength
-        worker.postMessage(request, whole ? [bytes.buffer as ArrayBuffer] : [])
+        // The bytes are copied: they belong to the storage, which may hand them out again.
+        worker.postMessage(request, [])
       }),
     close: () => {
       const old = worker

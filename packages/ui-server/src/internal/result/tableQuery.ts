@@ -118,41 +118,54 @@ export const sortRows = (table: Table, sort: string, rows: Uint32Array | undefin
   const known = columnsOf(table).some(({ column }) => column.name === sort)
   const column = columnNamed(table, descending && !known ? sort.slice(1) : sort, "sort")
   const sign = descending && !known ? -1 : 1
-  const order = rows ?? Uint32Array.from({ length: table.numRows }, (_, row) => row)
-  const missing: Array<number> = []
-  const present: Array<number> = []
+  // Typed arrays: a million rows as an array of numbers would take several times their memory while it grows.
+  const total = rows === undefined ? table.numRows : rows.length
+  const out = new Uint32Array(total)
+  let present = 0
+  let missing = total
+  const put = (row: number, isMissing: boolean) => {
+    if (isMissing) out[--missing] = row
+    else out[present++] = row
+  }
   if (isNumeric(column) || column.kind === "bool") {
     const keys = new Float64Array(table.numRows)
-    for (const row of order) {
+    for (let i = 0; i < total; i++) {
+      const row = rows === undefined ? i : rows[i]!
       const value = column.at(row)
       const key = value === null ? NaN : toNumber(value)
       keys[row] = key
-      if (Number.isNaN(key)) missing.push(row)
-      else present.push(row)
+      put(row, Number.isNaN(key))
     }
-    const sorted = Uint32Array.from(present)
-    sorted.sort((a, b) => sign * (keys[a]! - keys[b]!) || a - b)
-    const out = new Uint32Array(order.length)
-    out.set(sorted)
-    out.set(missing, sorted.length)
-    return out
-  }
-  const texts = new CellTexts("sort")
-  const keys = new Map<number, string>()
-  for (const row of order) {
-    const value = column.at(row)
-    if (value === null) missing.push(row)
-    else {
-      keys.set(row, texts.of(value))
-      present.push(row)
+    out.subarray(0, present).sort((a, b) => sign * (keys[a]! - keys[b]!) || a - b)
+  } else {
+    // Equal texts share one number, so that columns of a few texts are compared as numbers.
+    const cells = new CellTexts("sort")
+    const numbers = new Map<string, number>()
+    const numberOf = new Uint32Array(table.numRows)
+    for (let i = 0; i < total; i++) {
+      const row = rows === undefined ? i : rows[i]!
+      const value = column.at(row)
+      if (value !== null) {
+        const text = cells.of(value)
+        let number = numbers.get(text)
+        if (number === undefined) {
+          number = numbers.size
+          numbers.set(text, number)
+        }
+        numberOf[row] = number
+      }
+      put(row, value === null)
     }
+    const texts = [...numbers.keys()]
+    const places = new Uint32Array(texts.length)
+    Uint32Array.from(texts.keys()).sort((a, b) => texts[a]! < texts[b]! ? -1 : 1).forEach((number, place) => {
+      places[number] = place
+    })
+    out.subarray(0, present).sort((a, b) => sign * (places[numberOf[a]!]! - places[numberOf[b]!]!) || a - b)
   }
-  present.sort((a, b) => {
-    const left = keys.get(a)!
-    const right = keys.get(b)!
-    return left === right ? a - b : left < right ? -sign : sign
-  })
-  return Uint32Array.from([...present, ...missing])
+  // They were put from the end.
+  out.subarray(present).reverse()
+  return out
 }
 
 /** The characters of cells in one response above which its other cells are cut, and above which it is refused. */

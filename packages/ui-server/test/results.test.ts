@@ -1,0 +1,52 @@
+import { assert, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import { makeHost } from "../src/internal/result/host.ts"
+import { LoadedValue } from "../src/internal/result/loadedValue.ts"
+
+const Row = Schema.Struct({
+  number: Schema.NullOr(Schema.Literals([-2, -1, 0, 1, 2])),
+  text: Schema.NullOr(Schema.Literals(["", "a", "ab", "b", "B"]))
+})
+
+it.prop(
+  "rows are sorted by a number or a text, stably, those without a value last in their order",
+  [Schema.Array(Row), Schema.Literals(["number", "text"]), Schema.Boolean],
+  ([rows, key, descending]) => {
+    // At least two objects are a table.
+    const records = [...rows, { number: 0, text: "a" }, { number: 1, text: "b" }].map((one, row) => ({ row, ...one }))
+    const present = records.filter((record) => record[key] !== null).toSorted((left, right) => {
+      const [a, b] = [left[key]!, right[key]!]
+      return a === b ? 0 : (a < b) === descending ? 1 : -1
+    })
+    const expected = [...present, ...records.filter((record) => record[key] === null)].map(({ row }) => row)
+    const loaded = new LoadedValue(records)
+    const query = { offset: 0, limit: 1_000, columns: ["row"], sort: `${descending ? "-" : ""}${key}` }
+    assert.deepStrictEqual(loaded.rows({ ...query, where: [] }).columns[0], expected)
+    assert.deepStrictEqual(loaded.rows({ ...query, where: ["row>4"] }).columns[0], expected.filter((row) => row > 4))
+  }
+)
+
+it.effect("the thread of large results leaves the bytes of a storage as they are", () =>
+  Effect.gen(function*() {
+    const host = yield* Effect.acquireRelease(
+      Effect.sync(() => makeHost(512)),
+      (host) => Effect.sync(() => host.close())
+    )
+    const bytes = new TextEncoder().encode(`[${"1,".repeat(2_000)}1]`)
+    const whole = new Uint8Array(bytes)
+    const load = (key: number) =>
+      Effect.promise(() =>
+        host.ask(key, {
+          op: "load",
+          bytes: whole,
+          name: "a.json",
+          format: undefined,
+          maxBytes: 1e6,
+          prefect3: undefined
+        })
+      )
+    const first = yield* load(0)
+    assert.deepStrictEqual(whole, bytes)
+    assert.deepStrictEqual(yield* load(1), first)
+  }))
