@@ -283,12 +283,8 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
   // Its import of graphql fails where graphql is not installed.
   const { make: makeEngine } = yield* Effect.tryPromise({
     try: () => import("./internal/engine.ts"),
-    catch: (error) => missingPackage(error, "graphql", "the server")
-  }).pipe(
-    Effect.catch((error) =>
-      error instanceof Error ? Effect.fail(new ServerError({ detail: error.message })) : Effect.die(error)
-    )
-  )
+    catch: (error) => new ServerError({ detail: missingPackage(error, "graphql", "the server").message })
+  })
   const database = yield* Database
   const engine = yield* Deferred.make<QueryEngine.QueryEngine>()
   // Proxies keep connections for a minute, and treat one that ends just then as a broken server.
