@@ -2,6 +2,7 @@
 import * as Network from "@effect-prefect/api/Network"
 import type { PrefectConfigError } from "@effect-prefect/api/PrefectConfigError"
 import type * as Config from "effect/Config"
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
@@ -82,12 +83,15 @@ export const networkAgents = (
       })
   ).pipe(Effect.mapError(({ message }) => new CollectError({ reason: new Unsupported({ detail: message }) })))
 
+/** What a request failed with. */
+class Attempted extends Data.TaggedError("Attempted")<{ readonly cause: unknown }> {}
+
 /** `prefix` is empty or ends with `/`. */
 export const make = (store: ObjectStore, prefix: string): Output => {
   const attempt = <A>(verb: string, run: (signal: AbortSignal) => Promise<A>): Effect.Effect<A, CollectError> =>
-    Effect.tryPromise({ try: run, catch: (error) => error }).pipe(
-      Effect.retry({ while: isTransient, schedule: again, times: 4 }),
-      Effect.mapError((error) =>
+    Effect.tryPromise({ try: run, catch: (cause) => new Attempted({ cause }) }).pipe(
+      Effect.retry({ while: ({ cause }) => isTransient(cause), schedule: again, times: 4 }),
+      Effect.mapError(({ cause: error }) =>
         error instanceof CollectError ? error : new CollectError({
           reason: new OutputUnavailable({ output: store.name, detail: `cannot ${verb} (${describe(error)})` })
         })

@@ -1,4 +1,5 @@
 import * as Cause from "effect/Cause"
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 
 /** The tag of an error's reason. */
@@ -7,13 +8,16 @@ const typeOf = (error: unknown): string => {
   return reason?._tag ?? _tag ?? "error"
 }
 
+/** What a span is told. */
+class Told extends Data.Error<{ readonly message: string }> {}
+
 /** Runs an effect in a span that is told an error's reason and not its message, which names objects of buckets. */
 export const traced = (name: string) => <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.suspend(() => {
     let failure: Cause.Cause<E> | undefined
     const told = Effect.catchCause(effect, (cause) => {
       failure = cause
-      return Effect.failCause(Cause.map(cause, (error) => new Error(typeOf(error))))
+      return Effect.failCause(Cause.map(cause, (error) => new Told({ message: typeOf(error) })))
     })
     return Effect.catchCause(
       Effect.withSpan(told, name),
