@@ -386,31 +386,26 @@ const make = Effect.fnUntraced(function*(table: string): Effect.fn.Return<Output
  * @since 0.1.0
  */
 export const layer = (options: Options): Layer.Layer<CollectOutput, CollectError> => {
-  const url = addressText(options.url)
+  const unavailable = (detail: string) =>
+    new CollectError({ reason: new OutputUnavailable({ output: `table ${options.table}`, detail }) })
+  const text = addressText(options.url)
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  // The driver reads any other text as the name of a database on this machine.
+  if (url === undefined || !/^postgres(?:ql)?:$/.test(url.protocol)) {
+    return Layer.effect(CollectOutput, Effect.fail(unavailable("its address is no postgresql:// URL")))
+  }
+  const password = process.env["PGPASSWORD"]
   return Layer.effect(CollectOutput, Effect.map(make(options.table), CollectOutput.of)).pipe(
     Layer.provide(Layer.catch(
       PgClient.layer({
-        url: Redacted.make(url),
-        ...(process.env["PGPASSWORD"] === undefined || new URL(url).password !== ""
-          ? {}
-          : { password: Redacted.make(process.env["PGPASSWORD"]) }),
+        url: Redacted.make(text),
+        ...(password === undefined || url.password !== "" ? {} : { password: Redacted.make(password) }),
         maxConnections: 4,
         connectTimeout: "10 seconds",
         applicationName: "effect-prefect collect",
         prepare: false
       }),
-      () =>
-        Layer.effect(
-          SqlClient,
-          Effect.fail(
-            new CollectError({
-              reason: new OutputUnavailable({
-                output: `table ${options.table}`,
-                detail: "its Postgres does not answer, or refuses"
-              })
-            })
-          )
-        )
+      () => Layer.effect(SqlClient, Effect.fail(unavailable("its Postgres does not answer, or refuses")))
     ))
   )
 }

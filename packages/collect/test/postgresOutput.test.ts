@@ -41,7 +41,35 @@ const collect = (url: Redacted.Redacted, given = read) =>
     Effect.provide(Layer.merge(places(data, new Map(), { storage: given }), queue))
   )
 
+const withPassword = Effect.acquireRelease(
+  Effect.sync(() => {
+    const before = process.env["PGPASSWORD"]
+    process.env["PGPASSWORD"] = "secret"
+    return before
+  }),
+  (before) =>
+    Effect.sync(() => {
+      if (before === undefined) delete process.env["PGPASSWORD"]
+      else process.env["PGPASSWORD"] = before
+    })
+)
+
 describe("a table", () => {
+  for (const address of ["no address", "results", "https://localhost/results", ""]) {
+    it.live(`is unavailable at "${address}", with PGPASSWORD or without`, () =>
+      Effect.gen(function*() {
+        const opened = Effect.flip(Layer.build(
+          PostgresOutput.layer({ url: Redacted.make(address), table: "results" })
+        ))
+        const without = yield* opened
+        assert.strictEqual(without._tag, "CollectError")
+        assert.strictEqual(without.reason._tag, "OutputUnavailable")
+        assert.include(without.message, "postgresql://")
+        yield* withPassword
+        assert.strictEqual((yield* opened).message, without.message)
+      }))
+  }
+
   it.live("has each row once, with typed columns, however often it is collected", () =>
     Effect.gen(function*() {
       const { database, url } = yield* startDatabase
