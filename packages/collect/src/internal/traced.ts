@@ -8,10 +8,10 @@ const typeOf = (error: unknown): string => {
   return reason?._tag ?? _tag ?? "error"
 }
 
-/** What a span is told. */
+/** The part of an error that a span records. */
 class Told extends Data.Error<{ readonly message: string }> {}
 
-/** Runs an effect in a span that is told an error's reason and not its message, which names objects of buckets. */
+/** Runs an effect in a span that records the reason of an error, not its message, which names objects of buckets. */
 export const traced = (name: string) => <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.suspend(() => {
     let failure: Cause.Cause<E> | undefined

@@ -83,7 +83,7 @@ const typeOf = (error: unknown): string => {
   return reason?._tag ?? _tag ?? "error"
 }
 
-/** What a span is told of a failure: messages name keys of buckets and quote what a run's state says. */
+/** What a span records of a failure. Messages name keys of buckets and quote what a run's state says. */
 const withoutTexts = <E>(span: Span, cause: Cause.Cause<E>): Cause.Cause<Error> =>
   Cause.map(cause, (error) => {
     const type = typeOf(error)
