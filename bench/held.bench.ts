@@ -12,32 +12,10 @@ import { jsonBytesSteps } from "../packages/formats/src/internal/jsonPieces.ts"
 import { readCsv } from "../packages/formats/src/internal/readers/csv.ts"
 import { readPickle } from "../packages/formats/src/internal/readers/pickle.ts"
 import { toEnd } from "../packages/formats/src/internal/steps.ts"
+import { heldBy as held } from "./support/held.ts"
 import type { Row } from "./support/row.ts"
 
-/** Milliseconds of processor time of this thread. */
-const spent = (): number => {
-  const { system, user } = process.threadCpuUsage()
-  return (system + user) / 1000
-}
-
-/** The longest processor time during which a timer did not fire while an effect ran. */
-const heldBy = async (effect: Effect.Effect<unknown, unknown>): Promise<number> => {
-  let last = spent()
-  let worst = 0
-  const fire = () => {
-    const now = spent()
-    worst = Math.max(worst, now - last)
-    last = now
-  }
-  const timer = setInterval(fire, 5)
-  try {
-    await Effect.runPromise(effect)
-  } finally {
-    fire()
-    clearInterval(timer)
-  }
-  return worst
-}
+const heldBy = (effect: Effect.Effect<unknown, unknown>): Promise<number> => held(() => Effect.runPromise(effect))
 
 type Format = "JSON" | "CSV" | "pickle" | "pickle dict" | "pickle set" | "wide CSV" | "Arrow"
 
