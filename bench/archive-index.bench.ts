@@ -102,6 +102,7 @@ export const rows: ReadonlyArray<Row> = [
     work: `make the index of ${large} rows`,
     count: large,
     runs: 1,
+    warmUp: false,
     ours: {
       name: "archive index",
       open,

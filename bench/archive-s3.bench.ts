@@ -95,6 +95,7 @@ export const rows: ReadonlyArray<Row> = [{
   work: `export ${count} results of 2 kB from S3`,
   count,
   runs: 1,
+  warmUp: false,
   ours: { name: "ArchiveExport", open, close, run: () => ownTime(exportAll) },
   limit: { name: `plain SDK, ${concurrency} at once`, open, close, run: () => ownTime(copyAll) },
   target: { limit: 0.8 }

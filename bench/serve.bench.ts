@@ -142,6 +142,7 @@ export const rows: ReadonlyArray<Row> = [
     count: 1,
     show: "MB",
     runs: 1,
+    warmUp: false,
     ours: minute()
   }
 ]

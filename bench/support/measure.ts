@@ -60,7 +60,7 @@ export const measure = async (row: Row, options: Options): Promise<Result> => {
     for (const contender of contenders) {
       opened.push(contender)
       await contender.open?.()
-      await once(contender, options)
+      if (row.warmUp !== false) await once(contender, options)
     }
     for (let run = 0; run < (options.runs ?? row.runs ?? 5); run++) {
       for (const [contender, list] of values) list.push(await once(contender, options))

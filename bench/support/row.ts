@@ -37,6 +37,8 @@ export interface Row {
   readonly limit?: Contender
   /** The factor over the first peer, and the fraction of the limit, that we must reach. */
   readonly target?: { readonly peer?: number; readonly limit?: number }
-  /** The number of runs after one warm-up; default 5. */
+  /** The number of runs after the warm-up; default 5. */
   readonly runs?: number
+  /** Whether each contender does the work once before it is measured; default true. Needless in a work of a minute. */
+  readonly warmUp?: boolean
 }
