@@ -3,6 +3,8 @@
 // words. Prints each mutant that no test noticed, and fails when fewer than 85 % are killed. The scores are stored in
 // conformance/RESULTS.md. With --sample only N mutants of each area are tried, spread evenly over its code from a start
 // that the seed determines (default 1); the row says so.
+// With --at FILE:LINE, which may be repeated, only the mutants of these lines of the area's package are tried, and nothing is
+// stored: to see whether a new test notices them.
 //
 // It works on a copy of the tracked files in .mutation/, so that sources are unchanged while it runs, and installs
 // Stryker there, because nothing else needs its 150 packages.
@@ -22,13 +24,22 @@ const version = "10.1.1"
 const least = 85
 const home = join(root, ".mutation")
 
-const { positionals: words, values: { sample, seed } } = parseArgs({
+const { positionals: words, values: { at: places, sample, seed } } = parseArgs({
   allowPositionals: true,
-  options: { sample: { type: "string" }, seed: { type: "string", default: "1" } }
+  options: {
+    at: { type: "string", multiple: true, default: [] },
+    sample: { type: "string" },
+    seed: { type: "string", default: "1" }
+  }
 })
 const isCount = (/** @type {string} */ text) => /^[1-9]\d*$/.test(text)
 if (!isCount(seed) || (sample !== undefined && !isCount(sample))) {
   console.error("--sample and --seed are followed by a number of at least 1")
+  process.exit(2)
+}
+const isPlace = (/** @type {string} */ text) => /^[\w/.-]+\.ts:[1-9]\d*$/.test(text)
+if (!places.every(isPlace)) {
+  console.error("--at is followed by a file in the package's src and the number of a line: internal/pages.ts:12")
   process.exit(2)
 }
 const chosen = areas.filter(({ name }) => words.length === 0 || words.some((word) => name.includes(word)))
@@ -62,12 +73,33 @@ const copy = async (/** @type {string} */ tree) => {
   for (const name of readdirSync(join(tree, "packages"))) symlinkSync(join(tree, "packages", name), join(scope, name))
   writeFileSync(
     join(tree, "vitest.mutation.ts"),
-    `import config from "./vitest.workspace.ts"
+    `import { BaseSequencer } from "vitest/node"
+import { keptThread } from "./scripts/mutation/keptThread.mjs"
+import config from "./vitest.workspace.ts"
 const tests = (process.env["MUTATION_TESTS"] ?? "").split(" ").filter((one) => one !== "")
 const folder = \`packages/\${process.env["MUTATION_PACKAGE"]}/test\`
 const include = (tests.length > 0 ? tests : [""]).map((one) => \`\${folder}/**/\${one}*.test.ts\`)
-// Stryker runs the tests in threads, which take no flags of V8.
-export default { ...config, test: { ...config.test, include, execArgv: [] } }
+// The first failure ends a run: the files that are most about the code come first.
+class AsListed extends BaseSequencer {
+  async sort(files) {
+    const rank = ({ moduleId }) => tests.findIndex((one) => moduleId.includes(\`/\${one}\`))
+    return files.toSorted((left, right) => rank(left) - rank(right))
+  }
+}
+export default {
+  ...config,
+  plugins: [keptThread],
+  test: {
+    ...config.test,
+    include,
+    sequence: { sequencer: AsListed },
+    setupFiles: ["scripts/mutation/freshModules.mjs"],
+    reporters: [{}],
+    globalSetup: [],
+    // Stryker runs the tests in threads, which take no flags of V8.
+    execArgv: []
+  }
+}
 `
   )
 }
@@ -80,6 +112,7 @@ const mutate = async ({ files, name, package: folder, tests = [] }) => {
   const tree = join(home, name.replaceAll(" ", "-"))
   await copy(tree)
   const settings = join(tree, "stryker.json")
+  const source = (/** @type {string} */ file) => `packages/${folder}/src/${file}`
   writeFileSync(
     settings,
     JSON.stringify({
@@ -94,19 +127,20 @@ const mutate = async ({ files, name, package: folder, tests = [] }) => {
       coverageAnalysis: "perTest",
       concurrency: Number(process.env.MUTATION_CONCURRENCY ?? availableParallelism()),
       // It detects an endless loop, but not a busy machine: a run that ends for another reason counts as killed.
-      timeoutMS: 120_000,
-      timeoutFactor: 8,
+      timeoutMS: 30_000,
+      timeoutFactor: 4,
       dryRunTimeoutMinutes: 60,
       disableTypeChecks: false,
       checkers: sample === undefined ? [] : ["sample"],
       // Message texts are not mutated: tests check only the words that matter.
       mutator: { excludedMutations: ["StringLiteral"] },
-      mutate: files.map((file) =>
-        file.startsWith("!") ? `!packages/${folder}/src/${file.slice(1)}` : `packages/${folder}/src/${file}`
-      ),
+      mutate: places.length > 0
+        ? places.map((place) => `${source(place)}:0-${/\d+$/.exec(place)?.[0]}:9999`)
+        : files.map((file) => file.startsWith("!") ? `!${source(file.slice(1))}` : source(file)),
       reporters: ["json", "progress-append-only"],
       jsonReporter: { fileName: report },
-      ignorePatterns: []
+      // Nothing else is changed, so that nothing else needs to be read.
+      ignorePatterns: ["/*", "!/packages"]
     })
   )
   const child = spawn(
@@ -180,12 +214,14 @@ let isLow = false
 for (const area of chosen) {
   console.log(`\n== ${area.name}`)
   const { killed, mutants, name, same, score } = await mutate(area)
-  const { commit, date } = await now()
-  record(
-    "mutation",
-    [[name, date, commit, mutants, killed, `${score.toFixed(1)} %`, same]],
-    (one) => areas.some(({ name }) => name === one)
-  )
+  if (places.length === 0) {
+    const { commit, date } = await now()
+    record(
+      "mutation",
+      [[name, date, commit, mutants, killed, `${score.toFixed(1)} %`, same]],
+      (one) => areas.some(({ name }) => name === one)
+    )
+  }
   isLow ||= score < least
   console.log(`${score < least ? "FAIL" : "pass"}  ${name}: ${killed} killed, ${mutants} tried (${score.toFixed(1)} %)`)
 }
