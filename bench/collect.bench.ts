@@ -141,7 +141,8 @@ const memory: Row = {
   },
   limit: { name: "after 100 000", run: () => ({ measured: early }) },
   target: { limit: 1 / 1.15 },
-  runs: 2
+  runs: 1,
+  warmUp: false
 }
 
 /** The rows of a large part, with small values. */
@@ -292,7 +293,8 @@ const processes: Row = {
   },
   peers: [{ name: "one process", run: async () => ({ measured: Math.max(...await collectArchive()) }) }],
   target: { peer: 1.7 },
-  runs: 2
+  runs: 1,
+  warmUp: false
 }
 
 export const rows: ReadonlyArray<Row> = [beside, parquet, held, memory, processes]
