@@ -14,7 +14,7 @@ export const areas = [
     name: "pickle machine",
     package: "pickle",
     files: ["machine/*.ts", "!machine/python2Names.ts"],
-    tests: ["loads", "corpus", "hostile"]
+    tests: ["machine", "loads", "hostile", "corpus"]
   },
   { name: "pickle values", package: "pickle", files: ["values/*.ts"], tests: ["loads", "values", "corpus", "writer"] },
   {
@@ -23,7 +23,12 @@ export const areas = [
     files: ["internal/compression/compression.ts", "internal/compression/output.ts", "internal/zip.ts"],
     tests: ["compression", "zip"]
   },
-  { name: "results run", package: "results", files: ["internal/run/*.ts"], tests: ["TaskRun", "window", "FlowRun"] },
+  {
+    name: "results run",
+    package: "results",
+    files: ["internal/run/*.ts"],
+    tests: ["TaskRun", "window", "memory", "table", "telemetry", "Watch", "Progress", "FlowRun", "prefect3"]
+  },
   { name: "results local", package: "results", files: ["internal/local/*.ts"], tests: ["LocalStorage"] },
   {
     name: "results remote",

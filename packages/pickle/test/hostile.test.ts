@@ -162,7 +162,8 @@ suite("attacks", () => {
     const attacks = [
       repeat(["]", depth], ["a", depth - 1], [".", 1]),
       repeat(["N", 1], ["\x85", depth], [".", 1]),
-      repeat(["(", depth], ["N", 1], ["t", depth], [".", 1])
+      repeat(["(", depth], ["N", 1], ["t", depth], [".", 1]),
+      repeat(["(", depth], ["l", depth], [".", 1])
     ]
     for (const attack of attacks) {
       assert.strictEqual(refusal(attack).limit, "depth")

@@ -640,6 +640,7 @@ export class Machine implements Context {
         const start = this.mark()
         const list = this.stack.slice(start, this.sp)
         this.sp = start
+        if (list.length > 0) this.wraps++
         return this.push(list)
       }
       case 0x64: { // DICT

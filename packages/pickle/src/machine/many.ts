@@ -24,7 +24,7 @@ export function* many(machine: Machine, opcode: number): Generator<undefined, vo
     case 0x6c: // LIST
     case 0x74: { // TUPLE
       const out: Array<unknown> = opcode === 0x6c ? [] : new Tuple()
-      if (opcode === 0x74) machine.wraps++
+      machine.wraps++
       for (let i = start; i < sp; i++) {
         if (out.push(stack[i]) % every === 0) yield
       }
