@@ -33,13 +33,13 @@
  *
  * @since 0.1.0
  */
-import { type JsonContainer, jsonForm, PickleError } from "@effect-prefect/pickle"
+import { type JsonContainer, jsonForm, PickleError, pythonStr } from "@effect-prefect/pickle"
 import * as Effect from "effect/Effect"
 import { FormatError, undecodable } from "./FormatError.ts"
 import { setKey } from "./internal/json.ts"
 import { Refusal, refuse } from "./internal/refusal.ts"
 import { pathText } from "./internal/schemaIssue.ts"
-import { giveWay, type Steps, toEnd } from "./internal/steps.ts"
+import { every, giveWay, type Steps, toEnd } from "./internal/steps.ts"
 import { Table } from "./Table.ts"
 
 /**
@@ -75,6 +75,8 @@ interface Sink {
   close(): void
   /** Values that are already JSON, as text, one after the other. */
   readonly values?: (text: string) => void
+  /** A long text, or key, in parts. */
+  long(parts: Iterable<string>, isKey: boolean): Steps<void>
 }
 
 /** The maximum depth of a value that `JSON.stringify`, which is recursive, converts as a whole. */
@@ -131,6 +133,66 @@ const project = (value: unknown): null | boolean | number | string | JsonContain
     ? { keys: null, items: null, iterator: value.rows(), next: 0 }
     : jsonForm(value)
 
+/** The characters of a text, or bytes in base64, that are converted at once. A multiple of three. */
+const partLength = 0x30000
+
+/** A Map of more entries is listed in steps. */
+const manyEntries = 8_192
+
+/** A long text in parts, none of which ends within a surrogate pair. */
+function* textParts(text: string): Iterable<string> {
+  for (let at = 0; at < text.length;) {
+    let end = Math.min(text.length, at + partLength)
+    if (end < text.length && (text.charCodeAt(end - 1) & 0xfc00) === 0xd800) end--
+    yield text.slice(at, end)
+    at = end
+  }
+}
+
+/** The base64 of bytes in parts. */
+function* base64Parts(bytes: Uint8Array): Iterable<string> {
+  for (let at = 0; at < bytes.length; at += partLength) {
+    yield jsonForm(bytes.subarray(at, Math.min(bytes.length, at + partLength))) as string
+  }
+}
+
+/** As `jsonForm` of a Map, in steps. */
+function* mapEntries(map: ReadonlyMap<unknown, unknown>): Steps<JsonContainer> {
+  const keys: Array<string> = []
+  const items: Array<unknown> = []
+  /** The places of the keys, once two of them may have the same text. In several Maps, because V8 copies large ones. */
+  let places: Array<Map<string, number>> | undefined
+  const placesOf = (maps: Array<Map<string, number>>, key: string) =>
+    maps[(key.length * 31 + key.charCodeAt(key.length - 1) * 7 + key.charCodeAt(key.length >> 1)) & 63]!
+  let first: string | undefined
+  let looked = 0
+  for (const [key, value] of map) {
+    if (++looked % every === 0) yield
+    const text = pythonStr(key)
+    const kind = typeof key
+    first ??= kind
+    if (places === undefined && (kind !== first || (kind !== "string" && kind !== "number"))) {
+      places = Array.from({ length: 64 }, () => new Map<string, number>())
+      for (let at = 0; at < keys.length; at++) {
+        placesOf(places, keys[at]!).set(keys[at]!, at)
+        if (at % every === 0) yield
+      }
+    }
+    if (places !== undefined) {
+      const known = placesOf(places, text)
+      const at = known.get(text)
+      if (at !== undefined) {
+        items[at] = value
+        continue
+      }
+      known.set(text, keys.length)
+    }
+    keys.push(text)
+    items.push(value)
+  }
+  return { keys, items, iterator: null, next: 0 }
+}
+
 /** The most steps of a path that a message shows. */
 const maxSteps = 12
 
@@ -184,10 +246,20 @@ function* walk(root: unknown, sink: Sink, options: Options | undefined): Steps<v
     if (left < 0) refuse(`it holds too much to show: more than ${maxValues} values`)
   }
   for (;;) {
-    const projected = project(value)
-    if (typeof projected !== "object" || projected === null) {
-      sink.scalar(projected)
+    const isObject = typeof value === "object" && value !== null
+    const bytes = isObject && value instanceof Uint8Array && value.length > partLength ? value : undefined
+    const projected = bytes !== undefined
+      ? null
+      : isObject && value instanceof Map && value.size > manyEntries
+      ? yield* mapEntries(value)
+      : project(value)
+    if (bytes !== undefined) {
+      left -= 1 + Math.floor(bytes.length / 12)
+      if (left >= 0) yield* sink.long(base64Parts(bytes), false)
+    } else if (typeof projected !== "object" || projected === null) {
       left -= typeof projected === "string" ? 1 + (projected.length >> 4) : 1
+      if (typeof projected !== "string" || projected.length <= partLength) sink.scalar(projected)
+      else if (left >= 0) yield* sink.long(textParts(projected), false)
     } else {
       if (stack.length >= maxDepth) refuseDepth([...parents, value], [...stack], maxDepth)
       stack.push(projected)
@@ -214,7 +286,11 @@ function* walk(root: unknown, sink: Sink, options: Options | undefined): Steps<v
             if (keys === null) { while (end < items.length && isPlain(items[end])) end++ }
             else if (isPlain(items[next])) end++
           }
-          if (keys !== null) sink.key(keys[next]!)
+          if (keys !== null) {
+            const key = keys[next]!
+            if (key.length <= partLength) sink.key(key)
+            else yield* sink.long(textParts(key), true)
+          }
           if (end === next) {
             value = items[frame.next++]
             break
@@ -231,6 +307,11 @@ function* walk(root: unknown, sink: Sink, options: Options | undefined): Steps<v
         frame.next++
         if (next.done !== true) {
           value = next.value
+          if (frame.keys !== null) {
+            const key = frame.keys[frame.next - 1]!
+            if (key.length <= partLength) sink.key(key)
+            else yield* sink.long(textParts(key), true)
+          }
           if (sink.values === undefined || !isPlain(value)) break
           count()
           sink.values(JSON.stringify(value))
@@ -265,6 +346,15 @@ class ValueSink implements Sink {
     this.#put(container)
     this.#stack.push(container)
     this.#keys.push(this.#key)
+  }
+  *long(parts: Iterable<string>, isKey: boolean): Steps<void> {
+    let text = ""
+    for (const part of parts) {
+      text += part
+      yield
+    }
+    if (isKey) this.key(text)
+    else this.scalar(text)
   }
   openArray(): void {
     this.#open([])
@@ -302,6 +392,15 @@ class TextSink implements Sink {
   key(key: string): void {
     this.text += `${this.#separator}${JSON.stringify(key)}:`
     this.#separator = ""
+  }
+  *long(parts: Iterable<string>, isKey: boolean): Steps<void> {
+    this.text += `${this.#separator}"`
+    for (const part of parts) {
+      this.text += JSON.stringify(part).slice(1, -1)
+      yield
+    }
+    this.text += isKey ? "\":" : "\""
+    this.#separator = isKey ? "" : ","
   }
   openArray(): void {
     this.text += `${this.#separator}[`
@@ -424,14 +523,27 @@ export const level = (value: unknown): Level => {
     const projected = project(value)
     if (typeof projected !== "object" || projected === null) return { _tag: "Scalar", value: projected }
     const { items, iterator, keys } = projected
-    if (keys !== null) return { _tag: "Object", keys, items: items ?? [] }
+    if (keys !== null) {
+      return {
+        _tag: "Object",
+        keys,
+        items: items ?? Array.from({ [Symbol.iterator]: () => iterator! })
+      }
+    }
     return { _tag: "Array", items: items ?? { [Symbol.iterator]: () => iterator! } }
   } catch (error) {
     throw failure(error)
   }
 }
 
-const nowhere: Sink = { scalar: () => {}, key: () => {}, openArray: () => {}, openObject: () => {}, close: () => {} }
+const nowhere: Sink = {
+  scalar: () => {},
+  key: () => {},
+  openArray: () => {},
+  openObject: () => {},
+  close: () => {},
+  *long() {}
+}
 
 /**
  * Checks that a value has a projection. Fails like `toJson`, and creates nothing.

@@ -56,7 +56,7 @@ import {
 } from "./internal/readers/pickle.ts"
 import { formatError, Refusal, refuse } from "./internal/refusal.ts"
 import { giveWay, type Grow, type Steps } from "./internal/steps.ts"
-import { decodeUtf8, utf8Steps } from "./internal/text.ts"
+import { afterSpace, decodeUtf8, utf8Steps } from "./internal/text.ts"
 import { isZip } from "./internal/zip.ts"
 
 /**
@@ -165,7 +165,8 @@ const requireText = (text: string | undefined): string =>
   text ?? refuse("it is read as text, but its bytes are not UTF-8")
 
 const datetimeOf = (bytes: Uint8Array): unknown =>
-  parseDateTime(decodeUtf8(bytes) ?? "") ?? refuse("it is read as a datetime, but it is not an ISO 8601 datetime")
+  parseDateTime(bytes.length > maxDateTimeLength ? "" : decodeUtf8(bytes) ?? "") ??
+    refuse("it is read as a datetime, but it is not an ISO 8601 datetime")
 
 function* jsonOf(bytes: Uint8Array): Steps<unknown> {
   const parsed = yield* jsonBytesSteps(bytes)
@@ -211,10 +212,8 @@ function* byHint(bytes: Uint8Array, hint: Format, options: DecodeOptions): Steps
 }
 
 /** The characters that JSON may begin with, after white space or a byte order mark. */
-const mayBeJson = (bytes: Uint8Array): boolean => {
-  let at = 0
-  while (bytes[at] === 0x20 || bytes[at] === 0x0a || bytes[at] === 0x0d || bytes[at] === 0x09) at++
-  const first = bytes[at]
+function* mayBeJson(bytes: Uint8Array): Steps<boolean> {
+  const first = bytes[yield* afterSpace(bytes, 0)]
   if (first === undefined) return false
   return (first >= 0x30 && first <= 0x39) || "{[\"-tfnNI\xef\xfe\xff\0".includes(String.fromCharCode(first))
 }
@@ -231,7 +230,7 @@ function* byBytes(bytes: Uint8Array, options: DecodeOptions): Steps<unknown> {
   if (isCsvName(options.name)) return yield* readCsv(bytes, options.maxBytes)
   if (bytes.length === 0) return refuse("it is empty")
   const tried: Array<string> = []
-  if (mayBeJson(bytes)) {
+  if (yield* mayBeJson(bytes)) {
     const parsed = yield* jsonBytesSteps(bytes)
     if (parsed !== undefined) {
       if ("value" in parsed) return parsed.value

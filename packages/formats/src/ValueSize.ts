@@ -4,10 +4,13 @@
  * @since 0.1.0
  */
 import { PyObject } from "@effect-prefect/pickle"
+import { largeOf } from "./internal/largeObjects.ts"
 import { Column, Table } from "./Table.ts"
 
 /** The most elements of a list that are sampled; the others are assumed to be similar. */
 const sampled = 128
+/** The most columns of a table that are sampled. */
+const sampledColumns = 4_096
 /** The most values that are visited in total. */
 const maxVisited = 20_000
 
@@ -112,7 +115,7 @@ class Estimator {
       return mapHeader + capacityOf(value.size) * setEntry + this.iterable(value, value.size)
     }
     if (value instanceof Table) {
-      return [...value.columns, ...value.index].reduce((sum, column) => sum + this.column(column), objectHeader)
+      return objectHeader + this.columns(value.columns) + this.columns(value.index)
     }
     if (value instanceof Column) return this.column(value)
     return (value instanceof PyObject ? inertHeader : objectHeader) + this.fields(value)
@@ -126,6 +129,13 @@ class Estimator {
   }
 
   private fields(value: object): number {
+    const large = largeOf(value)
+    if (large !== undefined) {
+      const { count, sample } = large
+      const of = (part: (key: string) => unknown) => this.list(sample.length, (at) => part(sample[at]!))
+      return count * (entry - 2 * word) +
+        (of((key) => key) + of((key) => Reflect.get(value, key))) * count / sample.length
+    }
     const keys = Object.keys(value)
     // V8 leaves room for four properties in an object without any.
     if (keys.length === 0) return 4 * word
@@ -140,6 +150,16 @@ class Estimator {
     const first: Array<unknown> = []
     for (const value of values) if (first.push(value) >= sampled) break
     return first.length === 0 ? 0 : this.list(first.length, (at) => first[at]) * size / first.length - size * word
+  }
+
+  /** The memory of columns, of which very many are assumed to be similar. */
+  private columns(columns: ReadonlyArray<Column>): number {
+    const count = Math.min(columns.length, sampledColumns)
+    let size = 0
+    for (let index = 0; index < count; index++) {
+      size += this.column(columns[Math.floor(index * columns.length / count)]!)
+    }
+    return count === 0 ? 0 : size * columns.length / count
   }
 
   private column(column: Column): number {

@@ -96,6 +96,11 @@ export interface LoadsOptions {
   readonly classes?: Readonly<Record<string, ClassDecoder>> | ReadonlyMap<string, ClassDecoder>
   /** Called with each class or function that the pickle names, once per name, before it is used. */
   readonly onGlobal?: (global: PyGlobal) => void
+  /**
+   * Called with each dict object of very many keys, as often as keys are added: the number of its keys so far, equal ones
+   * counted again, and some of them. To list the keys of such an object takes long. The array of keys grows later.
+   */
+  readonly onLargeDict?: (dict: object, count: number, sample: ReadonlyArray<string>) => void
   /** Resolves a persistent id. Without this option a pickle with persistent ids is rejected, as in Python. */
   readonly persistentLoad?: (id: unknown) => unknown
   /** The extension registry (`copyreg.add_extension`): `module.Name` by code. */

@@ -45,6 +45,20 @@ const iterate = (values: Iterable<unknown>): JsonContainer => ({
   next: 0
 })
 
+/** The most entries of an object whose values are listed at once: V8 lists those of large objects slowly. */
+const fewKeys = 1_024
+
+const objectEntries = (value: object): JsonContainer => {
+  const keys = Object.keys(value)
+  return keys.length <= fewKeys
+    ? { keys, items: Object.values(value), iterator: null, next: 0 }
+    : { keys, items: null, iterator: valuesOf(value as Readonly<Record<string, unknown>>, keys), next: 0 }
+}
+
+function* valuesOf(object: Readonly<Record<string, unknown>>, keys: ReadonlyArray<string>): IterableIterator<unknown> {
+  for (let i = 0; i < keys.length; i++) yield object[keys[i]!]
+}
+
 /** One dimension of a NumPy array: `start` counts items in row-major order. */
 class Slab implements Iterable<unknown> {
   readonly array: NdArray
@@ -211,7 +225,7 @@ export const jsonForm = (value: unknown): null | boolean | number | string | Jso
   }
   if (value === null) return null
   if (Array.isArray(value)) return itemsOf(value)
-  if (isPlainObject(value)) return { keys: Object.keys(value), items: Object.values(value), iterator: null, next: 0 }
+  if (isPlainObject(value)) return objectEntries(value)
   if (value instanceof Map) return entriesOf(value)
   if (value instanceof Set) return iterate(value)
   if (value instanceof Uint8Array) return base64(value)
@@ -280,7 +294,7 @@ const foreign = (value: object): null | boolean | number | string | JsonContaine
     return json === value ? null : jsonForm(json)
   }
   if (ArrayBuffer.isView(value) && Symbol.iterator in value) return iterate(value as unknown as Iterable<unknown>)
-  return { keys: Object.keys(value), items: Object.values(value), iterator: null, next: 0 }
+  return objectEntries(value)
 }
 
 const maxDepth = 1_000
@@ -326,6 +340,7 @@ export const toJson = (value: unknown): unknown => {
       } else {
         const next = iterator!.next()
         if (next.done !== true) {
+          if (keys !== null) key = keys[frame.form.next++]!
           current = next.value
           break
         }

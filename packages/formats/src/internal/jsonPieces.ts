@@ -13,8 +13,9 @@ import {
   textWeight,
   word
 } from "./json.ts"
+import { manyKeys, rememberLarge } from "./largeObjects.ts"
 import { type Steps, toEnd } from "./steps.ts"
-import { decodeJsonText, isUtf8, strictUtf8, utf8Text, withoutMark } from "./text.ts"
+import { afterSpace, decodeJsonText, isSpace, jsonUtf8Steps, strictUtf8, utf8Text, utf8TextSteps } from "./text.ts"
 
 /**
  * The value of a JSON text: integers that a number does not hold exactly are bigints. Gives what is wrong when it is not
@@ -25,7 +26,7 @@ export const parseJson = (text: string): JsonResult => toEnd(jsonSteps(text))
 /** As `parseJson`, in steps. */
 export function* jsonSteps(text: string): Steps<JsonResult> {
   if (text.length > largeText && !/\p{Surrogate}/u.test(text)) {
-    const pieces = yield* parsePieces(new TextEncoder().encode(text), 0)
+    const pieces = yield* parsePieces(new TextEncoder().encode(text))
     if (pieces !== undefined) return pieces
   } else if (isPlain(text)) {
     try {
@@ -39,13 +40,16 @@ export function* jsonSteps(text: string): Steps<JsonResult> {
 
 /** As `jsonSteps`, for bytes in any of the encodings of JSON; undefined for bytes that are not text. */
 export function* jsonBytesSteps(bytes: Uint8Array): Steps<JsonResult | undefined> {
-  const isInPieces = bytes.length > largeText && isUtf8(bytes)
-  if (isInPieces) {
-    const pieces = yield* parsePieces(bytes, bytes.length - withoutMark(bytes).length)
-    if (pieces !== undefined) return pieces
+  if (bytes.length <= largeText) {
+    const text = decodeJsonText(bytes)
+    return text === undefined ? undefined : yield* jsonSteps(text)
   }
-  const text = decodeJsonText(bytes)
-  return text === undefined ? undefined : isInPieces ? yield* exactJsonSteps(text) : yield* jsonSteps(text)
+  const utf8 = yield* jsonUtf8Steps(bytes)
+  if (utf8 === undefined) return undefined
+  const pieces = yield* parsePieces(utf8)
+  if (pieces !== undefined) return pieces
+  const text = yield* utf8TextSteps(utf8)
+  return text === undefined ? undefined : yield* exactJsonSteps(text)
 }
 
 /** No text of this length is nested deeper than `maxJsonDepth`: each container has an opening and a closing bracket. */
@@ -118,7 +122,12 @@ interface Open {
   readonly container: Array<unknown> | Record<string, unknown>
   /** Its key in the container around it. */
   readonly key: string
+  /** The number of its keys so far, and some of them. */
+  count: number
+  readonly sample: Array<string>
 }
+
+const opened = (isList: boolean, key: string): Open => ({ container: isList ? [] : {}, key, count: 0, sample: [] })
 
 /** Thrown within a piece that is not JSON. */
 const notJson = Symbol("not JSON")
@@ -171,6 +180,8 @@ class Scanner {
   #digits = 0
   #isInString = false
   #textStart = 0
+  /** A quote that was found beyond the bytes to look at. */
+  #nextQuote = -1
   /** The memory of the text before this place, which is none if it is a key. */
   #lastText = 0
   /** Marks of short texts, of which V8 keeps one each. */
@@ -210,8 +221,12 @@ class Scanner {
       }
     }
     for (; end < to; end++) {
-      end = bytes.indexOf(quote, end)
-      if (end < 0 || end >= to) break
+      if (this.#nextQuote < end) {
+        const found = bytes.indexOf(quote, end)
+        this.#nextQuote = found < 0 ? bytes.length : found
+      }
+      if (this.#nextQuote >= to) break
+      end = this.#nextQuote
       if (isEscaped(bytes, end)) continue
       this.#lastText = this.#weigh(this.#textStart, end)
       this.weight += this.#lastText
@@ -286,12 +301,16 @@ Scanner.shapes.push(new Scanner(new Uint8Array(0), 0))
  * The value of a long text: a piece is a run of whole elements of one array or object. A container that is longer than a
  * piece is opened, and its elements are read in pieces in turn. Undefined for what is no JSON.
  */
-function* parsePieces(bytes: Uint8Array, from: number): Steps<{ readonly value: unknown } | undefined> {
-  const start = skipSpace(bytes, from)
+function* parsePieces(bytes: Uint8Array): Steps<{ readonly value: unknown } | undefined> {
+  const start = yield* afterSpace(bytes, 0)
   const first = bytes[start]
+  if (first === quote) {
+    const only = yield* longElement(bytes, start, bytes.length, true)
+    return only === undefined ? undefined : { value: only.text }
+  }
   if (first !== openArray && first !== openObject) return undefined
   /** The outermost of the containers at this place. */
-  const open: Array<Open> = [{ container: first === openArray ? [] : {}, key: "" }]
+  const open: Array<Open> = [opened(first === openArray, "")]
   const scanner = new Scanner(bytes, start)
   /** Where the piece begins. */
   let piece = start + 1
@@ -300,8 +319,9 @@ function* parsePieces(bytes: Uint8Array, from: number): Steps<{ readonly value: 
 
   /** Reads the elements from the beginning of the piece to a place. */
   function* take(end: number): Steps<void> {
-    const { container } = open[open.length - 1]!
-    const begin = skipSpace(bytes, piece)
+    const frame = open[open.length - 1]!
+    const { container } = frame
+    const begin = isSpace(bytes[piece]) ? yield* afterSpace(bytes, piece) : piece
     if (begin >= end) {
       if (isOwed) throw notJson
       return
@@ -316,10 +336,16 @@ function* parsePieces(bytes: Uint8Array, from: number): Steps<{ readonly value: 
         return
       }
     }
-    const text = utf8Text(bytes.subarray(begin, end)) ?? notText()
+    const content = end - begin > longString ? yield* withoutSpace(bytes, begin, end) : bytes.subarray(begin, end)
+    const text = utf8Text(content) ?? notText()
     const part = parsePiece(isList ? `[${text}]` : `{${text}}`, scanner.otherwise < begin)
     if (Array.isArray(container)) { for (const value of part as Array<unknown>) container.push(value) }
-    else for (const key of Object.keys(part)) setKey(container, key, (part as Record<string, unknown>)[key])
+    else {
+      const keys = Object.keys(part)
+      for (const key of keys) setKey(container, key, (part as Record<string, unknown>)[key])
+      frame.count += keys.length
+      if (keys.length > 0) frame.sample.push(keys[0]!)
+    }
   }
 
   let next = piece + largeText
@@ -332,9 +358,10 @@ function* parsePieces(bytes: Uint8Array, from: number): Steps<{ readonly value: 
         // What the last piece takes is asked for before it is taken, as for those before.
         if (i - piece > largeText >> 4) yield scanner.weight
         yield* take(i)
-        open.pop()
+        const { count, sample } = open.pop()!
+        if (count > manyKeys) rememberLarge(container, { count, sample })
         const around = open[open.length - 1]?.container
-        const after = skipSpace(bytes, i + 1)
+        const after = yield* afterSpace(bytes, i + 1)
         if (around === undefined) return after === bytes.length ? { value: container } : undefined
         if (Array.isArray(around)) around.push(container)
         else setKey(around, key, container)
@@ -360,7 +387,7 @@ function* parsePieces(bytes: Uint8Array, from: number): Steps<{ readonly value: 
             const inner = scanner.starts[at + 1]!
             const isList = Array.isArray(open[at - 1]!.container)
             const key = isList ? onlySpace(bytes, piece, inner) : keyOf(bytes, piece, inner)
-            open.push({ container: bytes[inner] === openArray ? [] : {}, key })
+            open.push(opened(bytes[inner] === openArray, key))
             isOwed = false
             piece = inner + 1
           } else break
@@ -392,11 +419,31 @@ const parsePiece = (text: string, isPlainPiece: boolean): object => {
 
 const skipSpace = (bytes: Uint8Array, from: number): number => {
   let at = from
-  for (; at < bytes.length; at++) {
-    const code = bytes[at]
-    if (code !== 0x20 && code !== 0x0a && code !== 0x0d && code !== 0x09) break
-  }
+  while (isSpace(bytes[at])) at++
   return at
+}
+
+/** The bytes of elements with one space instead of each run of white space between their parts. */
+function* withoutSpace(bytes: Uint8Array, start: number, end: number): Steps<Uint8Array> {
+  const out = new Uint8Array(end - start)
+  let length = 0
+  let isInString = false
+  for (let at = start, next = at + largeText; at < end; at++) {
+    if (at >= next) {
+      next = at + largeText
+      yield
+    }
+    const code = bytes[at]!
+    if (isInString) {
+      if (code === backslash) out[length++] = bytes[at++]!
+      else if (code === quote) isInString = false
+      out[length++] = bytes[at]!
+      continue
+    }
+    if (code === quote) isInString = true
+    if (!isSpace(code) || !isSpace(out[length - 1])) out[length++] = code
+  }
+  return out.subarray(0, length)
 }
 
 /** Whether digits are all of an integer, rather than the fraction or the exponent of a float or what comes before them. */
@@ -452,7 +499,11 @@ function* longElement(
     at = value
   }
   let last = end - 1
-  while (bytes[last]! <= 0x20) last--
+  for (let next = last - largeText; isSpace(bytes[last]); last--) {
+    if (last > next) continue
+    next = last - largeText
+    yield
+  }
   if (bytes[at] !== quote || bytes[last] !== quote || last - at < longString) return undefined
   let text = ""
   const to = last

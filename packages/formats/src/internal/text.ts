@@ -50,9 +50,11 @@ export const utf8Text = (content: Uint8Array): string | undefined => {
 /** Bytes that become text in a moment. */
 const pieceBytes = 0x100000
 
-/** As `decodeUtf8`, in steps: no piece ends inside a character. */
-export function* utf8Steps(bytes: Uint8Array): Steps<string | undefined> {
-  const content = withoutMark(bytes)
+/** As `decodeUtf8`, in steps. */
+export const utf8Steps = (bytes: Uint8Array): Steps<string | undefined> => utf8TextSteps(withoutMark(bytes))
+
+/** As `utf8Text`, in steps: no piece ends inside a character. */
+export function* utf8TextSteps(content: Uint8Array): Steps<string | undefined> {
   let text = ""
   for (let start = 0; start < content.length;) {
     let end = Math.min(content.length, start + pieceBytes)
@@ -65,6 +67,21 @@ export function* utf8Steps(bytes: Uint8Array): Steps<string | undefined> {
     if (start < content.length) yield
   }
   return text
+}
+
+/** Whether a byte is white space of JSON. */
+export const isSpace = (code: number | undefined): boolean =>
+  code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09
+
+/** The offset after white space of any length, in steps. */
+export function* afterSpace(bytes: Uint8Array, from: number): Steps<number> {
+  let at = from
+  for (let next = at + pieceBytes; isSpace(bytes[at]); at++) {
+    if (at < next) continue
+    next += pieceBytes
+    yield
+  }
+  return at
 }
 
 const utf32 = (bytes: Uint8Array, littleEndian: boolean, start: number): string | undefined => {
@@ -83,21 +100,88 @@ const utf16 = (bytes: Uint8Array, littleEndian: boolean, start: number): string 
   return (bytes.length - start) % 2 === 0 ? utf16Of(bytes, littleEndian, start) : undefined
 }
 
-/** Whether Python's `json.loads` takes bytes for UTF-8. */
-export const isUtf8 = ([a, b]: Uint8Array): boolean => a !== 0 && b !== 0 && a !== 0xff && a !== 0xfe
+/** An encoding of JSON: the bytes of a unit, their order, and the offset of the text. */
+interface Encoding {
+  readonly unit: 1 | 2 | 4
+  readonly littleEndian: boolean
+  readonly start: number
+}
+
+const encoding = (unit: 1 | 2 | 4, littleEndian: boolean, start: number): Encoding => ({ unit, littleEndian, start })
+
+/** The encoding that Python's `json.loads(bytes)` detects from the first bytes. */
+const encodingOf = (bytes: Uint8Array): Encoding => {
+  const [a, b, c, d] = bytes
+  if (a === 0 && b === 0 && c === 0xfe && d === 0xff) return encoding(4, false, 4)
+  if (a === 0xff && b === 0xfe && c === 0 && d === 0) return encoding(4, true, 4)
+  if (a === 0xfe && b === 0xff) return encoding(2, false, 2)
+  if (a === 0xff && b === 0xfe) return encoding(2, true, 2)
+  if (a === 0) return encoding(b === 0 ? 4 : 2, false, 0)
+  if (b === 0) return encoding(bytes.length === 2 || c !== 0 || d !== 0 ? 2 : 4, true, 0)
+  return encoding(1, true, bytes.length - withoutMark(bytes).length)
+}
 
 /**
  * JSON text in any encoding that Python's `json.loads(bytes)` detects from the first bytes: UTF-8, UTF-16 or UTF-32,
  * with or without a byte order mark. `undefined` for other bytes.
  */
 export const decodeJsonText = (bytes: Uint8Array): string | undefined => {
-  const [a, b, c, d] = bytes
-  if (isUtf8(bytes)) return decodeUtf8(bytes)
-  if (a === 0 && b === 0 && c === 0xfe && d === 0xff) return utf32(bytes, false, 4)
-  if (a === 0xff && b === 0xfe && c === 0 && d === 0) return utf32(bytes, true, 4)
-  if (a === 0xfe && b === 0xff) return utf16(bytes, false, 2)
-  if (a === 0xff && b === 0xfe) return utf16(bytes, true, 2)
-  if (a === 0) return b === 0 ? utf32(bytes, false, 0) : utf16(bytes, false, 0)
-  if (b === 0) return bytes.length === 2 || c !== 0 || d !== 0 ? utf16(bytes, true, 0) : utf32(bytes, true, 0)
-  return decodeUtf8(bytes)
+  const { littleEndian, start, unit } = encodingOf(bytes)
+  if (unit === 1) return decodeUtf8(bytes)
+  return unit === 2 ? utf16(bytes, littleEndian, start) : utf32(bytes, littleEndian, start)
+}
+
+/** Writes a character, or a lone surrogate, in UTF-8; returns the offset behind it. */
+const putUtf8 = (out: Uint8Array, at: number, code: number): number => {
+  if (code < 0x80) {
+    out[at] = code
+    return at + 1
+  }
+  let next = at
+  if (code < 0x800) out[next++] = 0xc0 | code >> 6
+  else {
+    if (code < 0x10000) out[next++] = 0xe0 | code >> 12
+    else {
+      out[next++] = 0xf0 | code >> 18
+      out[next++] = 0x80 | code >> 12 & 0x3f
+    }
+    out[next++] = 0x80 | code >> 6 & 0x3f
+  }
+  out[next++] = 0x80 | code & 0x3f
+  return next
+}
+
+/** As `decodeJsonText`, as UTF-8 without a mark, in steps. Lone surrogates are encoded as `utf8Text` reads them. */
+export function* jsonUtf8Steps(bytes: Uint8Array): Steps<Uint8Array | undefined> {
+  const { littleEndian, start, unit } = encodingOf(bytes)
+  if (unit === 1) return bytes.subarray(start)
+  if ((bytes.length - start) % unit !== 0) return undefined
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  // Two bytes become three at most, and four become four. What is not written to takes no memory.
+  const out = new Uint8Array((bytes.length - start) / unit * (unit === 2 ? 3 : 4))
+  let end = 0
+  for (let from = start; from < bytes.length;) {
+    const to = Math.min(bytes.length, from + pieceBytes)
+    if (unit === 4) {
+      for (; from < to; from += 4) {
+        const code = view.getUint32(from, littleEndian)
+        if (code > 0x10ffff) return undefined
+        end = putUtf8(out, end, code)
+      }
+    } else {
+      for (; from < to; from += 2) {
+        let code = view.getUint16(from, littleEndian)
+        if ((code & 0xfc00) === 0xd800 && from + 2 < bytes.length) {
+          const low = view.getUint16(from + 2, littleEndian)
+          if ((low & 0xfc00) === 0xdc00) {
+            code = 0x10000 + ((code & 0x3ff) << 10 | low & 0x3ff)
+            from += 2
+          }
+        }
+        end = putUtf8(out, end, code)
+      }
+    }
+    yield
+  }
+  return out.subarray(0, end)
 }

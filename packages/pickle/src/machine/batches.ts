@@ -417,13 +417,14 @@ export const fillDict = (machine: Machine, at: number, end: number): number => {
   const dict = machine.stack[at] as Record<string, unknown>
   const { bytes } = machine
   let count = 0
+  let key: unknown
   while (machine.p < end) {
     if (bytes[machine.p] === 0x95) {
       skipFrame(machine)
       continue
     }
     count += 2
-    const key = readPlain(machine)
+    key = readPlain(machine)
     const value = readPlain(machine)
     if (typeof key === "string" && !isIndexKey(key)) dict[key] = value
     else {
@@ -432,6 +433,7 @@ export const fillDict = (machine: Machine, at: number, end: number): number => {
       return count + fillMap(machine, machine.stack[at] as PyDict, end)
     }
   }
+  machine.counted(dict, key as string, count / 2)
   return count
 }
 

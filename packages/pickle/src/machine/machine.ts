@@ -44,6 +44,10 @@ const littleEndian = scratchBytes[7] === 0x40
 const objectWeight = 256
 const smallWeight = 48
 
+/** Keys that are set on a dict at once and are worth counting, and the number of keys of a large dict. */
+const manyPairs = 256
+const largeDict = 0x8000
+
 /** @internal */
 export class Machine implements Context {
   /**
@@ -108,6 +112,8 @@ export class Machine implements Context {
   /** Fingerprints of the first keys of dicts, and the number of dicts whose first key was not seen before. */
   firstKeys: Uint32Array | null = null
   novel = 0
+  /** The number of keys of dict objects to which many were added at once, and some of them. */
+  private dicts: Map<object, { count: number; readonly sample: Array<string> }> | null = null
   private repetition: number
   private buffers: Iterator<Uint8Array> | null | undefined
   private globals: Map<string, PyGlobal> | null = null
@@ -471,6 +477,17 @@ export class Machine implements Context {
     ) {
       target[key] = value
     } else fail("BadValue", "entries for a value that is not a dict", "a dict")
+  }
+
+  /** Counts keys that were set on a dict object, of which one is given. */
+  counted(dict: object, key: string, count: number): void {
+    if (count < manyPairs || this.options.onLargeDict === undefined) return
+    const dicts = this.dicts ??= new Map()
+    let known = dicts.get(dict)
+    if (known === undefined) dicts.set(dict, known = { count: 0, sample: [] })
+    known.count += count
+    known.sample.push(key)
+    if (known.count > largeDict) this.options.onLargeDict(dict, known.count, known.sample)
   }
 
   /** Replaces the dict object at a stack position by a PyDict. */

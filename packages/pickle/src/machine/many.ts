@@ -84,7 +84,10 @@ function* entries(machine: Machine, target: unknown, start: number, end: number)
         dict = map
       }
     } else machine.setItem(dict, key, stack[i + 1])
-    if (i % every === start % 2) yield
+    if (i % every === start % 2) {
+      if (isDictObject(dict)) machine.counted(dict, key as string, every / 2)
+      yield
+    }
   }
   return dict
 }

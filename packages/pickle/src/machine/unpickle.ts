@@ -427,6 +427,7 @@ const run = (machine: Machine): boolean => {
             if (typeof key !== "string" || isIndexKey(key)) break
             dict[key] = stack[i + 1]
           }
+          if (i > start) machine.counted(dict, stack[i - 2] as string, (i - start) / 2)
           if (i < sp) {
             const map = machine.toMap(start - 1)
             for (; i < sp; i += 2) map.insert(stack[i], stack[i + 1], machine.equality)

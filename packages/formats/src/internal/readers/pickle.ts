@@ -11,6 +11,7 @@ import {
 } from "@effect-prefect/pickle"
 import { type ClassRegistry, resolve } from "../../ClassRegistry.ts"
 import { fromBase64 as bytesOfBase64, latin1Of } from "../bytes.ts"
+import { rememberLarge } from "../largeObjects.ts"
 import { mayBeNative, nativeOf } from "../python/libraries.ts"
 import { plainFloats, rewriteDown } from "../python/rewrite.ts"
 import { isLegacyTorch, readLegacyTorch, readTorchArchive, torchArchive } from "../python/torch.ts"
@@ -224,7 +225,11 @@ function* readPlain(bytes: Uint8Array, registry: ClassRegistry, maxBytes: number
   return yield* finish(value, globals.some(mayBeNative), registry, maxBytes)
 }
 
-const load = (bytes: Uint8Array, options: LoadsOptions): Steps<unknown> => guarded(loadsSteps(bytes, options))
+const load = (bytes: Uint8Array, options: LoadsOptions): Steps<unknown> =>
+  guarded(loadsSteps(bytes, { ...options, onLargeDict }))
+
+const onLargeDict = (dict: object, count: number, sample: ReadonlyArray<string>): void =>
+  rememberLarge(dict, { count, sample })
 
 /** Columns are read when they are asked for, so that damage may show only here. */
 const finish = (root: unknown, hasNative: boolean, registry: ClassRegistry, maxBytes: number): Steps<unknown> =>

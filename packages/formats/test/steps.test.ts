@@ -1,0 +1,165 @@
+/** Whatever is read or shown is done in many short steps, however few values it has. */
+import * as JsonProjection from "@effect-prefect/formats/JsonProjection"
+import * as ResultFormat from "@effect-prefect/formats/ResultFormat"
+import * as ValueSize from "@effect-prefect/formats/ValueSize"
+import { assert, describe, it, vi } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { jsonBytesSteps } from "../src/internal/jsonPieces.ts"
+import { toEnd } from "../src/internal/steps.ts"
+
+const million = 1_000_000
+
+/** The number of times at which work could have given way. */
+const stepsOf = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<number, E> =>
+  Effect.suspend(() => {
+    let steps = 0
+    const clock = vi.spyOn(performance, "now").mockImplementation(() => steps++)
+    return Effect.ensuring(
+      Effect.map(effect, () => steps),
+      Effect.sync(() => clock.mockRestore())
+    )
+  })
+
+const latin1 = (...parts: ReadonlyArray<string | Uint8Array>): Uint8Array =>
+  new Uint8Array(Buffer.concat(parts.map((part) => typeof part === "string" ? Buffer.from(part, "latin1") : part)))
+
+const filled = (before: string, unit: string, after: string, bytes = 3 * million): Uint8Array =>
+  latin1(before, Buffer.alloc(bytes, unit, "latin1"), after)
+
+const records = Array.from({ length: 60_000 }, (_, id) => `{"id":${id},"name":"row ${id}"}`).join(",")
+const json = `[${records}]`
+
+const utf32 = (text: string): Uint8Array =>
+  new Uint8Array(Uint32Array.from(Array.from(text, (character) => character.codePointAt(0)!)).buffer)
+
+const inputs: Record<string, readonly [bytes: Uint8Array, name?: string, format?: ResultFormat.Format]> = {
+  "JSON in UTF-16": [new Uint8Array(Buffer.from(`\ufeff${json}`, "utf16le"))],
+  "JSON in UTF-32": [utf32(json)],
+  "JSON of one text": [filled("\"", "abcdefgh", "\"")],
+  "JSON of one text in a list": [filled("[\"", "abcdefgh", "\"]", 8 * million)],
+  "JSON of white space": [filled("[1", " ", "]", 8 * million)],
+  "white space before JSON": [filled("", " ", "[1]", 8 * million)],
+  "white space between a key and its value": [filled("{\"a\":", " ", "1}", 8 * million)],
+  "JSON that breaks off": [filled("[", "123,", "1")]
+}
+
+describe("reading takes a step for each megabyte at least", () => {
+  for (const [kind, [bytes, name = "x", format]] of Object.entries(inputs)) {
+    it.effect(kind, () =>
+      Effect.gen(function*() {
+        const steps = yield* stepsOf(
+          Effect.exit(ResultFormat.decode(bytes, { name, maxBytes: 2 ** 28, format }))
+        )
+        assert.isAtLeast(steps, bytes.length / 0x100000)
+      }))
+  }
+})
+
+describe("showing takes a step for each 500 000 characters at least", () => {
+  const many = Array.from({ length: 50_000 }, (_, id): readonly [string, number] => [`key ${id}`, id])
+  const values: Record<string, readonly [value: unknown, characters: number]> = {
+    "one text": ["x".repeat(4 * million), 4 * million],
+    "one text of quotes": ["\"".repeat(2 * million), 4 * million],
+    bytes: [new Uint8Array(3 * million), 4 * million],
+    "a key": [{ ["k".repeat(4 * million)]: 1 }, 4 * million],
+    "a Map": [new Map(many), 14 * many.length],
+    "an object": [Object.fromEntries(many), 14 * many.length]
+  }
+  for (const [kind, [value, characters]] of Object.entries(values)) {
+    it.effect(kind, () =>
+      Effect.gen(function*() {
+        assert.isAtLeast(yield* stepsOf(JsonProjection.toText(value)), characters / 500_000)
+      }))
+  }
+
+  it.effect("and is the same as in one step", () =>
+    Effect.gen(function*() {
+      for (const text of [`${"😀".repeat(300_000)}`, `a${"😀".repeat(300_000)}`, "\ud800\"\\\n".repeat(100_000)]) {
+        for (const value of [text, { [text]: text }, [1, text, 2]]) {
+          assert.isTrue((yield* JsonProjection.toText(value)) === JSON.stringify(value))
+          assert.isTrue(JSON.stringify(yield* JsonProjection.toJson(value)) === JSON.stringify(value))
+        }
+      }
+      for (const size of [700_000, 700_001, 700_002]) {
+        const bytes = Uint8Array.from({ length: size }, (_, at) => at * 7)
+        assert.strictEqual(yield* JsonProjection.toJson(bytes), Buffer.from(bytes).toString("base64"))
+      }
+      // Keys whose texts are equal: the last of them, in the place of the first.
+      const mixed = new Map<unknown, number>()
+      for (let at = 0; at < 20_000; at++) mixed.set(at % 2 === 0 ? `${at / 2}` : 20_000 - at, at)
+      const expected = new Map<string, number>()
+      for (const [key, value] of mixed) expected.set(String(key), value)
+      assert.strictEqual(
+        yield* JsonProjection.toText(mixed),
+        `{${[...expected].map(([key, value]) => `"${key}":${value}`).join(",")}}`
+      )
+    }))
+})
+
+describe("JSON in UTF-16 and UTF-32", () => {
+  const text = `["${"é€😀\\n".repeat(40_000)}",${records},"\ud83d",{"a":"\udc00"}]`
+  const units = Uint16Array.from({ length: text.length }, (_, at) => text.charCodeAt(at))
+  const swapped = (bytes: Uint8Array, unit: number) => {
+    const out = bytes.slice()
+    for (let at = 0; at < out.length; at += unit) out.subarray(at, at + unit).reverse()
+    return out
+  }
+  const utf16 = new Uint8Array(units.buffer)
+  const encodings: Record<string, Uint8Array> = {
+    "UTF-16": utf16,
+    "UTF-16 with a mark": latin1("\xff\xfe", utf16),
+    "UTF-16, big endian": swapped(utf16, 2),
+    "UTF-16, big endian, with a mark": latin1("\xfe\xff", swapped(utf16, 2)),
+    "UTF-32": utf32(text),
+    "UTF-32 with a mark": latin1("\xff\xfe\0\0", utf32(text)),
+    "UTF-32, big endian": swapped(utf32(text), 4),
+    "UTF-32, big endian, with a mark": latin1("\0\0\xfe\xff", swapped(utf32(text), 4))
+  }
+  for (const [name, bytes] of Object.entries(encodings)) {
+    it(`${name} is what JSON.parse makes of the text`, () => {
+      const read = toEnd(jsonBytesSteps(bytes))
+      assert.deepStrictEqual(read !== undefined && "value" in read ? read.value : read, JSON.parse(text))
+    })
+    it(`${name} that is cut within a character is no text`, () => {
+      assert.isUndefined(toEnd(jsonBytesSteps(bytes.subarray(0, bytes.length - 1))))
+    })
+  }
+})
+
+describe("an object of very many keys", () => {
+  const count = 70_000
+  const key = (index: number) => `key ${String(index).padStart(6, "0")}`
+  const pickle = `\x80\x04}${
+    Array.from({ length: count / 1_000 }, (_, batch) =>
+      `(${
+        Array.from({ length: 1_000 }, (_, index) => `\x8c\x0a${key(batch * 1_000 + index)}K\x01`).join("")
+      }u`).join("")
+  }.`
+  const once = `\x80\x04}(${Array.from({ length: count }, (_, index) => `\x8c\x0a${key(index)}K\x01`).join("")}u.`
+  const slow = `\x80\x04}${
+    Array.from({ length: count / 1_000 }, (_, batch) =>
+      `(${
+        Array.from({ length: 1_000 }, (_, index) => `\x8c\x0a${key(batch * 1_000 + index)}]`).join("")
+      }u`).join("")
+  }.`
+  const object = `{"in": {${Array.from({ length: count }, (_, index) => `"${key(index)}":1`).join(",")}}}`
+  for (const [name, bytes] of Object.entries({ pickle, once, slow, object })) {
+    it.effect(`${name}: its memory is known without listing them`, () =>
+      Effect.gen(function*() {
+        const decoded = yield* ResultFormat.decode(latin1(bytes), { name: "x", maxBytes: 2 ** 28 })
+        const value = name === "object" ? (decoded as { readonly in: object }).in : decoded as object
+        const keys = Object.keys(value)
+        assert.lengthOf(keys, count)
+        const copy = Object.fromEntries(keys.map((each) => [each, Reflect.get(value, each) as unknown]))
+        const list = vi.spyOn(Object, "keys")
+        try {
+          const size = ValueSize.estimate(value)
+          assert.isFalse(list.mock.calls.some(([listed]) => listed === value))
+          const ratio = size / ValueSize.estimate(copy)
+          assert.isTrue(ratio > 0.9 && ratio < 1.1, `${ratio}`)
+        } finally {
+          list.mockRestore()
+        }
+      }))
+  }
+})
