@@ -53,7 +53,7 @@ export const areas = [
     name: "api pages",
     package: "api",
     files: ["internal/pages.ts", "internal/graphql/pages.ts"],
-    tests: ["MemoryApi", "graphqlContract"]
+    tests: ["graphqlPages", "PrefectApi", "MemoryApi"]
   },
   {
     name: "api keyset",
