@@ -7,7 +7,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { compareCodePoints } from "../src/internal/codePoints.ts"
 import * as JsonLines from "../src/internal/tables/jsonLines.ts"
-import { microseconds } from "../src/internal/timestamps.ts"
+import { isoText, microseconds } from "../src/internal/timestamps.ts"
 
 /** What Python's `<` does. */
 const compareNaively = (left: string, right: string): number => {
@@ -30,6 +30,23 @@ describe("compareCodePoints", () => {
   it("differs from UTF-16 above U+FFFF", () => {
     assert.isBelow(compareCodePoints("\uff01", "\u{1f600}"), 0)
     assert.deepStrictEqual(["\uff01", "\u{1f600}"].toSorted(), ["\u{1f600}", "\uff01"])
+  })
+})
+
+describe("isoText", () => {
+  const Instant = Schema.Int.check(Schema.isBetween({ minimum: -(2 ** 52), maximum: 2 ** 53 - 1 }))
+  it.prop("is read back as the same instant, and agrees with Date", [Instant, Schema.Literals([1, 1000, 1_000_000])], (
+    [instant, unit]
+  ) => {
+    const rounded = Math.floor(instant / unit) * unit
+    const text = isoText(rounded)
+    assert.match(text ?? "", /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{0,5}[1-9])?\+00:00$/)
+    assert.strictEqual(microseconds(text), rounded)
+    assert.strictEqual(Date.parse(text ?? ""), Math.floor(rounded / 1000))
+  }, { arbitrary: { runs: 2000 } })
+
+  it("is null for what is no instant", () => {
+    assert.deepStrictEqual([Number.NaN, Infinity, 1e300].map(isoText), [null, null, null])
   })
 })
 

@@ -1,8 +1,11 @@
 import { assert, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
 import { RunLengths } from "../src/internal/childStates.ts"
 import { LoadedValue } from "../src/internal/result/loadedValue.ts"
 import { csvText } from "../src/internal/result/loadedValue.ts"
+import { inTurns } from "../src/internal/streams.ts"
 
 const names = ["Success", "Failed", "Skipped"] as const
 
@@ -62,3 +65,24 @@ it("previews tell integers, bytes and containers apart", () => {
   ])
   assert.deepStrictEqual(value.level("/list", 0, 10).items, [{ key: "0", preview: "\"x\"", kind: "string", size: 0 }])
 })
+
+it.effect("a long array is sent in pieces, between which others have a turn", () =>
+  Effect.gen(function*() {
+    const all = Array.from({ length: 1000 }, (_, i) => i)
+    let turns = 0
+    let isOver = false
+    const others = () => {
+      turns++
+      if (!isOver) setImmediate(others)
+    }
+    setImmediate(others)
+    const pieces: Array<ReadonlyArray<number>> = []
+    yield* Stream.runForEachArray(
+      inTurns(Stream.concat(Stream.fromArray(all), Stream.succeed(-1)), 64),
+      (piece) => Effect.sync(() => pieces.push(piece))
+    )
+    isOver = true
+    assert.deepStrictEqual(pieces.flat(), [...all, -1])
+    assert.strictEqual(Math.max(...pieces.map((piece) => piece.length)), 64)
+    assert.isAtLeast(turns, pieces.length - 1)
+  }))

@@ -5,8 +5,15 @@ import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
 import { ChildrenIncomplete, ResultError } from "@effect-prefect/results/ResultError"
 import type * as Models from "@effect-prefect/ui-api/Models"
 import * as Stream from "effect/Stream"
+import { inTurns } from "./streams.ts"
 
 const missing = -1
+
+/** How many children are numbered, and written as JSON, before other requests have a turn. */
+const childrenAtOnce = 256
+/** A part has no more children, or about so many run lengths, whichever comes first. */
+const mostInPart = 10_000
+const mostRunsInPart = 1000
 
 /** Every part repeats the names, so that only so many are told apart; the states after them share a last name. */
 const maxNames = 250
@@ -15,6 +22,7 @@ const others = "other states"
 /** Numbers the names of states in the order in which they come. */
 class Names {
   readonly list: Array<string> = []
+  characters = 0
   readonly #codes = new Map<string, number>()
 
   codeOf(state: string): number {
@@ -24,6 +32,7 @@ class Names {
     const code = this.list.length
     const name = code === maxNames ? others : state
     this.list.push(name)
+    this.characters += name.length
     this.#codes.set(name, code)
     return code
   }
@@ -34,6 +43,7 @@ export class RunLengths {
   readonly #names = new Names()
   #runs: Array<[number, number]> = []
   #start: number
+  #hasPart = false
   /** The next expected map index. */
   next: number
   found = 0
@@ -69,11 +79,18 @@ export class RunLengths {
     this.next = mapIndex + 1
   }
 
+  /** Whether a part of the runs so far is worth the names that it repeats; the first is. */
+  get isDue(): boolean {
+    return !this.#hasPart || this.next - this.#start > mostInPart ||
+      this.#runs.length >= Math.max(mostRunsInPart, this.#names.characters)
+  }
+
   /** The runs since the last part. */
   take(): Models.ChildStates {
     const part = { after: this.#start, names: [...this.#names.list], runs: this.#runs }
     this.#start = this.next - 1
     this.#runs = []
+    this.#hasPart = true
     return part
   }
 
@@ -95,10 +112,13 @@ export const childStates = <E>(
   Stream.suspend(() => {
     const expected = State.isMapped(parent.state) ? parent.state.nMapStates ?? null : null
     const runs = new RunLengths(after, expected)
-    const parts = Stream.mapArray(summaries, (array): [Models.ChildStates] => {
-      for (const { mapIndex, state } of array) runs.see(mapIndex, state)
-      return [runs.take()]
-    })
+    const parts = inTurns(summaries, childrenAtOnce).pipe(
+      Stream.mapArray((array): [Models.ChildStates | undefined] => {
+        for (const { mapIndex, state } of array) runs.see(mapIndex, state)
+        return [runs.isDue ? runs.take() : undefined]
+      }),
+      Stream.filter((part) => part !== undefined)
+    )
     const last = Stream.suspend(() => {
       runs.finish()
       const { problem } = runs
@@ -122,7 +142,7 @@ const millis = (iso: string | null): number | null => {
 export const childTimes = <E>(summaries: Stream.Stream<TaskRunSummary, E>): Stream.Stream<Models.ChildTimes, E> =>
   Stream.suspend(() => {
     const names = new Names()
-    return Stream.mapArray(summaries, (array): [Models.ChildTimes] => {
+    return Stream.mapArray(inTurns(summaries, childrenAtOnce), (array): [Models.ChildTimes] => {
       const rows = array.map(({ endTime, mapIndex, startTime, state }) =>
         [mapIndex, names.codeOf(state), millis(startTime), millis(endTime)] as const
       )

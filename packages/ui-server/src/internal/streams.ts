@@ -1,3 +1,4 @@
+import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Pull from "effect/Pull"
 import type * as Scope from "effect/Scope"
@@ -19,3 +20,29 @@ export const started = <A, E, R>(
       onDone: (): Effect.Effect<Stream.Stream<A, E, R>, E> => Effect.succeed(Stream.empty)
     })
   })
+
+/** Gives timers, signals and other requests a turn. */
+const otherTurn: Effect.Effect<void> = Effect.callback((resume) => {
+  const immediate = setImmediate(() => resume(Effect.void))
+  return Effect.sync(() => clearImmediate(immediate))
+})
+
+/**
+ * A stream whose arrays have at most so many elements, with a turn for other requests between two of them: what is made
+ * of an array, its JSON for example, is made at once.
+ */
+export const inTurns = <A, E, R>(stream: Stream.Stream<A, E, R>, most: number): Stream.Stream<A, E, R> =>
+  Stream.scoped(Stream.fromPull(Effect.map(Stream.toPull(stream), (pull) => {
+    let rest: NonEmptyReadonlyArray<A> | undefined
+    let isFirst = true
+    const emit = (all: NonEmptyReadonlyArray<A>): Effect.Effect<NonEmptyReadonlyArray<A>> => {
+      rest = all.length > most ? all.slice(most) as unknown as NonEmptyReadonlyArray<A> : undefined
+      return Effect.succeed(rest === undefined ? all : all.slice(0, most) as unknown as NonEmptyReadonlyArray<A>)
+    }
+    return Effect.suspend(() => {
+      const next = rest === undefined ? Effect.flatMap(pull, emit) : emit(rest)
+      if (!isFirst) return Effect.andThen(otherTurn, next)
+      isFirst = false
+      return next
+    })
+  })))

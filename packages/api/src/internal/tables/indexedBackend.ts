@@ -15,7 +15,7 @@ import { isoText, microseconds } from "../timestamps.ts"
 import { uuidRange } from "../uuids.ts"
 import type { Extent } from "./jsonLines.ts"
 import { complete, type ReadRows, type TableName } from "./rowIndex.ts"
-import { idOf, type Key, keyOf, noTask, taskIdOf, taskKeyOf } from "./sqlite.ts"
+import { idOf, idOfTexts, idTexts, type Key, keyOf, noTask, taskIdOf, taskKeyOf } from "./sqlite.ts"
 
 const fail = (operation: string, reason: Errors.Reason) =>
   Effect.fail(new Errors.PrefectApiError({ operation, reason }))
@@ -44,6 +44,27 @@ interface FoundFlowRun extends Found {
 }
 
 const taskRunColumns = "place, offset, length, id, task, map_index, state, start, end"
+/** What a summary needs: each further column costs as much as these. */
+interface FoundSummary {
+  readonly place: number
+  readonly id: string
+  readonly task: Key
+  readonly map_index: number
+  readonly state: number
+  readonly start: number | null
+  readonly end: number | null
+}
+const summaryColumns = `place, ${idTexts("id")}, map_index, state, start, end`
+type SummaryColumns = readonly [
+  place: number,
+  hex: string | null,
+  text: string | null,
+  mapIndex: number,
+  state: number,
+  start: number | null,
+  end: number | null,
+  task?: Key
+]
 type TaskRunColumns = readonly [
   place: number,
   offset: number,
@@ -56,9 +77,10 @@ type TaskRunColumns = readonly [
   end: number | null
 ]
 
-/** How many rows and tasks are read before others have a turn: some 10 ms of work. */
+/** How many rows, tasks and summaries are read before others have a turn: 2 to 10 ms of work. */
 const rowsAtOnce = 2_048
 const tasksAtOnce = 256
+const summariesAtOnce = 512
 
 /** Gives timers, signals and other requests a turn. */
 const otherTurn: Effect.Effect<void> = Effect.callback((resume) => {
@@ -91,15 +113,17 @@ export const make = (database: DatabaseSync, read: ReadRows<TableName>): {
     if (statement === undefined) statements.set(sql, statement = database.prepare(sql))
     return statement.all(...parameters) as unknown as ReadonlyArray<A>
   }
-  /** Task runs as objects of one shape: those that SQLite makes are hash tables, which cost more to make and to read. */
-  const selectTaskRuns = (sql: string, ...parameters: ReadonlyArray<SQLInputValue>): ReadonlyArray<FoundTaskRun> => {
-    const whole = `SELECT ${taskRunColumns} FROM task_run WHERE ${sql}`
-    let statement = statements.get(whole)
+  /** Rows as arrays, of which objects of one shape are made: those that SQLite makes are hash tables, and dearer. */
+  const selectArrays = <A>(sql: string, ...parameters: ReadonlyArray<SQLInputValue>): ReadonlyArray<A> => {
+    let statement = statements.get(sql)
     if (statement === undefined) {
-      statements.set(whole, statement = database.prepare(whole))
+      statements.set(sql, statement = database.prepare(sql))
       statement.setReturnArrays(true)
     }
-    return (statement.all(...parameters) as unknown as ReadonlyArray<TaskRunColumns>).map(
+    return statement.all(...parameters) as unknown as ReadonlyArray<A>
+  }
+  const selectTaskRuns = (sql: string, ...parameters: ReadonlyArray<SQLInputValue>): ReadonlyArray<FoundTaskRun> =>
+    selectArrays<TaskRunColumns>(`SELECT ${taskRunColumns} FROM task_run WHERE ${sql}`, ...parameters).map(
       ([place, offset, length, id, task, map_index, state, start, end]) => ({
         place,
         offset,
@@ -112,7 +136,22 @@ export const make = (database: DatabaseSync, read: ReadRows<TableName>): {
         end
       })
     )
-  }
+  /** Selects summaries of a task, or of all of them: a column that is known is not read. */
+  const selectSummariesOf =
+    (known: Key | undefined) =>
+    (sql: string, ...parameters: ReadonlyArray<SQLInputValue>): ReadonlyArray<FoundSummary> =>
+      selectArrays<SummaryColumns>(
+        `SELECT ${summaryColumns}${known === undefined ? ", task" : ""} FROM task_run WHERE ${sql}`,
+        ...parameters
+      ).map(([place, hex, text, map_index, state, start, end, task = known!]) => ({
+        place,
+        id: idOfTexts(hex, text),
+        task,
+        map_index,
+        state,
+        start,
+        end
+      }))
   /** Queries wait only for the disk. */
   const query = <A>(operation: string, body: () => A): Effect.Effect<A, Errors.PrefectApiError> =>
     Effect.try({
@@ -243,20 +282,32 @@ export const make = (database: DatabaseSync, read: ReadRows<TableName>): {
 
   /** A position in the order of (task, map index, id, place). */
   type Position = readonly [task: Key, mapIndex: number, id: Key, place: number]
-  const cursorOf = (entry: FoundTaskRun | undefined) =>
+  const cursorOf = (entry: FoundTaskRun | FoundSummary | undefined) =>
     entry === undefined
       ? undefined
-      : { taskId: taskIdOf(entry.task), mapIndex: entry.map_index, id: idOf(entry.id), place: entry.place }
+      : {
+        taskId: taskIdOf(entry.task),
+        mapIndex: entry.map_index,
+        id: typeof entry.id === "string" ? entry.id : idOf(entry.id),
+        place: entry.place
+      }
   const positionOf = (cursor: Backend.Cursor | undefined): Position | undefined => {
     if (cursor === undefined) return undefined
     const { id, mapIndex, place, taskId } = cursor as unknown as NonNullable<ReturnType<typeof cursorOf>>
     return [taskKeyOf(taskId), mapIndex, keyOf(id), place]
   }
 
+  type Select<A> = (sql: string, ...parameters: ReadonlyArray<SQLInputValue>) => ReadonlyArray<A>
   /** The runs of one task in a flow run, in map order, after a position. */
-  const runsOfTask = (run: Key, task: Key, after: Position | number, limit: number): ReadonlyArray<FoundTaskRun> =>
+  const runsOfTask = <A>(
+    select: Select<A>,
+    run: Key,
+    task: Key,
+    after: Position | number,
+    limit: number
+  ): ReadonlyArray<A> =>
     typeof after === "number"
-      ? selectTaskRuns(
+      ? select(
         `run = ? AND task = ? AND map_index > ?
           ORDER BY map_index, id, place LIMIT ?`,
         run,
@@ -264,7 +315,7 @@ export const make = (database: DatabaseSync, read: ReadRows<TableName>): {
         after,
         limit
       )
-      : selectTaskRuns(
+      : select(
         `run = ? AND task = ? AND (map_index, id, place) > (?, ?, ?)
           ORDER BY map_index, id, place LIMIT ?`,
         run,
@@ -272,14 +323,15 @@ export const make = (database: DatabaseSync, read: ReadRows<TableName>): {
         ...after.slice(1) as [number, Key, number],
         limit
       )
-  const runsOf = (
+  const runsOf = <A>(
+    select: Select<A>,
     run: Key,
     after: Position | undefined,
     limit: number,
     where = "",
     ...parameters: ReadonlyArray<SQLInputValue>
-  ): ReadonlyArray<FoundTaskRun> =>
-    selectTaskRuns(
+  ): ReadonlyArray<A> =>
+    select(
       `run = ?
         ${after === undefined ? "" : "AND (task, map_index, id, place) > (?, ?, ?, ?)"} ${where}
         ORDER BY task, map_index, id, place LIMIT ?`,
@@ -348,7 +400,7 @@ export const make = (database: DatabaseSync, read: ReadRows<TableName>): {
         const first: Array<{ readonly entry: FoundTaskRun; readonly slug: string | null }> = []
         const hasTask = (entry: FoundTaskRun | undefined): entry is FoundTaskRun =>
           entry !== undefined && Buffer.compare(bytesOf(entry.task), noTask) !== 0
-        let [entry] = yield* query(operation, () => runsOf(run, undefined, 1))
+        let [entry] = yield* query(operation, () => runsOf(selectTaskRuns, run, undefined, 1))
         while (hasTask(entry)) {
           let next: FoundTaskRun | undefined = entry
           entry = yield* query(operation, () => {
@@ -372,7 +424,7 @@ export const make = (database: DatabaseSync, read: ReadRows<TableName>): {
           const after: Position | number = last === undefined
             ? -Infinity
             : [noTask, last.map_index, last.id, last.place]
-          const found = yield* query(operation, () => runsOfTask(run, noTask, after, rowsAtOnce))
+          const found = yield* query(operation, () => runsOfTask(selectTaskRuns, run, noTask, after, rowsAtOnce))
           others.push(...found)
           isMore = found.length === rowsAtOnce
           yield* otherTurn
@@ -471,7 +523,10 @@ export const make = (database: DatabaseSync, read: ReadRows<TableName>): {
     taskRunsOfTaskPage: ({ after, flowRunId, taskId }, { cursor, limit }) =>
       Effect.flatMap(
         query("taskRunsOfTask", () =>
-          pageOf(runsOfTask(keyOf(flowRunId), keyOf(taskId), positionOf(cursor) ?? after, limit + 1), limit)),
+          pageOf(
+            runsOfTask(selectTaskRuns, keyOf(flowRunId), keyOf(taskId), positionOf(cursor) ?? after, limit + 1),
+            limit
+          )),
         ({ entries, last }) =>
           Effect.map(views("taskRunsOfTask", entries), (items) => ({ items, next: cursorOf(last) }))
       ),
@@ -485,12 +540,20 @@ export const make = (database: DatabaseSync, read: ReadRows<TableName>): {
           const where = (codes === undefined ? "" : `AND state IN (${listOf(codes.length)}) `) +
             (mapped === undefined ? "" : mapped ? "AND map_index >= 0" : "AND map_index < 0")
           if (taskSlug === undefined) {
-            return pageOf(runsOf(run, after, limit + 1, where, ...codes ?? []), limit)
+            return pageOf(runsOf(selectTaskRuns, run, after, limit + 1, where, ...codes ?? []), limit)
           }
           const found: Array<FoundTaskRun> = []
           for (const task of tasksOf(taskSlug)) {
             if (after !== undefined && compareKeys(task, after[0]) < 0) continue
-            const more = runsOf(run, after, limit + 1 - found.length, `AND task = ? ${where}`, task, ...codes ?? [])
+            const more = runsOf(
+              selectTaskRuns,
+              run,
+              after,
+              limit + 1 - found.length,
+              `AND task = ? ${where}`,
+              task,
+              ...codes ?? []
+            )
             found.push(...more)
             if (found.length > limit) break
           }
@@ -499,36 +562,38 @@ export const make = (database: DatabaseSync, read: ReadRows<TableName>): {
         ({ entries, last }) => Effect.map(views("taskRuns", entries), (items) => ({ items, next: cursorOf(last) }))
       ),
 
-    taskRunSummariesPage: Effect.fnUntraced(function*({ after, flowRunId, taskId }, { cursor, limit }) {
-      const run = keyOf(flowRunId)
-      const items: Array<Backend.TaskRunSummary> = []
-      let next = cursor
-      for (;;) {
-        const { entries, last } = yield* query("taskRunSummaries", () => {
-          const wanted = Math.min(rowsAtOnce, limit - items.length)
-          const position = positionOf(next)
-          return pageOf(
-            taskId === undefined
-              ? runsOf(run, position, wanted + 1)
-              : runsOfTask(run, keyOf(taskId), position ?? after ?? -Infinity, wanted + 1),
-            wanted
-          )
-        })
-        for (const entry of entries) {
-          items.push({
-            taskRunId: idOf(entry.id),
-            taskId: taskIdOf(entry.task),
+    taskRunSummariesPage: ({ after, flowRunId, taskId }, { cursor, limit }) =>
+      query("taskRunSummaries", () => {
+        const run = keyOf(flowRunId)
+        const task = taskId === undefined ? undefined : keyOf(taskId)
+        const select = selectSummariesOf(task)
+        // Large pages save only requests; here they would be as much as V8 moves when it collects what is new.
+        const wanted = Math.min(limit, summariesAtOnce)
+        const position = positionOf(cursor)
+        const { entries, last } = pageOf(
+          task === undefined
+            ? runsOf(select, run, position, wanted + 1)
+            : runsOfTask(select, run, task, position ?? after ?? -Infinity, wanted + 1),
+          wanted
+        )
+        let shownKey: Key | undefined
+        let shownId: string | null = null
+        const items = entries.map((entry): Backend.TaskRunSummary => {
+          if (shownKey === undefined || !isSameKey(shownKey, entry.task)) {
+            shownKey = entry.task
+            shownId = taskIdOf(shownKey)
+          }
+          return {
+            taskRunId: entry.id,
+            taskId: shownId,
             mapIndex: entry.map_index,
             state: stateOf(entry.state),
             startTime: isoText(entry.start ?? Number.NaN),
             endTime: isoText(entry.end ?? Number.NaN)
-          })
-        }
-        next = cursorOf(last)
-        if (next === undefined || items.length >= limit) return { items, next }
-        yield* otherTurn
-      }
-    }),
+          }
+        })
+        return { items, next: cursorOf(last) }
+      }),
 
     siblingsPage: ({ flowRunId, taskId, taskRunId }, { cursor, limit }) =>
       taskId === null || flowRunId === null
@@ -536,7 +601,13 @@ export const make = (database: DatabaseSync, read: ReadRows<TableName>): {
         : Effect.flatMap(
           query("siblings", () => {
             const own = taskRunId as string
-            const found = runsOfTask(keyOf(flowRunId), keyOf(taskId), positionOf(cursor) ?? -Infinity, limit + 2)
+            const found = runsOfTask(
+              selectTaskRuns,
+              keyOf(flowRunId),
+              keyOf(taskId),
+              positionOf(cursor) ?? -Infinity,
+              limit + 2
+            )
             const others = found.filter((entry) => idOf(entry.id) !== own)
             const entries = others.slice(0, limit)
             return {

@@ -32,13 +32,32 @@ export const keyOf = (id: string): Key =>
     ? Buffer.concat([Buffer.of(0), Buffer.from(id, "utf16le")])
     : id
 
+// Concatenation would make a tree of nine small strings of each id, which takes five times the memory of the text.
+const uuidText = Buffer.from("00000000-0000-0000-0000-000000000000")
+const digitPlaces = [...uuidText.keys()].filter((place) => uuidText[place] !== 0x2d)
+
+/** The id of a key of 16 bytes, from their hexadecimal digits in lower case. */
+const uuidOf = (hex: string): string => {
+  for (let i = 0; i < 32; i++) uuidText[digitPlaces[i]!] = hex.charCodeAt(i)
+  return uuidText.toString("latin1")
+}
+
 export const idOf = (key: Key): string => {
   if (typeof key === "string") return key
   const bytes = Buffer.from(key.buffer, key.byteOffset, key.byteLength)
-  if (bytes.length !== 16) return bytes.toString("utf16le", 1)
-  const hex = bytes.toString("hex")
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
+  return bytes.length === 16 ? uuidOf(bytes.toString("hex")) : bytes.toString("utf16le", 1)
 }
+
+/**
+ * The columns that select an id as texts, which cost SQLite and the garbage collector half of what bytes do: the
+ * hexadecimal digits of its bytes, and itself.
+ */
+export const idTexts = (column: string): string =>
+  `CASE typeof(${column}) WHEN 'blob' THEN lower(hex(${column})) END, CASE typeof(${column}) WHEN 'text' THEN ${column} END`
+
+/** The id of what `idTexts` selected. */
+export const idOfTexts = (hex: string | null, text: string | null): string =>
+  hex === null ? text ?? "" : hex.length === 32 ? uuidOf(hex) : idOf(Buffer.from(hex, "hex"))
 
 /** The key of runs without a task: after every task, because SQLite sorts bytes after texts. */
 export const noTask = Buffer.alloc(17, 0xff)

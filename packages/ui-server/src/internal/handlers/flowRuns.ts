@@ -15,11 +15,14 @@ import { attachment } from "../attachment.ts"
 import { changesOf } from "../changes.ts"
 import * as Json from "../json.ts"
 import { fromError, orProblem } from "../problem.ts"
-import { started } from "../streams.ts"
+import { inTurns, started } from "../streams.ts"
 import * as Summaries from "../summaries.ts"
 import { defaultLimit, isParent, nonEmpty, pageOf, skipOf, take } from "./services.ts"
 
 const concurrency = 8
+
+/** How many log lines or tasks are written as JSON before other requests have a turn. */
+const rowsAtOnce = 128
 
 type Api = PrefectApi["Service"]
 
@@ -136,7 +139,7 @@ export const FlowRunHandlers = (
         tasks: ({ params }) =>
           orProblem(Effect.gen(function*() {
             yield* api.flowRun(params.id)
-            return Stream.fromIterable(yield* tasksOf(params.id))
+            return inTurns(Stream.fromIterable(yield* tasksOf(params.id)), rowsAtOnce)
           })),
         graph: ({ params }) =>
           orProblem(Effect.gen(function*() {
@@ -174,7 +177,7 @@ export const FlowRunHandlers = (
             const view = yield* api.flowRun(params.id)
             const lines = yield* started(api.logs({ flowRunId: params.id, level: query.level }))
             const text = Stream.mapArray(
-              lines,
+              inTurns(lines, rowsAtOnce),
               (entries) => [entries.map(logText).join("")] as [string]
             )
             return attachment(Stream.encodeText(text), `${view.name ?? params.id}.log`, "application/octet-stream")
@@ -237,7 +240,7 @@ export const logLines = (
   }
 ): Effect.Effect<Stream.Stream<Models.LogLine, PrefectApiError>, BadRequest> =>
   Effect.map(parseAfter(query.after), (after) => {
-    const all = api.logs({ ...which, level: query.level, after })
+    const all = inTurns(api.logs({ ...which, level: query.level, after }), rowsAtOnce)
     const wanted = nonEmpty(query.q)?.toLowerCase()
     const fitting = wanted === undefined
       ? all
