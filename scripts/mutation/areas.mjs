@@ -61,6 +61,6 @@ export const areas = [
     files: ["internal/graphql/keyset.ts"],
     tests: ["keyset"]
   },
-  { name: "server compiler", package: "server", files: ["internal/compiler.ts"], tests: ["dialect", "requests"] },
+  { name: "server compiler", package: "server", files: ["internal/compiler.ts"], tests: ["compiler"] },
   { name: "server conditions", package: "server", files: ["internal/conditions.ts"], tests: ["conditions"] }
 ]
