@@ -18,15 +18,16 @@ import * as Scope from "effect/Scope"
 import * as assert from "node:assert/strict"
 import { spawn } from "node:child_process"
 import { once } from "node:events"
-import { mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { mkdtempSync, rmSync } from "node:fs"
 import { createServer } from "node:http"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
+import { against } from "./support/against.ts"
 import { check } from "./support/check.ts"
 import { folder, root } from "./support/folder.ts"
 import { hostile, idOf, ids, kindIds, writeArchive } from "./ui/archive.ts"
-import { type Page, startBrowser, watch } from "./ui/browser.ts"
+import { firefox, type Page, startBrowser, watch } from "./ui/browser.ts"
 
 const shots = folder("ui-pictures")
 /** `--small` tests the checks themselves, quickly; `--firefox` uses the system's Firefox. */
@@ -79,7 +80,7 @@ writeArchive(temporary, scale)
 const server = await startCommand(temporary)
 const isFirefox = process.argv.includes("--firefox")
 await using browser = await startBrowser({ firefox: isFirefox })
-console.log(`  against ${isFirefox ? "Firefox" : "Chromium"} ${browser.version()}`)
+against(`${isFirefox ? "Firefox" : "Chromium"} ${browser.version()}`)
 
 const main = await browser.newContext({ colorScheme: "light", width: 1280 })
 const page = await main.newPage()
@@ -187,6 +188,7 @@ for (const mode of modes) {
   })
 }
 
+const texts = Object.values(hostile)
 const oddRun = `/flow-runs/${ids.odd}`
 const oddPages: ReadonlyArray<string> = [
   ...["", "/tasks", "/graph", "/timeline", "/results", "/logs", "/artifacts", "/states"].map((view) => oddRun + view),
@@ -199,6 +201,10 @@ const oddPages: ReadonlyArray<string> = [
   `${task(ids.wide)}/result?column=c9999&row=99`,
   task(ids.names),
   task(ids.heavy),
+  `${task(ids.heavy)}?column=${"n".repeat(3_000)}`,
+  task(ids.noRows),
+  ...texts.map((_, i) => `/flow-runs/${idOf(20 + i)}`),
+  ...texts.map((_, i) => task(idOf(130 + i))),
   ...Array.from({ length: 6 }, (_, i) => task(idOf(0x8200 + i))),
   ...Array.from({ length: 6 }, (_, i) => task(idOf(0x8300 + i))),
   ...Array.from({ length: 7 }, (_, i) => task(idOf(0x8400 + i))),
@@ -218,6 +224,7 @@ const faults = `[
   ...(document.querySelectorAll("h1").length === 1 ? [] : ["no heading"]),
   ...(document.querySelectorAll("*").length > 2000 ? ["too many elements"] : []),
   ...(document.documentElement.scrollWidth > innerWidth ? ["wider than the window"] : []),
+  ...(document.documentElement.scrollHeight > 12000 ? ["taller than 12 000 pixels"] : []),
   ...(document.querySelector(".loading, .skeleton") === null ? [] : ["still loading"])
 ]`
 
@@ -434,12 +441,12 @@ await check("a log is searched, and downloaded whole", async () => {
   await page.getByRole("searchbox", { name: "Search the log" }).fill("needle7")
   await page.locator("mark").first().waitFor()
   assert.equal(await page.locator("mark").first().innerText(), "needle7")
-  const [download] = await Promise.all([
-    page.waitForEvent("download"),
-    page.getByRole("button", { name: "Download", exact: true }).click()
-  ])
-  assert.equal(download.suggestedFilename(), "scored.log")
-  assert.ok(readFileSync(await download.path(), "utf8").split("\n").length > scale.lines)
+  const { name, text } = await browser.download(
+    page,
+    () => page.getByRole("button", { name: "Download", exact: true }).click()
+  )
+  assert.equal(name, "scored.log")
+  assert.ok(text.split("\n").length > scale.lines)
 })
 
 await check("graph and timeline name their active task, which keys move", async () => {
@@ -513,6 +520,130 @@ await check("keys: / searches, ? lists the keys", async () => {
   await page.locator("main").press("?")
   await page.getByRole("dialog", { name: "Keys" }).waitFor()
 })
+
+await check("addresses with ids in upper case, slashes at the end and escapes lead to the same page", async () => {
+  for (
+    const [path, heading] of [
+      [`${run}/`, "scored"],
+      [`${run}/tasks/`, "scored"],
+      [`/flow-runs/${encodeURIComponent(ids.run).replaceAll("-", "%2D")}/tasks`, "scored"],
+      [`/flow%2Druns/${ids.run}`, "scored"],
+      [`/flow-runs/${idOf(26).toUpperCase()}`, hostile.template],
+      [task(ids.noTask.toUpperCase()), ids.noTask],
+      [`${task(ids.parent)}/children?index=${childCount}&view=list`, "score-1"],
+      [`${task(ids.parent)}/children?index=1e3`, "score-1"],
+      [`${task(ids.value)}/result/`, "value-1"],
+      [`${run}/overview`, "Not found"],
+      [`${run}/tasks/no-such-task`, "Not found"],
+      [`${run}/tasks/score-1/abc`, "Not found"],
+      [`${run}/tasks/score-1/${childCount}`, "Not found"]
+    ] as const
+  ) await open(path, heading)
+})
+
+/** The names of what the Tab key reaches, in order. */
+const tabStops = async (page: Page, count: number): Promise<ReadonlyArray<string>> => {
+  const names: Array<string> = []
+  for (let i = 0; i < count; i++) {
+    await page.keyboard.press("Tab")
+    names.push(String(
+      await page.evaluate(
+        "(document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent ?? '').trim()"
+      )
+    ))
+  }
+  return names
+}
+
+await check("everything is reached by keys alone, and the focus can be seen", async () => {
+  const context = await browser.newContext({ colorScheme: "light", width: 1280 })
+  const keyed = await context.newPage()
+  const at = async (heading: string) => keyed.getByRole("heading", { level: 1, name: heading }).waitFor()
+  await keyed.goto(`${server.origin}/#token=${server.token}`)
+  await keyed.getByRole("row", { name: /^scored Failed/ }).waitFor()
+  const banner = [
+    "Skip to content",
+    "effect-prefect",
+    "Flow runs",
+    "Flows",
+    "About",
+    "Times: UTC",
+    "Theme: system",
+    "Keys"
+  ]
+  assert.deepEqual(await tabStops(keyed, 12), [...banner, "Search flow runs", "Flow", "State", "Flow runs"])
+  assert.notEqual(await keyed.evaluate("getComputedStyle(document.activeElement).outlineStyle"), "none")
+  await keyed.keyboard.press("Control+End")
+  await keyed.keyboard.press("Control+Home")
+  await keyed.keyboard.press("ArrowRight")
+  await keyed.keyboard.press("Enter")
+  await keyed.locator("[aria-label=Views]").waitFor()
+  await keyed.goto(`${server.origin}${run}`)
+  await at("scored")
+  const stops = await tabStops(keyed, 17)
+  assert.deepEqual(stops.slice(0, 8), banner)
+  assert.deepEqual(stops.slice(9), ["Overview", "Tasks", "Graph", "Timeline", "Results", "Logs", "Artifacts", "States"])
+  await keyed.keyboard.press("Shift+Tab")
+  await keyed.keyboard.press("Shift+Tab")
+  await keyed.keyboard.press("Enter")
+  await keyed.getByRole("log", { name: "Log" }).waitFor()
+  await keyed.keyboard.press("?")
+  const dialog = keyed.getByRole("dialog", { name: "Keys" })
+  await dialog.waitFor()
+  await keyed.keyboard.press("Escape")
+  await dialog.waitFor({ state: "hidden" })
+  await keyed.goto(`${server.origin}${run}/tasks`)
+  const tasks = keyed.getByRole("grid", { name: "Tasks" })
+  await keyed.getByRole("row", { name: /^broken-1 Success/ }).waitFor()
+  await tasks.focus()
+  await keyed.keyboard.press("Control+End")
+  await keyed.keyboard.press("Enter")
+  await keyed.getByRole("region", { name: "Result" }).waitFor()
+  await keyed.goBack()
+  await at("scored")
+  await keyed.goto(`${server.origin}/flow-runs`)
+  await at("Flow runs")
+  await keyed.keyboard.press("Tab")
+  await keyed.keyboard.press("Enter")
+  assert.equal(await keyed.evaluate("document.activeElement.id"), "main")
+  await context.close()
+})
+
+if (!isFirefox) {
+  await check("it can be read zoomed, in forced colours and without motion, and says what it needs", async () => {
+    const found: Array<string> = []
+    for (
+      const [name, options] of [
+        ["zoomed to 200 %", { width: 640 }],
+        ["forced colours", { width: 1280, forcedColors: "active" }],
+        ["reduced motion", { width: 1280, reducedMotion: "reduce" }]
+      ] as const
+    ) {
+      const context = await browser.newContext({ colorScheme: "light", ...options })
+      const seen = await context.newPage()
+      await seen.goto(`${server.origin}/#token=${server.token}`)
+      for (const [i, [path, heading]] of pages.entries()) {
+        await seen.goto(`${server.origin}${path}`)
+        await seen.getByRole("heading", { level: 1, name: heading }).waitFor()
+        for (let i = 0; i < 50 && await seen.locator(".loading, .skeleton").count() > 0; i++) {
+          await seen.waitForTimeout(100)
+        }
+        const wrong = await seen.evaluate(faults) as ReadonlyArray<string>
+        const moving = Number(await seen.evaluate("document.getAnimations().length"))
+        if (wrong.length > 0) found.push(`${path}, ${name}: ${wrong.join(", ")}`)
+        if (name === "reduced motion" && moving > 0) found.push(`${path}: ${moving} animations`)
+        if (i % 4 === 0) await seen.screenshot({ path: join(shots, `${name.replaceAll(/\W+/g, "-")}-${i}.png`) })
+      }
+      await context.close()
+    }
+    const context = await browser.newContext({ colorScheme: "light", width: 1280, javaScriptEnabled: false })
+    const still = await context.newPage()
+    await still.goto(`${server.origin}/`)
+    assert.match(await still.locator("body").innerText(), /This page needs JavaScript.*flow-run results/)
+    await context.close()
+    assert.deepEqual(found, [])
+  })
+}
 
 await check("at 320 pixels nothing is wider than the page", async () => {
   const narrow = await browser.newContext({ colorScheme: "light", width: 320 })
@@ -623,5 +754,25 @@ await check("the command ends within a second while it is looked at", async () =
   }
   assert.ok(Math.min(...ends) < 1_000, `${ends.join(", ")} ms`)
 })
+
+if (!isFirefox) {
+  if (firefox === undefined) {
+    console.log("  Firefox is not installed: nothing was checked in it (Debian's package is firefox-esr)")
+    against("no Firefox")
+  } else {
+    await check("the same checks pass in the system's Firefox, over a smaller archive", async () => {
+      const child = spawn(process.execPath, [...process.execArgv, ...process.argv.slice(1), "--firefox", "--small"], {
+        stdio: ["ignore", "pipe", "inherit"]
+      })
+      for await (const line of createInterface({ input: child.stdout })) {
+        const program = /^ {2}against (Firefox .+)$/.exec(line)?.[1]
+        if (program !== undefined) against(program)
+        else console.log(`      ${line}`)
+      }
+      if (child.exitCode === null) await once(child, "exit")
+      assert.equal(child.exitCode, 0)
+    })
+  }
+}
 
 process.exit()

@@ -1,5 +1,5 @@
 /**
- * The page over a real Postgres and a real Prefect 3: every page is shown as over an archive, or says in its place what
+ * The page over a real Postgres, a real Prefect 2 and a real Prefect 3: every page is shown as over an archive, or says in its place what
  * the backend does not have; and a flow that runs is followed to its end.
  */
 import * as assert from "node:assert/strict"
@@ -10,11 +10,11 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
 import { readTables, sqlOf } from "./postgres/load.ts"
-import { prefect3Newest } from "./prefectVersions/versions.ts"
+import { startPrefect } from "./prefectVersions/compare.ts"
+import { prefect220, prefect3Newest } from "./prefectVersions/versions.ts"
 import { check } from "./support/check.ts"
 import { root } from "./support/folder.ts"
 import { startPostgres } from "./support/postgres.ts"
-import { freePort, startServer } from "./support/process.ts"
 import { venv } from "./support/python.ts"
 import { type Page, startBrowser, watch } from "./ui/browser.ts"
 
@@ -107,31 +107,22 @@ const runViews = ["", "/tasks", "/graph", "/timeline", "/results", "/logs", "/ar
   await archive.stop()
 }
 
-const python = await venv(prefect3Newest)
-const store = join(home, "store")
-mkdirSync(store)
-const port = await freePort()
-const url = `http://127.0.0.1:${port}/api`
-const env = {
-  PREFECT_HOME: home,
-  PREFECT_PROFILES_PATH: join(home, "profiles.toml"),
-  PREFECT_RESULTS_LOCAL_STORAGE_PATH: store,
-  PREFECT_RESULTS_PERSIST_BY_DEFAULT: "true",
-  PREFECT_RESULTS_DEFAULT_SERIALIZER: "json",
-  PREFECT_SERVER_DATABASE_CONNECTION_URL: `sqlite+aiosqlite:///${join(home, "prefect.db")}`,
-  PREFECT_SERVER_ANALYTICS_ENABLED: "false",
-  PREFECT_LOGGING_TO_API_ENABLED: "true",
-  PREFECT_API_URL: url
-}
-const server = await startServer(
-  python.bin("prefect"),
-  ["server", "start", "--no-ui", "--host", "127.0.0.1", "--port", String(port)],
-  { env, cwd: home, probe: async () => (await fetch(`${url}/health`)).ok, timeout: 240_000 }
-)
-const flow = join(home, "flow.py")
-writeFileSync(
-  flow,
-  `
+for (const version of [prefect220, prefect3Newest]) {
+  const python = await venv(version)
+  const base = join(home, version.name)
+  const store = join(base, "store")
+  mkdirSync(store, { recursive: true })
+  const { env: settings, server, url } = await startPrefect(version, python, base, store)
+  const env = {
+    ...settings,
+    PREFECT_RESULTS_PERSIST_BY_DEFAULT: "true",
+    PREFECT_RESULTS_DEFAULT_SERIALIZER: "json",
+    PREFECT_LOGGING_TO_API_ENABLED: "true"
+  }
+  const flow = join(base, "flow.py")
+  writeFileSync(
+    flow,
+    `
 import sys, time
 from pathlib import Path
 from prefect import flow, get_run_logger, task
@@ -162,81 +153,82 @@ def scores(wait):
 
 scores(sys.argv[1], return_state=True)
 `
-)
-await python.run([flow, ""], { env })
-const page3 = await startPage(["--prefect3", url, "--mount", store])
-
-const context = await browser.newContext({ colorScheme: "light", width: 1280 })
-const page = await context.newPage()
-const wrong = watch(page, page3.origin)
-await page.goto(`${page3.origin}/#token=${page3.token}`)
-
-await check("every page of a Prefect 3 is shown, or says what the server does not have", async () => {
-  const { items } = JSON.parse(await page3.get("/flow-runs")) as {
-    readonly items: ReadonlyArray<{ readonly flow_run_id: string; readonly flow_id: string; readonly name: string }>
-  }
-  assert.equal(items.length, 1)
-  const [{ flow_id, flow_run_id: id, name }] = items as [(typeof items)[number]]
-  const tasks = (await page3.get(`/flow-runs/${id}/tasks`)).trimEnd().split("\n").map((line) =>
-    JSON.parse(line) as { readonly task_run_id: string; readonly name: string }
   )
-  assert.equal(tasks.length, 6)
-  const paths = [
-    "/flow-runs",
-    "/flows",
-    `/flows/${flow_id}`,
-    "/about",
-    ...runViews.map((view) => `/flow-runs/${id}${view}`),
-    ...tasks.flatMap(({ task_run_id }) =>
-      ["", "/result", "/logs", "/states"].map((view) => `/task-runs/${task_run_id}${view}`)
-    ),
-    `/runs/flow-run/${id}`,
-    `/runs/task-run/${tasks[0]!.task_run_id}`
-  ]
-  const faults: Array<string> = []
-  for (const path of paths) {
-    const { alerts, heading } = await look(page, page3.origin + path)
-    if (/^(?:Not found|Flow run|Task run|Flow)$/.test(heading)) faults.push(`${path}: ${heading}`)
-    for (const alert of alerts) {
-      // The task that failed has no result.
-      if (!/^(?:UnsupportedByBackend|TaskRunFailed) /.test(alert)) faults.push(`${path}: ${alert}`)
-      console.log(`        ${path.replace(/[0-9a-f-]{36}/g, "ID")} says: ${alert.slice(0, 160)}`)
+  await python.run([flow, ""], { env })
+  const shown = await startPage(["--prefect3", url, "--mount", store])
+
+  const context = await browser.newContext({ colorScheme: "light", width: 1280 })
+  const page = await context.newPage()
+  const wrong = watch(page, shown.origin)
+  await page.goto(`${shown.origin}/#token=${shown.token}`)
+
+  await check(`every page of a ${version.name} is shown, or says what the server does not have`, async () => {
+    const { items } = JSON.parse(await shown.get("/flow-runs")) as {
+      readonly items: ReadonlyArray<{ readonly flow_run_id: string; readonly flow_id: string; readonly name: string }>
     }
-    const failed = await page.evaluate("document.body.innerText.includes('This page failed')")
-    if (failed === true) faults.push(`${path} failed`)
-  }
-  assert.deepEqual(faults, [])
-  await look(page, `${page3.origin}/flow-runs/${id}`)
-  assert.equal(await page.getByRole("heading", { level: 1 }).innerText(), name)
-  const sum = tasks.find((task) => task.name.startsWith("total"))!
-  await look(page, `${page3.origin}/task-runs/${sum.task_run_id}`)
-  await page.getByRole("treeitem", { name: /^value: 1\.714/ }).waitFor()
-})
+    assert.equal(items.length, 1)
+    const [{ flow_id, flow_run_id: id, name }] = items as [(typeof items)[number]]
+    const tasks = (await shown.get(`/flow-runs/${id}/tasks`)).trimEnd().split("\n").map((line) =>
+      JSON.parse(line) as { readonly task_run_id: string; readonly name: string }
+    )
+    assert.equal(tasks.length, 6)
+    const paths = [
+      "/flow-runs",
+      "/flows",
+      `/flows/${flow_id}`,
+      "/about",
+      ...runViews.map((view) => `/flow-runs/${id}${view}`),
+      ...tasks.flatMap(({ task_run_id }) =>
+        ["", "/result", "/logs", "/states"].map((view) => `/task-runs/${task_run_id}${view}`)
+      ),
+      `/runs/flow-run/${id}`,
+      `/runs/task-run/${tasks[0]!.task_run_id}`
+    ]
+    const faults: Array<string> = []
+    for (const path of paths) {
+      const { alerts, heading } = await look(page, shown.origin + path)
+      if (/^(?:Not found|Flow run|Task run|Flow)$/.test(heading)) faults.push(`${path}: ${heading}`)
+      for (const alert of alerts) {
+        // The task that failed has no result.
+        if (!/^(?:UnsupportedByBackend|TaskRunFailed) /.test(alert)) faults.push(`${path}: ${alert}`)
+        console.log(`        ${path.replace(/[0-9a-f-]{36}/g, "ID")} says: ${alert.slice(0, 160)}`)
+      }
+      const failed = await page.evaluate("document.body.innerText.includes('This page failed')")
+      if (failed === true) faults.push(`${path} failed`)
+    }
+    assert.deepEqual(faults, [])
+    await look(page, `${shown.origin}/flow-runs/${id}`)
+    assert.equal(await page.getByRole("heading", { level: 1 }).innerText(), name)
+    const sum = tasks.find((task) => task.name.startsWith("total"))!
+    await look(page, `${shown.origin}/task-runs/${sum.task_run_id}`)
+    await page.getByRole("treeitem", { name: /^value: 1\.714/ }).waitFor()
+  })
 
-await check("a flow of Prefect 3 that runs is followed to its end", async () => {
-  const go = join(home, "go")
-  const running = python.run([flow, go], { env })
-  await page.goto(`${page3.origin}/flow-runs?state=Running`)
-  const row = page.locator("[aria-label='Flow runs'][aria-rowcount='2']")
-  for (let i = 0; i < 120 && await row.count() === 0; i++) {
-    await page.waitForTimeout(500)
-    await page.reload()
-    await page.locator("[aria-label='Flow runs']").waitFor()
-  }
-  await page.locator("[aria-label='Flow runs'] [role=gridcell] a").first().click()
-  await page.locator("h1 + .state-running").waitFor()
-  await page.getByRole("navigation", { name: "Views" }).getByRole("link", { name: "Tasks" }).click()
-  await page.locator("[aria-label=Tasks][aria-rowcount='7']").waitFor({ timeout: 60_000 })
-  writeFileSync(go, "")
-  await running
-  await page.locator("h1 + .state-succeeded").waitFor({ timeout: 60_000 })
-})
+  await check(`a flow of ${version.name} that runs is followed to its end`, async () => {
+    const go = join(base, "go")
+    const running = python.run([flow, go], { env })
+    await page.goto(`${shown.origin}/flow-runs?state=Running`)
+    const row = page.locator("[aria-label='Flow runs'][aria-rowcount='2']")
+    for (let i = 0; i < 120 && await row.count() === 0; i++) {
+      await page.waitForTimeout(500)
+      await page.reload()
+      await page.locator("[aria-label='Flow runs']").waitFor()
+    }
+    await page.locator("[aria-label='Flow runs'] [role=gridcell] a").first().click()
+    await page.locator("h1 + .state-running").waitFor()
+    await page.getByRole("navigation", { name: "Views" }).getByRole("link", { name: "Tasks" }).click()
+    await page.locator("[aria-label=Tasks][aria-rowcount='7']").waitFor({ timeout: 60_000 })
+    writeFileSync(go, "")
+    await running
+    await page.locator("h1 + .state-succeeded").waitFor({ timeout: 60_000 })
+  })
 
-await check("the console, the policy and the network are quiet", async () => {
-  assert.deepEqual(wrong, [])
-})
+  await check(`the console, the policy and the network are quiet over ${version.name}`, async () => {
+    assert.deepEqual(wrong, [])
+  })
 
-await context.close()
-await page3.stop()
-await server.stop()
+  await context.close()
+  await shown.stop()
+  await server.stop()
+}
 process.exit()

@@ -70,7 +70,8 @@ const environment = (home: string, store: string, url: string): Record<string, s
   RUN: String(process.pid)
 })
 
-const startPrefect = async (version: Version, python: Venv, home: string, store: string) => {
+/** Its server on a free port, with a database and settings of its own below `home`, and what its clients need. */
+export const startPrefect = async (version: Version, python: Venv, home: string, store: string) => {
   const port = await freePort()
   const url = `http://127.0.0.1:${port}/api`
   const env = environment(home, store, url)

@@ -10,7 +10,7 @@ export const hostile = {
   link: "javascript:window.hacked=1",
   bidi: "abc\u202edcba\u2066x",
   control: "a\u0000b\u001b[31mred\u001b[0m\u0007c",
-  long: "long-".repeat(400),
+  long: "long-".repeat(2_000),
   template: "${window.hacked = 1}{{window.hacked = 1}}",
   quotes: "\"'><svg onload=window.hacked=1>",
   emoji: "👩‍👩‍👧‍👦 Ünï\u0301çødé"
@@ -45,7 +45,8 @@ export const ids = {
   wide: idOf(0x8002),
   twice: idOf(0x8003),
   names: idOf(0x8004),
-  heavy: idOf(0x8005)
+  heavy: idOf(0x8005),
+  noRows: idOf(0x8006)
 } as const
 
 /** One pickle of each kind that the fixtures have, by the name of its kind. */
@@ -166,6 +167,7 @@ export const writeArchive = (folder: string, { children, lines, rows }: Scale): 
     [ids.wide, "wide-1", false],
     [ids.names, "names-1", false],
     [ids.heavy, "heavy-1", false],
+    [ids.noRows, "no_rows-1", false],
     ...oddStates.map((_, i) => [idOf(0x8200 + i), `state-${i}`, false] as const),
     ...oddTimes.map((_, i) => [idOf(0x8300 + i), `time-${i}`, false] as const),
     ...oddSlugs.map((slug, i) => [idOf(0x8400 + i), slug, false] as const),
@@ -307,8 +309,13 @@ export const writeArchive = (folder: string, { children, lines, rows }: Scale): 
       ["k".repeat(100_000), "__proto__", "", "\u200b", "a/b~c"].map((key, i) => [key, i])
     )
     yield inOdd(ids.names, ids.names, stored("names.json", `{"__proto__": {"x": 1}, ${JSON.stringify(names).slice(1)}`))
-    const cells = JSON.stringify([{ "=a": "x".repeat(100_000), b: null }, { "=a": hostile.bidi, b: 1 }])
+    const wideName = "n".repeat(3_000)
+    const cells = JSON.stringify([
+      { "=a": "x".repeat(100_000), b: null, [wideName]: 1 },
+      { "=a": hostile.bidi, b: 1, [wideName]: 2 }
+    ])
     yield inOdd(ids.heavy, ids.heavy, stored("heavy.json", cells))
+    yield inOdd(ids.noRows, ids.noRows, stored("no-rows.csv", "a,b\n"))
     for (const [name, file] of kinds) {
       mkdirSync(join(folder, "results"), { recursive: true })
       copyFileSync(join(root, "fixtures/pickle", file), join(folder, "results", file))

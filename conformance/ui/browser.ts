@@ -1,6 +1,7 @@
 /** A Chromium whose page is monitored: the system's, or the one from npm; the system's Firefox; and axe. */
-import { existsSync, readFileSync, writeFileSync } from "node:fs"
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { createRequire } from "node:module"
+import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { pathToFileURL } from "node:url"
 import { folder } from "../support/folder.ts"
@@ -31,6 +32,7 @@ export interface Download {
 
 /** The part of playwright's Page that the checks use. */
 export interface Page {
+  readonly keyboard: { readonly press: (key: string) => Promise<void> }
   readonly goto: (url: string) => Promise<unknown>
   readonly goBack: () => Promise<unknown>
   readonly goForward: () => Promise<unknown>
@@ -65,6 +67,7 @@ export interface Context {
   readonly newCDPSession: (page: Page) => Promise<{
     readonly send: (method: string) => Promise<{ readonly usedSize: number }>
   }>
+  readonly setDefaultTimeout: (millis: number) => void
   readonly close: () => Promise<void>
 }
 
@@ -74,7 +77,12 @@ export interface Browser extends AsyncDisposable {
     readonly colorScheme: "light" | "dark"
     readonly width: number
     readonly bypassCSP?: boolean
+    readonly reducedMotion?: "reduce"
+    readonly forcedColors?: "active"
+    readonly javaScriptEnabled?: boolean
   }) => Promise<Context>
+  /** Does what saves a file, and returns its name and text. */
+  readonly download: (page: Page, act: () => Promise<void>) => Promise<{ readonly name: string; readonly text: string }>
   /** The source of axe. */
   readonly axe: string
 }
@@ -84,7 +92,10 @@ const packages = ["playwright-core@1.65.1", "axe-core@4.14.1"]
 const packagesForFirefox = ["playwright-core@1.60.0", "axe-core@4.14.1"]
 const system = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(existsSync)
 
-const firefox = ["/usr/lib/firefox-esr/firefox-esr", "/usr/lib/firefox/firefox", "/usr/bin/firefox"].find(existsSync)
+/** The system's Firefox, if there is one. */
+export const firefox = ["/usr/lib/firefox-esr/firefox-esr", "/usr/lib/firefox/firefox", "/usr/bin/firefox"].find(
+  existsSync
+)
 
 /**
  * Starts the browser: Chromium, or the system's Firefox. The sandbox of Chromium is off, because it only opens this
@@ -120,18 +131,39 @@ export const startBrowser = async (options: { readonly firefox?: boolean } = {})
     readonly firefox: BrowserType
   }
   if (options.firefox === true && firefox === undefined) throw new Error("install Firefox: none was found")
+  const downloads = mkdtempSync(join(tmpdir(), "effect-prefect-downloads-"))
+  process.on("exit", () => rmSync(downloads, { recursive: true, force: true }))
   const browser = options.firefox === true
-    ? await playwright.firefox.launch({ channel: "moz-firefox", executablePath: firefox })
+    ? await playwright.firefox.launch({
+      channel: "moz-firefox",
+      executablePath: firefox,
+      downloadsPath: downloads
+    })
     : await playwright.chromium.launch({ executablePath: binary, args: ["--no-sandbox", "--disable-gpu"] })
   return {
     version: () => browser.version(),
-    newContext: ({ bypassCSP = false, colorScheme, width }) =>
-      browser.newContext({
-        colorScheme,
-        bypassCSP,
-        viewport: { width, height: 900 },
-        acceptDownloads: true
-      }),
+    newContext: async ({ width, ...rest }) => {
+      const context = await browser.newContext({ ...rest, viewport: { width, height: 900 }, acceptDownloads: true })
+      // For any load of the machine.
+      context.setDefaultTimeout(120_000)
+      return context
+    },
+    download: async (page, act) => {
+      if (options.firefox !== true) {
+        const [download] = await Promise.all([page.waitForEvent("download"), act()])
+        return { name: download.suggestedFilename(), text: readFileSync(await download.path(), "utf8") }
+      }
+      // Firefox reports the download of a blob without a navigation, and the library passes such reports over.
+      const before = new Set(readdirSync(downloads))
+      await act()
+      for (let i = 0; i < 300; i++) {
+        const name = readdirSync(downloads).find((name) => !before.has(name) && !name.endsWith(".part"))
+        const text = name === undefined ? "" : readFileSync(join(downloads, name), "utf8")
+        if (name !== undefined && text !== "") return { name, text }
+        await page.waitForTimeout(100)
+      }
+      throw new Error("nothing was saved")
+    },
     axe: readFileSync(require.resolve("axe-core/axe.min.js"), "utf8"),
     [Symbol.asyncDispose]: () => browser.close()
   }

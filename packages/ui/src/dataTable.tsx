@@ -69,7 +69,7 @@ const Plot = ({ column, id, index, where }: {
         <figcaption>
           <span class="number">{numberText(data.min)}</span>
           <span>
-            {nameOf(column)}
+            {short(nameOf(column), 120)}
             {data.mean === null ? "" : ` · mean ${numberText(data.mean)}`}
             {data.nulls === 0 ? "" : ` · ${data.nulls.toLocaleString("en")} missing`}
           </span>
@@ -94,7 +94,7 @@ const Plot = ({ column, id, index, where }: {
       </div>
       <figcaption>
         <span>
-          {nameOf(column)} · {plural(data.distinct, "distinct value")}
+          {short(nameOf(column), 120)} · {plural(data.distinct, "distinct value")}
           {data.nulls === 0 ? "" : ` · ${data.nulls.toLocaleString("en")} missing`}
         </span>
       </figcaption>
@@ -263,7 +263,7 @@ export const DataTable = ({ columns, id, rows, visibleRows = 16 }: {
           type="search"
           aria-label="Filter rows"
           placeholder={`Filter rows, e.g. ${
-            columns.find(({ kind }) => numbers.has(kind))?.name ?? columns[0]?.name ?? "score"
+            short(columns.find(({ kind }) => numbers.has(kind))?.name ?? columns[0]?.name ?? "score", 40)
           }>100`}
           value={text}
           onInput={(event) => setText(event.currentTarget.value)}
@@ -322,6 +322,17 @@ export const DataTable = ({ columns, id, rows, visibleRows = 16 }: {
         onColumn={(index) => setQuery({ column: columns[index]?.name ?? null })}
         selectedColumn={plotted}
       />
+      {failure === undefined && total === 0 && asked.current.size === 0
+        ? (
+          <p class="note" role="status">
+            {columns.length === 0
+              ? "The table has no rows and no columns."
+              : rows === 0
+              ? "The table has no rows."
+              : "No row fits these filters."}
+          </p>
+        )
+        : null}
       {plotted >= 0 && rows > 0 && failure === undefined && pages.current.size > 0
         ? <Plot id={id} column={columns[plotted]!} index={plotted} where={passed.has("where") ? [] : where} />
         : null}

@@ -6,7 +6,7 @@ import { type Layout, layout } from "./graphLayout.ts"
 import { Loading, useWidth } from "./parts.tsx"
 import { base, href, navigate } from "./router.ts"
 import { colourOf, familyOf, sortNames } from "./states.ts"
-import { slugText } from "./text.ts"
+import { plural, slugText } from "./text.ts"
 
 declare const WORKER_FILE: string
 
@@ -54,7 +54,9 @@ const nodeWidth = 172
 const nodeHeight = 34
 const gapX = 60
 const gapY = 14
-const zooms = [0.25, 0.4, 0.6, 0.8, 1, 1.3, 1.7]
+const zooms = [0.25, 0.4, 0.55, 0.7, 0.85, 1, 1.3, 1.7]
+/** The smallest zoom that a graph is opened with, unless it is a large one. */
+const readable = 3
 
 export const GraphView = ({ graph, id, tasks }: {
   /** The flow run; undefined for the graph of a flow, whose tasks have no states. */
@@ -65,7 +67,7 @@ export const GraphView = ({ graph, id, tasks }: {
   const count = graph.tasks.length
   const [laid, setLaid] = useState<Layout | undefined>(undefined)
   const [active, setActive] = useState(0)
-  const [zoom, setZoom] = useState(count > 400 ? 1 : 4)
+  const [chosen, setZoom] = useState<number | undefined>(undefined)
   const [box, width] = useWidth<HTMLDivElement>()
   const canvas = useRef<HTMLCanvasElement>(null)
   useEffect(() => {
@@ -80,10 +82,13 @@ export const GraphView = ({ graph, id, tasks }: {
     for (const task of tasks) byId.set(task.task_id ?? task.task_run_id, task)
     return graph.tasks.map((node, i) => (node.task_id === null ? undefined : byId.get(node.task_id)) ?? tasks[i])
   }, [graph, tasks.length])
-  const scale = zooms[zoom]!
   const layers = laid?.layers ?? 1
   const widest = laid?.widest ?? 1
-  const fullWidth = (layers * (nodeWidth + gapX) + gapX) * scale
+  // It opens as large as fits into the width, as long as its names can be read.
+  const fitting = zooms.findLastIndex((scale) => scale <= 1 && (layers * (nodeWidth + gapX)) * scale <= width)
+  const zoom = chosen ?? (count > 400 ? 1 : Math.max(readable, fitting))
+  const scale = zooms[zoom]!
+  const fullWidth = layers * (nodeWidth + gapX) * scale
   const fullHeight = (widest * (nodeHeight + gapY) + gapY * 2) * scale
   const height = Math.min(560, Math.max(120, fullHeight))
   const inLayer = useMemo(() => {
@@ -144,9 +149,11 @@ export const GraphView = ({ graph, id, tasks }: {
       context.roundRect(x, y, nodeWidth, nodeHeight, 6)
       context.fillStyle = c.panel
       context.fill()
-      context.strokeStyle = i === active ? c.accent : c.line
+      context.strokeStyle = i === active ? c.accent : c.dim
+      context.globalAlpha = i === active ? 1 : 0.4
       context.lineWidth = i === active ? 2.4 : 1.2
       context.stroke()
+      context.globalAlpha = 1
       const mapped = bySlug[i]?.mapped
       if (mapped !== null && mapped !== undefined && mapped.found > 0) {
         let at = x + 8
@@ -178,6 +185,15 @@ export const GraphView = ({ graph, id, tasks }: {
   }
   const frame = useRef(0)
   useLayoutEffect(draw)
+  useLayoutEffect(() => {
+    if (laid === undefined) return
+    // It opens at the task with which the run begins.
+    const first = Math.max(0, laid.layer.findIndex((layer, i) => layer === 0 && laid.place[i] === 0))
+    setActive(first)
+    if (box.current !== null) {
+      box.current.scrollTop = (position(first)[1] + nodeHeight / 2) * scale - box.current.clientHeight / 2
+    }
+  }, [laid])
   const bring = (i: number) => {
     const view = box.current
     if (view === null) return
@@ -242,10 +258,10 @@ export const GraphView = ({ graph, id, tasks }: {
         break
       case "+":
       case "=":
-        setZoom((zoom) => Math.min(zooms.length - 1, zoom + 1))
+        setZoom(Math.min(zooms.length - 1, zoom + 1))
         break
       case "-":
-        setZoom((zoom) => Math.max(0, zoom - 1))
+        setZoom(Math.max(0, zoom - 1))
         break
       case "Enter":
         open(active)
@@ -283,8 +299,8 @@ export const GraphView = ({ graph, id, tasks }: {
         </button>
         {id === undefined ? null : <a href={href(["flow-runs", id, "tasks"])}>As a table</a>}
         <span class="dim">
-          {count.toLocaleString("en")} tasks, {edges.toLocaleString("en")}{" "}
-          edges{edges === 0 ? ": none was recorded" : ""}
+          {plural(count, "task")}, {plural(edges, "edge")}
+          {edges === 0 ? ": none was recorded" : ""}
         </span>
       </div>
       {laid === undefined ? <Loading label="Laying the graph out" /> : null}

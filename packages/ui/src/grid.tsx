@@ -41,21 +41,31 @@ export interface GridProps<Row> {
   readonly isBusy?: boolean
   /** Columns of fixed width, scrolled sideways, of which only the visible ones are in the document. */
   readonly wide?: boolean
-  readonly leadingIndex?: boolean
+  /** A second line of each row, with what the hidden columns would show, below a width of the grid. */
+  readonly narrow?: {
+    readonly below: number
+    readonly render: (row: Row, index: number) => ComponentChildren
+  }
 }
 
 const headHeight = 34
+const borders = 2
 const overscan = 3
+/** The height of the second line of a row. */
+const secondLine = 24
 
 export function Grid<Row>(props: GridProps<Row>) {
   const { columns, label, onActive, onColumn, onOpen, onRange, row, rowCount, wide = false } = props
-  const rowHeight = props.rowHeight ?? 38
   const id = useId()
   const [box, width] = useWidth<HTMLDivElement>()
+  const narrow = props.narrow !== undefined && width > 0 && width < props.narrow.below ? props.narrow : undefined
+  const oneLine = props.rowHeight ?? 38
+  const rowHeight = oneLine + (narrow === undefined ? 0 : secondLine)
   const [scroll, setScroll] = useState({ top: 0, left: 0 })
   const [cell, setCell] = useState({ row: props.active ?? 0, column: 0 })
   const headTall = columns.some(({ detail }) => detail !== undefined) ? headHeight + 18 : headHeight
-  const view = Math.min(rowCount, props.visibleRows ?? 20) * rowHeight
+  const mostRows = Math.max(1, Math.floor((props.visibleRows ?? 20) * oneLine / rowHeight))
+  const view = Math.min(rowCount, mostRows) * rowHeight
   const extent = { rows: rowCount, rowHeight, view }
   const shown = wide ? columns : columns.filter(({ from }) => from === undefined || width === 0 || width >= from)
 
@@ -164,6 +174,13 @@ export function Grid<Row>(props: GridProps<Row>) {
   const isActiveSeen = rowCount > 0 && activeRow >= first && activeRow < last &&
     activeColumn >= firstColumn && activeColumn < lastColumn
   const innerWidth = wide ? Math.max(totalWidth, 0) : undefined
+  // A scroll bar takes room from the rows on some systems, and none on others.
+  const bars = box.current === null
+    ? { across: 0, down: 0 }
+    : {
+      across: box.current.offsetWidth - box.current.clientWidth - borders,
+      down: box.current.offsetHeight - box.current.clientHeight - borders
+    }
   return (
     <div
       ref={box}
@@ -176,8 +193,8 @@ export function Grid<Row>(props: GridProps<Row>) {
       aria-activedescendant={isActiveSeen ? cellId(activeRow, activeColumn) : undefined}
       tabIndex={0}
       style={{
-        maxHeight: `${view + headTall + 2 + (wide && totalWidth > width ? 16 : 0)}px`,
-        maxWidth: wide ? `${totalWidth + 18}px` : undefined
+        maxHeight: `${view + headTall + borders + bars.down}px`,
+        maxWidth: wide && totalWidth > 0 ? `${totalWidth + borders + bars.across}px` : undefined
       }}
       onKeyDown={onKeyDown}
       onScroll={(event) => {
@@ -248,9 +265,10 @@ export function Grid<Row>(props: GridProps<Row>) {
                   key={index}
                   role="row"
                   aria-rowindex={index + 2}
-                  class={`grid-row${index === activeRow ? " active" : ""}${index % 2 === 1 ? " odd" : ""}`}
+                  class={`grid-row${index === activeRow ? " active" : ""}${narrow === undefined ? "" : " two-lines"}`}
                   style={{
                     gridTemplateColumns: template,
+                    gridTemplateRows: narrow === undefined ? undefined : `${oneLine}px ${secondLine}px`,
                     height: `${rowHeight}px`,
                     transform: `translateY(${(index - top) * rowHeight}px)`,
                     paddingLeft: leftPad > 0 ? `${leftPad}px` : undefined
@@ -275,6 +293,15 @@ export function Grid<Row>(props: GridProps<Row>) {
                       </div>
                     )
                   })}
+                  {narrow === undefined ? null : (
+                    <div
+                      role="gridcell"
+                      class="second-line"
+                      aria-colindex={Math.min(columns.length, inSight.length + 1)}
+                    >
+                      {item === undefined ? null : narrow.render(item, index)}
+                    </div>
+                  )}
                 </div>
               )
             })}

@@ -30,23 +30,19 @@ const isDark = (): boolean => {
   return theme === "dark" || (theme !== "light" && matchMedia("(prefers-color-scheme: dark)").matches)
 }
 
-/** One pixel per child: scaled up without smoothing, it is the map. */
+/** The most rows of one bitmap: Firefox draws none that is higher than 32 767. */
+const bandRows = 8192
+
+/** Bitmaps of one pixel per child, a band of rows each: scaled up without smoothing, they are the map. */
 const paint = (
   data: HeatData,
   columns: number,
   pressed: ReadonlySet<string>,
   highContrast: boolean,
   outcome: OutcomeColours | undefined
-): HTMLCanvasElement => {
+): ReadonlyArray<HTMLCanvasElement> => {
   const total = Math.min(data.total, maxCells)
   const rows = Math.max(1, Math.ceil(total / columns))
-  const canvas = document.createElement("canvas")
-  canvas.width = columns
-  canvas.height = rows
-  const context = canvas.getContext("2d")
-  if (context === null) return canvas
-  const image = context.createImageData(columns, rows)
-  const pixels = new Uint32Array(image.data.buffer)
   const dark = isDark()
   const ground = dark ? [23, 27, 36] as const : [255, 255, 255] as const
   const pack = ([r, g, b]: readonly [number, number, number]) => (255 << 24 | b << 16 | g << 8 | r) >>> 0
@@ -61,17 +57,29 @@ const paint = (
     return pack(pressed.size === 0 || pressed.has(name) ? colour : fade(colour))
   })
   const { codes } = data
-  for (let i = 0; i < total; i++) {
+  const pixelOf = (i: number): number => {
     const code = i < codes.length ? codes[i]! : unknownCode
-    if (code === missingCode) pixels[i] = missing
-    else if (code === unknownCode) pixels[i] = unknown
-    else if (outcome !== undefined) {
-      const colour = outcome.colourAt(i)
-      pixels[i] = colour === undefined ? unknown : pack(parseColour(colour))
-    } else pixels[i] = colours[code] ?? unknown
+    if (code === missingCode) return missing
+    if (code === unknownCode) return unknown
+    if (outcome === undefined) return colours[code] ?? unknown
+    const colour = outcome.colourAt(i)
+    return colour === undefined ? unknown : pack(parseColour(colour))
   }
-  context.putImageData(image, 0, 0)
-  return canvas
+  return Array.from({ length: Math.ceil(rows / bandRows) }, (_, band) => {
+    const from = band * bandRows
+    const canvas = document.createElement("canvas")
+    canvas.width = columns
+    canvas.height = Math.min(bandRows, rows - from)
+    const context = canvas.getContext("2d")
+    if (context === null) return canvas
+    const image = context.createImageData(canvas.width, canvas.height)
+    const pixels = new Uint32Array(image.data.buffer)
+    const first = from * columns
+    const count = Math.min(pixels.length, total - first)
+    for (let i = 0; i < count; i++) pixels[i] = pixelOf(first + i)
+    context.putImageData(image, 0, 0)
+    return canvas
+  })
 }
 
 const mapHeight = 420
@@ -115,7 +123,7 @@ export const HeatMap = ({ changes, run }: { readonly run: TaskRun; readonly chan
   const counts = useMemo(() => countStates(data), [data.known, heat.isDone, heat.value])
   const theme = document.documentElement.dataset["theme"] ?? ""
 
-  const image = useMemo(
+  const bands = useMemo(
     () => paint(data, columns, pressed, contrast === "on", outcome),
     [data, data.known, columns, pressed, contrast, outcome, outcome?.version, theme, total, heat.isDone]
   )
@@ -137,7 +145,11 @@ export const HeatMap = ({ changes, run }: { readonly run: TaskRun; readonly chan
     context.setTransform(ratio, 0, 0, ratio, 0, 0)
     context.clearRect(0, 0, w, h)
     context.imageSmoothingEnabled = false
-    context.drawImage(image, -view.scrollLeft, -view.scrollTop, columns * cell, rows * cell)
+    bands.forEach((band, i) => {
+      const y = i * bandRows * cell - view.scrollTop
+      const bandHeight = band.height * cell
+      if (y < h && y + bandHeight > 0) context.drawImage(band, -view.scrollLeft, y, columns * cell, bandHeight)
+    })
     if (cell >= 6) {
       context.strokeStyle = isDark() ? "#171b24" : "#fff"
       context.lineWidth = cell >= 12 ? 2 : 1
@@ -158,7 +170,7 @@ export const HeatMap = ({ changes, run }: { readonly run: TaskRun; readonly chan
     cancelAnimationFrame(frame.current)
     frame.current = requestAnimationFrame(draw)
   }
-  useLayoutEffect(draw, [image, cell, width, rows])
+  useLayoutEffect(draw, [bands, cell, width, rows])
 
   const bring = (index: number) => {
     const view = scroller.current

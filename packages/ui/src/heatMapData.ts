@@ -105,7 +105,7 @@ export const nextFailed = (data: HeatData, from: number, step: 1 | -1): number |
   return undefined
 }
 
-const maxCell = 22
+const maxCell = 28
 const minCell = 2
 
 /** The columns and the size of a cell, so that all children fit into a box if possible. */

@@ -24,7 +24,7 @@ const keys: ReadonlyArray<readonly [string, ReadonlyArray<readonly [string, stri
     ["Enter", "Open the row"]
   ]],
   ["Heat map", [
-    ["Arrows, Home, End, Page keys", "Another child"],
+    ["Arrows, Home, End, Page Up, Page Down", "Another child"],
     ["n, p", "The next and previous child that failed"],
     ["Enter", "Open the child"],
     ["+, -", "Larger and smaller"]
@@ -51,7 +51,7 @@ export const KeyList = () => (
           {rows.map(([key, what]) => (
             <div key={key}>
               <dt>
-                <kbd>{key}</kbd>
+                {key.split(", ").map((one) => <kbd key={one}>{one}</kbd>)}
               </dt>
               <dd>{what}</dd>
             </div>
@@ -122,9 +122,9 @@ export const Shell = ({ children }: { readonly children: ComponentChildren }) =>
       </a>
       <header class="banner" role="banner">
         <div class="banner-inner">
-          <a class="brand" href={href(["flow-runs"])}>
+          <a class="brand" href={href(["flow-runs"])} aria-label="effect-prefect">
             <BrandMark />
-            effect-prefect
+            <span class="brand-name">effect-prefect</span>
           </a>
           <nav aria-label="Main">
             {link("flow-runs", "Flow runs")}
@@ -193,7 +193,7 @@ export const Heading = ({ above, beside, text }: {
     <div class="heading">
       {above === undefined ? null : <p class="crumbs">{above}</p>}
       <div class="heading-line">
-        <h1>{text}</h1>
+        <h1 title={text.length > 100 ? text : undefined}>{text}</h1>
         {beside}
       </div>
     </div>

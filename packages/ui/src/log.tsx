@@ -7,7 +7,7 @@ import type { ComponentChildren } from "preact"
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks"
 import { type Failure, run } from "./api.ts"
 import { Search, Select } from "./pages/flowRuns.tsx"
-import { Alert, Empty, Loading, Stop, Stopped, useZone } from "./parts.tsx"
+import { Alert, Empty, Loading, Stop, Stopped, useWidth, useZone } from "./parts.tsx"
 import { href, useAddress } from "./router.ts"
 import { plural, timeText, visible, withoutAnsi } from "./text.ts"
 
@@ -156,6 +156,9 @@ export const LogView = ({ grown, isLive, load, names, source, tools }: {
   }, [grown])
 
   /** The matching lines, and the position of each. */
+  const [frame, width] = useWidth<HTMLDivElement>()
+  // A narrow line begins with its number, time and level, and its message is below them.
+  const headHeight = width > 0 && innerWidth <= 640 ? lineHeight : 0
   const { ends, shown } = useMemo(() => {
     const rank = level === "" ? -1 : rankOf(level)
     const passing: Array<number> = []
@@ -169,11 +172,11 @@ export const LogView = ({ grown, isLive, load, names, source, tools }: {
     const ends = new Float64Array(passing.length)
     let total = 0
     for (let i = 0; i < passing.length; i++) {
-      total += extentOf(texts.current[passing[i]!]!).lines * lineHeight + gap
+      total += extentOf(texts.current[passing[i]!]!).lines * lineHeight + headHeight + gap
       ends[i] = total
     }
     return { shown: passing, ends }
-  }, [state.count, level, q, task])
+  }, [state.count, level, q, task, headHeight])
 
   const box = useRef<HTMLDivElement>(null)
   const [scroll, setScroll] = useState({ top: 0, view: 600 })
@@ -216,7 +219,7 @@ export const LogView = ({ grown, isLive, load, names, source, tools }: {
   }, [state.count])
 
   return (
-    <>
+    <div ref={frame}>
       <div class="filters" role="group" aria-label="Filters">
         <Search label="Search the log" />
         <Select
@@ -280,13 +283,15 @@ export const LogView = ({ grown, isLive, load, names, source, tools }: {
                 <a class="log-number" tabIndex={-1} href={lineHref(number)} aria-label={`Line ${number}`}>{number}</a>
                 <time dateTime={line.timestamp} title={line.timestamp}>{timeText(line.timestamp, zone)}</time>
                 <span class="log-level">{line.level ?? ""}</span>
-                {line.task_run_id && names !== undefined
+                {names === undefined || taskIds.length === 0
+                  ? null
+                  : line.task_run_id
                   ? (
                     <a class="log-task" tabIndex={-1} href={href(["task-runs", line.task_run_id])}>
                       {names.get(line.task_run_id) ?? line.task_run_id.slice(0, 8)}
                     </a>
                   )
-                  : null}
+                  : <span class="log-task" />}
                 <span class="log-message">{marked(cut(text), q)}</span>
               </div>
             )
@@ -301,7 +306,7 @@ export const LogView = ({ grown, isLive, load, names, source, tools }: {
             {shown.length === state.count ? "" : ` of ${state.count.toLocaleString("en")}`}
           </p>
         )}
-    </>
+    </div>
   )
 }
 

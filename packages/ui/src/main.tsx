@@ -38,7 +38,11 @@ const prefectAddress = (parts: ReadonlyArray<string>): string | undefined => {
 
 const Routes = () => {
   const { parts } = useAddress()
-  const [first, id, view, slug, index] = parts
+  const [first, given, view, slug, index] = parts
+  // Backends write UUIDs in lower case, other programs and people do not.
+  const id = given !== undefined && /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/i.test(given)
+    ? given.toLowerCase()
+    : given
   if (first === undefined) return <Go to={href(["flow-runs"])} />
   if (first === "about" && parts.length === 1) return <AboutPage />
   if (first === "flows") {

@@ -6,7 +6,7 @@ import { useQuery } from "./data.ts"
 import { DataTable } from "./dataTable.tsx"
 import { Alert, Copy, Facts, Size, Waiting } from "./parts.tsx"
 import { setQuery, useAddress } from "./router.ts"
-import { plural, visible } from "./text.ts"
+import { blocksOf, plural, visible } from "./text.ts"
 import { Tree } from "./tree.tsx"
 
 const storageNames: Readonly<Record<string, string>> = {
@@ -20,14 +20,17 @@ const storageNames: Readonly<Record<string, string>> = {
   SecretResult: "a secret"
 }
 
+/** Descriptors that say nothing of a storage. */
+const unnamed = new Set(["NoResultType", "Result"])
+
 export const Place = ({ stored }: { readonly stored: Stored }) => (
   <Facts
     rows={[
       ["Format", stored.formats.length === 0 ? null : <span>{stored.formats.join(" › ")}</span>],
-      ["Stored size", <Size bytes={stored.stored_bytes} />],
+      ["Stored size", stored.stored_bytes === null ? null : <Size bytes={stored.stored_bytes} />],
       [
         "Storage",
-        stored.storage === null || stored.storage === "NoResultType"
+        stored.storage === null || stored.location === null && unnamed.has(stored.storage)
           ? null
           : storageNames[stored.storage] ?? stored.storage
       ],
@@ -119,7 +122,9 @@ const Text = (
 ) => (
   <>
     <div role="document" aria-label="Text" class="text-block" tabIndex={0}>
-      <pre>{visible(result.text ?? "", true)}</pre>
+      <pre>
+        {blocksOf(visible(result.text ?? "", true)).map((block, i) => <span key={i} class="text-lines">{block}</span>)}
+      </pre>
     </div>
     {(result.size ?? 0) > (result.text ?? "").length
       ? (

@@ -42,19 +42,39 @@ export const timeText = (iso: string, zone: Zone): string => {
   return `${y}-${two(mo! + 1)}-${two(d!)} ${two(h!)}:${two(mi!)}:${two(s!)}`
 }
 
-/** `1.2 s`, `3 min 4 s`, `2 h 5 min`, `3 d 4 h`. */
+const withoutZero = (text: string): string => text.replace(/ 0 (?:s|min|h)$/, "")
+
+/** `1.2 s`, `3 min 4 s`, `2 h 5 min`, `3 d 4 h`, `5.2 years`; `3 min` when nothing follows. */
 export const durationText = (millis: number): string => {
   if (!Number.isFinite(millis) || millis < 0) return ""
   if (millis < 1000) return `${Math.round(millis)} ms`
   const seconds = millis / 1000
   if (seconds < 59.95) return `${seconds < 10 ? seconds.toFixed(1) : Math.round(seconds)} s`
   const s = Math.round(seconds)
-  if (s < 3600) return `${Math.floor(s / 60)} min ${s % 60} s`
+  if (s < 3600) return withoutZero(`${Math.floor(s / 60)} min ${s % 60} s`)
   const m = Math.round(s / 60)
-  if (m < 24 * 60) return `${Math.floor(m / 60)} h ${m % 60} min`
+  if (m < 24 * 60) return withoutZero(`${Math.floor(m / 60)} h ${m % 60} min`)
   const h = Math.round(m / 60)
-  return `${Math.floor(h / 24)} d ${h % 24} h`
+  if (h < 24 * 1000) return withoutZero(`${Math.floor(h / 24)} d ${h % 24} h`)
+  return `${(h / 24 / 365.25).toFixed(1)} years`
 }
+
+const steps = [1, 2, 5, 10, 20, 50, 100, 200, 500].concat(
+  [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400].map((s) => s * 1000)
+)
+
+/** The smallest round distance between ticks of a time axis that is at least this long, in milliseconds. */
+export const tickStep = (millis: number): number => {
+  const round = steps.find((step) => step >= millis)
+  if (round !== undefined) return round
+  const days = millis / 86_400_000
+  const power = 10 ** Math.floor(Math.log10(days))
+  return ([1, 2, 5].find((digit) => digit * power >= days) ?? 10) * power * 86_400_000
+}
+
+/** A tick of a time axis: `0`, `20 s`, `1 min 30 s`, without parts that are zero. */
+export const tickText = (millis: number): string =>
+  millis === 0 ? "0" : durationText(millis).replace(/^(\d+)\.0 /, "$1 ")
 
 /** The duration of a run, or its duration so far; empty when it has not started. */
 export const between = (start: string | null | undefined, end: string | null | undefined): string => {
@@ -88,3 +108,14 @@ export const slugText = (slug: string | null | undefined, mapIndex: number): str
 
 export const short = (text: string, length: number): string =>
   text.length > length ? `${text.slice(0, length - 1)}\u2026` : text
+
+/** A text in blocks of whole lines, without the line ends between them, of which the browser lays only the visible ones out. */
+export const blocksOf = (text: string, size = 16_384): ReadonlyArray<string> => {
+  const blocks: Array<string> = []
+  for (let from = 0; from < text.length;) {
+    const end = text.indexOf("\n", from + size)
+    blocks.push(text.slice(from, end < 0 ? text.length : end))
+    from = end < 0 ? text.length : end + 1
+  }
+  return blocks
+}

@@ -5,10 +5,10 @@ import * as Stream from "effect/Stream"
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks"
 import { client, type Failure, run as request } from "./api.ts"
 import { colours, fitText, prepare } from "./canvas.ts"
-import { Alert, Stop, useWidth } from "./parts.tsx"
+import { Alert, Empty, Stop, useWidth } from "./parts.tsx"
 import { href, navigate } from "./router.ts"
 import { colourOf } from "./states.ts"
-import { durationText, slugText } from "./text.ts"
+import { durationText, slugText, tickStep, tickText } from "./text.ts"
 
 const rowHeight = 26
 const zooms = [1, 2, 4, 8, 16]
@@ -99,20 +99,20 @@ export const Timeline = (
     const left = scroller.scrollLeft
     context.font = "12px system-ui, sans-serif"
     context.textBaseline = "middle"
-    const steps = Math.max(2, Math.floor(room / 120))
+    const length = range.end - range.start
+    const step = tickStep(length / Math.max(2, Math.floor(room / 110)))
     context.fillStyle = c.dim
     context.strokeStyle = c.line
     context.lineWidth = 1
-    for (let i = 0; i <= steps; i++) {
-      const at = named + room * i / steps - left
+    for (let time = 0; time <= length; time += step) {
+      const at = named + room * time / length - left
       if (at < named - 1 || at > w) continue
       context.beginPath()
       context.moveTo(at, 20)
       context.lineTo(at, view)
       context.stroke()
-      const text = i === 0 ? "0" : durationText((range.end - range.start) * i / steps)
-      const isRoom = at + 6 + context.measureText(text).width < w || i < steps
-      if (isRoom) context.fillText(text, at + 3, 10)
+      const text = tickText(time)
+      if (at + 6 + context.measureText(text).width < w) context.fillText(text, at + 3, 10)
     }
     const first = Math.floor(scroller.scrollTop / rowHeight)
     const last = Math.min(bars.length, first + Math.ceil(view / rowHeight) + 1)
@@ -359,6 +359,7 @@ export const Timeline = (
           </div>
         </div>
       </div>
+      {bars.some(({ start }) => start !== null) ? null : <Empty>None of its tasks has a time.</Empty>}
       <p class="below">
         {bar === undefined ? null : (
           <>

@@ -12,7 +12,7 @@ import {
   nextFailed
 } from "../src/heatMapData.ts"
 import { maxHeight, reveal, rowAt, scrollHeight, topOf } from "../src/scroll.ts"
-import { durationText, timeText, visible, withoutAnsi } from "../src/text.ts"
+import { blocksOf, durationText, tickStep, tickText, timeText, visible, withoutAnsi } from "../src/text.ts"
 import { entryAt, type OpenNode, pointer, rowOf, segmentsOf } from "../src/treeRows.ts"
 
 const between = (minimum: number, maximum: number) => Schema.Int.check(Schema.isBetween({ minimum, maximum }))
@@ -134,12 +134,27 @@ describe("text", () => {
   it("shows times and durations", () => {
     assert.strictEqual(timeText("2022-03-01T12:00:08.5+00:00", "UTC"), "2022-03-01 12:00:08")
     assert.strictEqual(timeText("not a time", "UTC"), "not a time")
-    assert.deepStrictEqual([250, 59_000, 61_000, 3_700_000, 90_000_000].map(durationText), [
-      "250 ms",
-      "59 s",
-      "1 min 1 s",
-      "1 h 2 min",
-      "1 d 1 h"
-    ])
+    assert.deepStrictEqual(
+      [250, 59_000, 61_000, 120_000, 3_700_000, 7_200_000, 90_000_000, 172_800_000, 1.041e13].map(durationText),
+      ["250 ms", "59 s", "1 min 1 s", "2 min", "1 h 2 min", "2 h", "1 d 1 h", "2 d", "329.9 years"]
+    )
   })
+  it.prop("divides any time axis at round times", [between(1, 2_000_000_000), between(2, 12)], ([seconds, parts]) => {
+    const length = seconds * 1_000
+    const step = tickStep(length / parts)
+    assert.ok(step >= length / parts && step <= length / parts * 2.6)
+    assert.notInclude(tickText(step), ".0 ")
+    assert.strictEqual(tickText(0), "0")
+  })
+  it.prop(
+    "is cut into blocks of whole lines, which are the text again",
+    [Schema.Array(Schema.String), between(1, 50)],
+    ([lines, size]) => {
+      const text = lines.join("\n")
+      const blocks = blocksOf(text, size)
+      const joined = blocks.join("\n")
+      assert.ok(joined === text || `${joined}\n` === text)
+      assert.ok(blocks.slice(0, -1).every((block) => block.length >= size))
+    }
+  )
 })

@@ -53,12 +53,16 @@ const digest = (text: string) => createHash("sha256").update(text).digest()
 /** Whether a request has a token as `Authorization: Bearer TOKEN`. Digests are compared, in constant time. */
 export const bearer = (token: Redacted.Redacted | string): Authorize => {
   const expected = digest(typeof token === "string" ? token : Redacted.value(token))
-  return (request) =>
+  const authorize: Authorize = (request) =>
     Effect.sync(() => {
       const match = /^Bearer +([\w.~+/=-]{1,1000}) *$/i.exec(request.headers["authorization"] ?? "")
       return match !== null && timingSafeEqual(digest(match[1] ?? ""), expected)
     })
+  return Object.assign(authorize, { [asksForToken]: true })
 }
+
+/** Marks a check that the token in the page's address passes: of others, only their owner knows what they ask for. */
+const asksForToken = Symbol("asksForToken")
 
 const loopbackNames: ReadonlyArray<string> = ["localhost", "127.0.0.1", "[::1]"]
 
@@ -105,8 +109,10 @@ export const makeGuard = (
           401,
           "Unauthenticated",
           "Unauthenticated",
-          "Open the address that effect-prefect ui printed: it carries the token that this server asks for",
-          { "www-authenticate": "Bearer" }
+          asksForToken in options.authorize
+            ? "Open the address that effect-prefect ui printed: it carries the token that this server asks for"
+            : "This server does not let you in: sign in to it, or ask those who run it",
+          asksForToken in options.authorize ? { "www-authenticate": "Bearer" } : {}
         ))
   }
 }

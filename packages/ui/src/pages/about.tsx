@@ -49,6 +49,7 @@ export const AboutPage = () => {
                       <code>{visible(from)}</code>
                       {to === null ? null : (
                         <>
+                          {" "}
                           read from <code>{visible(to)}</code>
                         </>
                       )}

@@ -1,7 +1,7 @@
 import type { Artifact, FlowRun, Outcome, StateRecord, Task } from "@effect-prefect/ui-api/Models"
 import * as Effect from "effect/Effect"
 import type { ComponentChildren } from "preact"
-import { useRef, useState } from "preact/hooks"
+import { useMemo, useRef, useState } from "preact/hooks"
 import { client, download, type Failure } from "../api.ts"
 import { type Query, useQuery, useStream } from "../data.ts"
 import { GraphView } from "../graph.tsx"
@@ -27,7 +27,7 @@ import {
 } from "../parts.tsx"
 import { href, navigate, useAddress } from "../router.ts"
 import { familyOf, isFinished, isFinishedName, messageOf, nameOf, sortNames } from "../states.ts"
-import { plural, short, slugText, visible } from "../text.ts"
+import { nameText, plural, short, slugText, visible } from "../text.ts"
 import { Timeline } from "../timeline.tsx"
 import { runName, Search, Select } from "./flowRuns.tsx"
 
@@ -156,6 +156,20 @@ const TasksView = ({ changes, id }: { readonly id: string; readonly changes: Cha
               onOpen={(task) => navigate(href(["task-runs", task.task_run_id]))}
               isBusy={tasks.isRunning}
               visibleRows={Math.max(10, Math.floor((innerHeight - 320) / 38))}
+              narrow={{
+                below: 520,
+                render: (task) =>
+                  task.mapped !== null
+                    ? <MappedCounts mapped={task.mapped} />
+                    : familyOf(task.state) === "failed"
+                    ? visible(task.message ?? "")
+                    : (
+                      <>
+                        <Time value={task.start_time} />
+                        <Duration start={task.start_time} end={task.end_time} isOver={isFinishedName(task.state)} />
+                      </>
+                    )
+              }}
             />
             {shown.length > 0 || tasks.failure !== undefined ?
               <p class="below">{plural(shown.length, "task")}</p> :
@@ -163,6 +177,25 @@ const TasksView = ({ changes, id }: { readonly id: string; readonly changes: Cha
           </>
         )}
     </>
+  )
+}
+
+/** The most failures that the overview lists. */
+const shownFailures = 12
+
+/** The first of the mapped children that failed, and why. */
+const FirstFailed = ({ states, task }: { readonly task: Task; readonly states: ReadonlyArray<string> }) => {
+  const id = task.task_run_id
+  const { data } = useQuery(
+    `first failed ${id} ${states.map((name) => `${name} ${task.mapped?.states[name]}`).join(" ")}`,
+    () => client.taskRuns.children({ params: { id }, query: { state: states, limit: 1 } })
+  )
+  const child = data?.items[0]
+  return child === undefined ? null : (
+    <p class="message">
+      <a href={href(["task-runs", child.task_run_id])}>{slugText(task.task_slug, child.map_index)}</a>{" "}
+      {visible(child.message ?? "", true)}
+    </p>
   )
 }
 
@@ -194,7 +227,7 @@ const Overview = ({ changes, run }: { readonly run: FlowRun; readonly changes: C
               "Flow",
               run.flow_id === null ?
                 null :
-                <a href={href(["flows", run.flow_id])}>{visible(flow.data?.name ?? run.flow_id)}</a>
+                <a href={href(["flows", run.flow_id])}>{nameText(flow.data?.name ?? run.flow_id)}</a>
             ],
             ["Started", <Time value={run.start_time} />],
             ["Ended", <Time value={run.end_time} />],
@@ -238,7 +271,7 @@ const Overview = ({ changes, run }: { readonly run: FlowRun; readonly changes: C
         <section class="panel" aria-label="Failures">
           <h2>What failed</h2>
           <ul class="failures">
-            {failed.slice(0, 20).map((task) => {
+            {failed.slice(0, shownFailures).map((task) => {
               const bad = Object.entries(task.mapped?.states ?? {}).filter(([name]) => familyOf(name) === "failed")
               return (
                 <li key={task.task_run_id}>
@@ -254,18 +287,33 @@ const Overview = ({ changes, run }: { readonly run: FlowRun; readonly changes: C
                         <StateText name={name} /> {count} of {task.mapped?.found}
                       </a>
                     ))}
-                  {bad.length === 0 && task.message ? <p class="message">{visible(task.message, true)}</p> : null}
+                  {bad.length > 0
+                    ? <FirstFailed task={task} states={bad.map(([name]) => name)} />
+                    : task.message
+                    ? <p class="message">{visible(task.message, true)}</p>
+                    : null}
                 </li>
               )
             })}
           </ul>
-          {failed.length > 20
+          {failed.length > shownFailures
             ? (
               <p class="below">
                 <a href={href(["flow-runs", id, "tasks"])}>All {failed.length}</a>
               </p>
             )
             : null}
+        </section>
+      )}
+      {total === 0 ? null : (
+        <section class="panel" aria-label="What it returned">
+          <h2>What it returned</h2>
+          <div class="downloads">
+            <a class="button" href={href(["flow-runs", id, "results"], { load: "all" })}>Load its results</a>
+            <span class="dim">
+              Reads the result of {total === 1 ? "the task run" : "every task run"} from its storage.
+            </span>
+          </div>
         </section>
       )}
       {hasParameters ?
@@ -302,7 +350,13 @@ export const StatesView = ({ states }: { readonly states: Query<ReadonlyArray<St
       {failure === undefined ? null : <Alert failure={failure} onRetry={reload} />}
       {data === undefined ? <Waiting label="Loading states" query={states} /> : (
         <>
-          <Grid label="States" columns={stateRecordColumns} rowCount={data.length} row={(index) => data[index]} />
+          <Grid
+            label="States"
+            columns={stateRecordColumns}
+            rowCount={data.length}
+            row={(index) => data[index]}
+            narrow={{ below: 480, render: (record) => visible(messageOf(record.state) ?? "") }}
+          />
           {data.length === 0 ? <Empty>No states were recorded.</Empty> : null}
         </>
       )}
@@ -339,18 +393,19 @@ export const outcomeColumns: ReadonlyArray<Column<Outcome>> = [
     key: "result",
     title: "Result",
     width: "3fr",
-    from: 420,
-    render: (outcome) => {
-      const text = outcomeText(outcome)
-      const isError = "error" in outcome.outcome
-      return (
-        <span class={isError ? "dim" : "mono"} title={visible(short(text, 2000))}>{visible(short(text, 400))}</span>
-      )
-    }
+    from: 560,
+    render: (outcome) => <OutcomeText outcome={outcome} />
   }
 ]
 
+const OutcomeText = ({ outcome }: { readonly outcome: Outcome }) => {
+  const text = outcomeText(outcome)
+  const isError = "error" in outcome.outcome
+  return <span class={isError ? "dim" : "mono"} title={visible(short(text, 2000))}>{visible(short(text, 400))}</span>
+}
+
 const ResultsView = ({ id }: { readonly id: string }) => {
+  const { query } = useAddress()
   const outcomes = useStream(
     `outcomes ${id}`,
     () => client.flowRuns.outcomes({ params: { id }, query: {} }),
@@ -359,7 +414,7 @@ const ResultsView = ({ id }: { readonly id: string }) => {
       all.push(...more)
       return all
     },
-    { auto: false }
+    { auto: query.has("load") }
   )
   const count = outcomes.value.length
   return (
@@ -390,6 +445,8 @@ const ResultsView = ({ id }: { readonly id: string }) => {
         row={(index) => outcomes.value[index]}
         isBusy={outcomes.isRunning}
         onOpen={(outcome) => navigate(href(["task-runs", outcome.task_run_id]))}
+        visibleRows={Math.max(10, Math.floor((innerHeight - 320) / 38))}
+        narrow={{ below: 560, render: (outcome) => <OutcomeText outcome={outcome} /> }}
       />
       {outcomes.isDone && count === 0 ? <Empty>This run has no task runs.</Empty> : null}
     </>
@@ -443,7 +500,12 @@ const ArtifactsView = ({ id }: { readonly id: string }) => {
       {failure === undefined ? null : <Alert failure={failure} onRetry={reload} />}
       {data === undefined ? <Waiting label="Loading artifacts" query={artifacts} /> : (
         <>
-          <div role="table" aria-label="Artifacts" aria-rowcount={data.items.length + 1} class="artifacts">
+          <div
+            role="table"
+            aria-label="Artifacts"
+            aria-rowcount={data.items.length + 1}
+            class={data.items.length === 0 ? "artifacts no-rows" : "artifacts"}
+          >
             <div role="row" class="artifact-head" aria-rowindex={1}>
               <span role="columnheader">Kind</span>
               <span role="columnheader">What it says</span>
@@ -519,11 +581,18 @@ const LogsPage = ({ changes, id, isLive, run }: {
   readonly isLive: boolean
 }) => {
   const [failure, fail] = useState<Failure | undefined>(undefined)
+  const tasks = useTasks(id, changes)
+  const count = tasks.value.length
+  const names = useMemo(
+    () => new Map(tasks.value.map((task) => [task.task_run_id, slugText(task.task_slug, -1)])),
+    [count, tasks.isDone]
+  )
   return (
     <>
       {failure === undefined ? null : <Alert failure={failure} />}
       <LogView
         source={`flow-run ${id}`}
+        names={names}
         load={(query) => client.flowRuns.logs({ params: { id }, query })}
         grown={changes.logs}
         isLive={isLive}

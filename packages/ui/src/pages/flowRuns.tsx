@@ -61,7 +61,7 @@ export const flowRunColumns = (
         ? <span class="none">–</span>
         : (
           <a tabIndex={-1} href={href(["flows", run.flow_id])} title={visible(name ?? run.flow_id)}>
-            {visible(name ?? run.flow_id)}
+            {nameText(name ?? run.flow_id)}
           </a>
         )
     }
@@ -174,6 +174,15 @@ export const FlowRunList = ({ flowId, flowNames }: {
             onOpen={(run) => navigate(href(["flow-runs", run.flow_run_id]))}
             visibleRows={Math.min(50, Math.max(8, Math.floor((innerHeight - 250) / 38)))}
             isBusy={isLoading}
+            narrow={{
+              below: 520,
+              render: (run) => (
+                <>
+                  <Time value={run.start_time} />
+                  <Duration start={run.start_time} end={run.end_time} isOver={isFinished(run.state)} />
+                </>
+              )
+            }}
           />
           {isPage && data.at === given ? null : (
             <p class="note" role="status">

@@ -1,4 +1,4 @@
-import type { Child, TaskRun } from "@effect-prefect/ui-api/Models"
+import type { Child, FlowRun, TaskRun } from "@effect-prefect/ui-api/Models"
 import { useEffect, useMemo, useRef, useState } from "preact/hooks"
 import { client, type Failure, run as request } from "../api.ts"
 import { useQuery, useStream } from "../data.ts"
@@ -14,7 +14,7 @@ import { href, navigate, setQuery, useAddress } from "../router.ts"
 import { familyOf, isFinished, isFinishedName, isMapped, mappedCount, messageOf, sortNames } from "../states.ts"
 import { plural, slugText, visible } from "../text.ts"
 import { StatesView } from "./flowRun.tsx"
-import { Select } from "./flowRuns.tsx"
+import { runName, Select } from "./flowRuns.tsx"
 
 const pageSize = 100
 
@@ -173,6 +173,10 @@ const ChildList = ({ changes, run }: { readonly run: TaskRun; readonly changes: 
         onActive={(i) => setQuery({ index: indices[i] ?? null })}
         onOpen={(index) => navigate(childHref(index))}
         visibleRows={Math.max(10, Math.floor((innerHeight - 360) / 38))}
+        narrow={{
+          below: 480,
+          render: (index) => visible(rows.current.get(index)?.message ?? "")
+        }}
       />
       {indices.length === 0 && heat.isDone
         ? (
@@ -203,6 +207,8 @@ const Children = ({ changes, run }: { readonly run: TaskRun; readonly changes: C
   )
 }
 
+const runNameOf = (run: FlowRun | undefined, id: string): string => run === undefined ? visible(id) : runName(run)
+
 const RunFacts = ({ run }: { readonly run: TaskRun }) => {
   const flowRun = useQuery(
     run.flow_run_id === null ? null : `flow-run ${run.flow_run_id}`,
@@ -219,13 +225,18 @@ const RunFacts = ({ run }: { readonly run: TaskRun }) => {
             "Flow run",
             run.flow_run_id === null ?
               null :
-              <a href={href(["flow-runs", run.flow_run_id])}>{visible(flowRun.data?.name ?? run.flow_run_id)}</a>
+              <a href={href(["flow-runs", run.flow_run_id])}>{runNameOf(flowRun.data, run.flow_run_id)}</a>
           ],
           ["Mapped by", parent === undefined ? null : <a href={parent}>{slugText(run.task_slug, -1)}</a>],
           ["Name", run.name === null || run.name === run.task_slug ? null : visible(run.name)],
           ["Started", <Time value={run.start_time} />],
           ["Ended", run.end_time === null ? null : <Time value={run.end_time} />],
-          ["Duration", <Duration start={run.start_time} end={run.end_time} isOver={isFinished(run.state)} />],
+          [
+            "Duration",
+            isFinished(run.state) && run.end_time === null
+              ? null
+              : <Duration start={run.start_time} end={run.end_time} isOver={isFinished(run.state)} />
+          ],
           ["Id", <code>{visible(run.task_run_id)}</code>]
         ]}
       />
@@ -296,7 +307,7 @@ export const TaskRunPage = ({ id, view }: { readonly id: string; readonly view: 
             {flowRunId === null ? null : (
               <>
                 {" › "}
-                <a href={href(["flow-runs", flowRunId])}>{visible(flowRun.data?.name ?? flowRunId)}</a>
+                <a href={href(["flow-runs", flowRunId])}>{runNameOf(flowRun.data, flowRunId)}</a>
               </>
             )}
           </>
