@@ -81,7 +81,23 @@ describe.each(["prefect-1", "prefect-0.15"])("the archive %s", (archive) => {
     }))
 })
 
-it("decodes nothing at once that is not a small pickle, or is to be read as something else", () => {
+it("decodes small JSON at once, and leaves what JSON.parse reads otherwise than Python", () => {
+  const options = { name: "result.json", maxBytes }
+  const atOnce = (text: string, format?: ResultFormat.Format) =>
+    ResultFormat.decodeAtOnce(new TextEncoder().encode(text), { ...options, format })
+  for (const text of ["{\"a\": [1, 2.5, null]}", "[\"é\"]", "\"text\"", `[${"1, ".repeat(200)}1]`]) {
+    assert.deepStrictEqual(atOnce(text), Result.succeed(JSON.parse(text)))
+    assert.deepStrictEqual(atOnce(text, "json"), Result.succeed(JSON.parse(text)))
+    for (const format of ["text", "csv", "pickle", "pandas-json"] as const) assert.isUndefined(atOnce(text, format))
+  }
+  for (const text of ["[NaN]", "[-0]", "[12345678901234567890]", "[1", `[${"1, ".repeat(10_000)}1]`]) {
+    assert.isUndefined(atOnce(text))
+  }
+  assert.isUndefined(ResultFormat.decodeAtOnce(Uint8Array.of(0x22, 0xff, 0x22), options))
+  assert.isUndefined(ResultFormat.decodeAtOnce(Uint8Array.of(0x5b, 0x5d), { ...options, name: "ORDERS.CSV.gz" }))
+})
+
+it("decodes nothing at once that is not a small pickle or JSON, or is to be read as something else", () => {
   const pickle = Uint8Array.of(0x80, 4, 0x4e, 0x2e)
   const options = { name: "result", maxBytes }
   assert.deepStrictEqual(ResultFormat.decodeAtOnce(pickle, options), Result.succeed(null))

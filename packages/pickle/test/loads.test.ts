@@ -57,6 +57,42 @@ suite("several pickles in one buffer", () => {
   })
 })
 
+suite("long lists", () => {
+  const float = "G\x3f\xe0\0\0\0\0\0\0"
+  const frame = bytes("\x95\0\0\0\0\0\0\0\0")
+  const [open, close] = [bytes("("), bytes("e")]
+  const expected = (index: number) => index % 3 === 0 ? 0.5 : index % 256
+  const batch = (start: number) =>
+    bytes(
+      Array.from({ length: 1_000 }, (_, i) =>
+        (start + i) % 3 === 0 ? float : `K${String.fromCharCode((start + i) % 256)}`).join("")
+    )
+  /** All different batches. */
+  const batches = Array.from({ length: 96 }, (_, at) => batch(at * 1_000))
+  const listOf = (...parts: ReadonlyArray<Uint8Array>) =>
+    loads(Buffer.concat([bytes("\x80\x04]"), ...parts, bytes(".")])) as ReadonlyArray<unknown>
+  const wrong = (list: ReadonlyArray<unknown>, from: number) =>
+    list.findIndex((item, index) => index >= from && item !== expected(index))
+
+  it("are read whole: numbers in more batches than are filled in at once, and others among them", () => {
+    const parts = Array.from({ length: 1_300 }, (_, at) => [open, batches[at % 96]!, close])
+    for (let at = 4; at < parts.length; at += 5) parts[at]!.unshift(frame)
+    parts[900]![1] = Buffer.concat([bytes("\x8c\x01a"), batches[900 % 96]!.subarray(float.length)])
+    const list = listOf(...parts.flat())
+    assert.strictEqual(list.length, 1_300_000)
+    assert.strictEqual(wrong(list, 0), 900_000)
+    assert.strictEqual(list[900_000], "a")
+    assert.strictEqual(wrong(list, 900_001), -1)
+  })
+
+  it("are read whole when one batch has more numbers than are filled in at once", () => {
+    const rest = Array.from({ length: 1_200 }, (_, at) => batches[(at + 1) % 96]!)
+    const list = listOf(open, batches[0]!, close, open, ...rest, close)
+    assert.strictEqual(list.length, 1_201_000)
+    assert.strictEqual(wrong(list, 0), -1)
+  })
+})
+
 suite("options", () => {
   it("integers: always bigint", () => {
     assert.deepStrictEqual(read("](K\x01M\x00\x01J\xff\xff\xff\xff\x8a\x01\x05I7\nL8L\ne.", { integers: "bigint" }), [

@@ -36,6 +36,23 @@ export const latin1Of = (bytes: Uint8Array, start = 0, end = bytes.length): stri
     ? buffer(bytes, start, end).toString("latin1")
     : ofUnits(end - start, (from, to) => bytes.subarray(start + from, start + to))
 
+interface Slicer {
+  latin1Slice(this: Uint8Array, start: number, end: number): string
+}
+const slicer: Partial<Slicer> = hasBuffer ? Buffer.prototype as unknown as Partial<Slicer> : {}
+const { latin1Slice } = slicer
+
+/** Bytes of a short text, in which a look at each costs less than a call of a decoder does. */
+const shortText = 256
+
+/** A short text of ASCII characters alone; undefined for all others. */
+export const shortAsciiOf = (bytes: Uint8Array): string | undefined => {
+  if (latin1Slice === undefined || bytes.length > shortText) return undefined
+  let all = 0
+  for (let at = 0; at < bytes.length; at++) all |= bytes[at]!
+  return all < 0x80 ? latin1Slice.call(bytes, 0, bytes.length) : undefined
+}
+
 /** Reads ASCII texts between positions in some bytes. */
 export const asciiTextsOf = (bytes: Uint8Array): (start: number, end: number) => string => {
   if (!hasBuffer) return (start, end) => decoder.decode(bytes.subarray(start, end))

@@ -2,6 +2,7 @@
  * JSON of any length in pieces of some hundred kilobytes, each of which `JSON.parse` reads in a moment. It is told from the
  * bytes where a piece ends, so that the whole text is never in memory.
  */
+import { shortAsciiOf } from "./bytes.ts"
 import {
   exactJsonSteps,
   isPlain,
@@ -67,7 +68,7 @@ export const smallJson = (bytes: Uint8Array): unknown => {
   if (first !== openObject && first !== openArray && first !== quote) return notSmallJson
   if (bytes.length > shallowText || hasLongInteger(bytes)) return notSmallJson
   try {
-    const text = strictUtf8(bytes)
+    const text = shortAsciiOf(bytes) ?? strictUtf8(bytes)
     // JSON.parse refuses NaN and the infinities, and the zeros in UTF-16 and UTF-32.
     return hasNegativeZero(text) ? notSmallJson : JSON.parse(text) as unknown
   } catch {

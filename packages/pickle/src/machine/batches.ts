@@ -286,22 +286,25 @@ const pushStrings = (machine: Machine, list: Array<unknown>): void => {
 /** Items that an array can be made for at once. */
 const maxLength = 0x2000000
 
-/** The number of items filled in without a pause. */
-const maxNumbers = 0x80000
-
 /**
- * The end of the last of the consecutive batches of numbers that start at `start`, for the list that was just appended
- * to, and the number of items in them.
+ * The number of items filled in without a pause.
  *
  * @internal
  */
-export const scanNumbers = (bytes: Uint8Array, start: number): { readonly end: number; readonly count: number } => {
+export const maxNumbers = 0x80000
+
+/** Bytes of as many floats: a batch of another writer may have more items. */
+const maxNumbersSpan = 9 * maxNumbers
+
+/** The end of the last of the consecutive batches of numbers that start at `start`, and the number of items in them. */
+const scanNumbers = (bytes: Uint8Array, start: number): { readonly end: number; readonly count: number } => {
   let end = start
   let total = 0
   let count = 0
   let p = start
+  while (bytes[p] === 0x95) p += 9
   if (bytes[p] !== 0x28) return { end, count: total }
-  for (p++;;) {
+  for (p++; p - start <= maxNumbersSpan;) {
     switch (bytes[p]) {
       case 0x4b: // BININT1
         p += 2
@@ -337,15 +340,28 @@ export const scanNumbers = (bytes: Uint8Array, start: number): { readonly end: n
         return { end, count: total }
     }
   }
+  return { end, count: total }
+}
+
+/**
+ * Appends the batches of numbers that begin at `start` to a list, if they are worth it, and leaves `machine.p` after them.
+ * Returns the number of items.
+ *
+ * @internal
+ */
+export const readNumbers = (machine: Machine, list: Array<unknown>, start: number): number => {
+  machine.p = start
+  const { count, end } = scanNumbers(machine.bytes, start)
+  if (count < 1_000) return 0
+  fillNumbers(machine, list, end, count)
+  return count
 }
 
 /**
  * Appends the batches of numbers that `scanNumbers` has counted. The list is extended to its final length first,
  * because growing it step by step takes most of the time.
- *
- * @internal
  */
-export const fillNumbers = (machine: Machine, list: Array<unknown>, end: number, count: number): void => {
+const fillNumbers = (machine: Machine, list: Array<unknown>, end: number, count: number): void => {
   const { bytes, view } = machine
   let at = list.length
   // Beyond that V8 would make a hash table of the list.

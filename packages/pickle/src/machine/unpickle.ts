@@ -12,7 +12,7 @@ import { Dict, isDictObject, isIndexKey } from "../values/dict.ts"
 import { longFromBytes } from "../values/integers.ts"
 import { PyFloat } from "../values/numbers.ts"
 import { readUtf8 } from "../values/text.ts"
-import { fillDict, fillList, fillMap, fillNumbers, scanItems, scanNumbers, scanPairs } from "./batches.ts"
+import { fillDict, fillList, fillMap, maxNumbers, readNumbers, scanItems, scanPairs } from "./batches.ts"
 import { Machine } from "./machine.ts"
 import { many } from "./many.ts"
 import { opcodeName } from "./opcodes.ts"
@@ -143,21 +143,27 @@ const run = (machine: Machine): boolean => {
         if (sp > fence) {
           const target = stack[sp - 1]
           if (Array.isArray(target)) {
-            const close = target.constructor === Array ? scanItems(bytes, p) : -1
+            const isList = target.constructor === Array
+            const isPlain = isList && !typedFloats && !bigintsOnly
+            if (isPlain && target.length >= maxNumbers) {
+              // Pushing the next batch would copy a list of this length, and extending it for the others once more.
+              const count = readNumbers(machine, target, p - 1)
+              if (count > 0) {
+                left -= count
+                p = machine.p
+                continue
+              }
+            }
+            const close = isList ? scanItems(bytes, p) : -1
             if (close >= 0) {
               machine.p = p
               const count = fillList(machine, target, close)
               left -= count
               p = close + 1
-              if (count >= 1_000 && !typedFloats && !bigintsOnly) {
+              if (isPlain && count >= 1_000) {
                 // After a full batch, the rest of a long list may be numbers too.
-                const more = scanNumbers(bytes, p)
-                if (more.count >= 1_000 && more.count < 0x1000000) {
-                  machine.p = p
-                  fillNumbers(machine, target, more.end, more.count)
-                  left -= more.count
-                  p = machine.p
-                }
+                left -= readNumbers(machine, target, p)
+                p = machine.p
               }
               continue
             }

@@ -81,6 +81,12 @@ const isPlain = (value: object): boolean => {
   return prototype === null || Object.getPrototypeOf(prototype) === null
 }
 
+/** Whether a value can have such a key or end at all, which one text or array, however large, has not. */
+const mayHaveKeys = (value: unknown): boolean =>
+  typeof value === "object" && value !== null &&
+  (value instanceof Interval || Array.isArray(value) || value instanceof Map ||
+    (!ArrayBuffer.isView(value) && isPlain(value)))
+
 /**
  * Whether a dict has a key, or an interval an end, that may have been a float: `1.0` equals the number 1, but its text
  * differs.
@@ -157,7 +163,9 @@ export const readPickle = (
     if (memory !== undefined && error instanceof PickleError && error.limit === "memory") return beyond
     return refused(error)
   }
-  if ((bytes.includes(float) || !isBinaryPickle(bytes)) && toEnd(isAmbiguousPickle(bytes, value))) {
+  if (
+    mayHaveKeys(value) && (bytes.includes(float) || !isBinaryPickle(bytes)) && toEnd(isAmbiguousPickle(bytes, value))
+  ) {
     value = toEnd(withPlainFloats(bytes))
   }
   return registry.decoders.size === 0 && globals.length === 0
@@ -184,6 +192,7 @@ const foreign = () => {
 
 /** Whether a float may have become an integer where that makes a difference. */
 function* isAmbiguousPickle(bytes: Uint8Array, value: unknown): Steps<boolean> {
+  if (!mayHaveKeys(value)) return false
   // Listing the keys of one large dict takes long, and most pickles without a float do not have this byte.
   if (isBinaryPickle(bytes) && !bytes.includes(float)) return false
   const keys = hasAmbiguousKey(value)

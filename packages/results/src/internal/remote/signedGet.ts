@@ -4,7 +4,7 @@
  * a bucket is and whose credentials are used.
  * https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
  */
-import { createHash, createHmac } from "node:crypto"
+import { createHmac, createSecretKey, hash as digest, type KeyObject } from "node:crypto"
 import * as http from "node:http"
 import * as https from "node:https"
 import { field } from "./failure.ts"
@@ -25,7 +25,7 @@ export interface Credentials {
   readonly sessionToken?: string | undefined
 }
 
-const hash = (text: string): string => createHash("sha256").update(text).digest("hex")
+const hash = (text: string): string => digest("sha256", text)
 const hmac = (key: string | Buffer, text: string): Buffer => createHmac("sha256", key).update(text).digest()
 
 const emptyHash = hash("")
@@ -58,14 +58,15 @@ export const routeOf = (request: unknown, key: string): Route | undefined => {
   }
 }
 
-let lastKey: { readonly for: string; readonly key: Buffer } | undefined
+let lastKey: { readonly for: string; readonly key: KeyObject } | undefined
 
 /** The key of a day and region, which a process uses for many requests. */
-const signingKey = (secret: string, day: string, region: string, service: string): Buffer => {
+const signingKey = (secret: string, day: string, region: string, service: string): KeyObject => {
   const name = `${day} ${region} ${service} ${secret}`
   if (lastKey?.for !== name) {
     const key = hmac(hmac(hmac(hmac(`AWS4${secret}`, day), region), service), "aws4_request")
-    lastKey = { for: name, key }
+    // Node prepares bytes anew for each use, which takes seven times as long as the signature.
+    lastKey = { for: name, key: createSecretKey(key) }
   }
   return lastKey.key
 }
