@@ -296,8 +296,22 @@ const decodeLarge = (bytes: Uint8Array, options: DecodeOptions, layer: number): 
 /** Smaller values do not need a request for memory. */
 const smallBytes = 64 * 1024
 
-/** The memory that the value of a small pickle takes without a request. */
-const smallMemory = 0x200000
+/**
+ * The bytes of memory that the value of bytes for which `isSmall` holds may take without a request.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const smallMemory = 0x200000
+
+/**
+ * Whether bytes are decoded in a moment: few, and not compressed.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const isSmall = (bytes: Uint8Array): boolean =>
+  bytes.length <= smallBytes && Compressions.compressionOf(bytes) === undefined
 
 /** Pickles that cannot take as much. */
 const tinyBytes = 8 * 1024
@@ -335,7 +349,8 @@ const decodeInner = (bytes: Uint8Array, options: DecodeOptions): Effect.Effect<u
 }
 
 const decodeSmall = (bytes: Uint8Array, options: DecodeOptions): Effect.Effect<unknown, FormatError> => {
-  const atOnce = pickleAtOnce(bytes, options)
+  // A caller who reserves memory has tried.
+  const atOnce = options.reserve === undefined || bytes.length <= tinyBytes ? pickleAtOnce(bytes, options) : undefined
   return atOnce === undefined ? decodePlain(bytes, options, growthOf(options, 0)) : Effect.fromResult(atOnce)
 }
 

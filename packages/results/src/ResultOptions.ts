@@ -28,7 +28,8 @@ export interface Options {
   /**
    * The most bytes in memory at once: of all results that are being loaded through one storage, stored and decoded
    * together, and of those that a traversal has loaded but not yet emitted. Loads wait for memory in order; one that
-   * can never fit fails with ResultTooLarge. The size of decoded values is estimated. Default 512 MiB.
+   * can never fit fails with ResultTooLarge. The size of decoded values is estimated. Default 512 MiB, or half of the
+   * heap that V8 may use (`--max-old-space-size`) where that is less.
    */
   readonly maxMemory: number
   /** `getResult` of a mapped parent with more children than this fails with ResultTooLarge. Default 100 000. */
@@ -43,6 +44,12 @@ export interface Options {
   readonly registry: ClassRegistry.ClassRegistry
 }
 
+/** The bytes that V8 may use for its heap; unknown in a browser. */
+const heapLimit = globalThis.process?.getBuiltinModule?.("node:v8").getHeapStatistics().heap_size_limit ?? Infinity
+
+/** The most of it that is for new objects, which hold no result for long. */
+const youngGeneration = 192 * 1024 * 1024
+
 /**
  * The default options.
  *
@@ -51,7 +58,7 @@ export interface Options {
  */
 export const defaults: Options = {
   maxBytes: 256 * 1024 * 1024,
-  maxMemory: 512 * 1024 * 1024,
+  maxMemory: Math.min(512 * 1024 * 1024, Math.floor(Math.max(heapLimit / 4, (heapLimit - youngGeneration) / 2))),
   maxChildren: 100_000,
   concurrency: undefined,
   pageSize: undefined,

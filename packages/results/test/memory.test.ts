@@ -4,7 +4,7 @@ import type { PrefectApi } from "@effect-prefect/api/PrefectApi"
 import * as FlowRun from "@effect-prefect/results/FlowRun"
 import * as LocalStorage from "@effect-prefect/results/LocalStorage"
 import * as ResultOptions from "@effect-prefect/results/ResultOptions"
-import type { ResultStorage } from "@effect-prefect/results/ResultStorage"
+import { ResultStorage } from "@effect-prefect/results/ResultStorage"
 import * as TaskRun from "@effect-prefect/results/TaskRun"
 import { assert, describe, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
@@ -17,7 +17,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { gzipSync } from "node:zlib"
-import { Budget, Hold } from "../src/internal/run/memory.ts"
+import { Budget, budgetOf, Hold, type Lease } from "../src/internal/run/memory.ts"
 import { flowRunId, mappedTables, numberOf, storageOf } from "./support/world.ts"
 
 const parent = TaskRun.fromTaskRunId("parent")
@@ -100,6 +100,69 @@ describe("a budget", () => {
   })
 })
 
+describe("the places of those who decode", () => {
+  const began = (budget: Budget, isNeeded = () => false) => budget.open(isNeeded).begin()
+  const enter = (lease: Lease, name: string, entered: Array<string>) => lease.decode(() => void entered.push(name))
+  const full = () => {
+    const budget = new Budget(100)
+    const entered: Array<string> = []
+    const leases = ["a", "b", "c", "d"].map((name) => {
+      const lease = began(budget)
+      enter(lease, name, entered)
+      return lease
+    })
+    assert.deepStrictEqual(entered.splice(0), ["a", "b", "c", "d"])
+    return { budget, entered, leases }
+  }
+
+  it("are few, and are given in the order in which the loads began", () => {
+    const { budget, entered, leases } = full()
+    const [e, f, g] = [began(budget), began(budget), began(budget)] as const
+    enter(g, "g", entered)
+    const cancel = enter(f, "f", entered)
+    enter(e, "e", entered)
+    assert.deepStrictEqual(entered, [])
+    leases[1]!.settle(10)
+    assert.deepStrictEqual(entered, ["e"])
+    cancel()
+    leases[2]!.release()
+    assert.deepStrictEqual(entered, ["e", "g"])
+  })
+
+  it("are not kept from an older load by younger ones that wait for memory", () => {
+    const budget = new Budget(100)
+    const entered: Array<string> = []
+    const oldest = began(budget)
+    const reading = began(budget)
+    const younger = ["a", "b", "c", "d"].map((name) => {
+      const lease = began(budget)
+      enter(lease, name, entered)
+      lease.request(25, () => {})
+      return lease
+    })
+    const youngest = began(budget)
+    for (const [at, lease] of younger.entries()) lease.request(10, () => void entered.push(`room ${at}`))
+    enter(youngest, "youngest", entered)
+    enter(oldest, "oldest", entered)
+    assert.deepStrictEqual(entered.splice(0), ["a", "b", "c", "d", "oldest"])
+    for (const lease of [oldest, reading, ...younger]) lease.release()
+    assert.include(entered, "youngest")
+  })
+
+  it("when all wait, are one more for somebody who cannot go on without", () => {
+    const { budget, entered, leases } = full()
+    const hold = new Hold(budget)
+    hold.add(100)
+    for (const lease of leases) lease.request(10, () => {})
+    let needed = false
+    enter(began(budget, () => needed), "needed", entered)
+    assert.deepStrictEqual(entered, [])
+    needed = true
+    budget.letIn()
+    assert.deepStrictEqual(entered, ["needed"])
+  })
+})
+
 describe("a walk", () => {
   const count = 60
   const size = 10_000
@@ -129,6 +192,40 @@ describe("a walk", () => {
       yield* Fiber.join(fiber)
       assert.deepStrictEqual(seen, Array.from({ length: count }, (_, index) => index))
     }).pipe(provide(MemoryApi.layer(mappedTables(count)), storage.layer, { maxMemory: 5 * size + 1000 }))
+  })
+
+  it.effect("holds the memory of what the consumer is at work on, and gives it few at a time", () => {
+    const storage = storageOf(() => stored(textOf(size)))
+    const maxMemory = 20 * size
+    return Effect.gen(function*() {
+      const budget = budgetOf(yield* ResultStorage, maxMemory)
+      let seen = 0
+      yield* Stream.runForEachArray((yield* parent).outcomes, (outcomes) =>
+        Effect.gen(function*() {
+          seen += outcomes.length
+          assert.isAtMost(outcomes.length, 2)
+          yield* yields
+          assert.isAtLeast(budget.held, outcomes.length * size)
+          assert.isAtMost(budget.held, maxMemory)
+        }))
+      assert.strictEqual(seen, count)
+      assert.strictEqual(budget.held, 0)
+    }).pipe(provide(MemoryApi.layer(mappedTables(count)), storage.layer, { maxMemory }))
+  })
+
+  it.effect("of small pickles that become large asks for their memory when it is scarce", () => {
+    const sets = new Uint8Array(Buffer.from(`\x80\x04](${"\x8f".repeat(6_000)}e.`, "latin1"))
+    const storage = storageOf(() => stored(sets))
+    const maxMemory = 8 << 20
+    return Effect.gen(function*() {
+      const budget = budgetOf(yield* ResultStorage, maxMemory)
+      yield* Stream.runForEachArray((yield* parent).outcomes, (outcomes) =>
+        Effect.gen(function*() {
+          yield* yields
+          assert.isTrue(outcomes.every(({ result }) => Result.isSuccess(result)))
+          assert.isAtMost(budget.held, maxMemory)
+        }))
+    }).pipe(provide(MemoryApi.layer(mappedTables(24)), storage.layer, { maxMemory }))
   })
 
   it.effect("whose consumer loads other results goes on, however full it is", () => {
@@ -200,6 +297,23 @@ describe("a result that is put together", () => {
       assert.lengthOf(children, 30)
       assert.isTrue(children.every(({ result }) => Result.isSuccess(result)))
     }).pipe(provide(MemoryApi.layer(mappedTables(30)), storage.layer, { maxMemory: 100_000 }))
+  })
+
+  it.effect("of a flow run holds the memory of the children while they are taken", () => {
+    const storage = storageOf(() => stored(textOf(10_000)))
+    const maxMemory = 1_000_000
+    return Effect.gen(function*() {
+      const budget = budgetOf(yield* ResultStorage, maxMemory)
+      const flowRun = yield* FlowRun.fromFlowRunId(flowRunId)
+      let seen = 0
+      yield* Stream.runForEach(flowRun.results, () =>
+        Effect.sync(() => {
+          seen++
+          assert.isAtLeast(budget.held, 30 * 10_000)
+        }))
+      assert.strictEqual(seen, 31)
+      assert.strictEqual(budget.held, 0)
+    }).pipe(provide(MemoryApi.layer(mappedTables(30)), storage.layer, { maxMemory }))
   })
 })
 

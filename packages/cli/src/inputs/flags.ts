@@ -49,7 +49,9 @@ export const storage = {
     Flag.optional
   ),
   maxMemory: Flag.Int("max-memory").pipe(
-    Flag.withDescription("Load no more results concurrently than fit into this many bytes (default 536870912)"),
+    Flag.withDescription(
+      "Load no more results concurrently than fit into this many bytes (default 536870912, or half of the heap)"
+    ),
     Flag.withMetavar("N"),
     Flag.optional
   ),

@@ -100,7 +100,10 @@ const ofParent = (services: Services, parent: TaskRunView): Stream.Stream<Outcom
     const children = Stream.mapEffect(
       Stream.chunks(load(services, rows, (bytes) => held === undefined ? undefined : hold.add(bytes))),
       (outcomes): Effect.Effect<ReadonlyArray<Outcome>> => {
-        if (held === undefined) return Effect.succeed(outcomes)
+        if (held === undefined) {
+          hold.release()
+          return Effect.succeed(outcomes)
+        }
         for (const outcome of outcomes) held.push(outcome)
         const { refusal } = hold
         const tooMany = Children.tooMany(services, parent, held.length) ??
@@ -108,7 +111,6 @@ const ofParent = (services: Services, parent: TaskRunView): Stream.Stream<Outcom
         if (tooMany === undefined) return Effect.succeed([])
         const all = [failed(services, parent, tooMany), ...held]
         held = undefined
-        hold.release()
         return Effect.succeed(all)
       }
     )
@@ -116,7 +118,7 @@ const ofParent = (services: Services, parent: TaskRunView): Stream.Stream<Outcom
       Stream.flattenIterable(children),
       Stream.suspend(() => {
         if (held === undefined) return Stream.empty
-        hold.release()
+        // The memory is held until the consumer is done with them.
         return Stream.fromArray([parentOutcome(services, parent, completeness, held), ...held])
       })
     ).pipe(Stream.ensuring(Effect.sync(() => hold.release())))

@@ -228,6 +228,10 @@ export const reserve = (lease: Lease, bytes: number): Effect.Effect<void, Result
     return Effect.sync(cancel)
   })
 
+/** Waits until no more than a few loads decode. */
+const place = (lease: Lease): Effect.Effect<void> =>
+  Effect.callback((resume) => Effect.sync(lease.decode(() => resume(Effect.void))))
+
 /** The value of a stored result, whose memory the lease then holds. */
 export const decodeStored = (
   services: Services,
@@ -258,7 +262,8 @@ const decodeBytes = (
   let refusal: ResultTooLarge | undefined
   const failed = (error: FormatError | Reason) =>
     Effect.fail(resultError(view, refusal ?? (error instanceof FormatError ? fromFormatError(error) : error)))
-  if (stored.decode === undefined) {
+  const isSmall = ResultFormat.isSmall(bytes) && lease.budget.hasRoom(ResultFormat.smallMemory)
+  if (isSmall && stored.decode === undefined) {
     const atOnce = ResultFormat.decodeAtOnce(bytes, { name, maxBytes, registry, format: format ?? stored.format })
     if (atOnce !== undefined) {
       return Result.isSuccess(atOnce) ? settle(view, lease, atOnce.success) : failed(atOnce.failure)
@@ -280,7 +285,7 @@ const decodeBytes = (
   const decoded: Effect.Effect<unknown, FormatError | Reason> = stored.decode === undefined
     ? ResultFormat.decode(bytes, { ...options, format: format ?? stored.format })
     : stored.decode(bytes, options)
-  return Effect.matchEffect(decoded, {
+  return Effect.matchEffect(isSmall ? decoded : Effect.flatMap(place(lease), () => decoded), {
     onFailure: failed,
     onSuccess: (value) => settle(view, lease, value)
   })
@@ -297,8 +302,18 @@ const settle = (view: RunView, lease: Lease, value: unknown): Effect.Effect<unkn
       resultError(view, new ResultTooLarge({ limit: lease.budget.limit, unit: "memory", size }))
     )
   }
-  lease.settle(size)
-  return Effect.succeed(value)
+  const missing = size - lease.held
+  if (missing <= 0 || lease.budget.hasRoom(missing)) {
+    lease.settle(size)
+    return Effect.succeed(value)
+  }
+  return Effect.matchEffect(reserve(lease, missing), {
+    onFailure: (reason) => Effect.fail(resultError(view, reason)),
+    onSuccess: () => {
+      lease.settle(size)
+      return Effect.succeed(value)
+    }
+  })
 }
 
 /**

@@ -6,11 +6,18 @@ type Granted = (refusal: ResultTooLarge | undefined) => void
 
 interface Waiter {
   readonly lease: Lease
-  readonly bytes: number
+  /** The bytes that are requested; undefined for a place among those that decode. */
+  readonly bytes: number | undefined
   readonly granted: Granted
 }
 
 const nothing = () => {}
+
+/**
+ * The loads that decode at once. The values of one thread become no faster when more of them are half decoded, and all of
+ * these hold memory that none of them can free before it is done. Some formats are decoded in other threads.
+ */
+const places = 4
 
 /**
  * Memory that one load holds, from its start until its value is taken.
@@ -26,6 +33,7 @@ export class Lease {
   readonly isNeeded: () => boolean
   held = 0
   isUnderWay = false
+  isDecoding = false
 
   constructor(budget: Budget, turn: number, isNeeded: () => boolean) {
     this.budget = budget
@@ -44,6 +52,14 @@ export class Lease {
     return this.budget.request(this, bytes, granted)
   }
 
+  /**
+   * Requests a place among the few that decode, until the load ends; calls back at once when one is free. Returns a
+   * function that cancels the request.
+   */
+  decode(granted: Granted): () => void {
+    return this.budget.decode(this, granted)
+  }
+
   /** The load has ended with a value of that many bytes, which are held until the release. */
   settle(bytes: number): void {
     this.budget.settle(this, bytes)
@@ -59,6 +75,8 @@ export class Budget {
   private used = 0
   private turns = 0
   private underWay = 0
+  private decoding = 0
+  /** In the order in which their loads began. */
   private waiters: Array<Waiter> = []
 
   constructor(limit: number) {
@@ -68,6 +86,11 @@ export class Budget {
   /** The bytes that are currently held. */
   get held(): number {
     return this.used
+  }
+
+  /** Whether so many bytes would be granted at once, to whomever. */
+  hasRoom(bytes: number): boolean {
+    return this.waiters.length === 0 && this.used + bytes <= this.limit
   }
 
   /** A lease for a load that has not begun. */
@@ -85,15 +108,28 @@ export class Budget {
       granted(new ResultTooLarge({ limit: this.limit, unit: "memory", size: lease.held + bytes }))
       return nothing
     }
-    const first = this.waiters[0]
-    if (this.used + bytes <= this.limit && (first === undefined || first.lease.turn > lease.turn)) {
-      this.grant(lease, bytes)
+    if (this.hasRoom(bytes)) {
+      this.used += bytes
+      lease.held += bytes
       granted(undefined)
       return nothing
     }
-    const waiter: Waiter = { lease, bytes, granted }
+    return this.wait({ lease, bytes, granted })
+  }
+
+  decode(lease: Lease, granted: Granted): () => void {
+    if (this.waiters.length === 0 && this.decoding < places) {
+      lease.isDecoding = true
+      this.decoding++
+      granted(undefined)
+      return nothing
+    }
+    return this.wait({ lease, bytes: undefined, granted })
+  }
+
+  private wait(waiter: Waiter): () => void {
     let at = this.waiters.length
-    while (at > 0 && this.waiters[at - 1]!.lease.turn > lease.turn) at--
+    while (at > 0 && this.waiters[at - 1]!.lease.turn > waiter.lease.turn) at--
     this.waiters.splice(at, 0, waiter)
     this.letIn()
     return () => {
@@ -111,29 +147,42 @@ export class Budget {
       lease.isUnderWay = false
       this.underWay--
     }
+    if (lease.isDecoding) {
+      lease.isDecoding = false
+      this.decoding--
+    }
     this.letIn()
   }
 
-  /** Memory may have become free, or a waiting load may have become needed. */
+  /** Memory or a place may have become free, or a waiting load may have become needed. */
   letIn(): void {
     while (this.waiters.length > 0) {
-      const first = this.waiters[0]!
-      const next = this.used + first.bytes <= this.limit
-        ? first
-        // No running load will free memory.
-        : this.underWay === this.waiters.length
-        ? this.waiters.find(({ lease }) => lease.isNeeded())
-        : undefined
+      const next = this.next()
       if (next === undefined) return
       this.waiters.splice(this.waiters.indexOf(next), 1)
-      this.grant(next.lease, next.bytes)
-      next.granted(undefined)
+      const { bytes, granted, lease } = next
+      if (bytes === undefined) {
+        lease.isDecoding = true
+        this.decoding++
+      } else {
+        this.used += bytes
+        lease.held += bytes
+      }
+      granted(undefined)
     }
   }
 
-  private grant(lease: Lease, bytes: number): void {
-    this.used += bytes
-    lease.held += bytes
+  private next(): Waiter | undefined {
+    let atWork = this.decoding
+    for (const { bytes, lease } of this.waiters) if (lease.isDecoding && bytes !== undefined) atWork--
+    for (const waiter of this.waiters) {
+      const { bytes } = waiter
+      if (bytes === undefined ? atWork < places : this.used + bytes <= this.limit) return waiter
+      // Whoever began later would take the memory that this one waits for.
+      if (bytes !== undefined) break
+    }
+    // No running load will free memory or a place.
+    return this.underWay === this.waiters.length ? this.waiters.find(({ lease }) => lease.isNeeded()) : undefined
   }
 }
 

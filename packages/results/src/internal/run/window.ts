@@ -18,6 +18,9 @@ import type { Lease } from "./memory.ts"
  */
 const windowSize = 2048
 
+/** The part of the memory, as a divisor, that an array of emitted values may take. */
+const emittedAtOnce = 16
+
 /** A child from when it enters the window until it is emitted. */
 interface Slot<A> {
   readonly view: TaskRunView
@@ -58,6 +61,8 @@ class Window<A, E> {
   private pulls = 0
   private end: Cause.Cause<E | Cause.Done> | undefined
   private defect: Cause.Cause<never> | undefined
+  /** The memory of the values that the consumer is at work on. */
+  private taken: Array<Lease> = []
   private wakeFeeder: (() => void) | undefined
   private wakeConsumer: (() => void) | undefined
 
@@ -75,8 +80,9 @@ class Window<A, E> {
     this.onTaken = onTaken
   }
 
-  readonly pull: Pull.Pull<NonEmptyReadonlyArray<A>, E> = Effect.suspend(() =>
-    this.pulls++ === 0
+  readonly pull: Pull.Pull<NonEmptyReadonlyArray<A>, E> = Effect.suspend(() => {
+    this.releaseTaken()
+    return this.pulls++ === 0
       ? Effect.flatMap(Effect.forkIn(this.feed, this.scope, { startImmediately: true }), () => this.take)
       : this.wantsRows()
       ? Effect.suspend(() => {
@@ -84,10 +90,17 @@ class Window<A, E> {
         return this.take
       })
       : this.take
-  )
+  })
+
+  private releaseTaken(): void {
+    if (this.taken.length === 0) return
+    for (const lease of this.taken) lease.release()
+    this.taken = []
+  }
 
   /** Returns the memory of values that will never be emitted. */
   readonly close: Effect.Effect<void> = Effect.sync(() => {
+    this.releaseTaken()
     for (let slot = this.first; slot !== undefined; slot = slot.next) slot.prepared.lease.release()
     this.first = undefined
   })
@@ -111,25 +124,34 @@ class Window<A, E> {
         this.wakeConsumer = undefined
         resume(Effect.void)
       }
+      // The first child has become needed.
+      this.services.memory.letIn()
     }),
     Effect.yieldNow
   )
 
   private give(): Pull.Pull<NonEmptyReadonlyArray<A>, E> {
     const values: Array<A> = []
+    const most = this.services.memory.limit / emittedAtOnce
+    let bytes = 0
     let slot = this.first
     const taken: Array<Lease> = []
-    for (; slot?.loaded !== undefined; slot = slot.next) {
+    for (; slot?.loaded !== undefined && bytes < most; slot = slot.next) {
       values.push(slot.loaded.value)
-      if (slot.prepared.lease.held > 0) taken.push(slot.prepared.lease)
+      const { lease } = slot.prepared
+      bytes += lease.held
+      if (lease.held > 0) taken.push(lease)
     }
     this.first = slot
     if (slot === undefined) this.last = undefined
     this.size -= values.length
-    // Not earlier: loads that get their memory may complete at once, and would be emitted too.
-    for (const lease of taken) {
-      this.onTaken?.(lease.held)
-      lease.release()
+    if (this.onTaken === undefined) this.taken = taken
+    else {
+      // Not earlier: loads that get their memory may complete at once, and would be emitted too.
+      for (const lease of taken) {
+        this.onTaken(lease.held)
+        lease.release()
+      }
     }
     this.services.memory.letIn()
     return Effect.as(this.admit, values as unknown as NonEmptyReadonlyArray<A>)
@@ -141,7 +163,7 @@ class Window<A, E> {
     for (; this.size < windowSize && this.at < this.rows.length; this.at++, this.size++) {
       const view = this.rows[this.at]!
       const resolution = this.resolve(view)
-      const lease = this.services.memory.open(() => this.first === slot)
+      const lease = this.services.memory.open(() => this.first === slot && this.wakeConsumer !== undefined)
       const prepared: Prepared = { lease, resolution }
       const slot: Slot<A> = { view, prepared, loaded: undefined, next: undefined, nextOfLanes: undefined }
       if (this.last === undefined) this.first = slot
@@ -249,8 +271,8 @@ class Window<A, E> {
 
 /**
  * Loads each view, in order, each storage with its own concurrency. Results after a slow one are loaded meanwhile;
- * nothing is loaded before it is pulled, and no more than a window ahead. `onTaken` receives the memory of each value
- * that leaves the window.
+ * nothing is loaded before it is pulled, and no more than a window ahead. The memory of an emitted value is held until
+ * the next pull, unless `onTaken` receives it.
  */
 export const load = <A, E, R = never>(
   services: Services,
