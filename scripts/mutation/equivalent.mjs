@@ -1,13 +1,28 @@
 /**
- * Mutants that make no observable difference, each with the reason. A mutant is identified by its file, the text of its
- * line (without the indentation) and its replacement.
- * @type {ReadonlyArray<{
+ * @typedef {{
  *   readonly file: string,
  *   readonly line: string,
  *   readonly from?: string,
  *   readonly to: string,
  *   readonly why: string
- * }>}
+ * }} Equivalent
+ */
+
+/**
+ * Mutants of one file that make no difference for the same reason.
+ * @param {string} file
+ * @param {string} why
+ * @param {ReadonlyArray<readonly [line: string, from: string, to: string]>} mutants
+ * @returns {ReadonlyArray<Equivalent>}
+ */
+const of = (file, why, mutants) => mutants.map(([line, from, to]) => ({ file, line, from, to, why }))
+
+const machine = "packages/pickle/src/machine"
+
+/**
+ * Mutants that make no observable difference, each with the reason. A mutant is identified by its file, the text of its
+ * line (without the indentation), what is replaced and its replacement.
+ * @type {ReadonlyArray<Equivalent>}
  */
 export const equivalent = [
   {
@@ -36,5 +51,53 @@ export const equivalent = [
     from: "typeof operand !== \"object\"",
     to: "false",
     why: "a text or a number has neither _eq nor _in"
-  }
+  },
+  ...of(`${machine}/batches.ts`, "what is not read as a batch is read one by one, with the same result, only slower", [
+    ["if (at + count <= maxLength) list.length = at + count", "at + count <= maxLength", "at + count > maxLength"],
+    ["const room = machine.sparse === null ? machine.limits.memo : 0", "machine.sparse === null", "false"]
+  ]),
+  ...of(`${machine}/machine.ts`, "put appends to a memo without gaps, too", [
+    [
+      "if (this.sparse === null && this.memo.length < this.limits.memo) this.memo.push(value)",
+      "this.sparse === null && this.memo.length < this.limits.memo",
+      "false"
+    ]
+  ]),
+  ...of(
+    `${machine}/unpickle.ts`,
+    "a guess, which decides only what the dict is made as: a dict object becomes a PyDict",
+    [
+      ["else if (put === 0x72) p += 5", "put === 0x72", "true"],
+      ["if (bytes[p] === 0x28) p += 1", "p += 1", "p -= 1"],
+      ["return false", "false", "true"],
+      ["return ++machine.novel > 100", "++machine.novel", "--machine.novel"]
+    ]
+  ),
+  ...of(`${machine}/unpickle.ts`, "what is not read here is read by rare, with the same result, only slower", [
+    [
+      "if (index !== memo.length || index >= maxMemo || machine.sparse !== null) break",
+      "index !== memo.length || index >= maxMemo || machine.sparse !== null",
+      "true"
+    ],
+    ["if (close >= 0) {", "close >= 0", "false"]
+  ]),
+  ...of(`${machine}/unpickle.ts`, "b and c are above a on the stack, whose height counts what is nested in them", [
+    ["(typeof c === \"object\" && c !== null)", "typeof c === \"object\"", "typeof c !== \"object\""],
+    [
+      "if ((typeof a === \"object\" && a !== null) || (typeof b === \"object\" && b !== null)) machine.wraps++",
+      "typeof b === \"object\" && b !== null",
+      "typeof b === \"object\" || b !== null"
+    ],
+    [
+      "if ((typeof a === \"object\" && a !== null) || (typeof b === \"object\" && b !== null)) machine.wraps++",
+      "typeof b === \"object\"",
+      "true"
+    ]
+  ]),
+  ...of(`${machine}/unpickle.ts`, "finish does nothing where nothing is pending", [
+    ["while (!run(machine)) if (machine.pending !== null) finish(machine)", "machine.pending !== null", "true"]
+  ]),
+  ...of(`${machine}/unpickle.ts`, "what was fetched is charged at the end of the stretch", [
+    ["if (charged > 0) {", "{ machine.charge(charged) charged = 0 }", "{}"]
+  ])
 ]

@@ -15,6 +15,7 @@ import {
 } from "@effect-prefect/pickle"
 import { describe } from "@effect-prefect/pickle/testing"
 import { assert, describe as suite, it } from "@effect/vitest"
+import { scanItems, scanPairs } from "../src/machine/batches.ts"
 
 const bytes = (text: string) => Uint8Array.from(Buffer.from(text, "latin1"))
 const read = (text: string, options: LoadsOptions = {}) => loads(bytes(text), options)
@@ -33,7 +34,8 @@ const little = (value: number, width: number): string =>
   Array.from({ length: width }, (_, at) => String.fromCharCode(Math.floor(value / 256 ** at) % 256)).join("")
 
 const short = (value: number) => `M${little(value, 2)}`
-const half = "G?\xe0\0\0\0\0\0\0"
+/** 1.0, which is not the integer 1 where floats are typed. */
+const one = "G?\xf0\0\0\0\0\0\0"
 
 /** One of each instruction that reads from the input, behind what it takes from the stack. */
 const instructions: ReadonlyArray<readonly [name: string, instruction: string, before?: string]> = [
@@ -42,7 +44,7 @@ const instructions: ReadonlyArray<readonly [name: string, instruction: string, b
   ["BININT", "J\x01\x02\x03\x04"],
   ["LONG1", "\x8a\x03\x01\x02\x03"],
   ["LONG4", "\x8b\x03\0\0\0\x01\x02\x03"],
-  ["BINFLOAT", half],
+  ["BINFLOAT", one],
   ["INT", "I17\n"],
   ["LONG", "L17L\n"],
   ["FLOAT", "F1.5\n"],
@@ -148,7 +150,12 @@ suite("what an instruction cannot use", () => {
     ["one value where two are taken", "N\x86.", "StackUnderflow"],
     ["no value where one is taken", "\x85.", "StackUnderflow"],
     ["a key without a value", "(K\x01d.", "BadValue"],
-    ["a MARK where nothing is left of it", "1.", "MissingMark"]
+    ["a MARK where nothing is left of it", "1.", "MissingMark"],
+    ["a list below the MARK that is left", "](K\x01(K\x021a.", "StackUnderflow"],
+    ["to memoize a value below a MARK", "N(\x94l.", "StackUnderflow"],
+    ["to put a value below a MARK at a short index", "N(q\0l.", "StackUnderflow"],
+    ["to put a value below a MARK at a long index", "N(r\0\0\0\0l.", "StackUnderflow"],
+    ["to put a value below a MARK at an index in text", "N(p0\nl.", "StackUnderflow"]
   ]
   for (const [what, pickle, reason] of refused) {
     it(`${what}: ${reason}`, () => {
@@ -161,6 +168,9 @@ suite("what an instruction cannot use", () => {
     assert.deepStrictEqual(read("]NaNaK\x01K\x07sJ\xfe\xff\xff\xffK\x08s."), [8, 7])
     assert.deepStrictEqual([...read("\x96\x02\0\0\0\0\0\0\0abK\x01K\x07sK\0K\x08s.") as Uint8Array], [8, 7])
     assert.strictEqual(read("S''\n."), "")
+    assert.strictEqual(read("I01\n.", { integers: "bigint" }), true)
+    assert.deepStrictEqual([...read("(K\x01\x8c\x01ad.") as PyDict], [[1, "a"]])
+    assert.deepStrictEqual(Object.entries(read("(\x8c\x01aK\x01d.") as object), [["a", 1]])
     assert.strictEqual(read("Np9007199254740991\n0\x8c\x01a."), "a")
     assert.strictEqual(String(read("\x84\xff\xff\xff\x7f.", { extensions: { 0x7fffffff: "m.C" } })), "m.C")
     assert.strictEqual(read("C\x01a\x98.") instanceof Uint8Array, true)
@@ -216,8 +226,8 @@ suite("many values written in batches, one by one or at once", () => {
     "J\x01\x02\x03\x04",
     "\x8a\x01\xff",
     "\x8a\x08\xff\xff\xff\xff\xff\xff\xff\x7f",
-    half,
-    half,
+    one,
+    one,
     "\x8c\x01a",
     "\x8c\x01b\x94",
     "\x8c\x02\xc3\xa9q\x01",
@@ -232,6 +242,9 @@ suite("many values written in batches, one by one or at once", () => {
     "j\x04\0\0\0",
     "K\x05"
   ]
+  const keys = ["\x8c\x01a", "\x8c\x01b\x94", "\x8c\x01cq\x01", "\x8c\x01cr\x02\0\0\0"].concat(
+    ["X\x01\0\0\0d", "X\x01\0\0\0e\x94", "h\x01", "j\x02\0\0\0"]
+  )
   const frame = `\x95${"\0".repeat(8)}`
   const variants: ReadonlyArray<LoadsOptions> = [
     {},
@@ -267,8 +280,8 @@ suite("many values written in batches, one by one or at once", () => {
       0x04030201,
       -1,
       0x7fffffffffffffffn,
-      0.5,
-      0.5,
+      1,
+      1,
       "a",
       "b",
       "\u00e9",
@@ -285,21 +298,21 @@ suite("many values written in batches, one by one or at once", () => {
     ])
   })
   it("are the same dict, with keys of every form and from the memo", () => {
-    const keys = values.map((_, at) =>
+    const names = values.map((_, at) =>
       at % 4 === 0
         ? `X\x03\0\0\0k${String.fromCharCode(65 + at)}x`
         : `\x8c\x02k${String.fromCharCode(65 + at)}`
     )
-    const pairs = values.map((value, at) => `${keys[at]}${value}`)
+    const pairs = values.map((value, at) => `${names[at]}${value}`)
     const { first, found } = formsOf([
       `}(${pairs.join("")}u.`,
       `(${pairs.join("")}d.`,
       `}${pairs.map((pair) => `${pair}s`).join("")}.`,
-      `}(${values.map((value, at) => `${keys[at]}${frame}${value}${frame}`).join("")}u.`,
+      `}(${values.map((value, at) => `${names[at]}${frame}${value}${frame}`).join("")}u.`,
       `}(${pairs.slice(0, 9).join("")}u(${pairs.slice(9).join("")}u.`
     ])
     assert.deepStrictEqual(found, first)
-    for (const other of ["K\x01", "\x8c\x0217", half, "N"]) {
+    for (const other of ["K\x01", "\x8c\x0217", one, "N"]) {
       const put = "\x8c\x01w\x94K\x01"
       const all = `${put}${pairs.slice(0, 8).join("")}${other}K\x07${pairs.slice(8, 12).join("")}h\0K\x09`
       const each = [put, ...pairs.slice(0, 8), `${other}K\x07`, ...pairs.slice(8, 12), "h\0K\x09"]
@@ -308,8 +321,8 @@ suite("many values written in batches, one by one or at once", () => {
     }
   })
   it("texts with floats are the same dict, memoized or not", () => {
-    const pair = (at: number) => `\x8c\x01${String.fromCharCode(97 + at)}\x94${half}`
-    const plain = `\x8c\x01x${half}\x8c\x01y\x94K\x01`
+    const pair = (at: number) => `\x8c\x01${String.fromCharCode(97 + at)}\x94${one}`
+    const plain = `\x8c\x01x${one}\x8c\x01y\x94K\x01`
     const pairs = [pair(0), pair(1), pair(2)]
     const { first, found } = formsOf([
       `}(K\x01N${pairs.join("")}${plain}${pair(3)}h\x02Nh\x04Nu.`,
@@ -318,6 +331,25 @@ suite("many values written in batches, one by one or at once", () => {
     ])
     assert.deepStrictEqual(found, first)
   })
+  it("are recognized up to their end, and nothing else is", () => {
+    const ends: ReadonlyArray<readonly [text: string, scan: (input: Uint8Array, start: number) => number]> = [
+      [`${values.join("")}${values.join(frame)}e`, scanItems],
+      [`${values.map((value) => `\x8c\x01a${frame}${value}`).join("")}u`, scanPairs],
+      [`${keys.map((key) => `${key}N${frame}`).join("")}u`, scanPairs]
+    ]
+    for (const [text, scan] of ends) {
+      assert.strictEqual(scan(bytes(`..${text}N.`), 2), 1 + text.length)
+      const close = text.length - 1
+      assert.strictEqual(scan(bytes(text.slice(0, close)), 0), -1)
+      for (const other of ["e", "u", "]", ")", "("]) {
+        if (!text.endsWith(other)) assert.strictEqual(scan(bytes(`${text.slice(0, close)}${other}`), 0), -1, other)
+      }
+    }
+    assert.strictEqual(scanPairs(bytes("\x8c\x01au"), 0), -1)
+    assert.strictEqual(scanPairs(bytes("K\x01Nu"), 0), -1)
+    assert.strictEqual(scanItems(bytes(`${"N".repeat(0x7fff)}e`), 0), 0x7fff)
+    assert.strictEqual(scanItems(bytes(`${"N".repeat(0x8000)}e`), 0), -1)
+  })
   it("numbers in full batches, whatever their width", () => {
     const batch = (from: number) => {
       const numbers: Array<number> = []
@@ -325,8 +357,8 @@ suite("many values written in batches, one by one or at once", () => {
       for (let at = from; at < from + 1_000; at++) {
         const kind = at % 5
         if (kind === 4) {
-          numbers.push(0.5)
-          text += half
+          numbers.push(1)
+          text += one
         } else if (kind === 3) {
           numbers.push(-at)
           text += `J${little(2 ** 32 - at, 4)}`
@@ -344,7 +376,7 @@ suite("many values written in batches, one by one or at once", () => {
       const pickle = `]${text}(K\x07K\x08e\x8c\x01aa.`
       assert.deepStrictEqual(read(pickle), [...numbers, 7, 8, "a"])
       assert.deepStrictEqual((read(pickle, { floats: "typed" }) as Array<unknown>).map(String), [
-        ...numbers.map((one) => `${one}`),
+        ...numbers.map((number, at) => at % 5 === 4 ? "1.0" : `${number}`),
         "7",
         "8",
         "a"
@@ -481,10 +513,10 @@ suite("limits, to the last that is taken", () => {
   }
   it("memo: as many as there are entries", () => {
     for (
-      const one of ["N\x94", "\x8c\x01a\x94", `\x8c\x01k\x94${half}`]
+      const value of ["N\x94", "\x8c\x01a\x94", `\x8c\x01k\x94${one}`]
     ) {
       for (const [start, end] of [["(", "l"], ["](", "e"], ["(", "t"]] as const) {
-        assert.strictEqual(least("memo", `${start}${one.repeat(7)}${end}.`), 7, one)
+        assert.strictEqual(least("memo", `${start}${value.repeat(7)}${end}.`), 7, value)
       }
     }
     for (const width of [1, 4]) {
@@ -493,7 +525,7 @@ suite("limits, to the last that is taken", () => {
       for (const pickle of [`(${puts}l.`, `](${puts}e.`]) assert.strictEqual(least("memo", pickle), 7)
     }
     assert.strictEqual(
-      least("memo", `}(${Array.from({ length: 7 }, (_, at) => `\x8c\x01${at}\x94${half}`).join("")}u.`),
+      least("memo", `}(${Array.from({ length: 7 }, (_, at) => `\x8c\x01${at}\x94${one}`).join("")}u.`),
       7
     )
   })
@@ -506,6 +538,8 @@ suite("limits, to the last that is taken", () => {
       assert.strictEqual(least("repetition", `${put}](${get}${get}${get}e.`), 30, get)
       assert.strictEqual(least("repetition", `${put}](${get}N${get}N${get}e.`), 30, get)
     }
+    const { position } = refusal(`(${put}g0\ng0\ng0\nNNl.`, { limits: { repetition: 29 } })
+    assert.strictEqual(position, 1 + put.length + 6)
     assert.strictEqual(least("repetition", `(C\x0aabcdefghij\x94h\0h\0l.`), 20)
     assert.strictEqual(least("repetition", `(]\x94h\0h\0l.`), 0)
   })
@@ -514,14 +548,14 @@ suite("limits, to the last that is taken", () => {
   })
   it("values: as many as there are instructions, in batches too", () => {
     const nulls = "N".repeat(50)
-    const one = least("values", `(${nulls}l.`)
-    assert.strictEqual(least("values", `(${nulls}N0l.`), one + 2)
+    const some = least("values", `(${nulls}l.`)
+    assert.strictEqual(least("values", `(${nulls}N0l.`), some + 2)
     assert.strictEqual(least("values", `](${nulls}e.`), least("values", `](${nulls}Ne.`) - 1)
     const pairs = Array.from({ length: 20 }, (_, at) => `\x8c\x02${at + 10}N`).join("")
     const more = `${pairs}\x8c\x02xyN`
     assert.strictEqual(least("values", `}(${pairs}u.`), least("values", `}(${more}u.`) - 2)
     assert.strictEqual(least("values", `}K\x01Ns(${pairs}u.`), least("values", `}K\x01Ns(${more}u.`) - 2)
-    const floats = pairs.replaceAll("N", half)
+    const floats = pairs.replaceAll("N", one)
     assert.strictEqual(least("values", `}K\x01Ns(${floats}u.`), least("values", `}K\x01Ns(${pairs}u.`))
   })
   it("memory: some for each value, more for what takes more", () => {
@@ -531,7 +565,7 @@ suite("limits, to the last that is taken", () => {
     assert.isAbove(number, 0)
     for (
       const [value, from, to] of [
-        [half, 8, 64],
+        [one, 8, 64],
         ["\x8c\x01a", 16, 100],
         [`\x8c\xc8${"x".repeat(200)}`, 200, 400],
         [`X\xc8\0\0\0${"x".repeat(200)}`, 200, 400],
@@ -558,7 +592,7 @@ suite("limits, to the last that is taken", () => {
     assert.isAtLeast(texts(60) - texts(50), 10 * 32)
     const memoized = (length: number) => least("memory", `](${"\x8c\x01a\x94".repeat(length)}e.`)
     assert.isAtLeast(memoized(60) - memoized(50), 10 * 32)
-    const map = "}", key = (at: number) => `\x8c\x02${at + 10}\x94${half}`
+    const map = "}", key = (at: number) => `\x8c\x02${at + 10}\x94${one}`
     const floats = (length: number) =>
       least("memory", `${map}K\x01Ns(${Array.from({ length }, (_, at) => key(at)).join("")}u.`)
     assert.isAtLeast(floats(60) - floats(50), 10 * 32)
