@@ -25,12 +25,13 @@ interface Picture {
 }
 
 const pictures: ReadonlyArray<Picture> = [
-  { name: "run", archive: recorded, path: run, height: 760 },
-  { name: "run-dark", archive: recorded, path: run, theme: "dark", height: 760 },
+  { name: "run", archive: recorded, path: run, height: 895 },
+  { name: "run-dark", archive: recorded, path: run, theme: "dark", height: 895 },
   { name: "runs", archive: recorded, path: "/flow-runs", height: 320 },
   { name: "tasks", archive: recorded, path: `${run}/tasks` },
-  { name: "graph", archive: recorded, path: `${run}/graph`, height: 890 },
+  { name: "graph", archive: recorded, path: `${run}/graph`, height: 800 },
   { name: "timeline", archive: recorded, path: `${run}/timeline` },
+  { name: "results", archive: recorded, path: `${run}/results?load=all`, height: 720 },
   { name: "logs", archive: recorded, path: `${run}/logs`, height: 700 },
   { name: "children", archive: mapped, path: `/task-runs/${ids.parent}/children?index=7`, theme: "dark", height: 800 },
   { name: "table", archive: recorded, path: `${run}/tasks/frame-1?column=total`, height: 1080 },
@@ -65,7 +66,16 @@ for (const archive of [recorded, mapped]) {
     await page.setViewportSize({ width, height })
     await page.goto(`${origin}/#token=${token}`)
     await page.goto(`${origin}${path}`)
-    await page.waitForTimeout(2_000)
+    await page.waitForTimeout(500)
+    await page.locator("main h1").waitFor()
+    for (
+      let i = 0;
+      i < 600 && await page.locator(".loading, .skeleton, .bar-room, [aria-busy=true]").count() > 0;
+      i++
+    ) {
+      await page.waitForTimeout(100)
+    }
+    await page.waitForTimeout(1_000)
     await page.screenshot({ path: join(out, `${name}.png`) })
     console.log(`docs/pictures/${name}.png`)
     await context.close()

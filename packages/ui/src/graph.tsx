@@ -54,7 +54,7 @@ const nodeWidth = 172
 const nodeHeight = 34
 const gapX = 60
 const gapY = 14
-const zooms = [0.25, 0.4, 0.55, 0.7, 0.85, 1, 1.3, 1.7]
+const zooms = [0.25, 0.4, 0.55, 0.7, 0.8, 0.9, 1, 1.3, 1.7]
 /** The smallest zoom that a graph is opened with, unless it is a large one. */
 const readable = 3
 

@@ -132,7 +132,7 @@ export const HeatMap = ({ changes, run }: { readonly run: TaskRun; readonly chan
     const view = scroller.current
     if (element === null || view === null) return
     const ratio = Math.min(devicePixelRatio, 2)
-    const w = view.clientWidth
+    const w = Math.min(view.clientWidth, columns * cell)
     const h = Math.min(view.clientHeight, rows * cell)
     if (element.width !== Math.round(w * ratio) || element.height !== Math.round(h * ratio)) {
       element.width = Math.round(w * ratio)
