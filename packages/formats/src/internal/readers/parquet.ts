@@ -36,6 +36,13 @@ const maxThreads = 2
 /** How long an idle thread is kept. */
 const idleMilliseconds = 10_000
 
+/**
+ * How long one is kept that has read many bytes: WebAssembly's memory never shrinks, and another thread takes a small
+ * part of the time that such a file does.
+ */
+const largeIdleMilliseconds = 1000
+const largeBytes = 4 * 1024 * 1024
+
 /** The JavaScript heap of a thread. A file's columns are in the memory of WebAssembly, which `maxBytes` limits. */
 const heapMegabytes = 256
 
@@ -50,6 +57,7 @@ const workerFile = (): URL => {
 class Thread {
   readonly worker: Worker
   #timer: NodeJS.Timeout | undefined
+  #isLarge = false
 
   constructor(threads: NonNullable<typeof workerThreads>) {
     this.worker = new threads.Worker(
@@ -63,6 +71,7 @@ class Thread {
   read(request: Request, settle: (answer: Answer | undefined) => void): () => void {
     const { worker } = this
     clearTimeout(this.#timer)
+    this.#isLarge ||= request.parts.reduce((sum, { length }) => sum + length, 0) >= largeBytes
     worker.ref()
     const done = (answer: Answer | undefined) => {
       worker.off("message", done)
@@ -86,7 +95,7 @@ class Thread {
 
   /** Keeps the thread for some time. */
   rest(expired: () => void): void {
-    this.#timer = setTimeout(expired, idleMilliseconds)
+    this.#timer = setTimeout(expired, this.#isLarge ? largeIdleMilliseconds : idleMilliseconds)
     this.#timer.unref()
   }
 
