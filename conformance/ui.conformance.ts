@@ -15,6 +15,7 @@ import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServer from "effect/http/HttpServer"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import * as assert from "node:assert/strict"
 import { spawn } from "node:child_process"
 import { once } from "node:events"
@@ -672,13 +673,11 @@ await check("nothing that was stored ran, and the console, the policy and the ne
   assert.deepEqual(wrong, [])
 })
 
-/** A page over a changing run: the backend behind it is replaced while it is watched. */
-const live = async (body: (watched: Page, change: (tables: MemoryApi.Tables) => Promise<void>) => Promise<void>) => {
-  const scope = await Effect.runPromise(Scope.make())
-  const apiOf = (tables: MemoryApi.Tables) =>
-    Effect.runPromise(Effect.map(Layer.buildWithScope(MemoryApi.layer(tables), scope), Context.get(PrefectApi)))
-  let current = await apiOf(liveTables("Running", 3, 2))
-  const api = new Proxy(current, { get: (_, name) => Reflect.get(current, name) as unknown })
+/** A page of a run, over a backend in this process. */
+const over = async (
+  api: PrefectApi["Service"],
+  scope: Scope.Scope
+): Promise<{ readonly watched: Page; readonly close: () => Promise<void> }> => {
   const services = Layer.merge(Layer.succeed(PrefectApi, api), ResultStorage.layerMerge([InlineStorage.layer]))
   const token = "live"
   const http = await Effect.runPromise(Scope.provide(
@@ -692,12 +691,23 @@ const live = async (body: (watched: Page, change: (tables: MemoryApi.Tables) => 
   const context = await browser.newContext({ colorScheme: "light", width: 1280 })
   const watched = await context.newPage()
   await watched.goto(`${origin}/#token=${token}`)
-  await watched.getByRole("row", { name: /^watched Running/ }).waitFor()
-  await watched.goto(`${origin}/task-runs/parent`)
+  await watched.getByRole("row", { name: /^watched / }).waitFor()
+  return { watched, close: () => context.close() }
+}
+const memory = (tables: MemoryApi.Tables, scope: Scope.Scope) =>
+  Effect.runPromise(Effect.map(Layer.buildWithScope(MemoryApi.layer(tables), scope), Context.get(PrefectApi)))
+
+/** A page over a changing run: the backend behind it is replaced while it is watched. */
+const live = async (body: (watched: Page, change: (tables: MemoryApi.Tables) => Promise<void>) => Promise<void>) => {
+  const scope = await Effect.runPromise(Scope.make())
+  let current = await memory(liveTables("Running", 3, 2), scope)
+  const api = new Proxy(current, { get: (_, name) => Reflect.get(current, name) as unknown })
+  const { close, watched } = await over(api, scope)
+  await watched.goto(`${new URL(watched.url()).origin}/task-runs/parent`)
   await body(watched, async (tables) => {
-    current = await apiOf(tables)
+    current = await memory(tables, scope)
   })
-  await context.close()
+  await close()
 }
 
 const liveTables = (state: string, children: number, lines: number): MemoryApi.Tables => ({
@@ -739,6 +749,62 @@ await check("a run that is not finished is followed: states, counts, log and the
     await watched.locator("[role=listitem]:nth-child(6)").waitFor({ timeout: 10_000 })
     assert.equal(await watched.getByRole("listitem").count(), 6)
   })
+})
+
+await check("what takes long is stopped, which the server learns, and is loaded again without a gap", async () => {
+  const scope = await Effect.runPromise(Scope.make())
+  const backend = await memory(liveTables("Success", 8, 6), scope)
+  let isSlow = true
+  let waiting = 0
+  /** Never comes, and counts the requests that still wait for it. */
+  const never = Effect.suspend(() => {
+    waiting++
+    return Effect.ensuring(Effect.never, Effect.sync(() => waiting--))
+  })
+  const slow: Partial<PrefectApi["Service"]> = {
+    logs: (query, options) => {
+      const all = backend.logs(query, options)
+      return isSlow ? Stream.concat(Stream.take(all, 3), Stream.fromEffect(never)) : all
+    },
+    flowRunStates: (id) => isSlow ? never : backend.flowRunStates(id)
+  }
+  const { close, watched } = await over({ ...backend, ...slow }, scope)
+  const { origin } = new URL(watched.url())
+  const stop = watched.getByRole("button", { name: "Stop", exact: true })
+  const load = watched.getByRole("button", { name: "Load", exact: true })
+  const pressStop = async () => {
+    await stop.waitFor({ timeout: 20_000 })
+    assert.equal(waiting, 1)
+    await stop.click()
+    await load.waitFor()
+    for (let i = 0; i < 100 && waiting > 0; i++) await watched.waitForTimeout(100)
+    assert.equal(waiting, 0)
+  }
+
+  await watched.goto(`${origin}/flow-runs/watched/logs`)
+  await watched.locator("[role=listitem]:nth-child(3)").waitFor()
+  await pressStop()
+  await watched.getByRole("status").filter({ hasText: "Stopped after 3 lines." }).waitFor()
+  await load.click()
+  // It goes on where it was stopped, and can be stopped again.
+  await watched.locator("[role=listitem]:nth-child(6)").waitFor()
+  await pressStop()
+  isSlow = false
+  await load.click()
+  await load.waitFor({ state: "hidden" })
+  await watched.locator("[role=log]:not([aria-busy])").waitFor()
+  const lines = await watched.locator("[role=listitem] .log-message").allInnerTexts()
+  assert.deepEqual(lines, Array.from({ length: 6 }, (_, i) => `line ${i}`))
+
+  isSlow = true
+  await watched.goto(`${origin}/flow-runs/watched/states`)
+  await pressStop()
+  isSlow = false
+  await load.click()
+  await watched.getByRole("table", { name: "States" }).or(watched.getByRole("grid", { name: "States" })).first()
+    .waitFor()
+  assert.equal(await stop.count(), 0)
+  await close()
 })
 
 await check("the command ends within a second while it is looked at", async () => {

@@ -16,10 +16,12 @@ export interface Locator {
   readonly first: () => Locator
   readonly getAttribute: (name: string) => Promise<string | null>
   readonly innerText: () => Promise<string>
+  readonly allInnerTexts: () => Promise<ReadonlyArray<string>>
   readonly click: (options?: { readonly force?: boolean }) => Promise<void>
   readonly focus: () => Promise<void>
   readonly press: (key: string) => Promise<void>
   readonly or: (other: Locator) => Locator
+  readonly filter: (options: { readonly hasText: string }) => Locator
   readonly fill: (text: string) => Promise<void>
   readonly selectOption: (value: string) => Promise<unknown>
   readonly getByRole: Page["getByRole"]
