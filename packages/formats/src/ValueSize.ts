@@ -32,6 +32,8 @@ const stringHeader = 2 * word
 const boxedDouble = 2 * word
 /** An object of many keys is a hash table: a key, a value and details, with free places. */
 const entry = 5 * word
+/** What V8 keeps of an object with a key that none before it has: a description of it, which others do not share. */
+const description = 13 * word
 /** A Map or a Set, and the head of its hash table, which has room for a power of two of entries. */
 const mapHeader = 14 * word
 const mapEntry = 3.5 * word
@@ -80,6 +82,9 @@ class Estimator {
   private readonly seen = new Seen()
   private readonly buffers = new Seen()
   private visited = 0
+  /** The keys of the last object without a class, and those of all before it once they differ. */
+  private keys: ReadonlyArray<string> | undefined
+  private known: Set<string> | undefined
 
   /** The memory of a value, without the word that refers to it. */
   of(value: unknown): number {
@@ -143,7 +148,25 @@ class Estimator {
     const perKey = keys.length > 64 ? entry : word
     let size = keys.length * perKey
     if (keys.length > 64) size += this.list(keys.length, (at) => keys[at]) - keys.length * word
+    else size += this.newKeys(keys)
     return size + this.list(keys.length, (at) => Reflect.get(value, keys[at]!)) - keys.length * word
+  }
+
+  /** Objects of the same keys share their description, so that most have none of their own. */
+  private newKeys(keys: ReadonlyArray<string>): number {
+    const { keys: last } = this
+    this.keys = keys
+    if (last === undefined || (last.length === keys.length && last.at(-1) === keys.at(-1) && last[0] === keys[0])) {
+      return 0
+    }
+    const known = this.known ??= new Set(last)
+    let size = 0
+    for (const key of keys) {
+      if (known.has(key)) continue
+      known.add(key)
+      size += stringBody(key)
+    }
+    return size === 0 ? 0 : description + size
   }
 
   private iterable(values: Iterable<unknown>, size: number): number {

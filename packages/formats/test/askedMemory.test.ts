@@ -19,8 +19,14 @@ const pickles: Record<string, string> = {
   "a pickle of texts": `\x80\x04](${"\x8c\x08abcdefgh".repeat(70_000)}e.`
 }
 
+const csv: Record<string, string> = {
+  "columns.csv": `${Array.from({ length: 30_000 }, (_, i) => `c${i}`).join(",")}\n${",".repeat(29_999)}\n`,
+  "levels.csv": `a\n${",".repeat(30_000)}\n`
+}
+
 const inputs: ReadonlyArray<readonly [string, Uint8Array]> = [
   ...Object.entries(texts).map(([name, text]) => [name, new TextEncoder().encode(text)] as const),
+  ...Object.entries(csv).map(([name, text]) => [name, new TextEncoder().encode(text)] as const),
   ...Object.entries(pickles).map(([name, text]) => [name, new Uint8Array(Buffer.from(text, "latin1"))] as const)
 ]
 
@@ -30,7 +36,7 @@ describe("what decoding has asked for in the end is what the value takes", () =>
       Effect.runPromise(Effect.gen(function*() {
         let asked = 0
         const value = yield* ResultFormat.decode(content, {
-          name: "x",
+          name,
           maxBytes: 2 ** 28,
           reserve: (bytes) =>
             Effect.sync(() => {

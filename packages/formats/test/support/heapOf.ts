@@ -109,6 +109,9 @@ const inputs: Record<string, () => Input | Promise<Input>> = {
   "pickle empty lists": () => pickled(`(${"]".repeat(30_000)}e.`, "]"),
   "pickle empty dicts": () => pickled(`(${"}".repeat(30_000)}e.`, "]"),
   "pickle empty tuples": () => pickled(`(${")".repeat(30_000)}e.`, "]"),
+  "json objects that all differ": () => json(list(20_000, (i) => ({ [`key${i}`]: i }))),
+  "json objects of many keys that all differ": () =>
+    json(list(5_000, (i) => Object.fromEntries(list(10, (key) => [`key${i}of${key}`, key])))),
   "json empty objects": () => json(list(30_000, () => ({}))),
   "json empty lists": () => json(list(30_000, () => [])),
   "json short texts": () => json(list(60_000, (i) => String(i))),
@@ -138,6 +141,8 @@ const inputs: Record<string, () => Input | Promise<Input>> = {
       `(${list(30_000, (i) => `\x8a\x0a${int32(i)}\x01\x01\x01\x01\x01\x01`).join("")}e.`,
       "]"
     ),
+  "pickle objects that all differ": () =>
+    pickled(`(${list(20_000, (i) => `}(${text(`key${i}`)}K\x01u`).join("")}e.`, "]"),
   "pickle array": () => pickled(`${ndarray("f8", "<", 150_000, filled(150_000 * 8))}.`),
   "pickle arrays": () => pickled(`(${list(5_000, () => ndarray("f8", "<", 40, filled(320))).join("")}e.`, "]"),
   "pickle array of objects": () =>

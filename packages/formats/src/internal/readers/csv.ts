@@ -4,7 +4,7 @@ import { integerCell } from "../cells.ts"
 import { refuse, tooLarge } from "../refusal.ts"
 import { every, type Steps } from "../steps.ts"
 import { withoutMark } from "../text.ts"
-import { Block, TextReader, Tokenizer } from "./csvCells.ts"
+import { Block, columnWeight, TextReader, Tokenizer } from "./csvCells.ts"
 import { NumberReader } from "./csvNumbers.ts"
 
 /** The texts that pandas treats as missing values. */
@@ -333,14 +333,14 @@ export function* readCsv(stored: Uint8Array, maxBytes: number): Steps<Table> {
   const builders: Array<ColumnBuilder> = []
   while (builders.length < width) {
     builders.push(new ColumnBuilder(size))
-    if (builders.length % every === 0) yield
+    if (builders.length % every === 0) yield builders.length * columnWeight
   }
   // A row has a byte at least.
   const block = new Block(bytes, width, Math.min(size, bytes.length))
   let numRows = 0
   let absent = 0
   let isCounted = false
-  let weight = 0
+  let weight = width * columnWeight
   do {
     yield* tokenizer.readInto(block)
     numRows += block.rows

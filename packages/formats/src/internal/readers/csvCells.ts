@@ -58,6 +58,9 @@ export class Block {
   }
 }
 
+/** Memory of a column without its values, in bytes, estimated: its name, and that among those that are taken. */
+export const columnWeight = 500
+
 /** The most texts of a column that are cached, a power of two. */
 const remembered = 1_024
 /** Longer texts are rarely repeated. */
@@ -140,7 +143,7 @@ export class Tokenizer {
     do {
       this.cell()
       texts.push(this.text ?? this.exactly(this.start, this.end))
-      if (texts.length % every === 0) yield
+      if (texts.length % every === 0) yield texts.length * columnWeight
     } while (this.hasMore())
     return texts
   }
