@@ -26,6 +26,7 @@ import * as Schema from "effect/Schema"
 import { FormatError, undecodable } from "./FormatError.ts"
 import { rewrite } from "./internal/python/rewrite.ts"
 import { describeIssue } from "./internal/schemaIssue.ts"
+import type { Steps } from "./internal/steps.ts"
 
 /**
  * An instance of a Python class found in a pickle. Its attributes are already decoded.
@@ -132,7 +133,7 @@ const instanceOf = (value: PyObject): Instance => ({
  *
  * @internal
  */
-export const resolve = (root: unknown, { decoders }: ClassRegistry): unknown =>
+export const resolve = (root: unknown, { decoders }: ClassRegistry): Steps<unknown> =>
   rewrite(root, (value) => {
     if (!(value instanceof PyObject)) return value
     const decoder = decoders.get(value.className)

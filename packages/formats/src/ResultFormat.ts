@@ -181,7 +181,7 @@ function* pickleOf(bytes: Uint8Array, options: DecodeOptions): Steps<unknown> {
   if (isZip(bytes)) {
     return (yield* torchOf(bytes, options)) ?? refuse("it is a ZIP archive, and not one that torch.save wrote")
   }
-  const decoded = fromBase64(bytes)
+  const decoded = yield* fromBase64(bytes)
   return yield* pickleSteps(decoded ?? bytes, registry, options.maxBytes)
 }
 
@@ -251,7 +251,7 @@ function* byBytes(bytes: Uint8Array, options: DecodeOptions): Steps<unknown> {
       tried.push(`a pickle without a header (${error.reason._tag === "Undecodable" ? error.reason.detail : ""})`)
     }
   } else tried.push("a pickle without a header")
-  const decoded = fromBase64(bytes)
+  const decoded = yield* fromBase64(bytes)
   if (decoded !== undefined) {
     try {
       return yield* pickleSteps(decoded, registry, options.maxBytes)

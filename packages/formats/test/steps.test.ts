@@ -1,6 +1,7 @@
 /** Whatever is read or shown is done in many short steps, however few values it has. */
 import * as JsonProjection from "@effect-prefect/formats/JsonProjection"
 import * as ResultFormat from "@effect-prefect/formats/ResultFormat"
+import { Table } from "@effect-prefect/formats/Table"
 import * as ValueSize from "@effect-prefect/formats/ValueSize"
 import { assert, describe, it, vi } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -26,6 +27,16 @@ const latin1 = (...parts: ReadonlyArray<string | Uint8Array>): Uint8Array =>
 const filled = (before: string, unit: string, after: string, bytes = 3 * million): Uint8Array =>
   latin1(before, Buffer.alloc(bytes, unit, "latin1"), after)
 
+const uint64 = (value: number): Uint8Array => new Uint8Array(BigUint64Array.of(BigInt(value)).buffer)
+
+/** The instructions for the integers from 0, each with what follows it. */
+const integers = (count: number, after = ""): Uint8Array =>
+  latin1(
+    Array.from({ length: count }, (_, index) => `J${Buffer.from(uint64(index)).toString("latin1", 0, 4)}${after}`).join(
+      ""
+    )
+  )
+
 const records = Array.from({ length: 60_000 }, (_, id) => `{"id":${id},"name":"row ${id}"}`).join(",")
 const json = `[${records}]`
 
@@ -40,7 +51,30 @@ const inputs: Record<string, readonly [bytes: Uint8Array, name?: string, format?
   "JSON of white space": [filled("[1", " ", "]", 8 * million)],
   "white space before JSON": [filled("", " ", "[1]", 8 * million)],
   "white space between a key and its value": [filled("{\"a\":", " ", "1}", 8 * million)],
-  "JSON that breaks off": [filled("[", "123,", "1")]
+  "JSON that breaks off": [filled("[", "123,", "1")],
+  "CSV of one cell": [filled("a,b\n1,", "abcdefgh", "\n"), "x.csv"],
+  "CSV of one quoted cell": [filled("a,b\n1,\"", "abcdef\"\"", "\"\n"), "x.csv"],
+  "CSV of one name": [filled("", "abcdefgh", "\n1\n"), "x.csv"],
+  "a base64 text": [filled("", "gARLAS4=".slice(0, 4), "")],
+  "a pickle of one text": [latin1("\x80\x04\x8d", uint64(3 * million), filled("", "abcdefgh", "."))],
+  "a pickle of one text, with its length in four bytes": [
+    latin1("\x80\x02X", uint64(3 * million).subarray(0, 4), filled("", "abcd\xc3\xa9", "."))
+  ],
+  "a string of Python 2": [latin1("\x80\x02T", uint64(3 * million).subarray(0, 4), filled("", "abcdefgh", "."))],
+  "a string of Python 2 in protocol 0": [filled("S'", "abcdefgh", "'\n.")],
+  "bytes in protocol 2": [
+    latin1(
+      "\x80\x02c_codecs\nencode\nX",
+      uint64(3 * million).subarray(0, 4),
+      filled("", "abcdefgh", "X\x06\0\0\0latin1\x86R.")
+    )
+  ],
+  "a set in protocol 2": [
+    latin1("\x80\x02c__builtin__\nset\n](", integers(200_000), "e\x85R.")
+  ],
+  "a subclass of dict": [
+    latin1("\x80\x02c__main__\nD\n)\x81(", integers(200_000, "K\x01"), "u.")
+  ]
 }
 
 describe("reading takes a step for each megabyte at least", () => {
@@ -53,6 +87,56 @@ describe("reading takes a step for each megabyte at least", () => {
         assert.isAtLeast(steps, bytes.length / 0x100000)
       }))
   }
+})
+
+describe("what is read in steps is what it is at once", () => {
+  const decode = (bytes: Uint8Array, name = "x") => ResultFormat.decode(bytes, { name, maxBytes: 2 ** 28 })
+  const cells = ["é😀".repeat(200_000), `"${"x,\n".repeat(300_000)}"`, "a".repeat(0x80000), "b".repeat(0x7ffff), "c"]
+
+  it.effect("cells of CSV", () =>
+    Effect.gen(function*() {
+      const text = `h1,h2\n${
+        cells.map((cell, at) => `"${cell.replaceAll("\"", "\"\"")}"${at === 0 ? "tail" : ""},${at}`).join("\n")
+      }\n${cells[0]},9`
+      const table = yield* decode(latin1(Buffer.from(text)), "x.csv")
+      assert.instanceOf(table, Table)
+      const column = (table as Table).column("h1")!.toArray()
+      assert.deepStrictEqual(
+        column.map((cell) => `${cell as string}`.length),
+        [cells[0]!.length + 4, ...cells.slice(1).map((cell) => cell.length), cells[0]!.length]
+      )
+      assert.isTrue(column[0] === `${cells[0]}tail` && column[1] === cells[1] && column[5] === cells[0])
+      assert.deepStrictEqual((table as Table).column("h2")!.toArray(), [0, 1, 2, 3, 4, 9])
+    }))
+
+  it.effect("texts of pickles", () =>
+    Effect.gen(function*() {
+      for (const text of ["é".repeat(400_000), `a${"😀".repeat(200_000)}`]) {
+        const utf8 = latin1(Buffer.from(text))
+        assert.isTrue(text === (yield* decode(latin1("\x80\x04\x8d", uint64(utf8.length), utf8, "."))))
+      }
+      const damaged = filled("", "abcdefgh", "\xff", 700_000)
+      const error = yield* Effect.flip(decode(latin1("\x80\x04\x8d", uint64(damaged.length), damaged, ".")))
+      assert.match(error.message, /invalid UTF-8 in byte 700000 of a string/)
+      const python2 = filled("S'", "ab\\x41", "'\n.", 600_000)
+      assert.isTrue((yield* decode(python2)) === "abA".repeat(100_000))
+      const base64 = Buffer.from(latin1("\x80\x04](", integers(300_000), "e.")).toString("base64")
+      for (const lines of [base64, base64.replace(/.{76}/g, "$&\r\n")]) {
+        assert.lengthOf((yield* decode(latin1(lines))) as ReadonlyArray<unknown>, 300_000)
+      }
+      const set = yield* decode(latin1("\x80\x02c__builtin__\nset\n](", integers(70_000), "e\x85R."))
+      assert.isTrue(set instanceof Set && set.size === 70_000 && set.has(69_999))
+      const keys = Array.from({ length: 5_000 }, (_, at) => latin1("U\x08", `k${String(at).padStart(7, "0")}`, "K\x01"))
+      const dict = latin1(
+        "\x80\x02](c__main__\nD\n)\x81(",
+        ...keys,
+        "uK\x05c__main__\nE\n)\x81(",
+        ...keys,
+        "K\x01K\x02ue."
+      )
+      const [first, five, second] = (yield* decode(dict)) as [object, number, ReadonlyMap<unknown, unknown>]
+      assert.deepStrictEqual([Object.keys(first).length, five, second.size, second.get(1)], [5_000, 5, 5_001, 2])
+    }))
 })
 
 describe("showing takes a step for each 500 000 characters at least", () => {

@@ -14,6 +14,7 @@ import { NamedTuple, PyDict, Tuple } from "./values/containers.ts"
 import { Column, DataFrame, Index } from "./values/dataframe.ts"
 import { Timezone, ZoneInfo, zoneOf } from "./values/datetime.ts"
 import { Dict } from "./values/dict.ts"
+import { defaultEqualityBudget } from "./values/equality.ts"
 import { NdArray, NpScalar } from "./values/ndarray.ts"
 import { isDict, Opaque, PyEnum, PyGlobal, PyObject } from "./values/objects.ts"
 import { SparseMatrix } from "./values/sparse.ts"
@@ -27,6 +28,42 @@ const dictOf = (entries: Iterable<readonly [unknown, unknown]>): Record<string, 
   for (const key of map.keys()) if (typeof key !== "string" || /^\d/.test(key)) return map
   const out = new Dict()
   for (const [key, value] of map) out[key as string] = value
+  return out
+}
+
+/** Entries between two steps. */
+const every = 4_096
+
+/**
+ * The steps of `plainOf` for an object of a subclass of dict with very many entries; `undefined` for any other object.
+ *
+ * @category objects
+ * @since 0.1.0
+ */
+export const largePlainOf = (object: PyObject): Generator<undefined, unknown> | undefined => {
+  const isLarge = object.pairs.length > every && object.items.length === 0 && object.args.length === 0 &&
+    object.kwargs === null && object.class instanceof PyGlobal && !isOfLibrary(object.class) && hasNoState(object)
+  return isLarge ? largeDictOf(object.pairs) : undefined
+}
+
+/** As `dictOf`, in steps. */
+function* largeDictOf(pairs: ReadonlyArray<readonly [unknown, unknown]>): Generator<undefined, unknown> {
+  const map = new PyDict()
+  const budget = defaultEqualityBudget()
+  let isText = true
+  for (let at = 0; at < pairs.length; at++) {
+    const [key, value] = pairs[at]!
+    map.insert(key, value, budget)
+    isText &&= typeof key === "string" && !/^\d/.test(key)
+    if (at % every === 0) yield
+  }
+  if (!isText) return map
+  const out = new Dict()
+  let looked = 0
+  for (const [key, value] of map) {
+    out[key as string] = value
+    if (++looked % every === 0) yield
+  }
   return out
 }
 

@@ -133,7 +133,12 @@ const copyInto = (make: (length: number) => Uint8Array, bytes: Uint8Array): Uint
   return out
 }
 
-const latin1Names = new Set(["latin1", "latin_1", "latin", "l1", "iso_8859_1", "iso8859_1", "8859", "cp819"])
+/**
+ * Names of latin-1, with underscores.
+ *
+ * @internal
+ */
+export const latin1Names = new Set(["latin1", "latin_1", "latin", "l1", "iso_8859_1", "iso8859_1", "8859", "cp819"])
 
 /** `codecs.encode(text, encoding)`, which protocols 0 to 2 use for bytes. */
 const encodeText = (context: Context, text: string, encoding: unknown): Uint8Array | typeof inert => {

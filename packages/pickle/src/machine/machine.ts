@@ -4,6 +4,7 @@
  *
  * @since 0.1.0
  */
+import { largeCall } from "../classes/large.ts"
 import { type Context, inert } from "../context.ts"
 import { exceeded, fail } from "../errors.ts"
 import { type ClassDecoder, type Limits, limitsFor, type LoadsOptions } from "../options.ts"
@@ -17,6 +18,7 @@ import { PyFloat } from "../values/numbers.ts"
 import { appendItem, appendPair, appendState, isDict, PyEnum, PyGlobal, PyObject } from "../values/objects.ts"
 import {
   decodeBytes,
+  decodeBytesSteps,
   latin1Text,
   rawUnicodeEscape,
   readUtf8,
@@ -43,6 +45,9 @@ const littleEndian = scratchBytes[7] === 0x40
 /** Bytes of memory, estimated: an object with its attributes or a set; any other value. */
 const objectWeight = 256
 const smallWeight = 48
+
+/** A Python 2 string of more bytes is decoded in steps. */
+const longString = 0x40000
 
 /** Keys that are set on a dict at once and are worth counting, and the number of keys of a large dict. */
 const manyPairs = 256
@@ -404,7 +409,26 @@ export class Machine implements Context {
     const callable = this.pop()
     if (!(args instanceof Tuple)) return fail("BadValue", "arguments that are not a tuple", "a tuple")
     this.wraps++
+    if (callable instanceof PyGlobal && lookup(this.options.classes, callable.qualifiedName) === undefined) {
+      const steps = largeCall(this, callable, args)
+      if (steps !== undefined) {
+        this.pending = this.finished(steps)
+        return
+      }
+    }
     this.push(this.construct(callable, args, null))
+  }
+
+  /** Pushes what some steps give. */
+  private *finished(steps: Generator<undefined, unknown>): Generator<undefined, void> {
+    this.push(yield* steps)
+  }
+
+  /** Pushes a Python 2 string in the representation that the options select, in steps when it is long. */
+  private pushString2(bytes: Uint8Array): void {
+    const { encoding = "ASCII", errors = "strict" } = this.options
+    if (bytes.length <= longString || encoding === "bytes") return this.push(this.string2(bytes))
+    this.pending = this.finished(decodeBytesSteps(bytes, encoding, errors))
   }
 
   build(): void {
@@ -549,18 +573,23 @@ export class Machine implements Context {
         return this.push(this.integer(longFromBytes(this.bytes, at, length)))
       }
       case 0x53: { // STRING
-        const text = this.line()
-        const quote = text[0]
-        if (text.length < 2 || (quote !== "'" && quote !== "\"") || !text.endsWith(quote)) {
+        const start = this.p
+        const end = this.bytes.indexOf(10, start)
+        if (end < 0) return fail("Truncated", "the end of the input", "a newline")
+        this.p = end + 1
+        const quote = this.bytes[start]
+        if (end - start < 2 || (quote !== 0x27 && quote !== 0x22) || this.bytes[end - 1] !== quote) {
           fail("BadText", "a string without its quotes", "a quoted string")
         }
-        return this.push(this.string2(stringEscape(text.slice(1, -1))))
+        const content = this.bytes.subarray(start + 1, end - 1)
+        if (!content.includes(0x5c)) return this.pushString2(this.bytesAt(start + 1, end - start - 2))
+        return this.pushString2(stringEscape(latin1Text(content, 0, content.length)))
       }
       case 0x54: { // BINSTRING
         const length = this.view.getInt32(this.need(4), true)
         if (length < 0) fail("BadText", "a string of negative length", "a length")
         const at = this.need(length)
-        return this.push(this.string2(this.bytesAt(at, length)))
+        return this.pushString2(this.bytesAt(at, length))
       }
       case 0x55: { // SHORT_BINSTRING
         const length = this.bytes[this.need(1)]!
@@ -569,11 +598,6 @@ export class Machine implements Context {
       }
       case 0x56: // UNICODE
         return this.push(rawUnicodeEscape(this.line()))
-      case 0x8d: { // BINUNICODE8
-        const length = this.length8()
-        const at = this.need(length)
-        return this.push(readUtf8(this.text, at, at + length))
-      }
       case 0x42: { // BINBYTES
         const length = this.view.getUint32(this.need(4), true)
         return this.push(this.bytesAt(this.need(length), length))

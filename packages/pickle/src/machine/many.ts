@@ -6,6 +6,7 @@
 import { fail } from "../errors.ts"
 import { FrozenSet, PyDict, Tuple } from "../values/containers.ts"
 import { Dict, isDictObject, isIndexKey } from "../values/dict.ts"
+import { decodeUtf8 } from "../values/text.ts"
 import type { Machine } from "./machine.ts"
 
 /** Values between two steps. */
@@ -61,6 +62,32 @@ export function* many(machine: Machine, opcode: number): Generator<undefined, vo
     else machine.addItem(target, stack[i])
     if (i % every === 0) yield
   }
+}
+
+/** Bytes of memory, estimated: a string beside its characters. */
+const textWeight = 32
+
+/** Bytes of text between two steps. */
+const pieceBytes = 0x40000
+
+/**
+ * The instructions BINUNICODE and BINUNICODE8 on a long text.
+ *
+ * @internal
+ */
+export function* longText(machine: Machine, start: number, end: number): Generator<undefined, void> {
+  const { bytes } = machine
+  machine.weight += textWeight + end - start
+  let text = ""
+  for (let at = start; at < end;) {
+    let next = Math.min(end, at + pieceBytes)
+    // The bytes after the first of a character; more than three of them are no character at all.
+    for (let back = 0; back < 3 && next < end && (bytes[next]! & 0xc0) === 0x80; back++) next--
+    text += decodeUtf8(bytes, at, next, start)
+    at = next
+    yield
+  }
+  machine.push(text)
 }
 
 const done = (machine: Machine, start: number, value: unknown): void => {

@@ -14,7 +14,7 @@ import { PyFloat } from "../values/numbers.ts"
 import { readUtf8 } from "../values/text.ts"
 import { fillDict, fillList, fillMap, maxNumbers, readNumbers, scanItems, scanPairs } from "./batches.ts"
 import { Machine } from "./machine.ts"
-import { many } from "./many.ts"
+import { longText, many } from "./many.ts"
 import { opcodeName } from "./opcodes.ts"
 
 /**
@@ -23,7 +23,10 @@ import { opcodeName } from "./opcodes.ts"
 const stretch = 20_000
 
 /** A text of more bytes counts as an instruction for every 64 of them, so that a call of `run` stays short. */
-const longText = 4_096
+const someText = 4_096
+
+/** A text of more bytes is read in steps. */
+const maxText = 0x80000
 
 /** Values that one instruction takes at once. What takes more is done in steps by `many`. */
 const maxAtOnce = 0x8000
@@ -248,12 +251,13 @@ const run = (machine: Machine): boolean => {
         const length = (bytes[p]! | (bytes[p + 1]! << 8) | (bytes[p + 2]! << 16) | (bytes[p + 3]! << 24)) >>> 0
         const start = p + 4
         if (start + length > end) break
-        p = start + length
-        weight += textWeight + length
-        if (length > longText) {
+        if (length > someText) {
+          if (length > maxText) break
           left -= length >> 6
           extra += length >> 6
         }
+        p = start + length
+        weight += textWeight + length
         stack[sp++] = readUtf8(text, start, p)
         continue
       }
@@ -514,8 +518,15 @@ const rare = (machine: Machine, opcode: number): void => {
       machine.need(8)
       return
     case 0x58: { // BINUNICODE
-      const at = machine.need(4)
-      machine.need(machine.view.getUint32(at, true))
+      const length = machine.view.getUint32(machine.need(4), true)
+      const at = machine.need(length)
+      machine.pending = longText(machine, at, at + length)
+      return
+    }
+    case 0x8d: { // BINUNICODE8
+      const length = machine.length8()
+      const at = machine.need(length)
+      machine.pending = longText(machine, at, at + length)
       return
     }
     case 0x94: // MEMOIZE

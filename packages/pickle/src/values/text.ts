@@ -61,11 +61,11 @@ const asciiWindow = (bytes: Uint8Array, start: number, end: number): string => {
 }
 
 /** UTF-8 decoded by hand, like Python's `surrogatepass`: lone surrogates are kept, any other invalid sequence fails. */
-const decodeExactly = (bytes: Uint8Array, start: number, end: number): string => {
+const decodeExactly = (bytes: Uint8Array, start: number, end: number, from = start): string => {
   const units = new Uint16Array(end - start)
   let length = 0
   let at = start
-  const invalid = () => fail("BadText", `invalid UTF-8 in byte ${at - start} of a string`, "UTF-8")
+  const invalid = () => fail("BadText", `invalid UTF-8 in byte ${at - from} of a string`, "UTF-8")
   while (at < end) {
     const first = bytes[at]!
     if (first < 0x80) {
@@ -99,16 +99,21 @@ const decodeExactly = (bytes: Uint8Array, start: number, end: number): string =>
   return fromUnits(units, length)
 }
 
-const decodeUtf8 = (bytes: Uint8Array, start: number, end: number): string => {
+/**
+ * UTF-8 between two offsets of a string that begins `from` some offset.
+ *
+ * @internal
+ */
+export const decodeUtf8 = (bytes: Uint8Array, start: number, end: number, from = start): string => {
   let text: string
   if (utf8Slice !== null) text = utf8Slice.call(bytes, start, end)
   else {
     if (utf8Decoder === undefined) utf8Decoder = decoderOf("utf-8")
-    if (utf8Decoder === null) return decodeExactly(bytes, start, end)
+    if (utf8Decoder === null) return decodeExactly(bytes, start, end, from)
     text = utf8Decoder.decode(bytes.subarray(start, end))
   }
   // A replacement character was either in the input or shows that the text is not plain UTF-8.
-  return text.includes("\ufffd") ? decodeExactly(bytes, start, end) : text
+  return text.includes("\ufffd") ? decodeExactly(bytes, start, end, from) : text
 }
 
 /**
@@ -329,7 +334,7 @@ export const decodeBytes = (
   if (name !== "ascii" && name !== "usascii" && name !== "utf8") {
     return foreignText(bytes, encoding, errors !== "strict")
   }
-  if (bytes.every((byte) => byte < 0x80)) return latin1Text(bytes, 0, bytes.length)
+  if (isAscii(bytes, 0, bytes.length)) return latin1Text(bytes, 0, bytes.length)
   if (errors === "strict") {
     if (name !== "utf8") {
       return fail(
@@ -356,6 +361,39 @@ export const decodeBytes = (
     }
   }
   return parts.join("")
+}
+
+const isAscii = (bytes: Uint8Array, start: number, end: number): boolean => {
+  for (let at = start; at < end; at++) if (bytes[at]! >= 0x80) return false
+  return true
+}
+
+/** Bytes that are decoded between two steps. */
+const pieceBytes = 0x40000
+
+/**
+ * As `decodeBytes`, in steps as long as the text is ASCII or latin-1.
+ *
+ * @internal
+ */
+export function* decodeBytesSteps(
+  bytes: Uint8Array,
+  encoding: string,
+  errors: "strict" | "ignore" | "replace" | "surrogateescape"
+): Generator<undefined, string> {
+  const name = encoding.toLowerCase().replace(/[^a-z0-9]+/g, "")
+  const isLatin1 = name === "latin1" || name === "iso88591"
+  if (!isLatin1 && name !== "ascii" && name !== "usascii" && name !== "utf8") {
+    return decodeBytes(bytes, encoding, errors)
+  }
+  let text = ""
+  for (let at = 0; at < bytes.length; at += pieceBytes) {
+    const end = Math.min(bytes.length, at + pieceBytes)
+    if (!isLatin1 && !isAscii(bytes, at, end)) return decodeBytes(bytes, encoding, errors)
+    text += latin1Text(bytes, at, end)
+    yield
+  }
+  return text
 }
 
 const foreignText = (bytes: Uint8Array, encoding: string, lenient: boolean): string => {

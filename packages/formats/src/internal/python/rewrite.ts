@@ -5,42 +5,61 @@ import type { Steps } from "../steps.ts"
 const isContainer = (value: unknown): value is object =>
   typeof value === "object" && value !== null && !ArrayBuffer.isView(value)
 
-/** Replaces every value directly inside a container by the result of `each`. Keys of dicts stay. */
-const mapChildren = (container: object, each: (value: unknown) => unknown): void => {
-  const mapArray = (array: ReadonlyArray<unknown>) => {
-    for (let i = 0; i < array.length; i++) {
-      const now = each(array[i])
-      if (now !== array[i]) (array as Array<unknown>)[i] = now
-    }
+/** Values inside one container between two steps. */
+const every = 8_192
+
+function* mapArray(array: ReadonlyArray<unknown>, each: (value: unknown) => unknown): Steps<void> {
+  for (let i = 0; i < array.length; i++) {
+    const now = each(array[i])
+    if (now !== array[i]) (array as Array<unknown>)[i] = now
+    if (i % every === every - 1) yield
   }
-  if (Array.isArray(container)) mapArray(container)
+}
+
+/** Replaces every value directly inside a container by the result of `each`. Keys of dicts stay. */
+function* mapChildren(container: object, each: (value: unknown) => unknown): Steps<void> {
+  let looked = 0
+  if (Array.isArray(container)) yield* mapArray(container, each)
   else if (container instanceof Map) {
     for (const [key, value] of container) {
       const now = each(value)
       if (now !== value) Map.prototype.set.call(container, key, now)
+      if (++looked % every === 0) yield
     }
     if (container instanceof DefaultDict) container.factory = each(container.factory)
   } else if (container instanceof Set) {
-    const members = [...container]
-    const now = members.map(each)
-    if (now.some((member, i) => member !== members[i])) {
+    const now: Array<unknown> = []
+    let isChanged = false
+    for (const member of container) {
+      const replaced = each(member)
+      if (replaced !== member) isChanged = true
+      if (now.push(replaced) % every === 0) yield
+    }
+    if (isChanged) {
       container.clear()
       // The replacement of a member may not be hashable in Python.
-      for (const member of now) Set.prototype.add.call(container, member)
+      for (const member of now) {
+        Set.prototype.add.call(container, member)
+        if (++looked % every === 0) yield
+      }
     }
   } else if (container instanceof PyObject) {
-    mapArray(container.args)
+    yield* mapArray(container.args, each)
     container.kwargs = each(container.kwargs)
-    if (container.states.length > 0) mapArray(container.states)
-    if (container.items.length > 0) mapArray(container.items)
-    for (const pair of container.pairs) mapArray(pair)
+    if (container.states.length > 0) yield* mapArray(container.states, each)
+    if (container.items.length > 0) yield* mapArray(container.items, each)
+    for (const pair of container.pairs) {
+      yield* mapArray(pair, each)
+      if (++looked % every === 0) yield
+    }
   } else if (container instanceof NdArray) {
-    if (container.objects !== null) mapArray(container.objects)
+    if (container.objects !== null) yield* mapArray(container.objects, each)
   } else if (isDict(container) && !(container instanceof Map)) {
     const dict = container as Record<string, unknown>
     for (const key of Object.keys(dict)) {
       const now = each(dict[key])
       if (now !== dict[key]) dict[key] = now
+      if (++looked % every === 0) yield
     }
   }
 }
@@ -50,22 +69,24 @@ const mapChildren = (container: object, each: (value: unknown) => unknown): void
  * sees values whose content is already replaced. When a value contains itself, it is visited before the reference back
  * to it is replaced.
  */
-export const rewrite = (root: unknown, replace: (value: object) => unknown): unknown => {
+export function* rewrite(root: unknown, replace: (value: object) => unknown): Steps<unknown> {
   if (!isContainer(root)) return typeof root === "object" && root !== null ? replace(root) : root
   const order: Array<object> = []
   const seen = new Set<object>([root])
   // A value is pushed once to look inside it and, below its content, once more to mark that as done.
   const stack: Array<object | null> = [root]
   const open: Array<object> = []
+  let looked = 0
   while (stack.length > 0) {
     const value = stack.pop()!
+    if (++looked % 1_024 === 0) yield
     if (value === null) {
       order.push(open.pop()!)
       continue
     }
     stack.push(null)
     open.push(value)
-    mapChildren(value, (child) => {
+    yield* mapChildren(value, (child) => {
       if (isContainer(child) && !seen.has(child)) {
         seen.add(child)
         stack.push(child)
@@ -76,44 +97,80 @@ export const rewrite = (root: unknown, replace: (value: object) => unknown): unk
   const replaced = new Map<object, unknown>()
   const current = (value: unknown) => isContainer(value) && replaced.has(value) ? replaced.get(value) : value
   for (const value of order) {
-    mapChildren(value, current)
+    yield* mapChildren(value, current)
     const now = replace(value)
     if (now !== value) replaced.set(value, now)
+    if (++looked % 1_024 === 0) yield
   }
-  if (replaced.size > 0) { for (const value of order) if (!replaced.has(value)) mapChildren(value, current) }
+  if (replaced.size > 0) {
+    for (const value of order) {
+      if (!replaced.has(value)) yield* mapChildren(value, current)
+      if (++looked % 1_024 === 0) yield
+    }
+  }
   return current(root)
 }
 
 /**
  * Substitutes `replace(value)` for every value inside `root` and for `root` itself, outermost first: the replacement of
- * a value is traversed, not its former content.
+ * a value is traversed, not its former content. `large` gives the steps of replacements that take long.
  */
-export function* rewriteDown(root: unknown, replace: (value: object) => unknown): Steps<unknown> {
+export function* rewriteDown(
+  root: unknown,
+  replace: (value: object) => unknown,
+  large: (value: object) => Generator<undefined, unknown> | undefined
+): Steps<unknown> {
   const replaced = new Map<object, unknown>()
   const stack: Array<object> = []
-  const visit = (value: unknown): unknown => {
-    if (!isContainer(value)) return value
-    const known = replaced.get(value)
-    if (known !== undefined) return known
-    const now = replace(value)
+  /** Values whose replacement takes long, with its steps, and what they became. */
+  const later = new Map<object, Generator<undefined, unknown>>()
+  const changed = new Map<object, unknown>()
+  const enter = (value: object, now: unknown): void => {
     replaced.set(value, now)
     if (isContainer(now) && (now === value || !replaced.has(now))) {
       replaced.set(now, now)
       stack.push(now)
     }
+  }
+  const visit = (value: unknown): unknown => {
+    if (!isContainer(value)) return value
+    const known = replaced.get(value)
+    if (known !== undefined) return known
+    const steps = large(value)
+    if (steps !== undefined) {
+      later.set(value, steps)
+      replaced.set(value, value)
+      return value
+    }
+    const now = replace(value)
+    enter(value, now)
     return now
   }
   const out = visit(root)
   let looked = 0
-  while (stack.length > 0) {
-    mapChildren(stack.pop()!, visit)
+  for (;;) {
+    while (stack.length > 0) {
+      yield* mapChildren(stack.pop()!, visit)
+      if (++looked % 1_024 === 0) yield
+    }
+    const [next] = later
+    if (next === undefined) break
+    later.delete(next[0])
+    const now = yield* next[1]
+    changed.set(next[0], now)
+    enter(next[0], now)
+  }
+  if (changed.size === 0) return out
+  const current = (value: unknown): unknown => isContainer(value) && changed.has(value) ? changed.get(value) : value
+  for (const [container, now] of replaced) {
+    if (container === now) yield* mapChildren(container, current)
     if (++looked % 1_024 === 0) yield
   }
-  return out
+  return current(out)
 }
 
 /** Converts floats back to numbers, except keys without a fraction, whose text differs from that of integers. */
-export const plainFloats = (root: unknown): unknown => {
+export const plainFloats = (root: unknown): Steps<unknown> => {
   const plain = (value: unknown): unknown => value instanceof PyFloat ? value.value : value
   return rewrite(root, (value) => {
     if (value instanceof PyFloat) return value.value

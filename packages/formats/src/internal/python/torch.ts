@@ -150,14 +150,17 @@ const sizes = (value: unknown): ReadonlyArray<number> | undefined => {
 /** The most items of a tensor that repeats its memory. */
 const maxRepeated = 0x1000000
 
+/** Items that are copied between two steps. */
+const every = 0x8000
+
 /** The items of a tensor in row-major order: a view of its memory when that has the same order. */
-const gather = (
+function* gather(
   bytes: Uint8Array,
   offset: number,
   shape: ReadonlyArray<number>,
   strides: ReadonlyArray<number>,
   size: number
-): Uint8Array | undefined => {
+): Generator<undefined, Uint8Array | undefined> {
   const count = shape.reduce((product, n) => product * n, 1)
   if (count === 0) return new Uint8Array(0)
   const last = shape.reduce((sum, n, axis) => sum + (n - 1) * strides[axis]!, offset)
@@ -180,15 +183,17 @@ const gather = (
       at -= strides[axis]! * shape[axis]!
       index[axis] = 0
     }
+    if (i % every === every - 1) yield
   }
   return out
 }
 
-const bfloatToFloat = (bytes: Uint8Array): Uint8Array => {
+function* bfloatToFloat(bytes: Uint8Array): Generator<undefined, Uint8Array> {
   const out = new Uint8Array(bytes.length * 2)
   for (let i = 0; i + 1 < bytes.length; i += 2) {
     out[i * 2 + 2] = bytes[i]!
     out[i * 2 + 3] = bytes[i + 1]!
+    if (i % every === 0) yield
   }
   return out
 }
@@ -210,10 +215,28 @@ const storageIn = (value: unknown): TorchStorage | undefined => {
 const dtypeName = (value: unknown): string | null =>
   value instanceof PyGlobal && value.module === "torch" ? value.name : null
 
+/** Tensors of more items are made in steps. */
+const fewItems = 0x10000
+
+/** The steps of `torchTensor` for a tensor of very many items; `undefined` for any other object. */
+export const largeTensor = (object: PyObject): Generator<undefined, NdArray | Tuple | undefined> | undefined => {
+  if (!(object.class instanceof PyGlobal) || !object.class.module.startsWith("torch.")) return undefined
+  const { name } = object.class
+  const [first, , shape] = object.args
+  if (name.startsWith("_rebuild_parameter")) {
+    return first instanceof PyObject && largeTensor(first) !== undefined ? tensorSteps(object) : undefined
+  }
+  if (!name.startsWith("_rebuild_tensor")) return undefined
+  const count = sizes(shape)?.reduce((product, n) => product * n, 1) ?? 0
+  return count > fewItems ? tensorSteps(object) : undefined
+}
+
 /**
  * The array of a call that reconstructs a tensor; `undefined` for any other object and for tensors that are not dense.
  */
-export const torchTensor = (object: PyObject): NdArray | Tuple | undefined => {
+export const torchTensor = (object: PyObject): NdArray | Tuple | undefined => toEnd(tensorSteps(object))
+
+function* tensorSteps(object: PyObject): Generator<undefined, NdArray | Tuple | undefined> {
   const name = object.class instanceof PyGlobal ? object.class.name : ""
   const { args } = object
   switch (name) {
@@ -230,20 +253,20 @@ export const torchTensor = (object: PyObject): NdArray | Tuple | undefined => {
         !Number.isSafeInteger(offset) || !((offset as number) >= 0)
       ) return undefined
       const [kind, size] = known
-      const bytes = gather(storage.bytes, offset as number, shape, strides, size)
+      const bytes = yield* gather(storage.bytes, offset as number, shape, strides, size)
       if (bytes === undefined) return undefined
       return dtype === "bfloat16"
-        ? new NdArray(new DType("f", 4, "<"), shape, "C", bfloatToFloat(bytes), null, "torch.Tensor")
+        ? new NdArray(new DType("f", 4, "<"), shape, "C", yield* bfloatToFloat(bytes), null, "torch.Tensor")
         : new NdArray(new DType(kind, size, size > 1 ? "<" : "|"), shape, "C", bytes, null, "torch.Tensor")
     }
     case "_rebuild_parameter":
     case "_rebuild_parameter_with_state":
-      return args[0] instanceof PyObject ? torchTensor(args[0]) : undefined
+      return args[0] instanceof PyObject ? yield* tensorSteps(args[0]) : undefined
     case "_rebuild_device_tensor_from_numpy":
       return args[0] instanceof NdArray ? args[0] : undefined
     case "_rebuild_from_type_v2": {
       const [call, , inner] = args
-      return Array.isArray(inner) ? torchTensor(new PyObject(call, inner as ReadonlyArray<unknown>)) : undefined
+      return Array.isArray(inner) ? yield* tensorSteps(new PyObject(call, inner as ReadonlyArray<unknown>)) : undefined
     }
     case "Size":
       return Array.isArray(args[0]) ? Tuple.from(args[0]) as Tuple : undefined

@@ -68,6 +68,9 @@ function* columnNames(header: ReadonlyArray<string>): Steps<Array<string>> {
   return names
 }
 
+/** Longer texts are no numbers. */
+const maxNumber = 0x80000
+
 const integerForm = /^[ \t]*[+-]?\d+[ \t]*$/
 const floatForm = /^[ \t\v\f]*([+-]?)(?:(\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?|(inf|infinity|\+inf|-inf))[ \t\v\f]*$/i
 
@@ -171,6 +174,7 @@ class Numbers {
   /** The number of a text without one of the common forms; NaN when it is missing, undefined when it is no number. */
   private other(text: string, row: number): number | undefined {
     if (isMissing(text)) return Number.NaN
+    if (text.length > maxNumber) return undefined
     if (!integerForm.test(text)) {
       this.isInteger = false
       return toFloat(text)
@@ -236,7 +240,7 @@ function* inferBooleans(block: Block, column: number): Steps<Typed | undefined> 
     if (row % every === every - 1) yield
     const text = block.isAbsent(cell) ? "" : texts.read(cell)
     if (isMissing(text)) values.push(null)
-    else if (Object.hasOwn(booleans, text)) values.push(booleans[text]!)
+    else if (text.length <= 5 && Object.hasOwn(booleans, text)) values.push(booleans[text]!)
     else return undefined
   }
   return ofValues("bool", values)
@@ -327,7 +331,7 @@ export function* readCsv(stored: Uint8Array, maxBytes: number): Steps<Table> {
   const header = yield* tokenizer.row()
   if (header === undefined) return refuse("the CSV is empty: it has no header")
   const names = yield* columnNames(header)
-  const leading = Math.max(tokenizer.nextWidth() - header.length, 0)
+  const leading = Math.max((yield* tokenizer.nextWidth()) - header.length, 0)
   const width = header.length + leading
   const size = chunkRows(width)
   const builders: Array<ColumnBuilder> = []

@@ -16,6 +16,9 @@ const absent = 0xffff_ffff
 /** The end of a cell whose text is not literally in the bytes; its start is an index in `rewritten`. */
 const elsewhere = 0xffff_ffff
 
+/** A cell of that many bytes is read in steps. */
+const longCell = 0x80000
+
 /** How many bytes a block may span: its places are 32 bits. */
 const maxBlock = 0xffff_0000
 
@@ -129,6 +132,10 @@ export class Tokenizer {
   private start = 0
   private end = 0
   private text: string | undefined
+  /** Whether the last cell is too long to be read at once: `longCell` reads it. */
+  private isLong = false
+  /** The place in its block of the cell that is read next, when that is not the first of its row. */
+  private resumed = -1
   /** All bits of the bytes of cells: at most 127 while all of them are ASCII. */
   private bits = 0
 
@@ -142,6 +149,7 @@ export class Tokenizer {
     const texts: Array<string> = []
     do {
       this.cell()
+      if (this.isLong) yield* this.longCell()
       texts.push(this.text ?? this.exactly(this.start, this.end))
       if (texts.length % every === 0) yield texts.length * columnWeight
     } while (this.hasMore())
@@ -149,9 +157,9 @@ export class Tokenizer {
   }
 
   /** How many cells the next row has; 0 when there is none. */
-  nextWidth(): number {
+  *nextWidth(): Steps<number> {
     const place = this.place()
-    const width = this.skipRow()
+    const width = yield* this.skipRow()
     this.goTo(place)
     return width
   }
@@ -162,7 +170,7 @@ export class Tokenizer {
     let rows = 0
     let cells = 0
     let looked = 0
-    for (let width = this.skipRow(); width > 0; width = this.skipRow()) {
+    for (let width = yield* this.skipRow(); width > 0; width = yield* this.skipRow()) {
       rows++
       cells += width
       if ((looked += width) > every) {
@@ -183,19 +191,29 @@ export class Tokenizer {
     this.bits = 0
     const rowsAtOnce = Math.max(1, Math.floor(every / block.width))
     const capacity = block.starts.length / block.width
-    while (block.rows < capacity && this.fillRows(block, Math.min(capacity, block.rows + rowsAtOnce))) yield
-    block.slice = this.slicer(block.base, this.at)
+    while (block.rows < capacity && this.fillRows(block, Math.min(capacity, block.rows + rowsAtOnce))) {
+      yield
+      if (this.isLong) yield* this.longCell()
+    }
+    block.slice = yield* this.slicer(block.base, this.at)
   }
 
   /** Whether there may be more rows. */
   private fillRows(block: Block, upTo: number): boolean {
     const { base, ends, rewritten, starts, width } = block
     while (block.rows < upTo) {
-      if (!this.toRow()) return false
-      let cell = block.rows * width
-      const next = cell + width
+      let { resumed } = this
+      if (resumed < 0 && !this.toRow()) return false
+      let cell = resumed < 0 ? block.rows * width : resumed
+      const next = (block.rows + 1) * width
       do {
-        this.cell()
+        if (resumed < 0) {
+          this.cell()
+          if (this.isLong) {
+            this.resumed = cell
+            return true
+          }
+        } else resumed = this.resumed = -1
         if (cell === next) {
           while (this.hasMore()) {
             this.cell()
@@ -236,12 +254,13 @@ export class Tokenizer {
   }
 
   /** Goes past the next row. How many cells it has; 0 when there is none. */
-  private skipRow(): number {
+  private *skipRow(): Steps<number> {
     let width = 0
     if (this.toRow()) {
       do {
         this.cell()
-        width++
+        if (this.isLong) yield* this.longCell()
+        if (++width % every === 0) yield
       } while (this.hasMore())
     }
     return width
@@ -273,14 +292,53 @@ export class Tokenizer {
     this.text = undefined
     if (bytes[at] === quote) return this.quoted()
     this.start = at
-    for (; at < bytes.length; at++) {
+    const last = Math.min(bytes.length, at + longCell)
+    for (; at < last; at++) {
       const byte = bytes[at]!
       // One comparison for nearly all bytes.
       if (byte <= comma && (byte === comma || byte === newline || byte === carriageReturn)) break
       bits |= byte
     }
     this.bits |= bits
-    this.end = this.at = at
+    if (at - this.start === longCell) this.isLong = true
+    else this.end = this.at = at
+  }
+
+  /** Reads a cell of any length that starts here, in steps. */
+  private *longCell(): Steps<void> {
+    const { bytes } = this
+    const parts: Array<string> = []
+    this.isLong = false
+    let at = this.at
+    // Either what is quoted, with one quote for two, or up to the end of the cell.
+    let isQuoted = bytes[at] === quote
+    if (isQuoted) at++
+    for (let from = at;;) {
+      const stop = Math.min(bytes.length, from + longCell)
+      while (at < stop) {
+        const byte = bytes[at]!
+        if (isQuoted ? byte === quote : byte === comma || byte === newline || byte === carriageReturn) break
+        at++
+      }
+      const isEnd = at < stop || at === bytes.length
+      // No part ends within a character.
+      for (let back = 0; !isEnd && back < 3 && (bytes[at]! & 0xc0) === 0x80; back++) at--
+      parts.push(this.exactly(from, at))
+      yield
+      from = at
+      if (!isEnd) continue
+      if (!isQuoted) break
+      if (at === bytes.length) refuse(`the CSV ends inside of a quoted field, in row ${this.rows - 1}`)
+      at++
+      if (bytes[at] === quote) from = at++
+      else {
+        isQuoted = false
+        from = at
+      }
+    }
+    this.text = ""
+    for (const part of parts) this.text += part
+    this.at = at
   }
 
   private quoted(): void {
@@ -289,6 +347,10 @@ export class Tokenizer {
     let at = this.start = this.at + 1
     for (;;) {
       const close = bytes.indexOf(quote, at)
+      if (close - this.at >= longCell) {
+        this.isLong = true
+        return
+      }
       if (close < 0) refuse(`the CSV ends inside of a quoted field, in row ${this.rows - 1}`)
       for (let i = at; i < close; i++) this.bits |= bytes[i]!
       this.end = close
@@ -300,8 +362,13 @@ export class Tokenizer {
     }
     // Text after the closing quote belongs to the cell.
     const tail = at
-    while (at < bytes.length && bytes[at] !== comma && bytes[at] !== newline && bytes[at] !== carriageReturn) {
+    const last = Math.min(bytes.length, tail + longCell)
+    while (at < last && bytes[at] !== comma && bytes[at] !== newline && bytes[at] !== carriageReturn) {
       this.bits |= bytes[at++]!
+    }
+    if (at - tail === longCell) {
+      this.isLong = true
+      return
     }
     if (parts.length > 0 || at > tail) {
       this.text = parts.join("") + this.exactly(this.start, this.end) + this.exactly(tail, at)
@@ -323,13 +390,20 @@ export class Tokenizer {
   }
 
   /** Gives the texts of bytes between two places, which hold whole characters. */
-  private slicer(from: number, to: number): (start: number, end: number) => string {
+  private *slicer(from: number, to: number): Steps<(start: number, end: number) => string> {
     const { bytes } = this
     if (this.bits < 128) return asciiTextsOf(bytes)
-    if (utf8Of(bytes, from, to).includes("\ufffd")) {
-      this.exactly(from, to)
-      return (start, end) => this.exactly(start, end)
+    let isExact = false
+    for (let start = from; start < to;) {
+      let end = Math.min(to, start + longCell)
+      for (let back = 0; end < to && back < 3 && (bytes[end]! & 0xc0) === 0x80; back++) end--
+      if (utf8Of(bytes, start, end).includes("\ufffd")) {
+        this.exactly(start, end)
+        isExact = true
+      }
+      start = end
+      if (start < to) yield
     }
-    return textsOf(bytes)
+    return isExact ? (start, end) => this.exactly(start, end) : textsOf(bytes)
   }
 }

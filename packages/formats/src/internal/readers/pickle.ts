@@ -10,9 +10,9 @@ import {
   Tuple
 } from "@effect-prefect/pickle"
 import { type ClassRegistry, resolve } from "../../ClassRegistry.ts"
-import { fromBase64 as bytesOfBase64, latin1Of } from "../bytes.ts"
+import { latin1Of } from "../bytes.ts"
 import { rememberLarge } from "../largeObjects.ts"
-import { mayBeNative, nativeOf } from "../python/libraries.ts"
+import { largeNativeOf, mayBeNative, nativeOf } from "../python/libraries.ts"
 import { plainFloats, rewriteDown } from "../python/rewrite.ts"
 import { isLegacyTorch, readLegacyTorch, readTorchArchive, torchArchive } from "../python/torch.ts"
 import { refuse } from "../refusal.ts"
@@ -33,20 +33,60 @@ const oldOpcodes = new Set(new TextEncoder().encode("(]}).NIJKMLFGSTUVXcilstdp\x
 export const mayBeOldPickle = (bytes: Uint8Array): boolean =>
   bytes.length >= 2 && oldOpcodes.has(bytes[0]!) && bytes.lastIndexOf(stopOpcode) > 0
 
-const base64Form = /^[A-Za-z0-9+/\s]+(?:={1,2}\s*)?$/
+/** The six bits of each digit of base64; above them the meaning of what is none. */
+const digits = new Uint8Array(256).fill(0x80)
+for (const [at, digit] of [..."ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"].entries()) {
+  digits[digit.charCodeAt(0)] = at
+}
+const white = 0x40
+for (const code of [0x09, 0x0a, 0x0b, 0x0c, 0x0d, 0x20, 0xa0]) digits[code] = white
+const padding = 0x3d
+/** Digits that are decoded between two steps. */
+const digitsAtOnce = 0x80000
 
 /**
  * The pickle in a base64 text, as very old versions of Prefect stored it; `undefined` when the bytes are not base64 of
  * a possible pickle.
  */
-export const fromBase64 = (bytes: Uint8Array): Uint8Array | undefined => {
+export function* fromBase64(bytes: Uint8Array): Steps<Uint8Array | undefined> {
   if (bytes.length < 4) return undefined
-  // The first characters already rule out nearly everything.
-  const start = latin1Of(bytes, 0, Math.min(bytes.length, 64))
-  if (!base64Form.test(start) && (bytes.length <= 64 || !/^[A-Za-z0-9+/\s]+$/.test(start))) return undefined
-  const text = latin1Of(bytes)
-  if (!base64Form.test(text)) return undefined
-  const decoded = bytesOfBase64(text)
+  const out = new Uint8Array(Math.ceil(bytes.length / 4) * 3)
+  let length = 0
+  let bits = 0
+  let count = 0
+  let at = 0
+  for (let next = digitsAtOnce; at < bytes.length; at++) {
+    const digit = digits[bytes[at]!]!
+    if (digit < white) {
+      bits = bits << 6 | digit
+      if ((++count & 3) === 0) {
+        out[length] = bits >> 16
+        out[length + 1] = bits >> 8
+        out[length + 2] = bits
+        length += 3
+      }
+    } else if (digit !== white) break
+    if (at < next) continue
+    next = at + digitsAtOnce
+    yield
+  }
+  if (count === 0) return undefined
+  // At most two signs of padding, which white space may follow.
+  let signs = 0
+  for (let next = at + digitsAtOnce; at < bytes.length; at++) {
+    if (at === next) {
+      next = at + digitsAtOnce
+      yield
+    }
+    if (bytes[at] === padding && bytes[at - 1] !== padding && signs > 0) return undefined
+    if (bytes[at] === padding) signs++
+    else if (digits[bytes[at]!] !== white) return undefined
+    if (signs > 2) return undefined
+  }
+  const rest = count & 3
+  if (rest > 1) out[length++] = bits << 6 * (4 - rest) >> 16
+  if (rest > 2) out[length++] = bits << 6 >> 8
+  const decoded = out.subarray(0, length)
   return isBinaryPickle(decoded) || mayBeOldPickle(decoded) ? decoded : undefined
 }
 
@@ -119,7 +159,12 @@ function* hasAmbiguousKey(root: unknown): Steps<boolean> {
     } else if (!ArrayBuffer.isView(value) && isPlain(value)) {
       if (seen.has(value)) continue
       seen.add(value)
-      for (const item of Object.values(value)) if (typeof item === "object" && item !== null) stack.push(item)
+      const dict = value as Readonly<Record<string, unknown>>
+      for (const key of Object.keys(dict)) {
+        if (++looked % every === 0) yield
+        const item = dict[key]
+        if (typeof item === "object" && item !== null) stack.push(item)
+      }
     }
   }
   return false
@@ -208,7 +253,7 @@ function* isAmbiguousPickle(bytes: Uint8Array, value: unknown): Steps<boolean> {
 const manyBytes = 0x8000
 
 function* withPlainFloats(bytes: Uint8Array): Steps<unknown> {
-  return plainFloats(yield* load(bytes, { floats: "typed" }))
+  return yield* plainFloats(yield* load(bytes, { floats: "typed" }))
 }
 
 /** Like `readPickle`, in steps. */
@@ -250,10 +295,11 @@ function* finishSteps(root: unknown, hasNative: boolean, registry: ClassRegistry
   const value = hasNative
     ? yield* rewriteDown(
       root,
-      (inner) => inner instanceof PyObject && decoders.has(inner.className) ? inner : nativeOf(inner, maxBytes)
+      (inner) => inner instanceof PyObject && decoders.has(inner.className) ? inner : nativeOf(inner, maxBytes),
+      (inner) => inner instanceof PyObject && decoders.has(inner.className) ? undefined : largeNativeOf(inner, maxBytes)
     )
     : root
-  return decoders.size === 0 ? value : resolve(value, registry)
+  return decoders.size === 0 ? value : yield* resolve(value, registry)
 }
 
 function* guarded(steps: Steps<unknown>): Steps<unknown> {
