@@ -127,7 +127,7 @@ const mutate = async ({ files, name, package: folder, tests = [] }) => {
       coverageAnalysis: "perTest",
       concurrency: Number(process.env.MUTATION_CONCURRENCY ?? availableParallelism()),
       // It detects an endless loop, but not a busy machine: a run that ends for another reason counts as killed.
-      timeoutMS: 30_000,
+      timeoutMS: 10_000,
       timeoutFactor: 4,
       dryRunTimeoutMinutes: 60,
       disableTypeChecks: false,
