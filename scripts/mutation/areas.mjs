@@ -27,7 +27,20 @@ export const areas = [
     name: "results run",
     package: "results",
     files: ["internal/run/*.ts"],
-    tests: ["TaskRun", "window", "memory", "table", "telemetry", "Watch", "Progress", "FlowRun", "prefect3"]
+    tests: [
+      "notPersisted",
+      "logCursor",
+      "polling",
+      "options",
+      "TaskRun",
+      "FlowRun",
+      "window",
+      "memory",
+      "table",
+      "telemetry",
+      "Progress",
+      "Watch"
+    ]
   },
   { name: "results local", package: "results", files: ["internal/local/*.ts"], tests: ["LocalStorage"] },
   {

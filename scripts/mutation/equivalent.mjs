@@ -99,5 +99,34 @@ export const equivalent = [
   ]),
   ...of(`${machine}/unpickle.ts`, "what was fetched is charged at the end of the stretch", [
     ["if (charged > 0) {", "{ machine.charge(charged) charged = 0 }", "{}"]
+  ]),
+  ...of("packages/results/src/internal/run/children.ts", "no number is less than null", [
+    [
+      "if (this.problem === undefined && this.expected !== null && this.next < this.expected) {",
+      "this.expected !== null",
+      "true"
+    ]
+  ]),
+  ...of("packages/results/src/internal/run/flowRunOutcomes.ts", "the task runs of a flow run have one", [
+    ["if (first.taskId === null || first.flowRunId === null) return own", "first.flowRunId === null", "false"]
+  ]),
+  ...of("packages/results/src/internal/run/load.ts", "without the short way the same is decoded, only slower", [
+    [
+      "if (atOnce !== undefined) {",
+      "{ return Result.isSuccess(atOnce) ? settle(view, lease, atOnce.success) : failed(atOnce.failure) }",
+      "{}"
+    ],
+    [
+      "return Exit.isExit(decoding) && Exit.isSuccess(decoding)",
+      "Exit.isExit(decoding) && Exit.isSuccess(decoding)",
+      "false"
+    ]
+  ]),
+  ...of("packages/results/src/internal/run/window.ts", "the loads begin a turn later, before anything waits for them", [
+    [
+      "? Effect.flatMap(Effect.forkIn(this.feed, this.scope, { startImmediately: true }), () => this.take)",
+      "true",
+      "false"
+    ]
   ])
 ]

@@ -9,7 +9,7 @@ import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import { fileURLToPath } from "node:url"
-import { flowRunId, mappedTables, numbers, success } from "./support/world.ts"
+import { flowRunId, json, mappedTables, numberOf, numbers, storageOf, success } from "./support/world.ts"
 
 const archive = fileURLToPath(new URL("../../../fixtures/prefect-1", import.meta.url))
 const ordersEtl = "6cdaa6fd-f2a5-5ffe-bdc4-8a5c3feb73d3"
@@ -75,12 +75,38 @@ describe("results", () => {
           ["score-1", -1, "ResultTooLarge"],
           ...Array.from({ length: 20 }, (_, index) => ["score-1", index, index])
         ])
+        // How many there are is only said where Prefect recorded it.
+        const [{ result }] = outcomes as [(typeof outcomes)[number]]
+        const size = Result.isFailure(result) ? (result.failure.reason as { readonly size?: number }).size : null
+        assert.strictEqual(size, nMapStates ?? undefined)
       }).pipe(Effect.provide(Layer.mergeAll(
         MemoryApi.layer(mappedTables(20, { nMapStates })),
         numbers().layer,
         ResultOptions.layer({ maxChildren: 7, pageSize: 3 })
       ))))
   }
+
+  it.effect("of tasks without children are read side by side", () => {
+    const storage = storageOf((location) => Effect.andThen(Effect.yieldNow, json(numberOf(location))))
+    const several = Array.from({ length: 12 }, (_, at) => ({
+      id: `run-${at}`,
+      task_id: `task-${at}`,
+      flow_run_id: flowRunId,
+      serialized_state: success(`/srv/${at}.json`)
+    }))
+    return Effect.gen(function*() {
+      const outcomes = yield* Stream.runCollect((yield* FlowRun.fromFlowRunId(flowRunId)).results)
+      assert.lengthOf(outcomes, 12)
+      assert.strictEqual(storage.most(), 8)
+    }).pipe(Effect.provide(Layer.merge(
+      MemoryApi.layer({
+        flow_run: [{ id: flowRunId, name: "run" }],
+        task: several.map(({ task_id }) => ({ id: task_id, slug: `${task_id}-1` })),
+        task_run: several
+      }),
+      storage.layer
+    )))
+  })
 
   it.effect("children that are there follow a parent that is incomplete", () =>
     Effect.gen(function*() {

@@ -59,6 +59,14 @@ describe("a budget", () => {
     assert.strictEqual(budget.held, 0)
   })
 
+  it("is one for each storage and limit", () => {
+    const [storage, other] = [{}, {}]
+    assert.strictEqual(budgetOf(storage, 5), budgetOf(storage, 5))
+    assert.notStrictEqual(budgetOf(storage, 5), budgetOf(storage, 6))
+    assert.notStrictEqual(budgetOf(storage, 5), budgetOf(other, 5))
+    assert.strictEqual(budgetOf(storage, 6).limit, 6)
+  })
+
   it("refuses what can never fit", () => {
     const budget = new Budget(100)
     const { as, granted } = log()

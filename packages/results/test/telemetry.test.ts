@@ -1,5 +1,6 @@
 /** Spans and metrics of loading: what they say, and that they hold no value. */
 import * as MemoryApi from "@effect-prefect/api/MemoryApi"
+import * as State from "@effect-prefect/core/State"
 import * as FlowRun from "@effect-prefect/results/FlowRun"
 import { ResultNotFound } from "@effect-prefect/results/ResultError"
 import * as ResultOptions from "@effect-prefect/results/ResultOptions"
@@ -12,6 +13,7 @@ import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
+import * as Telemetry from "../src/internal/run/telemetry.ts"
 import { flowRunId, json, mappedTables, numberOf, storageOf } from "./support/world.ts"
 
 /** A tracer that keeps everything it is given. */
@@ -126,6 +128,9 @@ describe("metrics", () => {
       assert.strictEqual(grown("prefect.results.loads", { storage: "LocalResult", outcome: "ok" }), 3)
       assert.strictEqual(grown("prefect.results.loads", { storage: "LocalResult", outcome: "ResultDecodeError" }), 1)
       assert.strictEqual(grown("prefect.results.bytes", { storage: "LocalResult" }), 3 + 3)
+      const counters = (yield* Metric.snapshot).filter((one) => one.type === "Counter" && one.id.startsWith("prefect."))
+      assert.isAtLeast(counters.length, 2)
+      for (const { id, state } of counters) assert.propertyVal(state, "incremental", true, id)
     }).pipe(Effect.provide(Layer.mergeAll(
       MemoryApi.layer(mappedTables(4)),
       storageOf((location) =>
@@ -137,6 +142,21 @@ describe("metrics", () => {
         })
       ).layer
     ))))
+})
+
+describe("the place of a result", () => {
+  it("is its storage, and the bucket or container without the key", () => {
+    const place = (result: object) => Telemetry.placeOf(State.fromJson({ type: "Success", _result: { ...result } }))
+    const stored = (type: string, bucket?: string) => ({
+      "prefect.result.storage": type,
+      ...(bucket === undefined ? {} : { "prefect.result.bucket": bucket })
+    })
+    assert.deepStrictEqual(place({ type: "S3Result", bucket: "b", location: "k" }), stored("S3Result", "b"))
+    assert.deepStrictEqual(place({ type: "GCSResult", bucket: "b", location: "k" }), stored("GCSResult", "b"))
+    assert.deepStrictEqual(place({ type: "AzureResult", container: "c", location: "k" }), stored("AzureResult", "c"))
+    assert.deepStrictEqual(place({ type: "LocalResult", dir: "d", location: "k" }), stored("LocalResult"))
+    assert.deepStrictEqual(Telemetry.placeOf(State.fromJson({ type: "Running" })), stored("none"))
+  })
 })
 
 const counts = Effect.map(Metric.snapshot, (snapshots) => (id: string, attributes: Record<string, string>): number => {
