@@ -16,7 +16,7 @@ export const areas = [
     files: ["machine/*.ts", "!machine/python2Names.ts"],
     tests: ["machine", "loads", "hostile", "corpus"]
   },
-  { name: "pickle values", package: "pickle", files: ["values/*.ts"], tests: ["loads", "values", "corpus", "writer"] },
+  { name: "pickle values", package: "pickle", files: ["values/*.ts"], tests: ["values", "loads", "corpus"] },
   {
     name: "formats bounds",
     package: "formats",
@@ -47,9 +47,14 @@ export const areas = [
     name: "results remote",
     package: "results",
     files: ["internal/remote/*.ts"],
-    tests: ["S3Storage", "remote", "GCSStorage"]
+    tests: ["remoteLimits", "signedGet", "GCSStorage", "S3Storage"]
   },
-  { name: "results archive", package: "results", files: ["internal/archive/*.ts"], tests: ["Archive", "archive"] },
+  {
+    name: "results archive",
+    package: "results",
+    files: ["internal/archive/*.ts"],
+    tests: ["archiveFiles", "archiveLocation"]
+  },
   {
     name: "api http failures",
     package: "api",
