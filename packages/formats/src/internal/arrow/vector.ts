@@ -409,6 +409,10 @@ class Concatenated implements Vector {
   byteSize = 0
   private readonly vectors: Array<Vector> = []
   private readonly ends: Array<number> = []
+  /** The vector of the last row, and its rows. */
+  private vector: Vector | undefined
+  private start = 0
+  private end = 0
 
   constructor(vectors: ReadonlyArray<Vector>) {
     for (const vector of vectors) this.append(vector)
@@ -421,6 +425,12 @@ class Concatenated implements Vector {
   }
 
   readonly at = (row: number): unknown => {
+    if (!(row >= this.start && row < this.end)) this.find(row)
+    return this.vector === undefined ? null : this.vector.at(row - this.start)
+  }
+
+  /** Rows are mostly read in order, so that the next one is in the same vector. */
+  private find(row: number): void {
     let low = 0
     let high = this.ends.length
     while (low < high) {
@@ -428,7 +438,9 @@ class Concatenated implements Vector {
       if (this.ends[middle]! <= row) low = middle + 1
       else high = middle
     }
-    return this.vectors[low]?.at(row - (this.ends[low - 1] ?? 0)) ?? null
+    this.vector = this.vectors[low]
+    this.start = this.ends[low - 1] ?? 0
+    this.end = this.ends[low] ?? this.start
   }
 }
 

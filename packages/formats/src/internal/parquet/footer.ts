@@ -42,6 +42,8 @@ export interface Chunk extends Span {
   readonly isFlat: boolean
   /** Its size when it is read: bytes, or values, which may occupy no bytes at all. */
   readonly cost: number
+  /** The size of each value, where the type is one of a fixed size. */
+  readonly valueSize: number | undefined
   readonly statistics: ThriftStruct | undefined
   readonly metadata: ThriftStruct
   readonly struct: ThriftStruct
@@ -64,8 +66,17 @@ export interface Footer {
   readonly names: ReadonlyArray<string>
   /** The top-level columns with values of their own, by name. */
   readonly leaves: ReadonlyMap<string, Leaf>
-  /** All columns of values, in order: the top-level column of each, and whether its values are UUIDs. */
-  readonly values: ReadonlyArray<{ readonly name: string; readonly isUuid: boolean }>
+  /** All columns of values, in order. */
+  readonly values: ReadonlyArray<Values>
+}
+
+/** A column of values. */
+interface Values {
+  /** The name of the top-level column that it belongs to. */
+  readonly name: string
+  readonly isUuid: boolean
+  /** The size of each, where the type is one of a fixed size. */
+  readonly size: number | undefined
 }
 
 /** The fields of FileMetaData that are used here. */
@@ -75,6 +86,7 @@ const chunkFields = { filePath: 1, fileOffset: 2, metadata: 3, first: 4, last: 7
 const columnFields = {
   type: 1,
   path: 3,
+  codec: 4,
   numValues: 5,
   uncompressed: 6,
   compressed: 7,
@@ -85,7 +97,7 @@ const columnFields = {
   bloomFilter: 14,
   bloomFilterLength: 15
 } as const
-const schemaFields = { type: 1, name: 4, children: 5, convertedType: 6, logicalType: 10 } as const
+const schemaFields = { type: 1, length: 2, name: 4, children: 5, convertedType: 6, logicalType: 10 } as const
 /** The ConvertedType of spans of months, days and milliseconds, which Arrow's reader takes for days and milliseconds. */
 const intervalType = 21
 /** The member of the union LogicalType. */
@@ -102,7 +114,7 @@ const readTop = (struct: ThriftStruct) => {
   const elements = struct.structs(fileFields.schema)
   const names: Array<string> = []
   const leaves = new Map<string, Leaf>()
-  const values: Array<{ readonly name: string; readonly isUuid: boolean }> = []
+  const values: Array<Values> = []
   // A list of the tree in depth-first order: `below` elements still belong to the last child of the root.
   let below = 0
   for (const element of elements.slice(1)) {
@@ -115,7 +127,8 @@ const readTop = (struct: ThriftStruct) => {
     below += children
     if (children > 0) continue
     const isUuid = element.struct(schemaFields.logicalType)?.has(uuidType) ?? false
-    values.push({ name: names.at(-1) ?? "", isUuid })
+    const size = element.integer(schemaFields.type) === fixedType ? element.integer(schemaFields.length) : undefined
+    values.push({ name: names.at(-1) ?? "", isUuid, size })
   }
   return { names, leaves, values }
 }
@@ -158,7 +171,7 @@ const spanOf = (metadata: ThriftStruct): Span => {
   return { start, end }
 }
 
-const chunkOf = (struct: ThriftStruct): Chunk => {
+const chunkOf = (struct: ThriftStruct, valueSize: number | undefined): Chunk => {
   if (struct.has(chunkFields.filePath)) throw undecodable("the Parquet file keeps its columns in other files")
   const metadata = struct.struct(chunkFields.metadata)
   if (metadata === undefined) throw damaged()
@@ -168,6 +181,7 @@ const chunkOf = (struct: ThriftStruct): Chunk => {
     name: path[0] ?? "",
     isFlat: path.length === 1,
     cost: Math.max(metadata.integer(columnFields.uncompressed) ?? 0, metadata.integer(columnFields.numValues) ?? 0),
+    valueSize,
     statistics: metadata.struct(columnFields.statistics),
     metadata,
     struct
@@ -180,7 +194,14 @@ export const groupOf = (footer: Footer, { start }: Span): Group => {
     const struct = new ThriftStruct(footer.struct.bytes, start)
     const numRows = struct.integer(groupFields.numRows) ?? -1
     if (!(numRows >= 0)) throw damaged()
-    return { numRows, chunks: struct.structs(groupFields.columns).map(chunkOf), struct }
+    const chunks = struct.structs(groupFields.columns)
+    return {
+      numRows,
+      chunks: chunks.map((chunk, at) =>
+        chunkOf(chunk, chunks.length === footer.values.length ? footer.values[at]?.size : undefined)
+      ),
+      struct
+    }
   } catch (error) {
     if (error instanceof RangeError) throw damaged()
     throw error
@@ -190,21 +211,36 @@ export const groupOf = (footer: Footer, { start }: Span): Group => {
 /** The fields of PageHeader, and the first of the headers of data in it. */
 const pageFields = { uncompressed: 2, compressed: 3, dataPage: 5, dataPageV2: 8 } as const
 
+/** The page of a dictionary, as it is stored. */
+export interface Dictionary {
+  readonly bytes: Uint8Array
+  /** Its size when it is decompressed. */
+  readonly size: number
+  /** As parquet.thrift numbers it. */
+  readonly codec: number | undefined
+}
+
 /**
- * The size of the dictionary that a column begins with in some bytes of the file, from an offset on; 0 when it has none, or
- * its values are of a fixed size.
+ * The dictionary that a column begins with in some bytes of the file, from an offset on; undefined when it has none, or its
+ * type has only small values.
  */
-export const dictionarySize = ({ metadata, start }: Chunk, bytes: Uint8Array, offset = 0): number => {
+export const dictionaryOf = ({ metadata, start }: Chunk, bytes: Uint8Array, offset = 0): Dictionary | undefined => {
   const type = metadata.integer(columnFields.type)
-  if (type !== byteArrayType && type !== fixedType) return 0
+  if (type !== byteArrayType && type !== fixedType) return undefined
   try {
     const page = new ThriftStruct(bytes, start - offset)
-    return page.struct(pageFields.dataPage) === undefined && page.struct(pageFields.dataPageV2) === undefined
-      ? Math.max(0, page.integer(pageFields.uncompressed) ?? 0)
-      : 0
+    if (page.struct(pageFields.dataPage) !== undefined || page.struct(pageFields.dataPageV2) !== undefined) {
+      return undefined
+    }
+    const length = Math.max(0, page.integer(pageFields.compressed) ?? 0)
+    return {
+      bytes: bytes.subarray(page.end, page.end + length),
+      size: Math.max(0, page.integer(pageFields.uncompressed) ?? 0),
+      codec: metadata.integer(columnFields.codec)
+    }
   } catch (error) {
     // The reader tells what is wrong with it.
-    if (error instanceof RangeError || error instanceof FormatError) return 0
+    if (error instanceof RangeError || error instanceof FormatError) return undefined
     throw error
   }
 }

@@ -16,16 +16,8 @@ import { timedeltaCell, zoneFromName } from "../cells.ts"
 import { FlatTable } from "../flatbuffer.ts"
 import { workerThreads } from "../node.ts"
 import { type PandasMetadata, timedeltaUnit } from "../pandasMetadata.ts"
-import {
-  dictionarySize,
-  type Footer,
-  footerSpan,
-  groupOf,
-  magic,
-  readFooter,
-  repaired,
-  tailLength
-} from "../parquet/footer.ts"
+import { largestValue } from "../parquet/dictionary.ts"
+import { type Footer, footerSpan, groupOf, magic, readFooter, repaired, tailLength } from "../parquet/footer.ts"
 import { formatError } from "../refusal.ts"
 import { giveWay, type Grow, type Steps } from "../steps.ts"
 import type { Answer, Request } from "./parquetWorker.ts"
@@ -274,7 +266,7 @@ export interface Known {
   readonly uuids: ReadonlyArray<boolean> | undefined
   /** The size of the values that are read, packed as they are in the file: bytes, or a number of them. */
   readonly cost: number
-  /** The size of the largest dictionary: no value that rows may repeat is larger. */
+  /** No value that rows may repeat is larger. */
   readonly maxValue: number
 }
 
@@ -337,7 +329,8 @@ function* sound(bytes: Uint8Array, maxBytes: number, columns: ReadonlyArray<stri
         for (const chunk of groupOf(footer, span).chunks) {
           if (columns !== undefined && !columns.includes(chunk.name)) continue
           cost += chunk.cost
-          maxValue = Math.max(maxValue, dictionarySize(chunk, bytes))
+          maxValue = Math.max(maxValue, largestValue(chunk, bytes))
+          yield
         }
         yield
       }

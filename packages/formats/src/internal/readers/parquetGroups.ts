@@ -7,10 +7,10 @@ import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { FormatError } from "../../FormatError.ts"
 import { type Condition, mayHold } from "../filter.ts"
+import { largestValue } from "../parquet/dictionary.ts"
 import {
   type Chunk,
   countsTooFew,
-  dictionarySize,
   type Footer,
   footerOf,
   footerSpan,
@@ -25,7 +25,7 @@ import type { Span } from "../parquet/thrift.ts"
 import type { Options, Part, Parts, Source } from "../parts.ts"
 import { formatError, refuse, tooLargeError } from "../refusal.ts"
 import { lengthOf, merge, type Piece, readSpan, readSpans } from "../source.ts"
-import { giveWay } from "../steps.ts"
+import { giveWay, type Steps } from "../steps.ts"
 import { readParts, uuidsOf } from "./parquet.ts"
 
 /** Whether a row group may have rows that match all conditions, according to its statistics. */
@@ -56,14 +56,14 @@ const fileOf = (footer: Footer, group: Group, chunks: ReadonlyArray<Chunk>, span
   return footerOf(footer, group, moves)
 }
 
-/** The size of the largest dictionary of some columns, whose bytes were read. */
-const maxValueOf = (chunks: ReadonlyArray<Chunk>, pieces: ReadonlyArray<Piece>): number => {
+/** The size of the largest value that rows may repeat, in some columns whose bytes were read. */
+function* maxValueOf(chunks: ReadonlyArray<Chunk>, pieces: ReadonlyArray<Piece>): Steps<number> {
   let most = 0
   for (const { bytes, start } of pieces) {
     for (const chunk of chunks) {
-      if (chunk.start >= start && chunk.start < start + bytes.length) {
-        most = Math.max(most, dictionarySize(chunk, bytes, start))
-      }
+      if (chunk.start < start || chunk.start >= start + bytes.length) continue
+      most = Math.max(most, largestValue(chunk, bytes, start))
+      yield
     }
   }
   return most
@@ -86,13 +86,17 @@ const partOf = <E>(
     load: Effect.suspend(() => {
       const most = Math.max(byteLength, cost, columns?.length === 0 ? group.numRows : 0)
       if (most > maxBytes) return Effect.fail(tooLargeError(maxBytes, most))
-      return Effect.flatMap(readSpans(source, spans), (pieces) =>
-        readParts(
-          [magic, ...pieces.map(({ bytes }) => bytes), fileOf(footer, group, chunks, spans)],
-          maxBytes,
-          columns,
-          { firstRow, uuids: uuidsOf(footer, columns), cost, maxValue: maxValueOf(chunks, pieces) }
-        ))
+      return Effect.flatMap(
+        readSpans(source, spans),
+        (pieces) =>
+          Effect.flatMap(giveWay(() => maxValueOf(chunks, pieces), formatError), (maxValue) =>
+            readParts(
+              [magic, ...pieces.map(({ bytes }) => bytes), fileOf(footer, group, chunks, spans)],
+              maxBytes,
+              columns,
+              { firstRow, uuids: uuidsOf(footer, columns), cost, maxValue }
+            ))
+      )
     })
   }
 }

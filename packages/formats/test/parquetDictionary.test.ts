@@ -1,0 +1,87 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Flechette from "@uwdata/flechette"
+import { Compression, Table, writeParquet, WriterPropertiesBuilder } from "parquet-wasm"
+import { unsnappy } from "../src/internal/compression/snappy.ts"
+import { largestValue } from "../src/internal/parquet/dictionary.ts"
+import { dictionaryOf, footerSpan, groupOf, readFooter, tailLength } from "../src/internal/parquet/footer.ts"
+import { Refusal } from "../src/internal/refusal.ts"
+
+/** A file of one column of texts, of which the largest has 300 bytes. */
+const fileOf = (compression: Compression): Uint8Array => {
+  const texts = Array.from({ length: 20_000 }, (_, row) => `text ${row % 500}`.padEnd(row % 500 === 77 ? 300 : 0, "é"))
+  const table = Flechette.tableFromArrays({ texts }, { types: { texts: Flechette.utf8() } })
+  const properties = new WriterPropertiesBuilder().setCompression(compression).build()
+  return writeParquet(Table.fromIPCStream(Flechette.tableToIPC(table, { format: "stream" })!), properties)
+}
+/** The bytes of `text 77` and of 293 times two more. */
+const largest = 7 + 2 * 293
+
+const chunkOf = (file: Uint8Array) => {
+  const { end, start } = footerSpan(file.subarray(-tailLength), file.length)
+  const steps = readFooter(file.subarray(start, end), start)
+  let step = steps.next()
+  while (step.done !== true) step = steps.next()
+  return groupOf(step.value, step.value.groups[0]!).chunks[0]!
+}
+
+const codecs = ["UNCOMPRESSED", "SNAPPY", "GZIP", "BROTLI", "ZSTD", "LZ4_RAW"] as const
+
+describe("the largest value of a dictionary", () => {
+  for (const name of codecs) {
+    it(`is found in one that is compressed as ${name}`, () => {
+      const file = fileOf(Compression[name])
+      const chunk = chunkOf(file)
+      assert.isAbove(dictionaryOf(chunk, file)!.size, 2_048)
+      assert.strictEqual(largestValue(chunk, file), largest)
+      // In bytes that begin elsewhere in the file.
+      assert.strictEqual(largestValue(chunk, file.subarray(4), 4), largest)
+    })
+
+    it(`is at most the whole of one that is damaged: ${name}`, () => {
+      const file = fileOf(Compression[name])
+      const chunk = chunkOf(file)
+      const { bytes, size } = dictionaryOf(chunk, file)!
+      for (let at = 0; at < bytes.length; at += 37) {
+        const damaged = Uint8Array.from(file)
+        damaged[bytes.byteOffset - file.byteOffset + at]! ^= 0x55
+        const found = largestValue(chunk, damaged)
+        assert.isAtLeast(found, 1)
+        assert.isAtMost(found, size)
+      }
+      const cut = file.subarray(0, bytes.byteOffset - file.byteOffset + bytes.length - 9)
+      assert.strictEqual(largestValue(chunk, cut), size)
+    })
+  }
+})
+
+describe("Snappy", () => {
+  it("reads literals of any width, and copies of all kinds and of themselves", () => {
+    const text = (bytes: Uint8Array, length: number) => Buffer.from(unsnappy(bytes, length)).toString()
+    assert.strictEqual(text(Uint8Array.of(3, 0x08, 97, 98, 99), 3), "abc")
+    // "ab", then four more from two bytes back in each of the three forms.
+    assert.strictEqual(text(Uint8Array.of(6, 0x04, 97, 98, 0x01, 2), 6), "ababab")
+    assert.strictEqual(text(Uint8Array.of(6, 0x04, 97, 98, 0x0e, 2, 0), 6), "ababab")
+    assert.strictEqual(text(Uint8Array.of(6, 0x04, 97, 98, 0x0f, 2, 0, 0, 0), 6), "ababab")
+    const long = new Uint8Array(300).fill(120)
+    assert.strictEqual(text(Uint8Array.of(0xac, 2, 0xf4, 43, 1, ...long), 300), "x".repeat(300))
+  })
+
+  it("refuses what is damaged", () => {
+    for (
+      const [length, bytes] of [
+        [3, []],
+        [3, [0x80]],
+        [4, [3, 0x08, 97, 98, 99]],
+        [3, [3, 0x08, 97, 98]],
+        [3, [3, 0xf0]],
+        [2, [2, 0x08, 97, 98, 99]],
+        [6, [6, 0x04, 97, 98, 0x01]],
+        [6, [6, 0x04, 97, 98, 0x01, 3]],
+        [6, [6, 0x04, 97, 98, 0x01, 0]],
+        [5, [5, 0x04, 97, 98, 0x01, 2]],
+        [4, [4, 0x04, 97, 98]],
+        [0, [0xff, 0xff, 0xff, 0xff, 0xff, 1]]
+      ] as ReadonlyArray<[number, ReadonlyArray<number>]>
+    ) assert.throws(() => unsnappy(Uint8Array.from(bytes), length), Refusal)
+  })
+})
