@@ -42,6 +42,8 @@ export interface Page {
   readonly url: () => string
   readonly title: () => Promise<string>
   readonly evaluate: (expression: string) => Promise<unknown>
+  readonly addInitScript: (script: string) => Promise<unknown>
+  readonly waitForFunction: (expression: string) => Promise<unknown>
   readonly getByRole: (
     role: string,
     options?: { readonly name?: string | RegExp; readonly exact?: boolean; readonly level?: number }

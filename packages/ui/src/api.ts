@@ -35,22 +35,57 @@ export const takeToken = (): void => {
 let token = stored()
 addEventListener("storage", () => token = stored())
 
+const headers = (): Record<string, string> => ({
+  ...(token === "" ? {} : { authorization: `Bearer ${token}` }),
+  "x-effect-prefect-quiet": "1"
+})
+
+interface Early {
+  readonly response: Promise<Response>
+  readonly controller: AbortController
+}
+const early = new Map<string, Early>()
+/** Milliseconds after which a request that nobody wanted is cancelled. */
+const earlyMillis = 5000
+
+/**
+ * Starts requests before the page that makes them is rendered, so that they do not wait for it and for each other: what
+ * is mapped is walked while its task run is read. Each response goes to the first request of that path.
+ */
+export const startEarly = (paths: ReadonlyArray<string>): void => {
+  for (const path of paths) {
+    const url = `${location.origin}${base}/api${path}`
+    const controller = new AbortController()
+    const response = fetch(url, { headers: headers(), signal: controller.signal })
+    // It is reported to the request that takes it, if there is one.
+    response.catch(() => {})
+    early.set(url, { response, controller })
+    setTimeout(() => {
+      if (early.delete(url)) controller.abort()
+    }, earlyMillis)
+  }
+}
+
+const takeEarly = (url: string, signal: AbortSignal | null | undefined): Promise<Response> | undefined => {
+  const begun = early.get(url)
+  early.delete(url)
+  signal?.addEventListener("abort", () => begun?.controller.abort())
+  return begun?.response
+}
+
 /**
  * Failures are requested as successful responses with their status in a header, because the browser would log them to
  * its console.
  */
 const fetchQuietly: typeof globalThis.fetch = async (input, init) => {
-  const response = await fetch(input, init)
+  const response = await (takeEarly(String(input), init?.signal) ?? fetch(input, init))
   const status = response.headers.get("x-effect-prefect-status")
   if (status === null) return response
   return new Response(response.body, { status: Number(status), headers: response.headers })
 }
 
 const withToken = HttpClient.mapRequest((request: HttpClientRequest.HttpClientRequest) =>
-  HttpClientRequest.setHeaders(request, {
-    ...(token === "" ? {} : { authorization: `Bearer ${token}` }),
-    "x-effect-prefect-quiet": "1"
-  })
+  HttpClientRequest.setHeaders(request, headers())
 )
 
 const make = HttpApiClient.make(UiApi, { baseUrl: `${location.origin}${base}`, transformClient: withToken })
@@ -107,9 +142,7 @@ export const run = <A, E>(
 /** Fetches a file with the token and saves it. Returns the failure, if any. */
 export const download = async (path: string, name: string): Promise<Failure | undefined> => {
   try {
-    const response = await fetchQuietly(`${base}/api${path}`, {
-      headers: { ...(token === "" ? {} : { authorization: `Bearer ${token}` }), "x-effect-prefect-quiet": "1" }
-    })
+    const response = await fetchQuietly(`${base}/api${path}`, { headers: headers() })
     if (!response.ok) return failureOf(await response.json())
     const match = /filename="([^"]+)"/.exec(response.headers.get("content-disposition") ?? "")
     const url = URL.createObjectURL(await response.blob())

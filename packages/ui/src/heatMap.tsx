@@ -1,5 +1,6 @@
 /** The heat map of a mapped task: one cell per child, drawn on a canvas; the active cell is in the document. */
 import type { TaskRun } from "@effect-prefect/ui-api/Models"
+import type { ComponentChildren } from "preact"
 import { useEffect, useId, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks"
 import { client } from "./api.ts"
 import { useSetting, useStream } from "./data.ts"
@@ -82,6 +83,16 @@ const paint = (
   })
 }
 
+/** What follows the pointer, rendered without the map, which is too much for each of its moves. */
+const Pointed = ({ children, listener }: {
+  readonly listener: { current: (index: number | undefined) => void }
+  readonly children: (index: number | undefined) => ComponentChildren
+}) => {
+  const [index, set] = useState<number | undefined>(undefined)
+  listener.current = set
+  return <>{children(index)}</>
+}
+
 const mapHeight = 420
 const zooms = [1, 2, 4, 8, 16]
 
@@ -108,7 +119,12 @@ export const HeatMap = ({ changes, run }: { readonly run: TaskRun; readonly chan
   const [box, width] = useWidth<HTMLDivElement>()
   const scroller = useRef<HTMLDivElement>(null)
   const canvas = useRef<HTMLCanvasElement>(null)
-  const [hover, setHover] = useState<number | undefined>(undefined)
+  const onPoint = useRef<(index: number | undefined) => void>(() => {})
+  const pointFrame = useRef(0)
+  const point = (index: number | undefined) => {
+    cancelAnimationFrame(pointFrame.current)
+    pointFrame.current = requestAnimationFrame(() => onPoint.current(index))
+  }
   const domId = useId()
   const total = Math.min(data.total, maxCells)
   const pressed = useMemo(() => new Set(query.getAll("state")), [query.toString()])
@@ -232,7 +248,6 @@ export const HeatMap = ({ changes, run }: { readonly run: TaskRun; readonly chan
     return column >= 0 && column < columns && index >= 0 && index < total ? index : undefined
   }
   const name = (index: number) => `${slug}[${index}] ${visible(nameAt(data, index))}`
-  const shownIndex = hover ?? active
   const isReady = total > 0
   return (
     <section class="panel heat" aria-label="Children by state">
@@ -343,8 +358,8 @@ export const HeatMap = ({ changes, run }: { readonly run: TaskRun; readonly chan
               height: `${Math.min(mapHeight, Math.max(cell, rows * cell)) + (columns * cell > width ? 16 : 0)}px`
             }}
             onScroll={redraw}
-            onMouseMove={(event) => setHover(indexAt(event))}
-            onMouseLeave={() => setHover(undefined)}
+            onMouseMove={(event) => point(indexAt(event))}
+            onMouseLeave={() => point(undefined)}
             onClick={(event) => {
               const index = indexAt(event)
               if (index !== undefined) go(index)
@@ -391,11 +406,17 @@ export const HeatMap = ({ changes, run }: { readonly run: TaskRun; readonly chan
       {isReady
         ? (
           <p class="heat-status">
-            {hover === undefined ? null : <Glyph name={nameAt(data, shownIndex)} />}
-            {name(shownIndex)}
-            {nameAt(data, shownIndex) === "missing"
-              ? null
-              : <a href={childHref(shownIndex)}>Open {slug}[{shownIndex}]</a>}
+            <Pointed listener={onPoint}>
+              {(pointed) => (
+                <>
+                  {pointed === undefined ? null : <Glyph name={nameAt(data, pointed)} />}
+                  {name(pointed ?? active)}
+                  {nameAt(data, pointed ?? active) === "missing"
+                    ? null
+                    : <a href={childHref(pointed ?? active)}>Open {slug}[{pointed ?? active}]</a>}
+                </>
+              )}
+            </Pointed>
             {heat.isRunning
               ? (
                 <span class="dim">

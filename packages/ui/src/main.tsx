@@ -1,7 +1,7 @@
 /** The page: from an address to its content. */
 import { Component, type ComponentChildren, render } from "preact"
 import { useEffect } from "preact/hooks"
-import { takeToken } from "./api.ts"
+import { startEarly, takeToken } from "./api.ts"
 import { readSetting } from "./data.ts"
 import { applyTheme, Heading, Shell } from "./layout.tsx"
 import { AboutPage } from "./pages/about.tsx"
@@ -9,7 +9,7 @@ import { FlowRunPage, isFlowRunView } from "./pages/flowRun.tsx"
 import { FlowRunsPage } from "./pages/flowRuns.tsx"
 import { FlowPage, FlowsPage } from "./pages/flows.tsx"
 import { isTaskRunView, TaskRunBySlug, TaskRunPage } from "./pages/taskRun.tsx"
-import { followLinks, href, navigate, useAddress } from "./router.ts"
+import { currentAddress, followLinks, href, navigate, useAddress } from "./router.ts"
 // oxlint-disable-next-line import/no-unassigned-import -- a style has nothing to give
 import "./style.css"
 
@@ -98,7 +98,14 @@ const App = () => {
   )
 }
 
+/** What the page at an address requests first, in any case. */
+const firstRequests = ([first, id, view]: ReadonlyArray<string>): ReadonlyArray<string> => {
+  if (first !== "task-runs" || !/^[\w-]+$/.test(id ?? "")) return []
+  return [`/task-runs/${id}`, ...(view === "children" ? [`/task-runs/${id}/children/states`] : [])]
+}
+
 takeToken()
+startEarly(firstRequests(currentAddress().parts))
 applyTheme(readSetting("theme", "system"))
 followLinks()
 render(<App />, document.getElementById("app")!)

@@ -37,6 +37,8 @@ const changed = () => {
 }
 addEventListener("popstate", changed)
 
+export const currentAddress = (): Address => current
+
 /** An address of the page for a link. */
 export const href = (
   parts: ReadonlyArray<string | number>,
