@@ -128,5 +128,26 @@ export const equivalent = [
       "true",
       "false"
     ]
+  ]),
+  ...of("packages/core/src/State.ts", "the long way gives the same", [
+    [
+      "if (isObject(json) && typeof json[\"type\"] === \"string\" && codecs.has(json[\"type\"])) return json[\"type\"]",
+      "isObject(json) && typeof json[\"type\"] === \"string\" && codecs.has(json[\"type\"])",
+      "false"
+    ],
+    ["if (typeof type !== \"string\") return new UnknownState({ raw: json })", "typeof type !== \"string\"", "false"]
+  ]),
+  ...of("packages/core/src/State.ts", "a result that is undefined counts as none, in equality and as JSON", [
+    ["if (result !== undefined) out[\"result\"] = result", "result !== undefined", "true"]
+  ]),
+  ...of("packages/core/src/internal/equality.ts", "extra is an object wherever there is one", [
+    [
+      "typeof value === \"object\" && value !== null && Object.keys(value).length === 0",
+      "typeof value === \"object\"",
+      "true"
+    ]
+  ]),
+  ...of("packages/core/src/internal/stateCodec.ts", "nothing defines a cached input again", [
+    ["configurable: true,", "true", "false"]
   ])
 ]

@@ -132,6 +132,20 @@ describe("readable", () => {
   })
 })
 
+describe("a record of Prefect 3", () => {
+  it("is expired from the moment on that it names", () => {
+    const expiring = (expiration: string | null | undefined) =>
+      new ResultDescriptor.Prefect3Result({
+        storageKey: "x",
+        ...(expiration === undefined ? {} : { expiration })
+      })
+    const at = Date.parse("2026-11-23T06:19:37.500Z")
+    const record = expiring("2026-11-23T06:19:37.500Z")
+    assert.deepStrictEqual([at - 1, at, at + 1].map((now) => record.isExpired(now)), [false, true, true])
+    for (const never of [null, undefined, "never"]) assert.isFalse(expiring(never).isExpired(Infinity))
+  })
+})
+
 describe("round trips", () => {
   it.each([...everyRow("task_run"), ...everyRow("task_run_state")])("%s", (_, row) => {
     const json = (row["serialized_state"] as Schema.JsonObject)["_result"]

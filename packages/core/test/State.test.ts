@@ -59,6 +59,21 @@ const predicates: Record<string, (state: State.State) => boolean> = {
   Crashed: State.isCrashed
 }
 
+describe("states that are made", () => {
+  it("have the fields of their type, and no others", () => {
+    const made = new State.Retrying({ startTime: "2022-03-01T12:00:00+00:00", runCount: 2 })
+    assert.deepStrictEqual(State.toJson(made), {
+      type: "Retrying",
+      start_time: "2022-03-01T12:00:00+00:00",
+      run_count: 2
+    })
+    assert.throws(() => new State.Retrying({ runCount: "two" as never }))
+    assert.throws(() => new State.Retrying({ startTime: 7 as never }))
+    assert.throws(() => new State.Mapped({ nMapStates: "two" as never }))
+    assert.throws(() => new State.Scheduled({ startTime: 7 as never }))
+  })
+})
+
 describe("predicates", () => {
   it("are spelled out here for all 21 types", () => {
     assert.strictEqual(Object.keys(kinds).length, 21)
