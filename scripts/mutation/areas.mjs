@@ -42,7 +42,7 @@ export const areas = [
       "Watch"
     ]
   },
-  { name: "results local", package: "results", files: ["internal/local/*.ts"], tests: ["LocalStorage"] },
+  { name: "results local", package: "results", files: ["internal/local/*.ts"], tests: ["readFile", "LocalStorage"] },
   {
     name: "results remote",
     package: "results",

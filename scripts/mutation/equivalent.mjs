@@ -149,5 +149,77 @@ export const equivalent = [
   ]),
   ...of("packages/core/src/internal/stateCodec.ts", "nothing defines a cached input again", [
     ["configurable: true,", "true", "false"]
+  ]),
+  ...of(
+    "packages/api/src/internal/graphql/pages.ts",
+    "a page without rows has no position after it, and none is shorter",
+    [
+      ["const last = length === 0 || (length < limit && length < longestPage)", "length === 0", "false"],
+      [
+        "const next: Backend.Cursor | undefined = isLast(rows.length, size) || position === undefined",
+        "position === undefined",
+        "false"
+      ]
+    ]
+  ),
+  ...of(
+    "packages/api/src/internal/graphql/pages.ts",
+    "a row without an id was refused before, because every order ends in it",
+    [
+      [
+        "isObject(row) && typeof row[\"id\"] === \"string\" ? canonicalUuid(row[\"id\"]) : undefined",
+        "isObject(row) && typeof row[\"id\"] === \"string\"",
+        "true"
+      ],
+      [
+        "isObject(row) && typeof row[\"id\"] === \"string\" ? canonicalUuid(row[\"id\"]) : undefined",
+        "isObject(row) && typeof row[\"id\"] === \"string\"",
+        "isObject(row) || typeof row[\"id\"] === \"string\""
+      ],
+      [
+        "isObject(row) && typeof row[\"id\"] === \"string\" ? canonicalUuid(row[\"id\"]) : undefined",
+        "typeof row[\"id\"] === \"string\"",
+        "true"
+      ]
+    ]
+  ),
+  ...of("packages/api/src/internal/pages.ts", "a stream passes over an array without elements", [
+    ["if (items.length === 0) return pull", "items.length === 0", "false"],
+    ["if (ended || all.length === 1) return Effect.succeed(all)", "all.length === 1", "false"]
+  ]),
+  ...of("packages/results/src/internal/archive/copied.ts", "an empty slot that is put is empty", [
+    [
+      "for (let slot = 0; slot < keys.length; slot++) if (keys[slot] !== -1) this.put(keys[slot]!, values[slot]!)",
+      "keys[slot] !== -1",
+      "true"
+    ]
+  ]),
+  ...of(
+    "packages/results/src/internal/archive/digest.ts",
+    "the digest is computed the other way, which is only slower",
+    [
+      [
+        "return bytes > small ? undefined : { bytes, sha256: hash(\"sha256\", buffer.subarray(0, bytes), \"hex\") }",
+        "bytes > small",
+        "true"
+      ],
+      ["if (slowInRow > 1) slowReads = whileSlow", "slowInRow > 1", "false"]
+    ]
+  ),
+  ...of(
+    "packages/results/src/internal/archive/files.ts",
+    "it only bounds the memory: a folder that was made is found",
+    [
+      ["if (made.size > 10_000) made.clear()", "made.clear()", ";"]
+    ]
+  ),
+  ...of("packages/results/src/internal/archive/files.ts", "a batch without lines is passed over", [
+    ["if (found.length > 0) yield found", "found.length > 0", "found.length >= 0"]
+  ]),
+  ...of("packages/results/src/internal/archive/location.ts", "a function that ends returns undefined", [
+    ["default:", "default: return undefined", "default:"]
+  ]),
+  ...of("packages/results/src/internal/archive/location.ts", "encoded names are ASCII, whose cases fold either way", [
+    ["const folded = name.toLowerCase()", "name.toLowerCase()", "name.toUpperCase()"]
   ])
 ]

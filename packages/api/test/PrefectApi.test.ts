@@ -5,9 +5,26 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
+import * as Pages from "../src/internal/pages.ts"
 import { pagesOf } from "./pagesOf.ts"
 
 const task = { flowRunId: "f", taskId: "t" }
+
+describe("pages of a listing", () => {
+  it.effect("may begin with another number of rows than the later ones have", () =>
+    Effect.gen(function*() {
+      const limits: Array<number> = []
+      const rows = Pages.stream(({ cursor, limit }) =>
+        Effect.sync(() => {
+          limits.push(limit)
+          const from = cursor === undefined ? 0 : Number(cursor)
+          const items = Array.from({ length: Math.min(limit, 12 - from) }, (_, at) => from + at)
+          return { items, next: from + limit < 12 ? from + limit : undefined }
+        }), { first: 2, next: 5 })
+      assert.deepStrictEqual(yield* Stream.runCollect(rows), Array.from({ length: 12 }, (_, at) => at))
+      assert.deepStrictEqual(limits, [2, 5, 5])
+    }))
+})
 
 describe("listings of PrefectApi", () => {
   it.effect("ask for nothing before they are pulled", () =>

@@ -89,6 +89,16 @@ describe("a file of an archive", () => {
       assert.strictEqual(await codeOf(Files.writeWhole(root, join(root, "a"), 7 as never)), "ERR_INVALID_ARG_TYPE")
       assert.deepStrictEqual(fs.readdirSync(join(root, Files.partialFolder)), [])
       await Files.syncFolder(root)
+      if (process.platform === "linux") {
+        const open = fs.readdirSync("/proc/self/fd").filter((fd) => {
+          try {
+            return fs.readlinkSync(`/proc/self/fd/${fd}`) === root
+          } catch {
+            return false
+          }
+        })
+        assert.deepStrictEqual(open, [])
+      }
     }))
 
   it("is a regular one, not a link or a folder", () =>
@@ -195,6 +205,8 @@ describe("a file of an archive", () => {
         { folder: "a/b" },
         { file: "a/b/x", isFile: true }
       ])
+      fs.symlinkSync("loop", join(root, "loop"))
+      assert.strictEqual(await codeOf(collect(Files.walk(root, ["loop"]))), "ELOOP")
     }))
 })
 
