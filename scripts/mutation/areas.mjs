@@ -65,7 +65,7 @@ export const areas = [
     name: "api http client",
     package: "api",
     files: ["internal/http/*.ts", "!internal/http/failure.ts", "!internal/http/words.ts"],
-    tests: ["http", "graphqlPolicy", "graphqlSecrets"]
+    tests: ["graphqlPolicy", "prefect3Faults", "graphqlSecrets", "network"]
   },
   {
     name: "api pages",
