@@ -1,4 +1,4 @@
-import { loads, loadsAll, PickleError, PyDict, PyObject, Tuple } from "@effect-prefect/pickle"
+import { type Index, loads, loadsAll, type NdArray, PickleError, PyDict, PyObject, Tuple } from "@effect-prefect/pickle"
 import { describe } from "@effect-prefect/pickle/testing"
 import { assert, describe as suite, it } from "@effect/vitest"
 import { readdirSync, readFileSync } from "node:fs"
@@ -270,5 +270,76 @@ suite("a tuple is an Array like any other", () => {
     assert.isTrue(Array.isArray(value))
     assert.strictEqual(JSON.stringify(value), "[1,2]")
     assert.strictEqual(Object.getPrototypeOf(value.map((x) => x)), Array.prototype)
+  })
+})
+
+suite("sizes of NumPy and pandas that no bytes stand for", () => {
+  const int32 = (value: number) => Buffer.from(Int32Array.of(value).buffer).toString("latin1")
+  const integer = (value: number) => `\x8a\x08${Buffer.from(BigInt64Array.of(BigInt(value)).buffer).toString("latin1")}`
+  const text = (value: string) => `\x8c${String.fromCharCode(value.length)}${value}`
+  const state = (subdtype: string, fields: string, size: number) =>
+    `(K\x03${text("|")}${subdtype}${fields}J${int32(size)}K\x01K\0tb`
+  const dtype = (name: string, built = "") => `cnumpy\ndtype\n${text(name)}\x89\x88\x87R${built}`
+  const array = (sizes: ReadonlyArray<number>, type: string, data: string) =>
+    `cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\0\x85C\x01b\x87R(K\x01(${
+      sizes.map(integer).join("")
+    }t${type}\x89${data}tb`
+  const scalar = (type: string) => `cnumpy.core.multiarray\nscalar\n${type}\x85R`
+  const overlapping = (inner: string) =>
+    dtype(
+      "V8",
+      state(
+        "N",
+        `${text("a")}${text("b")}\x86}(${text("a")}${inner}K\0\x86${text("b")}${inner}K\0\x86u`,
+        8
+      )
+    )
+  const doubled = Array.from({ length: 40 }).reduce<string>(
+    (before) => `${before}0${overlapping("h\0")}q\0`,
+    `${dtype("V8")}q\0`
+  )
+  const refused: Record<string, string> = {
+    "a scalar without bytes": scalar(dtype("V2000000000")),
+    "many scalars without bytes": `](${scalar(dtype("S1000000")).repeat(20)}e`,
+    "an array of items without bytes": array([2 ** 50], dtype("V0"), "C\0"),
+    "an array of texts without bytes": array([1e9], dtype("U0"), "C\0"),
+    "rows without columns": array([1e9, 0], dtype("f8"), "C\0"),
+    "rows of objects without columns": array([1e9, 0], dtype("O8"), "]"),
+    "a sub-array of more than its item": array(
+      [1],
+      dtype("V8", state(`(${dtype("f8")}${integer(1e9)}\x85t`, "NN", 8)),
+      "C\x08abcdefgh"
+    ),
+    "a sub-array of items without bytes": array(
+      [1],
+      dtype("V8", state(`(${dtype("V0")}${integer(1e9)}\x85t`, "NN", 8)),
+      "C\x08abcdefgh"
+    ),
+    "fields that overlap": `${doubled}0${array([1], "h\0", "C\x08abcdefgh")}`
+  }
+  for (const [name, pickle] of Object.entries(refused)) {
+    it(`${name} are refused`, () => {
+      assert.include(["LimitExceeded", "BadValue"], refusal(bytes(`\x80\x04${pickle}.`)).reason)
+    })
+  }
+  it("an item of 10^12 bytes is no dtype", () => {
+    assert.instanceOf(loads(bytes(`\x80\x04${scalar(dtype("V1000000000000"))}.`)), PyObject)
+  })
+  it("a dtype that is a field of its own is the one before", () => {
+    const own = `${dtype("V8")}q\0${state("N", `${text("a")}\x85}${text("a")}h\0K\0\x86s`, 8)}0`
+    const value = loads(bytes(`\x80\x04${own}${array([1], "h\0", "C\x08abcdefgh")}.`)) as NdArray
+    assert.strictEqual(value.dtype.fields?.[0]?.dtype.fields, null)
+  })
+  it("labels of a RangeIndex are made one by one", () => {
+    const entries = `${text("start")}K\x05${text("stop")}${integer(2 ** 40)}${text("step")}K\x03`
+    const index = loads(
+      bytes(`\x80\x04cpandas.core.indexes.base\n_new_Index\ncpandas\nRangeIndex\n}(${entries}u\x86R.`)
+    ) as Index
+    assert.strictEqual(index.column.at(1e11), 5 + 3e11)
+    assert.throws(() => index.column.values, PickleError)
+  })
+  it("a size that is a dict is refused", () => {
+    const size = `(K\x03${text("|")}N${text("a")}\x85}${text("a")}(${dtype("f8")}}tsJ${int32(8)}K\x01K\0tb`
+    assert.strictEqual(refusal(bytes(`\x80\x04${dtype("V8", size)}.`)).reason, "BadValue")
   })
 })

@@ -9,7 +9,7 @@ import { Tuple } from "../values/containers.ts"
 import { type ColumnKind, NaT, Timedelta, Timestamp, type TimeUnit } from "../values/dataframe.ts"
 import { PyDate, PyTime, zoneFromName } from "../values/datetime.ts"
 import { Dict } from "../values/dict.ts"
-import { bigFromBytes, shrink } from "../values/integers.ts"
+import { bigFromBytes, labelOf, numberOf, shrink } from "../values/integers.ts"
 import { DType, type TypedArray, typedArray } from "../values/ndarray.ts"
 import { Decimal } from "../values/numbers.ts"
 import { PyGlobal, PyObject, UUID } from "../values/objects.ts"
@@ -105,7 +105,7 @@ const type = (id: string, parts: Partial<Type> = {}): Type => ({
 const fieldOf = (value: unknown, name: string, depth: number): Field | null => {
   if (isCall(value, "field")) {
     const inner = typeOf(value.args[1], depth + 1)
-    return inner === null ? null : { name: String(value.args[0]), type: inner }
+    return inner === null ? null : { name: labelOf(value.args[0]), type: inner }
   }
   const inner = typeOf(value, depth + 1)
   return inner === null ? null : { name, type: inner }
@@ -151,7 +151,7 @@ const typeOf = (value: unknown, depth = 0): Type | null => {
       if (!timeUnits.includes(first)) return null
       const tz = name === "timestamp" && typeof second === "string" ? second : null
       return type(name, {
-        name: `${name}[${String(first)}${tz === null ? "" : `, tz=${tz}`}]`,
+        name: `${name}[${labelOf(first)}${tz === null ? "" : `, tz=${tz}`}]`,
         unit: first as TimeUnit,
         tz
       })
@@ -163,9 +163,9 @@ const typeOf = (value: unknown, depth = 0): Type | null => {
     case "decimal": {
       const bits = Number(name.slice("decimal".length) || "128")
       return type("decimal", {
-        name: `${name}(${args.map(String).join(", ")})`,
+        name: `${name}(${args.map(labelOf).join(", ")})`,
         size: bits / 8,
-        scale: Number(second ?? 0)
+        scale: numberOf(second ?? 0)
       })
     }
     case "binary":
@@ -174,7 +174,7 @@ const typeOf = (value: unknown, depth = 0): Type | null => {
         : type("binary")
     case "fixed_shape_tensor": {
       const item = fieldOf(first, "item", depth)
-      const length = Array.isArray(second) ? second.reduce((product: number, n) => product * Number(n), 1) : NaN
+      const length = Array.isArray(second) ? second.reduce((product: number, n) => product * numberOf(n), 1) : NaN
       return item === null || !(length >= 0 && length <= 0x7fffffff)
         ? null
         : type("fixed_size_list", { name: "extension<arrow.fixed_shape_tensor>", children: [item], size: length })
@@ -235,7 +235,7 @@ const typeOf = (value: unknown, depth = 0): Type | null => {
       return fields === null ? null : type(isDense ? "dense_union" : "sparse_union", {
         name: `${isDense ? "dense" : "sparse"}_union<${fields.map(fieldText).join(", ")}>`,
         children: fields,
-        codes: fields.map((_, i) => Number(codes[i] ?? i))
+        codes: fields.map((_, i) => numberOf(codes[i] ?? i))
       })
     }
     default:

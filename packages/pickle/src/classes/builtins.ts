@@ -17,7 +17,7 @@ import {
   Tuple
 } from "../values/containers.ts"
 import { Dict, isDictObject, isIndexKey } from "../values/dict.ts"
-import { bigFromBytes, integerFromText, shrink } from "../values/integers.ts"
+import { bigFromBytes, integerFromText, labelOf, shrink } from "../values/integers.ts"
 import { Complex, Decimal, Fraction, isDecimalText, PyFloat, type PyInt, Range, Slice } from "../values/numbers.ts"
 import { isDict, Path, PyArray, PyGlobal, PyObject, UUID } from "../values/objects.ts"
 import { decodeBytes, latin1Text } from "../values/text.ts"
@@ -147,7 +147,7 @@ const encodeText = (context: Context, text: string, encoding: unknown): Uint8Arr
   // underscore.
   const name = encoding === undefined
     ? "utf_8"
-    : String(encoding).toLowerCase().replace(/[^a-z0-9]+/g, "_").replace(/^_|_$/g, "")
+    : labelOf(encoding).toLowerCase().replace(/[^a-z0-9]+/g, "_").replace(/^_|_$/g, "")
   if (latin1Names.has(name)) {
     const out = new Uint8Array(text.length)
     for (let i = 0; i < text.length; i++) {

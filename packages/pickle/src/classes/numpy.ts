@@ -6,6 +6,7 @@
 import { type Context, type Create, inert } from "../context.ts"
 import { fail } from "../errors.ts"
 import { isDictObject } from "../values/dict.ts"
+import { numberOf } from "../values/integers.ts"
 import {
   DType,
   type DTypeField,
@@ -136,10 +137,42 @@ const parseDType = (text: string): DType | null => {
   return "biufcOUSVMmT".includes(kind) ? makeDType(kind, Number(digits), order!, unit ?? null) : null
 }
 
-const makeDType = (kind: string, size: number, order: string, unit: string | null): DType => {
+/** NumPy has no larger items. */
+const maxItemSize = 0x7fffffff
+
+const makeDType = (kind: string, size: number, order: string, unit: string | null): DType | null => {
   const itemsize = kind === "U" ? size * 4 : kind === "O" && size === 0 ? 8 : size
+  if (itemsize > maxItemSize) return null
   const swappable = itemsize > 1 && kind !== "S" && kind !== "V" && kind !== "O" && kind !== "b" && kind !== "T"
   return new DType(kind, itemsize, swappable || kind === "U" ? (order === ">" ? ">" : "<") : "|", { unit })
+}
+
+/** What an item of a dtype with fields or a sub-array becomes: so many values, nested so deep. */
+interface Extent {
+  readonly values: number
+  readonly depth: number
+}
+
+const extents = new WeakMap<DType, Extent>()
+const extentOf = (dtype: DType): Extent => extents.get(dtype) ?? { values: 1, depth: 0 }
+
+/** Fields may overlap, and items of no bytes may be any number: a few bytes would become gigabytes. */
+const maxValues = 0x10000
+const maxDepth = 64
+
+const setExtent = (dtype: DType, extent: Extent): void => {
+  if (extent.values > Math.max(maxValues, dtype.itemsize) || extent.depth > maxDepth) {
+    fail("BadValue", "a dtype whose items become many more values than they have bytes", "fields that do not overlap")
+  }
+  extents.set(dtype, extent)
+}
+
+/** A dtype that no later instruction changes, so that none contains itself. */
+const copyOf = (dtype: DType): DType => {
+  const { base, byteOrder, fields, itemsize, kind, shape, unit } = dtype
+  const copy = new DType(kind, itemsize, byteOrder, { base, fields, shape, unit })
+  extents.set(copy, extentOf(dtype))
+  return copy
 }
 
 const dtypeFrom = (value: unknown): DType | null => {
@@ -155,8 +188,16 @@ const dtype: Create = (_context, args) => {
   const parsed = args.length >= 1 && args.length <= 3 ? dtypeFrom(args[0]) : null
   if (parsed === null) return inert
   // A new object, because BUILD fills it in and a shared DType must not change.
-  const { base, byteOrder, fields, itemsize, kind, shape, unit } = parsed
-  return new DType(kind, itemsize, byteOrder, { base, fields, shape, unit })
+  return copyOf(parsed)
+}
+
+const extentOfParts = ({ base, fields, shape }: DType): Extent => {
+  const inner = [...base === null ? [] : [base], ...fields?.map(({ dtype }) => dtype) ?? []].map(extentOf)
+  if (inner.length === 0) return { values: 1, depth: 0 }
+  const values = inner.reduce((sum, extent) => sum + extent.values, 0)
+  const depth = Math.max(...inner.map((extent) => extent.depth)) + Math.max(1, shape?.length ?? 0)
+  // Of a size of zero the sizes before it remain.
+  return { values: (shape ?? []).reduce((product, n) => product * Math.max(1, n), values), depth }
 }
 
 /** The state of a dtype: (version, byte order, subdtype, names, fields, size, alignment, flags, metadata). */
@@ -175,11 +216,11 @@ export const setDTypeState = (_context: Context, value: DType, state: unknown): 
   if (Array.isArray(subdtype)) {
     const base = dtypeFrom(subdtype[0])
     if (base === null) return fail("BadValue", "a sub-array without a dtype", "a dtype")
-    target.base = base
+    target.base = copyOf(base)
     target.shape = shapeOf(subdtype[1])
   }
-  const bytes = Number(size)
-  if (Number.isSafeInteger(bytes) && bytes >= 0 && bytes < 0x80000000) target.itemsize = bytes
+  const bytes = numberOf(size)
+  if (Number.isSafeInteger(bytes) && bytes >= 0 && bytes <= maxItemSize) target.itemsize = bytes
   if (Array.isArray(names)) {
     const out: Array<DTypeField> = []
     for (const name of names) {
@@ -191,22 +232,23 @@ export const setDTypeState = (_context: Context, value: DType, state: unknown): 
         : undefined
       const [fieldType, offset] = Array.isArray(field) ? field as ReadonlyArray<unknown> : []
       const type = dtypeFrom(fieldType)
-      const at = Number(offset)
+      const at = numberOf(offset)
       if (
         key === null || type === null || !Number.isSafeInteger(at) || at < 0 || at + type.itemsize > target.itemsize
       ) {
         return fail("BadValue", "a field of a dtype without its place", "a dtype and an offset inside the item")
       }
-      out.push({ name: key, dtype: type, offset: at })
+      out.push({ name: key, dtype: copyOf(type), offset: at })
     }
     target.fields = out
   }
+  setExtent(value, extentOfParts(value))
   const metadata: unknown = parts[parts.length - 1]
   if ((value.kind === "M" || value.kind === "m") && Array.isArray(metadata)) {
     const [, unit] = metadata as ReadonlyArray<unknown>
     if (Array.isArray(unit)) {
       const name = textOf(unit[0])
-      const count = Number(unit[1])
+      const count = numberOf(unit[1])
       target.unit = name === null || name === "generic" ? null : count === 1 ? name : `${count}${name}`
     }
   }
@@ -221,11 +263,17 @@ const reconstruct: Create = (_context, args) => {
   return new NdArray(new DType("i", 1, "|"), [0], "C", emptyBytes, null, name)
 }
 
-const checkedBytes = (dtype: DType, shape: ReadonlyArray<number>, bytes: Uint8Array): Uint8Array => {
+/** Sizes that no bytes stand for: those beside a size of zero, and those of items without bytes. */
+const chargeEmpty = (context: Context, shape: ReadonlyArray<number>, bytes: number): void => {
+  if (bytes === 0) context.charge(shape.reduce((product, n) => product * Math.max(1, n), 1))
+}
+
+const checkedBytes = (context: Context, dtype: DType, shape: ReadonlyArray<number>, bytes: Uint8Array): Uint8Array => {
   const size = sizeOf(shape) * dtype.itemsize
   if (bytes.length !== size) {
     return fail("BadValue", `an array of ${bytes.length} bytes`, `${size} bytes, as its shape and dtype say`)
   }
+  chargeEmpty(context, shape, size)
   return bytes
 }
 
@@ -264,6 +312,7 @@ export const setArrayState = (context: Context, value: NdArray, state: unknown):
     if (data.length !== sizeOf(dims)) {
       return fail("BadValue", `an array of ${data.length} objects`, `${sizeOf(dims)} objects`)
     }
+    chargeEmpty(context, dims, data.length)
     // NumPy lists objects in row-major order, even for an array whose flag says Fortran.
     value.objects = data
     value.bytes = emptyBytes
@@ -273,7 +322,7 @@ export const setArrayState = (context: Context, value: NdArray, state: unknown):
       return fail("BadValue", "an array without its data", "bytes, or a list of objects")
     }
     value.objects = null
-    value.bytes = checkedBytes(dtype, dims, bytes)
+    value.bytes = checkedBytes(context, dtype, dims, bytes)
     if (dtype.byteOrder === ">" && dtype.fields === null && dtype.base === null) {
       // NumPy also swaps the bytes here, and changes the array's dtype accordingly.
       context.charge(bytes.length)
@@ -286,20 +335,28 @@ export const setArrayState = (context: Context, value: NdArray, state: unknown):
 }
 
 /** `_frombuffer(buffer, dtype, shape, order)` of protocol 5. */
-const fromBuffer: Create = (_context, args) => {
+const fromBuffer: Create = (context, args) => {
   const [buffer, type, shape, order] = args
   const dtype = dtypeFrom(type)
   const bytes = buffer instanceof NdArray ? buffer.bytes : bytesOf(buffer)
   if (dtype === null || bytes === null || args.length < 3) return inert
   const dims = shapeOf(shape)
-  return new NdArray(dtype, dims, order === "F" && dims.length > 1 ? "F" : "C", checkedBytes(dtype, dims, bytes), null)
+  return new NdArray(
+    dtype,
+    dims,
+    order === "F" && dims.length > 1 ? "F" : "C",
+    checkedBytes(context, dtype, dims, bytes),
+    null
+  )
 }
 
-const scalar: Create = (_context, args) => {
+const scalar: Create = (context, args) => {
   const dtype = dtypeFrom(args[0])
   if (dtype === null || args.length > 2) return inert
   if (dtype.kind === "O") return args[1]
   if (Array.isArray(args[1])) return new NpScalar(dtype, emptyBytes, recordOf(dtype, args[1]))
+  // Zeros, of which a dtype may claim any number.
+  if (args.length === 1) context.charge(dtype.itemsize)
   const bytes = args.length === 1 ? new Uint8Array(dtype.itemsize) : bytesOf(args[1])
   if (bytes === null || bytes.length < dtype.itemsize) {
     return fail("BadValue", "a scalar without its bytes", `${dtype.itemsize} bytes`)

@@ -103,3 +103,11 @@ export const floatFromText = (text: string): number => {
   if (match === null) return fail("BadNumber", "text that is not a float", "a float")
   return match[2] === undefined ? NaN : match[1] === "-" ? -Infinity : Infinity
 }
+
+/** The number of a Python int, float or bool; NaN for anything else, which may have no primitive value. */
+export const numberOf = (value: unknown): number =>
+  typeof value === "number" || typeof value === "bigint" || typeof value === "boolean" ? Number(value) : NaN
+
+/** The text of a value in a name: lists that contain each other many times would make one without end. */
+export const labelOf = (value: unknown): string =>
+  (typeof value === "object" && value !== null) || typeof value === "function" ? "object" : String(value)

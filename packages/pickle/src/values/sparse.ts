@@ -5,6 +5,7 @@
  */
 import { exceeded, fail } from "../errors.ts"
 import { equalityKey } from "./equality.ts"
+import { numberOf } from "./integers.ts"
 import { type Inspect, inspected, projected } from "./json.ts"
 import { NdArray, NpScalar } from "./ndarray.ts"
 
@@ -13,7 +14,8 @@ const listOf = (value: unknown): ReadonlyArray<unknown> =>
 
 const scalar = (value: unknown): unknown => value instanceof NpScalar ? value.value : value
 
-const positionsOf = (value: unknown): ReadonlyArray<number> => listOf(value).map((position) => Number(scalar(position)))
+const positionsOf = (value: unknown): ReadonlyArray<number> =>
+  listOf(value).map((position) => numberOf(scalar(position)))
 
 /**
  * A sparse matrix or array of SciPy, in its stored format.

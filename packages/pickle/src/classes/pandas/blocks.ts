@@ -6,6 +6,7 @@
 import { type Context, type Create, inert } from "../../context.ts"
 import { exceeded, fail } from "../../errors.ts"
 import { type Column, DataFrame, Index, Series } from "../../values/dataframe.ts"
+import { numberOf } from "../../values/integers.ts"
 import { NdArray } from "../../values/ndarray.ts"
 import { Range, Slice } from "../../values/numbers.ts"
 import { type PyGlobal, PyObject } from "../../values/objects.ts"
@@ -14,9 +15,9 @@ import { anyColumn, emptyIndex, entry, extensionColumn, ndarrayIn, resize, unrea
 /** The positions of a block's rows among the columns. */
 const placesOf = (context: Context, placement: unknown, count: number): ReadonlyArray<number> | null => {
   if (placement instanceof Slice) {
-    const start = Number(placement.start ?? 0)
-    const stop = Number(placement.stop ?? count)
-    const step = Number(placement.step ?? 1)
+    const start = numberOf(placement.start ?? 0)
+    const stop = numberOf(placement.stop ?? count)
+    const step = numberOf(placement.step ?? 1)
     const out: Array<number> = []
     if (!Number.isSafeInteger(start) || !Number.isSafeInteger(stop) || !Number.isSafeInteger(step) || step === 0) {
       return null
@@ -37,7 +38,7 @@ const placesOf = (context: Context, placement: unknown, count: number): Readonly
     : null
   if (values === null) return null
   context.charge(values.length)
-  const out = values.map(Number)
+  const out = values.map(numberOf)
   return out.every((at) => Number.isSafeInteger(at) && at >= 0 && at < count) ? out : null
 }
 
@@ -104,9 +105,9 @@ const placeCount = (placement: unknown): number =>
         maxColumns,
         Number(
           new Range(
-            Number(placement.start ?? 0),
-            Number(placement.stop ?? 0),
-            Number(placement.step ?? 1) || 1
+            numberOf(placement.start ?? 0),
+            numberOf(placement.stop ?? 0),
+            numberOf(placement.step ?? 1) || 1
           ).length
         )
       )

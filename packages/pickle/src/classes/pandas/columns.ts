@@ -20,7 +20,7 @@ import {
   zoneName
 } from "../../values/dataframe.ts"
 import { isDictObject } from "../../values/dict.ts"
-import { shrink } from "../../values/integers.ts"
+import { labelOf, shrink } from "../../values/integers.ts"
 import { DType, NdArray } from "../../values/ndarray.ts"
 import { PyFloat } from "../../values/numbers.ts"
 import { PyGlobal, PyObject } from "../../values/objects.ts"
@@ -397,13 +397,13 @@ export const periodFrequency = (freq: unknown): string => {
 export const intervalColumn = (left: Column, right: Column, closed: unknown): Column => {
   const isFloat = left.kind === "float"
   return new Column({
-    dtype: `interval[${left.dtype}, ${String(closed)}]`,
+    dtype: `interval[${left.dtype}, ${labelOf(closed)}]`,
     kind: "interval",
     length: Math.min(left.length, right.length),
     values: () =>
       Array.from(
         { length: left.length },
-        (_, i) => left.isNull(i) ? NaN : new Interval(left.at(i), right.at(i), String(closed), isFloat)
+        (_, i) => left.isNull(i) ? NaN : new Interval(left.at(i), right.at(i), labelOf(closed), isFloat)
       )
   })
 }
@@ -504,7 +504,7 @@ const sparseColumn = (object: PyObject): Column | null => {
   if (length > 0x10000000) return exceeded("values", "a sparse array of too many values", 0x10000000)
   const source = columnOfArray(values, null)
   return new Column({
-    dtype: `Sparse[${values.dtype.name}, ${String(fill)}]`,
+    dtype: `Sparse[${values.dtype.name}, ${labelOf(fill)}]`,
     kind: "sparse",
     length,
     values: () => {

@@ -6,11 +6,29 @@
 import { type Context, type Create, inert } from "../../context.ts"
 import { exceeded, fail } from "../../errors.ts"
 import { Tuple } from "../../values/containers.ts"
-import { Column, Index, NaT, zoneName } from "../../values/dataframe.ts"
+import { Column, type ColumnParts, Index, NaT, zoneName } from "../../values/dataframe.ts"
 import { NdArray } from "../../values/ndarray.ts"
 import { Range } from "../../values/numbers.ts"
 import { PyGlobal } from "../../values/objects.ts"
 import { anyColumn, entry, instantGetter, intervalColumn, nameOf, resize, unreadLabels } from "./columns.ts"
+
+/** The most labels of a RangeIndex that are made at once. */
+const maxLabels = 0x4000000
+
+/** The labels of a RangeIndex one by one: a few bytes may claim very many. */
+class RangeColumn extends Column {
+  private readonly start: number
+  private readonly step: number
+
+  constructor(parts: ColumnParts, start: number, step: number) {
+    super(parts)
+    this.start = start
+    this.step = step
+  }
+  override at(i: number): unknown {
+    return i >= 0 && i < this.length ? this.start + i * this.step : undefined
+  }
+}
 
 const rangeIndex = (dict: unknown): Index => {
   const number = (key: string, fallback: number): number => {
@@ -24,15 +42,21 @@ const rangeIndex = (dict: unknown): Index => {
   const index = new Index(
     "RangeIndex",
     entry(dict, "name") ?? null,
-    new Column({
-      dtype: "int64",
-      kind: "int",
-      length,
-      values: () => {
-        if (length > 0x10000000) return exceeded("values", "a RangeIndex of too many labels", 0x10000000)
-        return Float64Array.from({ length }, (_, i) => start + i * step)
-      }
-    })
+    new RangeColumn(
+      {
+        dtype: "int64",
+        kind: "int",
+        length,
+        values: () => {
+          if (length > maxLabels) return exceeded("values", "a RangeIndex of too many labels", maxLabels)
+          const labels = new Float64Array(length)
+          for (let i = 0; i < length; i++) labels[i] = start + i * step
+          return labels
+        }
+      },
+      start,
+      step
+    )
   )
   index.range = { start, stop, step }
   return index

@@ -5,7 +5,7 @@
  */
 import { type Create, inert } from "../../context.ts"
 import { NaT, Timedelta, Timestamp, type TimeUnit } from "../../values/dataframe.ts"
-import { shrink } from "../../values/integers.ts"
+import { numberOf, shrink } from "../../values/integers.ts"
 import { Interval, Period } from "../../values/period.ts"
 import { nanosecondsIn } from "../arrow.ts"
 import { notATime, periodFrequency, unitOf } from "./columns.ts"
@@ -21,7 +21,7 @@ export const timestamp: Create = (_context, args) => {
   const value = integerOf(args[0])
   const [, , tz, resolution] = args
   if (value === null || args.length > 4) return inert
-  const unit = resolutions[Number(resolution ?? 10)] ?? "ns"
+  const unit = resolutions[numberOf(resolution ?? 10)] ?? "ns"
   return value === notATime ? NaT : new Timestamp(value * nanosecondsIn(unit), unit, tz ?? null)
 }
 
