@@ -20,6 +20,7 @@ import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
+import type { Readable } from "node:stream"
 import { CollectError, Unsupported } from "./CollectError.ts"
 import { CollectOutput } from "./CollectOutput.ts"
 import { addressText, keyPrefix, loadSdk, make as makeOutput, networkAgents, rethrow } from "./internal/objectOutput.ts"
@@ -125,14 +126,14 @@ export const layer = (options: Options): Layer.Layer<CollectOutput, CollectError
             throw error
           }
         },
-        read: async (key, abortSignal) => {
-          try {
-            return await container.getBlobClient(key).downloadToBuffer(0, undefined, { abortSignal })
-          } catch (error) {
-            if (statusOf(error) === 404) return undefined
-            throw error
-          }
+        read: async function*(key, abortSignal) {
+          const { readableStreamBody } = await container.getBlobClient(key).download(0, undefined, {
+            abortSignal,
+            maxRetryRequests: 5
+          })
+          if (readableStreamBody !== undefined) yield* readableStreamBody as Readable
         },
+        isMissing: (error) => statusOf(error) === 404,
         list: async function*(prefix) {
           for await (const { segment } of container.listBlobsByHierarchy("/", { prefix }).byPage()) {
             yield segment.blobItems.map((blob) => blob.name)

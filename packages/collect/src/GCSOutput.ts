@@ -66,15 +66,8 @@ export const layer = (options: Options): Layer.Layer<CollectOutput, CollectError
             throw error
           }
         },
-        read: async (key) => {
-          try {
-            const [bytes] = await bucket.file(key).download({ decompress: false })
-            return bytes
-          } catch (error) {
-            if (codeOf(error) === 404) return undefined
-            throw error
-          }
-        },
+        read: (key) => bucket.file(key).createReadStream({ decompress: false }),
+        isMissing: (error) => codeOf(error) === 404,
         list: async function*(prefix) {
           let pageToken: string | undefined
           do {

@@ -20,6 +20,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import { createHash } from "node:crypto"
+import type { Readable } from "node:stream"
 import type { CollectError } from "./CollectError.ts"
 import { CollectOutput } from "./CollectOutput.ts"
 import {
@@ -142,15 +143,11 @@ const storeOf = async (client: S3Client, bucket: string, name: string): Promise<
         }
       }
     },
-    read: async (Key, abortSignal) => {
-      try {
-        const { Body } = await client.send(new sdk.GetObjectCommand({ Bucket: bucket, Key }), { abortSignal })
-        return await Body?.transformToByteArray()
-      } catch (error) {
-        if (statusOf(error) === 404 && (error as { readonly name?: unknown }).name === "NoSuchKey") return undefined
-        throw error
-      }
+    read: async function*(Key, abortSignal) {
+      const { Body } = await client.send(new sdk.GetObjectCommand({ Bucket: bucket, Key }), { abortSignal })
+      if (Body !== undefined) yield* Body as Readable
     },
+    isMissing: (error) => statusOf(error) === 404 && (error as { readonly name?: unknown }).name === "NoSuchKey",
     list: async function*(Prefix) {
       const pages = sdk.paginateListObjectsV2({ client }, { Bucket: bucket, Prefix, Delimiter: "/" })
       for await (const { Contents = [] } of pages) yield Contents.flatMap(({ Key }) => Key ?? [])

@@ -6,6 +6,7 @@ import * as fs from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll } from "vitest"
+import { make, type ObjectStore } from "../src/internal/objectOutput.ts"
 import { outputContract } from "./outputContract.ts"
 
 const folders: Array<string> = []
@@ -20,6 +21,38 @@ afterAll(() => {
 
 outputContract("memory", () => Effect.sync(() => CollectOutput.layerMemory()))
 outputContract("a local folder", () => Effect.sync(() => CollectOutput.layerLocal(join(folder(), "new", "table"))))
+
+describe("a bucket", () => {
+  it.live("that sends a record without an end is read no further than its limit, and a part to its digest", () => {
+    let ended = 0
+    const store: ObjectStore = {
+      name: "s3://data",
+      conditionHint: "",
+      create: () => Promise.resolve(true),
+      read: async function*(key) {
+        if (key.endsWith("missing")) throw new Error("none")
+        try {
+          for (let chunk = 0; key.startsWith("_") || chunk < 8; chunk++) yield Buffer.alloc(2 ** 20)
+        } finally {
+          ended++
+        }
+      },
+      isMissing: (error) => error instanceof Error && error.message === "none",
+      list: async function*() {},
+      remove: () => Promise.resolve()
+    }
+    return Effect.gen(function*() {
+      const output = make(store, "")
+      const why = (name: string) => Effect.map(Effect.flip(output.read(name)), ({ message }) => message)
+      assert.include(yield* why("_plan.json"), "more than 268435456 bytes")
+      assert.include(yield* why("_records/part-000001.json"), "more than 16777216 bytes")
+      assert.strictEqual(ended, 2)
+      assert.strictEqual((yield* output.digest("part-000001.parquet"))?.bytes, 2 ** 23)
+      assert.isUndefined(yield* output.read("missing"))
+      assert.isUndefined(yield* output.digest("missing"))
+    })
+  })
+})
 
 describe("a local folder", () => {
   const body = Stream.make(Buffer.from("x"))

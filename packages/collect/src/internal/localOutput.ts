@@ -4,11 +4,8 @@ import { createHash, randomUUID } from "node:crypto"
 import * as fs from "node:fs/promises"
 import { dirname, join } from "node:path"
 import { CollectError, OutputUnavailable } from "../CollectError.ts"
-import * as Plan from "../CollectPlan.ts"
 import type { Output } from "./output.ts"
-
-/** The most bytes of a part's record: none that is written here comes near it. */
-const maxRecordBytes = 2 ** 24
+import { limitOf, tooLarge } from "./planLimits.ts"
 
 const codeOf = (cause: unknown): string | undefined =>
   typeof cause === "object" && cause !== null && "code" in cause && typeof cause.code === "string"
@@ -137,10 +134,8 @@ export const make = (directory: string): Output => {
         const path = join(directory, name)
         const stats = await fs.stat(path)
         if (!stats.isFile()) throw fail(`cannot read ${name} (it is no file)`)
-        const most = Plan.partOfRecord(name) === undefined ? Plan.maxPlanBytes : maxRecordBytes
-        if (name.startsWith("_") && stats.size > most) {
-          throw fail(`cannot read ${name} (it has more than ${most} bytes)`)
-        }
+        const limit = limitOf(name)
+        if (limit !== undefined && stats.size > limit) throw fail(tooLarge(name, limit))
         return fs.readFile(path)
       }),
     digest: (name) =>

@@ -11,6 +11,7 @@ import * as Stream from "effect/Stream"
 import { createHash } from "node:crypto"
 import { CollectError, OutputUnavailable, Unsupported } from "../CollectError.ts"
 import type { Output } from "./output.ts"
+import { limitOf, tooLarge } from "./planLimits.ts"
 
 export interface ObjectStore {
   /** The destination for messages. */
@@ -19,8 +20,10 @@ export interface ObjectStore {
   readonly conditionHint: string
   /** Creates an object; false when one with that key exists. */
   readonly create: (key: string, bytes: Uint8Array, signal: AbortSignal) => Promise<boolean>
-  /** An object's bytes; undefined when there is no such object. */
-  readonly read: (key: string, signal: AbortSignal) => Promise<Uint8Array | undefined>
+  /** An object's bytes as they come. Throws what `isMissing` recognizes when there is no such object. */
+  readonly read: (key: string, signal: AbortSignal) => AsyncIterable<Uint8Array>
+  /** Whether an error says that there is no such object. */
+  readonly isMissing: (error: unknown) => boolean
   /** The keys below a prefix up to the next `/`, page by page. */
   readonly list: (prefix: string) => AsyncIterable<ReadonlyArray<string>>
   readonly remove: (key: string) => Promise<void>
@@ -98,6 +101,25 @@ export const make = (store: ObjectStore, prefix: string): Output => {
       )
     )
 
+  /** Passes the bytes of an object on as they come; returns whether there is such an object. */
+  const receive = async (
+    name: string,
+    signal: AbortSignal,
+    onChunk: (chunk: Uint8Array) => void
+  ): Promise<boolean> => {
+    try {
+      for await (const chunk of store.read(prefix + name, signal)) {
+        // Not every SDK ends a body with the signal.
+        signal.throwIfAborted()
+        onChunk(chunk)
+      }
+      return true
+    } catch (error) {
+      if (store.isMissing(error)) return false
+      throw error
+    }
+  }
+
   const list: Output["list"] = (folder) =>
     Stream.unwrap(Effect.map(
       attempt("list objects", async () => {
@@ -148,14 +170,31 @@ export const make = (store: ObjectStore, prefix: string): Output => {
           )
         })
       }),
-    read: (name) => attempt(`read ${name}`, (signal) => store.read(prefix + name, signal)),
+    read: (name) =>
+      attempt(`read ${name}`, async (signal) => {
+        const limit = limitOf(name)
+        const chunks: Array<Uint8Array> = []
+        let size = 0
+        const isThere = await receive(name, signal, (chunk) => {
+          size += chunk.length
+          if (limit !== undefined && size > limit) {
+            throw new CollectError({
+              reason: new OutputUnavailable({ output: store.name, detail: tooLarge(name, limit) })
+            })
+          }
+          chunks.push(chunk)
+        })
+        return isThere ? chunks.length === 1 ? chunks[0] : Buffer.concat(chunks) : undefined
+      }),
     digest: (name) =>
       attempt(`read ${name}`, async (signal) => {
-        const bytes = await store.read(prefix + name, signal)
-        if (bytes === undefined) return undefined
-        // In another thread: a part may be large.
-        const sha256 = Buffer.from(await crypto.subtle.digest("SHA-256", new Uint8Array(bytes))).toString("hex")
-        return { bytes: bytes.length, sha256 }
+        const hash = createHash("sha256")
+        let bytes = 0
+        const isThere = await receive(name, signal, (chunk) => {
+          hash.update(chunk)
+          bytes += chunk.length
+        })
+        return isThere ? { bytes, sha256: hash.digest("hex") } : undefined
       }),
     list,
     finish: Stream.runForEach(
