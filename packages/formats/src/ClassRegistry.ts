@@ -21,12 +21,14 @@
  * @since 0.1.0
  */
 import { PyEnum, PyObject } from "@effect-prefect/pickle"
+import type * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { FormatError, undecodable } from "./FormatError.ts"
 import { rewrite } from "./internal/python/rewrite.ts"
+import { formatError } from "./internal/refusal.ts"
 import { describeIssue } from "./internal/schemaIssue.ts"
-import type { Steps } from "./internal/steps.ts"
+import { giveWay, type Steps } from "./internal/steps.ts"
 
 /**
  * An instance of a Python class found in a pickle. Its attributes are already decoded.
@@ -129,11 +131,19 @@ const instanceOf = (value: PyObject): Instance => ({
 })
 
 /**
- * Replaces the objects inside a decoded pickle with the registry's values.
+ * Replaces the objects inside a decoded value with the registry's values, yielding to other fibers meanwhile.
  *
  * @internal
  */
-export const resolve = (root: unknown, { decoders }: ClassRegistry): Steps<unknown> =>
+export const resolve = (root: unknown, registry: ClassRegistry): Effect.Effect<unknown, FormatError> =>
+  giveWay(() => resolveSteps(root, registry), formatError)
+
+/**
+ * As `resolve`, in steps.
+ *
+ * @internal
+ */
+export const resolveSteps = (root: unknown, { decoders }: ClassRegistry): Steps<unknown> =>
   rewrite(root, (value) => {
     if (!(value instanceof PyObject)) return value
     const decoder = decoders.get(value.className)

@@ -9,7 +9,7 @@ import {
   PyObject,
   Tuple
 } from "@effect-prefect/pickle"
-import { type ClassRegistry, resolve } from "../../ClassRegistry.ts"
+import { type ClassRegistry, resolveSteps } from "../../ClassRegistry.ts"
 import { latin1Of } from "../bytes.ts"
 import { rememberLarge } from "../largeObjects.ts"
 import { largeNativeOf, mayBeNative, nativeOf } from "../python/libraries.ts"
@@ -299,7 +299,7 @@ function* finishSteps(root: unknown, hasNative: boolean, registry: ClassRegistry
       (inner) => inner instanceof PyObject && decoders.has(inner.className) ? undefined : largeNativeOf(inner, maxBytes)
     )
     : root
-  return decoders.size === 0 ? value : yield* resolve(value, registry)
+  return decoders.size === 0 ? value : yield* resolveSteps(value, registry)
 }
 
 function* guarded(steps: Steps<unknown>): Steps<unknown> {

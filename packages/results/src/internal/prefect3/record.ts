@@ -57,12 +57,16 @@ const isSerializer = (value: unknown): value is Serializer => isDict(value) && t
 
 const orUndefined = (value: unknown): Serializer | undefined => isSerializer(value) ? value : undefined
 
+const strictUtf8 = new TextDecoder("utf-8", { fatal: true })
+const encoder = new TextEncoder()
+
 const parseObject = (bytes: Uint8Array): Dict | undefined => {
   // A record is an object, so most other payloads need not be parsed.
-  const first = bytes.findIndex((byte) => byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09)
+  let first = 0
+  while (bytes[first] === 0x20 || bytes[first] === 0x0a || bytes[first] === 0x0d || bytes[first] === 0x09) first++
   if (bytes[first] !== 0x7b) return undefined
   try {
-    const value: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes))
+    const value: unknown = JSON.parse(strictUtf8.decode(bytes))
     return isDict(value) ? value : undefined
   } catch {
     return undefined
@@ -106,7 +110,7 @@ export const parse = (bytes: Uint8Array, recorded?: Prefect3Result["serializer"]
   return { form: "B", payload: bytes, serializer: fallback }
 }
 
-const encode = (text: string): Uint8Array => new TextEncoder().encode(text)
+const encode = (text: string): Uint8Array => encoder.encode(text)
 
 /**
  * The value of a result file.
@@ -179,19 +183,24 @@ const json = (
   serializer: Serializer | undefined,
   { registry }: ResultFormat.DecodeOptions
 ) =>
-  Effect.try({
-    try: () => {
-      // Without a decoder, or with a custom one, Prefect does not make instances of classes either.
-      const decoder = serializer?.["object_decoder"]
-      const value = decodeJson(utf8(payload), decoder === undefined || decoder === defaultDecoder)
-      return registry === undefined || registry.decoders.size === 0 ? value : ClassRegistry.resolve(value, registry)
-    },
-    catch: formatError
-  })
+  Effect.flatMap(
+    Effect.try({
+      try: () => {
+        // Without a decoder, or with a custom one, Prefect does not make instances of classes either.
+        const decoder = serializer?.["object_decoder"]
+        return decodeJson(utf8(payload), decoder === undefined || decoder === defaultDecoder)
+      },
+      catch: formatError
+    }),
+    (value) =>
+      registry === undefined || registry.decoders.size === 0
+        ? Effect.succeed(value)
+        : ClassRegistry.resolve(value, registry)
+  )
 
 const utf8 = (bytes: Uint8Array): string => {
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes)
+    return strictUtf8.decode(bytes)
   } catch {
     throw undecodable("it is not UTF-8 text")
   }

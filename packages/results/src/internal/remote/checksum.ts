@@ -43,12 +43,14 @@ class Crc32c {
       Uint32Array,
       Uint32Array
     ]
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
     let { crc } = this
     let at = 0
     for (const end = bytes.length - 7; at < end; at += 8) {
-      crc = t7[(crc ^ bytes[at]!) & 255]! ^ t6[((crc >>> 8) ^ bytes[at + 1]!) & 255]! ^
-        t5[((crc >>> 16) ^ bytes[at + 2]!) & 255]! ^ t4[(crc >>> 24) ^ bytes[at + 3]!]! ^
-        t3[bytes[at + 4]!]! ^ t2[bytes[at + 5]!]! ^ t1[bytes[at + 6]!]! ^ t0[bytes[at + 7]!]!
+      const x = crc ^ view.getInt32(at, true)
+      const y = view.getInt32(at + 4, true)
+      crc = t7[x & 255]! ^ t6[(x >>> 8) & 255]! ^ t5[(x >>> 16) & 255]! ^ t4[x >>> 24]! ^
+        t3[y & 255]! ^ t2[(y >>> 8) & 255]! ^ t1[(y >>> 16) & 255]! ^ t0[y >>> 24]!
     }
     for (; at < bytes.length; at++) crc = (crc >>> 8) ^ t0[(crc ^ bytes[at]!) & 255]!
     this.crc = crc
@@ -93,17 +95,20 @@ class Crc64Nvme {
 
   update(bytes: Uint8Array): void {
     const { high, low } = nvme ??= nvmeTables()
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
     let { high: h, low: l } = this
     let at = 0
     for (const end = bytes.length - 7; at < end; at += 8) {
-      const a = 1792 + ((l ^ bytes[at]!) & 255)
-      const b = 1536 + (((l >>> 8) ^ bytes[at + 1]!) & 255)
-      const c = 1280 + (((l >>> 16) ^ bytes[at + 2]!) & 255)
-      const d = 1024 + ((l >>> 24) ^ bytes[at + 3]!)
-      const e = 768 + ((h ^ bytes[at + 4]!) & 255)
-      const f = 512 + (((h >>> 8) ^ bytes[at + 5]!) & 255)
-      const g = 256 + (((h >>> 16) ^ bytes[at + 6]!) & 255)
-      const i = (h >>> 24) ^ bytes[at + 7]!
+      const x = l ^ view.getInt32(at, true)
+      const y = h ^ view.getInt32(at + 4, true)
+      const a = 1792 + (x & 255)
+      const b = 1536 + ((x >>> 8) & 255)
+      const c = 1280 + ((x >>> 16) & 255)
+      const d = 1024 + (x >>> 24)
+      const e = 768 + (y & 255)
+      const f = 512 + ((y >>> 8) & 255)
+      const g = 256 + ((y >>> 16) & 255)
+      const i = y >>> 24
       l = low[a]! ^ low[b]! ^ low[c]! ^ low[d]! ^ low[e]! ^ low[f]! ^ low[g]! ^ low[i]!
       h = high[a]! ^ high[b]! ^ high[c]! ^ high[d]! ^ high[e]! ^ high[f]! ^ high[g]! ^ high[i]!
     }
