@@ -7,17 +7,39 @@ import * as JsonProjection from "@effect-prefect/formats/JsonProjection"
 import * as ResultFormat from "@effect-prefect/formats/ResultFormat"
 import * as Flechette from "@uwdata/flechette"
 import * as Effect from "effect/Effect"
+import { spawnSync } from "node:child_process"
+import { gzipSync } from "node:zlib"
+import { Table as ArrowTable, writeParquet } from "parquet-wasm"
 import { readFeather } from "../packages/formats/src/internal/arrow/feather.ts"
 import { jsonBytesSteps } from "../packages/formats/src/internal/jsonPieces.ts"
 import { readCsv } from "../packages/formats/src/internal/readers/csv.ts"
-import { readPickle } from "../packages/formats/src/internal/readers/pickle.ts"
+import { fromBase64, pickleSteps, readPickle } from "../packages/formats/src/internal/readers/pickle.ts"
 import { toEnd } from "../packages/formats/src/internal/steps.ts"
 import { heldBy as held } from "./support/held.ts"
 import type { Row } from "./support/row.ts"
 
 const heldBy = (effect: Effect.Effect<unknown, unknown>): Promise<number> => held(() => Effect.runPromise(effect))
 
-type Format = "JSON" | "CSV" | "pickle" | "pickle dict" | "pickle set" | "wide CSV" | "Arrow"
+type Format =
+  | "JSON"
+  | "JSON in UTF-16"
+  | "JSON of one text"
+  | "JSON of one object"
+  | "CSV"
+  | "CSV of one cell"
+  | "CSV of many columns"
+  | "pickle of a list"
+  | "pickle of a dict"
+  | "pickle of a set"
+  | "pickle of a set in protocol 2"
+  | "pickle of one text"
+  | "pickle in base64"
+  | "transposed tensor"
+  | "Arrow of floats"
+  | "Arrow of texts"
+  | "Parquet"
+  | "gzip of CSV"
+  | "xz of CSV"
 
 const records = (megabytes: number) =>
   Array.from({ length: megabytes * 20_000 }, (_, id) => ({ id, name: `row ${id}`, share: id / 7 }))
@@ -33,104 +55,191 @@ const batches = (start: string, end: string, count: number, item: (index: number
       }${end}`).join("")
   }.`
 
+const uint32 = (value: number): string => Buffer.from(Uint32Array.of(value).buffer).toString("latin1")
+
+const csv = (megabytes: number): Buffer =>
+  Buffer.from(
+    `id,name,share\n${Array.from({ length: megabytes * 30_000 }, (_, id) => `${id},row ${id},${id / 7}`).join("\n")}`
+  )
+
+const list = (megabytes: number): string =>
+  `\x80\x02](${
+    Array.from({ length: megabytes * 100 }, (_, batch) =>
+      `${batch === 0 ? "" : "("}${`K\x01X\x04\0\0\0abcd`.repeat(900)}e`).join("")
+  }.`
+
+/** A file of `torch.save` before 1.6: the transpose of a matrix of 32-bit floats. */
+const tensor = (megabytes: number): Uint8Array => {
+  const [rows, columns] = [512, megabytes * 488]
+  const count = rows * columns
+  const shape = `J${uint32(columns)}J${uint32(rows)}\x86`
+  const strides = `K\x01J${uint32(columns)}\x86`
+  const storage = `(X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\0aX\x03\0\0\0cpuJ${uint32(count)}tQ`
+  const parts = [
+    "\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M\xe9\x03.\x80\x02}.",
+    `\x80\x02ctorch._utils\n_rebuild_tensor_v2\n(${storage}K\0${shape}${strides}\x89NtR.`,
+    `\x80\x02]X\x01\0\0\0aa.${uint32(count)}\0\0\0\0`
+  ]
+  return Buffer.concat([Buffer.from(parts.join(""), "latin1"), Buffer.alloc(count * 4, 1)])
+}
+
+const stream = (megabytes: number, type: "floats" | "texts"): Uint8Array =>
+  Flechette.tableToIPC(
+    Flechette.tableFromArrays(
+      type === "floats"
+        ? { share: Float64Array.from({ length: megabytes * 125_000 }, (_, id) => id / 7) }
+        : { name: Array.from({ length: megabytes * 40_000 }, (_, id) => `row ${id % 50_000}, and more`) }
+    ),
+    { format: "stream" }
+  )!
+
 /** About this number of megabytes. */
 const inputs: Record<Format, (megabytes: number) => string | Uint8Array> = {
-  "pickle dict": (megabytes: number) => batches("}", "u", megabytes * 58_000, (index) => `${key(index)}K\x01`),
-  "pickle set": (megabytes: number) => batches("\x8f", "\x90", megabytes * 66_000, key),
-  "wide CSV": (megabytes: number) =>
+  JSON: (megabytes) => JSON.stringify(records(megabytes)),
+  "JSON in UTF-16": (megabytes) => Buffer.from(`\ufeff${JSON.stringify(records(megabytes / 2))}`, "utf16le"),
+  "JSON of one text": (megabytes) =>
+    Buffer.concat([Buffer.from("[\""), Buffer.alloc(megabytes * 1e6, "ab"), Buffer.from("\"]")]),
+  "JSON of one object": (megabytes) =>
+    `{${Array.from({ length: megabytes * 66_000 }, (_, id) => `"k${String(id).padStart(9, "0")}":1`).join(",")}}`,
+  CSV: csv,
+  "CSV of one cell": (megabytes) => Buffer.concat([Buffer.from("a,b\n1,"), Buffer.alloc(megabytes * 1e6, "ab")]),
+  "CSV of many columns": (megabytes) =>
     `${Array.from({ length: megabytes * 66_000 }, (_, id) => `c${id}`).join(",")}\n${
       "12345,".repeat(megabytes * 66_000 - 1)
     }1\n`,
-  Arrow: (megabytes: number) =>
-    Flechette.tableToIPC(
-      Flechette.tableFromArrays({ share: Float64Array.from({ length: megabytes * 125_000 }, (_, id) => id / 7) }),
-      { format: "stream" }
-    )!,
-  JSON: (megabytes: number) => JSON.stringify(records(megabytes)),
-  CSV: (megabytes: number) =>
-    `id,name,share\n${Array.from({ length: megabytes * 30_000 }, (_, id) => `${id},row ${id},${id / 7}`).join("\n")}`,
-  pickle: (megabytes: number) =>
-    `\x80\x02](${
-      Array.from({ length: megabytes * 100 }, (_, batch) =>
-        `${batch === 0 ? "" : "("}${`K\x01X\x04\0\0\0abcd`.repeat(900)}e`).join("")
-    }.`
+  "pickle of a list": list,
+  "pickle of a dict": (megabytes) => batches("}", "u", megabytes * 58_000, (index) => `${key(index)}K\x01`),
+  "pickle of a set": (megabytes) => batches("\x8f", "\x90", megabytes * 66_000, key),
+  "pickle of a set in protocol 2": (megabytes) =>
+    `${batches("c__builtin__\nset\n]", "e", megabytes * 66_000, key).slice(0, -1)}\x85R.`,
+  "pickle of one text": (megabytes) =>
+    Buffer.concat([
+      Buffer.from(`\x80\x04X${uint32(megabytes * 1e6)}`, "latin1"),
+      Buffer.alloc(megabytes * 1e6, "ab"),
+      Buffer.from(".")
+    ]),
+  "pickle in base64": (megabytes) => Buffer.from(list(megabytes * 0.75), "latin1").toString("base64"),
+  "transposed tensor": tensor,
+  "Arrow of floats": (megabytes) => stream(megabytes, "floats"),
+  "Arrow of texts": (megabytes) => stream(megabytes, "texts"),
+  Parquet: (megabytes) => writeParquet(ArrowTable.fromIPCStream(stream(megabytes, "floats"))),
+  "gzip of CSV": (megabytes) => gzipSync(csv(megabytes), { level: 1 }),
+  "xz of CSV": (megabytes) => spawnSync("xz", ["-0"], { input: csv(megabytes), maxBuffer: 2 ** 30 }).stdout
 }
 
-const atOnce: Record<Format, (bytes: Uint8Array) => unknown> = {
-  JSON: (bytes) => toEnd(jsonBytesSteps(bytes)),
-  CSV: (bytes) => toEnd(readCsv(bytes, 2 ** 30)),
-  pickle: (bytes) => readPickle(bytes, empty, 2 ** 30),
-  "pickle dict": (bytes) => readPickle(bytes, empty, 2 ** 30),
-  "pickle set": (bytes) => readPickle(bytes, empty, 2 ** 30),
-  "wide CSV": (bytes) => toEnd(readCsv(bytes, 2 ** 30)),
-  Arrow: (bytes) => toEnd(readFeather(bytes, 2 ** 30, false))
+const isCsv = (format: Format): boolean => format.includes("CSV")
+
+/** What a format does at once; undefined where only its own threads do it. */
+const atOnce = (format: Format, bytes: Uint8Array): (() => unknown) | undefined => {
+  if (format === "Parquet" || format.includes(" of CSV") && !format.startsWith("CSV")) return undefined
+  if (format.startsWith("JSON")) return () => toEnd(jsonBytesSteps(bytes))
+  if (isCsv(format)) return () => toEnd(readCsv(bytes, 2 ** 30))
+  if (format.startsWith("Arrow")) return () => toEnd(readFeather(bytes, 2 ** 30, false))
+  return format === "pickle in base64"
+    ? () => toEnd(pickleSteps(toEnd(fromBase64(bytes))!, empty, 2 ** 30))
+    : () => readPickle(bytes, empty, 2 ** 30)
 }
 
-const decodeRows = (format: Format, megabytes: number): Row => {
+/** The longest turn, and the processor time of the whole in a row that follows: of the same runs. */
+const rowsOf = (
+  work: string,
+  runs: number,
+  open: () => void,
+  giving: () => Effect.Effect<unknown, unknown>,
+  once: () => (() => unknown) | undefined,
+  close: () => void
+): ReadonlyArray<Row> => {
+  const totals = new Map<string, Array<number>>()
+  const measured = async (name: string, effect: Effect.Effect<unknown, unknown>) => {
+    const before = process.cpuUsage()
+    const held = await heldBy(effect)
+    const { system, user } = process.cpuUsage(before)
+    totals.set(name, [...totals.get(name) ?? [], (system + user) / 1000])
+    return { measured: held }
+  }
+  const last = (name: string) => ({ measured: totals.get(name)?.shift() ?? Number.NaN })
+  const contenders = ["giving way", "at once"] as const
+  const effectOf = (name: (typeof contenders)[number]): Effect.Effect<unknown, unknown> =>
+    name === "giving way" ? giving() : Effect.sync(() => void (once() ?? (() => {}))())
+  const [ours, peer] = contenders.map((name) => ({
+    name,
+    open,
+    close,
+    run: () => measured(name, effectOf(name))
+  }))
+  const [total, peerTotal] = contenders.map((name) => ({ name, run: () => last(name) }))
+  return [
+    { work: `held by ${work}`, count: 1, show: "ms", runs, warmUp: false, ours: ours!, peers: [peer!] },
+    { work: `in all, ${work}`, count: 1, show: "ms", runs, warmUp: false, ours: total!, peers: [peerTotal!] }
+  ]
+}
+
+const decodeRows = (format: Format, megabytes: number): ReadonlyArray<Row> => {
   let bytes = new Uint8Array(0)
-  const open = () => {
-    const content = inputs[format](megabytes)
-    bytes = typeof content === "string" ? new Uint8Array(Buffer.from(content, "latin1")) : new Uint8Array(content)
-  }
-  const close = () => {
-    bytes = new Uint8Array(0)
-  }
-  return {
-    work: `held by ${format} of ${megabytes} MB`,
-    count: 1,
-    show: "ms",
-    runs: 3,
-    ours: {
-      name: "giving way",
-      open,
-      close,
-      run: async () => ({
-        measured: await heldBy(
-          ResultFormat.decode(bytes, { name: format.endsWith("CSV") ? "x.csv" : "x", maxBytes: 2 ** 30 })
-        )
-      })
+  return rowsOf(
+    `${format} of ${megabytes} MB`,
+    megabytes > 100 ? 1 : 3,
+    () => {
+      if (bytes.length > 0) return
+      const content = inputs[format](megabytes)
+      bytes = typeof content === "string" ? new Uint8Array(Buffer.from(content, "latin1")) : new Uint8Array(content)
     },
-    peers: [{
-      name: "at once",
-      open,
-      close,
-      run: async () => ({ measured: await heldBy(Effect.sync(() => void atOnce[format](bytes))) })
-    }]
-  }
-}
-
-const projection = (megabytes: number): Row => {
-  let value: unknown
-  const open = () => {
-    value = records(megabytes)
-  }
-  return {
-    work: `held by the projection of ${megabytes} MB`,
-    count: 1,
-    show: "ms",
-    runs: 3,
-    ours: {
-      name: "giving way",
-      open,
-      run: async () => ({ measured: await heldBy(JsonProjection.toText(value)) })
-    },
-    peers: [{
-      name: "at once",
-      open,
-      run: async () => ({
-        measured: await heldBy(Effect.sync(() => {
-          for (const _ of JsonProjection.toChunks(value)) { /* to the end */ }
-        }))
-      })
-    }]
-  }
-}
-
-export const rows: ReadonlyArray<Row> = [1, 100, 256].flatMap((megabytes) => [
-  ...(["JSON", "CSV", "pickle"] as const).map((format) => decodeRows(format, megabytes)),
-  projection(megabytes)
-]).concat(
-  [1, 20].flatMap((megabytes) =>
-    (["pickle dict", "pickle set", "wide CSV", "Arrow"] as const).map((format) => decodeRows(format, megabytes))
+    () => ResultFormat.decode(bytes, { name: isCsv(format) ? "x.csv" : "x", maxBytes: 2 ** 30 }),
+    () => atOnce(format, bytes),
+    () => {
+      bytes = new Uint8Array(0)
+    }
   )
-)
+}
+
+const projection = (megabytes: number): ReadonlyArray<Row> => {
+  let value: unknown
+  return rowsOf(
+    `the projection of ${megabytes} MB`,
+    megabytes > 100 ? 1 : 3,
+    () => {
+      value = records(megabytes)
+    },
+    () => JsonProjection.toText(value),
+    () => () => {
+      for (const _ of JsonProjection.toChunks(value)) { /* to the end */ }
+    },
+    () => {
+      value = undefined
+    }
+  )
+}
+
+const quick: ReadonlyArray<Format> = [
+  "JSON",
+  "JSON of one text",
+  "CSV",
+  "CSV of one cell",
+  "pickle of a list",
+  "pickle of one text",
+  "transposed tensor",
+  "Arrow of floats",
+  "Parquet"
+]
+
+/** Formats that take long, or are copied as a whole by V8 when they grow, at a size that takes some seconds. */
+const slow: ReadonlyArray<Format> = [
+  "JSON in UTF-16",
+  "JSON of one object",
+  "CSV of many columns",
+  "pickle of a dict",
+  "pickle of a set",
+  "pickle of a set in protocol 2",
+  "pickle in base64",
+  "Arrow of texts",
+  "gzip of CSV",
+  "xz of CSV"
+]
+
+export const rows: ReadonlyArray<Row> = [
+  ...[1, 100, 256].flatMap((megabytes) => [
+    ...quick.flatMap((format) => decodeRows(format, megabytes)),
+    ...projection(megabytes)
+  ]),
+  ...[1, 20].flatMap((megabytes) => slow.flatMap((format) => decodeRows(format, megabytes)))
+]
