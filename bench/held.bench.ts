@@ -169,8 +169,8 @@ const rowsOf = (
   }))
   const [total, peerTotal] = contenders.map((name) => ({ name, run: () => last(name) }))
   return [
-    { work: `held by ${work}`, count: 1, show: "ms", runs, warmUp: false, ours: ours!, peers: [peer!] },
-    { work: `in all, ${work}`, count: 1, show: "ms", runs, warmUp: false, ours: total!, peers: [peerTotal!] }
+    { work: `held by ${work}`, count: 1, show: "ms", runs, ours: ours!, peers: [peer!] },
+    { work: `in all, ${work}`, count: 1, show: "ms", runs, ours: total!, peers: [peerTotal!] }
   ]
 }
 

@@ -27,10 +27,12 @@ import {
   malformed,
   networkFailure,
   oversized,
+  parsePrecisely,
   unavailable,
   withDetail
 } from "./failure.ts"
 import { fetchFor } from "./network.ts"
+import { parseLong } from "./pieces.ts"
 import { secretsOf, withoutSecrets } from "./secrets.ts"
 
 export * from "./failure.ts"
@@ -97,6 +99,9 @@ export interface HttpBackend {
     read: (answer: Answer) => Result.Result<A, HttpFailure>
   ) => Effect.Effect<A, HttpFailure>
 }
+
+/** Answers of more characters are parsed in steps. */
+const longAnswer = 0x80000
 
 const attempts = Metric.counter("http.client.request.attempts", {
   description: "Requests sent to Prefect backends, retries included",
@@ -333,7 +338,9 @@ export const make = Effect.fnUntraced(function*(options: {
           let failure: HttpFailure
           if (Result.isSuccess(outcome)) {
             span.attribute("http.response.status_code", outcome.success.status)
-            const answer = read(outcome.success)
+            const { text } = outcome.success
+            const json = text.length > longAnswer ? yield* parseLong(text, parsePrecisely) : undefined
+            const answer = read({ ...outcome.success, json })
             if (Result.isSuccess(answer)) {
               hasAnswered = true
               value = answer

@@ -20,6 +20,8 @@ export interface Answer {
   readonly status: number
   readonly headers: Readonly<Record<string, string | undefined>>
   readonly text: string
+  /** The value of a long text, if it is JSON. */
+  readonly json?: { readonly value: unknown } | undefined
   /** Milliseconds since the epoch, for comparing with a `Retry-After` date. */
   readonly receivedAt: number
 }
@@ -158,6 +160,7 @@ export const parseRetryAfter = (header: string | undefined, now: number): Durati
 
 /** The body of a response as JSON. The failure quotes none of it. */
 export const parseJson = (answer: Answer): Result.Result<unknown, HttpFailure> => {
+  if (answer.json !== undefined) return Result.succeed(answer.json.value)
   if (answer.text === "") return Result.fail(unreadable("it is empty"))
   try {
     return Result.succeed(parsePrecisely(answer.text))

@@ -1,0 +1,90 @@
+/** Answers of many megabytes are parsed in steps, and are what `JSON.parse` makes of them. */
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { parsePrecisely } from "../src/internal/http/failure.ts"
+import { parseInPieces, parseLong } from "../src/internal/http/pieces.ts"
+
+const row = (id: number) => ({
+  id,
+  name: `row "${id}" [\\]{},`,
+  tags: ["a", "b", [id]],
+  state: { type: "Success", text: "é\u2028\\".repeat(20), nothing: null }
+})
+const rows = Array.from({ length: 6_000 }, (_, id) => row(id))
+
+/** The value of a text, and the number of times at which others could work. */
+const parsed = (text: string): readonly [unknown, number] => {
+  const steps = parseInPieces(text, parsePrecisely)
+  for (let turns = 0;; turns++) {
+    const step = steps.next()
+    if (step.done === true) return [step.value, turns]
+  }
+}
+
+const values: Record<string, unknown> = {
+  "rows of GraphQL": { data: { task_run: rows } },
+  "two fields of rows": { data: { before: [], task_run: rows, flow_run: rows, after: 1 }, errors: [] },
+  "rows of REST": rows,
+  "rows below a key": { results: rows, count: rows.length, next: null },
+  "rows of which one is large": { data: { task_run: [rows[0], { ...rows[1], rows }, rows[2]] } },
+  "rows that are nested deeper": { data: { a: { b: { c: rows } } } },
+  "a list of lists": [rows, rows]
+}
+
+describe("a long answer", () => {
+  for (const [name, value] of Object.entries(values)) {
+    for (const space of [0, 1]) {
+      it(`of ${name} is the same in pieces${space === 0 ? "" : ", with white space"}`, () => {
+        const text = JSON.stringify(value, null, space)
+        const [read, turns] = parsed(text)
+        assert.deepStrictEqual(read, JSON.parse(text))
+        assert.isAtLeast(turns, 3)
+      })
+    }
+  }
+
+  it("keeps integers that are no numbers", () => {
+    const text = `{"data":{"task_run":[${
+      rows.map((each) => JSON.stringify(each)).join(",")
+    },{"n":12345678901234567890}]}}`
+    assert.strictEqual(JSON.stringify(parsed(text)[0]), text)
+  })
+
+  const text = JSON.stringify(values["rows of GraphQL"])
+  for (
+    const [name, bad] of Object.entries({
+      "is cut off": text.slice(0, -1_000),
+      "is cut off in a string": text.slice(0, text.indexOf("row", text.length - 1_000)),
+      "closes an array as an object": `${text.slice(0, -3)}}}}`,
+      "has two commas": text.replace("{\"id\":3000,", ",{\"id\":3000,"),
+      "ends in a comma": `${text.slice(0, -3)},]}}`,
+      "has more after its end": `${text}]`,
+      "is no JSON": "x".repeat(600_000)
+    })
+  ) {
+    it.effect(`that ${name} has no value`, () =>
+      Effect.gen(function*() {
+        assert.throws(() => JSON.parse(bad), SyntaxError)
+        assert.isUndefined(yield* parseLong(bad, parsePrecisely))
+      }))
+  }
+
+  it.live("gives others their turns, and can be interrupted", () =>
+    Effect.gen(function*() {
+      const many = JSON.stringify({ data: { task_run: Array.from({ length: 20 }, () => rows).flat() } })
+      let turns = 0
+      const others = setInterval(() => turns++, 1)
+      const result = yield* Effect.ensuring(
+        parseLong(many, parsePrecisely),
+        Effect.sync(() => clearInterval(others))
+      )
+      assert.isDefined(result)
+      assert.isAbove(turns, 1)
+      assert.isTrue(
+        yield* Effect.raceFirst(
+          Effect.as(parseLong(many, parsePrecisely), false),
+          Effect.as(Effect.sleep("2 millis"), true)
+        )
+      )
+    }))
+})
