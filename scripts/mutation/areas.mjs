@@ -28,6 +28,7 @@ export const areas = [
     package: "results",
     files: ["internal/run/*.ts"],
     tests: [
+      "children",
       "notPersisted",
       "logCursor",
       "polling",

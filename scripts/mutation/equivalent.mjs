@@ -221,5 +221,12 @@ export const equivalent = [
   ]),
   ...of("packages/results/src/internal/archive/location.ts", "encoded names are ASCII, whose cases fold either way", [
     ["const folded = name.toLowerCase()", "name.toLowerCase()", "name.toUpperCase()"]
-  ])
+  ]),
+  ...of(
+    "packages/results/src/internal/run/logCursor.ts",
+    "it only bounds the memory: what a poll can see again is kept",
+    [
+      ["for (const [id, at] of this.seen) if (at < horizon) this.seen.delete(id)", "at < horizon", "false"]
+    ]
+  )
 ]
