@@ -228,5 +228,20 @@ export const equivalent = [
     [
       ["for (const [id, at] of this.seen) if (at < horizon) this.seen.delete(id)", "at < horizon", "false"]
     ]
+  ),
+  ...of(
+    "packages/results/src/internal/local/readFile.ts",
+    "it only decides which thread opens or reads, or how much room there is",
+    [
+      ["if (slowReads > 0) slowReads--", "slowReads--", "slowReads++"],
+      ["if (slowOpens > 0) {", "slowOpens > 0", "true"],
+      [
+        "if (performance.now() - start > slowOpen) slowOpens = whileOpensSlow",
+        "performance.now() - start",
+        "performance.now() + start"
+      ],
+      ["if (size <= smallFile && slowReads === 0) return atOnce()", "slowReads === 0", "true"],
+      ["if (filled === buffer.length) {", "filled === buffer.length", "true"]
+    ]
   )
 ]

@@ -61,6 +61,54 @@ describe("a file", () => {
           })
         }
       }
+      if (process.platform === "linux") assert.strictEqual(openOnes(path), 0)
+    }))
+
+  it.live("is read as it is when its memory is granted: longer, but never cut off", () =>
+    Effect.gen(function*() {
+      const path = yield* temporaryFolder
+      const folder: Folder = { path }
+      const changed = (size: number) =>
+        Effect.suspend(() => {
+          fs.writeFileSync(join(path, "a"), patterned(100))
+          return read(folder, "a", 1_000_000, (_, done) => {
+            fs.writeFileSync(join(path, "a"), patterned(size))
+            done(undefined)
+            return () => {}
+          })
+        })
+      for (const _ of twice) {
+        for (const size of [100, 101, 200, 100_000]) {
+          assert.isTrue(Buffer.from(yield* changed(size)).equals(patterned(size)), `${size}`)
+        }
+        assert.deepInclude(yield* reasonOf(changed(50)), {
+          _tag: "StorageUnavailable",
+          detail: "it was truncated from 100 to 50 bytes while being read"
+        })
+      }
+    }))
+
+  it.live("may be a link inside of its folder, also where names must be exact", () =>
+    Effect.gen(function*() {
+      const path = yield* temporaryFolder
+      fs.writeFileSync(join(path, "file"), "x")
+      fs.symlinkSync("file", join(path, "link"))
+      const folder: Folder = { path, isExact: true }
+      for (const _ of twice) assert.lengthOf(yield* read(folder, "link"), 1)
+    }))
+
+  it.live.runIf(process.platform === "linux")("that cannot be read says so", () =>
+    Effect.gen(function*() {
+      // Nothing is mapped at the start of a process's memory.
+      const folder: Folder = { path: `/proc/${process.pid}` }
+      for (const _ of twice) {
+        assert.include((yield* reasonOf(read(folder, "mem")))["detail"], "failed with EIO")
+      }
+      const parts = Effect.flatMap(openFileParts(folder, "mem", "place", "remedy"), (one) => one.read(0, 10))
+      assert.deepInclude(yield* reasonOf(Effect.scoped(parts)), {
+        _tag: "StorageUnavailable",
+        detail: "it failed with EIO"
+      })
     }))
 
   it.live("asks for as much memory as it has bytes, and is not read without", () =>
