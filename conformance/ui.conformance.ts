@@ -30,7 +30,6 @@ import { folder, root } from "./support/folder.ts"
 import { hostile, idOf, ids, kindIds, writeArchive } from "./ui/archive.ts"
 import { firefox, type Page, startBrowser, watch } from "./ui/browser.ts"
 
-const shots = folder("ui-pictures")
 /** `--small` tests the checks themselves, quickly; `--firefox` uses the system's Firefox. */
 const scale = process.argv.includes("--small")
   ? { children: 6_000, rows: 20_000, lines: 500 }
@@ -80,6 +79,7 @@ console.log("writing the archive")
 writeArchive(temporary, scale)
 const server = await startCommand(temporary)
 const isFirefox = process.argv.includes("--firefox")
+const shots = folder(isFirefox ? "ui-pictures-firefox" : "ui-pictures")
 await using browser = await startBrowser({ firefox: isFirefox })
 against(`${isFirefox ? "Firefox" : "Chromium"} ${browser.version()}`)
 

@@ -67,9 +67,9 @@ const steps = [1, 2, 5, 10, 20, 50, 100, 200, 500].concat(
 export const tickStep = (millis: number): number => {
   const round = steps.find((step) => step >= millis)
   if (round !== undefined) return round
-  const days = millis / 86_400_000
-  const power = 10 ** Math.floor(Math.log10(days))
-  return ([1, 2, 5].find((digit) => digit * power >= days) ?? 10) * power * 86_400_000
+  const unit = 86_400_000 * (millis < 1000 * 86_400_000 ? 1 : 365.25)
+  const power = 10 ** Math.floor(Math.log10(millis / unit))
+  return ([1, 2, 5].find((digit) => digit * power * unit >= millis) ?? 10) * power * unit
 }
 
 /** A tick of a time axis: `0`, `20 s`, `1 min 30 s`, without parts that are zero. */

@@ -145,6 +145,7 @@ describe("text", () => {
     assert.ok(step >= length / parts && step <= length / parts * 2.6)
     assert.notInclude(tickText(step), ".0 ")
     assert.strictEqual(tickText(0), "0")
+    assert.strictEqual(tickText(tickStep(20_000 * 86_400_000)), "100 years")
   })
   it.prop(
     "is cut into blocks of whole lines, which are the text again",
