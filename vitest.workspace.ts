@@ -3,8 +3,10 @@ import { defineConfig } from "vitest/config"
 import { BaseSequencer, type TestSpecification } from "vitest/node"
 
 // The sources of the packages, without a build.
-// No "module": Node itself loads the other packages, and what they offer bundlers is often not for it.
-const conditions = ["@effect-prefect/source", "node", "import", "default"]
+const source = "@effect-prefect/source"
+// For the runs in which vite loads them, those of `npm run mutation`. No "module": Node itself loads the other packages,
+// and what they offer bundlers is often not for it.
+const conditions = [source, "node", "import", "default"]
 
 // No machine is so busy that a test which is not stuck reaches it.
 const timeout = 5 * 60_000
@@ -50,7 +52,10 @@ export default defineConfig({
     globalSetup: "scripts/leftovers.mjs",
     include: ["{packages,examples}/*/test/**/*.test.ts", "scripts/test/**/*.test.ts"],
     isolate: false,
+    // Node loads the modules: vite's runner turns each use of an import into a call, and compiles each module anew.
+    experimental: { viteModuleRunner: false, nodeLoader: false },
     execArgv: [
+      `--conditions=${source}`,
       // There are as many processes as cores: threads that collect garbage beside them take their time.
       "--single-threaded-gc",
       // An embedded Postgres runs for a moment: compiling its WebAssembly once more, for speed, takes longer.

@@ -55,8 +55,9 @@ const steps = [
   { name: "imports", body: () => run(process.execPath, ["scripts/imports.mjs", "--check"]) },
   { name: "docstrings", body: () => run(process.execPath, ["scripts/reference.mjs", "--check"]) },
   { name: "links", body: async () => links() },
-  ...[...packages.map(({ folder }) => `packages/${folder}/tsconfig.json`), "tsconfig.tests.json"].map((project) => ({
-    name: `effect ${project.split("/").at(-2) ?? "tests"}`,
+  // The packages are one program: that of each one would check all those that it imports again.
+  ...[["packages", "tsconfig.effect.json"], ["tests", "tsconfig.tests.json"]].map(([name = "", project = ""]) => ({
+    name: `effect ${name}`,
     after: "types of packages",
     body: () =>
       run("effect-tsgo", [

@@ -96,8 +96,9 @@ export default {
     setupFiles: ["scripts/mutation/freshModules.mjs"],
     reporters: [{}],
     globalSetup: [],
-    // Stryker runs the tests in threads, which take no flags of V8.
-    execArgv: []
+    // Stryker runs the tests in threads, which take no flags of V8, and load the modules anew for each mutant.
+    execArgv: [],
+    experimental: {}
   }
 }
 `

@@ -143,9 +143,11 @@ export const tlsSettings = Effect.fnUntraced(function*(
     ...(tls?.key === undefined ? {} : { key: Redacted.value(tls.key) }),
     ...(tls?.rejectUnauthorized === undefined ? {} : { rejectUnauthorized: tls.rejectUnauthorized })
   }
+  // Node's own authorities need no check, and reading them takes longer than a request.
+  if (authorities.length === 0 && tls?.cert === undefined && tls?.key === undefined) return settings
   return yield* Effect.try({
     try: () => {
-      nodeTls.createSecureContext(settings)
+      nodeTls.createSecureContext(authorities.length === 0 ? settings : { ...settings, ca: [...authorities] })
       return settings
     },
     catch: () => new PrefectConfigError({ source: "tls", detail: "a certificate or a key in it cannot be used" })

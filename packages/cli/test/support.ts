@@ -157,7 +157,8 @@ export const startHere = (
 
 /** Starts the command as a user's shell does, in a pipe. */
 export const start = (args: ReadonlyArray<string>, env: Record<string, string> = {}): Running => {
-  const child = spawn(process.execPath, [bin, ...args], {
+  // An embedded database runs for a moment: compiling its WebAssembly once more, for speed, takes longer.
+  const child = spawn(process.execPath, ["--liftoff-only", bin, ...args], {
     env: environment(env),
     stdio: ["ignore", "pipe", "pipe"]
   })

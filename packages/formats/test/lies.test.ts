@@ -81,7 +81,15 @@ const dense = fileURLToPath(new URL("support/decodeDense.ts", import.meta.url))
 const outcomeOf = (name: string): Promise<string> =>
   promisify(execFile)(
     process.execPath,
-    ["--conditions=@effect-prefect/source", "--no-warnings", "--max-old-space-size=1024", dense, name]
+    [
+      "--conditions=@effect-prefect/source",
+      "--no-warnings",
+      "--max-old-space-size=1024",
+      // Threads that collect garbage beside it take more processor time than it.
+      "--single-threaded-gc",
+      dense,
+      name
+    ]
   ).then(({ stdout }) => stdout.trim())
 
 // `decodeDense.ts` has more of them, each of which takes seconds.

@@ -184,7 +184,9 @@ it.layer(PgliteLive, { excludeTestServices: true })("exporting a database", (it)
       }
       const copy = yield* ArchiveApi.make(directory)
       for (const { flowRunId } of yield* Stream.runCollect(api.flowRuns())) {
-        for (const  of of[api, copy.api]) assert.strictEqual((yield* of.flowRun(flowRunId)).flowRunId, flowRunId)
+        for (const each of [api, copy.api]) {
+          assert.strictEqual((yield* each.flowRun(flowRunId)).flowRunId, flowRunId)
+        }
         assert.deepStrictEqual(
           yield* copy.api.firstTaskRunOfEachTask(flowRunId),
           yield* api.firstTaskRunOfEachTask(flowRunId)

@@ -19,10 +19,10 @@ const inputs: Record<string, () => readonly [content: Buffer, name: string, form
   "pandas JSON of empty rows": () => [Buffer.from(`[${"{},".repeat(12 * megabyte)}{}]`), "x", "pandas-json"],
   "CSV of empty cells": () => [Buffer.from(`${",".repeat(999)}\n`.repeat(60_000)), "x.csv"],
   "a pickle of integers":
-    () => [Buffer.from(`\x80\x02](${`${"K\x01".repeat(1_000)}e(`.repeat(45_000)}e.`, "latin1"), "x"],
+    () => [Buffer.from(`\x80\x02](${`${"K\x01".repeat(1_000)}e(`.repeat(34_000)}e.`, "latin1"), "x"],
   "a pickle of integers in one batch":
     () => [Buffer.from(`\x80\x02](${"K\x01".repeat(45 * megabyte)}e.`, "latin1"), "x"],
-  "a pickle of None": () => [Buffer.from(`\x80\x02](${"N".repeat(80 * megabyte)}e.`, "latin1"), "x"],
+  "a pickle of None": () => [Buffer.from(`\x80\x02](${"N".repeat(34 * megabyte)}e.`, "latin1"), "x"],
   "a pickle of empty lists": () => [Buffer.from(`\x80\x02](${"]".repeat(40 * megabyte)}e.`, "latin1"), "x"],
   "a pickle of empty dicts": () => [Buffer.from(`\x80\x02](${"}".repeat(40 * megabyte)}e.`, "latin1"), "x"],
   "a pickle of empty sets": () => [Buffer.from(`\x80\x04](${"\x8f".repeat(20 * megabyte)}e.`, "latin1"), "x"],

@@ -58,10 +58,37 @@ let prepared: ReturnType<typeof prepare> | undefined
 /** An empty embedded database, in this thread. */
 export const createPglite = async (): Promise<PGlite> => PGlite.create((await (prepared ??= prepare())).options)
 
-/** An embedded database for as long as the scope lives. */
+/** Databases whose scopes have closed, for those who need one next: to empty one takes a tenth of the time of a start. */
+const free: Array<PGlite> = []
+/** Each takes a hundred megabytes. */
+const maxFree = 2
+
+/** Everything that a session can have left behind. */
+const empty = async (database: PGlite): Promise<void> => {
+  await database.exec("ROLLBACK")
+  await database.exec("DISCARD ALL")
+  const { rows } = await database.query<{ readonly name: string }>(
+    "SELECT quote_ident(nspname) AS name FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'"
+  )
+  for (const { name } of rows) await database.exec(`DROP SCHEMA ${name} CASCADE`)
+  // As initdb makes it.
+  await database.exec(
+    "CREATE SCHEMA public AUTHORIZATION pg_database_owner; GRANT USAGE ON SCHEMA public TO PUBLIC"
+  )
+}
+
+const release = async (database: PGlite): Promise<void> => {
+  if (database.closed) return
+  const isEmpty = free.length < maxFree && await empty(database).then(() => true, () => false)
+  // Others may have closed meanwhile.
+  if (isEmpty && free.length < maxFree) free.push(database)
+  else await database.close()
+}
+
+/** An embedded database without tables for as long as the scope lives. */
 export const scopedPglite = Effect.acquireRelease(
-  Effect.promise(createPglite),
-  (database) => Effect.promise(() => database.close())
+  Effect.promise(async () => free.pop() ?? createPglite()),
+  (database) => Effect.promise(() => release(database))
 )
 
 /** Loads an archive that has nothing to report. */
