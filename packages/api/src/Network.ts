@@ -14,7 +14,13 @@ import * as Redacted from "effect/Redacted"
 import type * as http from "node:http"
 import type * as https from "node:https"
 import { errorCode } from "./internal/errorCode.ts"
-import { http as nodeHttp, https as nodeHttps, readText, tls as nodeTls, withoutHome } from "./internal/node.ts"
+import {
+  http as nodeHttp,
+  https as nodeHttps,
+  readText as readTextFile,
+  tls as nodeTls,
+  withoutHome
+} from "./internal/node.ts"
 import { PrefectConfigError } from "./PrefectConfigError.ts"
 
 /**
@@ -231,6 +237,19 @@ const variable = (name: string): Config.Config<string | undefined> =>
   )
 
 /**
+ * The text of a small file, such as a key, a certificate or a configuration: at most `maxBytes`, by default 16 MiB.
+ * Pipes are read too, when something is written to them within ten seconds. The promise is rejected with an error that
+ * has a `code`: EFBIG and ETIMEDOUT, or that of the system.
+ *
+ * @category loading
+ * @since 0.1.0
+ */
+export const readText: (
+  path: string,
+  options?: { readonly maxBytes?: number; readonly signal?: AbortSignal | undefined }
+) => Promise<string> = readTextFile
+
+/**
  * Reads the certificate file that a variable names.
  *
  * @category loading
@@ -238,7 +257,7 @@ const variable = (name: string): Config.Config<string | undefined> =>
  */
 export const readAuthorities = (name: string, path: string): Effect.Effect<string, PrefectConfigError> =>
   Effect.tryPromise({
-    try: () => readText(withoutHome(path)),
+    try: (signal) => readTextFile(withoutHome(path), { signal }),
     catch: (error) =>
       new PrefectConfigError({
         source: name,

@@ -106,7 +106,7 @@ export const loadProfile: Effect.Effect<
   const detail = (text: string) => new PrefectConfigError({ source: path, detail: text })
 
   const text = yield* Effect.tryPromise({
-    try: () => readText(path),
+    try: (signal) => readText(path, { signal }),
     catch: (error) => ({ code: errorCode(error) ?? "unknown error" })
   }).pipe(
     Effect.catchIf(({ code }) => code === "ENOENT" || code === "ENOTDIR", () => Effect.undefined),

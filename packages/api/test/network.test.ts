@@ -1,12 +1,17 @@
 /** Proxies, certificate authorities and echoes: what stands between a client and its backend. */
 import * as GraphQLApi from "@effect-prefect/api/GraphQLApi"
+import * as Network from "@effect-prefect/api/Network"
 import * as Prefect3Api from "@effect-prefect/api/Prefect3Api"
 import * as Prefect3Config from "@effect-prefect/api/Prefect3Config"
 import { assert, describe, it } from "@effect/vitest"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
+import { execFileSync, spawn } from "node:child_process"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { createServer, type IncomingMessage, type RequestListener } from "node:http"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { authority, listening, proxy, secureServer, withEnvironment } from "./support/network.ts"
 import { observe } from "./support/observed.ts"
 
@@ -188,4 +193,47 @@ describe("an answer that echoes the request", () => {
         }
       }))
   }
+})
+
+describe("a small file", () => {
+  const within = async (use: (folder: string) => Promise<void>) => {
+    const folder = mkdtempSync(join(tmpdir(), "network-"))
+    try {
+      await use(folder)
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+  }
+  const codeOf = (reading: Promise<string>) =>
+    reading.then(() => "read", (error: NodeJS.ErrnoException) => error.code ?? error.name)
+
+  it("is its text, whatever its characters are cut into", () =>
+    within(async (folder) => {
+      const path = join(folder, "file")
+      const text = `\ufeff${"a\u65e5\ud83d\ude00".repeat(20_001)}`
+      writeFileSync(path, text)
+      assert.strictEqual(await Network.readText(path), text)
+      const bytes = Buffer.byteLength(text)
+      assert.strictEqual(await Network.readText(path, { maxBytes: bytes }), text)
+      assert.strictEqual(await codeOf(Network.readText(path, { maxBytes: bytes - 1 })), "EFBIG")
+    }))
+  it("is no folder, and no device that never ends", () =>
+    within(async (folder) => {
+      assert.strictEqual(await codeOf(Network.readText(folder)), "EISDIR")
+      assert.strictEqual(await codeOf(Network.readText(join(folder, "none"))), "ENOENT")
+      assert.strictEqual(await codeOf(Network.readText("/dev/zero", { maxBytes: 100_000 })), "EFBIG")
+      assert.strictEqual(await Network.readText("/dev/null"), "")
+    }))
+  it("may be a pipe, which is not waited for once that is interrupted", () =>
+    within(async (folder) => {
+      const path = join(folder, "pipe")
+      execFileSync("mkfifo", [path])
+      const writer = spawn("sh", ["-c", "printf 'key\\n' > \"$0\"", path])
+      assert.strictEqual(await Network.readText(path), "key\n")
+      writer.kill()
+      const controller = new AbortController()
+      const waiting = codeOf(Network.readText(path, { signal: controller.signal }))
+      controller.abort()
+      assert.notStrictEqual(await waiting, "read")
+    }))
 })

@@ -21,9 +21,49 @@ export const withoutHome = (path: string): string =>
 /** The most bytes of profiles and certificates. */
 const maxTextBytes = 2 ** 24
 
-/** The text of a file; a browser has none. */
-export const readText = async (path: string): Promise<string> => {
-  if (fs === undefined) throw Object.assign(new Error(), { code: "ENOENT" })
-  if ((await fs.stat(path)).size > maxTextBytes) throw Object.assign(new Error(), { code: "EFBIG" })
-  return fs.readFile(path, "utf8")
+const nonBlocking = builtin?.("node:fs").constants.O_NONBLOCK ?? 0
+
+/** Milliseconds to wait for the writer of a pipe, and between looks at it. */
+const maxWait = 10_000
+const look = 20
+
+const failure = (code: string) => Object.assign(new Error(), { code })
+
+/**
+ * The text of a file of at most so many bytes. Pipes and devices are read too, but none without end, and none keeps a
+ * thread waiting: a process could not end before its threads. A browser has no files.
+ */
+export const readText = async (
+  path: string,
+  { maxBytes = maxTextBytes, signal }: { readonly maxBytes?: number; readonly signal?: AbortSignal | undefined } = {}
+): Promise<string> => {
+  if (fs === undefined) throw failure("ENOENT")
+  const file = await fs.open(path, nonBlocking)
+  try {
+    const stats = await file.stat()
+    if (stats.size > maxBytes) throw failure("EFBIG")
+    const decoder = new TextDecoder("utf-8", { ignoreBOM: true })
+    const chunk = new Uint8Array(Math.min(maxBytes + 1, 0x10000))
+    let text = ""
+    let size = 0
+    for (let waited = 0;;) {
+      signal?.throwIfAborted()
+      const found = await file.read(chunk, 0, chunk.length, null).catch((error: unknown) => {
+        if ((error as { readonly code?: unknown }).code === "EAGAIN") return undefined
+        throw error
+      })
+      // A pipe that nobody has opened to write gives nothing, like one at its end.
+      if (found === undefined || (found.bytesRead === 0 && size === 0 && stats.isFIFO())) {
+        if ((waited += look) > maxWait) throw failure("ETIMEDOUT")
+        await new Promise((resolve) => setTimeout(resolve, look))
+        continue
+      }
+      if (found.bytesRead === 0) return text + decoder.decode()
+      size += found.bytesRead
+      if (size > maxBytes) throw failure("EFBIG")
+      text += decoder.decode(chunk.subarray(0, found.bytesRead), { stream: true })
+    }
+  } finally {
+    await file.close()
+  }
 }

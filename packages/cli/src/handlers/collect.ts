@@ -1,3 +1,4 @@
+import { readText } from "@effect-prefect/api/Network"
 import * as Collect from "@effect-prefect/collect/Collect"
 import * as Plan from "@effect-prefect/collect/CollectPlan"
 import * as Config from "effect/Config"
@@ -7,7 +8,6 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as PersistedQueue from "effect/persistence/PersistedQueue"
 import * as Redacted from "effect/Redacted"
-import { readFile } from "node:fs/promises"
 import { availableParallelism } from "node:os"
 import type * as Inputs from "../inputs/collect.ts"
 import * as Processes from "../internal/collectProcesses.ts"
@@ -70,7 +70,7 @@ const columnsOf = Effect.fnUntraced(function*(flag: Option.Option<string>) {
   if (Option.isNone(flag)) return undefined
   const file = flag.value
   const text = yield* Effect.tryPromise({
-    try: () => readFile(file, "utf8"),
+    try: (signal) => readText(file, { signal }),
     catch: (error) =>
       new CommandFailed({
         message: `--schema: ${file} cannot be read (${(error as NodeJS.ErrnoException).code ?? "unknown error"})`

@@ -1,3 +1,4 @@
+import { readText } from "@effect-prefect/api/Network"
 import type { PrefectApiError } from "@effect-prefect/api/PrefectApiError"
 import type { PrefectConfigError } from "@effect-prefect/api/PrefectConfigError"
 import * as ArchiveFormat from "@effect-prefect/core/ArchiveFormat"
@@ -8,7 +9,7 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import { readFile, stat } from "node:fs/promises"
+import { stat } from "node:fs/promises"
 import { join } from "node:path"
 import type * as Inputs from "../inputs/serve.ts"
 import { CommandFailed, UsageError } from "../internal/errors.ts"
@@ -19,6 +20,9 @@ import { serveDatabase } from "../internal/serveDatabase.ts"
 import { need } from "../internal/serverPackages.ts"
 
 const variable = (name: string) => Effect.map(Config.option(Config.String(name)), Option.filter((text) => text !== ""))
+
+/** More than any key has. */
+const maxKeyBytes = 0x10000
 
 /** The key from a flag or its file, otherwise from a variable or its file. */
 const apiKeyOf = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.serve>) {
@@ -34,7 +38,7 @@ const apiKeyOf = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.serve
   if (Option.isNone(file)) return undefined
   const source = isFlag ? "--api-key-file" : `${name}_FILE`
   const text = yield* Effect.tryPromise({
-    try: () => readFile(file.value, "utf8"),
+    try: (signal) => readText(file.value, { maxBytes: maxKeyBytes, signal }),
     catch: (error) =>
       new CommandFailed({
         message: `the file of ${source} cannot be read (${(error as NodeJS.ErrnoException).code ?? "unknown error"})`

@@ -65,10 +65,10 @@ export const read = (file: string): Effect.Effect<Profiles, CommandFailed> =>
     try: async () => {
       let text: string
       try {
-        const { size } = await fs.stat(file)
-        if (size > maxBytes) throw invalid(file, `it has ${size} bytes, more than a configuration file may have`)
-        text = await fs.readFile(file, "utf8")
+        const { readText } = await import("@effect-prefect/api/Network")
+        text = await readText(file, { maxBytes })
       } catch (error) {
+        if (codeOf(error) === "EFBIG") throw invalid(file, `it has more than ${maxBytes} bytes`)
         if (codeOf(error) === "ENOENT" || codeOf(error) === "ENOTDIR") return { active: undefined, profiles: new Map() }
         throw error
       }

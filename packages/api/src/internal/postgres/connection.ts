@@ -8,7 +8,6 @@ import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
-import { readFile } from "node:fs/promises"
 import { homedir } from "node:os"
 import { join } from "node:path"
 import type { ConnectionOptions } from "node:tls"
@@ -16,6 +15,7 @@ import { MalformedResponse, PrefectApiError, type Reason, Unauthorized, Unavaila
 import { PrefectConfigError } from "../../PrefectConfigError.ts"
 import { type Address, addressText } from "../address.ts"
 import { errorCode } from "../errorCode.ts"
+import { readText } from "../node.ts"
 import { readPassword } from "./passwordFile.ts"
 
 /** Connection options of a database. */
@@ -116,12 +116,12 @@ const optionalConfig = (name: string) => Config.String(name).pipe(Config.option,
 
 const fileOf = (path: string, what: string) =>
   Effect.tryPromise({
-    try: () => readFile(path),
+    try: (signal) => readText(path, { signal }),
     catch: () => configError(`${what} ${path} cannot be read`)
   })
 /** A file that libpq uses from the user's home folder when it exists. */
 const homeFile = (name: string) =>
-  Effect.promise(() => readFile(join(homedir(), ".postgresql", name)).catch(() => undefined))
+  Effect.promise((signal) => readText(join(homedir(), ".postgresql", name), { signal }).catch(() => undefined))
 
 /**
  * The TLS settings to try, in order, as libpq derives them from the URL and `PGSSLMODE`: `prefer` (the default) and
