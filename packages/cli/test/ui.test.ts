@@ -1,19 +1,20 @@
 import { assert, describe, it } from "@effect/vitest"
 import { once } from "node:events"
 import { createServer } from "node:http"
-import type { AddressInfo } from "node:net"
+import { type AddressInfo, createServer as createSocketServer } from "node:net"
 import { archives, run, start } from "./support.ts"
 
 /** The command as a process, which it ends itself, once it has said where the page is. */
-const open = async (...words: ReadonlyArray<string>) => {
-  const child = start(["ui", "--archive", archives["prefect-1"], "--port", "0", ...words])
+const open = async (...words: ReadonlyArray<string>) => openOver(["--archive", archives["prefect-1"]], words)
+const openOver = async (backend: ReadonlyArray<string>, words: ReadonlyArray<string> = []) => {
+  const child = start(["ui", ...backend, "--port", "0", ...words])
   const isUp = async () => {
     while (!child.said.stdout.includes("\n")) await new Promise((resolve) => setTimeout(resolve, 5))
   }
   await Promise.race([isUp(), child.closed])
   const { stdout } = child.said
   const match = /^The page is at (http:\/\/127\.0\.0\.1:\d+)\/#token=([\w-]{43}) \(Ctrl-C ends it\)\n$/.exec(stdout)
-  assert.isNotNull(match, stdout)
+  assert.isNotNull(match, `${stdout}${child.said.stderr}`)
   return {
     url: match?.[1] ?? "",
     token: match?.[2] ?? "",
@@ -26,7 +27,70 @@ const open = async (...words: ReadonlyArray<string>) => {
   }
 }
 
+const message = (type: string, body: ReadonlyArray<number> = []) =>
+  Buffer.from([type.charCodeAt(0), 0, 0, 0, body.length + 4, ...body])
+const ready = message("Z", [0x49])
+/** What a Postgres of which nobody asks for rows says to each message of its client. */
+const replies: Readonly<Record<string, Buffer>> = {
+  P: message("1"),
+  B: message("2"),
+  D: message("n"),
+  E: message("C", [...Buffer.from("SELECT 0\0")]),
+  S: ready,
+  Q: Buffer.concat([message("C", [...Buffer.from("SELECT 0\0")]), ready])
+}
+
+/** A Postgres without rows, and how its clients left: true for each that said so first. */
+const startEmptyPostgres = async () => {
+  const leavings: Array<boolean> = []
+  const server = createSocketServer((client) => {
+    let rest = Buffer.alloc(0)
+    let isStarted = false
+    let saidSo = false
+    client.on("error", () => {})
+    client.on("close", () => {
+      // One that only asked for TLS has nothing to take leave of.
+      if (isStarted) leavings.push(saidSo)
+    })
+    client.on("data", (bytes) => {
+      rest = Buffer.concat([rest, bytes])
+      for (;;) {
+        const head = isStarted ? 1 : 0
+        if (rest.length < head + 4 || rest.length < head + rest.readInt32BE(head)) return
+        const type = isStarted ? String.fromCharCode(rest[0]!) : ""
+        const asksForTls = !isStarted && rest.readInt32BE(4) === 80877103
+        rest = rest.subarray(head + rest.readInt32BE(head))
+        if (type === "X") saidSo = true
+        else if (asksForTls) client.write("N")
+        else if (isStarted) client.write(replies[type] ?? Buffer.alloc(0))
+        else {
+          isStarted = true
+          client.write(Buffer.concat([message("R", [0, 0, 0, 0]), ready]))
+        }
+      }
+    })
+  })
+  server.listen(0, "127.0.0.1")
+  await once(server, "listening")
+  const { port } = server.address() as AddressInfo
+  return {
+    url: `postgresql://postgres@127.0.0.1:${port}/postgres`,
+    leavings,
+    [Symbol.asyncDispose]: async () => void server.close()
+  }
+}
+
 describe("ui", () => {
+  it("takes leave of the backend when a signal ends it", async () => {
+    await using postgres = await startEmptyPostgres()
+    await using page = await openOver(["--database", postgres.url])
+    await fetch(`${page.url}/api/flow-runs`, { headers: { authorization: `Bearer ${page.token}` } })
+    assert.deepStrictEqual(postgres.leavings, [])
+    assert.strictEqual((await page.stop()).code, 143)
+    while (postgres.leavings.length === 0) await new Promise((resolve) => setTimeout(resolve, 10))
+    assert.deepStrictEqual([...new Set(postgres.leavings)], [true])
+  })
+
   it("says where the page is in one line, and ends with the code of serve while it is followed", async () => {
     await using page = await open("--mount", `/other=${archives["prefect-1"]}`)
     const get = (path: string) => fetch(`${page.url}${path}`, { headers: { authorization: `Bearer ${page.token}` } })

@@ -2,10 +2,12 @@ import * as UiServer from "@effect-prefect/ui-server/UiServer"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServer from "effect/http/HttpServer"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
+import * as Scope from "effect/Scope"
 import { spawn } from "node:child_process"
 import { randomBytes } from "node:crypto"
 import { realpathSync } from "node:fs"
@@ -36,6 +38,9 @@ const openBrowser = (url: string): Effect.Effect<void> =>
     child.on("error", () => complain("warning: no browser could be started: open the address"))
     child.unref()
   })
+
+/** How long finalizers of the backend may take after a signal. */
+const goodbyeMillis = 500
 
 const realPath = (path: string): string => {
   try {
@@ -89,7 +94,8 @@ export const ui = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.ui>)
   yield* requirePort(port)
   const { stdout } = yield* Output
   return yield* Effect.scoped(Effect.gen(function*() {
-    const context = yield* Layer.build(Services.services(flags))
+    const backend = yield* Effect.acquireRelease(Scope.make(), (scope, exit) => Scope.close(scope, exit))
+    const context = yield* Layer.buildWithScope(Services.services(flags), backend)
     const about = yield* aboutOf(flags, context as Context.Context<never>)
     // Proxies keep connections for a minute, and treat one that ends just then as a broken server.
     const node = createServer({ requestTimeout: 30_000, headersTimeout: 10_000, keepAliveTimeout: 65_000 })
@@ -126,10 +132,14 @@ export const ui = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.ui>)
     }).pipe(Layer.provide(Layer.succeedContext(context)))
     const app = yield* HttpRouter.toHttpEffect(page)
     yield* http.serve(app)
-    // What is being read, walked or sent does not delay the end: on a busy machine even one more turn of it would. The
-    // page writes nothing that could be left unfinished, and the system closes its connections.
+    // What is being read, walked or sent does not delay the end: the page writes nothing that could be left unfinished,
+    // and the system closes its connections. The backend and the storages get to say goodbye, but not to hold it up.
     for (const [signal, exitCode] of [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 129]] as const) {
-      const listener = () => process.exit(exitCode)
+      const listener = () => {
+        const end = () => process.exit(exitCode)
+        setTimeout(end, goodbyeMillis)
+        Effect.runFork(Scope.close(backend, Exit.void)).addObserver(end)
+      }
       process.once(signal, listener)
       yield* Effect.addFinalizer(() => Effect.sync(() => process.off(signal, listener)))
     }
