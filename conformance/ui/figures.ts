@@ -2,8 +2,10 @@
  * npm run figures [-- api | frames | page | memory …]: measures the page in Chromium and its server as a separate process. The figures are printed, not
  * judged, because they depend on the machine; bench/README.md records them.
  */
+import * as ArchiveApi from "@effect-prefect/api/ArchiveApi"
 import * as ResultFormat from "@effect-prefect/formats/ResultFormat"
 import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
 import * as assert from "node:assert/strict"
 import { spawn } from "node:child_process"
 import { once } from "node:events"
@@ -152,7 +154,9 @@ const start = async () => {
 }
 type Server = Awaited<ReturnType<typeof start>>
 
-const say = (what: string, figure: string) => console.log(`${what.padEnd(64)} ${figure}`)
+/** Prints a figure, and beside it what UI.md asks for, if it does. */
+const say = (what: string, figure: string, goal?: string) =>
+  console.log(`${what.padEnd(64)} ${figure}${goal === undefined ? "" : ` (goal: ${goal})`}`)
 const ms = (millis: number) => `${millis < 10 ? millis.toFixed(1) : Math.round(millis)} ms`
 const timed = async <A>(work: () => Promise<A>): Promise<readonly [millis: number, answer: A]> => {
   const begin = performance.now()
@@ -161,20 +165,47 @@ const timed = async <A>(work: () => Promise<A>): Promise<readonly [millis: numbe
 }
 const median = (values: ReadonlyArray<number>) => values.toSorted((a, b) => a - b)[values.length >> 1]!
 
-/** The longest and the median wait of small requests while others are answered. */
+/** The plainest server, as a process of its own: what a request waits for on this machine, whoever answers it. */
+const startPlain = async () => {
+  const code = "require('node:http').createServer((_, response) => response.end('x'.repeat(400)))" +
+    ".listen(0, '127.0.0.1', function () { console.log(this.address().port) })"
+  const child = spawn(process.execPath, ["-e", code], { stdio: ["ignore", "pipe", "inherit"] })
+  const [port] = await once(createInterface({ input: child.stdout }), "line") as [string]
+  return {
+    get: async (): Promise<string> => (await fetch(`http://127.0.0.1:${port}`)).text(),
+    stop: () => child.kill()
+  }
+}
+const plain = await startPlain()
+process.on("exit", () => plain.stop())
+
+/** The longest and the median wait of small requests while others are answered, and of those of the plainest server. */
 const waits = async (server: Server, work: Promise<unknown>): Promise<string> => {
-  const seen: Array<number> = []
+  const ours: Array<number> = []
+  const theirs: Array<number> = []
   let isOver = false
   void work.finally(() => isOver = true)
   while (!isOver) {
-    seen.push((await timed(() => server.get("/backend")))[0])
+    ours.push((await timed(() => server.get("/backend")))[0])
+    theirs.push((await timed(plain.get))[0])
     await new Promise((resolve) => setTimeout(resolve, 3))
   }
   await work
-  return `at most ${ms(Math.max(...seen))}, median ${ms(median(seen))} of ${seen.length}`
+  const summary = (seen: ReadonlyArray<number>) => `at most ${ms(Math.max(...seen))}, median ${ms(median(seen))}`
+  return `${summary(ours)} of ${ours.length}; the plainest server ${summary(theirs)}`
 }
 
 const states = (id: string) => `/task-runs/${id}/children/states`
+
+/** The walk of the children alone, in this process, over the same index. */
+const summariesAlone = () =>
+  timed(() =>
+    Effect.runPromise(Effect.scoped(Effect.gen(function*() {
+      const { api } = yield* ArchiveApi.make(archive)
+      const { taskId } = yield* api.taskRun(ids.parent)
+      yield* Stream.runDrain(api.taskRunSummaries({ flowRunId: ids.run, taskId: taskId ?? "", after: -1 }))
+    })))
+  )
 
 console.log("writing the archive")
 writeArchive(archive, { children, rows: 1_000, lines: 100_000 })
@@ -188,17 +219,19 @@ if (wants("api")) {
   await server.get(states(ids.parent))
   for (const [name, id] of [["99 % in one state", ids.parent], ["random states", random]] as const) {
     const text = await server.get(states(id))
-    say(`bytes of the states of ${children} children, ${name}`, `${text.length}`)
+    say(`bytes of the states of ${children} children, ${name}`, `${text.length}`, "64 000; 1 000 000 in random states")
   }
   for (const run of [1, 2, 3]) {
     say(
       `waits while ${children} children are walked, ${run}`,
-      await waits(server, Promise.all([server.get(states(random)), server.get(states(ids.parent))]))
+      await waits(server, Promise.all([server.get(states(random)), server.get(states(ids.parent))])),
+      "at most 100 ms"
     )
   }
   say(
     "waits while the children's times are walked",
-    await waits(server, server.get(`/task-runs/${random}/children/times`))
+    await waits(server, server.get(`/task-runs/${random}/children/times`)),
+    "at most 100 ms"
   )
   say("waits while a log of 100 000 lines is read", await waits(server, server.get(`/flow-runs/${ids.run}/logs`)))
   say(`waits while ${tasks} tasks are listed`, await waits(server, server.get(`/flow-runs/${wide}/tasks`)))
@@ -224,14 +257,19 @@ if (wants("frames")) {
     }
     say(
       `${name} of ${rows} × 6: first rows, and decoding alone`,
-      `${ms(median(first))}, ${ms(median(decoding))}: ${(median(first) / median(decoding)).toFixed(2)} ×`
+      `${ms(median(first))}, ${ms(median(decoding))}: ${(median(first) / median(decoding)).toFixed(2)} ×`,
+      "1.5 ×"
     )
     const pages: Array<number> = []
     for (let i = 0; i < 50; i++) {
       const offset = i === 0 ? rows - 100 : i * 19_997
       pages.push((await timed(() => server.get(`/task-runs/${id}/result/rows?offset=${offset}&limit=100`)))[0])
     }
-    say(`${name}: a page of 100 rows by its place`, `median ${ms(median(pages))}, at most ${ms(Math.max(...pages))}`)
+    say(
+      `${name}: a page of 100 rows by its place`,
+      `median ${ms(median(pages))}, at most ${ms(Math.max(...pages))}`,
+      "100 ms"
+    )
     say(
       `${name}: sorted by a number, and by a text`,
       `${ms((await timed(() => server.get(`/task-runs/${id}/result/rows?sort=-score`)))[0])}, ${
@@ -241,7 +279,11 @@ if (wants("frames")) {
     say(`${name}: a histogram`, ms((await timed(() => server.get(`/task-runs/${id}/result/columns/2`)))[0]))
     await server.stop()
     server = await start()
-    say(`${name}: waits while it is decoded`, await waits(server, server.get(`/task-runs/${id}/result/rows`)))
+    say(
+      `${name}: waits while it is decoded`,
+      await waits(server, server.get(`/task-runs/${id}/result/rows`)),
+      "at most 100 ms"
+    )
     await server.stop()
   }
 }
@@ -282,9 +324,13 @@ if (wants("page")) {
     const [first, walk] = await page.evaluate("[window.firstCells, window.walkBegan]") as [number, number]
     await page.locator(`[data-total='${children}'][aria-busy=false]`).waitFor({ timeout: 60_000 })
     const all = await until(`/task-runs/${ids.parent}/children`, `[data-total='${children}'][aria-busy=false]`)
+    const [alone] = await summariesAlone()
     say(
       `heat map of ${children}, from navigation, ${run}`,
-      `first cells ${ms(first)}, ${ms(first - walk)} after the walk began; all ${ms(all)}`
+      `first cells ${ms(first)}, ${ms(first - walk)} after the walk began; all ${ms(all)}, summaries alone ${
+        ms(alone)
+      }`,
+      "300 ms after the walk began; 1.5 × alone"
     )
   }
 
@@ -300,7 +346,8 @@ if (wants("page")) {
       `frames while ${name}`,
       `median ${gaps[gaps.length >> 1]!.toFixed(1)}, p95 ${gaps[Math.floor(gaps.length * 0.95)]!.toFixed(1)}, longest ${
         gaps.at(-1)!.toFixed(1)
-      } ms of ${gaps.length}`
+      } ms of ${gaps.length}`,
+      "p95 17, longest 100 ms"
     )
   }
   const hover = async () => {
@@ -334,14 +381,15 @@ if (wants("page")) {
       await page.waitForTimeout(100)
     }
   })
-  say("heap of the page with the map", `${(await heapOf(page) / 1e6).toFixed(1)} MB`)
+  say("heap of the page with the map", `${(await heapOf(page) / 1e6).toFixed(1)} MB`, "40 MB")
 
   say(
     `${tasks} tasks: list`,
-    ms(await until(`/flow-runs/${wide}/tasks`, `[aria-label=Tasks][aria-rowcount='${tasks + 1}']`))
+    ms(await until(`/flow-runs/${wide}/tasks`, `[aria-label=Tasks][aria-rowcount='${tasks + 1}']`)),
+    "3 s"
   )
-  say(`${tasks} tasks: graph`, ms(await until(`/flow-runs/${wide}/graph`, ".graph-active")))
-  say(`${tasks} tasks: timeline`, ms(await until(`/flow-runs/${wide}/timeline`, ".timeline-active")))
+  say(`${tasks} tasks: graph`, ms(await until(`/flow-runs/${wide}/graph`, ".graph-active")), "3 s")
+  say(`${tasks} tasks: timeline`, ms(await until(`/flow-runs/${wide}/timeline`, ".timeline-active")), "3 s")
   await page.goto(`${server.origin}/flow-runs/${wide}/graph`)
   await page.locator(".graph-active").waitFor()
   await frames(`panning a graph of ${tasks} tasks`, async () => {
@@ -381,7 +429,8 @@ if (wants("memory")) {
   }
   say(
     "server's memory after both frames, heat map and log",
-    `${Math.round(before)} MB; each 100 requests later ${memories.map(Math.round).join(", ")} MB`
+    `${Math.round(before)} MB; each 100 requests later ${memories.map(Math.round).join(", ")} MB`,
+    "600 MB, flat"
   )
   await server.stop()
 }
