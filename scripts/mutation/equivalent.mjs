@@ -243,5 +243,11 @@ export const equivalent = [
       ["if (size <= smallFile && slowReads === 0) return atOnce()", "slowReads === 0", "true"],
       ["if (filled === buffer.length) {", "filled === buffer.length", "true"]
     ]
-  )
+  ),
+  ...of("packages/pickle/src/values/numbers.ts", "0 is 0 either way", [
+    ["return count <= 0n ? 0 : count <= 9007199254740991n ? Number(count) : count", "count <= 0n", "count < 0n"]
+  ]),
+  ...of("packages/pickle/src/values/text.ts", "the text is decoded the way of other engines, which is slower", [
+    ["if (latin1Slice !== null) return latin1Slice.call(bytes, start, end)", "latin1Slice !== null", "false"]
+  ])
 ]

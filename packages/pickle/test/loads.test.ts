@@ -189,6 +189,31 @@ suite("options", () => {
   })
 })
 
+suite("texts of numbers and strings", () => {
+  it("integers of every base that Python reads", () => {
+    const numbers = { "0o17": 15, "0O1_7": 15, "0x1f": 31, "0X_1F": 31, "0b11": 3, "-0o7": -7, "1_000": 1000, "00": 0 }
+    for (const [text, value] of Object.entries(numbers)) assert.strictEqual(read(`L${text}L\n.`), value, text)
+    for (const text of ["0a7", "0o8", "0o", "07", "1__0", "_1", "0b2", "0xg"]) {
+      assert.throws(() => read(`L${text}L\n.`), PickleError, /integer|number/, text)
+    }
+  })
+  it("escapes of Python 2's strings", () => {
+    assert.strictEqual(read("S'\\101\\x42\\n\\0\\7c\\1234'\n."), "AB\n\0\x07cS4")
+  })
+  it("text that is no UTF-8", () => {
+    for (const wrong of ["\xe0\x80\x80", "\xe0\x9f\xbf", "\xf0\x80\x80\x80", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80"]) {
+      for (const before of ["", "x".repeat(40), "x".repeat(240)]) {
+        const text = before + wrong
+        assert.throws(() => read(`X${String.fromCharCode(text.length % 256)}\0\0\0${text}.`), PickleError)
+      }
+    }
+    const first = { "\xe0\xa0\x80": "\u0800", "\xf0\x90\x80\x80": "\u{10000}", "\xf4\x8f\xbf\xbf": "\u{10ffff}" }
+    for (const [text, value] of Object.entries(first)) {
+      assert.strictEqual(read(`X${String.fromCharCode(text.length)}\0\0\0${text}.`), value)
+    }
+  })
+})
+
 suite("classes of the caller", () => {
   const classes = {
     "shop.Color": enumDecoder({ RED: 1, GREEN: 2 }),
