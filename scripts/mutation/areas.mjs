@@ -48,7 +48,7 @@ export const areas = [
     name: "results remote",
     package: "results",
     files: ["internal/remote/*.ts"],
-    tests: ["remoteLimits", "signedGet", "GCSStorage", "S3Storage"]
+    tests: ["remoteLimits", "signedGet", "GCSStorage", "S3Storage", "AzureStorage", "withoutSdks"]
   },
   {
     name: "results archive",
