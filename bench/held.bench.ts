@@ -111,7 +111,7 @@ const inputs: Record<Format, (megabytes: number) => string | Uint8Array> = {
   "pickle of a dict": (megabytes) => batches("}", "u", megabytes * 58_000, (index) => `${key(index)}K\x01`),
   "pickle of a set": (megabytes) => batches("\x8f", "\x90", megabytes * 66_000, key),
   "pickle of a set in protocol 2": (megabytes) =>
-    `${batches("c__builtin__\nset\n]", "e", megabytes * 66_000, key).slice(0, -1)}\x85R.`,
+    `${batches("cbuiltins\nset\n]", "e", megabytes * 66_000, key).slice(0, -1)}\x85R.`,
   "pickle of one text": (megabytes) =>
     Buffer.concat([
       Buffer.from(`\x80\x04X${uint32(megabytes * 1e6)}`, "latin1"),

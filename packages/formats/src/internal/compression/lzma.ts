@@ -468,7 +468,7 @@ export function* unlzmaAlone(bytes: Uint8Array, output: Output): Generator<void,
   const isSizeKnown = low !== 0xffffffff || high !== 0xffffffff
   const size = isSizeKnown ? high * 0x100000000 + low : Infinity
   while (output.length < size) {
-    if (decoder.decode(Math.min(1 << 20, size - output.length), size - output.length > 1 << 20)) {
+    if (decoder.decode(Math.min(1 << 18, size - output.length), size - output.length > 1 << 18)) {
       if (isSizeKnown) damaged("it is shorter than it says")
       if (!decoder.isFinished) damaged("its end is not where it says")
       break

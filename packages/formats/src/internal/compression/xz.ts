@@ -161,6 +161,9 @@ const readBlockHeader = (reader: Reader, size: number): Block => {
   }
 }
 
+/** Bytes that are decoded between two steps. */
+const stepBytes = 0x40000
+
 function* readLzma2(reader: Reader, dictionarySize: number, output: Output): Generator<void, void> {
   const decoder = new LzmaDecoder(output, dictionarySize)
   let needsDictionary = true
@@ -176,7 +179,7 @@ function* readLzma2(reader: Reader, dictionarySize: number, output: Output): Gen
       needsProperties = true
     } else if (needsDictionary) damaged("its first chunk does not reset the dictionary")
     if (control >= 0x80) {
-      const size = ((control & 0x1f) << 16) + reader.uint16() + 1
+      let size = ((control & 0x1f) << 16) + reader.uint16() + 1
       const compressed = reader.uint16() + 1
       if (control >= 0xc0) {
         const properties = reader.byte()
@@ -191,6 +194,12 @@ function* readLzma2(reader: Reader, dictionarySize: number, output: Output): Gen
       reader.need(compressed)
       const end = reader.at + compressed
       decoder.startRange(reader.bytes, reader.at, end)
+      // A step may write the rest of one match more.
+      for (; size > 2 * stepBytes; yield) {
+        const before = output.length
+        if (decoder.decode(stepBytes, true)) damaged("a chunk ends early")
+        size -= output.length - before
+      }
       if (decoder.decode(size, false) || decoder.position !== end || !decoder.isFinished) damaged("a chunk ends early")
       reader.at = end
     } else if (control <= 2) {
