@@ -1,4 +1,4 @@
-/** Results that take much more memory than their bytes, many of them at once, in a process with a heap of one gigabyte. */
+/** Results that take much more memory than their bytes, many of them at once, in a process with a small heap. */
 import assert from "node:assert/strict"
 import { mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -21,11 +21,11 @@ interface Walked {
   readonly megabytes: number
 }
 
-const walked = async (file: string, children: number, pause: number): Promise<Walked> => {
+const walked = async (file: string, children: number, pause: number, heap = 1_024): Promise<Walked> => {
   const { code, stderr, stdout } = await run(process.execPath, [
     "--conditions=@effect-prefect/source",
     "--no-warnings",
-    "--max-old-space-size=1024",
+    `--max-old-space-size=${heap}`,
     walk,
     file,
     String(children),
@@ -55,4 +55,9 @@ await check("300 children of 60 kB of empty sets are all read by a slow consumer
   const { megabytes, outcomes } = await walked(sets, 300, 5)
   assert.deepEqual(outcomes, { "read 60000": 300 })
   assert.ok(megabytes < 2_000, `${megabytes} MB`)
+})
+await check("100 of them are read in a heap of 512 MB, of which the default budget is half", async () => {
+  const { megabytes, outcomes } = await walked(sets, 100, 5, 512)
+  assert.deepEqual(outcomes, { "read 60000": 100 })
+  assert.ok(megabytes < 1_000, `${megabytes} MB`)
 })
