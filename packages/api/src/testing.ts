@@ -123,6 +123,50 @@ export const suite = (
         }
       }))
 
+    test("finds what belongs to an id in capitals, as Postgres compares ids", (api) =>
+      Effect.gen(function*() {
+        const own = tables.task_run.find((row) => row.id === Rows.logTaskRun)!
+        const task = { flowRunId: flowRuns.large, taskId: tasks.large.id }
+        const slug = { taskSlug: "fan-1", flowRunId: flowRuns.main, mapIndex: -1 }
+        const capitals = <A extends object>(query: A): A =>
+          Object.fromEntries(
+            Object.entries(query).map((
+              [name, value]
+            ) => [name, name.endsWith("Id") && typeof value === "string" ? value.toUpperCase() : value])
+          ) as A
+        const asked = (ids: <A extends object>(query: A) => A) => {
+          const { flowId, flowRunId, taskRunId } = ids({
+            flowId: flows.etl2,
+            flowRunId: flowRuns.main,
+            taskRunId: own.id
+          })
+          return Effect.all({
+            taskRun: api.taskRun(taskRunId),
+            bySlug: api.taskRunBySlug(ids(slug)),
+            first: api.firstTaskRunOfEachTask(flowRunId),
+            mapped: Effect.map(api.mappedTaskIds(flowRunId), (all) => [...all].toSorted()),
+            counts: api.countMappedChildren(ids(task)),
+            flowRun: api.flowRun(flowRunId),
+            flow: api.flow(flowId),
+            edges: api.edges(flowRunId),
+            flowRunStates: api.flowRunStates(flowRunId),
+            taskRunStates: api.taskRunStates(taskRunId),
+            children: collect(api.mappedChildren(ids(task))),
+            taskRuns: collect(api.taskRuns(ids({ flowRunId: flowRuns.main }))),
+            summaries: collect(api.taskRunSummaries(ids(task))),
+            flowRuns: collect(api.flowRuns(ids({ flowId: flows.etl2 }))),
+            logs: collect(api.logs(ids({ flowRunId: flowRuns.main }))),
+            taskLogs: collect(api.logs(ids({ taskRunId: own.id }))),
+            artifacts: collect(api.artifacts(ids({ taskRunId: own.id })))
+          })
+        }
+        const expected = yield* asked((query) => query)
+        assert.deepStrictEqual(yield* asked(capitals), expected)
+        for (const found of [expected.children, expected.summaries, expected.flowRuns, expected.logs]) {
+          assert.isAbove(found.length, 0)
+        }
+      }))
+
     test("finds task runs and flow runs by the first digits of their ids, in the order of the ids", (api) =>
       Effect.gen(function*() {
         const all = { taskRun: idsOf(tables.task_run), flowRun: idsOf(tables.flow_run) }

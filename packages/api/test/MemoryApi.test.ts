@@ -51,6 +51,36 @@ describe("MemoryApi, as a test of a user's own would use it", () => {
         assert.strictEqual(view.taskSlug, "inline-1")
       }))
 
+    it.effect("finds UUIDs in capitals, whichever way the rows write them", () =>
+      Effect.gen(function*() {
+        const uuid = (digit: string) => `${digit.repeat(8)}-0000-4000-8000-00000000000${digit}`
+        const rowsOf = (spell: (id: string) => string): MemoryApi.Tables => ({
+          flow: [{ id: spell(uuid("c")), name: "etl" }],
+          flow_run: [{ id: spell(uuid("a")), flow_id: spell(uuid("c")), name: "nightly" }],
+          task: [{ id: spell(uuid("d")), slug: "score-1" }],
+          task_run: [-1, 0].map((map_index) => ({
+            id: spell(uuid(map_index < 0 ? "b" : "e")),
+            task_id: spell(uuid("d")),
+            flow_run_id: spell(uuid("a")),
+            map_index
+          }))
+        })
+        const capitals = (id: string) => id.toUpperCase()
+        for (const spell of [capitals, (id: string) => id]) {
+          yield* Effect.gen(function*() {
+            const api = yield* PrefectApi.PrefectApi
+            const task = { flowRunId: capitals(uuid("a")), taskId: capitals(uuid("d")) }
+            assert.strictEqual((yield* api.flow(capitals(uuid("c")))).name, "etl")
+            assert.strictEqual((yield* api.flowRun(task.flowRunId)).name, "nightly")
+            assert.strictEqual((yield* api.taskRun(capitals(uuid("b")))).taskSlug, "score-1")
+            assert.deepStrictEqual(
+              (yield* Stream.runCollect(api.mappedChildren(task))).map((view): string => view.taskRunId),
+              [spell(uuid("e"))]
+            )
+          }).pipe(Effect.provide(MemoryApi.layer(rowsOf(spell))))
+        }
+      }))
+
     it.effect("keeps rows that repeat an id, and refuses to choose", () =>
       Effect.gen(function*() {
         const api = yield* PrefectApi.PrefectApi

@@ -11,6 +11,7 @@ import * as Decoders from "../rows.ts"
 import { describeBySlug } from "../taskRunText.ts"
 import { isoText, microseconds } from "../timestamps.ts"
 import { isUuid, uuidRange } from "../uuids.ts"
+import { type IdTable, inAnyCase } from "./anyCase.ts"
 import * as Index from "./rowIndex.ts"
 
 const fail = (operation: string, reason: Errors.Reason) =>
@@ -400,8 +401,16 @@ export const make = Effect.fnUntraced(function*(rows: Index.Rows): Effect.fn.Ret
   const all = Effect.all([taskRuns, flowRuns, flows, logs, artifacts, taskRunStates, flowRunStates, edges], {
     discard: true
   })
+  const isWritten = (table: IdTable, id: string): Effect.Effect<boolean, Errors.PrefectApiError> =>
+    table === "flow"
+      ? Effect.map(flows, ({ byId }) => byId.lists.has(id))
+      : table === "task"
+      ? Effect.map(taskRuns, ({ slugs }) => slugs.has(id))
+      : table === "task_run"
+      ? Effect.map(taskRuns, ({ byId }) => byId.lists.has(id))
+      : Effect.map(flowRuns, ({ byId }) => byId.lists.has(id))
   return {
-    backend,
+    backend: inAnyCase(backend, isWritten),
     readAll: all,
     allTaskRuns: ({ cursor, limit }) =>
       Effect.flatMap(taskRuns, (index) => {

@@ -13,6 +13,7 @@ import * as Decoders from "../rows.ts"
 import { describeBySlug } from "../taskRunText.ts"
 import { isoText, microseconds } from "../timestamps.ts"
 import { uuidRange } from "../uuids.ts"
+import { inAnyCase } from "./anyCase.ts"
 import type { Extent } from "./jsonLines.ts"
 import { complete, type ReadRows, type TableName } from "./rowIndex.ts"
 import { idOf, idOfTexts, idTexts, type Key, keyOf, noTask, taskIdOf, taskKeyOf } from "./sqlite.ts"
@@ -764,7 +765,10 @@ export const make = (database: DatabaseSync, read: ReadRows<TableName>): {
   }
 
   return {
-    backend,
+    backend: inAnyCase(
+      backend,
+      (table, id) => query("archive", () => all(`SELECT 1 FROM ${table} WHERE id = ? LIMIT 1`, keyOf(id)).length > 0)
+    ),
     problems: query("archive", () => all("SELECT tbl AS 'table', line, detail FROM problem ORDER BY rowid")),
     allTaskRuns: ({ cursor, limit }) =>
       Effect.flatMap(
