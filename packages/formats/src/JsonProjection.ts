@@ -40,7 +40,7 @@ import { setKey } from "./internal/json.ts"
 import { Refusal, refuse } from "./internal/refusal.ts"
 import { pathText } from "./internal/schemaIssue.ts"
 import { every, giveWay, type Steps, toEnd } from "./internal/steps.ts"
-import { Table } from "./Table.ts"
+import { type Column, Table } from "./Table.ts"
 
 /**
  * A JSON value.
@@ -133,6 +133,66 @@ const project = (value: unknown): null | boolean | number | string | JsonContain
     ? { keys: null, items: null, iterator: value.rows(), next: 0 }
     : jsonForm(value)
 
+/** The columns of a table whose rows are not made as objects: V8 sets and lists the keys of large objects slowly. */
+const wideTable = 1_024
+
+/** The cells of a row of a wide table. */
+class WideRow {
+  readonly keys: ReadonlyArray<string>
+  readonly columns: ReadonlyArray<Column>
+  readonly row: number
+
+  constructor(keys: ReadonlyArray<string>, columns: ReadonlyArray<Column>, row: number) {
+    this.keys = keys
+    this.columns = columns
+    this.row = row
+  }
+
+  *cells(): IterableIterator<unknown> {
+    for (let at = 0; at < this.columns.length; at++) yield this.columns[at]!.at(this.row)
+  }
+}
+
+function* wideRowsOf(
+  keys: ReadonlyArray<string>,
+  columns: ReadonlyArray<Column>,
+  numRows: number
+): IterableIterator<WideRow> {
+  for (let row = 0; row < numRows; row++) yield new WideRow(keys, columns, row)
+}
+
+/** The rows of a wide table; among columns with the same name, the last one in the place of the first. */
+function* wideRows(table: Table): Steps<JsonContainer> {
+  const places = new Places()
+  const keys: Array<string> = []
+  const columns: Array<Column> = []
+  let looked = 0
+  for (const column of table.columns) {
+    if (++looked % every === 0) yield
+    const { name } = column
+    const known = places.of(name)
+    const at = known.get(name)
+    if (at === undefined) {
+      known.set(name, keys.length)
+      keys.push(name)
+      columns.push(column)
+    } else columns[at] = column
+  }
+  return { keys: null, items: null, iterator: wideRowsOf(keys, columns, table.numRows), next: 0 }
+}
+
+/** The places of keys in a list. In several Maps, because V8 copies large ones as a whole. */
+class Places {
+  readonly #maps = Array.from({ length: 64 }, () => new Map<string, number>())
+
+  /** The Map for a key. */
+  of(key: string): Map<string, number> {
+    return this.#maps[
+      (key.length * 31 + key.charCodeAt(key.length - 1) * 7 + key.charCodeAt(key.length >> 1)) & 63
+    ]!
+  }
+}
+
 /** The characters of a text, or bytes in base64, that are converted at once. A multiple of three. */
 const partLength = 0x30000
 
@@ -160,10 +220,8 @@ function* base64Parts(bytes: Uint8Array): Iterable<string> {
 function* mapEntries(map: ReadonlyMap<unknown, unknown>): Steps<JsonContainer> {
   const keys: Array<string> = []
   const items: Array<unknown> = []
-  /** The places of the keys, once two of them may have the same text. In several Maps, because V8 copies large ones. */
-  let places: Array<Map<string, number>> | undefined
-  const placesOf = (maps: Array<Map<string, number>>, key: string) =>
-    maps[(key.length * 31 + key.charCodeAt(key.length - 1) * 7 + key.charCodeAt(key.length >> 1)) & 63]!
+  /** The places of the keys, once two of them may have the same text. */
+  let places: Places | undefined
   let first: string | undefined
   let looked = 0
   for (const [key, value] of map) {
@@ -172,14 +230,14 @@ function* mapEntries(map: ReadonlyMap<unknown, unknown>): Steps<JsonContainer> {
     const kind = typeof key
     first ??= kind
     if (places === undefined && (kind !== first || (kind !== "string" && kind !== "number"))) {
-      places = Array.from({ length: 64 }, () => new Map<string, number>())
+      places = new Places()
       for (let at = 0; at < keys.length; at++) {
-        placesOf(places, keys[at]!).set(keys[at]!, at)
+        places.of(keys[at]!).set(keys[at]!, at)
         if (at % every === 0) yield
       }
     }
     if (places !== undefined) {
-      const known = placesOf(places, text)
+      const known = places.of(text)
       const at = known.get(text)
       if (at !== undefined) {
         items[at] = value
@@ -252,6 +310,10 @@ function* walk(root: unknown, sink: Sink, options: Options | undefined): Steps<v
       ? null
       : isObject && value instanceof Map && value.size > manyEntries
       ? yield* mapEntries(value)
+      : isObject && value instanceof Table && value.columns.length > wideTable
+      ? yield* wideRows(value)
+      : value instanceof WideRow
+      ? { keys: value.keys, items: null, iterator: value.cells(), next: 0 }
       : project(value)
     if (bytes !== undefined) {
       left -= 1 + Math.floor(bytes.length / 12)

@@ -1,12 +1,14 @@
 /** Whatever is read or shown is done in many short steps, however few values it has. */
 import * as JsonProjection from "@effect-prefect/formats/JsonProjection"
 import * as ResultFormat from "@effect-prefect/formats/ResultFormat"
-import { Table } from "@effect-prefect/formats/Table"
+import { Column, Table } from "@effect-prefect/formats/Table"
 import * as ValueSize from "@effect-prefect/formats/ValueSize"
 import { assert, describe, it, vi } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import { orderedJsonSteps } from "../src/internal/json.ts"
 import { jsonBytesSteps } from "../src/internal/jsonPieces.ts"
-import { toEnd } from "../src/internal/steps.ts"
+import { readPandasJson } from "../src/internal/readers/pandasJson.ts"
+import { type Steps, toEnd } from "../src/internal/steps.ts"
 
 const million = 1_000_000
 
@@ -246,4 +248,83 @@ describe("an object of very many keys", () => {
         }
       }))
   }
+})
+
+/** The number of steps, and what they give. */
+const counted = <A>(steps: Steps<A>): readonly [count: number, value: A] => {
+  for (let count = 0;; count++) {
+    const step = steps.next()
+    if (step.done === true) return [count, step.value]
+  }
+}
+
+describe("the types of pandas JSON are inferred in steps", () => {
+  const rows = 100_000
+  const list = (cell: (at: number) => string) => Array.from({ length: rows }, (_, at) => cell(at)).join(",")
+  const split = (name: string, cell: string) => `{"columns":["${name}"],"data":[${list(() => `[${cell}]`)}]}`
+  const texts: Record<string, readonly [text: string, cell: unknown]> = {
+    "times by number": [split("modified", "1500000000"), "2017-07-14T02:40:00"],
+    "times by text": [split("modified", "\"2020-01-02\""), "2020-01-02T00:00:00"],
+    numbers: [split("a", "1.5"), 1.5],
+    "numbers in texts": [split("a", "\"7\""), 7],
+    "lists and objects": [split("a", "[1]"), [1]],
+    records: [`[${list((at) => `{"a":${at}}`)}]`, 0],
+    "a table schema": [
+      `{"schema":{"fields":[{"name":"a","type":"string"}]},"data":[${list(() => "{\"a\":\"x\"}")}]}`,
+      "x"
+    ]
+  }
+  for (const [name, [text, cell]] of Object.entries(texts)) {
+    it.effect(name, () =>
+      Effect.gen(function*() {
+        const [parsing] = counted(orderedJsonSteps(text))
+        const [all, table] = counted(readPandasJson(text))
+        assert.isAtLeast(all - parsing, 4 * Math.floor(rows / 8_192))
+        assert.strictEqual(table.numRows, rows)
+        assert.deepStrictEqual(yield* JsonProjection.toJson(table.columns[0]!.at(0)), cell)
+      }))
+  }
+})
+
+describe("a table of very many columns", () => {
+  const width = 60_000
+  let made = 0
+  const column = (name: string, value: number) =>
+    new Column({ name, kind: "int", length: 2, at: (row) => (made++, value + row) })
+  const table = new Table(
+    [
+      ...Array.from({ length: width }, (_, at) => column(`c${at}`, at)),
+      column("__proto__", 7),
+      column("c0", 8)
+    ],
+    2
+  )
+
+  it.effect("is shown as its rows would be", () =>
+    Effect.gen(function*() {
+      const expected = `[${
+        [0, 1].map((row) =>
+          `{"c0":${8 + row},${
+            Array.from({ length: width - 1 }, (_, at) => `"c${at + 1}":${at + 1 + row}`).join(",")
+          },"__proto__":${7 + row}}`
+        ).join(",")
+      }]`
+      assert.isTrue((yield* JsonProjection.toText(table)) === expected)
+      assert.isTrue([...JsonProjection.toChunks(table)].join("") === expected)
+      assert.isTrue(JSON.stringify(yield* JsonProjection.toJson(table)) === expected)
+    }))
+
+  it.effect("has few cells made between two steps", () =>
+    Effect.gen(function*() {
+      let most = 0
+      let before = made
+      const clock = vi.spyOn(performance, "now").mockImplementation(() => {
+        most = Math.max(most, made - before)
+        before = made
+        return 0
+      })
+      yield* Effect.ensuring(JsonProjection.toText(table), Effect.sync(() => clock.mockRestore()))
+      assert.isAbove(made, 2 * width)
+      assert.isAtMost(most, 4_096)
+    }))
 })

@@ -105,7 +105,7 @@ const zip = (files: ReadonlyArray<File>, { comment = "", count = files.length, e
 }
 
 const read = (bytes: Uint8Array, maxBytes = 1000) => {
-  const { names, read } = openZip(bytes, maxBytes)
+  const { names, read } = toEnd(openZip(bytes, maxBytes))
   return Object.fromEntries(names.map((name) => [name, Buffer.from(toEnd(read(name))!).toString()]))
 }
 const files: ReadonlyArray<File> = [
@@ -132,7 +132,7 @@ describe("a ZIP archive", () => {
 
   it("gives its files, stored or deflated, with sizes of 32 or 64 bits", () => {
     assert.deepStrictEqual(read(zip(files)), expected)
-    const { names, read: one } = openZip(zip(files), 1000)
+    const { names, read: one } = toEnd(openZip(zip(files), 1000))
     assert.deepStrictEqual(names, files.map(({ name }) => name))
     assert.isUndefined(toEnd(one("fourth")))
     // A view of a part of a larger buffer.
@@ -144,23 +144,33 @@ describe("a ZIP archive", () => {
     for (const length of [1, 21, 22, 0xffff]) {
       assert.deepStrictEqual(read(zip(files, { comment: "c".repeat(length) })), expected)
     }
-    damaged(() => openZip(Buffer.concat([zip(files, { comment: "c".repeat(0xffff) }), Buffer.alloc(1)]), 1000))
-    damaged(() => openZip(Buffer.alloc(22), 1000))
-    damaged(() => openZip(Buffer.alloc(10), 1000))
+    damaged(() => toEnd(openZip(Buffer.concat([zip(files, { comment: "c".repeat(0xffff) }), Buffer.alloc(1)]), 1000)))
+    damaged(() => toEnd(openZip(Buffer.alloc(22), 1000)))
+    damaged(() => toEnd(openZip(Buffer.alloc(10), 1000)))
     assert.deepStrictEqual(read(zip([])), {})
   })
 
   it("has its directory where the end of 64 bits says, when the short one cannot", () => {
     assert.deepStrictEqual(read(zip(files, { end64: { count: 0xffff, at: 0 } })), expected)
     assert.deepStrictEqual(read(zip(files, { end64: { count: 1, at: none } })), expected)
-    damaged(() => openZip(zip(files, { count: 0xffff }), 1000))
+    damaged(() => toEnd(openZip(zip(files, { count: 0xffff }), 1000)))
     // Where it can, the short one counts.
     assert.deepStrictEqual(read(zip([files[0]!], { end64: { count: 1 }, count: 9 })), { first: "stored" })
   })
 
+  it("has its directory read in steps", () => {
+    const bytes = zip(Array.from({ length: 5_000 }, (_, at) => ({ name: `file ${at}`, content: "" })))
+    const steps = openZip(bytes, 1000)
+    let count = 0
+    let step = steps.next()
+    for (; step.done !== true; step = steps.next()) count++
+    assert.lengthOf(step.value.names, 5_000)
+    assert.isAtLeast(count, 4)
+  })
+
   it("has as many entries as it says, and a million at most", () => {
-    damaged(() => openZip(zip(files, { count: files.length + 1 }), 1000))
-    damaged(() => openZip(zip(files, { count: 1_000_001, end64: { count: 0xffff, at: none } }), 1000))
+    damaged(() => toEnd(openZip(zip(files, { count: files.length + 1 }), 1000)))
+    damaged(() => toEnd(openZip(zip(files, { count: 1_000_001, end64: { count: 0xffff, at: none } }), 1000)))
     assert.deepStrictEqual(Object.keys(read(zip(files, { count: 1 }))), ["first"])
   })
 

@@ -30,7 +30,7 @@ const end64Signature = 0x06064b50
 const number = (view: DataView, at: number): number => Number(view.getBigUint64(at, true))
 
 /** Reads the directory; references outside the bytes throw a RangeError. */
-const entriesOf = (bytes: Uint8Array): Map<string, Entry> => {
+function* entriesOf(bytes: Uint8Array): Steps<Map<string, Entry>> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
   // The end record is followed by a comment of at most 65 535 bytes.
   const least = Math.max(0, bytes.length - 22 - 0xffff)
@@ -78,6 +78,7 @@ const entriesOf = (bytes: Uint8Array): Map<string, Entry> => {
       offset
     })
     at = extraEnd + commentLength
+    if (i % 1_024 === 1_023) yield
   }
   return out
 }
@@ -129,10 +130,10 @@ export interface Zip {
 }
 
 /** Opens an archive. Throws a `Refusal` when it is damaged. */
-export const openZip = (bytes: Uint8Array, maxBytes: number): Zip => {
+export function* openZip(bytes: Uint8Array, maxBytes: number): Steps<Zip> {
   let entries: Map<string, Entry>
   try {
-    entries = entriesOf(bytes)
+    entries = yield* entriesOf(bytes)
   } catch (error) {
     if (error instanceof RangeError) return damaged()
     throw error

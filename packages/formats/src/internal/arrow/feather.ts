@@ -419,7 +419,7 @@ function* readStream(
 /** The table of Arrow bytes of any of the three kinds; without `canWait`, no step is a promise. */
 export function* readFeather(bytes: Uint8Array, maxBytes: number, canWait = true): Steps<Table> {
   try {
-    if (latin1Of(bytes.subarray(0, 4)) === "FEA1") return readFeather1(bytes, maxBytes)
+    if (latin1Of(bytes.subarray(0, 4)) === "FEA1") return yield* readFeather1(bytes, maxBytes)
     return isFile(bytes)
       ? yield* readFile(bytes, maxBytes, canWait)
       : yield* readStream([bytes], maxBytes, canWait)

@@ -9,6 +9,7 @@ import { dateCell, integerCell, timeCell, timestampCell, zoneFromName } from "..
 import { FlatTable } from "../flatbuffer.ts"
 import { arrange, readPandasMetadata } from "../pandasMetadata.ts"
 import { refuse, tooLarge } from "../refusal.ts"
+import { every, type Steps } from "../steps.ts"
 
 const damaged = (what: string): never => refuse(`the Feather file is damaged: ${what}`)
 
@@ -117,7 +118,7 @@ const kindOf = (type: number): ColumnParts["kind"] =>
 
 const plain = (value: unknown): unknown => typeof value === "bigint" ? integerCell(value) : value
 
-const columnOf = (file: DataView, column: FlatTable, numRows: number): ColumnParts => {
+function* columnOf(file: DataView, column: FlatTable, numRows: number): Steps<ColumnParts> {
   const values = readArray(file, column.table(1) ?? damaged("a column has no values"))
   if (values.length !== numRows) damaged("its columns differ in length")
   const name = column.string(0) ?? ""
@@ -130,7 +131,10 @@ const columnOf = (file: DataView, column: FlatTable, numRows: number): ColumnPar
   switch (column.uint8(2)) {
     case 1: { // CategoryMetadata
       const levels = readArray(file, meta?.table(0) ?? damaged("a category has no levels"))
-      const categories = Array.from({ length: levels.length }, (_, i) => plain(levels.at(i)))
+      const categories: Array<unknown> = []
+      for (let i = 0; i < levels.length; i++) {
+        if (categories.push(plain(levels.at(i))) % every === 0) yield
+      }
       const at = (row: number) => {
         const code = values.at(row)
         return code === null ? null : categories[Number(code)] ?? null
@@ -167,7 +171,7 @@ const columnOf = (file: DataView, column: FlatTable, numRows: number): ColumnPar
 }
 
 /** The table of a Feather 1 file. */
-export const readFeather1 = (bytes: Uint8Array, maxBytes: number): Table => {
+export function* readFeather1(bytes: Uint8Array, maxBytes: number): Steps<Table> {
   if (bytes.length < 16) damaged("it breaks off")
   const file = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
   const size = file.getUint32(bytes.length - 8, true)
@@ -176,5 +180,10 @@ export const readFeather1 = (bytes: Uint8Array, maxBytes: number): Table => {
   const numRows = table.int64(1)
   const columns = table.tables(2)
   if (!(numRows >= 0 && numRows * Math.max(columns.length, 1) <= maxBytes)) tooLarge(maxBytes)
-  return arrange(columns.map((column) => columnOf(file, column, numRows)), numRows, readPandasMetadata(table.string(4)))
+  const parts: Array<ColumnParts> = []
+  for (const column of columns) {
+    parts.push(yield* columnOf(file, column, numRows))
+    yield
+  }
+  return arrange(parts, numRows, readPandasMetadata(table.string(4)))
 }

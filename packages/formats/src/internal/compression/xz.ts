@@ -40,12 +40,15 @@ const crc64Tables = (() => {
   return { low, high }
 })()
 
-/** Eight bytes at a time, whose lookups do not wait for each other. */
-const crc64 = (bytes: Uint8Array): readonly [low: number, high: number] => {
+/** The halves of a checksum. */
+type Crc64 = readonly [low: number, high: number]
+
+/** The checksum of bytes, after those of another: eight bytes at a time, whose lookups do not wait for each other. */
+const crc64 = (bytes: Uint8Array, [low0, high0]: Crc64): Crc64 => {
   const { high, low } = crc64Tables
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
-  let l = -1
-  let h = -1
+  let l = ~low0
+  let h = ~high0
   let at = 0
   for (const end = bytes.length - 7; at < end; at += 8) {
     const x = l ^ view.getInt32(at, true)
@@ -212,24 +215,30 @@ function* readLzma2(reader: Reader, dictionarySize: number, output: Output): Gen
   }
 }
 
-const verify = (kind: number, bytes: Uint8Array, expected: Uint8Array): void => {
+/** Bytes that are checked between two steps. */
+const checkedBytes = 0x400000
+
+/** Checks the data of a block. */
+function* verify(kind: number, bytes: Uint8Array, expected: Uint8Array): Generator<void, void> {
   const view = new DataView(expected.buffer, expected.byteOffset, expected.length)
-  const isRight = () => {
-    switch (kind) {
-      case 1:
-        return crc32(bytes) === view.getUint32(0, true)
-      case 4: {
-        const [low, high] = crc64(bytes)
-        return low === view.getUint32(0, true) && high === view.getUint32(4, true)
-      }
-      case 10:
-        // A browser has only an asynchronous one; there the data is taken as it is.
-        return crypto === undefined || crypto.createHash("sha256").update(bytes).digest().equals(expected)
-      default:
-        return true
-    }
+  // A browser has only an asynchronous SHA-256; there the data is taken as it is.
+  const sha256 = kind === 10 ? crypto?.createHash("sha256") : undefined
+  let short = 0
+  let long: Crc64 = [0, 0]
+  for (let at = 0; at < bytes.length; at += checkedBytes) {
+    const piece = bytes.subarray(at, at + checkedBytes)
+    if (kind === 1) short = crc32(piece, short)
+    else if (kind === 4) long = crc64(piece, long)
+    else if (sha256 === undefined) break
+    else sha256.update(piece)
+    yield
   }
-  if (!isRight()) damaged("the checksum of its data is wrong")
+  const isRight = kind === 1
+    ? short === view.getUint32(0, true)
+    : kind === 4
+    ? long[0] === view.getUint32(0, true) && long[1] === view.getUint32(4, true)
+    : sha256 === undefined || sha256.digest().equals(expected)
+  if (!isRight) damaged("the checksum of its data is wrong")
 }
 
 const pad = (reader: Reader, start: number): void => {
@@ -260,7 +269,7 @@ function* readStream(reader: Reader, output: Output): Generator<void, void> {
     for (const undo of header.filters) yield* undo(data)
     pad(reader, from)
     reader.need(checkSize)
-    verify(check, data, reader.bytes.subarray(reader.at, reader.at + checkSize))
+    yield* verify(check, data, reader.bytes.subarray(reader.at, reader.at + checkSize))
     reader.at += checkSize
     sizes.push(headerSize + compressed + checkSize, plain)
   }

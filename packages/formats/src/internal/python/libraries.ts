@@ -12,15 +12,12 @@ import { rememberLarge } from "../largeObjects.ts"
 import { Refusal } from "../refusal.ts"
 import { fromDataFrame } from "./frames.ts"
 import { pillowImage } from "./image.ts"
-import { polarsFrame, polarsSeries } from "./polars.ts"
+import { largePolars, polarsValue } from "./polars.ts"
 import { largeTensor, torchTensor } from "./torch.ts"
 
 const fromLibrary = (object: PyObject, maxBytes: number): unknown => {
   const { className } = object
-  if (className.startsWith("polars.")) {
-    if (className.endsWith(".DataFrame")) return polarsFrame(object, maxBytes)
-    return className.endsWith(".Series") ? polarsSeries(object, maxBytes) : undefined
-  }
+  if (className.startsWith("polars.")) return polarsValue(object, maxBytes)
   if (className.startsWith("torch.")) return torchTensor(object)
   return className.startsWith("PIL.") ? pillowImage(object) : undefined
 }
@@ -57,6 +54,8 @@ export const largeNativeOf = (value: object, maxBytes: number): Generator<undefi
   if (!(value instanceof PyObject)) return undefined
   const tensor = largeTensor(value)
   if (tensor !== undefined) return nativeSteps(value, tensor, maxBytes)
+  const polars = largePolars(value, maxBytes)
+  if (polars !== undefined) return nativeSteps(value, polars, maxBytes)
   const dict = largePlainOf(value)
   return dict === undefined ? undefined : dictSteps(value, dict)
 }

@@ -14,7 +14,7 @@ import { Column, type ColumnKind, Table } from "../../Table.ts"
 import { readFeather } from "../arrow/feather.ts"
 import { timeCell, timedeltaCell, timestampCell } from "../cells.ts"
 import { refuse } from "../refusal.ts"
-import { toEnd } from "../steps.ts"
+import { type Steps, toEnd } from "../steps.ts"
 import { readCbor } from "./cbor.ts"
 
 /** The start of the Arrow stream: some versions write flags before it. */
@@ -139,12 +139,12 @@ const stateOf = (object: PyObject): unknown => {
 }
 
 /** The bytes of a state, given directly or as the list of integers that some versions wrote. */
-const seriesColumn = (object: PyObject, maxBytes: number): Column | undefined => {
+function* seriesColumn(object: PyObject, maxBytes: number): Steps<Column | undefined> {
   const state = stateOf(object)
   if (!(state instanceof Uint8Array)) return undefined
   const start = streamStart(state)
   if (start < 0) return fromCbor(state)
-  const [column] = toEnd(readFeather(state.subarray(start), maxBytes, false)).columns
+  const [column] = (yield* readFeather(state.subarray(start), maxBytes, false)).columns
   return column
 }
 
@@ -159,8 +159,8 @@ const rowNumbers = (length: number): Index => {
 }
 
 /** A polars Series; `undefined` when its state is not supported. */
-export const polarsSeries = (object: PyObject, maxBytes: number): Series | undefined => {
-  const column = seriesColumn(object, maxBytes)
+function* polarsSeries(object: PyObject, maxBytes: number): Steps<Series | undefined> {
+  const column = yield* seriesColumn(object, maxBytes)
   if (column === undefined) return undefined
   const { kind, length, name, timezone, unit } = column
   return new Series(
@@ -178,18 +178,51 @@ export const polarsSeries = (object: PyObject, maxBytes: number): Series | undef
 }
 
 /** A polars DataFrame: one Arrow stream, or a list of Series. */
-export const polarsFrame = (object: PyObject, maxBytes: number): Table | undefined => {
+function* polarsFrame(object: PyObject, maxBytes: number): Steps<Table | undefined> {
   const state = stateOf(object)
   if (state instanceof Uint8Array) {
     const start = streamStart(state)
-    return start < 0 ? undefined : toEnd(readFeather(state.subarray(start), maxBytes, false))
+    return start < 0 ? undefined : yield* readFeather(state.subarray(start), maxBytes, false)
   }
   if (!Array.isArray(state)) return undefined
   const columns: Array<Column> = []
   for (const series of state) {
-    const column = series instanceof PyObject ? seriesColumn(series, maxBytes) : undefined
+    const column = series instanceof PyObject ? yield* seriesColumn(series, maxBytes) : undefined
     if (column === undefined || column.length !== (columns[0]?.length ?? column.length)) return undefined
     columns.push(column)
   }
   return new Table(columns, columns[0]?.length ?? 0)
+}
+
+function* polarsSteps(object: PyObject, maxBytes: number): Steps<Table | Series | undefined> {
+  if (object.className.endsWith(".DataFrame")) return yield* polarsFrame(object, maxBytes)
+  return object.className.endsWith(".Series") ? yield* polarsSeries(object, maxBytes) : undefined
+}
+
+/** The value of an object of polars; `undefined` for one whose state is not supported. */
+export const polarsValue = (object: PyObject, maxBytes: number): Table | Series | undefined =>
+  toEnd(polarsSteps(object, maxBytes))
+
+/** The memory that an Arrow stream takes was counted with the bytes of its pickle: the steps ask for no other. */
+function* withoutSizes<A>(steps: Steps<A>): Generator<undefined, A> {
+  for (;;) {
+    const step = steps.next()
+    if (step.done === true) return step.value
+    yield
+  }
+}
+
+/** Bytes of a state that are read in a moment. */
+const fewBytes = 0x10000
+
+/** The steps of `polarsValue` for what takes long; `undefined` for any other object. */
+export const largePolars = (
+  object: PyObject,
+  maxBytes: number
+): Generator<undefined, Table | Series | undefined> | undefined => {
+  if (!object.className.startsWith("polars.")) return undefined
+  const state = stateOf(object)
+  return Array.isArray(state) || (state instanceof Uint8Array && state.length > fewBytes)
+    ? withoutSizes(polarsSteps(object, maxBytes))
+    : undefined
 }

@@ -25,23 +25,34 @@ const scales = [["s", 1_000_000_000n], ["ms", 1_000_000n], ["us", 1_000n], ["ns"
 
 const isMissing = (value: unknown): boolean => value === null || value === undefined || value !== value
 
+/** Whether all values pass a test, in steps. */
+function* all(values: ReadonlyArray<unknown>, test: (value: unknown, at: number) => boolean): Steps<boolean> {
+  for (let at = 0; at < values.length; at++) {
+    if (!test(values[at], at)) return false
+    if (at % every === every - 1) yield
+  }
+  return true
+}
+
+const isPresent = (value: unknown): boolean => !isMissing(value)
+
 /** Numbers as times since 1970, in the first unit in which all of them fit 64 bits of nanoseconds. */
-const timesOfNumbers = (values: ReadonlyArray<unknown>): Typed | undefined => {
+function* timesOfNumbers(values: ReadonlyArray<unknown>): Steps<Typed | undefined> {
   const isNumber = (value: unknown): value is number | bigint => typeof value === "number" || typeof value === "bigint"
-  if (values.every(isMissing)) return undefined
-  if (!values.every((value) => isMissing(value) || (isNumber(value) && value > minStamp))) return undefined
+  if (yield* all(values, isMissing)) return undefined
+  if (!(yield* all(values, (value) => isMissing(value) || (isNumber(value) && value > minStamp)))) return undefined
   for (const [, scale] of scales) {
-    const times = values.map((value) => {
+    const times = yield* mapped(values, (value) => {
       if (isMissing(value)) return null
       const number = value as number | bigint
       if (typeof number === "bigint") return number * scale
       const whole = Math.floor(number)
       return BigInt(whole) * scale + BigInt(Math.round((number - whole) * Number(scale)))
     })
-    if (times.some((time) => time !== null && time >= 2n ** 63n)) continue
+    if (!(yield* all(times, (time) => time === null || (time as bigint) < 2n ** 63n))) continue
     return {
       kind: "datetime",
-      values: times.map((ns) => ns === null ? null : new Timestamp(ns, "ns", null)),
+      values: yield* mapped(times, (ns) => ns === null ? null : new Timestamp(ns, "ns", null)),
       unit: "ns"
     }
   }
@@ -51,11 +62,12 @@ const timesOfNumbers = (values: ReadonlyArray<unknown>): Typed | undefined => {
 const isoForm = /^\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d)?)?$/
 
 /** Texts as times, when all are ISO 8601 and either all or none have an offset. */
-const timesOfTexts = (values: ReadonlyArray<unknown>): Typed | undefined => {
+function* timesOfTexts(values: ReadonlyArray<unknown>): Steps<Typed | undefined> {
   let offsets: boolean | undefined
   const out: Array<Timestamp | null> = []
   const utc = zoneFromName("UTC")
   for (const value of values) {
+    if (out.length % 1_024 === 1_023) yield
     if (isMissing(value)) {
       out.push(null)
       continue
@@ -89,9 +101,11 @@ const toFloat = (value: unknown): number | undefined => {
   return text.includes("inf") ? (text.startsWith("-") ? -Infinity : Infinity) : Number(text)
 }
 
-const kindOf = (values: ReadonlyArray<unknown>): ColumnKind => {
+function* kindOf(values: ReadonlyArray<unknown>): Steps<ColumnKind> {
   const kinds = new Set<ColumnKind>()
+  let looked = 0
   for (const value of values) {
+    if (++looked % every === 0) yield
     if (isMissing(value)) continue
     kinds.add(
       typeof value === "boolean"
@@ -113,21 +127,20 @@ const kindOf = (values: ReadonlyArray<unknown>): ColumnKind => {
 /**
  * The type of a column, inferred like pandas: times by the column's name, and texts that are all numbers as numbers.
  */
-const infer = (values: ReadonlyArray<unknown>, isTime: boolean): Typed => {
-  const kind = kindOf(values)
+function* infer(values: ReadonlyArray<unknown>, isTime: boolean): Steps<Typed> {
+  const kind = yield* kindOf(values)
   if (isTime && values.length > 0) {
-    const times = kind === "int" || kind === "float" ? timesOfNumbers(values) : timesOfTexts(values)
+    const times = kind === "int" || kind === "float" ? yield* timesOfNumbers(values) : yield* timesOfTexts(values)
     if (times !== undefined) return times
   }
-  if (kind === "bool" && !values.some(isMissing)) return { kind, values }
-  if (kind === "int" && !values.some(isMissing)) return { kind, values }
+  if ((kind === "bool" || kind === "int") && (yield* all(values, isPresent))) return { kind, values }
   const floats: Array<number> = []
   for (const value of values) {
     const float = toFloat(value)
-    if (float === undefined) return { kind, values: values.map((each) => isMissing(each) ? null : plain(each)) }
-    floats.push(float)
+    if (float === undefined) return { kind, values: yield* mapped(values, presentValue) }
+    if (floats.push(float) % every === 0) yield
   }
-  return { kind: floats.length > 0 && floats.every(Number.isInteger) ? "int" : "float", values: floats }
+  return { kind: floats.length > 0 && (yield* all(floats, Number.isInteger)) ? "int" : "float", values: floats }
 }
 
 /** Nested objects as plain ones. */
@@ -137,19 +150,28 @@ const plain = (root: unknown): unknown => {
   return Object.fromEntries([...root].map(([key, value]) => [key, plain(value)]))
 }
 
+const presentValue = (value: unknown): unknown => isMissing(value) ? null : plain(value)
+
 const isTimeName = (name: string): boolean => /(?:_at|_time)$|^(?:modified|date|datetime)$|^timestamp/i.test(name)
 
 /** Labels of an axis, which are numbers or times when all of them are. */
-const labelsOf = (labels: ReadonlyArray<unknown>): Typed => {
-  const numbers = labels.map((label) => typeof label === "string" && /^-?\d+$/.test(label) ? Number(label) : label)
-  if (numbers.length > 0 && numbers.every((label) => typeof label === "number")) {
-    return timesOfNumbers(numbers) ?? { kind: "int", values: numbers }
+function* labelsOf(labels: ReadonlyArray<unknown>): Steps<Typed> {
+  const numbers = yield* mapped(
+    labels,
+    (label) => typeof label === "string" && /^-?\d+$/.test(label) ? Number(label) : label
+  )
+  if (numbers.length > 0 && (yield* all(numbers, (label) => typeof label === "number"))) {
+    return (yield* timesOfNumbers(numbers)) ?? { kind: "int", values: numbers }
   }
-  return infer(labels, true)
+  return yield* infer(labels, true)
 }
 
-const namesOf = (labels: ReadonlyArray<unknown>): Array<string> =>
-  labelsOf(labels).values.map((label) => pythonStr(Array.isArray(label) ? plain(label) : label))
+function* namesOf(labels: ReadonlyArray<unknown>): Steps<Array<string>> {
+  return yield* mapped(
+    (yield* labelsOf(labels)).values,
+    (label) => pythonStr(Array.isArray(label) ? plain(label) : label)
+  )
+}
 
 function* tableOf(
   labels: ReadonlyArray<unknown>,
@@ -157,7 +179,7 @@ function* tableOf(
   columns: ReadonlyArray<ReadonlyArray<unknown>>,
   numRows: number
 ): Steps<Table> {
-  const names = namesOf(labels)
+  const names = yield* namesOf(labels)
   const column = (name: string, typed: Typed): ColumnParts => ({
     name,
     kind: typed.kind,
@@ -166,12 +188,13 @@ function* tableOf(
     unit: typed.unit,
     timezone: typed.timezone
   })
-  const rowLabels = index === null ? null : labelsOf(index)
-  const isDefault = rowLabels === null || rowLabels.values.every((label, row) => label === row)
+  const rowLabels = index === null ? null : yield* labelsOf(index)
+  const isDefault = rowLabels === null || (yield* all(rowLabels.values, (label, row) => label === row))
   const typed: Array<Column> = []
   for (const [i, values] of columns.entries()) {
     yield
-    typed.push(new Column(column(names[i]!, infer(values, typeof labels[i] === "string" && isTimeName(labels[i])))))
+    const label = labels[i]
+    typed.push(new Column(column(names[i]!, yield* infer(values, typeof label === "string" && isTimeName(label)))))
   }
   return new Table(
     typed,
@@ -204,7 +227,7 @@ function* ofColumns(root: Dict): Steps<Table> {
     else if (Array.isArray(column)) columns.push(column)
     else refuse("it is read as pandas JSON, but a column of it is neither an object nor an array")
   }
-  const length = Math.max(rows.length, ...columns.map((column) => column.length))
+  const length = columns.reduce((most, column) => Math.max(most, column.length), rows.length)
   if (columns.some((column) => column.length !== length)) {
     refuse("it is read as pandas JSON, but its columns differ in length")
   }
@@ -229,7 +252,7 @@ function* ofRows(
   rows: ReadonlyArray<ReadonlyArray<unknown>>
 ): Steps<Table> {
   const width = labels?.length ?? rows.reduce((max, row) => Math.max(max, row.length), 0)
-  if (rows.some((row) => row.length > width)) {
+  if (!(yield* all(rows, (row) => (row as ReadonlyArray<unknown>).length <= width))) {
     refuse("it is read as pandas JSON, but a row of it is longer than its columns")
   }
   const names = labels ?? Array.from({ length: width }, (_, i) => i)
@@ -239,7 +262,7 @@ function* ofRows(
 }
 
 /** The orientation that contains its types: a table schema of Frictionless Data, and records. */
-const ofTableSchema = (schema: Dict, data: ReadonlyArray<Dict>): Table => {
+function* ofTableSchema(schema: Dict, data: ReadonlyArray<Dict>): Steps<Table> {
   const keys = schema.get("primaryKey")
   const primary = new Set(Array.isArray(keys) ? keys : [])
   const columns: Array<Column> = []
@@ -247,10 +270,10 @@ const ofTableSchema = (schema: Dict, data: ReadonlyArray<Dict>): Table => {
   for (const field of schema.get("fields") as ReadonlyArray<unknown>) {
     if (!isDict(field)) continue
     const name = pythonStr(field.get("name"))
-    const values = data.map((row) => row.get(name))
+    const values = yield* mapped(data, (row) => row.get(name))
     const type = field.get("type")
-    const typed: Typed = (type === "datetime" ? timesOfTexts(values) : undefined) ??
-      { kind: kindOf(values), values: values.map((value) => isMissing(value) ? null : plain(value)) }
+    const typed: Typed = (type === "datetime" ? yield* timesOfTexts(values) : undefined) ??
+      { kind: yield* kindOf(values), values: yield* mapped(values, presentValue) }
     // Old pandas also writes local times with a Z; only `tz` distinguishes them.
     const timezone = typeof field.get("tz") === "string" ? field.get("tz") as string : null
     const zone = zoneFromName(timezone)
@@ -267,7 +290,7 @@ const ofTableSchema = (schema: Dict, data: ReadonlyArray<Dict>): Table => {
       timezone
     })
     if (!primary.has(name)) columns.push(column)
-    else if (name !== "index" || !typed.values.every((value, row) => value === row)) index.push(column)
+    else if (name !== "index" || !(yield* all(typed.values, (value, row) => value === row))) index.push(column)
   }
   return new Table(columns, data.length, index)
 }
@@ -280,20 +303,20 @@ export function* readPandasJson(text: string): Steps<Table> {
   if (!("value" in parsed)) return refuse(`it is read as pandas JSON, but it is not JSON: ${parsed.problem}`)
   const root = parsed.value
   if (Array.isArray(root)) {
-    if (root.every(isDict)) return yield* ofRecords(root)
-    if (root.every(Array.isArray)) return yield* ofRows(null, null, root)
+    if (yield* all(root, isDict)) return yield* ofRecords(root as ReadonlyArray<Dict>)
+    if (yield* all(root, Array.isArray)) {
+      return yield* ofRows(null, null, root as ReadonlyArray<ReadonlyArray<unknown>>)
+    }
     return refuse("it is read as pandas JSON, but its items are neither all objects nor all arrays")
   }
   if (!isDict(root)) return refuse("it is read as pandas JSON, but it is neither an object nor an array")
   const [schema, data, labels, index] = [root.get("schema"), root.get("data"), root.get("columns"), root.get("index")]
-  if (isDict(schema) && Array.isArray(schema.get("fields")) && Array.isArray(data) && data.every(isDict)) {
-    return ofTableSchema(schema, data)
-  }
   if (
-    Array.isArray(labels) && Array.isArray(data) && data.every(Array.isArray) &&
-    [...root.keys()].every((key) => splitKeys.has(key))
-  ) {
-    return yield* ofRows(labels, Array.isArray(index) ? index : null, data)
-  }
+    isDict(schema) && Array.isArray(schema.get("fields")) && Array.isArray(data) && (yield* all(data, isDict))
+  ) return yield* ofTableSchema(schema, data as ReadonlyArray<Dict>)
+  if (
+    Array.isArray(labels) && Array.isArray(data) && root.size <= splitKeys.size &&
+    [...root.keys()].every((key) => splitKeys.has(key)) && (yield* all(data, Array.isArray))
+  ) return yield* ofRows(labels, Array.isArray(index) ? index : null, data as ReadonlyArray<ReadonlyArray<unknown>>)
   return yield* ofColumns(root)
 }

@@ -265,7 +265,7 @@ export function* pickleSteps(bytes: Uint8Array, registry: ClassRegistry, maxByte
 
 /** The content of a ZIP archive of `torch.save`; `undefined` for any other archive. */
 export function* readTorch(bytes: Uint8Array, registry: ClassRegistry, maxBytes: number): Steps<unknown> {
-  const zip = openZip(bytes, maxBytes)
+  const zip = yield* openZip(bytes, maxBytes)
   const name = torchArchive(zip)
   return name === undefined
     ? undefined
