@@ -13,6 +13,8 @@ const sampled = 128
 const sampledColumns = 4_096
 /** The most values that are visited in total. */
 const maxVisited = 20_000
+/** The most levels that are visited by recursion: the stack has no room for those of every value. */
+const maxLevels = 64
 
 const word = 8
 const objectHeader = 3 * word
@@ -78,16 +80,31 @@ class Seen {
 
 class Estimator {
   /** The bytes of buffers that are kept as a whole by views of parts of them. */
-  shared = 0
+  private shared = 0
   private readonly seen = new Seen()
   private readonly buffers = new Seen()
   private visited = 0
+  private levels = 0
+  /** How many values each visited one stands for. */
+  private weight = 1
+  /** What is below the levels visited so far. */
+  private deeper: Array<{ readonly value: object; readonly weight: number }> = []
   /** The keys of the last object without a class, and those of all before it once they differ. */
   private keys: ReadonlyArray<string> | undefined
   private known: Set<string> | undefined
 
+  /** The memory of a value with all that is in it. */
+  whole(value: unknown): number {
+    let size = this.of(value)
+    for (let next = this.deeper.pop(); next !== undefined; next = this.deeper.pop()) {
+      this.weight = next.weight
+      size += this.object(next.value) * next.weight
+    }
+    return size + this.shared
+  }
+
   /** The memory of a value, without the word that refers to it. */
-  of(value: unknown): number {
+  private of(value: unknown): number {
     switch (typeof value) {
       case "string":
         return stringBody(value)
@@ -97,10 +114,31 @@ class Estimator {
         return boxedDouble +
           Math.ceil((value < 2n ** 64n && value > -(2n ** 64n) ? 64 : value.toString(16).length * 4) / 64) * word
       case "object":
-        return value === null ? 0 : this.object(value)
+        return value === null ? 0 : this.below(value)
       default:
         return 0
     }
+  }
+
+  private below(value: object): number {
+    if (this.visited > maxVisited) return this.object(value)
+    if (this.levels === maxLevels) {
+      this.deeper.push({ value, weight: this.weight })
+      return 0
+    }
+    this.levels++
+    const size = this.object(value)
+    this.levels--
+    return size
+  }
+
+  /** The memory of values of which each stands for several. */
+  private weighed(weight: number, sizeOf: () => number): number {
+    const { weight: outer } = this
+    this.weight = outer * weight
+    const size = sizeOf() * weight
+    this.weight = outer
+    return size
   }
 
   private object(value: object): number {
@@ -139,7 +177,7 @@ class Estimator {
       const { count, sample } = large
       const of = (part: (key: string) => unknown) => this.list(sample.length, (at) => part(sample[at]!))
       return count * (entry - 2 * word) +
-        (of((key) => key) + of((key) => Reflect.get(value, key))) * count / sample.length
+        this.weighed(count / sample.length, () => of((key) => key) + of((key) => Reflect.get(value, key)))
     }
     const keys = Object.keys(value)
     // V8 leaves room for four properties in an object without any.
@@ -172,17 +210,21 @@ class Estimator {
   private iterable(values: Iterable<unknown>, size: number): number {
     const first: Array<unknown> = []
     for (const value of values) if (first.push(value) >= sampled) break
-    return first.length === 0 ? 0 : this.list(first.length, (at) => first[at]) * size / first.length - size * word
+    if (first.length === 0) return 0
+    return this.weighed(size / first.length, () => this.list(first.length, (at) => first[at])) - size * word
   }
 
   /** The memory of columns, of which very many are assumed to be similar. */
   private columns(columns: ReadonlyArray<Column>): number {
     const count = Math.min(columns.length, sampledColumns)
-    let size = 0
-    for (let index = 0; index < count; index++) {
-      size += this.column(columns[Math.floor(index * columns.length / count)]!)
-    }
-    return count === 0 ? 0 : size * columns.length / count
+    if (count === 0) return 0
+    return this.weighed(columns.length / count, () => {
+      let size = 0
+      for (let index = 0; index < count; index++) {
+        size += this.column(columns[Math.floor(index * columns.length / count)]!)
+      }
+      return size
+    })
   }
 
   private column(column: Column): number {
@@ -202,6 +244,8 @@ class Estimator {
     let doubles = 0
     let integers = 0
     let size = 0
+    const { weight } = this
+    this.weight = weight * stride
     for (let index = 0; index < count; index++) {
       const value = at(Math.floor(index * stride))
       if (typeof value === "string") {
@@ -215,6 +259,7 @@ class Estimator {
         size += this.of(value)
       }
     }
+    this.weight = weight
     // A list of only numbers stores them unboxed.
     if (integers + doubles === count) size = 0
     size *= stride
@@ -233,8 +278,4 @@ class Estimator {
  * @category accessors
  * @since 0.1.0
  */
-export const estimate = (value: unknown): number => {
-  const estimator = new Estimator()
-  const own = estimator.of(value)
-  return Math.ceil(own + estimator.shared)
-}
+export const estimate = (value: unknown): number => Math.ceil(new Estimator().whole(value))

@@ -18,6 +18,29 @@ const refusal = (ask: () => unknown): string | undefined => {
   return undefined
 }
 
+it("a value nested thousands deep has a reason, alone and among the others of its run", async () => {
+  const nested = (levels: number) => `${"[".repeat(levels)}${"]".repeat(levels)}`
+  const taskRun = (id: string, location: string) => ({
+    id,
+    flow_run_id: runId,
+    serialized_state: { type: "Success", _result: { type: "PrefectResult", location } }
+  })
+  const site = memorySite({
+    flow_run: [{ id: runId, name: "deep" }],
+    task_run: [taskRun("deep", nested(9_000)), taskRun("flat", nested(3))]
+  })
+  const response = await site.get("/api/task-runs/deep/result.json")
+  const { message } = await response.json() as { readonly message: string }
+  assert.strictEqual(response.status, 422)
+  assert.match(message, /nested more than 1000 deep/)
+  const outcomes = await site.lines(`/api/flow-runs/${runId}/outcomes`)
+  assert.deepStrictEqual(
+    outcomes.map(({ outcome, task_run_id }) => [task_run_id, Object.keys(outcome as object)]).toSorted(),
+    [["deep", ["error"]], ["flat", ["value"]]]
+  )
+  await site.close()
+})
+
 describe("values whose parts refer to one large part", () => {
   const long = "x".repeat(200_000)
   const nested = Array.from({ length: 100_000 }, (_, i) => i)
