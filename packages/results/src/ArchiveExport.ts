@@ -59,7 +59,7 @@ import * as Lock from "./internal/archive/lock.ts"
 import { shown } from "./internal/location.ts"
 import * as Prefect3Location from "./internal/prefect3/location.ts"
 import { optionsOf } from "./internal/run/load.ts"
-import { budgetOf, type Lease } from "./internal/run/memory.ts"
+import { budgetOf, CurrentLoad, type Lease } from "./internal/run/memory.ts"
 import { ResultNotFound, type StorageReason } from "./ResultError.ts"
 import { ResultOptions } from "./ResultOptions.ts"
 import { ResultStorage } from "./ResultStorage.ts"
@@ -520,7 +520,9 @@ const copyResults = Effect.fnUntraced(function*(
     const exit = yield* Effect.exit(Effect.suspend(() => {
       const lease = memory.open(() => true).begin()
       return Effect.ensuring(
-        fetch(view, isPrefect3Read ? descriptor : resolved, location, lease),
+        Effect.provideService(fetch(view, isPrefect3Read ? descriptor : resolved, location, lease), CurrentLoad, {
+          lease
+        }),
         Effect.sync(() => lease.release())
       )
     }))

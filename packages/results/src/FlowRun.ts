@@ -37,6 +37,7 @@ import type { FlowView } from "@effect-prefect/core/FlowView"
 import type { LogEntry, LogLevel } from "@effect-prefect/core/LogEntry"
 import * as State from "@effect-prefect/core/State"
 import type { StateRecord } from "@effect-prefect/core/StateRecord"
+import { estimate } from "@effect-prefect/formats/ValueSize"
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
 import type * as Schema from "effect/Schema"
@@ -80,7 +81,10 @@ export interface FlowRun {
   readonly flow: Effect.Effect<FlowView, PrefectApiError>
   /** The task runs, page by page on demand. */
   readonly taskRuns: (filter?: Omit<TaskRunsQuery, "flowRunId">) => Stream.Stream<TaskRun, PrefectApiError>
-  /** One of its task runs. A finished one is cached, together with its result once it is loaded. */
+  /**
+   * One of its task runs. A finished one is cached, together with its result once it is loaded. The results take no more
+   * than a quarter of `maxMemory`: the oldest task runs are then requested and loaded again.
+   */
   readonly getTaskRun: (selector: TaskRunSelector) => Effect.Effect<TaskRun, PrefectApiError>
   /** The log in the order of (timestamp, id), at a level and above. */
   readonly logs: (options?: { readonly level?: LogLevel | undefined }) => Stream.Stream<LogEntry, PrefectApiError>
@@ -121,10 +125,21 @@ export interface FlowRun {
 /** The number of finished task runs in the cache; the oldest one is evicted. */
 const maxCached = 10_000
 
+/** The part of the memory, as a divisor, that cached results may take. */
+const cachedResults = 4
+
 /** The finished task runs that were requested: they do not change any more. */
 class TaskRunCache {
   private readonly byId = new Map<string, TaskRun>()
   private readonly byPlace = new Map<string, string>()
+  /** The estimated bytes of the results that are loaded, in the order in which they were. */
+  private readonly sizes = new Map<string, number>()
+  private size = 0
+  private readonly maxSize: number
+
+  constructor({ options: { maxMemory } }: Services) {
+    this.maxSize = maxMemory / cachedResults
+  }
 
   private place(taskSlug: string | null, mapIndex: number): string {
     return `${mapIndex}/${taskSlug}`
@@ -142,8 +157,27 @@ class TaskRunCache {
     this.byPlace.set(this.place(view.taskSlug, view.mapIndex), view.taskRunId)
     if (this.byId.size <= maxCached) return
     const [oldest] = this.byId.values()
-    this.byId.delete(oldest!.view.taskRunId)
-    this.byPlace.delete(this.place(oldest!.view.taskSlug, oldest!.view.mapIndex))
+    this.evict(oldest!)
+  }
+  /** The result of a task run has been loaded. */
+  loaded(taskRun: TaskRun, value: unknown): void {
+    const { taskRunId } = taskRun.view
+    if (this.byId.get(taskRunId) !== taskRun) return
+    const size = estimate(value)
+    if (size > this.maxSize) return this.evict(taskRun)
+    this.size += size - (this.sizes.get(taskRunId) ?? 0)
+    this.sizes.set(taskRunId, size)
+    for (const id of this.sizes.keys()) {
+      if (this.size <= this.maxSize) return
+      this.evict(this.byId.get(id)!)
+    }
+  }
+  private evict({ view }: TaskRun): void {
+    this.byId.delete(view.taskRunId)
+    const place = this.place(view.taskSlug, view.mapIndex)
+    if (this.byPlace.get(place) === view.taskRunId) this.byPlace.delete(place)
+    this.size -= this.sizes.get(view.taskRunId) ?? 0
+    this.sizes.delete(view.taskRunId)
   }
 }
 
@@ -178,11 +212,13 @@ const make = (captured: Services, view: FlowRunView, cache: TaskRunCache, loadin
     selector: TaskRunSelector
   ): Effect.fn.Return<TaskRun, PrefectApiError> {
     const known = cache.get(selector)
-    const taskRun = known ?? new TaskRunImpl(
+    const taskRun: TaskRun = known ?? new TaskRunImpl(
       captured,
       selector.taskRunId === undefined
         ? yield* api.taskRunBySlug({ taskSlug: selector.taskSlug ?? "", flowRunId, mapIndex: selector.mapIndex ?? -1 })
-        : yield* api.taskRun(selector.taskRunId)
+        : yield* api.taskRun(selector.taskRunId),
+      undefined,
+      (value) => cache.loaded(taskRun, value)
     )
     // Prefect 3 also finds a task by its qualified name, so the slug of the found task run may differ.
     const problem = selector.taskRunId === undefined ? undefined : disagreement(taskRun, selector, flowRunId)
@@ -253,7 +289,7 @@ export const fromFlowRunId = Effect.fn("FlowRun.fromFlowRunId")(function*(
 ): Effect.fn.Return<FlowRun, PrefectApiError, PrefectApi | ResultStorage> {
   yield* Effect.annotateCurrentSpan({ "prefect.flow_run.id": flowRunId })
   const captured = yield* services
-  return make(captured, yield* captured.api.flowRun(flowRunId), new TaskRunCache())
+  return make(captured, yield* captured.api.flowRun(flowRunId), new TaskRunCache(captured))
 })
 
 /**
@@ -263,4 +299,4 @@ export const fromFlowRunId = Effect.fn("FlowRun.fromFlowRunId")(function*(
  * @since 0.1.0
  */
 export const fromView = (view: FlowRunView): Effect.Effect<FlowRun, never, PrefectApi | ResultStorage> =>
-  Effect.map(services, (captured) => make(captured, view, new TaskRunCache()))
+  Effect.map(services, (captured) => make(captured, view, new TaskRunCache(captured)))

@@ -358,3 +358,61 @@ describe("files that unzip to many times their size", () => {
       assert.isAtMost(most * megabytes, 40)
     }).pipe(Effect.scoped))
 })
+
+describe("a storage or decoder that loads other results itself", () => {
+  const size = 100_000
+  /** Ten results that each stand for another one, all of them too large to be decoded at once. */
+  const run = (nest: "read" | "decode", shared: boolean, maxMemory: number) => {
+    const extra = Array.from({ length: 10 }, (_, index) => ({
+      id: `other-${index}`,
+      flow_run_id: flowRunId,
+      serialized_state: { type: "Success", _result: { type: "LocalResult", location: `/srv/other-${index}.json` } }
+    }))
+    const others = new Map<number, TaskRun.TaskRun>()
+    const other = (location: string) => others.get(shared ? 0 : numberOf(location))!.getResult
+    const storage = storageOf((location): ReturnType<ResultStorage["Service"]["read"]> => {
+      if (location.includes("other")) return stored(textOf(size))
+      const value = Effect.orDie(other(location))
+      return nest === "read"
+        ? Effect.map(value, (value) => ({ _tag: "Value", value }))
+        : Effect.succeed({ _tag: "Bytes", bytes: textOf(size), name: "x", decode: () => value })
+    })
+    return Effect.gen(function*() {
+      for (let index = 0; index < 10; index++) {
+        others.set(index, yield* TaskRun.fromTaskRunId(`other-${index}`))
+      }
+      const outcomes = yield* Stream.runCollect((yield* parent).outcomes)
+      assert.deepStrictEqual(outcomes.map(({ result }) => result._tag), outcomes.map(() => "Success"))
+      assert.strictEqual(outcomes.length, 10)
+      assert.strictEqual(budgetOf(yield* ResultStorage, maxMemory).held, 0)
+    }).pipe(provide(MemoryApi.layer(mappedTables(10, { extra })), storage.layer, { maxMemory }))
+  }
+
+  for (const nest of ["read", "decode"] as const) {
+    for (const shared of [false, true]) {
+      const whose = shared ? "of the same result" : "of its own"
+      it.effect(`goes on from its ${nest} ${whose}, when there is little memory`, () => run(nest, shared, 3 * size))
+      it.effect(`goes on from its ${nest} ${whose}, when there is much`, () => run(nest, shared, 100 * size))
+    }
+  }
+})
+
+describe("the task runs that a flow run keeps", () => {
+  it.effect("take no more than a part of the budget with their results", () => {
+    const size = 100_000
+    const storage = storageOf((location) => stored(textOf(numberOf(location) === 9 ? 10 * size : size)))
+    return Effect.gen(function*() {
+      const flowRun = yield* FlowRun.fromFlowRunId(flowRunId)
+      const load = Effect.fnUntraced(function*(index: number) {
+        const before = storage.reads.length
+        yield* (yield* flowRun.getTaskRun({ taskRunId: `child-${index}`, mapIndex: index })).getResult
+        return storage.reads.length - before
+      })
+      const loaded = Effect.forEach([0, 1, 2, 3, 0, 3, 2, 1, 0], load)
+      // Three fit: the oldest makes room for another one, and is read again.
+      assert.deepStrictEqual(yield* loaded, [1, 1, 1, 1, 1, 0, 0, 1, 0])
+      // One that is larger than the part is not kept, and the others are.
+      assert.deepStrictEqual(yield* Effect.forEach([9, 9, 0, 1], load), [1, 1, 0, 0])
+    }).pipe(provide(MemoryApi.layer(mappedTables(10)), storage.layer, { maxMemory: 4 * (3 * size + 1_000) }))
+  })
+})

@@ -1,9 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import { TestClock } from "effect/testing"
+import { Readable } from "node:stream"
 import { compute } from "../src/internal/remote/checksum.ts"
-import { retryAfter } from "../src/internal/remote/failure.ts"
+import { download } from "../src/internal/remote/download.ts"
+import { retryAfter, unavailable } from "../src/internal/remote/failure.ts"
 import * as Limiter from "../src/internal/remote/limiter.ts"
 
 describe("the limiter of a store", () => {
@@ -85,4 +89,57 @@ describe("Retry-After", () => {
     assert.strictEqual(retryAfter("Wed, 21 Oct 2015 07:28:00 GMT"), 0)
     for (const value of [undefined, "soon", null, {}, ["1"]]) assert.isUndefined(retryAfter(value))
   })
+})
+
+describe("a download that waits for memory", () => {
+  const bytes = new Uint8Array(1_000).fill(7)
+  const object = { bucket: "data", key: "a", version: undefined }
+  const client = {
+    open: () =>
+      Promise.resolve({
+        body: Readable.from([bytes]),
+        offset: 0,
+        isPart: false,
+        size: bytes.length,
+        tag: "1",
+        checksum: undefined
+      }),
+    failure: (error: unknown) => unavailable("s3://data/a", String(error)),
+    close: () => {}
+  }
+
+  it.effect("may wait for longer than a download may take, and no longer once it goes on", () =>
+    Effect.gen(function*() {
+      for (const isSilent of [false, true]) {
+        const asked = yield* Deferred.make<() => void>()
+        let opened = 0
+        let requests = 0
+        const fiber = yield* Effect.forkChild(Effect.result(download(
+          { ...client, open: () => opened++ > 0 && isSilent ? new Promise<never>(() => {}) : client.open() },
+          Limiter.make(1),
+          object,
+          "s3://data/a",
+          {
+            maxBytes: 10_000,
+            attempts: 1,
+            idle: 1_000_000,
+            timeout: Duration.minutes(1),
+            reserve: (_, then) => {
+              // The first request asks whether there is room at once, and the second one waits.
+              if (requests++ > 0) Deferred.doneUnsafe(asked, Effect.succeed(() => then(undefined)))
+              return () => {}
+            }
+          }
+        )))
+        const grant = yield* Deferred.await(asked)
+        yield* Effect.promise(() => new Promise(setImmediate))
+        yield* TestClock.adjust("1 hour")
+        grant()
+        yield* Effect.promise(() => new Promise(setImmediate))
+        yield* TestClock.adjust("1 hour")
+        const result = yield* Fiber.join(fiber)
+        assert.strictEqual(result._tag, isSilent ? "Failure" : "Success")
+        assert.strictEqual(opened, 2)
+      }
+    }))
 })

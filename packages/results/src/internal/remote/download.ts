@@ -20,6 +20,8 @@ export interface Limits {
   readonly retrySchedule?: Schedule.Schedule<unknown, StorageReason> | undefined
   /** Milliseconds without a byte after which a request fails. */
   readonly idle: number
+  /** The longest time for all attempts, without that of waiting for memory. */
+  readonly timeout: Duration.Duration
   readonly reserve?: Reserve | undefined
   /** The part to download. Default: all. */
   readonly part?: { readonly offset: number; readonly length: number; readonly tag: string | undefined } | undefined
@@ -214,8 +216,21 @@ const attempt = (
     })
   })
 
-const wait = (reserve: Reserve, bytes: number): Effect.Effect<void, ResultTooLarge> =>
+/** What fails when it takes longer. */
+export const within = <A, R>(
+  timeout: Duration.Duration,
+  location: string,
+  effect: Effect.Effect<A, StorageReason, R>,
+  left: Duration.Input = timeout
+): Effect.Effect<A, StorageReason, R> =>
+  Effect.timeoutOrElse(effect, {
+    duration: left,
+    orElse: () => Effect.fail(unavailable(location, `it took longer than ${Duration.format(timeout)}`).reason)
+  })
+
+const wait = (reserve: Reserve | undefined, bytes: number): Effect.Effect<void, ResultTooLarge> =>
   Effect.callback((resume) => {
+    if (reserve === undefined) return resume(Effect.void)
     const cancel = reserve(bytes, (refusal) => resume(refusal === undefined ? Effect.void : Effect.fail(refusal)))
     return Effect.sync(cancel)
   })
@@ -266,7 +281,8 @@ export const download = (
         return delay === undefined ? undefined : Math.max(delay, Math.min(failure.after ?? 0, longestAsked))
       })
     }
-    const again: Effect.Effect<Downloaded, Failure["reason"]> = Effect.suspend(() => {
+    /** Gives the bytes of memory that it needs to continue, if there is not enough. */
+    const again: Effect.Effect<Downloaded | number, Failure["reason"]> = Effect.suspend(() => {
       let epoch = 0
       const request = limiter.run(Effect.suspend(() => {
         epoch = limiter.epoch()
@@ -277,14 +293,8 @@ export const download = (
           limiter.succeeded()
           return Effect.succeed(downloaded)
         },
-        onFailure: (failure): Effect.Effect<Downloaded, Failure["reason"]> => {
-          const { needs } = failure
-          if (failure.retry === "memory" && needs !== undefined && limits.reserve !== undefined) {
-            return Effect.andThen(wait(limits.reserve, needs), () => {
-              reserved.bytes += needs
-              return again
-            })
-          }
+        onFailure: (failure): Effect.Effect<Downloaded | number, Failure["reason"]> => {
+          if (failure.retry === "memory" && failure.needs !== undefined) return Effect.succeed(failure.needs)
           failures++
           if (failure.retry === "slower") limiter.throttled(epoch)
           const { part } = limits
@@ -304,5 +314,17 @@ export const download = (
         }
       })
     })
-    return again
+    let left = Duration.toMillis(limits.timeout)
+    const whole: Effect.Effect<Downloaded, Failure["reason"]> = Effect.flatMap(Clock.currentTimeMillis, (begun) =>
+      Effect.flatMap(within(limits.timeout, location, again, left), (result) =>
+        typeof result !== "number"
+          ? Effect.succeed(result)
+          : Effect.flatMap(Clock.currentTimeMillis, (now) => {
+            left = Math.max(0, left - (now - begun))
+            return Effect.andThen(wait(limits.reserve, result), () => {
+              reserved.bytes += result
+              return whole
+            })
+          })))
+    return whole
   })

@@ -26,7 +26,10 @@ export interface RemoteOptions {
   readonly retrySchedule?: Schedule.Schedule<unknown, StorageReason> | undefined
   /** The time without a byte after which a request fails. Default 30 seconds. */
   readonly idleTimeout?: Duration.Input | undefined
-  /** The longest time for reading one object, including retries. Default 15 minutes. */
+  /**
+   * The longest time for reading one object, including retries, but not the time that it waits for memory. Default 15
+   * minutes.
+   */
   readonly timeout?: Duration.Input | undefined
   /**
    * Certificate authorities, and a client's certificate. Proxies are those of `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and

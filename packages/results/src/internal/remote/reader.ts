@@ -6,10 +6,10 @@ import type { ResultDescriptor } from "@effect-prefect/core/ResultDescriptor"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import { type StorageReason, StorageUnavailable } from "../../ResultError.ts"
+import type { StorageReason } from "../../ResultError.ts"
 import type { AnyReader, ReadOptions, StorageReader, StoredParts, StoredResult } from "../../ResultStorage.ts"
 import * as Location from "../location.ts"
-import { download, type Downloaded, type Limits, noParts } from "./download.ts"
+import { download, type Downloaded, type Limits, noParts, within } from "./download.ts"
 import * as Limiter from "./limiter.ts"
 import { type Bucket, limitsOf, type RemoteOptions } from "./options.ts"
 import type { Client, ObjectName } from "./store.ts"
@@ -77,17 +77,11 @@ export const make = <D extends ResultDescriptor>(
     const get = (
       object: ObjectName,
       location: string,
-      limits: Omit<Limits, "attempts" | "retrySchedule" | "idle">
+      limits: Omit<Limits, "attempts" | "retrySchedule" | "idle" | "timeout">
     ): Effect.Effect<Downloaded, StorageReason> =>
-      connect.pipe(
-        Effect.flatMap((client) =>
-          download(client, limiter, object, location, { attempts, idle, retrySchedule, ...limits })
-        ),
-        Effect.timeoutOrElse({
-          duration: timeout,
-          orElse: () =>
-            Effect.fail(new StorageUnavailable({ location, detail: `it took longer than ${Duration.format(timeout)}` }))
-        })
+      Effect.flatMap(
+        within(timeout, location, connect),
+        (client) => download(client, limiter, object, location, { attempts, idle, retrySchedule, timeout, ...limits })
       )
 
     const read = (object: ObjectName, location: string, options: ReadOptions) =>

@@ -24,7 +24,7 @@ import {
 } from "../../ResultError.ts"
 import { type Options, override, ResultOptions } from "../../ResultOptions.ts"
 import { type ReadOptions, type Resolution, ResultStorage, type StoredResult } from "../../ResultStorage.ts"
-import { type Budget, budgetOf, type Lease } from "./memory.ts"
+import { type Budget, budgetOf, CurrentLoad, type Lease, withinLoad } from "./memory.ts"
 import { notPersisted } from "./notPersisted.ts"
 import * as Telemetry from "./telemetry.ts"
 
@@ -144,10 +144,13 @@ const always = () => true
 
 /** Loads with memory from the budget, all of which is returned at the end. */
 const withLease = <A, E>(services: Services, use: (prepared: Prepared) => Effect.Effect<A, E>): Effect.Effect<A, E> =>
-  Effect.suspend(() => {
+  withinLoad(Effect.suspend(() => {
     const lease = services.memory.open(always).begin()
-    return Effect.ensuring(use({ lease, isTraced: true }), Effect.sync(() => lease.release()))
-  })
+    return Effect.ensuring(
+      Effect.provideService(use({ lease, isTraced: true }), CurrentLoad, { lease }),
+      Effect.sync(() => lease.release())
+    )
+  }))
 
 /**
  * A view's own result: read and decoded. Mapped parents have none.

@@ -1,6 +1,7 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import { withinLoad } from "./memory.ts"
 
 /**
  * An effect that runs once for any number of callers and keeps its success.
@@ -11,9 +12,9 @@ import * as Exit from "effect/Exit"
  */
 export const memoize = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> => {
   let cell: Effect.Effect<A, E> | undefined
-  return Effect.suspend(() =>
+  return withinLoad(Effect.suspend(() =>
     cell ??= Effect.runSync(
       Effect.cachedWithTTL(effect, (exit) => Exit.isSuccess(exit) ? Duration.infinity : Duration.zero)
     )
-  )
+  ))
 }

@@ -1,4 +1,6 @@
 /** The memory budget shared by all running loads, and by loaded results that have not been taken yet. */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
 import { ResultTooLarge } from "../../ResultError.ts"
 
 /** Called without an argument when there is room, or with the reason why there never will be. */
@@ -34,6 +36,8 @@ export class Lease {
   held = 0
   isUnderWay = false
   isDecoding = false
+  /** The other loads that this one waits for. */
+  private awaited = 0
 
   constructor(budget: Budget, turn: number, isNeeded: () => boolean) {
     this.budget = budget
@@ -60,6 +64,14 @@ export class Lease {
     return this.budget.decode(this, granted)
   }
 
+  /** The load waits for another one, until the returned function is called. */
+  awaitOther(): () => void {
+    if (this.awaited++ === 0) this.budget.block(this)
+    return () => {
+      if (--this.awaited === 0) this.budget.unblock(this)
+    }
+  }
+
   /** The load has ended with a value of that many bytes, which are held until the release. */
   settle(bytes: number): void {
     this.budget.settle(this, bytes)
@@ -76,6 +88,8 @@ export class Budget {
   private turns = 0
   private underWay = 0
   private decoding = 0
+  /** Loads under way that wait for others. */
+  private readonly blocked = new Set<Lease>()
   /** In the order in which their loads began. */
   private waiters: Array<Waiter> = []
 
@@ -127,6 +141,16 @@ export class Budget {
     return this.wait({ lease, bytes: undefined, granted })
   }
 
+  block(lease: Lease): void {
+    if (!lease.isUnderWay) return
+    this.blocked.add(lease)
+    this.letIn()
+  }
+
+  unblock(lease: Lease): void {
+    this.blocked.delete(lease)
+  }
+
   private wait(waiter: Waiter): () => void {
     let at = this.waiters.length
     while (at > 0 && this.waiters[at - 1]!.lease.turn > waiter.lease.turn) at--
@@ -146,6 +170,7 @@ export class Budget {
     if (lease.isUnderWay) {
       lease.isUnderWay = false
       this.underWay--
+      this.blocked.delete(lease)
     }
     if (lease.isDecoding) {
       lease.isDecoding = false
@@ -174,7 +199,10 @@ export class Budget {
 
   private next(): Waiter | undefined {
     let atWork = this.decoding
-    for (const { bytes, lease } of this.waiters) if (lease.isDecoding && bytes !== undefined) atWork--
+    for (const lease of this.blocked) if (lease.isDecoding) atWork--
+    for (const { bytes, lease } of this.waiters) {
+      if (lease.isDecoding && bytes !== undefined && !this.blocked.has(lease)) atWork--
+    }
     for (const waiter of this.waiters) {
       const { bytes } = waiter
       if (bytes === undefined ? atWork < places : this.used + bytes <= this.limit) return waiter
@@ -182,9 +210,33 @@ export class Budget {
       if (bytes !== undefined) break
     }
     // No running load will free memory or a place.
-    return this.underWay === this.waiters.length ? this.waiters.find(({ lease }) => lease.isNeeded()) : undefined
+    return this.underWay - this.blocked.size <= this.waiters.length
+      ? this.waiters.find(({ lease }) => lease.isNeeded())
+      : undefined
   }
 }
+
+/** The load that a fiber belongs to. Each lane of a traversal sets it anew, so that a child takes no step more. */
+export interface Current {
+  lease: Lease | undefined
+}
+
+/** The load in which an effect runs: that of a storage or decoder which loads other results itself. */
+export const CurrentLoad = Context.Reference<Current>("@effect-prefect/results/CurrentLoad", {
+  defaultValue: (): Current => ({ lease: undefined })
+})
+
+/**
+ * An effect that loads results. A load that waits for it neither frees memory nor a place, so that the loads within must
+ * not wait for that.
+ */
+export const withinLoad = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.withFiber((fiber) => {
+    const { lease } = fiber.getRef(CurrentLoad)
+    if (lease === undefined) return effect
+    const end = lease.awaitOther()
+    return Effect.ensuring(effect, Effect.sync(end))
+  })
 
 const budgets = new WeakMap<object, Map<number, Budget>>()
 

@@ -27,7 +27,12 @@ export class TaskRunImpl implements TaskRun {
   readonly #memo: { result: Effect.Effect<unknown, TaskRunError> }
   #loaded: boolean
 
-  constructor(services: Services, view: TaskRunView, memo?: { result: Effect.Effect<unknown, TaskRunError> }) {
+  constructor(
+    services: Services,
+    view: TaskRunView,
+    memo?: { result: Effect.Effect<unknown, TaskRunError> },
+    onLoaded?: (value: unknown) => void
+  ) {
     this.#services = services
     this.view = view
     this.#loaded = memo !== undefined
@@ -40,7 +45,11 @@ export class TaskRunImpl implements TaskRun {
             Children.isParent(view) ? loadChildren(services, view) : load(services, view)
           )
         ),
-        () => Effect.sync(() => this.#loaded = true)
+        (value) =>
+          Effect.sync(() => {
+            this.#loaded = true
+            onLoaded?.(value)
+          })
       ))
     }
   }

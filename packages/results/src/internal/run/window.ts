@@ -10,7 +10,7 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Resolution, StorageReader } from "../../ResultStorage.ts"
 import { type Prepared, readableDescriptor, type Services } from "./load.ts"
-import type { Lease } from "./memory.ts"
+import { type Current, CurrentLoad, type Lease } from "./memory.ts"
 
 /**
  * The number of children that are being loaded or wait for an earlier one. A slow child blocks the others only when the
@@ -207,27 +207,32 @@ class Window<A, E> {
   /** Loads one child after the other until none waits. */
   private lane(lanes: Lanes<A>): Effect.Effect<void> {
     let slot: Slot<A>
+    const current: Current = { lease: undefined }
     return Effect.onExit(
-      Effect.whileLoop({
-        while: () => {
-          if (lanes.first === undefined) {
-            lanes.running--
-            return false
+      Effect.provideService(
+        Effect.whileLoop({
+          while: () => {
+            if (lanes.first === undefined) {
+              lanes.running--
+              return false
+            }
+            slot = lanes.first
+            lanes.first = slot.nextOfLanes
+            if (lanes.first === undefined) lanes.last = undefined
+            current.lease = slot.prepared.lease.begin()
+            return true
+          },
+          body: () => this.load(slot.view, slot.prepared),
+          step: (value) => {
+            slot.loaded = { value }
+            // A failure holds no memory.
+            if (slot.prepared.lease.isUnderWay) slot.prepared.lease.release()
+            if (slot === this.first) this.wakeConsumer?.()
           }
-          slot = lanes.first
-          lanes.first = slot.nextOfLanes
-          if (lanes.first === undefined) lanes.last = undefined
-          slot.prepared.lease.begin()
-          return true
-        },
-        body: () => this.load(slot.view, slot.prepared),
-        step: (value) => {
-          slot.loaded = { value }
-          // A failure holds no memory.
-          if (slot.prepared.lease.isUnderWay) slot.prepared.lease.release()
-          if (slot === this.first) this.wakeConsumer?.()
-        }
-      }),
+        }),
+        CurrentLoad,
+        current
+      ),
       (exit) =>
         Exit.isSuccess(exit) ? Effect.void : Effect.sync(() => {
           this.defect ??= exit.cause
@@ -281,7 +286,9 @@ export const load = <A, E, R = never>(
   onTaken?: (bytes: number) => void
 ): Stream.Stream<A, E, R> =>
   Stream.transformPull(views, (pull, scope) =>
-    Effect.suspend(() => {
+    Effect.withFiber((fiber) => {
+      const end = fiber.getRef(CurrentLoad).lease?.awaitOther()
       const window = new Window(services, pull, load, scope, onTaken)
-      return Effect.as(Scope.addFinalizer(scope, window.close), window.pull)
+      const close = end === undefined ? window.close : Effect.andThen(window.close, Effect.sync(end))
+      return Effect.as(Scope.addFinalizer(scope, close), window.pull)
     }))
