@@ -106,15 +106,15 @@ const notFound = Guard.problemResponse(
   "there is no such route: see /api/openapi.json"
 )
 
+const isRouteNotFound = (error: unknown): boolean =>
+  typeof error === "object" && error !== null && "reason" in error && typeof error.reason === "object" &&
+  error.reason !== null && "_tag" in error.reason && error.reason._tag === "RouteNotFound"
+
 /** Failures other than the problems of the API. Only the kind of the cause is logged. */
 const fromCause = (cause: Cause.Cause<unknown>): Effect.Effect<HttpServerResponse.HttpServerResponse> => {
   const defect = cause.reasons.find((reason) => reason._tag === "Die")?.defect
   if (HttpApiSchemaError.is(defect)) return Effect.succeed(refusedBy(defect))
-  const error = cause.reasons.find((reason) => reason._tag === "Fail")?.error
-  if (
-    typeof error === "object" && error !== null && "reason" in error && typeof error.reason === "object" &&
-    error.reason !== null && "_tag" in error.reason && error.reason._tag === "RouteNotFound"
-  ) return Effect.succeed(notFound)
+  if (isRouteNotFound(cause.reasons.find((reason) => reason._tag === "Fail")?.error)) return Effect.succeed(notFound)
   const name = defect instanceof Error ? defect.name : typeof defect
   return Effect.as(Effect.logError("a request of the page failed", { kind: name }), fault)
 }
@@ -241,6 +241,18 @@ export const layer = (
     }
     const handler = Effect.flatMap(HttpServerRequest.HttpServerRequest, logged)
     yield* router.add("*", `${prefix}/*` as `/${string}`, handler)
+    // The router passes over what it cannot decode, and methods that it does not know: the guard answers those too.
+    yield* router.addGlobalMiddleware((routed) =>
+      Effect.catchIf(
+        routed,
+        isRouteNotFound,
+        (error) =>
+          Effect.flatMap(
+            HttpServerRequest.HttpServerRequest,
+            (request) => request.url.startsWith(`${prefix}/`) ? logged(request) : Effect.fail(error)
+          )
+      )
+    )
   })) as Layer.Layer<never, AssetsError, HttpRouter.HttpRouter | PrefectApi | ResultStorage>
 }
 

@@ -35,7 +35,9 @@ describe("guard", () => {
     assert.strictEqual(await statusOf("/flow-runs", { headers: { authorization: "" } }), 200)
   })
   it("sends its headers with every answer", async () => {
-    for (const path of ["/", "/api/backend", "/api/nope", "/api/flow-runs?limit=0", "/etc/passwd.txt"]) {
+    const undecodable = ["/x%", "/flow-runs/%", "/api/flow-runs/%ff", "/api/%", "/%c0%ae"]
+    const paths = ["/", "/api/backend", "/api/nope", "/api/flow-runs?limit=0", "/etc/passwd.txt", ...undecodable]
+    for (const path of paths) {
       const { headers } = await site.get(path)
       assert.ok(headers.get("content-security-policy")?.startsWith("default-src 'none'"), path)
       assert.strictEqual(headers.get("x-content-type-options"), "nosniff", path)
@@ -44,6 +46,13 @@ describe("guard", () => {
       assert.strictEqual(headers.get("access-control-allow-origin"), null, path)
       if (path.startsWith("/api")) assert.strictEqual(headers.get("cache-control"), "no-store", path)
     }
+  })
+  it("guards addresses that cannot be decoded", async () => {
+    assert.strictEqual(await statusOf("/api/flow-runs/%ff"), 404)
+    assert.strictEqual(await statusOf("/api/flow-runs/%ff", { headers: { authorization: "" } }), 401)
+    assert.strictEqual(await statusOf("/x%", { headers: { host: "evil.example" } }), 421)
+    assert.strictEqual(await statusOf("/x%", { method: "POST" }), 405)
+    assert.strictEqual(await statusOf("/flow-runs/%", { headers: { authorization: "" } }), 200)
   })
   it("gives the page's files and addresses, and nothing else", async () => {
     const page = await (await site.get("/flow-runs")).text()

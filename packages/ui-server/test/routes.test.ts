@@ -1,4 +1,6 @@
+import { UiApi } from "@effect-prefect/ui-api/Api"
 import { afterAll, assert, describe, it } from "@effect/vitest"
+import * as OpenApi from "effect/http-api/OpenApi"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -102,7 +104,8 @@ describe("lists", () => {
         [`/api/task-runs/${await idOf("frame-1")}/result/rows?sort=nope`, "sort"],
         [`/api/task-runs/${await idOf("frame-1")}/result/rows?where=nope`, "where"],
         [`/api/task-runs/${await idOf("frame-1")}/result/rows?where=id%3Eabc`, "where"],
-        [`/api/task-runs/${await idOf("frame-1")}/result/columns/99`, "index"]
+        [`/api/task-runs/${await idOf("frame-1")}/result/columns/99`, "index"],
+        [`/api/task-runs/${await idOf("packed-1")}/result/value?path=ids`, "path"]
       ] as const
     ) {
       const response = await site.get(path)
@@ -111,6 +114,28 @@ describe("lists", () => {
       assert.strictEqual(problem["reason"], parameter, path)
       assert.ok(problem["message"]!.includes(parameter), path)
     }
+  })
+})
+
+describe("a run that does not exist", () => {
+  const { paths } = OpenApi.fromApi(UiApi)
+  it.each(Object.keys(paths).filter((path) => path.includes("{id}")))("is not found by %s", async (path) => {
+    const response = await site.get(path.replace("{id}", "nope").replace("{index}", "0"))
+    assert.strictEqual(response.status, 404)
+    assert.match((await response.json() as Record<string, string>)["reason"]!, /^(?:Flow|FlowRun|TaskRun)NotFound$/)
+  })
+  it("is told from one that left nothing", async () => {
+    const empty = memorySite({
+      flow_run: [{ id: "idle", name: "idle" }],
+      task_run: [{ id: "quiet", flow_run_id: "idle" }]
+    })
+    for (
+      const path of ["flow-runs/idle/states", "flow-runs/idle/logs", "task-runs/quiet/states", "task-runs/quiet/logs"]
+    ) {
+      assert.strictEqual((await empty.get(`/api/${path}`)).status, 200, path)
+    }
+    assert.deepStrictEqual(await empty.json("/api/flow-runs/idle/artifacts"), { items: [], next: null })
+    await empty.close()
   })
 })
 
@@ -233,7 +258,8 @@ describe("results", () => {
     assert.deepStrictEqual(shown, await site.json(`/api/task-runs/${id}/result`))
     const query = `/api/task-runs/${id}/result/value?offset=2398`
     assert.deepStrictEqual(await threaded.json(query), await site.json(query))
-    assert.strictEqual((await threaded.get(`/api/task-runs/${id}/result/value?path=x`)).status, 404)
+    assert.strictEqual((await threaded.get(`/api/task-runs/${id}/result/value?path=/x`)).status, 404)
+    assert.strictEqual((await threaded.get(`/api/task-runs/${id}/result/value?path=x`)).status, 400)
     await threaded.close()
   })
 })

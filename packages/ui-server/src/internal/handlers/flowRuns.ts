@@ -17,7 +17,7 @@ import * as Json from "../json.ts"
 import { fromError, orProblem } from "../problem.ts"
 import { inTurns, started } from "../streams.ts"
 import * as Summaries from "../summaries.ts"
-import { defaultLimit, isParent, nonEmpty, pageOf, skipOf, take } from "./services.ts"
+import { allOfExisting, defaultLimit, isParent, nonEmpty, ofExisting, pageOf, skipOf, take } from "./services.ts"
 
 const concurrency = 8
 
@@ -122,7 +122,7 @@ export const FlowRunHandlers = (
         show: ({ params }) => Effect.map(orProblem(api.flowRun(params.id)), Json.flowRun),
         counts: ({ params }) =>
           orProblem(Effect.gen(function*() {
-            const tasks = yield* countedTasks(api, params.id)
+            const tasks = yield* allOfExisting(api.flowRun(params.id), countedTasks(api, params.id))
             const states: Record<string, number> = {}
             let total = 0
             for (const { mapped, view } of tasks) {
@@ -166,7 +166,10 @@ export const FlowRunHandlers = (
             }
           })),
         states: ({ params }) =>
-          Effect.map(orProblem(api.flowRunStates(params.id)), (records) => records.map(Json.stateRecord)),
+          Effect.map(
+            orProblem(allOfExisting(api.flowRun(params.id), api.flowRunStates(params.id))),
+            (records) => records.map(Json.stateRecord)
+          ),
         logs: ({ params, query }) =>
           Effect.gen(function*() {
             const lines = yield* logs({ flowRunId: params.id }, query)
@@ -185,7 +188,11 @@ export const FlowRunHandlers = (
         artifacts: Effect.fnUntraced(function*({ params, query }) {
           const skip = yield* skipOf(query.cursor)
           const page = yield* orProblem(
-            pageOf(api.artifacts({ flowRunId: params.id }), skip, query.limit ?? defaultLimit)
+            pageOf(
+              ofExisting(api.flowRun(params.id), api.artifacts({ flowRunId: params.id })),
+              skip,
+              query.limit ?? defaultLimit
+            )
           )
           return { items: page.items.map(Json.artifact), next: page.next }
         }),
@@ -240,7 +247,10 @@ export const logLines = (
   }
 ): Effect.Effect<Stream.Stream<Models.LogLine, PrefectApiError>, BadRequest> =>
   Effect.map(parseAfter(query.after), (after) => {
-    const all = inTurns(api.logs({ ...which, level: query.level, after }), rowsAtOnce)
+    const logs = api.logs({ ...which, level: query.level, after })
+    const run = which.taskRunId === undefined ? api.flowRun(which.flowRunId ?? "") : api.taskRun(which.taskRunId)
+    // Whoever asks for the lines after one knows the run.
+    const all = inTurns(after === undefined ? ofExisting(run, logs) : logs, rowsAtOnce)
     const wanted = nonEmpty(query.q)?.toLowerCase()
     const fitting = wanted === undefined
       ? all

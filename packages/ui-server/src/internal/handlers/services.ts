@@ -1,4 +1,5 @@
 import { PrefectApi } from "@effect-prefect/api/PrefectApi"
+import type { PrefectApiError } from "@effect-prefect/api/PrefectApiError"
 import * as State from "@effect-prefect/core/State"
 import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
 import { ResultOptions } from "@effect-prefect/results/ResultOptions"
@@ -52,3 +53,30 @@ export const nonEmpty = (text: string | undefined): string | undefined => text =
 
 /** Whether a task run is the parent of mapped children. */
 export const isParent = (view: TaskRunView): boolean => view.mapIndex < 0 && State.isMapped(view.state)
+
+/**
+ * Looks for a run of which a backend has nothing: fails if there is no such run. Other failures are those of what else is
+ * shown of the run.
+ */
+const assertExists = (run: Effect.Effect<unknown, PrefectApiError>): Effect.Effect<void, PrefectApiError> =>
+  run.pipe(
+    Effect.catchIf(
+      ({ reason }) => reason._tag !== "FlowRunNotFound" && reason._tag !== "TaskRunNotFound",
+      () => Effect.void
+    ),
+    Effect.asVoid
+  )
+
+/** What a run has, if it has anything or exists. */
+export const ofExisting = <A>(
+  run: Effect.Effect<unknown, PrefectApiError>,
+  rows: Stream.Stream<A, PrefectApiError>
+): Stream.Stream<A, PrefectApiError> =>
+  Stream.orElseIfEmpty(rows, () => Stream.drain(Stream.fromEffect(assertExists(run))))
+
+/** All rows of a run, if there are any or it exists. */
+export const allOfExisting = <A>(
+  run: Effect.Effect<unknown, PrefectApiError>,
+  rows: Effect.Effect<ReadonlyArray<A>, PrefectApiError>
+): Effect.Effect<ReadonlyArray<A>, PrefectApiError> =>
+  Effect.tap(rows, (found) => found.length === 0 ? assertExists(run) : Effect.void)

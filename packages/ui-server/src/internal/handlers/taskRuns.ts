@@ -14,7 +14,7 @@ import { fromError, orProblem } from "../problem.ts"
 import { started } from "../streams.ts"
 import * as Summaries from "../summaries.ts"
 import { logLines } from "./flowRuns.ts"
-import { defaultLimit, isParent, take } from "./services.ts"
+import { allOfExisting, defaultLimit, isParent, take } from "./services.ts"
 
 const child = (view: TaskRunView, times: Summaries.Times): Models.Child => ({
   task_run_id: view.taskRunId,
@@ -61,7 +61,10 @@ export const TaskRunHandlers = (rename: (text: string) => string) =>
           )),
         show: ({ params }) => orProblem(Effect.flatMap(api.taskRun(params.id), show)),
         states: ({ params }) =>
-          Effect.map(orProblem(api.taskRunStates(params.id)), (records) => records.map(Json.stateRecord)),
+          Effect.map(
+            orProblem(allOfExisting(api.taskRun(params.id), api.taskRunStates(params.id))),
+            (records) => records.map(Json.stateRecord)
+          ),
         logs: ({ params, query }) =>
           Effect.gen(function*() {
             const lines = yield* logLines(api, { taskRunId: params.id }, query)

@@ -2,7 +2,7 @@
 import * as JsonProjection from "@effect-prefect/formats/JsonProjection"
 import { Table } from "@effect-prefect/formats/Table"
 import { PyObject } from "@effect-prefect/pickle"
-import { PathNotFound } from "./queryError.ts"
+import { PathNotFound, QueryError } from "./queryError.ts"
 
 const maxPreview = 300
 const maxDepth = 1_000
@@ -105,7 +105,7 @@ const nothingThere = () => new PathNotFound("the value has nothing at that path"
 /** The keys of a JSON pointer: `/items/3/a~1b`. */
 export const parsePointer = (path: string): ReadonlyArray<string> => {
   if (path === "") return []
-  if (!path.startsWith("/")) throw new PathNotFound("path is a JSON pointer: it is empty, or begins with /")
+  if (!path.startsWith("/")) throw new QueryError("path", "path is a JSON pointer: it is empty, or begins with /")
   const keys = path.slice(1).split("/").map((key) => key.replaceAll("~1", "/").replaceAll("~0", "~"))
   if (keys.length > maxDepth) throw new PathNotFound(`path leads more than ${maxDepth} levels deep`)
   return keys
