@@ -48,7 +48,16 @@ export const areas = [
     name: "results remote",
     package: "results",
     files: ["internal/remote/*.ts"],
-    tests: ["remoteLimits", "signedGet", "GCSStorage", "S3Storage", "AzureStorage", "withoutSdks"]
+    tests: [
+      "remoteLimits",
+      "remoteFailure",
+      "download",
+      "signedGet",
+      "GCSStorage",
+      "S3Storage",
+      "AzureStorage",
+      "withoutSdks"
+    ]
   },
   {
     name: "results archive",
@@ -66,7 +75,7 @@ export const areas = [
     name: "api http client",
     package: "api",
     files: ["internal/http/*.ts", "!internal/http/failure.ts", "!internal/http/words.ts"],
-    tests: ["graphqlPolicy", "prefect3Faults", "graphqlSecrets", "network"]
+    tests: ["graphqlPolicy", "prefect3Faults", "graphqlSecrets", "longAnswers", "network"]
   },
   {
     name: "api pages",
