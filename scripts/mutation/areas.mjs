@@ -16,7 +16,7 @@ export const areas = [
     files: ["machine/*.ts", "!machine/python2Names.ts"],
     tests: ["machine", "loads", "hostile", "corpus"]
   },
-  { name: "pickle values", package: "pickle", files: ["values/*.ts"], tests: ["values", "loads", "corpus"] },
+  { name: "pickle values", package: "pickle", files: ["values/*.ts"], tests: ["values", "loads", "hostile", "corpus"] },
   {
     name: "formats bounds",
     package: "formats",
@@ -75,7 +75,7 @@ export const areas = [
     name: "api http client",
     package: "api",
     files: ["internal/http/*.ts", "!internal/http/failure.ts", "!internal/http/words.ts"],
-    tests: ["graphqlPolicy", "prefect3Faults", "graphqlSecrets", "longAnswers", "network"]
+    tests: ["httpClient", "graphqlPolicy", "prefect3Faults", "graphqlSecrets", "longAnswers", "network"]
   },
   {
     name: "api pages",
