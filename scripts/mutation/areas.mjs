@@ -14,7 +14,7 @@ export const areas = [
     name: "pickle machine",
     package: "pickle",
     files: ["machine/*.ts", "!machine/python2Names.ts"],
-    tests: ["machine", "loads", "hostile", "corpus"]
+    tests: ["machine", "loads", "hostile", "values", "corpus"]
   },
   { name: "pickle values", package: "pickle", files: ["values/*.ts"], tests: ["values", "loads", "hostile", "corpus"] },
   {

@@ -54,7 +54,15 @@ export const equivalent = [
   },
   ...of(`${machine}/batches.ts`, "what is not read as a batch is read one by one, with the same result, only slower", [
     ["if (at + count <= maxLength) list.length = at + count", "at + count <= maxLength", "at + count > maxLength"],
-    ["const room = machine.sparse === null ? machine.limits.memo : 0", "machine.sparse === null", "false"]
+    ["const room = machine.sparse === null ? machine.limits.memo : 0", "machine.sparse === null", "false"],
+    [
+      "else if (opcode !== 0x6a || !pushFetched(machine, list)) list.push(readPlain(machine))",
+      "opcode !== 0x6a",
+      "opcode === 0x6a"
+    ]
+  ]),
+  ...of(`${machine}/batches.ts`, "what is read as a batch is the same as one by one, only faster where it is long", [
+    ["if (count < 1_000) return 0", "count < 1_000", "false"]
   ]),
   ...of(`${machine}/machine.ts`, "put appends to a memo without gaps, too", [
     [
@@ -70,6 +78,7 @@ export const equivalent = [
       ["else if (put === 0x72) p += 5", "put === 0x72", "true"],
       ["if (bytes[p] === 0x28) p += 1", "p += 1", "p -= 1"],
       ["return false", "false", "true"],
+      ["return isOther(memo[bytes[p + 1]!])", "p + 1", "p - 1"],
       ["return ++machine.novel > 100", "++machine.novel", "--machine.novel"]
     ]
   ),
@@ -79,7 +88,12 @@ export const equivalent = [
       "index !== memo.length || index >= maxMemo || machine.sparse !== null",
       "true"
     ],
-    ["if (close >= 0) {", "close >= 0", "false"]
+    ["if (close >= 0) {", "close >= 0", "false"],
+    [
+      "if (p >= end || index >= memo.length) break",
+      "p >= end || index >= memo.length",
+      "true"
+    ]
   ]),
   ...of(`${machine}/unpickle.ts`, "b and c are above a on the stack, whose height counts what is nested in them", [
     ["(typeof c === \"object\" && c !== null)", "typeof c === \"object\"", "typeof c !== \"object\""],
@@ -92,6 +106,13 @@ export const equivalent = [
       "if ((typeof a === \"object\" && a !== null) || (typeof b === \"object\" && b !== null)) machine.wraps++",
       "typeof b === \"object\"",
       "true"
+    ]
+  ]),
+  ...of(`${machine}/unpickle.ts`, "where more is counted than is nested, the depth is only checked exactly", [
+    [
+      "(typeof a === \"object\" && a !== null) || (typeof b === \"object\" && b !== null) ||",
+      "typeof b === \"object\" && b !== null",
+      "typeof b === \"object\" || b !== null"
     ]
   ]),
   ...of(`${machine}/unpickle.ts`, "finish does nothing where nothing is pending", [
