@@ -14,6 +14,7 @@ import { ResultTooLarge, type StorageReason } from "../src/ResultError.ts"
 
 const location = "s3://bucket/key"
 const text = "0123456789"
+const timeout = Duration.infinity
 
 /** The bytes of a text, a few at a time; then the end, or the connection breaks. */
 const body = (sent: string, isCut = false): Readable =>
@@ -56,6 +57,7 @@ const get = (steps: ReadonlyArray<Step>, limits: Partial<Limits> = {}, limiter =
       maxBytes: 1000,
       attempts: 3,
       idle: 600_000,
+      timeout,
       ...limits
     }).pipe(
       Effect.provideService(Clock.Clock, {
@@ -65,7 +67,9 @@ const get = (steps: ReadonlyArray<Step>, limits: Partial<Limits> = {}, limiter =
         currentTimeNanos: clock.currentTimeNanos,
         monotonicTimeNanosUnsafe: () => clock.monotonicTimeNanosUnsafe(),
         monotonicTimeNanos: clock.monotonicTimeNanos,
-        sleep: (duration) => Effect.sync(() => void pauses.push(Duration.toMillis(duration)))
+        sleep: (duration) =>
+          // The limit of the whole download.
+          duration === timeout ? Effect.never : Effect.sync(() => void pauses.push(Duration.toMillis(duration)))
       }),
       Effect.result
     )
