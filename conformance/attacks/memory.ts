@@ -2,7 +2,7 @@
 import assert from "node:assert/strict"
 import { mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { gzipSync } from "node:zlib"
+import { gzipSync, zstdCompressSync } from "node:zlib"
 import { check } from "../support/check.ts"
 import { temporary } from "../support/hostileArchive.ts"
 import { run } from "../support/process.ts"
@@ -21,7 +21,13 @@ interface Walked {
   readonly megabytes: number
 }
 
-const walked = async (file: string, children: number, pause: number, heap = 1_024): Promise<Walked> => {
+const walked = async (
+  file: string,
+  children: number,
+  pause: number,
+  heap = 1_024,
+  what = "outcomes"
+): Promise<Walked> => {
   const { code, stderr, stdout } = await run(process.execPath, [
     "--conditions=@effect-prefect/source",
     "--no-warnings",
@@ -29,7 +35,8 @@ const walked = async (file: string, children: number, pause: number, heap = 1_02
     walk,
     file,
     String(children),
-    String(pause)
+    String(pause),
+    what
   ])
   assert.equal(code, 0, stderr.slice(-2_000))
   return JSON.parse(stdout) as Walked
@@ -60,4 +67,15 @@ await check("100 of them are read in a heap of 512 MB, of which the default budg
   const { megabytes, outcomes } = await walked(sets, 100, 5, 512)
   assert.deepEqual(outcomes, { "read 60000": 100 })
   assert.ok(megabytes < 1_000, `${megabytes} MB`)
+})
+
+const zstd = stored("texts.json.zst", zstdCompressSync(Buffer.from(JSON.stringify(texts))))
+await check("24 results of a flow run that decode to 40 MB each are all read in a heap of 512 MB", async () => {
+  const { megabytes, outcomes } = await walked(zstd, 24, 0, 512, "results")
+  assert.deepEqual(outcomes, { "read 1000": 24, ResultTooLarge: 1 })
+  assert.ok(megabytes < 1_200, `${megabytes} MB`)
+})
+await check("the result of their parent is refused in a heap of 512 MB", async () => {
+  const { outcomes } = await walked(zstd, 24, 0, 512, "getResult")
+  assert.deepEqual(outcomes, { ResultTooLarge: 1 })
 })

@@ -5,6 +5,7 @@
  */
 import { PyObject } from "@effect-prefect/pickle"
 import { largeOf } from "./internal/largeObjects.ts"
+import { hasSharedTexts } from "./internal/sharedTexts.ts"
 import { Column, Table } from "./Table.ts"
 
 /** The most elements of a list that are sampled; the others are assumed to be similar. */
@@ -44,20 +45,25 @@ const minEntries = 4
 const view = 14 * word
 /** A column, its name and the functions that read it. */
 const columnHeader = 50 * word
+/** `JSON.parse` makes one object of equal texts of no more characters, and one for each longer text. */
+const internedText = 10
 /** Smaller buffers are parts of one that Node shares between them. */
 const smallBuffer = 0x10000
 
 /** The room in a hash table of that many entries, which it has even without any. */
 const capacityOf = (size: number): number => 2 ** Math.ceil(Math.log2(Math.max(size, minEntries)))
 
-/** Text decoded from UTF-8 takes two bytes per character if any character is not ASCII. */
+/**
+ * Text takes one byte per character up to U+00FF, and two per character if any is above. Decoders of UTF-8 take two from
+ * U+0080 on, but not all of them do: so that the mean is taken for text of such characters.
+ */
 const stringBody = (text: string): number => {
-  let wide = false
+  let highest = 0
   // Odd, so that the steps do not align with repetitions in the text.
   for (let at = 0, step = (text.length >> 5) | 1; at < text.length; at += step) {
-    if (text.charCodeAt(at) > 127) wide = true
+    highest = Math.max(highest, text.charCodeAt(at))
   }
-  return stringHeader + Math.ceil(text.length * (wide ? 2 : 1) / word) * word
+  return stringHeader + Math.ceil(text.length * (highest > 0xff ? 2 : highest > 0x7f ? 1.5 : 1) / word) * word
 }
 
 /** The visited objects. Most values contain so few that searching a list is faster than making a set. */
@@ -92,6 +98,12 @@ class Estimator {
   /** The keys of the last object without a class, and those of all before it once they differ. */
   private keys: ReadonlyArray<string> | undefined
   private known: Set<string> | undefined
+  /** Whether equal texts are one object, as those to which a pickle refers by its memo are. */
+  private readonly sharesTexts: boolean
+
+  constructor(sharesTexts: boolean) {
+    this.sharesTexts = sharesTexts
+  }
 
   /** The memory of a value with all that is in it. */
   whole(value: unknown): number {
@@ -230,17 +242,31 @@ class Estimator {
   private column(column: Column): number {
     if (!this.seen.add(column)) return 0
     const own = column.byteSize ?? (column.categories === null
-      ? this.list(column.length, (row) => column.at(row))
+      ? this.list(
+        column.length,
+        (row) => column.at(row),
+        column.kind === "object",
+        this.sharesTexts || hasSharedTexts(column)
+      )
       : column.length * 4)
     return columnHeader + own + (column.categories === null ? 0 : this.of(column.categories))
   }
 
-  /** The memory of a number of values and the words that refer to them, from an evenly spread sample. */
-  private list(length: number, at: (index: number) => unknown): number {
+  /**
+   * The memory of a number of values and the words that refer to them, from an evenly spread sample. They are mixed with
+   * others where they are a part of a list of columns.
+   */
+  private list(
+    length: number,
+    at: (index: number) => unknown,
+    isMixed = false,
+    sharesTexts = this.sharesTexts
+  ): number {
     if (length === 0) return 0
     const count = Math.min(length, sampled)
     const stride = length / count
     let texts: Map<string, number> | undefined
+    let separate = 0
     let doubles = 0
     let integers = 0
     let size = 0
@@ -249,8 +275,10 @@ class Estimator {
     for (let index = 0; index < count; index++) {
       const value = at(Math.floor(index * stride))
       if (typeof value === "string") {
-        texts ??= new Map()
-        texts.set(value, stringBody(value))
+        if (sharesTexts || value.length <= internedText) {
+          texts ??= new Map()
+          texts.set(value, stringBody(value))
+        } else separate += stringBody(value)
       } else {
         if (typeof value === "number") {
           if (Number.isInteger(value)) integers++
@@ -261,12 +289,12 @@ class Estimator {
     }
     this.weight = weight
     // A list of only numbers stores them unboxed.
-    if (integers + doubles === count) size = 0
-    size *= stride
+    if (!isMixed && integers + doubles === count) size = 0
+    size = (size + separate) * stride
     if (texts === undefined) return length * word + size
     let bodies = 0
     for (const body of texts.values()) bodies += body
-    // Repeated texts are one object, however many references there are.
+    // Where repeated texts are one object, they are however many references there are.
     return length * word + size + (texts.size > 1 && texts.size * 2 > count ? bodies * stride : bodies)
   }
 }
@@ -275,7 +303,16 @@ class Estimator {
  * The estimated memory of a value in bytes, from a sample of its elements: within a factor of two for values that
  * consist of many similar ones. For large values it takes no longer than for those with a few thousand elements.
  *
+ * Nothing tells whether equal texts are one object or several. With `asked`, the bytes that decoding asked for, they are
+ * as many as that allows; without it several.
+ *
  * @category accessors
  * @since 0.1.0
  */
-export const estimate = (value: unknown): number => Math.ceil(new Estimator().whole(value))
+export const estimate = (value: unknown, asked = Infinity): number => {
+  const separate = estimateWith(value, false)
+  return separate <= asked ? separate : Math.min(separate, Math.max(asked, estimateWith(value, true)))
+}
+
+const estimateWith = (value: unknown, sharesTexts: boolean): number =>
+  Math.ceil(new Estimator(sharesTexts).whole(value))

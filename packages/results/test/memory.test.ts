@@ -307,22 +307,31 @@ describe("a result that is put together", () => {
     }).pipe(provide(MemoryApi.layer(mappedTables(30)), storage.layer, { maxMemory: 100_000 }))
   })
 
-  it.effect("of a flow run holds the memory of the children while they are taken", () => {
-    const storage = storageOf(() => stored(textOf(10_000)))
-    const maxMemory = 1_000_000
-    return Effect.gen(function*() {
-      const budget = budgetOf(yield* ResultStorage, maxMemory)
-      const flowRun = yield* FlowRun.fromFlowRunId(flowRunId)
-      let seen = 0
-      yield* Stream.runForEach(flowRun.results, () =>
-        Effect.sync(() => {
-          seen++
-          assert.isAtLeast(budget.held, 30 * 10_000)
-        }))
-      assert.strictEqual(seen, 31)
-      assert.strictEqual(budget.held, 0)
-    }).pipe(provide(MemoryApi.layer(mappedTables(30)), storage.layer, { maxMemory }))
-  })
+  for (const [fits, maxMemory] of [[true, 1_000_000], [false, 200_000]] as const) {
+    it.effect(`of a flow run holds the memory of the children until they are taken, ${fits ? "if" : "unless"} they fit`, () => {
+      const storage = storageOf(() => stored(textOf(10_000)))
+      return Effect.gen(function*() {
+        const budget = budgetOf(yield* ResultStorage, maxMemory)
+        const flowRun = yield* FlowRun.fromFlowRunId(flowRunId)
+        let seen = 0
+        let most = 0
+        yield* Stream.runForEachArray(flowRun.results, (outcomes) =>
+          Effect.gen(function*() {
+            if (seen === 0) assert.strictEqual(Result.isSuccess(outcomes[0].result), fits)
+            yield* yields
+            const left = 31 - Math.max(seen, 1)
+            assert.isAtLeast(budget.held, (fits ? left : outcomes.length - (seen === 0 ? 1 : 0)) * 10_000)
+            // Each array is let go of before anything is loaded in its place.
+            if (fits) assert.isAtMost(budget.held, left * 10_200)
+            seen += outcomes.length
+            most = Math.max(most, outcomes.length)
+          }))
+        assert.strictEqual(seen, 31)
+        assert.isAtMost(most, 1 + Math.ceil(maxMemory / 16 / 10_000))
+        assert.strictEqual(budget.held, 0)
+      }).pipe(provide(MemoryApi.layer(mappedTables(30)), storage.layer, { maxMemory }))
+    })
+  }
 })
 
 describe("files that unzip to many times their size", () => {

@@ -47,6 +47,7 @@ const block = (rows: number, dtype: string, order: string, data: string) => (len
 
 /** A pickled DataFrame of some blocks of columns. */
 const frame = (length: number, ...blocks: ReadonlyArray<(length: number) => string>): Input => {
+  columns = 0
   const content = blocks.map((each) => each(length)).join("")
   const range = (stop: number) =>
     `cpandas.core.indexes.base\n_new_Index\ncpandas\nRangeIndex\n}(${text("name")}N${text("start")}K\0${text("stop")}${
@@ -69,6 +70,9 @@ const inputs: Record<string, () => Input | Promise<Input>> = {
   "json integers": () => json(list(250_000, (i) => i)),
   "json floats": () => json(list(150_000, (i) => i + 0.5)),
   "json texts": () => json(list(75_000, (i) => `row number ${i} of it`)),
+  "json one repeated text": () => json(list(500, () => "a text of some length ".repeat(200))),
+  "json one repeated short text": () => json(list(150_000, () => "yes")),
+  "json objects of one repeated text": () => json(list(30_000, (id) => ({ id, kind: "of the same kind" }))),
   "json objects": () => json(list(30_000, (id) => ({ id, name: `n${id}`, share: id + 0.5 }))),
   "json lists": () => json(list(20_000, (i) => [i, i + 1, i + 2, i + 3])),
   "json one object": () => json(Object.fromEntries(list(30_000, (i) => [`key${i}`, i]))),
@@ -83,10 +87,14 @@ const inputs: Record<string, () => Input | Promise<Input>> = {
   "json in gzip": () => [zlib.gzipSync(JSON.stringify(list(20_000, (i) => ({ a: i, b: [i] })))), "x"],
   "csv of numbers": () => [`a,b\n${list(100_000, (i) => `${i},${i + 0.5}`).join("\n")}`, "x.csv"],
   "csv of one repeated text": () => [`a,b\n${list(50_000, (i) => `yes,${i}`).join("\n")}`, "x.csv"],
+  "csv of one repeated long text":
+    () => [`a,b\n${list(50_000, (i) => `a text of some length,${i}`).join("\n")}`, "x.csv"],
   "csv of many columns":
     () => [`${list(10_000, (i) => `c${i}`).join(",")}\n${"1,".repeat(9_999)}1\n`.repeat(2), "x.csv"],
   "pickle integers": () => pickled(`(${list(250_000, integer).join("")}e.`, "]"),
   "pickle floats": () => pickled(`(${list(150_000, (i) => float(i + 0.5)).join("")}e.`, "]"),
+  "pickle one repeated text": () => pickled(`(${list(50_000, () => text("a text of some length")).join("")}e.`, "]"),
+  "pickle one text many times": () => pickled(`${text("a text of some length")}\x940](${"h\0".repeat(250_000)}e.`),
   "pickle mixed": () => pickled(`(${list(50_000, (i) => `N${float(i + 0.5)}\x88${integer(i)}`).join("")}e.`, "]"),
   "pickle lists": () => pickled(`(${list(30_000, (i) => `](${integer(i)}${integer(i + 1)}e`).join("")}e.`, "]"),
   "pickle tuples": () => pickled(`(${list(30_000, (i) => `${integer(i)}${text(`t${i}`)}\x86`).join("")}e.`, "]"),
@@ -164,6 +172,31 @@ const inputs: Record<string, () => Input | Promise<Input>> = {
       30_000,
       block(1, "O8", "|", `](${list(30_000, (i) => text(`object ${i}`)).join("")}e`)
     ),
+  "pickle DataFrame of a repeated text": () =>
+    frame(
+      50_000,
+      block(1, "O8", "|", `](${list(50_000, () => text("a text of some length")).join("")}e`)
+    ),
+  "pickle DataFrame of all": () =>
+    frame(
+      20_000,
+      block(1, "i8", "<", filled(20_000 * 8)),
+      block(2, "f8", "<", filled(20_000 * 16)),
+      block(
+        3,
+        "O8",
+        "|",
+        `](${list(20_000, (i) => text(`name number ${i}`)).join("")}${
+          list(20_000, (i) => text(`kind ${i % 9} of it`)).join("")
+        }${list(20_000, (i) => float(i + 0.5)).join("")}e`
+      )
+    ),
+  "pickle DataFrame of many columns in one block": () => frame(10, block(4_000, "f8", "<", filled(4_000 * 80))),
+  "pickle DataFrame of many columns": () =>
+    frame(
+      10,
+      ...list(2_000, () => block(1, "f8", "<", filled(80)))
+    ),
   "arrow numbers": () => [
     arrow({ a: Int32Array.from(list(200_000, (i) => i)), b: Float64Array.from(list(200_000, (i) => i / 7)) }),
     "x"
@@ -177,6 +210,18 @@ const inputs: Record<string, () => Input | Promise<Input>> = {
       { name: "x", data: list(50_000, (i) => i / 7), type: "DOUBLE" },
       { name: "name", data: list(50_000, (i) => `name number ${i}`), type: "STRING" }
     ]),
+    "x"
+  ],
+  "parquet of many columns": () => [
+    parquet(list(2_000, (column) => ({ name: `column${column}`, data: list(5, (i) => i / 7), type: "DOUBLE" }))),
+    "x"
+  ],
+  "parquet of many columns of texts": () => [
+    parquet(list(2_000, (column) => ({ name: `column${column}`, data: list(5, (i) => `t${i}`), type: "STRING" }))),
+    "x"
+  ],
+  "arrow of many columns": () => [
+    arrow(Object.fromEntries(list(2_000, (column) => [`column${column}`, Float64Array.from([column, 1.5, 2.5])]))),
     "x"
   ],
   "parquet dictionary": () => [
@@ -202,9 +247,14 @@ const heap = async () => {
   }
 }
 
-const decode = (bytes: Uint8Array, name: string, format?: ResultFormat.Format) =>
+const decode = (bytes: Uint8Array, name: string, format?: ResultFormat.Format, onAsked?: (bytes: number) => void) =>
   Effect.runPromise(
-    ResultFormat.decode(bytes, { name, maxBytes: 2 ** 28, ...(format === undefined ? {} : { format }) })
+    ResultFormat.decode(bytes, {
+      name,
+      maxBytes: 2 ** 28,
+      reserve: (bytes) => Effect.sync(() => (onAsked?.(bytes), bytes)),
+      ...(format === undefined ? {} : { format })
+    })
   )
 
 const bytesOf = (content: string | Uint8Array) =>
@@ -214,10 +264,11 @@ const measure = async (kind: string) => {
   await decode(bytesOf("[1]"), "x.json")
   const before = await heap()
   let input: Input | undefined = await inputs[kind]!()
-  const value = await decode(bytesOf(input[0]), input[1], input[2])
+  let asked = 0
+  const value = await decode(bytesOf(input[0]), input[1], input[2], (bytes) => asked += bytes)
   input = undefined
   const used = await heap() - before
-  return { used, estimate: ValueSize.estimate(value) }
+  return { used, estimate: ValueSize.estimate(value, asked) }
 }
 
 if (parentPort !== null) {

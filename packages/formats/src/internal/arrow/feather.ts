@@ -140,7 +140,7 @@ interface Batch {
 export interface Budget {
   bytes: number
   values: number
-  /** The memory of decompressed buffers and of dictionaries' values so far, in bytes. */
+  /** The memory of buffers' views, of decompressed buffers and of dictionaries' values so far, in bytes. */
   taken: number
   readonly max: number
   /** Whether waiting for another thread is allowed. */
@@ -171,7 +171,7 @@ function* readVectors(
       budget.bytes -= content.length
       plain.push(content)
     }
-    yield
+    yield budget.taken += bufferHeader
   }
   let taken = 0
   const cursor = {
@@ -188,7 +188,7 @@ function* readVectors(
     buffer: () => {
       if (next.buffer >= buffers.length) damaged("a batch has too few buffers")
       const content = plain[next.buffer++]!
-      taken += content.length
+      taken += content.length + bufferHeader
       return content
     },
     variadic: () => {
@@ -200,11 +200,18 @@ function* readVectors(
   for (const field of fields) {
     taken = 0
     const { at, length } = buildVector(field, cursor)
+    if (textTypes.has(field.type)) taken += textsHeader
     vectors.push({ length, at, byteSize: taken })
     yield
   }
   return vectors
 }
+
+/** Memory in bytes, measured, of the view of a buffer and of what reads it: it is most of a column of few rows. */
+const bufferHeader = 280
+/** The same of what reads texts or bytes of variable length. */
+const textsHeader = 400
+const textTypes: ReadonlySet<number> = new Set([4, 5, 19, 20, 23, 24])
 
 /** The dictionary-encoded fields below some fields, by the id of the dictionary. */
 const dictionaryFields = (fields: ReadonlyArray<Field>, out = new Map<number, Field>()): Map<number, Field> => {

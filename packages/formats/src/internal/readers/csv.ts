@@ -2,6 +2,7 @@
 import { Column, type ColumnKind, Table } from "../../Table.ts"
 import { integerCell } from "../cells.ts"
 import { refuse, tooLarge } from "../refusal.ts"
+import { rememberShared } from "../sharedTexts.ts"
 import { every, type Steps } from "../steps.ts"
 import { withoutMark } from "../text.ts"
 import { Block, columnWeight, TextReader, Tokenizer } from "./csvCells.ts"
@@ -315,7 +316,9 @@ class ColumnBuilder {
       : (row: number) => chunks[row >>> shift]?.at(row & (size - 1))
     let byteSize: number | undefined = size < minChunk ? undefined : 0
     for (const chunk of chunks) byteSize = byteSize === undefined ? undefined : addSizes(byteSize, chunk.byteSize)
-    return new Column({ name, kind, length, at: isFloat ? (row) => floatOf(at(row)) : at, byteSize })
+    return rememberShared(
+      new Column({ name, kind, length, at: isFloat ? (row) => floatOf(at(row)) : at, byteSize })
+    )
   }
 }
 

@@ -1,9 +1,13 @@
 import type { PrefectApiError } from "@effect-prefect/api/PrefectApiError"
 import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
+import type { NonEmptyReadonlyArray } from "effect/Array"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Pull from "effect/Pull"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import * as Progress from "../../Progress.ts"
+import type { ResultTooLarge } from "../../ResultError.ts"
 import * as Children from "./children.ts"
 import { resultError, type Services } from "./load.ts"
 import { Hold } from "./memory.ts"
@@ -91,44 +95,129 @@ const ofParent = (services: Services, parent: TaskRunView): Stream.Stream<Outcom
       )
     }
     const completeness = new Children.Completeness(parent, -1)
-    let held: Array<Outcome> | undefined = []
-    const hold = new Hold(services.memory)
+    const held = new HeldChildren(services)
     const rows = Stream.mapArray(Children.rows(services, parent, -1), (views) => {
       for (const view of views) completeness.see(view)
       return views
     })
-    const children = Stream.mapEffect(
-      Stream.chunks(load(services, rows, (bytes) => held === undefined ? undefined : hold.add(bytes))),
-      (outcomes): Effect.Effect<ReadonlyArray<Outcome>> => {
-        if (held === undefined) {
-          hold.release()
-          return Effect.succeed(outcomes)
-        }
-        for (const outcome of outcomes) held.push(outcome)
-        const { refusal } = hold
-        const tooMany = Children.tooMany(services, parent, held.length) ??
-          (refusal === undefined ? undefined : resultError(parent, refusal))
-        if (tooMany === undefined) return Effect.succeed([])
-        const all = [failed(services, parent, tooMany), ...held]
-        held = undefined
-        return Effect.succeed(all)
-      }
-    )
-    return Stream.concat(
-      Stream.flattenIterable(children),
-      Stream.suspend(() => {
-        if (held === undefined) return Stream.empty
-        // The memory is held until the consumer is done with them.
-        return Stream.fromArray([parentOutcome(services, parent, completeness, held), ...held])
-      })
-    ).pipe(Stream.ensuring(Effect.sync(() => hold.release())))
+    return Stream.transformPull(
+      load(services, rows, (bytes) => held.take(bytes)),
+      (pull) => Effect.succeed(parentFirst(services, parent, completeness, held, pull))
+    ).pipe(Stream.ensuring(Effect.sync(() => held.release())))
   })
+
+/**
+ * The children that are held back until their parent is known, in the arrays in which they were loaded. Once it is, they
+ * are given array by array, and each array is let go of before more is loaded into the memory that it took.
+ */
+class HeldChildren {
+  readonly #hold: Hold
+  #arrays: Array<{ readonly outcomes: ReadonlyArray<Outcome>; readonly bytes: number }> = []
+  #given = 0
+  #taken = 0
+  /** The bytes of the array that the consumer is at work on. */
+  #atWork = 0
+  /** The number of children that were held back. */
+  size = 0
+
+  constructor(services: Services) {
+    this.#hold = new Hold(services.memory)
+  }
+
+  get refusal(): ResultTooLarge | undefined {
+    return this.#hold.refusal
+  }
+
+  /** Receives the memory of a child of the next array. */
+  take(bytes: number): void {
+    this.#hold.add(bytes)
+    this.#taken += bytes
+  }
+
+  push(outcomes: ReadonlyArray<Outcome>): void {
+    this.#arrays.push({ outcomes, bytes: this.#taken })
+    this.#taken = 0
+    this.size += outcomes.length
+  }
+
+  *[Symbol.iterator](): Generator<Outcome> {
+    for (const { outcomes } of this.#arrays) yield* outcomes
+  }
+
+  /** The consumer pulls again: it is done with the array before. */
+  private done(): void {
+    this.#hold.remove(this.#atWork)
+    this.#atWork = 0
+  }
+
+  /** The next array; undefined after the last one. */
+  next(): NonEmptyReadonlyArray<Outcome> | undefined {
+    this.done()
+    if (this.#given === this.#arrays.length) return undefined
+    const { bytes, outcomes } = this.#arrays[this.#given]!
+    this.#arrays[this.#given++] = nothing
+    this.#atWork = bytes
+    return outcomes as NonEmptyReadonlyArray<Outcome>
+  }
+
+  /** An array that is not held back, but given at once. */
+  pass(): void {
+    this.#atWork = this.#taken
+    this.#taken = 0
+  }
+
+  release(): void {
+    this.#arrays = []
+    this.#hold.release()
+  }
+}
+
+const nothing = { outcomes: [], bytes: 0 }
+
+type Loaded = Pull.Pull<NonEmptyReadonlyArray<Outcome>, PrefectApiError>
+
+const parentFirst = (
+  services: Services,
+  parent: TaskRunView,
+  completeness: Children.Completeness,
+  held: HeldChildren,
+  pull: Loaded
+): Loaded => {
+  let isKnown = false
+  let end: Cause.Cause<PrefectApiError | Cause.Done> | undefined
+  const known = (outcome: Outcome): NonEmptyReadonlyArray<Outcome> => {
+    isKnown = true
+    return [outcome]
+  }
+  const collect: Loaded = Effect.suspend(() =>
+    Effect.matchCauseEffect(pull, {
+      onFailure: (cause): Loaded => {
+        if (!Pull.isDoneCause(cause)) return Effect.failCause(cause)
+        end = cause
+        return Effect.succeed(known(parentOutcome(services, parent, completeness, held)))
+      },
+      onSuccess: (outcomes): Loaded => {
+        held.push(outcomes)
+        const { refusal } = held
+        const tooMany = Children.tooMany(services, parent, held.size) ??
+          (refusal === undefined ? undefined : resultError(parent, refusal))
+        return tooMany === undefined ? collect : Effect.succeed(known(failed(services, parent, tooMany)))
+      }
+    })
+  )
+  return Effect.suspend((): Loaded => {
+    if (!isKnown) return collect
+    const next = held.next()
+    if (next !== undefined) return Effect.succeed(next)
+    return end === undefined ? Effect.tap(pull, () => Effect.sync(() => held.pass())) : Effect.failCause(end)
+  })
+}
 
 const parentOutcome = (
   services: Services,
   parent: TaskRunView,
   completeness: Children.Completeness,
-  children: ReadonlyArray<Outcome>
+  children: Iterable<Outcome>
 ): Outcome => {
   const incomplete = completeness.finish()
   if (incomplete !== undefined) return failed(services, parent, incomplete)

@@ -290,16 +290,21 @@ const decodeBytes = (
     : stored.decode(bytes, options)
   return Effect.matchEffect(isSmall ? decoded : Effect.flatMap(place(lease), () => decoded), {
     onFailure: failed,
-    onSuccess: (value) => settle(view, lease, value)
+    onSuccess: (value) => settle(view, lease, value, isSmall ? undefined : lease.held)
   })
 }
 
 const tooLarge = ({ limit, size }: ResultTooLarge): FormatError =>
   new FormatError({ reason: new TooLarge({ limit, ...(size === undefined ? {} : { size }) }) })
 
-/** From here on the lease only holds the value. */
-const settle = (view: RunView, lease: Lease, value: unknown): Effect.Effect<unknown, ResultError> => {
-  const size = estimate(value)
+/** From here on the lease only holds the value, of whose decoding it is known how much memory it asked for, or not. */
+const settle = (
+  view: RunView,
+  lease: Lease,
+  value: unknown,
+  asked?: number | undefined
+): Effect.Effect<unknown, ResultError> => {
+  const size = estimate(value, asked)
   if (size > lease.budget.limit) {
     return Effect.fail(
       resultError(view, new ResultTooLarge({ limit: lease.budget.limit, unit: "memory", size }))

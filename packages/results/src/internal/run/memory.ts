@@ -249,7 +249,7 @@ export const budgetOf = (storage: object, limit: number): Budget => {
   return budget
 }
 
-/** Memory of values that are collected into one result, until it is emitted. */
+/** Memory of values that are collected into one result, until they are emitted. */
 export class Hold {
   private readonly lease: Lease
 
@@ -258,6 +258,11 @@ export class Hold {
   }
 
   readonly add = (bytes: number): void => this.lease.settle(this.lease.held + bytes)
+
+  /** Gives back the memory of some of the values, which nothing refers to any more. */
+  remove(bytes: number): void {
+    this.add(-bytes)
+  }
 
   /** The reason why the values are too many; undefined while they are within the limit. */
   get refusal(): ResultTooLarge | undefined {
