@@ -19,6 +19,7 @@ import type { TlsOptions } from "../../Network.ts"
 import type { Reason } from "../../PrefectApiError.ts"
 import { PrefectConfigError } from "../../PrefectConfigError.ts"
 import { type Address, addressText } from "../address.ts"
+import { Body } from "./body.ts"
 import {
   type Answer,
   emptyBody,
@@ -420,32 +421,19 @@ const readBody = (
 ): Effect.Effect<string, HttpFailure> =>
   Effect.suspend(() => {
     // Decoded in one call: a streaming decoder is several times slower.
-    const chunks: Array<Uint8Array> = []
-    let size = 0
+    const body = new Body()
     const tooLarge = oversized(
       `it is longer than ${maxBytes} bytes; ask for smaller pages, or raise maxResponseBytes`
     )
     const declaredTooLarge = Number(response.headers["content-length"] ?? 0) > maxBytes
     return response.stream.pipe(
       Stream.runForEach((chunk) => {
-        size += chunk.byteLength
-        if (declaredTooLarge || size > maxBytes) return Effect.fail(tooLarge)
-        chunks.push(chunk)
+        if (declaredTooLarge || body.size + chunk.byteLength > maxBytes) return Effect.fail(tooLarge)
+        body.add(chunk)
         return Effect.void
       }),
       Effect.mapError((error) => error._tag === "HttpFailure" ? error : networkFailure(error, origin, "answered")),
       Effect.catchIf((failure) => failure === emptyBody, () => Effect.void),
-      Effect.map(() => new TextDecoder().decode(joined(chunks, size)))
+      Effect.map(() => new TextDecoder().decode(body.bytes()))
     )
   })
-
-const joined = (chunks: ReadonlyArray<Uint8Array>, size: number): Uint8Array => {
-  if (chunks.length === 1) return chunks[0]!
-  const bytes = new Uint8Array(size)
-  let at = 0
-  for (const chunk of chunks) {
-    bytes.set(chunk, at)
-    at += chunk.byteLength
-  }
-  return bytes
-}

@@ -1,0 +1,45 @@
+/** The body of an answer is held in few arrays, however small the chunks are in which it arrives. */
+import { assert, describe, it } from "@effect/vitest"
+import { Body } from "../src/internal/http/body.ts"
+
+const bytesOf = (size: number, from: number) => Uint8Array.from({ length: size }, (_, at) => from + at)
+
+/** A body of chunks of these sizes, and the bytes that went into it. */
+const filled = (sizes: ReadonlyArray<number>) => {
+  const body = new Body()
+  const sent: Array<number> = []
+  let most = 0
+  for (const size of sizes) {
+    const chunk = bytesOf(size, sent.length)
+    for (const byte of chunk) sent.push(byte)
+    body.add(chunk)
+    most = Math.max(most, body.count)
+  }
+  return { body, most, sent: Uint8Array.from(sent) }
+}
+
+const repeated = (count: number, ...sizes: ReadonlyArray<number>) => Array.from({ length: count }, () => sizes).flat()
+
+describe("a body", () => {
+  const cases: Record<string, ReadonlyArray<number>> = {
+    "nothing": [],
+    "one chunk": [70_000],
+    "single bytes": repeated(100_000, 1),
+    "single bytes with empty chunks": repeated(50_000, 0, 1),
+    "single bytes after a large chunk": [100_000, ...repeated(1_000, 1)],
+    "small and large chunks in turn": repeated(2_000, 1, 1, 1, 3_000)
+  }
+  for (const [name, sizes] of Object.entries(cases)) {
+    it(`of ${name} is what was sent, in few arrays`, () => {
+      const { body, most, sent } = filled(sizes)
+      assert.strictEqual(body.size, sent.length)
+      assert.isTrue(Buffer.from(body.bytes()).equals(sent))
+      // An array takes about two hundred bytes besides its content.
+      assert.isAtMost(most, 256 + sent.length / 200)
+    })
+  }
+
+  it("of empty chunks alone takes no arrays", () => {
+    assert.strictEqual(filled(repeated(10_000, 0)).most, 0)
+  })
+})
