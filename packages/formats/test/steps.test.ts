@@ -5,7 +5,7 @@ import { Column, Table } from "@effect-prefect/formats/Table"
 import * as ValueSize from "@effect-prefect/formats/ValueSize"
 import { assert, describe, it, vi } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { orderedJsonSteps } from "../src/internal/json.ts"
+import { exactJsonSteps, orderedJsonSteps } from "../src/internal/json.ts"
 import { jsonBytesSteps } from "../src/internal/jsonPieces.ts"
 import { readPandasJson } from "../src/internal/readers/pandasJson.ts"
 import { type Steps, toEnd } from "../src/internal/steps.ts"
@@ -327,4 +327,23 @@ describe("a table of very many columns", () => {
       assert.isAbove(made, 2 * width)
       assert.isAtMost(most, 4_096)
     }))
+})
+
+describe("an object of more keys than V8 holds", () => {
+  const object = (count: number, unit = "") =>
+    `[{"in":{${Array.from({ length: count }, (_, at) => `"key ${String(at).padStart(6, "0")}${unit}":1`).join(",")}}}]`
+  for (const [name, unit] of [["in pieces", ""], ["with a lone surrogate", "\\ud800"]] as const) {
+    it(`is refused, ${name}`, () => {
+      const most = 40_000
+      const read = (count: number) => toEnd(jsonBytesSteps(latin1(object(count, unit)), most))
+      assert.deepStrictEqual(read(most), { value: JSON.parse(object(most, unit)) as unknown })
+      assert.throws(() => read(most + 1), "an object in the JSON has more than 40000 keys")
+    })
+  }
+
+  it("is refused by the parser of texts that JSON.parse does not read", () => {
+    const read = (count: number) => toEnd(exactJsonSteps(object(count).replace("1", "NaN"), 100))
+    assert.property(read(100), "value")
+    assert.throws(() => read(101), "an object in the JSON has more than 100 keys")
+  })
 })

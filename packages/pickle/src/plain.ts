@@ -46,6 +46,9 @@ export const largePlainOf = (object: PyObject): Generator<undefined, unknown> | 
   return isLarge ? largeDictOf(object.pairs) : undefined
 }
 
+/** V8 numbers the keys of an object with 23 bits: from then on each further key takes a second. */
+const maxKeys = 8_000_000
+
 /** As `dictOf`, in steps. */
 function* largeDictOf(pairs: ReadonlyArray<readonly [unknown, unknown]>): Generator<undefined, unknown> {
   const map = new PyDict()
@@ -57,7 +60,7 @@ function* largeDictOf(pairs: ReadonlyArray<readonly [unknown, unknown]>): Genera
     isText &&= typeof key === "string" && !/^\d/.test(key)
     if (at % every === 0) yield
   }
-  if (!isText) return map
+  if (!isText || map.size > maxKeys) return map
   const out = new Dict()
   let looked = 0
   for (const [key, value] of map) {

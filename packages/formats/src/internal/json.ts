@@ -8,6 +8,17 @@ import type { Steps } from "./steps.ts"
 /** The maximum nesting of arrays and objects. */
 export const maxJsonDepth = 10_000
 
+/**
+ * The most keys of one object. V8 numbers the keys of an object with 23 bits: from then on it numbers all of them anew
+ * for each further key.
+ */
+export const maxJsonKeys = 8_000_000
+
+/** Refuses an object of very many keys. */
+export const checkKeys = (count: number, maxKeys: number): void => {
+  if (count > maxKeys) refuse(`an object in the JSON has more than ${maxKeys} keys`)
+}
+
 const quote = 0x22
 const backslash = 0x5c
 
@@ -85,12 +96,14 @@ class Parser {
   readonly text: string
   /** Objects as Maps, which preserve the order of keys that look like numbers. */
   readonly maps: boolean
+  readonly maxKeys: number
   at = 0
   /** The estimated memory of the values so far. */
   weight = 0
-  constructor(text: string, maps: boolean) {
+  constructor(text: string, maps: boolean, maxKeys: number) {
     this.text = text
     this.maps = maps
+    this.maxKeys = maxKeys
   }
   fail(expected: string): never {
     throw new NotJson(`at character ${this.at} ${expected} was expected`)
@@ -141,7 +154,7 @@ class Parser {
   /** Without recursion, so that the depth of the text does not use the stack. */
   *value(): Steps<unknown> {
     let looked = 0
-    const open: Array<{ readonly container: Container; key: string }> = []
+    const open: Array<{ readonly container: Container; key: string; count: number }> = []
     for (;;) {
       let value: unknown
       if (++looked % 4_096 === 0) yield this.weight
@@ -151,7 +164,7 @@ class Parser {
         this.at++
         this.weight += code === 0x5b ? listWeight : this.maps ? mapWeight : objectWeight
         const container: Container = code === 0x5b ? [] : this.maps ? new Map<string, unknown>() : {}
-        const frame = { container, key: "" }
+        const frame = { container, key: "", count: 0 }
         const first = this.skip()
         if (first !== (code === 0x5b ? 0x5d : 0x7d)) {
           if (code === 0x7b) frame.key = this.key()
@@ -171,7 +184,10 @@ class Parser {
         const isArray = Array.isArray(container)
         if (isArray) container.push(value)
         else if (container instanceof Map) container.set(frame.key, value)
-        else setKey(container, frame.key, value)
+        else {
+          checkKeys(++frame.count, this.maxKeys)
+          setKey(container, frame.key, value)
+        }
         code = this.skip()
         if (code === 0x2c) {
           this.at++
@@ -212,10 +228,11 @@ export interface JsonProblem {
 export type JsonResult = { readonly value: unknown } | JsonProblem
 
 /** Like `jsonSteps`, with Maps for objects, in the order of the text. */
-export const orderedJsonSteps = (text: string): Steps<JsonResult> => parseSteps(new Parser(text, true))
+export const orderedJsonSteps = (text: string): Steps<JsonResult> => parseSteps(new Parser(text, true, maxJsonKeys))
 
 /** As `jsonSteps`, without `JSON.parse`. */
-export const exactJsonSteps = (text: string): Steps<JsonResult> => parseSteps(new Parser(text, false))
+export const exactJsonSteps = (text: string, maxKeys = maxJsonKeys): Steps<JsonResult> =>
+  parseSteps(new Parser(text, false, maxKeys))
 
 function* parseSteps(parser: Parser): Steps<JsonResult> {
   try {

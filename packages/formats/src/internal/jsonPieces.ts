@@ -4,11 +4,13 @@
  */
 import { shortAsciiOf } from "./bytes.ts"
 import {
+  checkKeys,
   exactJsonSteps,
   isPlain,
   type JsonResult,
   listWeight,
   maxJsonDepth,
+  maxJsonKeys,
   objectWeight,
   setKey,
   textWeight,
@@ -27,7 +29,7 @@ export const parseJson = (text: string): JsonResult => toEnd(jsonSteps(text))
 /** As `parseJson`, in steps. */
 export function* jsonSteps(text: string): Steps<JsonResult> {
   if (text.length > largeText && !/\p{Surrogate}/u.test(text)) {
-    const pieces = yield* parsePieces(new TextEncoder().encode(text))
+    const pieces = yield* parsePieces(new TextEncoder().encode(text), maxJsonKeys)
     if (pieces !== undefined) return pieces
   } else if (isPlain(text)) {
     try {
@@ -40,17 +42,17 @@ export function* jsonSteps(text: string): Steps<JsonResult> {
 }
 
 /** As `jsonSteps`, for bytes in any of the encodings of JSON; undefined for bytes that are not text. */
-export function* jsonBytesSteps(bytes: Uint8Array): Steps<JsonResult | undefined> {
+export function* jsonBytesSteps(bytes: Uint8Array, maxKeys = maxJsonKeys): Steps<JsonResult | undefined> {
   if (bytes.length <= largeText) {
     const text = decodeJsonText(bytes)
     return text === undefined ? undefined : yield* jsonSteps(text)
   }
   const utf8 = yield* jsonUtf8Steps(bytes)
   if (utf8 === undefined) return undefined
-  const pieces = yield* parsePieces(utf8)
+  const pieces = yield* parsePieces(utf8, maxKeys)
   if (pieces !== undefined) return pieces
   const text = yield* utf8TextSteps(utf8)
-  return text === undefined ? undefined : yield* exactJsonSteps(text)
+  return text === undefined ? undefined : yield* exactJsonSteps(text, maxKeys)
 }
 
 /** No text of this length is nested deeper than `maxJsonDepth`: each container has an opening and a closing bracket. */
@@ -302,7 +304,7 @@ Scanner.shapes.push(new Scanner(new Uint8Array(0), 0))
  * The value of a long text: a piece is a run of whole elements of one array or object. A container that is longer than a
  * piece is opened, and its elements are read in pieces in turn. Undefined for what is no JSON.
  */
-function* parsePieces(bytes: Uint8Array): Steps<{ readonly value: unknown } | undefined> {
+function* parsePieces(bytes: Uint8Array, maxKeys: number): Steps<{ readonly value: unknown } | undefined> {
   const start = yield* afterSpace(bytes, 0)
   const first = bytes[start]
   if (first === quote) {
@@ -343,6 +345,7 @@ function* parsePieces(bytes: Uint8Array): Steps<{ readonly value: unknown } | un
     if (Array.isArray(container)) { for (const value of part as Array<unknown>) container.push(value) }
     else {
       const keys = Object.keys(part)
+      checkKeys(frame.count + keys.length, maxKeys)
       for (const key of keys) setKey(container, key, (part as Record<string, unknown>)[key])
       frame.count += keys.length
       if (keys.length > 0) frame.sample.push(keys[0]!)

@@ -449,6 +449,7 @@ export const fillDict = (machine: Machine, at: number, end: number): number => {
       return count + fillMap(machine, machine.stack[at] as PyDict, end)
     }
   }
+  machine.grown(dict, count / 2)
   machine.counted(dict, key as string, count / 2)
   return count
 }

@@ -6,7 +6,7 @@
  */
 import { largeCall } from "../classes/large.ts"
 import { type Context, inert } from "../context.ts"
-import { exceeded, fail } from "../errors.ts"
+import { exceeded, fail, PickleError } from "../errors.ts"
 import { type ClassDecoder, type Limits, limitsFor, type LoadsOptions } from "../options.ts"
 import { decoderOf, finisherOf, isKnownReference, keepState, stateSetterOf } from "../registry.ts"
 import { ByteArray, Counter, Deque, FrozenSet, OrderedDict, PyDict, PySet, Tuple } from "../values/containers.ts"
@@ -52,6 +52,17 @@ const longString = 0x40000
 /** Keys that are set on a dict at once and are worth counting, and the number of keys of a large dict. */
 const manyPairs = 256
 const largeDict = 0x8000
+
+/**
+ * Keys of all dict objects together from which on those of each are counted, and how many more one may have. V8 numbers
+ * the keys of an object with 23 bits: from then on it numbers all of them anew for each further key.
+ */
+const fewKeys = 2 ** 22
+const moreKeys = 2 ** 22 - 2 ** 17
+
+/** Counts that are kept of dict objects at once, and the smallest that are worth it. */
+const maxCounts = 65_536
+const smallCount = 4_096
 
 /** @internal */
 export class Machine implements Context {
@@ -119,6 +130,9 @@ export class Machine implements Context {
   novel = 0
   /** The number of keys of dict objects to which many were added at once, and some of them. */
   private dicts: Map<object, { count: number; readonly sample: Array<string> }> | null = null
+  /** The number of keys that were set on dict objects, and on each of them from `fewKeys` on. */
+  private keys = 0
+  private keyCounts: Map<object, number> | null = null
   private repetition: number
   private buffers: Iterator<Uint8Array> | null | undefined
   private globals: Map<string, PyGlobal> | null = null
@@ -501,6 +515,27 @@ export class Machine implements Context {
     ) {
       target[key] = value
     } else fail("BadValue", "entries for a value that is not a dict", "a dict")
+  }
+
+  /** Counts keys that were set on a dict object, which fails when it has more than an object can hold. */
+  grown(dict: object, count: number): void {
+    if ((this.keys += count) > fewKeys) this.countKeys(dict, count)
+  }
+
+  private countKeys(dict: object, count: number): void {
+    const counts = this.keyCounts ??= new Map()
+    const now = (counts.get(dict) ?? 0) + count
+    counts.set(dict, now)
+    if (now > moreKeys) {
+      throw new PickleError({
+        reason: "LimitExceeded",
+        found: "a dict of more keys than an object of this JavaScript engine can hold",
+        expected: "at most about eight million keys that are all texts"
+      })
+    }
+    if (counts.size > maxCounts) {
+      for (const [each, known] of counts) if (known < smallCount) counts.delete(each)
+    }
   }
 
   /** Counts keys that were set on a dict object, of which one is given. */

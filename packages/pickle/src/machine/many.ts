@@ -112,7 +112,10 @@ function* entries(machine: Machine, target: unknown, start: number, end: number)
       }
     } else machine.setItem(dict, key, stack[i + 1])
     if (i % every === start % 2) {
-      if (isDictObject(dict)) machine.counted(dict, key as string, every / 2)
+      if (isDictObject(dict)) {
+        machine.grown(dict, every / 2)
+        machine.counted(dict, key as string, every / 2)
+      }
       yield
     }
   }

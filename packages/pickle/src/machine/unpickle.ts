@@ -414,8 +414,10 @@ const run = (machine: Machine): boolean => {
         sp -= 2
         if (sp > height) height = sp
         if (isDictObject(dict)) {
-          if (typeof key === "string" && !isIndexKey(key)) dict[key] = value
-          else machine.toMap(at).insert(key, value, machine.equality)
+          if (typeof key === "string" && !isIndexKey(key)) {
+            dict[key] = value
+            machine.grown(dict, 1)
+          } else machine.toMap(at).insert(key, value, machine.equality)
         } else machine.setItem(dict, key, value)
         continue
       }
@@ -437,7 +439,10 @@ const run = (machine: Machine): boolean => {
             if (typeof key !== "string" || isIndexKey(key)) break
             dict[key] = stack[i + 1]
           }
-          if (i > start) machine.counted(dict, stack[i - 2] as string, (i - start) / 2)
+          if (i > start) {
+            machine.grown(dict, (i - start) / 2)
+            machine.counted(dict, stack[i - 2] as string, (i - start) / 2)
+          }
           if (i < sp) {
             const map = machine.toMap(start - 1)
             for (; i < sp; i += 2) map.insert(stack[i], stack[i + 1], machine.equality)
