@@ -282,6 +282,35 @@ await check("what an address says that is not so is passed over, and said", asyn
   const notes = await page.getByRole("region", { name: "Result" }).innerText()
   assert.match(notes, /Sorting was passed over: /)
   assert.match(notes, /The filter was passed over: /)
+  for (
+    const [path, note] of [
+      [`${task(ids.value)}/result?path=/nope`, "The address names path /nope, which is not there."],
+      [`${task(ids.value)}/result?path=nope`, "The address names path nope, which is not there."],
+      [`${task(ids.value)}/result?path=/list/9`, "The address names path /list/9, which is not there."],
+      [`${task(ids.value)}/result?path=/flag/x`, "The address names path /flag/x, which is not there."],
+      [`${run}/logs?level=LOUD`, "The address names level LOUD, which is not there: all are shown."],
+      [`${run}/logs?line=abc`, "The address names line abc, which is not there."],
+      [`${run}/logs?line=999999`, "The address names line 999999, which is not there."]
+    ] as const
+  ) {
+    await open(path)
+    await page.getByRole("status").filter({ hasText: note }).waitFor()
+  }
+})
+
+await check("a path of the address opens the value there, however many keys are before it", async () => {
+  for (
+    const [path, name] of [
+      [`${task(ids.value)}/result?path=/list/2/1/four`, "four: 4"],
+      [`${task(ids.value)}/result?path=/many/4321`, "[4321]: 4321"],
+      [`${task(ids.wide)}/result?as=value&path=/1/c9000`, "c9000: 18000"]
+    ] as const
+  ) {
+    await open(path)
+    await page.locator(`[role=treeitem][aria-selected=true][aria-label="${name}"]`).waitFor()
+    const notes = page.getByRole("status").filter({ hasText: "which is not there" })
+    assert.equal(await notes.count(), 0, path)
+  }
 })
 
 await check("a server that went away is said, and the page comes back with it", async () => {

@@ -4,7 +4,7 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks"
 import { client, type Failure, run } from "./api.ts"
 import { useQuery } from "./data.ts"
 import { type Column, Grid } from "./grid.tsx"
-import { Alert, Stop, Stopped } from "./parts.tsx"
+import { Alert, PassedOver, Stop, Stopped } from "./parts.tsx"
 import { setQuery, useAddress } from "./router.ts"
 import { cellText, plural, short, visible } from "./text.ts"
 
@@ -240,18 +240,10 @@ export const DataTable = ({ columns, id, rows, visibleRows = 16 }: {
   return (
     <div class="data-table">
       {given !== null && !isGiven && !(Number.isInteger(wanted) && wanted >= total)
-        ? (
-          <p class="note" role="status">
-            The address names row {visible(short(given, 40))}, which is no row: the first one is shown.
-          </p>
-        )
+        ? <PassedOver name="row" value={given}>is no row: the first one is shown.</PassedOver>
         : null}
       {columnName !== null && chosen === -1
-        ? (
-          <p class="note" role="status">
-            The address names column {visible(short(columnName, 80))}, which the table does not have.
-          </p>
-        )
+        ? <PassedOver name="column" value={columnName}>is not there.</PassedOver>
         : null}
       {[...passed].map(([name, message]) => (
         <p key={name} class="note" role="status">

@@ -18,10 +18,10 @@ import {
 } from "./heatMapData.ts"
 import { type Changes, useGrown } from "./live.tsx"
 import { type OutcomeColours, Outcomes } from "./outcomes.tsx"
-import { Alert, Empty, Glyph, Loading, Stop, Stopped, useWidth } from "./parts.tsx"
+import { Alert, Empty, Glyph, Loading, PassedOver, Stop, Stopped, useWidth } from "./parts.tsx"
 import { href, navigate, setQuery, useAddress } from "./router.ts"
 import { colourOf, familyOf, mappedCount, sortNames } from "./states.ts"
-import { plural, short, slugText, visible } from "./text.ts"
+import { plural, slugText, visible } from "./text.ts"
 
 const parseColour = (colour: string): readonly [number, number, number] =>
   [1, 3, 5].map((at) => Number.parseInt(colour.slice(at, at + 2), 16)) as unknown as [number, number, number]
@@ -259,11 +259,7 @@ export const HeatMap = ({ changes, run }: { readonly run: TaskRun; readonly chan
         </div>
       )}
       {given !== null && !isGiven && heat.isDone
-        ? (
-          <p class="note" role="status">
-            The address names child {visible(short(given, 40))}, which is not there: the first one is shown.
-          </p>
-        )
+        ? <PassedOver name="child" value={given}>is not there: the first one is shown.</PassedOver>
         : null}
       {heat.isStopped
         ? (

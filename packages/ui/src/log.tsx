@@ -7,7 +7,7 @@ import type { ComponentChildren } from "preact"
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks"
 import { type Failure, run } from "./api.ts"
 import { Search, Select } from "./pages/flowRuns.tsx"
-import { Alert, Empty, Loading, Stop, Stopped, useWidth, useZone } from "./parts.tsx"
+import { Alert, Empty, Loading, PassedOver, Stop, Stopped, useWidth, useZone } from "./parts.tsx"
 import { href, useAddress } from "./router.ts"
 import { plural, timeText, visible, withoutAnsi } from "./text.ts"
 
@@ -75,10 +75,13 @@ export const LogView = ({ grown, isLive, load, names, source, tools }: {
 }) => {
   const { query } = useAddress()
   const [zone] = useZone()
-  const level = query.get("level") ?? ""
+  const givenLevel = query.get("level") ?? ""
+  const level = rankOf(givenLevel) < levels.length ? givenLevel : ""
   const q = (query.get("q") ?? "").toLowerCase()
   const task = query.get("task") ?? ""
-  const wanted = Number(query.get("line") ?? "")
+  const givenLine = query.get("line") ?? ""
+  const wanted = Number(givenLine)
+  const isNoLine = givenLine !== "" && !(wanted > 0)
   const lines = useRef<Array<LogLine>>([])
   const texts = useRef<Array<string>>([])
   const [state, set] = useState<
@@ -238,6 +241,12 @@ export const LogView = ({ grown, isLive, load, names, source, tools }: {
         )}
         {tools}
       </div>
+      {level === givenLevel
+        ? null
+        : <PassedOver name="level" value={givenLevel}>is not there: all are shown.</PassedOver>}
+      {isNoLine || (!state.isRunning && !state.isStopped && state.failure === undefined && wanted > state.count)
+        ? <PassedOver name="line" value={givenLine}>is not there.</PassedOver>
+        : null}
       {state.failure === undefined ? null : <Alert failure={state.failure} onRetry={pull} />}
       {state.count === 0 && state.isRunning
         ? <Loading label="Loading the log" onStop={stop} />

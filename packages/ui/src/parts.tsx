@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from "preact/hooks"
 import { client, type Failure, run } from "./api.ts"
 import { readSetting, useSetting } from "./data.ts"
 import { colourOf, familyOf } from "./states.ts"
-import { bytesText, durationText, timeText, visible, type Zone } from "./text.ts"
+import { bytesText, durationText, short, timeText, visible, type Zone } from "./text.ts"
 
 const shapes: Readonly<Record<string, string>> = {
   succeeded: "M4.2 8.3l2.5 2.5 5-5.4",
@@ -196,6 +196,17 @@ export const Loading = ({ label, onStop }: { readonly label: string; readonly on
 }
 
 export const Empty = ({ children }: { readonly children: ComponentChildren }) => <p class="empty">{children}</p>
+
+/** Says what part of the address was passed over, and why: which … */
+export const PassedOver = ({ children, name, value }: {
+  readonly name: string
+  readonly value: string
+  readonly children: ComponentChildren
+}) => (
+  <p class="note" role="status">
+    The address names {name} {visible(short(value, 80))}, which {children}
+  </p>
+)
 
 /** Names and their values. Unknown values have no line. */
 export const Facts = ({ rows }: { readonly rows: ReadonlyArray<readonly [string, ComponentChildren]> }) => (

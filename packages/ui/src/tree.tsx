@@ -2,7 +2,7 @@
 import type { ValueLevel } from "@effect-prefect/ui-api/Models"
 import { useEffect, useId, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks"
 import { client, type Failure, run } from "./api.ts"
-import { Alert, Empty, Loading, Stopped } from "./parts.tsx"
+import { Alert, Empty, Loading, PassedOver, Stopped } from "./parts.tsx"
 import { setQuery, useAddress } from "./router.ts"
 import { reveal, rowAt, scrollHeight } from "./scroll.ts"
 import { short, visible } from "./text.ts"
@@ -12,6 +12,8 @@ type Item = ValueLevel["items"][number]
 
 const rowHeight = 26
 const pageSize = 100
+/** Up to so many keys of an object are looked through for one that an address names. */
+const mostKeys = 10_000
 
 interface Level {
   readonly kind: string
@@ -33,10 +35,12 @@ export const Tree = ({ id, scalar, visibleRows = 22 }: {
   const [version, redraw] = useState(0)
   const [failure, fail] = useState<Failure | undefined>(undefined)
   const [isStopped, setStopped] = useState(false)
+  const [isMissed, setMissed] = useState(false)
   const [active, setActive] = useState(0)
   const [scrollTop, setScrollTop] = useState(0)
   const box = useRef<HTMLDivElement>(null)
   const controller = useRef(new AbortController())
+  const sought = useRef<number | undefined>(undefined)
   const domId = useId()
 
   const load = (path: string, offset: number, then?: (level: Level) => void) => {
@@ -68,10 +72,12 @@ export const Tree = ({ id, scalar, visibleRows = 22 }: {
     root.current = undefined
     fail(undefined)
     setStopped(false)
+    const isWanted = wanted !== null && wanted !== ""
+    setMissed(isWanted && (scalar !== undefined || !wanted.startsWith("/")))
     if (scalar === undefined) {
       load("", 0, (level) => {
         root.current = { path: "", size: level.size, level: 1, open: new Map() }
-        if (wanted !== null && wanted !== "") openPath(root.current, wanted.split("/").slice(1))
+        if (isWanted && wanted.startsWith("/")) openPath(root.current, wanted.split("/").slice(1))
       })
     }
   }
@@ -80,24 +86,32 @@ export const Tree = ({ id, scalar, visibleRows = 22 }: {
     return () => controller.current.abort()
   }, [id])
 
-  const openPath = (node: OpenNode, keys: ReadonlyArray<string>) => {
-    const [key, ...rest] = keys
-    if (key === undefined) return
-    const level = levels.current.get(node.path)
-    if (level === undefined) return
-    const name = key.replaceAll("~1", "/").replaceAll("~0", "~")
-    const isArray = level.kind === "array" || level.kind === "table"
-    const place = isArray ? Number(name) : [...level.items].find(([, item]) => item.key === name)?.[0]
-    if (place === undefined || !(place >= 0 && place < node.size)) return
-    const select = () => {
-      const row = rowOf(segmentsOf(root.current!).segments, node, place)
-      if (row >= 0) {
-        setActive(row)
-        bring(row)
+  /** Finds the place of a key in a level. The keys of a large object come page by page. */
+  const placeOf = (node: OpenNode, key: string, offset: number, then: (place: number | undefined) => void): void => {
+    load(node.path, offset, (level) => {
+      if (level.kind === "array" || level.kind === "table") {
+        return then(/^(?:0|[1-9]\d{0,14})$/.test(key) && Number(key) < node.size ? Number(key) : undefined)
       }
-    }
-    if (rest.length === 0) return void setTimeout(select)
-    open(node, place, name, (child) => openPath(child, rest))
+      const next = offset + pageSize
+      const place = [...level.items].find(([, item]) => item.key === key)?.[0]
+      if (place !== undefined || next >= Math.min(node.size, mostKeys)) then(place)
+      else placeOf(node, key, next, then)
+    })
+  }
+  const openPath = (node: OpenNode, [key, ...rest]: ReadonlyArray<string>) => {
+    const name = (key ?? "").replaceAll("~1", "/").replaceAll("~0", "~")
+    placeOf(node, name, 0, (place) => {
+      if (place === undefined) return setMissed(true)
+      if (rest.length > 0) return open(node, place, name, (child) => openPath(child, rest))
+      setTimeout(() => {
+        const row = rowOf(segmentsOf(root.current!).segments, node, place)
+        if (row < 0) return
+        setActive(row)
+        // It is brought into view when its level is laid out.
+        sought.current = row
+        redraw((n) => n + 1)
+      })
+    })
   }
   const open = (node: OpenNode, place: number, key: string, then?: (child: OpenNode) => void) => {
     const path = pointer(node.path, key)
@@ -133,6 +147,11 @@ export const Tree = ({ id, scalar, visibleRows = 22 }: {
     }
   }
   useLayoutEffect(() => {
+    if (sought.current === undefined || sought.current >= rows || box.current === null) return
+    bring(sought.current)
+    sought.current = undefined
+  }, [version, rows])
+  useLayoutEffect(() => {
     for (let row = first; row < last; row++) {
       const entry = entryAt(segments, row)
       if (entry === undefined) continue
@@ -155,6 +174,7 @@ export const Tree = ({ id, scalar, visibleRows = 22 }: {
   const select = (row: number) => {
     const to = Math.max(0, Math.min(rows - 1, row))
     setActive(to)
+    setMissed(false)
     bring(to)
     const entry = itemAt(to)
     if (entry?.item !== undefined) setQuery({ path: pointer(entry.node.path, entry.item.key) })
@@ -238,6 +258,9 @@ export const Tree = ({ id, scalar, visibleRows = 22 }: {
   }
   return (
     <>
+      {isMissed && wanted !== null
+        ? <PassedOver name="path" value={wanted}>is not there.</PassedOver>
+        : null}
       {failure === undefined ? null : (
         <Alert
           failure={failure}

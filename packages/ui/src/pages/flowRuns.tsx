@@ -6,7 +6,7 @@ import { client } from "../api.ts"
 import { useQuery } from "../data.ts"
 import { type Column, Grid } from "../grid.tsx"
 import { Heading } from "../layout.tsx"
-import { Alert, CountsBar, Duration, Empty, StateText, Time, Waiting } from "../parts.tsx"
+import { Alert, CountsBar, Duration, Empty, PassedOver, StateText, Time, Waiting } from "../parts.tsx"
 import { href, navigate, setQuery, useAddress } from "../router.ts"
 import { allNames, isFinished, nameOf } from "../states.ts"
 import { nameText, plural, short, visible } from "../text.ts"
@@ -184,13 +184,9 @@ export const FlowRunList = ({ flowId, flowNames }: {
               )
             }}
           />
-          {isPage && data.at === given ? null : (
-            <p class="note" role="status">
-              The address names page {visible(short(query.get("page") ?? "", 40))}, which is not there: page {data.at}
-              {" "}
-              is shown.
-            </p>
-          )}
+          {isPage && data.at === given ?
+            null :
+            <PassedOver name="page" value={query.get("page") ?? ""}>is not there: page {data.at} is shown.</PassedOver>}
           {items.length === 0
             ? <Empty>{isFiltered ? "No flow run fits these filters." : "There are no flow runs."}</Empty>
             : null}
