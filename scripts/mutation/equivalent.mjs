@@ -265,6 +265,37 @@ export const equivalent = [
       ["if (filled === buffer.length) {", "filled === buffer.length", "true"]
     ]
   ),
+  ...of("packages/pickle/src/values/containers.ts", "the reciprocal of a zero is infinite", [
+    [
+      "typeof key === \"string\" || (typeof key === \"number\" && key === key && (key !== 0 || 1 / key > 0))",
+      "1 / key > 0",
+      "1 / key >= 0"
+    ]
+  ]),
+  ...of("packages/pickle/src/values/dataframe.ts", "no zone has the key null, so that its offset is taken", [
+    [
+      "return zone.key === null ? zone.offset : offsetAt(zone.key, Number(this.ns / 1_000_000n)) ?? zone.offset",
+      "zone.key === null",
+      "false"
+    ]
+  ]),
+  ...of("packages/pickle/src/values/datetime.ts", "other parts are not looked at", [
+    ["if (type in part) part[type as keyof typeof part] = Number(value)", "type in part", "true"]
+  ]),
+  ...of("packages/pickle/src/values/sparse.ts", "no place is before an end that there is not", [
+    [
+      "for (let major = 0; major + 1 < starts.length; major++) {",
+      "major + 1 < starts.length",
+      "major + 1 <= starts.length"
+    ]
+  ]),
+  ...of("packages/pickle/src/values/text.ts", "a text of one chunk is the same in either way", [
+    [
+      "if (length <= chunk) return String.fromCharCode.apply(null, takeUnits(units, 0, length))",
+      "length <= chunk",
+      "length < chunk"
+    ]
+  ]),
   ...of("packages/pickle/src/values/numbers.ts", "0 is 0 either way", [
     ["return count <= 0n ? 0 : count <= 9007199254740991n ? Number(count) : count", "count <= 0n", "count < 0n"]
   ]),
