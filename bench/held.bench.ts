@@ -2,19 +2,27 @@
  * How long decoding and showing a large value block other work: the longest processor time between two turns of a 5 ms
  * timer. The same work without yielding, which blocks for its whole duration, is measured beside it.
  */
+import * as ArchiveApi from "@effect-prefect/api/ArchiveApi"
 import { empty } from "@effect-prefect/formats/ClassRegistry"
 import * as JsonProjection from "@effect-prefect/formats/JsonProjection"
 import * as ResultFormat from "@effect-prefect/formats/ResultFormat"
 import * as Flechette from "@uwdata/flechette"
 import * as Effect from "effect/Effect"
 import { spawnSync } from "node:child_process"
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { gzipSync } from "node:zlib"
 import { Table as ArrowTable, writeParquet } from "parquet-wasm"
+import { parsePrecisely } from "../packages/api/src/internal/http/failure.ts"
+import { parseLong } from "../packages/api/src/internal/http/pieces.ts"
+import { undecodable } from "../packages/formats/src/FormatError.ts"
 import { readFeather } from "../packages/formats/src/internal/arrow/feather.ts"
+import { unlz4FrameSteps } from "../packages/formats/src/internal/compression/lz4.ts"
 import { jsonBytesSteps } from "../packages/formats/src/internal/jsonPieces.ts"
 import { readCsv } from "../packages/formats/src/internal/readers/csv.ts"
 import { fromBase64, pickleSteps, readPickle } from "../packages/formats/src/internal/readers/pickle.ts"
-import { toEnd } from "../packages/formats/src/internal/steps.ts"
+import { giveWay, toEnd } from "../packages/formats/src/internal/steps.ts"
 import { heldBy as held } from "./support/held.ts"
 import type { Row } from "./support/row.ts"
 
@@ -157,6 +165,7 @@ const rowsOf = (
     totals.set(name, [...totals.get(name) ?? [], (system + user) / 1000])
     return { measured: held }
   }
+  // The first total is that of the warm-up, which the second row has of its own.
   const last = (name: string) => ({ measured: totals.get(name)?.shift() ?? Number.NaN })
   const contenders = ["giving way", "at once"] as const
   const effectOf = (name: (typeof contenders)[number]): Effect.Effect<unknown, unknown> =>
@@ -210,6 +219,92 @@ const projection = (megabytes: number): ReadonlyArray<Row> => {
   )
 }
 
+const row = (id: number) => ({ id, name: `row ${id}`, state: { type: "Success", message: null }, tags: ["a", "b"] })
+
+/** A page of GraphQL. */
+const answer = (megabytes: number): ReadonlyArray<Row> => {
+  let text = ""
+  return rowsOf(
+    `an answer of GraphQL of ${megabytes} MB`,
+    3,
+    () => {
+      text = JSON.stringify({ data: { task_run: Array.from({ length: megabytes * 11_500 }, (_, id) => row(id)) } })
+    },
+    () => parseLong(text, parsePrecisely),
+    () => () => parsePrecisely(text),
+    () => {
+      text = ""
+    }
+  )
+}
+
+/** A frame of blocks of 4 MiB, each of literals and of matches of four bytes. */
+const lz4 = (megabytes: number): ReadonlyArray<Row> => {
+  const blockBytes = 0x400000
+  const length = Math.ceil(megabytes * 1e6 / blockBytes) * blockBytes
+  let frame = new Uint8Array(0)
+  const failed = () => undecodable("it is no LZ4")
+  return rowsOf(
+    `LZ4 of ${megabytes} MB`,
+    3,
+    () => {
+      // Sequences of eight literals and a match of eight bytes; the last has literals alone.
+      const block = Buffer.concat([
+        ...Array.from(
+          { length: blockBytes / 16 - 1 },
+          (_, at) => Buffer.from([0x84, at, at >> 8, 3, 4, 5, 6, 7, 8, 8, 0])
+        ),
+        Buffer.from([0xf0, 1, ...Buffer.alloc(16, 7)])
+      ])
+      const head = Buffer.from([0x04, 0x22, 0x4d, 0x18, 0x60, 0x70, 0x73])
+      const size = Buffer.from(Uint32Array.of(block.length).buffer)
+      const blocks = Array.from({ length: length / blockBytes }, () => [size, block]).flat()
+      frame = new Uint8Array(Buffer.concat([head, ...blocks, Buffer.alloc(4)]))
+    },
+    () => giveWay(() => unlz4FrameSteps(frame, length), failed),
+    () => () => toEnd(unlz4FrameSteps(frame, length)),
+    () => {
+      frame = new Uint8Array(0)
+    }
+  )
+}
+
+/** Making the index of an archive, which a first walk does; it has no other form. */
+const archive = (children: number): ReadonlyArray<Row> => {
+  let folder = ""
+  return rowsOf(
+    `making the index of an archive of ${children} task runs`,
+    3,
+    () => {
+      if (folder !== "") return
+      folder = mkdtempSync(join(tmpdir(), "bench-held-"))
+      mkdirSync(join(folder, "tables"))
+      const uuid = (n: number) => `${n.toString(16).padStart(8, "0")}-0000-4000-8000-000000000000`
+      const lines = Array.from({ length: children }, (_, n) =>
+        JSON.stringify({
+          id: uuid(n),
+          flow_run_id: uuid(1),
+          task_id: uuid(2),
+          map_index: n,
+          name: "extract",
+          start_time: "2022-03-01T12:00:00.123456+00:00",
+          end_time: "2022-03-01T12:00:02+00:00",
+          serialized_state: { type: "Success", message: "Task run succeeded.", context: { tags: [] } }
+        }))
+      writeFileSync(join(folder, "tables/task_run.jsonl"), `${lines.join("\n")}\n`)
+    },
+    () => {
+      const cache = mkdtempSync(join(folder, "cache-"))
+      return ArchiveApi.makeIndex(folder, { cache })
+    },
+    () => undefined,
+    () => {
+      rmSync(folder, { recursive: true, force: true })
+      folder = ""
+    }
+  )
+}
+
 const quick: ReadonlyArray<Format> = [
   "JSON",
   "JSON of one text",
@@ -241,5 +336,8 @@ export const rows: ReadonlyArray<Row> = [
     ...quick.flatMap((format) => decodeRows(format, megabytes)),
     ...projection(megabytes)
   ]),
+  ...answer(50),
+  ...lz4(100),
+  ...archive(100_000),
   ...[1, 20].flatMap((megabytes) => slow.flatMap((format) => decodeRows(format, megabytes)))
 ]
