@@ -527,6 +527,9 @@ export const toJsonSync = (value: unknown, options?: Options): Json => {
   return sink.root
 }
 
+/** The least characters of a piece of text but the last. */
+const pieceLength = 65_536
+
 /**
  * The projection of a value as JSON text on one line. For a large value, use `toChunks`.
  *
@@ -534,10 +537,27 @@ export const toJsonSync = (value: unknown, options?: Options): Json => {
  * @since 0.1.0
  */
 export const toText = (value: unknown, options?: Options): Effect.Effect<string, FormatError> =>
-  Effect.suspend(() => {
-    const sink = new TextSink()
-    return Effect.map(giveWay(() => walk(value, sink, options), failure), () => sink.text)
-  })
+  Effect.suspend(() => giveWay(() => text(value, options), failure))
+
+/** Text that was appended to takes several times its length, until it is read. */
+const flat = (text: string): string => {
+  text.charCodeAt(text.length - 1)
+  return text
+}
+
+function* text(value: unknown, options: Options | undefined): Steps<string> {
+  const sink = new TextSink()
+  const pieces: Array<string> = []
+  for (const step of walk(value, sink, options)) {
+    if (sink.text.length >= pieceLength) {
+      pieces.push(flat(sink.text))
+      sink.text = ""
+    }
+    yield step
+  }
+  pieces.push(sink.text)
+  return pieces.join("")
+}
 
 /**
  * The projection of a value as pieces of JSON text, made on demand, so that a large table is never in memory twice.
@@ -551,7 +571,7 @@ export function* toChunks(value: unknown, options?: Options): Generator<string, 
   const sink = new TextSink()
   try {
     for (const _ of walk(value, sink, options)) {
-      if (sink.text.length < 65_536) continue
+      if (sink.text.length < pieceLength) continue
       yield sink.text
       sink.text = ""
     }
