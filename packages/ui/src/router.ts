@@ -39,6 +39,9 @@ addEventListener("popstate", changed)
 
 export const currentAddress = (): Address => current
 
+/** Half of a surrogate pair cannot be encoded. */
+const encode = (part: string): string => encodeURIComponent(part.replace(/\p{Surrogate}/gu, "\ufffd"))
+
 /** An address of the page for a link. */
 export const href = (
   parts: ReadonlyArray<string | number>,
@@ -49,7 +52,7 @@ export const href = (
     if (value !== undefined && value !== "") params.set(key, String(value))
   }
   const search = params.toString()
-  return `${base}/${parts.map((part) => encodeURIComponent(part)).join("/")}${search === "" ? "" : `?${search}`}`
+  return `${base}/${parts.map((part) => encode(String(part))).join("/")}${search === "" ? "" : `?${search}`}`
 }
 
 export const navigate = (to: string, options: { readonly replace?: boolean } = {}): void => {
