@@ -1,13 +1,16 @@
 /** What an error of a store, or on the way to it, is called, and whether asking again may help. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import type { IncomingMessage } from "node:http"
 import { Readable } from "node:stream"
 import { addressText } from "../src/internal/remote/address.ts"
 import { compute, start } from "../src/internal/remote/checksum.ts"
 import { errorText, field, general, word } from "../src/internal/remote/failure.ts"
+import { configured } from "../src/internal/remote/network.ts"
 import { limitsOf } from "../src/internal/remote/options.ts"
+import * as Sdk from "../src/internal/remote/sdk.ts"
 import { encodeKey, routeOf } from "../src/internal/remote/signedGet.ts"
 import { contentRange, rangeOf } from "../src/internal/remote/store.ts"
 
@@ -204,6 +207,38 @@ describe("checksums of bytes that arrive in pieces", () => {
     }
     assert.strictEqual(compute("sha1", new TextEncoder().encode("abc")), "qZk+NkcGgWq6PiVxeFDCbJzQ2J0=")
   })
+})
+
+describe("the client of a store", () => {
+  const loaded = (error: unknown) =>
+    Effect.flip(Sdk.load("S3Result", "@aws-sdk/client-s3", () => Promise.reject(error)))
+
+  it.effect("needs its package, and says whether that is missing or broken", () =>
+    Effect.gen(function*() {
+      const missing = [
+        { code: "ERR_MODULE_NOT_FOUND", message: "Cannot find package '@aws-sdk/client-s3'" },
+        { code: "MODULE_NOT_FOUND", message: "Cannot find module \"@aws-sdk/client-s3\"" },
+        { message: "Could not resolve \"@aws-sdk/client-s3\"" }
+      ]
+      for (const error of missing) {
+        const reason = yield* loaded(error)
+        assert.strictEqual(reason._tag, "StorageNotProvided")
+        assert.include(reason.message, "npm install @aws-sdk/client-s3")
+      }
+      const broken = [
+        { code: "ERR_MODULE_NOT_FOUND", message: "Cannot find package '@smithy/core'" },
+        { code: "EACCES", message: "cannot read '@aws-sdk/client-s3'" },
+        { message: "It Could not resolve \"@aws-sdk/client-s3\"" }
+      ]
+      for (const error of broken) assert.strictEqual((yield* loaded(error))._tag, "StorageUnavailable")
+    }))
+
+  it.effect("says which part of its configuration is invalid", () =>
+    Effect.gen(function*() {
+      const reason = yield* Effect.flip(configured("S3Result", Effect.fail({ message: "HTTP_PROXY is no URL" })))
+      assert.strictEqual(reason._tag, "StorageUnavailable")
+      assert.deepStrictEqual([reason.location, reason.detail], ["S3Result", "HTTP_PROXY is no URL"])
+    }))
 })
 
 describe("the options of a store", () => {
