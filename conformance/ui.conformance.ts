@@ -288,7 +288,7 @@ await check("what an address says that is not so is passed over, and said", asyn
       [`${task(ids.value)}/result?path=nope`, "The address names path nope, which is not there."],
       [`${task(ids.value)}/result?path=/list/9`, "The address names path /list/9, which is not there."],
       [`${task(ids.value)}/result?path=/flag/x`, "The address names path /flag/x, which is not there."],
-      [`${run}/logs?level=LOUD`, "The address names level LOUD, which is not there: all are shown."],
+      [`${run}/logs?level=LOUD`, "The address names level LOUD, which is not there."],
       [`${run}/logs?line=abc`, "The address names line abc, which is not there."],
       [`${run}/logs?line=999999`, "The address names line 999999, which is not there."]
     ] as const

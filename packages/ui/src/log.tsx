@@ -243,7 +243,7 @@ export const LogView = ({ grown, isLive, load, names, source, tools }: {
       </div>
       {level === givenLevel
         ? null
-        : <PassedOver name="level" value={givenLevel}>is not there: all are shown.</PassedOver>}
+        : <PassedOver name="level" value={givenLevel}>is not there.</PassedOver>}
       {isNoLine || (!state.isRunning && !state.isStopped && state.failure === undefined && wanted > state.count)
         ? <PassedOver name="line" value={givenLine}>is not there.</PassedOver>
         : null}

@@ -40,7 +40,7 @@ addEventListener("popstate", changed)
 export const currentAddress = (): Address => current
 
 /** Half of a surrogate pair cannot be encoded. */
-const encode = (part: string): string => encodeURIComponent(part.replace(/\p{Surrogate}/gu, "\ufffd"))
+const encode = (part: string): string => encodeURIComponent(part.replace(/\p{Cs}/gu, "\ufffd"))
 
 /** An address of the page for a link. */
 export const href = (
