@@ -240,13 +240,16 @@ const writeBlock = (block: Uint32Array, length: number, origin: number, counts: 
 
 /**
  * Decompresses all streams of `bytes`; like Python's `bz2.decompress`, it ignores bytes after the last one. Yields
- * after each block.
+ * after each block and each stream.
  */
 export function* bunzip2(bytes: Uint8Array, output: Output): Generator<void, Uint8Array> {
   let position = 0
+  let room = new Uint32Array(0)
   while (position === 0 || isBzip2(bytes, position)) {
-    const level = bytes[position + 3]! - 0x30
-    const block = new Uint32Array(level * 100_000)
+    const size = (bytes[position + 3]! - 0x30) * 100_000
+    // Streams may be so short that making a block of each would take nearly all the time.
+    if (room.length < size) room = new Uint32Array(size)
+    const block = room.subarray(0, size)
     const reader = new BitReader(bytes, position + 4)
     let streamCrc = 0
     for (;;) {
@@ -271,6 +274,7 @@ export function* bunzip2(bytes: Uint8Array, output: Output): Generator<void, Uin
     }
     reader.align()
     position = reader.position
+    yield
   }
   return output.result()
 }
