@@ -90,7 +90,7 @@ export const Tree = ({ id, scalar, visibleRows = 22 }: {
   const placeOf = (node: OpenNode, key: string, offset: number, then: (place: number | undefined) => void): void => {
     load(node.path, offset, (level) => {
       if (level.kind === "array" || level.kind === "table") {
-        return then(/^(?:0|[1-9]\d{0,14})$/.test(key) && Number(key) < node.size ? Number(key) : undefined)
+        return then(/^\d+$/.test(key) && Number(key) < node.size ? Number(key) : undefined)
       }
       const next = offset + pageSize
       const place = [...level.items].find(([, item]) => item.key === key)?.[0]
