@@ -4,8 +4,8 @@
  * @since 0.1.0
  */
 import { PyObject } from "@effect-prefect/pickle"
+import { hasSharedTexts } from "./internal/internedTexts.ts"
 import { largeOf } from "./internal/largeObjects.ts"
-import { hasSharedTexts } from "./internal/sharedTexts.ts"
 import { Column, Table } from "./Table.ts"
 
 /** The most elements of a list that are sampled; the others are assumed to be similar. */

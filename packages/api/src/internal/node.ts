@@ -30,8 +30,8 @@ const look = 20
 const failure = (code: string) => Object.assign(new Error(), { code })
 
 /**
- * The text of a file of at most so many bytes. Pipes and devices are read too, but none without end, and none keeps a
- * thread waiting: a process could not end before its threads. A browser has no files.
+ * The text of a file of at most `maxBytes` bytes. Pipes and devices are read within the same limit and never block a
+ * thread, because a process cannot end before its threads. A browser has no files.
  */
 export const readText = async (
   path: string,
@@ -52,7 +52,7 @@ export const readText = async (
         if ((error as { readonly code?: unknown }).code === "EAGAIN") return undefined
         throw error
       })
-      // A pipe that nobody has opened to write gives nothing, like one at its end.
+      // A pipe without a writer reads as if it were at its end.
       if (found === undefined || (found.bytesRead === 0 && size === 0 && stats.isFIFO())) {
         if ((waited += look) > maxWait) throw failure("ETIMEDOUT")
         await new Promise((resolve) => setTimeout(resolve, look))

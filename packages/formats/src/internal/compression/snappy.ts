@@ -3,7 +3,7 @@ import { refuse } from "../refusal.ts"
 
 const damaged = (what: string): never => refuse(`Snappy data is damaged: ${what}`)
 
-/** Decompresses a block that becomes so many bytes. */
+/** Decompresses a block into `length` bytes. */
 export const unsnappy = (input: Uint8Array, length: number): Uint8Array => {
   const out = new Uint8Array(length)
   let p = 0

@@ -1,8 +1,8 @@
 /** CSV as `pandas.read_csv` reads it with default options: its C tokenizer, its column names, its order of types. */
 import { Column, type ColumnKind, Table } from "../../Table.ts"
 import { integerCell } from "../cells.ts"
+import { rememberShared } from "../internedTexts.ts"
 import { refuse, tooLarge } from "../refusal.ts"
-import { rememberShared } from "../sharedTexts.ts"
 import { every, type Steps } from "../steps.ts"
 import { withoutMark } from "../text.ts"
 import { Block, columnWeight, TextReader, Tokenizer } from "./csvCells.ts"
