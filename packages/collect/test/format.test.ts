@@ -7,6 +7,9 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { parquetMetadata, parquetReadObjects } from "hyparquet"
+import { execFile } from "node:child_process"
+import { fileURLToPath } from "node:url"
+import { promisify } from "node:util"
 import * as zlib from "node:zlib"
 
 const output = (given: Partial<OutputFormat>): OutputFormat => ({
@@ -196,6 +199,36 @@ describe("Parquet", () => {
       const state = columns.find(({ path_in_schema }) => path_in_schema[0] === "state")!
       assert.isDefined(state.dictionary_page_offset)
     }))
+
+  it("holds long values no longer than their row group", async () => {
+    const script = `
+      import * as CollectFormat from "@effect-prefect/collect/CollectFormat"
+      import * as Effect from "effect/Effect"
+      import * as Stream from "effect/Stream"
+      const row = (index) => ({
+        flowRunId: "run",
+        taskRunId: "task-run-" + index,
+        taskSlug: "score-1",
+        state: "Success",
+        mapIndex: index,
+        outcome: { _tag: "Value", json: JSON.stringify(String.fromCharCode(97 + index % 26).repeat(2_000_000)) }
+      })
+      const rows = Stream.map(Stream.rechunk(Stream.range(0, 119), 1), row)
+      const output = { format: "parquet", compression: "zstd", partRows: 1_000, columns: [] }
+      await Effect.runPromise(Stream.runDrain(CollectFormat.encode(rows, output)))
+      console.log("encoded")
+    `
+    // Of the texts there are 240 MB in all.
+    const { stdout } = await promisify(execFile)(process.execPath, [
+      "--conditions=@effect-prefect/source",
+      "--no-warnings",
+      "--max-old-space-size=100",
+      "--input-type=module",
+      "--eval",
+      script
+    ], { cwd: fileURLToPath(new URL(".", import.meta.url)) })
+    assert.strictEqual(stdout, "encoded\n")
+  })
 
   it.effect("has typed columns, null where a member is missing or does not fit", () =>
     Effect.gen(function*() {

@@ -84,6 +84,16 @@ const plain = new Set(["task_run_id", "value"])
 /** The bytes `PAR1`, which a writer begins with. */
 const magicBytes = 4
 
+/** Longer than what the writer keeps of a least or greatest text when it writes the footer. */
+const boundLength = 256
+
+/** The beginning of a least or greatest text, in memory of its own: V8 would keep the whole text for a part of it. */
+const shortBound = <A>(value: A): A =>
+  // The greatest character cannot be rounded up, so that a text that begins with it is kept whole.
+  typeof value === "string" && value.length > boundLength && !value.startsWith("\u{10ffff}")
+    ? Buffer.from(value.slice(0, boundLength), "utf16le").toString("utf16le") as A
+    : value
+
 class Encoder {
   private readonly bytes = new ByteWriter(1024 * 1024)
   private readonly writer: InstanceType<typeof ParquetWriter>
@@ -163,7 +173,13 @@ class Encoder {
     })
     this.writer.pendingIndexes.push(...writer.pendingIndexes)
     this.data[at] = []
-    return writer.row_groups[0]!
+    const group = writer.row_groups[0]!
+    for (const { meta_data } of group.columns) {
+      const statistics = meta_data?.statistics
+      if (statistics?.max_value !== undefined) statistics.max_value = shortBound(statistics.max_value)
+      if (statistics?.min_value !== undefined) statistics.min_value = shortBound(statistics.min_value)
+    }
+    return group
   }
 
   /** Ends the row group. Yields after each column. */
