@@ -55,7 +55,7 @@ const shown = new Uint8Array(64)
 let shownDay = Number.NaN
 let dateLength = 0
 
-/** Writes a number with so many digits, and gives the place after it. */
+/** Writes a number with leading zeros and returns the offset behind it. */
 const writeDigits = (value: number, digits: number, at: number): number => {
   let rest = value
   for (let place = at + digits - 1; place >= at; place--) {

@@ -359,7 +359,7 @@ function* parsePieces(bytes: Uint8Array, maxKeys: number): Steps<{ readonly valu
         const i = scanner.at
         const { container, key } = open[open.length - 1]!
         if ((bytes[i] === closeArray) !== Array.isArray(container)) return undefined
-        // What the last piece takes is asked for before it is taken, as for those before.
+        // The memory of the last piece is requested before it is read, like that of the others.
         if (i - piece > largeText >> 4) yield scanner.weight
         yield* take(i)
         const { count, sample } = open.pop()!

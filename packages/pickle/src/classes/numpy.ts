@@ -147,7 +147,7 @@ const makeDType = (kind: string, size: number, order: string, unit: string | nul
   return new DType(kind, itemsize, swappable || kind === "U" ? (order === ">" ? ">" : "<") : "|", { unit })
 }
 
-/** What an item of a dtype with fields or a sub-array becomes: so many values, nested so deep. */
+/** The number of values, and the depth, of an item whose dtype has fields or a sub-array. */
 interface Extent {
   readonly values: number
   readonly depth: number

@@ -8,8 +8,8 @@ export type IdTable = "flow" | "flow_run" | "task" | "task_run"
 
 /**
  * Finds rows by UUIDs in any case, as Postgres and Prefect's servers do: an id that no row has is looked up as Postgres
- * writes it. `isWritten` tells whether a row of a table has an id exactly as it is given; it is asked only about UUIDs
- * with capitals.
+ * writes it, in lower case. `isWritten` checks whether a table has a row with exactly this id, and is called only for
+ * UUIDs with capitals.
  */
 export const inAnyCase = (
   backend: Backend.Backend,

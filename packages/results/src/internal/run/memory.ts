@@ -102,7 +102,7 @@ export class Budget {
     return this.used
   }
 
-  /** Whether so many bytes would be granted at once, to whomever. */
+  /** Whether a request for this number of bytes would be granted immediately. */
   hasRoom(bytes: number): boolean {
     return this.waiters.length === 0 && this.used + bytes <= this.limit
   }
