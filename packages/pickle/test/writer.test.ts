@@ -1,6 +1,7 @@
 import { floatText, loads, type LoadsOptions } from "@effect-prefect/pickle"
 import { describe } from "@effect-prefect/pickle/testing"
 import { assert, describe as suite, it } from "@effect/vitest"
+import { seeds } from "../../core/test/seeds.ts"
 import { anyModel, type Model, random, write } from "./writer.ts"
 
 const base64 = (bytes: ReadonlyArray<number>) => Buffer.from(bytes).toString("base64")
@@ -49,7 +50,7 @@ const formOf = (model: Model): unknown => {
 suite("pickles written at random", () => {
   for (const protocol of [0, 1, 2, 3, 4, 5]) {
     it(`protocol ${protocol}: what was written is read, types, order and identity`, () => {
-      for (let seed = 1; seed <= 150; seed++) {
+      for (let seed = 1; seed <= seeds(36, 150); seed++) {
         const rng = random(seed * 10 + protocol)
         const model = anyModel(rng, 4, { count: 0 })
         const bytes = write(rng, protocol, model)
