@@ -126,7 +126,24 @@ def form(v):
         return out
     if isinstance(v, np.generic):
         return {"t": "npscalar", "dtype": dtype_form(v.dtype), "data": b64(v.tobytes())}
+    if isinstance(v, (list, tuple)):
+        return {"t": type(v).__name__, "v": [form(x) for x in v]}
+    if isinstance(v, frozenset):
+        # Without its members, whose order is that of their hashes.
+        return {"t": "frozenset", "v": [{"t": "skip"} for _ in v]}
+    if isinstance(v, dict):
+        return {"t": "dict", "v": [[form(k), form(x)] for k, x in v.items()]}
     return item(v)
+
+
+class Call:
+    """Pickled as a call: the way to write keys that are equal into one dict or set."""
+
+    def __init__(self, function, *args):
+        self.call = (function, args)
+
+    def __reduce__(self):
+        return self.call
 
 
 cases = []
@@ -165,6 +182,19 @@ case("recarray", lambda: np.rec.array([(1, 2.0)], dtype=[("a", "<i4"), ("b", "<f
 case("matrix", lambda: np.matrix([[1, 2], [3, 4]]))
 case("scalar str", lambda: np.str_("xé"))
 case("scalar datetime64", lambda: np.datetime64("2024-01-02T03:04:05"))
+
+# Each is made anew, because one object is equal to itself whatever it is.
+keys = [
+    lambda: "a", lambda: "b1", lambda: "", lambda: b"1", lambda: b"", lambda: 1, lambda: True, lambda: 1.0, lambda: 0.1,
+    lambda: 2 ** 63, lambda: 2 ** 63 + 1, lambda: complex(1, 2), lambda: tuple(["a", 1]), lambda: tuple([b"1", 1]),
+    lambda: np.str_("a"), lambda: np.str_("b1"), lambda: np.bytes_(b"1"),
+    lambda: np.int8(1), lambda: np.uint64(2 ** 63), lambda: np.uint64(2 ** 63 + 1), lambda: np.bool_(True),
+    lambda: np.float16(1), lambda: np.float32(0.1), lambda: np.float64(0.1), lambda: np.float64(2 ** 63),
+    lambda: np.complex64(1 + 2j), lambda: np.complex128(1), lambda: np.datetime64("2020-01-01"),
+    lambda: tuple([np.str_("a"), np.int64(1)]), lambda: tuple([np.str_("b1"), 1]), lambda: tuple([np.bytes_(b"1"), True])
+]
+case("keys of dicts, in twos", lambda: [Call(dict, [(a(), "first"), (b(), "second")]) for a in keys for b in keys])
+case("members of sets, in twos", lambda: [Call(frozenset, [a(), b()]) for a in keys for b in keys])
 
 mixed = lambda: pd.DataFrame({
     "i": [1, 2, 3], "f": [1.5, np.nan, -0.0], "s": ["a", None, "é"], "b": [True, False, True],

@@ -475,6 +475,21 @@ describe("keys that Python cannot hash", () => {
   })
 })
 
+const npText = (text: string) =>
+  new NpScalar(new DType("U", 4 * text.length, "<"), new Uint8Array(4 * text.length), text)
+const npBytes = (...bytes: ReadonlyArray<number>) =>
+  new NpScalar(new DType("S", bytes.length, "|"), Uint8Array.from(bytes), Uint8Array.from(bytes))
+const npDay = (count: bigint) =>
+  new NpScalar(new DType("M", 8, "<", { unit: "D" }), new Uint8Array(8), new NpTime("datetime64", count, "D"))
+/** A long double of x86, and the double nearest to it. */
+const npLong = (exponent: number, mantissa: bigint, nearest: number) => {
+  const bytes = new Uint8Array(16)
+  const view = new DataView(bytes.buffer)
+  view.setBigUint64(0, mantissa, true)
+  view.setUint16(8, exponent, true)
+  return new NpScalar(new DType("f", 16, "<"), bytes, nearest)
+}
+
 describe("keys and members, as Python compares them", () => {
   it("of every class", () => {
     const zone = new PyObject(new PyGlobal("m", "Zone"), [])
@@ -482,9 +497,30 @@ describe("keys and members, as Python compares them", () => {
       [1, 1n, true, new PyFloat(1), new NpScalar(new DType("i", 8, "<"), new Uint8Array(8), 1)],
       [2n ** 70n, 2 ** 70, new NpScalar(new DType("i", 8, "<"), new Uint8Array(8), 2n ** 70n)],
       [2n ** 70n + 1n, 2n ** 70n + 1n],
-      ["1"],
+      ["1", npText("1"), npText("1")],
+      [npText("b1"), "b1"],
+      [npText("T<f8"), npText("T<f8")],
+      [npText(""), ""],
       [null],
-      [new Uint8Array([49]), new Uint8Array([49])],
+      [new Uint8Array([49]), npBytes(49), npBytes(49), new Uint8Array([49])],
+      [npBytes(), new Uint8Array(0)],
+      [new Tuple<unknown>("a", npBytes(1)), new Tuple<unknown>(npText("a"), new Uint8Array([1]))],
+      [new Tuple<unknown>(npText("b1"), 1), new Tuple<unknown>("b1", 1)],
+      [new Tuple<unknown>(new Uint8Array([49]), 1), new Tuple<unknown>(npBytes(49), true)],
+      [new FrozenSet([npText("b1")]), new FrozenSet(["b1"])],
+      [new FrozenSet([npBytes(49)]), new FrozenSet([new Uint8Array([49])])],
+      [new Interval(npText("b1"), "c", "both"), new Interval("b1", npText("c"), "both")],
+      [new Interval(new Uint8Array([49]), "c", "both")],
+      [new NpTime("datetime64", 1n, "D"), new NpTime("datetime64", 1n, "D"), npDay(1n), npDay(1n)],
+      [new NpTime("datetime64", 1n, "s")],
+      [new NpTime("timedelta64", 1n, "D")],
+      [0.1, npLong(0x3ffb, 0xcccccccccccccccdn & ~0x7ffn, 0.1), npLong(0x3ffb, 0xcccccccccccccccdn & ~0x7ffn, 0.1)],
+      [npLong(0x3ffb, 0xcccccccccccccccdn, 0.1), npLong(0x3ffb, 0xcccccccccccccccdn, 0.1)],
+      [npLong(0xbffb, 0xcccccccccccccccdn, -0.1)],
+      [Infinity, npLong(0x7fff, 1n << 63n, Infinity)],
+      [npLong(0x7ffe, 1n << 63n, Infinity)],
+      [0, npLong(0, 0n, 0)],
+      [npLong(1, 1n << 63n, 0)],
       [new Tuple<unknown>(1, "a"), new Tuple<unknown>(true, "a")],
       [new Tuple<unknown>(1, "a", null), new Tuple<unknown>(1, "a", null)],
       [new Tuple<unknown>(Tuple.of(1), 2), new Tuple<unknown>(Tuple.of(1), 2)],
@@ -541,6 +577,24 @@ describe("keys and members, as Python compares them", () => {
       assert.isFalse(dict.delete(keys[0]))
     }
     assert.strictEqual(dict.size, 0)
+  })
+  it("of texts in either order: the first one stays", () => {
+    for (const [first, second] of [["a", npText("a")], [npText("a"), "a"], [npText("a"), npText("a")]]) {
+      const dict = new PyDict<unknown, number>([["b", 0], [first, 1], [Tuple.of(1), 2], [second, 3], ["c", 4]])
+      assert.deepStrictEqual([...dict.values()], [0, 3, 2, 4])
+      assert.strictEqual([...dict.keys()][1], first)
+      assert.strictEqual([...new PySet([first, second])][0], first)
+      assert.isTrue(dict.delete(second))
+      assert.isFalse(dict.has(first))
+      dict.set(second, 5)
+      assert.strictEqual([...dict.keys()].at(-1), second)
+      assert.strictEqual(dict.get(first), 5)
+    }
+  })
+  it("of numpy.void, each of which is itself", () => {
+    const one = new NpScalar(new DType("V", 1, "|"), new Uint8Array(1), new Uint8Array(1))
+    const two = new NpScalar(new DType("V", 1, "|"), new Uint8Array(1), new Uint8Array(1))
+    assert.strictEqual(distinct(one, one, two, new Uint8Array(1)), 3)
   })
   it("of NaN, zeros and after deletion", () => {
     const set = new PySet<unknown>([NaN, NaN, -0, 0, 0n, false])

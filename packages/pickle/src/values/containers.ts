@@ -5,14 +5,15 @@
  */
 import { fail } from "../errors.ts"
 import {
-  type Aliases,
+  Aliases,
   canonicalKey,
   defaultEqualityBudget,
   type EqualityBudget,
   equalityKey,
   identityKey,
   keyPart,
-  spend
+  spend,
+  textOf
 } from "./equality.ts"
 import { projected } from "./json.ts"
 import { PyFloat } from "./numbers.ts"
@@ -62,10 +63,7 @@ const sequenceKey = (tuple: Tuple, budget: EqualityBudget): string => {
     } else if (Number.isNaN(item)) {
       // Two NaNs are equal in Python only when they are one object, which JavaScript numbers cannot express.
       out += identityKey(tuple)
-    } else {
-      const key = canonicalKey(item, budget)
-      out += typeof key === "string" && typeof item !== "string" ? `k${keyPart(key, budget)}` : keyPart(key, budget)
-    }
+    } else out += keyPart(item, budget)
   }
   return out
 }
@@ -142,12 +140,12 @@ const storedKey = (
   key: unknown,
   budget: EqualityBudget
 ): unknown => {
+  const text = textOf(key)
+  if (text !== null) return aliases?.texts?.get(text) ?? (collection.has(text) ? text : absent)
   const canonical = canonicalKey(key, budget)
   if (canonical === key && typeof canonical === "object") return key
-  if (aliases?.has(canonical) === true) return aliases.get(canonical)
-  // A canonical string is not a Python str, except for a str itself.
-  if ((typeof canonical === "number" || typeof key === "string") && collection.has(canonical)) return canonical
-  return absent
+  if (aliases?.keys.has(canonical) === true) return aliases.keys.get(canonical)
+  return typeof canonical === "number" && collection.has(canonical) ? canonical : absent
 }
 
 const absent = Symbol("absent")
@@ -156,6 +154,10 @@ const mapSet = Map.prototype.set
 
 const isPlainKey = (key: unknown): boolean =>
   typeof key === "string" || (typeof key === "number" && key === key && (key !== 0 || 1 / key > 0))
+
+/** Whether a JavaScript Map finds a plain key beside keys with these aliases as Python does. */
+const isComparedAlike = (aliases: Aliases | null, key: unknown): boolean =>
+  aliases === null || (aliases.texts === null && typeof key === "string")
 
 /**
  * A `dict` whose keys are not all strings, or any dict under `dicts: "map"`: a Map in insertion order in which `1`,
@@ -179,7 +181,7 @@ export class PyDict<K = unknown, V = unknown> extends Map<K, V> {
    * @internal
    */
   insert(key: K, value: V, budget: EqualityBudget): void {
-    if (typeof key === "string" || (this.#aliases === null && isPlainKey(key))) {
+    if (isComparedAlike(this.#aliases, key) && isPlainKey(key)) {
       mapSet.call(this, key, value)
       return
     }
@@ -194,7 +196,7 @@ export class PyDict<K = unknown, V = unknown> extends Map<K, V> {
       return
     }
     const kept = (key === 0 && !isPlainKey(key) ? new PyFloat(-0) : key) as K
-    if (!isPlainKey(kept)) (this.#aliases ??= new Map()).set(canonicalKey(key, budget), kept)
+    if (!isPlainKey(kept)) (this.#aliases ??= new Aliases()).add(key, kept, budget)
     super.set(kept, value)
   }
 
@@ -204,7 +206,7 @@ export class PyDict<K = unknown, V = unknown> extends Map<K, V> {
     return this
   }
   #find(key: K): unknown {
-    if (typeof key === "string" || (this.#aliases === null && typeof key === "number")) return key
+    if (isComparedAlike(this.#aliases, key) && (typeof key === "string" || typeof key === "number")) return key
     return storedKey({ has: (k) => super.has(k as K) }, this.#aliases, key, defaultEqualityBudget())
   }
   override get(key: K): V | undefined {
@@ -218,7 +220,7 @@ export class PyDict<K = unknown, V = unknown> extends Map<K, V> {
   override delete(key: K): boolean {
     const stored = this.#find(key)
     if (stored === absent) return false
-    if (this.#aliases !== null) this.#aliases.delete(canonicalKey(key, defaultEqualityBudget()))
+    this.#aliases?.delete(key, defaultEqualityBudget())
     return super.delete(stored as K)
   }
   override clear(): void {
@@ -281,7 +283,7 @@ export class PySet<A = unknown> extends Set<A> {
    * @internal
    */
   insert(member: A, budget: EqualityBudget): void {
-    if (typeof member === "string" || (this.#aliases === null && isPlainKey(member))) {
+    if (isComparedAlike(this.#aliases, member) && isPlainKey(member)) {
       super.add(member)
       return
     }
@@ -295,7 +297,7 @@ export class PySet<A = unknown> extends Set<A> {
       return
     }
     const kept = (member === 0 && !isPlainKey(member) ? new PyFloat(-0) : member) as A
-    if (!isPlainKey(kept)) (this.#aliases ??= new Map()).set(canonicalKey(member, budget), kept)
+    if (!isPlainKey(kept)) (this.#aliases ??= new Aliases()).add(member, kept, budget)
     super.add(kept)
   }
 
@@ -304,7 +306,9 @@ export class PySet<A = unknown> extends Set<A> {
     return this
   }
   #find(member: A): unknown {
-    if (typeof member === "string" || (this.#aliases === null && typeof member === "number")) return member
+    if (isComparedAlike(this.#aliases, member) && (typeof member === "string" || typeof member === "number")) {
+      return member
+    }
     return storedKey({ has: (k) => super.has(k as A) }, this.#aliases, member, defaultEqualityBudget())
   }
   override has(member: A): boolean {
@@ -314,7 +318,7 @@ export class PySet<A = unknown> extends Set<A> {
   override delete(member: A): boolean {
     const stored = this.#find(member)
     if (stored === absent) return false
-    if (this.#aliases !== null) this.#aliases.delete(canonicalKey(member, defaultEqualityBudget()))
+    this.#aliases?.delete(member, defaultEqualityBudget())
     return super.delete(stored as A)
   }
   override clear(): void {
@@ -346,12 +350,7 @@ export class FrozenSet<A = unknown> extends PySet<A> {
     }
     spend(budget, 1 + this.size)
     const parts: Array<string> = []
-    for (const member of this) {
-      const key = canonicalKey(member, budget)
-      parts.push(
-        typeof key === "string" && typeof member !== "string" ? `k${keyPart(key, budget)}` : keyPart(key, budget)
-      )
-    }
+    for (const member of this) parts.push(keyPart(member, budget))
     return this.#key = `f{${parts.sort().join(",")}}`
   }
 }

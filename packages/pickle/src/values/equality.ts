@@ -18,6 +18,24 @@ import { exceeded, fail } from "../errors.ts"
 export const equalityKey: unique symbol = Symbol("@effect-prefect/pickle/equalityKey")
 
 /**
+ * The property in which a class that is a subclass of `str` in Python has its text; `null` when it is no text.
+ *
+ * @internal
+ */
+export const equalText: unique symbol = Symbol("@effect-prefect/pickle/equalText")
+
+/**
+ * The text that a key equals in Python; `null` for a key that equals no `str`.
+ *
+ * @internal
+ */
+export const textOf = (value: unknown): string | null => {
+  if (typeof value === "string") return value
+  if (typeof value !== "object" || value === null) return null
+  return (value as { readonly [equalText]?: string | null })[equalText] ?? null
+}
+
+/**
  * The budget for comparisons in one `loads`, counted in values and characters.
  *
  * @internal
@@ -82,7 +100,7 @@ const latin1 = (bytes: Uint8Array): string => {
 }
 
 /**
- * The canonical key of any value; fails with `Unhashable` where Python's `hash` raises TypeError.
+ * The canonical key of any value that is not text (see `textOf`); fails with `Unhashable` where Python's `hash` raises TypeError.
  *
  * @internal
  */
@@ -123,14 +141,20 @@ const bigintCost = (value: bigint): number =>
   BigInt.asIntN(64, value) === value ? 0 : value.toString(16).length >> 2
 
 /**
- * A canonical key as part of a larger one (of a tuple or a frozenset).
+ * A value as part of the canonical key of a larger one, such as a tuple or a frozenset.
  *
  * @internal
  */
-export const keyPart = (key: unknown, budget: EqualityBudget): string => {
+export const keyPart = (value: unknown, budget: EqualityBudget): string => {
+  const text = textOf(value)
+  if (text !== null) {
+    spend(budget, text.length)
+    return `s${text.length}:${text}`
+  }
+  const key = canonicalKey(value, budget)
   if (typeof key === "string") {
     spend(budget, key.length)
-    return `s${key.length}:${key}`
+    return `k${key.length}:${key}`
   }
   if (typeof key === "number") return `n${key}`
   if (key === null) return "z"
@@ -139,8 +163,24 @@ export const keyPart = (key: unknown, budget: EqualityBudget): string => {
 }
 
 /**
- * The keys of one dict or set on whose equality a JavaScript Map and Python disagree, from canonical key to stored key.
+ * The keys of one dict or set on whose equality a JavaScript Map and Python disagree.
  *
  * @internal
  */
-export type Aliases = Map<unknown, unknown>
+export class Aliases {
+  /** From canonical key to stored key. */
+  readonly keys = new Map<unknown, unknown>()
+  /** From text to the stored key that equals it and is no string; `null` while there is none, as nearly always. */
+  texts: Map<string, unknown> | null = null
+
+  add(key: unknown, stored: unknown, budget: EqualityBudget): void {
+    const text = textOf(key)
+    if (text === null) this.keys.set(canonicalKey(key, budget), stored)
+    else (this.texts ??= new Map()).set(text, stored)
+  }
+  delete(key: unknown, budget: EqualityBudget): void {
+    const text = textOf(key)
+    if (text === null) this.keys.delete(canonicalKey(key, budget))
+    else this.texts?.delete(text)
+  }
+}

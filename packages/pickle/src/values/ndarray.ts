@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import { fail } from "../errors.ts"
-import { type EqualityBudget, equalityKey, integerKey } from "./equality.ts"
+import { canonicalKey, type EqualityBudget, equalityKey, equalText } from "./equality.ts"
 import { type Inspect, inspected, projected } from "./json.ts"
 import { Complex, type PyInt } from "./numbers.ts"
 
@@ -175,6 +175,29 @@ const extended = (view: DataView, at: number): number => {
   return sign * (Number(low) * 2 ** -63) * 2 ** (exponent - 16383)
 }
 
+/** Whether a long double is the number that it is read as, and not one that is only near it. */
+const isExact = (view: DataView, at: number): boolean => {
+  const low = view.getBigUint64(at, true)
+  const exponent = view.getUint16(at + 8, true) & 0x7fff
+  const isInRange = exponent === 0x7fff || (exponent > 16383 - 1023 && exponent < 16383 + 1024)
+  return low === 0n || (isInRange && (low & 0x7ffn) === 0n)
+}
+
+/** The canonical key of a long double, or a complex number of two, that equals no double; `null` for any other item. */
+const longDoubleKey = (dtype: DType, bytes: Uint8Array): string | null => {
+  const word = wordSize(dtype)
+  if ((dtype.kind !== "f" && dtype.kind !== "c") || word < 12 || bytes.length < dtype.itemsize) return null
+  const little = dtype.byteOrder === ">" ? swap(bytes, word) : bytes
+  const view = new DataView(little.buffer, little.byteOffset, little.length)
+  let isDouble = true
+  let key = "x"
+  for (let at = 0; at < dtype.itemsize; at += word) {
+    isDouble &&= isExact(view, at)
+    key += `${view.getUint16(at + 8, true)},${view.getBigUint64(at, true)};`
+  }
+  return isDouble ? null : key
+}
+
 /**
  * The numbers in `bytes` as a typed array: a view when they are aligned and in this machine's order, otherwise a copy.
  * bool gives 0 and 1, datetime64 and timedelta64 counts of their unit (`NaT` is -2^63), complex numbers pairs, float16
@@ -288,6 +311,10 @@ export class NpTime {
   }
   toJSON(): unknown {
     return projected(this)
+  }
+  [equalityKey](): unknown {
+    // Versions of NumPy differ in which other units, and which times of Python, have the same hash.
+    return this.count === null ? this : `N${this.kind},${this.count},${this.unit}`
   }
 }
 
@@ -614,11 +641,13 @@ export class NpScalar {
   toJSON(): unknown {
     return projected(this)
   }
-  [equalityKey](_budget: EqualityBudget): unknown {
-    const { value } = this
-    if (typeof value === "bigint") return integerKey(value)
-    if (typeof value === "boolean") return value ? 1 : 0
-    if (typeof value === "number") return Number.isNaN(value) ? this : value
-    return typeof value === "string" ? value : value instanceof Complex ? value[equalityKey]() : this
+  /** A `numpy.str_` is a `str`. */
+  get [equalText](): string | null {
+    return typeof this.value === "string" ? this.value : null
+  }
+  [equalityKey](budget: EqualityBudget): unknown {
+    const { dtype, value } = this
+    if (dtype.kind === "V" || Number.isNaN(value)) return this
+    return longDoubleKey(dtype, this.bytes) ?? canonicalKey(value, budget)
   }
 }

@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import { fail } from "../errors.ts"
-import { canonicalKey, type EqualityBudget, equalityKey, integerKey, keyPart, rationalKey, spend } from "./equality.ts"
+import { type EqualityBudget, equalityKey, integerKey, keyPart, rationalKey, spend } from "./equality.ts"
 import { projected } from "./json.ts"
 
 /**
@@ -258,7 +258,7 @@ export class Range {
   [equalityKey](budget: EqualityBudget): unknown {
     const count = this.length
     if (count === 0) return "r"
-    const part = (value: PyInt) => keyPart(canonicalKey(value, budget), budget)
+    const part = (value: PyInt) => keyPart(value, budget)
     return count === 1 ? `r${part(this.start)}` : `r${part(count)},${part(this.start)},${part(this.step)}`
   }
 }
@@ -293,6 +293,6 @@ export class Slice {
     // Hashable since Python 3.12. A slice of values other than integers is compared by identity.
     const parts = [this.start, this.stop, this.step]
     if (parts.some((part) => typeof part === "object" && part !== null)) return this
-    return `l${parts.map((part) => keyPart(canonicalKey(part, budget), budget)).join(",")}`
+    return `l${parts.map((part) => keyPart(part, budget)).join(",")}`
   }
 }

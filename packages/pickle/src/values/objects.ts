@@ -5,7 +5,7 @@
  * @since 0.1.0
  */
 import { fail } from "../errors.ts"
-import { canonicalKey, type EqualityBudget, equalityKey, keyPart, spend } from "./equality.ts"
+import { type EqualityBudget, equalityKey, keyPart, spend } from "./equality.ts"
 import { type Inspect, inspected, projected } from "./json.ts"
 
 /**
@@ -261,7 +261,7 @@ export class PyEnum {
   }
   [equalityKey](budget: EqualityBudget): unknown {
     if (typeof this.value === "object" && this.value !== null) return this
-    return `e${this.className}\n${keyPart(canonicalKey(this.value, budget), budget)}`
+    return `e${this.className}\n${keyPart(this.value, budget)}`
   }
 }
 

@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import { Timedelta, Timestamp } from "./dataframe.ts"
-import { canonicalKey, type EqualityBudget, equalityKey, keyPart } from "./equality.ts"
+import { type EqualityBudget, equalityKey, keyPart } from "./equality.ts"
 import { nanosecondsText } from "./ndarray.ts"
 import { floatText, PyFloat, type PyInt } from "./numbers.ts"
 
@@ -205,7 +205,6 @@ export class Interval {
     return this.toString()
   }
   [equalityKey](budget: EqualityBudget): unknown {
-    const part = (end: unknown) => keyPart(canonicalKey(end, budget), budget)
-    return `I${this.closed},${part(this.left)},${part(this.right)}`
+    return `I${this.closed},${keyPart(this.left, budget)},${keyPart(this.right, budget)}`
   }
 }
