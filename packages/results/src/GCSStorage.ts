@@ -136,6 +136,8 @@ const connect = (options: Options) => (concurrency: number) =>
     const agents = yield* Network.agents("GCSResult", options.tls, concurrency)
     const storage = new Storage({
       ...(endpoint === undefined ? {} : { apiEndpoint: endpoint }),
+      // Reading needs no project: without one, the SDK looks for it, by gcloud among others, which takes seconds.
+      projectId: "none",
       // The requests for credentials use the same agents.
       clientOptions: {
         transporterOptions: { agent: (url: URL) => agentFor(agents, url.href) }

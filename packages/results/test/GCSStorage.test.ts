@@ -245,7 +245,9 @@ describe("GCSStorage", () => {
   it.live("takes the application default credentials, here those of a machine of Google", () =>
     Effect.gen(function*() {
       const folder = yield* temporaryFolder
+      const asked: Array<string | undefined> = []
       const metadata = yield* httpDouble((request, response) => {
+        asked.push(request.url)
         response.writeHead(200, { "metadata-flavor": "Google", "content-type": "application/json" })
         response.end(
           request.url?.includes("/token") === true
@@ -272,6 +274,8 @@ describe("GCSStorage", () => {
       yield* readBytes(read).pipe(Effect.provide(layer))
       const reason = yield* readReason(read).pipe(Effect.provide(layer))
       assert.deepStrictEqual(sent, ["Bearer CANARY", "Bearer CANARY"])
+      assert.isNotEmpty(asked)
+      assert.notInclude(asked.join("\n"), "project")
       assert.strictEqual(reason._tag, "ResultAccessDenied")
       assert.notInclude(JSON.stringify(reason) + reason.message, "CANARY")
     }))
