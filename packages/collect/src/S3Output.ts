@@ -32,6 +32,7 @@ import {
   type ObjectStore,
   rethrow
 } from "./internal/objectOutput.ts"
+import { UploadSizes } from "./internal/uploadSizes.ts"
 
 /**
  * The destination of the collection, and how to reach the store.
@@ -64,16 +65,17 @@ export interface Options {
   readonly tls?: TlsOptions | undefined
 }
 
-/** Larger objects are uploaded in parts of 16 MiB. */
-const maxSingle = 64 * 1024 * 1024
-const pieceSize = 16 * 1024 * 1024
-
 const statusOf = (error: unknown): number | undefined =>
   (error as { readonly $metadata?: { readonly httpStatusCode?: number } }).$metadata?.httpStatusCode
 
 const checksum = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("base64")
 
-const storeOf = async (client: S3Client, bucket: string, name: string): Promise<ObjectStore> => {
+const storeOf = async (
+  client: S3Client,
+  bucket: string,
+  name: string,
+  { piece, whole }: UploadSizes
+): Promise<ObjectStore> => {
   const sdk = await import("@aws-sdk/client-s3").catch(rethrow)
 
   const single = (Key: string, bytes: Uint8Array, abortSignal: AbortSignal) =>
@@ -95,8 +97,8 @@ const storeOf = async (client: S3Client, bucket: string, name: string): Promise<
     )
     try {
       const Parts: Array<CompletedPart> = []
-      for (let at = 0; at < bytes.length; at += pieceSize) {
-        const Body = bytes.subarray(at, at + pieceSize)
+      for (let at = 0; at < bytes.length; at += piece) {
+        const Body = bytes.subarray(at, at + piece)
         const PartNumber = Parts.length + 1
         const ChecksumSHA256 = checksum(Body)
         const { ETag } = await client.send(
@@ -128,7 +130,7 @@ const storeOf = async (client: S3Client, bucket: string, name: string): Promise<
     create: async (key, bytes, signal) => {
       for (let attempt = 1;; attempt++) {
         try {
-          await (bytes.length > maxSingle ? inPieces : single)(key, bytes, signal)
+          await (bytes.length > whole ? inPieces : single)(key, bytes, signal)
           return true
         } catch (error) {
           const status = statusOf(error)
@@ -203,7 +205,10 @@ export const layer = (options: Options): Layer.Layer<CollectOutput, CollectError
         (client) => Effect.sync(() => client.destroy())
       )
       const prefix = keyPrefix(options.prefix)
-      const store = yield* Effect.promise(() => storeOf(client, bucket, `s3://${bucket}/${prefix}`.replace(/\/$/, "")))
+      const sizes = yield* UploadSizes
+      const store = yield* Effect.promise(() =>
+        storeOf(client, bucket, `s3://${bucket}/${prefix}`.replace(/\/$/, ""), sizes)
+      )
       return CollectOutput.of(makeOutput(store, prefix))
     })
   )

@@ -33,7 +33,8 @@ export const outputContract = (
           layer
         )))
 
-  describe(`${name}`, () => {
+  // Each has a place of its own, and some wait for what asks again.
+  describe(`${name}`, { concurrent: true }, () => {
     test("creates a file whole, and says what it wrote", (output) =>
       Effect.gen(function*() {
         const created = yield* output.create("part-000000.jsonl", body("a", "", "bc"))

@@ -3,12 +3,14 @@ import { CollectOutput } from "@effect-prefect/collect/CollectOutput"
 import * as S3Output from "@effect-prefect/collect/S3Output"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
 import { afterAll } from "vitest"
+import { UploadSizes } from "../src/internal/uploadSizes.ts"
 import { outputContract } from "./outputContract.ts"
 import { type FakeS3, startFakeS3 } from "./support/fakeS3.ts"
-import { mapped, single, tables, world } from "./support/world.ts"
+import { inTime, mapped, single, tables, world } from "./support/world.ts"
 
 const servers: Array<FakeS3> = []
 const start = (options: Parameters<typeof startFakeS3>[0] = {}) =>
@@ -49,15 +51,21 @@ describe("S3", () => {
 
   it.live("a large object goes in pieces, and is created only once too", () =>
     Effect.gen(function*() {
+      assert.deepStrictEqual(yield* UploadSizes, { whole: 64 * 1024 * 1024, piece: 16 * 1024 * 1024 })
       const server = yield* start()
-      const large = Buffer.alloc(65 * 1024 * 1024, "0123456789")
+      const large = Buffer.alloc(65_000, "0123456789")
       yield* Effect.provide(
         Effect.gen(function*() {
           const output = yield* CollectOutput
           assert.isTrue((yield* output.create("part-000000.jsonl", Stream.make(large))).isNew)
+          // It is begun and completed.
+          assert.strictEqual(server.requests(), 2 + 5)
           assert.isFalse((yield* output.create("part-000000.jsonl", Stream.make(large, large))).isNew)
+          const before = server.requests()
+          assert.isTrue((yield* output.create("part-000001.jsonl", Stream.make(large.subarray(0, 64_000)))).isNew)
+          assert.strictEqual(server.requests(), before + 1)
         }),
-        layerOf(server)
+        Layer.provide(layerOf(server), Layer.succeed(UploadSizes, { whole: 64_000, piece: 16_000 }))
       )
       assert.isTrue(server.objects.get("some/table/part-000000.jsonl")!.equals(large))
     }))
@@ -84,8 +92,8 @@ describe("S3", () => {
       assert.isAbove(Object.keys(shown(quiet)).length, 5)
     }))
 
-  it.live("is asked again when the SDK has given up on a busy store, or on one that loses answers", () =>
-    Effect.forEach(
+  it.effect("is asked again when the SDK has given up on a busy store, or on one that loses answers", () =>
+    inTime(Effect.forEach(
       [{ refuses: (request: number) => request < 2 }, { loses: (request: number) => request < 2 }],
       (options) =>
         Effect.gen(function*() {
@@ -101,7 +109,7 @@ describe("S3", () => {
           assert.strictEqual(server.requests(), 4)
         }),
       { concurrency: "unbounded" }
-    ))
+    )))
 
   it.live("says what the store answered, without what it was sent", () =>
     Effect.gen(function*() {

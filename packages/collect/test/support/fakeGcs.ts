@@ -1,23 +1,12 @@
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
+import { compute } from "../../../results/src/internal/remote/checksum.ts"
 
 /** A bucket behind Google's JSON API, as far as a collection needs it. */
 export interface FakeGcs {
   readonly url: string
   readonly objects: Map<string, Buffer>
   readonly stop: () => Promise<void>
-}
-
-/** Castagnoli's CRC, with which the SDK checks what it sends and gets. */
-const crc32c = (bytes: Buffer): string => {
-  let crc = 0xffffffff
-  for (const byte of bytes) {
-    crc ^= byte
-    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0x82f63b78 : 0)
-  }
-  const out = Buffer.alloc(4)
-  out.writeUInt32BE((crc ^ 0xffffffff) >>> 0)
-  return out.toString("base64")
 }
 
 /** The media of a multipart upload: its second part. */
@@ -46,7 +35,7 @@ export const startFakeGcs = async (options: { readonly conditions?: boolean } = 
         }
         const media = mediaOf(Buffer.concat(chunks), String(request.headers["content-type"]))
         objects.set(key, media)
-        return send(200, { name: key, bucket: "bucket", generation: "1", crc32c: crc32c(media) })
+        return send(200, { name: key, bucket: "bucket", generation: "1", crc32c: compute("crc32c", media) })
       }
       if (request.method === "DELETE") {
         objects.delete(key)
@@ -69,7 +58,7 @@ export const startFakeGcs = async (options: { readonly conditions?: boolean } = 
       if (found === undefined) return send(404, { error: { code: 404, message: "No such object" } })
       response.writeHead(200, {
         "content-type": "application/octet-stream",
-        "x-goog-hash": `crc32c=${crc32c(found)}`
+        "x-goog-hash": `crc32c=${compute("crc32c", found)}`
       })
       response.end(found)
     })
