@@ -15,6 +15,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
+import { runs } from "../../core/test/seeds.ts"
 import {
   inTime,
   json,
@@ -415,11 +416,11 @@ describe("whatever happens to its writers", () => {
     it.effect.prop(
       `a collection has the bytes of one quiet run: ${format}`,
       [Faults, Faults, Faults],
-      (runs) =>
+      (faults) =>
         Effect.gen(function*() {
           if (quiet.size === 0) yield* collect(quiet, given)
           const files: Files = new Map()
-          const [first, second, third] = runs
+          const [first, second, third] = faults
           // Two starters at once, then a third, then one that nothing happens to.
           const fibers = yield* inTime(
             Effect.all([starter(files, first, given), starter(files, second, given)], { concurrency: 2 })
@@ -437,7 +438,7 @@ describe("whatever happens to its writers", () => {
           assert.deepStrictEqual(found.issues, [])
           yield* Fiber.interruptAll(fibers)
         }),
-      { arbitrary: { runs: 40 } }
+      { arbitrary: runs(8, 40) }
     )
   }
 

@@ -32,7 +32,8 @@ describe("a bucket", () => {
       read: async function*(key) {
         if (key.endsWith("missing")) throw new Error("none")
         try {
-          for (let chunk = 0; key.startsWith("_") || chunk < 8; chunk++) yield Buffer.alloc(2 ** 20)
+          const megabyte = Buffer.alloc(2 ** 20)
+          for (let chunk = 0; key.startsWith("_") || chunk < 8; chunk++) yield megabyte
         } finally {
           ended++
         }

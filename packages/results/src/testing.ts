@@ -65,10 +65,15 @@ export const readBytes = (descriptor: ResultDescriptor, limit = maxBytes) =>
  */
 export const readReason = (descriptor: ResultDescriptor, limit = maxBytes) => Effect.flip(readBytes(descriptor, limit))
 
+let pattern = new Uint8Array(0)
+
+/** The first bytes of a pattern, in an array of their own: a store may keep or change what it is given. */
 const bytesOf = (length: number): Uint8Array => {
-  const bytes = new Uint8Array(length)
-  for (let index = 0; index < length; index++) bytes[index] = (index * 31 + (index >> 8)) & 255
-  return bytes
+  if (pattern.length < length) {
+    pattern = new Uint8Array(length)
+    for (let index = 0; index < length; index++) pattern[index] = (index * 31 + (index >> 8)) & 255
+  }
+  return pattern.slice(0, length)
 }
 
 // Assertions on megabytes compare buffers: assert.deepStrictEqual walks them element by element.

@@ -76,6 +76,8 @@ const outcomes = (directory: string) =>
     return Object.fromEntries(yield* Stream.runCollect(Stream.mapEffect(archive.taskRuns, entry)))
   }))
 
+const fixtureOutcomes = Effect.runSync(Effect.cached(outcomes(fixture)))
+
 it.layer(PgliteLive, { excludeTestServices: true })("exporting a database", (it) => {
   it.effect("gives every row of its tables as it is", () =>
     Effect.gen(function*() {
@@ -117,7 +119,7 @@ it.layer(PgliteLive, { excludeTestServices: true })("exporting a database", (it)
         database: yield* Database,
         onFailure: (failure) => Effect.sync(() => failures.push(failure))
       }).pipe(Effect.provide(WorkerFiles))
-      assert.deepStrictEqual(yield* outcomes(directory), yield* outcomes(fixture))
+      assert.deepStrictEqual(yield* outcomes(directory), yield* fixtureOutcomes)
       assert.isFalse(existsSync(join(directory, "export.lock")))
       assert.isAbove(report.results!.files, 50)
       assert.strictEqual(report.results!.failures, failures.length)
@@ -178,7 +180,7 @@ it.layer(PgliteLive, { excludeTestServices: true })("exporting a database", (it)
       const { api } = yield* ArchiveApi.make(fixture)
       const report = yield* ArchiveExport.exportAll({ directory, api }).pipe(Effect.provide(WorkerFiles))
       assert.isTrue(report.complete)
-      assert.deepStrictEqual(yield* outcomes(directory), yield* outcomes(fixture))
+      assert.deepStrictEqual(yield* outcomes(directory), yield* fixtureOutcomes)
       for (const table of ["flow", "flow_run", "task_run", "task_run_state", "flow_run_state", "log"]) {
         assert.strictEqual(report.tables[table], tables[table]?.length ?? 0, table)
       }
@@ -236,7 +238,7 @@ it.layer(PgliteLive, { excludeTestServices: true })("exporting a database", (it)
       const { mtimeMs } = statSync(path)
       const report = yield* ArchiveExport.exportAll({ directory, database }).pipe(Effect.provide(WorkerFiles))
       assert.strictEqual(statSync(path).mtimeMs, mtimeMs)
-      assert.deepStrictEqual(yield* outcomes(directory), yield* outcomes(fixture))
+      assert.deepStrictEqual(yield* outcomes(directory), yield* fixtureOutcomes)
       assert.deepStrictEqual(readdirSync(directory).toSorted(), [
         "archive.json",
         "manifest.jsonl",

@@ -12,6 +12,7 @@ import { mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, truncateSync }
 import { createServer } from "node:net"
 import { homedir } from "node:os"
 import { join, posix, relative } from "node:path"
+import { runs } from "../../core/test/seeds.ts"
 import { temporaryFolder, writeFile } from "./support/temporaryFolder.ts"
 
 const local = (location: string, dir?: string) => new LocalResult(dir === undefined ? { location } : { location, dir })
@@ -403,7 +404,7 @@ describe("LocalStorage", () => {
         : `${dir}/${location}`
       const real = posix.normalize(absolute)
       assert.isTrue(real === "/root" || real.startsWith("/root/"), JSON.stringify([location, dir]))
-    }).pipe(Effect.provide(LocalStorage.layer({ roots: ["/root"] }))), { arbitrary: { runs: 2000 } })
+    }).pipe(Effect.provide(LocalStorage.layer({ roots: ["/root"] }))), { arbitrary: runs(200, 2000) })
 
   it.effect("names a mount that makes no sense", () =>
     Effect.gen(function*() {

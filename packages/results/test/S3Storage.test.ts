@@ -1,44 +1,67 @@
-import { CreateBucketCommand, GetObjectCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3"
+import { CreateBucketCommand, GetObjectCommand, S3Client } from "@aws-sdk/client-s3"
 import { S3Result } from "@effect-prefect/core/ResultDescriptor"
 import * as S3Storage from "@effect-prefect/results/S3Storage"
 import { readBytes, readReason, suite as storageContract } from "@effect-prefect/results/testing"
 import { assert, describe, it, vi } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
+import * as Scope from "effect/Scope"
+import { hash } from "node:crypto"
 import dns from "node:dns"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import S3rver from "s3rver"
+import { afterAll } from "vitest"
 import { compute as crc64 } from "../src/internal/remote/checksum.ts"
 import * as SignedGet from "../src/internal/remote/signedGet.ts"
 import { type Answer, cutAt, endless, httpDouble, inTurn, silent } from "./support/httpDouble.ts"
-import { temporaryFolder } from "./support/temporaryFolder.ts"
+import { writeFile } from "./support/temporaryFolder.ts"
 
 const credentials = { accessKeyId: "S3RVER", secretAccessKey: Redacted.make("S3RVER") }
 const s3 = (bucket: string, location: string, extra?: Record<string, string>) =>
   new S3Result(extra === undefined ? { bucket, location } : { bucket, location, extra })
 
-/** A real S3 server in this process, with the buckets `data` and `other`. */
-const server = Effect.gen(function*() {
-  const directory = yield* temporaryFolder
-  const rver = new S3rver({ directory, silent: true, configureBuckets: [{ name: "data" }, { name: "other" }] })
-  yield* Effect.promise(() => rver.configureBuckets())
-  const { requests, url } = yield* httpDouble(rver.callback())
-  const client = yield* Effect.acquireRelease(
-    Effect.sync(() =>
-      new S3Client({
-        endpoint: url,
-        region: "us-east-1",
-        forcePathStyle: true,
-        requestChecksumCalculation: "WHEN_REQUIRED",
-        credentials: { accessKeyId: "S3RVER", secretAccessKey: "S3RVER" }
-      })
-    ),
-    (client) => Effect.sync(() => client.destroy())
-  )
-  const put = (bucket: string, key: string, bytes: Uint8Array) =>
-    client.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: bytes }))
-  return { url, requests, put, client }
+const folder = mkdtempSync(join(tmpdir(), "s3-"))
+const scope = Scope.makeUnsafe()
+afterAll(async () => {
+  await Effect.runPromise(Scope.close(scope, Exit.void))
+  rmSync(folder, { recursive: true, force: true })
 })
+
+/** A real S3 server in this process, with the buckets `data` and `other`. */
+const server = Effect.runSync(Effect.cached(
+  Effect.gen(function*() {
+    const rver = new S3rver({
+      directory: folder,
+      silent: true,
+      configureBuckets: [{ name: "data" }, { name: "other" }]
+    })
+    yield* Effect.promise(() => rver.configureBuckets())
+    const { requests, url } = yield* httpDouble(rver.callback())
+    const client = yield* Effect.acquireRelease(
+      Effect.sync(() =>
+        new S3Client({
+          endpoint: url,
+          region: "us-east-1",
+          forcePathStyle: true,
+          requestChecksumCalculation: "WHEN_REQUIRED",
+          credentials: { accessKeyId: "S3RVER", secretAccessKey: "S3RVER" }
+        })
+      ),
+      (client) => Effect.sync(() => client.destroy())
+    )
+    // As the server keeps what it is sent: requests cost more than all that is read of it.
+    const put = async (bucket: string, key: string, bytes: Uint8Array) => {
+      const file = join(folder, bucket, `${key}._S3rver_object`)
+      writeFile(file, bytes)
+      writeFile(`${file}.md5`, hash("md5", bytes))
+    }
+    return { url, requests, put, client }
+  }).pipe(Effect.provideService(Scope.Scope, scope))
+))
 
 storageContract(
   "S3",

@@ -1,12 +1,14 @@
 /** An archive is held to what a backup is held to: each object its own, complete or said so, every change seen. */
 import * as ArchiveApi from "@effect-prefect/api/ArchiveApi"
+import * as MemoryApi from "@effect-prefect/api/MemoryApi"
+import * as PrefectApi from "@effect-prefect/api/PrefectApi"
 import type { S3Result } from "@effect-prefect/core/ResultDescriptor"
 import * as ArchiveExport from "@effect-prefect/results/ArchiveExport"
 import * as ArchiveVerify from "@effect-prefect/results/ArchiveVerify"
 import * as LocalStorage from "@effect-prefect/results/LocalStorage"
 import { ResultNotFound } from "@effect-prefect/results/ResultError"
 import * as ResultStorage from "@effect-prefect/results/ResultStorage"
-import { assert, it } from "@effect/vitest"
+import { assert, describe, it } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -19,6 +21,7 @@ import * as fs from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { startPglite } from "../../api/test/pglite.ts"
+import { seeds } from "../../core/test/seeds.ts"
 import * as Lock from "../src/internal/archive/lock.ts"
 
 const temporary = Effect.acquireRelease(
@@ -34,15 +37,19 @@ const Segment = Schema.Union([
 const keys = [
   ...new Set([
     ..."a//b a/./b a/c/../b /a/b a/b a A a/ a/b/ ./a ../a a/.. // a+ a+/b %41 con aux. a%v1".split(" "),
-    ...Effect.runSync(Arbitrary.sampleEffect(Arbitrary.schema(Schema.Array(Segment)), { count: 300, seed: 17 }))
+    ...Effect.runSync(
+      Arbitrary.sampleEffect(Arbitrary.schema(Schema.Array(Segment)), { count: seeds(60, 300), seed: 17 })
+    )
       .map((parts) => parts.join("/"))
   ])
 ].filter((key) => key !== "" && !/\0|\p{Surrogate}/u.test(key))
 
 const id = (n: number) => `00000000-0000-4000-8000-${n.toString(16).padStart(12, "0")}`
 const s3 = (key: string, more: object = {}) => ({ type: "S3Result", bucket: "b", location: key, ...more })
+const flowRunId = id(0xffffff)
 const taskRun = (n: number, result: object) => ({
   id: id(n),
+  flow_run_id: flowRunId,
   map_index: -1,
   serialized_state: { type: "Success", _result: result }
 })
@@ -70,30 +77,28 @@ const store = (lost: (key: string) => boolean = () => false, reads: Array<string
     } satisfies ResultStorage.StorageReader<S3Result>
   ]))
 
-class Database extends Context.Service<Database, {
-  readonly all: Redacted.Redacted
-  readonly some: Redacted.Redacted
-}>()("test/KeptDatabase") {}
+class Database extends Context.Service<Database, Redacted.Redacted>()("test/KeptDatabase") {}
 const versions = [
   taskRun(keys.length, s3("a", { version_id: "1" })),
   taskRun(keys.length + 1, s3("a", { version_id: "2" }))
 ]
 const allRows = [...keys.map((key, n) => taskRun(n, s3(key))), ...versions]
 /** Keys of each kind: what is not about the keys reads the whole archive again and again. */
-const rows = [...allRows.slice(0, 60), ...versions]
-const start = (rows: ReadonlyArray<object>) =>
-  Effect.map(startPglite({ task_run: rows }), ({ url }) => Redacted.make(url))
-const DatabaseLive = Layer.effect(Database, Effect.all({ all: start(allRows), some: start(rows) }))
+const rows = [...allRows.slice(0, Math.min(60, keys.length)), ...versions]
+const layerOf = (rows: ReadonlyArray<object>) =>
+  Layer.effect(Database, Effect.map(startPglite({ task_run: rows }), ({ url }) => Redacted.make(url)))
+
+/** What is about the files of an archive, and not about where its rows came from, asks no database. */
+const exportRows = (directory: string, rows: ReadonlyArray<ReturnType<typeof taskRun>>) =>
+  PrefectApi.PrefectApi.pipe(
+    Effect.flatMap((api) => ArchiveExport.exportAll({ directory, api })),
+    Effect.provide(MemoryApi.layer({ flow_run: [{ id: flowRunId, name: "kept" }], task_run: rows }))
+  )
 
 const exportTo = (
   directory: string,
-  more: Partial<ArchiveExport.Options & ArchiveExport.ResultsOptions> = {},
-  of: "all" | "some" = "some"
-) =>
-  Effect.flatMap(
-    Database,
-    (database) => ArchiveExport.exportAll({ directory, database: { url: database[of] }, ...more })
-  )
+  more: Partial<ArchiveExport.Options & ArchiveExport.ResultsOptions> = {}
+) => Effect.flatMap(Database, (url) => ArchiveExport.exportAll({ directory, database: { url }, ...more }))
 
 const issues = (directory: string) =>
   Effect.map(Stream.runCollect(ArchiveVerify.verify(directory)), (all) => all.filter(({ _tag }) => _tag !== "Summary"))
@@ -104,11 +109,12 @@ const filesOf = (directory: string) =>
     .map((entry) => join(entry.parentPath, entry.name))
     .toSorted()
 
-it.layer(DatabaseLive, { excludeTestServices: true })("an archive", (it) => {
-  it.effect("has each object for itself, whatever its key and version", () =>
+// Before the others, which then have its embedded database: another one takes a second to start.
+describe("an archive", () => {
+  it.live("has each object for itself, whatever its key and version", () =>
     Effect.gen(function*() {
       const directory = join(yield* temporary, "new")
-      const report = yield* Effect.provide(exportTo(directory, {}, "all"), store())
+      const report = yield* Effect.provide(exportTo(directory), store())
       assert.deepStrictEqual(report.results, { files: allRows.length, failures: 0, kept: 0 })
       assert.isTrue(report.complete)
       assert.deepStrictEqual(yield* issues(directory), [])
@@ -128,8 +134,10 @@ it.layer(DatabaseLive, { excludeTestServices: true })("an archive", (it) => {
         read++
       })))
       assert.strictEqual(read, allRows.length)
-    }))
+    }).pipe(Effect.provide(layerOf(allRows))))
+})
 
+it.layer(layerOf(rows), { excludeTestServices: true })("an archive", (it) => {
   it.effect("that lacks something says so, by task run", () =>
     Effect.gen(function*() {
       const directory = join(yield* temporary, "new")
@@ -223,18 +231,18 @@ it.layer(DatabaseLive, { excludeTestServices: true })("an archive", (it) => {
         ["s3/b/con+", "s3/b/foreign"].map((file) => [file, "it was added since the export"])
       )
     }))
+})
 
-  it.effect("that was changed is found to be, whatever the change is", () =>
+describe("an archive", () => {
+  it.live("that was changed is found to be, whatever the change is", () =>
     Effect.gen(function*() {
       const directory = join(yield* temporary, "new")
       // Each change reads the whole archive again: a small one has files of each kind too.
-      const { url } = yield* startPglite({ task_run: rows.slice(0, 24) })
-      const exported = exportTo(directory, { database: { url: Redacted.make(url) } })
-      yield* Effect.provide(exported, store((key) => key === "a//b"))
+      yield* Effect.provide(exportRows(directory, rows.slice(0, 8)), store((key) => key === "a//b"))
       yield* ArchiveExport.index(directory)
       const expected = yield* issues(directory)
       assert.strictEqual(expected.length, 1)
-      const files = filesOf(directory).filter((file, at) => !file.includes("/s3/") || at % 12 === 0)
+      const files = filesOf(directory).filter((file, at) => !file.includes("/s3/") || at % 4 === 0)
       assert.includeMembers(
         files.map((file) => file.slice(directory.length + 1)),
         [
@@ -287,13 +295,14 @@ it.layer(DatabaseLive, { excludeTestServices: true })("an archive", (it) => {
       assert.strictEqual((yield* issues(directory)).length, expected.length + 2)
     }))
 
-  it.effect("with something else in the place of one of its files is verified to its end, and exported again", () =>
+  it.live("with something else in the place of one of its files is verified to its end, and exported again", () =>
     Effect.gen(function*() {
       const directory = join(yield* temporary, "new")
-      const { url } = yield* startPglite({ task_run: rows.slice(0, 3) })
-      const exported = Effect.provide(exportTo(directory, { database: { url: Redacted.make(url) } }), store())
+      const exported = Effect.provide(exportRows(directory, rows.slice(0, 3)), store())
+      const fifo = join(directory, "../fifo")
+      execFileSync("mkfifo", [fifo])
       const kinds: Record<string, (path: string) => void> = {
-        "a FIFO": (path) => void execFileSync("mkfifo", [path]),
+        "a FIFO": (path) => fs.linkSync(fifo, path),
         "a link": (path) => fs.symlinkSync("/dev/zero", path),
         "a folder": (path) => fs.mkdirSync(path)
       }

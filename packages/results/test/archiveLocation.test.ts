@@ -7,6 +7,7 @@ import * as Schema from "effect/Schema"
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join, posix } from "node:path"
+import { runs } from "../../core/test/seeds.ts"
 import { archiveLocation, rootsOf } from "../src/internal/archive/location.ts"
 import { encodeBucket, encodeKey } from "../src/internal/archive/names.ts"
 
@@ -119,7 +120,7 @@ describe("the name of a key", () => {
     "is its own, whatever the keys",
     [Schema.Array(Key)],
     ([keys]) => assertInjective(keys.flatMap((parts) => [parts.join("/"), parts.join("")])),
-    { arbitrary: { runs: 500 } }
+    { arbitrary: runs(50, 500) }
   )
 
   it("has the version in it", () => {
@@ -253,7 +254,7 @@ describe("the location of a result in an archive", () => {
       } finally {
         rmSync(directory, { recursive: true })
       }
-    })), { arbitrary: { runs: 300 } })
+    })), { arbitrary: runs(30, 300) })
 })
 
 describe("a plain folder mounted for a bucket", () => {

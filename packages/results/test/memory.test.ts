@@ -341,7 +341,7 @@ describe("files that unzip to many times their size", () => {
         Effect.sync(() => mkdtempSync(join(tmpdir(), "memory-"))),
         (path) => Effect.sync(() => rmSync(path, { recursive: true }))
       )
-      const megabytes = 6
+      const megabytes = 3
       const zipped = gzipSync(textOf(megabytes * 2 ** 20))
       for (let index = 0; index < 24; index++) writeFileSync(join(folder, `${index}.json`), zipped)
       const tables = mappedTables(24, {
@@ -361,10 +361,10 @@ describe("files that unzip to many times their size", () => {
             most = Math.max(most, array.length)
           }))
       }).pipe(
-        provide(MemoryApi.layer(tables), LocalStorage.layer({ roots: [folder] }), { maxMemory: 40 * 2 ** 20 })
+        provide(MemoryApi.layer(tables), LocalStorage.layer({ roots: [folder] }), { maxMemory: 20 * 2 ** 20 })
       )
       // Of those that wait to be taken no more fit.
-      assert.isAtMost(most * megabytes, 40)
+      assert.isAtMost(most * megabytes, 20)
     }).pipe(Effect.scoped))
 })
 

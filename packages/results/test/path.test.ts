@@ -11,12 +11,13 @@ function* texts(parts: ReadonlyArray<string>, most: number): Generator<string> {
 
 describe("paths of other machines", () => {
   it("are normal as node:path has them", () => {
-    for (const path of texts(["/", ".", "..", "a", "\\"], 6)) {
-      assert.strictEqual(normalizePosix(path), posix.normalize(path), JSON.stringify(path))
-    }
+    const wrong = [...texts(["/", ".", "..", "a", "\\"], 6)]
+      .filter((path) => normalizePosix(path) !== posix.normalize(path))
+    assert.deepStrictEqual(wrong, [])
   })
 
   it("of Windows too, with slashes", () => {
+    const wrong: Array<string> = []
     for (const root of ["C:\\", "c:/", "\\\\", "\\\\host\\share", "\\\\host", "\\\\host\\\\share\\"]) {
       for (const rest of texts(["/", "\\", ".", "..", "a"], 5)) {
         const path = root + rest
@@ -24,12 +25,9 @@ describe("paths of other machines", () => {
         if (/^[\\/]{2}\.+(?:[\\/]|$)/.test(path)) continue
         // A share ends in a slash or does not; locations have none at their end.
         const ends = (text: string) => text.replace(/(?<=.)\/$/, "")
-        assert.strictEqual(
-          ends(normalizeWindows(path)),
-          ends(win32.normalize(path).replaceAll("\\", "/")),
-          JSON.stringify(path)
-        )
+        if (ends(normalizeWindows(path)) !== ends(win32.normalize(path).replaceAll("\\", "/"))) wrong.push(path)
       }
     }
+    assert.deepStrictEqual(wrong, [])
   })
 })

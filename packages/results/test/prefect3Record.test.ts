@@ -9,6 +9,7 @@ import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import * as zlib from "node:zlib"
 import { fixtures } from "../../api/test/prefect3Server.ts"
+import { runs } from "../../core/test/seeds.ts"
 import * as Prefect3Record from "../src/internal/prefect3/record.ts"
 
 const bytes = (text: string) => new TextEncoder().encode(text)
@@ -106,7 +107,7 @@ describe("any JSON value", () => {
       for (const form of forms) assert.deepStrictEqual(rounded(yield* decode(form, plain)), value)
       const compressed = base64(zlib.gzipSync(bytes(text)))
       assert.deepStrictEqual(rounded(yield* decode(compressed, { type: "compressed", serializer: plain })), value)
-    }), { arbitrary: { runs: 200 } })
+    }), { arbitrary: runs(20, 200) })
 })
 
 describe("serializers", () => {

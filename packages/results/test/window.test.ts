@@ -17,6 +17,7 @@ import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import { runs } from "../../core/test/seeds.ts"
 import { countingApi, json, mappedTables, numberOf, numbers, storageOf, success } from "./support/world.ts"
 
 const provide = (
@@ -60,7 +61,7 @@ describe("order", () => {
         assert.isAtMost(storage.most(), 8)
       }).pipe(provide(MemoryApi.layer(mappedTables(turns.length)), storage.layer, { pageSize }))
     },
-    { arbitrary: { runs: 50 } }
+    { arbitrary: runs(10, 50) }
   )
 
   it.effect("a slow child does not hold up those of later pages, and a later failure does not overtake it", () =>
