@@ -1,12 +1,18 @@
+import { CRC32C } from "@google-cloud/storage"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
-import { compute } from "../../../results/src/internal/remote/checksum.ts"
 
 /** A bucket behind Google's JSON API, as far as a collection needs it. */
 export interface FakeGcs {
   readonly url: string
   readonly objects: Map<string, Buffer>
   readonly stop: () => Promise<void>
+}
+
+const crc32c = (bytes: Buffer): string => {
+  const crc = new CRC32C()
+  crc.update(bytes)
+  return crc.toString()
 }
 
 /** The media of a multipart upload: its second part. */
@@ -35,7 +41,7 @@ export const startFakeGcs = async (options: { readonly conditions?: boolean } = 
         }
         const media = mediaOf(Buffer.concat(chunks), String(request.headers["content-type"]))
         objects.set(key, media)
-        return send(200, { name: key, bucket: "bucket", generation: "1", crc32c: compute("crc32c", media) })
+        return send(200, { name: key, bucket: "bucket", generation: "1", crc32c: crc32c(media) })
       }
       if (request.method === "DELETE") {
         objects.delete(key)
@@ -58,7 +64,7 @@ export const startFakeGcs = async (options: { readonly conditions?: boolean } = 
       if (found === undefined) return send(404, { error: { code: 404, message: "No such object" } })
       response.writeHead(200, {
         "content-type": "application/octet-stream",
-        "x-goog-hash": `crc32c=${compute("crc32c", found)}`
+        "x-goog-hash": `crc32c=${crc32c(found)}`
       })
       response.end(found)
     })
