@@ -3,10 +3,13 @@ import * as PrefectApi from "@effect-prefect/api/PrefectApi"
 import type { PrefectApiError } from "@effect-prefect/api/PrefectApiError"
 import * as Server from "@effect-prefect/server/Server"
 import { assert, describe, it } from "@effect/vitest"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import { runs } from "../../core/test/seeds.ts"
 import { serve } from "./support/embedded.ts"
 import * as Faults from "./support/faultServer.ts"
 import * as Mapped from "./support/mappedTables.ts"
@@ -15,8 +18,12 @@ type Api = PrefectApi.PrefectApi["Service"]
 
 const options = { retries: 3, retryDelay: "1 millis", requestTimeout: "2 minutes" } as const
 
-const open = (server: Faults.FaultServer, more: Partial<GraphQLApi.Options> = {}) =>
-  Effect.orDie(GraphQLApi.make({ url: server.url, ...options, ...more }))
+const open = ({ headers, url }: Faults.Client, more: Partial<GraphQLApi.Options> = {}) =>
+  Effect.orDie(GraphQLApi.make({ url, headers, ...options, ...more }))
+
+/** Makes the clients of this file, which share a server between them and the embedded one. */
+class Clients extends Context.Service<Clients, (plan: Faults.FaultServer["plan"]) => Faults.Client>()("Clients") {}
+const clients = Layer.effect(Clients, Effect.flatMap(Server.Server, ({ url }) => Faults.makeShared(url)))
 
 const repeated = (rows: Array<Record<string, unknown>>) => [...rows, ...rows.slice(-1)]
 
@@ -72,12 +79,12 @@ const oversized: Record<string, Case> = {
   "an endless answer": {
     fault: Faults.endless,
     always: "MalformedResponse",
-    options: { maxResponseBytes: 1_000_000 }
+    options: { maxResponseBytes: 100_000 }
   },
   "an answer that says it is too long": {
-    fault: Faults.status(200, { "content-length": "2000000" }, " ".repeat(2_000_000)),
+    fault: Faults.status(200, { "content-length": "200000" }, " ".repeat(200_000)),
     always: "MalformedResponse",
-    options: { maxResponseBytes: 1_000_000 }
+    options: { maxResponseBytes: 100_000 }
   }
 }
 
@@ -137,6 +144,8 @@ const lasting: Record<string, Case> = {
   "a redirect to nothing": staying(Faults.status(307, { location: "http://" }))
 }
 
+const children = 20
+
 interface Walk {
   readonly run: (api: Api) => Effect.Effect<ReadonlyArray<string>, PrefectApiError>
   readonly expected: ReadonlyArray<string>
@@ -145,14 +154,14 @@ interface Walk {
 const walks: Record<string, Walk> = {
   "the children of a mapped task": {
     run: (api) =>
-      Stream.runCollect(api.mappedChildren(Mapped, { pageSize: 40, after: 899 })).pipe(
+      Stream.runCollect(api.mappedChildren(Mapped, { pageSize: 4, after: children - 11 })).pipe(
         Effect.map((views) => views.map(({ taskRunId }) => taskRunId))
       ),
-    expected: Array.from({ length: Mapped.children - 900 }, (_, index) => Mapped.childId(900 + index))
+    expected: Array.from({ length: 10 }, (_, index) => Mapped.childId(children - 10 + index))
   },
   "log lines": {
     run: (api) =>
-      Stream.runCollect(api.logs({ flowRunId: Mapped.flowRunId }, { pageSize: 25 })).pipe(
+      Stream.runCollect(api.logs({ flowRunId: Mapped.flowRunId }, { pageSize: 9 })).pipe(
         Effect.map((entries) => entries.map(({ id }) => id))
       ),
     expected: Array.from({ length: Mapped.lines }, (_, index) => index)
@@ -170,31 +179,33 @@ const walks: Record<string, Walk> = {
 }
 
 describe("GraphQLApi, when something is wrong with an answer", () => {
-  it.layer(serve(Mapped.tables), { excludeTestServices: true })((it) => {
-    for (const [walkName, walk] of Object.entries(walks)) {
-      let counted: number | undefined
-      /** How many requests the walk makes when nothing is wrong. */
-      const count = Effect.fnUntraced(function*(url: string) {
-        if (counted !== undefined) return counted
-        const server = yield* Faults.make(url)
-        assert.deepStrictEqual(yield* Effect.flatMap(open(server), walk.run), [...walk.expected])
-        return counted = server.received.length
+  it.layer(Layer.provide(clients, serve(Mapped.tablesOf(children))), { excludeTestServices: true })((it) => {
+    const counted = new Map<Walk, number>()
+    /** How many requests a walk makes when nothing is wrong. */
+    const count = Effect.fnUntraced(function*(walk: Walk) {
+      const known = counted.get(walk)
+      if (known !== undefined) return known
+      const client = (yield* Clients)(() => undefined)
+      assert.deepStrictEqual(yield* Effect.flatMap(open(client), walk.run), [...walk.expected])
+      counted.set(walk, client.received.length)
+      return client.received.length
+    })
+    for (
+      const [name, { always, fault, first, once, options }] of Object.entries({
+        ...passing,
+        ...followed,
+        ...oversized,
+        ...unreadable,
+        ...lasting
       })
-      for (
-        const [name, { always, fault, first, once, options }] of Object.entries({
-          ...passing,
-          ...followed,
-          ...oversized,
-          ...unreadable,
-          ...lasting
-        })
-      ) {
+    ) {
+      for (const [walkName, walk] of Object.entries(walks)) {
         it.effect(
           `${walkName}: ${name}, at each request, ${once === undefined ? "is asked again" : `is ${once}`}`,
           () =>
             Effect.gen(function*() {
-              const { url } = yield* Server.Server
-              const requests = yield* count(url)
+              const client = yield* Clients
+              const requests = yield* count(walk)
               const isLookup = walkName.startsWith("lookups")
               // Lookups with too many rows have a reason of their own, and one row cannot be asked for in halves.
               const reasonOf = (reason: string | undefined) => {
@@ -202,9 +213,8 @@ describe("GraphQLApi, when something is wrong with an answer", () => {
                 return isLookup && name in oversized ? "MalformedResponse" : reason
               }
               const passes = Effect.fnUntraced(function*(at: number) {
-                const server = yield* Faults.make(url)
-                server.plan = (index) => index === at ? fault : undefined
-                const outcome = yield* Effect.result(Effect.flatMap(open(server, options), walk.run))
+                const faulty = client((index) => index === at ? fault : undefined)
+                const outcome = yield* Effect.result(Effect.flatMap(open(faulty, options), walk.run))
                 const isEmptyPage = name.startsWith("a row") && at === requests - 1 && !isLookup
                 if (Result.isSuccess(outcome)) {
                   assert.isTrue(
@@ -215,17 +225,17 @@ describe("GraphQLApi, when something is wrong with an answer", () => {
                 } else assert.strictEqual(outcome.failure.reason._tag, reasonOf(at === 0 ? first ?? once : once))
               })
               const stays = Effect.gen(function*() {
-                const server = yield* Faults.make(url)
-                server.plan = () => fault
-                const error = yield* Effect.flip(Effect.flatMap(open(server, { ...options, retries: 1 }), walk.run))
+                const faulty = client(() => fault)
+                const error = yield* Effect.flip(Effect.flatMap(open(faulty, { ...options, retries: 1 }), walk.run))
                 assert.strictEqual(error.reason._tag, reasonOf(always))
                 assert.strictEqual(error.isRetryable, always === "Unavailable" || always === "RateLimited")
               })
-              // What waits for an answer that does not come waits beside the others.
+              // What waits for an answer that does not come waits beside the others, and so do such tests.
               yield* Effect.all([...Array.from({ length: requests }, (_, at) => passes(at)), stays], {
                 concurrency: "unbounded"
               })
-            })
+            }),
+          { concurrent: options === impatient }
         )
       }
     }
@@ -236,13 +246,11 @@ describe("GraphQLApi, when something is wrong with an answer", () => {
       [Schema.Array(Schema.NullOr(Schema.Literals(quick.map(([name]) => name)))).check(Schema.isMaxLength(12))],
       ([plan]) =>
         Effect.gen(function*() {
-          const { url } = yield* Server.Server
-          const server = yield* Faults.make(url)
-          server.plan = (index) => passing[plan[index] ?? ""]?.fault
-          const api = yield* open(server, { retries: plan.length })
+          const client = (yield* Clients)((index) => passing[plan[index] ?? ""]?.fault)
+          const api = yield* open(client, { retries: plan.length })
           for (const walk of Object.values(walks)) assert.deepStrictEqual(yield* walk.run(api), [...walk.expected])
         }),
-      { arbitrary: { runs: 15 } }
+      { arbitrary: runs(5, 50) }
     )
   })
 })

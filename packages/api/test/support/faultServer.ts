@@ -109,6 +109,30 @@ export const make = (upstream?: string) =>
     ({ close }) => Effect.promise(close)
   ).pipe(Effect.map(({ server }) => server))
 
+/** The header by which a server that many clients share tells them apart. */
+const clientHeader = "x-client"
+
+export interface Client extends FaultServer {
+  /** Sent with every request of this client. */
+  readonly headers: Readonly<Record<string, string>>
+}
+
+/** One server for many clients, of which each has a plan and a count of its own. */
+export const makeShared = (upstream: string) =>
+  Effect.map(make(upstream), (server) => {
+    const clients = new Map<string, Client>()
+    server.plan = (_, received) => {
+      const client = clients.get(String(received.headers[clientHeader]))
+      return client?.plan(client.received.push(received) - 1, received)
+    }
+    return (plan: FaultServer["plan"]): Client => {
+      const name = String(clients.size)
+      const client: Client = { url: server.url, headers: { [clientHeader]: name }, received: [], plan }
+      clients.set(name, client)
+      return client
+    }
+  })
+
 export const status = (code: number, headers: Record<string, string> = {}, text = "{}"): Fault => ({ response }) =>
   respond(response, code, text, headers)
 

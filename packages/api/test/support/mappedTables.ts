@@ -1,12 +1,12 @@
 /**
- * A flow run with one task of 1 000 mapped children, 40 tasks that are not mapped, and log lines.
+ * A flow run with one task of mapped children, 40 tasks that are not mapped, and log lines.
  */
 export const uuid = (kind: number, number: number): string =>
   `${kind.toString(16).padStart(8, "0")}-0000-4000-8000-${number.toString(16).padStart(12, "0")}`
 
 export const children = 1000
 export const singles = 40
-export const lines = 60
+export const lines = 21
 
 const flowId = uuid(0xf, 1)
 export const flowRunId = uuid(0xa, 1)
@@ -39,7 +39,7 @@ const taskRun = (id: string, taskId: string, mapIndex: number, state: { readonly
   serialized_state: state
 })
 
-export const tables = {
+export const tablesOf = (children: number) => ({
   flow: [{ ...common, id: flowId, name: "etl", version: 1, project_id: uuid(2, 1), parameters: [], archived: false }],
   flow_run: [{
     ...common,
@@ -78,4 +78,7 @@ export const tables = {
     level: "INFO",
     message: `line ${index}`
   }))
-}
+})
+
+/** With 1 000 children. */
+export const tables = tablesOf(children)
