@@ -191,8 +191,8 @@ const pumpsOf = (node: Node, prefix: string): ReadonlyArray<Pump> => {
 
 const suffixes = ["", "\u0001", "!", "\n", " x", "x"]
 
-/** Texts of about `length` characters each; always the same ones, in the same order. */
-export const slowTexts = (source: string, flags: string, length: number): ReadonlyArray<string> => {
+/** Gives texts of about `length` characters each; always the same ones, in the same order. */
+export const slowTexts = (source: string, flags: string): (length: number) => ReadonlyArray<string> => {
   const node = new Parser(source, flags).parse()
   const start = samplesOf(node)[0] ?? ""
   const pumps = new Map<string, Pump>()
@@ -201,7 +201,8 @@ export const slowTexts = (source: string, flags: string, length: number): Readon
   }
   // The beginning of an unanchored expression, repeated: matching starts again at each of them.
   for (const pump of samplesOf(node)) if (pump !== "") pumps.set(`\u0000${pump}`, { prefix: "", pump })
-  return [...pumps.values()].flatMap(({ prefix, pump }) =>
-    suffixes.map((suffix) => prefix + pump.repeat(Math.ceil(length / pump.length)) + suffix)
-  )
+  return (length) =>
+    [...pumps.values()].flatMap(({ prefix, pump }) =>
+      suffixes.map((suffix) => prefix + pump.repeat(Math.ceil(length / pump.length)) + suffix)
+    )
 }

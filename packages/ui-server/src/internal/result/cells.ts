@@ -37,19 +37,23 @@ export const cellJson = (value: unknown): JsonProjection.Json => {
 /** The number of characters of a value's JSON; once above `limit`, some number above it. */
 export const sizeOf = (json: JsonProjection.Json, limit: number): number => {
   let size = 0
-  const left: Array<JsonProjection.Json> = [json]
-  while (left.length > 0 && size <= limit) {
-    const value = left.pop()
+  const left: Array<JsonProjection.Json> = []
+  const add = (value: JsonProjection.Json) => {
     if (typeof value === "string") size += value.length + 2
     else if (typeof value !== "object" || value === null) size += 8
-    else if (Array.isArray(value)) {
+    else left.push(value)
+  }
+  add(json)
+  while (left.length > 0 && size <= limit) {
+    const value = left.pop()
+    if (Array.isArray(value)) {
       size += value.length + 2
-      for (const item of value) left.push(item)
+      for (const item of value) add(item)
     } else {
       size += 2
-      for (const [key, item] of Object.entries(value)) {
+      for (const [key, item] of Object.entries(value as object)) {
         size += key.length + 4
-        left.push(item)
+        add(item as JsonProjection.Json)
       }
     }
   }
