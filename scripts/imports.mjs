@@ -1,14 +1,12 @@
 // Generates files from the table of rooms.mjs: the overrides of .oxlintrc.json and the table of CONTRIBUTING.md. With
 // --check it compares them, and checks every import of the packages, `import type` included: a package imports only
 // those of its row, no import reaches into another package's internal/, modules form no cycle, and no two folders of a
-// package import each other. ROOT selects another tree, for the tests.
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
+// package import each other.
+import { existsSync, readdirSync, readFileSync, realpathSync, writeFileSync } from "node:fs"
 import { dirname, join, relative, sep } from "node:path"
-import { fileURLToPath } from "node:url"
 import { parseSync } from "oxc-parser"
 import { packageName, rooms } from "./rooms.mjs"
 
-const root = process.env["ROOT"] ?? dirname(dirname(fileURLToPath(import.meta.url)))
 const scope = "@effect-prefect/"
 
 // ---------------------------------------------------------------------------------------------------------- generated
@@ -130,16 +128,6 @@ const importsOf = (file) => {
   return [...found]
 }
 
-/** @type {Array<string>} */
-const problems = []
-const shown = (/** @type {string} */ file) => relative(root, file).split(sep).join("/")
-
-/** The package that a path below packages/ belongs to. */
-const roomOf = (/** @type {string} */ file) => {
-  const [first, second] = shown(file).split("/")
-  return first === "packages" ? second : undefined
-}
-
 const byName = new Map(rooms.map((room) => [packageName(room.name), room]))
 
 /**
@@ -192,7 +180,16 @@ const wayRound = (/** @type {ReadonlyMap<string, ReadonlySet<string>>} */ graph,
   return [start]
 }
 
-const look = () => {
+/** The imports of a tree that break a rule. */
+const wrongImports = (/** @type {string} */ root) => {
+  /** @type {Array<string>} */
+  const problems = []
+  const shown = (/** @type {string} */ file) => relative(root, file).split(sep).join("/")
+  /** The package that a path below packages/ belongs to. */
+  const roomOf = (/** @type {string} */ file) => {
+    const [first, second] = shown(file).split("/")
+    return first === "packages" ? second : undefined
+  }
   const folders = existsSync(join(root, "packages")) ? readdirSync(join(root, "packages")) : []
   for (const folder of folders) {
     if (!rooms.some(({ name }) => name === folder)) problems.push(`packages/${folder} has no row in scripts/rooms.mjs`)
@@ -284,28 +281,43 @@ const look = () => {
       }
     }
   }
+  return problems
 }
 
 /** The folder of a module inside its package: "" for src itself, "internal", "internal/run", "machine", … */
 const folderOf = (/** @type {string} */ base, /** @type {string} */ file) =>
   relative(join(base, "src"), dirname(file)).split(sep).join("/")
 
-// ------------------------------------------------------------------------------------------------------------------ main
+/** @type {ReadonlyArray<readonly [name: string, make: (source: string) => string]>} */
+const generated = [[".oxlintrc.json", lintWith], ["CONTRIBUTING.md", contributingWith]]
 
-const check = process.argv.includes("--check")
-for (
-  const [name, make] of /** @type {const} */ ([[".oxlintrc.json", lintWith], ["CONTRIBUTING.md", contributingWith]])
-) {
-  const path = join(root, name)
-  const source = readFileSync(path, "utf8")
-  const wanted = make(source)
-  if (wanted === source) continue
-  if (check) problems.push(`${name} is not what scripts/rooms.mjs says: run npm run imports`)
-  else {
+/** Everything that is wrong with a tree. */
+export const problemsOf = (/** @type {string} */ root) => [
+  ...generated.flatMap(([name, make]) => {
+    const source = readFileSync(join(root, name), "utf8")
+    return make(source) === source ? [] : [`${name} is not what scripts/rooms.mjs says: run npm run imports`]
+  }),
+  ...wrongImports(root)
+]
+
+/** Generates the files anew. */
+const write = (/** @type {string} */ root) => {
+  for (const [name, make] of generated) {
+    const path = join(root, name)
+    const source = readFileSync(path, "utf8")
+    const wanted = make(source)
+    if (wanted === source) continue
     writeFileSync(path, wanted)
     console.log(`${name} written`)
   }
 }
-look()
-for (const problem of problems) console.error(problem)
-process.exitCode = problems.length > 0 ? 1 : 0
+
+// ------------------------------------------------------------------------------------------------------------------ main
+
+if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === import.meta.filename) {
+  const root = dirname(import.meta.dirname)
+  if (!process.argv.includes("--check")) write(root)
+  const problems = problemsOf(root)
+  for (const problem of problems) console.error(problem)
+  process.exitCode = problems.length > 0 ? 1 : 0
+}

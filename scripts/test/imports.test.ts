@@ -1,15 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
-import { spawnSync } from "node:child_process"
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { onTestFinished } from "vitest"
+import { problemsOf } from "../imports.mjs"
 
 const top = fileURLToPath(new URL("../..", import.meta.url))
-const script = join(top, "scripts", "imports.mjs")
 
-/** The output of the check for a tree with these modules below packages/. */
+/** What the check says of a tree with these modules below packages/. */
 const check = (modules: Readonly<Record<string, string>>): string => {
   const root = mkdtempSync(join(tmpdir(), "imports-"))
   onTestFinished(() => rmSync(root, { recursive: true, force: true }))
@@ -18,11 +17,7 @@ const check = (modules: Readonly<Record<string, string>>): string => {
     mkdirSync(dirname(join(root, "packages", path)), { recursive: true })
     writeFileSync(join(root, "packages", path), text)
   }
-  const { stderr } = spawnSync(process.execPath, [script, "--check"], {
-    env: { ...process.env, ROOT: root },
-    encoding: "utf8"
-  })
-  return stderr
+  return problemsOf(root).join("\n")
 }
 
 describe("imports", () => {
