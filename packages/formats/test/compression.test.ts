@@ -21,6 +21,18 @@ const compressed: Record<Compression, Uint8Array> = {
   lzma: new Uint8Array()
 }
 const kinds = (Object.keys(compressed) as Array<Compression>).filter((kind) => kind !== "lzma")
+
+/** Bytes that do not shrink. */
+const random = (length: number) => {
+  const bytes = Buffer.alloc(length)
+  let seed = 7
+  for (let at = 0; at < length; at++) {
+    seed = (seed * 1103515245 + 12345) % 2147483648
+    bytes[at] = seed >> 16
+  }
+  return bytes
+}
+
 const limits = { maxBytes: 1 << 30, maxRatio: 1000 }
 const reasonOf = (kind: Compression, bytes: Uint8Array, given: Parameters<typeof decompress>[2] = limits) =>
   Effect.map(Effect.flip(decompress(kind, bytes, given)), ({ reason }) => reason)
@@ -104,15 +116,6 @@ describe("compressions", () => {
     }))
 
   it("are decompressed at once up to 256 KiB of them and 4 MiB of their content", () => {
-    const random = (length: number) => {
-      const bytes = Buffer.alloc(length)
-      let seed = 7
-      for (let at = 0; at < length; at++) {
-        seed = (seed * 1103515245 + 12345) % 2147483648
-        bytes[at] = seed >> 16
-      }
-      return bytes
-    }
     const stored = zlib.deflateSync(random(256 * 1024), { level: 0 })
     const padding = stored.length - 256 * 1024
     const largest = zlib.deflateSync(random(256 * 1024 - padding), { level: 0 })
@@ -141,7 +144,8 @@ describe("compressions", () => {
         const asked: Array<number> = []
         const reserve = (bytes: number, isGuess: boolean) =>
           Effect.sync(() => {
-            assert.isFalse(isGuess)
+            // Only what the stream says of itself, or what its length lets expect, is a guess.
+            assert.strictEqual(isGuess, kind === "gzip" && asked.length === 0)
             asked.push(bytes)
             return bytes
           })
@@ -159,6 +163,54 @@ describe("compressions", () => {
       yield* decompress("gzip", large, { maxBytes: 6 << 20, maxRatio: 1e6, reserve })
       // It doubles, up to the limit.
       assert.deepStrictEqual(asked.map((bytes) => bytes / (1 << 20)), [1, 1, 2, 2])
+    }))
+
+  it.effect("give all that there is, whatever size is said where", () =>
+    Effect.gen(function*() {
+      const parts = [random(70_000), new Uint8Array(0), random(300_000), random(10), new Uint8Array(2_000_000)]
+      const members = parts.map((part) => zlib.gzipSync(part))
+      for (const order of [[0, 1, 2, 3, 4], [4, 2, 0, 1, 3], [4, 2, 0, 3, 1], [3, 4]]) {
+        const whole = Buffer.concat(order.map((at) => members[at]!))
+        const plain = Buffer.concat(order.map((at) => parts[at]!))
+        assert.isTrue(plain.equals(yield* decompress("gzip", whole, limits)))
+        const atOnce = decompressSmall("gzip", whole, limits)
+        assert.isTrue(atOnce === undefined || plain.equals(atOnce))
+        const refused = yield* Effect.flip(decompress("gzip", whole, { ...limits, maxBytes: plain.length - 1 }))
+        assert.strictEqual(refused.reason._tag, "TooLarge")
+      }
+      for (const length of [0, 1, 255, 256, 257, 65_791, 65_792, 300_000, 5_000_000]) {
+        const plain = Buffer.from(random(length))
+        for (const checksum of [0, 1]) {
+          const params = { [zlib.constants.ZSTD_c_checksumFlag]: checksum }
+          const whole = zlib.zstdCompressSync(plain, { params })
+          assert.isTrue(plain.equals(yield* decompress("zstd", whole, limits)), `${length}`)
+          if (length > 0) {
+            const refused = yield* Effect.flip(decompress("zstd", whole, { ...limits, maxBytes: length - 1 }))
+            assert.strictEqual(refused.reason._tag, "TooLarge")
+          }
+        }
+      }
+    }))
+
+  it.effect("hold no memory that they only said they would need", () =>
+    Effect.gen(function*() {
+      // Its last member says 3 MB, of which its length could hold as much, and is cut off.
+      const last = zlib.gzipSync(new Uint8Array(3_000_000))
+      const lying = Buffer.concat([zlib.gzipSync(random(280_000)), last.subarray(0, 10), last.subarray(-4)])
+      const asked: Array<number> = []
+      const reserve = (bytes: number, isGuess: boolean) =>
+        Effect.sync(() => {
+          asked.push(isGuess ? bytes : 0)
+          return bytes
+        })
+      yield* Effect.flip(decompress("gzip", lying, { ...limits, reserve }))
+      assert.deepStrictEqual(asked.slice(0, 1), [3_000_001])
+      // Zeros after a member are ignored, and say that nothing comes.
+      const padded = Buffer.concat([zlib.gzipSync(random(100)), Buffer.alloc(8)])
+      const small = decompressSmall("gzip", padded, limits)!
+      assert.lengthOf(small, 100)
+      const zlibbed = decompressSmall("zlib", zlib.deflateSync(random(100_000)), limits)!
+      assert.isAtMost(zlibbed.buffer.byteLength, 2 * zlibbed.length)
     }))
 })
 

@@ -61,6 +61,42 @@ export const compressionOf = (bytes: Uint8Array): Compression | undefined => {
   return undefined
 }
 
+/** The most that a deflate stream grows by, and the most that a block of zstd of four bytes does. */
+const deflateRatio = 1032
+const zstdBlock = 128 * 1024
+
+/** The size in the trailer of gzip, which is that of its last member modulo 4 GiB. */
+const sizeInGzip = (bytes: Uint8Array): number | undefined =>
+  bytes.length < 18
+    ? undefined
+    : new DataView(bytes.buffer, bytes.byteOffset + bytes.length - 4, 4).getUint32(0, true)
+
+/** The size in the header of the first frame of zstd, which need not have one. */
+const sizeInZstd = (bytes: Uint8Array): number | undefined => {
+  const descriptor = bytes[4]!
+  const isSingle = (descriptor & 0x20) !== 0
+  const width = descriptor >> 6 === 0 ? isSingle ? 1 : 0 : 1 << (descriptor >> 6)
+  const at = 5 + (isSingle ? 0 : 1) + [0, 1, 2, 4][descriptor & 3]!
+  if (width === 0 || at + width > bytes.length) return undefined
+  let size = width === 2 ? 256 : 0
+  for (let i = 0; i < width; i++) size += bytes[at + i]! * 2 ** (8 * i)
+  return size
+}
+
+/**
+ * The bytes for which zlib makes room at once: one more than the stream says that it has, so that it is done in one step
+ * without copies. No more than so few bytes can hold, nor than `most`, and no less than would take many steps, because
+ * whoever wrote it may say anything.
+ */
+const roomFor = (compression: "gzip" | "zlib" | "zstd", bytes: Uint8Array, most: number): number => {
+  const said = compression === "gzip" ? sizeInGzip(bytes) : compression === "zstd" ? sizeInZstd(bytes) : undefined
+  const held = compression === "zstd" ? (bytes.length / 4 + 1) * zstdBlock : bytes.length * deflateRatio
+  return Math.max(leastRoom, bytes.length, Math.min(said ?? bytes.length * 4, held, most) + 1)
+}
+
+/** The least that a chunk of zlib may have. */
+const leastRoom = 64
+
 const outputLimit = (bytes: Uint8Array, limits: Limits): number =>
   Math.min(limits.maxBytes, Math.max(ratioFloor, bytes.length * limits.maxRatio))
 
@@ -99,6 +135,21 @@ const toEnd = <A>(steps: Generator<void, A>): A => {
   }
 }
 
+const atOnceByZlib = (
+  compression: "gzip" | "zlib" | "zstd",
+  bytes: Uint8Array,
+  options: { readonly maxOutputLength: number; readonly chunkSize: number }
+): Uint8Array | undefined => {
+  if (zlib === undefined) return undefined
+  if (compression === "gzip") return zlib.gunzipSync(bytes, options)
+  if (compression === "zlib") return zlib.inflateSync(bytes, options)
+  return zlib.zstdDecompressSync === undefined ? missingZstd() : zlib.zstdDecompressSync(bytes, options)
+}
+
+/** Bytes that do not keep more memory than they have: the stream may have said that it is much longer than it is. */
+const withoutRest = (bytes: Uint8Array): Uint8Array =>
+  bytes.length * 2 < bytes.buffer.byteLength ? bytes.slice() : bytes
+
 /**
  * Decompresses one layer synchronously if that takes only a moment; otherwise returns undefined. Throws a `Refusal`.
  */
@@ -114,17 +165,15 @@ export const decompressSmall = (
   const exceeded = most === limit ? exceededBy(compression, limit, limits) : (): never => {
     throw large
   }
-  const options = { maxOutputLength: Math.max(most, 1) }
   try {
     switch (compression) {
       case "gzip":
-        return zlib?.gunzipSync(bytes, options)
       case "zlib":
-        return zlib?.inflateSync(bytes, options)
-      case "zstd":
-        return zlib !== undefined && zlib.zstdDecompressSync === undefined
-          ? missingZstd()
-          : zlib?.zstdDecompressSync(bytes, options)
+      case "zstd": {
+        const chunkSize = roomFor(compression, bytes, most)
+        const plain = atOnceByZlib(compression, bytes, { maxOutputLength: Math.max(most, 1), chunkSize })
+        return plain === undefined ? undefined : withoutRest(plain)
+      }
       default:
         return toEnd(stepwise(compression, bytes, most, exceeded))
     }
@@ -148,9 +197,10 @@ interface Chunks {
 const chunksOfZlib = (
   { createGunzip, createInflate, createZstdDecompress }: NonNullable<typeof zlib>,
   compression: "gzip" | "zlib" | "zstd",
-  bytes: Uint8Array
+  bytes: Uint8Array,
+  chunkSize: number
 ): Chunks => {
-  const options = { chunkSize: 1 << 20 }
+  const options = { chunkSize }
   const stream = compression === "gzip"
     ? createGunzip(options)
     : compression === "zlib"
@@ -178,8 +228,15 @@ const chunksOfBrowser = (compression: "gzip" | "zlib" | "zstd", bytes: Uint8Arra
   return { next: () => reader.read() as ReturnType<Chunks["next"]>, close }
 }
 
-const chunksOf = (compression: "gzip" | "zlib" | "zstd", bytes: Uint8Array): Chunks =>
-  zlib === undefined ? chunksOfBrowser(compression, bytes) : chunksOfZlib(zlib, compression, bytes)
+const chunksOf = (compression: "gzip" | "zlib" | "zstd", bytes: Uint8Array, chunkSize: number): Chunks =>
+  zlib === undefined ? chunksOfBrowser(compression, bytes) : chunksOfZlib(zlib, compression, bytes, chunkSize)
+
+/** The most that zlib makes room for at once. It does not stop within a chunk when it is interrupted. */
+const largestChunk = 4 * 1024 * 1024
+const usualChunk = 1 << 20
+const smallestChunk = 1 << 16
+
+const nothing = new Uint8Array(0)
 
 /** Decompresses one layer without blocking: in zlib's threads, or block by block. */
 export const decompress = (
@@ -207,20 +264,39 @@ export const decompress = (
     }
     const run = <A>(body: () => A) => Effect.try({ try: body, catch: failed })
     if (compression === "gzip" || compression === "zlib" || compression === "zstd") {
-      return Effect.acquireUseRelease(
-        run(() => chunksOf(compression, bytes)),
+      const expected = roomFor(compression, bytes, limit)
+      const chunkSize = expected <= largestChunk ? Math.max(expected, smallestChunk) : usualChunk
+      const decompressed = Effect.acquireUseRelease(
+        run(() => chunksOf(compression, bytes, chunkSize)),
         Effect.fnUntraced(function*(chunks) {
-          const output = new Output(bytes.length * 4, limit, exceeded)
+          let only: Uint8Array | undefined
+          let output: Output | undefined
           for (;;) {
             const next = yield* Effect.tryPromise({ try: () => chunks.next(), catch: failed })
-            if (next.done === true) return output.result()
-            const wait = room(output.length + next.value.length)
+            if (next.done === true) return output === undefined ? withoutRest(only ?? nothing) : output.result()
+            const { value } = next
+            const wait = room((output?.length ?? only?.length ?? 0) + value.length)
             if (wait !== undefined) yield* wait
-            yield* run(() => output.append(next.value))
+            yield* run(() => {
+              if (output !== undefined) return output.append(value)
+              if (value.length > limit) exceeded()
+              if (only === undefined) only = value
+              else {
+                output = new Output(only.length * 4, limit, exceeded)
+                output.append(only)
+                output.append(value)
+                only = nothing
+              }
+            })
           }
         }),
         (chunks) => Effect.sync(chunks.close)
       )
+      if (limits.reserve === undefined) return decompressed
+      return Effect.flatMap(limits.reserve(Math.min(chunkSize, limit), true), (granted) => {
+        reserved = granted
+        return decompressed
+      })
     }
     return Effect.gen(function*() {
       const output = new Output(bytes.length * 4, limit, exceeded)
