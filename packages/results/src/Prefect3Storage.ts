@@ -155,33 +155,31 @@ const makeReader = (
         : Effect.succeed({ _tag: "Bytes", bytes, name: "the state itself", decode })
     }
     const key = storageKey ?? ""
-    const isBlockless = storageBlockId === null || storageBlockId === undefined
-    const found = isBlockless
-      ? Effect.succeed({ descriptor: Prefect3Location.ofKey(key), storage: inner })
-      : Effect.flatMap(
-        Effect.mapError(api.storageBlock(storageBlockId), (error) => blockReason(storageBlockId, error)),
-        (block: StorageBlock) =>
-          Effect.map(storageOf(block), (storage) => ({ descriptor: Prefect3Location.inBlock(block, key), storage }))
-      )
-    return Effect.flatMap(found, ({ descriptor, storage }) => {
+    const stored = (
+      descriptor: Prefect3Location.Resolved,
+      storage: ResultStorage.ResultStorage["Service"]
+    ): Effect.Effect<ResultStorage.StoredResult, StorageReason | StorageNotProvided> => {
       if (descriptor instanceof ResultAccessDenied || descriptor instanceof UnsupportedResultType) {
         return Effect.fail(descriptor)
       }
       // The storage of a block may have its own limits.
       const maxBytes = Math.min(options.maxBytes, storage.options?.maxBytes ?? Infinity)
-      const stored = storage.read(descriptor, { ...options, maxBytes })
       return Effect.map(
-        isBlockless && Prefect3Location.isWithoutStorage(key)
-          ? Effect.mapError(stored, (reason) => reason instanceof ResultAccessDenied ? withoutStorage(key) : reason)
-          : stored,
-        (stored): ResultStorage.StoredResult =>
-          stored._tag === "Value" ? stored : {
-            ...stored,
-            emptyIsNone: false,
-            decode
-          }
+        storage.read(descriptor, { ...options, maxBytes }),
+        (stored) => stored._tag === "Value" ? stored : { ...stored, emptyIsNone: false, decode }
       )
-    })
+    }
+    if (storageBlockId === null || storageBlockId === undefined) {
+      const found = stored(Prefect3Location.ofKey(key), inner)
+      return Prefect3Location.isWithoutStorage(key)
+        ? Effect.mapError(found, (reason) => reason instanceof ResultAccessDenied ? withoutStorage(key) : reason)
+        : found
+    }
+    return Effect.flatMap(
+      Effect.mapError(api.storageBlock(storageBlockId), (error) => blockReason(storageBlockId, error)),
+      (block: StorageBlock) =>
+        Effect.flatMap(storageOf(block), (storage) => stored(Prefect3Location.inBlock(block, key), storage))
+    )
   }
   return {
     type: "Prefect3Result",

@@ -45,6 +45,37 @@ describe("a file", () => {
       }
     }))
 
+  it.live("is read, or refused, the same when many are the first of their folder", () =>
+    Effect.gen(function*() {
+      const path = yield* temporaryFolder
+      const outside = yield* temporaryFolder
+      fs.writeFileSync(join(outside, "other"), "other")
+      fs.writeFileSync(join(path, "good"), "good")
+      fs.symlinkSync("good", join(path, "link"))
+      fs.symlinkSync(join(outside, "other"), join(path, "leads-out"))
+      fs.mkdirSync(join(path, "folder"))
+      const names = ["missing", "good", "link", "leads-out", "folder", "good"]
+      const told = (folder: Folder) => (name: string) =>
+        Effect.match(read(folder, name), {
+          onSuccess: (bytes) => new TextDecoder().decode(bytes),
+          onFailure: (reason) => reason._tag
+        })
+      const expected = ["ResultNotFound", "good", "good", "ResultAccessDenied", "ResultAccessDenied", "good"]
+      for (let first = 0; first < names.length; first++) {
+        const order = [...names.slice(first), ...names.slice(0, first)]
+        const folder: Folder = { path }
+        const found = yield* Effect.forEach(order, told(folder), { concurrency: names.length })
+        assert.deepStrictEqual(found, [...expected.slice(first), ...expected.slice(0, first)])
+        const nowhere = yield* Effect.forEach(order, told({ path: join(path, "nowhere") }), {
+          concurrency: names.length
+        })
+        assert.deepStrictEqual(nowhere, names.map(() => "ResultNotFound"))
+        const within = yield* Effect.forEach(order, told({ path, within: outside }), { concurrency: names.length })
+        assert.deepStrictEqual(within, names.map(() => "ResultAccessDenied"))
+      }
+      if (process.platform === "linux") assert.strictEqual(openOnes(path) + openOnes(outside), 0)
+    }))
+
   it.live("of the limit is read, of one byte more is refused with its size", () =>
     Effect.gen(function*() {
       const path = yield* temporaryFolder

@@ -23,6 +23,8 @@ export interface Folder {
   readonly isExact?: boolean | undefined
   /** Its real path with a trailing separator. */
   real?: string | undefined
+  /** Those that wait for its real path, once it is looked up. */
+  waiting?: Array<() => void> | undefined
 }
 
 const { O_NOFOLLOW = 0, O_NONBLOCK = 0, O_RDONLY } = fs.constants
@@ -165,12 +167,18 @@ const openInside = ({ fail, folder, location, missing, name, opened }: Opening):
       })
     })
 
-  const realFolder = (then: (real: string) => void) => {
+  const realFolder = (then: (real: string) => void, refused: () => void = () => {}) => {
+    const refuse = (refusal: () => void) => {
+      refusal()
+      refused()
+    }
     fs.realpath.native(folder.path, (error, found) => {
       if (error !== null) {
-        return notThere(error)
-          ? fail(new ResultNotFound(at(`the folder ${folder.path} does not exist`)))
-          : failed(error)
+        return refuse(() =>
+          notThere(error)
+            ? fail(new ResultNotFound(at(`the folder ${folder.path} does not exist`)))
+            : failed(error)
+        )
       }
       const real = withSeparator(found)
       if (folder.within === undefined) {
@@ -178,9 +186,9 @@ const openInside = ({ fail, folder, location, missing, name, opened }: Opening):
         return then(real)
       }
       fs.realpath.native(folder.within, (error, within) => {
-        if (error !== null) return failed(error)
+        if (error !== null) return refuse(() => failed(error))
         if (!isInside(found, withSeparator(within))) {
-          return denied(`${folder.path} is outside of ${folder.within}: a symbolic link leads out of it`)
+          return refuse(() => denied(`${folder.path} is outside of ${folder.within}: a symbolic link leads out of it`))
         }
         folder.real = real
         then(real)
@@ -188,8 +196,7 @@ const openInside = ({ fail, folder, location, missing, name, opened }: Opening):
     })
   }
 
-  if (!linux || folder.real === undefined) follow()
-  else {
+  const openNow = () =>
     openFile(path, (error, fd) => {
       if (error !== null) return error.code === "ELOOP" ? follow() : failed(error)
       const opened = realPathOf(fd)
@@ -203,7 +210,25 @@ const openInside = ({ fail, folder, location, missing, name, opened }: Opening):
       }
       check(fd)
     })
+
+  /** The first file of a folder looks its real path up, for which those that are opened meanwhile wait. */
+  const openFirst = () => {
+    const waiting: Array<() => void> = []
+    folder.waiting = waiting
+    const letGo = () => {
+      folder.waiting = undefined
+      for (const go of waiting) go()
+    }
+    realFolder(() => {
+      openNow()
+      letGo()
+    }, letGo)
   }
+
+  if (!linux) follow()
+  else if (folder.real !== undefined) openNow()
+  else if (folder.waiting === undefined) openFirst()
+  else folder.waiting.push(() => folder.real === undefined ? follow() : openNow())
 }
 
 /**

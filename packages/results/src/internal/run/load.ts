@@ -7,6 +7,7 @@ import { FormatError, TooLarge } from "@effect-prefect/formats/FormatError"
 import * as ResultFormat from "@effect-prefect/formats/ResultFormat"
 import * as ResultSchema from "@effect-prefect/formats/ResultSchema"
 import { estimate } from "@effect-prefect/formats/ValueSize"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Result from "effect/Result"
@@ -38,12 +39,31 @@ export interface Services {
   readonly memory: Budget
 }
 
-/** Captures them. */
-export const services: Effect.Effect<Services, never, PrefectApi | ResultStorage> = Effect.gen(function*() {
-  const api = yield* PrefectApi
-  const storage = yield* ResultStorage
-  const options = optionsOf(storage, yield* ResultOptions)
-  return { api, storage, options, memory: budgetOf(storage, options.maxMemory) }
+/** What was last captured with a storage, from which options. */
+interface Captured extends Services {
+  readonly own: Options | undefined
+  readonly given: Options
+}
+
+const captured = new WeakMap<ResultStorage["Service"], Captured>()
+
+/** Captures them. A program makes each of its task runs from the same ones. */
+export const services: Effect.Effect<Services, never, PrefectApi | ResultStorage> = Effect.withFiber<
+  Services,
+  never,
+  PrefectApi | ResultStorage
+>((fiber) => {
+  const context = fiber.context as Context.Context<PrefectApi | ResultStorage>
+  const api = Context.get(context, PrefectApi)
+  const storage = Context.get(context, ResultStorage)
+  const given = fiber.getRef(ResultOptions)
+  const own = storage.options
+  const last = captured.get(storage)
+  if (last !== undefined && last.api === api && last.given === given && last.own === own) return Effect.succeed(last)
+  const options = optionsOf(storage, given)
+  const made: Captured = { api, storage, options, memory: budgetOf(storage, options.maxMemory), own, given }
+  captured.set(storage, made)
+  return Effect.succeed(made)
 })
 
 /** The options in effect: those of the program, and otherwise those that the storage was built with. */

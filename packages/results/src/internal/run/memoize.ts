@@ -12,9 +12,10 @@ import { withinLoad } from "./memory.ts"
  */
 export const memoize = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> => {
   let cell: Effect.Effect<A, E> | undefined
-  return withinLoad(Effect.suspend(() =>
-    cell ??= Effect.runSync(
-      Effect.cachedWithTTL(effect, (exit) => Exit.isSuccess(exit) ? Duration.infinity : Duration.zero)
-    )
-  ))
+  const first = Effect.flatMap(
+    Effect.cachedWithTTL(effect, (exit) => Exit.isSuccess(exit) ? Duration.infinity : Duration.zero),
+    // Another caller may have made one meanwhile.
+    (made) => cell ??= made
+  )
+  return withinLoad(Effect.suspend(() => cell ?? first))
 }

@@ -1,11 +1,13 @@
 /** Spans and metrics of loading results. Neither contains a value, a key of a bucket or a credential. */
 import * as State from "@effect-prefect/core/State"
 import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Metric from "effect/Metric"
 import * as Option from "effect/Option"
+import * as References from "effect/References"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import type { Span } from "effect/Tracer"
@@ -100,24 +102,21 @@ export const spanned = <A, E, R>(
   effect: Effect.Effect<A, E, R>,
   onSuccess?: (span: Span, value: A) => void
 ): Effect.Effect<A, E, R> =>
-  Effect.suspend(() => {
-    let exit: Exit.Exit<A, E> | undefined
-    const run = Effect.useSpan(name, { attributes }, (span) =>
+  Effect.withFiber((fiber) => {
+    const clock = fiber.getRef(Clock.Clock)
+    const isTimed = fiber.getRef(References.TracerTimingEnabled)
+    return Effect.useSpan(name, { attributes }, (span) => {
+      // A span that has ended does not receive the exit any more.
+      const end = (exit: Exit.Exit<void, Error>) => {
+        if (span.status._tag !== "Ended") span.end(isTimed ? clock.currentTimeNanosUnsafe() : 0n, exit)
+        return Effect.void
+      }
       // Without a stack for each result, whose only frames would be those of this module.
-      Effect.matchCauseEffect(Effect.withParentSpan(effect, span, { captureStackTrace: false }), {
-        onSuccess: (value) => {
-          exit = Exit.succeed(value)
-          onSuccess?.(span, value)
-          return Effect.void
-        },
-        onFailure: (cause) => {
-          exit = Exit.failCause(cause)
-          return Effect.failCause(withoutTexts(span, cause))
-        }
-      }))
-    return Effect.matchCauseEffect(run, {
-      onSuccess: () => exit!,
-      onFailure: (cause) => exit ?? Effect.failCause(cause as Cause.Cause<never>)
+      return Effect.onExit(Effect.withParentSpan(effect, span, { captureStackTrace: false }), (exit) => {
+        if (Exit.isFailure(exit)) return end(Exit.failCause(withoutTexts(span, exit.cause)))
+        onSuccess?.(span, exit.value)
+        return end(Exit.void)
+      })
     })
   }) as Effect.Effect<A, E, R>
 
