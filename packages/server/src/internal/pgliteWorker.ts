@@ -5,6 +5,7 @@ import { parentPort, workerData } from "node:worker_threads"
 import type { LoadReport } from "./archive.ts"
 import { findTables, loadArchive } from "./archive.ts"
 import { missingPackage } from "./missingPackage.ts"
+import { startFrom } from "./pgliteData.ts"
 
 export interface WorkerInput {
   /** The archive folder to load, without `snapshot`. */
@@ -51,11 +52,12 @@ const settings = [
 const open = async (): Promise<{ readonly database: PGlite; readonly reports: ReadonlyArray<LoadReport> }> => {
   const { directory, empty, snapshot } = input
   const start = async (data: Blob | undefined) => {
-    const { PGlite } = await import("@electric-sql/pglite").catch((error: unknown) => {
+    const pglite = await import("@electric-sql/pglite").catch((error: unknown) => {
       throw missingPackage(error, "@electric-sql/pglite", "an archive")
     })
-    const startParams = [...PGlite.defaultStartParams, ...settings]
-    return PGlite.create(data === undefined ? { startParams } : { loadDataDir: data, startParams })
+    const startParams = [...pglite.PGlite.defaultStartParams, ...settings]
+    if (data === undefined) return pglite.PGlite.create({ startParams })
+    return startFrom(new Uint8Array(await data.arrayBuffer()), pglite, { startParams })
   }
   if (snapshot !== undefined) return { database: await start(snapshot), reports: [] }
   // Quick failures come first: starting the database takes seconds.

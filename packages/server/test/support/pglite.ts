@@ -4,7 +4,7 @@
  */
 import * as Tables from "@effect-prefect/core/Tables"
 import * as Database from "@effect-prefect/server/Database"
-import { PGlite } from "@electric-sql/pglite"
+import { MemoryFS, PGlite } from "@electric-sql/pglite"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { createHash } from "node:crypto"
@@ -13,6 +13,7 @@ import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { findTables, loadArchive } from "../../src/internal/archive.ts"
 import { EmptyData } from "../../src/internal/pglite.ts"
+import { startFrom } from "../../src/internal/pgliteData.ts"
 
 const distribution = dirname(fileURLToPath(import.meta.resolve("@electric-sql/pglite")))
 const cache = fileURLToPath(new URL("../../../../node_modules/.cache/effect-prefect", import.meta.url))
@@ -24,23 +25,23 @@ const { compile } = Reflect.get(globalThis, "WebAssembly") as {
 const compiled = async (name: string) => compile(await readFile(join(distribution, name)))
 
 /** The data of a database, made once and kept: `name` says all that it was made of. */
-const kept = async (name: string, make: () => Promise<Blob>): Promise<Blob> => {
+const kept = async (name: string, make: () => Promise<Uint8Array<ArrayBuffer>>): Promise<Uint8Array<ArrayBuffer>> => {
   const file = join(cache, name)
   const bytes = await readFile(file).catch(() => undefined)
-  if (bytes !== undefined) return new Blob([bytes])
+  if (bytes !== undefined) return bytes
   const made = await make()
   // Another process may be making it too: each writes a file of its own, and renames it.
   await mkdir(cache, { recursive: true })
   const part = `${file}.${process.pid}`
-  await writeFile(part, new Uint8Array(await made.arrayBuffer()))
+  await writeFile(part, made)
   await rename(part, file)
   return made
 }
 
-const dataOf = async (database: PGlite): Promise<Blob> => {
+const dataOf = async (database: PGlite): Promise<Uint8Array<ArrayBuffer>> => {
   const data = await database.dumpDataDir("none")
   await database.close()
-  return data
+  return new Uint8Array(await data.arrayBuffer())
 }
 
 const prepare = async () => {
@@ -48,15 +49,21 @@ const prepare = async () => {
     readonly version: string
   }
   const [pgliteWasmModule, initdbWasmModule] = await Promise.all([compiled("pglite.wasm"), compiled("initdb.wasm")])
-  const options = { pgliteWasmModule, initdbWasmModule }
-  const loadDataDir = await kept(`pglite-${version}.tar`, async () => dataOf(await PGlite.create(options)))
-  return { version, options: { ...options, loadDataDir } }
+  const empty = await kept(
+    `pglite-${version}.tar`,
+    async () => dataOf(await PGlite.create({ pgliteWasmModule, initdbWasmModule }))
+  )
+  const start = (data: Uint8Array) => startFrom(new Uint8Array(data), { MemoryFS, PGlite }, { pgliteWasmModule })
+  return { version, empty, start }
 }
 
 let prepared: ReturnType<typeof prepare> | undefined
 
 /** An empty embedded database, in this thread. */
-export const createPglite = async (): Promise<PGlite> => PGlite.create((await (prepared ??= prepare())).options)
+export const createPglite = async (): Promise<PGlite> => {
+  const { empty, start } = await (prepared ??= prepare())
+  return start(empty)
+}
 
 /** Databases whose scopes have closed, for those who need one next: to empty one takes a tenth of the time of a start. */
 const free: Array<PGlite> = []
@@ -104,7 +111,7 @@ const load = async (database: PGlite, directory: string): Promise<void> => {
 }
 
 /** The data of a database that has loaded an archive: of the same files it is made once. */
-const loaded = async (directory: string): Promise<Blob> => {
+const loaded = async (directory: string): Promise<Uint8Array<ArrayBuffer>> => {
   const { version } = await (prepared ??= prepare())
   const hash = createHash("sha256").update(JSON.stringify([version, Tables.createTables, Tables.createIndexes]))
   for (const { file, path } of await findTables(Tables.tables, directory)) {
@@ -119,14 +126,14 @@ const loaded = async (directory: string): Promise<Blob> => {
 
 /** A cache for `Database.layerArchive` that holds what the archive loads into: for tests of other things than loading. */
 export const cacheOf = (directory: string): Database.ArchiveCache => ({
-  read: async () => ({ snapshot: await loaded(directory), reports: [] }),
+  read: async () => ({ snapshot: new Blob([await loaded(directory)]), reports: [] }),
   write: async () => {}
 })
 
 /** `Database.layerArchive`, which loads the folder into data of an empty database that was made before. */
 export const layerThreads = (directory: string, options?: Database.ArchiveOptions) =>
   Database.layerArchive(directory, options).pipe(
-    Layer.provide(Layer.succeed(EmptyData, async () => (await (prepared ??= prepare())).options.loadDataDir))
+    Layer.provide(Layer.succeed(EmptyData, async () => new Blob([(await (prepared ??= prepare())).empty])))
   )
 
 const readOnly = async (database: PGlite): Promise<PGlite> => {
@@ -159,8 +166,8 @@ export const layerArchive = (directory: string): Layer.Layer<Database.Database> 
 const fixtures = new Map<string, Promise<PGlite>>()
 
 const openFixture = async (directory: string): Promise<PGlite> => {
-  const { options } = await (prepared ??= prepare())
-  return readOnly(await PGlite.create({ ...options, loadDataDir: await loaded(directory) }))
+  const { start } = await (prepared ??= prepare())
+  return readOnly(await start(await loaded(directory)))
 }
 
 /** The same of one of the fixtures. They are only read, so that all tests of a process have one database of each. */
