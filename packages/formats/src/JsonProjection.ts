@@ -33,7 +33,16 @@
  *
  * @since 0.1.0
  */
-import { type JsonContainer, jsonForm, PickleError, pythonStr } from "@effect-prefect/pickle"
+import {
+  Column as PandasColumn,
+  DataFrame,
+  Index,
+  type JsonContainer,
+  jsonForm,
+  PickleError,
+  pythonStr,
+  Series
+} from "@effect-prefect/pickle"
 import * as Effect from "effect/Effect"
 import { FormatError, undecodable } from "./FormatError.ts"
 import { setKey } from "./internal/json.ts"
@@ -72,7 +81,10 @@ interface Sink {
   key(key: string): void
   openArray(): void
   openObject(): void
-  close(): void
+  /** Ends a container and returns what was made of it. */
+  close(): unknown
+  /** A container of which `made` was made before. Without it, the container is made anew. */
+  readonly again?: (made: unknown) => void
   /** Values that are already JSON, as text, one after the other. */
   readonly values?: (text: string) => void
   /** A long text, or key, in parts. */
@@ -275,13 +287,44 @@ const refuseDepth = (values: ReadonlyArray<unknown>, frames: ReadonlyArray<JsonC
   return refuse(`it is nested more than ${maxDepth} deep, at ${pathOf(frames)}`)
 }
 
-/** Traverses a value without recursion. Yields regularly, so that text can be taken and other work can run. */
+/** A container of this size is remembered for the case that it comes again. */
+const largeSize = 1_024
+
+/** Whether the values in a container are made while it is iterated: not two of them are the same object. */
+const makesItems = (value: unknown): boolean =>
+  value instanceof Table || value instanceof WideRow || value instanceof DataFrame || value instanceof Series ||
+  value instanceof Index || value instanceof PandasColumn
+
+/** A container of which all values were projected. */
+interface Projected {
+  readonly made: unknown
+  readonly size: number
+  /** The number of containers in one another, itself included. */
+  readonly height: number
+}
+
+/** A container whose values are being projected. */
+interface OpenContainer {
+  readonly value: unknown
+  /** The size of what came before it. */
+  readonly before: number
+  /** Whether the value stays the same object for as long as the root is there. */
+  readonly isKept: boolean
+  height: number
+}
+
+/**
+ * Traverses a value without recursion, a large container once however often it comes. Yields regularly, so that text can
+ * be taken and other work can run.
+ */
 function* walk(root: unknown, sink: Sink, options: Options | undefined): Steps<void> {
   const maxDepth = options?.maxDepth ?? 1_000
   const maxValues = options?.maxValues ?? 2 ** 26
   const stack: Array<JsonContainer> = []
-  const parents: Array<unknown> = []
-  let left = maxValues
+  const parents: Array<OpenContainer> = []
+  const large = new Map<unknown, Projected>()
+  let isMeasured = false
+  let used = 0
   let steps = 0
   let value = root
   const plain = new Plain()
@@ -297,16 +340,27 @@ function* walk(root: unknown, sink: Sink, options: Options | undefined): Steps<v
   }
   /** Counts the values that were found to be plain. */
   const count = () => {
-    left -= plain.cost
+    used += plain.cost
     steps += plain.cost
     credit = Math.min(credit + plain.cost, plainLimit)
     plain.cost = 0
-    if (left < 0) refuse(`it holds too much to show: more than ${maxValues} values`)
+    if (used > maxValues) refuse(`it holds too much to show: more than ${maxValues} values`)
   }
   for (;;) {
     const isObject = typeof value === "object" && value !== null
+    let again = isObject ? large.get(value) : undefined
+    if (again !== undefined && sink.again === undefined) {
+      // Text is made of a container as often as it comes, which may be far too often.
+      if (!isMeasured) yield* walk(root, nowhere, options)
+      isMeasured = true
+      again = undefined
+    }
+    // What is too deep is traversed, in order to say where.
+    if (again !== undefined && stack.length + again.height > maxDepth) again = undefined
+    const top = parents[parents.length - 1]
+    const before = used
     const bytes = isObject && value instanceof Uint8Array && value.length > partLength ? value : undefined
-    const projected = bytes !== undefined
+    const projected = bytes !== undefined || again !== undefined
       ? null
       : isObject && value instanceof Map && value.size > manyEntries
       ? yield* mapEntries(value)
@@ -315,22 +369,27 @@ function* walk(root: unknown, sink: Sink, options: Options | undefined): Steps<v
       : value instanceof WideRow
       ? { keys: value.keys, items: null, iterator: value.cells(), next: 0 }
       : project(value)
-    if (bytes !== undefined) {
-      left -= 1 + Math.floor(bytes.length / 12)
-      if (left >= 0) yield* sink.long(base64Parts(bytes), false)
+    if (again !== undefined) {
+      used += again.size
+      if (top !== undefined) top.height = Math.max(top.height, again.height + 1)
+      if (used <= maxValues) sink.again!(again.made)
+    } else if (bytes !== undefined) {
+      used += 1 + Math.floor(bytes.length / 12)
+      if (used <= maxValues) yield* sink.long(base64Parts(bytes), false)
     } else if (typeof projected !== "object" || projected === null) {
-      left -= typeof projected === "string" ? 1 + (projected.length >> 4) : 1
+      used += typeof projected === "string" ? 1 + (projected.length >> 4) : 1
       if (typeof projected !== "string" || projected.length <= partLength) sink.scalar(projected)
-      else if (left >= 0) yield* sink.long(textParts(projected), false)
+      else if (used <= maxValues) yield* sink.long(textParts(projected), false)
     } else {
-      if (stack.length >= maxDepth) refuseDepth([...parents, value], [...stack], maxDepth)
+      if (stack.length >= maxDepth) refuseDepth([...parents.map((open) => open.value), value], [...stack], maxDepth)
       stack.push(projected)
-      parents.push(value)
+      const isKept = top === undefined || (top.isKept && !makesItems(top.value))
+      parents.push({ value, before, isKept, height: 1 })
       if (projected.keys === null) sink.openArray()
       else sink.openObject()
-      left -= 8
+      used += 8
     }
-    if (left < 0) refuse(`it holds too much to show: more than ${maxValues} values`)
+    if (used > maxValues) refuse(`it holds too much to show: more than ${maxValues} values`)
     if (credit < plainLimit) credit += 2
     steps++
     for (;;) {
@@ -381,8 +440,12 @@ function* walk(root: unknown, sink: Sink, options: Options | undefined): Steps<v
         }
       }
       stack.pop()
-      parents.pop()
-      sink.close()
+      const { before, height, isKept, value: container } = parents.pop()!
+      const made = sink.close()
+      const size = used - before
+      if (isKept && size >= largeSize) large.set(container, { made, size, height })
+      const above = parents[parents.length - 1]
+      if (above !== undefined) above.height = Math.max(above.height, height + 1)
     }
   }
 }
@@ -424,9 +487,12 @@ class ValueSink implements Sink {
   openObject(): void {
     this.#open({})
   }
-  close(): void {
-    this.#stack.pop()
+  close(): unknown {
     this.#key = this.#keys.pop() ?? ""
+    return this.#stack.pop()
+  }
+  again(made: unknown): void {
+    this.#put(made)
   }
 }
 
@@ -624,6 +690,7 @@ const nowhere: Sink = {
   openArray: () => {},
   openObject: () => {},
   close: () => {},
+  again: () => {},
   *long() {}
 }
 

@@ -197,9 +197,61 @@ describe("toJson", () => {
       assert.include((yield* Effect.flip(JsonProjection.validate(value, { maxValues: 100_000 }))).message, "too much")
       const endless = new Pickle.Range(0, 10n ** 20n, 1)
       yield* Effect.flip(JsonProjection.validate(endless, { maxValues: 100_000 }))
+      // Not even a part of the text is made.
+      assert.throws(() => JsonProjection.toChunks(value).next(), /too much/)
       let key: unknown = new Pickle.Tuple<unknown>("x")
       for (let i = 0; i < 60; i++) key = new Pickle.Tuple<unknown>(key, key)
       assert.include((yield* Effect.flip(JsonProjection.toJson(new Map([[key, 1]])))).message, "a key of a dict")
+    }))
+})
+
+describe("a large container that comes again", () => {
+  const numbers = Array.from({ length: 2_000 }, (_, i) => 2n ** 60n + BigInt(i))
+  const twice = (levels: number) => {
+    let value: unknown = numbers
+    for (let i = 0; i < levels; i++) value = i % 2 === 0 ? [value, value] : new Map([["a", value], ["b", value]])
+    return value
+  }
+
+  it.effect("is projected once", () =>
+    Effect.gen(function*() {
+      const [first, second] = (yield* JsonProjection.toJson(twice(3))) as ReadonlyArray<JsonProjection.Json>
+      assert.strictEqual(first, second)
+      const both = [numbers.map(String), numbers.map(String)]
+      assert.deepStrictEqual(first, { a: both, b: both })
+      // Nothing could go through as many values as these are.
+      yield* JsonProjection.validate(twice(900), { maxValues: Infinity })
+    }))
+
+  it.effect("counts as often as it comes", () =>
+    Effect.gen(function*() {
+      // The numbers as texts of 19 characters are two each.
+      const size = (levels: number): number => levels === 0 ? 8 + 2 * 2_000 : 8 + 2 * size(levels - 1)
+      for (const project of [JsonProjection.toJson, JsonProjection.toText, JsonProjection.validate]) {
+        yield* project(twice(3), { maxValues: size(3) })
+        const { message } = yield* Effect.flip(
+          project(twice(3), { maxValues: size(3) - 1 }) as Effect.Effect<unknown, Error>
+        )
+        assert.include(message, "it holds too much to show")
+      }
+      assert.strictEqual(yield* JsonProjection.toText(twice(3)), JSON.stringify(yield* JsonProjection.toJson(twice(3))))
+    }))
+
+  it.effect("is refused where it is too deep", () =>
+    Effect.gen(function*() {
+      const nested = (levels: number, value: unknown): unknown => {
+        let out = value
+        for (let i = 0; i < levels; i++) out = [out]
+        return out
+      }
+      const deep = nested(59, numbers)
+      for (const project of [JsonProjection.toJson, JsonProjection.toText, JsonProjection.validate]) {
+        yield* project([deep, nested(39, deep)], { maxDepth: 100 })
+        for (const value of [[deep, nested(40, deep)], [[deep], deep, nested(39, [deep])]]) {
+          const { message } = yield* Effect.flip(project(value, { maxDepth: 100 }) as Effect.Effect<unknown, Error>)
+          assert.match(message, /nested more than 100 deep, at \[[12]\]\[0\]/)
+        }
+      }
     }))
 })
 

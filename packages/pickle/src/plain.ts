@@ -108,12 +108,42 @@ const userData = (isValue: (value: unknown) => boolean) => (object: PyObject): u
   return attributes.size === 1 && isValue(data) ? data : undefined
 }
 
-/** The mappings in reverse, because the first one wins. */
+type AnyDict = Record<string, unknown> | Map<unknown, unknown>
+
+/**
+ * The dicts of a ChainMap and of those in it, in the order of the first or the last place of each; `undefined` when one
+ * of them is no dict.
+ */
+const chained = (object: PyObject, order: "first" | "last"): ReadonlyArray<AnyDict> | undefined => {
+  const out: Array<AnyDict> = []
+  // Explicit, and each once: a ChainMap may be in another any number of times, and deep.
+  const seen = new Set<unknown>()
+  const todo: Array<unknown> = [object]
+  while (todo.length > 0) {
+    const map = todo.pop()
+    if (seen.has(map)) continue
+    seen.add(map)
+    if (map instanceof PyObject && map.className === "collections.ChainMap") {
+      const maps = map.attributes().get("maps")
+      if (!isArray(maps)) return undefined
+      // The one that is added last is looked at first.
+      for (const one of order === "first" ? maps.toReversed() : maps) todo.push(one)
+    } else {
+      const plain = map instanceof PyObject ? plainOf(map) : map
+      if (!isDict(plain)) return undefined
+      out.push(plain)
+    }
+  }
+  return order === "first" ? out : out.reverse()
+}
+
+/** Python lists the keys from the last dict to the first, and the first dict that has a key has its value. */
 const chainMap = (object: PyObject): unknown => {
-  const maps = object.attributes().get("maps")
-  if (!isArray(maps)) return undefined
-  const plain = maps.map((map) => map instanceof PyObject ? plainOf(map) : map)
-  return plain.every(isDict) ? dictOf(plain.toReversed().flatMap((map) => [...entriesOf(map)])) : undefined
+  const first = chained(object, "first")
+  const last = chained(object, "last")
+  return first === undefined || last === undefined
+    ? undefined
+    : dictOf([...last.toReversed(), ...first.toReversed()].flatMap((dict) => [...entriesOf(dict)]))
 }
 
 const fieldNames = (text: string): ReadonlyArray<string> => text.split(" ")

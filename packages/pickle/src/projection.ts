@@ -300,8 +300,36 @@ const foreign = (value: object): null | boolean | number | string | JsonContaine
 const maxDepth = 1_000
 const maxValues = 2 ** 26
 
+/** A container of so many values is remembered for the case that it comes again. */
+const manyValues = 1_024
+
+/** Whether the values in a container are made while it is iterated: not two of them are the same object. */
+const makesItems = (value: unknown): boolean =>
+  value instanceof DataFrame || value instanceof Series || value instanceof Index || value instanceof Column
+
+/** A container of which all values were projected. */
+interface Projected {
+  readonly shown: unknown
+  readonly size: number
+  /** The number of containers in one another, itself included. */
+  readonly height: number
+}
+
+/** A container whose values are being projected. */
+interface OpenContainer {
+  readonly value: unknown
+  readonly form: JsonContainer
+  readonly shown: Array<unknown> | Record<string, unknown>
+  /** The number of values that may follow, from this one on. */
+  readonly left: number
+  /** Whether the value stays the same object for as long as the root is there. */
+  readonly isKept: boolean
+  height: number
+}
+
 /**
- * The JSON projection of a whole value as plain data, which `toJSON` of every class of this package returns.
+ * The JSON projection of a whole value as plain data, which `toJSON` of every class of this package returns. What is one
+ * large container in the value may be one in the projection too.
  *
  * @throws PickleError of reason LimitExceeded when the value contains itself, is nested more than 1 000 deep or holds
  * more than 2^26 values
@@ -310,26 +338,41 @@ const maxValues = 2 ** 26
  */
 export const toJson = (value: unknown): unknown => {
   let left = maxValues
-  const root: { value: unknown } = { value: null }
-  const stack: Array<{ readonly form: JsonContainer; readonly out: Array<unknown> | Record<string, unknown> }> = []
+  let root: unknown = null
+  const stack: Array<OpenContainer> = []
+  const projected = new Map<unknown, Projected>()
   let current = value
   let key = ""
   for (;;) {
-    const form = jsonForm(current)
-    if (--left < 0) tooMuch("values", "more values than can be shown as JSON", maxValues)
-    const isContainer = typeof form === "object" && form !== null
-    const shown = !isContainer ? form : form.keys === null ? [] : {}
     const top = stack[stack.length - 1]
-    if (top === undefined) root.value = shown
-    else if (Array.isArray(top.out)) top.out.push(shown)
-    else setKey(top.out, key, shown)
+    const known = typeof current === "object" ? projected.get(current) : undefined
+    const again = known !== undefined && stack.length + known.height <= maxDepth ? known : undefined
+    const before = left
+    const form = again === undefined ? jsonForm(current) : null
+    left -= again === undefined ? 1 : again.size
+    if (left < 0) tooMuch("values", "more values than can be shown as JSON", maxValues)
+    const isContainer = typeof form === "object" && form !== null
+    const shown = again !== undefined ? again.shown : !isContainer ? form : form.keys === null ? [] : {}
+    if (top === undefined) root = shown
+    else {
+      if (Array.isArray(top.shown)) top.shown.push(shown)
+      else setKey(top.shown, key, shown)
+      if (again !== undefined) top.height = Math.max(top.height, again.height + 1)
+    }
     if (isContainer) {
       if (stack.length >= maxDepth) tooMuch("depth", "a value that is nested too deep, or contains itself", maxDepth)
-      stack.push({ form, out: shown as Array<unknown> | Record<string, unknown> })
+      stack.push({
+        value: current,
+        form,
+        shown: shown as Array<unknown> | Record<string, unknown>,
+        left: before,
+        isKept: top === undefined || (top.isKept && !makesItems(top.value)),
+        height: 1
+      })
     }
     for (;;) {
       const frame = stack[stack.length - 1]
-      if (frame === undefined) return root.value
+      if (frame === undefined) return root
       const { items, iterator, keys } = frame.form
       if (items !== null) {
         if (frame.form.next < items.length) {
@@ -346,6 +389,11 @@ export const toJson = (value: unknown): unknown => {
         }
       }
       stack.pop()
+      const { height, isKept, shown } = frame
+      const size = frame.left - left
+      if (isKept && size >= manyValues) projected.set(frame.value, { shown, size, height })
+      const above = stack[stack.length - 1]
+      if (above !== undefined) above.height = Math.max(above.height, height + 1)
     }
   }
 }

@@ -182,6 +182,19 @@ describe("SparseMatrix", () => {
 })
 
 describe("plainOf", () => {
+  const chain = (...maps: ReadonlyArray<unknown>) => object("collections", "ChainMap", [], dict({ maps }))
+  const first = dict({ a: 1, b: 2 })
+  const second = dict({ c: 3, a: 9 })
+  const doubledChain = (levels: number) => {
+    let value: unknown = first
+    for (let i = 0; i < levels; i++) value = chain(value, value)
+    return value as PyObject
+  }
+  const deepChain = (levels: number) => {
+    let value: unknown = first
+    for (let i = 0; i < levels; i++) value = chain(value)
+    return value as PyObject
+  }
   it.each<readonly [string, PyObject, unknown]>([
     ["an IPv4 address", object("ipaddress", "IPv4Address", [0xffffffff]), "255.255.255.255"],
     ["an IPv6 address", object("ipaddress", "IPv6Address", [1n << 112n]), "1::"],
@@ -202,9 +215,15 @@ describe("plainOf", () => {
     ["a chain of maps", object("collections", "ChainMap", [], dict({ maps: [dict({ a: 1 }), dict({ a: 2, b: 3 })] })), {
       a: 1,
       b: 3
-    }]
+    }],
+    ["a chain that is in another twice, and so on", doubledChain(60), { a: 1, b: 2 }],
+    ["a chain in a chain, very deep", deepChain(20_000), { a: 1, b: 2 }]
   ])("%s", (_, value, expected) => {
     assert.deepStrictEqual(toJson(value), expected)
+  })
+  it("a chain in a chain, with the values of the first map, and its keys from the last map on", () => {
+    const json = toJson(chain(chain(first, second), second, chain(first, dict({ d: 4 }))))
+    assert.deepStrictEqual(Object.entries(json as object), [["d", 4], ["a", 1], ["b", 2], ["c", 3]])
   })
   it.each<readonly [string, PyObject]>([
     ["an address out of range", object("ipaddress", "IPv4Address", [2 ** 32])],
@@ -325,6 +344,33 @@ describe("toJson", () => {
     for (let i = 0; i < 999; i++) deep = [deep]
     assert.strictEqual(JSON.stringify(toJson(deep)).length, 1_999)
     assert.throws(() => toJson([[deep]]), PickleError, /nested too deep/)
+  })
+  it("shows a large container once, however often it comes, and counts it as often as it comes", () => {
+    const numbers = Array.from({ length: 2_000 }, (_, i) => i)
+    const twice = (levels: number) => {
+      let value: unknown = numbers
+      for (let i = 0; i < levels; i++) value = i % 2 === 0 ? new Tuple(value, value) : dict({ a: value, b: value })
+      return value
+    }
+    const [first, second] = toJson(twice(3)) as ReadonlyArray<unknown>
+    assert.strictEqual(first, second)
+    assert.deepStrictEqual(first, { a: [numbers, numbers], b: [numbers, numbers] })
+    assert.strictEqual(JSON.stringify(twice(3)), JSON.stringify([first, second]))
+    assert.doesNotThrow(() => toJson(twice(15)))
+    assert.throws(() => toJson(twice(16)), PickleError, /more values than can be shown/)
+    // Nothing could go through as many values as these are.
+    assert.throws(() => toJson(twice(900)), PickleError, /more values than can be shown/)
+  })
+  it("stops at a large container that comes again where it is too deep", () => {
+    const nested = (levels: number, value: unknown): unknown => {
+      let out = value
+      for (let i = 0; i < levels; i++) out = [out]
+      return out
+    }
+    const deep = nested(599, Array.from({ length: 2_000 }, (_, i) => i))
+    assert.doesNotThrow(() => toJson([deep, nested(399, deep)]))
+    assert.throws(() => toJson([deep, nested(400, deep)]), PickleError, /nested too deep/)
+    assert.throws(() => toJson([[deep], deep, nested(399, [deep])]), PickleError, /nested too deep/)
   })
   it("shows a masked structured array field by field", () => {
     const dtype = new DType("V", 2, "|", {
