@@ -1,6 +1,7 @@
 /** Answers of many megabytes are parsed in steps, and are what `JSON.parse` makes of them. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import { isTooDeep, maxDepth } from "../src/internal/depth.ts"
 import { parsePrecisely } from "../src/internal/http/failure.ts"
 import { parseInPieces, parseLong } from "../src/internal/http/pieces.ts"
 
@@ -13,8 +14,8 @@ const row = (id: number) => ({
 const rows = Array.from({ length: 600 }, (_, id) => row(id))
 
 /** The value of a text, and the number of times at which others could work. */
-const parsed = (text: string): readonly [unknown, number] => {
-  const steps = parseInPieces(text, parsePrecisely)
+const parsed = (text: string, length?: number): readonly [unknown, number] => {
+  const steps = parseInPieces(text, parsePrecisely, length)
   for (let turns = 0;; turns++) {
     const step = steps.next()
     if (step.done === true) return [step.value, turns]
@@ -27,6 +28,17 @@ const values: Record<string, unknown> = {
   "rows of REST": rows,
   "rows below a key": { results: rows, count: rows.length, next: null },
   "rows of which one is large": { data: { task_run: [rows[0], { ...rows[1], rows }, rows[2]] } },
+  "rows that have lists of such rows": {
+    data: { flow_run: rows.slice(0, 300).map((each) => ({ id: each.id, task_runs: rows.slice(0, 20) })) }
+  },
+  "rows of different keys": rows.map((each) => ({ [`k${each.id}`]: each, __proto__x: 1 })),
+  "one row that is large": { data: { task_run: [rows[0], { id: 1, state: { rows, more: { rows } } }, rows[2]] } },
+  "a row of a long text": {
+    data: { task_run: [{ id: 1, text: "a\"\\\u2028é".repeat(300_000), after: [1] }, rows[1]] }
+  },
+  "an object of a long text and a key like no other": JSON.parse(
+    `{"a":"${"x".repeat(2_000_000)}","__proto__":[1]}`
+  ) as unknown,
   "rows that are nested deeper": { data: { a: { b: { c: rows } } } },
   "a list of lists": [rows, rows]
 }
@@ -37,7 +49,7 @@ describe("a long answer", () => {
       it(`of ${name} is the same in pieces${space === 0 ? "" : ", with white space"}`, () => {
         const text = JSON.stringify(value, null, space)
         const [read, turns] = parsed(text)
-        assert.deepStrictEqual(read, JSON.parse(text))
+        assert.isTrue(JSON.stringify(read) === JSON.stringify(JSON.parse(text)))
         assert.isAtLeast(turns, 3)
       })
     }
@@ -48,6 +60,63 @@ describe("a long answer", () => {
       rows.map((each) => JSON.stringify(each)).join(",")
     },{"n":12345678901234567890}]}}`
     assert.strictEqual(JSON.stringify(parsed(text)[0]), text)
+  })
+
+  for (const before of ["", "x".repeat(600_000)]) {
+    it(`keeps the digits of rows beside one that is nested deep${before === "" ? "" : ", in pieces"}`, () => {
+      const deep = `${"[".repeat(200_000)}12345678901234567890${"]".repeat(200_000)}`
+      const text = `{"data":{"task_run":[{"n":12345678901234567890,"x":"${before}"},{"state":${deep}},{"n":2}]}}`
+      const [read] = parsed(text) as [{ data: { task_run: ReadonlyArray<object> } }, number]
+      const { task_run: [first, second, third] } = read.data
+      assert.strictEqual(JSON.stringify(first), `{"n":12345678901234567890,"x":"${before}"}`)
+      assert.isTrue(isTooDeep(second))
+      assert.isFalse(isTooDeep(first))
+      assert.deepStrictEqual(third, { n: 2 })
+    })
+  }
+
+  it("is read as by JSON.parse wherever its pieces end", () => {
+    const texts = [
+      ` {"a" : [ {"id":1, "t":"\\\\\\"x"} , {"id":2,"c":[{"id":3},{"id":4}]},{"id":5} ],"b":{"":{},"x":[[],[ ]]}, "c":null } `,
+      `[{"id":1,"l":[{"id":1},{"id":2}]},{"id":2,"l":[]},{"id":3,"s":"},{\\"id\\":"},{"id":4}]`,
+      `[1,-2.5e3,"",true,[[[[[["a,b"]]]]]],{"a":1,"a":2}]`
+    ]
+    const outcome = (read: () => unknown): string => {
+      try {
+        return JSON.stringify(read())
+      } catch (error) {
+        if (!(error instanceof SyntaxError)) throw error
+        return "no JSON"
+      }
+    }
+    for (const whole of texts) {
+      const changed = Array.from(whole, (_, at) => whole.slice(0, at) + whole.slice(at + 1))
+      for (
+        const text of [
+          whole,
+          ...changed,
+          ...Array.from("[]{},:\" 1", (c) => whole.slice(0, 30) + c + whole.slice(30))
+        ]
+      ) {
+        for (const length of [1, 7, 40]) {
+          assert.strictEqual(
+            outcome(() => parsed(text, length)[0]),
+            outcome(() => JSON.parse(text)),
+            `${text} ${length}`
+          )
+        }
+      }
+    }
+  })
+
+  it("knows of a long row whether it is nested deep", () => {
+    const deepened = (levels: number) =>
+      JSON.parse(`[{"a":{"b":[${JSON.stringify(rows)},${"[".repeat(levels)}${"]".repeat(levels)}]}}]`) as unknown
+    for (const [levels, isDeep] of [[maxDepth - 3, false], [maxDepth - 2, true]] as const) {
+      const [[row]] = parsed(JSON.stringify(deepened(levels))) as [[unknown], number]
+      assert.strictEqual(isTooDeep(row), isDeep)
+      assert.strictEqual(isTooDeep((deepened(levels) as [unknown])[0]), isDeep)
+    }
   })
 
   const text = JSON.stringify(values["rows of GraphQL"])
@@ -65,7 +134,7 @@ describe("a long answer", () => {
     it.effect(`that ${name} has no value`, () =>
       Effect.gen(function*() {
         assert.throws(() => JSON.parse(bad), SyntaxError)
-        assert.isUndefined(yield* parseLong(bad, parsePrecisely))
+        assert.strictEqual(yield* parseLong(bad, parsePrecisely), "no JSON")
       }))
   }
 
@@ -78,7 +147,7 @@ describe("a long answer", () => {
         parseLong(many, parsePrecisely),
         Effect.sync(() => clearInterval(others))
       )
-      assert.isDefined(result)
+      assert.notStrictEqual(result, "no JSON")
       assert.isAbove(turns, 1)
       assert.isTrue(
         yield* Effect.raceFirst(

@@ -1,9 +1,19 @@
 /** The maximum nesting of a row's JSON: printing or comparing deeper values would crash the process. */
 export const maxDepth = 1_000
 
+/** Whether long rows, which were parsed in steps, nest deeper than rows may. */
+const knownDepths = new WeakMap<object, boolean>()
+
+/** Keeps what is known of a row, so that no other work waits until it is looked through again. */
+export const rememberDepth = (row: object, isDeep: boolean): void => void knownDepths.set(row, isDeep)
+
 /** Whether a JSON value nests deeper than rows may. */
 export const isTooDeep = (value: unknown, left = maxDepth): boolean => {
   if (typeof value !== "object" || value === null) return false
+  if (left === maxDepth) {
+    const known = knownDepths.get(value)
+    if (known !== undefined) return known
+  }
   if (left === 0) return true
   if (Array.isArray(value)) return value.some((item) => typeof item === "object" && isTooDeep(item, left - 1))
   for (const key in value) {

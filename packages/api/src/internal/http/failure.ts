@@ -11,6 +11,7 @@ import {
   Unavailable
 } from "../../PrefectApiError.ts"
 import { errorCode } from "../errorCode.ts"
+import { type Parsed, parseInPieces } from "./pieces.ts"
 import { plainWords } from "./words.ts"
 
 /**
@@ -20,8 +21,8 @@ export interface Answer {
   readonly status: number
   readonly headers: Readonly<Record<string, string | undefined>>
   readonly text: string
-  /** The value of a long text, if it is JSON. */
-  readonly json?: { readonly value: unknown } | undefined
+  /** The value of a long text. */
+  readonly json?: Parsed | undefined
   /** Milliseconds since the epoch, for comparing with a `Retry-After` date. */
   readonly receivedAt: number
 }
@@ -160,16 +161,21 @@ export const parseRetryAfter = (header: string | undefined, now: number): Durati
 
 /** The body of a response as JSON. The failure quotes none of it. */
 export const parseJson = (answer: Answer): Result.Result<unknown, HttpFailure> => {
-  if (answer.json !== undefined) return Result.succeed(answer.json.value)
   if (answer.text === "") return Result.fail(unreadable("it is empty"))
+  const parsed = answer.json ?? parseShort(answer.text)
+  if (parsed !== "no JSON") return Result.succeed(parsed.value)
+  return Result.fail(unreadable(
+    isHtml(answer)
+      ? "it is a web page and not JSON, perhaps from a proxy or a login form"
+      : `it is not JSON, or was cut off after ${answer.text.length} characters`
+  ))
+}
+
+const parseShort = (text: string): Parsed => {
   try {
-    return Result.succeed(parsePrecisely(answer.text))
+    return { value: parsePrecisely(text) }
   } catch {
-    return Result.fail(unreadable(
-      isHtml(answer)
-        ? "it is a web page and not JSON, perhaps from a proxy or a login form"
-        : `it is not JSON, or was cut off after ${answer.text.length} characters`
-    ))
+    return "no JSON"
   }
 }
 
@@ -191,8 +197,22 @@ export const parsePrecisely = (text: string): unknown => {
     typeof value === "number" && !Number.isSafeInteger(value) && /^-?\d+$/.test(context?.source ?? "")
       ? (JSON as unknown as RawJson).rawJSON(context!.source!)
       : value
-  return JSON.parse(text, reviver as (key: string, value: unknown) => unknown)
+  const parse = (part: string): unknown => JSON.parse(part, reviver as (key: string, value: unknown) => unknown)
+  try {
+    return parse(text)
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error
+  }
+  // A reviver is called recursively: a row that is nested deep would take the others with it.
+  const steps = parseInPieces(text, parse, shallowLength)
+  for (;;) {
+    const step = steps.next()
+    if (step.done === true) return step.value
+  }
 }
+
+/** Characters whose nesting a reviver can follow. */
+const shallowLength = 512
 
 export const emptyBody = malformed("it is empty")
 

@@ -1,107 +1,376 @@
 /** JSON text of many megabytes in pieces of some hundred kilobytes, so that other work can run between them. */
 import * as Effect from "effect/Effect"
+import { isTooDeep, maxDepth, rememberDepth } from "../depth.ts"
 
 type Parse = (text: string) => unknown
 
 /** Characters that are looked at or parsed between two steps. */
-const pieceLength = 0x40000
+const pieceLength = 0x1a000
 
-/** The containers around the rows of an answer: `{"data": {"task_run": [` at most. */
-const maxAround = 3
+/** A string of more characters is parsed in pieces too. */
+const longString = 0x100000
 
-/** An array whose elements are parsed in pieces. */
-interface Rows {
-  readonly depth: number
-  readonly values: Array<unknown>
-  /** Where the next piece begins. */
-  from: number
+/** Characters that a separator of rows has at most. */
+const maxSeparator = 256
+
+/** The characters in which the end of a string is looked for one by one. */
+const nearQuote = 32
+
+/** Guesses in a row that may miss before an array is no longer guessed at. */
+const maxMisses = 3
+
+/** The deepest nesting that is parsed: no backend has more, and it would take more memory than the text. */
+const maxOpen = 1_000_000
+
+const quote = 0x22
+const comma = 0x2c
+const backslash = 0x5c
+const openArray = 0x5b
+const closeArray = 0x5d
+const openObject = 0x7b
+const closeObject = 0x7d
+
+/** A container that is longer than a piece, into which its elements are put. */
+interface Open {
+  readonly container: Array<unknown> | Record<string, unknown>
+  /** Its key in the container around it. */
+  readonly key: string
+  /** Its nesting within a row, which is an element of an array: 1 for the row, 0 outside of rows. */
+  readonly level: number
+  /** Whether it nests too deep for a row; known within rows alone. */
+  isDeep: boolean
+  /** The text between two elements, from the bracket before the comma to the first key after it. */
+  separator: string | undefined
+  /** Where that text was found last, and how often in a row it was not between two elements. */
+  found: number
+  misses: number
 }
 
-/** Stands for the elements of an array in the text around it. */
-const placeOf = (token: string, index: number): string => `"${token}${index}"`
+const opened = (isList: boolean, key: string, level: number): Open => ({
+  container: isList ? [] : {},
+  key,
+  level,
+  isDeep: level > maxDepth,
+  separator: undefined,
+  found: -1,
+  misses: 0
+})
+
+const notJson = (): never => {
+  throw new SyntaxError("the text is no JSON")
+}
 
 /**
- * The value of a JSON text, in steps: the elements of an array are parsed some at a time, and the text around them at the
- * end. Throws for a text that is no JSON.
+ * The value of a JSON text, in steps. Throws for a text that is no JSON.
+ *
+ * A piece is a run of whole elements of an array or object; a container that is longer than a piece is opened, and its
+ * elements are parsed in pieces in turn. The rows of an answer are alike: the text between the first two of them is
+ * searched for, and if the text up to there is an array, it ends between two rows. Otherwise each character is looked at.
  */
-export function* parseInPieces(text: string, parse: Parse): Generator<undefined, unknown> {
-  const token = `rows ${Math.random()} `
-  const found: Array<Rows> = []
-  let around = ""
-  /** Where the text begins that is not in `around` yet. */
-  let kept = 0
-  let rows: Rows | undefined
-  let depth = 0
-  let next = pieceLength
+export function* parseInPieces(text: string, parse: Parse, length = pieceLength): Generator<undefined, unknown> {
+  const start = yield* afterSpace(text, 0)
+  const first = text.charCodeAt(start)
+  if (first !== openArray && first !== openObject) return parse(text)
+  /** The outermost of the containers at this place. */
+  const open: Array<Open> = [opened(first === openArray, "", 0)]
+  /** Where the containers around this place begin, and the last comma in each, or -1. */
+  const starts = [-1, start]
+  const commas = [-1, -1]
+  let depth = 1
+  let at = start + 1
+  let isInString = false
+  /** Where that string begins, and the next quote beyond the characters that were looked at, or -1. */
+  let stringStart = -1
+  let nextQuote = -1
+  let isAfterLong = false
+  /** Where the piece begins. */
+  let piece = at
+  /** Whether an element must follow: after a comma. */
+  let isOwed = false
+
+  const add = (values: ReadonlyArray<unknown> | Record<string, unknown>) => {
+    const frame = open[open.length - 1]!
+    const { container, level } = frame
+    if (level > 0) frame.isDeep ||= isTooDeep(values, maxDepth - level + 1)
+    if (Array.isArray(container)) { for (const value of values as ReadonlyArray<unknown>) container.push(value) }
+    else for (const key of Object.keys(values)) setKey(container, key, (values as Record<string, unknown>)[key])
+  }
+
+  /** Parses the elements from the beginning of the piece to a place. */
   const take = function*(end: number): Generator<undefined, void> {
-    for (const value of parse(`[${text.slice(rows!.from, end)}]`) as ReadonlyArray<unknown>) rows!.values.push(value)
-    rows!.from = end + 1
-    kept = end
+    if (piece === end && !isOwed) return
+    const isList = Array.isArray(open[open.length - 1]!.container)
+    if (end - piece > longString) {
+      const long = yield* longElement(text, piece, end, isList, parse)
+      if (long !== undefined) {
+        add(isList ? [long.value] : { [long.key]: long.value })
+        isOwed = false
+        return
+      }
+    }
+    const content = text.slice(piece, end)
+    const values = parse(isList ? `[${content}]` : `{${content}}`) as ReadonlyArray<unknown> | Record<string, unknown>
+    if (isOwed && (Array.isArray(values) ? values.length === 0 : content.trim() === "")) notJson()
+    isOwed = false
+    add(values)
     yield
   }
-  for (let at = 0; at < text.length; at++) {
-    if (at >= next) {
-      next = at + pieceLength
-      yield
+
+  /** Goes on after a comma. */
+  const goOn = (after: number) => {
+    isOwed = true
+    piece = after + 1
+    at = Math.max(at, piece)
+  }
+
+  /** Parses a piece that ends where the next separator is found; whether there is one. */
+  const guess = (frame: Open): boolean => {
+    const { separator } = frame
+    if (separator === undefined || frame.misses >= maxMisses) return false
+    const from = piece + length
+    if (frame.found < from) frame.found = text.indexOf(separator, from)
+    if (frame.found < 0) {
+      frame.misses++
+      frame.separator = undefined
+      return false
     }
-    switch (text.charCodeAt(at)) {
-      case 0x22: { // a string
-        do {
-          at = text.indexOf("\"", at + 1)
-          if (at < 0) throw new SyntaxError("a string does not end")
-        } while (isEscaped(text, at))
-        break
-      }
-      case 0x5b: // [
-        depth++
-        if (rows === undefined && depth <= maxAround) rows = { depth, values: [], from: at + 1 }
-        break
-      case 0x7b: // {
-        depth++
-        break
-      case 0x2c: // ,
-        if (rows === undefined || depth !== rows.depth || at - rows.from < pieceLength) break
-        if (rows.values.length === 0) {
-          around += `${text.slice(kept, rows.from)}${placeOf(token, found.length)}`
-          found.push(rows)
+    if (frame.found - from > length) return false
+    const cut = text.indexOf(",", frame.found)
+    let values: ReadonlyArray<unknown>
+    try {
+      values = parse(`[${text.slice(piece, cut)}]`) as ReadonlyArray<unknown>
+    } catch {
+      frame.misses++
+      frame.separator = undefined
+      frame.found = -1
+      return false
+    }
+    frame.misses = 0
+    add(values)
+    at = cut + 1
+    goOn(cut)
+    return true
+  }
+
+  while (at < text.length) {
+    const frame = open[open.length - 1]!
+    if (depth === open.length && at === piece && guess(frame)) {
+      yield
+      continue
+    }
+    let next = Math.min(at + length, text.length)
+    let isClosed = false
+    for (; at < next; at++) {
+      const code = text.charCodeAt(at)
+      if (isInString || code === quote) {
+        if (!isInString) stringStart = at++
+        isInString = true
+        while (isInString && at < next) {
+          // Most strings end soon, and a search costs as much as many characters.
+          const near = Math.min(at + nearQuote, next)
+          for (; at < near && isInString; at++) {
+            const within = text.charCodeAt(at)
+            if (within === backslash) at++
+            else if (within === quote) isInString = false
+          }
+          if (!isInString || at >= next) break
+          if (nextQuote < at) nextQuote = text.indexOf("\"", at)
+          if (nextQuote < 0) notJson()
+          at = nextQuote
+          if (at >= next) {
+            at = next
+            break
+          }
+          isInString = isEscaped(text, at)
+          at++
         }
-        yield* take(at)
-        break
-      case 0x5d: // ]
-      case 0x7d: // }
-        if (rows !== undefined && depth === rows.depth) {
-          if (rows.values.length > 0) yield* take(at)
-          rows = undefined
+        at--
+        if (!isInString && at - stringStart > longString) isAfterLong = true
+      } else if (code === comma) {
+        commas[depth] = at
+        if (isAfterLong) {
+          // A long string is a piece of its own.
+          isAfterLong = false
+          next = at + 1
+        }
+      } else if (code === openArray || code === openObject) {
+        depth++
+        if (depth > maxOpen) notJson()
+        starts[depth] = at
+        commas[depth] = -1
+      } else if (code === closeArray || code === closeObject) {
+        if (depth === open.length) {
+          isClosed = true
+          break
         }
         depth--
+      }
+    }
+    if (isClosed) {
+      const { container, key, level } = frame
+      if ((text.charCodeAt(at) === closeArray) !== Array.isArray(container)) notJson()
+      yield* take(at)
+      if (level === 1) rememberDepth(container, frame.isDeep)
+      open.pop()
+      depth--
+      const after = yield* afterSpace(text, at + 1)
+      const around = open[open.length - 1]
+      if (around === undefined) return after === text.length ? container : notJson()
+      if (level > 1) around.isDeep ||= frame.isDeep
+      if (Array.isArray(around.container)) around.container.push(container)
+      else setKey(around.container, key, container)
+      const follows = text.charCodeAt(after)
+      at = piece = after
+      if (follows === comma) goOn(after)
+      else if (follows !== closeArray && follows !== closeObject) notJson()
+      continue
+    }
+    yield
+    while (piece < at && isSpace(text.charCodeAt(piece))) piece++
+    // From the outermost open container inwards, until what is left is short.
+    while (at - piece > length >> 1) {
+      const inner = open.length
+      const around = open[inner - 1]!
+      const cut = commas[inner]!
+      if (cut >= piece) {
+        if (Array.isArray(around.container)) around.separator ??= separatorAt(text, cut, piece, around.misses > 0)
+        isOwed = true
+        yield* take(cut)
+        goOn(cut)
+        commas[inner] = -1
+        if (around.separator !== undefined && around.misses < maxMisses) {
+          // The next piece is guessed at, and looked at from its beginning where the guess is wrong.
+          at = piece
+          depth = inner
+          isInString = false
+          isAfterLong = false
+          nextQuote = -1
+        }
+      } else if (depth > inner) {
+        const begin = starts[inner + 1]!
+        const isList = Array.isArray(around.container)
+        const key = isList ? onlySpace(text, piece, begin) : keyOf(text, piece, begin, parse)
+        open.push(opened(text.charCodeAt(begin) === openArray, key, isList || around.level > 0 ? around.level + 1 : 0))
+        isOwed = false
+        piece = begin + 1
+      } else break
     }
   }
-  const root = parse(around + text.slice(kept))
-  return found.length === 0 ? root : withRows(root, token, found)
+  return notJson()
+}
+
+/** The place of the quote that ends a string, if it is before another place; else -1. */
+const endOfString = (text: string, from: number, to: number): number => {
+  for (let at = from; at < to; at++) {
+    at = text.indexOf("\"", at)
+    if (at < 0) return notJson()
+    if (at >= to) return -1
+    if (!isEscaped(text, at)) return at
+  }
+  return -1
 }
 
 /** Whether an odd number of backslashes precedes a place. */
 const isEscaped = (text: string, at: number): boolean => {
   let before = at - 1
-  while (text.charCodeAt(before) === 0x5c) before--
+  while (text.charCodeAt(before) === backslash) before--
   return (at - before) % 2 === 0
 }
 
-/** Puts the elements into the arrays that they belong to. */
-const withRows = (root: unknown, token: string, found: ReadonlyArray<Rows>): unknown => {
-  const put = (value: unknown, left: number): unknown => {
-    if (typeof value !== "object" || value === null || left === 0) return value
-    if (Array.isArray(value)) {
-      const [first] = value as ReadonlyArray<unknown>
-      return typeof first === "string" && first.startsWith(token)
-        ? found[Number(first.slice(token.length))]!.values
-        : value
-    }
-    const object = value as Record<string, unknown>
-    for (const key of Object.keys(object)) object[key] = put(object[key], left - 1)
-    return object
+const isSpace = (code: number): boolean => code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09
+
+const skipSpace = (text: string, from: number): number => {
+  let at = from
+  while (isSpace(text.charCodeAt(at))) at++
+  return at
+}
+
+/** As `skipSpace`, in steps. */
+const afterSpace = function*(text: string, from: number): Generator<undefined, number> {
+  let at = from
+  for (let next = from + pieceLength; isSpace(text.charCodeAt(at)); at++) {
+    if (at < next) continue
+    next = at + pieceLength
+    yield
   }
-  return put(root, maxAround)
+  return at
+}
+
+/** The text from the bracket before a comma, or from all brackets, to the first key; undefined where no objects are. */
+const separatorAt = (text: string, cut: number, first: number, isWide: boolean): string | undefined => {
+  let start = cut - 1
+  while (start > first && isSpace(text.charCodeAt(start))) start--
+  const object = skipSpace(text, cut + 1)
+  if (text.charCodeAt(start) !== closeObject || text.charCodeAt(object) !== openObject) return undefined
+  const key = skipSpace(text, object + 1)
+  if (text.charCodeAt(key) !== quote) return undefined
+  const end = text.indexOf("\"", key + 1)
+  const isBracket = (code: number) => code === closeObject || code === closeArray || isSpace(code)
+  while (isWide && start > first && isBracket(text.charCodeAt(start - 1))) start--
+  return end < 0 || end - start > maxSeparator ? undefined : text.slice(start, end + 1)
+}
+
+const onlySpace = (text: string, start: number, end: number): string => skipSpace(text, start) === end ? "" : notJson()
+
+/** The key before a container: `"key":` and white space. */
+const keyOf = (text: string, start: number, end: number, parse: Parse): string => {
+  const begin = skipSpace(text, start)
+  if (text.charCodeAt(begin) !== quote) return notJson()
+  const close = endOfString(text, begin + 1, end)
+  const colon = close < 0 ? end : skipSpace(text, close + 1)
+  if (text.charCodeAt(colon) !== 0x3a || skipSpace(text, colon + 1) !== end) return notJson()
+  return parse(text.slice(begin, close + 1)) as string
+}
+
+/** An element that is one long string, with its key in an object; undefined for any other. */
+const longElement = function*(
+  text: string,
+  begin: number,
+  end: number,
+  isList: boolean,
+  parse: Parse
+): Generator<undefined, { readonly key: string; readonly value: string } | undefined> {
+  let at = skipSpace(text, begin)
+  let key = ""
+  if (!isList) {
+    const close = text.charCodeAt(at) === quote ? endOfString(text, at + 1, Math.min(end, at + pieceLength)) : -1
+    if (close < 0) return undefined
+    const value = skipSpace(text, skipSpace(text, close + 1) + 1)
+    if (text.charCodeAt(value) !== quote) return undefined
+    key = keyOf(text, at, value, parse)
+    at = value
+  }
+  let last = end - 1
+  while (isSpace(text.charCodeAt(last))) last--
+  if (text.charCodeAt(at) !== quote || text.charCodeAt(last) !== quote || last - at < longString) return undefined
+  let value = ""
+  for (let from = at + 1; from < last;) {
+    const cut = from + pieceLength >= last ? last : cutOf(text, from + pieceLength)
+    try {
+      value += parse(`"${text.slice(from, cut)}"`) as string
+    } catch {
+      // Several strings, or none.
+      return undefined
+    }
+    from = cut
+    yield
+  }
+  return { key, value }
+}
+
+/** The last place before another at which a string may be cut: not within an escape. */
+const cutOf = (text: string, before: number): number => {
+  if (isEscaped(text, before)) return before - 1
+  for (let back = 1; back <= 5; back++) {
+    if (text.charCodeAt(before - back) === 0x75 && isEscaped(text, before - back)) return before - back - 1
+  }
+  return before
+}
+
+/** Sets a key as `JSON.parse` does: `__proto__` is one like any other. */
+const setKey = (object: Record<string, unknown>, key: string, value: unknown): void => {
+  if (key !== "__proto__") object[key] = value
+  else Object.defineProperty(object, key, { value, configurable: true, enumerable: true, writable: true })
 }
 
 /** Gives timers and other requests a turn. Browsers have no `setImmediate`. */
@@ -111,8 +380,11 @@ const otherTurn = (): Promise<void> =>
 /** The time between yields in milliseconds. */
 const slice = 10
 
-/** The value of a long JSON text; other work runs meanwhile. `undefined` for a text that is no JSON. */
-export const parseLong = (text: string, parse: Parse): Effect.Effect<{ readonly value: unknown } | undefined> =>
+/** What a text stands for that is no JSON. */
+export type Parsed = { readonly value: unknown } | "no JSON"
+
+/** The value of a long JSON text; other work runs meanwhile. */
+export const parseLong = (text: string, parse: Parse): Effect.Effect<Parsed> =>
   Effect.promise(async (signal) => {
     const steps = parseInPieces(text, parse)
     let start = performance.now()
@@ -120,12 +392,12 @@ export const parseLong = (text: string, parse: Parse): Effect.Effect<{ readonly 
       for (;;) {
         const step = steps.next()
         if (step.done === true) return { value: step.value }
-        if (signal.aborted) return undefined
+        if (signal.aborted) return "no JSON"
         if (performance.now() - start <= slice) continue
         await otherTurn()
         start = performance.now()
       }
     } catch {
-      return undefined
+      return "no JSON"
     }
   })
