@@ -32,6 +32,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { startPglite } from "../../api/test/pglite.ts"
+import { onceForFile } from "./support/onceForFile.ts"
 
 const fixture = fileURLToPath(new URL("../../../fixtures/prefect-1", import.meta.url))
 const readLines = (path: string): ReadonlyArray<Record<string, unknown>> =>
@@ -76,7 +77,7 @@ const outcomes = (directory: string) =>
     return Object.fromEntries(yield* Stream.runCollect(Stream.mapEffect(archive.taskRuns, entry)))
   }))
 
-const fixtureOutcomes = Effect.runSync(Effect.cached(outcomes(fixture)))
+const fixtureOutcomes = onceForFile(outcomes(fixture))
 
 it.layer(PgliteLive, { excludeTestServices: true })("exporting a database", (it) => {
   it.effect("gives every row of its tables as it is", () =>

@@ -127,7 +127,7 @@ describe("AzureStorage", () => {
         assert.include(reason.message, code)
         assert.include(reason.message, "azure://data/key")
         assert.strictEqual(requests, retried ? 2 : 1)
-      }))
+      }), { concurrent: true })
   }
 
   it.live("goes on where the body was cut, and only when it is still the same blob", () =>

@@ -135,7 +135,7 @@ describe("GCSStorage", () => {
         assert.include(reason.message, words)
         assert.include(reason.message, "gs://data/key")
         assert.strictEqual(requests, retried ? 2 : 1)
-      }))
+      }), { concurrent: true })
   }
 
   it.live("goes on where the body was cut, in the same generation", () =>
@@ -212,7 +212,7 @@ describe("GCSStorage", () => {
   it.live("sends credentials only where they belong, and shows none", () =>
     Effect.gen(function*() {
       const folder = yield* temporaryFolder
-      const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 })
+      const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 1024 })
       const file = join(folder, "account.json")
       const account = {
         type: "service_account",

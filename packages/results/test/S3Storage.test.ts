@@ -4,64 +4,52 @@ import * as S3Storage from "@effect-prefect/results/S3Storage"
 import { readBytes, readReason, suite as storageContract } from "@effect-prefect/results/testing"
 import { assert, describe, it, vi } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
-import * as Scope from "effect/Scope"
 import { hash } from "node:crypto"
 import dns from "node:dns"
-import { mkdtempSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
 import S3rver from "s3rver"
-import { afterAll } from "vitest"
 import { compute as crc64 } from "../src/internal/remote/checksum.ts"
 import * as SignedGet from "../src/internal/remote/signedGet.ts"
 import { type Answer, cutAt, endless, httpDouble, inTurn, silent } from "./support/httpDouble.ts"
-import { writeFile } from "./support/temporaryFolder.ts"
+import { onceForFile } from "./support/onceForFile.ts"
+import { temporaryFolder, writeFile } from "./support/temporaryFolder.ts"
 
 const credentials = { accessKeyId: "S3RVER", secretAccessKey: Redacted.make("S3RVER") }
 const s3 = (bucket: string, location: string, extra?: Record<string, string>) =>
   new S3Result(extra === undefined ? { bucket, location } : { bucket, location, extra })
 
-const folder = mkdtempSync(join(tmpdir(), "s3-"))
-const scope = Scope.makeUnsafe()
-afterAll(async () => {
-  await Effect.runPromise(Scope.close(scope, Exit.void))
-  rmSync(folder, { recursive: true, force: true })
-})
-
 /** A real S3 server in this process, with the buckets `data` and `other`. */
-const server = Effect.runSync(Effect.cached(
-  Effect.gen(function*() {
-    const rver = new S3rver({
-      directory: folder,
-      silent: true,
-      configureBuckets: [{ name: "data" }, { name: "other" }]
-    })
-    yield* Effect.promise(() => rver.configureBuckets())
-    const { requests, url } = yield* httpDouble(rver.callback())
-    const client = yield* Effect.acquireRelease(
-      Effect.sync(() =>
-        new S3Client({
-          endpoint: url,
-          region: "us-east-1",
-          forcePathStyle: true,
-          requestChecksumCalculation: "WHEN_REQUIRED",
-          credentials: { accessKeyId: "S3RVER", secretAccessKey: "S3RVER" }
-        })
-      ),
-      (client) => Effect.sync(() => client.destroy())
-    )
-    // As the server keeps what it is sent: requests cost more than all that is read of it.
-    const put = async (bucket: string, key: string, bytes: Uint8Array) => {
-      const file = join(folder, bucket, `${key}._S3rver_object`)
-      writeFile(file, bytes)
-      writeFile(`${file}.md5`, hash("md5", bytes))
-    }
-    return { url, requests, put, client }
-  }).pipe(Effect.provideService(Scope.Scope, scope))
-))
+const server = onceForFile(Effect.gen(function*() {
+  const folder = yield* temporaryFolder
+  const rver = new S3rver({
+    directory: folder,
+    silent: true,
+    configureBuckets: [{ name: "data" }, { name: "other" }]
+  })
+  yield* Effect.promise(() => rver.configureBuckets())
+  const { requests, url } = yield* httpDouble(rver.callback())
+  const client = yield* Effect.acquireRelease(
+    Effect.sync(() =>
+      new S3Client({
+        endpoint: url,
+        region: "us-east-1",
+        forcePathStyle: true,
+        requestChecksumCalculation: "WHEN_REQUIRED",
+        credentials: { accessKeyId: "S3RVER", secretAccessKey: "S3RVER" }
+      })
+    ),
+    (client) => Effect.sync(() => client.destroy())
+  )
+  // As the server keeps what it is sent: requests cost more than all that is read of it.
+  const put = async (bucket: string, key: string, bytes: Uint8Array) => {
+    const file = join(folder, bucket, `${key}._S3rver_object`)
+    writeFile(file, bytes)
+    writeFile(`${file}.md5`, hash("md5", bytes))
+  }
+  return { url, requests, put, client }
+}))
 
 storageContract(
   "S3",
@@ -196,7 +184,7 @@ describe("S3Storage", () => {
         // Older SDKs follow a redirect to no region by the same request.
         assert.isAtMost(first.requests, status === 301 ? 2 : 1)
         assert.strictEqual(requests, retried ? 2 * first.requests : first.requests)
-      }))
+      }), { concurrent: true })
 
     it.live(`tells ${code} (${status}) apart once the way to the bucket is known`, () =>
       Effect.gen(function*() {
@@ -205,7 +193,7 @@ describe("S3Storage", () => {
         assert.strictEqual(reason._tag, tag)
         assert.include(reason.message, code)
         assert.notInclude(JSON.stringify(reason) + reason.message, "CANARY")
-      }))
+      }), { concurrent: true })
   }
 
   it.live("tells a missing bucket from a missing object on a real server", () =>

@@ -17,6 +17,7 @@ import * as fs from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import * as Recorded from "../../api/test/prefect3Server.ts"
+import { onceForFile } from "./support/onceForFile.ts"
 
 const temporary = Effect.acquireRelease(
   Effect.sync(() => fs.mkdtempSync(join(tmpdir(), "prefect3-archive-"))),
@@ -39,6 +40,20 @@ const exportTo = (url: string, directory: string, options: Partial<ArchiveExport
     ArchiveExport.exportAll({ directory, prefect3: { url }, ...options }),
     Prefect3Storage.layer(Files).pipe(Layer.provide(Prefect3Api.layer({ url })))
   )
+
+/** An archive of all of the server, which is made once: each test has a copy. */
+const exported = onceForFile(Effect.gen(function*() {
+  const folder = join(yield* temporary, "whole")
+  const server = yield* serverOf()
+  return { folder, report: yield* exportTo(server.url, folder) }
+}))
+
+const copyOfExported = Effect.gen(function*() {
+  const directory = join(yield* temporary, "copy")
+  const { folder, report } = yield* exported
+  fs.cpSync(folder, directory, { recursive: true })
+  return { directory, report }
+})
 
 const linesOf = (directory: string, table: string): ReadonlyArray<Recorded.Row> =>
   fs.readFileSync(join(directory, "tables", `${table}.jsonl`), "utf8").split("\n").filter((line) => line !== "")
@@ -134,9 +149,8 @@ const resultsOf = Effect.gen(function*() {
 describe("an archive of a Prefect 3 server", () => {
   it.live("says what the server says, by an index in memory, beside the tables and in a cache", () =>
     Effect.scoped(Effect.gen(function*() {
-      const directory = yield* temporary
+      const { directory, report } = yield* copyOfExported
       const server = yield* serverOf()
-      const report = yield* exportTo(server.url, directory)
       assert.strictEqual(report.changed, 0)
       const live = yield* Effect.flatMap(Prefect3Api.make({ url: server.url }), readAll)
       const archived = (options: ArchiveApi.Options) =>
@@ -157,9 +171,8 @@ describe("an archive of a Prefect 3 server", () => {
 
   it.live("gives the same results, and verify finds what was changed", () =>
     Effect.scoped(Effect.gen(function*() {
-      const directory = yield* temporary
+      const { directory, report } = yield* copyOfExported
       const server = yield* serverOf()
-      const report = yield* exportTo(server.url, directory)
       const Live = Layer.provideMerge(Prefect3Storage.layer(Files), Prefect3Api.layer({ url: server.url }))
       const Kept = Layer.provideMerge(
         Prefect3Storage.layer(LocalStorage.layerArchive(directory)),
@@ -274,9 +287,7 @@ describe("an archive of a Prefect 3 server", () => {
 
   it.live("is not read as one of Prefect 1 when the row that names the version is gone", () =>
     Effect.scoped(Effect.gen(function*() {
-      const server = yield* serverOf()
-      const directory = yield* temporary
-      yield* exportTo(server.url, directory)
+      const { directory } = yield* copyOfExported
       fs.rmSync(join(directory, "tables/prefect3_server.jsonl"))
       const error = yield* Effect.flip(ArchiveApi.make(directory))
       assert.include(error.message, "prefect3_server.jsonl")

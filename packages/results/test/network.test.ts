@@ -187,7 +187,7 @@ describe("credentials", () => {
       // The address of the token is Google's whatever the file says: the proxy leads it here.
       const { through, url: proxyUrl } = yield* proxy(answers, { tunnelsTo: Number(new URL(url).port) })
       const { privateKey } = generateKeyPairSync("rsa", {
-        modulusLength: 2048,
+        modulusLength: 1024,
         publicKeyEncoding: { type: "spki", format: "pem" },
         privateKeyEncoding: { type: "pkcs8", format: "pem" }
       })

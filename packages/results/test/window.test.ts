@@ -121,7 +121,7 @@ describe("order", () => {
 
 describe("a slow consumer", () => {
   it.effect("stops the producer: no more is read or asked for than a window and a page", () => {
-    const count = 20_000
+    const count = 6_000
     const api = countingApi(mappedTables(count))
     const storage = numbers()
     return Effect.gen(function*() {
@@ -147,7 +147,7 @@ describe("a slow consumer", () => {
   })
 
   it.effect("who takes a few outcomes pays for few reads and for one page", () => {
-    const api = countingApi(mappedTables(10_000))
+    const api = countingApi(mappedTables(3_000))
     const storage = numbers()
     return Effect.gen(function*() {
       const taken = yield* Stream.runCollect(Stream.take((yield* parent).outcomes, 3))
