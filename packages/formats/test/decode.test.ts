@@ -8,6 +8,7 @@ import * as Schema from "effect/Schema"
 import { readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import * as zlib from "node:zlib"
+import { runs, seeds } from "../../core/test/seeds.ts"
 import { compileParquet } from "./support/compiledParquet.ts"
 
 const fixture = (name: string) =>
@@ -120,7 +121,7 @@ describe("JSON as Python writes it", () => {
         const both = (yield* decode(`[NaN, ${text}]`)) as ReadonlyArray<unknown>
         assert.deepStrictEqual(both[1], JSON.parse(text.replace(/(?<=[[,])-0(?=[,\]])/g, "0")))
       }),
-    { arbitrary: { runs: 100 } }
+    { arbitrary: runs(40, 200) }
   )
   it.effect("reads a number alike wherever it is in a short text, and behind a space", () =>
     Effect.gen(function*() {
@@ -446,40 +447,44 @@ describe("a seeded fuzz", () => {
   // Each damage that ends a thread costs a new one: its code is compiled already.
   beforeAll(compileParquet)
   const maxBytes = 1 << 22
-  it.live.each(sources)("%s, damaged in 150 ways, gives a value or a typed failure", (name) =>
-    Effect.gen(function*() {
-      const original = fixture(name)
-      const next = random(0x5eed + sources.indexOf(name))
-      const before = process.memoryUsage().rss
-      for (let round = 0; round < 150; round++) {
-        let bytes = Uint8Array.from(original)
-        const edits = 1 + Math.floor(next() * 4)
-        for (let edit = 0; edit < edits; edit++) {
-          const at = Math.floor(next() * bytes.length)
-          const kind = next()
-          if (kind < 0.5) bytes[at] = Math.floor(next() * 256)
-          else if (kind < 0.7) bytes[at] = [0, 1, 0x7f, 0x80, 0xff][Math.floor(next() * 5)]!
-          else if (kind < 0.8) bytes.fill(0xff, at, at + 4)
-          else if (kind < 0.9) {
-            bytes.copyWithin(at, Math.floor(next() * bytes.length), Math.floor(next() * bytes.length))
-          } else if (bytes.length > 16) bytes = bytes.slice(0, Math.floor(bytes.length * next()))
-        }
-        const format = name.endsWith(".columns.json") ? "pandas-json" as const : undefined
-        const exit = yield* Effect.exit(
-          Effect.flatMap(
-            ResultFormat.decode(bytes, { name, maxBytes, format }),
-            (value) => JsonProjection.validate(value, { maxValues: 1 << 20 })
+  const rounds = seeds(30, 300)
+  it.live.each(sources)(
+    `%s, damaged in ${rounds} ways, gives a value or a typed failure`,
+    (name) =>
+      Effect.gen(function*() {
+        const original = fixture(name)
+        const next = random(0x5eed + sources.indexOf(name))
+        const before = process.memoryUsage().rss
+        for (let round = 0; round < rounds; round++) {
+          let bytes = Uint8Array.from(original)
+          const edits = 1 + Math.floor(next() * 4)
+          for (let edit = 0; edit < edits; edit++) {
+            const at = Math.floor(next() * bytes.length)
+            const kind = next()
+            if (kind < 0.5) bytes[at] = Math.floor(next() * 256)
+            else if (kind < 0.7) bytes[at] = [0, 1, 0x7f, 0x80, 0xff][Math.floor(next() * 5)]!
+            else if (kind < 0.8) bytes.fill(0xff, at, at + 4)
+            else if (kind < 0.9) {
+              bytes.copyWithin(at, Math.floor(next() * bytes.length), Math.floor(next() * bytes.length))
+            } else if (bytes.length > 16) bytes = bytes.slice(0, Math.floor(bytes.length * next()))
+          }
+          const format = name.endsWith(".columns.json") ? "pandas-json" as const : undefined
+          const exit = yield* Effect.exit(
+            Effect.flatMap(
+              ResultFormat.decode(bytes, { name, maxBytes, format }),
+              (value) => JsonProjection.validate(value, { maxValues: 1 << 20 })
+            )
           )
-        )
-        if (exit._tag === "Failure") {
-          for (const reason of exit.cause.reasons) {
-            assert.strictEqual(reason._tag, "Fail", `${name}, round ${round}: ${String(exit.cause)}`)
+          if (exit._tag === "Failure") {
+            for (const reason of exit.cause.reasons) {
+              assert.strictEqual(reason._tag, "Fail", `${name}, round ${round}: ${String(exit.cause)}`)
+            }
           }
         }
-      }
-      // 64 times the limit would be a decoder that believes what a damaged file says of its size.
-      assert.isBelow(process.memoryUsage().rss - before, 64 * maxBytes)
-    }))
+        // 64 times the limit would be a decoder that believes what a damaged file says of its size.
+        assert.isBelow(process.memoryUsage().rss - before, 64 * maxBytes)
+      })
+  )
   it.effect.prop(
     "bytes of no format",
     [Schema.Uint8Array],
@@ -488,6 +493,6 @@ describe("a seeded fuzz", () => {
         const exit = yield* Effect.exit(decode(bytes))
         if (exit._tag === "Failure") assert.isTrue(exit.cause.reasons.every(({ _tag }) => _tag === "Fail"))
       }),
-    { arbitrary: { runs: 500 } }
+    { arbitrary: runs(150, 1_000) }
   )
 })

@@ -10,6 +10,7 @@ import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import { parquetWriteBuffer } from "hyparquet-writer"
 import { readFileSync } from "node:fs"
+import { seeds } from "../../core/test/seeds.ts"
 import { readFeather } from "../src/internal/arrow/feather.ts"
 import { footerSpan } from "../src/internal/parquet/footer.ts"
 import { integer, list, struct, ThriftStruct } from "../src/internal/parquet/thrift.ts"
@@ -220,13 +221,13 @@ describe("a read", () => {
             })
             if (parts !== undefined) yield* Stream.runDrain(parts)
           })
-        for (let at = 0; at < bytes.length; at += name.endsWith("parquet") ? 13 : 3) {
+        for (let at = 0; at < bytes.length; at += seeds(5, 1) * (name.endsWith("parquet") ? 13 : 3)) {
           const copy = Buffer.from(bytes)
           copy[at]! ^= at % 2 === 0 ? 0xff : 0x10
           const result = yield* Effect.result(read(copy))
           if (result._tag === "Failure") assert.match(result.failure.reason._tag, /^(?:Undecodable|TooLarge)$/)
         }
-        for (let end = 0; end < bytes.length; end += 97) {
+        for (let end = 0; end < bytes.length; end += seeds(3, 1) * 97) {
           const result = yield* Effect.result(read(bytes.subarray(0, end)))
           if (result._tag === "Failure") assert.strictEqual(result.failure.reason._tag, "Undecodable")
         }
@@ -238,7 +239,7 @@ describe("a read", () => {
       // Each damage that ends a thread costs a new one: its code is compiled already.
       assert.isDefined(yield* Effect.promise(compileParquet))
       const bytes = fixture("odd.parquet")
-      for (let at = 4; at < bytes.length - 8; at += 41) {
+      for (let at = 4; at < bytes.length - 8; at += seeds(5, 1) * 41) {
         const copy = Buffer.from(bytes)
         copy[at] = copy[at]! ^ 0xff
         const result = yield* Effect.result(ResultFormat.decode(copy, { name: "x.parquet", maxBytes: 1 << 20 }))

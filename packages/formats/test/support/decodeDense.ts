@@ -1,13 +1,16 @@
 /**
- * Decodes a file whose value takes many times the memory of its bytes. Prints the reason why it is refused, or that it
- * is read.
+ * Decodes files whose values take many times the memory of their bytes. Prints for each, on a line, the reason why it is
+ * refused, or that it is read.
  *
- * Run as: node --conditions=@effect-prefect/source decodeDense.ts NAME
+ * Run as: node --conditions=@effect-prefect/source decodeDense.ts SHARE NAME [NAME …], where both the files and the memory
+ * that values may take are a SHARE of the largest ones.
  */
+import { FormatError, TooLarge } from "@effect-prefect/formats/FormatError"
 import * as ResultFormat from "@effect-prefect/formats/ResultFormat"
 import * as Effect from "effect/Effect"
 
-const megabyte = 1_000_000
+const [share = "1", ...names] = process.argv.slice(2)
+const megabyte = 1_000_000 / Number(share)
 
 /** Files of so many megabytes. */
 const inputs: Record<string, () => readonly [content: Buffer, name: string, format?: ResultFormat.Format]> = {
@@ -32,13 +35,29 @@ const inputs: Record<string, () => readonly [content: Buffer, name: string, form
   "a pickle without a header": () => [Buffer.from(`(l${"I1\na".repeat(20 * megabyte)}.`), "x"]
 }
 
-const name = process.argv[2] ?? ""
-if (name === "") console.log(JSON.stringify(Object.keys(inputs)))
-else {
+/** Lets values take a share of the memory that they may take otherwise. */
+const limited = (limit: number): ResultFormat.Reserve => {
+  let taken = 0
+  return (bytes) =>
+    Effect.suspend(() => {
+      taken += bytes
+      return taken <= limit
+        ? Effect.succeed(bytes)
+        : Effect.fail(new FormatError({ reason: new TooLarge({ limit, size: taken }) }))
+    })
+}
+
+if (names.length === 0) console.log(JSON.stringify(Object.keys(inputs)))
+for (const name of names) {
   const [content, file, format] = inputs[name]!()
   const outcome = await Effect.runPromise(
     Effect.match(
-      ResultFormat.decode(content, { name: file, maxBytes: 2 ** 27, format }),
+      ResultFormat.decode(content, {
+        name: file,
+        maxBytes: 2 ** 27,
+        format,
+        reserve: share === "1" ? undefined : limited(2 ** 29 / Number(share))
+      }),
       { onFailure: ({ reason }) => `${reason._tag}: ${reason.message}`, onSuccess: () => "read" }
     )
   )

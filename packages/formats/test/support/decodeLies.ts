@@ -2,7 +2,7 @@
  * Decodes files in which lengths, counts and run lengths lie, and shows what comes of them. Prints the case before it
  * begins, so that the process that watches this one knows which one ended it.
  *
- * Run as: node --conditions=@effect-prefect/source decodeLies.ts GROUP FIRST COUNT
+ * Run as: node --conditions=@effect-prefect/source decodeLies.ts GROUP COUNT [GROUP COUNT …]
  */
 import * as JsonProjection from "@effect-prefect/formats/JsonProjection"
 import * as ResultFormat from "@effect-prefect/formats/ResultFormat"
@@ -205,7 +205,7 @@ const mutateZip = (file: Uint8Array, below: (limit: number) => number): Uint8Arr
 }
 
 /** A copy of a file in which some numbers lie. */
-const mutate = (file: Uint8Array, below: (limit: number) => number): Uint8Array => {
+const mutate = (group: string, file: Uint8Array, below: (limit: number) => number): Uint8Array => {
   if (group === "texts") return mutateText(file, below)
   if (file[0] === 0x80 && below(4) > 0) return mutatePickle(file, below)
   if (file[0] === code("P") && file[1] === code("K") && below(2) > 0) return mutateZip(file, below)
@@ -264,18 +264,21 @@ const mutateText = (file: Uint8Array, below: (limit: number) => number): Uint8Ar
   return Buffer.concat([file.subarray(0, at), Buffer.from(lie), rest])
 }
 
-const [group = "", first = "0", count = "0"] = process.argv.slice(2)
-const inputs = groups[group]!()
-for (let seed = Number(first); seed < Number(first) + Number(count); seed++) {
-  const below = random(seed)
-  const [name, file] = inputs[below(inputs.length)]!
-  writeSync(1, `${seed} ${name}\n`)
-  const bytes = mutate(file, below)
-  await Effect.runPromise(
-    ResultFormat.decode(bytes, { name, maxBytes: 2 ** 24 }).pipe(
-      Effect.flatMap((value) => JsonProjection.validate(value, { maxValues: 2 ** 20 })),
-      Effect.ignore
+const args = process.argv.slice(2)
+for (let at = 0; at < args.length; at += 2) {
+  const group = args[at]!
+  const inputs = groups[group]!()
+  for (let seed = 0; seed < Number(args[at + 1]); seed++) {
+    const below = random(seed)
+    const [name, file] = inputs[below(inputs.length)]!
+    writeSync(1, `${group} ${seed} ${name}\n`)
+    const bytes = mutate(group, file, below)
+    await Effect.runPromise(
+      ResultFormat.decode(bytes, { name, maxBytes: 2 ** 24 }).pipe(
+        Effect.flatMap((value) => JsonProjection.validate(value, { maxValues: 2 ** 20 })),
+        Effect.ignore
+      )
     )
-  )
+  }
+  writeSync(1, `${group} end\n`)
 }
-writeSync(1, "end\n")
