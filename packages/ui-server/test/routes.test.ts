@@ -308,6 +308,20 @@ describe("odd rows", () => {
     assert.deepStrictEqual(page.items.map((child) => child["map_index"]), [0, 1])
     assert.strictEqual(Number(page.next), 1)
   })
+  it("are all on the pages of children, those of one index on one page", async () => {
+    const wanted = [["", "c0 c1 c2 c3 c4"], ["&state=Wobbling&state=Success", "c0 c2 c3 c4"]] as const
+    for (const [states, ids] of wanted) {
+      for (const limit of [1, 2, 3, 4, 5]) {
+        const found: Array<unknown> = []
+        for (let after: unknown = -1; after !== null;) {
+          const page = await odd.json(`/api/task-runs/p/children?limit=${limit}&after=${after}${states}`) as Page
+          found.push(...page.items.map((child) => child["task_run_id"]))
+          after = page.next
+        }
+        assert.strictEqual(found.join(" "), ids)
+      }
+    }
+  })
 })
 
 describe("results of Prefect 3", () => {

@@ -1,3 +1,4 @@
+import type { TaskRunSummary } from "@effect-prefect/api/Backend"
 import type { PrefectApiError } from "@effect-prefect/api/PrefectApiError"
 import * as State from "@effect-prefect/core/State"
 import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
@@ -88,8 +89,15 @@ export const TaskRunHandlers = (rename: (text: string) => string) =>
             const after = query.after ?? -1
             const all = Summaries.ofChildren(api, task, after)
             const fitting = states.size === 0 ? all : Stream.filter(all, ({ state }) => states.has(state))
-            const rows = yield* Stream.runCollect(Stream.take(fitting, limit + 1))
-            const shown = rows.slice(0, limit)
+            const shown: Array<TaskRunSummary> = []
+            let hasMore = false
+            // A damaged archive has several children of one index. They are on one page, because the next one starts
+            // after their index.
+            yield* Stream.runDrain(Stream.takeWhile(fitting, (row) => {
+              hasMore = shown.length >= limit && row.mapIndex !== shown.at(-1)?.mapIndex
+              if (!hasMore) shown.push(row)
+              return !hasMore
+            }))
             const last = shown.at(-1)
             const views = last === undefined
               ? []
@@ -103,7 +111,7 @@ export const TaskRunHandlers = (rename: (text: string) => string) =>
               { start_time: row.startTime, end_time: row.endTime }
             ]))
             const items = views.map((view) => child(view, times.get(view.taskRunId) ?? Summaries.noTimes))
-            return { items, next: rows.length > limit ? last!.mapIndex : null }
+            return { items, next: hasMore && last !== undefined ? last.mapIndex : null }
           })),
         childStates: ({ params, query }) =>
           orProblem(Effect.gen(function*() {
