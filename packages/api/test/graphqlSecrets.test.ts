@@ -103,13 +103,15 @@ const questions: Record<string, (api: Api) => Effect.Effect<unknown, unknown>> =
   countMappedChildren: (api) => api.countMappedChildren({ flowRunId: uuid(0xa), taskId: uuid(0x7) })
 }
 
+const asked = Object.entries(questions)
+
 describe("GraphQLApi shows no key, value or signed URL", () => {
   for (const [name, fault] of Object.entries(answers)) {
     it.live(`after ${name}`, () =>
       Effect.gen(function*() {
         const server = yield* Faults.make()
         server.plan = () => fault
-        for (const [question, ask] of Object.entries(questions)) {
+        const check = Effect.fnUntraced(function*([question, ask]: (typeof asked)[number]) {
           const observed = yield* observe(Effect.flatMap(
             GraphQLApi.make({
               url: `${server.url}/graphql?token=${token}`,
@@ -129,7 +131,9 @@ describe("GraphQLApi shows no key, value or signed URL", () => {
           assert.strictEqual(request?.headers["authorization"], `Bearer ${key}`)
           assert.include(request?.path, token)
           if (name === "UNAUTHENTICATED") assert.isTrue(Exit.isFailure(observed.exit))
-        }
+        })
+        // Side by side, so that silence is waited for once.
+        yield* Effect.forEach(asked, check, { concurrency: "unbounded" })
       }))
   }
 

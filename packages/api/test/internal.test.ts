@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { open } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { runs } from "../../core/test/seeds.ts"
 import { compareCodePoints } from "../src/internal/codePoints.ts"
 import * as JsonLines from "../src/internal/tables/jsonLines.ts"
 import { isoText, microseconds } from "../src/internal/timestamps.ts"
@@ -25,7 +26,7 @@ describe("compareCodePoints", () => {
   it.prop("agrees with comparing code point by code point", [Characters, Characters], ([left, right]) => {
     const [one, other] = [left.join(""), right.join("")]
     assert.strictEqual(Math.sign(compareCodePoints(one, other)), Math.sign(compareNaively(one, other)))
-  }, { arbitrary: { runs: 3000 } })
+  }, { arbitrary: runs(300, 3000) })
 
   it("differs from UTF-16 above U+FFFF", () => {
     assert.isBelow(compareCodePoints("\uff01", "\u{1f600}"), 0)
@@ -43,7 +44,7 @@ describe("isoText", () => {
     assert.match(text ?? "", /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{0,5}[1-9])?\+00:00$/)
     assert.strictEqual(microseconds(text), rounded)
     assert.strictEqual(Date.parse(text ?? ""), Math.floor(rounded / 1000))
-  }, { arbitrary: { runs: 2000 } })
+  }, { arbitrary: runs(200, 2000) })
 
   it("is null for what is no instant", () => {
     assert.deepStrictEqual([Number.NaN, Infinity, 1e300].map(isoText), [null, null, null])
@@ -85,7 +86,7 @@ describe("microseconds", () => {
       const time = `${two(hour)}:${two(minute)}:${two(second)}${decimals}${["Z", "+00:00", "-00:00", "+01:30"][zone]}`
       assert.deepStrictEqual(microseconds(`${date}T${time}`), microseconds(`${date} ${time}`))
     },
-    { arbitrary: { runs: 1000 } }
+    { arbitrary: runs(100, 1000) }
   )
   it.prop(
     "agrees with Date on milliseconds",

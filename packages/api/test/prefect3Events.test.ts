@@ -30,7 +30,8 @@ const listening = (url: string, options: Partial<Prefect3Api.Options> = {}, id =
 
 const subscribed = (server: EventServer.EventServer) => () => server.clients.at(-1)?.received.length === 2
 
-describe("the events of Prefect 3", () => {
+// Side by side: some wait until a client connects again.
+describe.concurrent("the events of Prefect 3", () => {
   it.live("are those of one flow run, from now on, and the connection ends with the Stream", () =>
     Effect.gen(function*() {
       const server = yield* EventServer.make()

@@ -2,6 +2,7 @@ import type { PageRequest } from "@effect-prefect/api/Backend"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import { runs } from "../../core/test/seeds.ts"
 import * as Pages from "../src/internal/prefect3/pages.ts"
 
 const row = (id: string, time: number) => ({ id, time: new Date(time).toISOString() })
@@ -68,7 +69,7 @@ describe("every row comes once, whatever comes and goes", () => {
         assert.strictEqual(new Set(ids(found)).size, found.length)
         assert.deepStrictEqual(ids(found.filter(({ id }) => id.startsWith("a"))), ids(rows))
       }),
-    { arbitrary: { runs: 150 } }
+    { arbitrary: runs(30, 150) }
   )
 
   it.effect.prop(
@@ -92,7 +93,7 @@ describe("every row comes once, whatever comes and goes", () => {
         const order = found.map(({ time }) => time)
         assert.deepStrictEqual(order, order.toSorted())
       }),
-    { arbitrary: { runs: 150 } }
+    { arbitrary: runs(30, 150) }
   )
 })
 
@@ -170,7 +171,7 @@ describe("rows of a range of ids", () => {
           assert.deepStrictEqual(found.map(({ id }) => id), all.slice(0, limit))
         }
       }),
-    { arbitrary: { runs: 150 } }
+    { arbitrary: runs(30, 150) }
   )
 
   it.effect("cost requests that grow with the logarithm of the table", () =>

@@ -193,7 +193,7 @@ const taskRun = (
 })
 
 export const fanStates = ["Success", "Failed", null, "Success", "Retrying", "Levitating", "Success"]
-export const largeChildren = 37
+export const largeChildren = 17
 const reversed = (count: number) => Array.from({ length: count }, (_, at) => count - 1 - at)
 
 const { large, main } = flowRuns
