@@ -6,7 +6,7 @@ import type { AddressInfo } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll } from "vitest"
-import { archives, run } from "./support.ts"
+import { archives, hurriedClock, run } from "./support.ts"
 
 const folder = fs.mkdtempSync(join(tmpdir(), "effect-prefect-collect-"))
 afterAll(() => fs.rmSync(folder, { recursive: true, force: true }))
@@ -109,11 +109,11 @@ describe("collect", () => {
       const { port } = server.address() as AddressInfo
       const endpoint = ["--mount", "s3://b", "--s3-endpoint", `http://127.0.0.1:${port}`]
       const output = ["--output", join(folder, "of-throttled"), "--format", "jsonl", "--max-attempts", "1"]
-      const ran = await run(["collect", "--all", "--archive", archive, ...endpoint, ...output], {
-        AWS_ACCESS_KEY_ID: "a",
-        AWS_SECRET_ACCESS_KEY: "b",
-        AWS_REGION: "us-east-1"
-      })
+      const ran = await run(
+        ["collect", "--all", "--archive", archive, ...endpoint, ...output],
+        { AWS_ACCESS_KEY_ID: "a", AWS_SECRET_ACCESS_KEY: "b", AWS_REGION: "us-east-1" },
+        hurriedClock
+      )
       assert.strictEqual(ran.code, 0, ran.stderr)
       assert.match(ran.stdout, /3 rows in 1 part\n$/)
       assert.deepStrictEqual([...requests.values()], [6, 6, 6])

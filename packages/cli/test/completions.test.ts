@@ -7,7 +7,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
-import { archives, run } from "./support.ts"
+import { archives, compileCache, hurriedClock, run } from "./support.ts"
 
 const archive = archives["prefect-1"]
 const flowRunId = "6cdaa6fd-f2a5-5ffe-bdc4-8a5c3feb73d3"
@@ -111,7 +111,11 @@ describe("candidates", () => {
 
     it("are given up", async () => {
       const url = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`
-      const { code, stderr, stdout } = await run(["complete", "runs", "--", "flow-run", "show", "--api", url, ""])
+      const { code, stderr, stdout } = await run(
+        ["complete", "runs", "--", "flow-run", "show", "--api", url, ""],
+        {},
+        hurriedClock
+      )
       assert.strictEqual(stdout + stderr, "")
       assert.strictEqual(code, 1)
     })
@@ -149,7 +153,7 @@ describe("the script of --completions", () => {
       `COMP_CWORD=${parts.length - 1}; COMP_LINE='${words.join(" ")}'; COMP_POINT=\${#COMP_LINE}; ` +
       "_effect_prefect effect-prefect \"${COMP_WORDS[COMP_CWORD]}\"; printf '%s\\n' \"${COMPREPLY[@]}\""
     const { stderr, stdout } = await promisify(execFile)("bash", ["--norc", "--noprofile", "-c", text], {
-      env: { PATH: `${home}:${process.env["PATH"] ?? ""}`, HOME: home, TZ: "UTC", ...patient }
+      env: { PATH: `${home}:${process.env["PATH"] ?? ""}`, HOME: home, TZ: "UTC", ...patient, ...compileCache }
     })
     assert.strictEqual(stderr, "")
     return stdout.split("\n").filter((line) => line !== "")

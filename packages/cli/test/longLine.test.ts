@@ -8,26 +8,28 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { layerArchive } from "../../server/test/support/pglite.ts"
 
-const length = 70 * 1024 * 1024
+const MiB = 1024 * 1024
 
-const archive = Effect.acquireRelease(
-  Effect.sync(() => {
-    const directory = mkdtempSync(join(tmpdir(), "long-line-"))
-    mkdirSync(join(directory, "tables"))
-    const row = { id: "00000000-0000-4000-8000-000000000001", name: "f", description: "" }
-    const [before, after] = JSON.stringify(row).split(`"description":"`)
-    const path = join(directory, "tables/flow.jsonl")
-    writeFileSync(path, `${before}"description":"`)
-    writeFileSync(path, Buffer.alloc(length, "x"), { flag: "a" })
-    writeFileSync(path, `${after}\n`, { flag: "a" })
-    return directory
-  }),
-  (directory) => Effect.sync(() => rmSync(directory, { recursive: true, force: true }))
-)
+const archiveWith = (length: number) =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const directory = mkdtempSync(join(tmpdir(), "long-line-"))
+      mkdirSync(join(directory, "tables"))
+      const row = { id: "00000000-0000-4000-8000-000000000001", name: "f", description: "" }
+      const [before, after] = JSON.stringify(row).split(`"description":"`)
+      const path = join(directory, "tables/flow.jsonl")
+      writeFileSync(path, `${before}"description":"`)
+      writeFileSync(path, Buffer.alloc(length, "x"), { flag: "a" })
+      writeFileSync(path, `${after}\n`, { flag: "a" })
+      return directory
+    }),
+    (directory) => Effect.sync(() => rmSync(directory, { recursive: true, force: true }))
+  )
 
 it.live("a row of 70 MiB is read from an archive and served from it", () =>
   Effect.gen(function*() {
-    const directory = yield* archive
+    const length = 70 * MiB
+    const directory = yield* archiveWith(length)
     const flow = yield* Effect.provide(
       Effect.flatMap(PrefectApi.PrefectApi, (api) => api.flow("00000000-0000-4000-8000-000000000001")),
       ArchiveApi.layer(directory, { cache: join(directory, "cache") })

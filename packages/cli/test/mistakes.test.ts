@@ -3,7 +3,7 @@
  * nothing on standard output.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { archives, run } from "./support.ts"
+import { archives, hurriedClock, run } from "./support.ts"
 
 const archive = archives["prefect-1"]
 const flowRunId = "6cdaa6fd-f2a5-5ffe-bdc4-8a5c3feb73d3"
@@ -84,7 +84,7 @@ const mistakes: ReadonlyArray<readonly [args: ReadonlyArray<string>, code: 1 | 2
 describe("a mistake is answered in one line", () => {
   for (const [args, code, message] of mistakes) {
     it(`${args.map((word) => word.startsWith(archive) ? "ARCHIVE" : word).join(" ")}`, async () => {
-      const ran = await run(args)
+      const ran = await run(args, {}, hurriedClock)
       assert.strictEqual(ran.code, code, ran.stderr)
       assert.strictEqual(ran.stdout, "")
       assert.include(ran.stderr, message)

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { archives, run } from "./support.ts"
+import { archives, hurriedClock, run } from "./support.ts"
 
 const archive = archives["prefect-1"]
 
@@ -106,7 +106,11 @@ describe("variables", () => {
   })
 
   it("doctor tells what does not answer, and which mount is not there", async () => {
-    const { code, stdout } = await run(["doctor", "--api", "127.0.0.1:9", "--mount", "/srv/x=/no/such/folder"])
+    const { code, stdout } = await run(
+      ["doctor", "--api", "127.0.0.1:9", "--mount", "/srv/x=/no/such/folder"],
+      {},
+      hurriedClock
+    )
     assert.strictEqual(code, 1)
     assert.include(stdout, "there is no folder /no/such/folder")
     assert.match(stdout, /answers +the backend is not available/)

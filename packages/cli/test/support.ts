@@ -1,7 +1,9 @@
 import * as ArchiveCache from "@effect-prefect/api/ArchiveCache"
 import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as Clock from "effect/Clock"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Console from "effect/Console"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
@@ -33,6 +35,11 @@ export interface Ran {
   readonly stderr: string
 }
 
+/** Where Node keeps the compiled code of all processes of the run. */
+export const compileCache: Record<string, string> = process.env["NODE_COMPILE_CACHE"] === undefined
+  ? {}
+  : { NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"] }
+
 /** What a user has who set nothing of Prefect's. */
 const environment = (env: Record<string, string>): Record<string, string> => ({
   PATH: process.env["PATH"] ?? "",
@@ -40,6 +47,7 @@ const environment = (env: Record<string, string>): Record<string, string> => ({
   TZ: "UTC",
   // The end of the run looks for processes by it.
   EFFECT_PREFECT_TEST_RUN: process.env["EFFECT_PREFECT_TEST_RUN"] ?? "",
+  ...compileCache,
   ...env
 })
 
@@ -51,7 +59,20 @@ const sink = (chunks: Array<Buffer>): Sink => ({
   writeData: (data) => Effect.sync(() => void chunks.push(Buffer.from(data)))
 })
 
-const begin = (args: ReadonlyArray<string>, env: Record<string, string>) => {
+const realClock = Effect.runSync(Clock.clockWith(Effect.succeed))
+/** Longer than the waits between attempts, shorter than the time limits of requests. */
+const shortest = Duration.seconds(15)
+
+/**
+ * A clock for what waits before it asks again: such waits take a hundredth of their time. Time limits of requests are
+ * longer, and stay as they are.
+ */
+export const hurriedClock: Clock.Clock = Object.assign(Object.create(realClock) as Clock.Clock, {
+  sleep: (duration: Duration.Duration) =>
+    realClock.sleep(Duration.isLessThan(duration, shortest) ? Duration.times(duration, 0.01) : duration)
+})
+
+const begin = (args: ReadonlyArray<string>, env: Record<string, string>, clock: Clock.Clock) => {
   const out: Array<Buffer> = []
   const err: Array<Buffer> = []
   const into = (chunks: Array<Buffer>) => (...words: ReadonlyArray<unknown>) =>
@@ -66,6 +87,7 @@ const begin = (args: ReadonlyArray<string>, env: Record<string, string>) => {
         NodeServices.layer,
         Layer.succeed(Output, Output.of({ stdout: sink(out), stderr: sink(err) })),
         Layer.succeed(Console.Console, testConsole),
+        Layer.succeed(Clock.Clock, clock),
         ConfigProvider.layer(ConfigProvider.fromEnv({ env }))
       ))
     )
@@ -90,12 +112,16 @@ let before: Promise<unknown> = Promise.resolve()
  * Runs the command in this process as in a pipe, with nothing of Prefect's in the environment. Commands wait for one
  * another, since a process has one environment. A test of signals or closed pipes starts a process of its own.
  */
-export const run = (args: ReadonlyArray<string>, env: Record<string, string> = {}): Promise<Ran> => {
+export const run = (
+  args: ReadonlyArray<string>,
+  env: Record<string, string> = {},
+  clock: Clock.Clock = realClock
+): Promise<Ran> => {
   const ran = before.then(async () => {
     const theirs = environment(env)
     const back = become(theirs)
     try {
-      const { err, fiber, out } = begin(args, theirs)
+      const { err, fiber, out } = begin(args, theirs, clock)
       const exit = await Effect.runPromise(Fiber.await(fiber))
       const bytes = Buffer.concat(out)
       return { code: exitCode(exit), bytes, stdout: bytes.toString(), stderr: Buffer.concat(err).toString() }
@@ -132,7 +158,7 @@ export const startHere = (
   const theirs = environment(env)
   const back = become(theirs)
   if (goingOn++ === 0) own = back
-  const { err, fiber, out } = begin(args, theirs)
+  const { err, fiber, out } = begin(args, theirs, realClock)
   const closed = Effect.runPromise(Fiber.await(fiber)).then(exitCode).finally(() => {
     if (--goingOn === 0) own()
   })

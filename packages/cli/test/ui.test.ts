@@ -2,12 +2,16 @@ import { assert, describe, it } from "@effect/vitest"
 import { once } from "node:events"
 import { createServer } from "node:http"
 import { type AddressInfo, createServer as createSocketServer } from "node:net"
-import { archives, run, start } from "./support.ts"
+import { archives, run, type Running, start, startHere } from "./support.ts"
 
-/** The command as a process, which it ends itself, once it has said where the page is. */
-const open = async (...words: ReadonlyArray<string>) => openOver(["--archive", archives["prefect-1"]], words)
-const openOver = async (backend: ReadonlyArray<string>, words: ReadonlyArray<string> = []) => {
-  const child = start(["ui", ...backend, "--port", "0", ...words])
+const archive = ["--archive", archives["prefect-1"]]
+
+/** The command, started as a process or in this one, once it has said where the page is. */
+const open = async (
+  begin: (args: ReadonlyArray<string>) => Omit<Running, "closeOutput">,
+  ...words: ReadonlyArray<string>
+) => {
+  const child = begin(["ui", "--port", "0", ...words])
   const isUp = async () => {
     while (!child.said.stdout.includes("\n")) await new Promise((resolve) => setTimeout(resolve, 5))
   }
@@ -83,7 +87,7 @@ const startEmptyPostgres = async () => {
 describe("ui", () => {
   it("takes leave of the backend when a signal ends it", async () => {
     await using postgres = await startEmptyPostgres()
-    await using page = await openOver(["--database", postgres.url])
+    await using page = await open(start, "--database", postgres.url)
     await fetch(`${page.url}/api/flow-runs`, { headers: { authorization: `Bearer ${page.token}` } })
     assert.deepStrictEqual(postgres.leavings, [])
     assert.strictEqual((await page.stop()).code, 143)
@@ -92,7 +96,7 @@ describe("ui", () => {
   })
 
   it("says where the page is in one line, and ends with the code of serve while it is followed", async () => {
-    await using page = await open("--mount", `/other=${archives["prefect-1"]}`)
+    await using page = await open(start, ...archive, "--mount", `/other=${archives["prefect-1"]}`)
     const get = (path: string) => fetch(`${page.url}${path}`, { headers: { authorization: `Bearer ${page.token}` } })
     const flowRuns = await (await get("/api/flow-runs")).json() as { readonly items: ReadonlyArray<unknown> }
     const listed = await run(["flow-run", "list", "--archive", archives["prefect-1"], "--json"])
@@ -114,8 +118,8 @@ describe("ui", () => {
   })
 
   it("takes another token each time, and logs requests without what they ask for", async () => {
-    await using first = await open()
-    await using second = await open("--log-requests")
+    await using first = await open(startHere, ...archive)
+    await using second = await open(startHere, ...archive, "--log-requests")
     assert.notStrictEqual(first.token, second.token)
     const id = "6cdaa6fd-f2a5-5ffe-bdc4-8a5c3feb73d3"
     await fetch(`${second.url}/api/flow-runs/${id}?q=canary`, { headers: { authorization: `Bearer ${second.token}` } })
@@ -130,7 +134,6 @@ describe("ui", () => {
     const taken = createServer().listen(0, "127.0.0.1")
     await once(taken, "listening")
     const { port } = taken.address() as AddressInfo
-    const archive = ["--archive", archives["prefect-1"]]
     for (
       const [words, code] of [
         [[...archive, "--port", String(port)], 1],

@@ -3,7 +3,6 @@ import type { Table } from "@effect-prefect/core/Tables"
 import type { PGlite } from "@electric-sql/pglite"
 import { parentPort, workerData } from "node:worker_threads"
 import type { LoadReport } from "./archive.ts"
-import { findTables, loadArchive } from "./archive.ts"
 import { missingPackage } from "./missingPackage.ts"
 import { startFrom } from "./pgliteData.ts"
 
@@ -60,6 +59,8 @@ const open = async (): Promise<{ readonly database: PGlite; readonly reports: Re
     return startFrom(new Uint8Array(await data.arrayBuffer()), pglite, { startParams })
   }
   if (snapshot !== undefined) return { database: await start(snapshot), reports: [] }
+  // A snapshot needs none of its modules.
+  const { findTables, loadArchive } = await import("./archive.ts")
   // Quick failures come first: starting the database takes seconds.
   const files = await findTables(input.tables, directory ?? "")
   const database = await start(empty)
