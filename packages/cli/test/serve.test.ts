@@ -1,8 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { onTestFinished } from "vitest"
+import { startPglite } from "../../api/test/pglite.ts"
 import { archives, loadedBefore, run, serve, serveHere } from "./support.ts"
 
 const parsed = (lines: string): ReadonlyArray<unknown> =>
@@ -65,9 +67,7 @@ describe("the key of serve", () => {
     return made
   }
 
-  it("is taken from a file or a variable, the flag's before the variable's", async () => {
-    const made = folder()
-    const cache = await loadedBefore(made)
+  const checkKeys = async (made: string, database: string) => {
     const variables = { EFFECT_PREFECT_SERVE_API_KEY: "canary-variable" }
     const cases: ReadonlyArray<readonly [ReadonlyArray<string>, Record<string, string>, string]> = [
       [["--api-key-file", join(made, "key")], variables, "canary-file"],
@@ -75,7 +75,7 @@ describe("the key of serve", () => {
       [[], { EFFECT_PREFECT_SERVE_API_KEY_FILE: join(made, "key") }, "canary-file"]
     ]
     for (const [flags, env, key] of cases) {
-      await using server = await serveHere(["--archive", made, "--port", "0", ...flags], { ...cache, ...env })
+      await using server = await serveHere(["--database", database, "--port", "0", ...flags], env)
       const ask = async (bearer: string) => {
         const response = await fetch(server.url, {
           method: "POST",
@@ -89,7 +89,13 @@ describe("the key of serve", () => {
       const { stderr, stdout } = await server.stop()
       assert.notInclude(stdout + stderr, "canary")
     }
-  })
+  }
+
+  it.live("is taken from a file or a variable, the flag's before the variable's", () =>
+    Effect.gen(function*() {
+      const { url } = yield* startPglite({})
+      yield* Effect.promise(() => checkKeys(folder(), `${url}?sslmode=disable`))
+    }).pipe(Effect.scoped))
 
   it("is an error when its file does not hold one, and given once", async () => {
     const made = folder()

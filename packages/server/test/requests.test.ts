@@ -433,7 +433,14 @@ describe("fairness", () => {
       yield* Fiber.interrupt(abandoned)
       assert.deepStrictEqual(yield* heavy("SELECT count(*)::text AS one FROM flow"), [{ one: "2" }])
       assert.deepStrictEqual(yield* database.query("SELECT 1::text AS one", []), [{ one: "1" }])
-    }).pipe(Effect.provide(Pglite.layerThreads(prefect1.directory, { statementTimeout: "10 minutes" }))))
+    }).pipe(
+      Effect.provide(
+        Database.layerArchive(prefect1.directory, {
+          cache: Pglite.cacheOf(prefect1.directory),
+          statementTimeout: "10 minutes"
+        })
+      )
+    ))
 
   it.live("what a client waits for ends with the client, and with the server", () =>
     Effect.gen(function*() {
