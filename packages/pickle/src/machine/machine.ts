@@ -225,7 +225,13 @@ export class Machine implements Context {
   /** Eight bytes of length; the input cannot be longer than 2^53. */
   length8(): number {
     const at = this.need(8)
-    return this.view.getUint32(at, true) + this.view.getUint32(at + 4, true) * 4294967296
+    // Most small pickles have a single frame, for which making a DataView takes a tenth of their time.
+    return this.uint32(at) + this.uint32(at + 4) * 4294967296
+  }
+
+  private uint32(at: number): number {
+    const { bytes } = this
+    return (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0
   }
 
   /** A line without its newline. */
