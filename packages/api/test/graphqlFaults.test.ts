@@ -154,10 +154,10 @@ interface Walk {
 const walks: Record<string, Walk> = {
   "the children of a mapped task": {
     run: (api) =>
-      Stream.runCollect(api.mappedChildren(Mapped, { pageSize: 4, after: children - 11 })).pipe(
+      Stream.runCollect(api.mappedChildren(Mapped, { pageSize: 4, after: children - 9 })).pipe(
         Effect.map((views) => views.map(({ taskRunId }) => taskRunId))
       ),
-    expected: Array.from({ length: 10 }, (_, index) => Mapped.childId(children - 10 + index))
+    expected: Array.from({ length: 8 }, (_, index) => Mapped.childId(children - 8 + index))
   },
   "log lines": {
     run: (api) =>

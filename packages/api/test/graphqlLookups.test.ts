@@ -216,8 +216,8 @@ describe("GraphQLApi lookups", () => {
       Effect.gen(function*() {
         const { api, server } = yield* open
         server.plan = () => Faults.edited(({ data }) => ({ data: { task_run: data["task_run"]!.slice(0, 90) } }))
-        const found = yield* Stream.runCollect(api.mappedChildren(Mapped))
-        assert.deepStrictEqual(idsOf(found), numbers(1000).map(Mapped.childId))
+        const found = yield* Stream.runCollect(api.mappedChildren(Mapped, { after: 699 }))
+        assert.deepStrictEqual(idsOf(found), numbers(1000).slice(700).map(Mapped.childId))
       }))
   })
 })

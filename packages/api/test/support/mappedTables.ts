@@ -6,7 +6,7 @@ export const uuid = (kind: number, number: number): string =>
 
 export const children = 1000
 export const singles = 40
-export const lines = 21
+export const lines = 18
 
 const flowId = uuid(0xf, 1)
 export const flowRunId = uuid(0xa, 1)
