@@ -53,7 +53,11 @@ const steps = [
   { name: "format", body: () => run("dprint", ["check"]) },
   { name: "indexes", body: () => run(process.execPath, ["scripts/indexes.mjs", "--check"]) },
   { name: "imports", body: () => run(process.execPath, ["scripts/imports.mjs", "--check"]) },
-  { name: "docstrings", body: () => run(process.execPath, ["scripts/reference.mjs", "--check"]) },
+  {
+    name: "docstrings",
+    after: "types of packages",
+    body: () => run(process.execPath, ["scripts/reference.mjs", "--check"])
+  },
   { name: "links", body: async () => links() },
   // The packages are one program: that of each one would check all those that it imports again.
   ...[["packages", "tsconfig.effect.json"], ["tests", "tsconfig.tests.json"]].map(([name = "", project = ""]) => ({

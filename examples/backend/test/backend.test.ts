@@ -5,7 +5,6 @@ import type { PrefectApi } from "@effect-prefect/api/PrefectApi"
 import * as LocalStorage from "@effect-prefect/results/LocalStorage"
 import * as MemoryStorage from "@effect-prefect/results/MemoryStorage"
 import type { ResultStorage } from "@effect-prefect/results/ResultStorage"
-import * as Database from "@effect-prefect/server/Database"
 import * as Server from "@effect-prefect/server/Server"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { assert, describe, it } from "@effect/vitest"
@@ -17,7 +16,7 @@ import * as HttpRouter from "effect/http/HttpRouter"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import { fileURLToPath } from "node:url"
-import { cacheOf } from "../../../packages/server/test/support/pglite.ts"
+import { layerFixture } from "../../../packages/server/test/support/pglite.ts"
 import { Api } from "../src/Api.ts"
 import { Routes } from "../src/Http.ts"
 
@@ -150,7 +149,7 @@ describe("on the embedded server", () => {
     // Not the test's client, whose requests all go to the API under test.
     Layer.provide(FetchHttpClient.layer),
     Layer.provide(Server.layer({ port: 0, logRequests: false })),
-    Layer.provide(Database.layerArchive(archive, { cache: cacheOf(archive) }))
+    Layer.provide(layerFixture(archive))
   )
   const Storage = Layer.unwrap(
     Effect.map(ArchiveApi.readMounts(archive), (mounts) => LocalStorage.layer({ mounts }))

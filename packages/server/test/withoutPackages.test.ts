@@ -27,10 +27,13 @@ const errorWithout = (...names: ReadonlyArray<string>) =>
 describe("without its packages", () => {
   it.live("the server says what to install", () =>
     Effect.gen(function*() {
-      const graphql = "ServerError: the server needs the package graphql: npm install graphql"
-      assert.strictEqual(yield* errorWithout("graphql"), graphql)
+      const [graphql, pglite] = yield* Effect.all(
+        [errorWithout("graphql"), errorWithout("@electric-sql/pglite")],
+        { concurrency: 2 }
+      )
+      assert.strictEqual(graphql, "ServerError: the server needs the package graphql: npm install graphql")
       assert.strictEqual(
-        yield* errorWithout("@electric-sql/pglite"),
+        pglite,
         "DatabaseError: an archive needs the package @electric-sql/pglite: npm install @electric-sql/pglite"
       )
     }))
