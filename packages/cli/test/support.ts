@@ -2,7 +2,6 @@ import * as ArchiveCache from "@effect-prefect/api/ArchiveCache"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Clock from "effect/Clock"
 import * as ConfigProvider from "effect/ConfigProvider"
-import * as Console from "effect/Console"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -13,12 +12,11 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { format } from "node:util"
 import { onTestFinished } from "vitest"
 import { cacheOf } from "../../server/test/support/pglite.ts"
-import { Output, type Sink } from "../src/internal/output.ts"
 import { kind } from "../src/internal/serveArchive.ts"
 import { exitCode, program } from "../src/program.ts"
+import { captured } from "./captured.ts"
 
 export const root = fileURLToPath(new URL("../../..", import.meta.url))
 const bin = fileURLToPath(new URL("../bin/effect-prefect.js", import.meta.url))
@@ -51,14 +49,6 @@ const environment = (env: Record<string, string>): Record<string, string> => ({
   ...env
 })
 
-const sink = (chunks: Array<Buffer>): Sink => ({
-  isTerminal: false,
-  colors: "none",
-  columns: undefined,
-  write: (text) => Effect.sync(() => void chunks.push(Buffer.from(text))),
-  writeData: (data) => Effect.sync(() => void chunks.push(Buffer.from(data)))
-})
-
 const realClock = Effect.runSync(Clock.clockWith(Effect.succeed))
 /** Longer than the waits between attempts, shorter than the time limits of requests. */
 const shortest = Duration.seconds(15)
@@ -73,23 +63,16 @@ export const hurriedClock: Clock.Clock = Object.assign(Object.create(realClock) 
 })
 
 const begin = (args: ReadonlyArray<string>, env: Record<string, string>, clock: Clock.Clock) => {
-  const out: Array<Buffer> = []
-  const err: Array<Buffer> = []
-  const into = (chunks: Array<Buffer>) => (...words: ReadonlyArray<unknown>) =>
-    void chunks.push(Buffer.from(`${format(...words)}\n`))
-  const testConsole: Console.Console = Object.assign(Object.create(console) as Console.Console, {
-    log: into(out),
-    error: into(err)
-  })
+  const { err, layer, out } = captured()
   const fiber = Effect.runFork(
-    program(args).pipe(
-      Effect.provide(Layer.mergeAll(
+    Effect.provide(
+      program(args),
+      Layer.mergeAll(
         NodeServices.layer,
-        Layer.succeed(Output, Output.of({ stdout: sink(out), stderr: sink(err) })),
-        Layer.succeed(Console.Console, testConsole),
+        layer,
         Layer.succeed(Clock.Clock, clock),
         ConfigProvider.layer(ConfigProvider.fromEnv({ env }))
-      ))
+      )
     )
   )
   return { fiber, out, err }

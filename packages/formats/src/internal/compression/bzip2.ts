@@ -11,11 +11,15 @@ const damaged = (what: string): never => refuse(`the bzip2 stream is damaged: ${
 const maxCodeLength = 20
 const groupSize = 50
 
-const crcTable = Uint32Array.from({ length: 256 }, (_, i) => {
-  let crc = i << 24
-  for (let bit = 0; bit < 8; bit++) crc = crc & 0x80000000 ? (crc << 1) ^ 0x04c11db7 : crc << 1
-  return crc
-})
+/** Made when first needed. */
+let crcTable: Uint32Array | undefined
+
+const crcTableOf = (): Uint32Array =>
+  Uint32Array.from({ length: 256 }, (_, i) => {
+    let crc = i << 24
+    for (let bit = 0; bit < 8; bit++) crc = crc & 0x80000000 ? (crc << 1) ^ 0x04c11db7 : crc << 1
+    return crc
+  })
 
 class BitReader {
   readonly bytes: Uint8Array
@@ -201,6 +205,7 @@ const writeBlock = (block: Uint32Array, length: number, origin: number, counts: 
     const byte = block[i]! & 0xff
     block[counts[byte]!++]! |= i << 8
   }
+  const table = crcTable ??= crcTableOf()
   let crc = 0xffffffff
   let next = block[origin]! >>> 8
   let same = 0
@@ -231,7 +236,7 @@ const writeBlock = (block: Uint32Array, length: number, origin: number, counts: 
     }
     for (; copies > 0; copies--) {
       buffer[at++] = value
-      crc = (crc << 8) ^ crcTable[(crc >>> 24) ^ value]!
+      crc = (crc << 8) ^ table[(crc >>> 24) ^ value]!
     }
   }
   output.length = at

@@ -14,8 +14,16 @@ export const isXz = (bytes: Uint8Array, at = 0): boolean =>
   bytes[at] === 0xfd && bytes[at + 1] === 0x37 && bytes[at + 2] === 0x7a && bytes[at + 3] === 0x58 &&
   bytes[at + 4] === 0x5a && bytes[at + 5] === 0x00
 
+interface Crc64Tables {
+  readonly low: Int32Array
+  readonly high: Int32Array
+}
+
+/** Made when first needed. */
+let crc64Tables: Crc64Tables | undefined
+
 /** The halves of the remainders of a byte that is followed by 0 to 7 others, 256 for each, by ECMA-182's polynomial reflected. */
-const crc64Tables = (() => {
+const crc64TablesOf = (): Crc64Tables => {
   const low = new Int32Array(8 * 256)
   const high = new Int32Array(8 * 256)
   for (let i = 0; i < 256; i++) {
@@ -38,14 +46,14 @@ const crc64Tables = (() => {
     high[at] = (h >>> 8) ^ high[l & 255]!
   }
   return { low, high }
-})()
+}
 
 /** The halves of a checksum. */
 type Crc64 = readonly [low: number, high: number]
 
 /** The checksum of bytes, after those of another: eight bytes at a time, whose lookups do not wait for each other. */
 const crc64 = (bytes: Uint8Array, [low0, high0]: Crc64): Crc64 => {
-  const { high, low } = crc64Tables
+  const { high, low } = crc64Tables ??= crc64TablesOf()
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
   let l = ~low0
   let h = ~high0
