@@ -303,16 +303,6 @@ interface Projected {
   readonly height: number
 }
 
-/** A container whose values are being projected. */
-interface OpenContainer {
-  readonly value: unknown
-  /** The size of what came before it. */
-  readonly before: number
-  /** Whether the value stays the same object for as long as the root is there. */
-  readonly isKept: boolean
-  height: number
-}
-
 /**
  * Traverses a value without recursion, a large container once however often it comes. Yields regularly, so that text can
  * be taken and other work can run.
@@ -321,7 +311,12 @@ function* walk(root: unknown, sink: Sink, options: Options | undefined): Steps<v
   const maxDepth = options?.maxDepth ?? 1_000
   const maxValues = options?.maxValues ?? 2 ** 26
   const stack: Array<JsonContainer> = []
-  const parents: Array<OpenContainer> = []
+  const parents: Array<unknown> = []
+  /** Of each container that is open, the size of what came before it, and its height so far. */
+  const sizes: Array<number> = []
+  const heights: Array<number> = []
+  /** The number of open containers that are there for as long as the root is. */
+  let kept = 0
   const large = new Map<unknown, Projected>()
   let isMeasured = false
   let used = 0
@@ -348,7 +343,7 @@ function* walk(root: unknown, sink: Sink, options: Options | undefined): Steps<v
   }
   for (;;) {
     const isObject = typeof value === "object" && value !== null
-    let again = isObject ? large.get(value) : undefined
+    let again = isObject && large.size > 0 ? large.get(value) : undefined
     if (again !== undefined && sink.again === undefined) {
       // Text is made of a container as often as it comes, which may be far too often.
       if (!isMeasured) yield* walk(root, nowhere, options)
@@ -357,7 +352,6 @@ function* walk(root: unknown, sink: Sink, options: Options | undefined): Steps<v
     }
     // What is too deep is traversed, in order to say where.
     if (again !== undefined && stack.length + again.height > maxDepth) again = undefined
-    const top = parents[parents.length - 1]
     const before = used
     const bytes = isObject && value instanceof Uint8Array && value.length > partLength ? value : undefined
     const projected = bytes !== undefined || again !== undefined
@@ -371,7 +365,8 @@ function* walk(root: unknown, sink: Sink, options: Options | undefined): Steps<v
       : project(value)
     if (again !== undefined) {
       used += again.size
-      if (top !== undefined) top.height = Math.max(top.height, again.height + 1)
+      const above = heights.length - 1
+      if (above >= 0 && again.height >= heights[above]!) heights[above] = again.height + 1
       if (used <= maxValues) sink.again!(again.made)
     } else if (bytes !== undefined) {
       used += 1 + Math.floor(bytes.length / 12)
@@ -381,10 +376,12 @@ function* walk(root: unknown, sink: Sink, options: Options | undefined): Steps<v
       if (typeof projected !== "string" || projected.length <= partLength) sink.scalar(projected)
       else if (used <= maxValues) yield* sink.long(textParts(projected), false)
     } else {
-      if (stack.length >= maxDepth) refuseDepth([...parents.map((open) => open.value), value], [...stack], maxDepth)
+      if (stack.length >= maxDepth) refuseDepth([...parents, value], [...stack], maxDepth)
       stack.push(projected)
-      const isKept = top === undefined || (top.isKept && !makesItems(top.value))
-      parents.push({ value, before, isKept, height: 1 })
+      if (kept === parents.length && (kept === 0 || !makesItems(parents[kept - 1]))) kept++
+      parents.push(value)
+      sizes.push(before)
+      heights.push(1)
       if (projected.keys === null) sink.openArray()
       else sink.openObject()
       used += 8
@@ -440,12 +437,16 @@ function* walk(root: unknown, sink: Sink, options: Options | undefined): Steps<v
         }
       }
       stack.pop()
-      const { before, height, isKept, value: container } = parents.pop()!
+      const container = parents.pop()
+      const height = heights.pop()!
+      const size = used - sizes.pop()!
       const made = sink.close()
-      const size = used - before
-      if (isKept && size >= largeSize) large.set(container, { made, size, height })
-      const above = parents[parents.length - 1]
-      if (above !== undefined) above.height = Math.max(above.height, height + 1)
+      if (kept > parents.length) {
+        kept = parents.length
+        if (size >= largeSize) large.set(container, { made, size, height })
+      }
+      const above = heights.length - 1
+      if (above >= 0 && height >= heights[above]!) heights[above] = height + 1
     }
   }
 }
