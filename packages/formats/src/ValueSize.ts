@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import { PyObject } from "@effect-prefect/pickle"
+import { isDict, PyObject } from "@effect-prefect/pickle"
 import { hasSharedTexts } from "./internal/internedTexts.ts"
 import { largeOf } from "./internal/largeObjects.ts"
 import { Column, Table } from "./Table.ts"
@@ -31,16 +31,30 @@ const fewElements = 16
 const fewHeader = 12 * word
 const perFew = 5
 const stringHeader = 2 * word
+/** A list of more elements grows by half and 16; half of the room that this may have left. */
+const spareOf = (length: number): number => {
+  if (length === 0) return 0
+  let room = fewElements + 1
+  while (room < length) room += (room >> 1) + 16
+  return (room - length) / 2 * word
+}
 /** A double in an object, or in a list with values of other types, is an object of its own. */
 const boxedDouble = 2 * word
+/** The part of their boxes that numbers in a list of nothing else take: a mean, of which both are within a factor of two. */
+const maybeBoxed = 0.36
 /** An object of many keys is a hash table: a key, a value and details, with free places. */
 const entry = 5 * word
+/** As many keys as that has an object which was filled key by key, and one that `JSON.parse` made at once. */
+const manyFilled = 25
+const manyParsed = 128
 /** What V8 keeps of an object with a key that none before it has: a description of it, which others do not share. */
 const description = 13 * word
 /** A Map or a Set, and the head of its hash table, which has room for a power of two of entries. */
 const mapHeader = 14 * word
 const mapEntry = 3.5 * word
 const setEntry = 2.5 * word
+/** A key that is an object is found by another Map, of what it is equal to. */
+const objectKey = 14 * word
 const minEntries = 4
 const view = 14 * word
 /** A column, its name and the functions that read it. */
@@ -159,15 +173,16 @@ class Estimator {
     if (ArrayBuffer.isView(value)) return this.view(value)
     if (Array.isArray(value)) {
       const { length } = value
-      return (length === 0 || length > fewElements ? arrayHeader : fewHeader + length * (perFew - word)) +
-        this.list(length, (at) => value[at])
+      return (length === 0 || length > fewElements
+        ? arrayHeader + spareOf(length)
+        : fewHeader + length * (perFew - word)) + this.list(length, (at) => value[at])
     }
     if (value instanceof Map) {
-      return mapHeader + capacityOf(value.size) * mapEntry + this.iterable(value.keys(), value.size) +
-        this.iterable(value.values(), value.size)
+      return mapHeader + capacityOf(value.size) * mapEntry + this.iterable(value.keys(), value.size, objectKey) +
+        this.iterable(value.values(), value.size, 0)
     }
     if (value instanceof Set) {
-      return mapHeader + capacityOf(value.size) * setEntry + this.iterable(value, value.size)
+      return mapHeader + capacityOf(value.size) * setEntry + this.iterable(value, value.size, objectKey)
     }
     if (value instanceof Table) {
       return objectHeader + this.columns(value.columns) + this.columns(value.index)
@@ -194,21 +209,28 @@ class Estimator {
     const keys = Object.keys(value)
     // V8 leaves room for four properties in an object without any.
     if (keys.length === 0) return 4 * word
-    // Objects with many keys are hash tables, whose keys are not shared.
-    const perKey = keys.length > 64 ? entry : word
-    let size = keys.length * perKey
-    if (keys.length > 64) size += this.list(keys.length, (at) => keys[at]) - keys.length * word
-    else size += this.newKeys(keys)
+    const isHashed = keys.length >= (isDict(value) ? manyFilled : manyParsed)
+    let size = keys.length * (isHashed ? entry : word)
+    if (!isHashed) size += this.newKeys(keys)
+    else if (!this.isLike(keys)) {
+      this.keys = keys
+      size += this.list(keys.length, (at) => keys[at]) - keys.length * word
+    }
     return size + this.list(keys.length, (at) => Reflect.get(value, keys[at]!)) - keys.length * word
+  }
+
+  /** Whether the last object had the same keys. */
+  private isLike(keys: ReadonlyArray<string>): boolean {
+    const { keys: last } = this
+    return last?.length === keys.length && last.at(-1) === keys.at(-1) && last[0] === keys[0]
   }
 
   /** Objects of the same keys share their description, so that most have none of their own. */
   private newKeys(keys: ReadonlyArray<string>): number {
     const { keys: last } = this
+    const isLike = this.isLike(keys)
     this.keys = keys
-    if (last === undefined || (last.length === keys.length && last.at(-1) === keys.at(-1) && last[0] === keys[0])) {
-      return 0
-    }
+    if (last === undefined || isLike) return 0
     const known = this.known ??= new Set(last)
     let size = 0
     for (const key of keys) {
@@ -219,11 +241,13 @@ class Estimator {
     return size === 0 ? 0 : description + size
   }
 
-  private iterable(values: Iterable<unknown>, size: number): number {
+  private iterable(values: Iterable<unknown>, size: number, perObject: number): number {
     const first: Array<unknown> = []
     for (const value of values) if (first.push(value) >= sampled) break
     if (first.length === 0) return 0
-    return this.weighed(size / first.length, () => this.list(first.length, (at) => first[at])) - size * word
+    const objects = first.filter((value) => typeof value === "object" && value !== null).length
+    return this.weighed(size / first.length, () => this.list(first.length, (at) => first[at])) - size * word +
+      objects * perObject * size / first.length
   }
 
   /** The memory of columns, of which very many are assumed to be similar. */
@@ -288,8 +312,8 @@ class Estimator {
       }
     }
     this.weight = weight
-    // A list of only numbers stores them unboxed.
-    if (!isMixed && integers + doubles === count) size = 0
+    // A list of only numbers stores them unboxed, or boxed if code that reads it has read others before: a mean.
+    if (!isMixed && integers + doubles === count) size *= maybeBoxed
     size = (size + separate) * stride
     if (texts === undefined) return length * word + size
     let bodies = 0

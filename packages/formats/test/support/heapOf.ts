@@ -105,6 +105,26 @@ const inputs: Record<string, () => Input | Promise<Input>> = {
       }e.`,
       "]"
     ),
+  "pickle dicts of 30 keys": () =>
+    pickled(
+      `(${list(1_000, (i) => `}(${list(30, (key) => text(`column ${key}`) + integer(i)).join("")}u`).join("")}e.`,
+      "]"
+    ),
+  "json objects of 100 keys": () =>
+    json(list(1_000, (i) => Object.fromEntries(list(100, (key) => [`column ${key}`, i])))),
+  "pickle set of tuples": () => pickled(`(${list(10_000, (i) => `${integer(i)}K\x01\x86`).join("")}\x90.`, "\x8f"),
+  "pickle lists of 20": () =>
+    pickled(`(${list(5_000, (i) => `](${list(20, (at) => integer(i + at)).join("")}e`).join("")}e.`, "]"),
+  "pickle lists of floats": () =>
+    pickled(`(${list(10_000, (i) => `](${list(3, (at) => float(i / 7 + at)).join("")}e`).join("")}e.`, "]"),
+  "pickle large numbers": () => pickled(`(${list(80_000, (i) => `\x8a\x06${int32(i)}\x01\x01`).join("")}e.`, "]"),
+  "pickle UUIDs": () =>
+    pickled(
+      `(${
+        list(5_000, (i) => `cuuid\nUUID\n)\x81}${text("int")}\x8a\x10${int32(i).repeat(3)}\x01\x02\x03\x04sb`).join("")
+      }e.`,
+      "]"
+    ),
   "pickle one dict": () => pickled(`(${list(30_000, (i) => text(`key${i}`) + integer(i)).join("")}u.`, "}"),
   "pickle dict of integers": () => pickled(`(${list(30_000, (i) => integer(i) + text(`value ${i}`)).join("")}u.`, "}"),
   "pickle small dicts of integers": () =>

@@ -290,8 +290,8 @@ const uuid: Create = (_context, args, kwargs) => {
   return /^[0-9a-f]{32}$/.test(digits) ? new UUID(dashed(digits)) : inert
 }
 
-const dashed = (digits: string): string =>
-  `${digits.slice(0, 8)}-${digits.slice(8, 12)}-${digits.slice(12, 16)}-${digits.slice(16, 20)}-${digits.slice(20)}`
+/** By a pattern: V8 keeps the parts of a joined text until it is looked into, in several times its memory. */
+const dashed = (digits: string): string => digits.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5")
 
 /**
  * The state of a UUID: its integer.
