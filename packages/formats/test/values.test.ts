@@ -11,6 +11,7 @@ import * as Schema from "effect/Schema"
 import { readdirSync, readFileSync } from "node:fs"
 import { inspect } from "node:util"
 import * as zlib from "node:zlib"
+import { seeds } from "../../core/test/seeds.ts"
 import { anyModel, random, write } from "../../pickle/test/writer.ts"
 
 interface Recorded {
@@ -285,7 +286,7 @@ describe("what decode takes has a projection", () => {
     }))
   it.effect("values at random", () =>
     Effect.gen(function*() {
-      for (let seed = 0; seed < 400; seed++) {
+      for (let seed = 0; seed < seeds(80, 800); seed++) {
         const rng = random(seed)
         const bytes = write(rng, rng.below(6), anyModel(rng, 4, { count: 0 }))
         const value = yield* decode(bytes, { format: "pickle" })

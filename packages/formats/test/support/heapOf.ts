@@ -257,9 +257,9 @@ const heap = async () => {
   for (let last = Infinity;;) {
     // An engine keeps the text that matched a pattern last.
     ;/a/.exec("a")
-    collect()
-    // What waits for a turn of its own to let go of its memory, lets go of it before the next round.
+    // What waits for a turn of its own to let go of its memory, lets go of it before it is collected.
     await setTimeout(5)
+    collect()
     // Long strings and the bytes of arrays are outside of the heap.
     const { external, heapUsed } = process.memoryUsage()
     if (heapUsed + external >= last - 10_000) return heapUsed + external
