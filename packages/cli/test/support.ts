@@ -50,8 +50,8 @@ const environment = (env: Record<string, string>): Record<string, string> => ({
 })
 
 const realClock = Effect.runSync(Clock.clockWith(Effect.succeed))
-/** Longer than the waits between attempts, shorter than the time limits of requests. */
-const shortest = Duration.seconds(15)
+/** Longer than the waits between attempts that tests have, shorter than the time limits of requests and of doctor. */
+const shortest = Duration.seconds(8)
 
 /**
  * A clock for what waits before it asks again: such waits take a hundredth of their time. Time limits of requests are
