@@ -4,7 +4,7 @@ import type { PGlite } from "@electric-sql/pglite"
 import { parentPort, workerData } from "node:worker_threads"
 import type { LoadReport } from "./archive.ts"
 import { missingPackage } from "./missingPackage.ts"
-import { startFrom } from "./pgliteData.ts"
+import { dropTemplates, startFrom } from "./pgliteData.ts"
 
 export interface WorkerInput {
   /** The archive folder to load, without `snapshot`. */
@@ -64,6 +64,7 @@ const open = async (): Promise<{ readonly database: PGlite; readonly reports: Re
   // Quick failures come first: starting the database takes seconds.
   const files = await findTables(input.tables, directory ?? "")
   const database = await start(empty)
+  await dropTemplates(database)
   const reports: Array<LoadReport> = []
   // Rows of a table that was made in the same transaction need no log.
   await database.exec("BEGIN")

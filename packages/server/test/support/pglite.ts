@@ -13,7 +13,7 @@ import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { findTables, loadArchive } from "../../src/internal/archive.ts"
 import { EmptyData } from "../../src/internal/pglite.ts"
-import { startFrom } from "../../src/internal/pgliteData.ts"
+import { dropTemplates, startFrom } from "../../src/internal/pgliteData.ts"
 
 const distribution = dirname(fileURLToPath(import.meta.resolve("@electric-sql/pglite")))
 const cache = fileURLToPath(new URL("../../../../node_modules/.cache/effect-prefect", import.meta.url))
@@ -49,10 +49,11 @@ const prepare = async () => {
     readonly version: string
   }
   const [pgliteWasmModule, initdbWasmModule] = await Promise.all([compiled("pglite.wasm"), compiled("initdb.wasm")])
-  const empty = await kept(
-    `pglite-${version}.tar`,
-    async () => dataOf(await PGlite.create({ pgliteWasmModule, initdbWasmModule }))
-  )
+  const empty = await kept(`pglite-${version}-no-templates.tar`, async () => {
+    const database = await PGlite.create({ pgliteWasmModule, initdbWasmModule })
+    await dropTemplates(database)
+    return dataOf(database)
+  })
   const start = (data: Uint8Array) => startFrom(new Uint8Array(data), { MemoryFS, PGlite }, { pgliteWasmModule })
   return { version, empty, start }
 }
@@ -117,7 +118,7 @@ const loaded = async (directory: string): Promise<Uint8Array<ArrayBuffer>> => {
   for (const { file, path } of await findTables(Tables.tables, directory)) {
     hash.update(`\0${file}\0`).update(await readFile(path))
   }
-  return kept(`archive-${hash.digest("hex").slice(0, 32)}.tar`, async () => {
+  return kept(`archive-${hash.digest("hex").slice(0, 32)}-no-templates.tar`, async () => {
     const database = await createPglite()
     await load(database, directory)
     return dataOf(database)
