@@ -12,10 +12,16 @@ const texts: Record<string, string> = {
   "texts": `[${"\"abcdefgh\",".repeat(70_000)}"x"]`
 }
 
+const keys = Array.from({ length: 1_000 }, (_, i) => `\x8c\x08${`${i}`.padStart(8, "k")}K\x01`).join("")
+const chain = "ccollections\nChainMap\n)\x81}\x8c\x04maps](h\x01esb"
+
 const pickles: Record<string, string> = {
   "a pickle of empty sets": `\x80\x04](${"\x8f".repeat(100_000)}e.`,
   "a pickle of empty dicts": `\x80\x04](${"}".repeat(100_000)}e.`,
   "a pickle of empty lists": `\x80\x04](${"]".repeat(100_000)}e.`,
+  // Each is a dict of its own with all keys of the one that they share.
+  "a pickle of chains of one dict": `\x80\x04](}q\x01(${keys}u${chain.repeat(300)}e.`,
+  "a small pickle of chains of one dict": `\x80\x04](}q\x01(${keys.slice(0, 12 * 200)}u${chain.repeat(1_300)}e.`,
   "a pickle of texts": `\x80\x04](${"\x8c\x08abcdefgh".repeat(70_000)}e.`
 }
 

@@ -8,23 +8,30 @@ const isContainer = (value: unknown): value is object =>
 /** Values inside one container between two steps. */
 const every = 8_192
 
-function* mapArray(array: ReadonlyArray<unknown>, each: (value: unknown) => unknown): Steps<void> {
+/** The memory to ask for after a value, in bytes; `undefined` when there is no need. */
+type Ask = () => number | undefined
+
+const askNothing: Ask = () => undefined
+
+function* mapArray(array: ReadonlyArray<unknown>, each: (value: unknown) => unknown, ask: Ask): Steps<void> {
   for (let i = 0; i < array.length; i++) {
     const now = each(array[i])
     if (now !== array[i]) (array as Array<unknown>)[i] = now
-    if (i % every === every - 1) yield
+    const asked = ask()
+    if (asked !== undefined || i % every === every - 1) yield asked
   }
 }
 
 /** Replaces every value directly inside a container by the result of `each`. Keys of dicts stay. */
-function* mapChildren(container: object, each: (value: unknown) => unknown): Steps<void> {
+function* mapChildren(container: object, each: (value: unknown) => unknown, ask = askNothing): Steps<void> {
   let looked = 0
-  if (Array.isArray(container)) yield* mapArray(container, each)
+  if (Array.isArray(container)) yield* mapArray(container, each, ask)
   else if (container instanceof Map) {
     for (const [key, value] of container) {
       const now = each(value)
       if (now !== value) Map.prototype.set.call(container, key, now)
-      if (++looked % every === 0) yield
+      const asked = ask()
+      if (asked !== undefined || ++looked % every === 0) yield asked
     }
     if (container instanceof DefaultDict) container.factory = each(container.factory)
   } else if (container instanceof Set) {
@@ -33,7 +40,9 @@ function* mapChildren(container: object, each: (value: unknown) => unknown): Ste
     for (const member of container) {
       const replaced = each(member)
       if (replaced !== member) isChanged = true
-      if (now.push(replaced) % every === 0) yield
+      const count = now.push(replaced)
+      const asked = ask()
+      if (asked !== undefined || count % every === 0) yield asked
     }
     if (isChanged) {
       container.clear()
@@ -44,22 +53,23 @@ function* mapChildren(container: object, each: (value: unknown) => unknown): Ste
       }
     }
   } else if (container instanceof PyObject) {
-    yield* mapArray(container.args, each)
+    yield* mapArray(container.args, each, ask)
     container.kwargs = each(container.kwargs)
-    if (container.states.length > 0) yield* mapArray(container.states, each)
-    if (container.items.length > 0) yield* mapArray(container.items, each)
+    if (container.states.length > 0) yield* mapArray(container.states, each, ask)
+    if (container.items.length > 0) yield* mapArray(container.items, each, ask)
     for (const pair of container.pairs) {
-      yield* mapArray(pair, each)
+      yield* mapArray(pair, each, ask)
       if (++looked % every === 0) yield
     }
   } else if (container instanceof NdArray) {
-    if (container.objects !== null) yield* mapArray(container.objects, each)
+    if (container.objects !== null) yield* mapArray(container.objects, each, ask)
   } else if (isDict(container) && !(container instanceof Map)) {
     const dict = container as Record<string, unknown>
     for (const key of Object.keys(dict)) {
       const now = each(dict[key])
       if (now !== dict[key]) dict[key] = now
-      if (++looked % every === 0) yield
+      const asked = ask()
+      if (asked !== undefined || ++looked % every === 0) yield asked
     }
   }
 }
@@ -111,6 +121,19 @@ export function* rewrite(root: unknown, replace: (value: object) => unknown): St
   return current(root)
 }
 
+/** The memory of a container without its values in bytes, estimated. */
+const sizeOf = (value: object): number =>
+  Array.isArray(value)
+    ? 8 * value.length
+    : value instanceof Map || value instanceof Set
+    ? 48 * value.size
+    : isDict(value)
+    ? 64 * Object.keys(value).length
+    : 0
+
+/** Bytes of memory that are worth to ask for. */
+const askedAtOnce = 0x40000
+
 /**
  * Substitutes `replace(value)` for every value inside `root` and for `root` itself, outermost first: the replacement of
  * a value is traversed, not its former content. `large` gives the steps of replacements that take long.
@@ -125,9 +148,14 @@ export function* rewriteDown(
   /** Values whose replacement takes long, with its steps, and what they became. */
   const later = new Map<object, Generator<undefined, unknown>>()
   const changed = new Map<object, unknown>()
+  /** The memory of what was put in the place of other values: each may be a copy of what many of them share. */
+  let made = 0
+  let asked = 0
+  const ask: Ask = () => made > asked + askedAtOnce ? asked = made : undefined
   const enter = (value: object, now: unknown): void => {
     replaced.set(value, now)
     if (isContainer(now) && (now === value || !replaced.has(now))) {
+      if (now !== value) made += sizeOf(now)
       replaced.set(now, now)
       stack.push(now)
     }
@@ -150,7 +178,7 @@ export function* rewriteDown(
   let looked = 0
   for (;;) {
     while (stack.length > 0) {
-      yield* mapChildren(stack.pop()!, visit)
+      yield* mapChildren(stack.pop()!, visit, ask)
       if (++looked % 1_024 === 0) yield
     }
     const [next] = later
@@ -160,6 +188,7 @@ export function* rewriteDown(
     changed.set(next[0], now)
     enter(next[0], now)
   }
+  if (made > asked) yield made
   if (changed.size === 0) return out
   const current = (value: unknown): unknown => isContainer(value) && changed.has(value) ? changed.get(value) : value
   for (const [container, now] of replaced) {

@@ -213,10 +213,17 @@ export const readPickle = (
   ) {
     value = toEnd(withPlainFloats(bytes))
   }
-  return registry.decoders.size === 0 && globals.length === 0
-    ? value
-    : toEnd(finish(value, globals.some(mayBeNative), registry, maxBytes))
+  if (registry.decoders.size === 0 && globals.length === 0) return value
+  const steps = finish(value, globals.some(mayBeNative), registry, maxBytes)
+  for (;;) {
+    const step = steps.next()
+    if (step.done === true) return step.value
+    if (typeof step.value === "number" && step.value > maxCopies) return beyond
+  }
 }
+
+/** The memory of values put in the place of others, in bytes, that takes a moment. */
+const maxCopies = 0x100000
 
 /** Stands for a value that takes more memory than is allowed at once. */
 export const beyond = Symbol("beyond")
