@@ -56,6 +56,7 @@ export const areas = [
     tests: [
       "remoteLimits",
       "remoteFailure",
+      "remoteReader",
       "download",
       "signedGet",
       "GCSStorage",

@@ -1,5 +1,6 @@
 import * as ArchiveFormat from "@effect-prefect/core/ArchiveFormat"
 import { assert, describe, it } from "@effect/vitest"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 
 const encoder = new TextEncoder()
@@ -22,6 +23,21 @@ const split = (chunks: Iterable<Uint8Array>) => {
   lines.end()
   return found
 }
+
+describe("mounts", () => {
+  const decode = Schema.decodeUnknownResult(ArchiveFormat.Mounts)
+
+  it("map places to folders, with the names of files or without", () => {
+    const mounts = { "/srv": "results", "s3://b": { folder: "s3/b", names: "encoded" } }
+    const decoded = decode(mounts)
+    assert.deepStrictEqual(Result.isSuccess(decoded) ? decoded.success : undefined, mounts as never)
+  })
+
+  it("have no place without a name", () => {
+    const decoded = decode({ "/srv": "results", "": "results" })
+    assert.include(Result.isFailure(decoded) ? String(decoded.failure) : "", "places that are non-empty strings")
+  })
+})
 
 describe("the lines of a table", () => {
   it.prop(

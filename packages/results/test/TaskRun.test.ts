@@ -70,6 +70,32 @@ describe("reading as a user would", () => {
       yield* taskRun.getResult
       assert.include(inspect(taskRun), "result=<loaded>")
     }).pipe(provide(MemoryApi.layer(single(success("/srv/1.json"))))))
+
+  it.effect("shows children as loaded whose results came with them, and no others", () =>
+    Effect.gen(function*() {
+      const outcomes = yield* Stream.runCollect((yield* parent).outcomes)
+      assert.deepStrictEqual(
+        outcomes.map(({ taskRun }) => inspect(taskRun).includes("<loaded>")),
+        [true, false, true]
+      )
+    }).pipe(provide(
+      MemoryApi.layer(mappedTables(3)),
+      storageOf((location) =>
+        numberOf(location) === 1
+          ? Effect.fail(new ResultError.ResultNotFound({ location, detail: "it is not there" }))
+          : json(1)
+      ).layer
+    )))
+
+  it.effect("that has ended is awaited without a request", () => {
+    const api = countingApi(single(success("/srv/1.json")))
+    return Effect.gen(function*() {
+      const taskRun = yield* run
+      const before = api.requests()
+      assert.strictEqual(yield* taskRun.awaitResult(), 1)
+      assert.strictEqual(api.requests(), before)
+    }).pipe(provide(api.layer))
+  })
 })
 
 describe("reasons", () => {

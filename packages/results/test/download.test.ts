@@ -33,7 +33,7 @@ const opened = (over: Partial<Opened> = {}): Opened => ({
   ...over
 })
 
-type Step = () => Opened | Failure
+type Step = () => Opened | Failure | Promise<Opened>
 
 /** Downloads from a store that answers each request in turn, the last answer for ever. */
 const get = (steps: ReadonlyArray<Step>, limits: Partial<Limits> = {}, limiter = Limiter.make(4)) =>
@@ -45,7 +45,7 @@ const get = (steps: ReadonlyArray<Step>, limits: Partial<Limits> = {}, limiter =
       open: async (_, part, signal) => {
         const step = steps[Math.min(asked.push(part), steps.length) - 1]!
         signals.push(signal)
-        const answer = step()
+        const answer = await step()
         if ("body" in answer) return answer
         throw answer
       },
@@ -243,6 +243,19 @@ describe("a download", () => {
       assert.strictEqual(detail, "it sent nothing for 0.02 seconds")
       assert.isTrue(signals[0]?.aborted)
     }))
+
+  it.live("that is over before the store answers frees the connection of the answer", () =>
+    Effect.gen(function*() {
+      const late = opened({ body: new Readable({ read: () => {} }) })
+      let answer = () => {}
+      const answered = new Promise<Opened>((resolve) => answer = () => resolve(late))
+      const { detail } = yield* get([() => answered], { attempts: 1, idle: 20 })
+      assert.strictEqual(detail, "it sent nothing for 0.02 seconds")
+      assert.isFalse(late.body.destroyed)
+      answer()
+      yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+      assert.isTrue(late.body.destroyed)
+    }))
 })
 
 describe("a part of an object", () => {
@@ -256,6 +269,8 @@ describe("a part of an object", () => {
       assert.deepStrictEqual(found, { text: "4567", size: 10, tag: "v1" })
       const last = yield* get([answer({ body: body("89"), offset: 8 })], { part: { ...part, offset: 8 } })
       assert.strictEqual(last.found?.text, "89")
+      const ofUnknown = yield* get([answer({ size: undefined })], { part, maxBytes: 4 })
+      assert.deepStrictEqual(ofUnknown.found, { text: "4567", size: undefined, tag: "v1" })
     }))
 
   it.live("goes on where it was cut", () =>

@@ -154,7 +154,7 @@ const progress = (services: Services, parent: TaskRunView): Effect.Effect<Mapped
 /** Whether a view is final, and so are the children whose results are its own. */
 const isSettled = (services: Services, view: TaskRunView): Effect.Effect<boolean, PrefectApiError> => {
   if (!State.isFinished(view.state)) return Effect.succeed(false)
-  if (!Children.isParent(view) || Children.notAParent(services, view) !== undefined) return Effect.succeed(true)
+  if (Children.notAParent(services, view) !== undefined) return Effect.succeed(true)
   return Effect.map(progress(services, view), ({ expected, found, states }) =>
     found >= (expected ?? 0) &&
     Object.keys(states).every((name) => State.isFinished(State.fromJson({ type: name }))))

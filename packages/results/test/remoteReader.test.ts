@@ -1,0 +1,84 @@
+/** A reader over a store that answers as the test says, without a network. */
+import { S3Result } from "@effect-prefect/core/ResultDescriptor"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { Readable } from "node:stream"
+import { denied, unavailable } from "../src/internal/remote/failure.ts"
+import type { Bucket } from "../src/internal/remote/options.ts"
+import * as Reader from "../src/internal/remote/reader.ts"
+import type { Client, Failure, Opened } from "../src/internal/remote/store.ts"
+import type { ResolvedLocation } from "../src/ResultStorage.ts"
+
+const location = "s3://data/a/b/key"
+
+/** What an object is that a store of these buckets has, and what it answers. */
+const resolve = (buckets: ReadonlyArray<Bucket>, key: string, answer: () => Opened | Failure) =>
+  Effect.map(
+    Reader.make({
+      type: "S3Result",
+      scheme: "s3",
+      object: ({ bucket, location }: S3Result) => ({ bucket: bucket ?? "", key: location ?? "", version: undefined }),
+      buckets,
+      optionName: "S3Storage.layer({ buckets })",
+      connect: () =>
+        Effect.succeed(
+          {
+            open: async () => {
+              const found = answer()
+              if ("body" in found) return found
+              throw found
+            },
+            failure: (error) => error as Failure,
+            close: () => {}
+          } satisfies Client
+        )
+    }, { attempts: 1 }),
+    ([reader]) => reader!.resolve(new S3Result({ bucket: "data", location: key }) as never) as ResolvedLocation
+  )
+
+const busy = () => unavailable(location, "busy", "never")
+
+describe("a reader of a store", () => {
+  it.live("is as specific as the longest place that is allowed, in whichever order", () =>
+    Effect.gen(function*() {
+      const places: ReadonlyArray<Bucket> = ["data", { bucket: "data", prefix: "a/b" }, { bucket: "data", prefix: "a" }]
+      for (const buckets of [places, places.toReversed()]) {
+        for (
+          const [key, place] of [["a/b/key", "s3://data/a/b"], ["a/c", "s3://data/a"], ["b", "s3://data"]] as const
+        ) {
+          const resolved = yield* resolve(buckets, key, busy)
+          assert.strictEqual(resolved._tag === "Allowed" && resolved.specificity, place.length, key)
+        }
+      }
+      assert.strictEqual((yield* resolve(["other"], "key", busy))._tag, "Denied")
+    }))
+
+  it.live("gives no parts only where its store gives none, and else says what the store says", () =>
+    Effect.gen(function*() {
+      const opened = Effect.fnUntraced(function*(answer: () => Opened | Failure) {
+        const resolved = yield* resolve(["data"], "key", answer)
+        if (resolved._tag !== "Allowed") return assert.fail("it may not be read")
+        return yield* Effect.result(resolved.open!())
+      })
+      const long = new Uint8Array(100_000)
+      const whole = (): Opened => ({
+        body: Readable.from([long]),
+        offset: 0,
+        isPart: false,
+        size: long.length,
+        tag: "v1",
+        checksum: undefined
+      })
+      const none = yield* opened(whole)
+      assert.isTrue(none._tag === "Success" && none.success === undefined)
+      for (
+        const [answer, tag] of [[busy, "StorageUnavailable"], [
+          () => denied(location, "no"),
+          "ResultAccessDenied"
+        ]] as const
+      ) {
+        const failed = yield* opened(answer)
+        assert.strictEqual(failed._tag === "Failure" && failed.failure._tag, tag)
+      }
+    }))
+})
