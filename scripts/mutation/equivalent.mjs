@@ -40,6 +40,27 @@ export const equivalent = [
     why: "equal values were passed over above"
   },
   {
+    file: "packages/results/src/internal/remote/download.ts",
+    line: "if (progress.size !== undefined && filled > progress.size) {",
+    from: "progress.size !== undefined",
+    to: "true",
+    why: "no number is greater than undefined"
+  },
+  {
+    file: "packages/results/src/internal/remote/reader.ts",
+    line: "(reason) => reason._tag === \"StorageUnavailable\" && reason.detail === noParts,",
+    from: "reason._tag === \"StorageUnavailable\"",
+    to: "true",
+    why: "no other reason has that detail"
+  },
+  {
+    file: "packages/results/src/internal/remote/reader.ts",
+    line: "if (one.location.length > specificity && isBelow(one, object, found)) specificity = one.location.length",
+    from: "one.location.length > specificity",
+    to: "one.location.length >= specificity",
+    why: "the length stays the same"
+  },
+  {
     file: "packages/server/src/internal/conditions.ts",
     line: "if (relation.kind === \"object\") return { rows: scope.rows, isDistinct: false }",
     to: "false",
