@@ -27,8 +27,8 @@ const last = (literals: ReadonlyArray<number>): Array<number> => [
 const bytes = (count: number, from: number) => Array.from({ length: count }, (_, i) => (from + i * 7) & 0xff)
 
 /** A block of every combination of lengths and distances about the limits at which the copy is made another way. */
-const lengths = [4, 5, 15, 18, 19, 63, 64, 65, 66, 128, 300, 1_000]
-const distances = [1, 2, 3, 7, 8, 63, 64, 65, 100, 999]
+const lengths = [4, 5, 8, 9, 15, 16, 17, 18, 19, 32, 33, 63, 64, 65, 66, 128, 300, 1_000]
+const distances = [1, 2, 3, 4, 7, 8, 9, 15, 16, 17, 63, 64, 65, 100, 999]
 const make = () => {
   const expected = bytes(1_000, 3)
   const block: Array<number> = []
@@ -53,6 +53,24 @@ describe("an LZ4 block", () => {
     const out = new Uint8Array(expected.length)
     assert.strictEqual(unlz4Block(block, out, 0), expected.length)
     assert.deepStrictEqual(out, expected)
+  })
+
+  it("is read up to its last byte, however near the last copies are to it", () => {
+    for (let literals = 0; literals <= 20; literals++) {
+      for (let length = 4; length <= 24; length++) {
+        for (let tail = 0; tail <= 20; tail++) {
+          const before = [...bytes(12, 5), ...bytes(literals, 60)]
+          const distance = 8 + (length % 5)
+          const expected = [...before]
+          for (let i = 0; i < length; i++) expected.push(expected[expected.length - distance]!)
+          expected.push(...bytes(tail, 9))
+          const block = Uint8Array.from([...sequence(before, distance, length), ...last(bytes(tail, 9))])
+          const guarded = new Uint8Array(expected.length + 20).fill(77)
+          assert.strictEqual(unlz4Block(block, guarded.subarray(0, expected.length), 0), expected.length)
+          assert.deepStrictEqual(guarded, Uint8Array.from([...expected, ...new Uint8Array(20).fill(77)]))
+        }
+      }
+    }
   })
 
   it("goes back into the blocks before it, and no further", () => {
