@@ -332,6 +332,12 @@ export const rows: ReadonlyArray<Row> = [
         elapsed(() => {
           for (const bytes of packed) loads(gunzipSync(bytes))
         })
+    }, {
+      name: "the same, told the size of what comes",
+      run: () =>
+        elapsed(() => {
+          for (const bytes of packed) loads(gunzipSync(bytes, { chunkSize: 1_000_009 }))
+        })
     }],
     target: { peer: 1.6 }
   },

@@ -161,6 +161,7 @@ const made = (kind: "array" | "frame", requirements: Requirements, work: string,
         if (!existsSync(path)) await peer.run({ make: kind, path })
         peer.close()
         bytes = readFileSync(path)
+        for (let i = 0; i < warmUp; i++) loads(bytes)
       },
       run: () =>
         processorTime(() => {

@@ -7,6 +7,7 @@
 import * as Prefect3Api from "@effect-prefect/api/Prefect3Api"
 import { PrefectApi } from "@effect-prefect/api/PrefectApi"
 import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
+import { loads } from "@effect-prefect/pickle"
 import * as LocalStorage from "@effect-prefect/results/LocalStorage"
 import * as Prefect3Storage from "@effect-prefect/results/Prefect3Storage"
 import type { ResultStorage } from "@effect-prefect/results/ResultStorage"
@@ -15,7 +16,17 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Stream from "effect/Stream"
-import { mkdtempSync, rmSync } from "node:fs"
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  mkdtempSync,
+  openSync,
+  readlinkSync,
+  readSync,
+  realpathSync,
+  rmSync
+} from "node:fs"
 import { readFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -165,20 +176,66 @@ const prefect = (job: string): Contender => {
   }
 }
 
+/**
+ * The plainest program that gives the same values from the same files with the same checks: the real place of the open
+ * file, its type and its size, and the pickle in the record.
+ */
+const checked = (): Contender => {
+  let opened: World
+  let paths: ReadonlyArray<string> = []
+  let root = ""
+  const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
+  const read = (path: string): unknown => {
+    const fd = openSync(path, flags)
+    try {
+      const stat = fstatSync(fd)
+      if (!readlinkSync(`/proc/self/fd/${fd}`).startsWith(root) || !stat.isFile() || stat.size > 1 << 28) {
+        throw new Error(`${path} is not a file of the storage`)
+      }
+      const bytes = Buffer.allocUnsafe(stat.size + 1)
+      const record = JSON.parse(bytes.toString("latin1", 0, readSync(fd, bytes))) as { readonly result: string }
+      return loads(Buffer.from(record.result, "base64"))
+    } finally {
+      closeSync(fd)
+    }
+  }
+  return {
+    name: "the same checks and values, without Effect",
+    open: async () => {
+      opened = await open()
+      const mount = opened.mounts[0]
+      root = `${realpathSync(mount?.to ?? "")}/`
+      paths = (await rowsOf(opened)).map((row) =>
+        row.state.data.storage_key.replace(mount?.from ?? "", mount?.to ?? "")
+      )
+    },
+    run: () => all(paths.map(read).length),
+    close
+  }
+}
+
+interface Stored {
+  readonly state: { readonly data: { readonly storage_key: string } }
+}
+
+const rowsOf = async ({ flowRunId, url }: World): Promise<ReadonlyArray<Stored>> => {
+  const rows: Array<Stored> = []
+  for (let offset = 0; offset < count; offset += 200) {
+    const response = await fetch(`${url}/task_runs/filter`, {
+      method: "POST",
+      headers: { "content-type": "application/json", "accept-encoding": "identity" },
+      body: JSON.stringify({ flow_runs: { id: { any_: [flowRunId] } }, sort: "ID_DESC", limit: 200, offset })
+    })
+    rows.push(...await response.json() as ReadonlyArray<Stored>)
+  }
+  return rows
+}
+
 const limit = (lists: boolean): Contender => {
   let opened: World
   let paths: ReadonlyArray<string> = []
   const fetchAll = async () => {
-    const rows: Array<{ readonly state: { readonly data: { readonly storage_key: string } } }> = []
-    for (let offset = 0; offset < count; offset += 200) {
-      const body = { flow_runs: { id: { any_: [opened.flowRunId] } }, sort: "ID_DESC", limit: 200, offset }
-      const response = await fetch(`${opened.url}/task_runs/filter`, {
-        method: "POST",
-        headers: { "content-type": "application/json", "accept-encoding": "identity" },
-        body: JSON.stringify(body)
-      })
-      rows.push(...await response.json() as typeof rows)
-    }
+    const rows = await rowsOf(opened)
     const mount = opened.mounts[0]
     paths = rows.map((row) => row.state.data.storage_key.replace(mount?.from ?? "", mount?.to ?? ""))
   }
@@ -211,7 +268,7 @@ export const rows: ReadonlyArray<Row> = [
     work: "read 250 results of Prefect 3, cold",
     count,
     ours: readAlone,
-    peers: [prefect("read")],
+    peers: [prefect("read"), checked()],
     limit: limit(false),
     target: { peer: 3, limit: 0.95 },
     runs: 9

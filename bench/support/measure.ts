@@ -74,8 +74,11 @@ export const measure = async (row: Row, options: Options): Promise<Result> => {
   const peerRatios = peerFigures.map((peer) => peer.median / ours.median)
   const limit = row.limit === undefined ? undefined : figureOf(row.limit)
   const limitRatio = limit === undefined ? undefined : limit.median / ours.median
+  // The target is one for the first peer, which a run without Python may not have.
+  const first = row.peers?.[0]
+  const firstRatio = first === undefined ? undefined : peerRatios[peers.indexOf(first)]
   const compared = [
-    row.target?.peer === undefined || peerRatios[0] === undefined ? [] : [peerRatios[0] >= row.target.peer],
+    row.target?.peer === undefined || firstRatio === undefined ? [] : [firstRatio >= row.target.peer],
     row.target?.limit === undefined || limitRatio === undefined ? [] : [limitRatio >= row.target.limit]
   ].flat()
   return {
