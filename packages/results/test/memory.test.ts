@@ -108,6 +108,56 @@ describe("a budget", () => {
   })
 })
 
+describe("the reads of one storage", () => {
+  const parents = Array.from({ length: 6 }, (_, at) => `parent-${at}`)
+  const tables: MemoryApi.Tables = {
+    flow_run: [{ id: flowRunId, name: "run" }],
+    task: parents.map((id) => ({ id: `task-${id}`, slug: `${id}-1` })),
+    task_run: parents.flatMap((id) => [
+      { id, task_id: `task-${id}`, flow_run_id: flowRunId, serialized_state: { type: "Mapped", n_map_states: 20 } },
+      ...Array.from({ length: 20 }, (_, index) => ({
+        id: `${id}-${index}`,
+        task_id: `task-${id}`,
+        flow_run_id: flowRunId,
+        map_index: index,
+        serialized_state: {
+          type: "Success",
+          _result: { type: "LocalResult", location: `/srv/${index}.json`, dir: "/srv" }
+        }
+      }))
+    ])
+  }
+  const load = (id: string) => Effect.flatMap(TaskRun.fromTaskRunId(id), (run) => Effect.result(run.getResult))
+
+  it.effect("of several getResult at once are as many as of one, and one more for each", () =>
+    Effect.gen(function*() {
+      const { layer, most } = storageOf((location) => Effect.andThen(yields, stored(textOf(10 + numberOf(location)))))
+      const results = yield* Effect.forEach(parents, load, { concurrency: "unbounded" }).pipe(
+        provide(MemoryApi.layer(Effect.succeed(tables)), layer, {})
+      )
+      assert.isTrue(results.every(Result.isSuccess))
+      assert.isAtMost(most(), 8 + parents.length)
+    }))
+
+  it.effect("are given back by those that are interrupted", () =>
+    Effect.gen(function*() {
+      let isStuck = true
+      const { layer, most, reads } = storageOf((location) =>
+        isStuck ? Effect.never : stored(textOf(10 + numberOf(location)))
+      )
+      yield* Effect.gen(function*() {
+        const fiber = yield* Effect.forkChild(Effect.forEach(parents, load, { concurrency: "unbounded" }))
+        yield* yields
+        assert.isAtLeast(reads.length, 8)
+        yield* Fiber.interrupt(fiber)
+        isStuck = false
+        const results = yield* Effect.forEach(parents, load, { concurrency: "unbounded" })
+        assert.isTrue(results.every(Result.isSuccess))
+        assert.isAtMost(most(), 8 + parents.length)
+      }).pipe(provide(MemoryApi.layer(Effect.succeed(tables)), layer, {}))
+    }))
+})
+
 describe("the places of those who decode", () => {
   const began = (budget: Budget, isNeeded = () => false) => budget.open(isNeeded).begin()
   const enter = (lease: Lease, name: string, entered: Array<string>) => lease.decode(() => void entered.push(name))

@@ -11,6 +11,7 @@ import * as Stream from "effect/Stream"
 import type { Resolution, StorageReader } from "../../ResultStorage.ts"
 import { type Prepared, readableDescriptor, type Services } from "./load.ts"
 import { type Current, CurrentLoad, type Lease } from "./memory.ts"
+import { type Permits, permitsOf } from "./permits.ts"
 
 /**
  * The number of children that are being loaded or wait for an earlier one. A slow child blocks the others only when the
@@ -36,7 +37,14 @@ interface Slot<A> {
 /** The queue of one storage, and the number of its running lanes. */
 interface Lanes<A> {
   readonly limit: number
+  /**
+   * What each lane but one needs for a load, so that all traversals together do not read more than one may. The first
+   * child is never behind others that wait, since one lane goes on without.
+   */
+  readonly permits: Permits | undefined
   running: number
+  /** Whether a lane is running that needs no permit. */
+  hasFree: boolean
   first: Slot<A> | undefined
   last: Slot<A> | undefined
 }
@@ -159,7 +167,7 @@ class Window<A, E> {
 
   /** Lets rows in while there is room, and passes them to the lanes of their storage. */
   private readonly admit: Effect.Effect<void> = Effect.suspend(() => {
-    let idle: Array<Lanes<A>> | undefined
+    let idle: Array<{ readonly lanes: Lanes<A>; readonly isFree: boolean }> | undefined
     for (; this.size < windowSize && this.at < this.rows.length; this.at++, this.size++) {
       const view = this.rows[this.at]!
       const resolution = this.resolve(view)
@@ -173,17 +181,19 @@ class Window<A, E> {
       if (lanes.last === undefined) lanes.first = slot
       else lanes.last.nextOfLanes = slot
       lanes.last = slot
-      if (lanes.running < lanes.limit) {
+      if (lanes.running < lanes.limit || !lanes.hasFree) {
+        const isFree = !lanes.hasFree
         lanes.running++
+        lanes.hasFree = true
         idle ??= []
-        idle.push(lanes)
+        idle.push({ lanes, isFree })
       }
     }
     if (this.wantsRows()) this.wakeFeeder?.()
     if (idle === undefined) return Effect.void
     return Effect.forEach(
       idle,
-      (lanes) => Effect.forkIn(this.lane(lanes), this.scope, { startImmediately: true }),
+      ({ isFree, lanes }) => Effect.forkIn(this.lane(lanes, isFree), this.scope, { startImmediately: true }),
       { discard: true }
     )
   })
@@ -199,32 +209,53 @@ class Window<A, E> {
     let lanes = this.lanes.get(reader)
     if (lanes === undefined) {
       const limit = Math.max(1, options.concurrency ?? reader?.concurrency ?? 1)
-      this.lanes.set(reader, lanes = { limit, running: 0, first: undefined, last: undefined })
+      const permits = reader === undefined ? undefined : permitsOf(reader, limit)
+      this.lanes.set(reader, lanes = { limit, permits, running: 0, hasFree: false, first: undefined, last: undefined })
     }
     return lanes
   }
 
   /** Loads one child after the other until none waits. */
-  private lane(lanes: Lanes<A>): Effect.Effect<void> {
-    let slot: Slot<A>
+  private lane(lanes: Lanes<A>, isFree: boolean): Effect.Effect<void> {
+    let slot: Slot<A> | undefined
     const current: Current = { lease: undefined }
+    const permits = isFree ? undefined : lanes.permits
+    let hasPermit = false
+    const takePermit = () => {
+      hasPermit = true
+    }
+    const loadNext = (): Effect.Effect<A | undefined> => {
+      slot = lanes.first
+      if (slot === undefined) return Effect.undefined
+      lanes.first = slot.nextOfLanes
+      if (lanes.first === undefined) lanes.last = undefined
+      current.lease = slot.prepared.lease.begin()
+      return this.load(slot.view, slot.prepared)
+    }
+    const givePermit = () => {
+      if (!hasPermit) return
+      hasPermit = false
+      permits!.give()
+    }
     return Effect.onExit(
       Effect.provideService(
         Effect.whileLoop({
           while: () => {
-            if (lanes.first === undefined) {
-              lanes.running--
-              return false
-            }
-            slot = lanes.first
-            lanes.first = slot.nextOfLanes
-            if (lanes.first === undefined) lanes.last = undefined
-            current.lease = slot.prepared.lease.begin()
-            return true
+            if (lanes.first !== undefined) return true
+            lanes.running--
+            if (isFree) lanes.hasFree = false
+            return false
           },
-          body: () => this.load(slot.view, slot.prepared),
+          body: () => {
+            if (permits === undefined) return loadNext()
+            if (!permits.tryTake()) return Effect.flatMap(permits.take(takePermit), loadNext)
+            takePermit()
+            return loadNext()
+          },
           step: (value) => {
-            slot.loaded = { value }
+            givePermit()
+            if (slot === undefined) return
+            slot.loaded = { value: value as A }
             // A failure holds no memory.
             if (slot.prepared.lease.isUnderWay) slot.prepared.lease.release()
             if (slot === this.first) this.wakeConsumer?.()
@@ -234,7 +265,9 @@ class Window<A, E> {
         current
       ),
       (exit) =>
-        Exit.isSuccess(exit) ? Effect.void : Effect.sync(() => {
+        Effect.sync(() => {
+          givePermit()
+          if (Exit.isSuccess(exit)) return
           this.defect ??= exit.cause
           this.wakeConsumer?.()
         })
