@@ -17,6 +17,12 @@
  */
 const of = (file, why, mutants) => mutants.map(([line, from, to]) => ({ file, line, from, to, why }))
 
+const failure = "packages/api/src/internal/http/failure.ts"
+const reviver =
+  "typeof value === \"number\" && !Number.isSafeInteger(value) && /^-?\\d+$/.test(context?.source ?? \"\")"
+
+const words = "packages/api/src/internal/http/words.ts"
+
 const machine = "packages/pickle/src/machine"
 
 /**
@@ -39,6 +45,50 @@ export const equivalent = [
     to: "a >= b",
     why: "equal values were passed over above"
   },
+  ...of(failure, "what needs no reviver is the same with one, only slower", [
+    ["const longInteger = /[:[,\\s]-?\\d{16}/", "/[:[,\\s]-?\\d{16}/", "/[:[,\\s]-?\\d/"],
+    ["if (!longInteger.test(text)) return JSON.parse(text)", "!longInteger.test(text)", "false"]
+  ]),
+  ...of(failure, "only numbers have a source of digits alone", [
+    [reviver, "typeof value === \"number\"", "true"]
+  ]),
+  ...of(failure, "Node has given a reviver its context since version 21", [
+    [reviver, "context?.source", "context.source"]
+  ]),
+  ...of(failure, "a text is the same in pieces, and no JSON there either", [
+    ["try {", "{ return parse(text) }", "{}"],
+    ["} catch (error) {", "{ if (!(error instanceof RangeError)) throw error }", "{}"],
+    ["if (!(error instanceof RangeError)) throw error", "!(error instanceof RangeError)", "false"]
+  ]),
+  ...of(failure, "no pattern matches the text \"undefined\", and it is the name of no code", [
+    ["if (code !== undefined && isCertificateCode(code)) {", "code !== undefined", "true"],
+    ["const what = (code === undefined ? undefined : knownCodes[code]) ??", "code === undefined", "false"],
+    [
+      "const retryable = retryConnection || code === undefined || !unconnected.test(code)",
+      "code === undefined",
+      "false"
+    ]
+  ]),
+  ...of(words, "empty words are passed over", [["for (const word of unquoted.split(/\\s+/)) {", "/\\s+/", "/\\s/"]]),
+  ...of(words, "no text of a server has it", [
+    [
+      "export const withoutSecrets = (text: string, secrets: ReadonlyArray<string> = []): string => {",
+      "[]",
+      "[\"Stryker was here\"]"
+    ]
+  ]),
+  ...of(words, "the scheme is kept, and its last letter is enough to find it", [
+    [
+      ".replace(/([a-z][a-z0-9+.-]{0,30}:\\/\\/)[^\\s/@\"']{0,500}@/gi, \"$1\")",
+      "/([a-z][a-z0-9+.-]{0,30}:\\/\\/)[^\\s/@\"']{0,500}@/gi",
+      "/([a-z][^a-z0-9+.-]{0,30}:\\/\\/)[^\\s/@\"']{0,500}@/gi"
+    ],
+    [
+      ".replace(/([a-z][a-z0-9+.-]{0,30}:\\/\\/[^\\s?\"']{0,500})\\?[^\\s\"']*/gi, \"$1\")",
+      "/([a-z][a-z0-9+.-]{0,30}:\\/\\/[^\\s?\"']{0,500})\\?[^\\s\"']*/gi",
+      "/([a-z][^a-z0-9+.-]{0,30}:\\/\\/[^\\s?\"']{0,500})\\?[^\\s\"']*/gi"
+    ]
+  ]),
   {
     file: "packages/results/src/internal/remote/download.ts",
     line: "if (progress.size !== undefined && filled > progress.size) {",

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Duration from "effect/Duration"
 import * as HttpClientError from "effect/http/HttpClientError"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
+import * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as Result from "effect/Result"
 import * as Failure from "../src/internal/http/failure.ts"
 import { plainWords, withoutSecrets } from "../src/internal/http/words.ts"
@@ -49,7 +50,10 @@ describe("a status", () => {
     assert.strictEqual(said(418, "x", { "content-type": "text/HTML; charset=utf-8" }), `HTTP status 418${web}`)
     assert.include(said(404, " <!DOCTYPE html>"), `HTTP status 404${web};`)
     assert.strictEqual(said(500, "Out of memory", { "content-type": "Text/plain" }), "HTTP status 500: Out of memory")
+    const charset = { "content-type": "text/plain; charset=utf-8" }
+    assert.strictEqual(said(500, "Out of memory", charset), "HTTP status 500: Out of memory")
     assert.strictEqual(said(500, "Out of memory"), "HTTP status 500")
+    assert.strictEqual(said(500, "{\"a\":\"<html>\"}"), "HTTP status 500")
     assert.strictEqual(said(500, "Out of memory", { "content-type": "application/json" }), "HTTP status 500")
     assert.strictEqual(said(500, "", { "content-type": "text/plain" }), "HTTP status 500")
   })
@@ -73,8 +77,10 @@ describe("Retry-After", () => {
     assert.strictEqual(seconds("0"), 0)
     assert.strictEqual(seconds(" 120 "), 120)
     assert.strictEqual(seconds("1.5"), 1.5)
+    assert.strictEqual(seconds("1.25"), 1.25)
     assert.strictEqual(seconds("999999999"), 999_999_999)
     assert.strictEqual(seconds("Tue, 01 Mar 2022 12:00:30 GMT"), 30)
+    assert.strictEqual(seconds("Tue 01 Mar 2022 12:00:30 GMT"), 30)
     assert.strictEqual(seconds("Tuesday, 01 Mar 2022 12:00:30 GMT"), 30)
     assert.strictEqual(seconds("Tue, 01 Mar 2022 11:00:00 GMT"), 0)
     for (
@@ -129,9 +135,23 @@ describe("a body", () => {
       "[1.5,\"1234567890123456789\"]"
     ]
     for (const text of texts) assert.strictEqual(JSON.stringify(Failure.parsePrecisely(text)), text)
+    assert.strictEqual(JSON.stringify(Failure.parsePrecisely("[1, 9007199254740993]")), "[1,9007199254740993]")
     assert.deepStrictEqual(Failure.parsePrecisely("[1234567890123456]"), [1234567890123456])
     assert.deepStrictEqual(Failure.parsePrecisely("[1234567890123456789.5]"), [Number("1234567890123456789.5")])
     assert.deepStrictEqual(Failure.parsePrecisely("[12345678901234567890e1]"), [Number("12345678901234567890e1")])
+  })
+})
+
+describe("a body that is nested too deep for a reviver", () => {
+  it("keeps the digits of the rows that are not", () => {
+    const deep = `${"[".repeat(200_000)}${"]".repeat(200_000)}`
+    const { rows } = Failure.parsePrecisely(
+      `{"rows":[{"n":12345678901234567890},{"deep":${deep}},{"n":2}]}`
+    ) as { readonly rows: ReadonlyArray<object> }
+    assert.lengthOf(rows, 3)
+    assert.strictEqual(JSON.stringify(rows[0]), "{\"n\":12345678901234567890}")
+    assert.deepStrictEqual(rows[2], { n: 2 })
+    assert.throws(() => Failure.parsePrecisely("[12345678901234567890"), SyntaxError)
   })
 })
 
@@ -139,7 +159,10 @@ describe("addresses to log in at", () => {
   it.each([
     "https://login.example/x",
     "https://a.example/oauth2/start",
+    "https://a.example/oauth/start",
+    "https://a.example/saml/acs",
     "https://a.example/sign-in",
+    "https://a.example/signin",
     "https://a.example/SSO"
   ])(
     "%s",
@@ -191,6 +214,10 @@ describe("what a request fails with", () => {
       true,
       `${origin}: the connection broke in the middle of the answer`
     ])
+    // No error's code: it may be anything.
+    for (const code of ["1ENOVEL", "ENOVEL now"]) {
+      assert.strictEqual(judged(coded(code), origin, "sent")[2], `${origin}: the request failed`)
+    }
     for (const code of ["ENOTFOUND", "EAI_AGAIN"]) assert.include(judged(coded(code), origin, "sent")[2], "HTTPS_PROXY")
   })
 
@@ -200,7 +227,9 @@ describe("what a request fails with", () => {
       assert.strictEqual(judged(coded(code), origin, "sent", false)[1], false, code)
       assert.strictEqual(judged(coded(code), origin, "sent", true)[1], true, code)
     }
-    for (const code of ["ECONNRESET", "EPIPE", "ENOVEL"]) assert.isTrue(judged(coded(code), origin, "sent", false)[1])
+    for (const code of ["ECONNRESET", "EPIPE", "ENOVEL", "XENOTFOUND", "ENOTFOUNDX"]) {
+      assert.isTrue(judged(coded(code), origin, "sent", false)[1])
+    }
     assert.isTrue(judged(transport(new Error("canary")), origin, "sent", false)[1])
   })
 
@@ -231,6 +260,23 @@ describe("what a request fails with", () => {
     assert.strictEqual(judged(refused(502), origin, "sent", false)[1], false)
   })
 
+  it("is what a proxy says in the first six causes, and in no other words", () => {
+    const within = (causes: number) => {
+      let error = new Error("Proxy response (502) !== 200")
+      for (let cause = 1; cause < causes; cause++) error = new Error("x", { cause: error })
+      return judged(transport(error), origin, "sent")[2]
+    }
+    assert.include(within(5), "the proxy does not connect")
+    for (const other of [within(6), judged(transport(new Error("no Proxy response (502)")), origin, "sent")[2]]) {
+      assert.strictEqual(other, `${origin}: the request failed`)
+    }
+    const circle = new Error("x")
+    circle.cause = circle
+    for (const cause of [circle, new Error("x", { cause: null })]) {
+      assert.strictEqual(judged(transport(cause), origin, "sent")[2], `${origin}: the request failed`)
+    }
+  })
+
   it("is a request that could not be made, or an answer without a body", () => {
     const invalid = new HttpClientError.HttpClientError({ reason: new HttpClientError.InvalidUrlError({ request }) })
     assert.deepStrictEqual(judged(invalid, origin, "sent"), [
@@ -238,6 +284,17 @@ describe("what a request fails with", () => {
       false,
       `the request to ${origin} could not be made (InvalidUrlError)`
     ])
+    const unencoded = new HttpClientError.HttpClientError({ reason: new HttpClientError.EncodeError({ request }) })
+    assert.deepStrictEqual(judged(unencoded, origin, "sent"), [
+      "Unavailable",
+      false,
+      `the request to ${origin} could not be made (EncodeError)`
+    ])
+    const response = HttpClientResponse.fromWeb(request, new Response(null))
+    const empty = new HttpClientError.HttpClientError({
+      reason: new HttpClientError.EmptyBodyError({ request, response })
+    })
+    assert.deepStrictEqual(judged(empty, origin, "answered"), ["MalformedResponse", false, "it is empty"])
   })
 })
 
@@ -275,6 +332,7 @@ describe("a failure", () => {
     assert.strictEqual(Failure.withWords(same, ": b").reason._tag, "Unavailable")
     assert.isTrue(Failure.withWords(same, ": b").retryable)
     assert.isTrue(Failure.withWords(Failure.oversized("a"), ": b").isTooLarge)
+    assert.strictEqual(Failure.withWords(Failure.oversized("a"), ": b").reason._tag, "MalformedResponse")
   })
 
   it("may have its sentence changed, and is the same where that changes nothing", () => {
@@ -304,6 +362,15 @@ describe("words of a server", () => {
       "The database is not ready (yet), try again."
     )
     assert.strictEqual(plainWords("field \"canary\" was not found"), "field … was not found")
+    assert.strictEqual(plainWords("field 'one two three' was not found"), "field … was not found")
+    assert.strictEqual(plainWords("field `one two three` was not found"), "field … was not found")
+    for (const quote of ["\"", "`"]) {
+      assert.strictEqual(plainWords(`it said ${quote}one ${"two ".repeat(600)}${quote} and ended`), "it said")
+    }
+    assert.strictEqual(
+      plainWords(" the server's pool is read-only at MAX_QUERY_DEPTH or DEPTH "),
+      "the server's pool is read-only at MAX_QUERY_DEPTH or DEPTH"
+    )
     assert.strictEqual(plainWords("no such row 123e4567-e89b here or there"), "no such row … here or there")
     assert.strictEqual(plainWords("MAX_DEPTH of 12345 reached"), "MAX_DEPTH of 12345 reached")
     assert.strictEqual(plainWords("is it 123456 then or not"), "is it … then or not")
@@ -311,9 +378,12 @@ describe("words of a server", () => {
     assert.strictEqual(plainWords("one /a /b"), "one")
     assert.strictEqual(plainWords("/a one /b"), "")
     assert.strictEqual(plainWords("/a one two /b three"), "… one two … three")
+    assert.strictEqual(plainWords("/a one /b two"), "… one … two")
+    assert.strictEqual(plainWords("one two /a /b three"), "one two … three")
     assert.strictEqual(plainWords("/a /b"), "")
     assert.strictEqual(plainWords(""), "")
     assert.strictEqual(plainWords(`${"a ".repeat(80)}`).length, 159)
+    assert.strictEqual(plainWords(`${"ab ".repeat(53)}a`), `${"ab ".repeat(53)}a`)
     assert.strictEqual(plainWords(`${"ab ".repeat(53)}ab`), `${"ab ".repeat(53)}a…`)
   })
 
@@ -322,7 +392,10 @@ describe("words of a server", () => {
       withoutSecrets("https://user:canary@a.example/x?token=canary failed"),
       "https://a.example/x failed"
     )
-    assert.strictEqual(withoutSecrets("Bearer canary and basic canary"), "Bearer … and basic …")
+    assert.strictEqual(withoutSecrets("s://user:canary@a.example/x?canary"), "s://a.example/x")
+    assert.strictEqual(withoutSecrets("Bearer canary and basic  canary"), "Bearer … and basic …")
+    assert.strictEqual(withoutSecrets("api_key_id=canary"), "api_key_id=…")
+    assert.strictEqual(withoutSecrets("{\"token\": \"canary\"}"), "{\"token\": \"…\"}")
     assert.strictEqual(withoutSecrets("api_key=canary&x=1 Password: canary"), "api_key=…&x=1 Password: …")
     assert.strictEqual(withoutSecrets("it is canary and abc", ["canary", "abc"]), "it is … and abc")
     assert.strictEqual(withoutSecrets("it is abcd", ["abcd"]), "it is …")

@@ -38,6 +38,15 @@ describe("a proxy of the environment", () => {
       }))
   }
 
+  it.live("is used for https too: ALL_PROXY", () =>
+    Effect.gen(function*() {
+      const { through, url: proxyUrl } = yield* proxy(answersRow)
+      const url = yield* secureServer(answersRow)
+      yield* withEnvironment({ ALL_PROXY: proxyUrl })
+      assert.strictEqual((yield* lookup({ url, tls: { ca: authority.ca } })).taskRunId, id)
+      assert.deepStrictEqual(through, [`CONNECT localhost:${new URL(url).port}`])
+    }))
+
   it.live("is not used for what NO_PROXY names", () =>
     Effect.gen(function*() {
       const { through, url } = yield* proxy(answersRow)

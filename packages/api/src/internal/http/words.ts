@@ -11,7 +11,8 @@ const isPlain = (word: string): boolean =>
  * become an ellipsis, because they may be secret or stored data.
  */
 export const plainWords = (text: string): string => {
-  const unquoted = text.slice(0, maxRead).replace(/"[^"]*"|'[^' ][^']*'|`[^`]*`/g, " … ")
+  // What is read may end within a quotation.
+  const unquoted = text.slice(0, maxRead).replace(/"[^"]*(?:"|$)|'[^' ][^']*'|`[^`]*(?:`|$)/g, " … ")
   const words: Array<string> = []
   for (const word of unquoted.split(/\s+/)) {
     if (word === "") continue
@@ -20,8 +21,8 @@ export const plainWords = (text: string): string => {
   }
   while (words.at(-1) === "…") words.pop()
   const kept = words.filter((word) => word !== "…")
-  // A few words between ellipses carry no information.
-  if (kept.length < words.length && (kept.length < 2 || kept.length * 2 < words.length)) return ""
+  // One word between ellipses carries no information.
+  if (kept.length < words.length && kept.length < 2) return ""
   const joined = words.join(" ")
   return joined.length > maxWords ? `${joined.slice(0, maxWords)}…` : joined
 }
