@@ -69,6 +69,10 @@ export const equivalent = [
       "false"
     ]
   ]),
+  ...of("packages/api/src/internal/http/client.ts", "the name of a host has brackets at its ends alone", [
+    ["\"server.address\": url.hostname.replace(/^\\[|\\]$/g, \"\"),", "/^\\[|\\]$/g", "/^\\[|\\]/g"],
+    ["\"server.address\": url.hostname.replace(/^\\[|\\]$/g, \"\"),", "/^\\[|\\]$/g", "/\\[|\\]$/g"]
+  ]),
   ...of(words, "empty words are passed over", [["for (const word of unquoted.split(/\\s+/)) {", "/\\s+/", "/\\s/"]]),
   ...of(words, "no text of a server has it", [
     [
@@ -124,6 +128,10 @@ export const equivalent = [
     why: "a text or a number has neither _eq nor _in"
   },
   ...of(`${machine}/batches.ts`, "what is not read as a batch is read one by one, with the same result, only slower", [
+    ["for (p++; p - start <= maxNumbersSpan;) {", "p - start <= maxNumbersSpan", "p - start < maxNumbersSpan"],
+    ["for (p++; p - start <= maxNumbersSpan;) {", "p - start <= maxNumbersSpan", "p - start > maxNumbersSpan"],
+    ["for (p++; p - start <= maxNumbersSpan;) {", "p - start <= maxNumbersSpan", "false"],
+    ["for (p++; p - start <= maxNumbersSpan;) {", "p - start", "p + start"],
     ["if (at + count <= maxLength) list.length = at + count", "at + count <= maxLength", "at + count > maxLength"],
     ["const room = machine.sparse === null ? machine.limits.memo : 0", "machine.sparse === null", "false"],
     [

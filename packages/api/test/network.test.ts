@@ -38,13 +38,15 @@ describe("a proxy of the environment", () => {
       }))
   }
 
-  it.live("is used for https too: ALL_PROXY", () =>
+  it.live("is used for https too: ALL_PROXY, beside one for http alone", () =>
     Effect.gen(function*() {
       const { through, url: proxyUrl } = yield* proxy(answersRow)
+      const plain = yield* proxy(answersRow)
       const url = yield* secureServer(answersRow)
-      yield* withEnvironment({ ALL_PROXY: proxyUrl })
+      yield* withEnvironment({ ALL_PROXY: proxyUrl, HTTP_PROXY: plain.url })
       assert.strictEqual((yield* lookup({ url, tls: { ca: authority.ca } })).taskRunId, id)
       assert.deepStrictEqual(through, [`CONNECT localhost:${new URL(url).port}`])
+      assert.deepStrictEqual(plain.through, [])
     }))
 
   it.live("is not used for what NO_PROXY names", () =>
