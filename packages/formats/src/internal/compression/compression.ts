@@ -282,7 +282,7 @@ export const decompress = (
               if (value.length > limit) exceeded()
               if (only === undefined) only = value
               else {
-                output = new Output(only.length * 4, limit, exceeded)
+                output = new Output(bytes.length * 4, limit, exceeded)
                 output.append(only)
                 output.append(value)
                 only = nothing
