@@ -4,6 +4,7 @@ import * as Equal from "effect/Equal"
 import * as Schema from "effect/Schema"
 import { everyRow } from "./archives.ts"
 import { ObjectLikePrefects } from "./generated.ts"
+import { runs } from "./seeds.ts"
 
 const read = ResultDescriptor.fromJson
 
@@ -158,5 +159,5 @@ describe("round trips", () => {
 
   it.prop("any object", [Schema.JsonObject, ObjectLikePrefects], (objects) => {
     for (const json of objects) assert.deepStrictEqual(ResultDescriptor.toJson(read(json)), json)
-  }, { arbitrary: { runs: 500 } })
+  }, { arbitrary: runs(120, 1000) })
 })

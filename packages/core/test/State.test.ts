@@ -8,6 +8,7 @@ import * as Hash from "effect/Hash"
 import * as Schema from "effect/Schema"
 import { everyRow } from "./archives.ts"
 import { isFromJson, ObjectLikePrefects } from "./generated.ts"
+import { runs } from "./seeds.ts"
 
 /** Each type with all that it is a kind of, from the table of Prefect's classes. */
 const kinds: Record<Exclude<State.StateType, "UnknownState">, ReadonlyArray<string>> = {
@@ -252,14 +253,14 @@ describe("round trips", () => {
 
   it.prop("any JSON value", [Schema.Json], ([json]) => {
     assert.deepStrictEqual(State.toJson(State.fromJson(json)), json)
-  }, { arbitrary: { runs: 500 } })
+  }, { arbitrary: runs(120, 1000) })
 
   it.prop("objects like Prefect's, with right and wrong fields", [ObjectLikePrefects], ([json]) => {
     const state = State.fromJson(json)
     assert.strictEqual(State.typeNameFromJson(json), State.typeName(state))
     assert.deepStrictEqual(State.toJson(state), json)
     assert.isTrue(Equal.equals(State.fromJson(State.toJson(state)), state))
-  }, { arbitrary: { runs: 2000 } })
+  }, { arbitrary: runs(400, 4000) })
 
   it.effect.prop(
     "states of all types",
@@ -273,7 +274,7 @@ describe("round trips", () => {
         assert.strictEqual(Hash.hash(again), Hash.hash(state))
         assert.deepStrictEqual(State.toJson(again), json)
       }),
-    { arbitrary: { runs: 500 } }
+    { arbitrary: runs(120, 1000) }
   )
 
   it.prop("descriptors of all types", [
@@ -283,5 +284,5 @@ describe("round trips", () => {
     const again = ResultDescriptor.fromJson(json)
     assert.isTrue(Equal.equals(again, descriptor))
     assert.deepStrictEqual(ResultDescriptor.toJson(again), json)
-  }, { arbitrary: { runs: 500 } })
+  }, { arbitrary: runs(120, 1000) })
 })

@@ -6,6 +6,7 @@ import * as Hash from "effect/Hash"
 import * as Schema from "effect/Schema"
 import { inspect } from "node:util"
 import { archives, everyRow, readTable } from "./archives.ts"
+import { runs } from "./seeds.ts"
 
 const row: TaskRunView.TaskRunRow = {
   id: "r1",
@@ -147,7 +148,7 @@ describe("round trips", () => {
   it.prop("rows of any kind", [Rows], ([generated]) => {
     const json = { ...generated, task_id: generated.task?.id ?? null }
     assert.deepStrictEqual(TaskRunView.toRow(view(json)) as unknown, json)
-  }, { arbitrary: { runs: 500 } })
+  }, { arbitrary: runs(120, 1000) })
 
   it.prop("views of any kind", [TaskRunView.TaskRunView], ([generated]) => {
     const json = TaskRunView.toRow(generated)
@@ -155,5 +156,5 @@ describe("round trips", () => {
     assert.strictEqual(again.taskRunId, generated.taskRunId)
     assert.strictEqual(again.mapIndex, generated.mapIndex)
     assert.deepStrictEqual(TaskRunView.toRow(again), json)
-  }, { arbitrary: { runs: 300 } })
+  }, { arbitrary: runs(80, 600) })
 })

@@ -10,6 +10,7 @@ import * as Equal from "effect/Equal"
 import * as Schema from "effect/Schema"
 import { everyRow } from "./archives.ts"
 import { isFromJson } from "./generated.ts"
+import { runs } from "./seeds.ts"
 
 /** Decodes every row of a table and encodes it again: the columns of the model come back as they were. */
 const roundTrips = <S extends Schema.Codec<object, object>>(table: string, schema: S, columns: ReadonlyArray<string>) =>
@@ -80,7 +81,7 @@ const generatedRoundTrips = <S extends Schema.Codec<object, object>>(name: strin
     const again = Schema.decodeUnknownSync(schema)(row)
     assert.isTrue(Equal.equals(again, value))
     assert.deepStrictEqual(Schema.encodeSync(schema)(again), row)
-  }, { arbitrary: { runs: 200 } })
+  }, { arbitrary: runs(60, 400) })
 
 describe("generated values survive a round trip", () => {
   generatedRoundTrips("FlowRunView", FlowRunView.FromRow)

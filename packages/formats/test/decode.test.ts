@@ -447,7 +447,7 @@ describe("a seeded fuzz", () => {
   // Each damage that ends a thread costs a new one: its code is compiled already.
   beforeAll(compileParquet)
   const maxBytes = 1 << 22
-  const rounds = seeds(30, 300)
+  const rounds = seeds(20, 300)
   it.live.each(sources)(
     `%s, damaged in ${rounds} ways, gives a value or a typed failure`,
     (name) =>
