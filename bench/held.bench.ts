@@ -210,9 +210,7 @@ const projection = (megabytes: number): ReadonlyArray<Row> => {
       value = records(megabytes)
     },
     () => JsonProjection.toText(value),
-    () => () => {
-      for (const _ of JsonProjection.toChunks(value)) { /* to the end */ }
-    },
+    () => () => Array.from(JsonProjection.toChunks(value)).join(""),
     () => {
       value = undefined
     }
