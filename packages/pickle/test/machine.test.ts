@@ -15,7 +15,7 @@ import {
 } from "@effect-prefect/pickle"
 import { describe } from "@effect-prefect/pickle/testing"
 import { assert, describe as suite, it } from "@effect/vitest"
-import { scanItems, scanPairs } from "../src/machine/batches.ts"
+import { maxNumbers, scanItems, scanPairs } from "../src/machine/batches.ts"
 
 const bytes = (text: string) => Uint8Array.from(Buffer.from(text, "latin1"))
 const read = (text: string, options: LoadsOptions = {}) => loads(bytes(text), options)
@@ -36,6 +36,14 @@ const little = (value: number, width: number): string =>
 const short = (value: number) => `M${little(value, 2)}`
 /** 1.0, which is not the integer 1 where floats are typed. */
 const one = "G?\xf0\0\0\0\0\0\0"
+
+it("a long list goes on after an instruction whose last byte looks like that of a number", () => {
+  const numbers = (count: number) => "K\x07".repeat(count)
+  // The list is fetched by its memo key, which is the code of BININT1.
+  const list = read(`]qK(${numbers(maxNumbers)}e0hK(${numbers(1_200)}e.`) as ReadonlyArray<number>
+  assert.strictEqual(list.length, maxNumbers + 1_200)
+  assert.isTrue(list.every((item) => item === 7))
+})
 
 /** One of each instruction that reads from the input, behind what it takes from the stack. */
 const instructions: ReadonlyArray<readonly [name: string, instruction: string, before?: string]> = [
