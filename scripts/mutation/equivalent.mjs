@@ -101,6 +101,13 @@ export const equivalent = [
     why: "no number is greater than undefined"
   },
   {
+    file: "packages/results/src/internal/remote/download.ts",
+    line: "if (size !== undefined && size > limits.maxBytes) return fail(tooLarge(limits.maxBytes, size))",
+    from: "size !== undefined",
+    to: "true",
+    why: "undefined is greater than no number"
+  },
+  {
     file: "packages/results/src/internal/remote/reader.ts",
     line: "(reason) => reason._tag === \"StorageUnavailable\" && reason.detail === noParts,",
     from: "reason._tag === \"StorageUnavailable\"",

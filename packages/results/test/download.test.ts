@@ -1,9 +1,10 @@
 /** Downloads over a store that answers as the test says, without a network; pauses are noted instead of waited. */
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe, it, vi } from "@effect/vitest"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Schedule from "effect/Schedule"
 import { Readable } from "node:stream"
 import { download, type Limits, noParts } from "../src/internal/remote/download.ts"
@@ -242,6 +243,25 @@ describe("a download", () => {
       const { detail, signals } = yield* get([silent], { attempts: 1, idle: 20 })
       assert.strictEqual(detail, "it sent nothing for 0.02 seconds")
       assert.isTrue(signals[0]?.aborted)
+    }))
+
+  it.live("lasts as long as bytes come", () =>
+    Effect.gen(function*() {
+      vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] })
+      yield* Effect.addFinalizer(() => Effect.sync(() => vi.useRealTimers()))
+      const turn = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+      const slow = new Readable({ read: () => {} })
+      const fiber = yield* Effect.forkChild(get([() => opened({ body: slow })], { attempts: 1, idle: 1000 }), {
+        startImmediately: true
+      })
+      for (const part of ["0123", "45", "6789"]) {
+        yield* turn
+        vi.advanceTimersByTime(800)
+        slow.push(part)
+        yield* turn
+      }
+      slow.push(null)
+      assert.strictEqual((yield* Fiber.join(fiber)).found?.text, text)
     }))
 
   it.live("that is over before the store answers frees the connection of the answer", () =>

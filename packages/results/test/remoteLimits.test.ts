@@ -56,6 +56,22 @@ describe("the limiter of a store", () => {
       assert.strictEqual(yield* limiter.run(Effect.succeed("fourth")), "fourth")
     }))
 
+  it.effect("has no place more when one that waits is interrupted", () =>
+    Effect.gen(function*() {
+      const limiter = Limiter.make(1)
+      const gate = yield* Deferred.make<void>()
+      yield* Effect.forkChild(limiter.run(Deferred.await(gate)), { startImmediately: true })
+      const second = yield* Effect.forkChild(limiter.run(Effect.void), { startImmediately: true })
+      yield* Fiber.interrupt(second)
+      let hasBegun = false
+      const third = yield* Effect.forkChild(limiter.run(Effect.sync(() => hasBegun = true)), { startImmediately: true })
+      for (let turn = 0; turn < 10; turn++) yield* Effect.yieldNow
+      assert.isFalse(hasBegun)
+      yield* Deferred.succeed(gate, undefined)
+      yield* Fiber.join(third)
+      assert.isTrue(hasBegun)
+    }))
+
   it.effect("gives back the place of one that failed or died", () =>
     Effect.gen(function*() {
       const limiter = Limiter.make(1)
