@@ -100,6 +100,24 @@ describe("compressions", () => {
       }
     }))
 
+  it.effect("of several frames of zstd is refused, since only the first would be read", () =>
+    Effect.gen(function*() {
+      const limits = { maxBytes: 1 << 20, maxRatio: 1_000 }
+      const [first, second, empty] = [random(300_000), Buffer.from("second"), Buffer.alloc(0)].map((part) =>
+        zlib.zstdCompressSync(part)
+      ) as [Buffer, Buffer, Buffer]
+      const skipped = Buffer.from([0x50, 0x2a, 0x4d, 0x18, 2, 0, 0, 0, 1, 2])
+      for (const bytes of [first, Buffer.concat([first, skipped, empty])]) {
+        assert.lengthOf(yield* decompress("zstd", bytes, limits), 300_000)
+      }
+      for (const bytes of [Buffer.concat([first, second]), Buffer.concat([first, skipped, empty, second])]) {
+        const reason = yield* reasonOf("zstd", bytes, limits)
+        assert.include(reason._tag === "Undecodable" ? reason.detail : "", "several zstd frames")
+      }
+      assert.throws(() => decompressSmall("zstd", Buffer.concat([second, second]), limits))
+      assert.strictEqual(Buffer.from(decompressSmall("zstd", second, limits)!).toString(), "second")
+    }))
+
   it.effect("may make bytes as many times larger as they are told, above 64 MiB", () =>
     Effect.gen(function*() {
       const floor = 64 * 1024 * 1024

@@ -83,6 +83,41 @@ const sizeInZstd = (bytes: Uint8Array): number | undefined => {
   return size
 }
 
+/** Blocks of zstd that are looked at: those of 128 GB, and few enough for a moment. */
+const mostBlocks = 1_000_000
+
+/** Whether a frame of zstd with content follows the first one. Node reads only the first, and ignores what follows. */
+const hasMoreZstd = (bytes: Uint8Array): boolean => {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  let blocks = 0
+  for (let at = 0, isFirst = true; at + 9 <= bytes.length;) {
+    const magic = view.getUint32(at, true)
+    if (magic >>> 4 === 0x184d2a5) { // a frame to skip
+      at += 8 + view.getUint32(at + 4, true)
+      continue
+    }
+    if (magic !== 0xfd2fb528) return false
+    const descriptor = bytes[at + 4]!
+    const isSingle = (descriptor & 0x20) !== 0
+    const sizeBytes = descriptor >> 6 === 0 ? isSingle ? 1 : 0 : 1 << (descriptor >> 6)
+    at += 5 + (isSingle ? 0 : 1) + [0, 1, 2, 4][descriptor & 3]! + sizeBytes
+    for (let isLast = false; !isLast;) {
+      if (at + 3 > bytes.length || ++blocks > mostBlocks) return false
+      const head = bytes[at]! | bytes[at + 1]! << 8 | bytes[at + 2]! << 16
+      const size = head >> 3
+      if (!isFirst && size > 0) return true
+      isLast = (head & 1) !== 0
+      at += 3 + ((head >> 1 & 3) === 1 ? 1 : size)
+    }
+    if ((descriptor & 4) !== 0) at += 4
+    isFirst = false
+  }
+  return false
+}
+
+const severalFrames = (): never =>
+  refuse("it consists of several zstd frames, of which only the first would be read: compress it as one")
+
 /**
  * The bytes for which zlib makes room at once: one more than the stream says that it has, so that it is done in one step
  * without copies. No more than so few bytes can hold, nor than `most`, and no less than would take many steps, because
@@ -159,6 +194,7 @@ export const decompressSmall = (
   limits: Limits
 ): Uint8Array | undefined => {
   if (bytes.length > smallInput) return undefined
+  if (compression === "zstd" && hasMoreZstd(bytes)) severalFrames()
   const limit = outputLimit(bytes, limits)
   const most = Math.min(limit, smallOutput)
   const large = new Error()
@@ -267,7 +303,10 @@ export const decompress = (
       const expected = roomFor(compression, bytes, limit)
       const chunkSize = expected <= largestChunk ? Math.max(expected, smallestChunk) : usualChunk
       const decompressed = Effect.acquireUseRelease(
-        run(() => chunksOf(compression, bytes, chunkSize)),
+        run(() => {
+          if (compression === "zstd" && hasMoreZstd(bytes)) severalFrames()
+          return chunksOf(compression, bytes, chunkSize)
+        }),
         Effect.fnUntraced(function*(chunks) {
           let only: Uint8Array | undefined
           let output: Output | undefined
