@@ -454,3 +454,28 @@ suite("the typed form of a value", () => {
     assert.throws(() => describe([1, 2, 3], { maxValues: 3 }), PickleError, /maxValues/)
   })
 })
+
+suite("a long text", () => {
+  const pickleOf = (text: Uint8Array) => {
+    const head = Buffer.alloc(7)
+    head.write("\x80\x02X", "latin1")
+    head.writeUInt32LE(text.length, 3)
+    return Buffer.concat([head, text, Buffer.from(".")])
+  }
+
+  it("is whole wherever its characters lie among the pieces that are decoded at once", () => {
+    for (const end of ["😀", "€", "é", "x"]) {
+      for (let before = 0; before < 5; before++) {
+        const text = "x".repeat(0x40000 - before) + end.repeat(0x20000)
+        assert.isTrue(loads(pickleOf(Buffer.from(text))) === text, `${before} bytes before ${end}`)
+      }
+    }
+  })
+
+  it("is refused where it is no UTF-8", () => {
+    const bytes = Buffer.alloc(0x80000, 0x80)
+    assert.throws(() => loads(pickleOf(bytes)), PickleError)
+    bytes.fill("x", 0, 0x40000 - 8)
+    assert.throws(() => loads(pickleOf(bytes)), PickleError)
+  })
+})
