@@ -134,6 +134,30 @@ export const equivalent = [
     to: "false",
     why: "a text or a number has neither _eq nor _in"
   },
+  ...of(`${machine}/many.ts`, "more than three of these bytes are no character, and are refused in either way", [
+    [
+      "for (let back = 0; back < 3 && next < end && (bytes[next]! & 0xc0) === 0x80; back++) next--",
+      "back < 3",
+      "true"
+    ],
+    [
+      "for (let back = 0; back < 3 && next < end && (bytes[next]! & 0xc0) === 0x80; back++) next--",
+      "back < 3",
+      "back <= 3"
+    ],
+    [
+      "for (let back = 0; back < 3 && next < end && (bytes[next]! & 0xc0) === 0x80; back++) next--",
+      "back++",
+      "back--"
+    ]
+  ]),
+  ...of(`${machine}/many.ts`, "a piece may as well end after the character", [
+    [
+      "for (let back = 0; back < 3 && next < end && (bytes[next]! & 0xc0) === 0x80; back++) next--",
+      "next--",
+      "next++"
+    ]
+  ]),
   ...of(`${machine}/batches.ts`, "what is not read as a batch is read one by one, with the same result, only slower", [
     ["for (p++; p - start <= maxNumbersSpan;) {", "p - start <= maxNumbersSpan", "p - start < maxNumbersSpan"],
     ["for (p++; p - start <= maxNumbersSpan;) {", "p - start <= maxNumbersSpan", "p - start > maxNumbersSpan"],
