@@ -46,6 +46,7 @@ import {
 import * as Effect from "effect/Effect"
 import { FormatError, undecodable } from "./FormatError.ts"
 import { setKey } from "./internal/json.ts"
+import { Places } from "./internal/places.ts"
 import { Refusal, refuse } from "./internal/refusal.ts"
 import { pathText } from "./internal/schemaIssue.ts"
 import { every, giveWay, type Steps, toEnd } from "./internal/steps.ts"
@@ -191,18 +192,6 @@ function* wideRows(table: Table): Steps<JsonContainer> {
     } else columns[at] = column
   }
   return { keys: null, items: null, iterator: wideRowsOf(keys, columns, table.numRows), next: 0 }
-}
-
-/** The places of keys in a list. In several Maps, because V8 copies large ones as a whole. */
-class Places {
-  readonly #maps = Array.from({ length: 64 }, () => new Map<string, number>())
-
-  /** The Map for a key. */
-  of(key: string): Map<string, number> {
-    return this.#maps[
-      (key.length * 31 + key.charCodeAt(key.length - 1) * 7 + key.charCodeAt(key.length >> 1)) & 63
-    ]!
-  }
 }
 
 /** The characters of a text, or bytes in base64, that are converted at once. A multiple of three. */

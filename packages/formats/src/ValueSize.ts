@@ -185,9 +185,10 @@ class Estimator {
       return mapHeader + capacityOf(value.size) * setEntry + this.iterable(value, value.size, objectKey)
     }
     if (value instanceof Table) {
-      return objectHeader + this.columns(value.columns) + this.columns(value.index)
+      const sharesTexts = this.sharesTexts || hasSharedTexts(value)
+      return objectHeader + this.columns(value.columns, sharesTexts) + this.columns(value.index, sharesTexts)
     }
-    if (value instanceof Column) return this.column(value)
+    if (value instanceof Column) return this.column(value, this.sharesTexts)
     return (value instanceof PyObject ? inertHeader : objectHeader) + this.fields(value)
   }
 
@@ -251,26 +252,26 @@ class Estimator {
   }
 
   /** The memory of columns, of which very many are assumed to be similar. */
-  private columns(columns: ReadonlyArray<Column>): number {
+  private columns(columns: ReadonlyArray<Column>, sharesTexts: boolean): number {
     const count = Math.min(columns.length, sampledColumns)
     if (count === 0) return 0
     return this.weighed(columns.length / count, () => {
       let size = 0
       for (let index = 0; index < count; index++) {
-        size += this.column(columns[Math.floor(index * columns.length / count)]!)
+        size += this.column(columns[Math.floor(index * columns.length / count)]!, sharesTexts)
       }
       return size
     })
   }
 
-  private column(column: Column): number {
+  private column(column: Column, sharesTexts: boolean): number {
     if (!this.seen.add(column)) return 0
     const own = column.byteSize ?? (column.categories === null
       ? this.list(
         column.length,
         (row) => column.at(row),
         column.kind === "object",
-        this.sharesTexts || hasSharedTexts(column)
+        sharesTexts
       )
       : column.length * 4)
     return columnHeader + own + (column.categories === null ? 0 : this.of(column.categories))

@@ -1,10 +1,12 @@
-/** Columns whose equal texts are one object, which only their reader knows. */
-const columns = new WeakSet<object>()
+import type { Table } from "../Table.ts"
 
-/** Remembers that the equal texts of a column are one object; returns the column. */
-export const rememberShared = <A extends object>(column: A): A => {
-  columns.add(column)
-  return column
+/** Tables whose equal texts in a column are one object, which only their reader knows. */
+const tables = new WeakSet<Table>()
+
+/** Remembers that the equal texts in a column of a table are one object; returns the table. */
+export const rememberShared = (table: Table): Table => {
+  tables.add(table)
+  return table
 }
 
-export const hasSharedTexts = (column: object): boolean => columns.has(column)
+export const hasSharedTexts = (table: Table): boolean => tables.has(table)

@@ -2,6 +2,7 @@
 import { Column, type ColumnKind, Table } from "../../Table.ts"
 import { integerCell } from "../cells.ts"
 import { rememberShared } from "../internedTexts.ts"
+import { Places } from "../places.ts"
 import { refuse, tooLarge } from "../refusal.ts"
 import { every, type Steps } from "../steps.ts"
 import { withoutMark } from "../text.ts"
@@ -44,27 +45,31 @@ function* columnNames(header: ReadonlyArray<string>): Steps<Array<string>> {
     if (i % every === every - 1) yield
   }
   for (const i of unnamed) order.push(i)
-  const counts = new Map<string, number>()
-  const taken = new Set<string>()
+  /** Of each name that is taken, how many columns have it. */
+  const counts = new Places()
+  let isUnique = true
   for (let i = 0; i < names.length; i++) {
-    taken.add(names[i]!)
+    const name = names[i]!
+    const known = counts.of(name)
+    if (known.has(name)) isUnique = false
+    else known.set(name, 0)
     if (i % every === every - 1) yield
   }
+  if (isUnique) return names
   let looked = 0
   for (const i of order) {
     if (++looked % every === 0) yield
     const original = names[i]!
+    const known = counts.of(original)
     let name = original
-    let count = counts.get(name) ?? 0
+    let count = known.get(name) ?? 0
     while (count > 0) {
-      counts.set(original, count + 1)
+      known.set(original, count + 1)
       name = `${original}.${count}`
-      if (taken.has(name)) count++
-      else count = counts.get(name) ?? 0
+      count = counts.of(name).has(name) ? count + 1 : 0
     }
     names[i] = name
-    taken.add(name)
-    counts.set(name, count + 1)
+    counts.of(name).set(name, count + 1)
   }
   return names
 }
@@ -123,28 +128,39 @@ const ofValues = (kind: ColumnKind, values: ReadonlyArray<unknown>): Typed => ({
   byteSize: undefined
 })
 
-/** Converts the cells of a column in a block to the first type that accepts all of them. */
-function* infer(block: Block, column: number): Steps<Typed> {
-  return (yield* inferNumbers(block, column)) ?? (yield* inferBooleans(block, column)) ??
+/**
+ * Converts the cells of a column in a block to the first type that accepts all of them. With `numbers`, what it gives is
+ * valid until the next column.
+ */
+function* infer(block: Block, column: number, numbers: Numbers | undefined): Steps<Typed> {
+  return (yield* inferNumbers(block, column, numbers)) ?? (yield* inferBooleans(block, column)) ??
     (yield* inferTexts(block, column))
 }
 
 /** The numbers of a column in a block. */
 class Numbers {
-  readonly values: Float64Array
+  values: Float64Array
   /** Integers that a number cannot represent. */
   readonly large = new Map<number, bigint>()
   isInteger = true
   missing = 0
   private readonly block: Block
-  private readonly column: number
+  private column = 0
   private readonly reader: NumberReader
 
-  constructor(block: Block, column: number) {
+  constructor(block: Block) {
     this.block = block
-    this.column = column
     this.reader = new NumberReader(block.bytes)
     this.values = new Float64Array(block.rows)
+  }
+
+  /** Prepares for the cells of a column. */
+  start(column: number): void {
+    this.column = column
+    this.isInteger = true
+    this.missing = 0
+    if (this.large.size > 0) this.large.clear()
+    if (this.values.length !== this.block.rows) this.values = new Float64Array(this.block.rows)
   }
 
   /** Reads some rows. Returns false when one of them is not a number, and none is missing. */
@@ -187,9 +203,10 @@ class Numbers {
 }
 
 /** Integers of any size, or floats; undefined where a cell is neither. */
-function* inferNumbers(block: Block, column: number): Steps<Typed | undefined> {
+function* inferNumbers(block: Block, column: number, used: Numbers | undefined): Steps<Typed | undefined> {
   const { rows } = block
-  const numbers = new Numbers(block, column)
+  const numbers = used ?? new Numbers(block)
+  numbers.start(column)
   for (let from = 0; from < rows; from += every) {
     if (!numbers.read(from, Math.min(rows, from + every))) return undefined
     if (from > 0) yield
@@ -203,8 +220,10 @@ function* inferNumbers(block: Block, column: number): Steps<Typed | undefined> {
   }
   if (missing > 0) return ofNumbers("float", values)
   // Minus zero is an integer, and so is zero.
-  const small = new Int32Array(values)
-  if (isSame(small, values)) return ofNumbers("int", small)
+  if (used === undefined) {
+    const small = new Int32Array(values)
+    if (isSame(small, values)) return ofNumbers("int", small)
+  }
   for (let row = 0; row < rows; row++) values[row] = values[row]! + 0
   return ofNumbers("int", values)
 }
@@ -285,7 +304,7 @@ const minChunk = 1_024
 /** A column as its chunks come. */
 class ColumnBuilder {
   private readonly chunks: Array<Typed> = []
-  private readonly together: Array<unknown> = []
+  private together: Array<unknown> = []
   private readonly size: number
   /** The kind of its first chunk, and those of later ones that differ. */
   private first: ColumnKind | undefined
@@ -299,6 +318,7 @@ class ColumnBuilder {
     if (this.first === undefined) this.first = chunk.kind
     else if (this.first !== chunk.kind) (this.others ??= new Set()).add(chunk.kind)
     if (this.size >= minChunk) this.chunks.push(chunk)
+    else if (this.together.length === 0) this.together = Array.from({ length: chunk.length }, (_, row) => chunk.at(row))
     else for (let row = 0; row < chunk.length; row++) this.together.push(chunk.at(row))
   }
 
@@ -316,9 +336,7 @@ class ColumnBuilder {
       : (row: number) => chunks[row >>> shift]?.at(row & (size - 1))
     let byteSize: number | undefined = size < minChunk ? undefined : 0
     for (const chunk of chunks) byteSize = byteSize === undefined ? undefined : addSizes(byteSize, chunk.byteSize)
-    return rememberShared(
-      new Column({ name, kind, length, at: isFloat ? (row) => floatOf(at(row)) : at, byteSize })
-    )
+    return new Column({ name, kind, length, at: isFloat ? (row) => floatOf(at(row)) : at, byteSize })
   }
 }
 
@@ -344,6 +362,8 @@ export function* readCsv(stored: Uint8Array, maxBytes: number): Steps<Table> {
   }
   // A row has a byte at least.
   const block = new Block(bytes, width, Math.min(size, bytes.length))
+  // Arrays for each of very many columns are most of the garbage.
+  const numbers = size < minChunk ? new Numbers(block) : undefined
   let numRows = 0
   let absent = 0
   let isCounted = false
@@ -362,7 +382,7 @@ export function* readCsv(stored: Uint8Array, maxBytes: number): Steps<Table> {
     if (expected * 8 > maxBytes) return tooLarge(maxBytes)
     if (block.rows === 0 && numRows > 0) break
     for (let column = 0, looked = 0; column < width; column++) {
-      const chunk = yield* infer(block, column)
+      const chunk = yield* infer(block, column, numbers)
       builders[column]!.add(chunk)
       weight += chunk.byteSize ?? textWeight * block.rows
       if ((looked += block.rows) > every) {
@@ -377,5 +397,5 @@ export function* readCsv(stored: Uint8Array, maxBytes: number): Steps<Table> {
     columns.push(builder.build(i < leading ? "" : names[i - leading]!, numRows))
     if (i % every === every - 1) yield
   }
-  return new Table(columns.slice(leading), numRows, columns.slice(0, leading))
+  return rememberShared(new Table(columns.slice(leading), numRows, columns.slice(0, leading)))
 }
