@@ -15,7 +15,9 @@ import {
 } from "@effect-prefect/pickle"
 import { describe } from "@effect-prefect/pickle/testing"
 import { assert, describe as suite, it } from "@effect/vitest"
-import { maxNumbers, scanItems, scanPairs } from "../src/machine/batches.ts"
+import { maxNumbers, readNumbers, scanItems, scanPairs } from "../src/machine/batches.ts"
+import { Machine, maxItems } from "../src/machine/machine.ts"
+import { finished } from "../src/machine/unpickle.ts"
 
 const bytes = (text: string) => Uint8Array.from(Buffer.from(text, "latin1"))
 const read = (text: string, options: LoadsOptions = {}) => loads(bytes(text), options)
@@ -43,6 +45,51 @@ it("a long list goes on after an instruction whose last byte looks like that of 
   const list = read(`]qK(${numbers(maxNumbers)}e0hK(${numbers(1_200)}e.`) as ReadonlyArray<number>
   assert.strictEqual(list.length, maxNumbers + 1_200)
   assert.isTrue(list.every((item) => item === 7))
+})
+
+suite("more items than V8 makes an array for at once", () => {
+  const few = 2 ** 17
+  const machine = (text: string, items?: number) => new Machine(bytes(text), 0, {}, items)
+
+  it("are more than 2^25", () => {
+    assert.strictEqual(maxItems, 2 ** 25)
+    assert.strictEqual(machine("N.").maxItems, maxItems)
+  })
+  it("are read, and the list is not extended for them", () => {
+    const batches = `(${"K\x01".repeat(1_000)}e`.repeat(10)
+    for (const [items, extended] of [[10_003, [10_003]], [10_002, []]] as const) {
+      const list = [7, 7, 7]
+      const lengths: Array<unknown> = []
+      const watched = new Proxy(list, {
+        set: (target, key, value) => {
+          if (key === "length") lengths.push(value)
+          return Reflect.set(target, key, value)
+        }
+      })
+      const reading = machine(`${batches}.`, items)
+      assert.strictEqual(readNumbers(reading, watched, 0), 10_000)
+      assert.strictEqual(reading.p, batches.length)
+      assert.deepStrictEqual(lengths, [...extended])
+      assert.deepStrictEqual(list, [7, 7, 7, ...Array.from({ length: 10_000 }, () => 1)])
+    }
+    const count = maxNumbers + few
+    const { value } = finished(machine(`](${`${"K\x01".repeat(1_000)}e(`.repeat(count / 1_000)}e.`, few))
+    assert.lengthOf(value as [], Math.floor(count / 1_000) * 1_000)
+  })
+  it("are refused on the stack", () => {
+    const pickle = (count: number) => `](${"N".repeat(count)}e.`
+    assert.lengthOf(finished(machine(pickle(few - 1), few)).value as [], few - 1)
+    let refused: unknown
+    try {
+      finished(machine(pickle(few + 20_000), few))
+    } catch (error) {
+      refused = error
+    }
+    assert.instanceOf(refused, PickleError)
+    const { limit, message, reason } = refused as PickleError
+    assert.deepStrictEqual([reason, limit], ["LimitExceeded", "values"])
+    assert.match(message, /too many values at once at byte \d+ \(NONE\): expected at most 131072/)
+  })
 })
 
 /** One of each instruction that reads from the input, behind what it takes from the stack. */

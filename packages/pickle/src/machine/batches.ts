@@ -283,9 +283,6 @@ const pushStrings = (machine: Machine, list: Array<unknown>): void => {
   machine.p = p
 }
 
-/** Items that an array can be made for at once. */
-const maxLength = 0x2000000
-
 /**
  * The number of items filled in without a pause.
  *
@@ -365,7 +362,7 @@ const fillNumbers = (machine: Machine, list: Array<unknown>, end: number, count:
   const { bytes, view } = machine
   let at = list.length
   // Beyond that V8 would make a hash table of the list.
-  if (at + count <= maxLength) list.length = at + count
+  if (at + count <= machine.maxItems) list.length = at + count
   let p = machine.p
   while (p < end) {
     switch (bytes[p]) {

@@ -64,6 +64,14 @@ const moreKeys = 2 ** 22 - 2 ** 17
 const maxCounts = 65_536
 const smallCount = 4_096
 
+/**
+ * Items that V8 makes an array for at once: of more it makes a hash table, and it ends the process when an array becomes
+ * longer than it can hold.
+ *
+ * @internal
+ */
+export const maxItems = 0x2000000
+
 /** @internal */
 export class Machine implements Context {
   /**
@@ -77,6 +85,8 @@ export class Machine implements Context {
   readonly text: TextReader
   readonly options: LoadsOptions
   readonly limits: Limits
+  /** Fewer than `maxItems` only where a test could not have as many. */
+  readonly maxItems: number
   readonly equality: EqualityBudget
   readonly typedFloats: boolean
   readonly bigintsOnly: boolean
@@ -138,8 +148,9 @@ export class Machine implements Context {
   private globals: Map<string, PyGlobal> | null = null
   private owners: Map<unknown, ClassDecoder> | null = null
 
-  constructor(bytes: Uint8Array, start: number, options: LoadsOptions) {
+  constructor(bytes: Uint8Array, start: number, options: LoadsOptions, items = maxItems) {
     this.bytes = bytes
+    this.maxItems = items
     this.text = textReader(bytes, options.strings !== "separate")
     this.options = options
     this.limits = limitsFor(bytes.length, options.limits)

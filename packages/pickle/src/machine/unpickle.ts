@@ -31,9 +31,6 @@ const maxText = 0x80000
 /** Values that one instruction takes at once. What takes more is done in steps by `many`. */
 const maxAtOnce = 0x8000
 
-/** Values on the stack: an engine ends the process when an array becomes longer than it can hold. */
-const maxHeight = 0x2000000
-
 /** Bytes of memory, estimated: a list, a tuple, a dict object, a `PyDict`, a string beside its characters, a float. */
 const listWeight = 48
 const tupleWeight = 64
@@ -497,7 +494,7 @@ const run = (machine: Machine): boolean => {
   machine.instructions -= left + 1 + extra
   machine.weight += weight
   machine.charge(charged)
-  if (sp > maxHeight) exceeded("values", "too many values at once", maxHeight)
+  if (sp > machine.maxItems) exceeded("values", "too many values at once", machine.maxItems)
   machine.weigh()
   return false
 }
@@ -582,12 +579,14 @@ Machine.shapes.push(
 )
 
 /** One value and the offset where its pickle ends. */
-const load = (
-  bytes: Uint8Array,
-  start: number,
-  options: LoadsOptions
-): { readonly value: unknown; readonly end: number } => {
-  const machine = new Machine(bytes, start, options)
+const load = (bytes: Uint8Array, start: number, options: LoadsOptions) => finished(new Machine(bytes, start, options))
+
+/**
+ * What `load` gives of a machine that is at the start of a pickle.
+ *
+ * @internal
+ */
+export const finished = (machine: Machine): { readonly value: unknown; readonly end: number } => {
   try {
     checkLength(machine)
     while (!run(machine)) if (machine.pending !== null) finish(machine)
