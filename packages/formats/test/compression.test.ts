@@ -1,7 +1,10 @@
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe, it, vi } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import { readFileSync } from "node:fs"
-import * as zlib from "node:zlib"
+import builtin, * as zlib from "node:zlib"
+import type { FormatError } from "../src/FormatError.ts"
 import {
   type Compression,
   compressionOf,
@@ -9,6 +12,8 @@ import {
   decompressSmall
 } from "../src/internal/compression/compression.ts"
 import { Output } from "../src/internal/compression/output.ts"
+import { zstdFrames } from "../src/internal/compression/zstd.ts"
+import { formatError } from "../src/internal/refusal.ts"
 
 const fixture = (name: string) => readFileSync(new URL(`../../../fixtures/formats/pandas-3/${name}`, import.meta.url))
 const pickle = fixture("mixed.pickle")
@@ -34,6 +39,23 @@ const random = (length: number) => {
 }
 
 const limits = { maxBytes: 1 << 30, maxRatio: 1000 }
+/** A frame whose header does not say its size. */
+const unsizedZstd = async (text: string): Promise<Buffer> => {
+  const stream = zlib.createZstdCompress()
+  stream.write(text)
+  stream.flush(() => stream.end())
+  return Buffer.concat(await stream.toArray())
+}
+
+const refusalOf = (body: () => unknown): FormatError["reason"] => {
+  try {
+    body()
+  } catch (error) {
+    return formatError(error).reason
+  }
+  throw new Error("it was not refused")
+}
+
 const reasonOf = (kind: Compression, bytes: Uint8Array, given: Parameters<typeof decompress>[2] = limits) =>
   Effect.map(Effect.flip(decompress(kind, bytes, given)), ({ reason }) => reason)
 
@@ -100,22 +122,136 @@ describe("compressions", () => {
       }
     }))
 
-  it.effect("of several frames of zstd is refused, since only the first would be read", () =>
+  it.effect("of several frames of zstd give the content of all, whatever is between them", () =>
     Effect.gen(function*() {
-      const limits = { maxBytes: 1 << 20, maxRatio: 1_000 }
-      const [first, second, empty] = [random(300_000), Buffer.from("second"), Buffer.alloc(0)].map((part) =>
-        zlib.zstdCompressSync(part)
-      ) as [Buffer, Buffer, Buffer]
-      const skipped = Buffer.from([0x50, 0x2a, 0x4d, 0x18, 2, 0, 0, 0, 1, 2])
-      for (const bytes of [first, Buffer.concat([first, skipped, empty])]) {
-        assert.lengthOf(yield* decompress("zstd", bytes, limits), 300_000)
+      const plain = [random(300_000), Buffer.from("second"), Buffer.alloc(0), Buffer.alloc(70_000, 7)]
+      const frame = (at: number, checksum = 0) =>
+        zlib.zstdCompressSync(plain[at]!, { params: { [zlib.constants.ZSTD_c_checksumFlag]: checksum } })
+      const [first, second, empty, checked, fourth] = [frame(0), frame(1), frame(2), frame(2, 1), frame(3, 1)]
+      const unsized = yield* Effect.promise(() => unsizedZstd("second"))
+      assert.strictEqual(unsized[4]! & 0xe0, 0)
+      const skipped = (...content: ReadonlyArray<number>) =>
+        Buffer.from([0x50 + content.length, 0x2a, 0x4d, 0x18, content.length, 0, 0, 0, ...content])
+      const texts: ReadonlyArray<readonly [ReadonlyArray<Buffer>, ReadonlyArray<number>]> = [
+        [[first, second], [0, 1]],
+        [[skipped(1, 2), first, second], [0, 1]],
+        [[skipped(), skipped(3), second, skipped(1, 2), fourth, first, skipped()], [1, 3, 0]],
+        [[first, empty, second, checked], [0, 1]],
+        [[empty, second, first], [1, 0]],
+        [[checked, skipped(4), empty], []],
+        [[unsized, fourth, unsized], [1, 3, 1]],
+        [[fourth, unsized, unsized, second], [3, 1, 1, 1]],
+        [[skipped(1), empty], []],
+        // A chunk that ends with a frame.
+        [[fourth, fourth, fourth, second], [3, 3, 3, 1]]
+      ]
+      for (const [parts, contents] of texts) {
+        const whole = Buffer.concat(parts)
+        assert.strictEqual(compressionOf(whole), "zstd")
+        const expected = Buffer.concat(contents.map((at) => plain[at]!))
+        assert.isTrue(expected.equals(yield* decompress("zstd", whole, limits)))
+        const exact = { ...limits, maxBytes: Math.max(expected.length, 1) }
+        assert.isTrue(expected.equals(yield* decompress("zstd", whole, exact)))
+        const atOnce = decompressSmall("zstd", whole, exact)
+        assert.isTrue(atOnce === undefined ? whole.length > 256 * 1024 : expected.equals(atOnce))
+        if (expected.length > 0) {
+          const less = { ...limits, maxBytes: expected.length - 1 }
+          assert.strictEqual((yield* reasonOf("zstd", whole, less))._tag, "TooLarge")
+          if (atOnce !== undefined) assert.throws(() => decompressSmall("zstd", whole, less))
+        }
       }
-      for (const bytes of [Buffer.concat([first, second]), Buffer.concat([first, skipped, empty, second])]) {
-        const reason = yield* reasonOf("zstd", bytes, limits)
-        assert.include(reason._tag === "Undecodable" ? reason.detail : "", "several zstd frames")
+      assert.isUndefined(compressionOf(skipped(1, 2, 3, 4, 5)))
+      assert.isUndefined(compressionOf(Buffer.concat([skipped(1), Buffer.from("text that follows")])))
+      assert.isUndefined(compressionOf(Buffer.from([0x50, 0x2a, 0x4d, 0x18, 255, 255, 255, 255, 0, 0])))
+    }))
+
+  it.effect("of several frames of zstd are refused where one is damaged or is none", () =>
+    Effect.gen(function*() {
+      const frame = (text: string, checksum = 0) =>
+        zlib.zstdCompressSync(Buffer.from(text), { params: { [zlib.constants.ZSTD_c_checksumFlag]: checksum } })
+      const skipped = Buffer.from([0x5f, 0x2a, 0x4d, 0x18, 2, 0, 0, 0, 1, 2])
+      const whole = [frame("first"), frame("second, which is longer", 1)] as const
+      const both = Buffer.concat(whole)
+      const damaged = [
+        // The frame's end, and each place within it.
+        ...Array.from({ length: whole[1].length - 1 }, (_, cut) => both.subarray(0, -cut - 1)),
+        ...[1, 7, 9].map((cut) => Buffer.concat([both, skipped.subarray(0, cut)])),
+        ...["garbage", "\0\0\0\0\0\0\0\0", "\0", "x".repeat(100)].map((text) =>
+          Buffer.concat([both, Buffer.from(text)])
+        ),
+        Buffer.concat([whole[0], frame("", 1).fill(0, 9)]),
+        Buffer.concat([both.subarray(0, -1), Buffer.from([both.at(-1)! ^ 1])]),
+        skipped,
+        Buffer.alloc(0)
+      ]
+      for (const bytes of damaged) {
+        for (
+          const reason of [
+            yield* reasonOf("zstd", bytes),
+            refusalOf(() => decompressSmall("zstd", bytes, limits))
+          ]
+        ) {
+          assert.strictEqual(reason._tag, "Undecodable", bytes.toString("hex"))
+          assert.include(reason._tag === "Undecodable" ? reason.detail : "", "the zstd stream is damaged")
+        }
       }
-      assert.throws(() => decompressSmall("zstd", Buffer.concat([second, second]), limits))
-      assert.strictEqual(Buffer.from(decompressSmall("zstd", second, limits)!).toString(), "second")
+    }))
+
+  it.effect("of very many frames of zstd let others run, and take time as they are long", () =>
+    Effect.gen(function*() {
+      const one = zlib.zstdCompressSync(Buffer.from("one"))
+      const empty = zlib.zstdCompressSync(Buffer.alloc(0))
+      const block = Buffer.from([0, 0, 0])
+      const many = [
+        Buffer.concat([one, ...Array.from({ length: 300_000 }, () => empty), one]),
+        Buffer.concat([
+          one,
+          ...Array.from({ length: 300_000 }, () => Buffer.from([0x50, 0x2a, 0x4d, 0x18, 0, 0, 0, 0])),
+          one
+        ]),
+        // Empty blocks before the last one.
+        Buffer.concat([
+          one,
+          empty.subarray(0, 6),
+          ...Array.from({ length: 300_000 }, () => block),
+          empty.subarray(6),
+          one
+        ])
+      ]
+      for (const bytes of many) {
+        // How often others run meanwhile.
+        assert.isAtLeast([...zstdFrames(bytes)].filter((frame) => frame === undefined).length, 4)
+        assert.strictEqual(Buffer.from(yield* decompress("zstd", bytes, limits)).toString(), "oneone")
+      }
+      // Each of so few takes a moment; more of them do not hold up others.
+      for (const [count, isAtOnce] of [[16, true], [17, false]] as const) {
+        const bytes = Buffer.concat(Array.from({ length: count }, () => one))
+        assert.strictEqual(decompressSmall("zstd", bytes, limits) !== undefined, isAtOnce)
+        assert.lengthOf(yield* decompress("zstd", bytes, limits), 3 * count)
+      }
+    }))
+
+  it.effect("of many frames of zstd are read no further when they are interrupted", () =>
+    Effect.gen(function*() {
+      const bytes = Buffer.concat(Array.from({ length: 200 }, () => zlib.zstdCompressSync(Buffer.alloc(1 << 20))))
+      const streams: Array<zlib.ZstdDecompress> = []
+      const make = builtin.createZstdDecompress
+      const spy = vi.spyOn(builtin, "createZstdDecompress").mockImplementation((options) => {
+        const stream = make(options)
+        streams.push(stream)
+        return stream
+      })
+      yield* Effect.addFinalizer(() => Effect.sync(() => spy.mockRestore()))
+      const isReading = yield* Deferred.make<void>()
+      let asked = 0
+      const reserve = (bytes: number) =>
+        ++asked === 3 ? Effect.andThen(Deferred.succeed(isReading, undefined), Effect.never) : Effect.succeed(bytes)
+      const fiber = yield* Effect.forkChild(decompress("zstd", bytes, { ...limits, reserve }))
+      yield* Deferred.await(isReading)
+      yield* Fiber.interrupt(fiber)
+      assert.lengthOf(streams, 1)
+      assert.isTrue(streams[0]!.destroyed)
+      assert.isBelow(streams[0]!.bytesWritten, bytes.length / 2)
     }))
 
   it.effect("may make bytes as many times larger as they are told, above 64 MiB", () =>

@@ -12,6 +12,7 @@ import { bunzip2, isBzip2 } from "./bzip2.ts"
 import { isLzmaAlone, unlzmaAlone } from "./lzma.ts"
 import { Output } from "./output.ts"
 import { isXz, unxz } from "./xz.ts"
+import { sizeInZstd, zstdFrames, zstdStart } from "./zstd.ts"
 
 /**
  * A compression that is detected from its first bytes.
@@ -37,9 +38,6 @@ const ratioFloor = 64 * 1024 * 1024
 const smallInput = 256 * 1024
 const smallOutput = 4 * 1024 * 1024
 
-const isZstd = (bytes: Uint8Array): boolean =>
-  bytes.length > 4 && bytes[1] === 0xb5 && bytes[2] === 0x2f && bytes[3] === 0xfd && bytes[0] === 0x28
-
 /** The compression that bytes start with. A `.lzma` file has no magic number, so it is checked last. */
 export const compressionOf = (bytes: Uint8Array): Compression | undefined => {
   switch (bytes[0]) {
@@ -53,12 +51,10 @@ export const compressionOf = (bytes: Uint8Array): Compression | undefined => {
       return isBzip2(bytes) ? "bz2" : undefined
     case 0xfd:
       return isXz(bytes) ? "xz" : undefined
-    case 0x28:
-      return isZstd(bytes) ? "zstd" : undefined
     case 0x5d:
-      return isLzmaAlone(bytes) ? "lzma" : undefined
+      if (isLzmaAlone(bytes)) return "lzma"
   }
-  return undefined
+  return zstdStart(bytes) === undefined ? undefined : "zstd"
 }
 
 /** The most that a deflate stream grows by, and the most that a block of zstd of four bytes does. */
@@ -70,53 +66,6 @@ const sizeInGzip = (bytes: Uint8Array): number | undefined =>
   bytes.length < 18
     ? undefined
     : new DataView(bytes.buffer, bytes.byteOffset + bytes.length - 4, 4).getUint32(0, true)
-
-/** The size in the header of the first frame of zstd, which need not have one. */
-const sizeInZstd = (bytes: Uint8Array): number | undefined => {
-  const descriptor = bytes[4]!
-  const isSingle = (descriptor & 0x20) !== 0
-  const width = descriptor >> 6 === 0 ? isSingle ? 1 : 0 : 1 << (descriptor >> 6)
-  const at = 5 + (isSingle ? 0 : 1) + [0, 1, 2, 4][descriptor & 3]!
-  if (width === 0 || at + width > bytes.length) return undefined
-  let size = width === 2 ? 256 : 0
-  for (let i = 0; i < width; i++) size += bytes[at + i]! * 2 ** (8 * i)
-  return size
-}
-
-/** Blocks of zstd that are looked at: those of 128 GB, and few enough for a moment. */
-const mostBlocks = 1_000_000
-
-/** Whether a frame of zstd with content follows the first one. Node reads only the first, and ignores what follows. */
-const hasMoreZstd = (bytes: Uint8Array): boolean => {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
-  let blocks = 0
-  for (let at = 0, isFirst = true; at + 9 <= bytes.length;) {
-    const magic = view.getUint32(at, true)
-    if (magic >>> 4 === 0x184d2a5) { // a frame to skip
-      at += 8 + view.getUint32(at + 4, true)
-      continue
-    }
-    if (magic !== 0xfd2fb528) return false
-    const descriptor = bytes[at + 4]!
-    const isSingle = (descriptor & 0x20) !== 0
-    const sizeBytes = descriptor >> 6 === 0 ? isSingle ? 1 : 0 : 1 << (descriptor >> 6)
-    at += 5 + (isSingle ? 0 : 1) + [0, 1, 2, 4][descriptor & 3]! + sizeBytes
-    for (let isLast = false; !isLast;) {
-      if (at + 3 > bytes.length || ++blocks > mostBlocks) return false
-      const head = bytes[at]! | bytes[at + 1]! << 8 | bytes[at + 2]! << 16
-      const size = head >> 3
-      if (!isFirst && size > 0) return true
-      isLast = (head & 1) !== 0
-      at += 3 + ((head >> 1 & 3) === 1 ? 1 : size)
-    }
-    if ((descriptor & 4) !== 0) at += 4
-    isFirst = false
-  }
-  return false
-}
-
-const severalFrames = (): never =>
-  refuse("it consists of several zstd frames, of which only the first would be read: compress it as one")
 
 /**
  * The bytes for which zlib makes room at once: one more than the stream says that it has, so that it is done in one step
@@ -185,6 +134,52 @@ const atOnceByZlib = (
 const withoutRest = (bytes: Uint8Array): Uint8Array =>
   bytes.length * 2 < bytes.buffer.byteLength ? bytes.slice() : bytes
 
+/** What zlib decompresses one after the other. Yields `undefined` to let others run. */
+const partsOf = (
+  compression: "gzip" | "zlib" | "zstd",
+  bytes: Uint8Array
+): Iterable<Uint8Array | undefined> => compression === "zstd" ? zstdFrames(bytes) : [bytes]
+
+/** The most frames of zstd that are decompressed synchronously: each takes its time, whatever its size. */
+const mostParts = 16
+
+const nothing = new Uint8Array(0)
+
+/** Decompressed bytes in one piece, which are copied only if they come in several. */
+class Joined {
+  readonly #expected: number
+  readonly #limit: number
+  readonly #exceeded: () => never
+  #only: Uint8Array | undefined
+  #output: Output | undefined
+
+  constructor(compressed: number, limit: number, exceeded: () => never) {
+    this.#expected = compressed * 4
+    this.#limit = limit
+    this.#exceeded = exceeded
+  }
+
+  get length(): number {
+    return this.#output?.length ?? this.#only?.length ?? 0
+  }
+
+  append(bytes: Uint8Array): void {
+    if (this.#output !== undefined) return this.#output.append(bytes)
+    if (bytes.length > this.#limit) this.#exceeded()
+    if (this.#only === undefined) this.#only = bytes
+    else {
+      this.#output = new Output(this.#expected, this.#limit, this.#exceeded)
+      this.#output.append(this.#only)
+      this.#output.append(bytes)
+      this.#only = undefined
+    }
+  }
+
+  result(): Uint8Array {
+    return withoutRest(this.#output?.result() ?? this.#only ?? nothing)
+  }
+}
+
 /**
  * Decompresses one layer synchronously if that takes only a moment; otherwise returns undefined. Throws a `Refusal`.
  */
@@ -194,7 +189,6 @@ export const decompressSmall = (
   limits: Limits
 ): Uint8Array | undefined => {
   if (bytes.length > smallInput) return undefined
-  if (compression === "zstd" && hasMoreZstd(bytes)) severalFrames()
   const limit = outputLimit(bytes, limits)
   const most = Math.min(limit, smallOutput)
   const large = new Error()
@@ -206,9 +200,18 @@ export const decompressSmall = (
       case "gzip":
       case "zlib":
       case "zstd": {
-        const chunkSize = roomFor(compression, bytes, most)
-        const plain = atOnceByZlib(compression, bytes, { maxOutputLength: Math.max(most, 1), chunkSize })
-        return plain === undefined ? undefined : withoutRest(plain)
+        const joined = new Joined(bytes.length, most, exceeded)
+        let parts = 0
+        for (const part of partsOf(compression, bytes)) {
+          if (part === undefined) continue
+          if (++parts > mostParts) return undefined
+          const chunkSize = roomFor(compression, part, most)
+          const maxOutputLength = Math.max(most - joined.length, 1)
+          const plain = atOnceByZlib(compression, part, { maxOutputLength, chunkSize })
+          if (plain === undefined) return undefined
+          joined.append(plain)
+        }
+        return joined.result()
       }
       default:
         return toEnd(stepwise(compression, bytes, most, exceeded))
@@ -244,24 +247,56 @@ const chunksOfZlib = (
     : createZstdDecompress === undefined
     ? missingZstd()
     : createZstdDecompress(options)
-  stream.end(bytes)
+  // The iterator has no listener for what fails before it is asked for the first time.
+  stream.on("error", () => {})
+  const parts = partsOf(compression, bytes)[Symbol.iterator]()
+  const feed = (error?: Error | null) => {
+    if (stream.destroyed || (error !== undefined && error !== null)) return
+    try {
+      const part = parts.next()
+      if (part.done === true) stream.end()
+      else if (part.value === undefined) setImmediate(feed)
+      // zlib goes on with a new frame if the last one ended with what was written.
+      else stream.write(part.value, feed)
+    } catch (refusal) {
+      stream.destroy(refusal as Error)
+    }
+  }
+  feed()
   const iterator = stream[Symbol.asyncIterator]() as AsyncIterator<Uint8Array, undefined>
   return { next: () => iterator.next(), close: () => void stream.destroy() }
 }
 
 /** In a browser; not all support zstd. */
 const chunksOfBrowser = (compression: "gzip" | "zlib" | "zstd", bytes: Uint8Array): Chunks => {
-  let decompressor: DecompressionStream
-  try {
-    decompressor = new DecompressionStream(
-      (compression === "zlib" ? "deflate" : compression) as ConstructorParameters<typeof DecompressionStream>[0]
-    )
-  } catch {
-    return missingZstd()
+  const open = (part: Uint8Array) => {
+    let decompressor: DecompressionStream
+    try {
+      decompressor = new DecompressionStream(
+        (compression === "zlib" ? "deflate" : compression) as ConstructorParameters<typeof DecompressionStream>[0]
+      )
+    } catch {
+      return missingZstd()
+    }
+    return new Blob([part as Uint8Array<ArrayBuffer>]).stream().pipeThrough(decompressor).getReader()
   }
-  const reader = new Blob([bytes as Uint8Array<ArrayBuffer>]).stream().pipeThrough(decompressor).getReader()
-  const close = () => void reader.cancel().catch(() => {})
-  return { next: () => reader.read() as ReturnType<Chunks["next"]>, close }
+  const parts = partsOf(compression, bytes)[Symbol.iterator]()
+  let reader: ReturnType<typeof open> | undefined
+  const next: Chunks["next"] = async () => {
+    for (;;) {
+      if (reader === undefined) {
+        const part = parts.next()
+        if (part.done === true) return { done: true }
+        if (part.value === undefined) await new Promise((resolve) => setTimeout(resolve))
+        else reader = open(part.value)
+      } else {
+        const chunk = await reader.read()
+        if (!chunk.done) return chunk as { readonly value: Uint8Array }
+        reader = undefined
+      }
+    }
+  }
+  return { next, close: () => void reader?.cancel().catch(() => {}) }
 }
 
 const chunksOf = (compression: "gzip" | "zlib" | "zstd", bytes: Uint8Array, chunkSize: number): Chunks =>
@@ -271,8 +306,6 @@ const chunksOf = (compression: "gzip" | "zlib" | "zstd", bytes: Uint8Array, chun
 const largestChunk = 4 * 1024 * 1024
 const usualChunk = 1 << 20
 const smallestChunk = 1 << 16
-
-const nothing = new Uint8Array(0)
 
 /** Decompresses one layer without blocking: in zlib's threads, or block by block. */
 export const decompress = (
@@ -303,30 +336,15 @@ export const decompress = (
       const expected = roomFor(compression, bytes, limit)
       const chunkSize = expected <= largestChunk ? Math.max(expected, smallestChunk) : usualChunk
       const decompressed = Effect.acquireUseRelease(
-        run(() => {
-          if (compression === "zstd" && hasMoreZstd(bytes)) severalFrames()
-          return chunksOf(compression, bytes, chunkSize)
-        }),
+        run(() => chunksOf(compression, bytes, chunkSize)),
         Effect.fnUntraced(function*(chunks) {
-          let only: Uint8Array | undefined
-          let output: Output | undefined
+          const joined = new Joined(bytes.length, limit, exceeded)
           for (;;) {
             const next = yield* Effect.tryPromise({ try: () => chunks.next(), catch: failed })
-            if (next.done === true) return output === undefined ? withoutRest(only ?? nothing) : output.result()
-            const { value } = next
-            const wait = room((output?.length ?? only?.length ?? 0) + value.length)
+            if (next.done === true) return joined.result()
+            const wait = room(joined.length + next.value.length)
             if (wait !== undefined) yield* wait
-            yield* run(() => {
-              if (output !== undefined) return output.append(value)
-              if (value.length > limit) exceeded()
-              if (only === undefined) only = value
-              else {
-                output = new Output(bytes.length * 4, limit, exceeded)
-                output.append(only)
-                output.append(value)
-                only = nothing
-              }
-            })
+            yield* run(() => joined.append(next.value))
           }
         }),
         (chunks) => Effect.sync(chunks.close)
