@@ -130,6 +130,44 @@ describe("a server whose pages do not go forward", () => {
         assert.include(error.message, "did not advance")
       }))
   }
+
+  const same: ReadonlyArray<readonly [string, string, string]> = [
+    ["one time in two notations", "2020-01-01T00:00:00Z", "2020-01-01T00:00:00.000000+00:00"],
+    ["two times that are none", "a", "b"]
+  ]
+  for (const [what, ...times] of same) {
+    it.effect(`the same rows with ${what}`, () =>
+      Effect.gen(function*() {
+        const pages = answering((call) => page(0).map((row) => ({ ...row, time: times[call % 2]! })))
+        const options = { time: "time", isDescending: true, from: () => ({ operation: "t", path: "/t", body: {} }) }
+        let cursor: PageRequest["cursor"]
+        let found = 0
+        const walk = Effect.gen(function*() {
+          do {
+            const { items, next } = yield* pages.byTime(options, { cursor, limit: 5 }, make)
+            found += items.length
+            assert.isBelow(found, 100)
+            cursor = next
+          } while (cursor !== undefined)
+        })
+        const error = yield* Effect.flip(walk)
+        assert.include(error.message, "gives the same rows again")
+        assert.strictEqual(found, 5)
+      }))
+  }
+
+  it.effect("rows that are all nested too deep, again and again", () =>
+    Effect.gen(function*() {
+      const deep = JSON.parse(`{"id":"deep","time":"2020","x":${"[".repeat(2_000)}${"]".repeat(2_000)}}`) as Row
+      const filter = { operation: "t", path: "/t", body: {} }
+      const error = yield* Effect.flip(
+        answering((call) => {
+          assert.isBelow(call, 10)
+          return Array.from({ length: 200 }, () => deep)
+        }).all(filter)
+      )
+      assert.include(error.message, "gives the same rows again")
+    }))
 })
 
 describe("a row that is nested deeper than anybody can show", () => {

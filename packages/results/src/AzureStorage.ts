@@ -187,7 +187,7 @@ const connect =
             ...(part?.tag === undefined ? {} : { conditions: { ifMatch: part.tag } })
           }
         )
-        const range = contentRange(response.contentRange)
+        const range = contentRange(response.contentRange, response._response.status)
         const md5 = range === undefined ? response.contentMD5 : undefined
         return {
           body: response.readableStreamBody as Readable,

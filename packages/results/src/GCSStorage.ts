@@ -186,7 +186,7 @@ const connect = (options: Options) => (concurrency: number) =>
         const status = part?.tag !== undefined && statusCode === 404 ? 412 : statusCode
         throw new Refused(status, await errorText(response), headers, token === undefined)
       }
-      const range = contentRange(headers["content-range"])
+      const range = contentRange(headers["content-range"], statusCode)
       const tag = headers["x-goog-generation"]
       return {
         body: response,

@@ -205,8 +205,8 @@ const checksumOf = ({ checksumType, checksums }: Headers): Checksum | undefined 
   return undefined
 }
 
-const opened = (body: Readable, headers: Headers): Opened => {
-  const range = contentRange(headers.contentRange)
+const opened = (body: Readable, headers: Headers, status: number | undefined): Opened => {
+  const range = contentRange(headers.contentRange, status)
   const [offset, size] = range ?? [0, headers.contentLength]
   return {
     body,
@@ -329,7 +329,7 @@ const connect = (options: Options, tls: ReturnType<typeof loadTls>) => (concurre
         { step: "finalizeRequest", priority: "low", name: "learnRoute" }
       )
       const output = await client.send(command, { abortSignal })
-      return opened(readable(output.Body), plainHeaders(headers))
+      return opened(readable(output.Body), plainHeaders(headers), output.$metadata.httpStatusCode)
     }
 
     const open = async (object: ObjectName, part: Part | undefined, signal: AbortSignal): Promise<Opened> => {
@@ -349,7 +349,7 @@ const connect = (options: Options, tls: ReturnType<typeof loadTls>) => (concurre
         signal
       )
       const status = response.statusCode ?? 0
-      if (status === 200 || status === 206) return opened(response, plainHeaders(response.headers))
+      if (status === 200 || status === 206) return opened(response, plainHeaders(response.headers), status)
       const error = await refused(response)
       if (!isForSdk(error.name, status)) throw error
       routes.delete(object.bucket)

@@ -10,7 +10,7 @@ import { Readable } from "node:stream"
 import { download, type Limits, noParts } from "../src/internal/remote/download.ts"
 import { denied, unavailable } from "../src/internal/remote/failure.ts"
 import * as Limiter from "../src/internal/remote/limiter.ts"
-import type { Client, Failure, Opened, Part } from "../src/internal/remote/store.ts"
+import { type Client, type Failure, NoSuchPart, type Opened, type Part } from "../src/internal/remote/store.ts"
 import { ResultTooLarge, type StorageReason } from "../src/ResultError.ts"
 
 const location = "s3://bucket/key"
@@ -403,5 +403,18 @@ describe("the memory of a download", () => {
       )
       assert.isTrue(Exit.isFailure(exit))
       assert.strictEqual(cancelled, 2)
+    }))
+})
+
+describe("what a store says of an object", () => {
+  it.effect("does not end the process when no memory is that large, or less than none", () =>
+    Effect.gen(function*() {
+      const wrong = yield* get([() => opened({ size: -1 })])
+      assert.match(String(wrong.detail), /"size" is out of range/)
+      const { asked, detail } = yield* get([() => {
+        throw new NoSuchPart()
+      }])
+      assert.strictEqual(asked.length, 1)
+      assert.strictEqual(detail, "its store says that it sends a part that the object cannot have")
     }))
 })

@@ -12,7 +12,7 @@ import { configured } from "../src/internal/remote/network.ts"
 import { limitsOf } from "../src/internal/remote/options.ts"
 import * as Sdk from "../src/internal/remote/sdk.ts"
 import { encodeKey, routeOf } from "../src/internal/remote/signedGet.ts"
-import { contentRange, rangeOf } from "../src/internal/remote/store.ts"
+import { contentRange, NoSuchPart, rangeOf } from "../src/internal/remote/store.ts"
 
 const told = (error: unknown, status?: number, after?: number) => {
   const { after: wait, reason, retry } = general("s3://b/k", error, status, after)
@@ -170,9 +170,18 @@ describe("a part of an object", () => {
 
   it("says where it is in the whole", () => {
     assert.deepStrictEqual(contentRange("bytes 50-99/1000"), [50, 1000])
-    for (const text of [undefined, "bytes 5-9/*", "bytes */10", "bytes 5-9/10x", "xbytes 5-9/10", "bytes -9/10"]) {
-      assert.isUndefined(contentRange(text))
+    assert.isUndefined(contentRange(undefined, 200))
+  })
+
+  it("is refused when no object can have it", () => {
+    for (const text of ["bytes 5-9/*", "bytes */10", "bytes 5-9/10x", "xbytes 5-9/10", "bytes -9/10"]) {
+      assert.throws(() => contentRange(text), NoSuchPart)
     }
+    const endless = "9".repeat(400)
+    for (const text of ["bytes 500-509/10", "bytes 9-5/10", "bytes 5-10/10", `bytes 5-9/${endless}`]) {
+      assert.throws(() => contentRange(text), NoSuchPart)
+    }
+    assert.throws(() => contentRange(undefined, 206), NoSuchPart)
   })
 })
 

@@ -11,9 +11,36 @@ const mask = /^\*+$/
 const suspicious =
   /secret|password|passwd|token|key|credential|connection_string|sas|service_account|root_user|username/i
 
-/** Whether a path is, or is under, one of a schema's secret fields: `credentials.aws_secret_access_key`, `headers.*`. */
-const isUnder = (path: ReadonlyArray<string>, secret: ReadonlyArray<string>): boolean =>
-  secret.length <= path.length && secret.every((part, at) => part === "*" || part === path[at])
+/** Secret fields by the parts of their paths (`credentials.aws_secret_access_key`, `headers.*`), so that each is one step. */
+interface Fields {
+  isSecret: boolean
+  readonly next: Map<string, Fields>
+}
+
+const noFields = (): Fields => ({ isSecret: false, next: new Map() })
+
+const addSecret = (fields: Fields, path: ReadonlyArray<string>): void => {
+  let at = fields
+  for (const part of path) {
+    const next = at.next.get(part) ?? noFields()
+    at.next.set(part, next)
+    at = next
+  }
+  at.isSecret = true
+}
+
+/** The fields below some fields that a name leads to. */
+const below = (fields: ReadonlyArray<Fields>, name: string): ReadonlyArray<Fields> => {
+  if (fields.length === 0) return fields
+  const found: Array<Fields> = []
+  for (const { next } of fields) {
+    for (const part of name === "*" ? ["*"] : [name, "*"]) {
+      const field = next.get(part)
+      if (field !== undefined) found.push(field)
+    }
+  }
+  return found
+}
 
 /** The storage block of a block document; undefined when it is not a block document. */
 export const fromJson = (json: unknown): StorageBlock | undefined => {
@@ -22,19 +49,38 @@ export const fromJson = (json: unknown): StorageBlock | undefined => {
   if (typeof type !== "string") return undefined
   const schema = isObject(json["block_schema"]) ? json["block_schema"]["fields"] : undefined
   const named = isObject(schema) ? schema["secret_fields"] : undefined
-  const secrets = (Array.isArray(named) ? named : []).flatMap((path) =>
-    typeof path === "string" ? [path.split(".")] : []
-  )
-  if (type === "remote-file-system") secrets.push(["settings"])
-  const hide = (value: unknown, path: ReadonlyArray<string>, name: string): unknown => {
-    if (Array.isArray(value)) return value.map((item, index) => hide(item, [...path, String(index)], name))
-    if (isObject(value)) return hideAll(value, path)
-    if (value === null || typeof value === "boolean" || typeof value === "string" && mask.test(value)) return value
-    return suspicious.test(name) || secrets.some((secret) => isUnder(path, secret))
-      ? Redacted.make(value, { label: path.join(".") })
-      : value
+  const secrets = noFields()
+  for (const path of Array.isArray(named) ? named : []) {
+    if (typeof path === "string") addSecret(secrets, path.split("."))
   }
-  const hideAll = (object: { readonly [key: string]: unknown }, path: ReadonlyArray<string>) =>
-    Object.fromEntries(Object.entries(object).map(([key, value]) => [key, hide(value, [...path, key], key)]))
-  return { id: json["id"], type, data: hideAll(json["data"], []) }
+  if (type === "remote-file-system") addSecret(secrets, ["settings"])
+  const hide = (
+    value: unknown,
+    path: string,
+    fields: ReadonlyArray<Fields>,
+    name: string,
+    isBelow: boolean
+  ): unknown => {
+    const isSecret = isBelow || fields.some((field) => field.isSecret)
+    if (Array.isArray(value)) {
+      return value.map((item, index) =>
+        hide(item, `${path}.${index}`, isSecret ? [] : below(fields, String(index)), name, isSecret)
+      )
+    }
+    if (isObject(value)) return hideAll(value, `${path}.`, fields, isSecret)
+    if (value === null || typeof value === "boolean" || typeof value === "string" && mask.test(value)) return value
+    return isSecret || suspicious.test(name) ? Redacted.make(value, { label: path }) : value
+  }
+  const hideAll = (
+    object: { readonly [key: string]: unknown },
+    path: string,
+    fields: ReadonlyArray<Fields>,
+    isSecret: boolean
+  ) =>
+    Object.fromEntries(
+      Object.entries(object).map((
+        [key, value]
+      ) => [key, hide(value, path + key, isSecret ? [] : below(fields, key), key, isSecret)])
+    )
+  return { id: json["id"], type, data: hideAll(json["data"], "", [secrets], false) }
 }

@@ -103,32 +103,35 @@ export const make = (client: Pick<Client, "name" | "post">, { keepsDeep = false 
         }
         const rows = posted.json
         if (!Array.isArray(rows)) return malformed(filter, `${filter.path} gave no list`)
-        const isFull = asked === undefined ? rows.length > 0 : rows.length >= asked
-        const shown = keepsDeep ? rows : rows.filter((row) => !isTooDeep(row))
-        const fetched = { rows: shown, isFull }
-        // One such row must not hide the others.
-        return shown.length === rows.length
-          ? Effect.succeed(fetched)
-          : Effect.as(
-            Effect.logWarning(`left out ${rows.length - shown.length} rows of ${filter.path}: ${tooDeep}`),
-            fetched
-          )
+        return Effect.succeed({ rows, isFull: asked === undefined ? rows.length > 0 : rows.length >= asked })
       })
     })
+
+  /** The rows that are not nested too deep: one such row must not hide the others. */
+  const shallow = (filter: Filter, rows: ReadonlyArray<Row>): Effect.Effect<ReadonlyArray<Row>> => {
+    const shown = keepsDeep ? rows : rows.filter((row) => !isTooDeep(row))
+    return shown.length === rows.length
+      ? Effect.succeed(rows)
+      : Effect.as(
+        Effect.logWarning(`left out ${rows.length - shown.length} rows of ${filter.path}: ${tooDeep}`),
+        shown
+      )
+  }
 
   const decode = <A>(
     filter: Filter,
     rows: ReadonlyArray<Row>,
     make: (row: unknown) => A | Malformed
-  ): Effect.Effect<Array<A>, PrefectApiError> => {
-    const out: Array<A> = []
-    for (const row of rows) {
-      const value = make(row)
-      if (isMalformed(value)) return malformed(filter, value.detail)
-      out.push(value)
-    }
-    return Effect.succeed(out)
-  }
+  ): Effect.Effect<Array<A>, PrefectApiError> =>
+    Effect.flatMap(shallow(filter, rows), (shown) => {
+      const out: Array<A> = []
+      for (const row of shown) {
+        const value = make(row)
+        if (isMalformed(value)) return malformed(filter, value.detail)
+        out.push(value)
+      }
+      return Effect.succeed(out)
+    })
 
   const rowsByOffset = (
     filter: Filter,
@@ -166,7 +169,7 @@ export const make = (client: Pick<Client, "name" | "post">, { keepsDeep = false 
       let cursor: Cursor | undefined
       do {
         const page = yield* rowsByOffset(filter, { cursor, limit: serverLimit })
-        for (const row of page.rows) out.push(row)
+        for (const row of yield* shallow(filter, page.rows)) out.push(row)
         cursor = page.next
       } while (cursor !== undefined)
       return out
@@ -178,41 +181,42 @@ export const make = (client: Pick<Client, "name" | "post">, { keepsDeep = false 
     make: (row: unknown) => A | Malformed
   ): Effect.Effect<Page<A>, PrefectApiError> =>
     Effect.suspend(() => {
-      const cursor = (request.cursor ?? { from: options.start, seen: [], offset: 0 }) as unknown as TimeCursor
-      const filter = options.from(cursor.from)
+      const { from, offset, seen } =
+        (request.cursor ?? { from: options.start, seen: new Map(), offset: 0 }) as unknown as TimeCursor
+      const filter = options.from(from)
       return Effect.flatMap(
-        fetch(filter, request.limit, cursor.offset),
+        fetch(filter, request.limit, offset),
         ({ isFull, rows }): Effect.Effect<Page<A>, PrefectApiError> => {
-          const seen = new Set(cursor.seen)
-          const fresh = rows.filter((row) => !seen.has(row["id"]))
+          const fresh = rows.filter((row) => (seen.get(row["id"]) ?? offset) >= offset)
           if (!isFull) return Effect.map(decode(filter, fresh, make), (items) => ({ items, next: undefined }))
           const last = rows[rows.length - 1]?.[options.time]
-          // A row without a time is no position to continue from, so the same time is requested again with a larger
-          // offset.
-          if (typeof last === "string" && last !== cursor.from) {
-            const forward = microseconds(last) - microseconds(cursor.from)
-            if (options.isDescending ? forward > 0 : forward < 0) {
+          if (typeof last === "string" && last !== from) {
+            const forward = from === undefined ? Infinity : options.isDescending
+              ? microseconds(from) - microseconds(last)
+              : microseconds(last) - microseconds(from)
+            if (forward < 0) {
               return malformed(
                 filter,
                 `pagination did not advance: ${filter.path} gave a page that comes before the last one`
               )
             }
-            return Effect.map(
-              decode(filter, fresh.filter((row) => row[options.time] !== last), make),
-              (items) => ({ items, next: { from: last, seen: [], offset: 0 } })
-            )
+            if (forward > 0) {
+              return Effect.map(
+                decode(filter, fresh.filter((row) => row[options.time] !== last), make),
+                (items) => ({ items, next: { from: last, seen: new Map(), offset: 0 } })
+              )
+            }
           }
+          // A row without a later time is no position to continue from, so the same time is requested again with a
+          // larger offset.
           if (fresh.length === 0) {
             return malformed(filter, `${filter.path} gives the same rows again, whatever the offset`)
           }
-          return Effect.map(decode(filter, fresh, make), (items) => ({
-            items,
-            next: {
-              from: cursor.from,
-              seen: [...cursor.seen, ...fresh.map((row) => row["id"])],
-              offset: cursor.offset + rows.length
-            }
-          }))
+          for (const row of fresh) seen.set(row["id"], offset)
+          return Effect.map(
+            decode(filter, fresh, make),
+            (items) => ({ items, next: { from, seen, offset: offset + rows.length } })
+          )
         }
       )
     })
@@ -277,7 +281,7 @@ interface OffsetCursor {
 
 interface TimeCursor {
   readonly from: string | undefined
-  /** The ids of the rows with that time that were already returned. */
-  readonly seen: ReadonlyArray<unknown>
+  /** By id, the offset of the page that returned the row; only rows since that time. */
+  readonly seen: Map<unknown, number>
   readonly offset: number
 }

@@ -10,7 +10,7 @@ import type { Reserve } from "../../ResultStorage.ts"
 import * as Checksum from "./checksum.ts"
 import { unavailable } from "./failure.ts"
 import type { Limiter } from "./limiter.ts"
-import type { Client, Failure, ObjectName, Opened, Part } from "./store.ts"
+import { type Client, type Failure, NoSuchPart, type ObjectName, type Opened, type Part } from "./store.ts"
 
 export interface Limits {
   readonly maxBytes: number
@@ -186,7 +186,13 @@ const attempt = (
         if (size !== undefined) progress.bytes = new Uint8Array(Buffer.allocUnsafeSlow(size).buffer)
       }
       answer.body
-        .on("data", onData)
+        .on("data", (chunk) => {
+          try {
+            onData(chunk)
+          } catch (error) {
+            fail(client.failure(error, object, location))
+          }
+        })
         .once("end", onEnd)
         .once("error", (error) => ended ? undefined : fail(bodyFailure(error)))
         .once("close", () => ended ? undefined : cut())
@@ -207,7 +213,12 @@ const attempt = (
         tag: progress.tag
       }
       : part
-    client.open(object, asked, abort.signal).then(onOpened, (error) => fail(client.failure(error, object, location)))
+    const openFailure = (error: unknown): Failure =>
+      error instanceof NoSuchPart
+        ? unavailable(location, "its store says that it sends a part that the object cannot have", "never")
+        : client.failure(error, object, location)
+    // Memory that cannot be had ends this download only, not the process.
+    client.open(object, asked, abort.signal).then(onOpened).catch((error: unknown) => fail(openFailure(error)))
 
     return Effect.sync(() => {
       ended = true

@@ -24,10 +24,19 @@ export interface Part {
 export const rangeOf = ({ length, offset }: Part): string =>
   `bytes=${offset}-${length === undefined ? "" : offset + length - 1}`
 
-/** `bytes 5-9/10`, as offset and size; undefined for other texts. */
-export const contentRange = (range: string | undefined): readonly [offset: number, size: number] | undefined => {
-  const match = /^bytes (\d+)-\d+\/(\d+)$/.exec(range ?? "")
-  return match === null ? undefined : [Number(match[1]), Number(match[2])]
+/** A store's answer says that it is a part, but not one that an object can have. */
+export class NoSuchPart extends Error {}
+
+/** `bytes 5-9/10`, as offset and size; undefined for an answer that is the whole object. */
+export const contentRange = (
+  range: string | undefined,
+  status?: number
+): readonly [offset: number, size: number] | undefined => {
+  if (range === undefined && status !== 206) return undefined
+  const [first, last, size] = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(range ?? "")?.slice(1).map(Number) ?? []
+  // What a store says is not believed: a size below the offset would ask for less than no memory.
+  if (first! <= last! && last! < size! && Number.isSafeInteger(size)) return [first!, size!]
+  throw new NoSuchPart()
 }
 
 /** An object whose headers have arrived. */
