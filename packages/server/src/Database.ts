@@ -11,7 +11,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import { findTables, type LoadReport } from "./internal/archive.ts"
-import { EmptyData, PgliteFailure, startPglite } from "./internal/pglite.ts"
+import { AbandonedAfter, EmptyData, PgliteFailure, startPglite } from "./internal/pglite.ts"
 
 /**
  * A part of an archive that is not served: a line of a file (counted from 1), or a whole column or file.
@@ -229,9 +229,10 @@ export const layerArchive = (directory: string, options: ArchiveOptions = {}): L
         })
       // A folder that is not an archive fails at once.
       yield* Effect.tryPromise({ try: () => findTables(Tables.tables, directory), catch: failed })
+      const abandonedAfter = yield* AbandonedAfter
       const emptyData = yield* EmptyData
       const host = yield* Effect.acquireRelease(
-        Effect.sync(() => startPglite(directory, timeout, options.cache, emptyData)),
+        Effect.sync(() => startPglite(directory, timeout, abandonedAfter, options.cache, emptyData)),
         (host) => Effect.promise(() => host.close())
       )
       const onReport = options.onReport ?? ((report: LoadReport) => Effect.logWarning(report.message))

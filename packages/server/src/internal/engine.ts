@@ -5,6 +5,7 @@
  *
  * @since 0.1.0
  */
+import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Semaphore from "effect/Semaphore"
@@ -180,6 +181,7 @@ const variablesOf = (given: unknown): Readonly<Record<string, unknown>> | QueryE
 export const make = Effect.fnUntraced(function*(
   limits: Limits = {}
 ): Effect.fn.Return<QueryEngine, DatabaseError, Database> {
+  const clock = yield* Clock.Clock
   const database = yield* Database
   const maxDepth = limits.maxDepth ?? 7
   const maxFields = limits.maxFields ?? 2_000
@@ -330,7 +332,7 @@ export const make = Effect.fnUntraced(function*(
   const run = (sql: string, parameters: ReadonlyArray<string>, work: Work, queue?: Queue) => {
     const answer = Effect.mapError(
       Effect.suspend(() => {
-        if (queue !== undefined) queue.begun = performance.now()
+        if (queue !== undefined) queue.begun = clock.currentTimeMillisUnsafe()
         return database.query(sql, parameters, work)
       }),
       (error) => new QueryError({ code: codes[error.reason], message: error.message })
@@ -352,7 +354,7 @@ export const make = Effect.fnUntraced(function*(
       const { fragments } = prepared
       const context: SqlCompiler.Context = { catalog, fragments, variables, maxRows, maxFields, statistics }
       const { cost, isHeavy, parameters, sql } = SqlCompiler.compile(context, root, field)
-      const queue = isHeavy ? { since: performance.now(), begun: Infinity } : undefined
+      const queue = isHeavy ? { since: clock.currentTimeMillisUnsafe(), begun: Infinity } : undefined
       return {
         cost,
         queue,

@@ -29,6 +29,15 @@ export const EmptyData = Context.Reference<(() => Promise<Blob>) | undefined>(
   { defaultValue: () => undefined }
 )
 
+/**
+ * Milliseconds that an abandoned statement may run. It must also have run a multiple of the time that its thread takes to
+ * restart, so that ending threads costs others only a fraction of their time.
+ */
+export const AbandonedAfter = Context.Reference<(startMillis: number) => number>(
+  "@effect-prefect/server/internal/pglite/AbandonedAfter",
+  { defaultValue: () => (startMillis) => Math.max(2000, 5 * startMillis) }
+)
+
 interface Call {
   readonly request: WorkerRequest
   readonly timeoutMillis: number
@@ -38,13 +47,6 @@ interface Call {
 
 /** Milliseconds after which the loaded data is cached. */
 const keepAfter = 1000
-
-/**
- * Milliseconds that an abandoned statement may still run. It must also have run a multiple of the time that its thread
- * takes to restart, so that ending threads costs others only a fraction of their time.
- */
-const abandonedAfter = 2000
-const startsBeforeEnd = 5
 
 /** The most statements that wait for one thread; further ones are rejected and can be retried. */
 const maxWaiting = 200
@@ -72,6 +74,7 @@ interface Running {
  */
 class Lane {
   readonly source: () => Promise<Source>
+  readonly abandonedAfter: (startMillis: number) => number
   readonly reports: (reports: ReadonlyArray<LoadReport>) => void
   #queue: Array<Call> = []
   #worker: Worker | undefined
@@ -80,8 +83,9 @@ class Lane {
   #startMillis = 0
   #closed: PgliteFailure | undefined
 
-  constructor(source: Lane["source"], reports: Lane["reports"] = () => {}) {
+  constructor(source: Lane["source"], abandonedAfter: Lane["abandonedAfter"], reports: Lane["reports"] = () => {}) {
     this.source = source
+    this.abandonedAfter = abandonedAfter
     this.reports = reports
   }
 
@@ -118,7 +122,7 @@ class Lane {
   #abandon(running: Running): void {
     const worker = this.#worker
     if (worker === undefined) return
-    const limit = Math.max(abandonedAfter, startsBeforeEnd * this.#startMillis)
+    const limit = this.abandonedAfter(this.#startMillis)
     running.abandoned = setTimeout(() => {
       this.#finish((call) => call.reject(unavailable("the statement was abandoned")))
       this.#restart(worker)
@@ -255,6 +259,7 @@ export interface PgliteHost {
 export const startPglite = (
   directory: string,
   timeoutMillis: number,
+  abandonedAfter: (startMillis: number) => number,
   cache?: PgliteCache,
   emptyData?: () => Promise<Blob>
 ): PgliteHost => {
@@ -283,6 +288,7 @@ export const startPglite = (
       if (isFirst || !heavy.isReady) return folder()
       return copyOf(heavy).catch(folder)
     },
+    abandonedAfter,
     (found) => {
       const reports = kept?.reports ?? found
       if (isFirst && kept === undefined && cache !== undefined) {
@@ -297,7 +303,7 @@ export const startPglite = (
       settle.resolve(reports)
     }
   )
-  const heavy: Lane = new Lane(() => copyOf(light))
+  const heavy: Lane = new Lane(() => copyOf(light), abandonedAfter)
   light.start()
   const first = light.call({ type: "query", sql: "SELECT 1", parameters: [] }, Infinity).answer
   first.catch((error: unknown) => settle.reject(error instanceof Error ? error : unavailable("it did not start")))
