@@ -101,6 +101,11 @@ export interface LoadsOptions {
    * counted again, and some of them. To list the keys of such an object takes long. The array of keys grows later.
    */
   readonly onLargeDict?: (dict: object, count: number, sample: ReadonlyArray<string>) => void
+  /**
+   * Called for each dict that is a Map, because a key of it is not text, unless a class or function of `onGlobal` makes it.
+   * Where neither is called, all keys are texts.
+   */
+  readonly onMap?: () => void
   /** Resolves a persistent id. Without this option a pickle with persistent ids is rejected, as in Python. */
   readonly persistentLoad?: (id: unknown) => unknown
   /** The extension registry (`copyreg.add_extension`): `module.Name` by code. */

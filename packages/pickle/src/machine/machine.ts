@@ -566,10 +566,15 @@ export class Machine implements Context {
     if (known.count > largeDict) this.options.onLargeDict(dict, known.count, known.sample)
   }
 
+  newMap(): PyDict {
+    this.options.onMap?.()
+    return new PyDict()
+  }
+
   /** Replaces the dict object at a stack position by a PyDict. */
   toMap(at: number): PyDict {
     const old = this.stack[at] as Record<string, unknown>
-    const map = new PyDict()
+    const map = this.newMap()
     for (const key of Object.keys(old)) map.insert(key, old[key], this.equality)
     this.stack[at] = map
     this.replace(old, map)
@@ -749,7 +754,7 @@ export class Machine implements Context {
           for (let i = 0; i < items.length; i += 2) dict[items[i] as string] = items[i + 1]
           return this.push(dict)
         }
-        const map = new PyDict()
+        const map = this.newMap()
         for (let i = 0; i < items.length; i += 2) map.insert(items[i], items[i + 1], this.equality)
         return this.push(map)
       }

@@ -32,7 +32,7 @@ export function* many(machine: Machine, opcode: number): Generator<undefined, vo
       return done(machine, start, out)
     }
     case 0x64: { // DICT
-      const dict = machine.mapsOnly ? new PyDict() : new Dict()
+      const dict = machine.mapsOnly ? machine.newMap() : new Dict()
       machine.sp = sp
       return done(machine, start, yield* entries(machine, dict, start, sp))
     }
@@ -105,7 +105,7 @@ function* entries(machine: Machine, target: unknown, start: number, end: number)
     if (isDictObject(dict)) {
       if (typeof key === "string" && !isIndexKey(key)) dict[key] = stack[i + 1]
       else {
-        const map: PyDict = new PyDict()
+        const map: PyDict = machine.newMap()
         for (const name of Object.keys(dict)) map.insert(name, dict[name], machine.equality)
         map.insert(key, stack[i + 1], machine.equality)
         dict = map

@@ -322,7 +322,7 @@ const run = (machine: Machine): boolean => {
       case 0x7d: // EMPTY_DICT
         weight += mapsOnly ? mapWeight : dictWeight
         stack[sp++] = mapsOnly || beginsWithOtherKey(bytes, p, memo)
-          ? new PyDict()
+          ? machine.newMap()
           : beginsWithNovelKey(machine, p)
           ? Object.create(null)
           : new Dict()

@@ -200,16 +200,17 @@ export const readPickle = (
   memory?: number
 ): unknown => {
   if (isLegacyTorch(bytes)) return toEnd(pickleSteps(bytes, registry, maxBytes))
-  const { globals, onGlobal } = foreign()
+  const { found, globals, onGlobal, onMap } = foreign()
   let value: unknown
   try {
-    value = loads(bytes, memory === undefined ? { onGlobal } : { onGlobal, limits: { memory } })
+    value = loads(bytes, memory === undefined ? { onGlobal, onMap } : { onGlobal, onMap, limits: { memory } })
   } catch (error) {
     if (memory !== undefined && error instanceof PickleError && error.limit === "memory") return beyond
     return refused(error)
   }
   if (
-    mayHaveKeys(value) && (bytes.includes(float) || !isBinaryPickle(bytes)) && toEnd(isAmbiguousPickle(bytes, value))
+    found.otherKeys && mayHaveKeys(value) && (bytes.includes(float) || !isBinaryPickle(bytes)) &&
+    toEnd(isAmbiguousPickle(bytes, value))
   ) {
     value = toEnd(withPlainFloats(bytes))
   }
@@ -231,12 +232,22 @@ export const beyond = Symbol("beyond")
 /** The instruction BINFLOAT. */
 const float = 0x47
 
-/** Collects the classes and functions that a pickle names and that may be more than values. */
+/**
+ * Collects the classes and functions that a pickle names and that may be more than values, and whether it can have a dict
+ * with other keys than texts, or an interval.
+ */
 const foreign = () => {
   const globals: Array<PyGlobal> = []
+  const found = { otherKeys: false }
+  const onMap = () => {
+    found.otherKeys = true
+  }
   return {
+    found,
     globals,
+    onMap,
     onGlobal: (global: PyGlobal) => {
+      if (!plainModules.has(global.module)) onMap()
       if (!plainModules.has(global.module) && !plainNames.has(global.qualifiedName)) globals.push(global)
     }
   }
@@ -280,9 +291,10 @@ export function* readTorch(bytes: Uint8Array, registry: ClassRegistry, maxBytes:
 }
 
 function* readPlain(bytes: Uint8Array, registry: ClassRegistry, maxBytes: number): Steps<unknown> {
-  const { globals, onGlobal } = foreign()
-  let value = yield* load(bytes, { onGlobal })
-  if (yield* isAmbiguousPickle(bytes, value)) value = yield* withPlainFloats(bytes)
+  const { found, globals, onGlobal, onMap } = foreign()
+  let value = yield* load(bytes, { onGlobal, onMap })
+  // Listing the keys of one large dict takes long.
+  if (found.otherKeys && (yield* isAmbiguousPickle(bytes, value))) value = yield* withPlainFloats(bytes)
   return yield* finish(value, globals.some(mayBeNative), registry, maxBytes)
 }
 
