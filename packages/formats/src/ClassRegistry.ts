@@ -139,6 +139,17 @@ export const resolve = (root: unknown, registry: ClassRegistry): Effect.Effect<u
   giveWay(() => resolveSteps(root, registry), formatError)
 
 /**
+ * Replaces objects and lists inside a value by the result of a function, in place and from the inside out, yielding to
+ * other fibers meanwhile.
+ *
+ * @internal
+ */
+export const replaceAll = (
+  root: unknown,
+  replace: (value: object) => unknown
+): Effect.Effect<unknown, FormatError> => giveWay(() => rewrite(root, replace), formatError)
+
+/**
  * As `resolve`, in steps.
  *
  * @internal

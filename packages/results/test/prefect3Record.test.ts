@@ -1,6 +1,7 @@
 import * as ClassRegistry from "@effect-prefect/formats/ClassRegistry"
 import { FormatError } from "@effect-prefect/formats/FormatError"
 import * as JsonProjection from "@effect-prefect/formats/JsonProjection"
+import { PyObject } from "@effect-prefect/pickle"
 import { fromFormatError } from "@effect-prefect/results/ResultError"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -273,6 +274,47 @@ describe("JSON objects that stand for instances", () => {
     Effect.gen(function*() {
       const registry = ClassRegistry.make({ "models.Point": ({ attributes }) => ({ px: attributes["x"] }) })
       assert.deepStrictEqual(yield* decode(as("models.Point", { x: 3 }), json, { registry }), { px: 3 })
+      const inside = `{"a":[{"b":${as("models.Point", { x: 4 })}}]}`
+      assert.deepStrictEqual(yield* decode(inside, json, { registry }), { a: [{ b: { px: 4 } }] })
+    }))
+
+  it.effect("what cannot be is a typed error or an ordinary dict, however large or deep", () =>
+    Effect.gen(function*() {
+      for (const cls of ["builtins.set", "builtins.frozenset"]) {
+        const error = yield* Effect.flip(decode(as(cls, [[]]), json))
+        assert.strictEqual(error._tag, "ResultDecodeError")
+        assert.include(error.message, "hashable")
+      }
+      for (const data of [1e308, -1e303, 1e15, `P${"9".repeat(15)}D`, `P${"9".repeat(1_000)}Y`]) {
+        const text = as("datetime.timedelta", data)
+        assert.deepStrictEqual(yield* decode(text, json), JSON.parse(text))
+      }
+      const levels = 4_000
+      const deep = "{\"__class__\":\"models.A\",\"data\":{\"a\":".repeat(levels) + "1" + "}}".repeat(levels)
+      assert.instanceOf(yield* decode(deep, json), PyObject)
+      const tooDeep = yield* Effect.flip(decode(`["__class__",${"[".repeat(20_000)}`, json))
+      assert.strictEqual(tooDeep._tag, "ResultDecodeError")
+    }))
+
+  it.effect("a library of compression that is the name of something else", () =>
+    Effect.gen(function*() {
+      for (const compressionlib of ["__proto__", "constructor", "toString"]) {
+        const error = yield* Effect.flip(decode("eA==", { type: "compressed/json", compressionlib }))
+        assert.strictEqual(error._tag, "UnsupportedResultType")
+      }
+    }))
+
+  it.live("a large text is read in steps, alone and in a record", () =>
+    Effect.gen(function*() {
+      const rows = Array.from({ length: 20_000 }, (_, index) => ({ __class__: "uuid.UUID", data: `x${index}` }))
+      const text = JSON.stringify(rows)
+      for (const content of [text, JSON.stringify({ metadata, result: text })]) {
+        let turns = 0
+        const timer = setInterval(() => turns++, 1)
+        assert.deepStrictEqual(yield* decode(content, json, { maxBytes: 1 << 24 }), rows)
+        clearInterval(timer)
+        assert.isAbove(turns, 0)
+      }
     }))
 
   it.effect("a key named __proto__ is data", () =>

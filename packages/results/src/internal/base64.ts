@@ -10,6 +10,12 @@ export const asciiOf = (bytes: Uint8Array): string =>
     ? Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1")
     : decoder.decode(bytes)
 
+/** Whether bytes contain the characters of an ASCII text. */
+export const includes = (bytes: Uint8Array, text: string): boolean =>
+  hasBuffer
+    ? Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).includes(text)
+    : decoder.decode(bytes).includes(text)
+
 /** The bytes of a base64 text; invalid characters are ignored. */
 export const decodeBase64 = (text: string): Uint8Array => {
   if (hasBuffer) return Buffer.from(text, "base64")

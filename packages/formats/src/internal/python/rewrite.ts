@@ -63,7 +63,8 @@ function* mapChildren(container: object, each: (value: unknown) => unknown, ask 
     }
   } else if (container instanceof NdArray) {
     if (container.objects !== null) yield* mapArray(container.objects, each, ask)
-  } else if (isDict(container) && !(container instanceof Map)) {
+  } else if (isDict(container) || Object.getPrototypeOf(container) === Object.prototype) {
+    // An object of JSON, or the dict of a pickle.
     const dict = container as Record<string, unknown>
     for (const key of Object.keys(dict)) {
       const now = each(dict[key])

@@ -5,8 +5,9 @@
  * Prefect imports the class and passes it the data. Here the classes of Python's own library become the values that
  * their pickles would, and other classes the same inert object; nothing is imported or called.
  */
-import { undecodable } from "@effect-prefect/formats/FormatError"
-import * as PythonJson from "@effect-prefect/formats/PythonJson"
+import * as ClassRegistry from "@effect-prefect/formats/ClassRegistry"
+import { type FormatError, undecodable } from "@effect-prefect/formats/FormatError"
+import * as ResultFormat from "@effect-prefect/formats/ResultFormat"
 import {
   Complex,
   Decimal,
@@ -14,6 +15,7 @@ import {
   Fraction,
   FrozenSet,
   Path,
+  PickleError,
   PyDate,
   PyDateTime,
   PyDict,
@@ -27,7 +29,8 @@ import {
   UUID,
   ZoneInfo
 } from "@effect-prefect/pickle"
-import * as Result from "effect/Result"
+import * as Effect from "effect/Effect"
+import { includes } from "../base64.ts"
 
 type Dict = { readonly [key: string]: unknown }
 
@@ -35,38 +38,30 @@ const isDict = (value: unknown): value is Dict =>
   typeof value === "object" && value !== null && !Array.isArray(value) &&
   Object.getPrototypeOf(value) === Object.prototype
 
-const maxDepth = 10_000
-
 /**
- * The value of a JSON text; with `revive`, objects in it that represent instances of classes are converted too. Throws
- * a `FormatError` for text that is not JSON.
+ * The value of a JSON text; with `revive`, objects in it that represent instances of classes are converted too, from the
+ * inside out, like Python's `object_hook`.
  */
-export const decodeJson = (text: string, revive: boolean): unknown => {
-  const parsed = PythonJson.parse(text)
-  if (Result.isFailure(parsed)) throw parsed.failure
-  return revive && (text.includes("__class__") || text.includes("__exc_type__"))
-    ? reviveAll(parsed.success)
-    : parsed.success
+export const decodeJson = (
+  bytes: Uint8Array,
+  revive: boolean,
+  options: ResultFormat.DecodeOptions
+): Effect.Effect<unknown, FormatError> => {
+  const { registry: _, ...rest } = options
+  const parsed = ResultFormat.decode(bytes, { ...rest, format: "json" })
+  return revive && (includes(bytes, "__class__") || includes(bytes, "__exc_type__"))
+    ? Effect.flatMap(parsed, (value) => ClassRegistry.replaceAll(value, instanceOrRefusal))
+    : parsed
 }
 
-/** From the inside out, like Python's `object_hook`. */
-const reviveAll = (root: unknown): unknown => {
-  const walk = (value: unknown, depth: number): unknown => {
-    if (typeof value !== "object" || value === null) return value
-    if (depth > maxDepth) throw undecodable(`the JSON is nested more than ${maxDepth} deep`)
-    if (Array.isArray(value)) return value.map((item) => walk(item, depth + 1))
-    if (!isDict(value)) return value
-    const out: Record<string, unknown> = {}
-    for (const key of Object.keys(value)) setKey(out, key, walk(value[key], depth + 1))
-    return instanceOf(out)
+const instanceOrRefusal = (value: object): unknown => {
+  if (!isDict(value)) return value
+  try {
+    return instanceOf(value)
+  } catch (error) {
+    if (error instanceof PickleError) throw undecodable(`an object in it cannot be: ${error.message}`)
+    throw error
   }
-  return walk(root, 0)
-}
-
-const setKey = (object: Record<string, unknown>, key: string, value: unknown): void => {
-  if (key === "__proto__") {
-    Object.defineProperty(object, key, { value, enumerable: true, configurable: true, writable: true })
-  } else object[key] = value
 }
 
 const dotted = /^[A-Za-z_]\w*(?:\.(?:[A-Za-z_]\w*|<locals>))+$/
@@ -171,7 +166,7 @@ const dateTimeOf = (text: string, cls: string): PyDateTime | undefined => {
 }
 
 const durationForm =
-  /^([+-])?P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)(?:[.,](\d{1,9}))?S)?)?$/
+  /^([+-])?P(?:(\d{1,15})Y)?(?:(\d{1,15})M)?(?:(\d{1,15})W)?(?:(\d{1,15})D)?(?:T(?:(\d{1,15})H)?(?:(\d{1,15})M)?(?:(\d{1,15})(?:[.,](\d{1,9}))?S)?)?$/
 
 /** ISO 8601 in pydantic's form: a year is 365 days, a month 30. */
 const timedeltaOf = (text: string): PyTimedelta | undefined => {
@@ -184,9 +179,13 @@ const timedeltaOf = (text: string): PyTimedelta | undefined => {
   return timedelta(match[1] === "-" ? -micro : micro)
 }
 
-const timedelta = (micro: bigint): PyTimedelta => {
+/** Python's longest, in days. */
+const maxDays = 999_999_999n
+
+const timedelta = (micro: bigint): PyTimedelta | undefined => {
   const perDay = 86_400_000_000n
   const days = micro / perDay - (micro % perDay < 0n ? 1n : 0n)
+  if (days > maxDays || days < -maxDays) return undefined
   const rest = Number(micro - days * perDay)
   return new PyTimedelta(Number(days), Math.floor(rest / 1_000_000), rest % 1_000_000)
 }
@@ -230,7 +229,7 @@ const decoders: { readonly [cls: string]: Decode } = Object.assign(Object.create
   "datetime.date": fromText(dateOf),
   "datetime.time": fromText(timeOf),
   "datetime.timedelta": (data: unknown) =>
-    typeof data === "number" && Number.isFinite(data)
+    typeof data === "number" && Math.abs(data) < 1e15
       ? timedelta(BigInt(Math.round(data * 1_000_000)))
       : typeof data === "string"
       ? timedeltaOf(data)

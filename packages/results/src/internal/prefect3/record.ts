@@ -60,14 +60,15 @@ const orUndefined = (value: unknown): Serializer | undefined => isSerializer(val
 const strictUtf8 = new TextDecoder("utf-8", { fatal: true })
 const encoder = new TextEncoder()
 
-const parseObject = (bytes: Uint8Array): Dict | undefined => {
-  // A record is an object, so most other payloads need not be parsed.
-  let first = 0
-  while (bytes[first] === 0x20 || bytes[first] === 0x0a || bytes[first] === 0x0d || bytes[first] === 0x09) first++
-  if (bytes[first] !== 0x7b) return undefined
+/** The names of a record's fields: any other object need not be parsed to see that it is none. */
+const beginning = /^[ \n\r\t]*\{[ \n\r\t]*"(?:metadata|result|serializer|data|prefect_version|encoding|blob)"/
+
+const mayBeRecord = (bytes: Uint8Array): boolean => beginning.test(asciiOf(bytes.subarray(0, 256)))
+
+const parseObject = (bytes: Uint8Array): unknown => {
+  if (!mayBeRecord(bytes)) return undefined
   try {
-    const value: unknown = JSON.parse(strictUtf8.decode(bytes))
-    return isDict(value) ? value : undefined
+    return JSON.parse(strictUtf8.decode(bytes))
   } catch {
     return undefined
   }
@@ -82,10 +83,12 @@ const hasOnly = (object: Dict, ...keys: ReadonlyArray<string>): boolean =>
  * @category decoding
  * @since 0.1.0
  */
-export const parse = (bytes: Uint8Array, recorded?: Prefect3Result["serializer"]): Prefect3Record => {
+export const parse = (bytes: Uint8Array, recorded?: Prefect3Result["serializer"]): Prefect3Record =>
+  takeApart(bytes, parseObject(bytes), recorded)
+
+const takeApart = (bytes: Uint8Array, object: unknown, recorded: Prefect3Result["serializer"]): Prefect3Record => {
   const fallback = orUndefined(recorded)
-  const object = parseObject(bytes)
-  if (object !== undefined) {
+  if (isDict(object)) {
     const { data, metadata, result, serializer } = object
     if (
       hasOnly(object, "metadata", "result") && isDict(metadata) && typeof result === "string" &&
@@ -127,9 +130,15 @@ export const decode = (
   options: ResultFormat.DecodeOptions
 ): Effect.Effect<unknown, FormatError | UnsupportedResultType> =>
   Effect.suspend(() => {
-    const { payload, serializer } = parse(bytes, descriptor.serializer)
-    if (payload.length === 0) return Effect.fail(undecodable("the file is empty"))
-    return deserialize(payload, serializer, options, 0)
+    const read = ({ payload, serializer }: Prefect3Record) =>
+      payload.length === 0
+        ? Effect.fail(undecodable("the file is empty"))
+        : deserialize(payload, serializer, options, 0)
+    if (ResultFormat.isSmall(bytes) || !mayBeRecord(bytes)) return read(parse(bytes, descriptor.serializer))
+    return ResultFormat.decode(bytes, { name: "record", format: "json", maxBytes: options.maxBytes }).pipe(
+      Effect.orElseSucceed(() => undefined),
+      Effect.flatMap((object) => read(takeApart(bytes, object, descriptor.serializer)))
+    )
   })
 
 /** The most nested serializers; Prefect itself nests one. */
@@ -181,22 +190,19 @@ const defaultDecoder = "prefect.serializers.prefect_json_object_decoder"
 const json = (
   payload: Uint8Array,
   serializer: Serializer | undefined,
-  { registry }: ResultFormat.DecodeOptions
-) =>
-  Effect.flatMap(
-    Effect.try({
-      try: () => {
-        // Without a decoder, or with a custom one, Prefect does not make instances of classes either.
-        const decoder = serializer?.["object_decoder"]
-        return decodeJson(utf8(payload), decoder === undefined || decoder === defaultDecoder)
-      },
-      catch: formatError
-    }),
+  options: ResultFormat.DecodeOptions
+) => {
+  const { registry } = options
+  const decoder = serializer?.["object_decoder"]
+  return Effect.flatMap(
+    // Without a decoder, or with a custom one, Prefect does not make instances of classes either.
+    decodeJson(payload, decoder === undefined || decoder === defaultDecoder, options),
     (value) =>
       registry === undefined || registry.decoders.size === 0
         ? Effect.succeed(value)
         : ClassRegistry.resolve(value, registry)
   )
+}
 
 const utf8 = (bytes: Uint8Array): string => {
   try {
@@ -220,14 +226,14 @@ const base64 = (payload: Uint8Array): Effect.Effect<Uint8Array, FormatError> => 
 const pickle = (payload: Uint8Array, options: ResultFormat.DecodeOptions) =>
   Effect.flatMap(base64(payload), (bytes) => ResultFormat.decode(bytes, { ...options, format: "pickle" }))
 
-const compressions: { readonly [library: string]: ResultFormat.Compression | undefined } = {
-  zlib: "zlib",
-  gzip: "gzip",
-  bz2: "bz2",
-  lzma: "xz",
-  zstandard: "zstd",
-  zstd: "zstd"
-}
+const compressions = new Map<unknown, ResultFormat.Compression>([
+  ["zlib", "zlib"],
+  ["gzip", "gzip"],
+  ["bz2", "bz2"],
+  ["lzma", "xz"],
+  ["zstandard", "zstd"],
+  ["zstd", "zstd"]
+])
 
 const compressed = (
   payload: Uint8Array,
@@ -239,11 +245,10 @@ const compressed = (
   Effect.flatMap(base64(payload), (bytes) => {
     // The library is not always recorded, and `lzma` writes two formats, so both are detected from the bytes.
     const library = serializer?.["compressionlib"]
-    const compression = ResultFormat.compressionOf(bytes) ??
-      (typeof library === "string" ? compressions[library] : undefined)
+    const compression = ResultFormat.compressionOf(bytes) ?? compressions.get(library)
     if (compression === undefined) {
       return Effect.fail(
-        typeof library === "string" && !Object.hasOwn(compressions, library)
+        typeof library === "string" && !compressions.has(library)
           ? new UnsupportedResultType({
             type: `compressed by ${JSON.stringify(library)}`,
             detail: "zlib, gzip, bz2, lzma and zstd can be read",
