@@ -100,12 +100,8 @@ describe("whoever waits can stop, for", () => {
       )
       const tables = join(root, "tables")
       yield* Effect.promise(() => mkdir(tables))
-      const row = (index: number) =>
-        JSON.stringify({
-          id: id.slice(0, 24) + String(index).padStart(12, "0"),
-          state: "Success",
-          padding: "x".repeat(200)
-        })
+      const [before, after] = JSON.stringify({ id: "|", state: "Success", padding: "x".repeat(200) }).split("|")
+      const row = (index: number) => `${before}${id.slice(0, 24)}${String(index).padStart(12, "0")}${after}`
       writeFileSync(join(tables, "task_run.jsonl"), Array.from({ length: 80_000 }, (_, index) => row(index)).join("\n"))
       const cache = join(root, "cache")
       const load = Effect.provide(

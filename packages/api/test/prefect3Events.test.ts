@@ -1,11 +1,13 @@
 import * as Prefect3Api from "@effect-prefect/api/Prefect3Api"
 import { assert, describe, it } from "@effect/vitest"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Logger from "effect/Logger"
 import * as Redacted from "effect/Redacted"
 import * as References from "effect/References"
 import * as Stream from "effect/Stream"
+import { hurriedClock } from "../../core/test/hurriedClock.ts"
 import * as EventServer from "./support/eventServer.ts"
 
 const flowRunId = "00000000-0000-4000-8000-00000000000f"
@@ -97,7 +99,7 @@ describe.concurrent("the events of Prefect 3", () => {
       assert.isTrue(server.clients[0]!.isClosed)
       server.clients[1]!.socket.send(EventServer.event(flowRunId))
       yield* until(() => heard.count === 3)
-    }).pipe(Effect.scoped))
+    }).pipe(Effect.scoped, Effect.provideService(Clock.Clock, hurriedClock)))
 
   it.live("are none before the server lets a client in, in what is garbled, and in what is too long", () =>
     Effect.gen(function*() {
@@ -134,7 +136,7 @@ describe.concurrent("the events of Prefect 3", () => {
       const { heard } = yield* listening(server.url, { apiKey: Redacted.make("pnu_hidden") })
       yield* until(() => server.refused === 2)
       assert.deepStrictEqual([heard.count, other.clients.length], [0, 0])
-    }).pipe(Effect.scoped))
+    }).pipe(Effect.scoped, Effect.provideService(Clock.Clock, hurriedClock)))
 
   it.live("say nothing of a credential, and nothing at all above the debug level", () =>
     Effect.gen(function*() {

@@ -6,7 +6,8 @@ import type { AddressInfo } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll } from "vitest"
-import { archives, hurriedClock, run } from "./support.ts"
+import { hurriedClock } from "../../core/test/hurriedClock.ts"
+import { archives, run } from "./support.ts"
 
 const folder = fs.mkdtempSync(join(tmpdir(), "effect-prefect-collect-"))
 afterAll(() => fs.rmSync(folder, { recursive: true, force: true }))

@@ -7,7 +7,8 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
-import { archives, compileCache, hurriedClock, run } from "./support.ts"
+import { hurriedClock } from "../../core/test/hurriedClock.ts"
+import { archives, compileCache, run } from "./support.ts"
 
 const archive = archives["prefect-1"]
 const flowRunId = "6cdaa6fd-f2a5-5ffe-bdc4-8a5c3feb73d3"
@@ -141,12 +142,15 @@ describe("the script of --completions", () => {
     }
   })
 
+  const command = join(home, "effect-prefect")
+  const scripted = (text: string) => {
+    writeFileSync(command, text)
+    chmodSync(command, 0o755)
+  }
+
   const completed = async (...words: ReadonlyArray<string>) => {
     const script = join(home, "script.bash")
     writeFileSync(script, (await run(["--completions", "bash"])).stdout)
-    const command = join(home, "effect-prefect")
-    writeFileSync(command, `#!/bin/sh\nexec '${process.execPath}' '${bin}' "$@"\n`)
-    chmodSync(command, 0o755)
     // As bash itself divides a line: at blanks, and around colons and equals signs.
     const parts = words.flatMap((word) => word === "" ? [""] : word.split(/([:=])/).filter((part) => part !== ""))
     const text = `source '${script}'; COMP_WORDS=(${parts.map((part) => `'${part}'`).join(" ")}); ` +
@@ -159,9 +163,33 @@ describe("the script of --completions", () => {
     return stdout.split("\n").filter((line) => line !== "")
   }
 
+  /** Has the command of the script be run in this process, since one of its own takes half a second. */
+  const servedHere = async (asks: Array<string | undefined>) => {
+    const end = "\0\0"
+    const server = createServer({ allowHalfOpen: true }, (socket) => {
+      let asked = ""
+      socket.setEncoding("utf8").on("data", (text: string) => {
+        asked += text
+        if (!asked.endsWith(end)) return
+        const args = asked.slice(0, -end.length).split("\n")
+        asks.push(args[1])
+        void run(args, patient).then(({ stdout }) => socket.end(stdout))
+      })
+    })
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
+    const { port } = server.address() as AddressInfo
+    scripted(
+      `#!/usr/bin/env bash\nIFS=$'\\n'; exec 3<>/dev/tcp/127.0.0.1/${port}\n` +
+        "printf '%s\\0\\0' \"$*\" >&3\ncat <&3\n"
+    )
+    return server
+  }
+
   it("completes states, runs, slugs and task runs in bash", async () => {
-    const command = join(home, "effect-prefect")
+    scripted(`#!/bin/sh\nexec '${process.execPath}' '${bin}' "$@"\n`)
     assert.deepStrictEqual(await completed(command, "flow-run", "list", "--state", "Tri"), ["TriggerFailed"])
+    const asks: Array<string | undefined> = []
+    await using _server = await servedHere(asks)
     assert.deepStrictEqual(await completed(command, "flow-run", "show", "--archive", archive, "6cda"), [flowRunId])
     assert.deepStrictEqual(
       await completed(command, "flow-run", "show", "--archive", archive, "orders-etl/latest:Failed"),
@@ -176,5 +204,6 @@ describe("the script of --completions", () => {
     ])
     assert.deepStrictEqual(await completed(command, "flow-run", "logs", "--level", "w"), ["warning"])
     assert.deepStrictEqual(await completed(command, "task-run", "m"), ["mapped"])
+    assert.deepStrictEqual(asks, ["runs", "runs", "slugs", "taskRuns"])
   })
 })

@@ -3,7 +3,8 @@
  * nothing on standard output.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { archives, hurriedClock, run } from "./support.ts"
+import { hurriedClock } from "../../core/test/hurriedClock.ts"
+import { archives, run } from "./support.ts"
 
 const archive = archives["prefect-1"]
 const flowRunId = "6cdaa6fd-f2a5-5ffe-bdc4-8a5c3feb73d3"

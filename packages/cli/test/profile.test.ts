@@ -2,7 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { archives, hurriedClock, run } from "./support.ts"
+import { hurriedClock } from "../../core/test/hurriedClock.ts"
+import { archives, run } from "./support.ts"
 
 const archive = archives["prefect-1"]
 

@@ -2,7 +2,6 @@ import * as ArchiveCache from "@effect-prefect/api/ArchiveCache"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Clock from "effect/Clock"
 import * as ConfigProvider from "effect/ConfigProvider"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
@@ -50,17 +49,6 @@ const environment = (env: Record<string, string>): Record<string, string> => ({
 })
 
 const realClock = Effect.runSync(Clock.clockWith(Effect.succeed))
-/** Longer than the waits between attempts that tests have, shorter than the time limits of requests and of doctor. */
-const shortest = Duration.seconds(8)
-
-/**
- * A clock for what waits before it asks again: such waits take a hundredth of their time. Time limits of requests are
- * longer, and stay as they are.
- */
-export const hurriedClock: Clock.Clock = Object.assign(Object.create(realClock) as Clock.Clock, {
-  sleep: (duration: Duration.Duration) =>
-    realClock.sleep(Duration.isLessThan(duration, shortest) ? Duration.times(duration, 0.01) : duration)
-})
 
 const begin = (args: ReadonlyArray<string>, env: Record<string, string>, clock: Clock.Clock) => {
   const { err, layer, out } = captured()

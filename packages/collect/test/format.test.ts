@@ -215,12 +215,12 @@ describe("Parquet", () => {
         mapIndex: index,
         outcome: { _tag: "Value", json: JSON.stringify(String.fromCharCode(97 + index % 26).repeat(2_000_000)) }
       })
-      const rows = Stream.map(Stream.rechunk(Stream.range(0, 74), 1), row)
+      const rows = Stream.map(Stream.rechunk(Stream.range(0, 39), 1), row)
       const output = { format: "parquet", compression: "zstd", partRows: 1_000, columns: [] }
       await Effect.runPromise(Stream.runDrain(CollectFormat.encode(rows, output)))
       console.log("encoded")
     `
-    // Of the texts there are 150 MB in all.
+    // Of the texts there are 80 MB in all.
     const { stdout } = await promisify(execFile)(process.execPath, [
       "--conditions=@effect-prefect/source",
       "--no-warnings",
