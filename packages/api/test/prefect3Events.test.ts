@@ -7,6 +7,10 @@ import * as Logger from "effect/Logger"
 import * as Redacted from "effect/Redacted"
 import * as References from "effect/References"
 import * as Stream from "effect/Stream"
+import { createHash } from "node:crypto"
+import { once } from "node:events"
+import { createServer } from "node:http"
+import type { AddressInfo } from "node:net"
 import { hurriedClock } from "../../core/test/hurriedClock.ts"
 import * as EventServer from "./support/eventServer.ts"
 
@@ -100,6 +104,29 @@ describe.concurrent("the events of Prefect 3", () => {
       server.clients[1]!.socket.send(EventServer.event(flowRunId))
       yield* until(() => heard.count === 3)
     }).pipe(Effect.scoped, Effect.provideService(Clock.Clock, hurriedClock)))
+
+  it.live("end with the Stream, though the server never answers a close", () =>
+    Effect.gen(function*() {
+      let isEnded = false
+      const server = createServer((_request, response) => void response.end("\"3.8.0\""))
+      server.on("upgrade", ({ headers }, socket) => {
+        const accept = createHash("sha1").update(`${headers["sec-websocket-key"]}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`)
+        const message = "{\"type\":\"auth_success\"}"
+        socket.write(
+          "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+            `Sec-WebSocket-Accept: ${accept.digest("base64")}\r\nSec-WebSocket-Protocol: prefect\r\n\r\n` +
+            `\x81${String.fromCharCode(message.length)}${message}`,
+          "latin1"
+        )
+        socket.on("end", () => isEnded = true).on("error", () => {}).resume()
+      })
+      yield* Effect.promise(() => once(server.listen(0, "127.0.0.1"), "listening"))
+      yield* Effect.addFinalizer(() => Effect.sync(() => server.close()))
+      const { fiber, heard } = yield* listening(`http://127.0.0.1:${(server.address() as AddressInfo).port}/api`)
+      yield* until(() => heard.count === 1)
+      yield* Fiber.interrupt(fiber)
+      yield* until(() => isEnded)
+    }).pipe(Effect.scoped))
 
   it.live("are none before the server lets a client in, in what is garbled, and in what is too long", () =>
     Effect.gen(function*() {

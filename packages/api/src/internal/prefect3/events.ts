@@ -59,17 +59,79 @@ interface Connection {
   readonly onChange: () => void
 }
 
+/** The part of a connection's TCP socket that is needed to end it. */
+interface Wire {
+  readonly destroySoon: () => void
+}
+
+interface Handler {
+  readonly onUpgrade?: (...parts: ReadonlyArray<unknown>) => void
+  readonly onRequestUpgrade?: (...parts: ReadonlyArray<unknown>) => void
+}
+
+interface Dispatcher {
+  readonly dispatch: (options: unknown, handler: Handler) => boolean
+}
+
+/** What Node's `fetch` and WebSocket send requests with, once there was one; other engines have none. */
+const dispatcher = (): Dispatcher | undefined => {
+  const found = (globalThis as { readonly [key: symbol]: unknown })[Symbol.for("undici.globalDispatcher.1")]
+  return typeof (found as Dispatcher | undefined)?.dispatch === "function" ? found as Dispatcher : undefined
+}
+
+/**
+ * A WebSocket, and how to end it. Node's waits without limit for a server that never answers a close, and keeps the
+ * process running meanwhile: so the connection under it is ended too.
+ */
+const connect = (url: string): { readonly socket: WebSocket; readonly end: () => void } => {
+  const node = dispatcher()
+  if (node === undefined) {
+    const socket = new WebSocket(url, "prefect")
+    return { socket, end: () => socket.close() }
+  }
+  let wire: Partial<Wire> | undefined
+  const upgraded = (handler: Handler, name: keyof Handler) => {
+    const own = handler[name]
+    return own === undefined ? {} : {
+      [name]: (...parts: ReadonlyArray<unknown>) => {
+        wire = parts.at(-1) as Partial<Wire> | undefined
+        own.apply(handler, [...parts])
+      }
+    }
+  }
+  const watching: Dispatcher = {
+    dispatch: (options, handler) =>
+      node.dispatch(
+        options,
+        Object.assign(
+          Object.create(handler) as Handler,
+          upgraded(handler, "onUpgrade"),
+          upgraded(handler, "onRequestUpgrade")
+        )
+      )
+  }
+  const socket = new WebSocket(url, { protocols: ["prefect"], dispatcher: watching } as unknown as string)
+  return {
+    socket,
+    end: () => {
+      socket.close()
+      wire?.destroySoon?.()
+    }
+  }
+}
+
 /** One connection, until it ends; returns how it ended. */
 const listen = ({ credential, flowRunId, onChange, url }: Connection): Effect.Effect<string> => {
   let isLetIn = false
   const connected = Effect.callback<string>((resume) => {
-    let socket: WebSocket
+    let connection: ReturnType<typeof connect>
     try {
-      socket = new WebSocket(url, "prefect")
+      connection = connect(url)
     } catch {
       // A browser may block connections of a page.
       return resume(Effect.succeed("it is not allowed here"))
     }
+    const { end, socket } = connection
     const send = (message: object) => socket.send(JSON.stringify(message))
     const controller = new AbortController()
     const { signal } = controller
@@ -90,7 +152,7 @@ const listen = ({ credential, flowRunId, onChange, url }: Connection): Effect.Ef
     socket.addEventListener("close", ({ code }) => resume(Effect.succeed(`it was closed with ${code}`)), { signal })
     return Effect.sync(() => {
       controller.abort()
-      socket.close()
+      end()
     })
   })
   const late = Effect.andThen(
