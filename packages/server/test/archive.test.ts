@@ -128,19 +128,23 @@ describe("an archive", () => {
         const reports: Array<number | undefined> = []
         const onReport = ({ line }: Database.LoadReport) => Effect.sync(() => void reports.push(line))
         return Effect.flatMap(Database.Database, (database) =>
-          database.query("select map_index::text as n from public.task_run order by map_index", [])).pipe(
+          database.query(
+            "select map_index::text as n, (select count(*) > 0 from pg_stats where tablename = 'task_run')::text as known " +
+              "from public.task_run order by map_index",
+            []
+          )).pipe(
             Effect.tap(then),
             Effect.map((rows) => ({
-              rows: rows.map(({ n }) =>
-                n
-              ),
+              rows: rows.map(({ n }) => n),
+              // The statistics by which the costs of queries are estimated.
+              isKnown: rows.every(({ known }) => known === "true"),
               reports
             })),
             Effect.provide(layerThreads(directory, { onReport, cache }))
           )
       }
       const first = yield* query(Effect.promise(() => written))
-      assert.deepStrictEqual(first, { rows: ["1", "2"], reports: [2] })
+      assert.deepStrictEqual(first, { rows: ["1", "2"], isKnown: true, reports: [2] })
       // The cache alone says whether what it has is of the folder as it is.
       yield* Effect.promise(() => writeFile(join(directory, "tables/task_run.jsonl"), run(3)))
       assert.deepStrictEqual((yield* query(Effect.void)).rows, ["1", "2"])

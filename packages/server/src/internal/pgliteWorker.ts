@@ -60,7 +60,7 @@ const open = async (): Promise<{ readonly database: PGlite; readonly reports: Re
   }
   if (snapshot !== undefined) return { database: await start(snapshot), reports: [] }
   // A snapshot needs none of its modules.
-  const { findTables, loadArchive } = await import("./archive.ts")
+  const { analyze, findTables, loadArchive } = await import("./archive.ts")
   // Quick failures come first: starting the database takes seconds.
   const files = await findTables(input.tables, directory ?? "")
   const database = await start(empty)
@@ -84,7 +84,7 @@ const open = async (): Promise<{ readonly database: PGlite; readonly reports: Re
   await loadArchive(loader, files, (report) => reports.push(report))
   await database.exec("COMMIT")
   await database.exec(input.createIndexes.join(";"))
-  await database.exec("ANALYZE")
+  await database.exec(analyze(input.tables))
   return { database, reports }
 }
 

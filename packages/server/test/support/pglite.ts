@@ -11,7 +11,7 @@ import { createHash } from "node:crypto"
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { findTables, loadArchive } from "../../src/internal/archive.ts"
+import { analyze, findTables, loadArchive } from "../../src/internal/archive.ts"
 import { EmptyData } from "../../src/internal/pglite.ts"
 import { dropTemplates, startFrom } from "../../src/internal/pgliteData.ts"
 
@@ -108,13 +108,14 @@ const load = async (database: PGlite, directory: string): Promise<void> => {
   })
   await database.exec("COMMIT")
   await database.exec(Tables.createIndexes.join(";"))
-  await database.exec("ANALYZE")
+  await database.exec(analyze(Tables.tables))
 }
 
 /** The data of a database that has loaded an archive: of the same files it is made once. */
 const loaded = async (directory: string): Promise<Uint8Array<ArrayBuffer>> => {
   const { version } = await (prepared ??= prepare())
-  const hash = createHash("sha256").update(JSON.stringify([version, Tables.createTables, Tables.createIndexes]))
+  const made = [version, Tables.createTables, Tables.createIndexes, analyze(Tables.tables)]
+  const hash = createHash("sha256").update(JSON.stringify(made))
   for (const { file, path } of await findTables(Tables.tables, directory)) {
     hash.update(`\0${file}\0`).update(await readFile(path))
   }
