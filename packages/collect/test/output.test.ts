@@ -1,6 +1,7 @@
 import * as CollectOutput from "@effect-prefect/collect/CollectOutput"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import * as fs from "node:fs"
 import { tmpdir } from "node:os"
@@ -53,6 +54,48 @@ describe("a bucket", () => {
       assert.isUndefined(yield* output.digest("missing"))
     })
   })
+})
+
+describe("a bucket whose listing has no end", () => {
+  const listing = (list: ObjectStore["list"]) =>
+    make({
+      name: "s3://data",
+      conditionHint: "",
+      create: () => Promise.resolve(true),
+      read: async function*() {},
+      isMissing: () => false,
+      list,
+      remove: () => Promise.resolve()
+    }, "")
+
+  it.live("is an error where pages come again", () =>
+    Effect.gen(function*() {
+      const output = listing(async function*() {
+        for (;;) {
+          yield ["a", "b"]
+          yield ["c"]
+        }
+      })
+      const error = yield* Effect.flip(Stream.runDrain(output.list("")))
+      assert.include(error.message, "lists the same objects again")
+    }))
+
+  it.live("is left when it is interrupted", () =>
+    Effect.gen(function*() {
+      let at = 0
+      let isLeft = false
+      const output = listing(async function*() {
+        try {
+          for (;;) yield await new Promise<ReadonlyArray<string>>((resolve) => setImmediate(resolve, [`part-${at++}`]))
+        } finally {
+          isLeft = true
+        }
+      })
+      const fiber = yield* Effect.forkChild(Stream.runDrain(output.list("")))
+      while (at < 3) yield* Effect.sleep("1 millis")
+      yield* Fiber.interrupt(fiber)
+      while (!isLeft) yield* Effect.sleep("1 millis")
+    }))
 })
 
 describe("a local folder", () => {

@@ -49,6 +49,16 @@ describe("cutting", () => {
       }
     }))
 
+  it.effect("a number of children that cannot be believed gives few parts, which hold all that are there", () =>
+    Effect.gen(function*() {
+      const indices = [0, 1, 2, 12_000]
+      for (const nMapStates of [1e9, 1e15]) {
+        const plan = yield* planOf(tables({ run: [mapped("run", "b-1", 0, { nMapStates, indices })] }), 1)
+        assert.strictEqual(plan.parts.length, 10_001)
+        assert.strictEqual(shown(plan.parts.at(-1)!).split(" ")[0], "b-1(9998,∞)")
+      }
+    }))
+
   it.effect("small neighbours are packed around large tasks, in code point order of their slugs", () =>
     Effect.gen(function*() {
       const plan = yield* planOf(

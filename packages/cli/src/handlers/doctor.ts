@@ -136,7 +136,7 @@ export const doctor = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.
       )
     }
     const flagged = flags.mount.map((value): Settings.Setting<string> => ({ value, source: "--mount" }))
-    findings.push(...[...flagged, ...mounts].map(mountFinding))
+    for (const mount of [...flagged, ...mounts]) findings.push(mountFinding(mount))
   }
   for (const [name, use] of optional) {
     const version = versionOf(name)
@@ -152,7 +152,7 @@ export const doctor = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.
     )
   } else {
     const paint = style(stdout.colors)
-    const width = Math.max(...findings.map(({ what }) => what.length)) + 2
+    const width = findings.reduce((widest, { what }) => Math.max(widest, what.length), 0) + 2
     yield* stdout.write(
       findings.map(({ isFine, source, value, what }) => {
         const text = Render.stripControls(value)

@@ -78,7 +78,10 @@ export const makeTable = (header: ReadonlyArray<string>, columns: number | undef
   let widths: ReadonlyArray<number | undefined> | undefined
   const settle = (rows: ReadonlyArray<ReadonlyArray<Cell>>): ReadonlyArray<number | undefined> => {
     const all = header.map((title, index): Column => {
-      const content = Math.max(0, ...rows.map((row) => Math.min(60, width(stripControls(row[index]?.text ?? "")))))
+      const content = rows.reduce(
+        (widest, row) => Math.max(widest, Math.min(60, width(stripControls(row[index]?.text ?? "")))),
+        0
+      )
       const wanted = Math.max(width(title), content)
       const isWhole = index === 0 || rows.some((row) => row[index]?.whole === true)
       const least = isWhole ? content : Math.min(narrowest, wanted)

@@ -98,17 +98,14 @@ export const readRecords = (output: Output, parts: Iterable<number>) =>
     (records) => records.filter((record) => record !== undefined)
   )
 
-const manifestNumbers = (output: Output) =>
-  Effect.map(
-    Stream.runCollect(output.list("")),
-    (names) => names.flatMap((name) => Plan.numberOfManifest(name) ?? [])
-  )
+/** The number of the newest manifest; 0 when there is none. */
+const newestNumber = (output: Output) =>
+  Stream.runFold(output.list(""), () => 0, (newest, name) => Math.max(newest, Plan.numberOfManifest(name) ?? 0))
 
 /** The newest manifest and its number; undefined when there is none. */
 export const readManifest = Effect.fnUntraced(function*(output: Output) {
-  const numbers = yield* manifestNumbers(output)
-  if (numbers.length === 0) return undefined
-  const number = Math.max(...numbers)
+  const number = yield* newestNumber(output)
+  if (number === 0) return undefined
   const manifest = yield* read(output, Plan.manifestName(number), ManifestJson)
   return manifest === undefined ? undefined : { number, manifest }
 })
@@ -199,8 +196,8 @@ export const verify = Effect.fnUntraced(function*(output: Output, plan: Plan.Pla
         issue(name, "it is damaged, or another version wrote it")
         return undefined
       }))
-  const numbers = yield* manifestNumbers(output)
-  const number = Math.max(1, ...numbers)
+  const newestNow = yield* newestNumber(output)
+  const number = Math.max(1, newestNow)
   const manifestFile = Plan.manifestName(number)
   const manifest = yield* orDamaged(manifestFile, read(output, manifestFile, ManifestJson))
   const newest = manifest === undefined ? undefined : { number, manifest }
@@ -210,7 +207,7 @@ export const verify = Effect.fnUntraced(function*(output: Output, plan: Plan.Pla
     { concurrency: 32 }
   )).filter((record) => record !== undefined)
   if (newest === undefined) {
-    if (numbers.length === 0) issue(manifestFile, "there is no manifest: the collection is not complete")
+    if (newestNow === 0) issue(manifestFile, "there is no manifest: the collection is not complete")
   } else {
     if (newest.manifest.job !== plan.job) issue(manifestFile, "it is of another plan")
     if (!newest.manifest.complete) {

@@ -89,8 +89,12 @@ export const networkAgents = (
 /** What a request failed with. */
 class Attempted extends Data.TaggedError("Attempted")<{ readonly cause: unknown }> {}
 
+/** The most objects in one folder: more than a plan of the largest size has parts. */
+const maxListed = 2 ** 22
+
 /** `prefix` is empty or ends with `/`. */
 export const make = (store: ObjectStore, prefix: string): Output => {
+  const fail = (detail: string) => new CollectError({ reason: new OutputUnavailable({ output: store.name, detail }) })
   const attempt = <A>(verb: string, run: (signal: AbortSignal) => Promise<A>): Effect.Effect<A, CollectError> =>
     Effect.tryPromise({ try: run, catch: (cause) => new Attempted({ cause }) }).pipe(
       Effect.retry({ while: ({ cause }) => isTransient(cause), schedule: again, times: 4 }),
@@ -122,13 +126,20 @@ export const make = (store: ObjectStore, prefix: string): Output => {
 
   const list: Output["list"] = (folder) =>
     Stream.unwrap(Effect.map(
-      attempt("list objects", async () => {
+      attempt("list objects", async (signal) => {
         const names: Array<string> = []
+        const firsts = new Set<string>()
         for await (const keys of store.list(prefix + folder)) {
+          signal.throwIfAborted()
+          const [first] = keys
+          if (first === undefined) continue
+          if (firsts.has(first)) throw fail("its store lists the same objects again and again")
+          firsts.add(first)
           for (const key of keys) {
             const name = key.slice(prefix.length)
             if (name !== "" && !name.endsWith("/")) names.push(name)
           }
+          if (names.length > maxListed) throw fail(`more than ${maxListed} objects are in one folder of it`)
         }
         return names
       }),

@@ -45,10 +45,17 @@ const rowsOf = ({ found, view }: Task): number => found + (view.mapIndex < 0 || 
 
 const sum = (tasks: ReadonlyArray<Task>): number => tasks.reduce((rows, task) => rows + rowsOf(task), 0)
 
+/** The most ranges for children that a state announces and that are not there: the last one is open. */
+const maxAnnounced = 10_000
+
 /** The ranges of map indices of one task, each with `size` indices; the last one is open. */
 const ranges = (flowRunId: string, task: Task, size: number): Array<Piece> => {
   const out: Array<Piece> = []
-  const count = Math.max(1, Math.ceil(task.span / size))
+  const count = Math.max(
+    1,
+    Math.ceil(task.found / size),
+    Math.min(maxAnnounced, Math.ceil(task.span / size))
+  )
   for (let at = 0; at < count; at++) {
     const isLast = at === count - 1
     out.push({
@@ -100,7 +107,7 @@ const cut = ({ flowRunId, tasks }: Counted, partRows: number): Array<Piece> => {
       pack(task, 1)
       flush(tasks[at + 1])
     } else flush(task)
-    out.push(...ranges(flowRunId, task, partRows))
+    for (const piece of ranges(flowRunId, task, partRows)) out.push(piece)
   }
   flush(undefined)
   return out
@@ -125,7 +132,7 @@ const pieces = (flowRuns: ReadonlyArray<Counted>, partRows: number): Array<Piece
   for (const flowRun of flowRuns) {
     const isSmall = flowRun.rows <= partRows && flowRun.tasks.every(({ span }) => span <= partRows)
     if (!isSmall || rows + flowRun.rows > partRows) flush()
-    if (!isSmall) out.push(...cut(flowRun, partRows))
+    if (!isSmall) { for (const piece of cut(flowRun, partRows)) out.push(piece) }
     else if (flowRun.rows > 0) {
       packed.push(flowRun)
       rows += flowRun.rows

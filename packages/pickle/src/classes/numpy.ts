@@ -195,7 +195,7 @@ const extentOfParts = ({ base, fields, shape }: DType): Extent => {
   const inner = [...base === null ? [] : [base], ...fields?.map(({ dtype }) => dtype) ?? []].map(extentOf)
   if (inner.length === 0) return { values: 1, depth: 0 }
   const values = inner.reduce((sum, extent) => sum + extent.values, 0)
-  const depth = Math.max(...inner.map((extent) => extent.depth)) + Math.max(1, shape?.length ?? 0)
+  const depth = inner.reduce((deepest, extent) => Math.max(deepest, extent.depth), 0) + Math.max(1, shape?.length ?? 0)
   // Of a size of zero the sizes before it remain.
   return { values: (shape ?? []).reduce((product, n) => product * Math.max(1, n), values), depth }
 }

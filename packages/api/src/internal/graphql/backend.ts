@@ -96,7 +96,7 @@ export const make = (client: GraphQLClient, options: { readonly lookupBatchSize:
     do {
       const condition = { id: { _gte: range.first, _lte: range.last } }
       const page = yield* rawPage(operation, listing, [condition], { cursor, limit: limit - found.length })
-      found.push(...page.rows)
+      for (const row of page.rows) found.push(row)
       cursor = page.next
     } while (cursor !== undefined && found.length < limit)
     return found

@@ -426,7 +426,7 @@ export const make = (database: DatabaseSync, read: ReadRows<TableName>): {
             ? -Infinity
             : [noTask, last.map_index, last.id, last.place]
           const found = yield* query(operation, () => runsOfTask(selectTaskRuns, run, noTask, after, rowsAtOnce))
-          others.push(...found)
+          for (const run of found) others.push(run)
           isMore = found.length === rowsAtOnce
           yield* otherTurn
         }
@@ -555,7 +555,7 @@ export const make = (database: DatabaseSync, read: ReadRows<TableName>): {
               task,
               ...codes ?? []
             )
-            found.push(...more)
+            for (const run of more) found.push(run)
             if (found.length > limit) break
           }
           return pageOf(found, limit)
