@@ -188,23 +188,25 @@ const held: Row = {
   ours: {
     name: "giving way",
     open: openGroup,
-    run: async () => ({
-      measured: await heldBy(() =>
+    run: async () => {
+      const { longest } = await heldBy(() =>
         Effect.runPromise(
           Stream.runDrain(
             CollectFormat.encode(Stream.rechunk(Stream.fromIterable(group), 2048), parquetOutput)
           )
         )
       )
-    })
+      return { measured: longest }
+    }
   },
   peers: [{
     name: "at once",
-    run: async () => ({
-      measured: await heldBy(async () => {
+    run: async () => {
+      const { longest } = await heldBy(async () => {
         atOnce()
       })
-    })
+      return { measured: longest }
+    }
   }],
   target: { peer: 2 }
 }

@@ -1,6 +1,7 @@
 /**
  * How long decoding and showing a large value block other work: the longest processor time between two turns of a 5 ms
- * timer. The same work without yielding, which blocks for its whole duration, is measured beside it.
+ * timer, with and without V8's collections of garbage. The same work without yielding, which blocks for its whole
+ * duration, is measured beside it.
  */
 import * as ArchiveApi from "@effect-prefect/api/ArchiveApi"
 import { empty } from "@effect-prefect/formats/ClassRegistry"
@@ -23,10 +24,10 @@ import { jsonBytesSteps } from "../packages/formats/src/internal/jsonPieces.ts"
 import { readCsv } from "../packages/formats/src/internal/readers/csv.ts"
 import { fromBase64, pickleSteps, readPickle } from "../packages/formats/src/internal/readers/pickle.ts"
 import { giveWay, toEnd } from "../packages/formats/src/internal/steps.ts"
-import { heldBy as held } from "./support/held.ts"
+import { type Held, heldBy as held } from "./support/held.ts"
 import type { Row } from "./support/row.ts"
 
-const heldBy = (effect: Effect.Effect<unknown, unknown>): Promise<number> => held(() => Effect.runPromise(effect))
+const heldBy = (effect: Effect.Effect<unknown, unknown>): Promise<Held> => held(() => Effect.runPromise(effect))
 
 type Format =
   | "JSON"
@@ -148,7 +149,7 @@ const atOnce = (format: Format, bytes: Uint8Array): (() => unknown) | undefined 
     : () => readPickle(bytes, empty, 2 ** 30)
 }
 
-/** The longest turn, and the processor time of the whole in a row that follows: of the same runs. */
+/** The longest turn, and in rows that follow the same without collections and the processor time of the whole. */
 const rowsOf = (
   work: string,
   runs: number,
@@ -158,15 +159,20 @@ const rowsOf = (
   close: () => void
 ): ReadonlyArray<Row> => {
   const totals = new Map<string, Array<number>>()
+  const apart = new Map<string, Array<number>>()
   const measured = async (name: string, effect: Effect.Effect<unknown, unknown>) => {
     const before = process.cpuUsage()
-    const held = await heldBy(effect)
+    const { longest, withoutCollections } = await heldBy(effect)
     const { system, user } = process.cpuUsage(before)
     totals.set(name, [...totals.get(name) ?? [], (system + user) / 1000])
-    return { measured: held }
+    apart.set(name, [...apart.get(name) ?? [], withoutCollections])
+    return { measured: longest }
   }
-  // The first total is that of the warm-up, which the second row has of its own.
-  const last = (name: string) => ({ measured: totals.get(name)?.shift() ?? Number.NaN })
+  // The first figure is that of the warm-up, which the other rows have of their own.
+  const last = (figures: typeof totals) => (name: string) => ({
+    name,
+    run: () => ({ measured: figures.get(name)?.shift() ?? Number.NaN })
+  })
   const contenders = ["giving way", "at once"] as const
   const effectOf = (name: (typeof contenders)[number]): Effect.Effect<unknown, unknown> =>
     name === "giving way" ? giving() : Effect.sync(() => void (once() ?? (() => {}))())
@@ -176,9 +182,11 @@ const rowsOf = (
     close,
     run: () => measured(name, effectOf(name))
   }))
-  const [total, peerTotal] = contenders.map((name) => ({ name, run: () => last(name) }))
+  const [alone, peerAlone] = contenders.map(last(apart))
+  const [total, peerTotal] = contenders.map(last(totals))
   return [
     { work: `held by ${work}`, count: 1, show: "ms", runs, ours: ours!, peers: [peer!] },
+    { work: `the same, without collections: ${work}`, count: 1, show: "ms", runs, ours: alone!, peers: [peerAlone!] },
     { work: `in all, ${work}`, count: 1, show: "ms", runs, ours: total!, peers: [peerTotal!] }
   ]
 }
