@@ -1,6 +1,6 @@
 import * as Database from "@effect-prefect/server/Database"
-import * as Server from "@effect-prefect/server/Server"
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe, it, layer } from "@effect/vitest"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises"
@@ -26,89 +26,88 @@ const folder = (files: Readonly<Record<string, string | Uint8Array>>) =>
     (directory) => Effect.promise(() => rm(directory, { recursive: true }))
   )
 
-const serve = <A, E>(
-  directory: string,
-  self: (reports: ReadonlyArray<Database.LoadReport>) => Effect.Effect<A, E, Server.Server>
-) => {
-  const reports: Array<Database.LoadReport> = []
-  const onReport = (report: Database.LoadReport) => Effect.sync(() => void reports.push(report))
-  return Effect.provide(
-    Effect.suspend(() => self(reports)),
-    layerServer(layerThreads(directory, { onReport }))
+/** What could not be loaded. */
+class Reports extends Context.Service<Reports, ReadonlyArray<Database.LoadReport>>()("test/Reports") {}
+
+const reportsOf = (table: string) =>
+  Effect.map(Reports, (reports) => reports.filter(({ file }) => file === `tables/${table}.jsonl`))
+
+const serve = (files: Readonly<Record<string, string>>) =>
+  Layer.unwrap(
+    Effect.map(folder(files), (directory) => {
+      const reports: Array<Database.LoadReport> = []
+      const onReport = (report: Database.LoadReport) => Effect.sync(() => void reports.push(report))
+      return Layer.merge(Layer.succeed(Reports, reports), layerServer(layerThreads(directory, { onReport })))
+    })
   )
-}
+
+const lines = [
+  run(1),
+  "",
+  "{\"id\": ",
+  run(2, { serialized_state: null, name: "a\u2028b\u0085c 🚀" }),
+  "[1, 2]",
+  run(3, { id: "no uuid" }),
+  run(4, { map_index: "x" }),
+  run(5, { serialized_state: { message: "\u0000" } }),
+  run(6, { task_id: id(99), extra: 1 }),
+  run(7, { id: id(6), extra: 2 }),
+  run(8, { serialized_state: "odd", state: 7 }),
+  "null",
+  JSON.stringify({ id: id(9) })
+]
+const many = Array.from({ length: 3_000 }, (_, n) => JSON.stringify({ id: n === 1_234 ? "bad" : id(n), version: n }))
+
+const served = serve({
+  "task_run.jsonl": `\uFEFF${lines.join("\r\n")}`,
+  "flow_run.jsonl": many.map((line) => `${line}\n`).join("")
+})
+
+layer(served, { excludeTestServices: true })("an archive", (it) => {
+  it.effect("is served but for the lines that are no rows, which are reported with their numbers", () =>
+    Effect.gen(function*() {
+      const found = yield* read(
+        "{ task_run(order_by: [{map_index: asc}]) { id map_index name state serialized_state created task { id } } }"
+      )
+      const row = (n: number, rest: object = {}) => ({
+        id: id(n),
+        map_index: n,
+        name: null,
+        state: null,
+        serialized_state: null,
+        created: time,
+        task: null,
+        ...rest
+      })
+      assert.deepStrictEqual(found, [
+        row(1),
+        row(2, { name: "a\u2028b\u0085c 🚀" }),
+        row(6),
+        row(7, { id: id(6) }),
+        row(8, { serialized_state: "odd", state: "7" }),
+        row(9, { map_index: null, created: null })
+      ])
+      assert.deepStrictEqual(yield* read("{ flow { id } }"), [])
+      const reports = yield* reportsOf("task_run")
+      assert.deepStrictEqual(
+        reports.map(({ file, line }) => [file, line]).toSorted((a, b) => Number(a[1]) - Number(b[1])),
+        [3, 5, 6, 7, 8, 9, 12].map((line) => ["tables/task_run.jsonl", line])
+      )
+      assert.include(reports.find(({ line }) => line === 3)?.message, "not JSON")
+      assert.include(reports.find(({ line }) => line === 9)?.message, "\"extra\"")
+      assert.notInclude(reports.map(({ message }) => message).join(" "), "no uuid")
+    }))
+
+  it.effect("may be large: rows are loaded in batches, a bad one among them costs only itself", () =>
+    Effect.gen(function*() {
+      const found = yield* read("{ flow_run_aggregate { aggregate { count max { version } } } }")
+      assert.deepStrictEqual(found, { aggregate: { count: 2_999, max: { version: 2_999 } } })
+      assert.deepStrictEqual((yield* reportsOf("flow_run")).map(({ line }) => line), [1_235])
+      assert.lengthOf(yield* Reports, 8)
+    }))
+})
 
 describe("an archive", () => {
-  it.live(
-    "is served but for the lines that are no rows, which are reported with their numbers",
-    () =>
-      Effect.gen(function*() {
-        const lines = [
-          run(1),
-          "",
-          "{\"id\": ",
-          run(2, { serialized_state: null, name: "a\u2028b\u0085c 🚀" }),
-          "[1, 2]",
-          run(3, { id: "no uuid" }),
-          run(4, { map_index: "x" }),
-          run(5, { serialized_state: { message: "\u0000" } }),
-          run(6, { task_id: id(99), extra: 1 }),
-          run(7, { id: id(6), extra: 2 }),
-          run(8, { serialized_state: "odd", state: 7 }),
-          "null",
-          JSON.stringify({ id: id(9) })
-        ]
-        const directory = yield* folder({ "task_run.jsonl": `\uFEFF${lines.join("\r\n")}` })
-        yield* serve(directory, (reports) =>
-          Effect.gen(function*() {
-            const found = yield* read(
-              "{ task_run(order_by: [{map_index: asc}]) { id map_index name state serialized_state created task { id } } }"
-            )
-            const row = (n: number, rest: object = {}) => ({
-              id: id(n),
-              map_index: n,
-              name: null,
-              state: null,
-              serialized_state: null,
-              created: time,
-              task: null,
-              ...rest
-            })
-            assert.deepStrictEqual(found, [
-              row(1),
-              row(2, { name: "a\u2028b\u0085c 🚀" }),
-              row(6),
-              row(7, { id: id(6) }),
-              row(8, { serialized_state: "odd", state: "7" }),
-              row(9, { map_index: null, created: null })
-            ])
-            assert.deepStrictEqual(yield* read("{ flow_run { id } }"), [])
-            assert.deepStrictEqual(
-              reports.map(({ file, line }) => [file, line]).toSorted((a, b) => Number(a[1]) - Number(b[1])),
-              [3, 5, 6, 7, 8, 9, 12].map((line) => ["tables/task_run.jsonl", line])
-            )
-            assert.include(reports.find(({ line }) => line === 3)?.message, "not JSON")
-            assert.include(reports.find(({ line }) => line === 9)?.message, "\"extra\"")
-            assert.notInclude(reports.map(({ message }) => message).join(" "), "no uuid")
-          }))
-      })
-  )
-
-  it.live(
-    "may be large: rows are loaded in batches, a bad one among them costs only itself",
-    () =>
-      Effect.gen(function*() {
-        const lines = Array.from({ length: 3_000 }, (_, n) => n === 1_234 ? run(n, { id: "bad" }) : run(n))
-        const directory = yield* folder({ "task_run.jsonl": lines.map((line) => `${line}\n`).join("") })
-        yield* serve(directory, (reports) =>
-          Effect.gen(function*() {
-            const found = yield* read("{ task_run_aggregate { aggregate { count max { map_index } } } }")
-            assert.deepStrictEqual(found, { aggregate: { count: 2_999, max: { map_index: 2_999 } } })
-            assert.deepStrictEqual(reports.map(({ line }) => line), [1_235])
-          }))
-      })
-  )
-
   it.live("is loaded once, and kept with what was said of it", () =>
     Effect.gen(function*() {
       const directory = yield* folder({ "task_run.jsonl": [run(1), "[]", run(2)].join("\n") })
