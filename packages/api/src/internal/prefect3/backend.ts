@@ -27,6 +27,9 @@ import type { Filter, Pages } from "./pages.ts"
 import * as Rows from "./rows.ts"
 import * as States from "./states.ts"
 
+/** States that are converted before other work has its turn. */
+const rowsAtOnce = 1_000
+
 /** The part of a client that lookups need. */
 export type Server = Pick<Client, "get" | "name" | "version">
 
@@ -223,7 +226,8 @@ export const makeBackend = Effect.fnUntraced(function*(
       // A missing run has no states either.
       if (rows.length === 0) yield* exists
       const records = []
-      for (const row of rows) {
+      for (const [at, row] of rows.entries()) {
+        if (at % rowsAtOnce === rowsAtOnce - 1) yield* Effect.yieldNow
         const record = Rows.stateRecord(row)
         if (Rows.isMalformed(record)) return yield* fail(operation, new MalformedResponse({ detail: record.detail }))
         records.push(record)
