@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { basename, join } from "node:path"
 import { onTestFinished } from "vitest"
 import { startPglite } from "../../api/test/pglite.ts"
 import { archives, loadedBefore, run, serve, serveHere } from "./support.ts"
@@ -18,10 +18,12 @@ const served: ReadonlyArray<readonly [name: keyof typeof archives, apiKey: strin
 describe.each(served)("serve --archive %s", (name, apiKey) => {
   it("says over HTTP what the archive says, line by line, to those who have the key", async () => {
     const archive = archives[name]
+    const cache = mkdtempSync(join(tmpdir(), "cache-"))
+    onTestFinished(() => rmSync(cache, { recursive: true, force: true }))
     // One loads its archive in a process of its own, the other in this one has loaded it before.
     await using server = apiKey === undefined
       ? await serveHere(["--archive", archive, "--port", "0"], await loadedBefore(archive))
-      : await serve(["--archive", archive, "--port", "0", "--api-key", apiKey])
+      : await serve(["--archive", archive, "--port", "0", "--api-key", apiKey], { XDG_CACHE_HOME: cache })
     const env: Record<string, string> = apiKey === undefined ? {} : { PREFECT__CLOUD__API_KEY: apiKey }
     const mounts = JSON.parse(readFileSync(join(archive, "mounts.json"), "utf8")) as Record<string, string>
     const flags = Object.entries(mounts).flatMap(([from, to]) => ["--mount", `${from}=${join(archive, to)}`])
@@ -46,6 +48,12 @@ describe.each(served)("serve --archive %s", (name, apiKey) => {
       const wrong = await run(["flow", "list", "--api", server.url], { PREFECT__CLOUD__API_KEY: "canary-wrong" })
       assert.strictEqual(wrong.code, 1)
       assert.notInclude(wrong.stderr, "canary")
+      // The empty database that it made is kept for other archives.
+      while (
+        !readdirSync(cache, { encoding: "utf8", recursive: true }).some((file) => basename(file) === "empty.json")
+      ) {
+        await new Promise((resolve) => setTimeout(resolve, 20))
+      }
       const right = await run(["flow", "list", "--api", server.url], env)
       assert.strictEqual(right.code, 0, right.stderr)
     }

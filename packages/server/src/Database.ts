@@ -193,7 +193,8 @@ export interface ArchiveOptions {
 }
 
 /**
- * A cache for the data that a folder was loaded into.
+ * A cache for the data that a folder was loaded into. `readEmpty` and `writeEmpty` cache the data of an empty database,
+ * which is the same for all folders: without it, making one takes most of the time in which a small folder is loaded.
  *
  * @category models
  * @since 0.1.0
@@ -201,6 +202,8 @@ export interface ArchiveOptions {
 export interface ArchiveCache {
   readonly read: () => Promise<{ readonly snapshot: Blob; readonly reports: ReadonlyArray<LoadReport> } | undefined>
   readonly write: (snapshot: Blob, reports: ReadonlyArray<LoadReport>) => Promise<void>
+  readonly readEmpty?: (() => Promise<Blob | undefined>) | undefined
+  readonly writeEmpty?: ((empty: Blob) => Promise<void>) | undefined
 }
 
 /**

@@ -151,6 +151,43 @@ describe("an archive", () => {
       assert.deepStrictEqual((yield* query(Effect.void)).rows, ["3"])
     }))
 
+  it.live("is loaded into an empty database that was kept, with nothing of the archive that it was made for", () =>
+    Effect.gen(function*() {
+      const kept: Array<Blob> = []
+      let wrote = () => {}
+      const written = new Promise<void>((resolve) => {
+        wrote = resolve
+      })
+      const cache: Database.ArchiveCache = {
+        read: async () => undefined,
+        write: async () => {},
+        readEmpty: async () => kept.at(-1),
+        writeEmpty: async (empty) => {
+          kept.push(empty)
+          wrote()
+        }
+      }
+      const query = (directory: string, then: Effect.Effect<void>) =>
+        Effect.flatMap(
+          Database.Database,
+          (database) => database.query("select map_index::text as n from public.task_run order by map_index", [])
+        ).pipe(
+          Effect.tap(then),
+          Effect.provide(Database.layerArchive(directory, { cache }))
+        )
+      const [first, second] = [
+        yield* folder({ "task_run.jsonl": run(1) }),
+        yield* folder({ "task_run.jsonl": run(2) })
+      ]
+      assert.deepStrictEqual(yield* query(first, Effect.promise(() => written)), [{ n: "1" }])
+      assert.notInclude(Buffer.from(yield* Effect.promise(() => kept[0]!.arrayBuffer())).toString("latin1"), "task_run")
+      assert.deepStrictEqual(yield* query(second, Effect.void), [{ n: "2" }])
+      assert.lengthOf(kept, 1)
+      // One that no database starts from costs only time.
+      kept[0] = kept[0]!.slice(0, kept[0]!.size >> 1)
+      assert.deepStrictEqual(yield* query(second, Effect.void), [{ n: "2" }])
+    }))
+
   it.live("must have tables", () =>
     Effect.gen(function*() {
       const directory = yield* folder({ "notes.txt": "nothing" })

@@ -7,7 +7,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { readFile, writeFile } from "node:fs/promises"
 import { createRequire } from "node:module"
-import { versionOf } from "./serverPackages.ts"
+import { folderOf, versionOf } from "./serverPackages.ts"
 
 /**
  * The data of an embedded database must be read by the version that wrote it, and loaded by this version of the server.
@@ -22,11 +22,15 @@ const version = (): string => {
 /** The cached data of an archive for `serve`. */
 export const kind = (): ArchiveCache.Kind => ({ name: "serve", version: version() })
 
+/** The data of an empty database, cached for the package that makes it: it goes when that is removed. */
+const emptyKind = (): ArchiveCache.Kind => ({ name: "empty", version: version() })
+
 /** An archive, loaded into an embedded database once and cached for the next start. */
 export const serveArchive = (directory: string): ReturnType<typeof Database.layerArchive> =>
   Layer.unwrap(Effect.gen(function*() {
     const since = yield* Clock.currentTimeMillis
     const own = kind()
+    const [emptyOwner, ownEmpty] = [folderOf("@electric-sql/pglite"), emptyKind()]
     return Database.layerArchive(directory, {
       cache: {
         read: async () => {
@@ -39,6 +43,16 @@ export const serveArchive = (directory: string): ReturnType<typeof Database.laye
           const bytes = new Uint8Array(await snapshot.arrayBuffer())
           await Effect.runPromise(
             ArchiveCache.keep(directory, own, (path) => writeFile(path, bytes), { since, notes: reports })
+          )
+        },
+        readEmpty: async () => {
+          const kept = Option.getOrUndefined(await Effect.runPromise(ArchiveCache.find(emptyOwner, ownEmpty)))
+          return kept === undefined ? undefined : new Blob([await readFile(kept.path)])
+        },
+        writeEmpty: async (empty) => {
+          const bytes = new Uint8Array(await empty.arrayBuffer())
+          await Effect.runPromise(
+            ArchiveCache.keep(emptyOwner, ownEmpty, (path) => writeFile(path, bytes), { since })
           )
         }
       }

@@ -2,13 +2,19 @@
 import * as Effect from "effect/Effect"
 import { readFileSync } from "node:fs"
 import { findPackageJSON } from "node:module"
+import { dirname } from "node:path"
 import { CommandFailed } from "./errors.ts"
+
+const fileOf = (name: string): string | undefined =>
+  findPackageJSON(name, findPackageJSON("@effect-prefect/server", import.meta.url))
+
+/** The folder of a package that the server finds. */
+export const folderOf = (name: string): string => dirname(fileOf(name) ?? "")
 
 /** The version of a package that the server finds; undefined when it is not installed. */
 export const versionOf = (name: string): string | undefined => {
-  const server = findPackageJSON("@effect-prefect/server", import.meta.url)
   try {
-    const file = findPackageJSON(name, server)
+    const file = fileOf(name)
     return file === undefined
       ? undefined
       : (JSON.parse(readFileSync(file, "utf8")) as { readonly version: string }).version

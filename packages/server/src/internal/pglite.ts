@@ -21,7 +21,7 @@ const unavailable = (message: string) => new PgliteFailure("Unavailable", messag
 type Rows = ReadonlyArray<Record<string, string | null>>
 
 /** The data that a thread starts from: the folder, or a copy of the data of a thread that has loaded it. */
-type Source = Pick<WorkerInput, "directory" | "empty"> | Required<Pick<WorkerInput, "snapshot">>
+type Source = Pick<WorkerInput, "directory" | "empty" | "givesEmpty"> | Required<Pick<WorkerInput, "snapshot">>
 
 /** The data of an empty database, for programs that load many archives: without it, each one takes seconds to make. */
 export const EmptyData = Context.Reference<(() => Promise<Blob>) | undefined>(
@@ -75,7 +75,7 @@ interface Running {
 class Lane {
   readonly source: () => Promise<Source>
   readonly abandonedAfter: (startMillis: number) => number
-  readonly reports: (reports: ReadonlyArray<LoadReport>) => void
+  readonly reports: (reports: ReadonlyArray<LoadReport>, empty: Blob | undefined) => void
   #queue: Array<Call> = []
   #worker: Worker | undefined
   #starting: Worker | "asking" | undefined
@@ -173,7 +173,7 @@ class Lane {
         this.#starting = undefined
         this.#worker = worker
         this.#startMillis = performance.now() - since
-        this.reports(message.reports)
+        this.reports(message.reports, message.empty)
       } else if (this.#worker === worker) this.#finish((call) => call.resolve(message))
       this.#next()
     })
@@ -236,6 +236,8 @@ export interface PgliteCache {
   /** The cached data for the folder in its current state. */
   readonly read: () => Promise<{ readonly snapshot: Blob; readonly reports: ReadonlyArray<LoadReport> } | undefined>
   readonly write: (snapshot: Blob, reports: ReadonlyArray<LoadReport>) => Promise<void>
+  readonly readEmpty?: (() => Promise<Blob | undefined>) | undefined
+  readonly writeEmpty?: ((empty: Blob) => Promise<void>) | undefined
 }
 
 /** An archive folder in embedded databases. */
@@ -274,8 +276,12 @@ export const startPglite = (
     if (message.type !== "snapshot") throw unavailable("the embedded database could not be copied")
     return { snapshot: message.snapshot }
   }
-  const folder = async (): Promise<Source> =>
-    emptyData === undefined ? { directory } : { directory, empty: await emptyData() }
+  const folder = async (): Promise<Source> => {
+    const empty = await (emptyData ?? cache?.readEmpty)?.().catch(() => undefined)
+    return empty === undefined
+      ? { directory, givesEmpty: isFirst && cache?.writeEmpty !== undefined }
+      : { directory, empty }
+  }
   let isFirst = true
   let kept: Awaited<ReturnType<PgliteCache["read"]>>
   const light: Lane = new Lane(
@@ -289,11 +295,12 @@ export const startPglite = (
       return copyOf(heavy).catch(folder)
     },
     abandonedAfter,
-    (found) => {
+    (found, empty) => {
       const reports = kept?.reports ?? found
       if (isFirst && kept === undefined && cache !== undefined) {
         // Statements that have waited for the folder come first.
         setTimeout(() => {
+          if (empty !== undefined) cache.writeEmpty?.(empty).catch(() => {})
           light.call({ type: "snapshot" }, Infinity).answer.then((message) =>
             message.type === "snapshot" ? cache.write(message.snapshot, reports) : undefined
           ).catch(() => {})

@@ -11,6 +11,8 @@ export interface WorkerInput {
   readonly directory?: string
   /** The data of an empty database to load it into; one is made otherwise. */
   readonly empty?: Blob
+  /** Whether to give the data of an empty database that was made. */
+  readonly givesEmpty?: boolean
   /** The data of a database that has loaded it. */
   readonly snapshot?: Blob
   readonly tables: ReadonlyArray<Table>
@@ -23,7 +25,7 @@ export type WorkerRequest =
   | { readonly type: "snapshot" }
 
 export type WorkerMessage =
-  | { readonly type: "ready"; readonly reports: ReadonlyArray<LoadReport> }
+  | { readonly type: "ready"; readonly reports: ReadonlyArray<LoadReport>; readonly empty?: Blob | undefined }
   | { readonly type: "failed"; readonly message: string }
   | { readonly type: "rows"; readonly rows: ReadonlyArray<Record<string, string | null>> }
   | { readonly type: "snapshot"; readonly snapshot: Blob }
@@ -47,9 +49,21 @@ const settings = [
   "full_page_writes=off"
 ].flatMap((setting) => ["-c", setting])
 
+const dataOf = async (database: PGlite): Promise<Blob> => {
+  // A copy without it would first replay the log.
+  await database.exec("CHECKPOINT")
+  return database.dumpDataDir("none")
+}
+
+interface Opened {
+  readonly database: PGlite
+  readonly reports: ReadonlyArray<LoadReport>
+  readonly empty?: Blob | undefined
+}
+
 /** A database with the rows of the folder, or of a snapshot. */
-const open = async (): Promise<{ readonly database: PGlite; readonly reports: ReadonlyArray<LoadReport> }> => {
-  const { directory, empty, snapshot } = input
+const open = async (): Promise<Opened> => {
+  const { directory, empty, givesEmpty, snapshot } = input
   const start = async (data: Blob | undefined) => {
     const pglite = await import("@electric-sql/pglite").catch((error: unknown) => {
       throw missingPackage(error, "@electric-sql/pglite", "an archive")
@@ -63,8 +77,11 @@ const open = async (): Promise<{ readonly database: PGlite; readonly reports: Re
   const { analyze, findTables, loadArchive } = await import("./archive.ts")
   // Quick failures come first: starting the database takes seconds.
   const files = await findTables(input.tables, directory ?? "")
-  const database = await start(empty)
+  // What was kept may not be what this version starts from.
+  const started = empty === undefined ? undefined : await start(empty).catch(() => undefined)
+  const database = started ?? await start(undefined)
   await dropTemplates(database)
+  const made = givesEmpty === true && started === undefined ? await dataOf(database) : undefined
   const reports: Array<LoadReport> = []
   // Rows of a table that was made in the same transaction need no log.
   await database.exec("BEGIN")
@@ -85,16 +102,12 @@ const open = async (): Promise<{ readonly database: PGlite; readonly reports: Re
   await database.exec("COMMIT")
   await database.exec(input.createIndexes.join(";"))
   await database.exec(analyze(input.tables))
-  return { database, reports }
+  return { database, reports, empty: made }
 }
 
 const answer = async (database: PGlite, request: WorkerRequest): Promise<WorkerMessage> => {
   try {
-    if (request.type === "snapshot") {
-      // A copy without it would first replay the log.
-      await database.exec("CHECKPOINT")
-      return { type: "snapshot", snapshot: await database.dumpDataDir("none") }
-    }
+    if (request.type === "snapshot") return { type: "snapshot", snapshot: await dataOf(database) }
     const { rows } = await database.query<Record<string, string | null>>(request.sql, [...request.parameters])
     return { type: "rows", rows }
   } catch (error) {
@@ -104,10 +117,10 @@ const answer = async (database: PGlite, request: WorkerRequest): Promise<WorkerM
 }
 
 try {
-  const { database, reports } = await open()
+  const { database, empty, reports } = await open()
   await database.exec("SET default_transaction_read_only = on; SET timezone = 'UTC'")
   port.on("message", (request: WorkerRequest) => void answer(database, request).then(post))
-  post({ type: "ready", reports })
+  post({ type: "ready", reports, empty })
 } catch (error) {
   post({ type: "failed", message: error instanceof Error ? error.message : "the embedded database did not start" })
 }
