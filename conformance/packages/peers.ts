@@ -58,6 +58,9 @@ const prepare = async (name: string, versions: ReadonlyMap<string, string>): Pro
       cpSync(join(root, "packages", one, part), join(path, "packages", one, part), { recursive: true })
     }
   }
+  // The number of seeds, which tests of every package import.
+  const seeds = join("packages", "core", "test", "seeds.ts")
+  cpSync(join(root, seeds), join(path, seeds))
   return path
 }
 
