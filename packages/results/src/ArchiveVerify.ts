@@ -248,6 +248,9 @@ const checkResults = async function*(
   }
 }
 
+/** A text of a record; an object that was written in its place has none. */
+const textOf = (value: unknown): string => typeof value === "object" && value !== null ? "unknown" : String(value)
+
 /** The results that are missing from the archive according to the export itself. */
 const readIncomplete = async function*(
   root: string,
@@ -268,7 +271,7 @@ const readIncomplete = async function*(
         counts.results++
         counts.failures++
       }
-      return void found.push(issue(file, String(message)))
+      return void found.push(issue(file, textOf(message)))
     }
     counts.results++
     counts.failures++
@@ -277,8 +280,8 @@ const readIncomplete = async function*(
       taskRunId: task_run_id,
       taskSlug: typeof task_slug === "string" ? task_slug : null,
       mapIndex: typeof map_index === "number" ? map_index : -1,
-      reason: String(reason),
-      message: String(message)
+      reason: textOf(reason),
+      message: textOf(message)
     })
   })
   for await (const chunk of Files.chunksOf(join(root, file))) {

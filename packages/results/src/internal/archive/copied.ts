@@ -85,13 +85,16 @@ export const openNames = (path: string) => {
   const file = openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
   const table = new Table()
   const read = entryReader(file)
+  const has = (name: string): boolean => {
+    for (const { value } of table.get(keyOf(name))) if (read(value)?.file === name) return true
+    return false
+  }
   return {
-    /** Adds a file whose entry begins at a position of the manifest. */
-    add: (name: string, offset: number): void => table.add(keyOf(name), offset),
-    has: (name: string): boolean => {
-      for (const { value } of table.get(keyOf(name))) if (read(value)?.file === name) return true
-      return false
+    /** Adds a file whose entry begins at a position of the manifest; once, because equal keys would be looked through. */
+    add: (name: string, offset: number): void => {
+      if (!has(name)) table.add(keyOf(name), offset)
     },
+    has,
     close: (): void => closeSync(file)
   }
 }

@@ -258,6 +258,15 @@ const isDigest = (value: unknown): value is Digest =>
 const isTables = (value: unknown): boolean =>
   isRecord(value) && Object.values(value).every((table) => isRecord(table) && typeof table["sha256"] === "string")
 
+const isAsWritten = (record: ArchiveRecord, text: string): boolean => {
+  try {
+    return writeRecord(record) === text
+  } catch {
+    // It is nested deeper than can be written.
+    return false
+  }
+}
+
 /** The record of a finished export; undefined when there is none, null when it is not what an export wrote. */
 export const readFinished = async (root: string): Promise<ArchiveRecord | EarlierRecord | undefined | null> => {
   const text = await readText(join(root, ArchiveFormat.finishedFile)).catch(() => "")
@@ -267,7 +276,7 @@ export const readFinished = async (root: string): Promise<ArchiveRecord | Earlie
   if (json["format"] === 1) return json as unknown as EarlierRecord
   const { sha256: _, ...rest } = json
   const record = rest as unknown as ArchiveRecord
-  return json["format"] === 2 && isDigest(record.manifest) && writeRecord(record) === text ? record : null
+  return json["format"] === 2 && isDigest(record.manifest) && isAsWritten(record, text) ? record : null
 }
 
 /** The digest of the index in its record. */
