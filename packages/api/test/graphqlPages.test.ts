@@ -6,6 +6,7 @@ import * as Logger from "effect/Logger"
 import type { Data } from "../src/internal/graphql/client.ts"
 import * as Pages from "../src/internal/graphql/pages.ts"
 import * as Http from "../src/internal/http/failure.ts"
+import * as Kept from "../src/internal/kept.ts"
 import * as Rows from "../src/internal/rows.ts"
 
 const { flowRunStates, flowRuns, siblings } = Pages.listings
@@ -190,10 +191,23 @@ describe("a page of a GraphQL server", () => {
   it.effect("follows another until there is none", () =>
     Effect.gen(function*() {
       const { limits, pages } = served(25, 10)
-      const rows = yield* pages.everyPage((request) =>
-        Effect.map(pages.rawPage("test", siblings, [], request), ({ next, rows }) => ({ items: rows, next }))
-      )
+      const rows = yield* pages.everyRow("test", siblings, [])
       assert.deepStrictEqual(rows.map((row) => row["map_index"]), Array.from({ length: 25 }, (_, at) => at))
       assert.deepStrictEqual(limits, [1_000, 1_000, 1_000])
+    }))
+
+  it.effect("ends an answer of more rows than are kept", () =>
+    Effect.gen(function*() {
+      const kept = Kept.make<{ readonly at: number }>("test", { rows: 3 })
+      yield* kept.add([{ at: 0 }, { at: 1 }])
+      const { operation, reason } = yield* Effect.flip(kept.add([{ at: 2 }, { at: 3 }]))
+      assert.strictEqual(operation, "test")
+      assert.strictEqual(reason._tag, "MalformedResponse")
+      assert.include(reason.message, "more than 3 rows")
+      assert.lengthOf(kept.items, 3)
+      const long = Kept.make<{ readonly text: string }>("test", { bytes: 2 ** 20 })
+      yield* long.add([{ text: "x".repeat(2 ** 19) }])
+      const tooLong = yield* Effect.flip(long.add([{ text: "x".repeat(2 ** 19) }]))
+      assert.include(tooLong.message, "more than 1 MiB of rows")
     }))
 })

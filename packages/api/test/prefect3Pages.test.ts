@@ -97,6 +97,60 @@ describe("every row comes once, whatever comes and goes", () => {
   )
 })
 
+describe("a server that always sends new rows", () => {
+  const endless = (limits: Pages.Limits) => {
+    let made = 0
+    return Pages.make({
+      name: () => "a test",
+      post: () =>
+        Effect.sync(() => {
+          assert.isBelow(made, 5_000)
+          return { _tag: "Json", json: Array.from({ length: 200 }, () => row(`r${made++}`, 0)) }
+        })
+    }, { limits })
+  }
+  const filter = { operation: "edges", path: "/t", body: {} }
+  const limited: ReadonlyArray<readonly [Pages.Limits, string]> = [
+    [{ rows: 1_000 }, "more than 1000 rows"],
+    [{ bytes: 65_536 }, "more than 0.0625 MiB of rows"],
+    [{ listed: 1_000 }, "/t lists more than 1000 rows"]
+  ]
+  for (const [limits, detail] of limited) {
+    it.effect(`is ended by the limit of ${Object.keys(limits).join()} when all are kept`, () =>
+      Effect.gen(function*() {
+        const { operation, reason } = yield* Effect.flip(endless(limits).all(filter))
+        assert.strictEqual(operation, "edges")
+        assert.strictEqual(reason._tag, "MalformedResponse")
+        assert.include(reason.message, detail)
+      }))
+  }
+
+  for (const name of ["byOffset", "byTime"] as const) {
+    it.effect(`is ended by the limit of a listing ${name}`, () =>
+      Effect.gen(function*() {
+        const pages = endless({ listed: 1_000 })
+        const next = (request: PageRequest) =>
+          name === "byOffset"
+            ? pages.byOffset(filter, request, make)
+            : pages.byTime({ time: "time", isDescending: true, from: () => filter }, request, make)
+        let found = 0
+        const walk = Effect.gen(function*() {
+          let cursor: PageRequest["cursor"]
+          do {
+            const page = yield* next({ cursor, limit: 200 })
+            found += page.items.length
+            cursor = page.next
+          } while (cursor !== undefined)
+        })
+        const { reason } = yield* Effect.flip(walk)
+        assert.strictEqual(reason._tag, "MalformedResponse")
+        assert.include(reason.message, "/t lists more than 1000 rows")
+        assert.isAtMost(found, 1_000)
+        assert.isAtLeast(found, 600)
+      }))
+  }
+})
+
 describe("a server whose pages do not go forward", () => {
   const answering = (answer: (call: number) => ReadonlyArray<Row>) => {
     let calls = 0

@@ -208,7 +208,7 @@ const checkResults = async function*(
         lines.flatMap(({ entry }) => entry === undefined ? [] : [join(root, entry.file)])
       )
       let at = 0
-      for (const { entry, line, offset } of lines) {
+      for (const { entry, length, line, offset } of lines) {
         if (entry === undefined) {
           found.push({
             _tag: "Line",
@@ -218,7 +218,7 @@ const checkResults = async function*(
           })
           continue
         }
-        names.add(entry.file, offset)
+        names.add(entry.file, offset, length)
         counts.results++
         const now = digests[at++]!
         if (!(now instanceof Error)) counts.bytes += now.bytes

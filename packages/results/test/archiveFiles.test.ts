@@ -319,7 +319,7 @@ describe("a journal", () => {
   it("keeps what was copied, checked and listed, and is read again", () =>
     withFolder(async (root) => {
       const path = join(root, "copied.jsonl")
-      const journal = openJournal(path)
+      const journal = await openJournal(path)
       assert.isUndefined(journal.get("a"))
       journal.add(entry("a"))
       journal.add(entry("b"))
@@ -334,7 +334,7 @@ describe("a journal", () => {
       journal.close()
 
       fs.appendFileSync(path, "{\"file\":\"cut off")
-      const again = openJournal(path)
+      const again = await openJournal(path)
       assert.deepStrictEqual(again.get("a"), { entry: entry("a", "newer"), isChecked: false })
       again.check("a")
       again.check("a")
@@ -345,7 +345,7 @@ describe("a journal", () => {
       assert.isTrue(again.get("a")?.isChecked)
       again.add(entry("d"))
       again.close()
-      const last = openJournal(path)
+      const last = await openJournal(path)
       assert.deepStrictEqual(["a", "b", "c", "d"].map((name) => last.get(name)?.entry.file), ["a", "b", undefined, "d"])
       last.close()
     }))
@@ -360,7 +360,7 @@ describe("a journal", () => {
       const lines = [{ ...entry("a"), bytes: "1" }, { ...entry("b"), sha256: 1 }, { bytes: 1, sha256: "x" }, entry("c")]
         .concat([long(600), long(16_383), long(16_384)]).map((line) => JSON.stringify(line))
       fs.writeFileSync(path, `${lines.join("\n")}\n`)
-      const journal = openJournal(path)
+      const journal = await openJournal(path)
       assert.deepStrictEqual(["a", "b", "c"].map((name) => journal.get(name)?.entry), [
         undefined,
         undefined,
@@ -376,7 +376,7 @@ describe("a journal", () => {
   it("and names of a manifest hold many", () =>
     withFolder(async (root) => {
       const path = join(root, "copied.jsonl")
-      const journal = openJournal(path)
+      const journal = await openJournal(path)
       const names = Array.from({ length: 2_000 }, (_, at) => `results/${at}`)
       for (const name of names) journal.add(entry(name, "x"))
       for (const name of names) assert.strictEqual(journal.get(name)?.entry.file, name)
@@ -384,12 +384,71 @@ describe("a journal", () => {
       const known = openNames(path)
       let offset = 0
       for (const name of names) {
-        known.add(name, offset)
-        offset += JSON.stringify(entry(name, "x")).length + 1
+        const { length } = JSON.stringify(entry(name, "x"))
+        known.add(name, offset, length)
+        offset += length + 1
       }
       for (const name of names) assert.isTrue(known.has(name))
       assert.isFalse(known.has("results/2000"))
       known.close()
+    }))
+})
+
+describe("many lines", () => {
+  const repeated = (text: string, count: number) => `${text}\n`.repeat(count)
+  const line = (file: string) => JSON.stringify({ file, ...digest("x") })
+
+  it("of one file are read again once each, in a journal", () =>
+    withFolder(async (root) => {
+      const path = join(root, "copied.jsonl")
+      const readsOf = async (count: number) => {
+        fs.writeFileSync(path, `${repeated(line("a"), count)}${repeated(line("b"), count)}`)
+        const journal = await openJournal(path)
+        for (let at = 0; at < count; at++) journal.add({ file: "a", ...digest(`${at}`) })
+        assert.deepStrictEqual(journal.get("a")?.entry, { file: "a", ...digest(`${count - 1}`) })
+        assert.deepStrictEqual(journal.get("b")?.entry, { file: "b", ...digest("x") })
+        journal.close()
+        return journal.reads()
+      }
+      assert.deepStrictEqual([await readsOf(10), await readsOf(100)], [30, 300])
+    }))
+
+  it("of one file are read again once each, in a manifest, and those that are too long never", () =>
+    withFolder(async (root) => {
+      const path = join(root, "manifest.jsonl")
+      const readsOf = (text: string, count: number) => {
+        fs.writeFileSync(path, repeated(text, count))
+        const names = openNames(path)
+        const { file } = JSON.parse(text)
+        for (let at = 0; at < count; at++) names.add(file, at * (text.length + 1), text.length)
+        names.close()
+        return names.reads()
+      }
+      assert.strictEqual(readsOf(line("a"), 100), 99)
+      assert.strictEqual(readsOf(line("a".repeat(16_384)), 100), 0)
+    }))
+
+  it("of a manifest and of a journal come in batches, between which timers run", () =>
+    withFolder(async (root) => {
+      const path = join(root, "manifest.jsonl")
+      fs.writeFileSync(path, "{}\n".repeat(8_000))
+      let turns = 0
+      const count = () => {
+        turns++
+        immediate = setImmediate(count)
+      }
+      let immediate = setImmediate(count)
+      const batches = await collect(Files.readManifest(path))
+      clearImmediate(immediate)
+      assert.lengthOf(batches.flat(), 8_000)
+      for (const batch of batches) assert.isAtMost(batch.length, 2_048)
+      assert.isAtLeast(turns, batches.length - 1)
+      turns = 0
+      immediate = setImmediate(count)
+      const journal = await openJournal(path)
+      clearImmediate(immediate)
+      journal.close()
+      assert.isAtLeast(turns, batches.length - 1)
     }))
 })
 

@@ -28,7 +28,9 @@ const emptyPage: Backend.Page<never> = { items: [], next: undefined }
 export const make = (client: GraphQLClient, options: { readonly lookupBatchSize: number }): Backend.Backend => {
   const name = "the Prefect 1 API"
 
-  const { everyPage, isLast, models, modelsPage, pagedRows, queryRows, rawPage, viewsPage } = Pages.make(client)
+  const { everyPage, everyRow, isLast, models, modelsPage, pagedRows, queryRows, rawPage, viewsPage } = Pages.make(
+    client
+  )
 
   const lookupById = <A>(
     operation: string,
@@ -104,11 +106,7 @@ export const make = (client: GraphQLClient, options: { readonly lookupBatchSize:
 
   const statesOf = (operation: string, listing: Listing, condition: Condition) =>
     Effect.flatMap(
-      everyPage((page) =>
-        rawPage(operation, listing, [condition], page).pipe(
-          Effect.map(({ next, rows }): Backend.Page<Row> => ({ items: rows, next }))
-        )
-      ),
+      everyRow(operation, listing, [condition]),
       (rows) => {
         const timeOf = (row: Row) => {
           const time = microseconds(row["timestamp"])
@@ -129,19 +127,22 @@ export const make = (client: GraphQLClient, options: { readonly lookupBatchSize:
     document: Documents.Document,
     condition: (after: string | undefined) => Condition
   ) =>
-    everyPage(Effect.fnUntraced(function*({ cursor, limit }) {
-      let last = cursor as string | undefined
-      const { rows, size } = yield* pagedRows(operation, document, "task_run", { where: condition(last) }, limit)
-      for (const row of rows) {
-        const taskId = isObject(row) ? row["task_id"] : undefined
-        if (typeof taskId !== "string") return yield* malformed(operation, "a task run lacks its task_id")
-        if (last !== undefined && taskId <= last) {
-          return yield* malformed(operation, "rows of task_run are repeated, or not in the requested order")
+    everyPage(
+      operation,
+      Effect.fnUntraced(function*({ cursor, limit }) {
+        let last = cursor as string | undefined
+        const { rows, size } = yield* pagedRows(operation, document, "task_run", { where: condition(last) }, limit)
+        for (const row of rows) {
+          const taskId = isObject(row) ? row["task_id"] : undefined
+          if (typeof taskId !== "string") return yield* malformed(operation, "a task run lacks its task_id")
+          if (last !== undefined && taskId <= last) {
+            return yield* malformed(operation, "rows of task_run are repeated, or not in the requested order")
+          }
+          last = taskId
         }
-        last = taskId
-      }
-      return { items: rows as ReadonlyArray<Row>, next: isLast(rows.length, size) ? undefined : last }
-    }))
+        return { items: rows as ReadonlyArray<Row>, next: isLast(rows.length, size) ? undefined : last }
+      })
+    )
 
   const afterTask = (after: string | undefined) => after === undefined ? { _is_null: false } : { _gt: after }
 
@@ -202,7 +203,7 @@ export const make = (client: GraphQLClient, options: { readonly lookupBatchSize:
         serialized_state: { _is_null: false },
         _or: [{ state: { _nin: stateTypes } }, { state: { _is_null: true } }]
       }
-      for (const view of yield* everyPage((page) => viewsPage(operation, listings.taskRuns, [others], page))) {
+      for (const view of yield* views(operation, yield* everyRow(operation, listings.taskRuns, [others]))) {
         add(State.typeName(view.state), 1)
       }
     }
@@ -262,13 +263,10 @@ export const make = (client: GraphQLClient, options: { readonly lookupBatchSize:
     firstTaskRunOfEachTask: (id) => {
       const flowRunId = canonicalUuid(id)
       if (flowRunId === undefined) return Effect.succeed([])
-      const withoutTask = everyPage((page) =>
-        viewsPage(
-          "firstTaskRunOfEachTask",
-          listings.taskRuns,
-          [{ flow_run_id: { _eq: flowRunId }, task_id: { _is_null: true } }],
-          page
-        )
+      const operation = "firstTaskRunOfEachTask"
+      const withoutTask = Effect.flatMap(
+        everyRow(operation, listings.taskRuns, [{ flow_run_id: { _eq: flowRunId }, task_id: { _is_null: true } }]),
+        (rows) => views(operation, rows)
       )
       return Effect.map(
         Effect.all([firstOfTasks(flowRunId), withoutTask], { concurrency: 2 }),

@@ -5,6 +5,7 @@ import type * as Backend from "../../Backend.ts"
 import * as Errors from "../../PrefectApiError.ts"
 import * as Http from "../http/failure.ts"
 import { isObject } from "../isObject.ts"
+import * as Kept from "../kept.ts"
 import * as Rows from "../rows.ts"
 import { canonicalUuid } from "../uuids.ts"
 import type { Data, GraphQLClient } from "./client.ts"
@@ -156,18 +157,25 @@ export const make = (client: GraphQLClient) => {
       ({ next, rows }) => Effect.map(views(operation, rows), (items) => ({ items, next }))
     )
 
-  const everyPage = Effect.fnUntraced(function*<A>(
-    page: (request: Backend.PageRequest) => Effect.Effect<Backend.Page<A>, Errors.PrefectApiError>
+  const everyPage = Effect.fnUntraced(function*(
+    operation: string,
+    page: (request: Backend.PageRequest) => Effect.Effect<Backend.Page<Row>, Errors.PrefectApiError>
   ) {
-    const items: Array<A> = []
+    const kept = Kept.make<Row>(operation)
     let cursor: Backend.Cursor | undefined
     do {
-      const answer: Backend.Page<A> = yield* page({ cursor, limit: 1000 })
-      for (const item of answer.items) items.push(item)
+      const answer: Backend.Page<Row> = yield* page({ cursor, limit: 1000 })
+      yield* kept.add(answer.items)
       cursor = answer.next
     } while (cursor !== undefined)
-    return items
+    return kept.items
   })
 
-  return { everyPage, isLast, models, modelsPage, pagedRows, queryRows, rawPage, viewsPage }
+  const everyRow = (operation: string, listing: Listing, conditions: ReadonlyArray<Keyset.Condition>) =>
+    everyPage(
+      operation,
+      (page) => Effect.map(rawPage(operation, listing, conditions, page), ({ next, rows }) => ({ items: rows, next }))
+    )
+
+  return { everyPage, everyRow, isLast, models, modelsPage, pagedRows, queryRows, rawPage, viewsPage }
 }

@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import type { Cursor, Page, PageRequest } from "../../Backend.ts"
 import { MalformedResponse, PrefectApiError, UnsupportedByBackend } from "../../PrefectApiError.ts"
 import { isTooDeep, tooDeep } from "../depth.ts"
+import * as Kept from "../kept.ts"
 import { microseconds } from "../timestamps.ts"
 import type { Client } from "./client.ts"
 import { isMalformed, type Malformed, type Row } from "./rows.ts"
@@ -73,7 +74,18 @@ export interface TimeOrder {
   readonly isDescending: boolean
 }
 
-export const make = (client: Pick<Client, "name" | "post">, { keepsDeep = false } = {}): Pages => {
+/** Limits that are lower only in tests. */
+export interface Limits {
+  readonly rows?: number
+  readonly bytes?: number
+  readonly listed?: number
+}
+
+export const make = (
+  client: Pick<Client, "name" | "post">,
+  { keepsDeep = false, limits = {} }: { readonly keepsDeep?: boolean; readonly limits?: Limits } = {}
+): Pages => {
+  const { listed = Kept.maxListed } = limits
   // Set once the server has rejected our limit: it then returns its own number of rows.
   let isLimitRefused = false
 
@@ -143,6 +155,7 @@ export const make = (client: Pick<Client, "name" | "post">, { keepsDeep = false 
       return Effect.flatMap(fetch(filter, request.limit, offset), ({ isFull, rows }) => {
         // A page may be requested twice: a row counts as known when an earlier page had it.
         const fresh = rows.filter((row) => (seen.get(row["id"]) ?? offset) >= offset)
+        if (seen.size + fresh.length > listed) return malformed(filter, `${filter.path} lists more than ${listed} rows`)
         for (const row of fresh) seen.set(row["id"], offset)
         const staleRows = isFull && fresh.length === 0 ? stale + rows.length : 0
         if (staleRows >= staleLimit) {
@@ -165,14 +178,14 @@ export const make = (client: Pick<Client, "name" | "post">, { keepsDeep = false 
 
   const all = (filter: Filter): Effect.Effect<ReadonlyArray<Row>, PrefectApiError> =>
     Effect.gen(function*() {
-      const out: Array<Row> = []
+      const kept = Kept.make<Row>(filter.operation, limits)
       let cursor: Cursor | undefined
       do {
         const page = yield* rowsByOffset(filter, { cursor, limit: serverLimit })
-        for (const row of yield* shallow(filter, page.rows)) out.push(row)
+        yield* kept.add(yield* shallow(filter, page.rows))
         cursor = page.next
       } while (cursor !== undefined)
-      return out
+      return kept.items
     })
 
   const byTime = <A>(
@@ -211,6 +224,9 @@ export const make = (client: Pick<Client, "name" | "post">, { keepsDeep = false 
           // larger offset.
           if (fresh.length === 0) {
             return malformed(filter, `${filter.path} gives the same rows again, whatever the offset`)
+          }
+          if (seen.size + fresh.length > listed) {
+            return malformed(filter, `${filter.path} lists more than ${listed} rows of one time`)
           }
           for (const row of fresh) seen.set(row["id"], offset)
           return Effect.map(

@@ -4,14 +4,18 @@
  * The entries of the journal were written by this export. Other files in the folder are not trusted as results.
  */
 import * as ArchiveFormat from "@effect-prefect/core/ArchiveFormat"
-import { hash } from "node:crypto"
+import { hash, randomUUID } from "node:crypto"
 import { closeSync, constants, openSync, readSync, writeSync } from "node:fs"
-import type { ManifestEntry } from "./files.ts"
+import { setImmediate } from "node:timers/promises"
+import { type ManifestEntry, turnBytes } from "./files.ts"
 
 const { O_APPEND, O_CREAT, O_NOFOLLOW = 0, O_NONBLOCK, O_RDONLY, O_RDWR } = constants
 
+/** Nobody can choose names whose keys are equal or neighbours, without knowing it. */
+const seed = randomUUID()
+
 /** 48 bits of a hash, which a number represents exactly, and a slot in a table. */
-const keyOf = (file: string): number => hash("sha256", file, "buffer").readUIntBE(0, 6)
+const keyOf = (file: string): number => hash("sha256", seed + file, "buffer").readUIntBE(0, 6)
 
 /** A hash table of numbers by 48-bit keys, which may repeat, with open addressing and without objects. */
 class Table {
@@ -85,54 +89,74 @@ export const openNames = (path: string) => {
   const file = openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
   const table = new Table()
   const read = entryReader(file)
+  let reads = 0
   const has = (name: string): boolean => {
-    for (const { value } of table.get(keyOf(name))) if (read(value)?.file === name) return true
+    for (const { value } of table.get(keyOf(name))) {
+      reads++
+      if (read(value)?.file === name) return true
+    }
     return false
   }
   return {
-    /** Adds a file whose entry begins at a position of the manifest; once, because equal keys would be looked through. */
-    add: (name: string, offset: number): void => {
-      if (!has(name)) table.add(keyOf(name), offset)
+    /**
+     * Adds a file whose entry has this position and length in the manifest; once, because equal keys would be looked
+     * through. An entry that is too long to be read again is left out for the same reason; no file has such a name.
+     */
+    add: (name: string, offset: number, length: number): void => {
+      if (length < longestEntry && !has(name)) table.add(keyOf(name), offset)
     },
     has,
+    /** The number of entries that were read again. */
+    reads: (): number => reads,
     close: (): void => closeSync(file)
   }
 }
 
 /** Opens a journal, which is created when it does not exist, and reads its entries. A truncated line is not an entry. */
-export const openJournal = (path: string) => {
+export const openJournal = async (path: string) => {
   const file = openSync(path, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW, 0o644)
   const table = new Table()
+  const read = entryReader(file)
+  let reads = 0
   let end = 0
 
-  const lines = ArchiveFormat.splitLines(({ bytes, offset }) => {
-    const entry = bytes === undefined ? undefined : parse(bytes)
-    if (entry !== undefined) table.add(keyOf(entry.file), offset * bits)
-  })
-  const chunk = Buffer.alloc(1 << 18)
-  for (let count = readSync(file, chunk, 0, chunk.length, 0); count > 0;) {
-    lines.push(chunk.subarray(0, count))
-    end += count
-    count = readSync(file, chunk, 0, chunk.length, end)
+  const find = (name: string) => {
+    for (const { slot, value } of table.get(keyOf(name))) {
+      reads++
+      const entry = read(Math.floor(value / bits))
+      if (entry?.file === name) return { slot, value, entry }
+    }
+    return undefined
   }
-  lines.end()
+
+  /** Only the newest entry of a file is kept, because equal keys would be looked through. */
+  const keep = (name: string, value: number): void => {
+    const found = find(name)
+    if (found === undefined) table.add(keyOf(name), value)
+    else table.set(found.slot, value)
+  }
+
+  const lines = ArchiveFormat.splitLines(({ bytes, offset }) => {
+    const entry = bytes === undefined || bytes.length >= longestEntry ? undefined : parse(bytes)
+    if (entry !== undefined) keep(entry.file, offset * bits)
+  })
+  try {
+    const chunk = Buffer.alloc(turnBytes)
+    for (let count = readSync(file, chunk, 0, chunk.length, 0); count > 0;) {
+      lines.push(chunk.subarray(0, count))
+      end += count
+      await setImmediate()
+      count = readSync(file, chunk, 0, chunk.length, end)
+    }
+    lines.end()
+  } catch (error) {
+    closeSync(file)
+    throw error
+  }
   // After a truncated line, a new one begins.
   if (end > 0) {
     writeSync(file, "\n")
     end++
-  }
-
-  const read = entryReader(file)
-
-  /** The newest entry of a file. */
-  const find = (name: string) => {
-    let found: { readonly slot: number; readonly value: number; readonly entry: ManifestEntry } | undefined
-    for (const { slot, value } of table.get(keyOf(name))) {
-      if (found !== undefined && value < found.value) continue
-      const entry = read(Math.floor(value / bits))
-      if (entry?.file === name) found = { slot, value, entry }
-    }
-    return found
   }
 
   return {
@@ -157,11 +181,13 @@ export const openJournal = (path: string) => {
     add: (entry: ManifestEntry): void => {
       const text = Buffer.from(`${JSON.stringify(entry)}\n`)
       writeSync(file, text)
-      table.add(keyOf(entry.file), end * bits + checkedBit)
+      if (text.length <= longestEntry) keep(entry.file, end * bits + checkedBit)
       end += text.length
     },
+    /** The number of entries that were read again. */
+    reads: (): number => reads,
     close: (): void => closeSync(file)
   }
 }
 
-export type Journal = ReturnType<typeof openJournal>
+export type Journal = Awaited<ReturnType<typeof openJournal>>

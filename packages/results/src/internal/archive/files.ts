@@ -3,6 +3,7 @@ import { createHash, randomUUID } from "node:crypto"
 import { constants } from "node:fs"
 import { lstat, mkdir, open, readdir, rename, rm } from "node:fs/promises"
 import { dirname, join } from "node:path"
+import { setImmediate } from "node:timers/promises"
 import type { Digest } from "./digest.ts"
 
 /** A table, for later verification. */
@@ -92,10 +93,21 @@ export const openFile = async (path: string) => {
   throw fail("it is not a regular file")
 }
 
-/** Reads the bytes of a regular file in chunks. */
+/** The bytes whose lines are handled in one turn of the event loop, however short these are. */
+export const turnBytes = 1 << 12
+
+/**
+ * Reads the bytes of a regular file in chunks that are small, because one may hold half as many lines as bytes. Timers
+ * and other requests run between two reads and two chunks.
+ */
 export const chunksOf = async function*(path: string): AsyncGenerator<Buffer> {
   const file = await openFile(path)
-  yield* file.createReadStream({ highWaterMark: 1 << 18 }) as AsyncIterable<Buffer>
+  for await (const chunk of file.createReadStream({ highWaterMark: 1 << 18 }) as AsyncIterable<Buffer>) {
+    for (let at = 0; at < chunk.length; at += turnBytes) {
+      yield chunk.subarray(at, at + turnBytes)
+      await setImmediate()
+    }
+  }
 }
 
 /** Creates a new file. */
@@ -314,6 +326,8 @@ export const lineWriter = async (path: string) => {
 export interface ManifestLine {
   readonly line: number
   readonly offset: number
+  /** In bytes. */
+  readonly length: number
   readonly entry: ManifestEntry | undefined
 }
 
@@ -324,7 +338,12 @@ export const readManifest = async function*(path: string): AsyncGenerator<Readon
     const parsed = bytes === undefined ? ArchiveFormat.tooLong : ArchiveFormat.parseLine(bytes)
     const row = typeof parsed === "string" ? undefined : parsed.row
     const isEntry = isDigest(row) && "file" in row && typeof row.file === "string" && isInside(row.file)
-    found.push({ line: number, offset, entry: isEntry ? row as unknown as ManifestEntry : undefined })
+    found.push({
+      line: number,
+      offset,
+      length: bytes?.length ?? Infinity,
+      entry: isEntry ? row as unknown as ManifestEntry : undefined
+    })
   })
   for await (const chunk of chunksOf(path)) {
     lines.push(chunk)
