@@ -15,19 +15,19 @@ const timeout = 5 * 60_000
 // The files that take longest, the longest first: a long one that begins last would leave the other processes idle.
 // vitest knows the others from earlier runs, or by their size.
 const longest = [
-  "collect/test/cluster",
-  "formats/test/lies",
-  "cli/test/serve",
-  "server/test/requests",
-  "formats/test/decode",
-  "results/test/S3Storage",
   "server/test/archive",
-  "results/test/archiveKept",
+  "cli/test/serve",
+  "formats/test/steps",
+  "server/test/requests",
   "api/test/graphqlFaults",
-  "api/test/archiveIndex",
-  "collect/test/collect",
-  "cli/test/longLine",
-  "formats/test/parquet",
+  "collect/test/format",
+  "results/test/archiveKept",
+  "results/test/S3Storage",
+  "formats/test/giveWay",
+  "formats/test/lies",
+  "collect/test/cluster",
+  "api/test/longAnswers",
+  "pickle/test/hostile",
   "formats/test/ValueSize",
   "results/test/Archive"
 ].map((name) => `/packages/${name}.test.ts`)

@@ -26,6 +26,16 @@ const folder = (files: Readonly<Record<string, string | Uint8Array>>) =>
     (directory) => Effect.promise(() => rm(directory, { recursive: true }))
   )
 
+/** The data of a database of another version: a tar of one file. */
+const dataOfVersion = (version: string): Buffer => {
+  const tar = Buffer.alloc(1_024)
+  tar.write("/PG_VERSION")
+  tar.write(version.length.toString(8).padStart(11, "0"), 124)
+  tar.write("0", 156)
+  tar.write(version, 512)
+  return tar
+}
+
 /** What could not be loaded. */
 class Reports extends Context.Service<Reports, ReadonlyArray<Database.LoadReport>>()("test/Reports") {}
 
@@ -161,7 +171,8 @@ describe("an archive", () => {
       const cache: Database.ArchiveCache = {
         read: async () => undefined,
         write: async () => {},
-        readEmpty: async () => kept.at(-1),
+        // One that no database starts from costs only time, and is replaced.
+        readEmpty: async () => kept.at(-1) ?? new Blob([dataOfVersion("99")]),
         writeEmpty: async (empty) => {
           kept.push(empty)
           wrote()
@@ -183,9 +194,6 @@ describe("an archive", () => {
       assert.notInclude(Buffer.from(yield* Effect.promise(() => kept[0]!.arrayBuffer())).toString("latin1"), "task_run")
       assert.deepStrictEqual(yield* query(second, Effect.void), [{ n: "2" }])
       assert.lengthOf(kept, 1)
-      // One that no database starts from costs only time.
-      kept[0] = kept[0]!.slice(0, kept[0]!.size >> 1)
-      assert.deepStrictEqual(yield* query(second, Effect.void), [{ n: "2" }])
     }))
 
   it.live("must have tables", () =>

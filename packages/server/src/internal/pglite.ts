@@ -278,9 +278,9 @@ export const startPglite = (
   }
   const folder = async (): Promise<Source> => {
     const empty = await (emptyData ?? cache?.readEmpty)?.().catch(() => undefined)
-    return empty === undefined
-      ? { directory, givesEmpty: isFirst && cache?.writeEmpty !== undefined }
-      : { directory, empty }
+    // Data that no database starts from is replaced.
+    const givesEmpty = isFirst && cache?.writeEmpty !== undefined
+    return { directory, givesEmpty, ...empty === undefined ? {} : { empty } }
   }
   let isFirst = true
   let kept: Awaited<ReturnType<PgliteCache["read"]>>
