@@ -276,7 +276,7 @@ const refuseDepth = (values: ReadonlyArray<unknown>, frames: ReadonlyArray<JsonC
   return refuse(`it is nested more than ${maxDepth} deep, at ${pathOf(frames)}`)
 }
 
-/** A container of this size is remembered for the case that it comes again. */
+/** Containers of at least this size are remembered, because they may occur again. */
 const largeSize = 1_024
 
 /** Whether the values in a container are made while it is iterated: not two of them are the same object. */

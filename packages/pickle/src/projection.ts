@@ -300,7 +300,7 @@ const foreign = (value: object): null | boolean | number | string | JsonContaine
 const maxDepth = 1_000
 const maxValues = 2 ** 26
 
-/** A container of so many values is remembered for the case that it comes again. */
+/** Containers with at least this many values are remembered, because they may occur again. */
 const manyValues = 1_024
 
 /** Whether the values in a container are made while it is iterated: not two of them are the same object. */

@@ -378,7 +378,7 @@ function* parsePieces(bytes: Uint8Array, maxKeys: number): Steps<{ readonly valu
         const i = scanner.at
         next = i + largeText
         yield scanner.weight
-        // From the outermost open container inwards, until what is left is short.
+        // The outermost open container comes first, then those inside it, until little is left.
         while (i - piece > largeText >> 1) {
           const at = open.length
           const cut = scanner.commas[at]!

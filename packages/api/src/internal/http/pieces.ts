@@ -227,7 +227,7 @@ export function* parseInPieces(text: string, parse: Parse, length = pieceLength)
     }
     yield
     while (piece < at && isSpace(text.charCodeAt(piece))) piece++
-    // From the outermost open container inwards, until what is left is short.
+    // The outermost open container comes first, then those inside it, until little is left.
     while (at - piece > length >> 1) {
       const inner = open.length
       const around = open[inner - 1]!

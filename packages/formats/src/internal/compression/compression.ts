@@ -247,7 +247,7 @@ const chunksOfZlib = (
     : createZstdDecompress === undefined
     ? missingZstd()
     : createZstdDecompress(options)
-  // The iterator has no listener for what fails before it is asked for the first time.
+  // Until it is first asked for a chunk, the iterator does not listen for errors.
   stream.on("error", () => {})
   const parts = partsOf(compression, bytes)[Symbol.iterator]()
   const feed = (error?: Error | null) => {
