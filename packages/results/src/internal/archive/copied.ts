@@ -4,7 +4,7 @@
  * The entries of the journal were written by this export. Other files in the folder are not trusted as results.
  */
 import * as ArchiveFormat from "@effect-prefect/core/ArchiveFormat"
-import { hash, randomUUID } from "node:crypto"
+import { hash, randomBytes } from "node:crypto"
 import { closeSync, constants, openSync, readSync, writeSync } from "node:fs"
 import { setImmediate } from "node:timers/promises"
 import { type ManifestEntry, turnBytes } from "./files.ts"
@@ -12,7 +12,7 @@ import { type ManifestEntry, turnBytes } from "./files.ts"
 const { O_APPEND, O_CREAT, O_NOFOLLOW = 0, O_NONBLOCK, O_RDONLY, O_RDWR } = constants
 
 /** Nobody can choose names whose keys are equal or neighbours, without knowing it. */
-const seed = randomUUID()
+const seed = randomBytes(9).toString("base64")
 
 /** 48 bits of a hash, which a number represents exactly, and a slot in a table. */
 const keyOf = (file: string): number => hash("sha256", seed + file, "buffer").readUIntBE(0, 6)
@@ -90,8 +90,8 @@ export const openNames = (path: string) => {
   const table = new Table()
   const read = entryReader(file)
   let reads = 0
-  const has = (name: string): boolean => {
-    for (const { value } of table.get(keyOf(name))) {
+  const hasKey = (key: number, name: string): boolean => {
+    for (const { value } of table.get(key)) {
       reads++
       if (read(value)?.file === name) return true
     }
@@ -103,9 +103,11 @@ export const openNames = (path: string) => {
      * through. An entry that is too long to be read again is left out for the same reason; no file has such a name.
      */
     add: (name: string, offset: number, length: number): void => {
-      if (length < longestEntry && !has(name)) table.add(keyOf(name), offset)
+      if (length >= longestEntry) return
+      const key = keyOf(name)
+      if (!hasKey(key, name)) table.add(key, offset)
     },
-    has,
+    has: (name: string): boolean => hasKey(keyOf(name), name),
     /** The number of entries that were read again. */
     reads: (): number => reads,
     close: (): void => closeSync(file)
@@ -120,19 +122,21 @@ export const openJournal = async (path: string) => {
   let reads = 0
   let end = 0
 
-  const find = (name: string) => {
-    for (const { slot, value } of table.get(keyOf(name))) {
+  const findByKey = (key: number, name: string) => {
+    for (const { slot, value } of table.get(key)) {
       reads++
       const entry = read(Math.floor(value / bits))
       if (entry?.file === name) return { slot, value, entry }
     }
     return undefined
   }
+  const find = (name: string) => findByKey(keyOf(name), name)
 
   /** Only the newest entry of a file is kept, because equal keys would be looked through. */
   const keep = (name: string, value: number): void => {
-    const found = find(name)
-    if (found === undefined) table.add(keyOf(name), value)
+    const key = keyOf(name)
+    const found = findByKey(key, name)
+    if (found === undefined) table.add(key, value)
     else table.set(found.slot, value)
   }
 

@@ -96,16 +96,31 @@ export const openFile = async (path: string) => {
 /** The bytes whose lines are handled in one turn of the event loop, however short these are. */
 export const turnBytes = 1 << 12
 
+/** The bytes after which others have their turn, and those that a line counts for beyond its own. */
+const turnWork = 1 << 16
+const lineWork = 1 << 7
+
+const linesOf = (chunk: Buffer): number => {
+  let lines = 0
+  for (let at = chunk.indexOf(10); at !== -1; at = chunk.indexOf(10, at + 1)) lines++
+  return lines
+}
+
 /**
  * Reads the bytes of a regular file in chunks that are small, because one may hold half as many lines as bytes. Timers
- * and other requests run between two reads and two chunks.
+ * and other requests run between two reads, and between chunks of many lines.
  */
 export const chunksOf = async function*(path: string): AsyncGenerator<Buffer> {
   const file = await openFile(path)
-  for await (const chunk of file.createReadStream({ highWaterMark: 1 << 18 }) as AsyncIterable<Buffer>) {
-    for (let at = 0; at < chunk.length; at += turnBytes) {
-      yield chunk.subarray(at, at + turnBytes)
+  let work = 0
+  for await (const read of file.createReadStream({ highWaterMark: 1 << 18 }) as AsyncIterable<Buffer>) {
+    for (let at = 0; at < read.length; at += turnBytes) {
+      const chunk = read.subarray(at, at + turnBytes)
+      yield chunk
+      work += chunk.length + lineWork * linesOf(chunk)
+      if (work < turnWork) continue
       await setImmediate()
+      work = 0
     }
   }
 }
@@ -331,6 +346,9 @@ export interface ManifestLine {
   readonly entry: ManifestEntry | undefined
 }
 
+/** The lines after which a batch of a manifest ends: enough for all files to be read that may be read at once. */
+const batchLines = 1_024
+
 /** The lines of a manifest, in batches. */
 export const readManifest = async function*(path: string): AsyncGenerator<ReadonlyArray<ManifestLine>> {
   let found: Array<ManifestLine> = []
@@ -347,7 +365,8 @@ export const readManifest = async function*(path: string): AsyncGenerator<Readon
   })
   for await (const chunk of chunksOf(path)) {
     lines.push(chunk)
-    if (found.length > 0) yield found
+    if (found.length < batchLines) continue
+    yield found
     found = []
   }
   lines.end()
