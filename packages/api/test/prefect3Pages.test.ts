@@ -161,6 +161,22 @@ describe("a server whose pages do not go forward", () => {
   }
   const page = (start: number) => Array.from({ length: 5 }, (_, index) => row(`r${start + index}`, start + index))
 
+  /** What the pages of one order in time fail with, and the rows found until then. */
+  const failureOf = (pages: ReturnType<typeof answering>, isDescending: boolean) => {
+    const options = { time: "time", isDescending, from: () => ({ operation: "t", path: "/t", body: {} }) }
+    let found = 0
+    const walk = Effect.gen(function*() {
+      let cursor: PageRequest["cursor"]
+      do {
+        const { items, next } = yield* pages.byTime(options, { cursor, limit: 5 }, make)
+        found += items.length
+        assert.isBelow(found, 100)
+        cursor = next
+      } while (cursor !== undefined)
+    })
+    return Effect.map(Effect.flip(walk), (error) => ({ error, found }))
+  }
+
   for (const isDescending of [false, true]) {
     it.effect(`two pages in turn, ${isDescending ? "newest" : "oldest"} first`, () =>
       Effect.gen(function*() {
@@ -168,18 +184,7 @@ describe("a server whose pages do not go forward", () => {
           const rows = page(call % 2 === 0 ? 0 : 100)
           return isDescending ? rows.toReversed() : rows
         })
-        const options = { time: "time", isDescending, from: () => ({ operation: "t", path: "/t", body: {} }) }
-        const walk = Effect.gen(function*() {
-          let cursor: PageRequest["cursor"]
-          let found = 0
-          do {
-            const { items, next } = yield* pages.byTime(options, { cursor, limit: 5 }, make)
-            found += items.length
-            assert.isBelow(found, 100)
-            cursor = next
-          } while (cursor !== undefined)
-        })
-        const error = yield* Effect.flip(walk)
+        const { error } = yield* failureOf(pages, isDescending)
         assert.strictEqual(error.reason._tag, "MalformedResponse")
         assert.include(error.message, "did not advance")
       }))
@@ -193,18 +198,7 @@ describe("a server whose pages do not go forward", () => {
     it.effect(`the same rows with ${what}`, () =>
       Effect.gen(function*() {
         const pages = answering((call) => page(0).map((row) => ({ ...row, time: times[call % 2]! })))
-        const options = { time: "time", isDescending: true, from: () => ({ operation: "t", path: "/t", body: {} }) }
-        let cursor: PageRequest["cursor"]
-        let found = 0
-        const walk = Effect.gen(function*() {
-          do {
-            const { items, next } = yield* pages.byTime(options, { cursor, limit: 5 }, make)
-            found += items.length
-            assert.isBelow(found, 100)
-            cursor = next
-          } while (cursor !== undefined)
-        })
-        const error = yield* Effect.flip(walk)
+        const { error, found } = yield* failureOf(pages, true)
         assert.include(error.message, "gives the same rows again")
         assert.strictEqual(found, 5)
       }))

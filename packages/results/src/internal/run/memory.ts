@@ -2,6 +2,7 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import { ResultTooLarge } from "../../ResultError.ts"
+import { perLimit } from "./perLimit.ts"
 
 /** Called without an argument when there is room, or with the reason why there never will be. */
 type Granted = (refusal: ResultTooLarge | undefined) => void
@@ -238,16 +239,8 @@ export const withinLoad = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effe
     return Effect.ensuring(effect, Effect.sync(end))
   })
 
-const budgets = new WeakMap<object, Map<number, Budget>>()
-
 /** The budget of all loads through one storage under one limit. */
-export const budgetOf = (storage: object, limit: number): Budget => {
-  let byLimit = budgets.get(storage)
-  if (byLimit === undefined) budgets.set(storage, byLimit = new Map())
-  let budget = byLimit.get(limit)
-  if (budget === undefined) byLimit.set(limit, budget = new Budget(limit))
-  return budget
-}
+export const budgetOf = perLimit<object, Budget>((limit) => new Budget(limit))
 
 /** Memory of values that are collected into one result, until they are emitted. */
 export class Hold {

@@ -1,6 +1,7 @@
 /** The reads of one storage, of all traversals together. */
 import * as Effect from "effect/Effect"
 import type { StorageReader } from "../../ResultStorage.ts"
+import { perLimit } from "./perLimit.ts"
 
 /** Permits that are given in the order in which they were asked for. */
 export class Permits {
@@ -40,13 +41,5 @@ export class Permits {
   }
 }
 
-const permits = new WeakMap<StorageReader, Map<number, Permits>>()
-
 /** The permits of a storage under one limit. */
-export const permitsOf = (reader: StorageReader, limit: number): Permits => {
-  let byLimit = permits.get(reader)
-  if (byLimit === undefined) permits.set(reader, byLimit = new Map())
-  let found = byLimit.get(limit)
-  if (found === undefined) byLimit.set(limit, found = new Permits(limit))
-  return found
-}
+export const permitsOf = perLimit<StorageReader, Permits>((limit) => new Permits(limit))
