@@ -140,7 +140,10 @@ const inputs: Record<string, () => Input | Promise<Input>> = {
   "json objects that all differ": () => json(list(20_000, (i) => ({ [`key${i}`]: i }))),
   "json objects of many keys that all differ": () =>
     json(list(5_000, (i) => Object.fromEntries(list(10, (key) => [`key${i}of${key}`, key])))),
-  "json lists one in the other": () => [`${"[".repeat(9_000)}${"]".repeat(9_000)}`, "x.json"],
+  "json lists one in the other": () => [
+    `[${list(4, () => `${"[".repeat(9_000)}${"]".repeat(9_000)}`).join(",")}]`,
+    "x.json"
+  ],
   "pickle lists one in the other": () =>
     pickled(`(${list(300, () => `${"]".repeat(150)}${"a".repeat(149)}`).join("")}e.`, "]"),
   "json empty objects": () => json(list(30_000, () => ({}))),
