@@ -27,6 +27,9 @@ const skipMemo = (bytes: Uint8Array, p: number): number => {
  */
 const maxBatch = 0x8000
 
+/** Bytes of a batch of so many pairs that the keys of their dict are worth a list. */
+const manyBytes = 4_096
+
 /** Bytes of one batch, for the same reason. */
 const maxSpan = 0x400000
 
@@ -429,6 +432,7 @@ const pushIntegers = (bytes: Uint8Array, start: number, list: Array<unknown>): n
 export const fillDict = (machine: Machine, at: number, end: number): number => {
   const dict = machine.stack[at] as Record<string, unknown>
   const { bytes } = machine
+  const keys = machine.keyList(dict, end - machine.p >= manyBytes)
   let count = 0
   let key: unknown
   while (machine.p < end) {
@@ -439,8 +443,14 @@ export const fillDict = (machine: Machine, at: number, end: number): number => {
     count += 2
     key = readPlain(machine)
     const value = readPlain(machine)
-    if (typeof key === "string" && !isIndexKey(key)) dict[key] = value
-    else {
+    if (typeof key === "string" && !isIndexKey(key)) {
+      dict[key] = value
+      if (keys !== null) keys.push(key)
+    } else {
+      if (machine.isLate(dict)) {
+        machine.pending = lateEntries(machine, at, [key, value], machine.p, end)
+        return count
+      }
       // The dict is a Map from here on.
       machine.toMap(at).insert(key, value, machine.equality)
       return count + fillMap(machine, machine.stack[at] as PyDict, end)
@@ -449,6 +459,24 @@ export const fillDict = (machine: Machine, at: number, end: number): number => {
   machine.grown(dict, count / 2)
   machine.counted(dict, key as string, count / 2)
   return count
+}
+
+/** Goes on with a batch of `fillDict`, after one more pair, once its large dict object has become a Map. */
+function* lateEntries(
+  machine: Machine,
+  at: number,
+  [key, value]: readonly [unknown, unknown],
+  next: number,
+  end: number
+): Generator<undefined, void> {
+  const old = machine.stack[at] as Record<string, unknown>
+  const map = yield* machine.toMapSteps(old)
+  machine.stack[at] = map
+  machine.replace(old, map)
+  map.insert(key, value, machine.equality)
+  machine.p = next
+  machine.instructions += fillMap(machine, map, end)
+  machine.p = end + 1
 }
 
 /** Consecutive strings from the memo, each read as `readPlain` does; false when there are none. */

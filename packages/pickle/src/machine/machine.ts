@@ -21,8 +21,10 @@ import {
   decodeBytesSteps,
   latin1Text,
   rawUnicodeEscape,
+  rawUnicodeEscapeSteps,
   readUtf8,
   stringEscape,
+  stringEscapeSteps,
   type TextReader,
   textReader
 } from "../values/text.ts"
@@ -59,6 +61,13 @@ const largeDict = 0x8000
  */
 const fewKeys = 2 ** 22
 const moreKeys = 2 ** 22 - 2 ** 17
+
+/** Places of the stack that are told apart, and keys that are set one by one at one of them before they are listed. */
+const places = 64
+const manySingle = 8_192
+
+/** Keys of a dict object that becomes a PyDict in one step. */
+const fewListed = 8_192
 
 /** Counts that are kept of dict objects at once, and the smallest that are worth it. */
 const maxCounts = 65_536
@@ -140,6 +149,10 @@ export class Machine implements Context {
   novel = 0
   /** The number of keys of dict objects to which many were added at once, and some of them. */
   private dicts: Map<object, { count: number; readonly sample: Array<string> }> | null = null
+  /** All keys of such dict objects, which V8 takes long to list; none where the machine does not run in steps. */
+  private keyLists: Map<object, Array<string>> | null = null
+  /** The number of single keys that were set at each place of the stack, or at several. */
+  private readonly single: Uint32Array | null
   /** The number of keys that were set on dict objects, and on each of them from `fewKeys` on. */
   private keys = 0
   private keyCounts: Map<object, number> | null = null
@@ -148,9 +161,10 @@ export class Machine implements Context {
   private globals: Map<string, PyGlobal> | null = null
   private owners: Map<unknown, ClassDecoder> | null = null
 
-  constructor(bytes: Uint8Array, start: number, options: LoadsOptions, items = maxItems) {
+  constructor(bytes: Uint8Array, start: number, options: LoadsOptions, items = maxItems, inSteps = false) {
     this.bytes = bytes
     this.maxItems = items
+    this.single = inSteps ? new Uint32Array(places) : null
     this.text = textReader(bytes, options.strings !== "separate")
     this.options = options
     this.limits = limitsFor(bytes.length, options.limits)
@@ -455,6 +469,22 @@ export class Machine implements Context {
     this.push(yield* steps)
   }
 
+  /** A Python 2 string with escapes. */
+  private *escapedSteps(content: Uint8Array): Generator<undefined, unknown> {
+    const { encoding = "ASCII", errors = "strict" } = this.options
+    const bytes = yield* stringEscapeSteps(content)
+    return encoding === "bytes" ? bytes : yield* decodeBytesSteps(bytes, encoding, errors)
+  }
+
+  /** Pushes the text of a line, in steps when it is long. */
+  private unicodeLine(): void {
+    const start = this.p
+    const end = this.bytes.indexOf(10, start)
+    if (end - start <= longString) return this.push(rawUnicodeEscape(this.line()))
+    this.p = end + 1
+    this.pending = this.finished(rawUnicodeEscapeSteps(this.bytes.subarray(start, end)))
+  }
+
   /** Pushes a Python 2 string in the representation that the options select, in steps when it is long. */
   private pushString2(bytes: Uint8Array): void {
     const { encoding = "ASCII", errors = "strict" } = this.options
@@ -566,6 +596,47 @@ export class Machine implements Context {
     if (known.count > largeDict) this.options.onLargeDict(dict, known.count, known.sample)
   }
 
+  /**
+   * The list to which the keys that a dict object is about to get must be added; null when none is kept for it. One begins
+   * with many keys at once.
+   */
+  keyList(dict: object, isMany: boolean): Array<string> | null {
+    if (this.single === null || (!isMany && this.keyLists === null)) return null
+    const known = this.keyLists?.get(dict)
+    if (known !== undefined || !isMany) return known ?? null
+    const list = Object.keys(dict)
+    ;(this.keyLists ??= new Map()).set(dict, list)
+    return list
+  }
+
+  /** Adds a key to the list of a dict object at a place of the stack. One begins when it has got many keys one by one. */
+  keyAdded(dict: object, key: string, at: number): void {
+    const { single } = this
+    if (single === null) return
+    if (this.keyLists !== null) this.keyLists.get(dict)?.push(key)
+    if (++single[at % places]! % manySingle !== 0 || this.keyLists?.has(dict) === true) return
+    const list = Object.keys(dict)
+    if (list.length >= manySingle / 2) (this.keyLists ??= new Map()).set(dict, list)
+  }
+
+  /** Whether a dict object at a place of the stack becomes a PyDict in steps. */
+  isLate(dict: object): boolean {
+    const keys = this.keyLists?.get(dict)
+    return keys !== undefined && keys.length > fewListed
+  }
+
+  /** As `toMap` of a dict object for which `isLate` holds, in steps. */
+  *toMapSteps(old: Record<string, unknown>): Generator<undefined, PyDict> {
+    const map = this.newMap()
+    const keys = this.keyLists?.get(old) ?? Object.keys(old)
+    this.keyLists?.delete(old)
+    for (let at = 0; at < keys.length; at++) {
+      map.insert(keys[at], old[keys[at]!], this.equality)
+      if (at % fewListed === 0) yield
+    }
+    return map
+  }
+
   newMap(): PyDict {
     this.options.onMap?.()
     return new PyDict()
@@ -640,6 +711,10 @@ export class Machine implements Context {
         }
         const content = this.bytes.subarray(start + 1, end - 1)
         if (!content.includes(0x5c)) return this.pushString2(this.bytesAt(start + 1, end - start - 2))
+        if (content.length > longString) {
+          this.pending = this.finished(this.escapedSteps(content))
+          return
+        }
         return this.pushString2(stringEscape(latin1Text(content, 0, content.length)))
       }
       case 0x54: { // BINSTRING
@@ -654,7 +729,7 @@ export class Machine implements Context {
         return this.push(this.string2(this.bytesAt(at, length)))
       }
       case 0x56: // UNICODE
-        return this.push(rawUnicodeEscape(this.line()))
+        return this.unicodeLine()
       case 0x42: { // BINBYTES
         const length = this.view.getUint32(this.need(4), true)
         return this.push(this.bytesAt(this.need(length), length))

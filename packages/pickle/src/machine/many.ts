@@ -64,6 +64,20 @@ export function* many(machine: Machine, opcode: number): Generator<undefined, vo
   }
 }
 
+/**
+ * Sets the pairs between two places of the stack on the large dict object at a third, which becomes a Map first.
+ *
+ * @internal
+ */
+export function* latePairs(machine: Machine, at: number, start: number, end: number): Generator<undefined, void> {
+  const { stack } = machine
+  const old = stack[at] as Record<string, unknown>
+  const map = yield* machine.toMapSteps(old)
+  for (let i = start; i < end; i += 2) map.insert(stack[i], stack[i + 1], machine.equality)
+  stack[at] = map
+  machine.replace(old, map)
+}
+
 /** Bytes of memory, estimated: a string beside its characters. */
 const textWeight = 32
 
@@ -100,13 +114,15 @@ function* entries(machine: Machine, target: unknown, start: number, end: number)
   const { stack } = machine
   if ((end - start) % 2 !== 0) fail("BadValue", "a key without a value", "an even number of values")
   let dict = target
+  const keys = isDictObject(dict) ? machine.keyList(dict, true) : null
   for (let i = start; i < end; i += 2) {
     const key = stack[i]
     if (isDictObject(dict)) {
-      if (typeof key === "string" && !isIndexKey(key)) dict[key] = stack[i + 1]
-      else {
-        const map: PyDict = machine.newMap()
-        for (const name of Object.keys(dict)) map.insert(name, dict[name], machine.equality)
+      if (typeof key === "string" && !isIndexKey(key)) {
+        dict[key] = stack[i + 1]
+        if (keys !== null) keys.push(key)
+      } else {
+        const map: PyDict = yield* machine.toMapSteps(dict)
         map.insert(key, stack[i + 1], machine.equality)
         dict = map
       }

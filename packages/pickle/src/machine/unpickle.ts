@@ -13,8 +13,8 @@ import { longFromBytes } from "../values/integers.ts"
 import { PyFloat } from "../values/numbers.ts"
 import { readUtf8 } from "../values/text.ts"
 import { fillDict, fillList, fillMap, maxNumbers, readNumbers, scanItems, scanPairs } from "./batches.ts"
-import { Machine } from "./machine.ts"
-import { longText, many } from "./many.ts"
+import { Machine, maxItems } from "./machine.ts"
+import { latePairs, longText, many } from "./many.ts"
 import { opcodeName } from "./opcodes.ts"
 
 /**
@@ -27,6 +27,9 @@ const someText = 4_096
 
 /** A text of more bytes is read in steps. */
 const maxText = 0x80000
+
+/** Values of pairs that one instruction takes and that make the keys of their dict worth a list. */
+const manyPairs = 512
 
 /** Values that one instruction takes at once. What takes more is done in steps by `many`. */
 const maxAtOnce = 0x8000
@@ -135,7 +138,7 @@ const run = (machine: Machine): boolean => {
   let extra = 0
   let weight = 0
 
-  while (left-- > 0) {
+  loop: while (left-- > 0) {
     machine.at = p
     const opcode = bytes[p++]
     switch (opcode) {
@@ -173,7 +176,9 @@ const run = (machine: Machine): boolean => {
               machine.p = p
               left -= fillDict(machine, sp - 1, close)
               p = close + 1
-              continue
+              if (machine.pending === null) continue
+              left--
+              break loop
             }
           } else if (target instanceof PyDict && Object.getPrototypeOf(target) === PyDict.prototype) {
             const close = scanPairs(bytes, p)
@@ -414,6 +419,11 @@ const run = (machine: Machine): boolean => {
           if (typeof key === "string" && !isIndexKey(key)) {
             dict[key] = value
             machine.grown(dict, 1)
+            machine.keyAdded(dict, key, at)
+          } else if (machine.isLate(dict)) {
+            machine.pending = latePairs(machine, at, at + 1, at + 3)
+            left--
+            break loop
           } else machine.toMap(at).insert(key, value, machine.equality)
         } else machine.setItem(dict, key, value)
         continue
@@ -431,14 +441,22 @@ const run = (machine: Machine): boolean => {
         const dict = stack[start - 1]
         let i = start
         if (isDictObject(dict)) {
+          const keys = machine.keyList(dict, sp - start >= manyPairs)
           for (; i < sp; i += 2) {
             const key = stack[i]
             if (typeof key !== "string" || isIndexKey(key)) break
             dict[key] = stack[i + 1]
+            if (keys !== null) keys.push(key)
           }
           if (i > start) {
             machine.grown(dict, (i - start) / 2)
             machine.counted(dict, stack[i - 2] as string, (i - start) / 2)
+          }
+          if (i < sp && machine.isLate(dict)) {
+            machine.pending = latePairs(machine, start - 1, i, sp)
+            sp = start
+            left--
+            break loop
           }
           if (i < sp) {
             const map = machine.toMap(start - 1)
@@ -621,8 +639,14 @@ const toEnd = <A>(steps: Generator<undefined, A>): A => {
 /** The value on the stack once the machine has stopped. */
 function* ended(machine: Machine): Generator<undefined, { readonly value: unknown; readonly end: number }> {
   let value = machine.pop()
-  if (machine.forward !== null && machine.shared > 0) value = yield* substitute(value, machine.forward)
-  if (machine.height + machine.wraps + 1 > machine.limits.depth) yield* checkDepth(value, machine.limits.depth)
+  const keysOf = (dict: object) => machine.keyList(dict, false) ?? undefined
+  if (machine.forward !== null && machine.shared > 0) value = yield* substitute(value, machine.forward, keysOf)
+  if (machine.height + machine.wraps + 1 > machine.limits.depth) {
+    // What the caller's classes make may contain itself.
+    const { classes, persistentLoad } = machine.options
+    const isTree = machine.shared === 0 && classes === undefined && persistentLoad === undefined
+    yield* checkDepth(value, machine.limits.depth, isTree, keysOf)
+  }
   return { value, end: machine.p }
 }
 
@@ -699,7 +723,7 @@ export function* loadsAtSteps(
   offset: number,
   options: LoadsOptions = {}
 ): Generator<number, { readonly value: unknown; readonly end: number }, unknown> {
-  const machine = new Machine(bytesOf(bytes), offset, options)
+  const machine = new Machine(bytesOf(bytes), offset, options, maxItems, true)
   try {
     checkLength(machine)
     while (!run(machine)) {

@@ -231,21 +231,30 @@ const readShort = (bytes: Uint8Array, at: number, length: number): string => {
 
 const hexDigits = /^[0-9a-fA-F]+$/
 
+/** The characters of the longest escape. */
+const longestEscape = 10
+
 /**
  * Python's `raw-unicode-escape`, the text of UNICODE in protocol 0: latin-1 with `\uXXXX` and `\UXXXXXXXX`.
  *
  * @internal
  */
-export const rawUnicodeEscape = (text: string): string => {
-  if (!text.includes("\\")) return text
+export const rawUnicodeEscape = (text: string): string =>
+  text.includes("\\") ? rawUnicodeEscapeTo(text, text.length).text : text
+
+/** Reads what begins before a position, and gives the position after it. */
+const rawUnicodeEscapeTo = (text: string, limit: number): { readonly text: string; readonly end: number } => {
   const parts: Array<string> = []
   let from = 0
-  for (let at = text.indexOf("\\"); at >= 0; at = text.indexOf("\\", at)) {
+  let last = 0
+  let at = text.indexOf("\\")
+  for (; at >= 0 && at < limit; at = text.indexOf("\\", at)) {
     const kind = text[at + 1]
     const width = kind === "u" ? 4 : kind === "U" ? 8 : 0
     if (width === 0) {
       // The backslash and the character after it are literal, even a second backslash.
       at += 2
+      last = at
       continue
     }
     const digits = text.slice(at + 2, at + 2 + width)
@@ -256,9 +265,29 @@ export const rawUnicodeEscape = (text: string): string => {
     parts.push(text.slice(from, at), code > 0xffff ? String.fromCodePoint(code) : String.fromCharCode(code))
     at += 2 + width
     from = at
+    last = at
   }
-  parts.push(text.slice(from))
-  return parts.join("")
+  const end = Math.max(limit, last)
+  parts.push(text.slice(from, end))
+  return { text: parts.join(""), end }
+}
+
+/**
+ * As `rawUnicodeEscape` of bytes, in steps.
+ *
+ * @internal
+ */
+export function* rawUnicodeEscapeSteps(bytes: Uint8Array): Generator<undefined, string> {
+  let text = ""
+  for (let at = 0; at < bytes.length;) {
+    const length = Math.min(bytes.length - at, pieceBytes)
+    const piece = latin1Text(bytes, at, Math.min(bytes.length, at + length + longestEscape))
+    const read = rawUnicodeEscapeTo(piece, length)
+    text += read.text
+    at += read.end
+    yield
+  }
+  return text
 }
 
 const simpleEscapes: Readonly<Record<string, number>> = {
@@ -281,8 +310,38 @@ const simpleEscapes: Readonly<Record<string, number>> = {
  */
 export const stringEscape = (text: string): Uint8Array => {
   const out = new Uint8Array(text.length)
+  return out.subarray(0, stringEscapeTo(text, text.length, out, 0).length)
+}
+
+/**
+ * As `stringEscape` of bytes, in steps.
+ *
+ * @internal
+ */
+export function* stringEscapeSteps(bytes: Uint8Array): Generator<undefined, Uint8Array> {
+  const out = new Uint8Array(bytes.length)
   let length = 0
-  for (let at = 0; at < text.length; at++) {
+  for (let at = 0; at < bytes.length;) {
+    const size = Math.min(bytes.length - at, pieceBytes)
+    const piece = latin1Text(bytes, at, Math.min(bytes.length, at + size + longestEscape))
+    const read = stringEscapeTo(piece, size, out, length)
+    length = read.length
+    at += read.end
+    yield
+  }
+  return out.subarray(0, length)
+}
+
+/** Reads what begins before a position into `out`, and gives the length of that and the position after it. */
+const stringEscapeTo = (
+  text: string,
+  limit: number,
+  out: Uint8Array,
+  start: number
+): { readonly length: number; readonly end: number } => {
+  let length = start
+  let at = 0
+  for (; at < limit; at++) {
     const code = text.charCodeAt(at)
     if (code !== 0x5c) {
       out[length++] = code
@@ -316,7 +375,7 @@ export const stringEscape = (text: string): Uint8Array => {
       out[length++] = text.charCodeAt(at)
     }
   }
-  return out.subarray(0, length)
+  return { length, end: at }
 }
 
 /**
