@@ -15,11 +15,13 @@
  * @since 0.1.0
  */
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import * as ByteSize from "effect/ByteSize"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as HttpIncomingMessage from "effect/http/HttpIncomingMessage"
 import * as HttpServer from "effect/http/HttpServer"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
@@ -28,6 +30,9 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
+import * as Scope from "effect/Scope"
+import * as Semaphore from "effect/Semaphore"
+import * as Stream from "effect/Stream"
 import { createHash, timingSafeEqual } from "node:crypto"
 import { createServer } from "node:http"
 import { Database, type DatabaseError } from "./Database.ts"
@@ -110,6 +115,30 @@ const loading = failure(
 
 const badRequest = (message: string) => failure(400, new QueryError({ code: "BAD_REQUEST", message }))
 
+const overloaded = failure(
+  503,
+  new QueryError({ code: "API_ERROR", message: "the server is busy with other large requests: ask again later" }),
+  { "retry-after": "5" }
+)
+
+/** The number of large request bodies that are in memory at a time; others are not read yet. */
+const maxLargeBodies = 8
+/** The size in bytes of bodies that any number of requests may have. */
+const smallBody = 64 * 1024
+
+/** Characters that are encoded at a time, and only when the client has received those before. */
+const pieceLength = 256 * 1024
+
+/** A text in pieces, none of which ends within a surrogate pair. */
+function* pieces(text: string): Generator<Uint8Array, void> {
+  for (let start = 0; start < text.length;) {
+    let end = Math.min(text.length, start + pieceLength)
+    if (end < text.length && (text.charCodeAt(end) & 0xfc00) === 0xdc00) end++
+    yield Buffer.from(text.slice(start, end))
+    start = end
+  }
+}
+
 const parseJson = (text: string): unknown => {
   try {
     return JSON.parse(text)
@@ -133,6 +162,7 @@ const makeHandler = (
     : keyCheck(typeof options.apiKey === "string" ? options.apiKey : Redacted.value(options.apiKey))
   const maxBodyBytes = options.maxBodyBytes ?? 5 * 1024 * 1024
   const logRequests = options.logRequests ?? true
+  const largeBodies = Semaphore.makeUnsafe(maxLargeBodies)
 
   const authenticate = (header: string | undefined): HttpServerResponse.HttpServerResponse | undefined => {
     if (apiKey === undefined) return undefined
@@ -168,7 +198,17 @@ const makeHandler = (
     }
     const found = yield* Deferred.poll(engine)
     if (Option.isNone(found)) return loading
+    const length = request.headers["content-length"]
+    const permit = yield* Scope.fork(yield* Effect.scope)
+    if (length === undefined || Number(length) > smallBody && Number(length) <= maxBodyBytes) {
+      const isFree = yield* Effect.timeoutOrElse(
+        Effect.as(Scope.provide(Semaphore.takeScoped(largeBodies, 1), permit), true),
+        { duration: "10 seconds", orElse: () => Effect.succeed(false) }
+      )
+      if (!isFree) return overloaded
+    }
     const text = yield* request.text
+    if (text.length <= smallBody) yield* Scope.close(permit, Exit.void)
     const body = parseJson(text)
     if (body === undefined) return badRequest("the body is not JSON")
     if (typeof body !== "object" || body === null || Array.isArray(body)) {
@@ -176,7 +216,7 @@ const makeHandler = (
     }
     const start = performance.now()
     const { execute } = yield* found.value
-    const answer = yield* execute(body)
+    const answer = yield* execute(body, { end: () => NodeHttpServerRequest.toServerResponse(request).destroy() })
     if (logRequests) {
       yield* Effect.logInfo("request").pipe(Effect.annotateLogs({
         operation: answer.operation,
@@ -187,10 +227,10 @@ const makeHandler = (
         millis: Math.round(performance.now() - start)
       }))
     }
-    return HttpServerResponse.text(answer.body, {
-      status: answer.status,
-      contentType: "application/json; charset=utf-8"
-    })
+    const type = { status: answer.status, contentType: "application/json; charset=utf-8" }
+    return answer.body.length <= pieceLength
+      ? HttpServerResponse.text(answer.body, type)
+      : HttpServerResponse.stream(Stream.fromIteratorSucceed(pieces(answer.body), 1), type)
   }, (effect) =>
     effect.pipe(
       Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.bytes(maxBodyBytes)),

@@ -14,7 +14,7 @@ import * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
 import { buildClientSchema, getIntrospectionQuery, printSchema, printType } from "graphql"
 import type { IntrospectionQuery } from "graphql"
-import { type AddressInfo, createServer } from "node:net"
+import { type AddressInfo, connect, createServer } from "node:net"
 import * as Catalog from "../src/internal/catalog.ts"
 import * as QueryEngine from "../src/internal/engine.ts"
 import { AbandonedAfter } from "../src/internal/pglite.ts"
@@ -485,7 +485,9 @@ describe("fairness", () => {
     return Effect.gen(function*() {
       const engine = yield* QueryEngine.make({ timeout: "2 seconds" })
       const asking = yield* Effect.forkChild(
-        Effect.forEach(Array.from({ length: 6 }), () => engine.execute({ query }), { concurrency: "unbounded" })
+        Effect.forEach(Array.from({ length: 6 }), () => Effect.scoped(engine.execute({ query })), {
+          concurrency: "unbounded"
+        })
       )
       while (underWay < 4) yield* Effect.yieldNow
       yield* TestClock.adjust("2 seconds")
@@ -516,6 +518,98 @@ describe("fairness", () => {
       assert.isBelow(most, 6)
     }).pipe(Effect.provide(layerServer(database)))
   })
+})
+
+describe("memory", () => {
+  const row = JSON.stringify("x".repeat(1000))
+  let statements = 0
+  const database = layerFake((sql) =>
+    Effect.sync(() => {
+      if (sql.includes("pg_stats")) return []
+      statements++
+      return [{ root: `[${row}]`, rows: "1" }]
+    })
+  )
+  const query = "{ task_run { name } }"
+
+  it.effect("responses that clients do not read make others wait, and end when others have waited", () =>
+    Effect.gen(function*() {
+      statements = 0
+      const engine = yield* QueryEngine.make({ maxPending: 2000 })
+      const ended: Array<number> = []
+      const execute = (client: number) => engine.execute({ query }, { end: () => ended.push(client) })
+      yield* execute(1)
+      yield* TestClock.adjust("1 second")
+      yield* execute(2)
+      const third = yield* Effect.forkChild(execute(3))
+      yield* TestClock.adjust("13 seconds")
+      assert.deepStrictEqual([statements, ended], [2, []])
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual((yield* Fiber.join(third)).rows, 1)
+      assert.deepStrictEqual([statements, ended], [3, [1]])
+      // Those that are read make room at once.
+      const fourth = yield* Effect.forkChild(execute(4))
+      yield* Effect.yieldNow
+      assert.strictEqual(statements, 3)
+      yield* TestClock.adjust("14 seconds")
+      yield* Fiber.join(fourth)
+      assert.deepStrictEqual(ended, [1, 2])
+    }).pipe(Effect.scoped, Effect.provide(database)))
+
+  it.effect("a request stops reading when its response is too long, and one that holds something is not kept waiting", () =>
+    Effect.gen(function*() {
+      statements = 0
+      const engine = yield* QueryEngine.make({ maxPending: 1000, maxAnswer: 10_000 })
+      const fields = (count: number) =>
+        Array.from({ length: count }, (_, index) => `a${index}: task_run(limit: 9) { name }`)
+      const whole = yield* Effect.scoped(engine.execute({ query: `{ ${fields(9).join(" ")} }` }))
+      assert.deepStrictEqual([whole.codes, whole.rows, statements], [[], 9, 9])
+      const { body, codes } = yield* Effect.scoped(engine.execute({ query: `{ ${fields(200).join(" ")} }` }))
+      assert.deepStrictEqual(codes, ["limit-exceeded"])
+      assert.include(body, "more than 10000 characters")
+      assert.isBelow(statements, 30)
+    }).pipe(Effect.provide(database)))
+
+  it.effect("large bodies wait unread while others are being sent; small requests do not", () =>
+    Effect.gen(function*() {
+      const { url } = yield* Server.Server
+      const large = JSON.stringify({ query: "{ hello }", more: "x".repeat(100_000) })
+      const sockets = Array.from({ length: 8 }, () => connect(Number(new URL(url).port), "127.0.0.1"))
+      yield* Effect.promise(() =>
+        Promise.all(sockets.map((socket) =>
+          new Promise((resolve) =>
+            socket.write(
+              "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n" +
+                `Content-Length: ${large.length}\r\n\r\n${large.slice(0, 10)}`,
+              resolve
+            )
+          )
+        ))
+      )
+      for (let turn = 0; turn < 2; turn++) assert.strictEqual((yield* ask("{ hello }")).status, 200)
+      const [refused] = yield* Effect.all([
+        post(url, large),
+        Effect.gen(function*() {
+          // The request has reached the server when a later one is answered.
+          for (let turn = 0; turn < 2; turn++) yield* ask("{ hello }")
+          yield* TestClock.adjust("10 seconds")
+        })
+      ], { concurrency: "unbounded" })
+      assert.deepStrictEqual([refused.status, code(refused)], [503, "API_ERROR"])
+      for (const socket of sockets) socket.write(large.slice(10))
+      assert.strictEqual((yield* post(url, large)).status, 200)
+      for (const socket of sockets) socket.destroy()
+    }).pipe(Effect.provide(layerServer(database))))
+
+  it.effect("a long response arrives as it was read", () =>
+    Effect.gen(function*() {
+      const text = `${"é".repeat(262_135)}${"😀".repeat(200_000)}`
+      const long = layerFake((sql) =>
+        Effect.succeed(sql.includes("pg_stats") ? [] : [{ root: JSON.stringify([{ name: text }]), rows: "1" }])
+      )
+      const reply = yield* Effect.provide(ask(query), layerServer(long))
+      assert.isTrue(reply.text === `{"data":{"task_run":[{"name":"${text}"}]}}`)
+    }))
 })
 
 describe("health", () => {

@@ -8,6 +8,7 @@
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import type { DocumentNode, GraphQLError, GraphQLSchema, OperationDefinitionNode } from "graphql"
 import {
@@ -20,11 +21,12 @@ import {
   parse,
   validate
 } from "graphql"
-import { Database, DatabaseError, type Work } from "../Database.ts"
+import { Database, DatabaseError, type Row, type Work } from "../Database.ts"
 import * as Catalog from "./catalog.ts"
 import * as SqlCompiler from "./compiler.ts"
 import { tooCostly } from "./cost.ts"
 import { QueryError, toJson, validationFailed } from "./queryError.ts"
+import { type Account, Room } from "./room.ts"
 import * as Schema from "./schema.ts"
 import type { Field, Fragments, Variables } from "./selection.ts"
 import { argumentsOf, children, collect, countFields, depthOf, fragmentsOf, valueOf } from "./selection.ts"
@@ -56,6 +58,11 @@ export interface Limits {
   readonly maxCost?: number | undefined
   /** Characters of the response. Default 128 Mi. */
   readonly maxAnswer?: number | undefined
+  /**
+   * Characters of all responses that are read or sent at a time. Beyond them statements wait, and connections that have
+   * taken more than 15 seconds to receive a response are ended. Default 256 Mi.
+   */
+  readonly maxPending?: number | undefined
   /** The time limit for all root fields of a request together. Default 30 seconds. */
   readonly timeout?: Duration.Input | undefined
 }
@@ -96,7 +103,19 @@ export interface Answer {
  */
 export interface QueryEngine {
   readonly schema: GraphQLSchema
-  readonly execute: (request: Request) => Effect.Effect<Answer>
+  /** The response counts as held in memory until the scope closes. */
+  readonly execute: (request: Request, response?: Connection) => Effect.Effect<Answer, never, Scope.Scope>
+}
+
+/**
+ * The connection that a response is sent to.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Connection {
+  /** Ends it without sending the rest. */
+  readonly end: () => void
 }
 
 interface Prepared {
@@ -122,6 +141,7 @@ interface Queue {
 interface Resolved {
   readonly field: Field
   readonly rows: number
+  readonly length: number
   readonly json: string | undefined
   readonly error: QueryError | undefined
 }
@@ -131,6 +151,10 @@ interface Resolved {
  * free.
  */
 const maxHeavy = 4
+/** Other statements that may run concurrently: together they bound what is read before its size is known. */
+const maxLight = 8
+/** Statements that wait for their turn; further ones are rejected and can be retried. */
+const maxWaiting = 1000
 const maxCachedQueries = 500
 const maxCachedCharacters = 16_384
 
@@ -189,6 +213,7 @@ export const make = Effect.fnUntraced(function*(
   const maxRows = limits.maxRows ?? 100_000
   const maxCost = limits.maxCost ?? 250_000
   const maxAnswer = limits.maxAnswer ?? 128 * 1024 * 1024
+  const room = new Room(limits.maxPending ?? 256 * 1024 * 1024)
   const timeout = Duration.fromInputUnsafe(limits.timeout ?? "30 seconds")
 
   const columns = yield* database.query(Catalog.columnsStatement, [])
@@ -329,15 +354,49 @@ export const make = Effect.fnUntraced(function*(
 
   // Some of a pool's connections are always left to small statements.
   const heavy = yield* Semaphore.make(maxHeavy)
-  const run = (sql: string, parameters: ReadonlyArray<string>, work: Work, queue?: Queue) => {
-    const answer = Effect.mapError(
-      Effect.suspend(() => {
-        if (queue !== undefined) queue.begun = clock.currentTimeMillisUnsafe()
-        return database.query(sql, parameters, work)
-      }),
-      (error) => new QueryError({ code: codes[error.reason], message: error.message })
+  const light = yield* Semaphore.make(maxLight)
+  const busy = new QueryError({
+    code: "API_ERROR",
+    message: `the server is busy: ${maxWaiting} statements are waiting already, try again later`
+  })
+  let waiting = 0
+  const run = (
+    sql: string,
+    parameters: ReadonlyArray<string>,
+    work: Work,
+    account: Account,
+    queue?: Queue
+  ): Effect.Effect<ReadonlyArray<Row>, QueryError> => {
+    const permits = work.isHeavy ? heavy : light
+    let isWaiting = true
+    const answer = Effect.suspend((): Effect.Effect<ReadonlyArray<Row> | undefined, QueryError> => {
+      // Waiting here would keep others from the permit that one of them needs to make room.
+      if (!room.admits(account)) return Effect.undefined
+      if (isWaiting) waiting--
+      isWaiting = false
+      if (queue !== undefined) queue.begun = clock.currentTimeMillisUnsafe()
+      return Effect.mapBoth(database.query(sql, parameters, work), {
+        onSuccess: (rows) => {
+          room.add(account, rows[0]?.["root"]?.length ?? 0)
+          return rows
+        },
+        onFailure: (error) => new QueryError({ code: codes[error.reason], message: error.message })
+      })
+    })
+    const attempt: Effect.Effect<ReadonlyArray<Row>, QueryError> = Effect.flatMap(
+      permits.withPermits(1)(answer),
+      (rows) => rows === undefined ? Effect.andThen(room.wait, attempt) : Effect.succeed(rows)
     )
-    return work.isHeavy ? heavy.withPermits(1)(answer) : answer
+    return Effect.suspend(() => {
+      if (waiting >= maxWaiting) return Effect.fail(busy)
+      waiting++
+      return Effect.ensuring(
+        attempt,
+        Effect.sync(() => {
+          if (isWaiting) waiting--
+        })
+      )
+    })
   }
 
   /** The cost of a root field. Throws a QueryError for errors that validation cannot detect. */
@@ -347,7 +406,8 @@ export const make = Effect.fnUntraced(function*(
     field: Field,
     variables: Variables,
     inputs: Readonly<Record<string, unknown>>,
-    statistics: Statistics
+    statistics: Statistics,
+    account: Account
   ): Omit<Planned, "field"> => {
     const root = rootFields.get(field.name)
     if (root !== undefined) {
@@ -358,7 +418,7 @@ export const make = Effect.fnUntraced(function*(
       return {
         cost,
         queue,
-        read: Effect.map(run(sql, parameters, { isHeavy }, queue), ([row]) => ({
+        read: Effect.map(run(sql, parameters, { isHeavy }, account, queue), ([row]) => ({
           json: row?.["root"] ?? "null",
           rows: Number(row?.["rows"] ?? 0)
         }))
@@ -383,7 +443,7 @@ export const make = Effect.fnUntraced(function*(
     const { parameters, sql } = parts.statement(argumentsOf(field, variables))
     return {
       cost: 1,
-      read: Effect.flatMap(run(sql, parameters, { isHeavy: false }), ([row]) => {
+      read: Effect.flatMap(run(sql, parameters, { isHeavy: false }, account), ([row]) => {
         if (row !== undefined) return Effect.succeed({ json: record(field, prepared, variables, type, row), rows: 1 })
         return parts.missing === undefined
           ? Effect.succeed({ json: "null", rows: 0 })
@@ -395,6 +455,11 @@ export const make = Effect.fnUntraced(function*(
   const tooManyRows = new QueryError({
     code: "limit-exceeded",
     message: `the response has more than ${maxRows} rows: request fewer with limit, or page`
+  })
+
+  const tooLong = new QueryError({
+    code: "limit-exceeded",
+    message: `the response has more than ${maxAnswer} characters`
   })
 
   const answer = (resolved: ReadonlyArray<Resolved>): Answer => {
@@ -412,12 +477,10 @@ export const make = Effect.fnUntraced(function*(
       isNull = true
       errors.push(tooManyRows)
     }
-    const length = resolved.reduce((sum, { json }) => sum + (json?.length ?? 0), 0)
+    const length = resolved.reduce((sum, { length }) => sum + length, 0)
     if (length > maxAnswer) {
       isNull = true
-      errors.push(
-        new QueryError({ code: "limit-exceeded", message: `the response has more than ${maxAnswer} characters` })
-      )
+      errors.push(tooLong)
     }
     const data = isNull
       ? "null"
@@ -434,7 +497,7 @@ export const make = Effect.fnUntraced(function*(
   }
 
   const execute = Effect.fn("QueryEngine.execute")(
-    function*(request: Request): Effect.fn.Return<Answer> {
+    function*(request: Request, connection?: Connection): Effect.fn.Return<Answer, never, Scope.Scope> {
       if (typeof request.query !== "string") {
         return refusal([validationFailed("the request needs a query: {\"query\": \"…\", \"variables\": {…}}")])
       }
@@ -469,17 +532,22 @@ export const make = Effect.fnUntraced(function*(
       const fields = withinStack(() => collect([operation.selectionSet], prepared.fragments, variables as Variables))
       if (fields instanceof QueryError) return refusal([fields], "query")
       const known = yield* statistics
+      const account = yield* Effect.acquireRelease(
+        Effect.sync(() => room.open()),
+        (account) => Effect.sync(() => room.close(account))
+      )
       const planned: Array<Planned> = []
       const refused: Array<Resolved> = []
       const refuse = (field: Field, error: QueryError): Resolved => ({
         field,
         rows: 0,
+        length: 0,
         json: undefined,
         error: new QueryError({ ...error, message: error.message, path: [field.key] })
       })
       for (const field of fields) {
         try {
-          planned.push({ field, ...plan(prepared, operation, field, variables as Variables, inputs, known) })
+          planned.push({ field, ...plan(prepared, operation, field, variables as Variables, inputs, known, account) })
         } catch (error) {
           refused.push(refuse(field, asQueryError(error)))
         }
@@ -490,12 +558,23 @@ export const make = Effect.fnUntraced(function*(
         const body = JSON.stringify({ errors: [toJson(error)], data: null })
         return { ...refusal([error], "query"), status: 200, body, fields: fields.map(({ name }) => name) }
       }
+      const totals = { rows: 0, length: 0 }
       const read = yield* Effect.forEach(
         planned,
         ({ field, read }) =>
-          read.pipe(
+          Effect.suspend(() =>
+            totals.rows > maxRows || totals.length > maxAnswer
+              ? Effect.succeed({ json: "null", rows: 0 })
+              : read
+          ).pipe(
             Effect.filterOrFail(({ rows }) => rows <= maxRows, () => tooManyRows),
-            Effect.map(({ json, rows }): Resolved => ({ field, rows, json, error: undefined })),
+            Effect.map(({ json, rows }): Resolved => {
+              totals.rows += rows
+              totals.length += json.length
+              // What cannot be part of a response is not kept while the rest is read.
+              const kept = totals.rows > maxRows || totals.length > maxAnswer ? undefined : json
+              return { field, rows, length: json.length, json: kept, error: undefined }
+            }),
             Effect.catch((error) => Effect.succeed(refuse(field, error)))
           ),
         { concurrency: 4 }
@@ -521,7 +600,9 @@ export const make = Effect.fnUntraced(function*(
         })
       )
       const byField = new Map([...refused, ...read].map((one) => [one.field, one]))
-      return answer(fields.flatMap((field) => byField.get(field) ?? []))
+      const answered = answer(fields.flatMap((field) => byField.get(field) ?? []))
+      if (connection !== undefined) room.send(account, clock.currentTimeMillisUnsafe(), connection.end)
+      return answered
     },
     Effect.catchDefect((defect) => {
       const error = new QueryError({ code: "INTERNAL_SERVER_ERROR", message: "the server failed" })
