@@ -12,7 +12,7 @@
  * @since 0.1.0
  */
 import type { DefaultAzureCredentialOptions } from "@azure/identity"
-import type { BlobServiceClient, StoragePipelineOptions } from "@azure/storage-blob"
+import type { BlobServiceClient, RequestPolicyFactory } from "@azure/storage-blob"
 import { agentFor } from "@effect-prefect/api/Network"
 import type { AzureResult } from "@effect-prefect/core/ResultDescriptor"
 import * as Config from "effect/Config"
@@ -20,9 +20,18 @@ import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import type { Readable } from "node:stream"
+import { Readable } from "node:stream"
 import { type Address, addressText } from "./internal/remote/address.ts"
-import { denied, field, general, notFound, retryAfter, unavailable, word } from "./internal/remote/failure.ts"
+import {
+  denied,
+  errorCode,
+  field,
+  general,
+  notFound,
+  retryAfter,
+  unavailable,
+  word
+} from "./internal/remote/failure.ts"
 import * as Network from "./internal/remote/network.ts"
 import type { Bucket, RemoteOptions } from "./internal/remote/options.ts"
 import * as Reader from "./internal/remote/reader.ts"
@@ -102,6 +111,30 @@ const failure = (error: unknown, object: ObjectName, location: string): Failure 
   return general(location, error, typeof status === "number" ? status : undefined, after)
 }
 
+/** The SDK's error for a response, of whose body only the code has been read. */
+const refused = async (error: unknown): Promise<unknown> => {
+  const body = field(error, "response", "readableStreamBody")
+  if (!(body instanceof Readable)) return error
+  const code = await errorCode(body)
+  const headers = field(error, "response", "headers") as { readonly get: (name: string) => unknown }
+  return {
+    name: field(error, "name"),
+    code: headers.get("x-ms-error-code") ?? code,
+    statusCode: field(error, "statusCode"),
+    response: { headers }
+  }
+}
+
+/** Leaves the bodies of all responses to the caller. The SDK would collect an error of any length and parse it as XML. */
+const streaming: RequestPolicyFactory = {
+  create: (next) => ({
+    sendRequest: (request) => {
+      request.streamResponseStatusCodes = new Set([Number.POSITIVE_INFINITY])
+      return next.sendRequest(request)
+    }
+  })
+}
+
 /** How to connect to the account. */
 interface Account {
   readonly connectionString?: Redacted.Redacted | undefined
@@ -126,7 +159,7 @@ const notProvided = (hint: string) => new StorageNotProvided({ type: "AzureResul
 const connect =
   (account: Account, tls: Options["tls"]) => (concurrency: number): Effect.Effect<Client, StorageReason> =>
     Effect.gen(function*() {
-      const { AnonymousCredential, BlobServiceClient } = yield* load(
+      const { AnonymousCredential, BlobServiceClient, newPipeline } = yield* load(
         "AzureResult",
         "@azure/storage-blob",
         () => import("@azure/storage-blob").catch(rethrow)
@@ -134,13 +167,20 @@ const connect =
       const { connectionString, sasToken } = account
       const accountUrl = account.accountUrl === undefined ? undefined : addressText(account.accountUrl)
       const agents = yield* Network.agents("AzureResult", tls, concurrency)
-      const service = (make: (options: StoragePipelineOptions) => BlobServiceClient) =>
+      const service = (make: () => BlobServiceClient) =>
         Effect.try({
           try: () => {
-            const { url } = make({})
-            // Retries, limits and verification are implemented once for all stores, where throttling is detected.
-            const options = { retryOptions: { maxTries: 1 }, agent: agentFor(agents, url) }
-            return make(options)
+            const { credential, url } = make()
+            const options = {
+              // Retries, limits and verification are implemented once for all stores, where throttling is detected.
+              retryOptions: { maxTries: 1 },
+              // Blobs are not moved, and older SDKs send the credentials to another host.
+              redirectOptions: { maxRetries: 0 },
+              agent: agentFor(agents, url)
+            }
+            const pipeline = newPipeline(credential, options)
+            pipeline.factories.push(streaming)
+            return new BlobServiceClient(url, pipeline)
           },
           // The SDK's error may quote its arguments.
           catch: () => notProvided("its connection string or account URL is not a valid one")
@@ -148,14 +188,12 @@ const connect =
 
       let client: BlobServiceClient
       if (connectionString !== undefined) {
-        client = yield* service((options) =>
-          BlobServiceClient.fromConnectionString(Redacted.value(connectionString), options)
-        )
+        client = yield* service(() => BlobServiceClient.fromConnectionString(Redacted.value(connectionString)))
       } else if (accountUrl === undefined) {
         return yield* notProvided("set AZURE_STORAGE_CONNECTION_STRING or AZURE_STORAGE_ACCOUNT, or give accountUrl")
       } else if (sasToken !== undefined || /[?&]sig=/.test(accountUrl)) {
         const url = sasToken === undefined ? accountUrl : `${accountUrl}?${Redacted.value(sasToken).replace(/^\?/, "")}`
-        client = yield* service((options) => new BlobServiceClient(url, new AnonymousCredential(), options))
+        client = yield* service(() => new BlobServiceClient(url, new AnonymousCredential()))
       } else {
         const { DefaultAzureCredential } = yield* load(
           "AzureResult",
@@ -173,7 +211,7 @@ const connect =
         const credential = new DefaultAzureCredential({
           additionalPolicies: [{ policy: network, position: "perCall" }]
         })
-        client = yield* service((options) => new BlobServiceClient(accountUrl, credential, options))
+        client = yield* service(() => new BlobServiceClient(accountUrl, credential))
       }
 
       const open = async ({ bucket, key, version }: ObjectName, part: Part | undefined, abortSignal: AbortSignal) => {
@@ -186,7 +224,9 @@ const connect =
             maxRetryRequests: 0,
             ...(part?.tag === undefined ? {} : { conditions: { ifMatch: part.tag } })
           }
-        )
+        ).catch(async (error: unknown) => {
+          throw await refused(error)
+        })
         const range = contentRange(response.contentRange, response._response.status)
         const md5 = range === undefined ? response.contentMD5 : undefined
         return {

@@ -30,6 +30,7 @@ import {
   type Client,
   contentRange,
   type Failure,
+  isObjectStatus,
   type ObjectName,
   type Part,
   rangeOf
@@ -181,7 +182,7 @@ const connect = (options: Options) => (concurrency: number) =>
         ...(part === undefined ? {} : { range: rangeOf(part) })
       }, signal)
       const { headers, statusCode = 0 } = response
-      if (statusCode < 200 || statusCode > 299) {
+      if (!isObjectStatus(statusCode)) {
         // The generation of the first request may be gone, which means that the object has changed.
         const status = part?.tag !== undefined && statusCode === 404 ? 412 : statusCode
         throw new Refused(status, await errorText(response), headers, token === undefined)

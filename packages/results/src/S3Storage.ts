@@ -36,7 +36,7 @@ import { addressText } from "./internal/remote/address.ts"
 import type { Checksum } from "./internal/remote/checksum.ts"
 import {
   denied,
-  errorText,
+  errorCode,
   field,
   general,
   notFound,
@@ -53,6 +53,7 @@ import {
   type Client,
   contentRange,
   type Failure,
+  isObjectStatus,
   type ObjectName,
   type Opened,
   type Part,
@@ -221,7 +222,7 @@ const opened = (body: Readable, headers: Headers, status: number | undefined): O
 
 /** The error that the SDK makes from a response. */
 const refused = async (response: IncomingMessage) => ({
-  name: /<Code>([^<]*)<\/Code>/.exec(await errorText(response))?.[1] ?? "",
+  name: await errorCode(response) ?? "",
   $metadata: { httpStatusCode: response.statusCode },
   $response: { headers: response.headers }
 })
@@ -328,8 +329,23 @@ const connect = (options: Options, tls: ReturnType<typeof loadTls>) => (concurre
         },
         { step: "finalizeRequest", priority: "low", name: "learnRoute" }
       )
+      // The SDK collects an error of any length and parses it as XML. Only its code is needed.
+      command.middlewareStack.add(
+        (next) => async (args) => {
+          const result = await next(args)
+          const response = result.response as { readonly statusCode: number; body?: unknown }
+          if (response.statusCode >= 300 && response.body !== undefined) {
+            const code = await errorCode(readable(response.body))
+            response.body = Buffer.from(code === undefined ? "" : `<Error><Code>${code}</Code></Error>`)
+          }
+          return result
+        },
+        { step: "deserialize", priority: "low", name: "shortenError" }
+      )
       const output = await client.send(command, { abortSignal })
-      return opened(readable(output.Body), plainHeaders(headers), output.$metadata.httpStatusCode)
+      const status = output.$metadata.httpStatusCode ?? 0
+      if (!isObjectStatus(status)) throw { $metadata: output.$metadata }
+      return opened(readable(output.Body), plainHeaders(headers), status)
     }
 
     const open = async (object: ObjectName, part: Part | undefined, signal: AbortSignal): Promise<Opened> => {
@@ -349,7 +365,7 @@ const connect = (options: Options, tls: ReturnType<typeof loadTls>) => (concurre
         signal
       )
       const status = response.statusCode ?? 0
-      if (status === 200 || status === 206) return opened(response, plainHeaders(response.headers), status)
+      if (isObjectStatus(status)) return opened(response, plainHeaders(response.headers), status)
       const error = await refused(response)
       if (!isForSdk(error.name, status)) throw error
       routes.delete(object.bucket)

@@ -33,7 +33,10 @@ describe("a status of a store", () => {
     [599, "StorageUnavailable", "the store failed with HTTP 599", "later", true],
     [499, "StorageUnavailable", "the store answered with HTTP 499", "never", false],
     [300, "StorageUnavailable", "the store answered with HTTP 300", "never", false],
-    [299, "StorageUnavailable", "the request failed", "later", false]
+    [299, "StorageUnavailable", "the store answered with HTTP 299", "never", false],
+    [204, "StorageUnavailable", "the store answered with HTTP 204", "never", false],
+    [206, "StorageUnavailable", "the request failed", "later", false],
+    [200, "StorageUnavailable", "the request failed", "later", false]
   ]
   for (const [status, tag, detail, retry, waits] of statuses) {
     it(`${status}: ${detail}`, () => {

@@ -1,8 +1,8 @@
 /** Describes errors of stores by their HTTP status or system code, without any part of the request. */
 import { shownCode } from "@effect-prefect/api/Network"
-import type { IncomingMessage } from "node:http"
+import type { Readable } from "node:stream"
 import { ResultAccessDenied, ResultNotFound, StorageUnavailable } from "../../ResultError.ts"
-import type { Failure } from "./store.ts"
+import { type Failure, isObjectStatus } from "./store.ts"
 
 /** A field of an error of any type. */
 export const field = (error: unknown, ...path: ReadonlyArray<string>): unknown => {
@@ -35,11 +35,14 @@ export const unavailable = (
   after?: number | undefined
 ): Failure => ({ reason: new StorageUnavailable({ location, detail }), retry, after })
 
-/** The beginning of the text of an error response: enough to see the subject. */
-export const errorText = async (response: IncomingMessage): Promise<string> => {
+/**
+ * The beginning of the text of an error response: enough to see the subject. The rest is not read, because a store could
+ * send an error without end.
+ */
+export const errorText = async (body: Readable): Promise<string> => {
   let text = ""
   try {
-    for await (const chunk of response.setEncoding("utf8")) {
+    for await (const chunk of body.setEncoding("utf8")) {
       text += chunk
       if (text.length > 4096) break
     }
@@ -48,6 +51,10 @@ export const errorText = async (response: IncomingMessage): Promise<string> => {
   }
   return text
 }
+
+/** The code in an error response of XML; undefined when it has none. Its other elements are not parsed. */
+export const errorCode = async (body: Readable): Promise<string | undefined> =>
+  word(/<Code>([^<]*)<\/Code>/.exec(await errorText(body))?.[1])
 
 /** `Retry-After`, in seconds or as a date, as milliseconds. */
 export const retryAfter = (value: unknown): number | undefined => {
@@ -132,7 +139,7 @@ export const general = (location: string, error: unknown, status: number | undef
   if (status !== undefined && status >= 500) {
     return unavailable(location, `the store failed with HTTP ${status}${named}`, "later", after)
   }
-  if (status !== undefined && status >= 300) {
+  if (status !== undefined && !isObjectStatus(status)) {
     return unavailable(location, `the store answered with HTTP ${status}${named}`, "never")
   }
   const failed = codesOf(error).find((code) => Object.hasOwn(network, code))

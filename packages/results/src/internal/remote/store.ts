@@ -20,6 +20,9 @@ export interface Part {
   readonly tag: string | undefined
 }
 
+/** Whether a response carries an object or a part of one. Others without an error, such as 204, carry nothing. */
+export const isObjectStatus = (status: number): boolean => status === 200 || status === 206
+
 /** The `Range` header of a part. */
 export const rangeOf = ({ length, offset }: Part): string =>
   `bytes=${offset}-${length === undefined ? "" : offset + length - 1}`
