@@ -1,5 +1,5 @@
 import * as ArchiveFormat from "@effect-prefect/core/ArchiveFormat"
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe, it, vi } from "@effect/vitest"
 import * as Schema from "effect/Schema"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { open } from "node:fs/promises"
@@ -9,6 +9,11 @@ import { runs } from "../../core/test/seeds.ts"
 import { compareCodePoints } from "../src/internal/codePoints.ts"
 import * as JsonLines from "../src/internal/tables/jsonLines.ts"
 import { isoText, microseconds } from "../src/internal/timestamps.ts"
+
+const assertRejects = async (promise: Promise<unknown>) => {
+  const settled = await promise.then(() => "resolved", () => "rejected")
+  assert.strictEqual(settled, "rejected")
+}
 
 /** What Python's `<` does. */
 const compareNaively = (left: string, right: string): number => {
@@ -139,5 +144,23 @@ describe("lines of a file", () => {
         assert.deepStrictEqual(read, order.map((at) => rows[at]!))
       })
     }
+  })
+
+  it("can be interrupted between very short ones, of which one read has very many", async () => {
+    const count = 50_000
+    await withFile("x\n".repeat(count), async (path) => {
+      const controller = new AbortController()
+      let seen = 0
+      let now = 0
+      const clock = vi.spyOn(performance, "now").mockImplementation(() => now += 10)
+      try {
+        await assertRejects(JsonLines.scan(path, controller.signal, () => {
+          if (seen++ === 0) setImmediate(() => controller.abort())
+        }))
+      } finally {
+        clock.mockRestore()
+      }
+      assert.isBelow(seen, count / 2)
+    })
   })
 })

@@ -86,3 +86,18 @@ describe("the lines of a table", () => {
     assert.strictEqual(ArchiveFormat.parseLine(Uint8Array.of(0x22, 0xff, 0x22)), "it is not JSON in UTF-8")
   })
 })
+
+describe("the pieces of a chunk", () => {
+  it("are short, end with a line, and are the chunk", () => {
+    for (const line of ["\n", "x\n", `${"y".repeat(300)}\n`, `${"z".repeat(20_000)}\n`]) {
+      const chunk = new Uint8Array(Buffer.from(`${line.repeat(Math.ceil(50_000 / line.length))}rest`))
+      const pieces = [...ArchiveFormat.piecesOf(chunk)]
+      assert.isTrue(Buffer.concat(pieces).equals(chunk))
+      assert.isAbove(pieces.length, 2)
+      for (const piece of pieces.slice(0, -1)) {
+        assert.strictEqual(piece.at(-1), 10)
+        assert.isBelow(piece.length, 8_192 + line.length)
+      }
+    }
+  })
+})

@@ -1,5 +1,7 @@
+import * as ArchiveFormat from "@effect-prefect/core/ArchiveFormat"
 import { createReadStream } from "node:fs"
 import { stat } from "node:fs/promises"
+import { setImmediate } from "node:timers/promises"
 
 const largest = 1 << 20
 
@@ -11,4 +13,21 @@ export const chunksOf = async function*(path: string, signal: AbortSignal): Asyn
   const { size } = await stat(path)
   const highWaterMark = Math.min(largest, size + 1)
   yield* createReadStream(path, { signal, highWaterMark }) as AsyncIterable<Buffer>
+}
+
+/** Milliseconds of work between two turns of the event loop. */
+const slice = 8
+
+/** Reads the bytes of a table in pieces of few lines. Timers and other requests run between them. */
+export const piecesOf = async function*(path: string, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  let turn = performance.now()
+  for await (const chunk of chunksOf(path, signal)) {
+    for (const piece of ArchiveFormat.piecesOf(chunk)) {
+      yield piece
+      if (performance.now() - turn <= slice) continue
+      await setImmediate()
+      signal.throwIfAborted()
+      turn = performance.now()
+    }
+  }
 }

@@ -6,7 +6,7 @@
 import * as ArchiveFormat from "@effect-prefect/core/ArchiveFormat"
 import { createHash } from "node:crypto"
 import type { DatabaseSync } from "node:sqlite"
-import { chunksOf } from "./chunks.ts"
+import { piecesOf } from "./chunks.ts"
 import * as Prefect3 from "./prefect3Index.ts"
 import type { TableName as Prefect3Name } from "./prefect3Names.ts"
 import * as Rows from "./rowIndex.ts"
@@ -256,6 +256,9 @@ const layoutOf = (database: DatabaseSync, sources: ReadonlyArray<Source>) => {
   }
 }
 
+/** The bytes between two reports of progress, each of which is a message from another process. */
+const reportedBytes = 1 << 20
+
 /** Fills an empty database with the index of some tables, and hashes the tables in the same pass. */
 export const fill = async (
   database: DatabaseSync,
@@ -275,6 +278,7 @@ export const fill = async (
   for (const { name, path } of inOrder) {
     const hash = createHash("sha256")
     let bytes = 0
+    let unreported = 0
     let place = 0
     let problems = 0
     const lines = ArchiveFormat.splitLines((line) => {
@@ -285,12 +289,16 @@ export const fill = async (
       if (detail === undefined) place++
       else if (++problems <= maxProblems) insertProblem.run(name, line.number, detail)
     })
-    for await (const chunk of chunksOf(path, signal)) {
-      hash.update(chunk)
-      bytes += chunk.length
-      lines.push(chunk)
-      onProgress(chunk.length)
+    for await (const piece of piecesOf(path, signal)) {
+      hash.update(piece)
+      bytes += piece.length
+      lines.push(piece)
+      unreported += piece.length
+      if (unreported < reportedBytes) continue
+      onProgress(unreported)
+      unreported = 0
     }
+    onProgress(unreported)
     lines.end()
     if (problems > maxProblems) insertOmitted.run(name, problems - maxProblems)
     digests[name] = { bytes, sha256: hash.digest("hex") }

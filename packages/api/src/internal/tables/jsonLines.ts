@@ -3,7 +3,7 @@ import * as ArchiveFormat from "@effect-prefect/core/ArchiveFormat"
 import { readSync } from "node:fs"
 import type { FileHandle } from "node:fs/promises"
 import { setImmediate } from "node:timers/promises"
-import { chunksOf } from "./chunks.ts"
+import { piecesOf } from "./chunks.ts"
 
 /** Calls back with every line of a file that is not blank. */
 export const scan = async (
@@ -12,9 +12,7 @@ export const scan = async (
   use: (line: ArchiveFormat.Line) => void
 ): Promise<void> => {
   const lines = ArchiveFormat.splitLines(use)
-  for await (const chunk of chunksOf(path, signal)) {
-    lines.push(chunk)
-  }
+  for await (const piece of piecesOf(path, signal)) lines.push(piece)
   lines.end()
 }
 

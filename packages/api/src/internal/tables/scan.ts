@@ -5,13 +5,13 @@ import * as ArchiveFormat from "@effect-prefect/core/ArchiveFormat"
 import type { FlowRunView } from "@effect-prefect/core/FlowRunView"
 import * as TaskRunView from "@effect-prefect/core/TaskRunView"
 import * as Result from "effect/Result"
-import { createReadStream } from "node:fs"
 import { join } from "node:path"
 import type { StorageBlock } from "../../Backend.ts"
 import { errorCode } from "../errorCode.ts"
 import * as Block from "../prefect3/block.ts"
 import * as Prefect3 from "../prefect3/rows.ts"
 import * as Decoders from "../rows.ts"
+import { piecesOf } from "./chunks.ts"
 import { scan } from "./jsonLines.ts"
 import { complete, type Row } from "./rowIndex.ts"
 
@@ -26,7 +26,10 @@ const noTable = (error: unknown) => {
   if (errorCode(error) !== "ENOENT") throw error
 }
 
-/** The rows of a table, in batches of one read each; empty when there is no such file. */
+/** The bytes of lines that are given at once. */
+const batchBytes = 1 << 18
+
+/** The rows of a table, in batches; empty when there is no such file. */
 const rowsOf = async function*<A>(
   root: string,
   table: string,
@@ -40,10 +43,14 @@ const rowsOf = async function*<A>(
     found.push(typeof made === "string" ? { file, line, detail: made } : made)
   })
   try {
-    for await (const chunk of createReadStream(join(root, file), { highWaterMark: 1 << 18 })) {
-      lines.push(chunk as Buffer)
+    let read = 0
+    for await (const piece of piecesOf(join(root, file), new AbortController().signal)) {
+      lines.push(piece)
+      read += piece.length
+      if (read < batchBytes) continue
       if (found.length > 0) yield found
       found = []
+      read = 0
     }
   } catch (error) {
     noTable(error)
