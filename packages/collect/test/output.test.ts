@@ -1,8 +1,10 @@
+import type { CollectError } from "@effect-prefect/collect/CollectError"
 import * as CollectOutput from "@effect-prefect/collect/CollectOutput"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
+import { execFileSync } from "node:child_process"
 import * as fs from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -101,7 +103,7 @@ describe("a bucket whose listing has no end", () => {
 describe("a local folder", () => {
   const body = Stream.make(Buffer.from("x"))
 
-  it.live("is not read into memory where a record is larger than any that is written, or no file", () => {
+  it.live("is not read into memory where a record is larger than any that is written", () => {
     const path = folder()
     return Effect.gen(function*() {
       const output = yield* CollectOutput.CollectOutput
@@ -118,10 +120,35 @@ describe("a local folder", () => {
       assert.include(yield* why("_records/part-000000.json"), "more than 16777216 bytes")
       sized("_records/part-000001.json", 2 ** 24)
       assert.strictEqual((yield* output.read("_records/part-000001.json"))?.length, 2 ** 24)
-      fs.mkdirSync(join(path, "_records", "part-000002.json"))
-      assert.include(yield* why("_records/part-000002.json"), "no file")
     }).pipe(Effect.provide(CollectOutput.layerLocal(path)))
   })
+
+  it.live("is not waited for, read without an end or tried again where a name is no regular file", () => {
+    const path = folder()
+    const kinds: Record<string, (path: string) => void> = {
+      "a pipe": (path) => execFileSync("mkfifo", [path]),
+      "a folder": (path) => fs.mkdirSync(path),
+      "a device without an end": (path) => fs.symlinkSync("/dev/zero", path),
+      "a link to nothing": (path) => fs.symlinkSync("/nowhere", path),
+      "a link to itself": (path) => fs.symlinkSync(path, path)
+    }
+    return Effect.gen(function*() {
+      const output = yield* CollectOutput.CollectOutput
+      yield* output.prepare("job")
+      for (const [kind, make] of Object.entries(kinds)) {
+        for (const name of ["_plan.json", "part-000000.parquet"]) {
+          make(join(path, name))
+          for (const use of [output.read(name), output.digest(name)]) {
+            const error = yield* Effect.flip<unknown, CollectError, never>(use)
+            assert.include(error.message, `${name} is no regular file; remove it`, kind)
+            assert.isFalse(error.isRetryable, kind)
+          }
+          fs.rmSync(join(path, name), { recursive: true })
+        }
+      }
+    }).pipe(Effect.provide(CollectOutput.layerLocal(path)))
+  })
+
   it.live("has no unfinished file once the collection is finished, and keeps young ones until then", () => {
     const path = folder()
     const partial = join(path, "_partial")

@@ -1,9 +1,10 @@
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { createHash, randomUUID } from "node:crypto"
+import { constants } from "node:fs"
 import * as fs from "node:fs/promises"
 import { dirname, join } from "node:path"
-import { CollectError, OutputUnavailable } from "../CollectError.ts"
+import { CollectError, NotACollection, OutputUnavailable } from "../CollectError.ts"
 import type { Output } from "./output.ts"
 import { limitOf, tooLarge } from "./planLimits.ts"
 
@@ -100,12 +101,40 @@ export const make = (directory: string): Output => {
         })
     )
 
-  const orUndefined = <A>(verb: string, run: () => Promise<A>): Effect.Effect<A | undefined, CollectError> =>
-    attempt(verb, () =>
-      run().catch((cause: unknown) => {
-        if (codeOf(cause) === "ENOENT") return undefined
+  const noFile = (name: string) =>
+    new CollectError({
+      reason: new NotACollection({
+        output: directory,
+        detail: `${name} is no regular file; remove it, and run the same command again`
+      })
+    })
+
+  /** Reads a regular file of the collection: a pipe or a device may have no end, and opening a pipe waits for a writer. */
+  const reading = <A>(
+    name: string,
+    use: (file: fs.FileHandle) => Promise<A>
+  ): Effect.Effect<A | undefined, CollectError> =>
+    attempt(`read ${name}`, async () => {
+      const path = join(directory, name)
+      let file: fs.FileHandle
+      try {
+        file = await fs.open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
+      } catch (cause) {
+        const code = codeOf(cause)
+        const isLink = (code === "ENOENT" || code === "ELOOP") &&
+          await fs.lstat(path).then((stats) => stats.isSymbolicLink(), () => false)
+        // A socket, or a device that is not there.
+        if (isLink || code === "ENXIO" || code === "ENODEV" || code === "EISDIR") throw noFile(name)
+        if (code === "ENOENT") return undefined
         throw cause
-      }))
+      }
+      try {
+        if (!(await file.stat()).isFile()) throw noFile(name)
+        return await use(file)
+      } finally {
+        await file.close()
+      }
+    })
 
   const partials = () => fs.readdir(partial).catch((): Array<string> => [])
 
@@ -130,26 +159,18 @@ export const make = (directory: string): Output => {
       }),
     create,
     read: (name) =>
-      orUndefined(`read ${name}`, async () => {
-        const path = join(directory, name)
-        const stats = await fs.stat(path)
-        if (!stats.isFile()) throw fail(`cannot read ${name} (it is no file)`)
+      reading(name, async (file) => {
         const limit = limitOf(name)
-        if (limit !== undefined && stats.size > limit) throw fail(tooLarge(name, limit))
-        return fs.readFile(path)
+        if (limit !== undefined && (await file.stat()).size > limit) throw fail(tooLarge(name, limit))
+        return file.readFile()
       }),
     digest: (name) =>
-      orUndefined(`read ${name}`, async () => {
+      reading(name, async (file) => {
         const hash = createHash("sha256")
         let bytes = 0
-        const file = await fs.open(join(directory, name), "r")
-        try {
-          for await (const chunk of file.createReadStream({ autoClose: false, highWaterMark: 1024 * 1024 })) {
-            hash.update(chunk as Buffer)
-            bytes += (chunk as Buffer).length
-          }
-        } finally {
-          await file.close()
+        for await (const chunk of file.createReadStream({ autoClose: false, highWaterMark: 1024 * 1024 })) {
+          hash.update(chunk as Buffer)
+          bytes += (chunk as Buffer).length
         }
         return { bytes, sha256: hash.digest("hex") }
       }),

@@ -190,10 +190,14 @@ export const verify = Effect.fnUntraced(function*(output: Output, plan: Plan.Pla
     if (issueCount++ < maxIssues) issues.push({ name, detail })
   }
   /** A file that is damaged is one issue among others. */
-  const orDamaged = <A>(name: string, effect: Effect.Effect<A | undefined, CollectError>) =>
+  const orDamaged = <A>(
+    name: string,
+    effect: Effect.Effect<A | undefined, CollectError>,
+    detail = "it is damaged, or another version wrote it"
+  ) =>
     Effect.catchReason(effect, "CollectError", "NotACollection", () =>
       Effect.sync(() => {
-        issue(name, "it is damaged, or another version wrote it")
+        issue(name, detail)
         return undefined
       }))
   const newestNow = yield* newestNumber(output)
@@ -219,7 +223,7 @@ export const verify = Effect.fnUntraced(function*(output: Output, plan: Plan.Pla
     }
     if (newest.manifest.parts === null) {
       const name = Plan.manifestPartsName(newest.number)
-      const bytes = yield* output.read(name)
+      const bytes = yield* orDamaged(name, output.read(name))
       const text = expected.parts.map((part) => `${JSON.stringify(part)}\n`).join("")
       if (bytes === undefined) issue(name, "it is missing")
       else if (Buffer.from(bytes).toString("utf8") !== text) issue(name, "it does not agree with the records")
@@ -240,9 +244,16 @@ export const verify = Effect.fnUntraced(function*(output: Output, plan: Plan.Pla
       if (record.name !== Plan.partName(record.part, plan.output)) {
         return issue(Plan.recordName(record.part), `it names ${record.name}`)
       }
-      const digest = yield* output.digest(record.name)
-      if (digest === undefined) issue(record.name, "it is missing")
-      else if (digest.sha256 !== record.sha256 || digest.bytes !== record.bytes) {
+      const digest = yield* orDamaged(
+        record.name,
+        Effect.map(output.digest(record.name), (digest) => {
+          if (digest === undefined) issue(record.name, "it is missing")
+          return digest
+        }),
+        "it is no regular file"
+      )
+      if (digest === undefined) return
+      if (digest.sha256 !== record.sha256 || digest.bytes !== record.bytes) {
         issue(
           record.name,
           `it was changed: ${digest.bytes} bytes, and its record says ${record.bytes} of another digest`
