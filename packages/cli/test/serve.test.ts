@@ -5,10 +5,39 @@ import { tmpdir } from "node:os"
 import { basename, join } from "node:path"
 import { onTestFinished } from "vitest"
 import { startPglite } from "../../api/test/pglite.ts"
-import { archives, loadedBefore, run, serve, serveHere } from "./support.ts"
+import { emptyKind } from "../src/internal/serveArchive.ts"
+import { folderOf } from "../src/internal/serverPackages.ts"
+import { archives, cacheFolder, loadedBefore, run, serve, serveHere } from "./support.ts"
 
 const parsed = (lines: string): ReadonlyArray<unknown> =>
   lines.trim().split("\n").map((line) => JSON.parse(line) as unknown)
+
+/** The data of a database of another version: a tar of one file. */
+const dataOfVersion = (version: string): Buffer => {
+  const tar = Buffer.alloc(1_024)
+  tar.write("/PG_VERSION")
+  tar.write(version.length.toString(8).padStart(11, "0"), 124)
+  tar.write("0", 156)
+  tar.write(version, 512)
+  return tar
+}
+
+/** The one empty database that a cache keeps. */
+const keptEmpty = (folder: string): Buffer => {
+  const files = readdirSync(folder, { encoding: "utf8", recursive: true })
+  const [file = "", ...others] = files.filter((file) => basename(file) === "empty.data")
+  assert.deepStrictEqual(others, [])
+  return readFileSync(join(folder, file))
+}
+
+/** An archive of one task run. */
+const smallArchive = (id = "00000000-0000-4000-8000-000000000001"): string => {
+  const made = mkdtempSync(join(tmpdir(), "serve-"))
+  onTestFinished(() => rmSync(made, { recursive: true, force: true }))
+  mkdirSync(join(made, "tables"))
+  writeFileSync(join(made, "tables", "task_run.jsonl"), `{"id": "${id}"}\n`)
+  return made
+}
 
 const served: ReadonlyArray<readonly [name: keyof typeof archives, apiKey: string | undefined]> = [
   ["prefect-1", undefined],
@@ -18,12 +47,14 @@ const served: ReadonlyArray<readonly [name: keyof typeof archives, apiKey: strin
 describe.each(served)("serve --archive %s", (name, apiKey) => {
   it("says over HTTP what the archive says, line by line, to those who have the key", async () => {
     const archive = archives[name]
-    const cache = mkdtempSync(join(tmpdir(), "cache-"))
-    onTestFinished(() => rmSync(cache, { recursive: true, force: true }))
+    const cache = await cacheFolder()
+    // One that no database starts from costs only time, and is replaced.
+    const older = dataOfVersion("99")
+    await cache.keep(folderOf("@electric-sql/pglite"), emptyKind(), older)
     // One loads its archive in a process of its own, the other in this one has loaded it before.
     await using server = apiKey === undefined
       ? await serveHere(["--archive", archive, "--port", "0"], await loadedBefore(archive))
-      : await serve(["--archive", archive, "--port", "0", "--api-key", apiKey], { XDG_CACHE_HOME: cache })
+      : await serve(["--archive", archive, "--port", "0", "--api-key", apiKey], cache.env)
     const env: Record<string, string> = apiKey === undefined ? {} : { PREFECT__CLOUD__API_KEY: apiKey }
     const mounts = JSON.parse(readFileSync(join(archive, "mounts.json"), "utf8")) as Record<string, string>
     const flags = Object.entries(mounts).flatMap(([from, to]) => ["--mount", `${from}=${join(archive, to)}`])
@@ -48,14 +79,22 @@ describe.each(served)("serve --archive %s", (name, apiKey) => {
       const wrong = await run(["flow", "list", "--api", server.url], { PREFECT__CLOUD__API_KEY: "canary-wrong" })
       assert.strictEqual(wrong.code, 1)
       assert.notInclude(wrong.stderr, "canary")
-      // The empty database that it made is kept for other archives.
-      while (
-        !readdirSync(cache, { encoding: "utf8", recursive: true }).some((file) => basename(file) === "empty.json")
-      ) {
-        await new Promise((resolve) => setTimeout(resolve, 20))
-      }
+      // The empty database that it made is kept for other archives, with nothing of the one that it was made for.
+      while (keptEmpty(cache.folder).equals(older)) await new Promise((resolve) => setTimeout(resolve, 20))
       const right = await run(["flow", "list", "--api", server.url], env)
       assert.strictEqual(right.code, 0, right.stderr)
+      const empty = keptEmpty(cache.folder)
+      assert.isFalse(empty.includes("task_run"))
+      const id = "00000000-0000-4000-8000-0000000000e1"
+      await using other = await serveHere(["--archive", smallArchive(id), "--port", "0"], cache.env)
+      const response = await fetch(other.url, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: `{"query": "{ task_run { id } }"}`
+      })
+      assert.deepStrictEqual(await response.json(), { data: { task_run: [{ id }] } })
+      await other.stop()
+      assert.isTrue(keptEmpty(cache.folder).equals(empty))
     }
     const ended = await server.stop()
     assert.include(ended.stderr, "task_run")
@@ -66,10 +105,7 @@ describe.each(served)("serve --archive %s", (name, apiKey) => {
 
 describe("the key of serve", () => {
   const folder = () => {
-    const made = mkdtempSync(join(tmpdir(), "serve-"))
-    onTestFinished(() => rmSync(made, { recursive: true, force: true }))
-    mkdirSync(join(made, "tables"))
-    writeFileSync(join(made, "tables", "task_run.jsonl"), `{"id": "00000000-0000-4000-8000-000000000001"}\n`)
+    const made = smallArchive()
     writeFileSync(join(made, "key"), "canary-file\n")
     writeFileSync(join(made, "empty"), "\n")
     return made

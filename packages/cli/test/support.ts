@@ -217,19 +217,25 @@ export const serve = (args: ReadonlyArray<string>, env: Record<string, string> =
 export const serveHere = (args: ReadonlyArray<string>, env: Record<string, string> = {}): Promise<Serving> =>
   serving(startHere(["serve", ...args], env))
 
-/** Variables of a cache in which `serve` finds what an archive loads into, as after an earlier start. */
-export const loadedBefore = async (directory: string): Promise<Record<string, string>> => {
+/** A cache folder for the time of a test, and the variables by which the command finds it. */
+export const cacheFolder = async () => {
   const folder = await mkdtemp(join(tmpdir(), "cache-"))
   onTestFinished(() => rm(folder, { recursive: true, force: true }))
+  const keep = async (owner: string, kind: ArchiveCache.Kind, bytes: Uint8Array, notes?: unknown): Promise<void> => {
+    const cache = join(folder, "effect-prefect", "archives")
+    const options = { since: Date.now(), notes, cache }
+    const isKept = await Effect.runPromise(
+      ArchiveCache.keep(owner, kind, (path) => writeFile(path, bytes), options)
+    )
+    if (!isKept) throw new Error(`${kind.name} is not kept`)
+  }
+  return { folder, keep, env: { XDG_CACHE_HOME: folder } }
+}
+
+/** Variables of a cache in which `serve` finds what an archive loads into, as after an earlier start. */
+export const loadedBefore = async (directory: string): Promise<Record<string, string>> => {
+  const { env, keep } = await cacheFolder()
   const kept = await cacheOf(directory).read()
-  const bytes = new Uint8Array(await kept!.snapshot.arrayBuffer())
-  const isKept = await Effect.runPromise(
-    ArchiveCache.keep(directory, kind(), (path) => writeFile(path, bytes), {
-      since: Date.now(),
-      notes: kept!.reports,
-      cache: join(folder, "effect-prefect", "archives")
-    })
-  )
-  if (!isKept) throw new Error("what the archive loads into is not kept")
-  return { XDG_CACHE_HOME: folder }
+  await keep(directory, kind(), new Uint8Array(await kept!.snapshot.arrayBuffer()), kept!.reports)
+  return env
 }

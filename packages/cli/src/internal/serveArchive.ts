@@ -23,7 +23,7 @@ const version = (): string => {
 export const kind = (): ArchiveCache.Kind => ({ name: "serve", version: version() })
 
 /** The data of an empty database, cached for the package that makes it: it goes when that is removed. */
-const emptyKind = (): ArchiveCache.Kind => ({ name: "empty", version: version() })
+export const emptyKind = (): ArchiveCache.Kind => ({ name: "empty", version: version() })
 
 /** An archive, loaded into an embedded database once and cached for the next start. */
 export const serveArchive = (directory: string): ReturnType<typeof Database.layerArchive> =>

@@ -120,6 +120,8 @@ export interface TableFile {
   readonly path: string
   /** Its path inside the folder. */
   readonly file: string
+  /** In bytes. */
+  readonly size: number
 }
 
 /** The files `tables/<table>.jsonl` of an archive folder, in the order of the tables. Fails when there are none. */
@@ -132,7 +134,7 @@ export const findTables = async (
     const file = ArchiveFormat.tableFile(table.name)
     const path = join(directory, file)
     const status = await stat(path).catch(() => undefined)
-    if (status?.isFile() === true) found.push({ table, path, file })
+    if (status?.isFile() === true) found.push({ table, path, file, size: status.size })
   }
   if (found.length === 0) throw new Error(`${directory} is no archive: it has no tables/*.jsonl of Prefect's tables`)
   return found

@@ -31,6 +31,17 @@ function* entriesOf(tar: Uint8Array): Generator<Entry> {
   }
 }
 
+const mebibyte = 2 ** 20
+
+/**
+ * Postgres clears the memory of its buffers as it starts, which takes half of a start with its own 128 MB. Tables that
+ * do not fit into them are scanned more slowly, so that they are as large as the data is, in bytes, up to those 128 MB.
+ */
+export const bufferSettings = (size: number): ReadonlyArray<string> => [
+  "-c",
+  `shared_buffers=${Math.min(128, Math.max(16, Math.ceil(size / mebibyte)))}MB`
+]
+
 /**
  * Starts a database from what `dumpDataDir("none")` gave. It changes `data` as it runs, so that each database needs a
  * copy of its own.

@@ -4,7 +4,7 @@ import type { PGlite } from "@electric-sql/pglite"
 import { parentPort, workerData } from "node:worker_threads"
 import type { LoadReport } from "./archive.ts"
 import { missingPackage } from "./missingPackage.ts"
-import { dropTemplates, startFrom } from "./pgliteData.ts"
+import { bufferSettings, dropTemplates, startFrom } from "./pgliteData.ts"
 
 export interface WorkerInput {
   /** The archive folder to load, without `snapshot`. */
@@ -64,22 +64,23 @@ interface Opened {
 /** A database with the rows of the folder, or of a snapshot. */
 const open = async (): Promise<Opened> => {
   const { directory, empty, givesEmpty, snapshot } = input
-  const start = async (data: Blob | undefined) => {
+  const start = async (data: Blob | undefined, size: number) => {
     const pglite = await import("@electric-sql/pglite").catch((error: unknown) => {
       throw missingPackage(error, "@electric-sql/pglite", "an archive")
     })
-    const startParams = [...pglite.PGlite.defaultStartParams, ...settings]
+    const startParams = [...pglite.PGlite.defaultStartParams, ...settings, ...bufferSettings(size)]
     if (data === undefined) return pglite.PGlite.create({ startParams })
     return startFrom(new Uint8Array(await data.arrayBuffer()), pglite, { startParams })
   }
-  if (snapshot !== undefined) return { database: await start(snapshot), reports: [] }
+  if (snapshot !== undefined) return { database: await start(snapshot, snapshot.size), reports: [] }
   // A snapshot needs none of its modules.
   const { analyze, findTables, loadArchive } = await import("./archive.ts")
   // Quick failures come first: starting the database takes seconds.
   const files = await findTables(input.tables, directory ?? "")
+  const size = files.reduce((total, file) => total + file.size, 0)
   // What was kept may not be what this version starts from.
-  const started = empty === undefined ? undefined : await start(empty).catch(() => undefined)
-  const database = started ?? await start(undefined)
+  const started = empty === undefined ? undefined : await start(empty, size).catch(() => undefined)
+  const database = started ?? await start(undefined, size)
   await dropTemplates(database)
   const made = givesEmpty === true && started === undefined ? await dataOf(database) : undefined
   const reports: Array<LoadReport> = []

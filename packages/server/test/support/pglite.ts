@@ -13,7 +13,7 @@ import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { analyze, findTables, loadArchive } from "../../src/internal/archive.ts"
 import { EmptyData } from "../../src/internal/pglite.ts"
-import { dropTemplates, startFrom } from "../../src/internal/pgliteData.ts"
+import { bufferSettings, dropTemplates, startFrom } from "../../src/internal/pgliteData.ts"
 
 const distribution = dirname(fileURLToPath(import.meta.resolve("@electric-sql/pglite")))
 const cache = fileURLToPath(new URL("../../../../node_modules/.cache/effect-prefect", import.meta.url))
@@ -54,7 +54,11 @@ const prepare = async () => {
     await dropTemplates(database)
     return dataOf(database)
   })
-  const start = (data: Uint8Array) => startFrom(new Uint8Array(data), { MemoryFS, PGlite }, { pgliteWasmModule })
+  const start = (data: Uint8Array) =>
+    startFrom(new Uint8Array(data), { MemoryFS, PGlite }, {
+      pgliteWasmModule,
+      startParams: [...PGlite.defaultStartParams, ...bufferSettings(data.length)]
+    })
   return { version, empty, start }
 }
 
@@ -132,10 +136,13 @@ export const cacheOf = (directory: string): Database.ArchiveCache => ({
   write: async () => {}
 })
 
-/** `Database.layerArchive`, which loads the folder into data of an empty database that was made before. */
+/** The data of an empty database that was made before. */
+export const emptyData = async (): Promise<Blob> => new Blob([(await (prepared ??= prepare())).empty])
+
+/** `Database.layerArchive`, which loads the folder into an empty database that was made before. */
 export const layerThreads = (directory: string, options?: Database.ArchiveOptions) =>
   Database.layerArchive(directory, options).pipe(
-    Layer.provide(Layer.succeed(EmptyData, async () => new Blob([(await (prepared ??= prepare())).empty])))
+    Layer.provide(Layer.succeed(EmptyData, emptyData))
   )
 
 const readOnly = async (database: PGlite): Promise<PGlite> => {
