@@ -3,6 +3,7 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import { MixedScheduler, Scheduler } from "effect/Scheduler"
 import { TestClock } from "effect/testing"
 import { Readable } from "node:stream"
 import { compute } from "../src/internal/remote/checksum.ts"
@@ -70,6 +71,33 @@ describe("the limiter of a store", () => {
       yield* Deferred.succeed(gate, undefined)
       yield* Fiber.join(third)
       assert.isTrue(hasBegun)
+    }))
+
+  it.effect("gives back the place of one that is interrupted before it goes on with it", () =>
+    Effect.gen(function*() {
+      const limiter = Limiter.make(1)
+      const first = yield* Effect.forkChild(limiter.run(Effect.never), { startImmediately: true })
+      let hasBegun = false
+      let isDue = false
+      // A scheduler may let a fiber give way before the first thing that it does once it is resumed.
+      class Giving extends MixedScheduler {
+        override shouldYield() {
+          const isFirst = isDue
+          isDue = false
+          return isFirst
+        }
+      }
+      const second = yield* Effect.forkChild(
+        Effect.provideService(limiter.run(Effect.sync(() => hasBegun = true)), Scheduler, new Giving()),
+        { startImmediately: true }
+      )
+      isDue = true
+      yield* Fiber.interrupt(first)
+      assert.isFalse(isDue)
+      yield* Fiber.interrupt(second)
+      assert.isFalse(hasBegun)
+      const third = yield* Effect.forkChild(limiter.run(Effect.void), { startImmediately: true })
+      assert.isDefined(third.pollUnsafe())
     }))
 
   it.effect("gives back the place of one that failed or died", () =>
