@@ -80,8 +80,19 @@ export const areas = [
   {
     name: "api http client",
     package: "api",
-    files: ["internal/http/*.ts", "!internal/http/failure.ts", "!internal/http/words.ts"],
-    tests: ["httpClient", "graphqlPolicy", "prefect3Faults", "graphqlSecrets", "longAnswers", "network"]
+    files: [
+      "internal/http/*.ts",
+      "!internal/http/failure.ts",
+      "!internal/http/pieces.ts",
+      "!internal/http/words.ts"
+    ],
+    tests: ["httpClient", "graphqlPolicy", "prefect3Faults", "graphqlSecrets", "network"]
+  },
+  {
+    name: "api http pieces",
+    package: "api",
+    files: ["internal/http/pieces.ts"],
+    tests: ["pieces"]
   },
   {
     name: "api pages",

@@ -75,40 +75,6 @@ describe("a long answer", () => {
     })
   }
 
-  it("is read as by JSON.parse wherever its pieces end", () => {
-    const texts = [
-      ` {"a" : [ {"id":1, "t":"\\\\\\"x"} , {"id":2,"c":[{"id":3},{"id":4}]},{"id":5} ],"b":{"":{},"x":[[],[ ]]}, "c":null } `,
-      `[{"id":1,"l":[{"id":1},{"id":2}]},{"id":2,"l":[]},{"id":3,"s":"},{\\"id\\":"},{"id":4}]`,
-      `[1,-2.5e3,"",true,[[[[[["a,b"]]]]]],{"a":1,"a":2}]`
-    ]
-    const outcome = (read: () => unknown): string => {
-      try {
-        return JSON.stringify(read())
-      } catch (error) {
-        if (!(error instanceof SyntaxError)) throw error
-        return "no JSON"
-      }
-    }
-    for (const whole of texts) {
-      const changed = Array.from(whole, (_, at) => whole.slice(0, at) + whole.slice(at + 1))
-      for (
-        const text of [
-          whole,
-          ...changed,
-          ...Array.from("[]{},:\" 1", (c) => whole.slice(0, 30) + c + whole.slice(30))
-        ]
-      ) {
-        for (const length of [1, 7, 40]) {
-          assert.strictEqual(
-            outcome(() => parsed(text, length)[0]),
-            outcome(() => JSON.parse(text)),
-            `${text} ${length}`
-          )
-        }
-      }
-    }
-  })
-
   it("knows of a long row whether it is nested deep", () => {
     const deepened = (levels: number) =>
       JSON.parse(`[{"a":{"b":[${JSON.stringify(rows)},${"[".repeat(levels)}${"]".repeat(levels)}]}}]`) as unknown

@@ -166,15 +166,18 @@ export function* parseInPieces(text: string, parse: Parse, length = pieceLength)
         if (!isInString) stringStart = at++
         isInString = true
         while (isInString && at < next) {
-          // Most strings end soon, and a search costs as much as many characters.
-          const near = Math.min(at + nearQuote, next)
-          for (; at < near && isInString; at++) {
-            const within = text.charCodeAt(at)
-            if (within === backslash) at++
-            else if (within === quote) isInString = false
+          // A search that went beyond this piece goes on there: this place may be within an escape.
+          if (nextQuote < at) {
+            // Most strings end soon, and a search costs as much as many characters.
+            const near = Math.min(at + nearQuote, next)
+            for (; at < near && isInString; at++) {
+              const within = text.charCodeAt(at)
+              if (within === backslash) at++
+              else if (within === quote) isInString = false
+            }
+            if (!isInString || at >= next) break
+            nextQuote = text.indexOf("\"", at)
           }
-          if (!isInString || at >= next) break
-          if (nextQuote < at) nextQuote = text.indexOf("\"", at)
           if (nextQuote < 0) notJson()
           at = nextQuote
           if (at >= next) {
