@@ -23,6 +23,7 @@ import type { PrefectApi } from "@effect-prefect/api/PrefectApi"
 import type { ResultStorage } from "@effect-prefect/results/ResultStorage"
 import { UiApi } from "@effect-prefect/ui-api/Api"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -33,10 +34,10 @@ import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import * as SchemaIssue from "effect/SchemaIssue"
-import * as Scope from "effect/Scope"
-import * as Semaphore from "effect/Semaphore"
+import type * as Scope from "effect/Scope"
 import * as Assets from "./internal/assets.ts"
 import type { AssetsError } from "./internal/assets.ts"
 import { makeRename } from "./internal/folders.ts"
@@ -47,6 +48,7 @@ import { FlowHandlers } from "./internal/handlers/flows.ts"
 import { ResultHandlers } from "./internal/handlers/results.ts"
 import { TaskRunHandlers } from "./internal/handlers/taskRuns.ts"
 import type { About, Authorize, Limits } from "./internal/options.ts"
+import { Permits, watched } from "./internal/permits.ts"
 
 export { AssetsError } from "./internal/assets.ts"
 export type { Folder } from "./internal/folders.ts"
@@ -119,6 +121,12 @@ const fromCause = (cause: Cause.Cause<unknown>): Effect.Effect<HttpServerRespons
   return Effect.as(Effect.logError("a request of the page failed", { kind: name }), fault)
 }
 
+/** Ends the connection of a request. Only Node's requests have one. */
+const disconnect = (request: HttpServerRequest.HttpServerRequest): void => {
+  const response: { readonly destroy?: () => unknown } | undefined = NodeHttpServerRequest.toServerResponse(request)
+  response?.destroy?.()
+}
+
 /** The header with which the page requests failures as successful responses: a browser logs others to its console. */
 const quietHeader = "x-effect-prefect-quiet"
 /** The status that the response would otherwise have. */
@@ -168,8 +176,9 @@ export const layer = (
     yield* Layer.build(Layer.fresh(Layer.provide(api, Layer.succeed(HttpRouter.HttpRouter, own))))
     const routes = own.asHttpEffect()
     const guard = Guard.makeGuard({ hosts: options.hosts, authorize: options.authorize })
-    const permits = yield* Semaphore.make(limits.requests ?? 64)
-    const followers = yield* Semaphore.make(limits.followers ?? 256)
+    const wait = Duration.toMillis(limits.wait ?? "10 seconds")
+    const permits = new Permits(limits.requests ?? 64, wait / 2)
+    const followers = new Permits(limits.followers ?? 256, wait / 2)
 
     const busy = Guard.problemResponse(503, "Unavailable", "Busy", "this server is busy: try again in a moment", {
       "retry-after": "5"
@@ -177,19 +186,17 @@ export const layer = (
     /** Holds a permit while the response is sent. Clients that follow a run hold one of their own kind. */
     const limited = <E, R>(
       effect: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>,
+      request: HttpServerRequest.HttpServerRequest,
       path: string
     ): Effect.Effect<HttpServerResponse.HttpServerResponse, E, R | Scope.Scope> =>
       Effect.gen(function*() {
-        const scope = yield* Effect.scope
         const isFollower = path.endsWith("/changes")
-        const kind = isFollower ? followers : permits
-        const isFree = yield* Effect.timeoutOrElse(Effect.as(Semaphore.take(kind, 1), true), {
-          duration: isFollower ? 0 : limits.wait ?? "10 seconds",
-          orElse: () => Effect.succeed(false)
-        })
-        if (!isFree) return busy
-        yield* Scope.addFinalizer(scope, Semaphore.release(kind, 1))
-        return yield* effect
+        const holder = yield* Effect.timeoutOption(
+          (isFollower ? followers : permits).take(() => disconnect(request)),
+          isFollower ? 0 : wait
+        )
+        if (Option.isNone(holder)) return busy
+        return yield* watched(yield* effect, holder.value)
       })
 
     /** Messages of failures contain no folder of this machine. */
@@ -209,7 +216,7 @@ export const layer = (
       const isQuiet = request.headers[quietHeader] === "1"
       if (refused !== undefined) return quietly(Guard.secured(refused, isApi), isApi && isQuiet)
       if (!isApi) {
-        const acceptsGzip = /\bgzip\b/.test(request.headers["accept-encoding"] ?? "")
+        const acceptsGzip = /\bgzip\b(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))/.test(request.headers["accept-encoding"] ?? "")
         return Guard.secured(assets(path === "" ? "/" : path, acceptsGzip), false)
       }
       // Whoever looks at a run looks at a result next.
@@ -219,6 +226,7 @@ export const layer = (
       }
       const answered = yield* limited(
         Effect.provideService(routes, HttpServerRequest.HttpServerRequest, request.modify({ url })),
+        request,
         path
       ).pipe(
         Effect.catchCause((cause) =>

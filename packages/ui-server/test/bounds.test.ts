@@ -1,5 +1,13 @@
 import { afterAll, assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as TestClock from "effect/testing/TestClock"
 import { RunLengths } from "../src/internal/childStates.ts"
+import { Permits, watched } from "../src/internal/permits.ts"
 import { LoadedValue } from "../src/internal/result/loadedValue.ts"
 import { QueryError } from "../src/internal/result/queryError.ts"
 import { archiveSite, memorySite, runId } from "./support.ts"
@@ -17,6 +25,53 @@ const refusal = (ask: () => unknown): string | undefined => {
   }
   return undefined
 }
+
+describe("clients that do not read their responses", () => {
+  it.effect("are disconnected when others wait for their permits, and those who are not kept waiting are not", () =>
+    Effect.gen(function*() {
+      const permits = new Permits(2, 5_000)
+      const ended: Array<string> = []
+      const client = Effect.fnUntraced(function*(name: string) {
+        const scope = yield* Scope.make()
+        const end = () => {
+          ended.push(name)
+          Effect.runFork(Scope.close(scope, Exit.void))
+        }
+        return { holder: yield* Scope.provide(permits.take(end), scope), scope }
+      })
+      const slow = yield* client("slow")
+      const served = yield* client("served")
+      // Both have a first piece; the server has no more for the other one.
+      const response = HttpServerResponse.stream(
+        Stream.concat(Stream.make(new Uint8Array(1)), Stream.fromEffect(Effect.never))
+      )
+      const bodies: Array<Stream.Stream<Uint8Array, unknown>> = []
+      for (const { holder } of [slow, served]) {
+        const { body } = yield* watched(response, holder)
+        assert.ok(body._tag === "Stream")
+        bodies.push(body.stream)
+      }
+      yield* Effect.forkChild(Stream.runDrain(bodies[1]!))
+      yield* Effect.forkChild(Stream.runForEach(bodies[0]!, () => Effect.never))
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual([slow.holder.idleSince, served.holder.idleSince], [0, undefined])
+      const third = yield* Effect.forkChild(client("third"))
+      const gone = yield* Effect.forkChild(client("gone"))
+      yield* TestClock.adjust("3900 millis")
+      yield* Fiber.interrupt(gone)
+      assert.deepStrictEqual(ended, [])
+      yield* TestClock.adjust("100 millis")
+      const { holder, scope } = yield* Fiber.join(third)
+      assert.deepStrictEqual(ended, ["slow"])
+      // A whole body is taken or not: whoever does not is disconnected too.
+      yield* watched(HttpServerResponse.text("long"), holder)
+      const fourth = yield* Effect.forkChild(client("fourth"))
+      yield* TestClock.adjust("5 seconds")
+      yield* Fiber.join(fourth)
+      assert.deepStrictEqual(ended, ["slow", "third"])
+      yield* Scope.close(scope, Exit.void)
+    }))
+})
 
 it("a value nested thousands deep has a reason, alone and among the others of its run", async () => {
   const nested = (levels: number) => `${"[".repeat(levels)}${"]".repeat(levels)}`

@@ -10,7 +10,10 @@ import type { Folder } from "./folders.ts"
  * @since 0.1.0
  */
 export interface Limits {
-  /** Requests that are handled concurrently; others wait. Default 64. */
+  /**
+   * Requests that are handled concurrently; others wait. Clients that do not read their responses are disconnected when
+   * others have waited for half of `wait`. Default 64.
+   */
   readonly requests?: number | undefined
   /** Clients that follow runs concurrently; further ones are refused with status 503. Default 256. */
   readonly followers?: number | undefined
