@@ -9,11 +9,12 @@ import * as JsonProjection from "@effect-prefect/formats/JsonProjection"
 import * as ResultFormat from "@effect-prefect/formats/ResultFormat"
 import * as Flechette from "@uwdata/flechette"
 import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
 import { spawnSync } from "node:child_process"
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { gzipSync } from "node:zlib"
+import { crc32, deflateSync, gzipSync, zstdCompressSync } from "node:zlib"
 import { Table as ArrowTable, writeParquet } from "parquet-wasm"
 import { parsePrecisely } from "../packages/api/src/internal/http/failure.ts"
 import { parseLong } from "../packages/api/src/internal/http/pieces.ts"
@@ -22,8 +23,10 @@ import { readFeather } from "../packages/formats/src/internal/arrow/feather.ts"
 import { unlz4FrameSteps } from "../packages/formats/src/internal/compression/lz4.ts"
 import { jsonBytesSteps } from "../packages/formats/src/internal/jsonPieces.ts"
 import { readCsv } from "../packages/formats/src/internal/readers/csv.ts"
-import { fromBase64, pickleSteps, readPickle } from "../packages/formats/src/internal/readers/pickle.ts"
+import { readPandasJson } from "../packages/formats/src/internal/readers/pandasJson.ts"
+import { fromBase64, pickleSteps, readPickle, readTorch } from "../packages/formats/src/internal/readers/pickle.ts"
 import { giveWay, toEnd } from "../packages/formats/src/internal/steps.ts"
+import { utf8Steps } from "../packages/formats/src/internal/text.ts"
 import { type Held, heldBy as held } from "./support/held.ts"
 import type { Row } from "./support/row.ts"
 
@@ -32,23 +35,114 @@ const heldBy = (effect: Effect.Effect<unknown, unknown>): Promise<Held> => held(
 type Format =
   | "JSON"
   | "JSON in UTF-16"
+  | "JSON in UTF-32"
   | "JSON of one text"
   | "JSON of one object"
+  | "JSON of pandas"
+  | "text"
   | "CSV"
   | "CSV of one cell"
   | "CSV of many columns"
   | "pickle of a list"
+  | "pickle of records"
+  | "pickle of records in protocol 0"
+  | "pickle of escapes in protocol 0"
+  | "pickle of a dict with a late key"
   | "pickle of a dict"
   | "pickle of a set"
   | "pickle of a set in protocol 2"
   | "pickle of one text"
   | "pickle in base64"
   | "transposed tensor"
+  | "tensor in a ZIP"
+  | "CBOR of a polars Series"
   | "Arrow of floats"
   | "Arrow of texts"
   | "Parquet"
+  | "Parquet of texts"
   | "gzip of CSV"
+  | "zlib of CSV"
+  | "zstd of CSV"
+  | "bz2 of CSV"
   | "xz of CSV"
+  | "lzma of CSV"
+
+/** Bytes that are made block by block, because one text of them would be longer than texts can be. */
+const blocks = (
+  count: number,
+  of: (index: number) => string,
+  start = "",
+  end = "",
+  encoding: BufferEncoding = "latin1"
+): Uint8Array => {
+  const parts = [Buffer.from(start, "latin1")]
+  for (let at = 0; at < count; at += 20_000) {
+    let block = ""
+    for (let index = at; index < Math.min(count, at + 20_000); index++) block += of(index)
+    parts.push(Buffer.from(block, encoding))
+  }
+  return Buffer.concat([...parts, Buffer.from(end, "latin1")])
+}
+
+const float64 = (value: number): string => {
+  const bytes = Buffer.alloc(8)
+  bytes.writeDoubleBE(value)
+  return bytes.toString("latin1")
+}
+
+const uint64 = (value: number): Buffer => Buffer.from(BigUint64Array.of(BigInt(value)).buffer)
+
+/** The archive of a `torch.save` from 1.6 on, whose files are stored without compression. */
+const zip = (files: Readonly<Record<string, Uint8Array>>): Uint8Array => {
+  const parts: Array<Uint8Array> = []
+  const directory: Array<Uint8Array> = []
+  let offset = 0
+  for (const [name, bytes] of Object.entries(files)) {
+    const common = Buffer.alloc(26)
+    common.writeUInt16LE(20, 0)
+    common.writeUInt32LE(crc32(bytes), 10)
+    common.writeUInt32LE(bytes.length, 14)
+    common.writeUInt32LE(bytes.length, 18)
+    common.writeUInt16LE(name.length, 22)
+    const entry = Buffer.alloc(46)
+    entry.write("PK\x01\x02", "latin1")
+    common.copy(entry, 6)
+    entry.writeUInt32LE(offset, 42)
+    directory.push(entry, Buffer.from(name))
+    parts.push(Buffer.from("PK\x03\x04"), common, Buffer.from(name), bytes)
+    offset += 30 + name.length + bytes.length
+  }
+  const end = Buffer.alloc(22)
+  end.write("PK\x05\x06", "latin1")
+  for (const at of [8, 10]) end.writeUInt16LE(Object.keys(files).length, at)
+  end.writeUInt32LE(directory.reduce((size, part) => size + part.length, 0), 12)
+  end.writeUInt32LE(offset, 16)
+  return Buffer.concat([...parts, ...directory, end])
+}
+
+/** The pickle of a polars Series as versions before 0.20 wrote it. */
+const series = (megabytes: number): Uint8Array => {
+  const count = megabytes * 200_000
+  const text = (value: string) => String.fromCharCode(0x60 + value.length) + value
+  const head = Buffer.from(
+    `\xa3${text("name")}${text("a")}${text("datatype")}${text("Int64")}${text("values")}\x9a${
+      Buffer.from(Uint32Array.of(count).buffer).reverse().toString("latin1")
+    }`,
+    "latin1"
+  )
+  const values = Buffer.alloc(count * 5)
+  for (let at = 0; at < count; at++) {
+    values[5 * at] = 0x1a
+    values.writeUInt32BE(100_000 + at, 5 * at + 1)
+  }
+  return Buffer.concat([
+    Buffer.from("\x80\x04cpolars.series.series\nSeries\n)\x81\x8e", "latin1"),
+    uint64(head.length + values.length),
+    head,
+    values,
+    Buffer.from("b.")
+  ])
+}
 
 const records = (megabytes: number) =>
   Array.from({ length: megabytes * 20_000 }, (_, id) => ({ id, name: `row ${id}`, share: id / 7 }))
@@ -66,10 +160,8 @@ const batches = (start: string, end: string, count: number, item: (index: number
 
 const uint32 = (value: number): string => Buffer.from(Uint32Array.of(value).buffer).toString("latin1")
 
-const csv = (megabytes: number): Buffer =>
-  Buffer.from(
-    `id,name,share\n${Array.from({ length: megabytes * 30_000 }, (_, id) => `${id},row ${id},${id / 7}`).join("\n")}`
-  )
+const csv = (megabytes: number): Uint8Array =>
+  blocks(megabytes * 28_000, (id) => `${id},row ${id},${id / 7}\n`, "id,name,share\n")
 
 const list = (megabytes: number): string =>
   `\x80\x02](${
@@ -102,9 +194,30 @@ const stream = (megabytes: number, type: "floats" | "texts"): Uint8Array =>
     { format: "stream" }
   )!
 
+const compressed = (megabytes: number, program: string, ...flags: Array<string>): Uint8Array =>
+  spawnSync(program, flags, { input: csv(megabytes), maxBuffer: 2 ** 30 }).stdout
+
 /** About this number of megabytes. */
 const inputs: Record<Format, (megabytes: number) => string | Uint8Array> = {
-  JSON: (megabytes) => JSON.stringify(records(megabytes)),
+  JSON: (megabytes) =>
+    blocks(
+      megabytes * 17_000,
+      (id) => `${id === 0 ? "" : ","}${JSON.stringify({ id, name: `row ${id}`, share: id / 7 })}`,
+      "[",
+      "]"
+    ),
+  "JSON in UTF-32": (megabytes) => {
+    const text = JSON.stringify(records(megabytes / 4))
+    return new Uint8Array(Uint32Array.from({ length: text.length }, (_, at) => text.charCodeAt(at)).buffer)
+  },
+  "JSON of pandas": (megabytes) =>
+    blocks(
+      megabytes * 30_000,
+      (id) => `${id === 0 ? "" : ","}[${id},"row ${id}",${id / 7}]`,
+      "{\"columns\":[\"id\",\"name\",\"share\"],\"data\":[",
+      "]}"
+    ),
+  text: (megabytes) => Buffer.alloc(megabytes * 1e6, "ab\u00e9"),
   "JSON in UTF-16": (megabytes) => Buffer.from(`\ufeff${JSON.stringify(records(megabytes / 2))}`, "utf16le"),
   "JSON of one text": (megabytes) =>
     Buffer.concat([Buffer.from("[\""), Buffer.alloc(megabytes * 1e6, "ab"), Buffer.from("\"]")]),
@@ -117,6 +230,22 @@ const inputs: Record<Format, (megabytes: number) => string | Uint8Array> = {
       "12345,".repeat(megabytes * 66_000 - 1)
     }1\n`,
   "pickle of a list": list,
+  "pickle of records": (megabytes) =>
+    blocks(
+      megabytes * 19_000,
+      (id) =>
+        `${id % 1_000 === 0 ? "(" : ""}}(\x8c\x02idJ${uint32(id)}\x8c\x04name\x8c\x0crow ${
+          String(id).padStart(8, "0")
+        }\x8c\x05shareG${float64(id / 7)}u${id % 1_000 === 999 ? "e" : ""}`,
+      "\x80\x04]",
+      "."
+    ),
+  "pickle of records in protocol 0": (megabytes) =>
+    blocks(megabytes * 17_000, (id) => `(dVid\nI${id}\nsVname\nVrow ${id}\nsVshare\nF${id / 7}\nsa`, "(l", "."),
+  "pickle of escapes in protocol 0": (megabytes) =>
+    Buffer.concat([Buffer.from("V"), Buffer.alloc(megabytes * 999_996, "\\u0430"), Buffer.from("\n.")]),
+  "pickle of a dict with a late key": (megabytes) =>
+    `${batches("}", "u", megabytes * 58_000, (index) => `${key(index)}K\x01`).slice(0, -1)}K\x01K\x01s.`,
   "pickle of a dict": (megabytes) => batches("}", "u", megabytes * 58_000, (index) => `${key(index)}K\x01`),
   "pickle of a set": (megabytes) => batches("\x8f", "\x90", megabytes * 66_000, key),
   "pickle of a set in protocol 2": (megabytes) =>
@@ -129,18 +258,40 @@ const inputs: Record<Format, (megabytes: number) => string | Uint8Array> = {
     ]),
   "pickle in base64": (megabytes) => Buffer.from(list(megabytes * 0.75), "latin1").toString("base64"),
   "transposed tensor": tensor,
+  "tensor in a ZIP": (megabytes) => {
+    const count = megabytes * 250_000
+    const storage = `(X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\x000X\x03\0\0\0cpuJ${uint32(count)}tQ`
+    return zip({
+      "a/data.pkl": Buffer.from(
+        `\x80\x02ctorch._utils\n_rebuild_tensor_v2\n(${storage}K\0J${uint32(count)}\x85K\x01\x85\x89NtR.`,
+        "latin1"
+      ),
+      "a/data/0": new Uint8Array(Float32Array.from({ length: count }, (_, at) => at / 7).buffer)
+    })
+  },
+  "CBOR of a polars Series": series,
   "Arrow of floats": (megabytes) => stream(megabytes, "floats"),
   "Arrow of texts": (megabytes) => stream(megabytes, "texts"),
   Parquet: (megabytes) => writeParquet(ArrowTable.fromIPCStream(stream(megabytes, "floats"))),
+  "Parquet of texts": (megabytes) => writeParquet(ArrowTable.fromIPCStream(stream(megabytes, "texts"))),
   "gzip of CSV": (megabytes) => gzipSync(csv(megabytes), { level: 1 }),
-  "xz of CSV": (megabytes) => spawnSync("xz", ["-0"], { input: csv(megabytes), maxBuffer: 2 ** 30 }).stdout
+  "zlib of CSV": (megabytes) => deflateSync(csv(megabytes), { level: 1 }),
+  "zstd of CSV": (megabytes) => zstdCompressSync(csv(megabytes)),
+  "bz2 of CSV": (megabytes) => compressed(megabytes, "bzip2", "-1"),
+  "xz of CSV": (megabytes) => compressed(megabytes, "xz", "-0"),
+  "lzma of CSV": (megabytes) => compressed(megabytes, "xz", "-0", "--format=lzma")
 }
 
 const isCsv = (format: Format): boolean => format.includes("CSV")
 
+const hints: { readonly [name in Format]?: ResultFormat.Format } = { "JSON of pandas": "pandas-json", text: "text" }
+
 /** What a format does at once; undefined where only its own threads do it. */
 const atOnce = (format: Format, bytes: Uint8Array): (() => unknown) | undefined => {
-  if (format === "Parquet" || format.includes(" of CSV") && !format.startsWith("CSV")) return undefined
+  if (format.startsWith("Parquet") || format.includes(" of CSV") && !format.startsWith("CSV")) return undefined
+  if (format === "JSON of pandas") return () => toEnd(readPandasJson(toEnd(utf8Steps(bytes))!))
+  if (format === "text") return () => toEnd(utf8Steps(bytes))
+  if (format === "tensor in a ZIP") return () => toEnd(readTorch(bytes, empty, 2 ** 30))
   if (format.startsWith("JSON")) return () => toEnd(jsonBytesSteps(bytes))
   if (isCsv(format)) return () => toEnd(readCsv(bytes, 2 ** 30))
   if (format.startsWith("Arrow")) return () => toEnd(readFeather(bytes, 2 ** 30, false))
@@ -182,12 +333,14 @@ const rowsOf = (
     close,
     run: () => measured(name, effectOf(name))
   }))
+  // What takes seconds is compiled soon enough.
+  const common = { count: 1, show: "ms", runs, warmUp: runs > 1 } as const
   const [alone, peerAlone] = contenders.map(last(apart))
   const [total, peerTotal] = contenders.map(last(totals))
   return [
-    { work: `held by ${work}`, count: 1, show: "ms", runs, ours: ours!, peers: [peer!] },
-    { work: `the same, without collections: ${work}`, count: 1, show: "ms", runs, ours: alone!, peers: [peerAlone!] },
-    { work: `in all, ${work}`, count: 1, show: "ms", runs, ours: total!, peers: [peerTotal!] }
+    { work: `held by ${work}`, ...common, ours: ours!, peers: [peer!] },
+    { work: `the same, without collections: ${work}`, ...common, ours: alone!, peers: [peerAlone!] },
+    { work: `in all, ${work}`, ...common, ours: total!, peers: [peerTotal!] }
   ]
 }
 
@@ -195,13 +348,13 @@ const decodeRows = (format: Format, megabytes: number): ReadonlyArray<Row> => {
   let bytes = new Uint8Array(0)
   return rowsOf(
     `${format} of ${megabytes} MB`,
-    megabytes > 100 ? 1 : 3,
+    megabytes > 1 ? 1 : 3,
     () => {
       if (bytes.length > 0) return
       const content = inputs[format](megabytes)
       bytes = typeof content === "string" ? new Uint8Array(Buffer.from(content, "latin1")) : new Uint8Array(content)
     },
-    () => ResultFormat.decode(bytes, { name: isCsv(format) ? "x.csv" : "x", maxBytes: 2 ** 30 }),
+    () => ResultFormat.decode(bytes, { name: isCsv(format) ? "x.csv" : "x", maxBytes: 2 ** 30, format: hints[format] }),
     () => atOnce(format, bytes),
     () => {
       bytes = new Uint8Array(0)
@@ -213,7 +366,7 @@ const projection = (megabytes: number): ReadonlyArray<Row> => {
   let value: unknown
   return rowsOf(
     `the projection of ${megabytes} MB`,
-    megabytes > 100 ? 1 : 3,
+    megabytes > 1 ? 1 : 3,
     () => {
       value = records(megabytes)
     },
@@ -275,75 +428,107 @@ const lz4 = (megabytes: number): ReadonlyArray<Row> => {
   )
 }
 
-/** Making the index of an archive, which a first walk does; it has no other form. */
+/** Making the index of an archive, which a first walk does, and the walk; they have no other form. */
 const archive = (children: number): ReadonlyArray<Row> => {
   let folder = ""
-  return rowsOf(
-    `making the index of an archive of ${children} task runs`,
-    3,
-    () => {
-      if (folder !== "") return
-      folder = mkdtempSync(join(tmpdir(), "bench-held-"))
-      mkdirSync(join(folder, "tables"))
-      const uuid = (n: number) => `${n.toString(16).padStart(8, "0")}-0000-4000-8000-000000000000`
-      const lines = Array.from({ length: children }, (_, n) =>
-        JSON.stringify({
-          id: uuid(n),
-          flow_run_id: uuid(1),
-          task_id: uuid(2),
-          map_index: n,
-          name: "extract",
-          start_time: "2022-03-01T12:00:00.123456+00:00",
-          end_time: "2022-03-01T12:00:02+00:00",
-          serialized_state: { type: "Success", message: "Task run succeeded.", context: { tags: [] } }
-        }))
-      writeFileSync(join(folder, "tables/task_run.jsonl"), `${lines.join("\n")}\n`)
-    },
-    () => {
-      const cache = mkdtempSync(join(folder, "cache-"))
-      return ArchiveApi.makeIndex(folder, { cache })
-    },
-    () => undefined,
-    () => {
-      rmSync(folder, { recursive: true, force: true })
-      folder = ""
-    }
-  )
+  let cache = ""
+  const uuid = (n: number) => `${n.toString(16).padStart(8, "0")}-0000-4000-8000-000000000000`
+  const open = () => {
+    if (folder !== "") return
+    folder = mkdtempSync(join(tmpdir(), "bench-held-"))
+    mkdirSync(join(folder, "tables"))
+    const lines = Array.from({ length: children }, (_, n) =>
+      JSON.stringify({
+        id: uuid(n),
+        flow_run_id: uuid(1),
+        task_id: uuid(2),
+        map_index: n,
+        name: "extract",
+        start_time: "2022-03-01T12:00:00.123456+00:00",
+        end_time: "2022-03-01T12:00:02+00:00",
+        serialized_state: { type: "Success", message: "Task run succeeded.", context: { tags: [] } }
+      }))
+    writeFileSync(join(folder, "tables/task_run.jsonl"), `${lines.join("\n")}\n`)
+  }
+  const close = () => {
+    rmSync(folder, { recursive: true, force: true })
+    folder = ""
+  }
+  const index = () => {
+    cache = mkdtempSync(join(folder, "cache-"))
+    return ArchiveApi.makeIndex(folder, { cache })
+  }
+  const walk = () =>
+    Effect.scoped(
+      Effect.flatMap(
+        ArchiveApi.make(folder, { cache }),
+        ({ api }) => Stream.runCount(api.mappedChildren({ flowRunId: uuid(1), taskId: uuid(2) }))
+      )
+    )
+  return [
+    ...rowsOf(`making the index of an archive of ${children} task runs`, 3, open, index, () => undefined, close),
+    ...rowsOf(
+      `a walk of an archive's ${children} children`,
+      3,
+      open,
+      () => Effect.andThen(index(), walk()),
+      () => undefined,
+      close
+    )
+  ]
 }
 
-const quick: ReadonlyArray<Format> = [
+/** Formats that can have 256 MB. */
+const large: ReadonlyArray<Format> = [
   "JSON",
   "JSON of one text",
+  "JSON of pandas",
+  "JSON in UTF-16",
+  "JSON in UTF-32",
+  "text",
   "CSV",
   "CSV of one cell",
   "pickle of a list",
+  "pickle of records",
+  "pickle of records in protocol 0",
+  "pickle of escapes in protocol 0",
   "pickle of one text",
+  "pickle in base64",
   "transposed tensor",
+  "tensor in a ZIP",
+  "CBOR of a polars Series",
   "Arrow of floats",
-  "Parquet"
+  "Arrow of texts",
+  "Parquet",
+  "Parquet of texts",
+  "gzip of CSV",
+  "zlib of CSV",
+  "zstd of CSV",
+  "bz2 of CSV",
+  "xz of CSV",
+  "lzma of CSV"
 ]
 
-/** Formats that take long, or are copied as a whole by V8 when they grow, at a size that takes some seconds. */
-const slow: ReadonlyArray<Format> = [
-  "JSON in UTF-16",
+/**
+ * Formats whose 256 MB are refused, because V8 has no object of so many keys and no Set of so many members, or because a
+ * table of so many columns takes too much memory; at a size that takes some seconds.
+ */
+const bounded: ReadonlyArray<Format> = [
   "JSON of one object",
   "CSV of many columns",
   "pickle of a dict",
+  "pickle of a dict with a late key",
   "pickle of a set",
-  "pickle of a set in protocol 2",
-  "pickle in base64",
-  "Arrow of texts",
-  "gzip of CSV",
-  "xz of CSV"
+  "pickle of a set in protocol 2"
 ]
 
 export const rows: ReadonlyArray<Row> = [
+  ...archive(100_000),
+  ...[1, 20].flatMap((megabytes) => bounded.flatMap((format) => decodeRows(format, megabytes))),
   ...[1, 100, 256].flatMap((megabytes) => [
-    ...quick.flatMap((format) => decodeRows(format, megabytes)),
+    ...large.flatMap((format) => decodeRows(format, megabytes)),
     ...projection(megabytes)
   ]),
   ...answer(50),
-  ...lz4(100),
-  ...archive(100_000),
-  ...[1, 20].flatMap((megabytes) => slow.flatMap((format) => decodeRows(format, megabytes)))
+  ...lz4(100)
 ]
