@@ -35,8 +35,8 @@ const processorTime = () => {
   return (system + user) / 1000
 }
 
-const once = async (contender: Contender, { processor = false }: Options): Promise<number> => {
-  globalThis.gc?.()
+const once = async (contender: Contender, keepsCode: boolean, { processor = false }: Options): Promise<number> => {
+  if (!keepsCode) globalThis.gc?.()
   const now = processor ? processorTime : () => performance.now()
   const start = now()
   const own = await contender.run()
@@ -60,10 +60,10 @@ export const measure = async (row: Row, options: Options): Promise<Result> => {
     for (const contender of contenders) {
       opened.push(contender)
       await contender.open?.()
-      if (row.warmUp !== false) await once(contender, options)
+      if (row.warmUp !== false) await once(contender, row.keepsCode === true, options)
     }
     for (let run = 0; run < (options.runs ?? row.runs ?? 5); run++) {
-      for (const [contender, list] of values) list.push(await once(contender, options))
+      for (const [contender, list] of values) list.push(await once(contender, row.keepsCode === true, options))
     }
   } finally {
     for (const contender of opened.toReversed()) await contender.close?.()

@@ -39,6 +39,11 @@ export interface Row {
   readonly target?: { readonly peer?: number; readonly limit?: number }
   /** The number of runs after the warm-up; default 5. */
   readonly runs?: number
+  /**
+   * Whether the code that V8 has compiled is kept between the runs: no full collection of garbage, which discards most of
+   * it, comes before each. Default false. For the work of a process that goes on.
+   */
+  readonly keepsCode?: boolean
   /** Whether each contender does the work once before it is measured; default true. Needless in a work of a minute. */
   readonly warmUp?: boolean
 }

@@ -233,7 +233,7 @@ const make = (captured: Services, view: FlowRunView, cache: TaskRunCache, loadin
   })
 
   const getResult = loading ?? memoize(
-    Telemetry.spanned("FlowRun.getResult", { "prefect.flow_run.id": view.flowRunId }, load(captured, view))
+    () => Telemetry.spanned("FlowRun.getResult", { "prefect.flow_run.id": view.flowRunId }, load(captured, view))
   )
   const getLatest = Effect.map(
     api.flowRun(flowRunId),

@@ -35,7 +35,7 @@ import { isAbsolute, join, resolve } from "node:path"
 import { parseEncodedBucket } from "./internal/archive/location.ts"
 import { encodeKey } from "./internal/archive/names.ts"
 import { atLeastOne } from "./internal/atLeastOne.ts"
-import { type Folder, openFileParts, readFile } from "./internal/local/readFile.ts"
+import { type Folder, openFileParts, readFile, readFileAtOnce } from "./internal/local/readFile.ts"
 import * as Location from "./internal/location.ts"
 import { objectVersion } from "./internal/objectVersion.ts"
 import { type Mount, MountError } from "./Mount.ts"
@@ -201,6 +201,10 @@ const makeReader = <D extends ResultDescriptor>(
       location,
       specificity: target.specificity,
       read: (options) => Effect.map(readFile(target.folder, target.name, location, options, target.missing), stored),
+      readAtOnce: ({ maxBytes }) => {
+        const bytes = readFileAtOnce(target.folder, target.name, maxBytes)
+        return bytes === undefined ? undefined : stored(bytes)
+      },
       open: () => openFileParts(target.folder, target.name, location, target.missing)
     }
   }

@@ -135,24 +135,48 @@ export const layer = <E, R>(
     })
   )
 
+/** A block and the storage of its keys, which hold for a while. */
+interface Known {
+  readonly block: StorageBlock
+  readonly storage: ResultStorage.ResultStorage["Service"]
+  /** By `performance.now()`. */
+  readonly until: number
+}
+
+/** Milliseconds. The backend keeps blocks too, and decides whether it asks its server again. */
+const keptFor = 60_000
+
+const decodersOf = (
+  serializer: Prefect3Result["serializer"]
+): Pick<Extract<ResultStorage.StoredResult, { readonly _tag: "Bytes" }>, "decode" | "decodeAtOnce"> => {
+  const recorded = { serializer: serializer ?? null }
+  return {
+    decode: (bytes, options) => Prefect3Record.decode(bytes, recorded, options),
+    decodeAtOnce: (bytes, options) => Prefect3Record.decodeAtOnce(bytes, recorded, options)
+  }
+}
+
 const makeReader = (
   api: PrefectApi["Service"],
   inner: ResultStorage.ResultStorage["Service"],
   storageOf: (block: StorageBlock) => Effect.Effect<ResultStorage.ResultStorage["Service"]>
 ): ResultStorage.StorageReader<Prefect3Result> => {
+  /** The blocks that were needed lately, which are not looked up again for each result. */
+  const known = new Map<string, Known>()
+  const knownAt = (id: string): Known | undefined => {
+    const found = known.get(id)
+    return found === undefined || performance.now() < found.until ? found : undefined
+  }
   const read = (
     { payload, serializer, storageBlockId, storageKey }: Prefect3Result,
     options: ResultStorage.ReadOptions
   ): Effect.Effect<ResultStorage.StoredResult, StorageReason | StorageNotProvided> => {
-    const decode: NonNullable<Extract<ResultStorage.StoredResult, { readonly _tag: "Bytes" }>["decode"]> = (
-      bytes,
-      options
-    ) => Prefect3Record.decode(bytes, { serializer: serializer ?? null }, options)
+    const decoders = decodersOf(serializer)
     if (storageKey === null && typeof payload === "string") {
       const bytes = new TextEncoder().encode(payload)
       return bytes.length > options.maxBytes
         ? Effect.fail(new ResultTooLarge({ limit: options.maxBytes, unit: "bytes", size: bytes.length }))
-        : Effect.succeed({ _tag: "Bytes", bytes, name: "the state itself", decode })
+        : Effect.succeed({ _tag: "Bytes", bytes, name: "the state itself", ...decoders })
     }
     const key = storageKey ?? ""
     const stored = (
@@ -166,7 +190,7 @@ const makeReader = (
       const maxBytes = Math.min(options.maxBytes, storage.options?.maxBytes ?? Infinity)
       return Effect.map(
         storage.read(descriptor, { ...options, maxBytes }),
-        (stored) => stored._tag === "Value" ? stored : { ...stored, emptyIsNone: false, decode }
+        (stored) => stored._tag === "Value" ? stored : { ...stored, emptyIsNone: false, ...decoders }
       )
     }
     if (storageBlockId === null || storageBlockId === undefined) {
@@ -178,8 +202,30 @@ const makeReader = (
     return Effect.flatMap(
       Effect.mapError(api.storageBlock(storageBlockId), (error) => blockReason(storageBlockId, error)),
       (block: StorageBlock) =>
-        Effect.flatMap(storageOf(block), (storage) => stored(Prefect3Location.inBlock(block, key), storage))
+        Effect.flatMap(storageOf(block), (storage) => {
+          known.set(storageBlockId, { block, storage, until: performance.now() + keptFor })
+          return stored(Prefect3Location.inBlock(block, key), storage)
+        })
     )
+  }
+  const readAtOnce = (
+    { serializer, storageBlockId, storageKey }: Prefect3Result,
+    { maxBytes }: Pick<ResultStorage.ReadOptions, "maxBytes">
+  ): ResultStorage.StoredResult | undefined => {
+    if (storageKey === null || storageKey === undefined) return undefined
+    const hasBlock = storageBlockId !== null && storageBlockId !== undefined
+    const at = hasBlock ? knownAt(storageBlockId) : undefined
+    if (hasBlock && at === undefined) return undefined
+    const descriptor = at === undefined
+      ? Prefect3Location.ofKey(storageKey)
+      : Prefect3Location.inBlock(at.block, storageKey)
+    if (descriptor instanceof ResultAccessDenied || descriptor instanceof UnsupportedResultType) return undefined
+    const storage = at?.storage ?? inner
+    const resolved = storage.resolve(descriptor)?.resolved
+    const stored = resolved?._tag === "Allowed"
+      ? resolved.readAtOnce?.({ maxBytes: Math.min(maxBytes, storage.options?.maxBytes ?? Infinity) })
+      : undefined
+    return stored?._tag === "Bytes" ? { ...stored, emptyIsNone: false, ...decodersOf(serializer) } : stored
   }
   return {
     type: "Prefect3Result",
@@ -188,7 +234,8 @@ const makeReader = (
     resolve: (descriptor) => ({
       _tag: "Allowed",
       location: locationOf(descriptor),
-      read: (options) => read(descriptor, options)
+      read: (options) => read(descriptor, options),
+      readAtOnce: (options) => readAtOnce(descriptor, options)
     })
   }
 }

@@ -31,6 +31,7 @@ import type { DecodeOptions, Format } from "@effect-prefect/formats/ResultFormat
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import {
   ResultAccessDenied,
@@ -64,6 +65,16 @@ export type StoredResult =
         bytes: Uint8Array,
         options: DecodeOptions
       ) => Effect.Effect<unknown, FormatError | UnsupportedResultType>)
+      | undefined
+    /**
+     * Like `decode`, without an Effect, for bytes for which `ResultFormat.isSmall` holds. Undefined when that is not
+     * possible: `decode` is then used. Default: never.
+     */
+    readonly decodeAtOnce?:
+      | ((
+        bytes: Uint8Array,
+        options: DecodeOptions
+      ) => Result.Result<unknown, FormatError | UnsupportedResultType> | undefined)
       | undefined
   }
   | { readonly _tag: "Value"; readonly value: unknown }
@@ -120,6 +131,11 @@ export type ResolvedLocation =
     readonly specificity?: number | undefined
     /** Reads the stored result. */
     readonly read: (options: ReadOptions) => Effect.Effect<StoredResult, StorageReason | StorageNotProvided>
+    /**
+     * Reads a small stored result without an Effect, if that takes only a moment; its memory is reserved afterwards.
+     * Undefined when it would wait or fail: `read` is then used, which tells why. Default: never.
+     */
+    readonly readAtOnce?: ((options: Pick<ReadOptions, "maxBytes">) => StoredResult | undefined) | undefined
     /**
      * Opens the stored bytes for reading parts of them, for the lifetime of the scope; undefined when the store turns
      * out not to support parts. Without it, for example when the bytes are wrapped, the result is read as a whole.
@@ -281,7 +297,7 @@ const closable = (reader: StorageReader, isClosed: () => boolean): StorageReader
   resolve: (descriptor) => {
     const resolved = reader.resolve(descriptor)
     if (resolved._tag === "Denied") return resolved
-    const { location, open, read, specificity } = resolved
+    const { location, open, read, readAtOnce, specificity } = resolved
     const whenOpen = <A, E, R>(use: () => Effect.Effect<A, E, R>): Effect.Effect<A, E | StorageUnavailable, R> =>
       isClosed()
         ? Effect.fail(
@@ -293,6 +309,7 @@ const closable = (reader: StorageReader, isClosed: () => boolean): StorageReader
       location,
       specificity,
       read: (options) => whenOpen(() => read(options)),
+      readAtOnce: readAtOnce && ((options) => isClosed() ? undefined : readAtOnce(options)),
       open: open === undefined ?
         undefined :
         () =>

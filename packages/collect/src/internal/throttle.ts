@@ -37,7 +37,8 @@ export const throttleStorage = (storage: Storage, throttle: Throttle): Storage =
       const resolved = reader.resolve(descriptor)
       return resolved._tag === "Denied" ? resolved : {
         ...resolved,
-        read: (options) => Effect.andThen(throttle.wait, resolved.read(options))
+        read: (options) => Effect.andThen(throttle.wait, resolved.read(options)),
+        readAtOnce: undefined
       }
     }
   })))

@@ -3,6 +3,7 @@
 import { createHash, hash } from "node:crypto"
 import * as fs from "node:fs"
 import { open } from "node:fs/promises"
+import { Pace } from "../local/pace.ts"
 
 /** The identity of a file's bytes. */
 export interface Digest {
@@ -76,17 +77,13 @@ const digestOfSmall = (path: string): Digest | undefined => {
 }
 
 const concurrency = 16
-/** Milliseconds of a read that waited for the disk, or during which the system ran another program. */
-const slow = 1
-const whileSlow = 64
-let slowInRow = 0
-let slowReads = 0
+const reads = new Pace(1, 64)
 
 /**
  * The digests of many files, or the errors of reading them, in order.
  *
  * Handing a small file to another thread costs more than reading it, unless the read waits for the disk: then several
- * files are read concurrently. Two slow reads in a row are the disk's; a single one is that of a busy processor.
+ * files are read concurrently.
  */
 export const digestsOf = async (
   paths: ReadonlyArray<string>
@@ -99,13 +96,11 @@ export const digestsOf = async (
       const path = paths[index]!
       try {
         let digest: Digest | undefined
-        if (slowReads > 0) slowReads--
-        else {
+        if (reads.isFast) {
           const start = performance.now()
           digest = digestOfSmall(path)
-          slowInRow = performance.now() - start > slow ? slowInRow + 1 : 0
-          if (slowInRow > 1) slowReads = whileSlow
-        }
+          reads.took(performance.now() - start)
+        } else reads.skip()
         out[index] = digest ?? (await digestOf(path))
       } catch (error) {
         out[index] = error as NodeJS.ErrnoException

@@ -13,6 +13,7 @@ import {
 } from "../../ResultError.ts"
 import type { ReadOptions, StoredParts } from "../../ResultStorage.ts"
 import { shown } from "../location.ts"
+import { Pace } from "./pace.ts"
 
 /** A folder that may be read from, with links followed. Its real path is looked up on first use. */
 export interface Folder {
@@ -39,21 +40,17 @@ const largestRead = 2 ** 30
  * go to other threads for a while.
  */
 const smallFile = 32_768
-const slowRead = 1
-const whileSlow = 100
-let slowReads = 0
+const reads = new Pace(1, 100)
 
 /**
  * The same holds for opening, which costs a tenth when synchronous. Opening only accesses the file system's metadata,
  * so it counts as slow much earlier: over a network each one is a round trip, and threads can do several at once.
  */
-const slowOpen = 0.2
-const whileOpensSlow = 64
-let slowOpens = 0
+const opens = new Pace(0.2, 64)
 
 const openFile = (path: string, then: (error: NodeJS.ErrnoException | null, fd: number) => void): void => {
-  if (slowOpens > 0) {
-    slowOpens--
+  if (!opens.isFast) {
+    opens.skip()
     return fs.open(path, flags, then)
   }
   const start = performance.now()
@@ -64,7 +61,7 @@ const openFile = (path: string, then: (error: NodeJS.ErrnoException | null, fd: 
   } catch (error) {
     failure = error as NodeJS.ErrnoException
   }
-  if (performance.now() - start > slowOpen) slowOpens = whileOpensSlow
+  opens.took(performance.now() - start)
   then(failure, fd)
 }
 
@@ -295,11 +292,11 @@ export const readFile = (
         } catch (error) {
           return onRead(error as NodeJS.ErrnoException, 0)
         }
-        if (performance.now() - start > slowRead) slowReads = whileSlow
+        reads.took(performance.now() - start)
         onRead(null, count)
       }
-      if (size <= smallFile && slowReads === 0) return atOnce()
-      if (slowReads > 0) slowReads--
+      if (size <= smallFile && reads.isFast) return atOnce()
+      reads.skip()
       next()
     }
 
@@ -331,6 +328,42 @@ export const readFile = (
       stopWaiting()
     })
   })
+
+/**
+ * The bytes of a small file of a folder whose real path is known, without an Effect. Undefined when it would wait, is
+ * larger, or is not simply there: `readFile` then reads it, or tells why it cannot.
+ */
+export const readFileAtOnce = (folder: Folder, name: string, maxBytes: number): Uint8Array | undefined => {
+  const { real } = folder
+  if (!linux || real === undefined || !opens.isFast || !reads.isFast) return undefined
+  const start = performance.now()
+  let fd: number
+  try {
+    fd = fs.openSync(`${folder.path}/${name}`, flags)
+  } catch {
+    return undefined
+  }
+  try {
+    opens.took(performance.now() - start)
+    const opened = realPathOf(fd)
+    if (opened === undefined || !opened.startsWith(real)) return undefined
+    if (folder.isExact === true && isOtherName(opened, real + name)) return undefined
+    const stat = fs.fstatSync(fd)
+    const { size } = stat
+    if (!stat.isFile() || size > smallFile || size > maxBytes) return undefined
+    // One byte more than its size shows, in the same call, whether it has grown.
+    const buffer = new Uint8Array(size + 1)
+    const begin = performance.now()
+    const count = fs.readSync(fd, buffer, 0, size + 1, null)
+    reads.took(performance.now() - begin)
+    // A file of /proc has no size before it is read.
+    return count === size && size > 0 ? buffer.subarray(0, size) : undefined
+  } catch {
+    return undefined
+  } finally {
+    fs.closeSync(fd)
+  }
+}
 
 /** The file `name` in `folder`, to be read in parts during the scope: always the same file, unchanged. */
 export const openFileParts = (

@@ -38,6 +38,10 @@ const isDict = (value: unknown): value is Dict =>
   typeof value === "object" && value !== null && !Array.isArray(value) &&
   Object.getPrototypeOf(value) === Object.prototype
 
+/** Whether a JSON text may have objects that represent instances of classes. */
+export const mayHaveInstances = (bytes: Uint8Array): boolean =>
+  includes(bytes, "__class__") || includes(bytes, "__exc_type__")
+
 /**
  * The value of a JSON text; with `revive`, objects in it that represent instances of classes are converted too, from the
  * inside out, like Python's `object_hook`.
@@ -49,7 +53,7 @@ export const decodeJson = (
 ): Effect.Effect<unknown, FormatError> => {
   const { registry: _, ...rest } = options
   const parsed = ResultFormat.decode(bytes, { ...rest, format: "json" })
-  return revive && (includes(bytes, "__class__") || includes(bytes, "__exc_type__"))
+  return revive && mayHaveInstances(bytes)
     ? Effect.flatMap(parsed, (value) => ClassRegistry.replaceAll(value, instanceOrRefusal))
     : parsed
 }

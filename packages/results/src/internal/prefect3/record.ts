@@ -20,9 +20,10 @@ import * as ClassRegistry from "@effect-prefect/formats/ClassRegistry"
 import { FormatError, undecodable } from "@effect-prefect/formats/FormatError"
 import * as ResultFormat from "@effect-prefect/formats/ResultFormat"
 import * as Effect from "effect/Effect"
+import type * as Result from "effect/Result"
 import { UnsupportedResultType } from "../../ResultError.ts"
 import { asciiOf, decodeBase64 } from "../base64.ts"
-import { decodeJson } from "./json.ts"
+import { decodeJson, mayHaveInstances } from "./json.ts"
 
 type Dict = { readonly [key: string]: unknown }
 const isDict = (value: unknown): value is Dict => typeof value === "object" && value !== null && !Array.isArray(value)
@@ -84,9 +85,17 @@ const hasOnly = (object: Dict, ...keys: ReadonlyArray<string>): boolean =>
  * @since 0.1.0
  */
 export const parse = (bytes: Uint8Array, recorded?: Prefect3Result["serializer"]): Prefect3Record =>
-  takeApart(bytes, parseObject(bytes), recorded)
+  encoded(takeApart(bytes, parseObject(bytes), recorded))
 
-const takeApart = (bytes: Uint8Array, object: unknown, recorded: Prefect3Result["serializer"]): Prefect3Record => {
+/** A record whose payload is still the text that it is in the file. */
+type Parts = Omit<Prefect3Record, "payload"> & { readonly payload: string | Uint8Array }
+
+const encoded = ({ payload, ...rest }: Parts): Prefect3Record => ({
+  ...rest,
+  payload: typeof payload === "string" ? encoder.encode(payload) : payload
+})
+
+const takeApart = (bytes: Uint8Array, object: unknown, recorded: Prefect3Result["serializer"]): Parts => {
   const fallback = orUndefined(recorded)
   if (isDict(object)) {
     const { data, metadata, result, serializer } = object
@@ -94,26 +103,24 @@ const takeApart = (bytes: Uint8Array, object: unknown, recorded: Prefect3Result[
       hasOnly(object, "metadata", "result") && isDict(metadata) && typeof result === "string" &&
       (isSerializer(metadata["serializer"]) || Object.hasOwn(metadata, "storage_key"))
     ) {
-      return { form: "A", payload: encode(result), serializer: orUndefined(metadata["serializer"]) ?? fallback }
+      return { form: "A", payload: result, serializer: orUndefined(metadata["serializer"]) ?? fallback }
     }
     if (
       hasOnly(object, "serializer", "data", "prefect_version") && isSerializer(serializer) && typeof data === "string"
     ) {
-      return { form: "C", payload: encode(data), serializer }
+      return { form: "C", payload: data, serializer }
     }
     const { blob, encoding } = object
     if (hasOnly(object, "encoding", "blob") && typeof encoding === "string" && typeof blob === "string") {
       return {
         form: "D",
-        payload: encode(blob),
+        payload: blob,
         serializer: { type: encoding === "cloudpickle" ? "pickle" : encoding }
       }
     }
   }
   return { form: "B", payload: bytes, serializer: fallback }
 }
-
-const encode = (text: string): Uint8Array => encoder.encode(text)
 
 /**
  * The value of a result file.
@@ -137,9 +144,28 @@ export const decode = (
     if (ResultFormat.isSmall(bytes) || !mayBeRecord(bytes)) return read(parse(bytes, descriptor.serializer))
     return ResultFormat.decode(bytes, { name: "record", format: "json", maxBytes: options.maxBytes }).pipe(
       Effect.orElseSucceed(() => undefined),
-      Effect.flatMap((object) => read(takeApart(bytes, object, descriptor.serializer)))
+      Effect.flatMap((object) => read(encoded(takeApart(bytes, object, descriptor.serializer))))
     )
   })
+
+/**
+ * Like `decode`, without an Effect, for the record of a pickle or of JSON without instances of classes, as most are.
+ * Undefined for everything else. `bytes` are small.
+ */
+export const decodeAtOnce = (
+  bytes: Uint8Array,
+  { serializer: recorded }: Pick<Prefect3Result, "serializer">,
+  options: ResultFormat.DecodeOptions
+): Result.Result<unknown, FormatError> | undefined => {
+  const { payload, serializer } = takeApart(bytes, parseObject(bytes), recorded)
+  if (serializer?.type === "pickle") {
+    const plain = base64(payload)
+    return plain === undefined ? undefined : ResultFormat.decodeAtOnce(plain, { ...options, format: "pickle" })
+  }
+  if (serializer?.type !== "json" || (options.registry?.decoders.size ?? 0) > 0) return undefined
+  const json = typeof payload === "string" ? encoder.encode(payload) : payload
+  return mayHaveInstances(json) ? undefined : ResultFormat.decodeAtOnce(json, { ...options, format: "json" })
+}
 
 /** The most nested serializers; Prefect itself nests one. */
 const maxWrapping = 8
@@ -213,18 +239,22 @@ const utf8 = (bytes: Uint8Array): string => {
 }
 
 /** Base64 as Python's `base64.encodebytes` writes it, in lines of 76 characters. */
-const base64 = (payload: Uint8Array): Effect.Effect<Uint8Array, FormatError> => {
-  const text = asciiOf(payload)
+const base64 = (payload: string | Uint8Array): Uint8Array | undefined => {
+  const text = typeof payload === "string" ? payload : asciiOf(payload)
   const bytes = decodeBase64(text)
   // Invalid characters are ignored; encoding the bytes again reveals them.
   const characters = text.replace(/[\s=]+/g, "").length
   return looksLikeBase64.test(text.trimEnd()) && Math.floor(characters * 3 / 4) === bytes.length
-    ? Effect.succeed(bytes)
-    : Effect.fail(undecodable("it is not the base64 text that its serializer writes"))
+    ? bytes
+    : undefined
 }
 
-const pickle = (payload: Uint8Array, options: ResultFormat.DecodeOptions) =>
-  Effect.flatMap(base64(payload), (bytes) => ResultFormat.decode(bytes, { ...options, format: "pickle" }))
+const notBase64 = () => undecodable("it is not the base64 text that its serializer writes")
+
+const pickle = (payload: Uint8Array, options: ResultFormat.DecodeOptions) => {
+  const bytes = base64(payload)
+  return bytes === undefined ? Effect.fail(notBase64()) : ResultFormat.decode(bytes, { ...options, format: "pickle" })
+}
 
 const compressions = new Map<unknown, ResultFormat.Compression>([
   ["zlib", "zlib"],
@@ -241,27 +271,28 @@ const compressed = (
   serializer: Serializer | undefined,
   options: ResultFormat.DecodeOptions,
   depth: number
-): Effect.Effect<unknown, FormatError | UnsupportedResultType> =>
-  Effect.flatMap(base64(payload), (bytes) => {
-    // The library is not always recorded, and `lzma` writes two formats, so both are detected from the bytes.
-    const library = serializer?.["compressionlib"]
-    const compression = ResultFormat.compressionOf(bytes) ?? compressions.get(library)
-    if (compression === undefined) {
-      return Effect.fail(
-        typeof library === "string" && !compressions.has(library)
-          ? new UnsupportedResultType({
-            type: `compressed by ${JSON.stringify(library)}`,
-            detail: "zlib, gzip, bz2, lzma and zstd can be read",
-            hint: "read getResultBytes"
-          })
-          : undecodable("it is not compressed in a way that is known, or is cut off")
-      )
-    }
-    const inner = serializer?.["serializer"]
-    const named = type.slice("compressed/".length)
-    return Effect.flatMap(
-      ResultFormat.decompress(compression, bytes, options),
-      (plain) =>
-        deserialize(plain, orUndefined(inner) ?? (named === "" ? undefined : { type: named }), options, depth + 1)
+): Effect.Effect<unknown, FormatError | UnsupportedResultType> => {
+  const bytes = base64(payload)
+  if (bytes === undefined) return Effect.fail(notBase64())
+  // The library is not always recorded, and `lzma` writes two formats, so both are detected from the bytes.
+  const library = serializer?.["compressionlib"]
+  const compression = ResultFormat.compressionOf(bytes) ?? compressions.get(library)
+  if (compression === undefined) {
+    return Effect.fail(
+      typeof library === "string" && !compressions.has(library)
+        ? new UnsupportedResultType({
+          type: `compressed by ${JSON.stringify(library)}`,
+          detail: "zlib, gzip, bz2, lzma and zstd can be read",
+          hint: "read getResultBytes"
+        })
+        : undecodable("it is not compressed in a way that is known, or is cut off")
     )
-  })
+  }
+  const inner = serializer?.["serializer"]
+  const named = type.slice("compressed/".length)
+  return Effect.flatMap(
+    ResultFormat.decompress(compression, bytes, options),
+    (plain) =>
+      deserialize(plain, orUndefined(inner) ?? (named === "" ? undefined : { type: named }), options, depth + 1)
+  )
+}

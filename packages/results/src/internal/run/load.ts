@@ -10,6 +10,7 @@ import { estimate } from "@effect-prefect/formats/ValueSize"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
 import * as Result from "effect/Result"
 import type * as Schema from "effect/Schema"
 import * as Progress from "../../Progress.ts"
@@ -28,6 +29,7 @@ import { type ReadOptions, type Resolution, ResultStorage, type StoredResult } f
 import { type Budget, budgetOf, CurrentLoad, type Lease, withinLoad } from "./memory.ts"
 import { notPersisted } from "./notPersisted.ts"
 import * as Telemetry from "./telemetry.ts"
+import * as Turn from "./turn.ts"
 
 /**
  * The services that a task run captured when it was made, so that its members require none.
@@ -193,21 +195,38 @@ export const loadPrepared = (
   prepared: Prepared
 ): Effect.Effect<Result.Result<unknown, ResultError>> =>
   Effect.withFiber((fiber) => {
-    const callbacks = fiber.getRef(Progress.Current)
-    const { isTraced = false, lease } = prepared
-    const storage = Telemetry.storageOf(view.state)
-    const start = performance.now()
+    const { lease } = prepared
+    const isTraced = prepared.isTraced === true && Telemetry.isObserved(fiber)
+    const tell = telling(fiber, view)
     let bytes = 0
     const settled = (result: Result.Result<unknown, ResultError>): Result.Result<unknown, ResultError> => {
-      const isFailure = Result.isFailure(result)
-      const outcome = isFailure ? result.failure.reason._tag : "ok"
-      Telemetry.record(fiber.context, storage, outcome, bytes, performance.now() - start)
-      callbacks?.onSettled(isFailure, bytes)
+      tell(Result.isFailure(result) ? result.failure.reason._tag : undefined, bytes)
       return result
     }
     const failed = (error: ResultError) => Effect.succeed(settled(Result.fail(error)))
     const descriptor = descriptorOf(view)
     if (isReason(descriptor)) return failed(resultError(view, descriptor))
+    const onSuccess = (stored: StoredResult) => {
+      bytes = lengthOf(stored)
+      const decoding = isTraced
+        ? Telemetry.spanned(
+          "ResultFormat.decode",
+          {
+            "prefect.result.bytes": bytes,
+            "prefect.result.format": stored._tag === "Value" ? "value" : stored.format ?? "detected"
+          },
+          Effect.suspend(() => decodeStored(services, view, stored, lease))
+        )
+        : decodeStored(services, view, stored, lease)
+      return Exit.isExit(decoding) && Exit.isSuccess(decoding)
+        ? Effect.succeed(settled(Result.succeed(decoding.value)))
+        : Effect.map(Effect.result(decoding), settled)
+    }
+    if (prepared.isTraced !== true) {
+      const stored = readAtOnce(services, prepared.resolution ?? services.storage.resolve(descriptor))
+      if (stored === "later") return Effect.flatMap(Turn.next, () => loadPrepared(services, view, prepared))
+      if (stored !== undefined) return onSuccess(stored)
+    }
     const errorOf = (reason: Reason) => resultError(view, unsupported(descriptor, reason))
     const read = readDescriptor(services, descriptor, prepared)
     const reading: Effect.Effect<StoredResult, Reason | ResultError> = isTraced
@@ -222,24 +241,56 @@ export const loadPrepared = (
       : read
     return Effect.matchEffect(reading, {
       onFailure: (error) => failed(error instanceof ResultError ? error : errorOf(error)),
-      onSuccess: (stored) => {
-        if (stored._tag === "Bytes") bytes = stored.bytes.length
-        const decoding = isTraced
-          ? Telemetry.spanned(
-            "ResultFormat.decode",
-            {
-              "prefect.result.bytes": bytes,
-              "prefect.result.format": stored._tag === "Value" ? "value" : stored.format ?? "detected"
-            },
-            Effect.suspend(() => decodeStored(services, view, stored, lease))
-          )
-          : decodeStored(services, view, stored, lease)
-        return Exit.isExit(decoding) && Exit.isSuccess(decoding)
-          ? Effect.succeed(settled(Result.succeed(decoding.value)))
-          : Effect.map(Effect.result(decoding), settled)
-      }
+      onSuccess
     })
   })
+
+/**
+ * The value of a view's own result if it can be read and decoded without an Effect; otherwise undefined, and `load` loads
+ * it or tells why it cannot. In a later turn if loads have taken their part of this one. It makes no spans, and gives undefined where a tracer would receive them.
+ */
+export const loadAtOnce = (
+  services: Services,
+  view: RunView,
+  fiber: Fiber.Fiber<unknown, unknown>
+): Exit.Success<unknown> | "later" | undefined => {
+  const descriptor = Telemetry.isObserved(fiber) ? undefined : readableDescriptor(view)
+  if (descriptor === undefined) return undefined
+  const tell = telling(fiber, view)
+  const stored = readAtOnce(services, services.storage.resolve(descriptor))
+  if (stored === undefined || stored === "later") return stored
+  const lease = services.memory.open(always).begin()
+  try {
+    const decoding = decodeStored(services, view, stored, lease)
+    if (!Exit.isExit(decoding) || !Exit.isSuccess(decoding)) return undefined
+    tell(undefined, lengthOf(stored))
+    return decoding as Exit.Success<unknown>
+  } finally {
+    lease.release()
+  }
+}
+
+const readAtOnce = (
+  { memory, options }: Services,
+  resolution: Resolution | undefined
+): StoredResult | "later" | undefined => {
+  const resolved = resolution?.resolved
+  if (resolved?._tag !== "Allowed" || resolved.readAtOnce === undefined) return undefined
+  if (!memory.hasRoom(ResultFormat.smallMemory)) return undefined
+  return Turn.isLong() ? "later" : resolved.readAtOnce(options)
+}
+
+const lengthOf = (stored: StoredResult): number => stored._tag === "Bytes" ? stored.bytes.length : 0
+
+/** Counts a load that begins now, once it has ended: with the tag of the reason of a failure, and the bytes read. */
+const telling = (fiber: Fiber.Fiber<unknown, unknown>, view: RunView) => {
+  const start = performance.now()
+  return (failure: string | undefined, bytes: number): void => {
+    const millis = performance.now() - start
+    Telemetry.record(fiber.context, Telemetry.storageOf(view.state), failure ?? "ok", bytes, millis)
+    fiber.getRef(Progress.Current)?.onSettled(failure !== undefined, bytes)
+  }
+}
 
 /** Waits until a lease has a number of additional bytes. */
 export const reserve = (lease: Lease, bytes: number): Effect.Effect<void, ResultTooLarge> =>
@@ -265,7 +316,9 @@ export const decodeStored = (
   if (stored._tag === "Value") return settle(view, lease, stored.value)
   // A reader that did not know the size has not requested memory.
   const missing = stored.bytes.length - lease.held
-  return missing <= 0
+  const hasMemory = missing <= 0 || lease.budget.hasRoom(missing)
+  if (missing > 0 && hasMemory) lease.request(missing, () => {})
+  return hasMemory
     ? decodeBytes(services, view, stored, lease)
     : Effect.flatMap(
       Effect.mapError(reserve(lease, missing), (reason) => resultError(view, reason)),
@@ -286,8 +339,10 @@ const decodeBytes = (
   const failed = (error: FormatError | Reason) =>
     Effect.fail(resultError(view, refusal ?? (error instanceof FormatError ? fromFormatError(error) : error)))
   const isSmall = ResultFormat.isSmall(bytes) && lease.budget.hasRoom(ResultFormat.smallMemory)
-  if (isSmall && stored.decode === undefined) {
-    const atOnce = ResultFormat.decodeAtOnce(bytes, { name, maxBytes, registry, format: format ?? stored.format })
+  if (isSmall) {
+    const atOnce = stored.decode === undefined
+      ? ResultFormat.decodeAtOnce(bytes, { name, maxBytes, registry, format: format ?? stored.format })
+      : stored.decodeAtOnce?.(bytes, { name, maxBytes, registry })
     if (atOnce !== undefined) {
       return Result.isSuccess(atOnce) ? settle(view, lease, atOnce.success) : failed(atOnce.failure)
     }

@@ -12,7 +12,16 @@ import * as Stream from "effect/Stream"
 import type { ResultError } from "../../ResultError.ts"
 import { WaitTimeout } from "../../Watch.ts"
 import * as Children from "./children.ts"
-import { decodeAs, load, loadBytes, loadPrepared, type Prepared, resultError, type Services } from "./load.ts"
+import {
+  decodeAs,
+  load,
+  loadAtOnce,
+  loadBytes,
+  loadPrepared,
+  type Prepared,
+  resultError,
+  type Services
+} from "./load.ts"
 import { memoize } from "./memoize.ts"
 import { Hold } from "./memory.ts"
 import type { MappedStateCounts, Outcome, TableOptions, TaskRun, TaskRunError } from "./model.ts"
@@ -36,21 +45,34 @@ export class TaskRunImpl implements TaskRun {
     this.#services = services
     this.view = view
     this.#loaded = memo !== undefined
-    this.#memo = memo ?? {
-      result: memoize(Effect.tap(
-        Effect.suspend((): Effect.Effect<unknown, TaskRunError> =>
-          Telemetry.spanned(
-            "TaskRun.getResult",
-            attributesOf(view),
-            Children.isParent(view) ? loadChildren(services, view) : load(services, view)
-          )
-        ),
-        (value) =>
-          Effect.sync(() => {
-            this.#loaded = true
-            onLoaded?.(value)
-          })
-      ))
+    if (memo !== undefined) {
+      this.#memo = memo
+      return
+    }
+    const loaded = (value: unknown) => {
+      this.#loaded = true
+      onLoaded?.(value)
+    }
+    this.#memo = {
+      result: memoize(
+        () =>
+          Effect.tap(
+            Effect.suspend((): Effect.Effect<unknown, TaskRunError> =>
+              Telemetry.spanned(
+                "TaskRun.getResult",
+                attributesOf(view),
+                Children.isParent(view) ? loadChildren(services, view) : load(services, view)
+              )
+            ),
+            (value) => Effect.sync(() => loaded(value))
+          ),
+        (fiber) => {
+          if (Children.isParent(view)) return undefined
+          const exit = loadAtOnce(services, view, fiber)
+          if (exit !== undefined && exit !== "later") loaded(exit.value)
+          return exit
+        }
+      )
     }
   }
 

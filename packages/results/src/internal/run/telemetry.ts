@@ -5,12 +5,14 @@ import * as Clock from "effect/Clock"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
 import * as Metric from "effect/Metric"
 import * as Option from "effect/Option"
 import * as References from "effect/References"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import type { Span } from "effect/Tracer"
+import * as Tracer from "effect/Tracer"
 
 interface Series {
   readonly loads: Metric.Counter<number>
@@ -94,6 +96,10 @@ const withoutTexts = <E>(span: Span, cause: Cause.Cause<E>): Cause.Cause<Error> 
     told.name = "ResultError"
     return told
   })
+
+/** Whether somebody receives the spans of a fiber: the tracer that Effect has without another keeps none. */
+export const isObserved = (fiber: Fiber.Fiber<unknown, unknown>): boolean =>
+  fiber.getRef(Tracer.Tracer) !== Tracer.nativeTracer && fiber.getRef(References.TracerEnabled)
 
 /** Runs an effect in a span that receives neither its value nor its error, because a tracer could export them. */
 export const spanned = <A, E, R>(

@@ -1,0 +1,177 @@
+/** Loads without an Effect: the same results as with one, in turns, and only where nobody could tell the difference. */
+import * as MemoryApi from "@effect-prefect/api/MemoryApi"
+import * as Progress from "@effect-prefect/results/Progress"
+import * as ResultStorage from "@effect-prefect/results/ResultStorage"
+import * as TaskRun from "@effect-prefect/results/TaskRun"
+import { assert, describe, it, vi } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
+import * as Stream from "effect/Stream"
+import * as Tracer from "effect/Tracer"
+import * as fs from "node:fs"
+import { join } from "node:path"
+import { type Folder, readFile, readFileAtOnce } from "../src/internal/local/readFile.ts"
+import { temporaryFolder } from "./support/temporaryFolder.ts"
+import { mappedTables, numberOf } from "./support/world.ts"
+
+const linux = process.platform === "linux"
+
+/** The clock that decides on turns and slow calls, a number of milliseconds later at each look. */
+const clock = (step: number) =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      let now = performance.now()
+      return vi.spyOn(performance, "now").mockImplementation(() => now += step)
+    }),
+    (spy) => Effect.sync(() => spy.mockRestore())
+  )
+
+/** Results that hold their number, which can be read at once; the text of one that is not its number is not JSON. */
+const world = (count: number, broken = -1) => {
+  const asked = { atOnce: 0, read: 0 }
+  const stored = (location: string): ResultStorage.StoredResult => {
+    const number = numberOf(location)
+    const bytes = new TextEncoder().encode(number === broken ? "[1," : `[${number}]`)
+    return { _tag: "Bytes", bytes, name: location, format: "json" }
+  }
+  const storage = ResultStorage.layer(Effect.succeed([{
+    type: "LocalResult",
+    concurrency: 8,
+    resolve: ({ location }): ResultStorage.ResolvedLocation => ({
+      _tag: "Allowed",
+      location: String(location),
+      readAtOnce: () => {
+        asked.atOnce++
+        return stored(String(location))
+      },
+      read: () =>
+        Effect.sync(() => {
+          asked.read++
+          return stored(String(location))
+        })
+    })
+  }]))
+  return { asked, layer: Layer.merge(MemoryApi.layer(mappedTables(count)), storage) }
+}
+
+const child = (index: number) => TaskRun.fromTaskRunId(`child-${index}`)
+
+describe("a result that can be read at once", () => {
+  it.effect("is, once, and counted like others", () => {
+    const { asked, layer } = world(3)
+    return Effect.gen(function*() {
+      const progress = yield* Progress.make
+      const run = yield* child(1)
+      assert.include(run.toString(), "not loaded")
+      const values = yield* Effect.all([run.getResult, run.getResult], { concurrency: 2 }).pipe(
+        Effect.provideService(Progress.Current, progress)
+      )
+      assert.deepStrictEqual(values, [[1], [1]])
+      assert.strictEqual(values[0], values[1])
+      assert.notInclude(run.toString(), "not loaded")
+      assert.deepStrictEqual(asked, { atOnce: 1, read: 0 })
+      assert.deepInclude(yield* progress.snapshot, { done: 1, failed: 0, bytes: 3 })
+      const outcomes = yield* Stream.runCollect((yield* TaskRun.fromTaskRunId("parent")).outcomes)
+      assert.deepStrictEqual(outcomes.map(({ result }) => Result.getOrThrow(result)), [[0], [1], [2]])
+      assert.strictEqual(asked.read, 0)
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("fails as it would otherwise, and may be tried again", () => {
+    const { asked, layer } = world(2, 1)
+    return Effect.gen(function*() {
+      const run = yield* child(1)
+      for (const times of [1, 2]) {
+        const error = yield* Effect.flip(run.getResult)
+        assert.strictEqual((error as { readonly reason?: { readonly _tag: string } }).reason?._tag, "ResultDecodeError")
+        assert.deepStrictEqual(asked, { atOnce: 1, read: times })
+      }
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("has its spans where a tracer receives them", () => {
+    const { asked, layer } = world(2)
+    const names: Array<string> = []
+    const tracer = Tracer.make({
+      span: (options) => {
+        names.push(options.name)
+        return new Tracer.NativeSpan(options)
+      }
+    })
+    return Effect.gen(function*() {
+      const run = yield* child(1)
+      names.length = 0
+      yield* run.getResult
+      assert.deepStrictEqual(names, ["TaskRun.getResult", "ResultStorage.read", "ResultFormat.decode"])
+      assert.strictEqual(asked.atOnce, 0)
+    }).pipe(Effect.provide(Layer.merge(layer, Layer.succeed(Tracer.Tracer, tracer))))
+  })
+
+  it.live("leaves turns to others while many are", () => {
+    const { asked, layer } = world(60)
+    return Effect.gen(function*() {
+      const runs = yield* Effect.forEach(Array.from({ length: 60 }, (_, index) => index), child)
+      const parent = yield* TaskRun.fromTaskRunId("parent")
+      yield* clock(4)
+      for (
+        const load of [
+          Effect.forEach(runs, (run) => run.getResult, { concurrency: 16 }),
+          Stream.runCollect(parent.outcomes)
+        ]
+      ) {
+        let turns = 0
+        let immediate: NodeJS.Immediate
+        const count = () => {
+          turns++
+          immediate = setImmediate(count)
+        }
+        immediate = setImmediate(count)
+        assert.lengthOf(yield* load as Effect.Effect<ReadonlyArray<unknown>, unknown>, 60)
+        clearImmediate(immediate)
+        assert.isAbove(turns, 10)
+      }
+      assert.strictEqual(asked.read, 0)
+    }).pipe(Effect.provide(layer), Effect.scoped)
+  })
+})
+
+describe("a file at once", () => {
+  it.live("is the one that is asked for, small and in its folder, or left to the Effect", () =>
+    Effect.gen(function*() {
+      const path = yield* temporaryFolder
+      const outside = yield* temporaryFolder
+      const folder: Folder = { path }
+      fs.writeFileSync(join(outside, "other"), "other")
+      fs.writeFileSync(join(path, "good"), "good")
+      fs.writeFileSync(join(path, "empty"), "")
+      fs.writeFileSync(join(path, "large"), new Uint8Array(32_769))
+      fs.symlinkSync("good", join(path, "link"))
+      fs.symlinkSync(outside, join(path, "leads-out"))
+      fs.mkdirSync(join(path, "folder"))
+      const atOnce = (name: string, maxBytes = 1_000_000) => readFileAtOnce(folder, name, maxBytes)
+      assert.isUndefined(atOnce("good"), "the folder has not been looked up")
+      // A clock that stands: no call is slow, and those of earlier tests are forgotten after some reads.
+      yield* clock(0)
+      for (let reads = 0; reads < 200; reads++) {
+        yield* readFile(folder, "good", "place", { maxBytes: 100 }, "remedy")
+      }
+      const found = atOnce("good")
+      if (linux) assert.strictEqual(found && new TextDecoder().decode(found), "good")
+      else assert.isUndefined(found)
+      for (const name of ["missing", "empty", "large", "link", "leads-out/other", "folder", "../good", "a\0b"]) {
+        assert.isUndefined(atOnce(name), name)
+      }
+      assert.isUndefined(atOnce("good", 3), "too large")
+      if (linux) {
+        const open = fs.readdirSync("/proc/self/fd").flatMap((fd) => {
+          try {
+            return [fs.readlinkSync(`/proc/self/fd/${fd}`)]
+          } catch {
+            return []
+          }
+        })
+        assert.isFalse(open.some((place) => place.startsWith(path) || place.startsWith(outside)))
+      }
+    }).pipe(Effect.scoped))
+})
