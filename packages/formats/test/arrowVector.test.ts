@@ -1,5 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
-import { concat, Dictionary, type Vector } from "../src/internal/arrow/vector.ts"
+import { buildVector, concat, Dictionary, readField, type Vector } from "../src/internal/arrow/vector.ts"
+import type { FlatTable } from "../src/internal/flatbuffer.ts"
+import { Refusal } from "../src/internal/refusal.ts"
 
 const vector = (values: ReadonlyArray<unknown>) => {
   let reads = 0
@@ -48,5 +50,65 @@ describe("concat", () => {
     assert.deepStrictEqual(Array.from({ length: 6 }, (_, row) => all.at(row)), [1, 2, 3, 4, 5, null])
     assert.strictEqual(concat([parts[1]!]), parts[1])
     assert.strictEqual(concat([]).at(0), null)
+  })
+})
+
+describe("texts", () => {
+  const column = (values: ReadonlyArray<string | Uint8Array>, offsets?: ReadonlyArray<number>) => {
+    const parts = values.map((value) => typeof value === "string" ? new TextEncoder().encode(value) : value)
+    const ends = [0]
+    for (const { length } of parts) ends.push(ends.at(-1)! + length)
+    const buffers = [
+      new Uint8Array(0),
+      new Uint8Array(Int32Array.from(offsets ?? ends).buffer),
+      new Uint8Array(Buffer.concat(parts))
+    ]
+    const field = readField(
+      { string: () => "", uint8: () => 5, table: () => null, tables: () => [] } as unknown as FlatTable
+    )
+    return buildVector(field, {
+      unionsHaveBitmaps: false,
+      dictionaries: new Map(),
+      node: () => ({ length: values.length, nullCount: 0 }),
+      buffer: () => buffers.shift()!,
+      variadic: () => 0
+    })
+  }
+  const kinds = [
+    "",
+    "a",
+    "item 12",
+    "é",
+    "a longer text of some words",
+    "€ 5",
+    "\ufffd",
+    "x".repeat(12),
+    "y".repeat(13)
+  ]
+
+  it("are the same in order, backwards and anywhere, short or long, of ASCII or not", () => {
+    for (let kind = 1; kind <= kinds.length; kind++) {
+      const values = Array.from({ length: 500 }, (_, i) => kinds[i % 97 === 0 ? i % kinds.length : i % kind]!)
+      const texts = column(values)
+      const orders = [(i: number) => i, (i: number) => 499 - i, (i: number) => i * 131 % 500, (i: number) => i >> 1]
+      for (const order of orders) {
+        for (let i = 0; i < 500; i++) assert.strictEqual(texts.at(order(i)), values[order(i)])
+      }
+    }
+  })
+
+  it("of bytes that are not UTF-8 do not depend on the row before or after", () => {
+    const bytes = [[0xff], [0xc3], [0xa9], [0xe2, 0x82], [0x41], [0xed, 0xa0, 0x80]]
+    const values = Array.from({ length: 300 }, (_, i) => Uint8Array.from(bytes[i * 7 % 13 % bytes.length]!))
+    const texts = column(values)
+    for (const [i, value] of values.entries()) assert.strictEqual(texts.at(i), Buffer.from(value).toString("utf8"))
+  })
+
+  it("outside of their column are damage, also after rows that are not", () => {
+    const texts = column(["a", "b", "c", "d"], [0, 1, 2, 9, 4])
+    assert.strictEqual(texts.at(0), "a")
+    assert.strictEqual(texts.at(1), "b")
+    assert.throws(() => texts.at(2), Refusal)
+    assert.throws(() => texts.at(3), Refusal)
   })
 })

@@ -19,28 +19,29 @@ const ofUnits = (length: number, unitsOf: (start: number, end: number) => ArrayL
   return text
 }
 
+interface Slicer {
+  latin1Slice(this: Uint8Array, start: number, end: number): string
+  utf8Slice(this: Uint8Array, start: number, end: number): string
+}
+const slicer: Partial<Slicer> = hasBuffer ? Buffer.prototype as unknown as Partial<Slicer> : {}
+const { latin1Slice, utf8Slice } = slicer
+
 /** The UTF-8 text of a range of bytes; invalid sequences become U+FFFD. */
 export const utf8Of = (bytes: Uint8Array, start = 0, end = bytes.length): string =>
-  hasBuffer ? buffer(bytes, start, end).toString("utf8") : decoder.decode(bytes.subarray(start, end))
-
-/** Reads the texts between positions in some bytes. */
-export const textsOf = (bytes: Uint8Array): (start: number, end: number) => string => {
-  if (!hasBuffer) return (start, end) => decoder.decode(bytes.subarray(start, end))
-  const whole = buffer(bytes, 0, bytes.length)
-  return (start, end) => whole.toString("utf8", start, end)
-}
+  utf8Slice !== undefined
+    // Without what `toString` does besides, for very many short texts.
+    ? utf8Slice.call(bytes, start, end)
+    : hasBuffer
+    ? buffer(bytes, start, end).toString("utf8")
+    : decoder.decode(bytes.subarray(start, end))
 
 /** A range of bytes as ISO 8859-1 text, one character per byte. */
 export const latin1Of = (bytes: Uint8Array, start = 0, end = bytes.length): string =>
-  hasBuffer
+  latin1Slice !== undefined
+    ? latin1Slice.call(bytes, start, end)
+    : hasBuffer
     ? buffer(bytes, start, end).toString("latin1")
     : ofUnits(end - start, (from, to) => bytes.subarray(start + from, start + to))
-
-interface Slicer {
-  latin1Slice(this: Uint8Array, start: number, end: number): string
-}
-const slicer: Partial<Slicer> = hasBuffer ? Buffer.prototype as unknown as Partial<Slicer> : {}
-const { latin1Slice } = slicer
 
 /** Bytes of a short text, in which a look at each costs less than a call of a decoder does. */
 const shortText = 256
@@ -51,13 +52,6 @@ export const shortAsciiOf = (bytes: Uint8Array): string | undefined => {
   let all = 0
   for (let at = 0; at < bytes.length; at++) all |= bytes[at]!
   return all < 0x80 ? latin1Slice.call(bytes, 0, bytes.length) : undefined
-}
-
-/** Reads ASCII texts between positions in some bytes. */
-export const asciiTextsOf = (bytes: Uint8Array): (start: number, end: number) => string => {
-  if (!hasBuffer) return (start, end) => decoder.decode(bytes.subarray(start, end))
-  const whole = buffer(bytes, 0, bytes.length)
-  return (start, end) => whole.toString("latin1", start, end)
 }
 
 /** A part of bytes as UTF-16 text. Lone surrogates are kept. */

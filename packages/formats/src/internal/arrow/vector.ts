@@ -1,7 +1,7 @@
 // Measured: bench/formats.bench.ts
 /** The columns of an Arrow record batch: the layouts of the Arrow columnar format, one per type. */
 import { type TimeUnit, UUID } from "@effect-prefect/pickle"
-import { hexOf, textsOf } from "../bytes.ts"
+import { hexOf, utf8Of } from "../bytes.ts"
 import { dateCell, decimalCell, integerCell, timeCell, timedeltaCell, timestampCell, zoneFromName } from "../cells.ts"
 import type { FlatTable } from "../flatbuffer.ts"
 import { refuse } from "../refusal.ts"
@@ -244,17 +244,60 @@ const fixedReader = (field: Field, values: Uint8Array, width: number): (row: num
   }
 }
 
-/** The start and end of a variable-size row; checked on access. */
-const rangesOf = (offsets: Uint8Array, length: number, isLarge: boolean, limit: number) => {
+/** Where a variable-size row starts, and the one before ends. */
+const offsetsOf = (offsets: Uint8Array, length: number, isLarge: boolean): (row: number) => number => {
   const view = viewOf(offsets)
   const width = isLarge ? 8 : 4
   if (length > 0) need(offsets, (length + 1) * width)
-  const read = isLarge
-    ? (at: number) => Number(view.getBigInt64(at * 8, true))
-    : (at: number) => view.getInt32(at * 4, true)
+  return isLarge
+    ? (row) => Number(view.getBigInt64(row * 8, true))
+    : (row) => view.getInt32(row * 4, true)
+}
+
+/** The start and end of a variable-size row; checked on access. */
+const rangesOf = (offsets: Uint8Array, length: number, isLarge: boolean, limit: number) => {
+  const read = offsetsOf(offsets, length, isLarge)
   return (row: number): readonly [start: number, end: number] => {
     const [start, end] = [read(row), read(row + 1)]
     return start >= 0 && end >= start && end <= limit ? [start, end] : damaged("a value lies outside of its column")
+  }
+}
+
+/** Texts of fewer bytes are parts of one text of some rows: parts of it that are longer would hold all of it. */
+const shortText = 13
+/** How many rows that is. */
+const rowsAtOnce = 64
+/** The most bytes of that text, which is kept. */
+const textsAtOnce = rowsAtOnce * shortText
+
+/** The text of a row. Rows that are read in order are decoded together, while they are short and ASCII. */
+const texts = (offsets: Uint8Array, data: Uint8Array, length: number, isLarge: boolean): (row: number) => string => {
+  const offset = offsetsOf(offsets, length, isLarge)
+  /** The text of the bytes between two places, and the row to decode more at. */
+  let together = ""
+  let from = 0
+  let to = 0
+  let next = -1
+  return (row) => {
+    const start = offset(row)
+    const end = offset(row + 1)
+    if (!(start >= 0 && end >= start && end <= data.length)) return damaged("a value lies outside of its column")
+    if (end - start >= shortText) return utf8Of(data, start, end)
+    if (start >= from && end <= to) return together.slice(start - from, end - from)
+    if (row !== next) {
+      next = row + 1
+      return utf8Of(data, start, end)
+    }
+    next = Math.min(length, row + rowsAtOnce)
+    const stop = offset(next)
+    if (!(stop >= end && stop <= data.length && stop - start <= textsAtOnce)) return utf8Of(data, start, end)
+    const text = utf8Of(data, start, stop)
+    // As many characters as bytes: no character has more than one.
+    if (text.length !== stop - start) return utf8Of(data, start, end)
+    together = text
+    from = start
+    to = stop
+    return text.slice(0, end - start)
   }
 }
 
@@ -289,11 +332,8 @@ const variableReader = (field: Field, length: number, cursor: Cursor): (row: num
     case 20: {
       const offsets = cursor.buffer()
       const data = cursor.buffer()
-      const range = rangesOf(offsets, length, field.type >= 19, data.length)
-      if (field.type === 5 || field.type === 20) {
-        const text = textsOf(data)
-        return (row) => text(...range(row))
-      }
+      if (field.type === 5 || field.type === 20) return texts(offsets, data, length, field.type === 20)
+      const range = rangesOf(offsets, length, field.type === 19, data.length)
       return (row) => data.slice(...range(row))
     }
     case 6: {
@@ -337,7 +377,6 @@ const variableReader = (field: Field, length: number, cursor: Cursor): (row: num
       const data: Array<Uint8Array> = []
       for (let i = 0; i < count; i++) data.push(cursor.buffer())
       const view = viewOf(views)
-      const [inlined, texts] = [textsOf(views), data.map(textsOf)]
       return (row) => {
         const size = view.getInt32(row * 16, true)
         const isInline = size <= 12
@@ -346,7 +385,7 @@ const variableReader = (field: Field, length: number, cursor: Cursor): (row: num
         const start = isInline ? row * 16 + 4 : view.getInt32(row * 16 + 12, true)
         if (!(size >= 0 && start >= 0 && start + size <= source.length)) damaged("a value lies outside of its column")
         if (field.type !== 24) return source.slice(start, start + size)
-        return (isInline ? inlined : texts[at]!)(start, start + size)
+        return utf8Of(source, start, start + size)
       }
     }
     case 25:

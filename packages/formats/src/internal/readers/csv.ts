@@ -7,30 +7,8 @@ import { refuse, tooLarge } from "../refusal.ts"
 import { every, type Steps } from "../steps.ts"
 import { withoutMark } from "../text.ts"
 import { Block, columnWeight, TextReader, Tokenizer } from "./csvCells.ts"
-import { NumberReader } from "./csvNumbers.ts"
-
-/** The texts that pandas treats as missing values. */
-const missing = new Set([
-  "",
-  "#N/A",
-  "#N/A N/A",
-  "#NA",
-  "-1.#IND",
-  "-1.#QNAN",
-  "-NaN",
-  "-nan",
-  "1.#IND",
-  "1.#QNAN",
-  "<NA>",
-  "N/A",
-  "NA",
-  "NULL",
-  "NaN",
-  "None",
-  "n/a",
-  "nan",
-  "null"
-])
+import { isMissing } from "./csvMissing.ts"
+import { hasFraction, hasText } from "./csvNumbers.ts"
 
 /** Column names as in pandas: `Unnamed: 3` for one without a name, `a.1` for the second `a`. */
 function* columnNames(header: ReadonlyArray<string>): Steps<Array<string>> {
@@ -74,21 +52,8 @@ function* columnNames(header: ReadonlyArray<string>): Steps<Array<string>> {
   return names
 }
 
-/** Longer texts are no numbers. */
-const maxNumber = 0x80000
-
-const integerForm = /^[ \t]*[+-]?\d+[ \t]*$/
-const floatForm = /^[ \t\v\f]*([+-]?)(?:(\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?|(inf|infinity|\+inf|-inf))[ \t\v\f]*$/i
-
 const maxInt64 = 2n ** 63n
 const maxUint64 = 2n ** 64n
-
-const toFloat = (text: string): number | undefined => {
-  const match = floatForm.exec(text)
-  if (match === null) return undefined
-  if (match[3] !== undefined) return match[1] === "-" || match[3].startsWith("-") ? -Infinity : Infinity
-  return Number(text)
-}
 
 const booleans: Readonly<Record<string, boolean>> = {
   True: true,
@@ -98,12 +63,6 @@ const booleans: Readonly<Record<string, boolean>> = {
   FALSE: false,
   false: false
 }
-
-/** The first letters of the texts that represent missing values: they already rule out nearly all others. */
-const missingStarts = new Set(Array.from(missing, (text) => text.charCodeAt(0)))
-
-const isMissing = (text: string): boolean =>
-  text.length === 0 || (text.length <= 9 && missingStarts.has(text.charCodeAt(0)) && missing.has(text))
 
 /** The values of some rows of one column. */
 interface Typed {
@@ -121,6 +80,14 @@ const ofNumbers = (kind: "int" | "float", values: Float64Array | Int32Array): Ty
   byteSize: values.byteLength
 })
 
+/** Numbers where they are, for a moment. */
+const ofPlaces = (kind: "int" | "float", values: Float64Array, start: number, length: number): Typed => ({
+  kind,
+  length,
+  at: (row) => values[start + row],
+  byteSize: length * 8
+})
+
 const ofValues = (kind: ColumnKind, values: ReadonlyArray<unknown>): Typed => ({
   kind,
   length: values.length,
@@ -129,108 +96,45 @@ const ofValues = (kind: ColumnKind, values: ReadonlyArray<unknown>): Typed => ({
 })
 
 /**
- * Converts the cells of a column in a block to the first type that accepts all of them. With `numbers`, what it gives is
- * valid until the next column.
+ * Converts the cells of a column in a block to the first type that accepts all of them. With `isBrief`, what it gives is
+ * valid until the next block.
  */
-function* infer(block: Block, column: number, numbers: Numbers | undefined): Steps<Typed> {
-  return (yield* inferNumbers(block, column, numbers)) ?? (yield* inferBooleans(block, column)) ??
+function* infer(block: Block, column: number, isBrief: boolean): Steps<Typed> {
+  return inferNumbers(block, column, isBrief) ?? (yield* inferBooleans(block, column)) ??
     (yield* inferTexts(block, column))
 }
 
-/** The numbers of a column in a block. */
-class Numbers {
-  values: Float64Array
-  /** Integers that a number cannot represent. */
-  readonly large = new Map<number, bigint>()
-  isInteger = true
-  missing = 0
-  private readonly block: Block
-  private column = 0
-  private readonly reader: NumberReader
-
-  constructor(block: Block) {
-    this.block = block
-    this.reader = new NumberReader(block.bytes)
-    this.values = new Float64Array(block.rows)
-  }
-
-  /** Prepares for the cells of a column. */
-  start(column: number): void {
-    this.column = column
-    this.isInteger = true
-    this.missing = 0
-    if (this.large.size > 0) this.large.clear()
-    if (this.values.length !== this.block.rows) this.values = new Float64Array(this.block.rows)
-  }
-
-  /** Reads some rows. Returns false when one of them is not a number, and none is missing. */
-  read(from: number, to: number): boolean {
-    const { block, column, reader, values } = this
-    const { base, ends, starts, width } = block
-    let { isInteger } = this
-    let missing = 0
-    for (let row = from, cell = from * width + column; row < to; row++, cell += width) {
-      const start = starts[cell]!
-      const end = ends[cell]!
-      if (start < end && block.isInBytes(cell) && reader.read(base + start, base + end)) {
-        values[row] = reader.value
-        isInteger = isInteger && reader.isInteger
-        continue
-      }
-      const value = start === end || block.isAbsent(cell) ? Number.NaN : this.other(block.text(cell), row)
-      if (value === undefined) return false
-      isInteger = isInteger && this.isInteger
-      values[row] = value
-      if (value !== value) missing++
-    }
-    this.isInteger = isInteger
-    this.missing += missing
-    return true
-  }
-
-  /** The number of a text without one of the common forms; NaN when it is missing, undefined when it is no number. */
-  private other(text: string, row: number): number | undefined {
-    if (isMissing(text)) return Number.NaN
-    if (text.length > maxNumber) return undefined
-    if (!integerForm.test(text)) {
-      this.isInteger = false
-      return toFloat(text)
-    }
-    const value = Number(text)
-    if (!Number.isSafeInteger(value)) this.large.set(row, BigInt(text.trim().replace("+", "")))
-    return value
-  }
-}
-
 /** Integers of any size, or floats; undefined where a cell is neither. */
-function* inferNumbers(block: Block, column: number, used: Numbers | undefined): Steps<Typed | undefined> {
-  const { rows } = block
-  const numbers = used ?? new Numbers(block)
-  numbers.start(column)
-  for (let from = 0; from < rows; from += every) {
-    if (!numbers.read(from, Math.min(rows, from + every))) return undefined
-    if (from > 0) yield
-  }
-  const { isInteger, large, missing, values } = numbers
+const inferNumbers = ({ numbers, rows }: Block, column: number, isBrief: boolean): Typed | undefined => {
+  const { missing: lacks, states, stride, values } = numbers
+  const state = states[column]!
+  if ((state & hasText) !== 0) return undefined
   if (rows === 0) return ofValues("object", [])
-  if (missing === rows || !isInteger) return ofNumbers("float", values)
-  if (large.size > 0) {
-    const typed = largeIntegers(values, large, missing > 0)
+  const start = stride * column
+  const missing = lacks[column]!
+  const large = numbers.largeOf(column)
+  const isInteger = missing < rows && (state & hasFraction) === 0
+  if (isInteger && large !== undefined) {
+    const typed = largeIntegers(values.subarray(start, start + rows), large, missing > 0)
     if (typed !== undefined) return typed
   }
-  if (missing > 0) return ofNumbers("float", values)
+  const kind = isInteger && missing === 0 ? "int" : "float"
+  const small = kind === "int" && !isBrief ? smallIntegers(values, start, rows) : undefined
+  if (small !== undefined) return ofNumbers(kind, small)
   // Minus zero is an integer, and so is zero.
-  if (used === undefined) {
-    const small = new Int32Array(values)
-    if (isSame(small, values)) return ofNumbers("int", small)
-  }
-  for (let row = 0; row < rows; row++) values[row] = values[row]! + 0
-  return ofNumbers("int", values)
+  if (kind === "int") { for (let at = start; at < start + rows; at++) values[at] = values[at]! + 0 }
+  return isBrief ? ofPlaces(kind, values, start, rows) : ofNumbers(kind, values.slice(start, start + rows))
 }
 
-const isSame = (small: Int32Array, values: Float64Array): boolean => {
-  for (let row = 0; row < values.length; row++) if (small[row] !== values[row]) return false
-  return true
+/** Integers of 32 bits; undefined when one has more. */
+const smallIntegers = (values: Float64Array, start: number, length: number): Int32Array | undefined => {
+  const small = new Int32Array(length)
+  for (let row = 0; row < length; row++) {
+    const value = values[start + row]!
+    small[row] = value
+    if (small[row] !== value) return undefined
+  }
+  return small
 }
 
 /** Integers of which some are beyond 2^53; undefined when pandas makes floats of them, as it does when one is missing. */
@@ -266,20 +170,12 @@ function* inferBooleans(block: Block, column: number): Steps<Typed | undefined> 
   return ofValues("bool", values)
 }
 
-const readTexts = (texts: TextReader, column: number, from: number, to: number, out: Array<string | null>): void => {
-  const { block } = texts
-  for (let row = from, cell = from * block.width + column; row < to; row++, cell += block.width) {
-    const text = block.isAbsent(cell) ? "" : texts.read(cell)
-    out.push(isMissing(text) ? null : text)
-  }
-}
-
 function* inferTexts(block: Block, column: number): Steps<Typed> {
   const values: Array<string | null> = []
   const texts = new TextReader(block)
   for (let from = 0; from < block.rows; from += every) {
     if (from > 0) yield
-    readTexts(texts, column, from, Math.min(block.rows, from + every), values)
+    texts.readRows(column, from, Math.min(block.rows, from + every), values)
   }
   return ofValues("string", values)
 }
@@ -363,7 +259,7 @@ export function* readCsv(stored: Uint8Array, maxBytes: number): Steps<Table> {
   // A row has a byte at least.
   const block = new Block(bytes, width, Math.min(size, bytes.length))
   // Arrays for each of very many columns are most of the garbage.
-  const numbers = size < minChunk ? new Numbers(block) : undefined
+  const isBrief = size < minChunk
   let numRows = 0
   let absent = 0
   let isCounted = false
@@ -382,7 +278,7 @@ export function* readCsv(stored: Uint8Array, maxBytes: number): Steps<Table> {
     if (expected * 8 > maxBytes) return tooLarge(maxBytes)
     if (block.rows === 0 && numRows > 0) break
     for (let column = 0, looked = 0; column < width; column++) {
-      const chunk = yield* infer(block, column, numbers)
+      const chunk = yield* infer(block, column, isBrief)
       builders[column]!.add(chunk)
       weight += chunk.byteSize ?? textWeight * block.rows
       if ((looked += block.rows) > every) {

@@ -1,8 +1,10 @@
 /** CSV as positions in its bytes, many rows at a time: the text of a cell is made only when it is needed. */
-import { asciiTextsOf, textsOf, utf8Of } from "../bytes.ts"
+import { latin1Of, utf8Of } from "../bytes.ts"
 import { refuse, tooLarge } from "../refusal.ts"
 import { every, type Steps } from "../steps.ts"
 import { utf8Text } from "../text.ts"
+import { isMissing } from "./csvMissing.ts"
+import { hasFraction, hasText, NumberReader, Numbers } from "./csvNumbers.ts"
 
 const comma = 0x2c
 const quote = 0x22
@@ -22,26 +24,33 @@ const longCell = 0x80000
 /** How many bytes a block may span: its places are 32 bits. */
 const maxBlock = 0xffff_0000
 
+const exactly = (bytes: Uint8Array, start: number, end: number): string =>
+  utf8Text(bytes.subarray(start, end)) ?? refuse("it is read as text, but its bytes are not UTF-8")
+
 /** The cells of some rows, row by row. */
 export class Block {
   readonly bytes: Uint8Array
+  readonly view: DataView
   readonly width: number
   /** The start and end of each cell, relative to `base`. */
   readonly starts: Uint32Array
   readonly ends: Uint32Array
+  readonly numbers: Numbers
   base = 0
   rows = 0
   /** How many cells its rows do not have. */
   absent = 0
   /** Texts of quoted cells that hold quotes, or are followed by more. */
   rewritten: Array<string> = []
-  slice: (start: number, end: number) => string = () => ""
+  encoding: "ASCII" | "UTF-8" | "surrogatepass" = "ASCII"
 
   constructor(bytes: Uint8Array, width: number, rows: number) {
     this.bytes = bytes
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
     this.width = width
     this.starts = new Uint32Array(width * rows)
     this.ends = new Uint32Array(width * rows)
+    this.numbers = new Numbers(width, rows)
   }
 
   /** Whether a row ended before a cell. */
@@ -57,7 +66,10 @@ export class Block {
   /** The text of a cell that is there. */
   text(cell: number): string {
     const [start, end] = [this.starts[cell]!, this.ends[cell]!]
-    return end === elsewhere ? this.rewritten[start]! : this.slice(this.base + start, this.base + end)
+    if (end === elsewhere) return this.rewritten[start]!
+    const { base, bytes, encoding } = this
+    if (encoding === "ASCII") return latin1Of(bytes, base + start, base + end)
+    return encoding === "UTF-8" ? utf8Of(bytes, base + start, base + end) : exactly(bytes, base + start, base + end)
   }
 }
 
@@ -69,6 +81,11 @@ const remembered = 1_024
 /** Longer texts are rarely repeated. */
 const maxRemembered = 32
 
+/** Texts of fewer bytes are made from one text of many: parts of it that are longer would hold all of it. */
+const shortText = 13
+/** The bytes of texts that become one text. */
+const packedBytes = 0x4000
+
 /**
  * Reads the texts of one column. Most columns of texts have few different ones, which are made once and then found by
  * their bytes: that is faster than making them again, and takes less memory.
@@ -79,20 +96,83 @@ export class TextReader {
   private readonly cells = new Uint32Array(remembered)
   private found = 0
   private looked = 0
+  /** The bytes of texts that are not made yet, where each ends, and their places among the values. */
+  private packed: Uint8Array | undefined
+  private readonly packedEnds: Array<number> = []
+  private readonly packedPlaces: Array<number> = []
+  private packedSize = 0
 
   constructor(block: Block) {
     this.block = block
   }
 
+  /** Reads the texts of some rows, null for those that are missing. */
+  readRows(column: number, from: number, to: number, out: Array<string | null>): void {
+    const { block } = this
+    for (let row = from, cell = from * block.width + column; row < to; row++, cell += block.width) {
+      if (block.isAbsent(cell)) out.push(null)
+      else if (!this.isWorthwhile() && this.pack(cell, out.length)) out.push(null)
+      else {
+        const text = this.read(cell)
+        out.push(isMissing(text) ? null : text)
+      }
+      if (this.packedSize > packedBytes - shortText) this.unpack(out)
+    }
+    this.unpack(out)
+  }
+
+  /** Keeps the bytes of a short text. Returns false for others. */
+  private pack(cell: number, place: number): boolean {
+    const { base, bytes, ends, starts } = this.block
+    const start = base + starts[cell]!
+    const end = base + ends[cell]!
+    if (end - start >= shortText || !this.block.isInBytes(cell)) return false
+    const packed = this.packed ??= new Uint8Array(packedBytes)
+    let bits = 0
+    let size = this.packedSize
+    for (let at = start; at < end; at++) {
+      const byte = bytes[at]!
+      packed[size++] = byte
+      bits |= byte
+    }
+    if (bits > 127) return false
+    this.packedSize = size
+    this.packedEnds.push(size)
+    this.packedPlaces.push(place)
+    return true
+  }
+
+  /** Makes the texts whose bytes are kept. */
+  private unpack(out: Array<string | null>): void {
+    const { packed, packedEnds, packedPlaces, packedSize } = this
+    if (packed === undefined || packedEnds.length === 0) return
+    const all = latin1Of(packed, 0, packedSize)
+    let start = 0
+    for (let i = 0; i < packedEnds.length; i++) {
+      const end = packedEnds[i]!
+      const text = all.slice(start, end)
+      start = end
+      if (!isMissing(text)) out[packedPlaces[i]!] = text
+    }
+    packedEnds.length = 0
+    packedPlaces.length = 0
+    this.packedSize = 0
+  }
+
   /** The text of a cell that is there. */
   read(cell: number): string {
     const { block } = this
-    const { bytes, ends, starts } = block
+    const { ends, starts, view } = block
     const start = block.base + starts[cell]!
     const length = ends[cell]! - starts[cell]!
     if (length > maxRemembered || !block.isInBytes(cell) || !this.isWorthwhile()) return block.text(cell)
     let hash = length
-    for (let at = start; at < start + length; at++) hash = Math.imul(hash ^ bytes[at]!, 0x0100_0193)
+    const end = start + length
+    if (length < 4) { for (let at = start; at < end; at++) hash = Math.imul(hash ^ view.getUint8(at), 0x0100_0193) }
+    else {
+      for (let at = start; at < end - 4; at += 4) hash = mixed(hash, view.getUint32(at, true))
+      hash = mixed(hash, view.getUint32(end - 4, true))
+    }
     const place = (hash ^ (hash >>> 15)) & (remembered - 1)
     const known = this.texts[place]
     this.looked++
@@ -111,12 +191,22 @@ export class TextReader {
   }
 
   private isSame(cell: number, start: number, length: number): boolean {
-    const { base, bytes, ends, starts } = this.block
+    const { base, ends, starts, view } = this.block
     const from = base + starts[cell]!
     if (ends[cell]! - starts[cell]! !== length) return false
-    for (let at = 0; at < length; at++) if (bytes[from + at] !== bytes[start + at]) return false
-    return true
+    if (length < 4) {
+      for (let at = 0; at < length; at++) if (view.getUint8(from + at) !== view.getUint8(start + at)) return false
+      return true
+    }
+    for (let at = 0; at < length - 4; at += 4) if (view.getInt32(from + at) !== view.getInt32(start + at)) return false
+    return view.getInt32(from + length - 4) === view.getInt32(start + length - 4)
   }
+}
+
+/** A hash of bytes before and four more. */
+const mixed = (hash: number, four: number): number => {
+  const product = Math.imul(hash ^ four, 0x9e37_79b1)
+  return product ^ (product >>> 15)
 }
 
 /**
@@ -125,6 +215,7 @@ export class TextReader {
  */
 export class Tokenizer {
   private readonly bytes: Uint8Array
+  private readonly reader: NumberReader
   private at = 0
   /** Rows before the next one, with the header. */
   private rows = 0
@@ -134,13 +225,14 @@ export class Tokenizer {
   private text: string | undefined
   /** Whether the last cell is too long to be read at once: `longCell` reads it. */
   private isLong = false
-  /** The place in its block of the cell that is read next, when that is not the first of its row. */
+  /** The column of the last cell, when it is long and not in its block yet. */
   private resumed = -1
   /** All bits of the bytes of cells: at most 127 while all of them are ASCII. */
   private bits = 0
 
   constructor(bytes: Uint8Array) {
     this.bytes = bytes
+    this.reader = new NumberReader(bytes)
   }
 
   /** The texts of the next row; undefined when there is none. */
@@ -187,6 +279,7 @@ export class Tokenizer {
     block.rows = 0
     block.absent = 0
     block.rewritten = []
+    block.numbers.clear()
     block.base = this.at
     this.bits = 0
     const rowsAtOnce = Math.max(1, Math.floor(every / block.width))
@@ -195,51 +288,87 @@ export class Tokenizer {
       yield
       if (this.isLong) yield* this.longCell()
     }
-    block.slice = yield* this.slicer(block.base, this.at)
+    block.encoding = yield* this.encodingOf(block.base, this.at)
   }
 
   /** Whether there may be more rows. */
   private fillRows(block: Block, upTo: number): boolean {
-    const { base, ends, rewritten, starts, width } = block
+    const { base, ends, numbers, starts, width } = block
+    const { states, stride, values } = numbers
+    const { bytes, reader } = this
     while (block.rows < upTo) {
-      let { resumed } = this
-      if (resumed < 0 && !this.toRow()) return false
-      let cell = resumed < 0 ? block.rows * width : resumed
-      const next = (block.rows + 1) * width
+      let isRead = this.resumed >= 0
+      if (!isRead && !this.toRow()) return false
+      const row = block.rows
+      let column = isRead ? this.resumed : 0
+      let cell = row * width + column
+      this.resumed = -1
       do {
-        if (resumed < 0) {
+        if (isRead) isRead = false
+        else {
+          if (column < width && (states[column]! & hasText) === 0) {
+            // Most numbers need no second look at their bytes.
+            const end = reader.read(this.at)
+            const byte = bytes[end]
+            if (end >= 0 && (byte === comma || byte === newline || byte === carriageReturn)) {
+              values[stride * column + row] = reader.value
+              if (!reader.isInteger) states[column]! |= hasFraction
+              starts[cell] = this.at - base
+              ends[cell++] = end - base
+              column++
+              this.at = end
+              continue
+            }
+          }
           this.cell()
           if (this.isLong) {
-            this.resumed = cell
+            this.resumed = column
             return true
           }
-        } else resumed = this.resumed = -1
-        if (cell === next) {
-          while (this.hasMore()) {
-            this.cell()
-            cell++
-          }
-          refuse(
-            `the CSV has ${width + 1 + cell - next} fields in row ${this.rows - 1}, where ${width} are expected`
-          )
         }
-        if (this.text === undefined) {
-          starts[cell] = this.start - base
-          ends[cell++] = this.end - base
-        } else {
-          starts[cell] = rewritten.length
-          ends[cell++] = elsewhere
-          rewritten.push(this.text)
-        }
+        if (column === width) this.refuseRow(width)
+        this.put(block, column++, cell++)
       } while (this.hasMore())
       if (this.at - base > maxBlock) tooLarge(maxBlock)
-      if (cell < next) {
-        block.absent += next - cell
-        starts.fill(absent, cell, next)
-      }
+      if (column < width) this.endRow(block, column, cell)
       block.rows++
     }
     return true
+  }
+
+  /** Puts the last cell into a block. */
+  private put({ base, ends, numbers, rewritten, rows, starts }: Block, column: number, cell: number): void {
+    const { end, start, text } = this
+    if (text === undefined) {
+      starts[cell] = start - base
+      ends[cell] = end - base
+    } else {
+      starts[cell] = rewritten.length
+      ends[cell] = elsewhere
+      rewritten.push(text)
+    }
+    if ((numbers.states[column]! & hasText) !== 0) return
+    if (text === undefined && start === end) numbers.lack(column, rows)
+    else numbers.take(column, rows, text ?? latin1Of(this.bytes, start, end))
+  }
+
+  /** Notes that a row has no cells from a column on. */
+  private endRow(block: Block, from: number, cell: number): void {
+    const { numbers, rows, starts, width } = block
+    block.absent += width - from
+    starts.fill(absent, cell, cell + width - from)
+    for (let column = from; column < width; column++) {
+      if ((numbers.states[column]! & hasText) === 0) numbers.lack(column, rows)
+    }
+  }
+
+  private refuseRow(width: number): never {
+    let cells = width + 1
+    while (this.hasMore()) {
+      this.cell()
+      cells++
+    }
+    return refuse(`the CSV has ${cells} fields in row ${this.rows - 1}, where ${width} are expected`)
   }
 
   private place(): { readonly at: number; readonly bits: number; readonly rows: number } {
@@ -386,24 +515,33 @@ export class Tokenizer {
   }
 
   private exactly(start: number, end: number): string {
-    return utf8Text(this.bytes.subarray(start, end)) ?? refuse("it is read as text, but its bytes are not UTF-8")
+    return exactly(this.bytes, start, end)
   }
 
-  /** Gives the texts of bytes between two places, which hold whole characters. */
-  private *slicer(from: number, to: number): Steps<(start: number, end: number) => string> {
+  /** How the bytes between two places, which hold whole characters, become text. */
+  private *encodingOf(from: number, to: number): Steps<Block["encoding"]> {
     const { bytes } = this
-    if (this.bits < 128) return asciiTextsOf(bytes)
-    let isExact = false
+    if (this.bits < 128) return "ASCII"
+    let encoding: Block["encoding"] = "UTF-8"
     for (let start = from; start < to;) {
       let end = Math.min(to, start + longCell)
       for (let back = 0; end < to && back < 3 && (bytes[end]! & 0xc0) === 0x80; back++) end--
       if (utf8Of(bytes, start, end).includes("\ufffd")) {
         this.exactly(start, end)
-        isExact = true
+        encoding = "surrogatepass"
       }
       start = end
       if (start < to) yield
     }
-    return isExact ? (start, end) => this.exactly(start, end) : textsOf(bytes)
+    return encoding
   }
 }
+
+/**
+ * An instance of each hidden class that is in the compiled code of the loops above. V8 discards such code when a garbage
+ * collection finds no living instance, which is usual between two files.
+ */
+export const shapes: ReadonlyArray<object> = [
+  new Tokenizer(new Uint8Array(0)),
+  new TextReader(new Block(new Uint8Array(0), 0, 0))
+]
