@@ -444,26 +444,32 @@ export class Tokenizer {
     if (isQuoted) at++
     for (let from = at;;) {
       const stop = Math.min(bytes.length, from + longCell)
-      while (at < stop) {
+      let hasDoubled = false
+      let isEnd = false
+      for (; at < stop; at++) {
         const byte = bytes[at]!
-        if (isQuoted ? byte === quote : byte === comma || byte === newline || byte === carriageReturn) break
-        at++
+        if (!isQuoted) isEnd = byte === comma || byte === newline || byte === carriageReturn
+        else if (byte === quote) {
+          if (bytes[at + 1] === quote) {
+            hasDoubled = true
+            at++
+          } else isEnd = true
+        }
+        if (isEnd) break
       }
-      const isEnd = at < stop || at === bytes.length
+      isEnd ||= at === bytes.length
       // No part ends within a character.
       for (let back = 0; !isEnd && back < 3 && (bytes[at]! & 0xc0) === 0x80; back++) at--
-      parts.push(this.exactly(from, at))
+      const part = this.exactly(from, at)
+      parts.push(hasDoubled ? part.replaceAll("\"\"", "\"") : part)
       yield
       from = at
       if (!isEnd) continue
       if (!isQuoted) break
       if (at === bytes.length) refuse(`the CSV ends inside of a quoted field, in row ${this.rows - 1}`)
       at++
-      if (bytes[at] === quote) from = at++
-      else {
-        isQuoted = false
-        from = at
-      }
+      isQuoted = false
+      from = at
     }
     this.text = ""
     for (const part of parts) this.text += part
@@ -472,7 +478,7 @@ export class Tokenizer {
 
   private quoted(): void {
     const { bytes } = this
-    const parts: Array<string> = []
+    let hasDoubled = false
     let at = this.start = this.at + 1
     for (;;) {
       const close = bytes.indexOf(quote, at)
@@ -485,9 +491,8 @@ export class Tokenizer {
       this.end = close
       at = close + 1
       if (bytes[at] !== quote) break
-      // The first of the two is part of the text.
-      parts.push(this.exactly(this.start, at))
-      this.start = ++at
+      hasDoubled = true
+      at++
     }
     // Text after the closing quote belongs to the cell.
     const tail = at
@@ -499,8 +504,9 @@ export class Tokenizer {
       this.isLong = true
       return
     }
-    if (parts.length > 0 || at > tail) {
-      this.text = parts.join("") + this.exactly(this.start, this.end) + this.exactly(tail, at)
+    if (hasDoubled || at > tail) {
+      const inside = this.exactly(this.start, this.end)
+      this.text = (hasDoubled ? inside.replaceAll("\"\"", "\"") : inside) + this.exactly(tail, at)
     }
     this.at = at
   }
