@@ -25,6 +25,9 @@ const streamStart = (bytes: Uint8Array): number => {
   return -1
 }
 
+/** Values between two steps. */
+const every = 2_048
+
 const units: Readonly<Record<string, TimeUnit>> = { Milliseconds: "ms", Microseconds: "us", Nanoseconds: "ns" }
 
 interface Reader {
@@ -34,7 +37,9 @@ interface Reader {
   readonly read: (value: unknown) => unknown
 }
 
-const same = (kind: ColumnKind): Reader => ({ kind, read: (value) => value })
+const identity = (value: unknown): unknown => value
+
+const same = (kind: ColumnKind): Reader => ({ kind, read: identity })
 
 const integer = (value: unknown): bigint => BigInt(value as number | bigint)
 
@@ -89,7 +94,7 @@ const readerOf = (type: unknown): Reader => {
     return { kind: "timedelta", unit, read: (value) => isInteger(value) ? timedeltaCell(integer(value), unit) : null }
   }
   if (entry(type, "List") !== undefined || entry(type, "Array") !== undefined) {
-    return { kind: "object", read: (value) => value instanceof Map ? cborValues(value).values : null }
+    return { kind: "object", read: (value) => value instanceof Map ? toEnd(cborValues(value)).values : null }
   }
   return refuse("a polars Series in it has a type that is not read")
 }
@@ -100,28 +105,39 @@ const dateOf = (value: unknown): PyDate | null => {
   return new PyDate(date.getUTCFullYear(), date.getUTCMonth() + 1, date.getUTCDate())
 }
 
-const cborValues = (series: Map<unknown, unknown>): { readonly reader: Reader; readonly values: Array<unknown> } => {
+function* cborValues(
+  series: Map<unknown, unknown>
+): Generator<undefined, { readonly reader: Reader; readonly values: Array<unknown> }> {
   const values = series.get("values")
   const type = series.get("datatype")
   if (!Array.isArray(values)) return refuse("a polars Series in it has a type that is not read")
   if (entry(type, "Struct") === undefined) {
     const reader = readerOf(type)
-    return { reader, values: values.map((value: unknown) => value === null ? null : reader.read(value)) }
+    if (reader.read === identity) return { reader, values }
+    for (let at = 0; at < values.length; at++) {
+      const value: unknown = values[at]
+      if (value !== null) values[at] = reader.read(value)
+      if (at % every === 0) yield
+    }
+    return { reader, values }
   }
-  const fields = values.filter((field) => field instanceof Map)
-    .map((field) => [String(field.get("name")), cborValues(field).values] as const)
+  const fields: Array<readonly [name: string, items: ReadonlyArray<unknown>]> = []
+  for (const field of values) {
+    if (field instanceof Map) fields.push([String(field.get("name")), (yield* cborValues(field)).values])
+  }
   const length = fields[0]?.[1].length ?? 0
-  const rows = Array.from(
-    { length },
-    (_, row) => Object.fromEntries(fields.map(([name, items]) => [name, items[row] ?? null]))
-  )
+  const rows: Array<unknown> = []
+  for (let row = 0; row < length; row++) {
+    rows.push(Object.fromEntries(fields.map(([name, items]) => [name, items[row] ?? null])))
+    if (row % every === 0) yield
+  }
   return { reader: same("object"), values: rows }
 }
 
-const fromCbor = (bytes: Uint8Array): Column => {
-  const series = readCbor(bytes)
+function* fromCbor(bytes: Uint8Array): Generator<undefined, Column> {
+  const series = yield* readCbor(bytes)
   if (!(series instanceof Map)) return refuse("a polars Series in it is damaged")
-  const { reader, values } = cborValues(series)
+  const { reader, values } = yield* cborValues(series)
   return new Column({
     name: String(series.get("name") ?? ""),
     kind: reader.kind,
@@ -143,7 +159,7 @@ function* seriesColumn(object: PyObject, maxBytes: number): Steps<Column | undef
   const state = stateOf(object)
   if (!(state instanceof Uint8Array)) return undefined
   const start = streamStart(state)
-  if (start < 0) return fromCbor(state)
+  if (start < 0) return yield* fromCbor(state)
   const [column] = (yield* readFeather(state.subarray(start), maxBytes, false)).columns
   return column
 }

@@ -1,0 +1,110 @@
+/** CBOR as polars before 0.20 wrote it, read in steps. */
+import { assert, describe, it } from "@effect/vitest"
+import * as Arbitrary from "effect/Arbitrary"
+import * as Schema from "effect/Schema"
+import { runs } from "../../core/test/seeds.ts"
+import { readCbor } from "../src/internal/python/cbor.ts"
+
+/** A head with its argument in as many bytes as there are, so that all forms come. */
+const head = (major: number, argument: number, width: number): Array<number> => {
+  if (width === 0 && argument < 24) return [major << 5 | argument]
+  const bytes = [1, 2, 4, 8].find((each) => each >= width && argument < 256 ** each)!
+  const out = Buffer.alloc(8)
+  out.writeBigUInt64BE(BigInt(argument))
+  return [major << 5 | 24 + Math.log2(bytes), ...out.subarray(8 - bytes)]
+}
+
+let width = 0
+
+const encode = (value: unknown, isOpen: boolean): Array<number> => {
+  // Every form comes as often, without chance.
+  const size = width = (width + 1) % 9
+  if (value === null) return [0xf6]
+  if (typeof value === "boolean") return [value ? 0xf5 : 0xf4]
+  if (typeof value === "string") {
+    const bytes = Buffer.from(value)
+    return [...head(3, bytes.length, size), ...bytes]
+  }
+  if (Number.isSafeInteger(value) && !Object.is(value, -0)) {
+    return (value as number) < 0 ? head(1, -1 - (value as number), size) : head(0, value as number, size)
+  }
+  if (typeof value === "number") {
+    const out = Buffer.alloc(9, 0xfb)
+    out.writeDoubleBE(value, 1)
+    return [...out]
+  }
+  const isMap = value instanceof Map
+  const items: Array<unknown> = isMap ? [...value].flat(1) : value as Array<unknown>
+  const count = isMap ? value.size : items.length
+  const content = items.flatMap((item) => encode(item, !isOpen))
+  const major = isMap ? 5 : 4
+  return isOpen
+    ? [major << 5 | 31, ...content, 0xff]
+    : [...(size === 3 ? head(6, 7, 0) : []), ...head(major, count, size), ...content]
+}
+
+const read = (bytes: Iterable<number>) => {
+  const steps = readCbor(Uint8Array.from(bytes))
+  for (let count = 0;; count++) {
+    const step = steps.next()
+    if (step.done === true) return { count, value: step.value }
+  }
+}
+
+const wellFormed = (text: string): string => Buffer.from(text).toString()
+
+/** Objects as Maps. */
+const mapped = (value: unknown): unknown =>
+  typeof value === "string"
+    ? wellFormed(value)
+    : Array.isArray(value)
+    ? value.map(mapped)
+    : typeof value === "object" && value !== null
+    ? new Map(Object.entries(value).map(([key, item]) => [wellFormed(key), mapped(item)]))
+    : value
+
+describe("CBOR", () => {
+  it.prop("is read as what it was made of, and refused where it is cut off", [
+    Arbitrary.schema(Schema.Json),
+    Arbitrary.schema(Schema.Boolean)
+  ], ([json, isOpen]) => {
+    const value = mapped(json)
+    const bytes = encode(value, isOpen)
+    assert.deepStrictEqual(read(bytes).value, value)
+    assert.throws(() => read(bytes.slice(0, -1)), "damaged")
+  }, { arbitrary: runs(50, 500) })
+
+  it("takes a step for each few thousand values, and for a part of a long text", () => {
+    const count = 50_000
+    const array = (item: ReadonlyArray<number>) =>
+      Buffer.concat([Buffer.from([0x99, 0xc3, 0x50]), Buffer.alloc(count * item.length, Buffer.from(item))])
+    for (const item of [[0], [0x1a, 0, 1, 0, 0], [0x3a, 0, 1, 0, 0], [0x61, 0x61], [0x81, 0xf6], [0xa1, 0, 0]]) {
+      const { count: steps, value } = read(array(item))
+      assert.lengthOf(value as Array<unknown>, count)
+      assert.isAtLeast(steps, 2)
+    }
+    const text = "é€😀".repeat(60_000)
+    const bytes = Buffer.from(text)
+    for (const around of [[], [0x81]]) {
+      const { count: steps, value } = read(
+        Buffer.concat([Buffer.from([...around, ...head(3, bytes.length, 4)]), bytes])
+      )
+      assert.isTrue((around.length === 0 ? value : (value as Array<unknown>)[0]) === text)
+      assert.isAtLeast(steps, 2)
+    }
+  })
+
+  it("is refused where it is too deep, with its tags, or says that it has more than it can", () => {
+    assert.isArray(read([...Array.from({ length: 200 }, () => 0x81), 0]).value)
+    assert.strictEqual(read([...Array.from({ length: 200 }, () => 0xc1), 0]).value, 0)
+    for (const each of [0x81, 0xc1, 0xa1]) {
+      assert.throws(() => read([...Array.from({ length: 201 }, () => each), 0]), "damaged")
+    }
+    for (const each of [[0x9b, 0, 0, 0, 1, 0, 0, 0, 0], [0x7a, 0xff, 0xff, 0xff, 0xff], [0xff], [0x1c]]) {
+      assert.throws(() => read([...each, 0]), "damaged")
+    }
+    assert.strictEqual(read([0x1b, 255, 255, 255, 255, 255, 255, 255, 255]).value, 2n ** 64n - 1n)
+    assert.strictEqual(read([0x3b, 255, 255, 255, 255, 255, 255, 255, 255]).value, -(2n ** 64n))
+    assert.strictEqual(read([0xf9, 0xc0, 0]).value, -2)
+  })
+})
