@@ -9,6 +9,10 @@ const source = "@effect-prefect/source"
 // and what they offer bundlers is often not for it.
 const conditions = [source, "node", "import", "default"]
 
+// vite asks Node for the "development" builds of packages otherwise, which users of ours have not: GraphQL's looks twice
+// at each value. The tests' own processes have vitest's name of the environment, as without this.
+process.env["NODE_ENV"] = "production"
+
 // No machine is so busy that a test which is not stuck reaches it.
 const timeout = 5 * 60_000
 
@@ -71,7 +75,7 @@ export default defineConfig({
       "--liftoff-only"
     ],
     // The authorities of the machine, where it names them: every client of S3 would read them.
-    env: { AWS_CA_BUNDLE: "", ...existsSync(inMemory) && fits(inMemory) ? { TMPDIR: inMemory } : {} },
+    env: { NODE_ENV: "test", AWS_CA_BUNDLE: "", ...existsSync(inMemory) && fits(inMemory) ? { TMPDIR: inMemory } : {} },
     testTimeout: timeout,
     hookTimeout: timeout
   }
