@@ -96,7 +96,7 @@ describe("ui", () => {
   })
 
   it("says where the page is in one line, and ends with the code of serve while it is followed", async () => {
-    await using page = await open(start, ...archive, "--mount", `/other=${archives["prefect-1"]}`)
+    await using page = await open(startHere, ...archive, "--mount", `/other=${archives["prefect-1"]}`)
     const get = (path: string) => fetch(`${page.url}${path}`, { headers: { authorization: `Bearer ${page.token}` } })
     const flowRuns = await (await get("/api/flow-runs")).json() as { readonly items: ReadonlyArray<unknown> }
     const listed = await run(["flow-run", "list", "--archive", archives["prefect-1"], "--json"])
@@ -112,7 +112,7 @@ describe("ui", () => {
     assert.strictEqual((await fetch(`${page.url}/api/flow-runs`)).status, 401)
     assert.strictEqual((await fetch(`${page.url}/flow-runs`)).status, 200)
     const ended = await page.stop()
-    assert.strictEqual(ended.code, 143)
+    assert.strictEqual(ended.code, 130)
     assert.strictEqual(ended.stdout.split("\n").length, 2)
     assert.strictEqual(ended.stderr, "")
   })

@@ -103,15 +103,42 @@ export const scopedPglite = Effect.acquireRelease(
   (database) => Effect.promise(() => release(database))
 )
 
+/** Databases with Prefect's tables, without rows: making the tables takes longer than all else of a small archive. */
+const freeTables: Array<PGlite> = []
+
+const createTables = async (database: PGlite): Promise<PGlite> => {
+  await database.exec([...Tables.createTables, ...Tables.createIndexes].join(";"))
+  return database
+}
+
+/** Nothing but rows and statistics can be left of a session that only read. */
+const emptyTables = async (database: PGlite): Promise<void> => {
+  await database.exec("ROLLBACK")
+  await database.exec("DISCARD ALL")
+  await database.exec(Tables.tables.map(({ name }) => `DELETE FROM "public"."${name}"`).join(";"))
+  await database.exec("DELETE FROM pg_statistic WHERE starelid >= 'public.task_run'::regclass::oid")
+}
+
+const releaseTables = async (database: PGlite): Promise<void> => {
+  if (database.closed) return
+  const isEmpty = freeTables.length === 0 && await emptyTables(database).then(() => true, () => false)
+  if (isEmpty && freeTables.length === 0) freeTables.push(database)
+  else await database.close()
+}
+
+/** An embedded database with Prefect's tables for as long as the scope lives, whose rows alone may be changed. */
+const scopedTables = Effect.acquireRelease(
+  Effect.promise(async () => freeTables.pop() ?? createTables(free.pop() ?? await createPglite())),
+  (database) => Effect.promise(() => releaseTables(database))
+)
+
 /** Loads an archive that has nothing to report. */
 const load = async (database: PGlite, directory: string): Promise<void> => {
-  await database.exec(Tables.createTables.join(";"))
   await database.exec("BEGIN")
   await loadArchive(database, await findTables(Tables.tables, directory), ({ message }) => {
     throw new Error(message)
   })
   await database.exec("COMMIT")
-  await database.exec(Tables.createIndexes.join(";"))
   await database.exec(analyze(Tables.tables))
 }
 
@@ -124,7 +151,7 @@ const loaded = async (directory: string): Promise<Uint8Array<ArrayBuffer>> => {
     hash.update(`\0${file}\0`).update(await readFile(path))
   }
   return kept(`archive-${hash.digest("hex").slice(0, 32)}-no-templates.tar`, async () => {
-    const database = await createPglite()
+    const database = await createTables(await createPglite())
     await load(database, directory)
     return dataOf(database)
   })
@@ -166,7 +193,7 @@ export const layerArchive = (directory: string): Layer.Layer<Database.Database> 
   Layer.effect(
     Database.Database,
     Effect.gen(function*() {
-      const database = yield* scopedPglite
+      const database = yield* scopedTables
       yield* Effect.promise(() => load(database, directory))
       return service(yield* Effect.promise(() => readOnly(database)))
     })

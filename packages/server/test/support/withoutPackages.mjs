@@ -3,11 +3,12 @@
 import { registerHooks } from "node:module"
 import process from "node:process"
 
-const hidden = (process.env["WITHOUT"] ?? "").split(" ")
+// Read anew each time: a process may hide one package after the other.
+const hidden = () => (process.env["WITHOUT"] ?? "").split(" ")
 
 registerHooks({
   resolve: (specifier, context, next) =>
-    hidden.includes(specifier)
+    hidden().includes(specifier)
       ? next(specifier, { ...context, parentURL: "file:///nothing-is-installed-here/module.mjs" })
       : next(specifier, context)
 })
