@@ -1,11 +1,13 @@
-import { assert, describe, it, vi } from "@effect/vitest"
+import { afterEach, assert, describe, it, vi } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { readFileSync } from "node:fs"
+import { Duplex } from "node:stream"
 import builtin, * as zlib from "node:zlib"
 import type { FormatError } from "../src/FormatError.ts"
 import {
+  chunksOfBrowser,
   type Compression,
   compressionOf,
   decompress,
@@ -23,9 +25,9 @@ const compressed: Record<Compression, Uint8Array> = {
   zstd: zlib.zstdCompressSync(pickle),
   bz2: fixture("mixed.pickle.bz2"),
   xz: fixture("mixed.pickle.xz"),
-  lzma: new Uint8Array()
+  lzma: fixture("mixed.pickle.lzma")
 }
-const kinds = (Object.keys(compressed) as Array<Compression>).filter((kind) => kind !== "lzma")
+const kinds = Object.keys(compressed) as Array<Compression>
 
 /** Bytes that do not shrink. */
 const random = (length: number) => {
@@ -67,6 +69,7 @@ describe("compressions", () => {
     for (const no of [[0x1f, 0x8b, 7], [0x1f, 0x8a, 8], [0x1f], [0x1e, 0x8b, 8], []]) assert.isUndefined(of(...no))
     assert.strictEqual(of(0x78, 0x9c, 0, 0, 0, 0, 0), "zlib")
     assert.strictEqual(of(0x78, 0x01, 0, 0, 0, 0, 0), "zlib")
+    assert.isUndefined(of(0x5d, ...Buffer.alloc(17, 1)))
     // A text that begins in "x", too few bytes, a dictionary.
     for (const no of [[0x78, 0x9d, 0, 0, 0, 0, 0], [0x78, 0x9c, 0, 0, 0, 0], [0x78, 0x20, 0, 0, 0, 0, 0], [0x78]]) {
       assert.isUndefined(of(...no))
@@ -114,8 +117,13 @@ describe("compressions", () => {
       assert.strictEqual((yield* reasonOf(kind, cut))._tag, "Undecodable")
     }))
 
-  it.effect("names the compression of what is damaged", () =>
+  it.effect("names the compression of what is damaged, and says how", () =>
     Effect.gen(function*() {
+      const garbled = Uint8Array.from(compressed.gzip).fill(0x55, 40)
+      const details = [yield* reasonOf("gzip", garbled), refusalOf(() => decompressSmall("gzip", garbled, limits))]
+      for (const reason of details) {
+        assert.match(reason._tag === "Undecodable" ? reason.detail : "", /^the gzip stream is damaged \(Z_\w+\)$/)
+      }
       for (const kind of ["gzip", "zlib", "zstd"] as const) {
         const reason = yield* reasonOf(kind, compressed[kind].subarray(0, 20))
         assert.strictEqual(reason._tag === "Undecodable" ? reason.detail.split(" ")[1] : "", kind)
@@ -288,8 +296,128 @@ describe("compressions", () => {
       assert.lengthOf(decompressSmall(kind, compress(Buffer.alloc(most)), limits)!, most)
       assert.isUndefined(decompressSmall(kind, compress(Buffer.alloc(most + 1)), limits))
       // Where that is more than allowed, it is told at once.
-      assert.throws(() => decompressSmall(kind, compress(Buffer.alloc(most + 1)), { ...limits, maxBytes: most }))
+      const refused = refusalOf(() =>
+        decompressSmall(kind, compress(Buffer.alloc(most + 1)), { ...limits, maxBytes: most })
+      )
+      assert.strictEqual(refused._tag, "TooLarge")
     }
+  })
+
+  describe("by zlib", () => {
+    afterEach(() => {
+      vi.restoreAllMocks()
+    })
+
+    /** What zlib is asked for at once. */
+    const askedOf = (kind: "gzip" | "zlib" | "zstd", bytes: Uint8Array, given = limits) => {
+      const name = ({ gzip: "gunzipSync", zlib: "inflateSync", zstd: "zstdDecompressSync" } as const)[kind]
+      const spy = vi.spyOn(builtin, name)
+      try {
+        decompressSmall(kind, bytes, given)
+      } catch {
+        // Only what was asked for matters.
+      }
+      const asked = spy.mock.calls.map(([, options]) => options as { chunkSize: number; maxOutputLength: number })
+      spy.mockRestore()
+      return asked
+    }
+
+    it("have room for what they say, as far as they can hold it", () => {
+      const most = 4 * 1024 * 1024
+      const room = (kind: "gzip" | "zlib" | "zstd", bytes: Uint8Array, given = limits) =>
+        askedOf(kind, bytes, given)[0]!.chunkSize
+      const gzip = (length: number, said: number) => {
+        const bytes = Buffer.concat([zlib.gzipSync(""), Buffer.alloc(100_000)]).subarray(0, length)
+        bytes.writeUInt32LE(said, length - 4)
+        return bytes
+      }
+      assert.strictEqual(room("gzip", zlib.gzipSync(Buffer.alloc(100_000))), 100_001)
+      assert.strictEqual(room("gzip", gzip(18, 100)), 101)
+      assert.strictEqual(room("gzip", gzip(18, 1)), 64)
+      assert.strictEqual(room("gzip", gzip(1_000, 1)), 1_000)
+      assert.strictEqual(room("gzip", gzip(17, 100)), 4 * 17 + 1)
+      assert.strictEqual(room("gzip", gzip(1_000, 4_000_000)), 1_032_001)
+      assert.strictEqual(room("gzip", gzip(100_000, 4e9)), most + 1)
+      assert.strictEqual(room("gzip", gzip(1_000, 4_000_000), { ...limits, maxBytes: 5_000 }), 5_001)
+      const flat = zlib.deflateSync(random(1_000))
+      assert.strictEqual(room("zlib", flat), 4 * flat.length + 1)
+      const frame = zlib.zstdCompressSync(Buffer.alloc(300_000))
+      assert.strictEqual(room("zstd", frame), 300_001)
+      frame.writeUInt32LE(4_000_000, 5)
+      assert.strictEqual(room("zstd", frame), (frame.length / 4 + 1) * 131_072 + 1)
+    })
+
+    it("of several frames have room for what is left", () => {
+      const [large, one] = [
+        zlib.zstdCompressSync(Buffer.alloc(4 * 1024 * 1024)),
+        zlib.zstdCompressSync(Buffer.alloc(1))
+      ]
+      const some = zlib.zstdCompressSync(Buffer.alloc(1_000_000))
+      assert.deepStrictEqual(
+        askedOf("zstd", Buffer.concat([some, some])).map(({ maxOutputLength }) => maxOutputLength),
+        [4_194_304, 3_194_304]
+      )
+      const both = Buffer.concat([large, one])
+      assert.isUndefined(decompressSmall("zstd", both, limits))
+      const refused = refusalOf(() => decompressSmall("zstd", both, { ...limits, maxBytes: 4 * 1024 * 1024 }))
+      assert.strictEqual(refused._tag, "TooLarge")
+      // zstd lets others work between many blocks; at once there are none.
+      const [empty, blocks] = [zlib.zstdCompressSync(Buffer.alloc(0)), Buffer.alloc(3 * 80_000)]
+      const many = Buffer.concat([one, empty.subarray(0, 6), blocks, empty.subarray(6), one])
+      assert.lengthOf(decompressSmall("zstd", many, limits)!, 2)
+    })
+
+    it("keep no more memory than twice what they are", () => {
+      const spy = vi.spyOn(builtin, "gunzipSync")
+      for (const [length, isCopied] of [[100, false], [50, false], [49, true], [0, true]] as const) {
+        const given = Buffer.from(new Uint8Array(100).buffer, 0, length)
+        spy.mockReturnValueOnce(given as ReturnType<typeof builtin.gunzipSync>)
+        const plain = decompressSmall("gzip", compressed.gzip, limits)!
+        assert.strictEqual(plain.buffer !== given.buffer, isCopied)
+        assert.lengthOf(plain, length)
+      }
+    })
+
+    it.effect("come in chunks of what is expected up to 4 MiB, else of 1 MiB", () =>
+      Effect.gen(function*() {
+        const spy = vi.spyOn(builtin, "createGunzip")
+        for (const [length, chunkSize] of [[4_194_303, 4_194_304], [4_194_304, 1_048_576], [10, 65_536]] as const) {
+          yield* decompress("gzip", zlib.gzipSync(Buffer.alloc(length)), { ...limits, maxRatio: 1e6 })
+          assert.deepStrictEqual(spy.mock.lastCall, [{ chunkSize }])
+        }
+      }))
+
+    it.effect("ask for no more room than they were given, and for as much as bz2 grows to", () =>
+      Effect.gen(function*() {
+        const asked: Array<number> = []
+        const given = (granted: (bytes: number) => number) => (bytes: number) =>
+          Effect.sync(() => {
+            asked.push(bytes)
+            return granted(bytes)
+          })
+        const plain = random(100_000)
+        yield* decompress("gzip", zlib.gzipSync(plain), { ...limits, reserve: given(() => plain.length) })
+        assert.deepStrictEqual(asked, [100_001])
+        yield* decompress("bz2", compressed.bz2, { ...limits, reserve: given((bytes) => bytes) })
+        assert.deepStrictEqual(asked.slice(1, 2), [4 * compressed.bz2.length])
+      }))
+
+    it.effect("say which Node.js reads zstd, where this one does not", () =>
+      Effect.gen(function*() {
+        const names = ["createZstdDecompress", "zstdDecompressSync"] as const
+        const kept = names.map((name) => Object.getOwnPropertyDescriptor(builtin, name)!)
+        for (const name of names) Object.defineProperty(builtin, name, { value: undefined, configurable: true })
+        yield* Effect.addFinalizer(() =>
+          Effect.sync(() => names.forEach((name, at) => Object.defineProperty(builtin, name, kept[at]!)))
+        )
+        const reasons = [
+          yield* reasonOf("zstd", compressed.zstd),
+          refusalOf(() => decompressSmall("zstd", compressed.zstd, limits))
+        ]
+        for (const reason of reasons) {
+          assert.include(reason._tag === "Undecodable" ? reason.detail : "", "use Node.js 22.15 or later")
+        }
+      }))
   })
 
   it.effect("wait for room before they take it, once for all that there is", () =>
@@ -366,6 +494,95 @@ describe("compressions", () => {
       const zlibbed = decompressSmall("zlib", zlib.deflateSync(random(100_000)), limits)!
       assert.isAtMost(zlibbed.buffer.byteLength, 2 * zlibbed.length)
     }))
+})
+
+describe("the chunks of a browser", () => {
+  let cancelled = 0
+  /** The zlib of Node.js in its place: not all versions have a `DecompressionStream` of zstd. */
+  const stub = (knowsZstd: boolean) =>
+    vi.stubGlobal("DecompressionStream", function(kind: string) {
+      if (kind === "zstd" && !knowsZstd) throw new TypeError("unknown")
+      const made = kind === "zstd"
+        ? zlib.createZstdDecompress()
+        : kind === "deflate"
+        ? zlib.createInflate()
+        : zlib.createGunzip()
+      const { readable, writable } = Duplex.toWeb(made) as unknown as {
+        readonly readable: ReadableStream<Uint8Array>
+        readonly writable: WritableStream
+      }
+      const reader = readable.getReader()
+      return {
+        writable,
+        readable: new ReadableStream<Uint8Array>({
+          pull: async (controller) => {
+            const { done, value } = await reader.read()
+            if (done) controller.close()
+            else controller.enqueue(value)
+          },
+          cancel: (reason) => {
+            cancelled++
+            return reader.cancel(reason)
+          }
+        })
+      }
+    })
+  afterEach(() => {
+    vi.unstubAllGlobals()
+  })
+
+  const read = async (kind: "gzip" | "zlib" | "zstd", bytes: Uint8Array) => {
+    const chunks = chunksOfBrowser(kind, bytes)
+    const all: Array<Uint8Array> = []
+    // A fault could have it give chunks for ever.
+    while (all.length < 1_000) {
+      const chunk = await chunks.next()
+      if (chunk.done === true) break
+      all.push(chunk.value)
+    }
+    chunks.close()
+    return Buffer.concat(all).toString()
+  }
+
+  it("are those of all frames", async () => {
+    stub(true)
+    const [first, second] = ["1".repeat(100_000), "second"]
+    const frames = Buffer.concat([zlib.zstdCompressSync(first), zlib.zstdCompressSync(second)])
+    assert.isTrue(await read("zstd", frames) === first + second)
+    assert.isTrue(await read("gzip", zlib.gzipSync(first)) === first)
+    assert.isTrue(await read("zlib", zlib.deflateSync(first)) === first)
+    assert.strictEqual(cancelled, 0)
+  })
+
+  it("let others have their turn between many blocks", async () => {
+    stub(true)
+    const [one, empty] = ["one", ""].map((text) => zlib.zstdCompressSync(Buffer.from(text))) as [Buffer, Buffer]
+    const bytes = Buffer.concat([one, empty.subarray(0, 6), Buffer.alloc(3 * 200_000), empty.subarray(6), one])
+    const later = vi.spyOn(globalThis, "setTimeout")
+    const text = await read("zstd", bytes)
+    const turns = later.mock.calls.filter(([, delay]) => delay === undefined).length
+    later.mockRestore()
+    assert.strictEqual(text, "oneone")
+    assert.isAtLeast(turns, 3)
+  })
+
+  it("are read no further once they are closed, even where none was read", async () => {
+    stub(true)
+    const chunks = chunksOfBrowser("gzip", zlib.gzipSync(random(1_000_000)))
+    chunks.close()
+    const chunk = await chunks.next()
+    assert.isTrue(chunk.done !== true && chunk.value.length > 0)
+    const before = cancelled
+    chunks.close()
+    assert.strictEqual(cancelled, before + 1)
+  })
+
+  it("are none where the browser does not know zstd", async () => {
+    stub(false)
+    const refused = await read("zstd", compressed.zstd).catch((error: unknown) => formatError(error).reason)
+    assert.include(JSON.stringify(refused), "which is not read here")
+    assert.strictEqual(await read("gzip", compressed.gzip), pickle.toString())
+  })
 })
 
 describe("an output", () => {

@@ -1,5 +1,5 @@
-import { assert, describe, it } from "@effect/vitest"
-import * as zlib from "node:zlib"
+import { assert, describe, it, vi } from "@effect/vitest"
+import builtin, * as zlib from "node:zlib"
 import { toEnd } from "../src/internal/steps.ts"
 import { isZip, openZip } from "../src/internal/zip.ts"
 
@@ -165,13 +165,87 @@ describe("a ZIP archive", () => {
     let step = steps.next()
     for (; step.done !== true; step = steps.next()) count++
     assert.lengthOf(step.value.names, 5_000)
-    assert.isAtLeast(count, 4)
+    assert.strictEqual(count, 4)
   })
 
   it("has as many entries as it says, and a million at most", () => {
     damaged(() => toEnd(openZip(zip(files, { count: files.length + 1 }), 1000)))
     damaged(() => toEnd(openZip(zip(files, { count: 1_000_001, end64: { count: 0xffff, at: none } }), 1000)))
     assert.deepStrictEqual(Object.keys(read(zip(files, { count: 1 }))), ["first"])
+    // What it says is looked at before its entries are, which are read in steps.
+    const many = Array.from({ length: 2_000 }, (_, at) => ({ name: `file ${at}`, content: "" }))
+    const opened = (count: number) => openZip(zip(many, { count, end64: { count: 0xffff, at: none } }), 1000).next()
+    assert.isFalse(opened(1_000_000).done)
+    damaged(() => opened(1_000_001))
+  })
+
+  it("has the signatures of its entries, and of the end of 64 bits", () => {
+    const bytes = zip(files, { end64: { count: 0xffff, at: none } })
+    assert.deepStrictEqual(read(bytes), expected)
+    for (const at of [bytes.lastIndexOf("PK\x01\x02"), bytes.indexOf("PK\x06\x06")]) {
+      const other = Uint8Array.from(bytes)
+      other[at] = 0
+      damaged(() => toEnd(openZip(other, 1000)))
+    }
+  })
+
+  it("has in fields of 64 bits only what does not fit", () => {
+    const [whole] = [zip([{ name: "a", content: "content", is64: true }])]
+    const at = whole.indexOf("PK\x01\x02")
+    assert.deepStrictEqual(read(whole), { a: "content" })
+    const numbers = { size: [24, 7], stored: [20, 7], offset: [42, 0] } as const
+    for (const kept of ["size", "stored", "offset"] as const) {
+      const bytes = Buffer.from(whole)
+      for (const [name, [place, value]] of Object.entries(numbers)) {
+        if (name !== kept) bytes.writeUInt32LE(value, at + place)
+      }
+      // The one that does not fit comes first.
+      bytes.writeBigUInt64LE(BigInt(numbers[kept][1]), at + 46 + 1 + 6 + 4)
+      bytes.fill(0xee, at + 46 + 1 + 6 + 4 + 8, at + 46 + 1 + 6 + 4 + 24)
+      assert.deepStrictEqual(read(bytes), { a: "content" }, kept)
+    }
+  })
+
+  it("has large files decompressed in another thread, and checked in steps", async () => {
+    const mebibyte = 1 << 20
+    for (
+      const [length, method, expectedSteps] of [
+        [mebibyte, 8, ["number"]],
+        [mebibyte + 1, 8, ["number", "promise", "turn"]],
+        [2 * mebibyte, 0, ["turn"]],
+        [2 * mebibyte + 1, 0, ["turn", "turn"]],
+        [0, 0, []]
+      ] as const
+    ) {
+      const content = "x".repeat(length)
+      const steps = toEnd(openZip(zip([{ name: "a", content, method }]), length)).read("a")
+      const seen: Array<string> = []
+      let step = steps.next()
+      while (step.done !== true) {
+        const { value } = step
+        seen.push(typeof value === "number" ? "number" : value === undefined ? "turn" : "promise")
+        if (typeof value === "number") assert.strictEqual(value, length)
+        step = steps.next(await value)
+      }
+      assert.isTrue(Buffer.from(step.value!).equals(Buffer.from(content)))
+      assert.deepStrictEqual(seen, [...expectedSteps])
+    }
+    // What zlib refuses in its thread.
+    const bytes = zip([{ name: "a", content: "x".repeat(2 * mebibyte), method: 8 }])
+    bytes.fill(0xff, 40, 50)
+    const steps = toEnd(openZip(bytes, 2 * mebibyte)).read("a")
+    steps.next()
+    const error = await (steps.next().value as Promise<unknown>).catch((error: unknown) => error)
+    assert.instanceOf(error, Error)
+    damaged(() => steps.throw(error))
+  })
+
+  it("has all its files within the limit together, and says how much those are that it decompresses", () => {
+    const { read: one } = toEnd(openZip(zip(files), 206))
+    assert.deepStrictEqual(toEnd(one("first"))!.length, 6)
+    assert.strictEqual(one("second").next().value, 186)
+    assert.deepStrictEqual(toEnd(one("third"))!.length, 20)
+    assert.throws(() => toEnd(one("first")))
   })
 
   it("is not believed what it says of a file", () => {
@@ -183,6 +257,10 @@ describe("a ZIP archive", () => {
     damaged(() => read(zip([{ ...first!, checksum: 1 }])))
     damaged(() => read(zip([{ ...second!, checksum: 1 }])))
     assert.throws(() => read(zip([{ ...first!, method: 12 }])), "a compression that is not read")
+    // What is no deflated data, of the size and with the checksum that it says.
+    const raw = zip([first!])
+    raw.writeUInt16LE(8, raw.indexOf("PK\x01\x02") + 10)
+    damaged(() => read(raw))
     const garbled = zip([{ ...second!, name: "x" }])
     garbled.fill(0xff, 34, 40)
     damaged(() => read(garbled))
@@ -214,5 +292,16 @@ describe("a ZIP archive", () => {
     long.writeUInt32LE(bytes.length - 30 - 5 - 3 + 1, directory + 20)
     long.writeUInt32LE(bytes.length - 30 - 5 - 3 + 1, directory + 24)
     damaged(() => read(long))
+    const deflated = zip([files[1]!])
+    deflated.writeUInt32LE(deflated.length, deflated.indexOf("PK\x01\x02") + 20)
+    damaged(() => read(deflated))
+  })
+
+  it("has no more decompressed of it than it says", () => {
+    const spy = vi.spyOn(builtin, "inflateRawSync")
+    read(zip([files[1]!, files[3]!]))
+    const asked = spy.mock.calls.map(([, options]) => options)
+    spy.mockRestore()
+    assert.deepStrictEqual(asked, [{ maxOutputLength: 180 }, { maxOutputLength: 1 }])
   })
 })

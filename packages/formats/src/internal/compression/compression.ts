@@ -132,7 +132,7 @@ const atOnceByZlib = (
 
 /** Bytes that do not keep more memory than they have: the stream may have said that it is much longer than it is. */
 const withoutRest = (bytes: Uint8Array): Uint8Array =>
-  bytes.length * 2 < bytes.buffer.byteLength ? bytes.slice() : bytes
+  bytes.length * 2 < bytes.buffer.byteLength ? new Uint8Array(bytes) : bytes
 
 /** What zlib decompresses one after the other. Yields `undefined` to let others run. */
 const partsOf = (
@@ -268,7 +268,7 @@ const chunksOfZlib = (
 }
 
 /** In a browser; not all support zstd. */
-const chunksOfBrowser = (compression: "gzip" | "zlib" | "zstd", bytes: Uint8Array): Chunks => {
+export const chunksOfBrowser = (compression: "gzip" | "zlib" | "zstd", bytes: Uint8Array): Chunks => {
   const open = (part: Uint8Array) => {
     let decompressor: DecompressionStream
     try {
