@@ -9,8 +9,8 @@ import * as References from "effect/References"
 import * as Stream from "effect/Stream"
 import { createHash } from "node:crypto"
 import { once } from "node:events"
-import { createServer } from "node:http"
-import type { AddressInfo } from "node:net"
+import { createServer, type IncomingHttpHeaders } from "node:http"
+import type { AddressInfo, Socket } from "node:net"
 import { hurriedClock } from "../../core/test/hurriedClock.ts"
 import * as EventServer from "./support/eventServer.ts"
 
@@ -35,6 +35,43 @@ const listening = (url: string, options: Partial<Prefect3Api.Options> = {}, id =
   })
 
 const subscribed = (server: EventServer.EventServer) => () => server.clients.at(-1)?.received.length === 2
+
+/** A message that lets a client in, as one frame. */
+const letIn = "\x81\x17{\"type\":\"auth_success\"}"
+/** A frame of some bytes. */
+const frame = (first: number, length: number) =>
+  Buffer.concat([
+    Buffer.from(length < 126 ? [first, length] : [first, 126, length >> 8, length & 255]),
+    Buffer.alloc(length)
+  ])
+
+/** A server that takes every connection, and does with it what a real one never does. */
+const bareServer = (use: (socket: Socket, headers: IncomingHttpHeaders) => void, extension = "") =>
+  Effect.gen(function*() {
+    const sockets: Array<Socket> = []
+    const state = { url: "", ended: 0 }
+    const server = createServer((_request, response) => void response.end("\"3.8.0\""))
+    server.on("upgrade", ({ headers }, socket: Socket) => {
+      const accept = createHash("sha1").update(`${headers["sec-websocket-key"]}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`)
+      sockets.push(socket)
+      // Destroyed at its end: a connection that was upgraded may be half open.
+      socket.once("end", () => socket.destroy()).once("close", () => state.ended++).on("error", () => {}).resume()
+      socket.write(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" + extension +
+          `Sec-WebSocket-Accept: ${accept.digest("base64")}\r\nSec-WebSocket-Protocol: prefect\r\n\r\n`
+      )
+      use(socket, headers)
+    })
+    yield* Effect.promise(() => once(server.listen(0, "127.0.0.1"), "listening"))
+    yield* Effect.addFinalizer(() =>
+      Effect.sync(() => {
+        for (const socket of sockets) socket.destroy()
+        server.close()
+      })
+    )
+    state.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/api`
+    return state
+  })
 
 // Side by side: some wait until a client connects again.
 describe.concurrent("the events of Prefect 3", () => {
@@ -107,26 +144,34 @@ describe.concurrent("the events of Prefect 3", () => {
 
   it.live("end with the Stream, though the server never answers a close", () =>
     Effect.gen(function*() {
-      let isEnded = false
-      const server = createServer((_request, response) => void response.end("\"3.8.0\""))
-      server.on("upgrade", ({ headers }, socket) => {
-        const accept = createHash("sha1").update(`${headers["sec-websocket-key"]}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`)
-        const message = "{\"type\":\"auth_success\"}"
-        socket.write(
-          "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
-            `Sec-WebSocket-Accept: ${accept.digest("base64")}\r\nSec-WebSocket-Protocol: prefect\r\n\r\n` +
-            `\x81${String.fromCharCode(message.length)}${message}`,
-          "latin1"
-        )
-        socket.on("end", () => isEnded = true).on("error", () => {}).resume()
-      })
-      yield* Effect.promise(() => once(server.listen(0, "127.0.0.1"), "listening"))
-      yield* Effect.addFinalizer(() => Effect.sync(() => server.close()))
-      const { fiber, heard } = yield* listening(`http://127.0.0.1:${(server.address() as AddressInfo).port}/api`)
+      const server = yield* bareServer((socket) => void socket.write(letIn, "latin1"))
+      const { fiber, heard } = yield* listening(server.url)
       yield* until(() => heard.count === 1)
       yield* Fiber.interrupt(fiber)
-      yield* until(() => isEnded)
+      yield* until(() => server.ended === 1)
     }).pipe(Effect.scoped))
+
+  for (
+    const [what, first, piece, extension] of [
+      ["a message of frames without end", "\x01\0", frame(0, 50_000)],
+      ["a frame without end", "\x81\x7f\0\0\0\0\x7f\xff\xff\xff", Buffer.alloc(50_000)],
+      ["pings without end", "", Buffer.concat(Array<Buffer>(400).fill(frame(0x89, 125)))],
+      ["compressed messages", "", frame(0xc1, 125), "Sec-WebSocket-Extensions: permessage-deflate\r\n"]
+    ] as const
+  ) {
+    it.live(`are not waited for in ${what}`, () =>
+      Effect.gen(function*() {
+        let offered: string | undefined
+        const server = yield* bareServer((socket, headers) => {
+          offered = headers["sec-websocket-extensions"]
+          socket.write(letIn + first, "latin1")
+          socket.write(Buffer.concat(Array<Buffer>(120).fill(piece)))
+        }, extension)
+        yield* listening(server.url)
+        yield* until(() => server.ended === 1)
+        assert.isUndefined(offered)
+      }).pipe(Effect.scoped))
+  }
 
   it.live("are none before the server lets a client in, in what is garbled, and in what is too long", () =>
     Effect.gen(function*() {

@@ -19,6 +19,12 @@ import type { Client } from "./client.ts"
 /** The longest message in UTF-16 units; longer ones are ignored. */
 const maxMessage = 1024 * 1024
 
+/** The most bytes without a whole message: those of the longest one in UTF-8, and its frames. */
+const maxWaiting = 4 * maxMessage
+
+/** The bytes that an end waits for, which a connection always has room for. */
+const maxClosing = 4096
+
 /** The time limit for authentication. */
 const patience = Duration.seconds(30)
 
@@ -59,8 +65,11 @@ interface Connection {
   readonly onChange: () => void
 }
 
-/** The part of a connection's TCP socket that is needed to end it. */
+/** The part of a connection's TCP socket that is needed to bound and end it. */
 interface Wire {
+  readonly writableLength: number
+  readonly on: (event: "data", listener: (chunk: Uint8Array) => void) => void
+  readonly destroy: () => void
   readonly destroySoon: () => void
 }
 
@@ -70,8 +79,18 @@ interface Handler {
 }
 
 interface Dispatcher {
-  readonly dispatch: (options: unknown, handler: Handler) => boolean
+  readonly dispatch: (options: { readonly headers?: unknown }, handler: Handler) => boolean
 }
+
+const extensions = "sec-websocket-extensions"
+
+const isExtensions = (name: unknown): boolean => String(name).toLowerCase() === extensions
+
+/** Whether a server has chosen an extension. Headers are an object, or an array of names and values in turn. */
+const hasExtensions = (headers: unknown): boolean =>
+  (Array.isArray(headers) ? headers.filter((_, index) => index % 2 === 0) : Object.keys(headers ?? {})).some(
+    isExtensions
+  )
 
 /** What Node's `fetch` and WebSocket send requests with, once there was one; other engines have none. */
 const dispatcher = (): Dispatcher | undefined => {
@@ -81,7 +100,9 @@ const dispatcher = (): Dispatcher | undefined => {
 
 /**
  * A WebSocket, and how to end it. Node's waits without limit for a server that never answers a close, and keeps the
- * process running meanwhile: so the connection under it is ended too.
+ * process running meanwhile: so the connection under it is ended too. It also collects a message of any length, in any
+ * number of frames, and answers any number of pings: so the connection is ended when too many bytes wait on it.
+ * Compression is not offered, because a short message can stand for one of gigabytes.
  */
 const connect = (url: string): { readonly socket: WebSocket; readonly end: () => void } => {
   const node = dispatcher()
@@ -96,13 +117,19 @@ const connect = (url: string): { readonly socket: WebSocket; readonly end: () =>
       [name]: (...parts: ReadonlyArray<unknown>) => {
         wire = parts.at(-1) as Partial<Wire> | undefined
         own.apply(handler, [...parts])
+        if (hasExtensions(parts.at(-2))) wire?.destroy?.()
       }
     }
   }
   const watching: Dispatcher = {
     dispatch: (options, handler) =>
       node.dispatch(
-        options,
+        {
+          ...options,
+          headers: Object.fromEntries(
+            Object.entries(options.headers ?? {}).filter(([name]) => !isExtensions(name))
+          )
+        },
         Object.assign(
           Object.create(handler) as Handler,
           upgraded(handler, "onUpgrade"),
@@ -111,11 +138,23 @@ const connect = (url: string): { readonly socket: WebSocket; readonly end: () =>
       )
   }
   const socket = new WebSocket(url, { protocols: ["prefect"], dispatcher: watching } as unknown as string)
+  let waiting = 0
+  // Not before: the WebSocket would miss what a listener of ours makes the connection give.
+  socket.addEventListener("open", () =>
+    wire?.on?.("data", ({ length }) => {
+      waiting += length
+      if (waiting > maxWaiting || (wire?.writableLength ?? 0) > maxWaiting) wire?.destroy?.()
+    }))
+  socket.addEventListener("message", () => {
+    waiting = 0
+  })
   return {
     socket,
     end: () => {
       socket.close()
-      wire?.destroySoon?.()
+      // A server that does not read would keep what is still to be sent, and the connection.
+      if ((wire?.writableLength ?? 0) > maxClosing) wire?.destroy?.()
+      else wire?.destroySoon?.()
     }
   }
 }
