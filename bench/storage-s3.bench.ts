@@ -212,11 +212,13 @@ export const rows: ReadonlyArray<Row> = [{
     })),
   peers: [smallBySdk("one at a time", 1, count / part)],
   limit: smallBySdk(`plain SDK, ${concurrency} at once`, concurrency, count),
-  target: { peer: 20, limit: 0.8 }
+  target: { peer: 20, limit: 0.8 },
+  keepsCode: true
 }, {
   work: `outcomes of ${largeCount} S3 objects of 1 MB`,
   count: largeCount,
   runs: 3,
+  keepsCode: true,
   ours: ours(large, largeCount, (parent) =>
     Effect.map(
       Stream.runFold(parent.outcomes, () => 0, (sum, { result }) => {

@@ -4,7 +4,7 @@
  * a bucket is and whose credentials are used.
  * https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
  */
-import { createHmac, createSecretKey, hash as digest, type KeyObject } from "node:crypto"
+import { createHmac, hash as digest } from "node:crypto"
 import * as http from "node:http"
 import * as https from "node:https"
 import { field } from "./failure.ts"
@@ -58,17 +58,37 @@ export const routeOf = (request: unknown, key: string): Route | undefined => {
   }
 }
 
-let lastKey: { readonly for: string; readonly key: KeyObject } | undefined
+/** The block of SHA-256, in bytes. */
+const block = 64
+
+/** A key as the two hashes of an HMAC begin with it (RFC 2104). */
+interface SigningKey {
+  readonly inner: Uint8Array
+  readonly outer: Uint8Array
+}
+
+let lastKey: { readonly for: string; readonly key: SigningKey } | undefined
 
 /** The key of a day and region, which a process uses for many requests. */
-const signingKey = (secret: string, day: string, region: string, service: string): KeyObject => {
+const signingKey = (secret: string, day: string, region: string, service: string): SigningKey => {
   const name = `${day} ${region} ${service} ${secret}`
   if (lastKey?.for !== name) {
     const key = hmac(hmac(hmac(hmac(`AWS4${secret}`, day), region), service), "aws4_request")
-    // Node prepares bytes anew for each use, which takes seven times as long as the signature.
-    lastKey = { for: name, key: createSecretKey(key) }
+    const padded = (pad: number) => Uint8Array.from({ length: block }, (_, at) => (key[at] ?? 0) ^ pad)
+    lastKey = { for: name, key: { inner: padded(0x36), outer: padded(0x5c) } }
   }
   return lastKey.key
+}
+
+/** The HMAC of a text of ASCII, in hexadecimal: two hashes at once take a third of the time of an object that hashes. */
+const sign = ({ inner, outer }: SigningKey, text: string): string => {
+  const bytes = Buffer.allocUnsafe(block + text.length)
+  bytes.set(inner)
+  bytes.write(text, block, "latin1")
+  const last = Buffer.allocUnsafe(block + 32)
+  last.set(outer)
+  last.set(digest("sha256", bytes, "buffer"), block)
+  return digest("sha256", last)
 }
 
 /** The `Authorization` of a GET with these headers, whose names are in lower case. */
@@ -87,9 +107,10 @@ export const authorization = (
   const canonical = names.map((name) => `${name}:${headers[name]!.trim().replace(/ +/g, " ")}\n`).join("")
   const request = `GET\n${path}\n${query}\n${canonical}\n${signed}\n${headers["x-amz-content-sha256"] ?? emptyHash}`
   const scope = `${day}/${region}/${service}/aws4_request`
-  const signature = createHmac("sha256", signingKey(secretAccessKey, day, region, service))
-    .update(`AWS4-HMAC-SHA256\n${date}\n${scope}\n${hash(request)}`)
-    .digest("hex")
+  const signature = sign(
+    signingKey(secretAccessKey, day, region, service),
+    `AWS4-HMAC-SHA256\n${date}\n${scope}\n${hash(request)}`
+  )
   return `AWS4-HMAC-SHA256 Credential=${accessKeyId}/${scope}, SignedHeaders=${signed}, Signature=${signature}`
 }
 
@@ -114,11 +135,14 @@ export const get = (
   }
   if (credentials.sessionToken !== undefined) headers["x-amz-security-token"] = credentials.sessionToken
   headers["authorization"] = authorization(path, "", headers, region, credentials)
-  const options = { hostname, path, headers, signal, ...(port === undefined ? {} : { port }) }
+  const options = { hostname, path, headers, ...(port === undefined ? {} : { port }) }
   return new Promise((resolve, reject) => {
+    if (signal.aborted) return reject(signal.reason)
     const request = secure
       ? https.get({ ...options, agent: agents.https }, resolve)
       : http.get({ ...options, agent: agents.http }, resolve)
     request.on("error", reject)
+    // Node's own option listens to the end of the request and its response too, which the signal does not outlive here.
+    signal.addEventListener("abort", () => request.destroy(signal.reason as Error), { once: true })
   })
 }
