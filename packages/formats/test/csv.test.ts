@@ -124,12 +124,13 @@ describe("a CSV", () => {
 
   it("of very many columns is read in chunks of few rows", () => {
     const width = 3_000
-    const lines = Array.from({ length: 600 }, (_, row) => Array.from({ length: width }, (_, i) => row * i).join(","))
+    // Chunks of 256 rows.
+    const lines = Array.from({ length: 300 }, (_, row) => Array.from({ length: width }, (_, i) => row * i).join(","))
     const table = read(`${Array.from({ length: width }, (_, i) => `c${i}`).join(",")}\n${lines.join("\n")}`)
-    assert.strictEqual(table.numRows, 600)
+    assert.strictEqual(table.numRows, 300)
     for (const at of [0, 1, 2_999]) {
       assert.strictEqual(table.columns[at]!.kind, "int")
-      assert.deepStrictEqual(table.columns[at]!.toArray(), Array.from({ length: 600 }, (_, row) => row * at))
+      assert.deepStrictEqual(table.columns[at]!.toArray(), Array.from({ length: 300 }, (_, row) => row * at))
     }
   })
 

@@ -273,9 +273,9 @@ describe("memory", () => {
 
   it.live("of rows that repeat a long text is asked for before it is taken", () =>
     Effect.gen(function*() {
-      const bytes = repeated(20_000, 20_000)
-      assert.isBelow(bytes.length, 100_000)
-      const { asked, reserve } = reserveUpTo(100_000_000)
+      const bytes = repeated(20_000, 5_000)
+      assert.isBelow(bytes.length, 25_000)
+      const { asked, reserve } = reserveUpTo(25_000_000)
       const error = yield* Effect.flip(ResultFormat.decode(bytes, { name: "x", maxBytes: 2 ** 28, reserve }))
       assert.strictEqual(error.reason._tag, "TooLarge")
       assert.isAbove(asked.at(-1)!, 8_000_000)
