@@ -1,26 +1,30 @@
 import * as Tables from "@effect-prefect/core/Tables"
 import { PGLiteSocketServer } from "@electric-sql/pglite-socket"
 import * as Effect from "effect/Effect"
-import { scopedPglite } from "../../server/test/support/pglite.ts"
+import { scopedTables } from "../../server/test/support/pglite.ts"
 
 export type TableRows = Readonly<Record<string, ReadonlyArray<object>>>
 
+type Statement = readonly [sql: string, parameter?: string]
+
+/** What inserts these rows into Prefect's tables: statements, each with its parameter. */
+const insertsOf = (rows: TableRows): ReadonlyArray<Statement> =>
+  Object.entries(rows).filter(([, all]) => all.length > 0).map(([name, all]) => [
+    `insert into public.${name} select * from jsonb_populate_recordset(null::public.${name}, $1::text::jsonb)`,
+    JSON.stringify(all)
+  ])
+
 /** What creates Prefect's tables with these rows in them: statements, each with its parameter. */
-export const statementsOf = (rows: TableRows): ReadonlyArray<readonly [sql: string, parameter?: string]> => [
+export const statementsOf = (rows: TableRows): ReadonlyArray<Statement> => [
   ...Tables.createTables.map((sql) => [sql] as const),
-  ...Object.entries(rows).filter(([, all]) => all.length > 0).map(([name, all]) =>
-    [
-      `insert into public.${name} select * from jsonb_populate_recordset(null::public.${name}, $1::text::jsonb)`,
-      JSON.stringify(all)
-    ] as const
-  ),
+  ...insertsOf(rows),
   ...Tables.createIndexes.map((sql) => [sql] as const)
 ]
 
 /** An embedded Postgres with Prefect's tables, on a port of 127.0.0.1, for as long as the scope lives. */
 export const startPglite = Effect.fnUntraced(function*(rows: TableRows) {
-  const database = yield* scopedPglite
-  for (const [sql, parameter] of statementsOf(rows)) {
+  const database = yield* scopedTables
+  for (const [sql, parameter] of insertsOf(rows)) {
     yield* Effect.promise(() => database.query(sql, parameter === undefined ? [] : [parameter]))
   }
   const server = yield* Effect.acquireRelease(

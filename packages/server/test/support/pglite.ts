@@ -106,28 +106,43 @@ export const scopedPglite = Effect.acquireRelease(
 /** Databases with Prefect's tables, without rows: making the tables takes longer than all else of a small archive. */
 const freeTables: Array<PGlite> = []
 
+const shapes = new WeakMap<PGlite, unknown>()
+
+/** What tells tables and functions that were made once from others. */
+const shapeOf = async (database: PGlite): Promise<unknown> => {
+  const { rows } = await database.query(
+    "SELECT string_agg(oid::text, ' ' ORDER BY oid) AS shape FROM (" +
+      "SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace " +
+      "UNION ALL SELECT oid FROM pg_proc WHERE pronamespace = 'public'::regnamespace) AS made"
+  )
+  return (rows[0] as { readonly shape: unknown }).shape
+}
+
 const createTables = async (database: PGlite): Promise<PGlite> => {
   await database.exec([...Tables.createTables, ...Tables.createIndexes].join(";"))
+  shapes.set(database, await shapeOf(database))
   return database
 }
 
-/** Nothing but rows and statistics can be left of a session that only read. */
-const emptyTables = async (database: PGlite): Promise<void> => {
+/** Whether nothing but the empty tables is left. */
+const emptyTables = async (database: PGlite): Promise<boolean> => {
   await database.exec("ROLLBACK")
   await database.exec("DISCARD ALL")
+  if (await shapeOf(database) !== shapes.get(database)) return false
   await database.exec(Tables.tables.map(({ name }) => `DELETE FROM "public"."${name}"`).join(";"))
   await database.exec("DELETE FROM pg_statistic WHERE starelid >= 'public.task_run'::regclass::oid")
+  return true
 }
 
 const releaseTables = async (database: PGlite): Promise<void> => {
   if (database.closed) return
-  const isEmpty = freeTables.length === 0 && await emptyTables(database).then(() => true, () => false)
+  const isEmpty = freeTables.length === 0 && await emptyTables(database).catch(() => false)
   if (isEmpty && freeTables.length === 0) freeTables.push(database)
-  else await database.close()
+  else await release(database)
 }
 
-/** An embedded database with Prefect's tables for as long as the scope lives, whose rows alone may be changed. */
-const scopedTables = Effect.acquireRelease(
+/** An embedded database with Prefect's tables, without rows, for as long as the scope lives. */
+export const scopedTables = Effect.acquireRelease(
   Effect.promise(async () => freeTables.pop() ?? createTables(free.pop() ?? await createPglite())),
   (database) => Effect.promise(() => releaseTables(database))
 )
