@@ -35,6 +35,7 @@
 import { Decimal, PyDate, Timedelta, Timestamp } from "@effect-prefect/pickle"
 import * as Effect from "effect/Effect"
 import { FormatError, undecodable } from "./FormatError.ts"
+import { giveWay, type Steps } from "./internal/steps.ts"
 import * as JsonProjection from "./JsonProjection.ts"
 import type { Column, Table } from "./Table.ts"
 
@@ -103,14 +104,23 @@ type Plan =
 const minInt64 = -(2n ** 63n)
 const maxInt64 = 2n ** 63n - 1n
 
-const asText = (column: Column): Plan => ({
-  type: "string",
-  values: Array.from({ length: column.length }, (_, row) => cellText(column.at(row)))
-})
+/** Cells between two steps, and columns of few cells. */
+const every = 2_048
+const columnsAtOnce = 64
 
-const mapped = (column: Column, f: (value: unknown) => unknown): Array<unknown> | undefined => {
+function* asText(column: Column): Steps<Plan> {
+  const values: Array<unknown> = []
+  for (let row = 0; row < column.length; row++) {
+    if (row % every === every - 1) yield
+    values.push(cellText(column.at(row)))
+  }
+  return { type: "string", values }
+}
+
+function* mapped(column: Column, f: (value: unknown) => unknown): Steps<Array<unknown> | undefined> {
   const out: Array<unknown> = []
   for (let row = 0; row < column.length; row++) {
+    if (row % every === every - 1) yield
     const value = column.at(row)
     if (value === null) {
       out.push(null)
@@ -143,17 +153,26 @@ const unscaled = (value: unknown): { readonly digits: bigint; readonly scale: nu
 
 const maxPrecision = 38
 
-const decimals = (column: Column): Plan | undefined => {
-  const parts = mapped(column, unscaled) as Array<ReturnType<typeof unscaled> | null> | undefined
+function* decimals(column: Column): Steps<Plan | undefined> {
+  let scale = 0
+  const parts = (yield* mapped(column, (value) => {
+    const part = unscaled(value)
+    scale = Math.max(scale, part?.scale ?? 0)
+    return part
+  })) as Array<ReturnType<typeof unscaled> | null> | undefined
   if (parts === undefined) return undefined
-  const scale = parts.reduce((most, part) => Math.max(most, part?.scale ?? 0), 0)
   let precision = 1
-  const values = parts.map((part) => {
-    if (part === null || part === undefined) return null
+  const values: Array<unknown> = []
+  for (const part of parts) {
+    if (values.length % every === every - 1) yield
+    if (part === null || part === undefined) {
+      values.push(null)
+      continue
+    }
     const value = part.digits * 10n ** BigInt(scale - part.scale)
     precision = Math.max(precision, String(value < 0n ? -value : value).length)
-    return value
-  })
+    values.push(value)
+  }
   return precision > maxPrecision || scale > maxPrecision
     ? undefined
     : { type: "decimal", precision: Math.max(precision, scale), scale, values }
@@ -164,56 +183,94 @@ const day = 86_400_000
 const dates = (value: unknown): number | undefined =>
   value instanceof PyDate ? Math.round(Date.parse(`${value.toString()}T00:00:00Z`) / day) : undefined
 
-const planOf = (column: Column): Plan => {
-  const typed = <T extends "bool" | "float" | "string" | "bytes" | "int" | "date" | "duration">(
+function* planOf(column: Column): Steps<Plan> {
+  const typed = function*<T extends "bool" | "float" | "string" | "bytes" | "int" | "date" | "duration">(
     type: T,
     f: (value: unknown) => unknown
-  ): Plan => {
-    const values = mapped(column, f)
-    return values === undefined ? asText(column) : { type, values }
+  ): Steps<Plan> {
+    const values = yield* mapped(column, f)
+    return values === undefined ? yield* asText(column) : { type, values }
   }
   switch (column.kind) {
     case "bool":
-      return typed("bool", (value) => typeof value === "boolean" ? value : undefined)
+      return yield* typed("bool", (value) => typeof value === "boolean" ? value : undefined)
     case "float":
-      return typed("float", (value) => typeof value === "number" ? value : undefined)
+      return yield* typed("float", (value) => typeof value === "number" ? value : undefined)
     case "int":
-      return typed("int", int64)
+      return yield* typed("int", int64)
     case "string":
-      return typed("string", (value) => typeof value === "string" ? value : undefined)
+      return yield* typed("string", (value) => typeof value === "string" ? value : undefined)
     case "bytes":
-      return typed("bytes", (value) => value instanceof Uint8Array ? value : undefined)
+      return yield* typed("bytes", (value) => value instanceof Uint8Array ? value : undefined)
     case "decimal":
-      return decimals(column) ?? asText(column)
+      return (yield* decimals(column)) ?? (yield* asText(column))
     case "date":
-      return typed("date", dates)
+      return yield* typed("date", dates)
     case "timedelta":
-      return typed("duration", (value) => value instanceof Timedelta ? value.ns : undefined)
+      return yield* typed("duration", (value) => value instanceof Timedelta ? value.ns : undefined)
     case "datetime": {
       // With an unknown zone, instants would be misread; text states the zone.
       const values = column.timezone === "unknown"
         ? undefined
-        : mapped(
+        : yield* mapped(
           column,
           (value) => value instanceof Timestamp && value.ns >= minInt64 && value.ns <= maxInt64 ? value.ns : undefined
         )
-      return values === undefined ? asText(column) : { type: "timestamp", timezone: column.timezone, values }
+      return values === undefined ? yield* asText(column) : { type: "timestamp", timezone: column.timezone, values }
     }
     case "time":
     case "object":
-      return asText(column)
+      return yield* asText(column)
   }
 }
 
-/** Columns with unique names, for formats and readers that look them up by name: `a`, `a_1`. */
-const named = (table: Table): ReadonlyArray<readonly [name: string, column: Column]> => {
+/** The plans of columns with unique names, for formats and readers that look them up by name: `a`, `a_1`. */
+function* plansOf(table: Table): Steps<ReadonlyArray<readonly [name: string, plan: Plan]>> {
   const taken = new Set<string>()
-  return columnsOf(table).map((column) => {
+  const plans: Array<readonly [name: string, plan: Plan]> = []
+  for (const column of columnsOf(table)) {
     let name = column.name
     for (let i = 1; taken.has(name); i++) name = `${column.name}_${i}`
     taken.add(name)
-    return [name, column]
-  })
+    if (plans.push([name, yield* planOf(column)]) % columnsAtOnce === 0) yield
+  }
+  return plans
+}
+
+/** Rows that are encoded one after the other. */
+interface Part {
+  readonly start: number
+  readonly end: number
+}
+
+/** Parts of at most so many rows, none of which has much more text or bytes in a column. */
+function* partsOf(
+  plans: ReadonlyArray<readonly [name: string, plan: Plan]>,
+  numRows: number,
+  maxRows: number,
+  maxLength: number
+): Steps<ReadonlyArray<Part>> {
+  const columns = plans.map(([, { type, values }]) => ({ type, values })).filter(({ type }) =>
+    type === "string" || type === "bytes"
+  ) as ReadonlyArray<{ readonly values: ReadonlyArray<string | Uint8Array | null> }>
+  const lengths = columns.map(() => 0)
+  const parts: Array<Part> = []
+  let start = 0
+  let looked = 0
+  for (let row = 0; row < numRows; row++) {
+    let isFull = row - start >= maxRows - 1
+    for (let at = 0; at < columns.length; at++) {
+      if (++looked % every === 0) yield
+      lengths[at]! += columns[at]!.values[row]?.length ?? 0
+      if (lengths[at]! >= maxLength) isFull = true
+    }
+    if (!isFull) continue
+    parts.push({ start, end: row + 1 })
+    start = row + 1
+    lengths.fill(0)
+  }
+  if (start < numRows || numRows === 0) parts.push({ start, end: numRows })
+  return parts
 }
 
 const missingPeer = (name: string, use: string) => () =>
@@ -264,84 +321,154 @@ const rethrow = (error: unknown): never => {
   throw error
 }
 
+/** Rows of a row group of Parquet, and characters or bytes of a column in it: each is encoded in one step. */
+const groupRows = 20_000
+const groupLength = 0x200000
+
+/** Cells that are encoded in one step, at least a column of a row group. */
+const cellsAtOnce = 20_000
+
+/** Rows of a record batch of Arrow, as many as Python writes, and characters or bytes of a column in it. */
+const batchRows = 65_536
+const batchLength = 0x400000
+
+function* parquetSteps(
+  { ByteWriter, ParquetWriter }: typeof import("hyparquet-writer"),
+  table: Table
+): Steps<Uint8Array> {
+  const plans = yield* plansOf(table)
+  const bytes = new ByteWriter()
+  const writer = new ParquetWriter({
+    writer: bytes,
+    schema: [
+      { name: "root", num_children: plans.length },
+      ...plans.map(([name, plan]) => parquetElement(name, plan))
+    ] as never
+  })
+  for (const { end, start } of yield* partsOf(plans, table.numRows, groupRows, groupLength)) {
+    if (start === end) continue
+    // The writer makes a row group of the columns that it is given, of which one is made here.
+    const columns: (typeof writer.row_groups)[number]["columns"] = []
+    const before = writer.num_rows
+    const offset = bytes.offset
+    const width = Math.ceil(cellsAtOnce / (end - start))
+    let size = 0n
+    for (let at = 0; at < plans.length; at += width) {
+      void writer.write({
+        columnData: plans.slice(at, at + width).map(([name, { values }]) => ({
+          name,
+          data: values.slice(start, end)
+        })),
+        rowGroupSize: groupRows
+      })
+      const group = writer.row_groups.pop()!
+      for (const column of group.columns) columns.push(column)
+      size += group.total_byte_size
+      yield
+    }
+    writer.num_rows = before + BigInt(end - start)
+    writer.row_groups.push({
+      columns,
+      total_byte_size: size,
+      num_rows: BigInt(end - start),
+      total_compressed_size: BigInt(bytes.offset - offset)
+    })
+  }
+  void writer.finish()
+  return bytes.getBytes()
+}
+
 /**
- * A Parquet file, compressed with Snappy. Needs the optional peer `hyparquet-writer`.
+ * A Parquet file, compressed with Snappy. Needs the optional peer `hyparquet-writer`. Yields to other fibers meanwhile.
  *
  * @category encoding
  * @since 0.1.0
  */
 export const parquet = (table: Table): Effect.Effect<Uint8Array, FormatError> =>
-  Effect.gen(function*() {
-    const { ByteWriter, parquetWrite } = yield* Effect.tryPromise({
+  Effect.flatMap(
+    Effect.tryPromise({
       try: () => import("hyparquet-writer").catch(rethrow),
       catch: missingPeer("hyparquet-writer", "Parquet")
-    })
-    return yield* Effect.try({
-      try: () => {
-        const plans = named(table).map(([name, column]) => [name, planOf(column)] as const)
-        const writer = new ByteWriter()
-        void parquetWrite({
-          writer,
-          columnData: plans.map(([name, { values }]) => ({ name, data: values })),
-          schema: [
-            { name: "root", num_children: plans.length },
-            ...plans.map(([name, plan]) => parquetElement(name, plan))
-          ] as never
-        })
-        return writer.getBytes()
-      },
-      catch: failure
-    })
-  })
+    }),
+    (module) => giveWay(() => parquetSteps(module, table), failure)
+  )
+
+function* arrowSteps(Arrow: typeof import("@uwdata/flechette"), table: Table): Steps<Uint8Array> {
+  const ns = Arrow.TimeUnit.NANOSECOND
+  /** The type that values are built as and, where that is another, the one that they have. */
+  const typesOf = (plan: Plan) => {
+    switch (plan.type) {
+      case "bool":
+        return [Arrow.bool()] as const
+      case "float":
+        return [Arrow.float64()] as const
+      case "int":
+        return [Arrow.int64()] as const
+      case "string":
+        return [Arrow.utf8()] as const
+      case "bytes":
+        return [Arrow.binary()] as const
+      case "decimal":
+        return [Arrow.decimal(plan.precision, plan.scale, 128)] as const
+      case "date":
+        return [Arrow.int32(), Arrow.dateDay()] as const
+      // 64-bit integers with the type that they represent, because the builders of those types convert through numbers.
+      case "duration":
+        return [Arrow.int64(), Arrow.duration(ns)] as const
+      case "timestamp":
+        return [Arrow.int64(), Arrow.timestamp(ns, plan.timezone)] as const
+    }
+  }
+  const plans = yield* plansOf(table)
+  const parts = yield* partsOf(plans, table.numRows, batchRows, batchLength)
+  const columns: Array<readonly [name: string, column: unknown]> = []
+  let cells = 0
+  for (const [name, plan] of plans) {
+    const [type, as] = typesOf(plan)
+    const batches: Array<unknown> = []
+    for (const { end, start } of parts) {
+      const built = Arrow.columnFromArray(plan.values.slice(start, end) as never, type)
+      for (const batch of built.data) batches.push(batch)
+      if ((cells += end - start) < cellsAtOnce) continue
+      cells = 0
+      yield
+    }
+    columns.push([name, new Arrow.Column(batches as never, (as ?? type) as never)])
+  }
+  // The pieces are joined in steps: in the writer's own memory, they are in one.
+  const pieces: Array<Uint8Array> = []
+  const sink = {
+    write: (piece: Uint8Array) => void pieces.push(piece),
+    pad: (count: number) => void pieces.push(new Uint8Array(count)),
+    finish: () => null
+  }
+  Arrow.tableToIPC(Arrow.tableFromColumns(columns as never), { format: "file", sink })
+  const out = new Uint8Array(pieces.reduce((length, piece) => length + piece.length, 0))
+  let length = 0
+  let copied = 0
+  for (const piece of pieces) {
+    out.set(piece, length)
+    length += piece.length
+    copied += piece.length
+    if (copied < batchLength) continue
+    copied = 0
+    yield
+  }
+  return out
+}
 
 /**
- * An Arrow IPC file (Feather version 2), uncompressed. Needs the optional peer `@uwdata/flechette`.
+ * An Arrow IPC file (Feather version 2), uncompressed. Needs the optional peer `@uwdata/flechette`. Yields to other fibers
+ * meanwhile.
  *
  * @category encoding
  * @since 0.1.0
  */
 export const arrow = (table: Table): Effect.Effect<Uint8Array, FormatError> =>
-  Effect.gen(function*() {
-    const Arrow = yield* Effect.tryPromise({
+  Effect.flatMap(
+    Effect.tryPromise({
       try: () => import("@uwdata/flechette").catch(rethrow),
       catch: missingPeer("@uwdata/flechette", "Arrow")
-    })
-    const build = (plan: Plan) => {
-      const { values } = plan
-      const ns = Arrow.TimeUnit.NANOSECOND
-      // 64-bit integers with the type that they represent, because the builders of those types convert through numbers.
-      const as = (type: Parameters<typeof Arrow.columnFromArray>[1]) =>
-        new Arrow.Column(Arrow.columnFromArray(values as never, Arrow.int64()).data as never, type as never)
-      switch (plan.type) {
-        case "bool":
-          return Arrow.columnFromArray(values as never, Arrow.bool())
-        case "float":
-          return Arrow.columnFromArray(values as never, Arrow.float64())
-        case "int":
-          return Arrow.columnFromArray(values as never, Arrow.int64())
-        case "string":
-          return Arrow.columnFromArray(values as never, Arrow.utf8())
-        case "bytes":
-          return Arrow.columnFromArray(values as never, Arrow.binary())
-        case "date":
-          return new Arrow.Column(
-            Arrow.columnFromArray(values as never, Arrow.int32()).data as never,
-            Arrow.dateDay() as never
-          )
-        case "decimal":
-          return Arrow.columnFromArray(values as never, Arrow.decimal(plan.precision, plan.scale, 128))
-        case "duration":
-          return as(Arrow.duration(ns))
-        case "timestamp":
-          return as(Arrow.timestamp(ns, plan.timezone))
-      }
-    }
-    return yield* Effect.try({
-      try: () => {
-        const columns = named(table).map(([name, column]) => [name, build(planOf(column))] as const)
-        const bytes = Arrow.tableToIPC(Arrow.tableFromColumns(columns as never), { format: "file" })
-        return bytes ?? new Uint8Array()
-      },
-      catch: failure
-    })
-  })
+    }),
+    (module) => giveWay(() => arrowSteps(module, table), failure)
+  )

@@ -3,7 +3,7 @@ import * as ResultFormat from "@effect-prefect/formats/ResultFormat"
 import { Column, type ColumnKind, type ColumnParts, Table } from "@effect-prefect/formats/Table"
 import * as TableEncoder from "@effect-prefect/formats/TableEncoder"
 import { Decimal, PyDate, PyTime, Timedelta, Timestamp, Timezone } from "@effect-prefect/pickle"
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe, it, vi } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 
 const column = (name: string, kind: ColumnKind, values: ReadonlyArray<unknown>, extra: Partial<ColumnParts> = {}) =>
@@ -153,4 +153,31 @@ describe("tables at the edges", () => {
       const decoded = yield* ResultFormat.decode(yield* TableEncoder.arrow(unknown), { name: "x", maxBytes: 1 << 20 })
       assert.strictEqual((decoded as Table).columns[0]!.kind, "string")
     }))
+})
+
+describe("a table of many rows", () => {
+  const numRows = 25_000
+  const many = new Table(
+    [
+      new Column({ name: "id", kind: "int", length: numRows, at: (row) => row }),
+      new Column({ name: "text", kind: "string", length: numRows, at: (row) => row % 7 === 0 ? null : `row ${row}` }),
+      new Column({ name: "long", kind: "string", length: numRows, at: (row) => "x".repeat(row % 50) })
+    ],
+    numRows
+  )
+  const encoders = [["arrow", TableEncoder.arrow], ["parquet", TableEncoder.parquet]] as const
+  for (const [format, encode] of encoders) {
+    it.effect(`is written as ${format} in steps, in parts that are read as one`, () =>
+      Effect.gen(function*() {
+        let steps = 0
+        const clock = vi.spyOn(performance, "now").mockImplementation(() => ++steps / 100)
+        const bytes = yield* Effect.ensuring(encode(many), Effect.sync(() => clock.mockRestore()))
+        assert.isAtLeast(steps, 35)
+        const read = yield* ResultFormat.decode(bytes, { name: "x", maxBytes: 2 ** 28 })
+        assert.isTrue(read instanceof Table && read.numRows === numRows)
+        for (const row of [0, 19_999, 20_000, numRows - 1]) {
+          assert.deepStrictEqual((read as Table).row(row), many.row(row))
+        }
+      }))
+  }
 })
