@@ -361,3 +361,24 @@ describe("an object of more keys than V8 holds", () => {
     assert.throws(() => read(101), "an object in the JSON has more than 100 keys")
   })
 })
+
+describe("an object of a subclass of dict with very many keys", () => {
+  it.effect("becomes a dict whose keys are not listed at once", () =>
+    Effect.gen(function*() {
+      const count = 20_000
+      const pairs = Array.from({ length: count }, (_, at) => `\x8c\x08k${String(at).padStart(7, "0")}K\x47`).join("")
+      let most = 0
+      const { keys } = Object
+      const list = vi.spyOn(Object, "keys").mockImplementation((object: object) => {
+        const listed = keys(object)
+        most = Math.max(most, listed.length)
+        return listed
+      })
+      const value = yield* Effect.ensuring(
+        ResultFormat.decode(latin1(`\x80\x02c__main__\nD\n)\x81(${pairs}u.`), { name: "x", maxBytes: 2 ** 28 }),
+        Effect.sync(() => list.mockRestore())
+      )
+      assert.lengthOf(Object.keys(value as object), count)
+      assert.isBelow(most, 8_192)
+    }))
+})

@@ -79,14 +79,15 @@ const csvOf = <E, R>(
     Stream.unwrap(Effect.map(select(part, fields), (table) => {
       const pieces = TableEncoder.csv(table, { header })
       header = false
-      return Stream.unfold(pieces, () =>
-        Effect.try({
-          try: () => {
-            const next = pieces.next()
-            return next.done === true ? undefined : [next.value, pieces] as const
-          },
-          catch: failed
-        }))
+      const piece = Effect.try({
+        try: () => {
+          const next = pieces.next()
+          return next.done === true ? undefined : [next.value, pieces] as const
+        },
+        catch: failed
+      })
+      // What is held back is not written, which would give others their turns.
+      return Stream.unfold(pieces, () => Effect.andThen(Effect.yieldNow, piece))
     })))
   return whole(text)
 }
@@ -101,10 +102,12 @@ const jsonText = (run: Run, value: unknown) =>
 /** The rows of a table or the items of a list, one per line; any other value on one line. */
 const jsonLines = (run: Run, value: unknown) => {
   const items = value instanceof Table ? value.rows() : Array.isArray(value) ? value : [value]
-  return Effect.map(
-    Effect.forEach(items, (item) => jsonText(run, item)),
-    (lines) => lines.map((line) => `${line}\n`)
-  )
+  return Effect.gen(function*() {
+    const lines: Array<string> = []
+    // Each row is made when its turn comes.
+    for (const item of items) lines.push(`${yield* jsonText(run, item)}\n`)
+    return lines
+  })
 }
 
 const encoded = Effect.fnUntraced(function*(

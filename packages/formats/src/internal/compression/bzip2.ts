@@ -273,6 +273,8 @@ export function* bunzip2(bytes: Uint8Array, output: Output): Generator<void, Uin
       const used = readUsedBytes(reader)
       const length = readSymbols(reader, block, used, counts)
       if (origin >= length) damaged("a block starts outside of itself")
+      // A block of 900 kB takes 50 ms where the code is not compiled yet.
+      yield
       if (writeBlock(block, length, origin, counts, output) !== crc) damaged("the checksum of a block is wrong")
       yield
       streamCrc = (((streamCrc << 1) | (streamCrc >>> 31)) ^ crc) >>> 0

@@ -1,5 +1,6 @@
 /** Replaces values inside a value, in place. */
 import { DefaultDict, isDict, NdArray, PyDict, PyFloat, PyObject, PySet } from "@effect-prefect/pickle"
+import { largeOf } from "../largeObjects.ts"
 import type { Steps } from "../steps.ts"
 
 const isContainer = (value: unknown): value is object =>
@@ -22,8 +23,16 @@ function* mapArray(array: ReadonlyArray<unknown>, each: (value: unknown) => unkn
   }
 }
 
-/** Replaces every value directly inside a container by the result of `each`. Keys of dicts stay. */
-function* mapChildren(container: object, each: (value: unknown) => unknown, ask = askNothing): Steps<void> {
+/**
+ * Replaces every value directly inside a container by the result of `each`. Keys of dicts stay; they need not be given,
+ * but V8 takes long to list very many.
+ */
+function* mapChildren(
+  container: object,
+  each: (value: unknown) => unknown,
+  ask = askNothing,
+  keys?: ReadonlyArray<string>
+): Steps<void> {
   let looked = 0
   if (Array.isArray(container)) yield* mapArray(container, each, ask)
   else if (container instanceof Map) {
@@ -66,7 +75,7 @@ function* mapChildren(container: object, each: (value: unknown) => unknown, ask 
   } else if (isDict(container) || Object.getPrototypeOf(container) === Object.prototype) {
     // An object of JSON, or the dict of a pickle.
     const dict = container as Record<string, unknown>
-    for (const key of Object.keys(dict)) {
+    for (const key of keys ?? Object.keys(dict)) {
       const now = each(dict[key])
       if (now !== dict[key]) dict[key] = now
       const asked = ask()
@@ -129,8 +138,14 @@ const sizeOf = (value: object): number =>
     : value instanceof Map || value instanceof Set
     ? 48 * value.size
     : isDict(value)
-    ? 64 * Object.keys(value).length
+    ? 64 * (largeOf(value)?.count ?? Object.keys(value).length)
     : 0
+
+function* keysOf(pairs: ReadonlyArray<readonly [unknown, unknown]>): Generator<undefined, ReadonlyArray<string>> {
+  const keys: Array<string> = []
+  for (const [key] of pairs) if (keys.push(key as string) % every === 0) yield
+  return keys
+}
 
 /** Bytes of memory that are worth to ask for. */
 const askedAtOnce = 0x40000
@@ -149,6 +164,8 @@ export function* rewriteDown(
   /** Values whose replacement takes long, with its steps, and what they became. */
   const later = new Map<object, Generator<undefined, unknown>>()
   const changed = new Map<object, unknown>()
+  /** The keys of dicts that such values became. */
+  const keys = new Map<object, ReadonlyArray<string>>()
   /** The memory of what was put in the place of other values: each may be a copy of what many of them share. */
   let made = 0
   let asked = 0
@@ -179,7 +196,8 @@ export function* rewriteDown(
   let looked = 0
   for (;;) {
     while (stack.length > 0) {
-      yield* mapChildren(stack.pop()!, visit, ask)
+      const container = stack.pop()!
+      yield* mapChildren(container, visit, ask, keys.get(container))
       if (++looked % 1_024 === 0) yield
     }
     const [next] = later
@@ -187,13 +205,16 @@ export function* rewriteDown(
     later.delete(next[0])
     const now = yield* next[1]
     changed.set(next[0], now)
+    if (next[0] instanceof PyObject && next[0].pairs.length > 0 && isDict(now) && !(now instanceof Map)) {
+      keys.set(now, yield* keysOf(next[0].pairs))
+    }
     enter(next[0], now)
   }
   if (made > asked) yield made
   if (changed.size === 0) return out
   const current = (value: unknown): unknown => isContainer(value) && changed.has(value) ? changed.get(value) : value
   for (const [container, now] of replaced) {
-    if (container === now) yield* mapChildren(container, current)
+    if (container === now) yield* mapChildren(container, current, askNothing, keys.get(container))
     if (++looked % 1_024 === 0) yield
   }
   return current(out)
