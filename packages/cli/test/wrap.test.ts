@@ -8,6 +8,7 @@ import * as Logs from "../src/internal/logs.ts"
 import { backendFlags, nextCommands, shortId } from "../src/internal/nextCommands.ts"
 import * as Render from "../src/internal/render.ts"
 import * as Settings from "../src/internal/settings.ts"
+import { cut, makeTable, width } from "../src/internal/table.ts"
 import * as Times from "../src/internal/times.ts"
 import { wrap, wrapCells } from "../src/internal/wrap.ts"
 
@@ -29,6 +30,31 @@ describe("wrapping", () => {
         const lines = wrap(text, columns)
         assert.strictEqual(lines.join("").replaceAll(" ", ""), text.replaceAll(" ", ""))
         for (const line of lines) assert.isAtMost(CliOutput.displayWidth(line), columns, line)
+      }
+    }
+  })
+
+  it("takes time in proportion to the text, whatever its script, its words and the terminal", () => {
+    const texts: Record<string, string> = {
+      ascii: "x",
+      "two columns": "漢",
+      "two bytes": "é",
+      "one base, many marks": "\u0301",
+      "joined": "👩‍👩‍👧‍👦",
+      words: "é é "
+    }
+    for (const [kind, unit] of Object.entries(texts)) {
+      const text = `a${unit.repeat(20_000 / unit.length)}`
+      for (const columns of [8, 65_535]) {
+        const used = process.cpuUsage()
+        const lines = wrap(text, columns)
+        cut(text, columns)
+        width(text)
+        makeTable(["NAME", "TEXT"], columns)([[{ text }, { text }]], String)
+        const { system, user } = process.cpuUsage(used)
+        assert.strictEqual(lines.join("").replaceAll(" ", ""), text.replaceAll(" ", ""), kind)
+        // In proportion to the square of the length it was many seconds.
+        assert.isBelow((user + system) / 1e6, 1, `${kind}, ${columns} columns`)
       }
     }
   })

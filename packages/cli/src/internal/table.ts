@@ -15,22 +15,69 @@ export const stripControls = (text: string): string => text.replace(/[\p{Cc}\p{C
 
 const ascii = /^[ -~]*$/
 
-/** The columns that a text takes on a terminal. Most texts are plain ASCII, where measuring each character is slow. */
-export const width = (text: string): number => ascii.test(text) ? text.length : CliOutput.displayWidth(text)
+const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" })
+
+/** Characters that are divided into graphemes at a time: the division of a text takes the square of its length. */
+const windowLength = 128
+
+const known = new Map<string, number>()
+const maxKnown = 4096
+
+const widthOf = (grapheme: string): number => {
+  let width = known.get(grapheme)
+  if (width === undefined) {
+    width = CliOutput.displayWidth(grapheme)
+    if (grapheme.length <= 2 && known.size < maxKnown) known.set(grapheme, width)
+  }
+  return width
+}
+
+/**
+ * How much of a text, from a position on, takes at most so many columns of a terminal: its end, and its width. Reads
+ * little more of the text than that.
+ */
+export const fitting = (
+  text: string,
+  columns: number,
+  from = 0
+): { readonly end: number; readonly width: number } => {
+  let end = from
+  let width = 0
+  while (end < text.length) {
+    const part = text.slice(end, end + windowLength)
+    const isLast = end + part.length >= text.length
+    if (ascii.test(part)) {
+      // The next character may belong to the last one.
+      const fits = Math.min(isLast ? part.length : part.length - 1, columns - width)
+      if (fits <= 0) return { end, width }
+      end += fits
+      width += fits
+      continue
+    }
+    for (const { index, segment } of graphemes.segment(part)) {
+      // Its rest may follow.
+      if (!isLast && index > 0 && index + segment.length === part.length) break
+      const more = widthOf(segment)
+      if (width + more > columns) return { end, width }
+      end += segment.length
+      width += more
+    }
+  }
+  return { end, width }
+}
+
+/** The columns that a text takes on a terminal. */
+export const width = (text: string): number => fitting(text, Infinity).width
 
 /** The text, or as much of it as fits into a number of columns. */
-export const cut = (text: string, columns: number): string => {
-  if (width(text) <= columns) return text
-  let out = ""
-  for (const character of text) {
-    if (width(out + character) > columns - 1) break
-    out += character
-  }
-  return `${out}…`
-}
+export const cut = (text: string, columns: number): string =>
+  columns === Infinity || fitting(text, columns).end === text.length
+    ? text
+    : `${text.slice(0, fitting(text, columns - 1).end)}…`
 
 const gap = 2
 const narrowest = 8
+const widestCell = 60
 
 /** A column as it would be without a limit. */
 export interface Column {
@@ -79,7 +126,7 @@ export const makeTable = (header: ReadonlyArray<string>, columns: number | undef
   const settle = (rows: ReadonlyArray<ReadonlyArray<Cell>>): ReadonlyArray<number | undefined> => {
     const all = header.map((title, index): Column => {
       const content = rows.reduce(
-        (widest, row) => Math.max(widest, Math.min(60, width(stripControls(row[index]?.text ?? "")))),
+        (widest, row) => Math.max(widest, fitting(stripControls(row[index]?.text ?? ""), widestCell).width),
         0
       )
       const wanted = Math.max(width(title), content)

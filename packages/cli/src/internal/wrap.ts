@@ -1,5 +1,5 @@
 /** Text in lines of a number of columns. */
-import { type Cell, width } from "./table.ts"
+import { type Cell, fitting } from "./table.ts"
 
 /** Wraps painted texts into lines of a given number of columns. A word that is longer than a line is broken. */
 export const wrapCells = (cells: ReadonlyArray<Cell>, columns: number): ReadonlyArray<string> => {
@@ -18,26 +18,26 @@ export const wrapCells = (cells: ReadonlyArray<Cell>, columns: number): Readonly
     for (const [at, word] of text.split(" ").entries()) {
       // Cells follow each other without a space of their own.
       const space = at === 0 || isStart ? 0 : 1
-      if (!isStart && used + space + width(word) > room) end()
+      if (!isStart && fitting(word, room - used - space).end < word.length) end()
       else if (space === 1) {
         line += " "
         used += 1
       }
-      let rest = word
-      while (used + width(rest) > room) {
-        let part = ""
-        for (const character of rest) {
-          if (used + width(part + character) > room) break
-          part += character
+      let from = 0
+      for (;;) {
+        const fits = fitting(word, room - used, from)
+        if (fits.end === word.length) {
+          if (from < fits.end) {
+            line += paint(word.slice(from))
+            used += fits.width
+            isStart = false
+          }
+          break
         }
-        line += paint(part)
-        rest = rest.slice(part.length)
+        line += paint(word.slice(from, fits.end))
+        from = fits.end
         end()
       }
-      if (rest === "") continue
-      line += paint(rest)
-      used += width(rest)
-      isStart = false
     }
   }
   if (!isStart || lines.length === 0) end()
