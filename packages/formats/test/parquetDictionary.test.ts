@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Flechette from "@uwdata/flechette"
 import { Compression, Table, writeParquet, WriterPropertiesBuilder } from "parquet-wasm"
 import { unsnappy } from "../src/internal/compression/snappy.ts"
-import { largestValue } from "../src/internal/parquet/dictionary.ts"
+import { dictionarySizes, expectedMemory } from "../src/internal/parquet/dictionary.ts"
 import { dictionaryOf, footerSpan, groupOf, readFooter, tailLength } from "../src/internal/parquet/footer.ts"
 import { Refusal } from "../src/internal/refusal.ts"
 
@@ -26,30 +26,43 @@ const chunkOf = (file: Uint8Array) => {
 
 const codecs = ["UNCOMPRESSED", "SNAPPY", "GZIP", "BROTLI", "ZSTD", "LZ4_RAW"] as const
 
-describe("the largest value of a dictionary", () => {
+describe("the sizes of a dictionary's values", () => {
   for (const name of codecs) {
-    it(`is found in one that is compressed as ${name}`, () => {
+    it(`are found in one that is compressed as ${name}`, () => {
       const file = fileOf(Compression[name])
       const chunk = chunkOf(file)
       assert.isAbove(dictionaryOf(chunk, file)!.size, 2_048)
-      assert.strictEqual(largestValue(chunk, file), largest)
+      assert.strictEqual(dictionarySizes(chunk, file).largest, largest)
       // In bytes that begin elsewhere in the file.
-      assert.strictEqual(largestValue(chunk, file.subarray(4), 4), largest)
+      assert.strictEqual(dictionarySizes(chunk, file.subarray(4), 4).largest, largest)
     })
 
-    it(`is at most the whole of one that is damaged: ${name}`, () => {
+    it(`tell the memory of all rows, of which the file has few: ${name}`, () => {
+      const file = fileOf(Compression[name])
+      const chunk = chunkOf(file)
+      const texts = Array.from({ length: 20_000 }, (_, row) => row % 500 === 77 ? largest : `text ${row % 500}`.length)
+      const memory = texts.reduce((sum, length) => sum + 4 + length, 0)
+      assert.isBelow(chunk.cost, memory / 2)
+      assert.approximately(expectedMemory(chunk, dictionarySizes(chunk, file)), memory, memory / 100)
+      // Counts that are wrong ask for a part of the memory that they speak of.
+      const sizes = { largest: 1e9, mean: 1e9 }
+      assert.strictEqual(expectedMemory(chunk, sizes), 16 * chunk.cost)
+      assert.strictEqual(expectedMemory(chunk, { largest: 1e9, mean: 0 }), chunk.cost)
+    })
+
+    it(`are at most the whole of one that is damaged: ${name}`, () => {
       const file = fileOf(Compression[name])
       const chunk = chunkOf(file)
       const { bytes, size } = dictionaryOf(chunk, file)!
       for (let at = 0; at < bytes.length; at += 37) {
         const damaged = Uint8Array.from(file)
         damaged[bytes.byteOffset - file.byteOffset + at]! ^= 0x55
-        const found = largestValue(chunk, damaged)
+        const found = dictionarySizes(chunk, damaged).largest
         assert.isAtLeast(found, 1)
         assert.isAtMost(found, size)
       }
       const cut = file.subarray(0, bytes.byteOffset - file.byteOffset + bytes.length - 9)
-      assert.strictEqual(largestValue(chunk, cut), size)
+      assert.strictEqual(dictionarySizes(chunk, cut).largest, size)
     })
   }
 })

@@ -34,37 +34,62 @@ const contentOf = ({ bytes, codec, size }: Dictionary): Uint8Array | undefined =
   }
 }
 
-/** The largest of some values, each of which follows its length in four bytes; undefined when that is not what they are. */
-const largestOf = (content: Uint8Array): number | undefined => {
+/** The sizes of values in bytes. */
+export interface Sizes {
+  /** That of the largest, or a size that none of them exceeds; 0 when rows repeat none. */
+  readonly largest: number
+  /** On average; 0 when it is not known. */
+  readonly mean: number
+}
+
+/** The sizes of some values, each of which follows its length in four bytes; undefined when that is not what they are. */
+const sizesOf = (content: Uint8Array): Sizes | undefined => {
   const view = new DataView(content.buffer, content.byteOffset, content.length)
-  let most = 0
+  let largest = 0
+  let count = 0
   let at = 0
   while (at + 4 <= content.length) {
     const length = view.getUint32(at, true)
-    most = Math.max(most, length)
+    largest = Math.max(largest, length)
     at += 4 + length
+    count++
   }
-  return at === content.length ? most : undefined
+  return at === content.length && count > 0 ? { largest, mean: content.length / count - 4 } : undefined
 }
 
 /**
- * The size of the largest value in the dictionary that a column begins with, or a size that none of them exceeds; 0 when it
- * has no dictionary. `bytes` are those of the file from an offset on.
+ * The sizes of the values in the dictionary that a column begins with. `bytes` are those of the file from an offset on.
  */
-export const largestValue = (chunk: Chunk, bytes: Uint8Array, offset = 0): number => {
+export const dictionarySizes = (chunk: Chunk, bytes: Uint8Array, offset = 0): Sizes => {
   const dictionary = dictionaryOf(chunk, bytes, offset)
-  if (dictionary === undefined) return 0
+  if (dictionary === undefined) return { largest: 0, mean: 0 }
   const { size } = dictionary
-  if (chunk.valueSize !== undefined) return chunk.valueSize
-  if (size <= smallDictionary || size > largeDictionary) return size
+  const { valueSize } = chunk
+  if (valueSize !== undefined) return { largest: valueSize, mean: valueSize }
+  const unknown = { largest: size, mean: 0 }
+  if (size <= smallDictionary || size > largeDictionary) return unknown
   try {
     const content = contentOf(dictionary)
-    return content?.length === size ? largestOf(content) ?? size : size
+    return content?.length === size ? sizesOf(content) ?? unknown : unknown
   } catch (error) {
     // The reader tells what is wrong with it.
-    if (error instanceof Refusal || error instanceof FormatError || isOfZlib(error)) return size
+    if (error instanceof Refusal || error instanceof FormatError || isOfZlib(error)) return unknown
     throw error
   }
+}
+
+/** A column takes at most so many times its bytes in the file before that is measured: its counts may be wrong. */
+const maxGrowth = 16
+
+/** The bytes of values in memory, by their type in parquet.thrift: INT32, INT64, INT96, FLOAT and DOUBLE. */
+const widths: Readonly<Record<number, number>> = { 1: 4, 2: 8, 3: 8, 4: 4, 5: 8 }
+/** Where a text begins. */
+const placeSize = 4
+
+/** The memory that the values of a column are expected to take, in bytes: what rows repeat is in the file only once. */
+export const expectedMemory = ({ cost, numValues, type, valueSize }: Chunk, { mean }: Sizes): number => {
+  const size = widths[type] ?? valueSize ?? (mean === 0 ? 0 : mean + placeSize)
+  return Math.min(Math.max(cost, numValues * size), maxGrowth * cost)
 }
 
 const isOfZlib = (error: unknown): boolean => error instanceof Error && "code" in error

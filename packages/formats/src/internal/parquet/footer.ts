@@ -42,6 +42,9 @@ export interface Chunk extends Span {
   readonly isFlat: boolean
   /** Its size when it is read: bytes, or values, which may occupy no bytes at all. */
   readonly cost: number
+  readonly numValues: number
+  /** The number of its type in parquet.thrift. */
+  readonly type: number
   /** The size of each value, where the type is one of a fixed size. */
   readonly valueSize: number | undefined
   readonly statistics: ThriftStruct | undefined
@@ -176,11 +179,14 @@ const chunkOf = (struct: ThriftStruct, valueSize: number | undefined): Chunk => 
   const metadata = struct.struct(chunkFields.metadata)
   if (metadata === undefined) throw damaged()
   const path = metadata.texts(columnFields.path)
+  const numValues = metadata.integer(columnFields.numValues) ?? 0
   return {
     ...spanOf(metadata),
     name: path[0] ?? "",
     isFlat: path.length === 1,
-    cost: Math.max(metadata.integer(columnFields.uncompressed) ?? 0, metadata.integer(columnFields.numValues) ?? 0),
+    cost: Math.max(metadata.integer(columnFields.uncompressed) ?? 0, numValues),
+    numValues,
+    type: metadata.integer(columnFields.type) ?? -1,
     valueSize,
     statistics: metadata.struct(columnFields.statistics),
     metadata,

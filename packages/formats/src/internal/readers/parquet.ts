@@ -16,7 +16,7 @@ import { timedeltaCell, zoneFromName } from "../cells.ts"
 import { FlatTable } from "../flatbuffer.ts"
 import { workerThreads } from "../node.ts"
 import { type PandasMetadata, timedeltaUnit } from "../pandasMetadata.ts"
-import { largestValue } from "../parquet/dictionary.ts"
+import { dictionarySizes, expectedMemory } from "../parquet/dictionary.ts"
 import { type Footer, footerSpan, groupOf, magic, readFooter, repaired, tailLength } from "../parquet/footer.ts"
 import { formatError } from "../refusal.ts"
 import { giveWay, type Grow, type Steps } from "../steps.ts"
@@ -264,7 +264,7 @@ export interface Known {
   readonly firstRow: number
   /** Of the Arrow fields that have no fields below them, in order, those of UUIDs; undefined where it is not known. */
   readonly uuids: ReadonlyArray<boolean> | undefined
-  /** The size of the values that are read, packed as they are in the file: bytes, or a number of them. */
+  /** The memory that the values are expected to take, in bytes. */
   readonly cost: number
   /** No value that rows may repeat is larger. */
   readonly maxValue: number
@@ -276,6 +276,9 @@ export const uuidsOf = ({ values }: Footer, columns: ReadonlyArray<string> | und
 
 /** Memory that is not worth asking for. */
 const smallRoom = 0x400000
+
+/** The reader makes room for more texts than come, so that what is expected is not enough. To read again costs more. */
+const memoryFactor = 1.5
 
 /** The memory of rows that are read at once, which their columns' dictionaries may make larger than all of their bytes. */
 const batchMemory = 0x8000000
@@ -308,7 +311,7 @@ export const readParts = (
       )
     )
   if (grow === undefined) return read(4 * maxBytes)
-  const room = Math.max(smallRoom, Math.ceil(1.25 * known.cost))
+  const room = Math.max(smallRoom, Math.ceil(memoryFactor * known.cost))
   return room === smallRoom ? read(room) : Effect.andThen(grow(room), read(room))
 }
 
@@ -328,8 +331,9 @@ function* sound(bytes: Uint8Array, maxBytes: number, columns: ReadonlyArray<stri
       for (const span of footer.groups) {
         for (const chunk of groupOf(footer, span).chunks) {
           if (columns !== undefined && !columns.includes(chunk.name)) continue
-          cost += chunk.cost
-          maxValue = Math.max(maxValue, largestValue(chunk, bytes))
+          const sizes = dictionarySizes(chunk, bytes)
+          cost += expectedMemory(chunk, sizes)
+          maxValue = Math.max(maxValue, sizes.largest)
           yield
         }
         yield

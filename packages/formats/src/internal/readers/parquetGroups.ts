@@ -7,7 +7,7 @@ import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { FormatError } from "../../FormatError.ts"
 import { type Condition, mayHold } from "../filter.ts"
-import { largestValue } from "../parquet/dictionary.ts"
+import { dictionarySizes, expectedMemory } from "../parquet/dictionary.ts"
 import {
   type Chunk,
   countsTooFew,
@@ -56,17 +56,23 @@ const fileOf = (footer: Footer, group: Group, chunks: ReadonlyArray<Chunk>, span
   return footerOf(footer, group, moves)
 }
 
-/** The size of the largest value that rows may repeat, in some columns whose bytes were read. */
-function* maxValueOf(chunks: ReadonlyArray<Chunk>, pieces: ReadonlyArray<Piece>): Steps<number> {
-  let most = 0
+/** What the values of some columns, whose bytes were read, are expected to take, and the size of the largest. */
+function* expected(
+  chunks: ReadonlyArray<Chunk>,
+  pieces: ReadonlyArray<Piece>
+): Steps<{ readonly cost: number; readonly maxValue: number }> {
+  let cost = 0
+  let maxValue = 0
   for (const { bytes, start } of pieces) {
     for (const chunk of chunks) {
       if (chunk.start < start || chunk.start >= start + bytes.length) continue
-      most = Math.max(most, largestValue(chunk, bytes, start))
+      const sizes = dictionarySizes(chunk, bytes, start)
+      cost += expectedMemory(chunk, sizes)
+      maxValue = Math.max(maxValue, sizes.largest)
       yield
     }
   }
-  return most
+  return { cost, maxValue }
 }
 
 const partOf = <E>(
@@ -89,12 +95,12 @@ const partOf = <E>(
       return Effect.flatMap(
         readSpans(source, spans),
         (pieces) =>
-          Effect.flatMap(giveWay(() => maxValueOf(chunks, pieces), formatError), (maxValue) =>
+          Effect.flatMap(giveWay(() => expected(chunks, pieces), formatError), (values) =>
             readParts(
               [magic, ...pieces.map(({ bytes }) => bytes), fileOf(footer, group, chunks, spans)],
               maxBytes,
               columns,
-              { firstRow, uuids: uuidsOf(footer, columns), cost, maxValue }
+              { firstRow, uuids: uuidsOf(footer, columns), ...values }
             ))
       )
     })
