@@ -126,6 +126,15 @@ describe("what is read in steps is what it is at once", () => {
       assert.deepStrictEqual((table as Table).column("h2")!.toArray(), [0, 1, 2, 3, 4, 9])
     }))
 
+  it.effect("quotes in a cell of CSV, wherever a piece of it ends", () =>
+    Effect.gen(function*() {
+      for (const before of [0x7fffe, 0x7ffff, 0x80000]) {
+        const cell = `${"a".repeat(before)}"é""b"`
+        const table = (yield* decode(latin1(Buffer.from(`h\n"${cell.replaceAll("\"", "\"\"")}"`)), "x.csv")) as Table
+        assert.isTrue(table.columns[0]!.at(0) === cell, `${before}`)
+      }
+    }))
+
   it.effect("texts of pickles", () =>
     Effect.gen(function*() {
       for (const text of ["é".repeat(400_000), `a${"😀".repeat(200_000)}`]) {
