@@ -121,6 +121,9 @@ const lasting: Record<string, Case> = {
   "a query that was not understood": staying(
     Faults.errors("GRAPHQL_VALIDATION_FAILED", "Cannot query field \"task_id\" on type \"task_run\"", null, 400)
   ),
+  "a query for a field with a long name": staying(
+    Faults.errors("GRAPHQL_VALIDATION_FAILED", `Cannot query field "${"a".repeat(5_000_000)}"`, null, 400)
+  ),
   "UNAUTHENTICATED": staying(Faults.errors("UNAUTHENTICATED", "no"), "Unauthorized"),
   "UNAUTHENTICATED with status 400": staying(Faults.errors("UNAUTHENTICATED", "no", null, 400), "Unauthorized"),
   "UNAUTHENTICATED with status 500": staying(Faults.errors("UNAUTHENTICATED", "no", null, 500), "Unauthorized"),

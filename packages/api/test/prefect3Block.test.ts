@@ -31,6 +31,15 @@ describe("the secret fields of a block", () => {
     })
   })
 
+  it("are all fields, where more are named than any block has", () => {
+    const names = Array.from({ length: 1001 }, (_, index) => `*.f${index}`)
+    assert.deepStrictEqual(shownAs(block({ a: { b: 1 }, c: ["d"] }, names)?.data), {
+      a: { b: "hidden" },
+      c: ["hidden"]
+    })
+    assert.deepStrictEqual(shownAs(block({ a: { b: 1 } }, names.slice(1))?.data), { a: { b: 1 } })
+  })
+
   it("are soon found, however many there are", () => {
     const names = Array.from({ length: 10_000 }, (_, index) => `f${index}`)
     const data = block(Object.fromEntries(names.map((name) => [name, 1])), names.map((name) => `${name}.x`))?.data

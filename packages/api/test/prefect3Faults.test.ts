@@ -13,6 +13,7 @@ import * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Redacted from "effect/Redacted"
+import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
 import * as Recorded from "./prefect3Server.ts"
 
@@ -226,6 +227,23 @@ describe("answers that are not Prefect's", () => {
       assert.strictEqual(error?.reason._tag, "MalformedResponse")
     }))
 
+  const listings: Record<string, (api: PrefectApi["Service"]) => Effect.Effect<unknown, PrefectApiError>> = {
+    "task runs": (api) => Stream.runCollect(api.taskRuns({ flowRunId })),
+    "flow runs": (api) => Stream.runCollect(api.flowRuns({})),
+    "logs": (api) => Stream.runCollect(api.logs({ flowRunId })),
+    "ids with a prefix": (api) => api.taskRunsByIdPrefix({ prefix: "00000000", limit: 5 }),
+    "edges": (api) => api.edges(flowRunId)
+  }
+  for (const [what, call] of Object.entries(listings)) {
+    it.effect(`a row that is no object, among ${what}`, () =>
+      Effect.gen(function*() {
+        for (const row of [null, "x", 1, []]) {
+          const { error } = yield* ask(({ path }) => path.endsWith("/filter") ? json([row]) : undefined, call)
+          assert.strictEqual(error?.reason._tag, "MalformedResponse")
+        }
+      }))
+  }
+
   it.effect("a body over the limit", () =>
     Effect.gen(function*() {
       const { error } = yield* ask(() => undefined, undefined, { maxResponseBytes: 500 })
@@ -340,6 +358,18 @@ describe("credentials", () => {
       )
     }))
 
+  it.effect("a token that no header can carry is none", () =>
+    Effect.gen(function*() {
+      for (const token of ["a\r\nx: 1", "\u4e2d", "", "t".repeat(5000)]) {
+        const { error, sent } = yield* ask(
+          (request) => request.path.startsWith("/csrf-token") ? json({ token }) : csrf(request),
+          (api) => api.firstTaskRunOfEachTask(flowRunId)
+        )
+        assert.strictEqual(error?.reason._tag, "Unauthorized")
+        assert.lengthOf(sent.filter(({ method }) => method === "POST"), 1)
+      }
+    }))
+
   it.effect("a server that refuses the token too is Unauthorized", () =>
     Effect.gen(function*() {
       const { error, sent } = yield* ask((request) => {
@@ -358,6 +388,24 @@ describe("credentials", () => {
 })
 
 describe("which server it is", () => {
+  it.effect("is told without what is no part of a version", () =>
+    Effect.gen(function*() {
+      for (const version of ["1.0", "3.8.0"]) {
+        for (const rest of [" hidden-key", "+hidden-key", "\u001b[31m", "x".repeat(100_000)]) {
+          const { error } = yield* ask(
+            ({ path }) => path === "/admin/version" ? json(version + rest) : undefined,
+            (api) => api.countMappedChildren({ flowRunId, taskId: flowRunId }),
+            { apiKey: Redacted.make("hidden-key") }
+          )
+          assert.strictEqual(error?.reason._tag, "UnsupportedByBackend")
+          assert.include(error?.message, `Prefect ${version}`)
+          assert.notInclude(error?.message, "hidden-key")
+          assert.notInclude(error?.message, "\u001b")
+          assert.isBelow(error?.message.length ?? 0, 500)
+        }
+      }
+    }))
+
   it.effect("1.0.0 is refused, and named", () =>
     Effect.gen(function*() {
       const { error, sent } = yield* ask(({ path }) => path === "/admin/version" ? json("1.0.0") : undefined)

@@ -96,6 +96,10 @@ const codes = new Set([
   "validation-failed"
 ])
 
+/** The errors, and the characters of each, that are looked at: there may be as many as a response has room for. */
+const maxErrors = 100
+const maxMessage = 2000
+
 const refusals = new Set([
   "UNAUTHENTICATED",
   "UNAUTHORIZED",
@@ -111,8 +115,10 @@ const errorsFailure = (
   statusFailure: Http.HttpFailure | undefined,
   document: Document
 ): Http.HttpFailure => {
-  const list = (Array.isArray(errors) ? errors : [errors]).filter(isObject)
-  const messages = list.map((error) => typeof error["message"] === "string" ? error["message"] : "")
+  const list = (Array.isArray(errors) ? errors.slice(0, maxErrors) : [errors]).filter(isObject)
+  const messages = list.map((error) =>
+    typeof error["message"] === "string" ? error["message"].slice(0, maxMessage) : ""
+  )
   const found = list.flatMap((error) => {
     const extensions = error["extensions"]
     const code = isObject(extensions) ? extensions["code"] : undefined

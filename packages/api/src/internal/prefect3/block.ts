@@ -11,6 +11,9 @@ const mask = /^\*+$/
 const suspicious =
   /secret|password|passwd|token|key|credential|connection_string|sas|service_account|root_user|username/i
 
+/** The most secret fields that are looked up one by one. With more, which no type of block has, all is secret. */
+const maxSecretFields = 1000
+
 /** Secret fields by the parts of their paths (`credentials.aws_secret_access_key`, `headers.*`), so that each is one step. */
 interface Fields {
   isSecret: boolean
@@ -49,8 +52,10 @@ export const fromJson = (json: unknown): StorageBlock | undefined => {
   if (typeof type !== "string") return undefined
   const schema = isObject(json["block_schema"]) ? json["block_schema"]["fields"] : undefined
   const named = isObject(schema) ? schema["secret_fields"] : undefined
+  const paths = Array.isArray(named) ? named : []
+  const isAllSecret = paths.length > maxSecretFields
   const secrets = noFields()
-  for (const path of Array.isArray(named) ? named : []) {
+  for (const path of isAllSecret ? [] : paths) {
     if (typeof path === "string") addSecret(secrets, path.split("."))
   }
   if (type === "remote-file-system") addSecret(secrets, ["settings"])
@@ -82,5 +87,5 @@ export const fromJson = (json: unknown): StorageBlock | undefined => {
         [key, value]
       ) => [key, hide(value, path + key, isSecret ? [] : below(fields, key), key, isSecret)])
     )
-  return { id: json["id"], type, data: hideAll(json["data"], "", [secrets], false) }
+  return { id: json["id"], type, data: hideAll(json["data"], "", [secrets], isAllSecret) }
 }

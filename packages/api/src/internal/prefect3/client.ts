@@ -132,11 +132,10 @@ export const make = Effect.fnUntraced(function*(settings: Settings) {
         if (answer.status === 404 || answer.status === 405) return Result.succeed({ version: undefined, isPage })
         const failure = failureOf(answer)
         if (failure !== undefined) return Result.fail(failure)
-        const value = parse(answer.text)
-        return Result.succeed({
-          version: typeof value === "string" && /^\d+\.\d/.test(value) ? value : undefined,
-          isPage
-        })
+        const value = jsonOf(answer)
+        // It is part of messages.
+        const version = typeof value === "string" ? /^\d{1,4}\.\d[\w.+-]{0,60}/.exec(value)?.[0] : undefined
+        return Result.succeed({ version: version === undefined ? undefined : backend.withoutSecrets(version), isPage })
       }
     )
 
@@ -212,11 +211,11 @@ export const make = Effect.fnUntraced(function*(settings: Settings) {
       request(base, "POST", path, body),
       (answer): Result.Result<Posted | { readonly _tag: "TokenWanted"; readonly detail: string }, Http.HttpFailure> => {
         if (answer.status === 422) {
-          return Result.succeed({ _tag: "Refused", detail: backend.withoutSecrets(detailOf(answer.text)) })
+          return Result.succeed({ _tag: "Refused", detail: backend.withoutSecrets(detailOf(answer)) })
         }
         if (answer.status === 404) return Result.succeed({ _tag: "NoSuchPath" })
-        if (answer.status === 403 && /csrf token|client identifier/i.test(detailOf(answer.text))) {
-          return Result.succeed({ _tag: "TokenWanted", detail: backend.withoutSecrets(detailOf(answer.text)) })
+        if (answer.status === 403 && /csrf token|client identifier/i.test(detailOf(answer))) {
+          return Result.succeed({ _tag: "TokenWanted", detail: backend.withoutSecrets(detailOf(answer)) })
         }
         const failure = failureOf(answer)
         return failure === undefined
@@ -294,32 +293,37 @@ const pageHint = ({ hostname, pathname }: URL): string | undefined => {
     }`
 }
 
-const parse = (text: string): unknown => {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}
+/** The JSON of a response of any status; undefined when it has none. A long one has been parsed in steps. */
+const jsonOf = (answer: Http.Answer): unknown => Result.getOrUndefined(Http.parseJson(answer))
+
+/** A token that a header can carry. */
+const isToken = (value: unknown): value is string => typeof value === "string" && /^[\x21-\x7e]{1,4096}$/.test(value)
 
 const readToken = (answer: Http.Answer): Token | undefined => {
-  const json = answer.status === 200 ? parse(answer.text) : undefined
+  const json = answer.status === 200 ? jsonOf(answer) : undefined
   const { expiration, token } = (json ?? {}) as { readonly [key: string]: unknown }
-  if (typeof token !== "string" || token === "") return undefined
+  if (!isToken(token)) return undefined
   const expires = typeof expiration === "string" ? Date.parse(expiration) : Number.NaN
   return { value: token, expires: Number.isNaN(expires) ? Number.POSITIVE_INFINITY : expires }
 }
 
 const noToken = (origin: string) => Http.unauthorized(`${origin} wants a CSRF token and gives none`)
 
+/** The characters that are looked at in each part of a description, which may be as long as a response. */
+const maxDetail = 2000
+
 /** The server's description of a problem, on one line. Quotations of the request are omitted. */
-const detailOf = (body: string): string => {
-  const value = parse(body)
-  if (typeof value !== "object" || value === null) return /^\s*</.test(body) ? "" : plainWords(body)
+const detailOf = (answer: Http.Answer): string => {
+  const value = jsonOf(answer)
+  if (typeof value !== "object" || value === null) {
+    const body = answer.text.slice(0, maxDetail)
+    return /^\s*</.test(body) ? "" : plainWords(body)
+  }
   const { detail, exception_detail: list, exception_message: message } = value as { readonly [key: string]: unknown }
   const first: unknown = Array.isArray(list) ? list[0] : undefined
   const more = typeof first === "object" && first !== null && "msg" in first ? first.msg : undefined
-  return [detail, message, more].filter((part) => typeof part === "string").join(" ").replace(/\s+/g, " ").slice(0, 200)
+  return [detail, message, more].flatMap((part) => typeof part === "string" ? [part.slice(0, maxDetail)] : [])
+    .join(" ").replace(/\s+/g, " ").slice(0, 200)
 }
 
 /** The failure for a status other than 2xx. */
@@ -327,7 +331,7 @@ const failureAt =
   (origin: string, secrets: ReadonlyArray<string>) => (answer: Http.Answer): Http.HttpFailure | undefined => {
     const { status } = answer
     if (status >= 200 && status < 300) return undefined
-    const detail = withoutSecrets(detailOf(answer.text), secrets)
+    const detail = withoutSecrets(detailOf(answer), secrets)
     const said = `${origin} answers ${status}${detail === "" ? "" : `, ${detail}`}`
     const asked = Http.parseRetryAfter(answer.headers["retry-after"], answer.receivedAt)
     const isMaintenance = answer.headers["prefect-maintenance"] === "true"

@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import type { Cursor, Page, PageRequest } from "../../Backend.ts"
 import { MalformedResponse, PrefectApiError, UnsupportedByBackend } from "../../PrefectApiError.ts"
 import { isTooDeep, tooDeep } from "../depth.ts"
+import { isObject } from "../isObject.ts"
 import * as Kept from "../kept.ts"
 import { microseconds } from "../timestamps.ts"
 import type { Client } from "./client.ts"
@@ -115,7 +116,11 @@ export const make = (
         }
         const rows = posted.json
         if (!Array.isArray(rows)) return malformed(filter, `${filter.path} gave no list`)
-        return Effect.succeed({ rows, isFull: asked === undefined ? rows.length > 0 : rows.length >= asked })
+        if (!rows.every(isObject)) return malformed(filter, `${filter.path} gave a row that is not an object`)
+        return Effect.succeed({
+          rows: rows as ReadonlyArray<Row>,
+          isFull: asked === undefined ? rows.length > 0 : rows.length >= asked
+        })
       })
     })
 
