@@ -231,6 +231,38 @@ export const equivalent = [
   ...of(`${machine}/unpickle.ts`, "what was fetched is charged at the end of the stretch", [
     ["if (charged > 0) {", "{ machine.charge(charged) charged = 0 }", "{}"]
   ]),
+  ...of("packages/formats/src/internal/compression/compression.ts", "nothing throws null", [
+    [
+      "const code = (error as { readonly code?: unknown } | null)?.code",
+      "(error as { readonly code?: unknown } | null)?.code",
+      "(error as { readonly code?: unknown; } | null).code"
+    ]
+  ]),
+  ...of("packages/formats/src/internal/compression/compression.ts", "a buffer grows as it is needed, only more often", [
+    [
+      "stepsOf(compression, bytes, new Output(bytes.length * 4, limit, exceeded))",
+      "bytes.length * 4",
+      "bytes.length / 4"
+    ],
+    ["this.#expected = compressed * 4", "compressed * 4", "compressed / 4"]
+  ]),
+  ...of("packages/formats/src/internal/zip.ts", "what ends before that is refused below", [
+    [
+      "while (end >= least && view.getUint32(end, true) !== endSignature) end--",
+      "end >= least",
+      "true"
+    ]
+  ]),
+  ...of("packages/formats/src/internal/zip.ts", "the directory and the end follow the files", [
+    [
+      "if (start + entry.stored > bytes.length) damaged()",
+      "start + entry.stored > bytes.length",
+      "start + entry.stored >= bytes.length"
+    ]
+  ]),
+  ...of("packages/formats/src/internal/zip.ts", "all else that is thrown there is the same refusal", [
+    ["if (error instanceof RangeError) return damaged()", "error instanceof RangeError", "true"]
+  ]),
   ...of("packages/results/src/internal/run/children.ts", "no number is less than null", [
     [
       "if (this.problem === undefined && this.expected !== null && this.next < this.expected) {",
