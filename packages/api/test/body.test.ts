@@ -42,4 +42,13 @@ describe("a body", () => {
   it("of empty chunks alone takes no arrays", () => {
     assert.strictEqual(filled(repeated(10_000, 0)).most, 0)
   })
+
+  it("has 256 chunks joined where they have fewer than 256 KiB", () => {
+    const countOf = (...sizes: ReadonlyArray<number>) => filled(sizes).body.count
+    assert.strictEqual(countOf(...repeated(255, 1_024)), 255)
+    assert.strictEqual(countOf(...repeated(256, 1_024)), 256)
+    assert.strictEqual(countOf(...repeated(255, 1_024), 1_023), 1)
+    assert.strictEqual(countOf(...repeated(256, 1_024), ...repeated(255, 1)), 511)
+    assert.strictEqual(countOf(...repeated(256, 1_024), ...repeated(256, 1)), 257)
+  })
 })
