@@ -58,6 +58,7 @@ describe("JSON text in pieces", () => {
         for (const length of [1, 7, 40]) {
           found.push(...wrong(whole.slice(0, at), length))
           found.push(...wrong(whole.slice(0, at) + whole.slice(at + 1), length))
+          for (const other of "[]{}") found.push(...wrong(whole.slice(0, at) + other + whole.slice(at + 1), length))
         }
         for (const more of "[]{},:\" 1\\") found.push(...wrong(whole.slice(0, at) + more + whole.slice(at), 7))
       }
@@ -145,6 +146,16 @@ describe("JSON text in pieces", () => {
           }
         }
       }
+    }
+  })
+
+  it("has __proto__ as a key like any other", () => {
+    const text = `{"__proto__":[${"1,".repeat(50)}1],"b":1}`
+    for (const length of [10, 1_000]) {
+      assert.deepStrictEqual(
+        Object.getOwnPropertyDescriptors(read(text, length).value),
+        Object.getOwnPropertyDescriptors(JSON.parse(text))
+      )
     }
   })
 
