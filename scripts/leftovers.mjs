@@ -1,6 +1,6 @@
 // Fails a test run that leaves a process behind, and ends the process. Processes are identified by a variable in their
 // environment, which child processes of tests inherit; without /proc, nothing is checked.
-import { existsSync, readdirSync, readFileSync } from "node:fs"
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { root } from "./packages.mjs"
@@ -55,10 +55,27 @@ export const endLeftovers = async (mark, rounds = 100) => {
   }
 }
 
+/**
+ * Empties each folder of a compile cache that has more entries than this.
+ * @param {string} cache
+ * @param {number} most
+ */
+export const boundCache = (cache, most) => {
+  if (!existsSync(cache)) return
+  for (const version of readdirSync(cache)) {
+    const folder = join(cache, version)
+    if (readdirSync(folder).length > most) rmSync(folder, { recursive: true, force: true })
+  }
+}
+
 /** vitest calls this before a run, and its return value after the run. */
 export default () => {
   // Threads and processes of the tests load the same modules over and over: Node caches their compiled code.
-  process.env["NODE_COMPILE_CACHE"] ??= join(root, "node_modules/.cache/effect-prefect/compiled")
+  const cache = join(root, "node_modules/.cache/effect-prefect/compiled")
+  process.env["NODE_COMPILE_CACHE"] ??= cache
+  // vitest loads each test file under a new address in each run, so that its entry is never read again. All other
+  // modules are about 1 500.
+  boundCache(cache, 5_000)
   if (!canFind) return undefined
   const mark = `${process.pid}-${Date.now()}`
   process.env[name] = mark
