@@ -202,8 +202,8 @@ const makeReader = <D extends ResultDescriptor>(
       specificity: target.specificity,
       read: (options) => Effect.map(readFile(target.folder, target.name, location, options, target.missing), stored),
       readAtOnce: ({ maxBytes }) => {
-        const bytes = readFileAtOnce(target.folder, target.name, maxBytes)
-        return bytes === undefined ? undefined : stored(bytes)
+        const found = readFileAtOnce(target.folder, target.name, location, maxBytes, target.missing)
+        return found instanceof Uint8Array ? stored(found) : found
       },
       open: () => openFileParts(target.folder, target.name, location, target.missing)
     }

@@ -145,6 +145,7 @@ interface Known {
 
 /** Milliseconds. The backend keeps blocks too, and decides whether it asks its server again. */
 const keptFor = 60_000
+const maxKnown = 1_000
 
 const decodersOf = (
   serializer: Prefect3Result["serializer"]
@@ -203,6 +204,7 @@ const makeReader = (
       Effect.mapError(api.storageBlock(storageBlockId), (error) => blockReason(storageBlockId, error)),
       (block: StorageBlock) =>
         Effect.flatMap(storageOf(block), (storage) => {
+          if (known.size >= maxKnown) known.clear()
           known.set(storageBlockId, { block, storage, until: performance.now() + keptFor })
           return stored(Prefect3Location.inBlock(block, key), storage)
         })
@@ -211,7 +213,7 @@ const makeReader = (
   const readAtOnce = (
     { serializer, storageBlockId, storageKey }: Prefect3Result,
     { maxBytes }: Pick<ResultStorage.ReadOptions, "maxBytes">
-  ): ResultStorage.StoredResult | undefined => {
+  ): ResultStorage.StoredResult | StorageReason | undefined => {
     if (storageKey === null || storageKey === undefined) return undefined
     const hasBlock = storageBlockId !== null && storageBlockId !== undefined
     const at = hasBlock ? knownAt(storageBlockId) : undefined

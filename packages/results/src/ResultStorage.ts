@@ -133,9 +133,12 @@ export type ResolvedLocation =
     readonly read: (options: ReadOptions) => Effect.Effect<StoredResult, StorageReason | StorageNotProvided>
     /**
      * Reads a small stored result without an Effect, if that takes only a moment; its memory is reserved afterwards.
-     * Undefined when it would wait or fail: `read` is then used, which tells why. Default: never.
+     * Gives the reason of a failure where `read` would fail with the same. Undefined when it would wait, or cannot tell:
+     * `read` is then used. Default: never.
      */
-    readonly readAtOnce?: ((options: Pick<ReadOptions, "maxBytes">) => StoredResult | undefined) | undefined
+    readonly readAtOnce?:
+      | ((options: Pick<ReadOptions, "maxBytes">) => StoredResult | StorageReason | undefined)
+      | undefined
     /**
      * Opens the stored bytes for reading parts of them, for the lifetime of the scope; undefined when the store turns
      * out not to support parts. Without it, for example when the bytes are wrapped, the result is read as a whole.

@@ -330,24 +330,34 @@ export const readFile = (
   })
 
 /**
- * The bytes of a small file of a folder whose real path is known, without an Effect. Undefined when it would wait, is
- * larger, or is not simply there: `readFile` then reads it, or tells why it cannot.
+ * The bytes of a small file of a folder whose real path is known, without an Effect, or the reason why there is no such
+ * file. Undefined when it would wait, is larger, or is not simply there: `readFile` then reads it, or tells why it cannot.
  */
-export const readFileAtOnce = (folder: Folder, name: string, maxBytes: number): Uint8Array | undefined => {
+export const readFileAtOnce = (
+  folder: Folder,
+  name: string,
+  location: string,
+  maxBytes: number,
+  missing: string
+): Uint8Array | ResultNotFound | undefined => {
   const { real } = folder
-  if (!linux || real === undefined || !opens.isFast || !reads.isFast) return undefined
+  // What is mounted may itself be a file, which has no name in it.
+  if (!linux || real === undefined || name === "" || !opens.isFast || !reads.isFast) return undefined
   const start = performance.now()
   let fd: number
   try {
     fd = fs.openSync(`${folder.path}/${name}`, flags)
-  } catch {
-    return undefined
+  } catch (error) {
+    if (!notThere(error as NodeJS.ErrnoException)) return undefined
+    opens.took(performance.now() - start)
+    return new ResultNotFound({ location, detail: missing })
   }
   try {
     opens.took(performance.now() - start)
     const opened = realPathOf(fd)
     if (opened === undefined || !opened.startsWith(real)) return undefined
-    if (folder.isExact === true && isOtherName(opened, real + name)) return undefined
+    // Nearly all names need not be normalized to tell.
+    if (folder.isExact === true && opened !== real + name && isOtherName(opened, join(real, name))) return undefined
     const stat = fs.fstatSync(fd)
     const { size } = stat
     if (!stat.isFile() || size > smallFile || size > maxBytes) return undefined

@@ -22,6 +22,7 @@ import {
   ResultError,
   ResultTooLarge,
   StorageNotProvided,
+  type StorageReason,
   UnsupportedResultType
 } from "../../ResultError.ts"
 import { type Options, override, ResultOptions } from "../../ResultOptions.ts"
@@ -109,7 +110,7 @@ const descriptorOf = (view: RunView): ResultDescriptor | Reason => {
     : descriptor
 }
 
-const isReason = (value: ResultDescriptor | Reason): value is Reason => value instanceof Error
+const isReason = (value: unknown): value is Reason => value instanceof Error
 
 /** The reader of a view's own result, and the location; undefined when there is no result, or no reader. */
 export const resolutionOf = (services: Services, view: RunView): Resolution | undefined => {
@@ -125,7 +126,12 @@ export interface Prepared {
   readonly resolution?: Resolution | undefined
   /** Whether reading and decoding have their own spans: not in traversals, which may cover millions of results. */
   readonly isTraced?: boolean | undefined
+  /** What was read already, which then is not read again. */
+  readonly known?: Known | undefined
 }
+
+/** What was read at once, or the reason why it cannot be read. */
+export type Known = StoredResult | StorageReason
 
 /** Reads a view's own result. A traversal has already resolved the location, and passes it on. */
 export const readStored = (
@@ -175,12 +181,12 @@ const withLease = <A, E>(services: Services, use: (prepared: Prepared) => Effect
   }))
 
 /**
- * A view's own result: read and decoded. Mapped parents have none.
+ * A view's own result: read, unless it is known, and decoded. Mapped parents have none.
  */
-export const load = (services: Services, view: RunView): Effect.Effect<unknown, ResultError> =>
+export const load = (services: Services, view: RunView, known?: Known): Effect.Effect<unknown, ResultError> =>
   withLease(
     services,
-    (prepared) => Effect.flatMap(loadPrepared(services, view, prepared), Effect.fromResult)
+    (prepared) => Effect.flatMap(loadPrepared(services, view, { ...prepared, known }), Effect.fromResult)
   )
 
 /**
@@ -222,12 +228,12 @@ export const loadPrepared = (
         ? Effect.succeed(settled(Result.succeed(decoding.value)))
         : Effect.map(Effect.result(decoding), settled)
     }
-    if (prepared.isTraced !== true) {
-      const stored = readAtOnce(services, prepared.resolution ?? services.storage.resolve(descriptor))
-      if (stored === "later") return Effect.flatMap(Turn.next, () => loadPrepared(services, view, prepared))
-      if (stored !== undefined) return onSuccess(stored)
-    }
     const errorOf = (reason: Reason) => resultError(view, unsupported(descriptor, reason))
+    const known = prepared.known ?? (prepared.isTraced === true
+      ? undefined
+      : readAtOnce(services, prepared.resolution ?? services.storage.resolve(descriptor)))
+    if (known === "later") return Effect.flatMap(Turn.next, () => loadPrepared(services, view, prepared))
+    if (known !== undefined) return isReason(known) ? failed(errorOf(known)) : onSuccess(known)
     const read = readDescriptor(services, descriptor, prepared)
     const reading: Effect.Effect<StoredResult, Reason | ResultError> = isTraced
       ? Telemetry.spanned(
@@ -246,23 +252,24 @@ export const loadPrepared = (
   })
 
 /**
- * The value of a view's own result if it can be read and decoded without an Effect; otherwise undefined, and `load` loads
- * it or tells why it cannot. In a later turn if loads have taken their part of this one. It makes no spans, and gives undefined where a tracer would receive them.
+ * The value of a view's own result if it can be read and decoded without an Effect, in a later turn if loads have taken
+ * their part of this one. Otherwise `load` loads it or tells why it cannot, from what was read if that is given. It makes
+ * no spans, and gives undefined where a tracer would receive them.
  */
 export const loadAtOnce = (
   services: Services,
   view: RunView,
   fiber: Fiber.Fiber<unknown, unknown>
-): Exit.Success<unknown> | "later" | undefined => {
+): Exit.Success<unknown> | "later" | Known | undefined => {
   const descriptor = Telemetry.isObserved(fiber) ? undefined : readableDescriptor(view)
   if (descriptor === undefined) return undefined
   const tell = telling(fiber, view)
   const stored = readAtOnce(services, services.storage.resolve(descriptor))
-  if (stored === undefined || stored === "later") return stored
+  if (stored === undefined || stored === "later" || isReason(stored)) return stored
   const lease = services.memory.open(always).begin()
   try {
     const decoding = decodeStored(services, view, stored, lease)
-    if (!Exit.isExit(decoding) || !Exit.isSuccess(decoding)) return undefined
+    if (!Exit.isExit(decoding) || !Exit.isSuccess(decoding)) return stored
     tell(undefined, lengthOf(stored))
     return decoding as Exit.Success<unknown>
   } finally {
@@ -273,7 +280,7 @@ export const loadAtOnce = (
 const readAtOnce = (
   { memory, options }: Services,
   resolution: Resolution | undefined
-): StoredResult | "later" | undefined => {
+): Known | "later" | undefined => {
   const resolved = resolution?.resolved
   if (resolved?._tag !== "Allowed" || resolved.readAtOnce === undefined) return undefined
   if (!memory.hasRoom(ResultFormat.smallMemory)) return undefined

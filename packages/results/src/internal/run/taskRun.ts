@@ -6,6 +6,7 @@ import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
 import type { Table } from "@effect-prefect/formats/Table"
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
+import * as Exit from "effect/Exit"
 import * as Result from "effect/Result"
 import type * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
@@ -14,6 +15,7 @@ import { WaitTimeout } from "../../Watch.ts"
 import * as Children from "./children.ts"
 import {
   decodeAs,
+  type Known,
   load,
   loadAtOnce,
   loadBytes,
@@ -53,24 +55,33 @@ export class TaskRunImpl implements TaskRun {
       this.#loaded = true
       onLoaded?.(value)
     }
+    /** Of the first load only: whoever tries again reads again. */
+    let known: Known | undefined
     this.#memo = {
       result: memoize(
         () =>
           Effect.tap(
-            Effect.suspend((): Effect.Effect<unknown, TaskRunError> =>
-              Telemetry.spanned(
+            Effect.suspend((): Effect.Effect<unknown, TaskRunError> => {
+              const first = known
+              known = undefined
+              return Telemetry.spanned(
                 "TaskRun.getResult",
                 attributesOf(view),
-                Children.isParent(view) ? loadChildren(services, view) : load(services, view)
+                Children.isParent(view) ? loadChildren(services, view) : load(services, view, first)
               )
-            ),
+            }),
             (value) => Effect.sync(() => loaded(value))
           ),
         (fiber) => {
           if (Children.isParent(view)) return undefined
-          const exit = loadAtOnce(services, view, fiber)
-          if (exit !== undefined && exit !== "later") loaded(exit.value)
-          return exit
+          const found = loadAtOnce(services, view, fiber)
+          if (found === undefined || found === "later") return found
+          if (Exit.isExit(found)) {
+            loaded(found.value)
+            return found
+          }
+          known = found
+          return undefined
         }
       )
     }
