@@ -118,7 +118,9 @@ export class PartsFailed extends Schema.TaggedError<PartsFailed>("@effect-prefec
 export class OutputUnavailable
   extends Schema.TaggedError<OutputUnavailable>("@effect-prefect/collect/OutputUnavailable")("OutputUnavailable", {
     output: Schema.String,
-    detail: Schema.String
+    detail: Schema.String,
+    /** Whether it stays so until somebody does something: a full disk, for example. */
+    isPermanent: Schema.optionalKey(Schema.Boolean)
   })
 {
   override get message() {
@@ -213,7 +215,7 @@ export class CollectError
   }
   /** Whether the same call may succeed later. */
   get isRetryable(): boolean {
-    return this.reason._tag === "OutputUnavailable" || this.reason._tag === "PartUnreadable" ||
-      this.reason._tag === "QueueUnavailable"
+    if (this.reason._tag === "OutputUnavailable") return this.reason.isPermanent !== true
+    return this.reason._tag === "PartUnreadable" || this.reason._tag === "QueueUnavailable"
   }
 }

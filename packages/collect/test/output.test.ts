@@ -149,6 +149,68 @@ describe("a local folder", () => {
     }).pipe(Effect.provide(CollectOutput.layerLocal(path)))
   })
 
+  it.live("is not tried again where a name is no folder", () => {
+    const kinds: Record<string, (path: string) => void> = {
+      "a file": (path) => fs.writeFileSync(path, ""),
+      "a link to nothing": (path) => fs.symlinkSync("/nowhere", path),
+      "a link to itself": (path) => fs.symlinkSync(path, path)
+    }
+    const use = (path: string, name: string) =>
+      Effect.gen(function*() {
+        const output = yield* CollectOutput.CollectOutput
+        return yield* name === "_records"
+          ? Effect.forEach(
+            [output.create("_records/part-000000.json", body), Stream.runCollect(output.list("_records/"))],
+            (one: Effect.Effect<unknown, CollectError>) => Effect.flip(one)
+          )
+          : Effect.forEach(
+            [output.create("part-000000.jsonl", body), output.prepare("job")],
+            (one: Effect.Effect<unknown, CollectError>) => Effect.flip(one)
+          )
+      }).pipe(Effect.provide(CollectOutput.layerLocal(path)))
+    return Effect.gen(function*() {
+      for (const [kind, make] of Object.entries(kinds)) {
+        for (const name of ["_records", "_partial"]) {
+          const path = folder()
+          make(join(path, name))
+          for (const error of yield* use(path, name)) {
+            assert.include(error.message, `${name} is no folder; remove it`, kind)
+            assert.isFalse(error.isRetryable, kind)
+          }
+        }
+      }
+    })
+  })
+
+  it.live("says at once what is wrong with its disk, leaves nothing half done, and goes on afterwards", () => {
+    const path = folder()
+    return Effect.gen(function*() {
+      const output = yield* CollectOutput.CollectOutput
+      yield* output.prepare("job")
+      const handle = yield* Effect.promise(() => fs.promises.open(join(path, "probe"), "wx"))
+      const prototype = Object.getPrototypeOf(handle) as Record<string, unknown>
+      yield* Effect.promise(() => handle.close())
+      fs.rmSync(join(path, "probe"))
+      for (const method of ["writeFile", "sync"]) {
+        for (const [code, isRetryable] of [["ENOSPC", false], ["EROFS", false], ["EDQUOT", false], ["EIO", true]]) {
+          const own = prototype[method]
+          prototype[method] = () => Promise.reject(Object.assign(new Error(), { code }))
+          const error = yield* Effect.flip(output.create("part-000000.jsonl", body)).pipe(
+            Effect.ensuring(Effect.sync(() => {
+              prototype[method] = own
+            }))
+          )
+          assert.include(error.message, `cannot write part-000000.jsonl (${code}`)
+          assert.strictEqual(error.isRetryable, isRetryable)
+          if (isRetryable === false) assert.include(error.message, "run the same command again")
+          assert.deepStrictEqual(fs.readdirSync(path), ["_partial"])
+          assert.deepStrictEqual(fs.readdirSync(join(path, "_partial")), [])
+        }
+      }
+      assert.isTrue((yield* output.create("part-000000.jsonl", body)).isNew)
+    }).pipe(Effect.provide(CollectOutput.layerLocal(path)))
+  })
+
   it.live("has no unfinished file once the collection is finished, and keeps young ones until then", () => {
     const path = folder()
     const partial = join(path, "_partial")

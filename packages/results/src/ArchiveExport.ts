@@ -188,12 +188,11 @@ export interface Report {
 const attempt = <A>(directory: string, what: string, body: (signal: AbortSignal) => Promise<A>) =>
   Effect.tryPromise({
     try: body,
-    catch: (error) =>
-      new ArchiveExportError({ directory, detail: `${what} cannot be written (${Files.codeOf(error)})` })
+    catch: (error) => new ArchiveExportError({ directory, detail: Files.unwritable(what, Files.codeOf(error)) })
   })
 
 /** A full disk cannot take any other result either. */
-const isFatal = (code: string) => /^(ENOSPC|EDQUOT|EROFS|EIO|EMFILE)$/.test(code)
+const isFatal = (code: string) => /^(ENOSPC|EDQUOT|EROFS|EIO|EMFILE|ENFILE)$/.test(code)
 
 /** Whether the folder may be written to. Fails when it contains something that this command did not write. */
 const inspect = Effect.fnUntraced(function*(directory: string) {
@@ -219,7 +218,7 @@ const inspect = Effect.fnUntraced(function*(directory: string) {
 const lock = Effect.fnUntraced(function*(directory: string) {
   const taken = yield* Effect.acquireRelease(
     attempt(directory, "the folder", async () => {
-      await mkdir(directory, { recursive: true })
+      await Files.makeRoot(directory)
       return Lock.take(join(directory, ArchiveFormat.lockFile))
     }),
     (taken) => Effect.sync(() => taken._tag === "Held" && taken.release())
@@ -469,9 +468,13 @@ const copyResults = Effect.fnUntraced(function*(
         catch: Files.codeOf
       }))
       if (Result.isFailure(written)) {
-        const problem = `${file} cannot be written (${written.failure})`
-        if (isFatal(written.failure)) return yield* new ArchiveExportError({ directory, detail: problem })
-        return { _tag: "Failed", failure: failureOf("Unwritable", view, problem) }
+        if (isFatal(written.failure)) {
+          return yield* new ArchiveExportError({ directory, detail: Files.unwritable(file, written.failure) })
+        }
+        return {
+          _tag: "Failed",
+          failure: failureOf("Unwritable", view, `${file} cannot be written (${written.failure})`)
+        }
       }
       const entry = { file, bytes: bytes.length, sha256: createHash("sha256").update(bytes).digest("hex") }
       yield* attempt(directory, Files.journalFile, async () => journal.add(entry))

@@ -14,6 +14,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { execFileSync } from "node:child_process"
@@ -211,6 +212,65 @@ it.layer(layerOf(rows), { excludeTestServices: true })("an archive", (it) => {
           .map((file) => [file.slice(root.length), fs.readFileSync(file, "hex")])
       assert.deepStrictEqual(content(directory), content(whole))
       assert.deepStrictEqual(yield* issues(directory), [])
+    }))
+
+  it.effect("whose disk is full says so at once, and goes on where it was", () =>
+    Effect.gen(function*() {
+      const directory = join(yield* temporary, "new", "folder")
+      const some = rows.slice(0, 20)
+      const exported = Effect.provide(exportRows(directory, some), store())
+      const probe = join(yield* temporary, "probe")
+      const handle = yield* Effect.promise(() => fs.promises.open(probe, "wx"))
+      const prototype = Object.getPrototypeOf(handle) as Record<string, (...args: Array<unknown>) => unknown>
+      yield* Effect.promise(() => handle.close())
+      const write = prototype["writeFile"]!
+      yield* Effect.addFinalizer(() =>
+        Effect.sync(() => {
+          prototype["writeFile"] = write
+        })
+      )
+      let last = Infinity
+      let writes = 0
+      prototype["writeFile"] = function(...args) {
+        return ++writes > last
+          ? Promise.reject(Object.assign(new Error(), { code: "ENOSPC" }))
+          : write.apply(this, args)
+      }
+      const other = join(yield* temporary, "other")
+      yield* Effect.provide(exportRows(other, some), store())
+      const whole = writes
+      // The export of the same rows, cut off a few writes later each time, keeps what it has.
+      let cuts = 0
+      for (last = 0; last < whole; last += 7) {
+        writes = 0
+        const ended = yield* Effect.result(exported)
+        if (Result.isSuccess(ended)) break
+        cuts++
+        const { message } = ended.failure
+        assert.include(message, "(ENOSPC: the disk is full); once that is corrected, run the same command again")
+        // The results that are copied at once.
+        if (writes > last + 16) assert.fail(`it went on for ${writes - last} writes`)
+      }
+      assert.isAbove(cuts, 2)
+      last = Infinity
+      assert.isTrue((yield* exported).complete)
+      assert.deepStrictEqual(yield* issues(directory), [])
+      assert.strictEqual(
+        fs.readFileSync(join(directory, "manifest.jsonl"), "utf8"),
+        fs.readFileSync(join(other, "manifest.jsonl"), "utf8")
+      )
+      assert.isFalse(fs.existsSync(join(directory, "partial")))
+    }))
+
+  it.effect("is not made where a link or a file is in the place of its folder", () =>
+    Effect.gen(function*() {
+      const folder = yield* temporary
+      fs.symlinkSync("/nowhere", join(folder, "link"))
+      fs.writeFileSync(join(folder, "file"), "")
+      for (const directory of ["link", "file", "link/below"]) {
+        const error = yield* Effect.flip(Effect.provide(exportRows(join(folder, directory), rows.slice(0, 2)), store()))
+        assert.include(error.message, "not a folder")
+      }
     }))
 
   it.effect("takes nothing for a result that was in its folder before", () =>

@@ -15,26 +15,46 @@ const codeOf = (cause: unknown): string | undefined =>
 
 const day = 24 * 60 * 60 * 1000
 
-/** System errors that a user can act on, in words. */
-const sentences: Record<string, string> = {
-  EACCES: "permission denied",
-  EROFS: "the file system is read-only",
-  ENOSPC: "the disk is full",
-  EDQUOT: "the disk quota is used up",
-  EPERM: "the file system does not allow it (a collection needs hard links)",
-  ENOTSUP: "the file system has no hard links, which a collection needs",
-  ENOTDIR: "it is not a folder",
-  ELOOP: "its symbolic links form a loop",
-  ENAMETOOLONG: "its name is too long"
+interface Sentence {
+  readonly text: string
+  /** Whether another attempt may succeed although nobody has done anything. */
+  readonly isTemporary?: boolean
 }
+
+/** System errors that a user can act on, in words. */
+const sentences: Record<string, Sentence> = {
+  EACCES: { text: "permission denied" },
+  EROFS: { text: "the file system is read-only" },
+  ENOSPC: { text: "the disk is full" },
+  EDQUOT: { text: "the disk quota is used up" },
+  EFBIG: { text: "the file would be larger than is allowed" },
+  EPERM: { text: "the file system does not allow it (a collection needs hard links)" },
+  ENOTSUP: { text: "the file system has no hard links, which a collection needs" },
+  ENOTDIR: { text: "it is not a folder" },
+  ELOOP: { text: "its symbolic links form a loop" },
+  ENAMETOOLONG: { text: "its name is too long" },
+  EMFILE: { text: "this process has too many open files: allow it more with ulimit -n", isTemporary: true },
+  ENFILE: { text: "this machine has too many open files", isTemporary: true }
+}
+
+/** The attempts to create an unfinished file whose folder others remove meanwhile. */
+const openAttempts = 5
 
 export const make = (directory: string): Output => {
   const partial = join(directory, "_partial")
-  const fail = (detail: string) => new CollectError({ reason: new OutputUnavailable({ output: directory, detail }) })
+  const fail = (detail: string, isPermanent = false) =>
+    new CollectError({
+      reason: new OutputUnavailable({ output: directory, detail, ...(isPermanent ? { isPermanent } : {}) })
+    })
   const failed = (verb: string) => (cause: unknown): CollectError => {
     if (cause instanceof CollectError) return cause
     const code = codeOf(cause) ?? "unknown error"
-    return fail(`cannot ${verb} (${code}${sentences[code] === undefined ? "" : `: ${sentences[code]}`})`)
+    const sentence = Object.hasOwn(sentences, code) ? sentences[code] : undefined
+    if (sentence === undefined) return fail(`cannot ${verb} (${code})`)
+    const what = `cannot ${verb} (${code}: ${sentence.text})`
+    return sentence.isTemporary === true
+      ? fail(what)
+      : fail(`${what}; once that is corrected, run the same command again`, true)
   }
   const attempt = <A>(verb: string, run: () => Promise<A>) => Effect.tryPromise({ try: run, catch: failed(verb) })
 
@@ -52,17 +72,56 @@ export const make = (directory: string): Output => {
     }
   }
 
+  const isFolder = (path: string) => fs.stat(path).then((_) => _.isDirectory(), () => false)
+
+  const notOurs = (name: string, what: string) =>
+    new CollectError({
+      reason: new NotACollection({
+        output: directory,
+        detail: `${name} is no ${what}; remove it, and run the same command again`
+      })
+    })
+
+  /**
+   * Creates a folder, and those above it; `name` is its name in the output. Node's `recursive` hides what is wrong with a
+   * link or a read-only disk.
+   */
+  const makeFolder = async (path: string, name?: string): Promise<void> => {
+    for (let isSecond = false;; isSecond = true) {
+      try {
+        await fs.mkdir(path)
+        return
+      } catch (cause) {
+        if (await isFolder(path)) return
+        if (codeOf(cause) === "EEXIST") {
+          throw name !== undefined
+            ? notOurs(name, "folder")
+            : fail(`cannot use this folder (${path} is no folder; remove it, or choose another output)`, true)
+        }
+        if (codeOf(cause) !== "ENOENT" || isSecond || dirname(path) === path) throw cause
+        await makeFolder(dirname(path))
+      }
+    }
+  }
+
   const openPartial = async () => {
-    await fs.mkdir(partial, { recursive: true })
-    const path = join(partial, randomUUID())
-    return { path, file: await fs.open(path, "wx") }
+    for (let attempt = 1;; attempt++) {
+      await makeFolder(partial, "_partial")
+      const path = join(partial, randomUUID())
+      try {
+        return { path, file: await fs.open(path, "wx") }
+      } catch (cause) {
+        // A process that finished the collection meanwhile has removed the folder.
+        if (codeOf(cause) !== "ENOENT" || attempt === openAttempts) throw cause
+      }
+    }
   }
 
   /** Links the file to the name: false when the name is taken. */
   const publish = async (path: string, name: string): Promise<boolean> => {
     const final = join(directory, name)
     const folder = dirname(final)
-    await fs.mkdir(folder, { recursive: true })
+    await makeFolder(folder, dirname(name) === "." ? undefined : dirname(name))
     try {
       await fs.link(path, final)
     } catch (cause) {
@@ -101,14 +160,6 @@ export const make = (directory: string): Output => {
         })
     )
 
-  const noFile = (name: string) =>
-    new CollectError({
-      reason: new NotACollection({
-        output: directory,
-        detail: `${name} is no regular file; remove it, and run the same command again`
-      })
-    })
-
   /** Reads a regular file of the collection: a pipe or a device may have no end, and opening a pipe waits for a writer. */
   const reading = <A>(
     name: string,
@@ -124,12 +175,12 @@ export const make = (directory: string): Output => {
         const isLink = (code === "ENOENT" || code === "ELOOP") &&
           await fs.lstat(path).then((stats) => stats.isSymbolicLink(), () => false)
         // A socket, or a device that is not there.
-        if (isLink || code === "ENXIO" || code === "ENODEV" || code === "EISDIR") throw noFile(name)
+        if (isLink || code === "ENXIO" || code === "ENODEV" || code === "EISDIR") throw notOurs(name, "regular file")
         if (code === "ENOENT") return undefined
         throw cause
       }
       try {
-        if (!(await file.stat()).isFile()) throw noFile(name)
+        if (!(await file.stat()).isFile()) throw notOurs(name, "regular file")
         return await use(file)
       } finally {
         await file.close()
@@ -142,12 +193,7 @@ export const make = (directory: string): Output => {
     name: directory,
     prepare: () =>
       attempt("use this folder", async () => {
-        await fs.mkdir(directory, { recursive: true }).catch((cause: unknown) => {
-          // Folders that are missing are made: only a link can lead to one that cannot be.
-          throw codeOf(cause) === "ENOENT"
-            ? fail("cannot use this folder (a symbolic link in it leads nowhere)")
-            : cause
-        })
+        await makeFolder(directory)
         const probe = await openPartial()
         await probe.file.close()
         await fs.rm(probe.path, { force: true })
@@ -177,10 +223,14 @@ export const make = (directory: string): Output => {
     list: (folder) =>
       Stream.unwrap(Effect.map(
         attempt("list this folder", () =>
-          fs.readdir(join(directory, folder), { withFileTypes: true }).catch((cause: unknown) => {
-            if (codeOf(cause) === "ENOENT") {
-              return []
-            }
+          fs.readdir(join(directory, folder), { withFileTypes: true }).catch(async (cause: unknown) => {
+            const isThere = folder !== "" && await fs.lstat(join(directory, folder.slice(0, -1))).then(
+              (stats) =>
+                !stats.isDirectory(),
+              () => false
+            )
+            if (isThere) throw notOurs(folder.slice(0, -1), "folder")
+            if (codeOf(cause) === "ENOENT") return []
             throw cause
           })),
         (entries) =>

@@ -1,7 +1,7 @@
 import * as ArchiveFormat from "@effect-prefect/core/ArchiveFormat"
 import { createHash, randomUUID } from "node:crypto"
 import { constants } from "node:fs"
-import { lstat, mkdir, open, readdir, rename, rm } from "node:fs/promises"
+import { lstat, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises"
 import { dirname, join } from "node:path"
 import { setImmediate } from "node:timers/promises"
 import type { Digest } from "./digest.ts"
@@ -72,6 +72,25 @@ export const codeOf = (error: unknown): string =>
   typeof error === "object" && error !== null && "code" in error && typeof error.code === "string"
     ? error.code
     : "an unknown failure"
+
+/** System errors that a user can act on, in words. */
+const sentences: Readonly<Record<string, string>> = {
+  EACCES: "permission denied",
+  EDQUOT: "the disk quota is used up",
+  EFBIG: "the file would be larger than is allowed",
+  EMFILE: "this process has too many open files: allow it more with ulimit -n",
+  ENFILE: "this machine has too many open files",
+  ENOSPC: "the disk is full",
+  EROFS: "the file system is read-only"
+}
+
+/** Why a file cannot be written, and what to do: an export that is run again keeps what it has copied. */
+export const unwritable = (what: string, code: string): string => {
+  const sentence = Object.hasOwn(sentences, code) ? sentences[code] : undefined
+  return sentence === undefined
+    ? `${what} cannot be written (${code})`
+    : `${what} cannot be written (${code}: ${sentence}); once that is corrected, run the same command again`
+}
 
 const isMissing = (error: unknown) => codeOf(error) === "ENOENT" || codeOf(error) === "ENOTDIR"
 
@@ -161,6 +180,21 @@ const isFolder = async (path: string): Promise<boolean> => {
   } catch (error) {
     if (isMissing(error)) return false
     throw error
+  }
+}
+
+/** Creates the folder of an archive, and those above it. Node's `recursive` hides that a disk is read-only. */
+export const makeRoot = async (path: string): Promise<void> => {
+  for (let isSecond = false;; isSecond = true) {
+    try {
+      await mkdir(path)
+      return
+    } catch (error) {
+      if (await stat(path).then((stats) => stats.isDirectory(), () => false)) return
+      if (codeOf(error) === "EEXIST") throw fail("it is not a folder")
+      if (codeOf(error) !== "ENOENT" || isSecond || dirname(path) === path) throw error
+      await makeRoot(dirname(path))
+    }
   }
 }
 
