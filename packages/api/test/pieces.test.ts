@@ -41,6 +41,8 @@ const wrong = (text: string, length?: number): ReadonlyArray<string> =>
 /** The lengths at which a default would cut, and at which a string is long. */
 const pieceLength = 0x1a000
 const longString = 0x100000
+/** The longest text between two rows that is searched for. */
+const maxSeparator = 256
 
 describe("JSON text in pieces", () => {
   const texts = [
@@ -109,6 +111,117 @@ describe("JSON text in pieces", () => {
     }
   })
 
+  /** How many values each piece of an array or object has. */
+  const counts = (text: string, length?: number): ReadonlyArray<number | string> => {
+    const { pieces, value } = read(text, length)
+    assert.deepStrictEqual(value, JSON.parse(text), text.slice(0, 300))
+    return pieces.map((piece) => {
+      try {
+        return Object.keys(JSON.parse(piece) as object).length
+      } catch {
+        return "no JSON"
+      }
+    })
+  }
+
+  const list = (size: number, element: (at: number) => string, between = ",") =>
+    `[${Array.from({ length: size }, (_, at) => element(at)).join(between)}]`
+  const row = (at: number) => `{"a":${10 + at}}`
+
+  // Which pieces are parsed: where it is known what is between two rows, a piece ends at the first such place that is
+  // further than the length; where each character is looked at, at the last comma before it.
+  it("is cut between rows without a look at each character", () => {
+    assert.deepStrictEqual(counts(list(12, row), 20), [2, 3, 3, 3, 1])
+    assert.deepStrictEqual(counts(list(12, row, " \r\n\t,"), 24), [1, 3, 3, 3, 2])
+    assert.deepStrictEqual(counts(list(12, row, ", \r\n\t"), 24), [2, 2, 2, 2, 2, 1, 1])
+    assert.deepStrictEqual(counts(list(12, (at) => `{ "a":${10 + at} }`), 24), [2, 3, 3, 3, 1])
+    // Far into the text, too. The text before the rows is an object, and a key.
+    const { pieces } = read(`{"b":"${"x".repeat(maxSeparator)}","rows":${list(12, row)}}`, 20)
+    assert.deepStrictEqual(pieces.slice(2).map((piece) => Object.keys(JSON.parse(piece) as object).length), [
+      3,
+      3,
+      3,
+      2,
+      1
+    ])
+  })
+
+  it("is cut between rows whose keys are not too long", () => {
+    for (const [size, pieces] of [[maxSeparator, [1, 2, 2, 1]], [maxSeparator + 1, [1, 1, 1, 1, 1, 1]]] as const) {
+      const long = `{"${"k".repeat(size - "},{\"\"".length)}":1}`
+      assert.deepStrictEqual(counts(list(6, () => long), long.length + 10), pieces)
+    }
+  })
+
+  it("is cut between rows, not within them", () => {
+    const nested = (inner: string) => {
+      const text = list(8, (at) => `{"a":${10 + at},"l":${inner}}`)
+      return counts(text, Math.floor(text.length / 6))
+    }
+    assert.deepStrictEqual(nested("[{\"b\":1},{\"b\":2}]"), [1, 2, 2, 2, 1])
+    // One wrong guess tells that the brackets before the comma belong to it.
+    for (
+      const inner of [
+        "[{\"a\":1},{\"a\":2}]",
+        "{\"x\":[{\"a\":1},{\"a\":2}]}",
+        "[ {\"a\":1},{\"a\":2}\n]\t",
+        "[[{\"a\":1},{\"a\":2}]]"
+      ]
+    ) assert.deepStrictEqual(nested(inner), [1, "no JSON", 1, 2, 2, 1, 1], inner)
+  })
+
+  it("is looked at where its elements are not alike", () => {
+    assert.deepStrictEqual(counts(list(20, (at) => `${1000 + at}`), 20), [4, 4, 4, 4, 4])
+    assert.deepStrictEqual(counts(list(12, () => "{}"), 7), [2, 2, 3, 2, 2, 1])
+    // Where the first two are an object and a list, two others may be alike.
+    assert.deepStrictEqual(counts(list(12, (at) => at % 2 === 1 ? `["a",${10 + at}]` : row(at)), 20), [
+      2,
+      2,
+      2,
+      2,
+      3,
+      1
+    ])
+    // One that is much longer than a piece, and others after it.
+    const long = `{"a":"${"x".repeat(60)}"}`
+    assert.deepStrictEqual(counts(list(12, (at) => at === 6 ? long : row(at)), 20), [2, 3, 1, 1, 3, 2])
+    assert.deepStrictEqual(counts(list(12, (at) => at > 6 ? `{"b":${10 + at}}` : row(at)), 20), [2, 3, 2, 3, 2])
+  })
+
+  it("is cut after a long string, and as usual from there", () => {
+    const ones = ",1".repeat(50)
+    for (const length of [longString, longString - 1]) {
+      const long = `"${"x".repeat(length)}"`
+      const { pieces, value } = read(`[1,${long}${ones},${long}${ones}]`)
+      assert.isTrue(JSON.stringify(value) === `[1,${long}${ones},${long}${ones}]`)
+      const lists = pieces.filter((piece) => piece.startsWith("[")).map((piece) => piece.length)
+      assert.deepStrictEqual(lists, ["[1]".length, ones.length + 1, ones.length + 1])
+    }
+  })
+
+  it("may be empty", () => {
+    for (const text of ["[]", "{}", " [ ] ", "[[]]", "[{}]", "{\"a\":[]}"]) {
+      for (const length of [1, 2, 1_000]) assert.deepStrictEqual(read(text, length).value, JSON.parse(text), text)
+    }
+  })
+
+  it("knows nothing of the nesting of what is within rows", () => {
+    const deep = "[".repeat(maxDepth) + "]".repeat(maxDepth)
+    for (const text of [`[{"a":${deep}},{}]`, `[[[${deep}],{}],{}]`, `{"rows":[{"a":${deep},"b":1}]}`]) {
+      const within = (value: unknown, levels = 5): Array<boolean> =>
+        typeof value !== "object" || value === null || levels === 0
+          ? []
+          : [isTooDeep(value), ...Object.values(value).flatMap((one) => within(one, levels - 1))]
+      for (const length of [20, 300]) {
+        assert.deepStrictEqual(
+          within(read(text, length).value),
+          within(JSON.parse(text)),
+          `${length} ${text.slice(0, 20)}`
+        )
+      }
+    }
+  })
+
   it("is no longer guessed at where its rows are not alike", () => {
     // The text between two rows is within a string of each.
     const odd = `[${
@@ -129,6 +242,9 @@ describe("JSON text in pieces", () => {
         const deep = nested(levels, isList, "1")
         for (
           const text of [
+            // The innermost is longer than a piece itself, and empty.
+            `[{"b":${nested(levels - 1, isList, `{"a":"${"x".repeat(50)}"}`)}}]`,
+            `[{"b":${nested(levels - 1, isList, `[${" ".repeat(50)}]`)}}]`,
             `[${deep}]`,
             `[{${filled},"b":${deep}},{${filled}}]`,
             `[{${filled}},{${filled},"b":[[${deep}],2]},{${filled}}]`,
@@ -187,7 +303,7 @@ describe("JSON text in pieces", () => {
         ["{\"a\":1, \"\" :", ",\"b\":2}"]
       ] as const
     ) {
-      for (const length of [longString - 10, longString + 10]) {
+      for (const length of [longString - 1, longString]) {
         const text = `${begin}"${"x".repeat(length - 1)}"${end}`
         const { pieces, value } = read(text)
         assert.isTrue(JSON.stringify(value) === JSON.stringify(JSON.parse(text)), `${begin} ${length}`)

@@ -154,7 +154,7 @@ export function* parseInPieces(text: string, parse: Parse, length = pieceLength)
 
   while (at < text.length) {
     const frame = open[open.length - 1]!
-    if (depth === open.length && at === piece && guess(frame)) {
+    if (at === piece && guess(frame)) {
       yield
       continue
     }
@@ -188,7 +188,7 @@ export function* parseInPieces(text: string, parse: Parse, length = pieceLength)
           at++
         }
         at--
-        if (!isInString && at - stringStart > longString) isAfterLong = true
+        if (!isInString && at - stringStart >= longString) isAfterLong = true
       } else if (code === comma) {
         commas[depth] = at
         if (isAfterLong) {
@@ -236,7 +236,7 @@ export function* parseInPieces(text: string, parse: Parse, length = pieceLength)
       const around = open[inner - 1]!
       const cut = commas[inner]!
       if (cut >= piece) {
-        if (Array.isArray(around.container)) around.separator ??= separatorAt(text, cut, piece, around.misses > 0)
+        if (Array.isArray(around.container)) around.separator ??= separatorAt(text, cut, around.misses > 0)
         isOwed = true
         yield* take(cut)
         goOn(cut)
@@ -300,17 +300,17 @@ const afterSpace = function*(text: string, from: number): Generator<undefined, n
 }
 
 /** The text from the bracket before a comma, or from all brackets, to the first key; undefined where no objects are. */
-const separatorAt = (text: string, cut: number, first: number, isWide: boolean): string | undefined => {
+const separatorAt = (text: string, cut: number, isWide: boolean): string | undefined => {
   let start = cut - 1
-  while (start > first && isSpace(text.charCodeAt(start))) start--
+  while (isSpace(text.charCodeAt(start))) start--
   const object = skipSpace(text, cut + 1)
   if (text.charCodeAt(start) !== closeObject || text.charCodeAt(object) !== openObject) return undefined
   const key = skipSpace(text, object + 1)
   if (text.charCodeAt(key) !== quote) return undefined
   const end = text.indexOf("\"", key + 1)
   const isBracket = (code: number) => code === closeObject || code === closeArray || isSpace(code)
-  while (isWide && start > first && isBracket(text.charCodeAt(start - 1))) start--
-  return end < 0 || end - start > maxSeparator ? undefined : text.slice(start, end + 1)
+  while (isWide && isBracket(text.charCodeAt(start - 1))) start--
+  return end < 0 || end - start >= maxSeparator ? undefined : text.slice(start, end + 1)
 }
 
 const onlySpace = (text: string, start: number, end: number): string => skipSpace(text, start) === end ? "" : notJson()
@@ -364,7 +364,7 @@ const longElement = function*(
 /** The last place before another at which a string may be cut: not within an escape. */
 const cutOf = (text: string, before: number): number => {
   if (isEscaped(text, before)) return before - 1
-  for (let back = 1; back <= 5; back++) {
+  for (let back = 1; back <= 4; back++) {
     if (text.charCodeAt(before - back) === 0x75 && isEscaped(text, before - back)) return before - back - 1
   }
   return before
