@@ -216,7 +216,12 @@ const makeHandler = (
     }
     const start = performance.now()
     const { execute } = yield* found.value
-    const answer = yield* execute(body, { end: () => NodeHttpServerRequest.toServerResponse(request).destroy() })
+    const answer = yield* execute(body, {
+      end: () => NodeHttpServerRequest.toServerResponse(request).destroy(),
+      held: text.length
+    })
+    // From here on the body takes the room of responses, from which clients that do not read are disconnected.
+    yield* Scope.close(permit, Exit.void)
     if (logRequests) {
       yield* Effect.logInfo("request").pipe(Effect.annotateLogs({
         operation: answer.operation,

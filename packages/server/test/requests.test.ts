@@ -596,6 +596,44 @@ describe("memory", () => {
       for (const socket of sockets) socket.destroy()
     }).pipe(Effect.provide(layerServer(database))))
 
+  it.effect("large bodies of clients that do not read their responses keep no others waiting", () => {
+    let read = 0
+    const long = layerFake((sql) =>
+      Effect.sync(() => {
+        if (sql.includes("pg_stats")) return []
+        return [{ root: ++read > 8 ? "[]" : `[${JSON.stringify("x".repeat(8_000_000))}]`, rows: "1" }]
+      })
+    )
+    return Effect.gen(function*() {
+      const { url } = yield* Server.Server
+      const large = JSON.stringify({ query, more: "x".repeat(100_000) })
+      const sockets = Array.from({ length: 8 }, () => connect(Number(new URL(url).port), "127.0.0.1"))
+      for (const socket of sockets) {
+        socket.pause()
+        socket.write(
+          "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n" +
+            `Content-Length: ${large.length}\r\n\r\n${large}`
+        )
+      }
+      while (read < 8) yield* ask("{ hello }")
+      assert.strictEqual((yield* post(url, large)).status, 200)
+      for (const socket of sockets) socket.destroy()
+    }).pipe(Effect.provide(layerServer(long)))
+  })
+
+  it.effect("the body of a request takes room while its response is sent", () =>
+    Effect.gen(function*() {
+      const engine = yield* QueryEngine.make({ maxPending: 2000 })
+      const ended: Array<number> = []
+      yield* engine.execute({ query }, { end: () => ended.push(1), held: 1000 })
+      const other = yield* Effect.forkChild(engine.execute({ query }, { end: () => ended.push(2) }))
+      yield* TestClock.adjust("14 seconds")
+      assert.deepStrictEqual(ended, [])
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.join(other)
+      assert.deepStrictEqual(ended, [1])
+    }).pipe(Effect.scoped, Effect.provide(database)))
+
   it.effect("a long response arrives as it was read", () =>
     Effect.gen(function*() {
       const text = `${"é".repeat(262_135)}${"😀".repeat(200_000)}`

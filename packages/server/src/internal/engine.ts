@@ -116,6 +116,8 @@ export interface QueryEngine {
 export interface Connection {
   /** Ends it without sending the rest. */
   readonly end: () => void
+  /** Characters of the request, which is in memory until the response was sent. Default 0. */
+  readonly held?: number | undefined
 }
 
 interface Prepared {
@@ -601,7 +603,10 @@ export const make = Effect.fnUntraced(function*(
       )
       const byField = new Map([...refused, ...read].map((one) => [one.field, one]))
       const answered = answer(fields.flatMap((field) => byField.get(field) ?? []))
-      if (connection !== undefined) room.send(account, clock.currentTimeMillisUnsafe(), connection.end)
+      if (connection !== undefined) {
+        room.add(account, connection.held ?? 0)
+        room.send(account, clock.currentTimeMillisUnsafe(), connection.end)
+      }
       return answered
     },
     Effect.catchDefect((defect) => {

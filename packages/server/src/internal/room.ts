@@ -64,6 +64,8 @@ export class Room {
 
   /** Waits until a response was sent, or the one that has been sent for longest is ended. */
   readonly wait: Effect.Effect<void> = Effect.gen({ self: this }, function*() {
+    // There may be room since it was asked for, and nothing that changes then.
+    if (this.#held < this.max) return
     const change = Deferred.await(this.#change)
     let slowest: Account | undefined
     for (const account of this.#accounts) {
