@@ -327,15 +327,17 @@ const growthOf = (options: DecodeOptions, guess: number): Grow => {
   const { maxBytes, reserve } = options
   if (reserve === undefined) {
     const limit = Math.max(defaultMemory, 4 * maxBytes)
-    return (bytes) =>
-      bytes <= limit ? Effect.void : Effect.fail(new FormatError({ reason: new TooLarge({ limit, size: bytes }) }))
+    return (bytes, isGuess = false) =>
+      bytes <= limit || isGuess
+        ? Effect.succeed(Math.min(bytes, limit))
+        : Effect.fail(new FormatError({ reason: new TooLarge({ limit, size: bytes }) }))
   }
   let granted = guess
-  return (bytes) => {
+  return (bytes, isGuess = false) => {
     const missing = bytes - granted
-    if (missing <= 0) return Effect.void
-    granted = bytes
-    return reserve(missing, false)
+    return missing <= 0
+      ? Effect.succeed(granted)
+      : Effect.map(reserve(missing, isGuess), (more) => granted += more)
   }
 }
 

@@ -8,8 +8,11 @@ import type { FormatError } from "../FormatError.ts"
  */
 export type Steps<A> = Generator<undefined | number | Promise<unknown>, A, unknown>
 
-/** Waits until values may take so many bytes in all. */
-export type Grow = (bytes: number) => Effect.Effect<void, FormatError>
+/**
+ * Waits until values may take so many bytes in all or, of a guess, as many of them as there can be. Gives the bytes that
+ * they may take.
+ */
+export type Grow = (bytes: number, isGuess?: boolean) => Effect.Effect<number, FormatError>
 
 /** The time between yields in milliseconds. */
 const slice = 10

@@ -312,7 +312,9 @@ export const readParts = (
     )
   if (grow === undefined) return read(4 * maxBytes)
   const room = Math.max(smallRoom, Math.ceil(memoryFactor * known.cost))
-  return room === smallRoom ? read(room) : Effect.andThen(grow(room), read(room))
+  return room === smallRoom
+    ? read(room)
+    : Effect.flatMap(grow(room, true), (granted) => read(Math.max(smallRoom, Math.min(room, granted))))
 }
 
 interface Sound extends Known {
