@@ -51,6 +51,14 @@ export class DatabaseError extends Schema.TaggedError<DatabaseError>("@effect-pr
 export type Row = Readonly<Record<string, string | null>>
 
 /**
+ * A row whose long texts may be their bytes in UTF-8.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type LongRow = Readonly<Record<string, string | Uint8Array | null>>
+
+/**
  * The weight of a statement: a heavy one can take seconds, and must not delay others.
  *
  * @category models
@@ -72,6 +80,16 @@ export class Database extends Context.Service<Database, {
     parameters: ReadonlyArray<string>,
     work?: Work
   ) => Effect.Effect<ReadonlyArray<Row>, DatabaseError>
+  /**
+   * The same, with long texts as bytes, which come from another thread without being copied. Default: `query`.
+   */
+  readonly queryBytes?:
+    | ((
+      sql: string,
+      parameters: ReadonlyArray<string>,
+      work?: Work
+    ) => Effect.Effect<ReadonlyArray<LongRow>, DatabaseError>)
+    | undefined
   /** Whether statements currently wait for the database to be loaded. Default: never. */
   readonly isLoading?: Effect.Effect<boolean> | undefined
 }>()("@effect-prefect/server/Database") {}
@@ -245,17 +263,23 @@ export const layerArchive = (directory: string, options: ArchiveOptions = {}): L
         Effect.ignore,
         Effect.forkScoped
       )
+      const query = (asBytes: boolean) =>
+      (sql: string, parameters: ReadonlyArray<string>, work?: Work): Effect.Effect<
+        ReadonlyArray<LongRow>,
+        DatabaseError
+      > =>
+        Effect.callback((resume) => {
+          const { cancel, rows } = host.query({ sql, parameters, asBytes }, work?.isHeavy ?? false)
+          rows.then(
+            (rows) => resume(Effect.succeed(rows)),
+            (failure: unknown) => resume(Effect.fail(fromPgliteFailure(failure)))
+          )
+          return Effect.sync(cancel)
+        })
       return Database.of({
         isLoading: Effect.sync(host.isLoading),
-        query: (sql, parameters, work) =>
-          Effect.callback<ReadonlyArray<Row>, DatabaseError>((resume) => {
-            const { cancel, rows } = host.query({ sql, parameters }, work?.isHeavy ?? false)
-            rows.then(
-              (rows) => resume(Effect.succeed(rows)),
-              (failure: unknown) => resume(Effect.fail(fromPgliteFailure(failure)))
-            )
-            return Effect.sync(cancel)
-          })
+        query: query(false) as Database["Service"]["query"],
+        queryBytes: query(true)
       })
     })
   )

@@ -129,13 +129,17 @@ const smallBody = 64 * 1024
 /** Characters that are encoded at a time, and only when the client has received those before. */
 const pieceLength = 256 * 1024
 
-/** A text in pieces, none of which ends within a surrogate pair. */
-function* pieces(text: string): Generator<Uint8Array, void> {
-  for (let start = 0; start < text.length;) {
-    let end = Math.min(text.length, start + pieceLength)
-    if (end < text.length && (text.charCodeAt(end) & 0xfc00) === 0xdc00) end++
-    yield Buffer.from(text.slice(start, end))
-    start = end
+/** The parts of a body in pieces, no text of which ends within a surrogate pair. */
+function* pieces(parts: ReadonlyArray<string | Uint8Array>): Generator<Uint8Array, void> {
+  for (const part of parts) {
+    for (let start = 0; start < part.length;) {
+      let end = Math.min(part.length, start + pieceLength)
+      if (typeof part === "string") {
+        if (end < part.length && (part.charCodeAt(end) & 0xfc00) === 0xdc00) end++
+        yield Buffer.from(part.slice(start, end))
+      } else yield part.subarray(start, end)
+      start = end
+    }
   }
 }
 
@@ -233,8 +237,9 @@ const makeHandler = (
       }))
     }
     const type = { status: answer.status, contentType: "application/json; charset=utf-8" }
-    return answer.body.length <= pieceLength
-      ? HttpServerResponse.text(answer.body, type)
+    const [only] = answer.body
+    return answer.body.length === 1 && typeof only === "string" && only.length <= pieceLength
+      ? HttpServerResponse.text(only, type)
       : HttpServerResponse.stream(Stream.fromIteratorSucceed(pieces(answer.body), 1), type)
   }, (effect) =>
     effect.pipe(

@@ -486,7 +486,7 @@ describe("fairness", () => {
       )
       while (underWay < 4) yield* Effect.yieldNow
       yield* TestClock.adjust("2 seconds")
-      const replies = (yield* Fiber.join(asking)).map(({ body }) => JSON.parse(body) as Pick<Reply, "errors">)
+      const replies = (yield* Fiber.join(asking)).map(({ body }) => JSON.parse(body.join("")) as Pick<Reply, "errors">)
       const messages = replies.map((reply) => reply.errors[0]?.message)
       assert.lengthOf(messages.filter((message) => message === "the request took longer than 2s"), 4)
       assert.lengthOf(messages.filter((message) => /busy: heavy queries of others came first/.test(`${message}`)), 2)
@@ -561,9 +561,46 @@ describe("memory", () => {
       assert.deepStrictEqual([whole.codes, whole.rows, statements], [[], 9, 9])
       const { body, codes } = yield* Effect.scoped(engine.execute({ query: `{ ${fields(200).join(" ")} }` }))
       assert.deepStrictEqual(codes, ["limit-exceeded"])
-      assert.include(body, "more than 10000 characters")
+      assert.include(body.join(""), "more than 10000 characters")
       assert.isBelow(statements, 30)
     }).pipe(Effect.provide(database)))
+
+  it.effect("a long text comes from the embedded database as bytes, and is sent in pieces without being joined", () =>
+    Effect.gen(function*() {
+      const database = yield* Database.Database
+      const text = "ä€𝔘\\\"x".repeat(60_000)
+      const of = (sql: string) => Effect.map(database.queryBytes!(sql, []), ([row]) => row?.["root"])
+      const short = yield* of("SELECT repeat('x', 65536) AS root")
+      assert.strictEqual(short, "x".repeat(65_536))
+      const long = yield* of("SELECT repeat('x', 65537) AS root")
+      assert.deepStrictEqual(long, Buffer.from("x".repeat(65_537)).subarray())
+      const [whole] = yield* database.query("SELECT repeat('x', 65537) AS root", [])
+      assert.strictEqual(whole?.["root"], "x".repeat(65_537))
+      // Both kinds of databases, and fields in their order.
+      const json = JSON.stringify([{ name: text }])
+      for (const root of [json, Buffer.from(json)]) {
+        const fake = Layer.succeed(
+          Database.Database,
+          Database.Database.of({
+            query: (sql, parameters, work) =>
+              work === undefined ? database.query(sql, parameters) : Effect.succeed([{ root: "[]", rows: "0" }]),
+            queryBytes: (sql) =>
+              Effect.succeed([{ root: sql.includes("flow_run") ? "[{\"name\":\"short\"}]" : root, rows: "1" }])
+          })
+        )
+        const query =
+          "{ hello a: flow_run(limit: 1) { name } b: flow(limit: 1) { name } c: __typename d: flow(limit: 2) { name } }"
+        const reply = yield* Effect.provide(ask(query), layerServer(fake))
+        assert.deepStrictEqual(reply.data, {
+          hello: "hello",
+          a: [{ name: "short" }],
+          b: [{ name: text }],
+          c: "query_root",
+          d: [{ name: text }]
+        })
+        assert.deepStrictEqual(Object.keys(reply.data as object), ["hello", "a", "b", "c", "d"])
+      }
+    }).pipe(Effect.provide(Database.layerArchive(prefect1.directory, { cache: Pglite.cacheOf(prefect1.directory) }))))
 
   it.effect("large bodies wait unread while others are being sent; small requests do not", () =>
     Effect.gen(function*() {

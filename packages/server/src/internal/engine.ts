@@ -21,7 +21,7 @@ import {
   parse,
   validate
 } from "graphql"
-import { Database, DatabaseError, type Row, type Work } from "../Database.ts"
+import { Database, DatabaseError, type LongRow, type Work } from "../Database.ts"
 import * as Catalog from "./catalog.ts"
 import * as SqlCompiler from "./compiler.ts"
 import { tooCostly } from "./cost.ts"
@@ -56,7 +56,7 @@ export interface Limits {
    * its nested lists, and a fraction of the rows that conditions and orders read. Default 250 000.
    */
   readonly maxCost?: number | undefined
-  /** Characters of the response. Default 128 Mi. */
+  /** Characters of the response, or bytes of its long fields. Default 128 Mi. */
   readonly maxAnswer?: number | undefined
   /**
    * Characters of all responses that are read or sent at a time. Beyond them statements wait, and connections that have
@@ -88,7 +88,8 @@ export interface Request {
  */
 export interface Answer {
   readonly status: 200 | 400
-  readonly body: string
+  /** Its parts in order: a long one may be bytes in UTF-8. */
+  readonly body: ReadonlyArray<string | Uint8Array>
   readonly operation: "query" | "mutation" | "subscription" | "unknown"
   readonly fields: ReadonlyArray<string>
   readonly rows: number
@@ -130,7 +131,7 @@ interface Prepared {
 interface Planned {
   readonly field: Field
   readonly cost: number
-  readonly read: Effect.Effect<{ readonly json: string; readonly rows: number }, QueryError>
+  readonly read: Effect.Effect<{ readonly json: string | Uint8Array; readonly rows: number }, QueryError>
   /** When a heavy statement was planned, and when those of others had let it begin. */
   readonly queue?: Queue | undefined
 }
@@ -144,7 +145,7 @@ interface Resolved {
   readonly field: Field
   readonly rows: number
   readonly length: number
-  readonly json: string | undefined
+  readonly json: string | Uint8Array | undefined
   readonly error: QueryError | undefined
 }
 
@@ -157,6 +158,8 @@ const maxHeavy = 4
 const maxLight = 8
 /** Statements that wait for their turn; further ones are rejected and can be retried. */
 const maxWaiting = 1000
+/** Characters of a field's JSON from which it is a part of the body of its own. */
+const longJson = 65_536
 const maxCachedQueries = 500
 const maxCachedCharacters = 16_384
 
@@ -165,7 +168,7 @@ const fromGraphQL = (code: string) => (error: GraphQLError): QueryError =>
 
 const refusal = (errors: ReadonlyArray<QueryError>, operation: Answer["operation"] = "unknown"): Answer => ({
   status: 400,
-  body: JSON.stringify({ errors: errors.map((error) => toJson(error)) }),
+  body: [JSON.stringify({ errors: errors.map((error) => toJson(error)) })],
   operation,
   fields: [],
   rows: 0,
@@ -362,9 +365,9 @@ export const make = Effect.fnUntraced(function*(
     message: `the server is busy: ${maxWaiting} statements are waiting already, try again later`
   })
   let waiting = 0
-  const run = (
-    sql: string,
-    parameters: ReadonlyArray<string>,
+  const queryBytes = database.queryBytes ?? database.query
+  const run = <Row extends LongRow>(
+    statement: () => Effect.Effect<ReadonlyArray<Row>, DatabaseError>,
     work: Work,
     account: Account,
     queue?: Queue
@@ -377,7 +380,7 @@ export const make = Effect.fnUntraced(function*(
       if (isWaiting) waiting--
       isWaiting = false
       if (queue !== undefined) queue.begun = clock.currentTimeMillisUnsafe()
-      return Effect.mapBoth(database.query(sql, parameters, work), {
+      return Effect.mapBoth(statement(), {
         onSuccess: (rows) => {
           room.add(account, rows[0]?.["root"]?.length ?? 0)
           return rows
@@ -420,7 +423,7 @@ export const make = Effect.fnUntraced(function*(
       return {
         cost,
         queue,
-        read: Effect.map(run(sql, parameters, { isHeavy }, account, queue), ([row]) => ({
+        read: Effect.map(run(() => queryBytes(sql, parameters, { isHeavy }), { isHeavy }, account, queue), ([row]) => ({
           json: row?.["root"] ?? "null",
           rows: Number(row?.["rows"] ?? 0)
         }))
@@ -445,12 +448,15 @@ export const make = Effect.fnUntraced(function*(
     const { parameters, sql } = parts.statement(argumentsOf(field, variables))
     return {
       cost: 1,
-      read: Effect.flatMap(run(sql, parameters, { isHeavy: false }, account), ([row]) => {
-        if (row !== undefined) return Effect.succeed({ json: record(field, prepared, variables, type, row), rows: 1 })
-        return parts.missing === undefined
-          ? Effect.succeed({ json: "null", rows: 0 })
-          : Effect.fail(new QueryError({ code: "INTERNAL_SERVER_ERROR", message: parts.missing }))
-      })
+      read: Effect.flatMap(
+        run(() => database.query(sql, parameters, { isHeavy: false }), { isHeavy: false }, account),
+        ([row]) => {
+          if (row !== undefined) return Effect.succeed({ json: record(field, prepared, variables, type, row), rows: 1 })
+          return parts.missing === undefined
+            ? Effect.succeed({ json: "null", rows: 0 })
+            : Effect.fail(new QueryError({ code: "INTERNAL_SERVER_ERROR", message: parts.missing }))
+        }
+      )
     }
   }
 
@@ -484,13 +490,30 @@ export const make = Effect.fnUntraced(function*(
       isNull = true
       errors.push(tooLong)
     }
-    const data = isNull
-      ? "null"
-      : `{${resolved.map(({ field, json }) => `${JSON.stringify(field.key)}:${json ?? "null"}`).join(",")}}`
     const errorsJson = errors.length === 0 ? "" : `"errors":${JSON.stringify(errors.map((error) => toJson(error)))},`
+    // Long fields are not joined: that would copy all of them in one turn.
+    const body: Array<string | Uint8Array> = []
+    let text = `{${errorsJson}"data":`
+    const append = (json: string | Uint8Array) => {
+      if (typeof json === "string" && json.length <= longJson) {
+        text += json
+        return
+      }
+      body.push(text, json)
+      text = ""
+    }
+    if (isNull) append("null")
+    else {
+      for (const [index, { field, json }] of resolved.entries()) {
+        append(`${index === 0 ? "{" : ","}${JSON.stringify(field.key)}:`)
+        append(json ?? "null")
+      }
+      append(resolved.length === 0 ? "{}" : "}")
+    }
+    body.push(`${text}}`)
     return {
       status: 200,
-      body: `{${errorsJson}"data":${data}}`,
+      body,
       operation: "query",
       fields: resolved.map(({ field }) => field.name),
       rows,
@@ -557,7 +580,7 @@ export const make = Effect.fnUntraced(function*(
       const cost = planned.reduce((sum, { cost }) => sum + cost, 0)
       if (cost > maxCost) {
         const error = tooCostly(cost, maxCost)
-        const body = JSON.stringify({ errors: [toJson(error)], data: null })
+        const body = [JSON.stringify({ errors: [toJson(error)], data: null })]
         return { ...refusal([error], "query"), status: 200, body, fields: fields.map(({ name }) => name) }
       }
       const totals = { rows: 0, length: 0 }
@@ -614,7 +637,11 @@ export const make = Effect.fnUntraced(function*(
       const name = defect instanceof Error ? defect.name : typeof defect
       return Effect.as(
         Effect.logError(`a request ended with ${name}`),
-        { ...refusal([error]), status: 200, body: `{"errors":${JSON.stringify([toJson(error)])},"data":null}` } as const
+        {
+          ...refusal([error]),
+          status: 200,
+          body: [`{"errors":${JSON.stringify([toJson(error)])},"data":null}`]
+        } as const
       )
     })
   )

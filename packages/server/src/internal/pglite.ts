@@ -18,7 +18,7 @@ export class PgliteFailure extends Error {
 
 const unavailable = (message: string) => new PgliteFailure("Unavailable", message)
 
-type Rows = ReadonlyArray<Record<string, string | null>>
+type Rows = ReadonlyArray<Record<string, string | Uint8Array | null>>
 
 /** The data that a thread starts from: the folder, or a copy of the data of a thread that has loaded it. */
 type Source = Pick<WorkerInput, "directory" | "empty" | "givesEmpty"> | Required<Pick<WorkerInput, "snapshot">>
@@ -247,7 +247,7 @@ export interface PgliteHost {
   readonly isLoading: () => boolean
   /** `cancel` removes a statement from the queue, and ends one that keeps running. */
   readonly query: (
-    request: { readonly sql: string; readonly parameters: ReadonlyArray<string> },
+    request: { readonly sql: string; readonly parameters: ReadonlyArray<string>; readonly asBytes: boolean },
     isHeavy: boolean
   ) => { readonly rows: Promise<Rows>; readonly cancel: () => void }
   readonly close: () => Promise<void>
