@@ -2,14 +2,13 @@ import * as JsonProjection from "@effect-prefect/formats/JsonProjection"
 import * as ResultFormat from "@effect-prefect/formats/ResultFormat"
 import { Table } from "@effect-prefect/formats/Table"
 import { PyDateTime } from "@effect-prefect/pickle"
-import { assert, beforeAll, describe, it } from "@effect/vitest"
+import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import * as zlib from "node:zlib"
 import { runs, seeds } from "../../core/test/seeds.ts"
-import { compileParquet } from "./support/compiledParquet.ts"
 
 const fixture = (name: string) =>
   readFileSync(fileURLToPath(new URL(`../../../fixtures/formats/pandas-3/${name}`, import.meta.url)))
@@ -444,8 +443,6 @@ const sources = [
 ]
 
 describe("a seeded fuzz", () => {
-  // Each damage that ends a thread costs a new one: its code is compiled already.
-  beforeAll(compileParquet)
   const maxBytes = 1 << 22
   const rounds = seeds(20, 300)
   it.live.each(sources)(

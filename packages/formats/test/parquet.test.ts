@@ -14,7 +14,6 @@ import { seeds } from "../../core/test/seeds.ts"
 import { readFeather } from "../src/internal/arrow/feather.ts"
 import { footerSpan } from "../src/internal/parquet/footer.ts"
 import { integer, list, struct, ThriftStruct } from "../src/internal/parquet/thrift.ts"
-import { compileParquet } from "./support/compiledParquet.ts"
 
 const here = new URL("../../../fixtures/formats/parquet/", import.meta.url)
 const fixture = (name: string) => readFileSync(new URL(name, here))
@@ -236,8 +235,6 @@ describe("a read", () => {
 
   it.effect("of damaged bytes is a typed error, whatever is damaged", () =>
     Effect.gen(function*() {
-      // Each damage that ends a thread costs a new one: its code is compiled already.
-      assert.isDefined(yield* Effect.promise(compileParquet))
       const bytes = fixture("odd.parquet")
       for (let at = 4; at < bytes.length - 8; at += seeds(5, 1) * 41) {
         const copy = Buffer.from(bytes)

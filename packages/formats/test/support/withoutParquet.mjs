@@ -3,7 +3,7 @@ import { registerHooks } from "node:module"
 
 registerHooks({
   resolve: (specifier, context, next) =>
-    specifier === "parquet-wasm"
+    /^parquet-wasm(?:\/|$)/.test(specifier)
       ? next(specifier, { ...context, parentURL: "file:///nothing-is-installed-here/module.mjs" })
       : next(specifier, context)
 })

@@ -20,20 +20,17 @@ import { dictionarySizes, expectedMemory } from "../parquet/dictionary.ts"
 import { type Footer, footerSpan, groupOf, magic, readFooter, repaired, tailLength } from "../parquet/footer.ts"
 import { formatError } from "../refusal.ts"
 import { giveWay, type Grow, type Steps } from "../steps.ts"
-import type { Answer, Request } from "./parquetWorker.ts"
+import type { Answer, Answered, Compiled, Request } from "./parquetWorker.ts"
 
 /** Files that are read concurrently; others wait for a thread. */
 const maxThreads = 2
 
-/** How long an idle thread is kept. */
-const idleMilliseconds = 10_000
-
 /**
- * How long one is kept that has read many bytes: WebAssembly's memory never shrinks, and another thread takes a small
- * part of the time that such a file does.
+ * How long an idle thread is kept: ten seconds, and the shorter the more memory of WebAssembly it holds, which never
+ * shrinks. Another thread takes a part of the time that a file takes which needs so much.
  */
-const largeIdleMilliseconds = 1000
-const largeBytes = 4 * 1024 * 1024
+const idleMilliseconds = 10_000
+const idleMemory = 32 * 1024 * 1024
 
 /** The JavaScript heap of a thread. A file's columns are in the memory of WebAssembly, which `maxBytes` limits. */
 const heapMegabytes = 256
@@ -46,15 +43,23 @@ const workerFile = (): URL => {
   return new URL(here.endsWith(".ts") ? "./parquetWorker.ts" : "./parquetWorker.js", here)
 }
 
+/** What the first thread compiled, for those after it; 7 MB that are kept as long as the program runs. */
+let compiled: Compiled | undefined
+
 class Thread {
   readonly worker: Worker
   #timer: NodeJS.Timeout | undefined
-  #isLarge = false
+  #memory = 0
 
   constructor(threads: NonNullable<typeof workerThreads>) {
     this.worker = new threads.Worker(
       workerFile(),
-      { resourceLimits: { maxOldGenerationSizeMb: heapMegabytes }, stdout: true, stderr: true }
+      {
+        resourceLimits: { maxOldGenerationSizeMb: heapMegabytes },
+        stdout: true,
+        stderr: true,
+        workerData: compiled
+      }
     )
     this.worker.unref()
   }
@@ -63,22 +68,29 @@ class Thread {
   read(request: Request, settle: (answer: Answer | undefined) => void): () => void {
     const { worker } = this
     clearTimeout(this.#timer)
-    this.#isLarge ||= request.parts.reduce((sum, { length }) => sum + length, 0) >= largeBytes
     worker.ref()
+    const answered = (message: Answered | Compiled) => {
+      if (message._tag === "Compiled") {
+        compiled = message
+        return
+      }
+      this.#memory = message.memory
+      done(message.answer)
+    }
     const done = (answer: Answer | undefined) => {
-      worker.off("message", done)
+      worker.off("message", answered)
       worker.off("error", failed)
       worker.off("exit", failed)
       worker.unref()
       settle(answer)
     }
     const failed = (error: unknown) => done(isMissing(error) ? { _tag: "NoReader" } : undefined)
-    worker.on("message", done)
+    worker.on("message", answered)
     worker.on("error", failed)
     worker.on("exit", failed)
     worker.postMessage(request, request.parts.map(({ buffer }) => buffer as ArrayBuffer))
     return () => {
-      worker.off("message", done)
+      worker.off("message", answered)
       worker.off("error", failed)
       worker.off("exit", failed)
       this.end()
@@ -87,7 +99,7 @@ class Thread {
 
   /** Keeps the thread for some time. */
   rest(expired: () => void): void {
-    this.#timer = setTimeout(expired, this.#isLarge ? largeIdleMilliseconds : idleMilliseconds)
+    this.#timer = setTimeout(expired, idleMilliseconds * Math.min(1, idleMemory / this.#memory))
     this.#timer.unref()
   }
 

@@ -4,8 +4,18 @@
  *
  * A file is read into an Arrow stream, which the requesting thread decodes.
  */
-import { type MessagePort, parentPort } from "node:worker_threads"
-import type { ParquetFile, ParquetMetaData, RecordBatch } from "parquet-wasm"
+import { readFileSync } from "node:fs"
+import { type MessagePort, parentPort, workerData } from "node:worker_threads"
+import type { ParquetFile, ParquetMetaData, RecordBatch } from "parquet-wasm/esm"
+
+/** A `WebAssembly.Module`, whose type is one of browsers. */
+type CompiledModule = object
+
+/** parquet-wasm's code, which a thread sends once when it has compiled it, and gets when another one has. */
+export interface Compiled {
+  readonly _tag: "Compiled"
+  readonly module: CompiledModule
+}
 
 export interface Request {
   /** The bytes of the file, as consecutive parts. */
@@ -96,12 +106,40 @@ class Bytes {
   }
 }
 
+/** What a thread sends of each file. */
+export interface Answered {
+  readonly _tag: "Answered"
+  readonly answer: Answer
+  /** The memory of WebAssembly that the thread holds, in bytes, which never shrinks. */
+  readonly memory: number
+}
+
+type Parquet = typeof import("parquet-wasm/esm")
+
+// The types know this global of browsers alone.
+const { Module } = Reflect.get(globalThis, "WebAssembly") as {
+  readonly Module: new(bytes: Uint8Array) => CompiledModule
+}
+
+/** parquet-wasm, of the build that takes compiled code; the others compile it in each thread anew. */
+const load = async (port: MessagePort): Promise<Parquet | undefined> => {
+  const parquet = await import("parquet-wasm/esm").catch(() => undefined)
+  if (parquet === undefined) return undefined
+  let module = (workerData as Compiled | null)?.module
+  if (module === undefined) {
+    module = new Module(readFileSync(new URL(import.meta.resolve("parquet-wasm/esm/parquet_wasm_bg.wasm"))))
+    port.postMessage({ _tag: "Compiled", module } satisfies Compiled)
+  }
+  parquet.initSync({ module })
+  return parquet
+}
+
 /**
  * Opens a file. For a file without rows, some writers give the empty list of row groups the wrong item type, which
  * other readers ignore.
  */
 const open = async (
-  parquet: typeof import("parquet-wasm"),
+  parquet: Parquet,
   parts: ReadonlyArray<Uint8Array>
 ): Promise<ParquetFile> => {
   const openParts = (of: ReadonlyArray<Uint8Array>) => parquet.ParquetFile.fromFile(new Bytes(of) as unknown as Blob)
@@ -117,9 +155,10 @@ const open = async (
   }
 }
 
-const read = async ({ batchSize, columns, maxBytes, parts, room }: Request): Promise<Answer> => {
-  const parquet = await import("parquet-wasm").catch(() => undefined)
-  if (parquet === undefined) return { _tag: "Missing" }
+const read = async (
+  parquet: Parquet,
+  { batchSize, columns, maxBytes, parts, room }: Request
+): Promise<Answer> => {
   try {
     const file = await open(parquet, parts)
     const metadata = file.metadata()
@@ -154,14 +193,19 @@ const read = async ({ batchSize, columns, maxBytes, parts, room }: Request): Pro
 }
 
 const serve = (port: MessagePort): void => {
-  port.on("message", (request: Request) => {
-    void read(request).then((answer) =>
-      port.postMessage(
-        answer,
-        answer._tag === "Streams" ? answer.streams.map(({ buffer }) => buffer as ArrayBuffer) : []
-      )
+  let loaded: Promise<Parquet | undefined> | undefined
+  const answer = async (request: Request) => {
+    const parquet = await (loaded ??= load(port))
+    const answer: Answer = parquet === undefined ? { _tag: "Missing" } : await read(parquet, request)
+    const memory = parquet === undefined
+      ? 0
+      : (parquet.wasmMemory() as { readonly buffer: ArrayBuffer }).buffer.byteLength
+    port.postMessage(
+      { _tag: "Answered", answer, memory } satisfies Answered,
+      answer._tag === "Streams" ? answer.streams.map(({ buffer }) => buffer as ArrayBuffer) : []
     )
-  })
+  }
+  port.on("message", (request: Request) => void answer(request))
 }
 
 if (parentPort !== null) serve(parentPort)
