@@ -106,6 +106,22 @@ describe("reading takes a step for each megabyte at least", () => {
   }
 })
 
+it("the end of a long text in JSON is not searched for at once", () => {
+  const bytes = filled("[\"", "abcdefgh", "\",{\"a\":\"b\"}]")
+  const indexOf = vi.spyOn(Uint8Array.prototype, "indexOf")
+  try {
+    toEnd(jsonBytesSteps(bytes))
+    const searched = indexOf.mock.calls.map(([, from = 0], call) => {
+      const found = indexOf.mock.results[call]!.value as number
+      return (found < 0 ? indexOf.mock.contexts[call]!.length : found) - from
+    })
+    assert.isAtLeast(searched.length, 10)
+    assert.isAtMost(Math.max(...searched), 0x40000)
+  } finally {
+    indexOf.mockRestore()
+  }
+})
+
 describe("what is read in steps is what it is at once", () => {
   const decode = (bytes: Uint8Array, name = "x") => ResultFormat.decode(bytes, { name, maxBytes: 2 ** 28 })
   const cells = ["é😀".repeat(200_000), `"${"x,\n".repeat(300_000)}"`, "a".repeat(0x80000), "b".repeat(0x7ffff), "c"]

@@ -183,8 +183,8 @@ class Scanner {
   #digits = 0
   #isInString = false
   #textStart = 0
-  /** A quote that was found beyond the bytes to look at. */
-  #nextQuote = -1
+  /** The bytes to look at now. */
+  #window = new Uint8Array(0)
   /** The memory of the text before this place, which is none if it is a key. */
   #lastText = 0
   /** Marks of short texts, of which V8 keeps one each. */
@@ -224,12 +224,10 @@ class Scanner {
       }
     }
     for (; end < to; end++) {
-      if (this.#nextQuote < end) {
-        const found = bytes.indexOf(quote, end)
-        this.#nextQuote = found < 0 ? bytes.length : found
-      }
-      if (this.#nextQuote >= to) break
-      end = this.#nextQuote
+      // No further than is looked at now, because the end of a text may be far away.
+      if (this.#window.length !== to) this.#window = bytes.subarray(0, to)
+      end = this.#window.indexOf(quote, end)
+      if (end < 0) break
       if (isEscaped(bytes, end)) continue
       this.#lastText = this.#weigh(this.#textStart, end)
       this.weight += this.#lastText
@@ -494,9 +492,9 @@ function* longElement(
   let at = begin
   let key = ""
   if (!isList) {
-    const colon = bytes.indexOf(0x3a, at)
-    let value = colon + 1
-    if (colon < 0 || colon - at > largeText) return undefined
+    const colon = bytes.subarray(at, at + largeText).indexOf(0x3a)
+    if (colon < 0) return undefined
+    let value = at + colon + 1
     value = skipSpace(bytes, value)
     if (bytes[value] !== quote) return undefined
     key = keyOf(bytes, at, value)

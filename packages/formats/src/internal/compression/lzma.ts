@@ -175,7 +175,7 @@ export class LzmaDecoder {
     const lpMask = this.#lpMask
     const pbMask = this.#pbMask
     const target = output.length + count
-    let buffer = output.bytes
+    let buffer = output.reserve(0)
     let at = output.length
     let range = this.#range
     let code = this.#code

@@ -275,6 +275,7 @@ function* readStream(reader: Reader, output: Output): Generator<void, void> {
     if ((header.uncompressedSize ?? plain) !== plain) damaged("a block has the wrong size")
     const data = output.bytes.subarray(to, output.length)
     for (const undo of header.filters) yield* undo(data)
+    if (header.filters.length > 0) yield* output.rewritten(to)
     pad(reader, from)
     reader.need(checkSize)
     yield* verify(check, data, reader.bytes.subarray(reader.at, reader.at + checkSize))
