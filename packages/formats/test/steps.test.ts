@@ -113,7 +113,7 @@ it("the end of a long text in JSON is not searched for at once", () => {
     toEnd(jsonBytesSteps(bytes))
     const searched = indexOf.mock.calls.map(([, from = 0], call) => {
       const found = indexOf.mock.results[call]!.value as number
-      return (found < 0 ? indexOf.mock.contexts[call]!.length : found) - from
+      return (found < 0 ? (indexOf.mock.contexts[call] as Uint8Array).length : found) - from
     })
     assert.isAtLeast(searched.length, 10)
     assert.isAtMost(Math.max(...searched), 0x40000)

@@ -184,7 +184,7 @@ class Scanner {
   #isInString = false
   #textStart = 0
   /** The bytes to look at now. */
-  #window = new Uint8Array(0)
+  #window: Uint8Array = new Uint8Array(0)
   /** The memory of the text before this place, which is none if it is a key. */
   #lastText = 0
   /** Marks of short texts, of which V8 keeps one each. */

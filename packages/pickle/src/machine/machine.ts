@@ -51,6 +51,9 @@ const smallWeight = 48
 /** A Python 2 string of more bytes is decoded in steps. */
 const longString = 0x40000
 
+/** The bytes in which a newline is looked for one by one: a call costs as much. */
+const nearNewline = 32
+
 /** Keys that are set on a dict at once and are worth counting, and the number of keys of a large dict. */
 const manyPairs = 256
 const largeDict = 0x8000
@@ -476,13 +479,75 @@ export class Machine implements Context {
     return encoding === "bytes" ? bytes : yield* decodeBytesSteps(bytes, encoding, errors)
   }
 
+  /** The newline of the line that begins here; undefined when the line is long. */
+  private nearNewline(): number | undefined {
+    const { bytes, p } = this
+    for (let at = p; at < p + nearNewline; at++) if (bytes[at] === 10) return at
+    const found = bytes.subarray(p, p + longString).indexOf(10)
+    return found < 0 ? undefined : p + found
+  }
+
+  /** The offset of a byte in a range, or -1, in steps. */
+  private *find(byte: number, start: number, end: number): Generator<undefined, number> {
+    for (let at = start; at < end; at += longString) {
+      const found = this.bytes.subarray(at, Math.min(end, at + longString)).indexOf(byte)
+      if (found >= 0) return at + found
+      yield
+    }
+    return -1
+  }
+
+  /** The newline of the line that begins here, in steps; moves behind it. */
+  private *farNewline(): Generator<undefined, number> {
+    const end = yield* this.find(10, this.p, this.bytes.length)
+    if (end < 0) return fail("Truncated", "the end of the input", "a newline")
+    this.p = end + 1
+    return end
+  }
+
   /** Pushes the text of a line, in steps when it is long. */
   private unicodeLine(): void {
+    if (this.nearNewline() === undefined) this.pending = this.finished(this.longUnicodeLine())
+    else this.push(rawUnicodeEscape(this.line()))
+  }
+
+  private *longUnicodeLine(): Generator<undefined, unknown> {
     const start = this.p
-    const end = this.bytes.indexOf(10, start)
-    if (end - start <= longString) return this.push(rawUnicodeEscape(this.line()))
+    const end = yield* this.farNewline()
+    return yield* rawUnicodeEscapeSteps(this.bytes.subarray(start, end))
+  }
+
+  /** Pushes the Python 2 string of a quoted line, in steps when it is long. */
+  private quotedLine(): void {
+    const start = this.p
+    const end = this.nearNewline()
+    if (end === undefined) {
+      this.pending = this.finished(this.longQuotedLine())
+      return
+    }
     this.p = end + 1
-    this.pending = this.finished(rawUnicodeEscapeSteps(this.bytes.subarray(start, end)))
+    const content = this.quoted(start, end)
+    if (!content.includes(0x5c)) return this.push(this.string2(this.bytesAt(start + 1, end - start - 2)))
+    this.push(this.string2(stringEscape(latin1Text(content, 0, content.length))))
+  }
+
+  private *longQuotedLine(): Generator<undefined, unknown> {
+    const start = this.p
+    const end = yield* this.farNewline()
+    const content = this.quoted(start, end)
+    if ((yield* this.find(0x5c, start, end)) >= 0) return yield* this.escapedSteps(content)
+    const { encoding = "ASCII", errors = "strict" } = this.options
+    const bytes = this.bytesAt(start + 1, end - start - 2)
+    return encoding === "bytes" ? bytes : yield* decodeBytesSteps(bytes, encoding, errors)
+  }
+
+  /** The bytes of a line between its quotes. */
+  private quoted(start: number, end: number): Uint8Array {
+    const quote = this.bytes[start]
+    if (end - start < 2 || (quote !== 0x27 && quote !== 0x22) || this.bytes[end - 1] !== quote) {
+      fail("BadText", "a string without its quotes", "a quoted string")
+    }
+    return this.bytes.subarray(start + 1, end - 1)
   }
 
   /** Pushes a Python 2 string in the representation that the options select, in steps when it is long. */
@@ -700,23 +765,8 @@ export class Machine implements Context {
         const at = this.need(length)
         return this.push(this.integer(longFromBytes(this.bytes, at, length)))
       }
-      case 0x53: { // STRING
-        const start = this.p
-        const end = this.bytes.indexOf(10, start)
-        if (end < 0) return fail("Truncated", "the end of the input", "a newline")
-        this.p = end + 1
-        const quote = this.bytes[start]
-        if (end - start < 2 || (quote !== 0x27 && quote !== 0x22) || this.bytes[end - 1] !== quote) {
-          fail("BadText", "a string without its quotes", "a quoted string")
-        }
-        const content = this.bytes.subarray(start + 1, end - 1)
-        if (!content.includes(0x5c)) return this.pushString2(this.bytesAt(start + 1, end - start - 2))
-        if (content.length > longString) {
-          this.pending = this.finished(this.escapedSteps(content))
-          return
-        }
-        return this.pushString2(stringEscape(latin1Text(content, 0, content.length)))
-      }
+      case 0x53: // STRING
+        return this.quotedLine()
       case 0x54: { // BINSTRING
         const length = this.view.getInt32(this.need(4), true)
         if (length < 0) fail("BadText", "a string of negative length", "a length")
