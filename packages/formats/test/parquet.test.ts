@@ -303,35 +303,6 @@ describe("memory", () => {
     assert.isAtLeast(weights.at(-1)!, table.columns.reduce((sum, { byteSize }) => sum + byteSize!, 0) / 2)
   })
 
-  it.effect("that is only expected is no reason to refuse", () => {
-    // Ten columns of few long texts: most rows repeat the short one.
-    const data = Array.from({ length: 20_000 }, (_, row) => row % 100 === 0 ? `${row} `.padEnd(1_000, "x") : "")
-    const content = new Uint8Array(parquetWriteBuffer({
-      columnData: Array.from({ length: 10 }, (_, at) => ({ name: `c${at}`, data, type: "STRING" as const }))
-    }))
-    const limit = 16_000_000
-    const decoding = (total: number) => {
-      let asked = 0
-      const reserve = (bytes: number, isGuess: boolean): Effect.Effect<number, FormatError> => {
-        const room = isGuess ? Math.min(bytes, total - asked) : bytes
-        if (asked + room > total) {
-          return Effect.fail(new FormatError({ reason: new TooLarge({ limit: total, size: asked + room }) }))
-        }
-        asked += room
-        return Effect.succeed(room)
-      }
-      return ResultFormat.decode(content, { name: "few.parquet", maxBytes: 100_000_000, reserve })
-    }
-    return Effect.gen(function*() {
-      const table = yield* decoding(limit)
-      assert.instanceOf(table, Table)
-      assert.strictEqual((table as Table).columns[9]!.at(19_900), data[19_900])
-      // Beyond what is granted, none is taken.
-      const { reason } = yield* Effect.flip(decoding(400_000))
-      assert.strictEqual(reason._tag, "TooLarge")
-    })
-  })
-
   it.effect("of a small pickle of many objects is asked for", () =>
     Effect.gen(function*() {
       const bytes = Buffer.from(`\x80\x04](${"\x8f".repeat(60_000)}e.`, "latin1")

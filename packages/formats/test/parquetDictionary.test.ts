@@ -1,17 +1,30 @@
+import { FormatError, TooLarge } from "@effect-prefect/formats/FormatError"
+import * as ResultFormat from "@effect-prefect/formats/ResultFormat"
+import * as Read from "@effect-prefect/formats/Table"
 import { assert, describe, it } from "@effect/vitest"
 import * as Flechette from "@uwdata/flechette"
+import * as Effect from "effect/Effect"
 import { Compression, Table, writeParquet, WriterPropertiesBuilder } from "parquet-wasm"
 import { unsnappy } from "../src/internal/compression/snappy.ts"
 import { dictionarySizes, expectedMemory } from "../src/internal/parquet/dictionary.ts"
 import { dictionaryOf, footerSpan, groupOf, readFooter, tailLength } from "../src/internal/parquet/footer.ts"
 import { Refusal } from "../src/internal/refusal.ts"
 
+/** A file of columns of texts, each with a dictionary. */
+const written = (
+  columns: Readonly<Record<string, ReadonlyArray<string>>>,
+  compression = Compression.SNAPPY
+): Uint8Array => {
+  const types = Object.fromEntries(Object.keys(columns).map((name) => [name, Flechette.utf8()]))
+  const table = Flechette.tableFromArrays(columns as never, { types })
+  const properties = new WriterPropertiesBuilder().setCompression(compression).build()
+  return writeParquet(Table.fromIPCStream(Flechette.tableToIPC(table, { format: "stream" })!), properties)
+}
+
 /** A file of one column of texts, of which the largest has 300 bytes. */
 const fileOf = (compression: Compression): Uint8Array => {
   const texts = Array.from({ length: 20_000 }, (_, row) => `text ${row % 500}`.padEnd(row % 500 === 77 ? 300 : 0, "é"))
-  const table = Flechette.tableFromArrays({ texts }, { types: { texts: Flechette.utf8() } })
-  const properties = new WriterPropertiesBuilder().setCompression(compression).build()
-  return writeParquet(Table.fromIPCStream(Flechette.tableToIPC(table, { format: "stream" })!), properties)
+  return written({ texts }, compression)
 }
 /** The bytes of `text 77` and of 293 times two more. */
 const largest = 7 + 2 * 293
@@ -65,6 +78,28 @@ describe("the sizes of a dictionary's values", () => {
       assert.strictEqual(dictionarySizes(chunk, cut).largest, size)
     })
   }
+})
+
+describe("memory", () => {
+  it.effect("that is only expected is no reason to refuse", () => {
+    // Ten columns of few long texts: most rows repeat the short one.
+    const data = Array.from({ length: 20_000 }, (_, row) => row % 100 === 0 ? `${row} `.padEnd(1_000, "x") : "")
+    const content = written(Object.fromEntries(Array.from({ length: 10 }, (_, at) => [`c${at}`, data])))
+    const limit = 16_000_000
+    let asked = 0
+    const reserve = (bytes: number, isGuess: boolean): Effect.Effect<number, FormatError> => {
+      const room = isGuess ? Math.min(bytes, limit - asked) : bytes
+      asked += room
+      return asked > limit
+        ? Effect.fail(new FormatError({ reason: new TooLarge({ limit, size: asked }) }))
+        : Effect.succeed(room)
+    }
+    return Effect.gen(function*() {
+      const table = yield* ResultFormat.decode(content, { name: "few.parquet", maxBytes: 100_000_000, reserve })
+      assert.instanceOf(table, Read.Table)
+      assert.strictEqual((table as Read.Table).columns[9]!.at(19_900), data[19_900])
+    })
+  })
 })
 
 describe("Snappy", () => {
