@@ -107,6 +107,16 @@ export const equivalent = [
     to: "true",
     why: "undefined is greater than no number"
   },
+  ...of("packages/results/src/internal/remote/signedGet.ts", "a signal aborts once", [
+    [
+      "signal.addEventListener(\"abort\", () => request.destroy(signal.reason as Error), { once: true })",
+      "true",
+      "false"
+    ]
+  ]),
+  ...of("packages/results/src/internal/remote/download.ts", "only a reserve says that memory is needed", [
+    ["if (reserve === undefined) return resume(Effect.void)", "reserve === undefined", "false"]
+  ]),
   {
     file: "packages/results/src/internal/remote/reader.ts",
     line: "(reason) => reason._tag === \"StorageUnavailable\" && reason.detail === noParts,",

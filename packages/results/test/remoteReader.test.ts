@@ -81,4 +81,39 @@ describe("a reader of a store", () => {
         assert.strictEqual(failed._tag === "Failure" && failed.failure._tag, tag)
       }
     }))
+
+  it.live("keeps the beginning of an object, and requests only what is beyond it", () =>
+    Effect.gen(function*() {
+      const bytes = new Uint8Array(70_000).map((_, at) => at % 251)
+      const headLength = 64 * 1024
+      let asked: readonly [offset: number, length: number] = [0, headLength]
+      let requests = 0
+      const resolved = yield* resolve(["data"], "key", () => {
+        requests++
+        const [offset, length] = asked
+        return {
+          body: Readable.from([bytes.subarray(offset, offset + length)]),
+          offset,
+          isPart: true,
+          size: bytes.length,
+          tag: "v1",
+          checksum: undefined
+        }
+      })
+      if (resolved._tag !== "Allowed") return assert.fail("it may not be read")
+      const parts = yield* resolved.open!()
+      for (
+        const [offset, length, more] of [
+          [0, headLength, 0],
+          [headLength - 1, 1, 0],
+          [headLength - 1, 2, 1],
+          [headLength, 1, 1]
+        ] as const
+      ) {
+        asked = [offset, length]
+        requests = 0
+        assert.deepStrictEqual(yield* parts!.read(offset, length), bytes.subarray(offset, offset + length))
+        assert.strictEqual(requests, more, `${offset} ${length}`)
+      }
+    }))
 })

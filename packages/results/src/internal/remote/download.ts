@@ -113,7 +113,7 @@ const attempt = (
       limits.reserve(needs, (refusal) => answer = { refusal })()
       if (answer === undefined) {
         // Without a connection or a slot of the limiter, which others may need to free memory.
-        fail({ ...unavailable(location, "there is not enough memory for it", "memory"), needs })
+        fail({ ...unavailable(location, "there is not enough memory for it"), needs })
         return false
       }
       if (answer.refusal !== undefined) {
@@ -305,7 +305,7 @@ export const download = (
           return Effect.succeed(downloaded)
         },
         onFailure: (failure): Effect.Effect<Downloaded | number, Failure["reason"]> => {
-          if (failure.retry === "memory" && failure.needs !== undefined) return Effect.succeed(failure.needs)
+          if (failure.needs !== undefined) return Effect.succeed(failure.needs)
           failures++
           if (failure.retry === "slower") limiter.throttled(epoch)
           const { part } = limits

@@ -60,11 +60,10 @@ export interface Opened {
 export interface Failure {
   readonly reason: StorageReason
   /**
-   * `never`, `later`, or `slower`: the store reported too many requests. `restart`: the object has changed. `memory`:
-   * once there is enough memory.
+   * `never`, `later`, or `slower`: the store reported too many requests. `restart`: the object has changed.
    */
-  readonly retry: "never" | "later" | "slower" | "restart" | "memory"
-  /** The bytes of memory to wait for, when there is too little. */
+  readonly retry: "never" | "later" | "slower" | "restart"
+  /** The bytes of memory to wait for, when there is too little: that is no failed attempt. */
   readonly needs?: number | undefined
   /** Milliseconds to wait, as requested by the store. */
   readonly after?: number | undefined
