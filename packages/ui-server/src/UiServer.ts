@@ -48,7 +48,7 @@ import { FlowHandlers } from "./internal/handlers/flows.ts"
 import { ResultHandlers } from "./internal/handlers/results.ts"
 import { TaskRunHandlers } from "./internal/handlers/taskRuns.ts"
 import type { About, Authorize, Limits } from "./internal/options.ts"
-import { Permits, watched } from "./internal/permits.ts"
+import { CurrentHolder, Permits, watched } from "./internal/permits.ts"
 
 export { AssetsError } from "./internal/assets.ts"
 export type { Folder } from "./internal/folders.ts"
@@ -127,6 +127,9 @@ const disconnect = (request: HttpServerRequest.HttpServerRequest): void => {
   response?.destroy?.()
 }
 
+/** Routes whose responses may take minutes to send, however quick the server is. */
+const isDownload = /\/(?:logs\.txt|outcomes|result\.json|result\.csv|result\/bytes)$/
+
 /** The header with which the page requests failures as successful responses: a browser logs others to its console. */
 const quietHeader = "x-effect-prefect-quiet"
 /** The status that the response would otherwise have. */
@@ -151,6 +154,7 @@ export const layer = (
 ): Layer.Layer<never, AssetsError, HttpRouter.HttpRouter | PrefectApi | ResultStorage> => {
   const prefix = (options.prefix ?? "").replace(/(?<!\/)\/+$/, "")
   const limits = options.limits ?? {}
+  const wait = Duration.toMillis(limits.wait ?? "10 seconds")
   const about = options.about ?? {}
   const rename = makeRename(about.folders)
   const live = {
@@ -165,7 +169,7 @@ export const layer = (
       FlowHandlers,
       FlowRunHandlers(live),
       TaskRunHandlers(rename),
-      ResultHandlers(limits, (start) => startThread = start)
+      ResultHandlers(limits, wait / 2, (start) => startThread = start)
     ]),
     Layer.provide(NodeHttpServer.layerHttpServices)
   )
@@ -176,27 +180,27 @@ export const layer = (
     yield* Layer.build(Layer.fresh(Layer.provide(api, Layer.succeed(HttpRouter.HttpRouter, own))))
     const routes = own.asHttpEffect()
     const guard = Guard.makeGuard({ hosts: options.hosts, authorize: options.authorize })
-    const wait = Duration.toMillis(limits.wait ?? "10 seconds")
     const permits = new Permits(limits.requests ?? 64, wait / 2)
+    const downloads = new Permits(limits.downloads ?? 64, wait / 2)
     const followers = new Permits(limits.followers ?? 256, wait / 2)
 
     const busy = Guard.problemResponse(503, "Unavailable", "Busy", "this server is busy: try again in a moment", {
       "retry-after": "5"
     })
-    /** Holds a permit while the response is sent. Clients that follow a run hold one of their own kind. */
+    const permitsOf = (path: string): Permits =>
+      path.endsWith("/changes") ? followers : isDownload.test(path) ? downloads : permits
+    /** Holds a permit while the response is sent. Clients that follow a run or download hold one of their own kind. */
     const limited = <E, R>(
       effect: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>,
       request: HttpServerRequest.HttpServerRequest,
       path: string
     ): Effect.Effect<HttpServerResponse.HttpServerResponse, E, R | Scope.Scope> =>
       Effect.gen(function*() {
-        const isFollower = path.endsWith("/changes")
-        const holder = yield* Effect.timeoutOption(
-          (isFollower ? followers : permits).take(() => disconnect(request)),
-          isFollower ? 0 : wait
-        )
+        const kind = permitsOf(path)
+        const holder = yield* Effect.timeoutOption(kind.take(() => disconnect(request)), kind === followers ? 0 : wait)
         if (Option.isNone(holder)) return busy
-        return yield* watched(yield* effect, holder.value)
+        const answered = yield* Effect.provideService(effect, CurrentHolder, holder.value)
+        return yield* watched(answered, holder.value)
       })
 
     /** Messages of failures contain no folder of this machine. */

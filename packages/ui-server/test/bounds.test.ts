@@ -6,11 +6,14 @@ import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
+import * as fs from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { RunLengths } from "../src/internal/childStates.ts"
 import { Permits, watched } from "../src/internal/permits.ts"
 import { LoadedValue } from "../src/internal/result/loadedValue.ts"
 import { QueryError } from "../src/internal/result/queryError.ts"
-import { archiveSite, memorySite, runId } from "./support.ts"
+import { archiveSite, memorySite, prefect3Site, runId } from "./support.ts"
 
 const rows = (value: LoadedValue, query: { readonly columns?: ReadonlyArray<string>; readonly sort?: string } = {}) =>
   value.rows({ offset: 0, limit: 500, columns: query.columns, sort: query.sort, where: [] })
@@ -71,6 +74,53 @@ describe("clients that do not read their responses", () => {
       assert.deepStrictEqual(ended, ["slow", "third"])
       yield* Scope.close(scope, Exit.void)
     }))
+})
+
+describe("downloads", () => {
+  const folder = fs.mkdtempSync(join(tmpdir(), "downloads-"))
+  afterAll(() => fs.rmSync(folder, { recursive: true, force: true }))
+  const bytes = Buffer.from(Array.from({ length: 2.5 * 2 ** 20 }, (_, index) => index % 251))
+  const file = join(folder, "large")
+  const taskRun = (id: string, location: string) => ({
+    id,
+    flow_run_id: runId,
+    serialized_state: { type: "Success", _result: { type: "LocalResult", location, dir: folder } }
+  })
+  const tables = {
+    flow_run: [{ id: runId, name: "large" }],
+    task_run: [taskRun("large", file), taskRun("empty", join(folder, "empty")), taskRun("none", join(folder, "none"))]
+  }
+  const path = (id: string) => `/api/task-runs/${id}/result/bytes`
+
+  it("do not hold the permits of other requests, and are bounded themselves", async () => {
+    fs.writeFileSync(file, bytes)
+    const site = prefect3Site(tables, folder, { limits: { downloads: 1, requests: 1, wait: "20 millis" } })
+    const stalled = await site.get(path("large"))
+    const reader = stalled.body!.getReader()
+    await reader.read()
+    for (let i = 0; i < 3; i++) assert.strictEqual((await site.get(`/api/flow-runs/${runId}`)).status, 200)
+    assert.strictEqual((await site.get(path("large"))).status, 503)
+    await reader.cancel()
+    assert.strictEqual((await site.get(path("large"))).status, 200)
+    await site.close()
+  })
+  it("of stored bytes are read as they are taken", async () => {
+    fs.writeFileSync(file, bytes)
+    fs.writeFileSync(join(folder, "empty"), "")
+    const site = prefect3Site(tables, folder)
+    const whole = Buffer.from(await (await site.get(path("large"))).arrayBuffer())
+    assert.isTrue(whole.equals(bytes))
+    assert.strictEqual((await (await site.get(path("empty"))).arrayBuffer()).byteLength, 0)
+    assert.strictEqual((await site.get(path("none"))).status, 404)
+    const reader = (await site.get(path("large"))).body!.getReader()
+    await reader.read()
+    fs.writeFileSync(file, bytes.subarray(0, 2 ** 21))
+    const rest = async () => {
+      while (!(await reader.read()).done);
+    }
+    assert.instanceOf(await rest().then(() => undefined, (error: unknown) => error), Error)
+    await site.close()
+  })
 })
 
 it("a value nested thousands deep has a reason, alone and among the others of its run", async () => {

@@ -15,11 +15,19 @@ export interface Limits {
    * others have waited for half of `wait`. Default 64.
    */
   readonly requests?: number | undefined
+  /**
+   * Downloads, of results and logs, that are sent concurrently; others wait. They are counted apart from `requests`, so
+   * that the page answers meanwhile. Default 64.
+   */
+  readonly downloads?: number | undefined
   /** Clients that follow runs concurrently; further ones are refused with status 503. Default 256. */
   readonly followers?: number | undefined
   /** How long a request may wait for its turn before it fails with status 503. Default 10 seconds. */
   readonly wait?: Duration.Input | undefined
-  /** Results that load concurrently. Default 8. */
+  /**
+   * Results that load concurrently, and stored results that are in memory as a whole while they are sent because their
+   * store has no parts. Default 8.
+   */
   readonly loads?: number | undefined
   /** The estimated bytes of decoded values in the cache. Default 512 MiB. */
   readonly cacheBytes?: number | undefined

@@ -1,4 +1,5 @@
 import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as HttpBody from "effect/http/HttpBody"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
@@ -14,6 +15,11 @@ export interface Holder {
   idleSince: number | undefined
 }
 
+/** The request that a handler answers. */
+export const CurrentHolder = Context.Reference<Holder | undefined>("@effect-prefect/ui-server/CurrentHolder", {
+  defaultValue: () => undefined
+})
+
 /**
  * Permits of requests. A client that does not read its response keeps its permit: those that have been idle for
  * `patience` milliseconds are disconnected when others wait for one.
@@ -28,14 +34,18 @@ export class Permits {
     this.patience = patience
   }
 
-  /** Takes a permit for as long as the scope is open. */
+  /** Takes a permit for as long as the scope is open. `end` ends the connection. */
   take(end: () => void): Effect.Effect<Holder, never, Scope.Scope> {
+    return this.takeFor({ end, idleSince: undefined })
+  }
+
+  /** Takes a permit for a request, which may have one of another kind, for as long as the scope is open. */
+  takeFor(holder: Holder): Effect.Effect<Holder, never, Scope.Scope> {
     return Effect.uninterruptibleMask((restore) =>
       Effect.gen({ self: this }, function*() {
         const isFree = yield* Semaphore.takeIfAvailable(this.#semaphore, 1)
         if (isFree) yield* Effect.addFinalizer(() => Semaphore.release(this.#semaphore, 1))
         else yield* restore(Effect.raceFirst(Semaphore.takeScoped(this.#semaphore, 1), this.#disconnect))
-        const holder: Holder = { end, idleSince: undefined }
         this.#holders.add(holder)
         yield* Effect.addFinalizer(() => Effect.sync(() => this.#holders.delete(holder)))
         return holder

@@ -1,3 +1,8 @@
+import { isPersisted } from "@effect-prefect/core/ResultDescriptor"
+import * as State from "@effect-prefect/core/State"
+import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
+import { ResultError } from "@effect-prefect/results/ResultError"
+import { ResultStorage, type StoredParts } from "@effect-prefect/results/ResultStorage"
 import * as TaskRun from "@effect-prefect/results/TaskRun"
 import { UiApi } from "@effect-prefect/ui-api/Api"
 import type * as Models from "@effect-prefect/ui-api/Models"
@@ -7,13 +12,17 @@ import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import * as Stream from "effect/Stream"
 import { attachment, fileName } from "../attachment.ts"
 import type { Limits } from "../options.ts"
+import { CurrentHolder, Permits } from "../permits.ts"
 import { type Failure, orProblem } from "../problem.ts"
 import { type Handle, make, placeOf } from "../result/resultCache.ts"
 import { started } from "../streams.ts"
 import { defaultLimit, nonEmpty, take } from "./services.ts"
 
-/** `onThread` receives what starts the thread for large results. */
-export const ResultHandlers = (limits: Limits, onThread: (start: () => void) => void) =>
+/**
+ * `patience` are the milliseconds for which a client may leave what was sent while others wait; `onThread` receives what
+ * starts the thread for large results.
+ */
+export const ResultHandlers = (limits: Limits, patience: number, onThread: (start: () => void) => void) =>
   HttpApiBuilder.group(
     UiApi,
     "results",
@@ -27,6 +36,49 @@ export const ResultHandlers = (limits: Limits, onThread: (start: () => void) => 
       })
 
       onThread(cache.startThread)
+
+      const storage = yield* ResultStorage
+      const whole = new Permits(limits.loads ?? 8, patience)
+
+      /** The stored bytes of a result, to be read in parts; undefined when its store has none, or it cannot be read. */
+      const opened = (view: TaskRunView) => {
+        const descriptor = State.isFinished(view.state) ? State.resultDescriptor(view.state) : undefined
+        const resolved = descriptor !== undefined && isPersisted(descriptor)
+          ? storage.resolve(descriptor)?.resolved
+          : undefined
+        return resolved?._tag === "Allowed" && resolved.open !== undefined
+          ? Effect.orElseSucceed(resolved.open(), () => undefined)
+          : Effect.undefined
+      }
+
+      const readPart = (view: TaskRunView, parts: StoredParts, start: number) => {
+        const { mapIndex, taskRunId, taskSlug } = view
+        return Effect.mapError(
+          parts.read(start, Math.min(partBytes, parts.size - start)),
+          (reason) => new ResultError({ taskRunId, taskSlug, mapIndex, reason })
+        )
+      }
+
+      /** The stored bytes of a result: in parts, or as a whole, of which there are a few at a time. */
+      const storedBytes = Effect.fnUntraced(function*(id: string) {
+        const run = yield* provide(TaskRun.fromTaskRunId(id))
+        const parts = yield* opened(run.view)
+        if (parts !== undefined && parts.size > 0) {
+          const first = yield* readPart(run.view, parts, 0)
+          const starts = Array.from({ length: Math.ceil(parts.size / partBytes) }, (_, index) => index * partBytes)
+          const body = Stream.concat(
+            Stream.fromIterable(pieceBytes(first)),
+            Stream.flatMap(
+              Stream.mapEffect(Stream.fromIterable(starts.slice(1)), (start) => readPart(run.view, parts, start)),
+              (part) => Stream.fromIterable(pieceBytes(part))
+            )
+          )
+          return { view: run.view, body }
+        }
+        const holder = yield* CurrentHolder
+        if (holder !== undefined) yield* whole.takeFor(holder)
+        return { view: run.view, body: Stream.fromIterable(pieceBytes(yield* run.getResultBytes)) }
+      })
 
       const load = (id: string) =>
         Effect.flatMap(api.taskRun(id), (view) => Effect.map(cache.load(view), (handle) => ({ view, handle })))
@@ -100,12 +152,10 @@ export const ResultHandlers = (limits: Limits, onThread: (start: () => void) => 
         json: ({ params }) => download(params.id, "json"),
         csv: ({ params }) => download(params.id, "csv"),
         bytes: ({ params }) =>
-          orProblem(Effect.gen(function*() {
-            const run = yield* provide(TaskRun.fromTaskRunId(params.id))
-            const bytes = yield* run.getResultBytes
-            const { mapIndex, taskRunId, taskSlug } = run.view
+          orProblem(Effect.map(storedBytes(params.id), ({ body, view }) => {
+            const { mapIndex, taskRunId, taskSlug } = view
             return attachment(
-              Stream.fromIterable(pieceBytes(bytes)),
+              body,
               fileName(`${taskSlug ?? taskRunId}${mapIndex < 0 ? "" : `-${mapIndex}`}`, ".stored"),
               "application/octet-stream"
             )
@@ -127,6 +177,9 @@ const columnsOf = (text: string | undefined): ReadonlyArray<string> | undefined 
   }
   return text.split(",")
 }
+
+/** The bytes of a stored result that are in memory for each client. */
+const partBytes = 1024 * 1024
 
 function* pieceBytes(bytes: Uint8Array): Generator<Uint8Array, void> {
   const size = 256 * 1024
