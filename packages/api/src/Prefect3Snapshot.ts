@@ -235,7 +235,7 @@ export const make = Effect.fnUntraced(function*(
     )
   const block = (id: string) =>
     Effect.map(
-      Effect.result(client.get("storageBlock", `/block_documents/${encodeURIComponent(id)}`)),
+      Effect.result(client.get("storageBlock", `/block_documents/${encodeURIComponent(id)}`, Block.maxBytes)),
       (answer): ReadonlyArray<object> => {
         // A deleted block is missing from the archive too.
         if (Result.isSuccess(answer) && answer.success === undefined) return []

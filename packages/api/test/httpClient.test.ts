@@ -214,6 +214,48 @@ describe("a body", () => {
       assert.strictEqual((yield* declared(10)).answer?.text, "{}")
     }))
 
+  it.effect("without success is read in its beginning alone", () =>
+    Effect.gen(function*() {
+      let given = 0
+      const endless = new ReadableStream<Uint8Array>({
+        pull: (controller) => {
+          given += 0x10000
+          controller.enqueue(new Uint8Array(0x10000).fill(0x7b))
+        }
+      })
+      const { client } = scripted([() => new Response(endless, { status: 400 })])
+      const backend = yield* backendOf(client)
+      const answer = yield* backend.send({ name: "test" }, HttpClientRequest.get(base), Result.succeed)
+      assert.strictEqual(answer.status, 400)
+      assert.strictEqual(answer.text.length, 0x100000)
+      assert.isAtMost(given, 0x200000)
+    }))
+
+  it.effect("is no longer than the kind of request allows", () =>
+    Effect.gen(function*() {
+      const { client } = scripted([() => new Response("[1,2,3,4,5]")])
+      const backend = yield* backendOf(client)
+      const operation = { name: "test", maxBytes: 10 }
+      const failure = yield* Effect.flip(backend.send(operation, HttpClientRequest.get(base), Result.succeed))
+      assert.include(failure.message, "longer than 10 bytes, the most that an answer of its kind may have")
+    }))
+
+  it.effect("of small values is too large when they take several times its limit in memory", () =>
+    Effect.gen(function*() {
+      const text = `[${"{},".repeat(200_000)}{}]`
+      for (const maxResponseBytes of [text.length, text.length * 8]) {
+        const { client } = scripted([() => new Response(text)])
+        const backend = yield* backendOf(client, { policy: { maxResponseBytes } })
+        const asked = backend.send({ name: "test" }, HttpClientRequest.get(base), Http.parseJson)
+        if (maxResponseBytes > text.length) assert.lengthOf((yield* asked) as ReadonlyArray<unknown>, 200_001)
+        else {
+          const failure = yield* Effect.flip(asked)
+          assert.isTrue(failure.isTooLarge)
+          assert.include(failure.message, "ask for smaller pages")
+        }
+      }
+    }))
+
   it.effect("of many characters is parsed before it is judged", () =>
     Effect.gen(function*() {
       const seen: Array<unknown> = []
@@ -222,7 +264,7 @@ describe("a body", () => {
           const { client } = scripted([() => new Response(`"${"x".repeat(length - 2)}"`)])
           const backend = yield* backendOf(client)
           yield* backend.send({ name: "test" }, HttpClientRequest.get(base), (answer) => {
-            seen.push(answer.json === "no JSON" ? answer.json : typeof answer.json?.value)
+            seen.push(typeof answer.json === "string" ? answer.json : typeof answer.json?.value)
             return Result.succeed(answer)
           })
         })

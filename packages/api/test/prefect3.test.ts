@@ -640,6 +640,33 @@ describe("storage blocks", () => {
       ))
   }
 
+  it.effect("of many bytes are not all kept, and one of too many is not read", () => {
+    const id = (at: number) => `00000000-0000-4000-8000-${at.toString(16).padStart(12, "0")}`
+    const asked: Array<string> = []
+    return withServer(
+      () =>
+        Effect.gen(function*() {
+          const api = yield* PrefectApi
+          const blocks = 160
+          for (let at = 0; at < blocks; at++) yield* api.storageBlock(id(at))
+          yield* api.storageBlock(id(blocks - 1))
+          assert.lengthOf(asked, blocks)
+          yield* api.storageBlock(id(0))
+          assert.deepStrictEqual(asked.slice(blocks), [id(0)])
+          const error = yield* Effect.flip(api.storageBlock(id(1000)))
+          assert.strictEqual(error.reason._tag, "MalformedResponse")
+          assert.include(error.message, "262144 bytes")
+        }),
+      ({ path }) => {
+        const asking = /block_documents\/([^?]+)/.exec(path)?.[1]
+        if (asking === undefined) return undefined
+        asked.push(asking)
+        const x = "x".repeat(asking === id(1000) ? 300_000 : 250_000)
+        return { status: 200, body: { id: asking, block_type: { slug: "s3" }, data: { x } } }
+      }
+    )
+  })
+
   it.effect("one fetch for a block, and a failure is not kept", () => {
     let failures = 1
     return withServer(

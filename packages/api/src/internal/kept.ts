@@ -9,7 +9,7 @@ const maxBytes = 512 * 1024 * 1024
 export const maxListed = 10_000_000
 
 /** About the memory of a value that was parsed from JSON, however deep. */
-const bytesOf = (value: unknown): number => {
+export const bytesOf = (value: unknown): number => {
   const waiting = [value]
   let bytes = 0
   while (waiting.length > 0) {

@@ -76,6 +76,14 @@ export interface HttpOptions {
   readonly tls?: TlsOptions | undefined
 }
 
+/** What a request is sent for. */
+export interface Operation {
+  readonly name: string
+  readonly attributes?: Readonly<Record<string, string>> | undefined
+  /** The largest response in bytes, where it is known to be less than `maxResponseBytes`. */
+  readonly maxBytes?: number | undefined
+}
+
 /**
  * A backend over HTTP.
  */
@@ -95,7 +103,7 @@ export interface HttpBackend {
    * request must be safe to repeat.
    */
   readonly send: <A>(
-    operation: { readonly name: string; readonly attributes?: Readonly<Record<string, string>> | undefined },
+    operation: Operation,
     request: HttpClientRequest.HttpClientRequest,
     read: (answer: Answer) => Result.Result<A, HttpFailure>
   ) => Effect.Effect<A, HttpFailure>
@@ -103,6 +111,9 @@ export interface HttpBackend {
 
 /** Answers of more characters are parsed in steps. */
 const longAnswer = 0x80000
+
+/** The most memory that the values of a response may take, as a multiple of the bytes that it may have. */
+const memoryPerByte = 4
 
 const attempts = Metric.counter("http.client.request.attempts", {
   description: "Requests sent to Prefect backends, retries included",
@@ -241,7 +252,8 @@ export const make = Effect.fnUntraced(function*(options: {
 
   const once = (
     request: HttpClientRequest.HttpClientRequest,
-    redirects: number
+    redirects: number,
+    most: number
   ): Effect.Effect<Answer, HttpFailure> =>
     Effect.flatMap(
       Effect.flatMap(
@@ -252,7 +264,7 @@ export const make = Effect.fnUntraced(function*(options: {
           const final = URL.canParse(response.url) ? new URL(response.url) : url
           if (final.origin !== url.origin) return Effect.fail(isLogin(final) ? login(final) : foreign(final))
           return Effect.zipWith(
-            readBody(response, maxBytes, url.origin),
+            readBody(response, most, most < maxBytes, url.origin),
             Clock.currentTimeMillis,
             (text, receivedAt) => ({
               status: response.status,
@@ -279,7 +291,7 @@ export const make = Effect.fnUntraced(function*(options: {
         target.username = ""
         target.password = ""
         target.hash = ""
-        return once(HttpClientRequest.setUrl(request, target.href), redirects + 1)
+        return once(HttpClientRequest.setUrl(request, target.href), redirects + 1, most)
       }
     )
 
@@ -290,8 +302,8 @@ export const make = Effect.fnUntraced(function*(options: {
   const secrets = secretsOf(headers, url)
   const clean = (text: string) => withoutSecrets(text, secrets)
 
-  const attempt = (request: HttpClientRequest.HttpClientRequest): Effect.Effect<Answer, HttpFailure> =>
-    once(request, 0).pipe(
+  const attempt = (request: HttpClientRequest.HttpClientRequest, most: number): Effect.Effect<Answer, HttpFailure> =>
+    once(request, 0, most).pipe(
       Effect.timeoutOrElse({
         duration: timeout,
         orElse: () =>
@@ -302,7 +314,7 @@ export const make = Effect.fnUntraced(function*(options: {
     )
 
   const send: HttpBackend["send"] = Effect.fnUntraced(function*<A>(
-    operation: { readonly name: string; readonly attributes?: Readonly<Record<string, string>> | undefined },
+    operation: Operation,
     unsent: HttpClientRequest.HttpClientRequest,
     read: (answer: Answer) => Result.Result<A, HttpFailure>
   ) {
@@ -335,12 +347,14 @@ export const make = Effect.fnUntraced(function*(options: {
             Metric.withAttributes(attempts, { "http.request.method": request.method, ...serverAttributes }),
             1
           )
-          const outcome = yield* Effect.result(attempt(request))
+          const outcome = yield* Effect.result(attempt(request, Math.min(maxBytes, operation.maxBytes ?? maxBytes)))
           let failure: HttpFailure
           if (Result.isSuccess(outcome)) {
             span.attribute("http.response.status_code", outcome.success.status)
             const { text } = outcome.success
-            const json = text.length > longAnswer ? yield* parseLong(text, parsePrecisely) : undefined
+            const json = text.length > longAnswer
+              ? yield* parseLong(text, parsePrecisely, maxBytes * memoryPerByte)
+              : undefined
             const answer = read({ ...outcome.success, json })
             if (Result.isSuccess(answer)) {
               hasAnswered = true
@@ -414,23 +428,30 @@ const scheduled = (
     () => Effect.undefined
   )
 
+/** The bytes of a response without success that are read: its beginning says what is wrong. */
+const maxErrorBytes = 0x100000
+
 const readBody = (
   response: HttpClientResponse.HttpClientResponse,
   maxBytes: number,
+  isKind: boolean,
   origin: string
 ): Effect.Effect<string, HttpFailure> =>
   Effect.suspend(() => {
     // Decoded in one call: a streaming decoder is several times slower.
     const body = new Body()
     const tooLarge = oversized(
-      `it is longer than ${maxBytes} bytes; ask for smaller pages, or raise maxResponseBytes`
+      isKind
+        ? `it is longer than ${maxBytes} bytes, the most that an answer of its kind may have`
+        : `it is longer than ${maxBytes} bytes; ask for smaller pages, or raise maxResponseBytes`
     )
-    const declaredTooLarge = Number(response.headers["content-length"] ?? 0) > maxBytes
+    const isError = response.status >= 300
+    const declaredTooLarge = !isError && Number(response.headers["content-length"] ?? 0) > maxBytes
     return response.stream.pipe(
-      Stream.runForEach((chunk) => {
-        if (declaredTooLarge || body.size + chunk.byteLength > maxBytes) return Effect.fail(tooLarge)
+      Stream.runForEachWhile((chunk) => {
+        if (declaredTooLarge || body.size + chunk.byteLength > maxBytes && !isError) return Effect.fail(tooLarge)
         body.add(chunk)
-        return Effect.void
+        return Effect.succeed(!isError || body.size < Math.min(maxBytes, maxErrorBytes))
       }),
       Effect.mapError((error) => error._tag === "HttpFailure" ? error : networkFailure(error, origin, "answered")),
       Effect.catchIf((failure) => failure === emptyBody, () => Effect.void),

@@ -163,6 +163,12 @@ export const parseRetryAfter = (header: string | undefined, now: number): Durati
 export const parseJson = (answer: Answer): Result.Result<unknown, HttpFailure> => {
   if (answer.text === "") return Result.fail(unreadable("it is empty"))
   const parsed = answer.json ?? parseShort(answer.text)
+  if (parsed === "too large") {
+    return Result.fail(oversized(
+      "its values would take several times the memory of a response of maxResponseBytes; ask for smaller pages, or " +
+        "raise it"
+    ))
+  }
   if (parsed !== "no JSON") return Result.succeed(parsed.value)
   return Result.fail(unreadable(
     isHtml(answer)

@@ -1,6 +1,7 @@
 /** JSON text of many megabytes in pieces of some hundred kilobytes, so that other work can run between them. */
 import * as Effect from "effect/Effect"
 import { isTooDeep, maxDepth, rememberDepth } from "../depth.ts"
+import { TooMuchMemory, withinMemory } from "./memory.ts"
 
 type Parse = (text: string) => unknown
 
@@ -139,7 +140,8 @@ export function* parseInPieces(text: string, parse: Parse, length = pieceLength)
     let values: ReadonlyArray<unknown>
     try {
       values = parse(`[${text.slice(piece, cut)}]`) as ReadonlyArray<unknown>
-    } catch {
+    } catch (error) {
+      if (error instanceof TooMuchMemory) throw error
       frame.misses++
       frame.separator = undefined
       frame.found = -1
@@ -351,7 +353,8 @@ const longElement = function*(
     const cut = from + pieceLength >= last ? last : cutOf(text, from + pieceLength)
     try {
       value += parse(`"${text.slice(from, cut)}"`) as string
-    } catch {
+    } catch (error) {
+      if (error instanceof TooMuchMemory) throw error
       // Several strings, or none.
       return undefined
     }
@@ -383,13 +386,13 @@ const otherTurn = (): Promise<void> =>
 /** The time between yields in milliseconds. */
 const slice = 10
 
-/** What a text stands for that is no JSON. */
-export type Parsed = { readonly value: unknown } | "no JSON"
+/** What a text stands for that is no JSON, or whose values take more memory than they may. */
+export type Parsed = { readonly value: unknown } | "no JSON" | "too large"
 
-/** The value of a long JSON text; other work runs meanwhile. */
-export const parseLong = (text: string, parse: Parse): Effect.Effect<Parsed> =>
+/** The value of a long JSON text, if it takes no more than about some bytes of memory; other work runs meanwhile. */
+export const parseLong = (text: string, parse: Parse, maxBytes = Infinity): Effect.Effect<Parsed> =>
   Effect.promise(async (signal) => {
-    const steps = parseInPieces(text, parse)
+    const steps = parseInPieces(text, maxBytes === Infinity ? parse : withinMemory(parse, maxBytes))
     let start = performance.now()
     try {
       for (;;) {
@@ -400,7 +403,7 @@ export const parseLong = (text: string, parse: Parse): Effect.Effect<Parsed> =>
         await otherTurn()
         start = performance.now()
       }
-    } catch {
-      return "no JSON"
+    } catch (error) {
+      return error instanceof TooMuchMemory ? "too large" : "no JSON"
     }
   })

@@ -18,6 +18,7 @@ import {
 } from "../../PrefectApiError.ts"
 import { compareCodePoints } from "../codePoints.ts"
 import { isObject } from "../isObject.ts"
+import * as Kept from "../kept.ts"
 import { nameContains } from "../nameContains.ts"
 import { describeBySlug } from "../taskRunText.ts"
 import { canonicalUuid, isUuidLoose, uuidRange } from "../uuids.ts"
@@ -29,6 +30,10 @@ import * as States from "./states.ts"
 
 /** States that are converted before other work has its turn. */
 const rowsAtOnce = 1_000
+
+/** The most blocks that are kept, and about the most bytes of them. */
+const maxBlocks = 1_000
+const maxBlockBytes = 32 * 1024 * 1024
 
 /** The part of a client that lookups need. */
 export type Server = Pick<Client, "get" | "name" | "version">
@@ -187,15 +192,18 @@ export const makeBackend = Effect.fnUntraced(function*(
     }))
   }
 
-  const blocks = yield* Cache.makeWith(
-    (id: string) =>
+  /** About the bytes of the blocks in the cache. */
+  let blockBytes = 0
+  const blocks: Cache.Cache<string, Backend.StorageBlock, PrefectApiError> = yield* Cache.makeWith(
+    (id: string): Effect.Effect<Backend.StorageBlock, PrefectApiError> =>
       Effect.flatMap(
         segment(id) === undefined
           ? Effect.undefined
           : orNotFound(
             client.get(
               "storageBlock",
-              `/block_documents/${segment(id)}${includeSecrets ? "?include_secrets=true" : ""}`
+              `/block_documents/${segment(id)}${includeSecrets ? "?include_secrets=true" : ""}`,
+              Block.maxBytes
             ),
             "storageBlock",
             id,
@@ -204,12 +212,20 @@ export const makeBackend = Effect.fnUntraced(function*(
         (json) => {
           if (json === undefined) return fail("storageBlock", noStorageBlock(id))
           const block = Block.fromJson(json)
-          return block === undefined
-            ? fail("storageBlock", new MalformedResponse({ detail: `storage block ${id} is not a block document` }))
-            : Effect.succeed(block)
+          if (block === undefined) {
+            return fail(
+              "storageBlock",
+              new MalformedResponse({ detail: `storage block ${id} is not a block document` })
+            )
+          }
+          const bytes = Kept.bytesOf(json)
+          blockBytes += bytes
+          if (blockBytes <= maxBlockBytes) return Effect.succeed(block)
+          blockBytes = bytes
+          return Effect.as(Cache.invalidateAll(blocks), block)
         }
       ),
-    { capacity: 1000, timeToLive: (exit) => Exit.isSuccess(exit) ? "1 hour" : 0 }
+    { capacity: maxBlocks, timeToLive: (exit) => Exit.isSuccess(exit) ? "1 hour" : 0 }
   )
 
   const states = (

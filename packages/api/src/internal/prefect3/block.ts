@@ -14,6 +14,9 @@ const suspicious =
 /** The most secret fields that are looked up one by one. With more, which no type of block has, all is secret. */
 const maxSecretFields = 1000
 
+/** The largest block document in bytes: those of storage have few settings and a credential. */
+export const maxBytes = 0x40000
+
 /** Secret fields by the parts of their paths (`credentials.aws_secret_access_key`, `headers.*`), so that each is one step. */
 interface Fields {
   isSecret: boolean

@@ -42,8 +42,8 @@ export interface Client {
   readonly name: () => string
   /** The credential of a request, before it becomes a header. */
   readonly credential: Redacted.Redacted | undefined
-  /** The JSON of a 200; undefined for a 404. */
-  readonly get: (operation: string, path: string) => Effect.Effect<unknown, PrefectApiError>
+  /** The JSON of a 200, of no more than some bytes where they are given; undefined for a 404. */
+  readonly get: (operation: string, path: string, maxBytes?: number) => Effect.Effect<unknown, PrefectApiError>
   readonly post: (operation: string, path: string, body: object) => Effect.Effect<Posted, PrefectApiError>
 }
 
@@ -87,7 +87,7 @@ export const make = Effect.fnUntraced(function*(settings: Settings) {
   })
   const { origin } = backend
   const send = <A>(
-    operation: { readonly name: string },
+    operation: Http.Operation,
     request: HttpClientRequest.HttpClientRequest,
     read: (answer: Http.Answer) => Result.Result<A, Http.HttpFailure>
   ) => Effect.mapError(backend.send(operation, request, read), Http.toApiError(operation.name))
@@ -192,9 +192,9 @@ export const make = Effect.fnUntraced(function*(settings: Settings) {
 
   const base = Effect.map(server, ({ base }) => base)
 
-  const get: Client["get"] = (operation, path) =>
+  const get: Client["get"] = (operation, path, maxBytes) =>
     Effect.flatMap(base, (base) =>
-      send({ name: operation }, request(base, "GET", path), (answer) => {
+      send({ name: operation, maxBytes }, request(base, "GET", path), (answer) => {
         if (answer.status === 404) return Result.succeed(undefined)
         const failure = failureOf(answer)
         return failure === undefined
