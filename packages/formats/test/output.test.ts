@@ -1,4 +1,5 @@
 import { expect, it, vi } from "vitest"
+import { bunzip2 } from "../src/internal/compression/bzip2.ts"
 import { Output } from "../src/internal/compression/output.ts"
 
 const megabyte = 0x100000
@@ -41,4 +42,14 @@ it("an output that may not grow is not copied", () => {
   for (let at = 0; at < 16; at++) output.append(part)
   expect(output.result().length).toBe(16 * megabyte)
   expect(() => output.append(part.subarray(0, 1))).toThrow("exceeded")
+})
+
+it("a block of bzip2 is read in one step and written in another", () => {
+  const bytes = new Uint8Array(Buffer.from("QlpoOTFBWSZTWYHEYFIAABiBADgAIAAgpTQZjIuRZF4u5IpwoSEDiMCk", "base64"))
+  const output = new Output(0, 1_000, fail)
+  const steps = bunzip2(bytes, output)
+  steps.next()
+  expect(output.length).toBe(0)
+  steps.next()
+  expect(Buffer.from(output.result()).toString()).toBe("abc".repeat(50))
 })

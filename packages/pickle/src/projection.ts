@@ -125,11 +125,21 @@ const objectForm = (value: PyObject): JsonContainer => {
   if (value.items.length > 0) out.set("__items__", value.items)
   if (value.pairs.length > 0) out.set("__pairs__", value.pairs)
   const attributes = value.attributes()
-  for (const [name, attribute] of attributes) if (name !== "__class__") out.set(name, attribute)
   if (attributes.size === 0 && value.state !== undefined && !isEmptyState(value.state)) {
     out.set("__state__", value.state)
   }
-  return { keys: [...out.keys()], items: [...out.values()], iterator: null, next: 0 }
+  const keys = [...out.keys()]
+  const items = [...out.values()]
+  // Without a Map of all: the attributes have one, and to fill another with very many takes long.
+  for (const [name, attribute] of attributes) {
+    if (name === "__class__") continue
+    if (out.has(name)) items[keys.indexOf(name)] = attribute
+    else {
+      keys.push(name)
+      items.push(attribute)
+    }
+  }
+  return { keys, items, iterator: null, next: 0 }
 }
 
 const isEmptyState = (state: unknown): boolean =>
