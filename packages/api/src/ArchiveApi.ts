@@ -403,7 +403,7 @@ const openIndex = Effect.fnUntraced(function*(
               Math.round(bytes / 1e6)
             } MB) in ${cache}; archive index makes it beside the tables`
           )
-        )),
+        ), (message) => Effect.runPromiseWith(services)(Effect.logWarning(message))),
     catch: (error) => unavailable(`the index of ${root} cannot be made (${codeOf(error)})`)
   })
   if (path === undefined) return undefined
@@ -504,7 +504,9 @@ export const makeIndex = (
     yield* abortable({
       try: async (signal) => {
         const IndexStore = await loadIndexStore()
-        const memory = await IndexStore.cacheFolder(options.cache ?? IndexStore.defaultCache(), root)
+        const memory = await IndexStore.ownFolder(options.cache ?? IndexStore.defaultCache(), root).catch(
+          () => undefined
+        )
         await IndexStore.make(root, sourcesOf(tables), memory, signal, (bytes) => {
           done += bytes
           options.onProgress?.(done, total)

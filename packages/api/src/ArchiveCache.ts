@@ -55,7 +55,8 @@ const sourcesOf = async (root: string): Promise<ReadonlyArray<IndexStore.TableFi
 
 /**
  * The cached file of an archive, when there is one for its tables in their current state. `cache` is the cache folder;
- * default: `effect-prefect/archives` in the user's cache folder.
+ * default: `effect-prefect/archives` in the user's cache folder. A cache to which others may have written is not used: a
+ * warning is logged.
  *
  * @category constructors
  * @since 0.1.0
@@ -67,9 +68,17 @@ export const find = (
 ): Effect.Effect<Option.Option<CachedFile>> =>
   Effect.tryPromise(async (signal) => {
     const root = resolve(directory)
-    const folder = await IndexStore.cacheFolder(cache, root)
+    const folder = await IndexStore.ownFolder(cache, root)
     return IndexStore.findFresh(kindOf(kind), folder, await sourcesOf(root), folder, signal)
-  }).pipe(Effect.map(Option.fromUndefinedOr), Effect.orElseSucceed(Option.none<CachedFile>))
+  }).pipe(
+    Effect.map(Option.fromUndefinedOr),
+    Effect.catch(({ cause }) =>
+      Effect.as(
+        cause instanceof IndexStore.UntrustedCache ? Effect.logWarning(cause.message) : Effect.void,
+        Option.none<CachedFile>()
+      )
+    )
+  )
 
 /**
  * Stores a file for an archive: `write` writes it to a path. The tables must not have changed since the file was

@@ -1,6 +1,7 @@
 import * as ArchiveCache from "@effect-prefect/api/ArchiveCache"
 import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import * as fs from "node:fs"
 import { tmpdir } from "node:os"
@@ -55,3 +56,72 @@ it.live("what is kept is used for the tables that it was made of, and for no oth
     fs.writeFileSync(join(directory, "tables/log.jsonl"), "")
     assert.isUndefined(yield* find)
   }))
+
+it.live.skipIf(process.getuid?.() === undefined)(
+  "a cache to which others may have written is neither used nor written",
+  () =>
+    Effect.gen(function*() {
+      const folder = yield* Effect.acquireRelease(
+        Effect.sync(() => fs.mkdtempSync(join(tmpdir(), "cache-"))),
+        (folder) => Effect.sync(() => fs.rmSync(folder, { recursive: true, force: true }))
+      )
+      const directory = join(folder, "archive")
+      const cache = join(folder, "cache")
+      fs.mkdirSync(join(directory, "tables"), { recursive: true })
+      fs.writeFileSync(join(directory, "tables/flow.jsonl"), "{}\n")
+      yield* Effect.promise(() => setTimeout(20))
+      const told: Array<string> = []
+      const logger = Logger.layer([Logger.make(({ message }) => void told.push(String(message)))])
+      const find = Effect.provide(ArchiveCache.find(directory, kind, cache), logger)
+      const keep = ArchiveCache.keep(directory, kind, async (path) => fs.writeFileSync(path, "one"), {
+        since: Date.now(),
+        cache
+      })
+      assert.isTrue(yield* keep)
+      assert.isTrue(Option.isSome(yield* find))
+      const own = join(cache, fs.readdirSync(cache)[0]!)
+      const elsewhere = join(folder, "elsewhere")
+      const cases: Record<string, readonly [make: () => void, undo: () => void]> = {
+        "others may write to it": [() => fs.chmodSync(own, 0o777), () => fs.chmodSync(own, 0o700)],
+        "it is a link or no folder": [
+          () => {
+            fs.renameSync(own, elsewhere)
+            fs.symlinkSync(elsewhere, own)
+          },
+          () => {
+            fs.rmSync(own)
+            fs.renameSync(elsewhere, own)
+          }
+        ],
+        ...process.getuid!() === 0
+          ? {
+            "it belongs to another user": [() => fs.chownSync(own, 12_345, 0), () => fs.chownSync(own, 0, 0)] as const
+          }
+          : {}
+      }
+      for (const [problem, [make, undo]] of Object.entries(cases)) {
+        make()
+        const before = fs.readdirSync(own).toSorted()
+        assert.isTrue(Option.isNone(yield* find), problem)
+        assert.deepStrictEqual(told.splice(0), [`the cache ${own} is not used, because ${problem}: remove it`])
+        assert.isFalse(yield* keep, problem)
+        assert.deepStrictEqual(fs.readdirSync(own).toSorted(), before)
+        undo()
+        assert.isTrue(Option.isSome(yield* find), problem)
+      }
+      assert.deepStrictEqual(told, [])
+      // A link in the place of a file of it is replaced, and a cut one.
+      const file = join(own, "made.data")
+      const link = () => {
+        fs.rmSync(file)
+        fs.symlinkSync("/dev/zero", file)
+      }
+      for (const make of [link, () => fs.truncateSync(file, 1)]) {
+        make()
+        assert.isTrue(Option.isNone(yield* find))
+        assert.isTrue(yield* keep)
+        assert.isTrue(Option.isSome(yield* find))
+        assert.strictEqual(fs.readFileSync(file, "utf8"), "one")
+      }
+    })
+)

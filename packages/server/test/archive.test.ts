@@ -153,8 +153,18 @@ describe("an archive", () => {
       // The cache alone says whether what it has is of the folder as it is.
       yield* Effect.promise(() => writeFile(join(directory, "tables/task_run.jsonl"), run(3)))
       assert.deepStrictEqual((yield* query(Effect.void)).rows, ["1", "2"])
+      const whole = kept!.snapshot
       kept = undefined
       assert.deepStrictEqual((yield* query(Effect.void)).rows, ["3"])
+      // One that no database starts from, or that is not the data of a database, is replaced.
+      for (const bad of [new Blob([Buffer.alloc(5_000, 65)]), whole.slice(0, 2 ** 20)]) {
+        kept = { snapshot: bad, reports: [] }
+        const again = new Promise<void>((resolve) => {
+          wrote = resolve
+        })
+        assert.deepStrictEqual((yield* query(Effect.promise(() => again))).rows, ["3"])
+        assert.isAbove(kept.snapshot.size, 2 ** 20)
+      }
       assert.strictEqual(emptiesWritten, 0)
     }))
 

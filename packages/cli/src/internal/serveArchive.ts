@@ -29,29 +29,31 @@ export const emptyKind = (): ArchiveCache.Kind => ({ name: "empty", version: ver
 export const serveArchive = (directory: string): ReturnType<typeof Database.layerArchive> =>
   Layer.unwrap(Effect.gen(function*() {
     const since = yield* Clock.currentTimeMillis
+    const services = yield* Effect.context<never>()
+    const runPromise = Effect.runPromiseWith(services)
     const own = kind()
     const [emptyOwner, ownEmpty] = [folderOf("@electric-sql/pglite"), emptyKind()]
     return Database.layerArchive(directory, {
       cache: {
         read: async () => {
-          const kept = Option.getOrUndefined(await Effect.runPromise(ArchiveCache.find(directory, own)))
+          const kept = Option.getOrUndefined(await runPromise(ArchiveCache.find(directory, own)))
           return kept === undefined
             ? undefined
             : { snapshot: new Blob([await readFile(kept.path)]), reports: kept.notes as ReadonlyArray<LoadReport> }
         },
         write: async (snapshot, reports) => {
           const bytes = new Uint8Array(await snapshot.arrayBuffer())
-          await Effect.runPromise(
+          await runPromise(
             ArchiveCache.keep(directory, own, (path) => writeFile(path, bytes), { since, notes: reports })
           )
         },
         readEmpty: async () => {
-          const kept = Option.getOrUndefined(await Effect.runPromise(ArchiveCache.find(emptyOwner, ownEmpty)))
+          const kept = Option.getOrUndefined(await runPromise(ArchiveCache.find(emptyOwner, ownEmpty)))
           return kept === undefined ? undefined : new Blob([await readFile(kept.path)])
         },
         writeEmpty: async (empty) => {
           const bytes = new Uint8Array(await empty.arrayBuffer())
-          await Effect.runPromise(
+          await runPromise(
             ArchiveCache.keep(emptyOwner, ownEmpty, (path) => writeFile(path, bytes), { since })
           )
         }

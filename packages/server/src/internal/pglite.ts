@@ -83,10 +83,19 @@ class Lane {
   #startMillis = 0
   #closed: PgliteFailure | undefined
 
-  constructor(source: Lane["source"], abandonedAfter: Lane["abandonedAfter"], reports: Lane["reports"] = () => {}) {
+  /** Whether to start once more from another source after a start that failed. */
+  readonly startsAgain: () => boolean
+
+  constructor(
+    source: Lane["source"],
+    abandonedAfter: Lane["abandonedAfter"],
+    reports: Lane["reports"] = () => {},
+    startsAgain: Lane["startsAgain"] = () => false
+  ) {
     this.source = source
     this.abandonedAfter = abandonedAfter
     this.reports = reports
+    this.startsAgain = startsAgain
   }
 
   get isReady(): boolean {
@@ -157,6 +166,7 @@ class Lane {
       if (this.#starting !== worker) return
       this.#starting = undefined
       void worker.terminate()
+      if (this.startsAgain()) return this.start()
       this.#refuseWaiting(unavailable(message))
     }
     const ended = (message: string) => {
@@ -283,10 +293,11 @@ export const startPglite = (
     return { directory, givesEmpty, ...empty === undefined ? {} : { empty } }
   }
   let isFirst = true
+  let isKeptBad = false
   let kept: Awaited<ReturnType<PgliteCache["read"]>>
   const light: Lane = new Lane(
     async () => {
-      if (isFirst && cache !== undefined) {
+      if (isFirst && cache !== undefined && !isKeptBad) {
         kept = await cache.read().catch(() => undefined)
         if (kept !== undefined) return { snapshot: kept.snapshot }
       }
@@ -308,6 +319,13 @@ export const startPglite = (
       }
       isFirst = false
       settle.resolve(reports)
+    },
+    () => {
+      // What was kept may be damaged in ways that its checksum does not show: it is made again.
+      if (!isFirst || kept === undefined) return false
+      kept = undefined
+      isKeptBad = true
+      return true
     }
   )
   const heavy: Lane = new Lane(() => copyOf(light), abandonedAfter)

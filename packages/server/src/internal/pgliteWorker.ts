@@ -85,7 +85,12 @@ const open = async (): Promise<Opened> => {
     if (data === undefined) return pglite.PGlite.create({ startParams })
     return startFrom(new Uint8Array(await data.arrayBuffer()), pglite, { startParams })
   }
-  if (snapshot !== undefined) return { database: await start(snapshot, snapshot.size), reports: [] }
+  if (snapshot !== undefined) {
+    const database = await start(snapshot, snapshot.size)
+    // Where the data is none of Postgres's, an empty database starts.
+    await database.exec(input.tables.map(({ name }) => `SELECT FROM "public"."${name}" LIMIT 0`).join(";"))
+    return { database, reports: [] }
+  }
   // A snapshot needs none of its modules.
   const { analyze, findTables, loadArchive } = await import("./archive.ts")
   // Quick failures come first: starting the database takes seconds.

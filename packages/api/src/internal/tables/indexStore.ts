@@ -62,6 +62,30 @@ export const defaultCache = (): string => {
 export const cacheFolder = async (cache: string, directory: string): Promise<string> =>
   join(cache, createHash("sha256").update(await realpath(directory)).digest("hex").slice(0, 32))
 
+/** A folder of the cache that others could have written to. */
+export class UntrustedCache extends Error {
+  override readonly name = "UntrustedCache"
+}
+
+/**
+ * The folder of one archive in a cache. Fails with UntrustedCache when it is a link, or others own it or may write to
+ * it: what it has is believed, and would be answered in place of the archive.
+ */
+export const ownFolder = async (cache: string, directory: string): Promise<string> => {
+  const folder = await cacheFolder(cache, directory)
+  const stats = await lstat(folder).catch(() => undefined)
+  if (stats === undefined) return folder
+  const problem = !stats.isDirectory()
+    ? "it is a link or no folder"
+    : process.getuid !== undefined && stats.uid !== process.getuid()
+    ? "it belongs to another user"
+    : process.platform !== "win32" && (stats.mode & 0o022) !== 0
+    ? "others may write to it"
+    : undefined
+  if (problem === undefined) return folder
+  throw new UntrustedCache(`the cache ${folder} is not used, because ${problem}: remove it`)
+}
+
 const stampOf = ({ ctimeNs, dev, ino, mtimeNs, size }: BigIntStats): string =>
   [dev, ino, size, mtimeNs, ctimeNs].join(":")
 
@@ -240,7 +264,7 @@ export const make = (
 
 /** The cache folder of an archive, created with a note of its owner. */
 export const openCache = async (cache: string, directory: string): Promise<string> => {
-  const own = await cacheFolder(cache, directory)
+  const own = await ownFolder(cache, directory)
   await mkdir(own, { recursive: true, mode: 0o700 })
   await prune(cache)
   await writeWhole(join(own, "archive.json"), JSON.stringify({ directory: await realpath(directory) }))
@@ -249,21 +273,29 @@ export const openCache = async (cache: string, directory: string): Promise<strin
 
 /**
  * The path of a usable index: one beside the tables, one in the cache, or a new one in the cache; undefined when there
- * is none and none can be written.
+ * is none and none can be written, or the cache cannot be trusted.
  */
 export const find = async (
   directory: string,
   sources: ReadonlyArray<Source>,
   cache: string,
   signal: AbortSignal,
-  onMake: (bytes: number) => Promise<void>
+  onMake: (bytes: number) => Promise<void>,
+  onUntrusted: (message: string) => Promise<void>
 ): Promise<string | undefined> => {
-  const own = await cacheFolder(cache, directory)
-  const cached = join(own, "index")
-  for (const folder of [directory, cached]) {
-    const found = await findFresh(indexKind, folder, sources, own, signal)
-    if (found !== undefined) return found.path
+  const own = await ownFolder(cache, directory).catch((error: unknown) => {
+    if (error instanceof UntrustedCache) return error
+    throw error
+  })
+  const beside = await findFresh(indexKind, directory, sources, typeof own === "string" ? own : undefined, signal)
+  if (beside !== undefined) return beside.path
+  if (typeof own !== "string") {
+    await onUntrusted(own.message)
+    return undefined
   }
+  const cached = join(own, "index")
+  const found = await findFresh(indexKind, cached, sources, own, signal)
+  if (found !== undefined) return found.path
   try {
     await openCache(cache, directory)
     await mkdir(cached, { recursive: true, mode: 0o700 })
