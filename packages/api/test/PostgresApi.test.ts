@@ -10,10 +10,11 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
+import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import { once } from "node:events"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
-import { createServer, type Socket } from "node:net"
+import { connect, createServer, type Socket } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { startPglite } from "./pglite.ts"
@@ -54,6 +55,64 @@ describe("on PGlite", () => {
         assert.deepStrictEqual(rows, [])
       })
   )
+
+  it.live("tells of a row that is too large, and of a session that ends within an answer", () =>
+    Effect.gen(function*() {
+      const id = "00000000-0000-4000-8000-000000000001"
+      const { database, url } = yield* startPglite({ flow: [{ id, name: "large" }], flow_run: [{ id, flow_id: id }] })
+      yield* Effect.promise(() =>
+        database.query("update public.flow set serialized_flow = jsonb_build_object('text', repeat('x', 3000000))")
+      )
+      const { hostname, port } = new URL(url)
+      let most = Infinity
+      let sessions = 0
+      const proxy = yield* Effect.acquireRelease(
+        Effect.promise(async () => {
+          const proxy = createServer((socket) => {
+            sessions++
+            const behind = connect(Number(port), hostname)
+            for (const one of [socket, behind]) one.on("error", () => {})
+            socket.on("close", () => behind.destroy())
+            behind.on("close", () => socket.destroy())
+            socket.pipe(behind)
+            let sent = 0
+            behind.on("data", (part: Buffer) => {
+              sent += part.length
+              if (sent > most) socket.destroy()
+              else socket.write(part)
+            })
+          }).listen(0, "127.0.0.1")
+          await once(proxy, "listening")
+          return proxy
+        }),
+        (proxy) => Effect.sync(() => proxy.close())
+      )
+      const address = proxy.address() as { readonly port: number }
+      const services = yield* Layer.build(PostgresApi.layer({
+        url: Redacted.make(`postgresql://postgres@127.0.0.1:${address.port}/postgres?sslmode=disable`),
+        maxConnections,
+        maxRowBytes: 1_000_000,
+        retrySchedule: Schedule.recurs(1)
+      }))
+      const api = Context.get(services, PrefectApi.PrefectApi)
+      for (const asked of [api.flow(id), Stream.runCollect(api.flows())]) {
+        const error = yield* Effect.flip(Effect.asVoid(asked as Effect.Effect<unknown, PrefectApiError>))
+        assert.strictEqual(error.reason._tag, "MalformedResponse")
+        assert.include(error.message, "maxRowBytes")
+      }
+      // The next connection serves the others.
+      assert.strictEqual((yield* api.flowRun(id)).flowRunId, id)
+      yield* Effect.promise(() =>
+        database.query("update public.flow set serialized_flow = jsonb_build_object('text', repeat('x', 500000))")
+      )
+      most = 100_000
+      const before = sessions
+      const error = yield* Effect.flip(api.flow(id))
+      assert.strictEqual(error.reason._tag, "Unavailable")
+      assert.isAtLeast(sessions, before + 1)
+      most = Infinity
+      assert.strictEqual((yield* api.flow(id)).flowId, id)
+    }))
 })
 
 const password = "correct horse"

@@ -7,7 +7,7 @@ import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import type { SqlClient } from "effect/sql/SqlClient"
-import type { SqlError } from "effect/sql/SqlError"
+import { isSqlError, type SqlError } from "effect/sql/SqlError"
 import { homedir } from "node:os"
 import { join } from "node:path"
 import type { ConnectionOptions } from "node:tls"
@@ -95,6 +95,10 @@ export const reasonOf = (error: SqlError): Reason => {
     })
   }
   if (_tag !== "ConnectionError") return new Unavailable({ detail: "the database driver failed" })
+  const { cause } = error.reason
+  if (cause instanceof Error && cause.message.includes("exceeds maxMessageSize")) {
+    return new MalformedResponse({ detail: "a row is larger than maxRowBytes: raise it, if there is memory for it" })
+  }
   if (/refused TLS|does not support TLS/i.test(message ?? "")) {
     return new Unavailable({ detail: "the database does not offer TLS, which the URL's sslmode requires" })
   }
@@ -256,11 +260,15 @@ export const connect = Effect.fnUntraced(function*(
     () => openWith(second)
   )).pipe(Effect.mapError(toApiError("connect")))
   const limited = <A>(statements: Effect.Effect<A, SqlError>): Effect.Effect<A, SqlError> =>
-    isSet ? statements : client.withTransaction(Effect.andThen(
-      client`select set_config('transaction_read_only', 'on', true),
+    Effect.catchDefect(
+      isSet ? statements : client.withTransaction(Effect.andThen(
+        client`select set_config('transaction_read_only', 'on', true),
         set_config('statement_timeout', ${settings.statement_timeout}, true), set_config('timezone', 'UTC', true)`,
-      statements
-    ))
+        statements
+      )),
+      // An answer that the driver refuses to read, such as a row that is too large, reaches its caller as a defect.
+      (defect) => isSqlError(defect) ? Effect.fail(defect) : Effect.die(defect)
+    )
   /** The reasons for lost connections. */
   const lost = new WeakSet<Reason>()
   const retries = options.retrySchedule ??
@@ -277,7 +285,7 @@ export const connect = Effect.fnUntraced(function*(
           limited(statements).pipe(
             Effect.mapError((error) => {
               const reason = reasonOf(error)
-              if (error.reason._tag === "ConnectionError") lost.add(reason)
+              if (error.reason._tag === "ConnectionError" && reason._tag !== "MalformedResponse") lost.add(reason)
               return reason
             }),
             Effect.retry({ schedule: retries, while: (reason) => lost.has(reason) }),
