@@ -6,6 +6,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as fs from "node:fs"
+import { createRequire, syncBuiltinESMExports } from "node:module"
 import { join } from "node:path"
 import { type Folder, openFileParts, readFile } from "../src/internal/local/readFile.ts"
 import { temporaryFolder } from "./support/temporaryFolder.ts"
@@ -43,6 +44,42 @@ describe("a file", () => {
           assert.isTrue(Buffer.from(found).equals(bytes), `${size}`)
         }
       }
+    }))
+
+  it.effect("is opened again while too many others are open, and the reason says what to do when they stay open", () =>
+    Effect.gen(function*() {
+      const path = yield* temporaryFolder
+      const folder: Folder = { path }
+      fs.writeFileSync(join(path, "file"), "content")
+      yield* Effect.promise(() => Effect.runPromise(read(folder, "file")))
+      const calls = createRequire(import.meta.url)("node:fs") as { openSync: unknown; open: unknown }
+      const { open, openSync } = calls
+      yield* Effect.addFinalizer(() =>
+        Effect.sync(() => {
+          Object.assign(calls, { open, openSync })
+          syncBuiltinESMExports()
+        })
+      )
+      for (const code of ["EMFILE", "ENFILE"]) {
+        let left = 0
+        const failing = () => Object.assign(new Error(), { code })
+        calls.openSync = (...args: ReadonlyArray<unknown>) => {
+          if (left-- > 0) throw failing()
+          return (openSync as (...args: ReadonlyArray<unknown>) => unknown)(...args)
+        }
+        calls.open = (...args: ReadonlyArray<unknown>) => {
+          if (left-- > 0) return void (args.at(-1) as (error: Error) => void)(failing())
+          return (open as (...args: ReadonlyArray<unknown>) => unknown)(...args)
+        }
+        syncBuiltinESMExports()
+        left = 3
+        assert.strictEqual(new TextDecoder().decode(yield* read(folder, "file")), "content")
+        left = Infinity
+        const reason = yield* reasonOf(read(folder, "file"))
+        left = 0
+        assert.include(reason["detail"], `failed with ${code}: too many files are open; raise the limit`)
+      }
+      assert.strictEqual(openOnes(path), 0)
     }))
 
   it.live("is read, or refused, the same when many are the first of their folder", () =>

@@ -112,11 +112,19 @@ const reasonOf = (error: NodeJS.ErrnoException, path: string, location: string, 
       detail: "its symbolic links form a loop, or changed while it was opened"
     })
   }
+  const remedy = hasTooManyOpen(error)
+    ? ": too many files are open; raise the limit (ulimit -n), or read fewer at once"
+    : ""
   return new StorageUnavailable({
     location,
-    detail: `${shown(path)} failed with ${error.code ?? "an unknown error"}`
+    detail: `${shown(path)} failed with ${error.code ?? "an unknown error"}${remedy}`
   })
 }
+
+const hasTooManyOpen = (error: NodeJS.ErrnoException): boolean => error.code === "EMFILE" || error.code === "ENFILE"
+
+/** How often, and after how many milliseconds at first, a file is opened again while too many others are open. */
+const openAgain = { times: 7, after: 10 }
 
 /**
  * Opens a regular file that is really inside a folder.
@@ -124,11 +132,16 @@ const reasonOf = (error: NodeJS.ErrnoException, path: string, location: string, 
  * The type and real location are queried from the open file (fstat, /proc/self/fd), which neither waits nor leaves time
  * to replace it.
  */
-const openInside = ({ fail, folder, location, missing, name, opened }: Opening): void => {
+const openInside = (opening: Opening, attempt = 0): void => {
+  const { fail, folder, location, missing, name, opened } = opening
   const path = join(folder.path, name)
   const at = (detail: string) => ({ location, detail })
   const denied = (detail: string) => fail(new ResultAccessDenied(at(detail)))
-  const failed = (error: NodeJS.ErrnoException) => fail(reasonOf(error, path, location, missing))
+  const failed = (error: NodeJS.ErrnoException) => {
+    if (!hasTooManyOpen(error) || attempt === openAgain.times) return fail(reasonOf(error, path, location, missing))
+    // Others that are read at the same time are closed soon.
+    setTimeout(() => openInside(opening, attempt + 1), openAgain.after * 2 ** attempt)
+  }
   const otherName = (real: string) =>
     denied(`its file system does not distinguish it from ${shown(real)}: copy the results with archive export`)
   const outside = () => denied(`a symbolic link leads out of ${folder.path}`)
