@@ -22,6 +22,7 @@ const dense: Record<string, readonly [text: string, times: number]> = {
   "lists in lists": [`[${many(() => "[[]]")}]`, 15],
   "small objects": [`{"data":{"rows":[${many(() => `{"a":1}`)}]}}`, 4],
   "objects of keys like no others": [`[${many((at) => `{"k${at}":1}`)}]`, 14],
+  "an object of many keys": [`{"data":{${many((at) => `"k${at}":1`)}}}`, 6],
   "nested lists": [`[${many(() => "[".repeat(500) + "]".repeat(500))}]`, 20],
   "doubles among others": [`[${many(() => "-0,[]")}]`, 6],
   "long texts before empty objects": [`[${many(() => `"${"x".repeat(400)}"`)},${many(() => "{}")}]`, 8]
