@@ -189,10 +189,11 @@ describe("JSON text in pieces", () => {
   })
 
   it("is cut after a long string, and as usual from there", () => {
-    const ones = ",1".repeat(50)
+    const ones = ",1".repeat(20) + ",\"1\"".repeat(20)
     for (const length of [longString, longString - 1]) {
       const long = `"${"x".repeat(length)}"`
-      const { pieces, value } = read(`[1,${long}${ones},${long}${ones}]`)
+      const { pieces, turns, value } = read(`[1,${long}${ones},${long}${ones}]`)
+      assert.isBelow(turns, 50)
       assert.isTrue(JSON.stringify(value) === `[1,${long}${ones},${long}${ones}]`)
       const lists = pieces.filter((piece) => piece.startsWith("[")).map((piece) => piece.length)
       assert.deepStrictEqual(lists, ["[1]".length, ones.length + 1, ones.length + 1])
@@ -203,6 +204,12 @@ describe("JSON text in pieces", () => {
     for (const text of ["[]", "{}", " [ ] ", "[[]]", "[{}]", "{\"a\":[]}"]) {
       for (const length of [1, 2, 1_000]) assert.deepStrictEqual(read(text, length).value, JSON.parse(text), text)
     }
+  })
+
+  it("is not looked through again for the nesting of long rows", () => {
+    const [row] = read(`[{"a":"${"x".repeat(50)}","b":[]},1]`, 20).value as readonly [{ b: Array<unknown> }]
+    row.b.push(JSON.parse("[".repeat(maxDepth) + "]".repeat(maxDepth)))
+    assert.isFalse(isTooDeep(row))
   })
 
   it("knows nothing of the nesting of what is within rows", () => {
@@ -227,10 +234,22 @@ describe("JSON text in pieces", () => {
     const odd = `[${
       Array.from({ length: 60 }, (_, at) => `{"a":${at},"s":"},{\\"a\\":","l":[{"a":1},{"a":2}]}`).join(",")
     }]`
-    const { pieces, value } = read(odd, 60)
-    assert.deepStrictEqual(value, JSON.parse(odd))
-    const failed = pieces.filter((piece) => outcome(() => JSON.parse(piece)) === "no JSON")
-    assert.isAtMost(failed.length, 3)
+    for (let length = 40; length < 100; length++) {
+      const { pieces, value } = read(odd, length)
+      assert.deepStrictEqual(value, JSON.parse(odd))
+      const failed = pieces.filter((piece) => outcome(() => JSON.parse(piece)) === "no JSON")
+      assert.isAtMost(failed.length, 3, `${length}`)
+    }
+  })
+
+  it("is not searched again for a place that was found far away", () => {
+    const text = `[${row(0)},${row(1)},${"{\"b\":1},".repeat(60)}${row(2)},${row(3)}]`
+    const search = vi.spyOn(String.prototype, "indexOf")
+    const { value } = read(text, 20)
+    const searches = search.mock.calls.filter(([wanted]) => wanted === "},{\"a\"").length
+    search.mockRestore()
+    assert.deepStrictEqual(value, JSON.parse(text))
+    assert.isAtMost(searches, 2)
   })
 
   it("knows of long rows whether they are nested too deep", () => {
@@ -368,6 +387,8 @@ describe("JSON text in pieces", () => {
         `{"${long}":"${long}"}`,
         `{"${long}":[1,2]}`,
         `["${long}","${long}"]`,
+        `[["${long}"]]`,
+        `{"a":{"b":"${long}"}}`,
         `["a"${" ".repeat(longString)}]`
       ]
     ) {

@@ -149,7 +149,6 @@ export function* parseInPieces(text: string, parse: Parse, length = pieceLength)
     }
     frame.misses = 0
     add(values)
-    at = cut + 1
     goOn(cut)
     return true
   }
