@@ -243,7 +243,7 @@ interface Part {
   readonly end: number
 }
 
-/** Parts of at most so many rows, none of which has much more text or bytes in a column. */
+/** Parts of at most `maxRows` rows, whose texts and bytes in a column are hardly longer than `maxLength`. */
 function* partsOf(
   plans: ReadonlyArray<readonly [name: string, plan: Plan]>,
   numRows: number,

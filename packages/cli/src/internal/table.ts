@@ -33,8 +33,8 @@ const widthOf = (grapheme: string): number => {
 }
 
 /**
- * How much of a text, from a position on, takes at most so many columns of a terminal: its end, and its width. Reads
- * little more of the text than that.
+ * The longest part of a text, from a position on, that fits into this number of columns of a terminal: its end, and its
+ * width. Reads little more of the text than that.
  */
 export const fitting = (
   text: string,

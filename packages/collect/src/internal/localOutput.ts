@@ -17,7 +17,7 @@ const day = 24 * 60 * 60 * 1000
 
 interface Sentence {
   readonly text: string
-  /** Whether another attempt may succeed although nobody has done anything. */
+  /** Whether another attempt may succeed without a change by the user. */
   readonly isTemporary?: boolean
 }
 

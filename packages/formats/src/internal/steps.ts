@@ -9,8 +9,8 @@ import type { FormatError } from "../FormatError.ts"
 export type Steps<A> = Generator<undefined | number | Promise<unknown>, A, unknown>
 
 /**
- * Waits until values may take so many bytes in all or, of a guess, as many of them as there can be. Gives the bytes that
- * they may take.
+ * Waits until values may take this number of bytes in all; of a guess, as many of them as the limit allows. Gives the bytes
+ * that they may take.
  */
 export type Grow = (bytes: number, isGuess?: boolean) => Effect.Effect<number, FormatError>
 

@@ -78,7 +78,7 @@ export const dictionarySizes = (chunk: Chunk, bytes: Uint8Array, offset = 0): Si
   }
 }
 
-/** A column takes at most so many times its bytes in the file before that is measured: its counts may be wrong. */
+/** The factor by which a column is believed to grow from its bytes in the file, because its counts may be wrong. */
 const maxGrowth = 16
 
 /** The bytes of values in memory, by their type in parquet.thrift: INT32, INT64, INT96, FLOAT and DOUBLE. */
