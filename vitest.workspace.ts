@@ -1,4 +1,3 @@
-import { existsSync, statfsSync } from "node:fs"
 import { availableParallelism } from "node:os"
 import { defineConfig } from "vitest/config"
 import { BaseSequencer, type TestSpecification } from "vitest/node"
@@ -36,14 +35,6 @@ const longest = [
   "results/test/Archive"
 ].map((name) => `/packages/${name}.test.ts`)
 
-/** Linux has it in memory: what tests write is synced hundreds of times. */
-const inMemory = "/dev/shm"
-/** Containers may have a few megabytes of it. */
-const fits = (folder: string) => {
-  const { bavail, bsize } = statfsSync(folder)
-  return bavail * bsize >= 2 ** 30
-}
-
 class LongestFirst extends BaseSequencer {
   override async sort(files: Array<TestSpecification>): Promise<Array<TestSpecification>> {
     const rank = ({ moduleId }: TestSpecification) => {
@@ -75,7 +66,7 @@ export default defineConfig({
       "--liftoff-only"
     ],
     // The authorities of the machine, where it names them: every client of S3 would read them.
-    env: { NODE_ENV: "test", AWS_CA_BUNDLE: "", ...existsSync(inMemory) && fits(inMemory) ? { TMPDIR: inMemory } : {} },
+    env: { NODE_ENV: "test", AWS_CA_BUNDLE: "" },
     testTimeout: timeout,
     hookTimeout: timeout
   }

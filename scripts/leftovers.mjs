@@ -1,6 +1,8 @@
 // Fails a test run that leaves a process behind, and ends the process. Processes are identified by a variable in their
-// environment, which child processes of tests inherit; without /proc, nothing is checked.
-import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs"
+// environment, which child processes of tests inherit; without /proc, nothing is checked. The temporary files of a run are
+// in a folder of its own, which goes with it: vitest ends its processes before they can remove what they share.
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statfsSync } from "node:fs"
+import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { root } from "./packages.mjs"
@@ -68,16 +70,33 @@ export const boundCache = (cache, most) => {
   }
 }
 
+/** Linux has it in memory: what tests write is synced hundreds of times. */
+const inMemory = "/dev/shm"
+/** Containers may have a few megabytes of it. */
+const fits = (/** @type {string} */ folder) => {
+  const { bavail, bsize } = statfsSync(folder)
+  return bavail * bsize >= 2 ** 30
+}
+
 /** vitest calls this before a run, and its return value after the run. */
 export default () => {
+  const temporary = mkdtempSync(
+    join(existsSync(inMemory) && fits(inMemory) ? inMemory : tmpdir(), "effect-prefect-test-")
+  )
+  process.env["TMPDIR"] = temporary
   // Threads and processes of the tests load the same modules over and over: Node caches their compiled code.
   const cache = join(root, "node_modules/.cache/effect-prefect/compiled")
   process.env["NODE_COMPILE_CACHE"] ??= cache
   // vitest loads each test file under a new address in each run, so that its entry is never read again. All other
   // modules are about 1 500.
   boundCache(cache, 5_000)
-  if (!canFind) return undefined
   const mark = `${process.pid}-${Date.now()}`
   process.env[name] = mark
-  return () => endLeftovers(mark)
+  return async () => {
+    try {
+      if (canFind) await endLeftovers(mark)
+    } finally {
+      rmSync(temporary, { recursive: true, force: true })
+    }
+  }
 }

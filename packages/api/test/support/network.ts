@@ -1,7 +1,7 @@
 /** What stands between a client and its server: proxies, and a certificate of a private authority. */
 import * as Effect from "effect/Effect"
 import { execFileSync } from "node:child_process"
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs"
 import { createServer, type IncomingMessage, type RequestListener } from "node:http"
 import { createServer as createTlsServer } from "node:https"
 import { type AddressInfo, connect } from "node:net"
@@ -78,9 +78,8 @@ export const withEnvironment = (variables: Record<string, string>) =>
       })
   )
 
+// Test files of one process share it: it goes with the temporary files of the run.
 const folder = mkdtempSync(join(tmpdir(), "authority-"))
-// Test files of one process share this module, so the folder stays until the process ends.
-process.once("exit", () => rmSync(folder, { recursive: true, force: true }))
 
 /** A private authority, and a certificate of localhost that it signed. */
 export const authority = (() => {
