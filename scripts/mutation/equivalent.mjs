@@ -21,6 +21,8 @@ const failure = "packages/api/src/internal/http/failure.ts"
 const reviver =
   "typeof value === \"number\" && !Number.isSafeInteger(value) && /^-?\\d+$/.test(context?.source ?? \"\")"
 
+const pieces = "packages/api/src/internal/http/pieces.ts"
+
 const words = "packages/api/src/internal/http/words.ts"
 
 const machine = "packages/pickle/src/machine"
@@ -31,6 +33,10 @@ const machine = "packages/pickle/src/machine"
  * @type {ReadonlyArray<Equivalent>}
  */
 export const equivalent = [
+  ...of(pieces, "a search from the second character finds the same: an element or a bracket comes first", [
+    ["frame.found = -1", "-1", "+1"],
+    ["if (nextQuote < 0) notJson()", "nextQuote < 0", "nextQuote <= 0"]
+  ]),
   {
     file: "packages/api/src/internal/graphql/keyset.ts",
     line: "return direction === \"asc\" ? a < b : a > b",

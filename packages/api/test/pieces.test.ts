@@ -358,6 +358,14 @@ describe("JSON text in pieces", () => {
     }
   })
 
+  it("has no long string where a piece begins with one string and ends with another", () => {
+    const long = "x".repeat(longString)
+    for (const text of [`["a","${long}"]`, `["${long}","a"]`, `{"a":"b","c":"${long}"}`, `["a","b","${long}","c"]`]) {
+      assert.deepStrictEqual(wrong(text, pieceLength), [])
+      assert.deepStrictEqual(wrong(text, 4 * longString), [])
+    }
+  })
+
   it("is no JSON where a long string, or a key before it, is none", () => {
     const long = "x".repeat(longString)
     for (
