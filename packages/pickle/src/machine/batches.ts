@@ -27,7 +27,7 @@ const skipMemo = (bytes: Uint8Array, p: number): number => {
  */
 const maxBatch = 0x8000
 
-/** Bytes of a batch of so many pairs that the keys of their dict are worth a list. */
+/** From this size of a batch in bytes on, a list of the keys of its dict is kept. */
 const manyBytes = 4_096
 
 /** Bytes of one batch, for the same reason. */
