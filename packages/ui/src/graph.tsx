@@ -3,7 +3,7 @@ import type { Graph, Task } from "@effect-prefect/ui-api/Models"
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks"
 import { colours, fitText, prepare } from "./canvas.ts"
 import { type Layout, layout } from "./graphLayout.ts"
-import { Loading, useWidth } from "./parts.tsx"
+import { Loading, useWidth, ZoomButtons } from "./parts.tsx"
 import { base, href, navigate } from "./router.ts"
 import { colourOf, familyOf, sortNames } from "./states.ts"
 import { plural, slugText } from "./text.ts"
@@ -288,15 +288,7 @@ export const GraphView = ({ graph, id, tasks }: {
   return (
     <section class="panel">
       <div class="filters">
-        <button type="button" aria-label="Smaller" disabled={zoom === 0} onClick={() => setZoom(zoom - 1)}>−</button>
-        <button
-          type="button"
-          aria-label="Larger"
-          disabled={zoom === zooms.length - 1}
-          onClick={() => setZoom(zoom + 1)}
-        >
-          +
-        </button>
+        <ZoomButtons zoom={zoom} max={zooms.length - 1} onZoom={setZoom} />
         {id === undefined ? null : <a href={href(["flow-runs", id, "tasks"])}>As a table</a>}
         <span class="dim">
           {plural(count, "task")}, {plural(edges, "edge")}

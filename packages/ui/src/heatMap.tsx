@@ -3,7 +3,7 @@ import type { TaskRun } from "@effect-prefect/ui-api/Models"
 import type { ComponentChildren } from "preact"
 import { useEffect, useId, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks"
 import { client } from "./api.ts"
-import { useSetting, useStream } from "./data.ts"
+import { type Following, useSetting, useStream } from "./data.ts"
 import {
   addStates,
   countStates,
@@ -18,7 +18,7 @@ import {
 } from "./heatMapData.ts"
 import { type Changes, useGrown } from "./live.tsx"
 import { type OutcomeColours, Outcomes } from "./outcomes.tsx"
-import { Alert, Empty, Glyph, Loading, PassedOver, Stop, Stopped, useWidth } from "./parts.tsx"
+import { Alert, Empty, Glyph, Loading, PassedOver, Stop, Stopped, useWidth, ZoomButtons } from "./parts.tsx"
 import { href, navigate, setQuery, useAddress } from "./router.ts"
 import { colourOf, familyOf, mappedCount, sortNames } from "./states.ts"
 import { plural, slugText, visible } from "./text.ts"
@@ -93,14 +93,8 @@ const Pointed = ({ children, listener }: {
   return <>{children(index)}</>
 }
 
-const mapHeight = 420
-const zooms = [1, 2, 4, 8, 16]
-
-export const HeatMap = ({ changes, run }: { readonly run: TaskRun; readonly changes: Changes }) => {
-  const { query } = useAddress()
-  const id = run.task_run_id
-  const slug = slugText(run.task_slug, -1)
-  const expected = mappedCount(run.state) ?? 0
+/** The states of all mapped children of a task run, loaded again as they change. */
+export const useHeat = (id: string, expected: number, changes: Changes): Following<HeatData> => {
   const heat = useStream(
     `heat ${id}`,
     () => client.taskRuns.childStates({ params: { id }, query: {} }),
@@ -112,6 +106,18 @@ export const HeatMap = ({ changes, run }: { readonly run: TaskRun; readonly chan
     }
   )
   useGrown(changes.states, heat.start)
+  return heat
+}
+
+const mapHeight = 420
+const zooms = [1, 2, 4, 8, 16]
+
+export const HeatMap = ({ changes, run }: { readonly run: TaskRun; readonly changes: Changes }) => {
+  const { query } = useAddress()
+  const id = run.task_run_id
+  const slug = slugText(run.task_slug, -1)
+  const expected = mappedCount(run.state) ?? 0
+  const heat = useHeat(id, expected, changes)
   const data = heat.value
   const [outcome, setOutcome] = useState<OutcomeColours | undefined>(undefined)
   const [contrast, setContrast] = useSetting<"on" | "off">("high contrast", "off")
@@ -313,15 +319,7 @@ export const HeatMap = ({ changes, run }: { readonly run: TaskRun; readonly chan
           </label>
           <button type="button" onClick={() => toFailed(-1)}>Previous failed</button>
           <button type="button" onClick={() => toFailed(1)}>Next failed</button>
-          <button type="button" aria-label="Smaller" disabled={zoom === 0} onClick={() => setZoom(zoom - 1)}>−</button>
-          <button
-            type="button"
-            aria-label="Larger"
-            disabled={zoom === zooms.length - 1}
-            onClick={() => setZoom(zoom + 1)}
-          >
-            +
-          </button>
+          <ZoomButtons zoom={zoom} max={zooms.length - 1} onZoom={setZoom} />
           <button
             type="button"
             aria-pressed={contrast === "on" ? "true" : "false"}

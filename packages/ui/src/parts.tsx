@@ -195,6 +195,16 @@ export const Loading = ({ label, onStop }: { readonly label: string; readonly on
   )
 }
 
+/** The buttons of a drawing that is shown in one of several sizes, of which `max` is the largest. */
+export const ZoomButtons = (
+  { max, onZoom, zoom }: { readonly zoom: number; readonly max: number; readonly onZoom: (zoom: number) => void }
+) => (
+  <>
+    <button type="button" aria-label="Smaller" disabled={zoom === 0} onClick={() => onZoom(zoom - 1)}>−</button>
+    <button type="button" aria-label="Larger" disabled={zoom === max} onClick={() => onZoom(zoom + 1)}>+</button>
+  </>
+)
+
 export const Empty = ({ children }: { readonly children: ComponentChildren }) => <p class="empty">{children}</p>
 
 /** Says what part of the address was passed over, and why: which … */

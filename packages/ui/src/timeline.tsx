@@ -5,7 +5,7 @@ import * as Stream from "effect/Stream"
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks"
 import { client, type Failure, run as request } from "./api.ts"
 import { colours, fitText, prepare } from "./canvas.ts"
-import { Alert, Empty, Stop, useWidth } from "./parts.tsx"
+import { Alert, Empty, Stop, useWidth, ZoomButtons } from "./parts.tsx"
 import { href, navigate } from "./router.ts"
 import { colourOf } from "./states.ts"
 import { durationText, slugText, tickStep, tickText } from "./text.ts"
@@ -284,15 +284,7 @@ export const Timeline = (
     <section class="panel">
       {failure === undefined ? null : <Alert failure={failure} onRetry={() => toggle(bar)} />}
       <div class="filters">
-        <button type="button" aria-label="Smaller" disabled={zoom === 0} onClick={() => setZoom(zoom - 1)}>−</button>
-        <button
-          type="button"
-          aria-label="Larger"
-          disabled={zoom === zooms.length - 1}
-          onClick={() => setZoom(zoom + 1)}
-        >
-          +
-        </button>
+        <ZoomButtons zoom={zoom} max={zooms.length - 1} onZoom={setZoom} />
         <button type="button" disabled={!isMapped} onClick={() => toggle(bar)}>
           {isMapped && opened.has(bar!.task!.task_run_id) ? "Close children" : "Open children"}
         </button>

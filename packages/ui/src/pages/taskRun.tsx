@@ -1,10 +1,10 @@
 import type { Child, FlowRun, TaskRun } from "@effect-prefect/ui-api/Models"
 import { useEffect, useMemo, useRef, useState } from "preact/hooks"
 import { client, type Failure, run as request } from "../api.ts"
-import { useQuery, useStream } from "../data.ts"
+import { useQuery } from "../data.ts"
 import { type Column, Grid } from "../grid.tsx"
-import { HeatMap } from "../heatMap.tsx"
-import { addStates, emptyHeat, indicesOf, nameAt } from "../heatMapData.ts"
+import { HeatMap, useHeat } from "../heatMap.tsx"
+import { indicesOf, nameAt } from "../heatMapData.ts"
 import { Heading, Views } from "../layout.tsx"
 import { type Changes, LiveStatus, useChanges, useGrown } from "../live.tsx"
 import { LogView } from "../log.tsx"
@@ -22,17 +22,7 @@ const ChildList = ({ changes, run }: { readonly run: TaskRun; readonly changes: 
   const { query } = useAddress()
   const id = run.task_run_id
   const pressed = query.getAll("state").filter((name) => name !== "")
-  const heat = useStream(
-    `heat ${id}`,
-    () => client.taskRuns.childStates({ params: { id }, query: {} }),
-    () => emptyHeat(0),
-    (data, parts) => {
-      let next = data
-      for (const part of parts) next = addStates(next, part)
-      return next
-    }
-  )
-  useGrown(changes.states, heat.start)
+  const heat = useHeat(id, 0, changes)
   const data = heat.value
   const indices = useMemo(() => indicesOf(data, new Set(pressed)), [
     data.known,
