@@ -10,18 +10,23 @@ import { setTimeout } from "node:timers/promises"
 
 const kind = { name: "made", version: "1" }
 
+/** An archive of one table, written a moment ago, and a folder for a cache. */
+const folders = Effect.gen(function*() {
+  const folder = yield* Effect.acquireRelease(
+    Effect.sync(() => fs.mkdtempSync(join(tmpdir(), "cache-"))),
+    (folder) => Effect.sync(() => fs.rmSync(folder, { recursive: true, force: true }))
+  )
+  const directory = join(folder, "archive")
+  const table = join(directory, "tables/flow.jsonl")
+  fs.mkdirSync(join(directory, "tables"), { recursive: true })
+  fs.writeFileSync(table, "{}\n")
+  yield* Effect.promise(() => setTimeout(20))
+  return { folder, directory, table, cache: join(folder, "cache") }
+})
+
 it.live("what is kept is used for the tables that it was made of, and for no others", () =>
   Effect.gen(function*() {
-    const folder = yield* Effect.acquireRelease(
-      Effect.sync(() => fs.mkdtempSync(join(tmpdir(), "cache-"))),
-      (folder) => Effect.sync(() => fs.rmSync(folder, { recursive: true, force: true }))
-    )
-    const directory = join(folder, "archive")
-    const cache = join(folder, "cache")
-    fs.mkdirSync(join(directory, "tables"), { recursive: true })
-    const table = join(directory, "tables/flow.jsonl")
-    fs.writeFileSync(table, "{}\n")
-    yield* Effect.promise(() => setTimeout(20))
+    const { cache, directory, table } = yield* folders
     const find = Effect.map(ArchiveCache.find(directory, kind, cache), (found) =>
       Option.getOrUndefined(Option.map(found, ({ notes, path }) => [fs.readFileSync(path, "utf8"), notes])))
     const keep = (text: string, since: number) =>
@@ -61,15 +66,7 @@ it.live.skipIf(process.getuid?.() === undefined)(
   "a cache to which others may have written is neither used nor written",
   () =>
     Effect.gen(function*() {
-      const folder = yield* Effect.acquireRelease(
-        Effect.sync(() => fs.mkdtempSync(join(tmpdir(), "cache-"))),
-        (folder) => Effect.sync(() => fs.rmSync(folder, { recursive: true, force: true }))
-      )
-      const directory = join(folder, "archive")
-      const cache = join(folder, "cache")
-      fs.mkdirSync(join(directory, "tables"), { recursive: true })
-      fs.writeFileSync(join(directory, "tables/flow.jsonl"), "{}\n")
-      yield* Effect.promise(() => setTimeout(20))
+      const { cache, directory, folder } = yield* folders
       const told: Array<string> = []
       const logger = Logger.layer([Logger.make(({ message }) => void told.push(String(message)))])
       const find = Effect.provide(ArchiveCache.find(directory, kind, cache), logger)

@@ -1,7 +1,6 @@
 import * as Tables from "@effect-prefect/core/Tables"
-import { PGLiteSocketServer } from "@electric-sql/pglite-socket"
 import * as Effect from "effect/Effect"
-import { scopedTables } from "../../server/test/support/pglite.ts"
+import { listen, scopedTables } from "../../server/test/support/pglite.ts"
 
 export type TableRows = Readonly<Record<string, ReadonlyArray<object>>>
 
@@ -27,13 +26,5 @@ export const startPglite = Effect.fnUntraced(function*(rows: TableRows) {
   for (const [sql, parameter] of insertsOf(rows)) {
     yield* Effect.promise(() => database.query(sql, parameter === undefined ? [] : [parameter]))
   }
-  const server = yield* Effect.acquireRelease(
-    Effect.promise(async () => {
-      const server = new PGLiteSocketServer({ db: database, host: "127.0.0.1", port: 0, maxConnections: 20 })
-      await server.start()
-      return server
-    }),
-    (server) => Effect.promise(() => server.stop())
-  )
-  return { database, url: `postgresql://postgres@${server.getServerConn()}/postgres` }
+  return { database, url: `postgresql://postgres@${yield* listen(database)}/postgres` }
 })

@@ -6,6 +6,7 @@ import * as ValueSize from "@effect-prefect/formats/ValueSize"
 import { assert, describe, it, vi } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { isDeepStrictEqual } from "node:util"
+import { mostListedKeys } from "../../pickle/test/listedKeys.ts"
 import { exactJsonSteps, orderedJsonSteps } from "../src/internal/json.ts"
 import { jsonBytesSteps } from "../src/internal/jsonPieces.ts"
 import { readPandasJson } from "../src/internal/readers/pandasJson.ts"
@@ -392,18 +393,12 @@ describe("an object of a subclass of dict with very many keys", () => {
     Effect.gen(function*() {
       const count = 20_000
       const pairs = Array.from({ length: count }, (_, at) => `\x8c\x08k${String(at).padStart(7, "0")}K\x47`).join("")
-      let most = 0
-      const { keys } = Object
-      const list = vi.spyOn(Object, "keys").mockImplementation((object: object) => {
-        const listed = keys(object)
-        most = Math.max(most, listed.length)
-        return listed
-      })
+      const listed = mostListedKeys()
       const value = yield* Effect.ensuring(
         ResultFormat.decode(latin1(`\x80\x02c__main__\nD\n)\x81(${pairs}u.`), { name: "x", maxBytes: 2 ** 28 }),
-        Effect.sync(() => list.mockRestore())
+        Effect.sync(listed.stop)
       )
       assert.lengthOf(Object.keys(value as object), count)
-      assert.isBelow(most, 8_192)
+      assert.isBelow(listed.most(), 8_192)
     }))
 })

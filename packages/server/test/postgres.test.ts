@@ -1,21 +1,18 @@
-import * as Tables from "@effect-prefect/core/Tables"
 import { assert, describe, it } from "@effect/vitest"
-import { PGLiteSocketServer } from "@electric-sql/pglite-socket"
 import { Cli } from "effect-prefect"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import { archive } from "./support/archive.ts"
-import { createPglite } from "./support/pglite.ts"
+import { listen, scopedTables } from "./support/pglite.ts"
 import { ask, layerServer, read } from "./support/server.ts"
 
 const prefect1 = archive("prefect-1")
 
 /** A database like Prefect's behind Postgres's protocol, for the real driver. */
-const listening = Effect.acquireRelease(
-  Effect.promise(async () => {
-    const database = await createPglite()
-    await database.exec(Tables.createTables.join(";"))
+const listening = Effect.gen(function*() {
+  const database = yield* scopedTables
+  yield* Effect.promise(async () => {
     for (const row of prefect1.rows("task_run")) {
       await database.query(
         `INSERT INTO task_run (id, map_index, state, serialized_state, start_time) VALUES ($1, $2, $3, $4, $5)`,
@@ -25,18 +22,14 @@ const listening = Effect.acquireRelease(
     // Its connections share one session, which takes no startup parameters: without these settings each request would be
     // a transaction, as behind a pooler, and those of several connections would run into one another.
     await database.exec("SET default_transaction_read_only = on; SET statement_timeout = 30000; SET timezone = 'UTC'")
-    const server = new PGLiteSocketServer({ db: database, port: 0, host: "127.0.0.1", maxConnections: 20 })
-    await server.start()
-    return { database, server }
-  }),
-  ({ database, server }) => Effect.promise(() => server.stop().then(() => database.close()))
-)
+  })
+  return yield* listen(database)
+})
 
 describe("a Postgres", () => {
   it.live("is read through its driver", () =>
     Effect.gen(function*() {
-      const { server } = yield* listening
-      const url = `postgresql://postgres:postgres@${server.getServerConn()}/postgres?sslmode=disable`
+      const url = `postgresql://postgres:postgres@${yield* listening}/postgres?sslmode=disable`
       yield* Effect.gen(function*() {
         const found = yield* read(
           "{ task_run(order_by: {id: asc}) { id map_index state serialized_state start_time } }"

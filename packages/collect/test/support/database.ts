@@ -1,25 +1,16 @@
 import * as CollectCluster from "@effect-prefect/collect/CollectCluster"
 import * as PgClient from "@effect/sql-pg/PgClient"
-import { PGLiteSocketServer } from "@electric-sql/pglite-socket"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import type { SqlError } from "effect/sql/SqlError"
-import { scopedPglite } from "../../../server/test/support/pglite.ts"
+import { listen, scopedPglite } from "../../../server/test/support/pglite.ts"
 
 /** An embedded Postgres on a port of 127.0.0.1, for as long as the scope lives. */
 export const startDatabase = Effect.gen(function*() {
   const database = yield* scopedPglite
-  const server = yield* Effect.acquireRelease(
-    Effect.promise(async () => {
-      const server = new PGLiteSocketServer({ db: database, host: "127.0.0.1", port: 0, maxConnections: 20 })
-      await server.start()
-      return server
-    }),
-    (server) => Effect.promise(() => server.stop())
-  )
-  return { database, url: Redacted.make(`postgresql://postgres@${server.getServerConn()}/postgres`) }
+  return { database, url: Redacted.make(`postgresql://postgres@${yield* listen(database)}/postgres`) }
 })
 
 /**

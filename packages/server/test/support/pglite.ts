@@ -5,6 +5,7 @@
 import * as Tables from "@effect-prefect/core/Tables"
 import * as Database from "@effect-prefect/server/Database"
 import { MemoryFS, PGlite } from "@electric-sql/pglite"
+import { PGLiteSocketServer } from "@electric-sql/pglite-socket"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { createHash } from "node:crypto"
@@ -102,6 +103,20 @@ export const scopedPglite = Effect.acquireRelease(
   Effect.promise(async () => free.pop() ?? createPglite()),
   (database) => Effect.promise(() => release(database))
 )
+
+/** Listens with a database on a port of 127.0.0.1 for as long as the scope lives. Gives `HOST:PORT`. */
+export const listen = (database: PGlite) =>
+  Effect.map(
+    Effect.acquireRelease(
+      Effect.promise(async () => {
+        const server = new PGLiteSocketServer({ db: database, host: "127.0.0.1", port: 0, maxConnections: 20 })
+        await server.start()
+        return server
+      }),
+      (server) => Effect.promise(() => server.stop())
+    ),
+    (server) => server.getServerConn()
+  )
 
 /** Databases with Prefect's tables, without rows: making the tables takes longer than all else of a small archive. */
 const freeTables: Array<PGlite> = []
