@@ -7,10 +7,11 @@ import * as ArchiveFormat from "@effect-prefect/core/ArchiveFormat"
 import { createHash } from "node:crypto"
 import type { DatabaseSync } from "node:sqlite"
 import { piecesOf } from "./chunks.ts"
+import { type Key, keyOf, taskKeyOf } from "./keys.ts"
 import * as Prefect3 from "./prefect3Index.ts"
 import type { TableName as Prefect3Name } from "./prefect3Names.ts"
 import * as Rows from "./rowIndex.ts"
-import { type Key, keyOf, openDatabase, taskKeyOf } from "./sqlite.ts"
+import { openDatabase } from "./sqlite.ts"
 
 /** Changes with every change of the content of an index. */
 export const formatVersion = 1

@@ -4,9 +4,9 @@
  */
 import type { DatabaseSync } from "node:sqlite"
 import { microseconds } from "../timestamps.ts"
+import { type Key, keyOf } from "./keys.ts"
 import { type TableName, tableNames } from "./prefect3Names.ts"
 import type { Row } from "./rowIndex.ts"
-import { type Key, keyOf } from "./sqlite.ts"
 
 export const schema = `
   CREATE TABLE prefect3_server (place INTEGER PRIMARY KEY, offset INT, length INT);

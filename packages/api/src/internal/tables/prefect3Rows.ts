@@ -21,9 +21,9 @@ import { isMalformed, type Row } from "../prefect3/rows.ts"
 import { microseconds } from "../timestamps.ts"
 import { canonicalUuid } from "../uuids.ts"
 import type { Extent } from "./jsonLines.ts"
+import { idOf, type Key, keyOf } from "./keys.ts"
 import type { TableName } from "./prefect3Names.ts"
 import type { ReadRows } from "./rowIndex.ts"
-import { idOf, type Key, keyOf } from "./sqlite.ts"
 
 interface Found extends Extent {
   readonly place: number
