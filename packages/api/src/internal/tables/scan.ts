@@ -14,13 +14,7 @@ import * as Decoders from "../rows.ts"
 import { piecesOf } from "./chunks.ts"
 import { scan } from "./jsonLines.ts"
 import { complete, type Row } from "./rowIndex.ts"
-
-/** A line that is not a row, and the reason. */
-export interface Problem {
-  readonly file: string
-  readonly line: number
-  readonly detail: string
-}
+import type { Problem } from "./tableFiles.ts"
 
 const noTable = (error: unknown) => {
   if (errorCode(error) !== "ENOENT") throw error
