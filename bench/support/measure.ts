@@ -1,5 +1,5 @@
 /** Runs the contenders of a row in turns and returns the median of each. */
-import type { Contender, Row } from "./row.ts"
+import type { Contender, Row, Work } from "./row.ts"
 
 export interface Figure {
   readonly name: string
@@ -9,8 +9,7 @@ export interface Figure {
   readonly range: readonly [number, number]
 }
 
-export interface Result {
-  readonly row: Row
+export interface Result extends Work {
   readonly ours: Figure
   readonly peers: ReadonlyArray<Figure>
   readonly limit?: Figure
@@ -28,6 +27,8 @@ export interface Options {
   readonly processor?: boolean
   /** Instead of the row's own number of runs. */
   readonly runs?: number | undefined
+  /** After so many seconds no further run begins; each contender has one in any case. Default: no limit. */
+  readonly seconds?: number | undefined
 }
 
 const processorTime = () => {
@@ -56,13 +57,14 @@ export const measure = async (row: Row, options: Options): Promise<Result> => {
   const contenders = [row.ours, ...peers, ...(row.limit === undefined ? [] : [row.limit])]
   const values = new Map<Contender, Array<number>>(contenders.map((contender) => [contender, []]))
   const opened: Array<Contender> = []
+  const end = performance.now() + (options.seconds ?? Number.POSITIVE_INFINITY) * 1000
   try {
     for (const contender of contenders) {
       opened.push(contender)
       await contender.open?.()
       if (row.warmUp !== false) await once(contender, row.keepsCode === true, options)
     }
-    for (let run = 0; run < (options.runs ?? row.runs ?? 5); run++) {
+    for (let run = 0; run < (options.runs ?? row.runs ?? 5) && (run === 0 || performance.now() < end); run++) {
       for (const [contender, list] of values) list.push(await once(contender, row.keepsCode === true, options))
     }
   } finally {
@@ -70,6 +72,9 @@ export const measure = async (row: Row, options: Options): Promise<Result> => {
   }
   const figureOf = (contender: Contender) => figure(contender.name, values.get(contender) ?? [])
   const ours = figureOf(row.ours)
+  if (Number.isNaN(ours.median)) {
+    throw new Error("it was not measured: the row before it, which measures it too, failed")
+  }
   const peerFigures = peers.map(figureOf)
   const peerRatios = peerFigures.map((peer) => peer.median / ours.median)
   const limit = row.limit === undefined ? undefined : figureOf(row.limit)
@@ -81,8 +86,12 @@ export const measure = async (row: Row, options: Options): Promise<Result> => {
     row.target?.peer === undefined || firstRatio === undefined ? [] : [firstRatio >= row.target.peer],
     row.target?.limit === undefined || limitRatio === undefined ? [] : [limitRatio >= row.target.limit]
   ].flat()
+  const { count, show, target, work } = row
   return {
-    row,
+    work,
+    count,
+    ...(show === undefined ? {} : { show }),
+    ...(target === undefined ? {} : { target }),
     ours,
     peers: peerFigures,
     peerRatios,

@@ -24,19 +24,23 @@ export interface Measured {
   readonly measured: number
 }
 
-export interface Row {
+/** What the table says of a row. */
+export interface Work {
   /** The work, as a line of the table. */
   readonly work: string
   /** The number of items per run, from which the table computes the rate. */
   readonly count: number
   /** The unit of the numbers: items per second (default), milliseconds per run, or megabytes. */
   readonly show?: "rate" | "ms" | "MB"
+  /** The factor over the first peer, and the fraction of the limit, that we must reach. */
+  readonly target?: { readonly peer?: number; readonly limit?: number }
+}
+
+export interface Row extends Work {
   readonly ours: Contender
   readonly peers?: ReadonlyArray<Contender>
   /** The minimum that any program would need for the same result on this machine. */
   readonly limit?: Contender
-  /** The factor over the first peer, and the fraction of the limit, that we must reach. */
-  readonly target?: { readonly peer?: number; readonly limit?: number }
   /** The number of runs after the warm-up; default 5. */
   readonly runs?: number
   /**

@@ -1,27 +1,27 @@
-/** Formats results as an aligned table, and as the plain data that `--json` prints. */
+/** Formats results as an aligned table or as Markdown. */
 import type { Figure, Result } from "./measure.ts"
 
 const round = (value: number) =>
   value >= 100 ? Math.round(value).toLocaleString("en-US").replaceAll(",", " ") : value.toPrecision(value >= 10 ? 3 : 2)
 
-const shown = ({ row }: Result, figure: Figure) =>
-  row.show === "ms"
+const shown = ({ count, show }: Result, figure: Figure) =>
+  show === "ms"
     ? `${round(figure.median)} ms`
-    : row.show === "MB"
+    : show === "MB"
     ? `${round(figure.median)} MB`
-    : `${round(row.count / figure.median * 1000)}/s`
+    : `${round(count / figure.median * 1000)}/s`
 
 const named = (result: Result, figure: Figure) => `${shown(result, figure)} ${figure.name}`
 
 const cells = (result: Result): ReadonlyArray<string> => {
-  const { limit, limitRatio, met, ours, peerRatios, peers, row } = result
-  const { limit: limitTarget, peer: peerTarget } = row.target ?? {}
+  const { limit, limitRatio, met, ours, peerRatios, peers, target, work } = result
+  const { limit: limitTarget, peer: peerTarget } = target ?? {}
   const targets = [
     ...(peerTarget === undefined ? [] : [`${peerTarget}× peer`]),
     ...(limitTarget === undefined ? [] : [`${Number(limitTarget.toFixed(2))} of limit`])
   ]
   return [
-    row.work,
+    work,
     shown(result, ours),
     peers.map((peer) => named(result, peer)).join(", "),
     limit === undefined ? "" : named(result, limit),
@@ -51,12 +51,3 @@ export const table = (results: ReadonlyArray<Result>): string => {
     "\n"
   )
 }
-
-/** Plain data: medians and ranges in milliseconds of a run (or megabytes), and the ratios. */
-export const json = ({ row, ...rest }: Result) => ({
-  work: row.work,
-  count: row.count,
-  show: row.show ?? "rate",
-  target: row.target,
-  ...rest
-})

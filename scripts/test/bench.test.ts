@@ -1,5 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
-import { measure } from "../../bench/support/measure.ts"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { pathToFileURL } from "node:url"
+import { measure, type Result } from "../../bench/support/measure.ts"
+import { type Chosen, measureAll } from "../../bench/support/measuring.ts"
 import type { Contender, Row } from "../../bench/support/row.ts"
 import { markdown, table } from "../../bench/support/table.ts"
 
@@ -41,7 +46,7 @@ describe("bench", () => {
     assert.strictEqual(result.limitRatio, 0.5)
     assert.strictEqual(result.met, false)
     assert.strictEqual(
-      markdown([{ ...result, row: { ...row, work: "read | once" } }]).split("\n")[2],
+      markdown([{ ...result, work: "read | once" }]).split("\n")[2],
       "| read \\| once | 50 000/s | 12 500/s peer | 100 000/s limit | 4.0×, 0.50 of limit | 4× peer, 0.6 of limit MISSED |"
     )
     assert.deepStrictEqual(table([result]).split("\n").map((line) => line.split("|").map((cell) => cell.trim()))[2], [
@@ -70,5 +75,52 @@ describe("bench", () => {
     const failure = await measure(row, { python: false }).then(() => "none", String)
     assert.strictEqual(failure, "Error: broken")
     assert.deepStrictEqual(log.slice(-2), ["close limit", "close ours"])
+  })
+
+  it("goes on after a row that fails, ends its process or does not end", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "bench-rows-"))
+    try {
+      const path = join(folder, "some.bench.mjs")
+      const row = (work: string, run: string) =>
+        `{ work: "${work}", count: 1, runs: 1, ours: { name: "o", run: ${run} } }`
+      writeFileSync(
+        path,
+        `export const rows = [
+          ${row("good", "() => {}")},
+          ${row("failing", "() => { throw new Error('broken') }")},
+          ${row("ending", "() => process.exit(3)")},
+          ${row("also good", "() => ({ measured: Infinity })")},
+          ${row("endless", "() => new Promise(() => setInterval(() => {}, 1000))")},
+          ${row("late", "() => {}")}
+        ]`
+      )
+      const works = ["good", "failing", "ending", "also good", "endless", "late"]
+      const chosen = works.map((work, index) => ({ file: pathToFileURL(path).href, index, work }))
+      const log: Array<string> = []
+      const measuring = {
+        options: { python: false },
+        args: [],
+        onRow: ({ work }: Chosen, at: number) => log.push(`${at} ${work}`),
+        onResult: ({ ours, work }: Result) => log.push(`${work} ${ours.median === Infinity ? "Infinity" : "done"}`),
+        onFailure: ({ work }: Chosen, reason: string) => log.push(`${work}: ${reason.split("\n")[0]}`)
+      }
+      await measureAll(chosen.slice(0, 4), measuring)
+      assert.deepStrictEqual(log, [
+        "0 good",
+        "good done",
+        "1 failing",
+        "failing: Error: broken",
+        "2 ending",
+        "ending: its process ended with exit code 3",
+        "3 also good",
+        "also good Infinity"
+      ])
+      log.length = 0
+      // Its time is over while it runs, or before.
+      await measureAll(chosen.slice(4), { ...measuring, minutes: 0.001 })
+      assert.deepStrictEqual(log.slice(-2), ["endless: the time was over", "late: the time was over"])
+    } finally {
+      rmSync(folder, { recursive: true, force: true })
+    }
   })
 })
