@@ -35,7 +35,7 @@ import { isAbsolute, join, resolve } from "node:path"
 import { parseEncodedBucket } from "./internal/archive/location.ts"
 import { encodeKey } from "./internal/archive/names.ts"
 import { atLeastOne } from "./internal/atLeastOne.ts"
-import { type Folder, openFileParts, readFile, readFileAtOnce } from "./internal/local/readFile.ts"
+import { findFolder, type Folder, openFileParts, readFile, readFileAtOnce } from "./internal/local/readFile.ts"
 import * as Location from "./internal/location.ts"
 import { objectVersion } from "./internal/objectVersion.ts"
 import { type Mount, MountError } from "./Mount.ts"
@@ -205,6 +205,7 @@ const makeReader = <D extends ResultDescriptor>(
         const found = readFileAtOnce(target.folder, target.name, location, maxBytes, target.missing)
         return found instanceof Uint8Array ? stored(found) : found
       },
+      beforeReadAtOnce: () => findFolder(target.folder),
       open: () => openFileParts(target.folder, target.name, location, target.missing)
     }
   }

@@ -168,6 +168,17 @@ const makeReader = (
     const found = known.get(id)
     return found === undefined || performance.now() < found.until ? found : undefined
   }
+  const lookUp = (id: string): Effect.Effect<Known, StorageReason> =>
+    Effect.flatMap(
+      Effect.mapError(api.storageBlock(id), (error) => blockReason(id, error)),
+      (block: StorageBlock) =>
+        Effect.map(storageOf(block), (storage) => {
+          const found = { block, storage, until: performance.now() + keptFor }
+          if (known.size >= maxKnown) known.clear()
+          known.set(id, found)
+          return found
+        })
+    )
   const read = (
     { payload, serializer, storageBlockId, storageKey }: Prefect3Result,
     options: ResultStorage.ReadOptions
@@ -201,14 +212,17 @@ const makeReader = (
         : found
     }
     return Effect.flatMap(
-      Effect.mapError(api.storageBlock(storageBlockId), (error) => blockReason(storageBlockId, error)),
-      (block: StorageBlock) =>
-        Effect.flatMap(storageOf(block), (storage) => {
-          if (known.size >= maxKnown) known.clear()
-          known.set(storageBlockId, { block, storage, until: performance.now() + keptFor })
-          return stored(Prefect3Location.inBlock(block, key), storage)
-        })
+      lookUp(storageBlockId),
+      ({ block, storage }) => stored(Prefect3Location.inBlock(block, key), storage)
     )
+  }
+  /** The place of a key in a block that is known, or without one. */
+  const placeOf = (key: string, at: Known | undefined) => {
+    const descriptor = at === undefined ? Prefect3Location.ofKey(key) : Prefect3Location.inBlock(at.block, key)
+    if (descriptor instanceof ResultAccessDenied || descriptor instanceof UnsupportedResultType) return undefined
+    const storage = at?.storage ?? inner
+    const resolved = storage.resolve(descriptor)?.resolved
+    return resolved?._tag === "Allowed" ? { resolved, limit: storage.options?.maxBytes ?? Infinity } : undefined
   }
   const readAtOnce = (
     { serializer, storageBlockId, storageKey }: Prefect3Result,
@@ -218,16 +232,20 @@ const makeReader = (
     const hasBlock = storageBlockId !== null && storageBlockId !== undefined
     const at = hasBlock ? knownAt(storageBlockId) : undefined
     if (hasBlock && at === undefined) return undefined
-    const descriptor = at === undefined
-      ? Prefect3Location.ofKey(storageKey)
-      : Prefect3Location.inBlock(at.block, storageKey)
-    if (descriptor instanceof ResultAccessDenied || descriptor instanceof UnsupportedResultType) return undefined
-    const storage = at?.storage ?? inner
-    const resolved = storage.resolve(descriptor)?.resolved
-    const stored = resolved?._tag === "Allowed"
-      ? resolved.readAtOnce?.({ maxBytes: Math.min(maxBytes, storage.options?.maxBytes ?? Infinity) })
-      : undefined
+    const place = placeOf(storageKey, at)
+    const stored = place?.resolved.readAtOnce?.({ maxBytes: Math.min(maxBytes, place.limit) })
     return stored?._tag === "Bytes" ? { ...stored, emptyIsNone: false, ...decodersOf(serializer) } : stored
+  }
+  const beforeReadAtOnce = (
+    { storageBlockId, storageKey }: Prefect3Result
+  ): Effect.Effect<void, StorageReason | StorageNotProvided> | undefined => {
+    if (storageKey === null || storageKey === undefined) return undefined
+    const before = (at: Known | undefined) => placeOf(storageKey, at)?.resolved.beforeReadAtOnce?.()
+    if (storageBlockId === null || storageBlockId === undefined) return before(undefined)
+    const at = knownAt(storageBlockId)
+    return at === undefined
+      ? Effect.flatMap(lookUp(storageBlockId), (found) => before(found) ?? Effect.void)
+      : before(at)
   }
   return {
     type: "Prefect3Result",
@@ -237,7 +255,8 @@ const makeReader = (
       _tag: "Allowed",
       location: locationOf(descriptor),
       read: (options) => read(descriptor, options),
-      readAtOnce: (options) => readAtOnce(descriptor, options)
+      readAtOnce: (options) => readAtOnce(descriptor, options),
+      beforeReadAtOnce: () => beforeReadAtOnce(descriptor)
     })
   }
 }

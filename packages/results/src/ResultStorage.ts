@@ -140,6 +140,13 @@ export type ResolvedLocation =
       | ((options: Pick<ReadOptions, "maxBytes">) => StoredResult | StorageReason | undefined)
       | undefined
     /**
+     * What has to be looked up once for all results of a place before `readAtOnce`, which gave undefined, can read them. Fails where `read`
+     * would fail with the same. Undefined when nothing has to be. Default: nothing.
+     */
+    readonly beforeReadAtOnce?:
+      | (() => Effect.Effect<void, StorageReason | StorageNotProvided> | undefined)
+      | undefined
+    /**
      * Opens the stored bytes for reading parts of them, for the lifetime of the scope; undefined when the store turns
      * out not to support parts. Without it, for example when the bytes are wrapped, the result is read as a whole.
      */
@@ -300,7 +307,7 @@ const closable = (reader: StorageReader, isClosed: () => boolean): StorageReader
   resolve: (descriptor) => {
     const resolved = reader.resolve(descriptor)
     if (resolved._tag === "Denied") return resolved
-    const { location, open, read, readAtOnce, specificity } = resolved
+    const { beforeReadAtOnce, location, open, read, readAtOnce, specificity } = resolved
     const whenOpen = <A, E, R>(use: () => Effect.Effect<A, E, R>): Effect.Effect<A, E | StorageUnavailable, R> =>
       isClosed()
         ? Effect.fail(
@@ -313,6 +320,7 @@ const closable = (reader: StorageReader, isClosed: () => boolean): StorageReader
       specificity,
       read: (options) => whenOpen(() => read(options)),
       readAtOnce: readAtOnce && ((options) => isClosed() ? undefined : readAtOnce(options)),
+      beforeReadAtOnce: beforeReadAtOnce && (() => isClosed() ? undefined : beforeReadAtOnce()),
       open: open === undefined ?
         undefined :
         () =>

@@ -14,7 +14,7 @@ import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
 import * as fs from "node:fs"
 import { join } from "node:path"
-import { type Folder, readFile, readFileAtOnce } from "../src/internal/local/readFile.ts"
+import { findFolder, type Folder, readFile, readFileAtOnce } from "../src/internal/local/readFile.ts"
 import { temporaryFolder } from "./support/temporaryFolder.ts"
 import { mappedTables, numberOf } from "./support/world.ts"
 
@@ -34,9 +34,11 @@ const clock = (step: number) =>
 const world = (
   count: number,
   broken = -1,
-  other?: (number: number, location: string) => ResultStorage.StoredResult | ResultNotFound
+  other?: (number: number, location: string) => ResultStorage.StoredResult | ResultNotFound,
+  lookUp?: Effect.Effect<void, ResultNotFound>
 ) => {
   const asked = { atOnce: 0, read: 0 }
+  let isKnown = lookUp === undefined
   const stored = (location: string): ResultStorage.StoredResult | ResultNotFound => {
     const number = numberOf(location)
     if (other !== undefined) return other(number, location)
@@ -51,8 +53,10 @@ const world = (
       location: String(location),
       readAtOnce: () => {
         asked.atOnce++
-        return stored(String(location))
+        return isKnown ? stored(String(location)) : undefined
       },
+      beforeReadAtOnce: () =>
+        isKnown || lookUp === undefined ? undefined : Effect.tap(lookUp, () => Effect.sync(() => isKnown = true)),
       read: () =>
         Effect.suspend(() => {
           asked.read++
@@ -118,6 +122,58 @@ describe("a result that can be read at once", () => {
     }).pipe(Effect.provide(layer))
   })
 
+  for (
+    const [name, load] of [
+      ["getResult", () =>
+        Effect.flatMap(
+          Effect.forEach([0, 1, 2, 3], child),
+          Effect.forEach((run) => Effect.result(run.getResult), { concurrency: 4 })
+        )],
+      [
+        "outcomes",
+        () =>
+          Effect.flatMap(
+            TaskRun.fromTaskRunId("parent"),
+            ({ outcomes }) => Effect.map(Stream.runCollect(outcomes), (found) => found.map(({ result }) => result))
+          )
+      ]
+    ] as const
+  ) {
+    it.effect(`waits for what must be looked up first, and not in a read of its own: ${name}`, () => {
+      let lookUps = 0
+      const { asked, layer } = world(4, -1, undefined, Effect.andThen(Effect.yieldNow, Effect.sync(() => lookUps++)))
+      return Effect.gen(function*() {
+        assert.deepStrictEqual((yield* load()).map(Result.getOrThrow), [[0], [1], [2], [3]])
+        assert.strictEqual(lookUps, 4, "a storage decides what its lookups share")
+        assert.strictEqual(asked.read, 0)
+        yield* load()
+        assert.strictEqual(lookUps, 4)
+      }).pipe(Effect.provide(layer))
+    })
+
+    it.effect(`fails with what looking up fails with, and looks up again the next time: ${name}`, () => {
+      let lookUps = 0
+      const gone = new ResultNotFound({ location: "block", detail: "gone" })
+      const { asked, layer } = world(
+        4,
+        -1,
+        undefined,
+        Effect.suspend(() => lookUps++ < 4 ? Effect.fail(gone) : Effect.void)
+      )
+      return Effect.gen(function*() {
+        const progress = yield* Progress.make
+        const failed = yield* Effect.provideService(load(), Progress.Current, progress)
+        assert.deepStrictEqual(
+          failed.map((result) => Result.isFailure(result) && (result.failure as { readonly reason?: unknown }).reason),
+          [gone, gone, gone, gone]
+        )
+        assert.deepInclude(yield* progress.snapshot, { done: 4, failed: 4 })
+        assert.deepStrictEqual((yield* load()).map(Result.getOrThrow), [[0], [1], [2], [3]])
+        assert.strictEqual(asked.read, 0)
+      }).pipe(Effect.provide(layer))
+    })
+  }
+
   it.live("never waits in vain for another turn", () => {
     const { layer } = world(2)
     return Effect.gen(function*() {
@@ -178,6 +234,23 @@ describe("a result that can be read at once", () => {
 })
 
 describe("a file at once", () => {
+  it.live("waits for the real path of its folder, which is looked up once, or cannot be", () =>
+    Effect.gen(function*() {
+      const path = yield* temporaryFolder
+      fs.writeFileSync(join(path, "good"), "good")
+      const folder: Folder = { path }
+      const lookUp = vi.spyOn(fs.realpath, "native")
+      yield* Effect.addFinalizer(() => Effect.sync(() => lookUp.mockRestore()))
+      yield* Effect.forEach([1, 2, 3], () => findFolder(folder) ?? Effect.void, { concurrency: 3 })
+      assert.isUndefined(findFolder(folder))
+      assert.strictEqual(lookUp.mock.calls.length, linux ? 1 : 0)
+      for (const gone of [{ path: join(path, "gone") }, { path, within: join(path, "gone") }] as Array<Folder>) {
+        yield* findFolder(gone) ?? Effect.void
+        assert.strictEqual(findFolder(gone) === undefined, !linux)
+        assert.isUndefined(readFileAtOnce(gone, "good", "place", 100, "remedy"))
+      }
+    }).pipe(Effect.scoped))
+
   it.live("is the one that is asked for, small and in its folder, or left to the Effect", () =>
     Effect.gen(function*() {
       const path = yield* temporaryFolder

@@ -1,5 +1,6 @@
 import * as Prefect3Api from "@effect-prefect/api/Prefect3Api"
 import { PrefectApi } from "@effect-prefect/api/PrefectApi"
+import { Prefect3Result } from "@effect-prefect/core/ResultDescriptor"
 import * as State from "@effect-prefect/core/State"
 import * as JsonProjection from "@effect-prefect/formats/JsonProjection"
 import * as FlowRun from "@effect-prefect/results/FlowRun"
@@ -329,6 +330,23 @@ describe("storage blocks", () => {
         }), { storage: memory.layer, ...inBlock(id, key, given) })
     })
   }
+
+  it.effect("a block and its folder are looked up once for the results that wait to be read at once", () =>
+    withServer((server) =>
+      Effect.gen(function*() {
+        const storage = yield* ResultStorage.ResultStorage
+        const waits = ["a", "b", "c"].map((key) => {
+          const resolved = storage.resolve(
+            new Prefect3Result({ storageKey: key, storageBlockId: blockOf("local") })
+          )?.resolved
+          assert(resolved?._tag === "Allowed")
+          return resolved.beforeReadAtOnce
+        })
+        yield* Effect.forEach(waits, (wait) => wait?.() ?? Effect.die("nothing to wait for"), { concurrency: 3 })
+        assert.lengthOf(server.received.filter(({ path }) => path.startsWith("/block_documents/")), 1)
+        for (const wait of waits) assert.isUndefined(wait?.())
+      })
+    ))
 
   it.effect("a storage for one block is made once, and with its secrets where they were asked for", () => {
     const made: Array<string> = []

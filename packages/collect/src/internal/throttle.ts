@@ -38,7 +38,8 @@ export const throttleStorage = (storage: Storage, throttle: Throttle): Storage =
       return resolved._tag === "Denied" ? resolved : {
         ...resolved,
         read: (options) => Effect.andThen(throttle.wait, resolved.read(options)),
-        readAtOnce: undefined
+        readAtOnce: undefined,
+        beforeReadAtOnce: undefined
       }
     }
   })))

@@ -87,6 +87,37 @@ const isOtherName = (opened: string, asked: string): boolean => opened !== asked
 const notThere = (error: NodeJS.ErrnoException): boolean =>
   error.code === "ENOENT" || error.code === "ENOTDIR" || error.code === "ENAMETOOLONG"
 
+/** Looks the real path of a folder up, and keeps it. */
+const findReal = (
+  folder: Folder,
+  then: (real: string) => void,
+  refuse: (problem: "missing" | "outside" | NodeJS.ErrnoException) => void
+): void =>
+  fs.realpath.native(folder.path, (error, found) => {
+    if (error !== null) return refuse(notThere(error) ? "missing" : error)
+    const real = withSeparator(found)
+    if (folder.within === undefined) {
+      folder.real = real
+      return then(real)
+    }
+    fs.realpath.native(folder.within, (error, within) => {
+      if (error !== null) return refuse(error)
+      if (!isInside(found, withSeparator(within))) return refuse("outside")
+      folder.real = real
+      then(real)
+    })
+  })
+
+/** Lets others wait while the real path of a folder is looked up, until the returned function is called. */
+const letWait = (folder: Folder): () => void => {
+  const waiting: Array<() => void> = []
+  folder.waiting = waiting
+  return () => {
+    folder.waiting = undefined
+    for (const go of waiting) go()
+  }
+}
+
 /** Options for opening a file, and the callbacks for its outcome. */
 interface Opening {
   readonly folder: Folder
@@ -177,34 +208,14 @@ const openInside = (opening: Opening, attempt = 0): void => {
       })
     })
 
-  const realFolder = (then: (real: string) => void, refused: () => void = () => {}) => {
-    const refuse = (refusal: () => void) => {
-      refusal()
+  const realFolder = (then: (real: string) => void, refused: () => void = () => {}) =>
+    findReal(folder, then, (problem) => {
+      if (problem === "missing") fail(new ResultNotFound(at(`the folder ${folder.path} does not exist`)))
+      else if (problem === "outside") {
+        denied(`${folder.path} is outside of ${folder.within}: a symbolic link leads out of it`)
+      } else failed(problem)
       refused()
-    }
-    fs.realpath.native(folder.path, (error, found) => {
-      if (error !== null) {
-        return refuse(() =>
-          notThere(error)
-            ? fail(new ResultNotFound(at(`the folder ${folder.path} does not exist`)))
-            : failed(error)
-        )
-      }
-      const real = withSeparator(found)
-      if (folder.within === undefined) {
-        folder.real = real
-        return then(real)
-      }
-      fs.realpath.native(folder.within, (error, within) => {
-        if (error !== null) return refuse(() => failed(error))
-        if (!isInside(found, withSeparator(within))) {
-          return refuse(() => denied(`${folder.path} is outside of ${folder.within}: a symbolic link leads out of it`))
-        }
-        folder.real = real
-        then(real)
-      })
     })
-  }
 
   const openNow = () =>
     openFile(path, (error, fd) => {
@@ -223,12 +234,7 @@ const openInside = (opening: Opening, attempt = 0): void => {
 
   /** The first file of a folder looks its real path up, for which those that are opened meanwhile wait. */
   const openFirst = () => {
-    const waiting: Array<() => void> = []
-    folder.waiting = waiting
-    const letGo = () => {
-      folder.waiting = undefined
-      for (const go of waiting) go()
-    }
+    const letGo = letWait(folder)
     realFolder(() => {
       openNow()
       letGo()
@@ -340,6 +346,19 @@ export const readFile = (
       interrupted = true
       stopWaiting()
     })
+  })
+
+/** Waits until the real path of a folder is known, or cannot be; undefined when it need not be looked up. */
+export const findFolder = (folder: Folder): Effect.Effect<void> | undefined =>
+  !linux || folder.real !== undefined ? undefined : Effect.callback((resume) => {
+    const known = () => resume(Effect.void)
+    if (folder.waiting !== undefined) {
+      folder.waiting.push(known)
+      return
+    }
+    const letGo = letWait(folder)
+    folder.waiting!.push(known)
+    findReal(folder, letGo, letGo)
   })
 
 /**

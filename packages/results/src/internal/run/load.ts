@@ -22,7 +22,6 @@ import {
   ResultError,
   ResultTooLarge,
   StorageNotProvided,
-  type StorageReason,
   UnsupportedResultType
 } from "../../ResultError.ts"
 import { type Options, override, ResultOptions } from "../../ResultOptions.ts"
@@ -128,10 +127,12 @@ export interface Prepared {
   readonly isTraced?: boolean | undefined
   /** What was read already, which then is not read again. */
   readonly known?: Known | undefined
+  /** Whether what comes before reading at once has been waited for. */
+  readonly isReady?: boolean | undefined
 }
 
 /** What was read at once, or the reason why it cannot be read. */
-export type Known = StoredResult | StorageReason
+export type Known = StoredResult | Reason
 
 /** Reads a view's own result. A traversal has already resolved the location, and passes it on. */
 export const readStored = (
@@ -231,8 +232,13 @@ export const loadPrepared = (
     const errorOf = (reason: Reason) => resultError(view, unsupported(descriptor, reason))
     const known = prepared.known ?? (prepared.isTraced === true
       ? undefined
-      : readAtOnce(services, prepared.resolution ?? services.storage.resolve(descriptor)))
-    if (known === "later") return Effect.flatMap(Turn.next, () => loadPrepared(services, view, prepared))
+      : readAtOnce(services, prepared.resolution ?? services.storage.resolve(descriptor), prepared.isReady))
+    if (known instanceof Turn.Later) {
+      return Effect.matchEffect(known.wait, {
+        onFailure: (reason) => failed(errorOf(reason)),
+        onSuccess: () => loadPrepared(services, view, { ...prepared, isReady: true })
+      })
+    }
     if (known !== undefined) return isReason(known) ? failed(errorOf(known)) : onSuccess(known)
     const read = readDescriptor(services, descriptor, prepared)
     const reading: Effect.Effect<StoredResult, Reason | ResultError> = isTraced
@@ -259,13 +265,14 @@ export const loadPrepared = (
 export const loadAtOnce = (
   services: Services,
   view: RunView,
-  fiber: Fiber.Fiber<unknown, unknown>
-): Exit.Success<unknown> | "later" | Known | undefined => {
+  fiber: Fiber.Fiber<unknown, unknown>,
+  isReady: boolean
+): Exit.Success<unknown> | Turn.Later<Reason> | Known | undefined => {
   const descriptor = Telemetry.isObserved(fiber) ? undefined : readableDescriptor(view)
   if (descriptor === undefined) return undefined
   const tell = telling(fiber, view)
-  const stored = readAtOnce(services, services.storage.resolve(descriptor))
-  if (stored === undefined || stored === "later" || isReason(stored)) return stored
+  const stored = readAtOnce(services, services.storage.resolve(descriptor), isReady)
+  if (stored === undefined || stored instanceof Turn.Later || isReason(stored)) return stored
   const lease = services.memory.open(always).begin()
   try {
     const decoding = decodeStored(services, view, stored, lease)
@@ -279,12 +286,18 @@ export const loadAtOnce = (
 
 const readAtOnce = (
   { memory, options }: Services,
-  resolution: Resolution | undefined
-): Known | "later" | undefined => {
+  resolution: Resolution | undefined,
+  isReady = false
+): Known | Turn.Later<Reason> | undefined => {
   const resolved = resolution?.resolved
   if (resolved?._tag !== "Allowed" || resolved.readAtOnce === undefined) return undefined
   if (!memory.hasRoom(ResultFormat.smallMemory)) return undefined
-  return Turn.isLong() ? "later" : resolved.readAtOnce(options)
+  if (Turn.isLong()) return Turn.later
+  const known = resolved.readAtOnce(options)
+  if (known !== undefined || isReady) return known
+  // Each of a hundred loads would do the steps of the first one, in which something is looked up, to wait for it.
+  const before = resolved.beforeReadAtOnce?.()
+  return before === undefined ? undefined : new Turn.Later(before)
 }
 
 const lengthOf = (stored: StoredResult): number => stored._tag === "Bytes" ? stored.bytes.length : 0

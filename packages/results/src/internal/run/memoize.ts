@@ -5,8 +5,14 @@ import type * as Fiber from "effect/Fiber"
 import { withinLoad } from "./memory.ts"
 import * as Turn from "./turn.ts"
 
-/** Gives the success of an effect if nothing has to be waited for but perhaps another turn, and otherwise undefined. */
-type AtOnce<A> = (fiber: Fiber.Fiber<unknown, unknown>) => Exit.Success<A> | "later" | undefined
+/**
+ * Gives the success of an effect if it needs no steps of its own, perhaps after a wait that others may share, and
+ * otherwise undefined. `isReady` after such a wait.
+ */
+type AtOnce<A, E> = (
+  fiber: Fiber.Fiber<unknown, unknown>,
+  isReady: boolean
+) => Exit.Success<A> | Turn.Later<E> | undefined
 
 /**
  * An effect that runs once for any number of callers and keeps its success.
@@ -18,7 +24,7 @@ type AtOnce<A> = (fiber: Fiber.Fiber<unknown, unknown>) => Exit.Success<A> | "la
  */
 export const memoize = <A, E>(
   effect: () => Effect.Effect<A, E>,
-  atOnce: AtOnce<A> = () => undefined
+  atOnce: AtOnce<A, E> = () => undefined
 ): Effect.Effect<A, E> => {
   let cell: Effect.Effect<A, E> | undefined
   const first = () =>
@@ -27,11 +33,12 @@ export const memoize = <A, E>(
       // Another caller may have made one meanwhile.
       (made) => cell ??= made
     )
-  const result: Effect.Effect<A, E> = Effect.withFiber((fiber) => {
-    const known = cell ?? atOnce(fiber)
-    if (known === "later") return Effect.andThen(Turn.next, result)
-    if (!Exit.isExit(known)) return withinLoad(known ?? first())
-    return cell = known
-  })
-  return result
+  const result = (isReady: boolean): Effect.Effect<A, E> =>
+    Effect.withFiber((fiber) => {
+      const known = cell ?? atOnce(fiber, isReady)
+      if (known instanceof Turn.Later) return Effect.flatMap(known.wait, () => result(true))
+      if (!Exit.isExit(known)) return withinLoad(known ?? first())
+      return cell = known
+    })
+  return result(false)
 }

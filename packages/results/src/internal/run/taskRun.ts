@@ -30,6 +30,7 @@ import type { MappedStateCounts, Outcome, TableOptions, TaskRun, TaskRunError } 
 import { awaitSettled, type PollOptions } from "./polling.ts"
 import { tables } from "./table.ts"
 import * as Telemetry from "./telemetry.ts"
+import { Later } from "./turn.ts"
 import * as Window from "./window.ts"
 
 export class TaskRunImpl implements TaskRun {
@@ -72,10 +73,13 @@ export class TaskRunImpl implements TaskRun {
             }),
             (value) => Effect.sync(() => loaded(value))
           ),
-        (fiber) => {
+        (fiber, isReady) => {
           if (Children.isParent(view)) return undefined
-          const found = loadAtOnce(services, view, fiber)
-          if (found === undefined || found === "later") return found
+          const found = loadAtOnce(services, view, fiber, isReady)
+          if (found === undefined) return found
+          if (found instanceof Later) {
+            return new Later(Effect.catch(found.wait, (reason) => Effect.asVoid(load(services, view, reason))))
+          }
           if (Exit.isExit(found)) {
             loaded(found.value)
             return found

@@ -36,7 +36,19 @@ export const isLong = (): boolean => {
  * Waits for another turn. It does not yield: a scheduler that runs what yields in the same turn, as `Effect.runSync`
  * does, would never come to the next one.
  */
-export const next: Effect.Effect<void> = Effect.callback((resume) => {
+const next: Effect.Effect<void> = Effect.callback((resume) => {
   if (isOver()) waiting.push(() => resume(Effect.void))
   else resume(Effect.void)
 })
+
+/** Said by what cannot be done at once, but may be after a wait. */
+export class Later<E = never> {
+  readonly wait: Effect.Effect<void, E>
+
+  constructor(wait: Effect.Effect<void, E>) {
+    this.wait = wait
+  }
+}
+
+/** In another turn. */
+export const later: Later = new Later(next)
