@@ -9,28 +9,24 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import * as Semaphore from "effect/Semaphore"
-import type { DocumentNode, GraphQLError, GraphQLSchema, OperationDefinitionNode } from "graphql"
-import {
-  executeSync,
-  getVariableValues,
-  isNonNullType,
-  isScalarType,
-  Kind,
-  OperationTypeNode,
-  parse,
-  validate
-} from "graphql"
-import { Database, DatabaseError, type LongRow, type Work } from "../Database.ts"
+import type { GraphQLSchema, OperationDefinitionNode } from "graphql"
+import { isScalarType, OperationTypeNode } from "graphql"
+import { Database, DatabaseError } from "../Database.ts"
+import * as AnswerOf from "./answer.ts"
+import { type Answer, refusal, type Resolved } from "./answer.ts"
 import * as Catalog from "./catalog.ts"
 import * as SqlCompiler from "./compiler.ts"
 import { tooCostly } from "./cost.ts"
+import * as Documents from "./documents.ts"
+import { type Prepared, variablesOf, withinStack } from "./documents.ts"
 import { QueryError, toJson, validationFailed } from "./queryError.ts"
 import { type Account, Room } from "./room.ts"
 import * as Schema from "./schema.ts"
-import type { Field, Fragments, Variables } from "./selection.ts"
-import { argumentsOf, children, collect, countFields, depthOf, fragmentsOf, valueOf } from "./selection.ts"
+import type { Field, Variables } from "./selection.ts"
+import { argumentsOf, children, collect } from "./selection.ts"
 import { serverFields } from "./serverFields.ts"
+import * as Statements from "./statements.ts"
+import type { Queue } from "./statements.ts"
 import { fromRows, type Statistics, statisticsStatement, unknown } from "./statistics.ts"
 
 /**
@@ -80,23 +76,6 @@ export interface Request {
 }
 
 /**
- * A response: the HTTP status (400 when nothing was run), the JSON body, and what may be logged of the request: no
- * values and no names that the client chose.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Answer {
-  readonly status: 200 | 400
-  /** Its parts in order: a long one may be bytes in UTF-8. */
-  readonly body: ReadonlyArray<string | Uint8Array>
-  readonly operation: "query" | "mutation" | "subscription" | "unknown"
-  readonly fields: ReadonlyArray<string>
-  readonly rows: number
-  readonly codes: ReadonlyArray<string>
-}
-
-/**
  * The engine. It never fails: an error is a response with `errors`.
  *
  * @category models
@@ -121,12 +100,6 @@ export interface Connection {
   readonly held?: number | undefined
 }
 
-interface Prepared {
-  readonly document: DocumentNode
-  readonly fragments: Fragments
-  readonly operations: ReadonlyArray<OperationDefinitionNode>
-}
-
 /** A root field before it is read: its cost, and how to read it. */
 interface Planned {
   readonly field: Field
@@ -134,70 +107,6 @@ interface Planned {
   readonly read: Effect.Effect<{ readonly json: string | Uint8Array; readonly rows: number }, QueryError>
   /** When a heavy statement was planned, and when those of others had let it begin. */
   readonly queue?: Queue | undefined
-}
-
-interface Queue {
-  readonly since: number
-  begun: number
-}
-
-interface Resolved {
-  readonly field: Field
-  readonly rows: number
-  readonly length: number
-  readonly json: string | Uint8Array | undefined
-  readonly error: QueryError | undefined
-}
-
-/**
- * Heavy statements that may run concurrently, which always leaves more than half of a pool's usual ten connections
- * free.
- */
-const maxHeavy = 4
-/** Other statements that may run concurrently: together they bound what is read before its size is known. */
-const maxLight = 8
-/** Statements that wait for their turn; further ones are rejected and can be retried. */
-const maxWaiting = 1000
-/** Characters of a field's JSON from which it is a part of the body of its own. */
-const longJson = 65_536
-const maxCachedQueries = 500
-const maxCachedCharacters = 16_384
-
-const fromGraphQL = (code: string) => (error: GraphQLError): QueryError =>
-  new QueryError({ code, message: error.message, locations: error.locations, path: error.path })
-
-const refusal = (errors: ReadonlyArray<QueryError>, operation: Answer["operation"] = "unknown"): Answer => ({
-  status: 400,
-  body: [JSON.stringify({ errors: errors.map((error) => toJson(error)) })],
-  operation,
-  fields: [],
-  rows: 0,
-  codes: errors.map(({ code }) => code)
-})
-
-const codes: Record<DatabaseError["reason"], string> = {
-  Refused: "data-exception",
-  TimedOut: "timeout",
-  TooLarge: "limit-exceeded",
-  Unavailable: "API_ERROR",
-  Failed: "unexpected"
-}
-
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === "object" && value !== null && !Array.isArray(value)
-
-/** Variables as an object: absent, null, an object, or any of these as a JSON text. */
-const variablesOf = (given: unknown): Readonly<Record<string, unknown>> | QueryError => {
-  let value = given
-  if (typeof value === "string") {
-    try {
-      value = value.trim() === "" ? null : JSON.parse(value)
-    } catch {
-      return validationFailed("variables must be an object, or JSON text of one")
-    }
-  }
-  if (value === undefined || value === null) return {}
-  return isRecord(value) ? value : validationFailed("variables must be an object, or JSON text of one")
 }
 
 /**
@@ -212,9 +121,7 @@ export const make = Effect.fnUntraced(function*(
 ): Effect.fn.Return<QueryEngine, DatabaseError, Database> {
   const clock = yield* Clock.Clock
   const database = yield* Database
-  const maxDepth = limits.maxDepth ?? 7
   const maxFields = limits.maxFields ?? 2_000
-  const maxLexicalTokens = limits.maxTokens ?? 200_000
   const maxRows = limits.maxRows ?? 100_000
   const maxCost = limits.maxCost ?? 250_000
   const maxAnswer = limits.maxAnswer ?? 128 * 1024 * 1024
@@ -249,91 +156,14 @@ export const make = Effect.fnUntraced(function*(
   const rootFields = SqlCompiler.rootFields(catalog)
   const uuid = schema.getType("uuid")
   const extraFields = isScalarType(uuid) ? serverFields(catalog, uuid) : new Map<string, never>()
-  const queryFields = schema.getQueryType()?.getFields() ?? {}
-
-  const cache = new Map<string, Prepared>()
-  /** Code that follows selections and fragments is recursive: nesting beyond the stack is the query's fault. */
-  const withinStack = <A>(body: () => A): A | QueryError => {
-    try {
-      return body()
-    } catch (error) {
-      if (!(error instanceof RangeError)) throw error
-      return new QueryError({ code: "GRAPHQL_VALIDATION_FAILED", message: "the query nests too deep" })
-    }
-  }
-  const prepare = (query: string): Prepared | ReadonlyArray<QueryError> => {
-    const known = cache.get(query)
-    if (known !== undefined) {
-      cache.delete(query)
-      cache.set(query, known)
-      return known
-    }
-    let document: DocumentNode
-    try {
-      document = parse(query, { maxLexicalTokens })
-    } catch (error) {
-      if (error instanceof RangeError) throw error
-      return [fromGraphQL("GRAPHQL_PARSE_FAILED")(error as GraphQLError)]
-    }
-    if (countFields(document) > maxFields) {
-      return [new QueryError({ code: "limit-exceeded", message: `a query may have at most ${maxFields} fields` })]
-    }
-    const operations = document.definitions.filter((node) => node.kind === Kind.OPERATION_DEFINITION)
-    const prepared = { document, fragments: fragmentsOf(document), operations }
-    // A mutation is rejected as such, whatever fields it has.
-    if (operations.some((operation) => operation.operation !== OperationTypeNode.QUERY)) return prepared
-    const errors = validate(schema, document, undefined, { maxErrors: 20 })
-    if (errors.length > 0) return errors.map(fromGraphQL("GRAPHQL_VALIDATION_FAILED"))
-    const deep = operations.find((operation) => depthOf(operation.selectionSet, prepared.fragments) > maxDepth)
-    if (deep !== undefined) {
-      const message = `'${deep.name?.value ?? ""}' exceeds maximum operation depth of ${maxDepth}`
-      return [new QueryError({ code: "GRAPHQL_VALIDATION_FAILED", message })]
-    }
-    if (query.length <= maxCachedCharacters) {
-      cache.set(query, prepared)
-      if (cache.size > maxCachedQueries) cache.delete(cache.keys().next().value ?? "")
-    }
-    return prepared
-  }
-
-  /**
-   * The values of an operation's variables, checked against their types; objects keep the order in which they were
-   * written.
-   */
-  const variablesFor = (
-    operation: OperationDefinitionNode,
-    inputs: Readonly<Record<string, unknown>>
-  ): Variables | ReadonlyArray<QueryError> => {
-    const definitions = operation.variableDefinitions ?? []
-    if (definitions.length === 0) return {}
-    const { errors } = getVariableValues(schema, definitions, inputs, { maxErrors: 20 })
-    if (errors !== undefined) return errors.map(fromGraphQL("BAD_USER_INPUT"))
-    return Object.fromEntries(definitions.flatMap((definition): ReadonlyArray<readonly [string, unknown]> => {
-      const name = definition.variable.name.value
-      if (Object.hasOwn(inputs, name)) return [[name, inputs[name]]]
-      return definition.defaultValue === undefined ? [] : [[name, valueOf(definition.defaultValue, {})]]
-    }))
-  }
-
-  const introspect = (
-    prepared: Prepared,
-    field: Field,
-    inputs: Readonly<Record<string, unknown>>,
-    operation: OperationDefinitionNode
-  ) => {
-    const only: OperationDefinitionNode = {
-      ...operation,
-      selectionSet: { kind: Kind.SELECTION_SET, selections: field.nodes }
-    }
-    const definitions = [only, ...prepared.fragments.values()]
-    const { data, errors } = executeSync({
-      schema,
-      document: { kind: Kind.DOCUMENT, definitions },
-      variableValues: inputs
-    })
-    if (errors !== undefined && errors[0] !== undefined) throw fromGraphQL("unexpected")(errors[0])
-    return JSON.stringify(data?.[field.key] ?? null)
-  }
+  const { introspect, prepare, variablesFor } = Documents.make(schema, {
+    maxDepth: limits.maxDepth ?? 7,
+    maxFields,
+    maxTokens: limits.maxTokens ?? 200_000
+  })
+  const { answer, tooManyRows } = AnswerOf.make(schema.getQueryType()?.getFields() ?? {}, { maxAnswer, maxRows })
+  const run = yield* Statements.make(room, clock)
+  const queryBytes = database.queryBytes ?? database.query
 
   /** A record whose parts are JSON texts already. */
   const record = (
@@ -356,53 +186,6 @@ export const make = Effect.fnUntraced(function*(
       : error instanceof RangeError
       ? new QueryError({ code: "limit-exceeded", message: "the query nests too deep" })
       : new QueryError({ code: "unexpected", message: "the query was not understood" })
-
-  // Some of a pool's connections are always left to small statements.
-  const heavy = yield* Semaphore.make(maxHeavy)
-  const light = yield* Semaphore.make(maxLight)
-  const busy = new QueryError({
-    code: "API_ERROR",
-    message: `the server is busy: ${maxWaiting} statements are waiting already, try again later`
-  })
-  let waiting = 0
-  const queryBytes = database.queryBytes ?? database.query
-  const run = <Row extends LongRow>(
-    statement: () => Effect.Effect<ReadonlyArray<Row>, DatabaseError>,
-    work: Work,
-    account: Account,
-    queue?: Queue
-  ): Effect.Effect<ReadonlyArray<Row>, QueryError> => {
-    const permits = work.isHeavy ? heavy : light
-    let isWaiting = true
-    const answer = Effect.suspend((): Effect.Effect<ReadonlyArray<Row> | undefined, QueryError> => {
-      // Waiting here would keep others from the permit that one of them needs to make room.
-      if (!room.admits(account)) return Effect.undefined
-      if (isWaiting) waiting--
-      isWaiting = false
-      if (queue !== undefined) queue.begun = clock.currentTimeMillisUnsafe()
-      return Effect.mapBoth(statement(), {
-        onSuccess: (rows) => {
-          room.add(account, rows[0]?.["root"]?.length ?? 0)
-          return rows
-        },
-        onFailure: (error) => new QueryError({ code: codes[error.reason], message: error.message })
-      })
-    })
-    const attempt: Effect.Effect<ReadonlyArray<Row>, QueryError> = Effect.flatMap(
-      permits.withPermits(1)(answer),
-      (rows) => rows === undefined ? Effect.andThen(room.wait, attempt) : Effect.succeed(rows)
-    )
-    return Effect.suspend(() => {
-      if (waiting >= maxWaiting) return Effect.fail(busy)
-      waiting++
-      return Effect.ensuring(
-        attempt,
-        Effect.sync(() => {
-          if (isWaiting) waiting--
-        })
-      )
-    })
-  }
 
   /** The cost of a root field. Throws a QueryError for errors that validation cannot detect. */
   const plan = (
@@ -457,67 +240,6 @@ export const make = Effect.fnUntraced(function*(
             : Effect.fail(new QueryError({ code: "INTERNAL_SERVER_ERROR", message: parts.missing }))
         }
       )
-    }
-  }
-
-  const tooManyRows = new QueryError({
-    code: "limit-exceeded",
-    message: `the response has more than ${maxRows} rows: request fewer with limit, or page`
-  })
-
-  const tooLong = new QueryError({
-    code: "limit-exceeded",
-    message: `the response has more than ${maxAnswer} characters`
-  })
-
-  const answer = (resolved: ReadonlyArray<Resolved>): Answer => {
-    const errors: Array<QueryError> = []
-    let isNull = false
-    for (const { error, field } of resolved) {
-      if (error === undefined) continue
-      errors.push(error)
-      const type = queryFields[field.name]?.type
-      if (type === undefined || isNonNullType(type)) isNull = true
-    }
-    // Each field is within the limit, but all together may exceed it.
-    const rows = resolved.reduce((sum, { rows }) => sum + rows, 0)
-    if (rows > maxRows) {
-      isNull = true
-      errors.push(tooManyRows)
-    }
-    const length = resolved.reduce((sum, { length }) => sum + length, 0)
-    if (length > maxAnswer) {
-      isNull = true
-      errors.push(tooLong)
-    }
-    const errorsJson = errors.length === 0 ? "" : `"errors":${JSON.stringify(errors.map((error) => toJson(error)))},`
-    // Long fields are not joined: that would copy all of them in one turn.
-    const body: Array<string | Uint8Array> = []
-    let text = `{${errorsJson}"data":`
-    const append = (json: string | Uint8Array) => {
-      if (typeof json === "string" && json.length <= longJson) {
-        text += json
-        return
-      }
-      body.push(text, json)
-      text = ""
-    }
-    if (isNull) append("null")
-    else {
-      for (const [index, { field, json }] of resolved.entries()) {
-        append(`${index === 0 ? "{" : ","}${JSON.stringify(field.key)}:`)
-        append(json ?? "null")
-      }
-      append(resolved.length === 0 ? "{}" : "}")
-    }
-    body.push(`${text}}`)
-    return {
-      status: 200,
-      body,
-      operation: "query",
-      fields: resolved.map(({ field }) => field.name),
-      rows,
-      codes: errors.map(({ code }) => code)
     }
   }
 
