@@ -114,7 +114,7 @@ export const make = Effect.fnUntraced(function*(
 ): Effect.fn.Return<Snapshot, PrefectApiError | PrefectConfigError> {
   const client = yield* Client.make(options)
   const version = yield* client.version
-  const pages = Pages.make(client, { keepsDeep: true })
+  const pages = Pages.make(client, { keepsAll: true })
   const isWhole = flowNames === undefined && since === undefined && until === undefined
   const omitted: Record<string, number> = {}
   const omit = (table: TableName) => {

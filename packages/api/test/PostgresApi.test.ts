@@ -2,6 +2,7 @@ import * as PostgresApi from "@effect-prefect/api/PostgresApi"
 import * as PrefectApi from "@effect-prefect/api/PrefectApi"
 import type { PrefectApiError } from "@effect-prefect/api/PrefectApiError"
 import type { PrefectConfigError } from "@effect-prefect/api/PrefectConfigError"
+import { RowProblem } from "@effect-prefect/api/RowProblem"
 import { suite } from "@effect-prefect/api/testing"
 import { assert, describe, it } from "@effect/vitest"
 import * as Config from "effect/Config"
@@ -9,6 +10,7 @@ import * as ConfigProvider from "effect/ConfigProvider"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
@@ -59,9 +61,15 @@ describe("on PGlite", () => {
   it.live("tells of a row that is too large, and of a session that ends within an answer", () =>
     Effect.gen(function*() {
       const id = "00000000-0000-4000-8000-000000000001"
-      const { database, url } = yield* startPglite({ flow: [{ id, name: "large" }], flow_run: [{ id, flow_id: id }] })
+      const other = "00000000-0000-4000-8000-000000000002"
+      const { database, url } = yield* startPglite({
+        flow: [{ id, name: "large" }, { id: other, name: "small" }],
+        flow_run: [{ id, flow_id: id }]
+      })
       yield* Effect.promise(() =>
-        database.query("update public.flow set serialized_flow = jsonb_build_object('text', repeat('x', 3000000))")
+        database.query(
+          "update public.flow set serialized_flow = jsonb_build_object('text', repeat('x', 3000000)) where name = 'large'"
+        )
       )
       const { hostname, port } = new URL(url)
       let most = Infinity
@@ -95,11 +103,17 @@ describe("on PGlite", () => {
         retrySchedule: Schedule.recurs(1)
       }))
       const api = Context.get(services, PrefectApi.PrefectApi)
-      for (const asked of [api.flow(id), Stream.runCollect(api.flows())]) {
-        const error = yield* Effect.flip(Effect.asVoid(asked as Effect.Effect<unknown, PrefectApiError>))
-        assert.strictEqual(error.reason._tag, "MalformedResponse")
-        assert.include(error.message, "maxRowBytes")
-      }
+      const tooLarge = yield* Effect.flip(api.flow(id))
+      assert.strictEqual(tooLarge.reason._tag, "MalformedResponse")
+      assert.include(tooLarge.message, "maxRowBytes")
+      // In a listing the row alone is a problem.
+      const said: Array<unknown> = []
+      const logger = Logger.make(({ message }) => void said.push(...(Array.isArray(message) ? message : [message])))
+      const flows = yield* Effect.provide(Stream.runCollect(api.flows({ pageSize: 1 })), Logger.layer([logger]))
+      assert.deepStrictEqual(flows.map(({ name }) => name), ["small"])
+      const [problem] = said.filter((each) => each instanceof RowProblem)
+      assert.strictEqual(problem?.id, id)
+      assert.include(problem?.detail, "maxRowBytes")
       // The next connection serves the others.
       assert.strictEqual((yield* api.flowRun(id)).flowRunId, id)
       yield* Effect.promise(() =>
@@ -112,6 +126,73 @@ describe("on PGlite", () => {
       assert.isAtLeast(sessions, before + 1)
       most = Infinity
       assert.strictEqual((yield* api.flow(id)).flowId, id)
+    }))
+})
+
+describe("rows that Prefect's columns cannot have, and times that they can", () => {
+  it.live("are problems of their own among others, page by page", () =>
+    Effect.gen(function*() {
+      const uuid = (kind: number, at: number) => `0000000${kind}-0000-4000-8000-00000000000${at}`
+      const flowRunId = uuid(1, 1)
+      const run = (at: number, taskId: string | null, mapIndex: number) => ({
+        id: uuid(3, at),
+        flow_run_id: flowRunId,
+        task_id: taskId,
+        map_index: mapIndex
+      })
+      const { database, url } = yield* startPglite({
+        task_run: [
+          run(1, uuid(2, 1), 0),
+          run(2, uuid(2, 1), 1),
+          run(3, uuid(2, 1), 2),
+          run(4, uuid(2, 2), -1),
+          run(5, null, -1),
+          run(6, null, -1)
+        ],
+        flow_run: [1, 2, 3, 4, 5, 6].map((at) => ({ id: uuid(1, at), name: `run ${at}` })),
+        log: [1, 2, 3, 4].map((at) => ({ id: uuid(4, at), flow_run_id: flowRunId, message: `line ${at}` }))
+      })
+      const times = ["'infinity'", "'-infinity'", "'0044-03-15 BC'", "'294276-12-31 23:59:59.999999'", "null", "now()"]
+      yield* Effect.promise(() =>
+        database.exec(`
+          alter table public.task_run alter column map_index drop not null;
+          update public.task_run set map_index = null where id in ('${uuid(3, 2)}', '${uuid(3, 5)}');
+          ${
+          times.map((time, at) =>
+            `update public.flow_run set created = ${time}, start_time = ${time} where id = '${uuid(1, at + 1)}';`
+          ).join("\n")
+        }
+          ${
+          times.slice(0, 4).map((time, at) =>
+            `update public.log set timestamp = ${time} where id = '${uuid(4, at + 1)}';`
+          ).join("\n")
+        }`)
+      )
+      const api = Context.get(
+        yield* Layer.build(PostgresApi.layer({ url: Redacted.make(url), maxConnections })),
+        PrefectApi.PrefectApi
+      )
+      for (const pageSize of [1, 2, 3, 100]) {
+        const said: Array<RowProblem> = []
+        const logger = Logger.make(({ message }) => {
+          for (const each of Array.isArray(message) ? message : [message]) {
+            if (each instanceof RowProblem) said.push(each)
+          }
+        })
+        const runs = yield* Effect.provide(
+          Stream.runCollect(api.taskRuns({ flowRunId }, { pageSize })),
+          Logger.layer([logger])
+        )
+        assert.deepStrictEqual(
+          runs.map(({ taskRunId }): string => taskRunId).sort(),
+          [1, 3, 4, 6].map((at) => uuid(3, at))
+        )
+        assert.deepStrictEqual(said.map(({ id }) => id).sort(), [uuid(3, 2), uuid(3, 5)])
+        const named = yield* Stream.runCollect(api.flowRuns({}, { pageSize }))
+        assert.deepStrictEqual(named.map(({ name }) => name), ["run 1", "run 4", "run 6", "run 3", "run 5", "run 2"])
+        const lines = yield* Stream.runCollect(api.logs({ flowRunId }, { pageSize }))
+        assert.deepStrictEqual(lines.map(({ message }) => message), ["line 2", "line 3", "line 4", "line 1"])
+      }
     }))
 })
 

@@ -9,8 +9,16 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
+import type { TaskRunSummary } from "../Backend.ts"
 import { MalformedResponse, PrefectApiError, type Reason } from "../PrefectApiError.ts"
+import { RowProblem } from "../RowProblem.ts"
 import { isTooDeep, tooDeep } from "./depth.ts"
+import { isObject } from "./isObject.ts"
+import { canonicalUuid } from "./uuids.ts"
+
+/** The id of a row, when it is a UUID. */
+export const uuidOf = (row: unknown): string | undefined =>
+  isObject(row) && typeof row["id"] === "string" ? canonicalUuid(row["id"]) : undefined
 
 /** A model, or a sentence that names the invalid column and never its value. */
 export type Decoder<A> = (row: unknown) => Result.Result<A, string>
@@ -42,8 +50,12 @@ export const decodeTaskRun: Decoder<TaskRunView.TaskRunView> = (row) => {
   return view instanceof TaskRunView.TaskRunView ? Result.succeed(view) : Result.fail(view.detail)
 }
 
+/** Says that a row is not part of its listing. */
+export const leaveOut = (table: string, id: string | undefined, detail: string): Effect.Effect<void> =>
+  Effect.logWarning(new RowProblem({ table, id: id ?? null, detail }))
+
 /**
- * The rows of a listing as models. A row that cannot be decoded is skipped with a warning, so that it does not hide the
+ * The rows of a listing as models. A row that cannot be decoded is left out with a warning, so that it does not hide the
  * others.
  */
 export const decodeAll = Effect.fnUntraced(function*<A>(
@@ -51,16 +63,13 @@ export const decodeAll = Effect.fnUntraced(function*<A>(
   decode: Decoder<A>,
   rows: ReadonlyArray<unknown>,
   /** The id of a row for messages. It may have any form, so the caller chooses which to trust. */
-  idOf: (row: unknown, index: number) => string | undefined
+  idOf: (row: unknown, index: number) => string | undefined = uuidOf
 ) {
   const models: Array<A> = []
   for (const [index, row] of rows.entries()) {
     const model = decode(row)
     if (Result.isSuccess(model)) models.push(model.success)
-    else {
-      const id = idOf(row, index) ?? "without an id"
-      yield* Effect.logWarning(`left out a row of ${table} (${id}): ${model.failure}`)
-    }
+    else yield* leaveOut(table, idOf(row, index), model.failure)
   }
   return models
 })
@@ -80,3 +89,28 @@ export const decodeOne = <A>(
     ? Effect.succeed(model.success)
     : failure(new MalformedResponse({ detail: model.failure }))
 }
+
+/** The problem with a column of a summary, which is no model of its own. */
+const problemOfSummary = ({ mapIndex, startTime, endTime, state, taskId, taskRunId }: Record<string, unknown>) =>
+  typeof taskRunId !== "string" || taskRunId === ""
+    ? "id is not a non-empty string"
+    : taskId !== null && typeof taskId !== "string"
+    ? "task_id is not a string"
+    : !Number.isSafeInteger(mapIndex)
+    ? "map_index is not an integer"
+    : typeof state !== "string"
+    ? "state is not a string"
+    : [startTime, endTime].some((time) => time !== null && typeof time !== "string")
+    ? "start_time or end_time is not a time"
+    : undefined
+
+/** The summaries whose columns have Prefect's types; the others are left out. */
+export const validSummaries = Effect.fnUntraced(function*(rows: ReadonlyArray<Record<keyof TaskRunSummary, unknown>>) {
+  const items: Array<TaskRunSummary> = []
+  for (const row of rows) {
+    const detail = problemOfSummary(row)
+    if (detail === undefined) items.push(row as TaskRunSummary)
+    else yield* leaveOut("task_run", uuidOf({ id: row.taskRunId }), detail)
+  }
+  return items
+})

@@ -132,15 +132,24 @@ export const make = (client: GraphQLClient, options: { readonly lookupBatchSize:
       Effect.fnUntraced(function*({ cursor, limit }) {
         let last = cursor as string | undefined
         const { rows, size } = yield* pagedRows(operation, document, "task_run", { where: condition(last) }, limit)
+        const items: Array<Row> = []
         for (const row of rows) {
           const taskId = isObject(row) ? row["task_id"] : undefined
-          if (typeof taskId !== "string") return yield* malformed(operation, "a task run lacks its task_id")
+          if (typeof taskId !== "string") {
+            yield* Rows.leaveOut("task_run", Rows.uuidOf(row), "task_id is not a string")
+            continue
+          }
           if (last !== undefined && taskId <= last) {
             return yield* malformed(operation, "rows of task_run are repeated, or not in the requested order")
           }
           last = taskId
+          items.push(row as Row)
         }
-        return { items: rows as ReadonlyArray<Row>, next: isLast(rows.length, size) ? undefined : last }
+        const hasMore = !isLast(rows.length, size)
+        if (items.length === 0 && rows.length >= size) {
+          return yield* malformed(operation, "no task run of a page has its task_id")
+        }
+        return { items, next: hasMore && items.length > 0 ? last : undefined }
       })
     )
 
@@ -152,7 +161,7 @@ export const make = (client: GraphQLClient, options: { readonly lookupBatchSize:
         flow_run_id: { _eq: flowRunId },
         task_id: afterTask(after)
       })),
-      (rows) => views("firstTaskRunOfEachTask", rows)
+      views
     )
 
   const byTask = (left: TaskRunView.TaskRunView, right: TaskRunView.TaskRunView) =>
@@ -203,7 +212,7 @@ export const make = (client: GraphQLClient, options: { readonly lookupBatchSize:
         serialized_state: { _is_null: false },
         _or: [{ state: { _nin: stateTypes } }, { state: { _is_null: true } }]
       }
-      for (const view of yield* views(operation, yield* everyRow(operation, listings.taskRuns, [others]))) {
+      for (const view of yield* views(yield* everyRow(operation, listings.taskRuns, [others]))) {
         add(State.typeName(view.state), 1)
       }
     }
@@ -224,10 +233,7 @@ export const make = (client: GraphQLClient, options: { readonly lookupBatchSize:
     ),
 
     taskRunsByIdPrefix: (query) =>
-      Effect.flatMap(
-        byIdPrefix("taskRunsByIdPrefix", listings.taskRunsById, query),
-        (rows) => views("taskRunsByIdPrefix", rows)
-      ),
+      Effect.flatMap(byIdPrefix("taskRunsByIdPrefix", listings.taskRunsById, query), views),
 
     taskRunBySlug: (query) => {
       const flowRunId = canonicalUuid(query.flowRunId)
@@ -266,7 +272,7 @@ export const make = (client: GraphQLClient, options: { readonly lookupBatchSize:
       const operation = "firstTaskRunOfEachTask"
       const withoutTask = Effect.flatMap(
         everyRow(operation, listings.taskRuns, [{ flow_run_id: { _eq: flowRunId }, task_id: { _is_null: true } }]),
-        (rows) => views(operation, rows)
+        views
       )
       return Effect.map(
         Effect.all([firstOfTasks(flowRunId), withoutTask], { concurrency: 2 }),
@@ -351,40 +357,34 @@ export const make = (client: GraphQLClient, options: { readonly lookupBatchSize:
     storageBlock: () =>
       fail("storageBlock", new Errors.UnsupportedByBackend({ feature: "storage blocks", backend: name })),
 
-    taskRunsOfTaskPage: Effect.fnUntraced(function*(task, { cursor, limit }) {
+    taskRunsOfTaskPage: (task, page) => {
       const operation = "taskRunsOfTask"
       const flowRunId = canonicalUuid(task.flowRunId)
       const taskId = canonicalUuid(task.taskId)
-      if (flowRunId === undefined || taskId === undefined) return emptyPage
-      const after = cursor === undefined ? task.after : cursor as number
-      const { rows, size } = yield* pagedRows(
+      if (flowRunId === undefined || taskId === undefined) return Effect.succeed(emptyPage)
+      const decode: Rows.Decoder<TaskRunView.TaskRunView> = (row) =>
+        Result.flatMap(
+          Rows.decodeTaskRun(row),
+          (view) =>
+            (view.flowRunId ?? flowRunId) === flowRunId && (view.taskId ?? taskId) === taskId &&
+              view.mapIndex > task.after
+              ? Result.succeed(view)
+              : Result.fail("it is of another task, flow run or map index than was asked for")
+        )
+      // Two runs may share an index in a damaged database, even the last of a page and the first of the next: the code
+      // that counts the children reports it.
+      return modelsPage(
         operation,
-        Documents.taskRunsOfTask,
-        "task_run",
-        { flowRunId, taskId, after: Math.max(-2_147_483_648, Math.min(2_147_483_647, after)) },
-        limit
+        listings.ofTask,
+        [{
+          flow_run_id: { _eq: flowRunId },
+          task_id: { _eq: taskId },
+          map_index: { _gt: Math.max(-2_147_483_648, Math.min(2_147_483_647, task.after)) }
+        }],
+        page,
+        decode
       )
-      const items: Array<TaskRunView.TaskRunView> = []
-      let last: TaskRunView.TaskRunView | undefined
-      for (const row of rows) {
-        const view = TaskRunView.fromRow(row)
-        if (!(view instanceof TaskRunView.TaskRunView)) return yield* malformed(operation, view.detail)
-        if ((view.flowRunId ?? flowRunId) !== flowRunId || (view.taskId ?? taskId) !== taskId) {
-          return yield* malformed(operation, "it has a task run of another task, or of another flow run")
-        }
-        // Two runs may share an index in a damaged database; the code that counts the children reports it.
-        if (
-          last === undefined
-            ? view.mapIndex <= after
-            : view.mapIndex < last.mapIndex || view.taskRunId === last.taskRunId
-        ) {
-          return yield* malformed(operation, "task runs are repeated, or not in the requested order")
-        }
-        items.push(view)
-        last = view
-      }
-      return { items, next: isLast(rows.length, size) ? undefined : last?.mapIndex }
-    }),
+    },
 
     taskRunsPage: (query, page) => {
       const flowRunId = canonicalUuid(query.flowRunId)
@@ -412,7 +412,7 @@ export const make = (client: GraphQLClient, options: { readonly lookupBatchSize:
           : { map_index: { _gt: Math.max(-2_147_483_648, Math.min(2_147_483_647, query.after)) } })
       }], page)
       // The column is null when no state was stored, and sometimes even when one was.
-      const unnamed = rows.flatMap(({ id, state }) => typeof state === "string" ? [] : [id as string])
+      const unnamed = rows.flatMap((row) => row["state"] === null ? Rows.uuidOf(row) ?? [] : [])
       const stored = unnamed.length === 0
         ? []
         : (yield* Effect.mapError(
@@ -423,18 +423,15 @@ export const make = (client: GraphQLClient, options: { readonly lookupBatchSize:
         row["id"],
         State.typeName(State.fromJson((row["serialized_state"] ?? null) as never))
       ]))
-      const text = (value: unknown) => typeof value === "string" ? value : null
-      return {
-        items: rows.map((row): Backend.TaskRunSummary => ({
-          taskRunId: row["id"] as string,
-          taskId: row["task_id"] as string | null,
-          mapIndex: row["map_index"] as number,
-          state: text(row["state"]) ?? names.get(row["id"]) ?? "Scheduled",
-          startTime: text(row["start_time"]),
-          endTime: text(row["end_time"])
-        })),
-        next
-      }
+      const summaries = rows.map((row) => ({
+        taskRunId: row["id"],
+        taskId: row["task_id"] ?? null,
+        mapIndex: row["map_index"],
+        state: row["state"] ?? names.get(row["id"] as string) ?? "Scheduled",
+        startTime: row["start_time"] ?? null,
+        endTime: row["end_time"] ?? null
+      }))
+      return { items: yield* Rows.validSummaries(summaries), next }
     }),
 
     siblingsPage: ({ flowRunId, taskId, taskRunId }, page) =>

@@ -44,17 +44,6 @@ export const taskRunsBySlug = document(
   `task_run(where: $where) { ${columns.task_run} }`
 )
 
-/**
- * The children of a mapped parent are the rows with an index above -1. Served by the unique index (flow_run_id,
- * task_id, map_index).
- */
-export const taskRunsOfTask = document(
-  "TaskRunsOfTask",
-  "$flowRunId: uuid!, $taskId: uuid!, $after: Int!, $limit: Int!",
-  "task_run(where: { flow_run_id: { _eq: $flowRunId }, task_id: { _eq: $taskId }, map_index: { _gt: $after } }, " +
-    `order_by: [{ map_index: asc }], limit: $limit) { ${columns.task_run} }`
-)
-
 /** The first run of each task. Runs without a task are requested with a listing instead. */
 export const firstTaskRunOfEachTask = document(
   "FirstTaskRuns",

@@ -1,4 +1,4 @@
-import * as TaskRunView from "@effect-prefect/core/TaskRunView"
+import type * as TaskRunView from "@effect-prefect/core/TaskRunView"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type * as Backend from "../../Backend.ts"
@@ -7,7 +7,6 @@ import * as Http from "../http/failure.ts"
 import { isObject } from "../isObject.ts"
 import * as Kept from "../kept.ts"
 import * as Rows from "../rows.ts"
-import { canonicalUuid } from "../uuids.ts"
 import type { Data, GraphQLClient } from "./client.ts"
 import { all } from "./conditions.ts"
 import * as Documents from "./documents.ts"
@@ -32,6 +31,7 @@ const listingOf = (name: string, table: Documents.Table, order: Keyset.Order, se
 export const listings = {
   taskRuns: listingOf("TaskRuns", "task_run", Keyset.byTaskAndMapIndex),
   summaries: listingOf("TaskRunSummaries", "task_run", Keyset.byTaskAndMapIndex, Documents.summaryColumns),
+  ofTask: listingOf("TaskRunsOfTask", "task_run", Keyset.byMapIndex),
   siblings: listingOf("Siblings", "task_run", Keyset.byMapIndex),
   taskRunsById: listingOf("TaskRunsInOrder", "task_run", Keyset.byId),
   flowRunsById: listingOf("FlowRunsInOrder", "flow_run", Keyset.byId),
@@ -44,18 +44,8 @@ export const listings = {
 }
 export type Listing = (typeof listings)[keyof typeof listings]
 
-export const views = (
-  operation: string,
-  rows: ReadonlyArray<unknown>
-): Effect.Effect<ReadonlyArray<TaskRunView.TaskRunView>, Errors.PrefectApiError> => {
-  const items: Array<TaskRunView.TaskRunView> = []
-  for (const row of rows) {
-    const view = TaskRunView.fromRow(row)
-    if (!(view instanceof TaskRunView.TaskRunView)) return malformed(operation, view.detail)
-    items.push(view)
-  }
-  return Effect.succeed(items)
-}
+export const views = (rows: ReadonlyArray<unknown>): Effect.Effect<Array<TaskRunView.TaskRunView>> =>
+  Rows.decodeAll("task_run", Rows.decodeTaskRun, rows)
 
 /** Pages of a server's rows, as views and models. */
 export const make = (client: GraphQLClient) => {
@@ -115,24 +105,25 @@ export const make = (client: GraphQLClient) => {
     const { rows, size } = yield* pagedRows(operation, document, table, { where }, limit)
     let position = from
     for (const row of rows) {
-      const next = isObject(row) ? Keyset.positionOf(order, row) : undefined
-      if (next === undefined) return yield* malformed(operation, `a row of ${table} lacks what it is sorted by`)
+      if (!isObject(row)) return yield* malformed(operation, `a row of ${table} is not an object`)
+      const next = Keyset.positionOf(order, row)
+      // Such a row is not one of Prefect's, and is left out once it is decoded; the next page follows the others.
+      if (next === undefined) continue
       if (position !== undefined && !Keyset.isBefore(order, position, next)) {
         return yield* malformed(operation, `rows of ${table} are repeated, or not in the requested order`)
       }
       position = next
     }
-    const next: Backend.Cursor | undefined = isLast(rows.length, size) || position === undefined
-      ? undefined
-      : { after: position }
+    const hasMore = !isLast(rows.length, size)
+    if (position === from && rows.length >= size) {
+      return yield* malformed(operation, `no row of a page of ${table} has what it is sorted by`)
+    }
+    const next: Backend.Cursor | undefined = hasMore && position !== from ? { after: position } : undefined
     return { rows: rows as ReadonlyArray<Row>, next }
   })
 
-  const idOf = (row: unknown): string | undefined =>
-    isObject(row) && typeof row["id"] === "string" ? canonicalUuid(row["id"]) : undefined
-
   const models = <A>(table: string, rows: ReadonlyArray<Row>, decode: Rows.Decoder<A>) =>
-    Rows.decodeAll(table, decode, rows, idOf)
+    Rows.decodeAll(table, decode, rows)
 
   const modelsPage = <A>(
     operation: string,
@@ -154,7 +145,7 @@ export const make = (client: GraphQLClient) => {
   ): Effect.Effect<Backend.Page<TaskRunView.TaskRunView>, Errors.PrefectApiError> =>
     Effect.flatMap(
       rawPage(operation, listing, conditions, page),
-      ({ next, rows }) => Effect.map(views(operation, rows), (items) => ({ items, next }))
+      ({ next, rows }) => Effect.map(views(rows), (items) => ({ items, next }))
     )
 
   const everyPage = Effect.fnUntraced(function*(

@@ -1,15 +1,17 @@
 import * as LogEntry from "@effect-prefect/core/LogEntry"
-import * as TaskRunView from "@effect-prefect/core/TaskRunView"
 import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import type { SqlError } from "effect/sql/SqlError"
 import type { Fragment } from "effect/sql/Statement"
 import type * as Backend from "../../Backend.ts"
 import * as Errors from "../../PrefectApiError.ts"
 import { compareCodePoints } from "../codePoints.ts"
 import { ofSerializedFlow } from "../edges.ts"
+import { isObject } from "../isObject.ts"
 import * as Rows from "../rows.ts"
 import { describeBySlug } from "../taskRunText.ts"
 import { isUuid, uuidRange } from "../uuids.ts"
-import type { Connection } from "./connection.ts"
+import { type Connection, rowTooLarge } from "./connection.ts"
 
 /** Every statement returns one JSON object per row, so a column that an older server lacks is absent, not an error. */
 interface Found {
@@ -24,6 +26,16 @@ interface Keyed extends Found {
 const fail = (operation: string, reason: Errors.Reason) =>
   Effect.fail(new Errors.PrefectApiError({ operation, reason }))
 
+/** The problem with a row that the database was asked to replace by its keys; undefined for any other row. */
+const tooLargeOf = (row: unknown): string | undefined =>
+  isObject(row) && typeof row[replaced] === "string" ? `it ${rowTooLarge}; it has ${row[replaced]} bytes` : undefined
+
+/** The column that tells such a row from others, with the bytes that the row has. */
+const replaced = "effect_prefect_bytes"
+
+/** The bytes that the driver needs beside a row: for its keys, as text, and for their lengths. */
+const besideRow = 256
+
 const noPage: Backend.Page<never> = { items: [], next: undefined }
 const maxMapIndex = 2_147_483_647
 const maxAmbiguous = 100
@@ -31,19 +43,37 @@ const maxAmbiguous = 100
 /** The position after which a listing of task runs continues; `taskId` null: among those without a task. */
 interface TaskRunCursor {
   readonly taskId: string | null
-  readonly mapIndex: number
+  /** null only in a database whose column may be null. */
+  readonly mapIndex: number | null
   readonly id: string
 }
 
 /**
  * The queries of a backend as SQL over the tables of a Prefect 1 server. Values are always bound.
  */
-export const make = ({ client: sql, run }: Connection): Backend.Backend => {
-  const taskRun = sql.literal(
-    `jsonb_build_object('id', t.id, 'name', t.name, 'task_id', t.task_id, 'map_index', t.map_index,
+export const make = ({ client: sql, isTooLarge, maxRowBytes, run }: Connection): Backend.Backend => {
+  /** Makes the column `row` of a listing from an SQL expression for the row, and one for its id and sort keys. */
+  type RowOf = (row: string, keys: string) => Fragment
+  const whole: RowOf = (row) => sql.literal(`${row} as row`)
+  // Kept from the other statements, because it costs the database a text of each row.
+  const sparing: RowOf = (row, keys) =>
+    sql.literal(
+      `(select case when octet_length(made.row::text) <= ${Math.max(0, maxRowBytes - besideRow)} then made.row
+        else ${keys} || jsonb_build_object('${replaced}', octet_length(made.row::text)::text) end
+        from (select ${row} as row offset 0) made) as row`
+    )
+  /** Runs a statement for a listing; one row that is too large is replaced by its keys, and does not hide the others. */
+  const list = <A extends Found>(
+    operation: string,
+    statement: (rowOf: RowOf) => Effect.Effect<ReadonlyArray<A>, SqlError>
+  ) => Effect.catchIf(run(operation, statement(whole)), isTooLarge, () => run(operation, statement(sparing)))
+  const ofTable = (table: string, rowOf: RowOf) => rowOf(`to_jsonb(${table})`, `jsonb_build_object('id', ${table}.id)`)
+
+  const taskRunRow = `jsonb_build_object('id', t.id, 'name', t.name, 'task_id', t.task_id, 'map_index', t.map_index,
       'serialized_state', t.serialized_state, 'flow_run_id', t.flow_run_id,
-      'task', case when k.id is null then null else jsonb_build_object('id', k.id, 'slug', k.slug) end) as row`
-  )
+      'task', case when k.id is null then null else jsonb_build_object('id', k.id, 'slug', k.slug) end)`
+  const taskRun = (rowOf: RowOf) =>
+    rowOf(taskRunRow, "jsonb_build_object('id', t.id, 'task_id', t.task_id, 'map_index', t.map_index)")
   const withTask = sql.literal("public.task_run t left join public.task k on k.id = t.task_id")
   /** The name of a state as `State.typeName` gives it. */
   const stateName = (table: string) =>
@@ -55,32 +85,20 @@ export const make = ({ client: sql, run }: Connection): Backend.Backend => {
   const isState = (table: string, states: ReadonlyArray<string>): Fragment =>
     states.length === 0 ? sql.literal("false") : sql`${stateName(table)} in ${sql.in(states)}`
 
-  const views = (operation: string, found: ReadonlyArray<Found>) => {
-    const out: Array<TaskRunView.TaskRunView> = []
-    for (const { row } of found) {
-      const view = TaskRunView.fromRow(row)
-      if (!(view instanceof TaskRunView.TaskRunView)) {
-        return fail(operation, new Errors.MalformedResponse({ detail: view.detail }))
-      }
-      out.push(view)
-    }
-    return Effect.succeed(out)
+  const orTooLarge = <A>(decode: Rows.Decoder<A>): Rows.Decoder<A> => (row) => {
+    const detail = tooLargeOf(row)
+    return detail === undefined ? decode(row) : Result.fail(detail)
   }
+  const models = <A>(table: string, decode: Rows.Decoder<A>, found: ReadonlyArray<Found>) =>
+    Rows.decodeAll(table, orTooLarge(decode), found.map(({ row }) => row))
+  const views = (found: ReadonlyArray<Found>) => models("task_run", Rows.decodeTaskRun, found)
 
   const one = (operation: string, query: string, found: ReadonlyArray<Found>) =>
-    Effect.flatMap(views(operation, found), (all) => {
-      const [view] = all
-      if (view === undefined) return fail(operation, new Errors.TaskRunNotFound({ query }))
-      return all.length === 1 ? Effect.succeed(view) : fail(
-        operation,
-        new Errors.AmbiguousTaskRun({ query, taskRunIds: all.map(({ taskRunId }) => taskRunId) })
-      )
-    })
+    found.length > 1
+      ? fail(operation, new Errors.AmbiguousTaskRun({ query, taskRunIds: found.flatMap(({ row }) => idOf(row) ?? []) }))
+      : single(operation, Rows.decodeTaskRun, found, new Errors.TaskRunNotFound({ query }))
 
   const idOf = (row: unknown) => (row as { readonly id?: string | null }).id ?? undefined
-
-  const models = <A>(table: string, decode: Rows.Decoder<A>, found: ReadonlyArray<Found>) =>
-    Rows.decodeAll(table, decode, found.map(({ row }) => row), idOf)
 
   const single = <A>(
     operation: string,
@@ -97,17 +115,16 @@ export const make = ({ client: sql, run }: Connection): Backend.Backend => {
   }
 
   const taskRunCursor = ({ row }: Found): Backend.Cursor => {
-    const { id, map_index, task_id } = row as { id: string; map_index: number; task_id: string | null }
+    const { id, map_index, task_id } = row as { id: string; map_index: number | null; task_id: string | null }
     return { taskId: task_id, mapIndex: map_index, id } satisfies TaskRunCursor
   }
 
   const taskRunPage = Effect.fnUntraced(function*(
-    operation: string,
     found: ReadonlyArray<Found>,
     limit: number
   ) {
     const { next, rows } = pageOf(found, limit, taskRunCursor)
-    return { items: yield* views(operation, rows), next }
+    return { items: yield* views(rows), next }
   })
 
   const taskRunsOfTask = (
@@ -118,26 +135,28 @@ export const make = ({ client: sql, run }: Connection): Backend.Backend => {
     if (!isUuid(task.flowRunId) || !isUuid(task.taskId) || task.after >= maxMapIndex) return Effect.succeed(noPage)
     const from = cursor as TaskRunCursor | undefined
     return Effect.flatMap(
-      run(
+      list(
         operation,
-        sql<Found>`select ${taskRun} from ${withTask}
+        (rowOf) =>
+          sql<Found>`select ${taskRun(rowOf)} from ${withTask}
           where t.flow_run_id = ${task.flowRunId}::uuid and t.task_id = ${task.taskId}::uuid
             and ${
-          from === undefined
-            ? sql`t.map_index > ${task.after}::int`
-            : sql`(t.map_index, t.id) > (${from.mapIndex}::int, ${from.id}::uuid)`
-        } and ${task.except === undefined ? sql.literal("true") : sql`t.id <> ${task.except}::uuid`}
+            from === undefined
+              ? sql`t.map_index > ${task.after}::int`
+              : sql`(t.map_index, t.id) > (${from.mapIndex}::int, ${from.id}::uuid)`
+          } and ${task.except === undefined ? sql.literal("true") : sql`t.id <> ${task.except}::uuid`}
           order by t.map_index, t.id limit ${limit + 1}`
       ),
-      (found) => taskRunPage(operation, found, limit)
+      (found) => taskRunPage(found, limit)
     )
   }
 
   const states = Effect.fnUntraced(function*(operation: string, table: "flow_run" | "task_run", id: string) {
     if (!isUuid(id)) return []
-    const found = yield* run(
+    const found = yield* list(
       operation,
-      sql<Found>`select to_jsonb(s) as row from ${sql.literal(`public.${table}_state`)} s
+      (rowOf) =>
+        sql<Found>`select ${ofTable("s", rowOf)} from ${sql.literal(`public.${table}_state`)} s
         where ${sql.literal(`s.${table}_id`)} = ${id}::uuid order by s.timestamp, s.version, s.id`
     )
     return yield* models(`${table}_state`, Rows.decodeStateRecord, found)
@@ -158,7 +177,7 @@ export const make = ({ client: sql, run }: Connection): Backend.Backend => {
         ? Effect.flatMap(
           run(
             "taskRun",
-            sql<Found>`select ${taskRun} from ${withTask} where t.id = ${taskRunId}::uuid limit ${maxAmbiguous}`
+            sql<Found>`select ${taskRun(whole)} from ${withTask} where t.id = ${taskRunId}::uuid limit ${maxAmbiguous}`
           ),
           (found) => one("taskRun", taskRunId, found)
         )
@@ -167,12 +186,13 @@ export const make = ({ client: sql, run }: Connection): Backend.Backend => {
     taskRunsByIdPrefix: ({ limit, prefix }) => {
       const range = uuidRange(prefix)
       return range === undefined ? Effect.succeed([]) : Effect.flatMap(
-        run(
+        list(
           "taskRunsByIdPrefix",
-          sql<Found>`select ${taskRun} from ${withTask}
+          (rowOf) =>
+            sql<Found>`select ${taskRun(rowOf)} from ${withTask}
             where t.id between ${range.first}::uuid and ${range.last}::uuid order by t.id limit ${limit}`
         ),
-        (found) => views("taskRunsByIdPrefix", found)
+        views
       )
     },
 
@@ -181,7 +201,7 @@ export const make = ({ client: sql, run }: Connection): Backend.Backend => {
         ? Effect.flatMap(
           run(
             "taskRunBySlug",
-            sql<Found>`select ${taskRun} from ${withTask}
+            sql<Found>`select ${taskRun(whole)} from ${withTask}
               where t.flow_run_id = ${query.flowRunId}::uuid and k.slug = ${query.taskSlug}
                 and t.map_index = ${query.mapIndex}::int order by t.id limit ${maxAmbiguous}`
           ),
@@ -193,23 +213,24 @@ export const make = ({ client: sql, run }: Connection): Backend.Backend => {
     // as one without children.
     firstTaskRunOfEachTask: Effect.fnUntraced(function*(flowRunId) {
       if (!isUuid(flowRunId)) return []
-      const found = yield* run(
+      const found = yield* list(
         "firstTaskRunOfEachTask",
-        sql<Found>`with recursive heads as (
+        (rowOf) =>
+          sql<Found>`with recursive heads as (
             (select t.task_id from public.task_run t where t.flow_run_id = ${flowRunId}::uuid and t.task_id is not null
               order by t.task_id limit 1)
             union all
             select (select t.task_id from public.task_run t
               where t.flow_run_id = ${flowRunId}::uuid and t.task_id > h.task_id order by t.task_id limit 1)
             from heads h where h.task_id is not null)
-          select ${taskRun} from heads h
+          select ${taskRun(rowOf)} from heads h
             cross join lateral (select * from public.task_run t
               where t.flow_run_id = ${flowRunId}::uuid and t.task_id = h.task_id order by t.map_index, t.id limit 1) t
             left join public.task k on k.id = t.task_id
           union all
-          select ${taskRun} from ${withTask} where t.flow_run_id = ${flowRunId}::uuid and t.task_id is null`
+          select ${taskRun(rowOf)} from ${withTask} where t.flow_run_id = ${flowRunId}::uuid and t.task_id is null`
       )
-      const all = yield* views("firstTaskRunOfEachTask", found)
+      const all = yield* views(found)
       const compare = (left: string | null, right: string | null) =>
         left === right ? 0 : left === null ? 1 : right === null ? -1 : compareCodePoints(left, right)
       return all.toSorted((left, right) =>
@@ -257,9 +278,10 @@ export const make = ({ client: sql, run }: Connection): Backend.Backend => {
     flowRunsByIdPrefix: ({ limit, prefix }) => {
       const range = uuidRange(prefix)
       return range === undefined ? Effect.succeed([]) : Effect.flatMap(
-        run(
+        list(
           "flowRunsByIdPrefix",
-          sql<Found>`select to_jsonb(r) as row from public.flow_run r
+          (rowOf) =>
+            sql<Found>`select ${ofTable("r", rowOf)} from public.flow_run r
             where r.id between ${range.first}::uuid and ${range.last}::uuid order by r.id limit ${limit}`
         ),
         (found) => models("flow_run", Rows.decodeFlowRun, found)
@@ -347,37 +369,44 @@ export const make = ({ client: sql, run }: Connection): Backend.Backend => {
         mapIndex,
         id: taskRunId
       }))
-      return next === undefined && !isTaskless && taskId === undefined
-        ? { items: rows, next: { taskless: true } }
-        : { items: rows, next }
+      return {
+        items: yield* Rows.validSummaries(rows),
+        next: next === undefined && !isTaskless && taskId === undefined ? { taskless: true } : next
+      }
     }),
 
-    // Two listings, one after the other, because the index cannot compare keys with a null task.
+    // Two listings, one after the other, because the index cannot compare keys with a null task or map index.
     taskRunsPage: Effect.fnUntraced(function*({ flowRunId, mapped, states, taskSlug }, { cursor, limit }) {
       if (!isUuid(flowRunId)) return noPage
-      const from = cursor as TaskRunCursor | { readonly taskless: true } | undefined
-      const isTaskless = from !== undefined && ("taskless" in from || from.taskId === null)
+      const from = cursor as TaskRunCursor & { readonly isTaskless?: boolean } | { readonly taskless: true } | undefined
+      const isTaskless = from !== undefined && ("taskless" in from || from.isTaskless === true)
       const where = sql.and([
         sql`t.flow_run_id = ${flowRunId}::uuid`,
-        isTaskless ? sql`t.task_id is null` : sql`t.task_id is not null`,
+        isTaskless
+          ? sql.literal("(t.task_id is null or t.map_index is null)")
+          : sql`t.task_id is not null${sql.literal(taskSlug === undefined ? " and t.map_index is not null" : "")}`,
         ...(from === undefined || "taskless" in from ? [] : [
-          from.taskId === null
-            ? sql`(t.map_index, t.id) > (${from.mapIndex}::int, ${from.id}::uuid)`
+          isTaskless
+            ? from.mapIndex === null
+              ? sql`(t.map_index is null and t.id > ${from.id}::uuid)`
+              : sql`((t.map_index, t.id) > (${from.mapIndex}::int, ${from.id}::uuid) or t.map_index is null)`
             : sql`(t.task_id, t.map_index, t.id) > (${from.taskId}::uuid, ${from.mapIndex}::int, ${from.id}::uuid)`
         ]),
         ...(mapped === undefined ? [] : [sql.literal(mapped ? "t.map_index > -1" : "t.map_index < 0")]),
         ...(states === undefined ? [] : [isState("t", states)]),
         ...(taskSlug === undefined ? [] : [sql`k.slug = ${taskSlug}`])
       ])
-      const found = yield* run(
+      const found = yield* list(
         "taskRuns",
-        sql<Found>`select ${taskRun} from ${withTask} where ${where}
-          order by t.task_id, t.map_index, t.id limit ${limit + 1}`
+        (rowOf) =>
+          sql<Found>`select ${taskRun(rowOf)} from ${withTask} where ${where}
+          order by ${sql.literal(isTaskless ? "" : "t.task_id, ")}t.map_index, t.id limit ${limit + 1}`
       )
-      const page = yield* taskRunPage("taskRuns", found, limit)
-      return page.next === undefined && !isTaskless && taskSlug === undefined
+      const page = yield* taskRunPage(found, limit)
+      const next = isTaskless && page.next !== undefined ? { ...page.next as object, isTaskless } : page.next
+      return next === undefined && !isTaskless && taskSlug === undefined
         ? { items: page.items, next: { taskless: true } }
-        : page
+        : { items: page.items, next }
     }),
 
     flowRunsPage: Effect.fnUntraced(function*({ flowId, flowName, nameContains, states }, { cursor, limit }) {
@@ -395,9 +424,10 @@ export const make = ({ client: sql, run }: Connection): Backend.Backend => {
         ...(nameContains === undefined ? [] : [sql`strpos(lower(r.name), lower(${nameContains}::text)) > 0`]),
         ...(states === undefined ? [] : [isState("r", states)])
       ])
-      const found = yield* run(
+      const found = yield* list(
         "flowRuns",
-        sql<Keyed>`select to_jsonb(r) as row, ${textOf(created)}, r.id from public.flow_run r where ${where}
+        (rowOf) =>
+          sql<Keyed>`select ${ofTable("r", rowOf)}, ${textOf(created)}, r.id from public.flow_run r where ${where}
           order by ${sql.literal(created)} desc, r.id desc limit ${limit + 1}`
       )
       const { next, rows } = pageOf(found, limit, keyOf)
@@ -407,13 +437,14 @@ export const make = ({ client: sql, run }: Connection): Backend.Backend => {
     flowsPage: Effect.fnUntraced(function*({ cursor, limit }) {
       const from = keyed(cursor)
       const created = "coalesce(f.created, '-infinity'::timestamptz)"
-      const found = yield* run(
+      const found = yield* list(
         "flows",
-        sql<Keyed>`select to_jsonb(f) as row, ${textOf(created)}, f.id from public.flow f where ${
-          from === undefined
-            ? sql.literal("true")
-            : sql`(${sql.literal(created)}, f.id) < (${from.key}::text::timestamptz, ${from.id}::uuid)`
-        } order by ${sql.literal(created)} desc, f.id desc limit ${limit + 1}`
+        (rowOf) =>
+          sql<Keyed>`select ${ofTable("f", rowOf)}, ${textOf(created)}, f.id from public.flow f where ${
+            from === undefined
+              ? sql.literal("true")
+              : sql`(${sql.literal(created)}, f.id) < (${from.key}::text::timestamptz, ${from.id}::uuid)`
+          } order by ${sql.literal(created)} desc, f.id desc limit ${limit + 1}`
       )
       const { next, rows } = pageOf(found, limit, keyOf)
       return { items: yield* models("flow", Rows.decodeFlow, rows), next }
@@ -433,9 +464,10 @@ export const make = ({ client: sql, run }: Connection): Backend.Backend => {
           : [sql`(l.timestamp, l.id) > (${from.key}::text::timestamptz, ${from.id}::uuid)`]),
         ...(lower.length === 0 ? [] : [sql`(l.level is null or not (l.level in ${sql.in(lower)}))`])
       ])
-      const found = yield* run(
+      const found = yield* list(
         "logs",
-        sql<Keyed>`select to_jsonb(l) as row, ${textOf("l.timestamp")}, l.id from public.log l where ${where}
+        (rowOf) =>
+          sql<Keyed>`select ${ofTable("l", rowOf)}, ${textOf("l.timestamp")}, l.id from public.log l where ${where}
           order by l.timestamp, l.id limit ${limit + 1}`
       )
       const { next, rows } = pageOf(found, limit, keyOf)
@@ -455,9 +487,12 @@ export const make = ({ client: sql, run }: Connection): Backend.Backend => {
           ? []
           : [sql`(${sql.literal(created)}, a.id) > (${from.key}::text::timestamptz, ${from.id}::uuid)`])
       ])
-      const found = yield* run(
+      const found = yield* list(
         "artifacts",
-        sql<Keyed>`select to_jsonb(a) as row, ${textOf(created)}, a.id from public.task_run_artifact a where ${where}
+        (rowOf) =>
+          sql<Keyed>`select ${ofTable("a", rowOf)}, ${
+            textOf(created)
+          }, a.id from public.task_run_artifact a where ${where}
           order by ${sql.literal(created)}, a.id limit ${limit + 1}`
       )
       const { next, rows } = pageOf(found, limit, keyOf)

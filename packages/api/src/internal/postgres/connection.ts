@@ -37,11 +37,18 @@ export interface Connection {
    * statement.
    */
   readonly run: <A>(operation: string, statements: Effect.Effect<A, SqlError>) => Effect.Effect<A, PrefectApiError>
+  /** Whether a statement failed because a row of its answer is larger than `maxRowBytes`. */
+  readonly isTooLarge: (error: PrefectApiError) => boolean
+  /** The bytes that the largest row may have. */
+  readonly maxRowBytes: number
   /** Runs statements in a read-only session, without retries, with the driver's own error. */
   readonly limited: <A>(statements: Effect.Effect<A, SqlError>) => Effect.Effect<A, SqlError>
   /** The settings of a session, for a transaction of the caller. */
   readonly settings: Readonly<Record<string, string>>
 }
+
+/** The problem with a row that is too large. */
+export const rowTooLarge = "is larger than maxRowBytes: raise it, if there is memory for it"
 
 const isSqlState = /^[0-9A-Z]{5}$/
 const isSystemCode = /^(E|CERT|DEPTH|SELF|UNABLE)[A-Z_0-9]+$/
@@ -64,6 +71,12 @@ const reasonOfSqlState = (sqlState: string): Reason => {
     case "42703":
       return new MalformedResponse({
         detail: "a table lacks a column that Prefect 1 has: check that it was restored in full"
+      })
+    case "42883":
+    case "42804":
+      return new MalformedResponse({
+        detail:
+          "a column has another type than Prefect 1 gives it: check that the tables were restored with their types"
       })
     case "57014":
       return new Unavailable({
@@ -97,7 +110,7 @@ export const reasonOf = (error: SqlError): Reason => {
   if (_tag !== "ConnectionError") return new Unavailable({ detail: "the database driver failed" })
   const { cause } = error.reason
   if (cause instanceof Error && cause.message.includes("exceeds maxMessageSize")) {
-    return new MalformedResponse({ detail: "a row is larger than maxRowBytes: raise it, if there is memory for it" })
+    return new MalformedResponse({ detail: `a row ${rowTooLarge}` })
   }
   if (/refused TLS|does not support TLS/i.test(message ?? "")) {
     return new Unavailable({ detail: "the database does not offer TLS, which the URL's sslmode requires" })
@@ -222,11 +235,12 @@ export const connect = Effect.fnUntraced(function*(
     statement_timeout: Number.isFinite(milliseconds) ? String(Math.max(1, Math.ceil(milliseconds))) : "0",
     timezone: "UTC"
   }
+  const maxRowBytes = options.maxRowBytes ?? 256 * 1024 * 1024
   const base: PgClient.PgPoolConfig = {
     url: Redacted.make(raw),
     maxConnections: Math.max(1, options.maxConnections ?? 10),
     applicationName: url.searchParams.get("application_name") ?? "effect-prefect",
-    maxMessageSize: options.maxRowBytes ?? 256 * 1024 * 1024,
+    maxMessageSize: maxRowBytes,
     ...(password === undefined ? {} : { password }),
     ...(options.connectTimeout !== undefined
       ? { connectTimeout: options.connectTimeout }
@@ -271,12 +285,16 @@ export const connect = Effect.fnUntraced(function*(
     )
   /** The reasons for lost connections. */
   const lost = new WeakSet<Reason>()
+  /** The reasons for rows that are too large. */
+  const tooLarge = new WeakSet<Reason>()
   const retries = options.retrySchedule ??
     Schedule.exponential("100 millis").pipe(Schedule.jittered, Schedule.upTo({ times: 3 }))
   return {
     client,
     limited,
     settings,
+    maxRowBytes,
+    isTooLarge: ({ reason }) => tooLarge.has(reason),
     run: <A>(operation: string, statements: Effect.Effect<A, SqlError>) =>
       Effect.suspend(() => {
         // A span records the value of its effect, which is stored data here: so it is kept outside.
@@ -285,7 +303,10 @@ export const connect = Effect.fnUntraced(function*(
           limited(statements).pipe(
             Effect.mapError((error) => {
               const reason = reasonOf(error)
-              if (error.reason._tag === "ConnectionError" && reason._tag !== "MalformedResponse") lost.add(reason)
+              if (error.reason._tag === "ConnectionError") {
+                const reasons = reason._tag === "MalformedResponse" ? tooLarge : lost
+                reasons.add(reason)
+              }
               return reason
             }),
             Effect.retry({ schedule: retries, while: (reason) => lost.has(reason) }),

@@ -17,9 +17,11 @@ import {
   UnsupportedByBackend
 } from "../../PrefectApiError.ts"
 import { compareCodePoints } from "../codePoints.ts"
+import { isTooDeep, tooDeep } from "../depth.ts"
 import { isObject } from "../isObject.ts"
 import * as Kept from "../kept.ts"
 import { nameContains } from "../nameContains.ts"
+import { decodeAll, decodeOne } from "../rows.ts"
 import { describeBySlug } from "../taskRunText.ts"
 import { canonicalUuid, isUuidLoose, uuidRange } from "../uuids.ts"
 import * as Block from "./block.ts"
@@ -57,6 +59,8 @@ const orNotFound = <A>(
     ({ reason }) => reason._tag === "MalformedResponse",
     () => fail(operation, notFound(id))
   )
+
+const stateRecord = Rows.resultOf(Rows.stateRecord)
 
 const noFlowRun = (flowRunId: string) => new FlowRunNotFound({ flowRunId })
 const noTaskRun = (query: string) => new TaskRunNotFound({ query })
@@ -105,10 +109,7 @@ export const makeBackend = Effect.fnUntraced(function*(
       if (typeof found === "string" && (canonicalUuid(found) ?? found) !== (canonicalUuid(id) ?? id)) {
         return fail(operation, new MalformedResponse({ detail: "it is another row than the one of the id" }))
       }
-      const value = make(row)
-      return Rows.isMalformed(value)
-        ? fail(operation, new MalformedResponse({ detail: value.detail }))
-        : Effect.succeed(value)
+      return decodeOne(operation, Rows.resultOf(make), [row], notFound())
     })
   }
 
@@ -159,8 +160,7 @@ export const makeBackend = Effect.fnUntraced(function*(
       const taskRunIds = found.map((row) => String(row["id"]))
       return yield* fail(operation, new AmbiguousTaskRun({ query, taskRunIds }))
     }
-    const [view] = yield* decodeAll(operation, found)
-    return view!
+    return yield* decodeOne(operation, Rows.resultOf(Rows.taskRun), found, new TaskRunNotFound({ query }))
   })
 
   const firstTaskRunOfEachTask = Effect.fnUntraced(function*(
@@ -170,7 +170,7 @@ export const makeBackend = Effect.fnUntraced(function*(
     const rows = yield* allTaskRuns(operation, flowRunId)
     // An empty flow run and a missing one look the same.
     if (rows.length === 0) yield* flowRun(flowRunId)
-    return yield* decodeAll(operation, rows.toSorted(byTaskKey))
+    return yield* taskRunsOf(rows.toSorted(byTaskKey))
   })
 
   const taskRunsPage = (
@@ -211,6 +211,7 @@ export const makeBackend = Effect.fnUntraced(function*(
           ),
         (json) => {
           if (json === undefined) return fail("storageBlock", noStorageBlock(id))
+          if (isTooDeep(json)) return fail("storageBlock", new MalformedResponse({ detail: tooDeep }))
           const block = Block.fromJson(json)
           if (block === undefined) {
             return fail(
@@ -244,9 +245,7 @@ export const makeBackend = Effect.fnUntraced(function*(
       const records = []
       for (const [at, row] of rows.entries()) {
         if (at % rowsAtOnce === rowsAtOnce - 1) yield* Effect.yieldNow
-        const record = Rows.stateRecord(row)
-        if (Rows.isMalformed(record)) return yield* fail(operation, new MalformedResponse({ detail: record.detail }))
-        records.push(record)
+        records.push(...yield* decodeAll("states", stateRecord, [row]))
       }
       return records
     })
@@ -316,7 +315,7 @@ export const makeBackend = Effect.fnUntraced(function*(
       }
       const rows = yield* allTaskRuns("siblings", flowRunId)
       const siblings = rows.filter((row) => row["task_key"] === taskSlug && row["id"] !== taskRunId)
-      return { items: yield* decodeAll("siblings", siblings.toSorted(byTaskKey)), next: undefined }
+      return { items: yield* taskRunsOf(siblings.toSorted(byTaskKey)), next: undefined }
     }),
     flowRunsPage: ({ flowId, flowName, nameContains: part, states }, request) => {
       const state = states === undefined ? undefined : States.filter(states)
@@ -436,18 +435,8 @@ const isOfTask = (row: Rows.Row, name: string): boolean => {
   return qualifiedName === name || qualifiedName === key && key.endsWith(`.${name}`)
 }
 
-const decodeAll = (
-  operation: string,
-  rows: ReadonlyArray<Rows.Row>
-): Effect.Effect<ReadonlyArray<TaskRunView>, PrefectApiError> => {
-  const views: Array<TaskRunView> = []
-  for (const row of rows) {
-    const view = Rows.taskRun(row)
-    if (Rows.isMalformed(view)) return fail(operation, new MalformedResponse({ detail: view.detail }))
-    views.push(view)
-  }
-  return Effect.succeed(views)
-}
+const taskRunsOf = (rows: ReadonlyArray<Rows.Row>): Effect.Effect<ReadonlyArray<TaskRunView>> =>
+  decodeAll("task_runs", Rows.resultOf(Rows.taskRun), rows)
 
 /**
  * By task key, then by call number, then by expected start time, then by id; runs without a key, a number or a time

@@ -23,7 +23,6 @@ import {
 import { PrefectConfigError } from "../../PrefectConfigError.ts"
 import type { Address } from "../address.ts"
 import { cachedSuccess } from "../cachedSuccess.ts"
-import { isTooDeep, tooDeep } from "../depth.ts"
 import * as Http from "../http/client.ts"
 import { plainWords, withoutSecrets } from "../http/words.ts"
 
@@ -198,10 +197,7 @@ export const make = Effect.fnUntraced(function*(settings: Settings) {
         if (answer.status === 404) return Result.succeed(undefined)
         const failure = failureOf(answer)
         return failure === undefined
-          ? Result.flatMap(
-            Http.parseJson(answer),
-            (json) => isTooDeep(json) ? Result.fail(Http.malformed(tooDeep)) : Result.succeed(json)
-          )
+          ? Http.parseJson(answer)
           : Result.fail(failure)
       }))
 

@@ -8,12 +8,12 @@
 import * as Effect from "effect/Effect"
 import type { Cursor, Page, PageRequest } from "../../Backend.ts"
 import { MalformedResponse, PrefectApiError, UnsupportedByBackend } from "../../PrefectApiError.ts"
-import { isTooDeep, tooDeep } from "../depth.ts"
 import { isObject } from "../isObject.ts"
 import * as Kept from "../kept.ts"
+import { decodeAll } from "../rows.ts"
 import { microseconds } from "../timestamps.ts"
 import type { Client } from "./client.ts"
-import { isMalformed, type Malformed, type Row } from "./rows.ts"
+import { identified, isMalformed, type Malformed, resultOf, type Row } from "./rows.ts"
 
 /** The most rows per response, unless the server's administrator set another limit. */
 const serverLimit = 200
@@ -84,7 +84,11 @@ export interface Limits {
 
 export const make = (
   client: Pick<Client, "name" | "post">,
-  { keepsDeep = false, limits = {} }: { readonly keepsDeep?: boolean; readonly limits?: Limits } = {}
+  { keepsAll = false, limits = {} }: {
+    /** Whether each row must be given, for a copy: a listing leaves out those that are not Prefect's. */
+    readonly keepsAll?: boolean
+    readonly limits?: Limits
+  } = {}
 ): Pages => {
   const { listed = Kept.maxListed } = limits
   // Set once the server has rejected our limit: it then returns its own number of rows.
@@ -124,31 +128,22 @@ export const make = (
       })
     })
 
-  /** The rows that are not nested too deep: one such row must not hide the others. */
-  const shallow = (filter: Filter, rows: ReadonlyArray<Row>): Effect.Effect<ReadonlyArray<Row>> => {
-    const shown = keepsDeep ? rows : rows.filter((row) => !isTooDeep(row))
-    return shown.length === rows.length
-      ? Effect.succeed(rows)
-      : Effect.as(
-        Effect.logWarning(`left out ${rows.length - shown.length} rows of ${filter.path}: ${tooDeep}`),
-        shown
-      )
-  }
+  const tableOf = ({ path }: Filter) => path.split("/")[1]!
 
   const decode = <A>(
     filter: Filter,
     rows: ReadonlyArray<Row>,
     make: (row: unknown) => A | Malformed
-  ): Effect.Effect<Array<A>, PrefectApiError> =>
-    Effect.flatMap(shallow(filter, rows), (shown) => {
-      const out: Array<A> = []
-      for (const row of shown) {
-        const value = make(row)
-        if (isMalformed(value)) return malformed(filter, value.detail)
-        out.push(value)
-      }
-      return Effect.succeed(out)
-    })
+  ): Effect.Effect<Array<A>, PrefectApiError> => {
+    if (!keepsAll) return decodeAll(tableOf(filter), resultOf(make), rows)
+    const out: Array<A> = []
+    for (const row of rows) {
+      const value = make(row)
+      if (isMalformed(value)) return malformed(filter, value.detail)
+      out.push(value)
+    }
+    return Effect.succeed(out)
+  }
 
   const rowsByOffset = (
     filter: Filter,
@@ -187,7 +182,7 @@ export const make = (
       let cursor: Cursor | undefined
       do {
         const page = yield* rowsByOffset(filter, { cursor, limit: serverLimit })
-        yield* kept.add(yield* shallow(filter, page.rows))
+        yield* kept.add(yield* decode(filter, page.rows, identified))
         cursor = page.next
       } while (cursor !== undefined)
       return kept.items

@@ -10,9 +10,12 @@ import { levels, LogEntry, type LogLevel } from "@effect-prefect/core/LogEntry"
 import * as State from "@effect-prefect/core/State"
 import { StateRecord } from "@effect-prefect/core/StateRecord"
 import { TaskRunView } from "@effect-prefect/core/TaskRunView"
+import * as Result from "effect/Result"
 import type * as Schema from "effect/Schema"
 import type { Edge, TaskRunSummary } from "../../Backend.ts"
+import { isTooDeep, tooDeep } from "../depth.ts"
 import { isObject } from "../isObject.ts"
+import type { Decoder } from "../rows.ts"
 
 export type Row = { readonly [key: string]: Schema.Json }
 
@@ -34,6 +37,16 @@ const withId = <A>(what: string, make: (row: Row, id: string) => A) => (row: unk
 
 export const isMalformed = <A>(value: A | Malformed): value is Malformed =>
   isObject(value) && value["_tag"] === "MalformedRow"
+
+/** The same as a decoder, for which a row that is nested too deep is malformed as well. */
+export const resultOf = <A>(make: (row: unknown) => A | Malformed): Decoder<A> => (row) => {
+  if (isTooDeep(row)) return Result.fail(tooDeep)
+  const value = make(row)
+  return isMalformed(value) ? Result.fail(value.detail) : Result.succeed(value)
+}
+
+/** A row as it is. */
+export const identified = withId("a row", (row) => row)
 
 /**
  * The view of a task run. The slug is the task key. Prefect 3 has no task ids, and its server does not record `.map()`,

@@ -1,5 +1,5 @@
 import * as LogEntry from "@effect-prefect/core/LogEntry"
-import * as TaskRunView from "@effect-prefect/core/TaskRunView"
+import type * as TaskRunView from "@effect-prefect/core/TaskRunView"
 import * as Effect from "effect/Effect"
 import type * as Backend from "../../Backend.ts"
 import * as Errors from "../../PrefectApiError.ts"
@@ -92,22 +92,27 @@ export const make = Effect.fnUntraced(function*(rows: Index.Rows): Effect.fn.Ret
       (found) => found.map((row) => Index.complete(table, row))
     )
 
-  const views = (operation: string, index: Index.TaskRunIndex, entries: ReadonlyArray<Index.TaskRunEntry>) =>
+  /** The rows of task runs, with the slugs of their tasks. */
+  const taskRunRows = (operation: string, index: Index.TaskRunIndex, entries: ReadonlyArray<Index.TaskRunEntry>) =>
     Effect.flatMap(read("task_run", entries), (found) => {
-      const out: Array<TaskRunView.TaskRunView> = []
+      const out: Array<Index.Row> = []
       for (const [at, row] of found.entries()) {
         const { id, taskId } = entries[at]!
-        const view = TaskRunView.fromRow(
+        if (row["id"] !== id) return malformed(operation, `the row of task run ${id} is another one by now`)
+        out.push(
           taskId !== null && index.slugs.has(taskId)
             ? { ...row, task: { id: taskId, slug: index.slugs.get(taskId) } }
             : row
         )
-        if (!(view instanceof TaskRunView.TaskRunView)) return malformed(operation, `task run ${id}: ${view.detail}`)
-        if (view.taskRunId !== id) return malformed(operation, `the row of task run ${id} is another one by now`)
-        out.push(view)
       }
       return Effect.succeed(out)
     })
+
+  const views = (operation: string, index: Index.TaskRunIndex, entries: ReadonlyArray<Index.TaskRunEntry>) =>
+    Effect.flatMap(
+      taskRunRows(operation, index, entries),
+      (found) => Decoders.decodeAll("task_run", Decoders.decodeTaskRun, found, (_, at) => entries[at]!.id)
+    )
 
   const models = <A>(table: Index.TableName, decode: Decoders.Decoder<A>, entries: ReadonlyArray<Index.Entry>) =>
     Effect.flatMap(
@@ -130,11 +135,13 @@ export const make = Effect.fnUntraced(function*(rows: Index.Rows): Effect.fn.Ret
     index: Index.TaskRunIndex,
     entries: ReadonlyArray<Index.TaskRunEntry>
   ) => {
-    if (entries.length === 0) return fail(operation, new Errors.TaskRunNotFound({ query }))
     if (entries.length > 1) {
       return fail(operation, new Errors.AmbiguousTaskRun({ query, taskRunIds: entries.map((entry) => entry.id) }))
     }
-    return Effect.map(views(operation, index, entries), (found) => found[0]!)
+    return Effect.flatMap(
+      taskRunRows(operation, index, entries),
+      (found) => Decoders.decodeOne(operation, Decoders.decodeTaskRun, found, new Errors.TaskRunNotFound({ query }))
+    )
   }
 
   const statesOf = (table: "task_run_state" | "flow_run_state", entries: ReadonlyArray<Index.Entry>) =>

@@ -12,12 +12,12 @@ import {
   Unavailable,
   UnsupportedByBackend
 } from "../../PrefectApiError.ts"
-import { isTooDeep, tooDeep } from "../depth.ts"
 import { isObject } from "../isObject.ts"
 import { nameContains } from "../nameContains.ts"
 import type { Server } from "../prefect3/backend.ts"
 import type { Filter, Pages } from "../prefect3/pages.ts"
-import { isMalformed, type Row } from "../prefect3/rows.ts"
+import { identified, type Malformed, resultOf, type Row } from "../prefect3/rows.ts"
+import { decodeAll } from "../rows.ts"
 import { microseconds } from "../timestamps.ts"
 import { canonicalUuid } from "../uuids.ts"
 import type { Extent } from "./jsonLines.ts"
@@ -127,6 +127,9 @@ const queryOf = ({ body, path }: Filter): Query | undefined => {
   return isValid ? { table, where: found.where, parameters: found.parameters, part } : undefined
 }
 
+const decode = <A>({ path }: Filter, rows: ReadonlyArray<Row>, make: (row: unknown) => A | Malformed) =>
+  decodeAll(path.split("/")[1]!, resultOf(make), rows)
+
 /** The requests for one row, and for the states of a run. */
 const single = /^\/(task_runs|flow_runs|flows|block_documents)\/([^/?]+)/
 const statesOf = /^\/(task|flow)_run_states\/\?(?:task|flow)_run_id=(.*)$/s
@@ -189,13 +192,7 @@ export const make = Effect.fnUntraced(function*(
   const version = typeof first[0]!["version"] === "string" ? first[0]!["version"] : undefined
   const name = version === undefined ? "Prefect Cloud" : `Prefect ${version}`
 
-  const rowsOf = (operation: string, table: TableName, found: ReadonlyArray<Found>) =>
-    Effect.flatMap(read(table, found, (row) => row), (rows) => {
-      const shown = rows.filter((row) => !isTooDeep(row)) as unknown as ReadonlyArray<Row>
-      return shown.length === rows.length
-        ? Effect.succeed(shown)
-        : Effect.as(Effect.logWarning(`${operation}: left out ${rows.length - shown.length} rows: ${tooDeep}`), shown)
-    })
+  const rowsOf = (table: TableName, found: ReadonlyArray<Found>) => read(table, found, (row) => row as Row)
 
   /** Entries of a query after a position, in the order of the server. */
   const select = (
@@ -225,20 +222,6 @@ export const make = Effect.fnUntraced(function*(
     }
   }
 
-  const decode = <A>(
-    operation: string,
-    rows: ReadonlyArray<Row>,
-    make: (row: unknown) => A | { readonly _tag: "MalformedRow"; readonly detail: string }
-  ): Effect.Effect<Array<A>, PrefectApiError> => {
-    const out: Array<A> = []
-    for (const row of rows) {
-      const value = make(row)
-      if (isMalformed(value)) return fail(operation, new MalformedResponse({ detail: value.detail }))
-      out.push(value as A)
-    }
-    return Effect.succeed(out)
-  }
-
   /** The query for a filter, rejected as the server would reject it. */
   const parse = (filter: Filter): Effect.Effect<Query, PrefectApiError> => {
     const found = queryOf(filter)
@@ -264,7 +247,7 @@ export const make = Effect.fnUntraced(function*(
       )
       const page = entries.slice(0, limit)
       return {
-        rows: yield* rowsOf(filter.operation, found.table, page),
+        rows: yield* rowsOf(found.table, page),
         next: entries.length > limit ? page.at(-1)!.place : undefined
       }
     })
@@ -301,7 +284,7 @@ export const make = Effect.fnUntraced(function*(
         return [...some, ...others]
       })
       return {
-        rows: yield* rowsOf(filter.operation, table, entries),
+        rows: yield* rowsOf(table, entries),
         next: entries.length < limit ? undefined : entries.at(-1)?.time
       }
     })
@@ -310,13 +293,13 @@ export const make = Effect.fnUntraced(function*(
     byOffset: (filter, request, make) =>
       Effect.flatMap(
         inPlace(filter, request),
-        ({ next, rows }) => Effect.map(decode(filter.operation, rows, make), (items) => ({ items, next }))
+        ({ next, rows }) => Effect.map(decode(filter, rows, make), (items) => ({ items, next }))
       ),
     byTime: ({ from, start }, request, make) => {
       const filter = from(undefined)
       return Effect.flatMap(
         filter.path === "/logs/filter" ? inTime(filter, start, request) : inPlace(filter, request),
-        ({ next, rows }) => Effect.map(decode(filter.operation, rows, make), (items) => ({ items, next }))
+        ({ next, rows }) => Effect.map(decode(filter, rows, make), (items) => ({ items, next }))
       )
     },
     byIdRange: (filter, { first, last }, limit, make) =>
@@ -332,9 +315,13 @@ export const make = Effect.fnUntraced(function*(
               limit
             )
         )
-        return yield* decode(filter.operation, yield* rowsOf(filter.operation, table, found), make)
+        return yield* decode(filter, yield* rowsOf(table, found), make)
       }),
-    all: (filter) => Effect.map(inPlace(filter, { cursor: undefined, limit: Number.MAX_SAFE_INTEGER }), (_) => _.rows)
+    all: (filter) =>
+      Effect.flatMap(
+        inPlace(filter, { cursor: undefined, limit: Number.MAX_SAFE_INTEGER }),
+        ({ rows }) => decode(filter, rows, identified)
+      )
   }
 
   const server: Server = {
@@ -350,7 +337,7 @@ export const make = Effect.fnUntraced(function*(
           operation,
           () => all<Found>(`SELECT place, offset, length FROM ${table} WHERE run = ? ORDER BY place`, keyOf(id))
         )
-        return (yield* rowsOf(operation, table, found)).map(({ state }) => state)
+        return (yield* rowsOf(table, found)).map(({ state }) => state)
       }
       const [, where = "", part = ""] = single.exec(path) ?? []
       const [table, id] = [tableOf[where], canonicalUuid(decodePart(part) ?? "")]
@@ -359,7 +346,7 @@ export const make = Effect.fnUntraced(function*(
         operation,
         () => all<Found>(`SELECT place, offset, length FROM ${table} WHERE id = ? ORDER BY place LIMIT 1`, keyOf(id))
       )
-      const [row] = yield* rowsOf(operation, table, found)
+      const [row] = yield* rowsOf(table, found)
       return row
     })
   }
@@ -376,7 +363,7 @@ export const make = Effect.fnUntraced(function*(
     ),
     /** Every task run, in the order of the table. */
     allTaskRuns: <A>(
-      make: (row: unknown) => A | { readonly _tag: "MalformedRow"; readonly detail: string },
+      make: (row: unknown) => A | Malformed,
       request: PageRequest
     ): Effect.Effect<Page<A>, PrefectApiError> =>
       pages.byOffset({ operation: "allTaskRuns", path: "/task_runs/filter", body: {} }, request, make)

@@ -26,6 +26,17 @@ const child = (view: TaskRunView, times: Summaries.Times): Models.Child => ({
   ...times
 })
 
+/** None instead of a task run that cannot be decoded, which must not hide the others. */
+const orLeftOut = (
+  taskRun: Effect.Effect<TaskRunView, PrefectApiError>
+): Effect.Effect<ReadonlyArray<TaskRunView>, PrefectApiError> =>
+  Effect.catchReason(
+    Effect.map(taskRun, (view) => [view]),
+    "PrefectApiError",
+    "MalformedResponse",
+    ({ detail }) => Effect.as(Effect.logWarning(`left out a child: ${detail}`), [])
+  )
+
 export const TaskRunHandlers = (rename: (text: string) => string) =>
   HttpApiBuilder.group(
     UiApi,
@@ -105,7 +116,9 @@ export const TaskRunHandlers = (rename: (text: string) => string) =>
               ? yield* Stream.runCollect(
                 api.mappedChildren(task, { after, until: last.mapIndex + 1, pageSize: limit + 1 })
               )
-              : yield* Effect.forEach(shown, ({ taskRunId }) => api.taskRun(taskRunId), { concurrency: 16 })
+              : (yield* Effect.forEach(shown, ({ taskRunId }) => orLeftOut(api.taskRun(taskRunId)), {
+                concurrency: 16
+              })).flat()
             const times = new Map(shown.map((row) => [
               row.taskRunId,
               { start_time: row.startTime, end_time: row.endTime }
