@@ -151,6 +151,16 @@ describe("a result that can be read at once", () => {
       }).pipe(Effect.provide(layer))
     })
 
+    it.live(`waits for it in another turn too: ${name}`, () => {
+      const { asked, layer } = world(4, -1, undefined, Effect.void)
+      return Effect.gen(function*() {
+        yield* Effect.yieldNow
+        yield* clock(11)
+        assert.deepStrictEqual((yield* load()).map(Result.getOrThrow), [[0], [1], [2], [3]])
+        assert.strictEqual(asked.read, 0)
+      }).pipe(Effect.provide(layer), Effect.scoped)
+    })
+
     it.effect(`fails with what looking up fails with, and looks up again the next time: ${name}`, () => {
       let lookUps = 0
       const gone = new ResultNotFound({ location: "block", detail: "gone" })

@@ -236,7 +236,8 @@ export const loadPrepared = (
     if (known instanceof Turn.Later) {
       return Effect.matchEffect(known.wait, {
         onFailure: (reason) => failed(errorOf(reason)),
-        onSuccess: () => loadPrepared(services, view, { ...prepared, isReady: true })
+        onSuccess: () =>
+          loadPrepared(services, view, { ...prepared, isReady: prepared.isReady === true || known !== Turn.later })
       })
     }
     if (known !== undefined) return isReason(known) ? failed(errorOf(known)) : onSuccess(known)

@@ -36,7 +36,7 @@ export const memoize = <A, E>(
   const result = (isReady: boolean): Effect.Effect<A, E> =>
     Effect.withFiber((fiber) => {
       const known = cell ?? atOnce(fiber, isReady)
-      if (known instanceof Turn.Later) return Effect.flatMap(known.wait, () => result(true))
+      if (known instanceof Turn.Later) return Effect.flatMap(known.wait, () => result(isReady || known !== Turn.later))
       if (!Exit.isExit(known)) return withinLoad(known ?? first())
       return cell = known
     })

@@ -30,7 +30,7 @@ import type { MappedStateCounts, Outcome, TableOptions, TaskRun, TaskRunError } 
 import { awaitSettled, type PollOptions } from "./polling.ts"
 import { tables } from "./table.ts"
 import * as Telemetry from "./telemetry.ts"
-import { Later } from "./turn.ts"
+import * as Turn from "./turn.ts"
 import * as Window from "./window.ts"
 
 export class TaskRunImpl implements TaskRun {
@@ -76,9 +76,10 @@ export class TaskRunImpl implements TaskRun {
         (fiber, isReady) => {
           if (Children.isParent(view)) return undefined
           const found = loadAtOnce(services, view, fiber, isReady)
-          if (found === undefined) return found
-          if (found instanceof Later) {
-            return new Later(Effect.catch(found.wait, (reason) => Effect.asVoid(load(services, view, reason))))
+          if (found === undefined) return undefined
+          if (found === Turn.later) return Turn.later
+          if (found instanceof Turn.Later) {
+            return new Turn.Later(Effect.catch(found.wait, (reason) => Effect.asVoid(load(services, view, reason))))
           }
           if (Exit.isExit(found)) {
             loaded(found.value)
