@@ -35,6 +35,8 @@
 import { Decimal, PyDate, Timedelta, Timestamp } from "@effect-prefect/pickle"
 import * as Effect from "effect/Effect"
 import { FormatError, undecodable } from "./FormatError.ts"
+import { arrowFile, type ArrowType, type WrittenColumn as ArrowColumn } from "./internal/arrow/write.ts"
+import { parquetFile, type WrittenColumn as ParquetColumn } from "./internal/parquet/write.ts"
 import { giveWay, type Steps } from "./internal/steps.ts"
 import * as JsonProjection from "./JsonProjection.ts"
 import type { Column, Table } from "./Table.ts"
@@ -269,7 +271,7 @@ function* partsOf(
     start = row + 1
     lengths.fill(0)
   }
-  if (start < numRows || numRows === 0) parts.push({ start, end: numRows })
+  if (start < numRows) parts.push({ start, end: numRows })
   return parts
 }
 
@@ -281,7 +283,7 @@ const failure = (error: unknown): FormatError => {
   throw error
 }
 
-const parquetElement = (name: string, plan: Plan): Record<string, unknown> => {
+const parquetElement = (name: string, plan: Plan): ParquetColumn["element"] => {
   const optional = { name, repetition_type: "OPTIONAL" }
   switch (plan.type) {
     case "bool":
@@ -325,57 +327,18 @@ const rethrow = (error: unknown): never => {
 const groupRows = 20_000
 const groupLength = 0x200000
 
-/** Cells that are encoded in one step, at least a column of a row group. */
-const cellsAtOnce = 20_000
-
 /** Rows of a record batch of Arrow, as many as Python writes, and characters or bytes of a column in it. */
 const batchRows = 65_536
 const batchLength = 0x400000
 
-function* parquetSteps(
-  { ByteWriter, ParquetWriter }: typeof import("hyparquet-writer"),
-  table: Table
-): Steps<Uint8Array> {
+function* parquetSteps(module: typeof import("hyparquet-writer"), table: Table): Steps<Uint8Array> {
   const plans = yield* plansOf(table)
-  const bytes = new ByteWriter()
-  const writer = new ParquetWriter({
-    writer: bytes,
-    schema: [
-      { name: "root", num_children: plans.length },
-      ...plans.map(([name, plan]) => parquetElement(name, plan))
-    ] as never
-  })
-  for (const { end, start } of yield* partsOf(plans, table.numRows, groupRows, groupLength)) {
-    if (start === end) continue
-    // The writer makes a row group of the columns that it is given, of which one is made here.
-    const columns: (typeof writer.row_groups)[number]["columns"] = []
-    const before = writer.num_rows
-    const offset = bytes.offset
-    const width = Math.ceil(cellsAtOnce / (end - start))
-    let size = 0n
-    for (let at = 0; at < plans.length; at += width) {
-      void writer.write({
-        columnData: plans.slice(at, at + width).map(([name, { values }]) => ({
-          name,
-          data: values.slice(start, end)
-        })),
-        rowGroupSize: groupRows
-      })
-      const group = writer.row_groups.pop()!
-      for (const column of group.columns) columns.push(column)
-      size += group.total_byte_size
-      yield
-    }
-    writer.num_rows = before + BigInt(end - start)
-    writer.row_groups.push({
-      columns,
-      total_byte_size: size,
-      num_rows: BigInt(end - start),
-      total_compressed_size: BigInt(bytes.offset - offset)
-    })
+  const parts = yield* partsOf(plans, table.numRows, groupRows, groupLength)
+  const columns: Array<ParquetColumn> = []
+  for (const [name, plan] of plans) {
+    if (columns.push({ element: parquetElement(name, plan), values: plan.values }) % every === 0) yield
   }
-  void writer.finish()
-  return bytes.getBytes()
+  return yield* parquetFile(module, columns, parts)
 }
 
 /**
@@ -393,68 +356,76 @@ export const parquet = (table: Table): Effect.Effect<Uint8Array, FormatError> =>
     (module) => giveWay(() => parquetSteps(module, table), failure)
   )
 
+/** The type that a column has in Arrow. */
+const arrowType = (plan: Plan): ArrowType => {
+  switch (plan.type) {
+    case "bool":
+    case "bytes":
+      return { name: plan.type === "bool" ? "bool" : "binary" }
+    case "float":
+      return { name: "float64" }
+    case "int":
+      return { name: "int64" }
+    case "string":
+      return { name: "utf8" }
+    case "decimal":
+      return { name: "decimal", precision: plan.precision, scale: plan.scale }
+    case "timestamp":
+      return { name: "timestamp", timezone: plan.timezone }
+    case "date":
+    case "duration":
+      return { name: plan.type }
+  }
+}
+
 function* arrowSteps(Arrow: typeof import("@uwdata/flechette"), table: Table): Steps<Uint8Array> {
-  const ns = Arrow.TimeUnit.NANOSECOND
-  /** The type that values are built as and, where that is another, the one that they have. */
-  const typesOf = (plan: Plan) => {
+  /** The type that the values are built as: integers for times, whose own builders convert through numbers. */
+  const builtAs = (plan: Plan) => {
     switch (plan.type) {
       case "bool":
-        return [Arrow.bool()] as const
+        return Arrow.bool()
       case "float":
-        return [Arrow.float64()] as const
-      case "int":
-        return [Arrow.int64()] as const
+        return Arrow.float64()
       case "string":
-        return [Arrow.utf8()] as const
+        return Arrow.utf8()
       case "bytes":
-        return [Arrow.binary()] as const
+        return Arrow.binary()
       case "decimal":
-        return [Arrow.decimal(plan.precision, plan.scale, 128)] as const
+        return Arrow.decimal(plan.precision, plan.scale, 128)
       case "date":
-        return [Arrow.int32(), Arrow.dateDay()] as const
-      // 64-bit integers with the type that they represent, because the builders of those types convert through numbers.
+        return Arrow.int32()
+      case "int":
       case "duration":
-        return [Arrow.int64(), Arrow.duration(ns)] as const
       case "timestamp":
-        return [Arrow.int64(), Arrow.timestamp(ns, plan.timezone)] as const
+        return Arrow.int64()
     }
   }
   const plans = yield* plansOf(table)
   const parts = yield* partsOf(plans, table.numRows, batchRows, batchLength)
-  const columns: Array<readonly [name: string, column: unknown]> = []
-  let cells = 0
+  const columns: Array<ArrowColumn> = []
   for (const [name, plan] of plans) {
-    const [type, as] = typesOf(plan)
-    const batches: Array<unknown> = []
-    for (const { end, start } of parts) {
-      const built = Arrow.columnFromArray(plan.values.slice(start, end) as never, type)
-      for (const batch of built.data) batches.push(batch)
-      if ((cells += end - start) < cellsAtOnce) continue
-      cells = 0
-      yield
+    const type = builtAs(plan)
+    const build = (start: number, end: number) => {
+      const [batch] = Arrow.columnFromArray(plan.values.slice(start, end) as never, type).data
+      const { length, nullCount, offsets, validity, values } = batch as unknown as BuiltBatch
+      return {
+        length,
+        nullCount,
+        buffers: plan.type === "string" || plan.type === "bytes" ? [validity, offsets, values] : [validity, values]
+      }
     }
-    columns.push([name, new Arrow.Column(batches as never, (as ?? type) as never)])
+    if (columns.push({ name, type: arrowType(plan), build }) % every === 0) yield
   }
-  // The pieces are joined in steps: in the writer's own memory, they are in one.
-  const pieces: Array<Uint8Array> = []
-  const sink = {
-    write: (piece: Uint8Array) => void pieces.push(piece),
-    pad: (count: number) => void pieces.push(new Uint8Array(count)),
-    finish: () => null
-  }
-  Arrow.tableToIPC(Arrow.tableFromColumns(columns as never), { format: "file", sink })
-  const out = new Uint8Array(pieces.reduce((length, piece) => length + piece.length, 0))
-  let length = 0
-  let copied = 0
-  for (const piece of pieces) {
-    out.set(piece, length)
-    length += piece.length
-    copied += piece.length
-    if (copied < batchLength) continue
-    copied = 0
-    yield
-  }
-  return out
+  return yield* arrowFile(columns, parts)
+}
+
+/** What flechette makes of some values; only texts and bytes have offsets. */
+interface BuiltBatch {
+  readonly length: number
+  readonly nullCount: number
+  readonly validity: Uint8Array
+  readonly offsets: Int32Array
+  readonly values: ArrayBufferView
 }
 
 /**

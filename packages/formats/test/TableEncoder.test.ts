@@ -4,6 +4,7 @@ import { Column, type ColumnKind, type ColumnParts, Table } from "@effect-prefec
 import * as TableEncoder from "@effect-prefect/formats/TableEncoder"
 import { Decimal, PyDate, PyTime, Timedelta, Timestamp, Timezone } from "@effect-prefect/pickle"
 import { assert, describe, it, vi } from "@effect/vitest"
+import { tableFromIPC } from "@uwdata/flechette"
 import * as Effect from "effect/Effect"
 
 const column = (name: string, kind: ColumnKind, values: ReadonlyArray<unknown>, extra: Partial<ColumnParts> = {}) =>
@@ -178,6 +179,34 @@ describe("a table of many rows", () => {
         for (const row of [0, 19_999, 20_000, numRows - 1]) {
           assert.deepStrictEqual((read as Table).row(row), many.row(row))
         }
+      }))
+  }
+
+  for (const [format, encode] of encoders) {
+    it.effect(`is written as ${format} with many columns, which are described in steps`, () =>
+      Effect.gen(function*() {
+        // Two row groups.
+        const text = "x".repeat(1_100_000)
+        const wide = new Table(
+          Array.from({ length: 530 }, (_, at) => {
+            const name = `column ${at}`
+            if (at % 2 === 0) return column(name, "int", [at, at + 1, null, at + 2])
+            return at % 3 === 0
+              ? column(name, "date", [new PyDate(2020, 2, 28), null, new PyDate(2020, 2, 29), null])
+              : column(name, "string", at === 301 ? [text, text, null, ""] : [`${at}`, "", null, "é"])
+          }),
+          4
+        )
+        let steps = 0
+        const clock = vi.spyOn(performance, "now").mockImplementation(() => ++steps / 100)
+        const bytes = yield* Effect.ensuring(encode(wide), Effect.sync(() => clock.mockRestore()))
+        assert.isAtLeast(steps, 14)
+        const read = yield* ResultFormat.decode(bytes, { name: "x", maxBytes: 2 ** 28 })
+        assert.isTrue(read instanceof Table && read.numRows === 4)
+        for (let row = 0; row < 4; row++) assert.deepStrictEqual((read as Table).row(row), wide.row(row))
+        // Another reader of the format.
+        const flat = format === "arrow" ? tableFromIPC(bytes) : undefined
+        if (flat !== undefined) assert.deepStrictEqual([...flat.getChild("column 7")], ["7", "", null, "é"])
       }))
   }
 })

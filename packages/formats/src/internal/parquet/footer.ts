@@ -83,8 +83,8 @@ interface Values {
 }
 
 /** The fields of FileMetaData that are used here. */
-const fileFields = { schema: 2, numRows: 3, rowGroups: 4, createdBy: 6 } as const
-const groupFields = { columns: 1, numRows: 3, fileOffset: 5 } as const
+export const fileFields = { schema: 2, numRows: 3, rowGroups: 4, createdBy: 6, columnOrders: 7 } as const
+export const groupFields = { columns: 1, size: 2, numRows: 3, fileOffset: 5, compressed: 6 } as const
 const chunkFields = { filePath: 1, fileOffset: 2, metadata: 3, first: 4, last: 7 } as const
 const columnFields = {
   type: 1,
@@ -100,7 +100,7 @@ const columnFields = {
   bloomFilter: 14,
   bloomFilterLength: 15
 } as const
-const schemaFields = { type: 1, length: 2, name: 4, children: 5, convertedType: 6, logicalType: 10 } as const
+export const schemaFields = { type: 1, length: 2, name: 4, children: 5, convertedType: 6, logicalType: 10 } as const
 /** The ConvertedType of spans of months, days and milliseconds, which Arrow's reader takes for days and milliseconds. */
 const intervalType = 21
 /** The member of the union LogicalType. */
