@@ -97,7 +97,7 @@ const pieceLength = 65_536
 
 /**
  * The projection of a value as JSON text on one line. For a large value, use `toChunks`: the engine copies a text of 100 MB
- * into one piece when it is first looked into or encoded, which takes 60 ms.
+ * into one piece when it is first read or encoded, which takes 60 ms.
  *
  * @category projecting
  * @since 0.1.0
@@ -113,7 +113,7 @@ const flat = (text: string): string => {
 
 function* text(value: unknown, options: Options | undefined): Steps<string> {
   const sink = new TextSink()
-  // To join the pieces in an array would copy all of them in one step, even for whoever never looks into the text.
+  // Joining an array of pieces would copy all of them in one step, even for a caller that never reads the text.
   let whole = ""
   for (const step of walk(value, sink, options)) {
     if (sink.text.length >= pieceLength) {

@@ -100,7 +100,7 @@ export interface DecodeOptions {
 }
 
 /**
- * A request for memory, which succeeds when there is room and fails when there can never be enough. It gives the bytes
+ * A request for memory, which succeeds when there is room and fails when there can never be enough. It returns the bytes
  * that were granted: all of them, or fewer for a guess that is too large.
  *
  * @category models
@@ -358,7 +358,7 @@ const decodeSmall = (bytes: Uint8Array, options: DecodeOptions): Effect.Effect<u
 
 /**
  * Decodes, without an Effect, what takes a moment: JSON of up to 20 kB in UTF-8 that begins with a bracket or a quote, and
- * pickles of up to 64 KiB whose values take little memory, both without compression. Gives undefined for everything
+ * pickles of up to 64 KiB whose values take little memory, both without compression. Returns undefined for everything
  * else, which `decode` decodes.
  *
  * **When to use**

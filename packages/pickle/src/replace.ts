@@ -51,7 +51,7 @@ const childrenOf = (value: object, keysOf: KeysOf): Iterable<unknown> => {
 const isContainer = (value: unknown): value is object =>
   typeof value === "object" && value !== null && !ArrayBuffer.isView(value)
 
-/** A list of no more values, none of which is a container, is looked at as often as it comes. */
+/** A list of no more values, none of which is a container, is visited as often as it occurs. */
 const fewValues = 16
 
 const isLeaf = (value: object): boolean => {
@@ -103,7 +103,7 @@ export function* checkDepth(
   }
 }
 
-/** Values that are looked at between two steps. */
+/** Values that are visited between two steps. */
 const every = 8_192
 
 /**

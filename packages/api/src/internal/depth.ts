@@ -4,7 +4,7 @@ export const maxDepth = 1_000
 /** Whether long rows, which were parsed in steps, nest deeper than rows may. */
 const knownDepths = new WeakMap<object, boolean>()
 
-/** Keeps what is known of a row, so that no other work waits until it is looked through again. */
+/** Remembers the depth of a row, so that it is not traversed again in one step. */
 export const rememberDepth = (row: object, isDeep: boolean): void => void knownDepths.set(row, isDeep)
 
 /** Whether a JSON value nests deeper than rows may. */

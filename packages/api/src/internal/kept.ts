@@ -8,7 +8,7 @@ const maxBytes = 512 * 1024 * 1024
 /** The most rows of one listing. For each, the id is kept to recognize it; a Map holds not many more. */
 export const maxListed = 10_000_000
 
-/** About the memory of a value that was parsed from JSON, however deep. */
+/** Estimates the memory of a value that was parsed from JSON, without recursion. */
 export const bytesOf = (value: unknown): number => {
   const waiting = [value]
   let bytes = 0

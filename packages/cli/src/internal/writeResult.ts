@@ -86,7 +86,7 @@ const csvOf = <E, R>(
         },
         catch: failed
       })
-      // What is held back is not written, which would give others their turns.
+      // Nothing is written meanwhile, so nothing else lets other work run.
       return Stream.unfold(pieces, () => Effect.andThen(Effect.yieldNow, piece))
     })))
   return whole(text)

@@ -45,7 +45,7 @@ const rowsOf = ({ found, view }: Task): number => found + (view.mapIndex < 0 || 
 
 const sum = (tasks: ReadonlyArray<Task>): number => tasks.reduce((rows, task) => rows + rowsOf(task), 0)
 
-/** The most ranges for children that a state announces and that are not there: the last one is open. */
+/** The most ranges for children that a state announces but that do not exist: the last one is open. */
 const maxAnnounced = 10_000
 
 /** The ranges of map indices of one task, each with `size` indices; the last one is open. */
@@ -167,9 +167,9 @@ export interface Options {
   readonly infer: number
 }
 
-/** Above this number of rows, */
+/** Collections of more rows have larger parts, because fewer parts cost less to distribute. */
 const manyRows = 10_000_000
-/** parts have this many rows, unless their size is given: fewer parts cost less to distribute. */
+/** The rows of such a part, unless the size of parts is given. */
 const manyPartRows = 50_000
 
 /** Mapped tasks whose results are sampled for typed columns. */

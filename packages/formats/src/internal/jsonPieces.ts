@@ -1,6 +1,6 @@
 /**
- * JSON of any length in pieces of some hundred kilobytes, each of which `JSON.parse` reads in a moment. It is told from the
- * bytes where a piece ends, so that the whole text is never in memory.
+ * JSON of any length in pieces of some hundred kilobytes, each of which `JSON.parse` reads in a moment. The end of a piece
+ * is found in the bytes, so that the whole text is never in memory.
  */
 import { shortAsciiOf } from "./bytes.ts"
 import {
@@ -21,7 +21,7 @@ import { type Steps, toEnd } from "./steps.ts"
 import { afterSpace, decodeJsonText, isSpace, jsonUtf8Steps, strictUtf8, utf8Text, utf8TextSteps } from "./text.ts"
 
 /**
- * The value of a JSON text: integers that a number does not hold exactly are bigints. Gives what is wrong when it is not
+ * The value of a JSON text: integers that a number does not hold exactly are bigints. Returns what is wrong when it is not
  * JSON; throws a `Refusal` when it is JSON that passes a limit.
  */
 export const parseJson = (text: string): JsonResult => toEnd(jsonSteps(text))
@@ -58,12 +58,12 @@ export function* jsonBytesSteps(bytes: Uint8Array, maxKeys = maxJsonKeys): Steps
 /** No text of this length is nested deeper than `maxJsonDepth`: each container has an opening and a closing bracket. */
 const shallowText = 2 * maxJsonDepth
 
-/** What `smallJson` gives for bytes that it leaves to `jsonBytesSteps`. */
+/** Returned by `smallJson` for bytes that it leaves to `jsonBytesSteps`. */
 export const notSmallJson = Symbol("not small JSON")
 
 /**
- * The value of short JSON in UTF-8 that begins with a bracket or a quote, by `JSON.parse` alone. Gives `notSmallJson` for
- * all that `JSON.parse` may read otherwise than Python, and for what it refuses.
+ * The value of short JSON in UTF-8 that begins with a bracket or a quote, by `JSON.parse` alone. Returns `notSmallJson`
+ * for everything that `JSON.parse` may read differently from Python, and for what it rejects.
  */
 export const smallJson = (bytes: Uint8Array): unknown => {
   const first = bytes[0]
@@ -110,7 +110,7 @@ const largeText = 0x40000
 /** A string of more bytes is read in pieces too. */
 const longString = 0x400000
 
-/** The bytes in which the end of a string is looked for one by one. */
+/** Bytes of a string in which its end is searched one by one, before `indexOf` is called. */
 const nearQuote = 32
 
 const quote = 0x22
@@ -135,7 +135,7 @@ const opened = (isList: boolean, key: string): Open => ({ container: isList ? []
 /** Thrown within a piece that is not JSON. */
 const notJson = Symbol("not JSON")
 
-/** What the bytes of JSON mean outside of strings; others mean nothing here. */
+/** The meanings of bytes of JSON outside strings; other bytes have none. */
 const aQuote = 1
 const aComma = 2
 const aColon = 3
@@ -164,7 +164,7 @@ for (
   for (let i = 0; i < characters.length; i++) meanings[characters.charCodeAt(i)] = meaning
 }
 
-/** Looks at each byte of a JSON text: where its containers and elements begin, and how much memory its values take. */
+/** Scans a JSON text: where its containers and elements begin, and how much memory its values take. */
 class Scanner {
   /** An instance that keeps the compiled code of `scan` through garbage collections between two texts. */
   static readonly shapes: Array<object> = []
@@ -185,9 +185,9 @@ class Scanner {
   #textStart = 0
   /** The bytes to look at now. */
   #window: Uint8Array = new Uint8Array(0)
-  /** The memory of the text before this place, which is none if it is a key. */
+  /** The memory of the text before this position, which is subtracted when it turns out to be a key. */
   #lastText = 0
-  /** Marks of short texts, of which V8 keeps one each. */
+  /** Marks of short texts: V8 keeps each of them once. */
   readonly #seen = new Uint32Array(4_096)
 
   constructor(bytes: Uint8Array, start: number) {
@@ -224,7 +224,7 @@ class Scanner {
       }
     }
     for (; end < to; end++) {
-      // No further than is looked at now, because the end of a text may be far away.
+      // Not beyond the current window, because the end of a text may be far away.
       if (this.#window.length !== to) this.#window = bytes.subarray(0, to)
       end = this.#window.indexOf(quote, end)
       if (end < 0) break
@@ -237,7 +237,7 @@ class Scanner {
     return to
   }
 
-  /** Looks at the bytes up to a place, or to the end of the container at a depth: then gives true. */
+  /** Scans the bytes up to a position, or to the end of the container at a depth. Returns whether that was reached. */
   scan(to: number, depth: number): boolean {
     const { bytes, commas, starts } = this
     let { at } = this
@@ -300,7 +300,7 @@ Scanner.shapes.push(new Scanner(new Uint8Array(0), 0))
 
 /**
  * The value of a long text: a piece is a run of whole elements of one array or object. A container that is longer than a
- * piece is opened, and its elements are read in pieces in turn. Undefined for what is no JSON.
+ * piece is opened, and its elements are read in pieces in turn. Undefined when the text is not JSON.
  */
 function* parsePieces(bytes: Uint8Array, maxKeys: number): Steps<{ readonly value: unknown } | undefined> {
   const start = yield* afterSpace(bytes, 0)
@@ -524,7 +524,7 @@ function* longElement(
   return { key, text }
 }
 
-/** The last place before another at which a string may be cut: not within a character or an escape. */
+/** The last position up to another at which a string may be cut: not within a character or an escape. */
 const cutOf = (bytes: Uint8Array, before: number): number => {
   let at = before
   while ((bytes[at]! & 0xc0) === 0x80) at--

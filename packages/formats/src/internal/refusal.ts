@@ -18,7 +18,7 @@ export const refuse = (detail: string): never => {
   throw new Refusal(new Undecodable({ detail }))
 }
 
-/** The error of what has so many bytes, or values, more than the limit. */
+/** The error for a number of bytes, or of values, above the limit. */
 export const tooLargeError = (limit: number, size: number): FormatError =>
   new FormatError({ reason: new TooLarge({ limit, size }) })
 

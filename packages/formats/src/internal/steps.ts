@@ -4,12 +4,12 @@ import type { FormatError } from "../FormatError.ts"
 
 /**
  * Work that yields every few milliseconds at most: nothing, the estimated memory in bytes that its values take by then, or
- * a promise of work in another thread, whose result `yield` then gives.
+ * a promise of work in another thread, whose result `yield` then returns.
  */
 export type Steps<A> = Generator<undefined | number | Promise<unknown>, A, unknown>
 
 /**
- * Waits until values may take this number of bytes in all; of a guess, as many of them as the limit allows. Gives the bytes
+ * Waits until values may take this number of bytes in all; of a guess, as many of them as the limit allows. Returns the bytes
  * that they may take.
  */
 export type Grow = (bytes: number, isGuess?: boolean) => Effect.Effect<number, FormatError>
@@ -94,7 +94,7 @@ export const giveWay = <A>(
     return next()
   })
 
-/** How much memory more is not worth to ask for, in bytes. */
+/** Additional memory of fewer bytes is not requested. */
 const growth = 0x100000
 
 /** The positions at which a loop of that length yields. */

@@ -290,7 +290,7 @@ const uuid: Create = (_context, args, kwargs) => {
   return /^[0-9a-f]{32}$/.test(digits) ? new UUID(dashed(digits)) : inert
 }
 
-/** By a pattern: V8 keeps the parts of a joined text until it is looked into, in several times its memory. */
+/** By a pattern: V8 keeps the parts of a joined text until it is first read, in several times its memory. */
 const dashed = (digits: string): string => digits.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5")
 
 /**

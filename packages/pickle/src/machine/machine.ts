@@ -51,7 +51,7 @@ const smallWeight = 48
 /** A Python 2 string of more bytes is decoded in steps. */
 const longString = 0x40000
 
-/** The bytes in which a newline is looked for one by one: a call costs as much. */
+/** The bytes in which a newline is searched one by one: a call of `indexOf` costs as much. */
 const nearNewline = 32
 
 /** Keys that are set on a dict at once and are worth counting, and the number of keys of a large dict. */
@@ -145,7 +145,7 @@ export class Machine implements Context {
   instructions = 0
   /** The estimated memory of the values beside a word for each instruction. */
   weight = 0
-  /** An instruction on very many values that goes on between calls of `run`. */
+  /** An instruction on very many values that continues between calls of `run`. */
   pending: Generator<undefined, void> | null = null
   /** Fingerprints of the first keys of dicts, and the number of dicts whose first key was not seen before. */
   firstKeys: Uint32Array | null = null
@@ -467,7 +467,7 @@ export class Machine implements Context {
     this.push(this.construct(callable, args, null))
   }
 
-  /** Pushes what some steps give. */
+  /** Pushes the result of some steps. */
   private *finished(steps: Generator<undefined, unknown>): Generator<undefined, void> {
     this.push(yield* steps)
   }
@@ -650,7 +650,7 @@ export class Machine implements Context {
     }
   }
 
-  /** Counts keys that were set on a dict object, of which one is given. */
+  /** Counts keys that were set on a dict object, one of which is passed. */
   counted(dict: object, key: string, count: number): void {
     if (count < manyPairs || this.options.onLargeDict === undefined) return
     const dicts = this.dicts ??= new Map()

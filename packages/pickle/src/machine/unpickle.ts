@@ -600,7 +600,7 @@ Machine.shapes.push(
 const load = (bytes: Uint8Array, start: number, options: LoadsOptions) => finished(new Machine(bytes, start, options))
 
 /**
- * What `load` gives of a machine that is at the start of a pickle.
+ * The result of `load` for a machine that is at the start of a pickle.
  *
  * @internal
  */
@@ -623,7 +623,7 @@ const checkLength = ({ bytes, limits }: Machine): void => {
   if (bytes.length > limits.bytes) exceeded("bytes", "a pickle that is too long", limits.bytes)
 }
 
-/** Does all that is left of an instruction on very many values. */
+/** Completes an instruction on very many values. */
 const finish = (machine: Machine): void => {
   if (machine.pending !== null) toEnd(machine.pending)
   machine.pending = null

@@ -242,7 +242,7 @@ const longestEscape = 10
 export const rawUnicodeEscape = (text: string): string =>
   text.includes("\\") ? rawUnicodeEscapeTo(text, text.length).text : text
 
-/** Reads what begins before a position, and gives the position after it. */
+/** Reads the characters and escapes that begin before a position. Returns the position after them. */
 const rawUnicodeEscapeTo = (text: string, limit: number): { readonly text: string; readonly end: number } => {
   const parts: Array<string> = []
   let from = 0
@@ -332,7 +332,7 @@ export function* stringEscapeSteps(bytes: Uint8Array): Generator<undefined, Uint
   return out.subarray(0, length)
 }
 
-/** Reads what begins before a position into `out`, and gives the length of that and the position after it. */
+/** Reads what begins before a position into `out`. Returns its length there, and the position after it. */
 const stringEscapeTo = (
   text: string,
   limit: number,

@@ -30,7 +30,7 @@ export interface Resolved {
   readonly error: QueryError | undefined
 }
 
-/** Characters of a field's JSON from which it is a part of the body of its own. */
+/** A field whose JSON has more characters is a separate part of the body. */
 const longJson = 65_536
 
 export const refusal = (errors: ReadonlyArray<QueryError>, operation: Answer["operation"] = "unknown"): Answer => ({

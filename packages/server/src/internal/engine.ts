@@ -105,7 +105,7 @@ interface Planned {
   readonly field: Field
   readonly cost: number
   readonly read: Effect.Effect<{ readonly json: string | Uint8Array; readonly rows: number }, QueryError>
-  /** When a heavy statement was planned, and when those of others had let it begin. */
+  /** Only of a heavy statement. */
   readonly queue?: Queue | undefined
 }
 
@@ -318,7 +318,7 @@ export const make = Effect.fnUntraced(function*(
             Effect.map(({ json, rows }): Resolved => {
               totals.rows += rows
               totals.length += json.length
-              // What cannot be part of a response is not kept while the rest is read.
+              // A field that cannot be part of a response is not kept while the rest is read.
               const kept = totals.rows > maxRows || totals.length > maxAnswer ? undefined : json
               return { field, rows, length: json.length, json: kept, error: undefined }
             }),

@@ -321,7 +321,7 @@ export const startPglite = (
       settle.resolve(reports)
     },
     () => {
-      // What was kept may be damaged in ways that its checksum does not show: it is made again.
+      // Cached data may be damaged in ways that its checksum does not show: it is made again.
       if (!isFirst || kept === undefined) return false
       kept = undefined
       isKeptBad = true

@@ -43,7 +43,7 @@ export const bufferSettings = (size: number): ReadonlyArray<string> => [
 ]
 
 /**
- * Starts a database from what `dumpDataDir("none")` gave. It changes `data` as it runs, so that each database needs a
+ * Starts a database from the result of `dumpDataDir("none")`. It changes `data` as it runs, so that each database needs a
  * copy of its own.
  */
 export const startFrom = (

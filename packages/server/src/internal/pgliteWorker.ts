@@ -11,7 +11,7 @@ export interface WorkerInput {
   readonly directory?: string
   /** The data of an empty database to load it into; one is made otherwise. */
   readonly empty?: Blob
-  /** Whether to give the data of an empty database that was made. */
+  /** Whether to return the data of an empty database that was made. */
   readonly givesEmpty?: boolean
   /** The data of a database that has loaded it. */
   readonly snapshot?: Blob
@@ -25,7 +25,7 @@ export type WorkerRequest =
     readonly type: "query"
     readonly sql: string
     readonly parameters: ReadonlyArray<string>
-    /** Whether long texts are given as their bytes. */
+    /** Whether long texts are returned as their bytes. */
     readonly asBytes?: boolean
   }
   | { readonly type: "snapshot" }
@@ -96,7 +96,7 @@ const open = async (): Promise<Opened> => {
   // Quick failures come first: starting the database takes seconds.
   const files = await findTables(input.tables, directory ?? "")
   const size = files.reduce((total, file) => total + file.size, 0)
-  // What was kept may not be what this version starts from.
+  // Cached data may be of a version that this one cannot start from.
   const started = empty === undefined ? undefined : await start(empty, size).catch(() => undefined)
   const database = started ?? await start(undefined, size)
   await dropTemplates(database)

@@ -30,7 +30,7 @@ const codes: Record<DatabaseError["reason"], string> = {
   Failed: "unexpected"
 }
 
-/** What runs a statement once it is its turn, and counts its answer as held in memory. */
+/** Makes the function that runs a statement in its turn, and counts its answer as held in memory. */
 export const make = Effect.fnUntraced(function*(room: Room, clock: Clock.Clock) {
   // Some of a pool's connections are always left to small statements.
   const heavy = yield* Semaphore.make(maxHeavy)

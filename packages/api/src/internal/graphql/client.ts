@@ -96,7 +96,7 @@ const codes = new Set([
   "validation-failed"
 ])
 
-/** The errors, and the characters of each, that are looked at: there may be as many as a response has room for. */
+/** The number of errors, and of characters of each, that are read: a response may contain very many. */
 const maxErrors = 100
 const maxMessage = 2000
 

@@ -1,4 +1,4 @@
-/** Joins the bytes of one array after the other; a single array is given as it is. */
+/** Joins the bytes of one array after the other; a single array is returned unchanged. */
 export const joined = (chunks: ReadonlyArray<Uint8Array>, size: number): Uint8Array => {
   if (chunks.length === 1) return chunks[0]!
   const bytes = new Uint8Array(size)
@@ -23,7 +23,7 @@ export class Body {
   /** The bytes that have arrived. */
   size = 0
   private readonly chunks: Array<Uint8Array> = []
-  /** The latest chunks that have not been looked at together. */
+  /** The number of chunks that arrived since small ones were last joined. */
   private recent = 0
   private recentBytes = 0
 

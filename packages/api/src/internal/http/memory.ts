@@ -1,31 +1,31 @@
 /** The memory that the values of JSON text take, which may be twenty times as much as the text. */
 
-/** What is thrown once values take more memory than they may. */
+/** Thrown when values exceed their limit of memory. */
 export class TooMuchMemory extends Error {}
 
-/** Characters that are looked at of each stretch of text, and the length of such a stretch. */
+/** The number of characters that are sampled at the beginning of each stretch of text, and the length of a stretch. */
 const looked = 128
 const stretch = 4_096
 
-/** The most bytes for each character of text that is not counted value by value: that of most rows is below. */
+/** Text whose sample promises more bytes per character is counted value by value. Most rows stay below this. */
 const usual = 3
 
-/** Different keys that are remembered; more of them make each object a hash table. */
+/** Different keys that are remembered. V8 makes a hash table of an object with many other keys. */
 const maxKeys = 1_000
 
 const word = 8
 const objectHeader = 3 * word
-/** The room for values that every object has. */
+/** The least number of values for which an object has room. */
 const fewestValues = 4
 const arrayHeader = 4 * word
 const elementsHeader = 2 * word
 const boxedNumber = 2 * word
 const stringHeader = 2 * word
-/** A key like no other: its text, and the description of the objects that have it. */
+/** A key that occurs for the first time: its text, and V8's description of the objects that have it. */
 const newKey = 8 * word
-/** The place of a key beyond those that are remembered, in a hash table. */
+/** An entry of a hash table, for each key beyond those that are remembered. */
 const oddKey = 5 * word
-/** The least hash table. */
+/** The smallest hash table. */
 const table = 24 * word
 
 const quote = 0x22
@@ -35,9 +35,9 @@ const openArray = 0x5b
 const openObject = 0x7b
 
 /**
- * About the most memory that the values of a text take, by a part of its characters.
+ * Estimates from above the memory that the values of a text take, from a sample of its characters.
  *
- * Where the looks begin is left to chance, so that no text can be dense only where it is not looked at.
+ * The sample starts at a random position, so that no text can be written to be dense only outside it.
  */
 const bytesOfText = (text: string): number => {
   let bytes = 0
@@ -62,7 +62,7 @@ class Counter {
   bytes = 0
   private readonly keys = new Set<string>()
 
-  /** Adds a value and what is in it, however deep. */
+  /** Adds a value and everything inside it, without recursion. */
   add(value: unknown): void {
     if (typeof value !== "object" || value === null) return this.addLeaf(value)
     const waiting: Array<object> = [value]
@@ -99,15 +99,15 @@ class Counter {
 }
 
 /**
- * The same parser of JSON, which throws TooMuchMemory once the values of all texts that it parsed take more than some
- * bytes, about. Each text must be short, because its values are counted only when they are there.
+ * Wraps a parser of JSON so that it throws `TooMuchMemory` once the values of all texts that it has parsed take more than
+ * about `maxBytes`. Each text must be short, because its values are counted only after they were made.
  */
 export const withinMemory = (parse: (text: string) => unknown, maxBytes: number): (text: string) => unknown => {
   const counter = new Counter()
   return (text) => {
     const value = parse(text)
     const bytes = bytesOfText(text)
-    // A piece of a long object has many keys, each of which may be like no other.
+    // A piece of a long object has many keys, all of which may be different.
     if (bytes > text.length * usual || text.startsWith("{")) counter.add(value)
     else counter.bytes += Math.max(text.length, bytes)
     if (counter.bytes > maxBytes) throw new TooMuchMemory()

@@ -5,19 +5,19 @@ import { TooMuchMemory, withinMemory } from "./memory.ts"
 
 type Parse = (text: string) => unknown
 
-/** Characters that are looked at or parsed between two steps. */
+/** Characters that are scanned or parsed between two steps. */
 const pieceLength = 0x1a000
 
 /** A string of more characters is parsed in pieces too. */
 const longString = 0x100000
 
-/** Characters that a separator of rows has at most. */
+/** The longest separator of rows in characters. */
 const maxSeparator = 256
 
-/** The characters in which the end of a string is looked for one by one. */
+/** Characters of a string in which its end is searched one by one, before `indexOf` is called. */
 const nearQuote = 32
 
-/** Guesses in a row that may miss before an array is no longer guessed at. */
+/** Wrong guesses in a row after which an array is scanned without guessing. */
 const maxMisses = 3
 
 /** The deepest nesting that is parsed: no backend has more, and it would take more memory than the text. */
@@ -38,11 +38,11 @@ interface Open {
   readonly key: string
   /** Its nesting within a row, which is an element of an array: 1 for the row, 0 outside of rows. */
   readonly level: number
-  /** Whether it nests too deep for a row; known within rows alone. */
+  /** Whether it nests too deep for a row. Determined only inside rows. */
   isDeep: boolean
   /** The text between two elements, from the bracket before the comma to the first key after it. */
   separator: string | undefined
-  /** Where that text was found last, and how often in a row it was not between two elements. */
+  /** The last position of that text, and the number of guesses in a row that were wrong. */
   found: number
   misses: number
 }
@@ -62,11 +62,11 @@ const notJson = (): never => {
 }
 
 /**
- * The value of a JSON text, in steps. Throws for a text that is no JSON.
+ * The value of a JSON text, in steps. Throws when the text is not JSON.
  *
  * A piece is a run of whole elements of an array or object; a container that is longer than a piece is opened, and its
  * elements are parsed in pieces in turn. The rows of an answer are alike: the text between the first two of them is
- * searched for, and if the text up to there is an array, it ends between two rows. Otherwise each character is looked at.
+ * searched for, and if the text before it parses as an array, the piece ends there. Otherwise each character is scanned.
  */
 export function* parseInPieces(text: string, parse: Parse, length = pieceLength): Generator<undefined, unknown> {
   const start = yield* afterSpace(text, 0)
@@ -80,7 +80,7 @@ export function* parseInPieces(text: string, parse: Parse, length = pieceLength)
   let depth = 1
   let at = start + 1
   let isInString = false
-  /** Where that string begins, and the next quote beyond the characters that were looked at, or -1. */
+  /** Where that string begins, and the next quote beyond the characters that were scanned, or -1. */
   let stringStart = -1
   let nextQuote = -1
   let isAfterLong = false
@@ -117,14 +117,14 @@ export function* parseInPieces(text: string, parse: Parse, length = pieceLength)
     yield
   }
 
-  /** Goes on after a comma. */
+  /** Begins the next piece after a comma. */
   const goOn = (after: number) => {
     isOwed = true
     piece = after + 1
     at = Math.max(at, piece)
   }
 
-  /** Parses a piece that ends where the next separator is found; whether there is one. */
+  /** Parses a piece that ends at the next separator. Returns whether there is one. */
   const guess = (frame: Open): boolean => {
     const { separator } = frame
     if (separator === undefined || frame.misses >= maxMisses) return false
@@ -167,7 +167,7 @@ export function* parseInPieces(text: string, parse: Parse, length = pieceLength)
         if (!isInString) stringStart = at++
         isInString = true
         while (isInString && at < next) {
-          // A search that went beyond this piece goes on there: this place may be within an escape.
+          // A search that went beyond this piece continues there: this place may be within an escape.
           if (nextQuote < at) {
             // Most strings end soon, and a search costs as much as many characters.
             const near = Math.min(at + nearQuote, next)
@@ -243,7 +243,7 @@ export function* parseInPieces(text: string, parse: Parse, length = pieceLength)
         goOn(cut)
         commas[inner] = -1
         if (around.separator !== undefined && around.misses < maxMisses) {
-          // The next piece is guessed at, and looked at from its beginning where the guess is wrong.
+          // The end of the next piece is guessed; after a wrong guess, the piece is scanned from its beginning.
           at = piece
           depth = inner
           isInString = false
@@ -263,7 +263,7 @@ export function* parseInPieces(text: string, parse: Parse, length = pieceLength)
   return notJson()
 }
 
-/** The place of the quote that ends a string, if it is before another place; else -1. */
+/** The position of the quote that ends a string, or -1 when it is not before another position. */
 const endOfString = (text: string, from: number, to: number): number => {
   for (let at = from; at < to; at++) {
     at = text.indexOf("\"", at)
@@ -300,7 +300,7 @@ const afterSpace = function*(text: string, from: number): Generator<undefined, n
   return at
 }
 
-/** The text from the bracket before a comma, or from all brackets, to the first key; undefined where no objects are. */
+/** The text from the bracket before a comma, or from all brackets, to the first key; undefined without objects. */
 const separatorAt = (text: string, cut: number, isWide: boolean): string | undefined => {
   let start = cut - 1
   while (isSpace(text.charCodeAt(start))) start--
@@ -363,7 +363,7 @@ const longElement = function*(
   return { key, value }
 }
 
-/** The last place before another at which a string may be cut: not within an escape. */
+/** The last position up to another at which a string may be cut: not within an escape. */
 const cutOf = (text: string, before: number): number => {
   if (isEscaped(text, before)) return before - 1
   for (let back = 1; back <= 4; back++) {
@@ -372,7 +372,7 @@ const cutOf = (text: string, before: number): number => {
   return before
 }
 
-/** Sets a key as `JSON.parse` does: `__proto__` is one like any other. */
+/** Sets a key as `JSON.parse` does, which treats `__proto__` like any other. */
 const setKey = (object: Record<string, unknown>, key: string, value: unknown): void => {
   if (key !== "__proto__") object[key] = value
   else Object.defineProperty(object, key, { value, configurable: true, enumerable: true, writable: true })
@@ -385,10 +385,10 @@ const otherTurn = (): Promise<void> =>
 /** The time between yields in milliseconds. */
 const slice = 10
 
-/** What a text stands for that is no JSON, or whose values take more memory than they may. */
+/** The value of a text, or why there is none. */
 export type Parsed = { readonly value: unknown } | "no JSON" | "too large"
 
-/** The value of a long JSON text, if it takes no more than about some bytes of memory; other work runs meanwhile. */
+/** Parses a long JSON text while other work runs, unless its values take more than about `maxBytes` of memory. */
 export const parseLong = (text: string, parse: Parse, maxBytes = Infinity): Effect.Effect<Parsed> =>
   Effect.promise(async (signal) => {
     const steps = parseInPieces(text, maxBytes === Infinity ? parse : withinMemory(parse, maxBytes))

@@ -20,7 +20,7 @@ const noTable = (error: unknown) => {
   if (errorCode(error) !== "ENOENT") throw error
 }
 
-/** The bytes of lines that are given at once. */
+/** The bytes of lines that are emitted together. */
 const batchBytes = 1 << 18
 
 /** The rows of a table, in batches; empty when there is no such file. */

@@ -70,7 +70,7 @@ const sizeInGzip = (bytes: Uint8Array): number | undefined =>
 /**
  * The bytes for which zlib makes room at once: one more than the stream says that it has, so that it is done in one step
  * without copies. No more than so few bytes can hold, nor than `most`, and no less than would take many steps, because
- * whoever wrote it may say anything.
+ * the stream may claim any size.
  */
 const roomFor = (compression: "gzip" | "zlib" | "zstd", bytes: Uint8Array, most: number): number => {
   const said = compression === "gzip" ? sizeInGzip(bytes) : compression === "zstd" ? sizeInZstd(bytes) : undefined
@@ -134,7 +134,7 @@ const atOnceByZlib = (
 const withoutRest = (bytes: Uint8Array): Uint8Array =>
   bytes.length * 2 < bytes.buffer.byteLength ? new Uint8Array(bytes) : bytes
 
-/** What zlib decompresses one after the other. Yields `undefined` to let others run. */
+/** The chunks that zlib decompresses. Yields `undefined` to let other work run. */
 const partsOf = (
   compression: "gzip" | "zlib" | "zstd",
   bytes: Uint8Array
@@ -256,7 +256,7 @@ const chunksOfZlib = (
       const part = parts.next()
       if (part.done === true) stream.end()
       else if (part.value === undefined) setImmediate(feed)
-      // zlib goes on with a new frame if the last one ended with what was written.
+      // zlib continues with a new frame if the last one ended with the bytes that were written.
       else stream.write(part.value, feed)
     } catch (refusal) {
       stream.destroy(refusal as Error)

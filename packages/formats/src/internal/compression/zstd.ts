@@ -11,7 +11,7 @@ const isSkipped = (magic: number): boolean => magic >>> 4 === 0x184d2a5
 
 const viewOf = (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
 
-/** The most frames to skip that are looked at for what follows them: `pzstd` writes one. */
+/** The most skippable frames before the first frame with content: `pzstd` writes one. */
 const mostSkipped = 1_000
 
 /** Where the first frame with content begins, if the bytes are zstd data. */
@@ -63,12 +63,12 @@ const isEmptyFrame = (view: DataView, at: number, end: number): boolean => {
 
 const damaged = (what: string): never => refuse(`the zstd stream is damaged: ${what}`)
 
-/** Frames and blocks that are looked at in a moment. */
+/** Frames and blocks that are scanned between two steps. */
 const stepsAtOnce = 1 << 16
 
 /**
  * The frames of zstd data, without those to skip and, after the first one, empty ones: zlib would take longer for them
- * than for their bytes. A frame that ends early is given as far as it goes. Yields `undefined` to let others run.
+ * than for their bytes. Of a truncated frame, the existing part is returned. Yields `undefined` to let others run.
  */
 export function* zstdFrames(bytes: Uint8Array): Generator<Uint8Array | undefined, void> {
   const view = viewOf(bytes)

@@ -6,7 +6,7 @@ import { zlib } from "../node.ts"
 import { Refusal } from "../refusal.ts"
 import { type Chunk, type Dictionary, dictionaryOf } from "./footer.ts"
 
-/** Smaller dictionaries need not be looked into: a batch of the most rows has room for their largest value. */
+/** Smaller dictionaries need not be read: a batch of the most rows has room for their largest value. */
 const smallDictionary = 2_048
 
 /** Larger ones take too long. Writers end a dictionary at one megabyte or two. */

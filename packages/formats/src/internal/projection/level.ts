@@ -61,7 +61,7 @@ export function* wideRows(table: Table): Steps<JsonContainer> {
 /** The characters of a text, or bytes in base64, that are converted at once. A multiple of three. */
 export const partLength = 0x30000
 
-/** A Map of more entries is listed in steps. */
+/** A Map of more entries is converted in steps. */
 export const manyEntries = 8_192
 
 /** A long text in parts, none of which ends within a surrogate pair. */

@@ -1,4 +1,4 @@
-/** What a projection becomes: data, or text. */
+/** The targets of a projection: data and text. */
 import { setKey } from "../json.ts"
 import type { Steps } from "../steps.ts"
 import type { Sink } from "./walk.ts"

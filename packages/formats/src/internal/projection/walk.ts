@@ -84,7 +84,7 @@ const refuseDepth = (values: ReadonlyArray<unknown>, frames: ReadonlyArray<JsonC
   return refuse(`it is nested more than ${maxDepth} deep, at ${pathOf(frames)}`)
 }
 
-/** Containers of at least this size are remembered, because they may occur again. */
+/** Containers of at least this size are remembered, because a value may contain them again. */
 const largeSize = 1_024
 
 /** Whether the values in a container are made while it is iterated: not two of them are the same object. */
@@ -101,8 +101,8 @@ interface Projected {
 }
 
 /**
- * Traverses a value without recursion, a large container once however often it comes. Yields regularly, so that text can
- * be taken and other work can run.
+ * Traverses a value without recursion, and a large container only once however often it occurs. Yields regularly, so that
+ * text can be taken and other work can run.
  */
 export function* walk(root: unknown, sink: Sink, options: Options | undefined): Steps<void> {
   const maxDepth = options?.maxDepth ?? 1_000
@@ -112,7 +112,7 @@ export function* walk(root: unknown, sink: Sink, options: Options | undefined): 
   /** Of each container that is open, the size of what came before it, and its height so far. */
   const sizes: Array<number> = []
   const heights: Array<number> = []
-  /** The number of open containers that are there for as long as the root is. */
+  /** The number of open containers that exist for as long as the root does. */
   let kept = 0
   const large = new Map<unknown, Projected>()
   let isMeasured = false
@@ -142,12 +142,12 @@ export function* walk(root: unknown, sink: Sink, options: Options | undefined): 
     const isObject = typeof value === "object" && value !== null
     let again = isObject && large.size > 0 ? large.get(value) : undefined
     if (again !== undefined && sink.again === undefined) {
-      // Text is made of a container as often as it comes, which may be far too often.
+      // Text repeats a container each time it occurs, which may be far too often: so its size is found first.
       if (!isMeasured) yield* walk(root, nowhere, options)
       isMeasured = true
       again = undefined
     }
-    // What is too deep is traversed, in order to say where.
+    // A value that is too deep is traversed so that the error can say where.
     if (again !== undefined && stack.length + again.height > maxDepth) again = undefined
     const before = used
     const bytes = isObject && value instanceof Uint8Array && value.length > partLength ? value : undefined

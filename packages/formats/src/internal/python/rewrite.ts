@@ -147,12 +147,12 @@ function* keysOf(pairs: ReadonlyArray<readonly [unknown, unknown]>): Generator<u
   return keys
 }
 
-/** Bytes of memory that are worth to ask for. */
+/** Fewer bytes of memory are not requested. */
 const askedAtOnce = 0x40000
 
 /**
  * Substitutes `replace(value)` for every value inside `root` and for `root` itself, outermost first: the replacement of
- * a value is traversed, not its former content. `large` gives the steps of replacements that take long.
+ * a value is traversed, not its former content. `large` returns the steps of replacements that take long.
  */
 export function* rewriteDown(
   root: unknown,

@@ -135,7 +135,7 @@ export function* readTorchArchive(zip: Zip, name: string, options: LoadsOptions)
       return storage
     }
   })
-  // Their memory is looked at once tensors are made of them.
+  // Their memory is counted when tensors are made of them.
   for (const [key, storage] of found) storage.bytes = (yield* zip.read(`${folder}data/${key}`)) ?? damaged()
   return value
 }

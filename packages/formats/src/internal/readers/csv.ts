@@ -96,7 +96,7 @@ const ofValues = (kind: ColumnKind, values: ReadonlyArray<unknown>): Typed => ({
 })
 
 /**
- * Converts the cells of a column in a block to the first type that accepts all of them. With `isBrief`, what it gives is
+ * Converts the cells of a column in a block to the first type that accepts all of them. With `isBrief`, the result is
  * valid until the next block.
  */
 function* infer(block: Block, column: number, isBrief: boolean): Steps<Typed> {

@@ -382,7 +382,7 @@ export class Tokenizer {
     this.rows = rows
   }
 
-  /** Goes past the next row. How many cells it has; 0 when there is none. */
+  /** Skips the next row. Returns its number of cells; 0 when there is none. */
   private *skipRow(): Steps<number> {
     let width = 0
     if (this.toRow()) {
@@ -395,7 +395,7 @@ export class Tokenizer {
     return width
   }
 
-  /** Goes to the start of the next row, past lines of nothing but blanks. Whether there is one. */
+  /** Skips blank lines before the next row. Returns whether there is one. */
   private toRow(): boolean {
     const { bytes } = this
     while (this.at < bytes.length) {

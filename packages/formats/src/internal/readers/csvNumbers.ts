@@ -69,10 +69,10 @@ const others = (bytes: number): number => ((bytes + 0x76767676) | bytes) & 0x808
 /** `high * 10^4` and four digits are below 2^53. */
 const maxHigh = 900_719_925_473
 
-/** No number that is read here has as many bytes. */
+/** Numbers that are read here are shorter, in bytes. */
 const longest = 64
 
-/** Reads a number after another. */
+/** Reads numbers one at a time. */
 export class NumberReader {
   private readonly bytes: Uint8Array
   private readonly view: DataView
@@ -87,8 +87,8 @@ export class NumberReader {
   }
 
   /**
-   * Reads the number that begins at a place. Returns the place after it; -1 when it has none of the common forms, or the
-   * bytes end soon: it may still be a number.
+   * Reads the number that begins at a place. Returns the place after it, or -1 when it has none of the common forms or is
+   * near the end of the bytes: it may still be a number.
    */
   read(from: number): number {
     const { bytes } = this

@@ -286,7 +286,7 @@ export interface Known {
 export const uuidsOf = ({ values }: Footer, columns: ReadonlyArray<string> | undefined): ReadonlyArray<boolean> =>
   values.filter(({ name }) => columns === undefined || columns.includes(name)).map(({ isUuid }) => isUuid)
 
-/** Memory that is not worth asking for. */
+/** Less memory than this is not requested. */
 const smallRoom = 0x400000
 
 /** The reader makes room for more texts than come, so that what is expected is not enough. To read again costs more. */

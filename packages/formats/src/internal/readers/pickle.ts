@@ -33,7 +33,7 @@ const oldOpcodes = new Set(new TextEncoder().encode("(]}).NIJKMLFGSTUVXcilstdp\x
 export const mayBeOldPickle = (bytes: Uint8Array): boolean =>
   bytes.length >= 2 && oldOpcodes.has(bytes[0]!) && bytes.lastIndexOf(stopOpcode) > 0
 
-/** The six bits of each digit of base64; above them the meaning of what is none. */
+/** The six bits of each digit of base64; larger numbers for other bytes, by their meaning. */
 const digits = new Uint8Array(256).fill(0x80)
 for (const [at, digit] of [..."ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"].entries()) {
   digits[digit.charCodeAt(0)] = at
@@ -90,12 +90,12 @@ export function* fromBase64(bytes: Uint8Array): Steps<Uint8Array | undefined> {
   return isBinaryPickle(decoded) || mayBeOldPickle(decoded) ? decoded : undefined
 }
 
-/** Bytes that are looked through between two steps. */
+/** Bytes that are searched between two steps. */
 const span = 0x400000
 
 const textFloat = /(?:^|[^A-Za-z])F-?\d+(?:\.0*)?\n/
 
-/** Whether the bytes contain, or happen to look like they contain, a float without a fraction. */
+/** Whether the bytes contain a float without a fraction, or other bytes that look like one. */
 function* mayHoldIntegralFloat(bytes: Uint8Array): Steps<boolean> {
   let view: DataView | undefined
   let looked = 0

@@ -476,7 +476,7 @@ export const unreadLabels = (array: unknown): Column | null => {
 const unsized = new WeakMap<Column, PyObject>()
 
 /**
- * Gives an Index whose array has no known length the length that it must have; returns any other unchanged.
+ * Sets the length of an Index whose array has no known one; returns any other unchanged.
  *
  * @internal
  */

@@ -11,7 +11,7 @@ import { type ManifestEntry, turnBytes } from "./files.ts"
 
 const { O_APPEND, O_CREAT, O_NOFOLLOW = 0, O_NONBLOCK, O_RDONLY, O_RDWR } = constants
 
-/** Nobody can choose names whose keys are equal or neighbours, without knowing it. */
+/** Random, so that nobody can choose names whose keys are equal or neighbours. */
 const seed = randomBytes(9).toString("base64")
 
 /** 48 bits of a hash, which a number represents exactly, and a slot in a table. */
