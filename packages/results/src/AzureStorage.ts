@@ -36,7 +36,14 @@ import * as Network from "./internal/remote/network.ts"
 import type { Bucket, RemoteOptions } from "./internal/remote/options.ts"
 import * as Reader from "./internal/remote/reader.ts"
 import { load, rethrow } from "./internal/remote/sdk.ts"
-import { type Client, contentRange, type Failure, type ObjectName, type Part } from "./internal/remote/store.ts"
+import {
+  type Client,
+  contentRange,
+  type Failure,
+  type ObjectName,
+  openedAs,
+  type Part
+} from "./internal/remote/store.ts"
 import { StorageNotProvided, type StorageReason } from "./ResultError.ts"
 import * as ResultStorage from "./ResultStorage.ts"
 
@@ -107,6 +114,10 @@ const failure = (error: unknown, object: ObjectName, location: string): Failure 
   }
   if (code === "BlobArchived") {
     return unavailable(location, "it is archived and has to be restored first (BlobArchived)", "never")
+  }
+  // The SDK reads no blob without them.
+  if (String(field(error, "message")).startsWith("File download response doesn't contain")) {
+    return unavailable(location, "the store does not say its length or its ETag", "never")
   }
   return general(location, error, typeof status === "number" ? status : undefined, after)
 }
@@ -227,18 +238,19 @@ const connect =
         ).catch(async (error: unknown) => {
           throw await refused(error)
         })
-        const range = contentRange(response.contentRange, response._response.status)
-        const md5 = range === undefined ? response.contentMD5 : undefined
-        return {
-          body: response.readableStreamBody as Readable,
-          offset: range?.[0] ?? 0,
-          isPart: range !== undefined,
-          size: range === undefined ? response.contentLength : range[1],
-          tag: response.etag,
-          checksum: md5 === undefined
-            ? undefined
-            : { algorithm: "md5" as const, base64: Buffer.from(md5).toString("base64") }
-        }
+        return openedAs(response.readableStreamBody as Readable, () => {
+          const range = contentRange(response.contentRange, response._response.status)
+          const md5 = range === undefined ? response.contentMD5 : undefined
+          return {
+            offset: range?.[0] ?? 0,
+            isPart: range !== undefined,
+            size: range === undefined ? response.contentLength : range[1],
+            tag: response.etag,
+            checksum: md5 === undefined
+              ? undefined
+              : { algorithm: "md5" as const, base64: Buffer.from(md5).toString("base64") }
+          }
+        })
       }
       const close = () => {
         agents.http.destroy()

@@ -32,6 +32,7 @@ import {
   type Failure,
   isObjectStatus,
   type ObjectName,
+  openedAs,
   type Part,
   rangeOf
 } from "./internal/remote/store.ts"
@@ -187,16 +188,17 @@ const connect = (options: Options) => (concurrency: number) =>
         const status = part?.tag !== undefined && statusCode === 404 ? 412 : statusCode
         throw new Refused(status, await errorText(response), headers, token === undefined)
       }
-      const range = contentRange(headers["content-range"], statusCode)
-      const tag = headers["x-goog-generation"]
-      return {
-        body: response,
-        offset: range?.[0] ?? 0,
-        isPart: range !== undefined,
-        size: range === undefined ? numberOf(headers["content-length"]) : range[1],
-        tag: typeof tag === "string" ? tag : undefined,
-        checksum: range === undefined ? checksumOf(headers) : undefined
-      }
+      return openedAs(response, () => {
+        const range = contentRange(headers["content-range"], statusCode)
+        const tag = headers["x-goog-generation"]
+        return {
+          offset: range?.[0] ?? 0,
+          isPart: range !== undefined,
+          size: range === undefined ? numberOf(headers["content-length"]) : range[1],
+          tag: typeof tag === "string" ? tag : undefined,
+          checksum: range === undefined ? checksumOf(headers) : undefined
+        }
+      })
     }
     return {
       open,

@@ -52,10 +52,12 @@ import * as SignedGet from "./internal/remote/signedGet.ts"
 import {
   type Client,
   contentRange,
+  discard,
   type Failure,
   isObjectStatus,
   type ObjectName,
   type Opened,
+  openedAs,
   type Part,
   rangeOf
 } from "./internal/remote/store.ts"
@@ -206,19 +208,19 @@ const checksumOf = ({ checksumType, checksums }: Headers): Checksum | undefined 
   return undefined
 }
 
-const opened = (body: Readable, headers: Headers, status: number | undefined): Opened => {
-  const range = contentRange(headers.contentRange, status)
-  const [offset, size] = range ?? [0, headers.contentLength]
-  return {
-    body,
-    offset,
-    isPart: range !== undefined,
-    size,
-    // A weak ETag cannot be used in a condition.
-    tag: headers.etag?.startsWith("W/") === true ? undefined : headers.etag,
-    checksum: range === undefined ? checksumOf(headers) : undefined
-  }
-}
+const opened = (body: Readable, headers: Headers, status: number | undefined): Opened =>
+  openedAs(body, () => {
+    const range = contentRange(headers.contentRange, status)
+    const [offset, size] = range ?? [0, headers.contentLength]
+    return {
+      offset,
+      isPart: range !== undefined,
+      size,
+      // A weak ETag cannot be used in a condition.
+      tag: headers.etag?.startsWith("W/") === true ? undefined : headers.etag,
+      checksum: range === undefined ? checksumOf(headers) : undefined
+    }
+  })
 
 /** The error that the SDK makes from a response. */
 const refused = async (response: IncomingMessage) => ({
@@ -344,7 +346,10 @@ const connect = (options: Options, tls: ReturnType<typeof loadTls>) => (concurre
       )
       const output = await client.send(command, { abortSignal })
       const status = output.$metadata.httpStatusCode ?? 0
-      if (!isObjectStatus(status)) throw { $metadata: output.$metadata }
+      if (!isObjectStatus(status)) {
+        if (output.Body !== undefined) discard(readable(output.Body))
+        throw { $metadata: output.$metadata }
+      }
       return opened(readable(output.Body), plainHeaders(headers), status)
     }
 

@@ -162,6 +162,15 @@ describe("AzureStorage", () => {
       assert.strictEqual(requests, 2)
     }))
 
+  it.live("says what the store does not say of a blob", () =>
+    Effect.gen(function*() {
+      for (const headers of [{ etag: "\"1\"", "transfer-encoding": "chunked" }, { "content-length": 2 }]) {
+        const { reason } = yield* failing((response) => response.writeHead(200, headers).end("{}"))
+        assert.strictEqual(reason._tag, "StorageUnavailable")
+        assert.include(reason.message, "the store does not say its length or its ETag")
+      }
+    }))
+
   it.live("verifies MD5", () =>
     Effect.gen(function*() {
       const md5 = { "content-md5": createHash("md5").update(bytes).digest("base64") }

@@ -82,6 +82,35 @@ describe("a reader of a store", () => {
       }
     }))
 
+  it.live("requests no name that no object can have, which a store could answer with a list of its objects", () =>
+    Effect.gen(function*() {
+      for (const key of ["", ".", "/", "a/..", "a\ud800"]) {
+        const resolved = yield* resolve(["data"], key, () => assert.fail(`it was requested: ${JSON.stringify(key)}`))
+        if (resolved._tag !== "Allowed") return assert.fail("it may not be read")
+        const reason = yield* Effect.flip(resolved.read({ maxBytes: 100 }))
+        assert.strictEqual(reason._tag, "ResultNotFound", JSON.stringify(key))
+        assert.include(reason.message, "no object has such a name")
+      }
+    }))
+
+  it.live("takes no part of an object of another size than its beginning was of", () =>
+    Effect.gen(function*() {
+      let size = 70_000
+      const resolved = yield* resolve(["data"], "key", () => ({
+        body: Readable.from([new Uint8Array(size === 70_000 ? 64 * 1024 : 10)]),
+        offset: size === 70_000 ? 0 : 69_000,
+        isPart: true,
+        size,
+        tag: "v1",
+        checksum: undefined
+      }))
+      if (resolved._tag !== "Allowed") return assert.fail("it may not be read")
+      const parts = yield* resolved.open!()
+      size = 70_001
+      const reason = yield* Effect.flip(parts!.read(69_000, 10))
+      assert.include(reason.message, "it was changed while it was read")
+    }))
+
   it.live("keeps the beginning of an object, and requests only what is beyond it", () =>
     Effect.gen(function*() {
       const bytes = new Uint8Array(70_000).map((_, at) => at % 251)

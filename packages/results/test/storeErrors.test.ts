@@ -113,6 +113,21 @@ for (const [name, { before, code, descriptor, layer }] of Object.entries(ways)) 
       { concurrent: true }
     )
 
+    it.live("is a part that no object can have, whose body ends with that request", () =>
+      Effect.gen(function*() {
+        let closed: () => void = () => {}
+        const isClosed = new Promise<void>((resolve) => closed = resolve)
+        const { reason } = yield* failing((response) => {
+          response.on("close", closed)
+          response.writeHead(206, { etag: "\"1\"", "content-range": "bytes 5-4/3", "content-length": 10 })
+          response.write("12345")
+        })
+        assert.strictEqual(reason._tag, "StorageUnavailable")
+        assert.include(reason.message, "a part that the object cannot have")
+        // An error of the body that nobody listens to is not one of this test, but ends the run.
+        yield* Effect.promise(() => isClosed)
+      }), { concurrent: true })
+
     it.live("is a redirect, which is not followed", () =>
       Effect.map(
         failing((response, request) => response.writeHead(302, { location: `${request.url}?again` }).end()),

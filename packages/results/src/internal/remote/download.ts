@@ -10,7 +10,7 @@ import type { Reserve } from "../../ResultStorage.ts"
 import * as Checksum from "./checksum.ts"
 import { unavailable } from "./failure.ts"
 import type { Limiter } from "./limiter.ts"
-import { type Client, type Failure, NoSuchPart, type ObjectName, type Opened, type Part } from "./store.ts"
+import { type Client, discard, type Failure, NoSuchPart, type ObjectName, type Opened, type Part } from "./store.ts"
 
 export interface Limits {
   readonly maxBytes: number
@@ -24,7 +24,13 @@ export interface Limits {
   readonly timeout: Duration.Duration
   readonly reserve?: Reserve | undefined
   /** The part to download. Default: all. */
-  readonly part?: { readonly offset: number; readonly length: number; readonly tag: string | undefined } | undefined
+  readonly part?: {
+    readonly offset: number
+    readonly length: number
+    readonly tag: string | undefined
+    /** Of the whole object, once that is known. */
+    readonly size?: number | undefined
+  } | undefined
 }
 
 /** The bytes received by a download, and the store's description of the object. */
@@ -97,8 +103,7 @@ const attempt = (
     const fail = (failure: Failure) => end(Effect.fail(failure))
     const stop = () => {
       abort.abort()
-      // A destroyed stream may still emit an error.
-      opened?.body.on("error", () => {}).destroy()
+      if (opened !== undefined) discard(opened.body)
     }
     const timer = setTimeout(
       () => fail(unavailable(location, `it sent nothing for ${limits.idle / 1000} seconds`)),
@@ -170,8 +175,9 @@ const attempt = (
         return fail(unavailable(location, noParts, "never"))
       }
       const first = part === undefined || !answer.isPart ? 0 : part.offset
-      const changed = (part?.tag !== undefined && answer.tag !== part.tag) || (answer.offset !== first &&
-        (answer.offset !== first + progress.filled || answer.size !== progress.whole || answer.tag !== progress.tag))
+      const changed = (part?.tag !== undefined && answer.tag !== part.tag) ||
+        (part?.size !== undefined && answer.size !== part.size) || (answer.offset !== first &&
+          (answer.offset !== first + progress.filled || answer.size !== progress.whole || answer.tag !== progress.tag))
       if (changed) return fail(unavailable(location, "it was changed while it was read", "restart"))
       const size = answer.size === undefined || part === undefined
         ? answer.size

@@ -6,7 +6,7 @@ import type { ResultDescriptor } from "@effect-prefect/core/ResultDescriptor"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import type { StorageReason } from "../../ResultError.ts"
+import { ResultNotFound, type StorageReason } from "../../ResultError.ts"
 import type { AnyReader, ReadOptions, StorageReader, StoredParts, StoredResult } from "../../ResultStorage.ts"
 import * as Location from "../location.ts"
 import { download, type Downloaded, type Limits, noParts, within } from "./download.ts"
@@ -53,6 +53,13 @@ const isBelow = (allowed: Allowed, object: ObjectName, location: Location.Locati
   (allowed.prefix === "" || object.key === allowed.prefix || object.key.startsWith(`${allowed.prefix}/`)) &&
   Location.below(location, allowed.location) !== undefined
 
+/**
+ * Whether an object can have the name. Requests for others would be for the bucket itself, with a list of its objects as
+ * the answer: some clients and servers resolve the segments `.` and `..` as in a path.
+ */
+const isName = (scheme: string, { bucket, key }: ObjectName): boolean =>
+  !/\p{Surrogate}/u.test(key) && Location.object(scheme, bucket, key).name !== `${scheme}://${bucket}/`
+
 export const make = <D extends ResultDescriptor>(
   store: Store<D>,
   options: RemoteOptions
@@ -79,10 +86,12 @@ export const make = <D extends ResultDescriptor>(
       location: string,
       limits: Omit<Limits, "attempts" | "retrySchedule" | "idle" | "timeout">
     ): Effect.Effect<Downloaded, StorageReason> =>
-      Effect.flatMap(
-        within(timeout, location, connect),
-        (client) => download(client, limiter, object, location, { attempts, idle, retrySchedule, timeout, ...limits })
-      )
+      isName(store.scheme, object)
+        ? Effect.flatMap(
+          within(timeout, location, connect),
+          (client) => download(client, limiter, object, location, { attempts, idle, retrySchedule, timeout, ...limits })
+        )
+        : Effect.fail(new ResultNotFound({ location, detail: "no object has such a name" }))
 
     const read = (object: ObjectName, location: string, options: ReadOptions) =>
       Effect.map(
@@ -95,8 +104,8 @@ export const make = <D extends ResultDescriptor>(
      * gcp-storage-emulator) could not tell that two parts are of different objects: it gives none.
      */
     const open = (object: ObjectName, location: string): Effect.Effect<StoredParts | undefined, StorageReason> => {
-      const part = (offset: number, length: number, tag?: string) =>
-        get(object, location, { maxBytes: length, part: { offset, length, tag } })
+      const part = (offset: number, length: number, tag?: string, size?: number) =>
+        get(object, location, { maxBytes: length, part: { offset, length, tag, size } })
       return part(0, headLength).pipe(
         Effect.map(({ bytes: head, size, tag }) =>
           size === undefined || tag === undefined ? undefined : {
@@ -104,7 +113,7 @@ export const make = <D extends ResultDescriptor>(
             read: (offset: number, length: number) =>
               offset + length <= head.length
                 ? Effect.succeed(head.subarray(offset, offset + length))
-                : Effect.map(part(offset, length, tag), ({ bytes }) => bytes)
+                : Effect.map(part(offset, length, tag, size), ({ bytes }) => bytes)
           }
         ),
         Effect.catchIf(

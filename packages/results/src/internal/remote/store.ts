@@ -56,6 +56,19 @@ export interface Opened {
   readonly checksum: Checksum | undefined
 }
 
+/** Ends a body that nobody reads: an error of it that nobody listens to would end the process. */
+export const discard = (body: Readable): void => void body.on("error", () => {}).destroy()
+
+/** An object by what its headers say, which may be nothing that an object can have: its body is then ended. */
+export const openedAs = (body: Readable, describe: () => Omit<Opened, "body">): Opened => {
+  try {
+    return { body, ...describe() }
+  } catch (error) {
+    discard(body)
+    throw error
+  }
+}
+
 /** The reason why a request failed, and whether to retry. */
 export interface Failure {
   readonly reason: StorageReason
