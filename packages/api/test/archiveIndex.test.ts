@@ -12,6 +12,7 @@ import * as fs from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { isDeepStrictEqual } from "node:util"
+import { vi } from "vitest"
 import { runs } from "../../core/test/seeds.ts"
 
 const temporary = Effect.acquireRelease(
@@ -115,6 +116,55 @@ const everything = (
     )
     return out
   }))
+
+it.live("walks leave turns to others, and who asks for few rows waits for none", () =>
+  Effect.gen(function*() {
+    const ids = Array.from({ length: 1_500 }, (_, at) => String(at).padStart(6, "0"))
+    const { cache, directory } = yield* archiveOf({
+      flow_run: ids.map((id) => ({ id, name: `run ${id}`, created: "2020-01-01T00:00:00+00:00" })),
+      log: ids.map((id) => ({ id, flow_run_id: "f", timestamp: "2020-01-01T00:00:00+00:00", message: id })),
+      task_run: ids.map((id, at) => ({ id, flow_run_id: "f", task_id: "t", map_index: at }))
+    })
+    const { api } = yield* ArchiveApi.make(directory, { index: "always", cache })
+    const turnsOf = Effect.fnUntraced(function*(stream: Stream.Stream<unknown, unknown>) {
+      let turns = 0
+      const next = () => {
+        turns++
+        timer = setImmediate(next)
+      }
+      let timer = setImmediate(next)
+      const count = yield* Stream.runCount(stream)
+      clearImmediate(timer)
+      return [count, turns] as const
+    })
+    // Every look at the clock is in another turn, so that whoever shares turns waits each time.
+    let now = performance.now()
+    const clock = vi.spyOn(performance, "now").mockImplementation(() => now += 20)
+    yield* Effect.addFinalizer(() => Effect.sync(() => clock.mockRestore()))
+    const walks = {
+      logs: api.logs({ flowRunId: "f" }),
+      summaries: api.taskRunSummaries({ flowRunId: "f", taskId: "t" }),
+      children: api.mappedChildren({ flowRunId: "f", taskId: "t" }),
+      "flow runs": api.flowRuns()
+    }
+    for (const [name, walk] of Object.entries(walks)) {
+      const [count, turns] = yield* turnsOf(walk)
+      assert.strictEqual(count, ids.length, name)
+      assert.isAtLeast(turns, 16, name)
+    }
+    const [found, searching] = yield* turnsOf(Stream.take(api.flowRuns({ nameContains: "0003" }, { pageSize: 10 }), 1))
+    assert.strictEqual(found, 1)
+    assert.isAtLeast(searching, 16)
+    const lists: ReadonlyArray<Stream.Stream<unknown, unknown>> = [
+      api.logs({ flowRunId: "f" }, { pageSize: 50 }),
+      api.flowRuns({}, { pageSize: 50 })
+    ]
+    for (const few of lists) {
+      const [count, turns] = yield* turnsOf(Stream.take(few, 50))
+      assert.strictEqual(count, 50)
+      assert.isAtMost(turns, 10)
+    }
+  }).pipe(Effect.provide(quiet)))
 
 describe("an index", () => {
   const Literals = <const L extends ReadonlyArray<string>>(...values: L) => Schema.Literals(values)

@@ -2,6 +2,7 @@ import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import { vi } from "vitest"
 import { RunLengths } from "../src/internal/childStates.ts"
 import { LoadedValue } from "../src/internal/result/loadedValue.ts"
 import { csvText } from "../src/internal/result/loadedValue.ts"
@@ -69,6 +70,9 @@ it("previews tell integers, bytes and containers apart", () => {
 it.effect("a long array is sent in pieces, between which others have a turn", () =>
   Effect.gen(function*() {
     const all = Array.from({ length: 1000 }, (_, i) => i)
+    let now = performance.now()
+    const clock = vi.spyOn(performance, "now").mockImplementation(() => now)
+    yield* Effect.addFinalizer(() => Effect.sync(() => clock.mockRestore()))
     let turns = 0
     let isOver = false
     const others = () => {
@@ -79,7 +83,11 @@ it.effect("a long array is sent in pieces, between which others have a turn", ()
     const pieces: Array<ReadonlyArray<number>> = []
     yield* Stream.runForEachArray(
       inTurns(Stream.concat(Stream.fromArray(all), Stream.succeed(-1)), 64),
-      (piece) => Effect.sync(() => pieces.push(piece))
+      (piece) =>
+        Effect.sync(() => {
+          pieces.push(piece)
+          now += 20
+        })
     )
     isOver = true
     assert.deepStrictEqual(pieces.flat(), [...all, -1])

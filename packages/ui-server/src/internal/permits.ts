@@ -1,3 +1,4 @@
+import * as Turn from "@effect-prefect/core/Turn"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -87,7 +88,7 @@ export const watched = (
     const stream = Stream.scoped(Stream.fromPull(Effect.map(Stream.toPull(body.stream), (pull) =>
       Effect.suspend(() => {
         holder.idleSince = undefined
-        return Effect.tap(pull, () => Effect.sync(sent))
+        return Effect.tap(Effect.andThen(Turn.share, pull), () => Effect.sync(sent))
       }))))
     return HttpServerResponse.setBody(response, HttpBody.stream(stream, body.contentType, body.contentLength))
   })

@@ -1,3 +1,4 @@
+import * as Turn from "@effect-prefect/core/Turn"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Pull from "effect/Pull"
@@ -21,12 +22,6 @@ export const started = <A, E, R>(
     })
   })
 
-/** Gives timers, signals and other requests a turn. */
-const otherTurn: Effect.Effect<void> = Effect.callback((resume) => {
-  const immediate = setImmediate(() => resume(Effect.void))
-  return Effect.sync(() => clearImmediate(immediate))
-})
-
 /**
  * A stream whose arrays have at most so many elements, with a turn for other requests between two of them: what is made
  * of an array, its JSON for example, is made at once.
@@ -41,7 +36,7 @@ export const inTurns = <A, E, R>(stream: Stream.Stream<A, E, R>, most: number): 
     }
     return Effect.suspend(() => {
       const next = rest === undefined ? Effect.flatMap(pull, emit) : emit(rest)
-      if (!isFirst) return Effect.andThen(otherTurn, next)
+      if (!isFirst) return Effect.andThen(Turn.share, next)
       isFirst = false
       return next
     })

@@ -1,7 +1,10 @@
 /** The flow runs, flows, logs and artifacts of an archive's index, in the order in which they are listed. */
 import * as LogEntry from "@effect-prefect/core/LogEntry"
+import * as Turn from "@effect-prefect/core/Turn"
+import * as Effect from "effect/Effect"
 import type { SQLInputValue } from "node:sqlite"
 import type * as Backend from "../../Backend.ts"
+import type { PrefectApiError } from "../../PrefectApiError.ts"
 import { nameContains } from "../nameContains.ts"
 import { microseconds } from "../timestamps.ts"
 import { type Found, type FoundPage, type IndexReader, listOf, pageOf } from "./indexReader.ts"
@@ -40,6 +43,9 @@ const newest = <A extends { readonly created: number; readonly id: Key; readonly
       right.created - left.created || compareKeys(right.id, left.id) || right.place - left.place
     ).slice(0, limit)
 
+/** How many names are searched before others have a turn. */
+const namesAtOnce = 1000
+
 /** The known levels below a level. */
 const lowerThan = (level: LogEntry.LogLevel): ReadonlyArray<string> =>
   Object.entries(LogEntry.levels).filter(([, value]) => value < LogEntry.levels[level]).map(([name]) => name)
@@ -48,7 +54,8 @@ export const flowRuns = (
   reader: IndexReader,
   { flowId, flowName, nameContains: part, states }: Backend.FlowRunsQuery,
   { cursor, limit }: Backend.PageRequest
-): FoundPage<Created> => {
+): Effect.Effect<FoundPage<Created>, PrefectApiError> => {
+  const operation = "flowRuns"
   const codes = states === undefined ? undefined : reader.codesOf(states)
   const named = flowName === undefined
     ? undefined
@@ -86,15 +93,18 @@ export const flowRuns = (
       ? list("", [], count)
       : newest(codes.map((code) => list("AND state = ?", [code], count)), count)
   }
-  if (part === undefined) return pageOf(next(limit + 1), limit)
+  if (part === undefined) return reader.page(operation, limit, () => pageOf(next(limit + 1), limit))
   const found: Array<Created> = []
-  for (;;) {
-    const some = next(1000)
-    found.push(...some.filter(({ name }) => nameContains(textOf(name), part)))
-    const end = some.at(-1)
-    if (found.length > limit || some.length < 1000 || end === undefined) return pageOf(found, limit)
-    after = { created: end.created, id: idOf(end.id), place: end.place }
-  }
+  const search: Effect.Effect<FoundPage<Created>, PrefectApiError> = Effect.flatMap(
+    Effect.andThen(Turn.share, reader.query(operation, () => next(namesAtOnce))),
+    (some) => {
+      found.push(...some.filter(({ name }) => nameContains(textOf(name), part)))
+      if (found.length > limit || some.length < namesAtOnce) return Effect.succeed(pageOf(found, limit))
+      after = createdCursor(some.at(-1))
+      return search
+    }
+  )
+  return search
 }
 
 export const flows = (reader: IndexReader, { cursor, limit }: Backend.PageRequest): FoundPage<Created> => {

@@ -1,4 +1,5 @@
 /** Reads an archive's index: the positions of rows, by their keys. */
+import * as Turn from "@effect-prefect/core/Turn"
 import * as Effect from "effect/Effect"
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite"
 import * as Errors from "../../PrefectApiError.ts"
@@ -25,6 +26,9 @@ export const pageOf = <A>(found: ReadonlyArray<A>, limit: number): FoundPage<A> 
 
 /** The parameters of an SQL list of values. */
 export const listOf = (length: number): string => Array.from({ length }, () => "?").join(", ")
+
+/** Pages of up to so many rows are for somebody who waits for them; larger ones are parts of a walk. */
+const smallPage = 100
 
 export class IndexReader {
   private readonly database: DatabaseSync
@@ -69,6 +73,12 @@ export class IndexReader {
           })
         })
     })
+  }
+
+  /** A query for a page. Those for large ones share each turn, so that small ones need not wait for all of them. */
+  page<A>(operation: string, limit: number, body: () => A): Effect.Effect<A, Errors.PrefectApiError> {
+    const query = this.query(operation, body)
+    return limit > smallPage ? Effect.andThen(Turn.share, query) : query
   }
 
   /** The codes that stand for states of these names. */

@@ -1,4 +1,5 @@
 /** The task runs of an archive's index, in the order of (task, map index, id, place). */
+import * as Turn from "@effect-prefect/core/Turn"
 import * as Effect from "effect/Effect"
 import type { SQLInputValue } from "node:sqlite"
 import type * as Backend from "../../Backend.ts"
@@ -72,12 +73,6 @@ type SummaryColumns = readonly [
 export const rowsAtOnce = 2_048
 const tasksAtOnce = 256
 const summariesAtOnce = 512
-
-/** Gives timers, signals and other requests a turn. */
-export const otherTurn: Effect.Effect<void> = Effect.callback((resume) => {
-  const immediate = setImmediate(() => resume(Effect.void))
-  return Effect.sync(() => clearImmediate(immediate))
-})
 
 /** A position in the order of (task, map index, id, place). */
 type Position = readonly [task: Key, mapIndex: number, id: Key, place: number]
@@ -214,7 +209,7 @@ export const make = (reader: IndexReader) => {
         }
         return next
       })
-      yield* otherTurn
+      yield* Turn.share
     }
     // Runs without a task are single.
     const others: Array<FoundTaskRun> = []
@@ -226,7 +221,7 @@ export const make = (reader: IndexReader) => {
       const found = yield* reader.query(operation, () => runsOfTask(select, run, noTask, after, rowsAtOnce))
       for (const run of found) others.push(run)
       isMore = found.length === rowsAtOnce
-      yield* otherTurn
+      yield* Turn.share
     }
     const sorted = first.toSorted((left, right) =>
       left.slug === null || right.slug === null

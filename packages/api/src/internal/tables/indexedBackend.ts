@@ -1,6 +1,7 @@
 /** The backend over an archive's tables and their index: every query reads only the rows that it returns. */
 
 import * as TaskRunView from "@effect-prefect/core/TaskRunView"
+import * as Turn from "@effect-prefect/core/Turn"
 import * as Effect from "effect/Effect"
 import type { DatabaseSync } from "node:sqlite"
 import type * as Backend from "../../Backend.ts"
@@ -22,6 +23,9 @@ const fail = (operation: string, reason: Errors.Reason) =>
   Effect.fail(new Errors.PrefectApiError({ operation, reason }))
 const malformed = (operation: string, detail: string) => fail(operation, new Errors.MalformedResponse({ detail }))
 
+/** How many rows are decoded before others have a turn. */
+const modelsAtOnce = 256
+
 export const make = (database: DatabaseSync, read: ReadRows<TableName>): {
   readonly backend: Backend.Backend
   readonly problems: Effect.Effect<
@@ -42,7 +46,7 @@ export const make = (database: DatabaseSync, read: ReadRows<TableName>): {
       const tasks: Array<IndexTaskRuns.Task | undefined> = []
       const taskOf = taskRuns.taskFinder()
       while (tasks.length < entries.length) {
-        if (tasks.length > 0) yield* IndexTaskRuns.otherTurn
+        if (tasks.length > 0) yield* Turn.share
         yield* reader.query(operation, () => {
           for (const { task } of entries.slice(tasks.length, tasks.length + IndexTaskRuns.rowsAtOnce)) {
             tasks.push(taskOf(task))
@@ -66,11 +70,20 @@ export const make = (database: DatabaseSync, read: ReadRows<TableName>): {
         : yield* malformed(operation, problem)
     })
 
-  const models = <A>(table: TableName, decode: Decoders.Decoder<A>, entries: ReadonlyArray<Found>) =>
+  const modelsOf = <A>(table: TableName, decode: Decoders.Decoder<A>, entries: ReadonlyArray<Found>) =>
     Effect.flatMap(
       rowsOf(table, entries),
       (found) => Decoders.decodeAll(table, decode, found, (_, at) => idOf(entries[at]!.id))
     )
+  const models = <A>(table: TableName, decode: Decoders.Decoder<A>, entries: ReadonlyArray<Found>) =>
+    entries.length <= modelsAtOnce ? modelsOf(table, decode, entries) : Effect.gen(function*() {
+      const all: Array<A> = []
+      for (let start = 0; start < entries.length; start += modelsAtOnce) {
+        yield* Turn.share
+        for (const model of yield* modelsOf(table, decode, entries.slice(start, start + modelsAtOnce))) all.push(model)
+      }
+      return all
+    })
 
   const single = <A>(
     operation: string,
@@ -128,23 +141,26 @@ export const make = (database: DatabaseSync, read: ReadRows<TableName>): {
     )
 
   /** A page of task runs: their positions are found at once, and their rows read. */
-  const pageOfViews = (operation: string, find: () => FoundPage<IndexTaskRuns.FoundTaskRun>) =>
+  const pageOfViews = (
+    operation: string,
+    { limit }: Backend.PageRequest,
+    find: () => FoundPage<IndexTaskRuns.FoundTaskRun>
+  ) =>
     Effect.flatMap(
-      reader.query(operation, find),
+      reader.page(operation, limit, find),
       ({ entries, last }) =>
         Effect.map(views(operation, entries), (items) => ({ items, next: IndexTaskRuns.cursorOf(last) }))
     )
 
   /** The same of rows of another table. */
   const pageOfModels = <A, E extends Found>(
-    operation: string,
     table: TableName,
     decode: Decoders.Decoder<A>,
-    find: () => FoundPage<E>,
+    find: Effect.Effect<FoundPage<E>, Errors.PrefectApiError>,
     cursorOf: (entry: E | undefined) => Backend.Cursor | undefined
   ) =>
     Effect.flatMap(
-      reader.query(operation, find),
+      find,
       ({ entries, last }) => Effect.map(models(table, decode, entries), (items) => ({ items, next: cursorOf(last) }))
     )
 
@@ -264,12 +280,12 @@ export const make = (database: DatabaseSync, read: ReadRows<TableName>): {
     storageBlock: () =>
       fail("storageBlock", new Errors.UnsupportedByBackend({ feature: "storage blocks", backend: "the archive" })),
 
-    taskRunsOfTaskPage: (query, page) => pageOfViews("taskRunsOfTask", () => taskRuns.pageOfTask(query, page)),
+    taskRunsOfTaskPage: (query, page) => pageOfViews("taskRunsOfTask", page, () => taskRuns.pageOfTask(query, page)),
 
-    taskRunsPage: (query, page) => pageOfViews("taskRuns", () => taskRuns.page(query, page)),
+    taskRunsPage: (query, page) => pageOfViews("taskRuns", page, () => taskRuns.page(query, page)),
 
     taskRunSummariesPage: (query, page) =>
-      reader.query("taskRunSummaries", () => {
+      reader.page("taskRunSummaries", page.limit, () => {
         const { entries, last } = taskRuns.summaries(query, page)
         let shownKey: Key | undefined
         let shownId: string | null = null
@@ -293,41 +309,37 @@ export const make = (database: DatabaseSync, read: ReadRows<TableName>): {
     siblingsPage: ({ flowRunId, taskId, taskRunId }, page) =>
       taskId === null || flowRunId === null
         ? Effect.succeed({ items: [], next: undefined })
-        : pageOfViews("siblings", () => taskRuns.siblings({ flowRunId, taskId }, taskRunId, page)),
+        : pageOfViews("siblings", page, () => taskRuns.siblings({ flowRunId, taskId }, taskRunId, page)),
 
     flowRunsPage: (query, page) =>
       pageOfModels(
-        "flowRuns",
         "flow_run",
         Decoders.decodeFlowRun,
-        () => IndexLists.flowRuns(reader, query, page),
+        IndexLists.flowRuns(reader, query, page),
         IndexLists.createdCursor
       ),
 
     flowsPage: (page) =>
       pageOfModels(
-        "flows",
         "flow",
         Decoders.decodeFlow,
-        () => IndexLists.flows(reader, page),
+        reader.page("flows", page.limit, () => IndexLists.flows(reader, page)),
         IndexLists.createdCursor
       ),
 
     logsPage: (query, page) =>
       pageOfModels(
-        "logs",
         "log",
         Decoders.decodeLog,
-        () => IndexLists.logs(reader, query, page),
+        reader.page("logs", page.limit, () => IndexLists.logs(reader, query, page)),
         IndexLists.lineCursor
       ),
 
     artifactsPage: (query, page) =>
       pageOfModels(
-        "artifacts",
         "task_run_artifact",
         Decoders.decodeArtifact,
-        () => IndexLists.artifacts(reader, query, page),
+        reader.page("artifacts", page.limit, () => IndexLists.artifacts(reader, query, page)),
         IndexLists.createdCursor
       )
   }

@@ -1,8 +1,8 @@
 // Measured: bench/archive.bench.ts
 import * as ArchiveFormat from "@effect-prefect/core/ArchiveFormat"
+import * as Turn from "@effect-prefect/core/Turn"
 import { readSync } from "node:fs"
 import type { FileHandle } from "node:fs/promises"
-import { setImmediate } from "node:timers/promises"
 import { piecesOf } from "./chunks.ts"
 
 /** Calls back with every line of a file that is not blank. */
@@ -26,8 +26,8 @@ const maxGap = 32 * 1024
 /** The size of a read, unless one extent is longer. It fits the processor's cache, so gaps cost little. */
 const maxRead = 256 * 1024
 
-/** Milliseconds of work between two turns of the event loop. */
-const slice = 8
+/** Up to so many rows are read without giving way. */
+const smallList = 100
 
 /** The buffer of all reads: a row is decoded at once, so its bytes need not outlive the next read. */
 let shared: Buffer | undefined
@@ -37,7 +37,7 @@ let shared: Buffer | undefined
  * the file, with its bytes, which are valid only during the call, and its position in the list.
  *
  * Rows are small and were read before, so they are in the system's page cache: a synchronous read takes a tenth of the
- * time of an asynchronous one. Other fibers run after every few milliseconds.
+ * time of an asynchronous one. Others have a turn between the reads of a long list.
  */
 export const readExtents = async (
   file: FileHandle,
@@ -45,12 +45,8 @@ export const readExtents = async (
   use: (bytes: Uint8Array, at: number) => void
 ): Promise<void> => {
   const order = extents.map((_, at) => at).sort((left, right) => extents[left]!.offset - extents[right]!.offset)
-  let turn = performance.now()
   for (let first = 0; first < order.length;) {
-    if (performance.now() - turn > slice) {
-      await setImmediate()
-      turn = performance.now()
-    }
+    if (order.length > smallList && Turn.isLong()) await new Promise<void>(Turn.onNext)
     const start = extents[order[first]!]!.offset
     let end = start
     let next = first

@@ -3,6 +3,7 @@ import { FlowRunView } from "@effect-prefect/core/FlowRunView"
 import { type CustomResult, isPersisted, type ResultDescriptor } from "@effect-prefect/core/ResultDescriptor"
 import * as State from "@effect-prefect/core/State"
 import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
+import * as Turn from "@effect-prefect/core/Turn"
 import { FormatError, TooLarge } from "@effect-prefect/formats/FormatError"
 import * as ResultFormat from "@effect-prefect/formats/ResultFormat"
 import * as ResultSchema from "@effect-prefect/formats/ResultSchema"
@@ -26,10 +27,10 @@ import {
 } from "../../ResultError.ts"
 import { type Options, override, ResultOptions } from "../../ResultOptions.ts"
 import { type ReadOptions, type Resolution, ResultStorage, type StoredResult } from "../../ResultStorage.ts"
+import { inAnotherTurn, Later } from "./later.ts"
 import { type Budget, budgetOf, CurrentLoad, type Lease, withinLoad } from "./memory.ts"
 import { notPersisted } from "./notPersisted.ts"
 import * as Telemetry from "./telemetry.ts"
-import * as Turn from "./turn.ts"
 
 /**
  * The services that a task run captured when it was made, so that its members require none.
@@ -233,11 +234,11 @@ export const loadPrepared = (
     const known = prepared.known ?? (prepared.isTraced === true
       ? undefined
       : readAtOnce(services, prepared.resolution ?? services.storage.resolve(descriptor), prepared.isReady))
-    if (known instanceof Turn.Later) {
+    if (known instanceof Later) {
       return Effect.matchEffect(known.wait, {
         onFailure: (reason) => failed(errorOf(reason)),
         onSuccess: () =>
-          loadPrepared(services, view, { ...prepared, isReady: prepared.isReady === true || known !== Turn.later })
+          loadPrepared(services, view, { ...prepared, isReady: prepared.isReady === true || known !== inAnotherTurn })
       })
     }
     if (known !== undefined) return isReason(known) ? failed(errorOf(known)) : onSuccess(known)
@@ -268,12 +269,12 @@ export const loadAtOnce = (
   view: RunView,
   fiber: Fiber.Fiber<unknown, unknown>,
   isReady: boolean
-): Exit.Success<unknown> | Turn.Later<Reason> | Known | undefined => {
+): Exit.Success<unknown> | Later<Reason> | Known | undefined => {
   const descriptor = Telemetry.isObserved(fiber) ? undefined : readableDescriptor(view)
   if (descriptor === undefined) return undefined
   const tell = telling(fiber, view)
   const stored = readAtOnce(services, services.storage.resolve(descriptor), isReady)
-  if (stored === undefined || stored instanceof Turn.Later || isReason(stored)) return stored
+  if (stored === undefined || stored instanceof Later || isReason(stored)) return stored
   const lease = services.memory.open(always).begin()
   try {
     const decoding = decodeStored(services, view, stored, lease)
@@ -289,16 +290,16 @@ const readAtOnce = (
   { memory, options }: Services,
   resolution: Resolution | undefined,
   isReady = false
-): Known | Turn.Later<Reason> | undefined => {
+): Known | Later<Reason> | undefined => {
   const resolved = resolution?.resolved
   if (resolved?._tag !== "Allowed" || resolved.readAtOnce === undefined) return undefined
   if (!memory.hasRoom(ResultFormat.smallMemory)) return undefined
-  if (Turn.isLong()) return Turn.later
+  if (Turn.isLong()) return inAnotherTurn
   const known = resolved.readAtOnce(options)
   if (known !== undefined || isReady) return known
   // Each of a hundred loads would do the steps of the first one, in which something is looked up, to wait for it.
   const before = resolved.beforeReadAtOnce?.()
-  return before === undefined ? undefined : new Turn.Later(before)
+  return before === undefined ? undefined : new Later(before)
 }
 
 const lengthOf = (stored: StoredResult): number => stored._tag === "Bytes" ? stored.bytes.length : 0

@@ -2,8 +2,8 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
+import { inAnotherTurn, Later } from "./later.ts"
 import { withinLoad } from "./memory.ts"
-import * as Turn from "./turn.ts"
 
 /**
  * Gives the success of an effect if it needs no steps of its own, perhaps after a wait that others may share, and
@@ -12,7 +12,7 @@ import * as Turn from "./turn.ts"
 type AtOnce<A, E> = (
   fiber: Fiber.Fiber<unknown, unknown>,
   isReady: boolean
-) => Exit.Success<A> | Turn.Later<E> | undefined
+) => Exit.Success<A> | Later<E> | undefined
 
 /**
  * An effect that runs once for any number of callers and keeps its success.
@@ -36,7 +36,7 @@ export const memoize = <A, E>(
   const result = (isReady: boolean): Effect.Effect<A, E> =>
     Effect.withFiber((fiber) => {
       const known = cell ?? atOnce(fiber, isReady)
-      if (known instanceof Turn.Later) return Effect.flatMap(known.wait, () => result(isReady || known !== Turn.later))
+      if (known instanceof Later) return Effect.flatMap(known.wait, () => result(isReady || known !== inAnotherTurn))
       if (!Exit.isExit(known)) return withinLoad(known ?? first())
       return cell = known
     })

@@ -13,6 +13,7 @@ import * as Stream from "effect/Stream"
 import type { ResultError } from "../../ResultError.ts"
 import { WaitTimeout } from "../../Watch.ts"
 import * as Children from "./children.ts"
+import { inAnotherTurn, Later } from "./later.ts"
 import {
   decodeAs,
   type Known,
@@ -30,7 +31,6 @@ import type { MappedStateCounts, Outcome, TableOptions, TaskRun, TaskRunError } 
 import { awaitSettled, type PollOptions } from "./polling.ts"
 import { tables } from "./table.ts"
 import * as Telemetry from "./telemetry.ts"
-import * as Turn from "./turn.ts"
 import * as Window from "./window.ts"
 
 export class TaskRunImpl implements TaskRun {
@@ -77,9 +77,9 @@ export class TaskRunImpl implements TaskRun {
           if (Children.isParent(view)) return undefined
           const found = loadAtOnce(services, view, fiber, isReady)
           if (found === undefined) return undefined
-          if (found === Turn.later) return Turn.later
-          if (found instanceof Turn.Later) {
-            return new Turn.Later(Effect.catch(found.wait, (reason) => Effect.asVoid(load(services, view, reason))))
+          if (found === inAnotherTurn) return inAnotherTurn
+          if (found instanceof Later) {
+            return new Later(Effect.catch(found.wait, (reason) => Effect.asVoid(load(services, view, reason))))
           }
           if (Exit.isExit(found)) {
             loaded(found.value)

@@ -1,0 +1,55 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { vi } from "vitest"
+import * as Turn from "../src/Turn.ts"
+
+describe("Turn", () => {
+  it.live("is shared by all fibers, whose promises count as well, and leaves others many turns between two", () =>
+    Effect.gen(function*() {
+      let now = performance.now() + 1_000_000
+      const clock = vi.spyOn(performance, "now").mockImplementation(() => now)
+      yield* Effect.addFinalizer(() => Effect.sync(() => clock.mockRestore()))
+      // The milliseconds of work in each turn of the event loop.
+      const turns = [0]
+      const next = () => {
+        turns.push(0)
+        timer = setImmediate(next)
+      }
+      let timer = setImmediate(next)
+      yield* Effect.addFinalizer(() => Effect.sync(() => clearImmediate(timer)))
+      const work = () => {
+        now += 2
+        turns[turns.length - 1]! += 2
+      }
+      const order: Array<number> = []
+      const fiber = Effect.fnUntraced(function*(id: number) {
+        for (let step = 0; step < 8; step++) {
+          yield* Turn.share
+          work()
+          yield* Effect.promise(() => Promise.resolve().then(work))
+          order.push(id)
+        }
+      })
+      yield* Effect.forEach(Array.from({ length: 64 }, (_, id) => id), fiber, { concurrency: "unbounded" })
+      assert.strictEqual(turns.reduce((sum, ms) => sum + ms), 64 * 8 * 4)
+      // All fibers begin before the first part is over.
+      const later = turns.slice(turns.findIndex((ms) => ms > 0) + 1)
+      const parts = later.filter((ms) => ms > 0)
+      assert.isAtLeast(parts.length, 100)
+      assert.isAtMost(Math.max(...parts), 16)
+      assert.isAtLeast(later.length, 16 * parts.length)
+      // In the order in which they came: none has a second part before all others have one.
+      const served = order.filter((id, at) => at >= 64 && id !== order[at - 1])
+      assert.strictEqual(new Set(served.slice(0, 64)).size, 64)
+    }))
+  it.live("does not keep who is alone waiting before the part is over", () =>
+    Effect.gen(function*() {
+      const clock = vi.spyOn(performance, "now").mockReturnValue(performance.now() + 2_000_000)
+      yield* Effect.addFinalizer(() => Effect.sync(() => clock.mockRestore()))
+      let isCalled = false
+      yield* Turn.share
+      Turn.onNext(() => isCalled = true)
+      assert.isTrue(isCalled)
+      assert.isFalse(Turn.isLong())
+    }))
+})
