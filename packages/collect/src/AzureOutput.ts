@@ -134,13 +134,13 @@ export const layer = (options: Options): Layer.Layer<CollectOutput, CollectError
           if (readableStreamBody !== undefined) yield* readableStreamBody as Readable
         },
         isMissing: (error) => statusOf(error) === 404,
-        list: async function*(prefix) {
-          for await (const { segment } of container.listBlobsByHierarchy("/", { prefix }).byPage()) {
+        list: async function*(prefix, abortSignal) {
+          for await (const { segment } of container.listBlobsByHierarchy("/", { prefix, abortSignal }).byPage()) {
             yield segment.blobItems.map((blob) => blob.name)
           }
         },
-        remove: async (key) => {
-          await container.getBlobClient(key).deleteIfExists()
+        remove: async (key, abortSignal) => {
+          await container.getBlobClient(key).deleteIfExists({ abortSignal })
         }
       }, prefix))
     })

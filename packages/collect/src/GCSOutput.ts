@@ -17,6 +17,7 @@ import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
+import { addAbortSignal } from "node:stream"
 import type { CollectError } from "./CollectError.ts"
 import { CollectOutput } from "./CollectOutput.ts"
 import { addressText, keyPrefix, loadSdk, make as makeOutput, rethrow } from "./internal/objectOutput.ts"
@@ -54,6 +55,7 @@ export const layer = (options: Options): Layer.Layer<CollectOutput, CollectError
       return CollectOutput.of(makeOutput({
         name: `gs://${options.bucket}/${prefix}`.replace(/\/$/, ""),
         conditionHint: "choose one that supports ifGenerationMatch, or collect to a folder",
+        // The SDK takes no signal: a request that was left goes on until the store ends it.
         create: async (key, bytes) => {
           try {
             await bucket.file(key).save(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), {
@@ -66,7 +68,7 @@ export const layer = (options: Options): Layer.Layer<CollectOutput, CollectError
             throw error
           }
         },
-        read: (key) => bucket.file(key).createReadStream({ decompress: false }),
+        read: (key, signal) => addAbortSignal(signal, bucket.file(key).createReadStream({ decompress: false })),
         isMissing: (error) => codeOf(error) === 404,
         list: async function*(prefix) {
           let pageToken: string | undefined

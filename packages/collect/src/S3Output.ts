@@ -150,12 +150,16 @@ const storeOf = async (
       if (Body !== undefined) yield* Body as Readable
     },
     isMissing: (error) => statusOf(error) === 404 && (error as { readonly name?: unknown }).name === "NoSuchKey",
-    list: async function*(Prefix) {
-      const pages = sdk.paginateListObjectsV2({ client }, { Bucket: bucket, Prefix, Delimiter: "/" })
+    list: async function*(Prefix, abortSignal) {
+      const pages = sdk.paginateListObjectsV2(
+        { client },
+        { Bucket: bucket, Prefix, Delimiter: "/" },
+        { abortSignal }
+      )
       for await (const { Contents = [] } of pages) yield Contents.flatMap(({ Key }) => Key ?? [])
     },
-    remove: async (Key) => {
-      await client.send(new sdk.DeleteObjectCommand({ Bucket: bucket, Key }))
+    remove: async (Key, abortSignal) => {
+      await client.send(new sdk.DeleteObjectCommand({ Bucket: bucket, Key }), { abortSignal })
     }
   }
 }

@@ -1,6 +1,7 @@
 /** An output over any object store with conditional creation. */
 import * as Network from "@effect-prefect/api/Network"
 import type { PrefectConfigError } from "@effect-prefect/api/PrefectConfigError"
+import * as Clock from "effect/Clock"
 import type * as Config from "effect/Config"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
@@ -25,8 +26,8 @@ export interface ObjectStore {
   /** Whether an error says that there is no such object. */
   readonly isMissing: (error: unknown) => boolean
   /** The keys below a prefix up to the next `/`, page by page. */
-  readonly list: (prefix: string) => AsyncIterable<ReadonlyArray<string>>
-  readonly remove: (key: string) => Promise<void>
+  readonly list: (prefix: string, signal: AbortSignal) => AsyncIterable<ReadonlyArray<string>>
+  readonly remove: (key: string, signal: AbortSignal) => Promise<void>
 }
 
 /** A code or a status that an error goes by. */
@@ -34,6 +35,7 @@ const wordOf = (value: unknown): string | undefined =>
   typeof value === "number" ? String(value) : Network.shownCode(value)
 
 const describe = (error: unknown): string => {
+  if (error === tooSlow) return `its store took longer than ${patience / 60_000} minutes`
   const { code, name, statusCode, $metadata } = error as {
     readonly code?: unknown
     readonly name?: unknown
@@ -44,11 +46,32 @@ const describe = (error: unknown): string => {
   return [...new Set(words)].filter((word) => word !== undefined && word !== "Error").join(", ") || "unknown error"
 }
 
+/** The longest time for one attempt in milliseconds, besides that which its bytes may take. */
+const patience = 120_000
+
+/** Bytes in a millisecond. Those that move slower do not prolong an attempt: a store could send one a second for ever. */
+const slowest = 100
+
+const tooSlow = new Error("too slow")
+
+/** Fails once an attempt has taken too long for the bytes that it has moved. */
+const late = (moved: () => number): Effect.Effect<never, Attempted> =>
+  Effect.flatMap(Clock.currentTimeMillis, (begun) => {
+    const wait: Effect.Effect<never, Attempted> = Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      const left = begun + patience + moved() / slowest - now
+      return left > 0
+        ? Effect.andThen(Effect.sleep(left), wait)
+        : Effect.fail(new Attempted({ cause: tooSlow }))
+    })
+    return wait
+  })
+
 /** Codes of connections that ended before the response. */
 const lost = new Set(["ECONNRESET", "EPIPE", "ETIMEDOUT"])
 
 /** Whether a store may answer the same request soon: it is overloaded, or the connection was lost. */
 const isTransient = (error: unknown): boolean => {
+  if (error === tooSlow) return true
   const { code, statusCode, $metadata } = error as {
     readonly code?: unknown
     readonly statusCode?: unknown
@@ -89,14 +112,28 @@ export const networkAgents = (
 /** What a request failed with. */
 class Attempted extends Data.TaggedError("Attempted")<{ readonly cause: unknown }> {}
 
+/** About the bytes of a page of a listing for each of its keys. */
+const bytesOfKey = 1000
+
 /** The most objects in one folder: more than a plan of the largest size has parts. */
 const maxListed = 2 ** 22
 
 /** `prefix` is empty or ends with `/`. */
 export const make = (store: ObjectStore, prefix: string): Output => {
   const fail = (detail: string) => new CollectError({ reason: new OutputUnavailable({ output: store.name, detail }) })
-  const attempt = <A>(verb: string, run: (signal: AbortSignal) => Promise<A>): Effect.Effect<A, CollectError> =>
-    Effect.tryPromise({ try: run, catch: (cause) => new Attempted({ cause }) }).pipe(
+  const attempt = <A>(
+    verb: string,
+    run: (signal: AbortSignal, onBytes: (count: number) => void) => Promise<A>,
+    sent = 0
+  ): Effect.Effect<A, CollectError> =>
+    Effect.suspend(() => {
+      let moved = sent
+      const request = Effect.tryPromise({
+        try: (signal) => run(signal, (count) => moved += count),
+        catch: (cause) => new Attempted({ cause })
+      })
+      return Effect.raceFirst(request, late(() => moved))
+    }).pipe(
       Effect.retry({ while: ({ cause }) => isTransient(cause), schedule: again, times: 4 }),
       Effect.mapError(({ cause: error }) =>
         error instanceof CollectError ? error : new CollectError({
@@ -126,11 +163,12 @@ export const make = (store: ObjectStore, prefix: string): Output => {
 
   const list: Output["list"] = (folder) =>
     Stream.unwrap(Effect.map(
-      attempt("list objects", async (signal) => {
+      attempt("list objects", async (signal, onBytes) => {
         const names: Array<string> = []
         const firsts = new Set<string>()
-        for await (const keys of store.list(prefix + folder)) {
+        for await (const keys of store.list(prefix + folder, signal)) {
           signal.throwIfAborted()
+          onBytes(keys.length * bytesOfKey)
           const [first] = keys
           if (first === undefined) continue
           if (firsts.has(first)) throw fail("its store lists the same objects again and again")
@@ -176,17 +214,18 @@ export const make = (store: ObjectStore, prefix: string): Output => {
           const bytes = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
           const sha256 = hash.digest("hex")
           return Effect.map(
-            attempt(`write ${name}`, (signal) => store.create(prefix + name, bytes, signal)),
+            attempt(`write ${name}`, (signal) => store.create(prefix + name, bytes, signal), bytes.length),
             (isNew) => ({ isNew, bytes: bytes.length, sha256 })
           )
         })
       }),
     read: (name) =>
-      attempt(`read ${name}`, async (signal) => {
+      attempt(`read ${name}`, async (signal, onBytes) => {
         const limit = limitOf(name)
         const chunks: Array<Uint8Array> = []
         let size = 0
         const isThere = await receive(name, signal, (chunk) => {
+          onBytes(chunk.length)
           size += chunk.length
           if (limit !== undefined && size > limit) {
             throw new CollectError({
@@ -198,10 +237,11 @@ export const make = (store: ObjectStore, prefix: string): Output => {
         return isThere ? chunks.length === 1 ? chunks[0] : Buffer.concat(chunks) : undefined
       }),
     digest: (name) =>
-      attempt(`read ${name}`, async (signal) => {
+      attempt(`read ${name}`, async (signal, onBytes) => {
         const hash = createHash("sha256")
         let bytes = 0
         const isThere = await receive(name, signal, (chunk) => {
+          onBytes(chunk.length)
           hash.update(chunk)
           bytes += chunk.length
         })
@@ -210,7 +250,7 @@ export const make = (store: ObjectStore, prefix: string): Output => {
     list,
     finish: Stream.runForEach(
       Stream.filter(list(""), (name) => name.startsWith(probePrefix)),
-      (name) => attempt(`remove ${name}`, () => store.remove(prefix + name))
+      (name) => attempt(`remove ${name}`, (signal) => store.remove(prefix + name, signal))
     )
   }
 }

@@ -1,0 +1,110 @@
+/** Stores that do not answer, or not to the end: each request of a collection has a limit, and ends with its caller. */
+import * as AzureOutput from "@effect-prefect/collect/AzureOutput"
+import { CollectOutput } from "@effect-prefect/collect/CollectOutput"
+import * as S3Output from "@effect-prefect/collect/S3Output"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Redacted from "effect/Redacted"
+import * as Stream from "effect/Stream"
+import * as TestClock from "effect/testing/TestClock"
+import { once } from "node:events"
+import { createServer } from "node:http"
+import type { AddressInfo } from "node:net"
+import { make, type ObjectStore } from "../src/internal/objectOutput.ts"
+
+const operations = {
+  read: (output: CollectOutput["Service"]) => Effect.asVoid(output.read("_plan.json")),
+  digest: (output: CollectOutput["Service"]) => Effect.asVoid(output.digest("part-000000.parquet")),
+  create: (output: CollectOutput["Service"]) => Effect.asVoid(output.create("part", Stream.make(new Uint8Array(9)))),
+  list: (output: CollectOutput["Service"]) => Stream.runDrain(output.list("")),
+  finish: (output: CollectOutput["Service"]) => output.finish
+}
+
+/** Resolves never, but notes the end of its signal. */
+const silent = (ended: Array<string>, name: string) => (signal: AbortSignal) =>
+  new Promise<never>(() => signal.addEventListener("abort", () => ended.push(name)))
+
+const silentStore = (ended: Array<string>): ObjectStore => ({
+  name: "s3://data",
+  conditionHint: "",
+  create: (_key, _bytes, signal) => silent(ended, "create")(signal),
+  read: async function*(_key, signal) {
+    yield new Uint8Array(10)
+    await silent(ended, "read")(signal)
+  },
+  isMissing: () => false,
+  list: async function*(_prefix, signal) {
+    yield ["_probe-1"]
+    await silent(ended, "list")(signal)
+  },
+  remove: (_key, signal) => silent(ended, "remove")(signal)
+})
+
+describe("a store that never ends its answer", () => {
+  for (const [name, operation] of Object.entries(operations)) {
+    it.effect(`is left after two minutes, and then asked again: ${name}`, () =>
+      Effect.gen(function*() {
+        const ended: Array<string> = []
+        const fiber = yield* Effect.forkChild(Effect.flip(operation(make(silentStore(ended), ""))))
+        for (let minutes = 0; minutes < 12 && fiber.pollUnsafe() === undefined; minutes++) {
+          yield* TestClock.adjust("1 minute")
+          yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+        }
+        assert.isDefined(fiber.pollUnsafe(), "it goes on and on")
+        const error = yield* Fiber.join(fiber)
+        assert.strictEqual(error.reason._tag, "OutputUnavailable")
+        assert.include(error.message, "longer than 2 minutes")
+        assert.strictEqual(ended.length, 5)
+      }))
+  }
+
+  it.effect("is not left while the bytes of a large object may still be on their way", () =>
+    Effect.gen(function*() {
+      const ended: Array<string> = []
+      const body = Stream.make(new Uint8Array(6_000_000))
+      yield* Effect.forkChild(make(silentStore(ended), "").create("part", body))
+      yield* TestClock.adjust("179 seconds")
+      assert.strictEqual(ended.length, 0)
+      yield* TestClock.adjust("2 seconds")
+      assert.strictEqual(ended.length, 1)
+    }))
+})
+
+const key = Redacted.make("secret")
+/** Google's SDK takes no signal. */
+const stores = {
+  S3: (endpoint: string) =>
+    S3Output.layer({ endpoint, bucket: "bucket", credentials: { accessKeyId: "id", secretAccessKey: key } }),
+  Azure: (url: string) =>
+    AzureOutput.layer({
+      container: "bucket",
+      connectionString: Redacted.make(
+        `DefaultEndpointsProtocol=http;AccountName=account;AccountKey=${btoa("key")};BlobEndpoint=${url}/account;`
+      )
+    })
+}
+
+for (const [store, layer] of Object.entries(stores)) {
+  describe(`a request to ${store}`, () => {
+    for (const [name, operation] of Object.entries(operations)) {
+      it.live(`ends when its caller is interrupted: ${name}`, () =>
+        Effect.scoped(Effect.gen(function*() {
+          const server = createServer()
+          yield* Effect.acquireRelease(
+            Effect.promise(() => once(server.listen(0, "127.0.0.1"), "listening")),
+            () => Effect.sync(() => server.close().closeAllConnections())
+          )
+          const requested = once(server, "request")
+          const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+          yield* Effect.gen(function*() {
+            const fiber = yield* Effect.forkChild(operation(yield* CollectOutput))
+            const [, response] = (yield* Effect.promise(() => requested)) as ReadonlyArray<NodeJS.EventEmitter>
+            const closed = once(response!, "close")
+            yield* Fiber.interrupt(fiber)
+            yield* Effect.promise(() => closed)
+          }).pipe(Effect.provide(layer(url)))
+        })))
+    }
+  })
+}
