@@ -152,7 +152,7 @@ describe("a result that can be read at once", () => {
     })
 
     it.live(`waits for it in another turn too: ${name}`, () => {
-      const { asked, layer } = world(4, -1, undefined, Effect.void)
+      const { asked, layer } = world(4, -1, undefined, Effect.sleep("20 millis"))
       return Effect.gen(function*() {
         yield* Effect.yieldNow
         yield* clock(11)
