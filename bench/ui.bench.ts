@@ -41,6 +41,8 @@ const open = (): Promise<World> => {
   users++
   opened ??= (async () => {
     const folder = mkdtempSync(join(tmpdir(), "effect-prefect-bench-ui-"))
+    // As in the command, whose threads load what an earlier one compiled, and need not convert sources first.
+    process.env["NODE_COMPILE_CACHE"] = join(folder, "compiled")
     writeArchive(folder, { children, rows: rowCount, lines: 100 })
     const scope = await Effect.runPromise(Scope.make())
     const services = await Effect.runPromise(Layer.buildWithScope(
@@ -61,6 +63,7 @@ const open = (): Promise<World> => {
       close: async () => {
         await dispose()
         await Effect.runPromise(Scope.close(scope, Exit.void))
+        delete process.env["NODE_COMPILE_CACHE"]
         rmSync(folder, { recursive: true, force: true })
       }
     }

@@ -33,6 +33,9 @@ const start = () => {
     })
   }
   module.enableCompileCache()
+  const cache = module.getCompileCacheDir()
+  // A thread uses the cache of its process only if the environment names it.
+  if (cache !== undefined) process.env["NODE_COMPILE_CACHE"] = dirname(cache)
   return import(inRepository ? "../src/main.ts" : "../dist/main.js")
 }
 

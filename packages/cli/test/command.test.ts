@@ -143,12 +143,19 @@ describe("usage", () => {
     assert.strictEqual(child.said.stderr, "")
   })
 
-  it("ends the process with the exit code", async () => {
-    await using right = start(["flow", "list", "--archive", archive, "--json"])
+  it("ends the process with the exit code, and keeps compiled code for its threads", async () => {
+    // As where the command chose the cache: no variable of the environment names it.
+    const watch = `import { dirname } from "node:path"
+      import { getCompileCacheDir } from "node:module"
+      delete process.env.NODE_COMPILE_CACHE
+      process.on("exit", () => console.log(dirname(getCompileCacheDir() ?? "") === process.env.NODE_COMPILE_CACHE))`
+    await using right = start(["flow", "list", "--archive", archive, "--json"], {
+      NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(watch)}`
+    })
     await using failed = start(["task-run", "result", ...broken, "--json"])
     await using wrong = start(["flow", "nothing"])
     assert.deepStrictEqual([await right.closed, await failed.closed, await wrong.closed], [0, 1, 2])
-    assert.notStrictEqual(right.said.stdout, "")
+    assert.match(right.said.stdout, /"name".*\ntrue\n$/)
     assert.deepStrictEqual([failed.said.stdout, wrong.said.stdout], ["", ""])
     assert.include(failed.said.stderr, "no stored result")
     assert.include(wrong.said.stderr, "effect-prefect: ")
