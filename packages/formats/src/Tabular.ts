@@ -13,7 +13,9 @@ import {
   Series,
   type TimeUnit
 } from "@effect-prefect/pickle"
+import * as Effect from "effect/Effect"
 import { convert, fromDataFrame, indexColumns } from "./internal/python/frames.ts"
+import { every, giveWay, type Steps, toEnd } from "./internal/steps.ts"
 import { Column, type ColumnKind, Table } from "./Table.ts"
 
 /**
@@ -107,11 +109,17 @@ const keysOf = (value: unknown): ReadonlyArray<string> | undefined => {
 const valueOf = (object: unknown, key: string): unknown =>
   object instanceof Map ? object.get(key) : (object as Readonly<Record<string, unknown>>)[key]
 
-/** The common kind of all values of a column of objects, if they have one. */
-const kindOf = (records: ReadonlyArray<unknown>, key: string): ColumnKind => {
-  let kind: ColumnKind | undefined
-  for (const record of records) {
-    const value = valueOf(record, key)
+/** The common kind of some values of a column of objects and of those before them; undefined where all are missing. */
+const kindOf = (
+  records: ReadonlyArray<unknown>,
+  key: string,
+  start: number,
+  before: ColumnKind | undefined
+): ColumnKind | undefined => {
+  let kind = before
+  const end = Math.min(records.length, start + every)
+  for (let at = start; at < end; at++) {
+    const value = valueOf(records[at], key)
     if (value === null || value === undefined) continue
     const one = typeof value === "boolean"
       ? "bool"
@@ -127,46 +135,63 @@ const kindOf = (records: ReadonlyArray<unknown>, key: string): ColumnKind => {
     else if ((kind === "int" && one === "float") || (kind === "float" && one === "int")) kind = "float"
     else return "object"
   }
-  return kind ?? "object"
+  return kind
 }
 
-/** The number of cells from which each object of a list is looked at once, however often it is referred to. */
-const manyCells = 2 ** 20
+/** Columns of few records that are made in one step. */
+const columnsAtOnce = 256
 
-const fromRecords = (records: ReadonlyArray<unknown>): Table | undefined => {
+/**
+ * The cells, and the columns, from which each object of a list is looked at once, however often it is referred to: to
+ * remember an object takes as long as to look at some columns of it.
+ */
+const manyCells = 2 ** 20
+const severalColumns = 16
+
+/** The values of a list, each once. */
+function* distinctOf(records: ReadonlyArray<unknown>): Steps<ReadonlyArray<unknown>> {
+  const seen = new Set<unknown>()
+  const out: Array<unknown> = []
+  for (let at = 0; at < records.length; at++) {
+    if (at % every === every - 1) yield
+    if (seen.add(records[at]).size > out.length) out.push(records[at])
+  }
+  return out
+}
+
+function* fromRecords(records: ReadonlyArray<unknown>): Steps<Table | undefined> {
   if (records.length < 2) return undefined
   const first = keysOf(records[0])
   if (first === undefined || first.length === 0 || first.length > maxColumns) return undefined
   const set = new Set(first)
   // Many records may be references to one large object.
-  const distinct = records.length * first.length > manyCells ? [...new Set(records)] : records
+  const distinct = first.length >= severalColumns && records.length * first.length > manyCells
+    ? yield* distinctOf(records)
+    : records
+  let cells = 0
   for (const record of distinct) {
     const keys = keysOf(record)
     if (keys === undefined || keys.length !== first.length || !keys.every((key) => set.has(key))) return undefined
+    if ((cells += keys.length) < every) continue
+    cells = 0
+    yield
   }
-  return new Table(
-    first.map((key) =>
-      new Column({
-        name: key,
-        kind: kindOf(distinct, key),
-        length: records.length,
-        at: (row) => valueOf(records[row], key)
-      })
-    ),
-    records.length
-  )
+  const columns: Array<Column> = []
+  for (const key of first) {
+    let kind: ColumnKind | undefined
+    for (let at = 0; at < distinct.length && kind !== "object"; at += every) {
+      if (at > 0) yield
+      kind = kindOf(distinct, key, at, kind)
+    }
+    columns.push(
+      new Column({ name: key, kind: kind ?? "object", length: records.length, at: (row) => valueOf(records[row], key) })
+    )
+    if (columns.length % columnsAtOnce === 0) yield
+  }
+  return new Table(columns, records.length)
 }
 
-/**
- * The table that represents a value: a table itself, a pandas Series or Index, a NumPy array of one or two dimensions,
- * or a list of at least two objects with the same keys. `undefined` for other values.
- *
- * Cells are read on access; only a list of objects is traversed once.
- *
- * @category converting
- * @since 0.1.0
- */
-export const fromValue = (value: unknown): Table | undefined => {
+function* tableOf(value: unknown): Steps<Table | undefined> {
   if (typeof value !== "object" || value === null) return undefined
   if (value instanceof Table) return value
   if (value instanceof DataFrame) return fromDataFrame(value)
@@ -176,8 +201,30 @@ export const fromValue = (value: unknown): Table | undefined => {
     return new Table([convert(value, "value")], value.length)
   }
   if (value instanceof NdArray) return fromArray(value)
-  return Array.isArray(value) ? fromRecords(value) : undefined
+  return Array.isArray(value) ? yield* fromRecords(value) : undefined
 }
+
+/**
+ * The table that represents a value: a table itself, a pandas Series or Index, a NumPy array of one or two dimensions,
+ * or a list of at least two objects with the same keys. `undefined` for other values.
+ *
+ * Cells are read on access; only a list of objects is traversed once, and other fibers have their turns meanwhile.
+ *
+ * @category converting
+ * @since 0.1.0
+ */
+export const fromValue = (value: unknown): Effect.Effect<Table | undefined> =>
+  Effect.orDie(giveWay(() => tableOf(value), (error) => {
+    throw error
+  }))
+
+/**
+ * As `fromValue`, at once: for small values, and in a thread of its own.
+ *
+ * @category converting
+ * @since 0.1.0
+ */
+export const fromValueSync = (value: unknown): Table | undefined => toEnd(tableOf(value))
 
 /**
  * Whether a value is a list of objects that `fromValue` converts to a table: it can be shown as a tree as well.

@@ -2,6 +2,7 @@
 import * as JsonProjection from "@effect-prefect/formats/JsonProjection"
 import * as ResultFormat from "@effect-prefect/formats/ResultFormat"
 import { Column, Table } from "@effect-prefect/formats/Table"
+import * as Tabular from "@effect-prefect/formats/Tabular"
 import * as ValueSize from "@effect-prefect/formats/ValueSize"
 import { assert, describe, it, vi } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -220,6 +221,50 @@ describe("showing takes a step for each 500 000 characters at least", () => {
         yield* JsonProjection.toText(mixed),
         `{${[...expected].map(([key, value]) => `"${key}":${value}`).join(",")}}`
       )
+    }))
+})
+
+it.effect("the keys of an object in a list are listed once", () =>
+  Effect.gen(function*() {
+    const object = Object.fromEntries(Array.from({ length: 5_000 }, (_, id) => [`key ${id}`, id]))
+    const keys = vi.spyOn(Object, "keys")
+    const shown = yield* Effect.ensuring(
+      Effect.map(JsonProjection.toText([object, 1]), (text) => [text, keys.mock.calls.length] as const),
+      Effect.sync(() => keys.mockRestore())
+    )
+    assert.deepStrictEqual(shown, [JSON.stringify([object, 1]), 1])
+  }))
+
+describe("a table of records", () => {
+  const record = (id: number) => ({ id, name: `row ${id}`, share: id / 2 })
+  const records = Array.from({ length: 40_000 }, (_, id) => record(id))
+
+  it.effect("is made in steps, and is the same as at once", () =>
+    Effect.gen(function*() {
+      assert.isAtLeast(yield* stepsOf(Tabular.fromValue(records)), 20)
+      const [table, atOnce] = [yield* Tabular.fromValue(records), Tabular.fromValueSync(records)]
+      assert.deepStrictEqual(table!.columns.map(({ kind, name }) => [name, kind]), [
+        ["id", "int"],
+        ["name", "string"],
+        ["share", "float"]
+      ])
+      assert.deepStrictEqual(table!.row(39_999), record(39_999))
+      assert.deepStrictEqual(table!.row(39_999), atOnce!.row(39_999))
+    }))
+
+  it.effect("is made of each of them once, however often it is referred to", () =>
+    Effect.gen(function*() {
+      const wide = (value: unknown) => Object.fromEntries(Array.from({ length: 2_000 }, (_, at) => [`c${at}`, value]))
+      const twice = [wide(1), wide("a")]
+      const many = Array.from({ length: 20_000 }, (_, at) => twice[at & 1])
+      assert.isAtMost(yield* stepsOf(Tabular.fromValue(many)), 50)
+      const table = (yield* Tabular.fromValue(many))!
+      assert.deepStrictEqual([table.numRows, table.columns[7]!.kind, table.columns[7]!.at(9_999)], [
+        20_000,
+        "object",
+        "a"
+      ])
+      assert.isUndefined(yield* Tabular.fromValue([...many, { id: 1 }]))
     }))
 })
 

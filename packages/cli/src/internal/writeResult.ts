@@ -35,10 +35,11 @@ const notTable = (run: Run, format: string) =>
     }`
   })
 
-const tableOf = (run: Run, value: unknown, format: string): Effect.Effect<Table, CommandFailed> => {
-  const table = Tabular.fromValue(value)
-  return table === undefined ? Effect.fail(notTable(run, format)) : Effect.succeed(table)
-}
+const tableOf = (run: Run, value: unknown, format: string): Effect.Effect<Table, CommandFailed> =>
+  Effect.flatMap(
+    Tabular.fromValue(value),
+    (table) => table === undefined ? Effect.fail(notTable(run, format)) : Effect.succeed(table)
+  )
 
 /** The amount of text that is held back, so that nothing is written of a result that cannot be read. */
 const keptBack = 16 * 1024 * 1024

@@ -166,13 +166,14 @@ const half = (bits: number): number => {
  * padding with undefined content.
  */
 const extended = (view: DataView, at: number): number => {
-  const low = view.getBigUint64(at, true)
+  const low = view.getUint32(at, true)
+  const middle = view.getUint32(at + 4, true)
   const high = view.getUint16(at + 8, true)
   const sign = high & 0x8000 ? -1 : 1
   const exponent = high & 0x7fff
-  if (exponent === 0x7fff) return (low & 0x7fffffffffffffffn) === 0n ? sign * Infinity : NaN
-  // In two steps, because a single power of two may be too small for a double.
-  return sign * (Number(low) * 2 ** -63) * 2 ** (exponent - 16383)
+  if (exponent === 0x7fff) return low === 0 && (middle & 0x7fffffff) === 0 ? sign * Infinity : NaN
+  // In two steps, because a single power of two may be too small for a double. The sum is rounded once.
+  return sign * ((middle * 2 ** 32 + low) * 2 ** -63) * 2 ** (exponent - 16383)
 }
 
 /** Whether a long double is the number that it is read as, and not one that is only near it. */
@@ -245,10 +246,64 @@ export const typedArray = (dtype: DType, bytes: Uint8Array): TypedArray | null =
     case "c32": {
       const little = dtype.byteOrder === ">" ? swap(bytes, word) : bytes
       const source = new DataView(little.buffer, little.byteOffset, little.length)
-      return Float64Array.from({ length: Math.floor(little.length / word) }, (_, i) => extended(source, i * word))
+      const out = new Float64Array(Math.floor(little.length / word))
+      for (let i = 0; i < out.length; i++) out[i] = extended(source, i * word)
+      return out
     }
     default:
       return null
+  }
+}
+
+/** The items of an array that are converted at once when one of them is asked for. */
+const blockItems = 4_096
+
+/** Whether `typedArray` converts or copies the bytes. */
+const isConverted = (dtype: DType, bytes: Uint8Array): boolean => {
+  const word = wordSize(dtype)
+  return (dtype.kind === "f" && word === 2) || ((dtype.kind === "f" || dtype.kind === "c") && word > 8) ||
+    aligned(dtype, bytes.subarray(0, word), word).buffer !== bytes.buffer
+}
+
+/** The numbers of a large array, converted block by block when they are asked for. */
+class Blocks {
+  readonly dtype: DType
+  readonly bytes: Uint8Array
+  readonly values: TypedArray
+  readonly #isDone: Uint8Array
+  /** The elements of `values` that are an item: two of a complex number. */
+  readonly #width: number
+
+  constructor(dtype: DType, bytes: Uint8Array, values: TypedArray) {
+    this.dtype = dtype
+    this.bytes = bytes
+    this.values = values
+    this.#width = dtype.kind === "c" ? 2 : 1
+    this.#isDone = new Uint8Array(Math.ceil(values.length / this.#width / blockItems))
+  }
+
+  /** Blocks for numbers that are many and must be converted. */
+  static of(dtype: DType, bytes: Uint8Array): Blocks | null {
+    if (bytes.length <= blockItems * dtype.itemsize || !isConverted(dtype, bytes)) return null
+    const sample = typedArray(dtype, bytes.subarray(0, dtype.itemsize))
+    if (sample === null) return null
+    const make = sample.constructor as new(length: number) => TypedArray
+    return new Blocks(dtype, bytes, new make(Math.floor(bytes.length / wordSize(dtype))))
+  }
+
+  /** Converts the block in which an item is. */
+  convert(position: number): void {
+    const block = Math.floor(position / blockItems)
+    if (this.#isDone[block] !== 0) return
+    this.#isDone[block] = 1
+    const size = blockItems * this.dtype.itemsize
+    const values = typedArray(this.dtype, this.bytes.subarray(block * size, (block + 1) * size))!
+    this.values.set(values as never, block * blockItems * this.#width)
+  }
+
+  all(): TypedArray {
+    for (let block = 0; block < this.#isDone.length; block++) this.convert(block * blockItems)
+    return this.values
   }
 }
 
@@ -490,6 +545,8 @@ export class NdArray {
   /** True where a masked array has no value, in C order; `null` for other arrays. */
   mask: Uint8Array | null = null
   #values: TypedArray | null | undefined
+  /** Where not all numbers are converted yet. */
+  #blocks: Blocks | null | undefined
 
   constructor(
     dtype: DType,
@@ -517,15 +574,28 @@ export class NdArray {
    */
   get values(): TypedArray | null {
     if (this.#values === undefined) {
-      this.#values = this.objects === null && this.dtype.fields === null && this.dtype.base === null
-        ? typedArray(this.dtype, this.bytes)
-        : null
+      this.#values = this.#blocks?.all() ??
+        (this.objects === null && this.dtype.fields === null && this.dtype.base === null
+          ? typedArray(this.dtype, this.bytes)
+          : null)
+      this.#blocks = undefined
     }
     return this.#values
+  }
+  /** As `values`, of which only those around an item need to be there. */
+  #valuesAt(position: number): TypedArray | null {
+    if (this.#values !== undefined) return this.#values
+    if (this.#blocks === undefined) {
+      this.#blocks = this.dtype.fields === null && this.dtype.base === null ? Blocks.of(this.dtype, this.bytes) : null
+    }
+    if (this.#blocks === null) return this.values
+    this.#blocks.convert(position)
+    return this.#blocks.values
   }
   /** Discards cached conversions of the bytes, for a state that is set again. */
   reset(): void {
     this.#values = undefined
+    this.#blocks = undefined
   }
   /**
    * The item at a position in `bytes`, or in `objects`, as NumPy's `item()` returns it; of a structured dtype, its
@@ -533,7 +603,7 @@ export class NdArray {
    */
   itemAt(position: number): unknown {
     if (this.objects !== null) return recordOf(this.dtype, this.objects[position])
-    const { values } = this
+    const values = this.#valuesAt(position)
     return values === null
       ? itemAt(this.dtype, this.bytes, position * this.dtype.itemsize)
       : valueAt(this.dtype, values, position)

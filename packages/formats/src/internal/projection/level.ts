@@ -3,6 +3,7 @@ import { type JsonContainer, jsonForm, pythonStr } from "@effect-prefect/pickle"
 import { type Column, Table } from "../../Table.ts"
 import { Places } from "../places.ts"
 import { every, type Steps } from "../steps.ts"
+import type { Listed } from "./plain.ts"
 
 /** One level of a value: its JSON when it is not a container, otherwise the values inside it. */
 export const project = (value: unknown): null | boolean | number | string | JsonContainer =>
@@ -114,4 +115,16 @@ export function* mapEntries(map: ReadonlyMap<unknown, unknown>): Steps<JsonConta
     items.push(value)
   }
   return { keys, items, iterator: null, next: 0 }
+}
+
+/** As `jsonForm` of an object whose keys were listed. */
+export const listedEntries = ({ keys, object }: Listed): JsonContainer => ({
+  keys,
+  items: null,
+  iterator: valuesOf(object, keys),
+  next: 0
+})
+
+function* valuesOf(object: Readonly<Record<string, unknown>>, keys: ReadonlyArray<string>): IterableIterator<unknown> {
+  for (let at = 0; at < keys.length; at++) yield object[keys[at]!]
 }

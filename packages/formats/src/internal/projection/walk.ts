@@ -6,6 +6,7 @@ import { pathText } from "../schemaIssue.ts"
 import type { Steps } from "../steps.ts"
 import {
   base64Parts,
+  listedEntries,
   manyEntries,
   mapEntries,
   partLength,
@@ -159,6 +160,8 @@ export function* walk(root: unknown, sink: Sink, options: Options | undefined): 
       ? yield* wideRows(value)
       : value instanceof WideRow
       ? { keys: value.keys, items: null, iterator: value.cells(), next: 0 }
+      : plain.listed !== undefined && plain.listed.object === value
+      ? listedEntries(plain.listed)
       : project(value)
     if (again !== undefined) {
       used += again.size

@@ -65,12 +65,14 @@ const walk = <E extends Reason>(
 const mayHaveParts = (format: string | undefined): boolean =>
   format === undefined || format === "parquet" || format === "feather"
 
-const isTable = (view: RunView, value: unknown): Effect.Effect<Table, ResultError> => {
-  const table = Tabular.fromValue(value)
-  return table === undefined
-    ? Effect.fail(resultError(view, ResultDecodeError.notTable()))
-    : Effect.succeed(table)
-}
+const isTable = (view: RunView, value: unknown): Effect.Effect<Table, ResultError> =>
+  Effect.flatMap(
+    Tabular.fromValue(value),
+    (table) =>
+      table === undefined
+        ? Effect.fail(resultError(view, ResultDecodeError.notTable()))
+        : Effect.succeed(table)
+  )
 
 /** A result whose storage does not support parts: read as a whole, within the limits. */
 const fromWhole = (

@@ -28,7 +28,7 @@ export class LoadedValue {
 
   constructor(value: unknown) {
     this.value = value
-    this.table = Tabular.fromValue(value)
+    this.table = Tabular.fromValueSync(value)
   }
 
   describe() {
