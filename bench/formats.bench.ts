@@ -9,7 +9,6 @@ import * as Result from "effect/Result"
 import { readFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { fileURLToPath } from "node:url"
-import { gunzipSync, gzipSync } from "node:zlib"
 import { readParquet, Table as ArrowTable, writeParquet } from "parquet-wasm"
 import { inferSchema, initParser } from "udsv"
 import { bunzip2 } from "../packages/formats/src/internal/compression/bzip2.ts"
@@ -169,19 +168,6 @@ const makeCsv = (): Uint8Array => {
 }
 let csv: Uint8Array = new Uint8Array(0)
 
-/** As many as cores of a small machine, and more than decompress at once. */
-const packedCount = 64
-const atOnce = 8
-/** Pickles of 1 MB each, of bytes with as much repetition as measured numbers have, compressed. */
-const makePacked = (): ReadonlyArray<Uint8Array> => {
-  const numbers = new Uint8Array(Float64Array.from({ length: 125_000 }, (_, i) => (i * 7_919 % 100_003) / 7).buffer)
-  const start = Buffer.from("\x80\x03B\0\0\0\0", "latin1")
-  start.writeUInt32LE(numbers.length, 3)
-  const packed = gzipSync(Buffer.concat([start, numbers, Buffer.from(".")]))
-  return Array.from({ length: packedCount }, () => Uint8Array.from(packed))
-}
-let packed: ReadonlyArray<Uint8Array> = []
-
 /** The processor time of all threads, in milliseconds. */
 const processorTime = async (work: () => unknown): Promise<Measured> => {
   const before = process.cpuUsage()
@@ -206,15 +192,6 @@ const makeParquet = (): Uint8Array => {
   })
   return writeParquet(ArrowTable.fromIPCStream(Flechette.tableToIPC(table, { format: "stream" })!))
 }
-
-/** In every mode: other cores do not save processor time. */
-const elapsed = async (work: () => unknown): Promise<Measured> => {
-  const before = performance.now()
-  await work()
-  return { measured: performance.now() - before }
-}
-
-const decodeOne = (bytes: Uint8Array) => ResultFormat.decode(bytes, { name: "result", maxBytes: 1 << 28 })
 
 const everyCell = async (file: Uint8Array) => {
   const table = await decode(file, "orders.parquet")
@@ -314,32 +291,6 @@ export const rows: ReadonlyArray<Row> = [
       run: () => processorTime(() => readParquet(parquet, { batchSize: 65_536 }).intoIPCStream())
     }],
     target: { peer: 1 }
-  },
-  {
-    work: `decode ${packedCount} compressed pickles of 1 MB, elapsed: two cores against one`,
-    count: packedCount,
-    ours: {
-      name: `ResultFormat.decode, ${atOnce} at once`,
-      open: () => {
-        packed = makePacked()
-      },
-      run: () =>
-        elapsed(() => Effect.runPromise(Effect.forEach(packed, decodeOne, { concurrency: atOnce, discard: true })))
-    },
-    peers: [{
-      name: "zlib and the pickle decoder, on this thread",
-      run: () =>
-        elapsed(() => {
-          for (const bytes of packed) loads(gunzipSync(bytes))
-        })
-    }, {
-      name: "the same, told the size of what comes",
-      run: () =>
-        elapsed(() => {
-          for (const bytes of packed) loads(gunzipSync(bytes, { chunkSize: 1_000_009 }))
-        })
-    }],
-    target: { peer: 1.6 }
   },
   {
     work: "show 100 000 records as JSON text",

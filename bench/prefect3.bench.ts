@@ -30,7 +30,7 @@ import {
 import { readFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { freePort, type Server, startServer } from "../conformance/support/process.ts"
+import { freePort, startServer } from "../conformance/support/process.ts"
 import { prefect3, venv } from "../conformance/support/python.ts"
 import * as Recorded from "../packages/api/test/prefect3Server.ts"
 import { type PythonPeer, pythonPeer } from "./support/python.ts"
@@ -43,7 +43,6 @@ interface World {
   readonly mounts: ReadonlyArray<{ readonly from: string; readonly to: string }>
   readonly flowRunId: string
   readonly peer: PythonPeer | undefined
-  readonly close: () => Promise<void>
 }
 
 const recorded = async (): Promise<World> => {
@@ -52,8 +51,7 @@ const recorded = async (): Promise<World> => {
     url: server.url,
     mounts: [{ from: "/srv/prefect3", to: join(Recorded.fixtures, "files") }],
     flowRunId: Recorded.runs["map250"] ?? "",
-    peer: undefined,
-    close: async () => server[Symbol.asyncDispose]()
+    peer: undefined
   }
 }
 
@@ -73,45 +71,25 @@ const live = async (): Promise<World> => {
     PREFECT_LOGGING_LEVEL: "ERROR",
     PREFECT_API_URL: url
   }
-  let server: Server | undefined
-  let peer: PythonPeer | undefined
-  const close = async () => {
-    peer?.close()
-    await server?.stop()
-    rmSync(home, { recursive: true, force: true })
-  }
-  try {
-    const args = ["server", "start", "--no-ui", "--host", "127.0.0.1", "--port", String(port)]
-    const probe = async () => (await fetch(`${url}/health`)).ok
-    server = await startServer(python.bin("prefect"), args, { env, cwd: home, probe, timeout: 120_000 })
-    peer = pythonPeer(python, join(import.meta.dirname, "prefect3", "peer.py"), env)
-    await peer.run({ job: "run", count })
-    const flowRunId = await Effect.runPromise(
-      Effect.flatMap(PrefectApi, (api) => Stream.runCollect(api.flowRuns({ flowName: "squares" }))).pipe(
-        Effect.provide(Prefect3Api.layer({ url })),
-        Effect.map((flowRuns) => flowRuns[0]?.flowRunId ?? "")
-      )
+  // Servers have ended when this is called.
+  process.once("exit", () => rmSync(home, { recursive: true, force: true }))
+  const args = ["server", "start", "--no-ui", "--host", "127.0.0.1", "--port", String(port)]
+  const probe = async () => (await fetch(`${url}/health`)).ok
+  await startServer(python.bin("prefect"), args, { env, cwd: home, probe, timeout: 120_000 })
+  const peer = pythonPeer(python, join(import.meta.dirname, "prefect3", "peer.py"), env)
+  await peer.run({ job: "run", count })
+  const flowRunId = await Effect.runPromise(
+    Effect.flatMap(PrefectApi, (api) => Stream.runCollect(api.flowRuns({ flowName: "squares" }))).pipe(
+      Effect.provide(Prefect3Api.layer({ url })),
+      Effect.map((flowRuns) => flowRuns[0]?.flowRunId ?? "")
     )
-    return { url, mounts: [{ from: storage, to: storage }], flowRunId, peer, close }
-  } catch (error) {
-    await close()
-    throw error
-  }
+  )
+  return { url, mounts: [{ from: storage, to: storage }], flowRunId, peer }
 }
 
-/** The server is shared by the rows of one process. */
+/** The server is shared by the rows of one process, and ends with it: it takes half a minute to have its results. */
 let world: Promise<World> | undefined
-let users = 0
-const open = async (): Promise<World> => {
-  users++
-  return await (world ??= process.argv.includes("--peers") ? live() : recorded())
-}
-const close = async (): Promise<void> => {
-  if (--users > 0) return
-  const closing = world
-  world = undefined
-  await (await closing)?.close()
-}
+const open = (): Promise<World> => world ??= process.argv.includes("--peers") ? live() : recorded()
 
 const all = (given: number) => {
   if (given !== count) throw new Error(`${given} results instead of ${count}`)
@@ -134,8 +112,7 @@ const listAndRead: Contender = (() => {
       Effect.flatMap(PrefectApi, (api) =>
         Stream.runCount(
           Stream.mapEffect(api.taskRuns({ flowRunId: opened.flowRunId }), readOne, { concurrency: 64, unordered: true })
-        )).pipe(Effect.map(all), Effect.provide(live3(opened)), Effect.runPromise),
-    close
+        )).pipe(Effect.map(all), Effect.provide(live3(opened)), Effect.runPromise)
   }
 })()
 
@@ -158,7 +135,6 @@ const readAlone = (): Contender => {
       ),
     close: async () => {
       await runtime?.dispose()
-      await close()
     }
   }
 }
@@ -171,8 +147,7 @@ const prefect = (job: string): Contender => {
     open: async () => {
       opened = await open()
     },
-    run: async () => await opened.peer?.run({ job, flow_run_id: opened.flowRunId }),
-    close
+    run: async () => await opened.peer?.run({ job, flow_run_id: opened.flowRunId })
   }
 }
 
@@ -209,8 +184,7 @@ const checked = (): Contender => {
         row.state.data.storage_key.replace(mount?.from ?? "", mount?.to ?? "")
       )
     },
-    run: () => all(paths.map(read).length),
-    close
+    run: () => all(paths.map(read).length)
   }
 }
 
@@ -249,8 +223,7 @@ const limit = (lists: boolean): Contender => {
       if (lists) await fetchAll()
       const values = await Promise.all(paths.map(async (path) => JSON.parse(await readFile(path, "utf8")) as unknown))
       all(values.length)
-    },
-    close
+    }
   }
 }
 
