@@ -18,6 +18,7 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as InlineStorage from "./InlineStorage.ts"
 import * as Location from "./internal/location.ts"
+import * as BlockStorages from "./internal/prefect3/blockStorages.ts"
 import * as Prefect3Location from "./internal/prefect3/location.ts"
 import * as Prefect3Record from "./internal/prefect3/record.ts"
 import {
@@ -40,8 +41,9 @@ import * as ResultStorage from "./ResultStorage.ts"
  */
 export interface Options {
   /**
-   * A storage for the keys of one block, made once; undefined for the given storage. `Prefect3S3.forBlock` makes one
-   * with the credentials in the block.
+   * A storage for the keys of one block; undefined for the given storage. `Prefect3S3.forBlock` makes one with the
+   * credentials in the block. It is kept for the next results, with those of up to 63 other blocks, and made anew when
+   * the block has changed.
    */
   readonly forBlock?: ((block: StorageBlock) => Layer.Layer<ResultStorage.ResultStorage> | undefined) | undefined
 }
@@ -62,8 +64,8 @@ export const decode: (
 
 /**
  * Adds results of Prefect 2 and 3 to a storage: `LocalStorage.layer({ mounts })`, `S3Storage.layer({ buckets })`, or
- * several with `Layer.mergeAll`. A storage block is requested once; together with the key it determines the file or
- * object to read there.
+ * several with `Layer.mergeAll`. A storage block is requested once an hour; together with the key it determines the
+ * file or object to read there. A change of the block is noticed a minute after that hour at the latest.
  *
  * | block | read as |
  * |---|---|
@@ -106,19 +108,6 @@ export const layer = <E, R>(
       const built = yield* Layer.build(storage)
       const inner = Context.get(built, ResultStorage.ResultStorage)
       const scope = yield* Effect.scope
-      const made = new Map<string, Effect.Effect<ResultStorage.ResultStorage["Service"]>>()
-      const storageOf = (block: StorageBlock) => {
-        const known = made.get(block.id)
-        if (known !== undefined) return known
-        const own = options.forBlock?.(block)
-        const service = own === undefined
-          ? Effect.succeed(inner)
-          : Effect.runSync(
-            Effect.cached(Effect.map(Layer.buildWithScope(own, scope), Context.get(ResultStorage.ResultStorage)))
-          )
-        made.set(block.id, service)
-        return service
-      }
       // Values may be in the state itself, whatever else the storage reads.
       const inline = inner.readers.some(({ type }) => type === "PrefectResult")
         ? []
@@ -129,7 +118,9 @@ export const layer = <E, R>(
         Context.get(built, ResultOptions.ResultOptions)
       )
       return Layer.provide(
-        ResultStorage.layer(Effect.succeed([...inner.readers, ...inline, makeReader(api, inner, storageOf)])),
+        ResultStorage.layer(
+          Effect.succeed([...inner.readers, ...inline, makeReader(api, inner, options.forBlock, scope)])
+        ),
         Layer.succeed(ResultOptions.ResultOptions, limits)
       )
     })
@@ -160,23 +151,29 @@ const decodersOf = (
 const makeReader = (
   api: PrefectApi["Service"],
   inner: ResultStorage.ResultStorage["Service"],
-  storageOf: (block: StorageBlock) => Effect.Effect<ResultStorage.ResultStorage["Service"]>
+  forBlock: Options["forBlock"],
+  scope: Scope.Scope
 ): ResultStorage.StorageReader<Prefect3Result> => {
   /** The blocks that were needed lately, which are not looked up again for each result. */
   const known = new Map<string, Known>()
+  const storages = BlockStorages.make(inner, forBlock, scope, (id) => known.delete(id))
   const knownAt = (id: string): Known | undefined => {
     const found = known.get(id)
     return found === undefined || performance.now() < found.until ? found : undefined
   }
-  const lookUp = (id: string): Effect.Effect<Known, StorageReason> =>
+  /** Continues with a block and its storage, which stays open until then. */
+  const withBlock = <A, E>(
+    id: string,
+    then: (found: Known) => Effect.Effect<A, E>
+  ): Effect.Effect<A, E | StorageReason> =>
     Effect.flatMap(
       Effect.mapError(api.storageBlock(id), (error) => blockReason(id, error)),
       (block: StorageBlock) =>
-        Effect.map(storageOf(block), (storage) => {
+        storages.use(id, block, (storage) => {
           const found = { block, storage, until: performance.now() + keptFor }
           if (known.size >= maxKnown) known.clear()
           known.set(id, found)
-          return found
+          return then(found)
         })
     )
   const read = (
@@ -211,8 +208,8 @@ const makeReader = (
         ? Effect.mapError(found, (reason) => reason instanceof ResultAccessDenied ? withoutStorage(key) : reason)
         : found
     }
-    return Effect.flatMap(
-      lookUp(storageBlockId),
+    return withBlock(
+      storageBlockId,
       ({ block, storage }) => stored(Prefect3Location.inBlock(block, key), storage)
     )
   }
@@ -244,7 +241,7 @@ const makeReader = (
     if (storageBlockId === null || storageBlockId === undefined) return before(undefined)
     const at = knownAt(storageBlockId)
     return at === undefined
-      ? Effect.flatMap(lookUp(storageBlockId), (found) => before(found) ?? Effect.void)
+      ? withBlock(storageBlockId, (found) => before(found) ?? Effect.void)
       : before(at)
   }
   return {
