@@ -98,11 +98,12 @@ describe("collect", () => {
       )
     }
     const requests = new Map<string, number>()
+    let isBusy = false
     const server = createServer(({ url = "" }, response) => {
       const path = url.split("?")[0]!
       const count = (requests.get(path) ?? 0) + 1
       requests.set(path, count)
-      if (count > 5) response.end("1")
+      if (count > 5 && !isBusy) response.end("1")
       else response.writeHead(503).end("<Error><Code>SlowDown</Code></Error>")
     })
     await once(server.listen(0, "127.0.0.1"), "listening")
@@ -118,6 +119,19 @@ describe("collect", () => {
       assert.strictEqual(ran.code, 0, ran.stderr)
       assert.match(ran.stdout, /3 rows in 1 part\n$/)
       assert.deepStrictEqual([...requests.values()], [6, 6, 6])
+      // A store that never has time.
+      isBusy = true
+      const failing = (name: string, ...more: ReadonlyArray<string>) =>
+        run(
+          ["collect", "--all", "--archive", archive, ...endpoint, ...output.with(1, join(folder, name)), ...more],
+          { AWS_ACCESS_KEY_ID: "a", AWS_SECRET_ACCESS_KEY: "b", AWS_REGION: "us-east-1" },
+          hurriedClock
+        )
+      const failed = await failing("failed")
+      assert.strictEqual(failed.code, 1, failed.stdout)
+      const allowed = await failing("allowed", "--allow-failed")
+      assert.strictEqual(allowed.code, 0, allowed.stderr)
+      assert.include(allowed.stdout, "1 part failed")
     } finally {
       server.close()
       server.closeAllConnections()

@@ -53,8 +53,9 @@ describe.each(served)("serve --archive %s", (name, apiKey) => {
     await cache.keep(folderOf("@electric-sql/pglite"), emptyKind(), older)
     // One loads its archive in a process of its own, the other in this one has loaded it before.
     await using server = apiKey === undefined
-      ? await serveHere(["--archive", archive, "--port", "0"], await loadedBefore(archive))
+      ? await serveHere(["--archive", archive, "--port", "0", "--host", "127.0.0.2"], await loadedBefore(archive))
       : await serve(["--archive", archive, "--port", "0", "--api-key", apiKey], cache.env)
+    assert.include(server.url, apiKey === undefined ? "127.0.0.2" : "127.0.0.1")
     const env: Record<string, string> = apiKey === undefined ? {} : { PREFECT__CLOUD__API_KEY: apiKey }
     const mounts = JSON.parse(readFileSync(join(archive, "mounts.json"), "utf8")) as Record<string, string>
     const flags = Object.entries(mounts).flatMap(([from, to]) => ["--mount", `${from}=${join(archive, to)}`])

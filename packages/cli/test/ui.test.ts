@@ -1,7 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { once } from "node:events"
-import { createServer } from "node:http"
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { createServer, get } from "node:http"
 import { type AddressInfo, createServer as createSocketServer } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { archives, run, type Running, start, startHere } from "./support.ts"
 
 const archive = ["--archive", archives["prefect-1"]]
@@ -128,6 +131,33 @@ describe("ui", () => {
     assert.include(stderr, "/api/flow-runs/:id")
     assert.include(stderr, "status=200")
     for (const secret of [id, "canary", second.token]) assert.notInclude(stderr, secret)
+  })
+
+  it("answers to the names of --allow-host, and opens a browser with --open", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "ui-open-"))
+    const opened = join(folder, "opened")
+    const program = join(folder, process.platform === "darwin" ? "open" : "xdg-open")
+    writeFileSync(program, `#!/bin/sh\necho "$1" > "${opened}.part" && mv "${opened}.part" "${opened}"\n`, {
+      mode: 0o755
+    })
+    const withFolder = (args: ReadonlyArray<string>) => startHere(args, { PATH: `${folder}:${process.env["PATH"]}` })
+    const statusFor = (url: string, host: string) =>
+      new Promise<number | undefined>((resolve, reject) => {
+        get(url, { headers: { host } }, (response) => {
+          response.resume()
+          resolve(response.statusCode)
+        }).on("error", reject)
+      })
+    try {
+      await using plain = await open(startHere, ...archive)
+      await using page = await open(withFolder, ...archive, "--allow-host", "proxy.example", "--open")
+      assert.strictEqual(await statusFor(page.url, "proxy.example"), 200)
+      assert.notStrictEqual(await statusFor(plain.url, "proxy.example"), 200)
+      while (!existsSync(opened)) await new Promise((resolve) => setTimeout(resolve, 5))
+      assert.strictEqual(readFileSync(opened, "utf8").trim(), `${page.url}/#token=${page.token}`)
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
   })
 
   it("fails in one line, without a server, when it cannot be", async () => {

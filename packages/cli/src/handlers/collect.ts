@@ -1,8 +1,10 @@
 import { readText } from "@effect-prefect/api/Network"
 import * as Collect from "@effect-prefect/collect/Collect"
 import * as Plan from "@effect-prefect/collect/CollectPlan"
+import * as Cause from "effect/Cause"
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -273,8 +275,15 @@ export const worker = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.
   }
   for (const signal of signals) process.once(signal, end)
   // The same signals interrupt the fiber of the command; `end` is what ends the process then.
-  yield* Effect.onInterrupt(Fiber.join(fiber), () => Effect.never)
-  for (const signal of signals) process.off(signal, end)
+  yield* Fiber.join(fiber).pipe(
+    Effect.onExit((exit) =>
+      Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)
+        ? Effect.never
+        : Effect.sync(() => {
+          for (const signal of signals) process.off(signal, end)
+        })
+    )
+  )
 })
 
 const clusterStatus = Effect.fnUntraced(function*(url: Redacted.Redacted, json: boolean) {

@@ -96,7 +96,7 @@ export const collect = {
     Flag.withDefault(false)
   ),
   ...Flags.backend,
-  ...Flags.storage,
+  ...Flags.eachResult,
   json: Flags.json
 }
 
@@ -129,7 +129,7 @@ export const worker = {
   flow: Flag.withHidden(selection.flow),
   all: Flag.withHidden(selection.all),
   ...Flags.backend,
-  ...Flags.storage
+  ...Flags.eachResult
 }
 
 const s3Endpoint = Flag.withDescription(Flags.storage.s3Endpoint, "Reach S3 buckets by this server, e.g. MinIO's")

@@ -1,3 +1,3 @@
 import * as Flags from "./flags.ts"
 
-export const doctor = { ...Flags.backend, ...Flags.storage, json: Flags.json }
+export const doctor = { ...Flags.backend, ...Flags.unusedStorage, mount: Flags.storage.mount, json: Flags.json }

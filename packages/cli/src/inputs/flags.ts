@@ -82,6 +82,9 @@ export const unusedStorage = {
   concurrency: Flag.withHidden(storage.concurrency)
 }
 
+/** The storage flags of commands that join no results of mapped children into one. */
+export const eachResult = { ...storage, maxChildren: unusedStorage.maxChildren }
+
 /** The format and the target, for commands that print results. */
 export const result = {
   format: Flag.Literals("format", ["json", "jsonl", "csv", "parquet", "arrow"]).pipe(

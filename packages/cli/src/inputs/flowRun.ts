@@ -73,7 +73,7 @@ export const result = {
   raw: Flags.raw,
   ...Flags.result,
   ...Flags.backend,
-  ...Flags.storage,
+  ...Flags.eachResult,
   json: Flags.json
 }
 

@@ -29,7 +29,7 @@ const which = {
   )
 }
 
-export const show = { ...which, ...Flags.backend, ...Flags.storage, json: Flags.json }
+export const show = { ...which, ...Flags.backend, ...Flags.unusedStorage, json: Flags.json }
 
 export const result = {
   ...which,
@@ -40,7 +40,7 @@ export const result = {
   json: Flags.json
 }
 
-export const mapped = { ...which, ...Flags.result, ...Flags.backend, ...Flags.storage, json: Flags.json }
+export const mapped = { ...which, ...Flags.result, ...Flags.backend, ...Flags.eachResult, json: Flags.json }
 
 export const list = {
   flowRun: Flag.String("flow-run").pipe(
