@@ -16,13 +16,10 @@
  */
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
-import * as ByteSize from "effect/ByteSize"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import * as HttpIncomingMessage from "effect/http/HttpIncomingMessage"
 import * as HttpServer from "effect/http/HttpServer"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
@@ -30,12 +27,11 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
-import * as Scope from "effect/Scope"
-import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import { createHash, timingSafeEqual } from "node:crypto"
 import { createServer } from "node:http"
 import { Database, type DatabaseError } from "./Database.ts"
+import * as Body from "./internal/body.ts"
 import type * as QueryEngine from "./internal/engine.ts"
 import { missingPackage } from "./internal/missingPackage.ts"
 import { QueryError, toJson } from "./internal/queryError.ts"
@@ -121,11 +117,6 @@ const overloaded = failure(
   { "retry-after": "5" }
 )
 
-/** The number of large request bodies that are in memory at a time; others are not read yet. */
-const maxLargeBodies = 8
-/** The size in bytes of bodies that any number of requests may have. */
-const smallBody = 64 * 1024
-
 /** Characters that are encoded at a time, and only when the client has received those before. */
 const pieceLength = 256 * 1024
 
@@ -166,7 +157,7 @@ const makeHandler = (
     : keyCheck(typeof options.apiKey === "string" ? options.apiKey : Redacted.value(options.apiKey))
   const maxBodyBytes = options.maxBodyBytes ?? 5 * 1024 * 1024
   const logRequests = options.logRequests ?? true
-  const largeBodies = Semaphore.makeUnsafe(maxLargeBodies)
+  const readBody = Body.makeReader(maxBodyBytes)
 
   const authenticate = (header: string | undefined): HttpServerResponse.HttpServerResponse | undefined => {
     if (apiKey === undefined) return undefined
@@ -202,17 +193,8 @@ const makeHandler = (
     }
     const found = yield* Deferred.poll(engine)
     if (Option.isNone(found)) return loading
-    const length = request.headers["content-length"]
-    const permit = yield* Scope.fork(yield* Effect.scope)
-    if (length === undefined || Number(length) > smallBody && Number(length) <= maxBodyBytes) {
-      const isFree = yield* Effect.timeoutOrElse(
-        Effect.as(Scope.provide(Semaphore.takeScoped(largeBodies, 1), permit), true),
-        { duration: "10 seconds", orElse: () => Effect.succeed(false) }
-      )
-      if (!isFree) return overloaded
-    }
-    const text = yield* request.text
-    if (text.length <= smallBody) yield* Scope.close(permit, Exit.void)
+    const end = () => void NodeHttpServerRequest.toServerResponse(request).destroy()
+    const { release, text } = yield* readBody(request, end)
     const body = parseJson(text)
     if (body === undefined) return badRequest("the body is not JSON")
     if (typeof body !== "object" || body === null || Array.isArray(body)) {
@@ -220,12 +202,9 @@ const makeHandler = (
     }
     const start = performance.now()
     const { execute } = yield* found.value
-    const answer = yield* execute(body, {
-      end: () => NodeHttpServerRequest.toServerResponse(request).destroy(),
-      held: text.length
-    })
+    const answer = yield* execute(body, { end, held: text.length })
     // From here on the body takes the room of responses, from which clients that do not read are disconnected.
-    yield* Scope.close(permit, Exit.void)
+    yield* release
     if (logRequests) {
       yield* Effect.logInfo("request").pipe(Effect.annotateLogs({
         operation: answer.operation,
@@ -243,17 +222,17 @@ const makeHandler = (
       : HttpServerResponse.stream(Stream.fromIteratorSucceed(pieces(answer.body), 1), type)
   }, (effect) =>
     effect.pipe(
-      Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.bytes(maxBodyBytes)),
-      Effect.catchTag("HttpServerError", (error) => {
-        const isTooLarge = error.reason._tag === "RequestParseError" && error.reason.reason === "BodyTooLarge"
-        return Effect.succeed(
-          isTooLarge
-            ? failure(
-              413,
-              new QueryError({ code: "BAD_REQUEST", message: `the body is larger than ${maxBodyBytes} bytes` })
-            )
-            : badRequest("the body could not be read")
-        )
+      Effect.catchTags({
+        BodyRefused: ({ reason }) =>
+          Effect.succeed(
+            reason === "Busy"
+              ? overloaded
+              : failure(
+                413,
+                new QueryError({ code: "BAD_REQUEST", message: `the body is larger than ${maxBodyBytes} bytes` })
+              )
+          ),
+        HttpServerError: () => Effect.succeed(badRequest("the body could not be read"))
       })
     ))
 

@@ -100,6 +100,9 @@ export interface Connection {
   readonly held?: number | undefined
 }
 
+/** How long a response may be sent while others wait for its room, in milliseconds. */
+const patience = 15_000
+
 /** A root field before it is read: its cost, and how to read it. */
 interface Planned {
   readonly field: Field
@@ -125,7 +128,7 @@ export const make = Effect.fnUntraced(function*(
   const maxRows = limits.maxRows ?? 100_000
   const maxCost = limits.maxCost ?? 250_000
   const maxAnswer = limits.maxAnswer ?? 128 * 1024 * 1024
-  const room = new Room(limits.maxPending ?? 256 * 1024 * 1024)
+  const room = new Room(limits.maxPending ?? 256 * 1024 * 1024, patience)
   const timeout = Duration.fromInputUnsafe(limits.timeout ?? "30 seconds")
 
   const columns = yield* database.query(Catalog.columnsStatement, [])
@@ -350,7 +353,7 @@ export const make = Effect.fnUntraced(function*(
       const answered = answer(fields.flatMap((field) => byField.get(field) ?? []))
       if (connection !== undefined) {
         room.add(account, connection.held ?? 0)
-        room.send(account, clock.currentTimeMillisUnsafe(), connection.end)
+        room.transfer(account, clock.currentTimeMillisUnsafe(), connection.end)
       }
       return answered
     },

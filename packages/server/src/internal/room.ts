@@ -2,51 +2,57 @@ import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 
-/** How long a response may be sent while others wait for its room. */
-const patience = 15_000
-
-/** What one request holds in memory: the JSON that was read for it, until its response is sent. */
+/** What one request holds until it is closed. */
 export interface Account {
-  /** Characters. */
+  /** In the unit of the room. */
   held: number
-  /** When its response began to be sent, and what ends the connection; undefined before. */
-  sending: { readonly since: number; readonly end: () => void } | undefined
+  /** Since when it depends on its client, and what ends the connection; undefined while it depends on the server. */
+  transfer: { readonly since: number; readonly end: () => void } | undefined
 }
 
 /**
- * The room for the responses of all requests. A client that does not read keeps its response in memory: statements of
- * other requests wait until there is room again, and the connections that were slowest to read are ended for them.
+ * A room that all requests share: characters of responses that are being sent, or bodies that are being received. A
+ * client that neither reads nor sends keeps its part: others wait until there is room again, and the connections whose
+ * transfer began first are ended for them, `patience` milliseconds after that.
  */
 export class Room {
   readonly max: number
+  readonly patience: number
   readonly #accounts = new Set<Account>()
   #held = 0
   #change = Deferred.makeUnsafe<void>()
 
-  constructor(max: number) {
+  constructor(max: number, patience: number) {
     this.max = max
+    this.patience = patience
   }
 
-  /** Whether a request may read: one that holds something already is never kept waiting, because others wait for it. */
+  /** Whether a request may take more: one that holds something already is never kept waiting, because others wait for it. */
   admits(account: Account): boolean {
     return account.held > 0 || this.#held < this.max
   }
 
   open(): Account {
-    const account: Account = { held: 0, sending: undefined }
+    const account: Account = { held: 0, transfer: undefined }
     this.#accounts.add(account)
     return account
   }
 
-  add(account: Account, characters: number): void {
+  add(account: Account, amount: number): void {
     if (!this.#accounts.has(account)) return
-    account.held += characters
-    this.#held += characters
+    account.held += amount
+    this.#held += amount
   }
 
-  /** Begins to send the response of a request. */
-  send(account: Account, since: number, end: () => void): void {
-    account.sending = { since, end }
+  /** Begins to send the response of a request, or to receive its body. */
+  transfer(account: Account, since: number, end: () => void): void {
+    account.transfer = { since, end }
+    this.#changed()
+  }
+
+  /** Ends a transfer, whose request goes on. */
+  settle(account: Account): void {
+    account.transfer = undefined
     this.#changed()
   }
 
@@ -62,19 +68,19 @@ export class Room {
     Deferred.doneUnsafe(change, Effect.void)
   }
 
-  /** Waits until a response was sent, or the one that has been sent for longest is ended. */
+  /** Waits until something changed, or the transfer that has taken longest is ended. */
   readonly wait: Effect.Effect<void> = Effect.gen({ self: this }, function*() {
     // There may be room since it was asked for, and nothing that changes then.
     if (this.#held < this.max) return
     const change = Deferred.await(this.#change)
     let slowest: Account | undefined
     for (const account of this.#accounts) {
-      if (account.held === 0 || account.sending === undefined) continue
-      if (slowest?.sending === undefined || account.sending.since < slowest.sending.since) slowest = account
+      if (account.held === 0 || account.transfer === undefined) continue
+      if (slowest?.transfer === undefined || account.transfer.since < slowest.transfer.since) slowest = account
     }
-    if (slowest?.sending === undefined) return yield* change
-    const { end, since } = slowest.sending
-    const left = since + patience - (yield* Clock.currentTimeMillis)
+    if (slowest?.transfer === undefined) return yield* change
+    const { end, since } = slowest.transfer
+    const left = since + this.patience - (yield* Clock.currentTimeMillis)
     yield* Effect.raceFirst(
       change,
       Effect.andThen(
