@@ -15,9 +15,9 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Redacted from "effect/Redacted"
 import { createServer } from "node:http"
-import * as Catalog from "../../packages/server/src/internal/catalog.ts"
 import * as SqlCompiler from "../../packages/server/src/internal/compiler.ts"
 import { unknown } from "../../packages/server/src/internal/statistics.ts"
+import { completeCatalog } from "../../packages/server/test/support/completeCatalog.ts"
 import { lookup, lookupField } from "./serveLookup.ts"
 
 const [, , url = "", mode = "serve"] = process.argv
@@ -29,10 +29,10 @@ process.on("message", () => {
 
 const plain = Effect.gen(function*() {
   const database = yield* Database.Database
-  const root = SqlCompiler.rootFields(Catalog.complete).get("task_run")
+  const root = SqlCompiler.rootFields(completeCatalog).get("task_run")
   if (root === undefined) return yield* Effect.die("the catalog has no task_run")
   const context = {
-    catalog: Catalog.complete,
+    catalog: completeCatalog,
     fragments: new Map(),
     maxRows: 100_000,
     maxFields: 2_000,

@@ -10,8 +10,8 @@ import { hash } from "node:crypto"
 import dns from "node:dns"
 import { join } from "node:path"
 import S3rver from "s3rver"
-import { compute as crc64 } from "../src/internal/remote/checksum.ts"
 import * as SignedGet from "../src/internal/remote/signedGet.ts"
+import { checksumOf } from "./support/checksumOf.ts"
 import { type Answer, cutAt, endless, httpDouble, inTurn, silent } from "./support/httpDouble.ts"
 import { onceForFile } from "./support/onceForFile.ts"
 import { temporaryFolder, writeFile } from "./support/temporaryFolder.ts"
@@ -410,7 +410,7 @@ describe("S3Storage", () => {
     Effect.gen(function*() {
       let sent = 0
       const stamps: Array<unknown> = []
-      const sum = crc64("crc64nvme", bytes)
+      const sum = checksumOf("crc64nvme", bytes)
       const double = yield* httpDouble((request, response) => {
         stamps.push(request.headers["x-stamp"], request.headers["x-amz-checksum-mode"])
         whole(bytes, { "x-amz-checksum-crc64nvme": sum })(response, request)

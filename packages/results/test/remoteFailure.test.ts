@@ -6,13 +6,14 @@ import * as Redacted from "effect/Redacted"
 import type { IncomingMessage } from "node:http"
 import { Readable } from "node:stream"
 import { addressText } from "../src/internal/remote/address.ts"
-import { compute, start } from "../src/internal/remote/checksum.ts"
+import { start } from "../src/internal/remote/checksum.ts"
 import { errorText, field, general, word } from "../src/internal/remote/failure.ts"
 import { configured } from "../src/internal/remote/network.ts"
 import { limitsOf } from "../src/internal/remote/options.ts"
 import * as Sdk from "../src/internal/remote/sdk.ts"
 import { encodeKey, routeOf } from "../src/internal/remote/signedGet.ts"
 import { contentRange, NoSuchPart, rangeOf } from "../src/internal/remote/store.ts"
+import { checksumOf } from "./support/checksumOf.ts"
 
 const told = (error: unknown, status?: number, after?: number) => {
   const { after: wait, reason, retry } = general("s3://b/k", error, status, after)
@@ -210,14 +211,14 @@ describe("checksums of bytes that arrive in pieces", () => {
         ["crc64nvme", byBits(0x9a6c9329ac4bc9b5n, 64n)]
       ] as const
     ) {
-      assert.strictEqual(compute(algorithm, bytes), expected)
+      assert.strictEqual(checksumOf(algorithm, bytes), expected)
       for (const size of [1, 7, 8, 9, 500]) {
         const running = start(algorithm)
         for (let at = 0; at < bytes.length; at += size) running.update(bytes.subarray(at, at + size))
         assert.strictEqual(running.base64(), expected)
       }
     }
-    assert.strictEqual(compute("sha1", new TextEncoder().encode("abc")), "qZk+NkcGgWq6PiVxeFDCbJzQ2J0=")
+    assert.strictEqual(checksumOf("sha1", new TextEncoder().encode("abc")), "qZk+NkcGgWq6PiVxeFDCbJzQ2J0=")
   })
 })
 

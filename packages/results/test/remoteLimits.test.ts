@@ -6,10 +6,10 @@ import * as Fiber from "effect/Fiber"
 import { MixedScheduler, Scheduler } from "effect/Scheduler"
 import { TestClock } from "effect/testing"
 import { Readable } from "node:stream"
-import { compute } from "../src/internal/remote/checksum.ts"
 import { download } from "../src/internal/remote/download.ts"
 import { retryAfter, unavailable } from "../src/internal/remote/failure.ts"
 import * as Limiter from "../src/internal/remote/limiter.ts"
+import { checksumOf } from "./support/checksumOf.ts"
 
 describe("the limiter of a store", () => {
   it.effect("runs no more at once than it may, and all in the end", () =>
@@ -113,8 +113,8 @@ describe("checksums", () => {
   // The check values of the CRC catalogue, and RFC 3720 B.4 for 32 zeros.
   it("are those of the specifications", () => {
     const digits = new TextEncoder().encode("123456789")
-    const hex = (algorithm: Parameters<typeof compute>[0], bytes: Uint8Array) =>
-      Buffer.from(compute(algorithm, bytes), "base64").toString("hex")
+    const hex = (algorithm: Parameters<typeof checksumOf>[0], bytes: Uint8Array) =>
+      Buffer.from(checksumOf(algorithm, bytes), "base64").toString("hex")
     assert.strictEqual(hex("crc32", digits), "cbf43926")
     assert.strictEqual(hex("crc32c", digits), "e3069283")
     assert.strictEqual(hex("crc64nvme", digits), "ae8b14860a799888")

@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Kind, parse } from "graphql"
-import * as Catalog from "../src/internal/catalog.ts"
 import { compile, rootFields } from "../src/internal/compiler.ts"
 import { collect, fragmentsOf, type Variables } from "../src/internal/selection.ts"
 import type { Statistics } from "../src/internal/statistics.ts"
+import { completeCatalog } from "./support/completeCatalog.ts"
 
 const statistics: Statistics = {
   rows: (name) => name === "task_run" ? 1_000 : 400,
@@ -23,7 +23,7 @@ const statementOf = (query: string, options: Options = {}) => {
   const fragments = fragmentsOf(document)
   const [field] = collect([operation.selectionSet], fragments, options.variables ?? {})
   const context = {
-    catalog: Catalog.complete,
+    catalog: completeCatalog,
     fragments,
     variables: {},
     maxRows: 100,
@@ -31,7 +31,7 @@ const statementOf = (query: string, options: Options = {}) => {
     statistics,
     ...options
   }
-  return compile(context, rootFields(Catalog.complete).get(field!.name)!, field!)
+  return compile(context, rootFields(completeCatalog).get(field!.name)!, field!)
 }
 
 /** The statement inside the one that makes texts of its row. */

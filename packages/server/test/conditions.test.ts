@@ -1,15 +1,15 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as Catalog from "../src/internal/catalog.ts"
 import * as Conditions from "../src/internal/conditions.ts"
 import { Cost, root } from "../src/internal/cost.ts"
 import type { Statistics } from "../src/internal/statistics.ts"
+import { completeCatalog } from "./support/completeCatalog.ts"
 
 const statistics: Statistics = {
   rows: (name) => name === "task_run" ? 1_000 : 400,
   perValue: (_, column) => column === "id" ? 1 : 20
 }
-const builderOf = () => new Conditions.Builder(Catalog.complete, new Cost(statistics))
-const table = (name: string) => Catalog.complete.get(name)!
+const builderOf = () => new Conditions.Builder(completeCatalog, new Cost(statistics))
+const table = (name: string) => completeCatalog.get(name)!
 
 /** A condition on task_run as SQL, with what was bound and what it may cost. */
 const compiled = (value: unknown, of = "task_run", scope = root) => {

@@ -20,6 +20,7 @@ import * as QueryEngine from "../src/internal/engine.ts"
 import { AbandonedAfter } from "../src/internal/pglite.ts"
 import * as GraphQLSchema from "../src/internal/schema.ts"
 import { archive, byId, ids, sortBy } from "./support/archive.ts"
+import { completeCatalog } from "./support/completeCatalog.ts"
 import * as Pglite from "./support/pglite.ts"
 import { ask, layerServer, post, read, type Reply, Statements } from "./support/server.ts"
 
@@ -27,7 +28,7 @@ const prefect1 = archive("prefect-1")
 const runs = prefect1.rows("task_run")
 
 /** A database that knows its columns and answers every other statement in the same way. */
-const allColumns = Array.from(Catalog.complete.values()).flatMap((table) =>
+const allColumns = Array.from(completeCatalog.values()).flatMap((table) =>
   Array.from(table.columns.values(), ({ name, type }) => ({ table: table.name, column: name, type: type.cast }))
 )
 const layerFake = (answer: (sql: string) => Effect.Effect<ReadonlyArray<Database.Row>, Database.DatabaseError>) =>
@@ -71,7 +72,7 @@ layer(layerServer(Pglite.layerFixture(prefect1.directory)))("requests", (it) => 
     Effect.gen(function*() {
       const reply = yield* ask(getIntrospectionQuery())
       const schema = buildClientSchema(reply.data as unknown as IntrospectionQuery)
-      assert.strictEqual(printSchema(schema), printSchema(GraphQLSchema.make(Catalog.complete)))
+      assert.strictEqual(printSchema(schema), printSchema(GraphQLSchema.make(completeCatalog)))
       assert.deepStrictEqual([schema.getQueryType()?.name, schema.getMutationType()?.name], [
         "query_root",
         "mutation_root"
@@ -932,7 +933,7 @@ describe("a server", () => {
 
 describe("another version's database", () => {
   it("is served for the tables, columns and relations that it has", () => {
-    const rows = Array.from(Catalog.complete.values()).flatMap((table) =>
+    const rows = Array.from(completeCatalog.values()).flatMap((table) =>
       Array.from(table.columns.values(), ({ name, type }) => ({ table: table.name, column: name, type: type.cast }))
     )
     const some = rows.filter(({ column, table }) =>

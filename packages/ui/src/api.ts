@@ -107,7 +107,7 @@ const gone: Failure = {
   message: "The server does not respond: start effect-prefect ui again, then open the address that it prints."
 }
 
-export const failureOf = (error: unknown): Failure => {
+const failureOf = (error: unknown): Failure => {
   if (typeof error === "object" && error !== null && "_tag" in error && "message" in error) {
     const { _tag, message } = error as { readonly _tag: string; readonly message: unknown }
     if ("reason" in error && typeof error.reason === "string") {

@@ -23,7 +23,7 @@ const numberText = (value: unknown): string =>
   typeof value === "number" && !Number.isInteger(value) ? String(Number(value.toPrecision(6))) : cellText(value)
 
 /** Describes the plot in words. */
-export const summaryText = (name: string, summary: ColumnSummary): string => {
+const summaryText = (name: string, summary: ColumnSummary): string => {
   const missing = summary.nulls === 0 ? "" : `, ${summary.nulls} missing`
   if ("bins" in summary) {
     return summary.min === null

@@ -177,7 +177,7 @@ const BrandMark = () => (
 )
 
 /** Sets the title of the document. */
-export const useTitle = (heading: string): void => {
+const useTitle = (heading: string): void => {
   useEffect(() => {
     document.title = `${heading} · effect-prefect`
   }, [heading])

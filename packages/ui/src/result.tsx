@@ -47,7 +47,7 @@ export const Place = ({ stored }: { readonly stored: Stored }) => (
 )
 
 /** The flag that would allow a location: its folder, or its bucket. */
-export const mountFor = (location: string): string => {
+const mountFor = (location: string): string => {
   const bucket = /^([a-z0-9]+:\/\/[^/]+)/.exec(location)?.[1]
   if (bucket !== undefined) return `--mount ${quoted(bucket)}`
   const cut = Math.max(location.lastIndexOf("/"), location.lastIndexOf("\\"))

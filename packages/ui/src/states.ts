@@ -5,7 +5,7 @@ import type * as Schema from "effect/Schema"
 export type Family = "succeeded" | "failed" | "running" | "waiting" | "skipped"
 
 /** Prefect 1's own colours, which the command uses too. */
-export const palette: Readonly<Record<string, string>> = {
+const palette: Readonly<Record<string, string>> = {
   Pending: "#7ebdff",
   Scheduled: "#ffab00",
   Resume: "#f58c0c",
@@ -30,7 +30,7 @@ export const palette: Readonly<Record<string, string>> = {
 }
 
 /** One colour per family, far apart in lightness too. */
-export const contrastPalette: Readonly<Record<Family, string>> = {
+const contrastPalette: Readonly<Record<Family, string>> = {
   succeeded: "#5aa9e6",
   failed: "#d1007a",
   running: "#ffd400",
@@ -62,7 +62,7 @@ export const familyOf = (name: string): Family => {
   return family
 }
 
-export const familyOrder: ReadonlyArray<Family> = ["failed", "running", "waiting", "skipped", "succeeded"]
+const familyOrder: ReadonlyArray<Family> = ["failed", "running", "waiting", "skipped", "succeeded"]
 
 /** The state names in a fixed order: failures come first. */
 export const sortNames = (names: Iterable<string>): Array<string> =>

@@ -34,8 +34,7 @@ export interface OutputFlags {
 }
 
 /** The file of `--output`; none for `-`, which means standard output. */
-export const fileOf = (output: Option.Option<string>): Option.Option<string> =>
-  Option.filter(output, (file) => file !== "-")
+const fileOf = (output: Option.Option<string>): Option.Option<string> => Option.filter(output, (file) => file !== "-")
 
 /** The requested format: from its flag, otherwise from the suffix of the file; undefined when neither names one. */
 export const formatOf = Effect.fnUntraced(function*(flags: OutputFlags) {

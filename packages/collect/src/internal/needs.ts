@@ -7,7 +7,7 @@ import type { ResultStorage } from "@effect-prefect/results/ResultStorage"
 type Storage = ResultStorage["Service"]
 
 /** Whether a storage layer would read a result there. The store is not contacted. */
-export const isAllowed = (storage: Storage, descriptor: ResultDescriptor.ResultDescriptor): boolean =>
+const isAllowed = (storage: Storage, descriptor: ResultDescriptor.ResultDescriptor): boolean =>
   storage.resolve(descriptor)?.resolved._tag === "Allowed"
 
 /** A location as a prefix, and a result in it for asking a storage layer. */

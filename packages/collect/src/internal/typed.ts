@@ -74,7 +74,7 @@ export const typedMembers = (json: string, columns: ReadonlyArray<Column>): stri
 }
 
 /** The types that fit a member, the narrowest first. */
-export const typesOf = (value: unknown): ReadonlyArray<Column["type"]> => {
+const typesOf = (value: unknown): ReadonlyArray<Column["type"]> => {
   if (typeof value === "boolean") return ["bool"]
   if (typeof value === "number") return Number.isSafeInteger(value) ? ["int64", "double"] : ["double"]
   if (isLargeInteger(value)) return ["int64", "string"]

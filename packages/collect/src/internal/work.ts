@@ -22,7 +22,7 @@ export const queueOf = (job: string, maxAttempts: number) =>
     retrySchedule: Schedule.min([Schedule.exponential("1 second"), Schedule.spaced("60 seconds")])
   })
 
-export const queueId = (job: string, part: number, round: number): string => `${job}/${part}/${round}`
+const queueId = (job: string, part: number, round: number): string => `${job}/${part}/${round}`
 
 /** Offers parts to the queue. A part that was offered in this round is not offered again. */
 export const offer = (queue: Queue, job: string, round: number, parts: Iterable<number>) =>

@@ -43,6 +43,3 @@ export const inspected = (
   const { depth: given } = options as { readonly depth?: number | null }
   return `${name} ${inspect(content, { ...options, depth: given == null ? null : given - 1 })}`
 }
-
-/** @internal */
-export const inspectSymbol: unique symbol = Symbol.for("nodejs.util.inspect.custom") as never

@@ -137,15 +137,3 @@ export const fromColumns = (rows: Iterable<ColumnRow>): Catalog => {
   }
   return catalog
 }
-
-/**
- * The catalog of a database that has exactly the columns of `Tables.tables`.
- *
- * @category constructors
- * @since 0.1.0
- */
-export const complete: Catalog = fromColumns(
-  Tables.tables.flatMap((table) =>
-    table.columns.map((column) => ({ table: table.name, column: column.name, type: column.type }))
-  )
-)

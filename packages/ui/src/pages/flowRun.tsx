@@ -31,7 +31,7 @@ import { nameText, plural, short, slugText, visible } from "../text.ts"
 import { Timeline } from "../timeline.tsx"
 import { runName, Search, Select } from "./flowRuns.tsx"
 
-export const failedFamily = (task: Task): boolean =>
+const failedFamily = (task: Task): boolean =>
   familyOf(task.state) === "failed" ||
   Object.keys(task.mapped?.states ?? {}).some((name) => familyOf(name) === "failed")
 
@@ -50,7 +50,7 @@ const viewTitles: Readonly<Record<View, string>> = {
 }
 
 /** The tasks of a run, followed while it runs. */
-export const useTasks = (id: string, changes: Changes) => {
+const useTasks = (id: string, changes: Changes) => {
   const tasks = useStream(
     `tasks ${id}`,
     () => client.flowRuns.tasks({ params: { id } }),
@@ -64,7 +64,7 @@ export const useTasks = (id: string, changes: Changes) => {
   return tasks
 }
 
-export const MappedCounts = ({ mapped }: { readonly mapped: NonNullable<Task["mapped"]> }) => {
+const MappedCounts = ({ mapped }: { readonly mapped: NonNullable<Task["mapped"]> }) => {
   if (mapped.found === 0) return <span class="none">no children</span>
   const entries = sortNames(Object.keys(mapped.states)).filter((name) => mapped.states[name]! > 0)
   const isShort = mapped.expected !== null && mapped.found !== mapped.expected
@@ -328,7 +328,7 @@ const Overview = ({ changes, run }: { readonly run: FlowRun; readonly changes: C
   )
 }
 
-export const stateRecordColumns: ReadonlyArray<Column<StateRecord>> = [
+const stateRecordColumns: ReadonlyArray<Column<StateRecord>> = [
   { key: "state", title: "State", width: 160, render: (record) => <StateText name={nameOf(record.state)} /> },
   { key: "time", title: "Time", width: 190, render: (record) => <Time value={record.timestamp} /> },
   {
@@ -370,14 +370,14 @@ const RunStates = ({ changes, id }: { readonly id: string; readonly changes: Cha
   return <StatesView states={states} />
 }
 
-export const outcomeText = (outcome: Outcome): string => {
+const outcomeText = (outcome: Outcome): string => {
   const { outcome: how } = outcome
   if ("error" in how) return `${how.error.reason}: ${how.error.message}`
   if (how.cut === true) return `${String(how.value)}…`
   return JSON.stringify(how.value)
 }
 
-export const outcomeColumns: ReadonlyArray<Column<Outcome>> = [
+const outcomeColumns: ReadonlyArray<Column<Outcome>> = [
   {
     key: "task",
     title: "Task",

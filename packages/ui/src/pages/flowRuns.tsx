@@ -38,7 +38,7 @@ const RunCounts = ({ run }: { readonly run: FlowRun }) => {
 export const runName = (run: FlowRun): string =>
   run.name === null || run.name === "" ? run.flow_run_id : nameText(run.name)
 
-export const flowRunColumns = (
+const flowRunColumns = (
   flowNames: Readonly<Record<string, string | null>> | undefined
 ): ReadonlyArray<Column<FlowRun>> => [
   {

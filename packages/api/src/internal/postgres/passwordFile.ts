@@ -29,7 +29,7 @@ const fieldsOf = (line: string): ReadonlyArray<string> => {
  * The password for a login in a libpq password file: that of the first matching line
  * `host:port:database:user:password`, where `*` matches anything.
  */
-export const findPassword = (text: string, login: Login): string | undefined => {
+const findPassword = (text: string, login: Login): string | undefined => {
   const wanted = [login.host, login.port, login.database, login.user]
   for (const line of text.split(/\r?\n/)) {
     if (line === "" || line.startsWith("#")) continue

@@ -59,7 +59,7 @@ export const defaultCache = (): string => {
 }
 
 /** The folder of one archive in a cache. */
-export const cacheFolder = async (cache: string, directory: string): Promise<string> =>
+const cacheFolder = async (cache: string, directory: string): Promise<string> =>
   join(cache, createHash("sha256").update(await realpath(directory)).digest("hex").slice(0, 32))
 
 /** A folder of the cache that others could have written to. */

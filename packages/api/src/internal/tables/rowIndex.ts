@@ -84,8 +84,7 @@ export interface ArtifactEntry extends Entry {
   readonly taskRunId: string
 }
 
-export const compare = <A extends string | number>(left: A, right: A): number =>
-  left < right ? -1 : left > right ? 1 : 0
+const compare = <A extends string | number>(left: A, right: A): number => left < right ? -1 : left > right ? 1 : 0
 const compareNullsLast = (left: string | null, right: string | null) =>
   left === right ? 0 : left === null ? 1 : right === null ? -1 : compare(left, right)
 

@@ -12,7 +12,7 @@ const flowId = (number: number) => uuid(0xf, number)
 const runId = (number: number) => uuid(0xa, number)
 const taskId = (number: number) => uuid(0x7, number)
 
-export const tenant = uuid(0x1, 1)
+const tenant = uuid(0x1, 1)
 export const project = uuid(0x2, 1)
 
 /** Nothing has this id. */

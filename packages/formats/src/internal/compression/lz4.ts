@@ -85,7 +85,7 @@ export const unlz4Block = (input: Uint8Array, out: Uint8Array, at: number): numb
 const frameMagic = 0x184d2204
 
 /** Whether a frame starts here. */
-export const isLz4Frame = (input: Uint8Array): boolean =>
+const isLz4Frame = (input: Uint8Array): boolean =>
   input.length >= 7 && new DataView(input.buffer, input.byteOffset, input.length).getUint32(0, true) === frameMagic
 
 /** Decompresses a frame to exactly `length` bytes. */

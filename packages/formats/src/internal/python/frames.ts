@@ -28,7 +28,7 @@ const kinds: Readonly<Record<string, ColumnKind>> = {
 }
 
 /** The name of a time zone as used in tables: `UTC`, a key of the IANA database, or an offset. */
-export const timezoneName = (tzinfo: unknown): string | null => {
+const timezoneName = (tzinfo: unknown): string | null => {
   if (tzinfo === null || tzinfo === undefined) return null
   if (typeof tzinfo === "string") return tzinfo
   const zone = zoneOf(tzinfo)

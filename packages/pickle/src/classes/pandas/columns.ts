@@ -43,7 +43,7 @@ export const entry = (dict: unknown, ...keys: ReadonlyArray<string>): unknown =>
  *
  * @internal
  */
-export const stateEntry = (object: PyObject, ...keys: ReadonlyArray<string>): unknown => {
+const stateEntry = (object: PyObject, ...keys: ReadonlyArray<string>): unknown => {
   for (let i = object.states.length - 1; i >= 0; i--) {
     const state = object.states[i]
     for (const part of Array.isArray(state) ? state : [state]) {

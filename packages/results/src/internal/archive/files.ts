@@ -104,7 +104,7 @@ export const isLink = (path: string): Promise<boolean> =>
   lstat(path).then((stats) => stats.isSymbolicLink(), () => false)
 
 /** Opens a file for reading that is not a link or anything but a regular file. */
-export const openFile = async (path: string) => {
+const openFile = async (path: string) => {
   // Without O_NONBLOCK, opening a FIFO would wait for a writer forever.
   const file = await open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
   if ((await file.stat()).isFile()) return file

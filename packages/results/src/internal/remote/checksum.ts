@@ -183,10 +183,3 @@ export const start = (algorithm: Checksum["algorithm"]): Running => {
       return new Digest(algorithm)
   }
 }
-
-/** The checksum of `bytes`, in base64. */
-export const compute = (algorithm: Checksum["algorithm"], bytes: Uint8Array): string => {
-  const running = start(algorithm)
-  running.update(bytes)
-  return running.base64()
-}

@@ -111,7 +111,7 @@ export const tell = (parent: TaskRunView, after: number): Effect.Effect<void> =>
   })
 
 /** The end of a traversal: nothing, or ChildrenIncomplete. */
-export const ending = (completeness: Completeness): Stream.Stream<never, ResultError> =>
+const ending = (completeness: Completeness): Stream.Stream<never, ResultError> =>
   Stream.suspend(() => {
     const problem = completeness.finish()
     return problem === undefined ? Stream.empty : Stream.fail(problem)
