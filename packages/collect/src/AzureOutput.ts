@@ -14,13 +14,13 @@
  * @since 0.1.0
  */
 import type { DefaultAzureCredentialOptions } from "@azure/identity"
-import type { BlobServiceClient as ServiceClient, StoragePipelineOptions } from "@azure/storage-blob"
+import type { BlobServiceClient as ServiceClient, RequestPolicyFactory } from "@azure/storage-blob"
 import { agentFor, type TlsOptions } from "@effect-prefect/api/Network"
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
-import type { Readable } from "node:stream"
+import { Readable } from "node:stream"
 import { CollectError, Unsupported } from "./CollectError.ts"
 import { CollectOutput } from "./CollectOutput.ts"
 import { addressText, keyPrefix, loadSdk, make as makeOutput, networkAgents, rethrow } from "./internal/objectOutput.ts"
@@ -51,10 +51,31 @@ export interface Options {
 
 type Policy = NonNullable<DefaultAzureCredentialOptions["additionalPolicies"]>[number]["policy"]
 
+/** Every status of an error. */
+const errors = Array.from({ length: 700 }, (_, index) => index + 300)
+
+/** Does not read the bodies of errors, which the SDK would collect, however long they are: a header has the code. */
+const withoutErrors: RequestPolicyFactory = {
+  create: (next) => ({
+    sendRequest: (request) => {
+      request.streamResponseStatusCodes = new Set([...request.streamResponseStatusCodes ?? [], ...errors])
+      return next.sendRequest(request).catch((error: unknown) => {
+        const { response } = error as { readonly response?: { readonly readableStreamBody?: unknown } }
+        const body = response?.readableStreamBody
+        if (body instanceof Readable) body.on("error", () => {}).destroy()
+        throw error
+      })
+    }
+  })
+}
+
 const statusOf = (error: unknown): unknown => (error as { readonly statusCode?: unknown }).statusCode
 
-const exists = (error: unknown): boolean =>
-  statusOf(error) === 412 || (error as { readonly code?: unknown }).code === "BlobAlreadyExists"
+const codeOf = (error: unknown): unknown =>
+  (error as { readonly response?: { readonly headers?: { readonly get: (name: string) => unknown } } })
+    .response?.headers?.get("x-ms-error-code")
+
+const exists = (error: unknown): boolean => statusOf(error) === 412 || codeOf(error) === "BlobAlreadyExists"
 
 /**
  * A collection in an Azure Storage container.
@@ -66,7 +87,7 @@ export const layer = (options: Options): Layer.Layer<CollectOutput, CollectError
   Layer.effect(
     CollectOutput,
     Effect.gen(function*() {
-      const { BlobServiceClient } = yield* loadSdk("@azure/storage-blob", () =>
+      const { BlobServiceClient, newPipeline } = yield* loadSdk("@azure/storage-blob", () =>
         import("@azure/storage-blob").catch(rethrow))
       const connectionString = options.connectionString === undefined
         ? process.env["AZURE_STORAGE_CONNECTION_STRING"]
@@ -80,10 +101,11 @@ export const layer = (options: Options): Layer.Layer<CollectOutput, CollectError
         ? `https://${account}.blob.core.windows.net`
         : undefined
       const agents = yield* networkAgents(Effect.succeed(options.tls))
-      const make = (client: (options: StoragePipelineOptions) => ServiceClient) => {
-        const { url } = client({})
-        const pipeline = { keepAliveOptions: { enable: true }, agent: agentFor(agents, url) }
-        return client(pipeline)
+      const make = ({ credential, url }: ServiceClient) => {
+        const settings = { keepAliveOptions: { enable: true }, agent: agentFor(agents, url) }
+        const pipeline = newPipeline(credential, settings)
+        pipeline.factories.push(withoutErrors)
+        return new BlobServiceClient(url, pipeline)
       }
       // Credentials may come from this machine's own service, which has no https.
       const network: Policy = {
@@ -100,12 +122,12 @@ export const layer = (options: Options): Layer.Layer<CollectOutput, CollectError
             const credential = new DefaultAzureCredential({
               additionalPolicies: [{ policy: network, position: "perCall" }]
             })
-            return make((pipeline) => new BlobServiceClient(accountUrl, credential, pipeline))
+            return make(new BlobServiceClient(accountUrl, credential))
           }
         )
         : connectionString !== undefined
         ? yield* Effect.try({
-          try: () => make((pipeline) => BlobServiceClient.fromConnectionString(connectionString, pipeline)),
+          try: () => make(BlobServiceClient.fromConnectionString(connectionString)),
           catch: () => refuse("the Azure connection string is not valid")
         })
         : yield* refuse("set AZURE_STORAGE_CONNECTION_STRING or AZURE_STORAGE_ACCOUNT to collect to Azure Storage")

@@ -20,11 +20,12 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import { createHash } from "node:crypto"
-import type { Readable } from "node:stream"
+import { Readable } from "node:stream"
 import type { CollectError } from "./CollectError.ts"
 import { CollectOutput } from "./CollectOutput.ts"
 import {
   addressText,
+  collected,
   keyPrefix,
   loadSdk,
   make as makeOutput,
@@ -77,6 +78,18 @@ const storeOf = async (
   { piece, whole }: UploadSizes
 ): Promise<ObjectStore> => {
   const sdk = await import("@aws-sdk/client-s3").catch(rethrow)
+  client.middlewareStack.add(
+    (next, { commandName }) => async (args) => {
+      const result = await next(args)
+      const response = result.response as { readonly statusCode: number; body?: unknown }
+      const isError = response.statusCode >= 300
+      if (response.body instanceof Readable && (isError || commandName !== "GetObjectCommand")) {
+        response.body = await collected(name, isError, response.body)
+      }
+      return result
+    },
+    { step: "deserialize", priority: "low", name: "boundAnswer" }
+  )
 
   const single = (Key: string, bytes: Uint8Array, abortSignal: AbortSignal) =>
     client.send(

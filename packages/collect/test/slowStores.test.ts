@@ -9,7 +9,7 @@ import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
 import { once } from "node:events"
-import { createServer } from "node:http"
+import { createServer, type RequestListener } from "node:http"
 import type { AddressInfo } from "node:net"
 import { make, type ObjectStore } from "../src/internal/objectOutput.ts"
 
@@ -85,18 +85,74 @@ const stores = {
     })
 }
 
+/** A server, while the scope is open. */
+const serverOf = (listener?: RequestListener) =>
+  Effect.acquireRelease(
+    Effect.promise(async () => {
+      const server = createServer(listener)
+      await once(server.listen(0, "127.0.0.1"), "listening")
+      return { server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` }
+    }),
+    ({ server }) => Effect.sync(() => server.close().closeAllConnections())
+  )
+
+/** Sends a text, and then spaces, of which it counts the bytes, up to many. */
+const flood =
+  (status: number, begin: string, most: number, onEnd: (sent: number) => void): RequestListener =>
+  (request, response) => {
+    const space = Buffer.alloc(2 ** 20, " ")
+    let sent = 0
+    request.resume()
+    response.on("error", () => {}).on("close", () => onEnd(sent))
+    response.writeHead(status, { "content-type": "application/xml" })
+    response.write(begin)
+    const write = () => {
+      while (!response.destroyed && sent < most && response.write(space)) sent += space.length
+      if (sent >= most) response.end()
+      else if (!response.destroyed) response.once("drain", write)
+    }
+    write()
+  }
+
 for (const [store, layer] of Object.entries(stores)) {
+  describe(`an answer of ${store} that is longer than it can be`, () => {
+    const ended = (status: number, begin: string, most: number, operation: keyof typeof operations) =>
+      Effect.scoped(Effect.gen(function*() {
+        let end: (sent: number) => void = () => {}
+        const sent = new Promise<number>((resolve) => end = resolve)
+        const { url } = yield* serverOf(flood(status, begin, most, end))
+        const error = yield* Effect.flip(Effect.flatMap(CollectOutput, operations[operation])).pipe(
+          Effect.provide(layer(url))
+        )
+        return { message: error.message, sent: yield* Effect.promise(() => sent) }
+      }))
+
+    for (const name of ["read", "create", "list"] as const) {
+      it.live(`is an error by its status alone: ${name}`, () =>
+        Effect.gen(function*() {
+          const { message, sent } = yield* ended(403, "<Error><Code>AccessDenied</Code>", 2 ** 24, name)
+          assert.include(message, "403")
+          assert.isBelow(sent, 2 ** 24)
+        }))
+    }
+
+    // The SDK of Azure reads a listing itself.
+    it.live.skipIf(store === "Azure")(
+      "is no listing",
+      () =>
+        Effect.map(ended(200, "<ListBucketResult>", 2 ** 27, "list"), ({ message, sent }) => {
+          assert.include(message, "an answer of more than")
+          assert.isBelow(sent, 2 ** 27)
+        })
+    )
+  })
+
   describe(`a request to ${store}`, () => {
     for (const [name, operation] of Object.entries(operations)) {
       it.live(`ends when its caller is interrupted: ${name}`, () =>
         Effect.scoped(Effect.gen(function*() {
-          const server = createServer()
-          yield* Effect.acquireRelease(
-            Effect.promise(() => once(server.listen(0, "127.0.0.1"), "listening")),
-            () => Effect.sync(() => server.close().closeAllConnections())
-          )
+          const { server, url } = yield* serverOf()
           const requested = once(server, "request")
-          const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
           yield* Effect.gen(function*() {
             const fiber = yield* Effect.forkChild(operation(yield* CollectOutput))
             const [, response] = (yield* Effect.promise(() => requested)) as ReadonlyArray<NodeJS.EventEmitter>

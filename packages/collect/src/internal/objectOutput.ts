@@ -112,6 +112,35 @@ export const networkAgents = (
 /** What a request failed with. */
 class Attempted extends Data.TaggedError("Attempted")<{ readonly cause: unknown }> {}
 
+/** The most bytes of an error, which is a code and a sentence. */
+const maxErrorBytes = 2 ** 16
+
+/** The most bytes of any other answer that is no object: a page of a listing has at most 5 000 keys of 1 024 characters. */
+const maxAnswerBytes = 2 ** 26
+
+/**
+ * The body of an answer that an SDK would collect, however long it is: an error that is too long is empty, because its
+ * status says enough, and another answer fails.
+ */
+export const collected = async (
+  store: string,
+  isError: boolean,
+  body: AsyncIterable<Uint8Array>
+): Promise<Buffer> => {
+  const chunks: Array<Uint8Array> = []
+  let size = 0
+  for await (const chunk of body) {
+    size += chunk.length
+    if (isError && size > maxErrorBytes) return Buffer.alloc(0)
+    if (size > maxAnswerBytes) {
+      const detail = `its store sends an answer of more than ${maxAnswerBytes} bytes`
+      throw new CollectError({ reason: new OutputUnavailable({ output: store, detail }) })
+    }
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks)
+}
+
 /** About the bytes of a page of a listing for each of its keys. */
 const bytesOfKey = 1000
 
