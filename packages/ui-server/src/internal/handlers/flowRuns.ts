@@ -12,7 +12,7 @@ import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Stream from "effect/Stream"
 import { attachment } from "../attachment.ts"
-import { changesOf } from "../changes.ts"
+import { makeChanges } from "../changes.ts"
 import * as Json from "../json.ts"
 import { fromError, orProblem } from "../problem.ts"
 import { inTurns, started } from "../streams.ts"
@@ -60,6 +60,7 @@ export const FlowRunHandlers = (
     "flowRuns",
     Effect.fnUntraced(function*(handlers) {
       const { api, provide } = yield* take
+      const changesOf = yield* makeChanges(api, options)
       const flowNames = new Map<string, string | null>()
 
       const nameOf = (flowId: string) =>
@@ -211,7 +212,7 @@ export const FlowRunHandlers = (
           })),
         changes: ({ params }) =>
           orProblem(Effect.gen(function*() {
-            const changes = yield* changesOf(api, yield* api.flowRun(params.id), options)
+            const changes = yield* changesOf(yield* api.flowRun(params.id))
             return HttpServerResponse.stream(Stream.encodeText(changes), { contentType: "text/event-stream" })
           })) as never
       })
