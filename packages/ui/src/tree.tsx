@@ -12,7 +12,7 @@ type Item = ValueLevel["items"][number]
 
 const rowHeight = 26
 const pageSize = 100
-/** Up to so many keys of an object are looked through for one that an address names. */
+/** The most keys of an object that are searched for one that an address names. */
 const mostKeys = 10_000
 
 interface Level {

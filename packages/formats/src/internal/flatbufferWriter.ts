@@ -17,7 +17,7 @@ export class FlatbufferWriter {
   #length = 0
   readonly #layouts = new Map<Layout, { readonly vtable: number; readonly size: number; readonly offsets: Places }>()
 
-  /** The place of so many further bytes, which are zeros, after the next multiple of `alignment`, less `before` bytes. */
+  /** Reserves bytes of zeros whose position is `before` bytes ahead of a multiple of `alignment`. Returns that position. */
   #reserve(size: number, alignment: number, before = 0): number {
     const at = Math.ceil((this.#length + before) / alignment) * alignment - before
     const end = at + size
@@ -65,7 +65,7 @@ export class FlatbufferWriter {
     return known.offsets.map((offset) => at + offset)
   }
 
-  /** Writes a vector of so many items of a size, which are zeros, that a place refers to; gives the place of the first. */
+  /** Reserves a vector of items of zeros, to which `reference` then refers. Returns the position of the first item. */
   vector(count: number, size: number, alignment: 4 | 8, reference: number): number {
     const at = this.#reserve(4 + count * size, alignment, 4)
     this.#view.setUint32(at, count, true)

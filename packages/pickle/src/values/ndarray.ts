@@ -255,7 +255,7 @@ export const typedArray = (dtype: DType, bytes: Uint8Array): TypedArray | null =
   }
 }
 
-/** The items of an array that are converted at once when one of them is asked for. */
+/** The items of an array that are converted together when one of them is read. */
 const blockItems = 4_096
 
 /** Whether `typedArray` converts or copies the bytes. */

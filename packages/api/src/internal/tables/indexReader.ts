@@ -27,7 +27,7 @@ export const pageOf = <A>(found: ReadonlyArray<A>, limit: number): FoundPage<A> 
 /** The parameters of an SQL list of values. */
 export const listOf = (length: number): string => Array.from({ length }, () => "?").join(", ")
 
-/** Pages of up to so many rows are for somebody who waits for them; larger ones are parts of a walk. */
+/** The largest page that a reader waits for; larger ones are parts of a traversal. */
 const smallPage = 100
 
 export class IndexReader {

@@ -26,7 +26,7 @@ const maxGap = 32 * 1024
 /** The size of a read, unless one extent is longer. It fits the processor's cache, so gaps cost little. */
 const maxRead = 256 * 1024
 
-/** Up to so many rows are read without giving way. */
+/** The most rows that are read without giving way. */
 const smallList = 100
 
 /** The buffer of all reads: a row is decoded at once, so its bytes need not outlive the next read. */
