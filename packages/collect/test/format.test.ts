@@ -23,7 +23,7 @@ const output = (given: Partial<OutputFormat>): OutputFormat => ({
 
 const rowsOf = (count: number): Array<CollectFormat.Row> =>
   Array.from({ length: count }, (_, index) => ({
-    flowRunId: "run",
+    flowRunId: index % 4 === 3 ? "another \"run\"" : "run",
     taskRunId: `task-run-${index}`,
     taskSlug: index % 5 === 4 ? null : "score-1",
     state: index % 3 === 0 ? "Success" : "Cached",
@@ -113,6 +113,12 @@ describe("JSON Lines", () => {
         "state",
         "outcome"
       ])
+      assert.deepStrictEqual(
+        lines.map((line) =>
+          ["flow_run_id", "task_run_id", "task_slug", "map_index", "state"].map((name) => line[name])
+        ),
+        rows.map((row) => [row.flowRunId, row.taskRunId, row.taskSlug, row.mapIndex, row.state])
+      )
       assert.deepStrictEqual(lines[3]!["outcome"], { error: { reason: "ResultNotFound", message: `it is "gone"\n3` } })
       assert.strictEqual(lines[0]!["mapped_children"], 29)
       assert.deepStrictEqual(zlib.gunzipSync(yield* encode(rows, output({ compression: "gzip" }))), plain)

@@ -7,19 +7,37 @@ import { typedMembers } from "./typed.ts"
 /** Characters that are converted to bytes at once. */
 const textLength = 64 * 1024
 
-const line = ({ flowRunId, mapIndex, outcome, state, taskRunId, taskSlug }: Row, columns: ReadonlyArray<Column>) => {
-  const head = `{"flow_run_id":${JSON.stringify(flowRunId)},"task_run_id":${JSON.stringify(taskRunId)},"task_slug":${
-    JSON.stringify(taskSlug)
-  },"map_index":${mapIndex},"state":${JSON.stringify(state)}`
-  switch (outcome._tag) {
-    case "Value": {
-      const typed = columns.length === 0 ? "" : typedMembers(outcome.json, columns)
-      return `${head},"outcome":{"value":${outcome.json}}${typed}}\n`
+/** JSON of a text, which is mostly the one of the row before. */
+const quoter = (): (text: string | null) => string => {
+  let last: string | null = null
+  let quoted = "null"
+  return (text) => {
+    if (text !== last) {
+      quoted = JSON.stringify(text)
+      last = text
     }
-    case "Failure":
-      return `${head},"outcome":${JSON.stringify({ error: { reason: outcome.reason, message: outcome.message } })}}\n`
-    case "Mapped":
-      return `${head},"mapped_children":${outcome.children}}\n`
+    return quoted
+  }
+}
+
+const liner = (columns: ReadonlyArray<Column>): (row: Row) => string => {
+  const flowRun = quoter()
+  const slug = quoter()
+  const stateName = quoter()
+  return ({ flowRunId, mapIndex, outcome, state, taskRunId, taskSlug }) => {
+    const head = `{"flow_run_id":${flowRun(flowRunId)},"task_run_id":${JSON.stringify(taskRunId)},"task_slug":${
+      slug(taskSlug)
+    },"map_index":${mapIndex},"state":${stateName(state)}`
+    switch (outcome._tag) {
+      case "Value": {
+        const typed = columns.length === 0 ? "" : typedMembers(outcome.json, columns)
+        return `${head},"outcome":{"value":${outcome.json}}${typed}}\n`
+      }
+      case "Failure":
+        return `${head},"outcome":${JSON.stringify({ error: { reason: outcome.reason, message: outcome.message } })}}\n`
+      case "Mapped":
+        return `${head},"mapped_children":${outcome.children}}\n`
+    }
   }
 }
 
@@ -29,11 +47,12 @@ export const encode = <E, R>(
 ): Stream.Stream<Uint8Array, E, R> =>
   Stream.suspend(() => {
     let text = ""
+    const line = liner(columns)
     const lines = Stream.mapArrayEffect(rows, (rows) =>
       Effect.sync(() => {
         const out: Array<Uint8Array> = []
         for (const row of rows) {
-          text += line(row, columns)
+          text += line(row)
           if (text.length < textLength) continue
           out.push(Buffer.from(text))
           text = ""
