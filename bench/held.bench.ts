@@ -26,7 +26,7 @@ import { readCsv } from "../packages/formats/src/internal/readers/csv.ts"
 import { readPandasJson } from "../packages/formats/src/internal/readers/pandasJson.ts"
 import { fromBase64, pickleSteps, readPickle, readTorch } from "../packages/formats/src/internal/readers/pickle.ts"
 import { giveWay, toEnd } from "../packages/formats/src/internal/steps.ts"
-import { utf8Steps } from "../packages/formats/src/internal/text.ts"
+import { utf8PiecesSteps, utf8Steps } from "../packages/formats/src/internal/text.ts"
 import { type Held, heldBy as held } from "./support/held.ts"
 import type { Row } from "./support/row.ts"
 
@@ -289,7 +289,7 @@ const hints: { readonly [name in Format]?: ResultFormat.Format } = { "JSON of pa
 /** What a format does at once; undefined where only its own threads do it. */
 const atOnce = (format: Format, bytes: Uint8Array): (() => unknown) | undefined => {
   if (format.startsWith("Parquet") || format.includes(" of CSV") && !format.startsWith("CSV")) return undefined
-  if (format === "JSON of pandas") return () => toEnd(readPandasJson(toEnd(utf8Steps(bytes))!))
+  if (format === "JSON of pandas") return () => toEnd(readPandasJson(toEnd(utf8PiecesSteps(bytes))!))
   if (format === "text") return () => toEnd(utf8Steps(bytes))
   if (format === "tensor in a ZIP") return () => toEnd(readTorch(bytes, empty, 2 ** 30))
   if (format.startsWith("JSON")) return () => toEnd(jsonBytesSteps(bytes))

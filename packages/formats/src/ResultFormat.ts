@@ -56,7 +56,7 @@ import {
 } from "./internal/readers/pickle.ts"
 import { formatError, Refusal, refuse } from "./internal/refusal.ts"
 import { giveWay, type Grow, type Steps } from "./internal/steps.ts"
-import { afterSpace, decodeUtf8, utf8Steps } from "./internal/text.ts"
+import { afterSpace, decodeUtf8, utf8PiecesSteps, utf8Steps, withoutMark } from "./internal/text.ts"
 import { isZip } from "./internal/zip.ts"
 
 /**
@@ -162,8 +162,7 @@ const isParquet = (bytes: Uint8Array): boolean =>
 const isArrow = (bytes: Uint8Array): boolean =>
   startsWith(bytes, "ARROW1") || startsWith(bytes, "FEA1") || isArrowStream(bytes)
 
-const requireText = (text: string | undefined): string =>
-  text ?? refuse("it is read as text, but its bytes are not UTF-8")
+const requireText = <A>(text: A | undefined): A => text ?? refuse("it is read as text, but its bytes are not UTF-8")
 
 const datetimeOf = (bytes: Uint8Array): unknown =>
   parseDateTime(bytes.length > maxDateTimeLength ? "" : decodeUtf8(bytes) ?? "") ??
@@ -208,7 +207,7 @@ function* byHint(bytes: Uint8Array, hint: Format, options: DecodeOptions): Steps
     case "csv":
       return yield* readCsv(bytes, options.maxBytes)
     case "pandas-json":
-      return yield* readPandasJson(requireText(yield* utf8Steps(bytes)))
+      return yield* readPandasJson(requireText(yield* utf8PiecesSteps(withoutMark(bytes))))
   }
 }
 

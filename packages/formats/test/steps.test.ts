@@ -362,8 +362,8 @@ describe("the types of pandas JSON are inferred in steps", () => {
   for (const [name, [text, cell]] of Object.entries(texts)) {
     it.effect(name, () =>
       Effect.gen(function*() {
-        const [parsing] = counted(orderedJsonSteps(text))
-        const [all, table] = counted(readPandasJson(text))
+        const [parsing] = counted(orderedJsonSteps([text]))
+        const [all, table] = counted(readPandasJson([text]))
         assert.isAtLeast(all - parsing, 4 * Math.floor(rows / 8_192))
         assert.strictEqual(table.numRows, rows)
         assert.deepStrictEqual(yield* JsonProjection.toJson(table.columns[0]!.at(0)), cell)
@@ -427,7 +427,7 @@ describe("an object of more keys than V8 holds", () => {
   }
 
   it("is refused by the parser of texts that JSON.parse does not read", () => {
-    const read = (count: number) => toEnd(exactJsonSteps(object(count).replace("1", "NaN"), 100))
+    const read = (count: number) => toEnd(exactJsonSteps([object(count).replace("1", "NaN")], 100))
     assert.property(read(100), "value")
     assert.throws(() => read(101), "an object in the JSON has more than 100 keys")
   })

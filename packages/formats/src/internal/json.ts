@@ -92,38 +92,70 @@ export const word = 8
 
 type Container = Array<unknown> | Record<string, unknown> | Map<string, unknown>
 
+/** No constant of JSON or Python has more characters. */
+const longestConstant = 16
+
 class Parser {
-  readonly text: string
+  /** What is left of the pieces that were begun. */
+  text = ""
+  /** The pieces of the text, of which those before `#next` were begun. */
+  readonly #pieces: ReadonlyArray<string>
+  #next = 0
+  /** The characters before `text`. */
+  #before = 0
   /** Objects as Maps, which preserve the order of keys that look like numbers. */
   readonly maps: boolean
   readonly maxKeys: number
   at = 0
   /** The estimated memory of the values so far. */
   weight = 0
-  constructor(text: string, maps: boolean, maxKeys: number) {
-    this.text = text
+  constructor(pieces: ReadonlyArray<string>, maps: boolean, maxKeys: number) {
+    this.#pieces = pieces
     this.maps = maps
     this.maxKeys = maxKeys
   }
   fail(expected: string): never {
-    throw new NotJson(`at character ${this.at} ${expected} was expected`)
+    throw new NotJson(`at character ${this.#before + this.at} ${expected} was expected`)
+  }
+  /**
+   * Puts more pieces behind what is left from `at` on, which is then at the start of `text`: as many characters as are
+   * left at least, so that a long string is not copied for each piece. False after the last piece.
+   */
+  more(): boolean {
+    if (this.#next >= this.#pieces.length) return false
+    const rest = this.text.slice(this.at)
+    let text = rest
+    do text += this.#pieces[this.#next++]!
+    while (text.length < 2 * rest.length && this.#next < this.#pieces.length)
+    this.#before += this.at
+    this.text = text
+    this.at = 0
+    return true
   }
   skip(): number {
-    space.lastIndex = this.at
-    space.exec(this.text)
-    this.at = space.lastIndex
+    do {
+      space.lastIndex = this.at
+      space.exec(this.text)
+      this.at = space.lastIndex
+    } while (this.at === this.text.length && this.more())
     return this.text.charCodeAt(this.at)
   }
   string(): string {
-    const start = this.at
-    let end = start
+    let end = this.at
     for (;;) {
       end = this.text.indexOf("\"", end + 1)
-      if (end < 0) this.fail("the end of a string")
+      if (end < 0) {
+        // The quote that the next piece begins with may be escaped by the end of this one.
+        const looked = this.text.length - this.at
+        if (!this.more()) this.fail("the end of a string")
+        end = looked - 1
+        continue
+      }
       let before = end - 1
       while (this.text.charCodeAt(before) === backslash) before--
       if ((end - before) % 2 === 1) break
     }
+    const start = this.at
     this.at = end + 1
     try {
       return JSON.parse(this.text.slice(start, end + 1)) as string
@@ -133,8 +165,9 @@ class Parser {
     }
   }
   scalar(): unknown {
+    if (this.text.charCodeAt(this.at) === quote) return this.string()
+    while (this.text.length - this.at < longestConstant && this.more());
     const { at, text } = this
-    if (text.charCodeAt(at) === quote) return this.string()
     for (const [word, value] of constants) {
       if (text.startsWith(word, at)) {
         this.at += word.length
@@ -144,6 +177,8 @@ class Parser {
     number.lastIndex = at
     const match = number.exec(text)
     if (match === null) return this.fail("a value")
+    // It may go on in the next piece.
+    if (number.lastIndex + longestConstant > text.length && this.more()) return this.scalar()
     this.at = number.lastIndex
     const [digits, fraction, exponent] = match
     if (fraction !== undefined || exponent !== undefined) return Number(digits)
@@ -227,12 +262,13 @@ export interface JsonProblem {
 
 export type JsonResult = { readonly value: unknown } | JsonProblem
 
-/** Like `jsonSteps`, with Maps for objects, in the order of the text. */
-export const orderedJsonSteps = (text: string): Steps<JsonResult> => parseSteps(new Parser(text, true, maxJsonKeys))
+/** Like `jsonSteps`, with Maps for objects, in the order of the text, which is in pieces. */
+export const orderedJsonSteps = (pieces: ReadonlyArray<string>): Steps<JsonResult> =>
+  parseSteps(new Parser(pieces, true, maxJsonKeys))
 
-/** As `jsonSteps`, without `JSON.parse`. */
-export const exactJsonSteps = (text: string, maxKeys = maxJsonKeys): Steps<JsonResult> =>
-  parseSteps(new Parser(text, false, maxKeys))
+/** As `jsonSteps` of a text in pieces, without `JSON.parse`: a text that was joined is copied when it is looked into. */
+export const exactJsonSteps = (pieces: ReadonlyArray<string>, maxKeys = maxJsonKeys): Steps<JsonResult> =>
+  parseSteps(new Parser(pieces, false, maxKeys))
 
 function* parseSteps(parser: Parser): Steps<JsonResult> {
   try {

@@ -18,7 +18,7 @@ import {
 } from "./json.ts"
 import { manyKeys, rememberLarge } from "./largeObjects.ts"
 import { type Steps, toEnd } from "./steps.ts"
-import { afterSpace, decodeJsonText, isSpace, jsonUtf8Steps, strictUtf8, utf8Text, utf8TextSteps } from "./text.ts"
+import { afterSpace, decodeJsonText, isSpace, jsonUtf8Steps, strictUtf8, utf8PiecesSteps, utf8Text } from "./text.ts"
 
 /**
  * The value of a JSON text: integers that a number does not hold exactly are bigints. Returns what is wrong when it is not
@@ -38,7 +38,7 @@ export function* jsonSteps(text: string): Steps<JsonResult> {
       // The parser below says where.
     }
   }
-  return yield* exactJsonSteps(text)
+  return yield* exactJsonSteps([text])
 }
 
 /** As `jsonSteps`, for bytes in any of the encodings of JSON; undefined for bytes that are not text. */
@@ -51,8 +51,8 @@ export function* jsonBytesSteps(bytes: Uint8Array, maxKeys = maxJsonKeys): Steps
   if (utf8 === undefined) return undefined
   const pieces = yield* parsePieces(utf8, maxKeys)
   if (pieces !== undefined) return pieces
-  const text = yield* utf8TextSteps(utf8)
-  return text === undefined ? undefined : yield* exactJsonSteps(text, maxKeys)
+  const texts = yield* utf8PiecesSteps(utf8)
+  return texts === undefined ? undefined : yield* exactJsonSteps(texts, maxKeys)
 }
 
 /** No text of this length is nested deeper than `maxJsonDepth`: each container has an opening and a closing bracket. */
@@ -415,7 +415,7 @@ const parsePiece = (text: string, isPlainPiece: boolean): object => {
       return notText()
     }
   }
-  const result = toEnd(exactJsonSteps(text))
+  const result = toEnd(exactJsonSteps([text]))
   return "value" in result ? result.value as object : notText()
 }
 

@@ -53,20 +53,30 @@ const pieceBytes = 0x100000
 /** As `decodeUtf8`, in steps. */
 export const utf8Steps = (bytes: Uint8Array): Steps<string | undefined> => utf8TextSteps(withoutMark(bytes))
 
-/** As `utf8Text`, in steps: no piece ends inside a character. */
+/** As `utf8Text`, in steps. */
 export function* utf8TextSteps(content: Uint8Array): Steps<string | undefined> {
+  const pieces = yield* utf8PiecesSteps(content)
+  if (pieces === undefined) return undefined
   let text = ""
+  // The engine copies the pieces when the text is first looked into.
+  for (const piece of pieces) text += piece
+  return text
+}
+
+/** As `utf8Text` in pieces, in steps: none ends inside a character. */
+export function* utf8PiecesSteps(content: Uint8Array): Steps<ReadonlyArray<string> | undefined> {
+  const pieces: Array<string> = []
   for (let start = 0; start < content.length;) {
     let end = Math.min(content.length, start + pieceBytes)
     // The bytes after the first of a character; more than three of them are no character at all.
     for (let back = 0; back < 3 && end < content.length && (content[end]! & 0xc0) === 0x80; back++) end--
     const piece = utf8Text(content.subarray(start, end))
     if (piece === undefined) return undefined
-    text += piece
+    pieces.push(piece)
     start = end
     if (start < content.length) yield
   }
-  return text
+  return pieces
 }
 
 /** Whether a byte is white space of JSON. */

@@ -297,9 +297,9 @@ function* ofTableSchema(schema: Dict, data: ReadonlyArray<Dict>): Steps<Table> {
 
 const splitKeys = new Set(["columns", "index", "data"])
 
-/** The table of a pandas JSON text. An object of objects is read by columns, pandas' default. */
-export function* readPandasJson(text: string): Steps<Table> {
-  const parsed = yield* orderedJsonSteps(text)
+/** The table of a pandas JSON text, which is in pieces. An object of objects is read by columns, pandas' default. */
+export function* readPandasJson(pieces: ReadonlyArray<string>): Steps<Table> {
+  const parsed = yield* orderedJsonSteps(pieces)
   if (!("value" in parsed)) return refuse(`it is read as pandas JSON, but it is not JSON: ${parsed.problem}`)
   const root = parsed.value
   if (Array.isArray(root)) {
