@@ -6,6 +6,7 @@
  */
 import * as Prefect3Api from "@effect-prefect/api/Prefect3Api"
 import { PrefectApi } from "@effect-prefect/api/PrefectApi"
+import type { PrefectApiError } from "@effect-prefect/api/PrefectApiError"
 import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
 import { loads } from "@effect-prefect/pickle"
 import * as LocalStorage from "@effect-prefect/results/LocalStorage"
@@ -101,7 +102,13 @@ const live3 = ({ mounts, url }: World) =>
 const readOne = (view: TaskRunView) => Effect.flatMap(TaskRun.fromView(view), (run) => run.getResult)
 
 /** From scratch: a client, the pages of the listing, and the results of a page while the next one is being fetched. */
-const listAndRead: Contender = (() => {
+const listAndRead = (
+  read: (views: Stream.Stream<TaskRunView, PrefectApiError>) => Stream.Stream<
+    unknown,
+    TaskRun.TaskRunError,
+    PrefectApi | ResultStorage
+  >
+): Contender => {
   let opened: World
   return {
     name: "effect-prefect",
@@ -109,12 +116,13 @@ const listAndRead: Contender = (() => {
       opened = await open()
     },
     run: () =>
-      Effect.flatMap(PrefectApi, (api) =>
-        Stream.runCount(
-          Stream.mapEffect(api.taskRuns({ flowRunId: opened.flowRunId }), readOne, { concurrency: 64, unordered: true })
-        )).pipe(Effect.map(all), Effect.provide(live3(opened)), Effect.runPromise)
+      Effect.flatMap(PrefectApi, (api) => Stream.runCount(read(api.taskRuns({ flowRunId: opened.flowRunId })))).pipe(
+        Effect.map(all),
+        Effect.provide(live3(opened)),
+        Effect.runPromise
+      )
   }
-})()
+}
 
 /** The views are already loaded. */
 const readAlone = (): Contender => {
@@ -231,11 +239,21 @@ export const rows: ReadonlyArray<Row> = [
   {
     work: "list 250 task runs of Prefect 3 and read their results",
     count,
-    ours: listAndRead,
+    ours: listAndRead(Stream.mapEffect(readOne, { concurrency: 64, unordered: true })),
     peers: [prefect("list and read")],
     limit: limit(true),
     target: { peer: 3, limit: 0.95 },
     runs: 9
+  },
+  {
+    work: "list 250 task runs of Prefect 3 and read them by outcomesOf, in a process that goes on",
+    count,
+    ours: listAndRead(TaskRun.outcomesOf),
+    peers: [prefect("list and read")],
+    limit: limit(true),
+    target: { peer: 3, limit: 0.95 },
+    runs: 45,
+    keepsCode: true
   },
   {
     work: "read 250 results of Prefect 3, cold",
