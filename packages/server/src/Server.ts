@@ -29,12 +29,12 @@ import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { createHash, timingSafeEqual } from "node:crypto"
-import { createServer } from "node:http"
 import { Database, type DatabaseError } from "./Database.ts"
 import * as Body from "./internal/body.ts"
 import type * as QueryEngine from "./internal/engine.ts"
 import { missingPackage } from "./internal/missingPackage.ts"
 import { QueryError, toJson } from "./internal/queryError.ts"
+import * as Listener from "./Listener.ts"
 
 export type { Limits } from "./internal/engine.ts"
 
@@ -316,8 +316,7 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
   })
   const database = yield* Database
   const engine = yield* Deferred.make<QueryEngine.QueryEngine>()
-  // Proxies keep connections for a minute, and treat one that ends just then as a broken server.
-  const node = createServer({ requestTimeout: 30_000, headersTimeout: 10_000, keepAliveTimeout: 65_000 })
+  const node = Listener.make()
   const http = yield* NodeHttpServer.make(() => node, {
     host,
     port,

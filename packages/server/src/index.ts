@@ -1,1 +1,2 @@
 export * as Database from "./Database.ts"
+export * as Listener from "./Listener.ts"

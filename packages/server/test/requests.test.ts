@@ -797,6 +797,60 @@ describe("an API key", () => {
     }))
 })
 
+describe("requests of one connection", () => {
+  let underWay = 0
+  let most = 0
+  const database = layerFake((sql) =>
+    sql.includes("pg_stats") ? Effect.succeed([]) : Effect.gen(function*() {
+      most = Math.max(most, ++underWay)
+      yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+      underWay--
+      return [{ one: "1" }]
+    })
+  )
+  /** What comes back until the server ends the connection, or so many answers have come. */
+  const pipelined = (port: number, count: number, answers: number) =>
+    Effect.promise(() =>
+      new Promise<number>((resolve) => {
+        const socket = connect(port, "127.0.0.1")
+        let text = ""
+        const found = () => text.split("HTTP/1.1 200 OK").length - 1
+        socket.setEncoding("utf8").on("data", (part: string) => {
+          text += part
+          if (found() >= answers) socket.destroy()
+        })
+        socket.on("error", () => {}).on("close", () => resolve(found()))
+        socket.write("GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(count))
+      })
+    )
+
+  it.live("are answered one by one, and those of others in between", () =>
+    Effect.gen(function*() {
+      const { url } = yield* Server.Server
+      const port = Number(new URL(url).port)
+      assert.strictEqual(yield* pipelined(port, 60, 60), 60)
+      assert.strictEqual(most, 1)
+      const [many, ...few] = yield* Effect.all([
+        pipelined(port, 100, 100),
+        pipelined(port, 1, 1),
+        pipelined(port, 2, 2)
+      ], {
+        concurrency: "unbounded"
+      })
+      assert.deepStrictEqual([many, ...few], [100, 1, 2])
+      assert.isAtMost(most, 3)
+    }).pipe(Effect.provide(layerServer(database))))
+  it.live("that are very many at a time end it, and are not begun", () =>
+    Effect.gen(function*() {
+      most = 0
+      const { url } = yield* Server.Server
+      const port = Number(new URL(url).port)
+      assert.isAtMost(yield* pipelined(port, 1_000, 1_000), 1)
+      assert.strictEqual(yield* pipelined(port, 3, 3), 3)
+      assert.isAtMost(most, 2)
+    }).pipe(Effect.provide(layerServer(database))))
+})
+
 describe("a server", () => {
   it.live("keeps connections longer than the proxies in front of it do", () =>
     Effect.gen(function*() {

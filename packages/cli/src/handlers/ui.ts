@@ -1,3 +1,4 @@
+import * as Listener from "@effect-prefect/server/Listener"
 import * as UiServer from "@effect-prefect/ui-server/UiServer"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as Context from "effect/Context"
@@ -11,7 +12,6 @@ import * as Scope from "effect/Scope"
 import { spawn } from "node:child_process"
 import { randomBytes } from "node:crypto"
 import { realpathSync } from "node:fs"
-import { createServer } from "node:http"
 import { basename, resolve } from "node:path"
 import type * as Inputs from "../inputs/ui.ts"
 import { CommandFailed } from "../internal/errors.ts"
@@ -97,8 +97,7 @@ export const ui = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.ui>)
     const backend = yield* Effect.acquireRelease(Scope.make(), (scope, exit) => Scope.close(scope, exit))
     const context = yield* Layer.buildWithScope(Services.services(flags), backend)
     const about = yield* aboutOf(flags, context as Context.Context<never>)
-    // Proxies keep connections for a minute, and treat one that ends just then as a broken server.
-    const node = createServer({ requestTimeout: 30_000, headersTimeout: 10_000, keepAliveTimeout: 65_000 })
+    const node = Listener.make()
     const http = yield* NodeHttpServer.make(() => node, { host, port, gracefulShutdownTimeout: "100 millis" }).pipe(
       Effect.mapError((error) => {
         const code = typeof error.cause === "object" && error.cause !== null && "code" in error.cause
