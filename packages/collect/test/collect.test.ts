@@ -354,13 +354,22 @@ describe("a storage that is missing", () => {
 })
 
 /** How one operation of an output goes. */
-type Fault = "ok" | "refused" | "lost answer" | "dead before" | "dead after"
+type Fault = "ok" | "refused" | "lost answer" | "dead before" | "dead after" | "frozen"
 
-/** An output over files whose operations go as they are told; after `dead` none ever ends. */
-const faulty = (files: Files, faults: ReadonlyArray<Fault>, onDeath: () => void): CollectOutput.Output => {
+/**
+ * An output over files whose operations go as they are told; after `dead` none ever ends, and after `frozen` none until
+ * `thaw`.
+ */
+const faulty = (
+  files: Files,
+  faults: ReadonlyArray<Fault>,
+  onDeath: () => void,
+  thaw: Effect.Effect<void>
+): CollectOutput.Output => {
   const output = CollectOutput.makeMemory(files)
   let step = 0
   let isDead = false
+  let isFrozen = false
   const die = () => {
     isDead = true
     onDeath()
@@ -372,6 +381,7 @@ const faulty = (files: Files, faults: ReadonlyArray<Fault>, onDeath: () => void)
   const wrap = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | CollectError, R> =>
     Effect.suspend((): Effect.Effect<A, E | CollectError, R> => {
       if (isDead) return Effect.never
+      if (isFrozen) return Effect.andThen(thaw, effect)
       switch (faults[step++] ?? "ok") {
         case "ok":
           return effect
@@ -383,6 +393,10 @@ const faulty = (files: Files, faults: ReadonlyArray<Fault>, onDeath: () => void)
           return die()
         case "dead after":
           return Effect.andThen(effect, Effect.suspend(die))
+        case "frozen":
+          isFrozen = true
+          onDeath()
+          return Effect.andThen(thaw, effect)
       }
     })
   return {
@@ -394,16 +408,17 @@ const faulty = (files: Files, faults: ReadonlyArray<Fault>, onDeath: () => void)
 }
 
 const Faults = Arbitrary.schema(
-  Schema.Array(Schema.Literals(["ok", "ok", "ok", "refused", "lost answer", "dead before", "dead after"])).check(
-    Schema.isMaxLength(30)
-  )
+  Schema.Array(Schema.Literals(["ok", "ok", "ok", "refused", "lost answer", "dead before", "dead after", "frozen"]))
+    .check(
+      Schema.isMaxLength(30)
+    )
 )
 
-/** Runs a starter until it ends or dies. */
-const starter = (files: Files, faults: ReadonlyArray<Fault>, given: Partial<Options>) =>
+/** Runs a starter until it ends, dies or is frozen. */
+const starter = (files: Files, faults: ReadonlyArray<Fault>, given: Partial<Options>, thaw: Effect.Effect<void>) =>
   Effect.gen(function*() {
     const death = yield* Deferred.make<void>()
-    const output = faulty(files, faults, () => Deferred.doneUnsafe(death, Effect.void))
+    const output = faulty(files, faults, () => Deferred.doneUnsafe(death, Effect.void), thaw)
     const fiber = yield* Effect.forkChild(Effect.exit(collect(files, given, { output })))
     yield* Effect.raceFirst(Deferred.await(death), Fiber.await(fiber))
     return fiber
@@ -421,21 +436,32 @@ describe("whatever happens to its writers", () => {
           if (quiet.size === 0) yield* collect(quiet, given)
           const files: Files = new Map()
           const [first, second, third] = faults
+          const thawed = yield* Deferred.make<void>()
+          const thaw = Deferred.await(thawed)
           // Two starters at once, then a third, then one that nothing happens to.
           const fibers = yield* inTime(
-            Effect.all([starter(files, first, given), starter(files, second, given)], { concurrency: 2 })
+            Effect.all([starter(files, first, given, thaw), starter(files, second, given, thaw)], { concurrency: 2 })
           )
-          fibers.push(yield* inTime(starter(files, third, given)))
+          fibers.push(yield* inTime(starter(files, third, given, thaw)))
           const last = yield* Effect.exit(inTime(collect(files, given)))
           assert.isTrue(Exit.isSuccess(last))
-          assert.deepStrictEqual(parts(files), parts(quiet))
-          assert.strictEqual(text(files, "_manifest.json"), text(quiet, "_manifest.json"))
-          assert.deepStrictEqual([...files.keys()].filter((name) => name.startsWith("_manifest")), ["_manifest.json"])
-          const found = yield* Effect.provide(
-            Collect.verify,
-            CollectOutput.layerMemory(files)
-          )
-          assert.deepStrictEqual(found.issues, [])
+          const complete = new Map(files)
+          const check = Effect.gen(function*() {
+            assert.deepStrictEqual(parts(files), parts(quiet))
+            assert.strictEqual(text(files, "_manifest.json"), text(quiet, "_manifest.json"))
+            assert.deepStrictEqual([...files.keys()].filter((name) => name.startsWith("_manifest")), ["_manifest.json"])
+            const found = yield* Effect.provide(
+              Collect.verify,
+              CollectOutput.layerMemory(files)
+            )
+            assert.deepStrictEqual(found.issues, [])
+          })
+          yield* check
+          // Those that were frozen go on where they were, in a collection that others have finished.
+          yield* Deferred.succeed(thawed, undefined)
+          yield* inTime(Effect.sleep("1 minute"))
+          yield* check
+          assert.deepStrictEqual([...files.keys()].toSorted(), [...complete.keys()].toSorted())
           yield* Fiber.interruptAll(fibers)
         }),
       { arbitrary: runs(8, 40) }
