@@ -52,3 +52,32 @@ describe("a body", () => {
     assert.strictEqual(countOf(...repeated(256, 1_024), ...repeated(256, 1)), 257)
   })
 })
+
+describe("the text of a body", () => {
+  const read = (body: Body) => {
+    const steps = body.text()
+    for (let turns = 0;; turns++) {
+      const step = steps.next()
+      if (step.done === true) return { text: step.value, turns }
+    }
+  }
+
+  it("is decoded in steps where it is long, wherever its chunks are cut", () => {
+    const bytes = new TextEncoder().encode("é€🦊x".repeat(200_000))
+    for (const length of [bytes.length, 0x80001, 99_999]) {
+      const body = new Body()
+      for (let from = 0; from < bytes.length; from += length) body.add(bytes.subarray(from, from + length))
+      const { text, turns } = read(body)
+      assert.isTrue(text === "é€🦊x".repeat(200_000))
+      assert.isAtLeast(turns, bytes.length / 0x80000)
+    }
+  })
+
+  it("is what one call gives, with what is no UTF-8 at its end", () => {
+    const bytes = new Uint8Array(0x80010).fill(0x78)
+    bytes[bytes.length - 1] = 0xe2
+    const body = new Body()
+    body.add(bytes)
+    assert.isTrue(read(body).text === new TextDecoder().decode(bytes))
+  })
+})

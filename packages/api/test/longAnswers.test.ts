@@ -14,8 +14,8 @@ const row = (id: number) => ({
 const rows = Array.from({ length: 600 }, (_, id) => row(id))
 
 /** The value of a text, and the number of times at which others could work. */
-const parsed = (text: string, length?: number): readonly [unknown, number] => {
-  const steps = parseInPieces(text, parsePrecisely, length)
+const parsed = (text: string, length?: number, isRow?: boolean): readonly [unknown, number] => {
+  const steps = parseInPieces(text, parsePrecisely, length, isRow)
   for (let turns = 0;; turns++) {
     const step = steps.next()
     if (step.done === true) return [step.value, turns]
@@ -82,6 +82,15 @@ describe("a long answer", () => {
       const [[row]] = parsed(JSON.stringify(deepened(levels))) as [[unknown], number]
       assert.strictEqual(isTooDeep(row), isDeep)
       assert.strictEqual(isTooDeep((deepened(levels) as [unknown])[0]), isDeep)
+    }
+  })
+
+  it("that is a row itself is known to be deep or not", () => {
+    for (const [levels, isDeep] of [[maxDepth - 3, false], [maxDepth - 2, true]] as const) {
+      const text = `{"id":"a","b":{"c":[${JSON.stringify(rows)},${"[".repeat(levels)}${"]".repeat(levels)}]}}`
+      const [row] = parsed(text, undefined, true) // What is known is believed, so that the row is not looked through at once.
+      ;(row as { b: unknown }).b = null
+      assert.strictEqual(isTooDeep(row), isDeep)
     }
   })
 

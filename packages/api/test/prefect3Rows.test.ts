@@ -1,3 +1,5 @@
+import { Artifact } from "@effect-prefect/core/Artifact"
+import { FlowRunView } from "@effect-prefect/core/FlowRunView"
 import { TaskRunView } from "@effect-prefect/core/TaskRunView"
 import { assert, describe, it } from "@effect/vitest"
 import * as Rows from "../src/internal/prefect3/rows.ts"
@@ -31,5 +33,19 @@ describe("a task run of the REST API", () => {
       assert(!(found instanceof TaskRunView))
       assert.strictEqual(found._tag, "MalformedRow")
     }
+  })
+})
+
+describe("the JSON within a row", () => {
+  it("is not looked through when its view is made", () => {
+    const unseen = new Proxy({}, {
+      ownKeys: () => {
+        throw new Error("it was looked through")
+      }
+    })
+    const flowRun = Rows.flowRun({ id: "a", parameters: unseen, context: unseen })
+    assert(flowRun instanceof FlowRunView)
+    assert.strictEqual(flowRun.parameters, unseen)
+    assert(Rows.artifact({ id: "a", data: unseen }) instanceof Artifact)
   })
 })

@@ -15,6 +15,9 @@ const together = 256
 /** Chunks of fewer bytes, on average, are small: they would take much more memory than their bytes. */
 const smallChunk = 1024
 
+/** Bytes that are decoded between two steps. */
+const part = 0x80000
+
 /**
  * A body that arrives in chunks. A server may send a byte at a time, each of which comes as an array of its own, or as a
  * view that keeps a larger buffer alive: many small ones are joined before the next ones arrive.
@@ -48,5 +51,20 @@ export class Body {
 
   bytes(): Uint8Array {
     return joined(this.chunks, this.size)
+  }
+
+  /** The text of the body, in steps. */
+  *text(): Generator<undefined, string> {
+    // In one call where it is short: a decoder that goes on from call to call takes longer.
+    if (this.size <= part) return new TextDecoder().decode(this.bytes())
+    const decoder = new TextDecoder()
+    let text = ""
+    for (const chunk of this.chunks) {
+      for (let from = 0; from < chunk.byteLength; from += part) {
+        text += decoder.decode(chunk.subarray(from, from + part), { stream: true })
+        yield
+      }
+    }
+    return text + decoder.decode()
   }
 }

@@ -33,7 +33,7 @@ import {
   withDetail
 } from "./failure.ts"
 import { fetchFor } from "./network.ts"
-import { parseLong } from "./pieces.ts"
+import { parseLong, textOf } from "./pieces.ts"
 import { secretsOf, withoutSecrets } from "./secrets.ts"
 
 export * from "./failure.ts"
@@ -82,6 +82,8 @@ export interface Operation {
   readonly attributes?: Readonly<Record<string, string>> | undefined
   /** The largest response in bytes, where it is known to be less than `maxResponseBytes`. */
   readonly maxBytes?: number | undefined
+  /** Whether the response is one row, and not a list or an object of lists. */
+  readonly isRow?: boolean | undefined
 }
 
 /**
@@ -353,7 +355,7 @@ export const make = Effect.fnUntraced(function*(options: {
             span.attribute("http.response.status_code", outcome.success.status)
             const { text } = outcome.success
             const json = text.length > longAnswer
-              ? yield* parseLong(text, parsePrecisely, maxBytes * memoryPerByte)
+              ? yield* parseLong(text, parsePrecisely, maxBytes * memoryPerByte, operation.isRow)
               : undefined
             const answer = read({ ...outcome.success, json })
             if (Result.isSuccess(answer)) {
@@ -438,7 +440,6 @@ const readBody = (
   origin: string
 ): Effect.Effect<string, HttpFailure> =>
   Effect.suspend(() => {
-    // Decoded in one call: a streaming decoder is several times slower.
     const body = new Body()
     const tooLarge = oversized(
       isKind
@@ -455,6 +456,6 @@ const readBody = (
       }),
       Effect.mapError((error) => error._tag === "HttpFailure" ? error : networkFailure(error, origin, "answered")),
       Effect.catchIf((failure) => failure === emptyBody, () => Effect.void),
-      Effect.map(() => new TextDecoder().decode(body.bytes()))
+      Effect.andThen(Effect.suspend(() => textOf(body)))
     )
   })

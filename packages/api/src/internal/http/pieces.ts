@@ -1,6 +1,7 @@
 /** JSON text of many megabytes in pieces of some hundred kilobytes, so that other work can run between them. */
 import * as Effect from "effect/Effect"
 import { isTooDeep, maxDepth, rememberDepth } from "../depth.ts"
+import type { Body } from "./body.ts"
 import { TooMuchMemory, withinMemory } from "./memory.ts"
 
 type Parse = (text: string) => unknown
@@ -68,12 +69,17 @@ const notJson = (): never => {
  * elements are parsed in pieces in turn. The rows of an answer are alike: the text between the first two of them is
  * searched for, and if the text before it parses as an array, the piece ends there. Otherwise each character is scanned.
  */
-export function* parseInPieces(text: string, parse: Parse, length = pieceLength): Generator<undefined, unknown> {
+export function* parseInPieces(
+  text: string,
+  parse: Parse,
+  length = pieceLength,
+  isRow = false
+): Generator<undefined, unknown> {
   const start = yield* afterSpace(text, 0)
   const first = text.charCodeAt(start)
   if (first !== openArray && first !== openObject) return parse(text)
   /** The outermost of the containers at this place. */
-  const open: Array<Open> = [opened(first === openArray, "", 0)]
+  const open: Array<Open> = [opened(first === openArray, "", isRow && first === openObject ? 1 : 0)]
   /** Where the containers around this place begin, and the last comma in each, or -1. */
   const starts = [-1, start]
   const commas = [-1, -1]
@@ -388,20 +394,41 @@ const slice = 10
 /** The value of a text, or why there is none. */
 export type Parsed = { readonly value: unknown } | "no JSON" | "too large"
 
-/** Parses a long JSON text while other work runs, unless its values take more than about `maxBytes` of memory. */
-export const parseLong = (text: string, parse: Parse, maxBytes = Infinity): Effect.Effect<Parsed> =>
+/** Runs steps to their end while other work runs between them; undefined when it is interrupted. */
+const inTurns = async <A>(steps: Generator<undefined, A>, signal: AbortSignal): Promise<A | undefined> => {
+  let start = performance.now()
+  for (;;) {
+    const step = steps.next()
+    if (step.done === true) return step.value
+    if (signal.aborted) return undefined
+    if (performance.now() - start <= slice) continue
+    await otherTurn()
+    start = performance.now()
+  }
+}
+
+/** Decodes the text of a body; other work runs while a long one is decoded. */
+export const textOf = (body: Body): Effect.Effect<string> =>
+  Effect.suspend(() => {
+    const steps = body.text()
+    const first = steps.next()
+    return first.done === true
+      ? Effect.succeed(first.value)
+      : Effect.promise((signal) => inTurns(steps, signal).then((text) => text ?? ""))
+  })
+
+/**
+ * Parses a long JSON text while other work runs, unless its values take more than about `maxBytes` of memory. `isRow`
+ * says that an object is a row itself, and not an answer that has rows in it.
+ */
+export const parseLong = (text: string, parse: Parse, maxBytes = Infinity, isRow = false): Effect.Effect<Parsed> =>
   Effect.promise(async (signal) => {
-    const steps = parseInPieces(text, maxBytes === Infinity ? parse : withinMemory(parse, maxBytes))
-    let start = performance.now()
+    const within = maxBytes === Infinity ? parse : withinMemory(parse, maxBytes)
+    const steps = function*(): Generator<undefined, Parsed> {
+      return { value: yield* parseInPieces(text, within, pieceLength, isRow) }
+    }
     try {
-      for (;;) {
-        const step = steps.next()
-        if (step.done === true) return { value: step.value }
-        if (signal.aborted) return "no JSON"
-        if (performance.now() - start <= slice) continue
-        await otherTurn()
-        start = performance.now()
-      }
+      return await inTurns(steps(), signal) ?? "no JSON"
     } catch (error) {
       return error instanceof TooMuchMemory ? "too large" : "no JSON"
     }

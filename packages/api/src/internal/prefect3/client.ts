@@ -192,14 +192,17 @@ export const make = Effect.fnUntraced(function*(settings: Settings) {
   const base = Effect.map(server, ({ base }) => base)
 
   const get: Client["get"] = (operation, path, maxBytes) =>
-    Effect.flatMap(base, (base) =>
-      send({ name: operation, maxBytes }, request(base, "GET", path), (answer) => {
-        if (answer.status === 404) return Result.succeed(undefined)
-        const failure = failureOf(answer)
-        return failure === undefined
-          ? Http.parseJson(answer)
-          : Result.fail(failure)
-      }))
+    Effect.flatMap(
+      base,
+      (base) =>
+        send({ name: operation, maxBytes, isRow: true }, request(base, "GET", path), (answer) => {
+          if (answer.status === 404) return Result.succeed(undefined)
+          const failure = failureOf(answer)
+          return failure === undefined
+            ? Http.parseJson(answer)
+            : Result.fail(failure)
+        })
+    )
 
   const postOnce = (base: string, operation: string, path: string, body: object) =>
     send(
