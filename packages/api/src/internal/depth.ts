@@ -1,3 +1,5 @@
+import { isObject } from "./isObject.ts"
+
 /** The maximum nesting of a row's JSON: printing or comparing deeper values would crash the process. */
 export const maxDepth = 1_000
 
@@ -22,6 +24,10 @@ export const isTooDeep = (value: unknown, left = maxDepth): boolean => {
   }
   return false
 }
+
+/** The same for a row of which one column alone may hold JSON. */
+export const isColumnTooDeep = (row: unknown, column: string): boolean =>
+  isObject(row) && (knownDepths.get(row) ?? isTooDeep(row[column], maxDepth - 1))
 
 /** The problem with such a row. */
 export const tooDeep = `its JSON is nested more than ${maxDepth} deep`

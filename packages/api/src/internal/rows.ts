@@ -12,7 +12,7 @@ import * as SchemaIssue from "effect/SchemaIssue"
 import type { TaskRunSummary } from "../Backend.ts"
 import { MalformedResponse, PrefectApiError, type Reason } from "../PrefectApiError.ts"
 import { RowProblem } from "../RowProblem.ts"
-import { isTooDeep, tooDeep } from "./depth.ts"
+import { isColumnTooDeep, isTooDeep, tooDeep } from "./depth.ts"
 import { isObject } from "./isObject.ts"
 import { canonicalUuid } from "./uuids.ts"
 
@@ -45,7 +45,7 @@ export const decodeArtifact = decoder(Artifact.FromRow)
 export const decodeStateRecord = decoder(StateRecord.FromRow)
 
 export const decodeTaskRun: Decoder<TaskRunView.TaskRunView> = (row) => {
-  if (isTooDeep(row)) return Result.fail(tooDeep)
+  if (isColumnTooDeep(row, "serialized_state")) return Result.fail(tooDeep)
   const view = TaskRunView.fromRow(row)
   return view instanceof TaskRunView.TaskRunView ? Result.succeed(view) : Result.fail(view.detail)
 }
