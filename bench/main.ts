@@ -14,7 +14,7 @@ import { readdirSync, writeFileSync } from "node:fs"
 import { cpus } from "node:os"
 import { parseArgs } from "node:util"
 import type { Result } from "./support/measure.ts"
-import { measureAll } from "./support/measuring.ts"
+import { measureAll, timeIsOver } from "./support/measuring.ts"
 import type { Row } from "./support/row.ts"
 import { markdown, table } from "./support/table.ts"
 
@@ -65,15 +65,23 @@ if (chosen.length === 0) {
 }
 
 const results: Array<Result> = []
-const failed: Array<string> = []
+const failed: Array<{ readonly work: string; readonly reason: string }> = []
 const machine = { node: process.version, processor: cpus()[0]?.model ?? "unknown", cores: cpus().length }
+/** Very many rows can have one reason: the time was over. */
+const failures = (): ReadonlyArray<string> =>
+  [...new Set(failed.map(({ reason }) => reason))].flatMap((reason) => {
+    const works = failed.filter((one) => one.reason === reason).map(({ work }) => work)
+    return works.length <= 3
+      ? works.map((work) => `${work}: ${reason}`)
+      : [`${works.length} rows, from "${works[0]}" to "${works.at(-1)}": ${reason}`]
+  })
 const report = () =>
   flags.json
-    ? JSON.stringify({ ...machine, rows: results, failed }, null, 2)
+    ? JSON.stringify({ ...machine, rows: results, failed: failures() }, null, 2)
     : [
       `Node ${machine.node}, ${machine.cores} × ${machine.processor}`,
       flags.markdown ? `\n${markdown(results)}` : table(results),
-      ...failed.map((line) => `could not measure ${line}`)
+      ...failures().map((line) => `could not measure ${line}`)
     ].join("\n")
 
 const elapsed = () => Math.round(performance.now() / 1000)
@@ -89,8 +97,8 @@ await measureAll(chosen, {
   },
   // One row that cannot be measured here must not cost the others.
   onFailure: ({ work }, reason) => {
-    console.error(`could not measure ${work}: ${reason}`)
-    failed.push(`${work}: ${reason.split("\n")[0]}`)
+    if (reason !== timeIsOver) console.error(`could not measure ${work}: ${reason}`)
+    failed.push({ work, reason: reason.split("\n")[0]! })
   }
 })
 console.error(`${elapsed()} s, done`)

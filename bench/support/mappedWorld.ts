@@ -35,10 +35,11 @@ const float64 = (value: number): Buffer => {
 
 /** A folder with `count` files, each a small pickle. */
 export const pickleFolder = (count: number): { readonly root: string; readonly close: () => void } => {
-  const root = join(mkdtempSync(join(tmpdir(), "effect-prefect-bench-")), "results")
+  const folder = mkdtempSync(join(tmpdir(), "effect-prefect-bench-"))
+  const root = join(folder, "results")
   mkdirSync(root)
   for (let index = 0; index < count; index++) writeFileSync(join(root, `${index}.pickle`), smallPickle(index))
-  return { root, close: () => rmSync(root, { recursive: true, force: true }) }
+  return { root, close: () => rmSync(folder, { recursive: true, force: true }) }
 }
 
 /** Starts the stub API in a process of its own. */

@@ -31,7 +31,8 @@ interface Job {
   readonly options: Options
 }
 
-const timeIsOver = "the time was over"
+/** The reason of rows that were not measured, or not to the end, when the time was over. */
+export const timeIsOver = "the time was over"
 
 /** Node's timers take no more. */
 const largestTimeout = 0x7fffffff
