@@ -149,6 +149,8 @@ const parseJson = (text: string): unknown => {
 const makeHandler = (
   engine: Deferred.Deferred<QueryEngine.QueryEngine>,
   database: Database["Service"],
+  /** Whether the database responds. */
+  responds: Effect.Effect<boolean>,
   options: Options,
   isLocal: boolean
 ) => {
@@ -247,11 +249,8 @@ const makeHandler = (
     (isLoading) =>
       isLoading ?
         Effect.succeed(unhealthy("loading", { "retry-after": "1" })) :
-        database.query("SELECT 1::text AS one", []).pipe(
-          Effect.timeout("5 seconds"),
-          Effect.as(HttpServerResponse.jsonUnsafe({ status: "pass" })),
-          Effect.orElseSucceed(() => unhealthy("fail"))
-        )
+        Effect.map(responds, (responds) =>
+          responds ? HttpServerResponse.jsonUnsafe({ status: "pass" }) : unhealthy("fail"))
   )
 
   // Handlers are uninterruptible by default; this one is interruptible, because a client that has disconnected needs no
@@ -337,7 +336,16 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
       node.closeAllConnections()
     })
   )
-  yield* http.serve(makeHandler(engine, database, options, isLocal))
+  // Asked once for all who ask meanwhile: whoever asks for health needs no key, and must not keep queries waiting.
+  const responds = yield* Effect.cachedWithTTL(
+    Effect.suspend(() => database.query("SELECT 1::text AS one", [])).pipe(
+      Effect.timeout("5 seconds"),
+      Effect.as(true),
+      Effect.orElseSucceed(() => false)
+    ),
+    0
+  )
+  yield* http.serve(makeHandler(engine, database, responds, options, isLocal))
   // Runs first: Node keeps the connection of a completed request alive, and would wait for it.
   yield* Effect.addFinalizer(() =>
     Effect.sync(() => {

@@ -690,6 +690,40 @@ describe("memory", () => {
 })
 
 describe("health", () => {
+  it.live("of the database is asked for once for all who ask meanwhile, and anew for those who ask later", () => {
+    let asked = 0
+    const proceed = Deferred.makeUnsafe<void>()
+    const database = layerFake((sql) =>
+      sql.includes("pg_stats")
+        ? Effect.succeed([])
+        : Effect.suspend(() => {
+          asked++
+          return Effect.as(Deferred.await(proceed), [{ one: "1" }])
+        })
+    )
+    return Effect.gen(function*() {
+      const { url } = yield* Server.Server
+      const health = (signal?: AbortSignal) =>
+        Effect.promise(() =>
+          fetch(`${url}/health`, signal === undefined ? {} : { signal }).then(({ status }) => status, () => 0)
+        )
+      const leaving = new AbortController()
+      const many = yield* Effect.forkChild(
+        Effect.all([health(leaving.signal), ...Array.from({ length: 30 }, () => health())], {
+          concurrency: "unbounded"
+        })
+      )
+      while (asked === 0) yield* Effect.sleep(1)
+      leaving.abort()
+      yield* ask("{ hello }")
+      yield* Deferred.succeed(proceed, undefined)
+      const [left, ...others] = yield* Fiber.join(many)
+      assert.deepStrictEqual([left, new Set(others)], [0, new Set([200])])
+      assert.strictEqual(asked, 1)
+      assert.strictEqual(yield* health(), 200)
+      assert.strictEqual(asked, 2)
+    }).pipe(Effect.provide(layerServer(database)))
+  })
   it.live("tells loading from broken, and queries wait for neither", () =>
     Effect.gen(function*() {
       const loaded = yield* Deferred.make<void>()
