@@ -30,4 +30,14 @@ describe("Google Cloud Storage", () => {
       assert.include(error.message, "gs://bucket/some/table")
       assert.deepStrictEqual([...server.objects.keys()], ["some/table/_probe-job"])
     }))
+
+  it.live("an object that arrives otherwise than it is stored is an error", () =>
+    Effect.gen(function*() {
+      const server = yield* start({ damage: () => Buffer.from("other") })
+      server.objects.set("some/table/_plan.json", Buffer.from("plan"))
+      const output = Effect.flatMap(CollectOutput, (output) => output.read("_plan.json"))
+      const error = yield* Effect.flip(Effect.provide(output, layerOf(server)))
+      assert.strictEqual(error.reason._tag, "OutputUnavailable")
+      assert.include(error.message, "checksum")
+    }))
 })

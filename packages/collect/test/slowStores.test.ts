@@ -1,6 +1,7 @@
 /** Stores that do not answer, or not to the end: each request of a collection has a limit, and ends with its caller. */
 import * as AzureOutput from "@effect-prefect/collect/AzureOutput"
 import { CollectOutput } from "@effect-prefect/collect/CollectOutput"
+import * as GCSOutput from "@effect-prefect/collect/GCSOutput"
 import * as S3Output from "@effect-prefect/collect/S3Output"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -72,8 +73,8 @@ describe("a store that never ends its answer", () => {
 })
 
 const key = Redacted.make("secret")
-/** Google's SDK takes no signal. */
 const stores = {
+  Google: (endpoint: string) => GCSOutput.layer({ endpoint, bucket: "bucket" }),
   S3: (endpoint: string) =>
     S3Output.layer({ endpoint, bucket: "bucket", credentials: { accessKeyId: "id", secretAccessKey: key } }),
   Azure: (url: string) =>
@@ -113,6 +114,41 @@ const flood =
     }
     write()
   }
+
+describe("an overloaded store of Google", () => {
+  for (const [name, operation] of Object.entries(operations)) {
+    it.effect(`is asked again, and then one error: ${name}`, () =>
+      Effect.scoped(Effect.gen(function*() {
+        const statuses = [503, 429, 403, 500, 408]
+        let asked = 0
+        const { url } = yield* serverOf((request, response) => {
+          request.resume().on("end", () => {
+            response.writeHead(statuses[asked++] ?? 404, { "content-type": "application/json" })
+            response.end(JSON.stringify({ error: { errors: [{ reason: "rateLimitExceeded" }] } }))
+          })
+        })
+        const unhandled: Array<unknown> = []
+        const onUnhandled = (error: unknown) => unhandled.push(error)
+        process.on("unhandledRejection", onUnhandled)
+        yield* Effect.addFinalizer(() => Effect.sync(() => process.off("unhandledRejection", onUnhandled)))
+        const fiber = yield* Effect.flatMap(CollectOutput, operation).pipe(
+          Effect.provide(stores.Google(url)),
+          Effect.flip,
+          Effect.forkChild
+        )
+        for (let turn = 0; turn < 200 && fiber.pollUnsafe() === undefined; turn++) {
+          yield* TestClock.adjust("1 second")
+          yield* Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 5)))
+        }
+        assert.isDefined(fiber.pollUnsafe(), "it goes on and on")
+        const error = yield* Fiber.join(fiber)
+        assert.strictEqual(error.reason._tag, "OutputUnavailable")
+        assert.include(error.message, "(408)")
+        assert.strictEqual(asked, statuses.length)
+        assert.deepStrictEqual(unhandled, [])
+      })))
+  }
+})
 
 for (const [store, layer] of Object.entries(stores)) {
   describe(`an answer of ${store} that is longer than it can be`, () => {

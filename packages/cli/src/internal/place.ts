@@ -88,7 +88,10 @@ export const outputOf = (place: string, s3Endpoint: Option.Option<string>): Outp
       )
     }
     case "gs":
-      return loaded(() => import("@effect-prefect/collect/GCSOutput").then((_) => _.layer({ bucket, prefix })))
+      return trusting(
+        ["SSL_CERT_FILE"],
+        () => import("@effect-prefect/collect/GCSOutput").then((_) => (tls) => _.layer({ bucket, prefix, tls }))
+      )
     case "azure":
       return trusting(
         ["SSL_CERT_FILE"],

@@ -1,4 +1,4 @@
-import { CRC32C } from "@google-cloud/storage"
+import { createHash } from "node:crypto"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 
@@ -9,21 +9,28 @@ export interface FakeGcs {
   readonly stop: () => Promise<void>
 }
 
-const crc32c = (bytes: Buffer): string => {
-  const crc = new CRC32C()
-  crc.update(bytes)
-  return crc.toString()
-}
+const md5 = (bytes: Buffer): string => createHash("md5").update(bytes).digest("base64")
 
-/** The media of a multipart upload: its second part. */
-const mediaOf = (body: Buffer, contentType: string): Buffer => {
+/** What a multipart upload says about its media, and the media: its two parts. */
+const partsOf = (
+  body: Buffer,
+  contentType: string
+): { readonly metadata: { md5Hash?: string }; readonly media: Buffer } => {
   const boundary = /boundary="?([^";]+)"?/.exec(contentType)![1]!
-  const start = body.indexOf("\r\n\r\n", body.indexOf(`--${boundary}`, 10)) + 4
-  return body.subarray(start, body.indexOf(`\r\n--${boundary}--`, start))
+  const first = body.indexOf("\r\n\r\n") + 4
+  const second = body.indexOf(`\r\n--${boundary}`, first)
+  const start = body.indexOf("\r\n\r\n", second) + 4
+  return {
+    metadata: JSON.parse(body.subarray(first, second).toString()),
+    media: body.subarray(start, body.indexOf(`\r\n--${boundary}--`, start))
+  }
 }
 
-/** Starts it. `conditions` says whether the store knows `ifGenerationMatch`. */
-export const startFakeGcs = async (options: { readonly conditions?: boolean } = {}): Promise<FakeGcs> => {
+/** Starts it. `conditions` says whether the store knows `ifGenerationMatch`, `damage` what a network does to objects. */
+export const startFakeGcs = async (
+  options: { readonly conditions?: boolean; readonly damage?: (bytes: Buffer) => Buffer } = {}
+): Promise<FakeGcs> => {
+  const { damage = (bytes) => bytes } = options
   const objects = new Map<string, Buffer>()
   const server = createServer((request, response) => {
     const chunks: Array<Buffer> = []
@@ -39,12 +46,13 @@ export const startFakeGcs = async (options: { readonly conditions?: boolean } = 
         if (options.conditions !== false && url.searchParams.get("ifGenerationMatch") === "0" && objects.has(key)) {
           return send(412, { error: { code: 412, message: "conditionNotMet" } })
         }
-        const media = mediaOf(Buffer.concat(chunks), String(request.headers["content-type"]))
+        const { media, metadata } = partsOf(Buffer.concat(chunks), String(request.headers["content-type"]))
+        if (metadata.md5Hash !== md5(media)) return send(400, { error: { code: 400, message: "invalid" } })
         objects.set(key, media)
-        return send(200, { name: key, bucket: "bucket", generation: "1", crc32c: crc32c(media) })
+        return send(200, { name: key, bucket: "bucket", generation: "1", md5Hash: md5(media) })
       }
       if (request.method === "DELETE") {
-        objects.delete(key)
+        if (!objects.delete(key)) return send(404, { error: { code: 404, message: "No such object" } })
         response.writeHead(204)
         return response.end()
       }
@@ -64,9 +72,9 @@ export const startFakeGcs = async (options: { readonly conditions?: boolean } = 
       if (found === undefined) return send(404, { error: { code: 404, message: "No such object" } })
       response.writeHead(200, {
         "content-type": "application/octet-stream",
-        "x-goog-hash": `crc32c=${crc32c(found)}`
+        "x-goog-hash": `crc32c=AAAAAA==,md5=${md5(found)}`
       })
-      response.end(found)
+      response.end(damage(found))
     })
   })
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
