@@ -41,6 +41,8 @@ const turnsOfOthers = 16
 let left = 0
 /** When the first work of this turn began. */
 let began: number | undefined
+/** Whether what has waited has not asked yet: it takes a step, even if its part is over before it comes to that. */
+let hasWaited = false
 /** What goes on in the next turns, in the order in which it came. */
 const waiting: Array<() => void> = []
 
@@ -75,8 +77,12 @@ const begin = (): void => {
 }
 
 const goOn = (): void => {
+  hasWaited = true
   waiting.shift()?.()
-  if (waiting.length > 0) settled(() => void (isOver() || goOn()))
+  settled(() => {
+    hasWaited = false
+    if (waiting.length > 0 && !isOver()) goOn()
+  })
 }
 
 /**
@@ -86,6 +92,10 @@ const goOn = (): void => {
  * @since 0.1.0
  */
 export const isLong = (): boolean => {
+  if (hasWaited) {
+    hasWaited = false
+    return false
+  }
   if (began !== undefined) return isOver()
   start()
   return false
