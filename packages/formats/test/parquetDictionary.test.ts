@@ -9,6 +9,7 @@ import { unsnappy } from "../src/internal/compression/snappy.ts"
 import { dictionarySizes, expectedMemory } from "../src/internal/parquet/dictionary.ts"
 import { dictionaryOf, footerSpan, groupOf, readFooter, tailLength } from "../src/internal/parquet/footer.ts"
 import { Refusal } from "../src/internal/refusal.ts"
+import { toEnd } from "../src/internal/steps.ts"
 
 /** A file of columns of texts, each with a dictionary. */
 const written = (
@@ -31,10 +32,8 @@ const largest = 7 + 2 * 293
 
 const chunkOf = (file: Uint8Array) => {
   const { end, start } = footerSpan(file.subarray(-tailLength), file.length)
-  const steps = readFooter(file.subarray(start, end), start)
-  let step = steps.next()
-  while (step.done !== true) step = steps.next()
-  return groupOf(step.value, step.value.groups[0]!).chunks[0]!
+  const footer = toEnd(readFooter(file.subarray(start, end), start))
+  return toEnd(groupOf(footer, footer.groups[0]!)).chunks[0]!
 }
 
 const codecs = ["UNCOMPRESSED", "SNAPPY", "GZIP", "BROTLI", "ZSTD", "LZ4_RAW"] as const

@@ -5,6 +5,7 @@
  */
 import { FormatError, undecodable } from "../../FormatError.ts"
 import { concatBytes, latin1Of } from "../bytes.ts"
+import type { Steps } from "../steps.ts"
 import { integer, list, type Replacement, type Span, struct, ThriftStruct } from "./thrift.ts"
 
 const damaged = (): FormatError =>
@@ -71,6 +72,8 @@ export interface Footer {
   readonly leaves: ReadonlyMap<string, Leaf>
   /** All columns of values, in order. */
   readonly values: ReadonlyArray<Values>
+  /** Whether there are durations in months. */
+  readonly hasIntervals: boolean
 }
 
 /** A column of values. */
@@ -112,15 +115,21 @@ const fixedType = 7
 
 /** Row groups that are read between two turns. */
 const groupsAtOnce = 256
+/** Columns that are described between two turns. */
+const columnsAtOnce = 256
 
-const readTop = (struct: ThriftStruct) => {
-  const elements = struct.structs(fileFields.schema)
+function* readTop(struct: ThriftStruct): Steps<Pick<Footer, "names" | "leaves" | "values" | "hasIntervals">> {
+  const elements = yield* struct.structsSteps(fileFields.schema)
   const names: Array<string> = []
   const leaves = new Map<string, Leaf>()
   const values: Array<Values> = []
   // A list of the tree in depth-first order: `below` elements still belong to the last child of the root.
   let below = 0
-  for (const element of elements.slice(1)) {
+  let hasIntervals = elements[0] !== undefined && isInterval(elements[0])
+  for (const [at, element] of elements.entries()) {
+    if (at === 0) continue
+    if (at % columnsAtOnce === 0) yield
+    hasIntervals ||= isInterval(element)
     const children = element.integer(schemaFields.children) ?? 0
     if (below === 0) {
       const name = element.text(schemaFields.name) ?? ""
@@ -133,20 +142,20 @@ const readTop = (struct: ThriftStruct) => {
     const size = element.integer(schemaFields.type) === fixedType ? element.integer(schemaFields.length) : undefined
     values.push({ name: names.at(-1) ?? "", isUuid, size })
   }
-  return { names, leaves, values }
+  return { names, leaves, values, hasIntervals }
 }
 
 /** Reads a footer, which begins at `end` of its file, in small steps. */
-export function* readFooter(bytes: Uint8Array, end: number): Generator<undefined, Footer> {
+export function* readFooter(bytes: Uint8Array, end: number): Steps<Footer> {
   try {
-    const struct = new ThriftStruct(bytes, 0)
+    const struct = yield* ThriftStruct.steps(bytes, 0)
     yield
     const groups: Array<Span> = []
     for (const span of struct.spans(fileFields.rowGroups)) {
       groups.push(span)
       if (groups.length % groupsAtOnce === 0) yield
     }
-    return { struct, end, groups, ...readTop(struct) }
+    return { struct, end, groups, ...(yield* readTop(struct)) }
   } catch (error) {
     if (error instanceof RangeError) throw damaged()
     throw error
@@ -194,20 +203,19 @@ const chunkOf = (struct: ThriftStruct, valueSize: number | undefined): Chunk => 
   }
 }
 
-/** One row group of a footer. */
-export const groupOf = (footer: Footer, { start }: Span): Group => {
+/** One row group of a footer, in steps. */
+export function* groupOf(footer: Footer, { start }: Span): Steps<Group> {
   try {
-    const struct = new ThriftStruct(footer.struct.bytes, start)
+    const struct = yield* ThriftStruct.steps(footer.struct.bytes, start)
     const numRows = struct.integer(groupFields.numRows) ?? -1
     if (!(numRows >= 0)) throw damaged()
-    const chunks = struct.structs(groupFields.columns)
-    return {
-      numRows,
-      chunks: chunks.map((chunk, at) =>
-        chunkOf(chunk, chunks.length === footer.values.length ? footer.values[at]?.size : undefined)
-      ),
-      struct
+    const structs = yield* struct.structsSteps(groupFields.columns)
+    const chunks: Array<Chunk> = []
+    for (const [at, chunk] of structs.entries()) {
+      const size = structs.length === footer.values.length ? footer.values[at]?.size : undefined
+      if (chunks.push(chunkOf(chunk, size)) % columnsAtOnce === 0) yield
     }
+    return { numRows, chunks, struct }
   } catch (error) {
     if (error instanceof RangeError) throw damaged()
     throw error
@@ -273,24 +281,27 @@ const hasOddDictionary = ({ metadata, start }: Chunk): boolean => {
  * The end of a whole file whose footer contains an error that other readers tolerate: that it has no rows, or a
  * dictionary where there is none. Undefined for a correct footer.
  */
-export function* repaired(footer: Footer, file: Uint8Array): Generator<undefined, Uint8Array | undefined> {
-  const groups: Array<Uint8Array> = []
-  let numRows = 0
+export function* repaired(footer: Footer, file: Uint8Array): Steps<Uint8Array | undefined> {
   const isOld = countsTooFew(footer)
-  let isOdd = isOld
+  let numRows = 0
+  let isOdd = isOld || footer.hasIntervals
   for (const span of footer.groups) {
-    const found = groupOf(footer, span)
+    const group = yield* groupOf(footer, span)
+    numRows += group.numRows
+    isOdd ||= group.chunks.some(hasOddDictionary)
+    yield
+  }
+  if (!isOdd && footer.struct.integer(fileFields.numRows) === numRows) return undefined
+  const groups: Array<Uint8Array> = []
+  for (const span of footer.groups) {
+    const found = yield* groupOf(footer, span)
     const group = isOld
       ? { ...found, chunks: found.chunks.map((chunk) => ({ ...chunk, end: pagesEnd(chunk, file, footer.end) })) }
       : found
-    numRows += group.numRows
-    isOdd ||= group.chunks.some(hasOddDictionary)
-    groups.push(encodeGroup(group, new Map()))
+    groups.push(yield* encodeGroup(group, new Map()))
     yield
   }
-  const claimed = footer.struct.integer(fileFields.numRows)
-  isOdd ||= footer.struct.structs(fileFields.schema).some(isInterval)
-  return claimed === numRows && !isOdd ? undefined : ending(footer, groups, numRows)
+  return yield* ending(footer, groups, numRows)
 }
 
 const moved = (chunk: Chunk, by: number): Uint8Array => {
@@ -320,33 +331,45 @@ const moved = (chunk: Chunk, by: number): Uint8Array => {
  * The end of a file with one row group, or none: a footer, its length and the magic. `moves` contains the shift of each
  * chunk; chunks that are not in the file keep their position.
  */
-export const footerOf = (footer: Footer, group: Group | undefined, moves: ReadonlyMap<Chunk, number>): Uint8Array =>
-  ending(footer, group === undefined ? [] : [encodeGroup(group, moves)], group?.numRows ?? 0)
+export function* footerOf(
+  footer: Footer,
+  group: Group | undefined,
+  moves: ReadonlyMap<Chunk, number>
+): Steps<Uint8Array> {
+  const groups = group === undefined ? [] : [yield* encodeGroup(group, moves)]
+  return yield* ending(footer, groups, group?.numRows ?? 0)
+}
 
 const isInterval = (element: ThriftStruct): boolean => element.integer(schemaFields.convertedType) === intervalType
 
 /** The schema, in which durations in months are bytes, as in pyarrow. */
-const schemaOf = (footer: Footer): Replacement =>
-  list(
-    footer.struct.structs(fileFields.schema).map((element) =>
-      element.encode(isInterval(element) ? new Map([[schemaFields.convertedType, null]]) : new Map())
-    )
-  )
+function* schemaOf(footer: Footer): Steps<Replacement | undefined> {
+  if (!footer.hasIntervals) return undefined
+  const out: Array<Uint8Array> = []
+  for (const element of yield* footer.struct.structsSteps(fileFields.schema)) {
+    const replaced = isInterval(element) ? new Map([[schemaFields.convertedType, null]]) : new Map()
+    if (out.push(element.encode(replaced)) % columnsAtOnce === 0) yield
+  }
+  return list(out)
+}
 
-const encodeGroup = (group: Group, moves: ReadonlyMap<Chunk, number>): Uint8Array =>
-  group.struct.encode(
-    new Map<number, Replacement | null>([
-      [groupFields.columns, list(group.chunks.map((chunk) => moved(chunk, moves.get(chunk) ?? 0)))],
-      [groupFields.fileOffset, null]
-    ])
+function* encodeGroup(group: Group, moves: ReadonlyMap<Chunk, number>): Steps<Uint8Array> {
+  const chunks: Array<Uint8Array> = []
+  for (const chunk of group.chunks) {
+    if (chunks.push(moved(chunk, moves.get(chunk) ?? 0)) % columnsAtOnce === 0) yield
+  }
+  return group.struct.encode(
+    new Map<number, Replacement | null>([[groupFields.columns, list(chunks)], [groupFields.fileOffset, null]])
   )
+}
 
-const ending = (footer: Footer, groups: ReadonlyArray<Uint8Array>, numRows: number): Uint8Array => {
+function* ending(footer: Footer, groups: ReadonlyArray<Uint8Array>, numRows: number): Steps<Uint8Array> {
+  const schema = yield* schemaOf(footer)
   const encoded = footer.struct.encode(
     new Map([
-      [fileFields.schema, schemaOf(footer)],
-      [fileFields.numRows, integer(numRows)],
-      [fileFields.rowGroups, list(groups)]
+      ...(schema === undefined ? [] : [[fileFields.schema, schema] as const]),
+      [fileFields.numRows, integer(numRows)] as const,
+      [fileFields.rowGroups, list(groups)] as const
     ])
   )
   const length = new Uint8Array(4)

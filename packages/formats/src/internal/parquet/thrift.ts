@@ -6,6 +6,7 @@
  * References outside the bytes throw a RangeError.
  */
 import { concatBytes, utf8Of } from "../bytes.ts"
+import type { Steps } from "../steps.ts"
 
 /** The types of the protocol. */
 export const thriftTypes = { true: 1, false: 2, i32: 5, i64: 6, binary: 8, list: 9, struct: 12 } as const
@@ -112,6 +113,42 @@ const fieldsOf = (bytes: Uint8Array, start: number, depth: number, out: Map<numb
   }
 }
 
+/** Items of a list between two steps. */
+const itemsAtOnce = 256
+
+/** The most items of a list within which there are steps too. */
+const fewItems = 1_024
+
+/** As `fieldsOf`, in steps within long lists. */
+function* fieldsSteps(bytes: Uint8Array, start: number, depth: number, out: Map<number, Field>): Steps<number> {
+  let id = 0
+  let at = start
+  for (;;) {
+    const header = bytes[at++] ?? past()
+    if (header === 0) return at
+    const type = header & 0x0f
+    if (header >> 4 === 0) [id, at] = zigzag(bytes, at)
+    else id += header >> 4
+    const end = type === thriftTypes.list ? yield* listSteps(bytes, at, depth) : skip(bytes, type, at, depth, false)
+    out.set(id, { type, start: at, end })
+    at = end
+  }
+}
+
+function* listSteps(bytes: Uint8Array, start: number, depth: number): Steps<number> {
+  if (depth > maxDepth) return past()
+  const { first, length, type } = listHeader(bytes, start)
+  const isDivided = type === thriftTypes.struct && length <= fewItems && depth < 2
+  let at = first
+  for (let i = 0; i < length; i++) {
+    at = isDivided
+      ? yield* fieldsSteps(bytes, at, depth + 2, new Map())
+      : skip(bytes, type, at, depth + 1, true)
+    if (i % itemsAtOnce === itemsAtOnce - 1) yield
+  }
+  return at
+}
+
 /** A part of some bytes. */
 export interface Span {
   readonly start: number
@@ -122,11 +159,18 @@ export interface Span {
 export class ThriftStruct {
   readonly bytes: Uint8Array
   readonly end: number
-  readonly #fields = new Map<number, Field>()
+  readonly #fields: Map<number, Field>
 
-  constructor(bytes: Uint8Array, start: number) {
+  constructor(bytes: Uint8Array, start: number, fields = new Map<number, Field>(), end = -1) {
     this.bytes = bytes
-    this.end = fieldsOf(bytes, start, 0, this.#fields)
+    this.#fields = fields
+    this.end = end >= 0 ? end : fieldsOf(bytes, start, 0, fields)
+  }
+
+  /** As the constructor, in steps: of a footer, or of a row group, which have long lists. */
+  static *steps(bytes: Uint8Array, start: number): Steps<ThriftStruct> {
+    const fields = new Map<number, Field>()
+    return new ThriftStruct(bytes, start, fields, yield* fieldsSteps(bytes, start, 0, fields))
   }
 
   has(id: number): boolean {
@@ -197,6 +241,15 @@ export class ThriftStruct {
       const [size, from] = varint(this.bytes, at)
       at = checked(this.bytes, from + size)
       out.push(utf8Of(this.bytes, from, from + size))
+    }
+    return out
+  }
+
+  /** As `structs`, in steps. */
+  *structsSteps(id: number): Steps<Array<ThriftStruct>> {
+    const out: Array<ThriftStruct> = []
+    for (const { start } of this.spans(id)) {
+      if (out.push(new ThriftStruct(this.bytes, start)) % itemsAtOnce === 0) yield
     }
     return out
   }

@@ -343,7 +343,7 @@ function* sound(bytes: Uint8Array, maxBytes: number, columns: ReadonlyArray<stri
       let cost = 0
       let maxValue = 0
       for (const span of footer.groups) {
-        for (const chunk of groupOf(footer, span).chunks) {
+        for (const chunk of (yield* groupOf(footer, span)).chunks) {
           if (columns !== undefined && !columns.includes(chunk.name)) continue
           const sizes = dictionarySizes(chunk, bytes)
           cost += expectedMemory(chunk, sizes)

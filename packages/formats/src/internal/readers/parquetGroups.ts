@@ -95,13 +95,17 @@ const partOf = <E>(
       return Effect.flatMap(
         readSpans(source, spans),
         (pieces) =>
-          Effect.flatMap(giveWay(() => expected(chunks, pieces), formatError), (values) =>
-            readParts(
-              [magic, ...pieces.map(({ bytes }) => bytes), fileOf(footer, group, chunks, spans)],
-              maxBytes,
-              columns,
-              { firstRow, uuids: uuidsOf(footer, columns), ...values }
-            ))
+          Effect.flatMap(
+            giveWay(() => expected(chunks, pieces), formatError),
+            (values) =>
+              Effect.flatMap(giveWay(() => fileOf(footer, group, chunks, spans), formatError), (ending) =>
+                readParts(
+                  [magic, ...pieces.map(({ bytes }) => bytes), ending],
+                  maxBytes,
+                  columns,
+                  { firstRow, uuids: uuidsOf(footer, columns), ...values }
+                ))
+          )
       )
     })
   }
@@ -124,11 +128,11 @@ export const openParquet = <E>(
     const wanted = columns === undefined ? undefined : [...new Set([...columns, ...filter.map(({ column }) => column)])]
     yield* Effect.try({ try: () => requireColumns(footer.names, columns), catch: formatError })
     const parts = Stream.paginate({ index: 0, firstRow: 0 }, ({ firstRow, index }) =>
-      Effect.try({
-        try: () => {
+      giveWay(
+        function*() {
           const span = footer.groups[index]
           if (span === undefined) return [[], Option.none()] as const
-          const group = groupOf(footer, span)
+          const group = yield* groupOf(footer, span)
           const next = Option.some({ index: index + 1, firstRow: firstRow + group.numRows })
           return [
             group.numRows > 0 && mayMatch(group, footer, filter)
@@ -137,16 +141,20 @@ export const openParquet = <E>(
             next
           ] as const
         },
-        catch: formatError
-      }))
+        formatError
+      ))
     return {
       parts,
-      empty: readParts([magic, footerOf(footer, undefined, new Map())], maxBytes, wanted, {
-        firstRow: 0,
-        uuids: uuidsOf(footer, wanted),
-        cost: 0,
-        maxValue: 0
-      }),
+      empty: Effect.flatMap(
+        giveWay(() => footerOf(footer, undefined, new Map()), formatError),
+        (ending) =>
+          readParts([magic, ending], maxBytes, wanted, {
+            firstRow: 0,
+            uuids: uuidsOf(footer, wanted),
+            cost: 0,
+            maxValue: 0
+          })
+      ),
       headBytes: bytes.length
     }
   })
