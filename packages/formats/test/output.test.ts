@@ -53,3 +53,20 @@ it("a block of bzip2 is read in one step and written in another", () => {
   steps.next()
   expect(Buffer.from(output.result()).toString()).toBe("abc".repeat(50))
 })
+
+it("a block of bzip2 whose bytes repeat is written in steps", () => {
+  // 12 MB of zeros: `python -c 'import bz2; print(bz2.compress(bytes(12000000)))'`.
+  const bytes = new Uint8Array(
+    Buffer.from("QlpoOTFBWSZTWXB45xQAW+lABMAAAAEACCAAMMwJqmmlIEW1FIEXi7kinChIODxzigA=", "base64")
+  )
+  const output = new Output(0, 16 * megabyte, fail)
+  let longest = 0
+  let before = 0
+  for (const _ of bunzip2(bytes, output)) {
+    longest = Math.max(longest, output.length - before)
+    before = output.length
+  }
+  expect(output.length).toBe(12_000_000)
+  expect(output.result().every((byte) => byte === 0)).toBe(true)
+  expect(longest).toBeLessThanOrEqual(3 * megabyte)
+})

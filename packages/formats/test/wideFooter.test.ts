@@ -42,9 +42,7 @@ describe("the footer of a file of many columns", () => {
       const again = counted(readFooter(made.subarray(0, made.length - tailLength), start))[1]
       assert.deepStrictEqual(
         counted(groupOf(again, again.groups[0]!))[1].chunks.map(({ name, start }) => [name, start]),
-        [
-          ...group.chunks.map(({ name, start }) => [name, start])
-        ]
+        group.chunks.map(({ name, start }) => [name, start])
       )
     }))
 })

@@ -43,3 +43,21 @@ describe("the end of a long line of protocol 0 is looked for in steps", () => {
     expect(() => Pickle.loads(bytesOf(["S'", "abcdefgh", "\n."]))).toThrow(/quote/)
   })
 })
+
+describe("a line of a number or a name, which is read at once", () => {
+  const before: Readonly<Record<string, string>> = {
+    "an integer": "I",
+    "a long integer": "L",
+    "a float": "F",
+    "a module": "c",
+    "a name in a module": "cm\n",
+    "a memo": "g",
+    "a persistent id": "P"
+  }
+  for (const [name, start] of Object.entries(before)) {
+    it(`is refused when it is very long: ${name}`, () => {
+      const bytes = new Uint8Array(Buffer.concat([Buffer.from(start), Buffer.alloc(0x400001, "1"), Buffer.from("\n.")]))
+      expect(() => Pickle.loads(bytes)).toThrow(/a number or a name in a line of 4194305 bytes/)
+    })
+  }
+})

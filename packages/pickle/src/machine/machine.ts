@@ -51,6 +51,9 @@ const smallWeight = 48
 /** A Python 2 string of more bytes is decoded in steps. */
 const longString = 0x40000
 
+/** The longest line of a number or a name, which is read at once. */
+const maxLine = 0x400000
+
 /** The bytes in which a newline is searched one by one: a call of `indexOf` costs as much. */
 const nearNewline = 32
 
@@ -262,13 +265,25 @@ export class Machine implements Context {
     return (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0
   }
 
-  /** A line without its newline. */
-  line(): string {
+  /** The newline of a line that is a number or a name; moves behind it. */
+  private shortLine(): number {
     const end = this.bytes.indexOf(10, this.p)
     if (end < 0) return fail("Truncated", "the end of the input", "a newline")
-    const text = latin1Text(this.bytes, this.p, end)
+    if (end - this.p > maxLine) {
+      throw new PickleError({
+        reason: "LimitExceeded",
+        found: `a number or a name in a line of ${end - this.p} bytes`,
+        expected: `at most ${maxLine}`
+      })
+    }
     this.p = end + 1
-    return text
+    return end
+  }
+
+  /** A line without its newline. */
+  line(): string {
+    const start = this.p
+    return latin1Text(this.bytes, start, this.shortLine())
   }
 
   /** A line with a number, which Python's C code treats as a string that ends at a zero byte. */
@@ -280,10 +295,7 @@ export class Machine implements Context {
 
   utf8Line(): string {
     const start = this.p
-    const end = this.bytes.indexOf(10, start)
-    if (end < 0) return fail("Truncated", "the end of the input", "a newline")
-    this.p = end + 1
-    return readUtf8(this.text, start, end)
+    return readUtf8(this.text, start, this.shortLine())
   }
 
   bytesAt(start: number, length: number): Uint8Array {

@@ -193,8 +193,22 @@ const readSymbols = (reader: BitReader, block: Uint32Array, used: Uint8Array, co
   }
 }
 
-/** Undoes the transform and the run lengths of a block, writes its bytes, and returns their CRC. */
-const writeBlock = (block: Uint32Array, length: number, origin: number, counts: Int32Array, output: Output): number => {
+/** Bytes that are written in one step: a block whose bytes repeat becomes up to 52 times as long. */
+const bytesAtOnce = 0x200000
+
+/** What is left to write of a block, whose transform was undone, and the CRC of what was written. */
+interface Unwritten {
+  readonly block: Uint32Array
+  next: number
+  left: number
+  /** The bytes before that are the same as the last one, up to four, and that byte. */
+  same: number
+  previous: number
+  crc: number
+}
+
+/** Undoes the transform of a block. */
+const undone = (block: Uint32Array, length: number, origin: number, counts: Int32Array): Unwritten => {
   let sum = 0
   for (let byte = 0; byte < 256; byte++) {
     const count = counts[byte]!
@@ -205,15 +219,19 @@ const writeBlock = (block: Uint32Array, length: number, origin: number, counts: 
     const byte = block[i]! & 0xff
     block[counts[byte]!++]! |= i << 8
   }
+  return { block, next: block[origin]! >>> 8, left: length, same: 0, previous: -1, crc: 0xffffffff }
+}
+
+/** Undoes run lengths, and writes some bytes. */
+const writeSome = (unwritten: Unwritten, output: Output): void => {
+  const { block } = unwritten
+  let { crc, left, next, previous, same } = unwritten
   const table = crcTable ??= crcTableOf()
-  let crc = 0xffffffff
-  let next = block[origin]! >>> 8
-  let same = 0
-  let previous = -1
-  let buffer = output.reserve(Math.min(length, output.limit - output.length))
+  let buffer = output.reserve(Math.min(left, output.limit - output.length))
   let at = output.length
   let room = buffer.length
-  for (let left = length; left > 0; left--) {
+  const stop = at + bytesAtOnce
+  for (; left > 0 && at < stop; left--) {
     const entry = block[next]!
     const byte = entry & 0xff
     next = entry >>> 8
@@ -240,12 +258,16 @@ const writeBlock = (block: Uint32Array, length: number, origin: number, counts: 
     }
   }
   output.length = at
-  return ~crc >>> 0
+  unwritten.crc = crc
+  unwritten.left = left
+  unwritten.next = next
+  unwritten.previous = previous
+  unwritten.same = same
 }
 
 /**
  * Decompresses all streams of `bytes`; like Python's `bz2.decompress`, it ignores bytes after the last one. Yields
- * after each block and each stream.
+ * within and after each block, and after each stream.
  */
 export function* bunzip2(bytes: Uint8Array, output: Output): Generator<void, Uint8Array> {
   let position = 0
@@ -275,8 +297,12 @@ export function* bunzip2(bytes: Uint8Array, output: Output): Generator<void, Uin
       if (origin >= length) damaged("a block starts outside of itself")
       // A block of 900 kB takes 50 ms where the code is not compiled yet.
       yield
-      if (writeBlock(block, length, origin, counts, output) !== crc) damaged("the checksum of a block is wrong")
-      yield
+      const unwritten = undone(block, length, origin, counts)
+      while (unwritten.left > 0) {
+        writeSome(unwritten, output)
+        yield
+      }
+      if (~unwritten.crc >>> 0 !== crc) damaged("the checksum of a block is wrong")
       streamCrc = (((streamCrc << 1) | (streamCrc >>> 31)) ^ crc) >>> 0
     }
     reader.align()
