@@ -79,10 +79,8 @@ const begin = (): void => {
 const goOn = (): void => {
   hasWaited = true
   waiting.shift()?.()
-  settled(() => {
-    hasWaited = false
-    if (waiting.length > 0 && !isOver()) goOn()
-  })
+  hasWaited = false
+  if (waiting.length > 0) settled(() => void (isOver() || goOn()))
 }
 
 /**
