@@ -19,7 +19,7 @@ import { isObject } from "./internal/isObject.ts"
 import * as Block from "./internal/prefect3/block.ts"
 import * as Client from "./internal/prefect3/client.ts"
 import * as Pages from "./internal/prefect3/pages.ts"
-import type { Malformed, Row } from "./internal/prefect3/rows.ts"
+import { Malformed, type Row } from "./internal/prefect3/rows.ts"
 import type { TableName } from "./internal/tables/prefect3Names.ts"
 import type { Selection, Table } from "./PostgresSnapshot.ts"
 import type { Options } from "./Prefect3Config.ts"
@@ -35,7 +35,7 @@ const runsAtOnce = 50
 const rowOf = (value: unknown): Row | Malformed =>
   isObject(value) && typeof value["id"] === "string" && value["id"] !== ""
     ? value as Row
-    : { _tag: "MalformedRow", detail: "a row without an id" }
+    : new Malformed("a row without an id")
 
 /** Ids in 16 bytes each: there may be millions. */
 class Ids {

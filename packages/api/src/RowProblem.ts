@@ -3,31 +3,33 @@
  *
  * @since 0.1.0
  */
+import * as Context from "effect/Context"
 import * as Schema from "effect/Schema"
 
 /**
- * A row that a listing left out, and why. Listings log it as a warning and give the other rows; a lookup of the row
- * fails with `MalformedResponse`.
+ * A row that a listing left out, and why. Listings tell the `Listener` of it and give the other rows; a lookup of the
+ * row fails with `MalformedResponse`.
  *
  * **Details**
  *
- * The message of the log entry is this value: a `Logger` can tell it from others by its class, and other loggers show its
- * text. It never contains a value of the row.
+ * The first 20 of each page are logged as warnings, whose message is this value: a `Logger` can tell it from others by
+ * its class, and other loggers show its text. It never contains a value of the row.
  *
  * **Example** (Counting the rows that were left out)
  *
  * ```ts
- * import { RowProblem } from "@effect-prefect/api"
- * import { Logger } from "effect"
+ * import { PrefectApi, RowProblem } from "@effect-prefect/api"
+ * import { Effect, Stream } from "effect"
  *
- * let leftOut = 0
- * export const counting = Logger.layer(
- *   [Logger.make(({ message }) => {
- *     const messages = Array.isArray(message) ? message : [message]
- *     if (messages.some((each) => each instanceof RowProblem.RowProblem)) leftOut++
- *   })],
- *   { mergeWithExisting: true }
- * )
+ * export const count = Effect.gen(function*() {
+ *   const api = yield* PrefectApi.PrefectApi
+ *   let leftOut = 0
+ *   const flowRuns = yield* api.flowRuns().pipe(
+ *     Stream.provideService(RowProblem.Listener, () => leftOut++),
+ *     Stream.runCollect
+ *   )
+ *   return { flowRuns, leftOut }
+ * })
  * ```
  *
  * @category models
@@ -45,3 +47,14 @@ export class RowProblem extends Schema.TaggedClass<RowProblem>("@effect-prefect/
     return `left out a row of ${this.table} (${this.id ?? "without an id"}): ${this.detail}`
   }
 }
+
+/**
+ * Receives each row that a listing leaves out, also those that are not logged. No default.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export const Listener = Context.Reference<((problem: RowProblem) => void) | undefined>(
+  "@effect-prefect/api/RowProblem/Listener",
+  { defaultValue: () => undefined }
+)

@@ -49,6 +49,21 @@ const collect = (files: Files, given: Partial<Options> = {}, parts: Parameters<t
 const outcomeOf = (row: Record<string, unknown>) => row["outcome"] as { value?: unknown; error?: { reason: string } }
 
 describe("a collection", () => {
+  it.effect("is not made without a child whose row cannot be read", () => {
+    const deep: unknown = JSON.parse("[".repeat(1_100) + "]".repeat(1_100))
+    const of = tables({
+      run: [mapped("run", "a-1", 2, {
+        nMapStates: null,
+        state: (index) => index === 1 ? { type: "Success", deep } : success("/srv/0.json")
+      })]
+    })
+    return Effect.gen(function*() {
+      const error = yield* inTime(Effect.flip(collect(new Map(), {}, {}, of)))
+      assert(error instanceof CollectError)
+      assert.match(error.message, /left out a row of task_run/)
+    })
+  })
+
   it.effect("has the rows of every flow run in order, a parent before its children", () =>
     Effect.gen(function*() {
       const files: Files = new Map()

@@ -1,5 +1,6 @@
 import * as MemoryApi from "@effect-prefect/api/MemoryApi"
 import type { PrefectApi } from "@effect-prefect/api/PrefectApi"
+import * as FlowRun from "@effect-prefect/results/FlowRun"
 import * as ResultError from "@effect-prefect/results/ResultError"
 import * as ResultOptions from "@effect-prefect/results/ResultOptions"
 import * as ResultStorage from "@effect-prefect/results/ResultStorage"
@@ -40,6 +41,9 @@ const run = TaskRun.fromTaskRunId("run")
 /** The tag of the reason that an effect fails with. */
 const reasonOf = <A, R>(effect: Effect.Effect<A, TaskRun.TaskRunError, R>) =>
   Effect.map(Effect.flip(effect), (error) => error.reason._tag)
+
+/** JSON that nests deeper than any state of Prefect's. */
+const deep = (levels: number): unknown => JSON.parse("[".repeat(levels) + "]".repeat(levels))
 
 describe("reading as a user would", () => {
   it.effect("takes a task run by its slug and loads its result", () =>
@@ -250,6 +254,24 @@ describe("reasons", () => {
     }).pipe(provide(MemoryApi.layer(mappedTables(9, {
       nMapStates: 10,
       change: (index) => index === 0 ? { serialized_state: success(null) } : undefined
+    })))))
+
+  it.effect("a child whose row cannot be read is never left out in silence, also without n_map_states", () =>
+    Effect.gen(function*() {
+      const taskRun = yield* parent
+      const found = [
+        Effect.asVoid(taskRun.getResult),
+        Stream.runDrain(taskRun.iterMapped),
+        Stream.runDrain(taskRun.outcomes),
+        Stream.runDrain(taskRun.outcomesBetween(0, 3))
+      ]
+      for (const walk of found) assert.strictEqual(yield* reasonOf(walk), "ChildrenIncomplete")
+      const outcomes = yield* Stream.runCollect((yield* FlowRun.fromFlowRunId(flowRunId)).results)
+      assert.deepStrictEqual(outcomes.map(({ result }) => Result.isSuccess(result)), [false, true, true])
+    }).pipe(provide(MemoryApi.layer(mappedTables(3, {
+      nMapStates: null,
+      // The last one, which leaves no gap.
+      change: (index) => index === 2 ? { serialized_state: { type: "Success", deep: deep(1100) } } : undefined
     })))))
 
   it.effect("no children at all give an empty array, and without n_map_states those that exist", () =>

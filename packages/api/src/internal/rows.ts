@@ -11,7 +11,7 @@ import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
 import type { TaskRunSummary } from "../Backend.ts"
 import { MalformedResponse, PrefectApiError, type Reason } from "../PrefectApiError.ts"
-import { RowProblem } from "../RowProblem.ts"
+import { Listener, RowProblem } from "../RowProblem.ts"
 import { isColumnTooDeep, isTooDeep, tooDeep } from "./depth.ts"
 import { isObject } from "./isObject.ts"
 import { canonicalUuid } from "./uuids.ts"
@@ -50,9 +50,24 @@ export const decodeTaskRun: Decoder<TaskRunView.TaskRunView> = (row) => {
   return view instanceof TaskRunView.TaskRunView ? Result.succeed(view) : Result.fail(view.detail)
 }
 
-/** Says that a row is not part of its listing. */
-export const leaveOut = (table: string, id: string | undefined, detail: string): Effect.Effect<void> =>
-  Effect.logWarning(new RowProblem({ table, id: id ?? null, detail }))
+export const problemOf = (table: string, id: string | undefined, detail: string): RowProblem =>
+  new RowProblem({ table, id: id ?? null, detail })
+
+/** The most rows of a page that are told one by one: the server decides how many are wrong. */
+const maxTold = 20
+
+/** Says that rows of a page are not part of their listing. */
+export const leaveOut = (problems: ReadonlyArray<RowProblem>): Effect.Effect<void> => {
+  const [first] = problems
+  if (first === undefined) return Effect.void
+  return Effect.gen(function*() {
+    const listener = yield* Listener
+    for (const problem of problems) listener?.(problem)
+    for (const problem of problems.slice(0, maxTold)) yield* Effect.logWarning(problem)
+    const more = problems.length - maxTold
+    if (more > 0) yield* Effect.logWarning(`left out ${more} more rows of the same page of ${first.table}`)
+  })
+}
 
 /**
  * The rows of a listing as models. A row that cannot be decoded is left out with a warning, so that it does not hide the
@@ -66,11 +81,13 @@ export const decodeAll = Effect.fnUntraced(function*<A>(
   idOf: (row: unknown, index: number) => string | undefined = uuidOf
 ) {
   const models: Array<A> = []
+  const problems: Array<RowProblem> = []
   for (const [index, row] of rows.entries()) {
     const model = decode(row)
     if (Result.isSuccess(model)) models.push(model.success)
-    else yield* leaveOut(table, idOf(row, index), model.failure)
+    else problems.push(problemOf(table, idOf(row, index), model.failure))
   }
+  yield* leaveOut(problems)
   return models
 })
 
@@ -107,10 +124,12 @@ const problemOfSummary = ({ mapIndex, startTime, endTime, state, taskId, taskRun
 /** The summaries whose columns have Prefect's types; the others are left out. */
 export const validSummaries = Effect.fnUntraced(function*(rows: ReadonlyArray<Record<keyof TaskRunSummary, unknown>>) {
   const items: Array<TaskRunSummary> = []
+  const problems: Array<RowProblem> = []
   for (const row of rows) {
     const detail = problemOfSummary(row)
     if (detail === undefined) items.push(row as TaskRunSummary)
-    else yield* leaveOut("task_run", uuidOf({ id: row.taskRunId }), detail)
+    else problems.push(problemOf("task_run", uuidOf({ id: row.taskRunId }), detail))
   }
+  yield* leaveOut(problems)
   return items
 })

@@ -1,6 +1,7 @@
 /** The task runs of a flow run in the order in which they are collected. */
 import type { PrefectApi } from "@effect-prefect/api/PrefectApi"
-import type { PrefectApiError } from "@effect-prefect/api/PrefectApiError"
+import { MalformedResponse, PrefectApiError } from "@effect-prefect/api/PrefectApiError"
+import { Listener, type RowProblem } from "@effect-prefect/api/RowProblem"
 import * as State from "@effect-prefect/core/State"
 import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
 import * as Cache from "effect/Cache"
@@ -61,8 +62,25 @@ export const makeReader = Effect.fnUntraced(function*(api: Api, plan: Plan) {
   const taskKey = (flowRunId: string, taskId: string) => `${flowRunId}/${taskId}`
   for (const part of plan.parts) if (part._tag === "Children") apart.add(taskKey(part.flowRunId, part.taskId))
 
+  /** Fails at the end when the row of one cannot be read: a part never lacks a row without saying so. */
   const children = (flowRunId: string, taskId: string, after: number, until?: number) =>
-    api.mappedChildren({ flowRunId, taskId }, { after, until })
+    Stream.suspend(() => {
+      let leftOut: RowProblem | undefined
+      const complete = Stream.suspend(() =>
+        leftOut === undefined
+          ? Stream.empty
+          : Stream.fail(
+            new PrefectApiError({
+              operation: "mappedChildren",
+              reason: new MalformedResponse({ detail: leftOut.toString() })
+            })
+          )
+      )
+      return api.mappedChildren({ flowRunId, taskId }, { after, until }).pipe(
+        Stream.provideService(Listener, (problem) => leftOut ??= problem),
+        Stream.concat(complete)
+      )
+    })
 
   const ofTasks = (
     flowRunId: string,

@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type * as Backend from "../../Backend.ts"
 import * as Errors from "../../PrefectApiError.ts"
+import type { RowProblem } from "../../RowProblem.ts"
 import { compareCodePoints } from "../codePoints.ts"
 import { ofSerializedFlow } from "../edges.ts"
 import { toApiError } from "../http/failure.ts"
@@ -133,10 +134,11 @@ export const make = (client: GraphQLClient, options: { readonly lookupBatchSize:
         let last = cursor as string | undefined
         const { rows, size } = yield* pagedRows(operation, document, "task_run", { where: condition(last) }, limit)
         const items: Array<Row> = []
+        const problems: Array<RowProblem> = []
         for (const row of rows) {
           const taskId = isObject(row) ? row["task_id"] : undefined
           if (typeof taskId !== "string") {
-            yield* Rows.leaveOut("task_run", Rows.uuidOf(row), "task_id is not a string")
+            problems.push(Rows.problemOf("task_run", Rows.uuidOf(row), "task_id is not a string"))
             continue
           }
           if (last !== undefined && taskId <= last) {
@@ -145,6 +147,7 @@ export const make = (client: GraphQLClient, options: { readonly lookupBatchSize:
           last = taskId
           items.push(row as Row)
         }
+        yield* Rows.leaveOut(problems)
         const hasMore = !isLast(rows.length, size)
         if (items.length === 0 && rows.length >= size) {
           return yield* malformed(operation, "no task run of a page has its task_id")

@@ -1,5 +1,6 @@
 /** A backend over the responses of a Prefect 2 or 3 server: the same over HTTP and from an archive. */
 import type { LogEntry } from "@effect-prefect/core/LogEntry"
+import type { StateRecord } from "@effect-prefect/core/StateRecord"
 import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
 import * as Cache from "effect/Cache"
 import * as Effect from "effect/Effect"
@@ -242,10 +243,12 @@ export const makeBackend = Effect.fnUntraced(function*(
       }
       // A missing run has no states either.
       if (rows.length === 0) yield* exists
-      const records = []
-      for (const [at, row] of rows.entries()) {
-        if (at % rowsAtOnce === rowsAtOnce - 1) yield* Effect.yieldNow
-        records.push(...yield* decodeAll("states", stateRecord, [row]))
+      const records: Array<StateRecord> = []
+      for (let at = 0; at < rows.length; at += rowsAtOnce) {
+        if (at > 0) yield* Effect.yieldNow
+        for (const record of yield* decodeAll("states", stateRecord, rows.slice(at, at + rowsAtOnce))) {
+          records.push(record)
+        }
       }
       return records
     })

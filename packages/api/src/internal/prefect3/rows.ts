@@ -20,9 +20,12 @@ import type { Decoder } from "../rows.ts"
 export type Row = { readonly [key: string]: Schema.Json }
 
 /** The problem with a row, naming the field and never its value. */
-export interface Malformed {
-  readonly _tag: "MalformedRow"
+export class Malformed {
   readonly detail: string
+
+  constructor(detail: string) {
+    this.detail = detail
+  }
 }
 
 const text = (value: unknown): string | null => typeof value === "string" ? value : null
@@ -32,11 +35,10 @@ const withId = <A>(what: string, make: (row: Row, id: string) => A) => (row: unk
   const id = isObject(row) ? row["id"] : undefined
   return typeof id === "string" && id !== ""
     ? make(row as Row, id)
-    : { _tag: "MalformedRow", detail: `${what} without an id` }
+    : new Malformed(`${what} without an id`)
 }
 
-export const isMalformed = <A>(value: A | Malformed): value is Malformed =>
-  isObject(value) && value["_tag"] === "MalformedRow"
+export const isMalformed = <A>(value: A | Malformed): value is Malformed => value instanceof Malformed
 
 /** The same as a decoder, for which a row that is nested too deep is malformed as well. */
 export const resultOf = <A>(make: (row: unknown) => A | Malformed): Decoder<A> => (row) => {
@@ -58,7 +60,7 @@ export const identified = withId("a row", (row) => row)
  */
 export const taskRun = (row: unknown): TaskRunView | Malformed => {
   const detail = problemOfTaskRun(row)
-  if (detail !== undefined) return { _tag: "MalformedRow", detail }
+  if (detail !== undefined) return new Malformed(detail)
   const valid = row as Row
   // Not through the constructor, which would check every field again.
   return {

@@ -1,4 +1,5 @@
 import { PrefectApiError, UnsupportedByBackend } from "@effect-prefect/api/PrefectApiError"
+import { Listener } from "@effect-prefect/api/RowProblem"
 import type { Mapped } from "@effect-prefect/core/State"
 import * as State from "@effect-prefect/core/State"
 import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
@@ -24,6 +25,7 @@ export const expectedOf = (parent: TaskRunView): number | null =>
 export class Completeness {
   private next: number
   private found = 0
+  private leftOut = 0
   private problem: string | undefined
   private readonly expected: number | null
   private readonly parent: TaskRunView
@@ -57,8 +59,14 @@ export class Completeness {
     this.next = child.mapIndex + 1
   }
 
+  /** A row of a child, or of what should be one, cannot be decoded. */
+  leaveOut(): void {
+    this.leftOut++
+  }
+
   /** The error that ends the traversal. */
   finish(): ResultError | undefined {
+    if (this.leftOut > 0) return leftOutError(this.parent, this.leftOut, this.found)
     if (this.problem === undefined && this.expected !== null && this.next < this.expected) {
       this.problem = `child ${this.next} is missing, and n_map_states is ${this.expected}`
     }
@@ -68,6 +76,16 @@ export class Completeness {
     )
   }
 }
+
+const leftOutError = (parent: TaskRunView, leftOut: number, found: number): ResultError =>
+  resultError(
+    parent,
+    new ChildrenIncomplete({
+      detail: leftOut === 1 ? "the row of one child cannot be read" : `the rows of ${leftOut} children cannot be read`,
+      found,
+      expected: expectedOf(parent)
+    })
+  )
 
 /** The rows of the mapped children, and at the end whether they were complete. */
 export const childViews = (
@@ -79,7 +97,7 @@ export const childViews = (
     const problem = notAParent(services, parent)
     if (problem !== undefined) return Stream.fail(problem)
     const completeness = new Completeness(parent, after)
-    const views = rows(services, parent, after).pipe(
+    const views = rows(services, parent, after, completeness).pipe(
       Stream.mapArray((views) => {
         for (const view of views) completeness.see(view)
         return views
@@ -89,7 +107,10 @@ export const childViews = (
     return Stream.unwrap(Effect.as(tell(parent, after), views))
   })
 
-/** The rows of the mapped children in a range of map indices. Does not check that they are complete. */
+/**
+ * The rows of the mapped children in a range of map indices. Does not check that they are complete, but fails at the end
+ * when the row of one cannot be read.
+ */
 export const viewsBetween = (
   services: Services,
   parent: TaskRunView,
@@ -99,7 +120,19 @@ export const viewsBetween = (
   Stream.suspend(() => {
     const problem = notAParent(services, parent)
     if (problem !== undefined) return Stream.fail(problem)
-    return pages(services, parent, { after, until: until ?? undefined })
+    let found = 0
+    let leftOut = 0
+    const views = Stream.mapArray(
+      pages(services, parent, { after, until: until ?? undefined }, () => {
+        leftOut++
+      }),
+      (views) => {
+        found += views.length
+        return views
+      }
+    )
+    const end = Stream.suspend(() => leftOut === 0 ? Stream.empty : Stream.fail(leftOutError(parent, leftOut, found)))
+    return Stream.concat(views, end)
   })
 
 /** Reports the number of remaining children to the callbacks. */
@@ -117,25 +150,38 @@ const ending = (completeness: Completeness): Stream.Stream<never, ResultError> =
     return problem === undefined ? Stream.empty : Stream.fail(problem)
   })
 
-/** The rows as the backend returns them, page by page. */
+/** The rows as the backend returns them, page by page. Tells a `completeness` of those that it leaves out. */
 export const rows = (
   services: Services,
   parent: TaskRunView,
-  after: number
-): Stream.Stream<TaskRunView, PrefectApiError> => pages(services, parent, { after })
+  after: number,
+  completeness?: Completeness
+): Stream.Stream<TaskRunView, PrefectApiError> =>
+  pages(services, parent, { after }, completeness === undefined ? undefined : () => completeness.leaveOut())
 
 const pages = (
   services: Services,
   parent: TaskRunView,
-  range: { readonly after: number; readonly until?: number | undefined }
-): Stream.Stream<TaskRunView, PrefectApiError> =>
-  Stream.mapArrayEffect(
-    services.api.mappedChildren(
-      { flowRunId: parent.flowRunId ?? "", taskId: parent.taskId ?? "" },
-      { ...range, pageSize: services.options.pageSize }
-    ),
+  range: { readonly after: number; readonly until?: number | undefined },
+  onLeftOut?: () => void
+): Stream.Stream<TaskRunView, PrefectApiError> => {
+  const children = services.api.mappedChildren(
+    { flowRunId: parent.flowRunId ?? "", taskId: parent.taskId ?? "" },
+    { ...range, pageSize: services.options.pageSize }
+  )
+  return Stream.mapArrayEffect(
+    onLeftOut === undefined ? children : listening(children, onLeftOut),
     (views) => Effect.as(Telemetry.page(views.length), views)
   )
+}
+
+/** Tells of each row that a listing leaves out, and whoever else listens. */
+const listening = <A, E>(listing: Stream.Stream<A, E>, onLeftOut: () => void): Stream.Stream<A, E> =>
+  Stream.unwrap(Effect.map(Listener, (outer) =>
+    Stream.provideService(listing, Listener, (problem) => {
+      outer?.(problem)
+      onLeftOut()
+    })))
 
 /** The reason why a task run has no mapped children to traverse. */
 export const notAParent = (services: Services, view: TaskRunView): ResultError | PrefectApiError | undefined => {

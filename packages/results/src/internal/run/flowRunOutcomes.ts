@@ -96,7 +96,7 @@ const ofParent = (services: Services, parent: TaskRunView): Stream.Stream<Outcom
     }
     const completeness = new Children.Completeness(parent, -1)
     const held = new HeldChildren(services)
-    const rows = Stream.mapArray(Children.rows(services, parent, -1), (views) => {
+    const rows = Stream.mapArray(Children.rows(services, parent, -1, completeness), (views) => {
       for (const view of views) completeness.see(view)
       return views
     })

@@ -247,7 +247,7 @@ const loadChildren = (services: Services, parent: TaskRunView): Effect.Effect<Ar
     if (problem !== undefined) return Effect.fail(problem)
     const completeness = new Children.Completeness(parent, -1)
     const rows = (after: number) =>
-      Stream.mapArrayEffect(Children.rows(services, parent, after), (views) => {
+      Stream.mapArrayEffect(Children.rows(services, parent, after, completeness), (views) => {
         for (const view of views) completeness.see(view)
         const problem = Children.tooMany(services, parent, completeness.seen)
         return problem === undefined ? Effect.succeed(views) : Effect.fail(problem)
