@@ -24,6 +24,8 @@ const subject = Effect.gen(function*() {
   const open = new Set<string>()
   const made: Array<string> = []
   const left: Array<string> = []
+  const making = { wait: Effect.void as Effect.Effect<unknown> }
+  const closing = { wait: Effect.void as Effect.Effect<unknown> }
   const inner = yield* Effect.provide(ResultStorage, memory.layer)
   const storages = BlockStorages.make(
     inner,
@@ -37,9 +39,12 @@ const subject = Effect.gen(function*() {
       return Layer.provideMerge(
         memory.layer,
         Layer.effectDiscard(
-          Effect.acquireRelease(
-            Effect.sync(() => open.add(name)),
-            () => Effect.sync(() => open.delete(name))
+          Effect.andThen(
+            Effect.suspend(() => making.wait),
+            Effect.acquireRelease(
+              Effect.sync(() => open.add(name)),
+              () => Effect.andThen(closing.wait, Effect.sync(() => open.delete(name)))
+            )
           )
         )
       )
@@ -48,7 +53,7 @@ const subject = Effect.gen(function*() {
     (id) => left.push(id)
   )
   const use = (one: StorageBlock) => storages.use(one.id, one, () => Effect.void)
-  return { storages, use, open, made, left, close: Scope.close(scope, Exit.void) }
+  return { storages, use, open, made, making, closing, left, close: Scope.close(scope, Exit.void) }
 })
 
 describe("the storages of blocks", () => {
@@ -90,5 +95,28 @@ describe("the storages of blocks", () => {
       yield* Deferred.succeed(end, undefined)
       yield* Fiber.join(reading)
       assert.deepStrictEqual([...open], ["a two"])
+    }))
+
+  it.effect("are made once for a block by reads that begin together, also while another one is closed", () =>
+    Effect.gen(function*() {
+      const { closing, made, open, use } = yield* subject
+      for (let number = 0; number < 64; number++) yield* use(block(`${number}`))
+      closing.wait = Effect.yieldNow
+      yield* Effect.all([use(block("a")), use(block("a"))], { concurrency: 2 })
+      assert.deepStrictEqual(made.filter((name) => name === "a one"), ["a one"])
+      assert.strictEqual(open.size, 64)
+    }))
+
+  it.effect("are made for the next read when the one that they were made for is interrupted", () =>
+    Effect.gen(function*() {
+      const { making, open, use } = yield* subject
+      const begun = yield* Deferred.make<void>()
+      making.wait = Effect.andThen(Deferred.succeed(begun, undefined), Effect.never)
+      const first = yield* Effect.forkChild(use(block("a")))
+      yield* Deferred.await(begun)
+      yield* Fiber.interrupt(first)
+      making.wait = Effect.void
+      yield* use(block("a"))
+      assert.deepStrictEqual([...open], ["a one"])
     }))
 })

@@ -50,13 +50,14 @@ export const make = (
   const open = (id: string, block: StorageBlock, own: Layer.Layer<ResultStorage.ResultStorage>) =>
     Effect.gen(function*() {
       const [oldest] = opened
-      if (opened.size >= maxOpen && oldest !== undefined) yield* leave(...oldest)
-      const child = yield* Scope.fork(scope)
+      const child = Scope.forkUnsafe(scope)
       const storage = yield* Effect.cached(
         Effect.map(Layer.buildWithScope(own, child), Context.get(ResultStorage.ResultStorage))
       )
       const one: Opened = { block, storage, scope: child, reads: 1, isLeft: false }
+      // Before the other is closed, which may take a while: another read of this block finds this one.
       opened.set(id, one)
+      if (opened.size > maxOpen && oldest !== undefined) yield* leave(...oldest)
       return one
     })
   const acquire = (id: string, block: StorageBlock): Effect.Effect<Opened | undefined> =>
@@ -70,10 +71,8 @@ export const make = (
         return Effect.succeed(known)
       }
       const own = forBlock?.(block)
-      return Effect.andThen(
-        known === undefined ? Effect.void : leave(id, known),
-        own === undefined ? Effect.undefined : open(id, block, own)
-      )
+      const closing = known === undefined ? Effect.void : leave(id, known)
+      return Effect.tap(own === undefined ? Effect.undefined : open(id, block, own), closing)
     })
   return {
     use: (id, block, read) =>
