@@ -27,7 +27,7 @@ export interface Options {
   readonly processor?: boolean
   /** Instead of the row's own number of runs. */
   readonly runs?: number | undefined
-  /** After so many seconds no further run begins; each contender has one in any case. Default: no limit. */
+  /** So many seconds after the warm-up no further run begins; each contender has one in any case. Default: no limit. */
   readonly seconds?: number | undefined
 }
 
@@ -57,13 +57,13 @@ export const measure = async (row: Row, options: Options): Promise<Result> => {
   const contenders = [row.ours, ...peers, ...(row.limit === undefined ? [] : [row.limit])]
   const values = new Map<Contender, Array<number>>(contenders.map((contender) => [contender, []]))
   const opened: Array<Contender> = []
-  const end = performance.now() + (options.seconds ?? Number.POSITIVE_INFINITY) * 1000
   try {
     for (const contender of contenders) {
       opened.push(contender)
       await contender.open?.()
       if (row.warmUp !== false) await once(contender, row.keepsCode === true, options)
     }
+    const end = performance.now() + (options.seconds ?? Number.POSITIVE_INFINITY) * 1000
     for (let run = 0; run < (options.runs ?? row.runs ?? 5) && (run === 0 || performance.now() < end); run++) {
       for (const [contender, list] of values) list.push(await once(contender, row.keepsCode === true, options))
     }
