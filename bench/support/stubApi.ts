@@ -38,9 +38,15 @@ const child = ({ bucket, root }: StubOptions) => {
     `"_result":${result(index)}}}`
 }
 
+interface Variables {
+  readonly after?: number
+  readonly limit?: number
+  readonly where?: unknown
+}
+
 interface Body {
   readonly query: string
-  readonly variables?: { readonly after?: number; readonly limit?: number } | string | null
+  readonly variables?: Variables | string | null
 }
 
 /** Prefect's client rejects a column that it has not selected. */
@@ -50,13 +56,20 @@ const answer = (options: StubOptions, body: string): string => {
   return /\btask_id\b(?!\s*:)/.test(parsed.query) ? rows : rows.replaceAll(`"task_id":"${taskId}",`, "")
 }
 
+/** The map index after which rows are asked for. Our cursor is a second condition, beyond the first. */
+const afterOf = ({ after, where }: Variables): number | undefined => {
+  const bounds = [...JSON.stringify(where ?? null).matchAll(/"map_index":\{"_gt":(-?\d+)\}/g)]
+  return bounds.length === 0 ? after : Math.max(...bounds.map(([, bound]) => Number(bound)))
+}
+
 const rowsOf = (options: StubOptions, { query, variables }: Body): string => {
   const row = child(options)
   const given = typeof variables === "object" && variables !== null ? variables : {}
-  if (given.after !== undefined) {
+  const after = afterOf(given)
+  if (after !== undefined) {
     const rows: Array<string> = []
-    const end = Math.min(options.count, given.after + 1 + (given.limit ?? options.count))
-    for (let index = given.after + 1; index < end; index++) rows.push(row(index))
+    const end = Math.min(options.count, after + 1 + (given.limit ?? options.count))
+    for (let index = after + 1; index < end; index++) rows.push(row(index))
     return rows.join(",")
   }
   const asked = /map_index:\s*\{\s*_eq:\s*(-?\d+)/.exec(query)?.[1]
