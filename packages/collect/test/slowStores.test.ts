@@ -173,14 +173,13 @@ for (const [store, layer] of Object.entries(stores)) {
     }
 
     // The SDK of Azure reads a listing itself.
-    it.live.skipIf(store === "Azure")(
-      "is no listing",
-      () =>
+    if (store !== "Azure") {
+      it.live("is no listing", () =>
         Effect.map(ended(200, "<ListBucketResult>", 2 ** 27, "list"), ({ message, sent }) => {
           assert.include(message, "an answer of more than")
           assert.isBelow(sent, 2 ** 27)
-        })
-    )
+        }))
+    }
   })
 
   describe(`a request to ${store}`, () => {
