@@ -121,8 +121,8 @@ const storeOf = (
     }
   }
 
-  // The address and the credentials come from the SDK. The requests do not: the SDK takes no signal, collects errors
-  // however long they are, and when it tries again, a rejection is left that nobody handles, which ends the process.
+  // The address and the credentials come from the SDK. The requests do not: the SDK takes no signal, reads error bodies
+  // of any length, and its retries of reads leave an unhandled rejection, which ends the process.
   const send = async (
     method: string,
     path: string,

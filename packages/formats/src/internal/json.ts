@@ -118,8 +118,8 @@ class Parser {
     throw new NotJson(`at character ${this.#before + this.at} ${expected} was expected`)
   }
   /**
-   * Puts more pieces behind what is left from `at` on, which is then at the start of `text`: as many characters as are
-   * left at least, so that a long string is not copied for each piece. False after the last piece.
+   * Drops the text before `at` and appends more pieces to the rest. The text at least doubles, so that a long string is
+   * not copied for each piece. False after the last piece.
    */
   more(): boolean {
     if (this.#next >= this.#pieces.length) return false
