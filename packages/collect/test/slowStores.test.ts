@@ -48,11 +48,11 @@ describe("a store that never ends its answer", () => {
       Effect.gen(function*() {
         const ended: Array<string> = []
         const fiber = yield* Effect.forkChild(Effect.flip(operation(make(silentStore(ended), ""))))
-        for (let minutes = 0; minutes < 12 && fiber.pollUnsafe() === undefined; minutes++) {
+        // Files and digests take real time before a request begins, and more of it on a busy machine.
+        while (fiber.pollUnsafe() === undefined) {
           yield* TestClock.adjust("1 minute")
-          yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+          yield* Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 1)))
         }
-        assert.isDefined(fiber.pollUnsafe(), "it goes on and on")
         const error = yield* Fiber.join(fiber)
         assert.strictEqual(error.reason._tag, "OutputUnavailable")
         assert.include(error.message, "longer than 2 minutes")
@@ -136,11 +136,10 @@ describe("an overloaded store of Google", () => {
           Effect.flip,
           Effect.forkChild
         )
-        for (let turn = 0; turn < 200 && fiber.pollUnsafe() === undefined; turn++) {
+        while (fiber.pollUnsafe() === undefined) {
           yield* TestClock.adjust("1 second")
           yield* Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 5)))
         }
-        assert.isDefined(fiber.pollUnsafe(), "it goes on and on")
         const error = yield* Fiber.join(fiber)
         assert.strictEqual(error.reason._tag, "OutputUnavailable")
         assert.include(error.message, "(408)")
