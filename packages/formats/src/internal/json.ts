@@ -62,7 +62,6 @@ const isLongInteger = (text: string, start: number, end: number): boolean => {
   return before !== "." && after !== "." && after !== "e" && after !== "E"
 }
 
-const space = /[ \t\n\r]*/y
 const number = /-?(?:0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?/y
 const constants: ReadonlyArray<readonly [string, unknown]> = [
   ["null", null],
@@ -92,15 +91,19 @@ export const word = 8
 
 type Container = Array<unknown> | Record<string, unknown> | Map<string, unknown>
 
+/** Characters that are looked into at once. */
+const window = 0x40000
+
 /** No constant of JSON or Python has more characters. */
 const longestConstant = 16
 
 class Parser {
   /** What is left of the pieces that were begun. */
   text = ""
-  /** The pieces of the text, of which those before `#next` were begun. */
   readonly #pieces: ReadonlyArray<string>
-  #next = 0
+  /** The piece of which some is not in `text` yet, and where that begins. */
+  #piece = 0
+  #from = 0
   /** The characters before `text`. */
   #before = 0
   /** Objects as Maps, which preserve the order of keys that look like numbers. */
@@ -122,23 +125,32 @@ class Parser {
    * not copied for each piece. False after the last piece.
    */
   more(): boolean {
-    if (this.#next >= this.#pieces.length) return false
     const rest = this.text.slice(this.at)
     let text = rest
-    do text += this.#pieces[this.#next++]!
-    while (text.length < 2 * rest.length && this.#next < this.#pieces.length)
+    const length = 2 * rest.length + window
+    while (text.length < length) {
+      const piece = this.#pieces[this.#piece]
+      if (piece === undefined) break
+      const part = piece.slice(this.#from, this.#from + length - text.length)
+      text += part
+      this.#from += part.length
+      if (this.#from < piece.length) continue
+      this.#piece++
+      this.#from = 0
+    }
+    if (text.length === rest.length) return false
     this.#before += this.at
     this.text = text
     this.at = 0
     return true
   }
   skip(): number {
-    do {
-      space.lastIndex = this.at
-      space.exec(this.text)
-      this.at = space.lastIndex
-    } while (this.at === this.text.length && this.more())
-    return this.text.charCodeAt(this.at)
+    for (;;) {
+      const code = this.text.charCodeAt(this.at)
+      if (code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09) this.at++
+      // At the end there is no code.
+      else if (!Number.isNaN(code) || !this.more()) return code
+    }
   }
   string(): string {
     let end = this.at

@@ -219,13 +219,15 @@ const undone = (block: Uint32Array, length: number, origin: number, counts: Int3
     const byte = block[i]! & 0xff
     block[counts[byte]!++]! |= i << 8
   }
-  return { block, next: block[origin]! >>> 8, left: length, same: 0, previous: -1, crc: 0xffffffff }
+  return { block, next: block[origin]! >>> 8, left: length, same: 0, previous: -1, crc: -1 }
 }
 
 /** Undoes run lengths, and writes some bytes. */
 const writeSome = (unwritten: Unwritten, output: Output): void => {
   const { block } = unwritten
-  let { crc, left, next, previous, same } = unwritten
+  let { left, next, previous, same } = unwritten
+  // An integer of 32 bits, which the engine knows by this.
+  let crc = unwritten.crc | 0
   const table = crcTable ??= crcTableOf()
   let buffer = output.reserve(Math.min(left, output.limit - output.length))
   let at = output.length
