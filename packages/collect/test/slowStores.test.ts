@@ -4,6 +4,7 @@ import { CollectOutput } from "@effect-prefect/collect/CollectOutput"
 import * as GCSOutput from "@effect-prefect/collect/GCSOutput"
 import * as S3Output from "@effect-prefect/collect/S3Output"
 import { assert, describe, it } from "@effect/vitest"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Redacted from "effect/Redacted"
@@ -22,7 +23,7 @@ const operations = {
   finish: (output: CollectOutput["Service"]) => output.finish
 }
 
-/** Resolves never, but notes the end of its signal. */
+/** Never resolves, but records that its signal was aborted. */
 const silent = (ended: Array<string>, name: string) => (signal: AbortSignal) =>
   new Promise<never>(() => signal.addEventListener("abort", () => ended.push(name)))
 
@@ -42,18 +43,22 @@ const silentStore = (ended: Array<string>): ObjectStore => ({
   remove: (_key, signal) => silent(ended, "remove")(signal)
 })
 
+/** Moves the clock on in steps until a fiber ends. Files, digests and requests take real time between them. */
+const joinWith = Effect.fnUntraced(function*<A, E>(fiber: Fiber.Fiber<A, E>, step: Duration.Input) {
+  while (fiber.pollUnsafe() === undefined) {
+    yield* TestClock.adjust(step)
+    yield* Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 5)))
+  }
+  return yield* Fiber.join(fiber)
+})
+
 describe("a store that never ends its answer", () => {
   for (const [name, operation] of Object.entries(operations)) {
     it.effect(`is left after two minutes, and then asked again: ${name}`, () =>
       Effect.gen(function*() {
         const ended: Array<string> = []
         const fiber = yield* Effect.forkChild(Effect.flip(operation(make(silentStore(ended), ""))))
-        // Files and digests take real time before a request begins, and more of it on a busy machine.
-        while (fiber.pollUnsafe() === undefined) {
-          yield* TestClock.adjust("1 minute")
-          yield* Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 1)))
-        }
-        const error = yield* Fiber.join(fiber)
+        const error = yield* joinWith(fiber, "1 minute")
         assert.strictEqual(error.reason._tag, "OutputUnavailable")
         assert.include(error.message, "longer than 2 minutes")
         assert.strictEqual(ended.length, 5)
@@ -136,11 +141,7 @@ describe("an overloaded store of Google", () => {
           Effect.flip,
           Effect.forkChild
         )
-        while (fiber.pollUnsafe() === undefined) {
-          yield* TestClock.adjust("1 second")
-          yield* Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 5)))
-        }
-        const error = yield* Fiber.join(fiber)
+        const error = yield* joinWith(fiber, "1 second")
         assert.strictEqual(error.reason._tag, "OutputUnavailable")
         assert.include(error.message, "(408)")
         assert.strictEqual(asked, statuses.length)
