@@ -121,8 +121,8 @@ class Parser {
     throw new NotJson(`at character ${this.#before + this.at} ${expected} was expected`)
   }
   /**
-   * Drops the text before `at` and appends more pieces to the rest. The text at least doubles, so that a long string is
-   * not copied for each piece. False after the last piece.
+   * Drops the text before `at` and appends more of the pieces to the rest. The rest at least doubles, so that a long
+   * string is not copied for each window. False after the last piece.
    */
   more(): boolean {
     const rest = this.text.slice(this.at)

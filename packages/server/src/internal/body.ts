@@ -10,7 +10,7 @@ import { Room } from "./room.ts"
 
 /** The number of large request bodies that are in memory at a time; others are not read to their end yet. */
 const maxLargeBodies = 8
-/** The bytes of a body that any number of requests may have sent: clients that send no more keep nobody waiting. */
+/** The bytes that a body may have before it counts as large. */
 const smallBody = 64 * 1024
 /** How long a large body may take, in milliseconds, while others wait. */
 const patience = 5_000
@@ -24,7 +24,7 @@ export interface Body {
   readonly release: Effect.Effect<void>
 }
 
-/** Makes a reader of bodies of at most so many bytes. `end` ends the connection of a request. */
+/** Makes a reader of bodies of at most `maxBytes`. `end` closes the connection of a request that is too slow. */
 export const makeReader = (maxBytes: number) => {
   const room = new Room(maxLargeBodies, patience)
   return Effect.fnUntraced(function*(

@@ -11,7 +11,7 @@ import { type ManifestEntry, turnBytes } from "./files.ts"
 
 const { O_APPEND, O_CREAT, O_NOFOLLOW = 0, O_NONBLOCK, O_RDONLY, O_RDWR } = constants
 
-/** Random, so that nobody can choose names whose keys are equal or neighbours. */
+/** Random, so that names cannot be chosen to collide in the table. */
 const seed = randomBytes(9).toString("base64")
 
 /** 48 bits of a hash, which a number represents exactly, and a slot in a table. */

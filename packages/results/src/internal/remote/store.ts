@@ -56,7 +56,7 @@ export interface Opened {
   readonly checksum: Checksum | undefined
 }
 
-/** Ends a body that nobody reads: an error of it that nobody listens to would end the process. */
+/** Destroys a body that will not be read. Without a listener, its error would end the process. */
 export const discard = (body: Readable): void => void body.on("error", () => {}).destroy()
 
 /** An object by what its headers say, which may be nothing that an object can have: its body is then ended. */
