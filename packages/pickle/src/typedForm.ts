@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import { base64 } from "./base64.ts"
 import { exceeded } from "./errors.ts"
 import {
   ByteArray,
@@ -36,21 +37,6 @@ export interface DescribeOptions {
 }
 
 type Json = Record<string, unknown>
-
-const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-
-const base64 = (bytes: Uint8Array): string => {
-  const parts: Array<string> = []
-  for (let at = 0; at < bytes.length; at += 3) {
-    const word = (bytes[at]! << 16) | ((bytes[at + 1] ?? 0) << 8) | (bytes[at + 2] ?? 0)
-    const left = bytes.length - at
-    parts.push(
-      alphabet[word >> 18]! + alphabet[(word >> 12) & 63]! + (left > 1 ? alphabet[(word >> 6) & 63]! : "=") +
-        (left > 2 ? alphabet[word & 63]! : "=")
-    )
-  }
-  return parts.join("")
-}
 
 const dtypeForm = (dtype: DType): unknown => {
   if (dtype.fields !== null) {
