@@ -122,27 +122,17 @@ export class TaskRunImpl implements TaskRun {
     return this.outcomesAfter(-1)
   }
   outcomesAfter(mapIndex: number): Stream.Stream<Outcome, TaskRunError> {
-    const services = this.#services
-    return Telemetry.walk(
-      "TaskRun.outcomes",
-      attributesOf(this.view),
-      Window.load(
-        services,
-        Children.childViews(services, this.view, mapIndex),
-        (view, prepared) => outcome(services, view, prepared)
-      )
-    )
+    return this.#outcomesOf(Children.childViews(this.#services, this.view, mapIndex))
   }
   outcomesBetween(after: number, until: number | null): Stream.Stream<Outcome, TaskRunError> {
+    return this.#outcomesOf(Children.viewsBetween(this.#services, this.view, after, until))
+  }
+  #outcomesOf(views: Stream.Stream<TaskRunView, TaskRunError>): Stream.Stream<Outcome, TaskRunError> {
     const services = this.#services
     return Telemetry.walk(
       "TaskRun.outcomes",
       attributesOf(this.view),
-      Window.load(
-        services,
-        Children.viewsBetween(services, this.view, after, until),
-        (view, prepared) => outcome(services, view, prepared)
-      )
+      Window.load(services, views, (view, prepared) => outcome(services, view, prepared))
     )
   }
   get mappedStateCounts(): Effect.Effect<MappedStateCounts, TaskRunError> {
