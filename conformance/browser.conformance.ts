@@ -1,6 +1,6 @@
 /**
  * core and pickle in a browser: bundled without a Node module, they give the same results there as in Node. The sizes
- * of the bundles are printed.
+ * of the bundles are printed, and are those of docs/compatibility.md.
  */
 import { build } from "esbuild"
 import * as assert from "node:assert/strict"
@@ -13,8 +13,13 @@ import { check } from "./support/check.ts"
 import { startChromium } from "./support/chromium.ts"
 import { root } from "./support/folder.ts"
 
+const documentedSizes = {
+  core: /a page that decodes task runs is (\d+) kB/,
+  pickle: /that reads pickles (\d+) kB/
+}
+
 /** The bundle of a probe, as a script that sets the global `bundled`. */
-const bundle = async (name: string): Promise<string> => {
+const bundle = async (name: keyof typeof documentedSizes): Promise<string> => {
   const result = await build({
     entryPoints: [join(import.meta.dirname, "browser", `${name}.ts`)],
     bundle: true,
@@ -35,7 +40,14 @@ const bundle = async (name: string): Promise<string> => {
     .filter(([input]) => input.startsWith("packages/"))
     .reduce((sum, [, { bytesInOutput }]) => sum + bytesInOutput, 0)
   const kB = (bytes: number) => `${(bytes / 1000).toFixed(1)} kB`
-  console.log(`${name}: ${kB(output.length)} minified, ${kB(gzipSync(output).length)} gzipped, ${kB(ours)} of it ours`)
+  const gzipped = gzipSync(output).length
+  console.log(`${name}: ${kB(output.length)} minified, ${kB(gzipped)} gzipped, ${kB(ours)} of it ours`)
+  await check(`${name}: docs/compatibility.md has the size of its bundle`, () => {
+    const document = readFileSync(join(root, "docs/compatibility.md"), "utf8")
+    const documented = Number(documentedSizes[name].exec(document)?.[1]) * 1000
+    // They may differ by a twentieth.
+    assert.ok(Math.abs(documented - gzipped) < gzipped / 20, `${documented} and ${gzipped} bytes`)
+  })
   return output
 }
 
