@@ -19,6 +19,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import * as zlib from "node:zlib"
 import { heldBy } from "./support/held.ts"
+import { liveHeap } from "./support/liveHeap.ts"
 import { api, flowRunId, storage } from "./support/madeUpWorld.ts"
 import { commandCpu } from "./support/processes.ts"
 import type { Contender, Row } from "./support/row.ts"
@@ -112,11 +113,6 @@ const parquet: Row = {
   target: { limit: 1 / 1.25 }
 }
 
-const megabytes = () => {
-  globalThis.gc?.()
-  return process.memoryUsage().heapUsed / 1024 / 1024
-}
-
 let early = Number.NaN
 
 const memory: Row = {
@@ -132,8 +128,8 @@ const memory: Row = {
       await timed((folder) =>
         collect(folder, 1_000_000, "jsonl", 20_000, (rows) => {
           seen += rows
-          if (Number.isNaN(early) && seen >= 100_000) early = megabytes()
-          else if (Number.isNaN(late) && seen >= 990_000) late = megabytes()
+          if (Number.isNaN(early) && seen >= 100_000) early = liveHeap()
+          else if (Number.isNaN(late) && seen >= 990_000) late = liveHeap()
         })
       )
       return { measured: late }

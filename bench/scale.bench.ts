@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
+import { liveHeap } from "./support/liveHeap.ts"
 import { api, storage } from "./support/madeUpWorld.ts"
 import type { Contender, Row } from "./support/row.ts"
 
@@ -45,11 +46,6 @@ const growth = (count: number): Row => ({
   runs: 3
 })
 
-const megabytes = () => {
-  globalThis.gc?.()
-  return process.memoryUsage().heapUsed / 1024 / 1024
-}
-
 let early = Number.NaN
 
 const memory: Row = {
@@ -62,8 +58,8 @@ const memory: Row = {
       early = Number.NaN
       let late = Number.NaN
       await walk(1_000_000, (seen) => {
-        if (Number.isNaN(early) && seen >= 100_000) early = megabytes()
-        else if (Number.isNaN(late) && seen >= 990_000) late = megabytes()
+        if (Number.isNaN(early) && seen >= 100_000) early = liveHeap()
+        else if (Number.isNaN(late) && seen >= 990_000) late = liveHeap()
       })
       return { measured: late }
     }

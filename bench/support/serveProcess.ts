@@ -18,14 +18,12 @@ import { createServer } from "node:http"
 import * as SqlCompiler from "../../packages/server/src/internal/compiler.ts"
 import { unknown } from "../../packages/server/src/internal/statistics.ts"
 import { completeCatalog } from "../../packages/server/test/support/completeCatalog.ts"
+import { liveHeap } from "./liveHeap.ts"
 import { lookup, lookupField } from "./serveLookup.ts"
 
 const [, , url = "", mode = "serve"] = process.argv
 
-process.on("message", () => {
-  globalThis.gc?.()
-  process.send?.({ memory: process.memoryUsage().heapUsed / 1e6 })
-})
+process.on("message", () => process.send?.({ memory: liveHeap() }))
 
 const plain = Effect.gen(function*() {
   const database = yield* Database.Database
