@@ -65,7 +65,10 @@ export const measure = async (row: Row, options: Options): Promise<Result> => {
     }
     const end = performance.now() + (options.seconds ?? Number.POSITIVE_INFINITY) * 1000
     for (let run = 0; run < (options.runs ?? row.runs ?? 5) && (run === 0 || performance.now() < end); run++) {
-      for (const [contender, list] of values) list.push(await once(contender, row.keepsCode === true, options))
+      for (const [contender, list] of values) {
+        const value = await once(contender, row.keepsCode === true, options)
+        if (!Number.isNaN(value)) list.push(value)
+      }
     }
   } finally {
     for (const contender of opened.toReversed()) await contender.close?.()

@@ -19,7 +19,10 @@ export interface Contender {
   readonly close?: () => unknown
 }
 
-/** A run's own measurement: milliseconds, or megabytes in a row of memory. */
+/**
+ * A run's own measurement: milliseconds, or megabytes in a row of memory. NaN is none: a row that another one measures has
+ * no more of them than that one had runs.
+ */
 export interface Measured {
   readonly measured: number
 }
