@@ -35,11 +35,11 @@ export interface Snapshot {
 }
 
 const encoders = {
-  flow: Schema.encodeSync(FlowView.FromRow),
-  flow_run: Schema.encodeSync(FlowRunView.FromRow),
+  flow: FlowView.toRow,
+  flow_run: FlowRunView.toRow,
   log: Schema.encodeSync(LogEntry.FromRow),
-  state: Schema.encodeSync(StateRecord.FromRow),
-  artifact: Schema.encodeSync(Artifact.FromRow)
+  state: StateRecord.toRow,
+  artifact: Artifact.toRow
 }
 
 const concurrency = 8

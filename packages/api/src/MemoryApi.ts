@@ -212,8 +212,6 @@ export const make = Effect.fnUntraced(function*(
 export const layer = (tables: Tables | Effect.Effect<Tables>): Layer.Layer<PrefectApi.PrefectApi> =>
   Layer.effect(PrefectApi.PrefectApi, make(tables))
 
-const encodeFlowRun = Schema.encodeSync(FlowRunView.FromRow)
-const encodeFlow = Schema.encodeSync(FlowView.FromRow)
 const encodeLog = Schema.encodeSync(LogEntry.FromRow)
 
 /**
@@ -237,8 +235,8 @@ export const tablesFromViews = (
       const taskId: string | null = view.taskId ?? view.taskSlug
       task_run.push({ ...TaskRunView.toRow(view), task: null, task_id: taskId })
       if (taskId !== null && view.taskSlug !== null) task.set(taskId, { id: taskId, slug: view.taskSlug })
-    } else if (view instanceof FlowRunView.FlowRunView) flow_run.push({ ...encodeFlowRun(view) })
-    else if (view instanceof FlowView.FlowView) flow.push({ ...encodeFlow(view) })
+    } else if (view instanceof FlowRunView.FlowRunView) flow_run.push({ ...FlowRunView.toRow(view) })
+    else if (view instanceof FlowView.FlowView) flow.push({ ...FlowView.toRow(view) })
     else log.push({ ...encodeLog(view) })
   }
   return { task_run, task: [...task.values()], flow_run, flow, log }

@@ -7,7 +7,9 @@ import * as Equal from "effect/Equal"
 import * as Hash from "effect/Hash"
 import * as Schema from "effect/Schema"
 import { FlowId, FlowRunId } from "./Ids.ts"
+import { accepts, type Column, column, makeFromRow, makeToRow, optional } from "./internal/rowCodec.ts"
 import * as State from "./State.ts"
+import type { MalformedRow } from "./TaskRunView.ts"
 
 const NullableTime = Schema.optionalKey(Schema.NullOr(Schema.String))
 
@@ -67,3 +69,36 @@ export const FromRow = FlowRunView.pipe(Schema.encodeKeys({
  * @since 0.1.0
  */
 export type FlowRunRow = typeof FromRow.Encoded
+
+const columns: ReadonlyArray<Column> = [
+  column("flowRunId", "id", accepts.id),
+  column("flowId", "flow_id", accepts.nullableId),
+  column("name", "name", accepts.nullableText),
+  column("state", "serialized_state", accepts.json, { read: State.fromJson, write: State.toJson }),
+  optional("labels", "labels", accepts.nullableTexts),
+  optional("parameters", "parameters", accepts.nullableObject),
+  optional("context", "context", accepts.nullableObject),
+  optional("runConfig", "run_config", accepts.nullableObject),
+  optional("scheduledStartTime", "scheduled_start_time", accepts.nullableText),
+  optional("startTime", "start_time", accepts.nullableText),
+  optional("endTime", "end_time", accepts.nullableText),
+  optional("created", "created", accepts.nullableText),
+  optional("updated", "updated", accepts.nullableText)
+]
+
+/**
+ * The view of a row that a parser of JSON returned, or the problem with it. Other than `FromRow` it does not look through
+ * the JSON of the row, which may be many megabytes.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const fromRow: (row: unknown) => FlowRunView | MalformedRow = makeFromRow(FlowRunView.prototype, columns)
+
+/**
+ * The row of a view, without looking through its JSON.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const toRow: (view: FlowRunView) => FlowRunRow = makeToRow<FlowRunRow>(columns)

@@ -5,6 +5,8 @@
  */
 import * as Schema from "effect/Schema"
 import { FlowId } from "./Ids.ts"
+import { accepts, type Column, column, makeFromRow, makeToRow, optional } from "./internal/rowCodec.ts"
+import type { MalformedRow } from "./TaskRunView.ts"
 
 const NullableString = Schema.optionalKey(Schema.NullOr(Schema.String))
 const NullableJson = Schema.optionalKey(Schema.NullOr(Schema.Json))
@@ -59,3 +61,39 @@ export const FromRow = FlowView.pipe(Schema.encodeKeys({
  * @since 0.1.0
  */
 export type FlowRow = typeof FromRow.Encoded
+
+const columns: ReadonlyArray<Column> = [
+  column("flowId", "id", accepts.id),
+  column("name", "name", accepts.nullableText),
+  optional("version", "version", accepts.nullableInteger),
+  optional("versionGroupId", "version_group_id", accepts.nullableText),
+  optional("flowGroupId", "flow_group_id", accepts.nullableText),
+  optional("projectId", "project_id", accepts.nullableText),
+  optional("archived", "archived", accepts.nullableBoolean),
+  optional("description", "description", accepts.nullableText),
+  optional("coreVersion", "core_version", accepts.nullableText),
+  optional("parameters", "parameters", accepts.json),
+  optional("storage", "storage", accepts.json),
+  optional("runConfig", "run_config", accepts.json),
+  optional("settings", "settings", accepts.json),
+  optional("serializedFlow", "serialized_flow", accepts.json),
+  optional("created", "created", accepts.nullableText),
+  optional("updated", "updated", accepts.nullableText)
+]
+
+/**
+ * The view of a row that a parser of JSON returned, or the problem with it. Other than `FromRow` it does not look through
+ * the JSON of the row, which may be many megabytes.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const fromRow: (row: unknown) => FlowView | MalformedRow = makeFromRow(FlowView.prototype, columns)
+
+/**
+ * The row of a view, without looking through its JSON.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const toRow: (view: FlowView) => FlowRow = makeToRow<FlowRow>(columns)

@@ -387,7 +387,7 @@ const fromPrefect3 = (raw: JsonObject): State => {
   const type = prefect1Type(prefect3)
   const scheduled = prefect3.details["scheduled_time"]
   const state = codecs.get(type)!.read({ type, message: prefect3.message })
-  if (state === undefined) return new UnknownState({ raw })
+  if (state === undefined) return unknown(raw)
   const out = state as unknown as Record<string, unknown>
   const result = prefect3Result(prefect3)
   if (result !== undefined) out["result"] = result
@@ -398,6 +398,10 @@ const fromPrefect3 = (raw: JsonObject): State => {
   return state
 }
 
+/** Not through the constructor, which would look through all of the JSON at once. */
+const unknown = (raw: Schema.Json): UnknownState =>
+  ({ __proto__: UnknownState.prototype, _tag: "UnknownState", raw }) as unknown as UnknownState
+
 /**
  * The state of any stored JSON value: null is Scheduled, an unknown value becomes an `UnknownState`, and a Prefect 3
  * state becomes the corresponding Prefect 1 state with the original in `prefect3`.
@@ -407,12 +411,12 @@ const fromPrefect3 = (raw: JsonObject): State => {
  */
 export const fromJson = (json: Schema.Json): State => {
   if (json === null) return scheduledFromNull
-  if (!isObject(json)) return new UnknownState({ raw: json })
+  if (!isObject(json)) return unknown(json)
   const type = json["type"]
-  if (typeof type !== "string") return new UnknownState({ raw: json })
+  if (typeof type !== "string") return unknown(json)
   const codec = codecs.get(type)
-  if (codec !== undefined) return codec.read(json) ?? new UnknownState({ raw: json })
-  return isPrefect3Json(json) ? fromPrefect3(json) : new UnknownState({ raw: json })
+  if (codec !== undefined) return codec.read(json) ?? unknown(json)
+  return isPrefect3Json(json) ? fromPrefect3(json) : unknown(json)
 }
 
 /**

@@ -37,6 +37,60 @@ describe("rows of real servers", () => {
   roundTrips("task_run_state", StateRecord.FromRow, ["id", "timestamp", "version", "serialized_state"])
 })
 
+describe("rows whose JSON is not looked through", () => {
+  const codecs = {
+    flow_run: [FlowRunView, ["parameters", "context", "run_config", "serialized_state"]],
+    flow: [FlowView, ["parameters", "storage", "run_config", "settings", "serialized_flow"]],
+    flow_run_state: [StateRecord, ["serialized_state"]],
+    task_run_artifact: [Artifact, ["data"]]
+  } as const
+  /** No server of the fixtures has an artifact. */
+  const firstRow = (table: string): Readonly<Record<string, unknown>> =>
+    everyRow(table)[0]?.[1] ?? { id: "a1", task_run_id: "t1", kind: "link", data: { link: "x" } }
+  const ofModule = (module: (typeof codecs)[keyof typeof codecs][0]) =>
+    module as unknown as {
+      readonly FromRow: Schema.Codec<object, object>
+      readonly fromRow: (row: unknown) => object
+      readonly toRow: (view: object) => object
+    }
+
+  for (const [table, [module, json]] of Object.entries(codecs)) {
+    const { FromRow, fromRow, toRow } = ofModule(module)
+    it.each(everyRow(table))(`${table}: %s`, (_, row) => {
+      const view = Schema.decodeUnknownSync(FromRow)(row)
+      assert.deepStrictEqual(fromRow(row), view)
+      assert.deepStrictEqual(toRow(fromRow(row)), Schema.encodeSync(FromRow)(view))
+    })
+
+    it(`${table}: the same rows are malformed`, () => {
+      const row = firstRow(table)
+      for (const column of [...Object.keys(toRow(fromRow(row))), "version", "archived", "labels"]) {
+        for (const value of [undefined, null, "", "x", 1, 1.5, true, [], [1], {}]) {
+          const { [column]: _, ...others } = row
+          const changed = value === undefined ? others : { ...others, [column]: value }
+          const isMalformed = "_tag" in fromRow(changed)
+          assert.strictEqual(isMalformed, Schema.decodeUnknownExit(FromRow)(changed)._tag === "Failure", column)
+        }
+      }
+      for (const none of [null, undefined, [], "x"]) assert.isTrue("_tag" in fromRow(none))
+    })
+
+    it(`${table}: nothing within a value is looked at`, () => {
+      const look = () => {
+        throw new Error("it was looked at")
+      }
+      const within = new Proxy({}, { get: look, has: look, ownKeys: look, getOwnPropertyDescriptor: look })
+      const row = {
+        ...firstRow(table),
+        ...Object.fromEntries(json.map((column) => [column, { type: "Levitating", within }]))
+      }
+      for (const column of json) {
+        assert.isTrue((Reflect.get(toRow(fromRow(row)), column) as { within: object }).within === within)
+      }
+    })
+  }
+})
+
 describe("odd rows", () => {
   it("a flow run without a state is Scheduled, with an unknown one keeps it", () => {
     const decode = Schema.decodeUnknownSync(FlowRunView.FromRow)

@@ -38,17 +38,24 @@ const decoder = <S extends Schema.ConstraintDecoder<unknown>>(schema: S): Decode
     })
 }
 
-export const decodeFlowRun = decoder(FlowRunView.FromRow)
-export const decodeFlow = decoder(FlowView.FromRow)
 export const decodeLog = decoder(LogEntry.FromRow)
-export const decodeArtifact = decoder(Artifact.FromRow)
-export const decodeStateRecord = decoder(StateRecord.FromRow)
 
-export const decodeTaskRun: Decoder<TaskRunView.TaskRunView> = (row) => {
-  if (isColumnTooDeep(row, "serialized_state")) return Result.fail(tooDeep)
-  const view = TaskRunView.fromRow(row)
-  return view instanceof TaskRunView.TaskRunView ? Result.succeed(view) : Result.fail(view.detail)
-}
+/** A decoder that looks at no JSON: rows came from its parser. */
+const plainDecoder =
+  <A extends object>(fromRow: (row: unknown) => A | TaskRunView.MalformedRow, isTooDeep: (row: unknown) => boolean) =>
+  (row: unknown): Result.Result<A, string> => {
+    if (isTooDeep(row)) return Result.fail(tooDeep)
+    const view = fromRow(row)
+    return isMalformed(view) ? Result.fail(view.detail) : Result.succeed(view)
+  }
+
+const isMalformed = (view: object): view is TaskRunView.MalformedRow => "_tag" in view && view._tag === "MalformedRow"
+
+export const decodeFlowRun = plainDecoder(FlowRunView.fromRow, isTooDeep)
+export const decodeFlow = plainDecoder(FlowView.fromRow, isTooDeep)
+export const decodeArtifact = plainDecoder(Artifact.fromRow, isTooDeep)
+export const decodeStateRecord = plainDecoder(StateRecord.fromRow, isTooDeep)
+export const decodeTaskRun = plainDecoder(TaskRunView.fromRow, (row) => isColumnTooDeep(row, "serialized_state"))
 
 export const problemOf = (table: string, id: string | undefined, detail: string): RowProblem =>
   new RowProblem({ table, id: id ?? null, detail })

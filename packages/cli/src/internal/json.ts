@@ -21,21 +21,19 @@ export const taskRun = (view: TaskRunView) => ({
   flow_run_id: view.flowRunId
 })
 
-const encodeFlowRun = Schema.encodeSync(FlowRunViews.FromRow)
 export const flowRun = (view: FlowRunView) => {
-  const { id, serialized_state, ...rest } = encodeFlowRun(view)
+  const { id, serialized_state, ...rest } = FlowRunViews.toRow(view)
   return { flow_run_id: id, ...rest, state: serialized_state }
 }
 
-const encodeFlow = Schema.encodeSync(FlowViews.FromRow)
 export const flow = (view: FlowView) => {
-  const { id, ...rest } = encodeFlow(view)
+  const { id, ...rest } = FlowViews.toRow(view)
   return { flow_id: id, ...rest }
 }
 
 export const logEntry = Schema.encodeSync(LogEntries.FromRow)
 
-export const artifact: (artifact: Artifact) => object = Schema.encodeSync(Artifacts.FromRow)
+export const artifact: (artifact: Artifact) => object = Artifacts.toRow
 
 /** One state of a run's history, its state as it was stored. */
 export const stateRecord = ({ state, timestamp, version }: StateRecord) => ({

@@ -21,15 +21,13 @@ import * as Schema from "effect/Schema"
 
 const stateJson = (state: State.State): Schema.Json => State.toJson(state) as Schema.Json
 
-const encodeFlowRun = Schema.encodeSync(FlowRunViews.FromRow)
 export const flowRun = (view: FlowRunView): Models.FlowRun => {
-  const { flow_id, id, name, serialized_state, ...rest } = encodeFlowRun(view)
+  const { flow_id, id, name, serialized_state, ...rest } = FlowRunViews.toRow(view)
   return { flow_run_id: id, flow_id, name, ...rest, state: serialized_state as Schema.Json }
 }
 
-const encodeFlow = Schema.encodeSync(FlowViews.FromRow)
 export const flow = (view: FlowView): Models.Flow => {
-  const { id, ...rest } = encodeFlow(view)
+  const { id, ...rest } = FlowViews.toRow(view)
   return { flow_id: id, ...rest }
 }
 
@@ -51,9 +49,8 @@ export const messageOf = (state: State.State): string | null => {
   return message === null || message.length <= maxMessage ? message : `${message.slice(0, maxMessage - 1)}…`
 }
 
-const encodeState = Schema.encodeSync(StateRecords.FromRow)
 export const stateRecord = (record: StateRecord): Models.StateRecord => {
-  const { serialized_state, ...rest } = encodeState(record)
+  const { serialized_state, ...rest } = StateRecords.toRow(record)
   return { ...rest, state: serialized_state as Schema.Json }
 }
 
