@@ -10,6 +10,7 @@ import type { Reserve } from "../../ResultStorage.ts"
 import * as Checksum from "./checksum.ts"
 import { unavailable } from "./failure.ts"
 import type { Limiter } from "./limiter.ts"
+import { takeAtOnce } from "./sockets.ts"
 import { type Client, discard, type Failure, NoSuchPart, type ObjectName, type Opened, type Part } from "./store.ts"
 
 export interface Limits {
@@ -191,6 +192,7 @@ const attempt = (
         // Not filled with zeros: bytes that have not arrived are never given to anyone.
         if (size !== undefined) progress.bytes = new Uint8Array(Buffer.allocUnsafeSlow(size).buffer)
       }
+      takeAtOnce(answer.body)
       answer.body
         .on("data", (chunk) => {
           try {

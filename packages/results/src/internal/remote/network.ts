@@ -4,6 +4,7 @@ import type * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import { StorageUnavailable } from "../../ResultError.ts"
 import type { RemoteOptions } from "./options.ts"
+import { reuseBuffers } from "./sockets.ts"
 
 /** Converts an invalid configuration to the failure of the first read of a store. */
 export const configured = <A>(
@@ -18,5 +19,13 @@ export const agents = (
   tls: RemoteOptions["tls"],
   concurrency: number
 ): Effect.Effect<Network.Agents, StorageUnavailable> =>
-  // One socket more than requests, because a request that was just aborted may still hold its own.
-  configured(type, Network.agents({ tls, maxSockets: concurrency + 1 }))
+  Effect.gen(function*() {
+    const proxies = yield* configured(type, Network.proxies)
+    // One socket more than requests, because a request that was just aborted may still hold its own.
+    const agents = yield* configured(type, Network.agents({ tls, maxSockets: concurrency + 1 }))
+    if (proxies === undefined) {
+      reuseBuffers(agents.http)
+      reuseBuffers(agents.https)
+    }
+    return agents
+  })
