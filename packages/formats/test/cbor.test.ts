@@ -2,7 +2,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Schema from "effect/Schema"
+import { isDeepStrictEqual } from "node:util"
 import { runs } from "../../core/test/seeds.ts"
+import { blockLength, Blocks } from "../src/internal/blocks.ts"
 import { readCbor } from "../src/internal/python/cbor.ts"
 
 /** A head with its argument in as many bytes as there are, so that all forms come. */
@@ -92,6 +94,33 @@ describe("CBOR", () => {
       assert.isTrue((around.length === 0 ? value : (value as Array<unknown>)[0]) === text)
       assert.isAtLeast(steps, 2)
     }
+  })
+
+  it("has the long values of a Series in blocks, which do not grow as a whole, and all other arrays as arrays", () => {
+    const numbers = Array.from({ length: blockLength + 3 }, (_, at) => at)
+    for (const length of [blockLength - 1, blockLength, numbers.length]) {
+      const values = numbers.slice(0, length)
+      for (
+        const mixed of [
+          values,
+          values.map((value) => value % 3 === 0 ? null : value % 5 === 0 ? `${value}` : value)
+        ]
+      ) {
+        for (const isOpen of [false, true]) {
+          const root = read(encode(new Map([["values", mixed]]), isOpen)).value as Map<string, unknown>
+          const list = root.get("values") as Array<unknown> | Blocks
+          assert.strictEqual(list instanceof Blocks, length >= blockLength)
+          assert.strictEqual(list.length, length)
+          assert.isTrue(isDeepStrictEqual([...list], mixed))
+          assert.deepStrictEqual([0, length - 1, length].map((at) => list.at(at)), [
+            mixed[0],
+            mixed[length - 1],
+            undefined
+          ])
+        }
+      }
+    }
+    assert.isTrue(isDeepStrictEqual(read(encode([[numbers]], false)).value, [[numbers]]))
   })
 
   it("is refused where it is too deep, with its tags, or says that it has more than it can", () => {

@@ -2,6 +2,7 @@
  * JSON as Python's `json` module writes and reads it: NaN and the infinities are numbers, integers have any size, and
  * the last of duplicate keys wins.
  */
+import { blockLength, Blocks, isList } from "./blocks.ts"
 import { refuse } from "./refusal.ts"
 import type { Steps } from "./steps.ts"
 
@@ -89,7 +90,14 @@ const mapWeight = 256
 export const textWeight = 32
 export const word = 8
 
-type Container = Array<unknown> | Record<string, unknown> | Map<string, unknown>
+type Container = Array<unknown> | Blocks | Record<string, unknown> | Map<string, unknown>
+
+/** A container that is open. */
+interface Frame {
+  container: Container
+  key: string
+  count: number
+}
 
 /** Characters that are looked into at once. */
 const window = 0x40000
@@ -106,7 +114,7 @@ class Parser {
   #from = 0
   /** The characters before `text`. */
   #before = 0
-  /** Objects as Maps, which preserve the order of keys that look like numbers. */
+  /** Objects as Maps, which preserve the order of keys that look like numbers, and long arrays as Blocks. */
   readonly maps: boolean
   readonly maxKeys: number
   at = 0
@@ -201,7 +209,7 @@ class Parser {
   /** Without recursion, so that the depth of the text does not use the stack. */
   *value(): Steps<unknown> {
     let looked = 0
-    const open: Array<{ readonly container: Container; key: string; count: number }> = []
+    const open: Array<Frame> = []
     for (;;) {
       let value: unknown
       if (++looked % 4_096 === 0) yield this.weight
@@ -211,7 +219,7 @@ class Parser {
         this.at++
         this.weight += code === 0x5b ? listWeight : this.maps ? mapWeight : objectWeight
         const container: Container = code === 0x5b ? [] : this.maps ? new Map<string, unknown>() : {}
-        const frame = { container, key: "", count: 0 }
+        const frame: Frame = { container, key: "", count: 0 }
         const first = this.skip()
         if (first !== (code === 0x5b ? 0x5d : 0x7d)) {
           if (code === 0x7b) frame.key = this.key()
@@ -228,9 +236,11 @@ class Parser {
         const frame = open[open.length - 1]
         if (frame === undefined) return value
         const { container } = frame
-        const isArray = Array.isArray(container)
-        if (isArray) container.push(value)
-        else if (container instanceof Map) container.set(frame.key, value)
+        const isArray = isList(container)
+        if (Array.isArray(container)) {
+          if (container.push(value) === blockLength && this.maps) frame.container = new Blocks(container)
+        } else if (container instanceof Map) container.set(frame.key, value)
+        else if (container instanceof Blocks) container.push(value)
         else {
           checkKeys(++frame.count, this.maxKeys)
           setKey(container, frame.key, value)
@@ -247,7 +257,7 @@ class Parser {
         if (code !== (isArray ? 0x5d : 0x7d)) this.fail(isArray ? "a comma or ]" : "a comma or }")
         this.at++
         open.pop()
-        value = container
+        value = frame.container
       }
     }
   }
@@ -274,7 +284,7 @@ export interface JsonProblem {
 
 export type JsonResult = { readonly value: unknown } | JsonProblem
 
-/** Like `jsonSteps`, with Maps for objects, in the order of the text, which is in pieces. */
+/** Like `jsonSteps`, with Maps for objects, in the order of the text, which is in pieces, and Blocks for long arrays. */
 export const orderedJsonSteps = (pieces: ReadonlyArray<string>): Steps<JsonResult> =>
   parseSteps(new Parser(pieces, true, maxJsonKeys))
 

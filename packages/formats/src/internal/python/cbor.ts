@@ -1,4 +1,5 @@
 /** The subset of CBOR (RFC 8949) in which polars before 0.20 pickles a Series. */
+import { blockLength, Blocks, type List } from "../blocks.ts"
 import { refuse } from "../refusal.ts"
 
 const maxDepth = 200
@@ -13,9 +14,11 @@ const damaged = (): never => refuse("a polars Series in it is damaged")
 
 /** An array or a map that is being read. */
 interface Frame {
-  readonly items: Array<unknown> | undefined
+  items: List | undefined
   readonly map: Map<unknown, unknown> | undefined
   readonly isOpen: boolean
+  /** Whether an array becomes Blocks when it is long: those in a cell are what a user sees. */
+  readonly isDivided: boolean
   /** Beside those around it, the tags before it count. */
   readonly depth: number
   /** The number of items or pairs that are missing; Infinity where a mark ends them. */
@@ -23,6 +26,11 @@ interface Frame {
   /** The key whose value comes next. */
   key: unknown
   hasKey: boolean
+}
+
+const divideLong = (frame: Frame): void => {
+  const { items } = frame
+  if (frame.isDivided && Array.isArray(items) && items.length >= blockLength) frame.items = new Blocks(items)
 }
 
 class Reader {
@@ -87,6 +95,7 @@ class Reader {
     else if (frame.items !== undefined) {
       frame.items.push(value)
       frame.left--
+      divideLong(frame)
     } else if (frame.hasKey) {
       frame.map!.set(frame.key, value)
       frame.key = undefined
@@ -99,10 +108,12 @@ class Reader {
   }
 
   /** Reads the many numbers that an array has one after the other; the number of them. */
-  private numbers(frame: Frame, items: Array<unknown>): number {
+  private numbers(frame: Frame, list: List): number {
     const { bytes, view } = this
+    const items = Array.isArray(list) ? list : list.open()
     // Each of them has at most nine bytes.
-    const most = Math.min(frame.left, every, Math.floor((bytes.length - this.at) / 9))
+    const room = frame.isDivided ? blockLength - items.length : every
+    const most = Math.min(frame.left, every, room, Math.floor((bytes.length - this.at) / 9))
     let { at } = this
     let count = 0
     for (; count < most; count++) {
@@ -124,6 +135,7 @@ class Reader {
     }
     this.at = at
     frame.left -= count
+    divideLong(frame)
     return count
   }
 
@@ -175,6 +187,7 @@ class Reader {
             items: major === 4 ? [] : undefined,
             map: major === 4 ? undefined : new Map<unknown, unknown>(),
             isOpen,
+            isDivided: frames.length === 1,
             depth,
             left,
             key: undefined,
@@ -200,7 +213,10 @@ const half = (bits: number): number => {
   return (bits & 0x8000) === 0 ? size : -size
 }
 
-/** The value of CBOR data: maps are Maps, integers beyond ±(2^53-1) bigints, byte strings Uint8Array. */
+/**
+ * The value of CBOR data: maps are Maps, integers beyond ±(2^53-1) bigints, byte strings Uint8Array, and long arrays in
+ * the outermost map or array, as the values of a Series are, Blocks.
+ */
 export function* readCbor(bytes: Uint8Array): Generator<undefined, unknown> {
   const reader = new Reader(bytes)
   while (!reader.run()) {

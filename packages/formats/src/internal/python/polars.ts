@@ -12,6 +12,7 @@ import {
 } from "@effect-prefect/pickle"
 import { Column, type ColumnKind, Table } from "../../Table.ts"
 import { readFeather } from "../arrow/feather.ts"
+import { arrayOf, Blocks, isList, type List, valueAt } from "../blocks.ts"
 import { timeCell, timedeltaCell, timestampCell } from "../cells.ts"
 import { refuse } from "../refusal.ts"
 import { type Steps, toEnd } from "../steps.ts"
@@ -94,7 +95,7 @@ const readerOf = (type: unknown): Reader => {
     return { kind: "timedelta", unit, read: (value) => isInteger(value) ? timedeltaCell(integer(value), unit) : null }
   }
   if (entry(type, "List") !== undefined || entry(type, "Array") !== undefined) {
-    return { kind: "object", read: (value) => value instanceof Map ? toEnd(cborValues(value)).values : null }
+    return { kind: "object", read: (value) => value instanceof Map ? arrayOf(toEnd(cborValues(value)).values) : null }
   }
   return refuse("a polars Series in it has a type that is not read")
 }
@@ -107,28 +108,32 @@ const dateOf = (value: unknown): PyDate | null => {
 
 function* cborValues(
   series: Map<unknown, unknown>
-): Generator<undefined, { readonly reader: Reader; readonly values: Array<unknown> }> {
+): Generator<undefined, { readonly reader: Reader; readonly values: List }> {
   const values = series.get("values")
   const type = series.get("datatype")
-  if (!Array.isArray(values)) return refuse("a polars Series in it has a type that is not read")
+  if (!isList(values)) return refuse("a polars Series in it has a type that is not read")
   if (entry(type, "Struct") === undefined) {
     const reader = readerOf(type)
     if (reader.read === identity) return { reader, values }
     for (let at = 0; at < values.length; at++) {
-      const value: unknown = values[at]
-      if (value !== null) values[at] = reader.read(value)
+      const value = values.at(at)
+      if (value !== null) {
+        const read = reader.read(value)
+        if (Array.isArray(values)) values[at] = read
+        else values.set(at, read)
+      }
       if (at % every === 0) yield
     }
     return { reader, values }
   }
-  const fields: Array<readonly [name: string, items: ReadonlyArray<unknown>]> = []
+  const fields: Array<readonly [name: string, items: List]> = []
   for (const field of values) {
     if (field instanceof Map) fields.push([String(field.get("name")), (yield* cborValues(field)).values])
   }
   const length = fields[0]?.[1].length ?? 0
-  const rows: Array<unknown> = []
+  const rows = new Blocks()
   for (let row = 0; row < length; row++) {
-    rows.push(Object.fromEntries(fields.map(([name, items]) => [name, items[row] ?? null])))
+    rows.push(Object.fromEntries(fields.map(([name, items]) => [name, items.at(row) ?? null])))
     if (row % every === 0) yield
   }
   return { reader: same("object"), values: rows }
@@ -142,7 +147,7 @@ function* fromCbor(bytes: Uint8Array): Generator<undefined, Column> {
     name: String(series.get("name") ?? ""),
     kind: reader.kind,
     length: values.length,
-    at: (row) => values[row],
+    at: (row) => valueAt(values, row),
     unit: reader.unit,
     timezone: reader.timezone
   })

@@ -1,6 +1,7 @@
 /** The output of `DataFrame.to_json`, in any orientation, with the types that `pandas.read_json` infers by default. */
 import { pythonStr, Timestamp, type TimeUnit } from "@effect-prefect/pickle"
 import { Column, type ColumnKind, type ColumnParts, Table } from "../../Table.ts"
+import { arrayOf, Blocks, isList, type List, valueAt, type Values } from "../blocks.ts"
 import { zoneFromName } from "../cells.ts"
 import { orderedJsonSteps } from "../json.ts"
 import { parseDateTime } from "../python/datetime.ts"
@@ -13,7 +14,7 @@ const isDict = (value: unknown): value is Dict => value instanceof Map
 
 interface Typed {
   readonly kind: ColumnKind
-  readonly values: ReadonlyArray<unknown>
+  readonly values: Values
   readonly unit?: TimeUnit
   readonly timezone?: string | null
 }
@@ -26,9 +27,9 @@ const scales = [["s", 1_000_000_000n], ["ms", 1_000_000n], ["us", 1_000n], ["ns"
 const isMissing = (value: unknown): boolean => value === null || value === undefined || value !== value
 
 /** Whether all values pass a test, in steps. */
-function* all(values: ReadonlyArray<unknown>, test: (value: unknown, at: number) => boolean): Steps<boolean> {
+function* all(values: Values, test: (value: unknown, at: number) => boolean): Steps<boolean> {
   for (let at = 0; at < values.length; at++) {
-    if (!test(values[at], at)) return false
+    if (!test(values.at(at), at)) return false
     if (at % every === every - 1) yield
   }
   return true
@@ -37,7 +38,7 @@ function* all(values: ReadonlyArray<unknown>, test: (value: unknown, at: number)
 const isPresent = (value: unknown): boolean => !isMissing(value)
 
 /** Numbers as times since 1970, in the first unit in which all of them fit 64 bits of nanoseconds. */
-function* timesOfNumbers(values: ReadonlyArray<unknown>): Steps<Typed | undefined> {
+function* timesOfNumbers(values: Values): Steps<Typed | undefined> {
   const isNumber = (value: unknown): value is number | bigint => typeof value === "number" || typeof value === "bigint"
   if (yield* all(values, isMissing)) return undefined
   if (!(yield* all(values, (value) => isMissing(value) || (isNumber(value) && value > minStamp)))) return undefined
@@ -52,7 +53,7 @@ function* timesOfNumbers(values: ReadonlyArray<unknown>): Steps<Typed | undefine
     if (!(yield* all(times, (time) => time === null || (time as bigint) < 2n ** 63n))) continue
     return {
       kind: "datetime",
-      values: yield* mapped(times, (ns) => ns === null ? null : new Timestamp(ns, "ns", null)),
+      values: yield* mapped(times, (ns) => ns === null ? null : new Timestamp(ns as bigint, "ns", null)),
       unit: "ns"
     }
   }
@@ -62,12 +63,13 @@ function* timesOfNumbers(values: ReadonlyArray<unknown>): Steps<Typed | undefine
 const isoForm = /^\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d)?)?$/
 
 /** Texts as times, when all are ISO 8601 and either all or none have an offset. */
-function* timesOfTexts(values: ReadonlyArray<unknown>): Steps<Typed | undefined> {
+function* timesOfTexts(values: Values): Steps<Typed | undefined> {
   let offsets: boolean | undefined
-  const out: Array<Timestamp | null> = []
+  const out = new Blocks()
   const utc = zoneFromName("UTC")
-  for (const value of values) {
-    if (out.length % 1_024 === 1_023) yield
+  for (let at = 0; at < values.length; at++) {
+    if (at % 1_024 === 1_023) yield
+    const value = values.at(at)
     if (isMissing(value)) {
       out.push(null)
       continue
@@ -101,11 +103,11 @@ const toFloat = (value: unknown): number | undefined => {
   return text.includes("inf") ? (text.startsWith("-") ? -Infinity : Infinity) : Number(text)
 }
 
-function* kindOf(values: ReadonlyArray<unknown>): Steps<ColumnKind> {
+function* kindOf(values: Values): Steps<ColumnKind> {
   const kinds = new Set<ColumnKind>()
-  let looked = 0
-  for (const value of values) {
-    if (++looked % every === 0) yield
+  for (let at = 0; at < values.length; at++) {
+    if (at % every === every - 1) yield
+    const value = values.at(at)
     if (isMissing(value)) continue
     kinds.add(
       typeof value === "boolean"
@@ -127,25 +129,26 @@ function* kindOf(values: ReadonlyArray<unknown>): Steps<ColumnKind> {
 /**
  * The type of a column, inferred like pandas: times by the column's name, and texts that are all numbers as numbers.
  */
-function* infer(values: ReadonlyArray<unknown>, isTime: boolean): Steps<Typed> {
+function* infer(values: Values, isTime: boolean): Steps<Typed> {
   const kind = yield* kindOf(values)
   if (isTime && values.length > 0) {
     const times = kind === "int" || kind === "float" ? yield* timesOfNumbers(values) : yield* timesOfTexts(values)
     if (times !== undefined) return times
   }
   if ((kind === "bool" || kind === "int") && (yield* all(values, isPresent))) return { kind, values }
-  const floats: Array<number> = []
-  for (const value of values) {
-    const float = toFloat(value)
+  const floats = new Float64Array(values.length)
+  for (let at = 0; at < floats.length; at++) {
+    const float = toFloat(values.at(at))
     if (float === undefined) return { kind, values: yield* mapped(values, presentValue) }
-    if (floats.push(float) % every === 0) yield
+    floats[at] = float
+    if (at % every === every - 1) yield
   }
   return { kind: floats.length > 0 && (yield* all(floats, Number.isInteger)) ? "int" : "float", values: floats }
 }
 
 /** Nested objects as plain ones. */
 const plain = (root: unknown): unknown => {
-  if (Array.isArray(root)) return root.map(plain)
+  if (isList(root)) return arrayOf(root).map(plain)
   if (!isDict(root)) return root
   return Object.fromEntries([...root].map(([key, value]) => [key, plain(value)]))
 }
@@ -155,7 +158,7 @@ const presentValue = (value: unknown): unknown => isMissing(value) ? null : plai
 const isTimeName = (name: string): boolean => /(?:_at|_time)$|^(?:modified|date|datetime)$|^timestamp/i.test(name)
 
 /** Labels of an axis, which are numbers or times when all of them are. */
-function* labelsOf(labels: ReadonlyArray<unknown>): Steps<Typed> {
+function* labelsOf(labels: Values): Steps<Typed> {
   const numbers = yield* mapped(
     labels,
     (label) => typeof label === "string" && /^-?\d+$/.test(label) ? Number(label) : label
@@ -166,17 +169,14 @@ function* labelsOf(labels: ReadonlyArray<unknown>): Steps<Typed> {
   return yield* infer(labels, true)
 }
 
-function* namesOf(labels: ReadonlyArray<unknown>): Steps<Array<string>> {
-  return yield* mapped(
-    (yield* labelsOf(labels)).values,
-    (label) => pythonStr(Array.isArray(label) ? plain(label) : label)
-  )
+function* namesOf(labels: Values): Steps<Blocks> {
+  return yield* mapped((yield* labelsOf(labels)).values, (label) => pythonStr(isList(label) ? plain(label) : label))
 }
 
 function* tableOf(
-  labels: ReadonlyArray<unknown>,
-  index: ReadonlyArray<unknown> | null,
-  columns: ReadonlyArray<ReadonlyArray<unknown>>,
+  labels: Values,
+  index: Values | null,
+  columns: ReadonlyArray<Values>,
   numRows: number
 ): Steps<Table> {
   const names = yield* namesOf(labels)
@@ -184,7 +184,7 @@ function* tableOf(
     name,
     kind: typed.kind,
     length: numRows,
-    at: (row) => typed.values[row],
+    at: (row) => valueAt(typed.values, row),
     unit: typed.unit,
     timezone: typed.timezone
   })
@@ -193,8 +193,10 @@ function* tableOf(
   const typed: Array<Column> = []
   for (const [i, values] of columns.entries()) {
     yield
-    const label = labels[i]
-    typed.push(new Column(column(names[i]!, yield* infer(values, typeof label === "string" && isTimeName(label)))))
+    const label = labels.at(i)
+    typed.push(
+      new Column(column(names.at(i) as string, yield* infer(values, typeof label === "string" && isTimeName(label))))
+    )
   }
   return new Table(
     typed,
@@ -204,73 +206,78 @@ function* tableOf(
 }
 
 /** Maps over a list in steps. */
-function* mapped<A, B>(list: ReadonlyArray<A>, f: (value: A) => B): Steps<Array<B>> {
-  const out: Array<B> = []
-  for (const value of list) if (out.push(f(value)) % every === 0) yield
+function* mapped(list: Values, f: (value: unknown) => unknown): Steps<Blocks> {
+  const out = new Blocks()
+  for (let at = 0; at < list.length; at++) {
+    out.push(f(list.at(at)))
+    if (at % every === every - 1) yield
+  }
   return out
 }
 
 function* ofColumns(root: Dict): Steps<Table> {
   const index = new Map<string, number>()
+  const rows = new Blocks()
   let looked = 0
   for (const column of root.values()) {
     if (!isDict(column)) continue
     for (const label of column.keys()) {
-      if (!index.has(label)) index.set(label, index.size)
+      if (!index.has(label)) {
+        index.set(label, index.size)
+        rows.push(label)
+      }
       if (++looked % every === 0) yield
     }
   }
-  const rows = [...index.keys()]
-  const columns: Array<ReadonlyArray<unknown>> = []
+  const columns: Array<Values> = []
   for (const column of root.values()) {
-    if (isDict(column)) columns.push(yield* mapped(rows, (label) => column.get(label)))
-    else if (Array.isArray(column)) columns.push(column)
+    if (isDict(column)) columns.push(yield* mapped(rows, (label) => column.get(label as string)))
+    else if (isList(column)) columns.push(column)
     else refuse("it is read as pandas JSON, but a column of it is neither an object nor an array")
   }
   const length = columns.reduce((most, column) => Math.max(most, column.length), rows.length)
   if (columns.some((column) => column.length !== length)) {
     refuse("it is read as pandas JSON, but its columns differ in length")
   }
-  return yield* tableOf([...root.keys()], index.size === 0 ? null : rows, columns, length)
+  return yield* tableOf([...root.keys()], rows.length === 0 ? null : rows, columns, length)
 }
 
-function* ofRecords(rows: ReadonlyArray<Dict>): Steps<Table> {
+function* ofRecords(rows: List): Steps<Table> {
   const found = new Set<string>()
-  for (const [at, row] of rows.entries()) {
-    for (const name of row.keys()) found.add(name)
+  for (let at = 0; at < rows.length; at++) {
+    for (const name of (rows.at(at) as Dict).keys()) found.add(name)
     if (at % 1_024 === 0) yield
   }
   const names = [...found]
-  const columns: Array<ReadonlyArray<unknown>> = []
-  for (const name of names) columns.push(yield* mapped(rows, (row) => row.get(name)))
+  const columns: Array<Values> = []
+  for (const name of names) columns.push(yield* mapped(rows, (row) => (row as Dict).get(name)))
   return yield* tableOf(names, null, columns, rows.length)
 }
 
-function* ofRows(
-  labels: ReadonlyArray<unknown> | null,
-  index: ReadonlyArray<unknown> | null,
-  rows: ReadonlyArray<ReadonlyArray<unknown>>
-): Steps<Table> {
-  const width = labels?.length ?? rows.reduce((max, row) => Math.max(max, row.length), 0)
-  if (!(yield* all(rows, (row) => (row as ReadonlyArray<unknown>).length <= width))) {
-    refuse("it is read as pandas JSON, but a row of it is longer than its columns")
+function* ofRows(labels: List | null, index: List | null, rows: List): Steps<Table> {
+  let longest = 0
+  for (let at = 0; at < rows.length; at++) {
+    longest = Math.max(longest, (rows.at(at) as List).length)
+    if (at % every === every - 1) yield
   }
+  const width = labels?.length ?? longest
+  if (longest > width) refuse("it is read as pandas JSON, but a row of it is longer than its columns")
   const names = labels ?? Array.from({ length: width }, (_, i) => i)
-  const columns: Array<ReadonlyArray<unknown>> = []
-  for (let i = 0; i < width; i++) columns.push(yield* mapped(rows, (row) => row[i]))
+  const columns: Array<Values> = []
+  for (let i = 0; i < width; i++) columns.push(yield* mapped(rows, (row) => (row as List).at(i)))
   return yield* tableOf(names, index, columns, rows.length)
 }
 
 /** The orientation that contains its types: a table schema of Frictionless Data, and records. */
-function* ofTableSchema(schema: Dict, data: ReadonlyArray<Dict>): Steps<Table> {
+function* ofTableSchema(schema: Dict, data: List): Steps<Table> {
   const keys = schema.get("primaryKey")
-  const primary = new Set(Array.isArray(keys) ? keys : [])
+  const primary = new Set<unknown>(isList(keys) ? keys : [])
   const columns: Array<Column> = []
   const index: Array<Column> = []
-  for (const field of schema.get("fields") as ReadonlyArray<unknown>) {
+  for (const field of schema.get("fields") as List) {
     if (!isDict(field)) continue
     const name = pythonStr(field.get("name"))
-    const values = yield* mapped(data, (row) => row.get(name))
+    const values = yield* mapped(data, (row) => (row as Dict).get(name))
     const type = field.get("type")
     const typed: Typed = (type === "datetime" ? yield* timesOfTexts(values) : undefined) ??
       { kind: yield* kindOf(values), values: yield* mapped(values, presentValue) }
@@ -278,7 +285,7 @@ function* ofTableSchema(schema: Dict, data: ReadonlyArray<Dict>): Steps<Table> {
     const timezone = typeof field.get("tz") === "string" ? field.get("tz") as string : null
     const zone = zoneFromName(timezone)
     const at = (row: number) => {
-      const value = typed.values[row]
+      const value = valueAt(typed.values, row)
       return value instanceof Timestamp ? new Timestamp(value.ns, value.unit, zone) : value
     }
     const column = new Column({
@@ -302,21 +309,19 @@ export function* readPandasJson(pieces: ReadonlyArray<string>): Steps<Table> {
   const parsed = yield* orderedJsonSteps(pieces)
   if (!("value" in parsed)) return refuse(`it is read as pandas JSON, but it is not JSON: ${parsed.problem}`)
   const root = parsed.value
-  if (Array.isArray(root)) {
-    if (yield* all(root, isDict)) return yield* ofRecords(root as ReadonlyArray<Dict>)
-    if (yield* all(root, Array.isArray)) {
-      return yield* ofRows(null, null, root as ReadonlyArray<ReadonlyArray<unknown>>)
-    }
+  if (isList(root)) {
+    if (yield* all(root, isDict)) return yield* ofRecords(root)
+    if (yield* all(root, isList)) return yield* ofRows(null, null, root)
     return refuse("it is read as pandas JSON, but its items are neither all objects nor all arrays")
   }
   if (!isDict(root)) return refuse("it is read as pandas JSON, but it is neither an object nor an array")
   const [schema, data, labels, index] = [root.get("schema"), root.get("data"), root.get("columns"), root.get("index")]
   if (
-    isDict(schema) && Array.isArray(schema.get("fields")) && Array.isArray(data) && (yield* all(data, isDict))
-  ) return yield* ofTableSchema(schema, data as ReadonlyArray<Dict>)
+    isDict(schema) && isList(schema.get("fields")) && isList(data) && (yield* all(data, isDict))
+  ) return yield* ofTableSchema(schema, data)
   if (
-    Array.isArray(labels) && Array.isArray(data) && root.size <= splitKeys.size &&
-    [...root.keys()].every((key) => splitKeys.has(key)) && (yield* all(data, Array.isArray))
-  ) return yield* ofRows(labels, Array.isArray(index) ? index : null, data as ReadonlyArray<ReadonlyArray<unknown>>)
+    isList(labels) && isList(data) && root.size <= splitKeys.size &&
+    [...root.keys()].every((key) => splitKeys.has(key)) && (yield* all(data, isList))
+  ) return yield* ofRows(labels, isList(index) ? index : null, data)
   return yield* ofColumns(root)
 }
