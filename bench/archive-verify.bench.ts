@@ -1,6 +1,7 @@
 /**
  * Verifying an archive, compared with `sha256sum` over the same small and large files, and copying 100 000 small
- * results into an archive. The limit of copying is a plain script: read each, write it, no record and no sync.
+ * results into an archive. The limit of copying is a plain script: read each, write it, no record and no sync; and its peer
+ * is one with what an archive guarantees, that no file has its name before all of its bytes are on disk.
  */
 import * as ApiMemory from "@effect-prefect/api/MemoryApi"
 import { PrefectApi } from "@effect-prefect/api/PrefectApi"
@@ -9,8 +10,9 @@ import * as ArchiveVerify from "@effect-prefect/results/ArchiveVerify"
 import * as LocalStorage from "@effect-prefect/results/LocalStorage"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
-import { readFile, writeFile } from "node:fs/promises"
+import { hash } from "node:crypto"
+import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from "node:fs"
+import { open, readFile, rename, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { ownTime, shellTime } from "./support/processTime.ts"
@@ -89,6 +91,12 @@ const verify = (what: string, count: number, bytes: number): Row => {
 const { close, exportTo, folder, makeStore } = world(100_000, 2000)
 const copying = { open: makeStore, close }
 let turn = 0
+const inTurns = async (one: (name: string) => Promise<void>) => {
+  let next = 0
+  await Promise.all(Array.from({ length: concurrency }, async () => {
+    while (next < 100_000) await one(String(next++))
+  }))
+}
 
 export const rows: ReadonlyArray<Row> = [
   verify("20 000 results of 2 kB", 20_000, 2000),
@@ -99,19 +107,34 @@ export const rows: ReadonlyArray<Row> = [
     runs: 1,
     warmUp: false,
     ours: { name: "ArchiveExport", ...copying, run: () => exportTo(`export-${turn++}`) },
+    peers: [{
+      name: "sync each before it is named, and record it",
+      ...copying,
+      run: async () => {
+        const to = join(folder(), `synced-${turn++}`)
+        const partial = join(to, "partial")
+        mkdirSync(partial, { recursive: true })
+        const record = openSync(join(to, "record"), "w")
+        await inTurns(async (name) => {
+          const bytes = await readFile(join(folder(), "store", name))
+          const temporary = join(partial, name)
+          const file = await open(temporary, "wx")
+          await file.writeFile(bytes)
+          await file.datasync()
+          await file.close()
+          await rename(temporary, join(to, name))
+          writeSync(record, `${JSON.stringify({ file: name, bytes: bytes.length, sha256: hash("sha256", bytes) })}\n`)
+        })
+        closeSync(record)
+      }
+    }],
     limit: {
       name: "read and write each, no record, no sync",
       ...copying,
       run: async () => {
         const to = join(folder(), `copy-${turn++}`)
         mkdirSync(to)
-        let next = 0
-        await Promise.all(Array.from({ length: concurrency }, async () => {
-          while (next < 100_000) {
-            const name = String(next++)
-            await writeFile(join(to, name), await readFile(join(folder(), "store", name)))
-          }
-        }))
+        await inTurns(async (name) => writeFile(join(to, name), await readFile(join(folder(), "store", name))))
       }
     },
     target: { limit: 0.3 }

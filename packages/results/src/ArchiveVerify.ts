@@ -200,52 +200,49 @@ const checkResults = async function*(
     yield [issue(ArchiveFormat.manifestFile, "it is not a regular file, so the results were not compared with it")]
     return
   }
-  const names = Journal.openNames(path)
-  try {
-    for await (const lines of Files.readManifest(path)) {
-      const found: Array<VerificationIssue> = []
-      const digests = await Digest.digestsOf(
-        lines.flatMap(({ entry }) => entry === undefined ? [] : [join(root, entry.file)])
-      )
-      let at = 0
-      for (const { entry, length, line, offset } of lines) {
-        if (entry === undefined) {
-          found.push({
-            _tag: "Line",
-            file: ArchiveFormat.manifestFile,
-            line,
-            detail: "it is not an entry of a manifest"
-          })
-          continue
-        }
-        names.add(entry.file, offset, length)
-        counts.results++
-        const now = digests[at++]!
-        if (!(now instanceof Error)) counts.bytes += now.bytes
-        const problem = problemOf(now, entry)
-        if (problem === undefined) continue
-        counts.failures++
-        found.push({ _tag: "File", file: entry.file, detail: problem })
+  const names = Journal.namesOf()
+  for await (const lines of Files.readManifest(path)) {
+    const found: Array<VerificationIssue> = []
+    const digests = await Digest.digestsOf(
+      lines.flatMap(({ entry }) => entry === undefined ? [] : [join(root, entry.file)])
+    )
+    let at = 0
+    for (const { entry, line } of lines) {
+      if (entry === undefined) {
+        found.push({
+          _tag: "Line",
+          file: ArchiveFormat.manifestFile,
+          line,
+          detail: "it is not an entry of a manifest"
+        })
+        continue
       }
-      yield found
-    }
-    let found: Array<VerificationIssue> = []
-    for (const folder of resultFolders) {
-      if (await Files.isLink(join(root, folder))) {
-        found.push({ _tag: "File", file: folder, detail: "it is a link; results outside of the archive are not read" })
-      }
-    }
-    for await (const entry of Files.walk(root, resultFolders)) {
-      if ("folder" in entry || names.has(entry.file)) continue
-      found.push({ _tag: "File", file: entry.file, detail: "it was added since the export" })
-      if (found.length < 100) continue
-      yield found
-      found = []
+      names.add(entry.file)
+      counts.results++
+      const now = digests[at++]!
+      if (!(now instanceof Error)) counts.bytes += now.bytes
+      const problem = problemOf(now, entry)
+      if (problem === undefined) continue
+      counts.failures++
+      found.push({ _tag: "File", file: entry.file, detail: problem })
     }
     yield found
-  } finally {
-    names.close()
   }
+  let found: Array<VerificationIssue> = []
+  for (const folder of resultFolders) {
+    if (await Files.isLink(join(root, folder))) {
+      found.push({ _tag: "File", file: folder, detail: "it is a link; results outside of the archive are not read" })
+    }
+  }
+  for await (const { entries } of Files.walk(root, resultFolders)) {
+    for (const { file } of entries) {
+      if (!names.has(file)) found.push({ _tag: "File", file, detail: "it was added since the export" })
+    }
+    if (found.length === 0) continue
+    yield found
+    found = []
+  }
+  yield found
 }
 
 /** A text of a record; an object that was written in its place has none. */

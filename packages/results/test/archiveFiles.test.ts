@@ -1,14 +1,15 @@
 /** The files of an archive by themselves: names, records, journals, digests and the lock. */
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe, it, vi } from "@effect/vitest"
 import { createHash } from "node:crypto"
 import * as fs from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { openJournal, openNames } from "../src/internal/archive/copied.ts"
+import { namesOf, openJournal } from "../src/internal/archive/copied.ts"
 import { digestOf, digestsOf, sameDigest } from "../src/internal/archive/digest.ts"
 import * as Files from "../src/internal/archive/files.ts"
 import { take } from "../src/internal/archive/lock.ts"
 import { encodeBucket, encodeKey, encodeRoot } from "../src/internal/archive/names.ts"
+import { writer } from "../src/internal/archive/wholeFiles.ts"
 
 const sha256 = (bytes: string | Uint8Array) => createHash("sha256").update(bytes).digest("hex")
 const digest = (text: string) => ({ bytes: Buffer.byteLength(text), sha256: sha256(text) })
@@ -200,13 +201,101 @@ describe("a file of an archive", () => {
       fs.symlinkSync("b", join(root, "a/link"))
       fs.mkdirSync(join(root, "c"))
       assert.deepStrictEqual(await collect(Files.walk(root, ["a", "nothing"])), [
-        { folder: "a" },
-        { file: "a/link", isFile: false },
-        { folder: "a/b" },
-        { file: "a/b/x", isFile: true }
+        { folder: "a", isFirst: true, entries: [{ file: "a/link", isFile: false }] },
+        { folder: "a/b", isFirst: true, entries: [{ file: "a/b/x", isFile: true }] }
       ])
+      for (let at = 0; at < 2_100; at++) fs.writeFileSync(join(root, `c/${at}`), "")
+      const batches = await collect(Files.walk(root, ["c"]))
+      assert.deepStrictEqual(batches.map(({ entries, isFirst }) => [isFirst, entries.length]), [
+        [true, 1_024],
+        [false, 1_024],
+        [false, 52]
+      ])
+      assert.lengthOf(new Set(batches.flatMap(({ entries }) => entries.map(({ file }) => file))), 2_100)
       fs.symlinkSync("loop", join(root, "loop"))
       assert.strictEqual(await codeOf(collect(Files.walk(root, ["loop"]))), "ELOOP")
+    }))
+})
+
+describe("files that are named together", () => {
+  const folderOf = (root: string) => {
+    fs.mkdirSync(join(root, Files.partialFolder))
+    return { files: writer(root), left: () => fs.readdirSync(join(root, Files.partialFolder)) }
+  }
+
+  it("have no name before all of their bytes are there, small ones and large ones", () =>
+    withFolder(async (root) => {
+      const { files, left } = folderOf(root)
+      const contents = [0, 1, 65_536, 65_537, 300_000].map((size) => Buffer.alloc(size, `${size}-`))
+      const written = await Promise.all(contents.map((bytes) => files.write(bytes)))
+      assert.deepStrictEqual(fs.readdirSync(root), [Files.partialFolder])
+      for (const [index, { temporary }] of written.entries()) {
+        assert.isTrue(contents[index]!.equals(fs.readFileSync(temporary)))
+      }
+      const named = written.map((file, index) => ({ file, path: join(root, `${index}`) }))
+      assert.deepStrictEqual(await files.name(named), contents.map(() => undefined))
+      for (const [index, bytes] of contents.entries()) {
+        assert.isTrue(bytes.equals(fs.readFileSync(join(root, `${index}`))))
+      }
+      assert.deepStrictEqual(left(), [])
+    }))
+
+  it("are named although others cannot be, of which nothing is left", () =>
+    withFolder(async (root) => {
+      const { files, left } = folderOf(root)
+      fs.mkdirSync(join(root, "folder/within"), { recursive: true })
+      const bytes = Buffer.from("one")
+      const [first, second, third, lost] = await Promise.all([0, 1, 2, 3].map(() => files.write(bytes)))
+      fs.rmSync(lost!.temporary)
+      const problems = await files.name([
+        { file: first!, path: join(root, "folder") },
+        { file: second!, path: join(root, "a") },
+        { file: third!, path: join(root, "nothing/b") },
+        { file: lost!, path: join(root, "c") }
+      ])
+      assert.deepStrictEqual(problems.map((problem) => problem && Files.codeOf(problem)), [
+        "EISDIR",
+        undefined,
+        "ENOENT",
+        "ENOENT"
+      ])
+      assert.strictEqual(fs.readFileSync(join(root, "a"), "utf8"), "one")
+      assert.deepStrictEqual(left(), [])
+      fs.rmSync(join(root, Files.partialFolder), { recursive: true })
+      assert.strictEqual(await codeOf(files.write(bytes)), "ENOENT")
+      assert.strictEqual(await codeOf(files.write(Buffer.alloc(100_000))), "ENOENT")
+    }))
+
+  it("are not named any more once that was aborted", () =>
+    withFolder(async (root) => {
+      const { files } = folderOf(root)
+      const named = await Promise.all(Array.from({ length: 100 }, async (_, at) => ({
+        file: await files.write(Buffer.from("one")),
+        path: join(root, `${at}`)
+      })))
+      const abort = new AbortController()
+      const naming = files.name(named, abort.signal)
+      abort.abort()
+      await naming
+      assert.isAtMost(fs.readdirSync(root).length, 32)
+    }))
+
+  it("are written and named by other threads while the disk is slow", () =>
+    withFolder(async (root) => {
+      const { files, left } = folderOf(root)
+      // Each call of the clock is later by so much that every call of the disk was slow.
+      let now = 0
+      const clock = vi.spyOn(performance, "now").mockImplementation(() => now += 10)
+      try {
+        for (let at = 0; at < 20; at++) {
+          const file = await files.write(Buffer.from(`${at}`))
+          assert.deepStrictEqual(await files.name([{ file, path: join(root, `${at}`) }]), [undefined])
+        }
+      } finally {
+        clock.mockRestore()
+      }
+      for (let at = 0; at < 20; at++) assert.strictEqual(fs.readFileSync(join(root, `${at}`), "utf8"), `${at}`)
+      assert.deepStrictEqual(left(), [])
     }))
 })
 
@@ -381,16 +470,10 @@ describe("a journal", () => {
       for (const name of names) journal.add(entry(name, "x"))
       for (const name of names) assert.strictEqual(journal.get(name)?.entry.file, name)
       journal.close()
-      const known = openNames(path)
-      let offset = 0
-      for (const name of names) {
-        const { length } = JSON.stringify(entry(name, "x"))
-        known.add(name, offset, length)
-        offset += length + 1
-      }
+      const known = namesOf()
+      for (const name of names) known.add(name)
       for (const name of names) assert.isTrue(known.has(name))
       assert.isFalse(known.has("results/2000"))
-      known.close()
     }))
 })
 
@@ -398,34 +481,18 @@ describe("many lines", () => {
   const repeated = (text: string, count: number) => `${text}\n`.repeat(count)
   const line = (file: string) => JSON.stringify({ file, ...digest("x") })
 
-  it("of one file are read again once each, in a journal", () =>
+  it("of one file are one entry, the newest, in a journal", () =>
     withFolder(async (root) => {
       const path = join(root, "copied.jsonl")
-      const readsOf = async (count: number) => {
-        fs.writeFileSync(path, `${repeated(line("a"), count)}${repeated(line("b"), count)}`)
-        const journal = await openJournal(path)
-        for (let at = 0; at < count; at++) journal.add({ file: "a", ...digest(`${at}`) })
-        assert.deepStrictEqual(journal.get("a")?.entry, { file: "a", ...digest(`${count - 1}`) })
-        assert.deepStrictEqual(journal.get("b")?.entry, { file: "b", ...digest("x") })
-        journal.close()
-        return journal.reads()
-      }
-      assert.deepStrictEqual([await readsOf(10), await readsOf(100)], [30, 300])
-    }))
-
-  it("of one file are read again once each, in a manifest, and those that are too long never", () =>
-    withFolder(async (root) => {
-      const path = join(root, "manifest.jsonl")
-      const readsOf = (text: string, count: number) => {
-        fs.writeFileSync(path, repeated(text, count))
-        const names = openNames(path)
-        const { file } = JSON.parse(text)
-        for (let at = 0; at < count; at++) names.add(file, at * (text.length + 1), text.length)
-        names.close()
-        return names.reads()
-      }
-      assert.strictEqual(readsOf(line("a"), 100), 99)
-      assert.strictEqual(readsOf(line("a".repeat(16_384)), 100), 0)
+      fs.writeFileSync(path, `${repeated(line("a"), 1_000)}${repeated(line("b"), 1_000)}`)
+      const journal = await openJournal(path)
+      for (let at = 0; at < 1_000; at++) journal.add({ file: "a", ...digest(`${at}`) })
+      journal.add({ file: "a", ...digest("1000") }, { file: "c", ...digest("x") }, { file: "a", ...digest("1001") })
+      journal.add()
+      assert.deepStrictEqual(journal.get("a")?.entry, { file: "a", ...digest("1001") })
+      assert.deepStrictEqual(journal.get("b")?.entry, { file: "b", ...digest("x") })
+      assert.deepStrictEqual(journal.get("c")?.entry, { file: "c", ...digest("x") })
+      journal.close()
     }))
 
   it("of a manifest and of a journal come in batches, between which timers run", () =>

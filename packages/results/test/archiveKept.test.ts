@@ -19,6 +19,7 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { execFileSync } from "node:child_process"
 import * as fs from "node:fs"
+import { syncBuiltinESMExports } from "node:module"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { startPglite } from "../../api/test/pglite.ts"
@@ -224,18 +225,26 @@ it.layer(layerOf(rows), { excludeTestServices: true })("an archive", (it) => {
       const prototype = Object.getPrototypeOf(handle) as Record<string, (...args: Array<unknown>) => unknown>
       yield* Effect.promise(() => handle.close())
       const write = prototype["writeFile"]!
+      const system = (fs as unknown as { readonly default: typeof fs }).default
+      const writeAtOnce = system.writeFileSync
       yield* Effect.addFinalizer(() =>
         Effect.sync(() => {
           prototype["writeFile"] = write
+          system.writeFileSync = writeAtOnce
+          syncBuiltinESMExports()
         })
       )
       let last = Infinity
       let writes = 0
+      const full = () => Object.assign(new Error(), { code: "ENOSPC" })
       prototype["writeFile"] = function(...args) {
-        return ++writes > last
-          ? Promise.reject(Object.assign(new Error(), { code: "ENOSPC" }))
-          : write.apply(this, args)
+        return ++writes > last ? Promise.reject(full()) : write.apply(this, args)
       }
+      system.writeFileSync = (...args) => {
+        if (++writes > last) throw full()
+        writeAtOnce(...args)
+      }
+      syncBuiltinESMExports()
       const other = join(yield* temporary, "other")
       yield* Effect.provide(exportRows(other, some), store())
       const whole = writes

@@ -1,55 +1,73 @@
 /**
- * The results that an export has copied, by file: a journal on disk, and 16 bytes in memory for each.
+ * The results that an export has copied, by file: a journal on disk, and 24 bytes in memory for each.
  *
  * The entries of the journal were written by this export. Other files in the folder are not trusted as results.
  */
 import * as ArchiveFormat from "@effect-prefect/core/ArchiveFormat"
 import { hash, randomBytes } from "node:crypto"
-import { closeSync, constants, openSync, readSync, writeSync } from "node:fs"
+import { closeSync, constants, openSync, readSync, writeFileSync } from "node:fs"
 import { setImmediate } from "node:timers/promises"
 import { type ManifestEntry, turnBytes } from "./files.ts"
 
-const { O_APPEND, O_CREAT, O_NOFOLLOW = 0, O_NONBLOCK, O_RDONLY, O_RDWR } = constants
+const { O_APPEND, O_CREAT, O_NOFOLLOW = 0, O_RDWR } = constants
 
 /** Random, so that names cannot be chosen to collide in the table. */
 const seed = randomBytes(9).toString("base64")
 
-/** 48 bits of a hash, which a number represents exactly, and a slot in a table. */
-const keyOf = (file: string): number => hash("sha256", seed + file, "buffer").readUIntBE(0, 6)
+/**
+ * Two times 48 bits of a hash, each of which a number represents exactly: enough that no two names have the same, so that
+ * a name need not be compared.
+ */
+const keyOf = (file: string): readonly [number, number] => {
+  const bytes = hash("sha256", seed + file, "buffer")
+  return [bytes.readUIntBE(0, 6), bytes.readUIntBE(6, 6)]
+}
 
-/** A hash table of numbers by 48-bit keys, which may repeat, with open addressing and without objects. */
+/** A hash table of numbers by the keys of names, with open addressing and without objects. */
 class Table {
   size = 0
-  private keys = new Float64Array(1024).fill(-1)
+  private keys = new Float64Array(2 * 1024).fill(-1)
   private values = new Float64Array(1024)
 
-  private put(key: number, value: number): void {
-    const mask = this.keys.length - 1
+  /** The slot of a name, or the free one for it. */
+  private slotOf(key: number, more: number): number {
+    const { keys } = this
+    const mask = this.values.length - 1
     let slot = key & mask
-    while (this.keys[slot] !== -1) slot = (slot + 1) & mask
-    this.keys[slot] = key
+    while (keys[2 * slot] !== -1 && (keys[2 * slot] !== key || keys[2 * slot + 1] !== more)) slot = (slot + 1) & mask
+    return slot
+  }
+
+  private put(slot: number, key: number, more: number, value: number): void {
+    this.keys[2 * slot] = key
+    this.keys[2 * slot + 1] = more
     this.values[slot] = value
   }
 
-  add(key: number, value: number): void {
-    if (++this.size * 2 > this.keys.length) {
+  /** The value of a name; undefined when there is none. */
+  get(name: string): number | undefined {
+    const [key, more] = keyOf(name)
+    const slot = this.slotOf(key, more)
+    return this.keys[2 * slot] === -1 ? undefined : this.values[slot]
+  }
+
+  set(name: string, value: number): void {
+    const [key, more] = keyOf(name)
+    const found = this.slotOf(key, more)
+    if (this.keys[2 * found] !== -1) {
+      this.values[found] = value
+      return
+    }
+    if (++this.size * 2 > this.values.length) {
       const { keys, values } = this
       this.keys = new Float64Array(keys.length * 2).fill(-1)
-      this.values = new Float64Array(keys.length * 2)
-      for (let slot = 0; slot < keys.length; slot++) if (keys[slot] !== -1) this.put(keys[slot]!, values[slot]!)
+      this.values = new Float64Array(values.length * 2)
+      for (let slot = 0; slot < values.length; slot++) {
+        const [key, more] = [keys[2 * slot]!, keys[2 * slot + 1]!]
+        if (key !== -1) this.put(this.slotOf(key, more), key, more, values[slot]!)
+      }
     }
-    this.put(key, value)
-  }
-
-  *get(key: number): Generator<{ readonly slot: number; readonly value: number }> {
-    const mask = this.keys.length - 1
-    for (let slot = key & mask; this.keys[slot] !== -1; slot = (slot + 1) & mask) {
-      if (this.keys[slot] === key) yield { slot, value: this.values[slot]! }
-    }
-  }
-
-  set(slot: number, value: number): void {
-    this.values[slot] = value
+    this.put(this.slotOf(key, more), key, more, value)
   }
 }
 
@@ -84,33 +102,12 @@ const entryReader = (file: number) => {
   }
 }
 
-/** The files of a manifest that is read at the same time: 16 bytes in memory for each. */
-export const openNames = (path: string) => {
-  const file = openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
+/** The files of a manifest that is read at the same time: 24 bytes in memory for each. */
+export const namesOf = () => {
   const table = new Table()
-  const read = entryReader(file)
-  let reads = 0
-  const hasKey = (key: number, name: string): boolean => {
-    for (const { value } of table.get(key)) {
-      reads++
-      if (read(value)?.file === name) return true
-    }
-    return false
-  }
   return {
-    /**
-     * Adds a file whose entry has this position and length in the manifest; once, because equal keys would be looked
-     * through. An entry that is too long to be read again is left out for the same reason; no file has such a name.
-     */
-    add: (name: string, offset: number, length: number): void => {
-      if (length >= longestEntry) return
-      const key = keyOf(name)
-      if (!hasKey(key, name)) table.add(key, offset)
-    },
-    has: (name: string): boolean => hasKey(keyOf(name), name),
-    /** The number of entries that were read again. */
-    reads: (): number => reads,
-    close: (): void => closeSync(file)
+    add: (name: string): void => table.set(name, 0),
+    has: (name: string): boolean => table.get(name) !== undefined
   }
 }
 
@@ -119,30 +116,11 @@ export const openJournal = async (path: string) => {
   const file = openSync(path, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW, 0o644)
   const table = new Table()
   const read = entryReader(file)
-  let reads = 0
   let end = 0
-
-  const findByKey = (key: number, name: string) => {
-    for (const { slot, value } of table.get(key)) {
-      reads++
-      const entry = read(Math.floor(value / bits))
-      if (entry?.file === name) return { slot, value, entry }
-    }
-    return undefined
-  }
-  const find = (name: string) => findByKey(keyOf(name), name)
-
-  /** Only the newest entry of a file is kept, because equal keys would be looked through. */
-  const keep = (name: string, value: number): void => {
-    const key = keyOf(name)
-    const found = findByKey(key, name)
-    if (found === undefined) table.add(key, value)
-    else table.set(found.slot, value)
-  }
 
   const lines = ArchiveFormat.splitLines(({ bytes, offset }) => {
     const entry = bytes === undefined || bytes.length >= longestEntry ? undefined : parse(bytes)
-    if (entry !== undefined) keep(entry.file, offset * bits)
+    if (entry !== undefined) table.set(entry.file, offset * bits)
   })
   try {
     const chunk = Buffer.alloc(turnBytes)
@@ -159,37 +137,40 @@ export const openJournal = async (path: string) => {
   }
   // After a truncated line, a new one begins.
   if (end > 0) {
-    writeSync(file, "\n")
+    writeFileSync(file, "\n")
     end++
   }
 
   return {
     /** The entry of a file, and whether this process wrote or checked it. */
     get: (name: string): { readonly entry: ManifestEntry; readonly isChecked: boolean } | undefined => {
-      const found = find(name)
-      return found === undefined ? undefined : { entry: found.entry, isChecked: (found.value & checkedBit) !== 0 }
+      const value = table.get(name)
+      const entry = value === undefined ? undefined : read(Math.floor(value / bits))
+      return entry?.file === name ? { entry, isChecked: (value! & checkedBit) !== 0 } : undefined
     },
     /** Records that a file has been checked. */
     check: (name: string): void => {
-      const found = find(name)
-      if (found !== undefined && (found.value & checkedBit) === 0) table.set(found.slot, found.value + checkedBit)
+      const value = table.get(name)
+      if (value !== undefined && (value & checkedBit) === 0) table.set(name, value + checkedBit)
     },
     /** Whether the file is listed for the first time. */
     list: (name: string): boolean => {
-      const found = find(name)
-      if (found === undefined || (found.value & listedBit) !== 0) return false
-      table.set(found.slot, found.value + listedBit)
+      const value = table.get(name)
+      if (value === undefined || (value & listedBit) !== 0) return false
+      table.set(name, value + listedBit)
       return true
     },
-    isListed: (name: string): boolean => ((find(name)?.value ?? 0) & listedBit) !== 0,
-    add: (entry: ManifestEntry): void => {
-      const text = Buffer.from(`${JSON.stringify(entry)}\n`)
-      writeSync(file, text)
-      if (text.length <= longestEntry) keep(entry.file, end * bits + checkedBit)
-      end += text.length
+    isListed: (name: string): boolean => ((table.get(name) ?? 0) & listedBit) !== 0,
+    /** Adds entries in one write. */
+    add: (...entries: ReadonlyArray<ManifestEntry>): void => {
+      if (entries.length === 0) return
+      const lines = entries.map((entry) => Buffer.from(`${JSON.stringify(entry)}\n`))
+      writeFileSync(file, Buffer.concat(lines))
+      for (const [index, { length }] of lines.entries()) {
+        if (length <= longestEntry) table.set(entries[index]!.file, end * bits + checkedBit)
+        end += length
+      }
     },
-    /** The number of entries that were read again. */
-    reads: (): number => reads,
     close: (): void => closeSync(file)
   }
 }

@@ -420,25 +420,36 @@ export const replaceFolder = async (from: string, to: string): Promise<void> => 
   await rm(old, { recursive: true, force: true })
 }
 
-/**
- * Every file in the given folders of an archive, including links and other entries, relative to the archive's folder.
- */
-export const walk = async function*(
-  root: string,
-  folders: ReadonlyArray<string>
-): AsyncGenerator<{ readonly file: string; readonly isFile: boolean } | { readonly folder: string }> {
+/** The entries of a folder that come at once. */
+const entriesAtOnce = 1_024
+
+/** Entries of a folder of an archive, relative to the archive's folder. */
+export interface Found {
+  readonly folder: string
+  /** Whether these are the first of the folder. */
+  readonly isFirst: boolean
+  /** Files, links and everything else that is not a folder. */
+  readonly entries: ReadonlyArray<{ readonly file: string; readonly isFile: boolean }>
+}
+
+/** Every file in the given folders of an archive, including links and other entries. */
+export const walk = async function*(root: string, folders: ReadonlyArray<string>): AsyncGenerator<Found> {
   const waiting = [...folders]
   for (let folder = waiting.pop(); folder !== undefined; folder = waiting.pop()) {
-    const entries = await readdir(join(root, folder), { withFileTypes: true }).catch((error: unknown) => {
+    const found = await readdir(join(root, folder), { withFileTypes: true }).catch((error: unknown) => {
       if (isMissing(error)) return undefined
       throw error
     })
-    if (entries === undefined) continue
-    yield { folder }
-    for (const entry of entries) {
-      const name = `${folder}/${entry.name}`
-      if (entry.isDirectory()) waiting.push(name)
-      else yield { file: name, isFile: entry.isFile() }
+    if (found === undefined) continue
+    for (let at = 0; at === 0 || at < found.length; at += entriesAtOnce) {
+      const entries: Array<Found["entries"][number]> = []
+      for (const entry of found.slice(at, at + entriesAtOnce)) {
+        const name = `${folder}/${entry.name}`
+        if (entry.isDirectory()) waiting.push(name)
+        else entries.push({ file: name, isFile: entry.isFile() })
+      }
+      yield { folder, isFirst: at === 0, entries }
+      if (at > 0) await setImmediate()
     }
   }
 }

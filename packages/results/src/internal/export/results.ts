@@ -6,11 +6,13 @@ import { FlowRunView } from "@effect-prefect/core/FlowRunView"
 import { isPersisted, type ResultDescriptor } from "@effect-prefect/core/ResultDescriptor"
 import * as State from "@effect-prefect/core/State"
 import { TaskRunView } from "@effect-prefect/core/TaskRunView"
+import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
-import { createHash } from "node:crypto"
+import { hash } from "node:crypto"
 import { rename } from "node:fs/promises"
 import { join, posix, relative, sep } from "node:path"
 import { ResultNotFound } from "../../ResultError.ts"
@@ -20,6 +22,7 @@ import * as Journal from "../archive/copied.ts"
 import * as Digest from "../archive/digest.ts"
 import * as Files from "../archive/files.ts"
 import { type ArchiveLocation, archiveLocation, resultFolders, rootsOf } from "../archive/location.ts"
+import { type Unnamed, writer } from "../archive/wholeFiles.ts"
 import { shown } from "../location.ts"
 import * as Prefect3Location from "../prefect3/location.ts"
 import { optionsOf } from "../run/load.ts"
@@ -28,6 +31,12 @@ import { ArchiveExportError, attempt, type Failure, type Options, type ResultsOp
 
 /** A full disk cannot take any other result either. */
 const isFatal = (code: string) => /^(ENOSPC|EDQUOT|EROFS|EIO|EMFILE|ENFILE)$/.test(code)
+
+/**
+ * Results that are written and wait for the disk together: an export that is cut off by a crash reads so many again. They
+ * take no memory.
+ */
+const waitingAtOnce = 256
 
 /** A run that may have stored a result. */
 type Run = TaskRunView | FlowRunView
@@ -56,8 +65,22 @@ const resolvedOf = (
     : Prefect3Location.inBlock(block, storageKey)
 }
 
+/** A result that was read and written, and is named with others. Task runs that share a result share it. */
+interface Waiting {
+  readonly file: Unnamed
+  /** Undefined until it was tried. */
+  named?: Result.Result<void, string>
+}
+
 type Copied =
-  | { readonly _tag: "Copied"; readonly entry: Files.ManifestEntry; readonly location: ArchiveLocation }
+  | {
+    readonly _tag: "Copied"
+    readonly view: Run
+    readonly entry: Files.ManifestEntry
+    readonly location: ArchiveLocation
+    /** Undefined when it was there already. */
+    readonly waiting?: Waiting
+  }
   | { readonly _tag: "Kept"; readonly entry: Files.ManifestEntry; readonly location: ArchiveLocation }
   | { readonly _tag: "Failed"; readonly failure: Failure }
   | undefined
@@ -74,11 +97,13 @@ export const copyResults = Effect.fnUntraced(function*(
   const onProgress = options.onProgress ?? (() => Effect.void)
   const roots = rootsOf(options.directories ?? [])
   const makeFolder = Files.folderMaker(directory)
+  const files = writer(directory)
   const blocks = yield* ArchiveApi.readStorageBlocks(directory)
   // Without such a reader, the file or object that the block names is read.
   const isPrefect3Read = storage.readers.some(({ type }) => type === "Prefect3Result")
   const mounts = new Map<string, string>()
   const underWay = new Map<string, Deferred.Deferred<Copied, ArchiveExportError>>()
+  const unnamed = new Map<Waiting, Files.ManifestEntry>()
   const counts = { files: 0, bytes: 0, failures: 0, kept: 0, rows: 0, foreign: 0, done: 0 }
 
   const openJournal = (name: string) =>
@@ -111,7 +136,7 @@ export const copyResults = Effect.fnUntraced(function*(
       const known = journal.get(file)
       if (known !== undefined && (known.isChecked || (yield* isIntact(known.entry)))) {
         journal.check(file)
-        return { _tag: "Copied", entry: known.entry, location }
+        return { _tag: "Copied", view, entry: known.entry, location }
       }
       const stored = yield* Effect.result(
         storage.read(descriptor, { maxBytes, reserve: (bytes, then) => lease.request(bytes, then) })
@@ -130,24 +155,50 @@ export const copyResults = Effect.fnUntraced(function*(
       const written = yield* Effect.result(Effect.tryPromise({
         try: async () => {
           await makeFolder(posix.dirname(file))
-          await Files.writeWhole(directory, join(directory, file), bytes)
+          return await files.write(bytes)
         },
         catch: Files.codeOf
       }))
-      if (Result.isFailure(written)) {
-        if (isFatal(written.failure)) {
-          return yield* new ArchiveExportError({ directory, detail: Files.unwritable(file, written.failure) })
-        }
-        return {
-          _tag: "Failed",
-          failure: failureOf("Unwritable", view, `${file} cannot be written (${written.failure})`)
-        }
-      }
-      const entry = { file, bytes: bytes.length, sha256: createHash("sha256").update(bytes).digest("hex") }
-      yield* attempt(directory, Files.journalFile, async () => journal.add(entry))
-      return { _tag: "Copied", entry, location }
+      if (Result.isFailure(written)) return yield* notWritten(file, view, written.failure)
+      const entry = { file, bytes: bytes.length, sha256: hash("sha256", bytes) }
+      const waiting = { file: written.success }
+      unnamed.set(waiting, entry)
+      return { _tag: "Copied", view, entry, location, waiting }
     }
   )
+
+  /** A failure of this result, or of the export if no other could be written either. */
+  const notWritten = (file: string, view: Run, code: string) =>
+    isFatal(code)
+      ? Effect.fail(new ArchiveExportError({ directory, detail: Files.unwritable(file, code) }))
+      : Effect.succeed({
+        _tag: "Failed" as const,
+        failure: failureOf("Unwritable", view, `${file} cannot be written (${code})`)
+      })
+
+  /** Names results that have been written, and records them. */
+  const name = Effect.fnUntraced(function*(all: Iterable<Waiting>) {
+    const waiting = new Map<Waiting, Files.ManifestEntry>()
+    for (const one of all) {
+      const entry = unnamed.get(one)
+      if (entry !== undefined) waiting.set(one, entry)
+    }
+    if (waiting.size === 0) return
+    const written = Array.from(waiting, ([{ file }, entry]) => ({ file, path: join(directory, entry.file) }))
+    const problems = yield* attempt(directory, "results", (signal) => files.name(written, signal))
+    yield* attempt(directory, Files.journalFile, async () => {
+      const named: Array<Files.ManifestEntry> = []
+      let at = 0
+      for (const [one, entry] of waiting) {
+        const problem = problems[at++]
+        one.named = problem === undefined ? Result.void : Result.fail(Files.codeOf(problem))
+        if (problem === undefined) named.push(entry)
+        underWay.delete(entry.file)
+        unnamed.delete(one)
+      }
+      journal.add(...named)
+    })
+  })
 
   const copy = Effect.fnUntraced(function*(
     view: Run | ArchiveApi.Problem
@@ -178,6 +229,7 @@ export const copyResults = Effect.fnUntraced(function*(
     const other = underWay.get(file)
     if (other !== undefined) {
       const copied = yield* Deferred.await(other)
+      if (copied?._tag === "Copied") return { ...copied, view }
       return copied?._tag === "Failed"
         ? {
           _tag: "Failed",
@@ -196,7 +248,8 @@ export const copyResults = Effect.fnUntraced(function*(
         Effect.sync(() => lease.release())
       )
     }))
-    underWay.delete(file)
+    const isWaiting = Exit.isSuccess(exit) && exit.value?._tag === "Copied" && exit.value.waiting !== undefined
+    if (!isWaiting) underWay.delete(file)
     yield* Deferred.done(deferred, exit)
     return yield* exit
   })
@@ -214,11 +267,18 @@ export const copyResults = Effect.fnUntraced(function*(
   yield* Stream.concat(ArchiveApi.scanTaskRuns(directory), flowRuns).pipe(
     // In order, so that all exports of the same rows have the same manifest.
     Stream.mapEffect(copy, { concurrency: Math.max(1, options.concurrency ?? 16) }),
+    // Others are read and written while those before them are synced.
+    Stream.buffer({ capacity: waitingAtOnce }),
     Stream.runForEachArray(Effect.fnUntraced(function*(array) {
+      yield* name(array.flatMap((one) => one?._tag === "Copied" && one.waiting !== undefined ? [one.waiting] : []))
       const entries: Array<Files.ManifestEntry> = []
-      for (const copied of array) {
+      for (const one of array) {
         counts.done = Math.min(counts.done + 1, total)
-        if (copied === undefined) continue
+        if (one === undefined) continue
+        const named = one._tag === "Copied" ? one.waiting?.named : undefined
+        const copied = one._tag === "Copied" && named !== undefined && Result.isFailure(named)
+          ? yield* notWritten(one.entry.file, one.view, named.failure)
+          : one
         if (copied._tag === "Failed") {
           if (copied.failure.reason === "Row") counts.rows++
           else counts.failures++
@@ -234,24 +294,23 @@ export const copyResults = Effect.fnUntraced(function*(
       }
       yield* list(entries)
       return yield* onProgress({ _tag: "Results", done: counts.done, total })
-    }))
+    })),
+    // What has been written before a failure is not read again. An interruption does not wait for the disk.
+    Effect.onError((cause) => Cause.hasInterrupts(cause) ? Effect.void : Effect.ignore(name([...unnamed.keys()])))
   )
 
   // Other files: results of an earlier export, which are kept, and files that no export wrote.
   yield* Stream.fromAsyncIterable(
     Files.walk(directory, resultFolders),
     (error) => new ArchiveExportError({ directory, detail: `its results cannot be listed (${Files.codeOf(error)})` })
-  ).pipe(Stream.runForEach(Effect.fnUntraced(function*(found) {
-    if ("folder" in found) {
-      return yield* attempt(directory, found.folder, () => Files.syncFolder(join(directory, found.folder)))
+  ).pipe(Stream.runForEach(Effect.fnUntraced(function*({ entries, folder, isFirst }) {
+    if (isFirst) yield* attempt(directory, folder, () => Files.syncFolder(join(directory, folder)))
+    for (const { file, isFile } of entries) {
+      if (isFile && journal.isListed(file)) continue
+      const entry = isFile ? (journal.get(file) ?? previous.get(file))?.entry : undefined
+      if (entry === undefined || !(yield* isIntact(entry))) counts.foreign++
+      else yield* list([entry])
     }
-    if (found.isFile && journal.isListed(found.file)) return
-    const entry = found.isFile ? (journal.get(found.file) ?? previous.get(found.file))?.entry : undefined
-    if (entry === undefined || !(yield* isIntact(entry))) {
-      counts.foreign++
-      return
-    }
-    yield* list([entry])
   })))
 
   const digest = yield* attempt(directory, ArchiveFormat.manifestFile, async () => {
