@@ -37,8 +37,11 @@ const host = globalThis as unknown as Host
 const slice = 10
 /** Turns between two parts: an event loop accepts one connection in each, and a request takes a few of them. */
 const turnsOfOthers = 16
-/** How many of those are left. */
-let left = 0
+/** The most turns, while others come. */
+const mostTurnsOfOthers = 128
+/** How many there have been. */
+let turns = 0
+let hasOthers = false
 /** When the first work of this turn began. */
 let began: number | undefined
 /** Whether what has waited has not asked yet: it takes a step, even if its part is over before it comes to that. */
@@ -63,12 +66,14 @@ const isOver = (): boolean => began !== undefined && host.performance.now() - be
 
 const start = (): void => {
   began = host.performance.now()
-  left = turnsOfOthers
+  turns = 0
   soon(begin)
 }
 
 const begin = (): void => {
-  if (waiting.length > 0 && left-- > 0) return soon(begin)
+  const most = hasOthers ? mostTurnsOfOthers : turnsOfOthers
+  hasOthers = false
+  if (waiting.length > 0 && turns++ < most) return soon(begin)
   began = undefined
   if (waiting.length === 0) return
   // What goes on may do all of its work before it asks again, so the turn begins here.
@@ -97,6 +102,17 @@ export const isLong = (): boolean => {
   if (began !== undefined) return isOver()
   start()
   return false
+}
+
+/**
+ * Says that others have come in this turn, of whom more may come in the next: long work leaves them up to 128 turns
+ * between two parts as long as it is said in each, and 16 otherwise.
+ *
+ * @category turns
+ * @since 0.1.0
+ */
+export const leave = (): void => {
+  hasOthers = true
 }
 
 /**

@@ -52,4 +52,29 @@ describe("Turn", () => {
       assert.isTrue(isCalled)
       assert.isFalse(Turn.isLong())
     }))
+  it.live("leaves others more turns as long as they come, but not all", () =>
+    Effect.gen(function*() {
+      let now = performance.now() + 3_000_000
+      const clock = vi.spyOn(performance, "now").mockImplementation(() => now)
+      yield* Effect.addFinalizer(() => Effect.sync(() => clock.mockRestore()))
+      let isOver = false
+      let turn = 0
+      const next = () => {
+        turn++
+        Turn.leave()
+        if (!isOver) setImmediate(next)
+      }
+      setImmediate(next)
+      const worked: Array<number> = []
+      yield* Effect.forEach(Array.from({ length: 8 }), () =>
+        Effect.gen(function*() {
+          yield* Turn.share
+          now += 20
+          worked.push(turn)
+        }))
+      isOver = true
+      const most = Math.max(...worked.map((turn, index) => turn - (worked[index - 1] ?? turn)))
+      assert.isAtLeast(most, 120)
+      assert.isAtMost(most, 140)
+    }))
 })

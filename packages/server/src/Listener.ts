@@ -13,59 +13,156 @@
  *
  * @since 0.1.0
  */
-import { type IncomingMessage, Server, type ServerResponse } from "node:http"
+import * as Turn from "@effect-prefect/core/Turn"
+import { IncomingMessage, Server, type ServerResponse } from "node:http"
 import type { Socket } from "node:net"
+import { Door } from "./internal/door.ts"
+
+/**
+ * Options of a listener.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface Options {
+  /** The most connections. For a further one, the one that has sent nothing whole for longest is ended. Default 2 000. */
+  readonly maxConnections?: number | undefined
+}
 
 /** The number of requests of one connection that may wait while another one of it is answered. */
 const maxPipelined = 100
+/** Connections that may wait to be accepted. Clients of a full queue try again only after a second, or three. */
+const backlog = 4_096
+/** Chunks of a body that may be small. */
+const smallChunks = 1_000
+/** The bytes that chunks must have on average otherwise. */
+const chunkBytes = 16
 
-/** The requests of a connection that wait, while one of them is answered. */
-type Waiting = Array<readonly [IncomingMessage, ServerResponse]>
+/** A request that does not send its body byte by byte: a chunk of one costs as much as a chunk of thousands. */
+class Message extends IncomingMessage {
+  #chunks = 0
+  #bytes = 0
+  #isOver = false
+
+  override push(chunk: unknown, encoding?: BufferEncoding): boolean {
+    // The parser gives what else has come, even if the connection has ended.
+    if (this.#isOver) return false
+    if (chunk instanceof Uint8Array) {
+      this.#bytes += chunk.length
+      this.#isOver = ++this.#chunks > smallChunks + this.#bytes / chunkBytes
+    }
+    if (!this.#isOver) return super.push(chunk, encoding)
+    this.socket.destroy()
+    return false
+  }
+}
+
+/** A connection on which a request is answered, and its further ones. */
+interface Connection {
+  /** What is answered. */
+  current: IncomingMessage | undefined
+  readonly waiting: Array<() => void>
+  /** Whether a request of it was answered. */
+  isKnown: boolean
+}
 
 /**
- * Gives the requests of a connection one by one. A client may send a thousand of them in one packet, and they would all
- * be begun before another client's.
+ * Gives the requests of a connection one by one, and those of all connections in turn with what else there is to do. A
+ * client may send a thousand of them in one packet, and they would all be begun before another client's.
  */
 class OneByOne extends Server {
-  readonly #waiting = new WeakMap<Socket, Waiting>()
+  /** Of clients that are known from an earlier request: a flood of new ones hardly delays them. */
+  readonly #known = new Door(16)
+  readonly #new = new Door(128)
+  /** In the order in which they were opened or their last request ended. */
+  readonly #connections = new Map<Socket, Connection>()
+  readonly #maxConnections: number
+
+  constructor(options: Options) {
+    super({
+      requestTimeout: 30_000,
+      headersTimeout: 10_000,
+      keepAliveTimeout: 65_000,
+      IncomingMessage: Message
+    })
+    this.#maxConnections = options.maxConnections ?? 2_000
+  }
+
+  override listen(...args: ReadonlyArray<unknown>): this {
+    const [options, ...rest] = args
+    const given = typeof options === "object" && options !== null ? [{ backlog, ...options }, ...rest] : args
+    return Reflect.apply(super.listen, this, given) as this
+  }
 
   override emit(event: string | symbol, ...args: Array<unknown>): boolean {
-    return event === "request"
-      ? this.#admit(args[0] as IncomingMessage, args[1] as ServerResponse)
-      : Reflect.apply(super.emit, this, [event, ...args]) as boolean
+    switch (event) {
+      case "connection":
+        this.#open(args[0] as Socket)
+        break
+      case "request":
+      case "checkContinue":
+        this.#admit(event, args[0] as IncomingMessage, args[1] as ServerResponse)
+        return true
+    }
+    return Reflect.apply(super.emit, this, [event, ...args]) as boolean
   }
 
-  #admit(request: IncomingMessage, response: ServerResponse): boolean {
+  /** Requests for another protocol are answered in this one, which HTTP permits: there is no other. */
+  override listenerCount(event: string | symbol): number {
+    return event === "upgrade" ? 0 : super.listenerCount(event)
+  }
+
+  #open(socket: Socket): void {
+    this.#known.accepted()
+    this.#new.accepted()
+    Turn.leave()
+    this.#connections.set(socket, { current: undefined, waiting: [], isKnown: false })
+    socket.once("close", () => this.#connections.delete(socket))
+    if (this.#connections.size <= this.#maxConnections) return
+    for (const [idle, { current }] of this.#connections) {
+      if (current?.complete !== true) return void idle.destroy()
+    }
+  }
+
+  #admit(event: string, request: IncomingMessage, response: ServerResponse): void {
     const { socket } = request
+    const connection = this.#connections.get(socket)
     // The rest of what came with the request for which the connection was ended.
-    if (socket.destroyed) return true
-    const waiting = this.#waiting.get(socket)
-    if (waiting === undefined) return this.#begin(request, response, [])
-    waiting.push([request, response])
-    if (waiting.length > maxPipelined) socket.destroy()
-    return true
+    if (connection === undefined || socket.destroyed) return
+    const begin = () => {
+      connection.current = request
+      response.once("close", () => this.#end(socket, connection))
+      const door = connection.isKnown ? this.#known : this.#new
+      door.enter({
+        begin: () => void super.emit(event, request, response),
+        // Nothing is sent on a connection whose other half the client has closed.
+        isGone: () => !socket.writable
+      })
+    }
+    if (connection.current === undefined) return begin()
+    connection.waiting.push(begin)
+    if (connection.waiting.length > maxPipelined) socket.destroy()
   }
 
-  #begin(request: IncomingMessage, response: ServerResponse, waiting: Waiting): boolean {
-    const { socket } = request
-    this.#waiting.set(socket, waiting)
-    response.once("close", () => {
-      const next = waiting.shift()
-      if (next === undefined || socket.destroyed) this.#waiting.delete(socket)
-      // Others have a turn in between.
-      else setImmediate(() => socket.destroyed || this.#begin(...next, waiting))
-    })
-    return super.emit("request", request, response)
+  #end(socket: Socket, connection: Connection): void {
+    connection.isKnown = true
+    const next = connection.waiting.shift()
+    if (next === undefined) {
+      connection.current = undefined
+      if (!this.#connections.delete(socket) || socket.destroyed) return
+      this.#connections.set(socket, connection)
+    } // Others have a turn in between.
+    else setImmediate(() => socket.destroyed || next())
   }
 }
 
 /**
  * Makes a server. A request must arrive within 30 seconds and its headers within 10; a connection is kept for 65 seconds
  * after the last one, because proxies keep them for a minute and treat one that ends just then as a broken server.
- * Requests of one connection are answered one by one, and a connection on which more than 100 wait is ended.
+ * Requests of one connection are answered one by one, and a connection on which more than 100 wait is ended, or whose
+ * body comes byte by byte. Requests of all connections are begun in turn with other work, unless their client has gone.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const make = (): Server =>
-  new OneByOne({ requestTimeout: 30_000, headersTimeout: 10_000, keepAliveTimeout: 65_000 })
+export const make = (options: Options = {}): Server => new OneByOne(options)

@@ -1,0 +1,158 @@
+import * as Listener from "@effect-prefect/server/Listener"
+import { assert, describe, it } from "@effect/vitest"
+import { once } from "node:events"
+import type { IncomingMessage, ServerResponse } from "node:http"
+import { type AddressInfo, connect, type Socket } from "node:net"
+
+const turn = () => new Promise((resolve) => setImmediate(resolve))
+
+const listen = async (
+  answer: (request: IncomingMessage, response: ServerResponse) => void,
+  options: Listener.Options = {}
+) => {
+  const server = Listener.make(options)
+  server.on("request", answer)
+  // What handles requests for other protocols is not asked.
+  server.on("upgrade", (_request, socket) => socket.destroy())
+  await once(server.listen({ port: 0, host: "127.0.0.1" }), "listening")
+  const { port } = server.address() as AddressInfo
+  const sockets: Array<Socket> = []
+  return {
+    server,
+    open: (text = "") => {
+      const socket = connect(port, "127.0.0.1").on("error", () => {})
+      sockets.push(socket)
+      if (text !== "") socket.write(text)
+      return socket
+    },
+    [Symbol.asyncDispose]: async () => {
+      for (const socket of sockets) socket.destroy()
+      server.closeAllConnections()
+      await new Promise((resolve) => server.close(resolve))
+    }
+  }
+}
+
+const get = (path: string, headers = "") => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n${headers}\r\n`
+
+/** What came on a connection until it ended, or a text came. */
+const received = (socket: Socket, until: string) =>
+  new Promise<string>((resolve) => {
+    let text = ""
+    socket.setEncoding("utf8").on("data", (part: string) => {
+      text += part
+      if (text.includes(until)) resolve(text)
+    })
+    socket.once("close", () => resolve(text))
+  })
+
+describe("Listener", () => {
+  it("does not begin requests whose clients have gone, and accepts others in between", async () => {
+    const begun: Array<string> = []
+    await using listener = await listen(({ url }, response) => {
+      begun.push(url ?? "")
+      // Work that cannot be divided.
+      for (const end = performance.now() + 6; performance.now() < end;);
+      response.end("done")
+    })
+    for (let i = 0; i < 300; i++) {
+      const socket = listener.open()
+      socket.write(get("/gone"), () => socket.destroy())
+    }
+    const text = await received(listener.open(get("/here")), "done")
+    assert.include(text, "200 OK")
+    assert.isAtMost(begun.length, 150)
+    await turn()
+    assert.isAtMost(begun.length, 150)
+  })
+
+  it("begins requests of clients that it knows before those of a flood of new ones", async () => {
+    let begun = 0
+    await using listener = await listen((request, response) => {
+      begun++
+      if (request.url === "/known") return void response.end("done")
+      for (const end = performance.now() + 6; performance.now() < end;);
+      response.end("done")
+    })
+    const known = listener.open(get("/known"))
+    await received(known, "done")
+    for (let i = 0; i < 200; i++) listener.open(get("/new"))
+    while (begun < 3) await turn()
+    const before = begun
+    known.write(get("/known"))
+    await received(known, "done")
+    assert.isAtMost(begun - before, 40)
+  })
+
+  it("does not begin what a client has asked for before it closed its half of the connection", async () => {
+    let begun = 0
+    await using listener = await listen((_request, response) => {
+      begun++
+      for (const end = performance.now() + 6; performance.now() < end;);
+      response.end("done")
+    })
+    for (let i = 0; i < 100; i++) listener.open().end(get("/"))
+    assert.include(await received(listener.open(get("/")), "done"), "200 OK")
+    assert.isAtMost(begun, 60)
+  })
+
+  it("ends a connection whose body comes byte by byte, and none whose chunks are few or large", async () => {
+    await using listener = await listen((request, response) => {
+      let size = 0
+      request.on("data", (chunk: Buffer) => size += chunk.length).on("end", () => response.end(`received ${size}`))
+    })
+    const head = "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+    const chunks = (count: number, length: number) =>
+      `${head}${`${length.toString(16)}\r\n${"x".repeat(length)}\r\n`.repeat(count)}0\r\n\r\n`
+    assert.include(await received(listener.open(chunks(900, 1)), "received"), "received 900")
+    assert.include(await received(listener.open(chunks(5_000, 32)), "received"), "received 160000")
+    assert.strictEqual(await received(listener.open(chunks(1_100, 1)), "received"), "")
+    // The body of a request that is not read either.
+    await using other = await listen(() => {})
+    assert.strictEqual(await received(other.open(chunks(1_100, 1)), "received"), "")
+  })
+
+  it("ends the connection that has been idle for longest when there are too many, and none that is answered", async () => {
+    const responses: Array<ServerResponse> = []
+    await using listener = await listen((_request, response) => void responses.push(response), { maxConnections: 4 })
+    const ended: Array<string> = []
+    const open = async (name: string, text = "") => {
+      const socket = listener.open(text)
+      socket.on("close", () => ended.push(name)).resume()
+      await once(listener.server, "connection")
+      return socket
+    }
+    const answered = await open("answered", get("/"))
+    while (responses.length < 1) await turn()
+    await open("silent")
+    const slow = await open("slow", "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n12345")
+    while (responses.length < 2) await turn()
+    const idle = await open("idle")
+    await open("first")
+    while (ended.length < 1) await turn()
+    assert.deepStrictEqual(ended, ["silent"])
+    await open("second")
+    while (ended.length < 2) await turn()
+    assert.deepStrictEqual(ended, ["silent", "slow"])
+    idle.write(get("/"))
+    while (responses.length < 3) await turn()
+    await open("third")
+    while (ended.length < 3) await turn()
+    assert.deepStrictEqual(ended, ["silent", "slow", "first"])
+    const text = received(answered, "done")
+    responses[0]!.end("done")
+    assert.include(await text, "200 OK")
+    assert.isTrue(slow.destroyed)
+  })
+
+  it("answers requests for another protocol in its own", async () => {
+    await using listener = await listen((_request, response) => void response.end("done"))
+    const upgrades = [
+      "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n",
+      "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n"
+    ]
+    for (const headers of upgrades) {
+      assert.include(await received(listener.open(get("/", headers)), "done"), "200 OK")
+    }
+  })
+})
