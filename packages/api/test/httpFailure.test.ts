@@ -12,6 +12,7 @@ const answer = (status: number, text = "", headers: Record<string, string> = {})
   status,
   headers,
   text,
+  length: text.length,
   receivedAt: Date.parse("2022-03-01T12:00:00Z")
 })
 const detailOf = (reason: Reason) => "detail" in reason ? reason.detail : undefined

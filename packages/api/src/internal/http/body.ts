@@ -1,3 +1,5 @@
+import { LongText } from "../longText.ts"
+
 /** Joins the bytes of one array after the other; a single array is returned unchanged. */
 export const joined = (chunks: ReadonlyArray<Uint8Array>, size: number): Uint8Array => {
   if (chunks.length === 1) return chunks[0]!
@@ -54,17 +56,23 @@ export class Body {
   }
 
   /** The text of the body, in steps. */
-  *text(): Generator<undefined, string> {
+  *text(): Generator<undefined, LongText> {
     // In one call where it is short: a decoder that goes on from call to call takes longer.
-    if (this.size <= part) return new TextDecoder().decode(this.bytes())
+    if (this.size <= part) return new LongText([new TextDecoder().decode(this.bytes())])
     const decoder = new TextDecoder()
+    const texts: Array<string> = []
     let text = ""
     for (const chunk of this.chunks) {
       for (let from = 0; from < chunk.byteLength; from += part) {
         text += decoder.decode(chunk.subarray(from, from + part), { stream: true })
+        if (text.length >= part) {
+          texts.push(text)
+          text = ""
+        }
         yield
       }
     }
-    return text + decoder.decode()
+    texts.push(text + decoder.decode())
+    return new LongText(texts)
   }
 }

@@ -19,6 +19,7 @@ import type { TlsOptions } from "../../Network.ts"
 import type { Reason } from "../../PrefectApiError.ts"
 import { PrefectConfigError } from "../../PrefectConfigError.ts"
 import { type Address, addressText } from "../address.ts"
+import type { LongText } from "../longText.ts"
 import { Body } from "./body.ts"
 import {
   type Answer,
@@ -109,6 +110,11 @@ export interface HttpBackend {
     request: HttpClientRequest.HttpClientRequest,
     read: (answer: Answer) => Result.Result<A, HttpFailure>
   ) => Effect.Effect<A, HttpFailure>
+}
+
+/** An answer whose text was not looked at yet. */
+interface Received extends Omit<Answer, "text" | "length" | "json"> {
+  readonly body: LongText
 }
 
 /** Answers of more characters are parsed in steps. */
@@ -256,7 +262,7 @@ export const make = Effect.fnUntraced(function*(options: {
     request: HttpClientRequest.HttpClientRequest,
     redirects: number,
     most: number
-  ): Effect.Effect<Answer, HttpFailure> =>
+  ): Effect.Effect<Received, HttpFailure> =>
     Effect.flatMap(
       Effect.flatMap(
         Effect.mapError(client.execute(request), (error) => networkFailure(error, url.origin, "sent", hasConnected)),
@@ -268,10 +274,10 @@ export const make = Effect.fnUntraced(function*(options: {
           return Effect.zipWith(
             readBody(response, most, most < maxBytes, url.origin),
             Clock.currentTimeMillis,
-            (text, receivedAt) => ({
+            (body, receivedAt) => ({
               status: response.status,
               headers: response.headers,
-              text,
+              body,
               receivedAt
             })
           )
@@ -304,7 +310,7 @@ export const make = Effect.fnUntraced(function*(options: {
   const secrets = secretsOf(headers, url)
   const clean = (text: string) => withoutSecrets(text, secrets)
 
-  const attempt = (request: HttpClientRequest.HttpClientRequest, most: number): Effect.Effect<Answer, HttpFailure> =>
+  const attempt = (request: HttpClientRequest.HttpClientRequest, most: number): Effect.Effect<Received, HttpFailure> =>
     once(request, 0, most).pipe(
       Effect.timeoutOrElse({
         duration: timeout,
@@ -353,11 +359,13 @@ export const make = Effect.fnUntraced(function*(options: {
           let failure: HttpFailure
           if (Result.isSuccess(outcome)) {
             span.attribute("http.response.status_code", outcome.success.status)
-            const { text } = outcome.success
-            const json = text.length > longAnswer
-              ? yield* parseLong(text, parsePrecisely, maxBytes * memoryPerByte, operation.isRow)
+            const { body, ...received } = outcome.success
+            const { length } = body
+            const json = length > longAnswer
+              ? yield* parseLong(body, parsePrecisely, maxBytes * memoryPerByte, operation.isRow)
               : undefined
-            const answer = read({ ...outcome.success, json })
+            const text = body.slice(0, Math.min(length, longAnswer))
+            const answer = read({ ...received, text, length, json })
             if (Result.isSuccess(answer)) {
               hasAnswered = true
               value = answer
@@ -438,7 +446,7 @@ const readBody = (
   maxBytes: number,
   isKind: boolean,
   origin: string
-): Effect.Effect<string, HttpFailure> =>
+): Effect.Effect<LongText, HttpFailure> =>
   Effect.suspend(() => {
     const body = new Body()
     const tooLarge = oversized(

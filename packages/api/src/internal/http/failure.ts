@@ -20,7 +20,10 @@ import { plainWords } from "./words.ts"
 export interface Answer {
   readonly status: number
   readonly headers: Readonly<Record<string, string | undefined>>
+  /** Its beginning where it is long. */
   readonly text: string
+  /** The characters of the whole. */
+  readonly length: number
   /** The value of a long text. */
   readonly json?: Parsed | undefined
   /** Milliseconds since the epoch, for comparing with a `Retry-After` date. */
@@ -173,7 +176,7 @@ export const parseJson = (answer: Answer): Result.Result<unknown, HttpFailure> =
   return Result.fail(unreadable(
     isHtml(answer)
       ? "it is a web page and not JSON, perhaps from a proxy or a login form"
-      : `it is not JSON, or was cut off after ${answer.text.length} characters`
+      : `it is not JSON, or was cut off after ${answer.length} characters`
   ))
 }
 

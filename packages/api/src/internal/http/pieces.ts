@@ -1,6 +1,7 @@
 /** JSON text of many megabytes in pieces of some hundred kilobytes, so that other work can run between them. */
 import * as Effect from "effect/Effect"
 import { isTooDeep, maxDepth, rememberDepth } from "../depth.ts"
+import { LongText } from "../longText.ts"
 import type { Body } from "./body.ts"
 import { TooMuchMemory, withinMemory } from "./memory.ts"
 
@@ -43,9 +44,10 @@ interface Open {
   isDeep: boolean
   /** The text between two elements, from the bracket before the comma to the first key after it. */
   separator: string | undefined
-  /** The last position of that text, and the number of guesses in a row that were wrong. */
+  /** The last position of that text, the number of guesses in a row that were wrong, and of those that it was far from. */
   found: number
   misses: number
+  far: number
 }
 
 const opened = (isList: boolean, key: string, level: number): Open => ({
@@ -55,7 +57,8 @@ const opened = (isList: boolean, key: string, level: number): Open => ({
   isDeep: level > maxDepth,
   separator: undefined,
   found: -1,
-  misses: 0
+  misses: 0,
+  far: 0
 })
 
 const notJson = (): never => {
@@ -70,14 +73,15 @@ const notJson = (): never => {
  * searched for, and if the text before it parses as an array, the piece ends there. Otherwise each character is scanned.
  */
 export function* parseInPieces(
-  text: string,
+  whole: string | LongText,
   parse: Parse,
   length = pieceLength,
   isRow = false
 ): Generator<undefined, unknown> {
+  const text = typeof whole === "string" ? new LongText([whole]) : whole
   const start = yield* afterSpace(text, 0)
   const first = text.charCodeAt(start)
-  if (first !== openArray && first !== openObject) return parse(text)
+  if (first !== openArray && first !== openObject) return yield* scalar(text, start, parse)
   /** The outermost of the containers at this place. */
   const open: Array<Open> = [opened(first === openArray, "", isRow && first === openObject ? 1 : 0)]
   /** Where the containers around this place begin, and the last comma in each, or -1. */
@@ -86,9 +90,8 @@ export function* parseInPieces(
   let depth = 1
   let at = start + 1
   let isInString = false
-  /** Where that string begins, and the next quote beyond the characters that were scanned, or -1. */
+  /** Where that string begins. */
   let stringStart = -1
-  let nextQuote = -1
   let isAfterLong = false
   /** Where the piece begins. */
   let piece = at
@@ -115,7 +118,7 @@ export function* parseInPieces(
         return
       }
     }
-    const content = text.slice(piece, end)
+    const content = end - piece > longString ? yield* withoutSpace(text, piece, end) : text.slice(piece, end)
     const values = parse(isList ? `[${content}]` : `{${content}}`) as ReadonlyArray<unknown> | Record<string, unknown>
     if (isOwed && (Array.isArray(values) ? values.length === 0 : content.trim() === "")) notJson()
     isOwed = false
@@ -135,14 +138,16 @@ export function* parseInPieces(
     const { separator } = frame
     if (separator === undefined || frame.misses >= maxMisses) return false
     const from = piece + length
-    if (frame.found < from) frame.found = text.indexOf(separator, from)
+    if (frame.found < from) frame.found = text.indexOf(separator, from, from + length + separator.length)
     if (frame.found < 0) {
+      if (from + length < text.length && ++frame.far <= maxMisses) return false
+      frame.far = 0
       frame.misses++
       frame.separator = undefined
       return false
     }
-    if (frame.found - from > length) return false
-    const cut = text.indexOf(",", frame.found)
+    frame.far = 0
+    const cut = text.indexOf(",", frame.found, frame.found + separator.length)
     let values: ReadonlyArray<unknown>
     try {
       values = parse(`[${text.slice(piece, cut)}]`) as ReadonlyArray<unknown>
@@ -165,34 +170,33 @@ export function* parseInPieces(
       yield
       continue
     }
-    let next = Math.min(at + length, text.length)
+    // Not a slice, the characters of which take longer to look at.
+    const { part, start: base } = text.partAt(at)
+    let next = Math.min(at + length, base + part.length)
     let isClosed = false
     for (; at < next; at++) {
-      const code = text.charCodeAt(at)
+      const code = part.charCodeAt(at - base)
       if (isInString || code === quote) {
         if (!isInString) stringStart = at++
         isInString = true
         while (isInString && at < next) {
-          // A search that went beyond this piece continues there: this place may be within an escape.
-          if (nextQuote < at) {
-            // Most strings end soon, and a search costs as much as many characters.
-            const near = Math.min(at + nearQuote, next)
-            for (; at < near && isInString; at++) {
-              const within = text.charCodeAt(at)
-              if (within === backslash) at++
-              else if (within === quote) isInString = false
-            }
-            if (!isInString || at >= next) break
-            nextQuote = text.indexOf("\"", at)
+          // Most strings end soon, and a search costs as much as many characters.
+          const near = Math.min(at + nearQuote, next)
+          for (; at < near && isInString; at++) {
+            const within = part.charCodeAt(at - base)
+            if (within === backslash) at++
+            else if (within === quote) isInString = false
           }
-          if (nextQuote < 0) notJson()
-          at = nextQuote
-          if (at >= next) {
-            at = next
+          if (!isInString || at >= next) break
+          const found = part.slice(at - base, next - base).indexOf("\"")
+          const end = found < 0 ? next : at + found
+          isInString = isEscaped(part, end - base, at - base)
+          // What is looked at next does not begin within an escape.
+          at = end + (found < 0 && !isInString ? 0 : 1)
+          if (found < 0) {
+            isInString = true
             break
           }
-          isInString = isEscaped(text, at)
-          at++
         }
         at--
         if (!isInString && at - stringStart >= longString) isAfterLong = true
@@ -254,12 +258,11 @@ export function* parseInPieces(
           depth = inner
           isInString = false
           isAfterLong = false
-          nextQuote = -1
         }
       } else if (depth > inner) {
         const begin = starts[inner + 1]!
         const isList = Array.isArray(around.container)
-        const key = isList ? onlySpace(text, piece, begin) : keyOf(text, piece, begin, parse)
+        const key = isList ? yield* onlySpace(text, piece, begin) : yield* keyOf(text, piece, begin, parse)
         open.push(opened(text.charCodeAt(begin) === openArray, key, isList || around.level > 0 ? around.level + 1 : 0))
         isOwed = false
         piece = begin + 1
@@ -269,34 +272,37 @@ export function* parseInPieces(
   return notJson()
 }
 
-/** The position of the quote that ends a string, or -1 when it is not before another position. */
-const endOfString = (text: string, from: number, to: number): number => {
+/** The value of a text that is no array or object. */
+const scalar = function*(text: LongText, start: number, parse: Parse): Generator<undefined, unknown> {
+  if (text.length - start > longString) {
+    const long = yield* longElement(text, start, text.length, true, parse)
+    if (long !== undefined) return long.value
+  }
+  // A page of the web need not be joined to be seen to be none.
+  return /[-\dtfn"]/.test(text.slice(start, start + 1)) ? parse(text.slice(0, text.length)) : notJson()
+}
+
+/** The position of the quote that ends a string which begins before a position, or -1 when it is not before another. */
+const endOfString = (text: LongText, from: number, to: number): number => {
   for (let at = from; at < to; at++) {
-    at = text.indexOf("\"", at)
-    if (at < 0) return notJson()
-    if (at >= to) return -1
-    if (!isEscaped(text, at)) return at
+    at = text.indexOf("\"", at, to)
+    if (at < 0) return -1
+    if (!isEscaped(text, at, from)) return at
   }
   return -1
 }
 
-/** Whether an odd number of backslashes precedes a place. */
-const isEscaped = (text: string, at: number): boolean => {
+/** Whether an odd number of backslashes precedes a place. Does not look beyond a place that is not within an escape. */
+const isEscaped = (text: string | LongText, at: number, from: number): boolean => {
   let before = at - 1
-  while (text.charCodeAt(before) === backslash) before--
+  while (before >= from && text.charCodeAt(before) === backslash) before--
   return (at - before) % 2 === 0
 }
 
 const isSpace = (code: number): boolean => code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09
 
-const skipSpace = (text: string, from: number): number => {
-  let at = from
-  while (isSpace(text.charCodeAt(at))) at++
-  return at
-}
-
-/** As `skipSpace`, in steps. */
-const afterSpace = function*(text: string, from: number): Generator<undefined, number> {
+/** The next place without white space, in steps. */
+const afterSpace = function*(text: LongText, from: number): Generator<undefined, number> {
   let at = from
   for (let next = from + pieceLength; isSpace(text.charCodeAt(at)); at++) {
     if (at < next) continue
@@ -306,56 +312,97 @@ const afterSpace = function*(text: string, from: number): Generator<undefined, n
   return at
 }
 
+/** Elements with one space instead of each run of white space between their parts, in steps. */
+const withoutSpace = function*(text: LongText, start: number, end: number): Generator<undefined, string> {
+  let made = ""
+  let isInString = false
+  let isEscape = false
+  let isAfterSpace = false
+  for (let base = start; base < end; base += pieceLength) {
+    const window = text.slice(base, Math.min(base + pieceLength, end))
+    /** Where what is kept begins. */
+    let from = 0
+    for (let at = 0; at < window.length; at++) {
+      const code = window.charCodeAt(at)
+      if (isEscape) isEscape = false
+      else if (code === quote) isInString = !isInString
+      else if (isInString) isEscape = code === backslash
+      const isBetween = !isInString && isSpace(code)
+      if (isBetween && isAfterSpace) {
+        if (from < at) made += window.slice(from, at)
+        from = at + 1
+      }
+      isAfterSpace = isBetween
+    }
+    made += window.slice(from)
+    yield
+  }
+  return made
+}
+
+/** The next place without white space, or one that is too far away for a separator. */
+const nearSpace = (text: LongText, from: number): number => {
+  let at = from
+  while (at - from < maxSeparator && isSpace(text.charCodeAt(at))) at++
+  return at
+}
+
 /** The text from the bracket before a comma, or from all brackets, to the first key; undefined without objects. */
-const separatorAt = (text: string, cut: number, isWide: boolean): string | undefined => {
+const separatorAt = (text: LongText, cut: number, isWide: boolean): string | undefined => {
   let start = cut - 1
-  while (isSpace(text.charCodeAt(start))) start--
-  const object = skipSpace(text, cut + 1)
+  while (cut - start < maxSeparator && isSpace(text.charCodeAt(start))) start--
+  const object = nearSpace(text, cut + 1)
   if (text.charCodeAt(start) !== closeObject || text.charCodeAt(object) !== openObject) return undefined
-  const key = skipSpace(text, object + 1)
+  const key = nearSpace(text, object + 1)
   if (text.charCodeAt(key) !== quote) return undefined
-  const end = text.indexOf("\"", key + 1)
+  const end = text.indexOf("\"", key + 1, key + maxSeparator)
   const isBracket = (code: number) => code === closeObject || code === closeArray || isSpace(code)
-  while (isWide && isBracket(text.charCodeAt(start - 1))) start--
+  while (isWide && end - start < maxSeparator && isBracket(text.charCodeAt(start - 1))) start--
   return end < 0 || end - start >= maxSeparator ? undefined : text.slice(start, end + 1)
 }
 
-const onlySpace = (text: string, start: number, end: number): string => skipSpace(text, start) === end ? "" : notJson()
+const onlySpace = function*(text: LongText, start: number, end: number): Generator<undefined, string> {
+  return (yield* afterSpace(text, start)) === end ? "" : notJson()
+}
 
 /** The key before a container: `"key":` and white space. */
-const keyOf = (text: string, start: number, end: number, parse: Parse): string => {
-  const begin = skipSpace(text, start)
+const keyOf = function*(text: LongText, start: number, end: number, parse: Parse): Generator<undefined, string> {
+  const begin = yield* afterSpace(text, start)
   if (text.charCodeAt(begin) !== quote) return notJson()
   const close = endOfString(text, begin + 1, end)
-  const colon = close < 0 ? end : skipSpace(text, close + 1)
-  if (text.charCodeAt(colon) !== 0x3a || skipSpace(text, colon + 1) !== end) return notJson()
+  const colon = close < 0 ? end : yield* afterSpace(text, close + 1)
+  if (text.charCodeAt(colon) !== 0x3a || (yield* afterSpace(text, colon + 1)) !== end) return notJson()
   return parse(text.slice(begin, close + 1)) as string
 }
 
 /** An element that is one long string, with its key in an object; undefined for any other. */
 const longElement = function*(
-  text: string,
+  text: LongText,
   begin: number,
   end: number,
   isList: boolean,
   parse: Parse
 ): Generator<undefined, { readonly key: string; readonly value: string } | undefined> {
-  let at = skipSpace(text, begin)
+  let at = yield* afterSpace(text, begin)
   let key = ""
   if (!isList) {
     const close = text.charCodeAt(at) === quote ? endOfString(text, at + 1, Math.min(end, at + pieceLength)) : -1
     if (close < 0) return undefined
-    const value = skipSpace(text, skipSpace(text, close + 1) + 1)
+    const value = yield* afterSpace(text, (yield* afterSpace(text, close + 1)) + 1)
     if (text.charCodeAt(value) !== quote) return undefined
-    key = keyOf(text, at, value, parse)
+    key = yield* keyOf(text, at, value, parse)
     at = value
   }
   let last = end - 1
-  while (isSpace(text.charCodeAt(last))) last--
+  for (let next = last - pieceLength; isSpace(text.charCodeAt(last)); last--) {
+    if (last > next) continue
+    next = last - pieceLength
+    yield
+  }
   if (text.charCodeAt(at) !== quote || text.charCodeAt(last) !== quote || last - at < longString) return undefined
   let value = ""
   for (let from = at + 1; from < last;) {
-    const cut = from + pieceLength >= last ? last : cutOf(text, from + pieceLength)
+    const cut = from + pieceLength >= last ? last : cutOf(text, from + pieceLength, from)
     try {
       value += parse(`"${text.slice(from, cut)}"`) as string
     } catch (error) {
@@ -369,11 +416,11 @@ const longElement = function*(
   return { key, value }
 }
 
-/** The last position up to another at which a string may be cut: not within an escape. */
-const cutOf = (text: string, before: number): number => {
-  if (isEscaped(text, before)) return before - 1
+/** The last position up to another at which a string may be cut, as it may at `from`: not within an escape. */
+const cutOf = (text: LongText, before: number, from: number): number => {
+  if (isEscaped(text, before, from)) return before - 1
   for (let back = 1; back <= 4; back++) {
-    if (text.charCodeAt(before - back) === 0x75 && isEscaped(text, before - back)) return before - back - 1
+    if (text.charCodeAt(before - back) === 0x75 && isEscaped(text, before - back, from)) return before - back - 1
   }
   return before
 }
@@ -408,20 +455,25 @@ const inTurns = async <A>(steps: Generator<undefined, A>, signal: AbortSignal): 
 }
 
 /** Decodes the text of a body; other work runs while a long one is decoded. */
-export const textOf = (body: Body): Effect.Effect<string> =>
+export const textOf = (body: Body): Effect.Effect<LongText> =>
   Effect.suspend(() => {
     const steps = body.text()
     const first = steps.next()
     return first.done === true
       ? Effect.succeed(first.value)
-      : Effect.promise((signal) => inTurns(steps, signal).then((text) => text ?? ""))
+      : Effect.promise((signal) => inTurns(steps, signal).then((text) => text ?? new LongText([])))
   })
 
 /**
  * Parses a long JSON text while other work runs, unless its values take more than about `maxBytes` of memory. `isRow`
  * says that an object is a row itself, and not an answer that has rows in it.
  */
-export const parseLong = (text: string, parse: Parse, maxBytes = Infinity, isRow = false): Effect.Effect<Parsed> =>
+export const parseLong = (
+  text: string | LongText,
+  parse: Parse,
+  maxBytes = Infinity,
+  isRow = false
+): Effect.Effect<Parsed> =>
   Effect.promise(async (signal) => {
     const within = maxBytes === Infinity ? parse : withinMemory(parse, maxBytes)
     const steps = function*(): Generator<undefined, Parsed> {
