@@ -242,6 +242,12 @@ describe("mounts.json", () => {
       ])
     }))
 
+  it.effect("may be as editors of Windows write it", () =>
+    Effect.gen(function*() {
+      const directory = yield* archiveOf({ "mounts.json": `\ufeff{\r\n  "/srv": "results"\r\n}\r\n` })
+      assert.deepStrictEqual((yield* ArchiveApi.readMounts(directory)).map(({ from }) => from), ["/srv"])
+    }))
+
   it.effect("never leads out of the archive", () =>
     Effect.gen(function*() {
       const outside = yield* temporary

@@ -223,12 +223,18 @@ describe("a small file", () => {
   it("is its text, whatever its characters are cut into", () =>
     within(async (folder) => {
       const path = join(folder, "file")
-      const text = `\ufeff${"a\u65e5\ud83d\ude00".repeat(20_001)}`
+      const text = "a\u65e5\ud83d\ude00\ufeff".repeat(20_001)
       writeFileSync(path, text)
       assert.strictEqual(await Network.readText(path), text)
       const bytes = Buffer.byteLength(text)
       assert.strictEqual(await Network.readText(path, { maxBytes: bytes }), text)
       assert.strictEqual(await codeOf(Network.readText(path, { maxBytes: bytes - 1 })), "EFBIG")
+    }))
+  it("has no byte order mark, which editors of Windows write", () =>
+    within(async (folder) => {
+      const path = join(folder, "file")
+      writeFileSync(path, "\ufeff{}\r\n")
+      assert.strictEqual(await Network.readText(path), "{}\r\n")
     }))
   it("is no folder, and no device that never ends", () =>
     within(async (folder) => {

@@ -200,7 +200,15 @@ const longestBlank = 200
 
 const isBlank = (bytes: Uint8Array) =>
   bytes.length <= longestBlank && bytes.every((byte) => byte === 0x20 || byte === 0x0d || byte === 0x09)
-const hasByteOrderMark = (bytes: Uint8Array) => bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf
+
+/**
+ * The bytes of a file without the byte order mark of UTF-8 that it may start with.
+ *
+ * @category lines
+ * @since 0.1.0
+ */
+export const withoutMark = (bytes: Uint8Array): Uint8Array =>
+  bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? bytes.subarray(3) : bytes
 
 const join = (parts: ReadonlyArray<Uint8Array>, length: number): Uint8Array => {
   const whole = new Uint8Array(length)
@@ -255,9 +263,8 @@ export const splitLines = (
     if (length > maxLineBytes) use({ number, offset, bytes: undefined })
     else {
       const whole = carriedBytes === 0 ? last : join([...carried, last], length)
-      const mark = number === 1 && hasByteOrderMark(whole) ? 3 : 0
-      const bytes = mark === 0 ? whole : whole.subarray(mark)
-      if (!isBlank(bytes)) use({ number, offset: offset + mark, bytes })
+      const bytes = number === 1 ? withoutMark(whole) : whole
+      if (!isBlank(bytes)) use({ number, offset: offset + whole.length - bytes.length, bytes })
     }
     offset += length + terminator
     carried = []

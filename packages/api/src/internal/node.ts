@@ -30,7 +30,7 @@ const look = 20
 const failure = (code: string) => Object.assign(new Error(), { code })
 
 /**
- * The text of a file of at most `maxBytes` bytes. Pipes and devices are read within the same limit and never block a
+ * The text of a file of at most `maxBytes` bytes, without a byte order mark, which editors of Windows write. Pipes and devices are read within the same limit and never block a
  * thread, because a process cannot end before its threads. A browser has no files.
  */
 export const readText = async (
@@ -42,7 +42,7 @@ export const readText = async (
   try {
     const stats = await file.stat()
     if (stats.size > maxBytes) throw failure("EFBIG")
-    const decoder = new TextDecoder("utf-8", { ignoreBOM: true })
+    const decoder = new TextDecoder()
     const chunk = new Uint8Array(Math.min(maxBytes + 1, 0x10000))
     let text = ""
     let size = 0

@@ -58,7 +58,7 @@ export const readMounts = Effect.fnUntraced(function*(
     catch: (error) => unavailable(`${path} cannot be read (${codeOf(error)})`)
   })
   if (text === undefined) return []
-  const parsed = ArchiveFormat.parseLine(text)
+  const parsed = ArchiveFormat.parseLine(ArchiveFormat.withoutMark(text))
   const json = typeof parsed === "string" || Object.hasOwn(parsed.row, "") ? Option.none() : decodeMounts(parsed.row)
   if (Option.isNone(json)) {
     return yield* unavailable(
