@@ -205,6 +205,47 @@ describe("toJson", () => {
     }))
 })
 
+describe("what takes time or text wherever it comes again", () => {
+  const few = 20
+  const long = "k".repeat(16_000)
+  const integer = 1n << 60_000n
+  const digits = String(integer).length
+  const refused = (value: unknown, maxValues: number) =>
+    Effect.gen(function*() {
+      const many = Array.from({ length: few }, () => value)
+      for (const project of [JsonProjection.toJson, JsonProjection.toText, JsonProjection.validate]) {
+        yield* project([value], { maxValues })
+        const { message } = yield* Effect.flip(project(many, { maxValues }) as Effect.Effect<unknown, Error>)
+        assert.include(message, "it holds too much to show")
+      }
+    })
+
+  it.effect("a long key counts like text", () =>
+    Effect.gen(function*() {
+      yield* refused({ [long]: 1 }, few * 1_000)
+      yield* refused({ [long]: new Set() }, few * 1_000)
+      yield* refused(new Map([[long, 1]]), few * 1_000)
+      yield* refused({ a: { [long]: 1 } }, few * 1_000)
+    }))
+
+  it.effect("a large integer counts by its digits, and so does what is made of one", () =>
+    Effect.gen(function*() {
+      const maxValues = few * digits
+      yield* refused(integer, maxValues)
+      yield* refused([integer], maxValues)
+      yield* refused(new Map([[integer, 1]]), maxValues)
+      yield* refused(new Map([[new Pickle.Tuple<unknown>(integer), 1]]), maxValues)
+      yield* refused(new Pickle.Fraction(integer, 3n), maxValues)
+    }))
+
+  it.effect("the names of columns do not", () =>
+    Effect.gen(function*() {
+      const row = { ["c".repeat(256)]: 1 }
+      yield* JsonProjection.toText(Array.from({ length: 100 }, () => row), { maxValues: 8 + 100 * 9 })
+      yield* JsonProjection.toJson(Array.from({ length: 100 }, () => row), { maxValues: 8 + 100 * 9 })
+    }))
+})
+
 describe("a large container that comes again", () => {
   const numbers = Array.from({ length: 2_000 }, (_, i) => 2n ** 60n + BigInt(i))
   const twice = (levels: number) => {

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import { maxIntegerBytes } from "./values/integers.ts"
 import type { PyGlobal } from "./values/objects.ts"
 
 /**
@@ -23,7 +24,7 @@ export interface Limits {
   readonly memory: number
   /** Entries in the memo. Default 2^26. */
   readonly memo: number
-  /** Bytes of one integer; its digits in text are limited accordingly. Default 2^20. */
+  /** Bytes of one integer; its digits in text are limited accordingly. Default 2^16. */
   readonly integerBytes: number
   /**
    * Characters and bytes fetched from the memo more than once, plus items that decoders copy. It prevents a few bytes
@@ -127,7 +128,7 @@ const computedLimits = (length: number, given: Partial<Limits> | undefined): Lim
     depth: given?.depth ?? 100_000,
     memory: given?.memory ?? Math.max(0x40000000, 8 * length),
     memo: given?.memo ?? 0x4000000,
-    integerBytes: given?.integerBytes ?? 0x100000,
+    integerBytes: given?.integerBytes ?? maxIntegerBytes,
     repetition: given?.repetition ?? Math.max(0x1000000, proportional),
     equalityWork: given?.equalityWork ?? Math.max(2_000_000, proportional)
   }

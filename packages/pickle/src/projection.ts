@@ -283,6 +283,8 @@ const foreign = (value: object): null | boolean | number | string | JsonContaine
 
 const maxDepth = 1_000
 const maxValues = 2 ** 26
+/** More digits take more time than a value does, each time that the integer occurs. */
+const fewDigits = 1_024
 
 /** Containers with at least this many values are remembered, because they may occur again. */
 const manyValues = 1_024
@@ -333,7 +335,11 @@ export const toJson = (value: unknown): unknown => {
     const again = known !== undefined && stack.length + known.height <= maxDepth ? known : undefined
     const before = left
     const form = again === undefined ? jsonForm(current) : null
-    left -= again === undefined ? 1 : again.size
+    left -= again !== undefined
+      ? again.size
+      : typeof current === "bigint" && typeof form === "string" && form.length > fewDigits
+      ? form.length
+      : 1
     if (left < 0) tooMuch("values", "more values than can be shown as JSON", maxValues)
     const isContainer = typeof form === "object" && form !== null
     const shown = again !== undefined ? again.shown : !isContainer ? form : form.keys === null ? [] : {}

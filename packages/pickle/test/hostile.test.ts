@@ -197,6 +197,28 @@ suite("attacks", () => {
       "repetition"
     )
   })
+  it("an integer whose text would take long is refused, whatever makes it", () => {
+    const length = 0x10001
+    const digits = "1".repeat(160_000)
+    const raw = "\x01".repeat(length)
+    const size = "\x01\x00\x01\x00"
+    for (
+      const pickle of [
+        `\x8b${size}${raw}.`,
+        `L${digits}\n.`,
+        `I${digits}\n.`,
+        `cbuiltins\nint\n(V${digits}\ntR.`,
+        `cfractions\nFraction\n(V${digits}/3\ntR.`,
+        `cbuiltins\ngetattr\n(cbuiltins\nint\nVfrom_bytes\ntR(B${size}${raw}Vbig\ntR.`
+      ]
+    ) assert.strictEqual(refusal(bytes(pickle)).limit, "integerBytes", JSON.stringify(pickle.slice(0, 40)))
+    // The largest that is taken may be named many times, each time of two bytes.
+    const largest = `\x8b\x00\x00\x01\x00${"\x01".repeat(0x10000)}\x940`
+    assert.strictEqual(
+      refusal(repeat([largest, 1], ["cdecimal\nDecimal\nh\x00\x85R0", 200], ["N.", 1])).limit,
+      "repetition"
+    )
+  })
   it("a shape, a length or a range that is all there is takes no memory", () => {
     const huge = "\x8a\x06\xff\xff\xff\xff\xff\x7f"
     assert.strictEqual(

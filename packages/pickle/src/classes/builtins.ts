@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import { type Context, type Create, inert } from "../context.ts"
-import { fail } from "../errors.ts"
+import { exceeded, fail } from "../errors.ts"
 import {
   ByteArray,
   Counter,
@@ -17,7 +17,7 @@ import {
   Tuple
 } from "../values/containers.ts"
 import { Dict, isDictObject, isIndexKey } from "../values/dict.ts"
-import { bigFromBytes, integerFromText, labelOf, shrink } from "../values/integers.ts"
+import { bigFromBytes, integerFromText, labelOf, maxIntegerBytes, shrink } from "../values/integers.ts"
 import { Complex, Decimal, Fraction, isDecimalText, PyFloat, type PyInt, Range, Slice } from "../values/numbers.ts"
 import { isDict, Path, PyArray, PyGlobal, PyObject, UUID } from "../values/objects.ts"
 import { decodeBytes, latin1Text } from "../values/text.ts"
@@ -186,7 +186,11 @@ const decimal: Create = (context, args) => {
     if (!isDecimalText(text)) return fail("BadNumber", "text that is not a Decimal", "a decimal number")
     return new Decimal(text)
   }
-  if (isInt(value)) return new Decimal(`${value}`)
+  if (isInt(value)) {
+    const text = `${value}`
+    context.charge(text.length)
+    return new Decimal(text)
+  }
   if (value instanceof Tuple || Array.isArray(value)) return decimalOfTuple(context, value)
   return inert
 }
@@ -230,8 +234,8 @@ const fraction: Create = (context, args) => {
     context.charge(first.length)
     const match = /^\s*([+-]?\d+(?:_\d+)*)(?:\/(\d+(?:_\d+)*))?\s*$/.exec(first)
     if (match === null) return inert
-    numerator = integerFromText(match[1]!, 10, 0x100000)
-    if (match[2] !== undefined) denominator = integerFromText(match[2], 10, 0x100000)
+    numerator = integerFromText(match[1]!, 10, maxIntegerBytes)
+    if (match[2] !== undefined) denominator = integerFromText(match[2], 10, maxIntegerBytes)
   } else if (isInt(first) && (second === undefined || isInt(second))) {
     numerator = BigInt(first)
     if (second !== undefined) denominator = BigInt(second)
@@ -503,7 +507,7 @@ const int: Create = (_context, args) => {
   if (args.length === 0) return 0
   if (args.length === 1 && isInt(value)) return value
   if (typeof value === "string" && (base === undefined || base === 10 || base === 0)) {
-    return shrink(integerFromText(value, base === 0 ? 0 : 10, 0x100000))
+    return shrink(integerFromText(value, base === 0 ? 0 : 10, maxIntegerBytes))
   }
   return inert
 }
@@ -551,6 +555,9 @@ const dict: Create = (context, args) => {
 const intFromBytes: Create = (_context, args) => {
   const [bytes, order] = args
   if (!(bytes instanceof Uint8Array) || (order !== "big" && order !== "little")) return inert
+  if (bytes.length > maxIntegerBytes) {
+    return exceeded("integerBytes", `an integer of ${bytes.length} bytes`, maxIntegerBytes)
+  }
   const little = order === "little" ? bytes : bytes.slice().reverse()
   const padded = new Uint8Array(little.length + 1)
   padded.set(little)

@@ -6,6 +6,14 @@
 import { exceeded, fail } from "../errors.ts"
 import type { PyInt } from "./numbers.ts"
 
+/**
+ * The most bytes of an integer by default. A larger one takes over 50 milliseconds to become text, which cannot be
+ * interrupted.
+ *
+ * @internal
+ */
+export const maxIntegerBytes = 0x10000
+
 const hex: ReadonlyArray<string> = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, "0"))
 
 /**
@@ -110,4 +118,8 @@ export const numberOf = (value: unknown): number =>
 
 /** The text of a value in a name: lists that contain each other many times would make one without end. */
 export const labelOf = (value: unknown): string =>
-  (typeof value === "object" && value !== null) || typeof value === "function" ? "object" : String(value)
+  (typeof value === "object" && value !== null) || typeof value === "function"
+    ? "object"
+    : typeof value === "bigint" && BigInt.asIntN(64, value) !== value
+    ? "a large integer"
+    : String(value)

@@ -5,6 +5,9 @@ export const plainDepth = 32
 /** The amount of a value that is converted at once: about 30 µs of work. */
 export const plainLimit = 4_096
 
+/** The length of keys that do not count: the names of a table's columns are those of each of its rows. */
+export const shortKey = 256
+
 /** An object and its keys. */
 export interface Listed {
   readonly object: Readonly<Record<string, unknown>>
@@ -55,7 +58,11 @@ export class Plain {
       this.listed = { object: fields, keys }
       return false
     }
-    for (let at = 0; at < keys.length; at++) if (!this.is(fields[keys[at]!], depth)) return false
+    for (let at = 0; at < keys.length; at++) {
+      const key = keys[at]!
+      if (key.length > shortKey) this.cost += key.length >> 4
+      if (!this.is(fields[key], depth)) return false
+    }
     return true
   }
 }

@@ -16,7 +16,7 @@ import {
   wideRows,
   wideTable
 } from "./level.ts"
-import { Plain, plainDepth, plainLimit } from "./plain.ts"
+import { Plain, plainDepth, plainLimit, shortKey } from "./plain.ts"
 
 /**
  * The limits of a projection.
@@ -28,8 +28,9 @@ export interface Options {
   /** The maximum nesting of the projection. Default 1 000. */
   readonly maxDepth?: number | undefined
   /**
-   * The maximum size: one for each number, boolean, null and 16 characters of text, eight for each array and object. A
-   * pickle of a few bytes can contain any number of references to the same list. Default 2^26.
+   * The maximum size: one for each number, boolean, null and 16 characters of text, eight for each array and object, and
+   * one for each digit of an integer of more than 1 024. Keys of up to 256 characters do not count. A pickle of a few
+   * bytes can contain any number of references to the same list. Default 2^26.
    */
   readonly maxValues?: number | undefined
 }
@@ -84,6 +85,16 @@ const refuseDepth = (values: ReadonlyArray<unknown>, frames: ReadonlyArray<JsonC
   }
   return refuse(`it is nested more than ${maxDepth} deep, at ${pathOf(frames)}`)
 }
+
+/** Digits that are cheaper than what this many values take. */
+const fewDigits = 1_024
+
+/**
+ * The size of text. That of a large integer takes the more time the longer it is, and is made anew wherever it occurs; in
+ * a value that is not text, it may be any part.
+ */
+const textSize = (text: string, isMade: boolean): number =>
+  isMade && text.length > fewDigits ? text.length : text.length >> 4
 
 /** Containers of at least this size are remembered, because a value may contain them again. */
 const largeSize = 1_024
@@ -172,7 +183,9 @@ export function* walk(root: unknown, sink: Sink, options: Options | undefined): 
       used += 1 + Math.floor(bytes.length / 12)
       if (used <= maxValues) yield* sink.long(base64Parts(bytes), false)
     } else if (typeof projected !== "object" || projected === null) {
-      used += typeof projected === "string" ? 1 + (projected.length >> 4) : 1
+      used += typeof projected === "string"
+        ? 1 + textSize(projected, typeof value !== "string" && !(value instanceof Uint8Array))
+        : 1
       if (typeof projected !== "string" || projected.length <= partLength) sink.scalar(projected)
       else if (used <= maxValues) yield* sink.long(textParts(projected), false)
     } else {
@@ -206,6 +219,7 @@ export function* walk(root: unknown, sink: Sink, options: Options | undefined): 
           }
           if (keys !== null) {
             const key = keys[next]!
+            if (key.length > shortKey) used += textSize(key, parents[parents.length - 1] instanceof Map)
             if (key.length <= partLength) sink.key(key)
             else yield* sink.long(textParts(key), true)
           }
@@ -227,6 +241,7 @@ export function* walk(root: unknown, sink: Sink, options: Options | undefined): 
           value = next.value
           if (frame.keys !== null) {
             const key = frame.keys[frame.next - 1]!
+            if (key.length > shortKey) used += textSize(key, parents[parents.length - 1] instanceof Map)
             if (key.length <= partLength) sink.key(key)
             else yield* sink.long(textParts(key), true)
           }
