@@ -37,6 +37,34 @@ export const equivalent = [
     ["frame.found = -1", "-1", "+1"],
     ["if (nextQuote < 0) notJson()", "nextQuote < 0", "nextQuote <= 0"]
   ]),
+  ...of("packages/core/src/ArchiveFormat.ts", "an empty last line is blank, and passed over", [
+    ["if (carriedBytes > 0) emit(new Uint8Array(0), 0)", "carriedBytes > 0", "carriedBytes >= 0"]
+  ]),
+  ...of("packages/core/src/State.ts", "the types alone need it: an unknown state has no result", [
+    [
+      "state._tag === \"UnknownState\" || state.result === undefined ? undefined : ResultDescriptor.readable(state.result)",
+      "state._tag === \"UnknownState\"",
+      "false"
+    ]
+  ]),
+  ...of("packages/core/src/State.ts", "the types alone need it: the keys of the codecs are strings", [
+    [
+      "if (isObject(json) && typeof json[\"type\"] === \"string\" && codecs.has(json[\"type\"])) return json[\"type\"]",
+      "typeof json[\"type\"] === \"string\"",
+      "true"
+    ]
+  ]),
+  ...of(
+    "packages/core/src/Turn.ts",
+    "the types alone need it: a number less undefined is NaN, which is not larger than another",
+    [
+      [
+        "const isOver = (): boolean => began !== undefined && host.performance.now() - began > slice",
+        "began !== undefined",
+        "true"
+      ]
+    ]
+  ),
   {
     file: "packages/api/src/internal/graphql/keyset.ts",
     line: "return direction === \"asc\" ? a < b : a > b",

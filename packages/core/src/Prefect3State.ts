@@ -182,7 +182,7 @@ export const resultDescriptor = (state: Prefect3State): ResultDescriptor.ResultD
       serializer: isText(serializer) ? { type: serializer } : null
     })
   }
-  if (type === undefined && "storage_key" in data) {
+  if ("storage_key" in data) {
     const found = ResultDescriptor.fromJson(data)
     // A value that happens to have such a key.
     if (found._tag === "Prefect3Result") return found

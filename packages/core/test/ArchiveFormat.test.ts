@@ -62,6 +62,13 @@ describe("the lines of a table", () => {
     }
   )
 
+  it("begin after the mark of UTF-8 at the start of the file, and after no other", () => {
+    assert.deepStrictEqual(split([encoder.encode("\ufeff{}\n\ufeff{}\n")]), [
+      { number: 1, offset: 3, text: "{}" },
+      { number: 2, offset: 6, text: "\ufeff{}" }
+    ])
+  })
+
   it("longer than the limit are told, and do not hide those after them", () => {
     const mebibyte = new Uint8Array(1024 * 1024).fill(0x78)
     const parts = function*() {

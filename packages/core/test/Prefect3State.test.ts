@@ -63,11 +63,16 @@ describe("what a Prefect 3 state stands for", () => {
   }
 
   it("when it is scheduled to run", () => {
-    const found = State.fromJson(
-      state("SCHEDULED", "AwaitingRetry", { state_details: { scheduled_time: "2026-11-23T06:19:39Z" } })
-    )
-    assert(found._tag === "Retrying")
-    assert.strictEqual(found.startTime, "2026-11-23T06:19:39Z")
+    const startTime = (type: string, name: string, scheduled_time: unknown) => {
+      const found = State.fromJson(state(type, name, { state_details: { scheduled_time } }))
+      return "startTime" in found ? found.startTime : undefined
+    }
+    const at = "2026-11-23T06:19:39Z"
+    assert.strictEqual(startTime("SCHEDULED", "Scheduled", at), at)
+    assert.strictEqual(startTime("SCHEDULED", "AwaitingRetry", at), at)
+    assert.strictEqual(startTime("PAUSED", "Suspended", at), at)
+    assert.isUndefined(startTime("RUNNING", "Running", at))
+    assert.isUndefined(startTime("SCHEDULED", "Scheduled", 1_795_000_000))
   })
 
   it("a type that Prefect 3 does not have is unknown, and kept", () => {

@@ -101,6 +101,11 @@ describe("equality", () => {
     assert.isFalse(Equal.equals(read(base), read({ ...base, more: 1 })))
     assert.isFalse(Equal.equals(read(base), read({ ...base, type: "PrefectResult" })))
     assert.isTrue(Equal.equals(read({ type: "MyResult", a: [1] }), read({ type: "MyResult", a: [1] })))
+    // Equal.equals asks only those whose hashes are equal.
+    const [plain, more] = [read(base), read({ ...base, more: 1 })]
+    assert.isFalse(plain[Equal.symbol](more))
+    assert.isFalse(more[Equal.symbol](plain))
+    assert.isFalse(plain[Equal.symbol](read({ ...base, location: "/y" })))
   })
 })
 
@@ -116,7 +121,9 @@ describe("readable", () => {
       [{ type: "GCSResultHandler", bucket: "b" }, "k", { _tag: "GCSResult", location: "k", bucket: "b" }],
       [{ type: "AzureResultHandler", container: "c" }, "k", { _tag: "AzureResult", location: "k", container: "c" }],
       [{ type: "ConstantResultHandler" }, "24", { _tag: "ConstantResult", location: "24" }],
-      [{ type: "SecretResultHandler" }, "KEY", { _tag: "SecretResult", location: "KEY" }]
+      [{ type: "SecretResultHandler" }, "KEY", { _tag: "SecretResult", location: "KEY" }],
+      [{ type: "S3ResultHandler", bucket: 7 }, "k", { _tag: "S3Result", location: "k", bucket: null }],
+      [{ type: "LocalResultHandler" }, "/srv/x", { _tag: "LocalResult", location: "/srv/x", dir: null }]
     ] as const
     for (const [handler, value, expected] of cases) {
       assert.deepStrictEqual({ ...ResultDescriptor.readable(safe(handler, value)) }, expected as object)
@@ -124,7 +131,9 @@ describe("readable", () => {
   })
 
   it("is not stored without a value, and is itself with a handler that is not known", () => {
-    assert.isFalse(ResultDescriptor.isPersisted(ResultDescriptor.readable(safe({ type: "JSONResultHandler" }, null))))
+    for (const none of [safe({ type: "JSONResultHandler" }, null), read({ type: "SafeResult" })]) {
+      assert.strictEqual(ResultDescriptor.readable(none)._tag, "NoResultType")
+    }
     for (const odd of [safe({ type: "MyHandler" }, "x"), safe(undefined, "x"), safe({ type: "S3ResultHandler" }, 3)]) {
       assert.strictEqual(ResultDescriptor.readable(odd), odd)
     }

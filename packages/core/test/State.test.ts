@@ -73,6 +73,27 @@ describe("states that are made", () => {
     assert.throws(() => new State.Mapped({ nMapStates: "two" as never }))
     assert.throws(() => new State.Scheduled({ startTime: 7 as never }))
   })
+
+  it("have the fields that all types have", () => {
+    const common = {
+      message: "hi",
+      context: { tags: ["a"] },
+      cachedInputs: { x: new ResultDescriptor.PrefectResult({ location: "1" }) },
+      result: new ResultDescriptor.LocalResult({ location: "/srv/x" }),
+      version: "1.4.1",
+      extra: { left: "over" }
+    }
+    const wrapped = new State.Pending({ message: "wrapped" })
+    const metaTypes: ReadonlySet<string> = new Set(["ClientFailed", "Submitted", "Queued"])
+    for (const member of State.State.members) {
+      if (member === State.UnknownState) continue
+      const make = member as unknown as new(fields: object) => State.State
+      const name = member.fields._tag.schema.literal
+      const fields = { ...common, ...(metaTypes.has(name) ? { state: wrapped } : {}) }
+      assert.deepStrictEqual<object>({ ...new make(fields) }, { _tag: name, ...fields }, name)
+      for (const field of Object.keys(fields)) assert.throws(() => new make({ [field]: 7 }))
+    }
+  })
 })
 
 describe("predicates", () => {
@@ -223,6 +244,17 @@ describe("equality", () => {
     assert.isFalse(equal({ type: "Submitted", state: { type: "Pending" } }, { type: "Submitted", state: null }))
     assert.isTrue(equal({ type: "Levitating", height: 3 }, { type: "Levitating", height: 3 }))
     assert.isFalse(equal({ type: "Levitating", height: 3 }, { type: "Levitating", height: 4 }))
+  })
+
+  it("is that of what is compared, also where the hashes are the same", () => {
+    const [one, less] = [State.fromJson(base), State.fromJson({ type: "Success" })]
+    const mapped = State.fromJson({ type: "Mapped", n_map_states: 3 })
+    // Equal.equals asks only those whose hashes are equal.
+    assert.isFalse(one[Equal.symbol](less))
+    assert.isFalse(less[Equal.symbol](one))
+    assert.isFalse(mapped[Equal.symbol](State.fromJson({ type: "Mapped", n_map_states: 4 })))
+    assert.isFalse(mapped[Equal.symbol](State.fromJson({ type: "Mapped" })))
+    assert.isFalse(one[Equal.symbol](State.fromJson({ ...base, type: "Failed" })))
   })
 
   it("passes over message, context, cached inputs and version", () => {

@@ -73,7 +73,7 @@ describe("fromRow", () => {
       if (found instanceof TaskRunView.TaskRunView) return assert.fail(`${field} was taken`)
       assert.include(found.detail, field)
       assert.notInclude(found.detail, secret)
-      assert.throws(() => Schema.decodeUnknownSync(TaskRunView.FromRow)(of))
+      assert.throws(() => Schema.decodeUnknownSync(TaskRunView.FromRow)(of), field)
     }
   })
 })
@@ -85,6 +85,10 @@ describe("equality", () => {
     assert.strictEqual(Hash.hash(view(row)), Hash.hash(view(other)))
     assert.isFalse(Equal.equals(view(row), view({ ...row, id: "r2" })))
     assert.isFalse(Equal.equals(view(row), view({ ...row, serialized_state: null })))
+    // Equal.equals asks only those whose hashes are equal.
+    assert.isFalse(view(row)[Equal.symbol](view({ ...row, id: "r2" })))
+    assert.isFalse(view(row)[Equal.symbol](view({ ...row, serialized_state: null })))
+    assert.isFalse(view(row)[Equal.symbol]({ ...view(row) }))
     assert.isTrue(
       Equal.equals(
         view(row),

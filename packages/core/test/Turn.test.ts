@@ -77,4 +77,81 @@ describe("Turn", () => {
       assert.isAtLeast(most, 120)
       assert.isAtMost(most, 140)
     }))
+
+  /** A clock that tests move, in another hour than those of other tests; Turn keeps its state between them. */
+  const movableClock = (hour: number) => {
+    let now = performance.now() + hour * 3_600_000
+    return Effect.as(
+      Effect.acquireRelease(
+        Effect.sync(() => vi.spyOn(performance, "now").mockImplementation(() => now)),
+        (clock) => Effect.sync(() => clock.mockRestore())
+      ),
+      (milliseconds: number) => {
+        now += milliseconds
+      }
+    )
+  }
+  /** Begins a turn of long work and takes all of its part. */
+  const takeAll = (pass: (milliseconds: number) => void) =>
+    Effect.gen(function*() {
+      // What is left of the turn of another test.
+      for (let turn = 0; turn < 100; turn++) {
+        yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+      }
+      assert.isFalse(Turn.isLong())
+      pass(10)
+      assert.isFalse(Turn.isLong())
+      pass(1)
+      assert.isTrue(Turn.isLong())
+    })
+
+  for (const [host, missing] of [["Node", []], ["a browser", ["setImmediate", "process"]]] as const) {
+    it.live(`lets as many go on in one turn of ${host} as there is time for`, () =>
+      Effect.gen(function*() {
+        const pass = yield* movableClock(missing.length + 2)
+        const turn = missing.length === 0 ? setImmediate : (then: () => void) => setTimeout(then, 0)
+        yield* takeAll(pass)
+        yield* Effect.acquireRelease(
+          Effect.sync(() => missing.forEach((name) => vi.stubGlobal(name, undefined))),
+          () => Effect.sync(() => vi.unstubAllGlobals())
+        )
+        const parts: Array<Array<number>> = [[]]
+        let left = 24
+        yield* Effect.promise(() =>
+          new Promise<void>((resolve) => {
+            const next = () => {
+              if (left === 0) return resolve()
+              if (parts.at(-1)!.length > 0) parts.push([])
+              turn(next)
+            }
+            for (let id = 0; id < 24; id++) {
+              Turn.onNext(() => {
+                pass(2)
+                parts.at(-1)!.push(id)
+                left--
+              })
+            }
+            turn(next)
+          })
+        )
+        assert.deepStrictEqual(parts.flat(), Array.from({ length: 24 }, (_, id) => id))
+        // Six take two milliseconds each: a part is over after ten.
+        assert.deepStrictEqual(parts.filter((part) => part.length > 0).map(({ length }) => length), [6, 6, 6, 6])
+      }))
+  }
+
+  it.live("gives what has waited one step, and then asks it to wait again", () =>
+    Effect.gen(function*() {
+      const pass = yield* movableClock(6)
+      yield* takeAll(pass)
+      const answers = yield* Effect.promise(() =>
+        new Promise<ReadonlyArray<boolean>>((resolve) =>
+          Turn.onNext(() => {
+            pass(11)
+            resolve([Turn.isLong(), Turn.isLong()])
+          })
+        )
+      )
+      assert.deepStrictEqual(answers, [false, true])
+    }))
 })

@@ -107,6 +107,10 @@ describe("odd rows", () => {
     const row = { id: "f1", flow_id: "f", name: "a", serialized_state: { type: "Running" } }
     assert.isTrue(Equal.equals(decode(row), decode({ ...row, name: "b", labels: ["x"] })))
     assert.isFalse(Equal.equals(decode(row), decode({ ...row, serialized_state: null })))
+    assert.isFalse(Equal.equals(decode(row), decode({ ...row, id: "f2" })))
+    // Equal.equals asks only those whose hashes are equal.
+    assert.isFalse(decode(row)[Equal.symbol](decode({ ...row, id: "f2" })))
+    assert.isFalse(decode(row)[Equal.symbol]({ ...decode(row) }))
   })
 
   it("a log line of no level, logger or flow run is one all the same", () => {

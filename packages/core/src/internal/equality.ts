@@ -1,8 +1,7 @@
 import * as Equal from "effect/Equal"
 import * as Hash from "effect/Hash"
 
-const isEmpty = (value: unknown): boolean =>
-  typeof value === "object" && value !== null && Object.keys(value).length === 0
+const isEmpty = (extra: unknown): boolean => Object.keys(extra as object).length === 0
 
 /**
  * Equality of the values of one class by their fields, without those that Prefect does not compare. An empty `extra`

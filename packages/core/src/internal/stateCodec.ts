@@ -12,19 +12,12 @@ const maxWrapping = 32
 const isWrapping = (json: Schema.Json, depth = 0): boolean =>
   json === null || isObject(json) && depth < maxWrapping && isWrapping(json["state"] ?? null, depth + 1)
 
-const readInputs = (json: Schema.Json) => {
-  if (json === null) return null
-  const out: Record<string, ResultDescriptor.ResultDescriptor> = {}
-  for (const [key, value] of Object.entries(json as JsonObject)) {
-    Object.defineProperty(out, key, {
-      value: ResultDescriptor.fromJson(value as JsonObject),
-      enumerable: true,
-      configurable: true,
-      writable: true
-    })
-  }
-  return out
-}
+const readInputs = (json: Schema.Json) =>
+  json === null
+    ? null
+    : Object.fromEntries(
+      Object.entries(json as JsonObject).map(([key, value]) => [key, ResultDescriptor.fromJson(value as JsonObject)])
+    )
 const writeInputs = (inputs: Record<string, ResultDescriptor.ResultDescriptor> | null) =>
   inputs === null
     ? null
