@@ -178,6 +178,14 @@ describe("a page of a GraphQL server", () => {
       assert.deepStrictEqual(next, { after: [1, idOf(1)] })
     }))
 
+  it.effect("that is short is the last when none of its rows has what it is sorted by", () =>
+    Effect.gen(function*() {
+      const odd = { ...child(0), map_index: "0" }
+      const { next, rows } = yield* over(() => ({ task_run: [odd] })).page(first(10))
+      assert.deepStrictEqual(rows, [odd])
+      assert.isUndefined(next)
+    }))
+
   it.effect("is models, without a row that is none, which a warning names by its id alone", () =>
     Effect.gen(function*() {
       const lines: Array<string> = []

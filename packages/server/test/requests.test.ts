@@ -449,25 +449,33 @@ describe("fairness", () => {
       )
     ))
 
-  it.live("what a client waits for ends with the client, and with the server", () =>
-    Effect.gen(function*() {
-      const asked = yield* Deferred.make<void>()
-      const cancelled = yield* Deferred.make<void>()
-      const database = layerFake((sql) =>
-        sql.includes("pg_stats")
-          ? Effect.succeed([])
-          : Effect.andThen(
-            Deferred.succeed(asked, undefined),
-            Effect.onInterrupt(Effect.never, () => Deferred.succeed(cancelled, undefined))
-          )
-      )
-      yield* Effect.gen(function*() {
-        const client = yield* Effect.forkChild(ask("{ task_run { id } }"))
-        yield* Deferred.await(asked)
+  for (const ending of ["client", "server"] as const) {
+    it.live(`what a client waits for ends with the ${ending}`, () =>
+      Effect.gen(function*() {
+        const asked = yield* Deferred.make<void>()
+        const cancelled = yield* Deferred.make<void>()
+        const database = layerFake((sql) =>
+          sql.includes("pg_stats")
+            ? Effect.succeed([])
+            : Effect.andThen(
+              Deferred.succeed(asked, undefined),
+              Effect.onInterrupt(Effect.never, () => Deferred.succeed(cancelled, undefined))
+            )
+        )
+        const client = yield* Effect.gen(function*() {
+          const client = yield* Effect.forkScoped(Effect.exit(ask("{ task_run { id } }")))
+          yield* Deferred.await(asked)
+          assert.isFalse(yield* Deferred.isDone(cancelled))
+          if (ending === "client") {
+            yield* Fiber.interrupt(client)
+            yield* Deferred.await(cancelled)
+          }
+          return client
+        }).pipe(Effect.provide(layerServer(database)))
+        assert.isTrue(yield* Deferred.isDone(cancelled))
         yield* Fiber.interrupt(client)
-        yield* Deferred.await(cancelled)
-      }).pipe(Effect.provide(layerServer(database)))
-    }))
+      }).pipe(Effect.scoped))
+  }
 
   it.effect("a heavy query that others kept waiting says so", () => {
     let underWay = 0
