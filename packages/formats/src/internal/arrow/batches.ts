@@ -134,10 +134,12 @@ export const openStream = <E>(given: Source<E>, { maxBytes }: Options): Effect.E
         }
         // A dictionary is read immediately, because later batches need it; the number of rows of a batch is in its
         // head.
-        const root = FlatTable.root(next.head)
-        const kind = root.uint8(1)
+        const { kind, rows } = yield* attempt(() => {
+          const root = FlatTable.root(next.head)
+          const kind = root.uint8(1)
+          return { kind, rows: kind === 3 ? root.table(2)?.int64(0) ?? 0 : 0 }
+        })
         if (kind === 2) yield* part.load
-        const rows = kind === 3 ? root.table(2)?.int64(0) ?? 0 : 0
         return [
           kind === 3 ? [part] : [],
           Option.some<At>({ schema, offset: next.end, firstRow: firstRow + rows })
