@@ -417,6 +417,22 @@ const random = (seed: number) => {
   }
 }
 
+describe("damage of a Feather 1 file", () => {
+  it.effect.each([
+    { what: "starts after it ends", at: 16, mask: 0x10 },
+    { what: "ends after the column", at: 25, mask: 0x10 },
+    { what: "starts before the column", at: 19, mask: 0x80 }
+  ])("by which a value $what is told where the value is read", ({ at, mask }) =>
+    Effect.gen(function*() {
+      const bytes = Uint8Array.from(fixture("bytes.v1.feather"))
+      bytes[at]! ^= mask
+      const table = yield* ResultFormat.decode(bytes, { name: "x.feather", maxBytes: 1 << 20 })
+      const { reason } = yield* Effect.flip(JsonProjection.validate(table, { maxValues: 100 }))
+      assert.strictEqual(reason._tag, "Undecodable")
+      assert.include(reason.message, "a value lies outside of its column")
+    }))
+})
+
 const sources = [
   ...["pickle", "parquet", "feather", "csv", "arrows"].map((ending) => `mixed.${ending}`),
   ...["gz", "zlib", "bz2", "xz", "lzma", "zst"].flatMap((

@@ -66,8 +66,9 @@ const readArray = (file: DataView, array: FlatTable): Values => {
       length,
       at: (row) => {
         if (isNull(row)) return null
-        const from = offset(row)
-        const bytes = new Uint8Array(view.buffer, view.byteOffset + data + from, offset(row + 1) - from)
+        const [from, to] = [offset(row), offset(row + 1)]
+        if (!(from >= 0 && to >= from && data + to <= size)) return damaged("a value lies outside of its column")
+        const bytes = new Uint8Array(view.buffer, view.byteOffset + data + from, to - from)
         return isText ? utf8Of(bytes) : bytes.slice()
       }
     }
