@@ -106,6 +106,43 @@ export const areas = [
     files: ["internal/graphql/keyset.ts"],
     tests: ["keyset"]
   },
+  {
+    name: "api prefect3",
+    package: "api",
+    files: ["internal/prefect3/*.ts"],
+    tests: ["prefect3Rows", "prefect3Pages", "prefect3Faults", "prefect3Events", "prefect3"]
+  },
+  {
+    name: "results prefect3",
+    package: "results",
+    files: ["internal/prefect3/*.ts"],
+    tests: ["prefect3Record", "blockStorages", "linearTexts", "prefect3", "prefect2"]
+  },
+  {
+    name: "formats footers",
+    package: "formats",
+    files: ["internal/parquet/*.ts"],
+    tests: ["wideFooter", "parquetDictionary", "parquet", "TableEncoder"]
+  },
+  {
+    name: "collect stores",
+    package: "collect",
+    files: [
+      "*Output.ts",
+      "internal/objectOutput.ts",
+      "internal/uploadSizes.ts",
+      "!CollectOutput.ts",
+      "!PostgresOutput.ts"
+    ],
+    tests: ["output", "s3Output", "gcsOutput", "azureOutput", "echoes", "slowStores"]
+  },
+  {
+    name: "cli inputs",
+    package: "cli",
+    files: ["inputs/*.ts", "internal/flagValues.ts", "internal/timeFlag.ts"],
+    tests: ["times", "flags"]
+  },
+  { name: "server listener", package: "server", files: ["Listener.ts", "internal/body.ts"], tests: ["requests"] },
   { name: "server compiler", package: "server", files: ["internal/compiler.ts"], tests: ["compiler"] },
   { name: "server conditions", package: "server", files: ["internal/conditions.ts"], tests: ["conditions"] }
 ]
