@@ -116,7 +116,7 @@ export const areas = [
     name: "results prefect3",
     package: "results",
     files: ["internal/prefect3/*.ts"],
-    tests: ["prefect3Record", "blockStorages", "linearTexts", "prefect3", "prefect2"]
+    tests: ["prefect3Location", "prefect3Record", "blockStorages", "atOnce", "prefect3", "prefect2"]
   },
   {
     name: "formats footers",

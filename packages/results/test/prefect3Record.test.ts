@@ -1,7 +1,7 @@
 import * as ClassRegistry from "@effect-prefect/formats/ClassRegistry"
 import { FormatError } from "@effect-prefect/formats/FormatError"
 import * as JsonProjection from "@effect-prefect/formats/JsonProjection"
-import { PyObject } from "@effect-prefect/pickle"
+import { PyGlobal, PyObject } from "@effect-prefect/pickle"
 import { fromFormatError } from "@effect-prefect/results/ResultError"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -83,6 +83,8 @@ describe("which form a record has", () => {
       }
       assert.deepStrictEqual(yield* decode(JSON.stringify(value), null), value)
       assert.deepStrictEqual(yield* decode("1234", null), 1234)
+      assert.deepStrictEqual(yield* decode(base64(zlib.gzipSync(bytes("[3]"))), null), [3])
+      assert.strictEqual(yield* decode(base64(zlib.gzipSync(bytes("12"))), { type: "compressed/text" }), "12")
       assert.deepStrictEqual(yield* decode(base64(zlib.deflateSync(bytes("[3]"))), { type: "compressed" }), [3])
       assert.deepStrictEqual(
         yield* JsonProjection.toJson(yield* decode(base64(zlib.gzipSync(stored)), { type: "compressed" })),
@@ -196,15 +198,49 @@ describe("JSON objects that stand for instances", () => {
     ["datetime.datetime", "2024-02-29T12:34:56", "2024-02-29T12:34:56"],
     ["datetime.datetime", "2024-02-29T12:34:56.5Z", "2024-02-29T12:34:56.500000+00:00"],
     ["datetime.datetime", "2024-02-29T12:34:56-05:30", "2024-02-29T12:34:56-05:30"],
+    ["datetime.datetime", "2024-02-29t12:34", "2024-02-29T12:34:00"],
+    ["datetime.datetime", "2024-02-29 12:34:56,1234567z", "2024-02-29T12:34:56.123456+00:00"],
+    ["datetime.datetime", "2024-02-29T12:34:56+01", "2024-02-29T12:34:56+01:00"],
+    ["datetime.datetime", "2024-02-29T12:34:56-0130", "2024-02-29T12:34:56-01:30"],
+    ["datetime.datetime", "2024-02-29T12:34:56+01:02:03", "2024-02-29T12:34:56+01:02:03"],
+    ["datetime.date", "2000-02-29", "2000-02-29"],
+    ["datetime.date", "0004-02-29", "0004-02-29"],
+    ["datetime.date", "0001-01-01", "0001-01-01"],
+    ["datetime.date", "9999-12-31", "9999-12-31"],
     ["datetime.time", "01:02:03.000004+01:00", "01:02:03.000004+01:00"],
+    ["datetime.time", "23:59", "23:59:00"],
     ["datetime.timedelta", "P1DT2.000003S", 86402.000003],
+    ["datetime.timedelta", "+P1Y2M3W4DT5H6M7,5S", 450 * 86_400 + 5 * 3_600 + 6 * 60 + 7.5],
+    ["datetime.timedelta", "P12M", 360 * 86_400],
+    ["datetime.timedelta", "P10W", 70 * 86_400],
+    ["datetime.timedelta", "PT100H", 360_000],
+    ["datetime.timedelta", "PT5M", 300],
+    ["datetime.timedelta", "-P1D", -86_400],
+    ["datetime.timedelta", "P999999999D", 999_999_999 * 86_400],
     ["datetime.timedelta", "-PT1.5S", -1.5],
     ["datetime.timedelta", "PT0S", 0],
     ["datetime.timedelta", 90.5, 90.5],
     ["decimal.Decimal", "-1E+50", "-1E+50"],
     ["decimal.Decimal", "NaN", "NaN"],
+    ["decimal.Decimal", " 1.50 ", "1.50"],
+    ["decimal.Decimal", 3, "3"],
+    ["decimal.Decimal", "-Infinity", "-Infinity"],
+    ["decimal.Decimal", "sNaN12", "sNaN12"],
+    ["decimal.Decimal", ".5e-3", ".5e-3"],
     ["builtins.complex", "3-4.5j", "(3-4.5j)"],
     ["builtins.complex", "2j", "2j"],
+    ["builtins.complex", "(1+2j)", "(1+2j)"],
+    ["builtins.complex", "+1.5", "(1.5+0j)"],
+    ["builtins.complex", "1e-05+.5j", "(1e-05+0.5j)"],
+    ["builtins.complex", "1e10-20E-3j", "(10000000000-0.02j)"],
+    ["builtins.complex", ".25+1.75j", "(0.25+1.75j)"],
+    ["builtins.complex", "1_000.25j", "1000.25j"],
+    ["builtins.complex", "j", "1j"],
+    ["builtins.complex", "1-J", "(1-1j)"],
+    ["builtins.complex", "+j", "1j"],
+    ["builtins.complex", "inf-infj", "(inf-infj)"],
+    ["builtins.complex", "-inf", "(-inf+0j)"],
+    ["builtins.complex", "nan+nanj", "(nan+nanj)"],
     ["builtins.frozenset", [1], [1]],
     ["builtins.tuple", [1, [2]], [1, [2]]],
     ["builtins.bytes", "raw", "cmF3"],
@@ -212,6 +248,10 @@ describe("JSON objects that stand for instances", () => {
     ["models.Outer.Inner", { a: 1 }, { __class__: "models.Outer.Inner", a: 1 }],
     ["fractions.Fraction", "-6/14", "-3/7"],
     ["fractions.Fraction", 2, "2"],
+    ["fractions.Fraction", " 12/8 ", "3/2"],
+    ["fractions.Fraction", "+30/60", "1/2"],
+    ["fractions.Fraction", "-17", "-17"],
+    ["fractions.Fraction", "0/5", "0"],
     ["ipaddress.IPv4Address", "10.0.0.1", "10.0.0.1"],
     ["ipaddress.IPv6Network", "2001:db8::/32", "2001:db8::/32"],
     ["zoneinfo.ZoneInfo", "Europe/Berlin", "Europe/Berlin"],
@@ -220,7 +260,13 @@ describe("JSON objects that stand for instances", () => {
       __class__: "models.Outer.Page[models.Item, Union[int, NoneType]]",
       a: 1
     }],
-    ["models.Colour", 3, { __class__: "models.Colour", __args__: [3] }]
+    ["models.Colour", 3, { __class__: "models.Colour", __args__: [3] }],
+    ["models.Day", "2024-02-29T00:00:00Z", { __class__: "models.Day", __args__: ["2024-02-29T00:00:00Z"] }],
+    ["pendulum.DateTime", "yesterday", { __class__: "pendulum.DateTime", __args__: ["yesterday"] }],
+    ["models.lower", { a: 1 }, { __class__: "models.lower", a: 1 }],
+    ["models._Private", 3, { __class__: "models._Private", __args__: [3] }],
+    ["models.Box", { __class__: "decimal.Decimal", data: "1.10" }, { __class__: "models.Box", __args__: ["1.10"] }],
+    ["models.make.<locals>.Row", { a: 1 }, { __class__: "models.make.<locals>.Row", a: 1 }]
   ]
   for (const [cls, data, expected] of values) {
     it.effect(`${cls} ${JSON.stringify(data)}`, () =>
@@ -234,7 +280,30 @@ describe("JSON objects that stand for instances", () => {
     as("nodots[str]", { a: 1 }),
     as("models.Api[str] and more", { a: 1 }),
     as("fractions.Fraction", "1/0"),
+    as("fractions.Fraction", 0.5),
+    as("fractions.Fraction", "1/2/3"),
     as("datetime.date", "2024-02-30"),
+    as("datetime.date", "1900-02-29"),
+    as("datetime.date", "2024-04-31"),
+    as("datetime.date", "2024-00-01"),
+    as("datetime.date", "2024-13-01"),
+    as("datetime.date", "2024-01-00"),
+    as("datetime.date", "0000-01-01"),
+    as("datetime.date", "2024-02-29T00:00:00"),
+    as("datetime.time", "24:00:00"),
+    as("datetime.time", "23:60:00"),
+    as("datetime.time", "23:59:60"),
+    as("datetime.time", "at 01:02:03"),
+    as("datetime.datetime", "2024-02-30T00:00:00"),
+    as("datetime.datetime", "2024-02-29T24:00:00"),
+    as("builtins.complex", ""),
+    as("builtins.complex", "()"),
+    as("builtins.complex", "1+2"),
+    as("builtins.complex", "i"),
+    as("decimal.Decimal", null),
+    as("decimal.Decimal", "1.2.3"),
+    as("models.", { a: 1 }),
+    as(`models.${"A".repeat(4_096)}`, { a: 1 }),
     as("datetime.datetime", "yesterday"),
     as("decimal.Decimal", "x"),
     as("uuid.UUID", "x"),
@@ -260,6 +329,23 @@ describe("JSON objects that stand for instances", () => {
         { __class__: "builtins.ValueError", __args__: ["m"] },
         { __class__: "models.Item", amount: "1.10" }
       ])
+    }))
+
+  it.effect("the module of a class ends before the first name that is a class", () =>
+    Effect.gen(function*() {
+      for (
+        const [name, module, qualname] of [
+          ["models.sub.Outer.Inner", "models.sub", "Outer.Inner"],
+          ["Models.Item", "Models", "Item"],
+          ["models.sub.item", "models.sub", "item"],
+          ["models._private.Item", "models", "_private.Item"],
+          ["models.sub.Page[models.Item]", "models.sub", "Page[models.Item]"]
+        ] as const
+      ) {
+        const object = yield* decode(as(name, { a: 1 }), json)
+        assert(object instanceof PyObject && object.class instanceof PyGlobal)
+        assert.deepStrictEqual([object.class.module, object.class.name], [module, qualname])
+      }
     }))
 
   it.effect("without Prefect's decoder, as Prefect does", () =>

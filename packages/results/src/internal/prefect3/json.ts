@@ -136,12 +136,9 @@ const zoneOf = (text: string | undefined): Timezone | null => {
 
 const micros = (fraction: string | undefined): number => Number((fraction ?? "").slice(0, 6).padEnd(6, "0"))
 
-const isDate = (year: number, month: number, day: number): boolean => {
-  const date = new Date(Date.UTC(2000, month - 1, day))
-  date.setUTCFullYear(year)
-  return year > 0 && month >= 1 && month <= 12 && day >= 1 &&
-    day <= new Date(Date.UTC(year < 100 ? year + 400 : year, month, 0)).getUTCDate()
-}
+const isDate = (year: number, month: number, day: number): boolean =>
+  year > 0 && month >= 1 && month <= 12 && day >= 1 &&
+  day <= new Date(Date.UTC(year < 100 ? year + 400 : year, month, 0)).getUTCDate()
 
 const dateOf = (text: string): PyDate | undefined => {
   const match = dateForm.exec(text)
@@ -198,7 +195,7 @@ const complexForm =
   /^\(?(?:([+-]?(?:\d[\d_]*(?:\.\d*)?|\.\d+|inf|nan)(?:e[+-]?\d+)?)(?=[+-]|\)?$))?(?:([+-]?(?:\d[\d_]*(?:\.\d*)?|\.\d+|inf|nan)?(?:e[+-]?\d+)?)j)?\)?$/i
 
 const floatOf = (text: string): number => {
-  const bare = text.replace(/^\+/, "").toLowerCase()
+  const bare = text.replace(/^\+|_/g, "").toLowerCase()
   if (/inf/.test(bare)) return bare.startsWith("-") ? -Infinity : Infinity
   return /nan/.test(bare) ? NaN : bare === "" ? 1 : bare === "-" ? -1 : Number(bare)
 }
