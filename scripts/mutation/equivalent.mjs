@@ -40,6 +40,27 @@ export const equivalent = [
   ...of("packages/core/src/ArchiveFormat.ts", "an empty last line is blank, and passed over", [
     ["if (carriedBytes > 0) emit(new Uint8Array(0), 0)", "carriedBytes > 0", "carriedBytes >= 0"]
   ]),
+  ...of("packages/core/src/ArchiveFormat.ts", "a line that is too long is not joined", [
+    ["if (carriedBytes > maxLineBytes) carried = []", "[]", "[\"Stryker was here\"]"]
+  ]),
+  ...of("packages/core/src/ArchiveFormat.ts", "a part from the beginning is the same bytes", [
+    ["const bytes = mark === 0 ? whole : whole.subarray(mark)", "mark === 0", "false"]
+  ]),
+  ...of("packages/core/src/Prefect3State.ts", "a function that does not return gives undefined", [
+    ["} catch {", "{ return undefined }", "{}"]
+  ]),
+  ...of("packages/core/src/ResultDescriptor.ts", "a function that does not return gives undefined", [
+    ["default:", "default: return undefined", "default:"]
+  ]),
+  ...of("packages/core/src/ResultDescriptor.ts", "a text in the place of a field has no key that JSON could have", [
+    ["Result: [],", "[]", "[\"Stryker was here\"]"]
+  ]),
+  ...of("packages/core/src/internal/json.ts", "defining a property does the same, only slower", [
+    ["if (key === \"__proto__\") {", "key === \"__proto__\"", "true"]
+  ]),
+  ...of("packages/core/src/Turn.ts", "the types alone need it: it is called while something waits", [
+    ["waiting.shift()?.()", "waiting.shift()?.()", "waiting.shift()()"]
+  ]),
   ...of("packages/core/src/State.ts", "the types alone need it: an unknown state has no result", [
     [
       "state._tag === \"UnknownState\" || state.result === undefined ? undefined : ResultDescriptor.readable(state.result)",

@@ -90,6 +90,8 @@ describe("whoever waits can stop, for", () => {
       const fiber = yield* Effect.forkChild(Effect.provide(lookup, GraphQLApi.layer({ url, requestTimeout: long })))
       yield* asked
       yield* Fiber.interrupt(fiber)
+      const exit = yield* Fiber.await(fiber)
+      assert.isTrue(Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause), `${exit}`)
     }))
 
   it.live("the index of an archive, of which nothing stays", () =>

@@ -85,7 +85,8 @@ describe("the lines of a table", () => {
 
   it("are an object each, or a problem that does not quote them", () => {
     assert.deepStrictEqual(ArchiveFormat.parseLine(encoder.encode(`{"a": 1}`)), { text: `{"a": 1}`, row: { a: 1 } })
-    for (const text of ["hunter2", `"hunter2"`, `["hunter2"]`, `{"hunter2": `, "null"]) {
+    // The mark of UTF-8 is no part of JSON: only the first line of a file may have it, which is without it here.
+    for (const text of ["hunter2", `"hunter2"`, `["hunter2"]`, `{"hunter2": `, "null", "\ufeff{}"]) {
       const problem = ArchiveFormat.parseLine(encoder.encode(text))
       if (typeof problem !== "string") return assert.fail(text)
       assert.notInclude(problem, "hunter2")

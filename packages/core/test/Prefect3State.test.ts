@@ -105,10 +105,14 @@ describe("where a Prefect 3 result is", () => {
       serializer_type: "json",
       storage_block_id: "b",
       storage_key: "k",
-      expiration: null
+      expiration: "2026-11-23T06:19:37.924784Z"
     })
     assert(found?._tag === "Prefect3Result")
     assert.deepStrictEqual([found.storageKey, found.storageBlockId, found.serializer], ["k", "b", { type: "json" }])
+    assert.strictEqual(found.expiration, "2026-11-23T06:19:37.924784Z")
+    const least = descriptor({ type: "reference", storage_key: "k" })
+    assert(least?._tag === "Prefect3Result")
+    assert.deepStrictEqual([least.storageBlockId, least.serializer, least.expiration], [null, null, null])
   })
 
   it("a literal is a value kept in the state", () => {
@@ -153,7 +157,7 @@ describe("where a Prefect 3 result is", () => {
   })
 
   it("any other JSON is the value, and is never taken for a descriptor of Prefect 1", () => {
-    const values = [0, 1.5, false, true, "", "text", [], [1, [2]], {}, { rows: 3 }, { type: "weird", where: 3 }]
+    const values = [0, 1.5, false, true, "", "text", [], [1, [2]], {}, { rows: 3 }, { type: "weird", value: 3 }]
     const odd = [{ type: "LocalResult", location: "/etc/passwd" }, { type: "reference" }, { storage_key: 3 }, {
       encoding: "utf-8"
     }]

@@ -61,6 +61,18 @@ describe("fromJson", () => {
     assert.strictEqual(read({ type: "MyResult", location: null }).location, null)
   })
 
+  it("tells a damaged descriptor of Prefect from one of a class of a user's own", () => {
+    const isMalformed = (json: Schema.JsonObject) => {
+      const descriptor = read(json)
+      return descriptor._tag === "CustomResult" && descriptor.isMalformed
+    }
+    assert.isTrue(isMalformed({ type: "LocalResult", location: 3 }))
+    assert.isTrue(isMalformed({ location: "/x" }))
+    assert.isFalse(isMalformed({ type: "MyResult", location: "/x" }))
+    assert.isFalse(isMalformed({ encoding: "orjson", blob: "x" }))
+    assert.isFalse(isMalformed({ type: "LocalResult", location: "/x" }))
+  })
+
   it("reads Prefect 3's record, which has no type", () => {
     const json = {
       storage_key: "abc",

@@ -123,6 +123,7 @@ describe("fromJson", () => {
     assert.strictEqual(state._tag, "Scheduled")
     assert.isTrue(State.isPending(state))
     assert.strictEqual(State.toJson(state), null)
+    assert.strictEqual(State.typeNameFromJson(null), "Scheduled")
     assert.isTrue(Equal.equals(state, State.fromJson({ type: "Scheduled" })))
   })
 
