@@ -1,21 +1,18 @@
 /**
  * How long decoding and showing a large value block other work: the longest processor time between two turns of a 5 ms
  * timer, with and without V8's collections of garbage. The same work without yielding, which blocks for its whole
- * duration, is measured beside it.
+ * duration, is measured beside it, and for a value that is one container the insertions alone.
  */
 import * as ArchiveApi from "@effect-prefect/api/ArchiveApi"
 import { empty } from "@effect-prefect/formats/ClassRegistry"
 import * as JsonProjection from "@effect-prefect/formats/JsonProjection"
 import * as ResultFormat from "@effect-prefect/formats/ResultFormat"
-import * as Flechette from "@uwdata/flechette"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import { spawnSync } from "node:child_process"
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { crc32, deflateSync, gzipSync, zstdCompressSync } from "node:zlib"
-import { Table as ArrowTable, writeParquet } from "parquet-wasm"
+import { setImmediate } from "node:timers/promises"
 import { parsePrecisely } from "../packages/api/src/internal/http/failure.ts"
 import { parseLong } from "../packages/api/src/internal/http/pieces.ts"
 import { undecodable } from "../packages/formats/src/FormatError.ts"
@@ -28,354 +25,155 @@ import { fromBase64, pickleSteps, readPickle, readTorch } from "../packages/form
 import { giveWay, toEnd } from "../packages/formats/src/internal/steps.ts"
 import { utf8PiecesSteps, utf8Steps } from "../packages/formats/src/internal/text.ts"
 import { type Held, heldBy as held } from "./support/held.ts"
+import { type Format, inputs, records } from "./support/heldInputs.ts"
 import type { Row } from "./support/row.ts"
 
 const heldBy = (effect: Effect.Effect<unknown, unknown>): Promise<Held> => held(() => Effect.runPromise(effect))
-
-type Format =
-  | "JSON"
-  | "JSON in UTF-16"
-  | "JSON in UTF-32"
-  | "JSON of one text"
-  | "JSON of one object"
-  | "JSON of pandas"
-  | "text"
-  | "CSV"
-  | "CSV of one cell"
-  | "CSV of many columns"
-  | "pickle of a list"
-  | "pickle of records"
-  | "pickle of records in protocol 0"
-  | "pickle of escapes in protocol 0"
-  | "pickle of a dict with a late key"
-  | "pickle of a dict"
-  | "pickle of a set"
-  | "pickle of a set in protocol 2"
-  | "pickle of one text"
-  | "pickle in base64"
-  | "transposed tensor"
-  | "tensor in a ZIP"
-  | "CBOR of a polars Series"
-  | "Arrow of floats"
-  | "Arrow of texts"
-  | "Parquet"
-  | "Parquet of texts"
-  | "gzip of CSV"
-  | "zlib of CSV"
-  | "zstd of CSV"
-  | "bz2 of CSV"
-  | "xz of CSV"
-  | "lzma of CSV"
-
-/** Bytes that are made block by block, because one text of them would be longer than texts can be. */
-const blocks = (
-  count: number,
-  of: (index: number) => string,
-  start = "",
-  end = "",
-  encoding: BufferEncoding = "latin1"
-): Uint8Array => {
-  const parts = [Buffer.from(start, "latin1")]
-  for (let at = 0; at < count; at += 20_000) {
-    let block = ""
-    for (let index = at; index < Math.min(count, at + 20_000); index++) block += of(index)
-    parts.push(Buffer.from(block, encoding))
-  }
-  return Buffer.concat([...parts, Buffer.from(end, "latin1")])
-}
-
-const float64 = (value: number): string => {
-  const bytes = Buffer.alloc(8)
-  bytes.writeDoubleBE(value)
-  return bytes.toString("latin1")
-}
-
-const uint64 = (value: number): Buffer => Buffer.from(BigUint64Array.of(BigInt(value)).buffer)
-
-/** The archive of a `torch.save` from 1.6 on, whose files are stored without compression. */
-const zip = (files: Readonly<Record<string, Uint8Array>>): Uint8Array => {
-  const parts: Array<Uint8Array> = []
-  const directory: Array<Uint8Array> = []
-  let offset = 0
-  for (const [name, bytes] of Object.entries(files)) {
-    const common = Buffer.alloc(26)
-    common.writeUInt16LE(20, 0)
-    common.writeUInt32LE(crc32(bytes), 10)
-    common.writeUInt32LE(bytes.length, 14)
-    common.writeUInt32LE(bytes.length, 18)
-    common.writeUInt16LE(name.length, 22)
-    const entry = Buffer.alloc(46)
-    entry.write("PK\x01\x02", "latin1")
-    common.copy(entry, 6)
-    entry.writeUInt32LE(offset, 42)
-    directory.push(entry, Buffer.from(name))
-    parts.push(Buffer.from("PK\x03\x04"), common, Buffer.from(name), bytes)
-    offset += 30 + name.length + bytes.length
-  }
-  const end = Buffer.alloc(22)
-  end.write("PK\x05\x06", "latin1")
-  for (const at of [8, 10]) end.writeUInt16LE(Object.keys(files).length, at)
-  end.writeUInt32LE(directory.reduce((size, part) => size + part.length, 0), 12)
-  end.writeUInt32LE(offset, 16)
-  return Buffer.concat([...parts, ...directory, end])
-}
-
-/** The pickle of a polars Series as versions before 0.20 wrote it. */
-const series = (megabytes: number): Uint8Array => {
-  const count = megabytes * 200_000
-  const text = (value: string) => String.fromCharCode(0x60 + value.length) + value
-  const head = Buffer.from(
-    `\xa3${text("name")}${text("a")}${text("datatype")}${text("Int64")}${text("values")}\x9a${
-      Buffer.from(Uint32Array.of(count).buffer).reverse().toString("latin1")
-    }`,
-    "latin1"
-  )
-  const values = Buffer.alloc(count * 5)
-  for (let at = 0; at < count; at++) {
-    values[5 * at] = 0x1a
-    values.writeUInt32BE(100_000 + at, 5 * at + 1)
-  }
-  return Buffer.concat([
-    Buffer.from("\x80\x04cpolars.series.series\nSeries\n)\x81\x8e", "latin1"),
-    uint64(head.length + values.length),
-    head,
-    values,
-    Buffer.from("b.")
-  ])
-}
-
-const records = (megabytes: number) =>
-  Array.from({ length: megabytes * 20_000 }, (_, id) => ({ id, name: `row ${id}`, share: id / 7 }))
-
-const key = (index: number): string => `X\x0a\0\0\0k${String(index).padStart(9, "0")}`
-
-/** A pickle of an empty container, to which batches of a thousand items are added. */
-const batches = (start: string, end: string, count: number, item: (index: number) => string): string =>
-  `\x80\x04${start}${
-    Array.from({ length: Math.ceil(count / 1_000) }, (_, batch) =>
-      `(${
-        Array.from({ length: 1_000 }, (_, index) => item(batch * 1_000 + index)).join("")
-      }${end}`).join("")
-  }.`
-
-const uint32 = (value: number): string => Buffer.from(Uint32Array.of(value).buffer).toString("latin1")
-
-const csv = (megabytes: number): Uint8Array =>
-  blocks(megabytes * 28_000, (id) => `${id},row ${id},${id / 7}\n`, "id,name,share\n")
-
-const list = (megabytes: number): string =>
-  `\x80\x02](${
-    Array.from({ length: megabytes * 100 }, (_, batch) =>
-      `${batch === 0 ? "" : "("}${`K\x01X\x04\0\0\0abcd`.repeat(900)}e`).join("")
-  }.`
-
-/** A file of `torch.save` before 1.6: the transpose of a matrix of 32-bit floats. */
-const tensor = (megabytes: number): Uint8Array => {
-  const [rows, columns] = [512, megabytes * 488]
-  const count = rows * columns
-  const shape = `J${uint32(columns)}J${uint32(rows)}\x86`
-  const strides = `K\x01J${uint32(columns)}\x86`
-  const storage = `(X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\0aX\x03\0\0\0cpuJ${uint32(count)}tQ`
-  const parts = [
-    "\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M\xe9\x03.\x80\x02}.",
-    `\x80\x02ctorch._utils\n_rebuild_tensor_v2\n(${storage}K\0${shape}${strides}\x89NtR.`,
-    `\x80\x02]X\x01\0\0\0aa.${uint32(count)}\0\0\0\0`
-  ]
-  return Buffer.concat([Buffer.from(parts.join(""), "latin1"), Buffer.alloc(count * 4, 1)])
-}
-
-const stream = (megabytes: number, type: "floats" | "texts"): Uint8Array =>
-  Flechette.tableToIPC(
-    Flechette.tableFromArrays(
-      type === "floats"
-        ? { share: Float64Array.from({ length: megabytes * 125_000 }, (_, id) => id / 7) }
-        : { name: Array.from({ length: megabytes * 40_000 }, (_, id) => `row ${id % 50_000}, and more`) }
-    ),
-    { format: "stream" }
-  )!
-
-const compressed = (megabytes: number, program: string, ...flags: Array<string>): Uint8Array =>
-  spawnSync(program, flags, { input: csv(megabytes), maxBuffer: 2 ** 30 }).stdout
-
-/** About this number of megabytes. */
-const inputs: Record<Format, (megabytes: number) => string | Uint8Array> = {
-  JSON: (megabytes) =>
-    blocks(
-      megabytes * 17_000,
-      (id) => `${id === 0 ? "" : ","}${JSON.stringify({ id, name: `row ${id}`, share: id / 7 })}`,
-      "[",
-      "]"
-    ),
-  "JSON in UTF-32": (megabytes) => {
-    const text = JSON.stringify(records(megabytes / 4))
-    return new Uint8Array(Uint32Array.from({ length: text.length }, (_, at) => text.charCodeAt(at)).buffer)
-  },
-  "JSON of pandas": (megabytes) =>
-    blocks(
-      megabytes * 30_000,
-      (id) => `${id === 0 ? "" : ","}[${id},"row ${id}",${id / 7}]`,
-      "{\"columns\":[\"id\",\"name\",\"share\"],\"data\":[",
-      "]}"
-    ),
-  text: (megabytes) => Buffer.alloc(megabytes * 1e6, "ab\u00e9"),
-  "JSON in UTF-16": (megabytes) => Buffer.from(`\ufeff${JSON.stringify(records(megabytes / 2))}`, "utf16le"),
-  "JSON of one text": (megabytes) =>
-    Buffer.concat([Buffer.from("[\""), Buffer.alloc(megabytes * 1e6, "ab"), Buffer.from("\"]")]),
-  "JSON of one object": (megabytes) =>
-    `{${Array.from({ length: megabytes * 66_000 }, (_, id) => `"k${String(id).padStart(9, "0")}":1`).join(",")}}`,
-  CSV: csv,
-  "CSV of one cell": (megabytes) => Buffer.concat([Buffer.from("a,b\n1,"), Buffer.alloc(megabytes * 1e6, "ab")]),
-  "CSV of many columns": (megabytes) =>
-    `${Array.from({ length: megabytes * 66_000 }, (_, id) => `c${id}`).join(",")}\n${
-      "12345,".repeat(megabytes * 66_000 - 1)
-    }1\n`,
-  "pickle of a list": list,
-  "pickle of records": (megabytes) =>
-    blocks(
-      megabytes * 19_000,
-      (id) =>
-        `${id % 1_000 === 0 ? "(" : ""}}(\x8c\x02idJ${uint32(id)}\x8c\x04name\x8c\x0crow ${
-          String(id).padStart(8, "0")
-        }\x8c\x05shareG${float64(id / 7)}u${id % 1_000 === 999 ? "e" : ""}`,
-      "\x80\x04]",
-      "."
-    ),
-  "pickle of records in protocol 0": (megabytes) =>
-    blocks(megabytes * 17_000, (id) => `(dVid\nI${id}\nsVname\nVrow ${id}\nsVshare\nF${id / 7}\nsa`, "(l", "."),
-  "pickle of escapes in protocol 0": (megabytes) =>
-    Buffer.concat([Buffer.from("V"), Buffer.alloc(megabytes * 999_996, "\\u0430"), Buffer.from("\n.")]),
-  "pickle of a dict with a late key": (megabytes) =>
-    `${batches("}", "u", megabytes * 58_000, (index) => `${key(index)}K\x01`).slice(0, -1)}K\x01K\x01s.`,
-  "pickle of a dict": (megabytes) => batches("}", "u", megabytes * 58_000, (index) => `${key(index)}K\x01`),
-  "pickle of a set": (megabytes) => batches("\x8f", "\x90", megabytes * 66_000, key),
-  "pickle of a set in protocol 2": (megabytes) =>
-    `${batches("cbuiltins\nset\n]", "e", megabytes * 66_000, key).slice(0, -1)}\x85R.`,
-  "pickle of one text": (megabytes) =>
-    Buffer.concat([
-      Buffer.from(`\x80\x04X${uint32(megabytes * 1e6)}`, "latin1"),
-      Buffer.alloc(megabytes * 1e6, "ab"),
-      Buffer.from(".")
-    ]),
-  "pickle in base64": (megabytes) => Buffer.from(list(megabytes * 0.75), "latin1").toString("base64"),
-  "transposed tensor": tensor,
-  "tensor in a ZIP": (megabytes) => {
-    const count = megabytes * 250_000
-    const storage = `(X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\x000X\x03\0\0\0cpuJ${uint32(count)}tQ`
-    return zip({
-      "a/data.pkl": Buffer.from(
-        `\x80\x02ctorch._utils\n_rebuild_tensor_v2\n(${storage}K\0J${uint32(count)}\x85K\x01\x85\x89NtR.`,
-        "latin1"
-      ),
-      "a/data/0": new Uint8Array(Float32Array.from({ length: count }, (_, at) => at / 7).buffer)
-    })
-  },
-  "CBOR of a polars Series": series,
-  "Arrow of floats": (megabytes) => stream(megabytes, "floats"),
-  "Arrow of texts": (megabytes) => stream(megabytes, "texts"),
-  Parquet: (megabytes) => writeParquet(ArrowTable.fromIPCStream(stream(megabytes, "floats"))),
-  "Parquet of texts": (megabytes) => writeParquet(ArrowTable.fromIPCStream(stream(megabytes, "texts"))),
-  "gzip of CSV": (megabytes) => gzipSync(csv(megabytes), { level: 1 }),
-  "zlib of CSV": (megabytes) => deflateSync(csv(megabytes), { level: 1 }),
-  "zstd of CSV": (megabytes) => zstdCompressSync(csv(megabytes)),
-  "bz2 of CSV": (megabytes) => compressed(megabytes, "bzip2", "-1"),
-  "xz of CSV": (megabytes) => compressed(megabytes, "xz", "-0"),
-  "lzma of CSV": (megabytes) => compressed(megabytes, "xz", "-0", "--format=lzma")
-}
 
 const isCsv = (format: Format): boolean => format.includes("CSV")
 
 const hints: { readonly [name in Format]?: ResultFormat.Format } = { "JSON of pandas": "pandas-json", text: "text" }
 
-/** What a format does at once; undefined where only its own threads do it. */
-const atOnce = (format: Format, bytes: Uint8Array): (() => unknown) | undefined => {
-  if (format.startsWith("Parquet") || format.includes(" of CSV") && !format.startsWith("CSV")) return undefined
-  if (format === "JSON of pandas") return () => toEnd(readPandasJson(toEnd(utf8PiecesSteps(bytes))!))
-  if (format === "text") return () => toEnd(utf8Steps(bytes))
-  if (format === "tensor in a ZIP") return () => toEnd(readTorch(bytes, empty, 2 ** 30))
-  if (format.startsWith("JSON")) return () => toEnd(jsonBytesSteps(bytes))
-  if (isCsv(format)) return () => toEnd(readCsv(bytes, 2 ** 30))
-  if (format.startsWith("Arrow")) return () => toEnd(readFeather(bytes, 2 ** 30, false))
+/** Whether its own threads do the most of it, so that there is no form at once. */
+const inThreads = (format: Format): boolean =>
+  format.startsWith("Parquet") || (isCsv(format) && !format.startsWith("CSV"))
+
+/** What a format does at once. */
+const atOnce = (format: Format, bytes: Uint8Array): unknown => {
+  if (format === "JSON of pandas") return toEnd(readPandasJson(toEnd(utf8PiecesSteps(bytes))!))
+  if (format === "text") return toEnd(utf8Steps(bytes))
+  if (format === "tensor in a ZIP") return toEnd(readTorch(bytes, empty, 2 ** 30))
+  if (format.startsWith("JSON")) return toEnd(jsonBytesSteps(bytes))
+  if (isCsv(format)) return toEnd(readCsv(bytes, 2 ** 30))
+  if (format.startsWith("Arrow")) return toEnd(readFeather(bytes, 2 ** 30, false))
   return format === "pickle in base64"
-    ? () => toEnd(pickleSteps(toEnd(fromBase64(bytes))!, empty, 2 ** 30))
-    : () => readPickle(bytes, empty, 2 ** 30)
+    ? toEnd(pickleSteps(toEnd(fromBase64(bytes))!, empty, 2 ** 30))
+    : readPickle(bytes, empty, 2 ** 30)
+}
+
+/** Inserts one by one, and gives way as the decoders do. */
+const insertions = async (count: number, insert: (index: number) => void): Promise<void> => {
+  let start = performance.now()
+  for (let index = 0; index < count; index++) {
+    insert(index)
+    if (index % 1_000 !== 999 || performance.now() - start < 10) continue
+    await setImmediate()
+    start = performance.now()
+  }
+}
+
+const keyOf = (index: number): string => `k${String(index).padStart(9, "0")}`
+
+const plainList = (count: number): Promise<void> => {
+  const list: Array<unknown> = []
+  return insertions(count, (index) => list.push(index % 2 === 0 ? 1 : "abcd"))
+}
+
+const plainObject = (count: number): Promise<void> => {
+  const object: Record<string, number> = {}
+  return insertions(count, (index) => object[keyOf(index)] = 1)
+}
+
+const plainSet = (count: number): Promise<void> => {
+  const set = new Set<string>()
+  return insertions(count, (index) => set.add(keyOf(index)))
+}
+
+/**
+ * The plainest program that makes the one container of a value, item by item: V8 copies the whole of an array, an object
+ * or a Set that grows, in one step that nothing divides.
+ */
+const plainest: { readonly [name in Format]?: (megabytes: number) => Promise<void> } = {
+  "pickle of a list": (megabytes) => plainList(megabytes * 180_000),
+  "pickle in base64": (megabytes) => plainList(megabytes * 135_000),
+  "JSON of one object": (megabytes) => plainObject(megabytes * 66_000),
+  "pickle of a dict": (megabytes) => plainObject(megabytes * 58_000),
+  "pickle of a dict with a late key": (megabytes) => plainObject(megabytes * 58_000),
+  "pickle of a set": (megabytes) => plainSet(megabytes * 66_000),
+  "pickle of a set in protocol 2": (megabytes) => plainSet(megabytes * 66_000)
+}
+
+/** One work, whose three rows are measured together. */
+interface Parts {
+  readonly work: string
+  readonly runs: number
+  readonly open: () => void
+  readonly giving: () => Effect.Effect<unknown, unknown>
+  /** The same without yielding, where there is such a form. */
+  readonly once?: (() => unknown) | undefined
+  readonly plainest?: (() => Promise<void>) | undefined
+  readonly close: () => void
 }
 
 /** The longest turn, and in rows that follow the same without collections and the processor time of the whole. */
-const rowsOf = (
-  work: string,
-  runs: number,
-  open: () => void,
-  giving: () => Effect.Effect<unknown, unknown>,
-  once: () => (() => unknown) | undefined,
-  close: () => void
-): ReadonlyArray<Row> => {
-  const totals = new Map<string, Array<number>>()
-  const apart = new Map<string, Array<number>>()
-  const measured = async (name: string, effect: Effect.Effect<unknown, unknown>) => {
-    const before = process.cpuUsage()
-    const { longest, withoutCollections } = await heldBy(effect)
-    const { system, user } = process.cpuUsage(before)
-    totals.set(name, [...totals.get(name) ?? [], (system + user) / 1000])
-    apart.set(name, [...apart.get(name) ?? [], withoutCollections])
-    return { measured: longest }
+const rowsOf = ({ close, giving, once, open, plainest, runs, work }: Parts): ReadonlyArray<Row> => {
+  /** A contender in each of the rows. */
+  const contender = (name: string, effect: () => Effect.Effect<unknown, unknown>) => {
+    const apart: Array<number> = []
+    const totals: Array<number> = []
+    const run = async () => {
+      const before = process.cpuUsage()
+      const { longest, withoutCollections } = await heldBy(effect())
+      const { system, user } = process.cpuUsage(before)
+      apart.push(withoutCollections)
+      totals.push((system + user) / 1000)
+      return { measured: longest }
+    }
+    // The first figure is that of the warm-up, which the other rows have of their own.
+    const next = (figures: Array<number>) => ({ name, run: () => ({ measured: figures.shift() ?? Number.NaN }) })
+    return [{ name, open, close, run }, next(apart), next(totals)]
   }
-  // The first figure is that of the warm-up, which the other rows have of their own.
-  const last = (figures: typeof totals) => (name: string) => ({
-    name,
-    run: () => ({ measured: figures.get(name)?.shift() ?? Number.NaN })
-  })
-  const contenders = ["giving way", "at once"] as const
-  const effectOf = (name: (typeof contenders)[number]): Effect.Effect<unknown, unknown> =>
-    name === "giving way" ? giving() : Effect.sync(() => void (once() ?? (() => {}))())
-  const [ours, peer] = contenders.map((name) => ({
-    name,
-    open,
-    close,
-    run: () => measured(name, effectOf(name))
+  const ours = contender("giving way", giving)
+  const peer = once === undefined ? undefined : contender("at once", () => Effect.sync(() => void once()))
+  const limit = plainest === undefined ? undefined : contender("inserting alone", () => Effect.promise(plainest))
+  return [`held by ${work}`, `the same, without collections: ${work}`, `in all, ${work}`].map((work, at) => ({
+    work,
+    count: 1,
+    show: "ms",
+    runs,
+    // What takes seconds is compiled soon enough.
+    warmUp: runs > 1,
+    ours: ours[at]!,
+    ...(peer === undefined ? {} : { peers: [peer[at]!] }),
+    ...(limit === undefined ? {} : { limit: limit[at]! })
   }))
-  // What takes seconds is compiled soon enough.
-  const common = { count: 1, show: "ms", runs, warmUp: runs > 1 } as const
-  const [alone, peerAlone] = contenders.map(last(apart))
-  const [total, peerTotal] = contenders.map(last(totals))
-  return [
-    { work: `held by ${work}`, ...common, ours: ours!, peers: [peer!] },
-    { work: `the same, without collections: ${work}`, ...common, ours: alone!, peers: [peerAlone!] },
-    { work: `in all, ${work}`, ...common, ours: total!, peers: [peerTotal!] }
-  ]
 }
 
 const decodeRows = (format: Format, megabytes: number): ReadonlyArray<Row> => {
   let bytes = new Uint8Array(0)
-  return rowsOf(
-    `${format} of ${megabytes} MB`,
-    megabytes > 1 ? 1 : 3,
-    () => {
+  const plain = plainest[format]
+  return rowsOf({
+    work: `${format} of ${megabytes} MB`,
+    runs: megabytes > 1 ? 1 : 3,
+    open: () => {
       if (bytes.length > 0) return
       const content = inputs[format](megabytes)
       bytes = typeof content === "string" ? new Uint8Array(Buffer.from(content, "latin1")) : new Uint8Array(content)
     },
-    () => ResultFormat.decode(bytes, { name: isCsv(format) ? "x.csv" : "x", maxBytes: 2 ** 30, format: hints[format] }),
-    () => atOnce(format, bytes),
-    () => {
+    giving: () =>
+      ResultFormat.decode(bytes, { name: isCsv(format) ? "x.csv" : "x", maxBytes: 2 ** 30, format: hints[format] }),
+    once: inThreads(format) ? undefined : () => atOnce(format, bytes),
+    plainest: plain === undefined ? undefined : () => plain(megabytes),
+    close: () => {
       bytes = new Uint8Array(0)
     }
-  )
+  })
 }
 
 const projection = (megabytes: number): ReadonlyArray<Row> => {
   let value: unknown
-  return rowsOf(
-    `the projection of ${megabytes} MB`,
-    megabytes > 1 ? 1 : 3,
-    () => {
+  return rowsOf({
+    work: `the projection of ${megabytes} MB`,
+    runs: megabytes > 1 ? 1 : 3,
+    open: () => {
       value = records(megabytes)
     },
-    () => JsonProjection.toText(value),
-    () => () => Array.from(JsonProjection.toChunks(value)).join(""),
-    () => {
+    giving: () => JsonProjection.toText(value),
+    once: () => Array.from(JsonProjection.toChunks(value)).join(""),
+    close: () => {
       value = undefined
     }
-  )
+  })
 }
 
 const row = (id: number) => ({ id, name: `row ${id}`, state: { type: "Success", message: null }, tags: ["a", "b"] })
@@ -383,18 +181,18 @@ const row = (id: number) => ({ id, name: `row ${id}`, state: { type: "Success", 
 /** A page of GraphQL. */
 const answer = (megabytes: number): ReadonlyArray<Row> => {
   let text = ""
-  return rowsOf(
-    `an answer of GraphQL of ${megabytes} MB`,
-    3,
-    () => {
+  return rowsOf({
+    work: `an answer of GraphQL of ${megabytes} MB`,
+    runs: 3,
+    open: () => {
       text = JSON.stringify({ data: { task_run: Array.from({ length: megabytes * 11_500 }, (_, id) => row(id)) } })
     },
-    () => parseLong(text, parsePrecisely),
-    () => () => parsePrecisely(text),
-    () => {
+    giving: () => parseLong(text, parsePrecisely),
+    once: () => parsePrecisely(text),
+    close: () => {
       text = ""
     }
-  )
+  })
 }
 
 /** A frame of blocks of 4 MiB, each of literals and of matches of four bytes. */
@@ -403,10 +201,10 @@ const lz4 = (megabytes: number): ReadonlyArray<Row> => {
   const length = Math.ceil(megabytes * 1e6 / blockBytes) * blockBytes
   let frame = new Uint8Array(0)
   const failed = () => undecodable("it is no LZ4")
-  return rowsOf(
-    `LZ4 of ${megabytes} MB`,
-    3,
-    () => {
+  return rowsOf({
+    work: `LZ4 of ${megabytes} MB`,
+    runs: 3,
+    open: () => {
       // Sequences of eight literals and a match of eight bytes; the last has literals alone.
       const block = Buffer.concat([
         ...Array.from(
@@ -420,12 +218,12 @@ const lz4 = (megabytes: number): ReadonlyArray<Row> => {
       const blocks = Array.from({ length: length / blockBytes }, () => [size, block]).flat()
       frame = new Uint8Array(Buffer.concat([head, ...blocks, Buffer.alloc(4)]))
     },
-    () => giveWay(() => unlz4FrameSteps(frame, length), failed),
-    () => () => toEnd(unlz4FrameSteps(frame, length)),
-    () => {
+    giving: () => giveWay(() => unlz4FrameSteps(frame, length), failed),
+    once: () => toEnd(unlz4FrameSteps(frame, length)),
+    close: () => {
       frame = new Uint8Array(0)
     }
-  )
+  })
 }
 
 /** Making the index of an archive, which a first walk does, and the walk; they have no other form. */
@@ -465,16 +263,10 @@ const archive = (children: number): ReadonlyArray<Row> => {
         ({ api }) => Stream.runCount(api.mappedChildren({ flowRunId: uuid(1), taskId: uuid(2) }))
       )
     )
+  const work = `a walk of an archive's ${children} children`
   return [
-    ...rowsOf(`making the index of an archive of ${children} task runs`, 3, open, index, () => undefined, close),
-    ...rowsOf(
-      `a walk of an archive's ${children} children`,
-      3,
-      open,
-      () => Effect.andThen(index(), walk()),
-      () => undefined,
-      close
-    )
+    ...rowsOf({ work: `making the index of an archive of ${children} task runs`, runs: 3, open, giving: index, close }),
+    ...rowsOf({ work, runs: 3, open, giving: () => Effect.andThen(index(), walk()), close })
   ]
 }
 
