@@ -59,6 +59,20 @@ describe("bench", () => {
     ])
   })
 
+  it("takes no figure that another row has not measured for one of its own", async () => {
+    const derived = (...values: ReadonlyArray<number>): Row => ({
+      work: "the same, in another unit",
+      count: 1,
+      runs: 5,
+      warmUp: false,
+      ours: contender("ours", [], ...values)
+    })
+    const result = await measure(derived(30, 10), { python: false })
+    assert.deepStrictEqual(result.ours, { name: "ours", median: 20, range: [10, 30] })
+    const failure = await measure(derived(), { python: false }).then(() => "none", String)
+    assert.include(failure, "it was not measured")
+  })
+
   it("closes what was opened when a run fails", async () => {
     const log: Array<string> = []
     const row: Row = {

@@ -473,6 +473,17 @@ suite("one instruction on more values than are taken at once", () => {
       yields++
     }
   }
+  it("counts the members of a set that are added like instructions, but not for the limit", () => {
+    const pickle = `\x8f${
+      all.slice(0, 30_000).map((at) => `${at % 1_000 === 0 ? "(" : ""}${short(at)}${at % 1_000 === 999 ? "\x90" : ""}`)
+        .join("")
+    }.`
+    const instructions = 30_062
+    const { value, yields } = steps(pickle, { limits: { values: instructions } })
+    assert.strictEqual((value as PySet).size, 30_000)
+    assert.isAtLeast(yields, 3)
+    assert.throws(() => steps(pickle, { limits: { values: instructions - 1 } }), PickleError, /too many instructions/)
+  })
   it("gives all of them, in order, and lets others work between", () => {
     for (
       const pickle of [

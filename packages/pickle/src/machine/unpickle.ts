@@ -25,6 +25,9 @@ const stretch = 20_000
 /** A text of more bytes counts as an instruction for every 64 of them, so that a call of `run` stays short. */
 const someText = 4_096
 
+/** More values that an instruction takes count as instructions too. */
+const someValues = 64
+
 /** A text of more bytes is read in steps. */
 const maxText = 0x80000
 
@@ -134,7 +137,7 @@ const run = (machine: Machine): boolean => {
   if (left <= 0) exceeded("values", "too many instructions", machine.limits.values)
   machine.instructions += left
   let height = machine.height
-  /** What long texts took off `left` beside their instruction. */
+  /** What long texts and many values took off `left` beside their instruction. */
   let extra = 0
   let weight = 0
 
@@ -497,6 +500,12 @@ const run = (machine: Machine): boolean => {
     }
     rare(machine, opcode)
     p = machine.p
+    // The members of a set take as long as an instruction each.
+    const taken = sp - machine.sp
+    if (taken > someValues) {
+      left -= taken
+      extra += taken
+    }
     sp = machine.sp
     fence = machine.fence
     memo = machine.memo
