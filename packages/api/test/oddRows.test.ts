@@ -348,7 +348,9 @@ describe("with a column of no type of Prefect's, the row alone is a problem", ()
     const firsts = textOf(
       ordered.map(({ column, row }, at) => column === "task_id" ? row : { ...row, task_id: uuid(2, at), task: null })
     )
-    const rows = JSON.parse(textOf(casesOf(shape).map(({ row }) => row))) as ReadonlyArray<Row>
+    // What is nested deep has a text of its own, which nothing can write again.
+    const texts = new Map(casesOf(shape).map(({ row }): [Row, string] => [JSON.parse(textOf(row)) as Row, textOf(row)]))
+    const rows = [...texts.keys()]
     for (const [name, listing] of Object.entries(shape.listings)) {
       it.effect(`GraphQL: ${name}`, () =>
         Effect.gen(function*() {
@@ -391,7 +393,7 @@ describe("with a column of no type of Prefect's, the row alone is a problem", ()
             run: (operation) =>
               Effect.sync(() =>
                 (operation === "taskRun" ? [shape.row(1)] : asked++ === 0 ? rows : []).map((row) => ({
-                  ...(name === "taskRunSummaries" ? {} : { row }),
+                  ...(name === "taskRunSummaries" ? {} : { row: texts.get(row) ?? textOf(row) }),
                   key: "",
                   id: row["id"],
                   taskRunId: row["id"],
@@ -404,8 +406,7 @@ describe("with a column of no type of Prefect's, the row alone is a problem", ()
               ),
             limited: (statements) => statements,
             settings: {},
-            maxRowBytes: 1_000,
-            isTooLarge: () => false
+            maxRowBytes: 1_000
           })
           expectAll(casesOf(shape), yield* listed(PrefectApi.make(backend), listing), name)
         }))

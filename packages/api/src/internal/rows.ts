@@ -5,6 +5,7 @@ import * as FlowView from "@effect-prefect/core/FlowView"
 import * as LogEntry from "@effect-prefect/core/LogEntry"
 import * as StateRecord from "@effect-prefect/core/StateRecord"
 import * as TaskRunView from "@effect-prefect/core/TaskRunView"
+import * as Turn from "@effect-prefect/core/Turn"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
@@ -90,6 +91,8 @@ export const decodeAll = Effect.fnUntraced(function*<A>(
   const models: Array<A> = []
   const problems: Array<RowProblem> = []
   for (const [index, row] of rows.entries()) {
+    // Each may have much JSON, whose depth is looked at.
+    if (Turn.isLong()) yield* Turn.next
     const model = decode(row)
     if (Result.isSuccess(model)) models.push(model.success)
     else problems.push(problemOf(table, idOf(row, index), model.failure))

@@ -1,40 +1,24 @@
 import * as LogEntry from "@effect-prefect/core/LogEntry"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
-import type { SqlError } from "effect/sql/SqlError"
 import type { Fragment } from "effect/sql/Statement"
 import type * as Backend from "../../Backend.ts"
 import * as Errors from "../../PrefectApiError.ts"
 import { compareCodePoints } from "../codePoints.ts"
 import { ofSerializedFlow } from "../edges.ts"
-import { isObject } from "../isObject.ts"
 import * as Rows from "../rows.ts"
 import { describeBySlug } from "../taskRunText.ts"
 import { isUuid, uuidRange } from "../uuids.ts"
-import { type Connection, rowTooLarge } from "./connection.ts"
+import type { Connection } from "./connection.ts"
+import type { Found, Keyed } from "./jsonRows.ts"
+import * as JsonRows from "./jsonRows.ts"
 
-/** Every statement returns one JSON object per row, so a column that an older server lacks is absent, not an error. */
-interface Found {
-  readonly row: unknown
-}
-interface Keyed extends Found {
-  /** The value that the row is sorted by, as text. */
-  readonly key: string
-  readonly id: string
+interface RowOf<A> {
+  readonly row: A
 }
 
 const fail = (operation: string, reason: Errors.Reason) =>
   Effect.fail(new Errors.PrefectApiError({ operation, reason }))
-
-/** The problem with a row that the database was asked to replace by its keys; undefined for any other row. */
-const tooLargeOf = (row: unknown): string | undefined =>
-  isObject(row) && typeof row[replaced] === "string" ? `it ${rowTooLarge}; it has ${row[replaced]} bytes` : undefined
-
-/** The column that tells such a row from others, with the bytes that the row has. */
-const replaced = "effect_prefect_bytes"
-
-/** The bytes that the driver needs beside a row: for its keys, as text, and for their lengths. */
-const besideRow = 256
 
 const noPage: Backend.Page<never> = { items: [], next: undefined }
 const maxMapIndex = 2_147_483_647
@@ -51,29 +35,16 @@ interface TaskRunCursor {
 /**
  * The queries of a backend as SQL over the tables of a Prefect 1 server. Values are always bound.
  */
-export const make = ({ client: sql, isTooLarge, maxRowBytes, run }: Connection): Backend.Backend => {
-  /** Makes the column `row` of a listing from an SQL expression for the row, and one for its id and sort keys. */
-  type RowOf = (row: string, keys: string) => Fragment
-  const whole: RowOf = (row) => sql.literal(`${row} as row`)
-  // Kept from the other statements, because it costs the database a text of each row.
-  const sparing: RowOf = (row, keys) =>
-    sql.literal(
-      `(select case when octet_length(made.row::text) <= ${Math.max(0, maxRowBytes - besideRow)} then made.row
-        else ${keys} || jsonb_build_object('${replaced}', octet_length(made.row::text)::text) end
-        from (select ${row} as row offset 0) made) as row`
-    )
-  /** Runs a statement for a listing; one row that is too large is replaced by its keys, and does not hide the others. */
-  const list = <A extends Found>(
-    operation: string,
-    statement: (rowOf: RowOf) => Effect.Effect<ReadonlyArray<A>, SqlError>
-  ) => Effect.catchIf(run(operation, statement(whole)), isTooLarge, () => run(operation, statement(sparing)))
-  const ofTable = (table: string, rowOf: RowOf) => rowOf(`to_jsonb(${table})`, `jsonb_build_object('id', ${table}.id)`)
+export const make = (connection: Connection): Backend.Backend => {
+  const { client: sql, run } = connection
+  const rowsOf = JsonRows.make(connection)
+  const ofTable = (table: string) => sql.literal(`to_jsonb(${table}) as row`)
 
-  const taskRunRow = `jsonb_build_object('id', t.id, 'name', t.name, 'task_id', t.task_id, 'map_index', t.map_index,
+  const taskRun = sql.literal(
+    `jsonb_build_object('id', t.id, 'name', t.name, 'task_id', t.task_id, 'map_index', t.map_index,
       'serialized_state', t.serialized_state, 'flow_run_id', t.flow_run_id,
-      'task', case when k.id is null then null else jsonb_build_object('id', k.id, 'slug', k.slug) end)`
-  const taskRun = (rowOf: RowOf) =>
-    rowOf(taskRunRow, "jsonb_build_object('id', t.id, 'task_id', t.task_id, 'map_index', t.map_index)")
+      'task', case when k.id is null then null else jsonb_build_object('id', k.id, 'slug', k.slug) end) as row`
+  )
   const withTask = sql.literal("public.task_run t left join public.task k on k.id = t.task_id")
   /** The name of a state as `State.typeName` gives it. */
   const stateName = (table: string) =>
@@ -86,7 +57,7 @@ export const make = ({ client: sql, isTooLarge, maxRowBytes, run }: Connection):
     states.length === 0 ? sql.literal("false") : sql`${stateName(table)} in ${sql.in(states)}`
 
   const orTooLarge = <A>(decode: Rows.Decoder<A>): Rows.Decoder<A> => (row) => {
-    const detail = tooLargeOf(row)
+    const detail = JsonRows.tooLargeOf(row)
     return detail === undefined ? decode(row) : Result.fail(detail)
   }
   const models = <A>(table: string, decode: Rows.Decoder<A>, found: ReadonlyArray<Found>) =>
@@ -105,7 +76,7 @@ export const make = ({ client: sql, isTooLarge, maxRowBytes, run }: Connection):
     decode: Rows.Decoder<A>,
     found: ReadonlyArray<Found>,
     missing: Errors.Reason
-  ) => Rows.decodeOne(operation, decode, found.map(({ row }) => row), missing)
+  ) => Rows.decodeOne(operation, orTooLarge(decode), found.map(({ row }) => row), missing)
 
   /** Drops the extra row that shows whether there is another page. */
   const pageOf = <R>(found: ReadonlyArray<R>, limit: number, cursorOf: (last: R) => Backend.Cursor) => {
@@ -135,16 +106,15 @@ export const make = ({ client: sql, isTooLarge, maxRowBytes, run }: Connection):
     if (!isUuid(task.flowRunId) || !isUuid(task.taskId) || task.after >= maxMapIndex) return Effect.succeed(noPage)
     const from = cursor as TaskRunCursor | undefined
     return Effect.flatMap(
-      list(
+      rowsOf(
         operation,
-        (rowOf) =>
-          sql<Found>`select ${taskRun(rowOf)} from ${withTask}
+        sql`select ${taskRun} from ${withTask}
           where t.flow_run_id = ${task.flowRunId}::uuid and t.task_id = ${task.taskId}::uuid
             and ${
-            from === undefined
-              ? sql`t.map_index > ${task.after}::int`
-              : sql`(t.map_index, t.id) > (${from.mapIndex}::int, ${from.id}::uuid)`
-          } and ${task.except === undefined ? sql.literal("true") : sql`t.id <> ${task.except}::uuid`}
+          from === undefined
+            ? sql`t.map_index > ${task.after}::int`
+            : sql`(t.map_index, t.id) > (${from.mapIndex}::int, ${from.id}::uuid)`
+        } and ${task.except === undefined ? sql.literal("true") : sql`t.id <> ${task.except}::uuid`}
           order by t.map_index, t.id limit ${limit + 1}`
       ),
       (found) => taskRunPage(found, limit)
@@ -153,10 +123,9 @@ export const make = ({ client: sql, isTooLarge, maxRowBytes, run }: Connection):
 
   const states = Effect.fnUntraced(function*(operation: string, table: "flow_run" | "task_run", id: string) {
     if (!isUuid(id)) return []
-    const found = yield* list(
+    const found = yield* rowsOf(
       operation,
-      (rowOf) =>
-        sql<Found>`select ${ofTable("s", rowOf)} from ${sql.literal(`public.${table}_state`)} s
+      sql`select ${ofTable("s")} from ${sql.literal(`public.${table}_state`)} s
         where ${sql.literal(`s.${table}_id`)} = ${id}::uuid order by s.timestamp, s.version, s.id`
     )
     return yield* models(`${table}_state`, Rows.decodeStateRecord, found)
@@ -175,9 +144,9 @@ export const make = ({ client: sql, isTooLarge, maxRowBytes, run }: Connection):
     taskRun: (taskRunId) =>
       isUuid(taskRunId)
         ? Effect.flatMap(
-          run(
+          rowsOf(
             "taskRun",
-            sql<Found>`select ${taskRun(whole)} from ${withTask} where t.id = ${taskRunId}::uuid limit ${maxAmbiguous}`
+            sql`select ${taskRun} from ${withTask} where t.id = ${taskRunId}::uuid limit ${maxAmbiguous}`
           ),
           (found) => one("taskRun", taskRunId, found)
         )
@@ -186,10 +155,9 @@ export const make = ({ client: sql, isTooLarge, maxRowBytes, run }: Connection):
     taskRunsByIdPrefix: ({ limit, prefix }) => {
       const range = uuidRange(prefix)
       return range === undefined ? Effect.succeed([]) : Effect.flatMap(
-        list(
+        rowsOf(
           "taskRunsByIdPrefix",
-          (rowOf) =>
-            sql<Found>`select ${taskRun(rowOf)} from ${withTask}
+          sql`select ${taskRun} from ${withTask}
             where t.id between ${range.first}::uuid and ${range.last}::uuid order by t.id limit ${limit}`
         ),
         views
@@ -199,9 +167,9 @@ export const make = ({ client: sql, isTooLarge, maxRowBytes, run }: Connection):
     taskRunBySlug: (query) =>
       isUuid(query.flowRunId) && Math.abs(query.mapIndex) <= maxMapIndex
         ? Effect.flatMap(
-          run(
+          rowsOf(
             "taskRunBySlug",
-            sql<Found>`select ${taskRun(whole)} from ${withTask}
+            sql`select ${taskRun} from ${withTask}
               where t.flow_run_id = ${query.flowRunId}::uuid and k.slug = ${query.taskSlug}
                 and t.map_index = ${query.mapIndex}::int order by t.id limit ${maxAmbiguous}`
           ),
@@ -213,22 +181,21 @@ export const make = ({ client: sql, isTooLarge, maxRowBytes, run }: Connection):
     // as one without children.
     firstTaskRunOfEachTask: Effect.fnUntraced(function*(flowRunId) {
       if (!isUuid(flowRunId)) return []
-      const found = yield* list(
+      const found = yield* rowsOf(
         "firstTaskRunOfEachTask",
-        (rowOf) =>
-          sql<Found>`with recursive heads as (
+        sql`with recursive heads as (
             (select t.task_id from public.task_run t where t.flow_run_id = ${flowRunId}::uuid and t.task_id is not null
               order by t.task_id limit 1)
             union all
             select (select t.task_id from public.task_run t
               where t.flow_run_id = ${flowRunId}::uuid and t.task_id > h.task_id order by t.task_id limit 1)
             from heads h where h.task_id is not null)
-          select ${taskRun(rowOf)} from heads h
+          select ${taskRun} from heads h
             cross join lateral (select * from public.task_run t
               where t.flow_run_id = ${flowRunId}::uuid and t.task_id = h.task_id order by t.map_index, t.id limit 1) t
             left join public.task k on k.id = t.task_id
           union all
-          select ${taskRun(rowOf)} from ${withTask} where t.flow_run_id = ${flowRunId}::uuid and t.task_id is null`
+          select ${taskRun} from ${withTask} where t.flow_run_id = ${flowRunId}::uuid and t.task_id is null`
       )
       const all = yield* views(found)
       const compare = (left: string | null, right: string | null) =>
@@ -270,7 +237,7 @@ export const make = ({ client: sql, isTooLarge, maxRowBytes, run }: Connection):
     flowRun: (flowRunId) =>
       isUuid(flowRunId)
         ? Effect.flatMap(
-          run("flowRun", sql<Found>`select to_jsonb(r) as row from public.flow_run r where r.id = ${flowRunId}::uuid`),
+          rowsOf("flowRun", sql`select to_jsonb(r) as row from public.flow_run r where r.id = ${flowRunId}::uuid`),
           (found) => single("flowRun", Rows.decodeFlowRun, found, new Errors.FlowRunNotFound({ flowRunId }))
         )
         : fail("flowRun", new Errors.FlowRunNotFound({ flowRunId })),
@@ -278,10 +245,9 @@ export const make = ({ client: sql, isTooLarge, maxRowBytes, run }: Connection):
     flowRunsByIdPrefix: ({ limit, prefix }) => {
       const range = uuidRange(prefix)
       return range === undefined ? Effect.succeed([]) : Effect.flatMap(
-        list(
+        rowsOf(
           "flowRunsByIdPrefix",
-          (rowOf) =>
-            sql<Found>`select ${ofTable("r", rowOf)} from public.flow_run r
+          sql`select ${ofTable("r")} from public.flow_run r
             where r.id between ${range.first}::uuid and ${range.last}::uuid order by r.id limit ${limit}`
         ),
         (found) => models("flow_run", Rows.decodeFlowRun, found)
@@ -291,7 +257,7 @@ export const make = ({ client: sql, isTooLarge, maxRowBytes, run }: Connection):
     flow: (flowId) =>
       isUuid(flowId)
         ? Effect.flatMap(
-          run("flow", sql<Found>`select to_jsonb(f) as row from public.flow f where f.id = ${flowId}::uuid`),
+          rowsOf("flow", sql`select to_jsonb(f) as row from public.flow f where f.id = ${flowId}::uuid`),
           (found) => single("flow", Rows.decodeFlow, found, new Errors.FlowNotFound({ flowId }))
         )
         : fail("flow", new Errors.FlowNotFound({ flowId })),
@@ -299,25 +265,28 @@ export const make = ({ client: sql, isTooLarge, maxRowBytes, run }: Connection):
     edges: Effect.fnUntraced(function*(flowRunId) {
       const notFound = new Errors.FlowRunNotFound({ flowRunId })
       if (!isUuid(flowRunId)) return yield* fail("edges", notFound)
-      const [flowRun] = yield* run(
+      const [found] = yield* rowsOf<
+        RowOf<{ readonly flow_id: string | null; readonly edges: ReadonlyArray<Backend.Edge> }>
+      >(
         "edges",
-        sql<{ readonly flow_id: string | null; readonly edges: ReadonlyArray<Backend.Edge> }>`
-          select r.flow_id, coalesce((select jsonb_agg(jsonb_build_object('upstreamTaskId', e.upstream_task_id,
+        sql`select jsonb_build_object('flow_id', r.flow_id, 'edges', coalesce((select jsonb_agg(jsonb_build_object('upstreamTaskId', e.upstream_task_id,
             'downstreamTaskId', e.downstream_task_id, 'key', e.key, 'mapped', coalesce(e.mapped, false)))
-            from public.edge e where e.flow_id = r.flow_id), '[]'::jsonb) as edges
+            from public.edge e where e.flow_id = r.flow_id), '[]'::jsonb)) as row
           from public.flow_run r where r.id = ${flowRunId}::uuid`
       )
+      const flowRun = found?.row
       if (flowRun === undefined) return yield* fail("edges", notFound)
       if (flowRun.edges.length > 0 || flowRun.flow_id === null) return flowRun.edges
-      const [flow] = yield* run(
+      const [flow] = yield* rowsOf<
+        RowOf<{ readonly edges: unknown; readonly tasks: ReadonlyArray<readonly [slug: string, id: string]> }>
+      >(
         "edges",
-        sql<{ readonly serialized: unknown; readonly tasks: ReadonlyArray<readonly [slug: string, id: string]> }>`
-          select jsonb_build_object('edges', f.serialized_flow -> 'edges') as serialized,
+        sql`select jsonb_build_object('edges', f.serialized_flow -> 'edges', 'tasks',
             coalesce((select jsonb_agg(jsonb_build_array(k.slug, k.id)) from public.task k
-              where k.flow_id = f.id and k.slug is not null), '[]'::jsonb) as tasks
+              where k.flow_id = f.id and k.slug is not null), '[]'::jsonb)) as row
           from public.flow f where f.id = ${flowRun.flow_id}::uuid`
       )
-      return flow === undefined ? [] : ofSerializedFlow(flow.serialized, new Map(flow.tasks))
+      return flow === undefined ? [] : ofSerializedFlow(flow.row, new Map(flow.row.tasks))
     }),
 
     flowRunStates: (flowRunId) => states("flowRunStates", "flow_run", flowRunId),
@@ -396,10 +365,9 @@ export const make = ({ client: sql, isTooLarge, maxRowBytes, run }: Connection):
         ...(states === undefined ? [] : [isState("t", states)]),
         ...(taskSlug === undefined ? [] : [sql`k.slug = ${taskSlug}`])
       ])
-      const found = yield* list(
+      const found = yield* rowsOf(
         "taskRuns",
-        (rowOf) =>
-          sql<Found>`select ${taskRun(rowOf)} from ${withTask} where ${where}
+        sql`select ${taskRun} from ${withTask} where ${where}
           order by ${sql.literal(isTaskless ? "" : "t.task_id, ")}t.map_index, t.id limit ${limit + 1}`
       )
       const page = yield* taskRunPage(found, limit)
@@ -424,11 +392,11 @@ export const make = ({ client: sql, isTooLarge, maxRowBytes, run }: Connection):
         ...(nameContains === undefined ? [] : [sql`strpos(lower(r.name), lower(${nameContains}::text)) > 0`]),
         ...(states === undefined ? [] : [isState("r", states)])
       ])
-      const found = yield* list(
+      const found = yield* rowsOf<Keyed>(
         "flowRuns",
-        (rowOf) =>
-          sql<Keyed>`select ${ofTable("r", rowOf)}, ${textOf(created)}, r.id from public.flow_run r where ${where}
-          order by ${sql.literal(created)} desc, r.id desc limit ${limit + 1}`
+        sql`select ${ofTable("r")}, ${textOf(created)}, r.id from public.flow_run r where ${where}
+          order by ${sql.literal(created)} desc, r.id desc limit ${limit + 1}`,
+        true
       )
       const { next, rows } = pageOf(found, limit, keyOf)
       return { items: yield* models("flow_run", Rows.decodeFlowRun, rows), next }
@@ -437,14 +405,14 @@ export const make = ({ client: sql, isTooLarge, maxRowBytes, run }: Connection):
     flowsPage: Effect.fnUntraced(function*({ cursor, limit }) {
       const from = keyed(cursor)
       const created = "coalesce(f.created, '-infinity'::timestamptz)"
-      const found = yield* list(
+      const found = yield* rowsOf<Keyed>(
         "flows",
-        (rowOf) =>
-          sql<Keyed>`select ${ofTable("f", rowOf)}, ${textOf(created)}, f.id from public.flow f where ${
-            from === undefined
-              ? sql.literal("true")
-              : sql`(${sql.literal(created)}, f.id) < (${from.key}::text::timestamptz, ${from.id}::uuid)`
-          } order by ${sql.literal(created)} desc, f.id desc limit ${limit + 1}`
+        sql`select ${ofTable("f")}, ${textOf(created)}, f.id from public.flow f where ${
+          from === undefined
+            ? sql.literal("true")
+            : sql`(${sql.literal(created)}, f.id) < (${from.key}::text::timestamptz, ${from.id}::uuid)`
+        } order by ${sql.literal(created)} desc, f.id desc limit ${limit + 1}`,
+        true
       )
       const { next, rows } = pageOf(found, limit, keyOf)
       return { items: yield* models("flow", Rows.decodeFlow, rows), next }
@@ -464,11 +432,11 @@ export const make = ({ client: sql, isTooLarge, maxRowBytes, run }: Connection):
           : [sql`(l.timestamp, l.id) > (${from.key}::text::timestamptz, ${from.id}::uuid)`]),
         ...(lower.length === 0 ? [] : [sql`(l.level is null or not (l.level in ${sql.in(lower)}))`])
       ])
-      const found = yield* list(
+      const found = yield* rowsOf<Keyed>(
         "logs",
-        (rowOf) =>
-          sql<Keyed>`select ${ofTable("l", rowOf)}, ${textOf("l.timestamp")}, l.id from public.log l where ${where}
-          order by l.timestamp, l.id limit ${limit + 1}`
+        sql`select ${ofTable("l")}, ${textOf("l.timestamp")}, l.id from public.log l where ${where}
+          order by l.timestamp, l.id limit ${limit + 1}`,
+        true
       )
       const { next, rows } = pageOf(found, limit, keyOf)
       return { items: yield* models("log", Rows.decodeLog, rows), next }
@@ -487,13 +455,11 @@ export const make = ({ client: sql, isTooLarge, maxRowBytes, run }: Connection):
           ? []
           : [sql`(${sql.literal(created)}, a.id) > (${from.key}::text::timestamptz, ${from.id}::uuid)`])
       ])
-      const found = yield* list(
+      const found = yield* rowsOf<Keyed>(
         "artifacts",
-        (rowOf) =>
-          sql<Keyed>`select ${ofTable("a", rowOf)}, ${
-            textOf(created)
-          }, a.id from public.task_run_artifact a where ${where}
-          order by ${sql.literal(created)}, a.id limit ${limit + 1}`
+        sql`select ${ofTable("a")}, ${textOf(created)}, a.id from public.task_run_artifact a where ${where}
+          order by ${sql.literal(created)}, a.id limit ${limit + 1}`,
+        true
       )
       const { next, rows } = pageOf(found, limit, keyOf)
       return { items: yield* models("task_run_artifact", Rows.decodeArtifact, rows), next }

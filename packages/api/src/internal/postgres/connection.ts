@@ -37,8 +37,6 @@ export interface Connection {
    * statement.
    */
   readonly run: <A>(operation: string, statements: Effect.Effect<A, SqlError>) => Effect.Effect<A, PrefectApiError>
-  /** Whether a statement failed because a row of its answer is larger than `maxRowBytes`. */
-  readonly isTooLarge: (error: PrefectApiError) => boolean
   /** The bytes that the largest row may have. */
   readonly maxRowBytes: number
   /** Runs statements in a read-only session, without retries, with the driver's own error. */
@@ -285,8 +283,6 @@ export const connect = Effect.fnUntraced(function*(
     )
   /** The reasons for lost connections. */
   const lost = new WeakSet<Reason>()
-  /** The reasons for rows that are too large. */
-  const tooLarge = new WeakSet<Reason>()
   const retries = options.retrySchedule ??
     Schedule.exponential("100 millis").pipe(Schedule.jittered, Schedule.upTo({ times: 3 }))
   return {
@@ -294,7 +290,6 @@ export const connect = Effect.fnUntraced(function*(
     limited,
     settings,
     maxRowBytes,
-    isTooLarge: ({ reason }) => tooLarge.has(reason),
     run: <A>(operation: string, statements: Effect.Effect<A, SqlError>) =>
       Effect.suspend(() => {
         // A span records the value of its effect, which is stored data here: so it is kept outside.
@@ -303,10 +298,7 @@ export const connect = Effect.fnUntraced(function*(
           limited(statements).pipe(
             Effect.mapError((error) => {
               const reason = reasonOf(error)
-              if (error.reason._tag === "ConnectionError") {
-                const reasons = reason._tag === "MalformedResponse" ? tooLarge : lost
-                reasons.add(reason)
-              }
+              if (error.reason._tag === "ConnectionError" && reason._tag !== "MalformedResponse") lost.add(reason)
               return reason
             }),
             Effect.retry({ schedule: retries, while: (reason) => lost.has(reason) }),
