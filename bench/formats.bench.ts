@@ -60,6 +60,10 @@ const bz2 = new Uint8Array(fixture("formats/orders.csv.bz2"))
 const xz = new Uint8Array(fixture("formats/orders.csv.xz"))
 const csvBytes = 717_064
 
+/** As many streams one after the other, which decompress to 5.7 MB. */
+const xzStreams = 8
+const xzLong = new Uint8Array(Buffer.concat(Array.from({ length: xzStreams }, () => xz)))
+
 const toEnd = (steps: Generator<void, Uint8Array>) => {
   while (steps.next().done !== true) { /* the next block */ }
 }
@@ -79,7 +83,9 @@ const unxzByWasm = async (bytes: Uint8Array) => {
       controller.close()
     }
   })
-  for await (const _ of new XzReadableStream(stream)) { /* to the end */ }
+  let length = 0
+  for await (const chunk of new XzReadableStream(stream)) length += chunk.length
+  return length
 }
 
 const lz4js = require("lz4js") as {
@@ -319,7 +325,19 @@ export const rows: ReadonlyArray<Row> = [
       },
       run: () => toEnd(unxz(xz, output()))
     },
-    peers: [{ name: "xz-decompress (WebAssembly)", run: () => unxzByWasm(xz) }],
+    peers: [{ name: "xz-decompress (WebAssembly)", run: async () => void await unxzByWasm(xz) }],
+    target: { peer: 1 }
+  },
+  {
+    work: `decompress xz of ${xzStreams} streams (bytes)`,
+    count: xzStreams * csvBytes,
+    ours: { name: "ours", run: () => toEnd(unxz(xzLong, output())) },
+    peers: [{
+      name: "xz-decompress (WebAssembly)",
+      run: async () => {
+        if (await unxzByWasm(xzLong) !== xzStreams * csvBytes) throw new Error("it ends early")
+      }
+    }],
     target: { peer: 1 }
   },
   {

@@ -27,6 +27,12 @@ const matchLength = align + 16
 const repLength = matchLength + lengthSize
 const literal = repLength + lengthSize
 
+/**
+ * Bytes that are decoded in one call. V8 compiles a function that is called rarely in the middle of its loop, and discards
+ * that code at the next full garbage collection.
+ */
+const callBytes = 0x2000
+
 /** An LZMA decoder, whose state persists across the chunks of LZMA2, and whose dictionary is `output`. */
 export class LzmaDecoder {
   /**
@@ -159,13 +165,22 @@ export class LzmaDecoder {
     return 0
   }
 
+  /** Decodes `count` more bytes, or up to one match more when `isStep`. Returns whether the end marker was found. */
+  decode(count: number, isStep: boolean): boolean {
+    const output = this.#output
+    const target = output.length + count
+    // Each call may write the rest of one match more, so the last one is left enough.
+    while (target - output.length > 2 * callBytes) if (this.#decode(callBytes, true)) return true
+    return this.#decode(target - output.length, isStep)
+  }
+
   /**
-   * Decodes `count` more bytes, or up to one match more when `isStep`. Returns whether the end marker was found.
+   * The same in one call.
    *
    * The bits of what is frequent are decoded in place, with the range coder in local variables: calls cost three times as
    * much. Whether the data ends early is checked once per literal or match, which cannot write more than 273 bytes.
    */
-  decode(count: number, isStep: boolean): boolean {
+  #decode(count: number, isStep: boolean): boolean {
     const output = this.#output
     const probabilities = this.#probabilities
     const bytes = this.#bytes
