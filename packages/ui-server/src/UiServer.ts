@@ -130,6 +130,9 @@ const disconnect = (request: HttpServerRequest.HttpServerRequest): void => {
 /** Routes whose responses may take minutes to send, however quick the server is. */
 const isDownload = /\/(?:logs\.txt|outcomes|result\.json|result\.csv|result\/bytes)$/
 
+/** Pages of a run, at the page's addresses or at Prefect's own, and what they request. */
+const isOfRun = /\/(?:flow|task)-runs?\/./
+
 /** The header with which the page requests failures as successful responses: a browser logs others to its console. */
 const quietHeader = "x-effect-prefect-quiet"
 /** The status that the response would otherwise have. */
@@ -219,14 +222,14 @@ export const layer = (
       const refused = yield* guard(request, isApi)
       const isQuiet = request.headers[quietHeader] === "1"
       if (refused !== undefined) return quietly(Guard.secured(refused, isApi), isApi && isQuiet)
+      // Whoever looks at a run looks at a result next, and the browser still has to load the page's script.
+      if (startThread !== undefined && isOfRun.test(path)) {
+        startThread()
+        startThread = undefined
+      }
       if (!isApi) {
         const acceptsGzip = /\bgzip\b(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))/.test(request.headers["accept-encoding"] ?? "")
         return Guard.secured(assets(path === "" ? "/" : path, acceptsGzip), false)
-      }
-      // Whoever looks at a run looks at a result next.
-      if (startThread !== undefined && /^\/api\/(?:flow|task)-runs\/./.test(path)) {
-        startThread()
-        startThread = undefined
       }
       const answered = yield* limited(
         Effect.provideService(routes, HttpServerRequest.HttpServerRequest, request.modify({ url })),

@@ -34,6 +34,32 @@ describe("guard", () => {
     }
     assert.strictEqual(await statusOf("/flow-runs", { headers: { authorization: "" } }), 200)
   })
+  it("starts the thread of results with the first page of a run, and for nobody whom it refuses", async () => {
+    const own = memorySite(tables)
+    let threads = 0
+    const count = () => threads++
+    /** Node tells of a thread in the next tick. */
+    const started = async () => {
+      await new Promise((resolve) => setImmediate(resolve))
+      return threads
+    }
+    process.on("worker", count)
+    try {
+      await own.get("/")
+      await own.get("/flow-runs")
+      await own.get("/task-runs/x", { headers: { host: "evil.example" } })
+      await own.get("/api/task-runs/x", { headers: { authorization: "" } })
+      assert.strictEqual(await started(), 0)
+      await own.get("/task-runs/x/result", { headers: { authorization: "" } })
+      assert.strictEqual(await started(), 1)
+      await own.get("/default/task-run/x")
+      await own.get("/api/task-runs/x")
+      assert.strictEqual(await started(), 1)
+    } finally {
+      process.off("worker", count)
+      await own.close()
+    }
+  })
   it("sends its headers with every answer", async () => {
     const undecodable = ["/x%", "/flow-runs/%", "/api/flow-runs/%ff", "/api/%", "/%c0%ae"]
     const paths = ["/", "/api/backend", "/api/nope", "/api/flow-runs?limit=0", "/etc/passwd.txt", ...undecodable]

@@ -4,7 +4,6 @@ import type { FormatError } from "@effect-prefect/formats/FormatError"
 import * as ResultFormat from "@effect-prefect/formats/ResultFormat"
 import * as Table from "@effect-prefect/formats/Table"
 import { PyDateTime } from "@effect-prefect/pickle"
-import * as Prefect3Storage from "@effect-prefect/results/Prefect3Storage"
 import type { UnsupportedResultType } from "@effect-prefect/results/ResultError"
 import * as Effect from "effect/Effect"
 
@@ -38,18 +37,18 @@ const formatOf = (bytes: Uint8Array, name: string, value: unknown): string => {
 }
 
 /** A result that Prefect 2 or 3 stored. Its format is the name of the serializer: `compressed/pickle`. */
-export const decodePrefect3 = (
+export const decodePrefect3 = Effect.fnUntraced(function*(
   bytes: Uint8Array,
   serializer: unknown,
   options: ResultFormat.DecodeOptions
-): Effect.Effect<Decoded, FormatError | UnsupportedResultType> => {
+): Effect.fn.Return<Decoded, FormatError | UnsupportedResultType> {
+  // The thread starts without the modules of storages, which are a sixth of all.
+  const Prefect3Storage = yield* Effect.promise(() => import("@effect-prefect/results/Prefect3Storage"))
   const named = serializer as Prefect3Result["serializer"]
   const type = typeof named === "object" && named !== null && "type" in named ? named["type"] : undefined
-  return Effect.map(
-    Prefect3Storage.decode(bytes, { serializer: named ?? null }, options),
-    (value) => ({ value, formats: typeof type === "string" ? type.split("/") : [], size: bytes.length })
-  )
-}
+  const value = yield* Prefect3Storage.decode(bytes, { serializer: named ?? null }, options)
+  return { value, formats: typeof type === "string" ? type.split("/") : [], size: bytes.length }
+})
 
 export const decode = Effect.fnUntraced(function*(
   stored: Uint8Array,
