@@ -185,7 +185,10 @@ export const rows: ReadonlyArray<Row> = [
     work: "longest wait of another request meanwhile (100 ms allowed)",
     count: 1,
     show: "ms",
-    ours: contender("the page's API", async (world) => ({ measured: await longestWait(world, fresh(world, "its address")) })),
+    ours: contender(
+      "the page's API",
+      async (world) => ({ measured: await longestWait(world, fresh(world, "its address")) })
+    ),
     runs: 3
   },
   {
