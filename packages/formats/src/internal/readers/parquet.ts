@@ -20,7 +20,7 @@ import { dictionarySizes, expectedMemory } from "../parquet/dictionary.ts"
 import { type Footer, footerSpan, groupOf, magic, readFooter, repaired, tailLength } from "../parquet/footer.ts"
 import { formatError } from "../refusal.ts"
 import { giveWay, type Grow, type Steps } from "../steps.ts"
-import type { Answer, Answered, Compiled, Request } from "./parquetWorker.ts"
+import type { Answer, Answered, Compiled, Request, Started } from "./parquetWorker.ts"
 
 /** Files that are read concurrently; others wait for a thread. */
 const maxThreads = 2
@@ -50,6 +50,7 @@ class Thread {
   readonly worker: Worker
   #timer: NodeJS.Timeout | undefined
   #memory = 0
+  #isStarted = false
 
   constructor(threads: NonNullable<typeof workerThreads>) {
     this.worker = new threads.Worker(
@@ -69,7 +70,11 @@ class Thread {
     const { worker } = this
     clearTimeout(this.#timer)
     worker.ref()
-    const answered = (message: Answered | Compiled) => {
+    const answered = (message: Answered | Compiled | Started) => {
+      if (message._tag === "Started") {
+        this.#isStarted = true
+        return
+      }
       if (message._tag === "Compiled") {
         compiled = message
         return
@@ -84,7 +89,8 @@ class Thread {
       worker.unref()
       settle(answer)
     }
-    const failed = (error: unknown) => done(isMissing(error) ? { _tag: "NoReader" } : undefined)
+    const failed = (error: unknown) =>
+      done(isMissing(error) ? { _tag: "NoReader" } : this.#isStarted ? undefined : notStarted(error))
     worker.on("message", answered)
     worker.on("error", failed)
     worker.on("exit", failed)
@@ -113,6 +119,11 @@ class Thread {
 const isMissing = (error: unknown): boolean =>
   /^(?:ERR_)?MODULE_NOT_FOUND$/.test(String((error as { readonly code?: unknown } | null)?.code))
 
+const notStarted = (error: unknown): Answer => ({
+  _tag: "NotStarted",
+  code: String((error as { readonly code?: unknown } | null)?.code ?? "it ended")
+})
+
 const idle: Array<Thread> = []
 const waiting: Array<() => void> = []
 let running = 0
@@ -135,10 +146,19 @@ const ask = (threads: NonNullable<typeof workerThreads>, request: Request): Effe
     let end: () => void
     const start = () => {
       running++
-      const thread = idle.pop() ?? new Thread(threads)
+      let thread: Thread
+      try {
+        thread = idle.pop() ?? new Thread(threads)
+      } catch (error) {
+        end = () => {}
+        release(undefined)
+        return resume(Effect.succeed(notStarted(error)))
+      }
       const stop = thread.read(request, (answer) => {
         // A failed thread is gone.
-        release(answer === undefined || answer._tag === "NoReader" ? undefined : thread)
+        const isGone = answer === undefined || answer._tag === "NoReader" || answer._tag === "NotStarted"
+        if (answer?._tag === "NotStarted") thread.end()
+        release(isGone ? undefined : thread)
         resume(Effect.succeed(answer))
       })
       end = () => {
@@ -155,6 +175,22 @@ const ask = (threads: NonNullable<typeof workerThreads>, request: Request): Effe
       }
     }
     return Effect.sync(() => end())
+  })
+
+/** The waits until the reader is started again, in milliseconds: others may close files meanwhile. */
+const waits = [50, 200, 800, 3_200]
+
+/** Asks, and asks again as long as the reader cannot be started. */
+const askAgain = (
+  threads: NonNullable<typeof workerThreads>,
+  request: () => Effect.Effect<Request, FormatError>,
+  attempt = 0
+): Effect.Effect<Answer | undefined, FormatError> =>
+  Effect.flatMap(Effect.flatMap(request(), (request) => ask(threads, request)), (answer) => {
+    const wait = waits[attempt]
+    return answer?._tag !== "NotStarted" || wait === undefined
+      ? Effect.succeed(answer)
+      : Effect.delay(askAgain(threads, request, attempt + 1), wait)
   })
 
 interface ArrowField {
@@ -244,6 +280,10 @@ function* tableOf(answer: Answer | undefined, maxBytes: number, { firstRow, uuid
       throw undecodable(
         "it is Parquet, and this bundle lacks the file of its reader: leave @effect-prefect/formats out of the bundle"
       )
+    case "NotStarted":
+      throw undecodable(
+        `it is Parquet, whose reader could not be started (${answer.code}): the process may have too many open files or threads, or too little memory`
+      )
     case "Damaged":
       throw undecodable(answer.detail === "" ? damaged : answer.detail)
   }
@@ -314,8 +354,14 @@ export const readParts = (
   const threads = workerThreads
   const batchSize = Math.min(maxBatch, Math.max(minBatch, Math.floor(batchMemory / Math.max(1, known.maxValue))))
   const read = (room: number): Effect.Effect<Table, FormatError> =>
-    giveWay(() => copiesOf(parts), formatError).pipe(
-      Effect.flatMap((parts) => ask(threads, { parts, maxBytes, columns, room, batchSize })),
+    askAgain(
+      threads,
+      () =>
+        Effect.map(
+          giveWay(() => copiesOf(parts), formatError),
+          (parts) => ({ parts, maxBytes, columns, room, batchSize })
+        )
+    ).pipe(
       Effect.flatMap((answer) =>
         answer?._tag === "NoRoom" && grow !== undefined
           ? Effect.andThen(grow(Math.max(2 * room, answer.size)), read(Math.max(2 * room, answer.size)))

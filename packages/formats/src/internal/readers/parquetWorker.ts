@@ -17,6 +17,11 @@ export interface Compiled {
   readonly module: CompiledModule
 }
 
+/** What a thread sends when it can read: what fails from then on is the file's fault. */
+export interface Started {
+  readonly _tag: "Started"
+}
+
 export interface Request {
   /** The bytes of the file, as consecutive parts. */
   readonly parts: ReadonlyArray<Uint8Array>
@@ -47,6 +52,8 @@ export type Answer =
   | { readonly _tag: "Missing" }
   /** This file is not where the thread looks for it. */
   | { readonly _tag: "NoReader" }
+  /** The thread ended before it could read, e.g. because the system has no more files to open. */
+  | { readonly _tag: "NotStarted"; readonly code: string }
 
 /** The size of the columns according to the file: bytes, or values, which may occupy no bytes at all. */
 const claimed = (metadata: ParquetMetaData, columns: ReadonlyArray<string> | undefined): number => {
@@ -121,9 +128,16 @@ const { Module } = Reflect.get(globalThis, "WebAssembly") as {
   readonly Module: new(bytes: Uint8Array) => CompiledModule
 }
 
+/** Not by the system, which may have no more files to open. */
+const isNotFound = (error: unknown): boolean =>
+  !/^(?:E[A-Z0-9]+|ERR_INVALID_PACKAGE_CONFIG)$/.test(String((error as { readonly code?: unknown } | null)?.code))
+
 /** parquet-wasm, of the build that takes compiled code; the others compile it in each thread anew. */
 const load = async (port: MessagePort): Promise<Parquet | undefined> => {
-  const parquet = await import("parquet-wasm/esm").catch(() => undefined)
+  const parquet = await import("parquet-wasm/esm").catch((error: unknown) => {
+    if (isNotFound(error)) return undefined
+    throw error
+  })
   if (parquet === undefined) return undefined
   let module = (workerData as Compiled | null)?.module
   if (module === undefined) {
@@ -194,8 +208,13 @@ const read = async (
 
 const serve = (port: MessagePort): void => {
   let loaded: Promise<Parquet | undefined> | undefined
+  const start = async () => {
+    const parquet = await load(port)
+    port.postMessage({ _tag: "Started" } satisfies Started)
+    return parquet
+  }
   const answer = async (request: Request) => {
-    const parquet = await (loaded ??= load(port))
+    const parquet = await (loaded ??= start())
     const answer: Answer = parquet === undefined ? { _tag: "Missing" } : await read(parquet, request)
     const memory = parquet === undefined
       ? 0
