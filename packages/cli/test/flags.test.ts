@@ -417,6 +417,8 @@ const seen = (args: ReadonlyArray<string>): Promise<string> => {
     const config = args[0] === "profile" ? written(join(folder, "effect-prefect")) : []
     return [code, stderr, bytes.toString("latin1"), ...files, ...config].join("\n").replaceAll(/place-\d+/g, "place")
       .replaceAll(/\d+ ms/g, "")
+      // The progress that a collection shows every ten seconds, which it takes on a busy machine alone.
+      .replaceAll(/^effect-prefect: \d+(?: of \d+)? rows, .*\n/gm, "")
   }
   const before = done.get(key) ?? tell()
   done.set(key, before)

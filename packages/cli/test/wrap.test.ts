@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as CliOutput from "effect/cli/CliOutput"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import { vi } from "vitest"
 import { style } from "../src/internal/colors.ts"
 import * as Logs from "../src/internal/logs.ts"
 import { backendFlags, nextCommands, shortId } from "../src/internal/nextCommands.ts"
@@ -34,7 +35,26 @@ describe("wrapping", () => {
     }
   })
 
-  it("takes time in proportion to the text, whatever its script, its words and the terminal", () => {
+  /** How many characters are looked at, each as often as it is: in strings that are segmented or tested. */
+  const looks = (work: () => void): number => {
+    let count = 0
+    const counting = (owner: object, name: string) => {
+      const method = Reflect.get(owner, name) as (text: string) => unknown
+      return vi.spyOn(owner as Record<string, typeof method>, name).mockImplementation(function(this: unknown, text) {
+        count += text.length
+        return method.call(this, text)
+      })
+    }
+    const spies = [counting(Intl.Segmenter.prototype, "segment"), counting(RegExp.prototype, "test")]
+    try {
+      work()
+    } finally {
+      for (const spy of spies) spy.mockRestore()
+    }
+    return count
+  }
+
+  it("looks at the text in proportion to its length, whatever its script, its words and the terminal", () => {
     const texts: Record<string, string> = {
       ascii: "x",
       "two columns": "漢",
@@ -44,17 +64,21 @@ describe("wrapping", () => {
       words: "é é "
     }
     for (const [kind, unit] of Object.entries(texts)) {
-      const text = `a${unit.repeat(6_000 / unit.length)}`
       for (const columns of [8, 65_535]) {
-        const used = process.cpuUsage()
-        const lines = wrap(text, columns)
-        cut(text, columns)
-        width(text)
-        makeTable(["NAME", "TEXT"], columns)([[{ text }, { text }]], String)
-        const { system, user } = process.cpuUsage(used)
-        assert.strictEqual(lines.join("").replaceAll(" ", ""), text.replaceAll(" ", ""), kind)
-        // In proportion to the square of the length it was many seconds.
-        assert.isBelow((user + system) / 1e6, 1, `${kind}, ${columns} columns`)
+        const of = (length: number) => {
+          const text = `a${unit.repeat(length / unit.length)}`
+          return looks(() => {
+            const lines = wrap(text, columns)
+            cut(text, columns)
+            width(text)
+            makeTable(["NAME", "TEXT"], columns)([[{ text }, { text }]], String)
+            assert.strictEqual(lines.join("").replaceAll(" ", ""), text.replaceAll(" ", ""), kind)
+          })
+        }
+        const [few, many] = [of(1_500), of(6_000)]
+        assert.isAbove(few, 1_500, kind)
+        // In proportion to the square of the length it would be sixteen times as many.
+        assert.isAtMost(many, 6 * few, `${kind}, ${columns} columns`)
       }
     }
   })
