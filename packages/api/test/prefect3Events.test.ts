@@ -125,6 +125,7 @@ describe.concurrent("the events of Prefect 3", () => {
       server.token = "me:p@ss"
       const { heard } = yield* listening(server.url.replace("//", "//me:p%40ss@"))
       yield* until(() => heard.count === 1)
+      assert.deepStrictEqual(server.clients[0]!.received[0], { type: "auth", token: "me:p@ss" })
     }).pipe(Effect.scoped))
 
   it.live("come again after a connection that broke, and after one that was refused", () =>
