@@ -239,6 +239,22 @@ describe("compressions", () => {
       }
     }))
 
+  it.effect("of more small frames of zstd than anybody writes are refused", () =>
+    Effect.gen(function*() {
+      const framesOf = (count: number, size: number) => {
+        const frame = zlib.zstdCompressSync(Buffer.alloc(size))
+        return Buffer.concat(Array.from({ length: count }, () => frame))
+      }
+      assert.lengthOf(yield* decompress("zstd", framesOf(10_000, 1), limits), 10_000)
+      assert.lengthOf(yield* decompress("zstd", framesOf(10_200, 256), limits), 10_200 * 256)
+      // Frames of one byte, and of none that are not written as an encoder does.
+      const emptyBlocks = Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x20, 0x00, 0x00, 0x00, 0x00, 0x01, 0x00, 0x00])
+      for (const bytes of [framesOf(20_000, 1), Buffer.concat(Array.from({ length: 20_000 }, () => emptyBlocks))]) {
+        const reason = yield* reasonOf("zstd", bytes, limits)
+        assert.include(reason._tag === "Undecodable" ? reason.detail : "", "(zstd) in frames of less than 256 bytes")
+      }
+    }))
+
   it.effect("of many frames of zstd are read no further when they are interrupted", () =>
     Effect.gen(function*() {
       const bytes = Buffer.concat(Array.from({ length: 200 }, () => zlib.zstdCompressSync(Buffer.alloc(1 << 20))))

@@ -143,6 +143,15 @@ const partsOf = (
 /** The most frames of zstd that are decompressed synchronously: each takes its time, whatever its size. */
 const mostParts = 16
 
+/** The frames of zstd that may have any size, and the least bytes of all of them on average when there are more. */
+const freeParts = 10_000
+const leastPart = 256
+/** At least what a stream has given that has not been counted yet. */
+const onTheWay = 1 << 20
+
+const tooSmallParts = (): never =>
+  refuse(`it is compressed (zstd) in frames of less than ${leastPart} bytes, which takes too long for so many`)
+
 const nothing = new Uint8Array(0)
 
 /** Decompressed bytes in one piece, which are copied only if they come in several. */
@@ -239,6 +248,7 @@ const chunksOfZlib = (
   bytes: Uint8Array,
   chunkSize: number
 ): Chunks => {
+  let taken = 0
   const options = { chunkSize }
   const stream = compression === "gzip"
     ? createGunzip(options)
@@ -250,12 +260,14 @@ const chunksOfZlib = (
   // Until it is first asked for a chunk, the iterator does not listen for errors.
   stream.on("error", () => {})
   const parts = partsOf(compression, bytes)[Symbol.iterator]()
+  let count = 0
   const feed = (error?: Error | null) => {
     if (stream.destroyed || (error !== undefined && error !== null)) return
     try {
       const part = parts.next()
       if (part.done === true) stream.end()
       else if (part.value === undefined) setImmediate(feed)
+      else if (++count > freeParts && taken + onTheWay + stream.readableLength < count * leastPart) tooSmallParts()
       // zlib continues with a new frame if the last one ended with the bytes that were written.
       else stream.write(part.value, feed)
     } catch (refusal) {
@@ -264,7 +276,12 @@ const chunksOfZlib = (
   }
   feed()
   const iterator = stream[Symbol.asyncIterator]() as AsyncIterator<Uint8Array, undefined>
-  return { next: () => iterator.next(), close: () => void stream.destroy() }
+  const next = async () => {
+    const chunk = await iterator.next()
+    if (chunk.done !== true) taken += chunk.value.length
+    return chunk
+  }
+  return { next, close: () => void stream.destroy() }
 }
 
 /** In a browser; not all support zstd. */
@@ -281,6 +298,8 @@ export const chunksOfBrowser = (compression: "gzip" | "zlib" | "zstd", bytes: Ui
     return new Blob([part as Uint8Array<ArrayBuffer>]).stream().pipeThrough(decompressor).getReader()
   }
   const parts = partsOf(compression, bytes)[Symbol.iterator]()
+  let count = 0
+  let taken = 0
   let reader: ReturnType<typeof open> | undefined
   const next: Chunks["next"] = async () => {
     for (;;) {
@@ -288,10 +307,14 @@ export const chunksOfBrowser = (compression: "gzip" | "zlib" | "zstd", bytes: Ui
         const part = parts.next()
         if (part.done === true) return { done: true }
         if (part.value === undefined) await new Promise((resolve) => setTimeout(resolve))
+        else if (++count > freeParts && taken < count * leastPart) tooSmallParts()
         else reader = open(part.value)
       } else {
         const chunk = await reader.read()
-        if (!chunk.done) return chunk as { readonly value: Uint8Array }
+        if (!chunk.done) {
+          taken += chunk.value.length
+          return chunk as { readonly value: Uint8Array }
+        }
         reader = undefined
       }
     }
