@@ -722,6 +722,8 @@ describe("health", () => {
         })
       )
       while (asked === 0) yield* Effect.sleep(1)
+      // Requests of new clients are begun in the order in which they came: all of those wait by now.
+      yield* ask("{ hello }")
       leaving.abort()
       yield* ask("{ hello }")
       yield* Deferred.succeed(proceed, undefined)
