@@ -133,6 +133,9 @@ const isDownload = /\/(?:logs\.txt|outcomes|result\.json|result\.csv|result\/byt
 /** Pages of a run, at the page's addresses or at Prefect's own, and what they request. */
 const isOfRun = /\/(?:flow|task)-runs?\/./
 
+/** Routes that read as many rows as a run has: their work takes long, and their clients need not take it. */
+const isWalk = /\/(?:tasks|logs|children\/(?:states|times))$/
+
 /** The header with which the page requests failures as successful responses: a browser logs others to its console. */
 const quietHeader = "x-effect-prefect-quiet"
 /** The status that the response would otherwise have. */
@@ -184,6 +187,7 @@ export const layer = (
     const routes = own.asHttpEffect()
     const guard = Guard.makeGuard({ hosts: options.hosts, authorize: options.authorize })
     const permits = new Permits(limits.requests ?? 64, wait / 2)
+    const walks = new Permits(limits.requests ?? 64, wait / 2)
     const downloads = new Permits(limits.downloads ?? 64, wait / 2)
     const followers = new Permits(limits.followers ?? 256, wait / 2)
 
@@ -191,8 +195,10 @@ export const layer = (
       "retry-after": "5"
     })
     const permitsOf = (path: string): Permits =>
-      path.endsWith("/changes") ? followers : isDownload.test(path) ? downloads : permits
-    /** Holds a permit while the response is sent. Clients that follow a run or download hold one of their own kind. */
+      path.endsWith("/changes") ? followers : isDownload.test(path) ? downloads : isWalk.test(path) ? walks : permits
+    /**
+     * Holds a permit while the response is sent. Clients that follow a run, download or walk hold one of their own kind.
+     */
     const limited = <E, R>(
       effect: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>,
       request: HttpServerRequest.HttpServerRequest,
@@ -203,7 +209,7 @@ export const layer = (
         const holder = yield* Effect.timeoutOption(kind.take(() => disconnect(request)), kind === followers ? 0 : wait)
         if (Option.isNone(holder)) return busy
         const answered = yield* Effect.provideService(effect, CurrentHolder, holder.value)
-        return yield* watched(answered, holder.value)
+        return yield* watched(answered, holder.value, kind === permits || kind === walks ? kind : undefined)
       })
 
     /** Messages of failures contain no folder of this machine. */

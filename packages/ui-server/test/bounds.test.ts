@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Latch from "effect/Latch"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
@@ -17,6 +18,11 @@ import { archiveSite, memorySite, prefect3Site, runId } from "./support.ts"
 
 const rows = (value: LoadedValue, query: { readonly columns?: ReadonlyArray<string>; readonly sort?: string } = {}) =>
   value.rows({ offset: 0, limit: 500, columns: query.columns, sort: query.sort, where: [] })
+
+/** Lets work go on that waits for its turn of the event loop. */
+const turns = Effect.promise(async () => {
+  for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve))
+})
 
 /** The parameter for which a query is refused. */
 const refusal = (ask: () => unknown): string | undefined => {
@@ -56,6 +62,7 @@ describe("clients that do not read their responses", () => {
       }
       yield* Effect.forkChild(Stream.runDrain(bodies[1]!))
       yield* Effect.forkChild(Stream.runForEach(bodies[0]!, () => Effect.never))
+      yield* turns
       yield* TestClock.adjust("1 second")
       assert.deepStrictEqual([slow.holder.idleSince, served.holder.idleSince], [0, undefined])
       const third = yield* Effect.forkChild(client("third"))
@@ -74,6 +81,91 @@ describe("clients that do not read their responses", () => {
       assert.deepStrictEqual(ended, ["slow", "third"])
       yield* Scope.close(scope, Exit.void)
     }))
+})
+
+describe("responses whose clients do not read", () => {
+  const streaming = Effect.fnUntraced(function*(permits: Permits, body: HttpServerResponse.HttpServerResponse) {
+    const scope = yield* Scope.make()
+    const ended: Array<true> = []
+    const holder = yield* Scope.provide(
+      permits.take(() => {
+        ended.push(true)
+        Effect.runFork(Scope.close(scope, Exit.void))
+      }),
+      scope
+    )
+    const response = yield* watched(body, holder, permits)
+    assert.ok(response.body._tag === "Stream")
+    const taken = { count: 0, next: yield* Latch.make() }
+    const stream = response.body.stream
+    const run = Stream.runForEach(stream, () => {
+      taken.count++
+      taken.next.closeUnsafe()
+      return taken.next.await
+    })
+    yield* Effect.forkChild(Effect.ensuring(run, Scope.close(scope, Exit.void)))
+    yield* turns
+    return { ended, taken }
+  })
+  const pieces = HttpServerResponse.stream(
+    Stream.rechunk(Stream.fromIterable([1, 2, 3].map((size) => new Uint8Array(size))), 1)
+  )
+
+  it.effect("lend their permits, go on when they have one again, and are not lost", () =>
+    Effect.gen(function*() {
+      const permits = new Permits(1, 5_000)
+      const stalled = yield* Effect.forEach([1, 2, 3, 4], () => streaming(permits, pieces))
+      assert.deepStrictEqual(stalled.map(({ taken }) => taken.count), [1, 1, 1, 1])
+      // A request that works has the only permit: nothing is made for the others.
+      const scope = yield* Scope.make()
+      yield* Scope.provide(permits.take(() => {}), scope)
+      for (const { taken } of stalled) taken.next.openUnsafe()
+      yield* turns
+      assert.deepStrictEqual(stalled.map(({ taken }) => taken.count), [1, 1, 1, 1])
+      yield* Scope.close(scope, Exit.void)
+      for (let turn = 0; turn < 100 && stalled.some(({ taken }) => taken.count < 3); turn++) {
+        yield* turns
+        for (const { taken } of stalled) taken.next.openUnsafe()
+      }
+      assert.deepStrictEqual(stalled.map(({ taken }) => taken.count), [3, 3, 3, 3])
+      for (const { taken } of stalled) taken.next.openUnsafe()
+      const last = yield* Effect.scoped(
+        Effect.forkChild(Effect.scoped(permits.take(() => {}))).pipe(
+          Effect.tap(() => TestClock.adjust(1)),
+          Effect.map((fiber) => fiber.pollUnsafe())
+        )
+      )
+      assert.isDefined(last)
+    }))
+  it.effect("are few, and have few bytes: those that have not read for longest are disconnected", () =>
+    Effect.gen(function*() {
+      const permits = new Permits(1, 5_000)
+      const many = yield* Effect.forEach(Array.from({ length: 7 }), () => streaming(permits, pieces))
+      assert.deepStrictEqual(many.map(({ ended }) => ended.length), [1, 1, 1, 0, 0, 0, 0])
+      const whole = HttpServerResponse.uint8Array(new Uint8Array(30 * 2 ** 20))
+      const large = yield* Effect.forEach(Array.from({ length: 3 }), () => streaming(permits, whole))
+      assert.deepStrictEqual(large.map(({ ended }) => ended.length), [1, 0, 0])
+    }))
+  it("keep no other request waiting", async () => {
+    const log = Array.from({ length: 2_000 }, (_, index) => ({
+      id: `line-${index}`,
+      flow_run_id: runId,
+      timestamp: new Date(1.6e12 + index).toISOString(),
+      message: "x".repeat(100)
+    }))
+    const site = memorySite({ flow_run: [{ id: runId, name: "logged" }], log }, {
+      limits: { requests: 1, wait: "20 millis" }
+    })
+    const readers = []
+    for (let i = 0; i < 4; i++) {
+      const reader = (await site.get(`/api/flow-runs/${runId}/logs`)).body!.getReader()
+      await reader.read()
+      readers.push(reader)
+    }
+    for (let i = 0; i < 3; i++) assert.strictEqual((await site.get(`/api/flow-runs/${runId}`)).status, 200)
+    for (const reader of readers) await reader.cancel()
+    await site.close()
+  })
 })
 
 describe("downloads", () => {

@@ -11,8 +11,10 @@ import type { Folder } from "./folders.ts"
  */
 export interface Limits {
   /**
-   * Requests that are handled concurrently; others wait. Clients that do not read their responses are disconnected when
-   * others have waited for half of `wait`. Default 64.
+   * Requests that are handled concurrently, and as many that walk all tasks, log lines or children of a run; others
+   * wait. A request whose client does not read its response counts only while the server has work to do for it; of four
+   * times as many, or more than 64 MiB of their responses, those that have not read for longest are disconnected.
+   * Default 64.
    */
   readonly requests?: number | undefined
   /**
