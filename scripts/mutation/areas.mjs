@@ -86,7 +86,7 @@ export const areas = [
       "!internal/http/pieces.ts",
       "!internal/http/words.ts"
     ],
-    tests: ["body", "httpClient", "graphqlPolicy", "prefect3Faults", "graphqlSecrets", "network"]
+    tests: ["memory", "body", "httpClient", "graphqlPolicy", "prefect3Faults", "graphqlSecrets", "network"]
   },
   {
     name: "api http pieces",

@@ -128,7 +128,7 @@ describe("telemetry", () => {
 describe("a redirect", () => {
   it.effect("is followed within the origin, without user, password and fragment", () =>
     Effect.gen(function*() {
-      for (const code of [301, 307, 308, 399]) {
+      for (const code of [300, 301, 307, 308, 399]) {
         const { answer, asked } = yield* send([to("https://me:secret@prefect.example/v2?a=1#there", code), found])
         assert.strictEqual(answer?.status, 200)
         assert.deepStrictEqual(asked.map(({ url }) => url), [base, "https://prefect.example/v2?a=1"])

@@ -1,58 +1,82 @@
-/** What the values of an answer take in memory is bounded, whatever little text they are. */
-import { assert, describe, it } from "@effect/vitest"
-import * as Effect from "effect/Effect"
-import { parsePrecisely } from "../src/internal/http/failure.ts"
-import { parseLong } from "../src/internal/http/pieces.ts"
+/** The memory of the values of an answer, as V8 lays them out on 64 bits. */
+import { afterEach, assert, beforeEach, describe, it } from "@effect/vitest"
+import { vi } from "vitest"
+import { TooMuchMemory, withinMemory } from "../src/internal/http/memory.ts"
 
-const length = 600_000
-const many = (piece: (at: number) => string) => {
-  const pieces: Array<string> = []
-  for (let at = 0, characters = 0; characters < length; at++) {
-    const next = piece(at)
-    pieces.push(next)
-    characters += next.length + 1
+/** The bytes that texts are estimated to take: the least limit within which all of them are. */
+const estimateOf = (...texts: ReadonlyArray<string>): number => {
+  const isWithin = (maxBytes: number): boolean => {
+    const parse = withinMemory(JSON.parse, maxBytes)
+    try {
+      for (const text of texts) assert.deepStrictEqual(parse(text), JSON.parse(text))
+      return true
+    } catch (error) {
+      assert.instanceOf(error, TooMuchMemory)
+      return false
+    }
   }
-  return pieces.join(",")
+  let [over, within] = [-1, 2 ** 24]
+  while (within - over > 1) {
+    const middle = Math.floor((over + within) / 2)
+    if (isWithin(middle)) within = middle
+    else over = middle
+  }
+  return within
 }
 
-/** Lists that become many times as long in memory, and the least number of bytes that each character becomes. */
-const dense: Record<string, readonly [text: string, times: number]> = {
-  "empty objects": [`[${many(() => "{}")}]`, 16],
-  "empty lists": [`{"data":{"rows":[${many(() => "[]")}]}}`, 10],
-  "lists in lists": [`[${many(() => "[[]]")}]`, 15],
-  "small objects": [`{"data":{"rows":[${many(() => `{"a":1}`)}]}}`, 4],
-  "objects of keys like no others": [`[${many((at) => `{"k${at}":1}`)}]`, 14],
-  "an object of many keys": [`{"data":{${many((at) => `"k${at}":1`)}}}`, 6],
-  "nested lists": [`[${many(() => "[".repeat(500) + "]".repeat(500))}]`, 20],
-  "doubles among others": [`[${many(() => "-0,[]")}]`, 6],
-  "long texts before empty objects": [`[${many(() => `"${"x".repeat(400)}"`)},${many(() => "{}")}]`, 8]
-}
+beforeEach(() => void vi.spyOn(Math, "random").mockReturnValue(0))
+afterEach(() => void vi.restoreAllMocks())
 
-const uuid = (at: number) => `00000000-0000-4000-8000-${at.toString(16).padStart(12, "0")}`
-const rows: Record<string, string> = {
-  "rows of a listing": `{"data":{"task_run":[${
-    many((at) =>
-      JSON.stringify({ id: uuid(at), name: `n${at}`, map_index: at, serialized_state: { type: "Success", data: null } })
-    )
-  }]}}`,
-  "rows of few columns": `[${many((at) => JSON.stringify({ id: uuid(at), map_index: at, state: "Success" }))}]`,
-  "numbers": `[${many((at) => `${at / 7}`)}]`,
-  "long texts": `[${many(() => `"${"x{},[]:".repeat(1000)}"`)}]`
-}
+/** The first object with a key of one character: the key, then an object with room for four values. */
+const first = 64 + 1
+const object = 24 + 4 * 8
 
-describe("the memory of the values of a long text", () => {
-  for (const [name, [text, times]] of Object.entries(dense)) {
-    it.effect(`is known for ${name}`, () =>
-      Effect.gen(function*() {
-        assert.strictEqual(yield* parseLong(text, parsePrecisely, text.length * times / 2), "too large")
-        assert.isObject(yield* parseLong(text, parsePrecisely, text.length * 40))
-      }))
-  }
+describe("the memory of a piece of an object", () => {
+  it.each<[text: string, bytes: number]>([
+    ["{}", object],
+    [`{"a":1}`, first + object],
+    [`{"a":null}`, first + object],
+    [`{"a":"x"}`, first + object],
+    [`{"a":"xy"}`, first + object + 16 + 2],
+    [`{"a":"${"x".repeat(200)}"}`, first + object + 16 + 200],
+    [`{"a":-2147483648}`, first + object],
+    [`{"a":2147483648}`, first + object + 16],
+    [`{"a":1.5}`, first + object + 16],
+    [`{"a":[]}`, first + object + 32],
+    [`{"a":[1,"xy",1.5]}`, first + object + 32 + 16 + 3 * 8 + 18 + 16],
+    [`{"a":[[],{}]}`, first + object + 32 + 16 + 2 * 8 + 32 + object],
+    [`{"a":{"a":1}}`, first + 2 * object],
+    [`{"a":1,"b":1,"c":1,"d":1}`, 4 * first + object],
+    [`{"a":1,"b":1,"c":1,"d":1,"e":1}`, 5 * first + object + 8]
+  ])("%s", (text, bytes) => assert.strictEqual(estimateOf(text), bytes))
 
-  for (const [name, text] of Object.entries(rows)) {
-    it.effect(`is little for ${name}`, () =>
-      Effect.gen(function*() {
-        assert.deepStrictEqual(yield* parseLong(text, parsePrecisely, text.length * 4), { value: JSON.parse(text) })
-      }))
-  }
+  it("has its keys once, and a hash table where there are more of them than are remembered", () => {
+    assert.strictEqual(estimateOf(`{"a":1}`, `{"a":1}`), first + 2 * object)
+    const keys = Array.from({ length: 1_002 }, (_, index) => `k${1_000 + index}`)
+    const text = JSON.stringify(Object.fromEntries(keys.map((key) => [key, 1])))
+    const values = 24 + keys.length * 8
+    const hashed = 24 * 8 + 2 * 5 * 8
+    assert.strictEqual(estimateOf(text), keys.length * (64 + 5) + values + hashed)
+    assert.strictEqual(estimateOf(text, text), (keys.length + 2) * (64 + 5) + 2 * (values + hashed))
+  })
+})
+
+describe("the memory of a piece of a list", () => {
+  it("is counted where its values are many for so short a text", () => {
+    assert.strictEqual(estimateOf("[1,1,1,1,1,1,1,1]"), 32 + 16 + 8 * 8)
+  })
+
+  it("is that of a sample of it, otherwise", () => {
+    // A comma in sixteen characters, but none at the end of the sample.
+    const texts = JSON.stringify(Array.from({ length: 200 }, () => "a".repeat(13)))
+    assert.strictEqual(estimateOf(texts), Math.ceil((48 + 7 * 16) / 128 * texts.length))
+    // In 64 characters an object, a colon and a comma.
+    const objects = JSON.stringify(Array.from({ length: 50 }, () => ({ k: "a".repeat(55) })))
+    assert.strictEqual(estimateOf(objects), Math.ceil((48 + 2 * 64 + 2 * 16 + 16) / 128 * objects.length))
+  })
+
+  it("is no less than the text", () => {
+    const text = JSON.stringify(["a".repeat(1_000)])
+    assert.strictEqual(estimateOf(text), text.length)
+  })
 })

@@ -27,6 +27,7 @@ describe("a key in a block", () => {
     ["local-file-system", { basepath: "" }, "k", "file k"],
     ["s3-bucket", { bucket_name: "b" }, "k", "S3Result b k"],
     ["s3-bucket", { bucket_name: "b" }, "./a//k", "S3Result b a/k"],
+    ["s3-bucket", { bucket_name: "b" }, "a./k", "S3Result b a./k"],
     ["s3-bucket", { bucket_name: "b", bucket_folder: "f/" }, "k", "S3Result b f/k"],
     ["s3-bucket", { bucket_name: "b", bucket_folder: "f" }, "f/k", "S3Result b f/k"],
     ["s3-bucket", { bucket_name: "b", bucket_folder: "f" }, "f", "S3Result b f"],

@@ -5,6 +5,7 @@ import { PyGlobal, PyObject } from "@effect-prefect/pickle"
 import { fromFormatError } from "@effect-prefect/results/ResultError"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
@@ -160,6 +161,35 @@ describe("serializers", () => {
       "ResultDecodeError"
     ]
   ]
+  it.each(["zlib", "gzip", "bz2", "lzma", "zstandard", "zstd"])(
+    "what %s did not compress is no unknown compression",
+    (compressionlib) =>
+      Effect.gen(function*() {
+        const error = yield* Effect.flip(decode(wrap({ type: "compressed/json", compressionlib }, "AAAAAAAA"), null))
+        assert.strictEqual(error._tag, "ResultDecodeError")
+      }).pipe(Effect.runPromise)
+  )
+
+  it("are read at once, but for those that are not read so or may need a class that the caller knows", () => {
+    const atOnce = (serializer: object, payload: string, extra: object = {}) => {
+      const found = Prefect3Record.decodeAtOnce(bytes(wrap(serializer, payload)), { serializer: null }, {
+        ...options,
+        name: "x.csv",
+        ...extra
+      })
+      return found === undefined ? "later" : Result.isSuccess(found) ? found.success : found.failure.reason._tag
+    }
+    assert.deepStrictEqual(atOnce(json, "[1]"), [1])
+    assert.strictEqual(atOnce(pickle, "gAVLAS4="), 1)
+    assert.strictEqual(atOnce(pickle, "gAVL*AS4="), "later")
+    assert.strictEqual(atOnce({ type: "text" }, "1"), "later")
+    assert.strictEqual(atOnce(json, `{"__class__":"uuid.UUID","data":"x"}`), "later")
+    assert.strictEqual(atOnce({ type: "compressed/json" }, base64(zlib.gzipSync(bytes("[1]")))), "later")
+    const registry = ClassRegistry.make({ "models.Point": () => 1 })
+    assert.strictEqual(atOnce(json, "[1]", { registry }), "later")
+    assert.deepStrictEqual(atOnce(json, "[1]", { registry: ClassRegistry.make({}) }), [1])
+  })
+
   for (const [what, content, serializer, reason] of refused) {
     it.effect(`${what} is ${reason}`, () =>
       Effect.map(Effect.flip(decode(content, serializer)), (error) => assert.strictEqual(error._tag, reason)))
@@ -209,6 +239,8 @@ describe("JSON objects that stand for instances", () => {
     ["datetime.date", "9999-12-31", "9999-12-31"],
     ["datetime.time", "01:02:03.000004+01:00", "01:02:03.000004+01:00"],
     ["datetime.time", "23:59", "23:59:00"],
+    ["datetime.time", "23:59:59", "23:59:59"],
+    ["uuid.UUID", "ABCDEF01-2345-6789-abcd-ef0123456789", "abcdef01-2345-6789-abcd-ef0123456789"],
     ["datetime.timedelta", "P1DT2.000003S", 86402.000003],
     ["datetime.timedelta", "+P1Y2M3W4DT5H6M7,5S", 450 * 86_400 + 5 * 3_600 + 6 * 60 + 7.5],
     ["datetime.timedelta", "P12M", 360 * 86_400],
@@ -303,6 +335,9 @@ describe("JSON objects that stand for instances", () => {
     as("decimal.Decimal", null),
     as("decimal.Decimal", "1.2.3"),
     as("models.", { a: 1 }),
+    as("Models.item", 1),
+    JSON.stringify({ __exc_type__: "builtins.ValueError", note: "m" }),
+    JSON.stringify({ __exc_type__: 3, message: "m" }),
     as(`models.${"A".repeat(4_096)}`, { a: 1 }),
     as("datetime.datetime", "yesterday"),
     as("decimal.Decimal", "x"),

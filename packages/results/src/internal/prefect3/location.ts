@@ -45,8 +45,7 @@ const escapes = (place: string, base: string) =>
     detail: `its block keeps results in ${base}, and its key leads out of there`
   })
 
-const local = (location: string, version?: string | null) =>
-  new LocalResult(version === null || version === undefined ? { location } : { location, version })
+const local = (location: string) => new LocalResult({ location })
 
 const inFolder = (basepath: string, key: string): Resolved => {
   const base = Location.file(basepath)
