@@ -45,7 +45,15 @@ const escapes = (place: string, base: string) =>
     detail: `its block keeps results in ${base}, and its key leads out of there`
   })
 
-const local = (location: string) => new LocalResult({ location })
+// Not by the constructors, which check the types of the fields: that takes longer for each result than to read its file.
+const local = (location: string) =>
+  ({ __proto__: LocalResult.prototype, _tag: "LocalResult", location }) as unknown as LocalResult
+const s3 = (bucket: string, location: string) =>
+  ({ __proto__: S3Result.prototype, _tag: "S3Result", bucket, location }) as unknown as S3Result
+const gcs = (bucket: string, location: string) =>
+  ({ __proto__: GCSResult.prototype, _tag: "GCSResult", bucket, location }) as unknown as GCSResult
+const azure = (container: string, location: string) =>
+  ({ __proto__: AzureResult.prototype, _tag: "AzureResult", container, location }) as unknown as AzureResult
 
 const inFolder = (basepath: string, key: string): Resolved => {
   const base = Location.file(basepath)
@@ -64,16 +72,16 @@ const inBucket = (url: string): Resolved | undefined => {
   switch (scheme) {
     case "s3":
     case "s3a":
-      return new S3Result({ bucket, location })
+      return s3(bucket, location)
     case "gs":
     case "gcs":
-      return new GCSResult({ bucket, location })
+      return gcs(bucket, location)
     case "az":
     case "azure":
     case "abfs":
     case "abfss":
     case "adl":
-      return new AzureResult({ container: bucket, location })
+      return azure(bucket, location)
     case "file":
     case "local":
       return bucket === ""
@@ -110,14 +118,11 @@ export const inBlock = (block: StorageBlock, key: string): Resolved => {
     case "remote-file-system":
       return inRemote(text(block, "basepath"), key)
     case "s3-bucket":
-      return new S3Result({ bucket: text(block, "bucket_name"), location: joinOnce(text(block, "bucket_folder"), key) })
+      return s3(text(block, "bucket_name"), joinOnce(text(block, "bucket_folder"), key))
     case "gcs-bucket":
-      return new GCSResult({ bucket: text(block, "bucket"), location: joinOnce(text(block, "bucket_folder"), key) })
+      return gcs(text(block, "bucket"), joinOnce(text(block, "bucket_folder"), key))
     case "azure-blob-storage-container":
-      return new AzureResult({
-        container: text(block, "container_name"),
-        location: join(text(block, "base_folder"), key)
-      })
+      return azure(text(block, "container_name"), join(text(block, "base_folder"), key))
     case "s3":
       return inBucketPath("s3", text(block, "bucket_path"), key)
     case "gcs":

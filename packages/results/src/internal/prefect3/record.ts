@@ -100,7 +100,7 @@ const takeApart = (bytes: Uint8Array, object: unknown, recorded: Prefect3Result[
   if (isDict(object)) {
     const { data, metadata, result, serializer } = object
     if (
-      hasOnly(object, "metadata", "result") && isDict(metadata) && typeof result === "string" &&
+      typeof result === "string" && isDict(metadata) && Object.keys(object).length === 2 &&
       (isSerializer(metadata["serializer"]) || Object.hasOwn(metadata, "storage_key"))
     ) {
       return { form: "A", payload: result, serializer: orUndefined(metadata["serializer"]) ?? fallback }
