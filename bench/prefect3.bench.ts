@@ -161,9 +161,9 @@ const prefect = (job: string): Contender => {
 
 /**
  * The plainest program that gives the same values from the same files with the same checks: the real place of the open
- * file, its type and its size, and the pickle in the record.
+ * file, its type and its size, and the pickle in the record. If it lists them, too, the types of each row's fields.
  */
-const checked = (): Contender => {
+const checked = (lists: boolean): Contender => {
   let opened: World
   let paths: ReadonlyArray<string> = []
   let root = ""
@@ -182,22 +182,40 @@ const checked = (): Contender => {
       closeSync(fd)
     }
   }
+  const list = async () => {
+    const mount = opened.mounts[0]
+    paths = (await rowsOf(opened)).map((row) => {
+      if (!isStored(row)) throw new Error("a row is no task run with a result")
+      return row.state.data.storage_key.replace(mount?.from ?? "", mount?.to ?? "")
+    })
+  }
   return {
     name: "the same checks and values, without Effect",
     open: async () => {
       opened = await open()
-      const mount = opened.mounts[0]
-      root = `${realpathSync(mount?.to ?? "")}/`
-      paths = (await rowsOf(opened)).map((row) =>
-        row.state.data.storage_key.replace(mount?.from ?? "", mount?.to ?? "")
-      )
+      root = `${realpathSync(opened.mounts[0]?.to ?? "")}/`
+      await list()
     },
-    run: () => all(paths.map(read).length)
+    run: async () => {
+      if (lists) await list()
+      all(paths.map(read).length)
+    }
   }
 }
 
 interface Stored {
   readonly state: { readonly data: { readonly storage_key: string } }
+}
+
+const texts = (row: Readonly<Record<string, unknown>>, ...keys: ReadonlyArray<string>) =>
+  keys.every((key) => typeof row[key] === "string")
+
+const isStored = (row: unknown): row is Stored => {
+  const { start_time, state, tags, ...rest } = row as Readonly<Record<string, never>>
+  const { data, type } = state as { readonly data: Readonly<Record<string, unknown>>; readonly type: string }
+  return texts(rest, "id", "name", "flow_run_id", "task_key", "dynamic_key") && Array.isArray(tags) &&
+    /^[A-Z]+$/.test(type) && !Number.isNaN(Date.parse(start_time)) && texts(data, "storage_key") &&
+    typeof data["serializer"] === "object"
 }
 
 const rowsOf = async ({ flowRunId, url }: World): Promise<ReadonlyArray<Stored>> => {
@@ -240,7 +258,7 @@ export const rows: ReadonlyArray<Row> = [
     work: "list 250 task runs of Prefect 3 and read their results",
     count,
     ours: listAndRead(Stream.mapEffect(readOne, { concurrency: 64, unordered: true })),
-    peers: [prefect("list and read")],
+    peers: [prefect("list and read"), checked(true)],
     limit: limit(true),
     target: { peer: 3, limit: 0.95 },
     runs: 9
@@ -249,7 +267,7 @@ export const rows: ReadonlyArray<Row> = [
     work: "list 250 task runs of Prefect 3 and read them by outcomesOf, in a process that goes on",
     count,
     ours: listAndRead(TaskRun.outcomesOf),
-    peers: [prefect("list and read")],
+    peers: [prefect("list and read"), checked(true)],
     limit: limit(true),
     target: { peer: 3, limit: 0.95 },
     runs: 45,
@@ -259,7 +277,7 @@ export const rows: ReadonlyArray<Row> = [
     work: "read 250 results of Prefect 3, cold",
     count,
     ours: readAlone(),
-    peers: [prefect("read"), checked()],
+    peers: [prefect("read"), checked(false)],
     limit: limit(false),
     target: { peer: 3, limit: 0.95 },
     runs: 9
@@ -268,7 +286,7 @@ export const rows: ReadonlyArray<Row> = [
     work: "read 250 results of Prefect 3, in a process that goes on",
     count,
     ours: readAlone(),
-    peers: [prefect("read"), checked()],
+    peers: [prefect("read"), checked(false)],
     limit: limit(false),
     target: { peer: 3, limit: 0.95 },
     runs: 45,
