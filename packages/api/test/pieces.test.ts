@@ -146,6 +146,27 @@ describe("JSON text in pieces", () => {
     ])
   })
 
+  it("is looked at for a moment only before it is known what is between two rows, however long these are", () => {
+    const answer = (width: number) => {
+      const long = (at: number) => `{"id":${at},"tags":["a","b"],"text":"${"x".repeat(width)}"}`
+      return `{"data":{"rows":${list(Math.ceil(400_000 / (width + 40)), long)}}}`
+    }
+    for (const width of [10, 1_000, 3_000, 5_000, 50_000]) {
+      const text = answer(width)
+      const { pieces, value } = read(text)
+      assert.deepStrictEqual(value, JSON.parse(text))
+      const first = pieces.find((piece) => piece.startsWith("[{"))!
+      assert.isBelow(first.length, Math.max(5_000, 3 * width))
+      assert.isBelow(pieces.length, 12)
+    }
+    // Where nothing is alike, each piece has about its usual length.
+    for (const whole of [list(100_000, String), `{${list(50_000, (at) => `"${at}":[${at}]`).slice(1, -1)}}`]) {
+      const { pieces, value } = read(whole)
+      assert.deepStrictEqual(value, JSON.parse(whole))
+      assert.isBelow(pieces.length, 12)
+    }
+  })
+
   it("is cut between rows whose keys are not too long", () => {
     for (const [size, pieces] of [[maxSeparator, [1, 2, 2, 1]], [maxSeparator + 1, [1, 1, 1, 1, 1, 1]]] as const) {
       const long = `{"${"k".repeat(size - "},{\"\"".length)}":1}`

@@ -13,6 +13,9 @@ const pieceLength = 0x1a000
 /** A string of more characters is parsed in pieces too. */
 const longString = 0x100000
 
+/** Characters that are scanned at first, to learn soon what is between two rows. */
+const firstScan = 0x1000
+
 /** The longest separator of rows in characters. */
 const maxSeparator = 256
 
@@ -97,6 +100,8 @@ export function* parseInPieces(
   let piece = at
   /** Whether an element must follow: after a comma. */
   let isOwed = false
+  /** Characters that are scanned before the next cut. */
+  let scanned = Math.min(firstScan, length)
 
   const add = (values: ReadonlyArray<unknown> | Record<string, unknown>) => {
     const frame = open[open.length - 1]!
@@ -131,6 +136,17 @@ export function* parseInPieces(
     isOwed = true
     piece = after + 1
     at = Math.max(at, piece)
+  }
+
+  /** Whether there are two rows of a list at this place. */
+  const hasRows = (): boolean => {
+    for (let around = open.length; around <= depth; around++) {
+      const cut = commas[around]!
+      if (cut >= piece && text.charCodeAt(starts[around]!) === openArray) {
+        return separatorAt(text, cut, false) !== undefined
+      }
+    }
+    return false
   }
 
   /** Parses a piece that ends at the next separator. Returns whether there is one. */
@@ -172,7 +188,7 @@ export function* parseInPieces(
     }
     // Not a slice, the characters of which take longer to look at.
     const { part, start: base } = text.partAt(at)
-    let next = Math.min(at + length, base + part.length)
+    let next = Math.min(at + scanned, base + part.length)
     let isClosed = false
     for (; at < next; at++) {
       const code = part.charCodeAt(at - base)
@@ -241,8 +257,13 @@ export function* parseInPieces(
     }
     yield
     while (piece < at && isSpace(text.charCodeAt(piece))) piece++
+    // Nothing is opened that ends soon, unless what is between two rows is known.
+    const isEarly = scanned < length && at - piece < length
+    const most = isEarly ? scanned : length
+    scanned = Math.min(2 * scanned, length)
+    if (isEarly && !hasRows()) continue
     // The outermost open container comes first, then those inside it, until little is left.
-    while (at - piece > length >> 1) {
+    while (at - piece > most >> 1) {
       const inner = open.length
       const around = open[inner - 1]!
       const cut = commas[inner]!
