@@ -211,11 +211,14 @@ const texts = (row: Readonly<Record<string, unknown>>, ...keys: ReadonlyArray<st
   keys.every((key) => typeof row[key] === "string")
 
 const isStored = (row: unknown): row is Stored => {
-  const { start_time, state, tags, ...rest } = row as Readonly<Record<string, never>>
-  const { data, type } = state as { readonly data: Readonly<Record<string, unknown>>; readonly type: string }
+  const { start_time, state, tags, ...rest } = row as {
+    readonly start_time: string
+    readonly state: { readonly data: Readonly<Record<string, unknown>>; readonly type: string }
+    readonly tags: unknown
+  }
   return texts(rest, "id", "name", "flow_run_id", "task_key", "dynamic_key") && Array.isArray(tags) &&
-    /^[A-Z]+$/.test(type) && !Number.isNaN(Date.parse(start_time)) && texts(data, "storage_key") &&
-    typeof data["serializer"] === "object"
+    /^[A-Z]+$/.test(state.type) && !Number.isNaN(Date.parse(start_time)) && texts(state.data, "storage_key") &&
+    typeof state.data["serializer"] === "object"
 }
 
 const rowsOf = async ({ flowRunId, url }: World): Promise<ReadonlyArray<Stored>> => {
