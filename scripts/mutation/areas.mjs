@@ -122,7 +122,7 @@ export const areas = [
     name: "formats footers",
     package: "formats",
     files: ["internal/parquet/*.ts"],
-    tests: ["wideFooter", "parquetDictionary", "parquet", "TableEncoder"]
+    tests: ["statistics", "wideFooter", "parquetDictionary", "parquet", "TableEncoder"]
   },
   {
     name: "collect stores",

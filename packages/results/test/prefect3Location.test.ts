@@ -79,7 +79,8 @@ describe("a key without a block", () => {
     ["gcs://b//k", "GCSResult b k"],
     ["abfs://c/k", "AzureResult c k"],
     ["file:///srv/k", "file /srv/k"],
-    ["k", "file k"]
+    ["k", "file k"],
+    ["/a/s3://b/k", "file /a/s3://b/k"]
   ])("%s is %s", (key, place) => assert.strictEqual(shown(Prefect3Location.ofKey(key)), place))
 
   it("has its storage in itself where it is absolute or a URL", () => {
