@@ -11,6 +11,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import { findTables, type LoadReport } from "./internal/archive.ts"
+import { inPieces, joinPieces } from "./internal/longText.ts"
 import { AbandonedAfter, EmptyData, PgliteFailure, startPglite } from "./internal/pglite.ts"
 
 /**
@@ -81,7 +82,8 @@ export class Database extends Context.Service<Database, {
     work?: Work
   ) => Effect.Effect<ReadonlyArray<Row>, DatabaseError>
   /**
-   * The same, with long texts as bytes, which come from another thread without being copied. Default: `query`.
+   * The same for a statement of one row with the columns `root` and `rows`, where a long `root` is its bytes: they come
+   * from another thread without being copied, and are sent as they are. Default: `query`.
    */
   readonly queryBytes?:
     | ((
@@ -156,7 +158,8 @@ const fromDriverError = (error: unknown): DatabaseError => {
 
 /**
  * A Postgres, given as a function that runs one statement in a read-only session whose time zone is UTC. Its errors are
- * classified by their SQLSTATE, when they have one.
+ * classified by their SQLSTATE, when they have one. A value of the type bytea may be a `Uint8Array` or Postgres's text
+ * of one: long texts are requested as such pieces, because a driver reads each value in one step.
  *
  * **Example** (A Postgres over the connections of `@effect-prefect/api`)
  *
@@ -179,9 +182,15 @@ const fromDriverError = (error: unknown): DatabaseError => {
  * @since 0.1.0
  */
 export const fromQuery = (
-  query: (sql: string, parameters: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<Row>, unknown>
+  query: (sql: string, parameters: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<LongRow>, unknown>
 ): Database["Service"] =>
-  Database.of({ query: (sql, parameters) => Effect.mapError(query(sql, parameters), fromDriverError) })
+  Database.of({
+    // A statement of columns of text has no bytes.
+    query: (sql, parameters) =>
+      Effect.mapError(query(sql, parameters) as Effect.Effect<ReadonlyArray<Row>, unknown>, fromDriverError),
+    queryBytes: (sql, parameters) =>
+      Effect.flatMap(Effect.mapError(query(inPieces(sql), parameters), fromDriverError), joinPieces)
+  })
 
 const fromPgliteFailure = (failure: unknown): DatabaseError => {
   if (!(failure instanceof PgliteFailure)) {

@@ -50,11 +50,16 @@ const recorded = Layer.effect(
   Effect.gen(function*() {
     const database = yield* Database.Database
     const { sent } = yield* Statements
+    const { query, queryBytes = query } = database
     return Database.Database.of({
       ...database,
       query: (sql, parameters, work) => {
         sent.push({ sql, parameters })
-        return database.query(sql, parameters, work)
+        return query(sql, parameters, work)
+      },
+      queryBytes: (sql, parameters, work) => {
+        sent.push({ sql, parameters })
+        return queryBytes(sql, parameters, work)
       }
     })
   })
