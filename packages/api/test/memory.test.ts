@@ -64,6 +64,7 @@ describe("the memory of a piece of an object", () => {
 describe("the memory of a piece of a list", () => {
   it("is counted where its values are many for so short a text", () => {
     assert.strictEqual(estimateOf("[1,1,1,1,1,1,1,1]"), 32 + 16 + 8 * 8)
+    assert.strictEqual(estimateOf(`"${",".repeat(10)}"`), 16 + 10)
   })
 
   it("is that of a sample of it, otherwise", () => {
