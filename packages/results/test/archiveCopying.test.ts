@@ -97,3 +97,40 @@ it.live(
     }),
   60_000
 )
+
+it.live(
+  "tells files that were added, whatever else was done so that there are as many as before",
+  () =>
+    Effect.gen(function*() {
+      const { archive, root, store } = yield* world
+      yield* exportTo(archive, store, [0, 1])
+      const [first, second] = manifestOf(archive)
+      const folder = join(archive, first!, "..")
+      const problems = Effect.map(
+        Stream.runCollect(ArchiveVerify.verify(archive)),
+        (issues) => issues.flatMap((issue) => issue._tag === "File" ? [[issue.file, issue.detail]] : []).toSorted()
+      )
+      assert.deepStrictEqual(yield* problems, [])
+      const added = `${first}-added`
+      fs.writeFileSync(join(archive, added), "result 0")
+      assert.deepStrictEqual(yield* problems, [[added, "it was added since the export"]])
+      // One for another.
+      fs.renameSync(join(archive, second!), join(root, "second"))
+      assert.deepStrictEqual(
+        yield* problems,
+        [[added, "it was added since the export"], [second, "it is missing"]].toSorted()
+      )
+      fs.renameSync(join(root, "second"), join(archive, second!))
+      fs.rmSync(join(archive, added))
+      // The files are read through the link, which is one entry instead of two.
+      fs.renameSync(folder, join(root, "moved"))
+      fs.symlinkSync(join(root, "moved"), folder)
+      fs.writeFileSync(join(archive, "results", "added"), "")
+      const below = first!.slice(0, first!.lastIndexOf("/"))
+      assert.deepStrictEqual(
+        yield* problems,
+        [[below, "it was added since the export"], ["results/added", "it was added since the export"]].toSorted()
+      )
+    }),
+  60_000
+)

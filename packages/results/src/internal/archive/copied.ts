@@ -106,6 +106,8 @@ const entryReader = (file: number) => {
 export const namesOf = () => {
   const table = new Table()
   return {
+    /** The number of different ones. */
+    size: (): number => table.size,
     add: (name: string): void => table.set(name, 0),
     has: (name: string): boolean => table.get(name) !== undefined
   }

@@ -408,9 +408,7 @@ export const readManifest = async function*(path: string): AsyncGenerator<Readon
 }
 
 /** Whether a name in a manifest stays inside the archive's folder. */
-const isInside = (file: string): boolean =>
-  !file.includes("\0") && !file.includes("\\") &&
-  file.split("/").every((part) => part !== "" && part !== "." && part !== "..")
+const isInside = (file: string): boolean => !/\0|\\|(?:^|\/)\.{0,2}(?:\/|$)/.test(file)
 
 /** Replaces the tables of an earlier export with the new ones. */
 export const replaceFolder = async (from: string, to: string): Promise<void> => {
