@@ -3,68 +3,17 @@
  *
  * @since 0.1.0
  */
-import * as State from "@effect-prefect/core/State"
-import * as JsonProjection from "@effect-prefect/formats/JsonProjection"
-import { fromFormatError, summaryOf } from "@effect-prefect/results/ResultError"
-import type { Outcome } from "@effect-prefect/results/TaskRun"
 import * as Effect from "effect/Effect"
-import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import { CollectError, Unsupported } from "./CollectError.ts"
 import type { OutputFormat } from "./CollectPlan.ts"
 import * as Blocks from "./internal/blocks.ts"
 import { giveWay } from "./internal/giveWay.ts"
 import * as JsonLines from "./internal/jsonLines.ts"
-import { Counter, type Row, type RowOutcome, type Summary } from "./internal/rows.ts"
+import { Counter, type Row, type Summary } from "./internal/rows.ts"
 
+export { parentRow, rowOf } from "./internal/outcomeRow.ts"
 export { Counter, type Row, type RowOutcome, type Summary } from "./internal/rows.ts"
-
-/**
- * The row of an outcome. A value without a JSON projection is a failure like any other.
- *
- * @category constructors
- * @since 0.1.0
- */
-export const rowOf = ({ result, taskRun: { view } }: Outcome): Effect.Effect<Row> => {
-  const row = (outcome: RowOutcome): Row => ({
-    flowRunId: view.flowRunId ?? "",
-    taskRunId: view.taskRunId,
-    taskSlug: view.taskSlug,
-    state: State.typeName(view.state),
-    mapIndex: view.mapIndex,
-    outcome
-  })
-  if (Result.isFailure(result)) {
-    const message = summaryOf(result.failure)
-    return Effect.succeed(row({ _tag: "Failure", reason: result.failure.reason._tag, message }))
-  }
-  return Effect.match(JsonProjection.toText(result.success), {
-    onSuccess: (json) => row({ _tag: "Value", json }),
-    onFailure: (error) => {
-      const reason = fromFormatError(error)
-      return row({
-        _tag: "Failure",
-        reason: reason._tag,
-        message: `${view.taskSlug ?? "task run"} (${view.taskRunId}): ${reason.summary}`
-      })
-    }
-  })
-}
-
-/**
- * The row of a mapped parent. Its value consists of those of its children, which follow it.
- *
- * @category constructors
- * @since 0.1.0
- */
-export const parentRow = ({ taskRun: { view } }: Outcome, children: number): Row => ({
-  flowRunId: view.flowRunId ?? "",
-  taskRunId: view.taskRunId,
-  taskSlug: view.taskSlug,
-  state: State.typeName(view.state),
-  mapIndex: view.mapIndex,
-  outcome: { _tag: "Mapped", children }
-})
 
 /**
  * The columns of every part, with the names of their types.

@@ -105,6 +105,30 @@ const pieceLength = 65_536
 export const toText = (value: unknown, options?: Options): Effect.Effect<string, FormatError> =>
   Effect.suspend(() => giveWay(() => text(value, options), failure))
 
+/**
+ * The projection of a small value as JSON text on one line, without an Effect: for many results. Undefined when it takes more
+ * than a moment: `toText` then makes it. Throws a `FormatError` where `toText` fails with one.
+ *
+ * **Example** (Many small values)
+ *
+ * ```ts
+ * import * as JsonProjection from "@effect-prefect/formats/JsonProjection"
+ *
+ * JsonProjection.toTextAtOnce([1n, 2n]) // "[1,2]"
+ * ```
+ *
+ * @category projecting
+ * @since 0.1.0
+ */
+export const toTextAtOnce = (value: unknown, options?: Options): string | undefined => {
+  try {
+    const step = text(value, options).next()
+    return step.done === true ? step.value : undefined
+  } catch (error) {
+    throw failure(error)
+  }
+}
+
 /** Text that was appended to takes several times its length, until it is read. */
 const flat = (text: string): string => {
   text.charCodeAt(text.length - 1)

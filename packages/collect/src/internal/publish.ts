@@ -11,6 +11,7 @@ import * as Format from "../CollectFormat.ts"
 import * as Plan from "../CollectPlan.ts"
 import { isParent, type makeReader } from "./flowRuns.ts"
 import { placeOf } from "./needs.ts"
+import { rowAtOnce } from "./outcomeRow.ts"
 import type { Output } from "./output.ts"
 
 const RecordJson = Schema.fromJsonString(Plan.PartRecord)
@@ -54,6 +55,9 @@ const failureOf = (part: Plan.Part, outcome: TaskRun.Outcome): CollectError | un
   })
 }
 
+/** Others have their turn after rows were made for so long. */
+const turnMilliseconds = 10
+
 export type Reader = Effect.Success<ReturnType<typeof makeReader>>
 
 export const publish = Effect.fnUntraced(function*(
@@ -72,14 +76,24 @@ export const publish = Effect.fnUntraced(function*(
     const failure = failureOf(part, outcome)
     return failure === undefined ? Format.rowOf(outcome) : Effect.fail(failure)
   }
+  const rowsOf = Effect.fnUntraced(function*(outcomes: ReadonlyArray<TaskRun.Outcome>) {
+    const rows: Array<Format.Row> = []
+    let start = performance.now()
+    for (const outcome of outcomes) {
+      // Nearly all rows are small: an Effect for each would take as long as the row.
+      const isValue = Result.isSuccess(outcome.result) && !isParent(outcome.taskRun.view)
+      const shown = isValue ? rowAtOnce(outcome) : undefined
+      rows.push(shown ?? (yield* row(outcome)))
+      if (performance.now() - start < turnMilliseconds) continue
+      yield* Effect.yieldNow
+      start = performance.now()
+    }
+    for (const row of rows) counter.addRow(row)
+    onRows(rows.length)
+    return rows as [Format.Row, ...Array<Format.Row>]
+  })
   const rows = TaskRun.outcomesOf(reader.views(part)).pipe(
-    Stream.mapArrayEffect((outcomes) =>
-      Effect.map(Effect.forEach(outcomes, row), (rows) => {
-        for (const row of rows) counter.addRow(row)
-        onRows(rows.length)
-        return rows as [Format.Row, ...Array<Format.Row>]
-      })
-    ),
+    Stream.mapArrayEffect(rowsOf),
     Stream.mapError((error) => error instanceof PrefectApiError ? unreadable(part, error.message) : error)
   )
   const name = Plan.partName(part.part, plan.output)
