@@ -11,6 +11,7 @@ import { deserialize, serialize } from "node:v8"
 import { Parser } from "pickleparser"
 import { folder } from "../conformance/support/folder.ts"
 import { type Requirements, venv } from "../conformance/support/python.ts"
+import { objectsOf } from "./pickle/objects.ts"
 import { dumps, plain, values } from "./pickle/values.ts"
 import { type PythonPeer, pythonPeer } from "./support/python.ts"
 import type { Contender, Measured, Row } from "./support/row.ts"
@@ -108,11 +109,30 @@ const cpython = (requirements: Requirements, job: () => object, name = "CPython"
 const ours = (open: () => ReadonlyArray<Buffer>, options: LoadsOptions = {}): Contender =>
   reader("ours", open, (bytes) => loads(bytes, options))
 
+/** The least that any reader does for a document whose keys do not repeat: its objects, without reading anything. */
+const objectsAlone = (name: keyof typeof values): Contender => {
+  let objects: ReturnType<typeof objectsOf> | undefined
+  return {
+    name: "the same objects from ready keys and values",
+    open: () => {
+      objects = objectsOf(values[name]())
+      for (let i = 0; i < warmUp; i++) objects.make(objects.keys())
+    },
+    run: () => {
+      const keys = objects!.keys()
+      return processorTime(() => void objects!.make(keys))
+    },
+    close: () => {
+      objects = undefined
+    }
+  }
+}
+
 const row = (
   name: keyof typeof values,
   work: string,
   target: number,
-  options: { readonly read?: LoadsOptions; readonly jpickle?: boolean } = {}
+  options: { readonly read?: LoadsOptions; readonly jpickle?: boolean; readonly peers?: ReadonlyArray<Contender> } = {}
 ): Row => {
   const many = name === "small"
   const open = () => {
@@ -141,7 +161,8 @@ const row = (
         each((value) => Buffer.from(JSON.stringify(value))),
         (bytes) => JSON.parse(bytes.toString("utf8"))
       ),
-      reader("v8.deserialize", each(serialize), (bytes) => deserialize(bytes))
+      reader("v8.deserialize", each(serialize), (bytes) => deserialize(bytes)),
+      ...(options.peers ?? [])
     ],
     target: { peer: target },
     runs: 5
@@ -204,7 +225,9 @@ export const rows: ReadonlyArray<Row> = [
   row("stringsToFloats", "pickle: dict of 100 000 str to float, as an object", 0.3),
   row("stringsToFloats", "pickle: dict of 100 000 str to float, as a Map", 1, { read: { dicts: "map" } }),
   row("nested", "pickle: a nested document of 12 MB", 1),
-  row("nestedRandomKeys", "pickle: the same with random keys, as objects", 1),
+  row("nestedRandomKeys", "pickle: the same with random keys, as objects", 1, {
+    peers: [objectsAlone("nestedRandomKeys")]
+  }),
   row("nestedRandomKeys", "pickle: the same with random keys, as Maps", 1, { read: { dicts: "map" } }),
   row("small", "pickle: 10 000 small pickles", 1.1),
   ...(process.argv.includes("--peers")
