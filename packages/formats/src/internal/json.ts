@@ -76,6 +76,12 @@ const constants: ReadonlyArray<readonly [string, unknown]> = [
 /** More digits than any result has, but few enough to parse in no noticeable time. Python's limit is 4300. */
 const maxDigits = 100_000
 
+/** V8 makes room for 17 values where the first is appended. */
+const roomOfFew = 17
+
+/** A list of few values without that room: of the rows of a table there are very many. */
+const trimmed = (list: Container): Container => Array.isArray(list) && list.length < roomOfFew ? list.slice() : list
+
 class NotJson {
   readonly problem: string
   constructor(problem: string) {
@@ -257,7 +263,7 @@ class Parser {
         if (code !== (isArray ? 0x5d : 0x7d)) this.fail(isArray ? "a comma or ]" : "a comma or }")
         this.at++
         open.pop()
-        value = frame.container
+        value = this.maps ? trimmed(frame.container) : frame.container
       }
     }
   }
