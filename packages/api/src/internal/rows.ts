@@ -77,6 +77,9 @@ export const leaveOut = (problems: ReadonlyArray<RowProblem>): Effect.Effect<voi
   })
 }
 
+/** The most rows that are decoded without giving way. */
+const smallPage = 100
+
 /**
  * The rows of a listing as models. A row that cannot be decoded is left out with a warning, so that it does not hide the
  * others.
@@ -91,8 +94,8 @@ export const decodeAll = Effect.fnUntraced(function*<A>(
   const models: Array<A> = []
   const problems: Array<RowProblem> = []
   for (const [index, row] of rows.entries()) {
-    // Each may have much JSON, whose depth is looked at.
-    if (Turn.isLong()) yield* Turn.next
+    // Each may have much JSON, whose depth is looked at. Who asks for few waits for none of the others.
+    if (rows.length > smallPage && Turn.isLong()) yield* Turn.next
     const model = decode(row)
     if (Result.isSuccess(model)) models.push(model.success)
     else problems.push(problemOf(table, idOf(row, index), model.failure))

@@ -52,6 +52,9 @@ const pieceBytes = 0x40000
 /** The columns by which rows are known, and after which listings continue. */
 const keyColumns = ["id", "task_id", "map_index"]
 
+/** The most characters that are parsed without giving way. */
+const smallPage = 0x10000
+
 const parse = (text: string): unknown => JSON.parse(text)
 
 /** Makes the function that runs a statement for its rows. `isKeyed` says that it has the columns `key` and `id`, too. */
@@ -88,11 +91,17 @@ export const make = ({ client: sql, maxRowBytes, run }: Pick<Connection, "client
     const rows: Array<Found & Partial<Keyed>> = []
     const isInOrder = (left: Sent, right: Sent) => left.number - right.number || left.piece! - right.piece!
     const sorted = sent.toSorted(isInOrder)
+    let characters = 0
     for (let at = 0; at < sorted.length;) {
-      if (Turn.isLong()) yield* Turn.next
+      // Who asks for little waits for none of the others.
+      if (characters > smallPage) {
+        characters = 0
+        if (Turn.isLong()) yield* Turn.next
+      }
       const first = sorted[at]!
       const beside = isKeyedRow(first) ? { key: first.key, id: first.id } : {}
       if (first.row !== null) {
+        characters += first.row.length
         rows.push({ ...beside, row: parse(first.row) })
         at++
         continue
