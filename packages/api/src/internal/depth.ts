@@ -9,6 +9,13 @@ const knownDepths = new WeakMap<object, boolean>()
 /** Remembers the depth of a row, so that it is not traversed again in one step. */
 export const rememberDepth = (row: object, isDeep: boolean): void => void knownDepths.set(row, isDeep)
 
+/** Remembers that a row has the JSON of another. Returns it. */
+export const asDeepAs = <A extends object>(row: A, other: object): A => {
+  const known = knownDepths.get(other)
+  if (known !== undefined) knownDepths.set(row, known)
+  return row
+}
+
 /** Whether a JSON value nests deeper than rows may. */
 export const isTooDeep = (value: unknown, left = maxDepth): boolean => {
   if (typeof value !== "object" || value === null) return false

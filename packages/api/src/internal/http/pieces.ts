@@ -463,7 +463,7 @@ const slice = 10
 export type Parsed = { readonly value: unknown } | "no JSON" | "too large"
 
 /** Runs steps to their end while other work runs between them; undefined when it is interrupted. */
-const inTurns = async <A>(steps: Generator<undefined, A>, signal: AbortSignal): Promise<A | undefined> => {
+export const inTurns = async <A>(steps: Generator<undefined, A>, signal: AbortSignal): Promise<A | undefined> => {
   let start = performance.now()
   for (;;) {
     const step = steps.next()

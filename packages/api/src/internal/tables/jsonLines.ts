@@ -26,6 +26,9 @@ const maxGap = 32 * 1024
 /** The size of a read, unless one extent is longer. It fits the processor's cache, so gaps cost little. */
 const maxRead = 256 * 1024
 
+/** The bytes of a long row that are read in one step. */
+const longRead = 0x100000
+
 /** The most rows that are read without giving way. */
 const smallList = 100
 
@@ -34,7 +37,8 @@ let shared: Buffer | undefined
 
 /**
  * Reads parts of a file, with as few reads as their positions allow. `use` is called for each of them, in the order of
- * the file, with its bytes, which are valid only during the call, and its position in the list.
+ * the file, with its bytes, which are valid only during the call, and its position in the list. Those of a part that is longer
+ * than a read are valid until the promise is settled that it returns.
  *
  * Rows are small and were read before, so they are in the system's page cache: a synchronous read takes a tenth of the
  * time of an asynchronous one. Others have a turn between the reads of a long list.
@@ -42,7 +46,7 @@ let shared: Buffer | undefined
 export const readExtents = async (
   file: FileHandle,
   extents: ReadonlyArray<Extent>,
-  use: (bytes: Uint8Array, at: number) => void
+  use: (bytes: Uint8Array, at: number) => void | Promise<void>
 ): Promise<void> => {
   const order = extents.map((_, at) => at).sort((left, right) => extents[left]!.offset - extents[right]!.offset)
   for (let first = 0; first < order.length;) {
@@ -61,14 +65,16 @@ export const readExtents = async (
     while (filled < size) {
       // A closed handle has no descriptor; its former number may belong to another file.
       if (file.fd < 0) throw Object.assign(new Error(), { code: "EBADF" })
-      const bytes = readSync(file.fd, buffer, filled, size - filled, start + filled)
+      const bytes = readSync(file.fd, buffer, filled, Math.min(size - filled, longRead), start + filled)
       if (bytes === 0) break
       filled += bytes
+      if (size > longRead && Turn.isLong()) await new Promise<void>(Turn.onNext)
     }
     for (; first < next; first++) {
       const at = order[first]!
       const { length, offset } = extents[at]!
-      use(buffer.subarray(Math.min(offset - start, filled), Math.min(offset - start + length, filled)), at)
+      const used = use(buffer.subarray(Math.min(offset - start, filled), Math.min(offset - start + length, filled)), at)
+      if (used !== undefined) await used
     }
   }
 }
