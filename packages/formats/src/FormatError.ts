@@ -40,12 +40,29 @@ export class TooLarge extends Schema.TaggedError<TooLarge>("@effect-prefect/form
 }
 
 /**
+ * The process cannot read the format at the moment, whatever the bytes are: it may have too many open files or threads,
+ * or too little memory.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export class ReaderUnavailable
+  extends Schema.TaggedError<ReaderUnavailable>("@effect-prefect/formats/ReaderUnavailable")("ReaderUnavailable", {
+    detail: Schema.String
+  })
+{
+  override get message() {
+    return this.detail
+  }
+}
+
+/**
  * Every reason.
  *
  * @category reasons
  * @since 0.1.0
  */
-export const Reason = Schema.Union([Undecodable, TooLarge])
+export const Reason = Schema.Union([Undecodable, TooLarge, ReaderUnavailable])
 /**
  * @category reasons
  * @since 0.1.0

@@ -362,14 +362,20 @@ const httpStatuses: Readonly<Record<ResultError["reason"]["_tag"], number>> = {
  * @category constructors
  * @since 0.1.0
  */
-export const fromFormatError = ({ reason }: FormatError): ResultDecodeError | ResultTooLarge =>
-  reason._tag === "Undecodable"
-    ? new ResultDecodeError({ detail: reason.detail })
-    : new ResultTooLarge({
-      limit: reason.limit,
-      unit: "bytes",
-      ...(reason.size === undefined ? {} : { size: reason.size })
-    })
+export const fromFormatError = ({ reason }: FormatError): ResultDecodeError | ResultTooLarge | StorageUnavailable => {
+  switch (reason._tag) {
+    case "Undecodable":
+      return new ResultDecodeError({ detail: reason.detail })
+    case "ReaderUnavailable":
+      return new StorageUnavailable({ location: "its result", detail: reason.detail })
+    case "TooLarge":
+      return new ResultTooLarge({
+        limit: reason.limit,
+        unit: "bytes",
+        ...(reason.size === undefined ? {} : { size: reason.size })
+      })
+  }
+}
 
 /**
  * The message of an error for the users of a program: `summary` of a `ResultError`, and the message of any other error.

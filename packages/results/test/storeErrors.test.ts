@@ -1,6 +1,8 @@
 import { AzureResult, GCSResult, S3Result } from "@effect-prefect/core/ResultDescriptor"
+import { FormatError, ReaderUnavailable } from "@effect-prefect/formats/FormatError"
 import * as AzureStorage from "@effect-prefect/results/AzureStorage"
 import * as GCSStorage from "@effect-prefect/results/GCSStorage"
+import { fromFormatError, ResultError } from "@effect-prefect/results/ResultError"
 import * as S3Storage from "@effect-prefect/results/S3Storage"
 import { readBytes, readReason } from "@effect-prefect/results/testing"
 import { assert, describe, it } from "@effect/vitest"
@@ -139,3 +141,9 @@ for (const [name, { before, code, descriptor, layer }] of Object.entries(ways)) 
       ), { concurrent: true })
   })
 }
+
+it("a reader that cannot be started is no fault of what is stored", () => {
+  const reason = fromFormatError(new FormatError({ reason: new ReaderUnavailable({ detail: "it cannot be started" }) }))
+  assert.strictEqual(reason._tag, "StorageUnavailable")
+  assert.isTrue(new ResultError({ taskRunId: "r", taskSlug: "s", mapIndex: -1, reason }).isRetryable)
+})

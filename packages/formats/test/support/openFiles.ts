@@ -24,7 +24,7 @@ const tell = (what: string) =>
   ResultFormat.decode(bytes, { name: "frame.parquet", maxBytes: 0x1000000 }).pipe(
     Effect.match({
       onSuccess: () => "a table",
-      onFailure: (error) => error instanceof FormatError ? error.message : "no FormatError"
+      onFailure: (error) => error instanceof FormatError ? `${error.reason._tag}: ${error.message}` : "no FormatError"
     }),
     Effect.catchDefect((defect) => Effect.succeed(String(defect))),
     Effect.map((outcome) => console.log(`${what}: ${outcome}`))

@@ -8,7 +8,7 @@
 import { Timestamp, type TimeUnit } from "@effect-prefect/pickle"
 import * as Effect from "effect/Effect"
 import type { Worker } from "node:worker_threads"
-import { FormatError, TooLarge, undecodable } from "../../FormatError.ts"
+import { FormatError, ReaderUnavailable, TooLarge, undecodable } from "../../FormatError.ts"
 import type { ColumnParts, Table } from "../../Table.ts"
 import { readStreams } from "../arrow/feather.ts"
 import { fromBase64 } from "../bytes.ts"
@@ -281,9 +281,13 @@ function* tableOf(answer: Answer | undefined, maxBytes: number, { firstRow, uuid
         "it is Parquet, and this bundle lacks the file of its reader: leave @effect-prefect/formats out of the bundle"
       )
     case "NotStarted":
-      throw undecodable(
-        `it is Parquet, whose reader could not be started (${answer.code}): the process may have too many open files or threads, or too little memory`
-      )
+      throw new FormatError({
+        reason: new ReaderUnavailable({
+          detail:
+            `it is Parquet, whose reader could not be started (${answer.code}): the process may have too many open ` +
+            "files or threads, or too little memory"
+        })
+      })
     case "Damaged":
       throw undecodable(answer.detail === "" ? damaged : answer.detail)
   }

@@ -44,9 +44,9 @@ export const answer = (
 export const failureOf = (error: unknown): Failure => {
   if (error instanceof FormatError) {
     const { reason } = error
-    return reason._tag === "Undecodable"
-      ? { _tag: "Undecodable", detail: reason.detail }
-      : { _tag: "TooLarge", limit: reason.limit, size: reason.size }
+    return reason._tag === "TooLarge"
+      ? { _tag: "TooLarge", limit: reason.limit, size: reason.size }
+      : { _tag: "Undecodable", detail: reason.detail }
   }
   if (error instanceof UnsupportedResultType) return { _tag: "Unsupported", type: error.type, detail: error.detail }
   if (error instanceof QueryError) return { _tag: "Query", parameter: error.parameter, message: error.message }
