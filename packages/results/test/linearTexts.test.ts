@@ -79,6 +79,26 @@ const cost = (parse: (length: number) => Effect.Effect<void>, length: number, en
     return best
   })
 
+/** What is read in pieces, of which there are many. */
+const inPieces: Record<string, (length: number) => Effect.Effect<void>> = {
+  "a list of one text of backslashes": decoded((length) => `["${"\\\\".repeat(length / 2)}"]`),
+  "one text of backslashes": decoded((length) => `"${"\\\\".repeat(length / 2)}"`)
+}
+
+describe("processor time per byte does not grow with the pieces of JSON", () => {
+  const small = 4_000_000
+  const large = 32_000_000
+  for (const [name, parse] of Object.entries(inPieces)) {
+    it.live(name, () =>
+      Effect.gen(function*() {
+        const few = yield* cost(parse, small)
+        const most = 3 * Math.max(few, 30) * large / small
+        const many = yield* cost(parse, large, most)
+        assert.isBelow(many, most, `${few} ms, then ${many} ms`)
+      }))
+  }
+})
+
 describe("processor time per byte does not grow with the text", () => {
   const small = 30_000
   const large = 8 * small

@@ -454,10 +454,10 @@ const isLongInteger = (bytes: Uint8Array, start: number, end: number): boolean =
   return before !== 0x2e && after !== 0x2e && after !== 0x65 && after !== 0x45
 }
 
-/** Whether an odd number of backslashes precedes a place. */
-const isEscaped = (bytes: Uint8Array, at: number): boolean => {
+/** Whether an odd number of backslashes precedes a place. Does not look beyond a place that is not within an escape. */
+const isEscaped = (bytes: Uint8Array, at: number, from = 0): boolean => {
   let before = at - 1
-  while (bytes[before] === backslash) before--
+  while (before >= from && bytes[before] === backslash) before--
   return (at - before) % 2 === 0
 }
 
@@ -510,7 +510,7 @@ function* longElement(
   let text = ""
   const to = last
   for (let from = at + 1; from < to;) {
-    const cut = from + largeText >= to ? to : cutOf(bytes, from + largeText)
+    const cut = from + largeText >= to ? to : cutOf(bytes, from + largeText, from)
     const part = utf8Text(bytes.subarray(from, cut)) ?? notText()
     try {
       text += JSON.parse(`"${part}"`) as string
@@ -524,13 +524,13 @@ function* longElement(
   return { key, text }
 }
 
-/** The last position up to another at which a string may be cut: not within a character or an escape. */
-const cutOf = (bytes: Uint8Array, before: number): number => {
+/** The last position up to another at which a string may be cut, as it may at `from`: not within a character or an escape. */
+const cutOf = (bytes: Uint8Array, before: number, from: number): number => {
   let at = before
   while ((bytes[at]! & 0xc0) === 0x80) at--
-  if (isEscaped(bytes, at)) return at - 1
+  if (isEscaped(bytes, at, from)) return at - 1
   for (let back = 1; back <= 5; back++) {
-    if (bytes[at - back] === 0x75 && isEscaped(bytes, at - back)) return at - back - 1
+    if (bytes[at - back] === 0x75 && isEscaped(bytes, at - back, from)) return at - back - 1
   }
   return at
 }
