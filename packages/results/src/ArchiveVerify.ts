@@ -191,7 +191,7 @@ const checkOwnFiles = async (
 
 const isResult = (file: string) => resultFolders.some((folder) => file.startsWith(`${folder}/`))
 
-/** Whether there are so many result files, and nothing else: a link in the place of a folder would hide some of them. */
+/** Whether there are `count` result files and nothing else: a link in the place of a folder would hide some of them. */
 const hasFiles = async (root: string, count: number): Promise<boolean> => {
   let left = count
   for await (const { entries } of Files.walk(root, resultFolders)) {

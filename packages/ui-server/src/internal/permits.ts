@@ -23,7 +23,7 @@ export const CurrentHolder = Context.Reference<Holder | undefined>("@effect-pref
   defaultValue: () => undefined
 })
 
-/** How many more clients than there are permits may be sent responses: so many times. */
+/** Clients that may be sent responses while they do not read, as a multiple of the permits. */
 const mostLent = 4
 /** The bytes of their responses that are in memory. */
 const mostLentBytes = 64 * 1024 * 1024

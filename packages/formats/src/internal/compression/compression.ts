@@ -149,8 +149,7 @@ const leastPart = 256
 /** At least what a stream has given that has not been counted yet. */
 const onTheWay = 1 << 20
 
-const tooSmallParts = (): never =>
-  refuse(`it is compressed (zstd) in frames of less than ${leastPart} bytes, which takes too long for so many`)
+const tooSmallParts = (): never => refuse(`it is compressed (zstd) in too many frames of less than ${leastPart} bytes`)
 
 const nothing = new Uint8Array(0)
 

@@ -33,8 +33,8 @@ import { ArchiveExportError, attempt, type Failure, type Options, type ResultsOp
 const isFatal = (code: string) => /^(ENOSPC|EDQUOT|EROFS|EIO|EMFILE|ENFILE)$/.test(code)
 
 /**
- * Results that are written and wait for the disk together: an export that is cut off by a crash reads so many again. They
- * take no memory.
+ * The number of results that are written and then synced together. An export that is cut off by a crash reads up to twice
+ * as many again, because others are named meanwhile. They take no memory.
  */
 const waitingAtOnce = 256
 
