@@ -18,3 +18,13 @@ it.effect("a small value is the same text at once, and a large one none", () =>
     assert.isUndefined(JsonProjection.toTextAtOnce(large))
     assert.strictEqual(yield* JsonProjection.toText(large), JSON.stringify(large))
   }))
+
+it("long texts and keys are few at once, however few the values are that have them", () => {
+  const texts = Array.from({ length: 100 }, () => "x".repeat(100_000))
+  const keys = Object.fromEntries(texts.map((text, at) => [`${at}${text}`, at]))
+  for (const value of [texts, keys, new Map(Object.entries(keys))]) {
+    assert.isUndefined(JsonProjection.toTextAtOnce(value))
+    const pieces = Array.from(JsonProjection.toChunks(value))
+    assert.isAtMost(Math.max(...pieces.map(({ length }) => length)), 600_000)
+  }
+})

@@ -96,6 +96,9 @@ const fewDigits = 1_024
 const textSize = (text: string, isMade: boolean): number =>
   isMade && text.length > fewDigits ? text.length : text.length >> 4
 
+/** Of text that is converted as a whole, 128 characters are a step: some hundred thousand of them are converted at once. */
+const stepBits = 7
+
 /** Containers of at least this size are remembered, because a value may contain them again. */
 const largeSize = 1_024
 
@@ -186,6 +189,7 @@ export function* walk(root: unknown, sink: Sink, options: Options | undefined): 
       used += typeof projected === "string"
         ? 1 + textSize(projected, typeof value !== "string" && !(value instanceof Uint8Array))
         : 1
+      if (typeof projected === "string") steps += projected.length >> stepBits
       if (typeof projected !== "string" || projected.length <= partLength) sink.scalar(projected)
       else if (used <= maxValues) yield* sink.long(textParts(projected), false)
     } else {
@@ -219,7 +223,10 @@ export function* walk(root: unknown, sink: Sink, options: Options | undefined): 
           }
           if (keys !== null) {
             const key = keys[next]!
-            if (key.length > shortKey) used += textSize(key, parents[parents.length - 1] instanceof Map)
+            if (key.length > shortKey) {
+              used += textSize(key, parents[parents.length - 1] instanceof Map)
+              steps += key.length >> stepBits
+            }
             if (key.length <= partLength) sink.key(key)
             else yield* sink.long(textParts(key), true)
           }
@@ -241,7 +248,10 @@ export function* walk(root: unknown, sink: Sink, options: Options | undefined): 
           value = next.value
           if (frame.keys !== null) {
             const key = frame.keys[frame.next - 1]!
-            if (key.length > shortKey) used += textSize(key, parents[parents.length - 1] instanceof Map)
+            if (key.length > shortKey) {
+              used += textSize(key, parents[parents.length - 1] instanceof Map)
+              steps += key.length >> stepBits
+            }
             if (key.length <= partLength) sink.key(key)
             else yield* sink.long(textParts(key), true)
           }

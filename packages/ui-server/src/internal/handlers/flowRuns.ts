@@ -14,6 +14,7 @@ import * as Stream from "effect/Stream"
 import { attachment } from "../attachment.ts"
 import { makeChanges } from "../changes.ts"
 import * as Json from "../json.ts"
+import * as Long from "../long.ts"
 import { fromError, orProblem } from "../problem.ts"
 import { inTurns, started } from "../streams.ts"
 import * as Summaries from "../summaries.ts"
@@ -118,9 +119,13 @@ export const FlowRunHandlers = (
             (id) => Effect.map(nameOf(id), (name) => [id, name] as const),
             { concurrency }
           )
-          return { items: page.items.map(Json.flowRun), next: page.next, flow_names: Object.fromEntries(names) }
+          return Long.answer({
+            items: page.items.map(Json.flowRun),
+            next: page.next,
+            flow_names: Object.fromEntries(names)
+          })
         }),
-        show: ({ params }) => Effect.map(orProblem(api.flowRun(params.id)), Json.flowRun),
+        show: ({ params }) => Effect.map(orProblem(api.flowRun(params.id)), (view) => Long.answer(Json.flowRun(view))),
         counts: ({ params }) =>
           orProblem(Effect.gen(function*() {
             const tasks = yield* allOfExisting(api.flowRun(params.id), countedTasks(api, params.id))
@@ -140,7 +145,7 @@ export const FlowRunHandlers = (
         tasks: ({ params }) =>
           orProblem(Effect.gen(function*() {
             yield* api.flowRun(params.id)
-            return inTurns(Stream.fromIterable(yield* tasksOf(params.id)), rowsAtOnce)
+            return Long.lines(inTurns(Stream.fromIterable(yield* tasksOf(params.id)), rowsAtOnce))
           })),
         graph: ({ params }) =>
           orProblem(Effect.gen(function*() {
@@ -153,7 +158,7 @@ export const FlowRunHandlers = (
               places.set(view.taskRunId, place)
               if (view.taskId !== null) places.set(view.taskId, place)
             }
-            return {
+            return Long.answer({
               tasks: views.map((view) => ({
                 task_id: view.taskId,
                 task_slug: view.taskSlug,
@@ -164,17 +169,17 @@ export const FlowRunHandlers = (
                 const down = places.get(downstreamTaskId)
                 return up === undefined || down === undefined ? [] : [[up, down, key, mapped] as const]
               })
-            }
+            })
           })),
         states: ({ params }) =>
           Effect.map(
             orProblem(allOfExisting(api.flowRun(params.id), api.flowRunStates(params.id))),
-            (records) => records.map(Json.stateRecord)
+            (records) => Long.answer(records.map(Json.stateRecord))
           ),
         logs: ({ params, query }) =>
           Effect.gen(function*() {
             const lines = yield* logs({ flowRunId: params.id }, query)
-            return Stream.mapError(yield* orProblem(started(lines)), fromError)
+            return Long.lines(Stream.mapError(yield* orProblem(started(lines)), fromError))
           }),
         logsText: ({ params, query }) =>
           orProblem(Effect.gen(function*() {
@@ -195,7 +200,7 @@ export const FlowRunHandlers = (
               query.limit ?? defaultLimit
             )
           )
-          return { items: page.items.map(Json.artifact), next: page.next }
+          return Long.answer({ items: page.items.map(Json.artifact), next: page.next })
         }),
         outcomes: ({ params, query }) =>
           orProblem(Effect.gen(function*() {

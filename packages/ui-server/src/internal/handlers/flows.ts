@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import * as Stream from "effect/Stream"
 import * as Json from "../json.ts"
+import * as Long from "../long.ts"
 import { fromError, orProblem } from "../problem.ts"
 import { defaultLimit, pageOf, skipOf, take } from "./services.ts"
 
@@ -20,7 +21,7 @@ export const FlowHandlers = HttpApiBuilder.group(
         const skip = yield* skipOf(query.cursor)
         const limit = query.limit ?? defaultLimit
         const page = yield* orProblem(pageOf(api.flows({ pageSize: Math.min(500, skip + limit + 1) }), skip, limit))
-        return { items: page.items.map(Json.flow), next: page.next }
+        return Long.answer({ items: page.items.map(Json.flow), next: page.next })
       }),
       names: () =>
         Effect.map(
@@ -40,7 +41,7 @@ export const FlowHandlers = HttpApiBuilder.group(
           ),
           (names) => [...names.values()].toSorted((left, right) => left.name < right.name ? -1 : 1)
         ),
-      show: ({ params }) => Effect.map(orProblem(api.flow(params.id)), Json.flow)
+      show: ({ params }) => Effect.map(orProblem(api.flow(params.id)), (view) => Long.answer(Json.flow(view)))
     })
   })
 )

@@ -11,6 +11,7 @@ import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import * as Stream from "effect/Stream"
 import { attachment, fileName } from "../attachment.ts"
+import * as Long from "../long.ts"
 import type { Limits } from "../options.ts"
 import { CurrentHolder, Permits } from "../permits.ts"
 import { type Failure, orProblem } from "../problem.ts"
@@ -113,7 +114,7 @@ export const ResultHandlers = (limits: Limits, patience: number, onThread: (star
           orProblem(Effect.gen(function*() {
             const { handle } = yield* load(params.id)
             const description = yield* handle.ask({ op: "describe" })
-            return { ...description as object, ...handle.stored } as Models.Result
+            return Long.answer({ ...description as object, ...handle.stored } as Models.Result)
           })),
         stored: ({ params }) => orProblem(Effect.map(api.taskRun(params.id), placeOf)),
         value: ({ params, query }) =>
@@ -125,7 +126,7 @@ export const ResultHandlers = (limits: Limits, patience: number, onThread: (star
               offset: query.offset ?? 0,
               limit: query.limit ?? defaultLimit
             })
-            return level as Models.ValueLevel
+            return Long.answer(level as Models.ValueLevel)
           })),
         rows: ({ params, query }) =>
           orProblem(Effect.gen(function*() {
@@ -140,14 +141,14 @@ export const ResultHandlers = (limits: Limits, patience: number, onThread: (star
                 where: query.where?.filter((text) => text !== "") ?? []
               }
             })
-            return rows as Models.Rows
+            return Long.answer(rows as Models.Rows)
           })),
         column: ({ params, query }) =>
           orProblem(Effect.gen(function*() {
             const { handle } = yield* load(params.id)
             const where = query.where?.filter((text) => text !== "") ?? []
             const summary = yield* handle.ask({ op: "column", index: params.index, where })
-            return summary as Models.ColumnSummary
+            return Long.answer(summary as Models.ColumnSummary)
           })),
         json: ({ params }) => download(params.id, "json"),
         csv: ({ params }) => download(params.id, "csv"),

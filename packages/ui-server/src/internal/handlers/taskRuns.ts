@@ -11,6 +11,7 @@ import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import * as Stream from "effect/Stream"
 import { childStates, childTimes } from "../childStates.ts"
 import * as Json from "../json.ts"
+import * as Long from "../long.ts"
 import { fromError, orProblem } from "../problem.ts"
 import { started } from "../streams.ts"
 import * as Summaries from "../summaries.ts"
@@ -45,11 +46,12 @@ export const TaskRunHandlers = (rename: (text: string) => string) =>
       const { api, provide } = yield* take
 
       const show = (view: TaskRunView) =>
-        Effect.map(Summaries.ofTaskRun(api, view), (times): Models.TaskRun => ({
-          ...Json.taskRun(view),
-          state_name: State.typeName(view.state),
-          ...times
-        }))
+        Effect.map(Summaries.ofTaskRun(api, view), (times) =>
+          Long.answer<Models.TaskRun>({
+            ...Json.taskRun(view),
+            state_name: State.typeName(view.state),
+            ...times
+          }))
 
       /** The task whose children belong to a view, or the reason why it has none. */
       const parentOf = Effect.fnUntraced(function*(
@@ -75,12 +77,12 @@ export const TaskRunHandlers = (rename: (text: string) => string) =>
         states: ({ params }) =>
           Effect.map(
             orProblem(allOfExisting(api.taskRun(params.id), api.taskRunStates(params.id))),
-            (records) => records.map(Json.stateRecord)
+            (records) => Long.answer(records.map(Json.stateRecord))
           ),
         logs: ({ params, query }) =>
           Effect.gen(function*() {
             const lines = yield* logLines(api, { taskRunId: params.id }, query)
-            return Stream.mapError(yield* orProblem(started(lines)), fromError)
+            return Long.lines(Stream.mapError(yield* orProblem(started(lines)), fromError))
           }),
         mapped: ({ params }) =>
           orProblem(Effect.gen(function*() {
