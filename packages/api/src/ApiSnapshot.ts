@@ -13,6 +13,7 @@ import * as TaskRunView from "@effect-prefect/core/TaskRunView"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import * as Lines from "./internal/lines.ts"
 import type { Selection, Table } from "./PostgresSnapshot.ts"
 import { PrefectApi } from "./PrefectApi.ts"
 import { type PrefectApiError } from "./PrefectApiError.ts"
@@ -43,8 +44,6 @@ const encoders = {
 }
 
 const concurrency = 8
-
-const line = (row: object): string => JSON.stringify(row)
 
 /** The fields that reveal a change of a flow run. */
 const stampOf = (view: FlowRunView.FlowRunView): string => `${view.updated ?? ""} ${view.state._tag}`
@@ -92,10 +91,10 @@ export const make = Effect.fnUntraced(function*(
     rows: (flowRunId: string) => Stream.Stream<A, PrefectApiError>
   ): Stream.Stream<A, PrefectApiError> => Stream.flatMap(Stream.fromIterable(flowRunIds), rows, { concurrency: 1 })
   const taskRuns = ofRuns((flowRunId) => api.taskRuns({ flowRunId }))
-  const table = (name: string, rows: Stream.Stream<string, PrefectApiError>, estimatedRows?: number): Table => ({
+  const table = (name: string, rows: Stream.Stream<object, PrefectApiError>, estimatedRows?: number): Table => ({
     name,
     estimatedRows,
-    rows
+    rows: Lines.ofStream(rows)
   })
   /** Tasks are known by their runs, so their table comes after the task runs. */
   const seeTask = ({ flowRunId, taskId, taskSlug }: TaskRunView.TaskRunView) => {
@@ -109,14 +108,14 @@ export const make = Effect.fnUntraced(function*(
         "flow",
         api.flows().pipe(
           Stream.filter(({ flowId }) => isWhole || flowIds.has(flowId)),
-          Stream.map((flow) => line(encoders.flow(flow)))
+          Stream.map((flow) => encoders.flow(flow))
         )
       ),
       table(
         "flow_run",
         Stream.mapEffect(
           Stream.fromIterable(flowRunIds),
-          (flowRunId) => Effect.map(api.flowRun(flowRunId), (view) => line(encoders.flow_run(view))),
+          (flowRunId) => Effect.map(api.flowRun(flowRunId), (view) => encoders.flow_run(view)),
           { concurrency }
         ),
         flowRunIds.length
@@ -128,7 +127,7 @@ export const make = Effect.fnUntraced(function*(
             (flowRunId) =>
               Effect.map(
                 api.flowRunStates(flowRunId),
-                (states) => states.map((state) => line({ ...encoders.state(state), flow_run_id: flowRunId }))
+                (states) => states.map((state) => ({ ...encoders.state(state), flow_run_id: flowRunId }))
               ),
             { concurrency }
           ),
@@ -140,10 +139,10 @@ export const make = Effect.fnUntraced(function*(
         Stream.map(taskRuns, (view) => {
           seeTask(view)
           const { task: _, ...row } = TaskRunView.toRow(view)
-          return line(row)
+          return row
         })
       ),
-      table("task", Stream.suspend(() => Stream.map(Stream.fromIterable(tasks.values()), line))),
+      table("task", Stream.suspend(() => Stream.fromIterable(tasks.values()))),
       table(
         "task_run_state",
         taskRuns.pipe(
@@ -151,32 +150,30 @@ export const make = Effect.fnUntraced(function*(
             ({ taskRunId }) =>
               Effect.map(
                 api.taskRunStates(taskRunId),
-                (states) => states.map((state) => line({ ...encoders.state(state), task_run_id: taskRunId }))
+                (states) => states.map((state) => ({ ...encoders.state(state), task_run_id: taskRunId }))
               ),
             { concurrency }
           ),
           Stream.flattenIterable
         )
       ),
-      table("log", ofRuns((flowRunId) => Stream.map(api.logs({ flowRunId }), (entry) => line(encoders.log(entry))))),
+      table("log", ofRuns((flowRunId) => Stream.map(api.logs({ flowRunId }), (entry) => encoders.log(entry)))),
       table(
         "task_run_artifact",
-        ofRuns((flowRunId) => Stream.map(api.artifacts({ flowRunId }), (artifact) => line(encoders.artifact(artifact))))
+        ofRuns((flowRunId) => Stream.map(api.artifacts({ flowRunId }), (artifact) => encoders.artifact(artifact)))
       ),
       table(
         "edge",
         Stream.fromIterable(new Map([...flowIdOf].map(([run, flow]) => [flow, run] as const))).pipe(
           Stream.mapEffect(([flowId, flowRunId]) =>
             Effect.map(api.edges(flowRunId), (edges) =>
-              flowId === null ? [] : edges.map((edge) =>
-                line({
-                  flow_id: flowId,
-                  upstream_task_id: edge.upstreamTaskId,
-                  downstream_task_id: edge.downstreamTaskId,
-                  key: edge.key,
-                  mapped: edge.mapped
-                })
-              ))
+              flowId === null ? [] : edges.map((edge) => ({
+                flow_id: flowId,
+                upstream_task_id: edge.upstreamTaskId,
+                downstream_task_id: edge.downstreamTaskId,
+                key: edge.key,
+                mapped: edge.mapped
+              })))
           ),
           Stream.flattenIterable
         )

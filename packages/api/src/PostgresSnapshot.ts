@@ -5,6 +5,7 @@
  * @since 0.1.0
  */
 import * as Tables from "@effect-prefect/core/Tables"
+import * as Turn from "@effect-prefect/core/Turn"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -14,6 +15,15 @@ import { connect, type Connection, reasonOf } from "./internal/postgres/connecti
 import type { Options } from "./PostgresApi.ts"
 import { MalformedResponse, PrefectApiError } from "./PrefectApiError.ts"
 import type { PrefectConfigError } from "./PrefectConfigError.ts"
+
+/**
+ * A row of a table: one JSON object on one line of text. The text of a long row is in parts, which are never joined, so
+ * that other work has its turns while it is written.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Line = string | ReadonlyArray<string>
 
 /**
  * A table of the snapshot.
@@ -26,10 +36,10 @@ export interface Table {
   /** The database's estimate of its number of rows, for a progress bar; undefined when it has none. */
   readonly estimatedRows: number | undefined
   /**
-   * Its rows, each one JSON object on one line of text: timestamps in UTC with microseconds, jsonb unchanged. They
-   * arrive a few megabytes at a time, in the order in which the database stores them.
+   * Its rows: timestamps in UTC with microseconds, jsonb unchanged. They arrive a few megabytes at a time, in the order in
+   * which the database stores them.
    */
-  readonly rows: Stream.Stream<string, PrefectApiError>
+  readonly rows: Stream.Stream<Line, PrefectApiError>
 }
 
 /**
@@ -82,31 +92,72 @@ const whereOf = (sql: Connection["client"], name: string, { flowNames, since, un
   }
 }
 
-/** The rows of a table through a cursor, which needs no sort in the database and no memory on either side. */
+/** The bytes of a row that the driver reads in one step, and those of a piece of a longer one. */
+const longRow = 0x80000
+const pieceBytes = 0x40000
+
+/** A short row, or a piece of a long one. */
+interface Sent {
+  readonly line: string | null
+  readonly bytes: Uint8Array | null
+  readonly is_last: boolean | null
+}
+
+/**
+ * The rows of a table through a cursor, which needs no sort in the database and no memory on either side. The text of each
+ * is made once: `offset 0` keeps a subquery from being merged into the one around it.
+ */
 const rowsOf = (
   { client: sql }: Connection,
   name: string,
   selection: Selection
-): Stream.Stream<string, PrefectApiError> =>
+): Stream.Stream<Line, PrefectApiError> =>
   Stream.fromPull(Effect.gen(function*() {
     const cursor = sql.literal(`export_${name}`)
+    const long = sql.literal(String(longRow))
+    const piece = sql.literal(String(pieceBytes))
     yield* sql`declare ${cursor} no scroll cursor for
-      select to_jsonb(t)::text as line from ${sql.literal(`public."${name}"`)} t
-      where ${whereOf(sql, name, selection)}`.pipe(Effect.mapError(toApiError))
+      select sent.line, substring(sent.bytes from part.piece * ${piece} + 1 for ${piece}) as bytes,
+        part.piece = (octet_length(sent.bytes) - 1) / ${piece} as is_last
+      from (select case when octet_length(made.text) <= ${long} then made.text end as line,
+          case when octet_length(made.text) > ${long} then convert_to(made.text, 'UTF8') end as bytes
+        from (select to_jsonb(t)::text as text from ${sql.literal(`public."${name}"`)} t
+          where ${whereOf(sql, name, selection)} offset 0) made offset 0) sent
+      left join lateral generate_series(0, (octet_length(sent.bytes) - 1) / ${piece}) part(piece) on true`.pipe(
+      Effect.mapError(toApiError)
+    )
     let count = 100
+    let parts: Array<string> = []
+    let decoder = new TextDecoder()
     return Effect.gen(function*() {
-      const found = yield* Effect.mapError(
-        sql<{ readonly line: string }>`fetch forward ${sql.literal(String(count))} from ${cursor}`,
-        toApiError
-      )
-      if (found.length === 0) {
-        yield* Effect.mapError(sql`close ${cursor}`, toApiError)
-        return yield* Cause.done()
+      for (;;) {
+        const found = yield* Effect.mapError(
+          sql<Sent>`fetch forward ${sql.literal(String(count))} from ${cursor}`,
+          toApiError
+        )
+        if (found.length === 0) {
+          yield* Effect.mapError(sql`close ${cursor}`, toApiError)
+          return yield* Cause.done()
+        }
+        const lines: Array<Line> = []
+        let bytes = 0
+        for (const sent of found) {
+          if (sent.line !== null) {
+            bytes += sent.line.length
+            lines.push(sent.line)
+            continue
+          }
+          if (Turn.isLong()) yield* Turn.next
+          bytes += sent.bytes!.length
+          parts.push(decoder.decode(sent.bytes!, { stream: sent.is_last !== true }))
+          if (sent.is_last !== true) continue
+          lines.push(parts)
+          parts = []
+          decoder = new TextDecoder()
+        }
+        count = Math.min(rowsAtOnce, Math.max(1, Math.round(bytesAtOnce / (bytes / found.length))))
+        if (lines.length > 0) return lines as unknown as NonEmptyReadonlyArray<Line>
       }
-      const lines = found.map(({ line }) => line)
-      const bytes = lines.reduce((sum, line) => sum + line.length, 0)
-      count = Math.min(rowsAtOnce, Math.max(1, Math.round(bytesAtOnce / (bytes / lines.length))))
-      return lines as unknown as NonEmptyReadonlyArray<string>
     })
   }))
 

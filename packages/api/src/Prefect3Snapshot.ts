@@ -6,6 +6,7 @@
  *
  * @since 0.1.0
  */
+import * as JsonText from "@effect-prefect/core/JsonText"
 import * as State from "@effect-prefect/core/State"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -16,6 +17,7 @@ import { createHash } from "node:crypto"
 import type { Snapshot } from "./ApiSnapshot.ts"
 import type { Cursor, Page } from "./Backend.ts"
 import { isObject } from "./internal/isObject.ts"
+import * as Lines from "./internal/lines.ts"
 import * as Block from "./internal/prefect3/block.ts"
 import * as Client from "./internal/prefect3/client.ts"
 import * as Pages from "./internal/prefect3/pages.ts"
@@ -55,9 +57,13 @@ class Ids {
 }
 
 /** The fields that reveal a change of a flow run. */
-const stampOf = (row: Row): string => JSON.stringify([row["updated"] ?? null, row["state_id"] ?? row["state"] ?? null])
+const stampOf = (row: Row): string => JSON.stringify([row["updated"] ?? null, stateIdOf(row)])
 
-const stateIdOf = (row: Row): string => JSON.stringify(row["state_id"] ?? row["state"] ?? null)
+/** The id of a row's state, or the state itself, of which a long one is known by what Prefect changes in it. */
+const stateIdOf = (row: Row): string => {
+  const state = row["state_id"] ?? row["state"] ?? null
+  return JsonText.atOnce(state) ?? JSON.stringify(isObject(state) ? [state["id"], state["timestamp"]] : null)
+}
 
 /** A sum over task runs and their states, independent of their order. */
 const sumOf = (row: Row): number =>
@@ -249,15 +255,7 @@ export const make = Effect.fnUntraced(function*(
   const table = (name: TableName, rows: Stream.Stream<object, PrefectApiError>): Table => ({
     name,
     estimatedRows: undefined,
-    rows: Stream.map(rows, (row) => {
-      try {
-        return [JSON.stringify(row)]
-      } catch {
-        // It nests deeper than this process can write.
-        omit(name)
-        return []
-      }
-    }).pipe(Stream.flattenIterable)
+    rows: Lines.ofStream(rows)
   })
   const seen = (rows: Stream.Stream<Row, PrefectApiError>, see: (row: Row) => void) =>
     Stream.map(rows, (row) => {

@@ -1,8 +1,9 @@
 /** Writes the tables of an archive, from one snapshot of a database or of an API. */
 import type { Snapshot } from "@effect-prefect/api/ApiSnapshot"
-import type { Table } from "@effect-prefect/api/PostgresSnapshot"
+import type { Line, Table } from "@effect-prefect/api/PostgresSnapshot"
 import { PrefectApi } from "@effect-prefect/api/PrefectApi"
 import * as ArchiveFormat from "@effect-prefect/core/ArchiveFormat"
+import * as Turn from "@effect-prefect/core/Turn"
 import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -21,6 +22,31 @@ export interface Tables {
   /** Rows that the backend could not return, by table. */
   omitted: Readonly<Record<string, number>>
 }
+
+/** The characters of short rows, and the bytes of a long one, that are written at once. */
+const writtenAtOnce = 0x100000
+
+/** The bytes of a row in parts; undefined when they are more than a line of an archive may have. */
+const encoded = Effect.fnUntraced(function*(line: Line) {
+  const pieces: Array<Uint8Array> = []
+  let size = 0
+  let waiting: Array<Uint8Array> = []
+  let waitingBytes = 0
+  for (const part of typeof line === "string" ? [line] : line) {
+    if (Turn.isLong()) yield* Turn.next
+    const piece = Buffer.from(part)
+    size += piece.length
+    if (size > ArchiveFormat.maxLineBytes) return undefined
+    waiting.push(piece)
+    waitingBytes += piece.length
+    if (waitingBytes < writtenAtOnce) continue
+    pieces.push(Buffer.concat(waiting))
+    waiting = []
+    waitingBytes = 0
+  }
+  pieces.push(Buffer.concat(waiting))
+  return pieces
+})
 
 export const writeTables = Effect.fnUntraced(function*(directory: string, options: Options) {
   const onProgress = options.onProgress ?? (() => Effect.void)
@@ -41,21 +67,39 @@ export const writeTables = Effect.fnUntraced(function*(directory: string, option
             const hash = createHash("sha256")
             let count = 0
             let bytes = 0
+            const append = Effect.fnUntraced(function*(text: Uint8Array) {
+              yield* attempt(directory, what, () => file.writeFile(text))
+              hash.update(text)
+              bytes += text.length
+            })
             yield* Stream.runForEachArray(
               rows,
               Effect.fnUntraced(function*(lines) {
-                const fitting = lines.filter((line) =>
-                  line.length * 3 <= ArchiveFormat.maxLineBytes || Buffer.byteLength(line) <= ArchiveFormat.maxLineBytes
-                )
-                if (fitting.length < lines.length) {
-                  out.tooLong[name] = (out.tooLong[name] ?? 0) + lines.length - fitting.length
+                let short = ""
+                const flush = () => {
+                  const text = Buffer.from(short)
+                  short = ""
+                  return text.length === 0 ? Effect.void : append(text)
                 }
-                if (fitting.length === 0) return
-                const text = Buffer.from(`${fitting.join("\n")}\n`)
-                yield* attempt(directory, what, () => file.writeFile(text))
-                hash.update(text)
-                bytes += text.length
-                count += fitting.length
+                for (const line of lines) {
+                  if (Turn.isLong()) yield* Turn.next
+                  if (typeof line === "string" && line.length * 3 <= ArchiveFormat.maxLineBytes) {
+                    short += `${line}\n`
+                    count++
+                    if (short.length > writtenAtOnce) yield* flush()
+                    continue
+                  }
+                  const pieces = yield* encoded(line)
+                  if (pieces === undefined) {
+                    out.tooLong[name] = (out.tooLong[name] ?? 0) + 1
+                    continue
+                  }
+                  yield* flush()
+                  for (const piece of pieces) yield* append(piece)
+                  short = "\n"
+                  count++
+                }
+                yield* flush()
                 yield* onProgress({ _tag: "Table", table: name, done: count, estimate: estimatedRows })
               })
             )
