@@ -6,6 +6,7 @@ import * as Arbitrary from "effect/Arbitrary"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Schema from "effect/Schema"
+import { vi } from "vitest"
 import { runs } from "../../core/test/seeds.ts"
 import { jsonSteps } from "../src/internal/jsonPieces.ts"
 import { toEnd } from "../src/internal/steps.ts"
@@ -80,9 +81,69 @@ describe("something large", () => {
   }
 })
 
+const newTurn = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+
+/** The most times that the clock was looked at in one turn of the event loop, if each of them is a millisecond of work. */
+const longestTurn = Effect.fnUntraced(function*<A, E>(effect: Effect.Effect<A, E>) {
+  // The turn in which this one begins was begun by another clock.
+  yield* newTurn
+  return yield* Effect.suspend(() => {
+    let now = performance.now() + 1_000_000
+    let before = now
+    let longest = 0
+    let others = setImmediate(function turn() {
+      longest = Math.max(longest, now - before)
+      before = now
+      others = setImmediate(turn)
+    })
+    const clock = vi.spyOn(performance, "now").mockImplementation(() => ++now)
+    return Effect.ensuring(
+      Effect.map(effect, () => Math.max(longest, now - before)),
+      Effect.sync(() => {
+        clock.mockRestore()
+        clearImmediate(others)
+      })
+    )
+  })
+})
+
+describe("many at a time", () => {
+  for (const [name, input] of Object.entries(inputs)) {
+    it.live(`${name}: they share the turns`, () =>
+      Effect.gen(function*() {
+        const many = Effect.all(Array.from({ length: 12 }, () => input), { concurrency: "unbounded", discard: true })
+        assert.isAtMost(yield* longestTurn(many), 50)
+      }))
+  }
+
+  it.live("go on in the order in which they came, and none waits for one that was interrupted", () =>
+    Effect.gen(function*() {
+      const ended: Array<number> = []
+      yield* longestTurn(Effect.gen(function*() {
+        const fork = (id: number) =>
+          Effect.forkChild(Effect.tap(inputs["pickle"]!, () => Effect.sync(() => ended.push(id))), {
+            startImmediately: true
+          })
+        const [first, second, ...others] = yield* Effect.forEach([0, 1, 2, 3], fork)
+        yield* Fiber.interrupt(second!)
+        yield* Fiber.joinAll([first!, ...others])
+      }))
+      assert.deepStrictEqual(ended, [0, 2, 3])
+    }))
+})
+
+describe("Effect.runSync", () => {
+  it.live("decodes what is large too", () =>
+    Effect.gen(function*() {
+      yield* newTurn
+      assert.lengthOf(Effect.runSync(fast(inputs["pickle"]!)) as ReadonlyArray<unknown>, 120_000)
+    }))
+})
+
 describe("a browser, which has no setImmediate", () => {
   it.live("gives others their turns too", () =>
     Effect.gen(function*() {
+      yield* newTurn
       const { setImmediate } = globalThis
       let turns = 0
       const others = setInterval(() => turns++, 1)

@@ -14,9 +14,6 @@ export type Steps<A> = Generator<undefined | number | Promise<unknown>, A, unkno
  */
 export type Grow = (bytes: number, isGuess?: boolean) => Effect.Effect<number, FormatError>
 
-/** The time between yields in milliseconds. */
-const slice = 10
-
 /** Runs steps synchronously; none of them may be a promise. */
 export const toEnd = <A>(steps: Steps<A>): A => {
   for (;;) {
@@ -25,20 +22,59 @@ export const toEnd = <A>(steps: Steps<A>): A => {
   }
 }
 
-/** Gives timers, the network and other fibers a turn. Browsers have no `setImmediate`, and delay repeated timers. */
-const otherTurn: Effect.Effect<void> = Effect.callback((resume) => {
-  if (typeof setImmediate === "function") {
-    const immediate = setImmediate(() => resume(Effect.void))
-    return Effect.sync(() => clearImmediate(immediate))
-  }
+/** Milliseconds of each turn of the event loop that all work of this module has together, however many fibers do it. */
+const slice = 10
+
+/** When the first work of this turn began; then the end of the turn is announced. */
+let began: number | undefined
+
+/** What goes on in the next turns, in the order in which it came. */
+const waiting = new Set<() => void>()
+
+/** Kept, because a clock of tests that stands still may take its place: nothing would go on any more. */
+const immediate = typeof setImmediate === "function" ? setImmediate : undefined
+
+/** Calls back in the next turn. Browsers have no `setImmediate`, and delay repeated timers. */
+const later = (then: () => void): void => {
+  if (immediate !== undefined && typeof setImmediate === "function") return void immediate(then)
   const { port1, port2 } = new MessageChannel()
   port1.addEventListener("message", () => {
     port1.close()
-    resume(Effect.void)
+    then()
   })
   port1.start()
   port2.postMessage(undefined)
-  return Effect.sync(() => port1.close())
+}
+
+const begin = (): void => {
+  began = performance.now()
+  later(nextTurn)
+}
+
+const nextTurn = (): void => {
+  began = undefined
+  if (waiting.size === 0) return
+  begin()
+  for (const goOn of waiting) {
+    waiting.delete(goOn)
+    goOn()
+    if (isLong()) return
+  }
+}
+
+/** Whether the work of this turn has taken its time. */
+const isLong = (): boolean => {
+  if (began !== undefined) return performance.now() - began > slice
+  begin()
+  return false
+}
+
+/** Gives timers, the network and other fibers a turn, if this one is long; a fiber of `Effect.runSync` can have no other. */
+const otherTurn: Effect.Effect<void> = Effect.callback(function(resume) {
+  if (this.executionMode === "sync" || !isLong()) return resume(Effect.void)
+  const goOn = () => resume(Effect.void)
+  waiting.add(goOn)
+  return Effect.sync(() => void waiting.delete(goOn))
 })
 
 /** Whatever a promise was rejected with. */
@@ -50,7 +86,10 @@ class Thrown {
   }
 }
 
-/** Runs steps and yields to other fibers between them. Short work is synchronous. */
+/**
+ * Runs steps and yields to other fibers between them. Short work is synchronous, unless other work has taken the time of
+ * this turn.
+ */
 export const giveWay = <A>(
   make: () => Steps<A>,
   failed: (error: unknown) => FormatError,
@@ -59,7 +98,6 @@ export const giveWay = <A>(
   Effect.suspend(() => {
     const steps = make()
     let allowed = 0
-    let start = performance.now()
     const go = (first: () => IteratorResult<unknown, A>): Effect.Effect<A, FormatError> => {
       try {
         for (let step = first();; step = steps.next(undefined)) {
@@ -68,30 +106,27 @@ export const giveWay = <A>(
           if (typeof value === "number") {
             if (grow !== undefined && value > allowed + growth) {
               allowed = value
-              return Effect.flatMap(grow(value), performance.now() - start > slice ? afterTurn : next)
+              return Effect.flatMap(grow(value), () => inTurn(next))
             }
           } else if (value !== undefined) {
             return Effect.matchEffect(
               Effect.tryPromise({ try: () => value as Promise<unknown>, catch: (error) => new Thrown(error) }),
               {
                 onFailure: ({ error }) => Effect.suspend(() => go(() => steps.throw(error))),
-                onSuccess: (result) => Effect.suspend(() => go(() => steps.next(result)))
+                onSuccess: (result) => Effect.suspend(() => inTurn(() => steps.next(result)))
               }
             )
           }
-          if (performance.now() - start > slice) return Effect.flatMap(otherTurn, restart)
+          if (isLong()) return inTurn(next)
         }
       } catch (error) {
         return Effect.fail(failed(error))
       }
     }
-    const next = (): Effect.Effect<A, FormatError> => go(() => steps.next(undefined))
-    const restart = (): Effect.Effect<A, FormatError> => {
-      start = performance.now()
-      return next()
-    }
-    const afterTurn = () => Effect.flatMap(otherTurn, restart)
-    return next()
+    const inTurn = (first: () => IteratorResult<unknown, A>): Effect.Effect<A, FormatError> =>
+      isLong() ? Effect.flatMap(otherTurn, () => go(first)) : go(first)
+    const next = () => steps.next(undefined)
+    return inTurn(next)
   })
 
 /** Additional memory of fewer bytes is not requested. */
