@@ -2,6 +2,7 @@
 import { assert, describe, it, vi } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import { longestTurn } from "../../core/test/longestTurn.ts"
 import { isTooDeep, maxDepth } from "../src/internal/depth.ts"
 import { parseInPieces, parseLong } from "../src/internal/http/pieces.ts"
 
@@ -499,3 +500,11 @@ describe("long JSON text", () => {
       }
     }))
 })
+
+it.live("many texts that are parsed at a time share the turns of the event loop", () =>
+  Effect.gen(function*() {
+    const text = JSON.stringify(Array.from({ length: 30_000 }, (_, id) => ({ id, name: `row ${id}` })))
+    const parse = Effect.map(parseLong(text, JSON.parse), () => undefined)
+    const many = Effect.all(Array.from({ length: 12 }, () => parse), { concurrency: "unbounded", discard: true })
+    assert.isAtMost(yield* longestTurn(many), 50)
+  }))

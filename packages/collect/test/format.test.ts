@@ -11,6 +11,7 @@ import { execFile } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
 import * as zlib from "node:zlib"
+import { longestTurn } from "../../core/test/longestTurn.ts"
 import { runs } from "../../core/test/seeds.ts"
 
 const output = (given: Partial<OutputFormat>): OutputFormat => ({
@@ -284,3 +285,14 @@ describe("Parquet", () => {
       assert.include(lines[1]!, `"v.i":9223372036854775807,"v.d":2,"v.b":null,"v.s":null,"v.t":null}`)
     }))
 })
+
+it.live("many parts that are counted at a time share the turns of the event loop", () =>
+  Effect.gen(function*() {
+    const format = output({})
+    const bytes = yield* encode(rowsOf(300), format)
+    const many = Effect.all(Array.from({ length: 12 }, () => CollectFormat.summarize(bytes, format)), {
+      concurrency: "unbounded",
+      discard: true
+    })
+    assert.isAtMost(yield* longestTurn(many), 50)
+  }))

@@ -6,7 +6,7 @@ import * as Arbitrary from "effect/Arbitrary"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Schema from "effect/Schema"
-import { vi } from "vitest"
+import { longestTurn, newTurn } from "../../core/test/longestTurn.ts"
 import { runs } from "../../core/test/seeds.ts"
 import { jsonSteps } from "../src/internal/jsonPieces.ts"
 import { toEnd } from "../src/internal/steps.ts"
@@ -79,32 +79,6 @@ describe("something large", () => {
         assert.isFalse(isDone)
       }))
   }
-})
-
-const newTurn = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
-
-/** The most times that the clock was looked at in one turn of the event loop, if each of them is a millisecond of work. */
-const longestTurn = Effect.fnUntraced(function*<A, E>(effect: Effect.Effect<A, E>) {
-  // The turn in which this one begins was begun by another clock.
-  yield* newTurn
-  return yield* Effect.suspend(() => {
-    let now = performance.now() + 1_000_000
-    let before = now
-    let longest = 0
-    let others = setImmediate(function turn() {
-      longest = Math.max(longest, now - before)
-      before = now
-      others = setImmediate(turn)
-    })
-    const clock = vi.spyOn(performance, "now").mockImplementation(() => ++now)
-    return Effect.ensuring(
-      Effect.map(effect, () => Math.max(longest, now - before)),
-      Effect.sync(() => {
-        clock.mockRestore()
-        clearImmediate(others)
-      })
-    )
-  })
 })
 
 describe("many at a time", () => {

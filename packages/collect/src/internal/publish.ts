@@ -1,5 +1,6 @@
 /** Reads a part, publishes it once, and records it. */
 import { PrefectApiError } from "@effect-prefect/api/PrefectApiError"
+import * as Turn from "@effect-prefect/core/Turn"
 import * as TaskRun from "@effect-prefect/results/TaskRun"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -55,9 +56,6 @@ const failureOf = (part: Plan.Part, outcome: TaskRun.Outcome): CollectError | un
   })
 }
 
-/** Others have their turn after rows were made for so long. */
-const turnMilliseconds = 10
-
 export type Reader = Effect.Success<ReturnType<typeof makeReader>>
 
 export const publish = Effect.fnUntraced(function*(
@@ -78,15 +76,12 @@ export const publish = Effect.fnUntraced(function*(
   }
   const rowsOf = Effect.fnUntraced(function*(outcomes: ReadonlyArray<TaskRun.Outcome>) {
     const rows: Array<Format.Row> = []
-    let start = performance.now()
     for (const outcome of outcomes) {
       // Nearly all rows are small: an Effect for each would take as long as the row.
       const isValue = Result.isSuccess(outcome.result) && !isParent(outcome.taskRun.view)
       const shown = isValue ? rowAtOnce(outcome) : undefined
       rows.push(shown ?? (yield* row(outcome)))
-      if (performance.now() - start < turnMilliseconds) continue
-      yield* Effect.yieldNow
-      start = performance.now()
+      if (Turn.isLong()) yield* Turn.next
     }
     for (const row of rows) counter.addRow(row)
     onRows(rows.length)

@@ -1,4 +1,5 @@
 /** JSON text of many megabytes in pieces of some hundred kilobytes, so that other work can run between them. */
+import * as Turn from "@effect-prefect/core/Turn"
 import * as Effect from "effect/Effect"
 import { isTooDeep, maxDepth, rememberDepth } from "../depth.ts"
 import { LongText } from "../longText.ts"
@@ -452,26 +453,16 @@ const setKey = (object: Record<string, unknown>, key: string, value: unknown): v
   else Object.defineProperty(object, key, { value, configurable: true, enumerable: true, writable: true })
 }
 
-/** Gives timers and other requests a turn. Browsers have no `setImmediate`. */
-const otherTurn = (): Promise<void> =>
-  new Promise((resolve) => void (typeof setImmediate === "function" ? setImmediate(resolve) : setTimeout(resolve)))
-
-/** The time between yields in milliseconds. */
-const slice = 10
-
 /** The value of a text, or why there is none. */
 export type Parsed = { readonly value: unknown } | "no JSON" | "too large"
 
 /** Runs steps to their end while other work runs between them; undefined when it is interrupted. */
 export const inTurns = async <A>(steps: Generator<undefined, A>, signal: AbortSignal): Promise<A | undefined> => {
-  let start = performance.now()
   for (;;) {
     const step = steps.next()
     if (step.done === true) return step.value
     if (signal.aborted) return undefined
-    if (performance.now() - start <= slice) continue
-    await otherTurn()
-    start = performance.now()
+    if (Turn.isLong()) await new Promise<void>(Turn.onNext)
   }
 }
 

@@ -1,7 +1,7 @@
 import * as ArchiveFormat from "@effect-prefect/core/ArchiveFormat"
+import * as Turn from "@effect-prefect/core/Turn"
 import { createReadStream } from "node:fs"
 import { stat } from "node:fs/promises"
-import { setImmediate } from "node:timers/promises"
 
 const largest = 1 << 20
 
@@ -15,19 +15,14 @@ export const chunksOf = async function*(path: string, signal: AbortSignal): Asyn
   yield* createReadStream(path, { signal, highWaterMark }) as AsyncIterable<Buffer>
 }
 
-/** Milliseconds of work between two turns of the event loop. */
-const slice = 8
-
 /** Reads the bytes of a table in pieces of few lines. Timers and other requests run between them. */
 export const piecesOf = async function*(path: string, signal: AbortSignal): AsyncGenerator<Uint8Array> {
-  let turn = performance.now()
   for await (const chunk of chunksOf(path, signal)) {
     for (const piece of ArchiveFormat.piecesOf(chunk)) {
       yield piece
-      if (performance.now() - turn <= slice) continue
-      await setImmediate()
+      if (!Turn.isLong()) continue
+      await new Promise<void>(Turn.onNext)
       signal.throwIfAborted()
-      turn = performance.now()
     }
   }
 }
