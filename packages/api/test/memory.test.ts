@@ -27,57 +27,88 @@ const estimateOf = (...texts: ReadonlyArray<string>): number => {
 beforeEach(() => void vi.spyOn(Math, "random").mockReturnValue(0))
 afterEach(() => void vi.restoreAllMocks())
 
-/** The first object with a key of one character: the key, then an object with room for four values. */
-const first = 64 + 1
-const object = 24 + 4 * 8
+/** A new key of one character, the description of objects with so many keys as none before had, and an object. */
+const key = 24
+const shape = (keys: number) => 144 + keys * 56
+const object = (keys: number) => 24 + keys * 8
+/** The first object with a key of one character. */
+const first = key + shape(1) + object(1)
+/** An array with its store. */
+const array = (length: number) => 32 + 16 + length * 8
 
 describe("the memory of a piece of an object", () => {
   it.each<[text: string, bytes: number]>([
-    ["{}", object],
-    [`{"a":1}`, first + object],
-    [`{"a":null}`, first + object],
-    [`{"a":"x"}`, first + object],
-    [`{"a":"xy"}`, first + object + 16 + 2],
-    [`{"a":"${"x".repeat(200)}"}`, first + object + 16 + 200],
-    [`{"a":-2147483648}`, first + object],
-    [`{"a":2147483648}`, first + object + 16],
-    [`{"a":1.5}`, first + object + 16],
-    [`{"a":[]}`, first + object + 32],
-    [`{"a":[1,"xy",1.5]}`, first + object + 32 + 16 + 3 * 8 + 18 + 16],
-    [`{"a":[[],{}]}`, first + object + 32 + 16 + 2 * 8 + 32 + object],
-    [`{"a":{"a":1}}`, first + 2 * object],
-    [`{"a":1,"b":1,"c":1,"d":1}`, 4 * first + object],
-    [`{"a":1,"b":1,"c":1,"d":1,"e":1}`, 5 * first + object + 8]
+    ["{}", 24 + 4 * 8 + shape(0)],
+    [`{"a":1}`, first],
+    [`{"a":null}`, first],
+    [`{"a":"x"}`, first],
+    [`{"a":"xy"}`, first + 24],
+    [`{"a":"${"x".repeat(200)}"}`, first + 16 + 200],
+    [`{"a":"${"я".repeat(200)}"}`, first + 16 + 400],
+    [`{"a":-2147483648}`, first],
+    [`{"a":2147483648}`, first + 16],
+    [`{"a":1.5}`, first + 16],
+    [`{"a":[]}`, first + 32],
+    [`{"a":[1,"xy",1.5]}`, first + array(3) + 24 + 16],
+    [`{"a":[[],{}]}`, first + array(2) + 32 + 24 + 4 * 8 + shape(0)],
+    [`{"a":{"a":1}}`, first + object(1)],
+    [`{"a":1,"b":1,"c":1,"d":1}`, 4 * key + shape(4) + object(4)],
+    [`{"a":["same","same"]}`, first + array(2) + 24],
+    [`{"1":1,"2":1}`, 24 + 4 * 8 + shape(0) + 2 * 12],
+    [`{"4000000":1}`, 24 + 4 * 8 + shape(0) + 40]
   ])("%s", (text, bytes) => assert.strictEqual(estimateOf(text), bytes))
 
-  it("has its keys once, and a hash table where there are more of them than are remembered", () => {
-    assert.strictEqual(estimateOf(`{"a":1}`, `{"a":1}`), first + 2 * object)
-    const keys = Array.from({ length: 1_002 }, (_, index) => `k${1_000 + index}`)
-    const text = JSON.stringify(Object.fromEntries(keys.map((key) => [key, 1])))
-    const values = 24 + keys.length * 8
-    const hashed = 24 * 8 + 2 * 5 * 8
-    assert.strictEqual(estimateOf(text), keys.length * (64 + 5) + values + hashed)
-    assert.strictEqual(estimateOf(text, text), (keys.length + 2) * (64 + 5) + 2 * (values + hashed))
+  it("has its keys and their description once", () => {
+    assert.strictEqual(estimateOf(`{"a":1}`, `{"a":1}`), first + object(1))
+    assert.strictEqual(estimateOf(`{"a":1}`, `{"a":1,"b":1}`), first + key + shape(2) + object(2))
+  })
+
+  it("is a hash table where its keys are many", () => {
+    const text = (count: number) =>
+      JSON.stringify(Object.fromEntries(Array.from({ length: count }, (_, index) => [`k${1_000 + index}`, 1])))
+    assert.strictEqual(estimateOf(text(127)), 127 * key + shape(127) + object(127))
+    assert.strictEqual(estimateOf(text(128)), 128 * key + 24 + 128 * 32)
   })
 })
 
 describe("the memory of a piece of a list", () => {
   it("is counted where its values are many for so short a text", () => {
-    assert.strictEqual(estimateOf("[1,1,1,1,1,1,1,1]"), 32 + 16 + 8 * 8)
-    assert.strictEqual(estimateOf(`"${",".repeat(10)}"`), 16 + 10)
+    assert.strictEqual(estimateOf("[1,1,1,1,1,1,1,1]"), array(8))
   })
 
   it("is that of a sample of it, otherwise", () => {
-    // A comma in sixteen characters, but none at the end of the sample.
-    const texts = JSON.stringify(Array.from({ length: 200 }, () => "a".repeat(13)))
-    assert.strictEqual(estimateOf(texts), Math.ceil((48 + 7 * 16) / 128 * texts.length))
-    // In 64 characters an object, a colon and a comma.
-    const objects = JSON.stringify(Array.from({ length: 50 }, () => ({ k: "a".repeat(55) })))
-    assert.strictEqual(estimateOf(objects), Math.ceil((48 + 2 * 64 + 2 * 16 + 16) / 128 * objects.length))
+    const texts = JSON.stringify(Array.from({ length: 200 }, () => "a".repeat(29)))
+    // Each of 32 characters is a text, its comma a reference.
+    const bytes = 200 * (16 + 4 + 29 + 8)
+    assert.closeTo(estimateOf(texts) / bytes, 1, 0.2)
   })
 
-  it("is no less than the text", () => {
-    const text = JSON.stringify(["a".repeat(1_000)])
-    assert.strictEqual(estimateOf(text), text.length)
+  it("is counted where it has keys that none before it had", () => {
+    const rows = (from: number) =>
+      JSON.stringify(Array.from({ length: 10 }, (_, at) => ({ [`key${from + at}`]: "a".repeat(500) })))
+    const each = 24 + shape(1) + object(1) + 16 + 504
+    assert.strictEqual(estimateOf(rows(10)), 10 * each + array(10))
+    assert.strictEqual(estimateOf(rows(10), rows(20)), 20 * each + 2 * array(10))
+  })
+
+  it("counts short texts by how many of them are new", () => {
+    const list = (of: (at: number) => string) =>
+      JSON.stringify(Array.from({ length: 40 }, (_, at) => [of(at), "a".repeat(60)]))
+    const repeated = list(() => "Success")
+    const differ = list((at) => `text ${at + 10}`)
+    assert.isAbove(estimateOf(differ) - estimateOf(repeated), 35 * 20)
+  })
+})
+
+describe("the sample of a text", () => {
+  const long = (text: string) => JSON.stringify([text])
+
+  it("takes what is within a text for characters", () => {
+    for (const part of [",[{", ":]}", `","`, `\\","`, "\\", "123.5,"]) {
+      const text = long(part.repeat(1_000))
+      const { length } = JSON.parse(text)[0] as string
+      assert.isBelow(estimateOf(text) / length, 3, part)
+      assert.isAbove(estimateOf(text) / length, 0.9, part)
+    }
   })
 })
