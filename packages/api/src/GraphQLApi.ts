@@ -18,6 +18,7 @@ import type * as Backend from "./Backend.ts"
 import * as GraphQLBackend from "./internal/graphql/backend.ts"
 import * as GraphQLClient from "./internal/graphql/client.ts"
 import * as Http from "./internal/http/client.ts"
+import { positiveInt } from "./internal/settings.ts"
 import { canonicalUuid } from "./internal/uuids.ts"
 import * as Prefect1Config from "./Prefect1Config.ts"
 import * as Prefect3Config from "./Prefect3Config.ts"
@@ -64,7 +65,7 @@ export const makeBackend = Effect.fnUntraced(function*(
   if (options.tenantId !== undefined && tenantId === undefined) {
     return yield* new PrefectConfigError({ source: "tenantId", detail: "it is not a UUID" })
   }
-  const lookupBatchSize = yield* Http.positiveInt("lookupBatchSize", options.lookupBatchSize ?? 200)
+  const lookupBatchSize = yield* positiveInt("lookupBatchSize", options.lookupBatchSize ?? 200)
   const authorization = options.apiKey === undefined
     ? basic
     : Redacted.make(`Bearer ${Redacted.value(options.apiKey)}`)

@@ -108,7 +108,7 @@ interface Sent {
  * is made once: `offset 0` keeps a subquery from being merged into the one around it.
  */
 const rowsOf = (
-  { client: sql }: Connection,
+  { client: sql, within }: Connection,
   name: string,
   selection: Selection
 ): Stream.Stream<Line, PrefectApiError> =>
@@ -116,27 +116,26 @@ const rowsOf = (
     const cursor = sql.literal(`export_${name}`)
     const long = sql.literal(String(longRow))
     const piece = sql.literal(String(pieceBytes))
-    yield* sql`declare ${cursor} no scroll cursor for
+    const declared = sql`declare ${cursor} no scroll cursor for
       select sent.line, substring(sent.bytes from part.piece * ${piece} + 1 for ${piece}) as bytes,
         part.piece = (octet_length(sent.bytes) - 1) / ${piece} as is_last
       from (select case when octet_length(made.text) <= ${long} then made.text end as line,
           case when octet_length(made.text) > ${long} then convert_to(made.text, 'UTF8') end as bytes
         from (select to_jsonb(t)::text as text from ${sql.literal(`public."${name}"`)} t
           where ${whereOf(sql, name, selection)} offset 0) made offset 0) sent
-      left join lateral generate_series(0, (octet_length(sent.bytes) - 1) / ${piece}) part(piece) on true`.pipe(
-      Effect.mapError(toApiError)
-    )
+      left join lateral generate_series(0, (octet_length(sent.bytes) - 1) / ${piece}) part(piece) on true`
+    yield* Effect.mapError(within(declared), toApiError)
     let count = 100
     let parts: Array<string> = []
     let decoder = new TextDecoder()
     return Effect.gen(function*() {
       for (;;) {
         const found = yield* Effect.mapError(
-          sql<Sent>`fetch forward ${sql.literal(String(count))} from ${cursor}`,
+          within(sql<Sent>`fetch forward ${sql.literal(String(count))} from ${cursor}`),
           toApiError
         )
         if (found.length === 0) {
-          yield* Effect.mapError(sql`close ${cursor}`, toApiError)
+          yield* Effect.mapError(within(sql`close ${cursor}`), toApiError)
           return yield* Cause.done()
         }
         const lines: Array<Line> = []
@@ -181,7 +180,7 @@ export const withSnapshot = <A, E, R>(
 ): Effect.Effect<A, E | PrefectApiError | PrefectConfigError, R> =>
   Effect.scoped(Effect.gen(function*() {
     const connection = yield* connect({ statementTimeout: "10 minutes", ...options, maxConnections: 1 })
-    const { client: sql, settings } = connection
+    const { around, client: sql, settings, within } = connection
     const begin = Effect.gen(function*() {
       // The level must be set before the first read.
       yield* sql`set transaction isolation level repeatable read, read only`
@@ -194,7 +193,9 @@ export const withSnapshot = <A, E, R>(
           and c.relname in ${sql.in(Tables.tables.map(({ name }) => name))}`
     })
     const body = Effect.gen(function*() {
-      const found = new Map((yield* Effect.mapError(begin, toApiError)).map(({ estimate, name }) => [name, estimate]))
+      const found = new Map(
+        (yield* Effect.mapError(within(begin), toApiError)).map(({ estimate, name }) => [name, estimate])
+      )
       if (!found.has("task_run")) {
         return yield* new PrefectApiError({
           operation: "snapshot",
@@ -212,7 +213,7 @@ export const withSnapshot = <A, E, R>(
       )
     })
     return yield* Effect.mapError(
-      sql.withTransaction(body),
+      around((body) => sql.withTransaction(body), body),
       (error): E | PrefectApiError => isSqlError(error) ? toApiError(error as SqlError) : error as E | PrefectApiError
     )
   }))

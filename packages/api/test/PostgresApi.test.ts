@@ -286,9 +286,41 @@ describe("what can go wrong with a database", () => {
           `mysql://reader:${secret}@localhost/prefect`,
           `postgresql://reader:${secret}@local host/prefect`,
           `postgresql://reader:${secret}@localhost/prefect?sslmode=always`,
+          `postgresql://reader:${secret}@local%zzhost/prefect`,
+          `postgresql://read%zzer@localhost/prefect`,
+          `postgresql://reader:${secret}%zz@localhost/prefect`,
+          `postgresql://reader:${secret}@localhost/pre%fffect`,
           `postgresql://reader:${secret}@localhost/prefect?sslmode=verify-full&sslrootcert=/nowhere/root.crt`
         ]
       ) assert.strictEqual(tagOf(yield* failureOf(url)), "PrefectConfigError", url)
+    }))
+
+  it.live("is a PrefectConfigError that names the option which is no number or no duration", () =>
+    Effect.gen(function*() {
+      const nonsense = "nonsense" as "1 second"
+      for (
+        const [name, options] of Object.entries({
+          statementTimeout: { statementTimeout: nonsense },
+          connectTimeout: { connectTimeout: nonsense },
+          maxConnections: { maxConnections: Number.NaN },
+          maxRowBytes: { maxRowBytes: Number.NaN }
+        })
+      ) {
+        const error = yield* failureOf("postgresql://reader@127.0.0.1:1/prefect", options)
+        assert.deepInclude(error, { _tag: "PrefectConfigError", source: name })
+      }
+    }))
+
+  it.live("is a limit that no database takes: the longest one that it takes is set", () =>
+    Effect.gen(function*() {
+      const sent: Array<string> = []
+      const url = yield* server((socket, message) => {
+        if (isSslRequest(message)) return socket.write("N")
+        sent.push(message.toString("latin1"))
+        socket.end(errorResponse("57P03"))
+      })
+      yield* failureOf(url, { statementTimeout: "60 days" })
+      assert.include(sent[0], "statement_timeout\u00002147483647\u0000")
     }))
 })
 

@@ -404,8 +404,6 @@ describe("with a column of no type of Prefect's, the row alone is a problem", ()
                   endTime: row["end_time"]
                 })) as never
               ),
-            limited: (statements) => statements,
-            settings: {},
             maxRowBytes: 1_000
           })
           expectAll(casesOf(shape), yield* listed(PrefectApi.make(backend), listing), name)

@@ -20,6 +20,7 @@ import type { Reason } from "../../PrefectApiError.ts"
 import { PrefectConfigError } from "../../PrefectConfigError.ts"
 import { type Address, addressText } from "../address.ts"
 import type { LongText } from "../longText.ts"
+import { durationOf, positiveInt } from "../settings.ts"
 import { Body } from "./body.ts"
 import {
   type Answer,
@@ -140,17 +141,6 @@ const maxMaintenance = 10 * 60_000
 
 const isRedirect = (status: number) => status >= 300 && status < 400 && status !== 304
 
-export const positiveInt = (source: string, value: number): Effect.Effect<number, PrefectConfigError> =>
-  Number.isSafeInteger(value) && value > 0
-    ? Effect.succeed(value)
-    : Effect.fail(new PrefectConfigError({ source, detail: "it is not a positive integer" }))
-
-const duration = (source: string, input: Duration.Input): Effect.Effect<Duration.Duration, PrefectConfigError> =>
-  Effect.mapError(
-    Effect.fromOption(Duration.fromInput(input)),
-    () => new PrefectConfigError({ source, detail: "it is not a duration, e.g. \"5 seconds\"" })
-  )
-
 /** The base URL, and HTTP basic authentication from its user and password, as in browsers and Python's requests. */
 export const parseUrl = (
   input: Address
@@ -228,14 +218,14 @@ export const make = Effect.fnUntraced(function*(options: {
   const maxBytes = yield* positiveInt("maxResponseBytes", policy.maxResponseBytes ?? 64 * 1024 * 1024)
   const permits = yield* positiveInt("maxConcurrentRequests", policy.maxConcurrentRequests ?? 16)
   const semaphore = yield* Semaphore.make(permits)
-  const timeout = yield* duration("requestTimeout", policy.requestTimeout ?? "30 seconds")
+  const timeout = yield* durationOf("requestTimeout", policy.requestTimeout ?? "30 seconds")
   const retries = policy.retries ?? 5
   if (!Number.isSafeInteger(retries) || retries < 0) {
     return yield* new PrefectConfigError({ source: "retries", detail: "it is not 0 or a positive integer" })
   }
-  const retryDelay = Duration.toMillis(yield* duration("retryDelay", policy.retryDelay ?? "200 millis"))
-  const maxRetryDelay = Duration.toMillis(yield* duration("maxRetryDelay", policy.maxRetryDelay ?? "10 seconds"))
-  const maxRetryAfter = Duration.toMillis(yield* duration("maxRetryAfter", policy.maxRetryAfter ?? "60 seconds"))
+  const retryDelay = Duration.toMillis(yield* durationOf("retryDelay", policy.retryDelay ?? "200 millis"))
+  const maxRetryDelay = Duration.toMillis(yield* durationOf("maxRetryDelay", policy.maxRetryDelay ?? "10 seconds"))
+  const maxRetryAfter = Duration.toMillis(yield* durationOf("maxRetryAfter", policy.maxRetryAfter ?? "60 seconds"))
   const serverAttributes = {
     "server.address": url.hostname.replace(/^\[|\]$/g, ""),
     "server.port": url.port === "" ? (url.protocol === "https:" ? "443" : "80") : url.port

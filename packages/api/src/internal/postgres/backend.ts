@@ -35,7 +35,7 @@ interface TaskRunCursor {
 /**
  * The queries of a backend as SQL over the tables of a Prefect 1 server. Values are always bound.
  */
-export const make = (connection: Connection): Backend.Backend => {
+export const make = (connection: Pick<Connection, "client" | "maxRowBytes" | "run">): Backend.Backend => {
   const { client: sql, run } = connection
   const rowsOf = JsonRows.make(connection)
   const ofTable = (table: string) => sql.literal(`to_jsonb(${table}) as row`)

@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import type { SqlClient } from "effect/sql/SqlClient"
 import { isSqlError, type SqlError } from "effect/sql/SqlError"
 import { homedir } from "node:os"
@@ -16,7 +16,9 @@ import { PrefectConfigError } from "../../PrefectConfigError.ts"
 import { type Address, addressText } from "../address.ts"
 import { errorCode } from "../errorCode.ts"
 import { readText } from "../node.ts"
+import { durationOf } from "../settings.ts"
 import { readPassword } from "./passwordFile.ts"
+import * as Patience from "./patience.ts"
 
 /** Connection options of a database. */
 export interface ConnectionSettings {
@@ -41,6 +43,13 @@ export interface Connection {
   readonly maxRowBytes: number
   /** Runs statements in a read-only session, without retries, with the driver's own error. */
   readonly limited: <A>(statements: Effect.Effect<A, SqlError>) => Effect.Effect<A, SqlError>
+  /** Runs one statement of a transaction of the caller, which ends in time though the database falls silent. */
+  readonly within: <A>(statement: Effect.Effect<A, SqlError>) => Effect.Effect<A, SqlError>
+  /** Runs a transaction whose begin and end are in time, too. */
+  readonly around: <A, E, R>(
+    transaction: (body: Effect.Effect<A, E, R>) => Effect.Effect<A, E | SqlError, R>,
+    body: Effect.Effect<A, E, R>
+  ) => Effect.Effect<A, E | SqlError, R>
   /** The settings of a session, for a transaction of the caller. */
   readonly settings: Readonly<Record<string, string>>
 }
@@ -50,6 +59,7 @@ export const rowTooLarge = "is larger than maxRowBytes: raise it, if there is me
 
 const isSqlState = /^[0-9A-Z]{5}$/
 const isSystemCode = /^(E|CERT|DEPTH|SELF|UNABLE)[A-Z_0-9]+$/
+const isCertificateCode = /^(CERT|DEPTH|SELF|UNABLE|ERR_TLS)_/
 
 const reasonOfSqlState = (sqlState: string): Reason => {
   switch (sqlState) {
@@ -118,11 +128,39 @@ export const reasonOf = (error: SqlError): Reason => {
     return new Unavailable({ detail: "the database's URL is not postgresql://USER:PASSWORD@HOST:PORT/DATABASE" })
   }
   const code = errorCode(error, isSystemCode)
+  if (code !== undefined && isCertificateCode.test(code)) {
+    return new Unavailable({
+      detail: `the database's certificate is not trusted (${code}): name its authority by the URL's sslrootcert`
+    })
+  }
   return new Unavailable({ detail: `the database cannot be reached${code === undefined ? "" : ` (${code})`}` })
 }
 
 const toApiError = (operation: string) => (error: SqlError) =>
   new PrefectApiError({ operation, reason: reasonOf(error) })
+
+/** The largest `statement_timeout` that a database takes, in milliseconds. */
+const longestTimeout = 2 ** 31 - 1
+
+const usualConnectTimeout = Duration.seconds(10)
+
+/** The time that an answer may be on its way, after the database's own limit. */
+const onTheWay = Duration.seconds(5)
+
+/** The URL's own time limit for a connection; the driver refuses one that is no number of seconds. */
+const connectTimeoutOf = (url: URL): Duration.Duration => {
+  const seconds = Number(url.searchParams.get("connect_timeout") ?? Number.NaN)
+  return seconds > 0 ? Duration.seconds(seconds) : usualConnectTimeout
+}
+
+/** Whether each part of a URL stands for a text: `%` begins two digits, which are those of UTF-8. */
+const isDecodable = ({ hostname, password, pathname, username }: URL): boolean => {
+  try {
+    return [hostname, password, pathname, username].every((part) => decodeURIComponent(part) !== undefined)
+  } catch {
+    return false
+  }
+}
 
 const configError = (detail: string) => new PrefectConfigError({ source: "the database's URL", detail })
 
@@ -217,7 +255,7 @@ export const connect = Effect.fnUntraced(function*(
   // libpq accepts a user without a host when the parameters name a socket's folder; a URL needs a host.
   const raw = addressText(options.url).replace(/^(postgres(?:ql)?:\/\/[^/?#@]*@)(?=[/?#]|$)/, "$1localhost")
   const url = URL.canParse(raw) ? new URL(raw) : undefined
-  if (url === undefined || (url.protocol !== "postgres:" && url.protocol !== "postgresql:")) {
+  if (url === undefined || (url.protocol !== "postgres:" && url.protocol !== "postgresql:") || !isDecodable(url)) {
     return yield* configError("it is not postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
   }
   const candidates = yield* Effect.catchTag(
@@ -227,34 +265,55 @@ export const connect = Effect.fnUntraced(function*(
   )
   const password = options.password ??
     (url.password !== "" || url.searchParams.has("password") ? undefined : yield* passwordOf(url))
-  const milliseconds = Duration.toMillis(Duration.fromInputUnsafe(options.statementTimeout ?? "30 seconds"))
+  const statementTimeout = yield* durationOf("statementTimeout", options.statementTimeout ?? "30 seconds")
+  const connectTimeout = options.connectTimeout === undefined
+    ? undefined
+    : yield* durationOf("connectTimeout", options.connectTimeout)
+  const milliseconds = Duration.toMillis(statementTimeout)
   const settings = {
     default_transaction_read_only: "on",
-    statement_timeout: Number.isFinite(milliseconds) ? String(Math.max(1, Math.ceil(milliseconds))) : "0",
+    statement_timeout: Number.isFinite(milliseconds)
+      ? String(Math.min(longestTimeout, Math.max(1, Math.ceil(milliseconds))))
+      : "0",
     timezone: "UTC"
   }
+  const maxConnections = options.maxConnections ?? 10
+  if (!Number.isSafeInteger(maxConnections)) {
+    return yield* new PrefectConfigError({ source: "maxConnections", detail: "it is not a positive integer" })
+  }
   const maxRowBytes = options.maxRowBytes ?? 256 * 1024 * 1024
+  if (!(maxRowBytes > 0)) {
+    return yield* new PrefectConfigError({ source: "maxRowBytes", detail: "it is not a positive number" })
+  }
+  const { around, within } = Patience.make(
+    Math.max(1, maxConnections),
+    Duration.sum(Duration.sum(statementTimeout, connectTimeout ?? connectTimeoutOf(url)), onTheWay)
+  )
   const base: PgClient.PgPoolConfig = {
     url: Redacted.make(raw),
-    maxConnections: Math.max(1, options.maxConnections ?? 10),
+    maxConnections: Math.max(1, maxConnections),
+    // A peer that is gone without a word is known sooner.
+    keepAlive: "30 seconds",
     applicationName: url.searchParams.get("application_name") ?? "effect-prefect",
     maxMessageSize: maxRowBytes,
     ...(password === undefined ? {} : { password }),
-    ...(options.connectTimeout !== undefined
-      ? { connectTimeout: options.connectTimeout }
+    ...(connectTimeout !== undefined
+      ? { connectTimeout }
       : url.searchParams.has("connect_timeout")
       ? {}
-      : { connectTimeout: "10 seconds" })
+      : { connectTimeout: usualConnectTimeout })
   }
+  const pools = yield* Patience.scope
   const open = (config: PgClient.PgPoolConfig) =>
     Effect.gen(function*() {
       const client = yield* Client.make(config).pipe(
-        Effect.provideServiceEffect(Reactivity.Reactivity, Reactivity.make)
+        Effect.provideServiceEffect(Reactivity.Reactivity, Reactivity.make),
+        Effect.provideService(Scope.Scope, pools)
       )
-      const [found] = yield* client.unsafe<{ readonly read_only: string; readonly timeout: string }>(
+      const [found] = yield* within(client.unsafe<{ readonly read_only: string; readonly timeout: string }>(
         `select current_setting('default_transaction_read_only') as read_only,
                 (select setting from pg_catalog.pg_settings where name = 'statement_timeout') as timeout`
-      )
+      ))
       const isSet = found?.read_only === "on" && found.timeout === settings.statement_timeout
       return { client, isSet }
     })
@@ -273,11 +332,13 @@ export const connect = Effect.fnUntraced(function*(
   )).pipe(Effect.mapError(toApiError("connect")))
   const limited = <A>(statements: Effect.Effect<A, SqlError>): Effect.Effect<A, SqlError> =>
     Effect.catchDefect(
-      isSet ? statements : client.withTransaction(Effect.andThen(
-        client`select set_config('transaction_read_only', 'on', true),
+      within(
+        isSet ? statements : client.withTransaction(Effect.andThen(
+          client`select set_config('transaction_read_only', 'on', true),
         set_config('statement_timeout', ${settings.statement_timeout}, true), set_config('timezone', 'UTC', true)`,
-        statements
-      )),
+          statements
+        ))
+      ),
       // An answer that the driver refuses to read, such as a row that is too large, reaches its caller as a defect.
       (defect) => isSqlError(defect) ? Effect.fail(defect) : Effect.die(defect)
     )
@@ -288,6 +349,8 @@ export const connect = Effect.fnUntraced(function*(
   return {
     client,
     limited,
+    within,
+    around,
     settings,
     maxRowBytes,
     run: <A>(operation: string, statements: Effect.Effect<A, SqlError>) =>
@@ -298,7 +361,8 @@ export const connect = Effect.fnUntraced(function*(
           limited(statements).pipe(
             Effect.mapError((error) => {
               const reason = reasonOf(error)
-              if (error.reason._tag === "ConnectionError" && reason._tag !== "MalformedResponse") lost.add(reason)
+              const isLost = error.reason._tag === "ConnectionError" && reason._tag !== "MalformedResponse"
+              if (isLost && !Patience.isGivenUp(error)) lost.add(reason)
               return reason
             }),
             Effect.retry({ schedule: retries, while: (reason) => lost.has(reason) }),

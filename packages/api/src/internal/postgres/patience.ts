@@ -1,0 +1,97 @@
+/**
+ * Statements that end in time. The limit of a session is kept by the database: one that falls silent, or whose
+ * connection was lost on the way, would hold a statement for ever, and an interruption of it for seconds, in which the
+ * driver asks it to stop.
+ */
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Scope from "effect/Scope"
+import * as Semaphore from "effect/Semaphore"
+import { ConnectionError, SqlError } from "effect/sql/SqlError"
+
+/** The errors of statements that were given up. */
+const given = new WeakSet<SqlError>()
+
+/** Whether a statement was given up because the database had not answered in time. */
+export const isGivenUp = (error: SqlError): boolean => given.has(error)
+
+const giveUp = (): SqlError => {
+  const error = new SqlError({
+    reason: new ConnectionError({
+      cause: new Error("the database fell silent"),
+      message: "the statement timed out",
+      operation: "query"
+    })
+  })
+  given.add(error)
+  return error
+}
+
+/** The time that an end waits for connections that are being closed. */
+const atEnd = Duration.millis(50)
+
+/**
+ * A scope that ends with the one around it, which does not wait for what takes longer than a moment: the driver waits
+ * seconds for a silent database before it closes a connection.
+ */
+export const scope: Effect.Effect<Scope.Scope, never, Scope.Scope> = Effect.gen(function*() {
+  const inner = yield* Scope.make()
+  yield* Effect.addFinalizer((exit) =>
+    Effect.flatMap(
+      Effect.forkDetach(Scope.close(inner, exit)),
+      (closing) =>
+        Effect.raceFirst(Effect.interruptible(Fiber.await(closing)), Effect.interruptible(Effect.sleep(atEnd)))
+    )
+  )
+  return inner
+})
+
+/**
+ * `within` runs statements for no longer than `limit`, which does not count what they wait for one of the connections.
+ * Whoever is interrupted does not wait for the database: the connection is given back, or closed, afterwards.
+ */
+export const make = (connections: number, limit: Duration.Duration) => {
+  const free = Semaphore.makeUnsafe(connections)
+  const joined = <A>(fiber: Fiber.Fiber<A, SqlError>): Effect.Effect<A, SqlError> =>
+    Duration.isFinite(limit)
+      ? Effect.timeoutOrElse(Fiber.join(fiber), { duration: limit, orElse: () => Effect.fail(giveUp()) })
+      : Fiber.join(fiber)
+  const within = <A>(statements: Effect.Effect<A, SqlError>): Effect.Effect<A, SqlError> =>
+    Effect.uninterruptibleMask((restore) =>
+      Effect.gen(function*() {
+        yield* restore(free.take(1))
+        const fiber = yield* Effect.forkDetach(Effect.ensuring(statements, free.release(1)))
+        return yield* Effect.ensuring(restore(joined(fiber)), Effect.sync(() => fiber.interruptUnsafe()))
+      })
+    )
+  /** A transaction whose begin and end are in time, however long its body takes. */
+  const around = <A, E, R>(
+    transaction: (body: Effect.Effect<A, E, R>) => Effect.Effect<A, E | SqlError, R>,
+    body: Effect.Effect<A, E, R>
+  ): Effect.Effect<A, E | SqlError, R> => {
+    if (!Duration.isFinite(limit)) return transaction(body)
+    return Effect.suspend(() => {
+      const ended = Deferred.makeUnsafe<void>()
+      let isBegun = false
+      const silence: Effect.Effect<never, SqlError> = Effect.gen(function*() {
+        yield* Effect.sleep(limit)
+        if (isBegun) {
+          yield* Deferred.await(ended)
+          yield* Effect.sleep(limit)
+        }
+        return yield* Effect.fail(giveUp())
+      })
+      const watched = Effect.ensuring(
+        Effect.suspend(() => {
+          isBegun = true
+          return body
+        }),
+        Deferred.succeed(ended, undefined)
+      )
+      return Effect.raceFirst(transaction(watched), silence)
+    })
+  }
+  return { within, around }
+}

@@ -1,0 +1,101 @@
+/** Databases that fall silent: what waits for them ends, whatever they do. */
+import { assert, describe, it } from "@effect/vitest"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Scope from "effect/Scope"
+import { SqlError, UnknownError } from "effect/sql/SqlError"
+import * as TestClock from "effect/testing/TestClock"
+import { reasonOf } from "../src/internal/postgres/connection.ts"
+import * as Patience from "../src/internal/postgres/patience.ts"
+
+/** A statement of a driver that waits for the database even after an interruption. */
+const silent = Effect.uninterruptible(Effect.never)
+const limit = Duration.seconds(10)
+
+const isGivenUp = (exit: Exit.Exit<unknown, unknown>): boolean =>
+  Exit.isFailure(exit) &&
+  exit.cause.reasons.some((reason) =>
+    reason._tag === "Fail" && reason.error instanceof SqlError && Patience.isGivenUp(reason.error)
+  )
+
+describe("a statement of a database that falls silent", () => {
+  it.effect("is given up after its limit, and not before, as Unavailable", () =>
+    Effect.gen(function*() {
+      const { within } = Patience.make(1, limit)
+      const fiber = yield* Effect.forkChild(within(silent))
+      yield* TestClock.adjust("9 seconds")
+      assert.isUndefined(fiber.pollUnsafe())
+      yield* TestClock.adjust("1 second")
+      const error = yield* Effect.flip(Fiber.join(fiber))
+      assert.isTrue(Patience.isGivenUp(error))
+      assert.deepInclude(reasonOf(error), { _tag: "Unavailable", detail: "the database did not respond in time" })
+    }))
+
+  it.effect("is not waited for by whoever is interrupted, nor by the end of the pool", () =>
+    Effect.gen(function*() {
+      const { within } = Patience.make(1, limit)
+      const fiber = yield* Effect.forkChild(within(silent), { startImmediately: true })
+      yield* Fiber.interrupt(fiber)
+      const outer = yield* Scope.make()
+      yield* Effect.flatMap(Patience.scope, (inner) => Scope.addFinalizer(inner, silent)).pipe(
+        Effect.provideService(Scope.Scope, outer)
+      )
+      const closing = yield* Effect.forkChild(Scope.close(outer, Exit.void))
+      yield* TestClock.adjust("50 millis")
+      yield* Fiber.join(closing)
+    }))
+
+  it.effect("does not count what it waits for a connection, and gives that back once it ends", () =>
+    Effect.gen(function*() {
+      const { within } = Patience.make(1, limit)
+      let ended = false
+      const slow = Effect.sleep("8 seconds")
+      const first = yield* Effect.forkChild(within(slow), { startImmediately: true })
+      const second = yield* Effect.forkChild(within(Effect.andThen(slow, Effect.succeed("second"))))
+      const third = yield* Effect.forkChild(within(Effect.sync(() => ended = true)))
+      yield* TestClock.adjust("8 seconds")
+      yield* Fiber.join(first)
+      assert.isFalse(ended)
+      yield* TestClock.adjust("8 seconds")
+      assert.strictEqual(yield* Fiber.join(second), "second")
+      yield* Fiber.join(third)
+      assert.isTrue(ended)
+    }))
+
+  it.effect("fails as the database says where that answers, and waits without limit where there is none", () =>
+    Effect.gen(function*() {
+      const error = new SqlError({ reason: new UnknownError({ cause: 1, message: "no", operation: "query" }) })
+      assert.strictEqual(yield* Effect.flip(Patience.make(1, limit).within(Effect.fail(error))), error)
+      assert.isFalse(Patience.isGivenUp(error))
+      const endless = yield* Effect.forkChild(Patience.make(1, Duration.infinity).within(silent))
+      yield* TestClock.adjust("1000 days")
+      assert.isUndefined(endless.pollUnsafe())
+      yield* Fiber.interrupt(endless)
+    }))
+})
+
+describe("a transaction with a database that falls silent", () => {
+  const { around } = Patience.make(1, limit)
+  const body = Effect.as(Effect.sleep("1 hour"), "rows")
+
+  it.effect("is given up where its begin or its end is not answered", () =>
+    Effect.gen(function*() {
+      const begin = yield* Effect.forkChild(around((body) => Effect.andThen(Effect.never, body), body))
+      yield* TestClock.adjust("10 seconds")
+      assert.isTrue(isGivenUp(yield* Fiber.await(begin)))
+      const end = yield* Effect.forkChild(around((body) => Effect.andThen(body, Effect.never), body))
+      yield* TestClock.adjust("1 hour")
+      assert.isUndefined(end.pollUnsafe())
+      yield* TestClock.adjust("10 seconds")
+      assert.isTrue(isGivenUp(yield* Fiber.await(end)))
+    }))
+
+  it.effect("may take as long as its body", () =>
+    Effect.gen(function*() {
+      const whole = yield* Effect.forkChild(around((body) => body, body))
+      yield* TestClock.adjust("1 hour")
+      assert.strictEqual(yield* Fiber.join(whole), "rows")
+    }))
+})
