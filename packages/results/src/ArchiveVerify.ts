@@ -276,7 +276,9 @@ const readIncomplete = async function*(
   }
   let found: Array<VerificationIssue> = []
   const lines = ArchiveFormat.splitLines(({ bytes, number: line }) => {
-    const parsed = bytes === undefined ? ArchiveFormat.tooLong : ArchiveFormat.parseLine(bytes)
+    const parsed = bytes === undefined || bytes.length > Files.longestRecord
+      ? "it is longer than any that an export writes"
+      : ArchiveFormat.parseLine(bytes)
     if (typeof parsed === "string") return void found.push({ _tag: "Line", file, line, detail: parsed })
     const { flow_run_id, map_index, message, reason, task_run_id, task_slug } = parsed.row
     if (typeof task_run_id !== "string") {

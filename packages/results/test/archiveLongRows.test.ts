@@ -10,11 +10,12 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
 import { createHash } from "node:crypto"
-import { mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { isDeepStrictEqual } from "node:util"
 import { startPglite } from "../../api/test/pglite.ts"
+import * as Files from "../src/internal/archive/files.ts"
 
 const ids = Array.from({ length: 5 }, (_, n) => `00000000-0000-4000-8000-00000000000${n}`)
 const id = ids[0]!
@@ -128,3 +129,36 @@ describe("long rows are archived as they are, in pieces", () => {
       assertKept(directory)
     }))
 })
+
+it.live("a line that no export writes is not looked at, however long it is", () =>
+  Effect.gen(function*() {
+    const directory = join(yield* temporary, "lines")
+    const api = Context.get(yield* Layer.build(MemoryApi.layer({ task_run: rows.task_run })), PrefectApi)
+    yield* ArchiveExport.exportTables({ directory, api })
+    const entry = { file: "results/a", bytes: 1, sha256: "0".repeat(64) }
+    const long = "x".repeat(5_000_000)
+    const manifest = join(directory, "manifest.jsonl")
+    const lines = [{ ...entry, file: `results/${long}` }, entry]
+    writeFileSync(manifest, lines.map((line) => `${JSON.stringify(line)}\n`).join(""))
+    writeFileSync(
+      join(directory, "incomplete.jsonl"),
+      `${JSON.stringify({ task_run_id: id, reason: "ResultNotFound", message: long })}\n`
+    )
+    let longest = 0
+    const { parse } = JSON
+    const spy = vi.spyOn(JSON, "parse").mockImplementation((text, reviver) => {
+      longest = Math.max(longest, text.length)
+      return parse(text, reviver) as unknown
+    })
+    const [issues, found] = yield* Effect.ensuring(
+      Effect.all([
+        Stream.runCollect(ArchiveVerify.verify(directory)),
+        Stream.runCollect(Stream.fromAsyncIterable(Files.readManifest(manifest), String))
+      ]),
+      Effect.sync(() => spy.mockRestore())
+    )
+    assert.isBelow(longest, 4_000_000)
+    assert.deepStrictEqual(found.flat().map((line) => line.entry), [undefined, entry])
+    const told = issues.flatMap((issue) => issue._tag === "Line" ? [issue.detail] : [])
+    assert.include(told, "it is longer than any that an export writes")
+  }))

@@ -3,10 +3,10 @@
  * The index of an archive's tables: a SQLite file with, for each row, its position in the table's file and its lookup
  * and sort keys. With it a lookup reads one row, however many there are.
  */
-import * as ArchiveFormat from "@effect-prefect/core/ArchiveFormat"
 import { createHash } from "node:crypto"
 import type { DatabaseSync } from "node:sqlite"
 import { piecesOf } from "./chunks.ts"
+import { rowSplitter } from "./jsonLines.ts"
 import { type Key, keyOf, taskKeyOf } from "./keys.ts"
 import * as Prefect3 from "./prefect3Index.ts"
 import type { TableName as Prefect3Name } from "./prefect3Names.ts"
@@ -282,25 +282,23 @@ export const fill = async (
     let unreported = 0
     let place = 0
     let problems = 0
-    const lines = ArchiveFormat.splitLines((line) => {
-      const parsed = line.bytes === undefined ? ArchiveFormat.tooLong : ArchiveFormat.parseLine(line.bytes)
-      const detail = typeof parsed === "string"
-        ? parsed
-        : insert[name]!(parsed.row, place, line.offset, line.bytes!.length)
+    const lines = rowSplitter(signal, (line, row) => {
+      const detail = typeof row === "string" ? row : insert[name]!(row, place, line.offset, line.bytes!.length)
       if (detail === undefined) place++
       else if (++problems <= maxProblems) insertProblem.run(name, line.number, detail)
     })
     for await (const piece of piecesOf(path, signal)) {
       hash.update(piece)
       bytes += piece.length
-      lines.push(piece)
+      const taken = lines.push(piece)
+      if (taken !== undefined) await taken
       unreported += piece.length
       if (unreported < reportedBytes) continue
       onProgress(unreported)
       unreported = 0
     }
     onProgress(unreported)
-    lines.end()
+    await lines.end()
     if (problems > maxProblems) insertOmitted.run(name, problems - maxProblems)
     digests[name] = { bytes, sha256: hash.digest("hex") }
   }

@@ -3,17 +3,80 @@ import * as ArchiveFormat from "@effect-prefect/core/ArchiveFormat"
 import * as Turn from "@effect-prefect/core/Turn"
 import { readSync } from "node:fs"
 import type { FileHandle } from "node:fs/promises"
+import { inTurns, parseInPieces } from "../http/pieces.ts"
+import { isObject } from "../isObject.ts"
+import { LongText } from "../longText.ts"
 import { piecesOf } from "./chunks.ts"
 
-/** Calls back with every line of a file that is not blank. */
+/** Rows of more bytes are decoded and parsed in steps. */
+export const longRow = 0x80000
+
+type Parsed = ArchiveFormat.Row["row"] | string
+
+/** As `ArchiveFormat.parseLine`, in steps: the row of a long line, or the problem with it. */
+export function* parseSteps(bytes: Uint8Array): Generator<undefined, Parsed> {
+  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
+  const parts: Array<string> = []
+  try {
+    for (let from = 0; from < bytes.length; from += longRow) {
+      parts.push(decoder.decode(bytes.subarray(from, from + longRow), { stream: true }))
+      yield
+    }
+    parts.push(decoder.decode())
+    const row = yield* parseInPieces(new LongText(parts), (text) => JSON.parse(text) as unknown, undefined, true)
+    return isObject(row) ? row : "it is not a JSON object"
+  } catch {
+    return "it is not JSON in UTF-8"
+  }
+}
+
+/** Splits the bytes of a table into its lines, of which the long ones are parsed while other work has its turns. */
+export const rowSplitter = (signal: AbortSignal, use: (line: ArchiveFormat.Line, row: Parsed) => void) => {
+  const found: Array<ArchiveFormat.Line> = []
+  const lines = ArchiveFormat.splitLines((line) => void found.push(line))
+  /** A promise only where there is a long line: most pieces have none. */
+  const take = (): Promise<void> | undefined => {
+    for (let at = 0; at < found.length; at++) {
+      const line = found[at]!
+      if (line.bytes !== undefined && line.bytes.length > longRow) {
+        return (async () => {
+          const row = await inTurns(parseSteps(line.bytes!), signal)
+          signal.throwIfAborted()
+          found.splice(0, at + 1)
+          use(line, row!)
+          await take()
+        })()
+      }
+      const parsed = line.bytes === undefined ? ArchiveFormat.tooLong : ArchiveFormat.parseLine(line.bytes)
+      use(line, typeof parsed === "string" ? parsed : parsed.row)
+    }
+    found.length = 0
+    return undefined
+  }
+  return {
+    push: (chunk: Uint8Array): Promise<void> | undefined => {
+      lines.push(chunk)
+      return take()
+    },
+    end: (): Promise<void> | undefined => {
+      lines.end()
+      return take()
+    }
+  }
+}
+
+/** Calls back with every line of a file that is not blank, and its row or the problem with it. */
 export const scan = async (
   path: string,
   signal: AbortSignal,
-  use: (line: ArchiveFormat.Line) => void
+  use: (line: ArchiveFormat.Line, row: Parsed) => void
 ): Promise<void> => {
-  const lines = ArchiveFormat.splitLines(use)
-  for await (const piece of piecesOf(path, signal)) lines.push(piece)
-  lines.end()
+  const lines = rowSplitter(signal, use)
+  for await (const piece of piecesOf(path, signal)) {
+    const taken = lines.push(piece)
+    if (taken !== undefined) await taken
+  }
+  await lines.end()
 }
 
 export interface Extent {

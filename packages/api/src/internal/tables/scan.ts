@@ -12,7 +12,7 @@ import * as Block from "../prefect3/block.ts"
 import * as Prefect3 from "../prefect3/rows.ts"
 import * as Decoders from "../rows.ts"
 import { piecesOf } from "./chunks.ts"
-import { scan } from "./jsonLines.ts"
+import { rowSplitter, scan } from "./jsonLines.ts"
 import { complete, type Row } from "./rowIndex.ts"
 import type { Problem } from "./tableFiles.ts"
 
@@ -31,15 +31,16 @@ const rowsOf = async function*<A>(
 ): AsyncGenerator<ReadonlyArray<A | Problem>> {
   const file = ArchiveFormat.tableFile(table)
   let found: Array<A | Problem> = []
-  const lines = ArchiveFormat.splitLines(({ bytes, number: line }) => {
-    const parsed = bytes === undefined ? ArchiveFormat.tooLong : ArchiveFormat.parseLine(bytes)
-    const made = typeof parsed === "string" ? parsed : make(parsed.row)
+  const { signal } = new AbortController()
+  const lines = rowSplitter(signal, ({ number: line }, row) => {
+    const made = typeof row === "string" ? row : make(row)
     found.push(typeof made === "string" ? { file, line, detail: made } : made)
   })
   try {
     let read = 0
-    for await (const piece of piecesOf(join(root, file), new AbortController().signal)) {
-      lines.push(piece)
+    for await (const piece of piecesOf(join(root, file), signal)) {
+      const taken = lines.push(piece)
+      if (taken !== undefined) await taken
       read += piece.length
       if (read < batchBytes) continue
       if (found.length > 0) yield found
@@ -49,7 +50,7 @@ const rowsOf = async function*<A>(
   } catch (error) {
     noTable(error)
   }
-  lines.end()
+  await lines.end()
   if (found.length > 0) yield found
 }
 
@@ -61,10 +62,9 @@ export const taskRuns = async function*(
 ): AsyncGenerator<ReadonlyArray<TaskRunView.TaskRunView | Problem>> {
   yield* rowsOf(root, "prefect3_task_run", (row) => orDetail(Prefect3.taskRun(row)))
   const slugs = new Map<string, unknown>()
-  await scan(join(root, ArchiveFormat.tableFile("task")), new AbortController().signal, ({ bytes }) => {
-    const parsed = bytes === undefined ? ArchiveFormat.tooLong : ArchiveFormat.parseLine(bytes)
-    if (typeof parsed !== "string" && typeof parsed.row["id"] === "string" && !slugs.has(parsed.row["id"])) {
-      slugs.set(parsed.row["id"], parsed.row["slug"] ?? null)
+  await scan(join(root, ArchiveFormat.tableFile("task")), new AbortController().signal, (_, row) => {
+    if (typeof row !== "string" && typeof row["id"] === "string" && !slugs.has(row["id"])) {
+      slugs.set(row["id"], row["slug"] ?? null)
     }
   }).catch(noTable)
   yield* rowsOf(root, "task_run", (stored) => {

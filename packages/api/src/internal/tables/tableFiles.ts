@@ -5,9 +5,7 @@ import type { FileHandle } from "node:fs/promises"
 import { open, stat } from "node:fs/promises"
 import { join } from "node:path"
 import type { PrefectApiError } from "../../PrefectApiError.ts"
-import { inTurns, parseInPieces } from "../http/pieces.ts"
-import { isObject } from "../isObject.ts"
-import { LongText } from "../longText.ts"
+import { inTurns } from "../http/pieces.ts"
 import { codeOf, malformed, unavailable } from "./failure.ts"
 import * as JsonLines from "./jsonLines.ts"
 import * as Prefect3Names from "./prefect3Names.ts"
@@ -85,26 +83,6 @@ const openTable = (directory: string, name: AnyTableName) =>
     (table) => table === undefined ? Effect.void : Effect.promise(() => table.handle.close().catch(() => {}))
   )
 
-/** Rows of more bytes are decoded and parsed in steps. */
-const longRow = 0x80000
-
-/** The row of a long line, in steps; undefined when it is none. */
-function* longRowSteps(bytes: Uint8Array): Generator<undefined, Row | undefined> {
-  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
-  const parts: Array<string> = []
-  try {
-    for (let from = 0; from < bytes.length; from += longRow) {
-      parts.push(decoder.decode(bytes.subarray(from, from + longRow), { stream: true }))
-      yield
-    }
-    parts.push(decoder.decode())
-    const row = yield* parseInPieces(new LongText(parts), (text) => JSON.parse(text) as unknown, undefined, true)
-    return isObject(row) ? row : undefined
-  } catch {
-    return undefined
-  }
-}
-
 export const readRowsOf = (tables: ReadonlyMap<AnyTableName, Table>): ReadRows<AnyTableName> =>
 <A>(
   name: AnyTableName,
@@ -120,9 +98,9 @@ export const readRowsOf = (tables: ReadonlyMap<AnyTableName, Table>): ReadRows<A
       Effect.tryPromise({
         try: (signal) =>
           JsonLines.readExtents(table.handle, extents, (bytes, at) => {
-            if (bytes.length > longRow) {
-              return inTurns(longRowSteps(bytes), signal).then((row) => {
-                if (row === undefined) isChanged = true
+            if (bytes.length > JsonLines.longRow) {
+              return inTurns(JsonLines.parseSteps(bytes), signal).then((row) => {
+                if (row === undefined || typeof row === "string") isChanged = true
                 else out[at] = use(row, at)
               })
             }
@@ -155,9 +133,8 @@ export const rowsOf = (tables: ReadonlyMap<AnyTableName, Table>): Rows => {
     let dropped = 0
     yield* Effect.tryPromise({
       try: (signal) =>
-        JsonLines.scan(table.path, signal, (line) => {
-          const parsed = line.bytes === undefined ? ArchiveFormat.tooLong : ArchiveFormat.parseLine(line.bytes)
-          const problem = typeof parsed === "string" ? parsed : use(parsed.row, places.length)
+        JsonLines.scan(table.path, signal, (line, row) => {
+          const problem = typeof row === "string" ? row : use(row, places.length)
           if (problem === undefined) places.push({ offset: line.offset, length: line.bytes!.length })
           else if (found.length < maxProblems) found.push({ file: table.file, line: line.number, detail: problem })
           else dropped++

@@ -383,11 +383,19 @@ export interface ManifestLine {
 /** The lines after which a batch of a manifest ends: enough for all files to be read that may be read at once. */
 const batchLines = 1_024
 
+/**
+ * The most bytes of a line that an export writes beside the tables: a name or a message, whose characters may be escapes. A
+ * longer one is none of its lines, and is not looked at, which takes long.
+ */
+export const longestRecord = 0x400000
+
 /** The lines of a manifest, in batches. */
 export const readManifest = async function*(path: string): AsyncGenerator<ReadonlyArray<ManifestLine>> {
   let found: Array<ManifestLine> = []
   const lines = ArchiveFormat.splitLines(({ bytes, number, offset }) => {
-    const parsed = bytes === undefined ? ArchiveFormat.tooLong : ArchiveFormat.parseLine(bytes)
+    const parsed = bytes === undefined || bytes.length > longestRecord
+      ? ArchiveFormat.tooLong
+      : ArchiveFormat.parseLine(bytes)
     const row = typeof parsed === "string" ? undefined : parsed.row
     const isEntry = isDigest(row) && "file" in row && typeof row.file === "string" && isInside(row.file)
     found.push({
