@@ -191,7 +191,7 @@ export const make = (backend: Backend): PrefectApi["Service"] => {
           ({ cursor, limit }) =>
             // One row more than remains of the range: the row after a duplicated index reveals it.
             Effect.map(
-              taskRunsOfTaskPage(range, { cursor, limit: Math.min(limit, until - last) }),
+              Pages.unannounced(taskRunsOfTaskPage(range, { cursor, limit: Math.min(limit, until - last) })),
               ({ items, next }) => {
                 last = Math.max(last, items.at(-1)?.mapIndex ?? last)
                 return last < until ? { items, next } : {

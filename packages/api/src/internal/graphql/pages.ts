@@ -6,6 +6,7 @@ import * as Errors from "../../PrefectApiError.ts"
 import * as Http from "../http/failure.ts"
 import { isObject } from "../isObject.ts"
 import * as Kept from "../kept.ts"
+import { announce } from "../pages.ts"
 import * as Rows from "../rows.ts"
 import type { Data, GraphQLClient } from "./client.ts"
 import { all } from "./conditions.ts"
@@ -46,6 +47,12 @@ export type Listing = (typeof listings)[keyof typeof listings]
 
 export const views = (rows: ReadonlyArray<unknown>): Effect.Effect<Array<TaskRunView.TaskRunView>> =>
   Rows.decodeAll("task_run", Rows.decodeTaskRun, rows)
+
+/** A page of rows that are decoded once the next page has been announced. */
+const itemsOf = <A>(
+  next: Backend.Cursor | undefined,
+  items: Effect.Effect<ReadonlyArray<A>>
+): Effect.Effect<Backend.Page<A>> => Effect.andThen(announce(next), Effect.map(items, (items) => ({ items, next })))
 
 /** Pages of a server's rows, as views and models. */
 export const make = (client: GraphQLClient) => {
@@ -134,7 +141,7 @@ export const make = (client: GraphQLClient) => {
   ): Effect.Effect<Backend.Page<A>, Errors.PrefectApiError> =>
     Effect.flatMap(
       rawPage(operation, listing, conditions, page),
-      ({ next, rows }) => Effect.map(models(listing.table, rows, decode), (items) => ({ items, next }))
+      ({ next, rows }) => itemsOf(next, models(listing.table, rows, decode))
     )
 
   const viewsPage = (
@@ -145,7 +152,7 @@ export const make = (client: GraphQLClient) => {
   ): Effect.Effect<Backend.Page<TaskRunView.TaskRunView>, Errors.PrefectApiError> =>
     Effect.flatMap(
       rawPage(operation, listing, conditions, page),
-      ({ next, rows }) => Effect.map(views(rows), (items) => ({ items, next }))
+      ({ next, rows }) => itemsOf(next, views(rows))
     )
 
   const everyPage = Effect.fnUntraced(function*(
