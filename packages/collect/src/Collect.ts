@@ -28,7 +28,7 @@
 import { PrefectApi } from "@effect-prefect/api/PrefectApi"
 import type { PrefectApiError } from "@effect-prefect/api/PrefectApiError"
 import { ResultOptions } from "@effect-prefect/results/ResultOptions"
-import { ResultStorage } from "@effect-prefect/results/ResultStorage"
+import { resultOptions, ResultStorage } from "@effect-prefect/results/ResultStorage"
 import * as Effect from "effect/Effect"
 import type { PersistedQueueFactory } from "effect/persistence/PersistedQueue"
 import {
@@ -146,7 +146,7 @@ const createdBy = "effect-prefect"
 export const plan = Effect.fnUntraced(function*(
   options: PlanOptions
 ): Effect.fn.Return<Plan.Plan, CollectError | PrefectApiError, PrefectApi | ResultStorage> {
-  const { maxBytes } = yield* ResultOptions
+  const { maxBytes } = yield* resultOptions
   if (options.infer !== undefined && options.output.columns !== undefined) {
     return yield* new CollectError({
       reason: new Unsupported({
@@ -272,12 +272,12 @@ export const makeWorker = Effect.fnUntraced(function*(
   const output = yield* CollectOutput
   const api = yield* PrefectApi
   const reader = yield* FlowRuns.makeReader(api, plan)
-  const resultOptions = yield* ResultOptions
+  const limits = yield* ResultOptions
   return (part) =>
     publish(output, plan, part, reader, options?.onRows ?? (() => {})).pipe(
       Effect.provideService(PrefectApi, api),
       Effect.provideService(ResultStorage, storage),
-      Effect.provideService(ResultOptions, { ...resultOptions, maxBytes: plan.limits.maxBytes })
+      Effect.provideService(ResultOptions, { ...limits, maxBytes: plan.limits.maxBytes })
     )
 }, traced("Collect.makeWorker"))
 

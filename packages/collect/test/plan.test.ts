@@ -3,6 +3,7 @@ import * as MemoryApi from "@effect-prefect/api/MemoryApi"
 import * as PrefectApi from "@effect-prefect/api/PrefectApi"
 import * as Collect from "@effect-prefect/collect/Collect"
 import * as Plan from "@effect-prefect/collect/CollectPlan"
+import * as ResultOptions from "@effect-prefect/results/ResultOptions"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -28,6 +29,26 @@ const shown = (part: Plan.Part) => {
       return `${part.flowRunIds.join("+")} ${part.rows}`
   }
 }
+
+describe("the limit of bytes in a plan", () => {
+  it.effect("is that of the program or, where it has none, that of the storage", () =>
+    Effect.gen(function*() {
+      const data = tables({ run: [single("run", "a-1")] })
+      const limit = (options: Layer.Layer<never>) =>
+        Collect.plan({ selection: { all: true }, output: { format: "jsonl" } }).pipe(
+          Effect.map(({ limits }) => limits.maxBytes),
+          Effect.provide(
+            Layer.mergeAll(
+              MemoryApi.layer(data),
+              Layer.provide(storage().layer, ResultOptions.layer({ maxBytes: 10 })),
+              options
+            )
+          )
+        )
+      assert.strictEqual(yield* limit(Layer.empty), 10)
+      assert.strictEqual(yield* limit(ResultOptions.layer({ maxBytes: 20 })), 20)
+    }))
+})
 
 describe("cutting", () => {
   it.effect("a mapped task is cut at multiples of the rows of a part, and its parent goes before it", () =>

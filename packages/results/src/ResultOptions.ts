@@ -14,6 +14,7 @@
 import * as ClassRegistry from "@effect-prefect/formats/ClassRegistry"
 import type { Format } from "@effect-prefect/formats/ResultFormat"
 import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 
 /**
@@ -76,23 +77,87 @@ export const ResultOptions = Context.Reference<Options>("@effect-prefect/results
   defaultValue: () => defaults
 })
 
+/** The names of those options that were given, even if they are the defaults. */
+const given = new WeakMap<Options, ReadonlySet<string>>()
+
+const namesOf = (options: Options): ReadonlySet<string> =>
+  given.get(options) ?? new Set(
+    Object.entries(options).filter(([key, value]) => value !== defaults[key as keyof Options]).map(([key]) => key)
+  )
+
+const merged = (
+  options: Options,
+  by: Options,
+  choose: (value: unknown, other: unknown, isGiven: boolean) => unknown
+): Options => {
+  const before = namesOf(options)
+  const names = namesOf(by)
+  const changed = [...names].map((name) => {
+    const key = name as keyof Options
+    return [name, choose(options[key], by[key], before.has(name))] as const
+  })
+  const made: Options = { ...options, ...Object.fromEntries(changed) }
+  given.set(made, new Set([...before, ...names]))
+  return made
+}
+
 /**
- * Options in which values other than the defaults override others.
+ * Options in which those that were given to `layer`, or are not the defaults, override others.
  *
  * @category options
  * @since 0.1.0
  */
-export const override = (options: Options, by: Options): Options => {
-  if (by === defaults) return options
-  const changed = Object.entries(by).filter(([key, value]) => value !== defaults[key as keyof Options])
-  return { ...options, ...Object.fromEntries(changed) }
-}
+export const override = (options: Options, by: Options): Options =>
+  by === defaults ? options : merged(options, by, (_, value) => value)
 
 /**
- * Overrides some of the defaults.
+ * The options of several storages that are used together: of two limits, the lower one.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export const combine = (options: Options, other: Options): Options =>
+  merged(
+    options,
+    other,
+    (before, value, isGiven) =>
+      isGiven && typeof before === "number" && typeof value === "number" ? Math.min(before, value) : value ?? before
+  )
+
+/**
+ * Overrides some of the options that are in effect where it is built: the defaults, or those of a layer below or of a
+ * `provide` around it. A value that is undefined overrides nothing. Of two that are merged side by side, the last one
+ * replaces the other.
  *
  * @category layers
  * @since 0.1.0
  */
 export const layer = (options: Partial<Options>): Layer.Layer<never> =>
-  Layer.succeed(ResultOptions, { ...defaults, ...options })
+  Layer.effect(
+    ResultOptions,
+    Effect.map(ResultOptions, (around) => {
+      const entries = Object.entries(options).filter(([, value]) => value !== undefined)
+      const own: Options = { ...defaults, ...Object.fromEntries(entries) }
+      given.set(own, new Set(entries.map(([name]) => name)))
+      return override(around, own)
+    })
+  )
+
+const numbers = ["maxBytes", "maxMemory", "maxChildren", "concurrency", "pageSize"] as const
+
+/**
+ * The options, unless one of their numbers is none: nothing is above a limit that is NaN, and so that would be no limit.
+ * That is a defect.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export const checked = (options: Options): Effect.Effect<Options> => {
+  const wrong = numbers.find((name) => {
+    const value = options[name]
+    return value === undefined ? defaults[name] !== undefined : typeof value !== "number" || Number.isNaN(value)
+  })
+  return wrong === undefined
+    ? Effect.succeed(options)
+    : Effect.die(new TypeError(`${wrong} of ResultOptions is not a number: give one, or leave it out`))
+}

@@ -41,7 +41,7 @@ import {
   StorageUnavailable,
   type UnsupportedResultType
 } from "./ResultError.ts"
-import { defaults, type Options, override, ResultOptions } from "./ResultOptions.ts"
+import { checked, combine, defaults, type Options, override, ResultOptions } from "./ResultOptions.ts"
 
 /**
  * A stored result: bytes to decode, or a value that needs no decoding.
@@ -213,8 +213,8 @@ export interface Resolution {
 export class ResultStorage extends Context.Service<ResultStorage, {
   readonly readers: ReadonlyArray<StorageReader>
   /**
-   * The options in effect when its layers were built; a `TaskRun` uses them for options that its own program did not
-   * set.
+   * The options in effect when its layers were built, of several the lower limits; a `TaskRun` uses them for options
+   * that its own program did not set.
    */
   readonly options?: Options | undefined
   /**
@@ -228,6 +228,17 @@ export class ResultStorage extends Context.Service<ResultStorage, {
     options: ReadOptions
   ) => Effect.Effect<StoredResult, StorageReason | StorageNotProvided>
 }>()("@effect-prefect/results/ResultStorage") {}
+
+/**
+ * The options in effect for this storage: those of the program, and otherwise those that its layers were built with.
+ *
+ * @category accessors
+ * @since 0.1.0
+ */
+export const resultOptions: Effect.Effect<Options, never, ResultStorage> = Effect.flatMap(
+  ResultStorage,
+  (storage) => Effect.flatMap(ResultOptions, (program) => checked(override(storage.options ?? defaults, program)))
+)
 
 const typeOf = (descriptor: ResultDescriptor): string =>
   descriptor._tag === "CustomResult" ? (descriptor as CustomResult).type : descriptor._tag
@@ -381,9 +392,7 @@ class Registry {
     let options: Options | undefined
     for (const entry of entries) {
       if (entry.options !== undefined) {
-        options = options === undefined
-          ? entry.options
-          : override(options, entry.options)
+        options = options === undefined ? entry.options : combine(options, entry.options)
       }
     }
     this.current = { ...make(entries.flatMap(({ readers }) => readers)), options }

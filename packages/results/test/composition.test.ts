@@ -12,6 +12,7 @@ import * as TaskRun from "@effect-prefect/results/TaskRun"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
 import { mappedTables, numbers, single, success } from "./support/world.ts"
@@ -46,6 +47,30 @@ describe("ResultOptions reach what they bound", () => {
         SecretStorage.layer(() => Effect.succeed(Redacted.make(1))),
         Layer.provide(storage, options)
       ])
+    ),
+    "under a storage that is built anew": Layer.mergeAll(api, Layer.fresh(Layer.provide(storage, options))),
+    "around all": Layer.provideMerge(Layer.mergeAll(api, storage), options),
+    "above all": Layer.provideMerge(options, Layer.mergeAll(api, storage)),
+    "beside a storage that allows more": Layer.mergeAll(
+      api,
+      Layer.provide(storage, options),
+      Layer.provide(MemoryStorage.layer({}), ResultOptions.layer({ maxChildren: 10 }))
+    ),
+    "beside a storage that allows more, in the other order": Layer.mergeAll(
+      api,
+      Layer.provide(MemoryStorage.layer({}), ResultOptions.layer({ maxChildren: 10 })),
+      Layer.provide(storage, options)
+    ),
+    "below other options": Layer.mergeAll(
+      api,
+      storage,
+      Layer.provide(ResultOptions.layer({ concurrency: 1 }), options)
+    ),
+    "beside one that gives none": Layer.mergeAll(
+      api,
+      Layer.provide(storage, options),
+      // Without exactOptionalPropertyTypes this is what an option is that was left out.
+      ResultOptions.layer({ concurrency: 1, ...JSON.parse("{}") as { maxChildren?: number } })
     )
   }
   for (const [where, layer] of Object.entries(compositions)) {
@@ -68,6 +93,72 @@ describe("ResultOptions reach what they bound", () => {
         ResultOptions.layer({ maxBytes: 10 })
       ))
     ))
+
+  it.effect("and those of a provide around another", () =>
+    Effect.gen(function*() {
+      assert.strictEqual(yield* reasonOf("parent"), "ResultTooLarge")
+    }).pipe(
+      Effect.provide(ResultOptions.layer({ concurrency: 1 })),
+      Effect.provide(Layer.mergeAll(api, storage, options))
+    ))
+
+  it.effect("in a runtime, and those of a service for one effect", () =>
+    Effect.promise(async () => {
+      const runtime = ManagedRuntime.make(Layer.mergeAll(api, Layer.provide(storage, options)))
+      assert.strictEqual(await runtime.runPromise(reasonOf("parent")), "ResultTooLarge")
+      const few = { ...ResultOptions.defaults, maxBytes: 0, maxChildren: 5 }
+      const taskRun = TaskRun.fromTaskRunId("parent").pipe(Effect.provideService(ResultOptions.ResultOptions, few))
+      const outcomes = Effect.flatMap(taskRun, ({ outcomes }) => Stream.runCollect(outcomes))
+      const all = await runtime.runPromise(outcomes)
+      assert.isTrue(all.every(({ result }) => result._tag === "Failure"))
+      await runtime.dispose()
+    }))
+
+  it.effect("and the program's, even where it gives the default", () =>
+    Effect.gen(function*() {
+      const taskRun = yield* TaskRun.fromTaskRunId("parent")
+      assert.deepStrictEqual(yield* taskRun.getResult, [0, 1, 2, 3, 4])
+    }).pipe(
+      Effect.provide(Layer.mergeAll(
+        api,
+        Layer.provide(storage, options),
+        ResultOptions.layer({ maxChildren: ResultOptions.defaults.maxChildren })
+      ))
+    ))
+
+  it.effect("also where a reader ignores them", () =>
+    Effect.gen(function*() {
+      const taskRun = yield* TaskRun.fromTaskRunId("child-1")
+      const errors = [
+        yield* Effect.flip(taskRun.getResult),
+        yield* Effect.flip(taskRun.getResultBytes),
+        yield* Effect.flip(Stream.runDrain(taskRun.getTable()))
+      ]
+      assert.deepStrictEqual(errors.map(({ reason }) => reason._tag), Array(3).fill("ResultTooLarge"))
+    }).pipe(Effect.provide(Layer.mergeAll(api, storage, ResultOptions.layer({ maxBytes: 0 })))))
+
+  it.effect("a value that is undefined is the one that is in effect", () =>
+    Effect.gen(function*() {
+      const given = JSON.parse("{}") as { maxBytes: number }
+      const { maxBytes, maxChildren } = yield* ResultStorage.resultOptions.pipe(
+        Effect.provide(ResultOptions.layer({ maxBytes: given.maxBytes }))
+      )
+      assert.deepStrictEqual([maxBytes, maxChildren], [10, 2])
+    }).pipe(
+      Effect.provide(Layer.mergeAll(ResultOptions.layer({ maxBytes: 10 }), Layer.provide(storage, options)))
+    ))
+
+  it.effect("a number that is none is a defect, which says so, and no limit that nothing is above", () =>
+    Effect.gen(function*() {
+      for (const name of ["maxBytes", "maxMemory", "maxChildren", "concurrency", "pageSize"]) {
+        const exit = yield* Effect.exit(
+          TaskRun.fromTaskRunId("parent").pipe(
+            Effect.provide(Layer.mergeAll(api, storage, ResultOptions.layer({ [name]: NaN })))
+          )
+        )
+        assert.include(String(exit), `${name} of ResultOptions is not a number`)
+      }
+    }))
 
   it.effect("and those of the program override those of the storage", () =>
     Effect.gen(function*() {

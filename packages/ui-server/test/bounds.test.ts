@@ -1,9 +1,13 @@
+import * as MemoryApi from "@effect-prefect/api/MemoryApi"
+import * as MemoryStorage from "@effect-prefect/results/MemoryStorage"
+import * as ResultOptions from "@effect-prefect/results/ResultOptions"
 import { afterAll, assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Latch from "effect/Latch"
+import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
@@ -14,7 +18,7 @@ import { RunLengths } from "../src/internal/childStates.ts"
 import { Permits, watched } from "../src/internal/permits.ts"
 import { LoadedValue } from "../src/internal/result/loadedValue.ts"
 import { QueryError } from "../src/internal/result/queryError.ts"
-import { archiveSite, memorySite, prefect3Site, runId } from "./support.ts"
+import { archiveSite, memorySite, prefect3Site, runId, siteOf } from "./support.ts"
 
 const rows = (value: LoadedValue, query: { readonly columns?: ReadonlyArray<string>; readonly sort?: string } = {}) =>
   value.rows({ offset: 0, limit: 500, columns: query.columns, sort: query.sort, where: [] })
@@ -34,6 +38,34 @@ const refusal = (ask: () => unknown): string | undefined => {
   }
   return undefined
 }
+
+describe("the options of a storage", () => {
+  const descriptor = { type: "LocalResult", location: "/srv/1.json", dir: "/srv" }
+  const api = MemoryApi.layer({
+    flow_run: [{ id: "flow-run", name: "run" }],
+    task: [{ id: "task", slug: "a-1" }],
+    task_run: [{
+      id: "run",
+      task_id: "task",
+      flow_run_id: "flow-run",
+      serialized_state: { type: "Success", _result: descriptor }
+    }]
+  })
+  const storage = MemoryStorage.layer({ "/srv/1.json": `"${"x".repeat(100)}"` })
+  const options = ResultOptions.layer({ maxBytes: 10 })
+
+  it.each<[string, Parameters<typeof siteOf>[0]]>([
+    ["beside it", Layer.mergeAll(api, storage, options)],
+    ["under it", Layer.merge(api, Layer.provide(storage, options))]
+  ])("bound what the page loads: %s", async (_, services) => {
+    const site = siteOf(services)
+    try {
+      assert.include(await (await site.get("/api/task-runs/run/result")).text(), "ResultTooLarge")
+    } finally {
+      await site.close()
+    }
+  })
+})
 
 describe("clients that do not read their responses", () => {
   it.effect("are disconnected when others wait for their permits, and those who are not kept waiting are not", () =>

@@ -21,7 +21,7 @@ export interface Site {
   readonly close: () => Promise<void>
 }
 
-const siteOf = (
+export const siteOf = (
   services: Layer.Layer<PrefectApi | ResultStorage.ResultStorage, unknown>,
   options: Partial<UiServer.Options> = {}
 ): Site => {

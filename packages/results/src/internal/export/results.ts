@@ -16,8 +16,7 @@ import { hash } from "node:crypto"
 import { rename } from "node:fs/promises"
 import { join, posix, relative, sep } from "node:path"
 import { ResultNotFound } from "../../ResultError.ts"
-import { ResultOptions } from "../../ResultOptions.ts"
-import { ResultStorage } from "../../ResultStorage.ts"
+import { resultOptions, ResultStorage } from "../../ResultStorage.ts"
 import * as Journal from "../archive/copied.ts"
 import * as Digest from "../archive/digest.ts"
 import * as Files from "../archive/files.ts"
@@ -25,7 +24,6 @@ import { type ArchiveLocation, archiveLocation, resultFolders, rootsOf } from ".
 import { type Unnamed, writer } from "../archive/wholeFiles.ts"
 import { shown } from "../location.ts"
 import * as Prefect3Location from "../prefect3/location.ts"
-import { optionsOf } from "../run/load.ts"
 import { budgetOf, CurrentLoad, type Lease } from "../run/memory.ts"
 import { ArchiveExportError, attempt, type Failure, type Options, type ResultsOptions } from "./model.ts"
 
@@ -92,7 +90,7 @@ export const copyResults = Effect.fnUntraced(function*(
   onFailure: (failure: Failure) => Effect.Effect<void, ArchiveExportError>
 ) {
   const storage = yield* ResultStorage
-  const { maxBytes, maxMemory } = optionsOf(storage, yield* ResultOptions)
+  const { maxBytes, maxMemory } = yield* resultOptions
   const memory = budgetOf(storage, maxMemory)
   const onProgress = options.onProgress ?? (() => Effect.void)
   const roots = rootsOf(options.directories ?? [])

@@ -25,7 +25,7 @@ import {
   StorageNotProvided,
   UnsupportedResultType
 } from "../../ResultError.ts"
-import { type Options, override, ResultOptions } from "../../ResultOptions.ts"
+import { checked, type Options, override, ResultOptions } from "../../ResultOptions.ts"
 import { type ReadOptions, type Resolution, ResultStorage, type StoredResult } from "../../ResultStorage.ts"
 import { inAnotherTurn, Later } from "./later.ts"
 import { type Budget, budgetOf, CurrentLoad, type Lease, withinLoad } from "./memory.ts"
@@ -63,10 +63,11 @@ export const services: Effect.Effect<Services, never, PrefectApi | ResultStorage
   const own = storage.options
   const last = captured.get(storage)
   if (last !== undefined && last.api === api && last.given === given && last.own === own) return Effect.succeed(last)
-  const options = optionsOf(storage, given)
-  const made: Captured = { api, storage, options, memory: budgetOf(storage, options.maxMemory), own, given }
-  captured.set(storage, made)
-  return Effect.succeed(made)
+  return Effect.map(checked(optionsOf(storage, given)), (options) => {
+    const made: Captured = { api, storage, options, memory: budgetOf(storage, options.maxMemory), own, given }
+    captured.set(storage, made)
+    return made
+  })
 })
 
 /** The options in effect: those of the program, and otherwise those that the storage was built with. */
@@ -328,6 +329,13 @@ export const reserve = (lease: Lease, bytes: number): Effect.Effect<void, Result
 const place = (lease: Lease): Effect.Effect<void> =>
   Effect.callback((resume) => Effect.sync(lease.decode(() => resume(Effect.void))))
 
+/** A reader of the caller's own may have given more bytes than it was allowed. */
+const tooLong = (
+  { options: { maxBytes } }: Services,
+  { bytes: { length } }: Extract<StoredResult, { readonly _tag: "Bytes" }>
+): ResultTooLarge | undefined =>
+  length > maxBytes ? new ResultTooLarge({ limit: maxBytes, unit: "bytes", size: length }) : undefined
+
 /** The value of a stored result, whose memory the lease then holds. */
 export const decodeStored = (
   services: Services,
@@ -336,6 +344,8 @@ export const decodeStored = (
   lease: Lease
 ): Effect.Effect<unknown, ResultError> => {
   if (stored._tag === "Value") return settle(view, lease, stored.value)
+  const excess = tooLong(services, stored)
+  if (excess !== undefined) return Effect.fail(resultError(view, excess))
   // A reader that did not know the size has not requested memory.
   const missing = stored.bytes.length - lease.held
   const hasMemory = missing <= 0 || lease.budget.hasRoom(missing)
@@ -428,12 +438,14 @@ export const loadBytes = (services: Services, view: RunView): Effect.Effect<Uint
   withLease(
     services,
     (prepared) =>
-      Effect.flatMap(readStored(services, view, prepared), (stored) =>
-        stored._tag === "Bytes"
+      Effect.flatMap(readStored(services, view, prepared), (stored) => {
+        const refusal = stored._tag === "Bytes"
+          ? tooLong(services, stored)
+          : new ResultDecodeError({ detail: "its storage gives a value, which has no stored bytes" })
+        return stored._tag === "Bytes" && refusal === undefined
           ? Effect.succeed(stored.bytes)
-          : Effect.fail(
-            resultError(view, new ResultDecodeError({ detail: "its storage gives a value, which has no stored bytes" }))
-          ))
+          : Effect.fail(resultError(view, refusal!))
+      })
   )
 
 /**

@@ -19,7 +19,7 @@ import {
   UnsupportedResultType
 } from "@effect-prefect/results/ResultError"
 import { ResultOptions } from "@effect-prefect/results/ResultOptions"
-import { ResultStorage, type StoredResult } from "@effect-prefect/results/ResultStorage"
+import { resultOptions, ResultStorage, type StoredResult } from "@effect-prefect/results/ResultStorage"
 import * as TaskRun from "@effect-prefect/results/TaskRun"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -118,7 +118,7 @@ const isMapped = (view: TaskRunView): boolean => State.isMapped(view.state) && v
 export const make = Effect.fnUntraced(function*(limits: Limits) {
   const api = yield* PrefectApi
   const storage = yield* ResultStorage
-  const options = yield* ResultOptions
+  const options = yield* resultOptions
   const host: Host = yield* Effect.acquireRelease(
     Effect.sync(() => makeHost(Math.max(512, Math.ceil(limits.cacheBytes / 2 ** 20) * 4))),
     (host) => Effect.sync(() => host.close())
@@ -204,7 +204,7 @@ export const make = Effect.fnUntraced(function*(limits: Limits) {
       : undefined
     if (
       stored === undefined || stored._tag === "Value" || (stored.decode !== undefined && prefect3 === undefined) ||
-      options.registry.decoders.size > 0
+      options.registry.decoders.size > 0 || stored.bytes.length > options.maxBytes
     ) {
       const value = yield* taskRun.getResult
       const size = stored?._tag === "Bytes" ? stored.bytes.length : null
