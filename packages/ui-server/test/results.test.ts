@@ -50,3 +50,42 @@ it.effect("the thread of large results leaves the bytes of a storage as they are
     assert.deepStrictEqual(whole, bytes)
     assert.deepStrictEqual(yield* load(1), first)
   }))
+
+it.effect("the thread of large results ends when it holds no value any more, and starts again for the next", () =>
+  Effect.gen(function*() {
+    const host = yield* Effect.acquireRelease(
+      Effect.sync(() => makeHost(512, 0)),
+      (host) => Effect.sync(() => host.close())
+    )
+    const load = (key: number, text: string) =>
+      Effect.promise(() =>
+        host.ask(key, {
+          op: "load",
+          bytes: new TextEncoder().encode(text),
+          name: "a.json",
+          format: undefined,
+          maxBytes: 1e6,
+          prefect3: undefined
+        }).catch((error: unknown) => error)
+      )
+    const ends = (generation: number) =>
+      Effect.promise(async () => {
+        while (host.generation() === generation) await new Promise((resolve) => setTimeout(resolve, 1))
+      })
+    yield* load(0, "[1]")
+    yield* load(1, "[2]")
+    yield* Effect.promise(() => host.ask(0, { op: "drop" }))
+    const level = () => host.ask(1, { op: "level", path: "", offset: 0, limit: 10 })
+    // It would have ended by then.
+    yield* Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 1)))
+    yield* Effect.promise(level)
+    assert.strictEqual(host.generation(), 0)
+    yield* Effect.ignore(Effect.tryPromise(() => host.ask(1, { op: "drop" })))
+    yield* ends(0)
+    yield* load(2, "[3]")
+    yield* Effect.ignore(Effect.tryPromise(() => host.ask(2, { op: "drop" })))
+    yield* ends(1)
+    // What could not be read is not held either.
+    assert.instanceOf(yield* load(3, "[4"), Error)
+    yield* ends(2)
+  }))

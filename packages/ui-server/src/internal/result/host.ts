@@ -17,6 +17,9 @@ export class HostFailure extends Error {
 /** The young generation of the thread. V8's default grows to more than the values take, and stays there. */
 const youngMb = 24
 
+/** How long a thread that holds no value is kept, in milliseconds. */
+const idleMillis = 10_000
+
 interface Call {
   readonly resolve: (answer: unknown) => void
   readonly reject: (failure: HostFailure) => void
@@ -31,9 +34,15 @@ export interface Host {
   readonly close: () => void
 }
 
-/** `memoryMb`: the heap limit of the thread. */
-export const makeHost = (memoryMb: number): Host => {
+/**
+ * `memoryMb`: the heap limit of the thread. It ends when it has held no value for `idle` milliseconds: V8 keeps the
+ * memory of a heap in which nothing is allocated, so that of the values would stay.
+ */
+export const makeHost = (memoryMb: number, idle = idleMillis): Host => {
   let worker: Worker | undefined
+  /** The values that the thread holds, or is asked to load. */
+  const held = new Set<number>()
+  let ending: NodeJS.Timeout | undefined
   let generation = 0
   let nextId = 0
   const calls = new Map<number, Call>()
@@ -42,8 +51,23 @@ export const makeHost = (memoryMb: number): Host => {
     if (worker !== old) return
     worker = undefined
     generation++
+    held.clear()
     for (const call of calls.values()) call.reject(new HostFailure({ _tag: "Fault" }))
     calls.clear()
+  }
+  const end = () => {
+    const old = worker
+    clearTimeout(ending)
+    if (old === undefined) return
+    ended(old)
+    void old.terminate()
+  }
+  const letGo = (key: number) => {
+    if (!held.delete(key) || held.size > 0) return
+    clearTimeout(ending)
+    ending = setTimeout(() => {
+      if (held.size === 0) end()
+    }, idle).unref()
   }
   const start = (): Worker => {
     const started = new Worker(entry, {
@@ -65,22 +89,29 @@ export const makeHost = (memoryMb: number): Host => {
   return {
     generation: () => generation,
     start: () => {
-      worker ??= start()
+      try {
+        worker ??= start()
+      } catch {
+        // Whoever asks it something is told.
+      }
     },
     ask: (key, question) =>
       new Promise((resolve, reject) => {
         worker ??= start()
         const id = nextId++
-        calls.set(id, { resolve, reject })
+        if (question.op === "load") held.add(key)
+        if (question.op === "drop") letGo(key)
+        calls.set(id, {
+          resolve,
+          reject: (failure) => {
+            if (question.op === "load") letGo(key)
+            reject(failure)
+          }
+        })
         const request: Request = { ...question, id, key }
         // The bytes are copied: they belong to the storage, which may hand them out again.
         worker.postMessage(request, [])
       }),
-    close: () => {
-      const old = worker
-      worker = undefined
-      // No request waits for it: its work is no longer needed.
-      void old?.terminate()
-    }
+    close: end
   }
 }
