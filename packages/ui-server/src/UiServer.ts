@@ -136,6 +136,17 @@ const isOfRun = /\/(?:flow|task)-runs?\/./
 /** Routes that read as many rows as a run has: their work takes long, and their clients need not take it. */
 const isWalk = /\/(?:tasks|logs|children\/(?:states|times))$/
 
+/**
+ * Whether the router would take long for an address: it copies the whole address for each percent sign in it, before it
+ * looks for a route.
+ */
+const isLongForRouter = (url: string): boolean => {
+  const query = url.search(/[?;#]/)
+  let signs = 0
+  for (let at = -1; (at = url.indexOf("%25", at + 1)) >= 0 && (query < 0 || at < query);) if (++signs > 100) return true
+  return false
+}
+
 /** The header with which the page requests failures as successful responses: a browser logs others to its console. */
 const quietHeader = "x-effect-prefect-quiet"
 /** The status that the response would otherwise have. */
@@ -229,14 +240,12 @@ export const layer = (
       const isQuiet = request.headers[quietHeader] === "1"
       if (refused !== undefined) return quietly(Guard.secured(refused, isApi), isApi && isQuiet)
       // Whoever looks at a run looks at a result next, and the browser still has to load the page's script.
-      if (startThread !== undefined && isOfRun.test(path)) {
-        startThread()
-        startThread = undefined
-      }
+      if (isOfRun.test(path)) startThread?.()
       if (!isApi) {
         const acceptsGzip = /\bgzip\b(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))/.test(request.headers["accept-encoding"] ?? "")
         return Guard.secured(assets(path === "" ? "/" : path, acceptsGzip), false)
       }
+      if (isLongForRouter(url)) return quietly(Guard.secured(notFound, true), isQuiet)
       const answered = yield* limited(
         Effect.provideService(routes, HttpServerRequest.HttpServerRequest, request.modify({ url })),
         request,
@@ -262,17 +271,13 @@ export const layer = (
     }
     const handler = Effect.flatMap(HttpServerRequest.HttpServerRequest, logged)
     yield* router.add("*", `${prefix}/*` as `/${string}`, handler)
+    const isOwn = (request: HttpServerRequest.HttpServerRequest) => request.url.startsWith(`${prefix}/`)
     // The router passes over what it cannot decode, and methods that it does not know: the guard answers those too.
     yield* router.addGlobalMiddleware((routed) =>
-      Effect.catchIf(
-        routed,
-        isRouteNotFound,
-        (error) =>
-          Effect.flatMap(
-            HttpServerRequest.HttpServerRequest,
-            (request) => request.url.startsWith(`${prefix}/`) ? logged(request) : Effect.fail(error)
-          )
-      )
+      Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
+        isOwn(request) && isLongForRouter(request.url)
+          ? logged(request)
+          : Effect.catchIf(routed, isRouteNotFound, (error) => isOwn(request) ? logged(request) : Effect.fail(error)))
     )
   })) as Layer.Layer<never, AssetsError, HttpRouter.HttpRouter | PrefectApi | ResultStorage>
 }
