@@ -16,7 +16,9 @@
 import * as Turn from "@effect-prefect/core/Turn"
 import { IncomingMessage, Server, type ServerResponse } from "node:http"
 import type { Socket } from "node:net"
+import { addressOf, Clients } from "./internal/clients.ts"
 import { Door } from "./internal/door.ts"
+import { connections } from "./internal/openFiles.ts"
 
 /**
  * Options of a listener.
@@ -25,7 +27,11 @@ import { Door } from "./internal/door.ts"
  * @since 0.1.0
  */
 export interface Options {
-  /** The most connections. For a further one, the one that has sent nothing whole for longest is ended. Default 2 000. */
+  /**
+   * The most connections. For a further one, that of the address with most which has sent nothing whole for longest is
+   * ended. When all of those are being answered, further requests of an address that has more than its part are refused
+   * with status 503. Default 2 000, or fewer where the process may open few files (`ulimit -n`).
+   */
   readonly maxConnections?: number | undefined
 }
 
@@ -59,11 +65,18 @@ class Message extends IncomingMessage {
 
 /** A connection on which a request is answered, and its further ones. */
 interface Connection {
+  /** Of the client. */
+  readonly address: string
   /** What is answered. */
   current: IncomingMessage | undefined
   readonly waiting: Array<() => void>
   /** Whether a request of it was answered. */
   isKnown: boolean
+}
+
+const refuse = (response: ServerResponse): void => {
+  response.writeHead(503, { "retry-after": "1", "connection": "close", "content-type": "text/plain; charset=utf-8" })
+    .end("this server is busy: try again in a moment\n")
 }
 
 /**
@@ -74,8 +87,9 @@ class OneByOne extends Server {
   /** Of clients that are known from an earlier request: a flood of new ones hardly delays them. */
   readonly #known = new Door(16)
   readonly #new = new Door(128)
-  /** In the order in which they were opened or their last request ended. */
   readonly #connections = new Map<Socket, Connection>()
+  /** The same, those of an address in the order in which they were opened or their last request ended. */
+  readonly #clients = new Clients<Socket, Connection>()
   readonly #maxConnections: number
 
   constructor(options: Options) {
@@ -83,9 +97,11 @@ class OneByOne extends Server {
       requestTimeout: 30_000,
       headersTimeout: 10_000,
       keepAliveTimeout: 65_000,
+      // The default is half a minute, by which a connection that sends nothing would live longer than it may.
+      connectionsCheckingInterval: 5_000,
       IncomingMessage: Message
     })
-    this.#maxConnections = options.maxConnections ?? 2_000
+    this.#maxConnections = options.maxConnections ?? connections()
   }
 
   override listen(...args: ReadonlyArray<unknown>): this {
@@ -116,12 +132,28 @@ class OneByOne extends Server {
     this.#known.accepted()
     this.#new.accepted()
     Turn.leave()
-    this.#connections.set(socket, { current: undefined, waiting: [], isKnown: false })
-    socket.once("close", () => this.#connections.delete(socket))
-    if (this.#connections.size <= this.#maxConnections) return
-    for (const [idle, { current }] of this.#connections) {
-      if (current?.complete !== true) return void idle.destroy()
+    const address = addressOf(socket.remoteAddress)
+    const connection: Connection = { address, current: undefined, waiting: [], isKnown: false }
+    this.#connections.set(socket, connection)
+    this.#clients.keep(address, socket, connection)
+    socket.once("close", () => this.#forget(socket, connection))
+    if (this.#clients.size <= this.#maxConnections) return
+    for (const [idle, other] of this.#clients.ofLargest()) {
+      if (other.current?.complete === true || idle === socket) continue
+      this.#forget(idle, other)
+      return void idle.destroy()
     }
+  }
+
+  #forget(socket: Socket, { address }: Connection): void {
+    this.#connections.delete(socket)
+    this.#clients.forget(address, socket)
+  }
+
+  /** Whether an address has so many connections, all of which are being answered, that there are none for others. */
+  #isFullFor(address: string): boolean {
+    return this.#clients.size > this.#maxConnections &&
+      this.#clients.hasMoreThanItsPart(address, this.#maxConnections)
   }
 
   #admit(event: string, request: IncomingMessage, response: ServerResponse): void {
@@ -129,11 +161,15 @@ class OneByOne extends Server {
     const connection = this.#connections.get(socket)
     // The rest of what came with the request for which the connection was ended.
     if (connection === undefined || socket.destroyed) return
+    const { address } = connection
     const begin = () => {
       connection.current = request
       response.once("close", () => this.#end(socket, connection))
+      if (this.#isFullFor(address)) return refuse(response)
       const door = connection.isKnown ? this.#known : this.#new
       door.enter({
+        address,
+        refuse: () => refuse(response),
         begin: () => void super.emit(event, request, response),
         // Nothing is sent on a connection whose other half the client has closed.
         isGone: () => !socket.writable
@@ -149,8 +185,7 @@ class OneByOne extends Server {
     const next = connection.waiting.shift()
     if (next === undefined) {
       connection.current = undefined
-      if (!this.#connections.delete(socket) || socket.destroyed) return
-      this.#connections.set(socket, connection)
+      if (this.#connections.has(socket)) this.#clients.keep(connection.address, socket, connection)
     } // Others have a turn in between.
     else setImmediate(() => socket.destroyed || next())
   }
@@ -161,6 +196,9 @@ class OneByOne extends Server {
  * after the last one, because proxies keep them for a minute and treat one that ends just then as a broken server.
  * Requests of one connection are answered one by one, and a connection on which more than 100 wait is ended, or whose
  * body comes byte by byte. Requests of all connections are begun in turn with other work, unless their client has gone.
+ * The addresses of clients take turns, and of more than 1 000 requests that wait to be begun, those of the address that
+ * has most are answered with status 503 and `Retry-After: 1`, as are those of an address whose connections leave none to
+ * others. An address is one of IPv4 or a network of 64 bits of IPv6; behind a proxy, all clients have that of the proxy.
  *
  * @category constructors
  * @since 0.1.0

@@ -19,8 +19,8 @@ const listen = async (
   const sockets: Array<Socket> = []
   return {
     server,
-    open: (text = "") => {
-      const socket = connect(port, "127.0.0.1").on("error", () => {})
+    open: (text = "", address = "127.0.0.1") => {
+      const socket = connect({ port, host: "127.0.0.1", localAddress: address }).on("error", () => {})
       sockets.push(socket)
       if (text !== "") socket.write(text)
       return socket
@@ -143,6 +143,48 @@ describe("Listener", () => {
     responses[0]!.end("done")
     assert.include(await text, "200 OK")
     assert.isTrue(slow.destroyed)
+  })
+
+  it("ends connections of the address that has most, and refuses requests of one that leaves none to others", async () => {
+    const responses: Array<ServerResponse> = []
+    await using listener = await listen((_request, response) => void responses.push(response), { maxConnections: 4 })
+    const ended: Array<string> = []
+    const open = async (name: string, address: string, text = "") => {
+      const socket = listener.open(text, address)
+      socket.on("close", () => ended.push(name)).resume()
+      await once(listener.server, "connection")
+      return socket
+    }
+    const other = "127.0.0.2"
+    const quiet = await open("quiet", other)
+    for (let i = 0; i < 4; i++) await open(`silent ${i}`, "127.0.0.1")
+    while (ended.length < 1) await turn()
+    for (let i = 0; i < 3; i++) await open(`answered ${i}`, "127.0.0.1", get("/"))
+    while (responses.length < 3) await turn()
+    while (ended.length < 4) await turn()
+    assert.deepStrictEqual(ended, ["silent 0", "silent 1", "silent 2", "silent 3"])
+    const refused = await received(listener.open(get("/"), "127.0.0.1"), "nothing")
+    assert.match(refused, /^HTTP\/1\.1 503 [^]*\r\nretry-after: 1\r\n[^]*busy/i)
+    const text = received(quiet, "done")
+    quiet.write(get("/"))
+    while (responses.length < 4) await turn()
+    responses.at(-1)!.end("done")
+    assert.include(await text, "200 OK")
+    assert.isFalse(ended.some((name) => name !== "quiet" && !name.startsWith("silent")))
+  })
+
+  it("refuses requests of which too many wait, those of others not", async () => {
+    let begun = 0
+    await using listener = await listen((_request, response) => {
+      begun++
+      for (const end = performance.now() + 6; performance.now() < end;);
+      response.end("done")
+    })
+    const flood = Array.from({ length: 1_100 }, () => received(listener.open(get("/")), "busy"))
+    await Promise.race(flood)
+    const before = begun
+    assert.include(await received(listener.open(get("/"), "127.0.0.2"), "done"), "200 OK")
+    assert.isAtMost(begun - before, 200)
   })
 
   it("answers requests for another protocol in its own", async () => {

@@ -3,29 +3,39 @@ const slice = 5
 /** Turns of the event loop between two slices. */
 const turns = 4
 
+/** Requests that wait; a further one is refused. */
+const mostWaiting = 1_000
+
 interface Waiting {
+  /** Of the client. */
+  readonly address: string
   readonly begin: () => void
   readonly isGone: () => boolean
+  /** Is called instead of `begin` when too many wait. */
+  readonly refuse: () => void
 }
 
 /**
  * A door through which requests enter one after another: what they do at once is done in slices of a few milliseconds.
  * An event loop accepts one connection in a turn, and reads from each of the others, so clients that come while a
- * thousand requests are begun would wait for all of them, and nothing would show that the clients of those have gone.
+ * thousand requests are begun would wait for all of them, and nothing would show that the clients of those have gone. The
+ * addresses of clients take turns, so that however many requests one has, others wait for one of them.
  */
 export class Door {
   /** The most turns between two slices, while connections are accepted. */
   readonly mostTurns: number
-  /** In the order in which they came; those before `#next` have entered. */
-  #waiting: Array<Waiting> = []
-  #next = 0
+  readonly mostWaiting: number
+  /** By address, from the one whose turn is next; those of one in the order in which they came. */
+  readonly #waiting = new Map<string, Array<Waiting>>()
+  #count = 0
   /** When the slice began; undefined when the next request begins one. */
   #since: number | undefined
   #turn = 0
   #hasAccepted = false
 
-  constructor(mostTurns: number) {
+  constructor(mostTurns: number, most = mostWaiting) {
     this.mostTurns = mostTurns
+    this.mostWaiting = most
   }
 
   /** A client connected in this turn, and others may be about to. */
@@ -33,15 +43,43 @@ export class Door {
     this.#hasAccepted = true
   }
 
-  /** Begins a request at once or in its turn, unless its client has gone by then. */
+  /**
+   * Begins a request at once or in its turn, unless its client has gone by then. Of too many, the last one of the
+   * address that has most is refused.
+   */
   enter(one: Waiting): void {
-    if (!this.#isEmpty || this.#isOver()) return void this.#waiting.push(one)
+    if (this.#count > 0 || this.#isOver()) return this.#add(one)
     if (this.#since === undefined) this.#start()
     one.begin()
   }
 
-  get #isEmpty(): boolean {
-    return this.#next === this.#waiting.length
+  #add(one: Waiting): void {
+    const own = this.#waiting.get(one.address)
+    if (own === undefined) this.#waiting.set(one.address, [one])
+    else own.push(one)
+    if (++this.#count <= this.mostWaiting) return
+    let most: [address: string, queue: Array<Waiting>] = [one.address, own ?? []]
+    for (const each of this.#waiting) if (each[1].length > most[1].length) most = each
+    const [address, queue] = most
+    const here = queue.filter((waiting) => !waiting.isGone())
+    this.#count -= queue.length - here.length
+    const refused = this.#count > this.mostWaiting ? here.pop() : undefined
+    if (refused !== undefined) this.#count--
+    if (here.length === 0) this.#waiting.delete(address)
+    else this.#waiting.set(address, here)
+    refused?.refuse()
+  }
+
+  /** The next one in turn. */
+  #take(): Waiting | undefined {
+    for (const [address, queue] of this.#waiting) {
+      const one = queue.shift()
+      this.#waiting.delete(address)
+      if (queue.length > 0) this.#waiting.set(address, queue)
+      this.#count--
+      return one
+    }
+    return undefined
   }
 
   #isOver(): boolean {
@@ -59,14 +97,11 @@ export class Door {
     this.#hasAccepted = false
     if (this.#turn++ < most) return void setImmediate(this.#onTurn)
     this.#since = undefined
-    if (this.#isEmpty) return
+    if (this.#count === 0) return
     this.#start()
-    while (!this.#isEmpty && !this.#isOver()) {
-      const { begin, isGone } = this.#waiting[this.#next++]!
-      if (!isGone()) begin()
+    while (this.#count > 0 && !this.#isOver()) {
+      const one = this.#take()
+      if (one?.isGone() === false) one.begin()
     }
-    if (!this.#isEmpty && this.#next < 1_000) return
-    this.#waiting = this.#waiting.slice(this.#next)
-    this.#next = 0
   }
 }
