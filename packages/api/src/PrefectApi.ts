@@ -28,6 +28,7 @@ import type {
   TaskRunSummary
 } from "./Backend.ts"
 import * as Pages from "./internal/pages.ts"
+import { canonicalUuid } from "./internal/uuids.ts"
 import { MalformedResponse, PrefectApiError } from "./PrefectApiError.ts"
 
 /**
@@ -118,6 +119,33 @@ export const BeforePage = Context.Reference<Effect.Effect<void> | undefined>(
   }
 )
 
+/** What a row belongs to, as far as it says so. */
+interface Owners {
+  readonly flowRunId?: string | null | undefined
+  readonly taskRunId?: string | null | undefined
+  readonly taskId?: string | null | undefined
+  readonly flowId?: string | null | undefined
+}
+
+/** A text that is no id of Prefect's names no other owner: such a row is judged when it is decoded. */
+const isOwner = (asked: string | null | undefined, found: string | null | undefined): boolean => {
+  if (asked === found || asked == null || found == null) return true
+  const other = canonicalUuid(found)
+  return other === undefined || other === (canonicalUuid(asked) ?? asked)
+}
+
+const isOwned = (asked: Owners, found: Owners): boolean =>
+  isOwner(asked.flowRunId, found.flowRunId) && isOwner(asked.taskRunId, found.taskRunId) &&
+  isOwner(asked.taskId, found.taskId) && isOwner(asked.flowId, found.flowId)
+
+const foreign = (operation: string) =>
+  new PrefectApiError({
+    operation,
+    reason: new MalformedResponse({ detail: "it has a row of another run, task or flow than was asked for" })
+  })
+
+const ofTaskRun = ({ flowRunId, taskId }: TaskRunView): Owners => ({ flowRunId, taskId })
+
 const pageSizes = (size: number | undefined, defaults: Pages.Sizes) =>
   size === undefined || Number.isNaN(size)
     ? defaults
@@ -143,6 +171,18 @@ export const make = (backend: Backend): PrefectApi["Service"] => {
     taskRunSummariesPage,
     ...queries
   } = backend
+  /** A page whose rows are those that were asked for: a server, or a cache before it, may send those of another run. */
+  const belonging = <A>(
+    operation: string,
+    asked: Owners,
+    ownersOf: (row: A) => Owners,
+    page: Effect.Effect<Page<A>, PrefectApiError>
+  ): Effect.Effect<Page<A>, PrefectApiError> =>
+    Effect.filterOrFail(
+      page,
+      ({ items }) => items.every((row) => isOwned(asked, ownersOf(row))),
+      () => foreign(operation)
+    )
   const stream = <A>(
     operation: string,
     page: (request: PageRequest) => Effect.Effect<Page<A>, PrefectApiError>,
@@ -171,8 +211,27 @@ export const make = (backend: Backend): PrefectApi["Service"] => {
         ),
       pageSizes(options?.pageSize, defaults)
     )
+  const ofTask = (operation: string, task: TaskInFlowRun & { readonly after: number }, page: PageRequest) =>
+    belonging(
+      operation,
+      { flowRunId: task.flowRunId, taskId: task.taskId },
+      ofTaskRun,
+      taskRunsOfTaskPage(task, page)
+    )
   return PrefectApi.of({
     ...queries,
+    taskRunBySlug: (query) =>
+      Effect.filterOrFail(
+        queries.taskRunBySlug(query),
+        ({ flowRunId }) => isOwned({ flowRunId: query.flowRunId }, { flowRunId }),
+        () => foreign("taskRunBySlug")
+      ),
+    firstTaskRunOfEachTask: (flowRunId) =>
+      Effect.filterOrFail(
+        queries.firstTaskRunOfEachTask(flowRunId),
+        (views) => views.every((view) => isOwned({ flowRunId }, { flowRunId: view.flowRunId })),
+        () => foreign("firstTaskRunOfEachTask")
+      ),
     // Some backends learn their name from the first response.
     get backendName() {
       return backend.name
@@ -181,7 +240,7 @@ export const make = (backend: Backend): PrefectApi["Service"] => {
     mappedChildren: (task, { after, pageSize, until } = {}) => {
       const range = { ...task, after: Math.max(-1, after ?? -1) }
       if (until === undefined) {
-        return stream("mappedChildren", (page) => taskRunsOfTaskPage(range, page), { pageSize })
+        return stream("mappedChildren", (page) => ofTask("mappedChildren", range, page), { pageSize })
       }
       return Stream.suspend(() => {
         let last = range.after
@@ -191,7 +250,9 @@ export const make = (backend: Backend): PrefectApi["Service"] => {
           ({ cursor, limit }) =>
             // One row more than remains of the range: the row after a duplicated index reveals it.
             Effect.map(
-              Pages.unannounced(taskRunsOfTaskPage(range, { cursor, limit: Math.min(limit, until - last) })),
+              Pages.unannounced(
+                ofTask("mappedChildren", range, { cursor, limit: Math.min(limit, until - last) })
+              ),
               ({ items, next }) => {
                 last = Math.max(last, items.at(-1)?.mapIndex ?? last)
                 return last < until ? { items, next } : {
@@ -206,14 +267,63 @@ export const make = (backend: Backend): PrefectApi["Service"] => {
       })
     },
     taskRunsOfTask: (task, options) =>
-      stream("taskRunsOfTask", (page) => taskRunsOfTaskPage({ ...task, after: -2 }, page), options),
-    taskRuns: (query, options) => stream("taskRuns", (page) => taskRunsPage(query, page), options),
+      stream("taskRunsOfTask", (page) => ofTask("taskRunsOfTask", { ...task, after: -2 }, page), options),
+    taskRuns: (query, options) =>
+      stream(
+        "taskRuns",
+        (page) => belonging("taskRuns", { flowRunId: query.flowRunId }, ofTaskRun, taskRunsPage(query, page)),
+        options
+      ),
     taskRunSummaries: (query, options) =>
-      stream("taskRunSummaries", (page) => taskRunSummariesPage(query, page), options, summaryPageSizes),
-    siblings: (view, options) => stream("siblings", (page) => siblingsPage(view, page), options),
-    flowRuns: (query, options) => stream("flowRuns", (page) => flowRunsPage(query ?? {}, page), options),
+      stream(
+        "taskRunSummaries",
+        (page) =>
+          belonging(
+            "taskRunSummaries",
+            { taskId: query.taskId },
+            ({ taskId }) => ({ taskId }),
+            taskRunSummariesPage(query, page)
+          ),
+        options,
+        summaryPageSizes
+      ),
+    siblings: (view, options) =>
+      stream(
+        "siblings",
+        (page) => belonging("siblings", ofTaskRun(view), ofTaskRun, siblingsPage(view, page)),
+        options
+      ),
+    flowRuns: (query = {}, options) =>
+      stream(
+        "flowRuns",
+        (page) =>
+          belonging("flowRuns", { flowId: query.flowId }, ({ flowId }) => ({ flowId }), flowRunsPage(query, page)),
+        options
+      ),
     flows: (options) => stream("flows", flowsPage, options),
-    logs: (query, options) => stream("logs", (page) => logsPage(query, page), options),
-    artifacts: (query, options) => stream("artifacts", (page) => artifactsPage(query, page), options)
+    logs: (query, options) =>
+      stream(
+        "logs",
+        (page) =>
+          belonging(
+            "logs",
+            { flowRunId: query.flowRunId, taskRunId: query.taskRunId },
+            ({ flowRunId, taskRunId }) => ({ flowRunId, taskRunId }),
+            logsPage(query, page)
+          ),
+        options
+      ),
+    artifacts: (query, options) =>
+      stream(
+        "artifacts",
+        (page) =>
+          belonging(
+            "artifacts",
+            { taskRunId: query.taskRunId },
+            ({ taskRunId }) => ({ taskRunId }),
+            artifactsPage(query, page)
+          ),
+        options
+      )
   })
 }

@@ -1,5 +1,7 @@
 import * as MemoryApi from "@effect-prefect/api/MemoryApi"
 import * as PrefectApi from "@effect-prefect/api/PrefectApi"
+import type { PrefectApiError } from "@effect-prefect/api/PrefectApiError"
+import * as TaskRunView from "@effect-prefect/core/TaskRunView"
 import { assert, describe, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -103,6 +105,82 @@ describe("listings of PrefectApi", () => {
         yield* Stream.runDrain(api.mappedChildren(task, { pageSize }))
         for (const { limit } of requests) assert.isAtLeast(limit, 1)
       }
+    }))
+})
+
+describe("rows of another owner than was asked for", () => {
+  const id = (at: number) => `00000000-0000-4000-8000-00000000000${at}`
+  const [asked, other] = [id(1), id(2)]
+  const task = { flowRunId: asked, taskId: asked }
+  const view = (flowRunId: string | null, taskId: string) =>
+    TaskRunView.fromRow({
+      id: id(3),
+      name: null,
+      task: { id: taskId, slug: "t-1" },
+      task_id: taskId,
+      map_index: 0,
+      serialized_state: null,
+      flow_run_id: flowRunId
+    }) as TaskRunView.TaskRunView
+  const views = (flowRunId: string | null, taskId: string) =>
+    Effect.succeed({ items: [view(flowRunId, taskId)], next: undefined })
+  /** A server that gives the rows of these owners, whatever it is asked. */
+  const served = Effect.fnUntraced(function*(flowRunId: string | null, taskId: string) {
+    const nothing = yield* MemoryApi.make({})
+    const page = <A>(item: A) => Effect.succeed({ items: [item], next: undefined })
+    const row = { id: id(4), flow_id: taskId, name: "f", taskRunId: taskId, flowRunId, timestamp: "", message: "" }
+    return PrefectApi.make({
+      ...nothing,
+      name: "a test",
+      taskRunBySlug: () => Effect.succeed(view(flowRunId, taskId)),
+      firstTaskRunOfEachTask: () => Effect.succeed([view(flowRunId, taskId)]),
+      taskRunsOfTaskPage: () => views(flowRunId, taskId),
+      taskRunsPage: () => views(flowRunId, taskId),
+      siblingsPage: () => views(flowRunId, taskId),
+      taskRunSummariesPage: () =>
+        page({ taskRunId: id(3), taskId, mapIndex: 0, state: "Success", startTime: null, endTime: null }),
+      flowRunsPage: () => page({ ...row, flowId: taskId } as never),
+      flowsPage: () => Effect.die("not asked for"),
+      logsPage: () => page(row as never),
+      artifactsPage: () => page({ id: id(4), taskRunId: taskId, kind: "link", data: null } as never)
+    })
+  })
+  type Api = PrefectApi.PrefectApi["Service"]
+  const listings: Readonly<Record<string, (api: Api) => Stream.Stream<unknown, PrefectApiError>>> = {
+    mappedChildren: (api) => api.mappedChildren(task),
+    "mappedChildren of a range": (api) => api.mappedChildren(task, { until: 5 }),
+    taskRunsOfTask: (api) => api.taskRunsOfTask(task),
+    taskRuns: (api) => api.taskRuns({ flowRunId: asked }),
+    taskRunSummaries: (api) => api.taskRunSummaries(task),
+    siblings: (api) => api.siblings(view(asked, asked)),
+    flowRuns: (api) => api.flowRuns({ flowId: asked }),
+    logs: (api) => api.logs(task),
+    "logs of a task run": (api) => api.logs({ taskRunId: asked }),
+    artifacts: (api) => api.artifacts({ taskRunId: asked }),
+    firstTaskRunOfEachTask: (api) => Stream.fromIterableEffect(api.firstTaskRunOfEachTask(asked)),
+    taskRunBySlug: (api) => Stream.fromEffect(api.taskRunBySlug({ flowRunId: asked, taskSlug: "t-1", mapIndex: 0 }))
+  }
+
+  for (const [name, listing] of Object.entries(listings)) {
+    it.effect(`are MalformedResponse: ${name}`, () =>
+      Effect.gen(function*() {
+        const error = yield* Effect.flip(Stream.runDrain(listing(yield* served(other, other))))
+        assert.strictEqual(error.reason._tag, "MalformedResponse")
+        assert.notInclude(error.message, other)
+        for (const same of [asked, asked.toUpperCase(), asked.replaceAll("-", "")]) {
+          const found = yield* Stream.runCollect(listing(yield* served(same, same)))
+          assert.strictEqual(found.length, 1, same)
+        }
+      }))
+  }
+
+  it.effect("are those of another task, too, but not those that name no owner", () =>
+    Effect.gen(function*() {
+      const ofTask = (api: Api) => Stream.runCollect(api.taskRunsOfTask(task))
+      const error = yield* Effect.flip(ofTask(yield* served(asked, other)))
+      assert.strictEqual(error.reason._tag, "MalformedResponse")
+      assert.strictEqual((yield* ofTask(yield* served(null, asked))).length, 1)
+      assert.strictEqual((yield* ofTask(yield* served("no id", asked))).length, 1)
     }))
 })
 
