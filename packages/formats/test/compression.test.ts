@@ -421,6 +421,18 @@ describe("compressions", () => {
         assert.deepStrictEqual(asked.slice(1, 2), [4 * compressed.bz2.length])
       }))
 
+    it.effect("ask for the memory that the decoder of xz has beside its output", () =>
+      Effect.gen(function*() {
+        let asked = 0
+        const reserve = (bytes: number) =>
+          Effect.sync(() => {
+            asked += bytes
+            return bytes
+          })
+        const value = yield* decompress("xz", fixture("../orders.csv.xz"), { ...limits, reserve })
+        assert.isAtLeast(asked, value.length + (1 << 20))
+      }))
+
     it.effect("say which Node.js reads zstd, where this one does not", () =>
       Effect.gen(function*() {
         const names = ["createZstdDecompress", "zstdDecompressSync"] as const

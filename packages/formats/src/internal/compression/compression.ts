@@ -383,7 +383,7 @@ export const decompress = (
       for (;;) {
         const step = yield* run(() => steps.next())
         if (step.done === true) return step.value
-        const wait = room(output.bytes.length)
+        const wait = room(output.bytes.length + output.beside)
         if (wait !== undefined) yield* wait
         yield* Effect.yieldNow
       }

@@ -8,6 +8,8 @@ const copiedAtOnce = 0x400000
 export class Output {
   bytes: Uint8Array
   length = 0
+  /** Bytes of other memory that the decoder has. */
+  beside = 0
   readonly limit: number
   readonly #exceeded: () => never
   /** The buffer after this one, which exists from the second half of a large one on, and what is copied into it. */

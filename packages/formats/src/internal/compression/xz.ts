@@ -4,7 +4,8 @@ import { crc32 } from "../checksum.ts"
 import { crypto } from "../node.ts"
 import { refuse } from "../refusal.ts"
 import { type Filter, filterOf } from "./filters.ts"
-import { LzmaDecoder } from "./lzma.ts"
+import { decoderOf } from "./lzmaInWasm.ts"
+import type { Decoder } from "./lzmaStream.ts"
 import type { Output } from "./output.ts"
 
 const damaged = (what: string): never => refuse(`the xz stream is damaged: ${what}`)
@@ -175,8 +176,7 @@ const readBlockHeader = (reader: Reader, size: number): Block => {
 /** Bytes that are decoded between two steps. */
 const stepBytes = 0x40000
 
-function* readLzma2(reader: Reader, dictionarySize: number, output: Output): Generator<void, void> {
-  const decoder = new LzmaDecoder(output, dictionarySize)
+function* readLzma2(reader: Reader, decoder: Decoder, output: Output): Generator<void, void> {
   let needsDictionary = true
   let needsProperties = true
   let needsState = true
@@ -193,9 +193,7 @@ function* readLzma2(reader: Reader, dictionarySize: number, output: Output): Gen
       let size = ((control & 0x1f) << 16) + reader.uint16() + 1
       const compressed = reader.uint16() + 1
       if (control >= 0xc0) {
-        const properties = reader.byte()
-        if (properties % 9 + Math.floor(properties / 9) % 5 > 4) damaged("its properties are out of range")
-        decoder.setProperties(properties)
+        decoder.setProperties(reader.byte())
         needsProperties = needsState = false
       } else if (needsProperties) damaged("a chunk comes before its properties")
       else if (control >= 0xa0) {
@@ -216,8 +214,7 @@ function* readLzma2(reader: Reader, dictionarySize: number, output: Output): Gen
     } else if (control <= 2) {
       const size = reader.uint16() + 1
       reader.need(size)
-      output.reserve(size).set(reader.bytes.subarray(reader.at, reader.at + size), output.length)
-      output.length += size
+      decoder.append(reader.bytes.subarray(reader.at, reader.at + size))
       reader.at += size
     } else damaged("a chunk has an unknown kind")
   }
@@ -269,7 +266,12 @@ function* readStream(reader: Reader, output: Output): Generator<void, void> {
     if (headerSize === 4) break
     const header = readBlockHeader(reader, headerSize)
     const [from, to] = [reader.at, output.length]
-    yield* readLzma2(reader, header.dictionarySize, output)
+    const decoder = decoderOf(output, header.dictionarySize)
+    try {
+      yield* readLzma2(reader, decoder, output)
+    } finally {
+      decoder.close()
+    }
     const [compressed, plain] = [reader.at - from, output.length - to]
     if ((header.compressedSize ?? compressed) !== compressed) damaged("a block has the wrong size")
     if ((header.uncompressedSize ?? plain) !== plain) damaged("a block has the wrong size")
