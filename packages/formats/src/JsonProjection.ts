@@ -33,27 +33,17 @@
  *
  * @since 0.1.0
  */
-import { PickleError } from "@effect-prefect/pickle"
 import * as Effect from "effect/Effect"
-import { FormatError, undecodable } from "./FormatError.ts"
+import type { FormatError } from "./FormatError.ts"
+import { failure } from "./internal/projection/failure.ts"
 import { project } from "./internal/projection/level.ts"
-import { type Json, TextSink, ValueSink } from "./internal/projection/sinks.ts"
-import { nowhere, type Options, walk } from "./internal/projection/walk.ts"
-import { Refusal } from "./internal/refusal.ts"
+import { flat, type Json, TextSink, ValueSink } from "./internal/projection/sinks.ts"
+import { nowhere, type Options, TooManyValues, walk } from "./internal/projection/walk.ts"
 import { giveWay, type Steps, toEnd } from "./internal/steps.ts"
+import { Table } from "./Table.ts"
 
 export type { Json } from "./internal/projection/sinks.ts"
 export type { Options } from "./internal/projection/walk.ts"
-
-const failure = (error: unknown): FormatError =>
-  error instanceof Refusal
-    ? new FormatError({ reason: error.reason })
-    : error instanceof PickleError
-    ? undecodable(`it cannot be shown as JSON: ${error.message}`)
-    : error instanceof RangeError
-    ? undecodable("its JSON is longer than a string can be: take it in pieces with JsonProjection.toChunks")
-    // The toJSON of a value that a registry made may throw.
-    : undecodable("it cannot be shown as JSON: a value of it failed when it was asked for its own")
 
 /**
  * The projection of a value, as plain JavaScript data.
@@ -129,12 +119,6 @@ export const toTextAtOnce = (value: unknown, options?: Options): string | undefi
   }
 }
 
-/** Text that was appended to takes several times its length, until it is read. */
-const flat = (text: string): string => {
-  text.charCodeAt(text.length - 1)
-  return text
-}
-
 function* text(value: unknown, options: Options | undefined): Steps<string> {
   const sink = new TextSink()
   // Joining an array of pieces would copy all of them in one step, even for a caller that never reads the text.
@@ -162,7 +146,7 @@ export function* toChunks(value: unknown, options?: Options): Generator<string, 
   try {
     for (const _ of walk(value, sink, options)) {
       if (sink.text.length < pieceLength) continue
-      yield sink.text
+      yield flat(sink.text)
       sink.text = ""
     }
   } catch (error) {
@@ -170,6 +154,52 @@ export function* toChunks(value: unknown, options?: Options): Generator<string, 
   }
   yield sink.text
 }
+
+/**
+ * The projection of a table's rows, or of a list's items, as pieces of JSON Lines, made on demand; of any other value one
+ * line. Throws a `FormatError` as `toChunks` does. `maxValues` limits all lines together and is 2^28 by default.
+ *
+ * **Example** (Writing rows)
+ *
+ * ```ts
+ * import * as JsonProjection from "@effect-prefect/formats/JsonProjection"
+ *
+ * Array.from(JsonProjection.toLines([1, { a: 2 }])).join("") // "1\n{\"a\":2}\n"
+ * ```
+ *
+ * @category projecting
+ * @since 0.1.0
+ */
+export function* toLines(value: unknown, options?: Options): Generator<string, void> {
+  const maxValues = options?.maxValues ?? defaultLineValues
+  let left = maxValues
+  let out = ""
+  try {
+    for (const item of value instanceof Table ? value.rows() : Array.isArray(value) ? value : [value]) {
+      const sink = new TextSink()
+      const steps = walk(item, sink, { ...options, maxValues: left })
+      let step = steps.next()
+      for (; step.done !== true; step = steps.next()) {
+        out += sink.text
+        sink.text = ""
+        if (out.length < pieceLength) continue
+        yield flat(out)
+        out = ""
+      }
+      left -= step.value
+      out += `${sink.text}\n`
+      if (out.length < pieceLength) continue
+      yield flat(out)
+      out = ""
+    }
+  } catch (error) {
+    // What a line may still have is not what all of them may.
+    throw failure(error instanceof TooManyValues ? new TooManyValues(maxValues) : error)
+  }
+  yield out
+}
+
+const defaultLineValues = 2 ** 28
 
 /**
  * One level of a projection: a value that is not a container, or the items or entries of one, which are not projected
@@ -215,4 +245,4 @@ export const level = (value: unknown): Level => {
  * @since 0.1.0
  */
 export const validate = (value: unknown, options?: Options): Effect.Effect<void, FormatError> =>
-  giveWay(() => walk(value, nowhere, options), failure)
+  Effect.asVoid(giveWay(() => walk(value, nowhere, options), failure))

@@ -34,20 +34,111 @@
  */
 import { Decimal, PyDate, Timedelta, Timestamp } from "@effect-prefect/pickle"
 import * as Effect from "effect/Effect"
-import { FormatError, undecodable } from "./FormatError.ts"
+import { type FormatError, undecodable } from "./FormatError.ts"
 import { arrowFile, type ArrowType, type WrittenColumn as ArrowColumn } from "./internal/arrow/write.ts"
 import { parquetFile, type WrittenColumn as ParquetColumn } from "./internal/parquet/write.ts"
+import { failure as projectionFailure } from "./internal/projection/failure.ts"
+import { partLength, project } from "./internal/projection/level.ts"
+import { flat, TextSink } from "./internal/projection/sinks.ts"
+import { TooManyValues, walk } from "./internal/projection/walk.ts"
+import { formatError, tooLarge } from "./internal/refusal.ts"
 import { giveWay, type Steps } from "./internal/steps.ts"
-import * as JsonProjection from "./JsonProjection.ts"
 import type { Column, Table } from "./Table.ts"
+
+/**
+ * The most that is made of a table. A few bytes can refer to one large value any number of times, and can claim any number
+ * of rows that take no bytes.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface Options {
+  /**
+   * The size of all cells: one for each, for each 16 characters of a text of more than 1 024 of them, and the size of the
+   * JSON projection of any other value. Default 2^28.
+   */
+  readonly maxValues?: number | undefined
+}
+
+/**
+ * The limits of a file that is made in memory.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface FileOptions extends Options {
+  /** The largest file in bytes. Default 512 MiB. */
+  readonly maxBytes?: number | undefined
+}
+
+const defaultMaxValues = 2 ** 28
+const defaultMaxBytes = 2 ** 29
 
 const columnsOf = (table: Table): ReadonlyArray<Column> => [...table.index, ...table.columns]
 
-/** A cell as one text: the JSON projection, and strings without quotation marks. */
-const cellText = (value: unknown): string | null => {
-  if (typeof value === "string") return value
-  const json = JsonProjection.toJsonSync(value)
-  return json === null || typeof json === "string" ? json : JSON.stringify(json)
+/** Characters of a text that may be anything's. */
+const someText = 1_024
+
+/** The size that the cells of a table may still have. */
+class Room {
+  readonly maxValues: number
+  readonly maxBytes: number
+  left: number
+  private kept = 0
+
+  constructor(table: Table, { maxValues = defaultMaxValues }: Options, maxBytes = Infinity) {
+    this.maxValues = maxValues
+    this.maxBytes = maxBytes
+    this.left = maxValues
+    this.take(table.numRows * (table.index.length + table.columns.length))
+  }
+
+  take(size: number): void {
+    this.left -= size
+    if (this.left < 0) throw this.refusal()
+  }
+
+  text(text: string): string {
+    if (text.length > someText) this.take(text.length >> 4)
+    return text
+  }
+
+  /** Counts text that was made for a file and takes memory until that is complete. */
+  keep(length: number): void {
+    if ((this.kept += length) > this.maxBytes) tooLarge(this.maxBytes)
+  }
+
+  /** The error of the table, where that of a cell would name what was left. */
+  refusal(): FormatError {
+    return undecodable(
+      `it holds too much to be written as a table: more than ${this.maxValues} values, of which each counts wherever the table refers to it`
+    )
+  }
+}
+
+/** A cell as one text: the JSON projection, and strings without quotation marks. Undefined for one that takes steps. */
+const cellAtOnce = (value: unknown, room: Room): string | null | undefined => {
+  if (typeof value === "string") return room.text(value)
+  if (value === null || typeof value === "boolean") return value === null ? null : String(value)
+  if (typeof value === "number") return Number.isFinite(value) ? JSON.stringify(value) : null
+  return undefined
+}
+
+/** As `cellAtOnce`, for any other value. */
+function* cellSteps(value: unknown, room: Room): Steps<string | null> {
+  const sink = new TextSink()
+  try {
+    // Bytes are a text too, which is made in parts when they are many.
+    const isLarge = value instanceof Uint8Array && value.length > partLength
+    const level = isLarge ? undefined : project(value)
+    if (level !== undefined && (typeof level !== "object" || level === null)) {
+      return level === null ? null : room.text(typeof level === "string" ? level : JSON.stringify(level))
+    }
+    room.take(yield* walk(value, sink, { maxValues: room.left }))
+    return isLarge ? sink.text.slice(1, -1) : flat(sink.text)
+  } catch (error) {
+    throw error instanceof TooManyValues ? room.refusal() : projectionFailure(error)
+  }
 }
 
 /**
@@ -60,48 +151,71 @@ export const csvField = (text: string): string => /[",\r\n]/.test(text) ? `"${te
 
 const chunkLength = 65_536
 
+/** Steps of the projection of a cell between two pieces. */
+const stepsAtOnce = 16
+
 /**
  * CSV in pieces, made on demand: a header of column names, lines that end in `\r\n` (RFC 4180), an empty field for a
- * missing value and `""` for an empty string. Throws a `FormatError` for a cell that has no JSON projection. Without
- * `header` it continues the text of a previous table with the same columns.
+ * missing value and `""` for an empty string. Throws a `FormatError` for a cell that has no JSON projection, and for a table
+ * above `maxValues`. Without `header` it continues the text of a previous table with the same columns. A piece is empty
+ * while a large cell is made.
  *
  * @category encoding
  * @since 0.1.0
  */
 export function* csv(
   table: Table,
-  { header = true }: { readonly header?: boolean | undefined } = {}
+  { header = true, ...options }: Options & { readonly header?: boolean | undefined } = {}
 ): Generator<string, void> {
   const columns = columnsOf(table)
+  const room = new Room(table, options)
   let out = header ? `${columns.map(({ name }) => csvField(name)).join(",")}\r\n` : ""
   for (let row = 0; row < table.numRows; row++) {
     for (let i = 0; i < columns.length; i++) {
-      const text = cellText(columns[i]!.at(row))
+      const value = columns[i]!.at(row)
+      let text = cellAtOnce(value, room)
+      if (text === undefined) {
+        const steps = cellSteps(value, room)
+        let step = steps.next()
+        for (let taken = 1; step.done !== true; taken++) {
+          if (taken % stepsAtOnce === 0) {
+            yield flat(out)
+            out = ""
+          }
+          step = steps.next()
+        }
+        text = step.value
+      }
       // A single empty field would be an empty line, which readers skip.
       const field = text === null ? (columns.length === 1 ? "\"\"" : "") : text === "" ? "\"\"" : csvField(text)
       out += i === 0 ? field : `,${field}`
       // One row may refer to the same long text any number of times.
       if (out.length < chunkLength) continue
-      yield out
+      yield flat(out)
       out = ""
     }
     out += "\r\n"
     if (out.length < chunkLength) continue
-    yield out
+    yield flat(out)
     out = ""
   }
   yield out
 }
 
 /**
- * The type that a column is written as. `values` are in the form that both writers accept: bigints of nanoseconds, of
- * unscaled decimals, …
+ * The type that a column is written as. `slice` gives values in the form that both writers accept: bigints of nanoseconds,
+ * of unscaled decimals, … They are made when they are written: those of a whole table would take many times its memory.
  */
 type Plan =
-  | { readonly type: "bool" | "float" | "string" | "bytes" | "int"; readonly values: Array<unknown> }
-  | { readonly type: "decimal"; readonly precision: number; readonly scale: number; readonly values: Array<unknown> }
-  | { readonly type: "timestamp"; readonly timezone: string | null; readonly values: Array<unknown> }
-  | { readonly type: "date" | "duration"; readonly values: Array<unknown> }
+  & {
+    readonly length: (row: number) => number
+    readonly slice: (start: number, end: number) => Array<unknown>
+  }
+  & (
+    | { readonly type: "bool" | "float" | "string" | "bytes" | "int" | "date" | "duration" }
+    | { readonly type: "decimal"; readonly precision: number; readonly scale: number }
+    | { readonly type: "timestamp"; readonly timezone: string | null }
+  )
 
 const minInt64 = -(2n ** 63n)
 const maxInt64 = 2n ** 63n - 1n
@@ -110,30 +224,48 @@ const maxInt64 = 2n ** 63n - 1n
 const every = 2_048
 const columnsAtOnce = 64
 
-function* asText(column: Column): Steps<Plan> {
-  const values: Array<unknown> = []
-  for (let row = 0; row < column.length; row++) {
-    if (row % every === every - 1) yield
-    values.push(cellText(column.at(row)))
-  }
-  return { type: "string", values }
-}
-
-function* mapped(column: Column, f: (value: unknown) => unknown): Steps<Array<unknown> | undefined> {
-  const out: Array<unknown> = []
+function* asText(column: Column, room: Room): Steps<Plan> {
+  const values: Array<string | null> = []
   for (let row = 0; row < column.length; row++) {
     if (row % every === every - 1) yield
     const value = column.at(row)
-    if (value === null) {
-      out.push(null)
-      continue
-    }
-    const made = f(value)
-    if (made === undefined) return undefined
-    out.push(made)
+    let text = cellAtOnce(value, room)
+    if (text === undefined) text = yield* cellSteps(value, room)
+    // What was made is kept until it is written.
+    if (typeof value !== "string") room.keep(text === null ? 0 : text.length)
+    values.push(text)
   }
-  return out
+  return {
+    type: "string",
+    length: (row) => values[row]?.length ?? 0,
+    slice: (start, end) => values.slice(start, end)
+  }
 }
+
+/** The cells of a column as `form` makes them, where it makes all of them. */
+function* mapped(
+  column: Column,
+  form: (value: unknown) => unknown
+): Steps<Pick<Plan, "length" | "slice"> | undefined> {
+  for (let row = 0; row < column.length; row++) {
+    if (row % every === every - 1) yield
+    const value = column.at(row)
+    if (value !== null && form(value) === undefined) return undefined
+  }
+  return sliced(column, form)
+}
+
+const sliced = (column: Column, form: (value: unknown) => unknown): Pick<Plan, "length" | "slice"> => ({
+  length: (row) => {
+    const value = column.at(row)
+    return typeof value === "string" || value instanceof Uint8Array ? value.length : 0
+  },
+  slice: (start, end) =>
+    Array.from({ length: end - start }, (_, at) => {
+      const value = column.at(start + at)
+      return value === null ? null : form(value)
+    })
+})
 
 const int64 = (value: unknown): bigint | undefined => {
   if (typeof value === "number") return Number.isSafeInteger(value) ? BigInt(value) : undefined
@@ -157,27 +289,23 @@ const maxPrecision = 38
 
 function* decimals(column: Column): Steps<Plan | undefined> {
   let scale = 0
-  const parts = (yield* mapped(column, (value) => {
+  let whole = -Infinity
+  const isRead = yield* mapped(column, (value) => {
     const part = unscaled(value)
-    scale = Math.max(scale, part?.scale ?? 0)
-    return part
-  })) as Array<ReturnType<typeof unscaled> | null> | undefined
-  if (parts === undefined) return undefined
-  let precision = 1
-  const values: Array<unknown> = []
-  for (const part of parts) {
-    if (values.length % every === every - 1) yield
-    if (part === null || part === undefined) {
-      values.push(null)
-      continue
+    if (part === undefined) return undefined
+    scale = Math.max(scale, part.scale)
+    if (part.digits !== 0n) {
+      whole = Math.max(whole, String(part.digits < 0n ? -part.digits : part.digits).length - part.scale)
     }
-    const value = part.digits * 10n ** BigInt(scale - part.scale)
-    precision = Math.max(precision, String(value < 0n ? -value : value).length)
-    values.push(value)
+    return part
+  })
+  const precision = Math.max(1, whole + scale, scale)
+  if (isRead === undefined || precision > maxPrecision) return undefined
+  const form = (value: unknown) => {
+    const { digits, scale: own } = unscaled(value)!
+    return digits * 10n ** BigInt(scale - own)
   }
-  return precision > maxPrecision || scale > maxPrecision
-    ? undefined
-    : { type: "decimal", precision: Math.max(precision, scale), scale, values }
+  return { type: "decimal", precision, scale, ...sliced(column, form) }
 }
 
 const day = 86_400_000
@@ -185,13 +313,13 @@ const day = 86_400_000
 const dates = (value: unknown): number | undefined =>
   value instanceof PyDate ? Math.round(Date.parse(`${value.toString()}T00:00:00Z`) / day) : undefined
 
-function* planOf(column: Column): Steps<Plan> {
+function* planOf(column: Column, room: Room): Steps<Plan> {
   const typed = function*<T extends "bool" | "float" | "string" | "bytes" | "int" | "date" | "duration">(
     type: T,
-    f: (value: unknown) => unknown
+    form: (value: unknown) => unknown
   ): Steps<Plan> {
-    const values = yield* mapped(column, f)
-    return values === undefined ? yield* asText(column) : { type, values }
+    const values = yield* mapped(column, form)
+    return values === undefined ? yield* asText(column, room) : { type, ...values }
   }
   switch (column.kind) {
     case "bool":
@@ -205,7 +333,7 @@ function* planOf(column: Column): Steps<Plan> {
     case "bytes":
       return yield* typed("bytes", (value) => value instanceof Uint8Array ? value : undefined)
     case "decimal":
-      return (yield* decimals(column)) ?? (yield* asText(column))
+      return (yield* decimals(column)) ?? (yield* asText(column, room))
     case "date":
       return yield* typed("date", dates)
     case "timedelta":
@@ -218,23 +346,25 @@ function* planOf(column: Column): Steps<Plan> {
           column,
           (value) => value instanceof Timestamp && value.ns >= minInt64 && value.ns <= maxInt64 ? value.ns : undefined
         )
-      return values === undefined ? yield* asText(column) : { type: "timestamp", timezone: column.timezone, values }
+      return values === undefined
+        ? yield* asText(column, room)
+        : { type: "timestamp", timezone: column.timezone, ...values }
     }
     case "time":
     case "object":
-      return yield* asText(column)
+      return yield* asText(column, room)
   }
 }
 
 /** The plans of columns with unique names, for formats and readers that look them up by name: `a`, `a_1`. */
-function* plansOf(table: Table): Steps<ReadonlyArray<readonly [name: string, plan: Plan]>> {
+function* plansOf(table: Table, room: Room): Steps<ReadonlyArray<readonly [name: string, plan: Plan]>> {
   const taken = new Set<string>()
   const plans: Array<readonly [name: string, plan: Plan]> = []
   for (const column of columnsOf(table)) {
     let name = column.name
     for (let i = 1; taken.has(name); i++) name = `${column.name}_${i}`
     taken.add(name)
-    if (plans.push([name, yield* planOf(column)]) % columnsAtOnce === 0) yield
+    if (plans.push([name, yield* planOf(column, room)]) % columnsAtOnce === 0) yield
   }
   return plans
 }
@@ -252,9 +382,7 @@ function* partsOf(
   maxRows: number,
   maxLength: number
 ): Steps<ReadonlyArray<Part>> {
-  const columns = plans.map(([, { type, values }]) => ({ type, values })).filter(({ type }) =>
-    type === "string" || type === "bytes"
-  ) as ReadonlyArray<{ readonly values: ReadonlyArray<string | Uint8Array | null> }>
+  const columns = plans.flatMap(([, plan]) => plan.type === "string" || plan.type === "bytes" ? [plan] : [])
   const lengths = columns.map(() => 0)
   const parts: Array<Part> = []
   let start = 0
@@ -263,7 +391,7 @@ function* partsOf(
     let isFull = row - start >= maxRows - 1
     for (let at = 0; at < columns.length; at++) {
       if (++looked % every === 0) yield
-      lengths[at]! += columns[at]!.values[row]?.length ?? 0
+      lengths[at]! += columns[at]!.length(row)
       if (lengths[at]! >= maxLength) isFull = true
     }
     if (!isFull) continue
@@ -277,11 +405,6 @@ function* partsOf(
 
 const missingPeer = (name: string, use: string) => () =>
   undecodable(`${use} needs the package ${name}: npm install ${name}`)
-
-const failure = (error: unknown): FormatError => {
-  if (error instanceof FormatError) return error
-  throw error
-}
 
 const parquetElement = (name: string, plan: Plan): ParquetColumn["element"] => {
   const optional = { name, repetition_type: "OPTIONAL" }
@@ -331,14 +454,19 @@ const groupLength = 0x200000
 const batchRows = 65_536
 const batchLength = 0x400000
 
-function* parquetSteps(module: typeof import("hyparquet-writer"), table: Table): Steps<Uint8Array> {
-  const plans = yield* plansOf(table)
+function* parquetSteps(
+  module: typeof import("hyparquet-writer"),
+  table: Table,
+  options: FileOptions
+): Steps<Uint8Array> {
+  const { maxBytes = defaultMaxBytes } = options
+  const plans = yield* plansOf(table, new Room(table, options, maxBytes))
   const parts = yield* partsOf(plans, table.numRows, groupRows, groupLength)
   const columns: Array<ParquetColumn> = []
   for (const [name, plan] of plans) {
-    if (columns.push({ element: parquetElement(name, plan), values: plan.values }) % every === 0) yield
+    if (columns.push({ element: parquetElement(name, plan), values: plan }) % every === 0) yield
   }
-  return yield* parquetFile(module, columns, parts)
+  return yield* parquetFile(module, columns, parts, maxBytes)
 }
 
 /**
@@ -347,13 +475,13 @@ function* parquetSteps(module: typeof import("hyparquet-writer"), table: Table):
  * @category encoding
  * @since 0.1.0
  */
-export const parquet = (table: Table): Effect.Effect<Uint8Array, FormatError> =>
+export const parquet = (table: Table, options: FileOptions = {}): Effect.Effect<Uint8Array, FormatError> =>
   Effect.flatMap(
     Effect.tryPromise({
       try: () => import("hyparquet-writer").catch(rethrow),
       catch: missingPeer("hyparquet-writer", "Parquet")
     }),
-    (module) => giveWay(() => parquetSteps(module, table), failure)
+    (module) => giveWay(() => parquetSteps(module, table, options), formatError)
   )
 
 /** The type that a column has in Arrow. */
@@ -378,7 +506,12 @@ const arrowType = (plan: Plan): ArrowType => {
   }
 }
 
-function* arrowSteps(Arrow: typeof import("@uwdata/flechette"), table: Table): Steps<Uint8Array> {
+function* arrowSteps(
+  Arrow: typeof import("@uwdata/flechette"),
+  table: Table,
+  options: FileOptions
+): Steps<Uint8Array> {
+  const { maxBytes = defaultMaxBytes } = options
   /** The type that the values are built as: integers for times, whose own builders convert through numbers. */
   const builtAs = (plan: Plan) => {
     switch (plan.type) {
@@ -400,13 +533,13 @@ function* arrowSteps(Arrow: typeof import("@uwdata/flechette"), table: Table): S
         return Arrow.int64()
     }
   }
-  const plans = yield* plansOf(table)
+  const plans = yield* plansOf(table, new Room(table, options, maxBytes))
   const parts = yield* partsOf(plans, table.numRows, batchRows, batchLength)
   const columns: Array<ArrowColumn> = []
   for (const [name, plan] of plans) {
     const type = builtAs(plan)
     const build = (start: number, end: number) => {
-      const [batch] = Arrow.columnFromArray(plan.values.slice(start, end) as never, type).data
+      const [batch] = Arrow.columnFromArray(plan.slice(start, end) as never, type).data
       const { length, nullCount, offsets, validity, values } = batch as unknown as BuiltBatch
       return {
         length,
@@ -416,7 +549,7 @@ function* arrowSteps(Arrow: typeof import("@uwdata/flechette"), table: Table): S
     }
     if (columns.push({ name, type: arrowType(plan), build }) % every === 0) yield
   }
-  return yield* arrowFile(columns, parts)
+  return yield* arrowFile(columns, parts, maxBytes)
 }
 
 /** What flechette makes of some values; only texts and bytes have offsets. */
@@ -435,11 +568,11 @@ interface BuiltBatch {
  * @category encoding
  * @since 0.1.0
  */
-export const arrow = (table: Table): Effect.Effect<Uint8Array, FormatError> =>
+export const arrow = (table: Table, options: FileOptions = {}): Effect.Effect<Uint8Array, FormatError> =>
   Effect.flatMap(
     Effect.tryPromise({
       try: () => import("@uwdata/flechette").catch(rethrow),
       catch: missingPeer("@uwdata/flechette", "Arrow")
     }),
-    (module) => giveWay(() => arrowSteps(module, table), failure)
+    (module) => giveWay(() => arrowSteps(module, table, options), formatError)
   )

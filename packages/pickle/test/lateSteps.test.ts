@@ -100,3 +100,21 @@ describe("escapes of long texts in protocol 0", () => {
     assert.throws(() => read(`S'${"\\x41".repeat(80_000)}\\x4'\n.`), /broken \\x escape/)
   })
 })
+
+describe("many long integers", () => {
+  const digits = 4_000
+  for (
+    const [name, integer] of [
+      ["of LONG4", `\x8b\xd0\x07\0\0${"w".repeat(2_000)}`],
+      ["of LONG", `L${"7".repeat(digits)}L\n`],
+      ["of INT", `I${"7".repeat(digits)}\n`]
+    ] as const
+  ) {
+    it(`${name} take a step for a few dozen`, () => {
+      const many = 1_000
+      const { count: steps, value } = read(`\x80\x04](${integer.repeat(many)}e.`)
+      assert.strictEqual((value as ReadonlyArray<unknown>).length, many)
+      assert.isAtLeast(steps, many / 100)
+    })
+  }
+})

@@ -25,8 +25,29 @@ export interface ResultFlags {
   readonly output: Option.Option<string>
 }
 
+/** Text that is indented, and the most spaces that this adds. */
+const shortText = 1_000_000
+const maxSpaces = 4_000_000
+
+/** The spaces of lines that are indented: deep down, a few characters have a thousand of them each. */
+const spacesOf = (text: string): number => {
+  let [depth, spaces, isInText] = [0, 0, false]
+  for (let at = 0; at < text.length; at++) {
+    const character = text[at]
+    if (isInText) {
+      if (character === "\\") at++
+      else if (character === "\"") isInText = false
+    } else if (character === "\"") isInText = true
+    else if (character === "," || character === "[" || character === "{") {
+      if (character !== ",") depth++
+      spaces += 2 * depth
+    } else if (character === "]" || character === "}") spaces += 2 * --depth
+  }
+  return spaces
+}
+
 /** Indented when that helps a reader; a large value is not. */
-const pretty = (text: string): string => text.length > 1_000_000 ? text : JSON.stringify(JSON.parse(text), null, 2)
+const pretty = (text: string): string => spacesOf(text) > maxSpaces ? text : JSON.stringify(JSON.parse(text), null, 2)
 
 const notTable = (run: Run, format: string) =>
   new CommandFailed({
@@ -46,9 +67,12 @@ const keptBack = 16 * 1024 * 1024
 
 /**
  * Holds back the beginning of a stream until it has ended or exceeds the limit: a small output is written completely or
- * not at all, and a large one while it is read.
+ * not at all, and a large one while it is read, after `check`.
  */
-const whole = <E, R>(chunks: Stream.Stream<string, E, R>): Stream.Stream<string, E, R> =>
+const whole = <E, R>(
+  chunks: Stream.Stream<string, E, R>,
+  check: Effect.Effect<void, E, R> = Effect.void
+): Stream.Stream<string, E, R> =>
   Stream.suspend(() => {
     let kept: Array<string> | undefined = []
     let length = 0
@@ -58,10 +82,29 @@ const whole = <E, R>(chunks: Stream.Stream<string, E, R>): Stream.Stream<string,
       if ((length += chunk.length) <= keptBack) return Stream.empty
       const all = kept
       kept = undefined
-      return Stream.fromIterable(all)
+      return Stream.concat(Stream.fromEffectDrain(check), Stream.fromIterable(all))
     })
     return Stream.concat(some, Stream.suspend(() => Stream.fromIterable(kept ?? [])))
   })
+
+const failure = (run: Run) => (error: FormatError) =>
+  new CommandFailed({ message: `${run.id}: ${fromFormatError(error).summary}` })
+
+/** The pieces of a generator that throws a `FormatError`. */
+const piecesOf = (run: Run, pieces: Iterator<string, void>): Stream.Stream<string, CommandFailed> => {
+  const piece = Effect.try({
+    try: () => {
+      const next = pieces.next()
+      return next.done === true ? undefined : [next.value, pieces] as const
+    },
+    catch: (error) => {
+      if (error instanceof FormatError) return failure(run)(error)
+      throw error
+    }
+  })
+  // Nothing is written meanwhile, so nothing else lets other work run.
+  return Stream.unfold(pieces, () => Effect.andThen(Effect.yieldNow, piece))
+}
 
 /** The CSV text of a table that is read part by part. */
 const csvOf = <E, R>(
@@ -69,47 +112,55 @@ const csvOf = <E, R>(
   tables: Stream.Stream<Table, E, R>,
   fields: ReadonlyArray<string> | undefined
 ): Stream.Stream<string, E | CommandFailed, R> => {
-  const failed = (error: unknown) => {
-    if (error instanceof FormatError) {
-      return new CommandFailed({ message: `${run.id}: ${fromFormatError(error).summary}` })
-    }
-    throw error
-  }
   let header = true
   const text = Stream.flatMap(tables, (part) =>
     Stream.unwrap(Effect.map(select(part, fields), (table) => {
       const pieces = TableEncoder.csv(table, { header })
       header = false
-      const piece = Effect.try({
-        try: () => {
-          const next = pieces.next()
-          return next.done === true ? undefined : [next.value, pieces] as const
-        },
-        catch: failed
-      })
-      // Nothing is written meanwhile, so nothing else lets other work run.
-      return Stream.unfold(pieces, () => Effect.andThen(Effect.yieldNow, piece))
+      return piecesOf(run, pieces)
     })))
   return whole(text)
 }
 
-/** A value's JSON text, which is complete before any of it is written: a value without a projection prints nothing. */
-const jsonText = (run: Run, value: unknown) =>
-  Effect.mapError(
-    JsonProjection.toText(value),
-    (error) => new CommandFailed({ message: `${run.id}: ${fromFormatError(error).summary}` })
+/** A value's JSON text. Nothing is written of a value without a projection, however large it is. */
+const jsonText = (run: Run, value: unknown): Stream.Stream<string, CommandFailed> =>
+  whole(
+    piecesOf(run, JsonProjection.toChunks(value)),
+    Effect.mapError(JsonProjection.validate(value), failure(run))
   )
 
-/** The rows of a table or the items of a list, one per line; any other value on one line. */
-const jsonLines = (run: Run, value: unknown) => {
-  const items = value instanceof Table ? value.rows() : Array.isArray(value) ? value : [value]
-  return Effect.gen(function*() {
-    const lines: Array<string> = []
-    // Each row is made when its turn comes.
-    for (const item of items) lines.push(`${yield* jsonText(run, item)}\n`)
-    return lines
+/** The limit of all lines together: the rows of large tables have more values than one value should. */
+const lineValues = 2 ** 28
+
+/**
+ * The rows of a table or the items of a list, one per line; any other value on one line. The items of a list may refer to
+ * one large value any number of times.
+ */
+const jsonLines = (run: Run, value: unknown): Stream.Stream<string, CommandFailed> =>
+  whole(
+    piecesOf(run, JsonProjection.toLines(value, { maxValues: lineValues })),
+    value instanceof Table
+      ? undefined
+      : Effect.mapError(
+        JsonProjection.validate(value, { maxValues: lineValues, maxDepth: 1_001 }),
+        failure(run)
+      )
+  )
+
+/** JSON text for a reader: indented, unless it is long. */
+const prettyText = (text: Stream.Stream<string, CommandFailed>): Stream.Stream<string, CommandFailed> =>
+  Stream.suspend(() => {
+    let kept: string | undefined = ""
+    const some = Stream.flatMap(text, (chunk) => {
+      if (kept === undefined) return Stream.make(chunk)
+      kept += chunk
+      if (kept.length <= shortText) return Stream.empty
+      const all = kept
+      kept = undefined
+      return Stream.make(all)
+    })
+    return Stream.concat(some, Stream.suspend(() => kept === undefined ? Stream.empty : Stream.make(pretty(kept))))
   })
-}
 
 const encoded = Effect.fnUntraced(function*(
   run: Run,
@@ -121,15 +172,13 @@ const encoded = Effect.fnUntraced(function*(
   if (format === "csv") return csvOf(run, Stream.fromEffect(tableOf(run, value, format)), fields)
   if (format === "parquet" || format === "arrow") {
     const table = yield* select(yield* tableOf(run, value, format), fields)
-    const failed = (error: FormatError) =>
-      new CommandFailed({ message: `${run.id}: ${fromFormatError(error).summary}` })
     const bytes = format === "parquet" ? TableEncoder.parquet(table) : TableEncoder.arrow(table)
-    return Stream.make(yield* Effect.mapError(bytes, failed))
+    return Stream.make(yield* Effect.mapError(bytes, failure(run)))
   }
   const selected = fields === undefined ? value : yield* select(yield* tableOf(run, value, "fields"), fields)
-  if (format === "jsonl") return Stream.fromIterable(yield* jsonLines(run, selected))
-  const text = yield* jsonText(run, selected)
-  return Stream.make(flags.json || format === "json" ? `${text}\n` : `${pretty(text)}\n`)
+  if (format === "jsonl") return jsonLines(run, selected)
+  const text = jsonText(run, selected)
+  return Stream.concat(flags.json || format === "json" ? text : prettyText(text), Stream.make("\n"))
 })
 
 const isNoTable = (error: unknown): boolean =>

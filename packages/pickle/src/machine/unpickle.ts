@@ -499,9 +499,9 @@ const run = (machine: Machine): boolean => {
       charged = 0
     }
     rare(machine, opcode)
+    // The members of a set take as long as an instruction each, and so do some digits of a long integer.
+    const taken = Math.max(sp - machine.sp, (machine.p - p) >> 3)
     p = machine.p
-    // The members of a set take as long as an instruction each.
-    const taken = sp - machine.sp
     if (taken > someValues) {
       left -= taken
       extra += taken

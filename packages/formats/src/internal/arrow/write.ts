@@ -4,6 +4,7 @@
  */
 import { concatSteps } from "../bytes.ts"
 import { FlatbufferWriter, type Layout } from "../flatbufferWriter.ts"
+import { tooLarge } from "../refusal.ts"
 import type { Steps } from "../steps.ts"
 
 /** A type, of those that tables are written with. */
@@ -147,7 +148,8 @@ const cellsAtOnce = 20_000
 /** The bytes of a file with a record batch for each part, which has at least one row. */
 export function* arrowFile(
   columns: ReadonlyArray<WrittenColumn>,
-  parts: ReadonlyArray<{ readonly start: number; readonly end: number }>
+  parts: ReadonlyArray<{ readonly start: number; readonly end: number }>,
+  maxBytes = Infinity
 ): Steps<Uint8Array> {
   const pieces: Array<Uint8Array> = []
   let length = 0
@@ -173,6 +175,7 @@ export function* arrowFile(
       for (const { buffer, byteLength, byteOffset } of built.buffers) {
         body.push(new Uint8Array(buffer, byteOffset, byteLength))
         bodyLength += padded(byteLength)
+        if (length + bodyLength > maxBytes) tooLarge(maxBytes)
       }
       cells += end - start
       if (cells < cellsAtOnce && nodes.length % columnsAtOnce > 0) continue

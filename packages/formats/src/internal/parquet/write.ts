@@ -3,6 +3,7 @@
  * slices, each with a footer of its own, of which one footer is made here.
  */
 import { concatSteps } from "../bytes.ts"
+import { tooLarge } from "../refusal.ts"
 import type { Steps } from "../steps.ts"
 import { fileFields, groupFields, magic, schemaFields } from "./footer.ts"
 import { integer, list, ThriftStruct, thriftTypes } from "./thrift.ts"
@@ -10,7 +11,7 @@ import { integer, list, ThriftStruct, thriftTypes } from "./thrift.ts"
 /** A column, as the library describes its type, and its values. */
 export interface WrittenColumn {
   readonly element: Readonly<Record<string, unknown>> & { readonly name: string }
-  readonly values: ReadonlyArray<unknown>
+  readonly values: { readonly slice: (start: number, end: number) => Array<unknown> }
 }
 
 /** Rows that are a row group. */
@@ -36,7 +37,8 @@ const { columns: groupColumns, compressed: groupCompressed, size: groupSize } = 
 export function* parquetFile(
   { ByteWriter, ParquetWriter }: Pick<typeof import("hyparquet-writer"), "ByteWriter" | "ParquetWriter">,
   columns: ReadonlyArray<WrittenColumn>,
-  parts: ReadonlyArray<Part>
+  parts: ReadonlyArray<Part>,
+  maxBytes = Infinity
 ): Steps<Uint8Array> {
   const bytes = new ByteWriter()
   const pieces: Array<Uint8Array> = []
@@ -80,6 +82,7 @@ export function* parquetFile(
         for (const chunk of group.columns) chunks.push(chunk)
         size += group.total_byte_size
         if (bytes.index >= pieceLength) flush()
+        if (bytes.offset > maxBytes) tooLarge(maxBytes)
         yield
       }
       writer.row_groups.push({

@@ -6,7 +6,7 @@ export const plainDepth = 32
 export const plainLimit = 4_096
 
 /** The length of keys that do not count: the names of a table's columns are those of each of its rows. */
-export const shortKey = 256
+export const shortKey = 64
 
 /** An object and its keys. */
 export interface Listed {

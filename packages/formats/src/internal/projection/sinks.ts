@@ -64,6 +64,12 @@ export class ValueSink implements Sink {
 const numberText = (value: number): string =>
   Math.abs(value) > Number.MAX_SAFE_INTEGER ? value.toExponential() : JSON.stringify(value)
 
+/** Text that was appended to takes several times its length, until it is read. */
+export const flat = (text: string): string => {
+  text.charCodeAt(text.length - 1)
+  return text
+}
+
 export class TextSink implements Sink {
   text = ""
   /** The text before the next value. */

@@ -1,7 +1,8 @@
 /** Traverses a value for its projection. */
 import { Column as PandasColumn, DataFrame, Index, type JsonContainer, Series } from "@effect-prefect/pickle"
+import { Undecodable } from "../../FormatError.ts"
 import { Table } from "../../Table.ts"
-import { refuse } from "../refusal.ts"
+import { Refusal, refuse } from "../refusal.ts"
 import { pathText } from "../schemaIssue.ts"
 import type { Steps } from "../steps.ts"
 import {
@@ -29,7 +30,7 @@ export interface Options {
   readonly maxDepth?: number | undefined
   /**
    * The maximum size: one for each number, boolean, null and 16 characters of text, eight for each array and object, and
-   * one for each digit of an integer of more than 1 024. Keys of up to 256 characters do not count. A pickle of a few
+   * one for each digit of an integer of more than 1 024. Keys of up to 64 characters do not count. A pickle of a few
    * bytes can contain any number of references to the same list. Default 2^26.
    */
   readonly maxValues?: number | undefined
@@ -86,6 +87,13 @@ const refuseDepth = (values: ReadonlyArray<unknown>, frames: ReadonlyArray<JsonC
   return refuse(`it is nested more than ${maxDepth} deep, at ${pathOf(frames)}`)
 }
 
+/** The refusal of a projection above `maxValues`. */
+export class TooManyValues extends Refusal {
+  constructor(maxValues: number) {
+    super(new Undecodable({ detail: `it holds too much to show: more than ${maxValues} values` }))
+  }
+}
+
 /** Digits that are cheaper than what this many values take. */
 const fewDigits = 1_024
 
@@ -117,9 +125,9 @@ interface Projected {
 
 /**
  * Traverses a value without recursion, and a large container only once however often it occurs. Yields regularly, so that
- * text can be taken and other work can run.
+ * text can be taken and other work can run. Returns the size of the projection.
  */
-export function* walk(root: unknown, sink: Sink, options: Options | undefined): Steps<void> {
+export function* walk(root: unknown, sink: Sink, options: Options | undefined): Steps<number> {
   const maxDepth = options?.maxDepth ?? 1_000
   const maxValues = options?.maxValues ?? 2 ** 26
   const stack: Array<JsonContainer> = []
@@ -151,7 +159,7 @@ export function* walk(root: unknown, sink: Sink, options: Options | undefined): 
     steps += plain.cost
     credit = Math.min(credit + plain.cost, plainLimit)
     plain.cost = 0
-    if (used > maxValues) refuse(`it holds too much to show: more than ${maxValues} values`)
+    if (used > maxValues) throw new TooManyValues(maxValues)
   }
   for (;;) {
     const isObject = typeof value === "object" && value !== null
@@ -203,16 +211,17 @@ export function* walk(root: unknown, sink: Sink, options: Options | undefined): 
       else sink.openObject()
       used += 8
     }
-    if (used > maxValues) refuse(`it holds too much to show: more than ${maxValues} values`)
+    if (used > maxValues) throw new TooManyValues(maxValues)
     if (credit < plainLimit) credit += 2
-    steps++
+    // The digits of a large integer take as long as many values.
+    steps += again === undefined ? 1 + (typeof projected === "string" ? used - before : 0) : 1
     for (;;) {
       if (steps >= 2_048) {
         steps = 0
         yield
       }
       const frame = stack[stack.length - 1]
-      if (frame === undefined) return
+      if (frame === undefined) return used
       if (frame.items !== null) {
         const { items, keys, next } = frame
         if (next < items.length) {
