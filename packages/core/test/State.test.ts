@@ -218,6 +218,29 @@ describe("fromJson", () => {
     }
   })
 
+  it("takes what has more keys than Prefect could have written as unknown, and loses nothing", () => {
+    const keys = (count: number, value: unknown) =>
+      Object.fromEntries(Array.from({ length: count }, (_, at) => [`key ${at}`, value])) as { [key: string]: never }
+    const result = { type: "S3Result", location: "x", bucket: "b" }
+    const shapes = (count: number): ReadonlyArray<Readonly<Record<string, never>>> => [
+      keys(count, 1),
+      { cached_inputs: keys(count, result) } as never,
+      { state: { type: "Pending", ...keys(count, 1) } } as never
+    ]
+    for (const [at, type] of ["Success", "Success", "Submitted"].entries()) {
+      for (const count of [10_000, 10_001]) {
+        const json = { type, ...shapes(count)[at] }
+        const state = State.fromJson(json)
+        assert.strictEqual((state._tag === "Submitted" ? state.state! : state)._tag === "UnknownState", count > 10_000)
+        assert.strictEqual(State.typeName(state), type)
+        assert.deepStrictEqual(State.toJson(state), json)
+      }
+    }
+    const wide = { type: "S3Result", location: "x", ...keys(10_001, 1) }
+    const state = State.fromJson({ type: "Success", _result: wide })
+    assert.strictEqual(State.resultDescriptor(state)?._tag, "CustomResult")
+    assert.deepStrictEqual(State.toJson(state), { type: "Success", _result: wide })
+  })
   it("does not run out of stack on states wrapped without end", () => {
     let json: Schema.JsonObject = { type: "Pending" }
     for (let depth = 0; depth < 100_000; depth++) json = { type: "Submitted", state: json }

@@ -1,6 +1,8 @@
 import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import { gzipSync } from "node:zlib"
+import { isCompressed } from "../src/internal/result/decode.ts"
 import { makeHost } from "../src/internal/result/host.ts"
 import { LoadedValue } from "../src/internal/result/loadedValue.ts"
 
@@ -89,3 +91,16 @@ it.effect("the thread of large results ends when it holds no value any more, and
     assert.instanceOf(yield* load(3, "[4"), Error)
     yield* ends(2)
   }))
+
+it("whatever is compressed is decoded in the thread of large results", () => {
+  const json = new TextEncoder().encode("[1]")
+  const compressed = [
+    [gzipSync(json), undefined],
+    [Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, 0x20, 1), undefined],
+    [json, { type: "compressed/json", compressionlib: "bz2" }]
+  ] as const
+  for (const [bytes, serializer] of compressed) assert.isTrue(isCompressed(bytes, serializer))
+  for (const serializer of [undefined, null, "compressed/json", { type: "json" }, { type: 1 }]) {
+    assert.isFalse(isCompressed(json, serializer))
+  }
+})

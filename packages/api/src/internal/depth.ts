@@ -36,5 +36,31 @@ export const isTooDeep = (value: unknown, left = maxDepth): boolean => {
 export const isColumnTooDeep = (row: unknown, column: string): boolean =>
   isObject(row) && (knownDepths.get(row) ?? isTooDeep(row[column], maxDepth - 1))
 
+/** The most keys of a state: V8 takes 30 ms to list 100 000. */
+export const maxKeys = 100_000
+
+/** Objects with more keys, as far as they were parsed in steps: no other text is long enough. */
+const wide = new WeakSet<object>()
+
+/** Remembers that an object has more keys than a state may. */
+export const rememberWide = (object: object): void => void wide.add(object)
+
+const isWide = (value: unknown): boolean => typeof value === "object" && value !== null && wide.has(value)
+
+/** Whether an object of a row's state whose keys are listed when it is decoded has too many. */
+export const isStateTooWide = (row: unknown): boolean => {
+  if (!isObject(row)) return false
+  for (let state = row["serialized_state"] ?? row["state"], depth = 0; isObject(state) && depth < 32; depth++) {
+    if ([state, state["_result"], state["cached_inputs"], state["state_details"], state["data"]].some(isWide)) {
+      return true
+    }
+    state = state["state"]
+  }
+  return false
+}
+
 /** The problem with such a row. */
+export const tooWide = `its state has more than ${maxKeys} keys`
+
+/** The problem with a row that is nested deeper. */
 export const tooDeep = `its JSON is nested more than ${maxDepth} deep`

@@ -2,6 +2,7 @@
 import * as Artifact from "@effect-prefect/core/Artifact"
 import * as FlowRunView from "@effect-prefect/core/FlowRunView"
 import * as FlowView from "@effect-prefect/core/FlowView"
+import * as JsonText from "@effect-prefect/core/JsonText"
 import * as LogEntry from "@effect-prefect/core/LogEntry"
 import * as StateRecord from "@effect-prefect/core/StateRecord"
 import * as TaskRunView from "@effect-prefect/core/TaskRunView"
@@ -13,7 +14,7 @@ import * as SchemaIssue from "effect/SchemaIssue"
 import type { TaskRunSummary } from "../Backend.ts"
 import { MalformedResponse, PrefectApiError, type Reason } from "../PrefectApiError.ts"
 import { Listener, RowProblem } from "../RowProblem.ts"
-import { isColumnTooDeep, isTooDeep, tooDeep } from "./depth.ts"
+import { isColumnTooDeep, isStateTooWide, isTooDeep, tooDeep, tooWide } from "./depth.ts"
 import { isObject } from "./isObject.ts"
 import { canonicalUuid } from "./uuids.ts"
 
@@ -46,6 +47,7 @@ const plainDecoder =
   <A extends object>(fromRow: (row: unknown) => A | TaskRunView.MalformedRow, isTooDeep: (row: unknown) => boolean) =>
   (row: unknown): Result.Result<A, string> => {
     if (isTooDeep(row)) return Result.fail(tooDeep)
+    if (isStateTooWide(row)) return Result.fail(tooWide)
     const view = fromRow(row)
     return isMalformed(view) ? Result.fail(view.detail) : Result.succeed(view)
   }
@@ -77,7 +79,7 @@ export const leaveOut = (problems: ReadonlyArray<RowProblem>): Effect.Effect<voi
   })
 }
 
-/** The most rows that are decoded without giving way. */
+/** The most short rows that are decoded without giving way. */
 const smallPage = 100
 
 /**
@@ -93,9 +95,11 @@ export const decodeAll = Effect.fnUntraced(function*<A>(
 ) {
   const models: Array<A> = []
   const problems: Array<RowProblem> = []
+  let isLong = rows.length > smallPage
   for (const [index, row] of rows.entries()) {
-    // Each may have much JSON, whose depth is looked at. Who asks for few waits for none of the others.
-    if (rows.length > smallPage && Turn.isLong()) yield* Turn.next
+    // Each may have much JSON, whose depth is looked at. Who asks for few short ones waits for none of the others.
+    if (isLong && Turn.isLong()) yield* Turn.next
+    isLong ||= !JsonText.isShort(row)
     const model = decode(row)
     if (Result.isSuccess(model)) models.push(model.success)
     else problems.push(problemOf(table, idOf(row, index), model.failure))

@@ -14,21 +14,27 @@ export interface Field {
   readonly write?: (value: never) => Schema.Json
 }
 
+/** More keys that no field has than Prefect could have written: to copy them takes long. */
+export const mostUnknown = 10_000
+
 /**
  * Reads the fields of one tagged class. Prefect's rows are decoded by the hundred thousand, so this is one pass over
- * the keys of the object. A key that no field has goes to `extra`. A value that a field does not accept makes the whole
- * object unknown (`undefined`) instead of being lost.
+ * the keys of the object. A key that no field has goes to `extra`. A value that a field does not accept, or more than
+ * 10 000 such keys, make the whole object unknown (`undefined`) instead of being lost.
  */
 export const makeReader = <A extends object>(prototype: A, tag: string, fields: ReadonlyArray<Field>) => {
   const byKey = new Map(fields.map((field) => [field.key, field]))
   return (json: JsonObject): A | undefined => {
     const out = { __proto__: prototype, _tag: tag } as unknown as Record<string, unknown>
     let extra: Record<string, Schema.Json> | undefined
+    let unknown = 0
     for (const key in json) {
       const value = json[key]!
       const field = byKey.get(key)
       if (field === undefined) {
-        if (key !== "type") setKey(extra ??= {}, key, value)
+        if (key === "type") continue
+        if (++unknown > mostUnknown) return undefined
+        setKey(extra ??= {}, key, value)
       } else if (field.accepts(value)) {
         out[field.name] = field.read === undefined ? value : field.read(value)
       } else return undefined

@@ -1,7 +1,7 @@
 /** The form of each state type in Prefect's JSON: its parent type and its own fields. */
 import type * as Schema from "effect/Schema"
 import * as ResultDescriptor from "../ResultDescriptor.ts"
-import { type Field, makeReader, makeWriter } from "./fields.ts"
+import { type Field, makeReader, makeWriter, mostUnknown } from "./fields.ts"
 import { isNullableObject, isNullableString, isObject, type JsonObject } from "./json.ts"
 
 const isNullableInt = (json: Schema.Json): boolean => json === null || Number.isSafeInteger(json)
@@ -11,6 +11,13 @@ const maxWrapping = 32
 
 const isWrapping = (json: Schema.Json, depth = 0): boolean =>
   json === null || isObject(json) && depth < maxWrapping && isWrapping(json["state"] ?? null, depth + 1)
+
+/** Whether there are inputs of a task, which has no more parameters than anyone writes. */
+const areInputs = (json: JsonObject): boolean => {
+  let count = 0
+  for (const key in json) if (++count > mostUnknown || !isObject(json[key])) return false
+  return true
+}
 
 const readInputs = (json: Schema.Json) =>
   json === null
@@ -29,7 +36,7 @@ const common: ReadonlyArray<Field> = [
   {
     name: "cachedInputs",
     key: "cached_inputs",
-    accepts: (json) => json === null || isObject(json) && Object.values(json).every(isObject),
+    accepts: (json) => json === null || isObject(json) && areInputs(json),
     read: readInputs,
     write: writeInputs
   },

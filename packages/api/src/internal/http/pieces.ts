@@ -1,7 +1,7 @@
 /** JSON text of many megabytes in pieces of some hundred kilobytes, so that other work can run between them. */
 import * as Turn from "@effect-prefect/core/Turn"
 import * as Effect from "effect/Effect"
-import { isTooDeep, maxDepth, rememberDepth } from "../depth.ts"
+import { isTooDeep, maxDepth, maxKeys, rememberDepth, rememberWide } from "../depth.ts"
 import { LongText } from "../longText.ts"
 import type { Body } from "./body.ts"
 import { TooMuchMemory, withinMemory } from "./memory.ts"
@@ -46,6 +46,8 @@ interface Open {
   readonly level: number
   /** Whether it nests too deep for a row. Determined only inside rows. */
   isDeep: boolean
+  /** The number of keys of an object so far. */
+  keys: number
   /** The text between two elements, from the bracket before the comma to the first key after it. */
   separator: string | undefined
   /** The last position of that text, the number of guesses in a row that were wrong, and of those that it was far from. */
@@ -59,6 +61,7 @@ const opened = (isList: boolean, key: string, level: number): Open => ({
   key,
   level,
   isDeep: level > maxDepth,
+  keys: 0,
   separator: undefined,
   found: -1,
   misses: 0,
@@ -109,7 +112,12 @@ export function* parseInPieces(
     const { container, level } = frame
     if (level > 0) frame.isDeep ||= isTooDeep(values, maxDepth - level + 1)
     if (Array.isArray(container)) { for (const value of values as ReadonlyArray<unknown>) container.push(value) }
-    else for (const key of Object.keys(values)) setKey(container, key, (values as Record<string, unknown>)[key])
+    else {
+      const keys = Object.keys(values)
+      for (const key of keys) setKey(container, key, (values as Record<string, unknown>)[key])
+      frame.keys += keys.length
+      if (frame.keys > maxKeys) rememberWide(container)
+    }
   }
 
   /** Parses the elements from the beginning of the piece to a place. */

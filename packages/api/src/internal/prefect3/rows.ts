@@ -13,7 +13,7 @@ import { TaskRunView } from "@effect-prefect/core/TaskRunView"
 import * as Result from "effect/Result"
 import type * as Schema from "effect/Schema"
 import type { Edge, TaskRunSummary } from "../../Backend.ts"
-import { isTooDeep, tooDeep } from "../depth.ts"
+import { isStateTooWide, isTooDeep, tooDeep, tooWide } from "../depth.ts"
 import { isObject } from "../isObject.ts"
 import type { Decoder } from "../rows.ts"
 
@@ -43,6 +43,7 @@ export const isMalformed = <A>(value: A | Malformed): value is Malformed => valu
 /** The same as a decoder, for which a row that is nested too deep is malformed as well. */
 export const resultOf = <A>(make: (row: unknown) => A | Malformed): Decoder<A> => (row) => {
   if (isTooDeep(row)) return Result.fail(tooDeep)
+  if (isStateTooWide(row)) return Result.fail(tooWide)
   const value = make(row)
   return isMalformed(value) ? Result.fail(value.detail) : Result.succeed(value)
 }

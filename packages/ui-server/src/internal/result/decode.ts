@@ -25,6 +25,15 @@ const startsWith = (bytes: Uint8Array, text: string): boolean => {
 /** Whether bytes are a Parquet file, which is slow enough to decode in a separate thread whatever its size. */
 export const isParquet = (bytes: Uint8Array): boolean => bytes.length >= 12 && startsWith(bytes, "PAR1")
 
+/**
+ * Whether bytes, or those of a result of Prefect 2 or 3 in a serializer's envelope, are compressed: a few kilobytes may
+ * be a value of any size.
+ */
+export const isCompressed = (bytes: Uint8Array, serializer: unknown): boolean =>
+  ResultFormat.compressionOf(bytes) !== undefined ||
+  (typeof serializer === "object" && serializer !== null && "type" in serializer &&
+    typeof serializer.type === "string" && serializer.type.startsWith("compressed/"))
+
 const formatOf = (bytes: Uint8Array, name: string, value: unknown): string => {
   if (isParquet(bytes)) return "parquet"
   if (startsWith(bytes, "ARROW1") || startsWith(bytes, "FEA1")) return "feather"

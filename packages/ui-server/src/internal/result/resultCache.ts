@@ -1,8 +1,8 @@
 /**
  * Caches decoded results, so that paging, sorting and plots do not load them again.
  *
- * Values over 1 MiB and every Parquet file are held in a separate thread, the others here. The key of a result consists
- * of its task run and its location; failures are not cached.
+ * Values over 1 MiB, every Parquet file and whatever is compressed are held in a separate thread, the others here. The key
+ * of a result consists of its task run and its location; failures are not cached.
  */
 import { PrefectApi } from "@effect-prefect/api/PrefectApi"
 import type { PrefectApiError } from "@effect-prefect/api/PrefectApiError"
@@ -26,7 +26,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Semaphore from "effect/Semaphore"
 import { answer, failureOf, type Streams } from "./answer.ts"
-import { decode, decodePrefect3, isParquet } from "./decode.ts"
+import { decode, decodePrefect3, isCompressed, isParquet } from "./decode.ts"
 import { type Host, HostFailure, makeHost } from "./host.ts"
 import { LoadedValue } from "./loadedValue.ts"
 import type { Failure, Question } from "./protocol.ts"
@@ -215,7 +215,7 @@ export const make = Effect.fnUntraced(function*(limits: Limits) {
     const { bytes, name } = stored
     const size = bytes.length
     const format = options.format ?? stored.format
-    if (size <= limits.threadBytes && !isParquet(bytes)) {
+    if (size <= limits.threadBytes && !isParquet(bytes) && !isCompressed(bytes, prefect3?.serializer)) {
       const decoding = { name, format, maxBytes: options.maxBytes, registry: options.registry }
       const decoded = yield* Effect.mapError(
         prefect3 === undefined
