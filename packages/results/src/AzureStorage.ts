@@ -21,7 +21,7 @@ import type * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { Readable } from "node:stream"
-import { type Address, addressText } from "./internal/remote/address.ts"
+import { type Address, addressText, isHttp } from "./internal/remote/address.ts"
 import {
   denied,
   errorCode,
@@ -182,6 +182,7 @@ const connect =
         Effect.try({
           try: () => {
             const { credential, url } = make()
+            if (!isHttp(url)) throw new TypeError("no URL")
             const options = {
               // Retries, limits and verification are implemented once for all stores, where throttling is detected.
               retryOptions: { maxTries: 1 },

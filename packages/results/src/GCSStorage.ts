@@ -19,7 +19,7 @@ import type * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
 import * as http from "node:http"
 import * as https from "node:https"
-import { addressText } from "./internal/remote/address.ts"
+import { addressText, checkEndpoint } from "./internal/remote/address.ts"
 import type { Checksum } from "./internal/remote/checksum.ts"
 import { denied, errorText, field, general, notFound, retryAfter, unavailable } from "./internal/remote/failure.ts"
 import * as Network from "./internal/remote/network.ts"
@@ -145,6 +145,7 @@ const connect = (options: Options) => (concurrency: number) =>
         transporterOptions: { agent: (url: URL) => agentFor(agents, url.href) }
       }
     })
+    yield* checkEndpoint("GCSResult", storage.apiEndpoint)
     const base = new URL(storage.apiEndpoint)
     const authenticate = options.authenticate ?? (!storage.customEndpoint || isGoogle(base))
     const secure = base.protocol === "https:"

@@ -32,7 +32,7 @@ import type { IncomingMessage } from "node:http"
 import { Readable } from "node:stream"
 import type { ReadableStream } from "node:stream/web"
 import { objectVersion } from "./internal/objectVersion.ts"
-import { addressText } from "./internal/remote/address.ts"
+import { addressText, checkEndpoint } from "./internal/remote/address.ts"
 import type { Checksum } from "./internal/remote/checksum.ts"
 import {
   denied,
@@ -234,9 +234,14 @@ const isForSdk = (code: string, status: number): boolean =>
   status === 301 || status === 307 || code === "AuthorizationHeaderMalformed" || code === "RequestTimeTooSkewed" ||
   code === "ExpiredToken" || code === "InvalidToken"
 
+/** What a store says of temporary credentials whose time is over. */
+const isExpired: ReadonlySet<string> = new Set(["ExpiredToken", "InvalidToken", "TokenRefreshRequired"])
+
 /** The body from a request handler: of Node's own clients, or of `fetch`. */
 const readable = (body: unknown): Readable =>
   body instanceof Readable ? body : Readable.fromWeb(body as ReadableStream<Uint8Array>)
+
+const isRegion = /^[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/
 
 const clientOf = (
   given: NonNullable<Options["client"]>
@@ -259,6 +264,13 @@ const connect = (options: Options, tls: ReturnType<typeof loadTls>) => (concurre
     )
     const { credentials, forcePathStyle, region } = options
     const endpoint = options.endpoint === undefined ? undefined : addressText(options.endpoint)
+    yield* checkEndpoint("S3Result", endpoint)
+    if (region !== undefined && !isRegion.test(region)) {
+      return yield* new StorageUnavailable({
+        location: "S3Result",
+        detail: "its region is not the name of one, e.g. us-east-1"
+      })
+    }
     const agents = yield* Network.agents("S3Result", yield* Network.configured("S3Result", tls), concurrency)
     const useSignedGet = options.signedGet ?? options.client === undefined
     const make = (region: string | undefined): S3Client =>
@@ -353,7 +365,7 @@ const connect = (options: Options, tls: ReturnType<typeof loadTls>) => (concurre
       return opened(readable(output.Body), plainHeaders(headers), status)
     }
 
-    const open = async (object: ObjectName, part: Part | undefined, signal: AbortSignal): Promise<Opened> => {
+    const openOnce = async (object: ObjectName, part: Part | undefined, signal: AbortSignal): Promise<Opened> => {
       const route = routes.get(object.bucket)
       if (route === undefined || object.version !== undefined) return openBySdk(object, part, signal)
       const headers: Record<string, string> = part === undefined
@@ -375,6 +387,22 @@ const connect = (options: Options, tls: ReturnType<typeof loadTls>) => (concurre
       if (!isForSdk(error.name, status)) throw error
       routes.delete(object.bucket)
       return openBySdk(object, part, signal)
+    }
+
+    /** The SDK keeps a token until the time at which it expires by this machine's clock, if it knows that time. */
+    const open = async (object: ObjectName, part: Part | undefined, signal: AbortSignal): Promise<Opened> => {
+      try {
+        return await openOnce(object, part, signal)
+      } catch (error) {
+        const code = field(error, "Code") ?? field(error, "name")
+        if (given !== undefined || credentials !== undefined || !(typeof code === "string" && isExpired.has(code))) {
+          throw error
+        }
+        const before = await client.config.credentials()
+        const renewed = await client.config.credentials({ forceRefresh: true }).catch(() => before)
+        if (renewed.sessionToken === before.sessionToken && renewed.accessKeyId === before.accessKeyId) throw error
+        return openOnce(object, part, signal)
+      }
     }
 
     const close = () => {

@@ -47,6 +47,7 @@ describe("a status of a store", () => {
 
   it("is told with the store's code, or the error's name, but with no other text", () => {
     assert.strictEqual(told({ code: "NoSuchKey" }, 404)[1], "the store has no such object (NoSuchKey)")
+    assert.strictEqual(told(new Error("s3cr3t-k3y"), 500)[1], "the store failed with HTTP 500")
     assert.strictEqual(told({ name: "RestError" }, 500)[1], "the store failed with HTTP 500 (RestError)")
     assert.strictEqual(
       told({ code: "s3cr3t-k3y", name: "RestError" }, 403)[1],

@@ -120,10 +120,14 @@ const onTheWay = (location: string, error: unknown, status: number | undefined):
   return undefined
 }
 
+/** Codes of requests that were never sent, and would not be the next time. */
+const unmade = /^(?:ERR_INVALID_(?:ARG_TYPE|ARG_VALUE|CHAR|PROTOCOL|URL)|ERR_UNESCAPED_CHARACTERS|EndpointError)$/
+
 /** The remaining cases after a store's own codes: the HTTP status, then the network, then only the error's name. */
 export const general = (location: string, error: unknown, status: number | undefined, after?: number): Failure => {
   const code = shownCode(field(error, "code")) ?? shownCode(field(error, "name"))
-  const named = code === undefined ? "" : ` (${code})`
+  // The name that every error has says nothing.
+  const named = code === undefined || code === "Error" ? "" : ` (${code})`
   const unreached = onTheWay(location, error, status)
   if (unreached !== undefined) return unreached
   if (status === 429 || status === 503) {
@@ -144,5 +148,12 @@ export const general = (location: string, error: unknown, status: number | undef
   }
   const failed = codesOf(error).find((code) => Object.hasOwn(network, code))
   if (failed !== undefined) return unavailable(location, `${network[failed]} (${failed})`)
+  if (code !== undefined && unmade.test(code)) {
+    return unavailable(
+      location,
+      `the request could not be made${named}: check the endpoint, the region and the credentials in the options and the environment`,
+      "never"
+    )
+  }
   return unavailable(location, `the request failed${named}`)
 }

@@ -1,6 +1,7 @@
 /** The options that all object stores share, and their defaults. */
 import type { TlsOptions } from "@effect-prefect/api/Network"
 import * as Duration from "effect/Duration"
+import * as Option from "effect/Option"
 import type * as Schedule from "effect/Schedule"
 import type { StorageReason } from "../../ResultError.ts"
 import { atLeastOne } from "../atLeastOne.ts"
@@ -47,9 +48,21 @@ export interface RemoteLimits {
   readonly timeout: Duration.Duration
 }
 
+/** The longest time of a timer, which would end at once after a longer one. */
+const longestTimer = 2 ** 31 - 1
+
 export const limitsOf = (options: RemoteOptions): RemoteLimits => ({
   concurrency: atLeastOne(options.concurrency ?? 32),
   attempts: atLeastOne(options.attempts ?? 5),
-  idle: Duration.toMillis(options.idleTimeout ?? "30 seconds"),
+  idle: Math.min(longestTimer, Duration.toMillis(options.idleTimeout ?? "30 seconds")),
   timeout: Duration.fromInputUnsafe(options.timeout ?? "15 minutes")
 })
+
+/** Which of the durations in options is none; undefined when they can be used. */
+export const wrongDuration = (options: RemoteOptions): string | undefined =>
+  (["idleTimeout", "timeout"] as const).find((name) => {
+    const given = options[name]
+    if (given === undefined) return false
+    const duration = Option.getOrUndefined(Duration.fromInput(given))
+    return duration === undefined || !(Duration.toMillis(duration) > 0)
+  })

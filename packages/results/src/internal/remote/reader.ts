@@ -6,12 +6,12 @@ import type { ResultDescriptor } from "@effect-prefect/core/ResultDescriptor"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import { ResultNotFound, type StorageReason } from "../../ResultError.ts"
+import { ResultNotFound, type StorageReason, StorageUnavailable } from "../../ResultError.ts"
 import type { AnyReader, ReadOptions, StorageReader, StoredParts, StoredResult } from "../../ResultStorage.ts"
 import * as Location from "../location.ts"
 import { download, type Downloaded, type Limits, noParts, within } from "./download.ts"
 import * as Limiter from "./limiter.ts"
-import { type Bucket, limitsOf, type RemoteOptions } from "./options.ts"
+import { type Bucket, limitsOf, type RemoteOptions, wrongDuration } from "./options.ts"
 import type { Client, ObjectName } from "./store.ts"
 
 /** A store whose objects are named by a bucket and a key. */
@@ -65,7 +65,10 @@ export const make = <D extends ResultDescriptor>(
   options: RemoteOptions
 ): Effect.Effect<ReadonlyArray<AnyReader>, never, Scope.Scope> =>
   Effect.gen(function*() {
-    const { attempts, concurrency, idle, timeout } = limitsOf(options)
+    const wrong = wrongDuration(options)
+    const { attempts, concurrency, idle, timeout } = limitsOf(
+      wrong === undefined ? options : { ...options, idleTimeout: undefined, timeout: undefined }
+    )
     const { retrySchedule } = options
     const limiter = Limiter.make(concurrency)
     const allowed = store.buckets.map((bucket) => allow(store.scheme, bucket))
@@ -73,10 +76,14 @@ export const make = <D extends ResultDescriptor>(
 
     let client: Client | undefined
     const connect = yield* Effect.cachedWithTTL(
-      Effect.tap(store.connect(concurrency), (connected) =>
-        Effect.sync(() => {
-          client = connected
-        })),
+      wrong !== undefined
+        ? Effect.fail(
+          new StorageUnavailable({ location: store.type, detail: `${wrong} is not a duration, e.g. "30 seconds"` })
+        )
+        : Effect.tap(store.connect(concurrency), (connected) =>
+          Effect.sync(() => {
+            client = connected
+          })),
       (exit) => exit._tag === "Success" ? Duration.infinity : Duration.zero
     )
     yield* Effect.addFinalizer(() => Effect.sync(() => client?.close()))
