@@ -3,6 +3,7 @@
  * the last of duplicate keys wins.
  */
 import { blockLength, Blocks, isList } from "./blocks.ts"
+import { LargeDict, largeDictOf, setIn } from "./largeDict.ts"
 import { refuse } from "./refusal.ts"
 import type { Steps } from "./steps.ts"
 
@@ -96,7 +97,7 @@ const mapWeight = 256
 export const textWeight = 32
 export const word = 8
 
-type Container = Array<unknown> | Blocks | Record<string, unknown> | Map<string, unknown>
+type Container = Array<unknown> | Blocks | Record<string, unknown> | Map<string, unknown> | LargeDict
 
 /** A container that is open. */
 interface Frame {
@@ -111,6 +112,9 @@ const window = 0x40000
 /** No constant of JSON or Python has more characters. */
 const longestConstant = 16
 
+/** A text that is cut out of another is a copy if it has at most this many. */
+const fewCharacters = 12
+
 class Parser {
   /** What is left of the pieces that were begun. */
   text = ""
@@ -120,7 +124,11 @@ class Parser {
   #from = 0
   /** The characters before `text`. */
   #before = 0
-  /** Objects as Maps, which preserve the order of keys that look like numbers, and long arrays as Blocks. */
+  /** The last object of very many keys: the next one often has the same. */
+  #large: LargeDict | undefined
+  /**
+   * Objects as Maps, which preserve the order of keys that look like numbers, and as LargeDicts; long arrays as Blocks.
+   */
   readonly maps: boolean
   readonly maxKeys: number
   at = 0
@@ -245,8 +253,13 @@ class Parser {
         const isArray = isList(container)
         if (Array.isArray(container)) {
           if (container.push(value) === blockLength && this.maps) frame.container = new Blocks(container)
-        } else if (container instanceof Map) container.set(frame.key, value)
-        else if (container instanceof Blocks) container.push(value)
+        } else if (container instanceof Map) {
+          if (container.set(frame.key, value).size === blockLength) {
+            frame.container = yield* largeDictOf(container, this.#large)
+          }
+        } else if (container instanceof LargeDict) {
+          if (!container.set(frame.key, value)) yield* setIn(container, frame.key, value)
+        } else if (container instanceof Blocks) container.push(value)
         else {
           checkKeys(++frame.count, this.maxKeys)
           setKey(container, frame.key, value)
@@ -256,23 +269,48 @@ class Parser {
           this.at++
           if (!isArray) {
             this.skip()
-            frame.key = this.key()
+            frame.key = container instanceof LargeDict ? this.label() : this.key()
           }
           break
         }
         if (code !== (isArray ? 0x5d : 0x7d)) this.fail(isArray ? "a comma or ]" : "a comma or }")
         this.at++
         open.pop()
+        if (frame.container instanceof LargeDict) this.#large = frame.container
         value = this.maps ? trimmed(frame.container) : frame.container
       }
     }
   }
+  /**
+   * As `key`, of an object of very many: `JSON.parse` makes short texts the only ones of their kind, for which V8 has one
+   * table that it copies as a whole. A text of few characters is none that keeps the text around it in memory.
+   */
+  label(): string {
+    const { at, text } = this
+    let end = at + 1
+    if (text.charCodeAt(at) === quote) {
+      for (; end < at + fewCharacters; end++) {
+        const code = text.charCodeAt(end)
+        if (code === quote) {
+          this.at = end + 1
+          this.colon()
+          return text.slice(at + 1, end)
+        }
+        // Nor is the code at the end of the text above it.
+        if (!(code >= 0x20) || code === backslash) break
+      }
+    }
+    return this.key()
+  }
   key(): string {
     if (this.text.charCodeAt(this.at) !== quote) this.fail("a key in double quotes")
     const key = this.string()
+    this.colon()
+    return key
+  }
+  colon(): void {
     if (this.skip() !== 0x3a) this.fail("a colon")
     this.at++
-    return key
   }
 }
 

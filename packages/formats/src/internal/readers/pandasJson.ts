@@ -4,13 +4,10 @@ import { Column, type ColumnKind, type ColumnParts, Table } from "../../Table.ts
 import { arrayOf, Blocks, isList, type List, valueAt, type Values } from "../blocks.ts"
 import { zoneFromName } from "../cells.ts"
 import { orderedJsonSteps } from "../json.ts"
+import { type Dict, isDict, Labels, labelsOf as keysOf, LargeDict } from "../largeDict.ts"
 import { parseDateTime } from "../python/datetime.ts"
 import { refuse } from "../refusal.ts"
 import { every, type Steps } from "../steps.ts"
-
-type Dict = ReadonlyMap<string, unknown>
-
-const isDict = (value: unknown): value is Dict => value instanceof Map
 
 interface Typed {
   readonly kind: ColumnKind
@@ -215,31 +212,53 @@ function* mapped(list: Values, f: (value: unknown) => unknown): Steps<Blocks> {
   return out
 }
 
-function* ofColumns(root: Dict): Steps<Table> {
-  const index = new Map<string, number>()
-  const rows = new Blocks()
+/** The different keys of all columns, in their order: those of the first column, as they are, if it has very many. */
+function* rowsOf(root: Dict): Steps<Labels> {
+  let rows: Labels | undefined
+  const known = new Set<Labels>()
   let looked = 0
   for (const column of root.values()) {
+    if (++looked % every === 0) yield
     if (!isDict(column)) continue
+    if (column instanceof LargeDict) {
+      const { labels } = column
+      if (column.size === labels.length) rows ??= labels
+      if (labels === rows || known.has(labels)) continue
+      if (column.size === labels.length) known.add(labels)
+    }
+    rows ??= new Labels()
     for (const label of column.keys()) {
-      if (!index.has(label)) {
-        index.set(label, index.size)
-        rows.push(label)
-      }
+      rows.place(label)
       if (++looked % every === 0) yield
     }
   }
+  return rows ?? new Labels()
+}
+
+function* ofColumns(root: Dict): Steps<Table> {
+  const rows = yield* rowsOf(root)
   const columns: Array<Values> = []
+  let length = rows.length
+  let looked = 0
   for (const column of root.values()) {
-    if (isDict(column)) columns.push(yield* mapped(rows, (label) => column.get(label as string)))
-    else if (isList(column)) columns.push(column)
-    else refuse("it is read as pandas JSON, but a column of it is neither an object nor an array")
+    if (isList(column)) columns.push(column)
+    else if (!isDict(column)) {
+      refuse("it is read as pandas JSON, but a column of it is neither an object nor an array")
+    } else if (column instanceof LargeDict && column.labels === rows && column.size === rows.length) {
+      columns.push(column.items)
+    } else {
+      columns.push(yield* mapped(rows.keys, (label) => column.get(label as string)))
+      looked += rows.length
+    }
+    length = Math.max(length, columns[columns.length - 1]!.length)
+    if (++looked < every) continue
+    looked = 0
+    yield
   }
-  const length = columns.reduce((most, column) => Math.max(most, column.length), rows.length)
-  if (columns.some((column) => column.length !== length)) {
+  if (!(yield* all(columns, (column) => (column as Values).length === length))) {
     refuse("it is read as pandas JSON, but its columns differ in length")
   }
-  return yield* tableOf([...root.keys()], rows.length === 0 ? null : rows, columns, length)
+  return yield* tableOf(keysOf(root), rows.length === 0 ? null : rows.keys, columns, length)
 }
 
 function* ofRecords(rows: List): Steps<Table> {
