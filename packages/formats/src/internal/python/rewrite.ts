@@ -84,12 +84,23 @@ function* mapChildren(
   }
 }
 
+interface How {
+  /** The steps of replacements that take long. */
+  readonly large?: (value: object) => Steps<unknown> | undefined
+  /** Replaces what has nothing inside it as soon as it is seen; itself for all else. */
+  readonly leaf?: (value: object) => unknown
+}
+
 /**
  * Substitutes `replace(value)` for every value inside `root` and for `root` itself, innermost first, so that `replace`
  * sees values whose content is already replaced. When a value contains itself, it is visited before the reference back
  * to it is replaced.
  */
-export function* rewrite(root: unknown, replace: (value: object) => unknown): Steps<unknown> {
+export function* rewrite(
+  root: unknown,
+  replace: (value: object) => unknown,
+  { large, leaf }: How = {}
+): Steps<unknown> {
   if (!isContainer(root)) return typeof root === "object" && root !== null ? replace(root) : root
   const order: Array<object> = []
   const seen = new Set<object>([root])
@@ -107,18 +118,21 @@ export function* rewrite(root: unknown, replace: (value: object) => unknown): St
     stack.push(null)
     open.push(value)
     yield* mapChildren(value, (child) => {
-      if (isContainer(child) && !seen.has(child)) {
+      if (!isContainer(child)) return child
+      const now = leaf === undefined ? child : leaf(child)
+      if (now === child && !seen.has(child)) {
         seen.add(child)
         stack.push(child)
       }
-      return child
+      return now
     })
   }
   const replaced = new Map<object, unknown>()
   const current = (value: unknown) => isContainer(value) && replaced.has(value) ? replaced.get(value) : value
   for (const value of order) {
     yield* mapChildren(value, current)
-    const now = replace(value)
+    const steps = large?.(value)
+    const now = steps === undefined ? replace(value) : yield* steps
     if (now !== value) replaced.set(value, now)
     if (++looked % 1_024 === 0) yield
   }
@@ -221,21 +235,50 @@ export function* rewriteDown(
 }
 
 /** Converts floats back to numbers, except keys without a fraction, whose text differs from that of integers. */
-export const plainFloats = (root: unknown): Steps<unknown> => {
-  const plain = (value: unknown): unknown => value instanceof PyFloat ? value.value : value
-  return rewrite(root, (value) => {
-    if (value instanceof PyFloat) return value.value
-    if (value instanceof PyDict && [...value.keys()].some(isFraction)) {
-      const entries = [...value]
-      value.clear()
-      for (const [key, item] of entries) value.set(isFraction(key) ? plain(key) : key, item)
-    } else if (value instanceof PySet) {
-      const members = [...value]
-      value.clear()
-      for (const member of members) value.add(plain(member))
-    }
-    return value
+export const plainFloats = (root: unknown): Steps<unknown> =>
+  rewrite(root, plain, {
+    large: (value) =>
+      value instanceof PyDict ? plainKeys(value) : value instanceof PySet ? plainMembers(value) : undefined,
+    leaf: plain
   })
+
+const plain = (value: unknown): unknown => value instanceof PyFloat ? value.value : value
+
+function* plainKeys(dict: PyDict): Steps<PyDict> {
+  let looked = 0
+  let isAny = false
+  for (const key of dict.keys()) {
+    isAny = isFraction(key)
+    if (isAny) break
+    if (++looked % every === 0) yield
+  }
+  if (!isAny) return dict
+  const keys: Array<unknown> = []
+  const values: Array<unknown> = []
+  for (const [key, value] of dict) {
+    keys.push(isFraction(key) ? plain(key) : key)
+    if (values.push(value) % every === 0) yield
+  }
+  dict.clear()
+  for (let at = 0; at < keys.length; at++) {
+    dict.set(keys[at], values[at])
+    if (at % every === every - 1) yield
+  }
+  return dict
+}
+
+function* plainMembers(set: PySet): Steps<PySet> {
+  const members: Array<unknown> = []
+  for (const member of set) {
+    if (members.push(plain(member)) % every === 0) yield
+  }
+  // Numbers were added as to any Set, not as Python compares them.
+  set.clear()
+  for (let at = 0; at < members.length; at++) {
+    set.add(members[at])
+    if (at % every === every - 1) yield
+  }
+  return set
 }
 
 const isFraction = (key: unknown): boolean => key instanceof PyFloat && !Number.isInteger(key.value)

@@ -129,36 +129,45 @@ const mayHaveKeys = (value: unknown): boolean =>
 
 /**
  * Whether a dict has a key, or an interval an end, that may have been a float: `1.0` equals the number 1, but its text
- * differs.
+ * differs. `most` is what a value can be looked at whose parts are in one place each.
  */
-function* hasAmbiguousKey(root: unknown): Steps<boolean> {
-  const seen = new Set<object>()
+function* hasAmbiguousKey(root: unknown, most: number): Steps<boolean> {
+  return (yield* findAmbiguousKey(root, most)) ?? (yield* findAmbiguousKey(root, undefined)) ?? false
+}
+
+/**
+ * The same. With a number, undefined if more values are found: then some are in more than one place, which must be
+ * remembered. V8 copies the Set of them that grows as a whole, in one step of 300 ms for four million.
+ */
+function* findAmbiguousKey(root: unknown, most: number | undefined): Steps<boolean | undefined> {
+  const seen = most === undefined ? new Set<object>() : undefined
   const stack: Array<unknown> = [root]
   let looked = 0
   while (stack.length > 0) {
     const value = stack.pop()
     if (++looked % every === 0) yield
+    if (most !== undefined && looked > most) return undefined
     if (typeof value !== "object" || value === null) continue
     if (value instanceof Interval) {
       if (Number.isInteger(value.left) || Number.isInteger(value.right)) return true
     } else if (Array.isArray(value)) {
-      if (seen.has(value)) continue
-      seen.add(value)
+      if (seen?.has(value) === true) continue
+      seen?.add(value)
       for (const item of value) {
         if (++looked % every === 0) yield
         if (typeof item === "object" && item !== null) stack.push(item)
       }
     } else if (value instanceof Map) {
-      if (seen.has(value)) continue
-      seen.add(value)
+      if (seen?.has(value) === true) continue
+      seen?.add(value)
       for (const [key, item] of value) {
         if (++looked % every === 0) yield
         if (isAmbiguous(key)) return true
         if (typeof item === "object" && item !== null) stack.push(item)
       }
     } else if (!ArrayBuffer.isView(value) && isPlain(value)) {
-      if (seen.has(value)) continue
-      seen.add(value)
+      if (seen?.has(value) === true) continue
+      seen?.add(value)
       const dict = value as Readonly<Record<string, unknown>>
       for (const key of Object.keys(dict)) {
         if (++looked % every === 0) yield
@@ -258,7 +267,7 @@ function* isAmbiguousPickle(bytes: Uint8Array, value: unknown): Steps<boolean> {
   if (!mayHaveKeys(value)) return false
   // Listing the keys of one large dict takes long, and most pickles without a float do not have this byte.
   if (isBinaryPickle(bytes) && !bytes.includes(float)) return false
-  const keys = hasAmbiguousKey(value)
+  const keys = hasAmbiguousKey(value, 2 * bytes.length)
   if (bytes.length >= manyBytes) {
     // A large array is one object: its bytes need not be searched.
     const first = keys.next()
