@@ -104,16 +104,19 @@ let shared: Buffer | undefined
  * than a read are valid until the promise is settled that it returns.
  *
  * Rows are small and were read before, so they are in the system's page cache: a synchronous read takes a tenth of the
- * time of an asynchronous one. Others have a turn between the reads of a long list.
+ * time of an asynchronous one. Others have a turn between the reads of a long list, which goes no further when nobody
+ * waits for it any more: abandoned lists would be read, and held, side by side.
  */
 export const readExtents = async (
   file: FileHandle,
   extents: ReadonlyArray<Extent>,
-  use: (bytes: Uint8Array, at: number) => void | Promise<void>
+  use: (bytes: Uint8Array, at: number) => void | Promise<void>,
+  signal?: AbortSignal
 ): Promise<void> => {
   const order = extents.map((_, at) => at).sort((left, right) => extents[left]!.offset - extents[right]!.offset)
   for (let first = 0; first < order.length;) {
     if (order.length > smallList && Turn.isLong()) await new Promise<void>(Turn.onNext)
+    signal?.throwIfAborted()
     const start = extents[order[first]!]!.offset
     let end = start
     let next = first
@@ -131,7 +134,10 @@ export const readExtents = async (
       const bytes = readSync(file.fd, buffer, filled, Math.min(size - filled, longRead), start + filled)
       if (bytes === 0) break
       filled += bytes
-      if (size > longRead && Turn.isLong()) await new Promise<void>(Turn.onNext)
+      if (size > longRead && Turn.isLong()) {
+        await new Promise<void>(Turn.onNext)
+        signal?.throwIfAborted()
+      }
     }
     for (; first < next; first++) {
       const at = order[first]!

@@ -108,7 +108,7 @@ export const readRowsOf = (tables: ReadonlyMap<AnyTableName, Table>): ReadRows<A
             if (typeof parsed === "string") isChanged = true
             else out[at] = use(parsed.row, at)
             return undefined
-          }),
+          }, signal),
         catch: (error) =>
           unavailable(
             codeOf(error) === "EBADF"
