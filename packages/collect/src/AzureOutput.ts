@@ -116,14 +116,20 @@ export const layer = (options: Options): Layer.Layer<CollectOutput, CollectError
         }
       }
       const service = accountUrl !== undefined
-        ? yield* Effect.map(
+        ? yield* Effect.flatMap(
           loadSdk("@azure/identity", () => import("@azure/identity").catch(rethrow)),
-          ({ DefaultAzureCredential }) => {
-            const credential = new DefaultAzureCredential({
-              additionalPolicies: [{ policy: network, position: "perCall" }]
+          ({ DefaultAzureCredential }) =>
+            Effect.try({
+              try: () => {
+                const credential = new DefaultAzureCredential({
+                  additionalPolicies: [{ policy: network, position: "perCall" }]
+                })
+                if (!/^https?:$/.test(new URL(accountUrl).protocol)) throw new TypeError("no URL")
+                return make(new BlobServiceClient(accountUrl, credential))
+              },
+              // The SDK's error may quote its arguments.
+              catch: () => refuse("the URL of the Azure account is not an http or https URL")
             })
-            return make(new BlobServiceClient(accountUrl, credential))
-          }
         )
         : connectionString !== undefined
         ? yield* Effect.try({

@@ -21,7 +21,7 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import { createHash } from "node:crypto"
 import { Readable } from "node:stream"
-import type { CollectError } from "./CollectError.ts"
+import { CollectError, Unsupported } from "./CollectError.ts"
 import { CollectOutput } from "./CollectOutput.ts"
 import {
   addressText,
@@ -195,30 +195,35 @@ export const layer = (options: Options): Layer.Layer<CollectOutput, CollectError
         options.tls === undefined ? loadTls("AWS_CA_BUNDLE") : Effect.succeed(options.tls)
       )
       const client = yield* Effect.acquireRelease(
-        Effect.sync(() =>
-          new S3Client({
-            maxAttempts: attempts ?? 5,
-            ...(endpoint === undefined ? {} : { endpoint }),
-            // Any region works for a server that is not AWS.
-            ...(region !== undefined
-              ? { region }
-              : endpoint !== undefined && process.env["AWS_REGION"] === undefined
-              ? { region: "us-east-1" }
-              : {}),
-            ...(credentials === undefined ? {} : {
-              credentials: {
-                accessKeyId: credentials.accessKeyId,
-                secretAccessKey: Redacted.value(credentials.secretAccessKey),
-                ...(credentials.sessionToken === undefined
-                  ? {}
-                  : { sessionToken: Redacted.value(credentials.sessionToken) })
-              }
+        Effect.try({
+          try: () =>
+            new S3Client({
+              maxAttempts: attempts ?? 5,
+              ...(endpoint === undefined ? {} : { endpoint }),
+              // Any region works for a server that is not AWS.
+              ...(region !== undefined
+                ? { region }
+                : endpoint !== undefined && process.env["AWS_REGION"] === undefined
+                ? { region: "us-east-1" }
+                : {}),
+              ...(credentials === undefined ? {} : {
+                credentials: {
+                  accessKeyId: credentials.accessKeyId,
+                  secretAccessKey: Redacted.value(credentials.secretAccessKey),
+                  ...(credentials.sessionToken === undefined
+                    ? {}
+                    : { sessionToken: Redacted.value(credentials.sessionToken) })
+                }
+              }),
+              forcePathStyle: forcePathStyle ?? endpoint !== undefined,
+              followRegionRedirects: true,
+              requestHandler: { httpAgent: agents.http, httpsAgent: agents.https }
             }),
-            forcePathStyle: forcePathStyle ?? endpoint !== undefined,
-            followRegionRedirects: true,
-            requestHandler: { httpAgent: agents.http, httpsAgent: agents.https }
-          })
-        ),
+          catch: () =>
+            new CollectError({
+              reason: new Unsupported({ detail: "the region or another setting of S3 cannot be used: check it" })
+            })
+        }),
         (client) => Effect.sync(() => client.destroy())
       )
       const prefix = keyPrefix(options.prefix)

@@ -89,3 +89,25 @@ describe("configuration", () => {
     assert.deepStrictEqual(withOptions.toSorted(), Object.keys(rows).toSorted())
   })
 })
+
+describe("an address or a region that cannot be used", () => {
+  const wrong: Readonly<Record<string, Built>> = {
+    ...Object.fromEntries(
+      ["nonsense", "http://[", "http://secret-word host", "file:///secret-word", "http://127.0.0.1:99999"].map((
+        text
+      ) => [
+        `AzureOutput: ${text}`,
+        AzureOutput.layer({ container: "tables", accountUrl: text })
+      ])
+    ),
+    "S3Output: no region": S3Output.layer({ bucket: "tables", endpoint: "http://127.0.0.1:1", region: "" })
+  }
+  for (const [name, layer] of Object.entries(wrong)) {
+    it.live(`is a CollectError: ${name}`, () =>
+      Effect.gen(function*() {
+        const exit = yield* Effect.exit(Effect.scoped(Layer.build(layer)))
+        assert.strictEqual(tagOf(exit), "CollectError")
+        assert.notInclude(String(exit), "secret-word")
+      }))
+  }
+})
