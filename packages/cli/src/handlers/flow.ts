@@ -9,7 +9,7 @@ import * as Services from "../services.ts"
 
 export const list = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.list>) {
   const flows = (yield* PrefectApi).flows()
-  if (flags.json) return yield* Render.lines(flows, (flow) => `${JSON.stringify(Json.flow(flow))}\n`)
+  if (flags.json) return yield* Render.jsonLines(flows, Json.flow)
   const times = Times.make(flags)
   yield* Render.table(flows, ["FLOW", "NAME", "VERSION", `CREATED (${times.zone})`], (flow, paint) => [
     { text: flow.flowId },

@@ -1,5 +1,6 @@
 import { PrefectApi } from "@effect-prefect/api/PrefectApi"
 import type { FlowRunView } from "@effect-prefect/core/FlowRunView"
+import * as JsonText from "@effect-prefect/core/JsonText"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -66,7 +67,7 @@ const selected = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.list>
 
 export const list = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.list>) {
   const { flowRuns, limit } = yield* selected(flags)
-  if (flags.json) return yield* Render.lines(flowRuns, (run) => `${JSON.stringify(Json.flowRun(run))}\n`)
+  if (flags.json) return yield* Render.jsonLines(flowRuns, Json.flowRun)
   const { stdout } = yield* Output
   const times = Times.make(flags)
   const nameOf = yield* flowNames
@@ -102,7 +103,7 @@ export const list = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.li
 export const show = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.show>) {
   const view = yield* References.flowRunOrChoice(flags.run)
   const { stdout } = yield* Output
-  if (flags.json) return yield* stdout.write(`${JSON.stringify(Json.flowRun(view))}\n`)
+  if (flags.json) return yield* Render.json([Json.flowRun(view)])
   const paint = style(stdout.colors)
   const { failures, text } = yield* report(view, { paint, utc: flags.utc, columns: stdout.columns })
   yield* stdout.write(text)
@@ -129,7 +130,7 @@ export const taskRuns = Effect.fnUntraced(function*(flags: InputsOf<typeof Input
   const states = flags.state.length === 0 ? undefined : yield* Effect.forEach(flags.state, stateName)
   const taskSlug = Option.getOrUndefined(flags.slug)
   const views = api.taskRuns({ flowRunId, states, taskSlug, mapped: Option.getOrUndefined(flags.mapped) })
-  if (flags.json) return yield* Render.lines(views, (view) => `${JSON.stringify(Json.taskRun(view))}\n`)
+  if (flags.json) return yield* Render.jsonLines(views, Json.taskRun)
   const times = Times.make(flags)
   const now = yield* Clock.currentTimeMillis
   yield* Render.table(
@@ -150,11 +151,17 @@ export const artifacts = Effect.fnUntraced(function*(flags: InputsOf<typeof Inpu
   const api = yield* PrefectApi
   const { flowRunId } = yield* References.flowRunOrChoice(flags.run)
   const found = api.artifacts({ flowRunId })
-  if (flags.json) return yield* Render.lines(found, (artifact) => `${JSON.stringify(Json.artifact(artifact))}\n`)
-  yield* Render.table(found, ["ARTIFACT", "TASK RUN", "KIND", "DATA"], (artifact, paint) => [
-    { text: artifact.id },
-    { text: artifact.taskRunId ?? "", paint: paint.dim, whole: true },
-    { text: artifact.kind ?? "" },
-    { text: typeof artifact.data === "string" ? artifact.data : JSON.stringify(artifact.data) }
-  ], "no artifacts")
+  if (flags.json) return yield* Render.jsonLines(found, Json.artifact)
+  yield* Render.table(
+    found,
+    ["ARTIFACT", "TASK RUN", "KIND", "DATA"],
+    ({ data, id, kind, taskRunId }, paint) =>
+      Effect.map(typeof data === "string" ? Effect.succeed(data) : JsonText.make(data), (text) => [
+        { text: id },
+        { text: taskRunId ?? "", paint: paint.dim, whole: true },
+        { text: kind ?? "" },
+        { text }
+      ]),
+    "no artifacts"
+  )
 }, (effect, flags) => Effect.provide(effect, Services.backend(flags)))

@@ -59,15 +59,12 @@ export const watch = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.w
       paint.state(state, Render.stripControls(State.typeName(state)).padEnd(Logs.labelWidth))
     }  ${Render.stripControls(message ?? "")}\n`
   }
-  const json = (event: Watch.WatchEvent): string =>
-    `${
-      JSON.stringify(
-        event._tag === "Log"
-          ? { log: Json.logEntry(event.entry) }
-          : { timestamp: event.record.timestamp, state: State.toJson(event.record.state) }
-      )
-    }\n`
-  yield* Render.lines(Watch.watch(api, flowRunId, options), flags.json ? json : text)
+  const json = (event: Watch.WatchEvent): object =>
+    event._tag === "Log"
+      ? { log: Json.logEntry(event.entry) }
+      : { timestamp: event.record.timestamp, state: State.toJson(event.record.state) }
+  const events = Watch.watch(api, flowRunId, options)
+  yield* flags.json ? Render.jsonLines(events, json) : Render.lines(events, text)
   const { state } = yield* api.flowRun(flowRunId)
   if (!State.isSuccessful(state)) {
     return yield* new CommandFailed({ message: `flow run ${flowRunId} ended ${State.typeName(state)}` })

@@ -18,7 +18,7 @@ import * as Services from "../services.ts"
 export const show = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.show>) {
   const view = yield* References.taskRunOfFlags(flags)
   const { stdout } = yield* Output
-  if (flags.json) return yield* stdout.write(`${JSON.stringify(Json.taskRun(view))}\n`)
+  if (flags.json) return yield* Render.json([Json.taskRun(view)])
   const paint = style(stdout.colors)
   const descriptor = State.resultDescriptor(view.state)
   const result = State.isMapped(view.state)
@@ -56,7 +56,7 @@ export const list = Effect.fnUntraced(function*(flags: InputsOf<typeof Inputs.li
   const taskSlug = Option.getOrUndefined(flags.slug)
   const all = Stream.flatMap(yield* flowRunIds(flags), (flowRunId) => api.taskRuns({ flowRunId, states, taskSlug }))
   const views = limit === undefined ? all : Stream.take(all, limit)
-  if (flags.json) return yield* Render.lines(views, (view) => `${JSON.stringify(Json.taskRun(view))}\n`)
+  if (flags.json) return yield* Render.jsonLines(views, Json.taskRun)
   yield* Render.table(views, ["TASK RUN", "STATE", "TASK", "FLOW RUN", "MESSAGE"], (view, paint) => [
     { text: view.taskRunId },
     Render.state(view.state, paint),

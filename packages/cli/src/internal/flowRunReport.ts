@@ -1,6 +1,7 @@
 /** The report of `flow-run show`: the flow run, and its first failures with their messages. */
 import { PrefectApi } from "@effect-prefect/api/PrefectApi"
 import type { FlowRunView } from "@effect-prefect/core/FlowRunView"
+import * as JsonText from "@effect-prefect/core/JsonText"
 import * as State from "@effect-prefect/core/State"
 import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
 import * as Clock from "effect/Clock"
@@ -42,9 +43,15 @@ const failureLines = (
   return `\n${paint.bold("Task runs that failed")}\n${lines.join("")}${more}`
 }
 
+/** More characters than a line of a terminal has. */
+const foldedLength = 0x10000
+
 /** A value's JSON on one line, up to a number of characters. */
 const folded = (value: unknown, columns: number): string => {
-  const text = Render.stripControls(JSON.stringify(value))
+  // No more is made than is shown, however long the value is.
+  let json = ""
+  for (const piece of JsonText.pieces(value)) if ((json += piece).length > foldedLength) break
+  const text = Render.stripControls(json)
   return text.length > columns ? `${text.slice(0, columns - 1)}…` : text
 }
 

@@ -76,11 +76,9 @@ export const print = Effect.fnUntraced(function*<E, R>(
   const paint = style(stdout.colors)
   const times = Times.make(flags)
   const title = header(times, paint)
-  yield* Render.lines(
-    entries,
-    (entry) =>
-      flags.json ? `${JSON.stringify(Json.logEntry(entry))}\n` : title() + text(entry, times, paint, stdout.columns)
-  )
+  yield* flags.json
+    ? Render.jsonLines(entries, Json.logEntry)
+    : Render.lines(entries, (entry) => title() + text(entry, times, paint, stdout.columns))
   // The titles are printed before the first line, so they are still due when there was none.
   if (!flags.json && flags.follow !== true && title() !== "") yield* stdout.write("no log lines\n")
 })

@@ -1,9 +1,11 @@
 import type { TaskRunSummary } from "@effect-prefect/api/Backend"
 import type { PrefectApi } from "@effect-prefect/api/PrefectApi"
 import type { PrefectApiError } from "@effect-prefect/api/PrefectApiError"
+import * as JsonText from "@effect-prefect/core/JsonText"
 import * as State from "@effect-prefect/core/State"
 import type { StateRecord } from "@effect-prefect/core/StateRecord"
 import type { TaskRunView } from "@effect-prefect/core/TaskRunView"
+import * as Turn from "@effect-prefect/core/Turn"
 import * as Effect from "effect/Effect"
 import * as Pull from "effect/Pull"
 import * as Stream from "effect/Stream"
@@ -56,6 +58,37 @@ export const lines = <A, E, R>(
         (lines) => stdout.write(lines.join(""))
       ))
   })
+
+/** The characters that are written at once, and little more. */
+const pieceLength = 0x10000
+
+/** Prints JSON values, one per line: a long one in pieces, so that a time limit and signals act meanwhile. */
+export const json = Effect.fnUntraced(function*(values: ReadonlyArray<unknown>) {
+  const { stdout } = yield* Output
+  let text = ""
+  for (const value of values) {
+    if (Turn.isLong()) yield* Turn.next
+    const short = JsonText.atOnce(value)
+    if (short === undefined) {
+      for (const piece of JsonText.pieces(value)) {
+        if (Turn.isLong()) yield* Turn.next
+        text += piece
+        if (text.length < pieceLength) continue
+        yield* stdout.write(text)
+        text = ""
+      }
+    }
+    text += `${short ?? ""}\n`
+    if (text.length < pieceLength) continue
+    yield* stdout.write(text)
+    text = ""
+  }
+  yield* stdout.write(text)
+})
+
+/** The same of a stream, as they arrive. */
+export const jsonLines = <A, E, R>(rows: Stream.Stream<A, E, R>, of: (row: A) => unknown) =>
+  Stream.runForEachArray(rows, (array) => json(array.map(of)))
 
 /** A value of one part, or of several that are painted differently. */
 export type Value = string | ReadonlyArray<Cell>
@@ -202,7 +235,7 @@ export const stateRecords = (
   flags: { readonly json: boolean; readonly utc: boolean }
 ) => {
   const stream = Stream.fromIterable(records)
-  if (flags.json) return lines(stream, (record) => `${JSON.stringify(Json.stateRecord(record))}\n`)
+  if (flags.json) return jsonLines(stream, Json.stateRecord)
   const times = Times.make(flags)
   return table(stream, [`TIME (${times.zone})`, "STATE", "MESSAGE"], (record, paint) => [
     { text: times.time(record.timestamp), paint: paint.dim, whole: true },
