@@ -4,12 +4,20 @@
  * duration, is measured beside it, and for a value that is one container the insertions alone.
  */
 import * as ArchiveApi from "@effect-prefect/api/ArchiveApi"
+import * as MemoryApi from "@effect-prefect/api/MemoryApi"
+import { PrefectApi } from "@effect-prefect/api/PrefectApi"
+import * as ArchiveFormat from "@effect-prefect/core/ArchiveFormat"
+import * as TaskRunView from "@effect-prefect/core/TaskRunView"
 import { empty } from "@effect-prefect/formats/ClassRegistry"
 import * as JsonProjection from "@effect-prefect/formats/JsonProjection"
 import * as ResultFormat from "@effect-prefect/formats/ResultFormat"
+import * as ArchiveExport from "@effect-prefect/results/ArchiveExport"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { createHash } from "node:crypto"
+import { closeSync, fsyncSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { setImmediate } from "node:timers/promises"
@@ -270,6 +278,92 @@ const archive = (children: number): ReadonlyArray<Row> => {
   ]
 }
 
+const longRowId = "00000000-0000-4000-8000-000000000001"
+
+/** A task run whose context has many values. */
+const longTaskRun = (megabytes: number) => ({
+  id: longRowId,
+  flow_run_id: longRowId,
+  task_id: longRowId,
+  map_index: -1,
+  serialized_state: {
+    type: "Success",
+    context: { rows: Array.from({ length: megabytes * 11_500 }, (_, id) => row(id)) }
+  }
+})
+
+/** Scanning a table that has one long row, for the view of it. */
+const longRowOfArchive = (megabytes: number): ReadonlyArray<Row> => {
+  let folder = ""
+  const file = () => join(folder, "tables/task_run.jsonl")
+  return rowsOf({
+    work: `a row of ${megabytes} MB of an archive`,
+    runs: 3,
+    open: () => {
+      if (folder !== "") return
+      folder = mkdtempSync(join(tmpdir(), "bench-held-"))
+      mkdirSync(join(folder, "tables"))
+      writeFileSync(file(), `${JSON.stringify(longTaskRun(megabytes))}\n`)
+    },
+    giving: () =>
+      Effect.scoped(Effect.flatMap(ArchiveApi.make(folder, { index: "never" }), ({ api }) => api.taskRun(longRowId))),
+    once: () => {
+      // Scanned, and read again for its view.
+      for (let pass = 0; pass < 2; pass++) {
+        const parsed = ArchiveFormat.parseLine(readFileSync(file()).subarray(0, -1))
+        if (typeof parsed === "string") throw new Error(parsed)
+        if (pass === 1) TaskRunView.fromRow(parsed.row)
+      }
+    },
+    close: () => {
+      rmSync(folder, { recursive: true, force: true })
+      folder = ""
+    }
+  })
+}
+
+/** Exporting a long row that an API returned. */
+const longRowOfApi = (megabytes: number): ReadonlyArray<Row> => {
+  let folder = ""
+  let runs = 0
+  let rows: ReadonlyArray<ReturnType<typeof longTaskRun>> = []
+  const flowRun = { id: longRowId, flow_id: longRowId, name: "long" }
+  return rowsOf({
+    work: `exporting a row of ${megabytes} MB of an API`,
+    runs: 3,
+    open: () => {
+      if (folder !== "") return
+      folder = mkdtempSync(join(tmpdir(), "bench-held-"))
+      rows = [longTaskRun(megabytes)]
+    },
+    giving: () =>
+      Effect.scoped(
+        Effect.flatMap(
+          Layer.build(MemoryApi.layer({ flow_run: [flowRun], task_run: rows })),
+          (context) =>
+            ArchiveExport.exportTables({
+              directory: join(folder, String(runs++)),
+              api: Context.get(context, PrefectApi)
+            })
+        )
+      ),
+    once: () => {
+      const text = Buffer.from(`${rows.map((row) => JSON.stringify(row)).join("\n")}\n`)
+      const path = join(folder, String(runs++))
+      const file = openSync(path, "w")
+      writeFileSync(file, text)
+      createHash("sha256").update(text).digest("hex")
+      fsyncSync(file)
+      closeSync(file)
+    },
+    close: () => {
+      rmSync(folder, { recursive: true, force: true })
+      folder = ""
+      rows = []
+    }
+  })
+}
+
 /** Formats that can have 256 MB. */
 const large: ReadonlyArray<Format> = [
   "JSON",
@@ -316,6 +410,7 @@ const bounded: ReadonlyArray<Format> = [
 
 export const rows: ReadonlyArray<Row> = [
   ...archive(100_000),
+  ...[20, 70].flatMap((megabytes) => [...longRowOfArchive(megabytes), ...longRowOfApi(megabytes)]),
   ...[1, 20].flatMap((megabytes) => bounded.flatMap((format) => decodeRows(format, megabytes))),
   ...[1, 100, 256].flatMap((megabytes) => [
     ...large.flatMap((format) => decodeRows(format, megabytes)),
