@@ -28,6 +28,16 @@ const pickle = (count: number): Uint8Array => {
   return new Uint8Array(bytes)
 }
 
+/** A pickle of a dict of so many floats, every second of which has no fraction. */
+const floatKeys = (count: number): Uint8Array => {
+  const bytes = Buffer.alloc(4 + 11 * count + 2)
+  bytes.write("\x80\x04}(", "latin1")
+  bytes.fill("G\0\0\0\0\0\0\0\0K\x01", 4, bytes.length - 2, "latin1")
+  bytes.write("u.", bytes.length - 2, "latin1")
+  for (let index = 0; index < count; index++) bytes.writeDoubleBE(index / 2, 5 + 11 * index)
+  return new Uint8Array(bytes)
+}
+
 const inputs: Record<string, Effect.Effect<unknown, unknown>> = {
   JSON: decode(utf8(json)),
   "JSON of one object in another": decode(utf8(`{"a":{"b":{"rows":${json}}}}`)),
@@ -37,8 +47,20 @@ const inputs: Record<string, Effect.Effect<unknown, unknown>> = {
     utf8(`${Array.from({ length: 20_000 }, (_, id) => `c${id}`).join(",")}\n${"1,".repeat(19_999)}1\n`),
     "x.csv"
   ),
+  "JSON in UTF-16": decode(new Uint8Array(Buffer.from(`\ufeff${json}`, "utf16le"))),
   "pandas JSON": decode(utf8(json), "x", "pandas-json"),
+  "pandas JSON by columns": decode(
+    utf8(
+      `{"id":{${rows.map(({ id }) => `"${id}":${id}`).join(",")}},"name":{${
+        rows.map(({ id, name }) => `"${id}":"${name}"`).join(",")
+      }}}`
+    ),
+    "x",
+    "pandas-json"
+  ),
   pickle: decode(pickle(60_000)),
+  "pickle in base64": decode(utf8(Buffer.from(pickle(60_000)).toString("base64"))),
+  "pickle of a dict of floats": decode(floatKeys(20_000)),
   "projection as text": JsonProjection.toText(rows),
   "projection as data": JsonProjection.toJson(rows),
   validation: JsonProjection.validate(rows)
