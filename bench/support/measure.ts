@@ -51,6 +51,9 @@ const figure = (name: string, values: ReadonlyArray<number>): Figure => {
   return { name, median: (at(Math.floor(middle)) + at(Math.ceil(middle))) / 2, range: [at(0), at(sorted.length - 1)] }
 }
 
+const warmUps = ({ warmUp = true }: Row, { python }: Contender): number =>
+  python === true ? Math.min(1, Number(warmUp)) : Number(warmUp)
+
 /** Measures a row; `python` includes the contenders that require a Python. */
 export const measure = async (row: Row, options: Options): Promise<Result> => {
   const peers = (row.peers ?? []).filter((peer) => options.python || peer.python !== true)
@@ -61,7 +64,7 @@ export const measure = async (row: Row, options: Options): Promise<Result> => {
     for (const contender of contenders) {
       opened.push(contender)
       await contender.open?.()
-      if (row.warmUp !== false) await once(contender, row.keepsCode === true, options)
+      for (let left = warmUps(row, contender); left > 0; left--) await once(contender, row.keepsCode === true, options)
     }
     const end = performance.now() + (options.seconds ?? Number.POSITIVE_INFINITY) * 1000
     for (let run = 0; run < (options.runs ?? row.runs ?? 5) && (run === 0 || performance.now() < end); run++) {

@@ -51,6 +51,10 @@ export interface Row extends Work {
    * it, comes before each. Default false. For the work of a process that goes on.
    */
   readonly keepsCode?: boolean
-  /** Whether each contender does the work once before it is measured; default true. Needless in a work of a minute. */
-  readonly warmUp?: boolean
+  /**
+   * Whether each contender does the work once before it is measured, or how often it does, but in Python; default true.
+   * Needless in a work of a minute. A process that goes on needs as many as V8 needs to compile what is called, however
+   * few runs are measured.
+   */
+  readonly warmUp?: boolean | number
 }

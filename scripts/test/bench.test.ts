@@ -59,6 +59,22 @@ describe("bench", () => {
     ])
   })
 
+  it("warms up as often as a row says, whatever the number of runs, and once in Python", async () => {
+    const log: Array<string> = []
+    const row: Row = {
+      work: "go on",
+      count: 1,
+      warmUp: 4,
+      keepsCode: true,
+      ours: contender("ours", log, 1, 1, 1, 1, 20),
+      peers: [{ ...contender("peer", log, 1, 10), python: true }]
+    }
+    const result = await measure(row, { python: true, runs: 1 })
+    assert.strictEqual(log.join(" "), "open ours ours ours ours ours open peer peer ours peer close peer close ours")
+    assert.strictEqual(result.ours.median, 20)
+    assert.deepStrictEqual(result.peerRatios, [0.5])
+  })
+
   it("takes no figure that another row has not measured for one of its own", async () => {
     const derived = (...values: ReadonlyArray<number>): Row => ({
       work: "the same, in another unit",
