@@ -3,6 +3,7 @@ import * as MemoryApi from "@effect-prefect/api/MemoryApi"
 import { Table } from "@effect-prefect/formats/Table"
 import * as Progress from "@effect-prefect/results/Progress"
 import { ResultNotFound } from "@effect-prefect/results/ResultError"
+import * as ResultOptions from "@effect-prefect/results/ResultOptions"
 import * as ResultStorage from "@effect-prefect/results/ResultStorage"
 import * as TaskRun from "@effect-prefect/results/TaskRun"
 import { assert, describe, it, vi } from "@effect/vitest"
@@ -38,6 +39,7 @@ const world = (
   lookUp?: Effect.Effect<void, ResultNotFound>
 ) => {
   const asked = { atOnce: 0, read: 0 }
+  const resolved: Array<string> = []
   let isKnown = lookUp === undefined
   const stored = (location: string): ResultStorage.StoredResult | ResultNotFound => {
     const number = numberOf(location)
@@ -48,24 +50,27 @@ const world = (
   const storage = ResultStorage.layer(Effect.succeed([{
     type: "LocalResult",
     concurrency: 8,
-    resolve: ({ location }): ResultStorage.ResolvedLocation => ({
-      _tag: "Allowed",
-      location: String(location),
-      readAtOnce: () => {
-        asked.atOnce++
-        return isKnown ? stored(String(location)) : undefined
-      },
-      beforeReadAtOnce: () =>
-        isKnown || lookUp === undefined ? undefined : Effect.tap(lookUp, () => Effect.sync(() => isKnown = true)),
-      read: () =>
-        Effect.suspend(() => {
-          asked.read++
-          const found = stored(String(location))
-          return found instanceof ResultNotFound ? Effect.fail(found) : Effect.succeed(found)
-        })
-    })
+    resolve: ({ location }): ResultStorage.ResolvedLocation => {
+      resolved.push(String(location))
+      return {
+        _tag: "Allowed",
+        location: String(location),
+        readAtOnce: () => {
+          asked.atOnce++
+          return isKnown ? stored(String(location)) : undefined
+        },
+        beforeReadAtOnce: () =>
+          isKnown || lookUp === undefined ? undefined : Effect.tap(lookUp, () => Effect.sync(() => isKnown = true)),
+        read: () =>
+          Effect.suspend(() => {
+            asked.read++
+            const found = stored(String(location))
+            return found instanceof ResultNotFound ? Effect.fail(found) : Effect.succeed(found)
+          })
+      }
+    }
   }]))
-  return { asked, layer: Layer.merge(MemoryApi.layer(mappedTables(count)), storage) }
+  return { asked, resolved, layer: Layer.merge(MemoryApi.layer(mappedTables(count)), storage) }
 }
 
 const child = (index: number) => TaskRun.fromTaskRunId(`child-${index}`)
@@ -183,6 +188,25 @@ describe("a result that can be read at once", () => {
       }).pipe(Effect.provide(layer))
     })
   }
+
+  it.live("resolves its location once, even if it waits for another turn", () => {
+    const { asked, layer, resolved } = world(9)
+    return Effect.gen(function*() {
+      const runs = yield* Effect.forEach(Array.from({ length: 9 }, (_, index) => index), child)
+      yield* clock(20)
+      const values = yield* Effect.forEach(runs, (run) => run.getResult, { concurrency: "unbounded" })
+      assert.deepStrictEqual(values, runs.map((_, index) => [index]))
+      assert.deepStrictEqual(asked, { atOnce: 9, read: 0 })
+      assert.strictEqual(new Set(resolved).size, 9)
+      assert.strictEqual(resolved.length, 9)
+      // A limit of its own makes a traversal resolve late.
+      const parent = yield* TaskRun.fromTaskRunId("parent").pipe(
+        Effect.provideService(ResultOptions.ResultOptions, { ...ResultOptions.defaults, concurrency: 4 })
+      )
+      assert.strictEqual(yield* Stream.runCount(parent.outcomes), 9)
+      assert.strictEqual(resolved.length, 18)
+    }).pipe(Effect.scoped, Effect.provide(layer))
+  })
 
   it.live("never waits in vain for another turn", () => {
     const { layer } = world(2)

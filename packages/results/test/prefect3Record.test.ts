@@ -43,6 +43,7 @@ describe("which form a record has", () => {
     ["an encoding and a blob of another kind", { encoding: "json", blob: 3 }, "B"],
     ["a blob with an encoding of another kind", { encoding: 3, blob: "x" }, "B"],
     ["metadata of another kind", { metadata: "x", result: "1" }, "B"],
+    ["a key like metadata", { measured: "x", result: "1" }, "B"],
     ["metadata of a dataset", { metadata: { author: "me" }, result: "1" }, "B"],
     ["a result that is no text", { metadata, result: 1 }, "B"],
     ["more than a record has", { metadata, result: "1", more: 1 }, "B"],

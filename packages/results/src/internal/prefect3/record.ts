@@ -64,7 +64,13 @@ const encoder = new TextEncoder()
 /** The names of a record's fields: any other object need not be parsed to see that it is none. */
 const beginning = /^[ \n\r\t]*\{[ \n\r\t]*"(?:metadata|result|serializer|data|prefect_version|encoding|blob)"/
 
-const mayBeRecord = (bytes: Uint8Array): boolean => beginning.test(asciiOf(bytes.subarray(0, 256)))
+/** Whether bytes begin with `{"me…":`, like the records of Prefect 3. */
+const isLikeMetadata = (bytes: Uint8Array): boolean =>
+  bytes[0] === 0x7b && bytes[1] === 0x22 && bytes[2] === 0x6d && bytes[3] === 0x65 && bytes[10] === 0x22 &&
+  bytes[11] === 0x3a
+
+const mayBeRecord = (bytes: Uint8Array): boolean =>
+  isLikeMetadata(bytes) || beginning.test(asciiOf(bytes.subarray(0, 256)))
 
 const parseObject = (bytes: Uint8Array): unknown => {
   if (!mayBeRecord(bytes)) return undefined

@@ -232,18 +232,22 @@ export const loadPrepared = (
         : Effect.map(Effect.result(decoding), settled)
     }
     const errorOf = (reason: Reason) => resultError(view, unsupported(descriptor, reason))
-    const known = prepared.known ?? (prepared.isTraced === true
-      ? undefined
-      : readAtOnce(services, prepared.resolution ?? services.storage.resolve(descriptor), prepared.isReady))
+    const isAtOnce = prepared.known === undefined && prepared.isTraced !== true
+    const resolution = prepared.resolution ?? (isAtOnce ? services.storage.resolve(descriptor) : undefined)
+    const known = isAtOnce ? readAtOnce(services, resolution, prepared.isReady) : prepared.known
     if (known instanceof Later) {
       return Effect.matchEffect(known.wait, {
         onFailure: (reason) => failed(errorOf(reason)),
         onSuccess: () =>
-          loadPrepared(services, view, { ...prepared, isReady: prepared.isReady === true || known !== inAnotherTurn })
+          loadPrepared(services, view, {
+            ...prepared,
+            resolution,
+            isReady: prepared.isReady === true || known !== inAnotherTurn
+          })
       })
     }
     if (known !== undefined) return isReason(known) ? failed(errorOf(known)) : onSuccess(known)
-    const read = readDescriptor(services, descriptor, prepared)
+    const read = readDescriptor(services, descriptor, { lease, resolution })
     const reading: Effect.Effect<StoredResult, Reason | ResultError> = isTraced
       ? Telemetry.spanned(
         "ResultStorage.read",
@@ -260,6 +264,11 @@ export const loadPrepared = (
     })
   })
 
+/** What a load that waits for another turn knows already. */
+export interface Waiting {
+  resolution: Resolution | undefined
+}
+
 /**
  * The value of a view's own result if it can be read and decoded without an Effect, in a later turn if loads have taken
  * their part of this one. Otherwise `load` loads it or tells why it cannot, from what was read if that is given. It makes
@@ -269,12 +278,17 @@ export const loadAtOnce = (
   services: Services,
   view: RunView,
   fiber: Fiber.Fiber<unknown, unknown>,
-  isReady: boolean
+  isReady: boolean,
+  waiting: Waiting
 ): Exit.Success<unknown> | Later<Reason> | Known | undefined => {
-  const descriptor = Telemetry.isObserved(fiber) ? undefined : readableDescriptor(view)
-  if (descriptor === undefined) return undefined
+  if (Telemetry.isObserved(fiber)) return undefined
+  const resolution = waiting.resolution ?? resolutionOf(services, view)
+  waiting.resolution = undefined
+  if (resolution === undefined) return undefined
   const tell = telling(fiber, view)
-  const stored = readAtOnce(services, services.storage.resolve(descriptor), isReady)
+  const stored = readAtOnce(services, resolution, isReady)
+  // Most of many loads come after their turn is over, and would be resolved twice.
+  if (stored === inAnotherTurn) waiting.resolution = resolution
   if (stored === undefined || stored instanceof Later || isReason(stored)) return stored
   const lease = services.memory.open(always).begin()
   try {

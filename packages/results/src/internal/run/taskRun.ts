@@ -23,7 +23,8 @@ import {
   loadPrepared,
   type Prepared,
   resultError,
-  type Services
+  type Services,
+  type Waiting
 } from "./load.ts"
 import { memoize } from "./memoize.ts"
 import { Hold } from "./memory.ts"
@@ -58,6 +59,7 @@ export class TaskRunImpl implements TaskRun {
     }
     /** Of the first load only: whoever tries again reads again. */
     let known: Known | undefined
+    const waiting: Waiting = { resolution: undefined }
     this.#memo = {
       result: memoize(
         () =>
@@ -75,7 +77,7 @@ export class TaskRunImpl implements TaskRun {
           ),
         (fiber, isReady) => {
           if (Children.isParent(view)) return undefined
-          const found = loadAtOnce(services, view, fiber, isReady)
+          const found = loadAtOnce(services, view, fiber, isReady, waiting)
           if (found === undefined) return undefined
           if (found === inAnotherTurn) return inAnotherTurn
           if (found instanceof Later) {
