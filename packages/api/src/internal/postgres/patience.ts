@@ -39,11 +39,15 @@ const atEnd = Duration.millis(50)
 export const scope: Effect.Effect<Scope.Scope, never, Scope.Scope> = Effect.gen(function*() {
   const inner = yield* Scope.make()
   yield* Effect.addFinalizer((exit) =>
-    Effect.flatMap(
-      Effect.forkDetach(Scope.close(inner, exit)),
-      (closing) =>
-        Effect.raceFirst(Effect.interruptible(Fiber.await(closing)), Effect.interruptible(Effect.sleep(atEnd)))
-    )
+    Effect.gen(function*() {
+      // At once: idle connections say goodbye though the process may end before others are done.
+      const closing = yield* Effect.forkDetach(Scope.close(inner, exit), { startImmediately: true })
+      // In a fiber of its own: this one may have been interrupted, and would then not wait at all.
+      const waiting = yield* Effect.forkDetach(Effect.interruptible(
+        Effect.raceFirst(Fiber.await(closing), Effect.sleep(atEnd))
+      ))
+      yield* Fiber.await(waiting)
+    })
   )
   return inner
 })
