@@ -249,6 +249,17 @@ describe("what a request fails with", () => {
     }
   })
 
+  it("is TLS that the server does not speak, which is no matter of certificates", () => {
+    for (const code of ["ERR_SSL_WRONG_VERSION_NUMBER", "ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION", "EPROTO"]) {
+      const [tag, retryable, detail] = judged(coded(code), origin, "sent")
+      assert.deepStrictEqual([tag, retryable], ["Unavailable", false])
+      assert.strictEqual(
+        detail,
+        `no TLS could be agreed with ${origin} (${code}); check whether its URL begins with http or https`
+      )
+    }
+  })
+
   it("is what a proxy says of it", () => {
     const refused = (status: number) =>
       transport(new Error("x", { cause: new Error(`Proxy response (${status}) !== 200`) }))

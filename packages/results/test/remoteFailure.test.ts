@@ -94,7 +94,6 @@ describe("an error on the way to a store", () => {
       const code of [
         "CERT_HAS_EXPIRED",
         "ERR_TLS_CERT_ALTNAME_INVALID",
-        "ERR_SSL_WRONG_VERSION_NUMBER",
         "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
         "SELF_SIGNED_CERT_IN_CHAIN",
         "DEPTH_ZERO_SELF_SIGNED_CERT"
@@ -103,6 +102,11 @@ describe("an error on the way to a store", () => {
       const [tag, detail, retry] = told({ cause: { code } })
       assert.deepStrictEqual([tag, retry], ["StorageUnavailable", "never"])
       assert.include(detail, `certificate is not trusted (${code})`)
+    }
+    for (const code of ["ERR_SSL_WRONG_VERSION_NUMBER", "EPROTO"]) {
+      const [tag, detail, retry] = told({ cause: { code } })
+      assert.deepStrictEqual([tag, retry], ["StorageUnavailable", "never"])
+      assert.include(detail, `no TLS could be agreed with the store (${code}): check whether`)
     }
     assert.notInclude(told({ code: "XCERT_HAS_EXPIRED" })[1], "certificate")
     // Not a code: it is not repeated.

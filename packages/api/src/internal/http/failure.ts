@@ -240,7 +240,10 @@ const knownCodes: Readonly<Record<string, string>> = {
 
 const unconnected = /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH)$/
 
-const isCertificateCode = (code: string) => /CERT|SELF_SIGNED|UNABLE_TO|ERR_TLS|ERR_SSL/.test(code)
+const isCertificateCode = (code: string) => /CERT|SELF_SIGNED|UNABLE_TO|ERR_TLS/.test(code)
+
+/** Codes of two sides that do not speak the same TLS: one of them often none at all. */
+const isTlsCode = (code: string) => /^(?:ERR_SSL_|EPROTO$)/.test(code)
 
 /** The status with which a proxy rejected a tunnel; undici reports it only in the text of an error. */
 const proxyStatus = (error: unknown): string | undefined => {
@@ -273,6 +276,12 @@ export const networkFailure = (
     return unavailable(
       `the certificate of ${origin} is not trusted (${code}); for a private authority set NODE_EXTRA_CA_CERTS, ` +
         "or PREFECT_API_SSL_CERT_FILE for a Prefect 3 server, to its certificate in PEM",
+      false
+    )
+  }
+  if (code !== undefined && isTlsCode(code)) {
+    return unavailable(
+      `no TLS could be agreed with ${origin} (${code}); check whether its URL begins with http or https`,
       false
     )
   }

@@ -89,7 +89,7 @@ const codesOf = (error: unknown): ReadonlyArray<string> =>
   ].flatMap((code) => word(code) ?? [])
 
 /** Codes of Node.js and OpenSSL for certificates that are not trusted, have expired or are for another name. */
-const certificate = /^(?:CERT_|ERR_TLS_|ERR_SSL_|UNABLE_TO_|(?:DEPTH_ZERO_)?SELF_SIGNED_)/
+const certificate = /^(?:CERT_|ERR_TLS_|UNABLE_TO_|(?:DEPTH_ZERO_)?SELF_SIGNED_)/
 
 /** The status of a proxy that did not connect to the store. Some SDKs keep only its words. */
 const proxyStatus = (error: unknown): number => {
@@ -114,6 +114,14 @@ const onTheWay = (location: string, error: unknown, status: number | undefined):
     return unavailable(
       location,
       `the store's certificate is not trusted (${code}); for a private authority set NODE_EXTRA_CA_CERTS, or the option tls`,
+      "never"
+    )
+  }
+  const unspoken = codes.find((code) => /^(?:ERR_SSL_|EPROTO$)/.test(code) && shownCode(code) !== undefined)
+  if (unspoken !== undefined) {
+    return unavailable(
+      location,
+      `no TLS could be agreed with the store (${unspoken}): check whether its address begins with http or https`,
       "never"
     )
   }
