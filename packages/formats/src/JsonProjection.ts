@@ -85,6 +85,9 @@ export const toJsonSync = (value: unknown, options?: Options): Json => {
 /** The least characters of a piece of text but the last. */
 const pieceLength = 65_536
 
+/** Steps without so many characters, after which a piece may be shorter. */
+const stepsAtOnce = 16
+
 /**
  * The projection of a value as JSON text on one line. For a large value, use `toChunks`: the engine copies a text of 100 MB
  * into one piece when it is first read or encoded, which takes 60 ms.
@@ -134,7 +137,8 @@ function* text(value: unknown, options: Options | undefined): Steps<string> {
 }
 
 /**
- * The projection of a value as pieces of JSON text, made on demand, so that a large table is never in memory twice.
+ * The projection of a value as pieces of JSON text, made on demand, so that a large table is never in memory twice. A piece
+ * is empty while a value takes long of which there is no text yet.
  * Throws a `FormatError` where `toText` fails with one: pass it to `Stream.fromIterable` behind `Effect.try`, or call
  * `validate` first if nothing may be written of a value that has no projection.
  *
@@ -144,8 +148,12 @@ function* text(value: unknown, options: Options | undefined): Steps<string> {
 export function* toChunks(value: unknown, options?: Options): Generator<string, void> {
   const sink = new TextSink()
   try {
+    let taken = 0
     for (const _ of walk(value, sink, options)) {
-      if (sink.text.length < pieceLength) continue
+      if (sink.text.length < pieceLength) {
+        if (++taken % stepsAtOnce === 0) yield ""
+        continue
+      }
       yield flat(sink.text)
       sink.text = ""
     }
@@ -174,6 +182,7 @@ export function* toLines(value: unknown, options?: Options): Generator<string, v
   const maxValues = options?.maxValues ?? defaultLineValues
   let left = maxValues
   let out = ""
+  let taken = 0
   try {
     for (const item of value instanceof Table ? value.rows() : Array.isArray(value) ? value : [value]) {
       const sink = new TextSink()
@@ -182,7 +191,7 @@ export function* toLines(value: unknown, options?: Options): Generator<string, v
       for (; step.done !== true; step = steps.next()) {
         out += sink.text
         sink.text = ""
-        if (out.length < pieceLength) continue
+        if (++taken % stepsAtOnce !== 0 && out.length < pieceLength) continue
         yield flat(out)
         out = ""
       }

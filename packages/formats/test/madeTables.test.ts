@@ -112,6 +112,13 @@ describe("a projection", () => {
     assert.isAtLeast(count(Array.from({ length: 100 }, (_, i) => 10n ** 4_000n + BigInt(i))), 100)
   })
 
+  it("takes a step for a few thousand digits of keys, also before there is text", () => {
+    const map = new Map(Array.from({ length: 100 }, (_, i) => [10n ** 8_000n + BigInt(i), null]))
+    assert.isAtLeast(count(map), 10)
+    const many = new Map(Array.from({ length: 1_000 }, (_, i) => [10n ** 8_000n + BigInt(i), null]))
+    assert.include([...JsonProjection.toChunks(many)], "")
+  })
+
   it("counts the characters of keys that are longer than names are", () => {
     const object = Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`${i}`.padEnd(160, "k"), null]))
     assert.throws(() => JsonProjection.toJsonSync(object, { maxValues: 1_000 }), "more than 1000 values")

@@ -63,7 +63,18 @@ export function* wideRows(table: Table): Steps<JsonContainer> {
 export const partLength = 0x30000
 
 /** A Map of more entries is converted in steps. */
-export const manyEntries = 8_192
+const manyEntries = 8_192
+
+/** So few keys are made into text in a moment, whatever they are. */
+const fewEntries = 16
+
+/** Whether a Map is converted in steps: the text of one key may have many thousand digits. */
+export const isLargeMap = (map: ReadonlyMap<unknown, unknown>): boolean => {
+  if (map.size > manyEntries) return true
+  if (map.size <= fewEntries) return false
+  for (const key of map.keys()) if (typeof key === "bigint" || (typeof key === "object" && key !== null)) return true
+  return false
+}
 
 /** A long text in parts, none of which ends within a surrogate pair. */
 export function* textParts(text: string): Iterable<string> {
@@ -91,8 +102,12 @@ export function* mapEntries(map: ReadonlyMap<unknown, unknown>): Steps<JsonConta
   let first: string | undefined
   let looked = 0
   for (const [key, value] of map) {
-    if (++looked % every === 0) yield
     const text = pythonStr(key)
+    looked += 1 + (text.length >> 3)
+    if (looked >= every) {
+      looked = 0
+      yield
+    }
     const kind = typeof key
     first ??= kind
     if (places === undefined && (kind !== first || (kind !== "string" && kind !== "number"))) {

@@ -7,8 +7,8 @@ import { pathText } from "../schemaIssue.ts"
 import type { Steps } from "../steps.ts"
 import {
   base64Parts,
+  isLargeMap,
   listedEntries,
-  manyEntries,
   mapEntries,
   partLength,
   project,
@@ -176,7 +176,7 @@ export function* walk(root: unknown, sink: Sink, options: Options | undefined): 
     const bytes = isObject && value instanceof Uint8Array && value.length > partLength ? value : undefined
     const projected = bytes !== undefined || again !== undefined
       ? null
-      : isObject && value instanceof Map && value.size > manyEntries
+      : isObject && value instanceof Map && isLargeMap(value)
       ? yield* mapEntries(value)
       : isObject && value instanceof Table && value.columns.length > wideTable
       ? yield* wideRows(value)

@@ -10,16 +10,21 @@ import {
 } from "@effect-prefect/pickle"
 import { rememberLarge } from "../largeObjects.ts"
 import { Refusal } from "../refusal.ts"
+import type { Steps } from "../steps.ts"
 import { fromDataFrame } from "./frames.ts"
 import { pillowImage } from "./image.ts"
-import { largePolars, polarsValue } from "./polars.ts"
+import { polarsValue } from "./polars.ts"
 import { largeTensor, torchTensor } from "./torch.ts"
 
-const fromLibrary = (object: PyObject, maxBytes: number): unknown => {
+/** The value of an object whose library takes steps only for many values. */
+const fromLibrary = (object: PyObject): unknown =>
+  object.className.startsWith("torch.") ? torchTensor(object) : undefined
+
+/** The steps of the value of an object of a library. */
+const largeOf = (object: PyObject, maxBytes: number): Steps<unknown> | undefined => {
   const { className } = object
   if (className.startsWith("polars.")) return polarsValue(object, maxBytes)
-  if (className.startsWith("torch.")) return torchTensor(object)
-  return className.startsWith("PIL.") ? pillowImage(object) : undefined
+  return className.startsWith("PIL.") ? pillowImage(object) : largeTensor(object)
 }
 
 /** Whether `nativeOf` may convert objects of a class, or calls of a function. */
@@ -39,38 +44,41 @@ function* dictSteps(object: PyObject, steps: Generator<undefined, unknown>): Gen
   return dict
 }
 
-function* nativeSteps(value: PyObject, steps: Generator<undefined, unknown>, maxBytes: number) {
+function* nativeSteps(value: PyObject, steps: Steps<unknown>): Steps<unknown> {
   let native: unknown
   try {
     native = yield* steps
   } catch (error) {
+    // A value that cannot be read does not affect the others.
     if (!(error instanceof Refusal) && !(error instanceof PickleError)) throw error
   }
-  return native ?? nativeOf(value, maxBytes)
+  return native ?? plainValue(value)
 }
 
 /** The steps of `nativeOf` for what takes long; `undefined` for any other value. */
-export const largeNativeOf = (value: object, maxBytes: number): Generator<undefined, unknown> | undefined => {
+export const largeNativeOf = (value: object, maxBytes: number): Steps<unknown> | undefined => {
   if (!(value instanceof PyObject)) return undefined
-  const tensor = largeTensor(value)
-  if (tensor !== undefined) return nativeSteps(value, tensor, maxBytes)
-  const polars = largePolars(value, maxBytes)
-  if (polars !== undefined) return nativeSteps(value, polars, maxBytes)
+  const library = largeOf(value, maxBytes)
+  if (library !== undefined) return nativeSteps(value, library)
   const dict = largePlainOf(value)
   return dict === undefined ? undefined : dictSteps(value, dict)
 }
 
+const plainValue = (value: PyObject): unknown => {
+  const plain = plainOf(value)
+  return plain instanceof DataFrame ? fromDataFrame(plain) : plain
+}
+
 /** The value of an object of a known library; any other value, and an object that cannot be read, unchanged. */
-export const nativeOf = (value: object, maxBytes: number): unknown => {
+export const nativeOf = (value: object): unknown => {
   if (value instanceof DataFrame) return fromDataFrame(value)
   if (!(value instanceof PyObject)) return value
   let native: unknown
   try {
-    native = fromLibrary(value, maxBytes)
+    native = fromLibrary(value)
   } catch (error) {
     // A value that cannot be read does not affect the others.
     if (!(error instanceof Refusal) && !(error instanceof PickleError)) throw error
   }
-  const plain = native ?? plainOf(value)
-  return plain instanceof DataFrame ? fromDataFrame(plain) : plain
+  return native ?? plainValue(value)
 }

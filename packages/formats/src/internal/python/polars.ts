@@ -165,7 +165,7 @@ function* seriesColumn(object: PyObject, maxBytes: number): Steps<Column | undef
   if (!(state instanceof Uint8Array)) return undefined
   const start = streamStart(state)
   if (start < 0) return yield* fromCbor(state)
-  const [column] = (yield* readFeather(state.subarray(start), maxBytes, false)).columns
+  const [column] = (yield* beyond(readFeather(state.subarray(start), maxBytes), state.length)).columns
   return column
 }
 
@@ -203,7 +203,7 @@ function* polarsFrame(object: PyObject, maxBytes: number): Steps<Table | undefin
   const state = stateOf(object)
   if (state instanceof Uint8Array) {
     const start = streamStart(state)
-    return start < 0 ? undefined : yield* readFeather(state.subarray(start), maxBytes, false)
+    return start < 0 ? undefined : yield* beyond(readFeather(state.subarray(start), maxBytes), state.length)
   }
   if (!Array.isArray(state)) return undefined
   const columns: Array<Column> = []
@@ -220,30 +220,32 @@ function* polarsSteps(object: PyObject, maxBytes: number): Steps<Table | Series 
   return object.className.endsWith(".Series") ? yield* polarsSeries(object, maxBytes) : undefined
 }
 
-/** The value of an object of polars; `undefined` for one whose state is not supported. */
-export const polarsValue = (object: PyObject, maxBytes: number): Table | Series | undefined =>
-  toEnd(polarsSteps(object, maxBytes))
+/** What was made of a state, to which any number of objects may refer. */
+const made = new WeakMap<object, { readonly value: Table | Series | undefined }>()
 
-/** The memory that an Arrow stream takes was counted with the bytes of its pickle: the steps ask for no other. */
-function* withoutSizes<A>(steps: Steps<A>): Generator<undefined, A> {
-  for (;;) {
-    const step = steps.next()
-    if (step.done === true) return step.value
-    yield
+/** The bytes of memory that an Arrow stream takes beyond its own, which were counted with its pickle. */
+function* beyond<A>(steps: Steps<A>, length: number): Steps<A> {
+  let step = steps.next()
+  while (step.done !== true) {
+    step = steps.next(yield typeof step.value === "number" ? Math.max(0, step.value - length) : step.value)
   }
+  return step.value
 }
 
-/** Bytes of a state that are read in a moment. */
-const fewBytes = 0x10000
+function* polarsOnce(object: PyObject, state: object, maxBytes: number): Steps<Table | Series | undefined> {
+  const known = made.get(state)
+  if (known !== undefined) return known.value
+  const value = yield* polarsSteps(object, maxBytes)
+  made.set(state, { value })
+  return value
+}
 
-/** The steps of `polarsValue` for what takes long; `undefined` for any other object. */
-export const largePolars = (
-  object: PyObject,
-  maxBytes: number
-): Generator<undefined, Table | Series | undefined> | undefined => {
-  if (!object.className.startsWith("polars.")) return undefined
+/**
+ * The steps of the value of an object of polars, which is `undefined` when its state is not supported; `undefined` for any
+ * other object.
+ */
+export const polarsValue = (object: PyObject, maxBytes: number): Steps<Table | Series | undefined> | undefined => {
+  if (!/\.(?:DataFrame|Series)$/.test(object.className)) return undefined
   const state = stateOf(object)
-  return Array.isArray(state) || (state instanceof Uint8Array && state.length > fewBytes)
-    ? withoutSizes(polarsSteps(object, maxBytes))
-    : undefined
+  return Array.isArray(state) || state instanceof Uint8Array ? polarsOnce(object, state, maxBytes) : undefined
 }

@@ -153,7 +153,15 @@ const sizeOf = (value: object): number =>
     ? 48 * value.size
     : isDict(value)
     ? 64 * (largeOf(value)?.count ?? Object.keys(value).length)
+    : value instanceof NdArray
+    ? ownSize(value.bytes)
+    : Object.getPrototypeOf(value) === Object.prototype
+    ? Object.values(value).reduce<number>((sum, item) => sum + ownSize(item), 64)
     : 0
+
+/** The bytes of a buffer that was made for a value; others are views of what was read. */
+const ownSize = (value: unknown): number =>
+  value instanceof Uint8Array && value.byteLength === value.buffer.byteLength ? value.byteLength : 0
 
 function* keysOf(pairs: ReadonlyArray<readonly [unknown, unknown]>): Generator<undefined, ReadonlyArray<string>> {
   const keys: Array<string> = []
@@ -166,17 +174,18 @@ const askedAtOnce = 0x40000
 
 /**
  * Substitutes `replace(value)` for every value inside `root` and for `root` itself, outermost first: the replacement of
- * a value is traversed, not its former content. `large` returns the steps of replacements that take long.
+ * a value is traversed, not its former content. `large` returns the steps of replacements that take long; numbers among
+ * them are the memory that the replacement takes.
  */
 export function* rewriteDown(
   root: unknown,
   replace: (value: object) => unknown,
-  large: (value: object) => Generator<undefined, unknown> | undefined
+  large: (value: object) => Steps<unknown> | undefined
 ): Steps<unknown> {
   const replaced = new Map<object, unknown>()
   const stack: Array<object> = []
   /** Values whose replacement takes long, with its steps, and what they became. */
-  const later = new Map<object, Generator<undefined, unknown>>()
+  const later = new Map<object, Steps<unknown>>()
   const changed = new Map<object, unknown>()
   /** The keys of dicts that such values became. */
   const keys = new Map<object, ReadonlyArray<string>>()
@@ -184,10 +193,10 @@ export function* rewriteDown(
   let made = 0
   let asked = 0
   const ask: Ask = () => made > asked + askedAtOnce ? asked = made : undefined
-  const enter = (value: object, now: unknown): void => {
+  const enter = (value: object, now: unknown, isCounted = false): void => {
     replaced.set(value, now)
     if (isContainer(now) && (now === value || !replaced.has(now))) {
-      if (now !== value) made += sizeOf(now)
+      if (now !== value && !isCounted) made += sizeOf(now)
       replaced.set(now, now)
       stack.push(now)
     }
@@ -217,12 +226,19 @@ export function* rewriteDown(
     const [next] = later
     if (next === undefined) break
     later.delete(next[0])
-    const now = yield* next[1]
+    const before = made
+    let step = next[1].next()
+    while (step.done !== true) {
+      // The memory of this value alone.
+      if (typeof step.value === "number") made = Math.max(made, before + step.value)
+      step = next[1].next(yield typeof step.value === "number" ? ask() : step.value)
+    }
+    const now = step.value
     changed.set(next[0], now)
     if (next[0] instanceof PyObject && next[0].pairs.length > 0 && isDict(now) && !(now instanceof Map)) {
       keys.set(now, yield* keysOf(next[0].pairs))
     }
-    enter(next[0], now)
+    enter(next[0], now, made > before)
   }
   if (made > asked) yield made
   if (changed.size === 0) return out

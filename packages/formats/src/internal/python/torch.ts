@@ -160,7 +160,7 @@ function* gather(
   shape: ReadonlyArray<number>,
   strides: ReadonlyArray<number>,
   size: number
-): Generator<undefined, Uint8Array | undefined> {
+): Steps<Uint8Array | undefined> {
   const count = shape.reduce((product, n) => product * n, 1)
   if (count === 0) return new Uint8Array(0)
   const last = shape.reduce((sum, n, axis) => sum + (n - 1) * strides[axis]!, offset)
@@ -172,6 +172,7 @@ function* gather(
     expected *= shape[axis]!
   }
   if (isContiguous) return bytes.subarray(offset * size, (offset + count) * size)
+  yield count * size
   const out = new Uint8Array(count * size)
   const index = shape.map(() => 0)
   let at = offset
@@ -188,7 +189,9 @@ function* gather(
   return out
 }
 
-function* bfloatToFloat(bytes: Uint8Array): Generator<undefined, Uint8Array> {
+function* bfloatToFloat(bytes: Uint8Array): Steps<Uint8Array> {
+  // Also where the items were copied before.
+  yield bytes.length * 3
   const out = new Uint8Array(bytes.length * 2)
   for (let i = 0; i + 1 < bytes.length; i += 2) {
     out[i * 2 + 2] = bytes[i]!
@@ -198,28 +201,42 @@ function* bfloatToFloat(bytes: Uint8Array): Generator<undefined, Uint8Array> {
   return out
 }
 
-const storageIn = (value: unknown): TorchStorage | undefined => {
+/** The storages in bytes, to which any number of tensors may refer. */
+const loaded = new WeakMap<Uint8Array, { readonly storage: TorchStorage | undefined }>()
+
+/** The bytes of a storage that was saved by itself, inside a pickle. */
+const savedIn = (value: unknown): Uint8Array | undefined => {
+  if (!(value instanceof PyObject) || value.className !== "torch.storage._load_from_bytes") return undefined
+  const [first] = value.args
+  return first instanceof Uint8Array && isLegacyTorch(first) ? first : undefined
+}
+
+function* storageIn(value: unknown): Steps<TorchStorage | undefined> {
   if (value instanceof TorchStorage) return value
   if (!(value instanceof PyObject)) return undefined
-  const [first] = value.args
-  if (value.className === "torch.storage._load_from_bytes" && first instanceof Uint8Array && isLegacyTorch(first)) {
-    const inner = toEnd(readLegacyTorch(first, {}))
-    return inner instanceof TorchStorage ? inner : storageIn(inner)
+  const saved = savedIn(value)
+  if (saved !== undefined) {
+    const known = loaded.get(saved)
+    if (known !== undefined) return known.storage
+    const inner = yield* readLegacyTorch(saved, {})
+    const storage = inner instanceof TorchStorage ? inner : yield* storageIn(inner)
+    loaded.set(saved, { storage })
+    return storage
   }
   // A typed storage around one of bytes.
   const attributes = value.attributes()
-  const inner = attributes.get("_untyped_storage") ?? attributes.get("_storage") ?? first
+  const inner = attributes.get("_untyped_storage") ?? attributes.get("_storage") ?? value.args[0]
   return inner instanceof TorchStorage ? inner : undefined
 }
 
 const dtypeName = (value: unknown): string | null =>
   value instanceof PyGlobal && value.module === "torch" ? value.name : null
 
-/** Tensors of more items are made in steps. */
+/** Tensors of more items are made in steps, and those whose storage has to be read from more bytes. */
 const fewItems = 0x10000
 
 /** The steps of `torchTensor` for a tensor of very many items; `undefined` for any other object. */
-export const largeTensor = (object: PyObject): Generator<undefined, NdArray | Tuple | undefined> | undefined => {
+export const largeTensor = (object: PyObject): Steps<NdArray | Tuple | undefined> | undefined => {
   if (!(object.class instanceof PyGlobal) || !object.class.module.startsWith("torch.")) return undefined
   const { name } = object.class
   const [first, , shape] = object.args
@@ -228,7 +245,10 @@ export const largeTensor = (object: PyObject): Generator<undefined, NdArray | Tu
   }
   if (!name.startsWith("_rebuild_tensor")) return undefined
   const count = sizes(shape)?.reduce((product, n) => product * n, 1) ?? 0
-  return count > fewItems ? tensorSteps(object) : undefined
+  const saved = savedIn(first)
+  return count > fewItems || (saved !== undefined && saved.length > fewItems && !loaded.has(saved))
+    ? tensorSteps(object)
+    : undefined
 }
 
 /**
@@ -236,14 +256,14 @@ export const largeTensor = (object: PyObject): Generator<undefined, NdArray | Tu
  */
 export const torchTensor = (object: PyObject): NdArray | Tuple | undefined => toEnd(tensorSteps(object))
 
-function* tensorSteps(object: PyObject): Generator<undefined, NdArray | Tuple | undefined> {
+function* tensorSteps(object: PyObject): Steps<NdArray | Tuple | undefined> {
   const name = object.class instanceof PyGlobal ? object.class.name : ""
   const { args } = object
   switch (name) {
     case "_rebuild_tensor":
     case "_rebuild_tensor_v2":
     case "_rebuild_tensor_v3": {
-      const storage = storageIn(args[0])
+      const storage = yield* storageIn(args[0])
       const offset = args[1]
       const [shape, strides] = [sizes(args[2]), sizes(args[3])]
       const dtype = dtypeName(args[6]) ?? storage?.dtype ?? null

@@ -228,7 +228,8 @@ export const readPickle = (
   for (;;) {
     const step = steps.next()
     if (step.done === true) return step.value
-    if (typeof step.value === "number" && step.value > maxCopies) return beyond
+    // What is done in another thread cannot be waited for here.
+    if (step.value instanceof Promise || (typeof step.value === "number" && step.value > maxCopies)) return beyond
   }
 }
 
@@ -323,7 +324,7 @@ function* finishSteps(root: unknown, hasNative: boolean, registry: ClassRegistry
   const value = hasNative
     ? yield* rewriteDown(
       root,
-      (inner) => inner instanceof PyObject && decoders.has(inner.className) ? inner : nativeOf(inner, maxBytes),
+      (inner) => inner instanceof PyObject && decoders.has(inner.className) ? inner : nativeOf(inner),
       (inner) => inner instanceof PyObject && decoders.has(inner.className) ? undefined : largeNativeOf(inner, maxBytes)
     )
     : root
