@@ -74,6 +74,8 @@ export interface FileOptions extends Options {
 const defaultMaxValues = 2 ** 28
 const defaultMaxBytes = 2 ** 29
 
+const chunkLength = 65_536
+
 const columnsOf = (table: Table): ReadonlyArray<Column> => [...table.index, ...table.columns]
 
 /** Characters of a text that may be anything's. */
@@ -147,9 +149,16 @@ function* cellSteps(value: unknown, room: Room): Steps<string | null> {
  * @category encoding
  * @since 0.1.0
  */
-export const csvField = (text: string): string => /[",\r\n]/.test(text) ? `"${text.replaceAll("\"", "\"\"")}"` : text
-
-const chunkLength = 65_536
+export const csvField = (text: string): string => {
+  if (!/[",\r\n]/.test(text)) return text
+  if (text.length <= chunkLength) return `"${text.replaceAll("\"", "\"\"")}"`
+  let out = "\""
+  // The engine keeps two objects for each quote that it doubles, until the text is read.
+  for (let at = 0; at < text.length; at += chunkLength) {
+    out += flat(text.slice(at, at + chunkLength).replaceAll("\"", "\"\""))
+  }
+  return `${out}"`
+}
 
 /** Steps of the projection of a cell between two pieces. */
 const stepsAtOnce = 16

@@ -1,6 +1,7 @@
 /** What is made of a value is bounded, however few bytes refer to a large value how often. */
 import type { FormatError } from "@effect-prefect/formats/FormatError"
 import * as JsonProjection from "@effect-prefect/formats/JsonProjection"
+import * as ResultFormat from "@effect-prefect/formats/ResultFormat"
 import { Column, type ColumnKind, Table } from "@effect-prefect/formats/Table"
 import * as TableEncoder from "@effect-prefect/formats/TableEncoder"
 import { assert, describe, it } from "@effect/vitest"
@@ -78,6 +79,33 @@ describe("a table", () => {
     assert.isAbove(pieces.length, 2)
   })
 })
+
+describe("a text of quotes", () => {
+  const text = "\"".repeat(200_001)
+
+  it("is doubled whole, in parts", () => {
+    assert.isTrue(TableEncoder.csvField(text) === `"${text}${text}"`)
+    assert.isTrue(TableEncoder.csvField(`${text},`) === `"${text}${text},"`)
+  })
+
+  it.effect("is read whole, and takes little more memory than its characters", () =>
+    Effect.gen(function*() {
+      const table = yield* ResultFormat.decode(new TextEncoder().encode(`a\n"${text}${text}"\n`), {
+        name: "a.csv",
+        maxBytes: 2 ** 24
+      })
+      assert.ok(table instanceof Table)
+      assert.isTrue(table.columns[0]!.at(0) === text)
+    }))
+})
+
+it.effect("a table whose names would be larger than a file of Parquet is refused", () =>
+  Effect.gen(function*() {
+    const name = "c".repeat(10_000)
+    const table = new Table([new Column({ name, kind: "int", length: 400_000, at: () => 1 })], 400_000)
+    const { message } = yield* Effect.flip(TableEncoder.parquet(table, { maxBytes: 150_000 }))
+    assert.match(message, /over the limit/)
+  }))
 
 describe("JSON Lines", () => {
   const lines = (value: unknown, maxValues?: number) => [...JsonProjection.toLines(value, { maxValues })].join("")

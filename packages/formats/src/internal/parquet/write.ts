@@ -40,6 +40,9 @@ export function* parquetFile(
   parts: ReadonlyArray<Part>,
   maxBytes = Infinity
 ): Steps<Uint8Array> {
+  // Each chunk of a column says its name again.
+  const names = columns.reduce((sum, { element: { name } }) => sum + name.length, 0)
+  if (names * parts.length > maxBytes) tooLarge(maxBytes)
   const bytes = new ByteWriter()
   const pieces: Array<Uint8Array> = []
   /** Moves what was written to the pieces; `offset` goes on counting. */

@@ -1,5 +1,6 @@
 /** CSV as positions in its bytes, many rows at a time: the text of a cell is made only when it is needed. */
 import { latin1Of, utf8Of } from "../bytes.ts"
+import { flat } from "../projection/sinks.ts"
 import { refuse, tooLarge } from "../refusal.ts"
 import { every, type Steps } from "../steps.ts"
 import { utf8Text } from "../text.ts"
@@ -461,7 +462,7 @@ export class Tokenizer {
       // No part ends within a character.
       for (let back = 0; !isEnd && back < 3 && (bytes[at]! & 0xc0) === 0x80; back++) at--
       const part = this.exactly(from, at)
-      parts.push(hasDoubled ? part.replaceAll("\"\"", "\"") : part)
+      parts.push(hasDoubled ? flat(part.replaceAll("\"\"", "\"")) : part)
       yield
       from = at
       if (!isEnd) continue
