@@ -3,9 +3,10 @@
  *
  * @since 0.1.0
  */
-import { isDict, PyObject } from "@effect-prefect/pickle"
+import { Column as PyColumn, isDict, PyObject } from "@effect-prefect/pickle"
 import { hasSharedTexts } from "./internal/internedTexts.ts"
 import { largeOf } from "./internal/largeObjects.ts"
+import { byteSizeOf } from "./internal/python/columnSize.ts"
 import { Column, Table } from "./Table.ts"
 
 /** The most elements of a list that are sampled; the others are assumed to be similar. */
@@ -64,6 +65,35 @@ const internedText = 10
 /** Smaller buffers are parts of one that Node shares between them. */
 const smallBuffer = 0x10000
 
+/** A key that is a number has no text: its place among others without many gaps, and among those that are far apart. */
+const nearIndex = 1.5 * word
+const farIndex = 6 * word
+/** The gaps between the numbers of keys, as a multiple of their count, above which V8 makes a hash table of them. */
+const manyGaps = 9
+/** What a categorical keeps of a category besides its value. */
+const category = 5 * word
+
+/** Whether a key is a number. V8 puts those before all other keys. */
+const isIndex = (key: string | undefined): boolean => key !== undefined && String(Number(key) >>> 0) === key
+
+/** The memory of the keys that are numbers, of which one is not far from the highest. */
+const indices = (count: number, high: number): number => count * (high < count * manyGaps ? nearIndex : farIndex)
+
+/**
+ * How many different texts there are among some, of which a sample has so many different ones: as many as make that the
+ * most likely if each is as frequent as any other.
+ */
+const distinctOf = (seen: number, sample: number, all: number): number => {
+  if (seen === sample) return all
+  let [low, high] = [seen, Math.max(all, seen)]
+  for (let step = 0; step < 32; step++) {
+    const middle = (low + high) / 2
+    if (middle * -Math.expm1(-sample / middle) < seen) low = middle
+    else high = middle
+  }
+  return high
+}
+
 /** The room in a hash table of that many entries, which it has even without any. */
 const capacityOf = (size: number): number => 2 ** Math.ceil(Math.log2(Math.max(size, minEntries)))
 
@@ -112,11 +142,13 @@ class Estimator {
   /** The keys of the last object without a class, and those of all before it once they differ. */
   private keys: ReadonlyArray<string> | undefined
   private known: Set<string> | undefined
-  /** Whether equal texts are one object, as those to which a pickle refers by its memo are. */
-  private readonly sharesTexts: boolean
+  /** Whether texts were taken for one object because they are equal. */
+  hasRepeated = false
+  /** The most characters of texts that are one object if they are equal. */
+  private readonly sharedTexts: number
 
-  constructor(sharesTexts: boolean) {
-    this.sharesTexts = sharesTexts
+  constructor(sharedTexts: number) {
+    this.sharedTexts = sharedTexts
   }
 
   /** The memory of a value with all that is in it. */
@@ -185,10 +217,11 @@ class Estimator {
       return mapHeader + capacityOf(value.size) * setEntry + this.iterable(value, value.size, objectKey)
     }
     if (value instanceof Table) {
-      const sharesTexts = this.sharesTexts || hasSharedTexts(value)
-      return objectHeader + this.columns(value.columns, sharesTexts) + this.columns(value.index, sharesTexts)
+      const sharedTexts = hasSharedTexts(value) ? Infinity : this.sharedTexts
+      return objectHeader + this.columns(value.columns, sharedTexts) + this.columns(value.index, sharedTexts)
     }
-    if (value instanceof Column) return this.column(value, this.sharesTexts)
+    if (value instanceof Column) return this.column(value, this.sharedTexts)
+    if (value instanceof PyColumn) return this.pyColumn(value)
     return (value instanceof PyObject ? inertHeader : objectHeader) + this.fields(value)
   }
 
@@ -204,12 +237,22 @@ class Estimator {
     if (large !== undefined) {
       const { count, sample } = large
       const of = (part: (key: string) => unknown) => this.list(sample.length, (at) => part(sample[at]!))
+      const values = () => of((key) => Reflect.get(value, key))
+      if (sample.every(isIndex)) {
+        const high = Math.max(...sample.slice(-sampled).map(Number))
+        return indices(count, high) - count * word + this.weighed(count / sample.length, values)
+      }
       return count * (entry - 2 * word) +
-        this.weighed(count / sample.length, () => of((key) => key) + of((key) => Reflect.get(value, key)))
+        this.weighed(count / sample.length, () => of((key) => key) + values())
     }
     const keys = Object.keys(value)
     // V8 leaves room for four properties in an object without any.
     if (keys.length === 0) return 4 * word
+    const last = keys.at(-1)
+    if (isIndex(last)) {
+      return indices(keys.length, Number(last)) +
+        this.list(keys.length, (at) => Reflect.get(value, keys[at]!)) - keys.length * word
+    }
     const isHashed = keys.length >= (isDict(value) ? manyFilled : manyParsed)
     let size = keys.length * (isHashed ? entry : word)
     if (!isHashed) size += this.newKeys(keys)
@@ -252,28 +295,36 @@ class Estimator {
   }
 
   /** The memory of columns, of which very many are assumed to be similar. */
-  private columns(columns: ReadonlyArray<Column>, sharesTexts: boolean): number {
+  private columns(columns: ReadonlyArray<Column>, sharedTexts: number): number {
     const count = Math.min(columns.length, sampledColumns)
     if (count === 0) return 0
     return this.weighed(columns.length / count, () => {
       let size = 0
       for (let index = 0; index < count; index++) {
-        size += this.column(columns[Math.floor(index * columns.length / count)]!, sharesTexts)
+        size += this.column(columns[Math.floor(index * columns.length / count)]!, sharedTexts)
       }
       return size
     })
   }
 
-  private column(column: Column, sharesTexts: boolean): number {
+  /** A column of pandas that is no part of a table: the values of a Series, of an Index, of a frame in other data. */
+  private pyColumn(column: PyColumn): number {
+    const { categories, length, nulls } = column
+    if (categories !== null) return columnHeader + length * 2 + this.of(categories)
+    return columnHeader + (nulls?.length ?? 0) +
+      (byteSizeOf(column) ?? this.list(length, (row) => column.at(row), column.kind === "object"))
+  }
+
+  private column(column: Column, sharedTexts: number): number {
     if (!this.seen.add(column)) return 0
     const own = column.byteSize ?? (column.categories === null
       ? this.list(
         column.length,
         (row) => column.at(row),
         column.kind === "object",
-        sharesTexts
+        sharedTexts
       )
-      : column.length * 4)
+      : column.length * 2 + column.categories.length * category)
     return columnHeader + own + (column.categories === null ? 0 : this.of(column.categories))
   }
 
@@ -285,12 +336,14 @@ class Estimator {
     length: number,
     at: (index: number) => unknown,
     isMixed = false,
-    sharesTexts = this.sharesTexts
+    sharedTexts = this.sharedTexts
   ): number {
     if (length === 0) return 0
     const count = Math.min(length, sampled)
     const stride = length / count
     let texts: Map<string, number> | undefined
+    /** The texts that are one object if they are equal. */
+    let alike = 0
     let separate = 0
     let doubles = 0
     let integers = 0
@@ -300,7 +353,8 @@ class Estimator {
     for (let index = 0; index < count; index++) {
       const value = at(Math.floor(index * stride))
       if (typeof value === "string") {
-        if (sharesTexts || value.length <= internedText) {
+        if (value.length <= sharedTexts) {
+          alike++
           texts ??= new Map()
           texts.set(value, stringBody(value))
         } else separate += stringBody(value)
@@ -319,8 +373,8 @@ class Estimator {
     if (texts === undefined) return length * word + size
     let bodies = 0
     for (const body of texts.values()) bodies += body
-    // Where repeated texts are one object, they are however many references there are.
-    return length * word + size + (texts.size > 1 && texts.size * 2 > count ? bodies * stride : bodies)
+    this.hasRepeated ||= texts.size < alike
+    return length * word + size + bodies / texts.size * distinctOf(texts.size, alike, alike * stride)
   }
 }
 
@@ -329,15 +383,19 @@ class Estimator {
  * consist of many similar ones. For large values it takes no longer than for those with a few thousand elements.
  *
  * Nothing tells whether equal texts are one object or several. With `asked`, the bytes that decoding asked for, they are
- * as many as that allows; without it several.
+ * as many as that allows; without it, short ones are one, as `JSON.parse` makes them.
  *
  * @category accessors
  * @since 0.1.0
  */
-export const estimate = (value: unknown, asked = Infinity): number => {
-  const separate = estimateWith(value, false)
-  return separate <= asked ? separate : Math.min(separate, Math.max(asked, estimateWith(value, true)))
+export const estimate = (value: unknown, asked?: number): number => {
+  const estimator = new Estimator(internedText)
+  const usual = Math.ceil(estimator.whole(value))
+  if (asked === undefined) return usual
+  if (usual > asked) return Math.min(usual, Math.max(asked, estimateWith(value, Infinity)))
+  const separate = estimator.hasRepeated ? estimateWith(value, -1) : usual
+  return separate <= asked ? separate : usual
 }
 
-const estimateWith = (value: unknown, sharesTexts: boolean): number =>
-  Math.ceil(new Estimator(sharesTexts).whole(value))
+/** With the most characters of texts that are one object if they are equal. */
+const estimateWith = (value: unknown, sharedTexts: number): number => Math.ceil(new Estimator(sharedTexts).whole(value))

@@ -45,18 +45,32 @@ const block = (rows: number, dtype: string, order: string, data: string) => (len
   }${integer(columns)}K\x01\x87RK\x02\x87R`
 }
 
+const range = (stop: number) =>
+  `cpandas.core.indexes.base\n_new_Index\ncpandas\nRangeIndex\n}(${text("name")}N${text("start")}K\0${text("stop")}${
+    integer(stop)
+  }${text("step")}K\x01u\x86R`
+
+/** A pickled Series of objects. */
+const series = (length: number, data: string): Input =>
+  pickled(
+    `cpandas\nSeries\n)\x81}(${text("_mgr")}cpandas.core.internals.managers\nSingleBlockManager\n)\x81(]]]}(${
+      text("0.14.1")
+    }}(${text("axes")}](${range(length)}e${text("blocks")}](}(${text("values")}${ndarray("O8", "|", length, data)}${
+      text("mgr_locs")
+    }cbuiltins\nslice\nK\x00${integer(length)}K\x01\x87Rueuutb${text("_typ")}${text("series")}ub.`
+  )
+
 /** A pickled DataFrame of some blocks of columns. */
-const frame = (length: number, ...blocks: ReadonlyArray<(length: number) => string>): Input => {
+const frame = (length: number, ...blocks: ReadonlyArray<(length: number) => string>): Input =>
+  pickled(`${frameOf(length, ...blocks)}.`)
+
+const frameOf = (length: number, ...blocks: ReadonlyArray<(length: number) => string>): string => {
   columns = 0
   const content = blocks.map((each) => each(length)).join("")
-  const range = (stop: number) =>
-    `cpandas.core.indexes.base\n_new_Index\ncpandas\nRangeIndex\n}(${text("name")}N${text("start")}K\0${text("stop")}${
-      integer(stop)
-    }${text("step")}K\x01u\x86R`
-  return pickled(
+  return (
     `cpandas\nDataFrame\n)\x81}(${text("_mgr")}cpandas.core.internals.managers\nBlockManager\n(${content}t](${
       range(columns)
-    }${range(length)}e\x86R${text("_typ")}${text("dataframe")}ub.`
+    }${range(length)}e\x86R${text("_typ")}${text("dataframe")}ub`
   )
 }
 
@@ -189,6 +203,28 @@ const inputs: Record<string, () => Input | Promise<Input>> = {
       block(2, "i8", "<", filled(60_000 * 16)),
       block(1, "i1", "|", filled(60_000))
     ),
+  "pickle dict of DataFrames": () =>
+    pickled(
+      `(${text("numbers")}${frameOf(40_000, block(2, "f8", "<", filled(40_000 * 16)))}${text("texts")}${
+        frameOf(10_000, block(1, "O8", "|", `](${list(10_000, (i) => text(`object ${i}`)).join("")}e`))
+      }u.`,
+      "}"
+    ),
+  "pickle Series of objects": () => series(30_000, `](${list(30_000, (i) => text(`object ${i}`)).join("")}e`),
+  "pickle short texts that repeat": () => pickled(`(${list(40_000, (i) => text(`t${i % 50}`)).join("")}e.`, "]"),
+  "pickle array of numbers and texts": () =>
+    pickled(
+      `${
+        ndarray(
+          "O8",
+          "|",
+          60_000,
+          `](${list(60_000, (i) => i % 3 === 0 ? text(`text ${i}`) : integer(i)).join("")}e`
+        )
+      }.`
+    ),
+  "json objects of numbers as keys": () => json(Object.fromEntries(list(80_000, (i) => [i, i]))),
+  "json short texts of which many repeat": () => json(list(100_000, (i) => String(10 + i % 90))),
   "pickle DataFrame of times": () => frame(150_000, block(1, "M8", "<", filled(150_000 * 8))),
   "pickle DataFrame of objects": () =>
     frame(

@@ -12,6 +12,7 @@ import {
   zoneOf
 } from "@effect-prefect/pickle"
 import { Column, type ColumnKind, Table } from "../../Table.ts"
+import { byteSizeOf } from "./columnSize.ts"
 
 const kinds: Readonly<Record<string, ColumnKind>> = {
   bool: "bool",
@@ -34,19 +35,6 @@ const timezoneName = (tzinfo: unknown): string | null => {
   const zone = zoneOf(tzinfo)
   if (zone === null) return "unknown"
   return zone.key ?? (zone.offset === 0 ? "UTC" : offsetText(zone.offset ?? 0))
-}
-
-/** Kinds whose values are numbers of a fixed width, which the name of the dtype ends in: eight bytes where it does not. */
-const numeric: ReadonlySet<string> = new Set(["bool", "int", "uint", "float", "complex", "datetime", "timedelta"])
-
-/** Memory in bytes, measured, of the array and the dtype of a column. */
-const arrayHeader = 600
-
-/** The memory of a column in bytes, when its values have a fixed width. */
-const byteSizeOf = ({ categories, dtype, kind, length, nulls }: PyColumn): number | undefined => {
-  if (categories !== null || !numeric.has(kind)) return undefined
-  const bits = kind === "bool" ? 8 : Number(/(8|16|32|64|128)$/.exec(dtype)?.[1] ?? 64)
-  return arrayHeader + length * bits / 8 + (nulls?.length ?? 0)
 }
 
 export const convert = (column: PyColumn, name: string): Column => {
