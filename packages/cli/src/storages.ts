@@ -52,7 +52,7 @@ export const storage = (flags: StorageFlags & Settings.BackendFlags) =>
     const loadTls = (...names: ReadonlyArray<string>) =>
       Effect.flatMap(load(() => import("@effect-prefect/api/Network")), (_) => _.loadTls(...names))
     const s3 = buckets("s3")
-    if (Option.isSome(flags.s3Endpoint) && s3.length === 0) {
+    if (Option.isSome(flags.s3Endpoint) && s3.length === 0 && flags.isForOutput !== true) {
       return yield* new UsageError({ message: "--s3-endpoint goes with a bucket to read from it: --mount s3://BUCKET" })
     }
     const remote: Array<Layer.Layer<ResultStorage.ResultStorage, Config.ConfigError>> = []

@@ -119,6 +119,15 @@ describe("collect", () => {
       assert.strictEqual(ran.code, 0, ran.stderr)
       assert.match(ran.stdout, /3 rows in 1 part\n$/)
       assert.deepStrictEqual([...requests.values()], [6, 6, 6])
+      // The same endpoint for a bucket of the environment.
+      requests.clear()
+      const configured = await run(
+        ["collect", "--all", "--archive", archive, ...endpoint.slice(2), ...output.with(1, join(folder, "configured"))],
+        { AWS_ACCESS_KEY_ID: "a", AWS_SECRET_ACCESS_KEY: "b", AWS_REGION: "us-east-1", EFFECT_PREFECT_MOUNT: "s3://b" },
+        hurriedClock
+      )
+      assert.strictEqual(configured.code, 0, configured.stderr)
+      assert.deepStrictEqual([...requests.values()], [6, 6, 6])
       // A store that never has time.
       isBusy = true
       const failing = (name: string, ...more: ReadonlyArray<string>) =>

@@ -1,10 +1,14 @@
 /** Each flag that limits something changes what happens, whatever the backend. */
 import { assert, describe, it } from "@effect/vitest"
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { once } from "node:events"
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { createServer } from "node:http"
+import type { AddressInfo } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import * as Recorded from "../../api/test/prefect3Server.ts"
-import { run } from "./support.ts"
+import { openPage } from "./page.ts"
+import { run, startHere } from "./support.ts"
 
 const uuid = (index: number) => `c0000000-0000-4000-8000-${String(index).padStart(12, "0")}`
 
@@ -82,6 +86,93 @@ describe("with an archive", () => {
         "1"
       ])
       assert.lengthOf(stdout.trim().split("\n"), 3)
+    }))
+})
+
+describe("with a bucket", () => {
+  /** An archive of children in a bucket, and a store that answers once as many wait as it is asked for, or no more come. */
+  const withStore = (use: (args: ReadonlyArray<string>, most: () => number, urls: Set<string>) => Promise<void>) =>
+    withArchive(async (archive) => {
+      const file = join(archive, "tables", "task_run.jsonl")
+      const rows = readFileSync(file, "utf8").replaceAll(
+        /"type":"LocalResult","location":"\/w\/(\d)","dir":"\/w"/g,
+        "\"type\":\"S3Result\",\"bucket\":\"b\",\"location\":\"$1\""
+      )
+      writeFileSync(file, rows)
+      const urls = new Set<string>()
+      let open = 0
+      let most = 0
+      const server = createServer(({ url = "" }, response) => {
+        urls.add(url.split("?")[0]!)
+        most = Math.max(most, ++open)
+        // Others that are on their way come in the meantime.
+        setTimeout(() => {
+          open--
+          response.end("\"x\"")
+        }, 100)
+      })
+      await once(server.listen(0, "127.0.0.1"), "listening")
+      try {
+        const { port } = server.address() as AddressInfo
+        const endpoint = ["--mount", "s3://b", "--s3-endpoint", `http://127.0.0.1:${port}`]
+        await use(["--archive", archive, ...endpoint], () => most, urls)
+      } finally {
+        server.close()
+        server.closeAllConnections()
+      }
+    })
+  const credentials = { AWS_ACCESS_KEY_ID: "a", AWS_SECRET_ACCESS_KEY: "b", AWS_REGION: "us-east-1" }
+
+  it.each<[name: string, words: (folder: string) => ReadonlyArray<string>]>([
+    ["task-run mapped", () => ["task-run", "mapped", uuid(0), "--json"]],
+    ["task-run result", () => ["task-run", "result", uuid(0), "--json"]],
+    ["flow-run results", () => ["flow-run", "results", uuid(100), "--json"]],
+    [
+      "collect",
+      (folder) => ["collect", "--flow-run", uuid(100), "--output", join(folder, "parts"), "--allow-unfinished"]
+    ]
+  ])("--concurrency 1 reads one object at a time: %s", (_, words) =>
+    withStore(async (args, most, urls) => {
+      const ran = await run([...words(args[1]!), ...args, "--concurrency", "1"], credentials)
+      assert.strictEqual(ran.code, 0, ran.stderr)
+      assert.deepStrictEqual([...urls].toSorted(), ["/b/1", "/b/2", "/b/3"])
+      assert.strictEqual(most(), 1)
+    }))
+
+  it("reads several at a time without it", () =>
+    withStore(async (args, most) => {
+      const ran = await run(["task-run", "mapped", uuid(0), "--json", ...args], credentials)
+      assert.strictEqual(ran.code, 0, ran.stderr)
+      assert.isAbove(most(), 1)
+    }))
+
+  it.each([["status"], ["verify"]])(
+    "--s3-endpoint is where collect %s reads a collection in a bucket",
+    (command) =>
+      withStore(async (args, _, urls) => {
+        const endpoint = args.slice(args.indexOf("--s3-endpoint"))
+        await run(["collect", command, "s3://parts/of", ...endpoint], credentials)
+        assert.isNotEmpty([...urls].filter((url) => url.startsWith("/parts")))
+      })
+  )
+})
+
+describe("with the page", () => {
+  it.each<[flag: string, value: string, index: number]>([
+    ["--max-bytes", "10", 1],
+    ["--max-children", "2", 0],
+    ["--max-memory", "5000", 0]
+  ])("%s %s bounds what it loads", (flag, value, index) =>
+    withArchive(async (archive) => {
+      const loaded = async (...limits: ReadonlyArray<string>) => {
+        await using page = await openPage(startHere, "--archive", archive, ...limits)
+        const answer = await fetch(`${page.url}/api/task-runs/${uuid(index)}/result`, {
+          headers: { authorization: `Bearer ${page.token}` }
+        })
+        return answer.text()
+      }
+      assert.include(await loaded(flag, value), "ResultTooLarge")
+      assert.notInclude(await loaded(), "ResultTooLarge")
     }))
 })
 

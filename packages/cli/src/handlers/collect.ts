@@ -100,12 +100,8 @@ const columnsOf = Effect.fnUntraced(function*(flag: Option.Option<string>) {
  */
 const attempts = 20
 
-/** When no bucket is read, the S3 endpoint is for the output alone. */
-const readFlags = <A extends Services.StorageFlags>(flags: A): A => ({
-  ...flags,
-  attempts,
-  ...(flags.mount.some((mount) => mount.startsWith("s3://")) ? {} : { s3Endpoint: Option.none() })
-})
+/** When no bucket is read, the S3 endpoint is for the output alone. Buckets may be in the environment or a profile, too. */
+const readFlags = <A extends Services.StorageFlags>(flags: A): A => ({ ...flags, attempts, isForOutput: true })
 
 const memoryQueue = PersistedQueue.layer.pipe(Layer.provide(PersistedQueue.layerStoreMemory))
 

@@ -15,6 +15,8 @@ export interface StorageFlags {
   readonly concurrency: Option.Option<number>
   /** Requests for one object before it fails; a command decides, not its flags. Default: that of the storages. */
   readonly attempts?: number | undefined
+  /** Whether the S3 endpoint is also that of an output, so that it may be given without a bucket to read from. */
+  readonly isForOutput?: boolean | undefined
 }
 
 /** Loads a module when it is used. */
