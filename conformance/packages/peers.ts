@@ -3,7 +3,7 @@
  * of the encoders run on copies of the sources, beside which these versions are installed.
  */
 import * as assert from "node:assert/strict"
-import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { packages } from "../../scripts/packages.mjs"
 import { against } from "../support/against.ts"
@@ -58,9 +58,11 @@ const prepare = async (name: string, versions: ReadonlyMap<string, string>): Pro
       cpSync(join(root, "packages", one, part), join(path, "packages", one, part), { recursive: true })
     }
   }
-  // The number of seeds, which tests of every package import.
-  const seeds = join("packages", "core", "test", "seeds.ts")
-  cpSync(join(root, seeds), join(path, seeds))
+  // What tests of every package import.
+  const shared = join("packages", "core", "test")
+  for (const name of readdirSync(join(root, shared))) {
+    if (name.endsWith(".ts") && !name.endsWith(".test.ts")) cpSync(join(root, shared, name), join(path, shared, name))
+  }
   return path
 }
 

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { gzipSync } from "node:zlib"
 import { isCompressed } from "../src/internal/result/decode.ts"
-import { makeHost } from "../src/internal/result/host.ts"
+import { type Host, makeHost } from "../src/internal/result/host.ts"
 import { LoadedValue } from "../src/internal/result/loadedValue.ts"
 
 const Row = Schema.Struct({
@@ -29,6 +29,9 @@ it.prop(
   }
 )
 
+const loadJson = (host: Host, key: number, bytes: Uint8Array) =>
+  host.ask(key, { op: "load", bytes, name: "a.json", format: undefined, maxBytes: 1e6, prefect3: undefined })
+
 it.effect("the thread of large results leaves the bytes of a storage as they are", () =>
   Effect.gen(function*() {
     const host = yield* Effect.acquireRelease(
@@ -37,17 +40,7 @@ it.effect("the thread of large results leaves the bytes of a storage as they are
     )
     const bytes = new TextEncoder().encode(`[${"1,".repeat(2_000)}1]`)
     const whole = new Uint8Array(bytes)
-    const load = (key: number) =>
-      Effect.promise(() =>
-        host.ask(key, {
-          op: "load",
-          bytes: whole,
-          name: "a.json",
-          format: undefined,
-          maxBytes: 1e6,
-          prefect3: undefined
-        })
-      )
+    const load = (key: number) => Effect.promise(() => loadJson(host, key, whole))
     const first = yield* load(0)
     assert.deepStrictEqual(whole, bytes)
     assert.deepStrictEqual(yield* load(1), first)
@@ -60,16 +53,7 @@ it.effect("the thread of large results ends when it holds no value any more, and
       (host) => Effect.sync(() => host.close())
     )
     const load = (key: number, text: string) =>
-      Effect.promise(() =>
-        host.ask(key, {
-          op: "load",
-          bytes: new TextEncoder().encode(text),
-          name: "a.json",
-          format: undefined,
-          maxBytes: 1e6,
-          prefect3: undefined
-        }).catch((error: unknown) => error)
-      )
+      Effect.promise(() => loadJson(host, key, new TextEncoder().encode(text)).catch((error: unknown) => error))
     const ends = (generation: number) =>
       Effect.promise(async () => {
         while (host.generation() === generation) await new Promise((resolve) => setTimeout(resolve, 1))
@@ -90,6 +74,27 @@ it.effect("the thread of large results ends when it holds no value any more, and
     // What could not be read is not held either.
     assert.instanceOf(yield* load(3, "[4"), Error)
     yield* ends(2)
+  }))
+
+it.effect("the thread of large results is not asked what nobody waits for any more", () =>
+  Effect.gen(function*() {
+    const host = yield* Effect.acquireRelease(
+      Effect.sync(() => makeHost(512)),
+      (host) => Effect.sync(() => host.close())
+    )
+    const chunk = (signal?: AbortSignal) => host.ask(0, { op: "chunk", stream: 0, kind: "json" }, signal)
+    const leaving = new AbortController()
+    const loaded = loadJson(host, 0, new TextEncoder().encode(`[${"123456,".repeat(40_000)}1]`))
+    void chunk(leaving.signal)
+    const first = chunk()
+    leaving.abort()
+    yield* Effect.promise(() => loaded)
+    assert.match(String(yield* Effect.promise(() => first)), /^\[/)
+    // One that was answered can no longer be taken back.
+    const asked = new AbortController()
+    assert.match(String(yield* Effect.promise(() => chunk(asked.signal))), /^[\d,]+$/)
+    asked.abort()
+    assert.match(String(yield* Effect.promise(() => chunk())), /^[\d,]+/)
   }))
 
 it("whatever is compressed is decoded in the thread of large results", () => {

@@ -30,7 +30,8 @@ export interface Host {
   readonly generation: () => number
   /** Starts the thread before it is needed. */
   readonly start: () => void
-  readonly ask: (key: number, question: Question) => Promise<unknown>
+  /** A question whose signal aborts before its turn is not asked, and has no answer. */
+  readonly ask: (key: number, question: Question, signal?: AbortSignal) => Promise<unknown>
   readonly close: () => void
 }
 
@@ -46,7 +47,20 @@ export const makeHost = (memoryMb: number, idle = idleMillis): Host => {
   let generation = 0
   let nextId = 0
   const calls = new Map<number, Call>()
+  /** What the thread is asked next. It has one question at a time, because it could not be relieved of others. */
+  const waiting = new Map<number, Request>()
+  let isBusy = false
 
+  const askNext = () => {
+    if (isBusy) return
+    for (const [id, request] of waiting) {
+      waiting.delete(id)
+      isBusy = true
+      // The bytes are copied: they belong to the storage, which may hand them out again.
+      worker?.postMessage(request, [])
+      return
+    }
+  }
   const ended = (old: Worker) => {
     if (worker !== old) return
     worker = undefined
@@ -54,6 +68,8 @@ export const makeHost = (memoryMb: number, idle = idleMillis): Host => {
     held.clear()
     for (const call of calls.values()) call.reject(new HostFailure({ _tag: "Fault" }))
     calls.clear()
+    waiting.clear()
+    isBusy = false
   }
   const end = () => {
     const old = worker
@@ -77,10 +93,13 @@ export const makeHost = (memoryMb: number, idle = idleMillis): Host => {
     })
     started.unref()
     started.on("message", (reply: Reply) => {
+      if (worker !== started) return
+      isBusy = false
       const call = calls.get(reply.id)
       calls.delete(reply.id)
       if ("failure" in reply) call?.reject(new HostFailure(reply.failure))
       else call?.resolve(reply.answer)
+      askNext()
     })
     started.on("error", () => ended(started))
     started.on("exit", () => ended(started))
@@ -95,7 +114,7 @@ export const makeHost = (memoryMb: number, idle = idleMillis): Host => {
         // Whoever asks it something is told.
       }
     },
-    ask: (key, question) =>
+    ask: (key, question, signal) =>
       new Promise((resolve, reject) => {
         worker ??= start()
         const id = nextId++
@@ -108,9 +127,11 @@ export const makeHost = (memoryMb: number, idle = idleMillis): Host => {
             reject(failure)
           }
         })
-        const request: Request = { ...question, id, key }
-        // The bytes are copied: they belong to the storage, which may hand them out again.
-        worker.postMessage(request, [])
+        signal?.addEventListener("abort", () => {
+          if (waiting.delete(id)) calls.delete(id)
+        }, { once: true })
+        waiting.set(id, { ...question, id, key })
+        askNext()
       }),
     close: end
   }

@@ -160,7 +160,7 @@ export const make = Effect.fnUntraced(function*(limits: Limits) {
 
   const askHost = (view: TaskRunView, key: number, question: Question) =>
     Effect.tryPromise({
-      try: () => host.ask(key, question),
+      try: (signal) => host.ask(key, question, signal),
       catch: (error) => fromFailure(view, error instanceof HostFailure ? error.failure : { _tag: "Fault" })
     })
 
