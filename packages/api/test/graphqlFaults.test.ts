@@ -63,6 +63,9 @@ const passing: Record<string, Case> = {
   "status 502 with a web page": { fault: Faults.page(502), always: "Unavailable" },
   "status 503": { fault: Faults.status(503, { "retry-after": "nonsense" }), always: "Unavailable" },
   "status 504 without a body": { fault: Faults.status(504, {}, ""), always: "Unavailable" },
+  "truncated JSON": { fault: Faults.truncated, always: "MalformedResponse" },
+  "an empty body": { fault: Faults.status(200, {}, ""), always: "MalformedResponse" },
+  "status 204": { fault: Faults.status(204, {}, ""), always: "MalformedResponse" },
   "API_ERROR": { fault: Faults.errors("API_ERROR", "try again"), always: "Unavailable" },
   "API_ERROR with status 400": { fault: Faults.errors("API_ERROR", "try again", null, 400), always: "Unavailable" },
   "API_ERROR beside partial data": {
@@ -99,10 +102,7 @@ const staying = (
 const unreadable: Record<string, Case> = Object.fromEntries(
   Object.entries({
     "a web page with status 200": Faults.page(200),
-    "a web page that says it is JSON": Faults.status(200, {}, "<html><body>Log in</body></html>"),
-    "truncated JSON": Faults.truncated,
-    "an empty body": Faults.status(200, {}, ""),
-    "status 204": Faults.status(204, {}, "")
+    "a web page that says it is JSON": Faults.status(200, {}, "<html><body>Log in</body></html>")
   }).map(([name, fault]) => [name, { fault, first: "MalformedResponse", always: "MalformedResponse" }])
 )
 

@@ -311,6 +311,12 @@ describe("a request that failed", () => {
       yield* get
       assert.strictEqual(asked.length, 3)
       assert.strictEqual((yield* send([() => new Response("<html>"), found])).asked.length, 1)
+      // The first one, too, when it was cut off: a wrong URL answers otherwise.
+      for (const text of ["", "{\"a\":", " [1,"]) {
+        const first = [() => new Response(text), found]
+        assert.strictEqual((yield* send(first)).answer?.status, 200)
+        assert.strictEqual((yield* send(first, { policy: { retryFirstConnection: false } })).asked.length, 1)
+      }
     }))
 
   it.effect("is given up when there is no whole answer in its time", () =>

@@ -108,23 +108,23 @@ describe("a body", () => {
   it("is JSON, or says why it is none", () => {
     const parsed = (text: string, headers = {}) => Failure.parseJson(answer(200, text, headers))
     assert.deepStrictEqual(Result.getOrThrow(parsed("{\"a\":1}")), { a: 1 })
-    const problem = (text: string, headers = {}) => {
+    const problem = (text: string, headers = {}, kind = "other") => {
       const result = parsed(text, headers)
       if (Result.isSuccess(result)) return assert.fail("it was taken")
-      const { isTooLarge, isUnreadable, reason, retryable } = result.failure
-      assert.deepStrictEqual([reason._tag, isUnreadable, isTooLarge, retryable], [
+      const { isTooLarge, reason, retryable, unreadable } = result.failure
+      assert.deepStrictEqual([reason._tag, unreadable, isTooLarge, retryable], [
         "MalformedResponse",
-        true,
+        kind,
         undefined,
         false
       ])
       return detailOf(reason)
     }
-    assert.strictEqual(problem(""), "it is empty")
+    assert.strictEqual(problem("", {}, "cut"), "it is empty")
     assert.include(problem("<!doctype html>"), "a web page")
     assert.include(problem("<?xml version='1.0'?>"), "a web page")
     assert.include(problem("{", { "content-type": "text/html" }), "a web page")
-    assert.strictEqual(problem("{\"a\":"), "it is not JSON, or was cut off after 5 characters")
+    assert.strictEqual(problem("{\"a\":", {}, "cut"), "it is not JSON, or was cut off after 5 characters")
     assert.include(problem(`${" ".repeat(200)}<html>`), "after 206 characters")
   })
 
@@ -312,11 +312,11 @@ describe("what a request fails with", () => {
 
 describe("a failure", () => {
   it("says what kind it is", () => {
-    const flags = ({ isTooLarge, isUnreadable, reason, retryable }: Failure.HttpFailure) => [
+    const flags = ({ isTooLarge, reason, retryable, unreadable }: Failure.HttpFailure) => [
       reason._tag,
       retryable,
       isTooLarge,
-      isUnreadable
+      unreadable
     ]
     assert.deepStrictEqual(flags(Failure.malformed("x")), ["MalformedResponse", false, undefined, undefined])
     assert.deepStrictEqual(flags(Failure.oversized("x")), ["MalformedResponse", false, true, undefined])

@@ -67,7 +67,10 @@ export interface HttpOptions {
   readonly maxRetryAfter?: Duration.Input | undefined
   /** Concurrent requests. Default 16. */
   readonly maxConcurrentRequests?: number | undefined
-  /** Whether to retry when the first connection fails. Default true; later connections are always retried. */
+  /**
+   * Whether to retry when the first connection fails, or the first answer is empty or cut off. Default true; later ones
+   * are always retried.
+   */
   readonly retryFirstConnection?: boolean | undefined
   /** Headers for every request, e.g. those of a proxy in front of the backend. Redacted when they are secret. */
   readonly headers?: Readonly<Record<string, string | Redacted.Redacted>> | undefined
@@ -231,7 +234,8 @@ export const make = Effect.fnUntraced(function*(options: {
     "server.port": url.port === "" ? (url.protocol === "https:" ? "443" : "80") : url.port
   }
 
-  let hasConnected = policy.retryFirstConnection ?? true
+  const { retryFirstConnection = true } = policy
+  let hasConnected = retryFirstConnection
   /** Whether a response was usable: then the URL is right, and a body that is not JSON is a temporary problem. */
   let hasAnswered = false
 
@@ -365,7 +369,8 @@ export const make = Effect.fnUntraced(function*(options: {
           } else failure = outcome.failure
           failure = withDetail(failure, clean)
           const isUncounted = failure.isMaintenance === true && maintained < maxMaintenance
-          const isRetryable = failure.retryable || failure.isUnreadable === true && hasAnswered
+          const isRetryable = failure.retryable || failure.unreadable !== undefined && hasAnswered ||
+            failure.unreadable === "cut" && retryFirstConnection
           const chance = yield* Random.next
           const backOff = !isRetryable
             ? undefined

@@ -46,8 +46,11 @@ export class HttpFailure extends Data.TaggedError("HttpFailure")<{
   readonly isMaintenance?: boolean | undefined
   /** Whether a smaller request would have a small enough response. */
   readonly isTooLarge?: boolean | undefined
-  /** Whether a successful response had a body that is not JSON: empty, truncated, or a page of a proxy. */
-  readonly isUnreadable?: boolean | undefined
+  /**
+   * A successful response had a body that is not JSON: it was `"cut"` off, or empty, or is `"other"` text, such as a page
+   * of a proxy.
+   */
+  readonly unreadable?: "cut" | "other" | undefined
 }> {
   override get message() {
     return this.reason.message
@@ -57,8 +60,8 @@ export class HttpFailure extends Data.TaggedError("HttpFailure")<{
 export const malformed = (detail: string) =>
   new HttpFailure({ reason: new MalformedResponse({ detail }), retryable: false })
 
-const unreadable = (detail: string) =>
-  new HttpFailure({ reason: new MalformedResponse({ detail }), retryable: false, isUnreadable: true })
+const unreadable = (detail: string, unreadable: HttpFailure["unreadable"]) =>
+  new HttpFailure({ reason: new MalformedResponse({ detail }), retryable: false, unreadable })
 
 /** A response that a smaller request would make small enough. */
 export const oversized = (detail: string): HttpFailure =>
@@ -164,7 +167,7 @@ export const parseRetryAfter = (header: string | undefined, now: number): Durati
 
 /** The body of a response as JSON. The failure quotes none of it. */
 export const parseJson = (answer: Answer): Result.Result<unknown, HttpFailure> => {
-  if (answer.text === "") return Result.fail(unreadable("it is empty"))
+  if (answer.text === "") return Result.fail(unreadable("it is empty", "cut"))
   const parsed = answer.json ?? parseShort(answer.text)
   if (parsed === "too large") {
     return Result.fail(oversized(
@@ -176,7 +179,8 @@ export const parseJson = (answer: Answer): Result.Result<unknown, HttpFailure> =
   return Result.fail(unreadable(
     isHtml(answer)
       ? "it is a web page and not JSON, perhaps from a proxy or a login form"
-      : `it is not JSON, or was cut off after ${answer.length} characters`
+      : `it is not JSON, or was cut off after ${answer.length} characters`,
+    !isHtml(answer) && /^\s*[{[]/.test(answer.text.slice(0, 200)) ? "cut" : "other"
   ))
 }
 
