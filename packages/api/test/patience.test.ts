@@ -64,6 +64,23 @@ describe("a statement of a database that falls silent", () => {
       assert.isTrue(ended)
     }))
 
+  it.effect("gives its connection back where it is interrupted before it begins", () =>
+    Effect.gen(function*() {
+      const { within } = Patience.make(1, limit)
+      let begun = 0
+      const interrupted = yield* Effect.forkChild(within(Effect.sync(() => begun++)), { startImmediately: true })
+      yield* Fiber.interrupt(interrupted)
+      const holding = yield* Effect.forkChild(within(Effect.sleep("1 second")), { startImmediately: true })
+      const waiting = yield* Effect.forkChild(within(Effect.sync(() => begun++)), { startImmediately: true })
+      yield* Fiber.interrupt(waiting)
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.interrupt(holding)
+      assert.strictEqual(begun, 0)
+      const next = yield* Effect.forkChild(within(Effect.succeed("next")))
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(next.pollUnsafe(), Exit.succeed("next"))
+    }))
+
   it.effect("fails as the database says where that answers, and waits without limit where there is none", () =>
     Effect.gen(function*() {
       const error = new SqlError({ reason: new UnknownError({ cause: 1, message: "no", operation: "query" }) })

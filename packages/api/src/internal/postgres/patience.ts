@@ -6,6 +6,7 @@
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
@@ -65,9 +66,16 @@ export const make = (connections: number, limit: Duration.Duration) => {
   const within = <A>(statements: Effect.Effect<A, SqlError>): Effect.Effect<A, SqlError> =>
     Effect.uninterruptibleMask((restore) =>
       Effect.gen(function*() {
-        yield* restore(free.take(1))
-        const fiber = yield* Effect.forkDetach(Effect.ensuring(statements, free.release(1)))
-        return yield* Effect.ensuring(restore(joined(fiber)), Effect.sync(() => fiber.interruptUnsafe()))
+        const begun = Deferred.makeUnsafe<void>()
+        // The fiber takes the permit itself: one that is interrupted before its first step would not give it back.
+        const fiber = yield* Effect.forkDetach(free.withPermit(Effect.suspend(() => {
+          Deferred.doneUnsafe(begun, Exit.void)
+          return statements
+        })))
+        return yield* Effect.ensuring(
+          restore(Effect.andThen(Deferred.await(begun), joined(fiber))),
+          Effect.sync(() => fiber.interruptUnsafe())
+        )
       })
     )
   /** A transaction whose begin and end are in time, however long its body takes. */
