@@ -389,8 +389,20 @@ const connect = (options: Options, tls: ReturnType<typeof loadTls>) => (concurre
       return openBySdk(object, part, signal)
     }
 
+    /** How often the credentials became newer ones, and whether they do so at the moment. */
+    let renewals = 0
+    let renewing: Promise<boolean> | undefined
+    const renew = async (): Promise<boolean> => {
+      const before = await client.config.credentials()
+      const renewed = await client.config.credentials({ forceRefresh: true }).catch(() => before)
+      const isNew = renewed.sessionToken !== before.sessionToken || renewed.accessKeyId !== before.accessKeyId
+      if (isNew) renewals++
+      return isNew
+    }
+
     /** The SDK keeps a token until the time at which it expires by this machine's clock, if it knows that time. */
     const open = async (object: ObjectName, part: Part | undefined, signal: AbortSignal): Promise<Opened> => {
+      const before = renewals
       try {
         return await openOnce(object, part, signal)
       } catch (error) {
@@ -398,9 +410,13 @@ const connect = (options: Options, tls: ReturnType<typeof loadTls>) => (concurre
         if (given !== undefined || credentials !== undefined || !(typeof code === "string" && isExpired.has(code))) {
           throw error
         }
-        const before = await client.config.credentials()
-        const renewed = await client.config.credentials({ forceRefresh: true }).catch(() => before)
-        if (renewed.sessionToken === before.sessionToken && renewed.accessKeyId === before.accessKeyId) throw error
+        // Of many reads at once, those whose answers come late find that another has renewed the credentials.
+        if (renewals === before) {
+          renewing ??= renew().finally(() => {
+            renewing = undefined
+          })
+          if (!(await renewing)) throw error
+        }
         return openOnce(object, part, signal)
       }
     }

@@ -4,6 +4,7 @@ import * as S3Storage from "@effect-prefect/results/S3Storage"
 import { readBytes, readReason, suite as storageContract } from "@effect-prefect/results/testing"
 import { assert, describe, it, vi } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import { hash } from "node:crypto"
@@ -550,6 +551,49 @@ describe("S3Storage", () => {
         assert.isAtMost(requests() - before, 6)
       }).pipe(
         Effect.provide(S3Storage.layer({ endpoint: url, region: "us-east-1", buckets: ["data"], attempts: 1 }))
+      )
+    }))
+
+  it.live("reads again with credentials that another read has renewed meanwhile", () =>
+    Effect.gen(function*() {
+      let valid = 1
+      let made = 0
+      const held: Array<() => void> = []
+      const { url } = yield* httpDouble((request, response) => {
+        if (request.url === "/credentials") {
+          made++
+          const Expiration = new Date(Date.now() + 86_400_000).toISOString()
+          return response.end(
+            JSON.stringify({ AccessKeyId: "id", SecretAccessKey: "secret", Token: `token${valid}`, Expiration })
+          )
+        }
+        const refuse = () => errorAnswer(400, "ExpiredToken")(response, request)
+        if (request.headers["x-amz-security-token"] === `token${valid}`) {
+          whole(bytes)(response, request)
+          // The others learn that theirs have expired once one read has succeeded with new ones.
+          for (const late of held.splice(0)) late()
+        } else if (request.url!.includes("first")) refuse()
+        else held.push(refuse)
+      })
+      const names = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"]
+      vi.stubEnv("AWS_CONFIG_FILE", "/nowhere").stubEnv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
+        .stubEnv("AWS_CONTAINER_CREDENTIALS_FULL_URI", `${url}/credentials`)
+      for (const name of names) vi.stubEnv(name, undefined)
+      yield* Effect.addFinalizer(() => Effect.sync(() => vi.unstubAllEnvs()))
+      yield* Effect.gen(function*() {
+        const readKey = (key: string) => readBytes(s3("data", key))
+        yield* readKey("any")
+        const before = made
+        valid = 2
+        const late = yield* Effect.forkChild(Effect.all([readKey("late"), readKey("later")], { concurrency: 2 }))
+        while (held.length < 2) yield* Effect.sleep(5)
+        yield* readKey("first")
+        assert.lengthOf(yield* Fiber.join(late), 2)
+        assert.strictEqual(made - before, 1)
+      }).pipe(
+        Effect.provide(
+          S3Storage.layer({ endpoint: url, region: "us-east-1", buckets: ["data"], attempts: 1, signedGet: false })
+        )
       )
     }))
 
