@@ -143,24 +143,51 @@ function* cellSteps(value: unknown, room: Room): Steps<string | null> {
   }
 }
 
+const special = /[",\r\n]/
+
 /**
- * A CSV field, quoted where RFC 4180 requires it.
+ * A CSV field, quoted where RFC 4180 requires it. Of a long text, `csvFieldParts` gives it without holding up other work.
  *
  * @category encoding
  * @since 0.1.0
  */
 export const csvField = (text: string): string => {
-  if (!/[",\r\n]/.test(text)) return text
-  if (text.length <= chunkLength) return `"${text.replaceAll("\"", "\"\"")}"`
-  let out = "\""
-  // The engine keeps two objects for each quote that it doubles, until the text is read.
-  for (let at = 0; at < text.length; at += chunkLength) {
-    out += flat(text.slice(at, at + chunkLength).replaceAll("\"", "\"\""))
-  }
-  return `${out}"`
+  if (text.length > chunkLength) return Array.from(csvFieldParts(text)).join("")
+  return special.test(text) ? `"${text.replaceAll("\"", "\"\"")}"` : text
 }
 
-/** Steps of the projection of a cell between two pieces. */
+/**
+ * The CSV field of `csvField` in parts, made on demand, each of them in a moment. Parts are empty while a long text is
+ * searched for what must be quoted.
+ *
+ * **Example** (A field of any length)
+ *
+ * ```ts
+ * import * as TableEncoder from "@effect-prefect/formats/TableEncoder"
+ *
+ * Array.from(TableEncoder.csvFieldParts("a,b")).join("") // "\"a,b\""
+ * ```
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export function* csvFieldParts(text: string): Generator<string, void> {
+  if (text.length <= chunkLength) return yield csvField(text)
+  let isQuoted = false
+  for (let at = 0; at < text.length && !isQuoted; at += chunkLength) {
+    isQuoted = special.test(text.slice(at, at + chunkLength))
+    yield ""
+  }
+  if (isQuoted) yield "\""
+  for (let at = 0; at < text.length; at += chunkLength) {
+    const part = text.slice(at, at + chunkLength)
+    // The engine keeps two objects for each quote that it doubles, until the text is read.
+    yield isQuoted ? flat(part.replaceAll("\"", "\"\"")) : part
+  }
+  if (isQuoted) yield "\""
+}
+
+/** Steps of a cell between two pieces. */
 const stepsAtOnce = 16
 
 /**
@@ -178,7 +205,31 @@ export function* csv(
 ): Generator<string, void> {
   const columns = columnsOf(table)
   const room = new Room(table, options)
-  let out = header ? `${columns.map(({ name }) => csvField(name)).join(",")}\r\n` : ""
+  let out = ""
+  let taken = 0
+  const longField = function*(text: string): Generator<string, void> {
+    for (const part of csvFieldParts(text)) {
+      out += part
+      if (out.length < chunkLength && (part !== "" || ++taken % stepsAtOnce !== 0)) continue
+      yield flat(out)
+      out = ""
+    }
+  }
+  if (header) {
+    for (let i = 0; i < columns.length; i++) {
+      const { name } = columns[i]!
+      if (i > 0) out += ","
+      if (name.length > chunkLength) {
+        yield* longField(name)
+        continue
+      }
+      out += csvField(name)
+      if (out.length < chunkLength) continue
+      yield flat(out)
+      out = ""
+    }
+    out += "\r\n"
+  }
   for (let row = 0; row < table.numRows; row++) {
     for (let i = 0; i < columns.length; i++) {
       const value = columns[i]!.at(row)
@@ -186,8 +237,8 @@ export function* csv(
       if (text === undefined) {
         const steps = cellSteps(value, room)
         let step = steps.next()
-        for (let taken = 1; step.done !== true; taken++) {
-          if (taken % stepsAtOnce === 0) {
+        while (step.done !== true) {
+          if (++taken % stepsAtOnce === 0) {
             yield flat(out)
             out = ""
           }
@@ -195,9 +246,13 @@ export function* csv(
         }
         text = step.value
       }
+      if (i > 0) out += ","
+      if (text !== null && text.length > chunkLength) {
+        yield* longField(text)
+        continue
+      }
       // A single empty field would be an empty line, which readers skip.
-      const field = text === null ? (columns.length === 1 ? "\"\"" : "") : text === "" ? "\"\"" : csvField(text)
-      out += i === 0 ? field : `,${field}`
+      out += text === null ? (columns.length === 1 ? "\"\"" : "") : text === "" ? "\"\"" : csvField(text)
       // One row may refer to the same long text any number of times.
       if (out.length < chunkLength) continue
       yield flat(out)

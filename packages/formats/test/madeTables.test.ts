@@ -99,6 +99,37 @@ describe("a text of quotes", () => {
     }))
 })
 
+describe("a long text of CSV, in a cell or as a name", () => {
+  const at = 3_000_000
+  for (
+    const [what, text, field] of [
+      ["plain", "x".repeat(at), "x".repeat(at)],
+      ["with a quote at its end", `${"x".repeat(at)}"`, `"${"x".repeat(at)}"""`],
+      ["of quotes", "\"".repeat(at), `"${"\"".repeat(2 * at)}"`],
+      ["of pairs of surrogates", `${"😀".repeat(at / 2)},`, `"${"😀".repeat(at / 2)},"`]
+    ] as const
+  ) {
+    it(`${what} is written whole, in steps, however long it is`, () => {
+      const columns = ["", text].map((name) => new Column({ name, kind: "string", length: 1, at: () => text }))
+      const pieces = [...TableEncoder.csv(new Table(columns, 1))]
+      assert.isTrue(pieces.join("") === `,${field}\r\n${field},${field}\r\n`)
+      assert.isAtMost(Math.max(...pieces.map(({ length }) => length)), 200_000)
+      const parts = [...TableEncoder.csvFieldParts(text)]
+      assert.isTrue(parts.join("") === field && TableEncoder.csvField(text) === field)
+      assert.isAtMost(Math.max(...parts.map(({ length }) => length)), 131_072)
+      // Each step looks at a part of the text.
+      const looked = [...TableEncoder.csvFieldParts("x".repeat(at))].filter((part) => part === "").length
+      assert.isAtLeast(looked, Math.floor(at / 65_536))
+    })
+  }
+
+  it("is followed by short ones in pieces of some length", () => {
+    const columns = Array.from({ length: 40_000 }, () => new Column({ name: "", kind: "int", length: 1, at: () => 1 }))
+    const sizes = [...TableEncoder.csv(new Table(columns, 1))].map(({ length }) => length)
+    assert.isAtMost(sizes.length, 4)
+  })
+})
+
 it.effect("a table whose names would be larger than a file of Parquet is refused", () =>
   Effect.gen(function*() {
     const name = "c".repeat(10_000)

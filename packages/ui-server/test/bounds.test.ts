@@ -324,6 +324,21 @@ describe("values whose parts refer to one large part", () => {
     assert.ok(asked < 20, `${asked} times`)
     assert.throws(() => new LoadedValue(loop).level(`${path}/b`, 0, 1), "nothing at that path")
   })
+  it("of any length, in cells and names, are CSV in steps", () => {
+    const long = "x".repeat(3_000_000)
+    for (
+      const [text, field] of [[long, long], [`=${long}`, `'=${long}`], [`=${long}"`, `"'=${long}"""`], [
+        `\r${long}`,
+        `"'\r${long}"`
+      ]] as const
+    ) {
+      const pieces = [...new LoadedValue([{ [text]: text, b: null }, { [text]: 1, b: 2 }]).csv()]
+      assert.isTrue(pieces.join("") === `${field},b\r\n${field},\r\n1,2\r\n`)
+      assert.isAtMost(Math.max(...pieces.map(({ length }) => length)), 200_000)
+      if (text === long) assert.isAtLeast(pieces.filter((piece) => piece.length < 65_536).length, 4)
+    }
+  })
+
   it("give a row of CSV in pieces", () => {
     const row = Object.fromEntries(Array.from({ length: 200 }, (_, i) => [`c${i}`, long]))
     const value = new LoadedValue([row, row])

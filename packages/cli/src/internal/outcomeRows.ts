@@ -1,7 +1,7 @@
 /** Outcomes as the flat rows of collected parts, for CSV and Parquet. Loaded when one of these formats is written. */
 import * as CollectFormat from "@effect-prefect/collect/CollectFormat"
 import * as State from "@effect-prefect/core/State"
-import { csvField } from "@effect-prefect/formats/TableEncoder"
+import { csvField, csvFieldParts } from "@effect-prefect/formats/TableEncoder"
 import type { Outcome } from "@effect-prefect/results/TaskRun"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
@@ -34,18 +34,50 @@ const cells: { readonly [column: string]: (row: CollectFormat.Row) => string | n
   error_message: ({ outcome }) => outcome._tag === "Failure" ? outcome.message : null
 }
 
+/** A text of more characters is written in parts. */
+const longText = 0x10000
+
+const textOf = (value: string | number | null): string =>
+  value === null ? "" : typeof value === "number" ? String(value) : value === "" ? "\"\"" : csvField(value)
+
+/** The pieces of a line with a long text. */
+function* pieces(values: ReadonlyArray<string | number | null>): Generator<string, void> {
+  for (const [at, value] of values.entries()) {
+    if (at > 0) yield ","
+    if (typeof value === "string" && value.length > longText) yield* csvFieldParts(value)
+    else yield textOf(value)
+  }
+  yield "\r\n"
+}
+
 const csv = <E, R>(rows: Stream.Stream<CollectFormat.Row, E, R>, columns: ReadonlyArray<string>) => {
-  const line = (row: CollectFormat.Row): string =>
-    `${
-      columns.map((column) => {
-        const value = cells[column]!(row)
-        return value === null ? "" : typeof value === "number" ? String(value) : value === "" ? "\"\"" : csvField(value)
-      }).join(",")
-    }\r\n`
-  return Stream.concat(
-    Stream.make(`${columns.join(",")}\r\n`),
-    Stream.mapArray(rows, (array) => [array.map(line).join("")] as [string])
+  /** Lines that are short together, and a long one alone. */
+  const grouped = (array: ReadonlyArray<CollectFormat.Row>): [string, ...Array<string | Iterator<string, void>>] => {
+    const groups: [string, ...Array<string | Iterator<string, void>>] = [""]
+    let short = ""
+    for (const row of array) {
+      const values = columns.map((column) => cells[column]!(row))
+      if (values.every((value) => typeof value !== "string" || value.length <= longText)) {
+        short += `${values.map(textOf).join(",")}\r\n`
+      } else {
+        groups.push(short, pieces(values))
+        short = ""
+      }
+    }
+    groups.push(short)
+    return groups
+  }
+  const text = Stream.flatMap(
+    Stream.mapArray(rows, grouped),
+    (group) =>
+      typeof group === "string" ? Stream.make(group) : Stream.unfold(group, () =>
+        // Nothing is written of an empty piece, so nothing else lets other work run.
+        Effect.map(
+          Effect.andThen(Effect.yieldNow, Effect.sync(() => group.next())),
+          (next) => next.done === true ? undefined : [next.value, group] as const
+        ))
   )
+  return Stream.concat(Stream.make(`${columns.join(",")}\r\n`), text)
 }
 
 export const outcomeRows = Effect.fnUntraced(function*<E, R>(

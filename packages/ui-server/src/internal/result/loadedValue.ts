@@ -1,7 +1,7 @@
 /** A decoded result, and the queries of the page about it. It is held in the server's own thread or in the worker. */
 import * as JsonProjection from "@effect-prefect/formats/JsonProjection"
 import type { Table } from "@effect-prefect/formats/Table"
-import { csvField } from "@effect-prefect/formats/TableEncoder"
+import { csvField, csvFieldParts } from "@effect-prefect/formats/TableEncoder"
 import * as Tabular from "@effect-prefect/formats/Tabular"
 import { cellJson } from "./cells.ts"
 import { columnsOf, filterRows, page, sortRows, summarise } from "./tableQuery.ts"
@@ -12,6 +12,9 @@ const shortText = 200
 const maxText = 1024 * 1024
 /** Sort orders that are kept; the oldest is evicted. */
 const maxOrders = 4
+/** The least characters of a piece of CSV, and the parts of a long text that are looked at before an empty one. */
+const pieceLength = 65_536
+const looksAtOnce = 16
 
 export interface RowsQuery {
   readonly offset: number
@@ -95,41 +98,64 @@ export class LoadedValue {
   *csv(): Generator<string, void> {
     const columns = columnsOf(this.requireTable()).map(({ column }) => column)
     const rows = this.requireTable().numRows
-    let text = `${columns.map((column) => csvText(column.name)).join(",")}\r\n`
-    for (let row = 0; row < rows; row++) {
-      let line = ""
-      for (let i = 0; i < columns.length; i++) {
-        if (i > 0) line += ","
-        const json = cellJson(columns[i]!.at(row))
-        line += json === null
-          ? ""
-          : typeof json === "number" || typeof json === "boolean"
-          ? String(json)
-          : csvText(typeof json === "string" ? json : JSON.stringify(json))
-        // One row may refer to the same long text any number of times.
-        if (line.length >= 65_536) {
-          yield text + line
-          text = ""
-          line = ""
-        }
-      }
-      text += `${line}\r\n`
-      if (text.length >= 65_536) {
-        yield text
-        text = ""
+    let out = ""
+    let taken = 0
+    const long = function*(text: string): Generator<string, void> {
+      for (const part of csvParts(text)) {
+        out += part
+        if (out.length < pieceLength && (part !== "" || ++taken % looksAtOnce !== 0)) continue
+        yield out
+        out = ""
       }
     }
-    yield text
+    const field = function*(text: string): Generator<string, void> {
+      if (text.length > pieceLength) return yield* long(text)
+      out += csvText(text)
+      // A row may have any number of columns.
+      if (out.length < pieceLength) return
+      yield out
+      out = ""
+    }
+    for (let i = 0; i < columns.length; i++) {
+      if (i > 0) out += ","
+      yield* field(columns[i]!.name)
+    }
+    out += "\r\n"
+    for (let row = 0; row < rows; row++) {
+      for (let i = 0; i < columns.length; i++) {
+        if (i > 0) out += ","
+        const json = cellJson(columns[i]!.at(row))
+        if (typeof json === "number" || typeof json === "boolean") out += String(json)
+        else if (json !== null) yield* field(typeof json === "string" ? json : JSON.stringify(json))
+      }
+      out += "\r\n"
+      if (out.length < pieceLength) continue
+      yield out
+      out = ""
+    }
+    yield out
   }
 }
 
 /** A query for rows of a value that has none. */
 export class NotTabular extends Error {}
 
-/** Spreadsheets interpret some texts as formulas; an apostrophe prevents that. */
-export const csvText = (text: string): string => {
-  const safe = /^[=+\-@\t\r]/.test(text) && !isNumberText(text) ? `'${text}` : text
-  return csvField(safe)
+/** As `csvText`, in parts. */
+function* csvParts(text: string): Generator<string, void> {
+  let isDue = isFormula(text)
+  for (const part of csvFieldParts(text)) {
+    if (!isDue || part === "") yield part
+    else {
+      isDue = false
+      // Putting it before the whole text would copy that; no formula begins with a quotation mark.
+      yield part.startsWith("\"") ? `"'${part.slice(1)}` : `'${part}`
+    }
+  }
 }
+
+/** A CSV field. Spreadsheets interpret some texts as formulas; an apostrophe prevents that. */
+export const csvText = (text: string): string => csvField(isFormula(text) ? `'${text}` : text)
+
+const isFormula = (text: string): boolean => /^[=+\-@\t\r]/.test(text) && !isNumberText(text)
 
 const isNumberText = (text: string): boolean => /^[+-]?\d{1,400}(?:\.\d{1,400})?(?:e[+-]?\d{1,4})?$/i.test(text)
