@@ -28,9 +28,10 @@ import { connections } from "./internal/openFiles.ts"
  */
 export interface Options {
   /**
-   * The most connections. For a further one, that of the address with most which has sent nothing whole for longest is
-   * ended. When all of those are being answered, further requests of an address that has more than its part are refused
-   * with status 503. Default 2 000, or fewer where the process may open few files (`ulimit -n`).
+   * The most connections. For a further one, an idle one is ended: of the address with most among those that have one, the
+   * one that has sent nothing whole for longest. An address that has more than its part ends none of an address with
+   * fewer; its further requests are refused with status 503. Default 2 000, or fewer where the process may open few files
+   * (`ulimit -n`).
    */
   readonly maxConnections?: number | undefined
 }
@@ -73,6 +74,9 @@ interface Connection {
   /** Whether a request of it was answered. */
   isKnown: boolean
 }
+
+/** Whether a whole request of it is being answered. */
+const isAnswered = ({ current }: Connection): boolean => current?.complete === true
 
 const refuse = (response: ServerResponse): void => {
   response.writeHead(503, { "retry-after": "1", "connection": "close", "content-type": "text/plain; charset=utf-8" })
@@ -138,11 +142,13 @@ class OneByOne extends Server {
     this.#clients.keep(address, socket, connection)
     socket.once("close", () => this.#forget(socket, connection))
     if (this.#clients.size <= this.#maxConnections) return
-    for (const [idle, other] of this.#clients.ofLargest()) {
-      if (other.current?.complete === true || idle === socket) continue
-      this.#forget(idle, other)
-      return void idle.destroy()
-    }
+    const found = this.#clients.find((other, known) => other !== socket && !isAnswered(known))
+    if (found === undefined) return
+    const [idle, known] = found
+    // What an address with more than its part asks for is refused, so that those with fewer keep what they have.
+    if (this.#clients.count(known.address) < this.#clients.count(address) && this.#isFullFor(address)) return
+    this.#forget(idle, known)
+    idle.destroy()
   }
 
   #forget(socket: Socket, { address }: Connection): void {
@@ -150,10 +156,10 @@ class OneByOne extends Server {
     this.#clients.forget(address, socket)
   }
 
-  /** Whether an address has so many connections, all of which are being answered, that there are none for others. */
+  /** Whether an address has so many connections that there are none for others. */
   #isFullFor(address: string): boolean {
     return this.#clients.size > this.#maxConnections &&
-      this.#clients.hasMoreThanItsPart(address, this.#maxConnections)
+      this.#clients.hasMoreThanItsPart(address, this.#maxConnections, isAnswered)
   }
 
   #admit(event: string, request: IncomingMessage, response: ServerResponse): void {

@@ -173,6 +173,31 @@ describe("Listener", () => {
     assert.isFalse(ended.some((name) => name !== "quiet" && !name.startsWith("silent")))
   })
 
+  it("ends idle connections of others before it refuses the request of an address with few", async () => {
+    const responses: Array<ServerResponse> = []
+    await using listener = await listen((_request, response) => void responses.push(response), { maxConnections: 6 })
+    const ended: Array<string> = []
+    const open = async (name: string, address: string, text = "") => {
+      const socket = listener.open(text, address)
+      socket.on("close", () => ended.push(name)).resume()
+      await once(listener.server, "connection")
+      return socket
+    }
+    await open("first", "127.0.0.1", get("/"))
+    await open("second", "127.0.0.1", get("/"))
+    while (responses.length < 2) await turn()
+    // Each address has one connection, on which nothing is asked for.
+    for (let i = 2; i < 8; i++) await open(`idle ${i}`, `127.0.0.${i}`)
+    while (ended.length < 2) await turn()
+    assert.deepStrictEqual(ended, ["idle 2", "idle 3"])
+    const third = await open("third", "127.0.0.1", get("/"))
+    const text = received(third, "done")
+    while (responses.length < 3 && !third.destroyed) await turn()
+    responses.at(-1)!.end("done")
+    assert.include(await text, "200 OK")
+    assert.deepStrictEqual(ended, ["idle 2", "idle 3", "idle 4"])
+  })
+
   it("refuses requests of which too many wait, those of others not", async () => {
     let begun = 0
     await using listener = await listen((_request, response) => {

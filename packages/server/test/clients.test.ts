@@ -24,17 +24,28 @@ describe("clients", () => {
     clients.keep("two", "d", 3)
     clients.keep("one", "a", 4)
     assert.strictEqual(clients.size, 4)
-    assert.deepStrictEqual([...clients.ofLargest()], [["b", 1], ["c", 2], ["a", 4]])
-    assert.deepStrictEqual(["one", "two", "three"].map((one) => clients.hasMoreThanItsPart(one, 4)), [
-      true,
-      false,
-      false
-    ])
+    const least = (number: number) => clients.find((_, known) => known >= number)
+    assert.deepStrictEqual([0, 2, 3, 4, 5].map(least), [["b", 1], ["c", 2], ["a", 4], ["a", 4], undefined])
+    assert.isTrue(clients.forget("one", "a"))
+    clients.keep("one", "a", 0)
+    assert.deepStrictEqual(least(3), ["d", 3])
+    assert.deepStrictEqual(["one", "two", "three"].map((one) => clients.count(one)), [3, 1, 0])
     assert.isFalse(clients.forget("two", "a"))
+    for (const name of ["a", "b", "c"]) assert.isTrue(clients.forget("one", name))
     assert.isTrue(clients.forget("two", "d"))
-    assert.isFalse(clients.hasMoreThanItsPart("one", 4))
-    for (const name of ["a", "b", "c"]) clients.forget("one", name)
-    assert.deepStrictEqual([clients.size, clients.ofLargest().size], [0, 0])
+    assert.deepStrictEqual([clients.size, least(0)], [0, undefined])
+  })
+  it("have equal parts of all connections by addresses that use one, with a part left for another", () => {
+    const clients = new Clients<string, boolean>()
+    for (const name of ["a", "b", "c"]) clients.keep("one", name, true)
+    const hasMore = (address: string, most: number) => clients.hasMoreThanItsPart(address, most, (isUsed) => isUsed)
+    assert.deepStrictEqual([5, 6].map((most) => hasMore("one", most)), [true, false])
+    // Addresses that use none have no part.
+    for (let i = 0; i < 10; i++) clients.keep(`idle ${i}`, "d", false)
+    assert.isFalse(hasMore("one", 6))
+    clients.keep("two", "e", true)
+    assert.deepStrictEqual([6, 9].map((most) => hasMore("one", most)), [true, false])
+    assert.isFalse(hasMore("two", 6))
   })
   it("have so many connections that files are left for the server itself", () => {
     assert.deepStrictEqual([undefined, 1_048_576, 4_096, 1_024, 256, 64, 20].map(connectionsOf), [

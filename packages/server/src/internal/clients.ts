@@ -37,15 +37,40 @@ export class Clients<A, B> {
     return true
   }
 
-  /** Those of the address that has most, in their order. */
-  ofLargest(): ReadonlyMap<A, B> {
-    let largest: ReadonlyMap<A, B> = new Map()
-    for (const own of this.#byAddress.values()) if (own.size > largest.size) largest = own
-    return largest
+  /** The number of connections of an address. */
+  count(address: string): number {
+    return this.#byAddress.get(address)?.size ?? 0
   }
 
-  /** Whether an address has more than its part of so many connections. */
-  hasMoreThanItsPart(address: string, most: number): boolean {
-    return (this.#byAddress.get(address)?.size ?? 0) > most / this.#byAddress.size
+  /** The first one that is meant, of the address with most among those that have one. */
+  find(isMeant: (connection: A, known: B) => boolean): readonly [A, B] | undefined {
+    let found: readonly [A, B] | undefined
+    let most = 0
+    for (const own of this.#byAddress.values()) {
+      if (own.size <= most) continue
+      for (const [connection, known] of own) {
+        if (!isMeant(connection, known)) continue
+        found = [connection, known]
+        most = own.size
+        break
+      }
+    }
+    return found
+  }
+
+  /**
+   * Whether an address has more than its part of so many connections, of which each address with one in use has as many
+   * as another, and as many are left for one that comes.
+   */
+  hasMoreThanItsPart(address: string, most: number, isInUse: (known: B) => boolean): boolean {
+    let parts = 1
+    for (const own of this.#byAddress.values()) {
+      for (const known of own.values()) {
+        if (!isInUse(known)) continue
+        parts++
+        break
+      }
+    }
+    return this.count(address) > most / parts
   }
 }
