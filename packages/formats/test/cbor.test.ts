@@ -1,4 +1,5 @@
 /** CBOR as polars before 0.20 wrote it, read in steps. */
+import { PyGlobal, PyObject, Series } from "@effect-prefect/pickle"
 import { assert, describe, it } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Schema from "effect/Schema"
@@ -6,6 +7,7 @@ import { isDeepStrictEqual } from "node:util"
 import { runs } from "../../core/test/seeds.ts"
 import { blockLength, Blocks } from "../src/internal/blocks.ts"
 import { readCbor } from "../src/internal/python/cbor.ts"
+import { polarsValue } from "../src/internal/python/polars.ts"
 
 /** A head with its argument in as many bytes as there are, so that all forms come. */
 const head = (major: number, argument: number, width: number): Array<number> => {
@@ -136,4 +138,71 @@ describe("CBOR", () => {
     assert.strictEqual(read([0x3b, 255, 255, 255, 255, 255, 255, 255, 255]).value, -(2n ** 64n))
     assert.strictEqual(read([0xf9, 0xc0, 0]).value, -2)
   })
+})
+
+/** A Series, as CBOR has it. */
+const series = (datatype: unknown, values: unknown) =>
+  new Map<string, unknown>([["name", "s"], ["datatype", datatype], ["values", values]])
+
+/** The values of a Series, the steps that were taken, and those of reading its CBOR alone. */
+const seriesOf = (value: Map<string, unknown>) => {
+  const object = new PyObject(new PyGlobal("polars.series.series", "Series"), [])
+  const bytes = Uint8Array.from(encode(value, false))
+  object.states = [bytes]
+  const steps = polarsValue(object, 2 ** 28)
+  assert.isDefined(steps)
+  for (let count = 0;; count++) {
+    const step = steps.next()
+    if (step.done !== true) continue
+    assert.instanceOf(step.value, Series)
+    return { count, values: step.value.column.toArray(), reading: read(bytes).count }
+  }
+}
+
+describe("a Series of polars", () => {
+  const many = 60_000
+  const listOf = (type: unknown) => new Map([["List", type]])
+  const numbers = Array.from({ length: many }, (_, at) => at & 127)
+  const dates = numbers.map((at) => `${new Date(at * 86_400_000).toISOString().slice(0, 10)}`)
+  const struct = (length: number) =>
+    series(
+      new Map([["Struct", []]]),
+      ["a", "b"].map((name) =>
+        new Map<string, unknown>([["name", name], ["datatype", "Int64"], ["values", numbers.slice(0, length)]])
+      )
+    )
+  const shown = (value: unknown): unknown =>
+    Array.isArray(value)
+      ? value.map(shown)
+      : value instanceof Uint8Array
+      ? [...value]
+      : typeof value === "object" && value !== null && "toString" in value && value.constructor !== Object
+      ? String(value)
+      : value
+
+  for (
+    const [what, value, expected] of [
+      ["one list of many dates", series(listOf("Date"), [null, series("Date", numbers)]), [null, dates]],
+      ["one list of lists", series(listOf(listOf("Date")), [series(listOf("Date"), [series("Date", numbers)])]), [[
+        dates
+      ]]],
+      [
+        "many lists of a few dates",
+        series(listOf("Date"), Array.from({ length: many / 20 }, () => series("Date", numbers.slice(0, 20)))),
+        Array.from({ length: many / 20 }, () => dates.slice(0, 20))
+      ],
+      ["one long cell of bytes", series("Binary", [numbers, null]), [numbers, null]],
+      [
+        "one list of many objects",
+        series(listOf(new Map([["Struct", []]])), [struct(many)]),
+        [numbers.map((at) => ({ a: at, b: at }))]
+      ]
+    ] as const
+  ) {
+    it(`with ${what} takes a step for each few thousand values`, () => {
+      const { count, reading, values } = seriesOf(value)
+      assert.isTrue(isDeepStrictEqual(shown(values), expected))
+      assert.isAtLeast(count - reading, many / 4_096)
+    })
+  }
 })

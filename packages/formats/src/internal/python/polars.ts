@@ -15,7 +15,7 @@ import { readFeather } from "../arrow/feather.ts"
 import { arrayOf, Blocks, isList, type List, valueAt } from "../blocks.ts"
 import { timeCell, timedeltaCell, timestampCell } from "../cells.ts"
 import { refuse } from "../refusal.ts"
-import { type Steps, toEnd } from "../steps.ts"
+import type { Steps } from "../steps.ts"
 import { readCbor } from "./cbor.ts"
 
 /** The start of the Arrow stream: some versions write flags before it. */
@@ -36,6 +36,20 @@ interface Reader {
   readonly unit?: TimeUnit
   readonly timezone?: string | null
   readonly read: (value: unknown) => unknown
+  /** In the place of `read`, where a value may consist of any number of others. */
+  readonly steps?: (value: unknown, work: Work) => Generator<undefined, unknown>
+}
+
+/** What was done since the last step: cells may be many and short as well as few and long. */
+class Work {
+  private done = 0
+
+  /** Whether it is time for a step, after so many values more. */
+  isLong(values: number): boolean {
+    if ((this.done += values) < every) return false
+    this.done = 0
+    return true
+  }
 }
 
 const identity = (value: unknown): unknown => value
@@ -60,10 +74,7 @@ const readerOf = (type: unknown): Reader => {
       case "String":
         return same("string")
       case "Binary":
-        return {
-          kind: "bytes",
-          read: (value) => Array.isArray(value) ? Uint8Array.from(value as Array<number>) : value
-        }
+        return { kind: "bytes", read: identity, steps: bytesSteps }
       case "Date":
         return { kind: "date", read: (value) => dateOf(value) }
       case "Time":
@@ -95,9 +106,24 @@ const readerOf = (type: unknown): Reader => {
     return { kind: "timedelta", unit, read: (value) => isInteger(value) ? timedeltaCell(integer(value), unit) : null }
   }
   if (entry(type, "List") !== undefined || entry(type, "Array") !== undefined) {
-    return { kind: "object", read: (value) => value instanceof Map ? arrayOf(toEnd(cborValues(value)).values) : null }
+    return { kind: "object", read: identity, steps: listSteps }
   }
   return refuse("a polars Series in it has a type that is not read")
+}
+
+function* bytesSteps(value: unknown, work: Work): Generator<undefined, unknown> {
+  if (!Array.isArray(value)) return value
+  const bytes = new Uint8Array(value.length)
+  for (let at = 0; at < bytes.length; at += every) {
+    const part = value.slice(at, at + every) as Array<number>
+    bytes.set(part, at)
+    if (work.isLong(part.length)) yield
+  }
+  return bytes
+}
+
+function* listSteps(value: unknown, work: Work): Generator<undefined, unknown> {
+  return value instanceof Map ? arrayOf((yield* cborValues(value, work)).values) : null
 }
 
 const dateOf = (value: unknown): PyDate | null => {
@@ -107,34 +133,36 @@ const dateOf = (value: unknown): PyDate | null => {
 }
 
 function* cborValues(
-  series: Map<unknown, unknown>
+  series: Map<unknown, unknown>,
+  work: Work
 ): Generator<undefined, { readonly reader: Reader; readonly values: List }> {
   const values = series.get("values")
   const type = series.get("datatype")
   if (!isList(values)) return refuse("a polars Series in it has a type that is not read")
   if (entry(type, "Struct") === undefined) {
     const reader = readerOf(type)
-    if (reader.read === identity) return { reader, values }
+    const { read, steps } = reader
+    if (read === identity && steps === undefined) return { reader, values }
     for (let at = 0; at < values.length; at++) {
       const value = values.at(at)
       if (value !== null) {
-        const read = reader.read(value)
-        if (Array.isArray(values)) values[at] = read
-        else values.set(at, read)
+        const made = steps === undefined ? read(value) : yield* steps(value, work)
+        if (Array.isArray(values)) values[at] = made
+        else values.set(at, made)
       }
-      if (at % every === 0) yield
+      if (work.isLong(1)) yield
     }
     return { reader, values }
   }
   const fields: Array<readonly [name: string, items: List]> = []
   for (const field of values) {
-    if (field instanceof Map) fields.push([String(field.get("name")), (yield* cborValues(field)).values])
+    if (field instanceof Map) fields.push([String(field.get("name")), (yield* cborValues(field, work)).values])
   }
   const length = fields[0]?.[1].length ?? 0
   const rows = new Blocks()
   for (let row = 0; row < length; row++) {
     rows.push(Object.fromEntries(fields.map(([name, items]) => [name, items.at(row) ?? null])))
-    if (row % every === 0) yield
+    if (work.isLong(1 + fields.length)) yield
   }
   return { reader: same("object"), values: rows }
 }
@@ -142,7 +170,7 @@ function* cborValues(
 function* fromCbor(bytes: Uint8Array): Generator<undefined, Column> {
   const series = yield* readCbor(bytes)
   if (!(series instanceof Map)) return refuse("a polars Series in it is damaged")
-  const { reader, values } = yield* cborValues(series)
+  const { reader, values } = yield* cborValues(series, new Work())
   return new Column({
     name: String(series.get("name") ?? ""),
     kind: reader.kind,
