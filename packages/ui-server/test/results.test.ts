@@ -97,6 +97,34 @@ it.effect("the thread of large results is not asked what nobody waits for any mo
     assert.match(String(yield* Effect.promise(() => chunk())), /^[\d,]+/)
   }))
 
+it.effect("the thread of large results answers what was asked before its last value was dropped", () =>
+  Effect.gen(function*() {
+    const host = yield* Effect.acquireRelease(
+      Effect.sync(() => makeHost(512, 0)),
+      (host) => Effect.sync(() => host.close())
+    )
+    const rows = Array.from({ length: 100_000 }, (_, row) => `{"name":"${(row * 7_919) % 100_003}"}`)
+    yield* Effect.promise(() =>
+      host.ask(0, {
+        op: "load",
+        bytes: new TextEncoder().encode(`[${rows.join(",")}]`),
+        name: "a.json",
+        format: undefined,
+        maxBytes: 1e8,
+        prefect3: undefined
+      })
+    )
+    const query = { offset: 0, limit: 1, columns: ["name"], sort: "name", where: [] }
+    const asked = Array.from({ length: 5 }, () => host.ask(0, { op: "rows", query }))
+    const dropped = host.ask(0, { op: "drop" })
+    const answers = yield* Effect.promise(() => Promise.all(asked))
+    for (const answer of answers) assert.deepInclude(answer, { columns: [["0"]] })
+    yield* Effect.promise(() => dropped)
+    yield* Effect.promise(async () => {
+      while (host.generation() === 0) await new Promise((resolve) => setTimeout(resolve, 1))
+    })
+  }))
+
 it("whatever is compressed is decoded in the thread of large results", () => {
   const json = new TextEncoder().encode("[1]")
   const compressed = [

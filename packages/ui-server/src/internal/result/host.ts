@@ -78,12 +78,17 @@ export const makeHost = (memoryMb: number, idle = idleMillis): Host => {
     ended(old)
     void old.terminate()
   }
-  const letGo = (key: number) => {
-    if (!held.delete(key) || held.size > 0) return
+  const endLater = () => {
     clearTimeout(ending)
     ending = setTimeout(() => {
-      if (held.size === 0) end()
+      if (held.size > 0) return
+      // What was asked before the value was dropped is still answered.
+      if (calls.size > 0) endLater()
+      else end()
     }, idle).unref()
+  }
+  const letGo = (key: number) => {
+    if (held.delete(key) && held.size === 0) endLater()
   }
   const start = (): Worker => {
     const started = new Worker(entry, {
