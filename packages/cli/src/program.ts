@@ -101,10 +101,17 @@ const config = CliConfig.layer({
   builtIns: CliConfig.defaults.builtIns.map((flag) => flag === GlobalFlag.Completions ? completions : flag)
 })
 
+/** Help, versions and completions are written by a console, which tells nobody that it could not. */
+const accepted = <A, E, R>(command: Effect.Effect<A, E, R>) =>
+  Effect.flatMap(Effect.exit(command), (exit) =>
+    exitCode(exit) === 0
+      ? Effect.flatMap(Output, ({ stdout }) => Effect.andThen(stdout.flush, exit))
+      : exit)
+
 /** Runs the command with these arguments, and reports failures on standard error. */
 export const program = (args: ReadonlyArray<string>) =>
   Effect.promise(() => args.includes("--wizard") ? loadAll() : loadFor(args)).pipe(
-    Effect.flatMap((command) => Command.runWith(command, { version })(args)),
+    Effect.flatMap((command) => accepted(Command.runWith(command, { version })(args))),
     Effect.tapCause(report),
     Effect.provide(Layer.mergeAll(presenter, logger, help, config)),
     withVisibleText

@@ -9,6 +9,7 @@ const sink = (chunks: Array<Buffer>): Sink => ({
   isTerminal: false,
   colors: "none",
   columns: undefined,
+  flush: Effect.void,
   write: (text) => Effect.sync(() => void chunks.push(Buffer.from(text))),
   writeData: (data) => Effect.sync(() => void chunks.push(Buffer.from(data)))
 })

@@ -21,7 +21,8 @@ const written = Effect.fnUntraced(function*(effect: Effect.Effect<void, unknown,
     writeData: () => Effect.void,
     isTerminal: false,
     colors: "none" as const,
-    columns: undefined
+    columns: undefined,
+    flush: Effect.void
   }
   yield* Effect.provideService(effect, Output, { stdout: sink, stderr: sink })
   return texts

@@ -6,9 +6,11 @@ import { execFileSync } from "node:child_process"
 import { once } from "node:events"
 import {
   chmodSync,
+  closeSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -22,7 +24,7 @@ import type { AddressInfo } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { writeFile } from "../src/internal/files.ts"
-import { start } from "./support.ts"
+import { root, start } from "./support.ts"
 
 const folder = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "output-"))),
@@ -137,6 +139,50 @@ describe("a file that is there already", () => {
       assert.strictEqual(full.message, "cannot write /dev/full (the disk is full)")
       assert.isTrue(statSync("/dev/full").isCharacterDevice())
     }))
+})
+
+describe("standard output", () => {
+  const archive = join(root, "fixtures/prefect-1")
+  for (
+    const args of [
+      ["--help"],
+      ["flow", "list", "--help"],
+      [],
+      ["--version"],
+      ["--completions", "bash"],
+      ["flow", "list", "--archive", archive],
+      ["flow", "list", "--archive", archive, "--json"]
+    ]
+  ) {
+    const started = (output: "pipe" | number) =>
+      Effect.acquireRelease(
+        Effect.sync(() => start(args, {}, output)),
+        (child) => Effect.promise(() => child[Symbol.asyncDispose]())
+      )
+    const command = ["effect-prefect", ...args].join(" ").replace(root, "")
+
+    it.live(`that cannot be written ends \`${command}\` with exit code 1 and a line`, () =>
+      Effect.gen(function*() {
+        const full = yield* Effect.acquireRelease(
+          Effect.sync(() => openSync("/dev/full", "w")),
+          (full) => Effect.sync(() => closeSync(full))
+        )
+        const child = yield* started(full)
+        assert.strictEqual(yield* Effect.promise(() => child.closed), 1)
+        assert.strictEqual(
+          child.said.stderr,
+          "effect-prefect: cannot write standard output (the disk is full)\n"
+        )
+      }))
+
+    it.live(`that its reader closed ends \`${command}\` quietly`, () =>
+      Effect.gen(function*() {
+        const child = yield* started("pipe")
+        child.closeOutput()
+        assert.strictEqual(yield* Effect.promise(() => child.closed), 0)
+        assert.strictEqual(child.said.stderr, "")
+      }))
+  }
 })
 
 it.live("Ctrl-C before the answer: exit 130, nothing said, no file", () =>

@@ -152,19 +152,23 @@ export const startHere = (
   }
 }
 
-/** Starts the command as a user's shell does, in a pipe. */
-export const start = (args: ReadonlyArray<string>, env: Record<string, string> = {}): Running => {
+/** Starts the command as a user's shell does, in a pipe, or with an open file as its standard output. */
+export const start = (
+  args: ReadonlyArray<string>,
+  env: Record<string, string> = {},
+  output: "pipe" | number = "pipe"
+): Running => {
   // An embedded database runs for a moment: compiling its WebAssembly once more, for speed, takes longer.
   const child = spawn(process.execPath, ["--liftoff-only", bin, ...args], {
     env: environment(env),
-    stdio: ["ignore", "pipe", "pipe"]
+    stdio: ["ignore", output, "pipe"]
   })
   // This process may end without an answer to what it waits for.
   const orphaned = () => child.kill("SIGKILL")
   process.once("exit", orphaned)
   const said = { stdout: "", stderr: "" }
-  child.stdout.setEncoding("utf8").on("data", (text: string) => said.stdout += text)
-  child.stderr.setEncoding("utf8").on("data", (text: string) => said.stderr += text)
+  child.stdout?.setEncoding("utf8").on("data", (text: string) => said.stdout += text)
+  child.stderr?.setEncoding("utf8").on("data", (text: string) => said.stderr += text)
   const closed = once(child, "close").then(([code]) => {
     process.off("exit", orphaned)
     return code as number | null
@@ -173,7 +177,7 @@ export const start = (args: ReadonlyArray<string>, env: Record<string, string> =
     said,
     closed,
     kill: (signal) => void child.kill(signal),
-    closeOutput: () => void child.stdout.destroy(),
+    closeOutput: () => void child.stdout?.destroy(),
     [Symbol.asyncDispose]: async () => {
       child.kill("SIGKILL")
       await closed

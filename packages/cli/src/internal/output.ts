@@ -11,6 +11,8 @@ export interface Sink {
   readonly write: (text: string) => Effect.Effect<void, OutputClosed | CommandFailed>
   /** The same for formatted data: a pipe or a file receives it unchanged. */
   readonly writeData: (data: string | Uint8Array) => Effect.Effect<void, OutputClosed | CommandFailed>
+  /** Waits until everything is accepted that was written past `write`, as the console writes help. */
+  readonly flush: Effect.Effect<void, OutputClosed | CommandFailed>
   readonly isTerminal: boolean
   readonly colors: Colors
   /**
@@ -37,18 +39,26 @@ const colorsOf = (stream: tty.WriteStream): Colors => {
   return force === "3" || /^(?:truecolor|24bit)$/i.test(process.env["COLORTERM"] ?? "") ? "full" : "basic"
 }
 
-const sink = (stream: tty.WriteStream): Sink => {
+const sink = (stream: tty.WriteStream, name: string): Sink => {
+  let failed: NodeJS.ErrnoException | undefined
   // Without a listener, a closed pipe would be an uncaught error; each write reports it to its own caller.
-  stream.on("error", () => {})
-  const write = (text: string | Uint8Array) =>
-    text.length === 0 ? Effect.void : Effect.callback<void, OutputClosed | CommandFailed>((resume) => {
+  stream.on("error", (error: NodeJS.ErrnoException) => failed ??= error)
+  const failure = (own: NodeJS.ErrnoException) => {
+    // Whatever is written afterwards fails because the stream was destroyed.
+    const { code } = failed ?? own
+    return code === "EPIPE" || code === "ERR_STREAM_DESTROYED"
+      ? new OutputClosed()
+      : new CommandFailed({
+        message: `cannot write ${name} (${code === "ENOSPC" ? "the disk is full" : code ?? "unknown error"})`
+      })
+  }
+  const accepted = (text: string | Uint8Array) =>
+    Effect.callback<void, OutputClosed | CommandFailed>((resume) => {
       stream.write(text, (error?: NodeJS.ErrnoException | null) => {
-        if (error === undefined || error === null) resume(Effect.void)
-        else if (error.code === "EPIPE" || error.code === "ERR_STREAM_DESTROYED") {
-          resume(Effect.fail(new OutputClosed()))
-        } else resume(Effect.fail(new CommandFailed({ message: `standard output failed (${error.code})` })))
+        resume(error === undefined || error === null ? Effect.void : Effect.fail(failure(error)))
       })
     })
+  const write = (text: string | Uint8Array) => text.length === 0 ? Effect.void : accepted(text)
   return {
     isTerminal: stream.isTTY === true,
     colors: colorsOf(stream),
@@ -56,9 +66,13 @@ const sink = (stream: tty.WriteStream): Sink => {
       // A terminal of unknown size reports 0.
       return stream.isTTY === true && stream.columns > 0 ? stream.columns : undefined
     },
+    flush: Effect.suspend(() => failed === undefined ? accepted("") : Effect.fail(failure(failed))),
     write,
     writeData: write
   }
 }
 
-export const layer = Layer.sync(Output, () => ({ stdout: sink(process.stdout), stderr: sink(process.stderr) }))
+export const layer = Layer.sync(Output, () => ({
+  stdout: sink(process.stdout, "standard output"),
+  stderr: sink(process.stderr, "standard error")
+}))
