@@ -93,6 +93,9 @@ describe("a statement of a database that falls silent", () => {
     }))
 })
 
+/** Time that passes, and then the moment that an end waits. */
+const passed = (time: Duration.Input) => Effect.andThen(TestClock.adjust(time), TestClock.adjust("50 millis"))
+
 describe("a transaction with a database that falls silent", () => {
   const { around } = Patience.make(1, limit)
   const body = Effect.as(Effect.sleep("1 hour"), "rows")
@@ -107,6 +110,43 @@ describe("a transaction with a database that falls silent", () => {
       assert.isUndefined(end.pollUnsafe())
       yield* TestClock.adjust("10 seconds")
       assert.isTrue(isGivenUp(yield* Fiber.await(end)))
+    }))
+
+  it.effect("is given up where the driver lets neither its begin nor its end be interrupted", () =>
+    Effect.gen(function*() {
+      const { around, within } = Patience.make(1, limit)
+      const begin = yield* Effect.forkChild(around((body) => Effect.andThen(silent, body), body))
+      yield* passed("10 seconds")
+      assert.isTrue(isGivenUp(begin.pollUnsafe()!))
+      const end = yield* Effect.forkChild(around((body) => Effect.andThen(body, silent), body))
+      yield* TestClock.adjust("1 hour")
+      yield* passed("10 seconds")
+      assert.isTrue(isGivenUp(end.pollUnsafe()!))
+      // A body that failed by itself says why, and a statement that was given up is not followed by another such wait.
+      const failing = yield* Effect.forkChild(around((body) => Effect.ensuring(body, silent), Effect.fail("why")))
+      yield* passed("10 seconds")
+      assert.deepStrictEqual(failing.pollUnsafe(), Exit.fail("why"))
+      const statement = yield* Effect.forkChild(around((body) => Effect.ensuring(body, silent), within(silent)))
+      yield* TestClock.adjust("1 second")
+      yield* TestClock.adjust("10 seconds")
+      yield* passed("1 second")
+      yield* passed("1 second")
+      assert.isTrue(isGivenUp(statement.pollUnsafe()!))
+    }))
+
+  it.effect("is not waited for by whoever is interrupted, once its body has ended", () =>
+    Effect.gen(function*() {
+      for (const limit of [Duration.seconds(10), Duration.infinity]) {
+        const { around } = Patience.make(1, limit)
+        const cleaned = Effect.onInterrupt(Effect.never, () => Effect.sleep("1 minute"))
+        const fiber = yield* Effect.forkChild(around((body) => Effect.ensuring(body, silent), cleaned))
+        yield* TestClock.adjust("1 second")
+        yield* Effect.forkChild(Fiber.interrupt(fiber), { startImmediately: true })
+        yield* TestClock.adjust("59 seconds")
+        assert.isUndefined(fiber.pollUnsafe())
+        yield* passed("1 second")
+        assert.isDefined(fiber.pollUnsafe())
+      }
     }))
 
   it.effect("may take as long as its body", () =>

@@ -33,6 +33,13 @@ const giveUp = (): SqlError => {
 /** The time that an end waits for connections that are being closed. */
 const atEnd = Duration.millis(50)
 
+/** Waits a moment in a fiber of its own: this one may have been interrupted, and would then not wait at all. */
+const aMomentFor = (fiber: Fiber.Fiber<unknown, unknown>): Effect.Effect<void> =>
+  Effect.flatMap(
+    Effect.forkDetach(Effect.interruptible(Effect.raceFirst(Fiber.await(fiber), Effect.sleep(atEnd)))),
+    (waiting) => Effect.asVoid(Fiber.await(waiting))
+  )
+
 /**
  * A scope that ends with the one around it, which does not wait for what takes longer than a moment: the driver waits
  * seconds for a silent database before it closes a connection.
@@ -43,11 +50,7 @@ export const scope: Effect.Effect<Scope.Scope, never, Scope.Scope> = Effect.gen(
     Effect.gen(function*() {
       // At once: idle connections say goodbye though the process may end before others are done.
       const closing = yield* Effect.forkDetach(Scope.close(inner, exit), { startImmediately: true })
-      // In a fiber of its own: this one may have been interrupted, and would then not wait at all.
-      const waiting = yield* Effect.forkDetach(Effect.interruptible(
-        Effect.raceFirst(Fiber.await(closing), Effect.sleep(atEnd))
-      ))
-      yield* Fiber.await(waiting)
+      yield* aMomentFor(closing)
     })
   )
   return inner
@@ -59,9 +62,17 @@ export const scope: Effect.Effect<Scope.Scope, never, Scope.Scope> = Effect.gen(
  */
 export const make = (connections: number, limit: Duration.Duration) => {
   const free = Semaphore.makeUnsafe(connections)
+  /** Whether a statement was given up: what ends its transaction is not answered either. */
+  let isSilent = false
   const joined = <A>(fiber: Fiber.Fiber<A, SqlError>): Effect.Effect<A, SqlError> =>
     Duration.isFinite(limit)
-      ? Effect.timeoutOrElse(Fiber.join(fiber), { duration: limit, orElse: () => Effect.fail(giveUp()) })
+      ? Effect.timeoutOrElse(Fiber.join(fiber), {
+        duration: limit,
+        orElse: () => {
+          isSilent = true
+          return Effect.fail(giveUp())
+        }
+      })
       : Fiber.join(fiber)
   const within = <A>(statements: Effect.Effect<A, SqlError>): Effect.Effect<A, SqlError> =>
     Effect.uninterruptibleMask((restore) =>
@@ -78,32 +89,51 @@ export const make = (connections: number, limit: Duration.Duration) => {
         )
       })
     )
-  /** A transaction whose begin and end are in time, however long its body takes. */
+  /**
+   * A transaction whose begin and end are in time, however long its body takes. The driver lets neither be interrupted, so
+   * it has a fiber of its own. Whoever is interrupted waits for the end of the body, and for no more than a moment longer.
+   */
   const around = <A, E, R>(
     transaction: (body: Effect.Effect<A, E, R>) => Effect.Effect<A, E | SqlError, R>,
     body: Effect.Effect<A, E, R>
-  ): Effect.Effect<A, E | SqlError, R> => {
-    if (!Duration.isFinite(limit)) return transaction(body)
-    return Effect.suspend(() => {
-      const ended = Deferred.makeUnsafe<void>()
-      let isBegun = false
-      const silence: Effect.Effect<never, SqlError> = Effect.gen(function*() {
-        yield* Effect.sleep(limit)
-        if (isBegun) {
-          yield* Deferred.await(ended)
-          yield* Effect.sleep(limit)
-        }
-        return yield* Effect.fail(giveUp())
+  ): Effect.Effect<A, E | SqlError, R> =>
+    Effect.uninterruptibleMask((restore) =>
+      Effect.gen(function*() {
+        const begun = Deferred.makeUnsafe<void>()
+        const ended = Deferred.makeUnsafe<void>()
+        let bodyExit: Exit.Exit<A, E> | undefined
+        const watched = Effect.onExit(
+          Effect.suspend(() => {
+            Deferred.doneUnsafe(begun, Exit.void)
+            return body
+          }),
+          (exit) =>
+            Effect.sync(() => {
+              bodyExit = exit
+              Deferred.doneUnsafe(ended, Exit.void)
+            })
+        )
+        const fiber = yield* Effect.forkDetach(transaction(watched))
+        const silence: Effect.Effect<A, E | SqlError> = Effect.gen(function*() {
+          yield* Effect.raceFirst(Deferred.await(begun), Effect.sleep(limit))
+          if (Deferred.isDoneUnsafe(begun)) {
+            yield* Deferred.await(ended)
+            yield* Effect.sleep(isSilent ? atEnd : limit)
+          }
+          return yield* bodyExit !== undefined && Exit.isFailure(bodyExit) ? bodyExit : Effect.fail(giveUp())
+        })
+        const joined = Fiber.join(fiber)
+        return yield* Effect.onExit(
+          restore(Duration.isFinite(limit) ? Effect.raceFirst(joined, silence) : joined),
+          () =>
+            Effect.gen(function*() {
+              if (fiber.pollUnsafe() !== undefined) return
+              fiber.interruptUnsafe()
+              if (Deferred.isDoneUnsafe(begun)) yield* Deferred.await(ended)
+              yield* aMomentFor(fiber)
+            })
+        )
       })
-      const watched = Effect.ensuring(
-        Effect.suspend(() => {
-          isBegun = true
-          return body
-        }),
-        Deferred.succeed(ended, undefined)
-      )
-      return Effect.raceFirst(transaction(watched), silence)
-    })
-  }
+    )
   return { within, around }
 }
