@@ -38,7 +38,7 @@ import type { FormatError } from "./FormatError.ts"
 import { failure } from "./internal/projection/failure.ts"
 import { project } from "./internal/projection/level.ts"
 import { flat, type Json, TextSink, ValueSink } from "./internal/projection/sinks.ts"
-import { nowhere, type Options, TooManyValues, walk } from "./internal/projection/walk.ts"
+import { checkNames, nowhere, type Options, TooManyValues, walk } from "./internal/projection/walk.ts"
 import { giveWay, type Steps, toEnd } from "./internal/steps.ts"
 import { Table } from "./Table.ts"
 
@@ -165,7 +165,8 @@ export function* toChunks(value: unknown, options?: Options): Generator<string, 
 
 /**
  * The projection of a table's rows, or of a list's items, as pieces of JSON Lines, made on demand; of any other value one
- * line. Throws a `FormatError` as `toChunks` does. `maxValues` limits all lines together and is 2^28 by default.
+ * line. Throws a `FormatError` as `toChunks` does. `maxValues` limits all lines together and is 2^28 by default; so many
+ * characters of column names of more than 1 024 characters can all lines repeat, which is found before the first.
  *
  * **Example** (Writing rows)
  *
@@ -184,6 +185,7 @@ export function* toLines(value: unknown, options?: Options): Generator<string, v
   let out = ""
   let taken = 0
   try {
+    if (value instanceof Table) checkNames(value, maxValues)
     for (const item of value instanceof Table ? value.rows() : Array.isArray(value) ? value : [value]) {
       const sink = new TextSink()
       const steps = walk(item, sink, { ...options, maxValues: left })

@@ -4,6 +4,7 @@ import * as JsonProjection from "@effect-prefect/formats/JsonProjection"
 import * as ResultFormat from "@effect-prefect/formats/ResultFormat"
 import { Column, type ColumnKind, Table } from "@effect-prefect/formats/Table"
 import * as TableEncoder from "@effect-prefect/formats/TableEncoder"
+import { Column as PyColumn, DataFrame, Index } from "@effect-prefect/pickle"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { TextSink } from "../src/internal/projection/sinks.ts"
@@ -146,6 +147,29 @@ describe("JSON Lines", () => {
     assert.strictEqual(lines([1, "x", [null]]), "1\n\"x\"\n[null]\n")
     assert.strictEqual(lines(new Map([["a", 1]])), "{\"a\":1}\n")
     assert.strictEqual(lines([]), "")
+  })
+
+  it("do not repeat long names more often than there may be values, which is found before the first row", () => {
+    let read = 0
+    const column = (name: string) => new Column({ name, kind: "int", length: 1_000, at: () => ++read })
+    const rows = (name: string) => new Table([column(name), column("a")], 1_000)
+    const long = "n".repeat(2_000)
+    assert.throws(() => lines(rows(long), 1_900_000), "more than 1900000 characters")
+    assert.throws(() => JsonProjection.toJsonSync(rows(long), { maxValues: 1_900_000 }), "too long column names")
+    assert.throws(() => JsonProjection.toJsonSync([1, { a: rows(long) }], { maxValues: 1_900_000 }), "write it as csv")
+    assert.strictEqual(read, 0)
+    // The names of usual tables are as free as they were.
+    assert.strictEqual(lines(rows(long), 2_100_000).split("\n").length, 1_001)
+    assert.strictEqual(lines(rows("n".repeat(1_000)), 100_000).split("\n").length, 1_001)
+    assert.strictEqual(lines(new Table([column("n".repeat(100_000))], 1), 10_000).split("\n").length, 2)
+    const labels = (...values: ReadonlyArray<unknown>) =>
+      new Index(
+        "Index",
+        null,
+        new PyColumn({ dtype: "object", kind: "object", length: values.length, values: () => values })
+      )
+    const frame = new DataFrame(labels(long), labels(...list), [labels(...list).column])
+    assert.throws(() => JsonProjection.toJsonSync(frame, { maxValues: 1_900_000 }), "too long column names")
   })
 
   it("are within one limit together", () => {

@@ -30,7 +30,8 @@ export interface Options {
   readonly maxDepth?: number | undefined
   /**
    * The maximum size: one for each number, boolean, null and 16 characters of text, eight for each array and object, and
-   * one for each digit of an integer of more than 1 024. Keys of up to 64 characters do not count. A pickle of a few
+   * one for each digit of an integer of more than 1 024. Keys of up to 64 characters do not count, and the characters of
+   * a table's column names of more than 1 024, which each row repeats, have this limit for themselves. A pickle of a few
    * bytes can contain any number of references to the same list. Default 2^26.
    */
   readonly maxValues?: number | undefined
@@ -91,6 +92,31 @@ const refuseDepth = (values: ReadonlyArray<unknown>, frames: ReadonlyArray<JsonC
 export class TooManyValues extends Refusal {
   constructor(maxValues: number) {
     super(new Undecodable({ detail: `it holds too much to show: more than ${maxValues} values` }))
+  }
+}
+
+/** The length of names whose repetition in each row is not bounded by the number of values. */
+const longName = 1_024
+
+/**
+ * Refuses a table whose rows would repeat more characters of long names of columns than there may be values: a name may be
+ * nearly all of a file, and would be written once for each row.
+ */
+export const checkNames = (table: Table | DataFrame, maxValues: number): void => {
+  const numRows = table instanceof Table ? table.numRows : table.length
+  if (numRows < 2) return
+  let characters = 0
+  for (let at = 0; at < table.columns.length; at++) {
+    const name: unknown = table instanceof Table ? table.columns[at]!.name : table.columns.at(at)
+    if (typeof name === "string" && name.length > longName) characters += name.length
+  }
+  if (characters * (numRows - 1) > maxValues) {
+    throw new Refusal(
+      new Undecodable({
+        detail:
+          `it has too long column names: the rows of its JSON would repeat more than ${maxValues} characters of them; write it as csv, parquet or arrow, which have them once`
+      })
+    )
   }
 }
 
@@ -173,6 +199,7 @@ export function* walk(root: unknown, sink: Sink, options: Options | undefined): 
     // A value that is too deep is traversed so that the error can say where.
     if (again !== undefined && stack.length + again.height > maxDepth) again = undefined
     const before = used
+    if (isObject && (value instanceof Table || value instanceof DataFrame)) checkNames(value, maxValues)
     const bytes = isObject && value instanceof Uint8Array && value.length > partLength ? value : undefined
     const projected = bytes !== undefined || again !== undefined
       ? null
