@@ -30,8 +30,8 @@ export interface Options {
   /**
    * The most connections. For a further one, an idle one is ended: of the address with most among those that have one, the
    * one that has sent nothing whole for longest. An address that has more than its part ends none of an address with
-   * fewer; its further requests are refused with status 503. Default 2 000, or fewer where the process may open few files
-   * (`ulimit -n`).
+   * fewer; its further requests are refused with status 503, and others may have a quarter more meanwhile. Default 2 000,
+   * or fewer where the process may open few files (`ulimit -n`).
    */
   readonly maxConnections?: number | undefined
 }
@@ -40,6 +40,8 @@ export interface Options {
 const maxPipelined = 100
 /** Connections that may wait to be accepted. Clients of a full queue try again only after a second, or three. */
 const backlog = 4_096
+/** How many times the most connections there may be while one address has more than its part of them in use. */
+const spare = 1.25
 /** Chunks of a body that may be small. */
 const smallChunks = 1_000
 /** The bytes that chunks must have on average otherwise. */
@@ -146,7 +148,10 @@ class OneByOne extends Server {
     if (found === undefined) return
     const [idle, known] = found
     // What an address with more than its part asks for is refused, so that those with fewer keep what they have.
-    if (this.#clients.count(known.address) < this.#clients.count(address) && this.#isFullFor(address)) return
+    if (this.#keepsFrom(address, known.address)) return
+    // A browser opens several connections before it asks for something: its next one must not end those.
+    const largest = this.#clients.find(() => true)?.[1].address ?? address
+    if (this.#clients.size <= this.#maxConnections * spare && this.#keepsFrom(largest, known.address)) return
     this.#forget(idle, known)
     idle.destroy()
   }
@@ -160,6 +165,11 @@ class OneByOne extends Server {
   #isFullFor(address: string): boolean {
     return this.#clients.size > this.#maxConnections &&
       this.#clients.hasMoreThanItsPart(address, this.#maxConnections, isAnswered)
+  }
+
+  /** Whether an address leaves none to others, of which another one has fewer. */
+  #keepsFrom(address: string, other: string): boolean {
+    return this.#clients.count(other) < this.#clients.count(address) && this.#isFullFor(address)
   }
 
   #admit(event: string, request: IncomingMessage, response: ServerResponse): void {

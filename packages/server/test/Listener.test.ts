@@ -198,6 +198,31 @@ describe("Listener", () => {
     assert.deepStrictEqual(ended, ["idle 2", "idle 3", "idle 4"])
   })
 
+  it("keeps the connections of a browser that opens several while another address uses all there are", async () => {
+    const held: Array<ServerResponse> = []
+    await using listener = await listen((request, response) => {
+      if (request.url === "/held") held.push(response)
+      else response.end("done")
+    }, { maxConnections: 12 })
+    const open = async (address: string, text = "") => {
+      const socket = listener.open(text, address)
+      await once(listener.server, "connection")
+      return socket
+    }
+    for (let i = 0; i < 12; i++) await open("127.0.0.1", get("/held"))
+    while (held.length < 12) await turn()
+    const browser = [await open("127.0.0.2"), await open("127.0.0.2"), await open("127.0.0.2")]
+    for (const socket of browser) {
+      const text = received(socket, "done")
+      socket.write(get("/"))
+      assert.include(await text, "200 OK")
+    }
+    // Not any number of them.
+    const ended = once(browser[0]!, "close")
+    await open("127.0.0.2")
+    await ended
+  })
+
   it("refuses requests of which too many wait, those of others not", async () => {
     let begun = 0
     await using listener = await listen((_request, response) => {
