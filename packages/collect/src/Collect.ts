@@ -27,7 +27,7 @@
  */
 import { PrefectApi } from "@effect-prefect/api/PrefectApi"
 import type { PrefectApiError } from "@effect-prefect/api/PrefectApiError"
-import { ResultOptions } from "@effect-prefect/results/ResultOptions"
+import { layer as layerOptions, ResultOptions } from "@effect-prefect/results/ResultOptions"
 import { resultOptions, ResultStorage } from "@effect-prefect/results/ResultStorage"
 import * as Effect from "effect/Effect"
 import type { PersistedQueueFactory } from "effect/persistence/PersistedQueue"
@@ -277,7 +277,9 @@ export const makeWorker = Effect.fnUntraced(function*(
     publish(output, plan, part, reader, options?.onRows ?? (() => {})).pipe(
       Effect.provideService(PrefectApi, api),
       Effect.provideService(ResultStorage, storage),
-      Effect.provideService(ResultOptions, { ...limits, maxBytes: plan.limits.maxBytes })
+      // By its layer, for which it is given, even if it is the default: a lower limit of the storage does not replace it.
+      Effect.provide(layerOptions({ maxBytes: plan.limits.maxBytes })),
+      Effect.provideService(ResultOptions, limits)
     )
 }, traced("Collect.makeWorker"))
 

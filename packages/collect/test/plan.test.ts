@@ -50,6 +50,22 @@ describe("the limit of bytes in a plan", () => {
     }))
 })
 
+describe("the limits of a worker", () => {
+  it.effect("are those that the program gave, though they are the defaults and its storage has lower ones", () =>
+    Effect.gen(function*() {
+      const data = tables({ run: [single("run", "a-1")] })
+      const files = new Map<string, Uint8Array>()
+      const low = Layer.provide(storage().layer, ResultOptions.layer({ maxBytes: 5 }))
+      const { maxBytes } = ResultOptions.defaults
+      yield* Collect.run({ selection: { all: true }, output: { format: "jsonl" } }).pipe(
+        Effect.provide(Layer.merge(world(data, files, { storage: low }), ResultOptions.layer({ maxBytes })))
+      )
+      const text = [...files].map(([, bytes]) => new TextDecoder().decode(bytes)).join("\n")
+      assert.include(text, "\"value\":{\"at\":\"/srv/run-a-1.json\"}")
+      assert.notInclude(text, "ResultTooLarge")
+    }))
+})
+
 describe("cutting", () => {
   it.effect("a mapped task is cut at multiples of the rows of a part, and its parent goes before it", () =>
     Effect.gen(function*() {
