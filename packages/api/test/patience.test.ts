@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
-import { SqlError, UnknownError } from "effect/sql/SqlError"
+import { ConnectionError, SqlError, UnknownError } from "effect/sql/SqlError"
 import * as TestClock from "effect/testing/TestClock"
 import { reasonOf } from "../src/internal/postgres/connection.ts"
 import * as Patience from "../src/internal/postgres/patience.ts"
@@ -155,4 +155,18 @@ describe("a transaction with a database that falls silent", () => {
       yield* TestClock.adjust("1 hour")
       assert.strictEqual(yield* Fiber.join(whole), "rows")
     }))
+})
+
+describe("a certificate of a database that is refused", () => {
+  it("is told by its code, and its authority is named only as a remedy for a private one", () => {
+    for (const code of ["SELF_SIGNED_CERT_IN_CHAIN", "CERT_HAS_EXPIRED", "ERR_TLS_CERT_ALTNAME_INVALID"]) {
+      const cause = Object.assign(new Error("secret"), { code })
+      const error = new SqlError({ reason: new ConnectionError({ cause, message: "secret", operation: "connect" }) })
+      assert.deepInclude(reasonOf(error), {
+        _tag: "Unavailable",
+        detail:
+          `the database's certificate is not trusted (${code}); for a private authority name it by the URL's sslrootcert`
+      })
+    }
+  })
 })

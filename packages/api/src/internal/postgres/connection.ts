@@ -130,7 +130,8 @@ export const reasonOf = (error: SqlError): Reason => {
   const code = errorCode(error, isSystemCode)
   if (code !== undefined && isCertificateCode.test(code)) {
     return new Unavailable({
-      detail: `the database's certificate is not trusted (${code}): name its authority by the URL's sslrootcert`
+      detail:
+        `the database's certificate is not trusted (${code}); for a private authority name it by the URL's sslrootcert`
     })
   }
   return new Unavailable({ detail: `the database cannot be reached${code === undefined ? "" : ` (${code})`}` })
