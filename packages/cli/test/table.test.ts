@@ -1,11 +1,22 @@
+import type { LogEntry } from "@effect-prefect/core/LogEntry"
 import { assert, describe, it } from "@effect/vitest"
 import * as CliOutput from "effect/cli/CliOutput"
-import { fit, makeTable } from "../src/internal/table.ts"
+import { vi } from "vitest"
+import { style } from "../src/internal/colors.ts"
+import * as Logs from "../src/internal/logs.ts"
+import * as Render from "../src/internal/render.ts"
+import { beginning, fit, makeTable as tableOf, width } from "../src/internal/table.ts"
+import * as Times from "../src/internal/times.ts"
 
 const id = "6cdaa6fd-f2a5-5ffe-bdc4-8a5c3feb73d3"
 const header = ["FLOW RUN", "STATE", "NAME", "STARTED", "ENDED"]
 const row = [id, "Running", "a rather long name, \u{1F600} and 漢字", "2022-03-01 12:00:00", "2022-03-01 12:01:21"]
 const plain = (text: string) => text
+
+const makeTable = (...options: Parameters<typeof tableOf>) => {
+  const pieces = tableOf(...options)
+  return (...rows: Parameters<typeof pieces>) => Array.from(pieces(...rows)).join("")
+}
 
 const flexible = (wanted: number) => ({ wanted, least: Math.min(8, wanted), optional: false })
 const whole = (wanted: number) => ({ wanted, least: wanted, optional: false })
@@ -47,4 +58,65 @@ describe("a table", () => {
     assert.deepStrictEqual(fit(all, 60), [36, 7, 10, undefined, undefined, undefined])
     assert.deepStrictEqual(fit(all, 30), [21, 7, undefined, undefined, undefined, undefined])
   })
+})
+
+describe("a text of millions of characters", () => {
+  const most = 16_384
+  const units = { ascii: "x", words: "é ", "two columns": "漢", marks: "\u0301", joined: "👩‍👩‍👧‍👦", controls: "\u0001" }
+
+  it("is cut before anything else is done with it, and says by how much", () => {
+    assert.strictEqual(beginning("x".repeat(most)), "x".repeat(most))
+    assert.strictEqual(beginning("x".repeat(20_000)), `${"x".repeat(most)}… (3616 more characters: --json shows them)`)
+    // No character is divided.
+    assert.strictEqual(beginning(`x${"😀".repeat(2)}`, 2), "x… (4 more characters: --json shows them)")
+  })
+
+  for (const [what, unit] of Object.entries(units)) {
+    const text = unit.repeat(2_000_000 / unit.length)
+    for (const columns of [undefined, 80]) {
+      it(`${what}: little of it is looked at and shown${columns === undefined ? " in a pipe" : ""}`, () => {
+        let looked = 0
+        const looking = (owner: object, name: string) => {
+          const method = Reflect.get(owner, name) as (...args: ReadonlyArray<unknown>) => unknown
+          return vi.spyOn(owner as Record<string, typeof method>, name).mockImplementation(
+            function(this: unknown, ...args) {
+              looked += typeof this === "string" ? this.length : String(args[0]).length
+              return method.apply(this, args)
+            }
+          )
+        }
+        const spies = [looking(String.prototype, "replace"), looking(Intl.Segmenter.prototype, "segment")]
+        const shown: Array<string> = []
+        try {
+          const entry: LogEntry = {
+            id: "1",
+            flowRunId: null,
+            level: "INFO",
+            message: text,
+            timestamp: "2022-03-01T12:00:00Z"
+          }
+          shown.push(
+            ...tableOf(["A", "B"], columns)([[{ text }, { text }]], plain),
+            Render.fields([["a", text]], style("none"), columns),
+            Logs.text(entry, Times.make({ utc: true }), style("none"), columns)
+          )
+        } finally {
+          for (const spy of spies) spy.mockRestore()
+        }
+        assert.isAtMost(looked, 20 * most)
+        for (const each of shown) assert.isAtMost(each.length, 4 * most)
+      })
+    }
+  }
+
+  it("of many rows is written in pieces", () => {
+    const rows = Array.from({ length: 100 }, () => [{ text: "漢".repeat(2_000_000) }])
+    const pieces = [...tableOf(["A"], undefined)(rows, plain)]
+    assert.isAtLeast(pieces.length, 30)
+  })
+})
+
+it("letters that are taken for one column each are that", () => {
+  const letters = Array.from({ length: 0x450 - 0xc0 }, (_, at) => String.fromCharCode(0xc0 + at))
+  assert.deepStrictEqual(letters.map(width), letters.map((letter) => CliOutput.displayWidth(letter)))
 })

@@ -71,7 +71,7 @@ describe("wrapping", () => {
             const lines = wrap(text, columns)
             cut(text, columns)
             width(text)
-            makeTable(["NAME", "TEXT"], columns)([[{ text }, { text }]], String)
+            Array.from(makeTable(["NAME", "TEXT"], columns)([[{ text }, { text }]], String))
             assert.strictEqual(lines.join("").replaceAll(" ", ""), text.replaceAll(" ", ""), kind)
           })
         }

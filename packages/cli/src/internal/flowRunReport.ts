@@ -51,7 +51,7 @@ const folded = (value: unknown, columns: number): string => {
   // No more is made than is shown, however long the value is.
   let json = ""
   for (const piece of JsonText.pieces(value)) if ((json += piece).length > foldedLength) break
-  const text = Render.stripControls(json)
+  const text = Render.stripControls(json, json.length)
   return text.length > columns ? `${text.slice(0, columns - 1)}…` : text
 }
 

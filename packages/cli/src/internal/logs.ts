@@ -8,6 +8,7 @@ import { UsageError } from "./errors.ts"
 import * as Json from "./json.ts"
 import { Output } from "./output.ts"
 import * as Render from "./render.ts"
+import { beginning } from "./table.ts"
 import * as Times from "./times.ts"
 import { roomBeside, wrap } from "./wrap.ts"
 
@@ -32,10 +33,11 @@ export const text = (entry: LogEntry, times: Times.Times, paint: Style, columns:
   const isBad = entry.level === "ERROR" || entry.level === "CRITICAL"
   const at = time(entry.timestamp, times)
   const indent = at.length + 2 + level.length + 2
+  const whole = beginning(entry.message ?? "")
   const message = columns === undefined
-    ? Render.stripControls(entry.message ?? "")
-    : (entry.message ?? "").trimEnd().split(/\r?\n/)
-      .flatMap((line) => wrap(Render.stripControls(line), roomBeside(indent, columns)))
+    ? Render.stripControls(whole, whole.length)
+    : whole.trimEnd().split(/\r?\n/)
+      .flatMap((line) => wrap(Render.stripControls(line, whole.length), roomBeside(indent, columns)))
       .join(`\n${" ".repeat(indent)}`)
   return `${paint.dim(at)}  ${isBad ? paint.red(level) : level}  ${message}\n`
 }

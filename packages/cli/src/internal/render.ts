@@ -39,7 +39,12 @@ export const table = <A, E, R>(
       any = true
       return Effect.flatMap(
         Effect.forEach(array, (row) => lifted(cells(row, paint))),
-        (rows) => stdout.write(asLines(rows, paint.bold))
+        Effect.fnUntraced(function*(rows) {
+          for (const piece of asLines(rows, paint.bold)) {
+            if (Turn.isLong()) yield* Turn.next
+            yield* stdout.write(piece)
+          }
+        })
       )
     })
     if (!any) yield* stdout.write(`${nothing}\n`)

@@ -10,10 +10,28 @@ export interface Cell {
   readonly optional?: boolean | undefined
 }
 
-/** Control characters would move the cursor, or worse, and stored text may contain any. */
-export const stripControls = (text: string): string => text.replace(/[\p{Cc}\p{Cf}]+/gu, " ")
+/** The most characters of a stored text that are shown. */
+const longestText = 0x4000
 
-const ascii = /^[ -~]*$/
+/**
+ * The beginning of a text that is too long to be shown, and the number of the characters that are left out. It comes before
+ * all other work with the text, which would take seconds for millions of characters.
+ */
+export const beginning = (text: string, longest = longestText): string => {
+  if (text.length <= longest) return text
+  const end = (text.charCodeAt(longest - 1) & 0xfc00) === 0xd800 ? longest - 1 : longest
+  return `${text.slice(0, end)}… (${text.length - end} more characters: --json shows them)`
+}
+
+/**
+ * A text to be shown, no longer than `beginning` makes it. Control characters would move the cursor, or worse, and stored text
+ * may contain any.
+ */
+export const stripControls = (text: string, longest?: number): string =>
+  beginning(text, longest).replace(/[\p{Cc}\p{Cf}]+/gu, " ")
+
+/** Characters of one column each, and no part of the one before them: ASCII, and the letters of Latin and Cyrillic. */
+const simple = /^[ -~\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u0410-\u044f]*$/
 
 const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" })
 
@@ -46,7 +64,7 @@ export const fitting = (
   while (end < text.length) {
     const part = text.slice(end, end + windowLength)
     const isLast = end + part.length >= text.length
-    if (ascii.test(part)) {
+    if (simple.test(part)) {
       // The next character may belong to the last one.
       const fits = Math.min(isLast ? part.length : part.length - 1, columns - width)
       if (fits <= 0) return { end, width }
@@ -78,6 +96,12 @@ export const cut = (text: string, columns: number): string =>
 const gap = 2
 const narrowest = 8
 const widestCell = 60
+
+/** The characters of a cell that may fit into a number of columns: some take no column. */
+const charactersFor = (columns: number): number => Math.min(longestText, 64 + 16 * columns)
+
+/** The least characters of a piece of a table but the last. */
+const pieceLength = 0x8000
 
 /** A column as it would be without a limit. */
 export interface Column {
@@ -118,15 +142,17 @@ export const fit = (all: ReadonlyArray<Column>, columns: number): Array<number |
 }
 
 /**
- * Rows as lines of aligned columns, streamed: the header and the first rows determine the widths, so that they fit the
- * terminal; the last column takes the remaining width, and in a pipe all of its text.
+ * Rows as lines of aligned columns, streamed, in pieces that are made on demand: the header and the first rows determine the widths, so that they fit the
+ * terminal; the last column takes the remaining width, and in a pipe all of its text up to
+ * 16 384 characters.
  */
 export const makeTable = (header: ReadonlyArray<string>, columns: number | undefined) => {
   let widths: ReadonlyArray<number | undefined> | undefined
   const settle = (rows: ReadonlyArray<ReadonlyArray<Cell>>): ReadonlyArray<number | undefined> => {
     const all = header.map((title, index): Column => {
       const content = rows.reduce(
-        (widest, row) => Math.max(widest, fitting(stripControls(row[index]?.text ?? ""), widestCell).width),
+        (widest, row) =>
+          Math.max(widest, fitting(stripControls(row[index]?.text ?? "", charactersFor(widestCell)), widestCell).width),
         0
       )
       const wanted = Math.max(width(title), content)
@@ -144,19 +170,27 @@ export const makeTable = (header: ReadonlyArray<string>, columns: number | undef
       if (own === undefined) return ""
       const isLast = index === last
       const room = !isLast ? own : columns === undefined ? Infinity : Math.max(Math.min(narrowest, own), columns - used)
-      const text = cut(stripControls(cell.text), room)
+      const text = cut(stripControls(cell.text, charactersFor(room)), room)
       used += own + gap
       const padding = isLast ? "" : " ".repeat(Math.max(0, own - width(text)) + gap)
       return (cell.paint === undefined ? text : cell.paint(text)) + padding
     }).join("").trimEnd() + "\n"
   }
-  return (rows: ReadonlyArray<ReadonlyArray<Cell>>, paintHeader: (text: string) => string): string => {
+  return function*(
+    rows: ReadonlyArray<ReadonlyArray<Cell>>,
+    paintHeader: (text: string) => string
+  ): Generator<string, void> {
     let out = ""
     if (widths === undefined) {
       widths = settle(rows)
       out = line(header.map((text) => ({ text, paint: paintHeader })), widths)
     }
-    for (const row of rows) out += line(row, widths)
-    return out
+    for (const row of rows) {
+      out += line(row, widths)
+      if (out.length < pieceLength) continue
+      yield out
+      out = ""
+    }
+    yield out
   }
 }

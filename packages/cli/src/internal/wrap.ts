@@ -18,14 +18,16 @@ export const wrapCells = (cells: ReadonlyArray<Cell>, columns: number): Readonly
     for (const [at, word] of text.split(" ").entries()) {
       // Cells follow each other without a space of their own.
       const space = at === 0 || isStart ? 0 : 1
-      if (!isStart && fitting(word, room - used - space).end < word.length) end()
-      else if (space === 1) {
+      let fits = fitting(word, room - used - space)
+      if (!isStart && fits.end < word.length) {
+        end()
+        fits = fitting(word, room)
+      } else if (space === 1) {
         line += " "
         used += 1
       }
       let from = 0
-      for (;;) {
-        const fits = fitting(word, room - used, from)
+      for (;; fits = fitting(word, room - used, from)) {
         if (fits.end === word.length) {
           if (from < fits.end) {
             line += paint(word.slice(from))
