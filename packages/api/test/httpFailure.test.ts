@@ -126,6 +126,13 @@ describe("a body", () => {
     assert.include(problem("{", { "content-type": "text/html" }), "a web page")
     assert.strictEqual(problem("{\"a\":", {}, "cut"), "it is not JSON, or was cut off after 5 characters")
     assert.include(problem(`${" ".repeat(200)}<html>`), "after 206 characters")
+    // Asking again would not help.
+    const deep = Failure.parseJson({ ...answer(200, "[["), json: "too deep" })
+    if (Result.isSuccess(deep)) return assert.fail("it was taken")
+    assert.deepStrictEqual([detailOf(deep.failure.reason), deep.failure.unreadable], [
+      "its values are nested too deep",
+      undefined
+    ])
   })
 
   it("keeps the digits of large integers", () => {

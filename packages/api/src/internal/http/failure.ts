@@ -175,6 +175,7 @@ export const parseJson = (answer: Answer): Result.Result<unknown, HttpFailure> =
         "raise it"
     ))
   }
+  if (parsed === "too deep") return Result.fail(malformed("its values are nested too deep"))
   if (parsed !== "no JSON") return Result.succeed(parsed.value)
   return Result.fail(unreadable(
     isHtml(answer)

@@ -68,6 +68,8 @@ const opened = (isList: boolean, key: string, level: number): Open => ({
   far: 0
 })
 
+class TooDeep extends Error {}
+
 const notJson = (): never => {
   throw new SyntaxError("the text is no JSON")
 }
@@ -234,7 +236,7 @@ export function* parseInPieces(
         }
       } else if (code === openArray || code === openObject) {
         depth++
-        if (depth > maxOpen) notJson()
+        if (depth > maxOpen) throw new TooDeep("the text is nested too deep")
         starts[depth] = at
         commas[depth] = -1
       } else if (code === closeArray || code === closeObject) {
@@ -462,7 +464,7 @@ const setKey = (object: Record<string, unknown>, key: string, value: unknown): v
 }
 
 /** The value of a text, or why there is none. */
-export type Parsed = { readonly value: unknown } | "no JSON" | "too large"
+export type Parsed = { readonly value: unknown } | "no JSON" | "too deep" | "too large"
 
 /** Runs steps to their end while other work runs between them; undefined when it is interrupted. */
 export const inTurns = async <A>(steps: Generator<undefined, A>, signal: AbortSignal): Promise<A | undefined> => {
@@ -502,6 +504,6 @@ export const parseLong = (
     try {
       return await inTurns(steps(), signal) ?? "no JSON"
     } catch (error) {
-      return error instanceof TooMuchMemory ? "too large" : "no JSON"
+      return error instanceof TooMuchMemory ? "too large" : error instanceof TooDeep ? "too deep" : "no JSON"
     }
   })
