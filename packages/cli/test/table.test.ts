@@ -73,41 +73,47 @@ describe("a text of millions of characters", () => {
 
   for (const [what, unit] of Object.entries(units)) {
     const text = unit.repeat(2_000_000 / unit.length)
-    for (const columns of [undefined, 80]) {
-      it(`${what}: little of it is looked at and shown${columns === undefined ? " in a pipe" : ""}`, () => {
-        let looked = 0
-        const looking = (owner: object, name: string) => {
-          const method = Reflect.get(owner, name) as (...args: ReadonlyArray<unknown>) => unknown
-          return vi.spyOn(owner as Record<string, typeof method>, name).mockImplementation(
-            function(this: unknown, ...args) {
-              looked += typeof this === "string" ? this.length : String(args[0]).length
-              return method.apply(this, args)
-            }
-          )
-        }
-        const spies = [looking(String.prototype, "replace"), looking(Intl.Segmenter.prototype, "segment")]
-        const shown: Array<string> = []
-        try {
-          const entry: LogEntry = {
-            id: "1",
-            flowRunId: null,
-            level: "INFO",
-            message: text,
-            timestamp: "2022-03-01T12:00:00Z"
+    it(`${what}: little of it is looked at and shown on a terminal`, () => {
+      const columns = 80
+      let looked = 0
+      const looking = (owner: object, name: string) => {
+        const method = Reflect.get(owner, name) as (...args: ReadonlyArray<unknown>) => unknown
+        return vi.spyOn(owner as Record<string, typeof method>, name).mockImplementation(
+          function(this: unknown, ...args) {
+            looked += typeof this === "string" ? this.length : String(args[0]).length
+            return method.apply(this, args)
           }
-          shown.push(
-            ...tableOf(["A", "B"], columns)([[{ text }, { text }]], plain),
-            Render.fields([["a", text]], style("none"), columns),
-            Logs.text(entry, Times.make({ utc: true }), style("none"), columns)
-          )
-        } finally {
-          for (const spy of spies) spy.mockRestore()
+        )
+      }
+      const spies = [looking(String.prototype, "replace"), looking(Intl.Segmenter.prototype, "segment")]
+      const shown: Array<string> = []
+      try {
+        const entry: LogEntry = {
+          id: "1",
+          flowRunId: null,
+          level: "INFO",
+          message: text,
+          timestamp: "2022-03-01T12:00:00Z"
         }
-        assert.isAtMost(looked, 20 * most)
-        for (const each of shown) assert.isAtMost(each.length, 4 * most)
-      })
-    }
+        shown.push(
+          ...tableOf(["A", "B"], columns)([[{ text }, { text }]], plain),
+          Render.fields([["a", text]], style("none"), columns),
+          Logs.text(entry, Times.make({ utc: true }), style("none"), columns)
+        )
+      } finally {
+        for (const spy of spies) spy.mockRestore()
+      }
+      assert.isAtMost(looked, 20 * most)
+      for (const each of shown) assert.isAtMost(each.length, 4 * most)
+    })
   }
+
+  it("is whole in a pipe: a message of the log, and the last column", () => {
+    const message = "漢 ".repeat(20_000)
+    const entry: LogEntry = { id: "1", flowRunId: null, level: "INFO", message, timestamp: "2022-03-01T12:00:00Z" }
+    assert.include(Logs.text(entry, Times.make({ utc: true }), style("none"), undefined), message)
+    assert.include(makeTable(["A", "B"], undefined)([[{ text: "a" }, { text: message }]], plain), message.trimEnd())
+  })
 
   it("of many rows is written in pieces", () => {
     const rows = Array.from({ length: 100 }, () => [{ text: "漢".repeat(2_000_000) }])

@@ -33,11 +33,11 @@ export const text = (entry: LogEntry, times: Times.Times, paint: Style, columns:
   const isBad = entry.level === "ERROR" || entry.level === "CRITICAL"
   const at = time(entry.timestamp, times)
   const indent = at.length + 2 + level.length + 2
-  const whole = beginning(entry.message ?? "")
+  const shown = columns === undefined ? entry.message ?? "" : beginning(entry.message ?? "")
   const message = columns === undefined
-    ? Render.stripControls(whole, whole.length)
-    : whole.trimEnd().split(/\r?\n/)
-      .flatMap((line) => wrap(Render.stripControls(line, whole.length), roomBeside(indent, columns)))
+    ? Render.stripControls(shown, Infinity)
+    : shown.trimEnd().split(/\r?\n/)
+      .flatMap((line) => wrap(Render.stripControls(line, Infinity), roomBeside(indent, columns)))
       .join(`\n${" ".repeat(indent)}`)
   return `${paint.dim(at)}  ${isBad ? paint.red(level) : level}  ${message}\n`
 }

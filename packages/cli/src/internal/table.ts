@@ -97,8 +97,9 @@ const gap = 2
 const narrowest = 8
 const widestCell = 60
 
-/** The characters of a cell that may fit into a number of columns: some take no column. */
-const charactersFor = (columns: number): number => Math.min(longestText, 64 + 16 * columns)
+/** The characters of a cell that may fit into a number of columns: some take no column. A pipe takes all of them. */
+const charactersFor = (columns: number): number =>
+  columns === Infinity ? Infinity : Math.min(longestText, 64 + 16 * columns)
 
 /** The least characters of a piece of a table but the last. */
 const pieceLength = 0x8000
@@ -142,9 +143,8 @@ export const fit = (all: ReadonlyArray<Column>, columns: number): Array<number |
 }
 
 /**
- * Rows as lines of aligned columns, streamed, in pieces that are made on demand: the header and the first rows determine the widths, so that they fit the
- * terminal; the last column takes the remaining width, and in a pipe all of its text up to
- * 16 384 characters.
+ * Rows as lines of aligned columns, streamed, in pieces that are made on demand: the header and the first rows determine
+ * the widths, so that they fit the terminal; the last column takes the remaining width, and in a pipe all of its text.
  */
 export const makeTable = (header: ReadonlyArray<string>, columns: number | undefined) => {
   let widths: ReadonlyArray<number | undefined> | undefined
