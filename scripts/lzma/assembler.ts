@@ -87,7 +87,7 @@ export const choose = (condition: Value, first: Value, second: Value): Expressio
   return new Expression(type, [typed(first, type), typed(second, type), typed(condition, "i32"), 0x1b])
 }
 
-/** Reads so many bits of the memory as a number without a sign. */
+/** Reads this number of bits of the memory as a number without a sign. */
 export const load = (type: Type, bits: 8 | 16 | 32 | 64, address: Value): Expression => {
   const opcodes = type === "i32" ? { 8: 0x2d, 16: 0x2f, 32: 0x28, 64: 0 } : { 8: 0x31, 16: 0x33, 32: 0x35, 64: 0x29 }
   return new Expression(type, [typed(address, "i32"), opcodes[bits], 0, 0])

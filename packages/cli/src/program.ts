@@ -101,7 +101,7 @@ const config = CliConfig.layer({
   builtIns: CliConfig.defaults.builtIns.map((flag) => flag === GlobalFlag.Completions ? completions : flag)
 })
 
-/** Help, versions and completions are written by a console, which tells nobody that it could not. */
+/** Help, versions and completions are written by a console, which reports no failure. */
 const accepted = <A, E, R>(command: Effect.Effect<A, E, R>) =>
   Effect.flatMap(Effect.exit(command), (exit) =>
     exitCode(exit) === 0

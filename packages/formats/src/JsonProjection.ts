@@ -85,7 +85,7 @@ export const toJsonSync = (value: unknown, options?: Options): Json => {
 /** The least characters of a piece of text but the last. */
 const pieceLength = 65_536
 
-/** Steps without so many characters, after which a piece may be shorter. */
+/** The number of steps after which a piece may be shorter. */
 const stepsAtOnce = 16
 
 /**
@@ -165,8 +165,8 @@ export function* toChunks(value: unknown, options?: Options): Generator<string, 
 
 /**
  * The projection of a table's rows, or of a list's items, as pieces of JSON Lines, made on demand; of any other value one
- * line. Throws a `FormatError` as `toChunks` does. `maxValues` limits all lines together and is 2^28 by default; so many
- * characters of column names of more than 1 024 characters can all lines repeat, which is found before the first.
+ * line. Throws a `FormatError` as `toChunks` does. `maxValues` limits all lines together and is 2^28 by default. It
+ * limits, too, the characters of column names of more than 1 024 characters that all lines repeat, before the first line.
  *
  * **Example** (Writing rows)
  *

@@ -80,8 +80,8 @@ const isIndex = (key: string | undefined): boolean => key !== undefined && Strin
 const indices = (count: number, high: number): number => count * (high < count * manyGaps ? nearIndex : farIndex)
 
 /**
- * How many different texts there are among some, of which a sample has so many different ones: as many as make that the
- * most likely if each is as frequent as any other.
+ * An estimate of the number of different texts, from that in a sample: the one that makes the sample most likely if all
+ * texts are equally frequent.
  */
 const distinctOf = (seen: number, sample: number, all: number): number => {
   if (seen === sample) return all

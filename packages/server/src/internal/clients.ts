@@ -59,7 +59,7 @@ export class Clients<A, B> {
   }
 
   /**
-   * Whether an address has more than its part of so many connections, of which each address with one in use has as many
+   * Whether an address has more than its part of a number of connections, of which each address with one in use has as many
    * as another, and as many are left for one that comes.
    */
   hasMoreThanItsPart(address: string, most: number, isInUse: (known: B) => boolean): boolean {

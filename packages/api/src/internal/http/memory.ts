@@ -32,7 +32,7 @@ const internedText = 10
 /** V8's description of the objects that have the same keys, and the part of it for each of these. */
 const description = 18 * word
 const describedKey = 7 * word
-/** An object of so many keys is a hash table, with an entry for each of them. */
+/** The number of keys from which on an object is a hash table, and the size of its entries. */
 const manyKeys = 128
 const entry = 4 * word
 /** A key that is a number, among others without many gaps, and one among others that are far from each other. */

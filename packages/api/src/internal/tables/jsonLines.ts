@@ -104,8 +104,8 @@ let shared: Buffer | undefined
  * than a read are valid until the promise is settled that it returns.
  *
  * Rows are small and were read before, so they are in the system's page cache: a synchronous read takes a tenth of the
- * time of an asynchronous one. Others have a turn between the reads of a long list, which goes no further when nobody
- * waits for it any more: abandoned lists would be read, and held, side by side.
+ * time of an asynchronous one. Others have a turn between the reads of a long list, which ends when its
+ * consumer is interrupted: abandoned lists would be read, and held, side by side.
  */
 export const readExtents = async (
   file: FileHandle,

@@ -44,7 +44,7 @@ interface Reader {
 class Work {
   private done = 0
 
-  /** Whether it is time for a step, after so many values more. */
+  /** Counts values, and says whether it is time for a step. */
   isLong(values: number): boolean {
     if ((this.done += values) < every) return false
     this.done = 0
