@@ -195,7 +195,7 @@ describe("listings", () => {
         const views = yield* Stream.runCollect(api.taskRuns({ flowRunId: map250 }, { pageSize: 500 }))
         assert.deepStrictEqual(ids(views), allIds)
         const posts = server.received.filter(({ method }) => method === "POST")
-        assert.deepStrictEqual(posts.map(({ body }) => body?.["offset"]), [0, 200])
+        assert.deepStrictEqual(posts.map(({ body }) => body?.["offset"]), [0, 199])
         const recorded = Recorded.exchange("task_runs/filter_map250_p0").request
         for (const { body, headers, path } of posts) {
           assert.strictEqual(path, recorded.path)

@@ -350,12 +350,12 @@ describe("credentials", () => {
       const { exit, sent } = yield* ask(csrf, (api) =>
         Effect.andThen(api.firstTaskRunOfEachTask(flowRunId), api.firstTaskRunOfEachTask(flowRunId)))
       assert.isTrue(Exit.isSuccess(exit))
-      assert.lengthOf(
-        sent.filter(({ path }) =>
-          path.startsWith("/csrf-token")
-        ),
-        2
+      const tokens = sent.filter(({ path }) =>
+        path.startsWith("/csrf-token")
       )
+      // The first POST is sent once without one.
+      assert.isAtLeast(tokens.length, 2)
+      assert.lengthOf(tokens, sent.filter(({ method }) => method === "POST").length - 1)
     }))
 
   it.effect("a token that no header can carry is none", () =>

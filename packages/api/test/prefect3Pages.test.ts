@@ -8,26 +8,37 @@ import * as Pages from "../src/internal/prefect3/pages.ts"
 const row = (id: string, time: number) => ({ id, time: new Date(time).toISOString() })
 type Row = ReturnType<typeof row>
 
-/** A table that grows while it is paged, behind a limit that its administrator chose. */
+/**
+ * A table that grows and shrinks while it is paged, behind a limit that its administrator chose: a larger one is refused,
+ * or gives as many rows without a word.
+ */
 const table = (
   rows: ReadonlyArray<Row>,
   newcomers: ReadonlyArray<Row>,
   maxLimit: number,
-  sort: (rows: Array<Row>) => Array<Row>
+  sort: (rows: Array<Row>) => Array<Row>,
+  { isSilent = false, leavers = [] }: { readonly isSilent?: boolean; readonly leavers?: ReadonlyArray<Row> } = {}
 ) => {
-  let current = [...rows]
+  let current = [...rows, ...leavers]
   let asked = 0
   const pages = Pages.make({
     name: () => "a test",
     post: (_operation, _path, body) =>
       Effect.sync(() => {
         const { from, limit = maxLimit, offset } = body as { from?: string; limit?: number; offset: number }
-        if (limit > maxLimit) return { _tag: "Refused", detail: "Invalid limit: must be less than or equal to it." }
-        if (asked++ > 2000) throw new Error("paged without end")
+        if (!isSilent && limit > maxLimit) {
+          return { _tag: "Refused", detail: "Invalid limit: must be less than or equal to it." }
+        }
+        if (asked++ > 2000) {
+          throw new Error("paged without end")
+        }
         const all = sort(current).filter((row) => from === undefined || row.time >= from)
         const newcomer = newcomers[asked % (newcomers.length + 1)]
         if (newcomer !== undefined && !current.includes(newcomer)) current = [...current, newcomer]
-        return { _tag: "Json", json: all.slice(offset, offset + limit) }
+        // From the second request on, two of them leave before each.
+        const gone = new Set(leavers.slice(0, 2 * asked))
+        current = current.filter((row) => !gone.has(row))
+        return { _tag: "Json", json: all.slice(offset, offset + Math.min(limit, maxLimit)) }
       })
   })
   const walk = (page: (request: PageRequest) => ReturnType<typeof pages.byOffset<Row>>, limit: number) =>
@@ -54,34 +65,59 @@ const Times = Schema.Array(Schema.Int.pipe(Schema.check(Schema.isBetween({ minim
 describe("every row comes once, whatever comes and goes", () => {
   it.effect.prop(
     "by offset, newest id first",
-    [Times, Times, Limit, Limit],
-    ([old, recent, limit, maxLimit]) =>
+    [Times, Times, Limit, Limit, Schema.Boolean],
+    ([old, recent, limit, maxLimit, isSilent]) =>
       Effect.gen(function*() {
         const rows = old.map((time, index) => row(`a${String(index).padStart(3, "0")}`, time))
         const newcomers = recent.map((time, index) => row(`b${String(index).padStart(3, "0")}`, time))
         const { pages, walk } = table(rows, newcomers, maxLimit, (rows) =>
           rows.toSorted((left, right) =>
             left.id < right.id ? 1 : -1
-          ))
+          ), { isSilent: isSilent && maxLimit > 1 })
         const filter = { operation: "t", path: "/t", body: {} }
         const found = yield* walk((request) =>
           pages.byOffset(filter, request, make), limit)
         assert.strictEqual(new Set(ids(found)).size, found.length)
-        assert.deepStrictEqual(ids(found.filter(({ id }) => id.startsWith("a"))), ids(rows))
+        assert.deepStrictEqual(
+          ids(found.filter(({ id }) =>
+            id.startsWith("a")
+          )),
+          ids(rows)
+        )
+      }),
+    { arbitrary: runs(30, 150) }
+  )
+
+  it.effect.prop(
+    "by offset, though rows are removed meanwhile",
+    [Times, Limit, Limit, Schema.Boolean],
+    ([kept, limit, maxLimit, isSilent]) =>
+      Effect.gen(function*() {
+        // Of pages of one row, none can begin with that of the page before.
+        const most = Math.max(2, maxLimit)
+        const rows = kept.map((_, index) => row(`a${String(index * 2).padStart(3, "0")}`, 0))
+        const leavers = kept.map((_, index) => row(`a${String(index * 2 + 1).padStart(3, "0")}`, 0)).toReversed()
+        const descending = (rows: Array<Row>) => rows.toSorted((left, right) => left.id < right.id ? 1 : -1)
+        const { pages, walk } = table(rows, [], most, descending, { isSilent, leavers })
+        const filter = { operation: "t", path: "/t", body: {} }
+        const found = ids(yield* walk((request) => pages.byOffset(filter, request, make), limit))
+        assert.strictEqual(new Set(found).size, found.length)
+        const stayed = new Set(ids(rows))
+        assert.deepStrictEqual(found.filter((id) => stayed.has(id)), [...stayed])
       }),
     { arbitrary: runs(30, 150) }
   )
 
   it.effect.prop(
     "by time, oldest first, with many rows of one time",
-    [Times, Limit, Limit],
-    ([times, limit, maxLimit]) =>
+    [Times, Limit, Limit, Schema.Boolean],
+    ([times, limit, maxLimit, isSilent]) =>
       Effect.gen(function*() {
         const rows = times.map((time, index) => row(`a${index}`, time))
         const { pages, walk } = table(rows, [], maxLimit, (rows) =>
           rows.toSorted((left, right) =>
             left.time < right.time ? -1 : left.time > right.time ? 1 : 0
-          ))
+          ), { isSilent: isSilent && maxLimit > 1 })
         const options = {
           time: "time",
           isDescending: false,
@@ -90,7 +126,9 @@ describe("every row comes once, whatever comes and goes", () => {
         const found = yield* walk((request) =>
           pages.byTime(options, request, make), limit)
         assert.deepStrictEqual(ids(found), ids(rows))
-        const order = found.map(({ time }) => time)
+        const order = found.map(({ time }) =>
+          time
+        )
         assert.deepStrictEqual(order, order.toSorted())
       }),
     { arbitrary: runs(30, 150) }
@@ -104,7 +142,7 @@ describe("a server that always sends new rows", () => {
       name: () => "a test",
       post: () =>
         Effect.sync(() => {
-          assert.isBelow(made, 5_000)
+          assert.isBelow(made, 20_000)
           return { _tag: "Json", json: Array.from({ length: 200 }, () => row(`r${made++}`, 0)) }
         })
     }, { limits })

@@ -3,7 +3,9 @@
  *
  * Rows are added and removed while they are paged, and its sort orders by time have no second key. So task runs, flows
  * and artifacts are paged by offset in a total order, and rows that were already returned are skipped; flow runs and
- * logs, which are sorted by time, are paged from the last time on, and rows with that time are requested again.
+ * logs, which are sorted by time, are paged from the last time on, and rows with that time are requested again. A page by
+ * offset begins with the last row of the one before: if it begins with another one, rows before it were removed, those
+ * after it have moved up, and the page is requested from further up.
  */
 import * as Effect from "effect/Effect"
 import type { Cursor, Page, PageRequest } from "../../Backend.ts"
@@ -21,7 +23,7 @@ const serverLimit = 200
 /** Consecutive known rows after which the server is assumed to ignore the offset. */
 const staleLimit = 3 * serverLimit
 
-/** The largest offset that is searched for an id. */
+/** The largest offset that is requested. */
 const maxOffset = 2 ** 31
 
 /** The number of rows that may be added or removed while searching for an id. */
@@ -36,8 +38,10 @@ export interface Filter {
 
 interface Fetched {
   readonly rows: ReadonlyArray<Row>
-  /** Whether more rows may follow. */
+  /** Whether it has as many rows as were requested. */
   readonly isFull: boolean
+  /** Whether more rows may follow: a server may return fewer than requested, so only one shorter than another is the last, or one of one row. */
+  readonly hasMore: boolean
 }
 
 const malformed = (filter: Filter, detail: string) =>
@@ -93,6 +97,7 @@ export const make = (
   const { listed = Kept.maxListed } = limits
   // Set once the server has rejected our limit: it then returns its own number of rows.
   let isLimitRefused = false
+  let longestPage = 0
 
   const fetch = (filter: Filter, limit: number, offset: number): Effect.Effect<Fetched, PrefectApiError> =>
     Effect.suspend(() => {
@@ -121,12 +126,35 @@ export const make = (
         const rows = posted.json
         if (!Array.isArray(rows)) return malformed(filter, `${filter.path} gave no list`)
         if (!rows.every(isObject)) return malformed(filter, `${filter.path} gave a row that is not an object`)
-        return Effect.succeed({
-          rows: rows as ReadonlyArray<Row>,
-          isFull: asked === undefined ? rows.length > 0 : rows.length >= asked
-        })
+        const { length } = rows
+        const isFull = length > 0 && (asked === undefined || length >= asked)
+        const hasMore = isFull || length > 1 && length >= longestPage
+        longestPage = Math.max(longestPage, length)
+        return Effect.succeed({ rows: rows as ReadonlyArray<Row>, isFull, hasMore })
       })
     })
+
+  /** The page at an offset, of a table whose rows may have moved since the page before. */
+  const fetchAt = (filter: Filter, limit: number, at: Position): Effect.Effect<Continued, PrefectApiError> => {
+    // A page may be requested twice: a row counts as known when an earlier page had it.
+    const isKnown = (row: Row) => (at.seen.get(row["id"]) ?? at.page) < at.page
+    const from = (back: number): Effect.Effect<Continued, PrefectApiError> => {
+      const start = Math.max(0, at.offset - back)
+      return Effect.flatMap(fetch(filter, limit + Math.min(back, 1), start), (fetched) => {
+        const [first] = fetched.rows
+        if (start > 0 && back > 0 && (first === undefined || !isKnown(first))) return from(back * 8)
+        const fresh = fetched.rows.filter((row) => !isKnown(row))
+        const found = { ...fetched, fresh, start }
+        if (!fetched.hasMore || fresh.length > 0 || !at.isShort) return Effect.succeed(found)
+        // A server that gives all it has, whatever the offset, does so beyond the last row, too.
+        return Effect.map(
+          fetch(filter, 1, maxOffset),
+          ({ rows: [beyond] }) => ({ ...found, hasMore: beyond === undefined })
+        )
+      })
+    }
+    return from(at.overlaps ? 1 : 0)
+  }
 
   const tableOf = ({ path }: Filter) => path.split("/")[1]!
 
@@ -150,19 +178,25 @@ export const make = (
     request: PageRequest
   ): Effect.Effect<{ readonly rows: ReadonlyArray<Row>; readonly next: Cursor | undefined }, PrefectApiError> =>
     Effect.suspend(() => {
-      const { offset, seen, stale } =
-        (request.cursor ?? { offset: 0, seen: new Map(), stale: 0 }) as unknown as OffsetCursor
-      return Effect.flatMap(fetch(filter, request.limit, offset), ({ isFull, rows }) => {
-        // A page may be requested twice: a row counts as known when an earlier page had it.
-        const fresh = rows.filter((row) => (seen.get(row["id"]) ?? offset) >= offset)
+      const cursor = (request.cursor ?? { ...beginning(), stale: 0 }) as unknown as OffsetCursor
+      const { page, seen, stale } = cursor
+      return Effect.flatMap(fetchAt(filter, request.limit, cursor), ({ fresh, hasMore, isFull, rows, start }) => {
         if (seen.size + fresh.length > listed) return malformed(filter, `${filter.path} lists more than ${listed} rows`)
-        for (const row of fresh) seen.set(row["id"], offset)
-        const staleRows = isFull && fresh.length === 0 ? stale + rows.length : 0
+        for (const row of fresh) seen.set(row["id"], page)
+        // Those from further up are known.
+        const staleRows = hasMore && fresh.length === 0 ? stale + rows.length - (cursor.offset - start) : 0
         if (staleRows >= staleLimit) {
           return malformed(filter, `${filter.path} gives the same rows again, whatever the offset`)
         }
-        const next = { offset: offset + rows.length, seen, stale: staleRows }
-        return Effect.succeed({ rows: fresh, next: isFull ? next : undefined })
+        const next: OffsetCursor = {
+          offset: start + rows.length,
+          page: page + 1,
+          seen,
+          overlaps: fresh.length > 0,
+          isShort: fresh.length > 0 ? !isFull : cursor.isShort,
+          stale: staleRows
+        }
+        return Effect.succeed({ rows: fresh, next: hasMore ? next as unknown as Cursor : undefined })
       })
     })
 
@@ -194,16 +228,15 @@ export const make = (
     make: (row: unknown) => A | Malformed
   ): Effect.Effect<Page<A>, PrefectApiError> =>
     Effect.suspend(() => {
-      const { from, offset, seen } =
-        (request.cursor ?? { from: options.start, seen: new Map(), offset: 0 }) as unknown as TimeCursor
+      const cursor = (request.cursor ?? { ...beginning(), from: options.start }) as unknown as TimeCursor
+      const { from, page, seen } = cursor
       const filter = options.from(from)
       return Effect.flatMap(
-        fetch(filter, request.limit, offset),
-        ({ isFull, rows }): Effect.Effect<Page<A>, PrefectApiError> => {
-          const fresh = rows.filter((row) => (seen.get(row["id"]) ?? offset) >= offset)
-          if (!isFull) return Effect.map(decode(filter, fresh, make), (items) => ({ items, next: undefined }))
+        fetchAt(filter, request.limit, cursor),
+        ({ fresh, hasMore, isFull, rows, start }): Effect.Effect<Page<A>, PrefectApiError> => {
+          if (!hasMore) return Effect.map(decode(filter, fresh, make), (items) => ({ items, next: undefined }))
           const last = rows[rows.length - 1]?.[options.time]
-          if (typeof last === "string" && last !== from) {
+          if (isFull && typeof last === "string" && last !== from) {
             const forward = from === undefined ? Infinity : options.isDescending
               ? microseconds(from) - microseconds(last)
               : microseconds(last) - microseconds(from)
@@ -216,23 +249,29 @@ export const make = (
             if (forward > 0) {
               return Effect.map(
                 decode(filter, fresh.filter((row) => row[options.time] !== last), make),
-                (items) => ({ items, next: { from: last, seen: new Map(), offset: 0 } })
+                (items) => ({ items, next: { ...beginning(), from: last } })
               )
             }
           }
           // A row without a later time is no position to continue from, so the same time is requested again with a
           // larger offset.
-          if (fresh.length === 0) {
+          if (fresh.length === 0 && !cursor.overlaps) {
             return malformed(filter, `${filter.path} gives the same rows again, whatever the offset`)
           }
           if (seen.size + fresh.length > listed) {
             return malformed(filter, `${filter.path} lists more than ${listed} rows of one time`)
           }
-          for (const row of fresh) seen.set(row["id"], offset)
-          return Effect.map(
-            decode(filter, fresh, make),
-            (items) => ({ items, next: { from, seen, offset: offset + rows.length } })
-          )
+          for (const row of fresh) seen.set(row["id"], page)
+          const overlaps = fresh.length > 0
+          const next: TimeCursor = {
+            from,
+            seen,
+            page: page + 1,
+            overlaps,
+            isShort: overlaps ? !isFull : cursor.isShort,
+            offset: start + rows.length
+          }
+          return Effect.map(decode(filter, fresh, make), (items) => ({ items, next: next as unknown as Cursor }))
         }
       )
     })
@@ -269,14 +308,14 @@ export const make = (
       let offset = Math.max(0, low - limit - slack)
       const end = low + slack
       while (offset < end) {
-        const { isFull, rows } = yield* fetch(descending, end - offset, offset)
+        const { hasMore, rows } = yield* fetch(descending, end - offset, offset)
         for (const row of rows) {
           const id = String(row["id"])
           if (range.first <= id && id <= range.last) {
             found.set(id, row)
           }
         }
-        if (!isFull) {
+        if (!hasMore) {
           break
         }
         offset += rows.length
@@ -287,17 +326,33 @@ export const make = (
   return { byOffset, byTime, byIdRange, all }
 }
 
-interface OffsetCursor {
+interface Position {
   readonly offset: number
-  /** By id, the offset of the page that returned the row. */
+  /** The number of pages before it. */
+  readonly page: number
+  /** By id, the page that returned the row. */
   readonly seen: Map<unknown, number>
+  /** Whether the page begins with the last row of the one before: not where that had no row that was new. */
+  readonly overlaps: boolean
+  /** Whether the last page with a new row had fewer rows than requested. */
+  readonly isShort: boolean
+}
+
+interface Continued extends Fetched {
+  /** Its rows that no earlier page had. */
+  readonly fresh: ReadonlyArray<Row>
+  /** The offset of the first row. */
+  readonly start: number
+}
+
+interface OffsetCursor extends Position {
   /** Rows since the last new one. */
   readonly stale: number
 }
 
-interface TimeCursor {
+/** The position among the rows since a time, those of that time included. */
+interface TimeCursor extends Position {
   readonly from: string | undefined
-  /** By id, the offset of the page that returned the row; only rows since that time. */
-  readonly seen: Map<unknown, number>
-  readonly offset: number
 }
+
+const beginning = (): Position => ({ offset: 0, page: 0, seen: new Map(), overlaps: false, isShort: false })
