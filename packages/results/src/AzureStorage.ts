@@ -247,6 +247,7 @@ const connect =
             isPart: range !== undefined,
             size: range === undefined ? response.contentLength : range[1],
             tag: response.etag,
+            marks: [response.versionId, response.lastModified?.toISOString()],
             checksum: md5 === undefined
               ? undefined
               : { algorithm: "md5" as const, base64: Buffer.from(md5).toString("base64") }

@@ -55,6 +55,7 @@ import {
   discard,
   type Failure,
   isObjectStatus,
+  type Marks,
   type ObjectName,
   type Opened,
   openedAs,
@@ -179,6 +180,8 @@ interface Headers {
   readonly contentLength: number | undefined
   readonly contentRange: string | undefined
   readonly etag: string | undefined
+  /** The version and the time of the last change. */
+  readonly marks: Marks
   readonly checksumType: string | undefined
   readonly checksums: ReadonlyArray<readonly [Checksum["algorithm"], string | undefined]>
 }
@@ -195,6 +198,7 @@ const plainHeaders = (headers: Readonly<Record<string, string | ReadonlyArray<st
     contentLength: length === undefined ? undefined : Number(length),
     contentRange: one("content-range"),
     etag: one("etag"),
+    marks: [one("x-amz-version-id"), one("last-modified")],
     checksumType: one("x-amz-checksum-type"),
     checksums: algorithms.map((algorithm) => [algorithm, one(`x-amz-checksum-${algorithm}`)])
   }
@@ -218,6 +222,7 @@ const opened = (body: Readable, headers: Headers, status: number | undefined): O
       size,
       // A weak ETag cannot be used in a condition.
       tag: headers.etag?.startsWith("W/") === true ? undefined : headers.etag,
+      marks: headers.marks,
       checksum: range === undefined ? checksumOf(headers) : undefined
     }
   })

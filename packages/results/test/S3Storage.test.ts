@@ -232,6 +232,20 @@ describe("S3Storage", () => {
       assert.deepStrictEqual((yield* readBytes(read).pipe(at(restarted.url))).bytes, changed)
       assert.strictEqual(restarted.requests(), 3)
 
+      const modified = (day: number) => ({ ...etag, "last-modified": `Mon, 0${day} Jan 2024 00:00:00 GMT` })
+      const kept = yield* httpDouble(
+        inTurn(
+          cutAt(bytes, 20_000, modified(1)),
+          (response, request) => {
+            response.setHeader("last-modified", "Mon, 08 Jan 2024 00:00:00 GMT")
+            rest(changed, "\"one\"")(response, request)
+          },
+          whole(changed, modified(8))
+        )
+      )
+      assert.deepStrictEqual((yield* readBytes(read).pipe(at(kept.url))).bytes, changed)
+      assert.strictEqual(kept.requests(), 3)
+
       const ignored = yield* httpDouble(inTurn(cutAt(bytes, 20_000, etag), whole(changed)))
       assert.deepStrictEqual((yield* readBytes(read).pipe(at(ignored.url))).bytes, changed)
 

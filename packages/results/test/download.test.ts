@@ -168,13 +168,22 @@ describe("a download", () => {
 
   it.live("goes on where it was cut, if that is still the same object", () =>
     Effect.gen(function*() {
-      const rest = () => opened({ body: body("6789"), offset: 6, isPart: true })
-      const { asked, found } = yield* get([() => opened({ body: body("012345", true) }), rest])
+      const marks = ["version", "Monday"]
+      const rest = () => opened({ body: body("6789"), offset: 6, isPart: true, marks: [undefined, "Monday"] })
+      const { asked, found } = yield* get([() => opened({ body: body("012345", true), marks }), rest])
       assert.deepStrictEqual(asked, [undefined, { offset: 6, length: undefined, tag: "v1" }])
       assert.deepStrictEqual(found, { text, size: 10, tag: "v1" })
-      for (const other of [{ tag: "v2" }, { size: 11 }, { offset: 5 }]) {
+      for (
+        const other of [
+          { tag: "v2" },
+          { size: 11 },
+          { offset: 5 },
+          { marks: [undefined, "Tuesday"] },
+          { marks: ["other", "Monday"] }
+        ]
+      ) {
         const again = yield* get([
-          () => opened({ body: body("012345", true) }),
+          () => opened({ body: body("012345", true), marks }),
           () => opened({ ...rest(), ...other }),
           () => opened({ tag: "v3" })
         ])

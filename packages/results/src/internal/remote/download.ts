@@ -11,7 +11,17 @@ import * as Checksum from "./checksum.ts"
 import { unavailable } from "./failure.ts"
 import type { Limiter } from "./limiter.ts"
 import { takeAtOnce } from "./sockets.ts"
-import { type Client, discard, type Failure, NoSuchPart, type ObjectName, type Opened, type Part } from "./store.ts"
+import {
+  agree,
+  type Client,
+  discard,
+  type Failure,
+  type Marks,
+  NoSuchPart,
+  type ObjectName,
+  type Opened,
+  type Part
+} from "./store.ts"
 
 export interface Limits {
   readonly maxBytes: number
@@ -31,6 +41,7 @@ export interface Limits {
     readonly tag: string | undefined
     /** Of the whole object, once that is known. */
     readonly size?: number | undefined
+    readonly marks?: Marks | undefined
   } | undefined
 }
 
@@ -40,6 +51,7 @@ export interface Downloaded {
   /** Of the whole object. */
   readonly size: number | undefined
   readonly tag: string | undefined
+  readonly marks: Marks | undefined
 }
 
 /** The reason why a part is unavailable: the store sends the whole object. */
@@ -54,6 +66,7 @@ interface Progress {
   /** Of the whole object. */
   whole: number | undefined
   tag: string | undefined
+  marks: Marks | undefined
   checksum: Checksum.Checksum | undefined
   /** The checksum of the bytes so far. */
   running: Checksum.Running | undefined
@@ -70,6 +83,7 @@ const start = (): Progress => ({
   size: undefined,
   whole: undefined,
   tag: undefined,
+  marks: undefined,
   checksum: undefined,
   running: undefined
 })
@@ -158,7 +172,7 @@ const attempt = (
           unavailable(location, `its bytes do not have the store's ${checksum.algorithm} checksum`, "restart")
         )
       }
-      end(Effect.succeed({ bytes: whole, size: progress.whole, tag: progress.tag }), true)
+      end(Effect.succeed({ bytes: whole, size: progress.whole, tag: progress.tag, marks: progress.marks }), true)
     }
     const cut = () =>
       fail(unavailable(
@@ -176,9 +190,10 @@ const attempt = (
         return fail(unavailable(location, noParts, "never"))
       }
       const first = part === undefined || !answer.isPart ? 0 : part.offset
-      const changed = (part?.tag !== undefined && answer.tag !== part.tag) ||
+      const changed = !agree(part?.marks, answer.marks) || (part?.tag !== undefined && answer.tag !== part.tag) ||
         (part?.size !== undefined && answer.size !== part.size) || (answer.offset !== first &&
-          (answer.offset !== first + progress.filled || answer.size !== progress.whole || answer.tag !== progress.tag))
+          (answer.offset !== first + progress.filled || answer.size !== progress.whole || answer.tag !== progress.tag ||
+            !agree(progress.marks, answer.marks)))
       if (changed) return fail(unavailable(location, "it was changed while it was read", "restart"))
       const size = answer.size === undefined || part === undefined
         ? answer.size
@@ -186,9 +201,9 @@ const attempt = (
       if (size !== undefined && size > limits.maxBytes) return fail(tooLarge(limits.maxBytes, size))
       if (size !== undefined && !hasRoom(size)) return
       if (answer.offset === first) {
-        const { checksum, tag } = answer
+        const { checksum, marks, tag } = answer
         const running = checksum === undefined ? undefined : Checksum.start(checksum.algorithm)
-        Object.assign(progress, start(), { size, whole: answer.size, tag, checksum, running })
+        Object.assign(progress, start(), { size, whole: answer.size, tag, marks, checksum, running })
         // Not filled with zeros: bytes that have not arrived are never given to anyone.
         if (size !== undefined) progress.bytes = new Uint8Array(Buffer.allocUnsafeSlow(size).buffer)
       }

@@ -111,16 +111,19 @@ export const make = <D extends ResultDescriptor>(
      * gcp-storage-emulator) could not tell that two parts are of different objects: it gives none.
      */
     const open = (object: ObjectName, location: string): Effect.Effect<StoredParts | undefined, StorageReason> => {
-      const part = (offset: number, length: number, tag?: string, size?: number) =>
-        get(object, location, { maxBytes: length, part: { offset, length, tag, size } })
+      const part = (offset: number, length: number, known?: Pick<Downloaded, "marks" | "size" | "tag">) =>
+        get(object, location, {
+          maxBytes: length,
+          part: { offset, length, tag: known?.tag, size: known?.size, marks: known?.marks }
+        })
       return part(0, headLength).pipe(
-        Effect.map(({ bytes: head, size, tag }) =>
+        Effect.map(({ bytes: head, marks, size, tag }) =>
           size === undefined || tag === undefined ? undefined : {
             size,
             read: (offset: number, length: number) =>
               offset + length <= head.length
                 ? Effect.succeed(head.subarray(offset, offset + length))
-                : Effect.map(part(offset, length, tag, size), ({ bytes }) => bytes)
+                : Effect.map(part(offset, length, { marks, size, tag }), ({ bytes }) => bytes)
           }
         ),
         Effect.catchIf(

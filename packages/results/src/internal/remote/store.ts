@@ -42,6 +42,16 @@ export const contentRange = (
   throw new NoSuchPart()
 }
 
+/**
+ * What a store says of an object besides its tag, in an order of its own: its version, when it was last changed. Some
+ * stores give a tag again after a change, and would send two halves of different objects.
+ */
+export type Marks = ReadonlyArray<string | undefined>
+
+/** Whether marks may be of the same object: a store need not give each of them every time. */
+export const agree = (left: Marks = [], right: Marks = []): boolean =>
+  left.every((mark, at) => mark === undefined || right[at] === undefined || mark === right[at])
+
 /** An object whose headers have arrived. */
 export interface Opened {
   readonly body: Readable
@@ -52,6 +62,7 @@ export interface Opened {
   /** Of the whole object. */
   readonly size: number | undefined
   readonly tag: string | undefined
+  readonly marks?: Marks | undefined
   /** Of the whole object. */
   readonly checksum: Checksum | undefined
 }
