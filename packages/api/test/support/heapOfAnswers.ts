@@ -1,5 +1,5 @@
 /** Prints the heap that the values of answers take, and what is counted of them. Run with --expose-gc, in a process of its own. */
-import { setTimeout } from "node:timers/promises"
+import { settledHeap } from "../../../core/test/settledHeap.ts"
 import { counted } from "../../src/internal/http/memory.ts"
 import { parseInPieces } from "../../src/internal/http/pieces.ts"
 
@@ -76,19 +76,6 @@ const values: Record<string, () => unknown> = {
     }))
 }
 
-const collect = globalThis.gc!
-const heap = async () => {
-  for (let last = Infinity;;) {
-    // An engine keeps the text that matched a pattern last.
-    ;/a/.exec("a")
-    await setTimeout(5)
-    collect()
-    const { external, heapUsed } = process.memoryUsage()
-    if (heapUsed + external >= last - 30_000) return heapUsed + external
-    last = heapUsed + external
-  }
-}
-
 const parsed = (text: string) => {
   const counter = counted(JSON.parse)
   const steps = parseInPieces(text, counter.parse)
@@ -117,10 +104,10 @@ for (const [index, kind] of kinds.entries()) {
     kept = []
     parsedAndKept("[1]")
     kept = kinds.slice(index, index + 4).map(textOf)
-    before = await heap()
+    before = await settledHeap()
   }
   const bytes = parsedAndKept(kept[index % 4] as string)
-  const after = await heap()
+  const after = await settledHeap()
   measured[kind] = { used: after - before, estimate: bytes }
   before = after
 }

@@ -5,9 +5,9 @@ import * as Flechette from "@uwdata/flechette"
 import * as Effect from "effect/Effect"
 import { parquetWriteBuffer } from "hyparquet-writer"
 import { once } from "node:events"
-import { setTimeout } from "node:timers/promises"
 import { parentPort, Worker } from "node:worker_threads"
 import * as zlib from "node:zlib"
+import { settledHeap } from "../../../core/test/settledHeap.ts"
 
 /** The content, its name and its format. */
 type Input = readonly [content: string | Uint8Array, name: string, format?: ResultFormat.Format]
@@ -291,21 +291,6 @@ const inputs: Record<string, () => Input | Promise<Input>> = {
 
 const threads = 5
 
-const collect = globalThis.gc!
-const heap = async () => {
-  for (let last = Infinity;;) {
-    // An engine keeps the text that matched a pattern last.
-    ;/a/.exec("a")
-    // What waits for a turn of its own to let go of its memory, lets go of it before it is collected.
-    await setTimeout(5)
-    collect()
-    // Long strings and the bytes of arrays are outside of the heap.
-    const { external, heapUsed } = process.memoryUsage()
-    if (heapUsed + external >= last - 30_000) return heapUsed + external
-    last = heapUsed + external
-  }
-}
-
 const decode = (bytes: Uint8Array, name: string, format?: ResultFormat.Format, onAsked?: (bytes: number) => void) =>
   Effect.runPromise(
     ResultFormat.decode(bytes, {
@@ -330,13 +315,13 @@ const measure = async (kind: string) => {
   if (kept.length % most === 0) {
     kept = []
     await decode(bytesOf("[1]"), "x.json")
-    before = await heap()
+    before = await settledHeap()
   }
   let input: Input | undefined = await inputs[kind]!()
   let asked = 0
   const value = await decode(bytesOf(input[0]), input[1], input[2], (bytes) => asked += bytes)
   input = undefined
-  const after = await heap()
+  const after = await settledHeap()
   const used = after - before
   const estimate = ValueSize.estimate(value, asked)
   kept.push(value)
