@@ -15,6 +15,7 @@
  */
 import type { CompletedPart, S3Client } from "@aws-sdk/client-s3"
 import { loadTls, type TlsOptions } from "@effect-prefect/api/Network"
+import type { Credentials } from "@effect-prefect/results/S3Storage"
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -52,11 +53,7 @@ export interface Options {
   /** Default: that of the AWS configuration. */
   readonly region?: string | undefined
   /** Default: those of the AWS configuration. */
-  readonly credentials?: {
-    readonly accessKeyId: string
-    readonly secretAccessKey: Redacted.Redacted
-    readonly sessionToken?: Redacted.Redacted | undefined
-  } | undefined
+  readonly credentials?: Credentials | undefined
   /** Attempts per request. Default 5. */
   readonly attempts?: number | undefined
   /**

@@ -80,6 +80,18 @@ export interface ClientLike {
 }
 
 /**
+ * An access key.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Credentials {
+  readonly accessKeyId: string
+  readonly secretAccessKey: Redacted.Redacted
+  readonly sessionToken?: Redacted.Redacted | undefined
+}
+
+/**
  * The buckets that may be read, and how to reach the store. Without `tls`, the authorities of `AWS_CA_BUNDLE` are
  * trusted in addition to Node's own.
  *
@@ -99,11 +111,7 @@ export interface Options extends RemoteOptions {
    */
   readonly region?: string | undefined
   /** Default: the credential chain of the AWS SDK, from the environment through the profiles to the machine's role. */
-  readonly credentials?: {
-    readonly accessKeyId: string
-    readonly secretAccessKey: Redacted.Redacted
-    readonly sessionToken?: Redacted.Redacted | undefined
-  } | undefined
+  readonly credentials?: Credentials | undefined
   /**
    * Your own client, or an effect that makes one when the first object is read. Its address, credentials, request handler
    * and retries are used; `endpoint`, `forcePathStyle`, `region`, `credentials` and `tls` are not. It is not destroyed with
