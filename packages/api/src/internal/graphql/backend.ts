@@ -6,7 +6,6 @@ import type * as Backend from "../../Backend.ts"
 import * as Errors from "../../PrefectApiError.ts"
 import type { RowProblem } from "../../RowProblem.ts"
 import { compareCodePoints } from "../codePoints.ts"
-import { ofSerializedFlow } from "../edges.ts"
 import { toApiError } from "../http/failure.ts"
 import { isObject } from "../isObject.ts"
 import * as Rows from "../rows.ts"
@@ -15,8 +14,10 @@ import { microseconds } from "../timestamps.ts"
 import { canonicalUuid, uuidRange } from "../uuids.ts"
 import * as Batcher from "./batcher.ts"
 import type { GraphQLClient } from "./client.ts"
-import { fromLevel, inStates, slugConditions, slugKey, stateTypes } from "./conditions.ts"
+import { fromLevel, inStates, slugConditions, slugKey } from "./conditions.ts"
+import { countChildren } from "./counts.ts"
 import * as Documents from "./documents.ts"
+import { edgesOf } from "./edges.ts"
 import type { Condition } from "./keyset.ts"
 import * as Pages from "./pages.ts"
 import { fail, type Listing, listings, malformed, type Row, views } from "./pages.ts"
@@ -173,54 +174,7 @@ export const make = (client: GraphQLClient, options: { readonly lookupBatchSize:
     left.mapIndex - right.mapIndex ||
     compareCodePoints(left.taskRunId, right.taskRunId)
 
-  const countChildren = Effect.fnUntraced(function*(flowRunId: string, taskId: string) {
-    const operation = "countMappedChildren"
-    const children: Condition = {
-      flow_run_id: { _eq: flowRunId },
-      task_id: { _eq: taskId },
-      map_index: { _gte: 0 }
-    }
-    const conditions = [
-      children,
-      { ...children, serialized_state: { _is_null: true } },
-      ...stateTypes.map((state) => ({ ...children, state: { _eq: state }, serialized_state: { _is_null: false } }))
-    ]
-    const data = yield* Effect.mapError(
-      client.query(
-        operation,
-        countDocument,
-        Object.fromEntries(conditions.map((condition, index) => [`where${index}`, condition]))
-      ),
-      toApiError(operation)
-    )
-    const numbers: Array<number> = []
-    for (const index of conditions.keys()) {
-      const answer = data[`count${index}`]
-      const aggregate = isObject(answer) ? answer["aggregate"] : undefined
-      const count = isObject(aggregate) ? aggregate["count"] : undefined
-      if (!Number.isSafeInteger(count)) return yield* malformed(operation, "a count is not an integer")
-      numbers.push(count as number)
-    }
-    const [total = 0, withoutState = 0, ...counted] = numbers
-    const counts = new Map<string, number>()
-    const add = (state: string, count: number) => {
-      if (count > 0) counts.set(state, (counts.get(state) ?? 0) + count)
-    }
-    add("Scheduled", withoutState)
-    for (const [index, count] of counted.entries()) add(stateTypes[index]!, count)
-    const known = counted.reduce((sum, count) => sum + count, withoutState)
-    if (known < total) {
-      const others: Condition = {
-        ...children,
-        serialized_state: { _is_null: false },
-        _or: [{ state: { _nin: stateTypes } }, { state: { _is_null: true } }]
-      }
-      for (const view of yield* views(yield* everyRow(operation, listings.taskRuns, [others]))) {
-        add(State.typeName(view.state), 1)
-      }
-    }
-    return Object.fromEntries(counts)
-  })
+  const childrenOf = countChildren(client, everyRow)
 
   return {
     name,
@@ -304,44 +258,10 @@ export const make = (client: GraphQLClient, options: { readonly lookupBatchSize:
     countMappedChildren: (task) => {
       const flowRunId = canonicalUuid(task.flowRunId)
       const taskId = canonicalUuid(task.taskId)
-      return flowRunId === undefined || taskId === undefined ? Effect.succeed({}) : countChildren(flowRunId, taskId)
+      return flowRunId === undefined || taskId === undefined ? Effect.succeed({}) : childrenOf(flowRunId, taskId)
     },
 
-    edges: Effect.fnUntraced(function*(id) {
-      const operation = "edges"
-      const flowRunId = canonicalUuid(id)
-      const request = (document: Documents.Document, variables: { readonly [name: string]: unknown }) =>
-        Effect.mapError(client.query(operation, document, variables), toApiError(operation))
-      const list = (data: { readonly [field: string]: unknown }, table: string): ReadonlyArray<Row> => {
-        const rows = data[table]
-        return Array.isArray(rows) ? rows.filter(isObject) : []
-      }
-      const [flowRun] = flowRunId === undefined
-        ? []
-        : list(yield* request(Documents.flowOfRun, { ids: [flowRunId] }), "flow_run")
-      if (flowRun === undefined) return yield* fail(operation, new Errors.FlowRunNotFound({ flowRunId: id }))
-      const flowId = flowRun["flow_id"]
-      if (typeof flowId !== "string") return []
-      const edges: Array<Backend.Edge> = []
-      for (const row of list(yield* request(Documents.edges, { flowId }), "edge")) {
-        const { downstream_task_id: downstreamTaskId, key, mapped, upstream_task_id: upstreamTaskId } = row
-        if (typeof upstreamTaskId !== "string" || typeof downstreamTaskId !== "string") {
-          return yield* malformed(operation, "an edge lacks one of its tasks")
-        }
-        edges.push({
-          upstreamTaskId,
-          downstreamTaskId,
-          key: typeof key === "string" ? key : null,
-          mapped: mapped === true
-        })
-      }
-      if (edges.length > 0) return edges
-      const data = yield* request(Documents.serializedFlow, { ids: [flowId], flowId })
-      const taskIds = list(data, "task").flatMap(({ id, slug }): ReadonlyArray<readonly [string, string]> =>
-        typeof id === "string" && typeof slug === "string" ? [[slug, id]] : []
-      )
-      return ofSerializedFlow(list(data, "flow")[0]?.["serialized_flow"], new Map(taskIds))
-    }),
+    edges: (id) => edgesOf(client, id),
 
     flowRunStates: (id) => {
       const flowRunId = canonicalUuid(id)
@@ -472,12 +392,9 @@ export const make = (client: GraphQLClient, options: { readonly lookupBatchSize:
       modelsPage("flows", listings.flows, [{}], { ...page, limit: Math.min(page.limit, 100) }, Rows.decodeFlow),
 
     logsPage: (query, page) => {
-      const flowRunId = query.flowRunId === undefined ? undefined : canonicalUuid(query.flowRunId)
-      const taskRunId = query.taskRunId === undefined ? undefined : canonicalUuid(query.taskRunId)
-      if (
-        (query.flowRunId !== undefined && flowRunId === undefined) ||
-        (query.taskRunId !== undefined && taskRunId === undefined)
-      ) return Effect.succeed(emptyPage)
+      const ids = idsOf(query)
+      if (ids === undefined) return Effect.succeed(emptyPage)
+      const { flowRunId, taskRunId } = ids
       const known = query.after === undefined
         ? undefined
         : { after: [query.after.timestamp, canonicalUuid(query.after.id) ?? "ffffffff-ffff-ffff-ffff-ffffffffffff"] }
@@ -497,12 +414,9 @@ export const make = (client: GraphQLClient, options: { readonly lookupBatchSize:
     },
 
     artifactsPage: (query, page) => {
-      const flowRunId = query.flowRunId === undefined ? undefined : canonicalUuid(query.flowRunId)
-      const taskRunId = query.taskRunId === undefined ? undefined : canonicalUuid(query.taskRunId)
-      if (
-        (query.flowRunId !== undefined && flowRunId === undefined) ||
-        (query.taskRunId !== undefined && taskRunId === undefined)
-      ) return Effect.succeed(emptyPage)
+      const ids = idsOf(query)
+      if (ids === undefined) return Effect.succeed(emptyPage)
+      const { flowRunId, taskRunId } = ids
       return modelsPage(
         "artifacts",
         listings.artifacts,
@@ -520,7 +434,18 @@ export const make = (client: GraphQLClient, options: { readonly lookupBatchSize:
 /** The `ilike` pattern in Postgres for a substring. */
 const containing = (text: string) => `%${text.replace(/[\\%_]/g, "\\$&")}%`
 
-const isPostgresInt = (value: number) => Number.isInteger(value) && Math.abs(value) <= 2_147_483_647
+interface RunIds {
+  readonly flowRunId?: string | undefined
+  readonly taskRunId?: string | undefined
+}
 
-/** The total, the number of runs without a stored state, and the number of each type. */
-const countDocument = Documents.counts(stateTypes.length + 2)
+/** The ids of a query in the form of the database; undefined where one of them is the id of nothing. */
+const idsOf = (query: RunIds): RunIds | undefined => {
+  const flowRunId = query.flowRunId === undefined ? undefined : canonicalUuid(query.flowRunId)
+  const taskRunId = query.taskRunId === undefined ? undefined : canonicalUuid(query.taskRunId)
+  const isKnown = (query.flowRunId === undefined || flowRunId !== undefined) &&
+    (query.taskRunId === undefined || taskRunId !== undefined)
+  return isKnown ? { flowRunId, taskRunId } : undefined
+}
+
+const isPostgresInt = (value: number) => Number.isInteger(value) && Math.abs(value) <= 2_147_483_647

@@ -177,3 +177,5 @@ export const make = (client: GraphQLClient) => {
 
   return { everyPage, everyRow, isLast, models, modelsPage, pagedRows, queryRows, rawPage, viewsPage }
 }
+
+export type Pages = ReturnType<typeof make>
