@@ -5,13 +5,13 @@
  */
 import { createHash } from "node:crypto"
 import type { DatabaseSync } from "node:sqlite"
+import { openDatabase } from "../../Sqlite.ts"
 import { piecesOf } from "./chunks.ts"
 import { rowSplitter } from "./jsonLines.ts"
 import { type Key, keyOf, taskKeyOf } from "./keys.ts"
 import * as Prefect3 from "./prefect3Index.ts"
 import type { TableName as Prefect3Name } from "./prefect3Names.ts"
 import * as Rows from "./rowIndex.ts"
-import { openDatabase } from "./sqlite.ts"
 
 /** Changes with every change of the content of an index. */
 export const formatVersion = 1

@@ -59,7 +59,7 @@ const openIndex = Effect.fnUntraced(function*(
 const openScoped = (path: string, options: { readonly readOnly?: boolean } = {}) =>
   Effect.acquireRelease(
     Effect.tryPromise({
-      try: async () => (await import("./sqlite.ts")).openDatabase(path, options),
+      try: async () => (await import("../../Sqlite.ts")).openDatabase(path, options),
       catch: () => unavailable(`the index ${path} cannot be opened`)
     }),
     (opened) => Effect.sync(() => opened.close())

@@ -1,6 +1,6 @@
 /** A lock on a folder that ends with its process, however the process ends (docs/decisions/archive-lock.md). */
+import { openDatabase } from "@effect-prefect/api/Sqlite"
 import { closeSync, lstatSync, openSync, rmSync } from "node:fs"
-import { openDatabase } from "./sqlite.ts"
 
 export type Lock =
   | { readonly _tag: "Held"; readonly release: () => void }
