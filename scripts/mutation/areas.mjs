@@ -10,6 +10,8 @@
  */
 export const areas = [
   { name: "core", package: "core", files: ["*.ts", "internal/*.ts", "!index.ts", "!Tables.ts"] },
+  { name: "core texts", package: "core", files: ["JsonText.ts"], tests: ["JsonText"] },
+  { name: "core turns", package: "core", files: ["Turn.ts"], tests: ["Turn"] },
   {
     name: "pickle machine",
     package: "pickle",
@@ -28,6 +30,19 @@ export const areas = [
     files: ["internal/compression/compression.ts", "internal/compression/output.ts", "internal/zip.ts"],
     tests: ["compression", "zip"]
   },
+  {
+    name: "formats lzma",
+    package: "formats",
+    files: ["internal/compression/lzma*.ts", "internal/compression/xz.ts", "!internal/compression/lzmaModule.ts"],
+    tests: ["lzma", "xz"]
+  },
+  {
+    name: "formats json",
+    package: "formats",
+    files: ["internal/jsonPieces.ts"],
+    tests: ["jsonTextPieces", "textAtOnce"]
+  },
+  { name: "formats steps", package: "formats", files: ["internal/steps.ts"], tests: ["giveWay", "steps"] },
   {
     name: "results run",
     package: "results",
@@ -94,6 +109,7 @@ export const areas = [
     files: ["internal/http/pieces.ts"],
     tests: ["pieces"]
   },
+  { name: "api postgres", package: "api", files: ["internal/postgres/patience.ts"], tests: ["patience"] },
   {
     name: "api pages",
     package: "api",
@@ -125,6 +141,12 @@ export const areas = [
     tests: ["statistics", "wideFooter", "parquetDictionary", "parquet", "TableEncoder"]
   },
   {
+    name: "formats arrow",
+    package: "formats",
+    files: ["internal/arrow/*.ts", "internal/flatbuffer*.ts"],
+    tests: ["arrowVector", "TableEncoder", "formats", "recorded"]
+  },
+  {
     name: "collect stores",
     package: "collect",
     files: [
@@ -142,7 +164,12 @@ export const areas = [
     files: ["inputs/*.ts", "internal/flagValues.ts", "internal/timeFlag.ts"],
     tests: ["times", "flags"]
   },
-  { name: "server listener", package: "server", files: ["Listener.ts", "internal/body.ts"], tests: ["requests"] },
+  {
+    name: "server listener",
+    package: "server",
+    files: ["Listener.ts", "internal/body.ts", "internal/clients.ts", "internal/door.ts"],
+    tests: ["Listener", "clients", "door"]
+  },
   { name: "server compiler", package: "server", files: ["internal/compiler.ts"], tests: ["compiler"] },
   { name: "server conditions", package: "server", files: ["internal/conditions.ts"], tests: ["conditions"] }
 ]
