@@ -41,11 +41,12 @@ export interface Options {
   readonly statementTimeout?: Duration.Input | undefined
   /** Default: the URL's `connect_timeout`, otherwise 10 seconds. */
   readonly connectTimeout?: Duration.Input | undefined
-  /** The size of the connection pool. Default 10. */
+  /** The size of the connection pool, at least 1. Default 10. */
   readonly maxConnections?: number | undefined
   /**
-   * The delays between repetitions of a request after a lost connection, and their number. Default: three times,
-   * starting with 0.1 seconds.
+   * The delays between repetitions of a request, and their number: after a lost connection, while the database restarts or
+   * has no free connection, or when a replica cancelled a statement for a change. Default: three times, starting with 0.1
+   * seconds.
    */
   readonly retrySchedule?: Schedule.Schedule<unknown, Reason> | undefined
   /** The largest row to read, in bytes. Default 256 MiB. */

@@ -196,6 +196,51 @@ describe("rows that Prefect's columns cannot have, and times that they can", () 
     }))
 })
 
+describe("a database that cancels a statement", () => {
+  /** ErrorResponse of a statement, and ReadyForQuery. */
+  const cancelled = (code: string) =>
+    Buffer.concat([errorResponse(code, "ERROR"), Buffer.from([0x5a, 0, 0, 0, 5, 0x49])])
+
+  /** What a flow run's lookup ends with where the first statements after the connection end with these SQLSTATEs. */
+  const ended = Effect.fnUntraced(function*(url: string, codes: Array<string>) {
+    const { hostname, port } = new URL(url)
+    let left: Array<string> = []
+    const proxied = yield* server((socket, message) => {
+      const behind = behinds.get(socket) ?? connect(Number(port), hostname)
+      if (!behinds.has(socket)) {
+        behinds.set(socket, behind)
+        behind.on("error", () => {}).on("data", (part) => socket.write(part))
+        socket.on("close", () => behind.destroy())
+      }
+      const code = left.shift()
+      if (code === undefined) behind.write(message)
+      else if (code.startsWith("57P0")) socket.end(errorResponse(code))
+      else socket.write(cancelled(code))
+    })
+    const behinds = new WeakMap<Socket, Socket>()
+    const services = yield* Layer.build(PostgresApi.layer({
+      url: Redacted.make(proxied.replace(/reader.*@/, "postgres@").replace(/\/prefect$/, "/postgres?sslmode=disable")),
+      maxConnections,
+      retrySchedule: Schedule.recurs(2)
+    }))
+    left = codes
+    return yield* Effect.exit(Context.get(services, PrefectApi.PrefectApi).flowRun(id))
+  })
+  const id = "00000000-0000-4000-8000-000000000001"
+
+  it.live("for a change of its primary, a restart or too many others is asked again", () =>
+    Effect.gen(function*() {
+      const { url } = yield* startPglite({ flow: [{ id, name: "flow" }], flow_run: [{ id, flow_id: id }] })
+      for (const code of ["40001", "40P01", "53300", "57P01"]) {
+        assert.strictEqual((yield* Effect.scoped(ended(url, [code, code])))._tag, "Success", code)
+      }
+      const conflict = yield* Effect.scoped(ended(url, ["40001", "40001", "40001"]))
+      assert.include(String(conflict), "read the primary")
+      // Not those that would end the same way again.
+      assert.strictEqual((yield* Effect.scoped(ended(url, ["57014"])))._tag, "Failure")
+    }))
+})
+
 const password = "correct horse"
 const failureOf = (url: string, options: Partial<PostgresApi.Options> = {}) =>
   Effect.map(
@@ -235,8 +280,8 @@ const server = (answer: (socket: Socket, message: Buffer) => void) =>
   )
 
 /** Postgres' ErrorResponse. */
-const errorResponse = (code: string) => {
-  const fields = Buffer.from(`SFATAL\0C${code}\0Mit quotes "${password}"\0\0`)
+const errorResponse = (code: string, severity = "FATAL") => {
+  const fields = Buffer.from(`S${severity}\0C${code}\0Mit quotes "${password}"\0\0`)
   const head = Buffer.from([0x45, 0, 0, 0, 0])
   head.writeInt32BE(fields.length + 4, 1)
   return Buffer.concat([head, fields])
@@ -302,7 +347,7 @@ describe("what can go wrong with a database", () => {
         const [name, options] of Object.entries({
           statementTimeout: { statementTimeout: nonsense },
           connectTimeout: { connectTimeout: nonsense },
-          maxConnections: { maxConnections: Number.NaN },
+          maxConnections: { maxConnections: 0 },
           maxRowBytes: { maxRowBytes: Number.NaN }
         })
       ) {

@@ -33,6 +33,7 @@ import { CollectOutput, digestOf, type Output } from "./CollectOutput.ts"
 import type { Column } from "./CollectPlan.ts"
 import { planName } from "./CollectPlan.ts"
 import { addressText } from "./internal/objectOutput.ts"
+import { patience, patienceText, within } from "./internal/patience.ts"
 
 /**
  * The destination of the collection.
@@ -132,11 +133,24 @@ const make = Effect.fnUntraced(function*(table: string): Effect.fn.Return<Output
   const partsTable = sql(`${table}_parts`)
   const filesTable = sql(`${table}_files`)
 
-  const attempt = <A>(verb: string, effect: Effect.Effect<A, SqlError>): Effect.Effect<A, CollectError> =>
-    Effect.mapError(effect, (error) =>
-      new CollectError({
-        reason: new OutputUnavailable({ output: name, detail: `cannot ${verb} (${error.reason._tag})` })
-      }))
+  const attempt = <A>(verb: string, effect: Effect.Effect<A, SqlError>, bytes = 0): Effect.Effect<A, CollectError> => {
+    const fail = (cause: string) =>
+      new CollectError({ reason: new OutputUnavailable({ output: name, detail: `cannot ${verb} (${cause})` }) })
+    return within(
+      Effect.mapError(effect, (error) => fail(error.reason._tag)),
+      bytes,
+      Effect.suspend(() => Effect.fail(fail(`its database did not answer within ${patienceText}`)))
+    )
+  }
+
+  /** The database ends the transaction of a process that is frozen or gone, so that others need not wait for its locks. */
+  const limited = <A>(transaction: Effect.Effect<A, SqlError>): Effect.Effect<A, SqlError> =>
+    sql.withTransaction(
+      Effect.andThen(
+        sql`select set_config('idle_in_transaction_session_timeout', ${String(patience)}, true)`,
+        transaction
+      )
+    )
 
   /** Only one process at a time creates tables: `if not exists` alone fails when two do. */
   const lock = sql`select pg_advisory_xact_lock(hashtext(${`effect-prefect/${table}`}))`
@@ -146,7 +160,7 @@ const make = Effect.fnUntraced(function*(table: string): Effect.fn.Return<Output
     yield* sql`create table if not exists ${filesTable} (name text primary key, bytes bytea not null)`
     yield* sql`create table if not exists ${partsTable} (
       name text primary key, bytes bigint not null, sha256 text not null, rows bigint not null, rows_sha256 text)`
-  }).pipe(sql.withTransaction)
+  }).pipe(limited)
 
   /** Whether the tables do not exist yet. */
   const missing = Effect.map(
@@ -258,7 +272,7 @@ const make = Effect.fnUntraced(function*(table: string): Effect.fn.Return<Output
       const stored = yield* storedRows(file, typed)
       yield* sql`update ${partsTable} set rows_sha256 = ${stored.sha256} where name = ${file}`
       return true
-    }).pipe(sql.withTransaction)
+    }).pipe(limited)
 
   return {
     name,
@@ -268,7 +282,7 @@ const make = Effect.fnUntraced(function*(table: string): Effect.fn.Return<Output
         const bytes = Buffer.concat(chunks)
         const isNew = isPart(file)
           ? file.endsWith(".jsonl")
-            ? attempt(`write ${file}`, insertPart(file, bytes))
+            ? attempt(`write ${file}`, insertPart(file, bytes), bytes.length)
             : Effect.fail(
               new CollectError({
                 reason: new Unsupported({ detail: "a Postgres table takes JSON Lines without compression" })
@@ -280,7 +294,8 @@ const make = Effect.fnUntraced(function*(table: string): Effect.fn.Return<Output
               attempt(
                 `write ${file}`,
                 sql`insert into ${filesTable} (name, bytes) values (${file}, decode(${bytes.toString("hex")}, 'hex'))
-                  on conflict do nothing returning name`
+                  on conflict do nothing returning name`,
+                bytes.length
               )
             ),
             (rows) => rows.length > 0

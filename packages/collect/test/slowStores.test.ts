@@ -2,18 +2,22 @@
 import * as AzureOutput from "@effect-prefect/collect/AzureOutput"
 import { CollectOutput } from "@effect-prefect/collect/CollectOutput"
 import * as GCSOutput from "@effect-prefect/collect/GCSOutput"
+import * as PostgresOutput from "@effect-prefect/collect/PostgresOutput"
 import * as S3Output from "@effect-prefect/collect/S3Output"
 import { assert, describe, it } from "@effect/vitest"
+import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
 import { once } from "node:events"
 import { createServer, type RequestListener } from "node:http"
-import type { AddressInfo } from "node:net"
+import { type AddressInfo, connect, createServer as createProxy } from "node:net"
 import { make, type ObjectStore } from "../src/internal/objectOutput.ts"
+import { startDatabase } from "./support/database.ts"
 
 const operations = {
   read: (output: CollectOutput["Service"]) => Effect.asVoid(output.read("_plan.json")),
@@ -199,3 +203,49 @@ for (const [store, layer] of Object.entries(stores)) {
     }
   })
 }
+
+describe("a database that falls silent", () => {
+  const table = Effect.gen(function*() {
+    const { url } = yield* startDatabase
+    const { hostname, port } = new URL(Redacted.value(url))
+    const state = { isSilent: false, idleLimits: 0 }
+    const proxy = yield* Effect.acquireRelease(
+      Effect.promise(async () => {
+        const proxy = createProxy((socket) => {
+          const behind = connect(Number(port), hostname)
+          for (const one of [socket, behind]) one.on("error", () => {})
+          socket.on("close", () => behind.destroy())
+          socket.on("data", (part) => {
+            if (part.includes("idle_in_transaction_session_timeout")) state.idleLimits++
+            if (!state.isSilent) behind.write(part)
+          })
+          behind.pipe(socket)
+        }).listen(0, "127.0.0.1")
+        await once(proxy, "listening")
+        return proxy
+      }),
+      (proxy) => Effect.sync(() => proxy.close())
+    )
+    const address = Redacted.make(`postgresql://postgres@127.0.0.1:${(proxy.address() as AddressInfo).port}/postgres`)
+    const services = yield* Layer.build(PostgresOutput.layer({ url: address, table: "results" }))
+    return { state, output: Context.get(services, CollectOutput) }
+  })
+
+  for (const [name, operation] of Object.entries(operations).filter(([name]) => name !== "finish")) {
+    it.effect(`is left after two minutes, and at once by whoever is interrupted: ${name}`, () =>
+      Effect.gen(function*() {
+        const { output, state } = yield* table
+        yield* output.prepare("job")
+        assert.strictEqual(state.idleLimits, 1, "whoever waits for a lock of a frozen process waits as long, too")
+        state.isSilent = true
+        const waiting = yield* Effect.forkChild(Effect.flip(operation(output)), { startImmediately: true })
+        const interrupted = yield* Effect.forkChild(operation(output), { startImmediately: true })
+        yield* Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 20)))
+        yield* Fiber.interrupt(interrupted)
+        yield* TestClock.adjust("119 seconds")
+        assert.isUndefined(waiting.pollUnsafe())
+        const error = yield* joinWith(waiting, "1 second")
+        assert.include(error.message, "its database did not answer within 2 minutes")
+      }))
+  }
+})

@@ -1,7 +1,6 @@
 /** An output over any object store with conditional creation. */
 import * as Network from "@effect-prefect/api/Network"
 import type { PrefectConfigError } from "@effect-prefect/api/PrefectConfigError"
-import * as Clock from "effect/Clock"
 import type * as Config from "effect/Config"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
@@ -12,6 +11,7 @@ import * as Stream from "effect/Stream"
 import { createHash } from "node:crypto"
 import { CollectError, OutputUnavailable, Unsupported } from "../CollectError.ts"
 import type { Output } from "./output.ts"
+import { late, patienceText } from "./patience.ts"
 import { limitOf, tooLarge } from "./planLimits.ts"
 
 export interface ObjectStore {
@@ -35,7 +35,7 @@ const wordOf = (value: unknown): string | undefined =>
   typeof value === "number" ? String(value) : Network.shownCode(value)
 
 const describe = (error: unknown): string => {
-  if (error === tooSlow) return `its store took longer than ${patience / 60_000} minutes`
+  if (error === tooSlow) return `its store took longer than ${patienceText}`
   const { code, name, statusCode, $metadata } = error as {
     readonly code?: unknown
     readonly name?: unknown
@@ -46,25 +46,7 @@ const describe = (error: unknown): string => {
   return [...new Set(words)].filter((word) => word !== undefined && word !== "Error").join(", ") || "unknown error"
 }
 
-/** The longest time for one attempt in milliseconds, besides that which its bytes may take. */
-const patience = 120_000
-
-/** Bytes in a millisecond. Those that move slower do not prolong an attempt: a store could send one a second for ever. */
-const slowest = 100
-
 const tooSlow = new Error("too slow")
-
-/** Fails once an attempt has taken too long for the bytes that it has moved. */
-const late = (moved: () => number): Effect.Effect<never, Attempted> =>
-  Effect.flatMap(Clock.currentTimeMillis, (begun) => {
-    const wait: Effect.Effect<never, Attempted> = Effect.flatMap(Clock.currentTimeMillis, (now) => {
-      const left = begun + patience + moved() / slowest - now
-      return left > 0
-        ? Effect.andThen(Effect.sleep(left), wait)
-        : Effect.fail(new Attempted({ cause: tooSlow }))
-    })
-    return wait
-  })
 
 /** Codes of connections that ended before the response. */
 const lost = new Set(["ECONNRESET", "EPIPE", "ETIMEDOUT"])
@@ -161,7 +143,10 @@ export const make = (store: ObjectStore, prefix: string): Output => {
         try: (signal) => run(signal, (count) => moved += count),
         catch: (cause) => new Attempted({ cause })
       })
-      return Effect.raceFirst(request, late(() => moved))
+      return Effect.raceFirst(
+        request,
+        Effect.andThen(late(() => moved), () => Effect.fail(new Attempted({ cause: tooSlow })))
+      )
     }).pipe(
       Effect.retry({ while: ({ cause }) => isTransient(cause), schedule: again, times: 4 }),
       Effect.mapError(({ cause: error }) =>

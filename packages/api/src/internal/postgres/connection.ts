@@ -16,7 +16,7 @@ import { PrefectConfigError } from "../../PrefectConfigError.ts"
 import { type Address, addressText } from "../address.ts"
 import { errorCode } from "../errorCode.ts"
 import { readText } from "../node.ts"
-import { durationOf } from "../settings.ts"
+import { durationOf, positiveInt } from "../settings.ts"
 import { readPassword } from "./passwordFile.ts"
 import * as Patience from "./patience.ts"
 
@@ -35,8 +35,8 @@ export interface ConnectionSettings {
 export interface Connection {
   readonly client: SqlClient
   /**
-   * Runs statements in a read-only session. Lost connections are retried; an error describes the problem without the
-   * statement.
+   * Runs statements in a read-only session. They are repeated after a lost connection, and where the database cancelled
+   * them for something else; an error describes the problem without the statement.
    */
   readonly run: <A>(operation: string, statements: Effect.Effect<A, SqlError>) => Effect.Effect<A, PrefectApiError>
   /** The bytes that the largest row may have. */
@@ -96,11 +96,29 @@ const reasonOfSqlState = (sqlState: string): Reason => {
     case "57P02":
     case "57P03":
       return new Unavailable({ detail: "the database is shutting down or starting up" })
+    case "40001":
+      return new Unavailable({
+        detail:
+          "the database cancelled a statement, as a replica does with one that is in the way of changes that it " +
+          "has to apply: read the primary, or raise max_standby_streaming_delay"
+      })
     default:
       return sqlState.startsWith("42") || sqlState.startsWith("22")
         ? new MalformedResponse({ detail: `the database rejected a statement (SQLSTATE ${sqlState})` })
         : new Unavailable({ detail: `the database failed (SQLSTATE ${sqlState})` })
   }
+}
+
+/**
+ * What a statement that only reads can be repeated after: a replica cancelled it for a change, it was the one that gave way,
+ * or the session could not begin or was ended.
+ */
+const passing: ReadonlySet<string> = new Set(["40001", "40P01", "53300", "57P01", "57P02", "57P03", "57P05"])
+
+/** Whether a statement may succeed when it is repeated. */
+const isPassing = (error: SqlError): boolean => {
+  const sqlState = errorCode(error, isSqlState)
+  return error.reason._tag === "ConnectionError" || sqlState !== undefined && passing.has(sqlState)
 }
 
 /** The reason for a driver's error. Its own message is omitted, because it may quote a value or the URL. */
@@ -278,21 +296,18 @@ export const connect = Effect.fnUntraced(function*(
       : "0",
     timezone: "UTC"
   }
-  const maxConnections = options.maxConnections ?? 10
-  if (!Number.isSafeInteger(maxConnections)) {
-    return yield* new PrefectConfigError({ source: "maxConnections", detail: "it is not a positive integer" })
-  }
+  const maxConnections = yield* positiveInt("maxConnections", options.maxConnections ?? 10)
   const maxRowBytes = options.maxRowBytes ?? 256 * 1024 * 1024
   if (!(maxRowBytes > 0)) {
     return yield* new PrefectConfigError({ source: "maxRowBytes", detail: "it is not a positive number" })
   }
   const { around, within } = Patience.make(
-    Math.max(1, maxConnections),
+    maxConnections,
     Duration.sum(Duration.sum(statementTimeout, connectTimeout ?? connectTimeoutOf(url)), onTheWay)
   )
   const base: PgClient.PgPoolConfig = {
     url: Redacted.make(raw),
-    maxConnections: Math.max(1, maxConnections),
+    maxConnections,
     // A peer that is gone without a word is known sooner.
     keepAlive: "30 seconds",
     applicationName: url.searchParams.get("application_name") ?? "effect-prefect",
@@ -343,8 +358,8 @@ export const connect = Effect.fnUntraced(function*(
       // An answer that the driver refuses to read, such as a row that is too large, reaches its caller as a defect.
       (defect) => isSqlError(defect) ? Effect.fail(defect) : Effect.die(defect)
     )
-  /** The reasons for lost connections. */
-  const lost = new WeakSet<Reason>()
+  /** The reasons after which a statement is repeated. */
+  const repeated = new WeakSet<Reason>()
   const retries = options.retrySchedule ??
     Schedule.exponential("100 millis").pipe(Schedule.jittered, Schedule.upTo({ times: 3 }))
   return {
@@ -362,11 +377,11 @@ export const connect = Effect.fnUntraced(function*(
           limited(statements).pipe(
             Effect.mapError((error) => {
               const reason = reasonOf(error)
-              const isLost = error.reason._tag === "ConnectionError" && reason._tag !== "MalformedResponse"
-              if (isLost && !Patience.isGivenUp(error)) lost.add(reason)
+              const isWorthIt = isPassing(error) && reason._tag !== "MalformedResponse"
+              if (isWorthIt && !Patience.isGivenUp(error)) repeated.add(reason)
               return reason
             }),
-            Effect.retry({ schedule: retries, while: (reason) => lost.has(reason) }),
+            Effect.retry({ schedule: retries, while: (reason) => repeated.has(reason) }),
             Effect.mapError((reason) => new PrefectApiError({ operation, reason })),
             Effect.map((value) => {
               rows = { value }
