@@ -45,7 +45,23 @@ const spare = 1.25
 /** Chunks of a body that may be small. */
 const smallChunks = 1_000
 /** The bytes that chunks must have on average otherwise. */
-const chunkBytes = 16
+const chunkBytes = 32
+/** The number by which Node's parser of HTTP finds the function that it calls with each chunk of a body. */
+const onBody = 3
+
+/**
+ * Ends a connection without a call for each chunk that has come already: of one byte each, a read has ten thousand. Node
+ * uses the parsers of closed connections again, which this one is not before the next turn.
+ */
+const endAtOnce = (socket: Socket & { readonly parser?: Record<number, unknown> | null }): void => {
+  const { parser } = socket
+  const own = parser?.[onBody]
+  if (parser != null && typeof own === "function" && own.name === "parserOnBody") {
+    parser[onBody] = null
+    setImmediate(() => void (parser[onBody] = own))
+  }
+  socket.destroy()
+}
 
 /** A request that does not send its body byte by byte: a chunk of one costs as much as a chunk of thousands. */
 class Message extends IncomingMessage {
@@ -61,7 +77,7 @@ class Message extends IncomingMessage {
       this.#isOver = ++this.#chunks > smallChunks + this.#bytes / chunkBytes
     }
     if (!this.#isOver) return super.push(chunk, encoding)
-    this.socket.destroy()
+    endAtOnce(this.socket)
     return false
   }
 }

@@ -112,6 +112,29 @@ describe("Listener", () => {
     assert.strictEqual(await received(other.open(chunks(1_100, 1)), "received"), "")
   })
 
+  it("calls nothing for the chunks that came with those for which it ends a connection", async () => {
+    let calls = 0
+    await using listener = await listen((request, response) => {
+      const push = request.push.bind(request)
+      request.push = (...given) => {
+        calls++
+        return push(...given)
+      }
+      let size = 0
+      request.on("data", (chunk: Buffer) => size += chunk.length).on("end", () => response.end(`received ${size}`))
+    })
+    const head = "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+    const small = `${head}${"1\r\nx\r\n".repeat(9_000)}`
+    await Promise.all(Array.from({ length: 5 }, () => received(listener.open(small), "received")))
+    assert.isBelow(calls, 5 * 1_300)
+    // The parsers of those connections read those of others.
+    await turn()
+    for (let i = 0; i < 5; i++) {
+      const text = await received(listener.open(`${head}5\r\nhello\r\n0\r\n\r\n`), "received")
+      assert.include(text, "received 5")
+    }
+  })
+
   it("ends the connection that has been idle for longest when there are too many, and none that is answered", async () => {
     const responses: Array<ServerResponse> = []
     await using listener = await listen((_request, response) => void responses.push(response), { maxConnections: 4 })
